@@ -1,0 +1,83 @@
+//! Time: the clock that can be replaced in tests, and durations as people write them.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+/// Where the time of day comes from. `DISPATCH_CLOCK=<RFC 3339>` freezes it, so that tests and
+/// recordings come out the same every time.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Clock {
+    frozen: Option<Timestamp>,
+}
+
+impl Clock {
+    /// The system's clock, unless the environment freezes it.
+    pub fn from_env() -> Clock {
+        let frozen = std::env::var("DISPATCH_CLOCK")
+            .ok()
+            .and_then(|text| text.parse().ok());
+        Clock { frozen }
+    }
+
+    /// A clock that always says this.
+    pub fn frozen(at: Timestamp) -> Clock {
+        Clock { frozen: Some(at) }
+    }
+
+    /// The time of day, to the millisecond.
+    pub fn now(&self) -> Timestamp {
+        let now = self.frozen.unwrap_or_else(Timestamp::now);
+        Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)
+    }
+}
+
+/// A text that is no duration.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no duration; write it like 90s, 30m, 2h or 1h30m")]
+pub struct BadDuration(String);
+
+/// Reads `90s`, `30m`, `2h`, `1h 30m`: a number with a unit, always above zero.
+///
+/// # Errors
+/// When it is something else, negative, zero or without a unit.
+pub fn parse_duration(text: &str) -> Result<Duration, BadDuration> {
+    let bad = || BadDuration(text.to_owned());
+    let span: SignedDuration = text.trim().parse().map_err(|_| bad())?;
+    match Duration::try_from(span) {
+        Ok(duration) if !duration.is_zero() => Ok(duration),
+        _ => Err(bad()),
+    }
+}
+
+/// Writes a duration so that [`parse_duration`] reads it back: `1h30m`, `90s`, `250ms`.
+pub fn render_duration(duration: Duration) -> String {
+    let millis = duration.as_millis() as u64;
+    let parts = [
+        (millis / 3_600_000, "h"),
+        (millis / 60_000 % 60, "m"),
+        (millis / 1000 % 60, "s"),
+        (millis % 1000, "ms"),
+    ];
+    let text: String = parts
+        .iter()
+        .filter(|(n, _)| *n > 0)
+        .map(|(n, unit)| format!("{n}{unit}"))
+        .collect();
+    if text.is_empty() {
+        "0s".to_owned()
+    } else {
+        text
+    }
+}
+
+/// How long something took, for people: `8s`, `2m 10s`, `1h 5m`; below a second `0.3s`.
+pub fn render_elapsed(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    match seconds {
+        0 => format!("{:.1}s", duration.as_secs_f64()),
+        1..60 => format!("{seconds}s"),
+        60..3600 => format!("{}m {}s", seconds / 60, seconds % 60),
+        _ => format!("{}h {}m", seconds / 3600, seconds / 60 % 60),
+    }
+}

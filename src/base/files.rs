@@ -1,0 +1,87 @@
+//! Files: replace one atomically and durably, hold a lock, clip a read.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::Path;
+
+/// Writes a file so that a reader, also after a crash or power loss, sees the old or the new
+/// content and never a mixture: temporary file beside it, fsync, rename, fsync of the folder.
+///
+/// # Errors
+/// When the folder cannot be written; then the old file is untouched.
+pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    file.write_all(content)?;
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|error| error.error)?;
+    File::open(folder)?.sync_all()
+}
+
+/// A lock on a file, held until dropped or until the process ends, however it ends (`flock`).
+#[derive(Debug)]
+pub struct FileLock {
+    _file: File,
+}
+
+impl FileLock {
+    /// Waits for the lock.
+    ///
+    /// # Errors
+    /// When the file cannot be made or the system refuses.
+    pub fn wait(path: &Path) -> io::Result<FileLock> {
+        let file = open_lock(path)?;
+        file.lock()?;
+        Ok(FileLock { _file: file })
+    }
+
+    /// Takes the lock if it is free; `None` if somebody holds it.
+    ///
+    /// # Errors
+    /// When the file cannot be made or the system refuses.
+    pub fn try_take(path: &Path) -> io::Result<Option<FileLock>> {
+        let file = open_lock(path)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(FileLock { _file: file })),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+}
+
+fn open_lock(path: &Path) -> io::Result<File> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .read(true)
+        .write(true)
+        .open(path)
+}
+
+/// The last `limit` bytes of a file; all of it if it is shorter.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn read_tail(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    let mut file = File::open(path)?;
+    let length = file.metadata()?.len();
+    file.seek(SeekFrom::Start(length.saturating_sub(limit)))?;
+    let mut bytes = Vec::new();
+    file.take(limit).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// The content of a file, or `None` if there is no such file.
+///
+/// # Errors
+/// When it is there and cannot be read.
+pub fn read_if_exists(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    match fs::read(path) {
+        Ok(content) => Ok(Some(content)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}

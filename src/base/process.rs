@@ -1,0 +1,180 @@
+//! The only way to start a program.
+//!
+//! A program is described by a value and then run to its end with its output collected
+//! ([`Program::output`]), run on the user's terminal ([`Program::on_terminal`]), or started and
+//! left to the caller ([`Program::command`]).
+
+use std::ffi::{OsStr, OsString};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Stdio};
+
+/// A program with its arguments, folder and environment.
+#[derive(Clone, Debug)]
+pub struct Program {
+    name: OsString,
+    args: Vec<OsString>,
+    folder: Option<PathBuf>,
+    env: Vec<(OsString, Option<OsString>)>,
+    stdin: Vec<u8>,
+}
+
+/// How a program ended and what it wrote.
+#[derive(Clone, Debug)]
+pub struct Finished {
+    /// Exit code or signal.
+    pub status: ExitStatus,
+    /// Everything from standard output.
+    pub stdout: Vec<u8>,
+    /// Everything from standard error.
+    pub stderr: Vec<u8>,
+}
+
+/// A program that could not be started or talked to.
+#[derive(Debug, thiserror::Error)]
+#[error("could not run {program}")]
+pub struct ProcessError {
+    /// Its name.
+    pub program: String,
+    /// What the system said.
+    #[source]
+    pub source: io::Error,
+}
+
+impl Program {
+    /// A program by name or path.
+    pub fn new(name: impl AsRef<OsStr>) -> Program {
+        Program {
+            name: name.as_ref().to_owned(),
+            args: Vec::new(),
+            folder: None,
+            env: Vec::new(),
+            stdin: Vec::new(),
+        }
+    }
+
+    /// Adds one argument.
+    #[must_use]
+    pub fn arg(mut self, arg: impl AsRef<OsStr>) -> Program {
+        self.args.push(arg.as_ref().to_owned());
+        self
+    }
+
+    /// Adds arguments.
+    #[must_use]
+    pub fn args<S: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = S>) -> Program {
+        self.args
+            .extend(args.into_iter().map(|arg| arg.as_ref().to_owned()));
+        self
+    }
+
+    /// Runs it in this folder.
+    #[must_use]
+    pub fn folder(mut self, folder: impl AsRef<Path>) -> Program {
+        self.folder = Some(folder.as_ref().to_owned());
+        self
+    }
+
+    /// Sets a variable of its environment.
+    #[must_use]
+    pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Program {
+        self.env
+            .push((name.as_ref().to_owned(), Some(value.as_ref().to_owned())));
+        self
+    }
+
+    /// Takes a variable out of its environment.
+    #[must_use]
+    pub fn env_remove(mut self, name: impl AsRef<OsStr>) -> Program {
+        self.env.push((name.as_ref().to_owned(), None));
+        self
+    }
+
+    /// What it reads from standard input; nothing (an empty input) by default.
+    #[must_use]
+    pub fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Program {
+        self.stdin = bytes.into();
+        self
+    }
+
+    /// The standard library's form of it, for callers that want to start it themselves.
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(&self.name);
+        command.args(&self.args);
+        if let Some(folder) = &self.folder {
+            command.current_dir(folder);
+        }
+        for (name, value) in &self.env {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        command
+    }
+
+    /// Runs it to its end, feeding standard input while both outputs are collected.
+    ///
+    /// # Errors
+    /// When it cannot be started; how it ended is in the result.
+    pub fn output(&self) -> Result<Finished, ProcessError> {
+        self.collect().map_err(|source| self.error(source))
+    }
+
+    fn collect(&self) -> io::Result<Finished> {
+        let mut command = self.command();
+        let stdin = if self.stdin.is_empty() {
+            Stdio::null()
+        } else {
+            Stdio::piped()
+        };
+        command
+            .stdin(stdin)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn()?;
+        let (stdin, stderr) = (child.stdin.take(), child.stderr.take());
+        let mut stdout = Vec::new();
+        let stderr = std::thread::scope(|scope| -> io::Result<Vec<u8>> {
+            let feeding = stdin.map(|mut pipe| {
+                // A program may end without reading everything; that is its right.
+                scope.spawn(move || drop(pipe.write_all(&self.stdin)))
+            });
+            let errors = stderr.map(|mut pipe| {
+                scope.spawn(move || {
+                    let mut bytes = Vec::new();
+                    pipe.read_to_end(&mut bytes).map(|_| bytes)
+                })
+            });
+            if let Some(mut pipe) = child.stdout.take() {
+                pipe.read_to_end(&mut stdout)?;
+            }
+            if let Some(feeding) = feeding {
+                let _ = feeding.join();
+            }
+            errors.map_or(Ok(Vec::new()), |thread| {
+                thread.join().unwrap_or(Ok(Vec::new()))
+            })
+        })?;
+        Ok(Finished {
+            status: child.wait()?,
+            stdout,
+            stderr,
+        })
+    }
+
+    /// Runs it on the user's terminal, to its end.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn on_terminal(&self) -> Result<ExitStatus, ProcessError> {
+        self.command().status().map_err(|source| self.error(source))
+    }
+
+    fn error(&self, source: io::Error) -> ProcessError {
+        ProcessError {
+            program: self.name.to_string_lossy().into_owned(),
+            source,
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! Text: plurals, clipping, slugs, did-you-mean, and what a terminal may be shown.
+
+/// `1 task`, `2 tasks`.
+pub fn plural(count: usize, noun: &str) -> String {
+    if count == 1 {
+        format!("1 {noun}")
+    } else {
+        format!("{count} {noun}s")
+    }
+}
+
+/// At most `limit` characters; what is cut ends in `…`.
+pub fn clip(text: &str, limit: usize) -> String {
+    if text.chars().count() <= limit {
+        return text.to_owned();
+    }
+    let mut clipped: String = text.chars().take(limit.saturating_sub(1)).collect();
+    clipped.truncate(clipped.trim_end().len());
+    clipped.push('…');
+    clipped
+}
+
+/// All on one line: every run of white space becomes one space, ends are trimmed.
+pub fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// `Set up CI (fast)` becomes `set-up-ci-fast`: `[a-z0-9-]`, at most 40 characters, may be empty.
+pub fn slug(text: &str) -> String {
+    let mut slug = String::new();
+    for c in text.chars().flat_map(char::to_lowercase) {
+        if c.is_ascii_alphanumeric() {
+            slug.push(c);
+        } else if !slug.is_empty() && !slug.ends_with('-') {
+            slug.push('-');
+        }
+    }
+    slug.truncate(40);
+    slug.trim_end_matches('-').to_owned()
+}
+
+/// The known word that is nearest to a mistyped one, if any is near enough to be meant.
+pub fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let word = word.to_lowercase();
+    let scored = known.into_iter().map(|candidate| {
+        (
+            strsim::jaro_winkler(&word, &candidate.to_lowercase()),
+            candidate,
+        )
+    });
+    scored
+        .filter(|(score, _)| *score > 0.8)
+        .max_by(|(a, _), (b, _)| a.total_cmp(b))
+        .map(|(_, candidate)| candidate)
+}
+
+/// Text from a stranger made safe to show: no control characters (so no escape sequences), no
+/// characters that reorder what is read; line ends and tabs stay.
+pub fn terminal_safe(text: &str) -> String {
+    let safe = |c: char| match c {
+        '\n' | '\t' => c,
+        c if c.is_control() || is_bidi_control(c) => '\u{fffd}',
+        c => c,
+    };
+    text.chars().map(safe).collect()
+}
+
+/// Characters that change the order in which text is shown (Unicode TR 9, and CVE-2021-42574).
+pub fn is_bidi_control(c: char) -> bool {
+    matches!(c, '\u{200e}' | '\u{200f}' | '\u{061c}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}

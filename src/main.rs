@@ -1,0 +1,7 @@
+//! The program `dispatch`; everything is in the library.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    git_dispatch::cli::main()
+}

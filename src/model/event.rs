@@ -1,0 +1,285 @@
+//! Facts: what the journal records and the run state is folded from.
+//!
+//! The serde form of [`Event`] is the journal's wire form and that of `dispatch run --json`; the
+//! envelope carries version, sequence number and time.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::model::change::{ChangeStat, RepoPath};
+use crate::model::conflict::{Class, TaskConflict};
+use crate::model::ids::{AttemptNumber, Oid, TaskNumber};
+use crate::model::integration::{CheckResult, Integration, Landing};
+
+/// An event with its place and time.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Recorded {
+    /// Its place in the journal, from 1.
+    pub seq: u64,
+    /// When it was recorded.
+    pub time: Timestamp,
+    /// What happened.
+    pub event: Event,
+}
+
+/// A fact, journalled before anything acts on it.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum Event {
+    /// The run exists; plan and settings stand in the same journal commit.
+    RunStarted {
+        /// The title of the plan.
+        title: String,
+        /// The commit every independent task starts from.
+        base: Oid,
+        /// What the base was called (`main`, `HEAD`, `v1.2`).
+        base_name: String,
+        /// The branch the result is meant for, without `refs/heads/`; none on a detached HEAD.
+        target: Option<String>,
+        /// The tasks that were chosen, if not all.
+        only: Option<Vec<TaskNumber>>,
+        /// Whether the candidates are to be assembled at the end.
+        assemble: bool,
+    },
+    /// Another process took the run up again.
+    RunResumed {},
+    /// An attempt is about to get its branch and worktree.
+    AttemptStarting {
+        /// The task.
+        task: TaskNumber,
+        /// The attempt.
+        attempt: AttemptNumber,
+        /// The worker profile.
+        worker: String,
+        /// Its branch, without `refs/heads/`.
+        branch: String,
+        /// Where its worktree will be.
+        worktree: String,
+    },
+    /// The attempt's worker runs.
+    AttemptStarted {
+        /// The task.
+        task: TaskNumber,
+        /// The attempt.
+        attempt: AttemptNumber,
+        /// The commit it works on.
+        base: Oid,
+    },
+    /// The worker said how far it is.
+    Noted {
+        /// The task.
+        task: TaskNumber,
+        /// Its words, cut to one line.
+        note: String,
+    },
+    /// The attempt is over.
+    AttemptEnded {
+        /// The task.
+        task: TaskNumber,
+        /// The attempt.
+        attempt: AttemptNumber,
+        /// How.
+        outcome: Box<Outcome>,
+        /// A draw from [0, 1) for the delay of a retry.
+        jitter: f64,
+    },
+    /// A failed attempt will be tried again.
+    RetryScheduled {
+        /// The task.
+        task: TaskNumber,
+        /// Not before this time.
+        due: Timestamp,
+    },
+    /// The time of a scheduled retry has come.
+    RetryDue {
+        /// The task.
+        task: TaskNumber,
+    },
+    /// The candidates a task depends on do not merge with each other.
+    DependenciesConflict {
+        /// The task that can not start.
+        task: TaskNumber,
+        /// The class of the conflict.
+        class: Class,
+        /// The dependencies that were in already when the conflict came, and the one that made it.
+        between: Vec<TaskNumber>,
+        /// The paths.
+        paths: Vec<RepoPath>,
+    },
+    /// The conflicts among the candidates as of now; replaces what was known.
+    ConflictsFound {
+        /// Every pair with a conflict.
+        conflicts: Vec<TaskConflict>,
+    },
+    /// The candidates are about to be assembled in this order.
+    AssemblyStarting {
+        /// The order in which they are tried.
+        order: Vec<TaskNumber>,
+    },
+    /// The candidates were assembled.
+    Assembled {
+        /// The result.
+        integration: Integration,
+    },
+    /// A person asked to stop (Ctrl-C).
+    StopRequested {},
+    /// A person wants a task tried again.
+    RetryRequested {
+        /// The task.
+        task: TaskNumber,
+        /// Words added to its prompt.
+        prompt: Option<String>,
+    },
+    /// A person gave up a task.
+    TaskSkipped {
+        /// The task.
+        task: TaskNumber,
+        /// Whether what depends on it is skipped too.
+        cascade: bool,
+    },
+    /// A person accepted a task's change, or left it out of the assembly.
+    Reviewed {
+        /// The task.
+        task: TaskNumber,
+        /// Whether it may go in.
+        accepted: bool,
+    },
+    /// Nothing is alive or scheduled any more.
+    RunEnded {
+        /// The exit code of the run.
+        exit: u8,
+    },
+    /// The target is about to move.
+    LandingStarting {
+        /// From where to where.
+        landing: Landing,
+    },
+    /// The target has moved.
+    Landed {
+        /// From where to where.
+        landing: Landing,
+    },
+    /// Worktrees and branches of the run were removed.
+    Cleaned {
+        /// The folders.
+        worktrees: Vec<String>,
+        /// The branches, without `refs/heads/`.
+        branches: Vec<String>,
+    },
+}
+
+/// How an attempt ended.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Outcome {
+    /// Passed, failed, interrupted.
+    #[serde(flatten)]
+    pub end: End,
+    /// What the worker reported.
+    #[serde(default)]
+    pub report: WorkerReport,
+    /// The task's checks that were run.
+    #[serde(default)]
+    pub checks: Vec<CheckResult>,
+    /// Processes that outlived the worker and were killed, by name.
+    #[serde(default)]
+    pub leftovers: Vec<String>,
+    /// What dispatch has to say about it (a dropped board file, a large file).
+    #[serde(default)]
+    pub remarks: Vec<String>,
+    /// How long the worker ran, in milliseconds by the monotonic clock.
+    #[serde(default)]
+    pub millis: u64,
+    /// Commits that are to be kept for good: the candidate or what a failed attempt left.
+    #[serde(default)]
+    pub kept: Option<Oid>,
+}
+
+/// The three ways an attempt ends.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(tag = "end", rename_all = "kebab-case")]
+pub enum End {
+    /// It offers a candidate, or a report.
+    Passed {
+        /// The commit; none if there was no change (a report, or `allow_empty`).
+        candidate: Option<Oid>,
+        /// How much it changed.
+        stat: ChangeStat,
+        /// The report text of an `info` task.
+        info: Option<String>,
+    },
+    /// It did not do its task.
+    Failed(Failure),
+    /// It was cut short by the run, not by itself, and counts as no attempt.
+    Interrupted {},
+}
+
+/// Why an attempt failed.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Failure {
+    /// Its class, which decides what happens next.
+    pub class: FailureClass,
+    /// One line: what went wrong.
+    pub message: String,
+    /// Why, in the worker's own words or the failing check's; none if nobody said.
+    pub root_cause: Option<String>,
+    /// What to do about it, in the worker's own words; none if nobody said.
+    pub suggestion: Option<String>,
+    /// What the class rests on: `exit code 75 (EX_TEMPFAIL)`.
+    pub evidence: String,
+    /// The normalised failure: equal twice in a row without new commits means it will not pass.
+    pub signature: String,
+}
+
+/// The classes of failure (README, "Failure classes").
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FailureClass {
+    /// May pass if tried again: timeout, rate limit, flaky.
+    Transient,
+    /// A limit that ends at a known time.
+    Quota,
+    /// Bad file, bad schema, bad command line.
+    Input,
+    /// Wrong approach, failed checks, no change.
+    Logic,
+    /// Two tasks at one place.
+    Conflict,
+    /// Login, permission, disk, missing program: a person is needed.
+    Blocker,
+    /// A person ended it.
+    Cancelled,
+    /// The run was interrupted.
+    Interrupted,
+}
+
+/// What a worker reports (`DISPATCH_RESULT_FILE`). Unknown keys are ignored, all are optional.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct WorkerReport {
+    /// What was done.
+    pub summary: Option<String>,
+    /// Choices a person should look at.
+    pub decisions: Vec<String>,
+    /// Problems it met.
+    pub issues: Vec<String>,
+    /// What could come next.
+    pub next_steps: Vec<String>,
+    /// How far it is.
+    pub progress: Option<String>,
+    /// Why it could not do the task.
+    pub error: Option<WorkerError>,
+}
+
+/// A worker's own account of its failure.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct WorkerError {
+    /// The class it names: `input`, `transient`, …
+    pub class: Option<String>,
+    /// One line.
+    pub message: Option<String>,
+    /// Why.
+    pub root_cause: Option<String>,
+    /// What would help.
+    pub suggestion: Option<String>,
+}

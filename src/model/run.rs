@@ -1,0 +1,480 @@
+//! The state of a run, folded from events: [`RunState::apply`] is the only way it changes.
+
+use jiff::Timestamp;
+
+use crate::model::change::RepoPath;
+use crate::model::conflict::{Class, TaskConflict};
+use crate::model::event::{End, Event, Outcome, Recorded};
+use crate::model::ids::{AttemptNumber, Oid, RunId, TaskNumber};
+use crate::model::integration::{Integration, Landing};
+use crate::model::plan::Plan;
+
+/// Everything known about a run.
+#[derive(Clone, PartialEq, Debug)]
+pub struct RunState {
+    /// Its name.
+    pub run: RunId,
+    /// What it executes.
+    pub plan: Plan,
+    /// The commit every independent task starts from.
+    pub base: Oid,
+    /// What the base was called.
+    pub base_name: String,
+    /// The branch the result is meant for.
+    pub target: Option<String>,
+    /// Whether the candidates are to be assembled at the end.
+    pub assemble: bool,
+    /// When it started.
+    pub started: Timestamp,
+    /// When the last event was recorded.
+    pub updated: Timestamp,
+    /// The number of the last event.
+    pub seq: u64,
+    /// Where the run as a whole is.
+    pub phase: RunPhase,
+    /// One entry a task, in the order of the plan.
+    pub tasks: Vec<TaskState>,
+    /// The conflicts among the candidates.
+    pub conflicts: Vec<TaskConflict>,
+    /// The assembled branch, once there is one.
+    pub integration: Option<Integration>,
+    /// Where it landed, once it did.
+    pub landed: Option<Landing>,
+}
+
+/// Where the run as a whole is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RunPhase {
+    /// Tasks may start.
+    Running,
+    /// A person asked to stop: nothing starts, what runs is asked to end.
+    Stopping,
+    /// Over, with this exit code.
+    Ended(u8),
+}
+
+/// Where one task is.
+#[derive(Clone, PartialEq, Debug)]
+pub struct TaskState {
+    /// What it waits for or how it ended.
+    pub phase: TaskPhase,
+    /// Every attempt so far, the first one first.
+    pub attempts: Vec<Attempt>,
+    /// The last thing said about it.
+    pub note: Option<String>,
+    /// Attempts before this one belong to an earlier request of a person and use up no retries.
+    pub retries_from: usize,
+    /// Words a person added to the prompt.
+    pub extra_prompt: Option<String>,
+    /// Whether a person left its change out of the assembly.
+    pub rejected: bool,
+}
+
+/// What a task waits for or how it ended.
+#[derive(Clone, PartialEq, Debug)]
+pub enum TaskPhase {
+    /// Starts when its dependencies are done and there is room.
+    Queued,
+    /// An attempt is alive.
+    Running,
+    /// The next attempt starts at this time.
+    RetryAt(Timestamp),
+    /// Passed.
+    Done,
+    /// The last attempt failed.
+    Failed,
+    /// The candidates it depends on do not merge with each other.
+    DependenciesConflict {
+        /// The class of the conflict.
+        class: Class,
+        /// The dependencies that conflict.
+        between: Vec<TaskNumber>,
+        /// The paths.
+        paths: Vec<RepoPath>,
+    },
+    /// A person gave it up; `true` if what depends on it may start without it.
+    Skipped {
+        /// Whether dependents may start without it.
+        satisfied: bool,
+    },
+    /// A person cancelled it.
+    Cancelled,
+}
+
+/// One try at a task.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Attempt {
+    /// Its number, from 1.
+    pub number: AttemptNumber,
+    /// The worker profile.
+    pub worker: String,
+    /// Its branch, without `refs/heads/`.
+    pub branch: String,
+    /// Where its worktree is or was.
+    pub worktree: String,
+    /// The commit it works on, once known.
+    pub base: Option<Oid>,
+    /// When it was announced.
+    pub started: Timestamp,
+    /// When it ended.
+    pub ended: Option<Timestamp>,
+    /// How it ended.
+    pub outcome: Option<Outcome>,
+    /// The draw for the delay of a retry.
+    pub jitter: f64,
+}
+
+/// What the board says about a task.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Status {
+    /// Ready, waits for room.
+    Queued,
+    /// A first attempt is alive.
+    InProgress,
+    /// Passed.
+    Done,
+    /// Failed, and will not be tried again by itself.
+    Failed,
+    /// Waits for these tasks.
+    Blocked(Vec<TaskNumber>),
+    /// A later attempt is scheduled or alive; the number of the retry, from 1.
+    Retry(u32),
+    /// Given up by a person.
+    Skipped,
+    /// Ended by a person.
+    Cancelled,
+}
+
+impl RunState {
+    /// The state right after a run's first event, or `None` if that event is another one.
+    pub fn start(run: RunId, plan: Plan, first: &Recorded) -> Option<RunState> {
+        let Event::RunStarted {
+            base,
+            base_name,
+            target,
+            only,
+            assemble,
+            ..
+        } = &first.event
+        else {
+            return None;
+        };
+        let chosen = |number| only.as_ref().is_none_or(|only| only.contains(&number));
+        let tasks = plan
+            .tasks()
+            .iter()
+            .map(|task| TaskState::new(chosen(task.number)))
+            .collect();
+        Some(RunState {
+            run,
+            tasks,
+            plan,
+            base: *base,
+            base_name: base_name.clone(),
+            target: target.clone(),
+            assemble: *assemble,
+            started: first.time,
+            updated: first.time,
+            seq: first.seq,
+            phase: RunPhase::Running,
+            conflicts: Vec::new(),
+            integration: None,
+            landed: None,
+        })
+    }
+
+    /// Folds one fact.
+    pub fn apply(&mut self, recorded: &Recorded) {
+        self.seq = recorded.seq;
+        self.updated = recorded.time;
+        match &recorded.event {
+            Event::RunStarted { .. } | Event::AssemblyStarting { .. } => {}
+            Event::RunResumed {} => self.phase = RunPhase::Running,
+            Event::StopRequested {} => self.phase = RunPhase::Stopping,
+            Event::RunEnded { exit } => self.phase = RunPhase::Ended(*exit),
+            Event::ConflictsFound { conflicts } => self.conflicts.clone_from(conflicts),
+            Event::Assembled { integration } => self.integration = Some(integration.clone()),
+            Event::Landed { landing } => self.landed = Some(landing.clone()),
+            Event::LandingStarting { .. } | Event::Cleaned { .. } => {}
+            Event::TaskSkipped { task, cascade } => self.skip(*task, *cascade),
+            Event::RetryRequested { task, prompt } => self.request_retry(*task, prompt.clone()),
+            event => self.apply_to_task(event, recorded.time),
+        }
+    }
+
+    fn apply_to_task(&mut self, event: &Event, time: Timestamp) {
+        let Some(number) = event.task() else { return };
+        let task = &mut self.tasks[number.index()];
+        match event {
+            Event::AttemptStarting {
+                attempt,
+                worker,
+                branch,
+                worktree,
+                ..
+            } => {
+                task.phase = TaskPhase::Running;
+                task.attempts.push(Attempt {
+                    number: *attempt,
+                    worker: worker.clone(),
+                    branch: branch.clone(),
+                    worktree: worktree.clone(),
+                    base: None,
+                    started: time,
+                    ended: None,
+                    outcome: None,
+                    jitter: 0.0,
+                });
+            }
+            Event::AttemptStarted { base, .. } => {
+                if let Some(attempt) = task.attempts.last_mut() {
+                    attempt.base = Some(*base);
+                }
+            }
+            Event::Noted { note, .. } => task.note = Some(note.clone()),
+            Event::AttemptEnded {
+                outcome, jitter, ..
+            } => task.end_attempt(outcome, *jitter, time),
+            Event::RetryScheduled { due, .. } => task.phase = TaskPhase::RetryAt(*due),
+            Event::RetryDue { .. } => task.phase = TaskPhase::Queued,
+            Event::DependenciesConflict {
+                class,
+                between,
+                paths,
+                ..
+            } => {
+                task.phase = TaskPhase::DependenciesConflict {
+                    class: *class,
+                    between: between.clone(),
+                    paths: paths.clone(),
+                };
+            }
+            Event::Reviewed { accepted, .. } => task.rejected = !accepted,
+            _ => {}
+        }
+    }
+
+    /// A retry makes the task and everything that was given up because of it start again.
+    fn request_retry(&mut self, number: TaskNumber, prompt: Option<String>) {
+        for dependent in self.downstream(number) {
+            let task = &mut self.tasks[dependent.index()];
+            let waits = matches!(
+                task.phase,
+                TaskPhase::Skipped { .. } | TaskPhase::DependenciesConflict { .. }
+            );
+            if waits {
+                task.phase = TaskPhase::Queued;
+            }
+        }
+        let task = &mut self.tasks[number.index()];
+        task.phase = TaskPhase::Queued;
+        task.retries_from = task.attempts.len();
+        task.note = None;
+        if prompt.is_some() {
+            task.extra_prompt = prompt;
+        }
+    }
+
+    fn skip(&mut self, number: TaskNumber, cascade: bool) {
+        self.tasks[number.index()].phase = TaskPhase::Skipped {
+            satisfied: !cascade,
+        };
+        if !cascade {
+            return;
+        }
+        for dependent in self.downstream(number) {
+            let task = &mut self.tasks[dependent.index()];
+            if task.phase != TaskPhase::Done {
+                task.phase = TaskPhase::Skipped { satisfied: false };
+            }
+        }
+    }
+
+    /// Every task that depends on this one, directly or through others, in plan order.
+    pub fn downstream(&self, number: TaskNumber) -> Vec<TaskNumber> {
+        let mut found = vec![false; self.tasks.len()];
+        let mut open = vec![number];
+        while let Some(task) = open.pop() {
+            for dependent in self.plan.dependents(task) {
+                if !std::mem::replace(&mut found[dependent.number.index()], true) {
+                    open.push(dependent.number);
+                }
+            }
+        }
+        let numbers = self.plan.tasks().iter().map(|task| task.number);
+        numbers.filter(|number| found[number.index()]).collect()
+    }
+
+    /// The state of one task.
+    pub fn task(&self, number: TaskNumber) -> &TaskState {
+        &self.tasks[number.index()]
+    }
+
+    /// Whether a dependent need no longer wait for this task.
+    pub fn is_satisfied(&self, number: TaskNumber) -> bool {
+        matches!(
+            self.task(number).phase,
+            TaskPhase::Done | TaskPhase::Skipped { satisfied: true }
+        )
+    }
+
+    /// The dependencies a task still waits for.
+    pub fn unmet(&self, number: TaskNumber) -> Vec<TaskNumber> {
+        let depends_on = self.plan.task(number).depends_on.iter().copied();
+        depends_on
+            .filter(|dependency| !self.is_satisfied(*dependency))
+            .collect()
+    }
+
+    /// The failed, skipped or conflicting tasks that keep this one from starting, roots only.
+    pub fn root_causes(&self, number: TaskNumber) -> Vec<TaskNumber> {
+        let mut seen = vec![false; self.tasks.len()];
+        let mut open = self.unmet(number);
+        let mut roots = Vec::new();
+        while let Some(task) = open.pop() {
+            if std::mem::replace(&mut seen[task.index()], true) {
+                continue;
+            }
+            match self.task(task).phase {
+                TaskPhase::Queued => open.extend(self.unmet(task)),
+                TaskPhase::Running | TaskPhase::RetryAt(_) | TaskPhase::Done => {}
+                _ => roots.push(task),
+            }
+        }
+        roots.sort();
+        roots
+    }
+
+    /// What the board says about a task.
+    pub fn status(&self, number: TaskNumber) -> Status {
+        let task = self.task(number);
+        match &task.phase {
+            TaskPhase::Queued if !self.unmet(number).is_empty() => {
+                Status::Blocked(self.unmet(number))
+            }
+            TaskPhase::Queued if task.retries() > 0 => Status::Retry(task.retries()),
+            TaskPhase::Queued => Status::Queued,
+            TaskPhase::Running if task.retries() > 1 => Status::Retry(task.retries() - 1),
+            TaskPhase::Running => Status::InProgress,
+            TaskPhase::RetryAt(_) => Status::Retry(task.retries()),
+            TaskPhase::Done => Status::Done,
+            TaskPhase::Failed => Status::Failed,
+            TaskPhase::DependenciesConflict { between, .. } => Status::Blocked(between.clone()),
+            TaskPhase::Skipped { .. } => Status::Skipped,
+            TaskPhase::Cancelled => Status::Cancelled,
+        }
+    }
+
+    /// The candidates that may be assembled, in plan order.
+    pub fn candidates(&self) -> Vec<(TaskNumber, Oid)> {
+        let tasks = self.plan.tasks().iter().map(|task| task.number);
+        tasks
+            .filter_map(|number| Some((number, self.task(number).candidate()?)))
+            .collect()
+    }
+
+    /// The exit code the run has earned as things stand (README, "Exit codes").
+    pub fn exit_code(&self) -> u8 {
+        if self.phase == RunPhase::Stopping {
+            return 130;
+        }
+        let passed =
+            |task: &TaskState| matches!(task.phase, TaskPhase::Done | TaskPhase::Skipped { .. });
+        if !self.tasks.iter().all(passed) {
+            return 3;
+        }
+        match &self.integration {
+            Some(integration) if integration.needs_person() => 4,
+            _ => 0,
+        }
+    }
+}
+
+impl TaskState {
+    fn new(chosen: bool) -> TaskState {
+        TaskState {
+            phase: if chosen {
+                TaskPhase::Queued
+            } else {
+                TaskPhase::Skipped { satisfied: false }
+            },
+            note: (!chosen).then(|| "not chosen (--only)".to_owned()),
+            attempts: Vec::new(),
+            retries_from: 0,
+            extra_prompt: None,
+            rejected: false,
+        }
+    }
+
+    fn end_attempt(&mut self, outcome: &Outcome, jitter: f64, time: Timestamp) {
+        self.phase = match &outcome.end {
+            End::Passed { .. } => TaskPhase::Done,
+            End::Failed(_) => TaskPhase::Failed,
+            End::Interrupted {} => TaskPhase::Queued,
+        };
+        let said = match &outcome.end {
+            End::Passed { info, .. } => outcome.report.summary.clone().or_else(|| info.clone()),
+            End::Failed(failure) => Some(failure.message.clone()),
+            End::Interrupted {} => Some("interrupted".to_owned()),
+        };
+        self.note = said.or(self.note.take());
+        if let Some(attempt) = self.attempts.last_mut() {
+            attempt.ended = Some(time);
+            attempt.jitter = jitter;
+            attempt.outcome = Some(outcome.clone());
+        }
+    }
+
+    /// Attempts since a person last asked for one that were not cut short by the run.
+    pub fn counted_attempts(&self) -> impl DoubleEndedIterator<Item = &Attempt> {
+        let interrupted = |attempt: &&Attempt| {
+            let outcome = attempt.outcome.as_ref();
+            !outcome.is_some_and(|outcome| matches!(outcome.end, End::Interrupted {}))
+        };
+        self.attempts[self.retries_from..]
+            .iter()
+            .filter(interrupted)
+    }
+
+    /// How many attempts count so far; the one after them is a retry of this number.
+    pub fn retries(&self) -> u32 {
+        self.counted_attempts().count() as u32
+    }
+
+    /// The attempt that is alive or was the last one.
+    pub fn last_attempt(&self) -> Option<&Attempt> {
+        self.attempts.last()
+    }
+
+    /// The outcome of the last attempt, if that is over.
+    pub fn last_outcome(&self) -> Option<&Outcome> {
+        self.attempts.last()?.outcome.as_ref()
+    }
+
+    /// The commit the task offers.
+    pub fn candidate(&self) -> Option<Oid> {
+        match (&self.phase, &self.last_outcome()?.end) {
+            (TaskPhase::Done, End::Passed { candidate, .. }) => *candidate,
+            _ => None,
+        }
+    }
+}
+
+impl Event {
+    /// The task the event is about, if it is about one.
+    pub fn task(&self) -> Option<TaskNumber> {
+        match self {
+            Event::AttemptStarting { task, .. }
+            | Event::AttemptStarted { task, .. }
+            | Event::Noted { task, .. }
+            | Event::AttemptEnded { task, .. }
+            | Event::RetryScheduled { task, .. }
+            | Event::RetryDue { task }
+            | Event::DependenciesConflict { task, .. }
+            | Event::RetryRequested { task, .. }
+            | Event::TaskSkipped { task, .. }
+            | Event::Reviewed { task, .. } => Some(*task),
+            _ => None,
+        }
+    }
+}

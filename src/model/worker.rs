@@ -1,0 +1,68 @@
+//! A worker profile: which program does the work, how it is told, what its output looks like.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// A configured worker.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Worker {
+    /// The name plans and the configuration use.
+    pub name: String,
+    /// The program and its arguments; `{prompt_file}`, `{prompt}`, `{worktree}`, `{run}`, `{task}`,
+    /// `{attempt}` are replaced inside each argument. Empty for `shell`, whose command is the
+    /// task's `run`.
+    pub command: Vec<String>,
+    /// How the prompt reaches it.
+    pub prompt: PromptBy,
+    /// How its output is read.
+    pub dialect: Dialect,
+    /// Variables of the environment that it may see besides the ordinary ones.
+    pub env: Vec<String>,
+    /// How many of it may be alive at once; no limit of its own when absent.
+    pub concurrency: Option<usize>,
+    /// Longest time an attempt may take, if not the run's.
+    pub timeout: Option<Duration>,
+    /// Longest time an attempt may be silent, if not the run's.
+    pub stall_timeout: Option<Duration>,
+    /// Profiles that take over when this one is parked.
+    pub fallback: Vec<String>,
+    /// A retry goes on in the worktree of the failed attempt.
+    pub retry_in_place: bool,
+}
+
+/// How the prompt reaches a worker.
+#[derive(
+    Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum PromptBy {
+    /// Only as the file `DISPATCH_PROMPT_FILE` (and `{prompt_file}`); standard input is empty.
+    #[default]
+    File,
+    /// On standard input.
+    Stdin,
+    /// In place of `{prompt}`, or as the last argument.
+    Argument,
+}
+
+/// The language of a worker's output.
+#[derive(
+    Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Dialect {
+    /// Anything; only the result file says more.
+    #[default]
+    Text,
+    /// Claude Code, `--output-format stream-json`.
+    Claude,
+    /// Codex, `exec --json`.
+    Codex,
+    /// Gemini, `-o stream-json`.
+    Gemini,
+    /// opencode, `run --format json`.
+    Opencode,
+    /// aider's plain output.
+    Aider,
+}

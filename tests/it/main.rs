@@ -1,0 +1,2 @@
+//! One test binary; one file a topic.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
