@@ -1,1 +1,20 @@
-//! git
+//! The only door to git.
+//!
+//! Whatever touches only objects and refs goes through libgit2 ([`store::Store`]); whatever touches
+//! a working tree or asks for a merge goes through the `git` program ([`cli::Git`]), so that
+//! filters, sparse checkouts and the merge engine behave as the user's git does. Nothing in here
+//! touches the user's checkout, index, hooks or config.
+
+pub mod cli;
+pub mod commit;
+pub mod diff;
+pub mod harvest;
+pub mod preflight;
+pub mod refs;
+pub mod repo;
+pub mod store;
+pub mod worktree;
+
+pub use cli::{Git, GitError};
+pub use repo::Repo;
+pub use store::{Store, StoreError};

@@ -1,0 +1,178 @@
+//! Running the `git` program: a scrubbed environment, no hooks, no prompts, no optional locks.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use crate::base::process::{Finished, ProcessError, Program};
+use crate::base::text::one_line;
+
+/// The variables that tie git to one repository: what `git rev-parse --local-env-vars` prints in
+/// git 2.39 to 2.47. Inherited (from a hook, say) they would point our git at the wrong place.
+pub const LOCAL_ENV_VARS: [&str; 15] = [
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_CONFIG",
+    "GIT_CONFIG_PARAMETERS",
+    "GIT_CONFIG_COUNT",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_DIR",
+    "GIT_WORK_TREE",
+    "GIT_IMPLICIT_WORK_TREE",
+    "GIT_GRAFT_FILE",
+    "GIT_INDEX_FILE",
+    "GIT_NO_REPLACE_OBJECTS",
+    "GIT_REPLACE_REF_BASE",
+    "GIT_PREFIX",
+    "GIT_SHALLOW_FILE",
+    "GIT_COMMON_DIR",
+];
+
+/// Variables that would change what our git does though they name no repository.
+const OTHER_ENV_VARS: [&str; 5] = [
+    "GIT_NAMESPACE",
+    "GIT_ATTR_SOURCE",
+    "GIT_CEILING_DIRECTORIES",
+    "GIT_TRACE",
+    "LANGUAGE",
+];
+
+/// Settings for every call. Hooks and the file-system monitor are programs the repository names;
+/// automatic gc must not run in the middle of a run.
+const SETTINGS: [&str; 6] = [
+    "core.hooksPath=/dev/null",
+    "core.fsmonitor=false",
+    "gc.auto=0",
+    "maintenance.auto=false",
+    "submodule.recurse=false",
+    "advice.detachedHead=false",
+];
+
+/// The `git` program, run in one folder.
+#[derive(Clone, Debug)]
+pub struct Git {
+    folder: PathBuf,
+    hooks: bool,
+    env: Vec<(String, String)>,
+}
+
+/// A git command that could not do its work.
+#[derive(Debug, thiserror::Error)]
+pub enum GitError {
+    /// git could not be started.
+    #[error(transparent)]
+    Start(#[from] ProcessError),
+    /// git ended with an error.
+    #[error("`git {command}` in {} failed: {message}", folder.display())]
+    Failed {
+        /// The subcommand and its arguments.
+        command: String,
+        /// Where it ran.
+        folder: PathBuf,
+        /// The exit code; none after a signal.
+        code: Option<i32>,
+        /// What it said on standard error, in one line.
+        message: String,
+    },
+}
+
+impl Git {
+    /// git in this folder.
+    pub fn at(folder: impl Into<PathBuf>) -> Git {
+        Git {
+            folder: folder.into(),
+            hooks: false,
+            env: Vec::new(),
+        }
+    }
+
+    /// The same with the user's hooks switched on, for what the user asked for (`dispatch land`).
+    #[must_use]
+    pub fn with_hooks(mut self) -> Git {
+        self.hooks = true;
+        self
+    }
+
+    /// The same with one more variable in its environment.
+    #[must_use]
+    pub fn env(mut self, name: &str, value: impl Into<String>) -> Git {
+        self.env.push((name.to_owned(), value.into()));
+        self
+    }
+
+    /// Where it runs.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The program with everything set but its subcommand.
+    pub fn program(&self) -> Program {
+        let mut program = Program::new("git").folder(&self.folder);
+        for name in LOCAL_ENV_VARS.iter().chain(&OTHER_ENV_VARS) {
+            program = program.env_remove(name);
+        }
+        program = program
+            .env("GIT_OPTIONAL_LOCKS", "0")
+            .env("GIT_TERMINAL_PROMPT", "0")
+            .env("GIT_EDITOR", "true")
+            .env("LC_ALL", "C");
+        for (name, value) in &self.env {
+            program = program.env(name, value);
+        }
+        let skipped = usize::from(self.hooks);
+        for setting in &SETTINGS[skipped..] {
+            program = program.arg("-c").arg(setting);
+        }
+        program
+    }
+
+    /// Runs a subcommand and returns how it ended, whatever that was.
+    ///
+    /// # Errors
+    /// When git cannot be started.
+    pub fn finish<S: AsRef<OsStr>>(
+        &self,
+        args: impl IntoIterator<Item = S>,
+    ) -> Result<Finished, GitError> {
+        Ok(self.program().args(args).output()?)
+    }
+
+    /// Runs a subcommand that must succeed and returns its standard output.
+    ///
+    /// # Errors
+    /// When git cannot be started or ends with another code than 0.
+    pub fn run<S: AsRef<OsStr>>(&self, args: &[S]) -> Result<Vec<u8>, GitError> {
+        let finished = self.finish(args)?;
+        if finished.status.success() {
+            return Ok(finished.stdout);
+        }
+        Err(self.failed(args, &finished))
+    }
+
+    /// The error for a command that ended in a way the caller did not expect.
+    pub fn failed<S: AsRef<OsStr>>(&self, args: &[S], finished: &Finished) -> GitError {
+        let words: Vec<_> = args
+            .iter()
+            .map(|arg| arg.as_ref().to_string_lossy())
+            .collect();
+        let said = String::from_utf8_lossy(&finished.stderr);
+        let message = match one_line(&said) {
+            empty if empty.is_empty() => finished.status.to_string(),
+            said => said,
+        };
+        GitError::Failed {
+            command: words.join(" "),
+            folder: self.folder.clone(),
+            code: finished.status.code(),
+            message,
+        }
+    }
+
+    /// Runs a subcommand that must succeed and returns its output as one trimmed line.
+    ///
+    /// # Errors
+    /// As [`Git::run`].
+    pub fn line<S: AsRef<OsStr>>(&self, args: &[S]) -> Result<String, GitError> {
+        Ok(String::from_utf8_lossy(&self.run(args)?)
+            .trim_end()
+            .to_owned())
+    }
+}

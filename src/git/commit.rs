@@ -1,0 +1,117 @@
+//! Commits: written with explicit time and identity, read back with their trailers.
+
+use git2::{Signature, Time};
+use jiff::Timestamp;
+
+use crate::git::store::{Store, StoreError, from_git2, to_git2};
+use crate::model::ids::Oid;
+
+/// A commit to be written.
+#[derive(Clone, Debug)]
+pub struct NewCommit<'a> {
+    /// Its tree.
+    pub tree: Oid,
+    /// Its parents, in order.
+    pub parents: &'a [Oid],
+    /// Its message, with the trailers.
+    pub message: &'a str,
+    /// Author and committer time.
+    pub time: Timestamp,
+    /// Who it is by.
+    pub by: By,
+}
+
+/// Who a commit is by.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum By {
+    /// The user, as git is configured; dispatch where it is not.
+    User,
+    /// The runner.
+    Dispatch,
+}
+
+/// A commit as read.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Commit {
+    /// Its tree.
+    pub tree: Oid,
+    /// Its parents, in order.
+    pub parents: Vec<Oid>,
+    /// Its whole message.
+    pub message: String,
+    /// The author's name.
+    pub author: String,
+    /// Author time.
+    pub time: Timestamp,
+}
+
+impl Commit {
+    /// The value of a trailer such as `Dispatch-Run`, from the last paragraph of the message.
+    pub fn trailer(&self, name: &str) -> Option<&str> {
+        let last = self.message.trim_end().rsplit("\n\n").next()?;
+        last.lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+    }
+}
+
+impl Store {
+    /// Writes a commit. No hook runs and nothing is signed.
+    ///
+    /// # Errors
+    /// When the tree or a parent is missing, or the store cannot be written.
+    pub fn write_commit(&self, new: &NewCommit<'_>) -> Result<Oid, StoreError> {
+        let signature = self.signature(new.by, new.time)?;
+        let tree = self.inner.find_tree(to_git2(new.tree))?;
+        let parents: Vec<_> = new
+            .parents
+            .iter()
+            .map(|parent| self.inner.find_commit(to_git2(*parent)))
+            .collect::<Result<_, _>>()?;
+        let parents: Vec<_> = parents.iter().collect();
+        let oid = self
+            .inner
+            .commit(None, &signature, &signature, new.message, &tree, &parents)?;
+        Ok(from_git2(oid))
+    }
+
+    fn signature(&self, by: By, time: Timestamp) -> Result<Signature<'static>, StoreError> {
+        let time = Time::new(time.as_second(), 0);
+        let (name, email) = match by {
+            By::User => self.identity(),
+            By::Dispatch => None,
+        }
+        .unwrap_or_else(|| ("dispatch".to_owned(), "dispatch@localhost".to_owned()));
+        Ok(Signature::new(&name, &email, &time)?)
+    }
+
+    /// The user's name and address: the environment goes before the configuration, as in git.
+    fn identity(&self) -> Option<(String, String)> {
+        let from_env = |part: &str| {
+            let read = |who: &str| std::env::var(format!("GIT_{who}_{part}")).ok();
+            read("AUTHOR")
+                .or_else(|| read("COMMITTER"))
+                .filter(|text| !text.trim().is_empty())
+        };
+        let config = self.inner.config().ok()?.snapshot().ok()?;
+        let from_config = |key| config.get_string(key).ok();
+        let name = from_env("NAME").or_else(|| from_config("user.name"))?;
+        let email = from_env("EMAIL").or_else(|| from_config("user.email"))?;
+        Some((name, email))
+    }
+
+    /// Reads a commit. Bytes of the message that are no UTF-8 are replaced.
+    ///
+    /// # Errors
+    /// When there is no such commit.
+    pub fn commit(&self, oid: Oid) -> Result<Commit, StoreError> {
+        let commit = self.inner.find_commit(to_git2(oid))?;
+        let time = Timestamp::from_second(commit.time().seconds()).unwrap_or_default();
+        Ok(Commit {
+            tree: from_git2(commit.tree_id()),
+            parents: commit.parent_ids().map(from_git2).collect(),
+            message: String::from_utf8_lossy(commit.message_bytes()).into_owned(),
+            author: String::from_utf8_lossy(commit.author().name_bytes()).into_owned(),
+            time,
+        })
+    }
+}

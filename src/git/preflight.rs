@@ -1,0 +1,226 @@
+//! Finding the repository, and saying no before anything is created where dispatch cannot work.
+
+use std::path::{Path, PathBuf};
+
+use crate::base::text::one_line;
+use crate::git::cli::{Git, GitError};
+use crate::git::repo::Repo;
+
+/// The oldest git whose merge engine answers as needed (`merge-tree --stdin`).
+pub const OLDEST_GIT: (u32, u32) = (2, 39);
+
+/// Why dispatch cannot work here.
+#[derive(Debug, thiserror::Error)]
+pub enum Unsuitable {
+    /// No `git` on PATH.
+    #[error("the program `git` was not found on PATH")]
+    NoGit,
+    /// The git on PATH is too old.
+    #[error("git {0} is too old; dispatch needs 2.39 or newer")]
+    OldGit(String),
+    /// No repository around the folder.
+    #[error("{} is not inside a git repository", .0.display())]
+    NoRepository(PathBuf),
+    /// git refuses the repository (`safe.directory`, unknown extension), in its own words.
+    #[error("git does not open the repository at {}: {}", .0.display(), .1)]
+    Refused(PathBuf, String),
+    /// A repository without a checkout.
+    #[error("{} is a bare repository, which has no checkout to work beside", .0.display())]
+    Bare(PathBuf),
+    /// References in a form libgit2 cannot read.
+    #[error("{} stores its references as reftable, which libgit2 cannot read", .0.display())]
+    Reftable(PathBuf),
+    /// Object ids in a form libgit2 cannot read.
+    #[error("{} uses SHA-256 object ids, which libgit2 cannot read", .0.display())]
+    Sha256(PathBuf),
+    /// Objects that are fetched when needed, which libgit2 cannot do.
+    #[error("{} is a partial clone; libgit2 cannot fetch the objects it lacks", .0.display())]
+    Partial(PathBuf),
+    /// git could not be asked.
+    #[error(transparent)]
+    Git(#[from] GitError),
+}
+
+impl Unsuitable {
+    /// What to do about it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Unsuitable::NoGit => "install git 2.39 or newer and put it on PATH",
+            Unsuitable::OldGit(_) => "install a newer git, or put one first on PATH",
+            Unsuitable::NoRepository(_) => {
+                "go to a repository, or make one with `git init` and a first commit"
+            }
+            Unsuitable::Refused(..) | Unsuitable::Git(_) => "`git status` there says more",
+            Unsuitable::Bare(_) => {
+                "run dispatch from a worktree of it: `git worktree add ../work`, then `cd ../work`"
+            }
+            Unsuitable::Reftable(_) => {
+                "convert it with `git refs migrate --ref-format=files` (git 2.46 or newer)"
+            }
+            Unsuitable::Sha256(_) => "use a clone with SHA-1 object ids",
+            Unsuitable::Partial(_) => {
+                "fetch everything first: `git fetch --refetch --no-filter`, then \
+                 `git config --unset remote.origin.promisor` and \
+                 `git config --unset remote.origin.partialclonefilter`"
+            }
+        }
+    }
+}
+
+/// What is unusual about a repository that dispatch can work with.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Remark {
+    /// History ends early.
+    Shallow,
+    /// Submodules are not checked out in worktrees.
+    Submodules,
+}
+
+impl Repo {
+    /// The repository around a folder.
+    ///
+    /// # Errors
+    /// Says which kind of place it is when dispatch cannot work there. Nothing is created.
+    pub fn discover(folder: &Path) -> Result<Repo, Unsuitable> {
+        let version = git_version(folder)?;
+        let git = Git::at(folder);
+        let args = [
+            "rev-parse",
+            "--path-format=absolute",
+            "--git-common-dir",
+            "--git-dir",
+        ];
+        let found = git.finish(args)?;
+        if !found.status.success() {
+            return Err(no_repository(
+                folder,
+                &String::from_utf8_lossy(&found.stderr),
+            ));
+        }
+        let folders = String::from_utf8_lossy(&found.stdout).into_owned();
+        let mut folders = folders.lines().map(PathBuf::from);
+        let common = folders.next().unwrap_or_default();
+        let git_dir = folders.next().unwrap_or_default();
+        refuse_formats(&git, &common)?;
+        let top = git.finish(["rev-parse", "--path-format=absolute", "--show-toplevel"])?;
+        if !top.status.success() {
+            return Err(Unsuitable::Bare(common));
+        }
+        let top = PathBuf::from(String::from_utf8_lossy(&top.stdout).trim_end_matches('\n'));
+        Ok(Repo {
+            top,
+            common,
+            git_dir,
+            version,
+        })
+    }
+
+    /// What is unusual about it, to be said before a run.
+    ///
+    /// # Errors
+    /// When git cannot be asked.
+    pub fn remarks(&self) -> Result<Vec<Remark>, GitError> {
+        let mut remarks = Vec::new();
+        if self.common.join("shallow").exists() {
+            remarks.push(Remark::Shallow);
+        }
+        if self
+            .git()
+            .finish(["cat-file", "-e", "HEAD:.gitmodules"])?
+            .status
+            .success()
+        {
+            remarks.push(Remark::Submodules);
+        }
+        Ok(remarks)
+    }
+
+    /// Whether the user's checkout has changes that are in no commit.
+    ///
+    /// # Errors
+    /// When git cannot be asked.
+    pub fn is_dirty(&self) -> Result<bool, GitError> {
+        Ok(!self
+            .git()
+            .run(&["status", "--porcelain", "--ignore-submodules=all"])?
+            .is_empty())
+    }
+}
+
+fn no_repository(folder: &Path, said: &str) -> Unsuitable {
+    if said.contains("not a git repository") {
+        return Unsuitable::NoRepository(folder.to_owned());
+    }
+    if said.contains("refstorage") {
+        return Unsuitable::Reftable(folder.to_owned());
+    }
+    Unsuitable::Refused(folder.to_owned(), one_line(said))
+}
+
+fn git_version(folder: &Path) -> Result<(u32, u32), Unsuitable> {
+    let folder = if folder.is_dir() {
+        folder
+    } else {
+        Path::new("/")
+    };
+    let finished = Git::at(folder)
+        .finish(["version"])
+        .map_err(|error| match error {
+            GitError::Start(_) => Unsuitable::NoGit,
+            other => Unsuitable::Git(other),
+        })?;
+    let text = String::from_utf8_lossy(&finished.stdout).into_owned();
+    let number = text
+        .trim()
+        .strip_prefix("git version ")
+        .unwrap_or(text.trim());
+    match parse_version(number) {
+        Some(version) if version >= OLDEST_GIT => Ok(version),
+        _ => Err(Unsuitable::OldGit(number.to_owned())),
+    }
+}
+
+fn parse_version(text: &str) -> Option<(u32, u32)> {
+    let mut parts = text.split(|c: char| !c.is_ascii_digit());
+    Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
+}
+
+fn refuse_formats(git: &Git, common: &Path) -> Result<(), Unsuitable> {
+    let config = git.finish([
+        "config",
+        "--get-regexp",
+        r"^(extensions\.|remote\..*\.promisor)",
+    ])?;
+    for line in String::from_utf8_lossy(&config.stdout).lines() {
+        let (key, value) = line.split_once(' ').unwrap_or((line, "true"));
+        let key = key.to_lowercase();
+        match key.as_str() {
+            "extensions.refstorage" if value != "files" => {
+                return Err(Unsuitable::Reftable(common.to_owned()));
+            }
+            "extensions.objectformat" if value != "sha1" => {
+                return Err(Unsuitable::Sha256(common.to_owned()));
+            }
+            "extensions.partialclone" => return Err(Unsuitable::Partial(common.to_owned())),
+            _ if key.ends_with(".promisor") && value == "true" => {
+                return Err(Unsuitable::Partial(common.to_owned()));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_of_every_vendor_are_read() {
+        assert_eq!(parse_version("2.39.5"), Some((2, 39)));
+        assert_eq!(parse_version("2.39.5 (Apple Git-154)"), Some((2, 39)));
+        assert_eq!(parse_version("2.47.1.windows.1"), Some((2, 47)));
+        assert_eq!(parse_version("banana"), None);
+    }
+}

@@ -1,0 +1,78 @@
+//! Where a repository is and what kind it is.
+
+use std::path::{Path, PathBuf};
+
+use crate::git::cli::{Git, GitError};
+
+/// A repository that dispatch can work with, as seen from one of its checkouts.
+#[derive(Clone, Debug)]
+pub struct Repo {
+    /// The top folder of the checkout the user stands in.
+    pub top: PathBuf,
+    /// The folder that all worktrees share (`.git` of the main one).
+    pub common: PathBuf,
+    /// The git folder of the checkout the user stands in.
+    pub git_dir: PathBuf,
+    /// The version of the `git` program, as (major, minor).
+    pub version: (u32, u32),
+}
+
+impl Repo {
+    /// git, run at the top of the user's checkout.
+    pub fn git(&self) -> Git {
+        Git::at(&self.top)
+    }
+
+    /// Where dispatch keeps what is not history: locks, attempt folders, caches.
+    pub fn dispatch_folder(&self) -> PathBuf {
+        self.common.join("dispatch")
+    }
+
+    /// The folder of one run below [`Repo::dispatch_folder`].
+    pub fn run_folder(&self, run: &str) -> PathBuf {
+        self.dispatch_folder().join("runs").join(run)
+    }
+
+    /// The folder of one attempt: process record, exit record, logs.
+    pub fn attempt_folder(&self, run: &str, task: u32, attempt: u32) -> PathBuf {
+        self.run_folder(run)
+            .join("attempts")
+            .join(format!("{task}-{attempt}"))
+    }
+
+    /// The folder of the main checkout, or the bare repository itself: what worktrees stand beside.
+    pub fn home(&self) -> &Path {
+        match self.common.file_name() {
+            Some(name) if name == ".git" => self.common.parent().unwrap_or(&self.common),
+            _ => &self.common,
+        }
+    }
+
+    /// The name of the repository's folder, without a `.git` at its end.
+    pub fn name(&self) -> String {
+        let name = self
+            .home()
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy();
+        name.strip_suffix(".git").unwrap_or(&name).to_owned()
+    }
+
+    /// One value of the configuration as git itself resolves it, or `None` if it is not set.
+    ///
+    /// # Errors
+    /// When git cannot be run or the configuration cannot be read.
+    pub fn setting(&self, args: &[&str]) -> Result<Option<String>, GitError> {
+        let args = [&["config"], args].concat();
+        let finished = self.git().finish(&args)?;
+        match finished.status.code() {
+            Some(0) => Ok(Some(
+                String::from_utf8_lossy(&finished.stdout)
+                    .trim_end()
+                    .to_owned(),
+            )),
+            Some(1) => Ok(None),
+            _ => Err(self.git().failed(&args, &finished)),
+        }
+    }
+}

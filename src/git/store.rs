@@ -1,0 +1,281 @@
+//! Objects, through libgit2: blobs, trees, commits, ancestry. Executes nothing the repository names.
+
+use std::io::Write as _;
+use std::path::Path;
+
+use git2::{ConfigLevel, ErrorCode, ObjectType, Repository, RepositoryOpenFlags, TreeWalkMode};
+
+use crate::git::repo::Repo;
+use crate::model::change::{Entry, RepoPath};
+use crate::model::ids::Oid;
+
+/// The object and reference store of a repository. Cheap to open; not shared between threads.
+pub struct Store {
+    pub(crate) inner: Repository,
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Store({})", self.inner.path().display())
+    }
+}
+
+/// What the store could not do.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// libgit2 said no.
+    #[error("git store: {}", .0.message())]
+    Git(#[from] git2::Error),
+    /// A reference is not where it was expected to be.
+    #[error("{name} was expected at {expected} and is at {found}")]
+    Moved {
+        /// The full name.
+        name: String,
+        /// Where it should have been; zeros for "absent".
+        expected: Oid,
+        /// Where it is; zeros for "absent".
+        found: Oid,
+    },
+    /// A name that git does not take.
+    #[error("{0:?} is no valid reference name")]
+    BadName(String),
+    /// A file dispatch keeps for itself could not be written.
+    #[error("could not write below {0}")]
+    Folder(String, #[source] std::io::Error),
+}
+
+pub(crate) fn to_git2(oid: Oid) -> git2::Oid {
+    git2::Oid::from_bytes(oid.as_bytes()).unwrap_or(git2::Oid::ZERO_SHA1)
+}
+
+pub(crate) fn from_git2(oid: git2::Oid) -> Oid {
+    let mut bytes = [0; 20];
+    bytes.copy_from_slice(&oid.as_bytes()[..20]);
+    Oid::from_bytes(bytes)
+}
+
+impl Store {
+    /// Opens the store that all worktrees share.
+    ///
+    /// # Errors
+    /// When libgit2 cannot open the repository.
+    pub fn open(repo: &Repo) -> Result<Store, StoreError> {
+        Store::open_common(&repo.common)
+    }
+
+    fn open_common(common: &Path) -> Result<Store, StoreError> {
+        let flags = RepositoryOpenFlags::NO_SEARCH | RepositoryOpenFlags::NO_DOTGIT;
+        let nowhere: [&Path; 0] = [];
+        let inner = Repository::open_ext(common, flags, nowhere)?;
+        Ok(Store { inner })
+    }
+
+    /// The same store, but what it writes has reached the disk when the call returns: objects,
+    /// their folders and references are fsynced.
+    ///
+    /// libgit2 takes this from `core.fsyncObjectFiles`. The setting is layered over this handle's
+    /// configuration from a file of our own, so the user's configuration is not written.
+    ///
+    /// # Errors
+    /// When the repository cannot be opened or our own file cannot be written.
+    pub fn open_durable(repo: &Repo) -> Result<Store, StoreError> {
+        let file = durable_config(repo).map_err(|error| {
+            StoreError::Folder(repo.dispatch_folder().display().to_string(), error)
+        })?;
+        let store = Store::open(repo)?;
+        store
+            .inner
+            .config()?
+            .add_file(&file, ConfigLevel::App, true)?;
+        Ok(store)
+    }
+
+    /// The commit a revision names, or `None` if it names none.
+    ///
+    /// # Errors
+    /// When the name is malformed or the store cannot be read.
+    pub fn resolve(&self, revision: &str) -> Result<Option<Oid>, StoreError> {
+        let found = self.inner.revparse_single(revision);
+        match found.and_then(|object| object.peel_to_commit()) {
+            Ok(commit) => Ok(Some(from_git2(commit.id()))),
+            Err(error) => match error.code() {
+                ErrorCode::NotFound | ErrorCode::InvalidSpec | ErrorCode::Peel => Ok(None),
+                ErrorCode::Ambiguous => Ok(None),
+                _ => Err(error.into()),
+            },
+        }
+    }
+
+    /// The tree of a commit.
+    ///
+    /// # Errors
+    /// When there is no such commit.
+    pub fn tree_of(&self, commit: Oid) -> Result<Oid, StoreError> {
+        Ok(from_git2(
+            self.inner.find_commit(to_git2(commit))?.tree_id(),
+        ))
+    }
+
+    /// The content of a blob.
+    ///
+    /// # Errors
+    /// When there is no such blob.
+    pub fn blob(&self, oid: Oid) -> Result<Vec<u8>, StoreError> {
+        Ok(self.inner.find_blob(to_git2(oid))?.content().to_vec())
+    }
+
+    /// The size of a blob in bytes, without reading its content.
+    ///
+    /// # Errors
+    /// When there is no such object.
+    pub fn blob_size(&self, oid: Oid) -> Result<u64, StoreError> {
+        Ok(self.inner.odb()?.read_header(to_git2(oid))?.0 as u64)
+    }
+
+    /// Writes a blob.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub fn write_blob(&self, content: &[u8]) -> Result<Oid, StoreError> {
+        Ok(from_git2(self.inner.blob(content)?))
+    }
+
+    /// Whether an object is there.
+    pub fn has(&self, oid: Oid) -> bool {
+        self.inner.odb().is_ok_and(|odb| odb.exists(to_git2(oid)))
+    }
+
+    /// What a tree holds at a path; `None` if nothing, or a directory.
+    ///
+    /// # Errors
+    /// When the tree cannot be read.
+    pub fn entry(&self, tree: Oid, path: &str) -> Result<Option<Entry>, StoreError> {
+        let tree = self.inner.find_tree(to_git2(tree))?;
+        match tree.get_path(Path::new(path)) {
+            Ok(entry) if entry.kind() == Some(ObjectType::Tree) => Ok(None),
+            Ok(entry) => Ok(Some(Entry {
+                mode: entry.filemode() as u32,
+                oid: from_git2(entry.id()),
+            })),
+            Err(error) if error.code() == ErrorCode::NotFound => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The same tree with one file put in, replaced or (`None`) taken out.
+    ///
+    /// # Errors
+    /// When the store cannot be read or written.
+    pub fn tree_with(
+        &self,
+        tree: Oid,
+        path: &str,
+        entry: Option<Entry>,
+    ) -> Result<Oid, StoreError> {
+        self.tree_overlaid(tree, &[(RepoPath::from(path), entry)])
+    }
+
+    /// The same tree with several files put in, replaced or taken out.
+    ///
+    /// # Errors
+    /// When the store cannot be read or written.
+    pub fn tree_overlaid(
+        &self,
+        tree: Oid,
+        entries: &[(RepoPath, Option<Entry>)],
+    ) -> Result<Oid, StoreError> {
+        let base = self.inner.find_tree(to_git2(tree))?;
+        let mut update = git2::build::TreeUpdateBuilder::new();
+        for (path, entry) in entries {
+            match entry {
+                Some(entry) => {
+                    let mode = file_mode(entry.mode);
+                    update.upsert(path.as_bytes(), to_git2(entry.oid), mode)
+                }
+                None => update.remove(path.as_bytes()),
+            };
+        }
+        Ok(from_git2(update.create_updated(&self.inner, &base)?))
+    }
+
+    /// The tree that has nothing in it.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub fn empty_tree(&self) -> Result<Oid, StoreError> {
+        Ok(from_git2(self.inner.treebuilder(None)?.write()?))
+    }
+
+    /// A flat tree of the given files.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub fn write_tree(&self, files: &[(&str, Oid)]) -> Result<Oid, StoreError> {
+        let mut builder = self.inner.treebuilder(None)?;
+        for (name, blob) in files {
+            builder.insert(name, to_git2(*blob), 0o100_644)?;
+        }
+        Ok(from_git2(builder.write()?))
+    }
+
+    /// The paths of a tree that are submodules, without their commits.
+    ///
+    /// # Errors
+    /// When the tree cannot be read.
+    pub fn submodules(&self, tree: Oid) -> Result<Vec<RepoPath>, StoreError> {
+        let mut found = Vec::new();
+        let tree = self.inner.find_tree(to_git2(tree))?;
+        tree.walk(TreeWalkMode::PreOrder, |folder, entry| {
+            if entry.kind() == Some(ObjectType::Commit) {
+                let mut path = folder.as_bytes().to_vec();
+                path.extend_from_slice(entry.name_bytes());
+                found.push(RepoPath::new(path));
+            }
+            git2::TreeWalkResult::Ok
+        })?;
+        Ok(found)
+    }
+
+    /// Whether `old` is `new` or one of its ancestors.
+    ///
+    /// # Errors
+    /// When one of them is missing.
+    pub fn is_ancestor(&self, old: Oid, new: Oid) -> Result<bool, StoreError> {
+        Ok(old == new || self.inner.graph_descendant_of(to_git2(new), to_git2(old))?)
+    }
+
+    /// Every best common ancestor of two commits.
+    ///
+    /// # Errors
+    /// When one of them is missing.
+    pub fn merge_bases(&self, a: Oid, b: Oid) -> Result<Vec<Oid>, StoreError> {
+        match self.inner.merge_bases(to_git2(a), to_git2(b)) {
+            Ok(bases) => Ok(bases.iter().map(|oid| from_git2(*oid)).collect()),
+            Err(error) if error.code() == ErrorCode::NotFound => Ok(Vec::new()),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+fn file_mode(mode: u32) -> git2::FileMode {
+    match mode {
+        0o100_755 => git2::FileMode::BlobExecutable,
+        0o120_000 => git2::FileMode::Link,
+        0o160_000 => git2::FileMode::Commit,
+        _ => git2::FileMode::Blob,
+    }
+}
+
+fn durable_config(repo: &Repo) -> std::io::Result<std::path::PathBuf> {
+    let folder = repo.dispatch_folder();
+    let file = folder.join("durable.gitconfig");
+    let content = b"[core]\n\tfsyncObjectFiles = true\n";
+    if std::fs::read(&file).is_ok_and(|found| found == content) {
+        return Ok(file);
+    }
+    std::fs::create_dir_all(&folder)?;
+    let mut temporary = tempfile::NamedTempFile::new_in(&folder)?;
+    temporary.write_all(content)?;
+    temporary.persist(&file).map_err(|error| error.error)?;
+    Ok(file)
+}
