@@ -16,6 +16,9 @@ pub struct Plan {
     tasks: Vec<Task>,
 }
 
+/// The last part of the integration branch's name, which no task may have.
+pub const INTEGRATION: &str = "integration";
+
 /// What keeps a list of tasks from being a plan.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum GraphError {
@@ -138,6 +141,28 @@ impl Plan {
                 .iter()
                 .find(|task| task.tag.eq_ignore_ascii_case(name)),
         }
+    }
+
+    /// The name of every task in branches and folders, in plan order: the slug of its tag, made
+    /// unique and kept off the reserved `integration` by its number.
+    pub fn slugs(&self) -> Vec<String> {
+        let mut taken = std::collections::HashSet::from([INTEGRATION.to_owned()]);
+        let mut slugs = Vec::with_capacity(self.tasks.len());
+        for task in &self.tasks {
+            let slug = crate::base::text::slug(&task.tag);
+            let numbered = |suffix: String| {
+                let kept = &slug[..slug.len().min(39 - suffix.len())];
+                format!("{kept}-{suffix}")
+                    .trim_start_matches('-')
+                    .to_owned()
+            };
+            let number = task.number.0;
+            let first = [slug.clone(), numbered(number.to_string())].into_iter();
+            let more = (2..).map(|n| numbered(format!("{number}-{n}")));
+            let mut names = first.chain(more).filter(|name| !name.is_empty());
+            slugs.extend(names.find(|name| taken.insert(name.clone())));
+        }
+        slugs
     }
 
     /// The tasks that depend on this one directly.

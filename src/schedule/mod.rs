@@ -1,1 +1,7 @@
-//! schedule
+//! What to do now: a pure function of the run's state.
+
+pub mod decide;
+pub mod priority;
+pub mod retry;
+
+pub use decide::{Action, Limits, decide};

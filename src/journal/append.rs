@@ -1,0 +1,173 @@
+//! Writing the journal: one commit a turn, by compare-and-swap, durable when the call returns.
+
+use jiff::Timestamp;
+
+use crate::git::commit::{By, NewCommit};
+use crate::git::{Repo, Store};
+use crate::journal::record::{VERSION, render_record, summary};
+use crate::journal::{JournalError, Replayed, journal_ref};
+use crate::model::event::{End, Event, Recorded};
+use crate::model::ids::{Oid, RunId};
+
+/// The end of a run's journal, where facts are added. Only the holder of the run lock has one.
+#[derive(Debug)]
+pub struct Journal {
+    store: Store,
+    run: RunId,
+    tip: Oid,
+    tree: Oid,
+    seq: u64,
+}
+
+impl Journal {
+    /// Starts the journal of a new run. `files` (plan, settings) stand in the tree of every commit.
+    ///
+    /// # Errors
+    /// When the store cannot be written or the run exists.
+    pub fn create(
+        repo: &Repo,
+        run: &RunId,
+        files: &[(&str, &str)],
+        first: Event,
+        time: Timestamp,
+    ) -> Result<(Journal, Recorded), JournalError> {
+        let failed = |source| JournalError::Store {
+            run: run.clone(),
+            source,
+        };
+        let store = Store::open_durable(repo).map_err(failed)?;
+        let blobs: Result<Vec<_>, _> = files
+            .iter()
+            .map(|(name, text)| Ok((*name, store.write_blob(text.as_bytes())?)))
+            .collect();
+        let tree = blobs
+            .and_then(|blobs| store.write_tree(&blobs))
+            .map_err(failed)?;
+        let mut journal = Journal {
+            store,
+            run: run.clone(),
+            tip: Oid::ZERO,
+            tree,
+            seq: 0,
+        };
+        let mut recorded = journal.append(vec![first], time)?;
+        Ok((journal, recorded.remove(0)))
+    }
+
+    /// Goes on where a replayed journal ends.
+    ///
+    /// # Errors
+    /// When the store cannot be opened.
+    pub fn reopen(repo: &Repo, replayed: &Replayed) -> Result<Journal, JournalError> {
+        let run = replayed.run.clone();
+        let store = Store::open_durable(repo).map_err(|source| JournalError::Store {
+            run: run.clone(),
+            source,
+        })?;
+        let seq = replayed.records.last().map_or(0, |recorded| recorded.seq);
+        Ok(Journal {
+            store,
+            run,
+            tip: replayed.tip,
+            tree: replayed.tree,
+            seq,
+        })
+    }
+
+    /// Records facts in one commit. When this returns they are durable, in this order.
+    ///
+    /// # Errors
+    /// When the store cannot be written, or somebody else moved the chain; nothing is recorded
+    /// then.
+    pub fn append(
+        &mut self,
+        events: Vec<Event>,
+        time: Timestamp,
+    ) -> Result<Vec<Recorded>, JournalError> {
+        let records: Vec<Recorded> = events
+            .into_iter()
+            .zip(self.seq + 1..)
+            .map(|(event, seq)| Recorded { seq, time, event })
+            .collect();
+        let Some(last) = records.last() else {
+            return Ok(records);
+        };
+        let seq = last.seq;
+        let tip = self
+            .write(&records, time)
+            .map_err(|source| JournalError::Store {
+                run: self.run.clone(),
+                source,
+            })?;
+        self.tip = tip;
+        self.seq = seq;
+        Ok(records)
+    }
+
+    fn write(&self, records: &[Recorded], time: Timestamp) -> Result<Oid, crate::git::StoreError> {
+        let mut parents = Vec::new();
+        if !self.tip.is_zero() {
+            parents.push(self.tip);
+        }
+        // What a record names must stay reachable for as long as the record: it becomes a parent.
+        for oid in records
+            .iter()
+            .flat_map(|recorded| named_commits(&recorded.event))
+        {
+            if !parents.contains(&oid) {
+                parents.push(oid);
+            }
+        }
+        let message = self.message(records);
+        let commit = self.store.write_commit(&NewCommit {
+            tree: self.tree,
+            parents: &parents,
+            message: &message,
+            time,
+            by: By::Dispatch,
+        })?;
+        let why = message.lines().next().unwrap_or_default();
+        self.store
+            .move_reference(&journal_ref(&self.run), self.tip, commit, why)?;
+        Ok(commit)
+    }
+
+    fn message(&self, records: &[Recorded]) -> String {
+        let mut message = records
+            .first()
+            .map_or(String::new(), |first| summary(&first.event));
+        if records.len() > 1 {
+            message.push_str(&format!(" (and {} more)", records.len() - 1));
+        }
+        message.push_str("\n\n");
+        for recorded in records {
+            message.push_str(&render_record(&self.run, recorded));
+            message.push('\n');
+        }
+        message.push_str(&format!(
+            "\nDispatch-Run: {}\nDispatch-Journal: {VERSION}\n",
+            self.run
+        ));
+        message
+    }
+}
+
+/// Commits that an event names and that nothing else is sure to keep.
+fn named_commits(event: &Event) -> Vec<Oid> {
+    match event {
+        Event::AttemptEnded { outcome, .. } => {
+            let candidate = match &outcome.end {
+                End::Passed { candidate, .. } => *candidate,
+                _ => None,
+            };
+            candidate.into_iter().chain(outcome.kept).collect()
+        }
+        Event::Assembled { integration } => integration
+            .code_tip
+            .into_iter()
+            .chain(integration.tip)
+            .collect(),
+        Event::LandingStarting { landing } => vec![landing.from, landing.to],
+        _ => Vec::new(),
+    }
+}

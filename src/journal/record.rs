@@ -1,0 +1,155 @@
+//! The wire form of an event: one JSON object a line, with version, number and time.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::model::event::{Event, Recorded};
+use crate::model::ids::RunId;
+
+/// The version of the wire form. It counts changes that an older reader would misread.
+pub const VERSION: u32 = 1;
+
+/// The envelope around an event.
+#[derive(Serialize, Deserialize)]
+struct Envelope<'a, E> {
+    version: u32,
+    seq: u64,
+    time: Timestamp,
+    run: std::borrow::Cow<'a, str>,
+    #[serde(flatten)]
+    event: E,
+}
+
+/// Only the version, to tell a newer form from a broken one.
+#[derive(Deserialize)]
+struct Version {
+    version: u32,
+}
+
+/// Why a line is no event.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// Written by a newer dispatch.
+    #[error("version {0}")]
+    Newer(u32),
+    /// Not of this form.
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+}
+
+/// One line of JSON, without the line end.
+pub fn render_record(run: &RunId, recorded: &Recorded) -> String {
+    let envelope = Envelope {
+        version: VERSION,
+        seq: recorded.seq,
+        time: recorded.time,
+        run: run.as_str().into(),
+        event: &recorded.event,
+    };
+    // Events hold only strings, numbers and lists of them, which always serialise.
+    serde_json::to_string(&envelope).unwrap_or_default()
+}
+
+/// Reads a line of [`render_record`].
+///
+/// # Errors
+/// When it was written by a newer dispatch or is broken.
+pub fn parse_record(line: &str) -> Result<Recorded, RecordError> {
+    let Version { version } = serde_json::from_str(line)?;
+    if version > VERSION {
+        return Err(RecordError::Newer(version));
+    }
+    let envelope: Envelope<'_, Event> = serde_json::from_str(line)?;
+    Ok(Recorded {
+        seq: envelope.seq,
+        time: envelope.time,
+        event: envelope.event,
+    })
+}
+
+/// What a person reads in `git log --oneline refs/dispatch/runs/<run>`.
+pub fn summary(event: &Event) -> String {
+    match event {
+        Event::RunStarted { title, base, .. } => {
+            format!("run started: {title} at {}", base.short())
+        }
+        Event::RunResumed {} => "run resumed".to_owned(),
+        Event::AttemptStarting {
+            task,
+            attempt,
+            worker,
+            ..
+        } => {
+            format!("{task} attempt {attempt} starting ({worker})")
+        }
+        Event::AttemptStarted {
+            task,
+            attempt,
+            base,
+        } => {
+            format!("{task} attempt {attempt} started at {}", base.short())
+        }
+        Event::Noted { task, note } => {
+            format!("{task} says: {}", crate::base::text::clip(note, 50))
+        }
+        Event::AttemptEnded {
+            task,
+            attempt,
+            outcome,
+            ..
+        } => {
+            format!("{task} attempt {attempt} {}", end_word(&outcome.end))
+        }
+        Event::RetryScheduled { task, due } => format!("{task} retry due {due}"),
+        Event::RetryDue { task } => format!("{task} retry is due"),
+        Event::DependenciesConflict { task, class, .. } => {
+            format!("{task} blocked: its dependencies conflict ({class})")
+        }
+        Event::ConflictsFound { conflicts } => {
+            crate::base::text::plural(conflicts.len(), "conflicting pair")
+        }
+        Event::AssemblyStarting { order } => {
+            format!(
+                "assembling {}",
+                crate::base::text::plural(order.len(), "candidate")
+            )
+        }
+        Event::Assembled { integration } => {
+            let (merged, left_out) = (integration.merged.len(), integration.left_out.len());
+            format!("assembled: {merged} merged, {left_out} left out")
+        }
+        Event::StopRequested {} => "stop requested".to_owned(),
+        Event::RetryRequested { task, .. } => format!("{task} retry requested"),
+        Event::TaskSkipped { task, .. } => format!("{task} skipped"),
+        Event::Reviewed {
+            task,
+            accepted: true,
+        } => format!("{task} accepted"),
+        Event::Reviewed {
+            task,
+            accepted: false,
+        } => format!("{task} left out by a person"),
+        Event::RunEnded { exit } => format!("run ended with exit code {exit}"),
+        Event::LandingStarting { landing } => format!("landing on {} starting", landing.target),
+        Event::Landed { landing } => {
+            format!("landed on {} as {}", landing.target, landing.to.short())
+        }
+        Event::Cleaned { worktrees, .. } => {
+            format!(
+                "cleaned {}",
+                crate::base::text::plural(worktrees.len(), "worktree")
+            )
+        }
+    }
+}
+
+fn end_word(end: &crate::model::event::End) -> String {
+    use crate::model::event::End;
+    match end {
+        End::Passed { .. } => "passed".to_owned(),
+        End::Failed(failure) => {
+            format!("failed: {}", crate::base::text::clip(&failure.message, 50))
+        }
+        End::Interrupted {} => "was interrupted".to_owned(),
+    }
+}

@@ -1,0 +1,115 @@
+//! Reading a journal back, from the first commit to the last.
+
+use crate::git::{Store, StoreError};
+use crate::journal::record::{RecordError, VERSION, parse_record};
+use crate::journal::{JournalError, journal_ref};
+use crate::model::event::Recorded;
+use crate::model::ids::{Oid, RunId};
+
+/// Everything a journal holds.
+#[derive(Clone, Debug)]
+pub struct Replayed {
+    /// The run.
+    pub run: RunId,
+    /// The facts, oldest first.
+    pub records: Vec<Recorded>,
+    /// The last commit of the chain.
+    pub tip: Oid,
+    /// Its tree, which holds the files.
+    pub tree: Oid,
+}
+
+/// Reads the journal of a run.
+///
+/// # Errors
+/// When there is no such run, or a commit of the chain cannot be read; nothing is guessed.
+pub fn replay(store: &Store, run: &RunId) -> Result<Replayed, JournalError> {
+    let failed = |source: StoreError| JournalError::Store {
+        run: run.clone(),
+        source,
+    };
+    let tip = store
+        .reference(&journal_ref(run))
+        .map_err(failed)?
+        .ok_or_else(|| JournalError::NoRun(run.clone()))?;
+    let mut commits = Vec::new();
+    let mut next = Some(tip);
+    let mut expected_tree = Oid::ZERO;
+    while let Some(oid) = next {
+        let commit = store.commit(oid).map_err(failed)?;
+        if commits.is_empty() {
+            expected_tree = commit.tree;
+        }
+        // The run's base is a parent of the first commit; only journal commits are followed.
+        let records = read_commit(run, oid, &commit.message)?;
+        let is_first = records.first().is_some_and(|recorded| recorded.seq == 1);
+        commits.push(records);
+        next = if is_first {
+            None
+        } else {
+            commit.parents.first().copied()
+        };
+    }
+    let records: Vec<Recorded> = commits.into_iter().rev().flatten().collect();
+    for (recorded, seq) in records.iter().zip(1..) {
+        if recorded.seq != seq {
+            let what = format!("event {seq} is missing before event {}", recorded.seq);
+            return Err(unreadable(run, tip, what));
+        }
+    }
+    Ok(Replayed {
+        run: run.clone(),
+        records,
+        tip,
+        tree: expected_tree,
+    })
+}
+
+fn read_commit(run: &RunId, oid: Oid, message: &str) -> Result<Vec<Recorded>, JournalError> {
+    let lines = message.lines().filter(|line| line.starts_with('{'));
+    let records: Result<Vec<Recorded>, JournalError> = lines
+        .map(|line| {
+            parse_record(line).map_err(|error| match error {
+                RecordError::Newer(found) => JournalError::Newer {
+                    run: run.clone(),
+                    found,
+                    known: VERSION,
+                },
+                RecordError::Json(error) => unreadable(run, oid, error.to_string()),
+            })
+        })
+        .collect();
+    match records {
+        Ok(records) if records.is_empty() => {
+            Err(unreadable(run, oid, "it holds no event".to_owned()))
+        }
+        other => other,
+    }
+}
+
+fn unreadable(run: &RunId, oid: Oid, what: String) -> JournalError {
+    JournalError::Unreadable {
+        run: run.clone(),
+        commit: oid.to_string(),
+        what,
+    }
+}
+
+impl Replayed {
+    /// A file of the journal's tree, such as `plan.json`.
+    ///
+    /// # Errors
+    /// When it is not there or cannot be read.
+    pub fn file(&self, store: &Store, name: &str) -> Result<String, JournalError> {
+        let failed = |source| JournalError::Store {
+            run: self.run.clone(),
+            source,
+        };
+        let entry = store.entry(self.tree, name).map_err(failed)?;
+        let entry =
+            entry.ok_or_else(|| unreadable(&self.run, self.tip, format!("{name} is missing")))?;
+        let bytes = store.blob(entry.oid).map_err(failed)?;
+        String::from_utf8(bytes)
+            .map_err(|_| unreadable(&self.run, self.tip, format!("{name} is no UTF-8")))
+    }
+}

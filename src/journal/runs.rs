@@ -1,0 +1,134 @@
+//! Which runs there are, their names, and the lock that lets only one process drive a run.
+
+use std::fs;
+use std::io;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::base::files::{self, FileLock};
+use crate::base::text::slug;
+use crate::git::{Repo, Store, StoreError};
+use crate::model::ids::{Oid, RunId};
+
+/// Where the journals are.
+pub const PREFIX: &str = "refs/dispatch/runs/";
+
+/// A run as the list of references shows it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RunEntry {
+    /// Its name.
+    pub run: RunId,
+    /// The last commit of its journal.
+    pub tip: Oid,
+    /// When its last event was recorded, to the second.
+    pub updated: Timestamp,
+}
+
+/// Every run of the repository, the most recently active one last.
+///
+/// # Errors
+/// When references cannot be listed.
+pub fn list(store: &Store) -> Result<Vec<RunEntry>, StoreError> {
+    let mut runs = Vec::new();
+    for (name, tip) in store.references(PREFIX)? {
+        let run = RunId::new(&name[PREFIX.len()..]);
+        let updated = store.commit(tip)?.time;
+        runs.push(RunEntry { run, tip, updated });
+    }
+    runs.sort_by(|a, b| (a.updated, &a.run).cmp(&(b.updated, &b.run)));
+    Ok(runs)
+}
+
+/// Draws a name for a new run: the first word of the title and four base32 characters, drawn again
+/// while the name is taken.
+///
+/// # Errors
+/// When references cannot be read.
+pub fn draw(
+    store: &Store,
+    title: &str,
+    random: &mut fastrand::Rng,
+    is_taken: impl Fn(&RunId) -> bool,
+) -> Result<RunId, StoreError> {
+    const BASE32: &[u8] = b"abcdefghijklmnopqrstuvwxyz234567";
+    let slug = slug(title);
+    let word = slug
+        .split('-')
+        .find(|word| !word.is_empty())
+        .unwrap_or("run");
+    loop {
+        let letters = (0..4).map(|_| BASE32[random.usize(..BASE32.len())] as char);
+        let run = RunId::new(format!("{word}-{}", letters.collect::<String>()));
+        if !is_taken(&run) && store.reference(&format!("{PREFIX}{run}"))?.is_none() {
+            return Ok(run);
+        }
+    }
+}
+
+/// Who drives a run. For people only: the lock itself is the kernel's.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Holder {
+    /// Process id.
+    pub pid: u32,
+    /// Host name.
+    pub host: String,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// The right to drive a run, held until dropped or until the process ends, however it ends.
+#[derive(Debug)]
+pub struct RunLock {
+    _lock: FileLock,
+}
+
+/// What [`RunLock::take`] found.
+#[derive(Debug)]
+pub enum Taken {
+    /// The run is ours.
+    Ours(RunLock),
+    /// Somebody else drives it.
+    Held(Option<Holder>),
+}
+
+impl RunLock {
+    /// Takes the lock of a run if nobody holds it. It is never broken by age.
+    ///
+    /// # Errors
+    /// When the lock file cannot be made.
+    pub fn take(repo: &Repo, run: &RunId, now: Timestamp) -> io::Result<Taken> {
+        let folder = repo.run_folder(run.as_str());
+        let holder_file = folder.join("holder.json");
+        let Some(lock) = FileLock::try_take(&folder.join("run.lock"))? else {
+            let holder = fs::read(&holder_file).ok();
+            return Ok(Taken::Held(
+                holder.and_then(|text| serde_json::from_slice(&text).ok()),
+            ));
+        };
+        let holder = Holder {
+            pid: std::process::id(),
+            host: host_name(),
+            since: now,
+        };
+        files::replace(
+            &holder_file,
+            &serde_json::to_vec(&holder).unwrap_or_default(),
+        )?;
+        Ok(Taken::Ours(RunLock { _lock: lock }))
+    }
+
+    /// Whether somebody drives the run right now.
+    pub fn is_held(repo: &Repo, run: &RunId) -> bool {
+        let path = repo.run_folder(run.as_str()).join("run.lock");
+        path.exists() && matches!(FileLock::try_take(&path), Ok(None))
+    }
+}
+
+fn host_name() -> String {
+    let name = fs::read_to_string("/proc/sys/kernel/hostname").ok();
+    let name = name
+        .or_else(|| std::env::var("HOSTNAME").ok())
+        .unwrap_or_default();
+    name.trim().to_owned()
+}

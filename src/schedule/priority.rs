@@ -1,0 +1,43 @@
+//! Which ready task goes first: the one with the longest path of work behind it.
+
+use crate::model::ids::TaskNumber;
+use crate::model::plan::Plan;
+
+/// Sorts ready tasks: the author's priority, then the longest remaining path, then plan order.
+pub fn sort(plan: &Plan, ready: &mut [TaskNumber]) {
+    if ready.len() < 2 {
+        return;
+    }
+    let lengths = path_lengths(plan);
+    ready.sort_by_key(|number| {
+        let urgency = -i64::from(plan.task(*number).fields.priority);
+        (urgency, std::cmp::Reverse(lengths[number.index()]), *number)
+    });
+}
+
+/// For every task, how many tasks the longest chain that starts with it has.
+pub fn path_lengths(plan: &Plan) -> Vec<u32> {
+    let mut waiting: Vec<usize> = vec![0; plan.tasks().len()];
+    for dependency in plan.tasks().iter().flat_map(|task| &task.depends_on) {
+        waiting[dependency.index()] += 1;
+    }
+    // Kahn's algorithm from the tasks nobody waits for back to the roots.
+    let mut lengths = vec![1; plan.tasks().len()];
+    let mut open: Vec<TaskNumber> = plan
+        .tasks()
+        .iter()
+        .map(|task| task.number)
+        .filter(|n| waiting[n.index()] == 0)
+        .collect();
+    while let Some(number) = open.pop() {
+        for dependency in &plan.task(number).depends_on {
+            let longer = lengths[number.index()] + 1;
+            lengths[dependency.index()] = lengths[dependency.index()].max(longer);
+            waiting[dependency.index()] -= 1;
+            if waiting[dependency.index()] == 0 {
+                open.push(*dependency);
+            }
+        }
+    }
+    lengths
+}
