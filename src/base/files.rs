@@ -85,3 +85,20 @@ pub fn read_if_exists(path: &Path) -> io::Result<Option<Vec<u8>>> {
         Err(error) => Err(error),
     }
 }
+
+/// Makes sure that a file can be made in a folder, by making one and removing it.
+///
+/// # Errors
+/// What the system says when it cannot.
+pub fn probe_writable(folder: &Path) -> io::Result<()> {
+    tempfile::NamedTempFile::new_in(folder)?.close()
+}
+
+/// Bytes that an ordinary user can still write on the file system of a path.
+///
+/// # Errors
+/// When the system does not say.
+pub fn free_space(path: &Path) -> io::Result<u64> {
+    let stat = rustix::fs::statvfs(path)?;
+    Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+}

@@ -1,8 +1,5 @@
 //! Errors as the user sees them: one sentence, what to do next, an exit code.
 
-use std::error::Error;
-use std::fmt::Write;
-
 /// The exit codes (README, "Exit codes").
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
@@ -60,18 +57,4 @@ impl CommandError {
         self.hints.push(hint.into());
         self
     }
-}
-
-/// An error and what caused it, joined by colons.
-pub fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.ends_with(&cause_text) {
-            let _ = write!(text, ": {cause_text}");
-        }
-        source = cause.source();
-    }
-    text
 }

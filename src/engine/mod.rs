@@ -1,1 +1,28 @@
-//! engine
+//! The engine: one loop that records facts, decides, and carries out what is decided.
+//!
+//! [`drive`] is the loop; everything else is one kind of effect. Every effect is announced in the
+//! journal before it happens and can be checked against the world afterwards, so that taking a run
+//! up again ([`recover`]) is replay plus the same loop.
+
+pub mod assemble;
+pub mod attempt;
+pub mod base;
+pub mod briefing;
+pub mod checks;
+pub mod clean;
+pub mod context;
+pub mod detect;
+pub mod drive;
+pub mod error;
+pub mod land;
+pub mod leash;
+pub mod matches;
+pub mod outcome;
+pub mod publish;
+pub mod recover;
+pub mod shutdown;
+pub mod start;
+pub mod verify;
+pub mod worktree;
+
+pub use error::EngineError;

@@ -1,7 +1,8 @@
 //! Taking what a worker left in its worktree: its own commits plus whatever is uncommitted.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io;
+use std::path::{Path, PathBuf};
 
 use crate::git::cli::GitError;
 use crate::git::refs::branch_ref;
@@ -40,6 +41,9 @@ pub enum HarvestError {
     Lock(String, #[source] io::Error),
 }
 
+/// The name of the staged copy of the index in the admin folder.
+const INDEX_COPY: &str = "dispatch-index";
+
 /// Files that say git was in the middle of something (what `git status` looks at).
 const UNFINISHED: [(&str, &str); 6] = [
     ("MERGE_HEAD", "merge"),
@@ -63,28 +67,48 @@ impl Store {
             .iter()
             .find(|(file, _)| worktree.admin.join(file).exists())
             .map(|(_, word)| *word);
+        let index = copy_index(worktree)?;
         // Batch mode makes the new objects durable with one flush for all of them.
-        let git = worktree.git();
-        git.run(&[
-            "-c",
-            "core.fsync=committed,loose-object",
-            "-c",
-            "core.fsyncMethod=batch",
-            "-c",
-            "core.safecrlf=false",
-            "-c",
-            "advice.addEmbeddedRepo=false",
-            "add",
-            "--all",
-            "--",
-            ".",
-        ])?;
-        let tree = self.write_index_tree(worktree)?;
+        worktree
+            .git()
+            .env("GIT_INDEX_FILE", index.display().to_string())
+            .run(&[
+                "-c",
+                "core.fsync=committed,loose-object",
+                "-c",
+                "core.fsyncMethod=batch",
+                "-c",
+                "core.safecrlf=false",
+                "-c",
+                "advice.addEmbeddedRepo=false",
+                "add",
+                "--all",
+                "--",
+                ".",
+            ])?;
+        let tree = self.write_index_tree(worktree, &index)?;
         Ok(Harvest {
             head,
             tree,
             unfinished,
         })
+    }
+
+    /// Makes the worktree show a harvest as committed: the staged copy becomes its index and HEAD
+    /// becomes `head`. Only for the worktree of an attempt that is over.
+    ///
+    /// # Errors
+    /// When the admin folder cannot be written.
+    pub fn settle(&self, worktree: &Worktree, head: &Head) -> Result<(), HarvestError> {
+        worktree.set_head(head)?;
+        let copy = worktree.admin.join(INDEX_COPY);
+        let index = worktree.admin.join("index");
+        match fs::rename(&copy, &index) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(WorktreeError::Io(index, error).into())
+            }
+            _ => Ok(()),
+        }
     }
 
     fn head_of(&self, worktree: &Worktree) -> Result<Oid, HarvestError> {
@@ -97,22 +121,52 @@ impl Store {
 
     /// libgit2 reads the plain index format in process; an index with extensions that it must not
     /// ignore (split, sparse) is left to `git write-tree`.
-    fn write_index_tree(&self, worktree: &Worktree) -> Result<Oid, HarvestError> {
-        let in_process = git2::Index::open(&worktree.admin.join("index"))
-            .and_then(|mut index| index.write_tree_to(&self.inner));
+    fn write_index_tree(&self, worktree: &Worktree, index: &Path) -> Result<Oid, HarvestError> {
+        let in_process =
+            git2::Index::open(index).and_then(|mut index| index.write_tree_to(&self.inner));
         match in_process {
             Ok(tree) => Ok(from_git2(tree)),
             Err(_) => {
-                let line = worktree.git().line(&["write-tree"])?;
+                let git = worktree
+                    .git()
+                    .env("GIT_INDEX_FILE", index.display().to_string());
+                let line = git.line(&["write-tree"])?;
                 Ok(line.parse().unwrap_or(Oid::ZERO))
             }
         }
     }
 }
 
+/// The worker's own index stays as it left it until the outcome is known, so that its checks see
+/// the worktree as the worker did. The copy keeps the time stamp: git compares file times with it
+/// to know which entries it cannot trust (git's Documentation/technical/racy-git).
+fn copy_index(worktree: &Worktree) -> Result<PathBuf, HarvestError> {
+    let (index, copy) = (
+        worktree.admin.join("index"),
+        worktree.admin.join(INDEX_COPY),
+    );
+    let copied = (|| {
+        let modified = fs::metadata(&index)?.modified()?;
+        fs::copy(&index, &copy)?;
+        File::options()
+            .write(true)
+            .open(&copy)?
+            .set_modified(modified)
+    })();
+    match copied {
+        Ok(()) => Ok(copy),
+        // A worker may have removed its index; git then stages everything anew.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let _ = fs::remove_file(&copy);
+            Ok(copy)
+        }
+        Err(error) => Err(WorktreeError::Io(copy, error).into()),
+    }
+}
+
 /// Locks inside the admin folder belong to the attempt alone, and the attempt is dead.
 fn remove_stale_locks(worktree: &Worktree) -> Result<(), HarvestError> {
-    for name in ["index.lock", "HEAD.lock"] {
+    for name in ["index.lock", "HEAD.lock", "dispatch-index.lock"] {
         let lock = worktree.admin.join(name);
         match fs::remove_file(&lock) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {

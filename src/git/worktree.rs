@@ -10,7 +10,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::base::files::FileLock;
+use crate::base::files::{self, FileLock};
 use crate::git::cli::{Git, GitError};
 use crate::git::refs::branch_ref;
 use crate::git::repo::Repo;
@@ -318,6 +318,18 @@ impl Worktree {
     /// What is checked out.
     pub fn head(&self) -> Option<Head> {
         read_head(&self.admin)
+    }
+
+    /// Makes HEAD something else, without touching files or index.
+    ///
+    /// # Errors
+    /// When the admin folder cannot be written.
+    pub fn set_head(&self, head: &Head) -> Result<(), WorktreeError> {
+        if self.head().as_ref() == Some(head) {
+            return Ok(());
+        }
+        let file = self.admin.join("HEAD");
+        at(&file, files::replace(&file, render_head(head).as_bytes()))
     }
 
     /// Lets `git worktree prune` and `remove` see it as any other.

@@ -1,0 +1,294 @@
+//! Putting the candidates onto the integration branch: in memory, in order, never half-merged.
+//!
+//! The merges are a chain of two-parent commits over trees whose board file is the base's (the
+//! *code chain*); what is published has the same trees with the board in them. So a prediction,
+//! the published branch and what lands later cannot differ in anything but the board.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::engine::EngineError;
+use crate::engine::attempt::{Message, Post, blocking};
+use crate::engine::context::Context;
+use crate::engine::leash::Leash;
+use crate::engine::matches::{candidate_conflicts, verdict_on};
+use crate::engine::verify::run_checks;
+use crate::engine::worktree::keep;
+use crate::git::Store;
+use crate::git::commit::{By, NewCommit};
+use crate::git::merge_tree::{MergeAnswer, MergeEngine};
+use crate::git::refs::branch_ref;
+use crate::merge::order::{OrderInput, OrderTask, assembly_order};
+use crate::model::conflict::TaskConflict;
+use crate::model::event::Event;
+use crate::model::ids::{Oid, TaskNumber};
+use crate::model::integration::{History, Integration, LeftOut, LeftOutReason, Merged};
+use crate::model::run::RunState;
+
+/// Assembles the candidates of a state and posts what happened, step by step.
+pub async fn run(context: Arc<Context>, state: RunState, leash: Leash, post: Post) {
+    let result = assemble(&context, state, &leash, &post).await;
+    // The loop is gone only when the program ends; then there is nobody left to tell.
+    let _ = post.send(Message::Assembled(result));
+}
+
+async fn assemble(
+    context: &Arc<Context>,
+    state: RunState,
+    leash: &Leash,
+    post: &Post,
+) -> Result<(), EngineError> {
+    let chain = {
+        let (context, post) = (Arc::clone(context), post.clone());
+        blocking(move || {
+            let fact = |event| drop(post.send(Message::Fact(event)));
+            let conflicts = candidate_conflicts(&context, &state)?;
+            if conflicts != state.conflicts {
+                fact(Event::ConflictsFound { conflicts: conflicts.clone() });
+            }
+            let order = order(&context, &state, &conflicts)?;
+            fact(Event::AssemblyStarting { order: order.clone() });
+            let chain = Chain::build(&context, &state, &order, &conflicts)?;
+            chain.publish(&context, &state)
+        })
+        .await?
+    };
+    let mut integration = chain;
+    if let Some(code_tip) = integration.code_tip.filter(|_| !integration.merged.is_empty()) {
+        integration.checks = run_checks(context, code_tip, leash).await?;
+    }
+    let _ = post.send(Message::Fact(Event::Assembled { integration }));
+    Ok(())
+}
+
+/// The order in which the candidates are tried.
+fn order(
+    context: &Context,
+    state: &RunState,
+    conflicts: &[TaskConflict],
+) -> Result<Vec<TaskNumber>, EngineError> {
+    let store = Store::open(&context.repo)?;
+    let base_tree = store.tree_of(context.base)?;
+    let mut tasks = Vec::new();
+    for (number, candidate) in state.candidates() {
+        let task = state.plan.task(number);
+        let changes = store.changes(base_tree, store.tree_of(candidate)?)?;
+        tasks.push(OrderTask {
+            number,
+            priority: task.fields.priority,
+            depends_on: task.depends_on.clone(),
+            moves_or_deletes: changes.iter().any(|change| change.new.is_none()),
+            left_out: state.task(number).rejected,
+        });
+    }
+    let conflicts = conflicts.iter().filter(|conflict| !conflict.inherited);
+    let conflicts = conflicts.map(|conflict| (conflict.a, conflict.b)).collect();
+    let steps = assembly_order(&OrderInput { tasks, conflicts });
+    Ok(steps.into_iter().map(|step| step.task).collect())
+}
+
+/// A candidate that merged.
+struct Step {
+    task: TaskNumber,
+    candidate: Oid,
+    /// The merged tree, with the base's board file.
+    tree: Oid,
+}
+
+/// The candidates that merged, in order, and those that did not.
+struct Chain {
+    steps: Vec<Step>,
+    left_out: Vec<LeftOut>,
+}
+
+impl Chain {
+    fn build(
+        context: &Context,
+        state: &RunState,
+        order: &[TaskNumber],
+        conflicts: &[TaskConflict],
+    ) -> Result<Chain, EngineError> {
+        let candidates: BTreeMap<TaskNumber, Oid> = state.candidates().into_iter().collect();
+        let store = Store::open(&context.repo)?;
+        let engine = MergeEngine::writing(&context.repo, context.base)?;
+        let mut chain = Chain { steps: Vec::new(), left_out: chain_rejects(state) };
+        let mut tip = context.base;
+        for task in order.iter().filter(|task| !state.task(**task).rejected) {
+            let Some(&candidate) = candidates.get(task) else { continue };
+            if let Some(out) = chain.built_on_left_out(&store, *task, candidate)? {
+                chain.left_out.push(out);
+                continue;
+            }
+            match engine.merge(tip, candidate)? {
+                MergeAnswer::Done(result) if result.clean => {
+                    chain.steps.push(Step { task: *task, candidate, tree: result.tree });
+                    tip = store.write_commit(&NewCommit {
+                        tree: result.tree,
+                        parents: &[tip, candidate],
+                        message: &message(context, state, *task),
+                        time: state.updated,
+                        by: By::User,
+                    })?;
+                }
+                _ => {
+                    let reason = chain.conflict(context, *task, candidate, tip, conflicts)?;
+                    chain.left_out.push(LeftOut { task: *task, candidate, reason });
+                }
+            }
+        }
+        Ok(chain)
+    }
+
+    /// What was built on a branch that is not in cannot go in either: it contains it.
+    fn built_on_left_out(
+        &self,
+        store: &Store,
+        task: TaskNumber,
+        candidate: Oid,
+    ) -> Result<Option<LeftOut>, EngineError> {
+        for out in &self.left_out {
+            if store.is_ancestor(out.candidate, candidate)? {
+                let reason = LeftOutReason::BuiltOn { task: out.task };
+                return Ok(Some(LeftOut { task, candidate, reason }));
+            }
+        }
+        Ok(None)
+    }
+
+    fn conflict(
+        &self,
+        context: &Context,
+        task: TaskNumber,
+        candidate: Oid,
+        tip: Oid,
+        conflicts: &[TaskConflict],
+    ) -> Result<LeftOutReason, EngineError> {
+        let is_in = |other: TaskNumber| self.steps.iter().any(|step| step.task == other);
+        let with: Vec<TaskNumber> = conflicts
+            .iter()
+            .filter_map(|conflict| match (conflict.a, conflict.b) {
+                (a, b) if a == task && is_in(b) => Some(b),
+                (a, b) if b == task && is_in(a) => Some(a),
+                _ => None,
+            })
+            .collect();
+        let (class, paths) = verdict_on(context, tip, candidate)?;
+        Ok(LeftOutReason::Conflict { class, with, paths })
+    }
+
+    /// Writes both chains in the configured shape and moves the integration branch.
+    fn publish(self, context: &Context, state: &RunState) -> Result<Integration, EngineError> {
+        let store = Store::open(&context.repo)?;
+        let name = branch_ref(&context.integration_branch());
+        let old = store.reference(&name)?;
+        let board_tip = match old {
+            Some(tip) => rewound(&store, context, tip)?,
+            None => context.base,
+        };
+        let file = &context.settings.board.file;
+        let board = store.entry(store.tree_of(board_tip)?, file)?;
+        let mut code_tip = context.base;
+        let mut tip = board_tip;
+        let mut merged = Vec::new();
+        for step in &self.steps {
+            let message = message(context, state, step.task);
+            code_tip = self.write(context, &store, code_tip, step, step.tree, &message, state)?;
+            let tree = store.tree_with(step.tree, file, board)?;
+            tip = self.write(context, &store, tip, step, tree, &message, state)?;
+            merged.push(Merged { task: step.task, candidate: step.candidate, commit: tip });
+        }
+        move_branch(context, &store, &name, old, tip)?;
+        Ok(Integration {
+            merged,
+            left_out: self.left_out,
+            tip: Some(tip),
+            code_tip: Some(code_tip),
+            checks: Vec::new(),
+        })
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn write(
+        &self,
+        context: &Context,
+        store: &Store,
+        parent: Oid,
+        step: &Step,
+        tree: Oid,
+        message: &str,
+        state: &RunState,
+    ) -> Result<Oid, EngineError> {
+        let parents = match context.settings.assemble.history {
+            History::Merge => vec![parent, step.candidate],
+            History::Squash => vec![parent],
+        };
+        let (time, by) = (state.updated, By::User);
+        Ok(store.write_commit(&NewCommit { tree, parents: &parents, message, time, by })?)
+    }
+}
+
+fn chain_rejects(state: &RunState) -> Vec<LeftOut> {
+    let rejected = |(task, _): &(TaskNumber, Oid)| state.task(*task).rejected;
+    let left_out = |(task, candidate)| LeftOut { task, candidate, reason: LeftOutReason::Person };
+    state.candidates().into_iter().filter(rejected).map(left_out).collect()
+}
+
+/// The last commit of the integration branch before anything was assembled: only boards.
+fn rewound(store: &Store, context: &Context, tip: Oid) -> Result<Oid, EngineError> {
+    let mut board_tip = tip;
+    let mut walked = tip;
+    while walked != context.base {
+        let commit = store.commit(walked)?;
+        let Some(parent) = commit.parents.first() else { break };
+        if commit.trailer("Dispatch-Task").is_some() {
+            board_tip = *parent;
+        }
+        walked = *parent;
+    }
+    Ok(board_tip)
+}
+
+/// The old tip is kept: assembling again must not lose what somebody may have looked at.
+fn move_branch(
+    context: &Context,
+    store: &Store,
+    name: &str,
+    old: Option<Oid>,
+    tip: Oid,
+) -> Result<(), EngineError> {
+    let branch = context.integration_branch();
+    if let Some(place) = context.repo.checkouts_of(&branch).first() {
+        return Err(EngineError::Refused(format!(
+            "{branch} is checked out in {}, so it is not moved; check out something else there, \
+             then `dispatch assemble {}`",
+            place.display(),
+            context.run
+        )));
+    }
+    let Some(old) = old else {
+        return Ok(store.move_reference(name, Oid::ZERO, tip, "dispatch: assembled")?);
+    };
+    if !store.is_ancestor(old, tip)? {
+        keep(store, &format!("refs/dispatch/attempts/{}/integration/1", context.run), old)?;
+    }
+    if old != tip {
+        store.move_reference(name, old, tip, "dispatch: assembled")?;
+    }
+    Ok(())
+}
+
+fn message(context: &Context, state: &RunState, number: TaskNumber) -> String {
+    let task = context.plan.task(number);
+    let summary = state.task(number).last_outcome().and_then(|o| o.report.summary.clone());
+    let attempt = state.task(number).last_attempt().map_or(1, |attempt| attempt.number);
+    let body = match summary.as_deref().map(str::trim) {
+        Some(text) if !text.is_empty() && text != task.title => format!("{text}\n\n"),
+        _ => String::new(),
+    };
+    format!(
+        "Merge {number} {}: {}\n\n{body}{}",
+        task.tag,
+        task.title,
+        context.trailers(number, attempt)
+    )
+}

@@ -1,0 +1,358 @@
+//! One attempt: starting point, worktree, worker, and then what became of it.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use tokio::sync::mpsc::UnboundedSender;
+
+use crate::agent::command::{Vars, command_line};
+use crate::agent::environment::{OwnVars, worker_environment};
+use crate::agent::result::load_result;
+use crate::base::files;
+use crate::base::text::one_line;
+use crate::engine::EngineError;
+use crate::engine::base::{StartingPoint, starting_point};
+use crate::engine::context::Context;
+use crate::engine::leash::Leash;
+use crate::engine::outcome;
+use crate::engine::worktree;
+use crate::exec::{Job, JobEnd, JobStatus, Running, kill_orphans};
+use crate::git::worktree::Worktree;
+use crate::model::event::{Event, Outcome};
+use crate::model::ids::{AttemptNumber, Oid, TaskNumber};
+use crate::model::worker::Worker;
+
+/// How long a worker has after SIGTERM.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// How often a worker's result file is looked at while it runs.
+const NOTE_INTERVAL: Duration = Duration::from_millis(500);
+
+/// What an effect reports to the loop.
+#[derive(Debug)]
+pub enum Message {
+    /// A fact to be recorded.
+    Fact(Event),
+    /// An attempt is over.
+    Ended {
+        /// The task.
+        task: TaskNumber,
+        /// The attempt.
+        attempt: AttemptNumber,
+        /// How it ended.
+        outcome: Box<Outcome>,
+    },
+    /// The work of assembling is over.
+    Assembled(Result<(), EngineError>),
+    /// The conflicts among the candidates were looked for.
+    Detected,
+}
+
+/// Where effects report.
+pub type Post = UnboundedSender<Message>;
+
+/// One attempt, described before anything of it exists.
+#[derive(Clone, Debug)]
+pub struct AttemptSpec {
+    /// The task.
+    pub task: TaskNumber,
+    /// The attempt.
+    pub attempt: AttemptNumber,
+    /// Who does it.
+    pub worker: Worker,
+    /// What it is told.
+    pub prompt: String,
+    /// The candidates of the tasks it depends on.
+    pub dependencies: Vec<(TaskNumber, Oid)>,
+    /// What stops it.
+    pub leash: Leash,
+}
+
+/// Runs an attempt to its end and posts what became of it.
+pub async fn run(context: Arc<Context>, spec: AttemptSpec, post: Post) {
+    let result = start(&context, &spec, &post).await;
+    conclude(context, spec, post, result).await;
+}
+
+/// Takes up an attempt that another process started, and posts what became of it.
+pub async fn adopt(context: Arc<Context>, spec: AttemptSpec, post: Post) {
+    let result = take_up(&context, &spec, &post).await;
+    conclude(context, spec, post, result).await;
+}
+
+/// How far an attempt came without a failure of dispatch itself.
+enum Came {
+    /// Its worker is over.
+    ToItsEnd(Box<Finished>),
+    /// It never started, or its end is not known: it does not count.
+    Nowhere,
+    /// The dependencies conflict, which has been posted.
+    Blocked,
+}
+
+/// An attempt whose worker is over.
+struct Finished {
+    worktree: Worktree,
+    base: Oid,
+    end: JobEnd,
+}
+
+async fn conclude(
+    context: Arc<Context>,
+    spec: AttemptSpec,
+    post: Post,
+    result: Result<Came, EngineError>,
+) {
+    let outcome = match result {
+        Ok(Came::Blocked) => return,
+        Ok(Came::Nowhere) => Ok(outcome::interrupted()),
+        Ok(Came::ToItsEnd(finished)) => {
+            let Finished { worktree, base, end } = *finished;
+            outcome::conclude(&context, &spec, worktree, base, end).await
+        }
+        Err(error) => Err(error),
+    };
+    let outcome = outcome.unwrap_or_else(|error| outcome::could_not(&error));
+    let (task, attempt) = (spec.task, spec.attempt);
+    // The loop is gone only when the program ends; then there is nobody left to tell.
+    let _ = post.send(Message::Ended { task, attempt, outcome: Box::new(outcome) });
+}
+
+async fn start(
+    context: &Arc<Context>,
+    spec: &AttemptSpec,
+    post: &Post,
+) -> Result<Came, EngineError> {
+    if context.is_stopping() {
+        return Ok(Came::Nowhere);
+    }
+    let base = match find_base(context, spec).await? {
+        StartingPoint::Commit(base) => base,
+        StartingPoint::Conflict { class, between, paths } => {
+            let task = spec.task;
+            let _ = post.send(Message::Fact(Event::DependenciesConflict {
+                task,
+                class,
+                between,
+                paths,
+            }));
+            return Ok(Came::Blocked);
+        }
+    };
+    let worktree = fill_worktree(context, spec, base).await?;
+    if context.is_stopping() {
+        return Ok(Came::Nowhere);
+    }
+    let job = prepare_job(context, spec, base, &worktree)?;
+    let folder = worktree::worker_folder(context, spec.task, spec.attempt);
+    let running = context.executor.start(&folder, &job)?;
+    let (task, attempt) = (spec.task, spec.attempt);
+    let _ = post.send(Message::Fact(Event::AttemptStarted { task, attempt, base }));
+    watch(context, spec, post, running, base, worktree).await
+}
+
+async fn find_base(
+    context: &Arc<Context>,
+    spec: &AttemptSpec,
+) -> Result<StartingPoint, EngineError> {
+    if spec.dependencies.is_empty() {
+        return Ok(StartingPoint::Commit(context.base));
+    }
+    let (context, task, candidates) =
+        (Arc::clone(context), spec.task, spec.dependencies.clone());
+    blocking(move || starting_point(&context, task, &candidates)).await
+}
+
+async fn fill_worktree(
+    context: &Arc<Context>,
+    spec: &AttemptSpec,
+    base: Oid,
+) -> Result<Worktree, EngineError> {
+    // The semaphore is never closed, so this cannot fail.
+    let _permit = context.fills.acquire().await.ok();
+    let (shared, task, attempt) = (Arc::clone(context), spec.task, spec.attempt);
+    blocking(move || worktree::prepare(&shared, task, attempt, base)).await
+}
+
+/// Writes down what a later process needs to take the attempt up, and describes the worker.
+fn prepare_job(
+    context: &Context,
+    spec: &AttemptSpec,
+    base: Oid,
+    worktree: &Worktree,
+) -> Result<Job, EngineError> {
+    let folder = context.attempt_folder(spec.task, spec.attempt);
+    let prompt_file = folder.join("prompt.md");
+    write(&prompt_file, spec.prompt.as_bytes())?;
+    write(&folder.join("base"), base.to_string().as_bytes())?;
+    let task = context.plan.task(spec.task);
+    let own = OwnVars {
+        run: context.run.to_string(),
+        attempt: spec.attempt,
+        base: base.to_string(),
+        result_file: result_file(&folder),
+        prompt_file: prompt_file.clone(),
+    };
+    let env = worker_environment(std::env::vars_os(), &spec.worker, task, &own);
+    let vars = Vars {
+        prompt: spec.prompt.clone(),
+        prompt_file: prompt_file.clone(),
+        worktree: worktree.path.clone(),
+        run: context.run.to_string(),
+        attempt: spec.attempt,
+    };
+    let line = command_line(&spec.worker, task, &vars)?;
+    let run = &context.settings.run;
+    let timeout = task.fields.timeout.or(spec.worker.timeout).unwrap_or(run.timeout);
+    let stall = task.fields.stall_timeout.or(spec.worker.stall_timeout);
+    Ok(Job {
+        argv: line.argv,
+        cwd: worktree.path.clone(),
+        env,
+        stdin: line.stdin_is_prompt.then_some(prompt_file),
+        timeout: Some(timeout),
+        stall_timeout: Some(stall.unwrap_or(run.stall_timeout)),
+        grace: GRACE,
+        max_log: run.max_log,
+        cookie: format!("{}/{}/{}", context.run, spec.task.0, spec.attempt),
+    })
+}
+
+/// Where a worker reports.
+pub fn result_file(attempt_folder: &Path) -> std::path::PathBuf {
+    attempt_folder.join("result.json")
+}
+
+fn write(path: &Path, content: &[u8]) -> Result<(), EngineError> {
+    let failed = |error| EngineError::File(path.display().to_string(), error);
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).map_err(failed)?;
+    }
+    fs::write(path, content).map_err(failed)
+}
+
+async fn take_up(
+    context: &Arc<Context>,
+    spec: &AttemptSpec,
+    post: &Post,
+) -> Result<Came, EngineError> {
+    let folder = context.attempt_folder(spec.task, spec.attempt);
+    let worker = worktree::worker_folder(context, spec.task, spec.attempt);
+    let path = context.worktree_path(spec.task, spec.attempt);
+    let base = files::read_if_exists(&folder.join("base"));
+    let base: Option<Oid> =
+        base.ok().flatten().and_then(|text| String::from_utf8_lossy(&text).parse().ok());
+    let (Some(base), Some(worktree)) = (base, context.repo.find_worktree(&path)) else {
+        return Ok(Came::Nowhere);
+    };
+    match context.executor.status(&worker)? {
+        JobStatus::Absent => Ok(Came::Nowhere),
+        JobStatus::Lost => {
+            let lost = worker.clone();
+            blocking(move || Ok(kill_orphans(&lost)?)).await?;
+            keep_lost(context, spec, base, worktree).await
+        }
+        JobStatus::Alive | JobStatus::Ended(_) => {
+            let (task, attempt) = (spec.task, spec.attempt);
+            let _ = post.send(Message::Fact(Event::AttemptStarted { task, attempt, base }));
+            let running = context.executor.adopt(&worker)?;
+            watch(context, spec, post, running, base, worktree).await
+        }
+    }
+}
+
+/// An attempt whose shim was killed: what it left is kept, but nobody knows whether it was done.
+async fn keep_lost(
+    context: &Arc<Context>,
+    spec: &AttemptSpec,
+    base: Oid,
+    worktree: Worktree,
+) -> Result<Came, EngineError> {
+    let (context, task, attempt) = (Arc::clone(context), spec.task, spec.attempt);
+    blocking(move || {
+        let store = crate::git::Store::open(&context.repo)?;
+        worktree::keep_remains(&context, &store, task, attempt, base, &worktree)
+    })
+    .await?;
+    Ok(Came::Nowhere)
+}
+
+/// Waits for the worker while passing on what it says about its progress.
+async fn watch(
+    context: &Arc<Context>,
+    spec: &AttemptSpec,
+    post: &Post,
+    running: Running,
+    base: Oid,
+    worktree: Worktree,
+) -> Result<Came, EngineError> {
+    spec.leash.hold(running.stopper());
+    let mut notes = Notes::new(context.attempt_folder(spec.task, spec.attempt));
+    let mut interval = tokio::time::interval(NOTE_INTERVAL);
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let waiting = running.wait();
+    tokio::pin!(waiting);
+    let status = loop {
+        tokio::select! {
+            status = &mut waiting => break status?,
+            _ = interval.tick() => {
+                if let Some(note) = notes.next() {
+                    let task = spec.task;
+                    let _ = post.send(Message::Fact(Event::Noted { task, note }));
+                }
+            }
+        }
+    };
+    match status {
+        JobStatus::Ended(end) => {
+            Ok(Came::ToItsEnd(Box::new(Finished { worktree, base, end })))
+        }
+        _ => {
+            let lost = worktree::worker_folder(context, spec.task, spec.attempt);
+            blocking(move || Ok(kill_orphans(&lost)?)).await?;
+            keep_lost(context, spec, base, worktree).await
+        }
+    }
+}
+
+/// The progress a worker writes into its result file.
+struct Notes {
+    file: std::path::PathBuf,
+    seen: Option<SystemTime>,
+    last: Option<String>,
+}
+
+impl Notes {
+    fn new(folder: std::path::PathBuf) -> Notes {
+        Notes { file: result_file(&folder), seen: None, last: None }
+    }
+
+    fn next(&mut self) -> Option<String> {
+        let modified = fs::metadata(&self.file).and_then(|meta| meta.modified()).ok()?;
+        if self.seen == Some(modified) {
+            return None;
+        }
+        self.seen = Some(modified);
+        let report = load_result(&self.file).ok()??;
+        let note = one_line(&report.progress.or(report.summary)?);
+        if self.last.as_ref() == Some(&note) {
+            return None;
+        }
+        self.last = Some(note.clone());
+        Some(note)
+    }
+}
+
+/// Runs blocking work beside the loop.
+///
+/// # Errors
+/// Whatever the work gives, or that it panicked.
+pub async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, EngineError> + Send + 'static,
+) -> Result<T, EngineError> {
+    let joined: Result<Result<T, EngineError>, _> = tokio::task::spawn_blocking(work).await;
+    joined.unwrap_or_else(|error| Err(EngineError::Broken(error.to_string())))
+}
+

@@ -1,0 +1,96 @@
+//! Check commands: run one after the other in a worktree, each under the same containment as a
+//! worker, until one does not exit 0.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::engine::EngineError;
+use crate::engine::context::Context;
+use crate::engine::leash::Leash;
+use crate::exec::{self, Exit, Job, JobEnd, JobStatus};
+use crate::model::integration::{CheckOutcome, CheckResult};
+
+/// How much of a check's output is kept in the journal.
+const TAIL_BYTES: u64 = 4096;
+
+/// Where and how checks run.
+pub struct CheckRun<'a> {
+    /// The run.
+    pub context: &'a Context,
+    /// Where their records and logs go; each gets a folder below it.
+    pub folder: PathBuf,
+    /// The worktree.
+    pub cwd: &'a Path,
+    /// Their environment.
+    pub env: BTreeMap<String, String>,
+    /// The limit of each.
+    pub timeout: Duration,
+    /// By what their processes can be found.
+    pub cookie: String,
+    /// What stops them.
+    pub leash: &'a Leash,
+}
+
+impl CheckRun<'_> {
+    /// Runs the commands in order and stops after the first that does not pass.
+    ///
+    /// # Errors
+    /// When a process cannot be started at all.
+    pub async fn run(&self, commands: &[String]) -> Result<Vec<CheckResult>, EngineError> {
+        let mut results = Vec::new();
+        for command in commands {
+            let result = self.run_one(command).await?;
+            let passed = result.result == CheckOutcome::Passed;
+            results.push(result);
+            if !passed {
+                break;
+            }
+        }
+        Ok(results)
+    }
+
+    async fn run_one(&self, command: &str) -> Result<CheckResult, EngineError> {
+        let folder = self.free_folder();
+        let running = self.context.executor.start(&folder, &self.job(command))?;
+        self.leash.hold(running.stopper());
+        let status = running.wait().await?;
+        let (result, millis) = match status {
+            JobStatus::Ended(end) => (outcome(&end), end.millis),
+            _ => (CheckOutcome::NotRun, 0),
+        };
+        let tail = exec::log::tail(&folder, TAIL_BYTES).unwrap_or_default();
+        let tail = String::from_utf8_lossy(&tail).into_owned();
+        Ok(CheckResult { command: command.to_owned(), result, millis, tail })
+    }
+
+    /// A folder holds one job for ever, so a check that is run again gets another one.
+    fn free_folder(&self) -> PathBuf {
+        let mut folders = (1..).map(|number: u32| self.folder.join(format!("check-{number}")));
+        folders.find(|folder| !folder.exists()).unwrap_or_else(|| self.folder.clone())
+    }
+
+    fn job(&self, command: &str) -> Job {
+        Job {
+            argv: ["sh", "-c", command].map(str::to_owned).to_vec(),
+            cwd: self.cwd.to_owned(),
+            env: self.env.clone(),
+            stdin: None,
+            timeout: Some(self.timeout),
+            stall_timeout: None,
+            grace: Duration::from_secs(5),
+            max_log: self.context.settings.run.max_log,
+            cookie: self.cookie.clone(),
+        }
+    }
+}
+
+fn outcome(end: &JobEnd) -> CheckOutcome {
+    match end.exit {
+        Exit::Code(0) => CheckOutcome::Passed,
+        Exit::TimedOut | Exit::Stalled => CheckOutcome::TimedOut,
+        Exit::NotStarted(_) => CheckOutcome::NotRun,
+        _ if end.stopped => CheckOutcome::NotRun,
+        _ => CheckOutcome::Failed,
+    }
+}

@@ -1,0 +1,127 @@
+//! What every effect of a run needs to know: where things are and what they are called.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::sync::Semaphore;
+
+use crate::base::clock::Clock;
+use crate::config::Settings;
+use crate::exec::Executor;
+use crate::git::Repo;
+use crate::model::ids::{AttemptNumber, Oid, RunId, TaskNumber};
+use crate::model::plan::{INTEGRATION, Plan};
+
+/// The fixed facts of a run, shared by all its effects.
+pub struct Context {
+    /// The repository.
+    pub repo: Repo,
+    /// The run.
+    pub run: RunId,
+    /// The plan.
+    pub plan: Plan,
+    /// The commit independent tasks start from.
+    pub base: Oid,
+    /// The settings the run was started with.
+    pub settings: Settings,
+    /// Where attempts run.
+    pub executor: Arc<dyn Executor>,
+    /// The time of day.
+    pub clock: Clock,
+    /// How many worktrees may be filled at once: more only makes the disk thrash.
+    pub fills: Semaphore,
+    stopping: AtomicBool,
+    slugs: Vec<String>,
+}
+
+impl Context {
+    /// The context of a run.
+    pub fn new(
+        repo: Repo,
+        run: RunId,
+        plan: Plan,
+        base: Oid,
+        settings: Settings,
+        executor: Arc<dyn Executor>,
+        clock: Clock,
+    ) -> Context {
+        let cores = std::thread::available_parallelism().map_or(2, usize::from);
+        let slugs = plan.slugs();
+        let stopping = AtomicBool::new(false);
+        let fills = Semaphore::new(cores);
+        Context { repo, run, plan, base, settings, executor, clock, fills, stopping, slugs }
+    }
+
+    /// From now on nothing new starts.
+    pub fn stop(&self) {
+        self.stopping.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether a person asked to stop.
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::SeqCst)
+    }
+
+    /// The task's name in branches and folders.
+    pub fn slug(&self, task: TaskNumber) -> &str {
+        &self.slugs[task.index()]
+    }
+
+    /// The task's branch, without `refs/heads/`.
+    pub fn branch(&self, task: TaskNumber) -> String {
+        format!("{}/{}/{}", self.settings.run.branch_prefix, self.run, self.slug(task))
+    }
+
+    /// The integration branch, without `refs/heads/`.
+    pub fn integration_branch(&self) -> String {
+        integration_branch(&self.settings, &self.run)
+    }
+
+    /// The full name of the reference that keeps what an attempt left.
+    pub fn attempt_ref(&self, task: TaskNumber, attempt: AttemptNumber) -> String {
+        format!("refs/dispatch/attempts/{}/{}/{attempt}", self.run, self.slug(task))
+    }
+
+    /// The folder of an attempt: prompt, result, logs.
+    pub fn attempt_folder(&self, task: TaskNumber, attempt: AttemptNumber) -> PathBuf {
+        self.repo.attempt_folder(self.run.as_str(), task.0, attempt)
+    }
+
+    /// Where an attempt's worktree goes.
+    pub fn worktree_path(&self, task: TaskNumber, attempt: AttemptNumber) -> PathBuf {
+        match attempt {
+            1 => self.worktree_named(self.slug(task)),
+            _ => self.worktree_named(&format!("{}-{attempt}", self.slug(task))),
+        }
+    }
+
+    /// Where the checks of the assembled branch run.
+    pub fn integration_worktree(&self) -> PathBuf {
+        self.worktree_named(INTEGRATION)
+    }
+
+    /// Where the user's hooks see the landing commit before it exists.
+    pub fn landing_worktree(&self) -> PathBuf {
+        self.worktree_named("landing")
+    }
+
+    fn worktree_named(&self, name: &str) -> PathBuf {
+        self.settings.worktree.folder(self.repo.home(), self.run.as_str(), name)
+    }
+
+    /// The trailers of a commit that dispatch makes for a task.
+    pub fn trailers(&self, task: TaskNumber, attempt: AttemptNumber) -> String {
+        format!(
+            "Dispatch-Run: {}\nDispatch-Task: {} {}\nDispatch-Attempt: {attempt}\n",
+            self.run,
+            task.0,
+            self.plan.task(task).tag
+        )
+    }
+}
+
+/// The integration branch of a run, without `refs/heads/`.
+pub fn integration_branch(settings: &Settings, run: &RunId) -> String {
+    format!("{}/{run}/{INTEGRATION}", settings.run.branch_prefix)
+}

@@ -1,0 +1,385 @@
+//! The loop: take events, record them, apply them, publish, decide, carry out.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use crate::engine::EngineError;
+use crate::engine::assemble;
+use crate::engine::attempt::{self, AttemptSpec, Message, blocking};
+use crate::engine::briefing::prompt;
+use crate::engine::context::Context;
+use crate::engine::leash::Leash;
+use crate::engine::matches::candidate_conflicts;
+use crate::engine::publish::{Publication, Publisher};
+use crate::engine::shutdown::Signals;
+use crate::engine::start::worker_name;
+use crate::exec::StopSignal;
+use crate::journal::Journal;
+use crate::model::event::{End, Event, Outcome, Recorded};
+use crate::model::ids::TaskNumber;
+use crate::model::run::{RunPhase, RunState, TaskPhase};
+use crate::schedule::{Action, Limits, decide};
+
+/// Who sees a run go by.
+pub trait Watcher {
+    /// Facts were recorded; `state` is what they led to.
+    fn recorded(&mut self, state: &RunState, new: &[Recorded]);
+
+    /// Something the user should know.
+    fn warning(&mut self, text: &str);
+}
+
+/// How a driven run came back.
+#[derive(Debug)]
+pub struct Driven {
+    /// The state at the end.
+    pub state: RunState,
+    /// The exit code.
+    pub exit: u8,
+}
+
+/// Drives one run to its end.
+pub struct Driver<'a> {
+    context: Arc<Context>,
+    state: RunState,
+    journal: Journal,
+    limits: Limits,
+    publisher: Publisher,
+    watcher: &'a mut dyn Watcher,
+    post: UnboundedSender<Message>,
+    inbox: UnboundedReceiver<Message>,
+    leashes: BTreeMap<TaskNumber, Leash>,
+    timers: BTreeSet<TaskNumber>,
+    assembling: Option<Leash>,
+    detecting: bool,
+    presses: u32,
+    publish_in: Option<Duration>,
+    random: fastrand::Rng,
+}
+
+impl<'a> Driver<'a> {
+    /// A driver at this state of a run.
+    ///
+    /// # Errors
+    /// When the store cannot be opened.
+    pub fn new(
+        context: Arc<Context>,
+        state: RunState,
+        journal: Journal,
+        watcher: &'a mut dyn Watcher,
+        random: fastrand::Rng,
+    ) -> Result<Driver<'a>, EngineError> {
+        let (post, inbox) = unbounded_channel();
+        let publisher = Publisher::new(&context.repo)?;
+        let limits = limits(&context);
+        Ok(Driver {
+            context,
+            state,
+            journal,
+            limits,
+            publisher,
+            watcher,
+            post,
+            inbox,
+            leashes: BTreeMap::new(),
+            timers: BTreeSet::new(),
+            assembling: None,
+            detecting: false,
+            presses: 0,
+            publish_in: None,
+            random,
+        })
+    }
+
+    /// Records what a person asked for, then goes on until nothing is alive or scheduled.
+    ///
+    /// # Errors
+    /// When the journal cannot be written or git fails; the run can be taken up again.
+    pub async fn run(mut self, asked: Vec<Event>) -> Result<Driven, EngineError> {
+        let mut signals = Signals::listen()
+            .map_err(|error| EngineError::File("signal handlers".to_owned(), error))?;
+        self.record(asked)?;
+        self.take_up_alive()?;
+        while !matches!(self.state.phase, RunPhase::Ended(_)) {
+            self.carry_out_due()?;
+            self.publish()?;
+            if matches!(self.state.phase, RunPhase::Ended(_)) {
+                break;
+            }
+            self.turn(&mut signals).await?;
+            if self.presses > 2 {
+                return Ok(Driven { state: self.state, exit: 130 });
+            }
+        }
+        let exit = match self.state.phase {
+            RunPhase::Ended(exit) => exit,
+            _ => 130,
+        };
+        Ok(Driven { state: self.state, exit })
+    }
+
+    /// Waits for something to happen and records it, with everything that came in meanwhile.
+    async fn turn(&mut self, signals: &mut Signals) -> Result<(), EngineError> {
+        let publish_in = self.publish_in.unwrap_or(Duration::from_secs(3600));
+        tokio::select! {
+            message = self.inbox.recv() => {
+                let mut messages: Vec<Message> = message.into_iter().collect();
+                while let Ok(more) = self.inbox.try_recv() {
+                    messages.push(more);
+                }
+                self.receive(messages)
+            }
+            () = signals.next() => self.interrupt(),
+            () = tokio::time::sleep(publish_in) => Ok(()),
+        }
+    }
+
+    fn receive(&mut self, messages: Vec<Message>) -> Result<(), EngineError> {
+        let mut events = Vec::new();
+        let mut failed = Ok(());
+        for message in messages {
+            match message {
+                Message::Fact(event) => {
+                    if let Event::RetryDue { task } = &event {
+                        self.timers.remove(task);
+                    }
+                    events.push(event);
+                }
+                Message::Ended { task, attempt, outcome } => {
+                    self.leashes.remove(&task);
+                    let jitter = self.random.f64();
+                    events.push(Event::AttemptEnded { task, attempt, outcome, jitter });
+                }
+                Message::Assembled(result) => {
+                    self.assembling = None;
+                    failed = result;
+                }
+                Message::Detected => self.detecting = false,
+            }
+        }
+        let blocked = events.iter().filter_map(|event| match event {
+            Event::DependenciesConflict { task, .. } => Some(*task),
+            _ => None,
+        });
+        for task in blocked {
+            self.leashes.remove(&task);
+        }
+        let offered = events.iter().any(is_offer);
+        self.record(events)?;
+        failed?;
+        if offered {
+            self.look_for_conflicts();
+        }
+        Ok(())
+    }
+
+    /// Facts become durable first and are applied then; nothing acts on an unrecorded fact.
+    fn record(&mut self, events: Vec<Event>) -> Result<(), EngineError> {
+        // A timer may fire after a person has changed the task's fate.
+        let events: Vec<Event> =
+            events.into_iter().filter(|event| self.still_holds(event)).collect();
+        if events.is_empty() {
+            return Ok(());
+        }
+        let recorded = self.journal.append(events, self.context.clock.now())?;
+        for record in &recorded {
+            self.state.apply(record);
+        }
+        self.watcher.recorded(&self.state, &recorded);
+        Ok(())
+    }
+
+    fn still_holds(&self, event: &Event) -> bool {
+        match event {
+            Event::RetryDue { task } => {
+                matches!(self.state.task(*task).phase, TaskPhase::RetryAt(_))
+            }
+            _ => true,
+        }
+    }
+
+    fn publish(&mut self) -> Result<(), EngineError> {
+        self.publish_in = None;
+        match self.publisher.publish(&self.context, &self.state)? {
+            Publication::Done => {}
+            Publication::Later(wait) => self.publish_in = Some(wait),
+            Publication::Waiting(why) => self.watcher.warning(&why),
+        }
+        Ok(())
+    }
+
+    /// Decides until nothing more is due; what is decided is announced before it happens.
+    fn carry_out_due(&mut self) -> Result<(), EngineError> {
+        loop {
+            let actions = decide(&self.state, &self.limits);
+            let mut announced = Vec::new();
+            let mut specs = Vec::new();
+            for action in actions {
+                match action {
+                    Action::Start(task) => {
+                        let (spec, event) = self.announce(task)?;
+                        specs.push(spec);
+                        announced.push(event);
+                    }
+                    Action::ScheduleRetry { task, due } => {
+                        announced.push(Event::RetryScheduled { task, due });
+                    }
+                    Action::WakeAt { task, at } => self.wake_at(task, at),
+                    Action::Assemble => self.start_assembly(),
+                    // An assembly that is under way moves a branch; it is waited for.
+                    Action::End { .. } if self.assembling.is_some() => {}
+                    Action::End { exit } => announced.push(Event::RunEnded { exit }),
+                }
+            }
+            if announced.is_empty() {
+                return Ok(());
+            }
+            self.record(announced)?;
+            for spec in specs {
+                let (context, post) = (Arc::clone(&self.context), self.post.clone());
+                tokio::spawn(attempt::run(context, spec, post));
+            }
+        }
+    }
+
+    fn announce(&mut self, task: TaskNumber) -> Result<(AttemptSpec, Event), EngineError> {
+        let attempt = self.state.task(task).attempts.len() as u32 + 1;
+        let spec = self.spec(task, attempt)?;
+        let event = Event::AttemptStarting {
+            task,
+            attempt,
+            worker: spec.worker.name.clone(),
+            branch: self.context.branch(task),
+            worktree: self.context.worktree_path(task, attempt).display().to_string(),
+        };
+        Ok((spec, event))
+    }
+
+    fn spec(&mut self, task: TaskNumber, attempt: u32) -> Result<AttemptSpec, EngineError> {
+        let settings = &self.context.settings;
+        let name = worker_name(self.context.plan.task(task), settings);
+        let worker = settings.workers.get(name).cloned().ok_or_else(|| {
+            EngineError::Refused(format!("the worker `{name}` of {task} is not configured"))
+        })?;
+        let depends_on = &self.context.plan.task(task).depends_on;
+        let candidate = |number: &TaskNumber| {
+            Some((*number, self.state.task(*number).candidate()?))
+        };
+        let leash = Leash::default();
+        self.leashes.insert(task, leash.clone());
+        Ok(AttemptSpec {
+            task,
+            attempt,
+            worker,
+            prompt: prompt(&self.context, &self.state, task)?,
+            dependencies: depends_on.iter().filter_map(candidate).collect(),
+            leash,
+        })
+    }
+
+    /// After a replay: attempts that another process started and that are not known to be over.
+    fn take_up_alive(&mut self) -> Result<(), EngineError> {
+        let running: Vec<(TaskNumber, u32)> = self
+            .state
+            .plan
+            .tasks()
+            .iter()
+            .filter(|task| self.state.task(task.number).phase == TaskPhase::Running)
+            .filter_map(|task| {
+                Some((task.number, self.state.task(task.number).last_attempt()?.number))
+            })
+            .collect();
+        for (task, attempt) in running {
+            let spec = self.spec(task, attempt)?;
+            let (context, post) = (Arc::clone(&self.context), self.post.clone());
+            tokio::spawn(attempt::adopt(context, spec, post));
+        }
+        Ok(())
+    }
+
+    fn wake_at(&mut self, task: TaskNumber, at: jiff::Timestamp) {
+        if !self.timers.insert(task) {
+            return;
+        }
+        let wait = at.duration_since(self.context.clock.now());
+        let wait = Duration::try_from(wait).unwrap_or_default();
+        let post = self.post.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(wait).await;
+            let _ = post.send(Message::Fact(Event::RetryDue { task }));
+        });
+    }
+
+    fn start_assembly(&mut self) {
+        if self.assembling.is_some() {
+            return;
+        }
+        let leash = Leash::default();
+        self.assembling = Some(leash.clone());
+        let (context, post) = (Arc::clone(&self.context), self.post.clone());
+        tokio::spawn(assemble::run(context, self.state.clone(), leash, post));
+    }
+
+    /// While tasks still run, conflicts among the candidates so far are found beside the loop.
+    fn look_for_conflicts(&mut self) {
+        let alive = self.state.tasks.iter().any(|task| task.phase == TaskPhase::Running);
+        if self.detecting || !alive || self.state.candidates().len() < 2 {
+            return;
+        }
+        self.detecting = true;
+        let (context, post) = (Arc::clone(&self.context), self.post.clone());
+        let state = self.state.clone();
+        tokio::spawn(async move {
+            let known = state.conflicts.clone();
+            let found = blocking(move || candidate_conflicts(&context, &state)).await;
+            if let Ok(conflicts) = found
+                && conflicts != known
+            {
+                let _ = post.send(Message::Fact(Event::ConflictsFound { conflicts }));
+            }
+            // Assembly looks again and reports an error then; here it only was a preview.
+            let _ = post.send(Message::Detected);
+        });
+    }
+
+    fn interrupt(&mut self) -> Result<(), EngineError> {
+        self.presses += 1;
+        self.context.stop();
+        let signal = match self.presses {
+            1 => {
+                self.record(vec![Event::StopRequested {}])?;
+                let alive = crate::base::text::plural(self.leashes.len(), "worker");
+                self.watcher.warning(&format!(
+                    "stopping: nothing new starts, {alive} asked to end; again to kill"
+                ));
+                StopSignal::Interrupt
+            }
+            2 => {
+                self.watcher.warning("killing what is left; once more to leave at once");
+                StopSignal::Kill
+            }
+            _ => return Ok(()),
+        };
+        self.leashes.values().chain(&self.assembling).for_each(|leash| leash.pull(signal));
+        Ok(())
+    }
+}
+
+fn is_offer(event: &Event) -> bool {
+    let passed = |outcome: &Outcome| matches!(outcome.end, End::Passed { candidate: Some(_), .. });
+    matches!(event, Event::AttemptEnded { outcome, .. } if passed(outcome))
+}
+
+fn limits(context: &Context) -> Limits {
+    let (run, retry) = (&context.settings.run, &context.settings.retry);
+    Limits {
+        max_parallel: run.max_parallel,
+        transient_retries: retry.transient,
+        base_delay: retry.base_delay,
+        max_delay: retry.max_delay,
+        budget: retry.budget,
+    }
+}

@@ -1,0 +1,51 @@
+//! What the engine could not do.
+
+use crate::agent::command::CommandError;
+use crate::agent::prompt::TemplateError;
+use crate::exec::ExecError;
+use crate::git::harvest::HarvestError;
+use crate::git::merge_tree::MergeError;
+use crate::git::worktree::WorktreeError;
+use crate::git::{GitError, StoreError};
+use crate::journal::JournalError;
+
+/// What the engine could not do.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The git program.
+    #[error(transparent)]
+    Git(#[from] GitError),
+    /// A worktree.
+    #[error(transparent)]
+    Worktree(#[from] WorktreeError),
+    /// What a worker left.
+    #[error(transparent)]
+    Harvest(#[from] HarvestError),
+    /// A merge.
+    #[error(transparent)]
+    Merge(#[from] MergeError),
+    /// The journal.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The executor.
+    #[error(transparent)]
+    Exec(#[from] ExecError),
+    /// The prompt template.
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+    /// A worker's command line.
+    #[error(transparent)]
+    Command(#[from] CommandError),
+    /// A file of dispatch's own.
+    #[error("could not use {0}")]
+    File(String, #[source] std::io::Error),
+    /// A refusal with its own words.
+    #[error("{0}")]
+    Refused(String),
+    /// A part of the program ended unexpectedly.
+    #[error("a part of dispatch ended unexpectedly: {0}")]
+    Broken(String),
+}

@@ -1,0 +1,79 @@
+//! What the conflict detector says about the candidates of a run.
+
+use std::collections::BTreeMap;
+
+use crate::engine::EngineError;
+use crate::engine::context::Context;
+use crate::engine::detect::{Branch, DetectOptions, detect, task_conflicts};
+use crate::model::change::RepoPath;
+use crate::model::conflict::{Class, TaskConflict};
+use crate::model::ids::{Oid, TaskNumber};
+use crate::model::run::RunState;
+
+/// Every conflicting pair among the candidates.
+///
+/// # Errors
+/// When git's engine fails as a whole.
+pub fn candidate_conflicts(
+    context: &Context,
+    state: &RunState,
+) -> Result<Vec<TaskConflict>, EngineError> {
+    let candidates = state.candidates();
+    if candidates.len() < 2 {
+        return Ok(Vec::new());
+    }
+    let branches = task_branches(context, &candidates);
+    let detection = detect(&context.repo, &branches, &options(context, true))?;
+    let numbers: Vec<TaskNumber> = candidates.iter().map(|(number, _)| *number).collect();
+    let built_on: BTreeMap<TaskNumber, Vec<TaskNumber>> =
+        numbers.iter().map(|number| (*number, upstream(state, *number))).collect();
+    Ok(task_conflicts(&detection, &numbers, &built_on))
+}
+
+/// The branches of these candidates, as the detector takes them.
+pub fn task_branches(context: &Context, candidates: &[(TaskNumber, Oid)]) -> Vec<Branch> {
+    let branch = |(number, tip): &(TaskNumber, Oid)| Branch {
+        name: context.branch(*number),
+        tip: *tip,
+    };
+    candidates.iter().map(branch).collect()
+}
+
+fn options(context: &Context, prune: bool) -> DetectOptions {
+    let generated = context.settings.conflicts.generated.clone();
+    DetectOptions { base: None, prune, generated }
+}
+
+/// Every task that this one was built on, directly or through others.
+fn upstream(state: &RunState, number: TaskNumber) -> Vec<TaskNumber> {
+    let mut found = Vec::new();
+    let mut open = state.plan.task(number).depends_on.clone();
+    while let Some(task) = open.pop() {
+        if !found.contains(&task) {
+            open.extend(&state.plan.task(task).depends_on);
+            found.push(task);
+        }
+    }
+    found
+}
+
+/// The class and paths of the conflict of two commits that do not merge.
+///
+/// # Errors
+/// When git's engine fails as a whole.
+pub fn verdict_on(
+    context: &Context,
+    ours: Oid,
+    theirs: Oid,
+) -> Result<(Class, Vec<RepoPath>), EngineError> {
+    let branch = |name: &str, tip| Branch { name: name.to_owned(), tip };
+    let branches = [branch("ours", ours), branch("theirs", theirs)];
+    let detection = detect(&context.repo, &branches, &options(context, false))?;
+    Ok(match detection.pairs.first() {
+        Some(pair) => {
+            let conflicts = pair.units.iter().filter(|unit| unit.class.is_conflict());
+            (pair.class, conflicts.flat_map(|unit| unit.paths.iter().cloned()).collect())
+        }
+        None => (Class::EngineFailure, Vec::new()),
+    })
+}

@@ -1,0 +1,410 @@
+//! What became of an attempt whose worker is over: a candidate, a report, or a classed failure.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::agent::environment::{OwnVars, worker_environment};
+use crate::agent::result::load_result;
+use crate::base::text::{clip, error_chain, one_line};
+use crate::engine::EngineError;
+use crate::engine::attempt::{AttemptSpec, blocking, result_file};
+use crate::engine::checks::CheckRun;
+use crate::engine::context::Context;
+use crate::engine::worktree::{keep, keep_remains, worker_folder};
+use crate::exec::{self, Exit, JobEnd};
+use crate::failure::classify::{self, Evidence, Fact};
+use crate::git::commit::{By, NewCommit};
+use crate::git::harvest::{Harvest, HarvestError};
+use crate::git::refs::branch_ref;
+use crate::git::worktree::{Head, Worktree};
+use crate::git::{GitError, Store};
+use crate::model::change::Change;
+use crate::model::event::{End, Failure, FailureClass, Outcome, WorkerReport};
+use crate::model::ids::Oid;
+use crate::model::integration::{CheckOutcome, CheckResult};
+use crate::model::plan::Produces;
+
+/// How much of a worker's output is looked at for the cause of a failure.
+const TAIL_BYTES: u64 = 16 * 1024;
+
+/// How much of the output of an `info` task is its report, where it wrote no other.
+const INFO_BYTES: u64 = 64 * 1024;
+
+/// Files above this size are remarked on.
+const LARGE_FILE: u64 = 50 * 1024 * 1024;
+
+/// An attempt that the run cut short; it counts as none.
+pub fn interrupted() -> Outcome {
+    outcome_of(End::Interrupted {})
+}
+
+/// An attempt that dispatch itself could not carry out: a person has to look.
+pub fn could_not(error: &EngineError) -> Outcome {
+    let message = one_line(&error_chain(error));
+    outcome_of(End::Failed(Failure {
+        class: FailureClass::Blocker,
+        signature: message.clone(),
+        message,
+        root_cause: None,
+        suggestion: None,
+        evidence: "dispatch could not carry the attempt out".to_owned(),
+    }))
+}
+
+fn outcome_of(end: End) -> Outcome {
+    Outcome {
+        end,
+        report: WorkerReport::default(),
+        checks: Vec::new(),
+        leftovers: Vec::new(),
+        remarks: Vec::new(),
+        millis: 0,
+        kept: None,
+    }
+}
+
+/// Everything about an attempt that is over.
+#[derive(Clone)]
+struct Case {
+    context: Arc<Context>,
+    spec: AttemptSpec,
+    worktree: Worktree,
+    base: Oid,
+    end: JobEnd,
+    report: WorkerReport,
+}
+
+/// What an attempt offers if its checks agree.
+#[derive(Clone)]
+struct Offer {
+    harvest: Harvest,
+    /// The harvested tree without a change of the board file.
+    tree: Oid,
+    changed: bool,
+    remarks: Vec<String>,
+}
+
+/// Judges an attempt: exit, the worker's own account, the state of its worktree, its checks.
+///
+/// # Errors
+/// When the store, git or the executor fails; a failure of the worker is a value.
+pub async fn conclude(
+    context: &Arc<Context>,
+    spec: &AttemptSpec,
+    worktree: Worktree,
+    base: Oid,
+    end: JobEnd,
+) -> Result<Outcome, EngineError> {
+    let folder = context.attempt_folder(spec.task, spec.attempt);
+    let report = load_result(&result_file(&folder)).ok().flatten().unwrap_or_default();
+    let context = Arc::clone(context);
+    let case = Case { context, spec: spec.clone(), worktree, base, end, report };
+    if case.end.exit != Exit::Code(0) || case.report.error.is_some() {
+        return case.fail(Vec::new(), Vec::new()).await;
+    }
+    let offer = {
+        let case = case.clone();
+        blocking(move || case.inspect()).await?
+    };
+    match offer {
+        Ok(offer) => case.check(offer).await,
+        Err(fact) => case.fail(vec![fact], Vec::new()).await,
+    }
+}
+
+impl Case {
+    /// Looks at what the worker left; a fact says why it cannot be a candidate.
+    fn inspect(&self) -> Result<Result<Offer, Fact>, EngineError> {
+        let store = Store::open(&self.context.repo)?;
+        let harvest = match store.harvest(&self.worktree) {
+            Err(HarvestError::Git(GitError::Failed { message, .. }))
+                if message.contains("does not have a commit checked out") =>
+            {
+                return Ok(Err(Fact::EmbeddedRepository(message)));
+            }
+            other => other?,
+        };
+        if harvest.unfinished.is_some() {
+            return Ok(Err(Fact::UnfinishedMerge));
+        }
+        if !store.is_ancestor(self.base, harvest.head)? {
+            return Ok(Err(Fact::BaseLost));
+        }
+        let base_tree = store.tree_of(self.base)?;
+        let (tree, mut remarks) = self.without_board(&store, base_tree, harvest.tree)?;
+        let changes = store.changes(base_tree, tree)?;
+        if let Some(path) = embedded_repository(&store, tree, &changes)? {
+            return Ok(Err(Fact::EmbeddedRepository(path)));
+        }
+        remarks.extend(large_files(&store, &changes)?);
+        let task = self.context.plan.task(self.spec.task);
+        let may_be_empty = task.fields.produces == Produces::Info || task.fields.allow_empty;
+        if changes.is_empty() && !may_be_empty {
+            return Ok(Err(Fact::NoChange));
+        }
+        Ok(Ok(Offer { harvest, tree, changed: !changes.is_empty(), remarks }))
+    }
+
+    /// Only the runner writes the board, so that candidates cannot conflict on it.
+    fn without_board(
+        &self,
+        store: &Store,
+        base_tree: Oid,
+        tree: Oid,
+    ) -> Result<(Oid, Vec<String>), EngineError> {
+        let file = &self.context.settings.board.file;
+        let before = store.entry(base_tree, file)?;
+        if store.entry(tree, file)? == before {
+            return Ok((tree, Vec::new()));
+        }
+        let remark = format!("its change of {file} was dropped: only dispatch writes the board");
+        Ok((store.tree_with(tree, file, before)?, vec![remark]))
+    }
+
+    async fn check(self, offer: Offer) -> Result<Outcome, EngineError> {
+        let checks = self.run_checks().await?;
+        match checks.last() {
+            Some(last) if last.result != CheckOutcome::Passed => {
+                let fact = if self.spec.leash.is_pulled() {
+                    Fact::Stopped
+                } else {
+                    Fact::CheckFailed { command: last.command.clone(), tail: last.tail.clone() }
+                };
+                self.fail(vec![fact], checks).await
+            }
+            _ => blocking(move || self.accept(&offer, checks)).await,
+        }
+    }
+
+    async fn run_checks(&self) -> Result<Vec<CheckResult>, EngineError> {
+        let task = self.context.plan.task(self.spec.task);
+        if task.fields.check.is_empty() {
+            return Ok(Vec::new());
+        }
+        let folder = self.folder();
+        let own = OwnVars {
+            run: self.context.run.to_string(),
+            attempt: self.spec.attempt,
+            base: self.base.to_string(),
+            result_file: result_file(&folder),
+            prompt_file: folder.join("prompt.md"),
+        };
+        let checks = CheckRun {
+            context: &self.context,
+            folder: folder.clone(),
+            cwd: &self.worktree.path,
+            env: worker_environment(std::env::vars_os(), &self.spec.worker, task, &own),
+            timeout: task.fields.timeout.unwrap_or(self.context.settings.assemble.check_timeout),
+            cookie: format!("{}/{}/{}/check", self.context.run, task.number.0, self.spec.attempt),
+            leash: &self.spec.leash,
+        };
+        checks.run(&task.fields.check).await
+    }
+
+    fn folder(&self) -> PathBuf {
+        self.context.attempt_folder(self.spec.task, self.spec.attempt)
+    }
+
+    /// The attempt passed: its work becomes the candidate, on the task's branch.
+    fn accept(self, offer: &Offer, checks: Vec<CheckResult>) -> Result<Outcome, EngineError> {
+        let store = Store::open(&self.context.repo)?;
+        let mut report = self.report.clone();
+        if report.summary.is_none() && offer.harvest.head != self.base {
+            let message = store.commit(offer.harvest.head)?.message;
+            report.summary = message.lines().next().map(str::to_owned);
+        }
+        let candidate = if offer.changed { Some(self.commit(&store, offer, &report)?) } else { None };
+        let base_tree = store.tree_of(self.base)?;
+        let stat = match candidate {
+            Some(_) => store.stat(base_tree, offer.tree)?,
+            None => Default::default(),
+        };
+        let info = self.info(&report);
+        self.worktree.unlock();
+        Ok(Outcome {
+            end: End::Passed { candidate, stat, info },
+            report,
+            checks,
+            leftovers: self.end.leftovers.clone(),
+            remarks: offer.remarks.clone(),
+            millis: self.end.millis,
+            kept: None,
+        })
+    }
+
+    fn commit(
+        &self,
+        store: &Store,
+        offer: &Offer,
+        report: &WorkerReport,
+    ) -> Result<Oid, EngineError> {
+        let head = offer.harvest.head;
+        let mut candidate = head;
+        if offer.tree != store.tree_of(head)? {
+            candidate = store.write_commit(&NewCommit {
+                tree: offer.tree,
+                parents: &[head],
+                message: &self.message(report),
+                time: self.context.clock.now(),
+                by: By::User,
+            })?;
+        }
+        let branch = self.context.branch(self.spec.task);
+        let name = branch_ref(&branch);
+        let old = store.reference(&name)?.unwrap_or(Oid::ZERO);
+        if !old.is_zero() && !store.is_ancestor(old, candidate)? {
+            // The worker left its branch for another one; what is on the first is kept.
+            keep(store, &self.context.attempt_ref(self.spec.task, self.spec.attempt), old)?;
+        }
+        if old != candidate {
+            store.move_reference(&name, old, candidate, "dispatch: candidate")?;
+        }
+        store.settle(&self.worktree, &Head::Branch(branch))?;
+        Ok(candidate)
+    }
+
+    fn message(&self, report: &WorkerReport) -> String {
+        let task = self.context.plan.task(self.spec.task);
+        let summary = report.summary.as_deref().map(str::trim).filter(|text| !text.is_empty());
+        let (subject, body) = match summary.map(|text| text.split_once('\n').unwrap_or((text, ""))) {
+            Some((first, rest)) if first.chars().count() <= 72 => (first.to_owned(), rest.trim()),
+            Some(_) => (task.title.clone(), summary.unwrap_or_default()),
+            None => (task.title.clone(), ""),
+        };
+        let trailers = self.context.trailers(self.spec.task, self.spec.attempt);
+        match body {
+            "" => format!("{subject}\n\n{trailers}"),
+            body => format!("{subject}\n\n{body}\n\n{trailers}"),
+        }
+    }
+
+    /// The report of an `info` task: its summary, else what it printed.
+    fn info(&self, report: &WorkerReport) -> Option<String> {
+        if self.context.plan.task(self.spec.task).fields.produces != Produces::Info {
+            return None;
+        }
+        let printed = || {
+            let text = self.output(INFO_BYTES);
+            (!text.trim().is_empty()).then_some(text)
+        };
+        report.summary.clone().or_else(printed)
+    }
+
+    fn output(&self, limit: u64) -> String {
+        let folder = worker_folder(&self.context, self.spec.task, self.spec.attempt);
+        let bytes = exec::log::tail(&folder, limit).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// The attempt did not pass: what it left is kept, and the failure gets its class.
+    async fn fail(
+        self,
+        mut facts: Vec<Fact>,
+        checks: Vec<CheckResult>,
+    ) -> Result<Outcome, EngineError> {
+        facts.extend(self.facts());
+        let mut remarks = Vec::new();
+        let kept = {
+            let case = self.clone();
+            blocking(move || case.keep()).await.unwrap_or_else(|error| {
+                remarks.push(format!("what it left could not be kept: {}", error_chain(&error)));
+                None
+            })
+        };
+        let failure = classify::classify(&Evidence {
+            facts,
+            exit: match self.end.exit {
+                Exit::Code(code) => Some(classify::Exit::Code(code)),
+                Exit::Signal(signal) => Some(classify::Exit::Signal(signal)),
+                _ => None,
+            },
+            error: self.report.error.clone(),
+            tail: self.output(TAIL_BYTES),
+        });
+        let end = match failure.class {
+            FailureClass::Interrupted => End::Interrupted {},
+            _ => End::Failed(failure),
+        };
+        Ok(Outcome {
+            end,
+            report: self.report.clone(),
+            checks,
+            leftovers: self.end.leftovers.clone(),
+            remarks,
+            millis: self.end.millis,
+            kept,
+        })
+    }
+
+    fn keep(&self) -> Result<Option<Oid>, EngineError> {
+        let store = Store::open(&self.context.repo)?;
+        let (task, attempt) = (self.spec.task, self.spec.attempt);
+        keep_remains(&self.context, &store, task, attempt, self.base, &self.worktree)
+    }
+
+    /// What dispatch itself saw of the worker's end.
+    fn facts(&self) -> Vec<Fact> {
+        let mut facts = Vec::new();
+        if self.end.stopped || self.spec.leash.is_pulled() {
+            facts.push(Fact::Stopped);
+        }
+        match &self.end.exit {
+            Exit::TimedOut => facts.push(Fact::TimedOut(self.timeout())),
+            Exit::Stalled => facts.push(Fact::Stalled(self.stall_timeout())),
+            Exit::NotStarted(said) => facts.push(Fact::CouldNotStart(clip(said, 200))),
+            Exit::Code(_) | Exit::Signal(_) => {}
+        }
+        facts
+    }
+
+    fn timeout(&self) -> Duration {
+        let task = self.context.plan.task(self.spec.task);
+        let own = task.fields.timeout.or(self.spec.worker.timeout);
+        own.unwrap_or(self.context.settings.run.timeout)
+    }
+
+    fn stall_timeout(&self) -> Duration {
+        let task = self.context.plan.task(self.spec.task);
+        let own = task.fields.stall_timeout.or(self.spec.worker.stall_timeout);
+        own.unwrap_or(self.context.settings.run.stall_timeout)
+    }
+}
+
+/// A repository inside the worktree is staged as a bare commit id, and its content would be lost.
+fn embedded_repository(
+    store: &Store,
+    tree: Oid,
+    changes: &[Change],
+) -> Result<Option<String>, EngineError> {
+    const SUBMODULE: u32 = 0o160_000;
+    let is_new = |change: &&Change| {
+        let mode = |entry: Option<crate::model::change::Entry>| entry.map(|entry| entry.mode);
+        mode(change.new) == Some(SUBMODULE) && mode(change.old) != Some(SUBMODULE)
+    };
+    let modules = match store.entry(tree, ".gitmodules")? {
+        Some(entry) => String::from_utf8_lossy(&store.blob(entry.oid)?).into_owned(),
+        None => String::new(),
+    };
+    let declared = |change: &&Change| {
+        let path = change.path.to_string();
+        let value = |line: &str| Some(line.trim().strip_prefix("path")?.trim_start().to_owned());
+        let mut paths = modules.lines().filter_map(value);
+        paths.any(|rest| rest.strip_prefix('=').is_some_and(|found| found.trim() == path))
+    };
+    let mut found = changes.iter().filter(is_new).filter(|change| !declared(change));
+    Ok(found.next().map(|change| change.path.to_string()))
+}
+
+fn large_files(store: &Store, changes: &[Change]) -> Result<Vec<String>, EngineError> {
+    let mut remarks = Vec::new();
+    for change in changes {
+        let Some(entry) = change.new.filter(|entry| entry.mode != 0o160_000) else { continue };
+        let size = store.blob_size(entry.oid)?;
+        if size > LARGE_FILE {
+            let mebibytes = size / (1024 * 1024);
+            remarks.push(format!("{} has {mebibytes} MiB; is it meant to be in git?", change.path));
+        }
+    }
+    Ok(remarks)
+}

@@ -1,0 +1,207 @@
+//! The board: DISPATCH.md on the integration branch, one commit for every change of state, at most
+//! one a second.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use crate::board::completion::Completion;
+use crate::board::{BoardView, markdown};
+use crate::engine::EngineError;
+use crate::engine::context::Context;
+use crate::failure::report::FailureReport;
+use crate::git::commit::{By, NewCommit};
+use crate::git::refs::branch_ref;
+use crate::git::{Repo, Store, StoreError};
+use crate::model::change::Entry;
+use crate::model::ids::{Oid, TaskNumber};
+use crate::model::run::{RunPhase, RunState, Status};
+
+/// Changes within this time share a commit.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// The whole text of DISPATCH.md: the board, and after the run the reports.
+pub fn render_board_file(state: &RunState) -> String {
+    let mut text = markdown::render(&BoardView::new(state));
+    for report in render_reports(state) {
+        text.push('\n');
+        text.push_str(&report);
+    }
+    text
+}
+
+/// The reports that are due: none before the end, the failure report if something failed, the
+/// completion report if everything passed.
+pub fn render_reports(state: &RunState) -> Vec<String> {
+    if !matches!(state.phase, RunPhase::Ended(_)) {
+        return Vec::new();
+    }
+    match FailureReport::new(state) {
+        Some(report) => vec![report.render_markdown()],
+        None => vec![Completion::new(state).render_markdown()],
+    }
+}
+
+/// Writes board commits.
+#[derive(Debug)]
+pub struct Publisher {
+    store: Store,
+    published: Published,
+    last: Option<Instant>,
+    blocked: bool,
+}
+
+/// What of a state the board is committed for; progress notes ride along.
+#[derive(Clone, PartialEq, Debug, Default)]
+struct Published {
+    statuses: BTreeMap<TaskNumber, Status>,
+    conflicts: usize,
+    merged: Option<Oid>,
+    ended: Option<u8>,
+}
+
+impl Published {
+    fn of(state: &RunState) -> Published {
+        let numbers = state.plan.tasks().iter().map(|task| task.number);
+        Published {
+            statuses: numbers.map(|number| (number, state.status(number))).collect(),
+            conflicts: state.conflicts.len(),
+            merged: state.integration.as_ref().and_then(|integration| integration.tip),
+            ended: match state.phase {
+                RunPhase::Ended(exit) => Some(exit),
+                _ => None,
+            },
+        }
+    }
+}
+
+/// What became of a board that was due.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Publication {
+    /// Nothing to say, or it is on the branch.
+    Done,
+    /// It waits for a second to pass since the last one.
+    Later(Duration),
+    /// The branch is not ours to move right now; said once.
+    Waiting(String),
+}
+
+impl Publisher {
+    /// For one run of this repository.
+    ///
+    /// # Errors
+    /// When the store cannot be opened.
+    pub fn new(repo: &Repo) -> Result<Publisher, StoreError> {
+        let store = Store::open(repo)?;
+        Ok(Publisher { store, published: Published::default(), last: None, blocked: false })
+    }
+
+    /// Commits the board if its state changed and a second has passed since the last commit.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub fn publish(
+        &mut self,
+        context: &Context,
+        state: &RunState,
+    ) -> Result<Publication, EngineError> {
+        let due = Published::of(state);
+        if due == self.published {
+            return Ok(Publication::Done);
+        }
+        let ended = due.ended.is_some();
+        if let Some(last) = self.last.filter(|_| !ended) {
+            let waited = last.elapsed();
+            if waited < INTERVAL {
+                return Ok(Publication::Later(INTERVAL - waited));
+            }
+        }
+        if let Some(why) = self.hindrance(context)? {
+            let first = !std::mem::replace(&mut self.blocked, true);
+            self.last = Some(Instant::now());
+            return Ok(if first { Publication::Waiting(why) } else { Publication::Done });
+        }
+        self.blocked = false;
+        let subject = subject(&self.published, &due);
+        self.commit(context, state, &subject)?;
+        self.published = due;
+        self.last = Some(Instant::now());
+        Ok(Publication::Done)
+    }
+
+    /// A branch that somebody has checked out, or moved, is left alone.
+    fn hindrance(&self, context: &Context) -> Result<Option<String>, EngineError> {
+        let branch = context.integration_branch();
+        let checkouts = context.repo.checkouts_of(&branch);
+        if let Some(place) = checkouts.first() {
+            let place = place.display();
+            return Ok(Some(format!(
+                "{branch} is checked out in {place}; board commits wait until it is not"
+            )));
+        }
+        let Some(tip) = self.store.reference(&branch_ref(&branch))? else { return Ok(None) };
+        let is_ours = self.store.commit(tip)?.trailer("Dispatch-Run") == Some(context.run.as_str());
+        Ok((!is_ours).then(|| {
+            format!("{branch} was moved by somebody else; board commits wait until it is back")
+        }))
+    }
+
+    fn commit(
+        &self,
+        context: &Context,
+        state: &RunState,
+        subject: &str,
+    ) -> Result<(), EngineError> {
+        let name = branch_ref(&context.integration_branch());
+        let old = self.store.reference(&name)?;
+        let parent = old.unwrap_or(context.base);
+        let tree = self.store.tree_of(parent)?;
+        let tree = with_board(&self.store, context, tree, &render_board_file(state))?;
+        if old.is_some() && tree == self.store.tree_of(parent)? {
+            return Ok(());
+        }
+        let commit = self.store.write_commit(&NewCommit {
+            tree,
+            parents: &[parent],
+            message: &format!("{subject}\n\nDispatch-Run: {}\n", context.run),
+            time: state.updated,
+            by: By::Dispatch,
+        })?;
+        let old = old.unwrap_or(Oid::ZERO);
+        Ok(self.store.move_reference(&name, old, commit, "dispatch: board")?)
+    }
+}
+
+/// A tree with this board file in it.
+///
+/// # Errors
+/// When the store cannot be written.
+pub fn with_board(
+    store: &Store,
+    context: &Context,
+    tree: Oid,
+    text: &str,
+) -> Result<Oid, StoreError> {
+    let oid = store.write_blob(text.as_bytes())?;
+    let entry = Entry { mode: 0o100_644, oid };
+    store.tree_with(tree, &context.settings.board.file, Some(entry))
+}
+
+fn subject(before: &Published, now: &Published) -> String {
+    let changed = now
+        .statuses
+        .iter()
+        .filter(|(number, status)| before.statuses.get(number) != Some(*status))
+        .map(|(number, status)| format!("{number} {status}"));
+    let mut parts: Vec<String> = changed.take(4).collect();
+    match now.ended {
+        Some(exit) if before.ended.is_none() => parts.insert(0, format!("run ended ({exit})")),
+        _ => {}
+    }
+    if now.merged != before.merged && now.ended == before.ended {
+        parts.push("assembled".to_owned());
+    }
+    if now.conflicts != before.conflicts {
+        parts.push(crate::base::text::plural(now.conflicts, "conflict"));
+    }
+    format!("board: {}", parts.join(", "))
+}

@@ -1,0 +1,62 @@
+//! Taking a run up from its journal: replay, and nothing else, gives the state.
+
+use crate::base::text::error_chain;
+use crate::config::Settings;
+use crate::engine::EngineError;
+use crate::git::Store;
+use crate::journal::{Replayed, replay};
+use crate::model::ids::RunId;
+use crate::model::run::RunState;
+use crate::plan::{Format, Source, parse};
+
+/// The file of the journal's tree that holds the plan for programs.
+pub const PLAN_FILE: &str = "plan.json";
+
+/// The same plan for people.
+pub const PLAN_TEXT_FILE: &str = "plan.md";
+
+/// The file of the journal's tree that holds the settings the run was started with.
+pub const SETTINGS_FILE: &str = "settings.json";
+
+/// A run as its journal tells it.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The state after the last event.
+    pub state: RunState,
+    /// The settings the run was started with.
+    pub settings: Settings,
+    /// The journal.
+    pub replayed: Replayed,
+}
+
+/// Reads a run. Needs nothing but the references: no worktree, no log, no lock.
+///
+/// # Errors
+/// When the journal, the plan or the settings cannot be read; nothing is guessed.
+pub fn load(store: &Store, run: &RunId) -> Result<Loaded, EngineError> {
+    let replayed = replay(store, run)?;
+    let source = Source {
+        name: format!("{PLAN_FILE} of {run}"),
+        format: Format::Json,
+        text: replayed.file(store, PLAN_FILE)?,
+    };
+    let no_files = |_: &str| Err("a journalled plan holds its prompts".to_owned());
+    let plan = parse(&source, None, &no_files).plan.ok_or_else(|| broken(run, PLAN_FILE))?;
+    let settings = serde_json::from_str(&replayed.file(store, SETTINGS_FILE)?)
+        .map_err(|error| EngineError::Refused(format!(
+            "{SETTINGS_FILE} of {run} cannot be read: {}",
+            error_chain(&error)
+        )))?;
+    let mut records = replayed.records.iter();
+    let state = records.next().and_then(|first| RunState::start(run.clone(), plan, first));
+    let mut state = state.ok_or_else(|| broken(run, "its first event"))?;
+    records.for_each(|recorded| state.apply(recorded));
+    Ok(Loaded { state, settings, replayed })
+}
+
+fn broken(run: &RunId, what: &str) -> EngineError {
+    EngineError::Refused(format!(
+        "the journal of {run} cannot be read: {what} is damaged; \
+         `git log refs/dispatch/runs/{run}` shows what is there"
+    ))
+}

@@ -1,0 +1,356 @@
+//! Starting a run: every reason to say no comes before anything is created.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+
+use crate::base::files;
+use crate::base::process::find_program;
+use crate::config::Settings;
+use crate::engine::EngineError;
+use crate::engine::recover::{PLAN_FILE, PLAN_TEXT_FILE, SETTINGS_FILE};
+use crate::git::refs::branch_ref;
+use crate::git::worktree::Head;
+use crate::git::{Repo, Store, StoreError};
+use crate::journal::Journal;
+use crate::journal::runs::{self, RunLock, Taken};
+use crate::model::event::Event;
+use crate::model::ids::{Oid, RunId, TaskNumber};
+use crate::model::plan::{Plan, Task};
+use crate::model::run::RunState;
+use crate::model::worker::Worker;
+use crate::plan::{Format, render};
+
+/// Below this much free space a run is not started, in bytes.
+const LEAST_SPACE: u64 = 16 * 1024 * 1024;
+
+/// Why a run cannot start. Nothing has been created.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// HEAD names no commit yet.
+    #[error("{} has no commit yet, so there is nothing to start from", .0.display())]
+    Unborn(PathBuf),
+    /// The base names no commit.
+    #[error("the base {0:?} names no commit")]
+    NoBase(String),
+    /// The target is no branch.
+    #[error("the target branch {0:?} does not exist")]
+    NoTarget(String),
+    /// A branch has the name that every branch of a run starts with.
+    #[error("a branch named {0:?} exists, and git keeps no branches below a branch")]
+    PrefixTaken(String),
+    /// The base has a file where the board goes.
+    #[error("the base has a file {0:?} that dispatch did not write")]
+    BoardTaken(String),
+    /// A task of `--only` needs one that is not chosen.
+    #[error("{0} depends on {1}, which `--only` leaves out")]
+    OnlyCuts(TaskNumber, TaskNumber),
+    /// A worker has no command for a task.
+    #[error("{0} has no `run` command, and its worker `{1}` needs one")]
+    NoCommand(TaskNumber, String),
+    /// A worker's program is not installed.
+    #[error("the program {program:?} of worker `{worker}` ({task}) was not found on PATH")]
+    NoProgram {
+        /// The first task that needs it.
+        task: TaskNumber,
+        /// The worker.
+        worker: String,
+        /// The program.
+        program: String,
+    },
+    /// A task names a worker that is not configured.
+    #[error("{0} names the worker `{1}`, which is not configured")]
+    NoWorker(TaskNumber, String),
+    /// A folder dispatch has to write in cannot be written.
+    #[error("{} cannot be written", .0.display())]
+    Unwritable(PathBuf, #[source] io::Error),
+    /// The disk is nearly full.
+    #[error("only {} MiB are free at {}", .1 / (1024 * 1024), .0.display())]
+    NoSpace(PathBuf, u64),
+    /// The worktrees would be inside a checkout.
+    #[error("worktrees would be made inside the checkout, at {}", .0.display())]
+    InsideCheckout(PathBuf),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl StartError {
+    /// What to do about it.
+    pub fn hint(&self) -> String {
+        match self {
+            StartError::Unborn(_) => "make a first commit, then run dispatch again".into(),
+            StartError::NoBase(_) => "give a commit, branch or tag with `--base`".into(),
+            StartError::NoTarget(name) => {
+                format!("make it with `git branch {name}`, or give another one with `--into`")
+            }
+            StartError::PrefixTaken(name) => format!(
+                "rename that branch, or set `branch_prefix` under `[run]` in .dispatch.toml \
+                 to something other than {name:?}"
+            ),
+            StartError::BoardTaken(_) => {
+                "name another file as `file` under `[board]` in .dispatch.toml".into()
+            }
+            StartError::OnlyCuts(_, needed) => format!("add {} to `--only`", needed.0),
+            StartError::NoCommand(..) => {
+                "give the task a `run:` line, or a coding agent as its `worker:` \
+                 (or as `worker` under `[run]` in .dispatch.toml)"
+                    .into()
+            }
+            StartError::NoProgram { program, .. } => {
+                format!("install {program}, or choose another worker")
+            }
+            StartError::NoWorker(_, name) => {
+                format!("add `[workers.{name}]` to .dispatch.toml, or choose another worker")
+            }
+            StartError::Unwritable(..) => {
+                "make it writable, or set `path` under `[worktree]` in .dispatch.toml".into()
+            }
+            StartError::NoSpace(..) => "free some space there".into(),
+            StartError::InsideCheckout(_) => {
+                "set `path` under `[worktree]` in .dispatch.toml to a place beside the repository"
+                    .into()
+            }
+            StartError::Store(_) => "`git fsck` says whether the repository is sound".into(),
+        }
+    }
+}
+
+/// What a run will start from and is meant for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Prepared {
+    /// The base commit.
+    pub base: Oid,
+    /// What the base is called.
+    pub base_name: String,
+    /// The branch the result is meant for; none on a detached HEAD.
+    pub target: Option<String>,
+    /// The chosen tasks, if not all.
+    pub only: Option<Vec<TaskNumber>>,
+}
+
+/// Looks for every reason not to start.
+///
+/// # Errors
+/// The first reason found. Nothing has been created.
+pub fn prepare(
+    repo: &Repo,
+    plan: &Plan,
+    settings: &Settings,
+    only: Option<Vec<TaskNumber>>,
+) -> Result<Prepared, StartError> {
+    let store = Store::open(repo)?;
+    let (base, base_name) = find_base(repo, &store, &settings.run.base)?;
+    let target = find_target(repo, &store, settings.run.target.as_deref())?;
+    refuse_taken_names(&store, settings, base)?;
+    refuse_cut(plan, only.as_deref())?;
+    refuse_workers(plan, settings, only.as_deref())?;
+    refuse_places(repo, settings)?;
+    Ok(Prepared { base, base_name, target, only })
+}
+
+fn find_base(repo: &Repo, store: &Store, name: &str) -> Result<(Oid, String), StartError> {
+    if let Some(base) = resolve(repo, store, name)? {
+        let current = current_branch(repo).filter(|_| name == "HEAD");
+        return Ok((base, current.unwrap_or_else(|| name.to_owned())));
+    }
+    if name == "HEAD" {
+        return Err(StartError::Unborn(repo.top.clone()));
+    }
+    Err(StartError::NoBase(name.to_owned()))
+}
+
+/// The commit a revision names. HEAD is that of the checkout the user stands in, which may be a
+/// linked worktree, while the store is the shared one.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn resolve(repo: &Repo, store: &Store, name: &str) -> Result<Option<Oid>, StoreError> {
+    let names_head = name == "HEAD" || name.starts_with("HEAD~") || name.starts_with("HEAD^")
+        || name == "@" || name.starts_with("@~") || name.starts_with("@^");
+    if !names_head || repo.git_dir == repo.common {
+        return store.resolve(name);
+    }
+    let spec = format!("{name}^{{commit}}");
+    let line = repo.git().line(&["rev-parse", "--verify", "--quiet", &spec]);
+    Ok(line.ok().and_then(|line| line.parse().ok()))
+}
+
+/// The branch of the checkout the user stands in, if HEAD is on one.
+pub fn current_branch(repo: &Repo) -> Option<String> {
+    let here = crate::git::worktree::Worktree {
+        path: repo.top.clone(),
+        admin: repo.git_dir.clone(),
+    };
+    match here.head()? {
+        Head::Branch(branch) => Some(branch),
+        Head::Detached(_) => None,
+    }
+}
+
+fn find_target(
+    repo: &Repo,
+    store: &Store,
+    wanted: Option<&str>,
+) -> Result<Option<String>, StartError> {
+    let Some(name) = wanted else { return Ok(current_branch(repo)) };
+    let name = name.strip_prefix("refs/heads/").unwrap_or(name);
+    match store.reference(&branch_ref(name)) {
+        Ok(Some(_)) => Ok(Some(name.to_owned())),
+        _ => Err(StartError::NoTarget(name.to_owned())),
+    }
+}
+
+fn refuse_taken_names(store: &Store, settings: &Settings, base: Oid) -> Result<(), StartError> {
+    let mut prefix = String::new();
+    for part in settings.run.branch_prefix.split('/') {
+        prefix = if prefix.is_empty() { part.to_owned() } else { format!("{prefix}/{part}") };
+        if store.reference(&branch_ref(&prefix))?.is_some() {
+            return Err(StartError::PrefixTaken(prefix));
+        }
+    }
+    let file = &settings.board.file;
+    let Some(entry) = store.entry(store.tree_of(base)?, file)? else { return Ok(()) };
+    let text = store.blob(entry.oid)?;
+    let text = String::from_utf8_lossy(&text);
+    let is_board = text.starts_with("# Dispatch: ") && text.contains("\nRun `");
+    if is_board { Ok(()) } else { Err(StartError::BoardTaken(file.clone())) }
+}
+
+fn refuse_cut(plan: &Plan, only: Option<&[TaskNumber]>) -> Result<(), StartError> {
+    let Some(only) = only else { return Ok(()) };
+    for number in only {
+        let missing = plan.task(*number).depends_on.iter().find(|needed| !only.contains(needed));
+        if let Some(needed) = missing {
+            return Err(StartError::OnlyCuts(*number, *needed));
+        }
+    }
+    Ok(())
+}
+
+fn refuse_workers(
+    plan: &Plan,
+    settings: &Settings,
+    only: Option<&[TaskNumber]>,
+) -> Result<(), StartError> {
+    let chosen = |task: &&Task| only.is_none_or(|only| only.contains(&task.number));
+    for task in plan.tasks().iter().filter(chosen) {
+        let name = worker_name(task, settings);
+        let worker = settings.workers.get(name);
+        let worker = worker.ok_or_else(|| StartError::NoWorker(task.number, name.to_owned()))?;
+        refuse_worker(task, worker)?;
+    }
+    Ok(())
+}
+
+fn refuse_worker(task: &Task, worker: &Worker) -> Result<(), StartError> {
+    let Some(program) = worker.command.first() else {
+        return match task.fields.run {
+            Some(_) => Ok(()),
+            None => Err(StartError::NoCommand(task.number, worker.name.clone())),
+        };
+    };
+    if program.contains('{') || find_program(program).is_some() {
+        return Ok(());
+    }
+    let (worker, program) = (worker.name.clone(), program.clone());
+    Err(StartError::NoProgram { task: task.number, worker, program })
+}
+
+/// Who does a task: the shell when it has a command, else its worker, else the configured one.
+pub fn worker_name<'a>(task: &'a Task, settings: &'a Settings) -> &'a str {
+    match (&task.fields.run, &task.fields.worker) {
+        (Some(_), _) => "shell",
+        (None, Some(worker)) => worker,
+        (None, None) => &settings.run.worker,
+    }
+}
+
+fn refuse_places(repo: &Repo, settings: &Settings) -> Result<(), StartError> {
+    let example = settings.worktree.folder(repo.home(), "run", "task");
+    if example.starts_with(&repo.top) {
+        return Err(StartError::InsideCheckout(example));
+    }
+    for place in [&repo.common, &existing_ancestor(&example)] {
+        files::probe_writable(place)
+            .map_err(|error| StartError::Unwritable(place.clone(), error))?;
+        let free = files::free_space(place).unwrap_or(u64::MAX);
+        if free < LEAST_SPACE {
+            return Err(StartError::NoSpace(place.clone(), free));
+        }
+    }
+    Ok(())
+}
+
+fn existing_ancestor(path: &Path) -> PathBuf {
+    let found = path.ancestors().find(|folder| folder.is_dir());
+    found.unwrap_or(Path::new("/")).to_owned()
+}
+
+/// A run that exists, and that is ours to drive.
+#[derive(Debug)]
+pub struct Started {
+    /// Its state after the first event.
+    pub state: RunState,
+    /// Its journal.
+    pub journal: Journal,
+    /// The right to drive it.
+    pub lock: RunLock,
+    /// The first event, for those who watch.
+    pub first: crate::model::event::Recorded,
+}
+
+/// Creates the run: its lock and its journal with plan, settings and base.
+///
+/// # Errors
+/// When the store or the folder of the run cannot be written.
+pub fn create(
+    repo: &Repo,
+    plan: Plan,
+    settings: &Settings,
+    prepared: &Prepared,
+    assemble: bool,
+    now: Timestamp,
+    random: &mut fastrand::Rng,
+) -> Result<Started, EngineError> {
+    let store = Store::open(repo)?;
+    let prefix = &settings.run.branch_prefix;
+    let taken = |run: &RunId| {
+        let folder = settings.worktree.folder(repo.home(), run.as_str(), "task");
+        let branches = store.references(&format!("refs/heads/{prefix}/{run}"));
+        folder.parent().is_some_and(Path::exists) || branches.is_ok_and(|found| !found.is_empty())
+    };
+    let run = runs::draw(&store, plan.title(), random, taken)?;
+    let lock = match RunLock::take(repo, &run, now) {
+        Ok(Taken::Ours(lock)) => lock,
+        Ok(Taken::Held(_)) => {
+            return Err(EngineError::Refused(format!("another dispatch just took the name {run}")));
+        }
+        Err(error) => {
+            let folder = repo.run_folder(run.as_str());
+            return Err(EngineError::File(folder.display().to_string(), error));
+        }
+    };
+    let settings_text = serde_json::to_string_pretty(settings)
+        .map_err(|error| EngineError::Broken(error.to_string()))?;
+    let files = [
+        (PLAN_FILE, render(&plan, Format::Json)),
+        (PLAN_TEXT_FILE, render(&plan, Format::Markdown)),
+        (SETTINGS_FILE, settings_text),
+    ];
+    let files: Vec<(&str, &str)> =
+        files.iter().map(|(name, text)| (*name, text.as_str())).collect();
+    let event = Event::RunStarted {
+        title: plan.title().to_owned(),
+        base: prepared.base,
+        base_name: prepared.base_name.clone(),
+        target: prepared.target.clone(),
+        only: prepared.only.clone(),
+        assemble,
+    };
+    let (journal, first) = Journal::create(repo, &run, &files, event, now)?;
+    let state = RunState::start(run, plan, &first)
+        .ok_or_else(|| EngineError::Broken("a run starts with its first event".to_owned()))?;
+    Ok(Started { state, journal, lock, first })
+}
