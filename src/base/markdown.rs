@@ -32,11 +32,15 @@ pub fn markdown_cell(text: &str) -> String {
 }
 
 /// A paragraph of somebody's words: one line, cut at [`PROSE_LIMIT`]. Code spans stay code spans;
-/// HTML, images and stray backticks become plain text.
+/// HTML, images, stray backticks and what would start a heading or a list become plain text.
 pub fn markdown_prose(text: &str) -> String {
     let line = plain_line(text, PROSE_LIMIT);
+    let (marker, mut rest) = line.split_at(block_marker(&line));
     let mut prose = String::new();
-    let mut rest = line.as_str();
+    if let Some(last) = marker.chars().next_back() {
+        prose.push_str(&marker[..marker.len() - last.len_utf8()]);
+        prose.extend(['\\', last]);
+    }
     while let Some(c) = rest.chars().next() {
         if c == '`' {
             let (taken, after) = split_code_span(rest);
@@ -87,6 +91,24 @@ pub fn markdown_block(text: &str, indent: &str) -> String {
         block.push('\n');
     }
     block + indent + &fence + "\n"
+}
+
+/// How long the start of a line is that would make it a heading, a quote, a list item, a rule or a
+/// fence; 0 if it is plain. A backslash before its last character makes it plain.
+fn block_marker(line: &str) -> usize {
+    let run = |c| line.len() - line.trim_start_matches(c).len();
+    let ends_word = |at: usize| line[at..].is_empty() || line[at..].starts_with(' ');
+    let digits = line.len() - line.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    match line.chars().next() {
+        Some('>') => 1,
+        Some('#') if run('#') <= 6 && ends_word(run('#')) => 1,
+        Some('-' | '+' | '*') if ends_word(1) => 1,
+        Some(c @ ('-' | '*' | '_' | '~' | '=')) if run(c) >= 3 => 1,
+        Some('0'..='9') if line[digits..].starts_with(['.', ')']) && ends_word(digits + 1) => {
+            digits + 1
+        }
+        _ => 0,
+    }
 }
 
 /// Splits off what starts with a run of backticks: the whole code span if it is closed by an equal
@@ -149,6 +171,17 @@ mod tests {
         insta::assert_snapshot!(
             markdown_prose("stray ` and ``two, ![i](u) \\* a\\b"),
             @r"stray \` and \`\`two, \![i](u) \\* a\b"
+        );
+    }
+
+    #[test]
+    fn prose_at_the_start_of_a_line_is_still_prose() {
+        let lines = [
+            "# h", "#2 x", "> q", "- x", "-x", "1. x", "12) x", "1.5 x", "---", "~~~ x", "**b** x",
+        ];
+        insta::assert_snapshot!(
+            lines.map(markdown_prose).join(" / "),
+            @r"\# h / #2 x / \> q / \- x / -x / 1\. x / 12\) x / 1.5 x / \--- / \~~~ x / **b** x"
         );
     }
 

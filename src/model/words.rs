@@ -126,7 +126,6 @@ pub fn comma_list(tasks: &[TaskNumber]) -> String {
 /// `#1, #2 and #3`.
 pub fn and_list(tasks: &[TaskNumber]) -> String {
     match tasks {
-        [first @ .., before, last] if first.is_empty() => format!("{before} and {last}"),
         [first @ .., last] if !first.is_empty() => format!("{} and {last}", comma_list(first)),
         other => comma_list(other),
     }
