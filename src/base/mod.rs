@@ -1,6 +1,10 @@
 //! Things any program needs; nothing here knows a word of dispatch.
 
+pub mod ansi;
 pub mod clock;
 pub mod files;
+#[cfg(test)]
+pub(crate) mod golden;
+pub mod markdown;
 pub mod process;
 pub mod text;

@@ -1,1 +1,9 @@
-//! failure
+//! Failed attempts: what class they belong to, whether two are the same, and the report about them.
+
+pub mod classify;
+mod explain;
+pub mod patterns;
+pub mod report;
+mod report_json;
+mod report_markdown;
+pub mod signature;

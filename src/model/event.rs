@@ -231,7 +231,7 @@ pub struct Failure {
 }
 
 /// The classes of failure (README, "Failure classes").
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum FailureClass {
     /// May pass if tried again: timeout, rate limit, flaky.

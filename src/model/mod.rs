@@ -3,8 +3,13 @@
 pub mod change;
 pub mod conflict;
 pub mod event;
+#[cfg(test)]
+pub(crate) mod fixture;
 pub mod ids;
 pub mod integration;
 pub mod plan;
 pub mod run;
+pub mod stoppers;
+pub mod suggest;
+pub mod words;
 pub mod worker;

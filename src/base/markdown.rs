@@ -1,0 +1,207 @@
+//! Text from strangers put into Markdown so that it can change nothing around it.
+//!
+//! Every function takes raw text, drops escape sequences, and replaces control characters and those
+//! that reorder what is read. What is cut ends in `…`.
+
+use crate::base::ansi::strip_escapes;
+use crate::base::text::{clip, one_line, terminal_safe};
+
+/// The longest text of a table cell, in characters before escaping.
+pub const CELL_LIMIT: usize = 120;
+
+/// The longest paragraph of a report, in characters before escaping.
+pub const PROSE_LIMIT: usize = 1000;
+
+/// One line of plain text, safe for a terminal and for JSON, at most `limit` characters.
+pub fn plain_line(text: &str, limit: usize) -> String {
+    // Only a bounded part is looked at, so that a message of many megabytes costs nothing.
+    let head: String = text.chars().take(limit.saturating_mul(4) + 4096).collect();
+    clip(&one_line(&terminal_safe(&strip_escapes(&head))), limit)
+}
+
+/// The content of a table cell: one line, cut at [`CELL_LIMIT`], nothing in it is markup.
+pub fn markdown_cell(text: &str) -> String {
+    let mut cell = String::new();
+    for c in plain_line(text, CELL_LIMIT).chars() {
+        match c {
+            '|' | '`' | '\\' | '[' => cell.extend(['\\', c]),
+            c => push_html_safe(&mut cell, c),
+        }
+    }
+    cell
+}
+
+/// A paragraph of somebody's words: one line, cut at [`PROSE_LIMIT`]. Code spans stay code spans;
+/// HTML, images, stray backticks and what would start a heading or a list become plain text.
+pub fn markdown_prose(text: &str) -> String {
+    let line = plain_line(text, PROSE_LIMIT);
+    let (marker, mut rest) = line.split_at(block_marker(&line));
+    let mut prose = String::new();
+    if let Some(last) = marker.chars().next_back() {
+        prose.push_str(&marker[..marker.len() - last.len_utf8()]);
+        prose.extend(['\\', last]);
+    }
+    while let Some(c) = rest.chars().next() {
+        if c == '`' {
+            let (taken, after) = split_code_span(rest);
+            match taken {
+                Some(span) => prose.push_str(span),
+                None => prose.push_str(&"\\`".repeat(rest.len() - after.len())),
+            }
+            rest = after;
+            continue;
+        }
+        let after = &rest[c.len_utf8()..];
+        let escaped_next = after.starts_with(|next: char| next.is_ascii_punctuation());
+        match c {
+            '\\' if escaped_next => prose.push_str("\\\\"),
+            '!' if after.starts_with('[') => prose.push_str("\\!"),
+            c => push_html_safe(&mut prose, c),
+        }
+        rest = after;
+    }
+    prose
+}
+
+/// A code span that shows exactly this line, whatever backticks it has.
+pub fn markdown_code(text: &str) -> String {
+    let line = plain_line(text, PROSE_LIMIT);
+    if line.is_empty() {
+        return String::new();
+    }
+    let fence = "`".repeat(longest_backtick_run(&line) + usize::from(line.contains('`')));
+    match fence.len() {
+        0 => format!("`{line}`"),
+        _ => format!("{fence} {line} {fence}"),
+    }
+}
+
+/// A code span for a table cell, where even code must escape `|`.
+pub fn markdown_code_cell(text: &str) -> String {
+    markdown_code(&plain_line(text, CELL_LIMIT)).replace('|', "\\|")
+}
+
+/// A fenced block of lines, each behind `indent`, with a fence that nothing inside can close.
+pub fn markdown_block(text: &str, indent: &str) -> String {
+    let text = terminal_safe(&strip_escapes(&text.replace("\r\n", "\n")));
+    let fence = "`".repeat(longest_backtick_run(&text).max(2) + 1);
+    let mut block = format!("{indent}{fence}text\n");
+    for line in text.trim_matches('\n').lines() {
+        block.push_str(format!("{indent}{line}").trim_end());
+        block.push('\n');
+    }
+    block + indent + &fence + "\n"
+}
+
+/// How long the start of a line is that would make it a heading, a quote, a list item, a rule or a
+/// fence; 0 if it is plain. A backslash before its last character makes it plain.
+fn block_marker(line: &str) -> usize {
+    let run = |c| line.len() - line.trim_start_matches(c).len();
+    let ends_word = |at: usize| line[at..].is_empty() || line[at..].starts_with(' ');
+    let digits = line.len() - line.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    match line.chars().next() {
+        Some('>') => 1,
+        Some('#') if run('#') <= 6 && ends_word(run('#')) => 1,
+        Some('-' | '+' | '*') if ends_word(1) => 1,
+        Some(c @ ('-' | '*' | '_' | '~' | '=')) if run(c) >= 3 => 1,
+        Some('0'..='9') if line[digits..].starts_with(['.', ')']) && ends_word(digits + 1) => {
+            digits + 1
+        }
+        _ => 0,
+    }
+}
+
+/// Splits off what starts with a run of backticks: the whole code span if it is closed by an equal
+/// run, else nothing; and the text after it.
+fn split_code_span(text: &str) -> (Option<&str>, &str) {
+    let run = backtick_run(text);
+    let mut at = run;
+    while let Some(next) = text[at..].find('`') {
+        let length = backtick_run(&text[at + next..]);
+        at += next + length;
+        if length == run {
+            let (span, after) = text.split_at(at);
+            return (Some(span), after);
+        }
+    }
+    (None, &text[run..])
+}
+
+fn backtick_run(text: &str) -> usize {
+    text.len() - text.trim_start_matches('`').len()
+}
+
+fn longest_backtick_run(text: &str) -> usize {
+    text.split(|c| c != '`').map(str::len).max().unwrap_or(0)
+}
+
+fn push_html_safe(to: &mut String, c: char) {
+    match c {
+        '<' => to.push_str("&lt;"),
+        '&' => to.push_str("&amp;"),
+        c => to.push(c),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cell_cannot_leave_its_cell() {
+        let nasty = "a|b `c` <img src=x> &amp; \u{1b}[31mred\u{1b}[0m \u{202e}evil\r\n| x |\u{7} \\| ![p](u)";
+        insta::assert_snapshot!(
+                    markdown_cell(nasty),
+        @r"a\|b \`c\` &lt;img src=x> &amp;amp; red �evil� \| x \|� \\\| !\[p](u)"
+                );
+    }
+
+    #[test]
+    fn a_cell_is_cut_before_it_is_escaped() {
+        let cell = markdown_cell(&"|".repeat(10_000));
+        assert_eq!(cell, "\\|".repeat(119) + "…");
+    }
+
+    #[test]
+    fn prose_keeps_code_spans_and_nothing_else() {
+        insta::assert_snapshot!(
+            markdown_prose("Add `User` to ``a`b`` <b>now</b>, a stray ` and ![i](u) \\` `<x>`"),
+            @r"Add `User` to ``a`b`` &lt;b>now&lt;/b>, a stray ` and ![i](u) \` `<x>`"
+        );
+        insta::assert_snapshot!(
+            markdown_prose("stray ` and ``two, ![i](u) \\* a\\b"),
+            @r"stray \` and \`\`two, \![i](u) \\* a\b"
+        );
+    }
+
+    #[test]
+    fn prose_at_the_start_of_a_line_is_still_prose() {
+        let lines = [
+            "# h", "#2 x", "> q", "- x", "-x", "1. x", "12) x", "1.5 x", "---", "~~~ x", "**b** x",
+        ];
+        insta::assert_snapshot!(
+            lines.map(markdown_prose).join(" / "),
+            @r"\# h / #2 x / \> q / \- x / -x / 1\. x / 12\) x / 1.5 x / \--- / \~~~ x / **b** x"
+        );
+    }
+
+    #[test]
+    fn a_code_span_shows_backticks_as_they_are() {
+        assert_eq!(markdown_code("npm test"), "`npm test`");
+        assert_eq!(markdown_code("a `b` c"), "`` a `b` c ``");
+        assert_eq!(markdown_code(" \n "), "");
+        assert_eq!(markdown_code_cell("a|b"), "`a\\|b`");
+    }
+
+    #[test]
+    fn a_block_cannot_be_closed_from_inside() {
+        insta::assert_snapshot!(markdown_block("one\n````\n\n## two\u{1b}[0m", "  "), @r"
+          `````text
+          one
+          ````
+
+          ## two
+          `````
+        ");
+    }
+}

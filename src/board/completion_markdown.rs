@@ -1,0 +1,222 @@
+//! The completion report as Markdown: printed, and below the tables of `DISPATCH.md`.
+
+use std::fmt::{self, Write};
+use std::time::Duration;
+
+use crate::base::clock::render_elapsed;
+use crate::base::markdown::{markdown_block, markdown_code, markdown_prose, plain_line};
+use crate::board::completion::{Completion, InfoReport, Meeting, Said, Work, is_by_person};
+use crate::board::text::check_word;
+use crate::model::change::RepoPath;
+use crate::model::ids::TaskNumber;
+use crate::model::integration::{CheckOutcome, CheckResult, LeftOut, LeftOutReason};
+use crate::model::suggest;
+use crate::model::words::{and_list, comma_list};
+
+impl Completion {
+    /// The report as Markdown, from its heading to the line end after its last step.
+    pub fn render_markdown(&self) -> String {
+        let mut text = String::new();
+        // Writing to a string cannot fail.
+        let _ = self.write_markdown(&mut text);
+        text
+    }
+
+    fn write_markdown(&self, to: &mut String) -> fmt::Result {
+        writeln!(to, "## Dispatch Complete\n\n{}", self.headline())?;
+        if let Some(trouble) = self.trouble() {
+            writeln!(to, "\n{trouble}")?;
+        }
+        write_list(to, "What was done", self.done.iter().map(work))?;
+        let decisions = self.decisions.iter().map(said);
+        write_list(to, "Decisions made (review recommended)", decisions)?;
+        write_list(to, "Issues hit", self.issues.iter().map(said))?;
+        let meetings = self.meetings.iter().map(meeting);
+        write_list(
+            to,
+            "Conflicts",
+            meetings.chain(self.left_out.iter().map(left_out)),
+        )?;
+        write_checks(to, &self.checks)?;
+        self.write_reports(to)?;
+        writeln!(to, "\n### Suggested next steps")?;
+        for (place, step) in (1..).zip(&self.next) {
+            let words = markdown_prose(&step.words);
+            match &step.command {
+                Some(command) => writeln!(to, "{place}. {words}: `{command}`")?,
+                None => writeln!(to, "{place}. {words}")?,
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn headline(&self) -> String {
+        let (done, skipped) = (self.done.len(), &self.skipped);
+        if done == self.total {
+            return match done {
+                1 => "The task finished successfully.".to_owned(),
+                _ => format!("All {done} tasks finished successfully."),
+            };
+        }
+        let noun = if self.total == 1 { "task" } else { "tasks" };
+        let finished = format!("{done} of {} {noun} finished successfully", self.total);
+        match skipped.len() {
+            0 => format!("{finished}."),
+            1 => format!("{finished}; 1 was skipped ({}).", skipped[0]),
+            more => format!("{finished}; {more} were skipped ({}).", comma_list(skipped)),
+        }
+    }
+
+    /// What keeps the assembled branch from being whole, if anything does.
+    fn trouble(&self) -> Option<String> {
+        let out = self.left_out.iter().filter(|out| !is_by_person(out));
+        let out: Vec<TaskNumber> = out.map(|out| out.task).collect();
+        let mut parts = match out.len() {
+            0 => Vec::new(),
+            1 => vec![format!("{} was left out", out[0])],
+            _ => vec![format!("{} were left out", and_list(&out))],
+        };
+        let broken = self.broken_checks().map(|check| {
+            format!(
+                "check {}: {}",
+                markdown_code(&plain_line(&check.command, 120)),
+                check_word(check.result)
+            )
+        });
+        parts.extend(broken);
+        let whole = parts.is_empty();
+        (!whole).then(|| {
+            format!(
+                "**The assembled branch is not whole:** {}.",
+                parts.join("; ")
+            )
+        })
+    }
+
+    fn write_reports(&self, to: &mut String) -> fmt::Result {
+        if !self.reports.is_empty() {
+            writeln!(to, "\n### Reports")?;
+        }
+        self.reports
+            .iter()
+            .try_for_each(|report| self.write_report(to, report))
+    }
+
+    fn write_report(&self, to: &mut String, report: &InfoReport) -> fmt::Result {
+        let title = markdown_prose(&plain_line(&report.title, 120));
+        writeln!(to, "\n#### {} — {title}\n", report.number)?;
+        write!(to, "{}", markdown_block(&report.text, ""))?;
+        if report.is_cut {
+            let all = suggest::show(&self.run, report.number);
+            writeln!(to, "\nCut here; all of it: `{all}`")?;
+        }
+        Ok(())
+    }
+}
+
+fn write_list(to: &mut String, heading: &str, items: impl Iterator<Item = String>) -> fmt::Result {
+    let mut items = items.peekable();
+    if items.peek().is_none() {
+        return Ok(());
+    }
+    writeln!(to, "\n### {heading}")?;
+    items.try_for_each(|item| writeln!(to, "- {item}"))
+}
+
+fn work(work: &Work) -> String {
+    let name = markdown_prose(&plain_line(&work.name, 120)).replace('*', "\\*");
+    let stat = match work.stat {
+        Some(stat) if stat.files == 0 => " (no change)".to_owned(),
+        Some(stat) => format!(" ({stat})"),
+        None => String::new(),
+    };
+    match &work.summary {
+        Some(summary) => format!("**{name}:** {}{stat}", markdown_prose(summary)),
+        None if work.name == work.title => format!("**{name}**{stat}"),
+        None => {
+            let title = markdown_prose(&plain_line(&work.title, 120));
+            format!("**{name}:** {title}{stat}")
+        }
+    }
+}
+
+/// `Worker 2 chose Zod` for words that go on from the name, else `Worker 2: Zod is used`.
+fn said(said: &Said) -> String {
+    let words = markdown_prose(&said.words);
+    let by = markdown_prose(&said.by);
+    if words.starts_with(&by) {
+        words
+    } else if words.starts_with(char::is_lowercase) {
+        format!("{by} {words}")
+    } else {
+        format!("{by}: {words}")
+    }
+}
+
+fn meeting(meeting: &Meeting) -> String {
+    let pair = format!("{} × {}", meeting.a, meeting.b);
+    match paths(&meeting.paths) {
+        paths if paths.is_empty() => format!("{pair}: {}", meeting.what),
+        paths => format!("{pair} {paths}: {}", meeting.what),
+    }
+}
+
+fn left_out(out: &LeftOut) -> String {
+    let task = out.task;
+    match &out.reason {
+        LeftOutReason::Conflict {
+            class,
+            with,
+            paths: all,
+        } => {
+            let with = match with.as_slice() {
+                [] => " with the others together".to_owned(),
+                with => format!(" with {}", and_list(with)),
+            };
+            let place = match paths(all) {
+                paths if paths.is_empty() => String::new(),
+                paths => format!(" in {paths}"),
+            };
+            format!("{task} left out of the integration: {class} conflict{with}{place}")
+        }
+        LeftOutReason::BuiltOn { task: on } => {
+            format!("{task} left out of the integration: built on {on}")
+        }
+        LeftOutReason::Person => format!("{task} left out of the integration in review"),
+    }
+}
+
+/// Up to three paths by name, the rest as a number.
+fn paths(all: &[RepoPath]) -> String {
+    let named = all
+        .iter()
+        .take(3)
+        .map(|path| markdown_code(&path.to_string()));
+    let named = named.collect::<Vec<_>>().join(", ");
+    match all.len() {
+        0..=3 => named,
+        more => format!("{named} and {} more", more - 3),
+    }
+}
+
+fn write_checks(to: &mut String, checks: &[CheckResult]) -> fmt::Result {
+    if !checks.is_empty() {
+        writeln!(to, "\n### Checks")?;
+    }
+    checks.iter().try_for_each(|check| {
+        let command = markdown_code(&plain_line(&check.command, 120));
+        let elapsed = render_elapsed(Duration::from_millis(check.millis));
+        writeln!(to, "- {command}: {} ({elapsed})", check_word(check.result))?;
+        if check.result == CheckOutcome::Passed || check.tail.trim().is_empty() {
+            return Ok(());
+        }
+        write!(to, "{}", markdown_block(last_lines(&check.tail), "  "))
+    })
+}
+
+/// The last twenty lines.
+fn last_lines(tail: &str) -> &str {
+    let tail = tail.trim_end();
+    let starts = tail.rmatch_indices('\n').nth(19);
+    starts.map_or(tail, |(at, _)| &tail[at + 1..])
+}

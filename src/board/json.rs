@@ -1,0 +1,333 @@
+//! The board for programs: `dispatch board --json`, `dispatch status --json`.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::board::view::{BoardView, ConflictRow, TaskRow};
+use crate::model::conflict::{Class, LineRange, Unit};
+use crate::model::ids::TaskNumber;
+use crate::model::integration::{CheckOutcome, CheckResult, Integration, LeftOut, LeftOutReason};
+use crate::model::run::Status;
+
+/// The version of this form; a change that breaks readers raises it.
+const VERSION: u32 = 1;
+
+#[derive(Serialize)]
+struct Board<'a> {
+    version: u32,
+    run: &'a str,
+    title: &'a str,
+    base: String,
+    base_name: &'a str,
+    target: Option<&'a str>,
+    state: &'static str,
+    started: String,
+    updated: String,
+    tasks: Vec<Task<'a>>,
+    integration: Option<Assembled<'a>>,
+    conflicts: Conflicts<'a>,
+    landed: Option<Landed<'a>>,
+}
+
+#[derive(Serialize)]
+struct Task<'a> {
+    number: u32,
+    tag: &'a str,
+    title: &'a str,
+    worker: Option<&'a str>,
+    status: &'static str,
+    blocked_by: Vec<u32>,
+    attempts: usize,
+    class: Option<&'static str>,
+    note: &'a str,
+    branch: Option<&'a str>,
+    candidate: Option<String>,
+    worktree: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Assembled<'a> {
+    branch: &'a str,
+    tip: Option<String>,
+    merged: Vec<u32>,
+    left_out: Vec<Left>,
+    checks: Vec<Check<'a>>,
+}
+
+#[derive(Serialize)]
+struct Left {
+    task: u32,
+    why: &'static str,
+    class: Option<&'static str>,
+    with: Vec<u32>,
+    paths: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Check<'a> {
+    command: &'a str,
+    result: &'static str,
+    millis: u64,
+}
+
+#[derive(Serialize)]
+struct Landed<'a> {
+    target: &'a str,
+    from: String,
+    to: String,
+    at: String,
+}
+
+/// The object of `dispatch conflicts --json`, as far as the journal knows it.
+#[derive(Serialize)]
+struct Conflicts<'a> {
+    version: u32,
+    base: String,
+    branches: Vec<Branch<'a>>,
+    pairs_total: usize,
+    /// Not journalled, so never known here; `dispatch conflicts --json` counts them.
+    pairs_independent: Option<usize>,
+    /// A board only reads what was found before.
+    merges_run: usize,
+    pairs: Vec<Pair<'a>>,
+    emergent: Vec<Emergent<'a>>,
+}
+
+#[derive(Serialize)]
+struct Branch<'a> {
+    name: &'a str,
+    tip: String,
+}
+
+#[derive(Serialize)]
+struct Pair<'a> {
+    a: &'a str,
+    b: &'a str,
+    tasks: [u32; 2],
+    verdict: &'static str,
+    class: &'static str,
+    severity: u8,
+    tree: Option<String>,
+    inherited: bool,
+    units: Vec<PairUnit>,
+}
+
+#[derive(Serialize)]
+struct PairUnit {
+    class: &'static str,
+    paths: Vec<String>,
+    hunks: Vec<PairHunk>,
+}
+
+#[derive(Serialize)]
+struct PairHunk {
+    class: &'static str,
+    base: Lines,
+    a: Lines,
+    b: Lines,
+}
+
+#[derive(Serialize)]
+struct Lines {
+    start: u32,
+    count: u32,
+}
+
+#[derive(Serialize)]
+struct Emergent<'a> {
+    branches: Vec<&'a str>,
+    class: &'static str,
+    paths: Vec<String>,
+}
+
+/// The board as one versioned object.
+pub fn value(view: &BoardView) -> Value {
+    let integration = view.integration.as_ref();
+    let board = Board {
+        version: VERSION,
+        run: view.run.as_str(),
+        title: &view.title,
+        base: view.base.to_string(),
+        base_name: &view.base_label,
+        target: view.target.as_deref(),
+        state: view.standing.word(),
+        started: view.started.to_string(),
+        updated: view.updated.to_string(),
+        tasks: view.tasks.iter().map(task).collect(),
+        integration: integration.map(|integration| assembled(view, integration)),
+        conflicts: conflicts(view),
+        landed: view.landed.as_ref().map(|landing| Landed {
+            target: &landing.target,
+            from: landing.from.to_string(),
+            to: landing.to.to_string(),
+            at: landing.at.to_string(),
+        }),
+    };
+    // Strings and numbers under string keys always have a JSON form.
+    serde_json::to_value(board).unwrap_or_default()
+}
+
+fn task(row: &TaskRow) -> Task<'_> {
+    Task {
+        number: row.number.0,
+        tag: &row.tag,
+        title: &row.title,
+        worker: row.worker.as_deref(),
+        status: row.status.word(),
+        blocked_by: match &row.status {
+            Status::Blocked(by) => numbers(by),
+            _ => Vec::new(),
+        },
+        attempts: row.attempts,
+        class: row.class.map(|class| class.word()),
+        note: &row.note,
+        branch: row.branch.as_deref(),
+        candidate: row.candidate.map(|oid| oid.to_string()),
+        worktree: row.worktree.as_deref(),
+    }
+}
+
+fn assembled<'a>(view: &'a BoardView, integration: &'a Integration) -> Assembled<'a> {
+    Assembled {
+        branch: &view.integration_branch,
+        tip: integration.tip.map(|tip| tip.to_string()),
+        merged: integration.merged.iter().map(|m| m.task.0).collect(),
+        left_out: integration.left_out.iter().map(left).collect(),
+        checks: integration.checks.iter().map(check).collect(),
+    }
+}
+
+pub(crate) fn why(reason: &LeftOutReason) -> &'static str {
+    match reason {
+        LeftOutReason::Conflict { .. } => "conflict",
+        LeftOutReason::BuiltOn { .. } => "built-on",
+        LeftOutReason::Person => "person",
+    }
+}
+
+fn left(out: &LeftOut) -> Left {
+    let (class, with, files) = match &out.reason {
+        LeftOutReason::Conflict { class, with, paths } => {
+            (Some(class.name()), numbers(with), paths.as_slice())
+        }
+        LeftOutReason::BuiltOn { task } => (None, vec![task.0], [].as_slice()),
+        LeftOutReason::Person => (None, Vec::new(), [].as_slice()),
+    };
+    Left {
+        task: out.task.0,
+        why: why(&out.reason),
+        class,
+        with,
+        paths: files.iter().map(ToString::to_string).collect(),
+    }
+}
+
+fn check(check: &CheckResult) -> Check<'_> {
+    Check {
+        command: &check.command,
+        result: check_name(check.result),
+        millis: check.millis,
+    }
+}
+
+/// How a check ended, as one word for programs.
+pub(crate) fn check_name(result: CheckOutcome) -> &'static str {
+    match result {
+        CheckOutcome::Passed => "passed",
+        CheckOutcome::Failed => "failed",
+        CheckOutcome::TimedOut => "timed-out",
+        CheckOutcome::NotRun => "not-run",
+    }
+}
+
+fn conflicts(view: &BoardView) -> Conflicts<'_> {
+    let branches: Vec<_> = view.tasks.iter().filter_map(offered).collect();
+    Conflicts {
+        version: VERSION,
+        base: view.base.to_string(),
+        pairs_total: branches.len() * branches.len().saturating_sub(1) / 2,
+        branches,
+        pairs_independent: None,
+        merges_run: 0,
+        pairs: view.conflicts.iter().map(|row| pair(view, row)).collect(),
+        emergent: emergent(view),
+    }
+}
+
+fn offered(row: &TaskRow) -> Option<Branch<'_>> {
+    Some(Branch {
+        name: row.branch.as_deref()?,
+        tip: row.candidate?.to_string(),
+    })
+}
+
+/// The branch of a task, or its tag when it has none any more.
+fn branch_name(view: &BoardView, number: TaskNumber) -> &str {
+    let row = &view.tasks[number.index()];
+    row.branch.as_deref().unwrap_or(&row.tag)
+}
+
+fn pair<'a>(view: &'a BoardView, row: &'a ConflictRow) -> Pair<'a> {
+    let conflict = &row.conflict;
+    let verdict = match conflict.class {
+        Class::EngineFailure => "engine-failure",
+        class if class.is_conflict() => "conflict",
+        _ => "clean",
+    };
+    Pair {
+        a: branch_name(view, conflict.a),
+        b: branch_name(view, conflict.b),
+        tasks: [conflict.a.0, conflict.b.0],
+        verdict,
+        class: conflict.class.name(),
+        severity: conflict.severity,
+        tree: None,
+        inherited: conflict.inherited,
+        units: conflict.units.iter().map(unit).collect(),
+    }
+}
+
+fn unit(unit: &Unit) -> PairUnit {
+    let hunks = unit.hunks.iter().map(|hunk| PairHunk {
+        class: hunk.class.name(),
+        base: lines(hunk.base),
+        a: lines(hunk.a),
+        b: lines(hunk.b),
+    });
+    PairUnit {
+        class: unit.class.name(),
+        paths: unit.paths.iter().map(ToString::to_string).collect(),
+        hunks: hunks.collect(),
+    }
+}
+
+fn lines(range: LineRange) -> Lines {
+    Lines {
+        start: range.start,
+        count: range.count,
+    }
+}
+
+/// A candidate that conflicts with no single one, only with what was merged together before it.
+fn emergent(view: &BoardView) -> Vec<Emergent<'_>> {
+    let Some(integration) = &view.integration else {
+        return Vec::new();
+    };
+    let merged = || integration.merged.iter().map(|m| branch_name(view, m.task));
+    let emergent = integration
+        .left_out
+        .iter()
+        .filter_map(|out| match &out.reason {
+            LeftOutReason::Conflict { class, with, paths } if with.is_empty() => Some(Emergent {
+                branches: merged().chain([branch_name(view, out.task)]).collect(),
+                class: class.name(),
+                paths: paths.iter().map(ToString::to_string).collect(),
+            }),
+            _ => None,
+        });
+    emergent.collect()
+}
+
+fn numbers(tasks: &[TaskNumber]) -> Vec<u32> {
+    tasks.iter().map(|task| task.0).collect()
+}

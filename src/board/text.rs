@@ -1,0 +1,201 @@
+//! The board for a terminal: columns aligned by display width, readable without colour.
+
+use std::fmt::{self, Write};
+
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+use crate::base::markdown::plain_line;
+use crate::base::text::plural;
+use crate::board::view::{BoardView, TaskRow};
+use crate::model::integration::{CheckOutcome, Integration, LeftOut, LeftOutReason};
+use crate::model::run::Status;
+use crate::model::words::{and_list, comma_list, minute, paths_in_short};
+
+/// The widest a title is shown.
+const TITLE_WIDTH: usize = 40;
+
+/// The narrowest the last column is cut to, however narrow the terminal.
+const NARROWEST: usize = 20;
+
+/// The board at its full width.
+pub fn render(view: &BoardView) -> String {
+    render_within(view, usize::MAX)
+}
+
+/// The board with table rows cut to this many columns.
+pub fn render_within(view: &BoardView, columns: usize) -> String {
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    let _ = write_board(&mut text, view, columns);
+    text
+}
+
+fn write_board(to: &mut String, view: &BoardView, columns: usize) -> fmt::Result {
+    writeln!(to, "{}", plain_line(&view.title, 120))?;
+    writeln!(
+        to,
+        "Run {} · base {} on {} · started {} · {}",
+        view.run,
+        view.base.short(),
+        plain_line(&view.base_label, 120),
+        minute(view.started),
+        view.standing.word()
+    )?;
+    writeln!(to, "{}\n", status_line(view))?;
+    let header = ["#", "Task", "Worker", "Status", "Notes"].map(str::to_owned);
+    let rows = view.tasks.iter().map(task_cells);
+    write_table(to, std::iter::once(header).chain(rows).collect(), columns)?;
+    write_conflicts(to, view, columns)?;
+    match &view.integration {
+        Some(integration) => write_integration(to, view, integration),
+        None => Ok(()),
+    }
+}
+
+/// `1 of 4 done · 1 in progress · 1 failed · 1 blocked`.
+fn status_line(view: &BoardView) -> String {
+    let mut parts = vec![format!("{} of {} done", view.done(), view.tasks.len())];
+    let kinds = [
+        Status::InProgress,
+        Status::Retry(0),
+        Status::Queued,
+        Status::Blocked(Vec::new()),
+        Status::Failed,
+        Status::Skipped,
+        Status::Cancelled,
+    ];
+    for kind in kinds {
+        let same = |row: &&TaskRow| row.status.word() == kind.word();
+        match view.tasks.iter().filter(same).count() {
+            0 => {}
+            count => parts.push(format!("{count} {}", kind.word().to_lowercase())),
+        }
+    }
+    parts.join(" · ")
+}
+
+fn task_cells(row: &TaskRow) -> [String; 5] {
+    let worker = row.worker_name.as_deref().unwrap_or("—");
+    [
+        row.number.0.to_string(),
+        clip_to_width(&plain_line(&row.title, 120), TITLE_WIDTH),
+        plain_line(worker, TITLE_WIDTH),
+        row.status.to_string(),
+        row.note.clone(),
+    ]
+}
+
+fn write_conflicts(to: &mut String, view: &BoardView, columns: usize) -> fmt::Result {
+    let header = ["Pair", "Path", "Kind", "Suggested"].map(str::to_owned);
+    let rows = view.open_conflicts().map(|row| {
+        [
+            format!("{} × {}", row.conflict.a, row.conflict.b),
+            plain_line(&paths_in_short(&row.paths), 120),
+            row.conflict.class.to_string(),
+            row.suggested.clone(),
+        ]
+    });
+    let table: Vec<_> = std::iter::once(header).chain(rows).collect();
+    if table.len() == 1 {
+        return Ok(());
+    }
+    writeln!(to, "\nConflicts\n")?;
+    write_table(to, table, columns)
+}
+
+fn write_integration(to: &mut String, view: &BoardView, integration: &Integration) -> fmt::Result {
+    write!(to, "\nIntegration {}", view.integration_branch)?;
+    match integration.tip {
+        Some(tip) => writeln!(to, " at {}", tip.short())?,
+        None => writeln!(to)?,
+    }
+    let merged: Vec<_> = integration
+        .merged
+        .iter()
+        .map(|merged| merged.task)
+        .collect();
+    if merged.is_empty() {
+        writeln!(to, "  nothing merged")?;
+    } else {
+        let tasks = plural(merged.len(), "task");
+        writeln!(to, "  merged {tasks}: {}", comma_list(&merged))?;
+    }
+    for out in &integration.left_out {
+        writeln!(to, "  left out {}", left_out(out))?;
+    }
+    for check in &integration.checks {
+        let command = plain_line(&check.command, 120);
+        writeln!(to, "  check {command}: {}", check_word(check.result))?;
+    }
+    match &view.landed {
+        Some(landing) => writeln!(to, "Landed on {} as {}", landing.target, landing.to.short()),
+        None => Ok(()),
+    }
+}
+
+fn left_out(out: &LeftOut) -> String {
+    let why = match &out.reason {
+        LeftOutReason::Conflict { class, with, paths } => {
+            let with = match with.as_slice() {
+                [] => String::new(),
+                with => format!(" with {}", and_list(with)),
+            };
+            format!("{class} conflict{with} in {}", paths_in_short(paths))
+        }
+        LeftOutReason::BuiltOn { task } => format!("built on {task}"),
+        LeftOutReason::Person => "in review".to_owned(),
+    };
+    plain_line(&format!("{}: {why}", out.task), 160)
+}
+
+/// How a check ended, in a word or two.
+pub(crate) fn check_word(result: CheckOutcome) -> &'static str {
+    match result {
+        CheckOutcome::Passed => "passed",
+        CheckOutcome::Failed => "failed",
+        CheckOutcome::TimedOut => "timed out",
+        CheckOutcome::NotRun => "not run",
+    }
+}
+
+/// Columns two spaces apart; the last one is neither padded nor wider than what is left.
+fn write_table<const N: usize>(
+    to: &mut String,
+    rows: Vec<[String; N]>,
+    columns: usize,
+) -> fmt::Result {
+    let width = |column: usize| rows.iter().map(|row| row[column].width()).max();
+    let widths: Vec<_> = (0..N - 1)
+        .map(|column| width(column).unwrap_or(0))
+        .collect();
+    let used: usize = widths.iter().map(|width| width + 2).sum();
+    let left = columns.saturating_sub(used).max(NARROWEST);
+    for row in &rows {
+        let mut line = String::new();
+        for (cell, width) in row.iter().zip(&widths) {
+            let padding = " ".repeat(width - cell.width() + 2);
+            write!(line, "{cell}{padding}")?;
+        }
+        line.push_str(&clip_to_width(&row[N - 1], left));
+        writeln!(to, "{}", line.trim_end())?;
+    }
+    Ok(())
+}
+
+/// At most this many columns of a terminal; what is cut ends in `…`.
+fn clip_to_width(text: &str, columns: usize) -> String {
+    if text.width() <= columns {
+        return text.to_owned();
+    }
+    let mut clipped = String::new();
+    let mut used = 1;
+    for c in text.chars() {
+        used += c.width().unwrap_or(0);
+        if used > columns {
+            break;
+        }
+        clipped.push(c);
+    }
+    clipped.truncate(clipped.trim_end().len());
+    clipped + "…"
+}

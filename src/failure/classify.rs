@@ -1,0 +1,292 @@
+//! From the evidence of a failed attempt to its class, in the order of how much each is worth:
+//! what dispatch did or saw itself, the worker's own account, the state of the work, the exit, and
+//! last a few known texts in the last lines of the output.
+//!
+//! Never the whole output: a passing test that prints "rate limit" must not make a failure of it.
+
+use std::time::Duration;
+
+use crate::base::clock::render_duration;
+use crate::base::markdown::plain_line;
+use crate::failure::explain;
+use crate::failure::patterns::Patterns;
+use crate::failure::signature::signature;
+use crate::model::event::{Failure, FailureClass, WorkerError};
+
+/// How many of the last lines are searched for known texts.
+const SEARCHED_LINES: usize = 6;
+
+/// How many of the last lines make up the signature.
+const SIGNED_LINES: usize = 3;
+
+/// The longest message, in characters.
+const MESSAGE_LIMIT: usize = 200;
+
+/// Everything known about an attempt that failed.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Evidence {
+    /// What dispatch did or saw itself, in any order.
+    pub facts: Vec<Fact>,
+    /// How the worker ended; none if it never ran or nobody saw it end.
+    pub exit: Option<Exit>,
+    /// The worker's own account: its result file, or what its output says in its own language.
+    pub error: Option<WorkerError>,
+    /// The end of its output; only the last lines are looked at.
+    pub tail: String,
+}
+
+/// Something dispatch did or saw itself.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Fact {
+    /// Writing failed because a disk or a quota of disk space is full.
+    DiskFull,
+    /// A person cancelled the task, and dispatch ended the worker.
+    Cancelled,
+    /// The run was stopped, and dispatch ended the worker.
+    Stopped,
+    /// The worker could not be started; what the system said.
+    CouldNotStart(String),
+    /// It reached this time limit and was ended.
+    TimedOut(Duration),
+    /// It was silent for this long and was ended.
+    Stalled(Duration),
+    /// The commit the attempt started from is no ancestor of what it left.
+    BaseLost,
+    /// A merge, rebase or the like was left unfinished.
+    UnfinishedMerge,
+    /// A new repository inside the worktree, at this path, which git would record without content.
+    EmbeddedRepository(String),
+    /// A command of the task that must exit 0 did not.
+    CheckFailed {
+        /// The command.
+        command: String,
+        /// Its last lines.
+        tail: String,
+    },
+    /// There is no change where one was expected.
+    NoChange,
+}
+
+/// How a process ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Exit {
+    /// With this code.
+    Code(i32),
+    /// By this signal.
+    Signal(i32),
+}
+
+/// A class and what it rests on.
+struct Finding {
+    class: FailureClass,
+    evidence: String,
+    /// One line about the failure that is better than the worker's last line of output.
+    message: Option<String>,
+}
+
+/// The class of a failed attempt, what to say about it, and its signature.
+pub fn classify(evidence: &Evidence) -> Failure {
+    classify_with(evidence, Patterns::compiled_in())
+}
+
+/// As [`classify`], with other patterns.
+pub fn classify_with(evidence: &Evidence, patterns: &Patterns) -> Failure {
+    let lines = explain::last_lines(&evidence.tail, SEARCHED_LINES);
+    let hard = evidence
+        .facts
+        .iter()
+        .filter_map(hard_fact)
+        .min_by_key(|(rank, _)| *rank);
+    let is_hard = hard.is_some();
+    let finding = hard
+        .map(|(_, finding)| finding)
+        .or_else(|| own_account(evidence, patterns))
+        .or_else(|| evidence.facts.iter().find_map(fact_about_the_work))
+        .or_else(|| evidence.exit.and_then(explain::telling_exit).map(from_exit))
+        .or_else(|| known_text(&lines, patterns))
+        .or_else(|| evidence.facts.contains(&Fact::NoChange).then(no_change))
+        .unwrap_or_else(|| nothing_known(evidence.exit));
+    Failure {
+        class: finding.class,
+        message: message(evidence, &finding, is_hard, &lines),
+        root_cause: root_cause(evidence),
+        suggestion: own_words(evidence, |error| &error.suggestion),
+        signature: sign(evidence, &finding, is_hard, &lines),
+        evidence: finding.evidence,
+    }
+}
+
+/// What dispatch did or saw itself outweighs everything; among several, the first cause.
+fn hard_fact(fact: &Fact) -> Option<(u8, Finding)> {
+    let found = |rank, class, evidence: &str, message: String| {
+        let evidence = evidence.to_owned();
+        let message = Some(message);
+        Some((
+            rank,
+            Finding {
+                class,
+                evidence,
+                message,
+            },
+        ))
+    };
+    match fact {
+        Fact::Cancelled => found(
+            0,
+            FailureClass::Cancelled,
+            "ended by dispatch",
+            "cancelled by a person".into(),
+        ),
+        Fact::Stopped => found(
+            1,
+            FailureClass::Interrupted,
+            "ended by dispatch",
+            "interrupted with the run".into(),
+        ),
+        Fact::DiskFull => found(
+            2,
+            FailureClass::Blocker,
+            "writing failed",
+            "the disk is full".into(),
+        ),
+        Fact::CouldNotStart(said) => found(
+            3,
+            FailureClass::Blocker,
+            "the worker could not be started",
+            format!("could not start the worker: {said}"),
+        ),
+        Fact::TimedOut(limit) => found(
+            4,
+            FailureClass::Transient,
+            &format!("time limit of {}", render_duration(*limit)),
+            format!("timed out after {}", render_duration(*limit)),
+        ),
+        Fact::Stalled(limit) => found(
+            5,
+            FailureClass::Transient,
+            &format!("stall limit of {}", render_duration(*limit)),
+            format!("silent for {}", render_duration(*limit)),
+        ),
+        _ => None,
+    }
+}
+
+fn own_account(evidence: &Evidence, patterns: &Patterns) -> Option<Finding> {
+    let word = evidence.error.as_ref()?.class.as_deref()?;
+    Some(Finding {
+        class: patterns.class_of_name(word)?,
+        evidence: format!("the worker's own word: {}", plain_line(word, 40)),
+        message: None,
+    })
+}
+
+fn fact_about_the_work(fact: &Fact) -> Option<Finding> {
+    let (evidence, message) = match fact {
+        Fact::BaseLost => (
+            "the history of the work",
+            "the work does not contain the commit it started from; it is kept".to_owned(),
+        ),
+        Fact::UnfinishedMerge => (
+            "the state of the worktree",
+            "a merge or rebase was left unfinished; the work is kept".to_owned(),
+        ),
+        Fact::EmbeddedRepository(path) => (
+            "the content of the worktree",
+            format!("{path} is a repository of its own, whose content git would drop"),
+        ),
+        Fact::CheckFailed { command, .. } => {
+            ("a failed check", format!("check `{command}` failed"))
+        }
+        _ => return None,
+    };
+    Some(Finding {
+        class: FailureClass::Logic,
+        evidence: evidence.to_owned(),
+        message: Some(message),
+    })
+}
+
+fn from_exit((class, evidence): (FailureClass, String)) -> Finding {
+    Finding {
+        class,
+        evidence,
+        message: None,
+    }
+}
+
+fn known_text(lines: &[String], patterns: &Patterns) -> Option<Finding> {
+    let (text, class) = patterns.find(lines)?;
+    let stands = |line: &&String| line.to_lowercase().contains(text);
+    Some(Finding {
+        class,
+        evidence: format!("the output says {text:?}"),
+        message: lines.iter().rev().find(stands).cloned(),
+    })
+}
+
+fn no_change() -> Finding {
+    Finding {
+        class: FailureClass::Logic,
+        evidence: "no change in the worktree".to_owned(),
+        message: Some("ended without a change".to_owned()),
+    }
+}
+
+fn nothing_known(exit: Option<Exit>) -> Finding {
+    Finding {
+        class: FailureClass::Logic,
+        evidence: exit.map_or_else(|| "no exit was seen".to_owned(), explain::exit_text),
+        message: None,
+    }
+}
+
+/// The worker's message, unless dispatch itself knows better; else the finding's, else the last line
+/// of output, else what the exit says.
+fn message(evidence: &Evidence, finding: &Finding, is_hard: bool, lines: &[String]) -> String {
+    let own = own_words(evidence, |error| &error.message).filter(|_| !is_hard);
+    let said = own
+        .or_else(|| finding.message.clone())
+        .or_else(|| lines.last().cloned())
+        .unwrap_or_else(|| finding.evidence.clone());
+    plain_line(&said, MESSAGE_LIMIT)
+}
+
+fn root_cause(evidence: &Evidence) -> Option<String> {
+    own_words(evidence, |error| &error.root_cause).or_else(|| {
+        let tails = evidence.facts.iter().filter_map(|fact| match fact {
+            Fact::CheckFailed { tail, .. } => Some(explain::last_lines(tail, 12).join("\n")),
+            _ => None,
+        });
+        tails.into_iter().find(|tail| !tail.is_empty())
+    })
+}
+
+fn own_words(evidence: &Evidence, which: fn(&WorkerError) -> &Option<String>) -> Option<String> {
+    let words = which(evidence.error.as_ref()?).as_deref()?.trim();
+    (!words.is_empty()).then(|| words.to_owned())
+}
+
+/// Where dispatch ended the worker its last lines are accidental, so they are not part of it.
+fn sign(evidence: &Evidence, finding: &Finding, is_hard: bool, lines: &[String]) -> String {
+    let exit = evidence.exit.map(explain::exit_text).unwrap_or_default();
+    if is_hard {
+        return signature(finding.class, &finding.evidence, &[], &[]);
+    }
+    let mut failing = Vec::new();
+    let mut said: Vec<String> = own_words(evidence, |error| &error.message)
+        .into_iter()
+        .collect();
+    for fact in &evidence.facts {
+        if let Fact::CheckFailed { command, tail } = fact {
+            failing.push(command.clone());
+            said.extend(explain::last_lines(tail, SIGNED_LINES));
+        }
+    }
+    if said.is_empty() {
+        said.extend_from_slice(&lines[lines.len().saturating_sub(SIGNED_LINES)..]);
+    }
+    signature(finding.class, &exit, &said, &failing)
+}
+
+#[cfg(test)]
+mod tests;

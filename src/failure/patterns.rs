@@ -1,0 +1,148 @@
+//! What workers' words mean: `patterns.toml`, which is compiled in and read once.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use serde::Deserialize;
+
+use crate::model::event::FailureClass;
+
+/// The version of the file's form that this code reads.
+const VERSION: u32 = 1;
+
+static COMPILED_IN: LazyLock<Patterns> = LazyLock::new(|| {
+    // A test reads the same text, so a build whose file is broken does not pass.
+    Patterns::parse(include_str!("patterns.toml")).unwrap_or_default()
+});
+
+/// Names and texts with the class each stands for.
+#[derive(Clone, Debug, Default)]
+pub struct Patterns {
+    aliases: BTreeMap<String, FailureClass>,
+    texts: Vec<(String, FailureClass)>,
+}
+
+/// A pattern file that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum PatternError {
+    /// It is no TOML, or not of the known form.
+    #[error("the failure patterns cannot be read")]
+    Form(#[from] toml::de::Error),
+    /// It is of another version.
+    #[error("the failure patterns have version {0}, and only {VERSION} is understood")]
+    Version(u32),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    version: u32,
+    #[serde(default)]
+    aliases: BTreeMap<FailureClass, Vec<String>>,
+    #[serde(default)]
+    pattern: Vec<Entry>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    class: FailureClass,
+    texts: Vec<String>,
+}
+
+impl Patterns {
+    /// The ones that come with the program.
+    pub fn compiled_in() -> &'static Patterns {
+        &COMPILED_IN
+    }
+
+    /// Reads a pattern file.
+    ///
+    /// # Errors
+    /// When it has another form or version.
+    pub fn parse(text: &str) -> Result<Patterns, PatternError> {
+        let file: File = toml::from_str(text)?;
+        if file.version != VERSION {
+            return Err(PatternError::Version(file.version));
+        }
+        let named = |(class, names): (FailureClass, Vec<String>)| {
+            let names = names
+                .into_iter()
+                .map(move |name| (normal_name(&name), class));
+            names.collect::<Vec<_>>()
+        };
+        let lowered = |entry: Entry| {
+            let class = entry.class;
+            let texts = entry
+                .texts
+                .into_iter()
+                .map(move |t| (t.to_lowercase(), class));
+            texts.collect::<Vec<_>>()
+        };
+        Ok(Patterns {
+            aliases: file.aliases.into_iter().flat_map(named).collect(),
+            texts: file.pattern.into_iter().flat_map(lowered).collect(),
+        })
+    }
+
+    /// The class a worker means by this word; none if it is not known.
+    pub fn class_of_name(&self, name: &str) -> Option<FailureClass> {
+        let name = normal_name(name);
+        let own = match name.as_str() {
+            "transient" => Some(FailureClass::Transient),
+            "quota" => Some(FailureClass::Quota),
+            "input" => Some(FailureClass::Input),
+            "logic" => Some(FailureClass::Logic),
+            "conflict" => Some(FailureClass::Conflict),
+            "blocker" => Some(FailureClass::Blocker),
+            _ => None,
+        };
+        own.or_else(|| self.aliases.get(&name).copied())
+    }
+
+    /// The first known text that stands in one of these lines, with its class.
+    pub fn find<'a>(&'a self, lines: &[String]) -> Option<(&'a str, FailureClass)> {
+        let lines: Vec<_> = lines.iter().map(|line| line.to_lowercase()).collect();
+        let stands = |text: &str| lines.iter().any(|line| line.contains(text));
+        let found = self.texts.iter().find(|(text, _)| stands(text));
+        found.map(|(text, class)| (text.as_str(), *class))
+    }
+}
+
+/// `Rate_Limit Error` becomes `rate-limit`.
+fn normal_name(name: &str) -> String {
+    let name = name.trim().to_lowercase().replace(['_', ' '], "-");
+    name.strip_suffix("-error").unwrap_or(&name).to_owned()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_compiled_in_file_is_read_whole() {
+        let patterns = Patterns::parse(include_str!("patterns.toml")).unwrap();
+        assert!(patterns.aliases.len() > 50 && patterns.texts.len() > 50);
+        assert_eq!(patterns.texts.len(), Patterns::compiled_in().texts.len());
+    }
+
+    #[test]
+    fn names_are_known_in_any_spelling() {
+        let class = |name| Patterns::compiled_in().class_of_name(name);
+        assert_eq!(class("rate_limit"), Some(FailureClass::Transient));
+        assert_eq!(class("Rate Limit Error"), Some(FailureClass::Transient));
+        assert_eq!(class(" INPUT_ERROR"), Some(FailureClass::Input));
+        assert_eq!(class("usage-limit"), Some(FailureClass::Quota));
+        assert_eq!(class("billing"), Some(FailureClass::Blocker));
+        assert_eq!(class("cancelled"), None, "only dispatch says that");
+        assert_eq!(class("dunno"), None);
+    }
+
+    #[test]
+    fn another_version_or_form_is_an_error() {
+        let error = |text| Patterns::parse(text).unwrap_err().to_string();
+        assert!(error("version = 2").contains("version 2"));
+        assert!(error("version = 1\n[[pattern]]\nclass = 'odd'\ntexts = []").contains("read"));
+    }
+}

@@ -1,0 +1,251 @@
+//! The failure report: what failed, why, what waits for it, and the exact command that helps.
+
+use crate::base::markdown::plain_line;
+use crate::model::change::RepoPath;
+use crate::model::conflict::Class;
+use crate::model::event::{End, Failure, FailureClass};
+use crate::model::ids::{AttemptNumber, Oid, RunId, TaskNumber};
+use crate::model::plan::Strategy;
+use crate::model::run::{Attempt, RunState, Status, TaskPhase};
+use crate::model::suggest;
+
+/// Everything the failure report says, whatever its form.
+#[derive(Clone, PartialEq, Debug)]
+pub struct FailureReport {
+    pub(crate) run: RunId,
+    pub(crate) failed: Vec<FailedTask>,
+    pub(crate) stuck: Vec<StuckTask>,
+    pub(crate) healthy: Vec<HealthyTask>,
+    pub(crate) total: usize,
+    pub(crate) blocked: BlockedCount,
+}
+
+/// A task whose last attempt failed.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) struct FailedTask {
+    pub(crate) number: TaskNumber,
+    pub(crate) tag: String,
+    pub(crate) title: String,
+    pub(crate) worker: String,
+    pub(crate) background: bool,
+    pub(crate) worktree: String,
+    pub(crate) failure: Failure,
+    /// The work the last attempt left, kept for good.
+    pub(crate) kept: Option<Oid>,
+    pub(crate) retries: usize,
+    /// The last two attempts failed in the same way, so a further retry was not made.
+    pub(crate) repeated: bool,
+    pub(crate) attempts: Vec<AttemptLine>,
+    pub(crate) blocks: Vec<(TaskNumber, String)>,
+    pub(crate) command: String,
+}
+
+/// One attempt of a failed task.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) struct AttemptLine {
+    pub(crate) number: AttemptNumber,
+    /// 0 for the initial attempt, also when that was cut short and made again.
+    pub(crate) retry: usize,
+    pub(crate) millis: u64,
+    pub(crate) end: AttemptEnd,
+}
+
+/// How an attempt of a failed task ended.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) enum AttemptEnd {
+    Failed(FailureClass, String),
+    Passed,
+    Interrupted,
+    Alive,
+}
+
+/// A task whose dependencies do not merge with each other.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) struct StuckTask {
+    pub(crate) number: TaskNumber,
+    pub(crate) tag: String,
+    pub(crate) title: String,
+    pub(crate) class: Class,
+    pub(crate) between: Vec<TaskNumber>,
+    pub(crate) paths: Vec<RepoPath>,
+    pub(crate) blocks: Vec<(TaskNumber, String)>,
+    /// Retries the task that made the conflict.
+    pub(crate) command: String,
+}
+
+/// Any other task.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) struct HealthyTask {
+    pub(crate) number: TaskNumber,
+    pub(crate) title: String,
+    pub(crate) status: Status,
+}
+
+/// How many tasks other tasks keep from starting, by the gravest reason.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct BlockedCount {
+    pub(crate) by_failure: usize,
+    pub(crate) by_conflict: usize,
+    pub(crate) given_up: usize,
+}
+
+impl FailureReport {
+    /// The report, or `None` if nothing failed, was cancelled or is kept from starting.
+    pub fn new(state: &RunState) -> Option<FailureReport> {
+        let mut report = FailureReport {
+            run: state.run.clone(),
+            failed: Vec::new(),
+            stuck: Vec::new(),
+            healthy: Vec::new(),
+            total: state.tasks.len(),
+            blocked: BlockedCount::new(state),
+        };
+        for task in state.plan.tasks() {
+            report.add(state, task.number);
+        }
+        let trouble = report.failed.len() + report.stuck.len() + report.blocked.total();
+        (trouble + report.count(&Status::Cancelled) > 0).then_some(report)
+    }
+
+    fn add(&mut self, state: &RunState, number: TaskNumber) {
+        let title = &state.plan.task(number).title;
+        match &state.task(number).phase {
+            TaskPhase::DependenciesConflict {
+                class,
+                between,
+                paths,
+            } => self.stuck.push(StuckTask {
+                number,
+                tag: state.plan.task(number).tag.clone(),
+                title: title.clone(),
+                class: *class,
+                between: between.clone(),
+                paths: paths.clone(),
+                blocks: blocks(state, number),
+                command: suggest::retry(&state.run, between.last().copied().unwrap_or(number)),
+            }),
+            phase => match (phase, failed_task(state, number)) {
+                (TaskPhase::Failed, Some(failed)) => self.failed.push(failed),
+                _ => self.healthy.push(HealthyTask {
+                    number,
+                    title: title.clone(),
+                    status: state.status(number),
+                }),
+            },
+        }
+    }
+
+    /// How many of the healthy tasks have this status.
+    pub(crate) fn count(&self, status: &Status) -> usize {
+        let same = |task: &&HealthyTask| task.status == *status;
+        self.healthy.iter().filter(same).count()
+    }
+}
+
+impl BlockedCount {
+    fn new(state: &RunState) -> BlockedCount {
+        let mut count = BlockedCount::default();
+        for stoppers in state.stoppers().iter().filter(|all| !all.is_empty()) {
+            let phases = || stoppers.iter().map(|number| &state.task(*number).phase);
+            if phases().any(|phase| matches!(phase, TaskPhase::Failed)) {
+                count.by_failure += 1;
+            } else if phases().any(|p| matches!(p, TaskPhase::DependenciesConflict { .. })) {
+                count.by_conflict += 1;
+            } else {
+                count.given_up += 1;
+            }
+        }
+        count
+    }
+
+    pub(crate) fn total(self) -> usize {
+        self.by_failure + self.by_conflict + self.given_up
+    }
+}
+
+fn failed_task(state: &RunState, number: TaskNumber) -> Option<FailedTask> {
+    let task = state.plan.task(number);
+    let attempts = &state.task(number).attempts;
+    let last = attempts.last()?;
+    let outcome = last.outcome.as_ref()?;
+    let End::Failed(failure) = &outcome.end else {
+        return None;
+    };
+    let lines = attempt_lines(attempts);
+    let counted = |line: &&AttemptLine| line.end != AttemptEnd::Interrupted;
+    Some(FailedTask {
+        number,
+        tag: task.tag.clone(),
+        title: task.title.clone(),
+        worker: state.worker_name(number).unwrap_or_default(),
+        background: task.fields.strategy == Some(Strategy::Task),
+        worktree: last.worktree.clone(),
+        failure: failure.clone(),
+        kept: outcome.kept,
+        retries: lines.iter().filter(counted).count().saturating_sub(1),
+        repeated: last_two_are_equal(state, number),
+        attempts: lines,
+        blocks: blocks(state, number),
+        command: suggest::retry(&state.run, number),
+    })
+}
+
+/// An interrupted attempt is made again under the same name, because it counts as none.
+fn attempt_lines(attempts: &[Attempt]) -> Vec<AttemptLine> {
+    let mut retry = 0;
+    let line = |attempt: &Attempt| {
+        let line = attempt_line(attempt, retry);
+        retry += usize::from(line.end != AttemptEnd::Interrupted);
+        line
+    };
+    attempts.iter().map(line).collect()
+}
+
+fn attempt_line(attempt: &Attempt, retry: usize) -> AttemptLine {
+    let end = match attempt.outcome.as_ref().map(|outcome| &outcome.end) {
+        Some(End::Failed(failure)) => {
+            AttemptEnd::Failed(failure.class, plain_line(&failure.message, 120))
+        }
+        Some(End::Passed { .. }) => AttemptEnd::Passed,
+        Some(End::Interrupted {}) => AttemptEnd::Interrupted,
+        None => AttemptEnd::Alive,
+    };
+    AttemptLine {
+        number: attempt.number,
+        retry,
+        millis: attempt.outcome.as_ref().map_or(0, |outcome| outcome.millis),
+        end,
+    }
+}
+
+fn last_two_are_equal(state: &RunState, number: TaskNumber) -> bool {
+    let mut signatures =
+        state.task(number).counted_attempts().rev().map(|attempt| {
+            match &attempt.outcome.as_ref()?.end {
+                End::Failed(failure) => Some(&failure.signature),
+                _ => None,
+            }
+        });
+    match (signatures.next(), signatures.next()) {
+        (Some(Some(last)), Some(Some(before))) => last == before,
+        _ => false,
+    }
+}
+
+/// What waits for this task, directly or through others, with titles.
+fn blocks(state: &RunState, number: TaskNumber) -> Vec<(TaskNumber, String)> {
+    let waits = |dependent: &TaskNumber| {
+        let phase = &state.task(*dependent).phase;
+        matches!(
+            phase,
+            TaskPhase::Queued | TaskPhase::DependenciesConflict { .. }
+        )
+    };
+    let dependents = state.downstream(number).into_iter().filter(waits);
+    dependents
+        .map(|dependent| (dependent, state.plan.task(dependent).title.clone()))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

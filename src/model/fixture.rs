@@ -1,0 +1,297 @@
+//! Runs for tests, built the only way a run can be built: by folding events.
+
+#![allow(clippy::unwrap_used)]
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::model::change::{ChangeStat, RepoPath};
+use crate::model::conflict::{Class, TaskConflict, Unit};
+use crate::model::event::{End, Event, Failure, FailureClass, Outcome, Recorded, WorkerReport};
+use crate::model::ids::{Oid, RunId, TaskNumber};
+use crate::model::integration::Integration;
+use crate::model::plan::{Plan, Produces, Task, TaskFields};
+use crate::model::run::RunState;
+
+/// A run under construction: the plan first, then what happens.
+pub(crate) struct RunFixture {
+    title: String,
+    tasks: Vec<Task>,
+    only: Option<Vec<TaskNumber>>,
+    assemble: bool,
+    events: Vec<Event>,
+    attempts: Vec<u32>,
+}
+
+impl RunFixture {
+    /// Tasks as `title <- dependency, dependency` joined by ` · `; dependencies are titles.
+    pub(crate) fn new(plan: &str) -> RunFixture {
+        let lines: Vec<(&str, &str)> = plan
+            .split(" · ")
+            .map(|line| line.split_once(" <- ").unwrap_or((line, "")))
+            .collect();
+        let numbers: std::collections::HashMap<&str, u32> =
+            lines.iter().map(|(title, _)| *title).zip(1..).collect();
+        let task = |(number, (title, dependencies)): (u32, &(&str, &str))| Task {
+            number: TaskNumber(number),
+            tag: format!("T{number}"),
+            title: (*title).to_owned(),
+            label: None,
+            prompt: String::new(),
+            depends_on: dependencies
+                .split(", ")
+                .filter(|name| !name.is_empty())
+                .map(|name| TaskNumber(numbers[name]))
+                .collect(),
+            fields: TaskFields::default(),
+        };
+        let tasks: Vec<Task> = (1..).zip(&lines).map(task).collect();
+        RunFixture {
+            title: "Checkout v2".to_owned(),
+            attempts: vec![0; tasks.len()],
+            tasks,
+            only: None,
+            assemble: true,
+            events: Vec::new(),
+        }
+    }
+
+    /// Changes what the plan says about a task.
+    pub(crate) fn with_task(mut self, task: u32, change: impl FnOnce(&mut Task)) -> RunFixture {
+        change(&mut self.tasks[task as usize - 1]);
+        self
+    }
+
+    /// Gives every task its tag, in order.
+    pub(crate) fn tags(mut self, tags: &[&str]) -> RunFixture {
+        for (task, tag) in self.tasks.iter_mut().zip(tags) {
+            task.tag = (*tag).to_owned();
+        }
+        self
+    }
+
+    /// Changes the title of the plan.
+    pub(crate) fn title(mut self, title: &str) -> RunFixture {
+        self.title = title.to_owned();
+        self
+    }
+
+    /// The run takes only these tasks.
+    pub(crate) fn only(mut self, tasks: &[u32]) -> RunFixture {
+        self.only = Some(tasks.iter().copied().map(TaskNumber).collect());
+        self
+    }
+
+    /// The run does not assemble by itself.
+    pub(crate) fn without_assembly(mut self) -> RunFixture {
+        self.assemble = false;
+        self
+    }
+
+    /// Any event.
+    pub(crate) fn event(mut self, event: Event) -> RunFixture {
+        self.events.push(event);
+        self
+    }
+
+    /// An attempt by this worker starts.
+    pub(crate) fn begin(mut self, task: u32, worker: &str) -> RunFixture {
+        let attempt = &mut self.attempts[task as usize - 1];
+        *attempt += 1;
+        let attempt = *attempt;
+        let slug = crate::base::text::slug(&self.tasks[task as usize - 1].tag);
+        let task = TaskNumber(task);
+        self.event(Event::AttemptStarting {
+            task,
+            attempt,
+            worker: worker.to_owned(),
+            branch: format!("dispatch/checkout-7k3q/{slug}"),
+            worktree: format!("../shop.dispatch/checkout-7k3q/{slug}"),
+        })
+        .event(Event::AttemptStarted {
+            task,
+            attempt,
+            base: base(),
+        })
+    }
+
+    /// The worker says how far it is.
+    pub(crate) fn note(self, task: u32, note: &str) -> RunFixture {
+        self.event(Event::Noted {
+            task: TaskNumber(task),
+            note: note.to_owned(),
+        })
+    }
+
+    /// The attempt ends so, after this many seconds.
+    pub(crate) fn end(self, task: u32, end: End, report: WorkerReport, seconds: u64) -> RunFixture {
+        let attempt = self.attempts[task as usize - 1];
+        self.event(Event::AttemptEnded {
+            task: TaskNumber(task),
+            attempt,
+            outcome: Box::new(Outcome {
+                end,
+                report,
+                checks: Vec::new(),
+                leftovers: Vec::new(),
+                remarks: Vec::new(),
+                millis: seconds * 1000,
+                kept: None,
+            }),
+            jitter: 0.5,
+        })
+    }
+
+    /// The attempt passes with a candidate and this summary.
+    pub(crate) fn pass(self, task: u32, summary: &str) -> RunFixture {
+        let report = WorkerReport {
+            summary: (!summary.is_empty()).then(|| summary.to_owned()),
+            ..WorkerReport::default()
+        };
+        self.pass_with(task, report, (6, 312, 4))
+    }
+
+    /// The attempt passes with this report and this many files, added and removed lines.
+    pub(crate) fn pass_with(
+        self,
+        task: u32,
+        report: WorkerReport,
+        (files, added, removed): (u64, u64, u64),
+    ) -> RunFixture {
+        let end = End::Passed {
+            candidate: Some(candidate(task)),
+            stat: ChangeStat {
+                files,
+                added,
+                removed,
+            },
+            info: None,
+        };
+        self.end(task, end, report, 60)
+    }
+
+    /// An `info` task passes with this text.
+    pub(crate) fn inform(mut self, task: u32, info: &str) -> RunFixture {
+        self.tasks[task as usize - 1].fields.produces = Produces::Info;
+        let end = End::Passed {
+            candidate: None,
+            stat: ChangeStat::default(),
+            info: Some(info.to_owned()),
+        };
+        self.end(task, end, WorkerReport::default(), 60)
+    }
+
+    /// Starts an attempt if need be and lets it fail with this message, class logic.
+    pub(crate) fn fail(mut self, task: u32, message: &str) -> RunFixture {
+        if self.attempts[task as usize - 1] == 0 {
+            self = self.begin(task, "claude");
+        }
+        self.end(
+            task,
+            End::Failed(failure(FailureClass::Logic, message)),
+            WorkerReport::default(),
+            130,
+        )
+    }
+
+    /// The attempt fails so, after this many seconds.
+    pub(crate) fn fail_with(self, task: u32, failure: Failure, seconds: u64) -> RunFixture {
+        self.end(task, End::Failed(failure), WorkerReport::default(), seconds)
+    }
+
+    /// A failed attempt will be tried again.
+    pub(crate) fn retry_later(self, task: u32) -> RunFixture {
+        self.event(Event::RetryScheduled {
+            task: TaskNumber(task),
+            due: start() + SignedDuration::from_mins(10),
+        })
+    }
+
+    /// A person gives a task up.
+    pub(crate) fn skip(self, task: u32, cascade: bool) -> RunFixture {
+        self.event(Event::TaskSkipped {
+            task: TaskNumber(task),
+            cascade,
+        })
+    }
+
+    /// The conflicts as of now.
+    pub(crate) fn conflicts(self, conflicts: Vec<TaskConflict>) -> RunFixture {
+        self.event(Event::ConflictsFound { conflicts })
+    }
+
+    /// The candidates were assembled.
+    pub(crate) fn assembled(self, integration: Integration) -> RunFixture {
+        self.event(Event::Assembled { integration })
+    }
+
+    /// The run ends.
+    pub(crate) fn ended(self, exit: u8) -> RunFixture {
+        self.event(Event::RunEnded { exit })
+    }
+
+    /// Folds everything.
+    pub(crate) fn state(self) -> RunState {
+        let plan = Plan::new(self.title.clone(), Vec::new(), self.tasks).unwrap();
+        let first = Recorded {
+            seq: 1,
+            time: start(),
+            event: Event::RunStarted {
+                title: self.title,
+                base: base(),
+                base_name: "main".to_owned(),
+                target: Some("main".to_owned()),
+                only: self.only,
+                assemble: self.assemble,
+            },
+        };
+        let mut state = RunState::start(RunId::new("checkout-7k3q"), plan, &first).unwrap();
+        for (seq, event) in (2..).zip(self.events) {
+            let time = start() + SignedDuration::from_secs(seq as i64);
+            state.apply(&Recorded { seq, time, event });
+        }
+        state
+    }
+}
+
+/// When every fixture starts.
+pub(crate) fn start() -> Timestamp {
+    "2026-11-22T09:14:00Z".parse().unwrap()
+}
+
+/// The base of every fixture.
+pub(crate) fn base() -> Oid {
+    "1a2b3c4000000000000000000000000000000000".parse().unwrap()
+}
+
+/// What the task offers when it passes.
+pub(crate) fn candidate(task: u32) -> Oid {
+    format!("{task:040x}").parse().unwrap()
+}
+
+/// A failure with nothing but class and message.
+pub(crate) fn failure(class: FailureClass, message: &str) -> Failure {
+    Failure {
+        class,
+        message: message.to_owned(),
+        root_cause: None,
+        suggestion: None,
+        evidence: "exit code 1".to_owned(),
+        signature: message.to_owned(),
+    }
+}
+
+/// A conflict of one unit.
+pub(crate) fn conflict(a: u32, b: u32, class: Class, paths: &[&str]) -> TaskConflict {
+    TaskConflict {
+        a: TaskNumber(a),
+        b: TaskNumber(b),
+        class,
+        severity: class.severity(),
+        units: vec![Unit {
+            class,
+            paths: paths.iter().map(|path| RepoPath::from(*path)).collect(),
+            hunks: Vec::new(),
+        }],
+        inherited: false,
+    }
+}

@@ -1,0 +1,78 @@
+//! Which tasks keep which others from starting, for a whole run at once.
+
+use crate::model::ids::TaskNumber;
+use crate::model::run::{RunState, TaskPhase};
+
+/// How many stoppers of one task are looked for; more tell a reader nothing new.
+const ENOUGH: usize = 4;
+
+impl RunState {
+    /// For every task in plan order, the failed, skipped, cancelled or conflicting tasks that keep
+    /// it from starting: the same roots as [`RunState::root_causes`], lowest numbers first, at most
+    /// four, in one pass over the plan.
+    pub fn stoppers(&self) -> Vec<Vec<TaskNumber>> {
+        let mut dependents = vec![Vec::new(); self.tasks.len()];
+        for task in self.plan.tasks() {
+            for dependency in &task.depends_on {
+                dependents[dependency.index()].push(task.number);
+            }
+        }
+        let mut stoppers = vec![Vec::new(); self.tasks.len()];
+        let numbers = self.plan.tasks().iter().map(|task| task.number);
+        for root in numbers.filter(|number| self.is_stopper(*number)) {
+            let mut open = vec![root];
+            while let Some(task) = open.pop() {
+                for &dependent in &dependents[task.index()] {
+                    let known: &mut Vec<TaskNumber> = &mut stoppers[dependent.index()];
+                    let waits = self.task(dependent).phase == TaskPhase::Queued;
+                    if waits && known.len() < ENOUGH && known.last() != Some(&root) {
+                        known.push(root);
+                        open.push(dependent);
+                    }
+                }
+            }
+        }
+        stoppers
+    }
+
+    fn is_stopper(&self, number: TaskNumber) -> bool {
+        match self.task(number).phase {
+            TaskPhase::Queued | TaskPhase::Running | TaskPhase::RetryAt(_) | TaskPhase::Done => {
+                false
+            }
+            TaskPhase::Skipped { satisfied } => !satisfied,
+            TaskPhase::Failed | TaskPhase::DependenciesConflict { .. } | TaskPhase::Cancelled => {
+                true
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::model::fixture::RunFixture;
+    use crate::model::ids::TaskNumber;
+
+    #[test]
+    fn they_are_the_root_causes_of_every_task() {
+        let state = RunFixture::new("a · b · c <- a · d <- c, b · e <- d · f")
+            .fail(1, "broken")
+            .fail(2, "broken")
+            .state();
+        let roots: Vec<_> = (1..=6).map(|n| state.root_causes(TaskNumber(n))).collect();
+        assert_eq!(state.stoppers(), roots);
+        assert_eq!(state.stoppers()[4], [TaskNumber(1), TaskNumber(2)]);
+    }
+
+    #[test]
+    fn a_chain_of_ten_thousand_tasks_is_one_pass() {
+        let chain: Vec<_> = (1..=10_000)
+            .map(|n| match n {
+                1 => "t1".to_owned(),
+                n => format!("t{n} <- t{}", n - 1),
+            })
+            .collect();
+        let state = RunFixture::new(&chain.join(" · ")).fail(1, "x").state();
+        assert_eq!(state.stoppers()[9_999], [TaskNumber(1)]);
+    }
+}

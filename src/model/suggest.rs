@@ -1,0 +1,91 @@
+//! Every command that boards, reports and hints may suggest, so that one test can run them all.
+
+use crate::model::ids::{RunId, TaskNumber};
+
+macro_rules! on_a_run {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        $($(#[$doc])* pub fn $name(run: &RunId) -> String {
+            format!(concat!("dispatch ", stringify!($name), " {}"), run)
+        })*
+
+        fn all_on_a_run(run: &RunId) -> Vec<String> {
+            vec![$($name(run),)*]
+        }
+    };
+}
+
+macro_rules! on_a_task {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        $($(#[$doc])* pub fn $name(run: &RunId, task: TaskNumber) -> String {
+            format!(concat!("dispatch ", stringify!($name), " {} {}"), run, task.0)
+        })*
+
+        fn all_on_a_task(run: &RunId, task: TaskNumber) -> Vec<String> {
+            vec![$($name(run, task),)*]
+        }
+    };
+}
+
+on_a_run! {
+    /// Look at every change before it lands.
+    review,
+    /// Move the target branch to the assembled result.
+    land,
+    /// Take an interrupted run up again.
+    resume,
+    /// Put the candidates together again.
+    assemble,
+    /// Show which candidates conflict, and where.
+    conflicts,
+    /// Show the report of the run.
+    report,
+    /// Show the board.
+    status,
+    /// Remove the worktrees and branches of the run.
+    clean,
+}
+
+on_a_task! {
+    /// Try a task again.
+    retry,
+    /// Give a task up.
+    skip,
+    /// Show what the worker wrote.
+    logs,
+    /// Show everything known about a task.
+    show,
+    /// Show what a task changed.
+    diff,
+}
+
+/// All of them, for this run and task.
+pub fn all(run: &RunId, task: TaskNumber) -> Vec<String> {
+    let mut all = all_on_a_run(run);
+    all.extend(all_on_a_task(run, task));
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_name_the_run_and_the_bare_number() {
+        let all = all(&RunId::new("checkout-7k3q"), TaskNumber(2));
+        insta::assert_snapshot!(all.join("\n"), @r"
+        dispatch review checkout-7k3q
+        dispatch land checkout-7k3q
+        dispatch resume checkout-7k3q
+        dispatch assemble checkout-7k3q
+        dispatch conflicts checkout-7k3q
+        dispatch report checkout-7k3q
+        dispatch status checkout-7k3q
+        dispatch clean checkout-7k3q
+        dispatch retry checkout-7k3q 2
+        dispatch skip checkout-7k3q 2
+        dispatch logs checkout-7k3q 2
+        dispatch show checkout-7k3q 2
+        dispatch diff checkout-7k3q 2
+        ");
+    }
+}

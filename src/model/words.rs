@@ -1,0 +1,180 @@
+//! How the model's values are said to people: the same words on every board and in every report.
+
+use std::fmt;
+
+use jiff::Timestamp;
+
+use crate::model::change::{ChangeStat, RepoPath};
+use crate::model::conflict::Class;
+use crate::model::event::FailureClass;
+use crate::model::ids::TaskNumber;
+use crate::model::run::{RunState, Status};
+
+impl Status {
+    /// The status without what follows in brackets: `BLOCKED`, `RETRY`, …
+    pub fn word(&self) -> &'static str {
+        match self {
+            Status::Queued => "QUEUED",
+            Status::InProgress => "IN PROGRESS",
+            Status::Done => "DONE",
+            Status::Failed => "FAILED",
+            Status::Blocked(_) => "BLOCKED",
+            Status::Retry(_) => "RETRY",
+            Status::Skipped => "SKIPPED",
+            Status::Cancelled => "CANCELLED",
+        }
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Status::Blocked(by) => f.pad(&format!("BLOCKED (by {})", comma_list(by))),
+            Status::Retry(number) => f.pad(&format!("RETRY (#{number})")),
+            status => f.pad(status.word()),
+        }
+    }
+}
+
+impl FailureClass {
+    /// The word for it in JSON.
+    pub fn word(self) -> &'static str {
+        match self {
+            FailureClass::Transient => "transient",
+            FailureClass::Quota => "quota",
+            FailureClass::Input => "input",
+            FailureClass::Logic => "logic",
+            FailureClass::Conflict => "conflict",
+            FailureClass::Blocker => "blocker",
+            FailureClass::Cancelled => "cancelled",
+            FailureClass::Interrupted => "interrupted",
+        }
+    }
+
+    /// As it stands in brackets behind a message: `input error`.
+    pub fn words(self) -> &'static str {
+        match self {
+            FailureClass::Transient => "transient error",
+            FailureClass::Quota => "quota used up",
+            FailureClass::Input => "input error",
+            FailureClass::Logic => "logic error",
+            class => class.word(),
+        }
+    }
+}
+
+impl RunState {
+    /// `claude-2`: the profile of the last attempt and the task's number; none before an attempt.
+    pub fn worker_name(&self, number: TaskNumber) -> Option<String> {
+        let attempt = self.task(number).last_attempt()?;
+        Some(format!("{}-{}", attempt.worker, number.0))
+    }
+
+    /// Where the run stood when it started: the name of the base, or the branch `HEAD` meant.
+    pub fn base_label(&self) -> &str {
+        match &self.target {
+            Some(target) if self.base_name == "HEAD" => target,
+            _ => &self.base_name,
+        }
+    }
+
+    /// The integration branch, without `refs/heads/`: beside the branches of the attempts.
+    pub fn integration_branch(&self) -> String {
+        let folder = format!("/{}/", self.run);
+        let attempts = self.tasks.iter().flat_map(|task| &task.attempts);
+        let mut prefixes = attempts.filter_map(|attempt| attempt.branch.rsplit_once(&folder));
+        let prefix = prefixes.next().map_or("dispatch", |(prefix, _)| prefix);
+        format!("{prefix}{folder}integration")
+    }
+}
+
+impl Class {
+    /// What to do about a conflict of this class between two tasks of a run.
+    pub fn recommended_for(self, earlier: TaskNumber, later: TaskNumber) -> String {
+        match self.recommended() {
+            "re-dispatch the later task" | "re-dispatch the later task on top" => {
+                format!("merge after {earlier}, re-dispatch {later}")
+            }
+            other => other.to_owned(),
+        }
+    }
+}
+
+impl fmt::Display for ChangeStat {
+    /// `6 files, +312 −4`, with a real minus sign.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let noun = if self.files == 1 { "file" } else { "files" };
+        write!(
+            f,
+            "{} {noun}, +{} −{}",
+            self.files, self.added, self.removed
+        )
+    }
+}
+
+/// `2026-11-22 09:14 UTC`.
+pub fn minute(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%d %H:%M UTC").to_string()
+}
+
+/// `#1, #2`.
+pub fn comma_list(tasks: &[TaskNumber]) -> String {
+    let tasks: Vec<_> = tasks.iter().map(ToString::to_string).collect();
+    tasks.join(", ")
+}
+
+/// `#1, #2 and #3`.
+pub fn and_list(tasks: &[TaskNumber]) -> String {
+    match tasks {
+        [first @ .., last] if !first.is_empty() => format!("{} and {last}", comma_list(first)),
+        other => comma_list(other),
+    }
+}
+
+/// The first path and how many there are besides: `src/app.ts, +2 more`.
+pub fn paths_in_short(paths: &[RepoPath]) -> String {
+    match paths {
+        [] => String::new(),
+        [one] => one.to_string(),
+        [first, rest @ ..] => format!("{first}, +{} more", rest.len()),
+    }
+}
+
+/// `#1 and #2 conflict in src/app.ts (content)`.
+pub fn conflict_sentence(between: &[TaskNumber], paths: &[RepoPath], class: Class) -> String {
+    let place = match paths_in_short(paths) {
+        paths if paths.is_empty() => String::new(),
+        paths => format!(" in {paths}"),
+    };
+    format!("{} conflict{place} ({class})", and_list(between))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_read_like_sentences() {
+        let tasks = [TaskNumber(1), TaskNumber(2), TaskNumber(3)];
+        assert_eq!(and_list(&tasks), "#1, #2 and #3");
+        assert_eq!(and_list(&tasks[..2]), "#1 and #2");
+        assert_eq!(and_list(&tasks[..1]), "#1");
+        let paths = ["a".into(), "b".into(), "c".into()];
+        assert_eq!(
+            conflict_sentence(&tasks[..2], &paths, Class::AddAdd),
+            "#1 and #2 conflict in a, +2 more (add-add)"
+        );
+    }
+
+    #[test]
+    fn only_advice_about_the_later_task_is_given_its_number() {
+        let advice = |class: Class| class.recommended_for(TaskNumber(1), TaskNumber(2));
+        assert_eq!(advice(Class::Content), "merge after #1, re-dispatch #2");
+        assert_eq!(advice(Class::Generated), "regenerate it with its command");
+        let vague: Vec<_> = Class::ALL
+            .iter()
+            .filter(|class| advice(**class).contains("later task"))
+            .collect();
+        assert!(vague.is_empty(), "{vague:?}");
+    }
+}
