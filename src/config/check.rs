@@ -46,7 +46,8 @@ fn outside_the_repository(text: &str) -> Result<(), Wrong> {
         path: text.to_owned(),
         ..WorktreeSettings::default()
     };
-    let top = Path::new("/parent/repository");
+    // A name that no template can spell, so that only `{repo}` stands for it.
+    let top = Path::new("/parent/\u{1}");
     if settings.folder(top, "run", "task").starts_with(top) {
         return Err(Wrong::new(
             "worktrees would lie inside the repository, where tools take them for a part of it",

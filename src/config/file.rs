@@ -82,7 +82,7 @@ macro_rules! tables {
             fn set(&mut self, key: &str, value: &Toml<'_>, origin: &Origin, found: &mut Vec<Finding>) -> bool {
                 match key {
                     $(stringify!($key) => {
-                        if let Some(given) = read::<$kind>(value, origin, found) {
+                        if let Some(given) = read::<$kind>(stringify!($key), value, origin, found) {
                             self.$key = Some(given);
                         }
                     })*
@@ -374,6 +374,7 @@ pub(super) fn unknown_key(table: &str, key: &str, known: &[&str]) -> Wrong {
 }
 
 fn read<K: Kind>(
+    key: &str,
     value: &Toml<'_>,
     origin: &Origin,
     found: &mut Vec<Finding>,
@@ -384,17 +385,19 @@ fn read<K: Kind>(
             origin: origin.clone(),
         }),
         Err(all) => {
-            found.extend(all.into_iter().map(|wrong| placed(wrong, origin)));
+            found.extend(all.into_iter().map(|wrong| placed(key, wrong, origin)));
             None
         }
     }
 }
 
-fn placed(wrong: Wrong, origin: &Origin) -> Finding {
-    let origin = match (origin, &wrong.span) {
-        (Origin::File(file, _), Some(span)) => Origin::File(*file, span.clone()),
-        _ => origin.clone(),
-    };
+/// Variables and flags name their key themselves.
+fn placed(key: &str, mut wrong: Wrong, origin: &Origin) -> Finding {
+    let mut origin = origin.clone();
+    if let Origin::File(_, span) = &mut origin {
+        wrong.message = format!("{key}: {}", wrong.message);
+        *span = wrong.span.clone().unwrap_or(span.clone());
+    }
     Finding { origin, wrong }
 }
 

@@ -12,7 +12,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::base::clock::parse_duration;
-use crate::base::text::{did_you_mean, plural};
+use crate::base::text::did_you_mean;
 use crate::config::check;
 use crate::model::conflict::HunkClass;
 use crate::model::integration::History;
@@ -460,10 +460,7 @@ impl<T: Choice> Kind for T {
             Some(near) => format!("did you mean {near:?}? it is one of {}", all.join(", ")),
             None => format!("it is one of {}", all.join(", ")),
         };
-        wrong(
-            format!("{text:?} is not one of {}", plural(all.len(), "word")),
-            hint,
-        )
+        wrong(format!("{text:?} is not known"), hint)
     }
 }
 

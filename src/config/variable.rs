@@ -134,8 +134,8 @@ fn unknown((table, key): (&str, &str), origin: &Origin) -> Finding {
         None => {
             let all: Vec<_> = tables.iter().map(|(name, _)| *name).collect();
             Wrong::new(
-                format!("there is no setting {table}.{key}"),
-                format!("write it as table.key; tables are {}", all.join(", ")),
+                format!("there is no table {table:?}"),
+                format!("write table.key; tables are {}", all.join(", ")),
             )
         }
     };
@@ -152,9 +152,16 @@ pub fn unknown_variables(env: &BTreeMap<String, String>) -> Vec<String> {
         let known = known.contains(name) || RESERVED.contains(&name.as_str());
         name.starts_with("DISPATCH_") && !known
     });
-    let sentence = |name: &String| match did_you_mean(name, known.iter().map(String::as_str)) {
-        Some(near) => format!("the variable {name} means nothing; did you mean {near}?"),
-        None => format!("the variable {name} means nothing"),
+    let sentence = |name: &String| {
+        // The common beginning would make every name look near.
+        let bare = |name: &str| name.trim_start_matches("DISPATCH_").to_owned();
+        let known: Vec<_> = known.iter().map(|name| bare(name)).collect();
+        match did_you_mean(&bare(name), known.iter().map(String::as_str)) {
+            Some(near) => {
+                format!("the variable {name} means nothing; did you mean DISPATCH_{near}?")
+            }
+            None => format!("the variable {name} means nothing"),
+        }
     };
     strange.map(sentence).collect()
 }
