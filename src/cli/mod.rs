@@ -5,6 +5,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 pub mod error;
+pub mod init;
+pub mod question;
 
 use error::{CommandError, Exit};
 

@@ -1,1 +1,175 @@
-//! config
+//! Settings and their precedence: flags, environment, the repository's file, the user's file,
+//! defaults.
+//!
+//! [`resolve`] is pure: texts in, [`Settings`] or every problem at once out. [`load`] reads the
+//! texts from where they are.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use etcetera::BaseStrategy;
+
+use crate::base::files::read_if_exists;
+use crate::base::text::plural;
+
+pub mod builtin;
+mod check;
+mod file;
+mod merge;
+pub mod problem;
+pub mod settings;
+mod value;
+pub mod variable;
+
+pub use problem::{ConfigProblem, Place};
+pub use settings::Settings;
+pub use variable::{Overrides, unknown_variables};
+
+use file::{ConfigFile, Finding, Origin};
+
+/// The file in the top folder of a repository.
+pub const FILE_NAME: &str = ".dispatch.toml";
+
+/// The texts settings come from.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Sources {
+    /// The repository's file, or the one named in its place: its path for messages and its text.
+    pub repo_file: Option<(PathBuf, String)>,
+    /// The user's file.
+    pub user_file: Option<(PathBuf, String)>,
+    /// The environment.
+    pub env: BTreeMap<String, String>,
+    /// What flags say.
+    pub overrides: Overrides,
+}
+
+/// Settings that could not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// Something in them is wrong.
+    #[error("the configuration has {}", plural(.0.len(), "problem"))]
+    Invalid(Vec<ConfigProblem>),
+    /// A file that was named is not there.
+    #[error("there is no file {0}")]
+    Missing(PathBuf),
+    /// A file cannot be read.
+    #[error("could not read {0}")]
+    Unreadable(PathBuf, #[source] io::Error),
+    /// A file is no text.
+    #[error("{0} is not UTF-8 text")]
+    NotText(PathBuf),
+}
+
+/// Settles every setting by precedence.
+///
+/// # Errors
+/// Everything that is wrong, in the order of the sources and of their lines.
+pub fn resolve(sources: &Sources) -> Result<Settings, Vec<ConfigProblem>> {
+    let mut found = Vec::new();
+    let merged = merged(sources, &mut found);
+    let settings = merged.map(|config| merge::settle(config, &mut found));
+    match settings {
+        Some(settings) if found.is_empty() => Ok(settings),
+        _ => Err(problems(sources, found)),
+    }
+}
+
+/// `None` if a file is no TOML: then nobody knows what it meant to say, and findings about how
+/// values fit together would mislead.
+fn merged(sources: &Sources, found: &mut Vec<Finding>) -> Option<ConfigFile> {
+    let flags = variable::parse_overrides(&sources.overrides, found);
+    let env = variable::parse_variables(&sources.env, found);
+    let files: Vec<_> = files(sources)
+        .into_iter()
+        .enumerate()
+        .map(|(place, (_, text))| file::parse_file(text, place, found))
+        .collect();
+    files
+        .into_iter()
+        .try_fold(flags.over(env), |above, below| Some(above.over(below?)))
+}
+
+/// The files from the strongest to the weakest; [`Origin::File`] counts in this list.
+fn files(sources: &Sources) -> Vec<&(PathBuf, String)> {
+    let both = [&sources.repo_file, &sources.user_file];
+    both.into_iter().flatten().collect()
+}
+
+fn problems(sources: &Sources, mut found: Vec<Finding>) -> Vec<ConfigProblem> {
+    found.sort_by_key(|finding| match &finding.origin {
+        Origin::Flag(_) => (0, 0),
+        Origin::Variable(_) => (1, 0),
+        Origin::File(file, span) => (2 + file, span.start),
+    });
+    let files = files(sources);
+    let problem = |finding: Finding| ConfigProblem {
+        place: match finding.origin {
+            Origin::Flag(flag) => Place::Flag(flag),
+            Origin::Variable(name) => Place::Variable(name),
+            Origin::File(file, span) => problem::place_in(&files[file].0, &files[file].1, &span),
+        },
+        message: finding.wrong.message,
+        hint: finding.wrong.hint,
+    };
+    found.into_iter().map(problem).collect()
+}
+
+/// Reads the settings that hold in a repository. `explicit` (`--config FILE`) takes the place of
+/// the repository's file; the user's file is `dispatch/config.toml` in `$XDG_CONFIG_HOME` or in
+/// `~/.config`.
+///
+/// # Errors
+/// When a file cannot be read or anything in the configuration is wrong.
+pub fn load(
+    repo_top: &Path,
+    explicit: Option<&Path>,
+    overrides: &Overrides,
+) -> Result<Settings, ConfigError> {
+    let repo_file = match explicit {
+        Some(path) => {
+            let file = read_file(path.to_owned())?;
+            Some(file.ok_or_else(|| ConfigError::Missing(path.to_owned()))?)
+        }
+        None => read_file(repo_top.join(FILE_NAME))?,
+    };
+    let user_file = user_file().map(read_file).transpose()?.flatten();
+    let sources = Sources {
+        repo_file,
+        user_file,
+        env: environment(),
+        overrides: overrides.clone(),
+    };
+    resolve(&sources).map_err(ConfigError::Invalid)
+}
+
+/// Where the user's file is; none without a home folder.
+pub fn user_file() -> Option<PathBuf> {
+    let folders = etcetera::choose_base_strategy().ok()?;
+    Some(folders.config_dir().join("dispatch").join("config.toml"))
+}
+
+/// The `DISPATCH_` variables of this process.
+pub fn environment() -> BTreeMap<String, String> {
+    let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+        Some((name.into_string().ok()?, value.into_string().ok()?))
+    };
+    std::env::vars_os()
+        .filter_map(text)
+        .filter(|(name, _)| name.starts_with("DISPATCH_"))
+        .collect()
+}
+
+fn read_file(path: PathBuf) -> Result<Option<(PathBuf, String)>, ConfigError> {
+    match read_if_exists(&path) {
+        Ok(None) => Ok(None),
+        Ok(Some(bytes)) => match String::from_utf8(bytes) {
+            Ok(text) => Ok(Some((path, text))),
+            Err(_) => Err(ConfigError::NotText(path)),
+        },
+        Err(error) => Err(ConfigError::Unreadable(path, error)),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -4,10 +4,17 @@ use std::io::{self, IsTerminal, Write};
 
 use anstyle::{AnsiColor, Style};
 
-/// The terminal, or what stands in its place.
-#[derive(Debug)]
+mod bars;
+pub mod progress;
+pub mod prompt;
+
+/// The terminal, or what stands in its place. Colour is left to the streams: none without a
+/// terminal, with `NO_COLOR` or with `TERM=dumb`.
+#[derive(Clone, Copy, Debug)]
 pub struct Ui {
     interactive: bool,
+    quiet: bool,
+    draws: bool,
 }
 
 impl Ui {
@@ -15,7 +22,42 @@ impl Ui {
     pub fn new() -> Ui {
         Ui {
             interactive: io::stdin().is_terminal() && io::stderr().is_terminal(),
+            quiet: false,
+            draws: std::env::var_os("TERM").is_none_or(|term| term != "dumb"),
         }
+    }
+
+    /// The same streams, but nobody is asked, as if there were no terminal.
+    pub fn without_person() -> Ui {
+        Ui {
+            interactive: false,
+            ..Ui::new()
+        }
+    }
+
+    /// With or without words about what is going on; answers, warnings and errors stay.
+    #[must_use]
+    pub fn quiet(self, quiet: bool) -> Ui {
+        Ui { quiet, ..self }
+    }
+
+    /// With or without a display that is drawn over (`[run] keep_terminal_free`).
+    #[must_use]
+    pub fn drawing(self, draws: bool) -> Ui {
+        Ui {
+            draws: self.draws && draws,
+            ..self
+        }
+    }
+
+    /// Whether nothing is to be said about what is going on.
+    pub fn is_quiet(&self) -> bool {
+        self.quiet
+    }
+
+    /// Whether lines may be drawn over if standard error is a terminal.
+    pub fn may_draw(&self) -> bool {
+        self.draws
     }
 
     /// Whether a person can be asked.
@@ -31,7 +73,9 @@ impl Ui {
 
     /// What is going on.
     pub fn status(&self, text: &str) {
-        self.note(text);
+        if !self.quiet {
+            self.note(text);
+        }
     }
 
     /// Something the user should know before going on.

@@ -1,0 +1,157 @@
+//! The worker profiles that exist without any configuration.
+//!
+//! The command lines are the ones that were seen to work without a terminal: output in a machine's
+//! format, edits allowed in the working directory, no question asked. Nobody commits: dispatch does.
+
+use std::collections::BTreeMap;
+
+use crate::model::worker::{Dialect, PromptBy, Worker};
+
+/// The worker whose command is the task's `run`.
+pub const SHELL: &str = "shell";
+
+/// A coding agent that is known by name.
+#[derive(Clone, Copy, Debug)]
+pub struct KnownAgent {
+    /// The name of its worker profile.
+    pub worker: &'static str,
+    /// The program to look for.
+    pub program: &'static str,
+}
+
+/// Every known agent, the ones tried most first.
+pub const AGENTS: &[KnownAgent] = &[
+    agent("claude", "claude"),
+    agent("codex", "codex"),
+    agent("gemini", "gemini"),
+    agent("opencode", "opencode"),
+    agent("aider", "aider"),
+    agent("goose", "goose"),
+    agent("cursor", "cursor-agent"),
+];
+
+const fn agent(worker: &'static str, program: &'static str) -> KnownAgent {
+    KnownAgent { worker, program }
+}
+
+/// The built-in workers by name.
+pub fn workers() -> BTreeMap<String, Worker> {
+    let all = [
+        profile(SHELL, "", PromptBy::File, Dialect::Text, ""),
+        claude(),
+        codex(),
+        gemini(),
+        opencode(),
+        aider(),
+        goose(),
+        cursor(),
+    ];
+    all.into_iter().map(|w| (w.name.clone(), w)).collect()
+}
+
+/// A profile without a command, as `[workers.NAME]` starts from.
+pub fn blank(name: &str) -> Worker {
+    profile(name, "", PromptBy::default(), Dialect::default(), "")
+}
+
+/// The words of `command` and `env` are separated by spaces; no built-in argument has one inside.
+fn profile(name: &str, command: &str, prompt: PromptBy, dialect: Dialect, env: &str) -> Worker {
+    let words = |text: &str| text.split_whitespace().map(str::to_owned).collect();
+    Worker {
+        name: name.to_owned(),
+        command: words(command),
+        prompt,
+        dialect,
+        env: words(env),
+        concurrency: None,
+        timeout: None,
+        stall_timeout: None,
+        fallback: Vec::new(),
+        retry_in_place: false,
+    }
+}
+
+/// `stream-json` needs `--verbose`; `acceptEdits` allows edits and refuses commits.
+fn claude() -> Worker {
+    profile(
+        "claude",
+        "claude -p --output-format stream-json --verbose --permission-mode acceptEdits",
+        PromptBy::Stdin,
+        Dialect::Claude,
+        "ANTHROPIC_API_KEY ANTHROPIC_AUTH_TOKEN ANTHROPIC_BASE_URL ANTHROPIC_MODEL \
+         CLAUDE_CODE_OAUTH_TOKEN CLAUDE_CONFIG_DIR",
+    )
+}
+
+/// Its own default sandbox is read-only, in which it does nothing and reports success.
+fn codex() -> Worker {
+    profile(
+        "codex",
+        "codex exec --json -s workspace-write -",
+        PromptBy::Stdin,
+        Dialect::Codex,
+        "OPENAI_API_KEY OPENAI_BASE_URL CODEX_API_KEY CODEX_HOME",
+    )
+}
+
+/// A new worktree is an untrusted folder, so trust is skipped; the default mode has no write tools.
+fn gemini() -> Worker {
+    profile(
+        "gemini",
+        "gemini -p {prompt} -o stream-json --approval-mode yolo --skip-trust",
+        PromptBy::Argument,
+        Dialect::Gemini,
+        "GEMINI_API_KEY GOOGLE_API_KEY GOOGLE_GEMINI_BASE_URL GOOGLE_CLOUD_PROJECT \
+         GOOGLE_CLOUD_LOCATION GOOGLE_GENAI_USE_VERTEXAI GOOGLE_APPLICATION_CREDENTIALS",
+    )
+}
+
+/// Without `--auto` it refuses what it would have to ask for, and reports success.
+fn opencode() -> Worker {
+    profile(
+        "opencode",
+        "opencode run --format json --auto {prompt}",
+        PromptBy::Argument,
+        Dialect::Opencode,
+        "OPENCODE_CONFIG OPENCODE_API_KEY ANTHROPIC_API_KEY OPENAI_API_KEY GEMINI_API_KEY \
+         GOOGLE_GENERATIVE_AI_API_KEY OPENROUTER_API_KEY",
+    )
+}
+
+/// Its history files would land in the worktree and so in the candidate: they go nowhere.
+fn aider() -> Worker {
+    profile(
+        "aider",
+        "aider --message-file {prompt_file} --yes-always --no-pretty --no-stream \
+         --no-check-update --analytics-disable --no-show-release-notes \
+         --no-suggest-shell-commands --no-auto-commits --no-gitignore \
+         --chat-history-file /dev/null --input-history-file /dev/null",
+        PromptBy::File,
+        Dialect::Aider,
+        "OPENAI_API_KEY OPENAI_API_BASE ANTHROPIC_API_KEY GEMINI_API_KEY DEEPSEEK_API_KEY \
+         OPENROUTER_API_KEY AIDER_MODEL",
+    )
+}
+
+fn goose() -> Worker {
+    profile(
+        "goose",
+        "goose run --no-session -i {prompt_file} --output-format stream-json -q",
+        PromptBy::File,
+        Dialect::Text,
+        "GOOSE_PROVIDER GOOSE_MODEL ANTHROPIC_API_KEY OPENAI_API_KEY GOOGLE_API_KEY \
+         OPENROUTER_API_KEY",
+    )
+}
+
+/// Its output follows that of Claude Code.
+fn cursor() -> Worker {
+    profile(
+        "cursor",
+        "cursor-agent -p --output-format stream-json --force --trust --workspace {worktree} \
+         {prompt}",
+        PromptBy::Argument,
+        Dialect::Claude,
+        "CURSOR_API_KEY",
+    )
+}

@@ -1,0 +1,364 @@
+//! The resolved settings: every value is there, and every value is valid.
+//!
+//! [`Default`] is the one place where defaults stand. The serde form is journalled with the run, so
+//! a table that gains a key takes the default when an older journal is read.
+
+use std::collections::BTreeMap;
+use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::builtin;
+use crate::model::conflict::HunkClass;
+use crate::model::integration::History;
+use crate::model::worker::Worker;
+
+/// Everything that can be configured.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Settings {
+    /// What a run does unless the plan says otherwise.
+    pub run: RunSettings,
+    /// The worker profiles by name: the built-in ones, changed and joined by `[workers.NAME]`.
+    pub workers: BTreeMap<String, Worker>,
+    /// Where worktrees are and how they are prepared.
+    pub worktree: WorktreeSettings,
+    /// When a failed attempt is tried again.
+    pub retry: RetrySettings,
+    /// What happens about conflicts while tasks run.
+    pub conflicts: ConflictSettings,
+    /// How candidates become one branch.
+    pub assemble: AssembleSettings,
+    /// Which conflicts may be resolved without a person.
+    pub resolve: ResolveSettings,
+    /// The board file.
+    pub board: BoardSettings,
+    /// Who is told.
+    pub notify: NotifySettings,
+    /// How workers are confined.
+    pub sandbox: SandboxSettings,
+    /// The mirror on GitHub.
+    pub github: GithubSettings,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            run: RunSettings::default(),
+            workers: builtin::workers(),
+            worktree: WorktreeSettings::default(),
+            retry: RetrySettings::default(),
+            conflicts: ConflictSettings::default(),
+            assemble: AssembleSettings::default(),
+            resolve: ResolveSettings::default(),
+            board: BoardSettings::default(),
+            notify: NotifySettings::default(),
+            sandbox: SandboxSettings::default(),
+            github: GithubSettings::default(),
+        }
+    }
+}
+
+/// `[run]`
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RunSettings {
+    /// First part of the names of branches and refs.
+    pub branch_prefix: String,
+    /// Attempts alive at once; at least 1.
+    pub max_parallel: usize,
+    /// What a run starts from.
+    pub base: String,
+    /// The branch the result is meant for; the branch that is checked out if absent.
+    pub target: Option<String>,
+    /// Longest time an attempt may take.
+    pub timeout: Duration,
+    /// Longest time an attempt may be silent.
+    pub stall_timeout: Duration,
+    /// Dollars after which nothing more is started.
+    pub max_cost: Option<f64>,
+    /// The worker of tasks that name none.
+    pub worker: String,
+    /// Never put anything but lines on the terminal, so that other programs can use it.
+    pub keep_terminal_free: bool,
+    /// Bytes of an attempt's output that are kept.
+    pub max_log: u64,
+}
+
+impl Default for RunSettings {
+    fn default() -> RunSettings {
+        RunSettings {
+            branch_prefix: "dispatch".to_owned(),
+            max_parallel: 3,
+            base: "HEAD".to_owned(),
+            target: None,
+            timeout: Duration::from_secs(2 * 3600),
+            stall_timeout: Duration::from_secs(30 * 60),
+            max_cost: None,
+            worker: "shell".to_owned(),
+            keep_terminal_free: false,
+            max_log: 8 * 1024 * 1024,
+        }
+    }
+}
+
+/// `[worktree]`
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub struct WorktreeSettings {
+    /// Where a worktree is; `{repo}`, `{run}` and `{task}` are replaced. See
+    /// [`WorktreeSettings::folder`].
+    pub path: String,
+    /// Globs of untracked files that a new worktree gets as copies.
+    pub copy: Vec<String>,
+    /// Untracked paths that a new worktree gets as symbolic links.
+    pub link: Vec<String>,
+    /// Commands run in a new worktree before the worker.
+    pub setup: Vec<String>,
+    /// Commands run in a worktree before it is removed.
+    pub teardown: Vec<String>,
+}
+
+impl Default for WorktreeSettings {
+    fn default() -> WorktreeSettings {
+        WorktreeSettings {
+            path: "../{repo}.dispatch/{run}/{task}".to_owned(),
+            copy: Vec::new(),
+            link: Vec::new(),
+            setup: Vec::new(),
+            teardown: Vec::new(),
+        }
+    }
+}
+
+impl WorktreeSettings {
+    /// The folder of a task's worktree. A relative template counts from the top folder of the
+    /// repository; `.` and `..` are taken out without looking at the disk.
+    pub fn folder(&self, repo_top: &Path, run: &str, task: &str) -> PathBuf {
+        let repo = repo_top.file_name().unwrap_or_default().to_string_lossy();
+        let filled = self
+            .path
+            .replace("{run}", run)
+            .replace("{task}", task)
+            .replace("{repo}", &repo);
+        normalised(&repo_top.join(filled))
+    }
+}
+
+fn normalised(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => drop(plain.pop()),
+            part => plain.push(part),
+        }
+    }
+    plain
+}
+
+/// `[retry]`
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RetrySettings {
+    /// Retries of a task that failed with a transient failure.
+    pub transient: u32,
+    /// Re-dispatches of a task that conflicts, on top of the other's result.
+    pub conflict: u32,
+    /// The delay before the first retry, which doubles with every further one.
+    pub base_delay: Duration,
+    /// The longest delay.
+    pub max_delay: Duration,
+    /// Retries of a whole run.
+    pub budget: u32,
+}
+
+impl Default for RetrySettings {
+    fn default() -> RetrySettings {
+        RetrySettings {
+            transient: 2,
+            conflict: 1,
+            base_delay: Duration::from_secs(5),
+            max_delay: Duration::from_secs(5 * 60),
+            budget: 20,
+        }
+    }
+}
+
+/// `[conflicts]`
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ConflictSettings {
+    /// What happens when two candidates turn out to conflict while others still run.
+    pub on_new: OnNewConflict,
+    /// What happens when a task changes paths outside the `files` it declared.
+    pub scope: Scope,
+    /// Globs of generated files; one without a slash matches in every folder.
+    pub generated: Vec<String>,
+}
+
+impl Default for ConflictSettings {
+    fn default() -> ConflictSettings {
+        let generated = [
+            "Cargo.lock",
+            "package-lock.json",
+            "npm-shrinkwrap.json",
+            "yarn.lock",
+            "pnpm-lock.yaml",
+            "bun.lock",
+            "poetry.lock",
+            "uv.lock",
+            "Pipfile.lock",
+            "Gemfile.lock",
+            "composer.lock",
+            "mix.lock",
+            "go.sum",
+            "flake.lock",
+            "*.snap",
+        ];
+        ConflictSettings {
+            on_new: OnNewConflict::Note,
+            scope: Scope::Warn,
+            generated: generated.map(str::to_owned).to_vec(),
+        }
+    }
+}
+
+/// What happens when two candidates turn out to conflict.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnNewConflict {
+    /// It is shown on the board.
+    Note,
+    /// It is shown, and nothing more is started until a person says so.
+    Pause,
+}
+
+/// What happens when a task changes paths outside the `files` it declared.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scope {
+    /// Nothing.
+    Ignore,
+    /// A remark on the board.
+    Warn,
+    /// The attempt has failed.
+    Fail,
+}
+
+/// `[assemble]`
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub struct AssembleSettings {
+    /// Commands that must exit 0 on the assembled branch.
+    pub check: Vec<String>,
+    /// Longest time one of them may take.
+    pub check_timeout: Duration,
+    /// The shape of the history.
+    pub history: History,
+    /// How often a failed check is run again before anyone is blamed.
+    pub flaky_reruns: u32,
+}
+
+impl Default for AssembleSettings {
+    fn default() -> AssembleSettings {
+        AssembleSettings {
+            check: Vec::new(),
+            check_timeout: Duration::from_secs(10 * 60),
+            history: History::Merge,
+            flaky_reruns: 1,
+        }
+    }
+}
+
+/// `[resolve]`
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ResolveSettings {
+    /// The kinds of hunks that may be resolved by rule.
+    pub policy: Vec<HunkClass>,
+    /// A structural merge tool with `{base}`, `{ours}`, `{theirs}`, `{path}` and `{result}` in its
+    /// arguments, used if it is installed; empty for none.
+    pub structural: Vec<String>,
+    /// The command that makes a generated file anew, by path or glob.
+    pub regenerate: BTreeMap<String, String>,
+}
+
+impl Default for ResolveSettings {
+    fn default() -> ResolveSettings {
+        let structural = [
+            "mergiraf", "merge", "{base}", "{ours}", "{theirs}", "-p", "{path}", "-o", "{result}",
+        ];
+        let cargo = ("Cargo.lock", "cargo update --workspace --offline");
+        ResolveSettings {
+            policy: vec![
+                HunkClass::Whitespace,
+                HunkClass::ReformatVsEdit,
+                HunkClass::Imports,
+                HunkClass::Version,
+                HunkClass::ContainedInsert,
+            ],
+            structural: structural.map(str::to_owned).to_vec(),
+            regenerate: BTreeMap::from([(cargo.0.to_owned(), cargo.1.to_owned())]),
+        }
+    }
+}
+
+/// `[board]`
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub struct BoardSettings {
+    /// The board file, as a path inside the repository.
+    pub file: String,
+    /// Whether it is landed with the code.
+    pub land: bool,
+}
+
+impl Default for BoardSettings {
+    fn default() -> BoardSettings {
+        BoardSettings {
+            file: "DISPATCH.md".to_owned(),
+            land: true,
+        }
+    }
+}
+
+/// `[notify]`
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct NotifySettings {
+    /// A program and its arguments, started when a person should look; empty for none.
+    pub command: Vec<String>,
+}
+
+/// `[sandbox]`
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SandboxSettings {
+    /// Whether workers are confined.
+    pub mode: SandboxMode,
+}
+
+/// Whether workers are confined.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SandboxMode {
+    /// As far as this machine can.
+    #[default]
+    Auto,
+    /// Not at all.
+    Off,
+    /// Or nothing starts.
+    Require,
+}
+
+/// `[github]`
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GithubSettings {
+    /// The project board that mirrors the run: `owner/number`, or a number of one's own.
+    pub project: Option<String>,
+    /// Labels of the issues made for tasks.
+    pub labels: Vec<String>,
+}

@@ -1,0 +1,200 @@
+//! What goes on while a run is alive: lines that are drawn over on a terminal, plain ones elsewhere.
+
+use std::collections::BTreeMap;
+use std::io::{self, IsTerminal, Write};
+use std::time::Instant;
+
+use jiff::Timestamp;
+
+use crate::base::text::{clip, one_line, terminal_safe};
+use crate::ui::Ui;
+use crate::ui::bars::Bars;
+
+/// What a person sees of a run while it goes on. Everything goes to standard error.
+#[derive(Debug)]
+pub enum Progress {
+    /// One line a task, drawn over as things change.
+    Terminal(Bars),
+    /// One line a change of a status.
+    Plain(Plain),
+    /// Nothing.
+    Silent,
+}
+
+/// What there is to say about one task now.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Line {
+    /// Which task; the order of the lines.
+    pub key: u32,
+    /// What it is called: `#1 AUTH`.
+    pub head: String,
+    /// Its status as on the board.
+    pub status: String,
+    /// The last thing said about it; may be empty.
+    pub note: String,
+    /// Since when its attempt is alive; absent if none is.
+    pub since: Option<Instant>,
+    /// When this was the case.
+    pub at: Timestamp,
+    /// Nothing more will happen to it by itself.
+    pub over: bool,
+}
+
+impl Line {
+    /// Whether an attempt is alive.
+    pub(super) fn is_alive(&self) -> bool {
+        self.since.is_some() && !self.over
+    }
+
+    /// `#1 AUTH IN PROGRESS — 6/8 endpoints`, safe to show.
+    pub(super) fn text(&self) -> String {
+        let note = safe(&self.note);
+        let dash = if note.is_empty() { "" } else { " — " };
+        format!("{} {}{dash}{note}", safe(&self.head), safe(&self.status))
+    }
+}
+
+/// Text of tasks on one line of a terminal.
+pub(super) fn safe(text: &str) -> String {
+    clip(&one_line(&terminal_safe(text)), 200)
+}
+
+impl Progress {
+    /// As the terminal allows, for a plan of so many tasks.
+    pub fn new(ui: &Ui, total: usize) -> Progress {
+        if ui.is_quiet() {
+            Progress::Silent
+        } else if ui.may_draw() && io::stderr().is_terminal() {
+            Progress::Terminal(Bars::on_stderr(total))
+        } else {
+            Progress::Plain(Plain::new(Box::new(anstream::stderr())))
+        }
+    }
+
+    /// Shows what is the case with one task now.
+    pub fn update(&mut self, line: Line) {
+        match self {
+            Progress::Terminal(bars) => bars.update(line),
+            Progress::Plain(plain) => plain.update(&line),
+            Progress::Silent => {}
+        }
+    }
+
+    /// Shows how the whole run stands, below the tasks; plain output has no such line.
+    pub fn total(&mut self, text: &str) {
+        if let Progress::Terminal(bars) = self {
+            bars.total(text);
+        }
+    }
+
+    /// Says something that stays, above the lines of the tasks.
+    pub fn say(&mut self, text: &str) {
+        match self {
+            Progress::Terminal(bars) => bars.say(text),
+            Progress::Plain(plain) => plain.write(text),
+            Progress::Silent => {}
+        }
+    }
+
+    /// Takes the lines that are drawn over off the terminal.
+    pub fn finish(&mut self) {
+        if let Progress::Terminal(bars) = self {
+            bars.finish();
+        }
+    }
+}
+
+/// One line a change of a status, never one a note: `09:14:03 #2 API IN PROGRESS — started`.
+pub struct Plain {
+    out: Box<dyn Write + Send>,
+    last: BTreeMap<u32, String>,
+}
+
+impl std::fmt::Debug for Plain {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Plain").field("last", &self.last).finish()
+    }
+}
+
+impl Plain {
+    /// Onto this.
+    pub fn new(out: Box<dyn Write + Send>) -> Plain {
+        Plain {
+            out,
+            last: BTreeMap::new(),
+        }
+    }
+
+    fn update(&mut self, line: &Line) {
+        let before = self.last.insert(line.key, line.status.clone());
+        if before.as_ref() != Some(&line.status) {
+            let time = line.at.strftime("%H:%M:%S");
+            self.write(&format!("{time} {}", line.text()));
+        }
+    }
+
+    /// A closed pipe is no reason to stop a run.
+    fn write(&mut self, text: &str) {
+        let _ = writeln!(self.out, "{text}").and_then(|()| self.out.flush());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Shared(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Shared {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn line(key: u32, second: i64, status: &str, note: &str) -> Line {
+        Line {
+            key,
+            head: format!("#{key} T{key}"),
+            status: status.to_owned(),
+            note: note.to_owned(),
+            since: None,
+            at: Timestamp::from_second(second).unwrap(),
+            over: false,
+        }
+    }
+
+    #[test]
+    fn without_a_terminal_a_line_is_written_when_a_status_changes() {
+        let written = Shared::default();
+        let mut progress = Progress::Plain(Plain::new(Box::new(written.clone())));
+        progress.say("dispatching 2 tasks");
+        progress.update(line(1, 33_243, "IN PROGRESS", ""));
+        progress.update(line(1, 33_250, "IN PROGRESS", "6/8 endpoints"));
+        progress.update(line(2, 33_251, "QUEUED", ""));
+        progress.update(line(1, 33_260, "DONE", "all\nof \u{1b}[31mit"));
+        progress.total("1 of 2 done");
+        progress.finish();
+        let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+        insta::assert_snapshot!(text, @r"
+        dispatching 2 tasks
+        09:14:03 #1 T1 IN PROGRESS
+        09:14:11 #2 T2 QUEUED
+        09:14:20 #1 T1 DONE — all of �[31mit
+        ");
+    }
+
+    #[test]
+    fn a_quiet_run_says_nothing() {
+        let ui = Ui::without_person().quiet(true);
+        assert!(matches!(Progress::new(&ui, 3), Progress::Silent));
+    }
+}

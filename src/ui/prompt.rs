@@ -1,0 +1,121 @@
+//! Questions to the person at the terminal.
+//!
+//! The end of the input (Ctrl-D, a closed terminal) is never taken for a yes.
+
+use std::io::{self, BufRead, Write};
+
+use crate::ui::Ui;
+
+impl Ui {
+    /// Asks until one of the words is chosen, by its first letters or in full; the empty line is
+    /// the first word. `None` at the end of the input, or if there is nobody to ask.
+    ///
+    /// # Errors
+    /// When the terminal cannot be read.
+    pub fn ask<'a>(&self, question: &str, words: &[&'a str]) -> io::Result<Option<&'a str>> {
+        let menu = format!("{question} {} ", menu(words));
+        while let Some(line) = self.ask_line(&menu)? {
+            if let Some(word) = parse_choice(&line, words) {
+                return Ok(Some(word));
+            }
+            self.hint(&format!("answer with one of {}", words.join(", ")));
+        }
+        Ok(None)
+    }
+
+    /// Asks a question that is answered by yes or no; the empty line is yes, the end of the input
+    /// is no.
+    ///
+    /// # Errors
+    /// When the terminal cannot be read.
+    pub fn confirm(&self, question: &str) -> io::Result<bool> {
+        Ok(self.ask(question, &["yes", "no"])? == Some("yes"))
+    }
+
+    /// Shows a text and reads one line, without its end. `None` at the end of the input, or if
+    /// there is nobody to ask.
+    ///
+    /// # Errors
+    /// When the terminal cannot be read.
+    pub fn ask_line(&self, text: &str) -> io::Result<Option<String>> {
+        if !self.is_interactive() {
+            return Ok(None);
+        }
+        let mut err = anstream::stderr().lock();
+        write!(err, "{text}")?;
+        err.flush()?;
+        let line = read_line(&mut io::stdin().lock());
+        if matches!(line, Ok(None)) {
+            writeln!(err)?;
+        }
+        line
+    }
+}
+
+/// `[Y]es / [n]o / [e]dit`: the first word is what the empty line means.
+fn menu(words: &[&str]) -> String {
+    let shown = words.iter().enumerate().map(|(place, word)| {
+        let (first, rest) = word.split_at(word.chars().next().map_or(0, char::len_utf8));
+        match place {
+            0 => format!("[{}]{rest}", first.to_uppercase()),
+            _ => format!("[{first}]{rest}"),
+        }
+    });
+    shown.collect::<Vec<_>>().join(" / ")
+}
+
+/// The word a line stands for: the only one, or the first one, that it begins.
+fn parse_choice<'a>(line: &str, words: &[&'a str]) -> Option<&'a str> {
+    let typed = line.trim().to_lowercase();
+    let begins = |word: &&&str| word.to_lowercase().starts_with(&typed);
+    words.iter().find(begins).copied()
+}
+
+/// One line without its end; `None` if the input is over.
+fn read_line(input: &mut impl BufRead) -> io::Result<Option<String>> {
+    let mut line = String::new();
+    if input.read_line(&mut line)? == 0 {
+        return Ok(None);
+    }
+    line.truncate(line.trim_end_matches(['\n', '\r']).len());
+    Ok(Some(line))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    const WORDS: &[&str] = &["yes", "no", "edit", "priorities"];
+
+    #[test]
+    fn the_menu_shows_what_to_type_and_what_enter_means() {
+        assert_eq!(menu(WORDS), "[Y]es / [n]o / [e]dit / [p]riorities");
+    }
+
+    #[test]
+    fn a_choice_is_its_beginning_in_any_case_and_enter_is_the_first() {
+        let chosen = ["", "y", "N", " edit ", "PRI", "x", "yess"].map(|l| parse_choice(l, WORDS));
+        let expected = ["yes", "yes", "no", "edit", "priorities"].map(Some);
+        assert_eq!(chosen[..5], expected);
+        assert_eq!(chosen[5..], [None, None]);
+    }
+
+    #[test]
+    fn the_end_of_the_input_is_no_line() {
+        let mut input = "3 1\r\n\nlast".as_bytes();
+        let mut next = || read_line(&mut input).unwrap();
+        assert_eq!(next().as_deref(), Some("3 1"));
+        assert_eq!(next().as_deref(), Some(""));
+        assert_eq!(next().as_deref(), Some("last"));
+        assert_eq!(next(), None);
+    }
+
+    #[test]
+    fn nobody_is_asked_without_a_terminal() {
+        let ui = Ui::without_person();
+        assert_eq!(ui.ask("Go on?", WORDS).unwrap(), None);
+        assert!(!ui.confirm("Go on?").unwrap());
+    }
+}

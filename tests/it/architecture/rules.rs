@@ -1,0 +1,347 @@
+//! What a file of `src` may name.
+
+use std::collections::BTreeSet;
+
+use super::tokens::{Token, tokens};
+
+/// Layers from the bottom; a module may use the ones below its own layer, never its peers.
+const LAYERS: &[(&str, &[&str])] = &[
+    ("L0", &["base"]),
+    ("L1", &["model"]),
+    (
+        "L2",
+        &["plan", "schedule", "failure", "conflict", "merge", "board"],
+    ),
+    ("L3a", &["git"]),
+    (
+        "L3b",
+        &[
+            "config", "journal", "agent", "exec", "control", "sync", "ui",
+        ],
+    ),
+    ("L4", &["engine"]),
+    ("L5", &["cli", "mcp"]),
+];
+
+/// Packages and the only places that may name them: folders end in a slash.
+const PACKAGES: &[(&str, &[&str])] = &[
+    ("git2", &["src/git/", "src/journal/"]),
+    ("clap", &["src/cli/"]),
+    ("indicatif", &["src/ui/"]),
+    ("console", &["src/ui/"]),
+    ("similar", &["src/conflict/lines.rs", "src/ui/diff.rs"]),
+    (
+        "tokio",
+        &[
+            "src/base/process.rs",
+            "src/engine/",
+            "src/exec/",
+            "src/control/",
+            "src/sync/",
+            "src/ui/",
+            "src/cli/",
+        ],
+    ),
+    ("minijinja", &["src/agent/"]),
+    ("pulldown_cmark", &["src/plan/"]),
+    ("rustix", &["src/exec/", "src/base/"]),
+    ("etcetera", &["src/config/"]),
+];
+
+/// What the pure layers may not name: the parts of the standard library that look outside.
+const OUTSIDE: &[&str] = &["fs", "env", "net", "process", "thread"];
+
+/// Types whose `now` reads a clock.
+const CLOCKS: &[&str] = &["Instant", "SystemTime", "Timestamp", "Zoned"];
+
+/// Names that say nothing about what is inside.
+const FORBIDDEN: &[&str] = &[
+    "utils", "util", "helpers", "helper", "common", "manager", "misc",
+];
+
+/// The place of a module's layer, from the bottom.
+pub fn layer(module: &str) -> Option<usize> {
+    LAYERS
+        .iter()
+        .position(|(_, modules)| modules.contains(&module))
+}
+
+/// Everything a file does that it must not, as `file:line: what, why`.
+pub fn findings(file: &str, text: &str) -> Vec<String> {
+    let tokens = tokens(text);
+    let scan = Scan {
+        file,
+        in_test: tests(file, &tokens),
+        tokens: &tokens,
+    };
+    let mut found = BTreeSet::new();
+    scan.names(&mut found);
+    scan.arrows(&mut found);
+    scan.packages(&mut found);
+    scan.programs(&mut found);
+    scan.outside(&mut found);
+    let say = |(line, what): (usize, String)| format!("{file}:{line}: {what}");
+    found.into_iter().map(say).collect()
+}
+
+type Found = BTreeSet<(usize, String)>;
+
+struct Scan<'a> {
+    file: &'a str,
+    tokens: &'a [Token],
+    /// Which tokens are inside `#[cfg(test)]`.
+    in_test: Vec<bool>,
+}
+
+impl Scan<'_> {
+    fn text(&self, at: usize) -> &str {
+        self.tokens.get(at).map_or("", |token| &token.text)
+    }
+
+    /// Whether these tokens stand here.
+    fn is(&self, at: usize, texts: &[&str]) -> bool {
+        texts
+            .iter()
+            .enumerate()
+            .all(|(i, text)| self.text(at + i) == *text)
+    }
+
+    fn before(&self, at: usize) -> &str {
+        at.checked_sub(1).map_or("", |at| self.text(at))
+    }
+
+    /// The top-level module the file belongs to; none for `lib.rs`, `main.rs` and `bin/`.
+    fn module(&self) -> Option<&str> {
+        let inside = self.file.strip_prefix("src/")?;
+        let (module, _) = inside.split_once('/')?;
+        (module != "bin").then_some(module)
+    }
+
+    /// How many modules the file itself is deep: 1 for `src/a/mod.rs`, 2 for `src/a/b.rs`.
+    fn depth(&self) -> usize {
+        let parts = self.file.matches('/').count();
+        parts - usize::from(self.file.ends_with("/mod.rs"))
+    }
+
+    /// The names that follow a path at `at`, which stands behind `::`: one, or those of a group.
+    fn heads(&self, at: usize) -> Vec<usize> {
+        if self.text(at) != "{" {
+            return vec![at];
+        }
+        let mut heads = Vec::new();
+        let mut depth = 0;
+        for place in at..self.tokens.len() {
+            match self.text(place) {
+                "{" => depth += 1,
+                "}" => depth -= 1,
+                _ => {}
+            }
+            if depth == 0 {
+                break;
+            }
+            if depth == 1 && matches!(self.text(place), "{" | ",") && self.text(place + 1) != "}" {
+                heads.push(place + 1);
+            }
+        }
+        heads
+    }
+
+    fn names(&self, found: &mut Found) {
+        let parts = self.file.trim_end_matches(".rs").split('/');
+        for part in parts.filter(|part| FORBIDDEN.contains(part)) {
+            found.insert((1, nothing(part)));
+        }
+        for (at, token) in self.tokens.iter().enumerate() {
+            if token.text == "mod" && FORBIDDEN.contains(&self.text(at + 1)) {
+                found.insert((token.line, nothing(self.text(at + 1))));
+            }
+        }
+    }
+
+    fn arrows(&self, found: &mut Found) {
+        let Some(from) = self.module() else { return };
+        let mut depth = self.depth();
+        let mut inline = Vec::new();
+        let mut braces = 0;
+        for (at, token) in self.tokens.iter().enumerate() {
+            match token.text.as_str() {
+                "mod" if self.text(at + 2) == "{" => {
+                    inline.push(braces);
+                    depth += 1;
+                }
+                "{" => braces += 1,
+                "}" => {
+                    braces -= 1;
+                    if inline.last() == Some(&braces) {
+                        inline.pop();
+                        depth -= 1;
+                    }
+                }
+                "crate" if self.text(at + 1) == "::" => self.targets(from, at + 2, found),
+                "git_dispatch" if self.text(at + 1) == "::" => {
+                    let what = "names git_dispatch, but inside the library paths start with crate";
+                    found.insert((token.line, what.to_owned()));
+                }
+                "super" if self.before(at) != "::" => {
+                    if let Some(behind) = self.behind_supers(at, depth) {
+                        self.targets(from, behind, found);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// What stands behind `super::super::` if that many lead to the root of the library.
+    fn behind_supers(&self, at: usize, depth: usize) -> Option<usize> {
+        let count = (0..)
+            .take_while(|i| self.is(at + 2 * i, &["super", "::"]))
+            .count();
+        (count >= depth).then_some(at + 2 * count)
+    }
+
+    fn targets(&self, from: &str, at: usize, found: &mut Found) {
+        for head in self.heads(at) {
+            let (to, line) = (self.text(head), self.tokens[at].line);
+            let line = self.tokens.get(head).map_or(line, |token| token.line);
+            if let Some(why) = forbidden_arrow(from, to) {
+                found.insert((line, format!("{from} must not use {to}, {why}")));
+            }
+        }
+    }
+
+    fn packages(&self, found: &mut Found) {
+        for (at, token) in self.tokens.iter().enumerate() {
+            let Some((package, rooms)) = PACKAGES.iter().find(|(name, _)| *name == token.text)
+            else {
+                continue;
+            };
+            let is_path = self.text(at + 1) == "::" || self.before(at) == "use";
+            let is_inside = matches!(self.before(at), "::" | ".");
+            let allowed = rooms
+                .iter()
+                .any(|room| self.file == *room || self.is_under(room));
+            if is_path && !is_inside && !allowed && !self.in_test[at] {
+                let rooms = rooms.join(", ");
+                found.insert((
+                    token.line,
+                    format!("{package} is used, but its rooms are {rooms}"),
+                ));
+            }
+        }
+    }
+
+    fn is_under(&self, room: &str) -> bool {
+        room.ends_with('/') && self.file.starts_with(room)
+    }
+
+    fn programs(&self, found: &mut Found) {
+        if self.file == "src/base/process.rs" {
+            return;
+        }
+        for (at, token) in self.tokens.iter().enumerate() {
+            let named = self.is(at, &["process", "::"])
+                && self.before(at.saturating_sub(1)) != "base"
+                && self
+                    .heads(at + 2)
+                    .iter()
+                    .any(|head| self.text(*head) == "Command");
+            // In cli the word is clap's, or the enum of subcommands.
+            let made = self.is(at, &["Command", "::", "new"]) && !self.is_under("src/cli/");
+            if (named || made) && !self.in_test[at] {
+                let what = "a program is started, but only base/process.rs does that (Program)";
+                found.insert((token.line, what.to_owned()));
+            }
+        }
+    }
+
+    fn outside(&self, found: &mut Found) {
+        let pure = self
+            .module()
+            .and_then(layer)
+            .is_some_and(|layer| layer == 1 || layer == 2);
+        if !pure {
+            return;
+        }
+        for (at, token) in self.tokens.iter().enumerate() {
+            if self.in_test[at] {
+                continue;
+            }
+            if self.is(at, &["std", "::"]) {
+                for head in self.heads(at + 2) {
+                    let name = self.text(head);
+                    if OUTSIDE.contains(&name) {
+                        let what = format!("std::{name} is used, but this layer is pure");
+                        found.insert((self.tokens[head].line, what));
+                    }
+                }
+            }
+            if CLOCKS.contains(&token.text.as_str()) && self.is(at + 1, &["::", "now"]) {
+                let what = "a clock is read, but this layer is pure: time comes in events";
+                found.insert((token.line, what.to_owned()));
+            }
+        }
+    }
+}
+
+fn nothing(name: &str) -> String {
+    format!("the name {name} says nothing about what is inside")
+}
+
+fn forbidden_arrow(from: &str, to: &str) -> Option<String> {
+    if from == to {
+        return None;
+    }
+    let Some(own) = layer(from) else {
+        return Some(format!(
+            "because {from} has no layer in tests/it/architecture/rules.rs"
+        ));
+    };
+    let Some(other) = layer(to) else {
+        return Some(format!("because {to} is no module with a layer"));
+    };
+    let (own_name, other_name) = (LAYERS[own].0, LAYERS[other].0);
+    match other.cmp(&own) {
+        std::cmp::Ordering::Less => None,
+        std::cmp::Ordering::Equal => Some(format!(
+            "because both are in {own_name}: peers share through what is below"
+        )),
+        std::cmp::Ordering::Greater => Some(format!("because {other_name} is above {own_name}")),
+    }
+}
+
+/// Which tokens belong to an item with `#[cfg(test)]`, or to a file of tests.
+fn tests(file: &str, tokens: &[Token]) -> Vec<bool> {
+    let mut marked = vec![file.ends_with("/tests.rs"); tokens.len()];
+    let text = |at: usize| tokens.get(at).map_or("", |token| token.text.as_str());
+    let attribute = ["#", "[", "cfg", "(", "test", ")", "]"];
+    for at in 0..tokens.len() {
+        if !attribute
+            .iter()
+            .enumerate()
+            .all(|(i, part)| text(at + i) == *part)
+        {
+            continue;
+        }
+        let end = end_of_item(at + attribute.len(), tokens);
+        marked[at..end].fill(true);
+    }
+    marked
+}
+
+/// Behind the item that starts here: its closing brace, or the semicolon of one without a body.
+fn end_of_item(start: usize, tokens: &[Token]) -> usize {
+    let (mut depth, mut at) = (0_i32, start);
+    while let Some(token) = tokens.get(at) {
+        match token.text.as_str() {
+            "{" | "(" | "[" => depth += 1,
+            ")" | "]" => depth -= 1,
+            "}" if depth == 1 => return at + 1,
+            "}" => depth -= 1,
+            ";" if depth == 0 => return at + 1,
+            _ => {}
+        }
+        at += 1;
+    }
+    at
+}
