@@ -1,5 +1,6 @@
 //! The command line: one file a subcommand.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -10,6 +11,7 @@ pub mod question;
 
 use error::{CommandError, Exit};
 
+use crate::exec::shim;
 use crate::ui::Ui;
 
 /// Run a plan of tasks in parallel git worktrees, detect conflicts, assemble, land.
@@ -26,7 +28,14 @@ struct Cli {
 }
 
 #[derive(Subcommand, Debug)]
-enum Command {}
+enum Command {
+    /// Supervises one attempt; started by dispatch itself.
+    #[command(name = "__attempt", hide = true)]
+    Attempt {
+        /// The folder of the attempt.
+        folder: PathBuf,
+    },
+}
 
 /// What a subcommand gives back.
 pub type Answer = Result<Exit, CommandError>;
@@ -47,6 +56,11 @@ pub fn main() -> ExitCode {
 
 impl Command {
     fn run(self, _ui: &Ui) -> Answer {
-        match self {}
+        match self {
+            Command::Attempt { folder } => match shim::main(&folder) {
+                0 => Ok(Exit::Ok),
+                _ => Err(CommandError::failed("the attempt could not be supervised")),
+            },
+        }
     }
 }

@@ -1,0 +1,131 @@
+//! Processes a worker leaves behind: found, named, killed.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, kill_process_group, waitpid};
+
+use super::record::{self, ProcRecord};
+use super::signals::Signals;
+use super::worker::Worker;
+use super::{ExecError, system};
+
+/// A process that does not die of SIGKILL in this time hangs in the kernel; nothing more can be
+/// done about it.
+const LIMIT: Duration = Duration::from_secs(5);
+
+/// Kills what is left of a worker that has ended but is not reaped yet, and names it.
+///
+/// Whatever left the worker's group or session is a child of the shim by now, for the shim is a
+/// subreaper. A child that was not reaped keeps its pid, so no other process can be hit. Where it
+/// could not become one, `cookie` says by which mark to look for the rest instead.
+pub(super) fn kill(worker: &Worker, signals: &mut Signals, cookie: Option<&str>) -> Vec<String> {
+    let mut names = BTreeMap::new();
+    let deadline = Instant::now() + LIMIT;
+    loop {
+        let alive = reap_children(worker.pid);
+        for pid in alive.iter().flat_map(|pid| system::tree(*pid)) {
+            let name = || system::name(pid);
+            names.entry(pid.as_raw_pid()).or_insert_with(name);
+        }
+        worker.signal(Signal::KILL);
+        for pid in &alive {
+            let _ = kill_process(*pid, Signal::KILL);
+        }
+        if alive.is_empty() || Instant::now() > deadline {
+            break;
+        }
+        wait_for_child(signals);
+    }
+    let mut names: Vec<String> = names.into_values().collect();
+    names.extend(cookie.map(kill_bearers).unwrap_or_default());
+    names
+}
+
+/// Reaps what has ended and gives the children that live, the worker itself left out.
+pub(super) fn reap_children(worker: Pid) -> Vec<Pid> {
+    let children = system::children().unwrap_or_default().into_iter();
+    children
+        .filter(|pid| *pid != worker)
+        .filter(|pid| matches!(waitpid(Some(*pid), WaitOptions::NOHANG), Ok(None)))
+        .collect()
+}
+
+fn wait_for_child(signals: &mut Signals) {
+    let timeout = Duration::from_millis(20).try_into().ok();
+    let _ = poll(
+        &mut [PollFd::new(&signals.wake(), PollFlags::IN)],
+        timeout.as_ref(),
+    );
+    signals.take();
+}
+
+/// Ends the worker of a job whose shim died, with everything it started; names what was killed.
+///
+/// Only processes are signalled that are known by start time and boot, or that carry the attempt's
+/// unique cookie in their environment.
+///
+/// # Errors
+/// When the job is alive after all, or its records cannot be read.
+pub fn kill_orphans(folder: &Path) -> Result<Vec<String>, ExecError> {
+    if record::is_held(folder)? {
+        return Err(ExecError::Alive(folder.to_owned()));
+    }
+    let Some(record) = ProcRecord::load(folder)? else {
+        return Ok(Vec::new());
+    };
+    let known = record.worker.filter(|worker| worker.start.is_some());
+    let worker = known.and_then(|worker| record.find(worker));
+    let mut names = worker.as_ref().map(kill_tree).unwrap_or_default();
+    names.extend(kill_bearers(&record.cookie));
+    Ok(names)
+}
+
+fn kill_tree(worker: &system::Handle) -> Vec<String> {
+    let Some(pid) = worker.pid() else {
+        return Vec::new();
+    };
+    let tree = system::tree(pid).into_iter().map(system::identify);
+    let living = name_living(tree.filter_map(system::Handle::open).collect());
+    if !worker.is_gone() {
+        // The worker lives and leads the group of its pid, so the group is its own.
+        let _ = kill_process_group(pid, Signal::KILL);
+    }
+    kill_all(living)
+}
+
+/// Kills every process with the cookie, until two looks in a row find none: a process may fork
+/// while it is being looked for.
+fn kill_bearers(cookie: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    let mut empty = 0;
+    let deadline = Instant::now() + LIMIT;
+    while empty < 2 && Instant::now() < deadline {
+        let killed = kill_all(name_living(system::with_cookie(cookie)));
+        empty = if killed.is_empty() { empty + 1 } else { 0 };
+        names.extend(killed);
+    }
+    names
+}
+
+fn name_living(handles: Vec<system::Handle>) -> Vec<(system::Handle, String)> {
+    let living = handles.into_iter().filter(|handle| !handle.is_gone());
+    let named = living.filter_map(|handle| {
+        let name = system::name(handle.pid()?);
+        Some((handle, name))
+    });
+    named.collect()
+}
+
+/// Kills them and waits until they are dead; gives their names.
+fn kill_all(named: Vec<(system::Handle, String)>) -> Vec<String> {
+    for (handle, _) in &named {
+        handle.signal(Signal::KILL);
+    }
+    for (handle, _) in &named {
+        handle.wait_until_gone(LIMIT);
+    }
+    named.into_iter().map(|(_, name)| name).collect()
+}

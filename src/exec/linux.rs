@@ -1,0 +1,177 @@
+//! What only Linux tells about processes, from `/proc`, pidfds and the child subreaper.
+//!
+//! `portable.rs` has the same functions for other systems.
+
+use std::fs;
+use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::process::{
+    Pid, PidfdFlags, Signal, getpid, kill_process, pidfd_open, pidfd_send_signal,
+    set_child_subreaper,
+};
+
+use super::Process;
+
+/// Makes this process the parent of every descendant whose own parent ends, so that no daemon
+/// gets away. Says whether the system did it.
+pub(super) fn become_subreaper() -> bool {
+    set_child_subreaper(Some(getpid())).is_ok()
+}
+
+/// The children of this process, dead ones included; `None` where that cannot be known.
+pub(super) fn children() -> Option<Vec<Pid>> {
+    children_of(getpid())
+}
+
+fn children_of(parent: Pid) -> Option<Vec<Pid>> {
+    let threads = fs::read_dir(format!("/proc/{}/task", parent.as_raw_pid())).ok()?;
+    let mut children = Vec::new();
+    for thread in threads.flatten() {
+        match fs::read_to_string(thread.path().join("children")) {
+            Ok(list) => children.extend(list.split_whitespace().filter_map(parse_pid)),
+            // A kernel without CONFIG_PROC_CHILDREN, or the thread has just ended.
+            Err(_) => return Some(children_by_parent(parent)),
+        }
+    }
+    Some(children)
+}
+
+fn children_by_parent(parent: Pid) -> Vec<Pid> {
+    let is_child = |pid: &Pid| stat_field(*pid, 4) == Some(parent.as_raw_pid() as u64);
+    every_process().filter(is_child).collect()
+}
+
+/// A process and everything it started that is still linked to it, itself first.
+pub(super) fn tree(root: Pid) -> Vec<Pid> {
+    let mut found = vec![root];
+    let mut next = 0;
+    while let Some(&pid) = found.get(next) {
+        let children = children_of(pid).unwrap_or_default();
+        found.extend(children.into_iter().filter(|child| *child != root));
+        next += 1;
+    }
+    found
+}
+
+/// `sleep (4711)`.
+pub(super) fn name(pid: Pid) -> String {
+    let number = pid.as_raw_pid();
+    match fs::read(format!("/proc/{number}/comm")) {
+        Ok(name) => format!("{} ({number})", String::from_utf8_lossy(&name).trim_end()),
+        Err(_) => format!("process {number}"),
+    }
+}
+
+/// The boot of this machine; pids and start times mean nothing in another one.
+pub(super) fn boot_id() -> Option<String> {
+    let text = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    Some(text.trim().to_owned())
+}
+
+/// A process with its start time, by which it differs from a later one of the same pid.
+pub(super) fn identify(pid: Pid) -> Process {
+    Process {
+        pid: pid.as_raw_pid(),
+        start: stat_field(pid, 22),
+    }
+}
+
+/// The processes that were started with this `DISPATCH_COOKIE`, dead ones not included.
+pub(super) fn with_cookie(cookie: &str) -> Vec<Handle> {
+    let line = format!("DISPATCH_COOKIE={cookie}").into_bytes();
+    let has_cookie = |pid: Pid| {
+        fs::read(format!("/proc/{}/environ", pid.as_raw_pid()))
+            .is_ok_and(|environ| environ.split(|b| *b == 0).any(|entry| entry == line))
+    };
+    // The identity comes first: if the pid changes hands after it, the handle cannot be opened.
+    every_process()
+        .filter(|pid| *pid != getpid())
+        .map(identify)
+        .filter(|process| Pid::from_raw(process.pid).is_some_and(has_cookie))
+        .filter_map(Handle::open)
+        .collect()
+}
+
+fn every_process() -> impl Iterator<Item = Pid> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|entry| parse_pid(entry.file_name().to_str()?))
+}
+
+fn parse_pid(text: &str) -> Option<Pid> {
+    Pid::from_raw(text.parse().ok().filter(|pid| *pid > 0)?)
+}
+
+/// A numeric field of `/proc/<pid>/stat`, counted from 1 as in proc(5). The second field, the name,
+/// may hold anything, so counting starts after its last parenthesis.
+fn stat_field(pid: Pid, number: usize) -> Option<u64> {
+    let stat = fs::read(format!("/proc/{}/stat", pid.as_raw_pid())).ok()?;
+    let after_name = stat.iter().rposition(|byte| *byte == b')')?;
+    let rest = std::str::from_utf8(&stat[after_name + 1..]).ok()?;
+    rest.split_whitespace().nth(number - 3)?.parse().ok()
+}
+
+/// A process that can be signalled without ever reaching another one that got its pid.
+#[derive(Debug)]
+pub(super) struct Handle {
+    process: Process,
+    /// Absent before Linux 5.3 and where a sandbox forbids it; then the start time has to do.
+    fd: Option<OwnedFd>,
+}
+
+impl Handle {
+    /// For the process of this identity, if it is still there.
+    pub(super) fn open(process: Process) -> Option<Handle> {
+        let pid = Pid::from_raw(process.pid)?;
+        let fd = pidfd_open(pid, PidfdFlags::empty()).ok();
+        // Looked at after the descriptor is open: from here on it means this one process.
+        let same = process.start.is_some() && identify(pid).start == process.start;
+        same.then_some(Handle { process, fd })
+    }
+
+    pub(super) fn pid(&self) -> Option<Pid> {
+        Pid::from_raw(self.process.pid)
+    }
+
+    /// Sends the signal; a process that is gone is no matter.
+    pub(super) fn signal(&self, signal: Signal) {
+        let _ = match (&self.fd, self.pid()) {
+            (Some(fd), _) => pidfd_send_signal(fd, signal),
+            (None, Some(pid)) if identify(pid) == self.process => kill_process(pid, signal),
+            _ => Ok(()),
+        };
+    }
+
+    /// Waits until the process has ended; says whether.
+    pub(super) fn wait_until_gone(&self, limit: Duration) -> bool {
+        let deadline = Instant::now() + limit;
+        while !self.is_gone() {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            match &self.fd {
+                Some(fd) => {
+                    let timeout = left.try_into().ok();
+                    let _ = poll(&mut [PollFd::new(fd, PollFlags::IN)], timeout.as_ref());
+                }
+                None => std::thread::sleep(left.min(Duration::from_millis(5))),
+            }
+        }
+        true
+    }
+
+    /// Whether the process has ended, reaped or not.
+    pub(super) fn is_gone(&self) -> bool {
+        let Some(pid) = self.pid() else { return true };
+        identify(pid) != self.process || is_dead(pid)
+    }
+}
+
+fn is_dead(pid: Pid) -> bool {
+    let stat = fs::read(format!("/proc/{}/stat", pid.as_raw_pid())).unwrap_or_default();
+    let after_name = stat.iter().rposition(|byte| *byte == b')');
+    let state = after_name.and_then(|at| stat.get(at + 2));
+    matches!(state, None | Some(b'Z' | b'X'))
+}

@@ -1,0 +1,157 @@
+//! Jobs on this machine, each under a shim.
+
+use std::fs::{File, OpenOptions};
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf, absolute};
+use std::process::{ExitStatus, Stdio};
+use std::sync::Arc;
+use std::{error, io};
+
+use rustix::process::{Pid, Signal};
+use tokio::process::{Child, Command};
+use tokio::sync::oneshot;
+
+use super::record::{self, ProcRecord};
+use super::{
+    ExecError, Executor, Exit, Job, JobEnd, JobStatus, Running, StopSignal, Stopper, system,
+};
+use crate::base::files;
+use crate::base::process::Program;
+
+/// Starts `dispatch __attempt <folder>` for every job. Its methods must be called within a tokio
+/// runtime that drives input and output.
+#[derive(Clone, Debug)]
+pub struct LocalExecutor {
+    program: PathBuf,
+}
+
+impl LocalExecutor {
+    /// With this `dispatch` as the shim.
+    pub fn new(program: impl Into<PathBuf>) -> LocalExecutor {
+        LocalExecutor {
+            program: program.into(),
+        }
+    }
+
+    /// With the running program as the shim.
+    ///
+    /// # Errors
+    /// When the system does not say where that is.
+    pub fn this_program() -> io::Result<LocalExecutor> {
+        std::env::current_exe().map(LocalExecutor::new)
+    }
+
+    fn spawn(&self, folder: &Path, lock: File) -> io::Result<Child> {
+        let mut options = OpenOptions::new();
+        let path = folder.join(record::SHIM_LOG);
+        let errors = options.create(true).append(true).open(path)?;
+        let shim = Program::new(&self.program).arg("__attempt").arg(folder);
+        Command::from(shim.folder("/").command())
+            .stdin(Stdio::from(lock))
+            .stdout(Stdio::null())
+            .stderr(errors)
+            .spawn()
+    }
+
+    fn failure(&self, source: impl Into<Box<dyn error::Error + Send + Sync>>) -> ExecError {
+        ExecError::Shim {
+            program: self.program.clone(),
+            source: source.into(),
+        }
+    }
+}
+
+impl Executor for LocalExecutor {
+    fn start(&self, folder: &Path, job: &Job) -> Result<Running, ExecError> {
+        let folder = absolute(folder).map_err(|error| ExecError::file(folder, error))?;
+        let lock = record::prepare(&folder, job)?;
+        let child = self.spawn(&folder, lock);
+        let child = child.map_err(|error| self.failure(error))?;
+        // The shim is not reaped yet, so its pid is its own and the handle means it for good.
+        let pid = child.id().and_then(|id| Pid::from_raw(id as i32));
+        let shim = pid.and_then(|pid| system::Handle::open(system::identify(pid)));
+        let stopper = stopper_of(&folder, shim);
+        let executor = self.clone();
+        Ok(Running::new(
+            async move { executor.end_of_child(&folder, child).await },
+            stopper,
+        ))
+    }
+
+    fn status(&self, folder: &Path) -> Result<JobStatus, ExecError> {
+        record::status(folder)
+    }
+
+    fn adopt(&self, folder: &Path) -> Result<Running, ExecError> {
+        let folder = absolute(folder).map_err(|error| ExecError::file(folder, error))?;
+        let record = ProcRecord::load(&folder)?;
+        let shim = record.and_then(|record| record.find(record.shim));
+        let stopper = stopper_of(&folder, shim);
+        Ok(Running::new(end_of_stranger(folder), stopper))
+    }
+}
+
+/// The lock proves that the shim is alive, also where a handle is no more than a pid.
+fn stopper_of(folder: &Path, shim: Option<system::Handle>) -> Stopper {
+    let (folder, shim) = (folder.to_owned(), Arc::new(shim));
+    Stopper::new(move |signal| {
+        let signal = match signal {
+            StopSignal::Interrupt => Signal::INT,
+            StopSignal::Terminate => Signal::TERM,
+            StopSignal::Kill => Signal::QUIT,
+        };
+        if let (Some(shim), Ok(true)) = (&*shim, record::is_held(&folder)) {
+            shim.signal(signal);
+        }
+    })
+}
+
+impl LocalExecutor {
+    async fn end_of_child(&self, folder: &Path, mut child: Child) -> Result<JobStatus, ExecError> {
+        let exit = child.wait().await.map_err(|error| self.failure(error))?;
+        let status = match record::status(folder)? {
+            // A program that is being started by another thread may have a copy of the lock, for
+            // as long as it takes from its fork to its exec.
+            JobStatus::Alive => end_of_stranger(folder.to_owned()).await?,
+            status => status,
+        };
+        match status {
+            JobStatus::Absent => self.end_without_worker(folder, exit),
+            status => Ok(status),
+        }
+    }
+
+    /// The shim ended before it had a worker: it was stopped at once, or it could not work.
+    fn end_without_worker(&self, folder: &Path, exit: ExitStatus) -> Result<JobStatus, ExecError> {
+        if exit.signal().is_none() {
+            let said = files::read_tail(&folder.join(record::SHIM_LOG), 1024).unwrap_or_default();
+            let said = String::from_utf8_lossy(&said).trim().to_owned();
+            return Err(self.failure(if said.is_empty() {
+                exit.to_string()
+            } else {
+                said
+            }));
+        }
+        let end = JobEnd {
+            exit: Exit::NotStarted("stopped before it was started".to_owned()),
+            stopped: true,
+            millis: 0,
+            leftovers: Vec::new(),
+            dropped_bytes: 0,
+        };
+        record::save_end(folder, &end).map_err(|error| ExecError::file(folder, error))?;
+        Ok(JobStatus::Ended(end))
+    }
+}
+
+/// Waits for the lock in a thread of its own, not one of tokio's: those would keep the runtime from
+/// being dropped for as long as the job lives.
+async fn end_of_stranger(folder: PathBuf) -> Result<JobStatus, ExecError> {
+    let (sender, receiver) = oneshot::channel();
+    std::thread::spawn(move || {
+        let end = record::wait_until_free(&folder).and_then(|()| record::status(&folder));
+        // Nobody waits any more: then nobody needs to know.
+        let _ = sender.send(end);
+    });
+    receiver.await.unwrap_or(Ok(JobStatus::Lost))
+}

@@ -1,0 +1,312 @@
+//! What a worker wrote: bytes as they came, in bounded room.
+//!
+//! The first half of the room is `output.log`, written straight through. When that is full, the
+//! newest output goes on in segments of a quarter each, `output.tail.<offset>`; when a segment is
+//! full a new one begins, and the one before the last is deleted. The offset in the name is the
+//! place of its first byte in the whole output, so a reader sees what is missing in between.
+
+use std::collections::VecDeque;
+use std::fs::{self, File};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+const HEAD: &str = "output.log";
+const TAIL: &str = "output.tail.";
+
+/// The writing side, used by the shim only. It never fails: what cannot be written is counted, so
+/// that a full disk does not turn into a failure of the worker.
+#[derive(Debug)]
+pub(super) struct LogWriter {
+    folder: PathBuf,
+    head_limit: u64,
+    segment_limit: u64,
+    /// The segments on disk with their offsets and lengths, oldest first.
+    segments: VecDeque<(u64, u64)>,
+    file: Option<File>,
+    /// How many bytes were written, those that are deleted again included.
+    position: u64,
+    dropped: u64,
+}
+
+impl LogWriter {
+    /// Starts an empty log that keeps about `limit` bytes.
+    pub(super) fn create(folder: &Path, limit: u64) -> LogWriter {
+        LogWriter {
+            folder: folder.to_owned(),
+            head_limit: limit / 2,
+            segment_limit: (limit / 4).max(1),
+            segments: VecDeque::new(),
+            file: File::create(folder.join(HEAD)).ok(),
+            position: 0,
+            dropped: 0,
+        }
+    }
+
+    /// Takes everything.
+    pub(super) fn write(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            match self.write_some(bytes) {
+                Ok(written) => bytes = &bytes[written..],
+                Err(_) => {
+                    self.dropped += bytes.len() as u64;
+                    return;
+                }
+            }
+        }
+    }
+
+    /// How many bytes of the output are not in the log.
+    pub(super) fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
+    fn write_some(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.room() == 0 {
+            self.begin_segment()?;
+        }
+        let length = bytes
+            .len()
+            .min(usize::try_from(self.room()).unwrap_or(usize::MAX));
+        let file = self.file.as_mut().ok_or(io::ErrorKind::NotFound)?;
+        let written = file.write(&bytes[..length])?;
+        self.position += written as u64;
+        if let Some((_, length)) = self.segments.back_mut() {
+            *length += written as u64;
+        }
+        match written {
+            0 => Err(io::ErrorKind::WriteZero.into()),
+            _ => Ok(written),
+        }
+    }
+
+    fn room(&self) -> u64 {
+        match self.segments.back() {
+            Some((_, length)) => self.segment_limit - length,
+            None => self.head_limit - self.position,
+        }
+    }
+
+    fn begin_segment(&mut self) -> io::Result<()> {
+        // The oldest goes first, so that a full disk has room for the new one.
+        if self.segments.len() == 2 {
+            let (offset, length) = self.segments[0];
+            fs::remove_file(segment(&self.folder, offset))?;
+            self.segments.pop_front();
+            self.dropped += length;
+        }
+        self.file = Some(File::create(segment(&self.folder, self.position))?);
+        self.segments.push_back((self.position, 0));
+        Ok(())
+    }
+}
+
+fn segment(folder: &Path, offset: u64) -> PathBuf {
+    folder.join(format!("{TAIL}{offset}"))
+}
+
+/// Everything that is kept, with a line in place of what is not.
+///
+/// # Errors
+/// When the folder cannot be read; one without output gives an empty log.
+pub fn read(folder: &Path) -> io::Result<Vec<u8>> {
+    Follower::new(folder).read()
+}
+
+/// The last `limit` bytes, with a line in place of what is not kept among them.
+///
+/// # Errors
+/// When the folder cannot be read; one without output gives an empty log.
+pub fn tail(folder: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    let end = pieces(folder)?.last().map_or(0, Piece::end);
+    let mut follower = Follower::new(folder);
+    follower.position = end.saturating_sub(limit);
+    follower.read()
+}
+
+/// Reads a log while it grows.
+#[derive(Clone, Debug)]
+pub struct Follower {
+    folder: PathBuf,
+    position: u64,
+}
+
+impl Follower {
+    /// From the first byte of the log in this folder.
+    pub fn new(folder: &Path) -> Follower {
+        Follower {
+            folder: folder.to_owned(),
+            position: 0,
+        }
+    }
+
+    /// What came since the last call, perhaps nothing; never waits.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub fn read(&mut self) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        // A segment may be deleted between the listing and the reading: look again. The writer
+        // would have to fill a whole segment in that time, so it can not go on for ever.
+        for _ in 0..100 {
+            match self.read_pieces(&mut bytes) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+                Ok(()) => break,
+            }
+        }
+        Ok(bytes)
+    }
+
+    fn read_pieces(&mut self, bytes: &mut Vec<u8>) -> io::Result<()> {
+        for piece in pieces(&self.folder)? {
+            if piece.end() <= self.position {
+                continue;
+            }
+            let mut file = File::open(&piece.path)?;
+            if piece.offset > self.position {
+                let missing = piece.offset - self.position;
+                write!(
+                    bytes,
+                    "\n[dispatch: {missing} bytes of output were not kept]\n"
+                )?;
+                self.position = piece.offset;
+            }
+            file.seek(SeekFrom::Start(self.position - piece.offset))?;
+            // No more than was listed: a piece that grew meanwhile may have a successor.
+            let wanted = piece.end() - self.position;
+            self.position += file.take(wanted).read_to_end(bytes)? as u64;
+        }
+        Ok(())
+    }
+}
+
+/// One file of a log.
+#[derive(Debug)]
+struct Piece {
+    path: PathBuf,
+    offset: u64,
+    length: u64,
+}
+
+impl Piece {
+    fn end(&self) -> u64 {
+        self.offset + self.length
+    }
+}
+
+/// The files of a log in the order of the output.
+fn pieces(folder: &Path) -> io::Result<Vec<Piece>> {
+    let mut pieces = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let Some(offset) = name.to_str().and_then(offset) else {
+            continue;
+        };
+        // A segment that is deleted right now is no loss: newer ones are there.
+        if let Ok(metadata) = entry.metadata() {
+            pieces.push(Piece {
+                path: entry.path(),
+                offset,
+                length: metadata.len(),
+            });
+        }
+    }
+    pieces.sort_by_key(|piece| piece.offset);
+    Ok(pieces)
+}
+
+fn offset(name: &str) -> Option<u64> {
+    match name.strip_prefix(TAIL) {
+        Some(digits) => digits.parse().ok(),
+        None => (name == HEAD).then_some(0),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn show(bytes: Vec<u8>) -> String {
+        String::from_utf8(bytes).unwrap()
+    }
+
+    /// A log with room for 16 bytes after these writes.
+    fn written(writes: &[&str]) -> (tempfile::TempDir, LogWriter) {
+        let folder = tempfile::tempdir().unwrap();
+        let mut log = LogWriter::create(folder.path(), 16);
+        writes.iter().for_each(|text| log.write(text.as_bytes()));
+        (folder, log)
+    }
+
+    #[test]
+    fn what_fits_is_kept_as_it_is() {
+        let (folder, log) = written(&["one\n", "two\n"]);
+        assert_eq!(show(read(folder.path()).unwrap()), "one\ntwo\n");
+        assert_eq!(log.dropped(), 0);
+        assert_eq!(fs::read(folder.path().join(HEAD)).unwrap(), b"one\ntwo\n");
+    }
+
+    #[test]
+    fn of_more_than_fits_head_and_tail_are_kept_and_the_gap_is_said() {
+        let (folder, log) = written(&["abcdefghijklmnopqrstuvwxyz"]);
+        insta::assert_snapshot!(show(read(folder.path()).unwrap()), @r"
+        abcdefgh
+        [dispatch: 12 bytes of output were not kept]
+        uvwxyz
+        ");
+        assert_eq!(log.dropped(), 12);
+        let files = fs::read_dir(folder.path()).unwrap().count();
+        assert_eq!(files, 3);
+    }
+
+    #[test]
+    fn the_tail_is_the_end_of_the_whole_output() {
+        let (folder, _log) = written(&["abcdefghijklmnopqrstuvwxyz"]);
+        assert_eq!(show(tail(folder.path(), 3).unwrap()), "xyz");
+        assert_eq!(show(tail(folder.path(), 5).unwrap()), "vwxyz");
+    }
+
+    #[test]
+    fn a_tail_that_reaches_into_the_gap_says_so() {
+        let (folder, _log) = written(&["abcdefghijklmnopqrstuvwxyz"]);
+        assert_eq!(
+            show(tail(folder.path(), 7).unwrap()),
+            "\n[dispatch: 1 bytes of output were not kept]\nuvwxyz"
+        );
+    }
+
+    #[test]
+    fn a_follower_gets_every_byte_once_if_it_is_quick_enough() {
+        let (folder, mut log) = written(&[]);
+        let mut follower = Follower::new(folder.path());
+        let mut seen = Vec::new();
+        for chunk in "abcdefghijklmnopqrstuvwxyz".as_bytes().chunks(5) {
+            log.write(chunk);
+            seen.extend(follower.read().unwrap());
+        }
+        assert_eq!(show(seen), "abcdefghijklmnopqrstuvwxyz");
+        assert!(follower.read().unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_slow_follower_is_told_what_it_missed() {
+        let (folder, mut log) = written(&["abcd"]);
+        let mut follower = Follower::new(folder.path());
+        assert_eq!(show(follower.read().unwrap()), "abcd");
+        log.write(b"efghijklmnopqrstuvwxyz");
+        assert_eq!(
+            show(follower.read().unwrap()),
+            "efgh\n[dispatch: 12 bytes of output were not kept]\nuvwxyz"
+        );
+    }
+
+    #[test]
+    fn a_log_that_cannot_be_written_counts_what_it_lost() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut log = LogWriter::create(&folder.path().join("absent"), 16);
+        log.write(b"twelve bytes");
+        assert_eq!(log.dropped(), 12);
+    }
+}

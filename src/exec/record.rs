@@ -1,0 +1,227 @@
+//! The records of an attempt's folder, and what they say together.
+//!
+//! The lock is the only proof of life: the kernel frees it when its last holder is gone, and no
+//! pid is needed to ask. The starter takes it before the shim exists and hands it over as the
+//! shim's standard input, so there is no moment in which a started job looks dead.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::{ExecError, Job, JobEnd, JobStatus, system};
+use crate::base::files;
+
+const JOB: &str = "job.json";
+const PROC: &str = "proc.json";
+const EXIT: &str = "exit.json";
+const LOCK: &str = "alive.lock";
+
+/// The shim's own output.
+pub(super) const SHIM_LOG: &str = "shim.log";
+
+/// The processes of one job (`proc.json`).
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ProcRecord {
+    /// What is in `DISPATCH_COOKIE` of the worker and everything it starts; unique.
+    pub cookie: String,
+    /// The boot of the machine in which the pids below mean something; none where unknown.
+    pub boot: Option<String>,
+    /// The shim.
+    pub shim: Process,
+    /// The worker, which leads the process group of its pid; none until it is started.
+    pub worker: Option<Process>,
+}
+
+/// A process that can be told from a later one with the same pid.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Process {
+    /// Its pid.
+    pub pid: i32,
+    /// When it started, in clock ticks since the boot; none where unknown.
+    pub start: Option<u64>,
+}
+
+impl ProcRecord {
+    /// What the folder says; `None` if no shim came that far.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn load(folder: &Path) -> Result<Option<ProcRecord>, ExecError> {
+        load(&folder.join(PROC))
+    }
+
+    /// Replaces the record. It is not synced to disk: after a crash of the whole machine it would
+    /// speak about processes that are gone.
+    pub(super) fn save(&self, folder: &Path) -> io::Result<()> {
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        file.write_all(&serde_json::to_vec(self)?)?;
+        file.persist(folder.join(PROC)).map_err(|e| e.error)?;
+        Ok(())
+    }
+
+    /// A handle to one of its processes if that is still the very one.
+    pub(super) fn find(&self, process: Process) -> Option<system::Handle> {
+        let same_boot = self.boot.is_none() || self.boot == system::boot_id();
+        same_boot.then(|| system::Handle::open(process)).flatten()
+    }
+}
+
+/// What the folder says about its job.
+pub(super) fn status(folder: &Path) -> Result<JobStatus, ExecError> {
+    if let Some(end) = load_end(folder)? {
+        return Ok(JobStatus::Ended(end));
+    }
+    if is_held(folder)? {
+        return Ok(JobStatus::Alive);
+    }
+    // The shim writes its last record before it frees the lock, perhaps between the two looks.
+    match (load_end(folder)?, ProcRecord::load(folder)?) {
+        (Some(end), _) => Ok(JobStatus::Ended(end)),
+        (None, Some(_)) => Ok(JobStatus::Lost),
+        (None, None) => Ok(JobStatus::Absent),
+    }
+}
+
+fn load_end(folder: &Path) -> Result<Option<JobEnd>, ExecError> {
+    load(&folder.join(EXIT))
+}
+
+/// Writes down how the job ended, durably.
+pub(super) fn save_end(folder: &Path, end: &JobEnd) -> io::Result<()> {
+    files::replace(&folder.join(EXIT), &serde_json::to_vec(end)?)
+}
+
+/// Makes the folder of a new job, readable by its owner only, takes its lock and leaves the job
+/// there for the shim.
+pub(super) fn prepare(folder: &Path, job: &Job) -> Result<File, ExecError> {
+    make_folder(folder).map_err(|error| ExecError::file(folder, error))?;
+    let lock = take_lock(folder)?.ok_or_else(|| ExecError::Used(folder.to_owned()))?;
+    let used = [JOB, PROC, EXIT].iter().any(|n| folder.join(n).exists());
+    if used {
+        return Err(ExecError::Used(folder.to_owned()));
+    }
+    let path = folder.join(JOB);
+    save_job(&path, job).map_err(|error| ExecError::file(&path, error))?;
+    Ok(lock)
+}
+
+fn make_folder(folder: &Path) -> io::Result<()> {
+    if let Some(parent) = folder.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    match DirBuilder::new().mode(0o700).create(folder) {
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
+            fs::set_permissions(folder, Permissions::from_mode(0o700))
+        }
+        made => made,
+    }
+}
+
+fn save_job(path: &Path, job: &Job) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    let mut file = options
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
+    file.write_all(&serde_json::to_vec(job)?)
+}
+
+/// Reads the job and removes it, because its environment may hold secrets.
+pub(super) fn take_job(folder: &Path) -> Result<Job, ExecError> {
+    let path = folder.join(JOB);
+    let missing = || ExecError::file(&path, io::ErrorKind::NotFound.into());
+    let job = load(&path)?.ok_or_else(missing)?;
+    fs::remove_file(&path).map_err(|error| ExecError::file(&path, error))?;
+    Ok(job)
+}
+
+/// The lock the starter handed over as standard input, or else taken now.
+pub(super) fn inherit_lock(folder: &Path) -> Result<File, ExecError> {
+    let path = folder.join(LOCK);
+    let handed_over = stdin_if_it_is(&path).map_err(|error| ExecError::file(&path, error))?;
+    let lock = match handed_over {
+        // It is locked through this very open file already, so this only makes sure.
+        Some(file) => file.try_lock().is_ok().then_some(file),
+        None => take_lock(folder)?,
+    };
+    lock.ok_or_else(|| ExecError::Used(folder.to_owned()))
+}
+
+/// A close-on-exec copy of standard input, if that is this file. The worker gets another standard
+/// input, so the lock never reaches it.
+fn stdin_if_it_is(path: &Path) -> io::Result<Option<File>> {
+    let stdin = File::from(io::stdin().as_fd().try_clone_to_owned()?);
+    let given = stdin.metadata()?;
+    let same = |lock: fs::Metadata| (lock.dev(), lock.ino()) == (given.dev(), given.ino());
+    Ok(fs::metadata(path).is_ok_and(same).then_some(stdin))
+}
+
+/// Takes the lock for good, or not if somebody has it. Who only asks ([`is_held`]) has it for a
+/// moment, so this tries for a while.
+pub(super) fn take_lock(folder: &Path) -> Result<Option<File>, ExecError> {
+    let (path, file) = open_lock(folder, true)?;
+    for _ in 0..20 {
+        match file.try_lock() {
+            Ok(()) => return Ok(Some(file)),
+            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(5)),
+            Err(TryLockError::Error(error)) => return Err(ExecError::file(&path, error)),
+        }
+    }
+    Ok(None)
+}
+
+/// Whether the job is alive. Asks with a shared lock, so that two who ask do not see each other.
+pub(super) fn is_held(folder: &Path) -> Result<bool, ExecError> {
+    let (path, file) = match open_lock(folder, false) {
+        Err(ExecError::File { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+            return Ok(false);
+        }
+        other => other?,
+    };
+    match file.try_lock_shared() {
+        Ok(()) => Ok(false),
+        Err(TryLockError::WouldBlock) => Ok(true),
+        Err(TryLockError::Error(error)) => Err(ExecError::file(&path, error)),
+    }
+}
+
+/// Blocks until nobody holds the lock.
+pub(super) fn wait_until_free(folder: &Path) -> Result<(), ExecError> {
+    match open_lock(folder, false) {
+        Err(ExecError::File { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => {
+            let (path, file) = other?;
+            let lock = file.lock_shared();
+            lock.map_err(|error| ExecError::file(&path, error))
+        }
+    }
+}
+
+fn open_lock(folder: &Path, create: bool) -> Result<(PathBuf, File), ExecError> {
+    let path = folder.join(LOCK);
+    let mut options = OpenOptions::new();
+    let file = options.read(true).write(true).create(create).open(&path);
+    match file {
+        Ok(file) => Ok((path, file)),
+        Err(error) => Err(ExecError::file(&path, error)),
+    }
+}
+
+fn load<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, ExecError> {
+    let read = files::read_if_exists(path);
+    let Some(bytes) = read.map_err(|error| ExecError::file(path, error))? else {
+        return Ok(None);
+    };
+    let damaged = |source| ExecError::Damaged {
+        path: path.to_owned(),
+        source,
+    };
+    serde_json::from_slice(&bytes).map(Some).map_err(damaged)
+}

@@ -1,0 +1,319 @@
+//! The shim: one small process between the runner and one worker.
+//!
+//! It promises: the worker is never blocked by its output and never loses its reader; limits hold
+//! also for a worker that ignores SIGTERM or has stopped itself; nothing the worker started
+//! outlives it; how it ended is written down even if the runner is gone. It has one thread and
+//! sleeps in `poll` until output, a signal, the end of a child or a deadline comes.
+//!
+//! Signals: SIGINT goes on to the worker's group; SIGTERM ends it, with a grace; SIGQUIT kills it
+//! at once; SIGHUP is ignored, so that the job survives the terminal it was started from.
+
+use std::io::{self, PipeReader, Read, Write};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::process::Signal;
+
+use super::log::LogWriter;
+use super::record::{self, ProcRecord};
+use super::signals::Signals;
+use super::worker::Worker;
+use super::{ExecError, Exit, Job, JobEnd, StopSignal, leftovers, system};
+
+/// How long after the worker's end its last children may take to end by themselves.
+const LEAK_WAIT: Duration = Duration::from_millis(150);
+
+/// How long a full disk may keep the record of the end from being written.
+const KEEP_TRYING: Duration = Duration::from_secs(15 * 60);
+
+/// Runs the job of this folder to its end; gives the exit code of the shim, which is 0 when the end
+/// of the job is written down, whatever it was.
+pub fn main(folder: &Path) -> i32 {
+    match run(folder) {
+        Ok(()) => 0,
+        Err(error) => {
+            let cause = std::error::Error::source(&error).map(ToString::to_string);
+            let _ = writeln!(io::stderr(), "{error}: {}", cause.unwrap_or_default());
+            1
+        }
+    }
+}
+
+fn run(folder: &Path) -> Result<(), ExecError> {
+    // Before anything else: a stop that comes earlier ends the shim before there is a worker.
+    let signals = Signals::install().map_err(|error| ExecError::file(folder, error))?;
+    // It fails for the leader of a group, which is then started by hand and needs no session.
+    let _ = rustix::process::setsid();
+    let _alive = record::inherit_lock(folder)?;
+    let job = record::take_job(folder)?;
+    let end = supervise(folder, &job, signals);
+    keep(folder, &end).map_err(|error| ExecError::file(folder, error))
+}
+
+fn supervise(folder: &Path, job: &Job, signals: Signals) -> JobEnd {
+    let subreaper = system::become_subreaper();
+    let mut record = describe(job);
+    if let Err(error) = record.save(folder) {
+        return not_started(format!("could not write to {}: {error}", folder.display()));
+    }
+    let (worker, output) = match Worker::spawn(job, &record.cookie) {
+        Ok(started) => started,
+        Err(message) => return not_started(message),
+    };
+    record.worker = Some(system::identify(worker.pid));
+    // If this fails, the worker can still be found by its cookie.
+    let _ = record.save(folder);
+    let watch = Watch::new(
+        job,
+        worker,
+        output,
+        LogWriter::create(folder, job.max_log),
+        signals,
+    );
+    watch.until_end((!subreaper).then_some(record.cookie.as_str()))
+}
+
+/// The record of a job without a worker yet. The shim's pid and start time make the cookie unique.
+fn describe(job: &Job) -> ProcRecord {
+    let shim = system::identify(rustix::process::getpid());
+    ProcRecord {
+        cookie: format!("{}:{}.{}", job.cookie, shim.pid, shim.start.unwrap_or(0)),
+        boot: system::boot_id(),
+        shim,
+        worker: None,
+    }
+}
+
+fn not_started(message: String) -> JobEnd {
+    JobEnd {
+        exit: Exit::NotStarted(message),
+        stopped: false,
+        millis: 0,
+        leftovers: Vec::new(),
+        dropped_bytes: 0,
+    }
+}
+
+/// Writes the end down. A full disk must not lose a result, so this tries every second for a while;
+/// the lock stays held, so the job counts as alive. A folder that is gone is no longer of interest.
+fn keep(folder: &Path, end: &JobEnd) -> io::Result<()> {
+    let give_up = Instant::now() + KEEP_TRYING;
+    loop {
+        match record::save_end(folder, end) {
+            Err(_) if folder.is_dir() && Instant::now() < give_up => {
+                std::thread::sleep(Duration::from_secs(1));
+            }
+            result => return result,
+        }
+    }
+}
+
+/// What has been done to make the worker end.
+enum Pressure {
+    None,
+    /// SIGTERM was sent; SIGKILL follows at this time.
+    Terminating(Instant),
+    Killed,
+}
+
+/// A worker under supervision.
+struct Watch<'a> {
+    job: &'a Job,
+    worker: Worker,
+    /// Absent once everybody who could write has closed it.
+    output: Option<PipeReader>,
+    log: LogWriter,
+    signals: Signals,
+    started: Instant,
+    last_output: Instant,
+    pressure: Pressure,
+    /// The limit that was exceeded.
+    limit: Option<Exit>,
+    stopped: bool,
+    buffer: Box<[u8]>,
+}
+
+impl<'a> Watch<'a> {
+    fn new(
+        job: &'a Job,
+        worker: Worker,
+        output: PipeReader,
+        log: LogWriter,
+        signals: Signals,
+    ) -> Watch<'a> {
+        let now = Instant::now();
+        Watch {
+            job,
+            worker,
+            output: Some(output),
+            log,
+            signals,
+            started: now,
+            last_output: now,
+            pressure: Pressure::None,
+            limit: None,
+            stopped: false,
+            buffer: vec![0; 64 * 1024].into(),
+        }
+    }
+
+    /// `cookie` is given where the system cannot show every descendant.
+    fn until_end(mut self, cookie: Option<&str>) -> JobEnd {
+        let exit = self.until_exit();
+        let millis = self.started.elapsed().as_millis() as u64;
+        self.let_children_end();
+        let leftovers = leftovers::kill(&self.worker, &mut self.signals, cookie);
+        self.drain();
+        self.worker.reap();
+        JobEnd {
+            exit: self.limit.unwrap_or(exit),
+            stopped: self.stopped,
+            millis,
+            leftovers,
+            dropped_bytes: self.log.dropped(),
+        }
+    }
+
+    /// Until the worker itself has ended.
+    fn until_exit(&mut self) -> Exit {
+        loop {
+            if let Some(exit) = self.worker.exit() {
+                return exit;
+            }
+            self.enforce_limits();
+            self.wait_and_read(self.next_deadline());
+        }
+    }
+
+    /// Until the last child has ended and the output is closed, but not for long. After a stop it
+    /// may take the grace, because what a shell started often ends after the shell.
+    fn let_children_end(&mut self) {
+        let wait = if self.stopped {
+            self.job.grace
+        } else {
+            LEAK_WAIT
+        };
+        let patience = Instant::now() + wait;
+        loop {
+            let deadline = match self.pressure {
+                Pressure::None => patience,
+                Pressure::Terminating(kill_at) => kill_at,
+                Pressure::Killed => return,
+            };
+            let children = leftovers::reap_children(self.worker.pid);
+            let all_gone = self.output.is_none() && children.is_empty();
+            if all_gone || Instant::now() >= deadline {
+                return;
+            }
+            self.wait_and_read(Some(deadline));
+        }
+    }
+
+    /// What is still in the pipe when every writer is dead; not for ever, in case one is not.
+    fn drain(&mut self) {
+        let deadline = Instant::now() + LEAK_WAIT;
+        while self.output.is_some() && Instant::now() < deadline {
+            self.wait_and_read(Some(deadline));
+        }
+    }
+
+    fn enforce_limits(&mut self) {
+        let now = Instant::now();
+        let over = |deadline: Option<Instant>| deadline.is_some_and(|at| at <= now);
+        match self.pressure {
+            Pressure::Terminating(kill_at) if kill_at <= now => self.kill(),
+            Pressure::None if over(self.timeout_at()) => {
+                self.limit = Some(Exit::TimedOut);
+                self.terminate();
+            }
+            Pressure::None if over(self.stall_at()) => {
+                self.limit = Some(Exit::Stalled);
+                self.terminate();
+            }
+            _ => {}
+        }
+    }
+
+    fn next_deadline(&self) -> Option<Instant> {
+        match self.pressure {
+            Pressure::None => self.timeout_at().into_iter().chain(self.stall_at()).min(),
+            Pressure::Terminating(kill_at) => Some(kill_at),
+            Pressure::Killed => None,
+        }
+    }
+
+    fn timeout_at(&self) -> Option<Instant> {
+        self.started.checked_add(self.job.timeout?)
+    }
+
+    fn stall_at(&self) -> Option<Instant> {
+        self.last_output.checked_add(self.job.stall_timeout?)
+    }
+
+    fn terminate(&mut self) {
+        if let Pressure::None = self.pressure {
+            self.worker.signal(Signal::TERM);
+            self.pressure = Pressure::Terminating(Instant::now() + self.job.grace);
+        }
+    }
+
+    fn kill(&mut self) {
+        self.worker.signal(Signal::KILL);
+        self.pressure = Pressure::Killed;
+    }
+
+    /// Sleeps until there is output, a signal or the deadline, and takes what there is.
+    fn wait_and_read(&mut self, deadline: Option<Instant>) {
+        let timeout = deadline.map(|at| at.saturating_duration_since(Instant::now()));
+        let (woken, readable) = self.poll(timeout);
+        if readable {
+            self.read();
+        }
+        if woken {
+            self.obey();
+            leftovers::reap_children(self.worker.pid);
+        }
+    }
+
+    /// Whether there is a signal and whether there is output, its end included.
+    fn poll(&self, timeout: Option<Duration>) -> (bool, bool) {
+        let wake = self.signals.wake();
+        let mut fds = vec![PollFd::new(&wake, PollFlags::IN)];
+        if let Some(output) = &self.output {
+            fds.push(PollFd::new(output, PollFlags::IN));
+        }
+        // An interrupted poll left nothing in the results, so the caller just comes again.
+        let timeout = timeout.and_then(|timeout| timeout.try_into().ok());
+        let ready = poll(&mut fds, timeout.as_ref()).unwrap_or(0) > 0;
+        let fired =
+            |fd: Option<&PollFd<'_>>| ready && fd.is_some_and(|fd| !fd.revents().is_empty());
+        (fired(fds.first()), fired(fds.get(1)))
+    }
+
+    fn read(&mut self) {
+        let Some(output) = &mut self.output else {
+            return;
+        };
+        match output.read(&mut self.buffer) {
+            Ok(0) => self.output = None,
+            Ok(length) => {
+                self.log.write(&self.buffer[..length]);
+                self.last_output = Instant::now();
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => self.output = None,
+        }
+    }
+
+    fn obey(&mut self) {
+        for signal in self.signals.take() {
+            self.stopped = true;
+            match signal {
+                StopSignal::Interrupt => self.worker.signal(Signal::INT),
+                StopSignal::Terminate => self.terminate(),
+                StopSignal::Kill => self.kill(),
+            }
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! The signals a shim gets, as flags and a descriptor to wait on.
+
+use std::io::{self, Read};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+use signal_hook::{flag, low_level::pipe};
+
+use super::StopSignal;
+
+/// From the moment this exists no signal but SIGKILL ends the process by itself.
+#[derive(Debug)]
+pub(super) struct Signals {
+    wake: UnixStream,
+    flags: [(StopSignal, Arc<AtomicBool>); 3],
+}
+
+impl Signals {
+    /// Takes over the signals of the process.
+    pub(super) fn install() -> io::Result<Signals> {
+        let (wake, waker) = UnixStream::pair()?;
+        wake.set_nonblocking(true)?;
+        let demands = [
+            (StopSignal::Interrupt, SIGINT),
+            (StopSignal::Terminate, SIGTERM),
+            (StopSignal::Kill, SIGQUIT),
+        ];
+        let flags = demands.map(|(meaning, _)| (meaning, Arc::new(AtomicBool::new(false))));
+        // The flag is set before the wake-up is written, because actions run in this order.
+        for ((_, signal), (_, flag)) in demands.iter().zip(&flags) {
+            flag::register(*signal, Arc::clone(flag))?;
+        }
+        for signal in [SIGINT, SIGTERM, SIGQUIT, SIGCHLD, SIGHUP] {
+            pipe::register(signal, waker.try_clone()?)?;
+        }
+        Ok(Signals { wake, flags })
+    }
+
+    /// Readable once a signal came: one of the three, the end of a child, or a hang-up, which is
+    /// otherwise ignored.
+    pub(super) fn wake(&self) -> BorrowedFd<'_> {
+        self.wake.as_fd()
+    }
+
+    /// The demands since the last call, mildest first; resets [`Signals::wake`].
+    pub(super) fn take(&mut self) -> Vec<StopSignal> {
+        let mut buffer = [0; 64];
+        while matches!(self.wake.read(&mut buffer), Ok(n) if n > 0) {}
+        let flags = self.flags.iter();
+        flags
+            .filter(|(_, flag)| flag.swap(false, Ordering::SeqCst))
+            .map(|(meaning, _)| *meaning)
+            .collect()
+    }
+}

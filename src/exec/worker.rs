@@ -1,0 +1,108 @@
+//! The worker process, seen from its parent.
+//!
+//! The dead worker is looked at but not reaped until its process group has been dealt with: so long
+//! the kernel gives its pid, which is also the group's, to nobody else.
+
+use std::fs::File;
+use std::io::{self, PipeReader};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Stdio};
+
+use rustix::process::{
+    Pid, Signal, WaitId, WaitIdOptions, WaitOptions, kill_process, kill_process_group, waitid,
+    waitpid,
+};
+
+use super::{Exit, Job};
+use crate::base::process::Program;
+
+/// A started worker, leader of a process group of its own.
+#[derive(Debug)]
+pub(super) struct Worker {
+    pub(super) pid: Pid,
+    // Kept for its pid only: the status is taken with `waitid`.
+    _child: Child,
+}
+
+impl Worker {
+    /// Starts the job's program; both its outputs go to the pipe. The error is a sentence for
+    /// people.
+    pub(super) fn spawn(job: &Job, cookie: &str) -> Result<(Worker, PipeReader), String> {
+        let Some((program, args)) = job.argv.split_first() else {
+            return Err("there is no command to run".to_owned());
+        };
+        if !job.cwd.is_dir() {
+            return Err(format!("the folder {} does not exist", job.cwd.display()));
+        }
+        let stdin = open_stdin(job.stdin.as_deref())?;
+        let (output, writer) = io::pipe().map_err(|e| format!("could not make a pipe: {e}"))?;
+        let started = writer.try_clone().and_then(|writer_too| {
+            let mut command = Program::new(program).args(args).folder(&job.cwd).command();
+            command
+                .env_clear()
+                .envs(&job.env)
+                .env("DISPATCH_COOKIE", cookie)
+                .stdin(stdin)
+                .stdout(writer)
+                .stderr(writer_too)
+                .process_group(0)
+                .spawn()
+        });
+        let child = started.map_err(|error| explain(program, &error))?;
+        let pid = Pid::from_child(&child);
+        Ok((Worker { pid, _child: child }, output))
+    }
+
+    /// Sends a signal to the worker and its group. SIGCONT follows where the signal would otherwise
+    /// wait until a stopped process goes on.
+    pub(super) fn signal(&self, signal: Signal) {
+        let _ = kill_process_group(self.pid, signal);
+        if signal == Signal::KILL {
+            // In case it left its own group.
+            let _ = kill_process(self.pid, signal);
+        } else {
+            let _ = kill_process_group(self.pid, Signal::CONT);
+        }
+    }
+
+    /// How it ended, if it has; it stays unreaped.
+    pub(super) fn exit(&self) -> Option<Exit> {
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
+        let status = waitid(WaitId::Pid(self.pid), options).ok()??;
+        match (status.exit_status(), status.terminating_signal()) {
+            (Some(code), _) => Some(Exit::Code(code)),
+            (None, Some(signal)) => Some(Exit::Signal(signal)),
+            (None, None) => None,
+        }
+    }
+
+    /// Gives up the pid of a worker that has ended.
+    pub(super) fn reap(self) {
+        let _ = waitpid(Some(self.pid), WaitOptions::NOHANG);
+    }
+}
+
+fn open_stdin(path: Option<&Path>) -> Result<Stdio, String> {
+    let Some(path) = path else {
+        return Ok(Stdio::null());
+    };
+    let file = File::open(path);
+    file.map(Stdio::from).map_err(|error| {
+        format!(
+            "could not open {} for standard input: {error}",
+            path.display()
+        )
+    })
+}
+
+fn explain(program: &str, error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound if program.contains('/') => {
+            format!("{program} does not exist, or the interpreter it names does not")
+        }
+        io::ErrorKind::NotFound => format!("{program} is not in PATH"),
+        io::ErrorKind::PermissionDenied => format!("{program} may not be executed"),
+        _ => format!("could not start {program}: {error}"),
+    }
+}
