@@ -1,5 +1,14 @@
 //! Errors as the user sees them: one sentence, what to do next, an exit code.
 
+use crate::base::text::error_chain;
+use crate::config::{ConfigError, ConfigProblem};
+use crate::engine::EngineError;
+use crate::engine::land::LandError;
+use crate::engine::start::StartError;
+use crate::git::preflight::Unsuitable;
+use crate::git::{GitError, StoreError};
+use crate::journal::JournalError;
+
 /// The exit codes (README, "Exit codes").
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
@@ -18,6 +27,21 @@ pub enum Exit {
     Held = 5,
     /// Interrupted.
     Interrupted = 130,
+}
+
+impl Exit {
+    /// The exit code a run has earned.
+    pub fn of_run(code: u8) -> Exit {
+        match code {
+            0 => Exit::Ok,
+            2 => Exit::Usage,
+            3 => Exit::TaskFailed,
+            4 => Exit::NeedsPerson,
+            5 => Exit::Held,
+            130 => Exit::Interrupted,
+            _ => Exit::Failed,
+        }
+    }
 }
 
 /// What a subcommand could not do.
@@ -56,5 +80,94 @@ impl CommandError {
     pub fn hint(mut self, hint: impl Into<String>) -> CommandError {
         self.hints.push(hint.into());
         self
+    }
+}
+
+impl From<Unsuitable> for CommandError {
+    fn from(error: Unsuitable) -> CommandError {
+        CommandError::failed(error_chain(&error)).hint(error.hint())
+    }
+}
+
+impl From<StartError> for CommandError {
+    fn from(error: StartError) -> CommandError {
+        CommandError::failed(error_chain(&error)).hint(error.hint())
+    }
+}
+
+impl From<StoreError> for CommandError {
+    fn from(error: StoreError) -> CommandError {
+        CommandError::failed(error_chain(&error))
+    }
+}
+
+impl From<GitError> for CommandError {
+    fn from(error: GitError) -> CommandError {
+        CommandError::failed(error_chain(&error))
+    }
+}
+
+impl From<EngineError> for CommandError {
+    fn from(error: EngineError) -> CommandError {
+        let command = CommandError::failed(error_chain(&error));
+        match error {
+            EngineError::Journal(JournalError::Newer { .. }) => {
+                command.hint("use a newer dispatch; this one only reads what it understands")
+            }
+            EngineError::Journal(JournalError::Unreadable { run, .. }) => command.hint(format!(
+                "nothing was changed; `git log refs/dispatch/runs/{run}` shows what is there"
+            )),
+            _ => command,
+        }
+    }
+}
+
+impl From<ConfigError> for CommandError {
+    fn from(error: ConfigError) -> CommandError {
+        match error {
+            ConfigError::Invalid(problems) => {
+                let texts: Vec<String> = problems.iter().map(ConfigProblem::render).collect();
+                CommandError::failed(format!("the configuration is wrong\n{}", texts.join("\n")))
+            }
+            other => CommandError::failed(error_chain(&other)),
+        }
+    }
+}
+
+impl From<LandError> for CommandError {
+    fn from(error: LandError) -> CommandError {
+        let message = error_chain(&error);
+        let failed = || CommandError::failed(message.clone());
+        let person = || CommandError::new(Exit::NeedsPerson, message.clone());
+        match error {
+            LandError::Nothing => {
+                failed().hint("`dispatch status` shows what passed; `dispatch assemble` tries again")
+            }
+            LandError::Landed { .. } => failed(),
+            LandError::ChecksFailed(_) => person().hint(
+                "`dispatch review` shows what is in; `--force` lands it all the same",
+            ),
+            LandError::NoTarget => failed().hint("name one with `--into BRANCH`"),
+            LandError::TargetGone(name) => failed()
+                .hint(format!("make it with `git branch {name}`, or name another with `--into`")),
+            LandError::NotForward(_) => {
+                failed().hint("leave `--ff` out for a merge commit, or use `--squash`")
+            }
+            LandError::Conflict { .. } => person().hint(
+                "nothing has moved; merge the integration branch by hand, or run the plan again \
+                 from the target as it is now",
+            ),
+            LandError::SeveralCheckouts(name) => {
+                failed().hint(format!("`git worktree list` shows where {name} is checked out"))
+            }
+            LandError::Hook(..) => {
+                person().hint("nothing has moved; `--no-verify` lands without hooks")
+            }
+            LandError::CheckoutRefused { .. } => {
+                failed().hint("nothing has moved; commit or stash the changes there, then land again")
+            }
+            LandError::MovedMeanwhile(_) => failed().hint("nothing was lost; land again"),
+            LandError::Engine(error) => error.into(),
+        }
     }
 }

@@ -1,0 +1,126 @@
+//! Driving a run from the terminal, for every subcommand that does.
+
+use std::sync::Arc;
+
+use crate::base::clock::Clock;
+use crate::board::text;
+use crate::board::view::BoardView;
+use crate::cli::error::{CommandError, Exit};
+use crate::cli::place::Place;
+use crate::cli::watch::{Events, Lines};
+use crate::config::Settings;
+use crate::engine::context::Context;
+use crate::engine::drive::{Driven, Driver, Watcher};
+use crate::engine::publish::render_reports;
+use crate::engine::EngineError;
+use crate::exec::local::LocalExecutor;
+use crate::git::Repo;
+use crate::journal::Journal;
+use crate::model::event::{Event, Recorded};
+use crate::model::run::{RunPhase, RunState};
+use crate::model::suggest;
+use crate::ui::Ui;
+
+/// A run that is ours to drive.
+pub struct Drive<'a> {
+    /// Where.
+    pub place: &'a Place,
+    /// The run as it stands.
+    pub state: RunState,
+    /// Its journal.
+    pub journal: Journal,
+    /// Its settings.
+    pub settings: Settings,
+    /// What a person asked for, to be recorded first.
+    pub asked: Vec<Event>,
+    /// What was recorded before the loop begins, for those who watch.
+    pub recorded: Vec<Recorded>,
+    /// Events on standard output instead of lines and reports.
+    pub json: bool,
+}
+
+impl Drive<'_> {
+    /// Drives the run to its end and prints the report.
+    ///
+    /// # Errors
+    /// When dispatch itself could not go on; the run can be taken up again.
+    pub fn run(self, ui: &Ui) -> Result<Exit, CommandError> {
+        let run = self.state.run.clone();
+        let context = Arc::new(context(
+            &self.place.repo,
+            &self.state,
+            self.settings.clone(),
+            self.place.clock,
+        )?);
+        let resume = suggest::resume(&run);
+        let json = self.json;
+        let driven = if json {
+            self.drive(context, &mut Events::new(ui))
+        } else {
+            let mut lines = Lines::new(ui, self.state.plan.tasks().len());
+            let driven = self.drive(context, &mut lines);
+            lines.finish();
+            driven
+        };
+        let driven = driven.map_err(|error| {
+            CommandError::from(error).hint(format!("nothing is lost; go on with `{resume}`"))
+        })?;
+        if driven.exit == 130 {
+            ui.hint(&format!("the run can go on: `{resume}`"));
+        } else if !json {
+            ui.answer(&text::render(&BoardView::new(&driven.state)));
+            print_reports(ui, &driven.state);
+        }
+        Ok(Exit::of_run(driven.exit))
+    }
+
+    fn drive(
+        self,
+        context: Arc<Context>,
+        watcher: &mut dyn Watcher,
+    ) -> Result<Driven, EngineError> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| EngineError::File("the event loop".to_owned(), error))?;
+        watcher.recorded(&self.state, &self.recorded);
+        let driver = Driver::new(context, self.state, self.journal, watcher, random())?;
+        let driven = runtime.block_on(driver.run(self.asked));
+        // Work that was cut off by a third Ctrl-C is not waited for.
+        runtime.shutdown_background();
+        driven
+    }
+}
+
+/// The draws of this process; `DISPATCH_SEED` makes them repeatable.
+pub fn random() -> fastrand::Rng {
+    let seed = std::env::var("DISPATCH_SEED").ok().and_then(|text| text.parse().ok());
+    seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed)
+}
+
+/// The context of a run whose attempts run on this machine.
+///
+/// # Errors
+/// When the path of this program cannot be found out.
+pub fn context(
+    repo: &Repo,
+    state: &RunState,
+    settings: Settings,
+    clock: Clock,
+) -> Result<Context, EngineError> {
+    let program = std::env::current_exe()
+        .map_err(|error| EngineError::File("this program".to_owned(), error))?;
+    let executor = Arc::new(LocalExecutor::new(program));
+    let (run, plan, base) = (state.run.clone(), state.plan.clone(), state.base);
+    Ok(Context::new(repo.clone(), run, plan, base, settings, executor, clock))
+}
+
+/// The reports that are due, as printed after the board.
+pub fn print_reports(ui: &Ui, state: &RunState) {
+    if matches!(state.phase, RunPhase::Ended(130)) {
+        return;
+    }
+    for report in render_reports(state) {
+        ui.answer(&format!("\n{report}"));
+    }
+}
