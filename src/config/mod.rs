@@ -15,10 +15,14 @@ use crate::base::text::plural;
 
 pub mod builtin;
 mod check;
+mod choice;
 mod file;
 mod merge;
+mod number;
 pub mod problem;
+mod program;
 pub mod settings;
+mod table;
 mod value;
 pub mod variable;
 
@@ -26,7 +30,8 @@ pub use problem::{ConfigProblem, Place};
 pub use settings::Settings;
 pub use variable::{Overrides, unknown_variables};
 
-use file::{ConfigFile, Finding, Origin};
+use file::ConfigFile;
+use table::{Finding, Origin};
 
 /// The file in the top folder of a repository.
 pub const FILE_NAME: &str = ".dispatch.toml";

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::config::file::{Table, WorkerTable};
+use crate::config::table::{Table, WorkerTable};
 use crate::model::conflict::HunkClass;
 use crate::model::integration::History;
 use crate::model::worker::PromptBy;
@@ -80,6 +80,18 @@ fn an_empty_text_takes_back_what_a_weaker_file_says() {
     both.user_file = Some(("u".into(), "[run]\ntarget = \"next\"\nmax_cost = 5".into()));
     let run = resolve(&both).unwrap().run;
     assert_eq!((run.target, run.max_cost), (None, None));
+}
+
+#[test]
+fn commands_that_regenerate_add_up_and_an_empty_one_takes_one_out() {
+    let mut both = sources("[resolve.regenerate]\n\"go.sum\" = \"\"\n\"a.lock\" = \"make a\"");
+    both.user_file = Some((
+        "u".into(),
+        "[resolve.regenerate]\n\"go.sum\" = \"go mod tidy\"\n\"b.lock\" = \"make b\"".into(),
+    ));
+    let regenerate = resolve(&both).unwrap().resolve.regenerate;
+    let globs: Vec<_> = regenerate.keys().map(String::as_str).collect();
+    assert_eq!(globs, ["Cargo.lock", "a.lock", "b.lock"]);
 }
 
 #[test]
