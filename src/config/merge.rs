@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::base::text::did_you_mean;
 use crate::config::builtin;
-use crate::config::file::{ConfigFile, Finding, Given, RetryTable, WorkerTable};
+use crate::config::file::ConfigFile;
 use crate::config::settings::{RetrySettings, Settings};
+use crate::config::table::{Finding, Given, RetryTable, WorkerTable};
 use crate::config::value::Wrong;
 use crate::model::worker::Worker;
 

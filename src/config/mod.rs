@@ -15,10 +15,14 @@ use crate::base::text::plural;
 
 pub mod builtin;
 mod check;
+mod choice;
 mod file;
 mod merge;
+mod number;
 pub mod problem;
+mod program;
 pub mod settings;
+mod table;
 mod value;
 pub mod variable;
 
@@ -26,7 +30,8 @@ pub use problem::{ConfigProblem, Place};
 pub use settings::Settings;
 pub use variable::{Overrides, unknown_variables};
 
-use file::{ConfigFile, Finding, Origin};
+use file::ConfigFile;
+use table::{Finding, Origin};
 
 /// The file in the top folder of a repository.
 pub const FILE_NAME: &str = ".dispatch.toml";
@@ -126,21 +131,27 @@ pub fn load(
     explicit: Option<&Path>,
     overrides: &Overrides,
 ) -> Result<Settings, ConfigError> {
-    let repo_file = match explicit {
-        Some(path) => {
-            let file = read_file(path.to_owned())?;
-            Some(file.ok_or_else(|| ConfigError::Missing(path.to_owned()))?)
-        }
-        None => read_file(repo_top.join(FILE_NAME))?,
-    };
-    let user_file = user_file().map(read_file).transpose()?.flatten();
     let sources = Sources {
-        repo_file,
-        user_file,
+        repo_file: load_repo_file(repo_top, explicit)?,
+        user_file: user_file().map(read_file).transpose()?.flatten(),
         env: environment(),
         overrides: overrides.clone(),
     };
     resolve(&sources).map_err(ConfigError::Invalid)
+}
+
+/// The repository's file, or the one named in its place, which must be there.
+fn load_repo_file(
+    repo_top: &Path,
+    explicit: Option<&Path>,
+) -> Result<Option<(PathBuf, String)>, ConfigError> {
+    let Some(path) = explicit else {
+        return read_file(repo_top.join(FILE_NAME));
+    };
+    match read_file(path.to_owned())? {
+        None => Err(ConfigError::Missing(path.to_owned())),
+        file => Ok(file),
+    }
 }
 
 /// Where the user's file is; none without a home folder.

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::config::file::{Table, WorkerTable};
+use crate::config::table::{Table, WorkerTable};
 use crate::model::conflict::HunkClass;
 use crate::model::integration::History;
 use crate::model::worker::PromptBy;
@@ -80,6 +80,18 @@ fn an_empty_text_takes_back_what_a_weaker_file_says() {
     both.user_file = Some(("u".into(), "[run]\ntarget = \"next\"\nmax_cost = 5".into()));
     let run = resolve(&both).unwrap().run;
     assert_eq!((run.target, run.max_cost), (None, None));
+}
+
+#[test]
+fn commands_that_regenerate_add_up_and_an_empty_one_takes_one_out() {
+    let mut both = sources("[resolve.regenerate]\n\"go.sum\" = \"\"\n\"a.lock\" = \"make a\"");
+    both.user_file = Some((
+        "u".into(),
+        "[resolve.regenerate]\n\"go.sum\" = \"go mod tidy\"\n\"b.lock\" = \"make b\"".into(),
+    ));
+    let regenerate = resolve(&both).unwrap().resolve.regenerate;
+    let globs: Vec<_> = regenerate.keys().map(String::as_str).collect();
+    assert_eq!(globs, ["Cargo.lock", "a.lock", "b.lock"]);
 }
 
 #[test]
@@ -400,8 +412,8 @@ fn worktrees_are_beside_the_repository() {
     let folder =
         Settings::default()
             .worktree
-            .folder(Path::new("/work/shop"), "checkout-7k3q", "api");
-    assert_eq!(folder, Path::new("/work/shop.dispatch/checkout-7k3q/api"));
+            .folder(Path::new("/code/shop"), "checkout-7k3q", "api");
+    assert_eq!(folder, Path::new("/code/shop.dispatch/checkout-7k3q/api"));
 }
 
 /// `#key = …` and the lines it goes on with become settings; `# text` stays a comment.
@@ -485,25 +497,23 @@ fn every_setting_of_the_example_is_explained() {
 }
 
 #[test]
-fn the_files_are_found_and_named() {
+fn the_repository_has_its_file_unless_another_is_named() {
     let folder = tempfile::tempdir().unwrap();
-    let explicit = folder.path().join("other.toml");
-    let load = |explicit| load(folder.path(), explicit, &Overrides::default());
-    let missing = load(Some(&explicit)).unwrap_err();
-    assert!(matches!(missing, ConfigError::Missing(path) if path == explicit));
-
-    std::fs::write(&explicit, "[run]\nmax_parallel = 0").unwrap();
-    let Err(ConfigError::Invalid(found)) = load(Some(&explicit)) else {
-        panic!("a count of 0 was accepted");
-    };
-    assert_eq!(
-        found[0].place.to_string(),
-        format!("{}:2:16", explicit.display())
+    let (own, other) = (
+        folder.path().join(FILE_NAME),
+        folder.path().join("other.toml"),
     );
+    let load = |explicit| load_repo_file(folder.path(), explicit);
+    assert_eq!(load(None).unwrap(), None);
+    let missing = load(Some(&other)).unwrap_err();
+    assert!(matches!(missing, ConfigError::Missing(path) if path == other));
 
-    std::fs::write(&explicit, [0xff]).unwrap();
-    assert!(matches!(
-        load(Some(&explicit)),
-        Err(ConfigError::NotText(_))
-    ));
+    std::fs::write(&own, "[run]").unwrap();
+    std::fs::write(&other, "[board]").unwrap();
+    assert_eq!(load(None).unwrap(), Some((own, "[run]".to_owned())));
+    let named = load(Some(&other)).unwrap();
+    assert_eq!(named, Some((other.clone(), "[board]".to_owned())));
+
+    std::fs::write(&other, [0xff]).unwrap();
+    assert!(matches!(load(Some(&other)), Err(ConfigError::NotText(_))));
 }

@@ -10,7 +10,8 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use crate::base::text::did_you_mean;
-use crate::config::file::{ConfigFile, Finding, Origin, unknown_key};
+use crate::config::file::{ConfigFile, unknown_key};
+use crate::config::table::{Finding, Origin};
 use crate::config::value::{Toml, Wrong};
 
 /// Variables that mean something else: what a worker is told, and what tests set.

@@ -3,9 +3,7 @@
 //! The map below is the law; the page it comes from is the table in `src/lib.rs`. Every file under
 //! `src` is read as tokens, without comments and texts, so a word in a sentence is no arrow.
 
-#[path = "architecture/rules.rs"]
 mod rules;
-#[path = "architecture/tokens.rs"]
 mod tokens;
 
 use std::fs;

@@ -60,14 +60,14 @@ const FORBIDDEN: &[&str] = &[
 ];
 
 /// The place of a module's layer, from the bottom.
-pub fn layer(module: &str) -> Option<usize> {
+pub(super) fn layer(module: &str) -> Option<usize> {
     LAYERS
         .iter()
         .position(|(_, modules)| modules.contains(&module))
 }
 
 /// Everything a file does that it must not, as `file:line: what, why`.
-pub fn findings(file: &str, text: &str) -> Vec<String> {
+pub(super) fn findings(file: &str, text: &str) -> Vec<String> {
     let tokens = tokens(text);
     let scan = Scan {
         file,

@@ -2,13 +2,13 @@
 
 /// A name, or one other character; `::` is one token.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Token {
-    pub text: String,
-    pub line: usize,
+pub(super) struct Token {
+    pub(super) text: String,
+    pub(super) line: usize,
 }
 
 /// Splits a file.
-pub fn tokens(text: &str) -> Vec<Token> {
+pub(super) fn tokens(text: &str) -> Vec<Token> {
     let mut scanner = Scanner {
         rest: text,
         line: 1,

@@ -1,0 +1,89 @@
+//! Kinds of words: a choice between a few.
+
+use crate::base::text::did_you_mean;
+use crate::config::settings::{OnNewConflict, SandboxMode, Scope};
+use crate::config::value::{Kind, Toml, Wrong, expected, wrong};
+use crate::model::conflict::HunkClass;
+use crate::model::integration::History;
+use crate::model::worker::{Dialect, PromptBy};
+
+/// A choice between a few words.
+pub(super) trait Choice: Copy + 'static {
+    /// Each word and what it means.
+    const WORDS: &'static [(&'static str, Self)];
+}
+
+impl<T: Choice> Kind for T {
+    type Value = T;
+
+    fn read(value: &Toml<'_>) -> Result<T, Vec<Wrong>> {
+        let words = || T::WORDS.iter().map(|(word, _)| *word);
+        let Some(text) = value.get_ref().as_str() else {
+            let first = format!("{:?}", T::WORDS[0].0);
+            return expected("a word", &first, value);
+        };
+        if let Some((_, choice)) = T::WORDS.iter().find(|(word, _)| *word == text) {
+            return Ok(*choice);
+        }
+        let all: Vec<_> = words().collect();
+        let hint = match did_you_mean(text, words()) {
+            Some(near) => format!("did you mean {near:?}? it is one of {}", all.join(", ")),
+            None => format!("it is one of {}", all.join(", ")),
+        };
+        wrong(format!("{text:?} is not known"), hint)
+    }
+}
+
+/// Says which words stand for which values.
+macro_rules! choices {
+    ($($kind:ty { $($word:literal => $value:expr,)* })*) => {
+        $(impl Choice for $kind {
+            const WORDS: &'static [(&'static str, $kind)] = &[$(($word, $value)),*];
+        })*
+    };
+}
+
+choices! {
+    PromptBy {
+        "file" => PromptBy::File,
+        "stdin" => PromptBy::Stdin,
+        "argument" => PromptBy::Argument,
+    }
+    Dialect {
+        "text" => Dialect::Text,
+        "claude" => Dialect::Claude,
+        "codex" => Dialect::Codex,
+        "gemini" => Dialect::Gemini,
+        "opencode" => Dialect::Opencode,
+        "aider" => Dialect::Aider,
+    }
+    History {
+        "merge" => History::Merge,
+        "squash" => History::Squash,
+    }
+    OnNewConflict {
+        "note" => OnNewConflict::Note,
+        "pause" => OnNewConflict::Pause,
+    }
+    Scope {
+        "ignore" => Scope::Ignore,
+        "warn" => Scope::Warn,
+        "fail" => Scope::Fail,
+    }
+    SandboxMode {
+        "auto" => SandboxMode::Auto,
+        "off" => SandboxMode::Off,
+        "require" => SandboxMode::Require,
+    }
+    // The other classes are real disagreements, which no rule may settle.
+    HunkClass {
+        "whitespace" => HunkClass::Whitespace,
+        "reformat-vs-edit" => HunkClass::ReformatVsEdit,
+        "imports" => HunkClass::Imports,
+        "version" => HunkClass::Version,
+        "contained-insert" => HunkClass::ContainedInsert,
+        "insert-insert" => HunkClass::InsertInsert,
+        "adjacent" => HunkClass::Adjacent,
+        "comment" => HunkClass::Comment,
+    }
+}
