@@ -2,7 +2,8 @@
 
 use clap::Args;
 
-use crate::cli::error::{CommandError, chain};
+use crate::base::text::error_chain;
+use crate::cli::error::CommandError;
 use crate::ui::Ui;
 
 /// The flag that answers the question in advance.
@@ -52,7 +53,7 @@ fn ask<'a>(ui: &Ui, question: &str, words: &[&'a str]) -> Result<&'a str, Comman
         Ok(None) => Err(refused()),
         Err(error) => Err(CommandError::failed(format!(
             "could not read the answer: {}",
-            chain(&error)
+            error_chain(&error)
         ))),
     }
 }

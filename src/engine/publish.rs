@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use crate::board::completion::Completion;
-use crate::board::{BoardView, markdown};
+use crate::board::markdown;
+use crate::board::view::BoardView;
 use crate::engine::EngineError;
 use crate::engine::context::Context;
 use crate::failure::report::FailureReport;

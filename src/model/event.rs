@@ -121,6 +121,8 @@ pub enum Event {
         /// The result.
         integration: Integration,
     },
+    /// A person wants the candidates assembled, whatever was assembled before.
+    AssemblyRequested {},
     /// A person asked to stop (Ctrl-C).
     StopRequested {},
     /// A person wants a task tried again.

@@ -110,6 +110,15 @@ impl Plan {
         None
     }
 
+    /// The same plan with other priorities, where `priority` gives one.
+    #[must_use]
+    pub fn with_priorities(mut self, priority: impl Fn(TaskNumber) -> Option<i32>) -> Plan {
+        for task in &mut self.tasks {
+            task.fields.priority = priority(task.number).unwrap_or(task.fields.priority);
+        }
+        self
+    }
+
     /// What the whole plan is called.
     pub fn title(&self) -> &str {
         &self.title

@@ -192,6 +192,10 @@ impl RunState {
             Event::RunResumed {} => self.phase = RunPhase::Running,
             Event::StopRequested {} => self.phase = RunPhase::Stopping,
             Event::RunEnded { exit } => self.phase = RunPhase::Ended(*exit),
+            Event::AssemblyRequested {} => {
+                self.integration = None;
+                self.assemble = true;
+            }
             Event::ConflictsFound { conflicts } => self.conflicts.clone_from(conflicts),
             Event::Assembled { integration } => self.integration = Some(integration.clone()),
             Event::Landed { landing } => self.landed = Some(landing.clone()),

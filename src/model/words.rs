@@ -10,6 +10,18 @@ use crate::model::event::FailureClass;
 use crate::model::ids::TaskNumber;
 use crate::model::run::{RunState, Status};
 
+impl CheckOutcome {
+    /// The word for it, in prose and in JSON.
+    pub fn word(self) -> &'static str {
+        match self {
+            CheckOutcome::Passed => "passed",
+            CheckOutcome::Failed => "failed",
+            CheckOutcome::TimedOut => "timed out",
+            CheckOutcome::NotRun => "not run",
+        }
+    }
+}
+
 impl Status {
     /// The status without what follows in brackets: `BLOCKED`, `RETRY`, …
     pub fn word(&self) -> &'static str {

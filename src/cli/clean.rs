@@ -1,0 +1,86 @@
+//! `dispatch clean [RUN]`: remove what a finished run no longer needs.
+
+use clap::Args;
+
+use crate::base::text::plural;
+use crate::cli::Answer;
+use crate::cli::driving::context;
+use crate::cli::error::{CommandError, Exit};
+use crate::cli::place::{Default, Place, find_task};
+use crate::engine::EngineError;
+use crate::engine::clean::{self, Plan};
+use crate::journal::Journal;
+use crate::model::event::Event;
+use crate::model::run::RunPhase;
+use crate::ui::Ui;
+
+/// Remove worktrees of a finished run and branches that are landed
+#[derive(Args, Debug, Clone)]
+pub struct CleanArgs {
+    /// The run [default: the latest one]
+    pub run: Option<String>,
+    /// Say what would go, and stop
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Remove the worktrees of these tasks even with uncommitted work in them
+    #[arg(long, value_name = "TASKS", value_delimiter = ',')]
+    pub force: Vec<String>,
+}
+
+/// Runs the subcommand.
+///
+/// # Errors
+/// When the run is being driven, or something cannot be removed.
+pub fn run(args: CleanArgs, ui: &Ui) -> Answer {
+    let place = Place::open()?;
+    let run = place.find_run(args.run.as_deref(), Default::Latest)?;
+    let _lock = place.lock(&run)?;
+    let loaded = place.load(&run)?;
+    if !matches!(loaded.state.phase, RunPhase::Ended(_)) {
+        return Err(CommandError::failed(format!("{run} has not ended"))
+            .hint(format!("`dispatch resume {run}` takes it up again")));
+    }
+    let state = loaded.state;
+    let mut journal =
+        Journal::reopen(&place.repo, &loaded.replayed).map_err(EngineError::from)?;
+    let context = context(&place.repo, &state, loaded.settings, place.clock)?;
+    let mut forced = Vec::new();
+    for name in &args.force {
+        forced.push(find_task(&state.plan, name)?.number);
+    }
+    let plan = clean::plan(&context, &state, &forced)?;
+    show(&plan, args.dry_run, ui);
+    if args.dry_run || (plan.worktrees.is_empty() && plan.branches.is_empty()) {
+        return Ok(Exit::Ok);
+    }
+    let cleaned = Event::Cleaned {
+        worktrees: plan.worktrees.iter().map(|gone| gone.path.display().to_string()).collect(),
+        branches: plan.branches.iter().map(|(branch, _)| branch.clone()).collect(),
+    };
+    journal.append(vec![cleaned], place.clock.now()).map_err(EngineError::from)?;
+    clean::carry_out(&context, &plan)?;
+    ui.answer(&format!(
+        "removed {} and {}; the journal of {run} stays\n",
+        plural(plan.worktrees.len(), "worktree"),
+        if plan.branches.len() == 1 { "1 branch".to_owned() } else {
+            format!("{} branches", plan.branches.len())
+        },
+    ));
+    Ok(Exit::Ok)
+}
+
+fn show(plan: &Plan, dry_run: bool, ui: &Ui) {
+    let verb = if dry_run { "would remove" } else { "removing" };
+    for worktree in &plan.worktrees {
+        ui.status(&format!("{verb} worktree {}", worktree.path.display()));
+    }
+    for (branch, tip) in &plan.branches {
+        ui.status(&format!("{verb} branch {branch} (was {})", tip.short()));
+    }
+    for (name, why) in &plan.kept {
+        ui.status(&format!("keeping {name}: {why}"));
+    }
+    if plan.worktrees.is_empty() && plan.branches.is_empty() {
+        ui.status("nothing to remove");
+    }
+}

@@ -1,0 +1,69 @@
+//! `dispatch diff RUN TASK`: what a task changed, through git's own diff.
+
+use clap::Args;
+
+use crate::cli::Answer;
+use crate::cli::error::{CommandError, Exit};
+use crate::cli::place::{Default, Place, find_task};
+use crate::cli::resume::split_names;
+use crate::model::run::{Attempt, RunState};
+use crate::model::ids::{Oid, TaskNumber};
+use crate::ui::Ui;
+
+/// Show what a task changed
+#[derive(Args, Debug, Clone)]
+pub struct DiffArgs {
+    /// The run (may be left out) and the task, by number or tag
+    #[arg(required = true, num_args = 1..=2, value_names = ["RUN", "TASK"])]
+    pub names: Vec<String>,
+    /// Only files and counts
+    #[arg(long)]
+    pub stat: bool,
+}
+
+/// Runs the subcommand: the task's candidate, else what its last attempt left.
+///
+/// # Errors
+/// When the task has changed nothing.
+pub fn run(args: DiffArgs, ui: &Ui) -> Answer {
+    let place = Place::open()?;
+    let (run, task) = split_names(&place, &args.names, Default::Latest)?;
+    let state = place.load(&run)?.state;
+    let number = find_task(&state.plan, &task)?.number;
+    let Some((from, to)) = change(&state, number) else {
+        return Err(CommandError::failed(format!("{number} of {run} has changed nothing")));
+    };
+    show(&place, from, to, args.stat, ui)
+}
+
+/// From which commit to which a task changed something.
+pub fn change(state: &RunState, number: TaskNumber) -> Option<(Oid, Oid)> {
+    let kept = |attempt: &Attempt| attempt.outcome.as_ref().and_then(|outcome| outcome.kept);
+    let attempts = &state.task(number).attempts;
+    match state.task(number).candidate() {
+        Some(candidate) => Some((attempts.last()?.base?, candidate)),
+        None => {
+            attempts.iter().rev().find_map(|attempt| Some((attempt.base?, kept(attempt)?)))
+        }
+    }
+}
+
+/// On a terminal git shows it, with its pager and colours; elsewhere it is plain text.
+///
+/// # Errors
+/// When git cannot be run.
+pub fn show(place: &Place, from: Oid, to: Oid, stat: bool, ui: &Ui) -> Answer {
+    let (from, to) = (from.to_string(), to.to_string());
+    let mut args = vec!["diff", "--no-ext-diff", "--find-renames", &from, &to];
+    if stat {
+        args.insert(1, "--stat");
+    }
+    if ui.is_interactive() && std::io::IsTerminal::is_terminal(&std::io::stdout()) {
+        let program = place.repo.git().program().args(&args);
+        program.on_terminal().map_err(|error| CommandError::failed(error.to_string()))?;
+    } else {
+        let text = place.repo.git().run(&args)?;
+        ui.answer(&String::from_utf8_lossy(&text));
+    }
+    Ok(Exit::Ok)
+}

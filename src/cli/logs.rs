@@ -1,0 +1,87 @@
+//! `dispatch logs RUN TASK [-f]`: what the worker wrote, as bytes made safe for the terminal.
+
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use clap::Args;
+
+use crate::base::text::terminal_safe;
+use crate::cli::Answer;
+use crate::cli::error::{CommandError, Exit};
+use crate::cli::place::{Default, Place, find_task};
+use crate::cli::resume::split_names;
+use crate::exec::local::LocalExecutor;
+use crate::exec::log::{self, Follower};
+use crate::exec::{Executor, JobStatus};
+use crate::ui::Ui;
+
+/// How often a log that is followed is looked at.
+const FOLLOW_INTERVAL: Duration = Duration::from_millis(200);
+
+/// Show what a worker wrote
+#[derive(Args, Debug, Clone)]
+pub struct LogsArgs {
+    /// The run (may be left out) and the task, by number or tag
+    #[arg(required = true, num_args = 1..=2, value_names = ["RUN", "TASK"])]
+    pub names: Vec<String>,
+    /// Go on showing until the worker is over
+    #[arg(long, short = 'f')]
+    pub follow: bool,
+    /// Which attempt [default: the last one]
+    #[arg(long, value_name = "N")]
+    pub attempt: Option<u32>,
+}
+
+/// Runs the subcommand.
+///
+/// # Errors
+/// When the task has no log on this machine.
+pub fn run(args: LogsArgs, ui: &Ui) -> Answer {
+    let place = Place::open()?;
+    let (run, task) = split_names(&place, &args.names, Default::Latest)?;
+    let state = place.load(&run)?.state;
+    let task = find_task(&state.plan, &task)?;
+    let last = state.task(task.number).last_attempt().map(|attempt| attempt.number);
+    let Some(attempt) = args.attempt.or(last) else {
+        return Err(CommandError::failed(format!("{} of {run} has not started", task.number)));
+    };
+    let folder = place.repo.attempt_folder(run.as_str(), task.number.0, attempt).join("worker");
+    if !folder.is_dir() {
+        return Err(CommandError::failed(format!(
+            "attempt {attempt} at {} of {run} has no log on this machine",
+            task.number
+        ))
+        .hint("logs stay where the run was made; `dispatch show` reads the rest from git"));
+    }
+    let failed = |error: crate::exec::ExecError| {
+        CommandError::failed(crate::base::text::error_chain(&error))
+    };
+    if !args.follow {
+        let bytes = log::read(&folder).map_err(failed)?;
+        print(ui, &bytes);
+        return Ok(Exit::Ok);
+    }
+    let executor = LocalExecutor::new("dispatch");
+    let mut follower = Follower::new(&folder);
+    loop {
+        // The status comes first: what is written before the end is read after it was seen.
+        let over = !matches!(executor.status(&folder).map_err(failed)?, JobStatus::Alive);
+        let bytes = follower.read().map_err(failed)?;
+        print(ui, &bytes);
+        if over && bytes.is_empty() {
+            return Ok(Exit::Ok);
+        }
+        if bytes.is_empty() {
+            std::thread::sleep(FOLLOW_INTERVAL);
+        }
+    }
+}
+
+/// A file or pipe gets the bytes' text as it is; a terminal gets no escape sequences.
+fn print(ui: &Ui, bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    match std::io::stdout().is_terminal() {
+        true => ui.answer(&terminal_safe(&text)),
+        false => ui.answer(&text),
+    }
+}

@@ -1,0 +1,247 @@
+//! `dispatch run PLAN`: show the plan, ask, run it.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use crate::base::process::Program;
+use crate::base::text::plural;
+use crate::cli::Answer;
+use crate::cli::driving::{Drive, random};
+use crate::cli::error::{CommandError, Exit};
+use crate::cli::load::{Loaded, load_plan};
+use crate::cli::place::{Place, find_task};
+use crate::cli::question::{Consent, refused};
+use crate::config::variable::Overrides;
+use crate::config::{self, Settings};
+use crate::engine::start::{self, Prepared, create, worker_name};
+use crate::git::preflight::Remark;
+use crate::model::ids::TaskNumber;
+use crate::model::plan::{Plan, Task};
+use crate::plan::{Format, render};
+use crate::plan::diagnostic::render_diagnostics;
+use crate::schedule::priority;
+use crate::ui::Ui;
+
+/// Run a plan: every task in a worktree and branch of its own
+#[derive(Args, Debug, Clone)]
+pub struct RunArgs {
+    /// The plan: Markdown, TOML or JSON; `-` reads Markdown from standard input
+    pub plan: PathBuf,
+    /// The commit every independent task starts from [default: HEAD]
+    #[arg(long, value_name = "REV")]
+    pub base: Option<String>,
+    /// The branch the result is meant for [default: the current branch]
+    #[arg(long, value_name = "BRANCH")]
+    pub into: Option<String>,
+    /// How many tasks run at once [default: 3]
+    #[arg(long, short = 'j', value_name = "N")]
+    pub max_parallel: Option<usize>,
+    /// Run only these tasks, by number or tag
+    #[arg(long, value_name = "TASKS", value_delimiter = ',')]
+    pub only: Vec<String>,
+    /// Do not assemble the branches at the end
+    #[arg(long)]
+    pub no_assemble: bool,
+    /// Show the plan and stop
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Print one JSON object per event on standard output
+    #[arg(long)]
+    pub json: bool,
+    /// Use this file in place of the repository's .dispatch.toml
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Whether to ask
+    #[command(flatten)]
+    pub consent: Consent,
+}
+
+/// Runs the subcommand.
+///
+/// # Errors
+/// Every reason not to start comes before anything is created.
+pub fn run(args: RunArgs, ui: &Ui) -> Answer {
+    let place = Place::open()?;
+    let settings = settings(&place, &args)?;
+    let workers: BTreeSet<String> = settings.workers.keys().cloned().collect();
+    let loaded = load_plan(&args.plan, Some(&workers))?;
+    show_warnings(ui, &loaded);
+    let only = chosen(&loaded.plan, &args.only)?;
+    let prepared = start::prepare(&place.repo, &loaded.plan, &settings, only)?;
+    say_remarks(&place, &prepared, ui)?;
+    show(ui, &args, &loaded.plan, &settings, &prepared);
+    if args.dry_run {
+        return Ok(Exit::Ok);
+    }
+    let plan = agree(&args, loaded.plan, &workers, &settings, &place, ui)?;
+    // The plan may have been edited, so what it needs is looked at again.
+    let only = chosen(&plan, &args.only)?;
+    let prepared = Prepared { only, ..start::prepare(&place.repo, &plan, &settings, None)? };
+    let now = place.clock.now();
+    let assemble = !args.no_assemble;
+    let started =
+        create(&place.repo, plan, &settings, &prepared, assemble, now, &mut random())?;
+    if !args.json {
+        ui.status(&format!("run {}", started.state.run));
+    }
+    let drive = Drive {
+        place: &place,
+        state: started.state,
+        journal: started.journal,
+        settings,
+        asked: Vec::new(),
+        recorded: vec![started.first],
+        json: args.json,
+    };
+    let answer = drive.run(ui);
+    drop(started.lock);
+    answer
+}
+
+fn settings(place: &Place, args: &RunArgs) -> Result<Settings, CommandError> {
+    let overrides = Overrides::default()
+        .with("--base", "run.base", args.base.as_ref())
+        .with("--into", "run.target", args.into.as_ref())
+        .with("--max-parallel", "run.max_parallel", args.max_parallel);
+    Ok(config::load(&place.repo.top, args.config.as_deref(), &overrides)?)
+}
+
+fn show_warnings(ui: &Ui, loaded: &Loaded) {
+    if !loaded.warnings.is_empty() {
+        ui.status(render_diagnostics(&loaded.source, &loaded.warnings).trim_end());
+    }
+}
+
+fn chosen(plan: &Plan, names: &[String]) -> Result<Option<Vec<TaskNumber>>, CommandError> {
+    if names.is_empty() {
+        return Ok(None);
+    }
+    let numbers: Result<BTreeSet<TaskNumber>, CommandError> =
+        names.iter().map(|name| Ok(find_task(plan, name)?.number)).collect();
+    Ok(Some(numbers?.into_iter().collect()))
+}
+
+fn say_remarks(place: &Place, prepared: &Prepared, ui: &Ui) -> Result<(), CommandError> {
+    for remark in place.repo.remarks()? {
+        ui.warning(match remark {
+            Remark::Shallow => "this is a shallow clone: history ends early, merges may need more",
+            Remark::Submodules => "submodules are not checked out in the worktrees",
+        });
+    }
+    if place.repo.is_dirty()? {
+        ui.warning(
+            "the checkout has uncommitted changes; they are NOT part of the base and stay untouched",
+        );
+    }
+    if prepared.target.is_none() {
+        ui.warning("HEAD is detached: name the branch to land on with `dispatch land --into BRANCH`");
+    }
+    Ok(())
+}
+
+/// The plan, then one line about what is going to happen.
+fn show(ui: &Ui, args: &RunArgs, plan: &Plan, settings: &Settings, prepared: &Prepared) {
+    let text = format!("{}\n{}\n", render(plan, Format::Markdown), facts(plan, settings, prepared));
+    if args.json { ui.status(text.trim_end()) } else { ui.answer(&text) }
+}
+
+fn facts(plan: &Plan, settings: &Settings, prepared: &Prepared) -> String {
+    let is_chosen = |task: &&Task| {
+        prepared.only.as_ref().is_none_or(|only| only.contains(&task.number))
+    };
+    let tasks: Vec<&Task> = plan.tasks().iter().filter(is_chosen).collect();
+    let free = tasks.iter().filter(|task| task.depends_on.is_empty()).count();
+    let workers: BTreeSet<&str> = tasks.iter().map(|task| worker_name(task, settings)).collect();
+    let workers: Vec<&str> = workers.into_iter().collect();
+    format!(
+        "{} · {} at once · {} · base {} ({}) · target {}",
+        plural(tasks.len(), "task"),
+        free.min(settings.run.max_parallel),
+        workers.join(", "),
+        prepared.base.short(),
+        prepared.base_name,
+        prepared.target.as_deref().unwrap_or("none"),
+    )
+}
+
+/// The question of the plan's fate, until it is answered by yes or no.
+fn agree(
+    args: &RunArgs,
+    mut plan: Plan,
+    workers: &BTreeSet<String>,
+    settings: &Settings,
+    place: &Place,
+    ui: &Ui,
+) -> Result<Plan, CommandError> {
+    loop {
+        let question = format!("Dispatch {}?", plural(plan.tasks().len(), "task"));
+        match args.consent.choose(ui, &question, &["yes", "no", "edit", "priorities"])? {
+            "yes" => return Ok(plan),
+            "edit" => plan = edited(args, workers, settings, place, ui)?.unwrap_or(plan),
+            "priorities" => plan = reprioritised(plan, ui)?,
+            _ => return Err(refused()),
+        }
+    }
+}
+
+/// Opens the plan in the user's editor and checks it again; a broken plan is shown and not taken.
+fn edited(
+    args: &RunArgs,
+    workers: &BTreeSet<String>,
+    settings: &Settings,
+    place: &Place,
+    ui: &Ui,
+) -> Result<Option<Plan>, CommandError> {
+    if args.plan == Path::new("-") {
+        ui.warning("a plan from standard input cannot be edited");
+        return Ok(None);
+    }
+    open_editor(&args.plan)?;
+    let loaded = match load_plan(&args.plan, Some(workers)) {
+        Ok(loaded) => loaded,
+        Err(error) => {
+            ui.error(&error.message);
+            return Ok(None);
+        }
+    };
+    show_warnings(ui, &loaded);
+    let only = chosen(&loaded.plan, &args.only)?;
+    let prepared = start::prepare(&place.repo, &loaded.plan, settings, only)?;
+    show(ui, args, &loaded.plan, settings, &prepared);
+    Ok(Some(loaded.plan))
+}
+
+/// Opens a file in `$VISUAL`, else `$EDITOR`, else vi. The variable may hold arguments, as git and
+/// others allow, so the shell splits it.
+fn open_editor(file: &Path) -> Result<(), CommandError> {
+    let variable = |name| std::env::var(name).ok().filter(|text: &String| !text.trim().is_empty());
+    let editor = variable("VISUAL").or_else(|| variable("EDITOR")).unwrap_or_else(|| "vi".into());
+    let shell = Program::new("sh").arg("-c").arg(format!("{editor} \"$@\"")).arg(&editor).arg(file);
+    match shell.on_terminal() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(CommandError::failed(format!("the editor `{editor}` ended with {status}"))),
+        Err(error) => Err(CommandError::failed(format!("the editor `{editor}` cannot run: {error}"))),
+    }
+}
+
+/// `3 1`: these go first, in this order.
+fn reprioritised(plan: Plan, ui: &Ui) -> Result<Plan, CommandError> {
+    let line = ui
+        .ask_line("which tasks go first, such as `3 1`? ")
+        .map_err(|error| CommandError::failed(format!("could not read the answer: {error}")))?;
+    let names = line.unwrap_or_default();
+    let order: Result<Vec<TaskNumber>, CommandError> = names
+        .split([' ', ','])
+        .filter(|name| !name.is_empty())
+        .map(|name| Ok(find_task(&plan, name)?.number))
+        .collect();
+    match order {
+        Ok(order) => Ok(priority::with_order(plan, &order)),
+        Err(error) => {
+            ui.error(&error.message);
+            Ok(plan)
+        }
+    }
+}

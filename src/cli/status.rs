@@ -1,0 +1,195 @@
+//! `dispatch status`, `board`, `report` and `history`: reading runs, from git alone.
+
+use clap::Args;
+use serde_json::json;
+
+use crate::board::completion::Completion;
+use crate::board::view::{BoardView, Standing};
+use crate::board::{json, text};
+use crate::cli::Answer;
+use crate::cli::error::{CommandError, Exit};
+use crate::cli::place::{Default, Place};
+use crate::engine::publish::{render_board_file, render_reports};
+use crate::failure::report::FailureReport;
+use crate::journal::runs::{self, RunLock};
+use crate::model::run::{RunPhase, RunState};
+use crate::ui::Ui;
+
+/// Show where a run stands
+#[derive(Args, Debug, Clone)]
+pub struct StatusArgs {
+    /// The run [default: the latest one]
+    pub run: Option<String>,
+    /// Print the board as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Print the board of a run as it stands in DISPATCH.md
+#[derive(Args, Debug, Clone)]
+pub struct BoardArgs {
+    /// The run [default: the latest one]
+    pub run: Option<String>,
+    /// Print the board as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Print the failure or completion report of a run
+#[derive(Args, Debug, Clone)]
+pub struct ReportArgs {
+    /// The run [default: the latest one]
+    pub run: Option<String>,
+    /// Print it as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// List the runs of this repository
+#[derive(Args, Debug, Clone)]
+pub struct HistoryArgs {
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// A run and whether anybody drives it.
+struct Shown {
+    state: RunState,
+    view: BoardView,
+}
+
+fn show(place: &Place, name: Option<&str>) -> Result<Shown, CommandError> {
+    let run = place.find_run(name, Default::Latest)?;
+    let state = place.load(&run)?.state;
+    let mut view = BoardView::new(&state);
+    let over = matches!(state.phase, RunPhase::Ended(_));
+    if !over && !RunLock::is_held(&place.repo, &run) {
+        view.standing = Standing::Interrupted;
+    }
+    Ok(Shown { state, view })
+}
+
+/// Runs `dispatch status`.
+///
+/// # Errors
+/// When the run cannot be read.
+pub fn status(args: StatusArgs, ui: &Ui) -> Answer {
+    let place = Place::open()?;
+    let shown = show(&place, args.run.as_deref())?;
+    if args.json {
+        ui.answer(&pretty(&json::value(&shown.view)));
+        return Ok(Exit::Ok);
+    }
+    ui.answer(&text::render(&shown.view));
+    if shown.view.standing == Standing::Interrupted {
+        ui.hint(&format!("`dispatch resume {}` takes it up again", shown.state.run));
+    }
+    Ok(Exit::Ok)
+}
+
+/// Runs `dispatch board`.
+///
+/// # Errors
+/// When the run cannot be read.
+pub fn board(args: BoardArgs, ui: &Ui) -> Answer {
+    let place = Place::open()?;
+    let shown = show(&place, args.run.as_deref())?;
+    match args.json {
+        true => ui.answer(&pretty(&json::value(&shown.view))),
+        false => ui.answer(&render_board_file(&shown.state)),
+    }
+    Ok(Exit::Ok)
+}
+
+/// Runs `dispatch report`.
+///
+/// # Errors
+/// When the run cannot be read, or there is nothing to report yet.
+pub fn report(args: ReportArgs, ui: &Ui) -> Answer {
+    let place = Place::open()?;
+    let state = show(&place, args.run.as_deref())?.state;
+    if args.json {
+        let value = match FailureReport::new(&state) {
+            Some(report) => json!({"version": 1, "kind": "failure", "report": report.value()}),
+            None => json!({
+                "version": 1,
+                "kind": "completion",
+                "report": Completion::new(&state).value(),
+            }),
+        };
+        ui.answer(&pretty(&value));
+        return Ok(Exit::Ok);
+    }
+    let reports = render_reports(&state);
+    if reports.is_empty() {
+        return Err(CommandError::failed(format!("{} has not ended", state.run))
+            .hint(format!("`dispatch status {}` shows where it stands", state.run)));
+    }
+    ui.answer(&reports.join("\n"));
+    Ok(Exit::Ok)
+}
+
+/// Runs `dispatch history`.
+///
+/// # Errors
+/// When the references cannot be read.
+pub fn history(args: HistoryArgs, ui: &Ui) -> Answer {
+    let place = Place::open()?;
+    let mut rows = Vec::new();
+    for entry in runs::list(&place.store)?.into_iter().rev() {
+        match show(&place, Some(entry.run.as_str())) {
+            Ok(shown) => rows.push(row(&shown)),
+            // One broken journal must not hide the others.
+            Err(error) => rows.push(json!({
+                "run": entry.run.as_str(),
+                "state": "unreadable",
+                "title": error.message,
+            })),
+        }
+    }
+    if args.json {
+        ui.answer(&pretty(&json!({"version": 1, "runs": rows})));
+        return Ok(Exit::Ok);
+    }
+    if rows.is_empty() {
+        ui.hint("there is no run in this repository yet; `dispatch run PLAN` makes one");
+    }
+    for row in &rows {
+        let field = |name: &str| row[name].as_str().unwrap_or_default().to_owned();
+        let counts = match row["tasks"].as_u64() {
+            Some(tasks) => format!("{}/{tasks} done", row["done"]),
+            None => String::new(),
+        };
+        ui.answer(&format!(
+            "{:<16} {:<13} {:<11} {:<17} {}\n",
+            field("run"),
+            field("state"),
+            counts,
+            field("started").get(..16).unwrap_or_default().replace('T', " "),
+            crate::base::text::terminal_safe(&field("title")),
+        ));
+    }
+    Ok(Exit::Ok)
+}
+
+fn row(shown: &Shown) -> serde_json::Value {
+    let Shown { state, view } = shown;
+    json!({
+        "run": state.run.as_str(),
+        "title": state.plan.title(),
+        "state": view.standing.word(),
+        "started": state.started.to_string(),
+        "updated": state.updated.to_string(),
+        "base": state.base.to_string(),
+        "target": state.target,
+        "tasks": state.plan.tasks().len(),
+        "done": view.done(),
+        "landed": state.landed.as_ref().map(|landed| landed.to.to_string()),
+    })
+}
+
+/// One JSON object for people and programs.
+pub fn pretty(value: &serde_json::Value) -> String {
+    format!("{value:#}\n")
+}
