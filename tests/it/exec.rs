@@ -134,6 +134,17 @@ impl Bench {
     }
 }
 
+impl Drop for Bench {
+    /// A failed test leaves nothing running.
+    fn drop(&mut self) {
+        if let Ok(adopted) = self.executor.adopt(&self.folder()) {
+            adopted.stopper().stop(StopSignal::Kill);
+            let _ = self.runtime.block_on(adopted.wait());
+        }
+        let _ = kill_orphans(&self.folder());
+    }
+}
+
 /// Something to wait for and to say, without sleeping.
 struct Pipe(File);
 
