@@ -1,6 +1,6 @@
 //! What a worker gets and gives back: its prompt, its command line, its environment, its report.
 //!
-//! Everything here is text and values; the worker itself is run by [`crate::exec`].
+//! Everything here is text and values; running the worker is the business of the room `exec`.
 
 pub mod command;
 pub mod environment;
