@@ -163,7 +163,11 @@ impl<'a> Watch<'a> {
         let exit = self.until_exit();
         let millis = self.started.elapsed().as_millis() as u64;
         self.let_children_end();
-        let leftovers = leftovers::kill(&self.worker, &mut self.signals, cookie);
+        let mut leftovers = leftovers::kill(&self.worker, &mut self.signals, cookie);
+        if leftovers.is_empty() && self.output.is_some() {
+            // Somebody holds the output, but the system does not say who.
+            leftovers.push("an unknown background process".to_owned());
+        }
         self.drain();
         self.worker.reap();
         JobEnd {

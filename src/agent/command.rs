@@ -1,0 +1,277 @@
+//! The command line of a worker.
+
+use crate::model::plan::Task;
+use crate::model::worker::{PromptBy, Worker};
+
+/// The longest prompt on a command line, in bytes. Linux takes no argument above 128 KiB.
+pub const ARGUMENT_LIMIT: usize = 120 * 1024;
+
+/// What the placeholders of a command stand for.
+#[derive(Clone, Copy, Debug)]
+pub struct Vars<'a> {
+    /// `{prompt_file}`: the file with the prompt.
+    pub prompt_file: &'a str,
+    /// `{prompt}`: the prompt itself.
+    pub prompt_text: &'a str,
+    /// `{worktree}`: the working directory.
+    pub worktree: &'a str,
+    /// `{run}`: the run.
+    pub run: &'a str,
+    /// `{task}`: the number of the task.
+    pub task: &'a str,
+    /// `{attempt}`: the number of the attempt.
+    pub attempt: &'a str,
+}
+
+/// What to execute.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CommandLine {
+    /// The program and its arguments.
+    pub argv: Vec<String>,
+    /// Whether standard input is the prompt; empty otherwise.
+    pub stdin_is_prompt: bool,
+}
+
+/// A worker and a task that make no command.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum CommandLineError {
+    /// A worker without a command of its own does what the task's `run` says.
+    #[error("worker {worker} needs run; give the task a line such as `- run: make test`")]
+    NeedsRun {
+        /// The worker profile.
+        worker: String,
+    },
+    /// The prompt does not fit on a command line.
+    #[error(
+        "the prompt has {kib} KiB, too much for an argument of worker {worker}; \
+         set prompt = \"file\" or \"stdin\" for it"
+    )]
+    PromptTooLong {
+        /// The worker profile.
+        worker: String,
+        /// The length of the prompt.
+        kib: usize,
+    },
+    /// No argument can hold a NUL.
+    #[error(
+        "the prompt has a NUL character, which no argument can hold; \
+         set prompt = \"file\" or \"stdin\" for worker {worker}"
+    )]
+    NulInPrompt {
+        /// The worker profile.
+        worker: String,
+    },
+}
+
+/// Whether the worker can do the task at all; a plan is checked with this before anything starts.
+///
+/// # Errors
+/// When the worker has no command and the task no `run`.
+pub fn check_worker(worker: &Worker, task: &Task) -> Result<(), CommandLineError> {
+    script(worker, task).map(drop)
+}
+
+/// The script of a worker without a command, `None` for one that has a command.
+fn script<'a>(worker: &Worker, task: &'a Task) -> Result<Option<&'a str>, CommandLineError> {
+    if !worker.command.is_empty() {
+        return Ok(None);
+    }
+    let run = task.fields.run.as_deref();
+    let given = run.filter(|run| !run.trim().is_empty());
+    given.map(Some).ok_or_else(|| CommandLineError::NeedsRun {
+        worker: worker.name.clone(),
+    })
+}
+
+/// The command line for one attempt.
+///
+/// Placeholders are replaced inside each argument, once, and never by a shell: what stands in a
+/// title or a prompt stays text. A script (`run`) is handed to `sh -c` as it was written, without
+/// replacements; it finds everything in its environment.
+///
+/// # Errors
+/// When the worker cannot do the task, or the prompt fits on no command line.
+pub fn command_line(
+    worker: &Worker,
+    task: &Task,
+    vars: &Vars<'_>,
+) -> Result<CommandLine, CommandLineError> {
+    let stdin_is_prompt = worker.prompt == PromptBy::Stdin;
+    if let Some(run) = script(worker, task)? {
+        let argv = ["sh", "-c", run].map(str::to_owned).to_vec();
+        return Ok(CommandLine {
+            argv,
+            stdin_is_prompt,
+        });
+    }
+    let mut command = worker.command.clone();
+    let names_prompt = command.iter().any(|arg| arg.contains("{prompt}"));
+    let appended = worker.prompt == PromptBy::Argument && !names_prompt;
+    if appended {
+        command.push("{prompt}".to_owned());
+    }
+    if names_prompt || appended {
+        check_argument(worker, vars.prompt_text)?;
+    }
+    Ok(CommandLine {
+        argv: command.iter().map(|arg| fill_in(arg, vars)).collect(),
+        stdin_is_prompt,
+    })
+}
+
+fn check_argument(worker: &Worker, prompt: &str) -> Result<(), CommandLineError> {
+    let worker = worker.name.clone();
+    if prompt.len() > ARGUMENT_LIMIT {
+        let kib = prompt.len().div_ceil(1024);
+        return Err(CommandLineError::PromptTooLong { worker, kib });
+    }
+    match prompt.contains('\0') {
+        true => Err(CommandLineError::NulInPrompt { worker }),
+        false => Ok(()),
+    }
+}
+
+/// Replaces in one pass, so that a placeholder inside a value stays as it is. Other braces stay.
+fn fill_in(arg: &str, vars: &Vars<'_>) -> String {
+    let places = [
+        ("{prompt_file}", vars.prompt_file),
+        ("{prompt}", vars.prompt_text),
+        ("{worktree}", vars.worktree),
+        ("{run}", vars.run),
+        ("{task}", vars.task),
+        ("{attempt}", vars.attempt),
+    ];
+    let mut filled = String::new();
+    let mut rest = arg;
+    while let Some(at) = rest.find('{') {
+        filled.push_str(&rest[..at]);
+        rest = &rest[at..];
+        let place = places.iter().find(|(name, _)| rest.starts_with(name));
+        let (length, value) = place.map_or((1, "{"), |(name, value)| (name.len(), *value));
+        filled.push_str(value);
+        rest = &rest[length..];
+    }
+    filled + rest
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::model::ids::TaskNumber;
+    use crate::model::plan::TaskFields;
+    use crate::model::worker::Dialect;
+
+    fn worker(command: &[&str], prompt: PromptBy) -> Worker {
+        Worker {
+            name: if command.is_empty() { "shell" } else { "agent" }.to_owned(),
+            command: command.iter().map(|arg| (*arg).to_owned()).collect(),
+            prompt,
+            dialect: Dialect::Text,
+            env: Vec::new(),
+            concurrency: None,
+            timeout: None,
+            stall_timeout: None,
+            fallback: Vec::new(),
+            retry_in_place: false,
+        }
+    }
+
+    fn line_for(worker: &Worker, run: Option<&str>, prompt: &str) -> String {
+        let task = Task {
+            number: TaskNumber(2),
+            tag: "API".to_owned(),
+            title: "Build".to_owned(),
+            label: None,
+            prompt: String::new(),
+            depends_on: Vec::new(),
+            fields: TaskFields {
+                run: run.map(str::to_owned),
+                ..TaskFields::default()
+            },
+        };
+        let vars = Vars {
+            prompt_file: "/a/prompt.md",
+            prompt_text: prompt,
+            worktree: "/w/api",
+            run: "shop-7k3q",
+            task: "2",
+            attempt: "1",
+        };
+        match command_line(worker, &task, &vars) {
+            Ok(line) => format!("{:?} stdin={}", line.argv, line.stdin_is_prompt),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn placeholders_become_parts_of_arguments_and_are_replaced_once() {
+        let worker = worker(
+            &[
+                "agent",
+                "--in={worktree}",
+                "{run}/{task}/{attempt}",
+                "{prompt}",
+                "{\"a\": {b}}",
+                "{",
+            ],
+            PromptBy::File,
+        );
+        insta::assert_snapshot!(
+            line_for(&worker, None, "use {task}; $(rm -rf /) \"quoted\""),
+            @r#"["agent", "--in=/w/api", "shop-7k3q/2/1", "use {task}; $(rm -rf /) \"quoted\"", "{\"a\": {b}}", "{"] stdin=false"#
+        );
+    }
+
+    #[test]
+    fn the_prompt_reaches_the_worker_in_its_own_way() {
+        let ways = [
+            line_for(
+                &worker(&["a", "{prompt_file}"], PromptBy::File),
+                None,
+                "do it",
+            ),
+            line_for(&worker(&["a", "-"], PromptBy::Stdin), None, "do it"),
+            line_for(&worker(&["a", "-p"], PromptBy::Argument), None, "do it"),
+            line_for(
+                &worker(&["a", "-p={prompt}", "-x"], PromptBy::Argument),
+                None,
+                "do it",
+            ),
+        ];
+        insta::assert_snapshot!(ways.join("\n"), @r#"
+        ["a", "/a/prompt.md"] stdin=false
+        ["a", "-"] stdin=true
+        ["a", "-p", "do it"] stdin=false
+        ["a", "-p=do it", "-x"] stdin=false
+        "#);
+    }
+
+    #[test]
+    fn a_worker_without_a_command_runs_the_tasks_script_as_written() {
+        let shell = worker(&[], PromptBy::File);
+        insta::assert_snapshot!(
+            [Some("make {task} && echo $HOME"), Some("  "), None]
+                .map(|run| line_for(&shell, run, "")).join("\n"),
+            @r#"
+        ["sh", "-c", "make {task} && echo $HOME"] stdin=false
+        worker shell needs run; give the task a line such as `- run: make test`
+        worker shell needs run; give the task a line such as `- run: make test`
+        "#
+        );
+    }
+
+    #[test]
+    fn a_prompt_that_fits_in_no_argument_is_refused_with_the_way_out() {
+        let argument = worker(&["a"], PromptBy::Argument);
+        insta::assert_snapshot!(
+            [line_for(&argument, None, &"x".repeat(ARGUMENT_LIMIT + 1)), line_for(&argument, None, "\0")].join("\n"),
+            @r#"
+        the prompt has 121 KiB, too much for an argument of worker agent; set prompt = "file" or "stdin" for it
+        the prompt has a NUL character, which no argument can hold; set prompt = "file" or "stdin" for worker agent
+        "#
+        );
+        let file = worker(&["a", "{prompt_file}"], PromptBy::File);
+        assert!(line_for(&file, None, &"x".repeat(ARGUMENT_LIMIT + 1)).starts_with('['));
+    }
+}
