@@ -5,6 +5,7 @@ pub mod conflict;
 pub mod event;
 pub mod ids;
 pub mod integration;
+pub mod merge;
 pub mod plan;
 pub mod run;
 pub mod worker;
