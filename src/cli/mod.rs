@@ -4,10 +4,12 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+pub(crate) mod conflicts;
 pub mod error;
 
 use error::{CommandError, Exit};
 
+use crate::git::Repo;
 use crate::ui::Ui;
 
 /// Run a plan of tasks in parallel git worktrees, detect conflicts, assemble, land.
@@ -24,7 +26,9 @@ struct Cli {
 }
 
 #[derive(Subcommand, Debug)]
-enum Command {}
+enum Command {
+    Conflicts(conflicts::ConflictsArgs),
+}
 
 /// What a subcommand gives back.
 pub type Answer = Result<Exit, CommandError>;
@@ -44,7 +48,19 @@ pub fn main() -> ExitCode {
 }
 
 impl Command {
-    fn run(self, _ui: &Ui) -> Answer {
-        match self {}
+    fn run(self, ui: &Ui) -> Answer {
+        match self {
+            Command::Conflicts(args) => {
+                conflicts::conflicts(&discover()?, &args, &[], ui, &|_| None)
+            }
+        }
     }
+}
+
+/// The repository around the folder the user stands in.
+fn discover() -> Result<Repo, CommandError> {
+    let folder = std::env::current_dir()
+        .map_err(|error| CommandError::failed(format!("no current folder: {error}")))?;
+    Repo::discover(&folder)
+        .map_err(|error| CommandError::failed(error::chain(&error)).hint(error.hint()))
 }
