@@ -5,30 +5,75 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+pub(crate) mod candidates;
+pub mod clean;
+pub(crate) mod conflicts;
+pub mod demo;
+pub mod diff;
+pub mod driving;
 pub mod error;
 pub mod init;
+pub mod land;
+pub mod load;
+pub mod logs;
+pub mod place;
+pub mod plan;
 pub mod question;
+pub mod resume;
+pub mod review;
+pub mod run;
+pub mod show;
+pub mod status;
+pub mod watch;
 
 use error::{CommandError, Exit};
 
 use crate::exec::shim;
 use crate::ui::Ui;
 
-/// Run a plan of tasks in parallel git worktrees, detect conflicts, assemble, land.
+/// Run a plan of tasks in parallel git worktrees, find conflicts, assemble, land.
 #[derive(Parser, Debug)]
 #[command(
     name = "dispatch",
     version,
     max_term_width = 100,
-    disable_help_subcommand = true
+    disable_help_subcommand = true,
+    after_help = EXIT_CODES
 )]
 struct Cli {
     #[command(subcommand)]
     command: Command,
 }
 
+const EXIT_CODES: &str = "\
+RUN may be left out (the latest run, or the latest unfinished one where that makes sense) or \
+shortened to a unique beginning; TASK is a number or a tag.
+
+Exit codes: 0 all asked for happened; 1 could not, or a question was answered no; 2 command line, \
+or a plan that does not parse; 3 the run ended and some task did not pass; 4 a person is needed \
+(conflict, failed check); 5 another dispatch holds the run; 130 interrupted.";
+
 #[derive(Subcommand, Debug)]
 enum Command {
+    Run(run::RunArgs),
+    Plan(plan::PlanArgs),
+    Status(status::StatusArgs),
+    Board(status::BoardArgs),
+    Logs(logs::LogsArgs),
+    Show(show::ShowArgs),
+    Diff(diff::DiffArgs),
+    Report(status::ReportArgs),
+    Conflicts(conflicts::ConflictsArgs),
+    Review(review::ReviewArgs),
+    Land(land::LandArgs),
+    Resume(resume::ResumeArgs),
+    Retry(resume::RetryArgs),
+    Skip(resume::SkipArgs),
+    Assemble(resume::AssembleArgs),
+    Clean(clean::CleanArgs),
+    History(status::HistoryArgs),
+    Init(init::InitArgs),
+    Demo(demo::DemoArgs),
     /// Supervises one attempt; started by dispatch itself.
     #[command(name = "__attempt", hide = true)]
     Attempt {
@@ -55,8 +100,27 @@ pub fn main() -> ExitCode {
 }
 
 impl Command {
-    fn run(self, _ui: &Ui) -> Answer {
+    fn run(self, ui: &Ui) -> Answer {
         match self {
+            Command::Run(args) => run::run(args, ui),
+            Command::Plan(args) => plan::run(args, ui),
+            Command::Status(args) => status::status(args, ui),
+            Command::Board(args) => status::board(args, ui),
+            Command::Logs(args) => logs::run(args, ui),
+            Command::Show(args) => show::run(args, ui),
+            Command::Diff(args) => diff::run(args, ui),
+            Command::Report(args) => status::report(args, ui),
+            Command::Conflicts(args) => candidates::run(args, ui),
+            Command::Review(args) => review::run(args, ui),
+            Command::Land(args) => land::run(args, ui),
+            Command::Resume(args) => resume::resume(args, ui),
+            Command::Retry(args) => resume::retry(args, ui),
+            Command::Skip(args) => resume::skip(args, ui),
+            Command::Assemble(args) => resume::assemble(args, ui),
+            Command::Clean(args) => clean::run(args, ui),
+            Command::History(args) => status::history(args, ui),
+            Command::Init(args) => init::run(args, &place::Place::open()?.repo.top, ui),
+            Command::Demo(args) => demo::run(args, ui),
             Command::Attempt { folder } => match shim::main(&folder) {
                 0 => Ok(Exit::Ok),
                 _ => Err(CommandError::failed("the attempt could not be supervised")),

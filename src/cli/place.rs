@@ -1,5 +1,7 @@
 //! Where a subcommand works: the repository around the current folder, its runs and its clock.
 
+use std::path::Path;
+
 use crate::base::clock::Clock;
 use crate::base::text::did_you_mean;
 use crate::cli::error::{CommandError, Exit};
@@ -39,7 +41,15 @@ impl Place {
         let folder = std::env::current_dir().map_err(|error| {
             CommandError::failed(format!("the current folder cannot be read: {error}"))
         })?;
-        let repo = Repo::discover(&folder)?;
+        Place::at(&folder)
+    }
+
+    /// The repository around a folder.
+    ///
+    /// # Errors
+    /// Why dispatch cannot work there.
+    pub fn at(folder: &Path) -> Result<Place, CommandError> {
+        let repo = Repo::discover(folder)?;
         let store = Store::open(&repo)?;
         Ok(Place { repo, store, clock: Clock::from_env() })
     }

@@ -25,7 +25,7 @@ use crate::schedule::priority;
 use crate::ui::Ui;
 
 /// Run a plan: every task in a worktree and branch of its own
-#[derive(Args, Debug, Clone)]
+#[derive(Args, Debug, Clone, Default)]
 pub struct RunArgs {
     /// The plan: Markdown, TOML or JSON; `-` reads Markdown from standard input
     pub plan: PathBuf,
@@ -63,19 +63,26 @@ pub struct RunArgs {
 /// # Errors
 /// Every reason not to start comes before anything is created.
 pub fn run(args: RunArgs, ui: &Ui) -> Answer {
-    let place = Place::open()?;
-    let settings = settings(&place, &args)?;
+    run_in(&Place::open()?, args, ui)
+}
+
+/// Runs a plan in this repository.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_in(place: &Place, args: RunArgs, ui: &Ui) -> Answer {
+    let settings = settings(place, &args)?;
     let workers: BTreeSet<String> = settings.workers.keys().cloned().collect();
     let loaded = load_plan(&args.plan, Some(&workers))?;
     show_warnings(ui, &loaded);
     let only = chosen(&loaded.plan, &args.only)?;
     let prepared = start::prepare(&place.repo, &loaded.plan, &settings, only)?;
-    say_remarks(&place, &prepared, ui)?;
+    say_remarks(place, &prepared, ui)?;
     show(ui, &args, &loaded.plan, &settings, &prepared);
     if args.dry_run {
         return Ok(Exit::Ok);
     }
-    let plan = agree(&args, loaded.plan, &workers, &settings, &place, ui)?;
+    let plan = agree(&args, loaded.plan, &workers, &settings, place, ui)?;
     // The plan may have been edited, so what it needs is looked at again.
     let only = chosen(&plan, &args.only)?;
     let prepared = Prepared { only, ..start::prepare(&place.repo, &plan, &settings, None)? };
@@ -87,7 +94,7 @@ pub fn run(args: RunArgs, ui: &Ui) -> Answer {
         ui.status(&format!("run {}", started.state.run));
     }
     let drive = Drive {
-        place: &place,
+        place,
         state: started.state,
         journal: started.journal,
         settings,

@@ -1,1 +1,10 @@
-//! conflict
+//! Which branches meet where, and what kind of meeting it is. Pure: the merges themselves are git's
+//! ([`crate::git::merge_tree`]) and are handed in as values.
+
+pub mod bases;
+pub mod classify;
+pub mod footprint;
+pub mod language;
+pub mod lines;
+pub mod matrix;
+pub mod prune;

@@ -1,7 +1,8 @@
 //! What the engine could not do.
 
-use crate::agent::command::CommandError;
+use crate::agent::command::CommandLineError;
 use crate::agent::prompt::TemplateError;
+use crate::engine::detect::DetectError;
 use crate::exec::ExecError;
 use crate::git::harvest::HarvestError;
 use crate::git::merge_tree::MergeError;
@@ -27,6 +28,9 @@ pub enum EngineError {
     /// A merge.
     #[error(transparent)]
     Merge(#[from] MergeError),
+    /// The conflict detector.
+    #[error(transparent)]
+    Detect(#[from] DetectError),
     /// The journal.
     #[error(transparent)]
     Journal(#[from] JournalError),
@@ -38,7 +42,7 @@ pub enum EngineError {
     Template(#[from] TemplateError),
     /// A worker's command line.
     #[error(transparent)]
-    Command(#[from] CommandError),
+    Command(#[from] CommandLineError),
     /// A file of dispatch's own.
     #[error("could not use {0}")]
     File(String, #[source] std::io::Error),

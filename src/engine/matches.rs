@@ -1,7 +1,5 @@
 //! What the conflict detector says about the candidates of a run.
 
-use std::collections::BTreeMap;
-
 use crate::engine::EngineError;
 use crate::engine::context::Context;
 use crate::engine::detect::{Branch, DetectOptions, detect, task_conflicts};
@@ -25,9 +23,7 @@ pub fn candidate_conflicts(
     let branches = task_branches(context, &candidates);
     let detection = detect(&context.repo, &branches, &options(context, true))?;
     let numbers: Vec<TaskNumber> = candidates.iter().map(|(number, _)| *number).collect();
-    let built_on: BTreeMap<TaskNumber, Vec<TaskNumber>> =
-        numbers.iter().map(|number| (*number, upstream(state, *number))).collect();
-    Ok(task_conflicts(&detection, &numbers, &built_on))
+    Ok(task_conflicts(&detection, &numbers, &|number| upstream(state, number)))
 }
 
 /// The branches of these candidates, as the detector takes them.

@@ -1,6 +1,6 @@
 //! Running the `git` program: a scrubbed environment, no hooks, no prompts, no optional locks.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use crate::base::process::{Finished, ProcessError, Program};
@@ -51,7 +51,7 @@ const SETTINGS: [&str; 6] = [
 pub struct Git {
     folder: PathBuf,
     hooks: bool,
-    env: Vec<(String, String)>,
+    env: Vec<(String, OsString)>,
 }
 
 /// A git command that could not do its work.
@@ -93,7 +93,7 @@ impl Git {
 
     /// The same with one more variable in its environment.
     #[must_use]
-    pub fn env(mut self, name: &str, value: impl Into<String>) -> Git {
+    pub fn env(mut self, name: &str, value: impl Into<OsString>) -> Git {
         self.env.push((name.to_owned(), value.into()));
         self
     }

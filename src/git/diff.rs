@@ -1,6 +1,11 @@
 //! What changed between two trees: paths without rename detection, and line counts.
 
-use git2::{Delta, DiffOptions};
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+
+use git2::{Delta, DiffOptions, ErrorCode, ObjectType};
 
 use crate::git::store::{Store, StoreError, from_git2, to_git2};
 use crate::model::change::{Change, ChangeStat, Entry, RepoPath};
@@ -33,6 +38,35 @@ impl Store {
             .collect();
         changes.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(merge_type_changes(changes))
+    }
+
+    /// The directories that became none: each held a path that `changes` takes away, and in `tree`
+    /// there is nothing, or a file, at its name. Sorted.
+    ///
+    /// # Errors
+    /// When a tree is missing.
+    pub fn removed_directories(
+        &self,
+        tree: Oid,
+        changes: &[Change],
+    ) -> Result<Vec<RepoPath>, StoreError> {
+        let gone = changes
+            .iter()
+            .filter(|change| change.old.is_some() && change.new.is_none());
+        let folders: BTreeSet<&[u8]> = gone.flat_map(|change| change.path.ancestors()).collect();
+        let tree = self.inner.find_tree(to_git2(tree))?;
+        let mut removed: Vec<RepoPath> = Vec::new();
+        for folder in folders {
+            let is_directory = match tree.get_path(Path::new(OsStr::from_bytes(folder))) {
+                Ok(entry) => entry.kind() == Some(ObjectType::Tree),
+                Err(error) if error.code() == ErrorCode::NotFound => false,
+                Err(error) => return Err(error.into()),
+            };
+            if !is_directory {
+                removed.push(RepoPath::new(folder));
+            }
+        }
+        Ok(removed)
     }
 
     /// How many files and lines changed.

@@ -5,11 +5,16 @@
 //! filters, sparse checkouts and the merge engine behave as the user's git does. Nothing in here
 //! touches the user's checkout, index, hooks or config.
 
+pub mod ancestry;
+pub mod attributes;
 pub mod cli;
 pub mod commit;
 pub mod diff;
 pub mod harvest;
+pub mod merge_answer;
+pub mod merge_tree;
 pub mod preflight;
+pub mod quarantine;
 pub mod refs;
 pub mod repo;
 pub mod store;

@@ -224,6 +224,8 @@ pub struct PairVerdict {
     pub tree: Option<Oid>,
     /// What meets where.
     pub units: Vec<Unit>,
+    /// What git said when it failed on this pair.
+    pub failure: Option<String>,
 }
 
 /// A conflict between the candidates of two tasks of a run.

@@ -1,0 +1,308 @@
+//! git's own merge engine, asked without a working tree: `git merge-tree --write-tree --stdin`.
+//!
+//! What it says is what `git merge` does, and assembly uses the same engine, so a prediction and
+//! what happens later are the same by construction. Three things are held still: the language of
+//! messages, the `.gitattributes` (those of one commit, whatever is checked out), and the folder
+//! merge drivers run in (an empty one of our own, never the user's checkout).
+
+use std::fs;
+use std::io;
+use std::num::NonZero;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::Timestamp;
+use tempfile::TempDir;
+
+use crate::base::process::Finished;
+use crate::base::text::one_line;
+use crate::git::attributes::{ATTR_SOURCE_SINCE, Attributes, parse_attributes};
+use crate::git::cli::{Git, GitError};
+use crate::git::commit::{By, NewCommit};
+use crate::git::merge_answer::parse_answers;
+use crate::git::quarantine::Quarantine;
+use crate::git::repo::Repo;
+use crate::git::store::{Store, StoreError};
+use crate::model::change::RepoPath;
+use crate::model::ids::Oid;
+
+pub use crate::model::merge::{MergeAnswer, MergeResult, Message, Rename, Stage};
+
+/// Merges one process is given at most, so that its output stays small in memory.
+const LARGEST_BATCH: usize = 1000;
+/// Below this many merges a process more costs more than it saves.
+const SMALLEST_BATCH: usize = 8;
+
+/// The merge engine of one repository.
+#[derive(Debug)]
+pub struct MergeEngine {
+    repo: Repo,
+    git: Git,
+    quarantine: Option<Arc<Quarantine>>,
+    _scratch: TempDir,
+}
+
+/// Why no merge could be asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum MergeError {
+    /// git could not be run.
+    #[error(transparent)]
+    Git(#[from] GitError),
+    /// The store could not be read or written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Our own temporary folder could not be written.
+    #[error("could not make a temporary folder below {0}")]
+    Folder(String, #[source] io::Error),
+}
+
+impl MergeEngine {
+    /// An engine that leaves nothing behind: trees and blobs it writes are gone when it is
+    /// dropped. Attributes are those of the commit `attributes_from`.
+    ///
+    /// # Errors
+    /// When the temporary folder cannot be written or the commit is missing.
+    pub fn quarantined(repo: &Repo, attributes_from: Oid) -> Result<MergeEngine, MergeError> {
+        let quarantine = Quarantine::new(repo).map_err(|error| folder_error(repo, error))?;
+        MergeEngine::with(repo, Some(Arc::new(quarantine)), attributes_from)
+    }
+
+    /// An engine that writes merged trees into the repository, for assembly.
+    ///
+    /// # Errors
+    /// When the temporary folder cannot be written or the commit is missing.
+    pub fn writing(repo: &Repo, attributes_from: Oid) -> Result<MergeEngine, MergeError> {
+        MergeEngine::with(repo, None, attributes_from)
+    }
+
+    /// The same engine, writing to the same place, with the attributes of another commit.
+    ///
+    /// # Errors
+    /// When the temporary folder cannot be written or the commit is missing.
+    pub fn pinned_to(&self, attributes_from: Oid) -> Result<MergeEngine, MergeError> {
+        MergeEngine::with(&self.repo, self.quarantine.clone(), attributes_from)
+    }
+
+    /// The same engine without any attribute of the repository's trees or of the user.
+    ///
+    /// # Errors
+    /// When the temporary folder cannot be written.
+    pub fn without_attributes(&self) -> Result<MergeEngine, MergeError> {
+        let store = self.store()?;
+        let tree = store.empty_tree()?;
+        let commit = self.commit_tree(tree, &[])?;
+        let mut engine = self.pinned_to(commit)?;
+        engine.git = engine
+            .git
+            .env("GIT_CONFIG_COUNT", "1")
+            .env("GIT_CONFIG_KEY_0", "core.attributesFile")
+            .env("GIT_CONFIG_VALUE_0", "/dev/null")
+            .env("GIT_ATTR_NOSYSTEM", "1");
+        Ok(engine)
+    }
+
+    fn with(
+        repo: &Repo,
+        quarantine: Option<Arc<Quarantine>>,
+        attributes_from: Oid,
+    ) -> Result<MergeEngine, MergeError> {
+        let scratch = scratch_folder(repo).map_err(|error| folder_error(repo, error))?;
+        let mut git = Git::at(scratch.path())
+            .env("GIT_DIR", repo.git_dir.as_os_str())
+            .env("GIT_WORK_TREE", scratch.path().as_os_str());
+        if let Some(quarantine) = &quarantine {
+            git = git.env("GIT_OBJECT_DIRECTORY", quarantine.objects());
+        }
+        if repo.version >= ATTR_SOURCE_SINCE {
+            git = git.env("GIT_ATTR_SOURCE", attributes_from.to_string());
+        }
+        let engine = MergeEngine {
+            repo: repo.clone(),
+            git,
+            quarantine,
+            _scratch: scratch,
+        };
+        engine.fill_scratch(attributes_from)?;
+        Ok(engine)
+    }
+
+    /// What git reads from a working tree while it merges: `.gitmodules`, to find submodules, and
+    /// before git 2.41 the attributes.
+    fn fill_scratch(&self, commit: Oid) -> Result<(), MergeError> {
+        let store = self.store()?;
+        let tree = store.tree_of(commit)?;
+        let mut files = Vec::new();
+        let modules = RepoPath::from(".gitmodules");
+        if let Some(entry) = store.entry_at(tree, &modules)? {
+            files.push((modules, entry.oid));
+        }
+        if self.repo.version < ATTR_SOURCE_SINCE {
+            files.extend(store.attribute_files(tree)?);
+        }
+        Ok(store.write_files(&files, self.git.folder())?)
+    }
+
+    /// Objects as the engine sees them, those it wrote included.
+    ///
+    /// # Errors
+    /// When libgit2 cannot open them.
+    pub fn store(&self) -> Result<Store, StoreError> {
+        match &self.quarantine {
+            Some(quarantine) => quarantine.store(),
+            None => Store::open(&self.repo),
+        }
+    }
+
+    /// Merges one pair of commits.
+    ///
+    /// # Errors
+    /// When git cannot be run; a pair that git cannot merge is an answer.
+    pub fn merge(&self, ours: Oid, theirs: Oid) -> Result<MergeAnswer, MergeError> {
+        let answers = merge_batch(&self.git, &[(ours, theirs)])?;
+        let nothing = || MergeAnswer::Failed("git gave no answer".to_owned());
+        Ok(answers.into_iter().next().unwrap_or_else(nothing))
+    }
+
+    /// Merges many pairs of commits, on as many processes as there are cores; the answers stand in
+    /// the order of the pairs.
+    ///
+    /// # Errors
+    /// When git cannot be run; a pair that git cannot merge is an answer.
+    pub fn merge_all(&self, pairs: &[(Oid, Oid)]) -> Result<Vec<MergeAnswer>, MergeError> {
+        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+        let workers = cores.min(pairs.len().div_ceil(SMALLEST_BATCH)).max(1);
+        let size = pairs.len().div_ceil(workers).clamp(1, LARGEST_BATCH);
+        let batches: Vec<_> = pairs.chunks(size).collect();
+        let results: Vec<_> = batches.iter().map(|_| Mutex::new(Ok(Vec::new()))).collect();
+        let next = AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..workers {
+                scope.spawn(|| {
+                    loop {
+                        let place = next.fetch_add(1, Ordering::Relaxed);
+                        let (Some(batch), Some(slot)) = (batches.get(place), results.get(place))
+                        else {
+                            return;
+                        };
+                        let answers = merge_batch(&self.git, batch);
+                        *slot.lock().unwrap_or_else(PoisonError::into_inner) = answers;
+                    }
+                });
+            }
+        });
+        let mut answers = Vec::with_capacity(pairs.len());
+        for result in results {
+            answers.extend(
+                result
+                    .into_inner()
+                    .unwrap_or_else(PoisonError::into_inner)?,
+            );
+        }
+        Ok(answers)
+    }
+
+    /// Writes a throwaway commit, always the same for the same tree and parents.
+    ///
+    /// # Errors
+    /// When the tree or a parent is missing.
+    pub fn commit_tree(&self, tree: Oid, parents: &[Oid]) -> Result<Oid, MergeError> {
+        Ok(self.store()?.write_commit(&NewCommit {
+            tree,
+            parents,
+            message: "throwaway\n",
+            time: Timestamp::UNIX_EPOCH,
+            by: By::Dispatch,
+        })?)
+    }
+
+    /// The attributes of these names that the given paths have, seen from the pinned commit.
+    ///
+    /// # Errors
+    /// When git cannot be run.
+    pub fn attributes(
+        &self,
+        names: &[&str],
+        paths: &[&RepoPath],
+    ) -> Result<Attributes, MergeError> {
+        if paths.is_empty() {
+            return Ok(Attributes::new());
+        }
+        let mut input = Vec::new();
+        for path in paths {
+            input.extend_from_slice(path.as_bytes());
+            input.push(0);
+        }
+        let args = [&["check-attr", "-z", "--stdin"], names].concat();
+        let program = self.git.program().args(&args).stdin(input);
+        let finished = program.output().map_err(GitError::from)?;
+        if !finished.status.success() {
+            return Err(self.git.failed(&args, &finished).into());
+        }
+        Ok(parse_attributes(&finished.stdout))
+    }
+
+    /// The renames git finds between two trees, as (old path, new path).
+    ///
+    /// # Errors
+    /// When git cannot be run or a tree is missing.
+    pub fn renames(&self, old: Oid, new: Oid) -> Result<Vec<Rename>, MergeError> {
+        let (old, new) = (old.to_string(), new.to_string());
+        let args = ["diff-tree", "-r", "-z", "-M", "--diff-filter=R", &old, &new];
+        let output = self.git.run(&args)?;
+        let tokens: Vec<&[u8]> = output.split(|byte| *byte == 0).collect();
+        let renames = tokens.chunks_exact(3);
+        Ok(renames
+            .map(|rename| (RepoPath::new(rename[1]), RepoPath::new(rename[2])))
+            .collect())
+    }
+}
+
+fn folder_error(repo: &Repo, error: io::Error) -> MergeError {
+    MergeError::Folder(repo.dispatch_folder().display().to_string(), error)
+}
+
+fn scratch_folder(repo: &Repo) -> io::Result<TempDir> {
+    let root = repo.dispatch_folder().join("tmp");
+    fs::create_dir_all(&root)?;
+    tempfile::Builder::new().prefix("merge-").tempdir_in(&root)
+}
+
+/// A line that git cannot take, or a merge it crashes on, kills the process and with it the rest of
+/// the batch. So answers are counted, and after a shortfall the batch goes on in small steps until
+/// the guilty pair stands alone: what was merged but not yet written out is merged again.
+fn merge_batch(git: &Git, pairs: &[(Oid, Oid)]) -> Result<Vec<MergeAnswer>, MergeError> {
+    let mut answers = Vec::with_capacity(pairs.len());
+    let mut step = pairs.len();
+    while answers.len() < pairs.len() {
+        let rest = &pairs[answers.len()..];
+        let asked = &rest[..step.min(rest.len())];
+        let (found, finished) = ask(git, asked)?;
+        let count = found.len().min(asked.len());
+        answers.extend(found.into_iter().take(count).map(MergeAnswer::Done));
+        if count == asked.len() {
+            step = asked.len() * 2;
+        } else if asked.len() == 1 {
+            answers.push(MergeAnswer::Failed(why(&finished)));
+        } else {
+            step = 1;
+        }
+    }
+    Ok(answers)
+}
+
+fn ask(git: &Git, pairs: &[(Oid, Oid)]) -> Result<(Vec<MergeResult>, Finished), MergeError> {
+    let input: String = pairs.iter().map(|(a, b)| format!("{a} {b}\n")).collect();
+    let args = ["merge-tree", "--write-tree", "--stdin", "-z", "--messages"];
+    let program = git.program().args(args).stdin(input);
+    // Before git 2.49 nothing is written until standard input ends, so all of it is given at once.
+    let finished = program.output().map_err(GitError::from)?;
+    Ok((parse_answers(&finished.stdout), finished))
+}
+
+fn why(finished: &Finished) -> String {
+    let said = one_line(&String::from_utf8_lossy(&finished.stderr));
+    match said.trim_start_matches("fatal: ") {
+        "" => format!("git ended with {}", finished.status),
+        said => said.to_owned(),
+    }
+}

@@ -1,0 +1,95 @@
+//! A place for objects that nobody is to keep: a temporary object folder with the repository's
+//! own as alternate. What git or we write there is gone when it is dropped.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use git2::{Repository, RepositoryOpenFlags};
+use tempfile::TempDir;
+
+use crate::git::repo::Repo;
+use crate::git::store::{Store, StoreError};
+
+/// The temporary folder. It is a bare repository without references, so that libgit2 opens it.
+#[derive(Debug)]
+pub struct Quarantine {
+    folder: TempDir,
+}
+
+impl Quarantine {
+    /// Makes it below dispatch's own folder, on the same disk as the repository.
+    ///
+    /// # Errors
+    /// When the folder cannot be written.
+    pub fn new(repo: &Repo) -> io::Result<Quarantine> {
+        let root = repo.dispatch_folder().join("tmp");
+        fs::create_dir_all(&root)?;
+        let folder = tempfile::Builder::new()
+            .prefix("quarantine-")
+            .tempdir_in(&root)?;
+        fs::create_dir_all(folder.path().join("objects/info"))?;
+        fs::create_dir_all(folder.path().join("refs"))?;
+        fs::write(folder.path().join("HEAD"), "ref: refs/heads/nothing\n")?;
+        let alternates = alternates_of(&repo.common.join("objects"))?;
+        fs::write(folder.path().join("objects/info/alternates"), alternates)?;
+        Ok(Quarantine { folder })
+    }
+
+    /// Where new objects go.
+    pub fn objects(&self) -> PathBuf {
+        self.folder.path().join("objects")
+    }
+
+    /// Reads the repository's objects and the ones in here; writes in here.
+    ///
+    /// # Errors
+    /// When libgit2 cannot open it.
+    pub fn store(&self) -> Result<Store, StoreError> {
+        let flags = RepositoryOpenFlags::NO_SEARCH | RepositoryOpenFlags::NO_DOTGIT;
+        let nowhere: [&Path; 0] = [];
+        let inner = Repository::open_ext(self.folder.path(), flags, nowhere)?;
+        Ok(Store { inner })
+    }
+}
+
+/// The content of the file `info/alternates`: unlike the environment variable it needs no quotes
+/// around a path with a colon. Alternates that the repository names relative to itself are listed
+/// too, because libgit2 follows those of the first repository only.
+fn alternates_of(objects: &Path) -> io::Result<Vec<u8>> {
+    let mut lines = quoted(objects);
+    let own = objects.join("info/alternates");
+    let own = crate::base::files::read_if_exists(&own)?.unwrap_or_default();
+    for line in own.split(|byte| *byte == b'\n') {
+        if line.starts_with(b".") {
+            lines.extend(quoted(&objects.join(bytes_path(line))));
+        }
+    }
+    Ok(lines)
+}
+
+fn quoted(path: &Path) -> Vec<u8> {
+    use std::os::unix::ffi::OsStrExt as _;
+    let bytes = path.as_os_str().as_bytes();
+    let mut line = Vec::with_capacity(bytes.len() + 1);
+    if bytes.contains(&b'\n') {
+        line.push(b'"');
+        for byte in bytes {
+            match byte {
+                b'\n' => line.extend_from_slice(b"\\n"),
+                b'"' | b'\\' => line.extend_from_slice(&[b'\\', *byte]),
+                byte => line.push(*byte),
+            }
+        }
+        line.push(b'"');
+    } else {
+        line.extend_from_slice(bytes);
+    }
+    line.push(b'\n');
+    line
+}
+
+fn bytes_path(bytes: &[u8]) -> &Path {
+    use std::os::unix::ffi::OsStrExt as _;
+    Path::new(std::ffi::OsStr::from_bytes(bytes))
+}

@@ -1,0 +1,57 @@
+//! What git's merge engine answers about two commits, as plain values.
+
+use crate::model::change::RepoPath;
+use crate::model::ids::Oid;
+
+/// One merge, as `git merge-tree` reported it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct MergeResult {
+    /// Whether `git merge` would make a commit. Nothing else in here says so: a clean merge can
+    /// carry a conflict message, and a conflict can have no staged path.
+    pub clean: bool,
+    /// The merged tree; with conflict markers in it when not clean.
+    pub tree: Oid,
+    /// The index entries of the paths in conflict.
+    pub stages: Vec<Stage>,
+    /// What git says about it, conflicts and remarks, in its order.
+    pub messages: Vec<Message>,
+}
+
+/// One side of a path in conflict.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Stage {
+    /// The file mode as git writes it, such as `0o100644`.
+    pub mode: u32,
+    /// The blob, or the commit of a submodule.
+    pub oid: Oid,
+    /// 1 for the base, 2 for ours, 3 for theirs.
+    pub stage: u8,
+    /// The path; git makes up names such as `p~<commit>` where a file cannot stand at its own.
+    pub path: RepoPath,
+}
+
+/// One message of the merge engine.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Message {
+    /// The paths it is about; which comes first is fixed for every kind.
+    pub paths: Vec<RepoPath>,
+    /// The short type, such as `CONFLICT (contents)`: never localised, promised not to change.
+    pub kind: String,
+    /// The sentence for people.
+    pub text: String,
+}
+
+/// Whether and how git merged one pair.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum MergeAnswer {
+    /// It came to an end, clean or not.
+    Done(MergeResult),
+    /// It did not: what git said when it died.
+    Failed(String),
+}
+
+/// A commit and its parents.
+pub type Lineage = (Oid, Vec<Oid>);
+
+/// A path a branch moved, as (old path, new path).
+pub type Rename = (RepoPath, RepoPath);
