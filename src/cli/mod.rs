@@ -5,6 +5,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 pub mod error;
+pub mod load;
+mod plan;
 
 use error::{CommandError, Exit};
 
@@ -24,7 +26,9 @@ struct Cli {
 }
 
 #[derive(Subcommand, Debug)]
-enum Command {}
+enum Command {
+    Plan(plan::PlanArgs),
+}
 
 /// What a subcommand gives back.
 pub type Answer = Result<Exit, CommandError>;
@@ -44,7 +48,9 @@ pub fn main() -> ExitCode {
 }
 
 impl Command {
-    fn run(self, _ui: &Ui) -> Answer {
-        match self {}
+    fn run(self, ui: &Ui) -> Answer {
+        match self {
+            Command::Plan(args) => plan::run(args, ui),
+        }
     }
 }

@@ -1,2 +1,4 @@
 //! One test binary; one file a topic.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod plan;
