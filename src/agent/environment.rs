@@ -199,10 +199,7 @@ pub fn worker_environment(
     task: &Task,
     own: &OwnVars<'_>,
 ) -> BTreeMap<String, String> {
-    let inherited: BTreeMap<String, String> = inherited
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .filter(|(name, _)| !SCRUBBED.iter().any(|pattern| matches(pattern, name)))
-        .collect();
+    let inherited = scrubbed(inherited);
     let named = named_by(worker, task, &inherited);
     let mut env = inherited;
     if !worker.command.is_empty() {
@@ -213,6 +210,25 @@ pub fn worker_environment(
     env.extend(git_settings());
     env.extend(own_variables(task, own));
     env
+}
+
+/// The whole environment of a check that belongs to no task: that of a build script.
+pub fn check_environment(
+    inherited: impl Iterator<Item = (OsString, OsString)>,
+) -> BTreeMap<String, String> {
+    let mut env = scrubbed(inherited);
+    env.extend(owned(QUIET));
+    env.extend(git_settings());
+    env
+}
+
+fn scrubbed(
+    inherited: impl Iterator<Item = (OsString, OsString)>,
+) -> BTreeMap<String, String> {
+    inherited
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .filter(|(name, _)| !SCRUBBED.iter().any(|pattern| matches(pattern, name)))
+        .collect()
 }
 
 fn is_passed(name: &str, dialect: Dialect) -> bool {

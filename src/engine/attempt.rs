@@ -1,5 +1,6 @@
 //! One attempt: starting point, worktree, worker, and then what became of it.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -26,6 +27,9 @@ use crate::model::worker::Worker;
 
 /// How long a worker has after SIGTERM.
 const GRACE: Duration = Duration::from_secs(10);
+
+/// The file in the attempt's folder that holds its prompt.
+const PROMPT_FILE: &str = "prompt.md";
 
 /// How often a worker's result file is looked at while it runs.
 const NOTE_INTERVAL: Duration = Duration::from_millis(500);
@@ -184,40 +188,52 @@ fn prepare_job(
     worktree: &Worktree,
 ) -> Result<Job, EngineError> {
     let folder = context.attempt_folder(spec.task, spec.attempt);
-    let prompt_file = folder.join("prompt.md");
+    let prompt_file = folder.join(PROMPT_FILE);
     write(&prompt_file, spec.prompt.as_bytes())?;
     write(&folder.join("base"), base.to_string().as_bytes())?;
     let task = context.plan.task(spec.task);
-    let own = OwnVars {
-        run: context.run.to_string(),
-        attempt: spec.attempt,
-        base: base.to_string(),
-        result_file: result_file(&folder),
-        prompt_file: prompt_file.clone(),
-    };
-    let env = worker_environment(std::env::vars_os(), &spec.worker, task, &own);
-    let vars = Vars {
-        prompt: spec.prompt.clone(),
-        prompt_file: prompt_file.clone(),
-        worktree: worktree.path.clone(),
-        run: context.run.to_string(),
-        attempt: spec.attempt,
-    };
-    let line = command_line(&spec.worker, task, &vars)?;
-    let run = &context.settings.run;
-    let timeout = task.fields.timeout.or(spec.worker.timeout).unwrap_or(run.timeout);
-    let stall = task.fields.stall_timeout.or(spec.worker.stall_timeout);
+    let line = command_line(&spec.worker, task, &Vars {
+        prompt_text: &spec.prompt,
+        prompt_file: &prompt_file.to_string_lossy(),
+        worktree: &worktree.path.to_string_lossy(),
+        run: context.run.as_str(),
+        task: &spec.task.0.to_string(),
+        attempt: &spec.attempt.to_string(),
+    })?;
+    let (timeout, stall_timeout) = time_limits(context, spec);
     Ok(Job {
         argv: line.argv,
         cwd: worktree.path.clone(),
-        env,
+        env: environment(context, spec, base),
         stdin: line.stdin_is_prompt.then_some(prompt_file),
         timeout: Some(timeout),
-        stall_timeout: Some(stall.unwrap_or(run.stall_timeout)),
+        stall_timeout: Some(stall_timeout),
         grace: GRACE,
-        max_log: run.max_log,
+        max_log: context.settings.run.max_log,
         cookie: format!("{}/{}/{}", context.run, spec.task.0, spec.attempt),
     })
+}
+
+/// The whole environment of the attempt's worker and of its checks.
+pub fn environment(context: &Context, spec: &AttemptSpec, base: Oid) -> BTreeMap<String, String> {
+    let folder = context.attempt_folder(spec.task, spec.attempt);
+    let own = OwnVars {
+        run: context.run.as_str(),
+        attempt: spec.attempt,
+        base: &base.to_string(),
+        result_file: &result_file(&folder).to_string_lossy(),
+        prompt_file: &folder.join(PROMPT_FILE).to_string_lossy(),
+    };
+    worker_environment(std::env::vars_os(), &spec.worker, context.plan.task(spec.task), &own)
+}
+
+/// How long the attempt may take, and how long it may be silent: the task's word goes before the
+/// worker's, and that before the run's.
+pub fn time_limits(context: &Context, spec: &AttemptSpec) -> (Duration, Duration) {
+    let (fields, run) = (&context.plan.task(spec.task).fields, &context.settings.run);
+    let timeout = fields.timeout.or(spec.worker.timeout).unwrap_or(run.timeout);
+    let stall_timeout = fields.stall_timeout.or(spec.worker.stall_timeout);
+    (timeout, stall_timeout.unwrap_or(run.stall_timeout))
 }
 
 /// Where a worker reports.

@@ -1,14 +1,11 @@
 //! What became of an attempt whose worker is over: a candidate, a report, or a classed failure.
 
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
-use crate::agent::environment::{OwnVars, worker_environment};
 use crate::agent::result::load_result;
 use crate::base::text::{clip, error_chain, one_line};
 use crate::engine::EngineError;
-use crate::engine::attempt::{AttemptSpec, blocking, result_file};
+use crate::engine::attempt::{AttemptSpec, blocking, environment, result_file, time_limits};
 use crate::engine::checks::CheckRun;
 use crate::engine::context::Context;
 use crate::engine::worktree::{keep, keep_remains, worker_folder};
@@ -182,28 +179,16 @@ impl Case {
         if task.fields.check.is_empty() {
             return Ok(Vec::new());
         }
-        let folder = self.folder();
-        let own = OwnVars {
-            run: self.context.run.to_string(),
-            attempt: self.spec.attempt,
-            base: self.base.to_string(),
-            result_file: result_file(&folder),
-            prompt_file: folder.join("prompt.md"),
-        };
         let checks = CheckRun {
             context: &self.context,
-            folder: folder.clone(),
+            folder: self.context.attempt_folder(self.spec.task, self.spec.attempt),
             cwd: &self.worktree.path,
-            env: worker_environment(std::env::vars_os(), &self.spec.worker, task, &own),
+            env: environment(&self.context, &self.spec, self.base),
             timeout: task.fields.timeout.unwrap_or(self.context.settings.assemble.check_timeout),
             cookie: format!("{}/{}/{}/check", self.context.run, task.number.0, self.spec.attempt),
             leash: &self.spec.leash,
         };
         checks.run(&task.fields.check).await
-    }
-
-    fn folder(&self) -> PathBuf {
-        self.context.attempt_folder(self.spec.task, self.spec.attempt)
     }
 
     /// The attempt passed: its work becomes the candidate, on the task's branch.
@@ -345,29 +330,18 @@ impl Case {
 
     /// What dispatch itself saw of the worker's end.
     fn facts(&self) -> Vec<Fact> {
+        let (timeout, stall_timeout) = time_limits(&self.context, &self.spec);
         let mut facts = Vec::new();
         if self.end.stopped || self.spec.leash.is_pulled() {
             facts.push(Fact::Stopped);
         }
         match &self.end.exit {
-            Exit::TimedOut => facts.push(Fact::TimedOut(self.timeout())),
-            Exit::Stalled => facts.push(Fact::Stalled(self.stall_timeout())),
+            Exit::TimedOut => facts.push(Fact::TimedOut(timeout)),
+            Exit::Stalled => facts.push(Fact::Stalled(stall_timeout)),
             Exit::NotStarted(said) => facts.push(Fact::CouldNotStart(clip(said, 200))),
             Exit::Code(_) | Exit::Signal(_) => {}
         }
         facts
-    }
-
-    fn timeout(&self) -> Duration {
-        let task = self.context.plan.task(self.spec.task);
-        let own = task.fields.timeout.or(self.spec.worker.timeout);
-        own.unwrap_or(self.context.settings.run.timeout)
-    }
-
-    fn stall_timeout(&self) -> Duration {
-        let task = self.context.plan.task(self.spec.task);
-        let own = task.fields.stall_timeout.or(self.spec.worker.stall_timeout);
-        own.unwrap_or(self.context.settings.run.stall_timeout)
     }
 }
 

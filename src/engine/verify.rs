@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::agent::environment::scrubbed_environment;
+use crate::agent::environment::check_environment;
 use crate::engine::EngineError;
 use crate::engine::attempt::blocking;
 use crate::engine::checks::CheckRun;
@@ -30,7 +30,7 @@ pub async fn run_checks(
         let context = Arc::clone(context);
         blocking(move || checkout(&context, commit)).await?
     };
-    let mut env: BTreeMap<String, String> = scrubbed_environment(std::env::vars_os());
+    let mut env: BTreeMap<String, String> = check_environment(std::env::vars_os());
     env.insert("DISPATCH_RUN".to_owned(), context.run.to_string());
     env.insert("DISPATCH_BASE".to_owned(), context.base.to_string());
     let checks = CheckRun {

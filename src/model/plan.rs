@@ -97,6 +97,9 @@ impl Plan {
                     continue;
                 };
                 *next += 1;
+                if finished[dependency.index()] {
+                    continue;
+                }
                 if !on_path.insert(dependency) {
                     let mut cycle: Vec<_> = path.iter().map(|(task, _)| *task).collect();
                     let from = cycle.iter().position(|task| *task == dependency)?;

@@ -8,6 +8,7 @@ use crate::model::change::{ChangeStat, RepoPath};
 use crate::model::conflict::Class;
 use crate::model::event::FailureClass;
 use crate::model::ids::TaskNumber;
+use crate::model::integration::CheckOutcome;
 use crate::model::run::{RunState, Status};
 
 impl CheckOutcome {

@@ -1,0 +1,139 @@
+//! `dispatch plan`: check, show and convert plans.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use crate::base::text::{plural, terminal_safe};
+use crate::cli::Answer;
+use crate::cli::error::{CommandError, Exit};
+use crate::cli::load::{Loaded, load_plan, render_counts};
+use crate::plan::{self, Format, render_diagnostics};
+use crate::ui::Ui;
+
+/// Check, show and convert plans.
+#[derive(Args, Debug)]
+pub(crate) struct PlanArgs {
+    #[command(subcommand)]
+    command: PlanCommand,
+}
+
+#[derive(Subcommand, Debug)]
+enum PlanCommand {
+    /// Say everything that is wrong with a plan.
+    Check {
+        /// The plan (.md, .toml, .json); `-` reads Markdown from standard input.
+        file: PathBuf,
+    },
+    /// Print a plan in Markdown.
+    Show {
+        /// The plan (.md, .toml, .json); `-` reads Markdown from standard input.
+        file: PathBuf,
+        /// Print it in JSON instead.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Write a plan in another format, losing nothing.
+    Convert {
+        /// The plan (.md, .toml, .json); `-` reads Markdown from standard input.
+        file: PathBuf,
+        /// The format to write.
+        #[arg(long)]
+        to: To,
+        /// Where to write it; standard output by default. An existing file is not replaced.
+        #[arg(long, short, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+    /// Print the JSON Schema of plans in JSON.
+    Schema,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum To {
+    Toml,
+    Md,
+    Json,
+}
+
+impl To {
+    fn format(self) -> Format {
+        match self {
+            To::Toml => Format::Toml,
+            To::Md => Format::Markdown,
+            To::Json => Format::Json,
+        }
+    }
+}
+
+/// Runs `dispatch plan`.
+///
+/// # Errors
+/// When the plan cannot be read, is no plan, or the result cannot be written.
+pub(crate) fn run(args: PlanArgs, ui: &Ui) -> Answer {
+    match args.command {
+        PlanCommand::Check { file } => check(&file, ui),
+        PlanCommand::Show { file, json } => {
+            let format = if json { Format::Json } else { Format::Markdown };
+            let loaded = load(&file, ui)?;
+            ui.answer(&plan::render(&loaded.plan, format));
+            Ok(Exit::Ok)
+        }
+        PlanCommand::Convert { file, to, output } => {
+            let loaded = load(&file, ui)?;
+            let text = plan::render(&loaded.plan, to.format());
+            match output {
+                Some(output) => write(&output, &text)?,
+                None => ui.answer(&text),
+            }
+            Ok(Exit::Ok)
+        }
+        PlanCommand::Schema => {
+            ui.answer(&plan::schema());
+            Ok(Exit::Ok)
+        }
+    }
+}
+
+/// Loads a plan and shows its warnings.
+fn load(file: &Path, ui: &Ui) -> Result<Loaded, CommandError> {
+    let loaded = load_plan(file, None)?;
+    if !loaded.warnings.is_empty() {
+        ui.status(&render_diagnostics(&loaded.source, &loaded.warnings));
+    }
+    Ok(loaded)
+}
+
+fn check(file: &Path, ui: &Ui) -> Answer {
+    let loaded = load(file, ui)?;
+    ui.answer(&format!("{}\n", render_summary(&loaded)));
+    Ok(Exit::Ok)
+}
+
+/// `plan.md: 4 tasks, 3 can start at once, 1 warning`.
+fn render_summary(loaded: &Loaded) -> String {
+    let tasks = loaded.plan.tasks();
+    let ready = tasks.iter().filter(|task| task.depends_on.is_empty());
+    let mut summary = format!(
+        "{}: {}, {} can start at once",
+        terminal_safe(&loaded.source.name),
+        plural(tasks.len(), "task"),
+        ready.count()
+    );
+    if !loaded.warnings.is_empty() {
+        summary += ", ";
+        summary += &render_counts(&loaded.warnings);
+    }
+    summary
+}
+
+fn write(output: &Path, text: &str) -> Result<(), CommandError> {
+    let name = terminal_safe(&output.display().to_string());
+    let written = File::create_new(output).and_then(|mut file| file.write_all(text.as_bytes()));
+    written.map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => CommandError::failed(format!("{name} exists already"))
+            .hint("choose another name or remove it first"),
+        _ => CommandError::failed(format!("could not write {name}: {error}")),
+    })
+}

@@ -1,0 +1,167 @@
+//! Findings while a plan is read: places are bytes, lines are counted at the end.
+
+use crate::base::text::{clip, did_you_mean, one_line, terminal_safe};
+use crate::plan::diagnostic::{Code, Diagnostic, Severity, line_bounds};
+use crate::plan::draft::{At, Span};
+
+/// A finding before its line is known.
+#[derive(Clone, Debug)]
+pub(super) struct Finding {
+    severity: Severity,
+    code: Code,
+    message: String,
+    span: Span,
+    hint: Option<String>,
+}
+
+impl Finding {
+    /// There is no plan.
+    pub(super) fn error(code: Code, span: Span, message: impl Into<String>) -> Finding {
+        Finding {
+            severity: Severity::Error,
+            code,
+            message: message.into(),
+            span,
+            hint: None,
+        }
+    }
+
+    /// There is a plan, but perhaps not the one that was meant.
+    pub(super) fn warning(code: Code, span: Span, message: impl Into<String>) -> Finding {
+        let severity = Severity::Warning;
+        Finding {
+            severity,
+            ..Finding::error(code, span, message)
+        }
+    }
+
+    /// Adds what to do next.
+    pub(super) fn hint(mut self, hint: impl Into<String>) -> Finding {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// A key that is none of these.
+    pub(super) fn unknown_field(key: &At<String>, known: &[&str]) -> Finding {
+        let message = format!("unknown field {}", quoted(&key.value));
+        let hint = match did_you_mean(&key.value, known.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("known fields: {}", known.join(", ")),
+        };
+        Finding::error(Code::UnknownField, key.span.clone(), message).hint(hint)
+    }
+
+    /// A key that was there before.
+    pub(super) fn duplicate_field(key: &At<String>) -> Finding {
+        let message = format!("the field {} is given twice", quoted(&key.value));
+        Finding::error(Code::DuplicateField, key.span.clone(), message)
+    }
+}
+
+/// All findings of one plan, a limited number of each severity: nobody reads ten thousand.
+#[derive(Debug, Default)]
+pub(super) struct Findings {
+    list: Vec<Finding>,
+    errors: usize,
+    warnings: usize,
+}
+
+impl Findings {
+    /// How many errors, and how many warnings, are kept.
+    pub(super) const LIMIT: usize = 100;
+
+    /// Takes one more.
+    pub(super) fn add(&mut self, finding: Finding) {
+        let count = match finding.severity {
+            Severity::Error => &mut self.errors,
+            Severity::Warning => &mut self.warnings,
+        };
+        *count += 1;
+        if *count <= Findings::LIMIT {
+            self.list.push(finding);
+        }
+    }
+
+    /// How many errors there were, kept or not.
+    pub(super) fn errors(&self) -> usize {
+        self.errors
+    }
+
+    /// Whether another error would not be kept, so that its hint need not be thought of.
+    pub(super) fn is_full(&self) -> bool {
+        self.errors >= Findings::LIMIT
+    }
+
+    /// In the order of the text, with lines and columns.
+    pub(super) fn finish(mut self, text: &str) -> Vec<Diagnostic> {
+        self.list.sort_by_key(|finding| finding.span.start);
+        for (count, severity) in [
+            (self.errors, Severity::Error),
+            (self.warnings, Severity::Warning),
+        ] {
+            if let Some(more) = count.checked_sub(Findings::LIMIT).filter(|more| *more > 0) {
+                let message = format!("{more} more like these are not shown");
+                let end = text.len()..text.len();
+                let finding = Finding::error(Code::Incomplete, end, message);
+                self.list.push(Finding {
+                    severity,
+                    ..finding
+                });
+            }
+        }
+        let mut places = Places::new(text);
+        let list = self.list.into_iter();
+        list.map(|finding| places.diagnostic(finding)).collect()
+    }
+}
+
+/// Counts lines once, for findings in ascending order.
+struct Places<'a> {
+    text: &'a str,
+    at: usize,
+    line: usize,
+}
+
+impl<'a> Places<'a> {
+    fn new(text: &'a str) -> Places<'a> {
+        let (at, line) = (0, 1);
+        Places { text, at, line }
+    }
+
+    fn diagnostic(&mut self, finding: Finding) -> Diagnostic {
+        let start = floor(self.text, finding.span.start);
+        let end = floor(self.text, finding.span.end).max(start);
+        let passed = &self.text.as_bytes()[self.at..start];
+        let newline = |(i, byte): (usize, &u8)| match byte {
+            b'\n' => true,
+            b'\r' => self.text.as_bytes().get(self.at + i + 1) != Some(&b'\n'),
+            _ => false,
+        };
+        self.line += passed.iter().enumerate().filter(|p| newline(*p)).count();
+        self.at = start;
+        let (line_start, _) = line_bounds(self.text, start);
+        Diagnostic {
+            severity: finding.severity,
+            code: finding.code,
+            message: finding.message,
+            line: self.line,
+            column: self.text[line_start..start].chars().count() + 1,
+            span: start..end,
+            hint: finding.hint,
+        }
+    }
+}
+
+/// The nearest place at or before this one where a character begins.
+fn floor(text: &str, at: usize) -> usize {
+    let at = at.min(text.len());
+    (0..=at)
+        .rev()
+        .find(|i| text.is_char_boundary(*i))
+        .unwrap_or(0)
+}
+
+/// The author's own words in a message: short, in one line, harmless.
+pub(super) fn quoted(text: &str) -> String {
+    format!("`{}`", clip(&one_line(&terminal_safe(text)), 60))
+}

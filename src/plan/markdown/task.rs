@@ -1,0 +1,167 @@
+//! One numbered item as a task: headline, fields, prompt.
+
+use crate::plan::diagnostic::Code;
+use crate::plan::draft::{At, DraftTask, Span};
+use crate::plan::finding::{Finding, Findings};
+use crate::plan::normal;
+
+use super::blocks::{Block, Kind};
+use super::headline::{self, Headline, looks_blocked};
+use super::list;
+use super::raw::{self, Marker};
+
+/// Everything below it is prompt, also what looks like fields.
+pub(super) const PROMPT_MARK: &str = "<!-- prompt -->";
+
+/// Reads an item of a numbered list.
+pub(super) fn read(
+    text: &str,
+    item: &Block,
+    number: At<u64>,
+    findings: &mut Findings,
+) -> DraftTask {
+    let marker = raw::marker(text, &item.span);
+    let (headline, after, mut rest) = read_headline(text, item, &marker);
+    if looks_blocked(&headline.title.value) {
+        findings.add(unread_dependency(headline.title.span.clone()));
+    }
+    let mut task = DraftTask {
+        span: number.span.start..headline.title.span.end.max(number.span.end),
+        column: marker.column,
+        number: Some(number),
+        tag: headline.tag,
+        label: headline.label,
+        title: Some(headline.title),
+        blocked_by: headline.blocked_by,
+        ..DraftTask::default()
+    };
+    let mut prompt_from = after;
+    if let Some((fields, below)) = rest.split_first()
+        && list::is_field_list(text, fields)
+        && text[after..fields.span.start.max(after)].trim().is_empty()
+    {
+        task.members = list::read(text, fields, findings);
+        prompt_from = raw::next_line(text, last_place(text, fields));
+        rest = below;
+    }
+    match rest.first() {
+        Some(mark) if is_prompt_mark(text, mark) => {
+            prompt_from = raw::next_line(text, mark.span.start);
+        }
+        _ => warn_about_fields(text, rest, findings),
+    }
+    let span = prompt_from..end_of_item(text, prompt_from..item.span.end, marker.column);
+    let prompt = normal::prompt(&raw::unmargined(text, span.clone(), marker.column));
+    let span = raw::trimmed(text, span);
+    task.prompt = (!prompt.is_empty()).then(|| At::new(prompt, span));
+    task
+}
+
+/// The headline, where the next line begins, and the blocks from there on.
+///
+/// A headline is the whole first paragraph, because editors wrap lines. But if a label or
+/// `blocked by` ends its first line, then so ends the headline, and the prompt begins.
+fn read_headline<'a>(
+    text: &str,
+    item: &'a Block,
+    marker: &Marker,
+) -> (Headline, usize, &'a [Block]) {
+    let line_end = raw::line_end(text, marker.content).min(item.span.end.max(marker.content));
+    let (span, rest) = headline_span(text, item, marker.content..line_end);
+    let first_line = span.start..raw::line_end(text, span.start).min(span.end);
+    if first_line.end < span.end {
+        let headline = headline::parse(text, first_line.clone());
+        if headline.has_suffix() {
+            return (headline, raw::next_line(text, first_line.end), rest);
+        }
+    }
+    let after = raw::next_line(text, span.end);
+    (headline::parse(text, span), after, rest)
+}
+
+fn headline_span<'a>(text: &str, item: &'a Block, line: Span) -> (Span, &'a [Block]) {
+    let is_blank = text[line.clone()].trim().is_empty();
+    match item.children.split_first() {
+        Some((head, rest)) if matches!(head.kind, Kind::Text | Kind::Heading(_)) => {
+            let span = raw::trimmed(text, head.span.clone());
+            let is_here = is_blank || raw::line_start(text, span.start) <= line.start;
+            if !is_here {
+                return (line, &item.children);
+            }
+            let start = if is_blank {
+                span.start
+            } else {
+                line.start.min(span.start)
+            };
+            let marks = match head.kind {
+                Kind::Heading(_) => {
+                    text[start..].len() - text[start..].trim_start_matches(['#', ' ']).len()
+                }
+                _ => 0,
+            };
+            let start = (start + marks).min(span.end);
+            // Inline spans may leave out the end of the line, such as a closing backslash.
+            (start..raw::line_end(text, span.end), rest)
+        }
+        // A link definition is no block; anything else on this line is no title.
+        Some((block, _)) if raw::line_start(text, block.span.start) <= line.start && !is_blank => {
+            (line.start..line.start, &item.children)
+        }
+        _ => (line, &item.children),
+    }
+}
+
+/// A place in the last line of a list. Its own span may include a link definition behind it, which
+/// belongs to the prompt.
+fn last_place(text: &str, list: &Block) -> usize {
+    let mut block = list;
+    while let Some(last) = block.children.last() {
+        block = last;
+    }
+    let first_line = raw::line_end(text, block.span.start);
+    match block.kind {
+        Kind::Item => first_line,
+        _ => raw::trimmed(text, block.span.clone()).end,
+    }
+}
+
+/// The span of an item may include a link definition behind it, too: what follows an empty line
+/// and does not stand in the column of the item is no part of it.
+fn end_of_item(text: &str, span: Span, column: usize) -> usize {
+    let mut at = span.start;
+    let mut after_empty = false;
+    while at < span.end {
+        let line = &text[at..raw::line_end(text, at)];
+        let is_empty = line.trim().is_empty();
+        if !is_empty && after_empty && normal::indent_of(line) < column {
+            return at;
+        }
+        after_empty = is_empty;
+        at = raw::next_line(text, at);
+    }
+    span.end.max(span.start)
+}
+
+fn is_prompt_mark(text: &str, block: &Block) -> bool {
+    let end = raw::line_end(text, block.span.start);
+    block.kind == Kind::Html && text[block.span.start..end].trim() == PROMPT_MARK
+}
+
+fn warn_about_fields(text: &str, blocks: &[Block], findings: &mut Findings) {
+    for block in blocks {
+        if list::is_only_known_fields(text, block) {
+            let span = raw::trimmed(text, block.span.clone());
+            let end = raw::line_end(text, span.start).min(span.end);
+            let message = "this list is part of the prompt, though it looks like fields";
+            let hint = "fields follow the line of their task, before any prose";
+            let finding = Finding::warning(Code::FieldsAfterPrompt, span.start..end, message);
+            findings.add(finding.hint(hint));
+        }
+    }
+}
+
+fn unread_dependency(span: Span) -> Finding {
+    let message = "this reads like a dependency, but is part of the title";
+    let hint = "write `— blocked by #2` at the end of the line, or a field `depends_on: #2`";
+    Finding::warning(Code::UnreadDependency, span, message).hint(hint)
+}

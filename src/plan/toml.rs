@@ -1,0 +1,57 @@
+//! A plan in TOML.
+
+use ::toml::de::{DeTable, DeValue};
+use ::toml::{Spanned, de::Error};
+
+use crate::plan::diagnostic::Code;
+use crate::plan::draft::{At, Draft, Member, Value, from_document};
+use crate::plan::finding::{Finding, Findings};
+
+/// Reads it; `None` if the text is no TOML.
+pub(super) fn parse(text: &str, findings: &mut Findings) -> Option<Draft> {
+    let (document, errors) = DeTable::parse_recoverable(text);
+    if errors.is_empty() {
+        return Some(from_document(members(document.into_inner()), findings));
+    }
+    for error in &errors {
+        findings.add(syntax_error(text, error));
+    }
+    None
+}
+
+fn syntax_error(text: &str, error: &Error) -> Finding {
+    let span = error.span().unwrap_or(text.len()..text.len());
+    let message = format!("this is no TOML: {}", error.message().replace('\n', ", "));
+    Finding::error(Code::Syntax, span, message)
+}
+
+/// The keys in the order of the text (the table sorts them).
+fn members(table: DeTable<'_>) -> Vec<Member> {
+    let member = |(key, value): (Spanned<std::borrow::Cow<'_, str>>, Spanned<DeValue<'_>>)| {
+        let span = key.span();
+        let key = At::new(key.into_inner().into_owned(), span);
+        let value = read(value);
+        Member { key, value }
+    };
+    let mut members: Vec<Member> = table.into_iter().map(member).collect();
+    members.sort_by_key(|member| member.key.span.start);
+    members
+}
+
+/// The parser refuses deep nesting, so that this may call itself.
+fn read(value: Spanned<DeValue<'_>>) -> At<Value> {
+    let span = value.span();
+    let value = match value.into_inner() {
+        DeValue::String(text) => Value::Text(text.into_owned()),
+        DeValue::Boolean(boolean) => Value::Boolean(boolean),
+        DeValue::Integer(integer) => match i64::from_str_radix(integer.as_str(), integer.radix()) {
+            Ok(integer) => Value::Integer(integer),
+            Err(_) => Value::Other("a number that large"),
+        },
+        DeValue::Array(array) => Value::List(array.into_iter().map(read).collect()),
+        DeValue::Table(table) => Value::Table(members(table)),
+        DeValue::Float(_) => Value::Other("a number with a fraction"),
+        DeValue::Datetime(_) => Value::Other("a date"),
+    };
+    At::new(value, span)
+}

@@ -1,0 +1,189 @@
+//! The globs of `files`: checked, and compared.
+
+use globset::{GlobBuilder, GlobMatcher};
+
+use crate::plan::diagnostic::Code;
+use crate::plan::draft::At;
+use crate::plan::finding::{Finding, quoted};
+
+/// Longer globs are a slip, and slow.
+const LONGEST: usize = 1000;
+
+/// The glob as it is kept: without `./` before it, and a folder (`src/`) means all below it.
+pub(super) fn check_glob(glob: &At<String>) -> Result<String, Finding> {
+    let written = glob.value.trim();
+    let mut pattern = written;
+    while let Some(rest) = pattern.strip_prefix("./") {
+        pattern = rest.trim_start_matches('/');
+    }
+    let bad = |why: String| {
+        let message = format!("{} is no glob: {why}", quoted(written));
+        let hint = "globs look like `src/**`, `docs/*.md` or `Cargo.{toml,lock}`";
+        Finding::error(Code::BadGlob, glob.span.clone(), message).hint(hint)
+    };
+    if pattern.is_empty() || pattern == "." {
+        return Err(bad("it names nothing".to_owned()));
+    }
+    if leaves_repository(pattern) {
+        let message = format!("{} leaves the repository", quoted(written));
+        let hint = "paths are relative to the top of the repository";
+        return Err(Finding::error(Code::PathOutside, glob.span.clone(), message).hint(hint));
+    }
+    if pattern.len() > LONGEST {
+        return Err(bad(format!("it is longer than {LONGEST} bytes")));
+    }
+    compile(pattern).map_err(|error| bad(error.kind().to_string()))?;
+    Ok(match pattern.ends_with('/') {
+        true => format!("{pattern}**"),
+        false => pattern.to_owned(),
+    })
+}
+
+fn leaves_repository(pattern: &str) -> bool {
+    let bytes = pattern.as_bytes();
+    let is_drive = bytes.len() > 1 && bytes[0].is_ascii_alphabetic() && bytes[1] == b':';
+    pattern.starts_with(['/', '~', '\\'])
+        || is_drive
+        || pattern
+            .split(['/', '\\', '{', '}', ','])
+            .any(|part| part == "..")
+}
+
+/// `*` and `?` do not match `/`, as in git.
+fn compile(pattern: &str) -> Result<GlobMatcher, globset::Error> {
+    let glob = GlobBuilder::new(pattern).literal_separator(true).build()?;
+    Ok(glob.compile_matcher())
+}
+
+/// What stands before the first character with a meaning.
+pub(super) fn literal_prefix(pattern: &str) -> &str {
+    let end = pattern.find(['*', '?', '[', '{', '\\']);
+    &pattern[..end.unwrap_or(pattern.len())]
+}
+
+/// Whether one path may match both globs. May say yes where no path does, never the other way
+/// round. A path without wildcards and without an extension also stands for everything below it.
+pub(super) fn may_overlap(a: &str, b: &str) -> bool {
+    // Braces may hide slashes, so that only what stands before them can be compared.
+    if [a, b].iter().any(|glob| glob.contains(['{', '\\'])) {
+        let (a, b) = (literal_prefix(a), literal_prefix(b));
+        return a.starts_with(b) || b.starts_with(a);
+    }
+    let a: Vec<_> = a.split('/').collect();
+    let b: Vec<_> = b.split('/').collect();
+    let is_folder = |parts: &[&str]| {
+        let has_extension = parts.last().is_some_and(|name| name.contains('.'));
+        parts.iter().all(|part| is_literal(part)) && !has_extension
+    };
+    let (a_open, b_open) = (is_folder(&a), is_folder(&b));
+    // reach[j]: whether the parts of `a` so far and the first j parts of `b` match one path.
+    let mut reach = vec![false; b.len() + 1];
+    reach[0] = true;
+    for i in 0..=a.len() {
+        let mut next = vec![false; b.len() + 1];
+        for j in 0..=b.len() {
+            if !reach[j] {
+                continue;
+            }
+            if (i == a.len() && a_open) || (j == b.len() && b_open) {
+                return true;
+            }
+            let (left, right) = (a.get(i).copied(), b.get(j).copied());
+            if left == Some("**") {
+                next[j] = true;
+            }
+            if right == Some("**") {
+                reach[j + 1] = true;
+            }
+            match (left, right) {
+                (None, None) => return true,
+                (Some("**"), Some(_)) => reach[j + 1] = true,
+                (Some(_), Some("**")) => next[j] = true,
+                (Some(left), Some(right)) if parts_overlap(left, right) => next[j + 1] = true,
+                _ => {}
+            }
+        }
+        reach = next;
+    }
+    false
+}
+
+fn is_literal(part: &str) -> bool {
+    literal_prefix(part).len() == part.len()
+}
+
+fn parts_overlap(a: &str, b: &str) -> bool {
+    let matches = |glob: &str, name: &str| compile(glob).is_ok_and(|glob| glob.is_match(name));
+    match (is_literal(a), is_literal(b)) {
+        (true, true) => a == b,
+        (true, false) => matches(b, a),
+        (false, true) => matches(a, b),
+        (false, false) => {
+            let (start_a, start_b) = (literal_prefix(a), literal_prefix(b));
+            let (end_a, end_b) = (literal_suffix(a), literal_suffix(b));
+            (start_a.starts_with(start_b) || start_b.starts_with(start_a))
+                && (end_a.ends_with(end_b) || end_b.ends_with(end_a))
+        }
+    }
+}
+
+fn literal_suffix(pattern: &str) -> &str {
+    let start = pattern.rfind(['*', '?', ']']).map_or(0, |i| i + 1);
+    &pattern[start..]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn globs_overlap_when_one_path_may_match_both() {
+        let pairs = [
+            ("src/**", "src/auth/**"),
+            ("src/**", "tests/**"),
+            ("src/*.rs", "src/*.md"),
+            ("src/a*.rs", "src/*b.rs"),
+            ("**/*.rs", "src/main.rs"),
+            ("**/*.rs", "src/main.md"),
+            ("src/auth", "src/auth/login.rs"),
+            ("src/auth", "src/*"),
+            ("src/auth", "src/authz"),
+            ("src/auth", "src/authz/**"),
+            ("src/?.rs", "src/ab.rs"),
+            ("a/**/z", "a/z"),
+            ("a/**/z", "a/b/c/z"),
+            ("a/**/z", "a/b/c/y"),
+            ("**/x/**/y", "a/x/**"),
+            ("src/{a,b}/**", "src/c/x"),
+            ("src/{a,b}/**", "docs/x"),
+            ("**", "anything"),
+            ("a/*", "a/b/c"),
+        ];
+        let line = |(a, b): &(&str, &str)| {
+            assert_eq!(may_overlap(a, b), may_overlap(b, a), "{a} {b}");
+            format!("{a} ~ {b}: {}", may_overlap(a, b))
+        };
+        let shown: Vec<_> = pairs.iter().map(line).collect();
+        insta::assert_snapshot!(shown.join("\n"), @r"
+        src/** ~ src/auth/**: true
+        src/** ~ tests/**: false
+        src/*.rs ~ src/*.md: false
+        src/a*.rs ~ src/*b.rs: true
+        **/*.rs ~ src/main.rs: true
+        **/*.rs ~ src/main.md: false
+        src/auth ~ src/auth/login.rs: true
+        src/auth ~ src/*: true
+        src/auth ~ src/authz: false
+        src/auth ~ src/authz/**: false
+        src/?.rs ~ src/ab.rs: false
+        a/**/z ~ a/z: true
+        a/**/z ~ a/b/c/z: true
+        a/**/z ~ a/b/c/y: true
+        **/x/**/y ~ a/x/**: true
+        src/{a,b}/** ~ src/c/x: true
+        src/{a,b}/** ~ docs/x: false
+        ** ~ anything: true
+        a/* ~ a/b/c: false
+        ");
+    }
+}

@@ -1,0 +1,214 @@
+//! Dependencies: what the names mean, and that nothing waits for itself.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use crate::base::text::did_you_mean;
+use crate::plan::diagnostic::Code;
+use crate::plan::draft::At;
+use crate::plan::finding::{Finding, Findings, quoted};
+
+use super::Checked;
+
+/// Tasks by their places, without cycles.
+pub(super) struct Graph {
+    /// For each task its dependencies, ascending. Shared, because thousands of tasks may come
+    /// after the same thousands.
+    pub(super) dependencies: Vec<Rc<[usize]>>,
+    /// All tasks, each after its dependencies.
+    pub(super) order: Vec<usize>,
+}
+
+/// Finds out what each task depends on; `None` if there is no sound graph.
+pub(super) fn resolve(tasks: &[Checked], findings: &mut Findings) -> Option<Graph> {
+    let before = findings.errors();
+    let names = Names::of(tasks);
+    let mut dependencies: Vec<Rc<[usize]>> = Vec::with_capacity(tasks.len());
+    for index in 0..tasks.len() {
+        dependencies.push(names.dependencies(tasks, index, findings).into());
+    }
+    add_independent(tasks, &mut dependencies, findings);
+    let Search { order, cycles, .. } = Search::whole(&dependencies);
+    for cycle in cycles {
+        findings.add(cycle_finding(tasks, &cycle));
+    }
+    (findings.errors() == before).then_some(Graph {
+        dependencies,
+        order,
+    })
+}
+
+struct Names {
+    numbers: HashMap<u64, usize>,
+    tags: HashMap<String, usize>,
+}
+
+impl Names {
+    fn of(tasks: &[Checked]) -> Names {
+        let tasks = tasks.iter().enumerate();
+        Names {
+            numbers: tasks
+                .clone()
+                .map(|(i, task)| (task.number.value, i))
+                .collect(),
+            tags: tasks
+                .map(|(i, task)| (task.task.tag.to_lowercase(), i))
+                .collect(),
+        }
+    }
+
+    fn find(&self, name: &str) -> Option<usize> {
+        let digits = name.strip_prefix('#').unwrap_or(name);
+        match digits.parse() {
+            Ok(number) => self.numbers.get(&number).copied(),
+            Err(_) => self.tags.get(&digits.to_lowercase()).copied(),
+        }
+    }
+
+    fn dependencies(&self, tasks: &[Checked], index: usize, findings: &mut Findings) -> Vec<usize> {
+        let mut found = Vec::new();
+        for name in &tasks[index].depends_on {
+            match self.find(name.value.trim()) {
+                Some(itself) if itself == index => findings.add(self_dependency(name)),
+                Some(other) => found.push(other),
+                None => findings.add(self.unknown(name, tasks.len(), findings.is_full())),
+            }
+        }
+        found.sort_unstable();
+        found.dedup();
+        found
+    }
+
+    fn unknown(&self, name: &At<String>, count: usize, is_hidden: bool) -> Finding {
+        let message = format!("there is no task {}", quoted(&name.value));
+        let finding = Finding::error(Code::UnknownDependency, name.span.clone(), message);
+        if is_hidden {
+            return finding;
+        }
+        let tags = self.tags.keys().map(String::as_str);
+        match did_you_mean(&name.value, tags).and_then(|tag| self.tags.get_key_value(tag)) {
+            Some((tag, _)) => finding.hint(format!("did you mean `{}`?", tag.to_uppercase())),
+            None if count == 1 => finding.hint("there is only one task"),
+            None => finding.hint(format!(
+                "tasks are named by a number, #1 to #{count}, or a tag"
+            )),
+        }
+    }
+}
+
+fn self_dependency(name: &At<String>) -> Finding {
+    let message = "a task cannot depend on itself";
+    Finding::error(Code::SelfDependency, name.span.clone(), message)
+}
+
+/// Under the heading "Dependent", no dependencies mean all independent tasks: those that stand
+/// elsewhere and have no dependencies themselves, so that this never makes a cycle.
+fn add_independent(tasks: &[Checked], graph: &mut [Rc<[usize]>], findings: &mut Findings) {
+    let waits = |task: &Checked| task.after_independent && task.depends_on.is_empty();
+    if !tasks.iter().any(waits) {
+        return;
+    }
+    let independent: Rc<[usize]> = (0..tasks.len())
+        .filter(|i| !tasks[*i].after_independent && tasks[*i].depends_on.is_empty())
+        .collect();
+    for (task, dependencies) in tasks.iter().zip(graph).filter(|(task, _)| waits(task)) {
+        if independent.is_empty() {
+            let message = "this task stands under `Dependent`, but there is nothing it waits for";
+            let hint = "say which: `— blocked by #1`";
+            let finding = Finding::warning(Code::NothingToWaitFor, task.span.clone(), message);
+            findings.add(finding.hint(hint));
+        }
+        dependencies.clone_from(&independent);
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    New,
+    OnPath,
+    Done,
+    InCycle,
+}
+
+/// Depth first: gives the order, and cycles without a task in common, each of which is one thing
+/// to repair.
+struct Search<'a> {
+    graph: &'a [Rc<[usize]>],
+    state: Vec<State>,
+    order: Vec<usize>,
+    cycles: Vec<Vec<usize>>,
+}
+
+impl Search<'_> {
+    fn whole(graph: &[Rc<[usize]>]) -> Search<'_> {
+        let mut search = Search {
+            graph,
+            state: vec![State::New; graph.len()],
+            order: Vec::with_capacity(graph.len()),
+            cycles: Vec::new(),
+        };
+        (0..graph.len()).for_each(|start| search.from(start));
+        search
+    }
+
+    /// Without recursion, because a plan may be a chain of 10,000 tasks.
+    fn from(&mut self, start: usize) {
+        if self.state[start] != State::New {
+            return;
+        }
+        self.state[start] = State::OnPath;
+        let mut path = vec![(start, 0)];
+        while let Some((task, next)) = path.last_mut() {
+            let Some(&dependency) = self.graph[*task].get(*next) else {
+                if self.state[*task] == State::OnPath {
+                    self.state[*task] = State::Done;
+                }
+                self.order.push(*task);
+                path.pop();
+                continue;
+            };
+            *next += 1;
+            match self.state[dependency] {
+                State::New => {
+                    self.state[dependency] = State::OnPath;
+                    path.push((dependency, 0));
+                }
+                State::OnPath => self.close(&path, dependency),
+                State::Done | State::InCycle => {}
+            }
+        }
+    }
+
+    fn close(&mut self, path: &[(usize, usize)], back_to: usize) {
+        let from = path.iter().position(|(task, _)| *task == back_to);
+        let tasks = path[from.unwrap_or(0)..].iter().map(|(task, _)| *task);
+        let mut cycle: Vec<_> = tasks.collect();
+        if cycle.iter().any(|task| self.state[*task] == State::InCycle) {
+            return;
+        }
+        for task in &cycle {
+            self.state[*task] = State::InCycle;
+        }
+        cycle.push(back_to);
+        self.cycles.push(cycle);
+    }
+}
+
+fn cycle_finding(tasks: &[Checked], cycle: &[usize]) -> Finding {
+    let number = |index: &usize| format!("#{}", tasks[*index].number.value);
+    let shown = match cycle {
+        [start @ .., _, last] if cycle.len() > 12 => {
+            let start: Vec<_> = start.iter().take(10).map(number).collect();
+            format!("{} -> … -> {}", start.join(" -> "), number(last))
+        }
+        _ => cycle.iter().map(number).collect::<Vec<_>>().join(" -> "),
+    };
+    let task = &tasks[cycle[0]];
+    let place = task
+        .depends_on
+        .first()
+        .map_or(&task.span, |name| &name.span);
+    let message = format!("these tasks wait for each other: {shown}");
+    let hint = "take one of these dependencies out";
+    Finding::error(Code::Cycle, place.clone(), message).hint(hint)
+}

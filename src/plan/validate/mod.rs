@@ -1,0 +1,170 @@
+//! From a draft to a plan, with everything that is wrong found at once.
+
+use std::collections::{BTreeSet, HashMap};
+use std::path::Path;
+
+use crate::base::text::one_line;
+use crate::model::ids::TaskNumber;
+use crate::model::plan::{Plan, Task};
+use crate::plan::MAX_TASKS;
+use crate::plan::diagnostic::Code;
+use crate::plan::draft::{At, Draft, Span};
+use crate::plan::finding::{Finding, Findings};
+use crate::plan::normal;
+
+use self::task::Reading;
+
+mod glob;
+mod graph;
+mod overlap;
+mod task;
+mod value;
+
+/// What a plan is checked against.
+pub(super) struct Surroundings<'a> {
+    /// What the text is called.
+    pub(super) name: &'a str,
+    /// The workers that exist; `None` if they are not to be checked.
+    pub(super) workers: Option<&'a BTreeSet<String>>,
+    /// Reads the file of a prompt.
+    pub(super) read_prompt: &'a dyn Fn(&str) -> Result<String, String>,
+}
+
+/// A task whose fields are read, with the places that later checks point to.
+pub(super) struct Checked {
+    /// The task; its dependencies are still empty.
+    task: Task,
+    /// Where the task is named.
+    span: Span,
+    /// The number as written, and where.
+    number: At<u64>,
+    /// Where the tag stands, if it is not the default.
+    tag: Option<Span>,
+    /// The dependencies as written.
+    depends_on: Vec<At<String>>,
+    /// Comes after all independent tasks if it has no dependencies of its own.
+    after_independent: bool,
+    /// One for each of the task's `files`.
+    files: Vec<Span>,
+}
+
+/// Checks a draft; the plan is `None` if any finding is an error.
+pub(super) fn validate(
+    draft: Draft,
+    surroundings: &Surroundings<'_>,
+    findings: &mut Findings,
+) -> Option<Plan> {
+    let title = title(draft.title, surroundings.name, findings);
+    let context = context(draft.context, findings);
+    if !count_is_right(draft.tasks.len(), draft.advice, findings) {
+        return None;
+    }
+    let drafts = draft.tasks.into_iter().zip(1..);
+    let mut tasks: Vec<Checked> = drafts
+        .map(|(task, place)| {
+            Reading::new(draft.repeatable, surroundings, findings).read(task, place)
+        })
+        .collect();
+    tasks.sort_by_key(|task| task.number.value);
+    check_numbers(&tasks, findings);
+    check_tags(&tasks, findings);
+    let graph = graph::resolve(&tasks, findings)?;
+    overlap::check(&tasks, &graph, findings);
+    if findings.errors() > 0 {
+        return None;
+    }
+    for (checked, depends_on) in tasks.iter_mut().zip(graph.dependencies) {
+        let numbers = depends_on.iter();
+        checked.task.depends_on = numbers.map(|index| TaskNumber(*index as u32 + 1)).collect();
+    }
+    let tasks = tasks.into_iter().map(|checked| checked.task).collect();
+    match Plan::new(title, context, tasks) {
+        Ok(plan) => Some(plan),
+        // The checks above say more; this is the rule they must not be weaker than.
+        Err(error) => {
+            findings.add(Finding::error(Code::Cycle, 0..0, error.to_string()));
+            None
+        }
+    }
+}
+
+/// The title, or else the stem of the file's name.
+fn title(title: Option<At<String>>, name: &str, findings: &mut Findings) -> String {
+    let Some(At { value, span }) = title else {
+        let stem = Path::new(name).file_stem().and_then(|stem| stem.to_str());
+        let stem = one_line(stem.unwrap_or_default());
+        return if stem.is_empty() || stem.starts_with(['<', '-']) {
+            "plan".to_owned()
+        } else {
+            stem
+        };
+    };
+    let title = value::clean(&At::new(one_line(&value), span.clone()), findings);
+    if title.is_empty() {
+        let message = "the plan has an empty title";
+        findings.add(Finding::error(Code::EmptyTitle, span, message));
+    }
+    title
+}
+
+fn context(context: Vec<At<String>>, findings: &mut Findings) -> Vec<String> {
+    let entries = context.iter();
+    entries
+        .map(|entry| {
+            normal::lines(&value::clean(entry, findings))
+                .trim()
+                .to_owned()
+        })
+        .filter(|entry| !entry.is_empty())
+        .collect()
+}
+
+fn count_is_right(count: usize, advice: &str, findings: &mut Findings) -> bool {
+    let finding = match count {
+        0 => Finding::error(Code::NoTask, 0..0, "the plan has no task").hint(advice),
+        1..=MAX_TASKS => return true,
+        _ => {
+            let message = format!("the plan has {count} tasks, but can have at most 10,000");
+            let hint = "split it into several plans and run them one after the other";
+            Finding::error(Code::TooManyTasks, 0..0, message).hint(hint)
+        }
+    };
+    findings.add(finding);
+    false
+}
+
+/// Numbers run from 1 without gaps, because the board, `blocked by` and every command use them.
+fn check_numbers(tasks: &[Checked], findings: &mut Findings) {
+    let mut previous = None;
+    for task in tasks {
+        let At { value, span } = &task.number;
+        let expected = previous.map_or(1, |previous| previous + 1);
+        if previous == Some(*value) {
+            let message = format!("two tasks have the number {value}");
+            let hint = "numbers go on from one list to the next";
+            findings.add(Finding::error(Code::DuplicateNumber, span.clone(), message).hint(hint));
+        } else if *value != expected {
+            let message = format!("this task has the number {value} instead of {expected}");
+            let hint = "number the tasks from 1 without gaps";
+            findings.add(Finding::error(Code::MissingNumber, span.clone(), message).hint(hint));
+        }
+        previous = Some(*value);
+    }
+}
+
+fn check_tags(tasks: &[Checked], findings: &mut Findings) {
+    let mut owners: HashMap<String, u64> = HashMap::new();
+    for checked in tasks {
+        let (tag, number) = (&checked.task.tag, checked.number.value);
+        let Some(owner) = owners.insert(tag.to_lowercase(), number) else {
+            continue;
+        };
+        let span = checked.tag.clone().unwrap_or(checked.span.clone());
+        let message = format!("tasks #{owner} and #{number} both have the tag `{tag}`");
+        let mut finding = Finding::error(Code::DuplicateTag, span, message);
+        if checked.tag.is_none() || *tag == format!("T{owner}") {
+            finding = finding.hint("a task without a tag has the tag `T` and its number");
+        }
+        findings.add(finding);
+    }
+}

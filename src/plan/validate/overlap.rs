@@ -1,0 +1,149 @@
+//! Tasks that may run at the same time and declare the same files.
+
+use std::collections::HashSet;
+
+use crate::plan::diagnostic::Code;
+use crate::plan::finding::{Finding, Findings, quoted};
+
+use super::Checked;
+use super::glob::{literal_prefix, may_overlap};
+use super::graph::Graph;
+
+/// How many pairs of globs are compared at most: ten thousand tasks that all declare `src/**`
+/// have fifty million, and the first hundred say enough.
+const BUDGET: usize = 200_000;
+
+/// Warns about pairs of tasks without a path of dependencies between them.
+pub(super) fn check(tasks: &[Checked], graph: &Graph, findings: &mut Findings) {
+    let mut globs: Vec<Glob<'_>> = Vec::new();
+    for (task, checked) in tasks.iter().enumerate() {
+        for (place, pattern) in checked.task.fields.files.iter().enumerate() {
+            let prefix = literal_prefix(pattern);
+            globs.push(Glob {
+                prefix,
+                pattern,
+                task,
+                place,
+            });
+        }
+    }
+    if globs.len() < 2 {
+        return;
+    }
+    globs.sort_by_key(|glob| (glob.prefix, glob.task));
+    let ancestors = ancestors(graph);
+    let mut seen = HashSet::new();
+    let mut pairs = Vec::new();
+    let mut compared = 0;
+    for (i, a) in globs.iter().enumerate() {
+        // Two globs can only meet if what one has before its first wildcard begins with what the
+        // other has; in this order such globs follow each other.
+        for b in globs[i + 1..]
+            .iter()
+            .take_while(|b| b.prefix.starts_with(a.prefix))
+        {
+            compared += 1;
+            if compared > BUDGET || pairs.len() > Findings::LIMIT {
+                report(tasks, pairs, findings);
+                findings.add(not_all_compared());
+                return;
+            }
+            let (first, second) = if a.task < b.task { (a, b) } else { (b, a) };
+            let is_ordered =
+                ancestors[second.task].has(first.task) || ancestors[first.task].has(second.task);
+            if first.task == second.task || is_ordered || seen.contains(&(first.task, second.task))
+            {
+                continue;
+            }
+            if may_overlap(first.pattern, second.pattern) {
+                seen.insert((first.task, second.task));
+                pairs.push((first, second));
+            }
+        }
+    }
+    report(tasks, pairs, findings);
+}
+
+struct Glob<'a> {
+    prefix: &'a str,
+    pattern: &'a str,
+    task: usize,
+    place: usize,
+}
+
+fn report(tasks: &[Checked], mut pairs: Vec<(&Glob<'_>, &Glob<'_>)>, findings: &mut Findings) {
+    pairs.sort_by_key(|(first, second)| (second.task, first.task));
+    for (first, second) in pairs {
+        let (one, other) = (&tasks[first.task], &tasks[second.task]);
+        let (number, second_number) = (one.number.value, other.number.value);
+        let both = match first.pattern == second.pattern {
+            true => format!("both declare {}", quoted(first.pattern)),
+            false => format!(
+                "declare {} and {}",
+                quoted(first.pattern),
+                quoted(second.pattern)
+            ),
+        };
+        let message = format!("tasks #{number} and #{second_number} may run at once and {both}");
+        let hint = format!("let #{second_number} be `blocked by #{number}`, or narrow the files");
+        let span = other.files[second.place].clone();
+        findings.add(Finding::warning(Code::OverlappingFiles, span, message).hint(hint));
+    }
+}
+
+fn not_all_compared() -> Finding {
+    let message = "the files of the tasks were not all compared, there are too many of them";
+    Finding::warning(Code::Incomplete, 0..0, message)
+}
+
+/// A set of tasks, one bit each.
+#[derive(Clone, Default)]
+struct Bits(Vec<u64>);
+
+impl Bits {
+    fn has(&self, task: usize) -> bool {
+        self.0
+            .get(task / 64)
+            .is_some_and(|word| word & (1 << (task % 64)) != 0)
+    }
+
+    fn add(&mut self, task: usize) {
+        if self.0.len() <= task / 64 {
+            self.0.resize(task / 64 + 1, 0);
+        }
+        self.0[task / 64] |= 1 << (task % 64);
+    }
+
+    fn add_all(&mut self, other: &Bits) {
+        if self.0.len() < other.0.len() {
+            self.0.resize(other.0.len(), 0);
+        }
+        for (word, more) in self.0.iter_mut().zip(&other.0) {
+            *word |= more;
+        }
+    }
+}
+
+/// For each task everything it waits for, also through others.
+fn ancestors(graph: &Graph) -> Vec<Bits> {
+    let count = graph.order.len();
+    let mut rank = vec![0; count];
+    for (place, task) in graph.order.iter().enumerate() {
+        rank[*task] = place;
+    }
+    let mut ancestors: Vec<Bits> = vec![Bits::default(); count];
+    for &task in &graph.order {
+        let mut mine = Bits::default();
+        let mut nearest_first = graph.dependencies[task].to_vec();
+        nearest_first.sort_unstable_by_key(|dependency| std::cmp::Reverse(rank[*dependency]));
+        for dependency in nearest_first {
+            // What came with a nearer one need not be added again.
+            if !mine.has(dependency) {
+                mine.add(dependency);
+                mine.add_all(&ancestors[dependency]);
+            }
+        }
+        ancestors[task] = mine;
+    }
+    ancestors
+}

@@ -1,0 +1,181 @@
+//! Values of fields: numbers, words, durations, lists.
+
+use std::time::Duration;
+
+use crate::base::clock::parse_duration;
+use crate::base::text::did_you_mean;
+use crate::plan::diagnostic::Code;
+use crate::plan::draft::{At, Value, bad_kind};
+use crate::plan::fields::as_text;
+use crate::plan::finding::{Finding, Findings, quoted};
+use crate::plan::normal;
+
+/// Longer than this is a slip, and would make sums of times overflow.
+const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
+
+/// A text without the character that no program can be given.
+pub(super) fn clean(text: &At<String>, findings: &mut Findings) -> String {
+    if text.value.contains('\0') {
+        let message = "this text contains a NUL character, which cannot be passed to a program";
+        findings.add(Finding::error(Code::BadValue, text.span.clone(), message));
+    }
+    text.value.replace('\0', "")
+}
+
+/// A text as it is, with plain line ends.
+pub(super) fn text(key: &str, value: &At<Value>, findings: &mut Findings) -> Option<String> {
+    let Some(found) = as_text(&value.value) else {
+        let span = value.span.clone();
+        findings.add(bad_kind(key, "a text", &value.value, span));
+        return None;
+    };
+    let found = At::new(normal::lines(found), value.span.clone());
+    Some(clean(&found, findings))
+}
+
+/// A text that says something, without white space around it.
+pub(super) fn filled(
+    key: &At<String>,
+    value: &At<Value>,
+    findings: &mut Findings,
+) -> Option<String> {
+    let found = text(&key.value, value, findings)?.trim().to_owned();
+    if found.is_empty() {
+        let message = format!("{} is empty", quoted(&key.value));
+        let hint = "give it a value or leave it out";
+        findings.add(Finding::error(Code::BadValue, key.span.clone(), message).hint(hint));
+        return None;
+    }
+    Some(found)
+}
+
+/// A list of texts, or a single one; one line of Markdown is split by `split`.
+pub(super) fn texts(
+    key: &str,
+    value: &At<Value>,
+    split: impl Fn(&str) -> Vec<&str>,
+    findings: &mut Findings,
+) -> Vec<At<String>> {
+    let entry = |entry: &At<Value>, findings: &mut Findings| {
+        let found = text(key, entry, findings)?;
+        Some(At::new(found, entry.span.clone()))
+    };
+    match &value.value {
+        Value::Raw(line) => {
+            let part = |part: &str| {
+                // The parts of an unwrapped line are slices of the text; others are not worth
+                // searching for.
+                let offset = part.as_ptr() as usize - line.as_ptr() as usize;
+                let start = value.span.start + offset;
+                let span = match line.len() == value.span.len() {
+                    true => start..start + part.len(),
+                    false => value.span.clone(),
+                };
+                At::new(part.to_owned(), span)
+            };
+            let parts: Vec<_> = split(line).into_iter().map(part).collect();
+            for part in &parts {
+                clean(part, findings);
+            }
+            parts
+        }
+        Value::List(list) => list.iter().filter_map(|at| entry(at, findings)).collect(),
+        _ => entry(value, findings).into_iter().collect(),
+    }
+}
+
+/// A whole number in a range.
+pub(super) fn integer<T: TryFrom<i64>>(
+    key: &str,
+    wanted: &str,
+    value: &At<Value>,
+    findings: &mut Findings,
+) -> Option<T> {
+    let found = match &value.value {
+        Value::Integer(found) => Some(*found),
+        Value::Raw(line) => line.parse().ok(),
+        _ => None,
+    };
+    let number = found.and_then(|found| T::try_from(found).ok());
+    if number.is_none() {
+        findings.add(bad_value(key, wanted, value));
+    }
+    number
+}
+
+/// `true` or `false`; in Markdown also `yes` and `no`.
+pub(super) fn boolean(key: &str, value: &At<Value>, findings: &mut Findings) -> Option<bool> {
+    let found = match &value.value {
+        Value::Boolean(found) => Some(*found),
+        Value::Raw(line) => match line.to_ascii_lowercase().as_str() {
+            "true" | "yes" => Some(true),
+            "false" | "no" => Some(false),
+            _ => None,
+        },
+        _ => None,
+    };
+    if found.is_none() {
+        findings.add(bad_value(key, "true or false", value));
+    }
+    found
+}
+
+/// One of these words.
+pub(super) fn choice<T: Copy>(
+    key: &str,
+    words: &[(&str, T)],
+    value: &At<Value>,
+    findings: &mut Findings,
+) -> Option<T> {
+    let written = as_text(&value.value).unwrap_or_default().trim();
+    let found = words
+        .iter()
+        .find(|(word, _)| word.eq_ignore_ascii_case(written));
+    if found.is_none() {
+        let names: Vec<_> = words.iter().map(|(word, _)| *word).collect();
+        let finding = bad_value(key, &names.join(" or "), value);
+        findings.add(match did_you_mean(written, names) {
+            Some(near) => finding.hint(format!("did you mean `{near}`?")),
+            None => finding,
+        });
+    }
+    found.map(|(_, value)| *value)
+}
+
+/// A duration of a millisecond to a year; milliseconds are kept.
+pub(super) fn duration(key: &str, value: &At<Value>, findings: &mut Findings) -> Option<Duration> {
+    let written = match &value.value {
+        Value::Integer(number) => number.to_string(),
+        other => text(key, &At::new(other.clone(), value.span.clone()), findings)?,
+    };
+    let found = parse_duration(&written)
+        .ok()
+        .filter(|found| *found <= LONGEST);
+    let found = found.map(|found| Duration::from_millis(found.as_millis() as u64));
+    let found = found.filter(|found| !found.is_zero());
+    if found.is_none() {
+        let message = format!("{} is no duration for {}", quoted(&written), quoted(key));
+        let hint = "write a number with a unit, like 90s, 30m, 2h or 1h30m, and at most a year";
+        let finding = Finding::error(Code::BadDuration, value.span.clone(), message);
+        findings.add(finding.hint(hint));
+    }
+    found
+}
+
+fn bad_value(key: &str, wanted: &str, value: &At<Value>) -> Finding {
+    match &value.value {
+        Value::Raw(text) | Value::Text(text) if text.trim().is_empty() => {
+            let message = format!("{} must be {wanted}, but is empty", quoted(key));
+            Finding::error(Code::BadValue, value.span.clone(), message)
+        }
+        Value::Raw(text) | Value::Text(text) => {
+            let message = format!("{} must be {wanted}, not {}", quoted(key), quoted(text));
+            Finding::error(Code::BadValue, value.span.clone(), message)
+        }
+        Value::Integer(number) => {
+            let message = format!("{} must be {wanted}, not {number}", quoted(key));
+            Finding::error(Code::BadValue, value.span.clone(), message)
+        }
+        other => bad_kind(key, wanted, other, value.span.clone()),
+    }
+}

@@ -1,0 +1,182 @@
+//! A plan as TOML and JSON write it, and the schema of it.
+//!
+//! Only for writing and for the schema: reading goes through [`crate::plan::draft`], which knows
+//! where everything stands.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::base::clock::render_duration;
+use crate::model::plan::{Isolation, Plan, Produces, Strategy, Task};
+
+/// A plan: tasks that a run carries out in parallel git worktrees.
+#[derive(Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Plan")]
+pub(super) struct WirePlan {
+    /// For editors; ignored.
+    #[serde(rename = "$schema", skip_serializing_if = "Option::is_none")]
+    schema: Option<String>,
+    /// What the whole plan is called; the file's name when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    title: Option<String>,
+    /// Facts every worker is told, one an entry.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(default)]
+    context: Vec<String>,
+    /// The tasks; their numbers follow this order, from 1.
+    #[schemars(length(min = 1, max = 10_000))]
+    task: Vec<WireTask>,
+}
+
+/// One unit of work.
+#[derive(Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Task")]
+pub(super) struct WireTask {
+    /// A short unique name such as `AUTH`; `T<number>` when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tag: Option<String>,
+    /// What it is, in one line.
+    title: String,
+    /// What the plan calls its worker, for the reader only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    label: Option<String>,
+    /// The worker profile, if not the configured default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    worker: Option<String>,
+    /// A shell command that does the task; the worker is then `shell`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    run: Option<String>,
+    /// Tags or numbers of the tasks it starts after.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    depends_on: Option<OneOrMany<Name>>,
+    /// Globs of the paths the task means to touch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    files: Option<OneOrMany<String>>,
+    /// Foreground (`agent`), background (`task`), or decided from the shape of the task (`auto`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    strategy: Option<Strategy>,
+    /// Whether a change is expected (`files`) or only a report (`info`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    produces: Option<Produces>,
+    /// Commands that must exit 0 in the worktree before the result counts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    check: Option<OneOrMany<String>>,
+    /// Longest time an attempt may take, such as `30m`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timeout: Option<String>,
+    /// Longest time an attempt may be silent, such as `5m`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stall_timeout: Option<String>,
+    /// Retries of a transient failure, instead of the configured number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retries: Option<u32>,
+    /// Environment: `NAME` passes a variable on, `NAME=value` sets a public value (journalled).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    env: Option<OneOrMany<String>>,
+    /// What to report back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output: Option<String>,
+    /// Higher goes first among equals.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    priority: Option<i32>,
+    /// How long the author expects it to take, such as `10m`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expected: Option<String>,
+    /// A `files` task without a change is a success.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    allow_empty: Option<bool>,
+    /// A linked worktree, or a clone that shares only objects.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    isolation: Option<Isolation>,
+    /// A file with the prompt, relative to the plan's folder; instead of `prompt`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prompt_file: Option<String>,
+    /// What the worker is told to do; the title when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prompt: Option<String>,
+}
+
+/// A single value may stand without brackets.
+#[derive(Serialize, JsonSchema)]
+#[serde(untagged)]
+#[allow(
+    dead_code,
+    reason = "one value alone is read, and so in the schema, but never written"
+)]
+enum OneOrMany<T> {
+    One(T),
+    Many(Vec<T>),
+}
+
+/// How a dependency is named.
+#[derive(Serialize, JsonSchema)]
+#[serde(untagged)]
+#[allow(
+    dead_code,
+    reason = "numbers are read, and so in the schema, but tags are written"
+)]
+enum Name {
+    Tag(String),
+    Number(u32),
+}
+
+impl WirePlan {
+    /// Everything a plan says.
+    pub(super) fn of(plan: &Plan) -> WirePlan {
+        WirePlan {
+            schema: None,
+            title: Some(plan.title().to_owned()),
+            context: plan.context().to_vec(),
+            task: plan
+                .tasks()
+                .iter()
+                .map(|task| WireTask::of(plan, task))
+                .collect(),
+        }
+    }
+}
+
+impl WireTask {
+    fn of(plan: &Plan, task: &Task) -> WireTask {
+        let fields = &task.fields;
+        let tag_of = |number: &_| Name::Tag(plan.task(*number).tag.clone());
+        WireTask {
+            tag: Some(task.tag.clone()),
+            title: task.title.clone(),
+            label: task.label.clone(),
+            worker: fields.worker.clone().filter(|_| fields.run.is_none()),
+            run: fields.run.clone(),
+            depends_on: many(task.depends_on.iter().map(tag_of).collect()),
+            files: many(fields.files.clone()),
+            strategy: fields.strategy,
+            produces: Some(fields.produces).filter(|produces| *produces != Produces::default()),
+            check: many(fields.check.clone()),
+            timeout: fields.timeout.map(render_duration),
+            stall_timeout: fields.stall_timeout.map(render_duration),
+            retries: fields.retries,
+            env: many(env_entries(task)),
+            output: fields.output.clone(),
+            priority: Some(fields.priority).filter(|priority| *priority != 0),
+            expected: fields.expected.map(render_duration),
+            allow_empty: Some(true).filter(|_| fields.allow_empty),
+            isolation: fields.isolation,
+            prompt_file: None,
+            prompt: Some(task.prompt.clone()).filter(|prompt| !prompt.is_empty()),
+        }
+    }
+}
+
+/// `NAME` or `NAME=value`, in the order of the names.
+pub(super) fn env_entries(task: &Task) -> Vec<String> {
+    let entry = |(name, value): (&String, &Option<String>)| match value {
+        Some(value) => format!("{name}={value}"),
+        None => name.clone(),
+    };
+    task.fields.env.iter().map(entry).collect()
+}
+
+fn many<T>(list: Vec<T>) -> Option<OneOrMany<T>> {
+    (!list.is_empty()).then_some(OneOrMany::Many(list))
+}
