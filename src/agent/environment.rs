@@ -222,9 +222,7 @@ pub fn check_environment(
     env
 }
 
-fn scrubbed(
-    inherited: impl Iterator<Item = (OsString, OsString)>,
-) -> BTreeMap<String, String> {
+fn scrubbed(inherited: impl Iterator<Item = (OsString, OsString)>) -> BTreeMap<String, String> {
     inherited
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .filter(|(name, _)| !SCRUBBED.iter().any(|pattern| matches(pattern, name)))

@@ -31,7 +31,13 @@ pub(crate) fn run(args: ConflictsArgs, ui: &Ui) -> Answer {
         None => {
             let settings = config::load(&place.repo.top, None, &Overrides::default())?;
             let branches = resolve_targets(&place.repo, &args.targets)?;
-            report(&place.repo, branches, &args, &settings.conflicts.generated, ui)
+            report(
+                &place.repo,
+                branches,
+                &args,
+                &settings.conflicts.generated,
+                ui,
+            )
         }
     }
 }
@@ -46,7 +52,9 @@ pub(crate) fn of_run(place: &Place, run: &RunId, args: &ConflictsArgs, ui: &Ui) 
     let context = context(&place.repo, &loaded.state, loaded.settings, place.clock)?;
     let branches = task_branches(&context, &loaded.state.candidates());
     if branches.len() < 2 {
-        ui.status(&format!("{run} has fewer than two candidates, so nothing can conflict"));
+        ui.status(&format!(
+            "{run} has fewer than two candidates, so nothing can conflict"
+        ));
         return Ok(Exit::Ok);
     }
     report(&place.repo, branches, args, &generated, ui)

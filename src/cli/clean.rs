@@ -41,8 +41,7 @@ pub fn run(args: CleanArgs, ui: &Ui) -> Answer {
             .hint(format!("`dispatch resume {run}` takes it up again")));
     }
     let state = loaded.state;
-    let mut journal =
-        Journal::reopen(&place.repo, &loaded.replayed).map_err(EngineError::from)?;
+    let mut journal = Journal::reopen(&place.repo, &loaded.replayed).map_err(EngineError::from)?;
     let context = context(&place.repo, &state, loaded.settings, place.clock)?;
     let mut forced = Vec::new();
     for name in &args.force {
@@ -54,15 +53,27 @@ pub fn run(args: CleanArgs, ui: &Ui) -> Answer {
         return Ok(Exit::Ok);
     }
     let cleaned = Event::Cleaned {
-        worktrees: plan.worktrees.iter().map(|gone| gone.path.display().to_string()).collect(),
-        branches: plan.branches.iter().map(|(branch, _)| branch.clone()).collect(),
+        worktrees: plan
+            .worktrees
+            .iter()
+            .map(|gone| gone.path.display().to_string())
+            .collect(),
+        branches: plan
+            .branches
+            .iter()
+            .map(|(branch, _)| branch.clone())
+            .collect(),
     };
-    journal.append(vec![cleaned], place.clock.now()).map_err(EngineError::from)?;
+    journal
+        .append(vec![cleaned], place.clock.now())
+        .map_err(EngineError::from)?;
     clean::carry_out(&context, &plan)?;
     ui.answer(&format!(
         "removed {} and {}; the journal of {run} stays\n",
         plural(plan.worktrees.len(), "worktree"),
-        if plan.branches.len() == 1 { "1 branch".to_owned() } else {
+        if plan.branches.len() == 1 {
+            "1 branch".to_owned()
+        } else {
             format!("{} branches", plan.branches.len())
         },
     ));

@@ -86,7 +86,10 @@ fn open(repo: &Repo) -> Result<Store, CommandError> {
 
 // ---- names to branches -----------------------------------------------------------------------
 
-pub(crate) fn resolve_targets(repo: &Repo, targets: &[String]) -> Result<Vec<Branch>, CommandError> {
+pub(crate) fn resolve_targets(
+    repo: &Repo,
+    targets: &[String],
+) -> Result<Vec<Branch>, CommandError> {
     let store = open(repo)?;
     let mut branches: Vec<Branch> = Vec::new();
     for target in targets {

@@ -25,8 +25,14 @@ pub struct DemoArgs {
 
 const FILES: [(&str, &str); 4] = [
     ("src/greet.sh", "echo \"Hello, $1!\"\n"),
-    ("tests/all.sh", "for test in tests/*.sh; do\n  [ \"$test\" = tests/all.sh ] || sh \"$test\" || exit 1\ndone\n"),
-    (".dispatch.toml", "[retry]\nbase_delay = \"300ms\"\n\n[assemble]\ncheck = [\"sh tests/all.sh\"]\n"),
+    (
+        "tests/all.sh",
+        "for test in tests/*.sh; do\n  [ \"$test\" = tests/all.sh ] || sh \"$test\" || exit 1\ndone\n",
+    ),
+    (
+        ".dispatch.toml",
+        "[retry]\nbase_delay = \"300ms\"\n\n[assemble]\ncheck = [\"sh tests/all.sh\"]\n",
+    ),
     ("PLAN.md", include_str!("demo/plan.md")),
 ];
 
@@ -62,7 +68,9 @@ pub fn run(args: DemoArgs, ui: &Ui) -> Answer {
     match exit {
         Exit::NeedsPerson => Ok(Exit::Ok),
         Exit::Interrupted => Ok(exit),
-        other => Err(CommandError::failed(format!("the demo ended with {other:?}, not as planned"))),
+        other => Err(CommandError::failed(format!(
+            "the demo ended with {other:?}, not as planned"
+        ))),
     }
 }
 
@@ -72,17 +80,23 @@ fn make_folder(wanted: Option<PathBuf>) -> Result<PathBuf, CommandError> {
     };
     let Some(folder) = wanted else {
         let temporary = tempfile::Builder::new().prefix("dispatch-demo-").tempdir();
-        let root = temporary.map_err(|error| failed(&std::env::temp_dir(), error))?.keep();
+        let root = temporary
+            .map_err(|error| failed(&std::env::temp_dir(), error))?
+            .keep();
         let folder = root.join("garden");
         fs::create_dir(&folder).map_err(|error| failed(&folder, error))?;
         return Ok(folder);
     };
     fs::create_dir_all(&folder).map_err(|error| failed(&folder, error))?;
-    let folder = folder.canonicalize().map_err(|error| failed(&folder, error))?;
+    let folder = folder
+        .canonicalize()
+        .map_err(|error| failed(&folder, error))?;
     let mut entries = fs::read_dir(&folder).map_err(|error| failed(&folder, error))?;
     if entries.next().is_some() {
-        return Err(CommandError::failed(format!("{} is not empty", folder.display()))
-            .hint("name a folder that is empty or does not exist"));
+        return Err(
+            CommandError::failed(format!("{} is not empty", folder.display()))
+                .hint("name a folder that is empty or does not exist"),
+        );
     }
     Ok(folder)
 }

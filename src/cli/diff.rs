@@ -6,8 +6,8 @@ use crate::cli::Answer;
 use crate::cli::error::{CommandError, Exit};
 use crate::cli::place::{Default, Place, find_task};
 use crate::cli::resume::split_names;
-use crate::model::run::{Attempt, RunState};
 use crate::model::ids::{Oid, TaskNumber};
+use crate::model::run::{Attempt, RunState};
 use crate::ui::Ui;
 
 /// Show what a task changed
@@ -31,7 +31,9 @@ pub fn run(args: DiffArgs, ui: &Ui) -> Answer {
     let state = place.load(&run)?.state;
     let number = find_task(&state.plan, &task)?.number;
     let Some((from, to)) = change(&state, number) else {
-        return Err(CommandError::failed(format!("{number} of {run} has changed nothing")));
+        return Err(CommandError::failed(format!(
+            "{number} of {run} has changed nothing"
+        )));
     };
     show(&place, from, to, args.stat, ui)
 }
@@ -42,9 +44,10 @@ pub fn change(state: &RunState, number: TaskNumber) -> Option<(Oid, Oid)> {
     let attempts = &state.task(number).attempts;
     match state.task(number).candidate() {
         Some(candidate) => Some((attempts.last()?.base?, candidate)),
-        None => {
-            attempts.iter().rev().find_map(|attempt| Some((attempt.base?, kept(attempt)?)))
-        }
+        None => attempts
+            .iter()
+            .rev()
+            .find_map(|attempt| Some((attempt.base?, kept(attempt)?))),
     }
 }
 
@@ -60,7 +63,9 @@ pub fn show(place: &Place, from: Oid, to: Oid, stat: bool, ui: &Ui) -> Answer {
     }
     if ui.is_interactive() && std::io::IsTerminal::is_terminal(&std::io::stdout()) {
         let program = place.repo.git().program().args(&args);
-        program.on_terminal().map_err(|error| CommandError::failed(error.to_string()))?;
+        program
+            .on_terminal()
+            .map_err(|error| CommandError::failed(error.to_string()))?;
     } else {
         let text = place.repo.git().run(&args)?;
         ui.answer(&String::from_utf8_lossy(&text));

@@ -9,10 +9,10 @@ use crate::cli::error::{CommandError, Exit};
 use crate::cli::place::Place;
 use crate::cli::watch::{Events, Lines};
 use crate::config::Settings;
+use crate::engine::EngineError;
 use crate::engine::context::Context;
 use crate::engine::drive::{Driven, Driver, Watcher};
 use crate::engine::publish::render_reports;
-use crate::engine::EngineError;
 use crate::exec::local::LocalExecutor;
 use crate::git::Repo;
 use crate::journal::Journal;
@@ -94,7 +94,9 @@ impl Drive<'_> {
 
 /// The draws of this process; `DISPATCH_SEED` makes them repeatable.
 pub fn random() -> fastrand::Rng {
-    let seed = std::env::var("DISPATCH_SEED").ok().and_then(|text| text.parse().ok());
+    let seed = std::env::var("DISPATCH_SEED")
+        .ok()
+        .and_then(|text| text.parse().ok());
     seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed)
 }
 
@@ -112,7 +114,15 @@ pub fn context(
         .map_err(|error| EngineError::File("this program".to_owned(), error))?;
     let executor = Arc::new(LocalExecutor::new(program));
     let (run, plan, base) = (state.run.clone(), state.plan.clone(), state.base);
-    Ok(Context::new(repo.clone(), run, plan, base, settings, executor, clock))
+    Ok(Context::new(
+        repo.clone(),
+        run,
+        plan,
+        base,
+        settings,
+        executor,
+        clock,
+    ))
 }
 
 /// The reports that are due, as printed after the board.

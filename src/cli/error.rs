@@ -141,16 +141,16 @@ impl From<LandError> for CommandError {
         let failed = || CommandError::failed(message.clone());
         let person = || CommandError::new(Exit::NeedsPerson, message.clone());
         match error {
-            LandError::Nothing => {
-                failed().hint("`dispatch status` shows what passed; `dispatch assemble` tries again")
-            }
+            LandError::Nothing => failed()
+                .hint("`dispatch status` shows what passed; `dispatch assemble` tries again"),
             LandError::Landed { .. } => failed(),
-            LandError::ChecksFailed(_) => person().hint(
-                "`dispatch review` shows what is in; `--force` lands it all the same",
-            ),
+            LandError::ChecksFailed(_) => {
+                person().hint("`dispatch review` shows what is in; `--force` lands it all the same")
+            }
             LandError::NoTarget => failed().hint("name one with `--into BRANCH`"),
-            LandError::TargetGone(name) => failed()
-                .hint(format!("make it with `git branch {name}`, or name another with `--into`")),
+            LandError::TargetGone(name) => failed().hint(format!(
+                "make it with `git branch {name}`, or name another with `--into`"
+            )),
             LandError::NotForward(_) => {
                 failed().hint("leave `--ff` out for a merge commit, or use `--squash`")
             }
@@ -158,15 +158,14 @@ impl From<LandError> for CommandError {
                 "nothing has moved; merge the integration branch by hand, or run the plan again \
                  from the target as it is now",
             ),
-            LandError::SeveralCheckouts(name) => {
-                failed().hint(format!("`git worktree list` shows where {name} is checked out"))
-            }
+            LandError::SeveralCheckouts(name) => failed().hint(format!(
+                "`git worktree list` shows where {name} is checked out"
+            )),
             LandError::Hook(..) => {
                 person().hint("nothing has moved; `--no-verify` lands without hooks")
             }
-            LandError::CheckoutRefused { .. } => {
-                failed().hint("nothing has moved; commit or stash the changes there, then land again")
-            }
+            LandError::CheckoutRefused { .. } => failed()
+                .hint("nothing has moved; commit or stash the changes there, then land again"),
             LandError::MovedMeanwhile(_) => failed().hint("nothing was lost; land again"),
             LandError::Engine(error) => error.into(),
         }

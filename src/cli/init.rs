@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::cli::Answer;
 use crate::base::text::error_chain;
+use crate::cli::Answer;
 use crate::cli::error::{CommandError, Exit};
 use crate::cli::init::survey::{Findings, survey};
 use crate::config::FILE_NAME;
@@ -56,7 +56,10 @@ fn write(file: &Path, text: &str, force: bool) -> Result<(), CommandError> {
         io::ErrorKind::AlreadyExists => CommandError::failed(format!("{FILE_NAME} exists already"))
             .hint("see what would be written with `dispatch init --print`")
             .hint("replace the file with `dispatch init --force`"),
-        _ => CommandError::failed(format!("could not write {FILE_NAME}: {}", error_chain(&error))),
+        _ => CommandError::failed(format!(
+            "could not write {FILE_NAME}: {}",
+            error_chain(&error)
+        )),
     })
 }
 

@@ -54,26 +54,36 @@ pub fn run(args: LandArgs, ui: &Ui) -> Answer {
     let loaded = place.load(&run)?;
     let options = options(&args, loaded.settings.board.land);
     let state = loaded.state;
-    let mut journal =
-        Journal::reopen(&place.repo, &loaded.replayed).map_err(EngineError::from)?;
+    let mut journal = Journal::reopen(&place.repo, &loaded.replayed).map_err(EngineError::from)?;
     let context = context(&place.repo, &state, loaded.settings, place.clock)?;
     let now = place.clock.now();
     let prepared = prepare(&context, &state, &options, now)?;
     show(&place, &state, &prepared, ui)?;
-    args.consent.confirm(ui, &format!("Land {run} on {}?", prepared.landing.target))?;
+    args.consent
+        .confirm(ui, &format!("Land {run} on {}?", prepared.landing.target))?;
     let landing = prepared.landing.clone();
-    let starting = Event::LandingStarting { landing: landing.clone() };
-    journal.append(vec![starting], now).map_err(EngineError::from)?;
+    let starting = Event::LandingStarting {
+        landing: landing.clone(),
+    };
+    journal
+        .append(vec![starting], now)
+        .map_err(EngineError::from)?;
     carry_out(&context, &prepared)?;
-    let landed = Event::Landed { landing: landing.clone() };
-    journal.append(vec![landed], place.clock.now()).map_err(EngineError::from)?;
+    let landed = Event::Landed {
+        landing: landing.clone(),
+    };
+    journal
+        .append(vec![landed], place.clock.now())
+        .map_err(EngineError::from)?;
     ui.answer(&format!(
         "{} is now {} (was {})\n",
         landing.target,
         landing.to.short(),
         landing.from.short()
     ));
-    ui.hint(&format!("`dispatch clean {run}` removes the run's worktrees and merged branches"));
+    ui.hint(&format!(
+        "`dispatch clean {run}` removes the run's worktrees and merged branches"
+    ));
     Ok(Exit::Ok)
 }
 
@@ -92,20 +102,28 @@ fn options(args: &LandArgs, board: bool) -> LandOptions {
 }
 
 /// What will move, and what is not in it.
-fn show(
-    place: &Place,
-    state: &RunState,
-    prepared: &Prepared,
-    ui: &Ui,
-) -> Result<(), CommandError> {
+fn show(place: &Place, state: &RunState, prepared: &Prepared, ui: &Ui) -> Result<(), CommandError> {
     let landing = &prepared.landing;
     let (from, to): (Oid, Oid) = (landing.from, landing.to);
-    let stat = place.store.stat(place.store.tree_of(from)?, place.store.tree_of(to)?)?;
-    ui.status(&format!("{} {} -> {} ({stat})", landing.target, from.short(), to.short()));
+    let stat = place
+        .store
+        .stat(place.store.tree_of(from)?, place.store.tree_of(to)?)?;
+    ui.status(&format!(
+        "{} {} -> {} ({stat})",
+        landing.target,
+        from.short(),
+        to.short()
+    ));
     if let Some(checkout) = &prepared.checkout {
-        ui.status(&format!("the checkout in {} moves with it", checkout.display()));
+        ui.status(&format!(
+            "the checkout in {} moves with it",
+            checkout.display()
+        ));
     }
-    let merged = state.integration.iter().flat_map(|integration| &integration.merged);
+    let merged = state
+        .integration
+        .iter()
+        .flat_map(|integration| &integration.merged);
     for merged in merged {
         let task = state.plan.task(merged.task);
         ui.status(&format!("  {} [{}] {}", task.number, task.tag, task.title));
@@ -118,8 +136,15 @@ fn show(
         let offers = state.task(task.number).candidate().is_some();
         let status = state.status(task.number);
         if !is_in && (offers || status != crate::model::run::Status::Done) {
-            let why = if offers { "left out".to_owned() } else { status.to_string() };
-            ui.warning(&format!("{} [{}] is not in it: {why}", task.number, task.tag));
+            let why = if offers {
+                "left out".to_owned()
+            } else {
+                status.to_string()
+            };
+            ui.warning(&format!(
+                "{} [{}] is not in it: {why}",
+                task.number, task.tag
+            ));
         }
     }
     Ok(())

@@ -1,6 +1,7 @@
 //! `dispatch logs RUN TASK [-f]`: what the worker wrote, as bytes made safe for the terminal.
 
 use std::io::IsTerminal;
+use std::path::Path;
 use std::time::Duration;
 
 use clap::Args;
@@ -10,6 +11,7 @@ use crate::cli::Answer;
 use crate::cli::error::{CommandError, Exit};
 use crate::cli::place::{Default, Place, find_task};
 use crate::cli::resume::split_names;
+use crate::engine::EngineError;
 use crate::exec::local::LocalExecutor;
 use crate::exec::log::{self, Follower};
 use crate::exec::{Executor, JobStatus};
@@ -41,11 +43,20 @@ pub fn run(args: LogsArgs, ui: &Ui) -> Answer {
     let (run, task) = split_names(&place, &args.names, Default::Latest)?;
     let state = place.load(&run)?.state;
     let task = find_task(&state.plan, &task)?;
-    let last = state.task(task.number).last_attempt().map(|attempt| attempt.number);
+    let last = state
+        .task(task.number)
+        .last_attempt()
+        .map(|attempt| attempt.number);
     let Some(attempt) = args.attempt.or(last) else {
-        return Err(CommandError::failed(format!("{} of {run} has not started", task.number)));
+        return Err(CommandError::failed(format!(
+            "{} of {run} has not started",
+            task.number
+        )));
     };
-    let folder = place.repo.attempt_folder(run.as_str(), task.number.0, attempt).join("worker");
+    let folder = place
+        .repo
+        .attempt_folder(run.as_str(), task.number.0, attempt)
+        .join("worker");
     if !folder.is_dir() {
         return Err(CommandError::failed(format!(
             "attempt {attempt} at {} of {run} has no log on this machine",
@@ -53,11 +64,8 @@ pub fn run(args: LogsArgs, ui: &Ui) -> Answer {
         ))
         .hint("logs stay where the run was made; `dispatch show` reads the rest from git"));
     }
-    let failed = |error: crate::exec::ExecError| {
-        CommandError::failed(crate::base::text::error_chain(&error))
-    };
     if !args.follow {
-        let bytes = log::read(&folder).map_err(failed)?;
+        let bytes = log::read(&folder).map_err(|error| unreadable(&folder, &error))?;
         print(ui, &bytes);
         return Ok(Exit::Ok);
     }
@@ -65,8 +73,13 @@ pub fn run(args: LogsArgs, ui: &Ui) -> Answer {
     let mut follower = Follower::new(&folder);
     loop {
         // The status comes first: what is written before the end is read after it was seen.
-        let over = !matches!(executor.status(&folder).map_err(failed)?, JobStatus::Alive);
-        let bytes = follower.read().map_err(failed)?;
+        let over = !matches!(
+            executor.status(&folder).map_err(EngineError::from)?,
+            JobStatus::Alive
+        );
+        let bytes = follower
+            .read()
+            .map_err(|error| unreadable(&folder, &error))?;
         print(ui, &bytes);
         if over && bytes.is_empty() {
             return Ok(Exit::Ok);
@@ -75,6 +88,13 @@ pub fn run(args: LogsArgs, ui: &Ui) -> Answer {
             std::thread::sleep(FOLLOW_INTERVAL);
         }
     }
+}
+
+fn unreadable(folder: &Path, error: &std::io::Error) -> CommandError {
+    CommandError::failed(format!(
+        "the log in {} cannot be read: {error}",
+        folder.display()
+    ))
 }
 
 /// A file or pipe gets the bytes' text as it is; a terminal gets no escape sequences.

@@ -51,20 +51,22 @@ impl Place {
     pub fn at(folder: &Path) -> Result<Place, CommandError> {
         let repo = Repo::discover(folder)?;
         let store = Store::open(&repo)?;
-        Ok(Place { repo, store, clock: Clock::from_env() })
+        Ok(Place {
+            repo,
+            store,
+            clock: Clock::from_env(),
+        })
     }
 
     /// The run a person means: a full name, a unique beginning of one, or the default.
     ///
     /// # Errors
     /// When there is none, or a beginning fits several.
-    pub fn find_run(
-        &self,
-        name: Option<&str>,
-        default: Default,
-    ) -> Result<RunId, CommandError> {
-        let runs: Vec<RunId> =
-            runs::list(&self.store)?.into_iter().map(|entry| entry.run).collect();
+    pub fn find_run(&self, name: Option<&str>, default: Default) -> Result<RunId, CommandError> {
+        let runs: Vec<RunId> = runs::list(&self.store)?
+            .into_iter()
+            .map(|entry| entry.run)
+            .collect();
         match name {
             Some(name) => find_named(&runs, name),
             None => self.find_default(&runs, default),
@@ -82,7 +84,10 @@ impl Place {
         }
         // Old runs are not read for this: the newest few are what a person can mean.
         for run in runs.iter().rev().take(20) {
-            if self.load(run).is_ok_and(|loaded| is_unfinished(&loaded.state)) {
+            if self
+                .load(run)
+                .is_ok_and(|loaded| is_unfinished(&loaded.state))
+            {
                 return Ok(run.clone());
             }
         }
@@ -119,7 +124,10 @@ fn is_unfinished(state: &RunState) -> bool {
 
 fn held(run: &RunId, holder: Option<Holder>) -> CommandError {
     let who = holder.map_or_else(String::new, |holder| {
-        format!(" (process {} on {}, since {})", holder.pid, holder.host, holder.since)
+        format!(
+            " (process {} on {}, since {})",
+            holder.pid, holder.host, holder.since
+        )
     });
     CommandError::new(Exit::Held, format!("another dispatch drives {run}{who}"))
         .hint(format!("`dispatch status {run}` shows how far it is"))
@@ -129,7 +137,10 @@ fn find_named(runs: &[RunId], name: &str) -> Result<RunId, CommandError> {
     if let Some(run) = runs.iter().find(|run| run.as_str() == name) {
         return Ok(run.clone());
     }
-    let fits: Vec<&RunId> = runs.iter().filter(|run| run.as_str().starts_with(name)).collect();
+    let fits: Vec<&RunId> = runs
+        .iter()
+        .filter(|run| run.as_str().starts_with(name))
+        .collect();
     match fits.as_slice() {
         [run] => Ok((*run).clone()),
         [] => {
@@ -159,7 +170,9 @@ pub fn find_task<'a>(plan: &'a Plan, name: &str) -> Result<&'a Task, CommandErro
         let error = CommandError::failed(format!("the plan has no task {name:?}"));
         match near {
             Some(near) => error.hint(format!("did you mean {near}?")),
-            None => error.hint(format!("tasks are named by number (1 to {count}) or by tag")),
+            None => error.hint(format!(
+                "tasks are named by number (1 to {count}) or by tag"
+            )),
         }
     })
 }

@@ -85,11 +85,13 @@ pub fn split_names(
 pub fn resume(args: ResumeArgs, ui: &Ui) -> Answer {
     let place = Place::open()?;
     let run = place.find_run(args.run.as_deref(), Default::Unfinished)?;
-    go_on(&place, &run, args.json, ui, |loaded| match loaded.state.phase {
+    go_on(&place, &run, args.json, ui, |loaded| {
+        match loaded.state.phase {
         RunPhase::Ended(130) | RunPhase::Running | RunPhase::Stopping => Ok(Vec::new()),
         RunPhase::Ended(_) => Err(CommandError::failed(format!("{run} has ended")).hint(format!(
             "`dispatch report {run}` shows how; `dispatch retry {run} TASK` tries a task again"
         ))),
+    }
     })
 }
 
@@ -103,20 +105,23 @@ pub fn retry(args: RetryArgs, ui: &Ui) -> Answer {
     go_on(&place, &run, args.json, ui, |loaded| {
         let number = find_task(&loaded.state.plan, &task)?.number;
         may_retry(loaded, number)?;
-        Ok(vec![Event::RetryRequested { task: number, prompt: args.prompt.clone() }])
+        Ok(vec![Event::RetryRequested {
+            task: number,
+            prompt: args.prompt.clone(),
+        }])
     })
 }
 
 fn may_retry(loaded: &Loaded, number: TaskNumber) -> Result<(), CommandError> {
     let run = &loaded.state.run;
     match &loaded.state.task(number).phase {
-        TaskPhase::Running | TaskPhase::RetryAt(_) => {
-            Err(CommandError::failed(format!("{number} of {run} is not over"))
-                .hint(format!("`dispatch resume {run}` takes the run up again")))
-        }
-        TaskPhase::Done if loaded.state.landed.is_some() => {
-            Err(CommandError::failed(format!("{run} has landed, {number} with it")))
-        }
+        TaskPhase::Running | TaskPhase::RetryAt(_) => Err(CommandError::failed(format!(
+            "{number} of {run} is not over"
+        ))
+        .hint(format!("`dispatch resume {run}` takes the run up again"))),
+        TaskPhase::Done if loaded.state.landed.is_some() => Err(CommandError::failed(format!(
+            "{run} has landed, {number} with it"
+        ))),
         _ => Ok(()),
     }
 }
@@ -131,11 +136,16 @@ pub fn skip(args: SkipArgs, ui: &Ui) -> Answer {
     go_on(&place, &run, args.json, ui, |loaded| {
         let number = find_task(&loaded.state.plan, &task)?.number;
         match loaded.state.task(number).phase {
-            TaskPhase::Done => {
-                Err(CommandError::failed(format!("{number} is done, so it cannot be skipped"))
-                    .hint(format!("`dispatch review {run}` can leave it out of the assembly")))
-            }
-            _ => Ok(vec![Event::TaskSkipped { task: number, cascade: !args.no_cascade }]),
+            TaskPhase::Done => Err(CommandError::failed(format!(
+                "{number} is done, so it cannot be skipped"
+            ))
+            .hint(format!(
+                "`dispatch review {run}` can leave it out of the assembly"
+            ))),
+            _ => Ok(vec![Event::TaskSkipped {
+                task: number,
+                cascade: !args.no_cascade,
+            }]),
         }
     })
 }
@@ -147,13 +157,15 @@ pub fn skip(args: SkipArgs, ui: &Ui) -> Answer {
 pub fn assemble(args: AssembleArgs, ui: &Ui) -> Answer {
     let place = Place::open()?;
     let run = place.find_run(args.run.as_deref(), Default::Latest)?;
-    go_on(&place, &run, args.json, ui, |loaded| match &loaded.state.landed {
-        Some(landed) => Err(CommandError::failed(format!(
-            "{run} has landed on {} as {}",
-            landed.target,
-            landed.to.short()
-        ))),
-        None => Ok(vec![Event::AssemblyRequested {}]),
+    go_on(&place, &run, args.json, ui, |loaded| {
+        match &loaded.state.landed {
+            Some(landed) => Err(CommandError::failed(format!(
+                "{run} has landed on {} as {}",
+                landed.target,
+                landed.to.short()
+            ))),
+            None => Ok(vec![Event::AssemblyRequested {}]),
+        }
     })
 }
 

@@ -30,15 +30,20 @@ pub fn run(args: ReviewArgs, ui: &Ui) -> Answer {
     let state = place.load(&run)?.state;
     let candidates = state.candidates();
     if candidates.is_empty() {
-        return Err(CommandError::failed(format!("{run} has no candidate to review"))
-            .hint(format!("`dispatch status {run}` shows where it stands")));
+        return Err(
+            CommandError::failed(format!("{run} has no candidate to review"))
+                .hint(format!("`dispatch status {run}` shows where it stands")),
+        );
     }
     let mut words = Vec::new();
     for (number, _) in &candidates {
         ui.answer(&terminal_safe(&summary(&state, *number)));
         match walk(&place, &state, *number, ui)? {
             Walk::Said(accepted) if accepted == state.task(*number).rejected => {
-                words.push(Event::Reviewed { task: *number, accepted });
+                words.push(Event::Reviewed {
+                    task: *number,
+                    accepted,
+                });
             }
             Walk::Said(_) => {}
             Walk::Stop => break,
@@ -63,7 +68,9 @@ fn walk(
     number: TaskNumber,
     ui: &Ui,
 ) -> Result<Walk, CommandError> {
-    let Some((from, to)) = diff::change(state, number) else { return Ok(Walk::Said(true)) };
+    let Some((from, to)) = diff::change(state, number) else {
+        return Ok(Walk::Said(true));
+    };
     if !ui.is_interactive() {
         diff::show(place, from, to, true, ui)?;
         return Ok(Walk::Said(!state.task(number).rejected));
@@ -85,12 +92,16 @@ fn walk(
 fn summary(state: &RunState, number: TaskNumber) -> String {
     let task = state.plan.task(number);
     let mut text = format!("\n{number} [{}] {}\n", task.tag, task.title);
-    let Some(outcome) = state.task(number).last_outcome() else { return text };
+    let Some(outcome) = state.task(number).last_outcome() else {
+        return text;
+    };
     if let End::Passed { stat, .. } = &outcome.end {
         text.push_str(&format!("  {stat}\n"));
     }
     let mut say = |name: &str, lines: &[String]| {
-        lines.iter().for_each(|line| text.push_str(&format!("  {name}: {line}\n")));
+        lines
+            .iter()
+            .for_each(|line| text.push_str(&format!("  {name}: {line}\n")));
     };
     say("summary", outcome.report.summary.as_slice());
     say("decision", &outcome.report.decisions);
@@ -101,9 +112,18 @@ fn summary(state: &RunState, number: TaskNumber) -> String {
         .map(|check| format!("{} {}", check.result.word(), check.command))
         .collect();
     say("check", &checks);
-    let conflicts = state.conflicts.iter().filter(|c| c.a == number || c.b == number);
+    let conflicts = state
+        .conflicts
+        .iter()
+        .filter(|c| c.a == number || c.b == number);
     let conflicts: Vec<String> = conflicts
-        .map(|c| format!("with {} ({})", if c.a == number { c.b } else { c.a }, c.class))
+        .map(|c| {
+            format!(
+                "with {} ({})",
+                if c.a == number { c.b } else { c.a },
+                c.class
+            )
+        })
         .collect();
     say("conflict", &conflicts);
     if state.task(number).rejected {

@@ -19,8 +19,8 @@ use crate::engine::start::{self, Prepared, create, worker_name};
 use crate::git::preflight::Remark;
 use crate::model::ids::TaskNumber;
 use crate::model::plan::{Plan, Task};
-use crate::plan::{Format, render};
 use crate::plan::diagnostic::render_diagnostics;
+use crate::plan::{Format, render};
 use crate::schedule::priority;
 use crate::ui::Ui;
 
@@ -85,11 +85,21 @@ pub fn run_in(place: &Place, args: RunArgs, ui: &Ui) -> Answer {
     let plan = agree(&args, loaded.plan, &workers, &settings, place, ui)?;
     // The plan may have been edited, so what it needs is looked at again.
     let only = chosen(&plan, &args.only)?;
-    let prepared = Prepared { only, ..start::prepare(&place.repo, &plan, &settings, None)? };
+    let prepared = Prepared {
+        only,
+        ..start::prepare(&place.repo, &plan, &settings, None)?
+    };
     let now = place.clock.now();
     let assemble = !args.no_assemble;
-    let started =
-        create(&place.repo, plan, &settings, &prepared, assemble, now, &mut random())?;
+    let started = create(
+        &place.repo,
+        plan,
+        &settings,
+        &prepared,
+        assemble,
+        now,
+        &mut random(),
+    )?;
     if !args.json {
         ui.status(&format!("run {}", started.state.run));
     }
@@ -112,7 +122,11 @@ fn settings(place: &Place, args: &RunArgs) -> Result<Settings, CommandError> {
         .with("--base", "run.base", args.base.as_ref())
         .with("--into", "run.target", args.into.as_ref())
         .with("--max-parallel", "run.max_parallel", args.max_parallel);
-    Ok(config::load(&place.repo.top, args.config.as_deref(), &overrides)?)
+    Ok(config::load(
+        &place.repo.top,
+        args.config.as_deref(),
+        &overrides,
+    )?)
 }
 
 fn show_warnings(ui: &Ui, loaded: &Loaded) {
@@ -125,8 +139,10 @@ fn chosen(plan: &Plan, names: &[String]) -> Result<Option<Vec<TaskNumber>>, Comm
     if names.is_empty() {
         return Ok(None);
     }
-    let numbers: Result<BTreeSet<TaskNumber>, CommandError> =
-        names.iter().map(|name| Ok(find_task(plan, name)?.number)).collect();
+    let numbers: Result<BTreeSet<TaskNumber>, CommandError> = names
+        .iter()
+        .map(|name| Ok(find_task(plan, name)?.number))
+        .collect();
     Ok(Some(numbers?.into_iter().collect()))
 }
 
@@ -143,24 +159,43 @@ fn say_remarks(place: &Place, prepared: &Prepared, ui: &Ui) -> Result<(), Comman
         );
     }
     if prepared.target.is_none() {
-        ui.warning("HEAD is detached: name the branch to land on with `dispatch land --into BRANCH`");
+        ui.warning(
+            "HEAD is detached: name the branch to land on with `dispatch land --into BRANCH`",
+        );
     }
     Ok(())
 }
 
 /// The plan, then one line about what is going to happen.
 fn show(ui: &Ui, args: &RunArgs, plan: &Plan, settings: &Settings, prepared: &Prepared) {
-    let text = format!("{}\n{}\n", render(plan, Format::Markdown), facts(plan, settings, prepared));
-    if args.json { ui.status(text.trim_end()) } else { ui.answer(&text) }
+    let text = format!(
+        "{}\n{}\n",
+        render(plan, Format::Markdown),
+        facts(plan, settings, prepared)
+    );
+    if args.json {
+        ui.status(text.trim_end())
+    } else {
+        ui.answer(&text)
+    }
 }
 
 fn facts(plan: &Plan, settings: &Settings, prepared: &Prepared) -> String {
     let is_chosen = |task: &&Task| {
-        prepared.only.as_ref().is_none_or(|only| only.contains(&task.number))
+        prepared
+            .only
+            .as_ref()
+            .is_none_or(|only| only.contains(&task.number))
     };
     let tasks: Vec<&Task> = plan.tasks().iter().filter(is_chosen).collect();
-    let free = tasks.iter().filter(|task| task.depends_on.is_empty()).count();
-    let workers: BTreeSet<&str> = tasks.iter().map(|task| worker_name(task, settings)).collect();
+    let free = tasks
+        .iter()
+        .filter(|task| task.depends_on.is_empty())
+        .count();
+    let workers: BTreeSet<&str> = tasks
+        .iter()
+        .map(|task| worker_name(task, settings))
+        .collect();
     let workers: Vec<&str> = workers.into_iter().collect();
     format!(
         "{} · {} at once · {} · base {} ({}) · target {}",
@@ -184,7 +219,10 @@ fn agree(
 ) -> Result<Plan, CommandError> {
     loop {
         let question = format!("Dispatch {}?", plural(plan.tasks().len(), "task"));
-        match args.consent.choose(ui, &question, &["yes", "no", "edit", "priorities"])? {
+        match args
+            .consent
+            .choose(ui, &question, &["yes", "no", "edit", "priorities"])?
+        {
             "yes" => return Ok(plan),
             "edit" => plan = edited(args, workers, settings, place, ui)?.unwrap_or(plan),
             "priorities" => plan = reprioritised(plan, ui)?,
@@ -223,13 +261,27 @@ fn edited(
 /// Opens a file in `$VISUAL`, else `$EDITOR`, else vi. The variable may hold arguments, as git and
 /// others allow, so the shell splits it.
 fn open_editor(file: &Path) -> Result<(), CommandError> {
-    let variable = |name| std::env::var(name).ok().filter(|text: &String| !text.trim().is_empty());
-    let editor = variable("VISUAL").or_else(|| variable("EDITOR")).unwrap_or_else(|| "vi".into());
-    let shell = Program::new("sh").arg("-c").arg(format!("{editor} \"$@\"")).arg(&editor).arg(file);
+    let variable = |name| {
+        std::env::var(name)
+            .ok()
+            .filter(|text: &String| !text.trim().is_empty())
+    };
+    let editor = variable("VISUAL")
+        .or_else(|| variable("EDITOR"))
+        .unwrap_or_else(|| "vi".into());
+    let shell = Program::new("sh")
+        .arg("-c")
+        .arg(format!("{editor} \"$@\""))
+        .arg(&editor)
+        .arg(file);
     match shell.on_terminal() {
         Ok(status) if status.success() => Ok(()),
-        Ok(status) => Err(CommandError::failed(format!("the editor `{editor}` ended with {status}"))),
-        Err(error) => Err(CommandError::failed(format!("the editor `{editor}` cannot run: {error}"))),
+        Ok(status) => Err(CommandError::failed(format!(
+            "the editor `{editor}` ended with {status}"
+        ))),
+        Err(error) => Err(CommandError::failed(format!(
+            "the editor `{editor}` cannot run: {error}"
+        ))),
     }
 }
 

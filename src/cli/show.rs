@@ -109,7 +109,13 @@ fn render_attempt(attempt: &Attempt) -> String {
     line("started", attempt.started.to_string());
     line("worktree", attempt.worktree.clone());
     line("branch", attempt.branch.clone());
-    line("base", attempt.base.map(|base| base.to_string()).unwrap_or_default());
+    line(
+        "base",
+        attempt
+            .base
+            .map(|base| base.to_string())
+            .unwrap_or_default(),
+    );
     if let Some(outcome) = &attempt.outcome {
         for (name, value) in describe(outcome) {
             line(name, value);
@@ -119,11 +125,21 @@ fn render_attempt(attempt: &Attempt) -> String {
 }
 
 fn describe(outcome: &Outcome) -> Vec<(&'static str, String)> {
-    let mut lines = vec![("took", render_elapsed(Duration::from_millis(outcome.millis)))];
+    let mut lines = vec![(
+        "took",
+        render_elapsed(Duration::from_millis(outcome.millis)),
+    )];
     match &outcome.end {
-        End::Passed { candidate, stat, info } => {
+        End::Passed {
+            candidate,
+            stat,
+            info,
+        } => {
             lines.push(("ended", "passed".to_owned()));
-            lines.push(("candidate", candidate.map(|oid| oid.to_string()).unwrap_or_default()));
+            lines.push((
+                "candidate",
+                candidate.map(|oid| oid.to_string()).unwrap_or_default(),
+            ));
             if candidate.is_some() {
                 lines.push(("change", stat.to_string()));
             }
@@ -132,16 +148,28 @@ fn describe(outcome: &Outcome) -> Vec<(&'static str, String)> {
         }
         End::Failed(failure) => {
             lines.push(("ended", format!("failed: {}", failure.message)));
-            lines.push(("class", format!("{} ({})", failure.class.word(), failure.evidence)));
+            lines.push((
+                "class",
+                format!("{} ({})", failure.class.word(), failure.evidence),
+            ));
             lines.push(("cause", failure.root_cause.clone().unwrap_or_default()));
-            lines.push(("kept", outcome.kept.map(|oid| oid.to_string()).unwrap_or_default()));
+            lines.push((
+                "kept",
+                outcome.kept.map(|oid| oid.to_string()).unwrap_or_default(),
+            ));
         }
         End::Interrupted {} => lines.push(("ended", "interrupted; it does not count".to_owned())),
     }
-    lines.push(("summary", outcome.report.summary.clone().unwrap_or_default()));
+    lines.push((
+        "summary",
+        outcome.report.summary.clone().unwrap_or_default(),
+    ));
     for check in &outcome.checks {
         let took = render_elapsed(Duration::from_millis(check.millis));
-        lines.push(("check", format!("{} {} ({took})", check.result.word(), check.command)));
+        lines.push((
+            "check",
+            format!("{} {} ({took})", check.result.word(), check.command),
+        ));
     }
     for left in &outcome.leftovers {
         lines.push(("killed", format!("{left} outlived the worker")));
@@ -153,5 +181,8 @@ fn describe(outcome: &Outcome) -> Vec<(&'static str, String)> {
 }
 
 fn indented(text: &str) -> String {
-    text.lines().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
+    text.lines()
+        .map(|line| format!("  {line}"))
+        .collect::<Vec<_>>()
+        .join("\n")
 }

@@ -83,7 +83,10 @@ pub fn status(args: StatusArgs, ui: &Ui) -> Answer {
     }
     ui.answer(&text::render(&shown.view));
     if shown.view.standing == Standing::Interrupted {
-        ui.hint(&format!("`dispatch resume {}` takes it up again", shown.state.run));
+        ui.hint(&format!(
+            "`dispatch resume {}` takes it up again",
+            shown.state.run
+        ));
     }
     Ok(Exit::Ok)
 }
@@ -123,8 +126,12 @@ pub fn report(args: ReportArgs, ui: &Ui) -> Answer {
     }
     let reports = render_reports(&state);
     if reports.is_empty() {
-        return Err(CommandError::failed(format!("{} has not ended", state.run))
-            .hint(format!("`dispatch status {}` shows where it stands", state.run)));
+        return Err(
+            CommandError::failed(format!("{} has not ended", state.run)).hint(format!(
+                "`dispatch status {}` shows where it stands",
+                state.run
+            )),
+        );
     }
     ui.answer(&reports.join("\n"));
     Ok(Exit::Ok)
@@ -166,7 +173,10 @@ pub fn history(args: HistoryArgs, ui: &Ui) -> Answer {
             field("run"),
             field("state"),
             counts,
-            field("started").get(..16).unwrap_or_default().replace('T', " "),
+            field("started")
+                .get(..16)
+                .unwrap_or_default()
+                .replace('T', " "),
             crate::base::text::terminal_safe(&field("title")),
         ));
     }

@@ -25,7 +25,11 @@ pub struct Lines {
 impl Lines {
     /// For a plan of so many tasks.
     pub fn new(ui: &Ui, total: usize) -> Lines {
-        Lines { progress: Progress::new(ui, total), since: BTreeMap::new(), shown: BTreeMap::new() }
+        Lines {
+            progress: Progress::new(ui, total),
+            since: BTreeMap::new(),
+            shown: BTreeMap::new(),
+        }
     }
 
     /// Leaves the terminal as it was.
@@ -75,9 +79,21 @@ impl Watcher for Lines {
                 self.progress.say(&format!("assembling {count}"));
             }
         }
-        let failed = view.tasks.iter().filter(|row| row.status == Status::Failed).count();
-        let failed = if failed > 0 { format!(", {failed} failed") } else { String::new() };
-        self.progress.total(&format!("{} of {} done{failed}", view.done(), view.tasks.len()));
+        let failed = view
+            .tasks
+            .iter()
+            .filter(|row| row.status == Status::Failed)
+            .count();
+        let failed = if failed > 0 {
+            format!(", {failed} failed")
+        } else {
+            String::new()
+        };
+        self.progress.total(&format!(
+            "{} of {} done{failed}",
+            view.done(),
+            view.tasks.len()
+        ));
     }
 
     fn warning(&mut self, text: &str) {

@@ -44,17 +44,24 @@ async fn assemble(
             let fact = |event| drop(post.send(Message::Fact(event)));
             let conflicts = candidate_conflicts(&context, &state)?;
             if conflicts != state.conflicts {
-                fact(Event::ConflictsFound { conflicts: conflicts.clone() });
+                fact(Event::ConflictsFound {
+                    conflicts: conflicts.clone(),
+                });
             }
             let order = order(&context, &state, &conflicts)?;
-            fact(Event::AssemblyStarting { order: order.clone() });
+            fact(Event::AssemblyStarting {
+                order: order.clone(),
+            });
             let chain = Chain::build(&context, &state, &order, &conflicts)?;
             chain.publish(&context, &state)
         })
         .await?
     };
     let mut integration = chain;
-    if let Some(code_tip) = integration.code_tip.filter(|_| !integration.merged.is_empty()) {
+    if let Some(code_tip) = integration
+        .code_tip
+        .filter(|_| !integration.merged.is_empty())
+    {
         integration.checks = run_checks(context, code_tip, leash).await?;
     }
     let _ = post.send(Message::Fact(Event::Assembled { integration }));
@@ -111,17 +118,26 @@ impl Chain {
         let candidates: BTreeMap<TaskNumber, Oid> = state.candidates().into_iter().collect();
         let store = Store::open(&context.repo)?;
         let engine = MergeEngine::writing(&context.repo, context.base)?;
-        let mut chain = Chain { steps: Vec::new(), left_out: chain_rejects(state) };
+        let mut chain = Chain {
+            steps: Vec::new(),
+            left_out: chain_rejects(state),
+        };
         let mut tip = context.base;
         for task in order.iter().filter(|task| !state.task(**task).rejected) {
-            let Some(&candidate) = candidates.get(task) else { continue };
+            let Some(&candidate) = candidates.get(task) else {
+                continue;
+            };
             if let Some(out) = chain.built_on_left_out(&store, *task, candidate)? {
                 chain.left_out.push(out);
                 continue;
             }
             match engine.merge(tip, candidate)? {
                 MergeAnswer::Done(result) if result.clean => {
-                    chain.steps.push(Step { task: *task, candidate, tree: result.tree });
+                    chain.steps.push(Step {
+                        task: *task,
+                        candidate,
+                        tree: result.tree,
+                    });
                     tip = store.write_commit(&NewCommit {
                         tree: result.tree,
                         parents: &[tip, candidate],
@@ -132,7 +148,11 @@ impl Chain {
                 }
                 _ => {
                     let reason = chain.conflict(context, *task, candidate, tip, conflicts)?;
-                    chain.left_out.push(LeftOut { task: *task, candidate, reason });
+                    chain.left_out.push(LeftOut {
+                        task: *task,
+                        candidate,
+                        reason,
+                    });
                 }
             }
         }
@@ -149,7 +169,11 @@ impl Chain {
         for out in &self.left_out {
             if store.is_ancestor(out.candidate, candidate)? {
                 let reason = LeftOutReason::BuiltOn { task: out.task };
-                return Ok(Some(LeftOut { task, candidate, reason }));
+                return Ok(Some(LeftOut {
+                    task,
+                    candidate,
+                    reason,
+                }));
             }
         }
         Ok(None)
@@ -195,7 +219,11 @@ impl Chain {
             code_tip = self.write(context, &store, code_tip, step, step.tree, &message, state)?;
             let tree = store.tree_with(step.tree, file, board)?;
             tip = self.write(context, &store, tip, step, tree, &message, state)?;
-            merged.push(Merged { task: step.task, candidate: step.candidate, commit: tip });
+            merged.push(Merged {
+                task: step.task,
+                candidate: step.candidate,
+                commit: tip,
+            });
         }
         move_branch(context, &store, &name, old, tip)?;
         Ok(Integration {
@@ -223,14 +251,29 @@ impl Chain {
             History::Squash => vec![parent],
         };
         let (time, by) = (state.updated, By::User);
-        Ok(store.write_commit(&NewCommit { tree, parents: &parents, message, time, by })?)
+        Ok(store.write_commit(&NewCommit {
+            tree,
+            parents: &parents,
+            message,
+            time,
+            by,
+        })?)
     }
 }
 
 fn chain_rejects(state: &RunState) -> Vec<LeftOut> {
     let rejected = |(task, _): &(TaskNumber, Oid)| state.task(*task).rejected;
-    let left_out = |(task, candidate)| LeftOut { task, candidate, reason: LeftOutReason::Person };
-    state.candidates().into_iter().filter(rejected).map(left_out).collect()
+    let left_out = |(task, candidate)| LeftOut {
+        task,
+        candidate,
+        reason: LeftOutReason::Person,
+    };
+    state
+        .candidates()
+        .into_iter()
+        .filter(rejected)
+        .map(left_out)
+        .collect()
 }
 
 /// The last commit of the integration branch before anything was assembled: only boards.
@@ -239,7 +282,9 @@ fn rewound(store: &Store, context: &Context, tip: Oid) -> Result<Oid, EngineErro
     let mut walked = tip;
     while walked != context.base {
         let commit = store.commit(walked)?;
-        let Some(parent) = commit.parents.first() else { break };
+        let Some(parent) = commit.parents.first() else {
+            break;
+        };
         if commit.trailer("Dispatch-Task").is_some() {
             board_tip = *parent;
         }
@@ -269,7 +314,11 @@ fn move_branch(
         return Ok(store.move_reference(name, Oid::ZERO, tip, "dispatch: assembled")?);
     };
     if !store.is_ancestor(old, tip)? {
-        keep(store, &format!("refs/dispatch/attempts/{}/integration/1", context.run), old)?;
+        keep(
+            store,
+            &format!("refs/dispatch/attempts/{}/integration/1", context.run),
+            old,
+        )?;
     }
     if old != tip {
         store.move_reference(name, old, tip, "dispatch: assembled")?;
@@ -279,8 +328,14 @@ fn move_branch(
 
 fn message(context: &Context, state: &RunState, number: TaskNumber) -> String {
     let task = context.plan.task(number);
-    let summary = state.task(number).last_outcome().and_then(|o| o.report.summary.clone());
-    let attempt = state.task(number).last_attempt().map_or(1, |attempt| attempt.number);
+    let summary = state
+        .task(number)
+        .last_outcome()
+        .and_then(|o| o.report.summary.clone());
+    let attempt = state
+        .task(number)
+        .last_attempt()
+        .map_or(1, |attempt| attempt.number);
     let body = match summary.as_deref().map(str::trim) {
         Some(text) if !text.is_empty() && text != task.title => format!("{text}\n\n"),
         _ => String::new(),

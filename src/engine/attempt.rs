@@ -113,7 +113,11 @@ async fn conclude(
         Ok(Came::Blocked) => return,
         Ok(Came::Nowhere) => Ok(outcome::interrupted()),
         Ok(Came::ToItsEnd(finished)) => {
-            let Finished { worktree, base, end } = *finished;
+            let Finished {
+                worktree,
+                base,
+                end,
+            } = *finished;
             outcome::conclude(&context, &spec, worktree, base, end).await
         }
         Err(error) => Err(error),
@@ -121,7 +125,11 @@ async fn conclude(
     let outcome = outcome.unwrap_or_else(|error| outcome::could_not(&error));
     let (task, attempt) = (spec.task, spec.attempt);
     // The loop is gone only when the program ends; then there is nobody left to tell.
-    let _ = post.send(Message::Ended { task, attempt, outcome: Box::new(outcome) });
+    let _ = post.send(Message::Ended {
+        task,
+        attempt,
+        outcome: Box::new(outcome),
+    });
 }
 
 async fn start(
@@ -134,7 +142,11 @@ async fn start(
     }
     let base = match find_base(context, spec).await? {
         StartingPoint::Commit(base) => base,
-        StartingPoint::Conflict { class, between, paths } => {
+        StartingPoint::Conflict {
+            class,
+            between,
+            paths,
+        } => {
             let task = spec.task;
             let _ = post.send(Message::Fact(Event::DependenciesConflict {
                 task,
@@ -153,7 +165,11 @@ async fn start(
     let folder = worktree::worker_folder(context, spec.task, spec.attempt);
     let running = context.executor.start(&folder, &job)?;
     let (task, attempt) = (spec.task, spec.attempt);
-    let _ = post.send(Message::Fact(Event::AttemptStarted { task, attempt, base }));
+    let _ = post.send(Message::Fact(Event::AttemptStarted {
+        task,
+        attempt,
+        base,
+    }));
     watch(context, spec, post, running, base, worktree).await
 }
 
@@ -164,8 +180,7 @@ async fn find_base(
     if spec.dependencies.is_empty() {
         return Ok(StartingPoint::Commit(context.base));
     }
-    let (context, task, candidates) =
-        (Arc::clone(context), spec.task, spec.dependencies.clone());
+    let (context, task, candidates) = (Arc::clone(context), spec.task, spec.dependencies.clone());
     blocking(move || starting_point(&context, task, &candidates)).await
 }
 
@@ -192,14 +207,18 @@ fn prepare_job(
     write(&prompt_file, spec.prompt.as_bytes())?;
     write(&folder.join("base"), base.to_string().as_bytes())?;
     let task = context.plan.task(spec.task);
-    let line = command_line(&spec.worker, task, &Vars {
-        prompt_text: &spec.prompt,
-        prompt_file: &prompt_file.to_string_lossy(),
-        worktree: &worktree.path.to_string_lossy(),
-        run: context.run.as_str(),
-        task: &spec.task.0.to_string(),
-        attempt: &spec.attempt.to_string(),
-    })?;
+    let line = command_line(
+        &spec.worker,
+        task,
+        &Vars {
+            prompt_text: &spec.prompt,
+            prompt_file: &prompt_file.to_string_lossy(),
+            worktree: &worktree.path.to_string_lossy(),
+            run: context.run.as_str(),
+            task: &spec.task.0.to_string(),
+            attempt: &spec.attempt.to_string(),
+        },
+    )?;
     let (timeout, stall_timeout) = time_limits(context, spec);
     Ok(Job {
         argv: line.argv,
@@ -217,21 +236,30 @@ fn prepare_job(
 /// The whole environment of the attempt's worker and of its checks.
 pub fn environment(context: &Context, spec: &AttemptSpec, base: Oid) -> BTreeMap<String, String> {
     let folder = context.attempt_folder(spec.task, spec.attempt);
+    let (result_file, prompt_file) = (result_file(&folder), folder.join(PROMPT_FILE));
     let own = OwnVars {
         run: context.run.as_str(),
         attempt: spec.attempt,
         base: &base.to_string(),
-        result_file: &result_file(&folder).to_string_lossy(),
-        prompt_file: &folder.join(PROMPT_FILE).to_string_lossy(),
+        result_file: &result_file.to_string_lossy(),
+        prompt_file: &prompt_file.to_string_lossy(),
     };
-    worker_environment(std::env::vars_os(), &spec.worker, context.plan.task(spec.task), &own)
+    worker_environment(
+        std::env::vars_os(),
+        &spec.worker,
+        context.plan.task(spec.task),
+        &own,
+    )
 }
 
 /// How long the attempt may take, and how long it may be silent: the task's word goes before the
 /// worker's, and that before the run's.
 pub fn time_limits(context: &Context, spec: &AttemptSpec) -> (Duration, Duration) {
     let (fields, run) = (&context.plan.task(spec.task).fields, &context.settings.run);
-    let timeout = fields.timeout.or(spec.worker.timeout).unwrap_or(run.timeout);
+    let timeout = fields
+        .timeout
+        .or(spec.worker.timeout)
+        .unwrap_or(run.timeout);
     let stall_timeout = fields.stall_timeout.or(spec.worker.stall_timeout);
     (timeout, stall_timeout.unwrap_or(run.stall_timeout))
 }
@@ -258,8 +286,10 @@ async fn take_up(
     let worker = worktree::worker_folder(context, spec.task, spec.attempt);
     let path = context.worktree_path(spec.task, spec.attempt);
     let base = files::read_if_exists(&folder.join("base"));
-    let base: Option<Oid> =
-        base.ok().flatten().and_then(|text| String::from_utf8_lossy(&text).parse().ok());
+    let base: Option<Oid> = base
+        .ok()
+        .flatten()
+        .and_then(|text| String::from_utf8_lossy(&text).parse().ok());
     let (Some(base), Some(worktree)) = (base, context.repo.find_worktree(&path)) else {
         return Ok(Came::Nowhere);
     };
@@ -272,7 +302,11 @@ async fn take_up(
         }
         JobStatus::Alive | JobStatus::Ended(_) => {
             let (task, attempt) = (spec.task, spec.attempt);
-            let _ = post.send(Message::Fact(Event::AttemptStarted { task, attempt, base }));
+            let _ = post.send(Message::Fact(Event::AttemptStarted {
+                task,
+                attempt,
+                base,
+            }));
             let running = context.executor.adopt(&worker)?;
             watch(context, spec, post, running, base, worktree).await
         }
@@ -322,9 +356,11 @@ async fn watch(
         }
     };
     match status {
-        JobStatus::Ended(end) => {
-            Ok(Came::ToItsEnd(Box::new(Finished { worktree, base, end })))
-        }
+        JobStatus::Ended(end) => Ok(Came::ToItsEnd(Box::new(Finished {
+            worktree,
+            base,
+            end,
+        }))),
         _ => {
             let lost = worktree::worker_folder(context, spec.task, spec.attempt);
             blocking(move || Ok(kill_orphans(&lost)?)).await?;
@@ -342,11 +378,17 @@ struct Notes {
 
 impl Notes {
     fn new(folder: std::path::PathBuf) -> Notes {
-        Notes { file: result_file(&folder), seen: None, last: None }
+        Notes {
+            file: result_file(&folder),
+            seen: None,
+            last: None,
+        }
     }
 
     fn next(&mut self) -> Option<String> {
-        let modified = fs::metadata(&self.file).and_then(|meta| meta.modified()).ok()?;
+        let modified = fs::metadata(&self.file)
+            .and_then(|meta| meta.modified())
+            .ok()?;
         if self.seen == Some(modified) {
             return None;
         }
@@ -371,4 +413,3 @@ pub async fn blocking<T: Send + 'static>(
     let joined: Result<Result<T, EngineError>, _> = tokio::task::spawn_blocking(work).await;
     joined.unwrap_or_else(|error| Err(EngineError::Broken(error.to_string())))
 }
-

@@ -1,8 +1,8 @@
 //! The commit a task starts from: the run's base, or the merge of exactly its dependencies'
 //! candidates, made in memory by git's own engine.
 
-use crate::engine::context::Context;
 use crate::engine::EngineError;
+use crate::engine::context::Context;
 use crate::engine::matches::verdict_on;
 use crate::git::Store;
 use crate::git::commit::{By, NewCommit};
@@ -47,9 +47,16 @@ pub fn starting_point(
         let tree = match engine.merge(tip, *candidate)? {
             MergeAnswer::Done(result) if result.clean => result.tree,
             _ => {
-                let between = tips[..=place + 1].iter().map(|(number, _)| *number).collect();
+                let between = tips[..=place + 1]
+                    .iter()
+                    .map(|(number, _)| *number)
+                    .collect();
                 let (class, paths) = verdict_on(context, tip, *candidate)?;
-                return Ok(StartingPoint::Conflict { class, between, paths });
+                return Ok(StartingPoint::Conflict {
+                    class,
+                    between,
+                    paths,
+                });
             }
         };
         tip = store.write_commit(&NewCommit {
@@ -73,8 +80,8 @@ fn independent_tips(
         let mut contained = false;
         for (other_place, (_, other)) in candidates.iter().enumerate() {
             let duplicate = other == candidate && other_place < place;
-            contained |= duplicate
-                || (other != candidate && store.is_ancestor(*candidate, *other)?);
+            contained |=
+                duplicate || (other != candidate && store.is_ancestor(*candidate, *other)?);
         }
         if !contained {
             tips.push((*number, *candidate));
@@ -84,7 +91,10 @@ fn independent_tips(
 }
 
 fn message(context: &Context, task: TaskNumber, merged: &[(TaskNumber, Oid)]) -> String {
-    let numbers: Vec<String> = merged.iter().map(|(number, _)| number.to_string()).collect();
+    let numbers: Vec<String> = merged
+        .iter()
+        .map(|(number, _)| number.to_string())
+        .collect();
     format!(
         "Merge {} as the base of {task}\n\nDispatch-Run: {}\nDispatch-Task: {} {}\n",
         numbers.join(" and "),

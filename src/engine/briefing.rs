@@ -27,7 +27,11 @@ pub fn prompt(
         task,
         context: context.plan.context(),
         neighbours: neighbours(state, task),
-        results: task.depends_on.iter().filter_map(|needed| result(state, *needed)).collect(),
+        results: task
+            .depends_on
+            .iter()
+            .filter_map(|needed| result(state, *needed))
+            .collect(),
         previous_failure: previous_failure(state.task(number)),
         extra: state.task(number).extra_prompt.clone(),
     };
@@ -42,8 +46,12 @@ fn neighbours(state: &RunState, task: &Task) -> Vec<Neighbour> {
             || task.depends_on.contains(&other.number)
             || downstream.contains(&other.number)
     };
-    let mut others: Vec<&Task> =
-        state.plan.tasks().iter().filter(|other| !related(other)).collect();
+    let mut others: Vec<&Task> = state
+        .plan
+        .tasks()
+        .iter()
+        .filter(|other| !related(other))
+        .collect();
     others.sort_by_key(|other| other.number.0.abs_diff(task.number.0));
     others.truncate(MOST_NEIGHBOURS);
     others.sort_by_key(|other| other.number);
@@ -57,7 +65,9 @@ fn neighbours(state: &RunState, task: &Task) -> Vec<Neighbour> {
 
 fn result(state: &RunState, number: TaskNumber) -> Option<DependencyResult> {
     let outcome = state.task(number).last_outcome()?;
-    let End::Passed { info, .. } = &outcome.end else { return None };
+    let End::Passed { info, .. } = &outcome.end else {
+        return None;
+    };
     Some(DependencyResult {
         task: number.to_string(),
         title: state.plan.task(number).title.clone(),
@@ -68,16 +78,28 @@ fn result(state: &RunState, number: TaskNumber) -> Option<DependencyResult> {
 
 fn previous_failure(task: &TaskState) -> Option<String> {
     let failed = |outcome: &&Outcome| matches!(outcome.end, End::Failed(_));
-    let outcome =
-        task.attempts.iter().rev().filter_map(|a| a.outcome.as_ref()).find(failed)?;
-    let End::Failed(failure) = &outcome.end else { return None };
+    let outcome = task
+        .attempts
+        .iter()
+        .rev()
+        .filter_map(|a| a.outcome.as_ref())
+        .find(failed)?;
+    let End::Failed(failure) = &outcome.end else {
+        return None;
+    };
     let mut text = failure.message.clone();
     if let Some(cause) = &failure.root_cause {
         text.push_str(&format!("\nCause: {cause}"));
     }
-    let failing = outcome.checks.iter().find(|check| check.result != CheckOutcome::Passed);
+    let failing = outcome
+        .checks
+        .iter()
+        .find(|check| check.result != CheckOutcome::Passed);
     if let Some(check) = failing {
-        text.push_str(&format!("\nThe check `{}` ended with:\n{}", check.command, check.tail));
+        text.push_str(&format!(
+            "\nThe check `{}` ended with:\n{}",
+            check.command, check.tail
+        ));
     }
     Some(text)
 }

@@ -61,13 +61,20 @@ impl CheckRun<'_> {
         };
         let tail = exec::log::tail(&folder, TAIL_BYTES).unwrap_or_default();
         let tail = String::from_utf8_lossy(&tail).into_owned();
-        Ok(CheckResult { command: command.to_owned(), result, millis, tail })
+        Ok(CheckResult {
+            command: command.to_owned(),
+            result,
+            millis,
+            tail,
+        })
     }
 
     /// A folder holds one job for ever, so a check that is run again gets another one.
     fn free_folder(&self) -> PathBuf {
         let mut folders = (1..).map(|number: u32| self.folder.join(format!("check-{number}")));
-        folders.find(|folder| !folder.exists()).unwrap_or_else(|| self.folder.clone())
+        folders
+            .find(|folder| !folder.exists())
+            .unwrap_or_else(|| self.folder.clone())
     }
 
     fn job(&self, command: &str) -> Job {

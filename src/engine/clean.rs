@@ -48,11 +48,13 @@ pub fn plan(
         let in_use = context.repo.checkouts_of(&branch);
         let by_kept = |place: &&PathBuf| !plan.worktrees.iter().any(|gone| gone.path == **place);
         if let Some(place) = in_use.iter().find(by_kept) {
-            plan.kept.push((branch, format!("checked out in {}", place.display())));
+            plan.kept
+                .push((branch, format!("checked out in {}", place.display())));
         } else if is_saved {
             plan.branches.push((branch, tip));
         } else {
-            plan.kept.push((branch, "has work that is not landed".to_owned()));
+            plan.kept
+                .push((branch, "has work that is not landed".to_owned()));
         }
     }
     Ok(plan)
@@ -63,13 +65,18 @@ fn worktrees(context: &Context, state: &RunState) -> Vec<(Option<TaskNumber>, Wo
     for task in state.plan.tasks() {
         let attempts = &state.task(task.number).attempts;
         wanted.extend(
-            attempts.iter().map(|attempt| (Some(task.number), PathBuf::from(&attempt.worktree))),
+            attempts
+                .iter()
+                .map(|attempt| (Some(task.number), PathBuf::from(&attempt.worktree))),
         );
     }
     wanted.push((None, context.integration_worktree()));
     let known = context.repo.worktrees();
     let find = |path: &PathBuf| known.iter().find(|found| found.path == *path).cloned();
-    wanted.into_iter().filter_map(|(task, path)| Some((task, find(&path)?))).collect()
+    wanted
+        .into_iter()
+        .filter_map(|(task, path)| Some((task, find(&path)?)))
+        .collect()
 }
 
 /// What would be lost with a worktree: changes in no commit, or commits that nothing else names.
@@ -89,7 +96,12 @@ fn hindrance(
         // Checks leave build output there; its commit is on the integration branch.
         return Ok(None);
     }
-    let status = ["status", "--porcelain", "--untracked-files=normal", "--ignore-submodules=none"];
+    let status = [
+        "status",
+        "--porcelain",
+        "--untracked-files=normal",
+        "--ignore-submodules=none",
+    ];
     let changes = worktree.git().run(&status)?;
     if !changes.is_empty() {
         return Ok(Some("has uncommitted changes".to_owned()));
@@ -109,7 +121,11 @@ fn is_saved(store: &Store, state: &RunState, commit: Oid) -> Result<bool, StoreE
     if commit.is_zero() || store.is_ancestor(commit, state.base)? {
         return Ok(true);
     }
-    for outcome in state.tasks.iter().flat_map(|t| &t.attempts).filter_map(|a| a.outcome.as_ref())
+    for outcome in state
+        .tasks
+        .iter()
+        .flat_map(|t| &t.attempts)
+        .filter_map(|a| a.outcome.as_ref())
     {
         let candidate = match outcome.end {
             End::Passed { candidate, .. } => candidate,
@@ -132,11 +148,16 @@ fn branches(
 ) -> Result<Vec<(String, Oid, bool)>, EngineError> {
     let mut found = Vec::new();
     let landed = state.landed.is_some();
-    let merged = state.integration.iter().flat_map(|integration| &integration.merged);
+    let merged = state
+        .integration
+        .iter()
+        .flat_map(|integration| &integration.merged);
     let merged: Vec<(TaskNumber, Oid)> = merged.map(|m| (m.task, m.candidate)).collect();
     for task in state.plan.tasks() {
         let branch = context.branch(task.number);
-        let Some(tip) = store.reference(&branch_ref(&branch))? else { continue };
+        let Some(tip) = store.reference(&branch_ref(&branch))? else {
+            continue;
+        };
         let is_landed = landed && merged.contains(&(task.number, tip));
         let is_empty = store.is_ancestor(tip, state.base)?;
         found.push((branch, tip, is_landed || is_empty));

@@ -50,7 +50,18 @@ impl Context {
         let slugs = plan.slugs();
         let stopping = AtomicBool::new(false);
         let fills = Semaphore::new(cores);
-        Context { repo, run, plan, base, settings, executor, clock, fills, stopping, slugs }
+        Context {
+            repo,
+            run,
+            plan,
+            base,
+            settings,
+            executor,
+            clock,
+            fills,
+            stopping,
+            slugs,
+        }
     }
 
     /// From now on nothing new starts.
@@ -70,7 +81,12 @@ impl Context {
 
     /// The task's branch, without `refs/heads/`.
     pub fn branch(&self, task: TaskNumber) -> String {
-        format!("{}/{}/{}", self.settings.run.branch_prefix, self.run, self.slug(task))
+        format!(
+            "{}/{}/{}",
+            self.settings.run.branch_prefix,
+            self.run,
+            self.slug(task)
+        )
     }
 
     /// The integration branch, without `refs/heads/`.
@@ -80,7 +96,11 @@ impl Context {
 
     /// The full name of the reference that keeps what an attempt left.
     pub fn attempt_ref(&self, task: TaskNumber, attempt: AttemptNumber) -> String {
-        format!("refs/dispatch/attempts/{}/{}/{attempt}", self.run, self.slug(task))
+        format!(
+            "refs/dispatch/attempts/{}/{}/{attempt}",
+            self.run,
+            self.slug(task)
+        )
     }
 
     /// The folder of an attempt: prompt, result, logs.
@@ -107,7 +127,9 @@ impl Context {
     }
 
     fn worktree_named(&self, name: &str) -> PathBuf {
-        self.settings.worktree.folder(self.repo.home(), self.run.as_str(), name)
+        self.settings
+            .worktree
+            .folder(self.repo.home(), self.run.as_str(), name)
     }
 
     /// The trailers of a commit that dispatch makes for a task.

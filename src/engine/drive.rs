@@ -111,14 +111,20 @@ impl<'a> Driver<'a> {
             }
             self.turn(&mut signals).await?;
             if self.presses > 2 {
-                return Ok(Driven { state: self.state, exit: 130 });
+                return Ok(Driven {
+                    state: self.state,
+                    exit: 130,
+                });
             }
         }
         let exit = match self.state.phase {
             RunPhase::Ended(exit) => exit,
             _ => 130,
         };
-        Ok(Driven { state: self.state, exit })
+        Ok(Driven {
+            state: self.state,
+            exit,
+        })
     }
 
     /// Waits for something to happen and records it, with everything that came in meanwhile.
@@ -148,10 +154,19 @@ impl<'a> Driver<'a> {
                     }
                     events.push(event);
                 }
-                Message::Ended { task, attempt, outcome } => {
+                Message::Ended {
+                    task,
+                    attempt,
+                    outcome,
+                } => {
                     self.leashes.remove(&task);
                     let jitter = self.random.f64();
-                    events.push(Event::AttemptEnded { task, attempt, outcome, jitter });
+                    events.push(Event::AttemptEnded {
+                        task,
+                        attempt,
+                        outcome,
+                        jitter,
+                    });
                 }
                 Message::Assembled(result) => {
                     self.assembling = None;
@@ -179,8 +194,10 @@ impl<'a> Driver<'a> {
     /// Facts become durable first and are applied then; nothing acts on an unrecorded fact.
     fn record(&mut self, events: Vec<Event>) -> Result<(), EngineError> {
         // A timer may fire after a person has changed the task's fate.
-        let events: Vec<Event> =
-            events.into_iter().filter(|event| self.still_holds(event)).collect();
+        let events: Vec<Event> = events
+            .into_iter()
+            .filter(|event| self.still_holds(event))
+            .collect();
         if events.is_empty() {
             return Ok(());
         }
@@ -253,7 +270,11 @@ impl<'a> Driver<'a> {
             attempt,
             worker: spec.worker.name.clone(),
             branch: self.context.branch(task),
-            worktree: self.context.worktree_path(task, attempt).display().to_string(),
+            worktree: self
+                .context
+                .worktree_path(task, attempt)
+                .display()
+                .to_string(),
         };
         Ok((spec, event))
     }
@@ -265,9 +286,8 @@ impl<'a> Driver<'a> {
             EngineError::Refused(format!("the worker `{name}` of {task} is not configured"))
         })?;
         let depends_on = &self.context.plan.task(task).depends_on;
-        let candidate = |number: &TaskNumber| {
-            Some((*number, self.state.task(*number).candidate()?))
-        };
+        let candidate =
+            |number: &TaskNumber| Some((*number, self.state.task(*number).candidate()?));
         let leash = Leash::default();
         self.leashes.insert(task, leash.clone());
         Ok(AttemptSpec {
@@ -289,7 +309,10 @@ impl<'a> Driver<'a> {
             .iter()
             .filter(|task| self.state.task(task.number).phase == TaskPhase::Running)
             .filter_map(|task| {
-                Some((task.number, self.state.task(task.number).last_attempt()?.number))
+                Some((
+                    task.number,
+                    self.state.task(task.number).last_attempt()?.number,
+                ))
             })
             .collect();
         for (task, attempt) in running {
@@ -325,7 +348,11 @@ impl<'a> Driver<'a> {
 
     /// While tasks still run, conflicts among the candidates so far are found beside the loop.
     fn look_for_conflicts(&mut self) {
-        let alive = self.state.tasks.iter().any(|task| task.phase == TaskPhase::Running);
+        let alive = self
+            .state
+            .tasks
+            .iter()
+            .any(|task| task.phase == TaskPhase::Running);
         if self.detecting || !alive || self.state.candidates().len() < 2 {
             return;
         }
@@ -358,18 +385,30 @@ impl<'a> Driver<'a> {
                 StopSignal::Interrupt
             }
             2 => {
-                self.watcher.warning("killing what is left; once more to leave at once");
+                self.watcher
+                    .warning("killing what is left; once more to leave at once");
                 StopSignal::Kill
             }
             _ => return Ok(()),
         };
-        self.leashes.values().chain(&self.assembling).for_each(|leash| leash.pull(signal));
+        self.leashes
+            .values()
+            .chain(&self.assembling)
+            .for_each(|leash| leash.pull(signal));
         Ok(())
     }
 }
 
 fn is_offer(event: &Event) -> bool {
-    let passed = |outcome: &Outcome| matches!(outcome.end, End::Passed { candidate: Some(_), .. });
+    let passed = |outcome: &Outcome| {
+        matches!(
+            outcome.end,
+            End::Passed {
+                candidate: Some(_),
+                ..
+            }
+        )
+    };
     matches!(event, Event::AttemptEnded { outcome, .. } if passed(outcome))
 }
 

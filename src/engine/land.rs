@@ -110,7 +110,11 @@ pub enum LandError {
 }
 
 fn list(paths: &[RepoPath]) -> String {
-    paths.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    paths
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 impl From<StoreError> for LandError {
@@ -146,7 +150,11 @@ pub fn prepare(
 ) -> Result<Prepared, LandError> {
     let integration = landable(state, options)?;
     let store = Store::open(&context.repo)?;
-    let target = options.into.clone().or(state.target.clone()).ok_or(LandError::NoTarget)?;
+    let target = options
+        .into
+        .clone()
+        .or(state.target.clone())
+        .ok_or(LandError::NoTarget)?;
     let from = store
         .reference(&branch_ref(&target))
         .ok()
@@ -169,17 +177,29 @@ pub fn prepare(
                 Shape::Squash => vec![from],
                 _ => vec![from, second],
             };
-            commit(context, options, tree, &parents, &message(state, &target), now)?
+            commit(
+                context,
+                options,
+                tree,
+                &parents,
+                &message(state, &target),
+                now,
+            )?
         }
     };
-    let landing = Landing { target, from, to, at: now };
-    Ok(Prepared { landing, checkout: checkouts.pop() })
+    let landing = Landing {
+        target,
+        from,
+        to,
+        at: now,
+    };
+    Ok(Prepared {
+        landing,
+        checkout: checkouts.pop(),
+    })
 }
 
-fn landable<'a>(
-    state: &'a RunState,
-    options: &LandOptions,
-) -> Result<&'a Integration, LandError> {
+fn landable<'a>(state: &'a RunState, options: &LandOptions) -> Result<&'a Integration, LandError> {
     if let Some(landed) = &state.landed {
         let (target, commit) = (landed.target.clone(), landed.to);
         return Err(LandError::Landed { target, commit });
@@ -210,7 +230,11 @@ fn merged_tree(
         MergeAnswer::Done(result) if result.clean => result.tree,
         _ => {
             let (class, paths) = verdict_on(context, from, code_tip)?;
-            return Err(LandError::Conflict { target: target.to_owned(), class, paths });
+            return Err(LandError::Conflict {
+                target: target.to_owned(),
+                class,
+                paths,
+            });
         }
     };
     if !options.board || options.shape == Shape::Squash {
@@ -221,8 +245,14 @@ fn merged_tree(
 
 fn message(state: &RunState, target: &str) -> String {
     let title = state.plan.title();
-    let mut text = format!("Merge dispatch run {} into {target}: {title}\n\n", state.run);
-    let merged = state.integration.iter().flat_map(|integration| &integration.merged);
+    let mut text = format!(
+        "Merge dispatch run {} into {target}: {title}\n\n",
+        state.run
+    );
+    let merged = state
+        .integration
+        .iter()
+        .flat_map(|integration| &integration.merged);
     for merged in merged {
         let task = state.plan.task(merged.task);
         text.push_str(&format!("* {} {}: {}\n", merged.task, task.tag, task.title));
@@ -255,9 +285,13 @@ fn commit(
         args.push("-S".to_owned());
     }
     let date = format!("@{} +0000", now.as_second());
-    let git = repo.git().env("GIT_AUTHOR_DATE", date.clone()).env("GIT_COMMITTER_DATE", date);
+    let git = repo
+        .git()
+        .env("GIT_AUTHOR_DATE", date.clone())
+        .env("GIT_COMMITTER_DATE", date);
     let line = git.line(&args)?;
-    line.parse().map_err(|_| LandError::Engine(EngineError::Broken(line)))
+    line.parse()
+        .map_err(|_| LandError::Engine(EngineError::Broken(line)))
 }
 
 /// The hooks that `git merge` would run before it commits, as far as the user has them.
@@ -269,7 +303,10 @@ fn hooks(context: &Context, options: &LandOptions) -> Result<Vec<&'static str>, 
     let git = context.repo.git().with_hooks();
     let folder = git.line(&["rev-parse", "--git-path", "hooks"])?;
     let folder = context.repo.top.join(folder);
-    Ok(NAMES.into_iter().filter(|name| is_executable(&folder.join(name))).collect())
+    Ok(NAMES
+        .into_iter()
+        .filter(|name| is_executable(&folder.join(name)))
+        .collect())
 }
 
 /// Runs hooks in a worktree of their own that shows the merge, and takes what they made of it.
@@ -282,7 +319,10 @@ fn run_hooks(
 ) -> Result<(Oid, String), LandError> {
     let path = context.landing_worktree();
     if let Some(left) = context.repo.find_worktree(&path) {
-        context.repo.remove_worktree(&left).map_err(EngineError::from)?;
+        context
+            .repo
+            .remove_worktree(&left)
+            .map_err(EngineError::from)?;
     }
     let reason = format!("dispatch {}/landing", context.run);
     let worktree = context
@@ -293,18 +333,22 @@ fn run_hooks(
         let git = worktree.git().with_hooks();
         git.run(&["read-tree", "--reset", "-u", &tree.to_string()])?;
         let file = worktree.admin.join("MERGE_MSG");
-        let failed = |error| {
-            LandError::Engine(EngineError::File(file.display().to_string(), error))
-        };
+        let failed =
+            |error| LandError::Engine(EngineError::File(file.display().to_string(), error));
         std::fs::write(&file, message).map_err(failed)?;
         for hook in hooks {
             run_hook(&git, hook, &file)?;
         }
         let tree = git.line(&["write-tree"])?;
-        let tree = tree.parse().map_err(|_| LandError::Engine(EngineError::Broken(tree)))?;
+        let tree = tree
+            .parse()
+            .map_err(|_| LandError::Engine(EngineError::Broken(tree)))?;
         Ok((tree, std::fs::read_to_string(&file).map_err(failed)?))
     })();
-    context.repo.remove_worktree(&worktree).map_err(EngineError::from)?;
+    context
+        .repo
+        .remove_worktree(&worktree)
+        .map_err(EngineError::from)?;
     result
 }
 
@@ -322,7 +366,11 @@ fn run_hook(git: &Git, hook: &'static str, message: &Path) -> Result<(), LandErr
     }
     let said = [finished.stdout, finished.stderr].concat();
     let said = crate::base::text::one_line(&String::from_utf8_lossy(&said));
-    let said = if said.is_empty() { finished.status.to_string() } else { said };
+    let said = if said.is_empty() {
+        finished.status.to_string()
+    } else {
+        said
+    };
     Err(LandError::Hook(hook, said))
 }
 
@@ -331,7 +379,9 @@ fn run_hook(git: &Git, hook: &'static str, message: &Path) -> Result<(), LandErr
 /// # Errors
 /// Why the target did not move.
 pub fn carry_out(context: &Context, prepared: &Prepared) -> Result<(), LandError> {
-    let Landing { target, from, to, .. } = &prepared.landing;
+    let Landing {
+        target, from, to, ..
+    } = &prepared.landing;
     match &prepared.checkout {
         Some(place) => move_checkout(target, place, *from, *to),
         None => {
@@ -356,5 +406,9 @@ fn move_checkout(target: &str, place: &Path, from: Oid, to: Oid) -> Result<(), L
     }
     let said = crate::base::text::one_line(&String::from_utf8_lossy(&finished.stderr));
     let (target, place) = (target.to_owned(), place.to_owned());
-    Err(LandError::CheckoutRefused { target, place, said })
+    Err(LandError::CheckoutRefused {
+        target,
+        place,
+        said,
+    })
 }

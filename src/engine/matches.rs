@@ -23,7 +23,9 @@ pub fn candidate_conflicts(
     let branches = task_branches(context, &candidates);
     let detection = detect(&context.repo, &branches, &options(context, true))?;
     let numbers: Vec<TaskNumber> = candidates.iter().map(|(number, _)| *number).collect();
-    Ok(task_conflicts(&detection, &numbers, &|number| upstream(state, number)))
+    Ok(task_conflicts(&detection, &numbers, &|number| {
+        upstream(state, number)
+    }))
 }
 
 /// The branches of these candidates, as the detector takes them.
@@ -37,7 +39,11 @@ pub fn task_branches(context: &Context, candidates: &[(TaskNumber, Oid)]) -> Vec
 
 fn options(context: &Context, prune: bool) -> DetectOptions {
     let generated = context.settings.conflicts.generated.clone();
-    DetectOptions { base: None, prune, generated }
+    DetectOptions {
+        base: None,
+        prune,
+        generated,
+    }
 }
 
 /// Every task that this one was built on, directly or through others.
@@ -62,13 +68,21 @@ pub fn verdict_on(
     ours: Oid,
     theirs: Oid,
 ) -> Result<(Class, Vec<RepoPath>), EngineError> {
-    let branch = |name: &str, tip| Branch { name: name.to_owned(), tip };
+    let branch = |name: &str, tip| Branch {
+        name: name.to_owned(),
+        tip,
+    };
     let branches = [branch("ours", ours), branch("theirs", theirs)];
     let detection = detect(&context.repo, &branches, &options(context, false))?;
     Ok(match detection.pairs.first() {
         Some(pair) => {
             let conflicts = pair.units.iter().filter(|unit| unit.class.is_conflict());
-            (pair.class, conflicts.flat_map(|unit| unit.paths.iter().cloned()).collect())
+            (
+                pair.class,
+                conflicts
+                    .flat_map(|unit| unit.paths.iter().cloned())
+                    .collect(),
+            )
         }
         None => (Class::EngineFailure, Vec::new()),
     })

@@ -94,9 +94,19 @@ pub async fn conclude(
     end: JobEnd,
 ) -> Result<Outcome, EngineError> {
     let folder = context.attempt_folder(spec.task, spec.attempt);
-    let report = load_result(&result_file(&folder)).ok().flatten().unwrap_or_default();
+    let report = load_result(&result_file(&folder))
+        .ok()
+        .flatten()
+        .unwrap_or_default();
     let context = Arc::clone(context);
-    let case = Case { context, spec: spec.clone(), worktree, base, end, report };
+    let case = Case {
+        context,
+        spec: spec.clone(),
+        worktree,
+        base,
+        end,
+        report,
+    };
     if case.end.exit != Exit::Code(0) || case.report.error.is_some() {
         return case.fail(Vec::new(), Vec::new()).await;
     }
@@ -140,7 +150,12 @@ impl Case {
         if changes.is_empty() && !may_be_empty {
             return Ok(Err(Fact::NoChange));
         }
-        Ok(Ok(Offer { harvest, tree, changed: !changes.is_empty(), remarks }))
+        Ok(Ok(Offer {
+            harvest,
+            tree,
+            changed: !changes.is_empty(),
+            remarks,
+        }))
     }
 
     /// Only the runner writes the board, so that candidates cannot conflict on it.
@@ -166,7 +181,10 @@ impl Case {
                 let fact = if self.spec.leash.is_pulled() {
                     Fact::Stopped
                 } else {
-                    Fact::CheckFailed { command: last.command.clone(), tail: last.tail.clone() }
+                    Fact::CheckFailed {
+                        command: last.command.clone(),
+                        tail: last.tail.clone(),
+                    }
                 };
                 self.fail(vec![fact], checks).await
             }
@@ -181,11 +199,19 @@ impl Case {
         }
         let checks = CheckRun {
             context: &self.context,
-            folder: self.context.attempt_folder(self.spec.task, self.spec.attempt),
+            folder: self
+                .context
+                .attempt_folder(self.spec.task, self.spec.attempt),
             cwd: &self.worktree.path,
             env: environment(&self.context, &self.spec, self.base),
-            timeout: task.fields.timeout.unwrap_or(self.context.settings.assemble.check_timeout),
-            cookie: format!("{}/{}/{}/check", self.context.run, task.number.0, self.spec.attempt),
+            timeout: task
+                .fields
+                .timeout
+                .unwrap_or(self.context.settings.assemble.check_timeout),
+            cookie: format!(
+                "{}/{}/{}/check",
+                self.context.run, task.number.0, self.spec.attempt
+            ),
             leash: &self.spec.leash,
         };
         checks.run(&task.fields.check).await
@@ -199,7 +225,11 @@ impl Case {
             let message = store.commit(offer.harvest.head)?.message;
             report.summary = message.lines().next().map(str::to_owned);
         }
-        let candidate = if offer.changed { Some(self.commit(&store, offer, &report)?) } else { None };
+        let candidate = if offer.changed {
+            Some(self.commit(&store, offer, &report)?)
+        } else {
+            None
+        };
         let base_tree = store.tree_of(self.base)?;
         let stat = match candidate {
             Some(_) => store.stat(base_tree, offer.tree)?,
@@ -208,7 +238,11 @@ impl Case {
         let info = self.info(&report);
         self.worktree.unlock();
         Ok(Outcome {
-            end: End::Passed { candidate, stat, info },
+            end: End::Passed {
+                candidate,
+                stat,
+                info,
+            },
             report,
             checks,
             leftovers: self.end.leftovers.clone(),
@@ -240,7 +274,11 @@ impl Case {
         let old = store.reference(&name)?.unwrap_or(Oid::ZERO);
         if !old.is_zero() && !store.is_ancestor(old, candidate)? {
             // The worker left its branch for another one; what is on the first is kept.
-            keep(store, &self.context.attempt_ref(self.spec.task, self.spec.attempt), old)?;
+            keep(
+                store,
+                &self.context.attempt_ref(self.spec.task, self.spec.attempt),
+                old,
+            )?;
         }
         if old != candidate {
             store.move_reference(&name, old, candidate, "dispatch: candidate")?;
@@ -251,8 +289,13 @@ impl Case {
 
     fn message(&self, report: &WorkerReport) -> String {
         let task = self.context.plan.task(self.spec.task);
-        let summary = report.summary.as_deref().map(str::trim).filter(|text| !text.is_empty());
-        let (subject, body) = match summary.map(|text| text.split_once('\n').unwrap_or((text, ""))) {
+        let summary = report
+            .summary
+            .as_deref()
+            .map(str::trim)
+            .filter(|text| !text.is_empty());
+        let (subject, body) = match summary.map(|text| text.split_once('\n').unwrap_or((text, "")))
+        {
             Some((first, rest)) if first.chars().count() <= 72 => (first.to_owned(), rest.trim()),
             Some(_) => (task.title.clone(), summary.unwrap_or_default()),
             None => (task.title.clone(), ""),
@@ -293,7 +336,10 @@ impl Case {
         let kept = {
             let case = self.clone();
             blocking(move || case.keep()).await.unwrap_or_else(|error| {
-                remarks.push(format!("what it left could not be kept: {}", error_chain(&error)));
+                remarks.push(format!(
+                    "what it left could not be kept: {}",
+                    error_chain(&error)
+                ));
                 None
             })
         };
@@ -325,7 +371,14 @@ impl Case {
     fn keep(&self) -> Result<Option<Oid>, EngineError> {
         let store = Store::open(&self.context.repo)?;
         let (task, attempt) = (self.spec.task, self.spec.attempt);
-        keep_remains(&self.context, &store, task, attempt, self.base, &self.worktree)
+        keep_remains(
+            &self.context,
+            &store,
+            task,
+            attempt,
+            self.base,
+            &self.worktree,
+        )
     }
 
     /// What dispatch itself saw of the worker's end.
@@ -364,20 +417,31 @@ fn embedded_repository(
         let path = change.path.to_string();
         let value = |line: &str| Some(line.trim().strip_prefix("path")?.trim_start().to_owned());
         let mut paths = modules.lines().filter_map(value);
-        paths.any(|rest| rest.strip_prefix('=').is_some_and(|found| found.trim() == path))
+        paths.any(|rest| {
+            rest.strip_prefix('=')
+                .is_some_and(|found| found.trim() == path)
+        })
     };
-    let mut found = changes.iter().filter(is_new).filter(|change| !declared(change));
+    let mut found = changes
+        .iter()
+        .filter(is_new)
+        .filter(|change| !declared(change));
     Ok(found.next().map(|change| change.path.to_string()))
 }
 
 fn large_files(store: &Store, changes: &[Change]) -> Result<Vec<String>, EngineError> {
     let mut remarks = Vec::new();
     for change in changes {
-        let Some(entry) = change.new.filter(|entry| entry.mode != 0o160_000) else { continue };
+        let Some(entry) = change.new.filter(|entry| entry.mode != 0o160_000) else {
+            continue;
+        };
         let size = store.blob_size(entry.oid)?;
         if size > LARGE_FILE {
             let mebibytes = size / (1024 * 1024);
-            remarks.push(format!("{} has {mebibytes} MiB; is it meant to be in git?", change.path));
+            remarks.push(format!(
+                "{} has {mebibytes} MiB; is it meant to be in git?",
+                change.path
+            ));
         }
     }
     Ok(remarks)

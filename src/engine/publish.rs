@@ -64,9 +64,14 @@ impl Published {
     fn of(state: &RunState) -> Published {
         let numbers = state.plan.tasks().iter().map(|task| task.number);
         Published {
-            statuses: numbers.map(|number| (number, state.status(number))).collect(),
+            statuses: numbers
+                .map(|number| (number, state.status(number)))
+                .collect(),
             conflicts: state.conflicts.len(),
-            merged: state.integration.as_ref().and_then(|integration| integration.tip),
+            merged: state
+                .integration
+                .as_ref()
+                .and_then(|integration| integration.tip),
             ended: match state.phase {
                 RunPhase::Ended(exit) => Some(exit),
                 _ => None,
@@ -93,7 +98,12 @@ impl Publisher {
     /// When the store cannot be opened.
     pub fn new(repo: &Repo) -> Result<Publisher, StoreError> {
         let store = Store::open(repo)?;
-        Ok(Publisher { store, published: Published::default(), last: None, blocked: false })
+        Ok(Publisher {
+            store,
+            published: Published::default(),
+            last: None,
+            blocked: false,
+        })
     }
 
     /// Commits the board if its state changed and a second has passed since the last commit.
@@ -119,7 +129,11 @@ impl Publisher {
         if let Some(why) = self.hindrance(context)? {
             let first = !std::mem::replace(&mut self.blocked, true);
             self.last = Some(Instant::now());
-            return Ok(if first { Publication::Waiting(why) } else { Publication::Done });
+            return Ok(if first {
+                Publication::Waiting(why)
+            } else {
+                Publication::Done
+            });
         }
         self.blocked = false;
         let subject = subject(&self.published, &due);
@@ -139,7 +153,9 @@ impl Publisher {
                 "{branch} is checked out in {place}; board commits wait until it is not"
             )));
         }
-        let Some(tip) = self.store.reference(&branch_ref(&branch))? else { return Ok(None) };
+        let Some(tip) = self.store.reference(&branch_ref(&branch))? else {
+            return Ok(None);
+        };
         let is_ours = self.store.commit(tip)?.trailer("Dispatch-Run") == Some(context.run.as_str());
         Ok((!is_ours).then(|| {
             format!("{branch} was moved by somebody else; board commits wait until it is back")
@@ -168,7 +184,9 @@ impl Publisher {
             by: By::Dispatch,
         })?;
         let old = old.unwrap_or(Oid::ZERO);
-        Ok(self.store.move_reference(&name, old, commit, "dispatch: board")?)
+        Ok(self
+            .store
+            .move_reference(&name, old, commit, "dispatch: board")?)
     }
 }
 
@@ -183,7 +201,10 @@ pub fn with_board(
     text: &str,
 ) -> Result<Oid, StoreError> {
     let oid = store.write_blob(text.as_bytes())?;
-    let entry = Entry { mode: 0o100_644, oid };
+    let entry = Entry {
+        mode: 0o100_644,
+        oid,
+    };
     store.tree_with(tree, &context.settings.board.file, Some(entry))
 }
 

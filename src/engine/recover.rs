@@ -41,17 +41,27 @@ pub fn load(store: &Store, run: &RunId) -> Result<Loaded, EngineError> {
         text: replayed.file(store, PLAN_FILE)?,
     };
     let no_files = |_: &str| Err("a journalled plan holds its prompts".to_owned());
-    let plan = parse(&source, None, &no_files).plan.ok_or_else(|| broken(run, PLAN_FILE))?;
-    let settings = serde_json::from_str(&replayed.file(store, SETTINGS_FILE)?)
-        .map_err(|error| EngineError::Refused(format!(
-            "{SETTINGS_FILE} of {run} cannot be read: {}",
-            error_chain(&error)
-        )))?;
+    let plan = parse(&source, None, &no_files)
+        .plan
+        .ok_or_else(|| broken(run, PLAN_FILE))?;
+    let settings =
+        serde_json::from_str(&replayed.file(store, SETTINGS_FILE)?).map_err(|error| {
+            EngineError::Refused(format!(
+                "{SETTINGS_FILE} of {run} cannot be read: {}",
+                error_chain(&error)
+            ))
+        })?;
     let mut records = replayed.records.iter();
-    let state = records.next().and_then(|first| RunState::start(run.clone(), plan, first));
+    let state = records
+        .next()
+        .and_then(|first| RunState::start(run.clone(), plan, first));
     let mut state = state.ok_or_else(|| broken(run, "its first event"))?;
     records.for_each(|recorded| state.apply(recorded));
-    Ok(Loaded { state, settings, replayed })
+    Ok(Loaded {
+        state,
+        settings,
+        replayed,
+    })
 }
 
 fn broken(run: &RunId, what: &str) -> EngineError {

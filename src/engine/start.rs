@@ -147,7 +147,12 @@ pub fn prepare(
     refuse_cut(plan, only.as_deref())?;
     refuse_workers(plan, settings, only.as_deref())?;
     refuse_places(repo, settings)?;
-    Ok(Prepared { base, base_name, target, only })
+    Ok(Prepared {
+        base,
+        base_name,
+        target,
+        only,
+    })
 }
 
 fn find_base(repo: &Repo, store: &Store, name: &str) -> Result<(Oid, String), StartError> {
@@ -167,13 +172,19 @@ fn find_base(repo: &Repo, store: &Store, name: &str) -> Result<(Oid, String), St
 /// # Errors
 /// When the store cannot be read.
 pub fn resolve(repo: &Repo, store: &Store, name: &str) -> Result<Option<Oid>, StoreError> {
-    let names_head = name == "HEAD" || name.starts_with("HEAD~") || name.starts_with("HEAD^")
-        || name == "@" || name.starts_with("@~") || name.starts_with("@^");
+    let names_head = name == "HEAD"
+        || name.starts_with("HEAD~")
+        || name.starts_with("HEAD^")
+        || name == "@"
+        || name.starts_with("@~")
+        || name.starts_with("@^");
     if !names_head || repo.git_dir == repo.common {
         return store.resolve(name);
     }
     let spec = format!("{name}^{{commit}}");
-    let line = repo.git().line(&["rev-parse", "--verify", "--quiet", &spec]);
+    let line = repo
+        .git()
+        .line(&["rev-parse", "--verify", "--quiet", &spec]);
     Ok(line.ok().and_then(|line| line.parse().ok()))
 }
 
@@ -194,7 +205,9 @@ fn find_target(
     store: &Store,
     wanted: Option<&str>,
 ) -> Result<Option<String>, StartError> {
-    let Some(name) = wanted else { return Ok(current_branch(repo)) };
+    let Some(name) = wanted else {
+        return Ok(current_branch(repo));
+    };
     let name = name.strip_prefix("refs/heads/").unwrap_or(name);
     match store.reference(&branch_ref(name)) {
         Ok(Some(_)) => Ok(Some(name.to_owned())),
@@ -205,23 +218,37 @@ fn find_target(
 fn refuse_taken_names(store: &Store, settings: &Settings, base: Oid) -> Result<(), StartError> {
     let mut prefix = String::new();
     for part in settings.run.branch_prefix.split('/') {
-        prefix = if prefix.is_empty() { part.to_owned() } else { format!("{prefix}/{part}") };
+        prefix = if prefix.is_empty() {
+            part.to_owned()
+        } else {
+            format!("{prefix}/{part}")
+        };
         if store.reference(&branch_ref(&prefix))?.is_some() {
             return Err(StartError::PrefixTaken(prefix));
         }
     }
     let file = &settings.board.file;
-    let Some(entry) = store.entry(store.tree_of(base)?, file)? else { return Ok(()) };
+    let Some(entry) = store.entry(store.tree_of(base)?, file)? else {
+        return Ok(());
+    };
     let text = store.blob(entry.oid)?;
     let text = String::from_utf8_lossy(&text);
     let is_board = text.starts_with("# Dispatch: ") && text.contains("\nRun `");
-    if is_board { Ok(()) } else { Err(StartError::BoardTaken(file.clone())) }
+    if is_board {
+        Ok(())
+    } else {
+        Err(StartError::BoardTaken(file.clone()))
+    }
 }
 
 fn refuse_cut(plan: &Plan, only: Option<&[TaskNumber]>) -> Result<(), StartError> {
     let Some(only) = only else { return Ok(()) };
     for number in only {
-        let missing = plan.task(*number).depends_on.iter().find(|needed| !only.contains(needed));
+        let missing = plan
+            .task(*number)
+            .depends_on
+            .iter()
+            .find(|needed| !only.contains(needed));
         if let Some(needed) = missing {
             return Err(StartError::OnlyCuts(*number, *needed));
         }
@@ -255,7 +282,11 @@ fn refuse_worker(task: &Task, worker: &Worker) -> Result<(), StartError> {
         return Ok(());
     }
     let (worker, program) = (worker.name.clone(), program.clone());
-    Err(StartError::NoProgram { task: task.number, worker, program })
+    Err(StartError::NoProgram {
+        task: task.number,
+        worker,
+        program,
+    })
 }
 
 /// Who does a task: the shell when it has a command, else its worker, else the configured one.
@@ -325,7 +356,9 @@ pub fn create(
     let lock = match RunLock::take(repo, &run, now) {
         Ok(Taken::Ours(lock)) => lock,
         Ok(Taken::Held(_)) => {
-            return Err(EngineError::Refused(format!("another dispatch just took the name {run}")));
+            return Err(EngineError::Refused(format!(
+                "another dispatch just took the name {run}"
+            )));
         }
         Err(error) => {
             let folder = repo.run_folder(run.as_str());
@@ -339,8 +372,10 @@ pub fn create(
         (PLAN_TEXT_FILE, render(&plan, Format::Markdown)),
         (SETTINGS_FILE, settings_text),
     ];
-    let files: Vec<(&str, &str)> =
-        files.iter().map(|(name, text)| (*name, text.as_str())).collect();
+    let files: Vec<(&str, &str)> = files
+        .iter()
+        .map(|(name, text)| (*name, text.as_str()))
+        .collect();
     let event = Event::RunStarted {
         title: plan.title().to_owned(),
         base: prepared.base,
@@ -352,5 +387,10 @@ pub fn create(
     let (journal, first) = Journal::create(repo, &run, &files, event, now)?;
     let state = RunState::start(run, plan, &first)
         .ok_or_else(|| EngineError::Broken("a run starts with its first event".to_owned()))?;
-    Ok(Started { state, journal, lock, first })
+    Ok(Started {
+        state,
+        journal,
+        lock,
+        first,
+    })
 }

@@ -35,7 +35,10 @@ pub async fn run_checks(
     env.insert("DISPATCH_BASE".to_owned(), context.base.to_string());
     let checks = CheckRun {
         context,
-        folder: context.repo.run_folder(context.run.as_str()).join("integration"),
+        folder: context
+            .repo
+            .run_folder(context.run.as_str())
+            .join("integration"),
         cwd: &worktree.path,
         env,
         timeout: context.settings.assemble.check_timeout,
@@ -51,13 +54,18 @@ pub async fn run_checks(
 fn checkout(context: &Context, commit: Oid) -> Result<Worktree, EngineError> {
     let path = context.integration_worktree();
     let head = Head::Detached(commit);
-    let Some(worktree) = context.repo.find_worktree(&path).filter(|found| found.path.is_dir())
+    let Some(worktree) = context
+        .repo
+        .find_worktree(&path)
+        .filter(|found| found.path.is_dir())
     else {
         let reason = format!("dispatch {}/integration", context.run);
         return Ok(context.repo.add_worktree(&path, &head, &reason)?);
     };
     worktree.verify()?;
-    worktree.git().run(&["read-tree", "--reset", "-u", &commit.to_string()])?;
+    worktree
+        .git()
+        .run(&["read-tree", "--reset", "-u", &commit.to_string()])?;
     worktree.set_head(&head)?;
     Ok(worktree)
 }

@@ -26,7 +26,9 @@ pub fn prepare(
     let path = context.worktree_path(task, attempt);
     discard_leftover(context, task, attempt, &path)?;
     let reason = format!("dispatch {}/{}", context.run, context.slug(task));
-    Ok(context.repo.add_worktree(&path, &Head::Branch(branch), &reason)?)
+    Ok(context
+        .repo
+        .add_worktree(&path, &Head::Branch(branch), &reason)?)
 }
 
 fn place_branch(
@@ -54,9 +56,12 @@ fn place_branch(
 /// Earlier worktrees of this run let go of the branch; anybody else's keeps it where it is.
 fn detach_earlier(context: &Context, branch: &str, at: Oid) -> Result<(), EngineError> {
     let wanted = Head::Branch(branch.to_owned());
-    if let Some(place) = context.repo.checkouts_of(branch).into_iter().find(|place| {
-        !is_ours(context, place)
-    }) {
+    if let Some(place) = context
+        .repo
+        .checkouts_of(branch)
+        .into_iter()
+        .find(|place| !is_ours(context, place))
+    {
         return Err(EngineError::Refused(format!(
             "branch {branch} is checked out in {}, so it is not moved",
             place.display()
@@ -73,11 +78,19 @@ fn detach_earlier(context: &Context, branch: &str, at: Oid) -> Result<(), Engine
 fn is_ours(context: &Context, place: &Path) -> bool {
     context.plan.tasks().iter().any(|task| {
         let first = context.worktree_path(task.number, 1);
-        let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
+        let name = |path: &Path| {
+            path.file_name()
+                .map(|name| name.to_string_lossy().into_owned())
+        };
         let same_folder = place.parent() == first.parent();
-        let (place, first) = (name(place).unwrap_or_default(), name(&first).unwrap_or_default());
+        let (place, first) = (
+            name(place).unwrap_or_default(),
+            name(&first).unwrap_or_default(),
+        );
         let is_retry = || {
-            let number = place.strip_prefix(&first).and_then(|rest| rest.strip_prefix('-'));
+            let number = place
+                .strip_prefix(&first)
+                .and_then(|rest| rest.strip_prefix('-'));
             number.is_some_and(|number| number.parse::<u32>().is_ok())
         };
         same_folder && (place == first || is_retry())
@@ -117,7 +130,11 @@ pub fn worker_folder(context: &Context, task: TaskNumber, attempt: AttemptNumber
 /// When the store cannot be written.
 pub fn keep(store: &Store, name: &str, commit: Oid) -> Result<(), StoreError> {
     for suffix in 0.. {
-        let name = if suffix == 0 { name.to_owned() } else { format!("{name}-{suffix}") };
+        let name = if suffix == 0 {
+            name.to_owned()
+        } else {
+            format!("{name}-{suffix}")
+        };
         match store.reference(&name)? {
             Some(found) if found == commit => return Ok(()),
             Some(_) => {}

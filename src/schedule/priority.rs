@@ -44,7 +44,12 @@ pub fn path_lengths(plan: &Plan) -> Vec<u32> {
 
 /// The same plan with these tasks before all others, in this order.
 pub fn with_order(plan: Plan, order: &[TaskNumber]) -> Plan {
-    let highest = plan.tasks().iter().map(|task| task.fields.priority).max().unwrap_or(0);
+    let highest = plan
+        .tasks()
+        .iter()
+        .map(|task| task.fields.priority)
+        .max()
+        .unwrap_or(0);
     let rank = |number: TaskNumber| {
         let place = order.iter().position(|wanted| *wanted == number)?;
         Some(highest.saturating_add((order.len() - place) as i32))
