@@ -3,14 +3,13 @@
 //! It comes from a program that may be anything, so single fields of the wrong type are dropped
 //! instead of losing the rest. The text is kept as it is; it is made safe where it is shown.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use rustix::fs::OFlags;
 use serde_json::{Map, Value};
 
+use crate::base::files::open_itself_without_waiting;
 use crate::model::event::{WorkerError, WorkerReport};
 
 /// The largest report that is read, in bytes.
@@ -51,9 +50,7 @@ pub fn load_result(path: &Path) -> Result<Option<WorkerReport>, BadResult> {
 }
 
 fn open(path: &Path) -> Result<Option<File>, BadResult> {
-    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32;
-    let opened = OpenOptions::new().read(true).custom_flags(flags).open(path);
-    let file = match opened {
+    let file = match open_itself_without_waiting(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(_) if path.is_symlink() => return Err(BadResult::NoFile),

@@ -2,7 +2,10 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+
+use rustix::fs::OFlags;
 
 /// Writes a file so that a reader, also after a crash or power loss, sees the old or the new
 /// content and never a mixture: temporary file beside it, fsync, rename, fsync of the folder.
@@ -58,6 +61,29 @@ fn open_lock(path: &Path) -> io::Result<File> {
         .truncate(false)
         .read(true)
         .write(true)
+        .open(path)
+}
+
+/// Opens a file that may have become something else meanwhile: a pipe does not make this wait.
+///
+/// # Errors
+/// When it cannot be opened.
+pub fn open_without_waiting(path: &Path) -> io::Result<File> {
+    open_with(path, OFlags::NONBLOCK)
+}
+
+/// The same, and a symbolic link is not followed.
+///
+/// # Errors
+/// When it cannot be opened, or is a symbolic link.
+pub fn open_itself_without_waiting(path: &Path) -> io::Result<File> {
+    open_with(path, OFlags::NONBLOCK | OFlags::NOFOLLOW)
+}
+
+fn open_with(path: &Path, flags: OFlags) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .custom_flags(flags.bits().cast_signed())
         .open(path)
 }
 

@@ -5,6 +5,7 @@
 //! left to the caller ([`Program::command`]).
 
 use std::ffi::{OsStr, OsString};
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
@@ -161,6 +162,18 @@ impl Program {
             stdout,
             stderr,
         })
+    }
+
+    /// Starts it beside a tokio runtime, which learns of its end; standard output goes nowhere.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn spawn_beside(&self, stdin: File, stderr: File) -> io::Result<tokio::process::Child> {
+        tokio::process::Command::from(self.command())
+            .stdin(Stdio::from(stdin))
+            .stdout(Stdio::null())
+            .stderr(Stdio::from(stderr))
+            .spawn()
     }
 
     /// Runs it on the user's terminal, to its end.

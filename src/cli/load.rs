@@ -1,13 +1,12 @@
 //! Plans from disk or from standard input.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Read};
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Component, Path, PathBuf};
 
-use rustix::fs::OFlags;
-
+use crate::base::files::open_without_waiting;
 use crate::base::text::{plural, terminal_safe};
 use crate::cli::error::{CommandError, Exit};
 use crate::model::plan::Plan;
@@ -129,11 +128,7 @@ impl From<io::Error> for Problem {
 /// without blocking and then refused.
 fn read_file(path: &Path) -> Result<Vec<u8>, Problem> {
     check_is_file(&fs::metadata(path)?)?;
-    let nonblocking = OFlags::NONBLOCK.bits().cast_signed();
-    let file: File = OpenOptions::new()
-        .read(true)
-        .custom_flags(nonblocking)
-        .open(path)?;
+    let file: File = open_without_waiting(path)?;
     let metadata = file.metadata()?;
     check_is_file(&metadata)?;
     if metadata.len() > MAX_BYTES as u64 {

@@ -58,6 +58,7 @@ pub struct Driver<'a> {
     presses: u32,
     publish_in: Option<Duration>,
     random: fastrand::Rng,
+    unseen: Vec<Recorded>,
 }
 
 impl<'a> Driver<'a> {
@@ -91,6 +92,7 @@ impl<'a> Driver<'a> {
             presses: 0,
             publish_in: None,
             random,
+            unseen: Vec::new(),
         })
     }
 
@@ -105,6 +107,7 @@ impl<'a> Driver<'a> {
         self.take_up_alive()?;
         while !matches!(self.state.phase, RunPhase::Ended(_)) {
             self.carry_out_due()?;
+            self.show();
             self.publish()?;
             if matches!(self.state.phase, RunPhase::Ended(_)) {
                 break;
@@ -205,8 +208,17 @@ impl<'a> Driver<'a> {
         for record in &recorded {
             self.state.apply(record);
         }
-        self.watcher.recorded(&self.state, &recorded);
+        self.unseen.extend(recorded);
         Ok(())
+    }
+
+    /// Shows what was recorded since the last time, with what was decided on it, so that nobody
+    /// sees a task fail that is retried in the same breath.
+    fn show(&mut self) {
+        if !self.unseen.is_empty() {
+            self.watcher
+                .recorded(&self.state, &std::mem::take(&mut self.unseen));
+        }
     }
 
     fn still_holds(&self, event: &Event) -> bool {
@@ -378,6 +390,7 @@ impl<'a> Driver<'a> {
         let signal = match self.presses {
             1 => {
                 self.record(vec![Event::StopRequested {}])?;
+                self.show();
                 let alive = crate::base::text::plural(self.leashes.len(), "worker");
                 self.watcher.warning(&format!(
                     "stopping: nothing new starts, {alive} asked to end; again to kill"

@@ -3,12 +3,12 @@
 use std::fs::{File, OpenOptions};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf, absolute};
-use std::process::{ExitStatus, Stdio};
+use std::process::ExitStatus;
 use std::sync::Arc;
 use std::{error, io};
 
 use rustix::process::{Pid, Signal};
-use tokio::process::{Child, Command};
+use tokio::process::Child;
 use tokio::sync::oneshot;
 
 use super::record::{self, ProcRecord};
@@ -46,11 +46,7 @@ impl LocalExecutor {
         let path = folder.join(record::SHIM_LOG);
         let errors = options.create(true).append(true).open(path)?;
         let shim = Program::new(&self.program).arg("__attempt").arg(folder);
-        Command::from(shim.folder("/").command())
-            .stdin(Stdio::from(lock))
-            .stdout(Stdio::null())
-            .stderr(errors)
-            .spawn()
+        shim.folder("/").spawn_beside(lock, errors)
     }
 
     fn failure(&self, source: impl Into<Box<dyn error::Error + Send + Sync>>) -> ExecError {

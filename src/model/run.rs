@@ -421,7 +421,11 @@ impl TaskState {
             End::Failed(failure) => Some(failure.message.clone()),
             End::Interrupted {} => Some("interrupted".to_owned()),
         };
-        self.note = said.or(self.note.take());
+        // What a failed attempt said must not stand beside a later success.
+        self.note = match &outcome.end {
+            End::Passed { .. } if self.attempts.len() > 1 => said,
+            _ => said.or(self.note.take()),
+        };
         if let Some(attempt) = self.attempts.last_mut() {
             attempt.ended = Some(time);
             attempt.jitter = jitter;
