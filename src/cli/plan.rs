@@ -1,5 +1,6 @@
 //! `dispatch plan`: check, show and convert plans.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -8,6 +9,9 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use crate::base::text::{plural, terminal_safe};
 use crate::cli::Answer;
+use crate::cli::place::Place;
+use crate::config;
+use crate::config::variable::Overrides;
 use crate::cli::error::{CommandError, Exit};
 use crate::cli::load::{Loaded, load_plan, render_counts};
 use crate::plan::{self, Format, render_diagnostics};
@@ -98,11 +102,19 @@ pub(crate) fn run(args: PlanArgs, ui: &Ui) -> Answer {
 
 /// Loads a plan and shows its warnings.
 fn load(file: &Path, ui: &Ui) -> Result<Loaded, CommandError> {
-    let loaded = load_plan(file, None)?;
+    let loaded = load_plan(file, known_workers()?.as_ref())?;
     if !loaded.warnings.is_empty() {
         ui.status(&render_diagnostics(&loaded.source, &loaded.warnings));
     }
     Ok(loaded)
+}
+
+/// The workers a plan may name: those of the repository around the current folder. Elsewhere
+/// nobody knows, and any name will do.
+fn known_workers() -> Result<Option<BTreeSet<String>>, CommandError> {
+    let Ok(place) = Place::open() else { return Ok(None) };
+    let settings = config::load(&place.repo.top, None, &Overrides::default())?;
+    Ok(Some(settings.workers.into_keys().collect()))
 }
 
 fn check(file: &Path, ui: &Ui) -> Answer {

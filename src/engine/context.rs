@@ -1,6 +1,6 @@
 //! What every effect of a run needs to know: where things are and what they are called.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -114,6 +114,13 @@ impl Context {
             1 => self.worktree_named(self.slug(task)),
             _ => self.worktree_named(&format!("{}-{attempt}", self.slug(task))),
         }
+    }
+
+    /// How the board and the journal name a worktree: relative to the repository where it stands
+    /// beside it, because both are committed and a home folder is nobody's business.
+    pub fn worktree_label(&self, path: &Path) -> String {
+        let beside = self.repo.home().parent().and_then(|parent| path.strip_prefix(parent).ok());
+        beside.map_or_else(|| path.to_path_buf(), |rest| Path::new("..").join(rest)).display().to_string()
     }
 
     /// Where the checks of the assembled branch run.

@@ -258,16 +258,14 @@ impl RunState {
         }
     }
 
-    /// A retry makes the task and everything that was given up because of it start again.
+    /// A retry makes the task and everything that was given up because of it start again, and what
+    /// was built on its old candidate too: that would bring the old change back in.
     fn request_retry(&mut self, number: TaskNumber, prompt: Option<String>) {
         for dependent in self.downstream(number) {
             let task = &mut self.tasks[dependent.index()];
-            let waits = matches!(
-                task.phase,
-                TaskPhase::Skipped { .. } | TaskPhase::DependenciesConflict { .. }
-            );
-            if waits {
+            if !matches!(task.phase, TaskPhase::Running | TaskPhase::RetryAt(_)) {
                 task.phase = TaskPhase::Queued;
+                task.retries_from = task.attempts.len();
             }
         }
         let task = &mut self.tasks[number.index()];

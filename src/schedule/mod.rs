@@ -3,5 +3,7 @@
 pub mod decide;
 pub mod priority;
 pub mod retry;
+#[cfg(test)]
+mod tests;
 
 pub use decide::{Action, Limits, decide};

@@ -3,4 +3,5 @@
 
 mod architecture;
 mod exec;
+mod journal;
 mod plan;
