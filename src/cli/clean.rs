@@ -56,7 +56,7 @@ pub fn run(args: CleanArgs, ui: &Ui) -> Answer {
         worktrees: plan
             .worktrees
             .iter()
-            .map(|gone| gone.path.display().to_string())
+            .map(|gone| context.worktree_label(&gone.path))
             .collect(),
         branches: plan
             .branches

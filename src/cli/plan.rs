@@ -9,11 +9,11 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use crate::base::text::{plural, terminal_safe};
 use crate::cli::Answer;
+use crate::cli::error::{CommandError, Exit};
+use crate::cli::load::{Loaded, load_plan, render_counts};
 use crate::cli::place::Place;
 use crate::config;
 use crate::config::variable::Overrides;
-use crate::cli::error::{CommandError, Exit};
-use crate::cli::load::{Loaded, load_plan, render_counts};
 use crate::plan::{self, Format, render_diagnostics};
 use crate::ui::Ui;
 
@@ -112,7 +112,9 @@ fn load(file: &Path, ui: &Ui) -> Result<Loaded, CommandError> {
 /// The workers a plan may name: those of the repository around the current folder. Elsewhere
 /// nobody knows, and any name will do.
 fn known_workers() -> Result<Option<BTreeSet<String>>, CommandError> {
-    let Ok(place) = Place::open() else { return Ok(None) };
+    let Ok(place) = Place::open() else {
+        return Ok(None);
+    };
     let settings = config::load(&place.repo.top, None, &Overrides::default())?;
     Ok(Some(settings.workers.into_keys().collect()))
 }

@@ -119,8 +119,15 @@ impl Context {
     /// How the board and the journal name a worktree: relative to the repository where it stands
     /// beside it, because both are committed and a home folder is nobody's business.
     pub fn worktree_label(&self, path: &Path) -> String {
-        let beside = self.repo.home().parent().and_then(|parent| path.strip_prefix(parent).ok());
-        beside.map_or_else(|| path.to_path_buf(), |rest| Path::new("..").join(rest)).display().to_string()
+        let beside = self
+            .repo
+            .home()
+            .parent()
+            .and_then(|parent| path.strip_prefix(parent).ok());
+        beside
+            .map_or_else(|| path.to_path_buf(), |rest| Path::new("..").join(rest))
+            .display()
+            .to_string()
     }
 
     /// Where the checks of the assembled branch run.

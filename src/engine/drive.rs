@@ -284,9 +284,7 @@ impl<'a> Driver<'a> {
             branch: self.context.branch(task),
             worktree: self
                 .context
-                .worktree_path(task, attempt)
-                .display()
-                .to_string(),
+                .worktree_label(&self.context.worktree_path(task, attempt)),
         };
         Ok((spec, event))
     }

@@ -17,14 +17,28 @@ use jiff::Timestamp;
 
 fn git(folder: &Path, args: &[&str]) -> String {
     let mut command = Command::new("git");
-    command.args(args).current_dir(folder).env("GIT_CONFIG_GLOBAL", "/dev/null");
-    for (name, value) in [("NAME", "Ada"), ("EMAIL", "ada@example.com"), ("DATE", "@0 +0000")] {
+    command
+        .args(args)
+        .current_dir(folder)
+        .env("GIT_CONFIG_GLOBAL", "/dev/null");
+    for (name, value) in [
+        ("NAME", "Ada"),
+        ("EMAIL", "ada@example.com"),
+        ("DATE", "@0 +0000"),
+    ] {
         command.env(format!("GIT_AUTHOR_{name}"), value);
         command.env(format!("GIT_COMMITTER_{name}"), value);
     }
     let output = command.output().unwrap();
-    assert!(output.status.success(), "git {args:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
+    assert!(
+        output.status.success(),
+        "git {args:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8(output.stdout)
+        .unwrap()
+        .trim_end()
+        .to_owned()
 }
 
 struct Scene {
@@ -38,10 +52,18 @@ impl Scene {
     fn new() -> Scene {
         let folder = tempfile::tempdir().unwrap();
         git(folder.path(), &["init", "-q", "-b", "main"]);
-        git(folder.path(), &["commit", "-q", "--allow-empty", "-m", "first"]);
+        git(
+            folder.path(),
+            &["commit", "-q", "--allow-empty", "-m", "first"],
+        );
         let repo = Repo::discover(folder.path()).unwrap();
         let store = Store::open(&repo).unwrap();
-        Scene { _folder: folder, repo, store, run: RunId::new("trial-abcd") }
+        Scene {
+            _folder: folder,
+            repo,
+            store,
+            run: RunId::new("trial-abcd"),
+        }
     }
 
     fn base(&self) -> Oid {
@@ -61,7 +83,9 @@ impl Scene {
 
     fn journal(&self) -> Journal {
         let files = [("plan.json", "{}"), ("settings.json", "{}")];
-        Journal::create(&self.repo, &self.run, &files, self.started(), now()).unwrap().0
+        Journal::create(&self.repo, &self.run, &files, self.started(), now())
+            .unwrap()
+            .0
     }
 }
 
@@ -70,24 +94,40 @@ fn now() -> Timestamp {
 }
 
 fn note(text: &str) -> Event {
-    Event::Noted { task: TaskNumber(1), note: text.to_owned() }
+    Event::Noted {
+        task: TaskNumber(1),
+        note: text.to_owned(),
+    }
 }
 
 #[test]
 fn what_is_appended_is_read_back_in_order_with_its_files() {
     let scene = Scene::new();
     let mut journal = scene.journal();
-    journal.append(vec![note("one"), note("two")], now()).unwrap();
+    journal
+        .append(vec![note("one"), note("two")], now())
+        .unwrap();
     journal.append(vec![], now()).unwrap();
-    journal.append(vec![note("{\"a line\": 1}\nthat looks like a record")], now()).unwrap();
+    journal
+        .append(
+            vec![note("{\"a line\": 1}\nthat looks like a record")],
+            now(),
+        )
+        .unwrap();
     let replayed = replay(&scene.store, &scene.run).unwrap();
-    let seqs: Vec<u64> = replayed.records.iter().map(|recorded| recorded.seq).collect();
+    let seqs: Vec<u64> = replayed
+        .records
+        .iter()
+        .map(|recorded| recorded.seq)
+        .collect();
     assert_eq!(seqs, [1, 2, 3, 4]);
     assert_eq!(replayed.records[0].event, scene.started());
     assert_eq!(replayed.records[2].event, note("two"));
     assert_eq!(replayed.file(&scene.store, "plan.json").unwrap(), "{}");
-    let subjects =
-        git(&scene.repo.top, &["log", "--reverse", "--format=%s", &journal_ref(&scene.run)]);
+    let subjects = git(
+        &scene.repo.top,
+        &["log", "--reverse", "--format=%s", &journal_ref(&scene.run)],
+    );
     insta::assert_snapshot!(subjects, @r#"
     run started: Trial at 163731a
     #1 says: one (and 1 more)
@@ -116,10 +156,14 @@ fn an_unknown_run_a_newer_version_and_a_hole_are_each_refused_in_words() {
     let tree = git(&scene.repo.top, &["rev-parse", "HEAD^{tree}"]);
     let forge = |message: &str| {
         let commit = git(&scene.repo.top, &["commit-tree", "-m", message, &tree]);
-        git(&scene.repo.top, &["update-ref", &journal_ref(&scene.run), &commit]);
+        git(
+            &scene.repo.top,
+            &["update-ref", &journal_ref(&scene.run), &commit],
+        );
         replay(&scene.store, &scene.run).unwrap_err().to_string()
     };
-    let newer = "later\n\n{\"version\":2,\"seq\":1,\"time\":\"2026-11-22T09:14:00Z\",\"event\":\"dream\"}";
+    let newer =
+        "later\n\n{\"version\":2,\"seq\":1,\"time\":\"2026-11-22T09:14:00Z\",\"event\":\"dream\"}";
     insta::assert_snapshot!(
         forge(newer),
         @"the journal of trial-abcd has version 2; this dispatch reads up to 1"
@@ -143,7 +187,10 @@ fn a_recorded_candidate_cannot_be_collected_while_its_journal_stands() {
     });
     let event = parse_record(&outcome.to_string()).unwrap().event;
     journal.append(vec![event], now()).unwrap();
-    git(&scene.repo.top, &["reflog", "expire", "--expire=now", "--all"]);
+    git(
+        &scene.repo.top,
+        &["reflog", "expire", "--expire=now", "--all"],
+    );
     git(&scene.repo.top, &["gc", "-q", "--prune=now"]);
     assert_eq!(git(&scene.repo.top, &["cat-file", "-t", &orphan]), "commit");
 }
@@ -157,10 +204,15 @@ fn a_journal_of_version_1_gives_the_same_board_for_ever() {
         format: Format::Json,
         text: read("plan.json"),
     };
-    let plan = parse(&source, None, &|name| Err(name.to_owned())).plan.unwrap();
+    let plan = parse(&source, None, &|name| Err(name.to_owned()))
+        .plan
+        .unwrap();
     let _: Settings = serde_json::from_str(&read("settings.json")).unwrap();
     let text = read("run.jsonl");
-    let records: Vec<_> = text.lines().map(|line| parse_record(line).unwrap()).collect();
+    let records: Vec<_> = text
+        .lines()
+        .map(|line| parse_record(line).unwrap())
+        .collect();
     let run = RunId::new("garden-yhwp");
     for (line, recorded) in text.lines().zip(&records) {
         let again: serde_json::Value =
@@ -169,7 +221,9 @@ fn a_journal_of_version_1_gives_the_same_board_for_ever() {
         assert_eq!(again, before, "a record is written as it was read");
     }
     let mut state = RunState::start(run, plan, &records[0]).unwrap();
-    records[1..].iter().for_each(|recorded| state.apply(recorded));
+    records[1..]
+        .iter()
+        .for_each(|recorded| state.apply(recorded));
     let board = markdown::render(&BoardView::new(&state));
     let golden = folder.join("board.md");
     if std::env::var_os("DISPATCH_BLESS").is_some() {
