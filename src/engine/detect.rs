@@ -324,14 +324,21 @@ impl Detector {
     }
 
     fn single_base_pair(&self, scene: &Scene, a: usize, b: usize, base: Oid, tree: Oid) -> Pair {
+        // With one base the trees decide; who asks for all pairs gets a merge for each.
+        let sides = if scene.prune {
+            &scene.trees
+        } else {
+            &scene.commits
+        };
+        let side = |branch: usize| sides[branch];
         Pair {
             a,
             b,
             key: Key {
                 base: Some(tree),
                 attributes: self.run_base.or(self.options.base).unwrap_or(base),
-                a: scene.trees[a],
-                b: scene.trees[b],
+                a: side(a),
+                b: side(b),
             },
             base_tree: Some(tree),
         }
