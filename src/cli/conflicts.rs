@@ -76,8 +76,8 @@ pub(crate) fn report(
 ) -> Answer {
     if branches.len() < 2 {
         let found = match branches.first() {
-            Some(branch) => format!("only {} to compare", branch.name),
-            None => "nothing to compare".to_owned(),
+            Some(branch) => format!("there is only {:?} to compare", branch.name),
+            None => "there is nothing to compare".to_owned(),
         };
         return Err(CommandError::usage(found)
             .hint("name two or more branches: `dispatch conflicts main feature/x`")

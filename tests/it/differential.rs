@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use fastrand::Rng;
+use git_dispatch::conflict::bases::{Base, Bases};
 use git_dispatch::engine::detect::{Branch, DetectOptions, Detection, detect};
 use git_dispatch::git::{Git, Store};
 use git_dispatch::model::conflict::{Class, PairVerdict, Verdict};
@@ -173,6 +174,11 @@ fn generate(seed: u64) -> Vec<Planned> {
         let parents = match rng.u8(..10) {
             0 | 1 if n > 1 => vec![rng.usize(1..n)],
             2 if n > 2 => vec![rng.usize(1..n - 1), n - 1],
+            // The same two once more makes a criss-cross.
+            3 | 4 => commits
+                .iter()
+                .rfind(|commit| commit.parents.len() > 1)
+                .map_or(vec![0], |commit| commit.parents.clone()),
             _ => vec![0],
         };
         let mut files = commits[parents[0]].files.clone();
@@ -218,8 +224,10 @@ enum Real {
 
 fn merge_for_real(git: &Git, store: &Store, ours: Oid, theirs: Oid) -> Real {
     let (ours, theirs) = (ours.to_string(), theirs.to_string());
-    // A merge that died can leave an index that only a fresh one gets rid of.
-    let _ = std::fs::remove_file(git.folder().join(".git/index"));
+    // A merge that died can leave its lock, or an index that only a fresh one gets rid of.
+    for name in ["index", "index.lock"] {
+        let _ = std::fs::remove_file(git.folder().join(".git").join(name));
+    }
     git.run(&["read-tree", "--reset", &ours]).unwrap();
     git.run(&["update-ref", "--no-deref", "HEAD", &ours])
         .unwrap();
@@ -327,6 +335,36 @@ fn verdicts_are_those_of_the_other_git_too() {
         "differential::verdicts_are_those_of_git_merge_and_pruning_changes_none",
         &[("DISPATCH_DIFFERENTIAL_PAIRS", "60")],
     );
+}
+
+#[test]
+fn the_bases_of_all_pairs_are_those_git_finds() {
+    let mut several = 0;
+    for seed in 100..130 {
+        let forge = Forge::new(&generate(seed));
+        let (store, tips) = (forge.store(), &forge.commits);
+        let base = store.common_ancestor(tips).unwrap();
+        let above: Vec<_> = tips
+            .iter()
+            .map(|tip| store.commits_above(*tip, base).unwrap())
+            .collect();
+        let above: Vec<_> = above
+            .iter()
+            .map(|commits| Some(commits.as_slice()))
+            .collect();
+        let bases = Bases::new(base, &above);
+        for a in 0..tips.len() {
+            for b in a + 1..tips.len() {
+                let expected = match store.merge_bases(tips[a], tips[b]).unwrap().as_slice() {
+                    [one] => Base::One(*one),
+                    _ => Base::Several,
+                };
+                several += usize::from(expected == Base::Several);
+                assert_eq!(bases.of(a, b), expected, "seed {seed}, {a} and {b}");
+            }
+        }
+    }
+    assert!(several > 0, "the generator makes criss-cross histories");
 }
 
 #[test]
