@@ -11,7 +11,9 @@ use git_dispatch::git::merge_tree::{MergeAnswer, MergeEngine};
 use git_dispatch::model::conflict::{Class, PairVerdict, Verdict};
 use git_dispatch::model::ids::{Oid, TaskNumber};
 
-use crate::forge::{EXEC, FILE, Files, Forge, LINK, Planned, SUBMODULE, again_with_the_other_git};
+use crate::forge::{
+    EXEC, FILE, File, Files, Forge, LINK, Planned, SUBMODULE, again_with_the_other_git,
+};
 
 // ---- the situations --------------------------------------------------------------------------
 
@@ -117,7 +119,7 @@ fn one_operation(files: &mut Files, verb: &str, path: &str, rest: &str) {
 }
 
 /// Takes out a file, or everything below a directory.
-fn take(files: &mut Files, path: &str) -> Vec<(Vec<u8>, (u32, Vec<u8>))> {
+fn take(files: &mut Files, path: &str) -> Vec<(Vec<u8>, File)> {
     let below = format!("{path}/");
     let is_it = |key: &Vec<u8>| key == path.as_bytes() || key.starts_with(below.as_bytes());
     let keys: Vec<_> = files.keys().filter(|key| is_it(key)).cloned().collect();

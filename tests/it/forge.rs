@@ -1,13 +1,17 @@
 //! Repositories made from descriptions, quickly: one `git fast-import` for all commits.
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 
 use git_dispatch::base::process::Program;
 use git_dispatch::git::{Git, Repo, Store};
 use git_dispatch::model::ids::Oid;
 
 /// What a commit holds: path to mode and content (a submodule's content is its commit's id).
-pub(crate) type Files = BTreeMap<Vec<u8>, (u32, Vec<u8>)>;
+pub(crate) type Files = BTreeMap<Vec<u8>, File>;
+
+/// Mode and content.
+pub(crate) type File = (u32, Vec<u8>);
 
 /// A plain file.
 pub(crate) const FILE: u32 = 0o100_644;
@@ -140,7 +144,8 @@ pub(crate) fn other_git() -> Option<tempfile::TempDir> {
 /// Runs one test of this binary again, with the other git; says so and passes without one.
 pub(crate) fn again_with_the_other_git(test: &str, env: &[(&str, &str)]) {
     let Some(folder) = other_git() else {
-        println!("skipped: only one version of git is on PATH");
+        let said = "skipped: only one version of git is on PATH";
+        let _ = writeln!(std::io::stderr(), "{test} {said}");
         return;
     };
     let path = std::env::var_os("PATH").unwrap();
