@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+pub(crate) mod branches;
 pub(crate) mod conflicts;
 pub mod error;
 

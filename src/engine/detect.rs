@@ -19,10 +19,12 @@ use crate::model::merge::Lineage;
 
 use scene::{Pair, Scene};
 
+mod emergent;
 mod judge;
 mod scene;
 mod tasks;
 
+pub use emergent::Emergent;
 pub use tasks::task_conflicts;
 
 /// A branch, or any commit under a name.
@@ -95,7 +97,7 @@ pub fn detect(
     branches: &[Branch],
     options: &DetectOptions,
 ) -> Result<Detection, DetectError> {
-    Detector::with(repo, None, options)?.update(branches)
+    Detector::for_any(repo, options)?.update(branches)
 }
 
 /// Gives verdicts again and again while branches move, and asks only about what is new.
@@ -145,6 +147,14 @@ impl Detector {
     /// When a glob of the options is none.
     pub fn new(repo: &Repo, base: Oid, options: &DetectOptions) -> Result<Detector, DetectError> {
         Detector::with(repo, Some(base), options)
+    }
+
+    /// For any branches: what they have in common is looked up.
+    ///
+    /// # Errors
+    /// When a glob of the options is none.
+    pub fn for_any(repo: &Repo, options: &DetectOptions) -> Result<Detector, DetectError> {
+        Detector::with(repo, None, options)
     }
 
     fn with(

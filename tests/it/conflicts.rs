@@ -583,6 +583,107 @@ fn conflicts_of_tasks_name_the_lower_number_first() {
     assert_eq!(conflicts[0].class, Class::Content);
 }
 
+/// The base and three branches that merge pair by pair and not all together.
+fn emptied_together() -> Vec<Planned> {
+    let text = |word: &str| (1..9).map(|n| format!("{word} {n}|")).collect::<String>();
+    let (a, b) = (text("apple"), text("berry"));
+    vec![
+        planned(
+            "main",
+            &[],
+            &files(&[("x/a", &a), ("x/b", &b), ("z", "z|")]),
+        ),
+        planned(
+            "one",
+            &[0],
+            &files(&[("y/a", &a), ("x/b", &b), ("z", "z|")]),
+        ),
+        planned(
+            "two",
+            &[0],
+            &files(&[("x/a", &a), ("y/b", &b), ("z", "z|")]),
+        ),
+        planned(
+            "adds",
+            &[0],
+            &files(&[("x/a", &a), ("x/b", &b), ("x/new", "n|"), ("z", "z|")]),
+        ),
+        planned(
+            "beside",
+            &[0],
+            &files(&[("x/a", &a), ("x/b", &b), ("z", "Z|")]),
+        ),
+    ]
+}
+
+#[test]
+fn a_directory_that_branches_empty_together_is_an_emergent_conflict() {
+    let forge = Forge::new(&emptied_together());
+    let branches = named(
+        &forge,
+        &[("one", 1), ("beside", 4), ("two", 2), ("adds", 3)],
+    );
+    let mut detector = Detector::for_any(&forge.repo, &options()).unwrap();
+    let detection = detector.update(&branches).unwrap();
+    assert_eq!(pairs(&detection), "");
+    let found = detector.emergent(&detection, &[0, 1, 2, 3]).unwrap();
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].branches, [0, 2, 3]);
+    assert_eq!(found[0].class, Class::DirRenameSuggested);
+    // Adders before movers: then it never comes up.
+    assert_eq!(detector.emergent(&detection, &[3, 0, 1, 2]).unwrap(), []);
+}
+
+#[test]
+fn a_rename_diluted_by_many_is_an_emergent_conflict() {
+    let lines: Vec<String> = (0..20).map(|n| format!("line number {n}|")).collect();
+    let with = |edits: std::ops::Range<usize>| {
+        let mut lines = lines.clone();
+        lines[edits.clone()]
+            .iter_mut()
+            .for_each(|line| *line = format!("EDITED {line}"));
+        lines.concat()
+    };
+    let forge = Forge::new(&[
+        planned("main", &[], &files(&[("f", &with(0..0))])),
+        planned("mover", &[0], &files(&[("g", &with(0..7))])),
+        planned("five", &[0], &files(&[("f", &with(9..14))])),
+        planned("one", &[0], &files(&[("f", &with(17..18))])),
+    ]);
+    let branches = named(&forge, &[("mover", 1), ("five", 2), ("one", 3)]);
+    let mut detector = Detector::for_any(&forge.repo, &options()).unwrap();
+    let detection = detector.update(&branches).unwrap();
+    assert_eq!(detection.conflicts().count(), 0);
+    let found = detector.emergent(&detection, &[0, 1, 2]).unwrap();
+    assert_eq!(found.len(), 1);
+    assert_eq!(
+        (found[0].class, found[0].branches.as_slice()),
+        (Class::ModifyDelete, &[0, 1, 2][..])
+    );
+}
+
+#[test]
+fn the_command_counts_an_emergent_conflict_as_found() {
+    let forge = Forge::new(&emptied_together());
+    let (code, out, _) = dispatch(&forge, &["one", "two", "adds"]);
+    assert_eq!(code, 4);
+    insta::assert_snapshot!(out, @r#"
+    PAIR              PATH          CLASS                 RECOMMENDED
+    one × two × adds  x/new, y/new  dir-rename-suggested  re-dispatch the last on top of the others
+
+    3 branches, 3 pairs: 0 conflicts, 0 merged by git, 3 independent, 1 conflict of more than two
+    "#);
+    let (code, out, _) = dispatch(&forge, &["one", "two", "adds", "--json"]);
+    assert_eq!(code, 4);
+    let value: serde_json::Value = serde_json::from_str(&out).unwrap();
+    let expected = serde_json::json!([{
+        "branches": ["one", "two", "adds"],
+        "class": "dir-rename-suggested",
+        "paths": ["x/new", "y/new"],
+    }]);
+    assert_eq!(value["emergent"], expected);
+}
+
 #[test]
 fn replaced_commits_are_judged_as_git_sees_them() {
     let forge = Forge::new(&small());
