@@ -10,7 +10,7 @@ use crate::conflict::lines;
 use crate::model::change::{Change, RepoPath};
 use crate::model::conflict::{Class, Hunk, Unit, Verdict};
 use crate::model::ids::Oid;
-use crate::model::merge::{MergeResult, Message, Rename, Stage};
+use crate::model::merge::{MergeResult, Message, RENAME_COLLISION, Rename, Stage};
 
 /// What is known about one of the two branches.
 #[derive(Clone, Copy, Debug)]
@@ -110,7 +110,8 @@ fn clean_units(evidence: &Evidence<'_>) -> Vec<(Unit, u8)> {
             (x, y) if x == y => same.insert(path),
             (Some(_), Some(_)) => merged.insert(path),
             // Deleted here and changed there is clean only when the change went along a rename.
-            _ => renamed.insert(path),
+            (None, _) => carried(&mut renamed, a, evidence.ours.changes),
+            (_, None) => carried(&mut renamed, b, evidence.theirs.changes),
         };
     }
     for message in &evidence.result.messages {
@@ -126,7 +127,11 @@ fn clean_units(evidence: &Evidence<'_>) -> Vec<(Unit, u8)> {
         let paths: Vec<RepoPath> = paths.into_iter().collect();
         (!paths.is_empty()).then(|| with_severity(class, paths))
     };
+    let hidden: BTreeSet<RepoPath> = evidence.result.hidden_conflicts().cloned().collect();
+    renamed.retain(|path| !hidden.contains(path));
+    merged.retain(|path| !hidden.contains(path));
     [
+        unit(Class::RenameCollision, hidden),
         unit(Class::AutoMergedRename, renamed),
         unit(Class::AutoMerged, merged),
         unit(Class::Identical, same),
@@ -134,6 +139,18 @@ fn clean_units(evidence: &Evidence<'_>) -> Vec<(Unit, u8)> {
     .into_iter()
     .flatten()
     .collect()
+}
+
+/// Notes a path that a branch moved away and, if it did not edit it, where it went.
+fn carried(paths: &mut BTreeSet<RepoPath>, gone: &Change, changes: &[Change]) -> bool {
+    let old = gone.old.map(|entry| entry.oid);
+    let arrived = |change: &&Change| change.old.is_none() && change.new.map(|new| new.oid) == old;
+    let arrived = changes
+        .iter()
+        .filter(arrived)
+        .map(|change| change.path.clone());
+    paths.extend(arrived);
+    paths.insert(gone.path.clone())
 }
 
 /// The changes of both branches at the same path; both lists are sorted.
@@ -344,7 +361,7 @@ fn rename_or_content_class(evidence: &Evidence<'_>, group: &Group<'_>) -> Class 
         Class::RenameRename
     } else if group.says("CONFLICT (rename/delete)") && group.says("CONFLICT (contents)") {
         Class::RenameAddDelete
-    } else if group.says("CONFLICT (rename involved in collision)") {
+    } else if group.says(RENAME_COLLISION) {
         Class::RenameCollision
     } else if group.says("CONFLICT (rename/delete)") {
         Class::RenameDelete

@@ -2,6 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod architecture;
+mod conflicts;
+mod differential;
 mod exec;
+mod forge;
 mod journal;
 mod plan;
