@@ -3,4 +3,6 @@
 
 mod architecture;
 mod exec;
+mod harness;
 mod plan;
+mod run;
