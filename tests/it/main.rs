@@ -6,5 +6,7 @@ mod conflicts;
 mod differential;
 mod exec;
 mod forge;
+mod harness;
 mod journal;
 mod plan;
+mod run;
