@@ -6,6 +6,7 @@ mod conflicts;
 mod differential;
 mod exec;
 mod forge;
+mod furnish;
 mod harness;
 mod journal;
 mod plan;
