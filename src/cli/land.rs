@@ -135,7 +135,7 @@ fn show(place: &Place, state: &RunState, prepared: &Prepared, ui: &Ui) -> Result
             .any(|integration| integration.merged.iter().any(|m| m.task == task.number));
         let offers = state.task(task.number).candidate().is_some();
         let status = state.status(task.number);
-        if !is_in && (offers || status != crate::model::run::Status::Done) {
+        if !is_in && (offers || status != crate::model::status::Status::Done) {
             let why = if offers {
                 "left out".to_owned()
             } else {

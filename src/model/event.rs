@@ -285,3 +285,22 @@ pub struct WorkerError {
     /// What would help.
     pub suggestion: Option<String>,
 }
+
+impl Event {
+    /// The task the event is about, if it is about one.
+    pub fn task(&self) -> Option<TaskNumber> {
+        match self {
+            Event::AttemptStarting { task, .. }
+            | Event::AttemptStarted { task, .. }
+            | Event::Noted { task, .. }
+            | Event::AttemptEnded { task, .. }
+            | Event::RetryScheduled { task, .. }
+            | Event::RetryDue { task }
+            | Event::DependenciesConflict { task, .. }
+            | Event::RetryRequested { task, .. }
+            | Event::TaskSkipped { task, .. }
+            | Event::Reviewed { task, .. } => Some(*task),
+            _ => None,
+        }
+    }
+}
