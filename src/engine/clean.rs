@@ -64,11 +64,12 @@ fn worktrees(context: &Context, state: &RunState) -> Vec<(Option<TaskNumber>, Wo
     let mut wanted: Vec<(Option<TaskNumber>, PathBuf)> = Vec::new();
     for task in state.plan.tasks() {
         let attempts = &state.task(task.number).attempts;
-        wanted.extend(
-            attempts
-                .iter()
-                .map(|attempt| (Some(task.number), PathBuf::from(&attempt.worktree))),
-        );
+        wanted.extend(attempts.iter().map(|attempt| {
+            (
+                Some(task.number),
+                context.recorded_worktree(&attempt.worktree),
+            )
+        }));
     }
     wanted.push((None, context.integration_worktree()));
     let known = context.repo.worktrees();

@@ -1,6 +1,6 @@
 //! What every effect of a run needs to know: where things are and what they are called.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -113,6 +113,25 @@ impl Context {
         match attempt {
             1 => self.worktree_named(self.slug(task)),
             _ => self.worktree_named(&format!("{}-{attempt}", self.slug(task))),
+        }
+    }
+
+    /// A worktree's path as it is recorded: from the top of the main checkout where it is near, so
+    /// that boards and journals, which travel, read the same everywhere.
+    pub fn recorded_path(&self, worktree: &Path) -> String {
+        let beside = self.repo.home().parent();
+        match beside.and_then(|folder| worktree.strip_prefix(folder).ok()) {
+            Some(near) => Path::new("..").join(near).display().to_string(),
+            None => worktree.display().to_string(),
+        }
+    }
+
+    /// Where a worktree of this recorded path is on this machine.
+    pub fn recorded_worktree(&self, recorded: &str) -> PathBuf {
+        let beside = self.repo.home().parent();
+        match (Path::new(recorded).strip_prefix(".."), beside) {
+            (Ok(near), Some(folder)) => folder.join(near),
+            _ => PathBuf::from(recorded),
         }
     }
 
