@@ -6,3 +6,5 @@ mod exec;
 mod harness;
 mod plan;
 mod run;
+mod run_failure;
+mod run_worker;
