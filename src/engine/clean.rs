@@ -70,7 +70,7 @@ fn worktrees(context: &Context, state: &RunState) -> Vec<(Option<TaskNumber>, Wo
         wanted.extend(attempts.iter().map(|attempt| {
             (
                 Some(task.number),
-                context.worktree_path(task.number, attempt.number),
+                context.recorded_worktree(&attempt.worktree),
             )
         }));
     }

@@ -53,7 +53,7 @@ pub enum Event {
         worker: String,
         /// Its branch, without `refs/heads/`.
         branch: String,
-        /// Where its worktree will be.
+        /// Where its worktree will be, from the top of the main checkout.
         worktree: String,
     },
     /// The attempt's worker runs.

@@ -111,7 +111,7 @@ pub struct Attempt {
     pub worker: String,
     /// Its branch, without `refs/heads/`.
     pub branch: String,
-    /// Where its worktree is or was.
+    /// Where its worktree is or was, from the top of the main checkout.
     pub worktree: String,
     /// The commit it works on, once known.
     pub base: Option<Oid>,
@@ -227,6 +227,8 @@ impl RunState {
                 paths,
                 ..
             } => {
+                // It was announced and never began, so the next one has its number.
+                task.attempts.pop_if(|attempt| attempt.outcome.is_none());
                 task.phase = TaskPhase::DependenciesConflict {
                     class: *class,
                     between: between.clone(),

@@ -11,3 +11,5 @@ mod harness;
 mod journal;
 mod plan;
 mod run;
+mod run_failure;
+mod run_worker;
