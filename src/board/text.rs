@@ -39,7 +39,7 @@ fn write_board(to: &mut String, view: &BoardView, columns: usize) -> fmt::Result
         view.base.short(),
         plain_line(&view.base_label, 120),
         minute(view.started),
-        view.standing.word()
+        view.standing.words()
     )?;
     writeln!(to, "{}\n", status_line(view))?;
     let header = ["#", "Task", "Worker", "Status", "Notes"].map(str::to_owned);

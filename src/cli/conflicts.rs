@@ -22,26 +22,34 @@ const PATHS_SHOWN: usize = 3;
 /// Longest text of one column.
 const COLUMN_WIDTH: usize = 60;
 
-/// Say which branches conflict, before anybody merges them.
+const EXAMPLES: &str = "\
+Examples:
+  dispatch conflicts                     the results of the latest run
+  dispatch conflicts shop-7k3q --matrix  a run, as a table
+  dispatch conflicts main feature/x      two branches
+  dispatch conflicts 'feature/*' --json  all that match, for programs";
+
+/// Say which branches conflict, before anybody merges them
 ///
 /// Give a run, or two or more branches, other revisions, or quoted globs of branches such as
 /// 'feature/*'. Every pair is judged by git's own merge engine; nothing in the repository changes.
 /// Exit code 0: no conflict; 4: at least one.
 #[derive(Args, Debug, Default)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct ConflictsArgs {
-    /// A run (the latest when nothing is given), or branches, revisions, globs of branches.
+    /// A run, or branches, revisions, globs of branches [default: the latest run]
     #[arg(value_name = "RUN | REF")]
     pub(crate) targets: Vec<String>,
-    /// Compare over this commit instead of over what history says.
+    /// Compare over this commit [default: what history says]
     #[arg(long, value_name = "REV")]
     pub(crate) base: Option<String>,
-    /// Print one JSON object.
+    /// Print it as one JSON object
     #[arg(long)]
     pub(crate) json: bool,
-    /// List the pairs that have nothing to do with each other, too.
+    /// List the pairs that have nothing to do with each other, too
     #[arg(long)]
     pub(crate) all: bool,
-    /// Draw all pairs as a table of severities.
+    /// Draw all pairs as a table of severities
     #[arg(long, conflicts_with = "json")]
     pub(crate) matrix: bool,
 }

@@ -197,6 +197,11 @@ impl RunState {
                 worktree,
                 ..
             } => {
+                // The next attempt makes up for an interruption, so nothing is left to say about it.
+                if matches!(task.last_outcome(), Some(outcome) if outcome.end == End::Interrupted {})
+                {
+                    task.note = None;
+                }
                 task.phase = TaskPhase::Running;
                 task.attempts.push(Attempt {
                     number: *attempt,
