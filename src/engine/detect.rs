@@ -21,6 +21,7 @@ use scene::{Pair, Scene};
 
 mod emergent;
 mod judge;
+mod names;
 mod scene;
 mod tasks;
 
@@ -197,6 +198,7 @@ impl Detector {
         detection.merges_run = self.judge(&scene, &pairs)?;
         let known = pairs.iter().filter_map(|pair| self.verdict(pair));
         detection.pairs = known.filter(|p| p.class != Class::Independent).collect();
+        self.add_colliding_names(&scene, &mut detection.pairs)?;
         detection.pairs_independent = pairs_total - detection.pairs.len();
         self.forget(&scene, &pairs);
         Ok(detection)

@@ -16,6 +16,10 @@ use crate::model::change::RepoPath;
 use crate::model::conflict::{Class, Verdict};
 use crate::model::ids::Oid;
 
+/// How many merges one call spends on making the sets small; what is found after that is reported
+/// with all branches that were merged before it.
+const SHRINKING_MERGES: usize = 1000;
+
 /// A conflict of branches that merge pair by pair.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Emergent {
@@ -49,9 +53,10 @@ impl Detector {
             Some(commit) => scene.engine.pinned_to(commit)?,
             None => return Ok(Vec::new()),
         };
+        let mut budget = SHRINKING_MERGES;
         let mut found = Vec::new();
         for set in self.risky_sets(&scene, &chosen)? {
-            found.extend(self.merge_in_sequence(&scene, &engine, &set)?);
+            found.extend(self.merge_in_sequence(&scene, &engine, &set, &mut budget)?);
         }
         found.sort_by(|a, b| a.branches.cmp(&b.branches));
         Ok(found)
@@ -84,6 +89,7 @@ impl Detector {
         scene: &Scene,
         engine: &MergeEngine,
         set: &[usize],
+        budget: &mut usize,
     ) -> Result<Vec<Emergent>, DetectError> {
         let mut found = Vec::new();
         let mut merged = vec![set[0]];
@@ -96,10 +102,16 @@ impl Detector {
                 }
                 Step::Failed => {}
                 Step::Conflict(result) => {
-                    let (merged, tip, result) =
-                        shrink(scene, engine, merged.clone(), next, (tip, result))?;
-                    if merged.len() > 1 {
-                        found.push(self.emergent_of(scene, merged, next, tip, &result)?);
+                    let merged = merged.clone();
+                    let clash = Clash {
+                        merged,
+                        tip,
+                        next,
+                        result,
+                    };
+                    let clash = clash.shrink(scene, engine, budget)?;
+                    if clash.merged.len() > 1 {
+                        found.push(self.emergent_of(scene, clash)?);
                     }
                 }
             }
@@ -107,14 +119,13 @@ impl Detector {
         Ok(found)
     }
 
-    fn emergent_of(
-        &mut self,
-        scene: &Scene,
-        merged: Vec<usize>,
-        next: usize,
-        tip: Oid,
-        result: &MergeResult,
-    ) -> Result<Emergent, DetectError> {
+    fn emergent_of(&mut self, scene: &Scene, clash: Clash) -> Result<Emergent, DetectError> {
+        let Clash {
+            merged,
+            tip,
+            next,
+            result,
+        } = clash;
         // The commits of the sequence were written after the scene's store was opened.
         let store = scene.engine.store()?;
         let tree = store.tree_of(tip)?;
@@ -127,7 +138,7 @@ impl Detector {
             None => Default::default(),
         };
         let classified = classify(&Evidence {
-            result,
+            result: &result,
             ours: SideInfo {
                 commit: tip,
                 changes: &ours,
@@ -250,38 +261,58 @@ fn step(engine: &MergeEngine, tip: Oid, next: Oid) -> Result<Step, DetectError> 
     })
 }
 
-/// Takes branches out of the sequence, halves first and then ever smaller parts, as long as `next`
-/// still conflicts with the rest, and gives back the rest with its tip and that conflict.
-fn shrink(
-    scene: &Scene,
-    engine: &MergeEngine,
+/// A sequence that is clean up to a branch that conflicts with it.
+struct Clash {
     merged: Vec<usize>,
+    tip: Oid,
     next: usize,
-    found: (Oid, MergeResult),
-) -> Result<(Vec<usize>, Oid, MergeResult), DetectError> {
-    let mut rest = merged;
-    let (mut tip, mut result) = found;
-    let mut part = rest.len() / 2;
-    while part > 0 {
-        let mut from = 0;
-        while from < rest.len() && rest.len() > 1 {
-            let mut fewer = rest.clone();
-            fewer.drain(from..(from + part).min(rest.len()));
-            let shorter = merge_chain(scene, engine, &fewer)?;
-            let conflict = match shorter {
-                Some(shorter) => step(engine, shorter, scene.commits[next])?,
-                None => Step::Failed,
-            };
-            match (shorter, conflict) {
-                (Some(shorter), Step::Conflict(conflict)) => {
-                    (rest, tip, result) = (fewer, shorter, conflict);
+    result: MergeResult,
+}
+
+impl Clash {
+    /// Takes branches out of the sequence, halves first and then ever smaller parts, as long as the
+    /// conflict stays. Ends early when the budget of merges is used up.
+    fn shrink(
+        mut self,
+        scene: &Scene,
+        engine: &MergeEngine,
+        budget: &mut usize,
+    ) -> Result<Clash, DetectError> {
+        let mut part = self.merged.len() / 2;
+        while part > 0 {
+            let mut from = 0;
+            while from < self.merged.len() && self.merged.len() > 1 {
+                let mut fewer = self.merged.clone();
+                fewer.drain(from..(from + part).min(fewer.len()));
+                if fewer.len() > *budget {
+                    return Ok(self);
                 }
-                _ => from += part,
+                *budget -= fewer.len();
+                if !self.stays_with(scene, engine, fewer)? {
+                    from += part;
+                }
             }
+            part /= 2;
         }
-        part /= 2;
+        Ok(self)
     }
-    Ok((rest, tip, result))
+
+    /// Keeps this shorter sequence if the conflict comes up after it, too.
+    fn stays_with(
+        &mut self,
+        scene: &Scene,
+        engine: &MergeEngine,
+        fewer: Vec<usize>,
+    ) -> Result<bool, DetectError> {
+        let Some(tip) = merge_chain(scene, engine, &fewer)? else {
+            return Ok(false);
+        };
+        let Step::Conflict(result) = step(engine, tip, scene.commits[self.next])? else {
+            return Ok(false);
+        };
+        (self.merged, self.tip, self.result) = (fewer, tip, result);
+        Ok(true)
+    }
 }
 
 /// The tip after merging these in order, if all of it is clean.
