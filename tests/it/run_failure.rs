@@ -193,18 +193,15 @@ fn a_retry_can_add_words_to_the_prompt() {
 }
 
 #[test]
-fn a_done_task_can_be_done_again_and_what_was_built_on_it_waits_for_a_person() {
+fn a_done_task_can_be_done_again_and_with_it_what_was_built_on_it() {
     let scene = Scene::new();
     let plan = "1. [A] a\n   - run: echo $DISPATCH_ATTEMPT > a.txt\n\
                 2. [B] b — blocked by #1\n   - run: cp a.txt b.txt\n";
     scene.run(plan, &[]).expect(0);
     let first = scene.rev(&scene.branch("a"));
-    let ended = scene.dispatch(&["retry", "1"]).expect(4);
-    let again = format!("dispatch retry {} 2", scene.run_name());
-    assert!(ended.out.contains(&again), "{}", ended.out);
+    scene.dispatch(&["retry", "1"]).expect(0);
     let kept = format!("refs/dispatch/attempts/{}/a/1", scene.run_name());
     assert_eq!(scene.rev(&kept), first);
-    scene.dispatch(&["retry", "2"]).expect(0);
     let file =
         |file: &str| scene.git(&["show", &format!("{}:{file}", scene.branch("integration"))]);
     assert_eq!(file("a.txt"), "2");
