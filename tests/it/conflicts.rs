@@ -20,16 +20,23 @@ fn pairs(detection: &Detection) -> String {
 #[test]
 fn unrelated_histories_are_an_engine_failure_and_say_so() {
     let forge = Forge::new(&small());
-    let branches = named(&forge, &[("one", 1), ("two", 2), ("stranger", 5)]);
+    let branches = named(
+        &forge,
+        &[("one", 1), ("two", 2), ("beside", 4), ("stranger", 5)],
+    );
     let detection = detect(&forge.repo, &branches, &options()).unwrap();
+    // The stranger does not keep the others from being compared over their own base.
+    assert_eq!(detection.base, Some(forge.commits[0]));
+    assert_eq!(detection.merges_run, 4);
     assert_eq!(
         pairs(&detection),
-        "one-two content, one-stranger engine-failure, two-stranger engine-failure"
+        "one-two content, one-stranger engine-failure, two-stranger engine-failure, \
+         beside-stranger engine-failure"
     );
     let failure = detection.pairs[1].failure.as_deref().unwrap_or_default();
     assert!(failure.contains("unrelated histories"), "{failure}");
     assert_eq!(detection.pairs[1].verdict, Verdict::EngineFailure);
-    assert_eq!(detection.conflicts().count(), 3);
+    assert_eq!(detection.conflicts().count(), 4);
 }
 
 #[test]
