@@ -25,6 +25,7 @@ pub mod review;
 pub mod run;
 pub mod show;
 pub mod status;
+pub mod unheeded;
 pub mod watch;
 
 use error::{CommandError, Exit};

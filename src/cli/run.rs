@@ -13,6 +13,7 @@ use crate::cli::error::{CommandError, Exit};
 use crate::cli::load::{Loaded, load_plan};
 use crate::cli::place::{Place, find_task};
 use crate::cli::question::{Consent, refused};
+use crate::cli::unheeded;
 use crate::config::variable::Overrides;
 use crate::config::{self, Settings};
 use crate::engine::start::{self, Prepared, create, worker_name};
@@ -90,6 +91,9 @@ pub fn run_in(place: &Place, args: RunArgs, ui: &Ui) -> Answer {
     let only = chosen(&loaded.plan, &args.only)?;
     let prepared = start::prepare(&place.repo, &loaded.plan, &settings, only)?;
     say_remarks(place, &prepared, ui)?;
+    for remark in unheeded::remarks(&loaded.plan, &settings) {
+        ui.warning(&remark);
+    }
     show(ui, &args, &loaded.plan, &settings, &prepared);
     if args.dry_run {
         return Ok(Exit::Ok);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 
 use git_dispatch::base::process::Program;
+use git_dispatch::engine::detect::{Branch, DetectOptions, Detection};
 use git_dispatch::git::{Git, Repo, Store};
 use git_dispatch::model::ids::Oid;
 
@@ -162,4 +163,82 @@ pub(crate) fn again_with_the_other_git(test: &str, env: &[(&str, &str)]) {
     let errors = String::from_utf8_lossy(&finished.stderr);
     assert!(finished.status.success(), "{said}\n{errors}");
     assert!(said.contains("1 passed"), "{said}");
+}
+
+// ---- short words for tests ------------------------------------------------------------------
+
+/// A commit to be made.
+pub(crate) fn planned(branch: impl Into<String>, parents: &[usize], files: &Files) -> Planned {
+    Planned {
+        branch: branch.into(),
+        parents: parents.to_vec(),
+        files: files.clone(),
+    }
+}
+
+/// A commit under a name.
+pub(crate) fn branch(name: &str, tip: Oid) -> Branch {
+    Branch {
+        name: name.to_owned(),
+        tip,
+    }
+}
+
+/// As the command looks, with one generated file.
+pub(crate) fn options() -> DetectOptions {
+    DetectOptions {
+        generated: vec!["Cargo.lock".to_owned()],
+        ..DetectOptions::default()
+    }
+}
+
+/// `conflict content 3: content f (overlap 5+1 5+1 5+1)`
+pub(crate) fn show(detection: &Detection) -> String {
+    let Some(pair) = detection.pairs.first() else {
+        return "clean independent 0".to_owned();
+    };
+    let units = pair.units.iter().map(|unit| {
+        let paths: Vec<String> = unit.paths.iter().map(ToString::to_string).collect();
+        let hunks = unit.hunks.iter().map(|hunk| format!(" ({})", hunk.class));
+        format!(
+            "{} {}{}",
+            unit.class,
+            paths.join(","),
+            hunks.collect::<String>()
+        )
+    });
+    let units = units.collect::<Vec<_>>().join("; ");
+    let verdict = serde_json::to_value(pair.verdict).unwrap();
+    let verdict = verdict.as_str().unwrap().to_owned();
+    format!("{verdict} {} {}: {units}", pair.class, pair.severity)
+}
+
+/// Plain files; `|` stands for a line end.
+pub(crate) fn files(entries: &[(&str, &str)]) -> Files {
+    let entry = |(path, text): &(&str, &str)| {
+        let content = text.replace('|', "\n").into_bytes();
+        (path.as_bytes().to_vec(), (FILE, content))
+    };
+    entries.iter().map(entry).collect()
+}
+
+/// A base, three branches that conflict at `f` in pairs, one beside them, and a stranger.
+pub(crate) fn small() -> Vec<Planned> {
+    let base = [("f", "a|b|c|"), ("g", "x|")];
+    vec![
+        planned("main", &[], &files(&base)),
+        planned("one", &[0], &files(&[("f", "a|1|c|"), ("g", "x|")])),
+        planned("two", &[0], &files(&[("f", "a|2|c|"), ("g", "x|")])),
+        planned("three", &[0], &files(&[("f", "a|3|c|"), ("g", "x|")])),
+        planned("beside", &[0], &files(&[("f", "a|b|c|"), ("g", "y|")])),
+        planned("stranger", &[], &files(&[("other", "s|t|r|")])),
+    ]
+}
+
+/// Commits of the list under names.
+pub(crate) fn named(forge: &Forge, names: &[(&str, usize)]) -> Vec<Branch> {
+    names
+        .iter()
+        .map(|(name, place)| branch(name, forge.commits[*place]))
+        .collect()
 }

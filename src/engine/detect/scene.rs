@@ -54,7 +54,7 @@ impl Detector {
         }
         let base = match self.run_base {
             Some(base) => Some(base),
-            None => store.common_ancestor(&tips).unwrap_or(None),
+            None => common_base(&store, &tips),
         };
         let above: Vec<_> = tips
             .iter()
@@ -182,6 +182,31 @@ impl Detector {
         self.sides.insert((base, tree), Rc::clone(&side));
         Ok(side)
     }
+}
+
+/// A commit below most of the branches. One that shares nothing with the others, such as a branch
+/// for web pages, must not keep the rest from having a base.
+fn common_base(store: &Store, tips: &[Oid]) -> Option<Oid> {
+    let (mut most, mut found) = (0, None);
+    let mut rest = tips.to_vec();
+    while rest.len() > most {
+        let mut base = rest[0];
+        let (mut standing, mut aside) = (0, Vec::new());
+        for tip in rest {
+            match store.common_ancestor(&[base, tip]) {
+                Ok(Some(ancestor)) => (base, standing) = (ancestor, standing + 1),
+                _ => aside.push(tip),
+            }
+        }
+        if standing > most {
+            (most, found) = (standing, Some(base));
+        }
+        if standing == 0 {
+            break;
+        }
+        rest = aside;
+    }
+    found
 }
 
 fn all_pairs(count: usize) -> Vec<(usize, usize)> {
