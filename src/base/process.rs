@@ -192,6 +192,20 @@ impl Program {
             .spawn()
     }
 
+    /// Starts it and leaves it alone; what it writes goes into this file.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn start_and_leave(&self, output: File) -> io::Result<()> {
+        let errors = output.try_clone()?;
+        self.command()
+            .stdin(Stdio::null())
+            .stdout(Stdio::from(output))
+            .stderr(Stdio::from(errors))
+            .spawn()
+            .map(|_| ())
+    }
+
     /// Runs it on the user's terminal, to its end.
     ///
     /// # Errors
@@ -225,4 +239,10 @@ pub fn is_executable(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
     path.metadata()
         .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+}
+
+/// Leaves the terminal this process was started from, so that closing it means nothing here.
+pub fn leave_terminal() {
+    // Only the leader of a process group is refused, and such a process has left already.
+    let _ = rustix::process::setsid();
 }

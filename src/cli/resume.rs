@@ -2,12 +2,17 @@
 
 use clap::Args;
 
+use crate::base::process::leave_terminal;
+use crate::base::text::error_chain;
 use crate::cli::Answer;
 use crate::cli::driving::Drive;
-use crate::cli::error::CommandError;
+use crate::cli::error::{CommandError, Exit};
 use crate::cli::place::{Default, Place, TaskName, find_task};
+use crate::control::{Request, Response, ask};
+use crate::engine::drive::control_socket;
 use crate::engine::recover::Loaded;
 use crate::journal::Journal;
+use crate::journal::runs::RunLock;
 use crate::model::event::Event;
 use crate::model::ids::{RunId, TaskNumber};
 use crate::model::run::{RunPhase, RunState, TaskPhase};
@@ -69,14 +74,51 @@ pub struct AssembleArgs {
 pub fn resume(args: ResumeArgs, ui: &Ui) -> Answer {
     let place = Place::open()?;
     let run = place.find_run(args.run.as_deref(), Default::Unfinished)?;
-    go_on(&place, &run, args.json, ui, |loaded| {
-        match loaded.state.phase {
-        RunPhase::Ended(130) | RunPhase::Running | RunPhase::Stopping => Ok(Vec::new()),
-        RunPhase::Ended(_) => Err(CommandError::failed(format!("{run} has ended")).hint(format!(
-            "`dispatch report {run}` shows how; `dispatch retry {run} TASK` tries a task again"
-        ))),
+    if let Some(exit) = unpause(&place, &run, ui)? {
+        return Ok(exit);
     }
-    })
+    go_on(&place, &run, args.json, ui, may_resume)
+}
+
+/// A run that was only paused goes on in the process that drives it.
+fn unpause(place: &Place, run: &RunId, ui: &Ui) -> Result<Option<Exit>, CommandError> {
+    if !RunLock::is_held(&place.repo, run) || place.load(run)?.state.phase != RunPhase::Paused {
+        return Ok(None);
+    }
+    let answer = ask(&control_socket(&place.repo, run), &Request::Resume);
+    match answer.map_err(|error| CommandError::failed(error_chain(&error)))? {
+        Some(Response::Done) => {
+            ui.status(&format!("{run} goes on"));
+            Ok(Some(Exit::Ok))
+        }
+        _ => Ok(None),
+    }
+}
+
+fn may_resume(loaded: &Loaded) -> Result<Vec<Event>, CommandError> {
+    let run = &loaded.state.run;
+    match loaded.state.phase {
+        RunPhase::Ended(130) | RunPhase::Running | RunPhase::Stopping | RunPhase::Paused => {
+            Ok(Vec::new())
+        }
+        RunPhase::Ended(_) => Err(
+            CommandError::failed(format!("{run} has ended")).hint(format!(
+                "`dispatch report {run}` shows how; `dispatch retry {run} TASK` tries a task again"
+            )),
+        ),
+    }
+}
+
+/// Runs the hidden `dispatch __drive RUN`: takes a run up away from any terminal.
+///
+/// # Errors
+/// As [`resume`].
+pub fn drive(run: &str, ui: &Ui) -> Answer {
+    leave_terminal();
+    let place = Place::open()?;
+    let run = RunId::new(run);
+    let lock = place.lock(&run)?;
+    drive_loaded(&place, &run, lock, false, false, ui, may_resume)
 }
 
 /// Runs `dispatch retry`.
@@ -180,6 +222,18 @@ pub fn go_on(
     ask: impl FnOnce(&Loaded) -> Result<Vec<Event>, CommandError>,
 ) -> Answer {
     let lock = place.lock(run)?;
+    drive_loaded(place, run, lock, json, true, ui, ask)
+}
+
+fn drive_loaded(
+    place: &Place,
+    run: &RunId,
+    lock: RunLock,
+    json: bool,
+    foreground: bool,
+    ui: &Ui,
+    ask: impl FnOnce(&Loaded) -> Result<Vec<Event>, CommandError>,
+) -> Answer {
     let loaded = place.load(run)?;
     let mut asked = ask(&loaded)?;
     asked.insert(0, Event::RunResumed {});
@@ -187,16 +241,16 @@ pub fn go_on(
         .map_err(|error| CommandError::from(crate::engine::EngineError::from(error)))?;
     let drive = Drive {
         place,
+        lock,
         state: loaded.state,
         journal,
         settings: loaded.settings,
         asked,
         recorded: Vec::new(),
         json,
+        foreground,
     };
-    let answer = drive.run(ui);
-    drop(lock);
-    answer
+    drive.run(ui)
 }
 
 #[cfg(test)]

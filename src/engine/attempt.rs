@@ -13,6 +13,7 @@ use crate::agent::environment::{OwnVars, worker_environment};
 use crate::agent::result::load_result;
 use crate::base::files;
 use crate::base::text::one_line;
+use crate::control::{Reply, Request};
 use crate::engine::EngineError;
 use crate::engine::base::{StartingPoint, starting_point};
 use crate::engine::context::Context;
@@ -53,6 +54,8 @@ pub enum Message {
     Assembled(Result<(), EngineError>),
     /// The conflicts among the candidates were looked for.
     Detected,
+    /// A person asks for something through another process.
+    Asked(Request, Reply),
 }
 
 /// Where effects report.

@@ -121,6 +121,9 @@ pub fn summary(event: &Event) -> String {
         Event::AssemblyRequested {} => "assembly requested".to_owned(),
         Event::StopRequested {} => "stop requested".to_owned(),
         Event::RetryRequested { task, .. } => format!("{task} retry requested"),
+        Event::TaskCancelled { task } => format!("{task} cancelled"),
+        Event::Paused {} => "paused".to_owned(),
+        Event::Unpaused {} => "going on".to_owned(),
         Event::TaskSkipped { task, .. } => format!("{task} skipped"),
         Event::Reviewed {
             task,

@@ -132,6 +132,15 @@ pub enum Event {
         /// Words added to its prompt.
         prompt: Option<String>,
     },
+    /// A person ended a task.
+    TaskCancelled {
+        /// The task.
+        task: TaskNumber,
+    },
+    /// A person wants nothing new to start.
+    Paused {},
+    /// A person wants the run to go on.
+    Unpaused {},
     /// A person gave up a task.
     TaskSkipped {
         /// The task.
@@ -298,6 +307,7 @@ impl Event {
             | Event::RetryDue { task }
             | Event::DependenciesConflict { task, .. }
             | Event::RetryRequested { task, .. }
+            | Event::TaskCancelled { task }
             | Event::TaskSkipped { task, .. }
             | Event::Reviewed { task, .. } => Some(*task),
             _ => None,

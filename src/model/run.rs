@@ -50,6 +50,8 @@ pub enum RunPhase {
     Running,
     /// A person asked to stop: nothing starts, what runs is asked to end.
     Stopping,
+    /// A person asked to start nothing new; what runs goes on.
+    Paused,
     /// Over, with this exit code.
     Ended(u8),
 }
@@ -69,6 +71,8 @@ pub struct TaskState {
     pub extra_prompt: Option<String>,
     /// Whether a person left its change out of the assembly.
     pub rejected: bool,
+    /// Whether a person ended it; an attempt that is alive is on its way out.
+    pub cancelled: bool,
 }
 
 /// What a task waits for or how it ended.
@@ -169,7 +173,8 @@ impl RunState {
         self.updated = recorded.time;
         match &recorded.event {
             Event::RunStarted { .. } | Event::AssemblyStarting { .. } => {}
-            Event::RunResumed {} => self.phase = RunPhase::Running,
+            Event::RunResumed {} | Event::Unpaused {} => self.phase = RunPhase::Running,
+            Event::Paused {} => self.phase = RunPhase::Paused,
             Event::StopRequested {} => self.phase = RunPhase::Stopping,
             Event::RunEnded { exit } => self.phase = RunPhase::Ended(*exit),
             Event::AssemblyRequested {} => {
@@ -241,6 +246,7 @@ impl RunState {
                 };
             }
             Event::Reviewed { accepted, .. } => task.rejected = !accepted,
+            Event::TaskCancelled { .. } => task.cancel(),
             _ => {}
         }
     }
@@ -258,6 +264,7 @@ impl RunState {
         let task = &mut self.tasks[number.index()];
         task.phase = TaskPhase::Queued;
         task.retries_from = task.attempts.len();
+        task.cancelled = false;
         task.note = None;
         if prompt.is_some() {
             task.extra_prompt = prompt;
@@ -313,6 +320,7 @@ impl TaskState {
             retries_from: 0,
             extra_prompt: None,
             rejected: false,
+            cancelled: false,
         }
     }
 
@@ -320,6 +328,7 @@ impl TaskState {
         self.phase = match &outcome.end {
             End::Passed { .. } => TaskPhase::Done,
             End::Failed(_) => TaskPhase::Failed,
+            End::Interrupted {} if self.cancelled => TaskPhase::Cancelled,
             End::Interrupted {} => TaskPhase::Queued,
         };
         let said = match &outcome.end {
@@ -336,6 +345,17 @@ impl TaskState {
             attempt.ended = Some(time);
             attempt.jitter = jitter;
             attempt.outcome = Some(outcome.clone());
+        }
+    }
+
+    fn cancel(&mut self) {
+        self.cancelled = true;
+        let over = matches!(
+            self.phase,
+            TaskPhase::Done | TaskPhase::Failed | TaskPhase::Running
+        );
+        if !over {
+            self.phase = TaskPhase::Cancelled;
         }
     }
 

@@ -58,7 +58,8 @@ pub enum Action {
 
 /// Everything that is due.
 pub fn decide(state: &RunState, limits: &Limits) -> Vec<Action> {
-    if matches!(state.phase, RunPhase::Ended(_)) {
+    // A pause lasts until a person ends it, also when nothing is alive any more.
+    if matches!(state.phase, RunPhase::Ended(_) | RunPhase::Paused) {
         return Vec::new();
     }
     let mut actions = Vec::new();

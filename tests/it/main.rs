@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod architecture;
+mod background;
 mod conflicts;
 mod conflicts_command;
 mod differential;
