@@ -7,6 +7,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read, Write};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 
@@ -18,6 +19,7 @@ pub struct Program {
     folder: Option<PathBuf>,
     env: Vec<(OsString, Option<OsString>)>,
     stdin: Vec<u8>,
+    own_group: bool,
 }
 
 /// How a program ended and what it wrote.
@@ -51,6 +53,7 @@ impl Program {
             folder: None,
             env: Vec::new(),
             stdin: Vec::new(),
+            own_group: false,
         }
     }
 
@@ -98,12 +101,23 @@ impl Program {
         self
     }
 
+    /// Runs it in a process group of its own, so that Ctrl-C on the terminal does not reach it. It
+    /// must not need the terminal then.
+    #[must_use]
+    pub fn own_group(mut self) -> Program {
+        self.own_group = true;
+        self
+    }
+
     /// The standard library's form of it, for callers that want to start it themselves.
     pub fn command(&self) -> Command {
         let mut command = Command::new(&self.name);
         command.args(&self.args);
         if let Some(folder) = &self.folder {
             command.current_dir(folder);
+        }
+        if self.own_group {
+            command.process_group(0);
         }
         for (name, value) in &self.env {
             match value {

@@ -51,6 +51,7 @@ const SETTINGS: [&str; 6] = [
 pub struct Git {
     folder: PathBuf,
     hooks: bool,
+    foreground: bool,
     env: Vec<(String, OsString)>,
 }
 
@@ -80,6 +81,7 @@ impl Git {
         Git {
             folder: folder.into(),
             hooks: false,
+            foreground: false,
             env: Vec::new(),
         }
     }
@@ -88,6 +90,14 @@ impl Git {
     #[must_use]
     pub fn with_hooks(mut self) -> Git {
         self.hooks = true;
+        self.in_foreground()
+    }
+
+    /// The same where it may ask on the terminal (a passphrase for signing), which also means that
+    /// Ctrl-C ends it. Everywhere else the loop decides what a Ctrl-C does to the run's work.
+    #[must_use]
+    pub fn in_foreground(mut self) -> Git {
+        self.foreground = true;
         self
     }
 
@@ -116,6 +126,9 @@ impl Git {
             .env("LC_ALL", "C");
         for (name, value) in &self.env {
             program = program.env(name, value);
+        }
+        if !self.foreground {
+            program = program.own_group();
         }
         let skipped = usize::from(self.hooks);
         for setting in &SETTINGS[skipped..] {
