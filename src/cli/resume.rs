@@ -6,7 +6,7 @@ use crate::cli::Answer;
 use crate::cli::driving::Drive;
 use crate::cli::error::CommandError;
 use crate::cli::place::{Default, Place, find_task};
-use crate::engine::recover::Loaded;
+use crate::engine::recover::{Loaded, free_references};
 use crate::journal::Journal;
 use crate::model::event::Event;
 use crate::model::ids::{RunId, TaskNumber};
@@ -182,6 +182,7 @@ pub fn go_on(
 ) -> Answer {
     let lock = place.lock(run)?;
     let loaded = place.load(run)?;
+    free_references(&place.repo, run, &loaded.settings)?;
     let mut asked = ask(&loaded)?;
     asked.insert(0, Event::RunResumed {});
     let journal = Journal::reopen(&place.repo, &loaded.replayed)
