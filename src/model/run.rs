@@ -38,6 +38,8 @@ pub struct RunState {
     pub conflicts: Vec<TaskConflict>,
     /// The assembled branch, once there is one.
     pub integration: Option<Integration>,
+    /// Why the last try to assemble moved nothing, and what to do about it.
+    pub refused: Option<String>,
     /// Where it landed, once it did.
     pub landed: Option<Landing>,
 }
@@ -179,6 +181,7 @@ impl RunState {
             phase: RunPhase::Running,
             conflicts: Vec::new(),
             integration: None,
+            refused: None,
             landed: None,
         })
     }
@@ -188,8 +191,13 @@ impl RunState {
         self.seq = recorded.seq;
         self.updated = recorded.time;
         match &recorded.event {
-            Event::RunStarted { .. } | Event::AssemblyStarting { .. } => {}
-            Event::RunResumed {} => self.phase = RunPhase::Running,
+            Event::RunStarted { .. } => {}
+            Event::RunResumed {} => {
+                self.phase = RunPhase::Running;
+                self.refused = None;
+            }
+            Event::AssemblyStarting { .. } => self.refused = None,
+            Event::AssemblyRefused { why } => self.refused = Some(why.clone()),
             Event::StopRequested {} => self.phase = RunPhase::Stopping,
             Event::RunEnded { exit } => self.phase = RunPhase::Ended(*exit),
             Event::AssemblyRequested {} => {
@@ -389,6 +397,7 @@ impl RunState {
         }
         match &self.integration {
             Some(integration) if integration.needs_person() => 4,
+            _ if self.refused.is_some() => 4,
             _ => 0,
         }
     }
