@@ -3,4 +3,9 @@
 
 mod architecture;
 mod exec;
+mod harness;
+mod interrupt;
 mod plan;
+mod preflight;
+mod process;
+mod resume;
