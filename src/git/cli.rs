@@ -8,7 +8,7 @@ use crate::base::text::one_line;
 
 /// The variables that tie git to one repository: what `git rev-parse --local-env-vars` prints in
 /// git 2.39 to 2.47. Inherited (from a hook, say) they would point our git at the wrong place.
-pub const LOCAL_ENV_VARS: [&str; 15] = [
+pub const LOCAL_ENV_VARS: [&str; 16] = [
     "GIT_ALTERNATE_OBJECT_DIRECTORIES",
     "GIT_CONFIG",
     "GIT_CONFIG_PARAMETERS",
@@ -21,6 +21,7 @@ pub const LOCAL_ENV_VARS: [&str; 15] = [
     "GIT_INDEX_FILE",
     "GIT_NO_REPLACE_OBJECTS",
     "GIT_REPLACE_REF_BASE",
+    "GIT_INTERNAL_SUPER_PREFIX",
     "GIT_PREFIX",
     "GIT_SHALLOW_FILE",
     "GIT_COMMON_DIR",

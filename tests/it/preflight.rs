@@ -45,6 +45,11 @@ fn assert_untouched(scene: &Scene) {
     }
 }
 
+#[allow(clippy::print_stderr)]
+fn skipped(why: &str) {
+    eprintln!("skipped: {why}");
+}
+
 /// Tries to run the plan of two words.
 fn run(scene: &Scene, more: &[&str]) -> Ended {
     scene.run(PLAN, more)
@@ -152,7 +157,7 @@ fn a_repository_of_somebody_else_is_refused_in_gits_own_words() {
     if rustix::process::getuid().is_root() {
         std::os::unix::fs::chown(&scene.repo, Some(4321), None).unwrap();
     } else {
-        eprintln!("skipped: only root can give a folder away");
+        skipped("only root can give a folder away");
         return;
     }
     insta::assert_snapshot!(refusal(&scene, &run(&scene, &[])), @r"
@@ -320,7 +325,7 @@ impl<'a> Mount<'a> {
         let mounted = scene.command("mount").args(args).output();
         let works = mounted.is_ok_and(|output| output.status.success());
         if !works {
-            eprintln!("skipped: no file system can be mounted here");
+            skipped("no file system can be mounted here");
         }
         works.then_some(Mount(scene, path))
     }
