@@ -179,6 +179,7 @@ impl Standing {
             RunPhase::Ended(_) if integration.is_some_and(Integration::needs_person) => {
                 Standing::NeedsPerson
             }
+            RunPhase::Ended(_) if state.refused.is_some() => Standing::NeedsPerson,
             RunPhase::Ended(_) => Standing::Finished,
         }
     }

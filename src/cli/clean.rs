@@ -9,6 +9,7 @@ use crate::cli::error::{CommandError, Exit};
 use crate::cli::place::{Default, Place, find_task};
 use crate::engine::EngineError;
 use crate::engine::clean::{self, Plan};
+use crate::engine::recover::free_references;
 use crate::journal::Journal;
 use crate::model::event::Event;
 use crate::model::run::RunPhase;
@@ -43,6 +44,7 @@ pub fn run(args: CleanArgs, ui: &Ui) -> Answer {
             .hint(format!("`dispatch resume {run}` takes it up again")));
     }
     let state = loaded.state;
+    free_references(&place.repo, &run, &loaded.settings)?;
     let mut journal = Journal::reopen(&place.repo, &loaded.replayed).map_err(EngineError::from)?;
     let context = context(&place.repo, &state, loaded.settings, place.clock)?;
     let mut forced = Vec::new();

@@ -9,6 +9,7 @@ use crate::cli::place::{Default, Place};
 use crate::cli::question::Consent;
 use crate::engine::EngineError;
 use crate::engine::land::{LandOptions, Prepared, Shape, carry_out, prepare};
+use crate::engine::recover::free_references;
 use crate::journal::Journal;
 use crate::model::event::Event;
 use crate::model::ids::Oid;
@@ -64,6 +65,7 @@ pub fn run(args: LandArgs, ui: &Ui) -> Answer {
     let loaded = place.load(&run)?;
     let options = options(&args, loaded.settings.board.land);
     let state = loaded.state;
+    free_references(&place.repo, &run, &loaded.settings)?;
     let mut journal = Journal::reopen(&place.repo, &loaded.replayed).map_err(EngineError::from)?;
     let context = context(&place.repo, &state, loaded.settings, place.clock)?;
     let now = place.clock.now();

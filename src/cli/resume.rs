@@ -10,7 +10,7 @@ use crate::cli::error::{CommandError, Exit};
 use crate::cli::place::{Default, Place, TaskName, find_task};
 use crate::control::{Request, Response, ask};
 use crate::engine::drive::control_socket;
-use crate::engine::recover::Loaded;
+use crate::engine::recover::{Loaded, free_references};
 use crate::journal::Journal;
 use crate::journal::runs::RunLock;
 use crate::model::event::Event;
@@ -235,6 +235,7 @@ fn drive_loaded(
     ask: impl FnOnce(&Loaded) -> Result<Vec<Event>, CommandError>,
 ) -> Answer {
     let loaded = place.load(run)?;
+    free_references(&place.repo, run, &loaded.settings)?;
     let mut asked = ask(&loaded)?;
     asked.insert(0, Event::RunResumed {});
     let journal = Journal::reopen(&place.repo, &loaded.replayed)

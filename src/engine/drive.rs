@@ -261,7 +261,14 @@ impl<'a> Driver<'a> {
                 }
                 Message::Assembled(result) => {
                     self.assembling = None;
-                    failed = result;
+                    match result {
+                        // The candidates are whole and can be assembled later, so the run ends.
+                        Err(EngineError::NotOurs(why)) => {
+                            self.watcher.warning(&format!("not assembled: {why}"));
+                            events.push(Event::AssemblyRefused { why });
+                        }
+                        result => failed = result,
+                    }
                 }
                 Message::Detected => self.detecting = false,
                 Message::Asked(request, reply) => asked.push((request, reply)),

@@ -287,6 +287,7 @@ fn commit(
     let date = format!("@{} +0000", now.as_second());
     let git = repo
         .git()
+        .in_foreground()
         .env("GIT_AUTHOR_DATE", date.clone())
         .env("GIT_COMMITTER_DATE", date);
     let line = git.line(&args)?;

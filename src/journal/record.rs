@@ -118,6 +118,9 @@ pub fn summary(event: &Event) -> String {
             let (merged, left_out) = (integration.merged.len(), integration.left_out.len());
             format!("assembled: {merged} merged, {left_out} left out")
         }
+        Event::AssemblyRefused { why } => {
+            format!("assembly refused: {}", crate::base::text::clip(why, 50))
+        }
         Event::AssemblyRequested {} => "assembly requested".to_owned(),
         Event::StopRequested {} => "stop requested".to_owned(),
         Event::RetryRequested { task, .. } => format!("{task} retry requested"),

@@ -121,6 +121,11 @@ pub enum Event {
         /// The result.
         integration: Integration,
     },
+    /// The integration branch is not dispatch's to move right now; nothing was assembled.
+    AssemblyRefused {
+        /// Why, and what to do about it.
+        why: String,
+    },
     /// A person wants the candidates assembled, whatever was assembled before.
     AssemblyRequested {},
     /// A person asked to stop (Ctrl-C).

@@ -39,6 +39,8 @@ pub struct RunState {
     pub conflicts: Vec<TaskConflict>,
     /// The assembled branch, once there is one.
     pub integration: Option<Integration>,
+    /// Why the last try to assemble moved nothing, and what to do about it.
+    pub refused: Option<String>,
     /// Where it landed, once it did.
     pub landed: Option<Landing>,
 }
@@ -163,6 +165,7 @@ impl RunState {
             phase: RunPhase::Running,
             conflicts: Vec::new(),
             integration: None,
+            refused: None,
             landed: None,
         })
     }
@@ -172,9 +175,15 @@ impl RunState {
         self.seq = recorded.seq;
         self.updated = recorded.time;
         match &recorded.event {
-            Event::RunStarted { .. } | Event::AssemblyStarting { .. } => {}
-            Event::RunResumed {} | Event::Unpaused {} => self.phase = RunPhase::Running,
+            Event::RunStarted { .. } => {}
             Event::Paused {} => self.phase = RunPhase::Paused,
+            Event::Unpaused {} => self.phase = RunPhase::Running,
+            Event::RunResumed {} => {
+                self.phase = RunPhase::Running;
+                self.refused = None;
+            }
+            Event::AssemblyStarting { .. } => self.refused = None,
+            Event::AssemblyRefused { why } => self.refused = Some(why.clone()),
             Event::StopRequested {} => self.phase = RunPhase::Stopping,
             Event::RunEnded { exit } => self.phase = RunPhase::Ended(*exit),
             Event::AssemblyRequested {} => {
