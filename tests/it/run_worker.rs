@@ -373,3 +373,19 @@ fn a_timeout_ends_the_worker_and_what_it_started() {
         "1"
     );
 }
+
+#[test]
+fn a_report_that_cannot_be_read_is_remarked_on() {
+    let scene = one("echo 1 > one.txt; echo '{\"summary\": ' > \"$DISPATCH_RESULT_FILE\"\n");
+    assert!(status(&scene).starts_with("DONE"));
+    let said = scene.dispatch(&["show", "1"]).expect(0).out;
+    assert!(
+        said.contains("its result file was not used: the report is no JSON"),
+        "{said}"
+    );
+    assert!(
+        scene.board().contains("its result file was not used"),
+        "{}",
+        scene.board()
+    );
+}
