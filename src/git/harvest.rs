@@ -82,6 +82,8 @@ impl Store {
                 "-c",
                 "advice.addEmbeddedRepo=false",
                 "add",
+                // A worker may make files where a sparse checkout shows none.
+                "--sparse",
                 "--all",
                 "--",
                 ".",

@@ -10,6 +10,7 @@ mod plan;
 mod run;
 mod run_commit;
 mod run_failure;
+mod run_repo;
 mod run_worker;
 mod suggest;
 mod together;
