@@ -407,3 +407,32 @@ fn a_landing_says_what_is_not_in_it() {
     );
     assert_eq!(scene.read("same.txt"), "a\n");
 }
+
+#[test]
+fn what_is_repaired_after_a_landing_is_not_lost_and_lands_as_well() {
+    for flags in [&[][..], &["--squash"], &["--no-board"]] {
+        let scene = Scene::new();
+        let fixed = scene.root.join("fixed");
+        let plan = format!(
+            "1. [A] First\n   - run: echo a > a.txt\n\
+             2. [B] Second\n   - run: test -e {} && echo b > b.txt\n",
+            fixed.display()
+        );
+        scene.run(&plan, &[]).expect(3);
+        let land = [&["land", "--yes"], flags].concat();
+        scene.dispatch(&land).expect(0);
+        scene.dispatch(&["retry", "2"]).expect(3);
+        scene.dispatch(&land).expect(1);
+        std::fs::write(&fixed, "").unwrap();
+        let ended = scene.dispatch(&["retry", "2"]).expect(0);
+        assert!(ended.out.contains("Land: `dispatch land"), "{}", ended.out);
+        scene.dispatch(&["clean"]).expect(0);
+        assert!(scene.has(&scene.branch("b")), "it has not landed");
+        scene.dispatch(&land).expect(0);
+        assert_eq!(scene.read("b.txt"), "b\n");
+        assert_eq!(scene.git(&["status", "--porcelain"]), "");
+        scene.dispatch(&["clean"]).expect(0);
+        assert!(!scene.has(&scene.branch("b")));
+        scene.dispatch(&land).expect(1);
+    }
+}
