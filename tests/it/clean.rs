@@ -254,3 +254,48 @@ fn worktrees_that_somebody_removed_are_no_hindrance() {
     assert_eq!(branches(&scene), "");
     assert_eq!(scene.git(&["worktree", "list"]).lines().count(), 1);
 }
+
+#[test]
+fn a_cleaned_run_can_go_on() {
+    let scene = Scene::new();
+    let fixed = scene.root.join("fixed");
+    let plan = format!(
+        "1. [A] a\n   - run: echo a > a.txt\n2. [B] b\n   - run: test -e {} && echo b > b.txt\n\
+         3. [C] c — blocked by #1, #2\n   - run: ls > c.txt\n",
+        fixed.display()
+    );
+    scene.run(&plan, &[]).expect(3);
+    scene.dispatch(&["clean"]).expect(0);
+    for branch in ["a", "integration"] {
+        scene.git(&["branch", "--quiet", "-D", &scene.branch(branch)]);
+    }
+    fs::write(&fixed, "").unwrap();
+    scene.dispatch(&["retry", "2"]).expect(0);
+    assert_eq!(scene.statuses(), "1 DONE · 2 DONE · 3 DONE");
+    scene.dispatch(&["land", "--yes"]).expect(0);
+    assert!(scene.read("c.txt").contains("a.txt\nb.txt"));
+    scene.dispatch(&["clean"]).expect(0);
+    assert_eq!(
+        (worktrees(&scene), branches(&scene)),
+        (String::new(), String::new())
+    );
+}
+
+#[test]
+fn a_commit_of_somebody_elses_on_the_integration_branch_is_never_lost() {
+    let scene = Scene::new();
+    scene.run(GOOD, &[]).expect(0);
+    let integration = scene.branch("integration");
+    scene.git(&["worktree", "add", "--quiet", "../look", &integration]);
+    fs::write(scene.root.join("look/mine.txt"), "mine").unwrap();
+    scene.git(&["-C", "../look", "add", "mine.txt"]);
+    scene.git(&["-C", "../look", "commit", "--quiet", "-m", "Mine"]);
+    scene.git(&["worktree", "remove", "../look"]);
+    let mine = scene.rev(&integration);
+    scene.dispatch(&["assemble"]);
+    let holders = ["for-each-ref", "--contains", &mine, "--format=%(refname)"];
+    assert!(!scene.git(&holders).is_empty());
+    let ended = scene.dispatch(&["land", "--yes"]).expect(0);
+    scene.dispatch(&["clean"]).expect(0);
+    assert!(!scene.git(&holders).is_empty(), "{}", ended.err);
+}
