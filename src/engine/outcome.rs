@@ -71,6 +71,8 @@ struct Case {
     base: Oid,
     end: JobEnd,
     report: WorkerReport,
+    /// Why its report could not be used.
+    unread: Option<String>,
 }
 
 /// What an attempt offers if its checks agree.
@@ -95,10 +97,10 @@ pub async fn conclude(
     end: JobEnd,
 ) -> Result<Outcome, EngineError> {
     let folder = context.attempt_folder(spec.task, spec.attempt);
-    let report = load_result(&result_file(&folder))
-        .ok()
-        .flatten()
-        .unwrap_or_default();
+    let (report, unread) = match load_result(&result_file(&folder)) {
+        Ok(report) => (report.unwrap_or_default(), None),
+        Err(error) => (WorkerReport::default(), Some(error_chain(&error))),
+    };
     let context = Arc::clone(context);
     let case = Case {
         context,
@@ -107,6 +109,7 @@ pub async fn conclude(
         base,
         end,
         report,
+        unread,
     };
     if case.end.exit != Exit::Code(0) || case.report.error.is_some() {
         return case.fail(Vec::new(), Vec::new()).await;
@@ -250,7 +253,7 @@ impl Case {
             report,
             checks,
             leftovers: self.end.leftovers.clone(),
-            remarks: offer.remarks.clone(),
+            remarks: self.remarks(offer.remarks.clone()),
             millis: self.end.millis,
             kept: None,
         })
@@ -366,10 +369,16 @@ impl Case {
             report: self.report.clone(),
             checks,
             leftovers: self.end.leftovers.clone(),
-            remarks,
+            remarks: self.remarks(remarks),
             millis: self.end.millis,
             kept,
         })
+    }
+
+    fn remarks(&self, mut remarks: Vec<String>) -> Vec<String> {
+        let unread = self.unread.iter();
+        remarks.extend(unread.map(|why| format!("its result file was not used: {why}")));
+        remarks
     }
 
     fn keep(&self) -> Result<Option<Oid>, EngineError> {

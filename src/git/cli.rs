@@ -163,10 +163,14 @@ impl Git {
 
     /// The error for a command that ended in a way the caller did not expect.
     pub fn failed<S: AsRef<OsStr>>(&self, args: &[S], finished: &Finished) -> GitError {
-        let words: Vec<_> = args
+        let mut words: Vec<_> = args
             .iter()
             .map(|arg| arg.as_ref().to_string_lossy())
             .collect();
+        // Our own settings say nothing to a reader and push the cause out of a short line.
+        while words.len() > 2 && words[0] == "-c" {
+            words.drain(..2);
+        }
         let said = String::from_utf8_lossy(&finished.stderr);
         let message = match one_line(&said) {
             empty if empty.is_empty() => finished.status.to_string(),

@@ -1,6 +1,8 @@
 //! The state of a run, folded from events: [`RunState::apply`] is the only way it changes. What can
 //! be read off it is in [`crate::model::status`].
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
 use crate::model::change::RepoPath;
@@ -191,7 +193,7 @@ impl RunState {
                 self.assemble = true;
             }
             Event::ConflictsFound { conflicts } => self.conflicts.clone_from(conflicts),
-            Event::Assembled { integration } => self.integration = Some(integration.clone()),
+            Event::Assembled { integration } => self.assembled(integration),
             Event::Landed { landing } => self.landed = Some(landing.clone()),
             Event::LandingStarting { .. } | Event::Cleaned { .. } => {}
             Event::TaskSkipped { task, cascade } => self.skip(*task, *cascade),
@@ -258,6 +260,19 @@ impl RunState {
             Event::TaskCancelled { .. } => task.cancel(),
             _ => {}
         }
+    }
+
+    /// A landing is one of what was assembled then: other candidates have not landed.
+    fn assembled(&mut self, integration: &Integration) {
+        let merged = |integration: &Integration| -> BTreeSet<(TaskNumber, Oid)> {
+            let merged = integration.merged.iter();
+            merged.map(|step| (step.task, step.candidate)).collect()
+        };
+        let before = self.integration.as_ref().map(merged);
+        if before != Some(merged(integration)) {
+            self.landed = None;
+        }
+        self.integration = Some(integration.clone());
     }
 
     /// A retry makes the task and everything that was given up because of it start again, and what

@@ -3,6 +3,7 @@
 
 mod architecture;
 mod background;
+mod clean;
 mod conflicts;
 mod conflicts_command;
 mod differential;
@@ -12,12 +13,17 @@ mod furnish;
 mod harness;
 mod interrupt;
 mod journal;
+mod land;
 mod merge_engine;
 mod plan;
 mod preflight;
 mod process;
 mod resume;
 mod run;
+mod run_commit;
 mod run_failure;
+mod run_repo;
 mod run_worker;
 mod situations;
+mod suggest;
+mod together;
