@@ -8,7 +8,7 @@ use crate::base::markdown::plain_line;
 use crate::base::text::plural;
 use crate::board::view::{BoardView, TaskRow};
 use crate::model::integration::{CheckOutcome, Integration, LeftOut, LeftOutReason};
-use crate::model::run::Status;
+use crate::model::status::Status;
 use crate::model::words::{and_list, comma_list, minute, paths_in_short};
 
 /// The widest a title is shown.

@@ -8,7 +8,8 @@ use crate::model::conflict::TaskConflict;
 use crate::model::event::{End, FailureClass};
 use crate::model::ids::{Oid, RunId, TaskNumber};
 use crate::model::integration::{Integration, Landing};
-use crate::model::run::{RunPhase, RunState, Status, TaskPhase};
+use crate::model::run::{RunPhase, RunState, TaskPhase};
+use crate::model::status::Status;
 
 /// What every board of a run is rendered from. Text in it is as it was said, except for notes,
 /// which are one safe line already; each renderer escapes for its own form.

@@ -57,7 +57,7 @@ pub fn run(args: CleanArgs, ui: &Ui) -> Answer {
         worktrees: plan
             .worktrees
             .iter()
-            .map(|gone| context.worktree_label(&gone.path))
+            .map(|gone| context.recorded_path(&gone.path))
             .collect(),
         branches: plan
             .branches

@@ -145,7 +145,7 @@ fn show(place: &Place, state: &RunState, prepared: &Prepared, ui: &Ui) -> Result
             .any(|integration| integration.merged.iter().any(|m| m.task == task.number));
         let offers = state.task(task.number).candidate().is_some();
         let status = state.status(task.number);
-        if !is_in && (offers || status != crate::model::run::Status::Done) {
+        if !is_in && (offers || status != crate::model::status::Status::Done) {
             let why = match state.task(task.number).rejected {
                 true => "left out in review".to_owned(),
                 false if offers => "left out, because of a conflict".to_owned(),

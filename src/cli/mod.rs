@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+pub(crate) mod branches;
 pub(crate) mod candidates;
 pub mod clean;
 pub(crate) mod conflicts;

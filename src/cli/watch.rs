@@ -12,7 +12,8 @@ use crate::journal::record::render_record;
 use crate::model::event::{Event, Recorded};
 use crate::model::ids::TaskNumber;
 use crate::model::plan::{Plan, Task};
-use crate::model::run::{RunPhase, RunState, Status, TaskPhase};
+use crate::model::run::{RunPhase, RunState, TaskPhase};
+use crate::model::status::Status;
 use crate::ui::Ui;
 use crate::ui::progress::{Line, Progress};
 

@@ -2,7 +2,19 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod architecture;
+mod board;
+mod conflicts;
+mod conflicts_command;
+mod differential;
 mod docs;
 mod exec;
+mod forge;
+mod furnish;
+mod harness;
 mod journal;
+mod merge_engine;
 mod plan;
+mod run;
+mod run_failure;
+mod run_worker;
+mod situations;
