@@ -16,9 +16,8 @@ use crate::model::run::RunPhase;
 use crate::ui::Ui;
 
 /// Remove the worktrees of a finished run and its landed branches
-///
-/// Work that is in no commit, or not landed, is kept. So is the journal.
 #[derive(Args, Debug, Clone)]
+#[command(after_help = "Work that is in no commit, or not landed, is kept. So is the journal.")]
 pub struct CleanArgs {
     /// The run [default: the latest]
     pub run: Option<String>,

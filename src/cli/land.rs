@@ -16,18 +16,18 @@ use crate::model::ids::Oid;
 use crate::model::run::RunState;
 use crate::ui::Ui;
 
-const EXAMPLES: &str = "\
+const AFTER_HELP: &str = "\
+What will move is shown, and nothing moves before you say yes. A target that is checked out moves
+together with its checkout; local changes that are in the way stop it before anything moves.
+
 Examples:
   dispatch land                  the latest unfinished run, on its target
   dispatch land shop-7k --ff     no merge commit, no board
   dispatch land --into release   on another branch";
 
 /// Move the target branch to the assembled result
-///
-/// Shows what will move and asks. A target that is checked out moves together with its checkout;
-/// local changes that are in the way stop it before anything moves.
 #[derive(Args, Debug, Clone)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = AFTER_HELP)]
 pub struct LandArgs {
     /// The run [default: the latest unfinished one]
     pub run: Option<String>,

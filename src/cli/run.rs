@@ -27,7 +27,10 @@ use crate::plan::{Format, render};
 use crate::schedule::priority;
 use crate::ui::Ui;
 
-const EXAMPLES: &str = "\
+const AFTER_HELP: &str = "\
+The plan is shown, and nothing starts before you say yes. At the end the results are assembled on a
+branch of the run. Your branches, checkout and index stay as they are until `dispatch land`.
+
 Examples:
   dispatch run plan.md --dry-run     show the plan, start nothing
   dispatch run plan.md -j 8          eight tasks at once
@@ -35,11 +38,8 @@ Examples:
   dispatch run - --yes < plan.md     no question, for scripts";
 
 /// Run a plan: every task in a worktree and branch of its own
-///
-/// Shows the plan and asks before anything starts. At the end the results are assembled on a branch
-/// of the run; your branches, checkout and index stay as they are until `dispatch land`.
 #[derive(Args, Debug, Clone, Default)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = AFTER_HELP)]
 pub struct RunArgs {
     /// The plan (.md, .toml, .json); `-` reads Markdown from standard input
     pub plan: PathBuf,

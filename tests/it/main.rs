@@ -3,10 +3,12 @@
 
 mod architecture;
 mod background;
+mod board;
 mod clean;
 mod conflicts;
 mod conflicts_command;
 mod differential;
+mod docs;
 mod exec;
 mod forge;
 mod furnish;
