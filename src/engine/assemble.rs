@@ -136,7 +136,7 @@ impl Chain {
                 continue;
             }
             match engine.merge(tip, candidate)? {
-                MergeAnswer::Done(result) if result.clean => {
+                MergeAnswer::Done(result) if result.is_sound() => {
                     chain.steps.push(Step {
                         task: *task,
                         candidate,
@@ -208,6 +208,7 @@ impl Chain {
     fn publish(self, context: &Context, state: &RunState) -> Result<Integration, EngineError> {
         let store = Store::open(&context.repo)?;
         let name = branch_ref(&context.integration_branch());
+        let _hold = context.hold_integration();
         let old = store.reference(&name)?;
         refuse_checked_out(context)?;
         let board_tip = match old {

@@ -256,7 +256,7 @@ fn merged_tree(
 ) -> Result<Oid, LandError> {
     let engine = MergeEngine::writing(&context.repo, from).map_err(EngineError::from)?;
     let tree = match engine.merge(from, code_tip).map_err(EngineError::from)? {
-        MergeAnswer::Done(result) if result.clean => result.tree,
+        MergeAnswer::Done(result) if result.is_sound() => result.tree,
         _ => {
             let (class, paths) = verdict_on(context, from, code_tip)?;
             return Err(LandError::Conflict {
