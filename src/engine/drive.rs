@@ -232,6 +232,10 @@ impl<'a> Driver<'a> {
 
     fn publish(&mut self) -> Result<(), EngineError> {
         self.publish_in = None;
+        // Assembly moves the same branch; two at once would each find it where it should not be.
+        if self.assembling.is_some() {
+            return Ok(());
+        }
         match self.publisher.publish(&self.context, &self.state)? {
             Publication::Done => {}
             Publication::Later(wait) => self.publish_in = Some(wait),
@@ -257,7 +261,7 @@ impl<'a> Driver<'a> {
                         announced.push(Event::RetryScheduled { task, due });
                     }
                     Action::WakeAt { task, at } => self.wake_at(task, at),
-                    Action::Assemble => self.start_assembly(),
+                    Action::Assemble => self.start_assembly()?,
                     // An assembly that is under way moves a branch; it is waited for.
                     Action::End { .. } if self.assembling.is_some() => {}
                     Action::End { exit } => announced.push(Event::RunEnded { exit }),
@@ -345,14 +349,18 @@ impl<'a> Driver<'a> {
         });
     }
 
-    fn start_assembly(&mut self) {
+    fn start_assembly(&mut self) -> Result<(), EngineError> {
         if self.assembling.is_some() {
-            return;
+            return Ok(());
         }
+        // Boards wait from here on, so the one that is due does not wait for its second.
+        self.publisher.hurry();
+        self.publish()?;
         let leash = Leash::default();
         self.assembling = Some(leash.clone());
         let (context, post) = (Arc::clone(&self.context), self.post.clone());
         tokio::spawn(assemble::run(context, self.state.clone(), leash, post));
+        Ok(())
     }
 
     /// While tasks still run, conflicts among the candidates so far are found beside the loop.

@@ -107,6 +107,11 @@ impl Publisher {
         })
     }
 
+    /// The next board does not wait for a second to pass.
+    pub fn hurry(&mut self) {
+        self.last = None;
+    }
+
     /// Commits the board if its state changed and a second has passed since the last commit.
     ///
     /// # Errors

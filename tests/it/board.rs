@@ -11,7 +11,10 @@ fn the_board_is_committed_before_the_assembly_and_not_while_it_goes_on() {
     let branch = scene.branch("integration");
     let log = ["log", "--first-parent", "--format=%s", &branch];
     let subjects = scene.git(&log);
-    let kinds: Vec<&str> = subjects.lines().map(|line| line.split(' ').next().unwrap()).collect();
+    let kinds: Vec<&str> = subjects
+        .lines()
+        .map(|line| line.split(' ').next().unwrap())
+        .collect();
     let first = kinds.iter().rposition(|kind| *kind == "Merge").unwrap();
     assert_eq!(kinds[..=first], ["board:", "Merge", "Merge"], "{subjects}");
 

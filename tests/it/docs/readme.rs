@@ -6,7 +6,7 @@ use git_dispatch::cli::error::Exit;
 use git_dispatch::cli::unheeded;
 use git_dispatch::model::conflict::{Class, HunkClass};
 use git_dispatch::model::event::FailureClass;
-use git_dispatch::model::run::Status;
+use git_dispatch::model::status::Status;
 
 use super::{chapter, first_column, project, spans};
 
