@@ -130,7 +130,6 @@ pub fn retry(args: RetryArgs, ui: &Ui) -> Answer {
     let run = place.find_run(args.name.run.as_deref(), Default::Unfinished)?;
     go_on(&place, &run, args.json, ui, |loaded| {
         let number = find_task(&loaded.state.plan, &args.name.task)?.number;
-        refuse_landed(&loaded.state)?;
         may_retry(&loaded.state, number)?;
         Ok(vec![Event::RetryRequested {
             task: number,
@@ -167,7 +166,6 @@ pub fn skip(args: SkipArgs, ui: &Ui) -> Answer {
     let run = place.find_run(args.name.run.as_deref(), Default::Unfinished)?;
     go_on(&place, &run, args.json, ui, |loaded| {
         let number = find_task(&loaded.state.plan, &args.name.task)?.number;
-        refuse_landed(&loaded.state)?;
         match loaded.state.task(number).phase {
             TaskPhase::Done => Err(CommandError::failed(format!(
                 "{number} is done, so it cannot be skipped"
@@ -196,7 +194,7 @@ pub fn assemble(args: AssembleArgs, ui: &Ui) -> Answer {
     })
 }
 
-/// What has landed is not changed any more.
+/// What has landed is not assembled or reviewed again, unless something new has passed since.
 ///
 /// # Errors
 /// When the run has landed.
@@ -207,7 +205,7 @@ pub fn refuse_landed(state: &RunState) -> Result<(), CommandError> {
     let (target, to) = (&landed.target, landed.to.short());
     let message = format!("{} has landed on {target} already, as {to}", state.run);
     Err(CommandError::failed(message)
-        .hint("what is left goes into a new run: `dispatch run PLAN --only TASKS`"))
+        .hint("a task that did not pass can still be tried again with `dispatch retry`"))
 }
 
 /// Takes the run's lock, replays it, records what a person asked for, and drives it.
@@ -302,7 +300,7 @@ mod tests {
         assert_eq!(error.exit, Exit::Failed);
         insta::assert_snapshot!(said(Err(error)), @r"
         checkout-7k3q has landed on main already, as 0000000
-        what is left goes into a new run: `dispatch run PLAN --only TASKS`
+        a task that did not pass can still be tried again with `dispatch retry`
         ");
     }
 }

@@ -295,7 +295,12 @@ fn a_commit_of_somebody_elses_on_the_integration_branch_is_never_lost() {
     scene.dispatch(&["assemble"]);
     let holders = ["for-each-ref", "--contains", &mine, "--format=%(refname)"];
     assert!(!scene.git(&holders).is_empty());
-    let ended = scene.dispatch(&["land", "--yes"]).expect(0);
+    let refused = scene.dispatch(&["land", "--yes"]).expect(1);
+    assert!(
+        refused.err.contains("nothing was assembled"),
+        "{}",
+        refused.err
+    );
     scene.dispatch(&["clean"]).expect(0);
-    assert!(!scene.git(&holders).is_empty(), "{}", ended.err);
+    assert!(!scene.git(&holders).is_empty());
 }

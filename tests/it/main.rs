@@ -3,7 +3,6 @@
 
 mod architecture;
 mod background;
-mod board;
 mod clean;
 mod conflicts;
 mod conflicts_command;
