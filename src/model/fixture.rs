@@ -11,6 +11,7 @@ use crate::model::ids::{Oid, RunId, TaskNumber};
 use crate::model::integration::Integration;
 use crate::model::plan::{Plan, Produces, Task, TaskFields};
 use crate::model::run::RunState;
+use crate::model::usage::Cost;
 
 /// A run under construction: the plan first, then what happens.
 pub(crate) struct RunFixture {
@@ -136,6 +137,9 @@ impl RunFixture {
                 remarks: Vec::new(),
                 millis: seconds * 1000,
                 kept: None,
+                usage: None,
+                cost: Cost::Unknown,
+                session: None,
             }),
             jitter: 0.5,
         })
@@ -277,6 +281,7 @@ pub(crate) fn failure(class: FailureClass, message: &str) -> Failure {
         suggestion: None,
         evidence: "exit code 1".to_owned(),
         signature: message.to_owned(),
+        reset_at: None,
     }
 }
 

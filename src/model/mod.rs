@@ -12,5 +12,7 @@ pub mod plan;
 pub mod run;
 pub mod stoppers;
 pub mod suggest;
+pub mod transcript;
+pub mod usage;
 pub mod words;
 pub mod worker;

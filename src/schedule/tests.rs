@@ -11,6 +11,7 @@ use crate::model::fixture::RunFixture;
 use crate::model::ids::{Oid, TaskNumber};
 use crate::model::integration::{Integration, Merged};
 use crate::model::run::RunState;
+use crate::model::usage::Cost;
 use crate::schedule::{Action, Limits, decide};
 
 /// A run in the middle of a game.
@@ -173,6 +174,9 @@ impl Game {
             remarks: vec![],
             millis: 0,
             kept: None,
+            usage: None,
+            cost: Cost::Unknown,
+            session: None,
         });
         Event::AttemptEnded {
             task,
@@ -217,6 +221,7 @@ fn failed(class: FailureClass, message: &str) -> End {
         suggestion: None,
         evidence: String::new(),
         signature: message.to_owned(),
+        reset_at: None,
     })
 }
 
