@@ -17,6 +17,7 @@ pub struct Program {
     args: Vec<OsString>,
     folder: Option<PathBuf>,
     env: Vec<(OsString, Option<OsString>)>,
+    clear: bool,
     stdin: Vec<u8>,
 }
 
@@ -50,6 +51,7 @@ impl Program {
             args: Vec::new(),
             folder: None,
             env: Vec::new(),
+            clear: false,
             stdin: Vec::new(),
         }
     }
@@ -91,6 +93,17 @@ impl Program {
         self
     }
 
+    /// Gives it this environment and nothing else.
+    #[must_use]
+    pub fn environment(
+        mut self,
+        env: impl IntoIterator<Item = (impl AsRef<OsStr>, impl AsRef<OsStr>)>,
+    ) -> Program {
+        self.clear = true;
+        env.into_iter()
+            .fold(self, |program, (name, value)| program.env(name, value))
+    }
+
     /// What it reads from standard input; nothing (an empty input) by default.
     #[must_use]
     pub fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Program {
@@ -104,6 +117,9 @@ impl Program {
         command.args(&self.args);
         if let Some(folder) = &self.folder {
             command.current_dir(folder);
+        }
+        if self.clear {
+            command.env_clear();
         }
         for (name, value) in &self.env {
             match value {

@@ -10,7 +10,8 @@ use crate::model::event::{End, Outcome};
 use crate::model::ids::{RunId, TaskNumber};
 use crate::model::integration::{CheckOutcome, CheckResult, LeftOut, LeftOutReason};
 use crate::model::plan::{Produces, Task};
-use crate::model::run::{RunState, Status, TaskPhase};
+use crate::model::run::{RunState, TaskPhase};
+use crate::model::status::Status;
 
 /// The longest report of an `info` task that is shown, in characters.
 const INFO_LIMIT: usize = 6000;

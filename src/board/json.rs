@@ -7,7 +7,7 @@ use crate::board::view::{BoardView, ConflictRow, TaskRow};
 use crate::model::conflict::{Class, LineRange, Unit};
 use crate::model::ids::TaskNumber;
 use crate::model::integration::{CheckOutcome, CheckResult, Integration, LeftOut, LeftOutReason};
-use crate::model::run::Status;
+use crate::model::status::Status;
 
 /// The version of this form; a change that breaks readers raises it.
 const VERSION: u32 = 1;

@@ -3,7 +3,8 @@
 use crate::board::completion::is_by_person;
 use crate::model::ids::TaskNumber;
 use crate::model::integration::{CheckOutcome, Integration, LeftOutReason};
-use crate::model::run::{RunState, Status};
+use crate::model::run::RunState;
+use crate::model::status::Status;
 use crate::model::suggest;
 use crate::model::words::{and_list, minute};
 

@@ -8,7 +8,8 @@ use crate::model::conflict::TaskConflict;
 use crate::model::event::{End, FailureClass};
 use crate::model::ids::{Oid, RunId, TaskNumber};
 use crate::model::integration::{Integration, Landing};
-use crate::model::run::{RunPhase, RunState, Status, TaskPhase};
+use crate::model::run::{RunPhase, RunState, TaskPhase};
+use crate::model::status::Status;
 
 /// What every board of a run is rendered from. Text in it is as it was said, except for notes,
 /// which are one safe line already; each renderer escapes for its own form.
@@ -103,6 +104,10 @@ impl BoardView {
     pub fn new(state: &RunState) -> BoardView {
         let stoppers = state.stoppers();
         let tasks = state.plan.tasks().iter().zip(&stoppers);
+        let conflicts = state.conflicts.iter();
+        let conflicts = conflicts
+            .map(|conflict| ConflictRow::new(state, conflict))
+            .collect();
         BoardView {
             run: state.run.clone(),
             title: state.plan.title().to_owned(),
@@ -115,7 +120,7 @@ impl BoardView {
             tasks: tasks
                 .map(|(task, stoppers)| TaskRow::new(state, task.number, stoppers))
                 .collect(),
-            conflicts: state.conflicts.iter().map(ConflictRow::new).collect(),
+            conflicts,
             integration_branch: state.integration_branch(),
             integration: state.integration.clone(),
             landed: state.landed.clone(),
@@ -136,7 +141,7 @@ impl BoardView {
 }
 
 impl Standing {
-    /// The word for it in JSON and on the terminal.
+    /// The word for it in JSON.
     pub fn word(self) -> &'static str {
         match self {
             Standing::Running => "running",
@@ -144,6 +149,14 @@ impl Standing {
             Standing::NeedsPerson => "needs-person",
             Standing::Interrupted => "interrupted",
             Standing::Paused => "paused",
+        }
+    }
+
+    /// As it is said to people.
+    pub fn words(self) -> &'static str {
+        match self {
+            Standing::NeedsPerson => "needs a person",
+            other => other.word(),
         }
     }
 
@@ -204,7 +217,14 @@ impl TaskRow {
 }
 
 impl ConflictRow {
-    fn new(conflict: &TaskConflict) -> ConflictRow {
+    fn new(state: &RunState, conflict: &TaskConflict) -> ConflictRow {
+        let integration = state.integration.as_ref();
+        let is_in = |task| integration.is_some_and(|integration| integration.contains(task));
+        // Where one of the two is in already, it is the other that has to follow.
+        let (first, second) = match is_in(conflict.b) && !is_in(conflict.a) {
+            true => (conflict.b, conflict.a),
+            false => (conflict.a, conflict.b),
+        };
         let (worst, others): (Vec<_>, Vec<_>) = conflict
             .units
             .iter()
@@ -216,7 +236,7 @@ impl ConflictRow {
             suggested: if conflict.inherited {
                 "settled with the branches they build on".to_owned()
             } else {
-                conflict.class.recommended_for(conflict.a, conflict.b)
+                conflict.class.recommended_for(first, second)
             },
         }
     }

@@ -14,15 +14,17 @@ use crate::model::event::Event;
 use crate::model::run::RunPhase;
 use crate::ui::Ui;
 
-/// Remove worktrees of a finished run and branches that are landed
+/// Remove the worktrees of a finished run and its landed branches
+///
+/// Work that is in no commit, or not landed, is kept. So is the journal.
 #[derive(Args, Debug, Clone)]
 pub struct CleanArgs {
-    /// The run [default: the latest one]
+    /// The run [default: the latest]
     pub run: Option<String>,
-    /// Say what would go, and stop
+    /// Say what would be removed, and stop
     #[arg(long)]
     pub dry_run: bool,
-    /// Remove the worktrees of these tasks even with uncommitted work in them
+    /// Remove the worktrees of these tasks even with uncommitted work in them, such as 2,API
     #[arg(long, value_name = "TASKS", value_delimiter = ',')]
     pub force: Vec<String>,
 }
@@ -56,7 +58,7 @@ pub fn run(args: CleanArgs, ui: &Ui) -> Answer {
         worktrees: plan
             .worktrees
             .iter()
-            .map(|gone| context.worktree_label(&gone.path))
+            .map(|gone| context.recorded_path(&gone.path))
             .collect(),
         branches: plan
             .branches

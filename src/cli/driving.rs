@@ -54,10 +54,11 @@ impl Drive<'_> {
         )?);
         let resume = suggest::resume(&run);
         let json = self.json;
+        let ui = &ui.drawing(!self.settings.run.keep_terminal_free);
         let driven = if json {
             self.drive(context, &mut Events::new(ui))
         } else {
-            let mut lines = Lines::new(ui, self.state.plan.tasks().len());
+            let mut lines = Lines::new(ui, &self.state.plan);
             let driven = self.drive(context, &mut lines);
             lines.finish();
             driven
@@ -66,9 +67,15 @@ impl Drive<'_> {
             CommandError::from(error).hint(format!("nothing is lost; go on with `{resume}`"))
         })?;
         if driven.exit == 130 {
-            ui.hint(&format!("the run can go on: `{resume}`"));
+            let view = BoardView::new(&driven.state);
+            let (done, tasks) = (view.done(), view.tasks.len());
+            ui.warning(&format!(
+                "{run} is interrupted, with {done} of {tasks} done"
+            ));
+            ui.hint(&format!("nothing is lost; go on with `{resume}`"));
         } else if !json {
-            ui.answer(&text::render(&BoardView::new(&driven.state)));
+            let board = text::render_within(&BoardView::new(&driven.state), ui.columns());
+            ui.answer(&format!("\n{board}"));
             print_reports(ui, &driven.state);
         }
         Ok(Exit::of_run(driven.exit))

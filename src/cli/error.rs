@@ -1,6 +1,5 @@
 //! Errors as the user sees them: one sentence, what to do next, an exit code.
 
-pub(crate) use crate::base::text::error_chain as chain;
 use crate::base::text::error_chain;
 use crate::config::{ConfigError, ConfigProblem};
 use crate::engine::EngineError;

@@ -5,77 +5,61 @@ use clap::Args;
 use crate::cli::Answer;
 use crate::cli::driving::Drive;
 use crate::cli::error::CommandError;
-use crate::cli::place::{Default, Place, find_task};
+use crate::cli::place::{Default, Place, TaskName, find_task};
 use crate::engine::recover::Loaded;
 use crate::journal::Journal;
 use crate::model::event::Event;
 use crate::model::ids::{RunId, TaskNumber};
-use crate::model::run::{RunPhase, TaskPhase};
+use crate::model::run::{RunPhase, RunState, TaskPhase};
+use crate::model::suggest;
 use crate::ui::Ui;
 
-/// Take an interrupted run up again
+/// Take up an interrupted run again
 #[derive(Args, Debug, Clone)]
 pub struct ResumeArgs {
     /// The run [default: the latest unfinished one]
     pub run: Option<String>,
-    /// Print one JSON object per event on standard output
+    /// Print one JSON object per event, one a line
     #[arg(long)]
     pub json: bool,
 }
 
-/// Try a task again, and what was blocked by it
+/// Try a task again, then what it kept from starting
 #[derive(Args, Debug, Clone)]
 pub struct RetryArgs {
-    /// The run (may be left out) and the task, by number or tag
-    #[arg(required = true, num_args = 1..=2, value_names = ["RUN", "TASK"])]
-    pub names: Vec<String>,
-    /// Words to add to the task's prompt
+    /// Which task
+    #[command(flatten)]
+    pub name: TaskName,
+    /// Add this to the task's prompt
     #[arg(long, value_name = "TEXT")]
     pub prompt: Option<String>,
-    /// Print one JSON object per event on standard output
+    /// Print one JSON object per event, one a line
     #[arg(long)]
     pub json: bool,
 }
 
-/// Give a task up, with everything that depends on it
+/// Give up a task, with everything that depends on it
 #[derive(Args, Debug, Clone)]
 pub struct SkipArgs {
-    /// The run (may be left out) and the task, by number or tag
-    #[arg(required = true, num_args = 1..=2, value_names = ["RUN", "TASK"])]
-    pub names: Vec<String>,
-    /// Let what depends on it start without it
+    /// Which task
+    #[command(flatten)]
+    pub name: TaskName,
+    /// Let what depends on it start all the same
     #[arg(long)]
     pub no_cascade: bool,
-    /// Print one JSON object per event on standard output
+    /// Print one JSON object per event, one a line
     #[arg(long)]
     pub json: bool,
 }
 
-/// Assemble the candidates of a run again
+/// Put the results of a run together again on its integration branch
 #[derive(Args, Debug, Clone)]
 pub struct AssembleArgs {
-    /// The run [default: the latest one]
+    /// The run [default: the latest]
     pub run: Option<String>,
-    /// Print one JSON object per event on standard output
+    /// Print one JSON object per event, one a line
     #[arg(long)]
     pub json: bool,
-}
-
-/// `RUN TASK`, or only `TASK` of the default run.
-///
-/// # Errors
-/// When there is no such run.
-pub fn split_names(
-    place: &Place,
-    names: &[String],
-    default: Default,
-) -> Result<(RunId, String), CommandError> {
-    let (run, task) = match names {
-        [run, task, ..] => (Some(run.as_str()), task),
-        [task] => (None, task),
-        [] => return Err(CommandError::usage("name a task, by number or tag")),
-    };
-    Ok((place.find_run(run, default)?, task.clone()))
 }
 
 /// Runs `dispatch resume`.
@@ -101,10 +85,11 @@ pub fn resume(args: ResumeArgs, ui: &Ui) -> Answer {
 /// As [`resume`], and when the task is not one that can be tried again.
 pub fn retry(args: RetryArgs, ui: &Ui) -> Answer {
     let place = Place::open()?;
-    let (run, task) = split_names(&place, &args.names, Default::Unfinished)?;
+    let run = place.find_run(args.name.run.as_deref(), Default::Unfinished)?;
     go_on(&place, &run, args.json, ui, |loaded| {
-        let number = find_task(&loaded.state.plan, &task)?.number;
-        may_retry(loaded, number)?;
+        let number = find_task(&loaded.state.plan, &args.name.task)?.number;
+        refuse_landed(&loaded.state)?;
+        may_retry(&loaded.state, number)?;
         Ok(vec![Event::RetryRequested {
             task: number,
             prompt: args.prompt.clone(),
@@ -112,16 +97,21 @@ pub fn retry(args: RetryArgs, ui: &Ui) -> Answer {
     })
 }
 
-fn may_retry(loaded: &Loaded, number: TaskNumber) -> Result<(), CommandError> {
-    let run = &loaded.state.run;
-    match &loaded.state.task(number).phase {
+fn may_retry(state: &RunState, number: TaskNumber) -> Result<(), CommandError> {
+    let run = &state.run;
+    if let Some(stopper) = state.root_causes(number).first() {
+        let message =
+            format!("{number} of {run} cannot start before {stopper}, which did not pass");
+        return Err(CommandError::failed(message).hint(format!(
+            "`{}` goes on with {number} by itself",
+            suggest::retry(run, *stopper)
+        )));
+    }
+    match &state.task(number).phase {
         TaskPhase::Running | TaskPhase::RetryAt(_) => Err(CommandError::failed(format!(
             "{number} of {run} is not over"
         ))
         .hint(format!("`dispatch resume {run}` takes the run up again"))),
-        TaskPhase::Done if loaded.state.landed.is_some() => Err(CommandError::failed(format!(
-            "{run} has landed, {number} with it"
-        ))),
         _ => Ok(()),
     }
 }
@@ -132,9 +122,10 @@ fn may_retry(loaded: &Loaded, number: TaskNumber) -> Result<(), CommandError> {
 /// As [`resume`], and when the task is done.
 pub fn skip(args: SkipArgs, ui: &Ui) -> Answer {
     let place = Place::open()?;
-    let (run, task) = split_names(&place, &args.names, Default::Unfinished)?;
+    let run = place.find_run(args.name.run.as_deref(), Default::Unfinished)?;
     go_on(&place, &run, args.json, ui, |loaded| {
-        let number = find_task(&loaded.state.plan, &task)?.number;
+        let number = find_task(&loaded.state.plan, &args.name.task)?.number;
+        refuse_landed(&loaded.state)?;
         match loaded.state.task(number).phase {
             TaskPhase::Done => Err(CommandError::failed(format!(
                 "{number} is done, so it cannot be skipped"
@@ -158,15 +149,23 @@ pub fn assemble(args: AssembleArgs, ui: &Ui) -> Answer {
     let place = Place::open()?;
     let run = place.find_run(args.run.as_deref(), Default::Latest)?;
     go_on(&place, &run, args.json, ui, |loaded| {
-        match &loaded.state.landed {
-            Some(landed) => Err(CommandError::failed(format!(
-                "{run} has landed on {} as {}",
-                landed.target,
-                landed.to.short()
-            ))),
-            None => Ok(vec![Event::AssemblyRequested {}]),
-        }
+        refuse_landed(&loaded.state)?;
+        Ok(vec![Event::AssemblyRequested {}])
     })
+}
+
+/// What has landed is not changed any more.
+///
+/// # Errors
+/// When the run has landed.
+pub fn refuse_landed(state: &RunState) -> Result<(), CommandError> {
+    let Some(landed) = &state.landed else {
+        return Ok(());
+    };
+    let (target, to) = (&landed.target, landed.to.short());
+    let message = format!("{} has landed on {target} already, as {to}", state.run);
+    Err(CommandError::failed(message)
+        .hint("what is left goes into a new run: `dispatch run PLAN --only TASKS`"))
 }
 
 /// Takes the run's lock, replays it, records what a person asked for, and drives it.
@@ -198,4 +197,57 @@ pub fn go_on(
     let answer = drive.run(ui);
     drop(lock);
     answer
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use crate::cli::error::Exit;
+    use crate::model::fixture::{RunFixture, base, candidate, start};
+    use crate::model::integration::Landing;
+
+    use super::*;
+
+    fn said(result: Result<(), CommandError>) -> String {
+        match result {
+            Ok(()) => "yes".to_owned(),
+            Err(error) => format!("{}\n{}", error.message, error.hints.join("\n")),
+        }
+    }
+
+    #[test]
+    fn a_task_is_tried_again_only_when_it_could_start() {
+        let run = || RunFixture::new("a · b <- a · c <- b").fail(1, "broken");
+        let retry = |run: RunFixture, task| said(may_retry(&run.state(), TaskNumber(task)));
+        assert_eq!(retry(run(), 1), "yes");
+        insta::assert_snapshot!(retry(run(), 3), @r"
+        #3 of checkout-7k3q cannot start before #1, which did not pass
+        `dispatch retry checkout-7k3q 1` goes on with #3 by itself
+        ");
+        insta::assert_snapshot!(retry(run().skip(1, true), 2), @r"
+        #2 of checkout-7k3q cannot start before #1, which did not pass
+        `dispatch retry checkout-7k3q 1` goes on with #2 by itself
+        ");
+        assert_eq!(retry(run().skip(1, false), 2), "yes");
+    }
+
+    #[test]
+    fn what_has_landed_stays_as_it_is() {
+        let landing = Landing {
+            target: "main".to_owned(),
+            from: base(),
+            to: candidate(9),
+            at: start(),
+        };
+        let run = RunFixture::new("a").fail(1, "broken");
+        assert!(refuse_landed(&run.state()).is_ok());
+        let run = RunFixture::new("a").fail(1, "broken");
+        let error = refuse_landed(&run.event(Event::Landed { landing }).state()).unwrap_err();
+        assert_eq!(error.exit, Exit::Failed);
+        insta::assert_snapshot!(said(Err(error)), @r"
+        checkout-7k3q has landed on main already, as 0000000
+        what is left goes into a new run: `dispatch run PLAN --only TASKS`
+        ");
+    }
 }

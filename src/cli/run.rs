@@ -13,21 +13,34 @@ use crate::cli::error::{CommandError, Exit};
 use crate::cli::load::{Loaded, load_plan};
 use crate::cli::place::{Place, find_task};
 use crate::cli::question::{Consent, refused};
+use crate::cli::unheeded;
 use crate::config::variable::Overrides;
 use crate::config::{self, Settings};
 use crate::engine::start::{self, Prepared, create, worker_name};
 use crate::git::preflight::Remark;
 use crate::model::ids::TaskNumber;
 use crate::model::plan::{Plan, Task};
+use crate::model::words::comma_list;
 use crate::plan::diagnostic::render_diagnostics;
 use crate::plan::{Format, render};
 use crate::schedule::priority;
 use crate::ui::Ui;
 
+const EXAMPLES: &str = "\
+Examples:
+  dispatch run plan.md --dry-run     show the plan, start nothing
+  dispatch run plan.md -j 8          eight tasks at once
+  dispatch run plan.md --only 1,API  two tasks of the plan
+  dispatch run - --yes < plan.md     no question, for scripts";
+
 /// Run a plan: every task in a worktree and branch of its own
+///
+/// Shows the plan and asks before anything starts. At the end the results are assembled on a branch
+/// of the run; your branches, checkout and index stay as they are until `dispatch land`.
 #[derive(Args, Debug, Clone, Default)]
+#[command(after_help = EXAMPLES)]
 pub struct RunArgs {
-    /// The plan: Markdown, TOML or JSON; `-` reads Markdown from standard input
+    /// The plan (.md, .toml, .json); `-` reads Markdown from standard input
     pub plan: PathBuf,
     /// The commit every independent task starts from [default: HEAD]
     #[arg(long, value_name = "REV")]
@@ -35,19 +48,19 @@ pub struct RunArgs {
     /// The branch the result is meant for [default: the current branch]
     #[arg(long, value_name = "BRANCH")]
     pub into: Option<String>,
-    /// How many tasks run at once [default: 3]
+    /// How many tasks may run at once [default: 3]
     #[arg(long, short = 'j', value_name = "N")]
     pub max_parallel: Option<usize>,
-    /// Run only these tasks, by number or tag
+    /// Run only these tasks, such as 1,API
     #[arg(long, value_name = "TASKS", value_delimiter = ',')]
     pub only: Vec<String>,
-    /// Do not assemble the branches at the end
+    /// Do not assemble the results at the end
     #[arg(long)]
     pub no_assemble: bool,
     /// Show the plan and stop
     #[arg(long)]
     pub dry_run: bool,
-    /// Print one JSON object per event on standard output
+    /// Print one JSON object per event, one a line
     #[arg(long)]
     pub json: bool,
     /// Use this file in place of the repository's .dispatch.toml
@@ -78,6 +91,9 @@ pub fn run_in(place: &Place, args: RunArgs, ui: &Ui) -> Answer {
     let only = chosen(&loaded.plan, &args.only)?;
     let prepared = start::prepare(&place.repo, &loaded.plan, &settings, only)?;
     say_remarks(place, &prepared, ui)?;
+    for remark in unheeded::remarks(&loaded.plan, &settings) {
+        ui.warning(&remark);
+    }
     show(ui, &args, &loaded.plan, &settings, &prepared);
     if args.dry_run {
         return Ok(Exit::Ok);
@@ -288,7 +304,7 @@ fn open_editor(file: &Path) -> Result<(), CommandError> {
 /// `3 1`: these go first, in this order.
 fn reprioritised(plan: Plan, ui: &Ui) -> Result<Plan, CommandError> {
     let line = ui
-        .ask_line("which tasks go first, such as `3 1`? ")
+        .ask_line("Which tasks go first, such as 3 1? ")
         .map_err(|error| CommandError::failed(format!("could not read the answer: {error}")))?;
     let names = line.unwrap_or_default();
     let order: Result<Vec<TaskNumber>, CommandError> = names
@@ -297,7 +313,12 @@ fn reprioritised(plan: Plan, ui: &Ui) -> Result<Plan, CommandError> {
         .map(|name| Ok(find_task(&plan, name)?.number))
         .collect();
     match order {
-        Ok(order) => Ok(priority::with_order(plan, &order)),
+        Ok(order) if order.is_empty() => Ok(plan),
+        Ok(order) => {
+            let first = comma_list(&order);
+            ui.status(&format!("first {first}, then the rest as usual"));
+            Ok(priority::with_order(plan, &order))
+        }
         Err(error) => {
             ui.error(&error.message);
             Ok(plan)

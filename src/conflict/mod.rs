@@ -7,4 +7,5 @@ pub mod footprint;
 pub mod language;
 pub mod lines;
 pub mod matrix;
+pub mod names;
 pub mod prune;

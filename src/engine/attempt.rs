@@ -17,6 +17,7 @@ use crate::base::text::one_line;
 use crate::engine::EngineError;
 use crate::engine::base::{StartingPoint, starting_point};
 use crate::engine::context::Context;
+use crate::engine::furnish::furnish;
 use crate::engine::leash::Leash;
 use crate::engine::outcome;
 use crate::engine::worktree;
@@ -163,6 +164,7 @@ async fn start(
         }
     };
     let worktree = fill_worktree(context, spec, base).await?;
+    furnish(context, spec, base, &worktree).await?;
     if context.is_stopping() {
         return Ok(Came::Nowhere);
     }

@@ -121,18 +121,23 @@ impl Context {
         }
     }
 
-    /// How the board and the journal name a worktree: relative to the repository where it stands
-    /// beside it, because both are committed and a home folder is nobody's business.
-    pub fn worktree_label(&self, path: &Path) -> String {
-        let beside = self
-            .repo
-            .home()
-            .parent()
-            .and_then(|parent| path.strip_prefix(parent).ok());
-        beside
-            .map_or_else(|| path.to_path_buf(), |rest| Path::new("..").join(rest))
-            .display()
-            .to_string()
+    /// A worktree's path as it is recorded: from the top of the main checkout where it is near, so
+    /// that boards and journals, which travel, read the same everywhere.
+    pub fn recorded_path(&self, worktree: &Path) -> String {
+        let beside = self.repo.home().parent();
+        match beside.and_then(|folder| worktree.strip_prefix(folder).ok()) {
+            Some(near) => Path::new("..").join(near).display().to_string(),
+            None => worktree.display().to_string(),
+        }
+    }
+
+    /// Where a worktree of this recorded path is on this machine.
+    pub fn recorded_worktree(&self, recorded: &str) -> PathBuf {
+        let beside = self.repo.home().parent();
+        match (Path::new(recorded).strip_prefix(".."), beside) {
+            (Ok(near), Some(folder)) => folder.join(near),
+            _ => PathBuf::from(recorded),
+        }
     }
 
     /// Where the checks of the assembled branch run.

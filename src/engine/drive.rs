@@ -277,14 +277,13 @@ impl<'a> Driver<'a> {
     fn announce(&mut self, task: TaskNumber) -> Result<(AttemptSpec, Event), EngineError> {
         let attempt = self.state.task(task).attempts.len() as u32 + 1;
         let spec = self.spec(task, attempt)?;
+        let worktree = self.context.worktree_path(task, attempt);
         let event = Event::AttemptStarting {
             task,
             attempt,
             worker: spec.worker.name.clone(),
             branch: self.context.branch(task),
-            worktree: self
-                .context
-                .worktree_label(&self.context.worktree_path(task, attempt)),
+            worktree: self.context.recorded_path(&worktree),
         };
         Ok((spec, event))
     }

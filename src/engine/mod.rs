@@ -14,6 +14,7 @@ pub mod context;
 pub mod detect;
 pub mod drive;
 pub mod error;
+pub mod furnish;
 pub mod land;
 pub mod leash;
 pub mod matches;

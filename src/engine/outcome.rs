@@ -11,6 +11,7 @@ use crate::engine::EngineError;
 use crate::engine::attempt::{AttemptSpec, blocking, environment, result_file, time_limits};
 use crate::engine::checks::CheckRun;
 use crate::engine::context::Context;
+use crate::engine::furnish::links_in;
 use crate::engine::worktree::{keep, keep_remains, worker_folder};
 use crate::exec::{self, Exit, JobEnd};
 use crate::failure::classify::{self, Evidence, Fact};
@@ -176,7 +177,10 @@ impl Case {
     /// Looks at what the worker left; a fact says why it cannot be a candidate.
     fn inspect(&self) -> Result<Result<Offer, Fact>, EngineError> {
         let store = Store::open(&self.context.repo)?;
-        let harvest = match store.harvest(&self.worktree) {
+        let harvest = match store.harvest(
+            &self.worktree,
+            &links_in(&self.context, &self.worktree.path),
+        ) {
             Err(HarvestError::Git(GitError::Failed { message, .. }))
                 if message.contains("does not have a commit checked out") =>
             {

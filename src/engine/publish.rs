@@ -15,7 +15,8 @@ use crate::git::refs::branch_ref;
 use crate::git::{Repo, Store, StoreError};
 use crate::model::change::Entry;
 use crate::model::ids::{Oid, TaskNumber};
-use crate::model::run::{RunPhase, RunState, Status};
+use crate::model::run::{RunPhase, RunState};
+use crate::model::status::Status;
 
 /// Changes within this time share a commit.
 const INTERVAL: Duration = Duration::from_secs(1);

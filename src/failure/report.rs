@@ -6,7 +6,8 @@ use crate::model::conflict::Class;
 use crate::model::event::{End, Failure, FailureClass};
 use crate::model::ids::{AttemptNumber, Oid, RunId, TaskNumber};
 use crate::model::plan::Strategy;
-use crate::model::run::{Attempt, RunState, Status, TaskPhase};
+use crate::model::run::{Attempt, RunState, TaskPhase};
+use crate::model::status::Status;
 use crate::model::suggest;
 
 /// Everything the failure report says, whatever its form.

@@ -8,7 +8,7 @@ use crate::failure::report::{
 };
 use crate::model::event::FailureClass;
 use crate::model::ids::TaskNumber;
-use crate::model::run::Status;
+use crate::model::status::Status;
 
 /// The version of this form; a change that breaks readers raises it.
 const VERSION: u32 = 1;

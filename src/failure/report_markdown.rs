@@ -11,7 +11,7 @@ use crate::base::text::plural;
 use crate::failure::report::{AttemptEnd, AttemptLine, FailedTask, FailureReport, StuckTask};
 use crate::model::event::FailureClass;
 use crate::model::ids::TaskNumber;
-use crate::model::run::Status;
+use crate::model::status::Status;
 use crate::model::suggest;
 use crate::model::words::{comma_list, conflict_sentence};
 

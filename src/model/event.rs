@@ -54,7 +54,7 @@ pub enum Event {
         worker: String,
         /// Its branch, without `refs/heads/`.
         branch: String,
-        /// Where its worktree will be.
+        /// Where its worktree will be, from the top of the main checkout.
         worktree: String,
     },
     /// The attempt's worker runs.
@@ -297,4 +297,23 @@ pub struct WorkerError {
     pub root_cause: Option<String>,
     /// What would help.
     pub suggestion: Option<String>,
+}
+
+impl Event {
+    /// The task the event is about, if it is about one.
+    pub fn task(&self) -> Option<TaskNumber> {
+        match self {
+            Event::AttemptStarting { task, .. }
+            | Event::AttemptStarted { task, .. }
+            | Event::Noted { task, .. }
+            | Event::AttemptEnded { task, .. }
+            | Event::RetryScheduled { task, .. }
+            | Event::RetryDue { task }
+            | Event::DependenciesConflict { task, .. }
+            | Event::RetryRequested { task, .. }
+            | Event::TaskSkipped { task, .. }
+            | Event::Reviewed { task, .. } => Some(*task),
+            _ => None,
+        }
+    }
 }

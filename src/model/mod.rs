@@ -10,6 +10,7 @@ pub mod integration;
 pub mod merge;
 pub mod plan;
 pub mod run;
+pub mod status;
 pub mod stoppers;
 pub mod suggest;
 pub mod transcript;

@@ -1,4 +1,5 @@
-//! The state of a run, folded from events: [`RunState::apply`] is the only way it changes.
+//! The state of a run, folded from events: [`RunState::apply`] is the only way it changes. What can
+//! be read off it is in [`crate::model::status`].
 
 use jiff::Timestamp;
 
@@ -110,7 +111,7 @@ pub struct Attempt {
     pub worker: String,
     /// Its branch, without `refs/heads/`.
     pub branch: String,
-    /// Where its worktree is or was.
+    /// Where its worktree is or was, from the top of the main checkout.
     pub worktree: String,
     /// The commit it works on, once known.
     pub base: Option<Oid>,
@@ -122,27 +123,6 @@ pub struct Attempt {
     pub outcome: Option<Outcome>,
     /// The draw for the delay of a retry.
     pub jitter: f64,
-}
-
-/// What the board says about a task.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Status {
-    /// Ready, waits for room.
-    Queued,
-    /// A first attempt is alive.
-    InProgress,
-    /// Passed.
-    Done,
-    /// Failed, and will not be tried again by itself.
-    Failed,
-    /// Waits for these tasks.
-    Blocked(Vec<TaskNumber>),
-    /// A later attempt is scheduled or alive; the number of the retry, from 1.
-    Retry(u32),
-    /// Given up by a person.
-    Skipped,
-    /// Ended by a person.
-    Cancelled,
 }
 
 impl RunState {
@@ -217,6 +197,11 @@ impl RunState {
                 worktree,
                 ..
             } => {
+                // The next attempt makes up for an interruption, so nothing is left to say about it.
+                if matches!(task.last_outcome(), Some(outcome) if outcome.end == End::Interrupted {})
+                {
+                    task.note = None;
+                }
                 task.phase = TaskPhase::Running;
                 task.attempts.push(Attempt {
                     number: *attempt,
@@ -247,6 +232,8 @@ impl RunState {
                 paths,
                 ..
             } => {
+                // It was announced and never began, so the next one has its number.
+                task.attempts.pop_if(|attempt| attempt.outcome.is_none());
                 task.phase = TaskPhase::DependenciesConflict {
                     class: *class,
                     between: between.clone(),
@@ -310,85 +297,6 @@ impl RunState {
     /// The state of one task.
     pub fn task(&self, number: TaskNumber) -> &TaskState {
         &self.tasks[number.index()]
-    }
-
-    /// Whether a dependent need no longer wait for this task.
-    pub fn is_satisfied(&self, number: TaskNumber) -> bool {
-        matches!(
-            self.task(number).phase,
-            TaskPhase::Done | TaskPhase::Skipped { satisfied: true }
-        )
-    }
-
-    /// The dependencies a task still waits for.
-    pub fn unmet(&self, number: TaskNumber) -> Vec<TaskNumber> {
-        let depends_on = self.plan.task(number).depends_on.iter().copied();
-        depends_on
-            .filter(|dependency| !self.is_satisfied(*dependency))
-            .collect()
-    }
-
-    /// The failed, skipped or conflicting tasks that keep this one from starting, roots only.
-    pub fn root_causes(&self, number: TaskNumber) -> Vec<TaskNumber> {
-        let mut seen = vec![false; self.tasks.len()];
-        let mut open = self.unmet(number);
-        let mut roots = Vec::new();
-        while let Some(task) = open.pop() {
-            if std::mem::replace(&mut seen[task.index()], true) {
-                continue;
-            }
-            match self.task(task).phase {
-                TaskPhase::Queued => open.extend(self.unmet(task)),
-                TaskPhase::Running | TaskPhase::RetryAt(_) | TaskPhase::Done => {}
-                _ => roots.push(task),
-            }
-        }
-        roots.sort();
-        roots
-    }
-
-    /// What the board says about a task.
-    pub fn status(&self, number: TaskNumber) -> Status {
-        let task = self.task(number);
-        match &task.phase {
-            TaskPhase::Queued if !self.unmet(number).is_empty() => {
-                Status::Blocked(self.unmet(number))
-            }
-            TaskPhase::Queued if task.retries() > 0 => Status::Retry(task.retries()),
-            TaskPhase::Queued => Status::Queued,
-            TaskPhase::Running if task.retries() > 1 => Status::Retry(task.retries() - 1),
-            TaskPhase::Running => Status::InProgress,
-            TaskPhase::RetryAt(_) => Status::Retry(task.retries()),
-            TaskPhase::Done => Status::Done,
-            TaskPhase::Failed => Status::Failed,
-            TaskPhase::DependenciesConflict { between, .. } => Status::Blocked(between.clone()),
-            TaskPhase::Skipped { .. } => Status::Skipped,
-            TaskPhase::Cancelled => Status::Cancelled,
-        }
-    }
-
-    /// The candidates that may be assembled, in plan order.
-    pub fn candidates(&self) -> Vec<(TaskNumber, Oid)> {
-        let tasks = self.plan.tasks().iter().map(|task| task.number);
-        tasks
-            .filter_map(|number| Some((number, self.task(number).candidate()?)))
-            .collect()
-    }
-
-    /// The exit code the run has earned as things stand (README, "Exit codes").
-    pub fn exit_code(&self) -> u8 {
-        if self.phase == RunPhase::Stopping {
-            return 130;
-        }
-        let passed =
-            |task: &TaskState| matches!(task.phase, TaskPhase::Done | TaskPhase::Skipped { .. });
-        if !self.tasks.iter().all(passed) {
-            return 3;
-        }
-        match &self.integration {
-            Some(integration) if integration.needs_person() => 4,
-            _ => 0,
-        }
     }
 }
 
@@ -461,25 +369,6 @@ impl TaskState {
     pub fn candidate(&self) -> Option<Oid> {
         match (&self.phase, &self.last_outcome()?.end) {
             (TaskPhase::Done, End::Passed { candidate, .. }) => *candidate,
-            _ => None,
-        }
-    }
-}
-
-impl Event {
-    /// The task the event is about, if it is about one.
-    pub fn task(&self) -> Option<TaskNumber> {
-        match self {
-            Event::AttemptStarting { task, .. }
-            | Event::AttemptStarted { task, .. }
-            | Event::Noted { task, .. }
-            | Event::AttemptEnded { task, .. }
-            | Event::RetryScheduled { task, .. }
-            | Event::RetryDue { task }
-            | Event::DependenciesConflict { task, .. }
-            | Event::RetryRequested { task, .. }
-            | Event::TaskSkipped { task, .. }
-            | Event::Reviewed { task, .. } => Some(*task),
             _ => None,
         }
     }

@@ -66,7 +66,8 @@ fn backoff(limits: &Limits, retry: u32, jitter: f64) -> Duration {
 /// How many retries the run has spent or promised.
 pub fn spent(state: &RunState) -> u32 {
     let of_task = |task: &crate::model::run::TaskState| match task.phase {
-        TaskPhase::RetryAt(_) => task.retries(),
+        // A retry that is due and waits for room is promised as much as one that is scheduled.
+        TaskPhase::RetryAt(_) | TaskPhase::Queued => task.retries(),
         _ => task.retries().saturating_sub(1),
     };
     state.tasks.iter().map(of_task).sum()
