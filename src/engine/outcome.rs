@@ -302,7 +302,7 @@ impl Case {
             report,
             checks,
             leftovers: self.end.leftovers.clone(),
-            remarks: [offer.remarks.clone(), self.remarks()].concat(),
+            remarks: [offer.remarks.clone(), self.stream_remarks()].concat(),
             millis: self.end.millis,
             kept: None,
             usage: self.transcript.usage,
@@ -375,7 +375,7 @@ impl Case {
     }
 
     /// What is to be said about an attempt that passed all the same.
-    fn remarks(&self) -> Vec<String> {
+    fn stream_remarks(&self) -> Vec<String> {
         let hindrances = self.transcript.hindrances.iter();
         let mut remarks: Vec<String> = hindrances
             .map(|what| format!("it was not allowed to: {what}"))

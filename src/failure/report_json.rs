@@ -9,6 +9,7 @@ use crate::failure::report::{
 use crate::model::event::FailureClass;
 use crate::model::ids::TaskNumber;
 use crate::model::status::Status;
+use crate::model::usage::{Cost, Usage};
 
 /// The version of this form; a change that breaks readers raises it.
 const VERSION: u32 = 1;
@@ -22,6 +23,8 @@ struct Wire<'a> {
     conflicting: Vec<Conflicting<'a>>,
     healthy: Vec<Healthy<'a>>,
     summary: Summary,
+    usage: Option<Usage>,
+    cost: Cost,
 }
 
 #[derive(Serialize)]
@@ -108,6 +111,11 @@ impl FailureReport {
                 cancelled: self.count(&Status::Cancelled),
                 unfinished: self.unfinished(),
             },
+            usage: self.bill.as_ref().and_then(|bill| bill.spending().usage),
+            cost: self
+                .bill
+                .as_ref()
+                .map_or(Cost::Unknown, |bill| bill.spending().cost),
         };
         // Strings and numbers under string keys always have a JSON form.
         serde_json::to_value(wire).unwrap_or_default()

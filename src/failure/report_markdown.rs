@@ -153,6 +153,9 @@ impl FailureReport {
         for (count, what) in others.iter().filter(|(count, _)| *count > 0) {
             writeln!(to, "- {} {what}", plural(*count, "task"))?;
         }
+        if let Some(bill) = &self.bill {
+            writeln!(to, "- Cost: {bill}")?;
+        }
         writeln!(to, "- User action required before re-dispatch")
     }
 

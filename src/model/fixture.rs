@@ -88,6 +88,11 @@ impl RunFixture {
         self
     }
 
+    /// Changes the last event.
+    pub(crate) fn last_event(&mut self, change: impl FnOnce(&mut Event)) {
+        change(self.events.last_mut().unwrap());
+    }
+
     /// Any event.
     pub(crate) fn event(mut self, event: Event) -> RunFixture {
         self.events.push(event);

@@ -13,6 +13,7 @@ mod journal;
 mod merge_engine;
 mod plan;
 mod run;
+mod run_agent;
 mod run_failure;
 mod run_worker;
 mod situations;
