@@ -9,6 +9,7 @@ use crate::model::event::{End, FailureClass};
 use crate::model::ids::{Oid, RunId, TaskNumber};
 use crate::model::integration::{Integration, Landing};
 use crate::model::run::{RunPhase, RunState, TaskPhase};
+use crate::model::spending::Spending;
 use crate::model::status::Status;
 
 /// What every board of a run is rendered from. Text in it is as it was said, except for notes,
@@ -42,6 +43,8 @@ pub struct BoardView {
     pub integration: Option<Integration>,
     /// Where it landed.
     pub landed: Option<Landing>,
+    /// What the agents used and cost so far, if any of them says.
+    pub spending: Option<Spending>,
 }
 
 /// Where a run as a whole stands.
@@ -86,6 +89,8 @@ pub struct TaskRow {
     pub candidate: Option<Oid>,
     /// The worktree of its last attempt.
     pub worktree: Option<String>,
+    /// What its attempts used and cost so far, if any of them says.
+    pub spending: Option<Spending>,
 }
 
 /// What a board says about a pair of candidates.
@@ -124,6 +129,7 @@ impl BoardView {
             integration_branch: state.integration_branch(),
             integration: state.integration.clone(),
             landed: state.landed.clone(),
+            spending: Spending::of(state.tasks.iter().flat_map(|task| &task.attempts)),
         }
     }
 
@@ -214,6 +220,7 @@ impl TaskRow {
             branch: last.map(|attempt| attempt.branch.clone()),
             candidate: now.candidate(),
             worktree: last.map(|attempt| attempt.worktree.clone()),
+            spending: now.spending(),
         }
     }
 }

@@ -15,6 +15,7 @@ use crate::cli::status::pretty;
 use crate::model::event::{End, Outcome};
 use crate::model::plan::Task;
 use crate::model::run::{Attempt, RunState};
+use crate::model::usage::Cost;
 use crate::ui::Ui;
 
 /// Show all about one task: prompt, attempts, commits, checks, timing
@@ -163,6 +164,13 @@ fn describe(outcome: &Outcome) -> Vec<(&'static str, String)> {
         "summary",
         outcome.report.summary.clone().unwrap_or_default(),
     ));
+    if let Some(usage) = outcome.usage {
+        lines.push(("used", usage.to_string()));
+    }
+    if outcome.usage.is_some() || outcome.cost != Cost::Unknown {
+        lines.push(("cost", outcome.cost.to_string()));
+    }
+    lines.push(("session", outcome.session.clone().unwrap_or_default()));
     for check in &outcome.checks {
         let took = render_elapsed(Duration::from_millis(check.millis));
         lines.push((

@@ -9,6 +9,7 @@ use tokio::sync::Semaphore;
 use crate::base::clock::Clock;
 use crate::config::Settings;
 use crate::exec::Executor;
+use crate::failure::patterns::Patterns;
 use crate::git::Repo;
 use crate::model::ids::{AttemptNumber, Oid, RunId, TaskNumber};
 use crate::model::plan::{INTEGRATION, Plan};
@@ -29,6 +30,8 @@ pub struct Context {
     pub executor: Arc<dyn Executor>,
     /// The time of day.
     pub clock: Clock,
+    /// What workers' words mean.
+    pub patterns: Patterns,
     /// How many worktrees may be filled at once: more only makes the disk thrash.
     pub fills: Semaphore,
     integration: Mutex<()>,
@@ -50,6 +53,7 @@ impl Context {
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
         let slugs = plan.slugs();
         let stopping = AtomicBool::new(false);
+        let patterns = settings.failure.patterns();
         let fills = Semaphore::new(cores);
         Context {
             repo,
@@ -59,6 +63,7 @@ impl Context {
             settings,
             executor,
             clock,
+            patterns,
             fills,
             integration: Mutex::new(()),
             stopping,

@@ -7,6 +7,7 @@ use crate::model::event::{End, Failure, FailureClass};
 use crate::model::ids::{AttemptNumber, Oid, RunId, TaskNumber};
 use crate::model::plan::Strategy;
 use crate::model::run::{Attempt, RunState, TaskPhase};
+use crate::model::spending::Bill;
 use crate::model::status::Status;
 use crate::model::suggest;
 
@@ -19,6 +20,8 @@ pub struct FailureReport {
     pub(crate) healthy: Vec<HealthyTask>,
     pub(crate) total: usize,
     pub(crate) blocked: BlockedCount,
+    /// What the agents used and cost, if any of them says.
+    pub(crate) bill: Option<Bill>,
 }
 
 /// A task whose last attempt failed.
@@ -100,6 +103,7 @@ impl FailureReport {
             healthy: Vec::new(),
             total: state.tasks.len(),
             blocked: BlockedCount::new(state),
+            bill: Bill::of(state),
         };
         for task in state.plan.tasks() {
             report.add(state, task.number);

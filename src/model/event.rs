@@ -10,6 +10,7 @@ use crate::model::change::{ChangeStat, RepoPath};
 use crate::model::conflict::{Class, TaskConflict};
 use crate::model::ids::{AttemptNumber, Oid, TaskNumber};
 use crate::model::integration::{CheckResult, Integration, Landing};
+use crate::model::usage::{Cost, Usage};
 
 /// An event with its place and time.
 #[derive(Clone, PartialEq, Debug)]
@@ -208,6 +209,15 @@ pub struct Outcome {
     /// Commits that are to be kept for good: the candidate or what a failed attempt left.
     #[serde(default)]
     pub kept: Option<Oid>,
+    /// The tokens the worker used, if it says.
+    #[serde(default)]
+    pub usage: Option<Usage>,
+    /// What the worker says it cost.
+    #[serde(default)]
+    pub cost: Cost,
+    /// The agent's name for its session, with which it can be taken up again.
+    #[serde(default)]
+    pub session: Option<String>,
 }
 
 /// The three ways an attempt ends.
@@ -244,6 +254,9 @@ pub struct Failure {
     pub evidence: String,
     /// The normalised failure: equal twice in a row without new commits means it will not pass.
     pub signature: String,
+    /// When the limit it ran into ends, if the worker's output says.
+    #[serde(default)]
+    pub reset_at: Option<Timestamp>,
 }
 
 /// The classes of failure (README, "Failure classes").

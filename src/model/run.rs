@@ -11,6 +11,7 @@ use crate::model::event::{End, Event, Outcome, Recorded};
 use crate::model::ids::{AttemptNumber, Oid, RunId, TaskNumber};
 use crate::model::integration::{Integration, Landing};
 use crate::model::plan::Plan;
+use crate::model::spending::Spending;
 
 /// Everything known about a run.
 #[derive(Clone, PartialEq, Debug)]
@@ -397,6 +398,11 @@ impl TaskState {
     /// How many attempts count so far; the one after them is a retry of this number.
     pub fn retries(&self) -> u32 {
         self.counted_attempts().count() as u32
+    }
+
+    /// What the finished attempts at it used and cost; `None` where none says anything.
+    pub fn spending(&self) -> Option<Spending> {
+        Spending::of(&self.attempts)
     }
 
     /// The attempt that is alive or was the last one.

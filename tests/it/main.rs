@@ -21,6 +21,7 @@ mod preflight;
 mod process;
 mod resume;
 mod run;
+mod run_agent;
 mod run_commit;
 mod run_failure;
 mod run_repo;
