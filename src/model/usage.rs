@@ -71,6 +71,13 @@ pub enum Cost {
     Known(f64),
 }
 
+impl Cost {
+    /// Whether nobody said.
+    pub fn is_unknown(&self) -> bool {
+        *self == Cost::Unknown
+    }
+}
+
 impl From<Option<f64>> for Cost {
     /// What is no amount of money (negative, infinite) is not known.
     fn from(dollars: Option<f64>) -> Cost {
