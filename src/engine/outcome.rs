@@ -27,7 +27,6 @@ use crate::model::integration::{CheckOutcome, CheckResult};
 use crate::model::plan::Produces;
 use crate::model::transcript::Transcript;
 use crate::model::usage::Cost;
-use crate::model::worker::Dialect;
 
 /// How much of a worker's output is looked at for the cause of a failure.
 const TAIL_BYTES: u64 = 16 * 1024;
@@ -393,7 +392,7 @@ impl Case {
         }
         let printed = || {
             let text = self.output(INFO_BYTES);
-            let is_text = self.spec.worker.dialect == Dialect::Text;
+            let is_text = !self.transcript.has_terminal_event();
             (is_text && !text.trim().is_empty()).then_some(text)
         };
         report.summary.clone().or_else(printed)

@@ -196,13 +196,13 @@ pub struct Outcome {
     #[serde(default)]
     pub kept: Option<Oid>,
     /// The tokens the worker used, if it says.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
     /// What the worker says it cost.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Cost::is_unknown")]
     pub cost: Cost,
     /// The agent's name for its session, with which it can be taken up again.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<String>,
 }
 
@@ -241,7 +241,7 @@ pub struct Failure {
     /// The normalised failure: equal twice in a row without new commits means it will not pass.
     pub signature: String,
     /// When the limit it ran into ends, if the worker's output says.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reset_at: Option<Timestamp>,
 }
 
