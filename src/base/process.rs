@@ -7,6 +7,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read, Write};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 
@@ -19,6 +20,7 @@ pub struct Program {
     env: Vec<(OsString, Option<OsString>)>,
     clear: bool,
     stdin: Vec<u8>,
+    own_group: bool,
 }
 
 /// How a program ended and what it wrote.
@@ -53,6 +55,7 @@ impl Program {
             env: Vec::new(),
             clear: false,
             stdin: Vec::new(),
+            own_group: false,
         }
     }
 
@@ -111,6 +114,14 @@ impl Program {
         self
     }
 
+    /// Runs it in a process group of its own, so that Ctrl-C on the terminal does not reach it. It
+    /// must not need the terminal then.
+    #[must_use]
+    pub fn own_group(mut self) -> Program {
+        self.own_group = true;
+        self
+    }
+
     /// The standard library's form of it, for callers that want to start it themselves.
     pub fn command(&self) -> Command {
         let mut command = Command::new(&self.name);
@@ -120,6 +131,9 @@ impl Program {
         }
         if self.clear {
             command.env_clear();
+        }
+        if self.own_group {
+            command.process_group(0);
         }
         for (name, value) in &self.env {
             match value {
@@ -192,6 +206,20 @@ impl Program {
             .spawn()
     }
 
+    /// Starts it and leaves it alone; what it writes goes into this file.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn start_and_leave(&self, output: File) -> io::Result<()> {
+        let errors = output.try_clone()?;
+        self.command()
+            .stdin(Stdio::null())
+            .stdout(Stdio::from(output))
+            .stderr(Stdio::from(errors))
+            .spawn()
+            .map(|_| ())
+    }
+
     /// Runs it on the user's terminal, to its end.
     ///
     /// # Errors
@@ -225,4 +253,10 @@ pub fn is_executable(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
     path.metadata()
         .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+}
+
+/// Leaves the terminal this process was started from, so that closing it means nothing here.
+pub fn leave_terminal() {
+    // Only the leader of a process group is refused, and such a process has left already.
+    let _ = rustix::process::setsid();
 }

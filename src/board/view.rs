@@ -178,12 +178,14 @@ impl Standing {
         let integration = state.integration.as_ref();
         match state.phase {
             RunPhase::Running | RunPhase::Stopping => Standing::Running,
+            RunPhase::Paused => Standing::Paused,
             RunPhase::Ended(130) => Standing::Interrupted,
             RunPhase::Ended(_) if any(stuck) || blocked => Standing::NeedsPerson,
             RunPhase::Ended(_) if any(may_go_on) => Standing::Paused,
             RunPhase::Ended(_) if integration.is_some_and(Integration::needs_person) => {
                 Standing::NeedsPerson
             }
+            RunPhase::Ended(_) if state.refused.is_some() => Standing::NeedsPerson,
             RunPhase::Ended(_) => Standing::Finished,
         }
     }

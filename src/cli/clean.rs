@@ -9,15 +9,15 @@ use crate::cli::error::{CommandError, Exit};
 use crate::cli::place::{Default, Place, find_task};
 use crate::engine::EngineError;
 use crate::engine::clean::{self, Plan};
+use crate::engine::recover::free_references;
 use crate::journal::Journal;
 use crate::model::event::Event;
 use crate::model::run::RunPhase;
 use crate::ui::Ui;
 
 /// Remove the worktrees of a finished run and its landed branches
-///
-/// Work that is in no commit, or not landed, is kept. So is the journal.
 #[derive(Args, Debug, Clone)]
+#[command(after_help = "Work that is in no commit, or not landed, is kept. So is the journal.")]
 pub struct CleanArgs {
     /// The run [default: the latest]
     pub run: Option<String>,
@@ -43,6 +43,7 @@ pub fn run(args: CleanArgs, ui: &Ui) -> Answer {
             .hint(format!("`dispatch resume {run}` takes it up again")));
     }
     let state = loaded.state;
+    free_references(&place.repo, &run, &loaded.settings)?;
     let mut journal = Journal::reopen(&place.repo, &loaded.replayed).map_err(EngineError::from)?;
     let context = context(&place.repo, &state, loaded.settings, place.clock)?;
     let mut forced = Vec::new();

@@ -22,7 +22,10 @@ const PATHS_SHOWN: usize = 3;
 /// Longest text of one column.
 const COLUMN_WIDTH: usize = 60;
 
-const EXAMPLES: &str = "\
+const AFTER_HELP: &str = "\
+Every pair is judged by git's own merge engine, and nothing in the repository changes. Globs of
+branches need quotes. Exit code 0: no conflict; 4: at least one.
+
 Examples:
   dispatch conflicts                     the results of the latest run
   dispatch conflicts shop-7k3q --matrix  a run, as a table
@@ -30,12 +33,8 @@ Examples:
   dispatch conflicts 'feature/*' --json  all that match, for programs";
 
 /// Say which branches conflict, before anybody merges them
-///
-/// Give a run, or two or more branches, other revisions, or quoted globs of branches such as
-/// 'feature/*'. Every pair is judged by git's own merge engine; nothing in the repository changes.
-/// Exit code 0: no conflict; 4: at least one.
 #[derive(Args, Debug, Default)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = AFTER_HELP)]
 pub(crate) struct ConflictsArgs {
     /// A run, or branches, revisions, globs of branches [default: the latest run]
     #[arg(value_name = "RUN | REF")]

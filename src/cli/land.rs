@@ -9,24 +9,25 @@ use crate::cli::place::{Default, Place};
 use crate::cli::question::Consent;
 use crate::engine::EngineError;
 use crate::engine::land::{LandOptions, Prepared, Shape, carry_out, prepare};
+use crate::engine::recover::free_references;
 use crate::journal::Journal;
 use crate::model::event::Event;
 use crate::model::ids::Oid;
 use crate::model::run::RunState;
 use crate::ui::Ui;
 
-const EXAMPLES: &str = "\
+const AFTER_HELP: &str = "\
+What will move is shown, and nothing moves before you say yes. A target that is checked out moves
+together with its checkout; local changes that are in the way stop it before anything moves.
+
 Examples:
   dispatch land                  the latest unfinished run, on its target
   dispatch land shop-7k --ff     no merge commit, no board
   dispatch land --into release   on another branch";
 
 /// Move the target branch to the assembled result
-///
-/// Shows what will move and asks. A target that is checked out moves together with its checkout;
-/// local changes that are in the way stop it before anything moves.
 #[derive(Args, Debug, Clone)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = AFTER_HELP)]
 pub struct LandArgs {
     /// The run [default: the latest unfinished one]
     pub run: Option<String>,
@@ -64,6 +65,7 @@ pub fn run(args: LandArgs, ui: &Ui) -> Answer {
     let loaded = place.load(&run)?;
     let options = options(&args, loaded.settings.board.land);
     let state = loaded.state;
+    free_references(&place.repo, &run, &loaded.settings)?;
     let mut journal = Journal::reopen(&place.repo, &loaded.replayed).map_err(EngineError::from)?;
     let context = context(&place.repo, &state, loaded.settings, place.clock)?;
     let now = place.clock.now();

@@ -9,6 +9,7 @@ pub(crate) mod branches;
 pub(crate) mod candidates;
 pub mod clean;
 pub(crate) mod conflicts;
+pub mod control;
 pub mod demo;
 pub mod diff;
 pub mod driving;
@@ -26,6 +27,7 @@ pub mod run;
 pub mod show;
 pub mod status;
 pub mod unheeded;
+pub mod wait;
 pub mod watch;
 
 use error::{CommandError, Exit};
@@ -69,9 +71,13 @@ enum Command {
     Plan(plan::PlanArgs),
     Run(run::RunArgs),
     Resume(resume::ResumeArgs),
+    Wait(wait::WaitArgs),
+    Pause(control::PauseArgs),
+    Cancel(control::CancelArgs),
     Status(status::StatusArgs),
     Board(status::BoardArgs),
     Report(status::ReportArgs),
+    Output(wait::OutputArgs),
     Logs(logs::LogsArgs),
     Show(show::ShowArgs),
     Diff(diff::DiffArgs),
@@ -83,6 +89,12 @@ enum Command {
     Land(land::LandArgs),
     Clean(clean::CleanArgs),
     History(status::HistoryArgs),
+    /// Drive a run away from the terminal; started by dispatch itself
+    #[command(name = "__drive", hide = true)]
+    Drive {
+        /// The run
+        run: String,
+    },
     /// Supervise one attempt; started by dispatch itself
     #[command(name = "__attempt", hide = true)]
     Attempt {
@@ -113,6 +125,10 @@ impl Command {
         match self {
             Command::Run(args) => run::run(args, ui),
             Command::Plan(args) => plan::run(args, ui),
+            Command::Wait(args) => wait::wait(args, ui),
+            Command::Pause(args) => control::pause(args, ui),
+            Command::Cancel(args) => control::cancel(args, ui),
+            Command::Output(args) => wait::output(args, ui),
             Command::Status(args) => status::status(args, ui),
             Command::Board(args) => status::board(args, ui),
             Command::Logs(args) => logs::run(args, ui),
@@ -130,6 +146,7 @@ impl Command {
             Command::History(args) => status::history(args, ui),
             Command::Init(args) => init::run(args, &place::Place::open()?.repo.top, ui),
             Command::Demo(args) => demo::run(args, ui),
+            Command::Drive { run } => resume::drive(&run, ui),
             Command::Attempt { folder } => match shim::main(&folder) {
                 0 => Ok(Exit::Ok),
                 _ => Err(CommandError::failed("the attempt could not be supervised")),

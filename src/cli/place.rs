@@ -29,7 +29,7 @@ pub struct Place {
 #[derive(Args, Debug, Clone)]
 #[command(allow_missing_positional = true)]
 pub struct TaskName {
-    /// The run, or a unique beginning of its name; may be left out
+    /// The run, or a unique beginning of its name [default: the latest that fits]
     pub run: Option<String>,
     /// The task, by number or tag
     pub task: String,

@@ -2,12 +2,17 @@
 
 use clap::Args;
 
+use crate::base::process::leave_terminal;
+use crate::base::text::error_chain;
 use crate::cli::Answer;
 use crate::cli::driving::Drive;
-use crate::cli::error::CommandError;
+use crate::cli::error::{CommandError, Exit};
 use crate::cli::place::{Default, Place, TaskName, find_task};
-use crate::engine::recover::Loaded;
+use crate::control::{Request, Response, ask};
+use crate::engine::drive::control_socket;
+use crate::engine::recover::{Loaded, free_references};
 use crate::journal::Journal;
+use crate::journal::runs::RunLock;
 use crate::model::event::Event;
 use crate::model::ids::{RunId, TaskNumber};
 use crate::model::run::{RunPhase, RunState, TaskPhase};
@@ -69,14 +74,51 @@ pub struct AssembleArgs {
 pub fn resume(args: ResumeArgs, ui: &Ui) -> Answer {
     let place = Place::open()?;
     let run = place.find_run(args.run.as_deref(), Default::Unfinished)?;
-    go_on(&place, &run, args.json, ui, |loaded| {
-        match loaded.state.phase {
-        RunPhase::Ended(130) | RunPhase::Running | RunPhase::Stopping => Ok(Vec::new()),
-        RunPhase::Ended(_) => Err(CommandError::failed(format!("{run} has ended")).hint(format!(
-            "`dispatch report {run}` shows how; `dispatch retry {run} TASK` tries a task again"
-        ))),
+    if let Some(exit) = unpause(&place, &run, ui)? {
+        return Ok(exit);
     }
-    })
+    go_on(&place, &run, args.json, ui, may_resume)
+}
+
+/// A run that was only paused goes on in the process that drives it.
+fn unpause(place: &Place, run: &RunId, ui: &Ui) -> Result<Option<Exit>, CommandError> {
+    if !RunLock::is_held(&place.repo, run) || place.load(run)?.state.phase != RunPhase::Paused {
+        return Ok(None);
+    }
+    let answer = ask(&control_socket(&place.repo, run), &Request::Resume);
+    match answer.map_err(|error| CommandError::failed(error_chain(&error)))? {
+        Some(Response::Done) => {
+            ui.status(&format!("{run} goes on"));
+            Ok(Some(Exit::Ok))
+        }
+        _ => Ok(None),
+    }
+}
+
+fn may_resume(loaded: &Loaded) -> Result<Vec<Event>, CommandError> {
+    let run = &loaded.state.run;
+    match loaded.state.phase {
+        RunPhase::Ended(130) | RunPhase::Running | RunPhase::Stopping | RunPhase::Paused => {
+            Ok(Vec::new())
+        }
+        RunPhase::Ended(_) => Err(
+            CommandError::failed(format!("{run} has ended")).hint(format!(
+                "`dispatch report {run}` shows how; `dispatch retry {run} TASK` tries a task again"
+            )),
+        ),
+    }
+}
+
+/// Runs the hidden `dispatch __drive RUN`: takes a run up away from any terminal.
+///
+/// # Errors
+/// As [`resume`].
+pub fn drive(run: &str, ui: &Ui) -> Answer {
+    leave_terminal();
+    let place = Place::open()?;
+    let run = RunId::new(run);
+    let lock = place.lock(&run)?;
+    drive_loaded(&place, &run, lock, false, false, ui, may_resume)
 }
 
 /// Runs `dispatch retry`.
@@ -88,7 +130,6 @@ pub fn retry(args: RetryArgs, ui: &Ui) -> Answer {
     let run = place.find_run(args.name.run.as_deref(), Default::Unfinished)?;
     go_on(&place, &run, args.json, ui, |loaded| {
         let number = find_task(&loaded.state.plan, &args.name.task)?.number;
-        refuse_landed(&loaded.state)?;
         may_retry(&loaded.state, number)?;
         Ok(vec![Event::RetryRequested {
             task: number,
@@ -125,7 +166,6 @@ pub fn skip(args: SkipArgs, ui: &Ui) -> Answer {
     let run = place.find_run(args.name.run.as_deref(), Default::Unfinished)?;
     go_on(&place, &run, args.json, ui, |loaded| {
         let number = find_task(&loaded.state.plan, &args.name.task)?.number;
-        refuse_landed(&loaded.state)?;
         match loaded.state.task(number).phase {
             TaskPhase::Done => Err(CommandError::failed(format!(
                 "{number} is done, so it cannot be skipped"
@@ -154,7 +194,7 @@ pub fn assemble(args: AssembleArgs, ui: &Ui) -> Answer {
     })
 }
 
-/// What has landed is not changed any more.
+/// What has landed is not assembled or reviewed again, unless something new has passed since.
 ///
 /// # Errors
 /// When the run has landed.
@@ -165,7 +205,7 @@ pub fn refuse_landed(state: &RunState) -> Result<(), CommandError> {
     let (target, to) = (&landed.target, landed.to.short());
     let message = format!("{} has landed on {target} already, as {to}", state.run);
     Err(CommandError::failed(message)
-        .hint("what is left goes into a new run: `dispatch run PLAN --only TASKS`"))
+        .hint("a task that did not pass can still be tried again with `dispatch retry`"))
 }
 
 /// Takes the run's lock, replays it, records what a person asked for, and drives it.
@@ -180,23 +220,36 @@ pub fn go_on(
     ask: impl FnOnce(&Loaded) -> Result<Vec<Event>, CommandError>,
 ) -> Answer {
     let lock = place.lock(run)?;
+    drive_loaded(place, run, lock, json, true, ui, ask)
+}
+
+fn drive_loaded(
+    place: &Place,
+    run: &RunId,
+    lock: RunLock,
+    json: bool,
+    foreground: bool,
+    ui: &Ui,
+    ask: impl FnOnce(&Loaded) -> Result<Vec<Event>, CommandError>,
+) -> Answer {
     let loaded = place.load(run)?;
+    free_references(&place.repo, run, &loaded.settings)?;
     let mut asked = ask(&loaded)?;
     asked.insert(0, Event::RunResumed {});
     let journal = Journal::reopen(&place.repo, &loaded.replayed)
         .map_err(|error| CommandError::from(crate::engine::EngineError::from(error)))?;
     let drive = Drive {
         place,
+        lock,
         state: loaded.state,
         journal,
         settings: loaded.settings,
         asked,
         recorded: Vec::new(),
         json,
+        foreground,
     };
-    let answer = drive.run(ui);
-    drop(lock);
-    answer
+    drive.run(ui)
 }
 
 #[cfg(test)]
@@ -247,7 +300,7 @@ mod tests {
         assert_eq!(error.exit, Exit::Failed);
         insta::assert_snapshot!(said(Err(error)), @r"
         checkout-7k3q has landed on main already, as 0000000
-        what is left goes into a new run: `dispatch run PLAN --only TASKS`
+        a task that did not pass can still be tried again with `dispatch retry`
         ");
     }
 }

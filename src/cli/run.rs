@@ -8,7 +8,7 @@ use clap::Args;
 use crate::base::process::Program;
 use crate::base::text::plural;
 use crate::cli::Answer;
-use crate::cli::driving::{Drive, random};
+use crate::cli::driving::{Drive, detach, random};
 use crate::cli::error::{CommandError, Exit};
 use crate::cli::load::{Loaded, load_plan};
 use crate::cli::place::{Place, find_task};
@@ -20,13 +20,17 @@ use crate::engine::start::{self, Prepared, create, worker_name};
 use crate::git::preflight::Remark;
 use crate::model::ids::TaskNumber;
 use crate::model::plan::{Plan, Task};
+use crate::model::suggest;
 use crate::model::words::comma_list;
 use crate::plan::diagnostic::render_diagnostics;
 use crate::plan::{Format, render};
 use crate::schedule::priority;
 use crate::ui::Ui;
 
-const EXAMPLES: &str = "\
+const AFTER_HELP: &str = "\
+The plan is shown, and nothing starts before you say yes. At the end the results are assembled on a
+branch of the run. Your branches, checkout and index stay as they are until `dispatch land`.
+
 Examples:
   dispatch run plan.md --dry-run     show the plan, start nothing
   dispatch run plan.md -j 8          eight tasks at once
@@ -34,11 +38,8 @@ Examples:
   dispatch run - --yes < plan.md     no question, for scripts";
 
 /// Run a plan: every task in a worktree and branch of its own
-///
-/// Shows the plan and asks before anything starts. At the end the results are assembled on a branch
-/// of the run; your branches, checkout and index stay as they are until `dispatch land`.
 #[derive(Args, Debug, Clone, Default)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = AFTER_HELP)]
 pub struct RunArgs {
     /// The plan (.md, .toml, .json); `-` reads Markdown from standard input
     pub plan: PathBuf,
@@ -60,6 +61,12 @@ pub struct RunArgs {
     /// Show the plan and stop
     #[arg(long)]
     pub dry_run: bool,
+    /// Run everything in the background and return at once
+    #[arg(long, conflicts_with = "json")]
+    pub detach: bool,
+    /// Send to the background what may go there (tasks with `strategy: auto`)
+    #[arg(long)]
+    pub keep_terminal_free: bool,
     /// Print one JSON object per event, one a line
     #[arg(long)]
     pub json: bool,
@@ -101,10 +108,7 @@ pub fn run_in(place: &Place, args: RunArgs, ui: &Ui) -> Answer {
     let plan = agree(&args, loaded.plan, &workers, &settings, place, ui)?;
     // The plan may have been edited, so what it needs is looked at again.
     let only = chosen(&plan, &args.only)?;
-    let prepared = Prepared {
-        only,
-        ..start::prepare(&place.repo, &plan, &settings, None)?
-    };
+    let prepared = start::prepare(&place.repo, &plan, &settings, only)?;
     let now = place.clock.now();
     let assemble = !args.no_assemble;
     let started = create(
@@ -119,25 +123,37 @@ pub fn run_in(place: &Place, args: RunArgs, ui: &Ui) -> Answer {
     if !args.json {
         ui.status(&format!("run {}", started.state.run));
     }
+    if args.detach {
+        let run = started.state.run.clone();
+        drop(started.lock);
+        detach(place, &run)?;
+        ui.hint(&format!("`{}` waits for the end", suggest::wait(&run)));
+        return Ok(Exit::Ok);
+    }
     let drive = Drive {
         place,
+        lock: started.lock,
         state: started.state,
         journal: started.journal,
         settings,
         asked: Vec::new(),
         recorded: vec![started.first],
         json: args.json,
+        foreground: true,
     };
-    let answer = drive.run(ui);
-    drop(started.lock);
-    answer
+    drive.run(ui)
 }
 
 fn settings(place: &Place, args: &RunArgs) -> Result<Settings, CommandError> {
     let overrides = Overrides::default()
         .with("--base", "run.base", args.base.as_ref())
         .with("--into", "run.target", args.into.as_ref())
-        .with("--max-parallel", "run.max_parallel", args.max_parallel);
+        .with("--max-parallel", "run.max_parallel", args.max_parallel)
+        .with(
+            "--keep-terminal-free",
+            "run.keep_terminal_free",
+            args.keep_terminal_free.then_some(true),
+        );
     Ok(config::load(
         &place.repo.top,
         args.config.as_deref(),

@@ -6,7 +6,7 @@
 use crate::base::text::plural;
 use crate::config::Settings;
 use crate::config::builtin;
-use crate::model::plan::{Isolation, Plan, Strategy, Task};
+use crate::model::plan::{Isolation, Plan, Task};
 
 /// Settings without effect (README, "Limits").
 pub const SETTINGS: &[&str] = &[
@@ -14,10 +14,6 @@ pub const SETTINGS: &[&str] = &[
     "workers.NAME.concurrency",
     "workers.NAME.fallback",
     "workers.NAME.retry_in_place",
-    "worktree.copy",
-    "worktree.link",
-    "worktree.setup",
-    "worktree.teardown",
     "retry.conflict",
     "conflicts.on_new",
     "conflicts.scope",
@@ -46,9 +42,6 @@ pub fn remarks(plan: &Plan, settings: &Settings) -> Vec<String> {
             remarks.push(format!("this version does not act on {what} ({tasks})"));
         }
     };
-    tasks("`strategy`: every task runs in the foreground", |task| {
-        matches!(task.fields.strategy, Some(Strategy::Task | Strategy::Auto))
-    });
     tasks("`isolation: clone`: every task has a worktree", |task| {
         task.fields.isolation == Some(Isolation::Clone)
     });
@@ -63,17 +56,13 @@ fn changed(settings: &Settings) -> Vec<&'static str> {
         let mut workers = settings.workers.values();
         workers.any(|worker| is_set(worker) && known.get(&worker.name) != Some(worker))
     };
-    let (tree, retry) = (&settings.worktree, &settings.retry);
+    let retry = &settings.retry;
     let (conflicts, resolve) = (&settings.conflicts, &settings.resolve);
     let is_changed = |name: &str| match name {
         "run.max_cost" => settings.run.max_cost != usual.run.max_cost,
         "workers.NAME.concurrency" => worker(|worker| worker.concurrency.is_some()),
         "workers.NAME.fallback" => worker(|worker| !worker.fallback.is_empty()),
         "workers.NAME.retry_in_place" => worker(|worker| worker.retry_in_place),
-        "worktree.copy" => tree.copy != usual.worktree.copy,
-        "worktree.link" => tree.link != usual.worktree.link,
-        "worktree.setup" => tree.setup != usual.worktree.setup,
-        "worktree.teardown" => tree.teardown != usual.worktree.teardown,
         "retry.conflict" => retry.conflict != usual.retry.conflict,
         "conflicts.on_new" => conflicts.on_new != usual.conflicts.on_new,
         "conflicts.scope" => conflicts.scope != usual.conflicts.scope,
@@ -112,13 +101,10 @@ mod tests {
     fn a_run_says_what_it_will_not_do() {
         assert_eq!(said(RunFixture::new("a"), "[run]\nmax_parallel = 5\n"), "");
         let plan = RunFixture::new("a · b · c")
-            .with_task(1, |task| task.fields.strategy = Some(Strategy::Agent))
-            .with_task(2, |task| task.fields.strategy = Some(Strategy::Task))
             .with_task(3, |task| task.fields.isolation = Some(Isolation::Clone));
-        let file = "[worktree]\nsetup = \"npm ci\"\n[workers.claude]\nconcurrency = 2\n";
+        let file = "[notify]\ncommand = [\"say\"]\n[workers.claude]\nconcurrency = 2\n";
         insta::assert_snapshot!(said(plan, file), @r"
-        this version does not act on the settings workers.NAME.concurrency, worktree.setup
-        this version does not act on `strategy`: every task runs in the foreground (1 task)
+        this version does not act on the settings workers.NAME.concurrency, notify.command
         this version does not act on `isolation: clone`: every task has a worktree (1 task)
         ");
     }
@@ -127,7 +113,6 @@ mod tests {
     fn every_setting_without_effect_is_noticed_when_it_is_changed() {
         let file = r#"
             run.max_cost = 5.0
-            worktree = { copy = ["a"], link = ["b"], setup = ["c"], teardown = ["d"] }
             retry.conflict = 7
             conflicts = { on_new = "pause", scope = "fail" }
             assemble.flaky_reruns = 4

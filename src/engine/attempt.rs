@@ -13,8 +13,10 @@ use crate::agent::environment::{OwnVars, worker_environment};
 use crate::agent::result::load_result;
 use crate::base::files;
 use crate::base::text::one_line;
+use crate::control::{Reply, Request};
 use crate::engine::EngineError;
 use crate::engine::base::{StartingPoint, starting_point};
+use crate::engine::checks;
 use crate::engine::context::Context;
 use crate::engine::furnish::furnish;
 use crate::engine::leash::Leash;
@@ -54,6 +56,8 @@ pub enum Message {
     Assembled(Result<(), EngineError>),
     /// The conflicts among the candidates were looked for.
     Detected,
+    /// A person asks for something through another process.
+    Asked(Request, Reply),
 }
 
 /// Where effects report.
@@ -293,7 +297,13 @@ async fn take_up(
         .ok()
         .flatten()
         .and_then(|text| String::from_utf8_lossy(&text).parse().ok());
-    let (Some(base), Some(worktree)) = (base, context.repo.find_worktree(&path)) else {
+    let found = context.repo.find_worktree(&path);
+    let worktree = found.clone().filter(Worktree::is_there);
+    let (Some(base), Some(worktree)) = (base, worktree) else {
+        // Somebody took the worktree away, or it never was: what its worker does is lost work.
+        checks::end_job(context, &worker).await?;
+        // git may forget the entry of a folder that is gone, in its own time.
+        found.iter().for_each(Worktree::unlock);
         return Ok(Came::Nowhere);
     };
     match context.executor.status(&worker)? {

@@ -1,8 +1,8 @@
 //! What every effect of a run needs to know: where things are and what they are called.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use tokio::sync::Semaphore;
 
@@ -34,6 +34,7 @@ pub struct Context {
     pub patterns: Patterns,
     /// How many worktrees may be filled at once: more only makes the disk thrash.
     pub fills: Semaphore,
+    integration: Mutex<()>,
     stopping: AtomicBool,
     slugs: Vec<String>,
 }
@@ -64,8 +65,27 @@ impl Context {
             clock,
             patterns,
             fills,
+            integration: Mutex::new(()),
             stopping,
             slugs,
+        }
+    }
+
+    /// The right to move the integration branch, which both the board and the assembly do; waits
+    /// for it.
+    pub fn hold_integration(&self) -> MutexGuard<'_, ()> {
+        // It guards nothing in memory, so a panic elsewhere leaves nothing half-done.
+        self.integration
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The same, or `None` if it is not free.
+    pub fn try_hold_integration(&self) -> Option<MutexGuard<'_, ()>> {
+        match self.integration.try_lock() {
+            Ok(guard) => Some(guard),
+            Err(TryLockError::Poisoned(error)) => Some(error.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
         }
     }
 

@@ -75,6 +75,9 @@ pub enum EngineError {
     /// A refusal with its own words.
     #[error("{0}")]
     Refused(String),
+    /// A branch of the run that somebody else has checked out or moved.
+    #[error("{0}")]
+    NotOurs(String),
     /// A part of the program ended unexpectedly.
     #[error("a part of dispatch ended unexpectedly: {0}")]
     Broken(String),

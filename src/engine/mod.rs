@@ -4,6 +4,7 @@
 //! journal before it happens and can be checked against the world afterwards, so that taking a run
 //! up again ([`recover`]) is replay plus the same loop.
 
+pub mod ask;
 pub mod assemble;
 pub mod attempt;
 pub mod base;

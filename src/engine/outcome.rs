@@ -80,6 +80,8 @@ struct Case {
     base: Oid,
     end: JobEnd,
     report: WorkerReport,
+    /// Why its report could not be used.
+    unread: Option<String>,
     transcript: Transcript,
 }
 
@@ -106,10 +108,10 @@ pub async fn conclude(
     end: JobEnd,
 ) -> Result<Outcome, EngineError> {
     let folder = context.attempt_folder(spec.task, spec.attempt);
-    let report = load_result(&result_file(&folder))
-        .ok()
-        .flatten()
-        .unwrap_or_default();
+    let (report, unread) = match load_result(&result_file(&folder)) {
+        Ok(report) => (report.unwrap_or_default(), None),
+        Err(error) => (WorkerReport::default(), Some(error_chain(&error))),
+    };
     let transcript = read_output(context, spec, &worktree, &end).await?;
     let context = Arc::clone(context);
     let case = Case {
@@ -119,6 +121,7 @@ pub async fn conclude(
         base,
         end,
         report,
+        unread,
         transcript,
     };
     let ended_well = case.end.exit == Exit::Code(0) || case.outlived_its_result();
@@ -275,7 +278,7 @@ impl Case {
             report,
             checks,
             leftovers: self.end.leftovers.clone(),
-            remarks: [offer.remarks.clone(), self.stream_remarks()].concat(),
+            remarks: self.remarks([offer.remarks.clone(), self.stream_remarks()].concat()),
             millis: self.end.millis,
             kept: None,
             usage: self.transcript.usage,
@@ -418,13 +421,19 @@ impl Case {
             report: self.report_with_last_words(),
             checks,
             leftovers: self.end.leftovers.clone(),
-            remarks,
+            remarks: self.remarks(remarks),
             millis: self.end.millis,
             kept,
             usage: self.transcript.usage,
             cost: self.transcript.cost,
             session: self.transcript.session.clone(),
         })
+    }
+
+    fn remarks(&self, mut remarks: Vec<String>) -> Vec<String> {
+        let unread = self.unread.iter();
+        remarks.extend(unread.map(|why| format!("its result file was not used: {why}")));
+        remarks
     }
 
     /// What the last words of a failure are looked for in: never in the events, which hold what the

@@ -239,7 +239,7 @@ fn known_text(lines: &[String], patterns: &Patterns) -> Option<Finding> {
     let stands = |line: &&String| line.to_lowercase().contains(text);
     Some(Finding {
         class,
-        evidence: format!("the output says {text:?}"),
+        evidence: format!("output with {text:?}"),
         message: lines.iter().rev().find(stands).cloned(),
     })
 }

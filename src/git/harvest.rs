@@ -45,7 +45,7 @@ pub enum HarvestError {
 const INDEX_COPY: &str = "dispatch-index";
 
 /// Stages everything. Batch mode makes the new objects durable with one flush for all of them.
-const ADD: [&str; 12] = [
+const ADD: [&str; 13] = [
     "-c",
     "core.fsync=committed,loose-object",
     "-c",
@@ -55,6 +55,8 @@ const ADD: [&str; 12] = [
     "-c",
     "advice.addEmbeddedRepo=false",
     "add",
+    // A worker may make files where a sparse checkout shows none.
+    "--sparse",
     "--all",
     "--",
     ".",

@@ -7,6 +7,7 @@
 
 pub mod ancestry;
 pub mod attributes;
+pub mod checkout;
 pub mod cli;
 pub mod commit;
 pub mod diff;

@@ -122,6 +122,11 @@ pub enum Event {
         /// The result.
         integration: Integration,
     },
+    /// The integration branch is not dispatch's to move right now; nothing was assembled.
+    AssemblyRefused {
+        /// Why, and what to do about it.
+        why: String,
+    },
     /// A person wants the candidates assembled, whatever was assembled before.
     AssemblyRequested {},
     /// A person asked to stop (Ctrl-C).
@@ -133,6 +138,15 @@ pub enum Event {
         /// Words added to its prompt.
         prompt: Option<String>,
     },
+    /// A person ended a task.
+    TaskCancelled {
+        /// The task.
+        task: TaskNumber,
+    },
+    /// A person wants nothing new to start.
+    Paused {},
+    /// A person wants the run to go on.
+    Unpaused {},
     /// A person gave up a task.
     TaskSkipped {
         /// The task.
@@ -311,6 +325,7 @@ impl Event {
             | Event::RetryDue { task }
             | Event::DependenciesConflict { task, .. }
             | Event::RetryRequested { task, .. }
+            | Event::TaskCancelled { task }
             | Event::TaskSkipped { task, .. }
             | Event::Reviewed { task, .. } => Some(*task),
             _ => None,

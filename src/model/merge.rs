@@ -18,6 +18,11 @@ pub struct MergeResult {
 }
 
 impl MergeResult {
+    /// Whether the tree may be committed: git calls it clean, and no file of it holds markers.
+    pub fn is_sound(&self) -> bool {
+        self.clean && self.hidden_conflicts().next().is_none()
+    }
+
     /// The paths at which git calls a merge clean though it wrote conflict markers into the file.
     /// It happens when a rename has a content conflict and also collides with another path, seen in
     /// criss-cross histories; `git merge` then commits the markers.

@@ -1,6 +1,8 @@
 //! The state of a run, folded from events: [`RunState::apply`] is the only way it changes. What can
 //! be read off it is in [`crate::model::status`].
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
 use crate::model::change::RepoPath;
@@ -40,6 +42,8 @@ pub struct RunState {
     pub conflicts: Vec<TaskConflict>,
     /// The assembled branch, once there is one.
     pub integration: Option<Integration>,
+    /// Why the last try to assemble moved nothing, and what to do about it.
+    pub refused: Option<String>,
     /// Where it landed, once it did.
     pub landed: Option<Landing>,
 }
@@ -51,6 +55,8 @@ pub enum RunPhase {
     Running,
     /// A person asked to stop: nothing starts, what runs is asked to end.
     Stopping,
+    /// A person asked to start nothing new; what runs goes on.
+    Paused,
     /// Over, with this exit code.
     Ended(u8),
 }
@@ -70,6 +76,8 @@ pub struct TaskState {
     pub extra_prompt: Option<String>,
     /// Whether a person left its change out of the assembly.
     pub rejected: bool,
+    /// Whether a person ended it; an attempt that is alive is on its way out.
+    pub cancelled: bool,
 }
 
 /// What a task waits for or how it ended.
@@ -160,6 +168,7 @@ impl RunState {
             phase: RunPhase::Running,
             conflicts: Vec::new(),
             integration: None,
+            refused: None,
             landed: None,
         })
     }
@@ -169,8 +178,15 @@ impl RunState {
         self.seq = recorded.seq;
         self.updated = recorded.time;
         match &recorded.event {
-            Event::RunStarted { .. } | Event::AssemblyStarting { .. } => {}
-            Event::RunResumed {} => self.phase = RunPhase::Running,
+            Event::RunStarted { .. } => {}
+            Event::Paused {} => self.phase = RunPhase::Paused,
+            Event::Unpaused {} => self.phase = RunPhase::Running,
+            Event::RunResumed {} => {
+                self.phase = RunPhase::Running;
+                self.refused = None;
+            }
+            Event::AssemblyStarting { .. } => self.refused = None,
+            Event::AssemblyRefused { why } => self.refused = Some(why.clone()),
             Event::StopRequested {} => self.phase = RunPhase::Stopping,
             Event::RunEnded { exit } => self.phase = RunPhase::Ended(*exit),
             Event::AssemblyRequested {} => {
@@ -178,7 +194,7 @@ impl RunState {
                 self.assemble = true;
             }
             Event::ConflictsFound { conflicts } => self.conflicts.clone_from(conflicts),
-            Event::Assembled { integration } => self.integration = Some(integration.clone()),
+            Event::Assembled { integration } => self.assembled(integration),
             Event::Landed { landing } => self.landed = Some(landing.clone()),
             Event::LandingStarting { .. } | Event::Cleaned { .. } => {}
             Event::TaskSkipped { task, cascade } => self.skip(*task, *cascade),
@@ -242,8 +258,22 @@ impl RunState {
                 };
             }
             Event::Reviewed { accepted, .. } => task.rejected = !accepted,
+            Event::TaskCancelled { .. } => task.cancel(),
             _ => {}
         }
+    }
+
+    /// A landing is one of what was assembled then: other candidates have not landed.
+    fn assembled(&mut self, integration: &Integration) {
+        let merged = |integration: &Integration| -> BTreeSet<(TaskNumber, Oid)> {
+            let merged = integration.merged.iter();
+            merged.map(|step| (step.task, step.candidate)).collect()
+        };
+        let before = self.integration.as_ref().map(merged);
+        if before != Some(merged(integration)) {
+            self.landed = None;
+        }
+        self.integration = Some(integration.clone());
     }
 
     /// A retry makes the task and everything that was given up because of it start again, and what
@@ -259,6 +289,7 @@ impl RunState {
         let task = &mut self.tasks[number.index()];
         task.phase = TaskPhase::Queued;
         task.retries_from = task.attempts.len();
+        task.cancelled = false;
         task.note = None;
         if prompt.is_some() {
             task.extra_prompt = prompt;
@@ -314,6 +345,7 @@ impl TaskState {
             retries_from: 0,
             extra_prompt: None,
             rejected: false,
+            cancelled: false,
         }
     }
 
@@ -321,6 +353,7 @@ impl TaskState {
         self.phase = match &outcome.end {
             End::Passed { .. } => TaskPhase::Done,
             End::Failed(_) => TaskPhase::Failed,
+            End::Interrupted {} if self.cancelled => TaskPhase::Cancelled,
             End::Interrupted {} => TaskPhase::Queued,
         };
         let said = match &outcome.end {
@@ -337,6 +370,17 @@ impl TaskState {
             attempt.ended = Some(time);
             attempt.jitter = jitter;
             attempt.outcome = Some(outcome.clone());
+        }
+    }
+
+    fn cancel(&mut self) {
+        self.cancelled = true;
+        let over = matches!(
+            self.phase,
+            TaskPhase::Done | TaskPhase::Failed | TaskPhase::Running
+        );
+        if !over {
+            self.phase = TaskPhase::Cancelled;
         }
     }
 

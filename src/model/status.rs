@@ -101,6 +101,7 @@ impl RunState {
         }
         match &self.integration {
             Some(integration) if integration.needs_person() => 4,
+            _ if self.refused.is_some() => 4,
             _ => 0,
         }
     }

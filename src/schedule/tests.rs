@@ -139,6 +139,9 @@ impl Game {
             "cut" => vec![self.ended(task(), End::Interrupted {})],
             "due" => vec![Event::RetryDue { task: task() }],
             "stop" => vec![Event::StopRequested {}],
+            "pause" => vec![Event::Paused {}],
+            "go" => vec![Event::Unpaused {}],
+            "cancel" => vec![Event::TaskCancelled { task: task() }],
             "resume" => vec![Event::RunResumed {}],
             "retry" => vec![
                 Event::RunResumed {},
@@ -414,6 +417,37 @@ fn nothing_starts_once_a_person_has_asked_to_stop() {
         stop         |
         pass a       |
         cut b        | end 130
+        "
+    );
+}
+
+#[test]
+fn a_paused_run_starts_nothing_and_does_not_end() {
+    insta::assert_snapshot!(
+        play("a · b <- a", "open · pause · pass a · go · pass b · assembled"),
+        @r"
+        open         | start a
+        pause        |
+        pass a       |
+        go           | start b
+        pass b       | assemble
+        assembled    | end 0
+        "
+    );
+}
+
+#[test]
+fn a_cancelled_task_is_over_once_its_attempt_is_and_can_be_retried() {
+    insta::assert_snapshot!(
+        play("a · b <- a · c", "open · cancel a · cut a · pass c · assembled · retry a · pass a"),
+        @r"
+        open         | start a | start c
+        cancel a     |
+        cut a        |
+        pass c       | assemble
+        assembled    | end 3
+        retry a      | start a
+        pass a       | start b
         "
     );
 }

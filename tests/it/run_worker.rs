@@ -373,3 +373,72 @@ fn a_timeout_ends_the_worker_and_what_it_started() {
         "1"
     );
 }
+
+#[test]
+fn a_report_that_cannot_be_read_is_remarked_on() {
+    let scene = one("echo 1 > one.txt; echo '{\"summary\": ' > \"$DISPATCH_RESULT_FILE\"\n");
+    assert!(status(&scene).starts_with("DONE"));
+    let said = scene.dispatch(&["show", "1"]).expect(0).out;
+    assert!(
+        said.contains("its result file was not used: the report is no JSON"),
+        "{said}"
+    );
+    assert!(
+        scene.board().contains("its result file was not used"),
+        "{}",
+        scene.board()
+    );
+}
+
+#[test]
+fn a_branch_that_was_moved_off_its_base_fails_and_is_kept() {
+    let scene = one("echo 1 > one.txt; git add .; git commit -qm One\n\
+         git reset -q --hard $(git commit-tree -m Fresh $(git write-tree))\n");
+    assert!(status(&scene).starts_with("FAILED: the work does not contain the commit"));
+    assert_eq!(scene.git(&["log", "--format=%s", &kept(&scene)]), "Fresh");
+}
+
+#[test]
+fn a_branch_that_was_renamed_or_deleted_comes_back() {
+    let scene = one("echo 1 > one.txt; git add .; git commit -qm One; git branch -m mine\n");
+    assert_eq!(status(&scene), "DONE: One");
+    assert_eq!(scene.rev("mine"), scene.rev(&scene.branch("a")));
+    let scene = one(
+        "b=$(git symbolic-ref HEAD); git checkout -q --detach; git update-ref -d $b; echo 1 > one.txt\n",
+    );
+    assert!(status(&scene).starts_with("DONE"), "{}", status(&scene));
+    assert_eq!(show(&scene, "one.txt"), "1");
+}
+
+#[test]
+fn locks_that_a_killed_git_left_are_no_hindrance() {
+    let scene =
+        one("echo 1 > one.txt; d=$(git rev-parse --git-dir); touch $d/index.lock $d/HEAD.lock\n");
+    assert!(status(&scene).starts_with("DONE"), "{}", status(&scene));
+    assert_eq!(show(&scene, "one.txt"), "1");
+}
+
+#[test]
+fn an_index_that_is_gone_or_broken_loses_nothing() {
+    let scene = one("echo 1 > one.txt; rm $(git rev-parse --git-dir)/index\n");
+    assert!(status(&scene).starts_with("DONE"), "{}", status(&scene));
+    let changed = scene.git(&["diff", "--name-only", "main", &scene.branch("a")]);
+    assert_eq!(changed, "one.txt");
+    let scene = one("echo 1 > one.txt; echo garbage > $(git rev-parse --git-dir)/index\n");
+    let said = status(&scene);
+    assert!(said.starts_with("FAILED: `git add "), "{said}");
+    assert!(scene.worktree("a").join("one.txt").exists());
+}
+
+#[test]
+fn a_worktree_that_was_removed_fails_the_attempt() {
+    for script in [
+        "rm -rf \"$PWD\"\n",
+        "git worktree remove --force --force \"$PWD\"\n",
+    ] {
+        let scene = one(script);
+        assert!(status(&scene).starts_with("FAILED"), "{}", status(&scene));
+        scene.dispatch(&["clean"]).expect(0);
+        assert_eq!(scene.git(&["worktree", "list"]).lines().count(), 1);
+    }
+}
