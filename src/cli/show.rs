@@ -15,7 +15,6 @@ use crate::cli::status::pretty;
 use crate::model::event::{End, Outcome};
 use crate::model::plan::Task;
 use crate::model::run::{Attempt, RunState};
-use crate::model::usage::Cost;
 use crate::ui::Ui;
 
 /// Show all about one task: prompt, attempts, commits, checks, timing
@@ -167,7 +166,7 @@ fn describe(outcome: &Outcome) -> Vec<(&'static str, String)> {
     if let Some(usage) = outcome.usage {
         lines.push(("used", usage.to_string()));
     }
-    if outcome.usage.is_some() || outcome.cost != Cost::Unknown {
+    if outcome.usage.is_some() || !outcome.cost.is_unknown() {
         lines.push(("cost", outcome.cost.to_string()));
     }
     lines.push(("session", outcome.session.clone().unwrap_or_default()));

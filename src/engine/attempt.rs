@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::agent::command::{Vars, command_line};
-use crate::agent::dialect::Reading;
 use crate::agent::environment::{OwnVars, worker_environment};
 use crate::agent::result::load_result;
 use crate::base::files;
@@ -22,13 +21,13 @@ use crate::engine::context::Context;
 use crate::engine::furnish::furnish;
 use crate::engine::leash::Leash;
 use crate::engine::outcome;
+use crate::engine::output::Steps;
 use crate::engine::worktree;
-use crate::exec::log::Follower;
-use crate::exec::{Job, JobEnd, JobStatus, Running, StopSignal, Stopper, kill_orphans};
+use crate::exec::{Job, JobEnd, JobStatus, Running, kill_orphans};
 use crate::git::worktree::Worktree;
 use crate::model::event::{Event, Outcome};
 use crate::model::ids::{AttemptNumber, Oid, TaskNumber};
-use crate::model::worker::{Dialect, Worker};
+use crate::model::worker::Worker;
 
 /// How long a worker has after SIGTERM.
 const GRACE: Duration = Duration::from_secs(10);
@@ -38,9 +37,6 @@ const PROMPT_FILE: &str = "prompt.md";
 
 /// How often a worker's result file is looked at while it runs.
 const NOTE_INTERVAL: Duration = Duration::from_millis(500);
-
-/// What an agent does changes by the second; this often it is worth a note in the journal.
-const STEP_INTERVAL: Duration = Duration::from_secs(5);
 
 /// What an effect reports to the loop.
 #[derive(Debug)]
@@ -367,7 +363,7 @@ async fn watch(
         tokio::select! {
             status = &mut waiting => break status?,
             _ = interval.tick() => {
-                let step = steps.as_mut().and_then(Steps::next);
+                let step = steps.as_mut().and_then(Steps::look);
                 // What the worker writes about its progress says more than what it does right now.
                 let step = step.filter(|_| notes.last.is_none());
                 if let Some(note) = notes.next().or(step) {
@@ -422,63 +418,6 @@ impl Notes {
         }
         self.last = Some(note.clone());
         Some(note)
-    }
-}
-
-/// What the output of an agent says while it comes.
-struct Steps {
-    follower: Follower,
-    reading: Reading,
-    last: Option<(Instant, String)>,
-    /// Since when nothing more has come after its last word.
-    over: Option<Instant>,
-    grace: Duration,
-    stopper: Stopper,
-}
-
-impl Steps {
-    /// `None` for a worker whose output says nothing.
-    fn new(
-        context: &Context,
-        spec: &AttemptSpec,
-        worktree: &Worktree,
-        stopper: Stopper,
-    ) -> Option<Steps> {
-        let folder = worktree::worker_folder(context, spec.task, spec.attempt);
-        (spec.worker.dialect != Dialect::Text).then(|| Steps {
-            follower: Follower::new(&folder),
-            reading: outcome::reading(spec, worktree),
-            last: None,
-            over: None,
-            grace: context.settings.run.result_grace,
-            stopper,
-        })
-    }
-
-    /// Reads what is new; gives what the agent does if that is worth saying.
-    fn next(&mut self) -> Option<String> {
-        // What cannot be read now is read when the attempt is over.
-        let new = self.follower.read().unwrap_or_default();
-        self.reading.feed(&new);
-        self.end_if_done(!new.is_empty());
-        let step = self.reading.current_step()?;
-        let is_new = self
-            .last
-            .as_ref()
-            .is_none_or(|(at, last)| at.elapsed() >= STEP_INTERVAL && last != step);
-        let step = is_new.then(|| step.to_owned())?;
-        self.last = Some((Instant::now(), step.clone()));
-        Some(step)
-    }
-
-    /// A worker that has said its last word and hangs is ended; its word counts all the same.
-    fn end_if_done(&mut self, has_new: bool) {
-        if has_new || !self.reading.is_over() {
-            self.over = self.reading.is_over().then(Instant::now);
-        }
-        if self.over.is_some_and(|since| since.elapsed() >= self.grace) {
-            self.stopper.stop(StopSignal::Terminate);
-        }
     }
 }
 

@@ -20,6 +20,7 @@ pub mod land;
 pub mod leash;
 pub mod matches;
 pub mod outcome;
+pub mod output;
 pub mod publish;
 pub mod recover;
 pub mod shutdown;

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 
-use crate::agent::dialect::Reading;
 use crate::agent::result::load_result;
 use crate::base::text::{clip, error_chain, one_line};
 use crate::engine::EngineError;
@@ -12,6 +11,7 @@ use crate::engine::attempt::{AttemptSpec, blocking, environment, result_file, ti
 use crate::engine::checks::CheckRun;
 use crate::engine::context::Context;
 use crate::engine::furnish::links_in;
+use crate::engine::output::read_output;
 use crate::engine::worktree::{keep, keep_remains, worker_folder};
 use crate::exec::{self, Exit, JobEnd};
 use crate::failure::classify::{self, Evidence, Fact};
@@ -27,7 +27,6 @@ use crate::model::integration::{CheckOutcome, CheckResult};
 use crate::model::plan::Produces;
 use crate::model::transcript::Transcript;
 use crate::model::usage::Cost;
-use crate::model::worker::Dialect;
 
 /// How much of a worker's output is looked at for the cause of a failure.
 const TAIL_BYTES: u64 = 16 * 1024;
@@ -137,32 +136,6 @@ pub async fn conclude(
         Ok(offer) => case.check(offer).await,
         Err(fact) => case.fail(vec![fact], Vec::new()).await,
     }
-}
-
-/// What is kept of the output, read in the worker's language.
-async fn read_output(
-    context: &Arc<Context>,
-    spec: &AttemptSpec,
-    worktree: &Worktree,
-    end: &JobEnd,
-) -> Result<Transcript, EngineError> {
-    let folder = worker_folder(context, spec.task, spec.attempt);
-    let mut reading = reading(spec, worktree);
-    let is_whole = end.dropped_bytes == 0;
-    blocking(move || {
-        // An attempt whose log is gone has said nothing, which its language judges.
-        reading.feed(&exec::log::read(&folder).unwrap_or_default());
-        if !is_whole {
-            reading.mark_gap();
-        }
-        Ok(reading.finish())
-    })
-    .await
-}
-
-/// A reading of the output of an attempt.
-pub fn reading(spec: &AttemptSpec, worktree: &Worktree) -> Reading {
-    Reading::new(spec.worker.dialect, &worktree.path.to_string_lossy())
 }
 
 impl Case {
@@ -396,7 +369,7 @@ impl Case {
         }
         let printed = || {
             let text = self.output(INFO_BYTES);
-            let is_text = self.spec.worker.dialect == Dialect::Text;
+            let is_text = !self.transcript.has_terminal_event();
             (is_text && !text.trim().is_empty()).then_some(text)
         };
         report.summary.clone().or_else(printed)

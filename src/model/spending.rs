@@ -28,7 +28,7 @@ impl Spending {
             .into_iter()
             .filter(|attempt| attempt.worker != SHELL);
         let outcomes: Vec<_> = agents.filter_map(|a| a.outcome.as_ref()).collect();
-        let is_known = |cost: &Cost| *cost != Cost::Unknown;
+        let is_known = |cost: &Cost| !cost.is_unknown();
         let costs = || outcomes.iter().map(|outcome| outcome.cost);
         let usage = outcomes.iter().filter_map(|outcome| outcome.usage);
         let spending = Spending {
@@ -57,7 +57,7 @@ impl Bill {
             let attempts = &state.task(*number).attempts;
             let agents = attempts.iter().filter(|attempt| attempt.worker != SHELL);
             let mut outcomes = agents.filter_map(|attempt| attempt.outcome.as_ref());
-            outcomes.any(|outcome| outcome.cost == Cost::Unknown)
+            outcomes.any(|outcome| outcome.cost.is_unknown())
         };
         let numbers = state.plan.tasks().iter().map(|task| task.number);
         Some(Bill {
@@ -79,7 +79,7 @@ impl fmt::Display for Bill {
         if let Some(usage) = self.spending.usage {
             write!(f, " ({usage})")?;
         }
-        if self.spending.known != Cost::Unknown && !self.unknown.is_empty() {
+        if !self.spending.known.is_unknown() && !self.unknown.is_empty() {
             write!(f, "; unknown for {}", comma_list(&self.unknown))?;
         }
         Ok(())

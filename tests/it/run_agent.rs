@@ -141,10 +141,10 @@ fn what_an_agent_says_decides_whatever_its_exit_code() {
             .lines()
             .find(|line| line.contains(word))
             .unwrap()
-            .to_owned()
+            .replace(&scene.run_name(), "<run>")
     };
     insta::assert_snapshot!(of_report("Cost"), @"- Cost: $0.2871 (11,600 tokens in (3,980 from a cache), 615 tokens out); unknown for #12, #13, #14, #15, #16, #17, #18, #19, #20, #21, #22, #24, #26");
-    insta::assert_snapshot!(of_report("limit is reset"), @"- **Suggested resolution:** Wait until the limit is reset, at 2026-11-22 11:00 UTC, then `dispatch retry plan-yhwp 9`");
+    insta::assert_snapshot!(of_report("limit is reset"), @"- **Suggested resolution:** Wait until the limit is reset, at 2026-11-22 11:00 UTC, then `dispatch retry <run> 9`");
 }
 
 #[test]

@@ -2,18 +2,27 @@
 //!
 //! It ends with 0 whatever happened, so the only sign of a failed request is a line that begins
 //! with the name of an error, with no answer after it. An answer is followed by a line such as
-//! `Tokens: 2.4k sent, 159 received. Cost: $0.01 message, $0.02 session.`
+//! `Tokens: 2.4k sent, 159 received. Cost: $0.01 message, $0.02 session.` Its prose has no marks, so
+//! its last words are the edits that it names.
 
-use super::Language;
+use std::collections::BTreeSet;
+
 use super::seen::{Seen, bounded};
+use super::{Language, result};
 use crate::model::transcript::StreamError;
 use crate::model::usage::{Cost, Usage};
+
+const EDIT: &str = "Applied edit to ";
+
+/// How many edited files are named.
+const MOST_EDITS: usize = 100;
 
 #[derive(Default)]
 pub(super) struct Aider {
     /// Of all answers; none once an answer came without a price.
     session: Option<f64>,
     has_answer: bool,
+    edited: BTreeSet<String>,
 }
 
 impl Language for Aider {
@@ -31,11 +40,22 @@ impl Language for Aider {
             }
         } else if let Some(tokens) = line.strip_prefix("Tokens: ") {
             self.answered(tokens, seen);
-        } else if line.starts_with("Applied edit to ") {
+        } else if let Some(path) = line.strip_prefix(EDIT) {
             seen.transcript.events += 1;
             seen.step(line);
+            if self.edited.len() < MOST_EDITS {
+                self.edited.insert(bounded(path));
+            }
         }
         seen.stray(line);
+    }
+
+    fn finish(&mut self, seen: &mut Seen) {
+        let paths: Vec<&str> = self.edited.iter().map(String::as_str).collect();
+        if !paths.is_empty() {
+            let words = format!("{EDIT}{}", paths.join(", "));
+            seen.transcript.result = result(seen.transcript.error.is_some(), &words);
+        }
     }
 }
 

@@ -236,7 +236,7 @@ fn opencode() {
 fn aider() {
     insta::assert_snapshot!(table(&["aider-work", "aider-auth"]), @r#"
     aider-work: success; 6,600 tokens in (1,200 from a cache), 200 tokens out; cost $0.0300
-      says ""
+      says "Applied edit to src/a.ts"
     aider-auth: no success; unknown; cost unknown
       says ""
       error [] [AuthenticationError] [] litellm.AuthenticationError: AuthenticationError: OpenAIException - Incorrect API key provided: dummy.
@@ -315,8 +315,10 @@ fn an_output_that_breaks_off_anywhere_is_no_success() {
     ] {
         let whole = load(name);
         // The line end is no part of the last event.
-        for length in 0..whole.len() - 1 {
-            let said = read(dialect(name), &whole[..length]);
+        for length in (0..whole.len() - 1).rev().step_by(whole.len() / 100) {
+            let mut reading = Reading::new(dialect(name), FOLDER);
+            reading.feed(&whole[..length]);
+            let said = reading.finish();
             assert!(said.is_cut(), "{name} cut at {length}: {said:?}");
         }
         assert!(
