@@ -1,13 +1,14 @@
 //! What every effect of a run needs to know: where things are and what they are called.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::Semaphore;
 
 use crate::base::clock::Clock;
 use crate::config::Settings;
+use crate::engine::detect::Detector;
 use crate::exec::Executor;
 use crate::git::Repo;
 use crate::model::ids::{AttemptNumber, Oid, RunId, TaskNumber};
@@ -31,6 +32,8 @@ pub struct Context {
     pub clock: Clock,
     /// How many worktrees may be filled at once: more only makes the disk thrash.
     pub fills: Semaphore,
+    /// What is known about conflicts among the candidates; none until they are first looked for.
+    pub detector: Mutex<Option<Detector>>,
     stopping: AtomicBool,
     slugs: Vec<String>,
 }
@@ -59,6 +62,7 @@ impl Context {
             executor,
             clock,
             fills,
+            detector: Mutex::default(),
             stopping,
             slugs,
         }

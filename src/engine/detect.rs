@@ -4,7 +4,7 @@
 //! [`crate::conflict::prune`] only says which pairs need not be asked about.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::rc::Rc;
+use std::sync::Arc;
 
 use globset::{Glob, GlobSet, GlobSetBuilder};
 
@@ -102,13 +102,13 @@ pub struct Detector {
     /// The base of a run: below all branches, and the source of attributes for every pair.
     run_base: Option<Oid>,
     above: HashMap<(Option<Oid>, Oid), Above>,
-    sides: HashMap<(Oid, Oid), Rc<Side>>,
+    sides: HashMap<(Oid, Oid), Arc<Side>>,
     verdicts: HashMap<Key, Known>,
 }
 
 /// What a branch has above the base; `None` if it does not stand on it, or if its history cannot be
 /// walked, so that nothing is concluded from it.
-type Above = Option<Rc<Vec<Lineage>>>;
+type Above = Option<Arc<Vec<Lineage>>>;
 
 /// What a branch does to a base tree.
 #[derive(Debug, Default)]
@@ -287,7 +287,7 @@ impl Detector {
             let on_base = base.is_none_or(|base| {
                 tip == base || commits.iter().any(|(_, parents)| parents.contains(&base))
             });
-            on_base.then(|| Rc::new(commits))
+            on_base.then(|| Arc::new(commits))
         });
         known.clone()
     }
@@ -299,7 +299,7 @@ impl Detector {
         let mut pairs = Vec::new();
         for (base, branches) in scene.bases.singles() {
             let base_tree = scene.store.tree_of(base)?;
-            let sides: Vec<Rc<Side>> = branches
+            let sides: Vec<Arc<Side>> = branches
                 .iter()
                 .map(|branch| self.side(scene, base_tree, scene.trees[*branch]))
                 .collect::<Result<_, _>>()?;
@@ -364,15 +364,15 @@ impl Detector {
         })
     }
 
-    fn side(&mut self, scene: &Scene, base: Oid, tree: Oid) -> Result<Rc<Side>, DetectError> {
+    fn side(&mut self, scene: &Scene, base: Oid, tree: Oid) -> Result<Arc<Side>, DetectError> {
         if let Some(side) = self.sides.get(&(base, tree)) {
-            return Ok(Rc::clone(side));
+            return Ok(Arc::clone(side));
         }
         let changes = scene.store.changes(base, tree)?;
         let removed = scene.store.removed_directories(tree, &changes)?;
         let footprint = Footprint::new(&changes, removed);
-        let side = Rc::new(Side { changes, footprint });
-        self.sides.insert((base, tree), Rc::clone(&side));
+        let side = Arc::new(Side { changes, footprint });
+        self.sides.insert((base, tree), Arc::clone(&side));
         Ok(side)
     }
 
@@ -483,7 +483,7 @@ impl Detector {
             Some(base) if needs_renames(result) => {
                 renames.between(engine, base, scene.trees[branch])
             }
-            _ => Ok(Rc::default()),
+            _ => Ok(Arc::default()),
         };
         let (ours, theirs) = (of_side(pair.a)?, of_side(pair.b)?);
         let classified = classify(&Evidence {
@@ -572,7 +572,7 @@ fn mark_clean_by_attribute(classified: &mut Classified, paths: &[RepoPath]) {
 /// The renames of each branch, asked for once.
 #[derive(Default)]
 struct Renames {
-    found: HashMap<(Oid, Oid), Rc<Vec<Rename>>>,
+    found: HashMap<(Oid, Oid), Arc<Vec<Rename>>>,
 }
 
 impl Renames {
@@ -581,12 +581,12 @@ impl Renames {
         engine: &MergeEngine,
         base: Oid,
         tree: Oid,
-    ) -> Result<Rc<Vec<Rename>>, DetectError> {
+    ) -> Result<Arc<Vec<Rename>>, DetectError> {
         if let Some(found) = self.found.get(&(base, tree)) {
-            return Ok(Rc::clone(found));
+            return Ok(Arc::clone(found));
         }
-        let found = Rc::new(engine.renames(base, tree)?);
-        self.found.insert((base, tree), Rc::clone(&found));
+        let found = Arc::new(engine.renames(base, tree)?);
+        self.found.insert((base, tree), Arc::clone(&found));
         Ok(found)
     }
 }
