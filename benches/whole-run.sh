@@ -104,7 +104,7 @@ by_shell() {
     for task in $(seq "$tasks"); do
         git merge -q --no-ff --no-verify -m "Merge task $task" task-"$task"
     done
-    for task in $(seq "$tasks"); do git worktree remove ../worktrees/task-"$task"; done
+    seq -f '../worktrees/task-%g' "$tasks" | xargs -n 1 -P "$jobs" git worktree remove
     seq -f 'task-%g' "$tasks" | xargs git branch -q -D
 }
 

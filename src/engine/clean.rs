@@ -133,14 +133,7 @@ fn hindrance(
         // Checks leave build output there; its commit is on the integration branch.
         return Ok(None);
     }
-    let status = [
-        "status",
-        "--porcelain",
-        "--untracked-files=normal",
-        "--ignore-submodules=none",
-    ];
-    let changes = worktree.git().run(&status)?;
-    if !changes.is_empty() {
+    if store.has_changes(worktree)? {
         return Ok(Some("has uncommitted changes".to_owned()));
     }
     let head = match worktree.head() {

@@ -156,3 +156,140 @@ impl<'a> MergedTree<'a> {
         Ok(Some(tree))
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::git::commit::{By, NewCommit};
+    use crate::git::{Git, Repo};
+    use crate::model::change::{Entry, RepoPath};
+
+    const NAMES: [&str; 10] = [
+        "a", "b", "c", "d/x", "d/y", "d/e/z", "f/one", "f/two", "d/new", "f/new",
+    ];
+
+    struct Scene {
+        _folder: tempfile::TempDir,
+        repo: Repo,
+        store: Store,
+        base: Oid,
+    }
+
+    impl Scene {
+        fn new() -> Scene {
+            let folder = tempfile::tempdir().unwrap();
+            let top = folder.path().to_owned();
+            Git::at(&top).run(&["init", "--quiet"]).unwrap();
+            let repo = Repo {
+                common: top.join(".git"),
+                git_dir: top.join(".git"),
+                top,
+                version: (2, 39),
+            };
+            let store = Store::open(&repo).unwrap();
+            let files: Vec<_> = NAMES[..8]
+                .iter()
+                .map(|name| (*name, format!("text of {name}\n").repeat(9)))
+                .collect();
+            let empty = store.empty_tree().unwrap();
+            let base = commit(&store, empty, &files, &[]);
+            Scene {
+                _folder: folder,
+                repo,
+                store,
+                base,
+            }
+        }
+
+        /// A candidate on `parent` with some edits, additions, removals and moves.
+        fn candidate(&self, rng: &mut fastrand::Rng, parent: Oid) -> Oid {
+            let tree = self.store.tree_of(parent).unwrap();
+            let mut changes: Vec<(RepoPath, Option<Entry>)> = Vec::new();
+            for _ in 0..rng.usize(1..3) {
+                let name = NAMES[rng.usize(..NAMES.len())];
+                let old = self.store.entry(tree, name).unwrap();
+                let text = format!("{}: {}\n", name, rng.u8(..));
+                let new = entry(&self.store, &text);
+                match rng.u8(..4) {
+                    0 | 1 => changes.push((name.into(), Some(new))),
+                    2 if old.is_some() => changes.push((name.into(), None)),
+                    _ if old.is_some() => {
+                        changes.push((name.into(), None));
+                        let target = format!("moved/{name}");
+                        changes.push((target.as_str().into(), old));
+                    }
+                    _ => {}
+                }
+            }
+            changes.sort_by(|a, b| a.0.cmp(&b.0));
+            changes.dedup_by(|a, b| a.0 == b.0);
+            let tree = self.store.tree_overlaid(tree, &changes).unwrap();
+            write(&self.store, tree, &[parent])
+        }
+    }
+
+    fn entry(store: &Store, text: &str) -> Entry {
+        Entry {
+            mode: 0o100_644,
+            oid: store.write_blob(text.as_bytes()).unwrap(),
+        }
+    }
+
+    fn commit(store: &Store, tree: Oid, files: &[(&str, String)], parents: &[Oid]) -> Oid {
+        let entries = files
+            .iter()
+            .map(|(name, text)| (RepoPath::from(*name), Some(entry(store, text))));
+        let tree = store
+            .tree_overlaid(tree, &entries.collect::<Vec<_>>())
+            .unwrap();
+        write(store, tree, parents)
+    }
+
+    fn write(store: &Store, tree: Oid, parents: &[Oid]) -> Oid {
+        let new = NewCommit {
+            tree,
+            parents,
+            message: "x\n",
+            time: jiff::Timestamp::UNIX_EPOCH,
+            by: By::Dispatch,
+        };
+        store.write_commit(&new).unwrap()
+    }
+
+    #[test]
+    fn every_tree_is_the_one_that_git_makes() {
+        let scene = Scene::new();
+        let engine = MergeEngine::writing(&scene.repo, scene.base).unwrap();
+        let mut rng = fastrand::Rng::with_seed(5);
+        let (mut steps, mut asked, mut conflicts) = (0, 0, 0);
+        for _ in 0..25 {
+            let mut merged = MergedTree::new(&scene.store, &engine, scene.base).unwrap();
+            let mut tip = scene.base;
+            let mut parent = scene.base;
+            for _ in 0..5 {
+                let candidate = scene.candidate(&mut rng, parent);
+                // One in four is built on the one before it.
+                parent = if rng.u8(..4) == 0 {
+                    candidate
+                } else {
+                    scene.base
+                };
+                let by_git = match engine.merge(tip, candidate).unwrap() {
+                    MergeAnswer::Done(result) if result.clean => Some(result.tree),
+                    _ => None,
+                };
+                let found = merged.merge(tip, candidate).unwrap();
+                assert_eq!(found, by_git, "candidate {candidate} into {tip}");
+                steps += 1;
+                match found {
+                    Some(tree) => tip = write(&scene.store, tree, &[tip, candidate]),
+                    None => conflicts += 1,
+                }
+            }
+            asked += merged.merges_run();
+        }
+        assert!(conflicts > 5, "{conflicts} of {steps} conflict");
+        assert!(asked > 10 && asked + 20 < steps, "{asked} of {steps} asked");
+    }
+}

@@ -18,6 +18,7 @@ pub mod quarantine;
 pub mod refs;
 pub mod repo;
 pub mod store;
+mod unchanged;
 pub mod worktree;
 
 pub use cli::{Git, GitError};
