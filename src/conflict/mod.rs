@@ -9,3 +9,4 @@ pub mod lines;
 pub mod matrix;
 pub mod names;
 pub mod prune;
+pub mod territory;

@@ -12,11 +12,12 @@ use crate::engine::attempt::{Message, Post, blocking};
 use crate::engine::context::Context;
 use crate::engine::leash::Leash;
 use crate::engine::matches::{candidate_conflicts, verdict_on};
+use crate::engine::merged::MergedTree;
 use crate::engine::verify::run_checks;
 use crate::engine::worktree::keep;
 use crate::git::Store;
 use crate::git::commit::{By, NewCommit};
-use crate::git::merge_tree::{MergeAnswer, MergeEngine};
+use crate::git::merge_tree::MergeEngine;
 use crate::git::refs::branch_ref;
 use crate::merge::order::{OrderInput, OrderTask, assembly_order};
 use crate::model::conflict::TaskConflict;
@@ -122,6 +123,7 @@ impl Chain {
         let candidates: BTreeMap<TaskNumber, Oid> = state.candidates().into_iter().collect();
         let store = Store::open(&context.repo)?;
         let engine = MergeEngine::writing(&context.repo, context.base)?;
+        let mut merged = MergedTree::new(&store, &engine, context.base)?;
         let mut chain = Chain {
             steps: Vec::new(),
             left_out: chain_rejects(state),
@@ -135,30 +137,27 @@ impl Chain {
                 chain.left_out.push(out);
                 continue;
             }
-            match engine.merge(tip, candidate)? {
-                MergeAnswer::Done(result) if result.is_sound() => {
-                    chain.steps.push(Step {
-                        task: *task,
-                        candidate,
-                        tree: result.tree,
-                    });
-                    tip = store.write_commit(&NewCommit {
-                        tree: result.tree,
-                        parents: &[tip, candidate],
-                        message: &message(context, state, *task),
-                        time: state.updated,
-                        by: By::User,
-                    })?;
-                }
-                _ => {
-                    let reason = chain.conflict(context, *task, candidate, tip, conflicts)?;
-                    chain.left_out.push(LeftOut {
-                        task: *task,
-                        candidate,
-                        reason,
-                    });
-                }
-            }
+            let Some(tree) = merged.merge(tip, candidate)? else {
+                let reason = chain.conflict(context, *task, candidate, tip, conflicts)?;
+                chain.left_out.push(LeftOut {
+                    task: *task,
+                    candidate,
+                    reason,
+                });
+                continue;
+            };
+            chain.steps.push(Step {
+                task: *task,
+                candidate,
+                tree,
+            });
+            tip = store.write_commit(&NewCommit {
+                tree,
+                parents: &[tip, candidate],
+                message: &message(context, state, *task),
+                time: state.updated,
+                by: By::User,
+            })?;
         }
         Ok(chain)
     }

@@ -1,7 +1,11 @@
 //! Removing what a finished run no longer needs: worktrees and branches, never work that is
 //! nowhere else, and never the journal.
 
+use std::collections::{HashMap, HashSet};
+use std::num::NonZero;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use crate::agent::environment::check_environment;
 use crate::base::process::Program;
@@ -38,19 +42,28 @@ pub fn plan(
 ) -> Result<Plan, EngineError> {
     let store = Store::open(&context.repo)?;
     let mut plan = Plan::default();
-    for (task, worktree) in worktrees(context, state) {
+    let found = worktrees(context, state);
+    let hindrances = on_every_core(&found, |(_, worktree)| {
+        let store = Store::open(&context.repo)?;
+        hindrance(&store, context, state, worktree)
+    });
+    for ((task, worktree), hindrance) in found.into_iter().zip(hindrances) {
         let is_forced = task.is_some_and(|task| forced.contains(&task));
-        match hindrance(&store, context, state, &worktree)? {
+        match hindrance? {
             Some(why) if !is_forced => {
                 plan.kept.push((worktree.path.display().to_string(), why));
             }
             _ => plan.worktrees.push(worktree),
         }
     }
+    let gone: HashSet<&PathBuf> = plan.worktrees.iter().map(|gone| &gone.path).collect();
+    let checkouts = context.repo.checkouts();
+    let in_use: HashMap<String, PathBuf> = checkouts
+        .into_iter()
+        .filter(|(_, place)| !gone.contains(place))
+        .collect();
     for (branch, tip, is_saved) in branches(&store, context, state)? {
-        let in_use = context.repo.checkouts_of(&branch);
-        let by_kept = |place: &&PathBuf| !plan.worktrees.iter().any(|gone| gone.path == **place);
-        if let Some(place) = in_use.iter().find(by_kept) {
+        if let Some(place) = in_use.get(&branch) {
             plan.kept
                 .push((branch, format!("checked out in {}", place.display())));
         } else if is_saved {
@@ -61,6 +74,30 @@ pub fn plan(
         }
     }
     Ok(plan)
+}
+
+/// Does the same to every item, on as many threads as there are cores; the results stand in the
+/// order of the items.
+fn on_every_core<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let next = AtomicUsize::new(0);
+    let results = Mutex::new(Vec::with_capacity(items.len()));
+    std::thread::scope(|scope| {
+        for _ in 0..cores.min(items.len()) {
+            scope.spawn(|| {
+                loop {
+                    let place = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(item) = items.get(place) else { return };
+                    let result = work(item);
+                    let mut results = results.lock().unwrap_or_else(PoisonError::into_inner);
+                    results.push((place, result));
+                }
+            });
+        }
+    });
+    let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
+    results.sort_unstable_by_key(|(place, _)| *place);
+    results.into_iter().map(|(_, result)| result).collect()
 }
 
 fn worktrees(context: &Context, state: &RunState) -> Vec<(Option<TaskNumber>, Worktree)> {
@@ -100,14 +137,7 @@ fn hindrance(
         // Checks leave build output there; its commit is on the integration branch.
         return Ok(None);
     }
-    let status = [
-        "status",
-        "--porcelain",
-        "--untracked-files=normal",
-        "--ignore-submodules=none",
-    ];
-    let changes = worktree.git().run(&status)?;
-    if !changes.is_empty() {
+    if store.has_changes(worktree)? {
         return Ok(Some("has uncommitted changes".to_owned()));
     }
     let head = match worktree.head() {
@@ -179,9 +209,12 @@ fn branches(
 /// # Errors
 /// When something cannot be removed; what was removed until then is gone.
 pub fn carry_out(context: &Context, plan: &Plan) -> Result<(), EngineError> {
-    for worktree in &plan.worktrees {
+    let removed = on_every_core(&plan.worktrees, |worktree| {
         tear_down(context, worktree)?;
-        context.repo.remove_worktree(worktree)?;
+        Ok::<(), EngineError>(context.repo.remove_worktree(worktree)?)
+    });
+    for (worktree, removed) in plan.worktrees.iter().zip(removed) {
+        removed?;
         // Only empty folders go: the run's, then the repository's.
         let parents = worktree.path.ancestors().skip(1).take(2);
         parents.for_each(|folder| drop(std::fs::remove_dir(folder)));

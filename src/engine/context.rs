@@ -8,6 +8,7 @@ use tokio::sync::Semaphore;
 
 use crate::base::clock::Clock;
 use crate::config::Settings;
+use crate::engine::detect::Detector;
 use crate::exec::Executor;
 use crate::failure::patterns::Patterns;
 use crate::git::Repo;
@@ -35,6 +36,8 @@ pub struct Context {
     /// How many worktrees may be filled at once: more only makes the disk thrash.
     pub fills: Semaphore,
     integration: Mutex<()>,
+    /// What is known about conflicts among the candidates; none until they are first looked for.
+    pub detector: Mutex<Option<Detector>>,
     stopping: AtomicBool,
     slugs: Vec<String>,
 }
@@ -66,6 +69,7 @@ impl Context {
             patterns,
             fills,
             integration: Mutex::new(()),
+            detector: Mutex::default(),
             stopping,
             slugs,
         }

@@ -4,7 +4,7 @@
 //! [`crate::conflict::prune`] only says which pairs need not be asked about.
 
 use std::collections::{HashMap, HashSet};
-use std::rc::Rc;
+use std::sync::Arc;
 
 use globset::{Glob, GlobSet, GlobSetBuilder};
 
@@ -110,13 +110,13 @@ pub struct Detector {
     /// The base of a run: below all branches, and the source of attributes for every pair.
     run_base: Option<Oid>,
     above: HashMap<(Option<Oid>, Oid), Above>,
-    sides: HashMap<(Oid, Oid), Rc<Side>>,
+    sides: HashMap<(Oid, Oid), Arc<Side>>,
     verdicts: HashMap<Key, Known>,
 }
 
 /// What a branch has above the base; `None` if it does not stand on it, or if its history cannot be
 /// walked, so that nothing is concluded from it.
-type Above = Option<Rc<Vec<Lineage>>>;
+type Above = Option<Arc<Vec<Lineage>>>;
 
 /// What a branch does to a base tree.
 #[derive(Debug, Default)]

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
@@ -17,6 +17,7 @@ use crate::engine::briefing::prompt;
 use crate::engine::context::Context;
 use crate::engine::leash::Leash;
 use crate::engine::matches::candidate_conflicts;
+use crate::engine::pace::Pace;
 use crate::engine::publish::{Publication, Publisher};
 use crate::engine::shutdown::Signals;
 use crate::engine::start::worker_name;
@@ -25,8 +26,11 @@ use crate::git::Repo;
 use crate::journal::Journal;
 use crate::model::event::{End, Event, Outcome, Recorded};
 use crate::model::ids::{RunId, TaskNumber};
-use crate::model::run::{RunPhase, RunState, TaskPhase};
+use crate::model::run::{RunPhase, RunState, TaskPhase, TaskState};
 use crate::schedule::{Action, Limits, decide};
+
+/// How long a fact that nobody acts on may wait for company on its way into the journal.
+const PATIENCE: Duration = Duration::from_millis(200);
 
 /// Who sees a run go by.
 pub trait Watcher {
@@ -61,10 +65,13 @@ pub struct Driver<'a> {
     leashes: BTreeMap<TaskNumber, Leash>,
     timers: BTreeSet<TaskNumber>,
     assembling: Option<Leash>,
-    detecting: bool,
+    detection: Pace,
     presses: u32,
     publish_in: Option<Duration>,
     random: fastrand::Rng,
+    /// Facts that are applied and not written down yet: nothing acts on them until they are.
+    unwritten: Vec<Recorded>,
+    unwritten_since: Option<Instant>,
     unseen: Vec<Recorded>,
     background: BTreeSet<TaskNumber>,
 }
@@ -96,10 +103,12 @@ impl<'a> Driver<'a> {
             leashes: BTreeMap::new(),
             timers: BTreeSet::new(),
             assembling: None,
-            detecting: false,
+            detection: Pace::default(),
             presses: 0,
             publish_in: None,
             random,
+            unwritten: Vec::new(),
+            unwritten_since: None,
             unseen: Vec::new(),
             background: BTreeSet::new(),
         })
@@ -120,16 +129,19 @@ impl<'a> Driver<'a> {
         let mut signals = Signals::listen()
             .map_err(|error| EngineError::File("signal handlers".to_owned(), error))?;
         let _server = self.listen();
-        self.record(asked)?;
+        self.record(asked);
+        self.write()?;
         self.take_up_alive()?;
         while !matches!(self.state.phase, RunPhase::Ended(_)) {
             self.carry_out_due()?;
             self.show();
             self.publish()?;
+            self.look_for_conflicts();
             if matches!(self.state.phase, RunPhase::Ended(_)) {
                 break;
             }
             if self.may_leave() {
+                self.write()?;
                 return Ok(Driven {
                     state: self.state,
                     exit: 0,
@@ -138,6 +150,7 @@ impl<'a> Driver<'a> {
             }
             self.turn(&mut signals).await?;
             if self.presses > 2 {
+                self.write()?;
                 return Ok(Driven {
                     state: self.state,
                     exit: 130,
@@ -204,7 +217,8 @@ impl<'a> Driver<'a> {
     fn answer(&mut self, request: &Request, reply: Reply) -> Result<(), EngineError> {
         match ask::events(&self.state, request) {
             Ok(events) => {
-                self.record(events)?;
+                self.record(events);
+                self.write()?;
                 if let Request::Cancel { .. } = request {
                     let cancelled = |task: &TaskNumber| self.state.task(*task).cancelled;
                     let alive = self.leashes.iter().filter(|(task, _)| cancelled(task));
@@ -219,7 +233,10 @@ impl<'a> Driver<'a> {
 
     /// Waits for something to happen and records it, with everything that came in meanwhile.
     async fn turn(&mut self, signals: &mut Signals) -> Result<(), EngineError> {
-        let publish_in = self.publish_in.unwrap_or(Duration::from_secs(3600));
+        let detect_in = self.detection.due_in(Instant::now());
+        let waits = [self.publish_in, detect_in, self.patience()];
+        let wake_in = waits.into_iter().flatten().min();
+        let wake_in = wake_in.unwrap_or(Duration::from_secs(3600));
         tokio::select! {
             message = self.inbox.recv() => {
                 let mut messages: Vec<Message> = message.into_iter().collect();
@@ -229,7 +246,7 @@ impl<'a> Driver<'a> {
                 self.receive(messages)
             }
             () = signals.next() => self.interrupt(),
-            () = tokio::time::sleep(publish_in) => Ok(()),
+            () = tokio::time::sleep(wake_in) => Ok(()),
         }
     }
 
@@ -270,7 +287,7 @@ impl<'a> Driver<'a> {
                         result => failed = result,
                     }
                 }
-                Message::Detected => self.detecting = false,
+                Message::Detected => self.detection.end(Instant::now()),
                 Message::Asked(request, reply) => asked.push((request, reply)),
             }
         }
@@ -282,33 +299,57 @@ impl<'a> Driver<'a> {
             self.leashes.remove(&task);
         }
         let offered = events.iter().any(is_offer);
-        self.record(events)?;
+        self.record(events);
+        if failed.is_err() {
+            self.write()?;
+        }
         for (request, reply) in asked {
             self.answer(&request, reply)?;
         }
         failed?;
         if offered {
-            self.look_for_conflicts();
+            self.detection.want();
         }
         Ok(())
     }
 
-    /// Facts become durable first and are applied then; nothing acts on an unrecorded fact.
-    fn record(&mut self, events: Vec<Event>) -> Result<(), EngineError> {
-        // A timer may fire after a person has changed the task's fate.
-        let events: Vec<Event> = events
-            .into_iter()
-            .filter(|event| self.still_holds(event))
-            .collect();
-        if events.is_empty() {
-            return Ok(());
+    /// Numbers facts and applies them. They are written down together with what is decided on
+    /// them, before anything is done about it: one commit of the journal a turn.
+    fn record(&mut self, events: Vec<Event>) {
+        let time = self.context.clock.now();
+        for event in events {
+            // A timer may fire after a person has changed the task's fate.
+            if !self.still_holds(&event) {
+                continue;
+            }
+            let seq = self.state.seq + 1;
+            let recorded = Recorded { seq, time, event };
+            self.state.apply(&recorded);
+            self.unwritten.push(recorded);
+            self.unwritten_since.get_or_insert_with(Instant::now);
         }
-        let recorded = self.journal.append(events, self.context.clock.now())?;
-        for record in &recorded {
-            self.state.apply(record);
-        }
-        self.unseen.extend(recorded);
+    }
+
+    /// Makes what was recorded durable. Only then is it shown and acted on.
+    fn write(&mut self) -> Result<(), EngineError> {
+        self.journal.append_records(&self.unwritten)?;
+        self.unwritten_since = None;
+        self.unseen.append(&mut self.unwritten);
         Ok(())
+    }
+
+    /// How long facts that nobody acts on, and that are seen again after a crash, may wait for
+    /// others to share a commit with; `None` if there are none, or also others.
+    fn patience(&self) -> Option<Duration> {
+        let can_wait = |recorded: &Recorded| {
+            matches!(
+                recorded.event,
+                Event::AttemptStarted { .. } | Event::Noted { .. }
+            )
+        };
+        let since = self.unwritten_since?;
+        let all = self.unwritten.iter().all(can_wait);
+        all.then(|| PATIENCE.saturating_sub(since.elapsed()))
     }
 
     /// Shows what was recorded since the last time, with what was decided on it, so that nobody
@@ -341,11 +382,11 @@ impl<'a> Driver<'a> {
 
     /// Decides until nothing more is due; what is decided is announced before it happens.
     fn carry_out_due(&mut self) -> Result<(), EngineError> {
+        let mut specs = Vec::new();
+        let mut assembles = false;
         loop {
-            let actions = decide(&self.state, &self.limits);
             let mut announced = Vec::new();
-            let mut specs = Vec::new();
-            for action in actions {
+            for action in decide(&self.state, &self.limits) {
                 match action {
                     Action::Start(task) => {
                         let (spec, event) = self.announce(task)?;
@@ -356,21 +397,28 @@ impl<'a> Driver<'a> {
                         announced.push(Event::RetryScheduled { task, due });
                     }
                     Action::WakeAt { task, at } => self.wake_at(task, at),
-                    Action::Assemble => self.start_assembly(),
+                    Action::Assemble => assembles = true,
                     // An assembly that is under way moves a branch; it is waited for.
                     Action::End { .. } if self.assembling.is_some() => {}
                     Action::End { exit } => announced.push(Event::RunEnded { exit }),
                 }
             }
             if announced.is_empty() {
-                return Ok(());
+                break;
             }
-            self.record(announced)?;
-            for spec in specs {
-                let (context, post) = (Arc::clone(&self.context), self.post.clone());
-                tokio::spawn(attempt::run(context, spec, post));
-            }
+            self.record(announced);
         }
+        if self.patience().is_none_or(|left| left.is_zero()) {
+            self.write()?;
+        }
+        if assembles {
+            self.start_assembly();
+        }
+        for spec in specs {
+            let (context, post) = (Arc::clone(&self.context), self.post.clone());
+            tokio::spawn(attempt::run(context, spec, post));
+        }
+        Ok(())
     }
 
     fn announce(&mut self, task: TaskNumber) -> Result<(AttemptSpec, Event), EngineError> {
@@ -454,17 +502,19 @@ impl<'a> Driver<'a> {
         tokio::spawn(assemble::run(context, self.state.clone(), leash, post));
     }
 
-    /// While tasks still run, conflicts among the candidates so far are found beside the loop.
+    /// While tasks still run, conflicts among the candidates so far are found beside the loop, at
+    /// a pace that leaves the machine to the workers.
     fn look_for_conflicts(&mut self) {
-        let alive = self
-            .state
-            .tasks
-            .iter()
-            .any(|task| task.phase == TaskPhase::Running);
-        if self.detecting || !alive || self.state.candidates().len() < 2 {
+        let now = Instant::now();
+        if self.detection.due_in(now) != Some(Duration::ZERO) {
             return;
         }
-        self.detecting = true;
+        let running = |task: &TaskState| task.phase == TaskPhase::Running;
+        if !self.state.tasks.iter().any(running) || self.state.candidates().len() < 2 {
+            self.detection.give_up();
+            return;
+        }
+        self.detection.begin(now);
         let (context, post) = (Arc::clone(&self.context), self.post.clone());
         let state = self.state.clone();
         tokio::spawn(async move {
@@ -485,7 +535,8 @@ impl<'a> Driver<'a> {
         self.context.stop();
         let signal = match self.presses {
             1 => {
-                self.record(vec![Event::StopRequested {}])?;
+                self.record(vec![Event::StopRequested {}]);
+                self.write()?;
                 self.show();
                 let alive = crate::base::text::plural(self.leashes.len(), "worker");
                 self.watcher.warning(&format!(

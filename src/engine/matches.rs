@@ -1,8 +1,10 @@
 //! What the conflict detector says about the candidates of a run.
 
+use std::sync::PoisonError;
+
 use crate::engine::EngineError;
 use crate::engine::context::Context;
-use crate::engine::detect::{Branch, DetectOptions, detect, task_conflicts};
+use crate::engine::detect::{Branch, DetectOptions, Detection, Detector, detect, task_conflicts};
 use crate::model::change::RepoPath;
 use crate::model::conflict::{Class, TaskConflict};
 use crate::model::ids::{Oid, TaskNumber};
@@ -21,11 +23,26 @@ pub fn candidate_conflicts(
         return Ok(Vec::new());
     }
     let branches = task_branches(context, &candidates);
-    let detection = detect(&context.repo, &branches, &options(context, true))?;
+    let detection = detection(context, &branches)?;
     let numbers: Vec<TaskNumber> = candidates.iter().map(|(number, _)| *number).collect();
     Ok(task_conflicts(&detection, &numbers, &|number| {
         upstream(state, number)
     }))
+}
+
+/// One detector serves the whole run, so that each pair is asked about once.
+fn detection(context: &Context, branches: &[Branch]) -> Result<Detection, EngineError> {
+    // After a panic half of its memory may be missing, which only means that it asks again.
+    let kept = context.detector.lock();
+    let mut kept = kept.unwrap_or_else(PoisonError::into_inner);
+    let detector = match &mut *kept {
+        Some(detector) => detector,
+        None => {
+            let options = options(context, true);
+            kept.insert(Detector::new(&context.repo, context.base, &options)?)
+        }
+    };
+    Ok(detector.update(branches)?)
 }
 
 /// The branches of these candidates, as the detector takes them.

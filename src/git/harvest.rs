@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::git::cli::GitError;
 use crate::git::refs::branch_ref;
 use crate::git::store::{Store, StoreError, from_git2};
+use crate::git::unchanged::vouch_for;
 use crate::git::worktree::{Head, Worktree, WorktreeError};
 use crate::model::ids::Oid;
 
@@ -61,6 +62,8 @@ const ADD: [&str; 13] = [
     "--",
     ".",
 ];
+/// The name of the copy that is only looked at.
+const STATUS_COPY: &str = "dispatch-status-index";
 
 /// Files that say git was in the middle of something (what `git status` looks at).
 const UNFINISHED: [(&str, &str); 6] = [
@@ -90,7 +93,7 @@ impl Store {
             .iter()
             .find(|(file, _)| worktree.admin.join(file).exists())
             .map(|(_, word)| *word);
-        let index = copy_index(worktree)?;
+        let index = copy_index(worktree, INDEX_COPY)?;
         let mut args = ADD.map(str::to_owned).to_vec();
         args.extend(
             left_out
@@ -108,6 +111,25 @@ impl Store {
             tree,
             unfinished,
         })
+    }
+
+    /// Whether the worktree of an attempt that is over has changes that are in no commit.
+    ///
+    /// # Errors
+    /// When the worktree was tampered with or git cannot read it.
+    pub fn has_changes(&self, worktree: &Worktree) -> Result<bool, HarvestError> {
+        worktree.verify()?;
+        let index = copy_index(worktree, STATUS_COPY)?;
+        let git = worktree.git().env("GIT_INDEX_FILE", index.as_os_str());
+        let changes = git.run(&[
+            "status",
+            "--porcelain",
+            "--untracked-files=normal",
+            "--ignore-submodules=none",
+        ]);
+        // It is only a copy, and the admin folder goes with the worktree.
+        let _ = fs::remove_file(&index);
+        Ok(!changes?.is_empty())
     }
 
     /// Makes the worktree show a harvest as committed: the staged copy becomes its index and HEAD
@@ -155,22 +177,21 @@ impl Store {
 
 /// The worker's own index stays as it left it until the outcome is known, so that its checks see
 /// the worktree as the worker did. The copy keeps the time stamp: git compares file times with it
-/// to know which entries it cannot trust (git's Documentation/technical/racy-git).
-fn copy_index(worktree: &Worktree) -> Result<PathBuf, HarvestError> {
-    let (index, copy) = (
-        worktree.admin.join("index"),
-        worktree.admin.join(INDEX_COPY),
-    );
+/// to know which entries it cannot trust; where nothing can have changed unseen, it gets a later
+/// one, which spares git reading all those files again.
+fn copy_index(worktree: &Worktree, name: &str) -> Result<PathBuf, HarvestError> {
+    let (index, copy) = (worktree.admin.join("index"), worktree.admin.join(name));
     let copied = (|| {
-        let modified = fs::metadata(&index)?.modified()?;
+        let original = fs::metadata(&index)?;
         fs::copy(&index, &copy)?;
         File::options()
             .write(true)
             .open(&copy)?
-            .set_modified(modified)
+            .set_modified(original.modified()?)?;
+        vouch_for(&copy, &original, &worktree.path)
     })();
     match copied {
-        Ok(()) => Ok(copy),
+        Ok(_) => Ok(copy),
         // A worker may have removed its index; git then stages everything anew.
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let _ = fs::remove_file(&copy);

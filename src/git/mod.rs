@@ -19,6 +19,7 @@ pub mod quarantine;
 pub mod refs;
 pub mod repo;
 pub mod store;
+mod unchanged;
 pub mod untracked;
 pub mod worktree;
 

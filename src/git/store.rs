@@ -90,6 +90,15 @@ impl Store {
         Ok(store)
     }
 
+    /// Whether a yes-or-no setting is there and says yes. In process: a `git config` for every
+    /// worktree costs more than the rest of making its entry.
+    pub fn is_set(&self, key: &str) -> bool {
+        let config = self.inner.config();
+        config
+            .and_then(|config| config.get_bool(key))
+            .unwrap_or(false)
+    }
+
     /// The commit a revision names, or `None` if it names none.
     ///
     /// # Errors

@@ -14,6 +14,7 @@ use crate::base::files::{self, FileLock};
 use crate::git::cli::{Git, GitError};
 use crate::git::refs::branch_ref;
 use crate::git::repo::Repo;
+use crate::git::store::Store;
 use crate::model::ids::Oid;
 
 /// A worktree with the admin folder that belongs to it.
@@ -96,7 +97,7 @@ impl Repo {
     }
 
     fn has_worktree_config(&self) -> bool {
-        matches!(self.setting(&["--bool", "extensions.worktreeConfig"]), Ok(Some(v)) if v == "true")
+        Store::open(self).is_ok_and(|store| store.is_set("extensions.worktreeConfig"))
     }
 
     fn add_by_rename(
@@ -219,18 +220,28 @@ impl Repo {
 
     /// Where a branch is checked out: the main checkout or linked worktrees.
     pub fn checkouts_of(&self, branch: &str) -> Vec<PathBuf> {
-        let wanted = Head::Branch(branch.to_owned());
-        let is_it = |git_dir: &Path| read_head(git_dir).is_some_and(|head| head == wanted);
-        let mut found = Vec::new();
-        if self.common.join("index").exists() && is_it(&self.common) {
-            found.push(self.home().to_owned());
-        }
-        let linked = self
-            .worktrees()
-            .into_iter()
-            .filter(|worktree| is_it(&worktree.admin));
-        found.extend(linked.map(|worktree| worktree.path));
+        let found = self.checkouts().into_iter();
         found
+            .filter(|(checked_out, _)| checked_out == branch)
+            .map(|(_, place)| place)
+            .collect()
+    }
+
+    /// Every branch that is checked out, without `refs/heads/`, and where.
+    pub fn checkouts(&self) -> Vec<(String, PathBuf)> {
+        let mut heads = Vec::new();
+        if self.common.join("index").exists() {
+            heads.push((read_head(&self.common), self.home().to_owned()));
+        }
+        let linked = self.worktrees().into_iter();
+        heads.extend(linked.map(|worktree| (worktree.head(), worktree.path)));
+        heads
+            .into_iter()
+            .filter_map(|(head, place)| match head {
+                Some(Head::Branch(branch)) => Some((branch, place)),
+                _ => None,
+            })
+            .collect()
     }
 
     /// Takes a worktree away, folder and entry, whatever is in it. The caller has made sure that

@@ -89,19 +89,34 @@ impl Journal {
             .zip(self.seq + 1..)
             .map(|(event, seq)| Recorded { seq, time, event })
             .collect();
+        self.append_records(&records)?;
+        Ok(records)
+    }
+
+    /// Records facts that the caller has numbered already, going on where the journal ends, in one
+    /// commit. When this returns they are durable, in this order.
+    ///
+    /// # Errors
+    /// When the numbers do not go on, the store cannot be written, or somebody else moved the
+    /// chain; nothing is recorded then.
+    pub fn append_records(&mut self, records: &[Recorded]) -> Result<(), JournalError> {
         let Some(last) = records.last() else {
-            return Ok(records);
+            return Ok(());
         };
-        let seq = last.seq;
+        let numbers = records.iter().map(|recorded| recorded.seq);
+        if !numbers.eq(self.seq + 1..=last.seq) {
+            let (run, expected) = (self.run.clone(), self.seq + 1);
+            return Err(JournalError::Order { run, expected });
+        }
         let tip = self
-            .write(&records, time)
+            .write(records, last.time)
             .map_err(|source| JournalError::Store {
                 run: self.run.clone(),
                 source,
             })?;
         self.tip = tip;
-        self.seq = seq;
-        Ok(records)
+        self.seq = last.seq;
+        Ok(())
     }
 
     fn write(&self, records: &[Recorded], time: Timestamp) -> Result<Oid, crate::git::StoreError> {

@@ -46,6 +46,14 @@ pub enum JournalError {
         /// The newest this program knows.
         known: u32,
     },
+    /// Facts were to be added whose numbers do not follow the last one.
+    #[error("the journal of {run} goes on with number {expected}")]
+    Order {
+        /// The run.
+        run: RunId,
+        /// The number that comes next.
+        expected: u64,
+    },
     /// There is no such run.
     #[error("there is no run {0}")]
     NoRun(RunId),

@@ -26,6 +26,7 @@ mod run_commit;
 mod run_failure;
 mod run_repo;
 mod run_worker;
+mod scale;
 mod situations;
 mod suggest;
 mod together;

@@ -6,7 +6,7 @@
 //! together while another adds below it. Only such sets are merged in sequence.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::conflict::classify::{Evidence, SideInfo, classify};
 use crate::engine::detect::scene::Scene;
@@ -133,7 +133,7 @@ impl Detector {
             Some(base) => {
                 let base = store.tree_of(base)?;
                 let theirs = self.side(scene, base, scene.trees[next])?;
-                (store.changes(base, tree)?, Rc::clone(&theirs))
+                (store.changes(base, tree)?, Arc::clone(&theirs))
             }
             None => Default::default(),
         };
@@ -190,7 +190,7 @@ fn without_conflicts(detection: &Detection, order: &[usize]) -> Vec<usize> {
 fn emptied_together(
     scene: &Scene,
     base: Oid,
-    sides: &[(usize, Rc<Side>)],
+    sides: &[(usize, Arc<Side>)],
 ) -> Result<Vec<(usize, usize)>, DetectError> {
     let mut removed: HashSet<&[u8]> = HashSet::new();
     let mut removers: BTreeMap<&[u8], Vec<usize>> = BTreeMap::new();

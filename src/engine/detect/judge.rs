@@ -1,7 +1,7 @@
 //! Verdicts: git merges what is not known yet, and what it says gets its classes.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::conflict::classify::{Classified, Evidence, SideInfo, classify, needs_renames};
 use crate::engine::detect::scene::{Pair, Scene};
@@ -119,7 +119,7 @@ impl Detector {
             Some(base) if needs_renames(result) => {
                 renames.between(engine, base, scene.trees[branch])
             }
-            _ => Ok(Rc::default()),
+            _ => Ok(Arc::default()),
         };
         let (ours, theirs) = (of_side(pair.a)?, of_side(pair.b)?);
         let classified = classify(&Evidence {
@@ -208,7 +208,7 @@ fn mark_clean_by_attribute(classified: &mut Classified, paths: &[RepoPath]) {
 /// The renames of each branch, asked for once.
 #[derive(Default)]
 struct Renames {
-    found: HashMap<(Oid, Oid), Rc<Vec<Rename>>>,
+    found: HashMap<(Oid, Oid), Arc<Vec<Rename>>>,
 }
 
 impl Renames {
@@ -217,12 +217,12 @@ impl Renames {
         engine: &MergeEngine,
         base: Oid,
         tree: Oid,
-    ) -> Result<Rc<Vec<Rename>>, DetectError> {
+    ) -> Result<Arc<Vec<Rename>>, DetectError> {
         if let Some(found) = self.found.get(&(base, tree)) {
-            return Ok(Rc::clone(found));
+            return Ok(Arc::clone(found));
         }
-        let found = Rc::new(engine.renames(base, tree)?);
-        self.found.insert((base, tree), Rc::clone(&found));
+        let found = Arc::new(engine.renames(base, tree)?);
+        self.found.insert((base, tree), Arc::clone(&found));
         Ok(found)
     }
 }

@@ -1,6 +1,6 @@
 //! What one call looks at: the branches with their trees, and the pairs that need a look.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::conflict::bases::{Base, Bases};
 use crate::conflict::footprint::Footprint;
@@ -84,7 +84,7 @@ impl Detector {
             let on_base = base.is_none_or(|base| {
                 tip == base || commits.iter().any(|(_, parents)| parents.contains(&base))
             });
-            on_base.then(|| Rc::new(commits))
+            on_base.then(|| Arc::new(commits))
         });
         known.clone()
     }
@@ -94,7 +94,7 @@ impl Detector {
         let mut pairs = Vec::new();
         for (base, branches) in scene.bases.singles() {
             let base_tree = scene.store.tree_of(base)?;
-            let sides: Vec<Rc<Side>> = branches
+            let sides: Vec<Arc<Side>> = branches
                 .iter()
                 .map(|branch| self.side(scene, base_tree, scene.trees[*branch]))
                 .collect::<Result<_, _>>()?;
@@ -171,15 +171,15 @@ impl Detector {
         scene: &Scene,
         base: Oid,
         tree: Oid,
-    ) -> Result<Rc<Side>, DetectError> {
+    ) -> Result<Arc<Side>, DetectError> {
         if let Some(side) = self.sides.get(&(base, tree)) {
-            return Ok(Rc::clone(side));
+            return Ok(Arc::clone(side));
         }
         let changes = scene.store.changes(base, tree)?;
         let removed = scene.store.removed_directories(tree, &changes)?;
         let footprint = Footprint::new(&changes, removed);
-        let side = Rc::new(Side { changes, footprint });
-        self.sides.insert((base, tree), Rc::clone(&side));
+        let side = Arc::new(Side { changes, footprint });
+        self.sides.insert((base, tree), Arc::clone(&side));
         Ok(side)
     }
 }

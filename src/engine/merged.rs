@@ -1,0 +1,295 @@
+//! The tree that grows while candidates are merged one after the other.
+//!
+//! Most candidates of a run have nothing to do with each other, and a process of git's engine for
+//! each costs more than all the rest of assembling. So a candidate that provably merges as an
+//! overlay ([`crate::conflict::territory`]) is laid over in process, and git is asked about the
+//! others. The rule needs a single merge base: the base of the run is one exactly if the candidate
+//! stands on it and shares no commit above it with what is merged already.
+
+use std::collections::HashSet;
+
+use crate::conflict::footprint::Footprint;
+use crate::conflict::territory::Territory;
+use crate::engine::EngineError;
+use crate::git::merge_tree::{MergeAnswer, MergeEngine};
+use crate::git::{Store, StoreError};
+use crate::model::change::Change;
+use crate::model::ids::Oid;
+
+/// What has been merged so far, always onto the base of one run.
+pub struct MergedTree<'a> {
+    store: &'a Store,
+    engine: &'a MergeEngine,
+    base: Oid,
+    base_tree: Oid,
+    tree: Oid,
+    /// The commits above the base; `None` once a history could not be followed.
+    commits: Option<HashSet<Oid>>,
+    territory: Territory,
+    /// Whether the rule may be used at all.
+    overlays: bool,
+    merges_run: usize,
+}
+
+/// What a candidate brings, if its history says that the rule can be used on it.
+struct Newcomer {
+    tree: Oid,
+    changes: Vec<Change>,
+    footprint: Footprint,
+}
+
+impl<'a> MergedTree<'a> {
+    /// The base, with nothing merged yet.
+    ///
+    /// # Errors
+    /// When the base cannot be read.
+    pub fn new(
+        store: &'a Store,
+        engine: &'a MergeEngine,
+        base: Oid,
+    ) -> Result<MergedTree<'a>, StoreError> {
+        let base_tree = store.tree_of(base)?;
+        Ok(MergedTree {
+            store,
+            engine,
+            base,
+            base_tree,
+            tree: base_tree,
+            commits: Some(HashSet::new()),
+            territory: Territory::default(),
+            overlays: !store.has_replacements()?,
+            merges_run: 0,
+        })
+    }
+
+    /// Merges a candidate into `tip`, whose tree this is, and gives the new tree; `None` if the two
+    /// do not merge, and then nothing has changed.
+    ///
+    /// # Errors
+    /// When the store cannot be used or git cannot be run.
+    pub fn merge(&mut self, tip: Oid, candidate: Oid) -> Result<Option<Oid>, EngineError> {
+        let above = self.store.commits_above(candidate, Some(self.base)).ok();
+        let above = above.filter(|commits| {
+            candidate == self.base || commits.iter().any(|(_, p)| p.contains(&self.base))
+        });
+        let above: Option<Vec<Oid>> =
+            above.map(|commits| commits.into_iter().map(|(commit, _)| commit).collect());
+        let newcomer = match self.stands_alone(above.as_deref()) {
+            true => self.newcomer(candidate)?,
+            false => None,
+        };
+        let overlaid = newcomer.and_then(|newcomer| self.overlay(&newcomer));
+        let tree = match overlaid {
+            Some(tree) => tree,
+            None => match self.ask(tip, candidate)? {
+                Some(tree) => tree,
+                None => return Ok(None),
+            },
+        };
+        self.tree = tree;
+        self.commits = match (self.commits.take(), above) {
+            (Some(mut commits), Some(above)) => {
+                commits.extend(above);
+                Some(commits)
+            }
+            _ => None,
+        };
+        Ok(Some(tree))
+    }
+
+    /// How often git was asked.
+    pub fn merges_run(&self) -> usize {
+        self.merges_run
+    }
+
+    fn stands_alone(&self, above: Option<&[Oid]>) -> bool {
+        match (&self.commits, above) {
+            (Some(merged), Some(above)) => {
+                self.overlays && !above.iter().any(|commit| merged.contains(commit))
+            }
+            _ => false,
+        }
+    }
+
+    fn newcomer(&self, candidate: Oid) -> Result<Option<Newcomer>, StoreError> {
+        let tree = self.store.tree_of(candidate)?;
+        let changes = self.store.changes(self.base_tree, tree)?;
+        let removed = self.store.removed_directories(tree, &changes)?;
+        let footprint = Footprint::new(&changes, removed);
+        let newcomer = Newcomer {
+            tree,
+            changes,
+            footprint,
+        };
+        Ok(Some(newcomer).filter(|new| self.territory.is_independent_of(&new.footprint)))
+    }
+
+    /// `None` where libgit2 does not lay one tree over the other, as where a file becomes a
+    /// directory: git is asked then.
+    fn overlay(&mut self, new: &Newcomer) -> Option<Oid> {
+        let tree = if self.tree == self.base_tree {
+            new.tree
+        } else {
+            let entries: Vec<_> = new
+                .changes
+                .iter()
+                .map(|c| (c.path.clone(), c.new))
+                .collect();
+            self.store.tree_overlaid(self.tree, &entries).ok()?
+        };
+        let vanished = self.store.removed_directories(tree, &new.changes).ok()?;
+        self.territory.add(&new.footprint);
+        self.territory.vanish(vanished);
+        Some(tree)
+    }
+
+    fn ask(&mut self, tip: Oid, candidate: Oid) -> Result<Option<Oid>, EngineError> {
+        self.merges_run += 1;
+        let tree = match self.engine.merge(tip, candidate)? {
+            MergeAnswer::Done(result) if result.is_sound() => result.tree,
+            _ => return Ok(None),
+        };
+        let changes = self.store.changes(self.base_tree, tree)?;
+        let removed = self.store.removed_directories(tree, &changes)?;
+        self.territory = Territory::default();
+        self.territory.add(&Footprint::new(&changes, removed));
+        Ok(Some(tree))
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::git::commit::{By, NewCommit};
+    use crate::git::{Git, Repo};
+    use crate::model::change::{Entry, RepoPath};
+
+    const NAMES: [&str; 10] = [
+        "a", "b", "c", "d/x", "d/y", "d/e/z", "f/one", "f/two", "d/new", "f/new",
+    ];
+
+    struct Scene {
+        _folder: tempfile::TempDir,
+        repo: Repo,
+        store: Store,
+        base: Oid,
+    }
+
+    impl Scene {
+        fn new() -> Scene {
+            let folder = tempfile::tempdir().unwrap();
+            let top = folder.path().to_owned();
+            Git::at(&top).run(&["init", "--quiet"]).unwrap();
+            let repo = Repo {
+                common: top.join(".git"),
+                git_dir: top.join(".git"),
+                top,
+                version: (2, 39),
+            };
+            let store = Store::open(&repo).unwrap();
+            let files: Vec<_> = NAMES[..8]
+                .iter()
+                .map(|name| (*name, format!("text of {name}\n").repeat(9)))
+                .collect();
+            let empty = store.empty_tree().unwrap();
+            let base = commit(&store, empty, &files, &[]);
+            Scene {
+                _folder: folder,
+                repo,
+                store,
+                base,
+            }
+        }
+
+        /// A candidate on `parent` with some edits, additions, removals and moves.
+        fn candidate(&self, rng: &mut fastrand::Rng, parent: Oid) -> Oid {
+            let tree = self.store.tree_of(parent).unwrap();
+            let mut changes: Vec<(RepoPath, Option<Entry>)> = Vec::new();
+            for _ in 0..rng.usize(1..3) {
+                let name = NAMES[rng.usize(..NAMES.len())];
+                let old = self.store.entry(tree, name).unwrap();
+                let text = format!("{}: {}\n", name, rng.u8(..));
+                let new = entry(&self.store, &text);
+                match rng.u8(..4) {
+                    0 | 1 => changes.push((name.into(), Some(new))),
+                    2 if old.is_some() => changes.push((name.into(), None)),
+                    _ if old.is_some() => {
+                        changes.push((name.into(), None));
+                        let target = format!("moved/{name}");
+                        changes.push((target.as_str().into(), old));
+                    }
+                    _ => {}
+                }
+            }
+            changes.sort_by(|a, b| a.0.cmp(&b.0));
+            changes.dedup_by(|a, b| a.0 == b.0);
+            let tree = self.store.tree_overlaid(tree, &changes).unwrap();
+            write(&self.store, tree, &[parent])
+        }
+    }
+
+    fn entry(store: &Store, text: &str) -> Entry {
+        Entry {
+            mode: 0o100_644,
+            oid: store.write_blob(text.as_bytes()).unwrap(),
+        }
+    }
+
+    fn commit(store: &Store, tree: Oid, files: &[(&str, String)], parents: &[Oid]) -> Oid {
+        let entries = files
+            .iter()
+            .map(|(name, text)| (RepoPath::from(*name), Some(entry(store, text))));
+        let tree = store
+            .tree_overlaid(tree, &entries.collect::<Vec<_>>())
+            .unwrap();
+        write(store, tree, parents)
+    }
+
+    fn write(store: &Store, tree: Oid, parents: &[Oid]) -> Oid {
+        let new = NewCommit {
+            tree,
+            parents,
+            message: "x\n",
+            time: jiff::Timestamp::UNIX_EPOCH,
+            by: By::Dispatch,
+        };
+        store.write_commit(&new).unwrap()
+    }
+
+    #[test]
+    fn every_tree_is_the_one_that_git_makes() {
+        let scene = Scene::new();
+        let engine = MergeEngine::writing(&scene.repo, scene.base).unwrap();
+        let mut rng = fastrand::Rng::with_seed(5);
+        let (mut steps, mut asked, mut conflicts) = (0, 0, 0);
+        for _ in 0..25 {
+            let mut merged = MergedTree::new(&scene.store, &engine, scene.base).unwrap();
+            let mut tip = scene.base;
+            let mut parent = scene.base;
+            for _ in 0..5 {
+                let candidate = scene.candidate(&mut rng, parent);
+                // One in four is built on the one before it.
+                parent = if rng.u8(..4) == 0 {
+                    candidate
+                } else {
+                    scene.base
+                };
+                let by_git = match engine.merge(tip, candidate).unwrap() {
+                    MergeAnswer::Done(result) if result.is_sound() => Some(result.tree),
+                    _ => None,
+                };
+                let found = merged.merge(tip, candidate).unwrap();
+                assert_eq!(found, by_git, "candidate {candidate} into {tip}");
+                steps += 1;
+                match found {
+                    Some(tree) => tip = write(&scene.store, tree, &[tip, candidate]),
+                    None => conflicts += 1,
+                }
+            }
+            asked += merged.merges_run();
+        }
+        assert!(conflicts > 5, "{conflicts} of {steps} conflict");
+        assert!(asked > 10 && asked + 20 < steps, "{asked} of {steps} asked");
+    }
+}
