@@ -224,7 +224,7 @@ fn a_user_says_what_further_words_mean() {
         "1. [A] Build\n   - run: echo 'no Licence Server'; exit 1\n",
         &[],
     );
-    insta::assert_snapshot!(told(&scene), @r#"FAILED blocker | no Licence Server (blocker) | the output says "licence server" | cost null"#);
+    insta::assert_snapshot!(told(&scene), @r#"FAILED blocker | no Licence Server (blocker) | output with "licence server" | cost null"#);
     scene.write("errors.toml", "version = 2\n");
     let refused = scene
         .dispatch(&["run", &scene.plan(PLAN), "--yes"])
