@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use rustix::fs::OFlags;
@@ -13,8 +13,15 @@ use rustix::fs::OFlags;
 /// # Errors
 /// When the folder cannot be written; then the old file is untouched.
 pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    let parent = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
+    let folder = parent.unwrap_or(Path::new("."));
+    // As any program makes a file: the user's umask decides who may read it.
+    let ordinary = fs::Permissions::from_mode(0o666);
+    let mut file = tempfile::Builder::new()
+        .permissions(ordinary)
+        .tempfile_in(folder)?;
     file.write_all(content)?;
     file.as_file().sync_all()?;
     file.persist(path).map_err(|error| error.error)?;
@@ -117,7 +124,9 @@ pub fn read_if_exists(path: &Path) -> io::Result<Option<Vec<u8>>> {
 /// # Errors
 /// What the system says when it cannot.
 pub fn probe_writable(folder: &Path) -> io::Result<()> {
-    tempfile::NamedTempFile::new_in(folder)?.close()
+    let probed = tempfile::NamedTempFile::new_in(folder).and_then(|file| file.close());
+    // The error names the random name of the probe, which says nothing to anybody.
+    probed.map_err(|error| error.kind().into())
 }
 
 /// Bytes that an ordinary user can still write on the file system of a path.
@@ -127,4 +136,33 @@ pub fn probe_writable(folder: &Path) -> io::Result<()> {
 pub fn free_space(path: &Path) -> io::Result<u64> {
     let stat = rustix::fs::statvfs(path)?;
     Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_replaced_file_is_as_readable_as_any_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let (ours, plain) = (folder.path().join("ours"), folder.path().join("plain"));
+        fs::write(&plain, "old").unwrap();
+        replace(&ours, b"one").unwrap();
+        replace(&ours, b"two").unwrap();
+        assert_eq!(fs::read(&ours).unwrap(), b"two");
+        let mode = |path: &Path| path.metadata().unwrap().permissions().mode();
+        assert_eq!(mode(&ours), mode(&plain));
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn a_lock_that_is_held_is_not_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("deep/lock");
+        let held = FileLock::wait(&path).unwrap();
+        assert!(FileLock::try_take(&path).unwrap().is_none());
+        drop(held);
+        assert!(FileLock::try_take(&path).unwrap().is_some());
+    }
 }

@@ -10,7 +10,9 @@ use crate::model::event::{End, Outcome};
 use crate::model::ids::{RunId, TaskNumber};
 use crate::model::integration::{CheckOutcome, CheckResult, LeftOut, LeftOutReason};
 use crate::model::plan::{Produces, Task};
-use crate::model::run::{RunState, Status, TaskPhase};
+use crate::model::run::{RunState, TaskPhase};
+use crate::model::spending::Bill;
+use crate::model::status::Status;
 
 /// The longest report of an `info` task that is shown, in characters.
 const INFO_LIMIT: usize = 6000;
@@ -32,6 +34,8 @@ pub struct Completion {
     pub(crate) checks: Vec<CheckResult>,
     pub(crate) reports: Vec<InfoReport>,
     pub(crate) next: Vec<Step>,
+    /// What the agents used and cost, if any of them says.
+    pub(crate) bill: Option<Bill>,
 }
 
 /// What one task did.
@@ -102,6 +106,7 @@ impl Completion {
             checks: integration.checks,
             reports: Vec::new(),
             next: next_steps(state),
+            bill: Bill::of(state),
         };
         for task in state.plan.tasks() {
             match (

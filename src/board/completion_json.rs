@@ -6,6 +6,7 @@ use serde_json::Value;
 use crate::board::completion::{Completion, Meeting, Said, Work};
 use crate::board::json::{check_name, why};
 use crate::model::integration::{CheckResult, LeftOut};
+use crate::model::usage::{Cost, Usage};
 
 /// The version of this form; a change that breaks readers raises it.
 const VERSION: u32 = 1;
@@ -25,6 +26,8 @@ struct Wire<'a> {
     checks: Vec<Check<'a>>,
     reports: Vec<Report<'a>>,
     next_steps: Vec<Next<'a>>,
+    usage: Option<Usage>,
+    cost: Cost,
 }
 
 #[derive(Serialize)]
@@ -98,6 +101,11 @@ impl Completion {
             checks: self.checks.iter().map(check).collect(),
             reports: self.reports.iter().map(report).collect(),
             next_steps: self.next.iter().map(next).collect(),
+            usage: self.bill.as_ref().and_then(|bill| bill.spending().usage),
+            cost: self
+                .bill
+                .as_ref()
+                .map_or(Cost::Unknown, |bill| bill.spending().cost),
         };
         // Strings and numbers under string keys always have a JSON form.
         serde_json::to_value(wire).unwrap_or_default()

@@ -1,5 +1,6 @@
 //! `dispatch plan`: check, show and convert plans.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -10,11 +11,20 @@ use crate::base::text::{plural, terminal_safe};
 use crate::cli::Answer;
 use crate::cli::error::{CommandError, Exit};
 use crate::cli::load::{Loaded, load_plan, render_counts};
+use crate::cli::place::Place;
+use crate::config;
+use crate::config::variable::Overrides;
 use crate::plan::{self, Format, render_diagnostics};
 use crate::ui::Ui;
 
-/// Check, show and convert plans.
+const EXAMPLES: &str = "\
+Examples:
+  dispatch plan check plan.md
+  dispatch plan convert plan.md --to toml -o plan.toml";
+
+/// Check, show and convert plans; nothing is run
 #[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct PlanArgs {
     #[command(subcommand)]
     command: PlanCommand,
@@ -22,31 +32,31 @@ pub(crate) struct PlanArgs {
 
 #[derive(Subcommand, Debug)]
 enum PlanCommand {
-    /// Say everything that is wrong with a plan.
+    /// Say everything that is wrong with a plan
     Check {
-        /// The plan (.md, .toml, .json); `-` reads Markdown from standard input.
+        /// The plan (.md, .toml, .json); `-` reads Markdown from standard input
         file: PathBuf,
     },
-    /// Print a plan in Markdown.
+    /// Print a plan in Markdown
     Show {
-        /// The plan (.md, .toml, .json); `-` reads Markdown from standard input.
+        /// The plan (.md, .toml, .json); `-` reads Markdown from standard input
         file: PathBuf,
-        /// Print it in JSON instead.
+        /// Print it in JSON instead
         #[arg(long)]
         json: bool,
     },
-    /// Write a plan in another format, losing nothing.
+    /// Write a plan in another format, losing nothing
     Convert {
-        /// The plan (.md, .toml, .json); `-` reads Markdown from standard input.
+        /// The plan (.md, .toml, .json); `-` reads Markdown from standard input
         file: PathBuf,
-        /// The format to write.
-        #[arg(long)]
+        /// The format to write
+        #[arg(long, value_name = "FORMAT")]
         to: To,
-        /// Where to write it; standard output by default. An existing file is not replaced.
+        /// Write to this file, which must not exist [default: standard output]
         #[arg(long, short, value_name = "FILE")]
         output: Option<PathBuf>,
     },
-    /// Print the JSON Schema of plans in JSON.
+    /// Print the JSON Schema that plans in JSON follow
     Schema,
 }
 
@@ -98,11 +108,21 @@ pub(crate) fn run(args: PlanArgs, ui: &Ui) -> Answer {
 
 /// Loads a plan and shows its warnings.
 fn load(file: &Path, ui: &Ui) -> Result<Loaded, CommandError> {
-    let loaded = load_plan(file, None)?;
+    let loaded = load_plan(file, known_workers()?.as_ref())?;
     if !loaded.warnings.is_empty() {
         ui.status(&render_diagnostics(&loaded.source, &loaded.warnings));
     }
     Ok(loaded)
+}
+
+/// The workers a plan may name: those of the repository around the current folder. Elsewhere
+/// nobody knows, and any name will do.
+fn known_workers() -> Result<Option<BTreeSet<String>>, CommandError> {
+    let Ok(place) = Place::open() else {
+        return Ok(None);
+    };
+    let settings = config::load(&place.repo.top, None, &Overrides::default())?;
+    Ok(Some(settings.workers.into_keys().collect()))
 }
 
 fn check(file: &Path, ui: &Ui) -> Answer {

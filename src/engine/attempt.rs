@@ -13,11 +13,15 @@ use crate::agent::environment::{OwnVars, worker_environment};
 use crate::agent::result::load_result;
 use crate::base::files;
 use crate::base::text::one_line;
+use crate::control::{Reply, Request};
 use crate::engine::EngineError;
 use crate::engine::base::{StartingPoint, starting_point};
+use crate::engine::checks;
 use crate::engine::context::Context;
+use crate::engine::furnish::furnish;
 use crate::engine::leash::Leash;
 use crate::engine::outcome;
+use crate::engine::output::Steps;
 use crate::engine::worktree;
 use crate::exec::{Job, JobEnd, JobStatus, Running, kill_orphans};
 use crate::git::worktree::Worktree;
@@ -52,6 +56,8 @@ pub enum Message {
     Assembled(Result<(), EngineError>),
     /// The conflicts among the candidates were looked for.
     Detected,
+    /// A person asks for something through another process.
+    Asked(Request, Reply),
 }
 
 /// Where effects report.
@@ -158,6 +164,7 @@ async fn start(
         }
     };
     let worktree = fill_worktree(context, spec, base).await?;
+    furnish(context, spec, base, &worktree).await?;
     if context.is_stopping() {
         return Ok(Came::Nowhere);
     }
@@ -290,7 +297,13 @@ async fn take_up(
         .ok()
         .flatten()
         .and_then(|text| String::from_utf8_lossy(&text).parse().ok());
-    let (Some(base), Some(worktree)) = (base, context.repo.find_worktree(&path)) else {
+    let found = context.repo.find_worktree(&path);
+    let worktree = found.clone().filter(Worktree::is_there);
+    let (Some(base), Some(worktree)) = (base, worktree) else {
+        // Somebody took the worktree away, or it never was: what its worker does is lost work.
+        checks::end_job(context, &worker).await?;
+        // git may forget the entry of a folder that is gone, in its own time.
+        found.iter().for_each(Worktree::unlock);
         return Ok(Came::Nowhere);
     };
     match context.executor.status(&worker)? {
@@ -329,7 +342,8 @@ async fn keep_lost(
     Ok(Came::Nowhere)
 }
 
-/// Waits for the worker while passing on what it says about its progress.
+/// Waits for the worker while passing on what it says about its progress, and ends one that lives on
+/// after its last word.
 async fn watch(
     context: &Arc<Context>,
     spec: &AttemptSpec,
@@ -340,6 +354,7 @@ async fn watch(
 ) -> Result<Came, EngineError> {
     spec.leash.hold(running.stopper());
     let mut notes = Notes::new(context.attempt_folder(spec.task, spec.attempt));
+    let mut steps = Steps::new(context, spec, &worktree, running.stopper());
     let mut interval = tokio::time::interval(NOTE_INTERVAL);
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let waiting = running.wait();
@@ -348,7 +363,10 @@ async fn watch(
         tokio::select! {
             status = &mut waiting => break status?,
             _ = interval.tick() => {
-                if let Some(note) = notes.next() {
+                let step = steps.as_mut().and_then(Steps::look);
+                // What the worker writes about its progress says more than what it does right now.
+                let step = step.filter(|_| notes.last.is_none());
+                if let Some(note) = notes.next().or(step) {
                     let task = spec.task;
                     let _ = post.send(Message::Fact(Event::Noted { task, note }));
                 }

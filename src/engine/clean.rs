@@ -7,6 +7,9 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use crate::agent::environment::check_environment;
+use crate::base::process::Program;
+use crate::base::text::one_line;
 use crate::engine::EngineError;
 use crate::engine::context::Context;
 use crate::git::refs::branch_ref;
@@ -101,11 +104,12 @@ fn worktrees(context: &Context, state: &RunState) -> Vec<(Option<TaskNumber>, Wo
     let mut wanted: Vec<(Option<TaskNumber>, PathBuf)> = Vec::new();
     for task in state.plan.tasks() {
         let attempts = &state.task(task.number).attempts;
-        wanted.extend(
-            attempts
-                .iter()
-                .map(|attempt| (Some(task.number), PathBuf::from(&attempt.worktree))),
-        );
+        wanted.extend(attempts.iter().map(|attempt| {
+            (
+                Some(task.number),
+                context.recorded_worktree(&attempt.worktree),
+            )
+        }));
     }
     wanted.push((None, context.integration_worktree()));
     let known = context.repo.worktrees();
@@ -206,7 +210,8 @@ fn branches(
 /// When something cannot be removed; what was removed until then is gone.
 pub fn carry_out(context: &Context, plan: &Plan) -> Result<(), EngineError> {
     let removed = on_every_core(&plan.worktrees, |worktree| {
-        context.repo.remove_worktree(worktree)
+        tear_down(context, worktree)?;
+        Ok::<(), EngineError>(context.repo.remove_worktree(worktree)?)
     });
     for (worktree, removed) in plan.worktrees.iter().zip(removed) {
         removed?;
@@ -219,6 +224,30 @@ pub fn carry_out(context: &Context, plan: &Plan) -> Result<(), EngineError> {
         match store.delete_reference(&branch_ref(branch), *tip) {
             Err(StoreError::Moved { .. }) => {}
             other => other?,
+        }
+    }
+    Ok(())
+}
+
+/// Runs `[worktree] teardown`; a worktree whose commands fail stays, with what they were to free.
+fn tear_down(context: &Context, worktree: &Worktree) -> Result<(), EngineError> {
+    for command in &context.settings.worktree.teardown {
+        if !worktree.path.is_dir() {
+            return Ok(());
+        }
+        let shell = Program::new("sh")
+            .arg("-c")
+            .arg(command)
+            .folder(&worktree.path);
+        let env = check_environment(std::env::vars_os());
+        let finished = shell.environment(env).output()?;
+        if !finished.status.success() {
+            let said = [finished.stdout, finished.stderr].concat();
+            return Err(EngineError::TearDown {
+                command: command.clone(),
+                worktree: worktree.path.clone(),
+                said: one_line(&String::from_utf8_lossy(&said)),
+            });
         }
     }
     Ok(())

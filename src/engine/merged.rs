@@ -146,7 +146,7 @@ impl<'a> MergedTree<'a> {
     fn ask(&mut self, tip: Oid, candidate: Oid) -> Result<Option<Oid>, EngineError> {
         self.merges_run += 1;
         let tree = match self.engine.merge(tip, candidate)? {
-            MergeAnswer::Done(result) if result.clean => result.tree,
+            MergeAnswer::Done(result) if result.is_sound() => result.tree,
             _ => return Ok(None),
         };
         let changes = self.store.changes(self.base_tree, tree)?;
@@ -276,7 +276,7 @@ mod tests {
                     scene.base
                 };
                 let by_git = match engine.merge(tip, candidate).unwrap() {
-                    MergeAnswer::Done(result) if result.clean => Some(result.tree),
+                    MergeAnswer::Done(result) if result.is_sound() => Some(result.tree),
                     _ => None,
                 };
                 let found = merged.merge(tip, candidate).unwrap();

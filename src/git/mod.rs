@@ -7,6 +7,7 @@
 
 pub mod ancestry;
 pub mod attributes;
+pub mod checkout;
 pub mod cli;
 pub mod commit;
 pub mod diff;
@@ -19,6 +20,7 @@ pub mod refs;
 pub mod repo;
 pub mod store;
 mod unchanged;
+pub mod untracked;
 pub mod worktree;
 
 pub use cli::{Git, GitError};

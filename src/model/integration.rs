@@ -108,6 +108,11 @@ pub struct Integration {
 }
 
 impl Integration {
+    /// Whether the task's candidate is on it.
+    pub fn contains(&self, task: TaskNumber) -> bool {
+        self.merged.iter().any(|merged| merged.task == task)
+    }
+
     /// Whether every check passed (also when there is none).
     pub fn checks_passed(&self) -> bool {
         self.checks

@@ -3,5 +3,8 @@
 pub mod decide;
 pub mod priority;
 pub mod retry;
+pub mod strategy;
+#[cfg(test)]
+mod tests;
 
 pub use decide::{Action, Limits, decide};

@@ -13,6 +13,7 @@ use crate::plan::diagnostic::Code;
 use crate::plan::draft::{At, Member, Span, Value};
 use crate::plan::fields::{is_known, is_nearly_known, normal_key};
 use crate::plan::finding::{Finding, Findings, quoted};
+use crate::plan::normal;
 
 use super::blocks::{Block, Kind};
 use super::raw::{line_end, marker, trimmed, unmargined};
@@ -112,7 +113,8 @@ fn one_line_value(key: &Key, inline: &str, span: Span) -> Result<At<Value>, Find
         let hint = format!("put the lines in a code block below `{}:`", key.name);
         return Err(Finding::error(Code::BadValue, span, message).hint(hint));
     }
-    let lines: Vec<_> = inline.lines().map(str::trim).collect();
+    let inline = normal::lines(inline);
+    let lines: Vec<_> = inline.split('\n').map(str::trim).collect();
     Ok(At::new(Value::Raw(lines.join(" ")), span))
 }
 

@@ -38,14 +38,14 @@ pub(super) fn read(
     let mut prompt_from = after;
     if let Some((fields, below)) = rest.split_first()
         && list::is_field_list(text, fields)
-        && text[after..fields.span.start.max(after)].trim().is_empty()
+        && is_next(text, after, fields)
     {
         task.members = list::read(text, fields, findings);
         prompt_from = raw::next_line(text, last_place(text, fields));
         rest = below;
     }
     match rest.first() {
-        Some(mark) if is_prompt_mark(text, mark) => {
+        Some(mark) if is_prompt_mark(text, mark) && is_next(text, prompt_from, mark) => {
             prompt_from = raw::next_line(text, mark.span.start);
         }
         _ => warn_about_fields(text, rest, findings),
@@ -140,6 +140,11 @@ fn end_of_item(text: &str, span: Span, column: usize) -> usize {
         at = raw::next_line(text, at);
     }
     span.end.max(span.start)
+}
+
+/// Whether nothing stands before a block, not even a link definition, which is no block.
+fn is_next(text: &str, from: usize, block: &Block) -> bool {
+    text[from..block.span.start.max(from)].trim().is_empty()
 }
 
 fn is_prompt_mark(text: &str, block: &Block) -> bool {

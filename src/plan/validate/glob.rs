@@ -24,6 +24,9 @@ pub(super) fn check_glob(glob: &At<String>) -> Result<String, Finding> {
     if pattern.is_empty() || pattern == "." {
         return Err(bad("it names nothing".to_owned()));
     }
+    if pattern.contains(char::is_control) {
+        return Err(bad("it contains a control character".to_owned()));
+    }
     if leaves_repository(pattern) {
         let message = format!("{} leaves the repository", quoted(written));
         let hint = "paths are relative to the top of the repository";
@@ -64,11 +67,76 @@ pub(super) fn literal_prefix(pattern: &str) -> &str {
 /// Whether one path may match both globs. May say yes where no path does, never the other way
 /// round. A path without wildcards and without an extension also stands for everything below it.
 pub(super) fn may_overlap(a: &str, b: &str) -> bool {
-    // Braces may hide slashes, so that only what stands before them can be compared.
-    if [a, b].iter().any(|glob| glob.contains(['{', '\\'])) {
-        let (a, b) = (literal_prefix(a), literal_prefix(b));
-        return a.starts_with(b) || b.starts_with(a);
+    match (expand(a), expand(b)) {
+        (Some(left), Some(right)) => left
+            .iter()
+            .any(|a| right.iter().any(|b| plain_overlap(a, b))),
+        // What these may match is not worked out beyond their beginnings.
+        _ => {
+            let (a, b) = (literal_prefix(a), literal_prefix(b));
+            a.starts_with(b) || b.starts_with(a)
+        }
     }
+}
+
+/// The globs without braces that a glob stands for; `None` if it has escapes, braces next to
+/// character classes, or more than 64 forms.
+fn expand(pattern: &str) -> Option<Vec<String>> {
+    if pattern.contains('\\') || (pattern.contains('{') && pattern.contains('[')) {
+        return None;
+    }
+    let mut open = vec![pattern.to_owned()];
+    let mut done = Vec::new();
+    while let Some(pattern) = open.pop() {
+        if open.len() + done.len() > 64 {
+            return None;
+        }
+        match first_braces(&pattern) {
+            None => done.push(pattern),
+            Some((start, end)) => {
+                for inside in split_commas_within(&pattern[start + 1..end]) {
+                    open.push(format!(
+                        "{}{inside}{}",
+                        &pattern[..start],
+                        &pattern[end + 1..]
+                    ));
+                }
+            }
+        }
+    }
+    Some(done)
+}
+
+/// The outermost pair of braces that comes first.
+fn first_braces(pattern: &str) -> Option<(usize, usize)> {
+    let start = pattern.find('{')?;
+    let mut depth = 0;
+    for (i, c) in pattern.char_indices().skip_while(|(i, _)| *i < start) {
+        match c {
+            '{' => depth += 1,
+            '}' if depth == 1 => return Some((start, i)),
+            '}' => depth -= 1,
+            _ => {}
+        }
+    }
+    None
+}
+
+/// The alternatives between the commas that are in no inner braces; they may be empty.
+fn split_commas_within(inside: &str) -> Vec<&str> {
+    let mut depth = 0;
+    let is_comma = |c: char| {
+        depth += match c {
+            '{' => 1,
+            '}' => -1,
+            _ => 0,
+        };
+        c == ',' && depth == 0
+    };
+    inside.split(is_comma).collect()
+}
+
+fn plain_overlap(a: &str, b: &str) -> bool {
     let a: Vec<_> = a.split('/').collect();
     let b: Vec<_> = b.split('/').collect();
     let is_folder = |parts: &[&str]| {
@@ -155,7 +223,11 @@ mod tests {
             ("a/**/z", "a/b/c/y"),
             ("**/x/**/y", "a/x/**"),
             ("src/{a,b}/**", "src/c/x"),
-            ("src/{a,b}/**", "docs/x"),
+            ("src/{a,b}/**", "src/b/x"),
+            ("src/{a,{b,c/d}}/**", "src/c/d/x"),
+            ("src/{a,{b,c/d}}/**", "src/c/x"),
+            ("Cargo.{toml,lock}", "Cargo.md"),
+            ("x{,y}", "x"),
             ("**", "anything"),
             ("a/*", "a/b/c"),
         ];
@@ -180,8 +252,12 @@ mod tests {
         a/**/z ~ a/b/c/z: true
         a/**/z ~ a/b/c/y: true
         **/x/**/y ~ a/x/**: true
-        src/{a,b}/** ~ src/c/x: true
-        src/{a,b}/** ~ docs/x: false
+        src/{a,b}/** ~ src/c/x: false
+        src/{a,b}/** ~ src/b/x: true
+        src/{a,{b,c/d}}/** ~ src/c/d/x: true
+        src/{a,{b,c/d}}/** ~ src/c/x: false
+        Cargo.{toml,lock} ~ Cargo.md: false
+        x{,y} ~ x: true
         ** ~ anything: true
         a/* ~ a/b/c: false
         ");

@@ -15,53 +15,69 @@ const BUDGET: usize = 200_000;
 
 /// Warns about pairs of tasks without a path of dependencies between them.
 pub(super) fn check(tasks: &[Checked], graph: &Graph, findings: &mut Findings) {
-    let mut globs: Vec<Glob<'_>> = Vec::new();
-    for (task, checked) in tasks.iter().enumerate() {
-        for (place, pattern) in checked.task.fields.files.iter().enumerate() {
-            let prefix = literal_prefix(pattern);
-            globs.push(Glob {
-                prefix,
-                pattern,
-                task,
-                place,
-            });
-        }
-    }
+    let globs = globs(tasks);
     if globs.len() < 2 {
         return;
     }
-    globs.sort_by_key(|glob| (glob.prefix, glob.task));
-    let ancestors = ancestors(graph);
-    let mut seen = HashSet::new();
-    let mut pairs = Vec::new();
-    let mut compared = 0;
-    for (i, a) in globs.iter().enumerate() {
-        // Two globs can only meet if what one has before its first wildcard begins with what the
-        // other has; in this order such globs follow each other.
-        for b in globs[i + 1..]
-            .iter()
-            .take_while(|b| b.prefix.starts_with(a.prefix))
-        {
-            compared += 1;
-            if compared > BUDGET || pairs.len() > Findings::LIMIT {
-                report(tasks, pairs, findings);
-                findings.add(not_all_compared());
-                return;
-            }
-            let (first, second) = if a.task < b.task { (a, b) } else { (b, a) };
-            let is_ordered =
-                ancestors[second.task].has(first.task) || ancestors[first.task].has(second.task);
-            if first.task == second.task || is_ordered || seen.contains(&(first.task, second.task))
-            {
-                continue;
-            }
-            if may_overlap(first.pattern, second.pattern) {
-                seen.insert((first.task, second.task));
-                pairs.push((first, second));
+    let (pairs, is_complete) = overlapping(&globs, &ancestors(graph));
+    report(tasks, pairs, findings);
+    if !is_complete {
+        findings.add(not_all_compared());
+    }
+}
+
+/// In the order of what stands before the first wildcard.
+fn globs(tasks: &[Checked]) -> Vec<Glob<'_>> {
+    let mut declared = HashSet::new();
+    let mut globs = Vec::new();
+    for (task, checked) in tasks.iter().enumerate() {
+        for (place, pattern) in checked.task.fields.files.iter().enumerate() {
+            if declared.insert((task, pattern)) {
+                globs.push(Glob {
+                    prefix: literal_prefix(pattern),
+                    pattern,
+                    task,
+                    place,
+                });
             }
         }
     }
-    report(tasks, pairs, findings);
+    globs.sort_by_key(|glob| (glob.prefix, glob.task));
+    globs
+}
+
+type Pair<'a> = (&'a Glob<'a>, &'a Glob<'a>);
+
+/// One pair of globs for each pair of tasks, and whether all were compared.
+fn overlapping<'a>(globs: &'a [Glob<'a>], ancestors: &[Bits]) -> (Vec<Pair<'a>>, bool) {
+    let mut seen = HashSet::new();
+    let mut pairs = Vec::new();
+    for (compared, (a, b)) in candidates(globs).enumerate() {
+        if compared == BUDGET || pairs.len() > Findings::LIMIT {
+            return (pairs, false);
+        }
+        let (first, second) = if a.task < b.task { (a, b) } else { (b, a) };
+        let (one, other) = (first.task, second.task);
+        let is_ordered = ancestors[other].has(one) || ancestors[one].has(other);
+        if one == other || is_ordered || seen.contains(&(one, other)) {
+            continue;
+        }
+        if may_overlap(first.pattern, second.pattern) {
+            seen.insert((one, other));
+            pairs.push((first, second));
+        }
+    }
+    (pairs, true)
+}
+
+/// Two globs can only meet if what one has before its first wildcard begins with what the other
+/// has; sorted by that, such globs follow each other.
+fn candidates<'a>(globs: &'a [Glob<'a>]) -> impl Iterator<Item = Pair<'a>> {
+    globs.iter().enumerate().flat_map(move |(i, a)| {
+        let after = globs[i + 1..].iter();
+        let near = after.take_while(|b| b.prefix.starts_with(a.prefix));
+        near.map(move |b| (a, b))
+    })
 }
 
 struct Glob<'a> {
@@ -71,7 +87,7 @@ struct Glob<'a> {
     place: usize,
 }
 
-fn report(tasks: &[Checked], mut pairs: Vec<(&Glob<'_>, &Glob<'_>)>, findings: &mut Findings) {
+fn report(tasks: &[Checked], mut pairs: Vec<Pair<'_>>, findings: &mut Findings) {
     pairs.sort_by_key(|(first, second)| (second.task, first.task));
     for (first, second) in pairs {
         let (one, other) = (&tasks[first.task], &tasks[second.task]);

@@ -1,0 +1,464 @@
+//! The core, played like a game: words in, what is decided out.
+
+#![allow(clippy::unwrap_used)]
+
+use std::time::Duration;
+
+use jiff::SignedDuration;
+
+use crate::model::event::{End, Event, Failure, FailureClass, Outcome, Recorded, WorkerReport};
+use crate::model::fixture::{self, RunFixture};
+use crate::model::ids::{Oid, TaskNumber};
+use crate::model::integration::{Integration, Merged};
+use crate::model::run::RunState;
+use crate::model::usage::Cost;
+use crate::schedule::{Action, Limits, decide};
+
+/// A run in the middle of a game.
+struct Game {
+    state: RunState,
+    limits: Limits,
+    names: Vec<String>,
+    said: Vec<String>,
+}
+
+/// Plays `words` separated by ` · `: `open`, `pass NAME`, `fail NAME`, `flake NAME` (transient),
+/// `cut NAME` (interrupted), `due NAME`, `stop`, `resume`, `retry NAME`, `skip NAME`, `drop NAME`
+/// (skip without cascade), `assembled`. Each line is the word and what is decided after it.
+fn play(plan: &str, words: &str) -> String {
+    play_with(plan, words, |limits| limits)
+}
+
+fn play_with(plan: &str, words: &str, change: impl FnOnce(Limits) -> Limits) -> String {
+    let limits = Limits {
+        max_parallel: 3,
+        transient_retries: 2,
+        base_delay: Duration::from_secs(8),
+        max_delay: Duration::from_secs(60),
+        budget: 20,
+    };
+    let names = plan
+        .split(" · ")
+        .map(|line| line.split(" <- ").next().unwrap().to_owned());
+    let mut game = Game {
+        state: RunFixture::new(plan).state(),
+        limits: change(limits),
+        names: names.collect(),
+        said: Vec::new(),
+    };
+    let lines: Vec<String> = words.split(" · ").map(|word| game.turn(word)).collect();
+    lines.join("\n")
+}
+
+impl Game {
+    fn turn(&mut self, word: &str) -> String {
+        self.said.clear();
+        for event in self.events(word) {
+            self.record(event);
+        }
+        self.settle();
+        format!("{word:<12} | {}", self.said.join(" | "))
+            .trim_end()
+            .to_owned()
+    }
+
+    fn record(&mut self, event: Event) {
+        let (seq, last) = (self.state.seq + 1, self.state.updated);
+        let time = last.checked_add(SignedDuration::from_secs(1)).unwrap();
+        self.state.apply(&Recorded { seq, time, event });
+    }
+
+    /// Acts on decisions as the engine does: what is decided is recorded, until nothing is due.
+    fn settle(&mut self) {
+        loop {
+            let mut acted = false;
+            for action in decide(&self.state, &self.limits) {
+                let (said, event) = self.act(&action);
+                if event.is_some() || !self.said.contains(&said) {
+                    self.said.push(said);
+                }
+                acted |= event.is_some();
+                event.into_iter().for_each(|event| self.record(event));
+            }
+            if !acted {
+                return;
+            }
+        }
+    }
+
+    fn act(&self, action: &Action) -> (String, Option<Event>) {
+        match action {
+            Action::Start(task) => {
+                let attempt = self.state.task(*task).attempts.len() as u32 + 1;
+                let event = Event::AttemptStarting {
+                    task: *task,
+                    attempt,
+                    worker: "shell".to_owned(),
+                    branch: String::new(),
+                    worktree: String::new(),
+                };
+                (format!("start {}", self.name(*task)), Some(event))
+            }
+            Action::ScheduleRetry { task, due } => {
+                let ended = self
+                    .state
+                    .task(*task)
+                    .last_attempt()
+                    .unwrap()
+                    .ended
+                    .unwrap();
+                let wait = due.duration_since(ended).as_secs();
+                let event = Event::RetryScheduled {
+                    task: *task,
+                    due: *due,
+                };
+                (
+                    format!("retry {} in {wait}s", self.name(*task)),
+                    Some(event),
+                )
+            }
+            Action::WakeAt { task, .. } => (format!("wake for {}", self.name(*task)), None),
+            Action::Assemble => ("assemble".to_owned(), None),
+            Action::End { exit } => (format!("end {exit}"), Some(Event::RunEnded { exit: *exit })),
+        }
+    }
+
+    fn events(&self, word: &str) -> Vec<Event> {
+        let (verb, name) = word.split_once(' ').unwrap_or((word, ""));
+        let task = || TaskNumber(1 + self.names.iter().position(|n| n == name).unwrap() as u32);
+        match verb {
+            "open" => vec![],
+            "pass" => vec![self.ended(task(), passed(task()))],
+            "fail" => vec![self.ended(task(), failed(FailureClass::Logic, "a test fails"))],
+            "flake" => {
+                let tries = self.state.task(task()).attempts.len();
+                let said = format!("connection reset, try {}", "x".repeat(tries));
+                vec![self.ended(task(), failed(FailureClass::Transient, &said))]
+            }
+            "same" => vec![self.ended(task(), failed(FailureClass::Transient, "the same again"))],
+            "cut" => vec![self.ended(task(), End::Interrupted {})],
+            "due" => vec![Event::RetryDue { task: task() }],
+            "stop" => vec![Event::StopRequested {}],
+            "pause" => vec![Event::Paused {}],
+            "go" => vec![Event::Unpaused {}],
+            "cancel" => vec![Event::TaskCancelled { task: task() }],
+            "resume" => vec![Event::RunResumed {}],
+            "retry" => vec![
+                Event::RunResumed {},
+                Event::RetryRequested {
+                    task: task(),
+                    prompt: None,
+                },
+            ],
+            "skip" | "drop" => {
+                let cascade = verb == "skip";
+                vec![
+                    Event::RunResumed {},
+                    Event::TaskSkipped {
+                        task: task(),
+                        cascade,
+                    },
+                ]
+            }
+            "assembled" => vec![Event::Assembled {
+                integration: self.integration(),
+            }],
+            other => panic!("no such word: {other}"),
+        }
+    }
+
+    fn ended(&self, task: TaskNumber, end: End) -> Event {
+        let attempt = self.state.task(task).last_attempt().unwrap().number;
+        let outcome = Box::new(Outcome {
+            end,
+            report: WorkerReport::default(),
+            checks: vec![],
+            leftovers: vec![],
+            remarks: vec![],
+            millis: 0,
+            kept: None,
+            usage: None,
+            cost: Cost::Unknown,
+            session: None,
+        });
+        Event::AttemptEnded {
+            task,
+            attempt,
+            outcome,
+            jitter: 0.5,
+        }
+    }
+
+    fn integration(&self) -> Integration {
+        let merged = self.state.candidates().into_iter();
+        let merged = merged.map(|(task, candidate)| Merged {
+            task,
+            candidate,
+            commit: candidate,
+        });
+        Integration {
+            merged: merged.collect(),
+            ..Integration::default()
+        }
+    }
+
+    fn name(&self, task: TaskNumber) -> &str {
+        &self.names[task.index()]
+    }
+}
+
+fn passed(task: TaskNumber) -> End {
+    let candidate = Some(Oid::from_bytes([task.0 as u8; 20]));
+    End::Passed {
+        candidate,
+        stat: Default::default(),
+        info: None,
+    }
+}
+
+fn failed(class: FailureClass, message: &str) -> End {
+    End::Failed(Failure {
+        class,
+        message: message.to_owned(),
+        root_cause: None,
+        suggestion: None,
+        evidence: String::new(),
+        signature: message.to_owned(),
+        reset_at: None,
+    })
+}
+
+#[test]
+fn a_task_that_fails_blocks_its_dependents_and_nothing_else() {
+    insta::assert_snapshot!(
+        play("parse · render <- parse · docs", "open · fail parse · pass docs · assembled"),
+        @r"
+        open         | start parse | start docs
+        fail parse   |
+        pass docs    | assemble
+        assembled    | end 3
+        "
+    );
+}
+
+#[test]
+fn what_depends_on_a_task_starts_when_it_has_passed() {
+    insta::assert_snapshot!(
+        play("a · b <- a · c <- a, b", "open · pass a · pass b · pass c · assembled"),
+        @r"
+        open         | start a
+        pass a       | start b
+        pass b       | start c
+        pass c       | assemble
+        assembled    | end 0
+        "
+    );
+}
+
+#[test]
+fn the_longest_remaining_path_goes_first_and_the_order_of_the_plan_breaks_ties() {
+    insta::assert_snapshot!(
+        play_with(
+            "short · other · long · middle <- long · end <- middle",
+            "open · pass long · pass middle",
+            |limits| Limits { max_parallel: 1, ..limits },
+        ),
+        @r"
+        open         | start long
+        pass long    | start middle
+        pass middle  | start short
+        "
+    );
+}
+
+#[test]
+fn a_transient_failure_is_retried_with_growing_delays_and_then_given_up() {
+    insta::assert_snapshot!(
+        play("a · b <- a", "open · flake a · due a · flake a · due a · flake a"),
+        @r"
+        open         | start a
+        flake a      | retry a in 4s | wake for a
+        due a        | start a
+        flake a      | retry a in 8s | wake for a
+        due a        | start a
+        flake a      | end 3
+        "
+    );
+}
+
+#[test]
+fn a_retry_waits_at_least_as_long_as_the_server_asked_for() {
+    let due = |reset: Option<&str>| {
+        let mut failure = fixture::failure(FailureClass::Transient, "429");
+        failure.reset_at = reset.map(|time| time.parse().unwrap());
+        let run = RunFixture::new("a").begin(1, "claude");
+        let state = run.fail_with(1, failure, 1).state();
+        let limits = Limits {
+            max_parallel: 1,
+            transient_retries: 1,
+            base_delay: Duration::from_secs(2),
+            max_delay: Duration::from_secs(300),
+            budget: 20,
+        };
+        let due = super::retry::retry_due(&state, TaskNumber(1), &limits).unwrap();
+        due.to_string()
+    };
+    let said = [
+        None,
+        Some("2026-11-22T09:20:00Z"),
+        Some("2026-11-22T09:14:01Z"),
+    ];
+    insta::assert_snapshot!(said.map(due).join("\n"), @r"
+    2026-11-22T09:14:05Z
+    2026-11-22T09:20:00Z
+    2026-11-22T09:14:05Z
+    ");
+}
+
+#[test]
+fn the_same_failure_twice_is_not_transient() {
+    insta::assert_snapshot!(play("a", "open · same a · due a · same a"), @r"
+    open         | start a
+    same a       | retry a in 4s | wake for a
+    due a        | start a
+    same a       | end 3
+    ");
+}
+
+#[test]
+fn an_interrupted_attempt_counts_as_none() {
+    insta::assert_snapshot!(
+        play("a · b", "open · stop · cut a · pass b · resume · flake a · due a · pass a · assembled"),
+        @r"
+        open         | start a | start b
+        stop         |
+        cut a        |
+        pass b       | end 130
+        resume       | start a
+        flake a      | retry a in 4s | wake for a
+        due a        | start a
+        pass a       | assemble
+        assembled    | end 0
+        "
+    );
+}
+
+#[test]
+fn a_retry_by_a_person_starts_again_what_was_blocked_or_skipped() {
+    insta::assert_snapshot!(
+        play(
+            "a · b <- a · c <- b",
+            "open · fail a · retry a · pass a · fail b · skip b · retry b · pass b · pass c · assembled",
+        ),
+        @r"
+        open         | start a
+        fail a       | end 3
+        retry a      | start a
+        pass a       | start b
+        fail b       | assemble
+        skip b       | assemble
+        retry b      | start b
+        pass b       | start c
+        pass c       | assemble
+        assembled    | end 0
+        "
+    );
+}
+
+#[test]
+fn a_skipped_task_takes_its_dependents_along_unless_told_not_to() {
+    insta::assert_snapshot!(
+        play("a · b <- a · c", "open · pass c · fail a · assembled · skip a"),
+        @r"
+        open         | start a | start c
+        pass c       |
+        fail a       | assemble
+        assembled    | end 3
+        skip a       | end 0
+        "
+    );
+    insta::assert_snapshot!(
+        play("a · b <- a", "open · fail a · drop a · pass b · assembled"),
+        @r"
+        open         | start a
+        fail a       | end 3
+        drop a       | start b
+        pass b       | assemble
+        assembled    | end 0
+        "
+    );
+}
+
+#[test]
+fn the_retries_of_a_run_are_bounded_together() {
+    insta::assert_snapshot!(
+        play_with("a · b · c", "open · flake a · flake b · flake c", |limits| Limits {
+            budget: 2,
+            ..limits
+        }),
+        @r"
+        open         | start a | start b | start c
+        flake a      | retry a in 4s | wake for a
+        flake b      | retry b in 4s | wake for a | wake for b
+        flake c      | wake for a | wake for b
+        "
+    );
+}
+
+#[test]
+fn nothing_starts_once_a_person_has_asked_to_stop() {
+    insta::assert_snapshot!(
+        play_with("a · b · c", "open · stop · pass a · cut b", |limits| Limits {
+            max_parallel: 2,
+            ..limits
+        }),
+        @r"
+        open         | start a | start b
+        stop         |
+        pass a       |
+        cut b        | end 130
+        "
+    );
+}
+
+#[test]
+fn a_paused_run_starts_nothing_and_does_not_end() {
+    insta::assert_snapshot!(
+        play("a · b <- a", "open · pause · pass a · go · pass b · assembled"),
+        @r"
+        open         | start a
+        pause        |
+        pass a       |
+        go           | start b
+        pass b       | assemble
+        assembled    | end 0
+        "
+    );
+}
+
+#[test]
+fn a_cancelled_task_is_over_once_its_attempt_is_and_can_be_retried() {
+    insta::assert_snapshot!(
+        play("a · b <- a · c", "open · cancel a · cut a · pass c · assembled · retry a · pass a"),
+        @r"
+        open         | start a | start c
+        cancel a     |
+        cut a        |
+        pass c       | assemble
+        assembled    | end 3
+        retry a      | start a
+        pass a       | start b
+        "
+    );
+}
+
+#[test]
+fn a_plan_of_ten_thousand_tasks_in_a_chain_is_decided_without_recursion() {
+    let names: Vec<String> = (0..10_000).map(|n| format!("t{n}")).collect();
+    let mut plan = names[0].clone();
+    for pair in names.windows(2) {
+        plan.push_str(&format!(" · {} <- {}", pair[1], pair[0]));
+    }
+    let first = play(&plan, "open");
+    assert_eq!(first, "open         | start t0");
+}
