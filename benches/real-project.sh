@@ -29,7 +29,7 @@ cd "$root/project"
 
 # The user is in the middle of something, has a hook, and has a branch of their own.
 git branch mine
-first=$(git ls-files -s | awk '$1 == "100644" { sub(/^[^\t]*\t/, ""); print; exit }')
+first=$(git ls-files -s | awk '$1 == "100644" { sub(/^[^\t]*\t/, ""); if (!seen++) print }')
 echo 'an edit that is not committed' >>"$first"
 echo 'a new file' >untracked-of-mine
 printf '#!/bin/sh\nexit 1\n' >.git/hooks/pre-commit
