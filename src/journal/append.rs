@@ -148,12 +148,7 @@ impl Journal {
     }
 
     fn message(&self, records: &[Recorded]) -> String {
-        let mut message = records
-            .first()
-            .map_or(String::new(), |first| summary(&first.event));
-        if records.len() > 1 {
-            message.push_str(&format!(" (and {} more)", records.len() - 1));
-        }
+        let mut message = subject(records);
         message.push_str("\n\n");
         for recorded in records {
             message.push_str(&render_record(&self.run, recorded));
@@ -164,6 +159,37 @@ impl Journal {
             self.run
         ));
         message
+    }
+}
+
+/// What a person reads in `git log --oneline`: the events of the commit, those first that say most,
+/// as far as one line holds them.
+fn subject(records: &[Recorded]) -> String {
+    const LONGEST: usize = 100;
+    let says_little = |recorded: &&Recorded| {
+        matches!(
+            recorded.event,
+            Event::AttemptStarted { .. } | Event::Noted { .. }
+        )
+    };
+    let (little, much): (Vec<&Recorded>, Vec<&Recorded>) =
+        records.iter().partition(|recorded| says_little(&recorded));
+    let mut events = much
+        .into_iter()
+        .chain(little)
+        .map(|recorded| summary(&recorded.event));
+    let mut subject = events.next().unwrap_or_default();
+    let mut left = 0;
+    for event in events {
+        if left == 0 && subject.chars().count() + event.chars().count() <= LONGEST {
+            subject = format!("{subject}; {event}");
+        } else {
+            left += 1;
+        }
+    }
+    match left {
+        0 => subject,
+        left => format!("{subject} (and {left} more)"),
     }
 }
 

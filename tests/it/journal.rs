@@ -130,7 +130,7 @@ fn what_is_appended_is_read_back_in_order_with_its_files() {
     );
     insta::assert_snapshot!(subjects, @r#"
     run started: Trial at 163731a
-    #1 says: one (and 1 more)
+    #1 says: one; #1 says: two
     #1 says: {"a line": 1} that looks like a record
     "#);
 }

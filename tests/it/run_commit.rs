@@ -91,11 +91,20 @@ fn the_journal_reads_as_a_story_and_keeps_the_candidates() {
     let journal = format!("refs/dispatch/runs/{}", scene.run_name());
     let base = scene.rev(&format!("{}~1", scene.branch("d")));
     // Which events share a commit depends on how fast they come; their order does not.
-    let log = scene.git(&["log", "--first-parent", "--reverse", "--format=%b", &journal]);
+    let log = scene.git(&[
+        "log",
+        "--first-parent",
+        "--reverse",
+        "--format=%b",
+        &journal,
+    ]);
     let records = log.lines().filter(|line| line.starts_with('{'));
     let records = records.map(|line| summary(&parse_record(line).unwrap().event));
     // Whether a note is seen while the worker lives depends on when it is looked for.
-    let log = records.filter(|line| !line.contains(" says: ")).collect::<Vec<_>>().join("\n");
+    let log = records
+        .filter(|line| !line.contains(" says: "))
+        .collect::<Vec<_>>()
+        .join("\n");
     insta::assert_snapshot!(log.replace(&base[..7], "<base>"), @r"
     run started: Story at 01c8a40
     #1 attempt 1 starting (shell)
