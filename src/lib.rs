@@ -22,7 +22,7 @@
 //! # The idea
 //!
 //! The core is two pure functions: [`model::run::RunState::apply`] folds a fact, and
-//! [`schedule::decide`] says what to do now. The engine is one loop around them: take events,
+//! [`decide`](fn@schedule::decide) says what to do now. The engine is one loop around them: take events,
 //! append them to the journal (a chain of commits on `refs/dispatch/runs/<run>`), apply them,
 //! publish the board, carry out the actions. Recovery is replay of the journal plus `decide`:
 //! there is no second code path.
