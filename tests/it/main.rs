@@ -3,5 +3,7 @@
 
 mod architecture;
 mod exec;
+mod harness;
 mod journal;
 mod plan;
+mod run;

@@ -1,0 +1,488 @@
+//! A scene: a temporary folder with a repository of its own, and the programs that act in it.
+//!
+//! Nothing outside the folder is read: no home folder, no system configuration, no wall clock in
+//! what is compared. Other tests build on it too.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fs::{self, File, OpenOptions};
+use std::io::{Read, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fs::OFlags;
+
+/// What the frozen clock of every dispatch says.
+pub(crate) const NOW: &str = "2026-11-22T09:14:00Z";
+
+/// When every commit of the user is made.
+const COMMITTED: &str = "2026-11-22T09:00:00Z";
+
+/// Retries come at once, so that no test waits.
+pub(crate) const FAST_RETRIES: &str = "[retry]\nbase_delay = \"10ms\"\n";
+
+/// A temporary folder with a repository `shop` in it.
+pub(crate) struct Scene {
+    /// The temporary folder, without symbolic links in its path.
+    pub(crate) root: PathBuf,
+    /// The repository.
+    pub(crate) repo: PathBuf,
+    env: Vec<(String, String)>,
+    _folder: tempfile::TempDir,
+}
+
+/// How a program ended.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    /// Its exit code.
+    pub(crate) code: i32,
+    /// Its standard output.
+    pub(crate) out: String,
+    /// Its standard error.
+    pub(crate) err: String,
+}
+
+impl Ended {
+    fn new(output: Output) -> Ended {
+        Ended {
+            code: output.status.code().unwrap_or(-1),
+            out: String::from_utf8_lossy(&output.stdout).into_owned(),
+            err: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    /// The same, after making sure of the exit code.
+    #[track_caller]
+    pub(crate) fn expect(self, code: i32) -> Ended {
+        assert!(
+            self.code == code,
+            "exit {} in place of {code}\n{}{}",
+            self.code,
+            self.out,
+            self.err
+        );
+        self
+    }
+}
+
+impl Scene {
+    /// A repository with a few files, one commit on `main`, and fast retries.
+    pub(crate) fn new() -> Scene {
+        let scene = Scene::empty();
+        scene.write("README.md", "# Shop\n");
+        scene.write("src/app.ts", "one\ntwo\nthree\nfour\nfive\n");
+        scene.write(".gitignore", "*.log\n");
+        scene.write(".dispatch.toml", FAST_RETRIES);
+        scene.commit("A shop");
+        scene
+    }
+
+    /// A repository without a commit.
+    pub(crate) fn empty() -> Scene {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().canonicalize().unwrap();
+        let repo = root.join("shop");
+        fs::create_dir_all(root.join("home/config")).unwrap();
+        fs::create_dir(&repo).unwrap();
+        let scene = Scene {
+            root,
+            repo,
+            env: Vec::new(),
+            _folder: folder,
+        };
+        scene.git(&["init", "--quiet", "--initial-branch=main"]);
+        scene.git(&["config", "user.name", "Ada"]);
+        scene.git(&["config", "user.email", "ada@example.com"]);
+        scene
+    }
+
+    /// Sets a variable for every program that is started from now on.
+    pub(crate) fn set_env(&mut self, name: &str, value: &str) {
+        self.env.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// A program in the repository, with nothing of this process's environment but `PATH`.
+    pub(crate) fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new(program);
+        command
+            .current_dir(&self.repo)
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("HOME", self.root.join("home"))
+            .env("XDG_CONFIG_HOME", self.root.join("home/config"))
+            .env("TMPDIR", &self.root)
+            .env("LC_ALL", "C")
+            .env("TZ", "UTC")
+            .env("GIT_CONFIG_NOSYSTEM", "1")
+            .env("GIT_CONFIG_GLOBAL", "/dev/null")
+            .env("GIT_AUTHOR_DATE", COMMITTED)
+            .env("GIT_COMMITTER_DATE", COMMITTED)
+            .env("DISPATCH_CLOCK", NOW)
+            .env("DISPATCH_SEED", "7")
+            .envs(self.env.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null());
+        command
+    }
+
+    // ---- the user's part ---------------------------------------------------------------------
+
+    /// Writes a file of the checkout.
+    pub(crate) fn write(&self, path: &str, text: &str) {
+        let path = self.repo.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    /// Writes a program of the checkout, or of `.git` such as a hook.
+    pub(crate) fn write_program(&self, path: &str, text: &str) {
+        self.write(path, text);
+        let mode = fs::Permissions::from_mode(0o755);
+        fs::set_permissions(self.repo.join(path), mode).unwrap();
+    }
+
+    /// Reads a file of the checkout.
+    #[track_caller]
+    pub(crate) fn read(&self, path: &str) -> String {
+        fs::read_to_string(self.repo.join(path)).unwrap()
+    }
+
+    /// Adds these settings to the committed ones.
+    pub(crate) fn configure(&self, toml: &str) {
+        self.write(".dispatch.toml", &format!("{FAST_RETRIES}{toml}"));
+        self.commit("Settings");
+    }
+
+    /// Commits everything in the checkout and gives the commit.
+    pub(crate) fn commit(&self, message: &str) -> String {
+        self.git(&["add", "--all"]);
+        self.git(&["commit", "--quiet", "--message", message]);
+        self.rev("HEAD")
+    }
+
+    /// Runs git, which must succeed; gives its output without the last line end.
+    #[track_caller]
+    pub(crate) fn git(&self, args: &[&str]) -> String {
+        let ended = self.try_git(args);
+        assert!(
+            ended.code == 0,
+            "git {args:?} ended with {}: {}",
+            ended.code,
+            ended.err
+        );
+        ended.out.trim_end_matches('\n').to_owned()
+    }
+
+    /// Runs git.
+    pub(crate) fn try_git(&self, args: &[&str]) -> Ended {
+        Ended::new(self.command("git").args(args).output().unwrap())
+    }
+
+    /// The object a revision names.
+    #[track_caller]
+    pub(crate) fn rev(&self, revision: &str) -> String {
+        self.git(&["rev-parse", "--verify", "--quiet", revision])
+    }
+
+    /// Whether a revision names anything.
+    pub(crate) fn has(&self, revision: &str) -> bool {
+        self.try_git(&["rev-parse", "--verify", "--quiet", revision])
+            .code
+            == 0
+    }
+
+    // ---- dispatch ----------------------------------------------------------------------------
+
+    /// Runs dispatch in the repository.
+    pub(crate) fn dispatch(&self, args: &[&str]) -> Ended {
+        self.dispatch_in(&self.repo, args)
+    }
+
+    /// Runs dispatch in a folder.
+    pub(crate) fn dispatch_in(&self, folder: &Path, args: &[&str]) -> Ended {
+        let mut command = self.command(env!("CARGO_BIN_EXE_dispatch"));
+        Ended::new(command.current_dir(folder).args(args).output().unwrap())
+    }
+
+    /// Starts dispatch and leaves it running.
+    pub(crate) fn start(&self, args: &[&str]) -> Child {
+        self.command(env!("CARGO_BIN_EXE_dispatch"))
+            .args(args)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+    }
+
+    /// Writes a plan beside the repository, so that the checkout stays clean; gives its path.
+    pub(crate) fn plan(&self, text: &str) -> String {
+        self.plan_named("plan.md", text)
+    }
+
+    /// The same, with a name.
+    pub(crate) fn plan_named(&self, name: &str, text: &str) -> String {
+        let path = self.root.join(name);
+        fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+
+    /// Runs a plan to its end without a question.
+    pub(crate) fn run(&self, plan: &str, more: &[&str]) -> Ended {
+        let plan = self.plan(plan);
+        let args = [&["run", &plan, "--yes"], more].concat();
+        self.dispatch(&args)
+    }
+
+    /// The name of the only run, or of the last by name.
+    #[track_caller]
+    pub(crate) fn run_name(&self) -> String {
+        self.run_names().pop().expect("there is a run")
+    }
+
+    /// The names of all runs.
+    pub(crate) fn run_names(&self) -> Vec<String> {
+        let format = "--format=%(refname:lstrip=3)";
+        let names = self.git(&["for-each-ref", format, "refs/dispatch/runs/"]);
+        names.lines().map(str::to_owned).collect()
+    }
+
+    /// A branch of the only run.
+    pub(crate) fn branch(&self, slug: &str) -> String {
+        format!("dispatch/{}/{slug}", self.run_name())
+    }
+
+    /// DISPATCH.md on the integration branch of the only run.
+    pub(crate) fn board(&self) -> String {
+        let board = format!("{}:DISPATCH.md", self.branch("integration"));
+        self.git(&["show", &board]) + "\n"
+    }
+
+    /// The board of the only run as values.
+    #[track_caller]
+    pub(crate) fn json(&self) -> serde_json::Value {
+        let ended = self.dispatch(&["board", &self.run_name(), "--json"]);
+        serde_json::from_str(&ended.expect(0).out).unwrap()
+    }
+
+    /// `1 DONE · 2 FAILED`: the status of every task of the only run.
+    #[track_caller]
+    pub(crate) fn statuses(&self) -> String {
+        statuses(&self.json())
+    }
+
+    /// The worktree of a task's first attempt.
+    pub(crate) fn worktree(&self, slug: &str) -> PathBuf {
+        let folder = self.root.join("shop.dispatch").join(self.run_name());
+        folder.join(slug)
+    }
+
+    // ---- what is compared --------------------------------------------------------------------
+
+    /// Text of dispatch with what differs from machine to machine replaced: paths and durations.
+    pub(crate) fn normal(&self, text: &str) -> String {
+        let text = text.replace(self.root.to_str().unwrap(), "<root>");
+        replace_durations(&text)
+    }
+
+    /// Everything that is the user's: references outside dispatch's own, HEAD, reflogs, config,
+    /// index, hooks, and every file of the checkout with mode and time of change.
+    pub(crate) fn fingerprint(&self) -> Fingerprint {
+        let mut found = BTreeMap::new();
+        let refs = self.git(&["for-each-ref", "--format=%(refname) %(objectname)"]);
+        for line in refs.lines() {
+            let own = ["refs/heads/dispatch/", "refs/dispatch/"];
+            if !own.iter().any(|prefix| line.starts_with(prefix)) {
+                let (name, oid) = line.split_once(' ').unwrap();
+                found.insert(name.to_owned(), oid.as_bytes().to_vec());
+            }
+        }
+        let git = self.repo.join(".git");
+        for name in [
+            "HEAD",
+            "config",
+            "index",
+            "hooks",
+            "info",
+            "logs/HEAD",
+            "ORIG_HEAD",
+            "MERGE_HEAD",
+        ] {
+            collect(&git.join(name), &format!(".git/{name}"), &mut found);
+        }
+        for entry in fs::read_dir(&self.repo).unwrap() {
+            let entry = entry.unwrap();
+            if entry.file_name() != ".git" {
+                let name = entry.file_name().to_string_lossy().into_owned();
+                collect(&entry.path(), &name, &mut found);
+            }
+        }
+        Fingerprint(found)
+    }
+}
+
+/// See [`Scene::fingerprint`].
+#[derive(Clone)]
+pub(crate) struct Fingerprint(BTreeMap<String, Vec<u8>>);
+
+impl Fingerprint {
+    /// Makes sure that nothing differs, and names what does.
+    #[track_caller]
+    pub(crate) fn assert_same(&self, after: &Fingerprint) {
+        let names = self.0.keys().chain(after.0.keys());
+        let mut differ: Vec<&String> = names
+            .filter(|name| self.0.get(*name) != after.0.get(*name))
+            .collect();
+        differ.dedup();
+        assert!(differ.is_empty(), "these changed: {differ:?}");
+    }
+}
+
+fn collect(path: &Path, name: &str, found: &mut BTreeMap<String, Vec<u8>>) {
+    let Ok(meta) = path.symlink_metadata() else {
+        return;
+    };
+    if meta.is_dir() {
+        for entry in fs::read_dir(path).unwrap() {
+            let entry = entry.unwrap();
+            let below = format!("{name}/{}", entry.file_name().to_string_lossy());
+            collect(&entry.path(), &below, found);
+        }
+        return;
+    }
+    let content = if meta.is_symlink() {
+        fs::read_link(path).unwrap().as_os_str().as_bytes().to_vec()
+    } else {
+        fs::read(path).unwrap()
+    };
+    let facts = format!("{:o} {} {}\n", meta.mode(), meta.mtime(), meta.mtime_nsec());
+    found.insert(name.to_owned(), [facts.into_bytes(), content].concat());
+}
+
+/// `1 DONE · 2 FAILED`, from the JSON board.
+pub(crate) fn statuses(board: &serde_json::Value) -> String {
+    let tasks = board["tasks"].as_array().unwrap();
+    let task = |task: &serde_json::Value| {
+        let by: Vec<String> = task["blocked_by"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|number| format!("#{number}"))
+            .collect();
+        let by = match by.as_slice() {
+            [] => String::new(),
+            by => format!(" by {}", by.join(", ")),
+        };
+        format!(
+            "{} {}{by}",
+            task["number"],
+            task["status"].as_str().unwrap()
+        )
+    };
+    tasks.iter().map(task).collect::<Vec<_>>().join(" · ")
+}
+
+/// `(0.3s)`, `(12s)` and `(1m 2s)` become `(<time>)`.
+fn replace_durations(text: &str) -> String {
+    let is_duration = |inside: &str| {
+        !inside.is_empty()
+            && inside.split(' ').all(|part| {
+                let number = part.trim_end_matches(['h', 'm', 's']);
+                number.len() + 1 == part.len() && number.parse::<f64>().is_ok()
+            })
+    };
+    let mut parts = text.split('(');
+    let mut replaced = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        replaced.push('(');
+        match part.split_once(')') {
+            Some((inside, rest)) if is_duration(inside) => {
+                replaced.push_str("<time>)");
+                replaced.push_str(rest);
+            }
+            _ => replaced.push_str(part),
+        }
+    }
+    replaced
+}
+
+/// Compares a text with a golden file under `fixtures/`; `DISPATCH_BLESS=1` writes it anew.
+#[track_caller]
+pub(crate) fn assert_golden(name: &str, actual: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("fixtures")
+        .join(name);
+    if std::env::var_os("DISPATCH_BLESS").is_some_and(|value| value == "1") {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, actual).unwrap();
+        return;
+    }
+    let expected = fs::read_to_string(&path)
+        .unwrap_or_else(|error| panic!("{name}: {error}; run again with DISPATCH_BLESS=1"));
+    assert!(
+        expected == actual,
+        "{name} differs; run again with DISPATCH_BLESS=1 if the new text is right\n--- expected\n{expected}\n--- actual\n{actual}"
+    );
+}
+
+/// Holds a worker until the test lets it go, without a clock: two pipes with names.
+pub(crate) struct Gate {
+    paths: [PathBuf; 2],
+    reached: File,
+    go: File,
+}
+
+impl Gate {
+    /// A closed gate.
+    pub(crate) fn new(scene: &Scene, name: &str) -> Gate {
+        let paths = ["reached", "go"].map(|end| scene.root.join(format!("{name}.{end}")));
+        let made = Command::new("mkfifo").args(&paths).status().unwrap();
+        assert!(made.success());
+        // Open for both directions, so that neither side waits for the other to open it.
+        let open = |path: &PathBuf| {
+            OpenOptions::new()
+                .read(true)
+                .write(true)
+                .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
+                .open(path)
+                .unwrap()
+        };
+        let (reached, go) = (open(&paths[0]), open(&paths[1]));
+        Gate { paths, reached, go }
+    }
+
+    /// The line of shell that waits at the gate.
+    pub(crate) fn script(&self) -> String {
+        let [reached, go] = &self.paths;
+        format!(
+            "echo here > {}; read -r word < {}",
+            reached.display(),
+            go.display()
+        )
+    }
+
+    /// Waits until a worker stands at the gate.
+    #[track_caller]
+    pub(crate) fn wait_until_reached(&mut self) {
+        let mut events = [PollFd::new(&self.reached, PollFlags::IN)];
+        let limit = rustix::event::Timespec {
+            tv_sec: 60,
+            tv_nsec: 0,
+        };
+        let ready = poll(&mut events, Some(&limit)).unwrap();
+        assert!(ready > 0, "no worker came to the gate within a minute");
+        let mut word = [0; 5];
+        self.reached.read_exact(&mut word).unwrap();
+    }
+
+    /// Lets one worker through.
+    pub(crate) fn open(&mut self) {
+        self.go.write_all(b"go\n").unwrap();
+    }
+}
+
+/// Waits for a dispatch that was started.
+pub(crate) fn wait(child: Child) -> Ended {
+    Ended::new(child.wait_with_output().unwrap())
+}
