@@ -18,7 +18,8 @@ use crate::git::Store;
 use crate::git::commit::{By, NewCommit};
 use crate::git::merge_tree::{MergeAnswer, MergeEngine};
 use crate::git::refs::branch_ref;
-use crate::merge::order::{OrderInput, OrderTask, assembly_order};
+use crate::merge::choice::{OrderInput, OrderTask};
+use crate::merge::order::assembly_order;
 use crate::model::conflict::TaskConflict;
 use crate::model::event::Event;
 use crate::model::ids::{Oid, TaskNumber};
@@ -90,8 +91,13 @@ fn order(
     }
     let conflicts = conflicts.iter().filter(|conflict| !conflict.inherited);
     let conflicts = conflicts.map(|conflict| (conflict.a, conflict.b)).collect();
-    let steps = assembly_order(&OrderInput { tasks, conflicts });
-    Ok(steps.into_iter().map(|step| step.task).collect())
+    let first = Vec::new();
+    let order = assembly_order(&OrderInput {
+        tasks,
+        conflicts,
+        first,
+    });
+    Ok(order.steps.into_iter().map(|step| step.task).collect())
 }
 
 /// A candidate that merged.
