@@ -8,3 +8,4 @@ pub mod language;
 pub mod lines;
 pub mod matrix;
 pub mod prune;
+pub mod resolve;
