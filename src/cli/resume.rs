@@ -164,7 +164,10 @@ pub fn assemble(args: AssembleArgs, ui: &Ui) -> Answer {
                 landed.target,
                 landed.to.short()
             ))),
-            None => Ok(vec![Event::AssemblyRequested {}]),
+            None => Ok(vec![Event::AssemblyRequested {
+                order: Vec::new(),
+                leave_out: Vec::new(),
+            }]),
         }
     })
 }

@@ -14,6 +14,7 @@ pub mod context;
 pub mod detect;
 pub mod drive;
 pub mod error;
+mod history;
 pub mod land;
 pub mod leash;
 pub mod matches;
@@ -22,6 +23,7 @@ pub mod publish;
 pub mod recover;
 pub mod shutdown;
 pub mod start;
+mod trial;
 pub mod verify;
 pub mod worktree;
 

@@ -118,7 +118,7 @@ pub fn summary(event: &Event) -> String {
             let (merged, left_out) = (integration.merged.len(), integration.left_out.len());
             format!("assembled: {merged} merged, {left_out} left out")
         }
-        Event::AssemblyRequested {} => "assembly requested".to_owned(),
+        Event::AssemblyRequested { .. } => "assembly requested".to_owned(),
         Event::StopRequested {} => "stop requested".to_owned(),
         Event::RetryRequested { task, .. } => format!("{task} retry requested"),
         Event::TaskSkipped { task, .. } => format!("{task} skipped"),

@@ -5,3 +5,4 @@ pub mod blame;
 pub mod choice;
 pub mod junit;
 pub mod order;
+pub mod policy;
