@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+pub mod assemble;
 pub(crate) mod candidates;
 pub mod clean;
 pub(crate) mod conflicts;
@@ -69,7 +70,7 @@ enum Command {
     Resume(resume::ResumeArgs),
     Retry(resume::RetryArgs),
     Skip(resume::SkipArgs),
-    Assemble(resume::AssembleArgs),
+    Assemble(assemble::AssembleArgs),
     Clean(clean::CleanArgs),
     History(status::HistoryArgs),
     Init(init::InitArgs),
@@ -116,7 +117,7 @@ impl Command {
             Command::Resume(args) => resume::resume(args, ui),
             Command::Retry(args) => resume::retry(args, ui),
             Command::Skip(args) => resume::skip(args, ui),
-            Command::Assemble(args) => resume::assemble(args, ui),
+            Command::Assemble(args) => assemble::run(args, ui),
             Command::Clean(args) => clean::run(args, ui),
             Command::History(args) => status::history(args, ui),
             Command::Init(args) => init::run(args, &place::Place::open()?.repo.top, ui),

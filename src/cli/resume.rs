@@ -1,4 +1,4 @@
-//! `dispatch resume`, `retry`, `skip` and `assemble`: a run goes on after a person's word.
+//! `dispatch resume`, `retry` and `skip`: a run goes on after a person's word.
 
 use clap::Args;
 
@@ -46,16 +46,6 @@ pub struct SkipArgs {
     /// Let what depends on it start without it
     #[arg(long)]
     pub no_cascade: bool,
-    /// Print one JSON object per event on standard output
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// Assemble the candidates of a run again
-#[derive(Args, Debug, Clone)]
-pub struct AssembleArgs {
-    /// The run [default: the latest one]
-    pub run: Option<String>,
     /// Print one JSON object per event on standard output
     #[arg(long)]
     pub json: bool,
@@ -145,28 +135,6 @@ pub fn skip(args: SkipArgs, ui: &Ui) -> Answer {
             _ => Ok(vec![Event::TaskSkipped {
                 task: number,
                 cascade: !args.no_cascade,
-            }]),
-        }
-    })
-}
-
-/// Runs `dispatch assemble`.
-///
-/// # Errors
-/// As [`resume`], and when the run has landed.
-pub fn assemble(args: AssembleArgs, ui: &Ui) -> Answer {
-    let place = Place::open()?;
-    let run = place.find_run(args.run.as_deref(), Default::Latest)?;
-    go_on(&place, &run, args.json, ui, |loaded| {
-        match &loaded.state.landed {
-            Some(landed) => Err(CommandError::failed(format!(
-                "{run} has landed on {} as {}",
-                landed.target,
-                landed.to.short()
-            ))),
-            None => Ok(vec![Event::AssemblyRequested {
-                order: Vec::new(),
-                leave_out: Vec::new(),
             }]),
         }
     })

@@ -20,7 +20,7 @@ use crate::git::Store;
 use crate::git::commit::{By, NewCommit};
 use crate::git::merge_tree::{MergeAnswer, MergeEngine};
 use crate::git::refs::branch_ref;
-use crate::merge::choice::{OrderInput, OrderTask};
+use crate::merge::choice::{Cause, Choice, OrderInput, OrderTask};
 use crate::merge::order::{Order, assembly_order};
 use crate::model::conflict::TaskConflict;
 use crate::model::event::Event;
@@ -51,15 +51,14 @@ async fn assemble(
                     conflicts: conflicts.clone(),
                 });
             }
-            let order: Vec<TaskNumber> = order(&context, &state, &conflicts)?
-                .steps
-                .into_iter()
-                .map(|step| step.task)
-                .collect();
+            let Order { steps, choice } = order(&context, &state, &conflicts)?;
+            let order: Vec<TaskNumber> = steps.into_iter().map(|step| step.task).collect();
             fact(Event::AssemblyStarting {
                 order: order.clone(),
             });
-            Chain::build(&context, &state, &order, &conflicts)
+            let mut chain = Chain::build(&context, &state, &order, &conflicts)?;
+            chain.add_untried(&state, &order, &choice);
+            Ok(chain)
         })
         .await?
     };
@@ -194,6 +193,25 @@ impl Chain {
             }
         }
         Ok(chain)
+    }
+
+    /// What was not even tried because it was built on what a person left out.
+    fn add_untried(&mut self, state: &RunState, order: &[TaskNumber], choice: &Choice) {
+        for out in choice
+            .left_out
+            .iter()
+            .filter(|out| !order.contains(&out.task))
+        {
+            if let (Cause::BuiltOn(task), Some(candidate)) =
+                (&out.cause, state.task(out.task).candidate())
+            {
+                self.left_out.push(LeftOut {
+                    task: out.task,
+                    candidate,
+                    reason: LeftOutReason::BuiltOn { task: *task },
+                });
+            }
+        }
     }
 
     /// The chain of what stands after the checks, with the reasons why the rest does not.

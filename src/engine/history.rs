@@ -195,6 +195,9 @@ impl<'a> HistoryWriter<'a> {
 
     fn with_board(&self, tree: Oid, board: Option<Entry>) -> Result<Oid, EngineError> {
         let file = &self.context.settings.board.file;
+        if self.store.entry(tree, file)? == board {
+            return Ok(tree);
+        }
         Ok(self.store.tree_with(tree, file, board)?)
     }
 
