@@ -373,7 +373,7 @@ impl<'a> Graph<'a> {
     /// The task further up that stays out for a reason of its own.
     fn root(&self, place: usize, chosen: &BTreeSet<usize>) -> usize {
         let out = |place: &usize| !chosen.contains(place);
-        let rootless = |place: &usize| !self.upstream[*place].iter().any(|on| out(on));
+        let rootless = |place: &usize| !self.upstream[*place].iter().any(out);
         let mut candidates = self.upstream[place].iter().filter(|on| out(on));
         candidates.find(|on| rootless(on)).copied().unwrap_or(place)
     }

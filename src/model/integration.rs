@@ -165,8 +165,12 @@ pub struct Integration {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub guilty: Vec<Guilty>,
     /// How often the checks were run to find that out.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub check_runs: usize,
+}
+
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 impl Integration {
