@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::Scene;
+use crate::harness::{Gate, Scene, wait};
 
 /// A shop whose test sources every part; `more` goes into its settings.
 fn shop(more: &str) -> Scene {
@@ -350,4 +350,23 @@ fn only_tasks_that_offer_something_can_be_named() {
         "{}",
         failed.err
     );
+}
+
+#[test]
+fn a_run_that_is_stopped_while_checks_run_is_checked_when_it_goes_on() {
+    let scene = shop("");
+    let mut gate = Gate::new(&scene, "check");
+    let second = scene.root.join("second");
+    let check = format!("test -e {} || {{ {}; }}", second.display(), gate.script());
+    scene.configure(&format!("[assemble]\ncheck = {check:?}\n"));
+    let plan = scene.plan("# P\n1. Good\n   - run: echo > good\n");
+    let child = scene.start(&["run", &plan, "--yes"]);
+    gate.wait_until_reached();
+    let pid = child.id().to_string();
+    scene.command("kill").args(["-INT", &pid]).status().unwrap();
+    wait(child).expect(130);
+    assert_eq!(integration(&scene), Value::Null);
+    std::fs::write(second, "").unwrap();
+    scene.dispatch(&["resume", &scene.run_name()]).expect(0);
+    assert_eq!(integration(&scene)["checks"][0]["result"], "passed");
 }
