@@ -3,6 +3,7 @@
 //! Everything here is text and values; running the worker is the business of the room `exec`.
 
 pub mod command;
+pub mod dialect;
 pub mod environment;
 pub mod prompt;
 pub mod result;

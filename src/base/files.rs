@@ -124,7 +124,9 @@ pub fn read_if_exists(path: &Path) -> io::Result<Option<Vec<u8>>> {
 /// # Errors
 /// What the system says when it cannot.
 pub fn probe_writable(folder: &Path) -> io::Result<()> {
-    tempfile::NamedTempFile::new_in(folder)?.close()
+    let probed = tempfile::NamedTempFile::new_in(folder).and_then(|file| file.close());
+    // The error names the random name of the probe, which says nothing to anybody.
+    probed.map_err(|error| error.kind().into())
 }
 
 /// Bytes that an ordinary user can still write on the file system of a path.

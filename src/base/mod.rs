@@ -7,4 +7,5 @@ pub mod files;
 pub(crate) mod golden;
 pub mod markdown;
 pub mod process;
+pub mod terminal;
 pub mod text;

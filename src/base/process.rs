@@ -7,6 +7,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read, Write};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 
@@ -17,7 +18,9 @@ pub struct Program {
     args: Vec<OsString>,
     folder: Option<PathBuf>,
     env: Vec<(OsString, Option<OsString>)>,
+    clear: bool,
     stdin: Vec<u8>,
+    own_group: bool,
 }
 
 /// How a program ended and what it wrote.
@@ -50,7 +53,9 @@ impl Program {
             args: Vec::new(),
             folder: None,
             env: Vec::new(),
+            clear: false,
             stdin: Vec::new(),
+            own_group: false,
         }
     }
 
@@ -91,10 +96,29 @@ impl Program {
         self
     }
 
+    /// Gives it this environment and nothing else.
+    #[must_use]
+    pub fn environment(
+        mut self,
+        env: impl IntoIterator<Item = (impl AsRef<OsStr>, impl AsRef<OsStr>)>,
+    ) -> Program {
+        self.clear = true;
+        env.into_iter()
+            .fold(self, |program, (name, value)| program.env(name, value))
+    }
+
     /// What it reads from standard input; nothing (an empty input) by default.
     #[must_use]
     pub fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Program {
         self.stdin = bytes.into();
+        self
+    }
+
+    /// Runs it in a process group of its own, so that Ctrl-C on the terminal does not reach it. It
+    /// must not need the terminal then.
+    #[must_use]
+    pub fn own_group(mut self) -> Program {
+        self.own_group = true;
         self
     }
 
@@ -104,6 +128,12 @@ impl Program {
         command.args(&self.args);
         if let Some(folder) = &self.folder {
             command.current_dir(folder);
+        }
+        if self.clear {
+            command.env_clear();
+        }
+        if self.own_group {
+            command.process_group(0);
         }
         for (name, value) in &self.env {
             match value {
@@ -176,6 +206,20 @@ impl Program {
             .spawn()
     }
 
+    /// Starts it and leaves it alone; what it writes goes into this file.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn start_and_leave(&self, output: File) -> io::Result<()> {
+        let errors = output.try_clone()?;
+        self.command()
+            .stdin(Stdio::null())
+            .stdout(Stdio::from(output))
+            .stderr(Stdio::from(errors))
+            .spawn()
+            .map(|_| ())
+    }
+
     /// Runs it on the user's terminal, to its end.
     ///
     /// # Errors
@@ -209,4 +253,10 @@ pub fn is_executable(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
     path.metadata()
         .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+}
+
+/// Leaves the terminal this process was started from, so that closing it means nothing here.
+pub fn leave_terminal() {
+    // Only the leader of a process group is refused, and such a process has left already.
+    let _ = rustix::process::setsid();
 }

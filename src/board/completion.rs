@@ -10,7 +10,9 @@ use crate::model::event::{End, Outcome};
 use crate::model::ids::{RunId, TaskNumber};
 use crate::model::integration::{CheckResult, Guilty, LeftOut, LeftOutReason};
 use crate::model::plan::{Produces, Task};
-use crate::model::run::{RunState, Status, TaskPhase};
+use crate::model::run::{RunState, TaskPhase};
+use crate::model::spending::Bill;
+use crate::model::status::Status;
 
 /// The longest report of an `info` task that is shown, in characters.
 const INFO_LIMIT: usize = 6000;
@@ -34,6 +36,8 @@ pub struct Completion {
     pub(crate) check_runs: usize,
     pub(crate) reports: Vec<InfoReport>,
     pub(crate) next: Vec<Step>,
+    /// What the agents used and cost, if any of them says.
+    pub(crate) bill: Option<Bill>,
 }
 
 /// What one task did.
@@ -106,6 +110,7 @@ impl Completion {
             check_runs: integration.check_runs,
             reports: Vec::new(),
             next: next_steps(state),
+            bill: Bill::of(state),
         };
         for task in state.plan.tasks() {
             match (
@@ -122,7 +127,7 @@ impl Completion {
 
     /// The checks of the assembled branch that did not pass.
     pub(crate) fn broken_checks(&self) -> impl Iterator<Item = &CheckResult> {
-        self.checks.iter().filter(|check| !check.is_fine())
+        self.checks.iter().filter(|check| !check.passed())
     }
 
     fn add_done(&mut self, state: &RunState, task: &Task, outcome: &Outcome) {

@@ -6,6 +6,7 @@ use serde_json::Value;
 use crate::board::completion::{Completion, Meeting, Said, Work};
 use crate::board::json::{Blamed, blamed, check_name, why};
 use crate::model::integration::{CheckResult, LeftOut};
+use crate::model::usage::{Cost, Usage};
 
 /// The version of this form; a change that breaks readers raises it.
 const VERSION: u32 = 1;
@@ -26,6 +27,8 @@ struct Wire<'a> {
     guilty: Vec<Blamed<'a>>,
     reports: Vec<Report<'a>>,
     next_steps: Vec<Next<'a>>,
+    usage: Option<Usage>,
+    cost: Cost,
 }
 
 #[derive(Serialize)]
@@ -100,6 +103,11 @@ impl Completion {
             guilty: self.guilty.iter().map(blamed).collect(),
             reports: self.reports.iter().map(report).collect(),
             next_steps: self.next.iter().map(next).collect(),
+            usage: self.bill.as_ref().and_then(|bill| bill.spending().usage),
+            cost: self
+                .bill
+                .as_ref()
+                .map_or(Cost::Unknown, |bill| bill.spending().cost),
         };
         // Strings and numbers under string keys always have a JSON form.
         serde_json::to_value(wire).unwrap_or_default()

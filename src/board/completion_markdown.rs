@@ -27,6 +27,9 @@ impl Completion {
         if let Some(trouble) = self.trouble() {
             writeln!(to, "\n{trouble}")?;
         }
+        if let Some(bill) = &self.bill {
+            writeln!(to, "\nCost: {bill}")?;
+        }
         write_list(to, "What was done", self.done.iter().map(work))?;
         let decisions = self.decisions.iter().map(said);
         write_list(to, "Decisions made (review recommended)", decisions)?;

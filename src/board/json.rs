@@ -9,7 +9,8 @@ use crate::model::ids::TaskNumber;
 use crate::model::integration::{
     AgainstBase, CheckOutcome, CheckResult, Guilty, Integration, LeftOut, LeftOutReason,
 };
-use crate::model::run::Status;
+use crate::model::status::Status;
+use crate::model::usage::{Cost, Usage};
 
 /// The version of this form; a change that breaks readers raises it.
 const VERSION: u32 = 1;
@@ -29,6 +30,8 @@ struct Board<'a> {
     integration: Option<Assembled<'a>>,
     conflicts: Conflicts<'a>,
     landed: Option<Landed<'a>>,
+    usage: Option<Usage>,
+    cost: Cost,
 }
 
 #[derive(Serialize)]
@@ -45,6 +48,8 @@ struct Task<'a> {
     branch: Option<&'a str>,
     candidate: Option<String>,
     worktree: Option<&'a str>,
+    usage: Option<Usage>,
+    cost: Cost,
 }
 
 #[derive(Serialize)]
@@ -182,6 +187,10 @@ pub fn value(view: &BoardView) -> Value {
             to: landing.to.to_string(),
             at: landing.at.to_string(),
         }),
+        usage: view.spending.and_then(|spending| spending.usage),
+        cost: view
+            .spending
+            .map_or(Cost::Unknown, |spending| spending.cost),
     };
     // Strings and numbers under string keys always have a JSON form.
     serde_json::to_value(board).unwrap_or_default()
@@ -204,6 +213,8 @@ fn task(row: &TaskRow) -> Task<'_> {
         branch: row.branch.as_deref(),
         candidate: row.candidate.map(|oid| oid.to_string()),
         worktree: row.worktree.as_deref(),
+        usage: row.spending.and_then(|spending| spending.usage),
+        cost: row.spending.map_or(Cost::Unknown, |spending| spending.cost),
     }
 }
 

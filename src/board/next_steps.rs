@@ -3,7 +3,8 @@
 use crate::board::completion::is_by_person;
 use crate::model::ids::TaskNumber;
 use crate::model::integration::{CheckOutcome, Integration, LeftOutReason};
-use crate::model::run::{RunState, Status};
+use crate::model::run::RunState;
+use crate::model::status::Status;
 use crate::model::suggest;
 use crate::model::words::{and_list, minute};
 
@@ -37,20 +38,24 @@ pub(crate) fn next_steps(state: &RunState) -> Vec<Step> {
                 suggest::clean(run),
             ));
         }
+        (None, _) if state.refused.is_some() => {
+            let why = state.refused.as_deref().unwrap_or_default();
+            steps.push(step(
+                format!("{why}, then assemble"),
+                suggest::assemble(run),
+            ));
+        }
         (None, None) => steps.extend([
             step("Assemble", suggest::assemble(run)),
             step("Review", suggest::review(run)),
-            step("Land", suggest::land(run)),
+            step("Land", land(state)),
         ]),
         (None, Some(integration)) if integration.needs_person() => {
             steps.extend(repairs(state, integration));
         }
         (None, Some(integration)) => {
             steps.push(step("Review", suggest::review(run)));
-            steps.push(step(
-                format!("Land{}", without(integration)),
-                suggest::land(run),
-            ));
+            steps.push(step(format!("Land{}", without(integration)), land(state)));
         }
     }
     steps
@@ -102,8 +107,17 @@ fn repairs(state: &RunState, integration: &Integration) -> Vec<Step> {
     }
     steps.push(step("Assemble again", suggest::assemble(run)));
     let words = format!("Or land what is there{}", without(integration));
-    steps.push(step(words, suggest::land(run)));
+    steps.push(step(words, land(state)));
     steps
+}
+
+/// A run that was started on a detached HEAD has to be told where to land.
+fn land(state: &RunState) -> String {
+    let command = suggest::land(&state.run);
+    match state.target {
+        Some(_) => command,
+        None => format!("{command} --into BRANCH"),
+    }
 }
 
 /// ` without #2, although the check npm test failed`: what a landing would lack.
@@ -126,7 +140,7 @@ fn without(integration: &Integration) -> String {
 
 /// `the check npm test failed`, `2 checks did not pass`.
 fn broken_checks(integration: &Integration) -> String {
-    let mut broken = integration.checks.iter().filter(|check| !check.is_fine());
+    let mut broken = integration.checks.iter().filter(|check| !check.passed());
     match (broken.next(), broken.count()) {
         (Some(check), 0) => {
             let command = check.command.replace('`', "'");

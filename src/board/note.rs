@@ -3,7 +3,8 @@
 use crate::base::markdown::{CELL_LIMIT, plain_line};
 use crate::model::event::{End, Failure};
 use crate::model::ids::TaskNumber;
-use crate::model::run::{RunState, Status, TaskPhase, TaskState};
+use crate::model::run::{RunState, TaskPhase, TaskState};
+use crate::model::status::Status;
 use crate::model::words::{comma_list, conflict_sentence};
 
 /// One safe line of at most 120 characters; `stoppers` are the tasks that keep it from starting.

@@ -233,6 +233,39 @@ fn a_task_blocked_by_a_conflict_of_its_dependencies() {
 }
 
 #[test]
+fn the_suggestion_for_a_conflict_follows_the_order_of_the_assembly() {
+    let suggested = |merged_tasks: &[u32]| {
+        let state = all_passed()
+            .conflicts(vec![conflict(1, 3, Class::Content, &["a"])])
+            .assembled(merged(merged_tasks))
+            .state();
+        BoardView::new(&state).conflicts[0].suggested.clone()
+    };
+    assert_eq!(suggested(&[1, 2]), "merge after #1, re-dispatch #3");
+    assert_eq!(suggested(&[2, 3]), "merge after #3, re-dispatch #1");
+    assert_eq!(suggested(&[]), "merge after #1, re-dispatch #3");
+}
+
+#[test]
+fn an_interruption_is_forgotten_when_the_next_attempt_starts() {
+    let interrupted = || {
+        RunFixture::new("a").begin(1, "shell").end(
+            1,
+            End::Interrupted {},
+            WorkerReport::default(),
+            1,
+        )
+    };
+    let note = |run: RunFixture| BoardView::new(&run.state()).tasks[0].note.clone();
+    assert_eq!(note(interrupted()), "interrupted");
+    assert_eq!(note(interrupted().begin(1, "shell")), "");
+    assert_eq!(
+        note(interrupted().begin(1, "shell").note(1, "half")),
+        "half"
+    );
+}
+
+#[test]
 fn nasty_text_stays_in_its_cell() {
     let nasty = "x|y `z` <b>&amp; \u{1b}[31mred\u{1b}[0m \u{202e}bidi\u{7}\r\n| 9 | fake | row |";
     let fixture = || {

@@ -8,7 +8,7 @@ use crate::base::markdown::plain_line;
 use crate::base::text::plural;
 use crate::board::view::{BoardView, TaskRow};
 use crate::model::integration::{Integration, LeftOut, LeftOutReason};
-use crate::model::run::Status;
+use crate::model::status::Status;
 use crate::model::words::{
     and_list, check_words, comma_list, minute, paths_in_short, together_with,
 };
@@ -41,7 +41,7 @@ fn write_board(to: &mut String, view: &BoardView, columns: usize) -> fmt::Result
         view.base.short(),
         plain_line(&view.base_label, 120),
         minute(view.started),
-        view.standing.word()
+        view.standing.words()
     )?;
     writeln!(to, "{}\n", status_line(view))?;
     let header = ["#", "Task", "Worker", "Status", "Notes"].map(str::to_owned);

@@ -8,7 +8,9 @@ use crate::model::conflict::TaskConflict;
 use crate::model::event::{End, FailureClass};
 use crate::model::ids::{Oid, RunId, TaskNumber};
 use crate::model::integration::{Integration, Landing};
-use crate::model::run::{RunPhase, RunState, Status, TaskPhase};
+use crate::model::run::{RunPhase, RunState, TaskPhase};
+use crate::model::spending::Spending;
+use crate::model::status::Status;
 
 /// What every board of a run is rendered from. Text in it is as it was said, except for notes,
 /// which are one safe line already; each renderer escapes for its own form.
@@ -41,6 +43,8 @@ pub struct BoardView {
     pub integration: Option<Integration>,
     /// Where it landed.
     pub landed: Option<Landing>,
+    /// What the agents used and cost so far, if any of them says.
+    pub spending: Option<Spending>,
 }
 
 /// Where a run as a whole stands.
@@ -85,6 +89,8 @@ pub struct TaskRow {
     pub candidate: Option<Oid>,
     /// The worktree of its last attempt.
     pub worktree: Option<String>,
+    /// What its attempts used and cost so far, if any of them says.
+    pub spending: Option<Spending>,
 }
 
 /// What a board says about a pair of candidates.
@@ -103,6 +109,10 @@ impl BoardView {
     pub fn new(state: &RunState) -> BoardView {
         let stoppers = state.stoppers();
         let tasks = state.plan.tasks().iter().zip(&stoppers);
+        let conflicts = state.conflicts.iter();
+        let conflicts = conflicts
+            .map(|conflict| ConflictRow::new(state, conflict))
+            .collect();
         BoardView {
             run: state.run.clone(),
             title: state.plan.title().to_owned(),
@@ -115,10 +125,11 @@ impl BoardView {
             tasks: tasks
                 .map(|(task, stoppers)| TaskRow::new(state, task.number, stoppers))
                 .collect(),
-            conflicts: state.conflicts.iter().map(ConflictRow::new).collect(),
+            conflicts,
             integration_branch: state.integration_branch(),
             integration: state.integration.clone(),
             landed: state.landed.clone(),
+            spending: Spending::of(state.tasks.iter().flat_map(|task| &task.attempts)),
         }
     }
 
@@ -136,7 +147,7 @@ impl BoardView {
 }
 
 impl Standing {
-    /// The word for it in JSON and on the terminal.
+    /// The word for it in JSON.
     pub fn word(self) -> &'static str {
         match self {
             Standing::Running => "running",
@@ -144,6 +155,14 @@ impl Standing {
             Standing::NeedsPerson => "needs-person",
             Standing::Interrupted => "interrupted",
             Standing::Paused => "paused",
+        }
+    }
+
+    /// As it is said to people.
+    pub fn words(self) -> &'static str {
+        match self {
+            Standing::NeedsPerson => "needs a person",
+            other => other.word(),
         }
     }
 
@@ -159,12 +178,14 @@ impl Standing {
         let integration = state.integration.as_ref();
         match state.phase {
             RunPhase::Running | RunPhase::Stopping => Standing::Running,
+            RunPhase::Paused => Standing::Paused,
             RunPhase::Ended(130) => Standing::Interrupted,
             RunPhase::Ended(_) if any(stuck) || blocked => Standing::NeedsPerson,
             RunPhase::Ended(_) if any(may_go_on) => Standing::Paused,
             RunPhase::Ended(_) if integration.is_some_and(Integration::needs_person) => {
                 Standing::NeedsPerson
             }
+            RunPhase::Ended(_) if state.refused.is_some() => Standing::NeedsPerson,
             RunPhase::Ended(_) => Standing::Finished,
         }
     }
@@ -199,12 +220,20 @@ impl TaskRow {
             branch: last.map(|attempt| attempt.branch.clone()),
             candidate: now.candidate(),
             worktree: last.map(|attempt| attempt.worktree.clone()),
+            spending: now.spending(),
         }
     }
 }
 
 impl ConflictRow {
-    fn new(conflict: &TaskConflict) -> ConflictRow {
+    fn new(state: &RunState, conflict: &TaskConflict) -> ConflictRow {
+        let integration = state.integration.as_ref();
+        let is_in = |task| integration.is_some_and(|integration| integration.contains(task));
+        // Where one of the two is in already, it is the other that has to follow.
+        let (first, second) = match is_in(conflict.b) && !is_in(conflict.a) {
+            true => (conflict.b, conflict.a),
+            false => (conflict.a, conflict.b),
+        };
         let (worst, others): (Vec<_>, Vec<_>) = conflict
             .units
             .iter()
@@ -216,7 +245,7 @@ impl ConflictRow {
             suggested: if conflict.inherited {
                 "settled with the branches they build on".to_owned()
             } else {
-                conflict.class.recommended_for(conflict.a, conflict.b)
+                conflict.class.recommended_for(first, second)
             },
         }
     }

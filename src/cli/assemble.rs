@@ -7,7 +7,7 @@ use crate::cli::Answer;
 use crate::cli::driving::context;
 use crate::cli::error::{CommandError, Exit};
 use crate::cli::place::{Default, Place, find_task};
-use crate::cli::resume::go_on;
+use crate::cli::resume::{go_on, refuse_landed};
 use crate::engine::assemble::foresee;
 use crate::engine::recover::Loaded;
 use crate::merge::choice::{Cause, Foreseen};
@@ -19,10 +19,10 @@ use crate::model::run::RunState;
 use crate::model::words::paths_in_short;
 use crate::ui::Ui;
 
-/// Assemble the candidates of a run again
+/// Put the results of a run together again on its integration branch
 #[derive(Args, Debug, Clone)]
 pub struct AssembleArgs {
-    /// The run [default: the latest one]
+    /// The run [default: the latest]
     pub run: Option<String>,
     /// Try these tasks first, in this order, each behind what it was built on; the largest set
     /// without a conflict is then chosen around them
@@ -35,7 +35,7 @@ pub struct AssembleArgs {
     /// pairs can tell, and what would bring each one in
     #[arg(long, conflicts_with = "json")]
     pub dry_run: bool,
-    /// Print one JSON object per event on standard output
+    /// Print one JSON object per event, one a line
     #[arg(long)]
     pub json: bool,
 }
@@ -53,17 +53,11 @@ pub fn run(args: AssembleArgs, ui: &Ui) -> Answer {
     }
     go_on(&place, &run, args.json, ui, |loaded| {
         let state = &loaded.state;
-        match &state.landed {
-            Some(landed) => Err(CommandError::failed(format!(
-                "{run} has landed on {} as {}",
-                landed.target,
-                landed.to.short()
-            ))),
-            None => Ok(vec![Event::AssemblyRequested {
-                order: candidates(state, &args.order)?,
-                leave_out: candidates(state, &args.leave_out)?,
-            }]),
-        }
+        refuse_landed(state)?;
+        Ok(vec![Event::AssemblyRequested {
+            order: candidates(state, &args.order)?,
+            leave_out: candidates(state, &args.leave_out)?,
+        }])
     })
 }
 

@@ -1,7 +1,8 @@
 //! `dispatch conflicts` where it is about a run: which references its candidates are.
 
 use crate::cli::Answer;
-use crate::cli::conflicts::{ConflictsArgs, report, resolve_targets};
+use crate::cli::branches::resolve_branches;
+use crate::cli::conflicts::{ConflictsArgs, report};
 use crate::cli::driving::context;
 use crate::cli::error::Exit;
 use crate::cli::place::{Default, Place};
@@ -30,7 +31,7 @@ pub(crate) fn run(args: ConflictsArgs, ui: &Ui) -> Answer {
         Some(run) => of_run(&place, &run, &args, ui),
         None => {
             let settings = config::load(&place.repo.top, None, &Overrides::default())?;
-            let branches = resolve_targets(&place.repo, &args.targets)?;
+            let branches = resolve_branches(&place.repo, &args.targets)?;
             report(
                 &place.repo,
                 branches,

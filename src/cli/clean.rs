@@ -9,20 +9,22 @@ use crate::cli::error::{CommandError, Exit};
 use crate::cli::place::{Default, Place, find_task};
 use crate::engine::EngineError;
 use crate::engine::clean::{self, Plan};
+use crate::engine::recover::free_references;
 use crate::journal::Journal;
 use crate::model::event::Event;
 use crate::model::run::RunPhase;
 use crate::ui::Ui;
 
-/// Remove worktrees of a finished run and branches that are landed
+/// Remove the worktrees of a finished run and its landed branches
 #[derive(Args, Debug, Clone)]
+#[command(after_help = "Work that is in no commit, or not landed, is kept. So is the journal.")]
 pub struct CleanArgs {
-    /// The run [default: the latest one]
+    /// The run [default: the latest]
     pub run: Option<String>,
-    /// Say what would go, and stop
+    /// Say what would be removed, and stop
     #[arg(long)]
     pub dry_run: bool,
-    /// Remove the worktrees of these tasks even with uncommitted work in them
+    /// Remove the worktrees of these tasks even with uncommitted work in them, such as 2,API
     #[arg(long, value_name = "TASKS", value_delimiter = ',')]
     pub force: Vec<String>,
 }
@@ -41,6 +43,7 @@ pub fn run(args: CleanArgs, ui: &Ui) -> Answer {
             .hint(format!("`dispatch resume {run}` takes it up again")));
     }
     let state = loaded.state;
+    free_references(&place.repo, &run, &loaded.settings)?;
     let mut journal = Journal::reopen(&place.repo, &loaded.replayed).map_err(EngineError::from)?;
     let context = context(&place.repo, &state, loaded.settings, place.clock)?;
     let mut forced = Vec::new();
@@ -56,7 +59,7 @@ pub fn run(args: CleanArgs, ui: &Ui) -> Answer {
         worktrees: plan
             .worktrees
             .iter()
-            .map(|gone| context.worktree_label(&gone.path))
+            .map(|gone| context.recorded_path(&gone.path))
             .collect(),
         branches: plan
             .branches

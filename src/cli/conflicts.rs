@@ -1,46 +1,54 @@
 //! `dispatch conflicts`: which branches do not merge, and what kind of conflict it is.
 
 use clap::Args;
-use globset::GlobBuilder;
-use serde::Serialize;
 
-use crate::base::text::{clip, did_you_mean, plural, terminal_safe};
+use crate::base::text::error_chain;
+use crate::base::text::{clip, plural, terminal_safe};
 use crate::cli::Answer;
-use crate::cli::error::{CommandError, Exit, chain};
+use crate::cli::branches::resolve_revision;
+use crate::cli::conflicts::json::render_json;
+use crate::cli::error::{CommandError, Exit};
 use crate::conflict::matrix::render_matrix;
-use crate::engine::detect::{Branch, DetectOptions, Detection, detect};
-use crate::git::refs::branch_ref;
-use crate::git::{Repo, Store};
-use crate::model::conflict::{Class, PairVerdict, Unit, Verdict};
+use crate::engine::detect::{Branch, DetectError, DetectOptions, Detection, Detector, Emergent};
+use crate::git::Repo;
+use crate::model::change::RepoPath;
+use crate::model::conflict::{Class, PairVerdict, Verdict};
 use crate::ui::Ui;
 
-/// The number of the JSON form; counts breaking changes.
-const JSON_VERSION: u32 = 1;
+mod json;
+
 /// How many paths of a unit are shown before `+n`.
 const PATHS_SHOWN: usize = 3;
 /// Longest text of one column.
 const COLUMN_WIDTH: usize = 60;
 
-/// Say which branches conflict, before anybody merges them.
-///
-/// Give a run, or two or more branches, other revisions, or quoted globs of branches such as
-/// 'feature/*'. Every pair is judged by git's own merge engine; nothing in the repository changes.
-/// Exit code 0: no conflict; 4: at least one.
+const AFTER_HELP: &str = "\
+Every pair is judged by git's own merge engine, and nothing in the repository changes. Globs of
+branches need quotes. Exit code 0: no conflict; 4: at least one.
+
+Examples:
+  dispatch conflicts                     the results of the latest run
+  dispatch conflicts shop-7k3q --matrix  a run, as a table
+  dispatch conflicts main feature/x      two branches
+  dispatch conflicts 'feature/*' --json  all that match, for programs";
+
+/// Say which branches conflict, before anybody merges them
 #[derive(Args, Debug, Default)]
+#[command(after_help = AFTER_HELP)]
 pub(crate) struct ConflictsArgs {
-    /// A run (the latest when nothing is given), or branches, revisions, globs of branches.
+    /// A run, or branches, revisions, globs of branches [default: the latest run]
     #[arg(value_name = "RUN | REF")]
     pub(crate) targets: Vec<String>,
-    /// Compare over this commit instead of over what history says.
+    /// Compare over this commit [default: what history says]
     #[arg(long, value_name = "REV")]
     pub(crate) base: Option<String>,
-    /// Print one JSON object.
+    /// Print it as one JSON object
     #[arg(long)]
     pub(crate) json: bool,
-    /// List the pairs that have nothing to do with each other, too.
+    /// List the pairs that have nothing to do with each other, too
     #[arg(long)]
     pub(crate) all: bool,
-    /// Draw all pairs as a table of severities.
+    /// Draw all pairs as a table of severities
     #[arg(long, conflicts_with = "json")]
     pub(crate) matrix: bool,
 }
@@ -55,133 +63,86 @@ pub(crate) fn report(
 ) -> Answer {
     if branches.len() < 2 {
         let found = match branches.first() {
-            Some(branch) => format!("only {} to compare", branch.name),
-            None => "nothing to compare".to_owned(),
+            Some(branch) => format!("there is only {:?} to compare", branch.name),
+            None => "there is nothing to compare".to_owned(),
         };
         return Err(CommandError::usage(found)
             .hint("name two or more branches: `dispatch conflicts main feature/x`")
             .hint("or a glob in quotes: `dispatch conflicts 'feature/*'`"));
     }
-    let base = match &args.base {
-        Some(revision) => Some(resolve_revision(&open(repo)?, revision)?),
-        None => None,
-    };
+    let base = args.base.as_deref();
+    let base = base.map(|name| resolve_revision(repo, name)).transpose()?;
     let options = DetectOptions {
         base,
         prune: true,
         generated: generated.to_vec(),
     };
-    let detection =
-        detect(repo, &branches, &options).map_err(|error| CommandError::failed(chain(&error)))?;
-    ui.answer(&render(&detection, args));
-    Ok(match detection.conflicts().next() {
-        Some(_) => Exit::NeedsPerson,
-        None => Exit::Ok,
+    let found = look(repo, &branches, &options)
+        .map_err(|error| CommandError::failed(error_chain(&error)))?;
+    ui.answer(&render(&found, args));
+    let is_clean = found.detection.conflicts().next().is_none() && found.emergent.is_empty();
+    Ok(if is_clean {
+        Exit::Ok
+    } else {
+        Exit::NeedsPerson
     })
 }
 
-fn open(repo: &Repo) -> Result<Store, CommandError> {
-    Store::open(repo).map_err(|error| CommandError::failed(chain(&error)))
+/// What is shown: the pairs, and what only comes up when more than two are merged.
+struct Found {
+    detection: Detection,
+    emergent: Vec<Emergent>,
 }
 
-// ---- names to branches -----------------------------------------------------------------------
-
-pub(crate) fn resolve_targets(
-    repo: &Repo,
-    targets: &[String],
-) -> Result<Vec<Branch>, CommandError> {
-    let store = open(repo)?;
-    let mut branches: Vec<Branch> = Vec::new();
-    for target in targets {
-        let found = if target.contains(['*', '?', '[', '{']) {
-            resolve_glob(&store, target)?
-        } else {
-            let tip = resolve_revision(&store, target)?;
-            vec![Branch {
-                name: target.clone(),
-                tip,
-            }]
-        };
-        for branch in found {
-            if branches.iter().all(|known| known.name != branch.name) {
-                branches.push(branch);
-            }
-        }
-    }
-    Ok(branches)
-}
-
-fn resolve_glob(store: &Store, glob: &str) -> Result<Vec<Branch>, CommandError> {
-    let matcher = GlobBuilder::new(glob)
-        .literal_separator(false)
-        .build()
-        .map_err(|error| CommandError::usage(format!("{glob:?} is no glob: {error}")))?
-        .compile_matcher();
-    let mut found = local_branches(store)?;
-    found.retain(|branch| matcher.is_match(&branch.name));
-    if found.is_empty() {
-        return Err(CommandError::failed(format!("no branch matches {glob:?}"))
-            .hint("`git branch --list` shows the branches there are"));
-    }
-    Ok(found)
-}
-
-fn local_branches(store: &Store) -> Result<Vec<Branch>, CommandError> {
-    let references = store
-        .references("refs/heads/")
-        .map_err(|error| CommandError::failed(chain(&error)))?;
-    let branch = |(name, tip): (String, _)| Branch {
-        name: name.trim_start_matches("refs/heads/").to_owned(),
-        tip,
-    };
-    Ok(references.into_iter().map(branch).collect())
-}
-
-/// A branch of that name goes before anything else it could mean.
-fn resolve_revision(store: &Store, revision: &str) -> Result<crate::model::ids::Oid, CommandError> {
-    let failed = |error| CommandError::failed(chain(&error));
-    if let Some(tip) = store.reference(&branch_ref(revision)).unwrap_or(None) {
-        return Ok(tip);
-    }
-    if let Some(tip) = store.resolve(revision).map_err(failed)? {
-        return Ok(tip);
-    }
-    let branches = local_branches(store)?;
-    let names = branches.iter().map(|branch| branch.name.as_str());
-    let error = CommandError::failed(format!("there is no run, branch or revision {revision:?}"));
-    Err(match did_you_mean(revision, names) {
-        Some(near) => error.hint(format!("did you mean {near}?")),
-        None => error.hint("`git branch --list` shows the branches there are"),
+fn look(repo: &Repo, branches: &[Branch], options: &DetectOptions) -> Result<Found, DetectError> {
+    let mut detector = Detector::for_any(repo, options)?;
+    let detection = detector.update(branches)?;
+    let order: Vec<usize> = (0..branches.len()).collect();
+    let emergent = detector.emergent(&detection, &order)?;
+    Ok(Found {
+        detection,
+        emergent,
     })
 }
 
-// ---- for people ------------------------------------------------------------------------------
-
-fn render(detection: &Detection, args: &ConflictsArgs) -> String {
+fn render(found: &Found, args: &ConflictsArgs) -> String {
+    let detection = &found.detection;
     if args.json {
-        return render_json(detection, args.all);
+        return render_json(found, args.all);
     }
     let names: Vec<&str> = detection.branches.iter().map(|b| b.name.as_str()).collect();
     let mut text = if args.matrix {
         render_matrix(&names, &detection.pairs)
     } else {
-        render_table(&rows(detection, args.all))
+        let mut rows = rows(detection, args.all);
+        rows.extend(
+            found
+                .emergent
+                .iter()
+                .map(|emergent| emergent_row(detection, emergent)),
+        );
+        render_table(&rows)
     };
     if !text.is_empty() {
         text.push('\n');
     }
-    text.push_str(&summary(detection));
+    text.push_str(&summary(found));
     text
 }
 
-fn summary(detection: &Detection) -> String {
-    let found = detection.conflicts().count();
-    let met = detection.pairs.len() - found;
+fn summary(found: &Found) -> String {
+    let detection = &found.detection;
+    let conflicts = detection.conflicts().count();
+    let met = detection.pairs.len() - conflicts;
+    let emergent = match found.emergent.len() {
+        0 => String::new(),
+        count => format!(", {} of more than two", plural(count, "conflict")),
+    };
     let pairs = plural(detection.pairs_total, "pair");
     let branches = detection.branches.len();
     format!(
-        "{branches} branches, {pairs}: {}, {met} merged by git, {} independent\n",
-        plural(found, "conflict"),
+        "{branches} branches, {pairs}: {}, {met} merged by git, {} independent{emergent}\n",
+        plural(conflicts, "conflict"),
         detection.pairs_independent,
     )
 }
@@ -202,10 +163,25 @@ fn rows(detection: &Detection, all: bool) -> Vec<[String; 4]> {
             } else {
                 String::new()
             };
-            rows.push(row(title, paths(unit), unit.class));
+            rows.push(row(title, list_paths(&unit.paths), unit.class));
         }
     }
     rows
+}
+
+fn emergent_row(detection: &Detection, emergent: &Emergent) -> [String; 4] {
+    let names = emergent
+        .branches
+        .iter()
+        .map(|place| detection.branches[*place].name.as_str());
+    let names: Vec<String> = names.map(terminal_safe).collect();
+    let [title, paths, class, _] = row(
+        names.join(" × "),
+        list_paths(&emergent.paths),
+        emergent.class,
+    );
+    let recommended = "re-dispatch the last on top of the others".to_owned();
+    [title, paths, class, recommended]
 }
 
 fn row(title: String, paths: String, class: Class) -> [String; 4] {
@@ -213,12 +189,12 @@ fn row(title: String, paths: String, class: Class) -> [String; 4] {
     [title, paths, class.name().to_owned(), recommended]
 }
 
-fn paths(unit: &Unit) -> String {
-    let shown = unit.paths.iter().take(PATHS_SHOWN);
+fn list_paths(paths: &[RepoPath]) -> String {
+    let shown = paths.iter().take(PATHS_SHOWN);
     let shown: Vec<String> = shown.map(|path| terminal_safe(&path.to_string())).collect();
     let mut text = shown.join(", ");
-    if unit.paths.len() > PATHS_SHOWN {
-        text.push_str(&format!(" +{}", unit.paths.len() - PATHS_SHOWN));
+    if paths.len() > PATHS_SHOWN {
+        text.push_str(&format!(" +{}", paths.len() - PATHS_SHOWN));
     }
     text
 }
@@ -274,81 +250,4 @@ fn independent(a: usize, b: usize) -> PairVerdict {
         units: Vec::new(),
         failure: None,
     }
-}
-
-// ---- for programs ----------------------------------------------------------------------------
-
-#[derive(Serialize)]
-struct WireReport<'a> {
-    version: u32,
-    base: Option<String>,
-    branches: Vec<WireBranch<'a>>,
-    pairs_total: usize,
-    pairs_independent: usize,
-    merges_run: usize,
-    pairs: Vec<WirePair<'a>>,
-    emergent: Vec<WireEmergent<'a>>,
-}
-
-#[derive(Serialize)]
-struct WireBranch<'a> {
-    name: &'a str,
-    tip: String,
-}
-
-#[derive(Serialize)]
-struct WirePair<'a> {
-    a: &'a str,
-    b: &'a str,
-    verdict: Verdict,
-    class: Class,
-    severity: u8,
-    tree: Option<String>,
-    units: &'a [Unit],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    message: Option<&'a str>,
-}
-
-#[derive(Serialize)]
-struct WireEmergent<'a> {
-    branches: Vec<&'a str>,
-    class: Class,
-    paths: Vec<String>,
-}
-
-fn render_json(detection: &Detection, all: bool) -> String {
-    let name = |place: usize| detection.branches[place].name.as_str();
-    let pairs = listed(detection, all);
-    let report = WireReport {
-        version: JSON_VERSION,
-        base: detection.base.map(|base| base.to_string()),
-        branches: detection
-            .branches
-            .iter()
-            .map(|branch| WireBranch {
-                name: &branch.name,
-                tip: branch.tip.to_string(),
-            })
-            .collect(),
-        pairs_total: detection.pairs_total,
-        pairs_independent: detection.pairs_independent,
-        merges_run: detection.merges_run,
-        pairs: pairs
-            .iter()
-            .map(|pair| WirePair {
-                a: name(pair.a),
-                b: name(pair.b),
-                verdict: pair.verdict,
-                class: pair.class,
-                severity: pair.severity,
-                tree: pair.tree.map(|tree| tree.to_string()),
-                units: &pair.units,
-                message: pair.failure.as_deref(),
-            })
-            .collect(),
-        emergent: Vec::new(),
-    };
-    let mut text = serde_json::to_string(&report).unwrap_or_default();
-    text.push('\n');
-    text
 }

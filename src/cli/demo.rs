@@ -16,7 +16,7 @@ use crate::git::Git;
 use crate::model::suggest;
 use crate::ui::Ui;
 
-/// Make a small repository and run a plan of six tasks in it; no network, no account
+/// Make a small repository and run six tasks in it; no network, no account
 #[derive(Args, Debug, Clone)]
 pub struct DemoArgs {
     /// Where to make it; must be empty or absent [default: a new temporary folder]
@@ -54,7 +54,8 @@ pub fn run(args: DemoArgs, ui: &Ui) -> Answer {
     let run = place.find_run(None, Default::Latest)?;
     ui.answer("\nConflicts between the branches\n\n");
     candidates::of_run(&place, &run, &ConflictsArgs::default(), ui)?;
-    let look = [
+    let mut look: Vec<String> = path_line().into_iter().collect();
+    look.extend([
         format!("cd {}", folder.display()),
         suggest::status(&run),
         format!("git log --oneline --graph dispatch/{run}/integration"),
@@ -62,7 +63,7 @@ pub fn run(args: DemoArgs, ui: &Ui) -> Answer {
         format!("git log refs/dispatch/runs/{run}"),
         suggest::review(&run),
         suggest::land(&run),
-    ];
+    ]);
     ui.answer(&format!("\nLook around\n\n    {}\n", look.join("\n    ")));
     // Two tasks are meant to conflict, so a person being needed is the planned outcome.
     match exit {
@@ -72,6 +73,15 @@ pub fn run(args: DemoArgs, ui: &Ui) -> Answer {
             "the demo ended with {other:?}, not as planned"
         ))),
     }
+}
+
+/// How to reach this program by its name, where that does not work yet (`cargo run`).
+fn path_line() -> Option<String> {
+    let program = std::env::current_exe().ok()?;
+    let folder = program.parent()?;
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let is_known = std::env::split_paths(&path).any(|place| place.join("dispatch").is_file());
+    (!is_known).then(|| format!("export PATH=\"{}:$PATH\"", folder.display()))
 }
 
 fn make_folder(wanted: Option<PathBuf>) -> Result<PathBuf, CommandError> {

@@ -4,19 +4,18 @@ use clap::Args;
 
 use crate::cli::Answer;
 use crate::cli::error::{CommandError, Exit};
-use crate::cli::place::{Default, Place, find_task};
-use crate::cli::resume::split_names;
+use crate::cli::place::{Default, Place, TaskName, find_task};
 use crate::model::ids::{Oid, TaskNumber};
 use crate::model::run::{Attempt, RunState};
 use crate::ui::Ui;
 
-/// Show what a task changed
+/// Show what a task changed, against the commit it started from
 #[derive(Args, Debug, Clone)]
 pub struct DiffArgs {
-    /// The run (may be left out) and the task, by number or tag
-    #[arg(required = true, num_args = 1..=2, value_names = ["RUN", "TASK"])]
-    pub names: Vec<String>,
-    /// Only files and counts
+    /// Which task
+    #[command(flatten)]
+    pub name: TaskName,
+    /// Show only files and counts
     #[arg(long)]
     pub stat: bool,
 }
@@ -27,9 +26,9 @@ pub struct DiffArgs {
 /// When the task has changed nothing.
 pub fn run(args: DiffArgs, ui: &Ui) -> Answer {
     let place = Place::open()?;
-    let (run, task) = split_names(&place, &args.names, Default::Latest)?;
+    let run = place.find_run(args.name.run.as_deref(), Default::Latest)?;
     let state = place.load(&run)?.state;
-    let number = find_task(&state.plan, &task)?.number;
+    let number = find_task(&state.plan, &args.name.task)?.number;
     let Some((from, to)) = change(&state, number) else {
         return Err(CommandError::failed(format!(
             "{number} of {run} has changed nothing"

@@ -1,8 +1,11 @@
 //! Driving a run from the terminal, for every subcommand that does.
 
+use std::fs::File;
 use std::sync::Arc;
 
 use crate::base::clock::Clock;
+use crate::base::process::Program;
+use crate::base::text::plural;
 use crate::board::text;
 use crate::board::view::BoardView;
 use crate::cli::error::{CommandError, Exit};
@@ -16,15 +19,20 @@ use crate::engine::publish::render_reports;
 use crate::exec::local::LocalExecutor;
 use crate::git::Repo;
 use crate::journal::Journal;
+use crate::journal::runs::RunLock;
 use crate::model::event::{Event, Recorded};
-use crate::model::run::{RunPhase, RunState};
+use crate::model::ids::RunId;
+use crate::model::run::{RunPhase, RunState, TaskPhase};
 use crate::model::suggest;
+use crate::schedule::strategy::background;
 use crate::ui::Ui;
 
 /// A run that is ours to drive.
 pub struct Drive<'a> {
     /// Where.
     pub place: &'a Place,
+    /// The right to drive it.
+    pub lock: RunLock,
     /// The run as it stands.
     pub state: RunState,
     /// Its journal.
@@ -37,6 +45,8 @@ pub struct Drive<'a> {
     pub recorded: Vec<Recorded>,
     /// Events on standard output instead of lines and reports.
     pub json: bool,
+    /// Background tasks may be left to another process.
+    pub foreground: bool,
 }
 
 impl Drive<'_> {
@@ -45,7 +55,7 @@ impl Drive<'_> {
     /// # Errors
     /// When dispatch itself could not go on; the run can be taken up again.
     pub fn run(self, ui: &Ui) -> Result<Exit, CommandError> {
-        let run = self.state.run.clone();
+        let (run, place) = (self.state.run.clone(), self.place);
         let context = Arc::new(context(
             &self.place.repo,
             &self.state,
@@ -54,42 +64,109 @@ impl Drive<'_> {
         )?);
         let resume = suggest::resume(&run);
         let json = self.json;
+        let ui = &ui.drawing(!self.settings.run.keep_terminal_free);
         let driven = if json {
             self.drive(context, &mut Events::new(ui))
         } else {
-            let mut lines = Lines::new(ui, self.state.plan.tasks().len());
+            let mut lines = Lines::new(ui, &self.state.plan);
             let driven = self.drive(context, &mut lines);
             lines.finish();
             driven
         };
+        let (driven, lock) = driven;
         let driven = driven.map_err(|error| {
             CommandError::from(error).hint(format!("nothing is lost; go on with `{resume}`"))
         })?;
-        if driven.exit == 130 {
-            ui.hint(&format!("the run can go on: `{resume}`"));
+        if driven.left {
+            drop(lock);
+            detach(place, &run)?;
+            say_left(ui, &driven.state);
+        } else if driven.exit == 130 {
+            let view = BoardView::new(&driven.state);
+            let (done, tasks) = (view.done(), view.tasks.len());
+            ui.warning(&format!(
+                "{run} is interrupted, with {done} of {tasks} done"
+            ));
+            ui.hint(&format!("nothing is lost; go on with `{resume}`"));
         } else if !json {
-            ui.answer(&text::render(&BoardView::new(&driven.state)));
+            let board = text::render_within(&BoardView::new(&driven.state), ui.columns());
+            ui.answer(&format!("\n{board}"));
             print_reports(ui, &driven.state);
         }
         Ok(Exit::of_run(driven.exit))
     }
 
+    /// The lock comes back with the run, so that it is given up only when nothing more is done.
     fn drive(
         self,
         context: Arc<Context>,
         watcher: &mut dyn Watcher,
-    ) -> Result<Driven, EngineError> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|error| EngineError::File("the event loop".to_owned(), error))?;
-        watcher.recorded(&self.state, &self.recorded);
-        let driver = Driver::new(context, self.state, self.journal, watcher, random())?;
-        let driven = runtime.block_on(driver.run(self.asked));
-        // Work that was cut off by a third Ctrl-C is not waited for.
-        runtime.shutdown_background();
-        driven
+    ) -> (Result<Driven, EngineError>, RunLock) {
+        let lock = self.lock;
+        let background = match self.foreground {
+            true => background(&self.state.plan, self.settings.run.keep_terminal_free),
+            false => Vec::new(),
+        };
+        let drive = || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .map_err(|error| EngineError::File("the event loop".to_owned(), error))?;
+            watcher.recorded(&self.state, &self.recorded);
+            let driver = Driver::new(context, self.state, self.journal, watcher, random())?;
+            let driven = runtime.block_on(driver.leaving(background).run(self.asked));
+            // Work that was cut off by a third Ctrl-C is not waited for.
+            runtime.shutdown_background();
+            driven
+        };
+        (drive(), lock)
     }
+}
+
+/// Starts a process of its own that drives the run; its words go to `runner.log` of the run.
+///
+/// # Errors
+/// When it cannot be started; the run can be taken up again.
+pub fn detach(place: &Place, run: &RunId) -> Result<(), CommandError> {
+    let resume = suggest::resume(run);
+    let failed = |error: std::io::Error| {
+        CommandError::failed(format!("no background process could be started: {error}"))
+            .hint(format!("nothing is lost; go on with `{resume}`"))
+    };
+    let log = place.repo.run_folder(run.as_str()).join("runner.log");
+    let log = File::options()
+        .create(true)
+        .append(true)
+        .open(log)
+        .map_err(failed)?;
+    let program = std::env::current_exe().map_err(failed)?;
+    let runner = Program::new(program)
+        .arg(DRIVE)
+        .arg(run.as_str())
+        .folder(&place.repo.top);
+    runner.start_and_leave(log).map_err(failed)
+}
+
+/// The hidden subcommand that drives a run in the background.
+pub const DRIVE: &str = "__drive";
+
+fn say_left(ui: &Ui, state: &RunState) {
+    let open = state.tasks.iter().filter(|task| {
+        matches!(
+            task.phase,
+            TaskPhase::Running | TaskPhase::Queued | TaskPhase::RetryAt(_)
+        )
+    });
+    let run = &state.run;
+    let left = plural(open.count(), "background task");
+    ui.status(&format!(
+        "{left} of {run} left; a process in the background goes on"
+    ));
+    ui.hint(&format!(
+        "`{}` waits for the end; `{}` shows how far it is",
+        suggest::wait(run),
+        suggest::status(run)
+    ));
 }
 
 /// The draws of this process; `DISPATCH_SEED` makes them repeatable.

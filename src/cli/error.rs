@@ -1,6 +1,5 @@
 //! Errors as the user sees them: one sentence, what to do next, an exit code.
 
-pub(crate) use crate::base::text::error_chain as chain;
 use crate::base::text::error_chain;
 use crate::config::{ConfigError, ConfigProblem};
 use crate::engine::EngineError;
@@ -130,6 +129,8 @@ impl From<ConfigError> for CommandError {
                 let texts: Vec<String> = problems.iter().map(ConfigProblem::render).collect();
                 CommandError::failed(format!("the configuration is wrong\n{}", texts.join("\n")))
             }
+            ConfigError::Missing(_) => CommandError::failed(error_chain(&error))
+                .hint("`--config` names a file to use in place of the repository's .dispatch.toml"),
             other => CommandError::failed(error_chain(&other)),
         }
     }

@@ -17,13 +17,13 @@ use crate::ui::Ui;
 
 mod survey;
 
-/// Write a first .dispatch.toml from what is found in the repository
+/// Write a first .dispatch.toml from what is found here: agents, build tool, tests
 #[derive(Args, Clone, Copy, Debug, Default)]
 pub struct InitArgs {
     /// Replace the file if there is one already
     #[arg(long)]
     pub force: bool,
-    /// Print what would be written and write nothing
+    /// Print what would be written, and write nothing
     #[arg(long)]
     pub print: bool,
 }

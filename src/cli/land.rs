@@ -9,33 +9,44 @@ use crate::cli::place::{Default, Place};
 use crate::cli::question::Consent;
 use crate::engine::EngineError;
 use crate::engine::land::{LandOptions, Prepared, Shape, carry_out, prepare};
+use crate::engine::recover::free_references;
 use crate::journal::Journal;
 use crate::model::event::Event;
 use crate::model::ids::Oid;
 use crate::model::run::RunState;
 use crate::ui::Ui;
 
+const AFTER_HELP: &str = "\
+What will move is shown, and nothing moves before you say yes. A target that is checked out moves
+together with its checkout; local changes that are in the way stop it before anything moves.
+
+Examples:
+  dispatch land                  the latest unfinished run, on its target
+  dispatch land shop-7k --ff     no merge commit, no board
+  dispatch land --into release   on another branch";
+
 /// Move the target branch to the assembled result
 #[derive(Args, Debug, Clone)]
+#[command(after_help = AFTER_HELP)]
 pub struct LandArgs {
     /// The run [default: the latest unfinished one]
     pub run: Option<String>,
-    /// Land on this branch instead of the run's target
+    /// Land on this branch [default: the run's target]
     #[arg(long, value_name = "BRANCH")]
     pub into: Option<String>,
-    /// Move the target forward, without a merge commit and without the board
+    /// Make no merge commit: move the target forward, without the board
     #[arg(long, conflicts_with = "squash")]
     pub ff: bool,
-    /// Make one ordinary commit, without the board
+    /// Make one ordinary commit of everything, without the board
     #[arg(long)]
     pub squash: bool,
-    /// Leave DISPATCH.md out
+    /// Leave the board file, DISPATCH.md, out
     #[arg(long)]
     pub no_board: bool,
-    /// Do not run the user's hooks
+    /// Do not run git's hooks
     #[arg(long)]
     pub no_verify: bool,
-    /// Land although a check of the assembled branch failed
+    /// Land even if a check of the assembled branch failed
     #[arg(long)]
     pub force: bool,
     /// Whether to ask
@@ -54,6 +65,7 @@ pub fn run(args: LandArgs, ui: &Ui) -> Answer {
     let loaded = place.load(&run)?;
     let options = options(&args, loaded.settings.board.land);
     let state = loaded.state;
+    free_references(&place.repo, &run, &loaded.settings)?;
     let mut journal = Journal::reopen(&place.repo, &loaded.replayed).map_err(EngineError::from)?;
     let context = context(&place.repo, &state, loaded.settings, place.clock)?;
     let now = place.clock.now();
@@ -135,11 +147,11 @@ fn show(place: &Place, state: &RunState, prepared: &Prepared, ui: &Ui) -> Result
             .any(|integration| integration.merged.iter().any(|m| m.task == task.number));
         let offers = state.task(task.number).candidate().is_some();
         let status = state.status(task.number);
-        if !is_in && (offers || status != crate::model::run::Status::Done) {
-            let why = if offers {
-                "left out".to_owned()
-            } else {
-                status.to_string()
+        if !is_in && (offers || status != crate::model::status::Status::Done) {
+            let why = match state.task(task.number).rejected {
+                true => "left out in review".to_owned(),
+                false if offers => "left out, because of a conflict".to_owned(),
+                false => status.to_string(),
             };
             ui.warning(&format!(
                 "{} [{}] is not in it: {why}",

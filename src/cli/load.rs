@@ -81,8 +81,8 @@ fn load_source(path: &Path) -> Result<Source, CommandError> {
 }
 
 fn known_format(path: &Path) -> Result<Format, CommandError> {
-    // A missing file or a folder is the better news.
-    let is_file = fs::metadata(path).is_ok_and(|metadata| !metadata.is_dir());
+    // That there is no file, or that it is a folder or a pipe, is the better news.
+    let is_file = fs::metadata(path).is_ok_and(|metadata| metadata.is_file());
     match Format::from_path(path) {
         Some(format) => Ok(format),
         None if !is_file => Ok(Format::Markdown),

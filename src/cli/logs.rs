@@ -9,8 +9,7 @@ use clap::Args;
 use crate::base::text::terminal_safe;
 use crate::cli::Answer;
 use crate::cli::error::{CommandError, Exit};
-use crate::cli::place::{Default, Place, find_task};
-use crate::cli::resume::split_names;
+use crate::cli::place::{Default, Place, TaskName, find_task};
 use crate::engine::EngineError;
 use crate::exec::local::LocalExecutor;
 use crate::exec::log::{self, Follower};
@@ -20,16 +19,16 @@ use crate::ui::Ui;
 /// How often a log that is followed is looked at.
 const FOLLOW_INTERVAL: Duration = Duration::from_millis(200);
 
-/// Show what a worker wrote
+/// Print what the worker of a task wrote
 #[derive(Args, Debug, Clone)]
 pub struct LogsArgs {
-    /// The run (may be left out) and the task, by number or tag
-    #[arg(required = true, num_args = 1..=2, value_names = ["RUN", "TASK"])]
-    pub names: Vec<String>,
-    /// Go on showing until the worker is over
+    /// Which task
+    #[command(flatten)]
+    pub name: TaskName,
+    /// Go on printing until the worker has ended
     #[arg(long, short = 'f')]
     pub follow: bool,
-    /// Which attempt [default: the last one]
+    /// Which attempt, counted from 1 [default: the last]
     #[arg(long, value_name = "N")]
     pub attempt: Option<u32>,
 }
@@ -40,9 +39,9 @@ pub struct LogsArgs {
 /// When the task has no log on this machine.
 pub fn run(args: LogsArgs, ui: &Ui) -> Answer {
     let place = Place::open()?;
-    let (run, task) = split_names(&place, &args.names, Default::Latest)?;
+    let run = place.find_run(args.name.run.as_deref(), Default::Latest)?;
     let state = place.load(&run)?.state;
-    let task = find_task(&state.plan, &task)?;
+    let task = find_task(&state.plan, &args.name.task)?;
     let last = state
         .task(task.number)
         .last_attempt()

@@ -6,9 +6,11 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 pub mod assemble;
+pub(crate) mod branches;
 pub(crate) mod candidates;
 pub mod clean;
 pub(crate) mod conflicts;
+pub mod control;
 pub mod demo;
 pub mod diff;
 pub mod driving;
@@ -25,6 +27,8 @@ pub mod review;
 pub mod run;
 pub mod show;
 pub mod status;
+pub mod unheeded;
+pub mod wait;
 pub mod watch;
 
 use error::{CommandError, Exit};
@@ -32,53 +36,70 @@ use error::{CommandError, Exit};
 use crate::exec::shim;
 use crate::ui::Ui;
 
-/// Run a plan of tasks in parallel git worktrees, find conflicts, assemble, land.
+/// Run a plan of tasks in parallel git worktrees, find conflicts, assemble, land
 #[derive(Parser, Debug)]
 #[command(
     name = "dispatch",
     version,
     max_term_width = 100,
     disable_help_subcommand = true,
-    after_help = EXIT_CODES
+    after_help = AFTER_HELP
 )]
 struct Cli {
     #[command(subcommand)]
     command: Command,
 }
 
-const EXIT_CODES: &str = "\
-RUN may be left out (the latest run, or the latest unfinished one where that makes sense) or \
-shortened to a unique beginning; TASK is a number or a tag.
+const AFTER_HELP: &str = "\
+RUN is the name of a run, such as shop-7k3q, or a unique beginning of it. Left out, it is the
+latest run, or the latest unfinished one where only that makes sense. TASK is a number or a tag.
 
-Exit codes: 0 all asked for happened; 1 could not, or a question was answered no; 2 command line, \
-or a plan that does not parse; 3 the run ended and some task did not pass; 4 a person is needed \
-(conflict, failed check); 5 another dispatch holds the run; 130 interrupted.";
+Exit codes:
+  0    all that was asked for happened
+  1    it could not be done, or a question was answered no
+  2    the command line, or a plan that does not parse
+  3    the run ended and some task did not pass
+  4    a person is needed: a conflict or a failed check
+  5    another dispatch holds the run
+  130  interrupted
+
+`dispatch demo` shows the whole way in a few seconds.";
 
 #[derive(Subcommand, Debug)]
 enum Command {
-    Run(run::RunArgs),
+    Demo(demo::DemoArgs),
+    Init(init::InitArgs),
     Plan(plan::PlanArgs),
+    Run(run::RunArgs),
+    Resume(resume::ResumeArgs),
+    Wait(wait::WaitArgs),
+    Pause(control::PauseArgs),
+    Cancel(control::CancelArgs),
     Status(status::StatusArgs),
     Board(status::BoardArgs),
+    Report(status::ReportArgs),
+    Output(wait::OutputArgs),
     Logs(logs::LogsArgs),
     Show(show::ShowArgs),
     Diff(diff::DiffArgs),
-    Report(status::ReportArgs),
-    Conflicts(conflicts::ConflictsArgs),
-    Review(review::ReviewArgs),
-    Land(land::LandArgs),
-    Resume(resume::ResumeArgs),
     Retry(resume::RetryArgs),
     Skip(resume::SkipArgs),
+    Conflicts(conflicts::ConflictsArgs),
     Assemble(assemble::AssembleArgs),
+    Review(review::ReviewArgs),
+    Land(land::LandArgs),
     Clean(clean::CleanArgs),
     History(status::HistoryArgs),
-    Init(init::InitArgs),
-    Demo(demo::DemoArgs),
-    /// Supervises one attempt; started by dispatch itself.
+    /// Drive a run away from the terminal; started by dispatch itself
+    #[command(name = "__drive", hide = true)]
+    Drive {
+        /// The run
+        run: String,
+    },
+    /// Supervise one attempt; started by dispatch itself
     #[command(name = "__attempt", hide = true)]
     Attempt {
-        /// The folder of the attempt.
+        /// The folder of the attempt
         folder: PathBuf,
     },
 }
@@ -105,6 +126,10 @@ impl Command {
         match self {
             Command::Run(args) => run::run(args, ui),
             Command::Plan(args) => plan::run(args, ui),
+            Command::Wait(args) => wait::wait(args, ui),
+            Command::Pause(args) => control::pause(args, ui),
+            Command::Cancel(args) => control::cancel(args, ui),
+            Command::Output(args) => wait::output(args, ui),
             Command::Status(args) => status::status(args, ui),
             Command::Board(args) => status::board(args, ui),
             Command::Logs(args) => logs::run(args, ui),
@@ -122,6 +147,7 @@ impl Command {
             Command::History(args) => status::history(args, ui),
             Command::Init(args) => init::run(args, &place::Place::open()?.repo.top, ui),
             Command::Demo(args) => demo::run(args, ui),
+            Command::Drive { run } => resume::drive(&run, ui),
             Command::Attempt { folder } => match shim::main(&folder) {
                 0 => Ok(Exit::Ok),
                 _ => Err(CommandError::failed("the attempt could not be supervised")),

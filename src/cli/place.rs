@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use clap::Args;
+
 use crate::base::clock::Clock;
 use crate::base::text::did_you_mean;
 use crate::cli::error::{CommandError, Exit};
@@ -21,6 +23,16 @@ pub struct Place {
     pub store: Store,
     /// The time of day.
     pub clock: Clock,
+}
+
+/// A task on the command line, as `TASK` or `RUN TASK`.
+#[derive(Args, Debug, Clone)]
+#[command(allow_missing_positional = true)]
+pub struct TaskName {
+    /// The run, or a unique beginning of its name [default: the latest that fits]
+    pub run: Option<String>,
+    /// The task, by number or tag
+    pub task: String,
 }
 
 /// Which run is meant when none is named.

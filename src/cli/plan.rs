@@ -17,8 +17,14 @@ use crate::config::variable::Overrides;
 use crate::plan::{self, Format, render_diagnostics};
 use crate::ui::Ui;
 
-/// Check, show and convert plans.
+const EXAMPLES: &str = "\
+Examples:
+  dispatch plan check plan.md
+  dispatch plan convert plan.md --to toml -o plan.toml";
+
+/// Check, show and convert plans; nothing is run
 #[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct PlanArgs {
     #[command(subcommand)]
     command: PlanCommand,
@@ -26,31 +32,31 @@ pub(crate) struct PlanArgs {
 
 #[derive(Subcommand, Debug)]
 enum PlanCommand {
-    /// Say everything that is wrong with a plan.
+    /// Say everything that is wrong with a plan
     Check {
-        /// The plan (.md, .toml, .json); `-` reads Markdown from standard input.
+        /// The plan (.md, .toml, .json); `-` reads Markdown from standard input
         file: PathBuf,
     },
-    /// Print a plan in Markdown.
+    /// Print a plan in Markdown
     Show {
-        /// The plan (.md, .toml, .json); `-` reads Markdown from standard input.
+        /// The plan (.md, .toml, .json); `-` reads Markdown from standard input
         file: PathBuf,
-        /// Print it in JSON instead.
+        /// Print it in JSON instead
         #[arg(long)]
         json: bool,
     },
-    /// Write a plan in another format, losing nothing.
+    /// Write a plan in another format, losing nothing
     Convert {
-        /// The plan (.md, .toml, .json); `-` reads Markdown from standard input.
+        /// The plan (.md, .toml, .json); `-` reads Markdown from standard input
         file: PathBuf,
-        /// The format to write.
-        #[arg(long)]
+        /// The format to write
+        #[arg(long, value_name = "FORMAT")]
         to: To,
-        /// Where to write it; standard output by default. An existing file is not replaced.
+        /// Write to this file, which must not exist [default: standard output]
         #[arg(long, short, value_name = "FILE")]
         output: Option<PathBuf>,
     },
-    /// Print the JSON Schema of plans in JSON.
+    /// Print the JSON Schema that plans in JSON follow
     Schema,
 }
 

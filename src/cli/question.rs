@@ -9,7 +9,7 @@ use crate::ui::Ui;
 /// The flag that answers the question in advance.
 #[derive(Args, Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Consent {
-    /// Do not ask, answer yes
+    /// Answer yes to the question
     #[arg(long, short = 'y')]
     pub yes: bool,
 }

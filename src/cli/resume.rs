@@ -2,70 +2,59 @@
 
 use clap::Args;
 
+use crate::base::process::leave_terminal;
+use crate::base::text::error_chain;
 use crate::cli::Answer;
 use crate::cli::driving::Drive;
-use crate::cli::error::CommandError;
-use crate::cli::place::{Default, Place, find_task};
-use crate::engine::recover::Loaded;
+use crate::cli::error::{CommandError, Exit};
+use crate::cli::place::{Default, Place, TaskName, find_task};
+use crate::control::{Request, Response, ask};
+use crate::engine::drive::control_socket;
+use crate::engine::recover::{Loaded, free_references};
 use crate::journal::Journal;
+use crate::journal::runs::RunLock;
 use crate::model::event::Event;
 use crate::model::ids::{RunId, TaskNumber};
-use crate::model::run::{RunPhase, TaskPhase};
+use crate::model::run::{RunPhase, RunState, TaskPhase};
+use crate::model::suggest;
 use crate::ui::Ui;
 
-/// Take an interrupted run up again
+/// Take up an interrupted run again
 #[derive(Args, Debug, Clone)]
 pub struct ResumeArgs {
     /// The run [default: the latest unfinished one]
     pub run: Option<String>,
-    /// Print one JSON object per event on standard output
+    /// Print one JSON object per event, one a line
     #[arg(long)]
     pub json: bool,
 }
 
-/// Try a task again, and what was blocked by it
+/// Try a task again, then what it kept from starting
 #[derive(Args, Debug, Clone)]
 pub struct RetryArgs {
-    /// The run (may be left out) and the task, by number or tag
-    #[arg(required = true, num_args = 1..=2, value_names = ["RUN", "TASK"])]
-    pub names: Vec<String>,
-    /// Words to add to the task's prompt
+    /// Which task
+    #[command(flatten)]
+    pub name: TaskName,
+    /// Add this to the task's prompt
     #[arg(long, value_name = "TEXT")]
     pub prompt: Option<String>,
-    /// Print one JSON object per event on standard output
+    /// Print one JSON object per event, one a line
     #[arg(long)]
     pub json: bool,
 }
 
-/// Give a task up, with everything that depends on it
+/// Give up a task, with everything that depends on it
 #[derive(Args, Debug, Clone)]
 pub struct SkipArgs {
-    /// The run (may be left out) and the task, by number or tag
-    #[arg(required = true, num_args = 1..=2, value_names = ["RUN", "TASK"])]
-    pub names: Vec<String>,
-    /// Let what depends on it start without it
+    /// Which task
+    #[command(flatten)]
+    pub name: TaskName,
+    /// Let what depends on it start all the same
     #[arg(long)]
     pub no_cascade: bool,
-    /// Print one JSON object per event on standard output
+    /// Print one JSON object per event, one a line
     #[arg(long)]
     pub json: bool,
-}
-
-/// `RUN TASK`, or only `TASK` of the default run.
-///
-/// # Errors
-/// When there is no such run.
-pub fn split_names(
-    place: &Place,
-    names: &[String],
-    default: Default,
-) -> Result<(RunId, String), CommandError> {
-    let (run, task) = match names {
-        [run, task, ..] => (Some(run.as_str()), task),
-        [task] => (None, task),
-        [] => return Err(CommandError::usage("name a task, by number or tag")),
-    };
-    Ok((place.find_run(run, default)?, task.clone()))
 }
 
 /// Runs `dispatch resume`.
@@ -75,14 +64,51 @@ pub fn split_names(
 pub fn resume(args: ResumeArgs, ui: &Ui) -> Answer {
     let place = Place::open()?;
     let run = place.find_run(args.run.as_deref(), Default::Unfinished)?;
-    go_on(&place, &run, args.json, ui, |loaded| {
-        match loaded.state.phase {
-        RunPhase::Ended(130) | RunPhase::Running | RunPhase::Stopping => Ok(Vec::new()),
-        RunPhase::Ended(_) => Err(CommandError::failed(format!("{run} has ended")).hint(format!(
-            "`dispatch report {run}` shows how; `dispatch retry {run} TASK` tries a task again"
-        ))),
+    if let Some(exit) = unpause(&place, &run, ui)? {
+        return Ok(exit);
     }
-    })
+    go_on(&place, &run, args.json, ui, may_resume)
+}
+
+/// A run that was only paused goes on in the process that drives it.
+fn unpause(place: &Place, run: &RunId, ui: &Ui) -> Result<Option<Exit>, CommandError> {
+    if !RunLock::is_held(&place.repo, run) || place.load(run)?.state.phase != RunPhase::Paused {
+        return Ok(None);
+    }
+    let answer = ask(&control_socket(&place.repo, run), &Request::Resume);
+    match answer.map_err(|error| CommandError::failed(error_chain(&error)))? {
+        Some(Response::Done) => {
+            ui.status(&format!("{run} goes on"));
+            Ok(Some(Exit::Ok))
+        }
+        _ => Ok(None),
+    }
+}
+
+fn may_resume(loaded: &Loaded) -> Result<Vec<Event>, CommandError> {
+    let run = &loaded.state.run;
+    match loaded.state.phase {
+        RunPhase::Ended(130) | RunPhase::Running | RunPhase::Stopping | RunPhase::Paused => {
+            Ok(Vec::new())
+        }
+        RunPhase::Ended(_) => Err(
+            CommandError::failed(format!("{run} has ended")).hint(format!(
+                "`dispatch report {run}` shows how; `dispatch retry {run} TASK` tries a task again"
+            )),
+        ),
+    }
+}
+
+/// Runs the hidden `dispatch __drive RUN`: takes a run up away from any terminal.
+///
+/// # Errors
+/// As [`resume`].
+pub fn drive(run: &str, ui: &Ui) -> Answer {
+    leave_terminal();
+    let place = Place::open()?;
+    let run = RunId::new(run);
+    let lock = place.lock(&run)?;
+    drive_loaded(&place, &run, lock, false, false, ui, may_resume)
 }
 
 /// Runs `dispatch retry`.
@@ -91,10 +117,10 @@ pub fn resume(args: ResumeArgs, ui: &Ui) -> Answer {
 /// As [`resume`], and when the task is not one that can be tried again.
 pub fn retry(args: RetryArgs, ui: &Ui) -> Answer {
     let place = Place::open()?;
-    let (run, task) = split_names(&place, &args.names, Default::Unfinished)?;
+    let run = place.find_run(args.name.run.as_deref(), Default::Unfinished)?;
     go_on(&place, &run, args.json, ui, |loaded| {
-        let number = find_task(&loaded.state.plan, &task)?.number;
-        may_retry(loaded, number)?;
+        let number = find_task(&loaded.state.plan, &args.name.task)?.number;
+        may_retry(&loaded.state, number)?;
         Ok(vec![Event::RetryRequested {
             task: number,
             prompt: args.prompt.clone(),
@@ -102,16 +128,21 @@ pub fn retry(args: RetryArgs, ui: &Ui) -> Answer {
     })
 }
 
-fn may_retry(loaded: &Loaded, number: TaskNumber) -> Result<(), CommandError> {
-    let run = &loaded.state.run;
-    match &loaded.state.task(number).phase {
+fn may_retry(state: &RunState, number: TaskNumber) -> Result<(), CommandError> {
+    let run = &state.run;
+    if let Some(stopper) = state.root_causes(number).first() {
+        let message =
+            format!("{number} of {run} cannot start before {stopper}, which did not pass");
+        return Err(CommandError::failed(message).hint(format!(
+            "`{}` goes on with {number} by itself",
+            suggest::retry(run, *stopper)
+        )));
+    }
+    match &state.task(number).phase {
         TaskPhase::Running | TaskPhase::RetryAt(_) => Err(CommandError::failed(format!(
             "{number} of {run} is not over"
         ))
         .hint(format!("`dispatch resume {run}` takes the run up again"))),
-        TaskPhase::Done if loaded.state.landed.is_some() => Err(CommandError::failed(format!(
-            "{run} has landed, {number} with it"
-        ))),
         _ => Ok(()),
     }
 }
@@ -122,9 +153,9 @@ fn may_retry(loaded: &Loaded, number: TaskNumber) -> Result<(), CommandError> {
 /// As [`resume`], and when the task is done.
 pub fn skip(args: SkipArgs, ui: &Ui) -> Answer {
     let place = Place::open()?;
-    let (run, task) = split_names(&place, &args.names, Default::Unfinished)?;
+    let run = place.find_run(args.name.run.as_deref(), Default::Unfinished)?;
     go_on(&place, &run, args.json, ui, |loaded| {
-        let number = find_task(&loaded.state.plan, &task)?.number;
+        let number = find_task(&loaded.state.plan, &args.name.task)?.number;
         match loaded.state.task(number).phase {
             TaskPhase::Done => Err(CommandError::failed(format!(
                 "{number} is done, so it cannot be skipped"
@@ -140,6 +171,20 @@ pub fn skip(args: SkipArgs, ui: &Ui) -> Answer {
     })
 }
 
+/// What has landed is not assembled or reviewed again, unless something new has passed since.
+///
+/// # Errors
+/// When the run has landed.
+pub fn refuse_landed(state: &RunState) -> Result<(), CommandError> {
+    let Some(landed) = &state.landed else {
+        return Ok(());
+    };
+    let (target, to) = (&landed.target, landed.to.short());
+    let message = format!("{} has landed on {target} already, as {to}", state.run);
+    Err(CommandError::failed(message)
+        .hint("a task that did not pass can still be tried again with `dispatch retry`"))
+}
+
 /// Takes the run's lock, replays it, records what a person asked for, and drives it.
 ///
 /// # Errors
@@ -152,21 +197,87 @@ pub fn go_on(
     ask: impl FnOnce(&Loaded) -> Result<Vec<Event>, CommandError>,
 ) -> Answer {
     let lock = place.lock(run)?;
+    drive_loaded(place, run, lock, json, true, ui, ask)
+}
+
+fn drive_loaded(
+    place: &Place,
+    run: &RunId,
+    lock: RunLock,
+    json: bool,
+    foreground: bool,
+    ui: &Ui,
+    ask: impl FnOnce(&Loaded) -> Result<Vec<Event>, CommandError>,
+) -> Answer {
     let loaded = place.load(run)?;
+    free_references(&place.repo, run, &loaded.settings)?;
     let mut asked = ask(&loaded)?;
     asked.insert(0, Event::RunResumed {});
     let journal = Journal::reopen(&place.repo, &loaded.replayed)
         .map_err(|error| CommandError::from(crate::engine::EngineError::from(error)))?;
     let drive = Drive {
         place,
+        lock,
         state: loaded.state,
         journal,
         settings: loaded.settings,
         asked,
         recorded: Vec::new(),
         json,
+        foreground,
     };
-    let answer = drive.run(ui);
-    drop(lock);
-    answer
+    drive.run(ui)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use crate::cli::error::Exit;
+    use crate::model::fixture::{RunFixture, base, candidate, start};
+    use crate::model::integration::Landing;
+
+    use super::*;
+
+    fn said(result: Result<(), CommandError>) -> String {
+        match result {
+            Ok(()) => "yes".to_owned(),
+            Err(error) => format!("{}\n{}", error.message, error.hints.join("\n")),
+        }
+    }
+
+    #[test]
+    fn a_task_is_tried_again_only_when_it_could_start() {
+        let run = || RunFixture::new("a · b <- a · c <- b").fail(1, "broken");
+        let retry = |run: RunFixture, task| said(may_retry(&run.state(), TaskNumber(task)));
+        assert_eq!(retry(run(), 1), "yes");
+        insta::assert_snapshot!(retry(run(), 3), @r"
+        #3 of checkout-7k3q cannot start before #1, which did not pass
+        `dispatch retry checkout-7k3q 1` goes on with #3 by itself
+        ");
+        insta::assert_snapshot!(retry(run().skip(1, true), 2), @r"
+        #2 of checkout-7k3q cannot start before #1, which did not pass
+        `dispatch retry checkout-7k3q 1` goes on with #2 by itself
+        ");
+        assert_eq!(retry(run().skip(1, false), 2), "yes");
+    }
+
+    #[test]
+    fn what_has_landed_stays_as_it_is() {
+        let landing = Landing {
+            target: "main".to_owned(),
+            from: base(),
+            to: candidate(9),
+            at: start(),
+        };
+        let run = RunFixture::new("a").fail(1, "broken");
+        assert!(refuse_landed(&run.state()).is_ok());
+        let run = RunFixture::new("a").fail(1, "broken");
+        let error = refuse_landed(&run.event(Event::Landed { landing }).state()).unwrap_err();
+        assert_eq!(error.exit, Exit::Failed);
+        insta::assert_snapshot!(said(Err(error)), @r"
+        checkout-7k3q has landed on main already, as 0000000
+        a task that did not pass can still be tried again with `dispatch retry`
+        ");
+    }
 }

@@ -7,13 +7,14 @@ use crate::cli::Answer;
 use crate::cli::diff;
 use crate::cli::error::{CommandError, Exit};
 use crate::cli::place::{Default, Place};
-use crate::cli::resume::go_on;
+use crate::cli::resume::{go_on, refuse_landed};
 use crate::model::event::{End, Event};
 use crate::model::ids::TaskNumber;
 use crate::model::run::RunState;
+use crate::model::suggest;
 use crate::ui::Ui;
 
-/// Look at every change before it lands; accept it or leave it out
+/// Look at every result before it lands; accept it or leave it out
 #[derive(Args, Debug, Clone)]
 pub struct ReviewArgs {
     /// The run [default: the latest unfinished one]
@@ -35,11 +36,17 @@ pub fn run(args: ReviewArgs, ui: &Ui) -> Answer {
                 .hint(format!("`dispatch status {run}` shows where it stands")),
         );
     }
-    let mut words = Vec::new();
-    for (number, _) in &candidates {
-        ui.answer(&terminal_safe(&summary(&state, *number)));
+    if ui.is_interactive() {
+        refuse_landed(&state)?;
+    }
+    let (mut words, mut said) = (Vec::new(), Vec::new());
+    for (place_in_list, (number, _)) in candidates.iter().enumerate() {
+        let counted = format!("{} of {}", place_in_list + 1, candidates.len());
+        ui.answer(&terminal_safe(&summary(&state, *number, &counted)));
         match walk(&place, &state, *number, ui)? {
             Walk::Said(accepted) if accepted == state.task(*number).rejected => {
+                let word = if accepted { "accepted" } else { "left out" };
+                said.push(format!("{number} {word}"));
                 words.push(Event::Reviewed {
                     task: *number,
                     accepted,
@@ -50,9 +57,15 @@ pub fn run(args: ReviewArgs, ui: &Ui) -> Answer {
         }
     }
     if words.is_empty() {
-        ui.hint(&format!("`dispatch land {run}` lands what is assembled"));
+        if state.landed.is_none() {
+            ui.hint(&format!(
+                "`{}` lands what is assembled",
+                suggest::land(&run)
+            ));
+        }
         return Ok(Exit::Ok);
     }
+    ui.status(&format!("\n{}; assembling again", said.join(", ")));
     go_on(&place, &run, false, ui, |_| Ok(words))
 }
 
@@ -76,7 +89,7 @@ fn walk(
         return Ok(Walk::Said(!state.task(number).rejected));
     }
     loop {
-        let question = format!("{number}:");
+        let question = format!("Take {number}?");
         let answer = ui
             .ask(&question, &["accept", "diff", "leave out", "quit"])
             .map_err(|error| CommandError::failed(format!("could not read the answer: {error}")))?;
@@ -89,9 +102,9 @@ fn walk(
     }
 }
 
-fn summary(state: &RunState, number: TaskNumber) -> String {
+fn summary(state: &RunState, number: TaskNumber, counted: &str) -> String {
     let task = state.plan.task(number);
-    let mut text = format!("\n{number} [{}] {}\n", task.tag, task.title);
+    let mut text = format!("\n{number} [{}] {} ({counted})\n", task.tag, task.title);
     let Some(outcome) = state.task(number).last_outcome() else {
         return text;
     };
@@ -127,7 +140,7 @@ fn summary(state: &RunState, number: TaskNumber) -> String {
         .collect();
     say("conflict", &conflicts);
     if state.task(number).rejected {
-        text.push_str("  left out by a person\n");
+        text.push_str("  left out so far\n");
     }
     text
 }

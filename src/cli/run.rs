@@ -8,26 +8,40 @@ use clap::Args;
 use crate::base::process::Program;
 use crate::base::text::plural;
 use crate::cli::Answer;
-use crate::cli::driving::{Drive, random};
+use crate::cli::driving::{Drive, detach, random};
 use crate::cli::error::{CommandError, Exit};
 use crate::cli::load::{Loaded, load_plan};
 use crate::cli::place::{Place, find_task};
 use crate::cli::question::{Consent, refused};
+use crate::cli::unheeded;
 use crate::config::variable::Overrides;
 use crate::config::{self, Settings};
 use crate::engine::start::{self, Prepared, create, worker_name};
 use crate::git::preflight::Remark;
 use crate::model::ids::TaskNumber;
 use crate::model::plan::{Plan, Task};
+use crate::model::suggest;
+use crate::model::words::comma_list;
 use crate::plan::diagnostic::render_diagnostics;
 use crate::plan::{Format, render};
 use crate::schedule::priority;
 use crate::ui::Ui;
 
+const AFTER_HELP: &str = "\
+The plan is shown, and nothing starts before you say yes. At the end the results are assembled on a
+branch of the run. Your branches, checkout and index stay as they are until `dispatch land`.
+
+Examples:
+  dispatch run plan.md --dry-run     show the plan, start nothing
+  dispatch run plan.md -j 8          eight tasks at once
+  dispatch run plan.md --only 1,API  two tasks of the plan
+  dispatch run - --yes < plan.md     no question, for scripts";
+
 /// Run a plan: every task in a worktree and branch of its own
 #[derive(Args, Debug, Clone, Default)]
+#[command(after_help = AFTER_HELP)]
 pub struct RunArgs {
-    /// The plan: Markdown, TOML or JSON; `-` reads Markdown from standard input
+    /// The plan (.md, .toml, .json); `-` reads Markdown from standard input
     pub plan: PathBuf,
     /// The commit every independent task starts from [default: HEAD]
     #[arg(long, value_name = "REV")]
@@ -35,19 +49,25 @@ pub struct RunArgs {
     /// The branch the result is meant for [default: the current branch]
     #[arg(long, value_name = "BRANCH")]
     pub into: Option<String>,
-    /// How many tasks run at once [default: 3]
+    /// How many tasks may run at once [default: 3]
     #[arg(long, short = 'j', value_name = "N")]
     pub max_parallel: Option<usize>,
-    /// Run only these tasks, by number or tag
+    /// Run only these tasks, such as 1,API
     #[arg(long, value_name = "TASKS", value_delimiter = ',')]
     pub only: Vec<String>,
-    /// Do not assemble the branches at the end
+    /// Do not assemble the results at the end
     #[arg(long)]
     pub no_assemble: bool,
     /// Show the plan and stop
     #[arg(long)]
     pub dry_run: bool,
-    /// Print one JSON object per event on standard output
+    /// Run everything in the background and return at once
+    #[arg(long, conflicts_with = "json")]
+    pub detach: bool,
+    /// Send to the background what may go there (tasks with `strategy: auto`)
+    #[arg(long)]
+    pub keep_terminal_free: bool,
+    /// Print one JSON object per event, one a line
     #[arg(long)]
     pub json: bool,
     /// Use this file in place of the repository's .dispatch.toml
@@ -78,6 +98,9 @@ pub fn run_in(place: &Place, args: RunArgs, ui: &Ui) -> Answer {
     let only = chosen(&loaded.plan, &args.only)?;
     let prepared = start::prepare(&place.repo, &loaded.plan, &settings, only)?;
     say_remarks(place, &prepared, ui)?;
+    for remark in unheeded::remarks(&loaded.plan, &settings) {
+        ui.warning(&remark);
+    }
     show(ui, &args, &loaded.plan, &settings, &prepared);
     if args.dry_run {
         return Ok(Exit::Ok);
@@ -85,10 +108,7 @@ pub fn run_in(place: &Place, args: RunArgs, ui: &Ui) -> Answer {
     let plan = agree(&args, loaded.plan, &workers, &settings, place, ui)?;
     // The plan may have been edited, so what it needs is looked at again.
     let only = chosen(&plan, &args.only)?;
-    let prepared = Prepared {
-        only,
-        ..start::prepare(&place.repo, &plan, &settings, None)?
-    };
+    let prepared = start::prepare(&place.repo, &plan, &settings, only)?;
     let now = place.clock.now();
     let assemble = !args.no_assemble;
     let started = create(
@@ -103,25 +123,37 @@ pub fn run_in(place: &Place, args: RunArgs, ui: &Ui) -> Answer {
     if !args.json {
         ui.status(&format!("run {}", started.state.run));
     }
+    if args.detach {
+        let run = started.state.run.clone();
+        drop(started.lock);
+        detach(place, &run)?;
+        ui.hint(&format!("`{}` waits for the end", suggest::wait(&run)));
+        return Ok(Exit::Ok);
+    }
     let drive = Drive {
         place,
+        lock: started.lock,
         state: started.state,
         journal: started.journal,
         settings,
         asked: Vec::new(),
         recorded: vec![started.first],
         json: args.json,
+        foreground: true,
     };
-    let answer = drive.run(ui);
-    drop(started.lock);
-    answer
+    drive.run(ui)
 }
 
 fn settings(place: &Place, args: &RunArgs) -> Result<Settings, CommandError> {
     let overrides = Overrides::default()
         .with("--base", "run.base", args.base.as_ref())
         .with("--into", "run.target", args.into.as_ref())
-        .with("--max-parallel", "run.max_parallel", args.max_parallel);
+        .with("--max-parallel", "run.max_parallel", args.max_parallel)
+        .with(
+            "--keep-terminal-free",
+            "run.keep_terminal_free",
+            args.keep_terminal_free.then_some(true),
+        );
     Ok(config::load(
         &place.repo.top,
         args.config.as_deref(),
@@ -288,7 +320,7 @@ fn open_editor(file: &Path) -> Result<(), CommandError> {
 /// `3 1`: these go first, in this order.
 fn reprioritised(plan: Plan, ui: &Ui) -> Result<Plan, CommandError> {
     let line = ui
-        .ask_line("which tasks go first, such as `3 1`? ")
+        .ask_line("Which tasks go first, such as 3 1? ")
         .map_err(|error| CommandError::failed(format!("could not read the answer: {error}")))?;
     let names = line.unwrap_or_default();
     let order: Result<Vec<TaskNumber>, CommandError> = names
@@ -297,7 +329,12 @@ fn reprioritised(plan: Plan, ui: &Ui) -> Result<Plan, CommandError> {
         .map(|name| Ok(find_task(&plan, name)?.number))
         .collect();
     match order {
-        Ok(order) => Ok(priority::with_order(plan, &order)),
+        Ok(order) if order.is_empty() => Ok(plan),
+        Ok(order) => {
+            let first = comma_list(&order);
+            ui.status(&format!("first {first}, then the rest as usual"));
+            Ok(priority::with_order(plan, &order))
+        }
         Err(error) => {
             ui.error(&error.message);
             Ok(plan)

@@ -10,21 +10,21 @@ use crate::base::clock::render_elapsed;
 use crate::base::text::terminal_safe;
 use crate::cli::Answer;
 use crate::cli::error::Exit;
-use crate::cli::place::{Default, Place, find_task};
-use crate::cli::resume::split_names;
+use crate::cli::place::{Default, Place, TaskName, find_task};
 use crate::cli::status::pretty;
 use crate::model::event::{End, Outcome};
 use crate::model::plan::Task;
 use crate::model::run::{Attempt, RunState};
+use crate::model::usage::Cost;
 use crate::ui::Ui;
 
-/// Show a task: prompt, attempts, commits, checks, timing
+/// Show all about one task: prompt, attempts, commits, checks, timing
 #[derive(Args, Debug, Clone)]
 pub struct ShowArgs {
-    /// The run (may be left out) and the task, by number or tag
-    #[arg(required = true, num_args = 1..=2, value_names = ["RUN", "TASK"])]
-    pub names: Vec<String>,
-    /// Print one JSON object
+    /// Which task
+    #[command(flatten)]
+    pub name: TaskName,
+    /// Print it as one JSON object
     #[arg(long)]
     pub json: bool,
 }
@@ -35,9 +35,9 @@ pub struct ShowArgs {
 /// When there is no such run or task.
 pub fn run(args: ShowArgs, ui: &Ui) -> Answer {
     let place = Place::open()?;
-    let (run, task) = split_names(&place, &args.names, Default::Latest)?;
+    let run = place.find_run(args.name.run.as_deref(), Default::Latest)?;
     let state = place.load(&run)?.state;
-    let task = find_task(&state.plan, &task)?;
+    let task = find_task(&state.plan, &args.name.task)?;
     match args.json {
         true => ui.answer(&pretty(&value(&state, task))),
         false => ui.answer(&terminal_safe(&render(&state, task))),
@@ -164,6 +164,13 @@ fn describe(outcome: &Outcome) -> Vec<(&'static str, String)> {
         "summary",
         outcome.report.summary.clone().unwrap_or_default(),
     ));
+    if let Some(usage) = outcome.usage {
+        lines.push(("used", usage.to_string()));
+    }
+    if outcome.usage.is_some() || outcome.cost != Cost::Unknown {
+        lines.push(("cost", outcome.cost.to_string()));
+    }
+    lines.push(("session", outcome.session.clone().unwrap_or_default()));
     for check in &outcome.checks {
         let took = render_elapsed(Duration::from_millis(check.millis));
         lines.push((

@@ -3,6 +3,7 @@
 use clap::Args;
 use serde_json::json;
 
+use crate::base::text::{one_line, terminal_safe};
 use crate::board::completion::Completion;
 use crate::board::view::{BoardView, Standing};
 use crate::board::{json, text};
@@ -15,40 +16,40 @@ use crate::journal::runs::{self, RunLock};
 use crate::model::run::{RunPhase, RunState};
 use crate::ui::Ui;
 
-/// Show where a run stands
+/// Show where a run stands: its tasks, conflicts and assembly
 #[derive(Args, Debug, Clone)]
 pub struct StatusArgs {
-    /// The run [default: the latest one]
+    /// The run [default: the latest]
     pub run: Option<String>,
-    /// Print the board as JSON
+    /// Print it as one JSON object
     #[arg(long)]
     pub json: bool,
 }
 
-/// Print the board of a run as it stands in DISPATCH.md
+/// Print the board of a run, as committed in DISPATCH.md
 #[derive(Args, Debug, Clone)]
 pub struct BoardArgs {
-    /// The run [default: the latest one]
+    /// The run [default: the latest]
     pub run: Option<String>,
-    /// Print the board as JSON
+    /// Print it as one JSON object
     #[arg(long)]
     pub json: bool,
 }
 
-/// Print the failure or completion report of a run
+/// Print what a run came to: the failure or completion report
 #[derive(Args, Debug, Clone)]
 pub struct ReportArgs {
-    /// The run [default: the latest one]
+    /// The run [default: the latest]
     pub run: Option<String>,
-    /// Print it as JSON
+    /// Print it as one JSON object
     #[arg(long)]
     pub json: bool,
 }
 
-/// List the runs of this repository
+/// List the runs of this repository, the latest first
 #[derive(Args, Debug, Clone)]
 pub struct HistoryArgs {
-    /// Print one JSON object
+    /// Print it as one JSON object
     #[arg(long)]
     pub json: bool,
 }
@@ -81,7 +82,7 @@ pub fn status(args: StatusArgs, ui: &Ui) -> Answer {
         ui.answer(&pretty(&json::value(&shown.view)));
         return Ok(Exit::Ok);
     }
-    ui.answer(&text::render(&shown.view));
+    ui.answer(&text::render_within(&shown.view, ui.columns()));
     if shown.view.standing == Standing::Interrupted {
         ui.hint(&format!(
             "`dispatch resume {}` takes it up again",
@@ -162,25 +163,46 @@ pub fn history(args: HistoryArgs, ui: &Ui) -> Answer {
     if rows.is_empty() {
         ui.hint("there is no run in this repository yet; `dispatch run PLAN` makes one");
     }
-    for row in &rows {
+    ui.answer(&render_history(&rows));
+    Ok(Exit::Ok)
+}
+
+/// Columns two spaces apart; nothing for no runs.
+fn render_history(rows: &[serde_json::Value]) -> String {
+    let cells = |row: &serde_json::Value| {
         let field = |name: &str| row[name].as_str().unwrap_or_default().to_owned();
-        let counts = match row["tasks"].as_u64() {
-            Some(tasks) => format!("{}/{tasks} done", row["done"]),
+        let state = match (row["landed"].as_str(), field("state").as_str()) {
+            (Some(_), _) => "landed".to_owned(),
+            (None, "needs-person") => Standing::NeedsPerson.words().to_owned(),
+            (None, state) => state.to_owned(),
+        };
+        let done = match row["tasks"].as_u64() {
+            Some(tasks) => format!("{}/{tasks}", row["done"]),
             None => String::new(),
         };
-        ui.answer(&format!(
-            "{:<16} {:<13} {:<11} {:<17} {}\n",
-            field("run"),
-            field("state"),
-            counts,
-            field("started")
-                .get(..16)
-                .unwrap_or_default()
-                .replace('T', " "),
-            crate::base::text::terminal_safe(&field("title")),
-        ));
+        let started = field("started")
+            .get(..16)
+            .unwrap_or_default()
+            .replace('T', " ");
+        let title = one_line(&terminal_safe(&field("title")));
+        [field("run"), state, done, started, title]
+    };
+    if rows.is_empty() {
+        return String::new();
     }
-    Ok(Exit::Ok)
+    let head = ["RUN", "STATE", "DONE", "STARTED (UTC)", "TITLE"].map(str::to_owned);
+    let table: Vec<[String; 5]> = std::iter::once(head)
+        .chain(rows.iter().map(cells))
+        .collect();
+    let width = |column: usize| table.iter().map(|row| row[column].chars().count()).max();
+    let widths = [0, 1, 2, 3].map(|column| width(column).unwrap_or(0));
+    let line = |row: &[String; 5]| {
+        let [run, state, done, started, title] = row;
+        let [a, b, c, d] = widths;
+        let line = format!("{run:a$}  {state:b$}  {done:c$}  {started:d$}  {title}");
+        format!("{}\n", line.trim_end())
+    };
+    table.iter().map(line).collect()
 }
 
 fn row(shown: &Shown) -> serde_json::Value {
@@ -202,4 +224,35 @@ fn row(shown: &Shown) -> serde_json::Value {
 /// One JSON object for people and programs.
 pub fn pretty(value: &serde_json::Value) -> String {
     format!("{value:#}\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_history_is_a_table_with_room_for_long_names() {
+        let row = |run: &str, state: &str, landed: Option<&str>, title: &str| {
+            json!({"run": run, "state": state, "tasks": 12, "done": 3, "landed": landed,
+                   "started": "2026-11-22T09:14:03Z", "title": title})
+        };
+        let broken = json!({"run": "old-0000", "state": "unreadable", "title": "not\nread"});
+        let rows = [
+            row(
+                "a-run-with-a-long-name-7k3q",
+                "finished",
+                Some("1a2b"),
+                "Checkout",
+            ),
+            row("shop-2f4d", "needs-person", None, "Shop"),
+            broken,
+        ];
+        insta::assert_snapshot!(render_history(&rows), @r"
+        RUN                          STATE           DONE  STARTED (UTC)     TITLE
+        a-run-with-a-long-name-7k3q  landed          3/12  2026-11-22 09:14  Checkout
+        shop-2f4d                    needs a person  3/12  2026-11-22 09:14  Shop
+        old-0000                     unreadable                              not read
+        ");
+        assert_eq!(render_history(&[]), "");
+    }
 }

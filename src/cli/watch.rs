@@ -11,30 +11,59 @@ use crate::engine::drive::Watcher;
 use crate::journal::record::render_record;
 use crate::model::event::{Event, Recorded};
 use crate::model::ids::TaskNumber;
-use crate::model::run::{RunPhase, RunState, Status, TaskPhase};
+use crate::model::plan::{Plan, Task};
+use crate::model::run::{RunPhase, RunState, TaskPhase};
+use crate::model::status::Status;
 use crate::ui::Ui;
 use crate::ui::progress::{Line, Progress};
+
+/// Tags longer than this stand out of their column.
+const TAG_WIDTH: usize = 16;
 
 /// Lines on the terminal: one a task, and a total.
 pub struct Lines {
     progress: Progress,
     since: BTreeMap<TaskNumber, Instant>,
     shown: BTreeMap<TaskNumber, (Status, String)>,
+    widths: (usize, usize),
 }
 
 impl Lines {
-    /// For a plan of so many tasks.
-    pub fn new(ui: &Ui, total: usize) -> Lines {
+    /// For the tasks of this plan.
+    pub fn new(ui: &Ui, plan: &Plan) -> Lines {
+        let tasks = plan.tasks();
+        let number = |task: &Task| task.number.to_string().len();
+        let tag = |task: &Task| task.tag.chars().count().min(TAG_WIDTH);
         Lines {
-            progress: Progress::new(ui, total),
+            progress: Progress::new(ui, tasks.len()),
             since: BTreeMap::new(),
             shown: BTreeMap::new(),
+            widths: (
+                tasks.iter().map(number).max().unwrap_or(0),
+                tasks.iter().map(tag).max().unwrap_or(0),
+            ),
         }
     }
 
     /// Leaves the terminal as it was.
     pub fn finish(&mut self) {
         self.progress.finish();
+    }
+
+    /// `#1  AUTH`, as wide as the widest.
+    fn head(&self, row: &TaskRow) -> String {
+        let (number, tag) = self.widths;
+        format!("{:<number$} {:<tag$}", row.number.to_string(), row.tag)
+    }
+
+    /// What was so before is known already; only what is alive gets a line.
+    fn begin(&mut self, state: &RunState, view: &BoardView) {
+        for row in &view.tasks {
+            if state.task(row.number).phase != TaskPhase::Running {
+                let now = (row.status.clone(), row.note.clone());
+                self.shown.insert(row.number, now);
+            }
+        }
     }
 
     fn show(&mut self, state: &RunState, row: &TaskRow, at: Timestamp) {
@@ -51,7 +80,7 @@ impl Lines {
         }
         self.progress.update(Line {
             key: row.number.0,
-            head: format!("{} {}", row.number, row.tag),
+            head: self.head(row),
             status: row.status.to_string(),
             note: row.note.clone(),
             since: self.since.get(&row.number).copied(),
@@ -67,6 +96,9 @@ impl Lines {
 impl Watcher for Lines {
     fn recorded(&mut self, state: &RunState, new: &[Recorded]) {
         let view = BoardView::new(state);
+        if new.is_empty() && self.shown.is_empty() {
+            self.begin(state, &view);
+        }
         for row in &view.tasks {
             let waits = matches!(row.status, Status::Queued | Status::Blocked(_));
             if !waits || self.shown.contains_key(&row.number) {
@@ -136,4 +168,45 @@ fn with_board(line: &str, state: &RunState) -> String {
         object.insert("board".to_owned(), json::value(&BoardView::new(state)));
     }
     value.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::model::fixture::RunFixture;
+
+    use super::*;
+
+    #[test]
+    fn the_heads_of_all_tasks_are_equally_wide() {
+        let plan = (1..=10).map(|n| format!("t{n}")).collect::<Vec<_>>();
+        let state = RunFixture::new(&plan.join(" · "))
+            .tags(&["AUTH", "A-TAG-THAT-IS-LONGER-THAN-ITS-COLUMN", "API"])
+            .state();
+        let lines = Lines::new(&Ui::without_person(), &state.plan);
+        let view = BoardView::new(&state);
+        let heads = view.tasks.iter().map(|row| lines.head(row) + "|");
+        let heads: Vec<String> = heads.collect();
+        insta::assert_snapshot!(
+            [&heads[0], &heads[1], &heads[2], &heads[9]].map(String::as_str).join("\n"),
+            @r"
+        #1  AUTH            |
+        #2  A-TAG-THAT-IS-LONGER-THAN-ITS-COLUMN|
+        #3  API             |
+        #10 T10             |
+        "
+        );
+    }
+
+    #[test]
+    fn what_was_so_before_is_not_told_again() {
+        let state = RunFixture::new("a · b · c")
+            .fail(1, "broken")
+            .begin(2, "shell")
+            .state();
+        let mut lines = Lines::new(&Ui::without_person().quiet(true), &state.plan);
+        lines.recorded(&state, &[]);
+        let alive: Vec<u32> = lines.since.keys().map(|number| number.0).collect();
+        assert_eq!(alive, [2], "only what is alive gets a line");
+        assert_eq!(lines.shown.len(), 3);
+    }
 }

@@ -8,8 +8,9 @@ use toml::de::DeTable;
 use crate::base::text::did_you_mean;
 use crate::config::check;
 use crate::config::table::{
-    AssembleTable, BoardTable, ConflictsTable, Finding, GithubTable, Given, NotifyTable, Origin,
-    ResolveTable, RetryTable, RunTable, SandboxTable, Table, WorkerTable, WorktreeTable,
+    AssembleTable, BoardTable, ConflictsTable, FailureTable, Finding, GithubTable, Given,
+    NotifyTable, Origin, ResolveTable, RetryTable, RunTable, SandboxTable, Table, WorkerTable,
+    WorktreeTable,
 };
 use crate::config::value::{Toml, Wrong};
 
@@ -65,6 +66,7 @@ file! {
     run: RunTable,
     worktree: WorktreeTable,
     retry: RetryTable,
+    failure: FailureTable,
     conflicts: ConflictsTable,
     assemble: AssembleTable,
     resolve: ResolveTable,

@@ -28,6 +28,7 @@ pub(super) fn settle(config: ConfigFile, found: &mut Vec<Finding>) -> Settings {
     put(&mut run.worker, given.worker);
     put(&mut run.keep_terminal_free, given.keep_terminal_free);
     put(&mut run.max_log, given.max_log);
+    put(&mut run.result_grace, given.result_grace);
 
     let (worktree, given) = (&mut settings.worktree, config.worktree);
     put(&mut worktree.path, given.path);
@@ -42,6 +43,8 @@ pub(super) fn settle(config: ConfigFile, found: &mut Vec<Finding>) -> Settings {
     put(&mut retry.base_delay, given.base_delay);
     put(&mut retry.max_delay, given.max_delay);
     put(&mut retry.budget, given.budget);
+
+    put(&mut settings.failure.patterns, config.failure.patterns);
 
     let (conflicts, given) = (&mut settings.conflicts, config.conflicts);
     put(&mut conflicts.on_new, given.on_new);

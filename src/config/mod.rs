@@ -12,6 +12,7 @@ use etcetera::BaseStrategy;
 
 use crate::base::files::read_if_exists;
 use crate::base::text::plural;
+use crate::failure::patterns::{PatternError, Patterns};
 
 pub mod builtin;
 mod check;
@@ -64,6 +65,9 @@ pub enum ConfigError {
     /// A file is no text.
     #[error("{0} is not UTF-8 text")]
     NotText(PathBuf),
+    /// The file named by `[failure] patterns` is wrong.
+    #[error("{0} is no file of failure patterns")]
+    Patterns(PathBuf, #[source] PatternError),
 }
 
 /// Settles every setting by precedence.
@@ -137,7 +141,24 @@ pub fn load(
         env: environment(),
         overrides: overrides.clone(),
     };
-    resolve(&sources).map_err(ConfigError::Invalid)
+    let mut settings = resolve(&sources).map_err(ConfigError::Invalid)?;
+    settings.failure.pattern_text = load_patterns(repo_top, &settings)?;
+    Ok(settings)
+}
+
+/// The text of the user's failure patterns, which must be there and right if they are named.
+fn load_patterns(repo_top: &Path, settings: &Settings) -> Result<Option<String>, ConfigError> {
+    let Some(path) = &settings.failure.patterns else {
+        return Ok(None);
+    };
+    let path = repo_top.join(path);
+    let Some((path, text)) = read_file(path.clone())? else {
+        return Err(ConfigError::Missing(path));
+    };
+    match Patterns::parse(&text) {
+        Ok(_) => Ok(Some(text)),
+        Err(error) => Err(ConfigError::Patterns(path, error)),
+    }
 }
 
 /// The repository's file, or the one named in its place, which must be there.

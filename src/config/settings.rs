@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::config::builtin;
+use crate::failure::patterns::Patterns;
 use crate::model::conflict::Rule;
 use crate::model::integration::History;
 use crate::model::worker::Worker;
@@ -26,6 +27,8 @@ pub struct Settings {
     pub worktree: WorktreeSettings,
     /// When a failed attempt is tried again.
     pub retry: RetrySettings,
+    /// How failures are classed.
+    pub failure: FailureSettings,
     /// What happens about conflicts while tasks run.
     pub conflicts: ConflictSettings,
     /// How candidates become one branch.
@@ -49,6 +52,7 @@ impl Default for Settings {
             workers: builtin::workers(),
             worktree: WorktreeSettings::default(),
             retry: RetrySettings::default(),
+            failure: FailureSettings::default(),
             conflicts: ConflictSettings::default(),
             assemble: AssembleSettings::default(),
             resolve: ResolveSettings::default(),
@@ -84,6 +88,8 @@ pub struct RunSettings {
     pub keep_terminal_free: bool,
     /// Bytes of an attempt's output that are kept.
     pub max_log: u64,
+    /// How long an agent may live on after it has said that it is done.
+    pub result_grace: Duration,
 }
 
 impl Default for RunSettings {
@@ -99,6 +105,7 @@ impl Default for RunSettings {
             worker: "shell".to_owned(),
             keep_terminal_free: false,
             max_log: 8 * 1024 * 1024,
+            result_grace: Duration::from_secs(30),
         }
     }
 }
@@ -183,6 +190,30 @@ impl Default for RetrySettings {
             max_delay: Duration::from_secs(5 * 60),
             budget: 20,
         }
+    }
+}
+
+/// `[failure]`
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct FailureSettings {
+    /// A file of patterns that go before the ones that come with the program; a relative path
+    /// counts from the top folder of the repository.
+    pub patterns: Option<String>,
+    /// What stood in that file when the run was started, so that a run is judged by one measure.
+    pub pattern_text: Option<String>,
+}
+
+impl FailureSettings {
+    /// What workers' words mean.
+    pub fn patterns(&self) -> Patterns {
+        let below = Patterns::compiled_in();
+        // The text was checked when it was read, so a journalled one is right.
+        let own = self
+            .pattern_text
+            .as_deref()
+            .and_then(|text| Patterns::parse(text).ok());
+        own.map_or_else(|| below.clone(), |own| own.over(below))
     }
 }
 

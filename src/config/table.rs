@@ -106,6 +106,7 @@ tables! {
         worker: Text,
         keep_terminal_free: Flag,
         max_log: Size,
+        result_grace: Time,
     }
     /// `[workers.NAME]`
     WorkerTable {
@@ -134,6 +135,10 @@ tables! {
         base_delay: Time,
         max_delay: Time,
         budget: Times,
+    }
+    /// `[failure]`
+    FailureTable {
+        patterns: Maybe<Text>,
     }
     /// `[conflicts]`
     ConflictsTable {

@@ -4,13 +4,20 @@
 //! tell the kinds apart, neither can messages: the class comes from message types, the stages with
 //! their modes and objects, and the renames of each branch.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::HashMap;
 
-use crate::conflict::lines;
 use crate::model::change::{Change, RepoPath};
-use crate::model::conflict::{Class, Hunk, Unit, Verdict};
+use crate::model::conflict::{Class, Unit, Verdict};
 use crate::model::ids::Oid;
-use crate::model::merge::{MergeResult, Message, Rename, Stage};
+use crate::model::merge::{MergeResult, Rename};
+
+use clean::clean_units;
+use conflicts::conflict_unit;
+use groups::groups;
+
+mod clean;
+mod conflicts;
+mod groups;
 
 /// What is known about one of the two branches.
 #[derive(Clone, Copy, Debug)]
@@ -100,329 +107,165 @@ pub fn classify(evidence: &Evidence<'_>) -> Classified {
     Classified::new(Verdict::Conflict, units.collect())
 }
 
-// ---- clean -----------------------------------------------------------------------------------
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::model::change::Entry;
+    use crate::model::merge::{Message, RENAME_COLLISION, Stage};
 
-fn clean_units(evidence: &Evidence<'_>) -> Vec<(Unit, u8)> {
-    let (mut same, mut merged, mut renamed) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
-    for (a, b) in shared(evidence.ours.changes, evidence.theirs.changes) {
-        let path = a.path.clone();
-        match (&a.new, &b.new) {
-            (x, y) if x == y => same.insert(path),
-            (Some(_), Some(_)) => merged.insert(path),
-            // Deleted here and changed there is clean only when the change went along a rename.
-            _ => renamed.insert(path),
+    const OURS: Oid = Oid::ZERO;
+
+    fn oid(byte: u8) -> Oid {
+        Oid::from_bytes([byte; 20])
+    }
+
+    fn stage(number: u8, mode: u32, content: u8, path: &str) -> Stage {
+        Stage {
+            mode,
+            oid: oid(content),
+            stage: number,
+            path: path.into(),
+        }
+    }
+
+    fn message(kind: &str, paths: &[&str]) -> Message {
+        Message {
+            paths: paths.iter().map(|path| RepoPath::from(*path)).collect(),
+            kind: kind.to_owned(),
+            text: String::new(),
+        }
+    }
+
+    fn change(path: &str, old: u8, new: u8) -> Change {
+        let entry = |content| {
+            (content > 0).then(|| Entry {
+                mode: 0o100_644,
+                oid: oid(content),
+            })
         };
-    }
-    for message in &evidence.result.messages {
-        match message.kind.as_str() {
-            "Auto-merging" if !message.paths.iter().all(|p| merged.contains(p)) => {
-                renamed.extend(message.paths.iter().cloned());
-            }
-            "Path updated due to directory rename" => renamed.extend(message.paths.iter().cloned()),
-            _ => {}
+        Change {
+            path: path.into(),
+            old: entry(old),
+            new: entry(new),
         }
     }
-    let unit = |class: Class, paths: BTreeSet<RepoPath>| {
-        let paths: Vec<RepoPath> = paths.into_iter().collect();
-        (!paths.is_empty()).then(|| with_severity(class, paths))
-    };
-    [
-        unit(Class::AutoMergedRename, renamed),
-        unit(Class::AutoMerged, merged),
-        unit(Class::Identical, same),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
-}
 
-/// The changes of both branches at the same path; both lists are sorted.
-fn shared<'a>(ours: &'a [Change], theirs: &'a [Change]) -> Vec<(&'a Change, &'a Change)> {
-    let find = |change: &'a Change| {
-        let place = theirs.binary_search_by(|other| other.path.cmp(&change.path));
-        place.ok().map(|place| (change, &theirs[place]))
-    };
-    ours.iter().filter_map(find).collect()
-}
-
-fn with_severity(class: Class, paths: Vec<RepoPath>) -> (Unit, u8) {
-    let unit = Unit {
-        class,
-        paths,
-        hunks: Vec::new(),
-    };
-    (unit, class.severity())
-}
-
-// ---- conflicts -------------------------------------------------------------------------------
-
-/// A connected group, with the paths git made up (`p~<commit>`) given back their own name.
-#[derive(Default)]
-struct Group<'a> {
-    paths: BTreeSet<RepoPath>,
-    stages: Vec<&'a Stage>,
-    messages: Vec<&'a Message>,
-}
-
-impl Group<'_> {
-    fn says(&self, kind: &str) -> bool {
-        self.messages.iter().any(|message| message.kind == kind)
-    }
-
-    fn says_like(&self, start: &str) -> bool {
-        self.messages
-            .iter()
-            .any(|message| message.kind.starts_with(start))
-    }
-
-    fn stage(&self, number: u8) -> Option<&Stage> {
-        self.stages
-            .iter()
-            .copied()
-            .find(|stage| stage.stage == number)
-    }
-
-    fn has_only_sides(&self) -> bool {
-        self.stage(1).is_none() && self.stage(2).is_some() && self.stage(3).is_some()
-    }
-}
-
-fn groups<'a>(evidence: &Evidence<'a>) -> Vec<Group<'a>> {
-    let commits = [evidence.ours.commit, evidence.theirs.commit];
-    let own_name = |path: &RepoPath| strip_made_up(path, &commits);
-    let conflicts: Vec<&Message> = evidence
-        .result
-        .messages
-        .iter()
-        .filter(|m| m.kind.starts_with("CONFLICT") || m.kind.starts_with("ERROR"))
-        .collect();
-    let mut joined = Joined::default();
-    for stage in &evidence.result.stages {
-        joined.place(&own_name(&stage.path));
-    }
-    for message in &conflicts {
-        let places: Vec<usize> = message
-            .paths
-            .iter()
-            .map(|path| joined.place(&own_name(path)))
-            .collect();
-        places
-            .windows(2)
-            .for_each(|pair| joined.join(pair[0], pair[1]));
-    }
-    let mut groups: BTreeMap<usize, Group<'a>> = BTreeMap::new();
-    for (path, place) in joined.places.clone() {
-        groups
-            .entry(joined.root(place))
-            .or_default()
-            .paths
-            .insert(path);
-    }
-    for stage in &evidence.result.stages {
-        let place = joined.place(&own_name(&stage.path));
-        groups
-            .entry(joined.root(place))
-            .or_default()
-            .stages
-            .push(stage);
-    }
-    for message in conflicts {
-        let Some(first) = message.paths.first() else {
-            continue;
+    fn judge(
+        clean: bool,
+        stages: Vec<Stage>,
+        messages: Vec<Message>,
+        changes: [&[Change]; 2],
+    ) -> String {
+        let result = MergeResult {
+            clean,
+            tree: OURS,
+            stages,
+            messages,
         };
-        let place = joined.place(&own_name(first));
-        groups
-            .entry(joined.root(place))
-            .or_default()
-            .messages
-            .push(message);
-    }
-    groups.into_values().collect()
-}
-
-/// git names a file `p~<commit>`, `p~<commit>_0` and so on where it cannot stand at `p`.
-fn strip_made_up(path: &RepoPath, commits: &[Oid]) -> RepoPath {
-    let bytes = path.as_bytes();
-    for commit in commits {
-        let mark = format!("~{commit}");
-        let Some(at) = bytes
-            .windows(mark.len())
-            .rposition(|part| part == mark.as_bytes())
-        else {
-            continue;
+        let side = |commit, changes| SideInfo {
+            commit,
+            changes,
+            renames: &[],
         };
-        let tail = &bytes[at + mark.len()..];
-        let is_number = tail.first() == Some(&b'_') && tail[1..].iter().all(u8::is_ascii_digit);
-        if tail.is_empty() || is_number {
-            return RepoPath::new(&bytes[..at]);
-        }
-    }
-    path.clone()
-}
-
-/// Union-find over paths.
-#[derive(Default)]
-struct Joined {
-    places: BTreeMap<RepoPath, usize>,
-    parents: Vec<usize>,
-}
-
-impl Joined {
-    fn place(&mut self, path: &RepoPath) -> usize {
-        let next = self.parents.len();
-        let place = *self.places.entry(path.clone()).or_insert(next);
-        if place == next {
-            self.parents.push(next);
-        }
-        place
+        let found = classify(&Evidence {
+            result: &result,
+            ours: side(OURS, changes[0]),
+            theirs: side(oid(9), changes[1]),
+            blob: &|_| None,
+            generated: &|_| false,
+        });
+        let units = found.units.iter().map(|unit| {
+            let paths: Vec<String> = unit.paths.iter().map(ToString::to_string).collect();
+            format!(" {}({})", unit.class, paths.join(" "))
+        });
+        let units = units.collect::<String>();
+        format!("{:?} {}{units}", found.verdict, found.severity)
     }
 
-    fn root(&mut self, place: usize) -> usize {
-        let mut place = place;
-        while self.parents[place] != place {
-            self.parents[place] = self.parents[self.parents[place]];
-            place = self.parents[place];
-        }
-        place
+    const FILE: u32 = 0o100_644;
+
+    #[test]
+    fn a_clean_merge_stays_clean_whatever_its_messages_say() {
+        let said = vec![message("CONFLICT (file/directory)", &["p~x", "p"])];
+        assert_eq!(judge(true, vec![], said, [&[], &[]]), "Clean 0");
     }
 
-    fn join(&mut self, a: usize, b: usize) {
-        let (a, b) = (self.root(a), self.root(b));
-        self.parents[a.max(b)] = a.min(b);
+    #[test]
+    fn markers_that_git_committed_are_named() {
+        let said = vec![
+            message(RENAME_COLLISION, &["new", "old"]),
+            message("Auto-merging", &["new"]),
+        ];
+        let shown = judge(true, vec![], said, [&[], &[]]);
+        assert_eq!(shown, "Clean 4 rename-collision(new old)");
     }
-}
 
-fn conflict_unit(evidence: &Evidence<'_>, group: &Group<'_>) -> Option<(Unit, u8)> {
-    let class = conflict_class(evidence, group);
-    // git also prints this message where it found a place for both; then nothing is staged.
-    if class == Class::FileDirectory && group.stages.is_empty() {
-        return None;
+    #[test]
+    fn a_conflict_that_says_nothing_is_no_clean_merge() {
+        assert_eq!(judge(false, vec![], vec![], [&[], &[]]), "Conflict 5");
     }
-    let hunks = if class == Class::Content {
-        content_hunks(evidence, group)
-    } else {
-        Vec::new()
-    };
-    let worst_hunk = hunks.iter().map(|hunk| hunk.class.severity()).max();
-    let severity = match class {
-        Class::ModifyDelete if is_mode_only(group) => 2,
-        class => worst_hunk.unwrap_or(class.severity()),
-    };
-    let unit = Unit {
-        class,
-        paths: group.paths.iter().cloned().collect(),
-        hunks,
-    };
-    Some((unit, severity))
-}
 
-/// The first line that fits, in decision order.
-fn conflict_class(evidence: &Evidence<'_>, group: &Group<'_>) -> Class {
-    if group.says_like("ERROR") {
-        Class::EngineFailure
-    } else if group.says("CONFLICT(directory rename unclear split)") {
-        Class::DirRenameSplit
-    } else if group.says("CONFLICT(directory rename collision)") {
-        Class::DirRenameCollision
-    } else if group.says("CONFLICT (file in way of directory rename)") {
-        Class::FileInWay
-    } else if group.says("CONFLICT (directory rename suggested)") {
-        Class::DirRenameSuggested
-    } else if group.says("CONFLICT (file/directory)") {
-        Class::FileDirectory
-    } else if group.says_like("CONFLICT (submodule") || any_mode(group, 0o160_000) {
-        Class::Submodule
-    } else if group.says("CONFLICT (distinct modes)") {
-        Class::DistinctTypes
-    } else {
-        rename_or_content_class(evidence, group)
+    #[test]
+    fn names_that_git_made_up_get_their_own_name_back() {
+        let made_up = format!("p~{OURS}_0");
+        let stages = vec![stage(2, FILE, 1, &made_up)];
+        let said = vec![message("CONFLICT (file/directory)", &[&made_up, "p"])];
+        let shown = judge(false, stages, said, [&[], &[]]);
+        assert_eq!(shown, "Conflict 4 file-directory(p)");
+        let other = format!("p~{}", oid(5));
+        let stages = vec![stage(2, FILE, 1, &other), stage(3, FILE, 2, &other)];
+        let said = vec![message("CONFLICT (contents)", &[&other])];
+        let shown = judge(false, stages, said, [&[], &[]]);
+        assert_eq!(shown, format!("Conflict 3 add-add({other})"));
     }
-}
 
-fn rename_or_content_class(evidence: &Evidence<'_>, group: &Group<'_>) -> Class {
-    if group.says("CONFLICT (rename/rename)") {
-        Class::RenameRename
-    } else if group.says("CONFLICT (rename/delete)") && group.says("CONFLICT (contents)") {
-        Class::RenameAddDelete
-    } else if group.says("CONFLICT (rename involved in collision)") {
-        Class::RenameCollision
-    } else if group.says("CONFLICT (rename/delete)") {
-        Class::RenameDelete
-    } else if group.says("CONFLICT (modify/delete)") {
-        Class::ModifyDelete
-    } else if group.says("CONFLICT (binary)") || is_lfs(evidence, group) {
-        Class::Binary
-    } else if !group.stages.is_empty() && group.stages.iter().all(|s| s.mode == 0o120_000) {
-        Class::Symlink
-    } else if is_exec_bit(group) {
-        Class::ExecBit
-    } else if group.has_only_sides() {
-        addition_class(evidence, group)
-    } else if group.paths.iter().any(evidence.generated) {
-        Class::Generated
-    } else {
-        Class::Content
+    #[test]
+    fn the_worst_unit_comes_first_and_gives_the_pair_its_class() {
+        let stages = vec![
+            stage(1, FILE, 1, "a"),
+            stage(2, FILE, 2, "a"),
+            stage(1, FILE, 1, "b"),
+            stage(2, FILE, 2, "b"),
+            stage(3, FILE, 3, "b"),
+        ];
+        let said = vec![
+            message("CONFLICT (modify/delete)", &["a"]),
+            message("CONFLICT (binary)", &["b"]),
+            message("CONFLICT (contents)", &["b"]),
+        ];
+        let shown = judge(false, stages, said, [&[], &[]]);
+        assert_eq!(shown, "Conflict 5 binary(b) modify-delete(a)");
     }
-}
 
-/// Two new files at one path: told apart by how each branch came to its file.
-fn addition_class(evidence: &Evidence<'_>, group: &Group<'_>) -> Class {
-    let renamed_here = |side: &SideInfo<'_>| {
-        let mut renames = side.renames.iter();
-        renames.any(|(_, new)| group.paths.contains(new))
-    };
-    match (renamed_here(&evidence.ours), renamed_here(&evidence.theirs)) {
-        (true, true) => Class::RenameRename2to1,
-        (false, false) => Class::AddAdd,
-        _ => Class::RenameAdd,
+    #[test]
+    fn renames_are_asked_for_only_where_both_sides_added() {
+        let with = |stages: Vec<Stage>| MergeResult {
+            clean: false,
+            tree: OURS,
+            stages,
+            messages: Vec::new(),
+        };
+        let both = vec![stage(2, FILE, 1, "n"), stage(3, FILE, 2, "n")];
+        assert!(needs_renames(&with(both.clone())));
+        let three = [vec![stage(1, FILE, 3, "n")], both].concat();
+        assert!(!needs_renames(&with(three)));
     }
-}
 
-fn any_mode(group: &Group<'_>, mode: u32) -> bool {
-    group.stages.iter().any(|stage| stage.mode == mode)
-}
-
-fn is_exec_bit(group: &Group<'_>) -> bool {
-    match (group.stage(2), group.stage(3)) {
-        (Some(ours), Some(theirs)) => ours.oid == theirs.oid && ours.mode != theirs.mode,
-        _ => false,
-    }
-}
-
-/// Only the mode of what is left differs from the base, not its content.
-fn is_mode_only(group: &Group<'_>) -> bool {
-    let kept = group.stage(2).or(group.stage(3));
-    match (group.stage(1), kept) {
-        (Some(base), Some(kept)) => {
-            let is_file = |stage: &Stage| stage.mode & 0o170_000 == 0o100_000;
-            base.oid == kept.oid && is_file(base) && is_file(kept)
-        }
-        _ => false,
-    }
-}
-
-/// A large file's pointer is text and conflicts as text, but no line of it may be merged.
-fn is_lfs(evidence: &Evidence<'_>, group: &Group<'_>) -> bool {
-    let start = b"version https://git-lfs.github.com/spec/v1";
-    let is_pointer = |stage: &Stage| {
-        let content = (evidence.blob)(stage.oid);
-        content.is_some_and(|content| content.starts_with(start))
-    };
-    group
-        .stages
-        .iter()
-        .copied()
-        .filter(|stage| stage.mode & 0o170_000 == 0o100_000)
-        .any(is_pointer)
-}
-
-fn content_hunks(evidence: &Evidence<'_>, group: &Group<'_>) -> Vec<Hunk> {
-    let content = |number: u8| (evidence.blob)(group.stage(number)?.oid);
-    let path = group.stages.first().map(|stage| &stage.path);
-    match (path, content(1), content(2), content(3)) {
-        (Some(path), Some(base), Some(ours), Some(theirs)) => {
-            lines::hunks(path, &base, &ours, &theirs)
-        }
-        _ => Vec::new(),
+    #[test]
+    fn clean_pairs_say_what_they_share() {
+        let ours = [
+            change("both", 1, 2),
+            change("gone", 3, 0),
+            change("here", 0, 3),
+        ];
+        let theirs = [change("both", 1, 2), change("gone", 3, 4)];
+        let shown = judge(true, vec![], vec![], [&ours, &theirs]);
+        assert_eq!(
+            shown,
+            "Clean 1 auto-merged-rename(gone here) identical(both)"
+        );
+        let apart = [change("other", 0, 1)];
+        assert_eq!(judge(true, vec![], vec![], [&ours, &apart]), "Clean 0");
     }
 }

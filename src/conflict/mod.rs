@@ -7,5 +7,6 @@ pub mod footprint;
 pub mod language;
 pub mod lines;
 pub mod matrix;
+pub mod names;
 pub mod prune;
 pub mod resolve;

@@ -167,7 +167,7 @@ impl Chain {
                 continue;
             }
             match engine.merge(tip, candidate)? {
-                MergeAnswer::Done(result) if result.clean => {
+                MergeAnswer::Done(result) if result.is_sound() => {
                     tip = store.write_commit(&NewCommit {
                         tree: result.tree,
                         parents: &[tip, candidate],
@@ -275,7 +275,9 @@ impl Chain {
     fn publish(self, context: &Context, state: &RunState) -> Result<Integration, EngineError> {
         let store = Store::open(&context.repo)?;
         let name = branch_ref(&context.integration_branch());
+        let _hold = context.hold_integration();
         let old = store.reference(&name)?;
+        refuse_checked_out(context)?;
         let board_tip = match old {
             Some(tip) => rewound(&store, context, tip)?,
             None => context.base,
@@ -323,14 +325,21 @@ fn chain_rejects(state: &RunState) -> Vec<LeftOut> {
         .collect()
 }
 
-/// The last commit of the integration branch before anything was assembled: only boards.
+/// The last commit of the integration branch before anything was assembled: only boards. Commits
+/// of somebody else are not rewound, and nothing is put on top of them.
 fn rewound(store: &Store, context: &Context, tip: Oid) -> Result<Oid, EngineError> {
     let mut board_tip = tip;
     let mut walked = tip;
     while walked != context.base {
         let commit = store.commit(walked)?;
-        let Some(parent) = commit.parents.first() else {
-            break;
+        let is_ours = commit.trailer("Dispatch-Run") == Some(context.run.as_str());
+        let (true, Some(parent)) = (is_ours, commit.parents.first()) else {
+            let branch = context.integration_branch();
+            return Err(EngineError::NotOurs(format!(
+                "{branch} has commits of somebody else ({}); give it another name with \
+                 `git branch --move {branch} NAME`",
+                walked.short(),
+            )));
         };
         if commit.trailer("Dispatch-Task").is_some() {
             board_tip = *parent;
@@ -338,6 +347,17 @@ fn rewound(store: &Store, context: &Context, tip: Oid) -> Result<Oid, EngineErro
         walked = *parent;
     }
     Ok(board_tip)
+}
+
+fn refuse_checked_out(context: &Context) -> Result<(), EngineError> {
+    let branch = context.integration_branch();
+    match context.repo.checkouts_of(&branch).first() {
+        None => Ok(()),
+        Some(place) => Err(EngineError::NotOurs(format!(
+            "{branch} is checked out in {}; check out something else there",
+            place.display(),
+        ))),
+    }
 }
 
 /// The old tip is kept: assembling again must not lose what somebody may have looked at.
@@ -348,15 +368,7 @@ fn move_branch(
     old: Option<Oid>,
     tip: Oid,
 ) -> Result<(), EngineError> {
-    let branch = context.integration_branch();
-    if let Some(place) = context.repo.checkouts_of(&branch).first() {
-        return Err(EngineError::Refused(format!(
-            "{branch} is checked out in {}, so it is not moved; check out something else there, \
-             then `dispatch assemble {}`",
-            place.display(),
-            context.run
-        )));
-    }
+    refuse_checked_out(context)?;
     let Some(old) = old else {
         return Ok(store.move_reference(name, Oid::ZERO, tip, "dispatch: assembled")?);
     };

@@ -4,26 +4,31 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::agent::command::{Vars, command_line};
+use crate::agent::dialect::Reading;
 use crate::agent::environment::{OwnVars, worker_environment};
 use crate::agent::result::load_result;
 use crate::base::files;
 use crate::base::text::one_line;
+use crate::control::{Reply, Request};
 use crate::engine::EngineError;
 use crate::engine::base::{StartingPoint, starting_point};
+use crate::engine::checks;
 use crate::engine::context::Context;
+use crate::engine::furnish::furnish;
 use crate::engine::leash::Leash;
 use crate::engine::outcome;
 use crate::engine::worktree;
-use crate::exec::{Job, JobEnd, JobStatus, Running, kill_orphans};
+use crate::exec::log::Follower;
+use crate::exec::{Job, JobEnd, JobStatus, Running, StopSignal, Stopper, kill_orphans};
 use crate::git::worktree::Worktree;
 use crate::model::event::{Event, Outcome};
 use crate::model::ids::{AttemptNumber, Oid, TaskNumber};
-use crate::model::worker::Worker;
+use crate::model::worker::{Dialect, Worker};
 
 /// How long a worker has after SIGTERM.
 const GRACE: Duration = Duration::from_secs(10);
@@ -33,6 +38,9 @@ const PROMPT_FILE: &str = "prompt.md";
 
 /// How often a worker's result file is looked at while it runs.
 const NOTE_INTERVAL: Duration = Duration::from_millis(500);
+
+/// What an agent does changes by the second; this often it is worth a note in the journal.
+const STEP_INTERVAL: Duration = Duration::from_secs(5);
 
 /// What an effect reports to the loop.
 #[derive(Debug)]
@@ -52,6 +60,8 @@ pub enum Message {
     Assembled(Result<(), EngineError>),
     /// The conflicts among the candidates were looked for.
     Detected,
+    /// A person asks for something through another process.
+    Asked(Request, Reply),
 }
 
 /// Where effects report.
@@ -158,6 +168,7 @@ async fn start(
         }
     };
     let worktree = fill_worktree(context, spec, base).await?;
+    furnish(context, spec, base, &worktree).await?;
     if context.is_stopping() {
         return Ok(Came::Nowhere);
     }
@@ -290,7 +301,13 @@ async fn take_up(
         .ok()
         .flatten()
         .and_then(|text| String::from_utf8_lossy(&text).parse().ok());
-    let (Some(base), Some(worktree)) = (base, context.repo.find_worktree(&path)) else {
+    let found = context.repo.find_worktree(&path);
+    let worktree = found.clone().filter(Worktree::is_there);
+    let (Some(base), Some(worktree)) = (base, worktree) else {
+        // Somebody took the worktree away, or it never was: what its worker does is lost work.
+        checks::end_job(context, &worker).await?;
+        // git may forget the entry of a folder that is gone, in its own time.
+        found.iter().for_each(Worktree::unlock);
         return Ok(Came::Nowhere);
     };
     match context.executor.status(&worker)? {
@@ -329,7 +346,8 @@ async fn keep_lost(
     Ok(Came::Nowhere)
 }
 
-/// Waits for the worker while passing on what it says about its progress.
+/// Waits for the worker while passing on what it says about its progress, and ends one that lives on
+/// after its last word.
 async fn watch(
     context: &Arc<Context>,
     spec: &AttemptSpec,
@@ -340,6 +358,7 @@ async fn watch(
 ) -> Result<Came, EngineError> {
     spec.leash.hold(running.stopper());
     let mut notes = Notes::new(context.attempt_folder(spec.task, spec.attempt));
+    let mut steps = Steps::new(context, spec, &worktree, running.stopper());
     let mut interval = tokio::time::interval(NOTE_INTERVAL);
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let waiting = running.wait();
@@ -348,7 +367,10 @@ async fn watch(
         tokio::select! {
             status = &mut waiting => break status?,
             _ = interval.tick() => {
-                if let Some(note) = notes.next() {
+                let step = steps.as_mut().and_then(Steps::next);
+                // What the worker writes about its progress says more than what it does right now.
+                let step = step.filter(|_| notes.last.is_none());
+                if let Some(note) = notes.next().or(step) {
                     let task = spec.task;
                     let _ = post.send(Message::Fact(Event::Noted { task, note }));
                 }
@@ -400,6 +422,63 @@ impl Notes {
         }
         self.last = Some(note.clone());
         Some(note)
+    }
+}
+
+/// What the output of an agent says while it comes.
+struct Steps {
+    follower: Follower,
+    reading: Reading,
+    last: Option<(Instant, String)>,
+    /// Since when nothing more has come after its last word.
+    over: Option<Instant>,
+    grace: Duration,
+    stopper: Stopper,
+}
+
+impl Steps {
+    /// `None` for a worker whose output says nothing.
+    fn new(
+        context: &Context,
+        spec: &AttemptSpec,
+        worktree: &Worktree,
+        stopper: Stopper,
+    ) -> Option<Steps> {
+        let folder = worktree::worker_folder(context, spec.task, spec.attempt);
+        (spec.worker.dialect != Dialect::Text).then(|| Steps {
+            follower: Follower::new(&folder),
+            reading: outcome::reading(spec, worktree),
+            last: None,
+            over: None,
+            grace: context.settings.run.result_grace,
+            stopper,
+        })
+    }
+
+    /// Reads what is new; gives what the agent does if that is worth saying.
+    fn next(&mut self) -> Option<String> {
+        // What cannot be read now is read when the attempt is over.
+        let new = self.follower.read().unwrap_or_default();
+        self.reading.feed(&new);
+        self.end_if_done(!new.is_empty());
+        let step = self.reading.current_step()?;
+        let is_new = self
+            .last
+            .as_ref()
+            .is_none_or(|(at, last)| at.elapsed() >= STEP_INTERVAL && last != step);
+        let step = is_new.then(|| step.to_owned())?;
+        self.last = Some((Instant::now(), step.clone()));
+        Some(step)
+    }
+
+    /// A worker that has said its last word and hangs is ended; its word counts all the same.
+    fn end_if_done(&mut self, has_new: bool) {
+        if has_new || !self.reading.is_over() {
+            self.over = self.reading.is_over().then(Instant::now);
+        }
+        if self.over.is_some_and(|since| since.elapsed() >= self.grace) {
+            self.stopper.stop(StopSignal::Terminate);
+        }
     }
 }
 

@@ -45,7 +45,7 @@ pub fn starting_point(
     let engine = MergeEngine::writing(&context.repo, context.base)?;
     for (place, (_, candidate)) in rest.iter().enumerate() {
         let tree = match engine.merge(tip, *candidate)? {
-            MergeAnswer::Done(result) if result.clean => result.tree,
+            MergeAnswer::Done(result) if result.is_sound() => result.tree,
             _ => {
                 let between = tips[..=place + 1]
                     .iter()

@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::engine::EngineError;
+use crate::engine::attempt::blocking;
 use crate::engine::context::Context;
 use crate::engine::leash::Leash;
-use crate::exec::{self, Exit, Job, JobEnd, JobStatus};
+use crate::exec::{self, Exit, Job, JobEnd, JobStatus, StopSignal, kill_orphans};
 use crate::merge::junit::{TestResult, parse_junit};
 use crate::model::integration::{CheckOutcome, CheckResult};
 
@@ -46,6 +47,7 @@ impl CheckRun<'_> {
     /// # Errors
     /// When a process cannot be started at all.
     pub async fn run(&self, commands: &[String]) -> Result<Vec<CheckResult>, EngineError> {
+        self.end_earlier().await?;
         let mut results = Vec::new();
         for command in commands {
             let result = self.run_one(command).await?;
@@ -63,6 +65,7 @@ impl CheckRun<'_> {
     /// # Errors
     /// When a process cannot be started at all.
     pub async fn run_all(&self, commands: &[String]) -> Result<Vec<CheckResult>, EngineError> {
+        self.end_earlier().await?;
         let mut results = Vec::new();
         for command in commands {
             results.push(self.run_one(command).await?);
@@ -100,12 +103,24 @@ impl CheckRun<'_> {
         })
     }
 
+    /// A dispatch that died may have left a check running, which must not meet the new one in the
+    /// same worktree.
+    async fn end_earlier(&self) -> Result<(), EngineError> {
+        for folder in self.folders().take_while(|folder| folder.exists()) {
+            end_job(self.context, &folder).await?;
+        }
+        Ok(())
+    }
+
     /// A folder holds one job for ever, so a check that is run again gets another one.
     fn free_folder(&self) -> PathBuf {
-        let mut folders = (1..).map(|number: u32| self.folder.join(format!("check-{number}")));
-        folders
+        self.folders()
             .find(|folder| !folder.exists())
             .unwrap_or_else(|| self.folder.clone())
+    }
+
+    fn folders(&self) -> impl Iterator<Item = PathBuf> {
+        (1..).map(|number: u32| self.folder.join(format!("check-{number}")))
     }
 
     fn job(&self, command: &str, junit: &Path) -> Job {
@@ -135,6 +150,27 @@ fn failed_tests(junit: &Path) -> Vec<String> {
         .into_iter()
         .filter(|(_, result)| *result == TestResult::Failed);
     failed.map(|(name, _)| name).collect()
+}
+
+/// Makes sure that nothing of the job of this folder is alive: whoever started it is gone, and
+/// nobody waits for its result.
+///
+/// # Errors
+/// When what is written there cannot be read, or its processes cannot be ended.
+pub async fn end_job(context: &Context, folder: &Path) -> Result<(), EngineError> {
+    let status = match context.executor.status(folder)? {
+        JobStatus::Alive => {
+            let running = context.executor.adopt(folder)?;
+            running.stopper().stop(StopSignal::Kill);
+            running.wait().await?
+        }
+        status => status,
+    };
+    if status == JobStatus::Lost {
+        let lost = folder.to_owned();
+        blocking(move || Ok(kill_orphans(&lost)?)).await?;
+    }
+    Ok(())
 }
 
 fn outcome(end: &JobEnd) -> CheckOutcome {

@@ -3,6 +3,9 @@
 
 use std::path::PathBuf;
 
+use crate::agent::environment::check_environment;
+use crate::base::process::Program;
+use crate::base::text::one_line;
 use crate::engine::EngineError;
 use crate::engine::context::Context;
 use crate::git::refs::branch_ref;
@@ -67,7 +70,7 @@ fn worktrees(context: &Context, state: &RunState) -> Vec<(Option<TaskNumber>, Wo
         wanted.extend(attempts.iter().map(|attempt| {
             (
                 Some(task.number),
-                context.worktree_path(task.number, attempt.number),
+                context.recorded_worktree(&attempt.worktree),
             )
         }));
     }
@@ -177,6 +180,7 @@ fn branches(
 /// When something cannot be removed; what was removed until then is gone.
 pub fn carry_out(context: &Context, plan: &Plan) -> Result<(), EngineError> {
     for worktree in &plan.worktrees {
+        tear_down(context, worktree)?;
         context.repo.remove_worktree(worktree)?;
         // Only empty folders go: the run's, then the repository's.
         let parents = worktree.path.ancestors().skip(1).take(2);
@@ -187,6 +191,30 @@ pub fn carry_out(context: &Context, plan: &Plan) -> Result<(), EngineError> {
         match store.delete_reference(&branch_ref(branch), *tip) {
             Err(StoreError::Moved { .. }) => {}
             other => other?,
+        }
+    }
+    Ok(())
+}
+
+/// Runs `[worktree] teardown`; a worktree whose commands fail stays, with what they were to free.
+fn tear_down(context: &Context, worktree: &Worktree) -> Result<(), EngineError> {
+    for command in &context.settings.worktree.teardown {
+        if !worktree.path.is_dir() {
+            return Ok(());
+        }
+        let shell = Program::new("sh")
+            .arg("-c")
+            .arg(command)
+            .folder(&worktree.path);
+        let env = check_environment(std::env::vars_os());
+        let finished = shell.environment(env).output()?;
+        if !finished.status.success() {
+            let said = [finished.stdout, finished.stderr].concat();
+            return Err(EngineError::TearDown {
+                command: command.clone(),
+                worktree: worktree.path.clone(),
+                said: one_line(&String::from_utf8_lossy(&said)),
+            });
         }
     }
     Ok(())

@@ -1,14 +1,15 @@
 //! What every effect of a run needs to know: where things are and what they are called.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use tokio::sync::Semaphore;
 
 use crate::base::clock::Clock;
 use crate::config::Settings;
 use crate::exec::Executor;
+use crate::failure::patterns::Patterns;
 use crate::git::Repo;
 use crate::model::ids::{AttemptNumber, Oid, RunId, TaskNumber};
 use crate::model::plan::{INTEGRATION, Plan};
@@ -29,8 +30,11 @@ pub struct Context {
     pub executor: Arc<dyn Executor>,
     /// The time of day.
     pub clock: Clock,
+    /// What workers' words mean.
+    pub patterns: Patterns,
     /// How many worktrees may be filled at once: more only makes the disk thrash.
     pub fills: Semaphore,
+    integration: Mutex<()>,
     stopping: AtomicBool,
     slugs: Vec<String>,
 }
@@ -49,6 +53,7 @@ impl Context {
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
         let slugs = plan.slugs();
         let stopping = AtomicBool::new(false);
+        let patterns = settings.failure.patterns();
         let fills = Semaphore::new(cores);
         Context {
             repo,
@@ -58,9 +63,29 @@ impl Context {
             settings,
             executor,
             clock,
+            patterns,
             fills,
+            integration: Mutex::new(()),
             stopping,
             slugs,
+        }
+    }
+
+    /// The right to move the integration branch, which both the board and the assembly do; waits
+    /// for it.
+    pub fn hold_integration(&self) -> MutexGuard<'_, ()> {
+        // It guards nothing in memory, so a panic elsewhere leaves nothing half-done.
+        self.integration
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The same, or `None` if it is not free.
+    pub fn try_hold_integration(&self) -> Option<MutexGuard<'_, ()>> {
+        match self.integration.try_lock() {
+            Ok(guard) => Some(guard),
+            Err(TryLockError::Poisoned(error)) => Some(error.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
         }
     }
 
@@ -116,18 +141,23 @@ impl Context {
         }
     }
 
-    /// How the board and the journal name a worktree: relative to the repository where it stands
-    /// beside it, because both are committed and a home folder is nobody's business.
-    pub fn worktree_label(&self, path: &Path) -> String {
-        let beside = self
-            .repo
-            .home()
-            .parent()
-            .and_then(|parent| path.strip_prefix(parent).ok());
-        beside
-            .map_or_else(|| path.to_path_buf(), |rest| Path::new("..").join(rest))
-            .display()
-            .to_string()
+    /// A worktree's path as it is recorded: from the top of the main checkout where it is near, so
+    /// that boards and journals, which travel, read the same everywhere.
+    pub fn recorded_path(&self, worktree: &Path) -> String {
+        let beside = self.repo.home().parent();
+        match beside.and_then(|folder| worktree.strip_prefix(folder).ok()) {
+            Some(near) => Path::new("..").join(near).display().to_string(),
+            None => worktree.display().to_string(),
+        }
+    }
+
+    /// Where a worktree of this recorded path is on this machine.
+    pub fn recorded_worktree(&self, recorded: &str) -> PathBuf {
+        let beside = self.repo.home().parent();
+        match (Path::new(recorded).strip_prefix(".."), beside) {
+            (Ok(near), Some(folder)) => folder.join(near),
+            _ => PathBuf::from(recorded),
+        }
     }
 
     /// Where the checks of the assembled branch run.

@@ -1,12 +1,16 @@
 //! The loop: take events, record them, apply them, publish, decide, carry out.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
+use crate::base::text::error_chain;
+use crate::control::{Reply, Request, Response, Server};
 use crate::engine::EngineError;
+use crate::engine::ask;
 use crate::engine::assemble;
 use crate::engine::attempt::{self, AttemptSpec, Message, blocking};
 use crate::engine::briefing::prompt;
@@ -17,9 +21,10 @@ use crate::engine::publish::{Publication, Publisher};
 use crate::engine::shutdown::Signals;
 use crate::engine::start::worker_name;
 use crate::exec::StopSignal;
+use crate::git::Repo;
 use crate::journal::Journal;
 use crate::model::event::{End, Event, Outcome, Recorded};
-use crate::model::ids::TaskNumber;
+use crate::model::ids::{RunId, TaskNumber};
 use crate::model::run::{RunPhase, RunState, TaskPhase};
 use crate::schedule::{Action, Limits, decide};
 
@@ -39,6 +44,8 @@ pub struct Driven {
     pub state: RunState,
     /// The exit code.
     pub exit: u8,
+    /// Only background tasks were left, and nobody drives them now.
+    pub left: bool,
 }
 
 /// Drives one run to its end.
@@ -59,6 +66,7 @@ pub struct Driver<'a> {
     publish_in: Option<Duration>,
     random: fastrand::Rng,
     unseen: Vec<Recorded>,
+    background: BTreeSet<TaskNumber>,
 }
 
 impl<'a> Driver<'a> {
@@ -93,7 +101,15 @@ impl<'a> Driver<'a> {
             publish_in: None,
             random,
             unseen: Vec::new(),
+            background: BTreeSet::new(),
         })
+    }
+
+    /// The same, but once only these tasks are left it comes back, for another process to go on.
+    #[must_use]
+    pub fn leaving(mut self, background: Vec<TaskNumber>) -> Driver<'a> {
+        self.background = background.into_iter().collect();
+        self
     }
 
     /// Records what a person asked for, then goes on until nothing is alive or scheduled.
@@ -103,6 +119,7 @@ impl<'a> Driver<'a> {
     pub async fn run(mut self, asked: Vec<Event>) -> Result<Driven, EngineError> {
         let mut signals = Signals::listen()
             .map_err(|error| EngineError::File("signal handlers".to_owned(), error))?;
+        let _server = self.listen();
         self.record(asked)?;
         self.take_up_alive()?;
         while !matches!(self.state.phase, RunPhase::Ended(_)) {
@@ -112,11 +129,19 @@ impl<'a> Driver<'a> {
             if matches!(self.state.phase, RunPhase::Ended(_)) {
                 break;
             }
+            if self.may_leave() {
+                return Ok(Driven {
+                    state: self.state,
+                    exit: 0,
+                    left: true,
+                });
+            }
             self.turn(&mut signals).await?;
             if self.presses > 2 {
                 return Ok(Driven {
                     state: self.state,
                     exit: 130,
+                    left: false,
                 });
             }
         }
@@ -127,7 +152,69 @@ impl<'a> Driver<'a> {
         Ok(Driven {
             state: self.state,
             exit,
+            left: false,
         })
+    }
+
+    /// Lets other commands reach this process. Without it the run goes on all the same.
+    fn listen(&mut self) -> Option<Server> {
+        let path = control_socket(&self.context.repo, &self.state.run);
+        let post = self.post.clone();
+        let server = Server::listen(&path, move |request, reply| {
+            // The loop is gone only when the program ends, which tells the peer enough.
+            let _ = post.send(Message::Asked(request, reply));
+        });
+        match server {
+            Ok(server) => Some(server),
+            Err(error) => {
+                self.watcher.warning(&error_chain(&error));
+                None
+            }
+        }
+    }
+
+    /// Whether everything a person waits for is over, and what is left can be taken up by another
+    /// process: no effect is under way but workers, which live on under their shims.
+    fn may_leave(&self) -> bool {
+        let is_left = |task: &TaskNumber| match self.state.task(*task).phase {
+            TaskPhase::Queued => self.state.root_causes(*task).is_empty(),
+            TaskPhase::Running | TaskPhase::RetryAt(_) => true,
+            _ => false,
+        };
+        let is_started = |task: &TaskNumber| match self.state.task(*task).phase {
+            TaskPhase::Running => self
+                .state
+                .task(*task)
+                .last_attempt()
+                .is_some_and(|a| a.base.is_some()),
+            _ => true,
+        };
+        if self.background.is_empty() || self.assembling.is_some() || self.presses > 0 {
+            return false;
+        }
+        let numbers = self.state.plan.tasks().iter().map(|task| task.number);
+        let left: Vec<TaskNumber> = numbers.filter(is_left).collect();
+        !left.is_empty()
+            && left
+                .iter()
+                .all(|task| self.background.contains(task) && is_started(task))
+    }
+
+    /// What a person asks for is recorded before it is answered.
+    fn answer(&mut self, request: &Request, reply: Reply) -> Result<(), EngineError> {
+        match ask::events(&self.state, request) {
+            Ok(events) => {
+                self.record(events)?;
+                if let Request::Cancel { .. } = request {
+                    let cancelled = |task: &TaskNumber| self.state.task(*task).cancelled;
+                    let alive = self.leashes.iter().filter(|(task, _)| cancelled(task));
+                    alive.for_each(|(_, leash)| leash.pull(StopSignal::Terminate));
+                }
+                reply.send(Response::Done);
+            }
+            Err(refused) => reply.send(refused),
+        }
+        Ok(())
     }
 
     /// Waits for something to happen and records it, with everything that came in meanwhile.
@@ -149,6 +236,7 @@ impl<'a> Driver<'a> {
     fn receive(&mut self, messages: Vec<Message>) -> Result<(), EngineError> {
         let mut events = Vec::new();
         let mut failed = Ok(());
+        let mut asked = Vec::new();
         for message in messages {
             match message {
                 Message::Fact(event) => {
@@ -173,9 +261,17 @@ impl<'a> Driver<'a> {
                 }
                 Message::Assembled(result) => {
                     self.assembling = None;
-                    failed = result;
+                    match result {
+                        // The candidates are whole and can be assembled later, so the run ends.
+                        Err(EngineError::NotOurs(why)) => {
+                            self.watcher.warning(&format!("not assembled: {why}"));
+                            events.push(Event::AssemblyRefused { why });
+                        }
+                        result => failed = result,
+                    }
                 }
                 Message::Detected => self.detecting = false,
+                Message::Asked(request, reply) => asked.push((request, reply)),
             }
         }
         let blocked = events.iter().filter_map(|event| match event {
@@ -187,6 +283,9 @@ impl<'a> Driver<'a> {
         }
         let offered = events.iter().any(is_offer);
         self.record(events)?;
+        for (request, reply) in asked {
+            self.answer(&request, reply)?;
+        }
         failed?;
         if offered {
             self.look_for_conflicts();
@@ -277,14 +376,13 @@ impl<'a> Driver<'a> {
     fn announce(&mut self, task: TaskNumber) -> Result<(AttemptSpec, Event), EngineError> {
         let attempt = self.state.task(task).attempts.len() as u32 + 1;
         let spec = self.spec(task, attempt)?;
+        let worktree = self.context.worktree_path(task, attempt);
         let event = Event::AttemptStarting {
             task,
             attempt,
             worker: spec.worker.name.clone(),
             branch: self.context.branch(task),
-            worktree: self
-                .context
-                .worktree_label(&self.context.worktree_path(task, attempt)),
+            worktree: self.context.recorded_path(&worktree),
         };
         Ok((spec, event))
     }
@@ -408,6 +506,11 @@ impl<'a> Driver<'a> {
             .for_each(|leash| leash.pull(signal));
         Ok(())
     }
+}
+
+/// Where the process that drives a run can be reached.
+pub fn control_socket(repo: &Repo, run: &RunId) -> PathBuf {
+    repo.run_folder(run.as_str()).join("control.sock")
 }
 
 fn is_offer(event: &Event) -> bool {

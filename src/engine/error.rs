@@ -1,7 +1,10 @@
 //! What the engine could not do.
 
+use std::path::PathBuf;
+
 use crate::agent::command::CommandLineError;
 use crate::agent::prompt::TemplateError;
+use crate::base::process::ProcessError;
 use crate::engine::detect::DetectError;
 use crate::exec::ExecError;
 use crate::git::harvest::HarvestError;
@@ -46,9 +49,35 @@ pub enum EngineError {
     /// A file of dispatch's own.
     #[error("could not use {0}")]
     File(String, #[source] std::io::Error),
+    /// A set-up command of `[worktree]` did not exit 0.
+    #[error("the set-up command `{command}` {how}: {said}")]
+    SetUp {
+        /// The command.
+        command: String,
+        /// How it ended.
+        how: &'static str,
+        /// The end of its output, in one line.
+        said: String,
+    },
+    /// A command of `[worktree] teardown` did not exit 0.
+    #[error("the teardown command `{command}` failed in {}: {said}", worktree.display())]
+    TearDown {
+        /// The command.
+        command: String,
+        /// The worktree, which stays.
+        worktree: PathBuf,
+        /// Its output, in one line.
+        said: String,
+    },
+    /// A program could not be started.
+    #[error(transparent)]
+    Process(#[from] ProcessError),
     /// A refusal with its own words.
     #[error("{0}")]
     Refused(String),
+    /// A branch of the run that somebody else has checked out or moved.
+    #[error("{0}")]
+    NotOurs(String),
     /// A part of the program ended unexpectedly.
     #[error("a part of dispatch ended unexpectedly: {0}")]
     Broken(String),

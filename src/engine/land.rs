@@ -13,6 +13,7 @@ use crate::engine::EngineError;
 use crate::engine::context::Context;
 use crate::engine::matches::verdict_on;
 use crate::engine::publish::{render_board_file, with_board};
+use crate::git::checkout::obstacle;
 use crate::git::merge_tree::{MergeAnswer, MergeEngine};
 use crate::git::refs::branch_ref;
 use crate::git::worktree::Head;
@@ -167,11 +168,22 @@ pub fn prepare(
     let (Some(code_tip), Some(tip)) = (integration.code_tip, integration.tip) else {
         return Err(LandError::Nothing);
     };
+    let checkout = checkouts.pop();
+    let is_free = |to| match &checkout {
+        Some(place) => make_sure_it_can_move(context, &target, place, from, to),
+        None => Ok(()),
+    };
     let to = match options.shape {
-        Shape::FastForward if store.is_ancestor(from, code_tip)? => code_tip,
+        Shape::FastForward if store.is_ancestor(from, code_tip)? => {
+            is_free(code_tip)?;
+            code_tip
+        }
         Shape::FastForward => return Err(LandError::NotForward(target)),
         shape => {
-            let tree = merged_tree(context, &store, state, options, &target, from, code_tip)?;
+            let tree = merged_tree(
+                context, &store, state, options, &target, from, code_tip, now,
+            )?;
+            is_free(tree)?;
             let second = if options.board { tip } else { code_tip };
             let parents = match shape {
                 Shape::Squash => vec![from],
@@ -193,10 +205,26 @@ pub fn prepare(
         to,
         at: now,
     };
-    Ok(Prepared {
-        landing,
-        checkout: checkouts.pop(),
-    })
+    Ok(Prepared { landing, checkout })
+}
+
+/// Said before hooks run, a key is asked for, or a person is.
+fn make_sure_it_can_move(
+    context: &Context,
+    target: &str,
+    place: &Path,
+    from: Oid,
+    to: Oid,
+) -> Result<(), LandError> {
+    let scratch = context.repo.dispatch_folder().join("stage");
+    match obstacle(place, &scratch, from, to).map_err(EngineError::from)? {
+        None => Ok(()),
+        Some(said) => Err(LandError::CheckoutRefused {
+            target: target.to_owned(),
+            place: place.to_owned(),
+            said,
+        }),
+    }
 }
 
 fn landable<'a>(state: &'a RunState, options: &LandOptions) -> Result<&'a Integration, LandError> {
@@ -209,7 +237,7 @@ fn landable<'a>(state: &'a RunState, options: &LandOptions) -> Result<&'a Integr
         return Err(LandError::Nothing);
     }
     if !integration.checks_passed() && !options.force {
-        let mut failed = integration.checks.iter().filter(|check| !check.is_fine());
+        let mut failed = integration.checks.iter().filter(|check| !check.passed());
         let failed = failed.next().map(|check| check.command.clone());
         return Err(LandError::ChecksFailed(failed.unwrap_or_default()));
     }
@@ -225,10 +253,11 @@ fn merged_tree(
     target: &str,
     from: Oid,
     code_tip: Oid,
+    now: Timestamp,
 ) -> Result<Oid, LandError> {
     let engine = MergeEngine::writing(&context.repo, from).map_err(EngineError::from)?;
     let tree = match engine.merge(from, code_tip).map_err(EngineError::from)? {
-        MergeAnswer::Done(result) if result.clean => result.tree,
+        MergeAnswer::Done(result) if result.is_sound() => result.tree,
         _ => {
             let (class, paths) = verdict_on(context, from, code_tip)?;
             return Err(LandError::Conflict {
@@ -241,7 +270,21 @@ fn merged_tree(
     if !options.board || options.shape == Shape::Squash {
         return Ok(tree);
     }
-    Ok(with_board(store, context, tree, &render_board_file(state))?)
+    // The board is read where it landed, so it tells of the landing as done. Its own commit is the
+    // one thing it cannot name.
+    let mut landed = state.clone();
+    landed.landed = Some(Landing {
+        target: target.to_owned(),
+        from,
+        to: Oid::ZERO,
+        at: now,
+    });
+    Ok(with_board(
+        store,
+        context,
+        tree,
+        &render_board_file(&landed),
+    )?)
 }
 
 fn message(state: &RunState, target: &str) -> String {
@@ -288,6 +331,7 @@ fn commit(
     let date = format!("@{} +0000", now.as_second());
     let git = repo
         .git()
+        .in_foreground()
         .env("GIT_AUTHOR_DATE", date.clone())
         .env("GIT_COMMITTER_DATE", date);
     let line = git.line(&args)?;

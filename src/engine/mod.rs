@@ -4,6 +4,7 @@
 //! journal before it happens and can be checked against the world afterwards, so that taking a run
 //! up again ([`recover`]) is replay plus the same loop.
 
+pub mod ask;
 pub mod assemble;
 pub mod attempt;
 pub mod base;
@@ -14,6 +15,7 @@ pub mod context;
 pub mod detect;
 pub mod drive;
 pub mod error;
+pub mod furnish;
 mod history;
 pub mod land;
 pub mod leash;

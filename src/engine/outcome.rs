@@ -2,12 +2,16 @@
 
 use std::sync::Arc;
 
+use jiff::tz::TimeZone;
+
+use crate::agent::dialect::Reading;
 use crate::agent::result::load_result;
 use crate::base::text::{clip, error_chain, one_line};
 use crate::engine::EngineError;
 use crate::engine::attempt::{AttemptSpec, blocking, environment, result_file, time_limits};
 use crate::engine::checks::CheckRun;
 use crate::engine::context::Context;
+use crate::engine::furnish::links_in;
 use crate::engine::worktree::{keep, keep_remains, worker_folder};
 use crate::exec::{self, Exit, JobEnd};
 use crate::failure::classify::{self, Evidence, Fact};
@@ -21,6 +25,9 @@ use crate::model::event::{End, Failure, FailureClass, Outcome, WorkerReport};
 use crate::model::ids::Oid;
 use crate::model::integration::{CheckOutcome, CheckResult};
 use crate::model::plan::Produces;
+use crate::model::transcript::Transcript;
+use crate::model::usage::Cost;
+use crate::model::worker::Dialect;
 
 /// How much of a worker's output is looked at for the cause of a failure.
 const TAIL_BYTES: u64 = 16 * 1024;
@@ -42,6 +49,7 @@ pub fn could_not(error: &EngineError) -> Outcome {
     outcome_of(End::Failed(Failure {
         class: FailureClass::Blocker,
         signature: message.clone(),
+        reset_at: None,
         message,
         root_cause: None,
         suggestion: None,
@@ -58,6 +66,9 @@ fn outcome_of(end: End) -> Outcome {
         remarks: Vec::new(),
         millis: 0,
         kept: None,
+        usage: None,
+        cost: Cost::Unknown,
+        session: None,
     }
 }
 
@@ -70,6 +81,9 @@ struct Case {
     base: Oid,
     end: JobEnd,
     report: WorkerReport,
+    /// Why its report could not be used.
+    unread: Option<String>,
+    transcript: Transcript,
 }
 
 /// What an attempt offers if its checks agree.
@@ -82,7 +96,8 @@ struct Offer {
     remarks: Vec<String>,
 }
 
-/// Judges an attempt: exit, the worker's own account, the state of its worktree, its checks.
+/// Judges an attempt: exit, what the output says in its own language, the worker's own account, the
+/// state of its worktree, its checks.
 ///
 /// # Errors
 /// When the store, git or the executor fails; a failure of the worker is a value.
@@ -94,10 +109,11 @@ pub async fn conclude(
     end: JobEnd,
 ) -> Result<Outcome, EngineError> {
     let folder = context.attempt_folder(spec.task, spec.attempt);
-    let report = load_result(&result_file(&folder))
-        .ok()
-        .flatten()
-        .unwrap_or_default();
+    let (report, unread) = match load_result(&result_file(&folder)) {
+        Ok(report) => (report.unwrap_or_default(), None),
+        Err(error) => (WorkerReport::default(), Some(error_chain(&error))),
+    };
+    let transcript = read_output(context, spec, &worktree, &end).await?;
     let context = Arc::clone(context);
     let case = Case {
         context,
@@ -106,8 +122,11 @@ pub async fn conclude(
         base,
         end,
         report,
+        unread,
+        transcript,
     };
-    if case.end.exit != Exit::Code(0) || case.report.error.is_some() {
+    let ended_well = case.end.exit == Exit::Code(0) || case.outlived_its_result();
+    if !ended_well || !case.transcript.is_success() || case.report.error.is_some() {
         return case.fail(Vec::new(), Vec::new()).await;
     }
     let offer = {
@@ -120,11 +139,51 @@ pub async fn conclude(
     }
 }
 
+/// What is kept of the output, read in the worker's language.
+async fn read_output(
+    context: &Arc<Context>,
+    spec: &AttemptSpec,
+    worktree: &Worktree,
+    end: &JobEnd,
+) -> Result<Transcript, EngineError> {
+    let folder = worker_folder(context, spec.task, spec.attempt);
+    let mut reading = reading(spec, worktree);
+    let is_whole = end.dropped_bytes == 0;
+    blocking(move || {
+        // An attempt whose log is gone has said nothing, which its language judges.
+        reading.feed(&exec::log::read(&folder).unwrap_or_default());
+        if !is_whole {
+            reading.mark_gap();
+        }
+        Ok(reading.finish())
+    })
+    .await
+}
+
+/// A reading of the output of an attempt.
+pub fn reading(spec: &AttemptSpec, worktree: &Worktree) -> Reading {
+    Reading::new(spec.worker.dialect, &worktree.path.to_string_lossy())
+}
+
 impl Case {
+    /// Whether dispatch ended a worker that had already said its last word: then its word counts,
+    /// not the way it was ended.
+    fn outlived_its_result(&self) -> bool {
+        let was_ended = match self.end.exit {
+            Exit::TimedOut | Exit::Stalled => true,
+            Exit::Code(_) | Exit::Signal(_) => self.end.stopped,
+            Exit::NotStarted(_) => false,
+        };
+        was_ended && self.transcript.terminal_seen && !self.spec.leash.is_pulled()
+    }
+
     /// Looks at what the worker left; a fact says why it cannot be a candidate.
     fn inspect(&self) -> Result<Result<Offer, Fact>, EngineError> {
         let store = Store::open(&self.context.repo)?;
-        let harvest = match store.harvest(&self.worktree) {
+        let harvest = match store.harvest(
+            &self.worktree,
+            &links_in(&self.context, &self.worktree.path),
+        ) {
             Err(HarvestError::Git(GitError::Failed { message, .. }))
                 if message.contains("does not have a commit checked out") =>
             {
@@ -220,7 +279,7 @@ impl Case {
     /// The attempt passed: its work becomes the candidate, on the task's branch.
     fn accept(self, offer: &Offer, checks: Vec<CheckResult>) -> Result<Outcome, EngineError> {
         let store = Store::open(&self.context.repo)?;
-        let mut report = self.report.clone();
+        let mut report = self.report_with_last_words();
         if report.summary.is_none() && offer.harvest.head != self.base {
             let message = store.commit(offer.harvest.head)?.message;
             report.summary = message.lines().next().map(str::to_owned);
@@ -246,9 +305,12 @@ impl Case {
             report,
             checks,
             leftovers: self.end.leftovers.clone(),
-            remarks: offer.remarks.clone(),
+            remarks: self.remarks([offer.remarks.clone(), self.stream_remarks()].concat()),
             millis: self.end.millis,
             kept: None,
+            usage: self.transcript.usage,
+            cost: self.transcript.cost,
+            session: self.transcript.session.clone(),
         })
     }
 
@@ -307,6 +369,26 @@ impl Case {
         }
     }
 
+    /// The worker's report; the agent's last words are its summary where it wrote none.
+    fn report_with_last_words(&self) -> WorkerReport {
+        let mut report = self.report.clone();
+        let words = || self.transcript.last_words().map(str::to_owned);
+        report.summary = report.summary.or_else(words);
+        report
+    }
+
+    /// What is to be said about an attempt that passed all the same.
+    fn stream_remarks(&self) -> Vec<String> {
+        let hindrances = self.transcript.hindrances.iter();
+        let mut remarks: Vec<String> = hindrances
+            .map(|what| format!("it was not allowed to: {what}"))
+            .collect();
+        if self.outlived_its_result() {
+            remarks.push("it was still alive after its result and was ended".to_owned());
+        }
+        remarks
+    }
+
     /// The report of an `info` task: its summary, else what it printed.
     fn info(&self, report: &WorkerReport) -> Option<String> {
         if self.context.plan.task(self.spec.task).fields.produces != Produces::Info {
@@ -314,7 +396,8 @@ impl Case {
         }
         let printed = || {
             let text = self.output(INFO_BYTES);
-            (!text.trim().is_empty()).then_some(text)
+            let is_text = self.spec.worker.dialect == Dialect::Text;
+            (is_text && !text.trim().is_empty()).then_some(text)
         };
         report.summary.clone().or_else(printed)
     }
@@ -343,7 +426,7 @@ impl Case {
                 None
             })
         };
-        let failure = classify::classify(&Evidence {
+        let evidence = Evidence {
             facts,
             exit: match self.end.exit {
                 Exit::Code(code) => Some(classify::Exit::Code(code)),
@@ -351,21 +434,42 @@ impl Case {
                 _ => None,
             },
             error: self.report.error.clone(),
-            tail: self.output(TAIL_BYTES),
-        });
+            tail: self.last_lines(),
+            stream: Some(self.transcript.clone()),
+            now: Some(self.context.clock.now().to_zoned(TimeZone::system())),
+        };
+        let failure = classify::classify_with(&evidence, &self.context.patterns);
         let end = match failure.class {
             FailureClass::Interrupted => End::Interrupted {},
             _ => End::Failed(failure),
         };
         Ok(Outcome {
             end,
-            report: self.report.clone(),
+            report: self.report_with_last_words(),
             checks,
             leftovers: self.end.leftovers.clone(),
-            remarks,
+            remarks: self.remarks(remarks),
             millis: self.end.millis,
             kept,
+            usage: self.transcript.usage,
+            cost: self.transcript.cost,
+            session: self.transcript.session.clone(),
         })
+    }
+
+    fn remarks(&self, mut remarks: Vec<String>) -> Vec<String> {
+        let unread = self.unread.iter();
+        remarks.extend(unread.map(|why| format!("its result file was not used: {why}")));
+        remarks
+    }
+
+    /// What the last words of a failure are looked for in: never in the events, which hold what the
+    /// agent said and read.
+    fn last_lines(&self) -> String {
+        match self.transcript.has_terminal_event() {
+            true => self.transcript.stray.join("\n"),
+            false => self.output(TAIL_BYTES),
+        }
     }
 
     fn keep(&self) -> Result<Option<Oid>, EngineError> {
@@ -385,6 +489,9 @@ impl Case {
     fn facts(&self) -> Vec<Fact> {
         let (timeout, stall_timeout) = time_limits(&self.context, &self.spec);
         let mut facts = Vec::new();
+        if self.outlived_its_result() {
+            return facts;
+        }
         if self.end.stopped || self.spec.leash.is_pulled() {
             facts.push(Fact::Stopped);
         }

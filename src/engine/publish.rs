@@ -15,10 +15,14 @@ use crate::git::refs::branch_ref;
 use crate::git::{Repo, Store, StoreError};
 use crate::model::change::Entry;
 use crate::model::ids::{Oid, TaskNumber};
-use crate::model::run::{RunPhase, RunState, Status};
+use crate::model::run::{RunPhase, RunState};
+use crate::model::status::Status;
 
 /// Changes within this time share a commit.
 const INTERVAL: Duration = Duration::from_secs(1);
+
+/// When a board that met an assembly tries again.
+const ASSEMBLY_INTERVAL: Duration = Duration::from_millis(50);
 
 /// The whole text of DISPATCH.md: the board, and after the run the reports.
 pub fn render_board_file(state: &RunState) -> String {
@@ -126,6 +130,10 @@ impl Publisher {
                 return Ok(Publication::Later(INTERVAL - waited));
             }
         }
+        // The loop must not wait for an assembly; the board has time.
+        let Some(_hold) = context.try_hold_integration() else {
+            return Ok(Publication::Later(ASSEMBLY_INTERVAL));
+        };
         if let Some(why) = self.hindrance(context)? {
             let first = !std::mem::replace(&mut self.blocked, true);
             self.last = Some(Instant::now());

@@ -3,8 +3,8 @@
 use crate::base::text::error_chain;
 use crate::config::Settings;
 use crate::engine::EngineError;
-use crate::git::Store;
-use crate::journal::{Replayed, replay};
+use crate::git::{Repo, Store};
+use crate::journal::{Replayed, journal_ref, replay};
 use crate::model::ids::RunId;
 use crate::model::run::RunState;
 use crate::plan::{Format, Source, parse};
@@ -62,6 +62,21 @@ pub fn load(store: &Store, run: &RunId) -> Result<Loaded, EngineError> {
         settings,
         replayed,
     })
+}
+
+/// Frees the references of a run whose last driver died while it moved one. Only for the holder of
+/// the run's lock, who alone moves them.
+///
+/// # Errors
+/// When a lock file cannot be removed.
+pub fn free_references(repo: &Repo, run: &RunId, settings: &Settings) -> Result<(), EngineError> {
+    let names = [
+        journal_ref(run),
+        format!("refs/dispatch/attempts/{run}"),
+        format!("refs/heads/{}/{run}", settings.run.branch_prefix),
+    ];
+    repo.free_references(&names)
+        .map_err(|error| EngineError::File(format!("a lock on a reference of {run}"), error))
 }
 
 fn broken(run: &RunId, what: &str) -> EngineError {

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::engine::EngineError;
 use crate::engine::context::Context;
+use crate::engine::furnish::links_in;
 use crate::git::commit::{By, NewCommit};
 use crate::git::refs::branch_ref;
 use crate::git::worktree::{Head, Worktree};
@@ -156,7 +157,7 @@ pub fn keep_remains(
     base: Oid,
     worktree: &Worktree,
 ) -> Result<Option<Oid>, EngineError> {
-    let harvest = store.harvest(worktree)?;
+    let harvest = store.harvest(worktree, &links_in(context, &worktree.path))?;
     let mut tip = harvest.head;
     if harvest.tree != store.tree_of(tip)? {
         let message = format!(

@@ -1,17 +1,23 @@
 //! From the evidence of a failed attempt to its class, in the order of how much each is worth:
-//! what dispatch did or saw itself, the worker's own account, the state of the work, the exit, and
-//! last a few known texts in the last lines of the output.
+//! what dispatch did or saw itself, the worker's own account, the events of its output, the state of
+//! the work, what its exit means to this agent and then to any program, and last a few known texts
+//! in the last lines of the output.
 //!
 //! Never the whole output: a passing test that prints "rate limit" must not make a failure of it.
 
 use std::time::Duration;
 
+use jiff::{Timestamp, Zoned};
+
 use crate::base::clock::render_duration;
 use crate::base::markdown::plain_line;
+use crate::failure::adapter;
 use crate::failure::explain;
 use crate::failure::patterns::Patterns;
+use crate::failure::reset::reset_time;
 use crate::failure::signature::signature;
 use crate::model::event::{Failure, FailureClass, WorkerError};
+use crate::model::transcript::Transcript;
 
 /// How many of the last lines are searched for known texts.
 const SEARCHED_LINES: usize = 6;
@@ -23,7 +29,7 @@ const SIGNED_LINES: usize = 3;
 const MESSAGE_LIMIT: usize = 200;
 
 /// Everything known about an attempt that failed.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Debug, Default)]
 pub struct Evidence {
     /// What dispatch did or saw itself, in any order.
     pub facts: Vec<Fact>,
@@ -31,8 +37,12 @@ pub struct Evidence {
     pub exit: Option<Exit>,
     /// The worker's own account: its result file, or what its output says in its own language.
     pub error: Option<WorkerError>,
-    /// The end of its output; only the last lines are looked at.
+    /// What its output says, read in its own language.
+    pub stream: Option<Transcript>,
+    /// The end of its output, events left out; only the last lines are looked at.
     pub tail: String,
+    /// The time of day, where the output names times.
+    pub now: Option<Zoned>,
 }
 
 /// Something dispatch did or saw itself.
@@ -77,11 +87,11 @@ pub enum Exit {
 }
 
 /// A class and what it rests on.
-struct Finding {
-    class: FailureClass,
-    evidence: String,
+pub(crate) struct Finding {
+    pub(crate) class: FailureClass,
+    pub(crate) evidence: String,
     /// One line about the failure that is better than the worker's last line of output.
-    message: Option<String>,
+    pub(crate) message: Option<String>,
 }
 
 /// The class of a failed attempt, what to say about it, and its signature.
@@ -101,14 +111,24 @@ pub fn classify_with(evidence: &Evidence, patterns: &Patterns) -> Failure {
     let finding = hard
         .map(|(_, finding)| finding)
         .or_else(|| own_account(evidence, patterns))
+        .or_else(|| adapter::from_stream(evidence.stream.as_ref()?, patterns))
         .or_else(|| evidence.facts.iter().find_map(fact_about_the_work))
+        .or_else(|| adapter::from_exit(evidence, &lines, patterns))
         .or_else(|| evidence.exit.and_then(explain::telling_exit).map(from_exit))
         .or_else(|| known_text(&lines, patterns))
-        .or_else(|| evidence.facts.contains(&Fact::NoChange).then(no_change))
+        .or_else(|| adapter::from_broken_stream(evidence))
+        .or_else(|| {
+            evidence
+                .facts
+                .contains(&Fact::NoChange)
+                .then(|| no_change(evidence))
+        })
         .unwrap_or_else(|| nothing_known(evidence.exit));
+    let message = message(evidence, &finding, is_hard, &lines);
     Failure {
         class: finding.class,
-        message: message(evidence, &finding, is_hard, &lines),
+        reset_at: reset_at(evidence, finding.class, &message),
+        message,
         root_cause: root_cause(evidence),
         suggestion: own_words(evidence, |error| &error.suggestion),
         signature: sign(evidence, &finding, is_hard, &lines),
@@ -219,17 +239,37 @@ fn known_text(lines: &[String], patterns: &Patterns) -> Option<Finding> {
     let stands = |line: &&String| line.to_lowercase().contains(text);
     Some(Finding {
         class,
-        evidence: format!("the output says {text:?}"),
+        evidence: format!("output with {text:?}"),
         message: lines.iter().rev().find(stands).cloned(),
     })
 }
 
-fn no_change() -> Finding {
+/// What hindered an agent whose work is there is no failure; without any work it is the cause.
+fn no_change(evidence: &Evidence) -> Finding {
+    let stream = evidence.stream.as_ref();
+    if let Some(hindrance) = stream.and_then(|stream| stream.hindrances.first()) {
+        return Finding {
+            class: FailureClass::Blocker,
+            evidence: "no change in the worktree, and the agent was refused".to_owned(),
+            message: Some(format!("ended without a change, was refused: {hindrance}")),
+        };
+    }
     Finding {
         class: FailureClass::Logic,
         evidence: "no change in the worktree".to_owned(),
         message: Some("ended without a change".to_owned()),
     }
+}
+
+/// Where waiting helps, the time until which: as a value of the output, else out of its words.
+fn reset_at(evidence: &Evidence, class: FailureClass, message: &str) -> Option<Timestamp> {
+    if !matches!(class, FailureClass::Quota | FailureClass::Transient) {
+        return None;
+    }
+    let stream = evidence.stream.as_ref();
+    let error = stream.and_then(|stream| stream.error.as_ref());
+    let named = error.and_then(|error| error.reset_at);
+    named.or_else(|| reset_time(message, evidence.now.as_ref()?))
 }
 
 fn nothing_known(exit: Option<Exit>) -> Finding {
@@ -273,9 +313,17 @@ fn sign(evidence: &Evidence, finding: &Finding, is_hard: bool, lines: &[String])
         return signature(finding.class, &finding.evidence, &[], &[]);
     }
     let mut failing = Vec::new();
+    let stream = evidence.stream.as_ref();
+    let error = stream.and_then(|stream| stream.error.as_ref());
     let mut said: Vec<String> = own_words(evidence, |error| &error.message)
+        .or_else(|| error.map(|error| error.message.clone()))
         .into_iter()
         .collect();
+    said.extend(
+        stream
+            .into_iter()
+            .flat_map(|stream| stream.refusals.clone()),
+    );
     for fact in &evidence.facts {
         if let Fact::CheckFailed { command, tail } = fact {
             failing.push(command.clone());

@@ -85,6 +85,18 @@ impl Patterns {
         })
     }
 
+    /// These and, where they say nothing, those.
+    #[must_use]
+    pub fn over(mut self, below: &Patterns) -> Patterns {
+        let mut aliases = below.aliases.clone();
+        aliases.append(&mut self.aliases);
+        self.texts.extend_from_slice(&below.texts);
+        Patterns {
+            aliases,
+            texts: self.texts,
+        }
+    }
+
     /// The class a worker means by this word; none if it is not known.
     pub fn class_of_name(&self, name: &str) -> Option<FailureClass> {
         let name = normal_name(name);
@@ -137,6 +149,18 @@ mod tests {
         assert_eq!(class("billing"), Some(FailureClass::Blocker));
         assert_eq!(class("cancelled"), None, "only dispatch says that");
         assert_eq!(class("dunno"), None);
+    }
+
+    #[test]
+    fn the_users_patterns_go_before_the_compiled_in_ones() {
+        let own = "version = 1\naliases.blocker = ['flaky']\n\
+                   [[pattern]]\nclass = 'input'\ntexts = ['Overloaded']";
+        let both = Patterns::parse(own).unwrap().over(Patterns::compiled_in());
+        let class = |text: &str| both.find(&[text.to_owned()]).map(|(_, class)| class);
+        assert_eq!(class("529 OVERLOADED"), Some(FailureClass::Input));
+        assert_eq!(class("econnreset"), Some(FailureClass::Transient));
+        assert_eq!(both.class_of_name("flaky"), Some(FailureClass::Blocker));
+        assert_eq!(both.class_of_name("billing"), Some(FailureClass::Blocker));
     }
 
     #[test]

@@ -6,7 +6,9 @@ use crate::model::conflict::Class;
 use crate::model::event::{End, Failure, FailureClass};
 use crate::model::ids::{AttemptNumber, Oid, RunId, TaskNumber};
 use crate::model::plan::Strategy;
-use crate::model::run::{Attempt, RunState, Status, TaskPhase};
+use crate::model::run::{Attempt, RunState, TaskPhase};
+use crate::model::spending::Bill;
+use crate::model::status::Status;
 use crate::model::suggest;
 
 /// Everything the failure report says, whatever its form.
@@ -18,6 +20,8 @@ pub struct FailureReport {
     pub(crate) healthy: Vec<HealthyTask>,
     pub(crate) total: usize,
     pub(crate) blocked: BlockedCount,
+    /// What the agents used and cost, if any of them says.
+    pub(crate) bill: Option<Bill>,
 }
 
 /// A task whose last attempt failed.
@@ -99,6 +103,7 @@ impl FailureReport {
             healthy: Vec::new(),
             total: state.tasks.len(),
             blocked: BlockedCount::new(state),
+            bill: Bill::of(state),
         };
         for task in state.plan.tasks() {
             report.add(state, task.number);

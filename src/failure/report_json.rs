@@ -8,7 +8,8 @@ use crate::failure::report::{
 };
 use crate::model::event::FailureClass;
 use crate::model::ids::TaskNumber;
-use crate::model::run::Status;
+use crate::model::status::Status;
+use crate::model::usage::{Cost, Usage};
 
 /// The version of this form; a change that breaks readers raises it.
 const VERSION: u32 = 1;
@@ -22,6 +23,8 @@ struct Wire<'a> {
     conflicting: Vec<Conflicting<'a>>,
     healthy: Vec<Healthy<'a>>,
     summary: Summary,
+    usage: Option<Usage>,
+    cost: Cost,
 }
 
 #[derive(Serialize)]
@@ -38,6 +41,7 @@ struct Failed<'a> {
     suggestion: Option<&'a str>,
     evidence: &'a str,
     signature: &'a str,
+    reset_at: Option<String>,
     kept: Option<String>,
     retries: usize,
     attempts: Vec<Attempt<'a>>,
@@ -108,6 +112,11 @@ impl FailureReport {
                 cancelled: self.count(&Status::Cancelled),
                 unfinished: self.unfinished(),
             },
+            usage: self.bill.as_ref().and_then(|bill| bill.spending().usage),
+            cost: self
+                .bill
+                .as_ref()
+                .map_or(Cost::Unknown, |bill| bill.spending().cost),
         };
         // Strings and numbers under string keys always have a JSON form.
         serde_json::to_value(wire).unwrap_or_default()
@@ -128,6 +137,7 @@ fn failed(task: &FailedTask) -> Failed<'_> {
         suggestion: task.failure.suggestion.as_deref(),
         evidence: &task.failure.evidence,
         signature: &task.failure.signature,
+        reset_at: task.failure.reset_at.map(|at| at.to_string()),
         kept: task.kept.map(|kept| kept.to_string()),
         retries: task.retries,
         attempts: task.attempts.iter().map(attempt).collect(),

@@ -11,7 +11,7 @@ use crate::base::text::plural;
 use crate::failure::report::{AttemptEnd, AttemptLine, FailedTask, FailureReport, StuckTask};
 use crate::model::event::FailureClass;
 use crate::model::ids::TaskNumber;
-use crate::model::run::Status;
+use crate::model::status::Status;
 use crate::model::suggest;
 use crate::model::words::{comma_list, conflict_sentence};
 
@@ -87,7 +87,13 @@ impl FailureReport {
         let logs = suggest::logs(&self.run, task.number);
         match task.failure.class {
             FailureClass::Transient => format!("See `{logs}`, wait until the cause has passed"),
-            FailureClass::Quota => "Wait until the limit is reset".to_owned(),
+            FailureClass::Quota => match task.failure.reset_at {
+                Some(at) => {
+                    let at = at.strftime("%Y-%m-%d %H:%M UTC");
+                    format!("Wait until the limit is reset, at {at}")
+                }
+                None => "Wait until the limit is reset".to_owned(),
+            },
             FailureClass::Input => {
                 let message = markdown_code(&plain_line(&task.failure.message, 120));
                 format!("Fix {message}")
@@ -152,6 +158,9 @@ impl FailureReport {
         ];
         for (count, what) in others.iter().filter(|(count, _)| *count > 0) {
             writeln!(to, "- {} {what}", plural(*count, "task"))?;
+        }
+        if let Some(bill) = &self.bill {
+            writeln!(to, "- Cost: {bill}")?;
         }
         writeln!(to, "- User action required before re-dispatch")
     }

@@ -8,7 +8,7 @@ use crate::base::text::one_line;
 
 /// The variables that tie git to one repository: what `git rev-parse --local-env-vars` prints in
 /// git 2.39 to 2.47. Inherited (from a hook, say) they would point our git at the wrong place.
-pub const LOCAL_ENV_VARS: [&str; 15] = [
+pub const LOCAL_ENV_VARS: [&str; 16] = [
     "GIT_ALTERNATE_OBJECT_DIRECTORIES",
     "GIT_CONFIG",
     "GIT_CONFIG_PARAMETERS",
@@ -21,6 +21,7 @@ pub const LOCAL_ENV_VARS: [&str; 15] = [
     "GIT_INDEX_FILE",
     "GIT_NO_REPLACE_OBJECTS",
     "GIT_REPLACE_REF_BASE",
+    "GIT_INTERNAL_SUPER_PREFIX",
     "GIT_PREFIX",
     "GIT_SHALLOW_FILE",
     "GIT_COMMON_DIR",
@@ -51,6 +52,7 @@ const SETTINGS: [&str; 6] = [
 pub struct Git {
     folder: PathBuf,
     hooks: bool,
+    foreground: bool,
     env: Vec<(String, OsString)>,
 }
 
@@ -80,6 +82,7 @@ impl Git {
         Git {
             folder: folder.into(),
             hooks: false,
+            foreground: false,
             env: Vec::new(),
         }
     }
@@ -88,6 +91,14 @@ impl Git {
     #[must_use]
     pub fn with_hooks(mut self) -> Git {
         self.hooks = true;
+        self.in_foreground()
+    }
+
+    /// The same where it may ask on the terminal (a passphrase for signing), which also means that
+    /// Ctrl-C ends it. Everywhere else the loop decides what a Ctrl-C does to the run's work.
+    #[must_use]
+    pub fn in_foreground(mut self) -> Git {
+        self.foreground = true;
         self
     }
 
@@ -116,6 +127,9 @@ impl Git {
             .env("LC_ALL", "C");
         for (name, value) in &self.env {
             program = program.env(name, value);
+        }
+        if !self.foreground {
+            program = program.own_group();
         }
         let skipped = usize::from(self.hooks);
         for setting in &SETTINGS[skipped..] {
@@ -149,10 +163,14 @@ impl Git {
 
     /// The error for a command that ended in a way the caller did not expect.
     pub fn failed<S: AsRef<OsStr>>(&self, args: &[S], finished: &Finished) -> GitError {
-        let words: Vec<_> = args
+        let mut words: Vec<_> = args
             .iter()
             .map(|arg| arg.as_ref().to_string_lossy())
             .collect();
+        // Our own settings say nothing to a reader and push the cause out of a short line.
+        while words.len() > 2 && words[0] == "-c" {
+            words.drain(..2);
+        }
         let said = String::from_utf8_lossy(&finished.stderr);
         let message = match one_line(&said) {
             empty if empty.is_empty() => finished.status.to_string(),

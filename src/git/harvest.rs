@@ -44,6 +44,24 @@ pub enum HarvestError {
 /// The name of the staged copy of the index in the admin folder.
 const INDEX_COPY: &str = "dispatch-index";
 
+/// Stages everything. Batch mode makes the new objects durable with one flush for all of them.
+const ADD: [&str; 13] = [
+    "-c",
+    "core.fsync=committed,loose-object",
+    "-c",
+    "core.fsyncMethod=batch",
+    "-c",
+    "core.safecrlf=false",
+    "-c",
+    "advice.addEmbeddedRepo=false",
+    "add",
+    // A worker may make files where a sparse checkout shows none.
+    "--sparse",
+    "--all",
+    "--",
+    ".",
+];
+
 /// Files that say git was in the middle of something (what `git status` looks at).
 const UNFINISHED: [(&str, &str); 6] = [
     ("MERGE_HEAD", "merge"),
@@ -55,11 +73,16 @@ const UNFINISHED: [(&str, &str); 6] = [
 ];
 
 impl Store {
-    /// Stages everything in the worktree of an attempt that is over, and writes the tree.
+    /// Stages everything in the worktree of an attempt that is over, but for the paths `left_out`,
+    /// and writes the tree.
     ///
     /// # Errors
     /// When the worktree was tampered with or git cannot read it.
-    pub fn harvest(&self, worktree: &Worktree) -> Result<Harvest, HarvestError> {
+    pub fn harvest(
+        &self,
+        worktree: &Worktree,
+        left_out: &[String],
+    ) -> Result<Harvest, HarvestError> {
         worktree.verify()?;
         let head = self.head_of(worktree)?;
         remove_stale_locks(worktree)?;
@@ -68,24 +91,17 @@ impl Store {
             .find(|(file, _)| worktree.admin.join(file).exists())
             .map(|(_, word)| *word);
         let index = copy_index(worktree)?;
-        // Batch mode makes the new objects durable with one flush for all of them.
+        let mut args = ADD.map(str::to_owned).to_vec();
+        args.extend(
+            left_out
+                .iter()
+                .map(|path| format!(":(exclude,top,literal){path}")),
+        );
+        let index_file = index.display().to_string();
         worktree
             .git()
-            .env("GIT_INDEX_FILE", index.display().to_string())
-            .run(&[
-                "-c",
-                "core.fsync=committed,loose-object",
-                "-c",
-                "core.fsyncMethod=batch",
-                "-c",
-                "core.safecrlf=false",
-                "-c",
-                "advice.addEmbeddedRepo=false",
-                "add",
-                "--all",
-                "--",
-                ".",
-            ])?;
+            .env("GIT_INDEX_FILE", index_file)
+            .run(&args)?;
         let tree = self.write_index_tree(worktree, &index)?;
         Ok(Harvest {
             head,

@@ -12,6 +12,10 @@ use crate::model::change::RepoPath;
 use crate::model::ids::Oid;
 use crate::model::merge::{MergeResult, Message, Stage};
 
+/// An older git (2.39 does, 2.47 does not) prints advice for people on a submodule right here, between
+/// the last message and the NUL that ends the messages.
+const SUBMODULE_ADVICE: &[u8] = b"Recursive merging with submodules currently";
+
 /// Every whole answer in the output, in order. An answer that was cut off when git died, and
 /// everything after something that does not fit the grammar, is not among them.
 pub fn parse_answers(output: &[u8]) -> Vec<MergeResult> {
@@ -51,6 +55,7 @@ impl<'a> Reader<'a> {
         loop {
             match self.token()? {
                 b"" => return Some(items),
+                advice if advice.starts_with(SUBMODULE_ADVICE) => return Some(items),
                 first => items.push(item(self, first)?),
             }
         }
@@ -226,6 +231,15 @@ mod tests {
             answers[0].messages[0].kind,
             "CONFLICT(directory rename unclear split)"
         );
+    }
+
+    #[test]
+    fn advice_between_the_answers_is_passed_over() {
+        let answer = b"0\x004b825dc642cb6eb9a060e54bf8d69288fbee4904\0\x001\0sm\0CONFLICT (submodule)\0no\n\0Recursive merging with submodules currently only supports trivial cases.\n - come back\n\0";
+        let twice = [&answer[..], &answer[..]].concat();
+        let answers = parse_answers(&twice);
+        assert_eq!(answers.len(), 2);
+        assert_eq!(answers[1].messages.len(), 1);
     }
 
     #[test]

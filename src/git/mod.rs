@@ -7,6 +7,7 @@
 
 pub mod ancestry;
 pub mod attributes;
+pub mod checkout;
 pub mod cli;
 pub mod commit;
 pub mod diff;
@@ -18,6 +19,7 @@ pub mod quarantine;
 pub mod refs;
 pub mod repo;
 pub mod store;
+pub mod untracked;
 pub mod worktree;
 
 pub use cli::{Git, GitError};

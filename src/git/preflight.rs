@@ -1,5 +1,7 @@
 //! Finding the repository, and saying no before anything is created where dispatch cannot work.
 
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
 use crate::base::text::one_line;
@@ -36,6 +38,9 @@ pub enum Unsuitable {
     /// Objects that are fetched when needed, which libgit2 cannot do.
     #[error("{} is a partial clone; libgit2 cannot fetch the objects it lacks", .0.display())]
     Partial(PathBuf),
+    /// A path that files with one path a line cannot name (`objects/info/alternates`).
+    #[error("{0:?} has a line break in its path, which git's own files cannot hold")]
+    LineBreak(PathBuf),
     /// git could not be asked.
     #[error(transparent)]
     Git(#[from] GitError),
@@ -57,6 +62,7 @@ impl Unsuitable {
             Unsuitable::Reftable(_) => {
                 "convert it with `git refs migrate --ref-format=files` (git 2.46 or newer)"
             }
+            Unsuitable::LineBreak(_) => "give the folder another name",
             Unsuitable::Sha256(_) => "use a clone with SHA-1 object ids",
             Unsuitable::Partial(_) => {
                 "fetch everything first: `git fetch --refetch --no-filter`, then \
@@ -97,18 +103,16 @@ impl Repo {
                 &String::from_utf8_lossy(&found.stderr),
             ));
         }
-        let folders = String::from_utf8_lossy(&found.stdout).into_owned();
-        let mut folders = folders.lines().map(PathBuf::from);
-        let common = folders.next().unwrap_or_default();
-        let git_dir = folders.next().unwrap_or_default();
+        let Some((common, git_dir)) = two_lines(&found.stdout) else {
+            return Err(Unsuitable::LineBreak(folder.to_owned()));
+        };
         refuse_formats(&git, &common)?;
         let top = git.finish(["rev-parse", "--path-format=absolute", "--show-toplevel"])?;
         if !top.status.success() {
             return Err(Unsuitable::Bare(common));
         }
-        let top = PathBuf::from(String::from_utf8_lossy(&top.stdout).trim_end_matches('\n'));
         Ok(Repo {
-            top,
+            top: path_of(top.stdout),
             common,
             git_dir,
             version,
@@ -145,6 +149,23 @@ impl Repo {
             .run(&["status", "--porcelain", "--ignore-submodules=all"])?
             .is_empty())
     }
+}
+
+/// A path as git prints it: its bytes and a line end.
+fn path_of(mut printed: Vec<u8>) -> PathBuf {
+    if printed.last() == Some(&b'\n') {
+        printed.pop();
+    }
+    PathBuf::from(OsString::from_vec(printed))
+}
+
+fn two_lines(printed: &[u8]) -> Option<(PathBuf, PathBuf)> {
+    let mut lines = printed.strip_suffix(b"\n")?.split(|byte| *byte == b'\n');
+    let two = (lines.next()?, lines.next()?);
+    lines.next().is_none().then(|| {
+        let path = |line: &[u8]| path_of(line.to_vec());
+        (path(two.0), path(two.1))
+    })
 }
 
 fn no_repository(folder: &Path, said: &str) -> Unsuitable {

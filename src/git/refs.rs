@@ -1,7 +1,14 @@
 //! References: read, and moved only by compare-and-swap.
 
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
 use git2::ErrorCode;
 
+use crate::git::repo::Repo;
 use crate::git::store::{Store, StoreError, from_git2, to_git2};
 use crate::model::ids::Oid;
 
@@ -105,4 +112,60 @@ impl Store {
 /// The full name of a branch.
 pub fn branch_ref(branch: &str) -> String {
     format!("refs/heads/{branch}")
+}
+
+/// How long a lock on a reference may be held by somebody who is alive: git holds it for the
+/// moment in which it writes one line.
+const LOCK_PATIENCE: Duration = Duration::from_secs(2);
+
+impl Repo {
+    /// Frees references that a process died on: a lock file that stays the same for two seconds
+    /// has nobody behind it. `names` are references, or folders of references, that only the
+    /// caller writes.
+    ///
+    /// # Errors
+    /// When a lock file cannot be removed.
+    pub fn free_references(&self, names: &[String]) -> io::Result<()> {
+        let start = Instant::now();
+        let mut locks: Vec<(PathBuf, Seen)> = names
+            .iter()
+            .flat_map(|name| lock_files(&self.common.join(name)))
+            .filter_map(|lock| Some((lock.clone(), seen(&lock)?)))
+            .collect();
+        while !locks.is_empty() && start.elapsed() < LOCK_PATIENCE {
+            std::thread::sleep(Duration::from_millis(20));
+            locks.retain(|(lock, first)| seen(lock).as_ref() == Some(first));
+        }
+        for (lock, _) in locks {
+            match fs::remove_file(&lock) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// By what a lock file can be told from a later one of the same name.
+type Seen = (u64, i64, i64, u64);
+
+fn seen(lock: &Path) -> Option<Seen> {
+    let meta = fs::metadata(lock).ok()?;
+    Some((meta.ino(), meta.mtime(), meta.mtime_nsec(), meta.len()))
+}
+
+/// The lock of a reference, and the locks of all below it.
+fn lock_files(reference: &Path) -> Vec<PathBuf> {
+    let mut lock = reference.as_os_str().to_owned();
+    lock.push(".lock");
+    let mut found = vec![PathBuf::from(lock)];
+    let entries = fs::read_dir(reference).into_iter().flatten().flatten();
+    for path in entries.map(|entry| entry.path()) {
+        match path.extension() {
+            Some(extension) if extension == "lock" => found.push(path),
+            _ if path.is_dir() => found.extend(lock_files(&path)),
+            _ => {}
+        }
+    }
+    found
 }

@@ -315,6 +315,11 @@ impl Worktree {
         }
     }
 
+    /// Whether its folder is still there; the entry alone may have outlived it.
+    pub fn is_there(&self) -> bool {
+        self.path.join(".git").exists()
+    }
+
     /// What is checked out.
     pub fn head(&self) -> Option<Head> {
         read_head(&self.admin)

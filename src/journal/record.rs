@@ -118,9 +118,15 @@ pub fn summary(event: &Event) -> String {
             let (merged, left_out) = (integration.merged.len(), integration.left_out.len());
             format!("assembled: {merged} merged, {left_out} left out")
         }
+        Event::AssemblyRefused { why } => {
+            format!("assembly refused: {}", crate::base::text::clip(why, 50))
+        }
         Event::AssemblyRequested { .. } => "assembly requested".to_owned(),
         Event::StopRequested {} => "stop requested".to_owned(),
         Event::RetryRequested { task, .. } => format!("{task} retry requested"),
+        Event::TaskCancelled { task } => format!("{task} cancelled"),
+        Event::Paused {} => "paused".to_owned(),
+        Event::Unpaused {} => "going on".to_owned(),
         Event::TaskSkipped { task, .. } => format!("{task} skipped"),
         Event::Reviewed {
             task,

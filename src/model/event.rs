@@ -10,6 +10,7 @@ use crate::model::change::{ChangeStat, RepoPath};
 use crate::model::conflict::{Class, TaskConflict};
 use crate::model::ids::{AttemptNumber, Oid, TaskNumber};
 use crate::model::integration::{CheckResult, Integration, Landing};
+use crate::model::usage::{Cost, Usage};
 
 /// An event with its place and time.
 #[derive(Clone, PartialEq, Debug)]
@@ -53,7 +54,7 @@ pub enum Event {
         worker: String,
         /// Its branch, without `refs/heads/`.
         branch: String,
-        /// Where its worktree will be.
+        /// Where its worktree will be, from the top of the main checkout.
         worktree: String,
     },
     /// The attempt's worker runs.
@@ -121,6 +122,11 @@ pub enum Event {
         /// The result.
         integration: Integration,
     },
+    /// The integration branch is not dispatch's to move right now; nothing was assembled.
+    AssemblyRefused {
+        /// Why, and what to do about it.
+        why: String,
+    },
     /// A person wants the candidates assembled, whatever was assembled before.
     AssemblyRequested {
         /// The tasks to be tried first, in this order.
@@ -139,6 +145,15 @@ pub enum Event {
         /// Words added to its prompt.
         prompt: Option<String>,
     },
+    /// A person ended a task.
+    TaskCancelled {
+        /// The task.
+        task: TaskNumber,
+    },
+    /// A person wants nothing new to start.
+    Paused {},
+    /// A person wants the run to go on.
+    Unpaused {},
     /// A person gave up a task.
     TaskSkipped {
         /// The task.
@@ -201,6 +216,15 @@ pub struct Outcome {
     /// Commits that are to be kept for good: the candidate or what a failed attempt left.
     #[serde(default)]
     pub kept: Option<Oid>,
+    /// The tokens the worker used, if it says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Usage>,
+    /// What the worker says it cost.
+    #[serde(default, skip_serializing_if = "Cost::is_unknown")]
+    pub cost: Cost,
+    /// The agent's name for its session, with which it can be taken up again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
 }
 
 /// The three ways an attempt ends.
@@ -237,6 +261,9 @@ pub struct Failure {
     pub evidence: String,
     /// The normalised failure: equal twice in a row without new commits means it will not pass.
     pub signature: String,
+    /// When the limit it ran into ends, if the worker's output says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reset_at: Option<Timestamp>,
 }
 
 /// The classes of failure (README, "Failure classes").
@@ -291,4 +318,24 @@ pub struct WorkerError {
     pub root_cause: Option<String>,
     /// What would help.
     pub suggestion: Option<String>,
+}
+
+impl Event {
+    /// The task the event is about, if it is about one.
+    pub fn task(&self) -> Option<TaskNumber> {
+        match self {
+            Event::AttemptStarting { task, .. }
+            | Event::AttemptStarted { task, .. }
+            | Event::Noted { task, .. }
+            | Event::AttemptEnded { task, .. }
+            | Event::RetryScheduled { task, .. }
+            | Event::RetryDue { task }
+            | Event::DependenciesConflict { task, .. }
+            | Event::RetryRequested { task, .. }
+            | Event::TaskCancelled { task }
+            | Event::TaskSkipped { task, .. }
+            | Event::Reviewed { task, .. } => Some(*task),
+            _ => None,
+        }
+    }
 }

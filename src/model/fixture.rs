@@ -11,6 +11,7 @@ use crate::model::ids::{Oid, RunId, TaskNumber};
 use crate::model::integration::Integration;
 use crate::model::plan::{Plan, Produces, Task, TaskFields};
 use crate::model::run::RunState;
+use crate::model::usage::Cost;
 
 /// A run under construction: the plan first, then what happens.
 pub(crate) struct RunFixture {
@@ -87,6 +88,11 @@ impl RunFixture {
         self
     }
 
+    /// Changes the last event.
+    pub(crate) fn last_event(&mut self, change: impl FnOnce(&mut Event)) {
+        change(self.events.last_mut().unwrap());
+    }
+
     /// Any event.
     pub(crate) fn event(mut self, event: Event) -> RunFixture {
         self.events.push(event);
@@ -136,6 +142,9 @@ impl RunFixture {
                 remarks: Vec::new(),
                 millis: seconds * 1000,
                 kept: None,
+                usage: None,
+                cost: Cost::Unknown,
+                session: None,
             }),
             jitter: 0.5,
         })
@@ -277,6 +286,7 @@ pub(crate) fn failure(class: FailureClass, message: &str) -> Failure {
         suggestion: None,
         evidence: "exit code 1".to_owned(),
         signature: message.to_owned(),
+        reset_at: None,
     }
 }
 

@@ -127,10 +127,9 @@ pub struct CheckResult {
 }
 
 impl CheckResult {
-    /// Whether nothing speaks against what was checked: it passed, or fails on the base as well.
-    pub fn is_fine(&self) -> bool {
+    /// Whether it passed. What fails on the base, too, is nobody's fault, but it fails.
+    pub fn passed(&self) -> bool {
         self.result == CheckOutcome::Passed
-            || self.against_base == Some(AgainstBase::AlreadyFailing)
     }
 }
 
@@ -174,9 +173,14 @@ fn is_zero(number: &usize) -> bool {
 }
 
 impl Integration {
-    /// Whether no check speaks against it (also when there is none).
+    /// Whether the task's candidate is on it.
+    pub fn contains(&self, task: TaskNumber) -> bool {
+        self.merged.iter().any(|merged| merged.task == task)
+    }
+
+    /// Whether every check passed (also when there is none).
     pub fn checks_passed(&self) -> bool {
-        self.checks.iter().all(CheckResult::is_fine)
+        self.checks.iter().all(CheckResult::passed)
     }
 
     /// Whether a person has to look before it is whole.

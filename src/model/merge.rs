@@ -17,6 +17,26 @@ pub struct MergeResult {
     pub messages: Vec<Message>,
 }
 
+impl MergeResult {
+    /// Whether the tree may be committed: git calls it clean, and no file of it holds markers.
+    pub fn is_sound(&self) -> bool {
+        self.clean && self.hidden_conflicts().next().is_none()
+    }
+
+    /// The paths at which git calls a merge clean though it wrote conflict markers into the file.
+    /// It happens when a rename has a content conflict and also collides with another path, seen in
+    /// criss-cross histories; `git merge` then commits the markers.
+    pub fn hidden_conflicts(&self) -> impl Iterator<Item = &RepoPath> {
+        let collision = |message: &&Message| message.kind == RENAME_COLLISION;
+        let collisions = self.messages.iter().filter(collision);
+        let collisions = collisions.filter(|_| self.clean);
+        collisions.flat_map(|message| &message.paths)
+    }
+}
+
+/// The type of the message about a renamed file that has a content conflict where another path is.
+pub const RENAME_COLLISION: &str = "CONFLICT (rename involved in collision)";
+
 /// One side of a path in conflict.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Stage {

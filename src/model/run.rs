@@ -1,4 +1,7 @@
-//! The state of a run, folded from events: [`RunState::apply`] is the only way it changes.
+//! The state of a run, folded from events: [`RunState::apply`] is the only way it changes. What can
+//! be read off it is in [`crate::model::status`].
+
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
@@ -8,6 +11,7 @@ use crate::model::event::{End, Event, Outcome, Recorded};
 use crate::model::ids::{AttemptNumber, Oid, RunId, TaskNumber};
 use crate::model::integration::{Integration, Landing};
 use crate::model::plan::Plan;
+use crate::model::spending::Spending;
 
 /// Everything known about a run.
 #[derive(Clone, PartialEq, Debug)]
@@ -42,6 +46,8 @@ pub struct RunState {
     pub conflicts: Vec<TaskConflict>,
     /// The assembled branch, once there is one.
     pub integration: Option<Integration>,
+    /// Why the last try to assemble moved nothing, and what to do about it.
+    pub refused: Option<String>,
     /// Where it landed, once it did.
     pub landed: Option<Landing>,
 }
@@ -53,6 +59,8 @@ pub enum RunPhase {
     Running,
     /// A person asked to stop: nothing starts, what runs is asked to end.
     Stopping,
+    /// A person asked to start nothing new; what runs goes on.
+    Paused,
     /// Over, with this exit code.
     Ended(u8),
 }
@@ -72,6 +80,8 @@ pub struct TaskState {
     pub extra_prompt: Option<String>,
     /// Whether a person left its change out of the assembly.
     pub rejected: bool,
+    /// Whether a person ended it; an attempt that is alive is on its way out.
+    pub cancelled: bool,
 }
 
 /// What a task waits for or how it ended.
@@ -114,7 +124,7 @@ pub struct Attempt {
     pub worker: String,
     /// Its branch, without `refs/heads/`.
     pub branch: String,
-    /// Where its worktree is or was.
+    /// Where its worktree is or was, from the top of the main checkout.
     pub worktree: String,
     /// The commit it works on, once known.
     pub base: Option<Oid>,
@@ -126,27 +136,6 @@ pub struct Attempt {
     pub outcome: Option<Outcome>,
     /// The draw for the delay of a retry.
     pub jitter: f64,
-}
-
-/// What the board says about a task.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Status {
-    /// Ready, waits for room.
-    Queued,
-    /// A first attempt is alive.
-    InProgress,
-    /// Passed.
-    Done,
-    /// Failed, and will not be tried again by itself.
-    Failed,
-    /// Waits for these tasks.
-    Blocked(Vec<TaskNumber>),
-    /// A later attempt is scheduled or alive; the number of the retry, from 1.
-    Retry(u32),
-    /// Given up by a person.
-    Skipped,
-    /// Ended by a person.
-    Cancelled,
 }
 
 impl RunState {
@@ -185,6 +174,7 @@ impl RunState {
             phase: RunPhase::Running,
             conflicts: Vec::new(),
             integration: None,
+            refused: None,
             landed: None,
         })
     }
@@ -194,8 +184,15 @@ impl RunState {
         self.seq = recorded.seq;
         self.updated = recorded.time;
         match &recorded.event {
-            Event::RunStarted { .. } | Event::AssemblyStarting { .. } => {}
-            Event::RunResumed {} => self.phase = RunPhase::Running,
+            Event::RunStarted { .. } => {}
+            Event::Paused {} => self.phase = RunPhase::Paused,
+            Event::Unpaused {} => self.phase = RunPhase::Running,
+            Event::RunResumed {} => {
+                self.phase = RunPhase::Running;
+                self.refused = None;
+            }
+            Event::AssemblyStarting { .. } => self.refused = None,
+            Event::AssemblyRefused { why } => self.refused = Some(why.clone()),
             Event::StopRequested {} => self.phase = RunPhase::Stopping,
             Event::RunEnded { exit } => self.phase = RunPhase::Ended(*exit),
             Event::AssemblyRequested { order, leave_out } => {
@@ -205,7 +202,7 @@ impl RunState {
                 self.leave_out.clone_from(leave_out);
             }
             Event::ConflictsFound { conflicts } => self.conflicts.clone_from(conflicts),
-            Event::Assembled { integration } => self.integration = Some(integration.clone()),
+            Event::Assembled { integration } => self.assembled(integration),
             Event::Landed { landing } => self.landed = Some(landing.clone()),
             Event::LandingStarting { .. } | Event::Cleaned { .. } => {}
             Event::TaskSkipped { task, cascade } => self.skip(*task, *cascade),
@@ -225,6 +222,11 @@ impl RunState {
                 worktree,
                 ..
             } => {
+                // The next attempt makes up for an interruption, so nothing is left to say about it.
+                if matches!(task.last_outcome(), Some(outcome) if outcome.end == End::Interrupted {})
+                {
+                    task.note = None;
+                }
                 task.phase = TaskPhase::Running;
                 task.attempts.push(Attempt {
                     number: *attempt,
@@ -255,6 +257,8 @@ impl RunState {
                 paths,
                 ..
             } => {
+                // It was announced and never began, so the next one has its number.
+                task.attempts.pop_if(|attempt| attempt.outcome.is_none());
                 task.phase = TaskPhase::DependenciesConflict {
                     class: *class,
                     between: between.clone(),
@@ -262,8 +266,22 @@ impl RunState {
                 };
             }
             Event::Reviewed { accepted, .. } => task.rejected = !accepted,
+            Event::TaskCancelled { .. } => task.cancel(),
             _ => {}
         }
+    }
+
+    /// A landing is one of what was assembled then: other candidates have not landed.
+    fn assembled(&mut self, integration: &Integration) {
+        let merged = |integration: &Integration| -> BTreeSet<(TaskNumber, Oid)> {
+            let merged = integration.merged.iter();
+            merged.map(|step| (step.task, step.candidate)).collect()
+        };
+        let before = self.integration.as_ref().map(merged);
+        if before != Some(merged(integration)) {
+            self.landed = None;
+        }
+        self.integration = Some(integration.clone());
     }
 
     /// A retry makes the task and everything that was given up because of it start again, and what
@@ -279,6 +297,7 @@ impl RunState {
         let task = &mut self.tasks[number.index()];
         task.phase = TaskPhase::Queued;
         task.retries_from = task.attempts.len();
+        task.cancelled = false;
         task.note = None;
         if prompt.is_some() {
             task.extra_prompt = prompt;
@@ -319,90 +338,6 @@ impl RunState {
     pub fn task(&self, number: TaskNumber) -> &TaskState {
         &self.tasks[number.index()]
     }
-
-    /// Whether a dependent need no longer wait for this task.
-    pub fn is_satisfied(&self, number: TaskNumber) -> bool {
-        matches!(
-            self.task(number).phase,
-            TaskPhase::Done | TaskPhase::Skipped { satisfied: true }
-        )
-    }
-
-    /// The dependencies a task still waits for.
-    pub fn unmet(&self, number: TaskNumber) -> Vec<TaskNumber> {
-        let depends_on = self.plan.task(number).depends_on.iter().copied();
-        depends_on
-            .filter(|dependency| !self.is_satisfied(*dependency))
-            .collect()
-    }
-
-    /// The failed, skipped or conflicting tasks that keep this one from starting, roots only.
-    pub fn root_causes(&self, number: TaskNumber) -> Vec<TaskNumber> {
-        let mut seen = vec![false; self.tasks.len()];
-        let mut open = self.unmet(number);
-        let mut roots = Vec::new();
-        while let Some(task) = open.pop() {
-            if std::mem::replace(&mut seen[task.index()], true) {
-                continue;
-            }
-            match self.task(task).phase {
-                TaskPhase::Queued => open.extend(self.unmet(task)),
-                TaskPhase::Running | TaskPhase::RetryAt(_) | TaskPhase::Done => {}
-                _ => roots.push(task),
-            }
-        }
-        roots.sort();
-        roots
-    }
-
-    /// What the board says about a task.
-    pub fn status(&self, number: TaskNumber) -> Status {
-        let task = self.task(number);
-        match &task.phase {
-            TaskPhase::Queued if !self.unmet(number).is_empty() => {
-                Status::Blocked(self.unmet(number))
-            }
-            TaskPhase::Queued if task.retries() > 0 => Status::Retry(task.retries()),
-            TaskPhase::Queued => Status::Queued,
-            TaskPhase::Running if task.retries() > 1 => Status::Retry(task.retries() - 1),
-            TaskPhase::Running => Status::InProgress,
-            TaskPhase::RetryAt(_) => Status::Retry(task.retries()),
-            TaskPhase::Done => Status::Done,
-            TaskPhase::Failed => Status::Failed,
-            TaskPhase::DependenciesConflict { between, .. } => Status::Blocked(between.clone()),
-            TaskPhase::Skipped { .. } => Status::Skipped,
-            TaskPhase::Cancelled => Status::Cancelled,
-        }
-    }
-
-    /// Whether a person wants a task's change left out of the assembly.
-    pub fn is_left_out(&self, number: TaskNumber) -> bool {
-        self.task(number).rejected || self.leave_out.contains(&number)
-    }
-
-    /// The candidates that may be assembled, in plan order.
-    pub fn candidates(&self) -> Vec<(TaskNumber, Oid)> {
-        let tasks = self.plan.tasks().iter().map(|task| task.number);
-        tasks
-            .filter_map(|number| Some((number, self.task(number).candidate()?)))
-            .collect()
-    }
-
-    /// The exit code the run has earned as things stand (README, "Exit codes").
-    pub fn exit_code(&self) -> u8 {
-        if self.phase == RunPhase::Stopping {
-            return 130;
-        }
-        let passed =
-            |task: &TaskState| matches!(task.phase, TaskPhase::Done | TaskPhase::Skipped { .. });
-        if !self.tasks.iter().all(passed) {
-            return 3;
-        }
-        match &self.integration {
-            Some(integration) if integration.needs_person() => 4,
-            _ => 0,
-        }
-    }
 }
 
 impl TaskState {
@@ -418,6 +353,7 @@ impl TaskState {
             retries_from: 0,
             extra_prompt: None,
             rejected: false,
+            cancelled: false,
         }
     }
 
@@ -425,6 +361,7 @@ impl TaskState {
         self.phase = match &outcome.end {
             End::Passed { .. } => TaskPhase::Done,
             End::Failed(_) => TaskPhase::Failed,
+            End::Interrupted {} if self.cancelled => TaskPhase::Cancelled,
             End::Interrupted {} => TaskPhase::Queued,
         };
         let said = match &outcome.end {
@@ -444,6 +381,17 @@ impl TaskState {
         }
     }
 
+    fn cancel(&mut self) {
+        self.cancelled = true;
+        let over = matches!(
+            self.phase,
+            TaskPhase::Done | TaskPhase::Failed | TaskPhase::Running
+        );
+        if !over {
+            self.phase = TaskPhase::Cancelled;
+        }
+    }
+
     /// Attempts since a person last asked for one that were not cut short by the run.
     pub fn counted_attempts(&self) -> impl DoubleEndedIterator<Item = &Attempt> {
         let interrupted = |attempt: &&Attempt| {
@@ -460,6 +408,11 @@ impl TaskState {
         self.counted_attempts().count() as u32
     }
 
+    /// What the finished attempts at it used and cost; `None` where none says anything.
+    pub fn spending(&self) -> Option<Spending> {
+        Spending::of(&self.attempts)
+    }
+
     /// The attempt that is alive or was the last one.
     pub fn last_attempt(&self) -> Option<&Attempt> {
         self.attempts.last()
@@ -474,25 +427,6 @@ impl TaskState {
     pub fn candidate(&self) -> Option<Oid> {
         match (&self.phase, &self.last_outcome()?.end) {
             (TaskPhase::Done, End::Passed { candidate, .. }) => *candidate,
-            _ => None,
-        }
-    }
-}
-
-impl Event {
-    /// The task the event is about, if it is about one.
-    pub fn task(&self) -> Option<TaskNumber> {
-        match self {
-            Event::AttemptStarting { task, .. }
-            | Event::AttemptStarted { task, .. }
-            | Event::Noted { task, .. }
-            | Event::AttemptEnded { task, .. }
-            | Event::RetryScheduled { task, .. }
-            | Event::RetryDue { task }
-            | Event::DependenciesConflict { task, .. }
-            | Event::RetryRequested { task, .. }
-            | Event::TaskSkipped { task, .. }
-            | Event::Reviewed { task, .. } => Some(*task),
             _ => None,
         }
     }

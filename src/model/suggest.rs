@@ -43,6 +43,8 @@ on_a_run! {
     status,
     /// Remove the worktrees and branches of the run.
     clean,
+    /// Wait until the run has ended.
+    wait,
 }
 
 on_a_task! {
@@ -81,6 +83,7 @@ mod tests {
         dispatch report checkout-7k3q
         dispatch status checkout-7k3q
         dispatch clean checkout-7k3q
+        dispatch wait checkout-7k3q
         dispatch retry checkout-7k3q 2
         dispatch skip checkout-7k3q 2
         dispatch logs checkout-7k3q 2

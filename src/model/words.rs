@@ -9,7 +9,8 @@ use crate::model::conflict::Class;
 use crate::model::event::FailureClass;
 use crate::model::ids::TaskNumber;
 use crate::model::integration::{AgainstBase, CheckOutcome, CheckResult};
-use crate::model::run::{RunState, Status};
+use crate::model::run::RunState;
+use crate::model::status::Status;
 
 impl CheckOutcome {
     /// The word for it, in prose and in JSON.

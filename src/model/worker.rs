@@ -66,3 +66,17 @@ pub enum Dialect {
     /// aider's plain output.
     Aider,
 }
+
+impl Dialect {
+    /// Its name in the configuration.
+    pub fn name(self) -> &'static str {
+        match self {
+            Dialect::Text => "text",
+            Dialect::Claude => "claude",
+            Dialect::Codex => "codex",
+            Dialect::Gemini => "gemini",
+            Dialect::Opencode => "opencode",
+            Dialect::Aider => "aider",
+        }
+    }
+}

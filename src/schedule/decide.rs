@@ -58,7 +58,8 @@ pub enum Action {
 
 /// Everything that is due.
 pub fn decide(state: &RunState, limits: &Limits) -> Vec<Action> {
-    if matches!(state.phase, RunPhase::Ended(_)) {
+    // A pause lasts until a person ends it, also when nothing is alive any more.
+    if matches!(state.phase, RunPhase::Ended(_) | RunPhase::Paused) {
         return Vec::new();
     }
     let mut actions = Vec::new();
@@ -74,7 +75,8 @@ pub fn decide(state: &RunState, limits: &Limits) -> Vec<Action> {
     if !actions.is_empty() || alive {
         return actions;
     }
-    if state.phase == RunPhase::Running && state.assemble && !is_assembled(state) {
+    let may_assemble = state.assemble && state.refused.is_none();
+    if state.phase == RunPhase::Running && may_assemble && !is_assembled(state) {
         return vec![Action::Assemble];
     }
     vec![Action::End {

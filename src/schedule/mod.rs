@@ -3,6 +3,7 @@
 pub mod decide;
 pub mod priority;
 pub mod retry;
+pub mod strategy;
 #[cfg(test)]
 mod tests;
 

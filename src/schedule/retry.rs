@@ -34,11 +34,11 @@ pub fn retry_due(state: &RunState, number: TaskNumber, limits: &Limits) -> Optio
     }
     let delay = backoff(limits, tries.saturating_sub(1), last.jitter);
     let ended = last.ended?;
-    Some(
-        ended
-            .checked_add(SignedDuration::try_from(delay).ok()?)
-            .unwrap_or(ended),
-    )
+    let due = ended
+        .checked_add(SignedDuration::try_from(delay).ok()?)
+        .unwrap_or(ended);
+    // What the server said goes before what was drawn, if it asks for more patience.
+    Some(failure.reset_at.map_or(due, |reset| due.max(reset)))
 }
 
 /// The same failure twice in a row without new commits will not pass a third time.
@@ -66,7 +66,8 @@ fn backoff(limits: &Limits, retry: u32, jitter: f64) -> Duration {
 /// How many retries the run has spent or promised.
 pub fn spent(state: &RunState) -> u32 {
     let of_task = |task: &crate::model::run::TaskState| match task.phase {
-        TaskPhase::RetryAt(_) => task.retries(),
+        // A retry that is due and waits for room is promised as much as one that is scheduled.
+        TaskPhase::RetryAt(_) | TaskPhase::Queued => task.retries(),
         _ => task.retries().saturating_sub(1),
     };
     state.tasks.iter().map(of_task).sum()

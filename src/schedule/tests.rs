@@ -7,10 +7,11 @@ use std::time::Duration;
 use jiff::SignedDuration;
 
 use crate::model::event::{End, Event, Failure, FailureClass, Outcome, Recorded, WorkerReport};
-use crate::model::fixture::RunFixture;
+use crate::model::fixture::{self, RunFixture};
 use crate::model::ids::{Oid, TaskNumber};
 use crate::model::integration::{Integration, Merged};
 use crate::model::run::RunState;
+use crate::model::usage::Cost;
 use crate::schedule::{Action, Limits, decide};
 
 /// A run in the middle of a game.
@@ -138,6 +139,9 @@ impl Game {
             "cut" => vec![self.ended(task(), End::Interrupted {})],
             "due" => vec![Event::RetryDue { task: task() }],
             "stop" => vec![Event::StopRequested {}],
+            "pause" => vec![Event::Paused {}],
+            "go" => vec![Event::Unpaused {}],
+            "cancel" => vec![Event::TaskCancelled { task: task() }],
             "resume" => vec![Event::RunResumed {}],
             "retry" => vec![
                 Event::RunResumed {},
@@ -173,6 +177,9 @@ impl Game {
             remarks: vec![],
             millis: 0,
             kept: None,
+            usage: None,
+            cost: Cost::Unknown,
+            session: None,
         });
         Event::AttemptEnded {
             task,
@@ -217,6 +224,7 @@ fn failed(class: FailureClass, message: &str) -> End {
         suggestion: None,
         evidence: String::new(),
         signature: message.to_owned(),
+        reset_at: None,
     })
 }
 
@@ -276,6 +284,35 @@ fn a_transient_failure_is_retried_with_growing_delays_and_then_given_up() {
         flake a      | end 3
         "
     );
+}
+
+#[test]
+fn a_retry_waits_at_least_as_long_as_the_server_asked_for() {
+    let due = |reset: Option<&str>| {
+        let mut failure = fixture::failure(FailureClass::Transient, "429");
+        failure.reset_at = reset.map(|time| time.parse().unwrap());
+        let run = RunFixture::new("a").begin(1, "claude");
+        let state = run.fail_with(1, failure, 1).state();
+        let limits = Limits {
+            max_parallel: 1,
+            transient_retries: 1,
+            base_delay: Duration::from_secs(2),
+            max_delay: Duration::from_secs(300),
+            budget: 20,
+        };
+        let due = super::retry::retry_due(&state, TaskNumber(1), &limits).unwrap();
+        due.to_string()
+    };
+    let said = [
+        None,
+        Some("2026-11-22T09:20:00Z"),
+        Some("2026-11-22T09:14:01Z"),
+    ];
+    insta::assert_snapshot!(said.map(due).join("\n"), @r"
+    2026-11-22T09:14:05Z
+    2026-11-22T09:20:00Z
+    2026-11-22T09:14:05Z
+    ");
 }
 
 #[test]
@@ -380,6 +417,37 @@ fn nothing_starts_once_a_person_has_asked_to_stop() {
         stop         |
         pass a       |
         cut b        | end 130
+        "
+    );
+}
+
+#[test]
+fn a_paused_run_starts_nothing_and_does_not_end() {
+    insta::assert_snapshot!(
+        play("a · b <- a", "open · pause · pass a · go · pass b · assembled"),
+        @r"
+        open         | start a
+        pause        |
+        pass a       |
+        go           | start b
+        pass b       | assemble
+        assembled    | end 0
+        "
+    );
+}
+
+#[test]
+fn a_cancelled_task_is_over_once_its_attempt_is_and_can_be_retried() {
+    insta::assert_snapshot!(
+        play("a · b <- a · c", "open · cancel a · cut a · pass c · assembled · retry a · pass a"),
+        @r"
+        open         | start a | start c
+        cancel a     |
+        cut a        |
+        pass c       | assemble
+        assembled    | end 3
+        retry a      | start a
+        pass a       | start b
         "
     );
 }

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use crate::base::clock::render_elapsed;
+use crate::base::terminal::HiddenControls;
 use crate::ui::progress::{Line, safe};
 
 /// How often the clocks of the rows are drawn.
@@ -26,6 +27,7 @@ pub struct Bars {
     room: usize,
     lines: BTreeMap<u32, Shown>,
     changes: u64,
+    controls: Option<HiddenControls>,
 }
 
 /// A line and the place of its last change in the order of all changes.
@@ -45,7 +47,8 @@ impl Bars {
     /// On the terminal behind standard error.
     pub(super) fn on_stderr(total: usize) -> Bars {
         let (height, _) = console::Term::stderr().size();
-        let bars = Bars::on(ProgressDrawTarget::stderr(), usize::from(height), total);
+        let mut bars = Bars::on(ProgressDrawTarget::stderr(), usize::from(height), total);
+        bars.controls = HiddenControls::on_stdin();
         // Drawing is limited in rate, so the last of many changes is painted by a later tick.
         bars.total.enable_steady_tick(TICK);
         bars
@@ -62,6 +65,7 @@ impl Bars {
             room: height.saturating_sub(ROWS_KEPT).clamp(1, total.max(1)),
             lines: BTreeMap::new(),
             changes: 0,
+            controls: None,
         }
     }
 
@@ -85,6 +89,7 @@ impl Bars {
         self.rows.drain(..).for_each(|row| row.finish_and_clear());
         self.total.finish_and_clear();
         let _ = self.screen.clear();
+        self.controls = None;
     }
 
     fn draw(&mut self) {

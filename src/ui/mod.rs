@@ -65,6 +65,14 @@ impl Ui {
         self.interactive
     }
 
+    /// How many columns a table on standard output may take: no limit if that is no terminal.
+    pub fn columns(&self) -> usize {
+        match console::Term::stdout().size_checked() {
+            Some((_, columns)) if io::stdout().is_terminal() => usize::from(columns),
+            _ => usize::MAX,
+        }
+    }
+
     /// What was asked for, on standard output. A closed pipe (`| head`) is no error.
     pub fn answer(&self, text: &str) {
         let mut out = anstream::stdout().lock();

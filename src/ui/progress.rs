@@ -26,7 +26,7 @@ pub enum Progress {
 pub struct Line {
     /// Which task; the order of the lines.
     pub key: u32,
-    /// What it is called: `#1 AUTH`.
+    /// What it is called, padded to the width of its column: `#1 AUTH `.
     pub head: String,
     /// Its status as on the board.
     pub status: String,
@@ -50,7 +50,9 @@ impl Line {
     pub(super) fn text(&self) -> String {
         let note = safe(&self.note);
         let dash = if note.is_empty() { "" } else { " — " };
-        format!("{} {}{dash}{note}", safe(&self.head), safe(&self.status))
+        // Not on one line: that would take the padding away.
+        let head = terminal_safe(&self.head);
+        format!("{head} {}{dash}{note}", safe(&self.status))
     }
 }
 

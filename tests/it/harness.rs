@@ -104,6 +104,11 @@ impl Scene {
         self.env.push((name.to_owned(), value.to_owned()));
     }
 
+    /// Takes it back.
+    pub(crate) fn unset_env(&mut self, name: &str) {
+        self.env.retain(|(known, _)| known != name);
+    }
+
     /// A program in the repository, with nothing of this process's environment but `PATH`.
     pub(crate) fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);

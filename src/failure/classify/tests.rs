@@ -169,14 +169,14 @@ fn known_texts_count_in_the_last_lines_only() {
         said("write error: No space left on device"),
         said(&early),
     ]), @r#"
-    transient | API Error: 529 Overloaded | the output says "529 overloaded"
-    quota | You've hit your usage limit. Try again at 10:00 | the output says "you've hit your usage limit"
-    blocker | Credit balance is too low | the output says "credit balance is too low"
-    blocker | Not logged in · Please run /login | the output says "not logged in"
-    transient | fatal: Unable to create '/x/.git/index.lock': File exists. | the output says "index.lock': file exists"
-    input | Prompt is too long | the output says "prompt is too long"
-    conflict | Automatic merge failed; fix conflicts and then commit | the output says "automatic merge failed; fix conflicts"
-    blocker | write error: No space left on device | the output says "no space left on device"
+    transient | API Error: 529 Overloaded | output with "529 overloaded"
+    quota | You've hit your usage limit. Try again at 10:00 | output with "you've hit your usage limit"
+    blocker | Credit balance is too low | output with "credit balance is too low"
+    blocker | Not logged in · Please run /login | output with "not logged in"
+    transient | fatal: Unable to create '/x/.git/index.lock': File exists. | output with "index.lock': file exists"
+    input | Prompt is too long | output with "prompt is too long"
+    conflict | Automatic merge failed; fix conflicts and then commit | output with "automatic merge failed; fix conflicts"
+    blocker | write error: No space left on device | output with "no space left on device"
     logic | ok | exit code 1
     "#);
 }

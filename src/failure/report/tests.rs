@@ -43,6 +43,7 @@ fn the_report_of_the_format_page() {
 fn retries_and_interruptions_have_a_line_each() {
     let limit = |n: u32| Failure {
         signature: n.to_string(),
+        reset_at: None,
         ..failure(FailureClass::Transient, "429 `Too Many Requests`")
     };
     let fixture = checkout()

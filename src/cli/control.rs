@@ -1,0 +1,137 @@
+//! `dispatch cancel` and `pause`: through the process that drives the run, or into the journal
+//! where none does.
+
+use clap::Args;
+
+use crate::base::text::error_chain;
+use crate::cli::Answer;
+use crate::cli::driving::context;
+use crate::cli::error::{CommandError, Exit};
+use crate::cli::place::{Default, Place, find_task};
+use crate::control::{Request, Response, ask};
+use crate::engine::context::Context;
+use crate::engine::drive::control_socket;
+use crate::engine::worktree::worker_folder;
+use crate::engine::{EngineError, ask as meaning};
+use crate::exec::StopSignal;
+use crate::journal::Journal;
+use crate::journal::runs::{RunLock, Taken};
+use crate::model::ids::RunId;
+use crate::model::run::{RunState, TaskPhase};
+use crate::model::suggest;
+use crate::ui::Ui;
+
+/// End a task, or everything of a run that is not over
+#[derive(Args, Debug, Clone)]
+pub struct CancelArgs {
+    /// The run
+    pub run: String,
+    /// The task, by number or tag [default: every task that is not over]
+    pub task: Option<String>,
+}
+
+/// Start nothing new in a run; what is alive goes on
+#[derive(Args, Debug, Clone)]
+pub struct PauseArgs {
+    /// The run [default: the latest unfinished one]
+    pub run: Option<String>,
+}
+
+/// Runs `dispatch cancel`.
+///
+/// # Errors
+/// When the task is over already, or the run cannot be reached.
+pub fn cancel(args: CancelArgs, ui: &Ui) -> Answer {
+    let place = Place::open()?;
+    let run = place.find_run(Some(&args.run), Default::Unfinished)?;
+    let plan = place.load(&run)?.state.plan;
+    let task = args
+        .task
+        .as_deref()
+        .map(|name| find_task(&plan, name))
+        .transpose()?;
+    let task = task.map(|task| task.number);
+    request(&place, &run, &Request::Cancel { task })?;
+    ui.status(&match task {
+        Some(task) => format!("{task} of {run} is cancelled"),
+        None => format!("everything of {run} that was not over is cancelled"),
+    });
+    Ok(Exit::Ok)
+}
+
+/// Runs `dispatch pause`.
+///
+/// # Errors
+/// When the run is not running, or cannot be reached.
+pub fn pause(args: PauseArgs, ui: &Ui) -> Answer {
+    let place = Place::open()?;
+    let run = place.find_run(args.run.as_deref(), Default::Unfinished)?;
+    request(&place, &run, &Request::Pause)?;
+    ui.status(&format!(
+        "{run} is paused; what is alive goes on to its end"
+    ));
+    ui.hint(&format!("`{}` ends the pause", suggest::resume(&run)));
+    Ok(Exit::Ok)
+}
+
+/// Asks the process that drives the run; where there is none, the journal is written here.
+fn request(place: &Place, run: &RunId, request: &Request) -> Result<(), CommandError> {
+    let failed = |error: std::io::Error| {
+        CommandError::failed(format!("the lock of {run} cannot be taken: {error}"))
+    };
+    match RunLock::take(&place.repo, run, place.clock.now()).map_err(failed)? {
+        Taken::Ours(lock) => record(place, run, request, &lock),
+        Taken::Held(_) => {
+            let answer = ask(&control_socket(&place.repo, run), request)
+                .map_err(|error| CommandError::failed(error_chain(&error)))?;
+            match answer {
+                Some(Response::Done) => Ok(()),
+                Some(Response::Refused { why }) => Err(CommandError::failed(why)),
+                None => Err(CommandError::new(
+                    Exit::Held,
+                    format!("another dispatch holds {run} and takes no requests"),
+                )
+                .hint("it is landing or cleaning up; try again in a moment")),
+            }
+        }
+    }
+}
+
+fn record(
+    place: &Place,
+    run: &RunId,
+    request: &Request,
+    _lock: &RunLock,
+) -> Result<(), CommandError> {
+    let loaded = place.load(run)?;
+    let events = meaning::events(&loaded.state, request).map_err(|response| match response {
+        Response::Refused { why } => CommandError::failed(why),
+        Response::Done => CommandError::failed("nothing to do"),
+    })?;
+    let mut journal = Journal::reopen(&place.repo, &loaded.replayed).map_err(EngineError::from)?;
+    let recorded = journal
+        .append(events, place.clock.now())
+        .map_err(EngineError::from)?;
+    let mut state = loaded.state;
+    recorded.iter().for_each(|record| state.apply(record));
+    let context = context(&place.repo, &state, loaded.settings, place.clock)?;
+    stop_orphans(&context, &state)?;
+    Ok(())
+}
+
+/// Workers outlive the process that drove them; those of cancelled tasks are ended here.
+fn stop_orphans(context: &Context, state: &RunState) -> Result<(), CommandError> {
+    for task in state.plan.tasks() {
+        let now = state.task(task.number);
+        let Some(attempt) = now.last_attempt() else {
+            continue;
+        };
+        if now.cancelled && now.phase == TaskPhase::Running {
+            let folder = worker_folder(context, task.number, attempt.number);
+            if let Ok(running) = context.executor.adopt(&folder) {
+                running.stopper().stop(StopSignal::Terminate);
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,134 @@
+//! What plans and settings may say already, but what this version does not act on.
+//!
+//! Such words are read and checked, so that files need not change later. Silence would make a user
+//! rely on them; a run that is asked for one of them says so.
+
+use crate::base::text::plural;
+use crate::config::Settings;
+use crate::config::builtin;
+use crate::model::plan::{Isolation, Plan, Task};
+
+/// Settings without effect (README, "Limits").
+pub const SETTINGS: &[&str] = &[
+    "run.max_cost",
+    "workers.NAME.concurrency",
+    "workers.NAME.fallback",
+    "workers.NAME.retry_in_place",
+    "retry.conflict",
+    "conflicts.on_new",
+    "conflicts.scope",
+    "assemble.flaky_reruns",
+    "resolve.policy",
+    "resolve.structural",
+    "resolve.regenerate",
+    "notify.command",
+    "sandbox.mode",
+    "github.project",
+    "github.labels",
+];
+
+/// One sentence a kind of thing that was asked for and will not happen.
+pub fn remarks(plan: &Plan, settings: &Settings) -> Vec<String> {
+    let set = changed(settings);
+    let mut remarks = Vec::new();
+    if !set.is_empty() {
+        let names = set.join(", ");
+        remarks.push(format!("this version does not act on the settings {names}"));
+    }
+    let mut tasks = |what: &str, is_asked: fn(&Task) -> bool| {
+        let asked = plan.tasks().iter().filter(|task| is_asked(task)).count();
+        if asked > 0 {
+            let tasks = plural(asked, "task");
+            remarks.push(format!("this version does not act on {what} ({tasks})"));
+        }
+    };
+    tasks("`isolation: clone`: every task has a worktree", |task| {
+        task.fields.isolation == Some(Isolation::Clone)
+    });
+    remarks
+}
+
+/// The settings without effect that somebody changed, in the order of the file.
+fn changed(settings: &Settings) -> Vec<&'static str> {
+    let usual = Settings::default();
+    let known = builtin::workers();
+    let worker = |is_set: fn(&crate::model::worker::Worker) -> bool| {
+        let mut workers = settings.workers.values();
+        workers.any(|worker| is_set(worker) && known.get(&worker.name) != Some(worker))
+    };
+    let retry = &settings.retry;
+    let (conflicts, resolve) = (&settings.conflicts, &settings.resolve);
+    let is_changed = |name: &str| match name {
+        "run.max_cost" => settings.run.max_cost != usual.run.max_cost,
+        "workers.NAME.concurrency" => worker(|worker| worker.concurrency.is_some()),
+        "workers.NAME.fallback" => worker(|worker| !worker.fallback.is_empty()),
+        "workers.NAME.retry_in_place" => worker(|worker| worker.retry_in_place),
+        "retry.conflict" => retry.conflict != usual.retry.conflict,
+        "conflicts.on_new" => conflicts.on_new != usual.conflicts.on_new,
+        "conflicts.scope" => conflicts.scope != usual.conflicts.scope,
+        "assemble.flaky_reruns" => settings.assemble.flaky_reruns != usual.assemble.flaky_reruns,
+        "resolve.policy" => resolve.policy != usual.resolve.policy,
+        "resolve.structural" => resolve.structural != usual.resolve.structural,
+        "resolve.regenerate" => resolve.regenerate != usual.resolve.regenerate,
+        "notify.command" => settings.notify != usual.notify,
+        "sandbox.mode" => settings.sandbox != usual.sandbox,
+        "github.project" => settings.github.project != usual.github.project,
+        "github.labels" => settings.github.labels != usual.github.labels,
+        _ => false,
+    };
+    let names = SETTINGS.iter().copied();
+    names.filter(|name| is_changed(name)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use crate::config::{Sources, resolve};
+    use crate::model::fixture::RunFixture;
+
+    use super::*;
+
+    fn said(plan: RunFixture, file: &str) -> String {
+        let sources = Sources {
+            repo_file: Some((".dispatch.toml".into(), file.to_owned())),
+            ..Sources::default()
+        };
+        remarks(&plan.state().plan, &resolve(&sources).unwrap()).join("\n")
+    }
+
+    #[test]
+    fn a_run_says_what_it_will_not_do() {
+        assert_eq!(said(RunFixture::new("a"), "[run]\nmax_parallel = 5\n"), "");
+        let plan = RunFixture::new("a · b · c")
+            .with_task(3, |task| task.fields.isolation = Some(Isolation::Clone));
+        let file = "[notify]\ncommand = [\"say\"]\n[workers.claude]\nconcurrency = 2\n";
+        insta::assert_snapshot!(said(plan, file), @r"
+        this version does not act on the settings workers.NAME.concurrency, notify.command
+        this version does not act on `isolation: clone`: every task has a worktree (1 task)
+        ");
+    }
+
+    #[test]
+    fn every_setting_without_effect_is_noticed_when_it_is_changed() {
+        let file = r#"
+            run.max_cost = 5.0
+            retry.conflict = 7
+            conflicts = { on_new = "pause", scope = "fail" }
+            assemble.flaky_reruns = 4
+            resolve = { policy = [], structural = [], regenerate = { "x.lock" = "make" } }
+            notify.command = ["say"]
+            sandbox.mode = "require"
+            github = { project = "me/1", labels = ["l"] }
+            [workers.claude]
+            concurrency = 1
+            fallback = ["codex"]
+            retry_in_place = true
+        "#;
+        let all = format!(
+            "this version does not act on the settings {}",
+            SETTINGS.join(", ")
+        );
+        assert_eq!(said(RunFixture::new("a"), file), all);
+    }
+}

@@ -1,0 +1,142 @@
+//! `dispatch wait` and `output`: until a run or task is over, and what came out of it.
+
+use std::time::{Duration, Instant};
+
+use clap::Args;
+
+use crate::base::clock::parse_duration;
+use crate::base::text::terminal_safe;
+use crate::cli::Answer;
+use crate::cli::error::{CommandError, Exit};
+use crate::cli::place::{Default, Place, TaskName, find_task};
+use crate::journal::runs::RunLock;
+use crate::model::event::End;
+use crate::model::ids::{RunId, TaskNumber};
+use crate::model::run::{RunPhase, RunState, TaskPhase};
+use crate::model::suggest;
+use crate::ui::Ui;
+
+/// How often the journal is looked at.
+const INTERVAL: Duration = Duration::from_millis(100);
+
+/// How long a run may have no driver before it counts as interrupted: one process may be handing
+/// it to another.
+const HANDOVER: Duration = Duration::from_secs(5);
+
+/// Wait until a run, or one of its tasks, is over
+///
+/// Gives the exit code that the run has; for a task 0 if it passed and 3 if not.
+#[derive(Args, Debug, Clone)]
+pub struct WaitArgs {
+    /// The run [default: the latest unfinished one]
+    pub run: Option<String>,
+    /// The task, by number or tag
+    pub task: Option<String>,
+    /// Give up after this time, such as 90s or 1h30m
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub timeout: Option<Duration>,
+}
+
+/// Print what a task reported: the result of an information task, else its summary
+#[derive(Args, Debug, Clone)]
+pub struct OutputArgs {
+    /// Which task
+    #[command(flatten)]
+    pub name: TaskName,
+}
+
+/// Runs `dispatch wait`.
+///
+/// # Errors
+/// When the time is up, or nobody drives the run any more.
+pub fn wait(args: WaitArgs, ui: &Ui) -> Answer {
+    let place = Place::open()?;
+    let run = place.find_run(args.run.as_deref(), Default::Unfinished)?;
+    let plan = place.load(&run)?.state.plan;
+    let task = args
+        .task
+        .as_deref()
+        .map(|name| find_task(&plan, name))
+        .transpose()?;
+    let task = task.map(|task| task.number);
+    let started = Instant::now();
+    let mut driven = Instant::now();
+    loop {
+        let state = place.load(&run)?.state;
+        if let Some(exit) = verdict(&state, task) {
+            ui.status(&sentence(&state, task));
+            return Ok(exit);
+        }
+        if RunLock::is_held(&place.repo, &run) {
+            driven = Instant::now();
+        } else if driven.elapsed() > HANDOVER {
+            return Err(interrupted(&run));
+        }
+        if args
+            .timeout
+            .is_some_and(|timeout| started.elapsed() >= timeout)
+        {
+            return Err(CommandError::failed(format!("{run} is not over yet"))
+                .hint(format!("`{}` shows how far it is", suggest::status(&run))));
+        }
+        std::thread::sleep(INTERVAL);
+    }
+}
+
+fn verdict(state: &RunState, task: Option<TaskNumber>) -> Option<Exit> {
+    let ended = match state.phase {
+        RunPhase::Ended(code) => Some(Exit::of_run(code)),
+        _ => None,
+    };
+    let Some(task) = task else { return ended };
+    match state.task(task).phase {
+        TaskPhase::Done => Some(Exit::Ok),
+        TaskPhase::Skipped { .. } | TaskPhase::Cancelled => Some(Exit::TaskFailed),
+        // A failed task may be about to be tried again, until the run says otherwise.
+        _ => ended.map(|_| Exit::TaskFailed),
+    }
+}
+
+fn sentence(state: &RunState, task: Option<TaskNumber>) -> String {
+    match task {
+        Some(task) => format!("{task} of {}: {}", state.run, state.status(task)),
+        None => format!("{} has ended", state.run),
+    }
+}
+
+fn interrupted(run: &RunId) -> CommandError {
+    CommandError::failed(format!("nobody drives {run} any more"))
+        .hint(format!("`{}` takes it up again", suggest::resume(run)))
+}
+
+/// Runs `dispatch output`.
+///
+/// # Errors
+/// When the task has not passed, or reported nothing.
+pub fn output(args: OutputArgs, ui: &Ui) -> Answer {
+    let place = Place::open()?;
+    let run = place.find_run(args.name.run.as_deref(), Default::Latest)?;
+    let state = place.load(&run)?.state;
+    let number = find_task(&state.plan, &args.name.task)?.number;
+    let outcome = state
+        .task(number)
+        .last_outcome()
+        .map(|outcome| (&outcome.end, outcome));
+    let Some((End::Passed { info, .. }, outcome)) = outcome else {
+        let message = format!("{number} of {run} has no result: {}", state.status(number));
+        return Err(CommandError::failed(message).hint(format!(
+            "`{}` shows what its worker wrote",
+            suggest::logs(&run, number)
+        )));
+    };
+    let text = info.as_ref().or(outcome.report.summary.as_ref());
+    let Some(text) = text else {
+        let message = format!("{number} of {run} passed and reported nothing");
+        return Err(CommandError::failed(message).hint(format!(
+            "`{}` shows its change",
+            suggest::diff(&run, number)
+        )));
+    };
+    ui.answer(&format!("{}\n", terminal_safe(text.trim_end())));
+    Ok(Exit::Ok)
+}

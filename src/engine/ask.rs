@@ -1,0 +1,39 @@
+//! What a person may ask of a run while it is driven, and what that means for its state.
+
+use crate::control::{Request, Response};
+use crate::model::event::Event;
+use crate::model::ids::TaskNumber;
+use crate::model::run::{RunPhase, RunState, TaskPhase};
+
+/// The events a request stands for, or why it makes no sense now.
+///
+/// # Errors
+/// The reason, as an answer to the person.
+pub fn events(state: &RunState, request: &Request) -> Result<Vec<Event>, Response> {
+    match request {
+        Request::Pause if state.phase == RunPhase::Running => Ok(vec![Event::Paused {}]),
+        Request::Pause => Err(refused(format!("{} is not running", state.run))),
+        Request::Resume if state.phase == RunPhase::Paused => Ok(vec![Event::Unpaused {}]),
+        Request::Resume => Err(refused(format!("{} is not paused", state.run))),
+        Request::Cancel { task: Some(task) } if is_over(state, *task) => {
+            Err(refused(format!("{task} is over: {}", state.status(*task))))
+        }
+        Request::Cancel { task: Some(task) } => Ok(vec![Event::TaskCancelled { task: *task }]),
+        Request::Cancel { task: None } => {
+            let open = state.plan.tasks().iter().map(|task| task.number);
+            let open = open.filter(|task| !is_over(state, *task));
+            Ok(open.map(|task| Event::TaskCancelled { task }).collect())
+        }
+    }
+}
+
+fn is_over(state: &RunState, task: TaskNumber) -> bool {
+    matches!(
+        state.task(task).phase,
+        TaskPhase::Done | TaskPhase::Failed | TaskPhase::Skipped { .. } | TaskPhase::Cancelled
+    )
+}
+
+fn refused(why: String) -> Response {
+    Response::Refused { why }
+}

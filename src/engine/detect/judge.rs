@@ -1,0 +1,249 @@
+//! Verdicts: git merges what is not known yet, and what it says gets its classes.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::rc::Rc;
+
+use crate::conflict::classify::{Classified, Evidence, SideInfo, classify, needs_renames};
+use crate::engine::detect::scene::{Pair, Scene};
+use crate::engine::detect::{DetectError, Detector, Known};
+use crate::git::attributes::Attributes;
+use crate::git::merge_tree::{MergeAnswer, MergeEngine, MergeResult};
+use crate::model::change::RepoPath;
+use crate::model::conflict::{Class, Unit};
+use crate::model::ids::Oid;
+use crate::model::merge::Rename;
+
+impl Detector {
+    /// Finds the verdicts that are not known yet and returns how many merges that took.
+    pub(super) fn judge(&mut self, scene: &Scene, pairs: &[Pair]) -> Result<usize, DetectError> {
+        let mut groups: BTreeMap<Oid, Vec<&Pair>> = BTreeMap::new();
+        let mut asked = HashSet::new();
+        for pair in pairs {
+            if self.verdicts.contains_key(&pair.key) || !asked.insert(pair.key) {
+                continue;
+            }
+            if scene.prune && pair.key.a == pair.key.b && pair.key.base.is_some() {
+                let known = self.same_tree(scene, pair);
+                self.verdicts.insert(pair.key, known);
+                continue;
+            }
+            groups.entry(pair.key.attributes).or_default().push(pair);
+        }
+        let mut merges = 0;
+        for (attributes, pairs) in groups {
+            let engine = scene.engine.pinned_to(attributes)?;
+            merges += self.merge(scene, &engine, &pairs)?;
+        }
+        Ok(merges)
+    }
+
+    /// Two branches with one tree: git takes every path as it is.
+    fn same_tree(&self, scene: &Scene, pair: &Pair) -> Known {
+        let tree = scene.trees[pair.a];
+        let result = MergeResult {
+            clean: true,
+            tree,
+            stages: Vec::new(),
+            messages: Vec::new(),
+        };
+        let classified = classify(&Evidence {
+            result: &result,
+            ours: self.side_info(scene, pair, pair.a, &[]),
+            theirs: self.side_info(scene, pair, pair.b, &[]),
+            blob: &|_| None,
+            generated: &|_| false,
+        });
+        Known {
+            classified,
+            tree: Some(tree),
+            failure: None,
+        }
+    }
+
+    pub(super) fn side_info<'a>(
+        &'a self,
+        scene: &Scene,
+        pair: &Pair,
+        branch: usize,
+        renames: &'a [Rename],
+    ) -> SideInfo<'a> {
+        let tree = scene.trees[branch];
+        let side = pair
+            .base_tree
+            .and_then(|base| self.sides.get(&(base, tree)));
+        SideInfo {
+            commit: scene.commits[branch],
+            changes: side.map_or(&[], |side| &side.changes),
+            renames,
+        }
+    }
+
+    fn merge(
+        &mut self,
+        scene: &Scene,
+        engine: &MergeEngine,
+        pairs: &[&Pair],
+    ) -> Result<usize, DetectError> {
+        let commits = |pair: &&Pair| (scene.commits[pair.a], scene.commits[pair.b]);
+        let asked: Vec<(Oid, Oid)> = pairs.iter().map(commits).collect();
+        let answers = engine.merge_all(&asked)?;
+        let attributes = engine.attributes(&["merge", "linguist-generated"], &met(&answers))?;
+        let mut renames = Renames::default();
+        for (pair, answer) in pairs.iter().zip(&answers) {
+            let known = match answer {
+                MergeAnswer::Failed(said) => Known {
+                    classified: Classified::engine_failure(),
+                    tree: None,
+                    failure: Some(said.clone()),
+                },
+                MergeAnswer::Done(result) => {
+                    self.known(scene, engine, pair, result, &attributes, &mut renames)?
+                }
+            };
+            self.verdicts.insert(pair.key, known);
+        }
+        let extra = self.clean_by_attribute(scene, engine, pairs, &answers, &attributes)?;
+        Ok(asked.len() + extra)
+    }
+
+    fn known(
+        &self,
+        scene: &Scene,
+        engine: &MergeEngine,
+        pair: &Pair,
+        result: &MergeResult,
+        attributes: &Attributes,
+        renames: &mut Renames,
+    ) -> Result<Known, DetectError> {
+        let mut of_side = |branch: usize| match pair.base_tree {
+            Some(base) if needs_renames(result) => {
+                renames.between(engine, base, scene.trees[branch])
+            }
+            _ => Ok(Rc::default()),
+        };
+        let (ours, theirs) = (of_side(pair.a)?, of_side(pair.b)?);
+        let classified = classify(&Evidence {
+            result,
+            ours: self.side_info(scene, pair, pair.a, &ours),
+            theirs: self.side_info(scene, pair, pair.b, &theirs),
+            blob: &|oid| scene.store.blob(oid).ok(),
+            generated: &|path| self.is_generated(path, attributes),
+        });
+        let tree = (classified.class != Class::Independent).then_some(result.tree);
+        Ok(Known {
+            classified,
+            tree,
+            failure: None,
+        })
+    }
+
+    fn is_generated(&self, path: &RepoPath, attributes: &Attributes) -> bool {
+        let marked = attributes
+            .get(path)
+            .and_then(|names| names.get("linguist-generated"))
+            .is_some_and(|value| value != "unset" && value != "false");
+        marked || self.generated.is_match(path.to_string())
+    }
+
+    /// Clean pairs that meet at a path with a merge attribute are merged again without attributes:
+    /// what conflicts then was clean only because of them.
+    fn clean_by_attribute(
+        &mut self,
+        scene: &Scene,
+        engine: &MergeEngine,
+        pairs: &[&Pair],
+        answers: &[MergeAnswer],
+        attributes: &Attributes,
+    ) -> Result<usize, DetectError> {
+        let with_attribute = |answer: &MergeAnswer| match answer {
+            MergeAnswer::Done(result) if result.clean => auto_merged(result)
+                .filter(|path| {
+                    attributes
+                        .get(path)
+                        .is_some_and(|names| names.contains_key("merge"))
+                })
+                .cloned()
+                .collect(),
+            _ => Vec::new(),
+        };
+        let doubtful: Vec<(&Pair, Vec<RepoPath>)> = pairs
+            .iter()
+            .zip(answers)
+            .map(|(pair, answer)| (*pair, with_attribute(answer)))
+            .filter(|(_, paths)| !paths.is_empty())
+            .collect();
+        if doubtful.is_empty() {
+            return Ok(0);
+        }
+        let commits = doubtful
+            .iter()
+            .map(|(p, _)| (scene.commits[p.a], scene.commits[p.b]));
+        let neutral = engine.without_attributes()?;
+        let answers = neutral.merge_all(&commits.collect::<Vec<_>>())?;
+        for ((pair, paths), answer) in doubtful.iter().zip(answers) {
+            let clean = matches!(&answer, MergeAnswer::Done(result) if result.clean);
+            if let (false, Some(known)) = (clean, self.verdicts.get_mut(&pair.key)) {
+                mark_clean_by_attribute(&mut known.classified, paths);
+            }
+        }
+        Ok(doubtful.len())
+    }
+}
+
+fn mark_clean_by_attribute(classified: &mut Classified, paths: &[RepoPath]) {
+    let class = Class::CleanByAttribute;
+    for unit in &mut classified.units {
+        unit.paths.retain(|path| !paths.contains(path));
+    }
+    classified.units.retain(|unit| !unit.paths.is_empty());
+    let unit = Unit {
+        class,
+        paths: paths.to_vec(),
+        hunks: Vec::new(),
+    };
+    classified.units.insert(0, unit);
+    (classified.class, classified.severity) = (class, class.severity());
+}
+
+/// The renames of each branch, asked for once.
+#[derive(Default)]
+struct Renames {
+    found: HashMap<(Oid, Oid), Rc<Vec<Rename>>>,
+}
+
+impl Renames {
+    fn between(
+        &mut self,
+        engine: &MergeEngine,
+        base: Oid,
+        tree: Oid,
+    ) -> Result<Rc<Vec<Rename>>, DetectError> {
+        if let Some(found) = self.found.get(&(base, tree)) {
+            return Ok(Rc::clone(found));
+        }
+        let found = Rc::new(engine.renames(base, tree)?);
+        self.found.insert((base, tree), Rc::clone(&found));
+        Ok(found)
+    }
+}
+
+fn auto_merged(result: &MergeResult) -> impl Iterator<Item = &RepoPath> {
+    let messages = result.messages.iter();
+    messages
+        .filter(|message| message.kind == "Auto-merging")
+        .flat_map(|message| &message.paths)
+}
+
+/// The paths whose attributes can matter: merged by content, or in conflict.
+fn met(answers: &[MergeAnswer]) -> Vec<&RepoPath> {
+    let mut paths = HashSet::new();
+    for answer in answers {
+        if let MergeAnswer::Done(result) = answer {
+            paths.extend(auto_merged(result));
+            paths.extend(result.stages.iter().map(|stage| &stage.path));
+        }
+    }
+    let mut paths: Vec<&RepoPath> = paths.into_iter().collect();
+    paths.sort();
+    paths
+}

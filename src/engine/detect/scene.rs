@@ -1,0 +1,215 @@
+//! What one call looks at: the branches with their trees, and the pairs that need a look.
+
+use std::rc::Rc;
+
+use crate::conflict::bases::{Base, Bases};
+use crate::conflict::footprint::Footprint;
+use crate::conflict::prune;
+use crate::engine::detect::{Above, Branch, DetectError, Detector, Key, Side};
+use crate::git::merge_tree::{MergeEngine, MergeError};
+use crate::git::{Store, StoreError};
+use crate::model::ids::Oid;
+
+/// The branches of one call, with their trees.
+pub(super) struct Scene {
+    pub(super) store: Store,
+    pub(super) engine: MergeEngine,
+    /// What is merged: the tips, or throwaway commits over the base that was asked for.
+    pub(super) commits: Vec<Oid>,
+    pub(super) trees: Vec<Oid>,
+    pub(super) bases: Bases,
+    pub(super) base: Option<Oid>,
+    pub(super) prune: bool,
+}
+
+/// One pair to be judged.
+pub(super) struct Pair {
+    pub(super) a: usize,
+    pub(super) b: usize,
+    pub(super) key: Key,
+    pub(super) base_tree: Option<Oid>,
+}
+
+impl Detector {
+    pub(super) fn scene(&mut self, branches: &[Branch]) -> Result<Scene, DetectError> {
+        let tips: Vec<Oid> = branches.iter().map(|branch| branch.tip).collect();
+        let store = Store::open(&self.repo)?;
+        let trees = tips.iter().map(|tip| store.tree_of(*tip));
+        let trees = trees.collect::<Result<Vec<Oid>, StoreError>>()?;
+        let prune = self.options.prune && !store.has_replacements()?;
+        if let Some(base) = self.options.base {
+            let engine = MergeEngine::quarantined(&self.repo, base)?;
+            let root = engine.commit_tree(store.tree_of(base)?, &[])?;
+            let commits = trees.iter().map(|tree| engine.commit_tree(*tree, &[root]));
+            let commits = commits.collect::<Result<Vec<Oid>, MergeError>>()?;
+            return Ok(Scene {
+                store: engine.store()?,
+                engine,
+                bases: Bases::all(root, commits.len()),
+                commits,
+                trees,
+                base: Some(base),
+                prune,
+            });
+        }
+        let base = match self.run_base {
+            Some(base) => Some(base),
+            None => common_base(&store, &tips),
+        };
+        let above: Vec<_> = tips
+            .iter()
+            .map(|tip| self.above(&store, base, *tip))
+            .collect();
+        let above: Vec<_> = above
+            .iter()
+            .map(|a| a.as_deref().map(Vec::as_slice))
+            .collect();
+        let engine = MergeEngine::quarantined(&self.repo, base.unwrap_or(tips[0]))?;
+        Ok(Scene {
+            store: engine.store()?,
+            engine,
+            bases: Bases::new(base, &above),
+            commits: tips,
+            trees,
+            base,
+            prune,
+        })
+    }
+
+    /// What a branch has above the base; `None` if it does not stand on it, or if its history
+    /// cannot be walked, so that nothing is concluded from it.
+    fn above(&mut self, store: &Store, base: Option<Oid>, tip: Oid) -> Above {
+        let known = self.above.entry((base, tip)).or_insert_with(|| {
+            let commits = store.commits_above(tip, base).ok()?;
+            let on_base = base.is_none_or(|base| {
+                tip == base || commits.iter().any(|(_, parents)| parents.contains(&base))
+            });
+            on_base.then(|| Rc::new(commits))
+        });
+        known.clone()
+    }
+
+    /// Every pair that has to be looked at, sorted.
+    pub(super) fn pairs(&mut self, scene: &Scene) -> Result<Vec<Pair>, DetectError> {
+        let mut pairs = Vec::new();
+        for (base, branches) in scene.bases.singles() {
+            let base_tree = scene.store.tree_of(base)?;
+            let sides: Vec<Rc<Side>> = branches
+                .iter()
+                .map(|branch| self.side(scene, base_tree, scene.trees[*branch]))
+                .collect::<Result<_, _>>()?;
+            let candidates = if scene.prune {
+                let footprints: Vec<&Footprint> = sides.iter().map(|s| &s.footprint).collect();
+                prune::candidates_among(&footprints)
+            } else {
+                all_pairs(branches.len())
+            };
+            for (a, b) in candidates {
+                let (a, b) = (branches[a], branches[b]);
+                if scene.bases.of(a, b) == Base::One(base) {
+                    pairs.push(self.single_base_pair(scene, a, b, base, base_tree));
+                }
+            }
+        }
+        for (a, b) in scene.bases.others() {
+            pairs.push(self.odd_pair(scene, a, b)?);
+        }
+        pairs.sort_unstable_by_key(|pair| (pair.a, pair.b));
+        Ok(pairs)
+    }
+
+    fn single_base_pair(&self, scene: &Scene, a: usize, b: usize, base: Oid, tree: Oid) -> Pair {
+        // With one base the trees decide; who asks for all pairs gets a merge for each.
+        let sides = if scene.prune {
+            &scene.trees
+        } else {
+            &scene.commits
+        };
+        let side = |branch: usize| sides[branch];
+        Pair {
+            a,
+            b,
+            key: Key {
+                base: Some(tree),
+                attributes: self.run_base.or(self.options.base).unwrap_or(base),
+                a: side(a),
+                b: side(b),
+            },
+            base_tree: Some(tree),
+        }
+    }
+
+    /// A pair whose history has to be asked for: git finds the bases while it merges; ours are
+    /// only for the names of what was found.
+    fn odd_pair(&mut self, scene: &Scene, a: usize, b: usize) -> Result<Pair, DetectError> {
+        let (tip_a, tip_b) = (scene.commits[a], scene.commits[b]);
+        let bases = scene.store.merge_bases(tip_a, tip_b).unwrap_or_default();
+        let base_tree = match bases.first() {
+            Some(base) => Some(scene.store.tree_of(*base)?),
+            None => None,
+        };
+        if let Some(tree) = base_tree {
+            self.side(scene, tree, scene.trees[a])?;
+            self.side(scene, tree, scene.trees[b])?;
+        }
+        let first = bases.first().copied();
+        Ok(Pair {
+            a,
+            b,
+            key: Key {
+                base: None,
+                attributes: self.run_base.or(first).or(scene.base).unwrap_or(tip_a),
+                a: tip_a,
+                b: tip_b,
+            },
+            base_tree,
+        })
+    }
+
+    pub(super) fn side(
+        &mut self,
+        scene: &Scene,
+        base: Oid,
+        tree: Oid,
+    ) -> Result<Rc<Side>, DetectError> {
+        if let Some(side) = self.sides.get(&(base, tree)) {
+            return Ok(Rc::clone(side));
+        }
+        let changes = scene.store.changes(base, tree)?;
+        let removed = scene.store.removed_directories(tree, &changes)?;
+        let footprint = Footprint::new(&changes, removed);
+        let side = Rc::new(Side { changes, footprint });
+        self.sides.insert((base, tree), Rc::clone(&side));
+        Ok(side)
+    }
+}
+
+/// A commit below most of the branches. One that shares nothing with the others, such as a branch
+/// for web pages, must not keep the rest from having a base.
+fn common_base(store: &Store, tips: &[Oid]) -> Option<Oid> {
+    let (mut most, mut found) = (0, None);
+    let mut rest = tips.to_vec();
+    while rest.len() > most {
+        let mut base = rest[0];
+        let (mut standing, mut aside) = (0, Vec::new());
+        for tip in rest {
+            match store.common_ancestor(&[base, tip]) {
+                Ok(Some(ancestor)) => (base, standing) = (ancestor, standing + 1),
+                _ => aside.push(tip),
+            }
+        }
+        if standing > most {
+            (most, found) = (standing, Some(base));
+        }
+        if standing == 0 {
+            break;
+        }
+        rest = aside;
+    }
+    found
+}
+
+fn all_pairs(count: usize) -> Vec<(usize, usize)> {
+    let pairs = (0..count).flat_map(|a| (a + 1..count).map(move |b| (a, b)));
+    pairs.collect()
+}

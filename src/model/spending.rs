@@ -1,0 +1,144 @@
+//! What attempts used and cost together.
+
+use std::fmt;
+
+use crate::model::ids::TaskNumber;
+use crate::model::run::{Attempt, RunState};
+use crate::model::usage::{Cost, Usage};
+use crate::model::words::comma_list;
+
+/// The worker that is no agent: it has neither tokens nor a price.
+const SHELL: &str = "shell";
+
+/// What some attempts used and cost. It exists only if at least one of them says something.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Spending {
+    /// The tokens of those that say.
+    pub usage: Option<Usage>,
+    /// The money; unknown if that of any of them is.
+    pub cost: Cost,
+    /// The money of those that say.
+    pub known: Cost,
+}
+
+impl Spending {
+    /// Of these attempts, as far as they are over.
+    pub fn of<'a>(attempts: impl IntoIterator<Item = &'a Attempt>) -> Option<Spending> {
+        let agents = attempts
+            .into_iter()
+            .filter(|attempt| attempt.worker != SHELL);
+        let outcomes: Vec<_> = agents.filter_map(|a| a.outcome.as_ref()).collect();
+        let is_known = |cost: &Cost| *cost != Cost::Unknown;
+        let costs = || outcomes.iter().map(|outcome| outcome.cost);
+        let usage = outcomes.iter().filter_map(|outcome| outcome.usage);
+        let spending = Spending {
+            usage: usage.reduce(|all, one| all + one),
+            cost: costs().sum(),
+            known: costs().filter(is_known).sum(),
+        };
+        (spending.usage.is_some() || is_known(&spending.known)).then_some(spending)
+    }
+}
+
+/// What a run used and cost, for people.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Bill {
+    spending: Spending,
+    /// The tasks of which nobody knows what they cost.
+    unknown: Vec<TaskNumber>,
+}
+
+impl Bill {
+    /// Of a run; `None` if no agent says anything about it.
+    pub fn of(state: &RunState) -> Option<Bill> {
+        let attempts = state.tasks.iter().flat_map(|task| &task.attempts);
+        let spending = Spending::of(attempts)?;
+        let is_unknown = |number: &TaskNumber| {
+            let attempts = &state.task(*number).attempts;
+            let agents = attempts.iter().filter(|attempt| attempt.worker != SHELL);
+            let mut outcomes = agents.filter_map(|attempt| attempt.outcome.as_ref());
+            outcomes.any(|outcome| outcome.cost == Cost::Unknown)
+        };
+        let numbers = state.plan.tasks().iter().map(|task| task.number);
+        Some(Bill {
+            spending,
+            unknown: numbers.filter(is_unknown).collect(),
+        })
+    }
+
+    /// The sum.
+    pub fn spending(&self) -> &Spending {
+        &self.spending
+    }
+}
+
+/// `$0.42 (1,200 tokens in, 340 tokens out); unknown for #2`.
+impl fmt::Display for Bill {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.spending.known)?;
+        if let Some(usage) = self.spending.usage {
+            write!(f, " ({usage})")?;
+        }
+        if self.spending.known != Cost::Unknown && !self.unknown.is_empty() {
+            write!(f, "; unknown for {}", comma_list(&self.unknown))?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::event::{End, Event, WorkerReport};
+    use crate::model::fixture::RunFixture;
+
+    /// `worker cost tokens` of the attempts at one task each.
+    fn bill(attempts: &[(&str, Cost, u64)]) -> String {
+        let titles = (1..=attempts.len()).map(|n| n.to_string());
+        let mut run = RunFixture::new(&titles.collect::<Vec<_>>().join(" · "));
+        for (task, (worker, cost, input)) in (1..).zip(attempts) {
+            run = run.begin(task, worker);
+            run = run.end(task, End::Interrupted {}, WorkerReport::default(), 1);
+            run.last_event(|event| {
+                if let Event::AttemptEnded { outcome, .. } = event {
+                    outcome.cost = *cost;
+                    outcome.usage = (*input > 0).then_some(Usage {
+                        input: *input,
+                        output: 1,
+                        cached: None,
+                    });
+                }
+            });
+        }
+        Bill::of(&run.state()).map_or("nothing".to_owned(), |bill| bill.to_string())
+    }
+
+    #[test]
+    fn what_nobody_said_is_unknown_and_not_nothing() {
+        let said = [
+            bill(&[
+                ("claude", Cost::Known(0.25), 100),
+                ("claude", Cost::Known(1.0), 2000),
+            ]),
+            bill(&[
+                ("claude", Cost::Known(0.25), 100),
+                ("codex", Cost::Unknown, 2000),
+            ]),
+            bill(&[("codex", Cost::Unknown, 2000), ("codex", Cost::Unknown, 10)]),
+            bill(&[
+                ("claude", Cost::Known(0.25), 100),
+                ("shell", Cost::Unknown, 0),
+            ]),
+            bill(&[("claude", Cost::Known(0.25), 0), ("mine", Cost::Unknown, 0)]),
+            bill(&[("mine", Cost::Unknown, 0), ("shell", Cost::Unknown, 0)]),
+        ];
+        insta::assert_snapshot!(said.join("\n"), @r"
+        $1.25 (2,100 tokens in, 2 tokens out)
+        $0.2500 (2,100 tokens in, 2 tokens out); unknown for #2
+        unknown (2,010 tokens in, 2 tokens out)
+        $0.2500 (100 tokens in, 1 tokens out)
+        $0.2500; unknown for #2
+        nothing
+        ");
+    }
+}

@@ -1,0 +1,113 @@
+//! What can be read off the state of a run: statuses, what a task waits for, what is offered, and
+//! the exit code that has been earned.
+
+use crate::model::ids::{Oid, TaskNumber};
+use crate::model::run::{RunPhase, RunState, TaskPhase, TaskState};
+
+/// What the board says about a task.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Status {
+    /// Ready, waits for room.
+    Queued,
+    /// A first attempt is alive.
+    InProgress,
+    /// Passed.
+    Done,
+    /// Failed, and will not be tried again by itself.
+    Failed,
+    /// Waits for these tasks.
+    Blocked(Vec<TaskNumber>),
+    /// A later attempt is scheduled or alive; the number of the retry, from 1.
+    Retry(u32),
+    /// Given up by a person.
+    Skipped,
+    /// Ended by a person.
+    Cancelled,
+}
+
+impl RunState {
+    /// Whether a dependent need no longer wait for this task.
+    pub fn is_satisfied(&self, number: TaskNumber) -> bool {
+        matches!(
+            self.task(number).phase,
+            TaskPhase::Done | TaskPhase::Skipped { satisfied: true }
+        )
+    }
+
+    /// The dependencies a task still waits for.
+    pub fn unmet(&self, number: TaskNumber) -> Vec<TaskNumber> {
+        let depends_on = self.plan.task(number).depends_on.iter().copied();
+        depends_on
+            .filter(|dependency| !self.is_satisfied(*dependency))
+            .collect()
+    }
+
+    /// The failed, skipped or conflicting tasks that keep this one from starting, roots only.
+    pub fn root_causes(&self, number: TaskNumber) -> Vec<TaskNumber> {
+        let mut seen = vec![false; self.tasks.len()];
+        let mut open = self.unmet(number);
+        let mut roots = Vec::new();
+        while let Some(task) = open.pop() {
+            if std::mem::replace(&mut seen[task.index()], true) {
+                continue;
+            }
+            match self.task(task).phase {
+                TaskPhase::Queued => open.extend(self.unmet(task)),
+                TaskPhase::Running | TaskPhase::RetryAt(_) | TaskPhase::Done => {}
+                _ => roots.push(task),
+            }
+        }
+        roots.sort();
+        roots
+    }
+
+    /// What the board says about a task.
+    pub fn status(&self, number: TaskNumber) -> Status {
+        let task = self.task(number);
+        match &task.phase {
+            TaskPhase::Queued if !self.unmet(number).is_empty() => {
+                Status::Blocked(self.unmet(number))
+            }
+            TaskPhase::Queued if task.retries() > 0 => Status::Retry(task.retries()),
+            TaskPhase::Queued => Status::Queued,
+            TaskPhase::Running if task.retries() > 1 => Status::Retry(task.retries() - 1),
+            TaskPhase::Running => Status::InProgress,
+            TaskPhase::RetryAt(_) => Status::Retry(task.retries()),
+            TaskPhase::Done => Status::Done,
+            TaskPhase::Failed => Status::Failed,
+            TaskPhase::DependenciesConflict { between, .. } => Status::Blocked(between.clone()),
+            TaskPhase::Skipped { .. } => Status::Skipped,
+            TaskPhase::Cancelled => Status::Cancelled,
+        }
+    }
+
+    /// Whether a person wants a task's change left out of the assembly.
+    pub fn is_left_out(&self, number: TaskNumber) -> bool {
+        self.task(number).rejected || self.leave_out.contains(&number)
+    }
+
+    /// The candidates that may be assembled, in plan order.
+    pub fn candidates(&self) -> Vec<(TaskNumber, Oid)> {
+        let tasks = self.plan.tasks().iter().map(|task| task.number);
+        tasks
+            .filter_map(|number| Some((number, self.task(number).candidate()?)))
+            .collect()
+    }
+
+    /// The exit code the run has earned as things stand (README, "Exit codes").
+    pub fn exit_code(&self) -> u8 {
+        if self.phase == RunPhase::Stopping {
+            return 130;
+        }
+        let passed =
+            |task: &TaskState| matches!(task.phase, TaskPhase::Done | TaskPhase::Skipped { .. });
+        if !self.tasks.iter().all(passed) {
+            return 3;
+        }
+        match &self.integration {
+            Some(integration) if integration.needs_person() => 4,
+            _ if self.refused.is_some() => 4,
+            _ => 0,
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! Tokens and money, where "nobody said" is never zero.
+
+use std::fmt;
+use std::iter::Sum;
+use std::ops::Add;
+
+use serde::{Deserialize, Serialize};
+
+/// Tokens, as an agent reports them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Usage {
+    /// Everything it read, what came from a cache included.
+    pub input: u64,
+    /// What it wrote.
+    pub output: u64,
+    /// How much of the input came from a cache; none if it does not say.
+    #[serde(default)]
+    pub cached: Option<u64>,
+}
+
+impl Add for Usage {
+    type Output = Usage;
+
+    fn add(self, other: Usage) -> Usage {
+        let cached = [self.cached, other.cached];
+        Usage {
+            input: self.input.saturating_add(other.input),
+            output: self.output.saturating_add(other.output),
+            cached: cached.into_iter().flatten().reduce(u64::saturating_add),
+        }
+    }
+}
+
+impl fmt::Display for Usage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (input, output) = (grouped(self.input), grouped(self.output));
+        match self.cached {
+            Some(cached) if cached > 0 => {
+                let cached = grouped(cached);
+                write!(
+                    f,
+                    "{input} tokens in ({cached} from a cache), {output} tokens out"
+                )
+            }
+            _ => write!(f, "{input} tokens in, {output} tokens out"),
+        }
+    }
+}
+
+/// `1,234,567`.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// What something cost in dollars, by the agent's own estimate. In JSON a number, or `null`.
+#[derive(Clone, Copy, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[serde(from = "Option<f64>", into = "Option<f64>")]
+pub enum Cost {
+    /// Nobody said.
+    #[default]
+    Unknown,
+    /// This much.
+    Known(f64),
+}
+
+impl Cost {
+    /// Whether nobody said.
+    pub fn is_unknown(&self) -> bool {
+        *self == Cost::Unknown
+    }
+}
+
+impl From<Option<f64>> for Cost {
+    /// What is no amount of money (negative, infinite) is not known.
+    fn from(dollars: Option<f64>) -> Cost {
+        match dollars {
+            Some(dollars) if dollars.is_finite() && dollars >= 0.0 => Cost::Known(dollars),
+            _ => Cost::Unknown,
+        }
+    }
+}
+
+impl From<Cost> for Option<f64> {
+    fn from(cost: Cost) -> Option<f64> {
+        match cost {
+            Cost::Known(dollars) => Some(dollars),
+            Cost::Unknown => None,
+        }
+    }
+}
+
+/// A sum of which one part is unknown is unknown.
+impl Add for Cost {
+    type Output = Cost;
+
+    fn add(self, other: Cost) -> Cost {
+        match (self, other) {
+            (Cost::Known(a), Cost::Known(b)) => Cost::Known(a + b),
+            _ => Cost::Unknown,
+        }
+    }
+}
+
+impl Sum for Cost {
+    fn sum<I: Iterator<Item = Cost>>(mut costs: I) -> Cost {
+        let first = costs.next().unwrap_or_default();
+        costs.fold(first, Add::add)
+    }
+}
+
+impl fmt::Display for Cost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Cost::Unknown => f.write_str("unknown"),
+            Cost::Known(dollars) if *dollars > 0.0 && *dollars < 1.0 => write!(f, "${dollars:.4}"),
+            Cost::Known(dollars) => write!(f, "${dollars:.2}"),
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unknown_is_never_zero() {
+        let known = Cost::Known(0.25);
+        assert_eq!([known, known].into_iter().sum::<Cost>(), Cost::Known(0.5));
+        assert_eq!(
+            [known, Cost::Unknown].into_iter().sum::<Cost>(),
+            Cost::Unknown
+        );
+        assert_eq!([].into_iter().sum::<Cost>(), Cost::Unknown);
+        assert_eq!(Cost::from(Some(f64::NAN)), Cost::Unknown);
+        assert_eq!(serde_json::to_string(&Cost::Unknown).unwrap(), "null");
+        assert_eq!(
+            serde_json::from_str::<Cost>("0.25").unwrap(),
+            Cost::Known(0.25)
+        );
+    }
+
+    #[test]
+    fn amounts_are_readable() {
+        let costs = [
+            Cost::Unknown,
+            Cost::Known(0.0),
+            Cost::Known(0.0016),
+            Cost::Known(12.345),
+        ];
+        let costs = costs.map(|cost| cost.to_string());
+        assert_eq!(costs.join(" "), "unknown $0.00 $0.0016 $12.35");
+        let usage = Usage {
+            input: 1_234_567,
+            output: 40,
+            cached: Some(800),
+        };
+        insta::assert_snapshot!(usage, @"1,234,567 tokens in (800 from a cache), 40 tokens out");
+        insta::assert_snapshot!(usage + Usage::default(), @"1,234,567 tokens in (800 from a cache), 40 tokens out");
+    }
+}

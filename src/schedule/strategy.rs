@@ -1,0 +1,105 @@
+//! Foreground or background: which tasks a person waits for at the terminal.
+
+use std::time::Duration;
+
+use crate::model::ids::TaskNumber;
+use crate::model::plan::{Plan, Produces, Strategy, Task};
+
+/// Above this an `auto` task goes to the background.
+const LONG: Duration = Duration::from_secs(120);
+
+/// The fewest tasks that make a plan worth a background of its own.
+const MANY: usize = 5;
+
+/// The tasks that run in the background, in plan order.
+///
+/// A task says `agent` (foreground, the default), `task` (background) or `auto`. For `auto` the
+/// first matching row decides: somebody in the foreground needs its result → agent; expected to
+/// take over two minutes → task; produces information → agent; two to four tasks in the plan →
+/// agent; more → task; the terminal is to be kept free → task.
+pub fn background(plan: &Plan, keep_terminal_free: bool) -> Vec<TaskNumber> {
+    let in_background = |task: &&Task| match task.fields.strategy.unwrap_or(Strategy::Agent) {
+        Strategy::Agent => false,
+        Strategy::Task => true,
+        Strategy::Auto => is_for_background(plan, task, keep_terminal_free),
+    };
+    plan.tasks()
+        .iter()
+        .filter(in_background)
+        .map(|task| task.number)
+        .collect()
+}
+
+fn is_for_background(plan: &Plan, task: &Task, keep_terminal_free: bool) -> bool {
+    let needed = plan
+        .dependents(task.number)
+        .any(|other| other.fields.strategy.unwrap_or(Strategy::Agent) == Strategy::Agent);
+    if needed {
+        return false;
+    }
+    if task.fields.expected.is_some_and(|expected| expected > LONG) {
+        return true;
+    }
+    if task.fields.produces == Produces::Info {
+        return false;
+    }
+    plan.tasks().len() >= MANY || keep_terminal_free
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::model::fixture::RunFixture;
+
+    fn chosen(plan: &str, change: impl Fn(&mut Task), free: bool) -> String {
+        let count = plan.split(" · ").count() as u32;
+        let fixture = (1..=count).fold(RunFixture::new(plan), |fixture, task| {
+            fixture.with_task(task, &change)
+        });
+        let state = fixture.state();
+        let numbers = background(&state.plan, free);
+        numbers
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join(" ")
+    }
+
+    fn auto(task: &mut Task) {
+        task.fields.strategy = Some(Strategy::Auto);
+    }
+
+    #[test]
+    fn a_task_is_in_the_foreground_unless_it_says_otherwise() {
+        assert_eq!(chosen("a · b", |_| {}, true), "");
+        assert_eq!(
+            chosen(
+                "a · b",
+                |task| task.fields.strategy = Some(Strategy::Task),
+                false
+            ),
+            "#1 #2"
+        );
+    }
+
+    #[test]
+    fn auto_is_decided_by_the_first_matching_row() {
+        let second_is_foreground = |task: &mut Task| {
+            if task.title == "a" {
+                auto(task);
+                task.fields.expected = Some(Duration::from_secs(600));
+            }
+        };
+        assert_eq!(chosen("a · b <- a", second_is_foreground, false), "");
+        assert_eq!(chosen("a · b", second_is_foreground, false), "#1");
+        assert_eq!(chosen("a · b", auto, false), "");
+        assert_eq!(chosen("a · b", auto, true), "#1 #2");
+        assert_eq!(chosen("a · b · c · d · e", auto, false), "#1 #2 #3 #4 #5");
+        let informs = |task: &mut Task| {
+            auto(task);
+            task.fields.produces = Produces::Info;
+        };
+        assert_eq!(chosen("a · b · c · d · e", informs, false), "");
+    }
+}

@@ -1,0 +1,125 @@
+//! Background tasks and the commands that talk to a run: detach, wait, output, pause, cancel.
+
+use crate::harness::{Gate, Scene, wait};
+
+#[test]
+fn a_detached_run_goes_on_by_itself_and_wait_gives_its_exit_code() {
+    let scene = Scene::new();
+    let plan = scene.plan("1. [A] a\n   - run: echo a > a.txt\n2. [B] b\n   - run: exit 9\n");
+    scene
+        .dispatch(&["run", &plan, "--yes", "--detach"])
+        .expect(0);
+    scene.dispatch(&["wait"]).expect(3);
+    assert_eq!(scene.statuses(), "1 DONE · 2 FAILED");
+    scene.dispatch(&["wait", &scene.run_name(), "A"]).expect(0);
+    scene.dispatch(&["wait", &scene.run_name(), "2"]).expect(3);
+}
+
+#[test]
+fn a_run_comes_back_once_only_background_tasks_are_left() {
+    let scene = Scene::new();
+    let mut gate = Gate::new(&scene, "slow");
+    let plan = scene.plan(&format!(
+        "1. [QUICK] q\n   - run: echo q > q.txt\n\
+         2. [SLOW] s\n   - strategy: task\n   - run: {}; echo s > s.txt\n",
+        gate.script()
+    ));
+    let ended = scene.dispatch(&["run", &plan, "--yes"]).expect(0);
+    assert!(ended.err.contains("1 background task"), "{}", ended.err);
+    assert_eq!(scene.statuses(), "1 DONE · 2 IN PROGRESS");
+    let late = scene.dispatch(&["wait", "--timeout", "1ms"]).expect(1);
+    assert!(late.err.contains("not over yet"), "{}", late.err);
+    gate.open();
+    scene.dispatch(&["wait"]).expect(0);
+    assert_eq!(scene.statuses(), "1 DONE · 2 DONE");
+    let merged = scene.git(&["ls-tree", "--name-only", &scene.branch("integration")]);
+    assert!(
+        merged.contains("q.txt") && merged.contains("s.txt"),
+        "{merged}"
+    );
+}
+
+#[test]
+fn a_task_is_cancelled_while_its_worker_runs_and_the_others_go_on() {
+    let scene = Scene::new();
+    let mut stuck = Gate::new(&scene, "stuck");
+    let mut other = Gate::new(&scene, "other");
+    let plan = scene.plan(&format!(
+        "1. [STUCK] s\n   - run: {}\n2. [AFTER] a — blocked by #1\n   - run: echo a > a\n\
+         3. [OTHER] o\n   - run: {}; echo o > o.txt\n",
+        stuck.script(),
+        other.script()
+    ));
+    let run = scene.start(&["run", &plan, "--yes"]);
+    stuck.wait_until_reached();
+    other.wait_until_reached();
+    scene
+        .dispatch(&["cancel", &scene.run_name(), "STUCK"])
+        .expect(0);
+    let again = scene
+        .dispatch(&["cancel", &scene.run_name(), "9"])
+        .expect(1);
+    assert!(again.err.contains("no task"), "{}", again.err);
+    other.open();
+    wait(run).expect(3);
+    assert_eq!(scene.statuses(), "1 CANCELLED · 2 BLOCKED by #1 · 3 DONE");
+}
+
+#[test]
+fn a_paused_run_starts_nothing_until_it_is_resumed() {
+    let scene = Scene::new();
+    let mut gate = Gate::new(&scene, "first");
+    let plan = scene.plan(&format!(
+        "1. [FIRST] f\n   - run: {}; echo f > f.txt\n\
+         2. [SECOND] s — blocked by #1\n   - run: echo s > s.txt\n",
+        gate.script()
+    ));
+    let run = scene.start(&["run", &plan, "--yes"]);
+    gate.wait_until_reached();
+    scene.dispatch(&["pause"]).expect(0);
+    let twice = scene.dispatch(&["pause"]).expect(1);
+    assert!(twice.err.contains("not running"), "{}", twice.err);
+    gate.open();
+    scene
+        .dispatch(&["wait", &scene.run_name(), "FIRST"])
+        .expect(0);
+    assert_eq!(scene.statuses(), "1 DONE · 2 QUEUED");
+    assert_eq!(scene.json()["state"], "paused");
+    let resumed = scene.dispatch(&["resume"]).expect(0);
+    assert!(resumed.err.contains("goes on"), "{}", resumed.err);
+    wait(run).expect(0);
+    assert_eq!(scene.statuses(), "1 DONE · 2 DONE");
+}
+
+#[test]
+fn without_a_process_that_drives_it_a_run_is_cancelled_in_the_journal() {
+    let scene = Scene::new();
+    scene
+        .run(
+            "1. [A] a\n   - run: exit 1\n2. [B] b — blocked by #1\n   - run: true\n",
+            &[],
+        )
+        .expect(3);
+    scene.dispatch(&["cancel", &scene.run_name()]).expect(0);
+    assert_eq!(scene.statuses(), "1 FAILED · 2 CANCELLED");
+    let over = scene
+        .dispatch(&["cancel", &scene.run_name(), "1"])
+        .expect(1);
+    assert!(over.err.contains("#1 is over: FAILED"), "{}", over.err);
+}
+
+#[test]
+fn output_is_what_a_task_reported() {
+    let scene = Scene::new();
+    scene
+        .run(
+            "1. [COUNT] c\n   - produces: info\n   - run: echo forty-two\n\
+             2. [BAD] b\n   - run: exit 1\n3. [MUTE] m\n   - run: echo m > m.txt\n",
+            &[],
+        )
+        .expect(3);
+    let ended = scene.dispatch(&["output", "COUNT"]).expect(0);
+    assert_eq!(ended.out, "forty-two\n");
+    scene.dispatch(&["output", "BAD"]).expect(1);
+    scene.dispatch(&["output", "MUTE"]).expect(1);
+}

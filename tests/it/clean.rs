@@ -1,0 +1,306 @@
+//! `dispatch clean`: what goes, what stays, and what can still be read afterwards.
+
+use std::fs;
+use std::path::Path;
+
+use crate::harness::Scene;
+
+const PLAN: &str = "# Garden
+1. [A] First
+   - run: echo a > a.txt; echo said
+2. [B] Second
+   - run: echo b > b.txt
+3. [C] Third
+   - run: echo c > c.txt; exit 1
+4. [D] Fourth — blocked by #1
+   - run: echo d > d.txt
+";
+
+/// The same without the task that fails.
+const GOOD: &str = "# Garden
+1. [A] First
+   - run: echo a > a.txt; echo said
+2. [B] Second
+   - run: echo b > b.txt
+";
+
+fn branches(scene: &Scene) -> String {
+    let names = [
+        "for-each-ref",
+        "--format=%(refname:lstrip=4)",
+        "refs/heads/dispatch/",
+    ];
+    scene.git(&names).replace('\n', " ")
+}
+
+fn worktrees(scene: &Scene) -> String {
+    let folder = scene.root.join("shop.dispatch").join(scene.run_name());
+    let Ok(entries) = fs::read_dir(folder) else {
+        return String::new();
+    };
+    let mut names: Vec<String> = entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names.join(" ")
+}
+
+/// What can be read of a run in a repository, in one text.
+fn read_all(scene: &Scene, folder: &Path) -> String {
+    let run = scene.run_name();
+    let commands: [&[&str]; 14] = [
+        &["status", &run],
+        &["status", &run, "--json"],
+        &["board", &run],
+        &["board", &run, "--json"],
+        &["report", &run],
+        &["report", &run, "--json"],
+        &["show", &run, "1"],
+        &["show", &run, "3", "--json"],
+        &["diff", &run, "1"],
+        &["diff", &run, "3"],
+        &["history"],
+        &["history", "--json"],
+        &["conflicts", &run],
+        &["review", &run],
+    ];
+    let read = |args: &&[&str]| {
+        let ended = scene.dispatch_in(folder, args).expect(0);
+        format!("$ {}\n{}", args.join(" "), ended.out)
+    };
+    commands.iter().map(read).collect()
+}
+
+#[test]
+fn a_dry_run_says_what_would_go_and_removes_nothing() {
+    let scene = Scene::new();
+    scene.run(GOOD, &[]).expect(0);
+    let before = (branches(&scene), worktrees(&scene));
+    let ended = scene.dispatch(&["clean", "--dry-run"]).expect(0);
+    assert!(ended.err.contains("would remove worktree"), "{}", ended.err);
+    assert!(
+        ended.err.contains("has work that is not landed"),
+        "{}",
+        ended.err
+    );
+    assert_eq!(before, (branches(&scene), worktrees(&scene)));
+}
+
+#[test]
+fn before_landing_only_worktrees_and_empty_branches_go() {
+    let scene = Scene::new();
+    scene
+        .run(
+            "1. [A] a\n   - run: echo a > a.txt\n2. [E] e\n   - run: exit 1\n",
+            &[],
+        )
+        .expect(3);
+    scene.dispatch(&["clean"]).expect(0);
+    assert_eq!(branches(&scene), "a integration");
+    assert_eq!(worktrees(&scene), "");
+    scene.dispatch(&["land", "--yes"]).expect(0);
+    assert_eq!(scene.read("a.txt"), "a\n");
+    scene.dispatch(&["clean"]).expect(0);
+    assert_eq!(branches(&scene), "");
+    let ended = scene.dispatch(&["clean"]).expect(0);
+    assert!(ended.err.contains("nothing to remove"), "{}", ended.err);
+}
+
+#[test]
+fn after_landing_everything_goes_but_the_journal() {
+    for flags in [&[][..], &["--squash"], &["--ff"]] {
+        let scene = Scene::new();
+        scene.configure("[assemble]\ncheck = [\"echo built > out.txt\"]\n");
+        scene.run(GOOD, &[]).expect(0);
+        scene
+            .dispatch(&[&["land", "--yes"], flags].concat())
+            .expect(0);
+        let before = scene.fingerprint();
+        scene.dispatch(&["clean"]).expect(0);
+        before.assert_same(&scene.fingerprint());
+        assert_eq!(branches(&scene), "");
+        assert!(!scene.root.join("shop.dispatch").exists());
+        assert_eq!(scene.git(&["worktree", "list"]).lines().count(), 1);
+        let run = scene.run_name();
+        let refs = scene.git(&["for-each-ref", "--format=%(refname)"]);
+        assert_eq!(refs, format!("refs/dispatch/runs/{run}\nrefs/heads/main"));
+    }
+}
+
+#[test]
+fn uncommitted_work_in_a_worktree_stays_until_it_is_named() {
+    let scene = Scene::new();
+    scene.run(GOOD, &[]).expect(0);
+    scene.dispatch(&["land", "--yes"]).expect(0);
+    fs::write(scene.worktree("b").join("mine.txt"), "mine").unwrap();
+    let ended = scene.dispatch(&["clean"]).expect(0);
+    assert!(
+        ended.err.contains("has uncommitted changes"),
+        "{}",
+        ended.err
+    );
+    assert_eq!(worktrees(&scene), "b");
+    assert_eq!(branches(&scene), "b");
+    scene.dispatch(&["clean", "--force", "A"]).expect(0);
+    assert_eq!(worktrees(&scene), "b");
+    scene.dispatch(&["clean", "--force", "B"]).expect(0);
+    assert_eq!(
+        (worktrees(&scene), branches(&scene)),
+        (String::new(), String::new())
+    );
+}
+
+#[test]
+fn commits_made_after_the_run_stay() {
+    let scene = Scene::new();
+    scene.run(GOOD, &[]).expect(0);
+    scene.dispatch(&["land", "--yes"]).expect(0);
+    let (a, b) = (scene.worktree("a"), scene.worktree("b"));
+    let (a, b) = (a.to_str().unwrap(), b.to_str().unwrap());
+    scene.git(&["-C", a, "commit", "--quiet", "--allow-empty", "-m", "More"]);
+    let more = scene.rev(&scene.branch("a"));
+    scene.git(&["-C", b, "checkout", "--quiet", "--detach"]);
+    scene.git(&["-C", b, "commit", "--quiet", "--allow-empty", "-m", "Lost?"]);
+    scene.dispatch(&["clean"]).expect(0);
+    assert_eq!(scene.rev(&scene.branch("a")), more);
+    assert_eq!(worktrees(&scene), "b", "its commit is on no branch");
+}
+
+#[test]
+fn ignored_files_of_a_worker_do_not_keep_its_worktree() {
+    let scene = Scene::new();
+    scene
+        .run(
+            "1. [A] a\n   - run: echo a > a.txt; echo noise > build.log\n",
+            &[],
+        )
+        .expect(0);
+    scene.dispatch(&["clean"]).expect(0);
+    assert_eq!(worktrees(&scene), "");
+}
+
+#[test]
+fn a_run_can_be_read_when_its_worktrees_and_branches_are_gone() {
+    let scene = Scene::new();
+    scene.run(PLAN, &[]).expect(3);
+    let before = read_all(&scene, &scene.repo);
+    scene.dispatch(&["clean"]).expect(0);
+    for branch in ["a", "b", "d", "integration"] {
+        scene.git(&["branch", "--quiet", "-D", &scene.branch(branch)]);
+    }
+    scene.git(&["reflog", "expire", "--expire=now", "--all"]);
+    scene.git(&["gc", "--quiet", "--prune=now"]);
+    let after = read_all(&scene, &scene.repo);
+    assert_eq!(before, after);
+    assert!(
+        scene
+            .dispatch(&["logs", "1"])
+            .expect(0)
+            .out
+            .contains("said")
+    );
+}
+
+#[test]
+fn a_run_can_be_read_in_a_clone_that_fetched_its_references() {
+    let scene = Scene::new();
+    scene.run(PLAN, &[]).expect(3);
+    let before = read_all(&scene, &scene.repo);
+    scene.git(&[
+        "clone",
+        "--quiet",
+        "--no-local",
+        "--branch",
+        "main",
+        ".",
+        "../clone",
+    ]);
+    let clone = scene.root.join("clone");
+    let fetch = [
+        "-C",
+        "../clone",
+        "fetch",
+        "--quiet",
+        "origin",
+        "refs/dispatch/*:refs/dispatch/*",
+    ];
+    scene.git(&fetch);
+    fs::remove_dir_all(scene.root.join("shop.dispatch")).unwrap();
+    assert_eq!(read_all(&scene, &clone), before);
+    let ended = scene.dispatch_in(&clone, &["logs", "1"]).expect(1);
+    assert!(ended.err.contains("log"), "{}", ended.err);
+    // What is there can be landed from the clone as well.
+    scene.git(&["-C", "../clone", "config", "user.name", "Grace"]);
+    scene.git(&[
+        "-C",
+        "../clone",
+        "config",
+        "user.email",
+        "grace@example.com",
+    ]);
+    scene.dispatch_in(&clone, &["land", "--yes"]).expect(0);
+    assert_eq!(fs::read_to_string(clone.join("d.txt")).unwrap(), "d\n");
+    assert!(!clone.join("c.txt").exists());
+}
+
+#[test]
+fn worktrees_that_somebody_removed_are_no_hindrance() {
+    let scene = Scene::new();
+    scene.run(GOOD, &[]).expect(0);
+    fs::remove_dir_all(scene.worktree("a")).unwrap();
+    scene.git(&["worktree", "remove", scene.worktree("b").to_str().unwrap()]);
+    scene.dispatch(&["land", "--yes"]).expect(0);
+    scene.dispatch(&["clean"]).expect(0);
+    assert_eq!(branches(&scene), "");
+    assert_eq!(scene.git(&["worktree", "list"]).lines().count(), 1);
+}
+
+#[test]
+fn a_cleaned_run_can_go_on() {
+    let scene = Scene::new();
+    let fixed = scene.root.join("fixed");
+    let plan = format!(
+        "1. [A] a\n   - run: echo a > a.txt\n2. [B] b\n   - run: test -e {} && echo b > b.txt\n\
+         3. [C] c — blocked by #1, #2\n   - run: ls > c.txt\n",
+        fixed.display()
+    );
+    scene.run(&plan, &[]).expect(3);
+    scene.dispatch(&["clean"]).expect(0);
+    for branch in ["a", "integration"] {
+        scene.git(&["branch", "--quiet", "-D", &scene.branch(branch)]);
+    }
+    fs::write(&fixed, "").unwrap();
+    scene.dispatch(&["retry", "2"]).expect(0);
+    assert_eq!(scene.statuses(), "1 DONE · 2 DONE · 3 DONE");
+    scene.dispatch(&["land", "--yes"]).expect(0);
+    assert!(scene.read("c.txt").contains("a.txt\nb.txt"));
+    scene.dispatch(&["clean"]).expect(0);
+    assert_eq!(
+        (worktrees(&scene), branches(&scene)),
+        (String::new(), String::new())
+    );
+}
+
+#[test]
+fn a_commit_of_somebody_elses_on_the_integration_branch_is_never_lost() {
+    let scene = Scene::new();
+    scene.run(GOOD, &[]).expect(0);
+    let integration = scene.branch("integration");
+    scene.git(&["worktree", "add", "--quiet", "../look", &integration]);
+    fs::write(scene.root.join("look/mine.txt"), "mine").unwrap();
+    scene.git(&["-C", "../look", "add", "mine.txt"]);
+    scene.git(&["-C", "../look", "commit", "--quiet", "-m", "Mine"]);
+    scene.git(&["worktree", "remove", "../look"]);
+    let mine = scene.rev(&integration);
+    scene.dispatch(&["assemble"]);
+    let holders = ["for-each-ref", "--contains", &mine, "--format=%(refname)"];
+    assert!(!scene.git(&holders).is_empty());
+    let refused = scene.dispatch(&["land", "--yes"]).expect(1);
+    assert!(
+        refused.err.contains("nothing was assembled"),
+        "{}",
+        refused.err
+    );
+    scene.dispatch(&["clean"]).expect(0);
+    assert!(!scene.git(&holders).is_empty());
+}

@@ -1,0 +1,252 @@
+//! The detector on small histories: bases, memory, inheritance, what comes up only jointly.
+
+use git_dispatch::engine::detect::{DetectOptions, Detection, Detector, detect, task_conflicts};
+use git_dispatch::model::conflict::{Class, PairVerdict, Verdict};
+use git_dispatch::model::ids::TaskNumber;
+
+use crate::forge::{Forge, Planned, files, named, options, planned, small};
+
+fn pairs(detection: &Detection) -> String {
+    let name = |place: usize| detection.branches[place].name.as_str();
+    let pair = |pair: &PairVerdict| format!("{}-{} {}", name(pair.a), name(pair.b), pair.class);
+    detection
+        .pairs
+        .iter()
+        .map(pair)
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+#[test]
+fn unrelated_histories_are_an_engine_failure_and_say_so() {
+    let forge = Forge::new(&small());
+    let branches = named(
+        &forge,
+        &[("one", 1), ("two", 2), ("beside", 4), ("stranger", 5)],
+    );
+    let detection = detect(&forge.repo, &branches, &options()).unwrap();
+    // The stranger does not keep the others from being compared over their own base.
+    assert_eq!(detection.base, Some(forge.commits[0]));
+    assert_eq!(detection.merges_run, 4);
+    assert_eq!(
+        pairs(&detection),
+        "one-two content, one-stranger engine-failure, two-stranger engine-failure, \
+         beside-stranger engine-failure"
+    );
+    let failure = detection.pairs[1].failure.as_deref().unwrap_or_default();
+    assert!(failure.contains("unrelated histories"), "{failure}");
+    assert_eq!(detection.pairs[1].verdict, Verdict::EngineFailure);
+    assert_eq!(detection.conflicts().count(), 4);
+}
+
+#[test]
+fn a_base_that_is_asked_for_replaces_history() {
+    let forge = Forge::new(&small());
+    let branches = named(&forge, &[("one", 1), ("beside", 4), ("stranger", 5)]);
+    let asked = DetectOptions {
+        base: Some(forge.commits[0]),
+        ..options()
+    };
+    let detection = detect(&forge.repo, &branches, &asked).unwrap();
+    // Over that base the stranger has deleted everything.
+    assert_eq!(
+        pairs(&detection),
+        "one-stranger modify-delete, beside-stranger modify-delete"
+    );
+    assert_eq!(detection.base, Some(forge.commits[0]));
+}
+
+#[test]
+fn one_branch_that_moves_costs_only_its_own_merges() {
+    let forge = Forge::new(&small());
+    let c = &forge.commits;
+    let mut detector = Detector::new(&forge.repo, c[0], &options()).unwrap();
+    let three = named(&forge, &[("one", 1), ("two", 2), ("beside", 4)]);
+    let first = detector.update(&three).unwrap();
+    assert_eq!(
+        (first.merges_run, pairs(&first).as_str()),
+        (1, "one-two content")
+    );
+    assert_eq!(detector.update(&three).unwrap().merges_run, 0);
+    let moved = named(
+        &forge,
+        &[("one", 1), ("two", 2), ("beside", 4), ("three", 3)],
+    );
+    let second = detector.update(&moved).unwrap();
+    assert_eq!(second.merges_run, 2);
+    assert_eq!(
+        pairs(&second),
+        "one-two content, one-three content, two-three content"
+    );
+    let plain = detect(&forge.repo, &moved, &options()).unwrap();
+    assert_eq!(plain.pairs, second.pairs);
+}
+
+#[test]
+fn branches_built_on_branches_are_judged_over_what_they_share() {
+    let forge = Forge::new(&[
+        planned("main", &[], &files(&[("f", "a|b|c|"), ("g", "x|")])),
+        planned("a", &[0], &files(&[("f", "a|1|c|"), ("g", "x|")])),
+        planned("on-a", &[1], &files(&[("f", "a|1|c|"), ("g", "y|")])),
+        planned(
+            "also-on-a",
+            &[1],
+            &files(&[("f", "a|1|c|"), ("g", "x|"), ("h", "n|")]),
+        ),
+        planned("b", &[0], &files(&[("f", "a|2|c|"), ("g", "x|")])),
+    ]);
+    let branches = named(&forge, &[("a", 1), ("on-a", 2), ("also-on-a", 3), ("b", 4)]);
+    let detection = detect(&forge.repo, &branches, &options()).unwrap();
+    assert_eq!(
+        pairs(&detection),
+        "a-b content, on-a-b content, also-on-a-b content"
+    );
+    let tasks = [1, 2, 3, 4].map(TaskNumber);
+    let built_on = |task: TaskNumber| match task.0 {
+        2 | 3 => vec![TaskNumber(1)],
+        _ => Vec::new(),
+    };
+    let conflicts = task_conflicts(&detection, &tasks, &built_on);
+    let shown: Vec<String> = conflicts
+        .iter()
+        .map(|c| format!("{}{} {}", c.a, c.b, c.inherited))
+        .collect();
+    assert_eq!(shown, ["#1#4 false", "#2#4 true", "#3#4 true"]);
+}
+
+#[test]
+fn conflicts_of_tasks_name_the_lower_number_first() {
+    let forge = Forge::new(&small());
+    let branches = named(&forge, &[("one", 1), ("two", 2)]);
+    let detection = detect(&forge.repo, &branches, &options()).unwrap();
+    let conflicts = task_conflicts(&detection, &[TaskNumber(7), TaskNumber(3)], &|_| Vec::new());
+    assert_eq!(
+        (conflicts[0].a, conflicts[0].b),
+        (TaskNumber(3), TaskNumber(7))
+    );
+    assert_eq!(conflicts[0].class, Class::Content);
+}
+
+/// The base and three branches that merge pair by pair and not all together.
+pub(crate) fn emptied_together() -> Vec<Planned> {
+    let text = |word: &str| (1..9).map(|n| format!("{word} {n}|")).collect::<String>();
+    let (a, b) = (text("apple"), text("berry"));
+    vec![
+        planned(
+            "main",
+            &[],
+            &files(&[("x/a", &a), ("x/b", &b), ("z", "z|")]),
+        ),
+        planned(
+            "one",
+            &[0],
+            &files(&[("y/a", &a), ("x/b", &b), ("z", "z|")]),
+        ),
+        planned(
+            "two",
+            &[0],
+            &files(&[("x/a", &a), ("y/b", &b), ("z", "z|")]),
+        ),
+        planned(
+            "adds",
+            &[0],
+            &files(&[("x/a", &a), ("x/b", &b), ("x/new", "n|"), ("z", "z|")]),
+        ),
+        planned(
+            "beside",
+            &[0],
+            &files(&[("x/a", &a), ("x/b", &b), ("z", "Z|")]),
+        ),
+    ]
+}
+
+#[test]
+fn a_directory_that_branches_empty_together_is_an_emergent_conflict() {
+    let forge = Forge::new(&emptied_together());
+    let branches = named(
+        &forge,
+        &[("one", 1), ("beside", 4), ("two", 2), ("adds", 3)],
+    );
+    let mut detector = Detector::for_any(&forge.repo, &options()).unwrap();
+    let detection = detector.update(&branches).unwrap();
+    assert_eq!(pairs(&detection), "");
+    let found = detector.emergent(&detection, &[0, 1, 2, 3]).unwrap();
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].branches, [0, 2, 3]);
+    assert_eq!(found[0].class, Class::DirRenameSuggested);
+    // Adders before movers: then it never comes up.
+    assert_eq!(detector.emergent(&detection, &[3, 0, 1, 2]).unwrap(), []);
+}
+
+#[test]
+fn a_rename_diluted_by_many_is_an_emergent_conflict() {
+    let lines: Vec<String> = (0..20).map(|n| format!("line number {n}|")).collect();
+    let with = |edits: std::ops::Range<usize>| {
+        let mut lines = lines.clone();
+        lines[edits.clone()]
+            .iter_mut()
+            .for_each(|line| *line = format!("EDITED {line}"));
+        lines.concat()
+    };
+    let forge = Forge::new(&[
+        planned("main", &[], &files(&[("f", &with(0..0))])),
+        planned("mover", &[0], &files(&[("g", &with(0..7))])),
+        planned("five", &[0], &files(&[("f", &with(9..14))])),
+        planned("one", &[0], &files(&[("f", &with(17..18))])),
+    ]);
+    let branches = named(&forge, &[("mover", 1), ("five", 2), ("one", 3)]);
+    let mut detector = Detector::for_any(&forge.repo, &options()).unwrap();
+    let detection = detector.update(&branches).unwrap();
+    assert_eq!(detection.conflicts().count(), 0);
+    let found = detector.emergent(&detection, &[0, 1, 2]).unwrap();
+    assert_eq!(found.len(), 1);
+    assert_eq!(
+        (found[0].class, found[0].branches.as_slice()),
+        (Class::ModifyDelete, &[0, 1, 2][..])
+    );
+}
+
+#[test]
+fn replaced_commits_are_judged_as_git_sees_them() {
+    let forge = Forge::new(&small());
+    let c = &forge.commits;
+    // To git, `beside` now is `two`; to libgit2 it still is what it was.
+    forge
+        .repo
+        .git()
+        .run(&["replace", &c[4].to_string(), &c[2].to_string()])
+        .unwrap();
+    let branches = named(&forge, &[("one", 1), ("beside", 4)]);
+    let detection = detect(&forge.repo, &branches, &options()).unwrap();
+    assert_eq!(detection.conflicts().count(), 1);
+}
+
+#[test]
+fn a_history_that_ends_early_is_judged_all_the_same() {
+    let forge = Forge::new(&small());
+    let folder = tempfile::tempdir().unwrap();
+    let clone = folder.path().join("clone");
+    let from = format!("file://{}", forge.repo.top.display());
+    let to = clone.display().to_string();
+    forge
+        .repo
+        .git()
+        .run(&[
+            "clone",
+            "--quiet",
+            "--depth=1",
+            "--no-single-branch",
+            &from,
+            &to,
+        ])
+        .unwrap();
+    let repo = git_dispatch::git::Repo::discover(&clone).unwrap();
+    let branches = named(&forge, &[("one", 1), ("two", 2), ("beside", 4)]);
+    let detection = detect(&repo, &branches, &options()).unwrap();
+    // git itself refuses: it no longer sees that they have something in common.
+    let failed = detection
+        .pairs
+        .iter()
+        .filter(|p| p.verdict == Verdict::EngineFailure);
+    assert_eq!(failed.count(), 3);
+}

@@ -1,0 +1,190 @@
+//! `dispatch conflicts` as people and programs see it.
+
+use git_dispatch::base::process::Program;
+
+use crate::conflicts::emptied_together;
+use crate::forge::{Forge, small};
+
+fn dispatch(forge: &Forge, args: &[&str]) -> (i32, String, String) {
+    let program = Program::new(env!("CARGO_BIN_EXE_dispatch"))
+        .arg("conflicts")
+        .args(args)
+        .folder(&forge.repo.top)
+        .env("NO_COLOR", "1");
+    let finished = program.output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let code = finished.status.code().unwrap();
+    (code, text(&finished.stdout), text(&finished.stderr))
+}
+
+#[test]
+fn the_command_shows_what_conflicts() {
+    let forge = Forge::new(&small());
+    let (code, out, _) = dispatch(&forge, &["t*", "one", "beside"]);
+    assert_eq!(code, 4);
+    insta::assert_snapshot!(out, @r#"
+    PAIR         PATH  CLASS    RECOMMENDED
+    three × two  f     content  re-dispatch the later task on top
+    three × one  f     content  re-dispatch the later task on top
+    two × one    f     content  re-dispatch the later task on top
+
+    4 branches, 6 pairs: 3 conflicts, 0 merged by git, 3 independent
+    "#);
+    let (code, out, _) = dispatch(&forge, &["one", "beside", "--all"]);
+    assert_eq!(code, 0);
+    insta::assert_snapshot!(out, @r#"
+    PAIR          PATH  CLASS        RECOMMENDED
+    one × beside        independent  nothing to do
+
+    2 branches, 1 pair: 0 conflicts, 0 merged by git, 1 independent
+    "#);
+    let (_, out, _) = dispatch(&forge, &["one", "two", "beside", "--matrix"]);
+    insta::assert_snapshot!(out, @r#"
+              1 2 3
+    1 one     - 3 .
+    2 two     3 - .
+    3 beside  . . -
+
+    1 trivial  2 mechanical  3 semantic risk  4 structural  5 blocked  ! git failed  . nothing
+
+    3 branches, 3 pairs: 1 conflict, 0 merged by git, 2 independent
+    "#);
+}
+
+#[test]
+fn the_command_refuses_what_it_cannot_compare() {
+    let forge = Forge::new(&small());
+    let (code, out, err) = dispatch(&forge, &["one"]);
+    assert_eq!((code, out.as_str()), (2, ""));
+    insta::assert_snapshot!(err, @r#"
+    error: there is only "one" to compare
+    hint: name two or more branches: `dispatch conflicts main feature/x`
+    hint: or a glob in quotes: `dispatch conflicts 'feature/*'`
+    "#);
+    let (code, _, err) = dispatch(&forge, &["one", "besdie"]);
+    assert_eq!(code, 1);
+    insta::assert_snapshot!(err, @r#"
+    error: there is no run, branch or revision "besdie"
+    hint: did you mean beside?
+    "#);
+    let (code, _, err) = dispatch(&forge, &["nothing/*", "one"]);
+    assert_eq!(code, 1);
+    insta::assert_snapshot!(err, @r#"
+    error: no branch matches "nothing/*"
+    hint: `git branch --list` shows the branches there are
+    "#);
+}
+
+#[test]
+fn the_json_form_has_the_promised_fields() {
+    let forge = Forge::new(&small());
+    let (code, out, _) = dispatch(&forge, &["one", "two", "beside", "--json", "--all"]);
+    assert_eq!(code, 4);
+    assert_eq!(out.lines().count(), 1);
+    let value: serde_json::Value = serde_json::from_str(&out).unwrap();
+    let mut text = serde_json::to_string_pretty(&value).unwrap();
+    for (place, name) in ["main", "one", "two", "three", "beside"].iter().enumerate() {
+        text = text.replace(&forge.commits[place].to_string(), &format!("<{name}>"));
+    }
+    insta::with_settings!({filters => vec![("[0-9a-f]{40}", "<tree>")]}, {
+        insta::assert_snapshot!(text, @r#"
+        {
+          "base": "<main>",
+          "branches": [
+            {
+              "name": "one",
+              "tip": "<one>"
+            },
+            {
+              "name": "two",
+              "tip": "<two>"
+            },
+            {
+              "name": "beside",
+              "tip": "<beside>"
+            }
+          ],
+          "emergent": [],
+          "merges_run": 1,
+          "pairs": [
+            {
+              "a": "one",
+              "b": "two",
+              "class": "content",
+              "severity": 3,
+              "tree": "<tree>",
+              "units": [
+                {
+                  "class": "content",
+                  "hunks": [
+                    {
+                      "a": {
+                        "count": 1,
+                        "start": 2
+                      },
+                      "b": {
+                        "count": 1,
+                        "start": 2
+                      },
+                      "base": {
+                        "count": 1,
+                        "start": 2
+                      },
+                      "class": "overlap"
+                    }
+                  ],
+                  "paths": [
+                    "f"
+                  ]
+                }
+              ],
+              "verdict": "conflict"
+            },
+            {
+              "a": "one",
+              "b": "beside",
+              "class": "independent",
+              "severity": 0,
+              "tree": null,
+              "units": [],
+              "verdict": "clean"
+            },
+            {
+              "a": "two",
+              "b": "beside",
+              "class": "independent",
+              "severity": 0,
+              "tree": null,
+              "units": [],
+              "verdict": "clean"
+            }
+          ],
+          "pairs_independent": 2,
+          "pairs_total": 3,
+          "version": 1
+        }
+        "#);
+    });
+}
+
+#[test]
+fn the_command_counts_an_emergent_conflict_as_found() {
+    let forge = Forge::new(&emptied_together());
+    let (code, out, _) = dispatch(&forge, &["one", "two", "adds"]);
+    assert_eq!(code, 4);
+    insta::assert_snapshot!(out, @r#"
+    PAIR              PATH          CLASS                 RECOMMENDED
+    one × two × adds  x/new, y/new  dir-rename-suggested  re-dispatch the last on top of the others
+
+    3 branches, 3 pairs: 0 conflicts, 0 merged by git, 3 independent, 1 conflict of more than two
+    "#);
+    let (code, out, _) = dispatch(&forge, &["one", "two", "adds", "--json"]);
+    assert_eq!(code, 4);
+    let value: serde_json::Value = serde_json::from_str(&out).unwrap();
+    let expected = serde_json::json!([{
+        "branches": ["one", "two", "adds"],
+        "class": "dir-rename-suggested",
+        "paths": ["x/new", "y/new"],
+    }]);
+    assert_eq!(value["emergent"], expected);
+}

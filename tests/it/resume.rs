@@ -1,0 +1,305 @@
+//! A dispatch that died, and `dispatch resume`: replay and nothing else brings the run to its end,
+//! no worker works twice, and nothing that somebody else did is overwritten.
+
+use std::fs;
+use std::path::PathBuf;
+
+use rustix::process::Signal;
+
+use crate::harness::{Gate, Scene};
+use crate::process::{Background, is_alive, pid_in, send, until};
+
+/// One task that says when it starts (`<root>/started`), stops at the gate, and makes `one.txt`.
+fn gated(scene: &Scene, gate: &Gate) -> String {
+    let started = scene.root.join("started");
+    let (started, gate) = (started.display(), gate.script());
+    format!("1. [ONE] First\n   - run: echo $$ >> {started}; {gate}; echo one > one.txt\n")
+}
+
+/// A run whose only worker waits at the gate.
+fn at_the_gate() -> (Scene, Gate, Background) {
+    let scene = Scene::new();
+    let mut gate = Gate::new(&scene, "gate");
+    let plan = gated(&scene, &gate);
+    let dispatch = Background::run(&scene, &plan, &[]);
+    gate.wait_until_reached();
+    (scene, gate, dispatch)
+}
+
+/// The pids of the workers that were started.
+fn started(scene: &Scene) -> Vec<i32> {
+    let text = fs::read_to_string(scene.root.join("started")).unwrap_or_default();
+    text.lines().map(|line| line.parse().unwrap()).collect()
+}
+
+fn attempt(scene: &Scene, number: u32) -> PathBuf {
+    let run = scene.run_name();
+    let folder = scene.repo.join(".git/dispatch/runs").join(run);
+    folder.join(format!("attempts/1-{number}"))
+}
+
+/// The shim of the first attempt.
+fn shim(scene: &Scene) -> i32 {
+    let record = fs::read(attempt(scene, 1).join("worker/proc.json")).unwrap();
+    let record: serde_json::Value = serde_json::from_slice(&record).unwrap();
+    record["shim"]["pid"].as_i64().unwrap() as i32
+}
+
+#[track_caller]
+fn assert_done(scene: &Scene) {
+    assert_eq!(scene.statuses(), "1 DONE");
+    let one = format!("{}:one.txt", scene.branch("integration"));
+    assert_eq!(scene.git(&["show", &one]), "one");
+    assert_eq!(scene.json()["state"], "finished");
+}
+
+#[test]
+fn a_living_worker_is_taken_up_and_works_only_once() {
+    let (scene, mut gate, dispatch) = at_the_gate();
+    dispatch.crash();
+    let status = scene.dispatch(&["status"]).expect(0);
+    assert!(status.out.contains("interrupted"), "{}", status.out);
+    let hint = format!(
+        "hint: `dispatch resume {}` takes it up again\n",
+        scene.run_name()
+    );
+    assert_eq!(status.err, hint);
+    assert_eq!(scene.json()["state"], "interrupted");
+
+    let mut dispatch = Background::start(&scene, &["resume"]);
+    dispatch.wait_until_said("#1 ONE");
+    let held = scene.dispatch(&["resume"]).expect(5);
+    assert!(held.err.contains("another dispatch drives"), "{}", held.err);
+    gate.open();
+    assert_eq!(dispatch.wait(), 0, "{}", dispatch.said());
+    assert_eq!(started(&scene).len(), 1);
+    assert_done(&scene);
+}
+
+#[test]
+fn the_result_of_a_worker_that_ended_meanwhile_is_taken() {
+    let (scene, mut gate, dispatch) = at_the_gate();
+    let shim = shim(&scene);
+    dispatch.crash();
+    gate.open();
+    until("the shim ends", || !is_alive(shim));
+    scene.dispatch(&["resume"]).expect(0);
+    assert_eq!(started(&scene).len(), 1);
+    assert_done(&scene);
+}
+
+#[test]
+fn a_worker_whose_shim_died_too_is_ended_and_tried_again_without_counting() {
+    let (scene, mut gate, dispatch) = at_the_gate();
+    let (worker, shim) = (pid_in(&scene.root.join("started")), shim(&scene));
+    fs::write(scene.worktree("one").join("half.txt"), "half\n").unwrap();
+    dispatch.crash();
+    send(shim, Signal::KILL);
+    until("the shim is gone", || !is_alive(shim));
+    let mut dispatch = Background::start(&scene, &["resume"]);
+    until("a second worker starts", || started(&scene).len() == 2);
+    assert!(!is_alive(worker), "two workers never work at one task");
+    gate.open();
+    assert_eq!(dispatch.wait(), 0, "{}", dispatch.said());
+    assert_done(&scene);
+    assert!(!dispatch.said().contains("RETRY"), "{}", dispatch.said());
+    // What the lost one had made is kept.
+    let kept = format!("refs/dispatch/attempts/{}/one/1", scene.run_name());
+    assert_eq!(scene.git(&["show", &format!("{kept}:half.txt")]), "half");
+}
+
+#[test]
+fn a_run_that_died_right_after_its_start_is_run() {
+    // Whatever the moment: the journal begins with the whole plan.
+    for _ in 0..3 {
+        let scene = Scene::new();
+        let mut gate = Gate::new(&scene, "gate");
+        let dispatch = Background::run(&scene, &gated(&scene, &gate), &[]);
+        until("the run exists", || !scene.run_names().is_empty());
+        dispatch.crash();
+        gate.open();
+        scene.dispatch(&["resume"]).expect(0);
+        assert_eq!(started(&scene).len(), 1);
+        assert_done(&scene);
+    }
+}
+
+#[test]
+fn a_run_that_died_while_its_check_ran_checks_again_and_not_twice_at_once() {
+    let scene = Scene::new();
+    let mut gate = Gate::new(&scene, "gate");
+    let pids = scene.root.join("pids");
+    let check = format!("echo $$ >> {}; {}", pids.display(), gate.script());
+    scene.configure(&format!("[assemble]\ncheck = [{check:?}]\n"));
+    let plan = "1. [ONE] First\n   - run: echo one > one.txt\n";
+    let dispatch = Background::run(&scene, plan, &[]);
+    gate.wait_until_reached();
+    let first = pid_in(&pids);
+    dispatch.crash();
+    assert!(is_alive(first));
+    let mut dispatch = Background::start(&scene, &["resume"]);
+    gate.wait_until_reached();
+    assert!(!is_alive(first), "the old check was ended first");
+    gate.open();
+    assert_eq!(dispatch.wait(), 0, "{}", dispatch.said());
+    assert_done(&scene);
+}
+
+#[test]
+fn a_run_that_died_while_a_task_s_check_ran_checks_again_and_not_twice_at_once() {
+    let scene = Scene::new();
+    let mut gate = Gate::new(&scene, "gate");
+    let pids = scene.root.join("pids");
+    let check = format!("echo $$ >> {}; {}", pids.display(), gate.script());
+    let plan = format!("1. [ONE] First\n   - run: echo one > one.txt\n   - check: {check}\n");
+    let dispatch = Background::run(&scene, &plan, &[]);
+    gate.wait_until_reached();
+    let first = pid_in(&pids);
+    dispatch.crash();
+    let mut dispatch = Background::start(&scene, &["resume"]);
+    gate.wait_until_reached();
+    assert!(!is_alive(first), "the old check was ended first");
+    gate.open();
+    assert_eq!(dispatch.wait(), 0, "{}", dispatch.said());
+    assert_done(&scene);
+}
+
+#[test]
+fn a_run_that_has_ended_says_so() {
+    let scene = Scene::new();
+    scene
+        .run("1. [ONE] First\n   - run: echo one > one.txt\n", &[])
+        .expect(0);
+    let ended = scene.dispatch(&["resume"]).expect(1);
+    insta::assert_snapshot!(ended.err.replace(&scene.run_name(), "RUN"), @r"
+    error: RUN has ended
+    hint: `dispatch report RUN` shows how; `dispatch retry RUN TASK` tries a task again
+    ");
+}
+
+#[test]
+fn a_worktree_that_was_deleted_meanwhile_is_made_anew() {
+    for prune in [false, true] {
+        let (scene, mut gate, dispatch) = at_the_gate();
+        let worker = pid_in(&scene.root.join("started"));
+        dispatch.crash();
+        let worktree = scene.worktree("one");
+        fs::remove_dir_all(&worktree).unwrap();
+        if prune {
+            scene.git(&["worktree", "unlock", worktree.to_str().unwrap()]);
+            scene.git(&["worktree", "prune"]);
+        }
+        let mut dispatch = Background::start(&scene, &["resume"]);
+        until("a second worker starts", || started(&scene).len() == 2);
+        assert!(!is_alive(worker), "two workers never work at one task");
+        gate.open();
+        assert_eq!(dispatch.wait(), 0, "{}", dispatch.said());
+        assert_done(&scene);
+    }
+}
+
+#[test]
+fn a_task_s_branch_that_was_moved_meanwhile_is_kept() {
+    let (scene, mut gate, dispatch) = at_the_gate();
+    let shim = shim(&scene);
+    dispatch.crash();
+    scene.write("mine.txt", "mine\n");
+    let mine = scene.commit("Mine");
+    let branch = format!("refs/heads/{}", scene.branch("one"));
+    scene.git(&["update-ref", &branch, &mine]);
+    scene.git(&["reset", "--quiet", "--hard", "HEAD~"]);
+    gate.open();
+    until("the shim ends", || !is_alive(shim));
+    scene.dispatch(&["resume"]);
+    let holding = scene.git(&["for-each-ref", "--contains", &mine, "--format=%(refname)"]);
+    assert!(!holding.is_empty(), "the commit is lost");
+}
+
+#[test]
+fn a_branch_that_is_checked_out_by_somebody_is_not_moved() {
+    let (scene, gate, dispatch) = at_the_gate();
+    let shim = shim(&scene);
+    dispatch.crash();
+    send(shim, Signal::KILL);
+    until("the shim is gone", || !is_alive(shim));
+    let branch = scene.branch("one");
+    scene.git(&["worktree", "add", "--quiet", "--force", "../mine", &branch]);
+    let before = scene.rev(&branch);
+    let ended = scene.dispatch(&["resume"]).expect(3);
+    let said = scene.normal(&ended.err);
+    assert!(
+        said.contains("is checked out in <root>/mine, so it is not moved"),
+        "{said}"
+    );
+    assert_eq!(scene.rev(&branch), before);
+    drop(gate);
+}
+
+#[test]
+fn an_integration_branch_that_is_checked_out_is_left_alone_and_the_run_ends() {
+    let (scene, mut gate, mut dispatch) = at_the_gate();
+    let integration = scene.branch("integration");
+    until("the first board", || scene.has(&integration));
+    scene.git(&["worktree", "add", "--quiet", "../mine", &integration]);
+    let before = scene.rev(&integration);
+    gate.open();
+    assert_eq!(dispatch.wait(), 4, "{}", dispatch.said());
+    assert_eq!(
+        scene.rev(&integration),
+        before,
+        "it did not move under the user"
+    );
+    let said = scene.normal(&dispatch.said());
+    let why = "integration is checked out in <root>/mine; check out something else there";
+    assert!(said.contains(why), "{said}");
+    assert_eq!(scene.json()["state"], "needs-person");
+
+    scene.git(&["worktree", "remove", "../mine"]);
+    scene.dispatch(&["assemble", &scene.run_name()]).expect(0);
+    assert_done(&scene);
+}
+
+#[test]
+fn work_of_somebody_else_on_the_integration_branch_is_not_overwritten() {
+    let (scene, mut gate, mut dispatch) = at_the_gate();
+    let integration = scene.branch("integration");
+    until("the first board", || scene.has(&integration));
+    scene.git(&["worktree", "add", "--quiet", "../mine", &integration]);
+    let path = scene.root.join("mine");
+    fs::write(path.join("mine.txt"), "mine\n").unwrap();
+    let path = path.to_str().unwrap();
+    scene.git(&["-C", path, "add", "mine.txt"]);
+    scene.git(&["-C", path, "commit", "--quiet", "-m", "Mine"]);
+    scene.git(&["worktree", "remove", "../mine"]);
+    let mine = scene.rev(&integration);
+    gate.open();
+    assert_eq!(dispatch.wait(), 4, "{}", dispatch.said());
+    assert_eq!(scene.rev(&integration), mine);
+    assert!(
+        dispatch.said().contains("has commits of somebody else"),
+        "{}",
+        dispatch.said()
+    );
+
+    scene.git(&["branch", "--move", &integration, "mine"]);
+    scene.dispatch(&["assemble", &scene.run_name()]).expect(0);
+    assert_done(&scene);
+}
+
+#[test]
+fn locks_that_died_with_the_last_driver_do_not_stop_the_run() {
+    let (scene, mut gate, dispatch) = at_the_gate();
+    let run = scene.run_name();
+    dispatch.crash();
+    for name in [
+        "dispatch/runs/RUN",
+        "heads/dispatch/RUN/integration",
+        "heads/dispatch/RUN/one",
+    ] {
+        let name = format!(".git/refs/{}.lock", name.replace("RUN", &run));
+        scene.write(&name, "");
+    }
+    gate.open();
+    scene.dispatch(&["resume"]).expect(0);
+    assert_done(&scene);
+}

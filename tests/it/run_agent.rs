@@ -1,0 +1,233 @@
+//! Real agents as workers: what they printed is replayed, and the run has to make the right of it.
+
+use std::io::{BufRead, BufReader};
+
+use crate::harness::{Gate, Scene, wait};
+
+/// The settings of a worker that replays this output.
+fn worker(name: &str, output: &str, how: &[&str]) -> String {
+    let dialect = output.split('-').next().unwrap();
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/agents");
+    let args = [&[output], how].concat();
+    let args = args.iter().map(|arg| format!("\"{arg}\""));
+    let args = args.collect::<Vec<_>>().join(", ");
+    format!(
+        "[workers.{name}]\ncommand = [\"{folder}/replay\", {args}]\n\
+         dialect = \"{dialect}\"\nenv = [\"GATE\"]\n"
+    )
+}
+
+/// A scene whose worker `agent` replays this output, and `settings` beside it.
+fn replaying(output: &str, how: &[&str], settings: &str) -> Scene {
+    let scene = Scene::new();
+    let agent = worker("agent", output, how);
+    scene.configure(&format!("transient = 0\n{agent}{settings}"));
+    scene
+}
+
+const PLAN: &str = "1. [A] Write a\n   - worker: agent\n";
+
+/// The run of one task by that worker.
+fn run(output: &str, how: &[&str]) -> Scene {
+    let scene = replaying(output, how, "");
+    scene.run(PLAN, &[]);
+    scene
+}
+
+/// `STATUS class | note | evidence`, and what it cost.
+fn told(scene: &Scene) -> String {
+    told_of(scene, 1)
+}
+
+fn told_of(scene: &Scene, number: usize) -> String {
+    let task = &scene.json()["tasks"][number - 1];
+    let shown = scene.dispatch(&["show", &number.to_string(), "--json"]);
+    let shown = shown.expect(0).out;
+    let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
+    let attempts = shown["attempts"].as_array().unwrap();
+    let outcome = &attempts[attempts.len() - 1]["outcome"];
+    let text = |value: &serde_json::Value| value.as_str().unwrap_or("-").to_owned();
+    format!(
+        "{} {} | {} | {} | cost {}",
+        text(&task["status"]),
+        text(&task["class"]),
+        text(&task["note"]),
+        text(&outcome["evidence"]),
+        task["cost"],
+    )
+}
+
+/// One run with a worker and a task for each of these outputs; every task writes a file.
+fn run_all(outputs: &[&str]) -> Scene {
+    let scene = Scene::new();
+    let mut settings = "transient = 0\n[run]\nmax_parallel = 8\n".to_owned();
+    let mut plan = String::new();
+    for (number, output) in (1..).zip(outputs) {
+        let write = format!("write={output}.txt");
+        settings.push_str(&worker(output, output, &[&write]));
+        plan.push_str(&format!("{number}. {output}\n    - worker: {output}\n"));
+    }
+    scene.configure(&settings);
+    scene.run(&plan, &[]).expect(3);
+    scene
+}
+
+#[test]
+fn what_an_agent_says_decides_whatever_its_exit_code() {
+    let outputs = [
+        "claude-success",
+        "claude-denied",
+        "claude-commit-refused",
+        "claude-max-turns",
+        "claude-budget",
+        "claude-err-400",
+        "claude-err-401",
+        "claude-err-429",
+        "claude-limit",
+        "claude-err-500",
+        "claude-err-529",
+        "codex-success",
+        "codex-err-400",
+        "codex-err-401",
+        "codex-err-429",
+        "codex-err-500",
+        "codex-err-529",
+        "codex-limit",
+        "codex-work",
+        "gemini-success",
+        "gemini-err-400",
+        "gemini-turns",
+        "opencode-success",
+        "opencode-err-401",
+        "opencode-denied",
+        "aider-auth",
+        "aider-work",
+    ];
+    let scene = run_all(&outputs);
+    let told = (1..).zip(outputs);
+    let told = told.map(|(number, name)| format!("{name}: {}", told_of(&scene, number)));
+    insta::assert_snapshot!(told.collect::<Vec<_>>().join("\n"), @r#"
+    claude-success: DONE - | Done. Files created: a.txt. Decisions: none. Issues: none. | - | cost 0.0016
+    claude-denied: FAILED blocker | permission refused: Write a.txt (blocker) | the agent's output: permission refused | cost 0.0016
+    claude-commit-refused: DONE - | Wrote a.txt; I could not commit it. | - | cost 0.25
+    claude-max-turns: FAILED logic | Reached maximum number of turns (1) (logic error) | the agent's output: max-turns | cost 0.0008
+    claude-budget: FAILED logic | Reached maximum budget ($0.0001) (logic error) | the agent's output: max-budget | cost 0.0008
+    claude-err-400: FAILED blocker | Credit balance is too low (blocker) | the agent's output: billing_error, status 400 | cost 0.0
+    claude-err-401: FAILED blocker | Invalid API key · Fix external API key (blocker) | the agent's output: authentication_failed, status 401 | cost 0.0
+    claude-err-429: FAILED transient | API Error: Request rejected (429) · This request would exceed your account's rate limit. Please try a… (transient error) | the agent's output: status 429 | cost 0.0
+    claude-limit: FAILED quota | You've hit your limit · resets 11am (UTC) (quota used up) | the agent's output: usage-limit, status 429 | cost 0.0
+    claude-err-500: FAILED transient | API Error: 500 Internal server error. This is a server-side issue, usually temporary — try again in a… (transient error) | the agent's output: status 500 | cost 0.0
+    claude-err-529: FAILED transient | API Error: 529 Overloaded. This is a server-side issue, usually temporary — try again in a moment. If… (transient error) | the agent's output: status 529 | cost 0.0
+    codex-success: DONE - | Done. Files created: a.txt. | - | cost null
+    codex-err-400: FAILED blocker | Quota exceeded. Check your plan and billing details. (blocker) | the agent's output: "check your plan and billing details" | cost null
+    codex-err-401: FAILED blocker | unexpected status 401 Unauthorized: Incorrect API key provided: dummy., url: http://127.0.0.1:8787/v1/respons… (blocker) | the agent's output: "incorrect api key" | cost null
+    codex-err-429: FAILED transient | exceeded retry limit, last status: 429 Too Many Requests (transient error) | the agent's output: status 429 | cost null
+    codex-err-500: FAILED transient | We’re currently experiencing high demand, which may cause temporary errors. (transient error) | the agent's output: "experiencing high demand" | cost null
+    codex-err-529: FAILED transient | unexpected status 503 Service Unavailable: The server is overloaded. Please try again later., url: ht… (transient error) | the agent's output: status 503 | cost null
+    codex-limit: FAILED quota | You've hit your usage limit. Visit https://example.com/usage to purchase more credits or try again at N… (quota used up) | the agent's output: "you've hit your usage limit" | cost null
+    codex-work: DONE - | Routes written. Nothing else. | - | cost null
+    gemini-success: DONE - | Done. Files created: a.txt. | - | cost null
+    gemini-err-400: FAILED blocker | API key not valid. Please pass a valid API key. (blocker) | the agent's output: "api key not valid" | cost null
+    gemini-turns: FAILED logic | Reached max session turns for this session. Increase the number of turns by specifying maxSessionTurns in… (logic error) | exit code 53 (out of turns) | cost null
+    opencode-success: DONE - | Done. Files created: a.txt. | - | cost 0.00028
+    opencode-err-401: FAILED blocker | Incorrect API key provided: dummy. (blocker) | the agent's output: "incorrect api key" | cost null
+    opencode-denied: FAILED blocker | permission refused: edit a.txt (blocker) | the agent's output: permission refused | cost 0.002
+    aider-auth: FAILED blocker | litellm.AuthenticationError: AuthenticationError: OpenAIException - Incorrect API key provided: dummy. (blocker) | the agent's output: AuthenticationError | cost null
+    aider-work: DONE - | Applied edit to src/a.ts | - | cost 0.03
+    "#);
+    let report = scene.dispatch(&["report"]).expect(0).out;
+    let of_report = |word: &str| {
+        report
+            .lines()
+            .find(|line| line.contains(word))
+            .unwrap()
+            .to_owned()
+    };
+    insta::assert_snapshot!(of_report("Cost"), @"- Cost: $0.2871 (11,600 tokens in (3,980 from a cache), 615 tokens out); unknown for #12, #13, #14, #15, #16, #17, #18, #19, #20, #21, #22, #24, #26");
+    insta::assert_snapshot!(of_report("limit is reset"), @"- **Suggested resolution:** Wait until the limit is reset, at 2026-11-22 11:00 UTC, then `dispatch retry plan-yhwp 9`");
+}
+
+#[test]
+fn an_agent_that_changed_nothing_has_not_succeeded() {
+    let said = ["claude-success", "codex-readonly", "codex-work"];
+    let said = said.map(|name| told(&run(name, &[])));
+    insta::assert_snapshot!(said.join("\n"), @r"
+    FAILED logic | ended without a change (logic error) | no change in the worktree | cost 0.0016
+    FAILED logic | ended without a change (logic error) | no change in the worktree | cost null
+    FAILED blocker | ended without a change, was refused: $ bash -lc 'cargo fetch' (Read-only file system) (blocker) | no change in the worktree, and the agent was refused | cost null
+    ");
+}
+
+#[test]
+fn a_stream_that_breaks_off_is_no_success_and_two_results_are_one() {
+    let half = run("claude-success", &["write=a.txt", "half"]);
+    let twice = run("claude-success", &["write=a.txt", "twice"]);
+    insta::assert_snapshot!([told(&half), told(&twice)].join("\n"), @r"
+    FAILED transient | the output of the agent breaks off (transient error) | the output ends without a final result | cost null
+    DONE - | Done. Files created: a.txt. Decisions: none. Issues: none. | - | cost 0.0016
+    ");
+}
+
+#[test]
+fn an_agent_that_hangs_after_its_result_is_ended_and_its_result_counts() {
+    let settings = "[run]\nresult_grace = \"100ms\"\n";
+    let outcomes = ["claude-success", "claude-err-529"].map(|output| {
+        let scene = replaying(output, &["write=a.txt", "hang"], settings);
+        scene.run(PLAN, &[]);
+        let shown = scene.dispatch(&["show", "1"]).expect(0).out;
+        let remark = shown.lines().find(|line| line.contains("remark"));
+        format!("{}\n{}", told(&scene), remark.unwrap_or_default().trim())
+    });
+    insta::assert_snapshot!(outcomes.join("\n"), @r"
+    DONE - | Done. Files created: a.txt. Decisions: none. Issues: none. | - | cost 0.0016
+    remark    it was still alive after its result and was ended
+    FAILED transient | API Error: 529 Overloaded. This is a server-side issue, usually temporary — try again in a moment. If… (transient error) | the agent's output: status 529 | cost 0.0
+    ");
+}
+
+#[test]
+fn an_agent_that_says_nothing_runs_into_the_stall_limit() {
+    let settings = "[run]\nstall_timeout = \"100ms\"\n";
+    let scene = replaying("claude-success", &["silent"], settings);
+    scene.run(PLAN, &[]);
+    insta::assert_snapshot!(told(&scene), @"FAILED transient | silent for 100ms (transient error) | stall limit of 100ms | cost null");
+}
+
+#[test]
+fn the_board_shows_the_step_and_an_interrupted_agent_that_ends_with_0_has_not_succeeded() {
+    let mut scene = replaying("claude-success", &["write=a.txt", "interrupt"], "");
+    let mut gate = Gate::new(&scene, "interrupt");
+    scene.set_env("GATE", &gate.script());
+    let plan = scene.plan(PLAN);
+    let mut run = scene.start(&["run", &plan, "--yes", "--json"]);
+    gate.wait_until_reached();
+    let mut lines = BufReader::new(run.stdout.as_mut().unwrap()).lines();
+    let noted = lines
+        .find(|line| line.as_ref().unwrap().contains("\"noted\""))
+        .unwrap()
+        .unwrap();
+    let noted: serde_json::Value = serde_json::from_str(&noted).unwrap();
+    insta::assert_snapshot!(noted["note"].as_str().unwrap(), @"Done. Files created: a.txt. Decisions: none. Issues: none.");
+    let pid = rustix::process::Pid::from_child(&run);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    wait(run).expect(130);
+    insta::assert_snapshot!(told(&scene), @"QUEUED - | interrupted | - | cost null");
+}
+
+#[test]
+fn a_user_says_what_further_words_mean() {
+    let scene = Scene::new();
+    let patterns = "version = 1\n[[pattern]]\nclass = \"blocker\"\ntexts = [\"licence server\"]\n";
+    scene.write("errors.toml", patterns);
+    scene.configure("transient = 0\n[failure]\npatterns = \"errors.toml\"\n");
+    scene.run(
+        "1. [A] Build\n   - run: echo 'no Licence Server'; exit 1\n",
+        &[],
+    );
+    insta::assert_snapshot!(told(&scene), @r#"FAILED blocker | no Licence Server (blocker) | output with "licence server" | cost null"#);
+    scene.write("errors.toml", "version = 2\n");
+    let refused = scene
+        .dispatch(&["run", &scene.plan(PLAN), "--yes"])
+        .expect(1);
+    insta::assert_snapshot!(scene.normal(&refused.err), @"error: <root>/shop/errors.toml is no file of failure patterns: the failure patterns have version 2, and only 1 is understood");
+}

@@ -1,0 +1,165 @@
+//! What a run writes into git: commits of tasks, of boards and of the journal.
+
+use crate::harness::Scene;
+
+const PLAN: &str = "# Story
+1. [A] First task
+   - run: echo a > a.txt
+2. [B] Second task
+   - run: echo b > b.txt; printf '%s' '{\"summary\": \"Bees\\n\\nMany of them.\"}' > \"$DISPATCH_RESULT_FILE\"
+3. [C] Third task
+   - run: echo oops >&2; exit 1
+4. [D] Fourth task — blocked by #1, #2
+   - run: echo d > d.txt
+";
+
+#[test]
+fn commits_for_a_task_are_the_users_and_carry_trailers() {
+    let scene = Scene::new();
+    scene.run(PLAN, &[]).expect(3);
+    let run = scene.run_name();
+    let format = "--format=%an <%ae>%n%cn <%ce>%n%B";
+    let b = scene.git(&["log", "-1", format, &scene.branch("b")]);
+    assert_eq!(
+        b.trim_end(),
+        format!(
+            "Ada <ada@example.com>\nAda <ada@example.com>\nBees\n\nMany of them.\n\n\
+             Dispatch-Run: {run}\nDispatch-Task: 2 B\nDispatch-Attempt: 1"
+        )
+    );
+    let a = scene.git(&["log", "-1", "--format=%s", &scene.branch("a")]);
+    assert_eq!(a, "First task");
+    let range = format!("main..{}", scene.branch("integration"));
+    let all = [
+        "log",
+        "--format=%(trailers:key=Dispatch-Run,valueonly,separator=)",
+        &range,
+    ];
+    assert!(
+        scene.git(&all).lines().all(|line| line == run),
+        "{}",
+        scene.git(&all)
+    );
+    let merges = [
+        "log",
+        "--merges",
+        "--first-parent",
+        "--reverse",
+        "--format=%an %(trailers:key=Dispatch-Task,valueonly,separator=) %(trailers:key=Dispatch-Attempt,valueonly,separator=)",
+        &range,
+    ];
+    assert_eq!(scene.git(&merges), "Ada 1 A 1\nAda 2 B 1\nAda 4 D 1");
+}
+
+#[test]
+fn a_board_commit_changes_the_board_and_nothing_else() {
+    let scene = Scene::new();
+    scene.run(PLAN, &[]).expect(3);
+    let range = format!("main..{}", scene.branch("integration"));
+    let log = scene.git(&[
+        "log",
+        "--first-parent",
+        "--no-merges",
+        "--format=%H",
+        &range,
+    ]);
+    let boards: Vec<&str> = log.lines().collect();
+    assert!(
+        boards.len() >= 2,
+        "one at the beginning, one at the end: {log}"
+    );
+    for board in boards {
+        let changed = scene.git(&["diff-tree", "-r", "--name-only", "--no-commit-id", board]);
+        assert_eq!(changed, "DISPATCH.md");
+        let subject = scene.git(&["log", "-1", "--format=%s", board]);
+        assert!(subject.starts_with("board: "), "{subject}");
+    }
+    let merges = scene.git(&["log", "--first-parent", "--merges", "--format=%H", &range]);
+    for merge in merges.lines() {
+        let board =
+            |revision: String| scene.git(&["rev-parse", &format!("{revision}:DISPATCH.md")]);
+        assert_eq!(board(merge.to_owned()), board(format!("{merge}~1")));
+    }
+}
+
+#[test]
+fn the_journal_reads_as_a_story_and_keeps_the_candidates() {
+    let scene = Scene::new();
+    scene.run(PLAN, &["-j", "1"]).expect(3);
+    let journal = format!("refs/dispatch/runs/{}", scene.run_name());
+    let base = scene.rev(&format!("{}~1", scene.branch("d")));
+    let log = scene.git(&[
+        "log",
+        "--first-parent",
+        "--reverse",
+        "--format=%s",
+        &journal,
+    ]);
+    // Whether a note is seen while the worker lives depends on when it is looked for.
+    let lines = log.lines().filter(|line| !line.contains(" says: "));
+    let log = lines.collect::<Vec<_>>().join("\n");
+    insta::assert_snapshot!(log.replace(&base[..7], "<base>"), @r"
+    run started: Story at 01c8a40
+    #1 attempt 1 starting (shell)
+    #1 attempt 1 started at 01c8a40
+    #1 attempt 1 passed
+    #2 attempt 1 starting (shell)
+    #2 attempt 1 started at 01c8a40
+    #2 attempt 1 passed
+    #3 attempt 1 starting (shell)
+    #3 attempt 1 started at 01c8a40
+    #3 attempt 1 failed: oops
+    #4 attempt 1 starting (shell)
+    #4 attempt 1 started at <base>
+    #4 attempt 1 passed
+    assembling 3 candidates
+    assembled: 3 merged, 0 left out
+    run ended with exit code 3
+    ");
+    let second = scene.git(&[
+        "log",
+        "--first-parent",
+        "--reverse",
+        "--merges",
+        "--format=%P",
+        &journal,
+    ]);
+    let kept: Vec<&str> = second
+        .lines()
+        .flat_map(|line| line.split(' ').skip(1))
+        .collect();
+    for slug in ["a", "b", "d"] {
+        let candidate = scene.rev(&scene.branch(slug));
+        assert!(kept.contains(&candidate.as_str()), "{slug}");
+    }
+    let files = scene.git(&["ls-tree", "--name-only", &journal]);
+    assert_eq!(files, "plan.json\nplan.md\nsettings.json");
+    let plan = scene.git(&["show", &format!("{journal}:plan.md")]) + "\n";
+    let path = scene.plan_named("again.md", &plan);
+    scene.dispatch(&["plan", "check", &path]).expect(0);
+}
+
+#[test]
+fn boards_stop_while_somebody_has_the_integration_branch_checked_out() {
+    let scene = Scene::new();
+    scene
+        .run(
+            "1. [A] a\n   - run: exit 1\n2. [B] b\n   - run: echo b > b.txt\n",
+            &[],
+        )
+        .expect(3);
+    let integration = scene.branch("integration");
+    scene.git(&["worktree", "add", "--quiet", "../look", &integration]);
+    let before = scene.rev(&integration);
+    let ended = scene.dispatch(&["skip", "1"]);
+    assert!(ended.err.contains("is checked out in"), "{}", ended.err);
+    assert_eq!(scene.rev(&integration), before);
+    let look = scene.root.join("look");
+    assert_eq!(
+        scene.git(&["-C", look.to_str().unwrap(), "status", "--porcelain"]),
+        ""
+    );
+    scene.git(&["worktree", "remove", "../look"]);
+    scene.dispatch(&["assemble"]).expect(0);
+    assert!(scene.board().contains("SKIPPED"));
+}
