@@ -8,7 +8,7 @@ use crate::model::change::{ChangeStat, RepoPath};
 use crate::model::conflict::{Class, HunkClass, TaskConflict};
 use crate::model::event::{End, Outcome};
 use crate::model::ids::{RunId, TaskNumber};
-use crate::model::integration::{CheckOutcome, CheckResult, LeftOut, LeftOutReason};
+use crate::model::integration::{CheckResult, Guilty, LeftOut, LeftOutReason};
 use crate::model::plan::{Produces, Task};
 use crate::model::run::{RunState, TaskPhase};
 use crate::model::spending::Bill;
@@ -32,6 +32,8 @@ pub struct Completion {
     pub(crate) meetings: Vec<Meeting>,
     pub(crate) left_out: Vec<LeftOut>,
     pub(crate) checks: Vec<CheckResult>,
+    pub(crate) guilty: Vec<Guilty>,
+    pub(crate) check_runs: usize,
     pub(crate) reports: Vec<InfoReport>,
     pub(crate) next: Vec<Step>,
     /// What the agents used and cost, if any of them says.
@@ -104,6 +106,8 @@ impl Completion {
             meetings: meetings(state),
             left_out: integration.left_out,
             checks: integration.checks,
+            guilty: integration.guilty,
+            check_runs: integration.check_runs,
             reports: Vec::new(),
             next: next_steps(state),
             bill: Bill::of(state),
@@ -123,8 +127,7 @@ impl Completion {
 
     /// The checks of the assembled branch that did not pass.
     pub(crate) fn broken_checks(&self) -> impl Iterator<Item = &CheckResult> {
-        let broken = |check: &&CheckResult| check.result != CheckOutcome::Passed;
-        self.checks.iter().filter(broken)
+        self.checks.iter().filter(|check| !check.passed())
     }
 
     fn add_done(&mut self, state: &RunState, task: &Task, outcome: &Outcome) {

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::board::completion::{Completion, Meeting, Said, Work};
-use crate::board::json::{check_name, why};
+use crate::board::json::{Blamed, blamed, check_name, why};
 use crate::model::integration::{CheckResult, LeftOut};
 use crate::model::usage::{Cost, Usage};
 
@@ -24,6 +24,7 @@ struct Wire<'a> {
     conflicts: Vec<Met<'a>>,
     left_out: Vec<Left>,
     checks: Vec<Check<'a>>,
+    guilty: Vec<Blamed<'a>>,
     reports: Vec<Report<'a>>,
     next_steps: Vec<Next<'a>>,
     usage: Option<Usage>,
@@ -99,6 +100,7 @@ impl Completion {
             conflicts: self.meetings.iter().map(met).collect(),
             left_out: self.left_out.iter().map(left).collect(),
             checks: self.checks.iter().map(check).collect(),
+            guilty: self.guilty.iter().map(blamed).collect(),
             reports: self.reports.iter().map(report).collect(),
             next_steps: self.next.iter().map(next).collect(),
             usage: self.bill.as_ref().and_then(|bill| bill.spending().usage),

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use crate::base::clock::render_elapsed;
 use crate::base::markdown::{markdown_block, markdown_code, markdown_prose, plain_line};
+use crate::base::text::plural;
 use crate::board::completion::{Completion, InfoReport, Meeting, Said, Work, is_by_person};
-use crate::board::text::check_word;
 use crate::model::change::RepoPath;
 use crate::model::ids::TaskNumber;
-use crate::model::integration::{CheckOutcome, CheckResult, LeftOut, LeftOutReason};
+use crate::model::integration::{CheckOutcome, CheckResult, Guilty, LeftOut, LeftOutReason};
 use crate::model::suggest;
-use crate::model::words::{and_list, comma_list};
+use crate::model::words::{and_list, check_words, comma_list, together_with};
 
 impl Completion {
     /// The report as Markdown, from its heading to the line end after its last step.
@@ -40,7 +40,7 @@ impl Completion {
             "Conflicts",
             meetings.chain(self.left_out.iter().map(left_out)),
         )?;
-        write_checks(to, &self.checks)?;
+        self.write_checks(to)?;
         self.write_reports(to)?;
         writeln!(to, "\n### Suggested next steps")?;
         for (place, step) in (1..).zip(&self.next) {
@@ -83,7 +83,7 @@ impl Completion {
             format!(
                 "check {}: {}",
                 markdown_code(&plain_line(&check.command, 120)),
-                check_word(check.result)
+                check_words(check)
             )
         });
         parts.extend(broken);
@@ -94,6 +94,23 @@ impl Completion {
                 parts.join("; ")
             )
         })
+    }
+
+    fn write_checks(&self, to: &mut String) -> fmt::Result {
+        if !self.checks.is_empty() || !self.guilty.is_empty() {
+            writeln!(to, "\n### Checks")?;
+        }
+        self.checks
+            .iter()
+            .try_for_each(|check| write_check(to, check))?;
+        self.guilty
+            .iter()
+            .try_for_each(|guilty| write_guilty(to, guilty))?;
+        if !self.guilty.is_empty() {
+            let runs = plural(self.check_runs, "run");
+            writeln!(to, "- It took {runs} of the checks to find that out.")?;
+        }
+        Ok(())
     }
 
     fn write_reports(&self, to: &mut String) -> fmt::Result {
@@ -186,6 +203,11 @@ fn left_out(out: &LeftOut) -> String {
             format!("{task} left out of the integration: built on {on}")
         }
         LeftOutReason::Person => format!("{task} left out of the integration in review"),
+        LeftOutReason::FailedChecks { command, with } => {
+            let command = markdown_code(&plain_line(command, 120));
+            let how = together_with(with);
+            format!("{task} left out of the integration: {command} fails with it {how}")
+        }
     }
 }
 
@@ -202,19 +224,42 @@ fn paths(all: &[RepoPath]) -> String {
     }
 }
 
-fn write_checks(to: &mut String, checks: &[CheckResult]) -> fmt::Result {
-    if !checks.is_empty() {
-        writeln!(to, "\n### Checks")?;
+fn write_check(to: &mut String, check: &CheckResult) -> fmt::Result {
+    let command = markdown_code(&plain_line(&check.command, 120));
+    let elapsed = render_elapsed(Duration::from_millis(check.millis));
+    writeln!(to, "- {command}: {} ({elapsed})", check_words(check))?;
+    write_tests(to, &check.failed_tests)?;
+    match check.result {
+        CheckOutcome::Passed => Ok(()),
+        _ => write_tail(to, &check.tail),
     }
-    checks.iter().try_for_each(|check| {
-        let command = markdown_code(&plain_line(&check.command, 120));
-        let elapsed = render_elapsed(Duration::from_millis(check.millis));
-        writeln!(to, "- {command}: {} ({elapsed})", check_word(check.result))?;
-        if check.result == CheckOutcome::Passed || check.tail.trim().is_empty() {
-            return Ok(());
-        }
-        write!(to, "{}", markdown_block(last_lines(&check.tail), "  "))
-    })
+}
+
+fn write_guilty(to: &mut String, guilty: &Guilty) -> fmt::Result {
+    let command = markdown_code(&plain_line(&guilty.command, 120));
+    let how = together_with(&guilty.with);
+    writeln!(to, "- {command}: newly failing with {} {how}", guilty.task)?;
+    write_tests(to, &guilty.tests)?;
+    write_tail(to, &guilty.tail)
+}
+
+/// Up to three tests by name, the rest as a number.
+fn write_tests(to: &mut String, tests: &[String]) -> fmt::Result {
+    let named = tests.iter().take(3);
+    let named = named.map(|test| markdown_code(&plain_line(test, 120)));
+    let named = named.collect::<Vec<_>>().join(", ");
+    match tests.len() {
+        0 => Ok(()),
+        1..=3 => writeln!(to, "  tests: {named}"),
+        more => writeln!(to, "  tests: {named} and {} more", more - 3),
+    }
+}
+
+fn write_tail(to: &mut String, tail: &str) -> fmt::Result {
+    if tail.trim().is_empty() {
+        return Ok(());
+    }
+    write!(to, "{}", markdown_block(last_lines(tail), "  "))
 }
 
 /// The last twenty lines.

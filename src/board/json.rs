@@ -6,7 +6,9 @@ use serde_json::Value;
 use crate::board::view::{BoardView, ConflictRow, TaskRow};
 use crate::model::conflict::{Class, LineRange, Unit};
 use crate::model::ids::TaskNumber;
-use crate::model::integration::{CheckOutcome, CheckResult, Integration, LeftOut, LeftOutReason};
+use crate::model::integration::{
+    AgainstBase, CheckOutcome, CheckResult, Guilty, Integration, LeftOut, LeftOutReason,
+};
 use crate::model::status::Status;
 use crate::model::usage::{Cost, Usage};
 
@@ -57,6 +59,18 @@ struct Assembled<'a> {
     merged: Vec<u32>,
     left_out: Vec<Left>,
     checks: Vec<Check<'a>>,
+    guilty: Vec<Blamed<'a>>,
+    check_runs: usize,
+}
+
+/// A task that was left out because a check newly fails with it.
+#[derive(Serialize)]
+pub(crate) struct Blamed<'a> {
+    task: u32,
+    with: Vec<u32>,
+    command: &'a str,
+    result: &'static str,
+    tests: &'a [String],
 }
 
 #[derive(Serialize)]
@@ -73,6 +87,12 @@ struct Check<'a> {
     command: &'a str,
     result: &'static str,
     millis: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    against_base: Option<AgainstBase>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    flaky: bool,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    failed_tests: &'a [String],
 }
 
 #[derive(Serialize)]
@@ -205,6 +225,18 @@ fn assembled<'a>(view: &'a BoardView, integration: &'a Integration) -> Assembled
         merged: integration.merged.iter().map(|m| m.task.0).collect(),
         left_out: integration.left_out.iter().map(left).collect(),
         checks: integration.checks.iter().map(check).collect(),
+        guilty: integration.guilty.iter().map(blamed).collect(),
+        check_runs: integration.check_runs,
+    }
+}
+
+pub(crate) fn blamed(guilty: &Guilty) -> Blamed<'_> {
+    Blamed {
+        task: guilty.task.0,
+        with: numbers(&guilty.with),
+        command: &guilty.command,
+        result: "newly-failing",
+        tests: &guilty.tests,
     }
 }
 
@@ -213,6 +245,7 @@ pub(crate) fn why(reason: &LeftOutReason) -> &'static str {
         LeftOutReason::Conflict { .. } => "conflict",
         LeftOutReason::BuiltOn { .. } => "built-on",
         LeftOutReason::Person => "person",
+        LeftOutReason::FailedChecks { .. } => "failed-checks",
     }
 }
 
@@ -223,6 +256,7 @@ fn left(out: &LeftOut) -> Left {
         }
         LeftOutReason::BuiltOn { task } => (None, vec![task.0], [].as_slice()),
         LeftOutReason::Person => (None, Vec::new(), [].as_slice()),
+        LeftOutReason::FailedChecks { with, .. } => (None, numbers(with), [].as_slice()),
     };
     Left {
         task: out.task.0,
@@ -238,6 +272,9 @@ fn check(check: &CheckResult) -> Check<'_> {
         command: &check.command,
         result: check_name(check.result),
         millis: check.millis,
+        against_base: check.against_base,
+        flaky: check.flaky,
+        failed_tests: &check.failed_tests,
     }
 }
 

@@ -94,11 +94,12 @@ fn repairs(state: &RunState, integration: &Integration) -> Vec<Step> {
     if !conflicting.is_empty() {
         steps.push(step("See what conflicts", suggest::conflicts(run)));
     }
-    for task in &conflicting {
-        steps.push(step(
-            format!("Try {task} again"),
-            suggest::retry(run, *task),
-        ));
+    let failing = integration.left_out.iter().filter_map(|out| {
+        let failed = matches!(out.reason, LeftOutReason::FailedChecks { .. });
+        failed.then_some(out.task)
+    });
+    for task in conflicting.iter().copied().chain(failing) {
+        steps.push(step(format!("Try {task} again"), suggest::retry(run, task)));
     }
     if !integration.checks_passed() {
         let words = format!("Review the changes, because {}", broken_checks(integration));
@@ -139,10 +140,7 @@ fn without(integration: &Integration) -> String {
 
 /// `the check npm test failed`, `2 checks did not pass`.
 fn broken_checks(integration: &Integration) -> String {
-    let mut broken = integration
-        .checks
-        .iter()
-        .filter(|check| check.result != CheckOutcome::Passed);
+    let mut broken = integration.checks.iter().filter(|check| !check.passed());
     match (broken.next(), broken.count()) {
         (Some(check), 0) => {
             let command = check.command.replace('`', "'");

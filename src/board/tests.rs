@@ -92,6 +92,9 @@ fn check(command: &str, result: CheckOutcome, tail: &str) -> CheckResult {
         result,
         millis: 12_000,
         tail: tail.to_owned(),
+        failed_tests: Vec::new(),
+        against_base: None,
+        flaky: false,
     }
 }
 

@@ -7,9 +7,11 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 use crate::base::markdown::plain_line;
 use crate::base::text::plural;
 use crate::board::view::{BoardView, TaskRow};
-use crate::model::integration::{CheckOutcome, Integration, LeftOut, LeftOutReason};
+use crate::model::integration::{Integration, LeftOut, LeftOutReason};
 use crate::model::status::Status;
-use crate::model::words::{and_list, comma_list, minute, paths_in_short};
+use crate::model::words::{
+    and_list, check_words, comma_list, minute, paths_in_short, together_with,
+};
 
 /// The widest a title is shown.
 const TITLE_WIDTH: usize = 40;
@@ -125,7 +127,7 @@ fn write_integration(to: &mut String, view: &BoardView, integration: &Integratio
     }
     for check in &integration.checks {
         let command = plain_line(&check.command, 120);
-        writeln!(to, "  check {command}: {}", check_word(check.result))?;
+        writeln!(to, "  check {command}: {}", check_words(check))?;
     }
     match &view.landed {
         Some(landing) => writeln!(to, "Landed on {} as {}", landing.target, landing.to.short()),
@@ -144,18 +146,11 @@ fn left_out(out: &LeftOut) -> String {
         }
         LeftOutReason::BuiltOn { task } => format!("built on {task}"),
         LeftOutReason::Person => "in review".to_owned(),
+        LeftOutReason::FailedChecks { command, with } => {
+            format!("fails {command} {}", together_with(with))
+        }
     };
     plain_line(&format!("{}: {why}", out.task), 160)
-}
-
-/// How a check ended, in a word or two.
-pub(crate) fn check_word(result: CheckOutcome) -> &'static str {
-    match result {
-        CheckOutcome::Passed => "passed",
-        CheckOutcome::Failed => "failed",
-        CheckOutcome::TimedOut => "timed out",
-        CheckOutcome::NotRun => "not run",
-    }
 }
 
 /// Columns two spaces apart; the last one is neither padded nor wider than what is left.

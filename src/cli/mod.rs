@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+pub mod assemble;
 pub(crate) mod branches;
 pub(crate) mod candidates;
 pub mod clean;
@@ -84,7 +85,7 @@ enum Command {
     Retry(resume::RetryArgs),
     Skip(resume::SkipArgs),
     Conflicts(conflicts::ConflictsArgs),
-    Assemble(resume::AssembleArgs),
+    Assemble(assemble::AssembleArgs),
     Review(review::ReviewArgs),
     Land(land::LandArgs),
     Clean(clean::CleanArgs),
@@ -141,7 +142,7 @@ impl Command {
             Command::Resume(args) => resume::resume(args, ui),
             Command::Retry(args) => resume::retry(args, ui),
             Command::Skip(args) => resume::skip(args, ui),
-            Command::Assemble(args) => resume::assemble(args, ui),
+            Command::Assemble(args) => assemble::run(args, ui),
             Command::Clean(args) => clean::run(args, ui),
             Command::History(args) => status::history(args, ui),
             Command::Init(args) => init::run(args, &place::Place::open()?.repo.top, ui),

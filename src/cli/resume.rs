@@ -1,4 +1,4 @@
-//! `dispatch resume`, `retry`, `skip` and `assemble`: a run goes on after a person's word.
+//! `dispatch resume`, `retry` and `skip`: a run goes on after a person's word.
 
 use clap::Args;
 
@@ -52,16 +52,6 @@ pub struct SkipArgs {
     /// Let what depends on it start all the same
     #[arg(long)]
     pub no_cascade: bool,
-    /// Print one JSON object per event, one a line
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// Put the results of a run together again on its integration branch
-#[derive(Args, Debug, Clone)]
-pub struct AssembleArgs {
-    /// The run [default: the latest]
-    pub run: Option<String>,
     /// Print one JSON object per event, one a line
     #[arg(long)]
     pub json: bool,
@@ -178,19 +168,6 @@ pub fn skip(args: SkipArgs, ui: &Ui) -> Answer {
                 cascade: !args.no_cascade,
             }]),
         }
-    })
-}
-
-/// Runs `dispatch assemble`.
-///
-/// # Errors
-/// As [`resume`], and when the run has landed.
-pub fn assemble(args: AssembleArgs, ui: &Ui) -> Answer {
-    let place = Place::open()?;
-    let run = place.find_run(args.run.as_deref(), Default::Latest)?;
-    go_on(&place, &run, args.json, ui, |loaded| {
-        refuse_landed(&loaded.state)?;
-        Ok(vec![Event::AssemblyRequested {}])
     })
 }
 

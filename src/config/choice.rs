@@ -3,7 +3,7 @@
 use crate::base::text::did_you_mean;
 use crate::config::settings::{OnNewConflict, SandboxMode, Scope};
 use crate::config::value::{Kind, Toml, Wrong, expected, wrong};
-use crate::model::conflict::HunkClass;
+use crate::model::conflict::Rule;
 use crate::model::integration::History;
 use crate::model::worker::{Dialect, PromptBy};
 
@@ -59,7 +59,9 @@ choices! {
     }
     History {
         "merge" => History::Merge,
+        "octopus" => History::Octopus,
         "squash" => History::Squash,
+        "linear" => History::Linear,
     }
     OnNewConflict {
         "note" => OnNewConflict::Note,
@@ -76,14 +78,16 @@ choices! {
         "require" => SandboxMode::Require,
     }
     // The other classes are real disagreements, which no rule may settle.
-    HunkClass {
-        "whitespace" => HunkClass::Whitespace,
-        "reformat-vs-edit" => HunkClass::ReformatVsEdit,
-        "imports" => HunkClass::Imports,
-        "version" => HunkClass::Version,
-        "contained-insert" => HunkClass::ContainedInsert,
-        "insert-insert" => HunkClass::InsertInsert,
-        "adjacent" => HunkClass::Adjacent,
-        "comment" => HunkClass::Comment,
+    Rule {
+        "whitespace" => Rule::Whitespace,
+        "reformat-vs-edit" => Rule::ReformatVsEdit,
+        "imports" => Rule::Imports,
+        "version" => Rule::Version,
+        "contained-insert" => Rule::ContainedInsert,
+        "insert-insert" => Rule::InsertInsert,
+        "adjacent" => Rule::Adjacent,
+        "comment" => Rule::Comment,
+        "exec-bit" => Rule::ExecBit,
+        "generated" => Rule::Generated,
     }
 }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::builtin;
 use crate::failure::patterns::Patterns;
-use crate::model::conflict::HunkClass;
+use crate::model::conflict::Rule;
 use crate::model::integration::History;
 use crate::model::worker::Worker;
 
@@ -307,8 +307,8 @@ impl Default for AssembleSettings {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ResolveSettings {
-    /// The kinds of hunks that may be resolved by rule.
-    pub policy: Vec<HunkClass>,
+    /// What may be resolved by rule.
+    pub policy: Vec<Rule>,
     /// A structural merge tool with `{base}`, `{ours}`, `{theirs}`, `{path}` and `{result}` in its
     /// arguments, used if it is installed; empty for none.
     pub structural: Vec<String>,
@@ -323,13 +323,7 @@ impl Default for ResolveSettings {
         ];
         let cargo = ("Cargo.lock", "cargo update --workspace --offline");
         ResolveSettings {
-            policy: vec![
-                HunkClass::Whitespace,
-                HunkClass::ReformatVsEdit,
-                HunkClass::Imports,
-                HunkClass::Version,
-                HunkClass::ContainedInsert,
-            ],
+            policy: Rule::CAUTIOUS.to_vec(),
             structural: structural.map(str::to_owned).to_vec(),
             regenerate: BTreeMap::from([(cargo.0.to_owned(), cargo.1.to_owned())]),
         }

@@ -12,7 +12,7 @@ use crate::config::value::{
     BranchPrefix, Flag, Glob, Kind, List, Maybe, PathTemplate, Project, RepoFile, Text, Toml,
     VariableName, Wrong,
 };
-use crate::model::conflict::HunkClass;
+use crate::model::conflict::Rule;
 use crate::model::integration::History;
 use crate::model::worker::{Dialect, PromptBy};
 
@@ -155,7 +155,7 @@ tables! {
     }
     /// `[resolve]`
     ResolveTable {
-        policy: List<HunkClass>,
+        policy: List<Rule>,
         structural: MergeTool,
         regenerate: CommandByGlob,
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::config::table::{Table, WorkerTable};
-use crate::model::conflict::HunkClass;
+use crate::model::conflict::Rule;
 use crate::model::integration::History;
 use crate::model::worker::PromptBy;
 
@@ -129,7 +129,7 @@ fn every_kind_of_value_is_read() {
         check = ["cargo test", "cargo clippy"]
         history = "squash"
         [resolve]
-        policy = ["comment"]
+        policy = ["comment", "exec-bit", "generated"]
         structural = []
         regenerate = { "go.sum" = "go mod tidy", "Cargo.lock" = "" }
         [github]
@@ -142,7 +142,10 @@ fn every_kind_of_value_is_read() {
     assert_eq!(all.worktree.setup, ["npm ci"]);
     assert_eq!(all.assemble.check.len(), 2);
     assert_eq!(all.assemble.history, History::Squash);
-    assert_eq!(all.resolve.policy, [HunkClass::Comment]);
+    assert_eq!(
+        all.resolve.policy,
+        [Rule::Comment, Rule::ExecBit, Rule::Generated]
+    );
     assert!(all.resolve.structural.is_empty());
     let regenerate: Vec<_> = all.resolve.regenerate.into_iter().collect();
     assert_eq!(
@@ -150,6 +153,19 @@ fn every_kind_of_value_is_read() {
         [("go.sum".to_owned(), "go mod tidy".to_owned())]
     );
     assert_eq!(all.github.project.as_deref(), Some("7"));
+}
+
+#[test]
+fn every_shape_of_history_has_its_word() {
+    let history = |word: &str| {
+        settings(&format!("[assemble]\nhistory = {word:?}"))
+            .assemble
+            .history
+    };
+    assert_eq!(history("merge"), History::Merge);
+    assert_eq!(history("octopus"), History::Octopus);
+    assert_eq!(history("squash"), History::Squash);
+    assert_eq!(history("linear"), History::Linear);
 }
 
 #[test]
@@ -205,7 +221,7 @@ transient = -1
         .dispatch.toml:12:11: history: "rebase" is not known
           12 | history = "rebase"
              |           ^^^^^^^^
-          hint: it is one of merge, squash
+          hint: it is one of merge, octopus, squash, linear
         .dispatch.toml:15:8: path: {rum} is nothing that can be filled in
           15 | path = "../{repo}/{rum}/{task}"
              |        ^^^^^^^^^^^^^^^^^^^^^^^^

@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use similar::{Algorithm, DiffOp, TextMerge, capture_diff_slices};
+use similar::{Algorithm, DiffOp, MergeResolution, TextMerge, capture_diff_slices};
 
 use crate::conflict::language::Language;
 use crate::model::change::RepoPath;
@@ -14,41 +14,88 @@ use crate::model::conflict::{Hunk, HunkClass, LineRange};
 /// Every place where two texts clash over their base, in the order of the file. Empty where this
 /// merge sees no clash, or for content that is no text.
 pub fn hunks(path: &RepoPath, base: &[u8], ours: &[u8], theirs: &[u8]) -> Vec<Hunk> {
+    let regions = regions(path, base, ours, theirs).unwrap_or_default();
+    let clash = |region: Region<'_>| match region {
+        Region::Clash { hunk, .. } => Some(hunk),
+        Region::Settled(_) => None,
+    };
+    regions.into_iter().filter_map(clash).collect()
+}
+
+/// A stretch of a three-way line merge.
+pub(crate) enum Region<'a> {
+    /// No clash: these are the merged lines.
+    Settled(&'a [u8]),
+    /// The sides clash here.
+    Clash {
+        /// What kind of clash, and where.
+        hunk: Hunk,
+        /// The lines of the three sides.
+        place: Place<'a>,
+    },
+}
+
+/// The whole line merge of a file, in order. `None` for content that is no text.
+pub(crate) fn regions<'a>(
+    path: &RepoPath,
+    base: &'a [u8],
+    ours: &'a [u8],
+    theirs: &'a [u8],
+) -> Option<Vec<Region<'a>>> {
     if [base, ours, theirs].iter().any(|text| text.contains(&0)) {
-        return Vec::new();
+        return None;
     }
     let language = Language::of(path);
     let merge = TextMerge::configure()
         .algorithm(Algorithm::Histogram)
         .merge_lines(base, ours, theirs);
     let lines = [split_lines(base), split_lines(ours), split_lines(theirs)];
-    let clash = |region: &similar::MergeRegion| {
-        let place = Place {
-            base: &lines[0][region.base_range()],
-            ours: &lines[1][region.ours_range()],
-            theirs: &lines[2][region.theirs_range()],
-        };
-        Hunk {
-            class: classify(language, &place),
-            base: line_range(region.base_range()),
-            a: line_range(region.ours_range()),
-            b: line_range(region.theirs_range()),
+    let region = |region: &similar::MergeRegion| {
+        let (b, o, t) = (
+            region.base_range(),
+            region.ours_range(),
+            region.theirs_range(),
+        );
+        match region.resolution() {
+            MergeResolution::Conflict => {
+                let place = Place {
+                    base: lines[0][b.clone()].to_vec(),
+                    ours: lines[1][o.clone()].to_vec(),
+                    theirs: lines[2][t.clone()].to_vec(),
+                };
+                let hunk = Hunk {
+                    class: classify(language, &place),
+                    base: line_range(b),
+                    a: line_range(o),
+                    b: line_range(t),
+                };
+                Region::Clash { hunk, place }
+            }
+            MergeResolution::Theirs => Region::Settled(bytes_of(theirs, &lines[2], t)),
+            _ => Region::Settled(bytes_of(ours, &lines[1], o)),
         }
     };
-    merge.conflicts().map(clash).collect()
+    Some(merge.regions().iter().map(region).collect())
 }
 
-/// The lines of the three sides at one place.
-struct Place<'a> {
-    base: &'a [&'a [u8]],
-    ours: &'a [&'a [u8]],
-    theirs: &'a [&'a [u8]],
+/// The bytes of a range of lines, without copying.
+fn bytes_of<'a>(text: &'a [u8], lines: &[&[u8]], range: Range<usize>) -> &'a [u8] {
+    let length = |lines: &[&[u8]]| lines.iter().map(|line| line.len()).sum::<usize>();
+    let start = length(&lines[..range.start]);
+    &text[start..start + length(&lines[range])]
+}
+
+/// The lines of the three sides at one place, each with its line end.
+pub(crate) struct Place<'a> {
+    pub(crate) base: Vec<&'a [u8]>,
+    pub(crate) ours: Vec<&'a [u8]>,
+    pub(crate) theirs: Vec<&'a [u8]>,
 }
 
 /// The first class that fits, mildest first.
 fn classify(language: Language, place: &Place<'_>) -> HunkClass {
-    let (ours, theirs) = (bare(place.ours), bare(place.theirs));
-    let base = bare(place.base);
+    let (ours, theirs) = (bare(&place.ours), bare(&place.theirs));
+    let base = bare(&place.base);
     if ours == theirs {
         HunkClass::Whitespace
     } else if (ours == base && !place.ours.is_empty())
@@ -59,9 +106,9 @@ fn classify(language: Language, place: &Place<'_>) -> HunkClass {
         HunkClass::Imports
     } else if differ_in_one_number(place) {
         HunkClass::Version
-    } else if place.base.is_empty() && one_contains_the_other(place.ours, place.theirs) {
+    } else if place.base.is_empty() && one_contains_the_other(&place.ours, &place.theirs) {
         HunkClass::ContainedInsert
-    } else if base.is_empty() && share_no_line(place.ours, place.theirs) {
+    } else if base.is_empty() && share_no_line(&place.ours, &place.theirs) {
         HunkClass::InsertInsert
     } else if only_touch(place) {
         HunkClass::Adjacent
@@ -75,7 +122,7 @@ fn classify(language: Language, place: &Place<'_>) -> HunkClass {
 }
 
 /// The text without any white space.
-fn bare(lines: &[&[u8]]) -> Vec<u8> {
+pub(crate) fn bare(lines: &[&[u8]]) -> Vec<u8> {
     let bytes = lines.iter().flat_map(|line| line.iter().copied());
     bytes.filter(|byte| !byte.is_ascii_whitespace()).collect()
 }
@@ -88,18 +135,18 @@ fn all_lines(place: &Place<'_>, test: impl Fn(&str) -> bool) -> bool {
             line.trim().is_empty() || test(line.trim())
         })
     };
-    !bare(place.ours).is_empty()
-        && !bare(place.theirs).is_empty()
-        && [place.base, place.ours, place.theirs]
+    !bare(&place.ours).is_empty()
+        && !bare(&place.theirs).is_empty()
+        && [&place.base, &place.ours, &place.theirs]
             .into_iter()
-            .all(passes)
+            .all(|lines| passes(lines))
 }
 
 fn one_contains_the_other(ours: &[&[u8]], theirs: &[&[u8]]) -> bool {
     is_subsequence(ours, theirs) || is_subsequence(theirs, ours)
 }
 
-fn is_subsequence(short: &[&[u8]], long: &[&[u8]]) -> bool {
+pub(crate) fn is_subsequence(short: &[&[u8]], long: &[&[u8]]) -> bool {
     let mut rest = long.iter();
     short.iter().all(|line| rest.any(|other| other == line))
 }
@@ -112,7 +159,7 @@ fn share_no_line(ours: &[&[u8]], theirs: &[&[u8]]) -> bool {
 
 /// Whether the three are one line each that differs in exactly one number, such as `1.2.3`.
 fn differ_in_one_number(place: &Place<'_>) -> bool {
-    let ([base], [ours], [theirs]) = (place.base, place.ours, place.theirs) else {
+    let ([base], [ours], [theirs]) = (&place.base[..], &place.ours[..], &place.theirs[..]) else {
         return false;
     };
     let (base, ours, theirs) = (numbers(base), numbers(ours), numbers(theirs));
@@ -124,7 +171,7 @@ fn differ_in_one_number(place: &Place<'_>) -> bool {
 }
 
 /// A line as the text around its numbers, and the numbers with their dots and `-rc.1`-like ends.
-fn numbers(line: &[u8]) -> (Vec<Vec<u8>>, Vec<Vec<u8>>) {
+pub(crate) fn numbers(line: &[u8]) -> (Vec<Vec<u8>>, Vec<Vec<u8>>) {
     let (mut around, mut found) = (vec![Vec::new()], Vec::new());
     let mut rest = line;
     while let Some((&byte, tail)) = rest.split_first() {
@@ -148,8 +195,8 @@ fn numbers(line: &[u8]) -> (Vec<Vec<u8>>, Vec<Vec<u8>>) {
 
 /// Whether no edit of one side reaches into an edit of the other.
 fn only_touch(place: &Place<'_>) -> bool {
-    let ours = edits(place.base, place.ours);
-    let theirs = edits(place.base, place.theirs);
+    let ours = edits(&place.base, &place.ours);
+    let theirs = edits(&place.base, &place.theirs);
     let apart = |a: &Range<usize>, b: &Range<usize>| {
         (a.end <= b.start || b.end <= a.start) && !(a.is_empty() && b.is_empty() && a == b)
     };
@@ -158,10 +205,16 @@ fn only_touch(place: &Place<'_>) -> bool {
 
 /// The ranges of the base that a side replaces; empty ones are insertions.
 fn edits(base: &[&[u8]], side: &[&[u8]]) -> Vec<Range<usize>> {
+    let replacements = replacements(base, side).into_iter();
+    replacements.map(|(base, _)| base).collect()
+}
+
+/// The ranges of the base that a side replaces, each with the range of the side that stands there.
+pub(crate) fn replacements(base: &[&[u8]], side: &[&[u8]]) -> Vec<(Range<usize>, Range<usize>)> {
     let ops = capture_diff_slices(Algorithm::Histogram, base, side);
     ops.iter()
         .filter(|op| !matches!(op, DiffOp::Equal { .. }))
-        .map(DiffOp::old_range)
+        .map(|op| (op.old_range(), op.new_range()))
         .collect()
 }
 

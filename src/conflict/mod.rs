@@ -9,4 +9,5 @@ pub mod lines;
 pub mod matrix;
 pub mod names;
 pub mod prune;
+pub mod resolve;
 pub mod territory;

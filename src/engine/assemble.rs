@@ -2,7 +2,8 @@
 //!
 //! The merges are a chain of two-parent commits over trees whose board file is the base's (the
 //! *code chain*); what is published has the same trees with the board in them. So a prediction,
-//! the published branch and what lands later cannot differ in anything but the board.
+//! the published branch and what lands later cannot differ in anything but the board. The checks
+//! run on the chain, before anything is published.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,20 +11,22 @@ use std::sync::Arc;
 use crate::engine::EngineError;
 use crate::engine::attempt::{Message, Post, blocking};
 use crate::engine::context::Context;
+use crate::engine::history::HistoryWriter;
 use crate::engine::leash::Leash;
 use crate::engine::matches::{candidate_conflicts, verdict_on};
 use crate::engine::merged::MergedTree;
-use crate::engine::verify::run_checks;
+use crate::engine::trial::{Tried, try_candidates};
 use crate::engine::worktree::keep;
 use crate::git::Store;
 use crate::git::commit::{By, NewCommit};
 use crate::git::merge_tree::MergeEngine;
 use crate::git::refs::branch_ref;
-use crate::merge::order::{OrderInput, OrderTask, assembly_order};
+use crate::merge::choice::{Cause, Choice, OrderInput, OrderTask};
+use crate::merge::order::{Order, assembly_order};
 use crate::model::conflict::TaskConflict;
 use crate::model::event::Event;
 use crate::model::ids::{Oid, TaskNumber};
-use crate::model::integration::{History, Integration, LeftOut, LeftOutReason, Merged};
+use crate::model::integration::{Integration, LeftOut, LeftOutReason, Merged};
 use crate::model::run::RunState;
 
 /// Assembles the candidates of a state and posts what happened, step by step.
@@ -39,8 +42,8 @@ async fn assemble(
     leash: &Leash,
     post: &Post,
 ) -> Result<(), EngineError> {
-    let chain = {
-        let (context, post) = (Arc::clone(context), post.clone());
+    let built = {
+        let (context, state, post) = (Arc::clone(context), state.clone(), post.clone());
         blocking(move || {
             let fact = |event| drop(post.send(Message::Fact(event)));
             let conflicts = candidate_conflicts(&context, &state)?;
@@ -49,36 +52,58 @@ async fn assemble(
                     conflicts: conflicts.clone(),
                 });
             }
-            let order = order(&context, &state, &conflicts)?;
+            let Order { steps, choice } = order(&context, &state, &conflicts)?;
+            let order: Vec<TaskNumber> = steps.into_iter().map(|step| step.task).collect();
             fact(Event::AssemblyStarting {
                 order: order.clone(),
             });
-            let chain = Chain::build(&context, &state, &order, &conflicts)?;
-            chain.publish(&context, &state)
+            let mut chain = Chain::build(&context, &state, &order, &conflicts)?;
+            chain.add_untried(&state, &order, &choice);
+            Ok(chain)
         })
         .await?
     };
-    let mut integration = chain;
-    if let Some(code_tip) = integration
-        .code_tip
-        .filter(|_| !integration.merged.is_empty())
-    {
-        integration.checks = run_checks(context, code_tip, leash).await?;
-        if leash.is_pulled() {
-            // A check that was cut short has no result: whoever resumes assembles again.
-            return Ok(());
-        }
-    }
+    let Some(tried) = try_candidates(context, &state, &built, leash).await? else {
+        // Stopped: nothing is recorded, and the next call assembles anew.
+        return Ok(());
+    };
+    let integration = {
+        let context = Arc::clone(context);
+        blocking(move || {
+            let chain = built.without(&context, &state, &tried)?;
+            let integration = chain.publish(&context, &state)?;
+            Ok(Integration {
+                checks: tried.checks,
+                guilty: tried.guilty,
+                check_runs: tried.runs,
+                ..integration
+            })
+        })
+        .await?
+    };
     let _ = post.send(Message::Fact(Event::Assembled { integration }));
     Ok(())
 }
 
-/// The order in which the candidates are tried.
+/// What would be assembled now, in which order and why, as far as pairs of candidates can tell;
+/// nothing is merged or written. With the conflicts it rests on.
+///
+/// # Errors
+/// When git's engine fails as a whole.
+pub fn foresee(
+    context: &Context,
+    state: &RunState,
+) -> Result<(Order, Vec<TaskConflict>), EngineError> {
+    let conflicts = candidate_conflicts(context, state)?;
+    Ok((order(context, state, &conflicts)?, conflicts))
+}
+
+/// Which candidates go in, and the order in which they are tried.
 fn order(
     context: &Context,
     state: &RunState,
     conflicts: &[TaskConflict],
-) -> Result<Vec<TaskNumber>, EngineError> {
+) -> Result<Order, EngineError> {
     let store = Store::open(&context.repo)?;
     let base_tree = store.tree_of(context.base)?;
     let mut tasks = Vec::new();
@@ -90,31 +115,37 @@ fn order(
             priority: task.fields.priority,
             depends_on: task.depends_on.clone(),
             moves_or_deletes: changes.iter().any(|change| change.new.is_none()),
-            left_out: state.task(number).rejected,
+            left_out: state.is_left_out(number),
         });
     }
     let conflicts = conflicts.iter().filter(|conflict| !conflict.inherited);
     let conflicts = conflicts.map(|conflict| (conflict.a, conflict.b)).collect();
-    let steps = assembly_order(&OrderInput { tasks, conflicts });
-    Ok(steps.into_iter().map(|step| step.task).collect())
+    Ok(assembly_order(&OrderInput {
+        tasks,
+        conflicts,
+        first: state.first.clone(),
+    }))
 }
 
 /// A candidate that merged.
-struct Step {
-    task: TaskNumber,
-    candidate: Oid,
+pub(crate) struct Step {
+    pub(crate) task: TaskNumber,
+    pub(crate) candidate: Oid,
     /// The merged tree, with the base's board file.
-    tree: Oid,
+    pub(crate) tree: Oid,
+    /// The commit of the chain.
+    pub(crate) commit: Oid,
 }
 
 /// The candidates that merged, in order, and those that did not.
-struct Chain {
-    steps: Vec<Step>,
-    left_out: Vec<LeftOut>,
+pub(crate) struct Chain {
+    pub(crate) steps: Vec<Step>,
+    pub(crate) left_out: Vec<LeftOut>,
 }
 
 impl Chain {
-    fn build(
+    /// Merges these candidates in this order, as far as they merge.
+    pub(crate) fn build(
         context: &Context,
         state: &RunState,
         order: &[TaskNumber],
@@ -129,7 +160,7 @@ impl Chain {
             left_out: chain_rejects(state),
         };
         let mut tip = context.base;
-        for task in order.iter().filter(|task| !state.task(**task).rejected) {
+        for task in order.iter().filter(|task| !state.is_left_out(**task)) {
             let Some(&candidate) = candidates.get(task) else {
                 continue;
             };
@@ -146,11 +177,6 @@ impl Chain {
                 });
                 continue;
             };
-            chain.steps.push(Step {
-                task: *task,
-                candidate,
-                tree,
-            });
             tip = store.write_commit(&NewCommit {
                 tree,
                 parents: &[tip, candidate],
@@ -158,7 +184,48 @@ impl Chain {
                 time: state.updated,
                 by: By::User,
             })?;
+            chain.steps.push(Step {
+                task: *task,
+                candidate,
+                tree,
+                commit: tip,
+            });
         }
+        Ok(chain)
+    }
+
+    /// What was not even tried because it was built on what a person left out.
+    fn add_untried(&mut self, state: &RunState, order: &[TaskNumber], choice: &Choice) {
+        for out in choice
+            .left_out
+            .iter()
+            .filter(|out| !order.contains(&out.task))
+        {
+            if let (Cause::BuiltOn(task), Some(candidate)) =
+                (&out.cause, state.task(out.task).candidate())
+            {
+                self.left_out.push(LeftOut {
+                    task: out.task,
+                    candidate,
+                    reason: LeftOutReason::BuiltOn { task: *task },
+                });
+            }
+        }
+    }
+
+    /// The chain of what stands after the checks, with the reasons why the rest does not.
+    fn without(
+        self,
+        context: &Context,
+        state: &RunState,
+        tried: &Tried,
+    ) -> Result<Chain, EngineError> {
+        if tried.left_out.is_empty() {
+            return Ok(self);
+        }
+        let mut chain = Chain::build(context, state, &tried.standing, &[])?;
+        chain.left_out = self.left_out;
+        chain.left_out.extend(tried.left_out.iter().cloned());
         Ok(chain)
     }
 
@@ -216,58 +283,34 @@ impl Chain {
         };
         let file = &context.settings.board.file;
         let board = store.entry(store.tree_of(board_tip)?, file)?;
-        let mut code_tip = context.base;
-        let mut tip = board_tip;
-        let mut merged = Vec::new();
-        for step in &self.steps {
-            let message = message(context, state, step.task);
-            code_tip = self.write(context, &store, code_tip, step, step.tree, &message, state)?;
-            let tree = store.tree_with(step.tree, file, board)?;
-            tip = self.write(context, &store, tip, step, tree, &message, state)?;
-            merged.push(Merged {
+        let base_board = store.entry(store.tree_of(context.base)?, file)?;
+        let writer = HistoryWriter::new(context, state, &store, &self.steps)?;
+        let code = writer.write(context.base, base_board)?;
+        let commits = writer.write(board_tip, board)?;
+        let tip = commits.last().copied().unwrap_or(board_tip);
+        let merged = self
+            .steps
+            .iter()
+            .zip(&commits)
+            .map(|(step, commit)| Merged {
                 task: step.task,
                 candidate: step.candidate,
-                commit: tip,
+                commit: *commit,
             });
-        }
+        let merged = merged.collect();
         move_branch(context, &store, &name, old, tip)?;
         Ok(Integration {
             merged,
             left_out: self.left_out,
             tip: Some(tip),
-            code_tip: Some(code_tip),
-            checks: Vec::new(),
+            code_tip: Some(code.last().copied().unwrap_or(context.base)),
+            ..Integration::default()
         })
-    }
-
-    #[allow(clippy::too_many_arguments)]
-    fn write(
-        &self,
-        context: &Context,
-        store: &Store,
-        parent: Oid,
-        step: &Step,
-        tree: Oid,
-        message: &str,
-        state: &RunState,
-    ) -> Result<Oid, EngineError> {
-        let parents = match context.settings.assemble.history {
-            History::Merge => vec![parent, step.candidate],
-            History::Squash => vec![parent],
-        };
-        let (time, by) = (state.updated, By::User);
-        Ok(store.write_commit(&NewCommit {
-            tree,
-            parents: &parents,
-            message,
-            time,
-            by,
-        })?)
     }
 }
 
 fn chain_rejects(state: &RunState) -> Vec<LeftOut> {
-    let rejected = |(task, _): &(TaskNumber, Oid)| state.task(*task).rejected;
+    let rejected = |(task, _): &(TaskNumber, Oid)| state.is_left_out(*task);
     let left_out = |(task, candidate)| LeftOut {
         task,
         candidate,
@@ -341,7 +384,8 @@ fn move_branch(
     Ok(())
 }
 
-fn message(context: &Context, state: &RunState, number: TaskNumber) -> String {
+/// The message of the commit that brings a task in.
+pub(crate) fn message(context: &Context, state: &RunState, number: TaskNumber) -> String {
     let task = context.plan.task(number);
     let summary = state
         .task(number)

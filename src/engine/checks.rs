@@ -2,6 +2,7 @@
 //! worker, until one does not exit 0.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -10,10 +11,17 @@ use crate::engine::attempt::blocking;
 use crate::engine::context::Context;
 use crate::engine::leash::Leash;
 use crate::exec::{self, Exit, Job, JobEnd, JobStatus, StopSignal, kill_orphans};
+use crate::merge::junit::{TestResult, parse_junit};
 use crate::model::integration::{CheckOutcome, CheckResult};
 
 /// How much of a check's output is kept in the journal.
 const TAIL_BYTES: u64 = 4096;
+
+/// Where a check may write what became of its tests, as JUnit XML.
+const JUNIT_FILE: &str = "DISPATCH_JUNIT_FILE";
+
+/// A larger file is not read.
+const MOST_JUNIT: u64 = 64 * 1024 * 1024;
 
 /// Where and how checks run.
 pub struct CheckRun<'a> {
@@ -52,9 +60,27 @@ impl CheckRun<'_> {
         Ok(results)
     }
 
+    /// Runs all of the commands in order, whatever comes of them, until the run is stopped.
+    ///
+    /// # Errors
+    /// When a process cannot be started at all.
+    pub async fn run_all(&self, commands: &[String]) -> Result<Vec<CheckResult>, EngineError> {
+        self.end_earlier().await?;
+        let mut results = Vec::new();
+        for command in commands {
+            results.push(self.run_one(command).await?);
+            if self.leash.is_pulled() {
+                break;
+            }
+        }
+        Ok(results)
+    }
+
     async fn run_one(&self, command: &str) -> Result<CheckResult, EngineError> {
         let folder = self.free_folder();
-        let running = self.context.executor.start(&folder, &self.job(command))?;
+        let junit = folder.join("junit.xml");
+        let job = self.job(command, &junit);
+        let running = self.context.executor.start(&folder, &job)?;
         self.leash.hold(running.stopper());
         let status = running.wait().await?;
         let (result, millis) = match status {
@@ -65,9 +91,15 @@ impl CheckRun<'_> {
         let tail = String::from_utf8_lossy(&tail).into_owned();
         Ok(CheckResult {
             command: command.to_owned(),
+            failed_tests: match result {
+                CheckOutcome::Failed => failed_tests(&junit),
+                _ => Vec::new(),
+            },
             result,
             millis,
             tail,
+            against_base: None,
+            flaky: false,
         })
     }
 
@@ -91,11 +123,13 @@ impl CheckRun<'_> {
         (1..).map(|number: u32| self.folder.join(format!("check-{number}")))
     }
 
-    fn job(&self, command: &str) -> Job {
+    fn job(&self, command: &str, junit: &Path) -> Job {
+        let mut env = self.env.clone();
+        env.insert(JUNIT_FILE.to_owned(), junit.display().to_string());
         Job {
             argv: ["sh", "-c", command].map(str::to_owned).to_vec(),
             cwd: self.cwd.to_owned(),
-            env: self.env.clone(),
+            env,
             stdin: None,
             timeout: Some(self.timeout),
             stall_timeout: None,
@@ -104,6 +138,18 @@ impl CheckRun<'_> {
             cookie: self.cookie.clone(),
         }
     }
+}
+
+/// The tests that failed, as the check wrote them down; none if it did not.
+fn failed_tests(junit: &Path) -> Vec<String> {
+    let is_small = |path: &Path| fs::metadata(path).is_ok_and(|meta| meta.len() <= MOST_JUNIT);
+    let text = is_small(junit).then(|| fs::read(junit).ok()).flatten();
+    let text = text.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    let tests = text.and_then(|text| parse_junit(&text)).unwrap_or_default();
+    let failed = tests
+        .into_iter()
+        .filter(|(_, result)| *result == TestResult::Failed);
+    failed.map(|(name, _)| name).collect()
 }
 
 /// Makes sure that nothing of the job of this folder is alive: whoever started it is gone, and

@@ -237,7 +237,8 @@ fn landable<'a>(state: &'a RunState, options: &LandOptions) -> Result<&'a Integr
         return Err(LandError::Nothing);
     }
     if !integration.checks_passed() && !options.force {
-        let failed = integration.checks.last().map(|check| check.command.clone());
+        let mut failed = integration.checks.iter().filter(|check| !check.passed());
+        let failed = failed.next().map(|check| check.command.clone());
         return Err(LandError::ChecksFailed(failed.unwrap_or_default()));
     }
     Ok(integration)

@@ -16,6 +16,7 @@ pub mod detect;
 pub mod drive;
 pub mod error;
 pub mod furnish;
+mod history;
 pub mod land;
 pub mod leash;
 pub mod matches;
@@ -27,6 +28,7 @@ pub mod publish;
 pub mod recover;
 pub mod shutdown;
 pub mod start;
+mod trial;
 pub mod verify;
 pub mod worktree;
 

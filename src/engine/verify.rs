@@ -1,4 +1,8 @@
-//! The checks of the assembled branch, in a worktree of its own.
+//! The checks of assembled candidates, in a worktree of their own.
+//!
+//! The worktree is kept between steps and between assemblies, with what git ignores, so that build
+//! caches stay warm. What else a check leaves there is gone before the next step, and never gets
+//! into a commit: trees come from merges alone.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,19 +17,16 @@ use crate::git::worktree::{Head, Worktree};
 use crate::model::ids::Oid;
 use crate::model::integration::CheckResult;
 
-/// Runs `[assemble] check` on a commit.
+/// Runs the first `count` of `[assemble] check` on a commit, all of them whatever comes of each.
 ///
 /// # Errors
 /// When the worktree cannot be made or a process cannot be started.
 pub async fn run_checks(
     context: &Arc<Context>,
     commit: Oid,
+    count: usize,
     leash: &Leash,
 ) -> Result<Vec<CheckResult>, EngineError> {
-    let commands = &context.settings.assemble.check;
-    if commands.is_empty() {
-        return Ok(Vec::new());
-    }
     let worktree = {
         let context = Arc::clone(context);
         blocking(move || checkout(&context, commit)).await?
@@ -45,12 +46,12 @@ pub async fn run_checks(
         cookie: format!("{}/integration", context.run),
         leash,
     };
-    let results = checks.run(commands).await;
+    let commands = &context.settings.assemble.check;
+    let results = checks.run_all(&commands[..count]).await;
     worktree.unlock();
     results
 }
 
-/// The worktree is kept between assemblies, so that build caches stay warm.
 fn checkout(context: &Context, commit: Oid) -> Result<Worktree, EngineError> {
     let path = context.integration_worktree();
     let head = Head::Detached(commit);
@@ -63,9 +64,10 @@ fn checkout(context: &Context, commit: Oid) -> Result<Worktree, EngineError> {
         return Ok(context.repo.add_worktree(&path, &head, &reason)?);
     };
     worktree.verify()?;
-    worktree
-        .git()
-        .run(&["read-tree", "--reset", "-u", &commit.to_string()])?;
+    let git = worktree.git();
+    git.run(&["read-tree", "--reset", "-u", &commit.to_string()])?;
+    // Twice `--force`, so that a repository a check has made goes, too.
+    git.run(&["clean", "--quiet", "-d", "--force", "--force"])?;
     worktree.set_head(&head)?;
     Ok(worktree)
 }

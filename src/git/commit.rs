@@ -60,6 +60,20 @@ impl Store {
     /// # Errors
     /// When the tree or a parent is missing, or the store cannot be written.
     pub fn write_commit(&self, new: &NewCommit<'_>) -> Result<Oid, StoreError> {
+        let author = self.signature(new.by, new.time)?;
+        self.write(new, &author)
+    }
+
+    /// Writes a commit whose author, with the time, is that of another one.
+    ///
+    /// # Errors
+    /// As [`Store::write_commit`], and when the other one is missing.
+    pub fn write_commit_as(&self, new: &NewCommit<'_>, original: Oid) -> Result<Oid, StoreError> {
+        let original = self.inner.find_commit(to_git2(original))?;
+        self.write(new, &original.author())
+    }
+
+    fn write(&self, new: &NewCommit<'_>, author: &Signature<'_>) -> Result<Oid, StoreError> {
         let signature = self.signature(new.by, new.time)?;
         let tree = self.inner.find_tree(to_git2(new.tree))?;
         let parents: Vec<_> = new
@@ -70,7 +84,7 @@ impl Store {
         let parents: Vec<_> = parents.iter().collect();
         let oid = self
             .inner
-            .commit(None, &signature, &signature, new.message, &tree, &parents)?;
+            .commit(None, author, &signature, new.message, &tree, &parents)?;
         Ok(from_git2(oid))
     }
 

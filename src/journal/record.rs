@@ -121,7 +121,7 @@ pub fn summary(event: &Event) -> String {
         Event::AssemblyRefused { why } => {
             format!("assembly refused: {}", crate::base::text::clip(why, 50))
         }
-        Event::AssemblyRequested {} => "assembly requested".to_owned(),
+        Event::AssemblyRequested { .. } => "assembly requested".to_owned(),
         Event::StopRequested {} => "stop requested".to_owned(),
         Event::RetryRequested { task, .. } => format!("{task} retry requested"),
         Event::TaskCancelled { task } => format!("{task} cancelled"),

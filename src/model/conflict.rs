@@ -161,6 +161,59 @@ classes! {
     }
 }
 
+/// What may be settled without a person (`[resolve] policy`): kinds of hunks, and two kinds of
+/// files.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Rule {
+    /// [`HunkClass::Whitespace`]: our side.
+    Whitespace,
+    /// [`HunkClass::ReformatVsEdit`]: the edit.
+    ReformatVsEdit,
+    /// [`HunkClass::Imports`]: the ordered union.
+    Imports,
+    /// [`HunkClass::Version`]: the larger.
+    Version,
+    /// [`HunkClass::ContainedInsert`]: the larger.
+    ContainedInsert,
+    /// [`HunkClass::InsertInsert`]: both.
+    InsertInsert,
+    /// [`HunkClass::Adjacent`]: both edits.
+    Adjacent,
+    /// [`HunkClass::Comment`]: both.
+    Comment,
+    /// [`Class::ExecBit`]: the set bit.
+    ExecBit,
+    /// [`Class::Generated`]: the file is made anew by its command.
+    Generated,
+}
+
+impl Rule {
+    /// The rules that are on unless configured otherwise: those that take nothing from either side.
+    pub const CAUTIOUS: [Rule; 5] = [
+        Rule::Whitespace,
+        Rule::ReformatVsEdit,
+        Rule::ContainedInsert,
+        Rule::ExecBit,
+        Rule::Generated,
+    ];
+
+    /// The hunks it settles; none for the rules about whole files.
+    pub fn hunk(self) -> Option<HunkClass> {
+        match self {
+            Rule::Whitespace => Some(HunkClass::Whitespace),
+            Rule::ReformatVsEdit => Some(HunkClass::ReformatVsEdit),
+            Rule::Imports => Some(HunkClass::Imports),
+            Rule::Version => Some(HunkClass::Version),
+            Rule::ContainedInsert => Some(HunkClass::ContainedInsert),
+            Rule::InsertInsert => Some(HunkClass::InsertInsert),
+            Rule::Adjacent => Some(HunkClass::Adjacent),
+            Rule::Comment => Some(HunkClass::Comment),
+            Rule::ExecBit | Rule::Generated => None,
+        }
+    }
+}
+
 /// A run of lines, counted from 1; `count` 0 is the place before line `start`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct LineRange {

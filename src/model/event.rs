@@ -128,7 +128,14 @@ pub enum Event {
         why: String,
     },
     /// A person wants the candidates assembled, whatever was assembled before.
-    AssemblyRequested {},
+    AssemblyRequested {
+        /// The tasks to be tried first, in this order.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        order: Vec<TaskNumber>,
+        /// The tasks to be left out, beside those that were left out in review.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        leave_out: Vec<TaskNumber>,
+    },
     /// A person asked to stop (Ctrl-C).
     StopRequested {},
     /// A person wants a task tried again.

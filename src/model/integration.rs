@@ -16,8 +16,13 @@ pub enum History {
     /// One two-parent commit a task.
     #[default]
     Merge,
+    /// One commit with the base and all candidates as parents.
+    Octopus,
     /// One ordinary commit a task.
     Squash,
+    /// Each task's commits replayed on top of the others; one ordinary commit for a task whose
+    /// commits do not end in the same tree that way.
+    Linear,
 }
 
 /// A candidate that stands on the integration branch.
@@ -60,8 +65,42 @@ pub enum LeftOutReason {
         /// That task.
         task: TaskNumber,
     },
-    /// A person left it out (`dispatch review`).
+    /// A person left it out (`dispatch review`, `dispatch assemble --leave-out`).
     Person,
+    /// A check fails with it that passes without it and on the base.
+    FailedChecks {
+        /// The check.
+        command: String,
+        /// The tasks it needs to fail, as few as possible; none if it fails alone.
+        with: Vec<TaskNumber>,
+    },
+}
+
+/// A candidate that makes a check fail.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Guilty {
+    /// The task.
+    pub task: TaskNumber,
+    /// The tasks it needs to fail, as few as possible; none if it fails alone.
+    pub with: Vec<TaskNumber>,
+    /// The check.
+    pub command: String,
+    /// The tests of it that newly fail, where it names them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tests: Vec<String>,
+    /// The last lines of the check that failed.
+    #[serde(default)]
+    pub tail: String,
+}
+
+/// How a check that did not simply pass stands against the base.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AgainstBase {
+    /// What fails fails on the base, too: nobody is blamed.
+    AlreadyFailing,
+    /// It fails on the base and passes now.
+    Fixed,
 }
 
 /// How a command that must exit 0 ended.
@@ -76,6 +115,22 @@ pub struct CheckResult {
     /// Its last lines, at most a few kilobytes.
     #[serde(default)]
     pub tail: String,
+    /// The tests that failed, where it wrote JUnit XML.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failed_tests: Vec<String>,
+    /// How it stands against the base, where that was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub against_base: Option<AgainstBase>,
+    /// It failed before and passed when it was run again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub flaky: bool,
+}
+
+impl CheckResult {
+    /// Whether it passed. What fails on the base, too, is nobody's fault, but it fails.
+    pub fn passed(&self) -> bool {
+        self.result == CheckOutcome::Passed
+    }
 }
 
 /// How a check ended.
@@ -105,6 +160,16 @@ pub struct Integration {
     pub code_tip: Option<Oid>,
     /// `[assemble] check` on the result.
     pub checks: Vec<CheckResult>,
+    /// Who was left out because of a check.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub guilty: Vec<Guilty>,
+    /// How often the checks were run to find that out.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub check_runs: usize,
+}
+
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 impl Integration {
@@ -115,9 +180,7 @@ impl Integration {
 
     /// Whether every check passed (also when there is none).
     pub fn checks_passed(&self) -> bool {
-        self.checks
-            .iter()
-            .all(|check| check.result == CheckOutcome::Passed)
+        self.checks.iter().all(CheckResult::passed)
     }
 
     /// Whether a person has to look before it is whole.

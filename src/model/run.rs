@@ -28,6 +28,10 @@ pub struct RunState {
     pub target: Option<String>,
     /// Whether the candidates are to be assembled at the end.
     pub assemble: bool,
+    /// The tasks a person wants assembled first, in this order.
+    pub first: Vec<TaskNumber>,
+    /// The tasks a person wants left out of the assembly, beside those rejected in review.
+    pub leave_out: Vec<TaskNumber>,
     /// When it started.
     pub started: Timestamp,
     /// When the last event was recorded.
@@ -162,6 +166,8 @@ impl RunState {
             base_name: base_name.clone(),
             target: target.clone(),
             assemble: *assemble,
+            first: Vec::new(),
+            leave_out: Vec::new(),
             started: first.time,
             updated: first.time,
             seq: first.seq,
@@ -189,9 +195,11 @@ impl RunState {
             Event::AssemblyRefused { why } => self.refused = Some(why.clone()),
             Event::StopRequested {} => self.phase = RunPhase::Stopping,
             Event::RunEnded { exit } => self.phase = RunPhase::Ended(*exit),
-            Event::AssemblyRequested {} => {
+            Event::AssemblyRequested { order, leave_out } => {
                 self.integration = None;
                 self.assemble = true;
+                self.first.clone_from(order);
+                self.leave_out.clone_from(leave_out);
             }
             Event::ConflictsFound { conflicts } => self.conflicts.clone_from(conflicts),
             Event::Assembled { integration } => self.assembled(integration),

@@ -81,6 +81,11 @@ impl RunState {
         }
     }
 
+    /// Whether a person wants a task's change left out of the assembly.
+    pub fn is_left_out(&self, number: TaskNumber) -> bool {
+        self.task(number).rejected || self.leave_out.contains(&number)
+    }
+
     /// The candidates that may be assembled, in plan order.
     pub fn candidates(&self) -> Vec<(TaskNumber, Oid)> {
         let tasks = self.plan.tasks().iter().map(|task| task.number);

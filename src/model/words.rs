@@ -8,7 +8,7 @@ use crate::model::change::{ChangeStat, RepoPath};
 use crate::model::conflict::Class;
 use crate::model::event::FailureClass;
 use crate::model::ids::TaskNumber;
-use crate::model::integration::CheckOutcome;
+use crate::model::integration::{AgainstBase, CheckOutcome, CheckResult};
 use crate::model::run::RunState;
 use crate::model::status::Status;
 
@@ -161,6 +161,25 @@ pub fn conflict_sentence(between: &[TaskNumber], paths: &[RepoPath], class: Clas
         paths => format!(" in {paths}"),
     };
     format!("{} conflict{place} ({class})", and_list(between))
+}
+
+/// `together with #2 and #3`, or `on its own`.
+pub fn together_with(others: &[TaskNumber]) -> String {
+    match others {
+        [] => "on its own".to_owned(),
+        others => format!("together with {}", and_list(others)),
+    }
+}
+
+/// How a check ended and how that stands against the base: `failed (already failing on the base)`.
+pub fn check_words(check: &CheckResult) -> String {
+    let word = check.result.word();
+    match (check.against_base, check.flaky) {
+        (Some(AgainstBase::AlreadyFailing), _) => format!("{word} (already failing on the base)"),
+        (Some(AgainstBase::Fixed), _) => format!("{word} (failed on the base)"),
+        (None, true) => format!("{word} (flaky: failed before, passed when run again)"),
+        (None, false) => word.to_owned(),
+    }
 }
 
 #[cfg(test)]

@@ -125,7 +125,7 @@ fn is_assembled(state: &RunState) -> bool {
     let wanted: BTreeSet<(TaskNumber, Oid, bool)> = state
         .candidates()
         .into_iter()
-        .map(|(task, candidate)| (task, candidate, state.task(task).rejected))
+        .map(|(task, candidate)| (task, candidate, state.is_left_out(task)))
         .collect();
     let Some(integration) = &state.integration else {
         return wanted.is_empty();

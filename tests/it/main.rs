@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod architecture;
+mod assemble;
 mod background;
 mod clean;
 mod conflicts;

@@ -1,0 +1,137 @@
+//! `dispatch assemble`: put the candidates together again, in a person's order if wanted.
+
+use clap::Args;
+
+use crate::base::text::{plural, terminal_safe};
+use crate::cli::Answer;
+use crate::cli::driving::context;
+use crate::cli::error::{CommandError, Exit};
+use crate::cli::place::{Default, Place, find_task};
+use crate::cli::resume::{go_on, refuse_landed};
+use crate::engine::assemble::foresee;
+use crate::engine::recover::Loaded;
+use crate::merge::choice::{Cause, Foreseen};
+use crate::merge::order::Order;
+use crate::model::conflict::TaskConflict;
+use crate::model::event::Event;
+use crate::model::ids::TaskNumber;
+use crate::model::run::RunState;
+use crate::model::words::paths_in_short;
+use crate::ui::Ui;
+
+/// Put the results of a run together again on its integration branch
+#[derive(Args, Debug, Clone)]
+pub struct AssembleArgs {
+    /// The run [default: the latest]
+    pub run: Option<String>,
+    /// Try these tasks first, in this order, each behind what it was built on; the largest set
+    /// without a conflict is then chosen around them
+    #[arg(long, value_name = "TASKS", value_delimiter = ',')]
+    pub order: Vec<String>,
+    /// Leave these tasks out, and what was built on them
+    #[arg(long, value_name = "TASKS", value_delimiter = ',')]
+    pub leave_out: Vec<String>,
+    /// Only print the order, why each task stands where it stands, which tasks stay out as far as
+    /// pairs can tell, and what would bring each one in
+    #[arg(long, conflicts_with = "json")]
+    pub dry_run: bool,
+    /// Print one JSON object per event, one a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Runs the subcommand.
+///
+/// # Errors
+/// When the run cannot be read, has landed or is driven by another process, or a task that is
+/// named offers nothing.
+pub fn run(args: AssembleArgs, ui: &Ui) -> Answer {
+    let place = Place::open()?;
+    let run = place.find_run(args.run.as_deref(), Default::Latest)?;
+    if args.dry_run {
+        return dry_run(&place, place.load(&run)?, &args, ui);
+    }
+    go_on(&place, &run, args.json, ui, |loaded| {
+        let state = &loaded.state;
+        refuse_landed(state)?;
+        Ok(vec![Event::AssemblyRequested {
+            order: candidates(state, &args.order)?,
+            leave_out: candidates(state, &args.leave_out)?,
+        }])
+    })
+}
+
+/// The tasks of these names, each of which must offer a candidate.
+fn candidates(state: &RunState, names: &[String]) -> Result<Vec<TaskNumber>, CommandError> {
+    let mut numbers = Vec::new();
+    for name in names {
+        let number = find_task(&state.plan, name.trim().trim_start_matches('#'))?.number;
+        if state.task(number).candidate().is_none() {
+            return Err(CommandError::failed(format!(
+                "{number} offers nothing to assemble; it is {}",
+                state.status(number)
+            ))
+            .hint(format!("`dispatch status {}` shows what does", state.run)));
+        }
+        if !numbers.contains(&number) {
+            numbers.push(number);
+        }
+    }
+    Ok(numbers)
+}
+
+fn dry_run(place: &Place, loaded: Loaded, args: &AssembleArgs, ui: &Ui) -> Answer {
+    let mut state = loaded.state;
+    state.first = candidates(&state, &args.order)?;
+    state.leave_out = candidates(&state, &args.leave_out)?;
+    let context = context(&place.repo, &state, loaded.settings, place.clock)?;
+    let (order, conflicts) = foresee(&context, &state)?;
+    ui.answer(&render(&state, &order, &conflicts));
+    Ok(Exit::Ok)
+}
+
+fn render(state: &RunState, order: &Order, conflicts: &[TaskConflict]) -> String {
+    let name = |number: TaskNumber| {
+        let task = state.plan.task(number);
+        format!("{number} [{}] {}", task.tag, terminal_safe(&task.title))
+    };
+    let chosen = order.steps.iter();
+    let chosen = chosen.filter(|step| order.choice.chosen.contains(&step.task));
+    let mut text = match order.choice.chosen.len() {
+        0 => "nothing to assemble\n".to_owned(),
+        count => format!("{}, in this order:\n", plural(count, "task")),
+    };
+    for (place, step) in (1..).zip(chosen) {
+        text += &format!("{place:>3}. {}\n     {}\n", name(step.task), step.why);
+    }
+    if !order.choice.left_out.is_empty() {
+        text += "\nleft out:\n";
+    }
+    for out in &order.choice.left_out {
+        let places = places(out, conflicts);
+        text += &format!("  {}\n     {}{places}\n", name(out.task), out.why());
+        text += &format!("     {}\n", out.remedy());
+    }
+    text
+}
+
+/// ` (content in src/app.ts)`: the worst of the conflicts that keep a task out.
+fn places(out: &Foreseen, conflicts: &[TaskConflict]) -> String {
+    let Cause::Conflict { with, .. } = &out.cause else {
+        return String::new();
+    };
+    let between = |conflict: &&TaskConflict| {
+        let pair = [conflict.a, conflict.b];
+        pair.contains(&out.task) && with.iter().any(|other| pair.contains(other))
+    };
+    let worst = conflicts.iter().filter(between).max_by_key(|c| c.severity);
+    worst.map_or(String::new(), |conflict| {
+        let units = conflict
+            .units
+            .iter()
+            .filter(|unit| unit.class.is_conflict());
+        let paths: Vec<_> = units.flat_map(|unit| unit.paths.clone()).collect();
+        let place = terminal_safe(&paths_in_short(&paths));
+        format!(" ({} in {place})", conflict.class)
+    })
+}
