@@ -475,7 +475,8 @@ impl Gate {
             tv_sec: 60,
             tv_nsec: 0,
         };
-        let ready = poll(&mut events, Some(&limit)).unwrap();
+        // A child of another test that ends may interrupt the wait.
+        let ready = rustix::io::retry_on_intr(|| poll(&mut events, Some(&limit))).unwrap();
         assert!(ready > 0, "no worker came to the gate within a minute");
         let mut word = [0; 5];
         self.reached.read_exact(&mut word).unwrap();
