@@ -8,15 +8,14 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use crate::base::process::is_executable;
 use crate::engine::EngineError;
 use crate::engine::context::Context;
+use crate::engine::hooks::Hooks;
 use crate::engine::matches::verdict_on;
 use crate::engine::publish::{render_board_file, with_board};
 use crate::git::checkout::obstacle;
 use crate::git::merge_tree::{MergeAnswer, MergeEngine};
 use crate::git::refs::branch_ref;
-use crate::git::worktree::Head;
 use crate::git::{Git, GitError, Store, StoreError};
 use crate::model::change::RepoPath;
 use crate::model::conflict::Class;
@@ -314,9 +313,9 @@ fn commit(
     message: &str,
     now: Timestamp,
 ) -> Result<Oid, LandError> {
-    let (tree, message) = match hooks(context, options)? {
+    let (tree, message) = match Hooks::find(context, options.no_verify)? {
         hooks if hooks.is_empty() => (tree, message.to_owned()),
-        hooks => run_hooks(context, &hooks, tree, parents[0], message)?,
+        hooks => hooks.run(context, tree, parents[0], message)?,
     };
     let repo = &context.repo;
     let signs = repo.setting(&["--bool", "commit.gpgSign"])?.as_deref() == Some("true");
@@ -337,86 +336,6 @@ fn commit(
     let line = git.line(&args)?;
     line.parse()
         .map_err(|_| LandError::Engine(EngineError::Broken(line)))
-}
-
-/// The hooks that `git merge` would run before it commits, as far as the user has them.
-fn hooks(context: &Context, options: &LandOptions) -> Result<Vec<&'static str>, LandError> {
-    const NAMES: [&str; 3] = ["pre-merge-commit", "prepare-commit-msg", "commit-msg"];
-    if options.no_verify {
-        return Ok(Vec::new());
-    }
-    let git = context.repo.git().with_hooks();
-    let folder = git.line(&["rev-parse", "--git-path", "hooks"])?;
-    let folder = context.repo.top.join(folder);
-    Ok(NAMES
-        .into_iter()
-        .filter(|name| is_executable(&folder.join(name)))
-        .collect())
-}
-
-/// Runs hooks in a worktree of their own that shows the merge, and takes what they made of it.
-fn run_hooks(
-    context: &Context,
-    hooks: &[&'static str],
-    tree: Oid,
-    target: Oid,
-    message: &str,
-) -> Result<(Oid, String), LandError> {
-    let path = context.landing_worktree();
-    if let Some(left) = context.repo.find_worktree(&path) {
-        context
-            .repo
-            .remove_worktree(&left)
-            .map_err(EngineError::from)?;
-    }
-    let reason = format!("dispatch {}/landing", context.run);
-    let worktree = context
-        .repo
-        .add_worktree(&path, &Head::Detached(target), &reason)
-        .map_err(EngineError::from)?;
-    let result = (|| {
-        let git = worktree.git().with_hooks();
-        git.run(&["read-tree", "--reset", "-u", &tree.to_string()])?;
-        let file = worktree.admin.join("MERGE_MSG");
-        let failed =
-            |error| LandError::Engine(EngineError::File(file.display().to_string(), error));
-        std::fs::write(&file, message).map_err(failed)?;
-        for hook in hooks {
-            run_hook(&git, hook, &file)?;
-        }
-        let tree = git.line(&["write-tree"])?;
-        let tree = tree
-            .parse()
-            .map_err(|_| LandError::Engine(EngineError::Broken(tree)))?;
-        Ok((tree, std::fs::read_to_string(&file).map_err(failed)?))
-    })();
-    context
-        .repo
-        .remove_worktree(&worktree)
-        .map_err(EngineError::from)?;
-    result
-}
-
-fn run_hook(git: &Git, hook: &'static str, message: &Path) -> Result<(), LandError> {
-    let message = message.to_string_lossy();
-    let mut args = vec!["hook", "run", "--ignore-missing", hook];
-    match hook {
-        "prepare-commit-msg" => args.extend(["--", &message, "merge"]),
-        "commit-msg" => args.extend(["--", &message]),
-        _ => {}
-    }
-    let finished = git.finish(&args)?;
-    if finished.status.success() {
-        return Ok(());
-    }
-    let said = [finished.stdout, finished.stderr].concat();
-    let said = crate::base::text::one_line(&String::from_utf8_lossy(&said));
-    let said = if said.is_empty() {
-        finished.status.to_string()
-    } else {
-        said
-    };
-    Err(LandError::Hook(hook, said))
 }
 
 /// Moves the target. Either it is at its new commit afterwards, or nothing has changed.

@@ -17,6 +17,7 @@ pub mod drive;
 pub mod error;
 pub mod furnish;
 mod history;
+pub mod hooks;
 pub mod land;
 pub mod leash;
 pub mod matches;

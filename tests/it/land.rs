@@ -275,6 +275,24 @@ fn a_hook_can_refuse_and_see_what_would_land() {
 }
 
 #[test]
+fn hooks_of_a_relative_ignored_folder_are_run_as_well() {
+    let scene = Scene::new();
+    scene.write(".gitignore", ".husky/\n");
+    scene.commit("husky");
+    scene.git(&["config", "core.hooksPath", ".husky/_"]);
+    scene.write_program(
+        ".husky/_/pre-merge-commit",
+        "#!/bin/sh\necho not today\nexit 1\n",
+    );
+    scene
+        .run("1. [A] a\n   - run: echo a > a.txt\n", &[])
+        .expect(0);
+    let ended = scene.dispatch(&["land", "--yes"]).expect(4);
+    assert!(ended.err.contains("not today"), "{}", ended.err);
+    scene.dispatch(&["land", "--yes", "--no-verify"]).expect(0);
+}
+
+#[test]
 fn hooks_can_edit_the_message_and_the_tree() {
     let scene = assembled();
     scene.write_program(
