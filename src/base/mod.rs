@@ -2,6 +2,7 @@
 
 pub mod ansi;
 pub mod clock;
+pub mod fault;
 pub mod files;
 #[cfg(test)]
 pub(crate) mod golden;

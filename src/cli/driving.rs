@@ -89,9 +89,7 @@ impl Drive<'_> {
             ));
             ui.hint(&format!("nothing is lost; go on with `{resume}`"));
         } else if !json {
-            let board = text::render_within(&BoardView::new(&driven.state), ui.columns());
-            ui.answer(&format!("\n{board}"));
-            print_reports(ui, &driven.state);
+            print_end(ui, &driven.state);
         }
         Ok(Exit::of_run(driven.exit))
     }
@@ -202,8 +200,10 @@ pub fn context(
     ))
 }
 
-/// The reports that are due, as printed after the board.
-pub fn print_reports(ui: &Ui, state: &RunState) {
+/// The board and the reports that are due at the end of a run.
+pub fn print_end(ui: &Ui, state: &RunState) {
+    let board = text::render_within(&BoardView::new(state), ui.columns());
+    ui.answer(&format!("\n{board}"));
     if matches!(state.phase, RunPhase::Ended(130)) {
         return;
     }

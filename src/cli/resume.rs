@@ -5,11 +5,12 @@ use clap::Args;
 use crate::base::process::leave_terminal;
 use crate::base::text::error_chain;
 use crate::cli::Answer;
-use crate::cli::driving::Drive;
+use crate::cli::driving::{Drive, context, print_end};
 use crate::cli::error::{CommandError, Exit};
 use crate::cli::place::{Default, Place, TaskName, find_task};
 use crate::control::{Request, Response, ask};
 use crate::engine::drive::control_socket;
+use crate::engine::publish::catch_up;
 use crate::engine::recover::{Loaded, free_references};
 use crate::journal::Journal;
 use crate::journal::runs::RunLock;
@@ -67,7 +68,26 @@ pub fn resume(args: ResumeArgs, ui: &Ui) -> Answer {
     if let Some(exit) = unpause(&place, &run, ui)? {
         return Ok(exit);
     }
-    go_on(&place, &run, args.json, ui, may_resume)
+    let lock = place.lock(&run)?;
+    if let Some(exit) = finish(&place, &run, ui)? {
+        return Ok(exit);
+    }
+    drive_loaded(&place, &run, lock, args.json, true, ui, may_resume)
+}
+
+/// A run that had ended when its driver was killed only lacks its last board and the report.
+fn finish(place: &Place, run: &RunId, ui: &Ui) -> Result<Option<Exit>, CommandError> {
+    let loaded = place.load(run)?;
+    let RunPhase::Ended(code) = loaded.state.phase else {
+        return Ok(None);
+    };
+    free_references(&place.repo, run, &loaded.settings)?;
+    let context = context(&place.repo, &loaded.state, loaded.settings, place.clock)?;
+    if code == 130 || !catch_up(&context, &loaded.state)? {
+        return Ok(None);
+    }
+    print_end(ui, &loaded.state);
+    Ok(Some(Exit::of_run(code)))
 }
 
 /// A run that was only paused goes on in the process that drives it.

@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::base::fault;
 use crate::engine::EngineError;
 use crate::engine::attempt::{Message, Post, blocking};
 use crate::engine::context::Context;
@@ -298,7 +299,9 @@ impl Chain {
                 commit: *commit,
             });
         let merged = merged.collect();
+        fault::point("assembly", "written");
         move_branch(context, &store, &name, old, tip)?;
+        fault::point("assembly", "on its branch");
         Ok(Integration {
             merged,
             left_out: self.left_out,

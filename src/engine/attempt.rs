@@ -11,6 +11,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use crate::agent::command::{Vars, command_line};
 use crate::agent::environment::{OwnVars, worker_environment};
 use crate::agent::result::load_result;
+use crate::base::fault;
 use crate::base::files;
 use crate::base::text::one_line;
 use crate::control::{Reply, Request};
@@ -96,8 +97,8 @@ pub async fn adopt(context: Arc<Context>, spec: AttemptSpec, post: Post) {
 enum Came {
     /// Its worker is over.
     ToItsEnd(Box<Finished>),
-    /// It never started, or its end is not known: it does not count.
-    Nowhere,
+    /// It never started, or its end is not known: it does not count. What it left is kept.
+    Nowhere(Option<Oid>),
     /// The dependencies conflict, which has been posted.
     Blocked,
 }
@@ -117,7 +118,7 @@ async fn conclude(
 ) {
     let outcome = match result {
         Ok(Came::Blocked) => return,
-        Ok(Came::Nowhere) => Ok(outcome::interrupted()),
+        Ok(Came::Nowhere(kept)) => Ok(outcome::interrupted(kept)),
         Ok(Came::ToItsEnd(finished)) => {
             let Finished {
                 worktree,
@@ -144,7 +145,7 @@ async fn start(
     post: &Post,
 ) -> Result<Came, EngineError> {
     if context.is_stopping() {
-        return Ok(Came::Nowhere);
+        return Ok(Came::Nowhere(None));
     }
     let base = match find_base(context, spec).await? {
         StartingPoint::Commit(base) => base,
@@ -166,11 +167,14 @@ async fn start(
     let worktree = fill_worktree(context, spec, base).await?;
     furnish(context, spec, base, &worktree).await?;
     if context.is_stopping() {
-        return Ok(Came::Nowhere);
+        return Ok(Came::Nowhere(None));
     }
+    fault::point("attempt", "furnished");
     let job = prepare_job(context, spec, base, &worktree)?;
+    fault::point("attempt", "before its worker starts");
     let folder = worktree::worker_folder(context, spec.task, spec.attempt);
     let running = context.executor.start(&folder, &job)?;
+    fault::point("attempt", "after its worker has started");
     let (task, attempt) = (spec.task, spec.attempt);
     let _ = post.send(Message::Fact(Event::AttemptStarted {
         task,
@@ -304,10 +308,10 @@ async fn take_up(
         checks::end_job(context, &worker).await?;
         // git may forget the entry of a folder that is gone, in its own time.
         found.iter().for_each(Worktree::unlock);
-        return Ok(Came::Nowhere);
+        return Ok(Came::Nowhere(None));
     };
     match context.executor.status(&worker)? {
-        JobStatus::Absent => Ok(Came::Nowhere),
+        JobStatus::Absent => Ok(Came::Nowhere(None)),
         JobStatus::Lost => {
             let lost = worker.clone();
             blocking(move || Ok(kill_orphans(&lost)?)).await?;
@@ -334,12 +338,12 @@ async fn keep_lost(
     worktree: Worktree,
 ) -> Result<Came, EngineError> {
     let (context, task, attempt) = (Arc::clone(context), spec.task, spec.attempt);
-    blocking(move || {
+    let kept = blocking(move || {
         let store = crate::git::Store::open(&context.repo)?;
         worktree::keep_remains(&context, &store, task, attempt, base, &worktree)
     })
     .await?;
-    Ok(Came::Nowhere)
+    Ok(Came::Nowhere(kept))
 }
 
 /// Waits for the worker while passing on what it says about its progress, and ends one that lives on

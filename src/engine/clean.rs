@@ -12,12 +12,13 @@ use crate::base::process::Program;
 use crate::base::text::one_line;
 use crate::engine::EngineError;
 use crate::engine::context::Context;
+use crate::engine::worktree::worker_folder;
 use crate::git::refs::branch_ref;
 use crate::git::worktree::{Head, Worktree};
 use crate::git::{Store, StoreError};
 use crate::model::event::End;
 use crate::model::ids::{Oid, TaskNumber};
-use crate::model::run::RunState;
+use crate::model::run::{Attempt, RunState};
 
 /// What can go and what has to stay.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -43,17 +44,21 @@ pub fn plan(
     let store = Store::open(&context.repo)?;
     let mut plan = Plan::default();
     let found = worktrees(context, state);
-    let hindrances = on_every_core(&found, |(_, worktree)| {
+    let hindrances = on_every_core(&found, |found| {
         let store = Store::open(&context.repo)?;
-        hindrance(&store, context, state, worktree)
+        match found.used {
+            true => hindrance(&store, state, &found.worktree),
+            false => Ok(None),
+        }
     });
-    for ((task, worktree), hindrance) in found.into_iter().zip(hindrances) {
-        let is_forced = task.is_some_and(|task| forced.contains(&task));
+    for (found, hindrance) in found.into_iter().zip(hindrances) {
+        let is_forced = found.task.is_some_and(|task| forced.contains(&task));
         match hindrance? {
             Some(why) if !is_forced => {
-                plan.kept.push((worktree.path.display().to_string(), why));
+                plan.kept
+                    .push((found.worktree.path.display().to_string(), why));
             }
-            _ => plan.worktrees.push(worktree),
+            _ => plan.worktrees.push(found.worktree),
         }
     }
     let gone: HashSet<&PathBuf> = plan.worktrees.iter().map(|gone| &gone.path).collect();
@@ -100,30 +105,56 @@ fn on_every_core<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -
     results.into_iter().map(|(_, result)| result).collect()
 }
 
-fn worktrees(context: &Context, state: &RunState) -> Vec<(Option<TaskNumber>, Worktree)> {
-    let mut wanted: Vec<(Option<TaskNumber>, PathBuf)> = Vec::new();
+fn worktrees(context: &Context, state: &RunState) -> Vec<Found> {
+    let mut wanted: Vec<(Option<TaskNumber>, bool, PathBuf)> = Vec::new();
     for task in state.plan.tasks() {
         let attempts = &state.task(task.number).attempts;
         wanted.extend(attempts.iter().map(|attempt| {
+            let path = context.recorded_worktree(&attempt.worktree);
             (
                 Some(task.number),
-                context.recorded_worktree(&attempt.worktree),
+                was_used(context, task.number, attempt),
+                path,
             )
         }));
     }
-    wanted.push((None, context.integration_worktree()));
+    // Checks leave build output there; its commit is on the integration branch.
+    wanted.push((None, false, context.integration_worktree()));
+    wanted.push((None, false, context.landing_worktree()));
     let known = context.repo.worktrees();
     let find = |path: &PathBuf| known.iter().find(|found| found.path == *path).cloned();
     wanted
         .into_iter()
-        .filter_map(|(task, path)| Some((task, find(&path)?)))
+        .filter_map(|(task, used, path)| {
+            Some(Found {
+                task,
+                used,
+                worktree: find(&path)?,
+            })
+        })
         .collect()
+}
+
+/// A worktree of the run.
+struct Found {
+    task: Option<TaskNumber>,
+    /// Whether anybody can have worked in it.
+    used: bool,
+    worktree: Worktree,
+}
+
+/// An attempt that was cut off before its worker started left at most a half-filled worktree.
+fn was_used(context: &Context, task: TaskNumber, attempt: &Attempt) -> bool {
+    let cut_off = match &attempt.outcome {
+        Some(outcome) => matches!(outcome.end, End::Interrupted {}),
+        None => true,
+    };
+    !cut_off || worker_folder(context, task, attempt.number).exists()
 }
 
 /// What would be lost with a worktree: changes in no commit, or commits that nothing else names.
 fn hindrance(
     store: &Store,
-    context: &Context,
     state: &RunState,
     worktree: &Worktree,
 ) -> Result<Option<String>, EngineError> {
@@ -132,10 +163,6 @@ fn hindrance(
     }
     if let Err(error) = worktree.verify() {
         return Ok(Some(error.to_string()));
-    }
-    if worktree.path == context.integration_worktree() {
-        // Checks leave build output there; its commit is on the integration branch.
-        return Ok(None);
     }
     if store.has_changes(worktree)? {
         return Ok(Some("has uncommitted changes".to_owned()));

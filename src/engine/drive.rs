@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
+use crate::base::fault;
 use crate::base::text::error_chain;
 use crate::control::{Reply, Request, Response, Server};
 use crate::engine::EngineError;
@@ -332,7 +333,9 @@ impl<'a> Driver<'a> {
 
     /// Makes what was recorded durable. Only then is it shown and acted on.
     fn write(&mut self) -> Result<(), EngineError> {
+        fault::point("turn", "before it is recorded");
         self.journal.append_records(&self.unwritten)?;
+        fault::point("turn", "recorded");
         self.unwritten_since = None;
         self.unseen.append(&mut self.unwritten);
         Ok(())

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
+use crate::base::fault;
 use crate::engine::EngineError;
 use crate::engine::context::Context;
 use crate::engine::hooks::Hooks;
@@ -347,7 +348,12 @@ pub fn carry_out(context: &Context, prepared: &Prepared) -> Result<(), LandError
         target, from, to, ..
     } = &prepared.landing;
     match &prepared.checkout {
-        Some(place) => move_checkout(target, place, *from, *to),
+        Some(place) => {
+            fault::point("landing", "before the checkout moves");
+            move_checkout(target, place, *from, *to)?;
+            fault::point("landing", "after the checkout has moved");
+            Ok(())
+        }
         None => {
             let store = Store::open_durable(&context.repo)?;
             let why = format!("dispatch land {}", context.run);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 
 use crate::agent::result::load_result;
+use crate::base::fault;
 use crate::base::text::{clip, error_chain, one_line};
 use crate::engine::EngineError;
 use crate::engine::attempt::{AttemptSpec, blocking, environment, result_file, time_limits};
@@ -38,8 +39,11 @@ const INFO_BYTES: u64 = 64 * 1024;
 const LARGE_FILE: u64 = 50 * 1024 * 1024;
 
 /// An attempt that the run cut short; it counts as none.
-pub fn interrupted() -> Outcome {
-    outcome_of(End::Interrupted {})
+pub fn interrupted(kept: Option<Oid>) -> Outcome {
+    Outcome {
+        kept,
+        ..outcome_of(End::Interrupted {})
+    }
 }
 
 /// An attempt that dispatch itself could not carry out: a person has to look.
@@ -262,6 +266,7 @@ impl Case {
         } else {
             None
         };
+        fault::point("attempt", "accepted");
         let base_tree = store.tree_of(self.base)?;
         let stat = match candidate {
             Some(_) => store.stat(base_tree, offer.tree)?,

@@ -46,6 +46,29 @@ pub fn render_reports(state: &RunState) -> Vec<String> {
     }
 }
 
+/// Commits the last board of a run whose driver was killed between the end and the board; `false`
+/// if it is there. A branch that is gone was cleaned up.
+///
+/// # Errors
+/// When the store cannot be read or written.
+pub fn catch_up(context: &Context, state: &RunState) -> Result<bool, EngineError> {
+    let mut publisher = Publisher::new(&context.repo)?;
+    let branch = branch_ref(&context.integration_branch());
+    let Some(tip) = publisher.store.reference(&branch)? else {
+        return Ok(false);
+    };
+    let tree = publisher.store.tree_of(tip)?;
+    let board = publisher.store.entry(tree, &context.settings.board.file)?;
+    let text = match board {
+        Some(entry) => publisher.store.blob(entry.oid)?,
+        None => Vec::new(),
+    };
+    if state.landed.is_some() || text == render_board_file(state).as_bytes() {
+        return Ok(false);
+    }
+    Ok(publisher.publish(context, state)? == Publication::Done)
+}
+
 /// Writes board commits.
 #[derive(Debug)]
 pub struct Publisher {

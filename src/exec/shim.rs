@@ -20,6 +20,7 @@ use super::record::{self, ProcRecord};
 use super::signals::Signals;
 use super::worker::Worker;
 use super::{ExecError, Exit, Job, JobEnd, StopSignal, leftovers, system};
+use crate::base::fault;
 
 /// How long after the worker's end its last children may take to end by themselves.
 const LEAK_WAIT: Duration = Duration::from_millis(150);
@@ -48,7 +49,10 @@ fn run(folder: &Path) -> Result<(), ExecError> {
     let _alive = record::inherit_lock(folder)?;
     let job = record::take_job(folder)?;
     let end = supervise(folder, &job, signals);
-    keep(folder, &end).map_err(|error| ExecError::file(folder, error))
+    fault::point("shim", "before the end is kept");
+    let kept = keep(folder, &end).map_err(|error| ExecError::file(folder, error));
+    fault::point("shim", "after the end is kept");
+    kept
 }
 
 fn supervise(folder: &Path, job: &Job, signals: Signals) -> JobEnd {
@@ -57,10 +61,12 @@ fn supervise(folder: &Path, job: &Job, signals: Signals) -> JobEnd {
     if let Err(error) = record.save(folder) {
         return not_started(format!("could not write to {}: {error}", folder.display()));
     }
+    fault::point("shim", "before the worker starts");
     let (worker, output) = match Worker::spawn(job, &record.cookie) {
         Ok(started) => started,
         Err(message) => return not_started(message),
     };
+    fault::point("shim", "after the worker has started");
     record.worker = Some(system::identify(worker.pid));
     // If this fails, the worker can still be found by its cookie.
     let _ = record.save(folder);

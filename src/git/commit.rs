@@ -3,6 +3,7 @@
 use git2::{Signature, Time};
 use jiff::Timestamp;
 
+use crate::base::fault;
 use crate::git::store::{Store, StoreError, from_git2, to_git2};
 use crate::model::ids::Oid;
 
@@ -82,6 +83,7 @@ impl Store {
             .map(|parent| self.inner.find_commit(to_git2(*parent)))
             .collect::<Result<_, _>>()?;
         let parents: Vec<_> = parents.iter().collect();
+        fault::point("commit", "before it is written");
         let oid = self
             .inner
             .commit(None, author, &signature, new.message, &tree, &parents)?;

@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::base::fault;
 use crate::git::cli::GitError;
 use crate::git::refs::branch_ref;
 use crate::git::store::{Store, StoreError, from_git2};
@@ -105,6 +106,7 @@ impl Store {
             .git()
             .env("GIT_INDEX_FILE", index_file)
             .run(&args)?;
+        fault::point("harvest", "staged");
         let tree = self.write_index_tree(worktree, &index)?;
         Ok(Harvest {
             head,
@@ -138,7 +140,9 @@ impl Store {
     /// # Errors
     /// When the admin folder cannot be written.
     pub fn settle(&self, worktree: &Worktree, head: &Head) -> Result<(), HarvestError> {
+        fault::point("worktree", "before it is settled");
         worktree.set_head(head)?;
+        fault::point("worktree", "with HEAD settled");
         let copy = worktree.admin.join(INDEX_COPY);
         let index = worktree.admin.join("index");
         match fs::rename(&copy, &index) {

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use git2::ErrorCode;
 
+use crate::base::fault;
 use crate::git::repo::Repo;
 use crate::git::store::{Store, StoreError, from_git2, to_git2};
 use crate::model::ids::Oid;
@@ -37,12 +38,14 @@ impl Store {
         new: Oid,
         why: &str,
     ) -> Result<(), StoreError> {
+        fault::point(kind(name), "before its reference moves");
         let moved = if old.is_zero() {
             self.inner.reference(name, to_git2(new), false, why)
         } else {
             self.inner
                 .reference_matching(name, to_git2(new), true, to_git2(old), why)
         };
+        fault::point(kind(name), "after its reference has moved");
         match moved {
             Ok(_) => Ok(()),
             Err(error) => match error.code() {
@@ -84,6 +87,7 @@ impl Store {
             return Err(moved(found));
         }
         // libgit2 compares with the value that was read when it takes the lock.
+        fault::point(kind(name), "before its reference goes");
         match reference.delete() {
             Err(error) if error.code() == ErrorCode::Modified => {
                 Err(moved(self.reference(name)?.unwrap_or(Oid::ZERO)))
@@ -106,6 +110,23 @@ impl Store {
         }
         found.sort();
         Ok(found)
+    }
+}
+
+/// What a reference is for, in the name of a fault point.
+fn kind(name: &str) -> &'static str {
+    let kinds = [
+        ("refs/dispatch/runs/", "journal"),
+        ("refs/dispatch/attempts/", "kept attempt"),
+        ("refs/heads/dispatch/", "branch"),
+    ];
+    let found = kinds
+        .into_iter()
+        .find(|(prefix, _)| name.starts_with(prefix));
+    match found {
+        Some(("refs/heads/dispatch/", _)) if name.ends_with("/integration") => "integration",
+        Some((_, kind)) => kind,
+        None => "target",
     }
 }
 

@@ -10,6 +10,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::base::fault;
 use crate::base::files::{self, FileLock};
 use crate::git::cli::{Git, GitError};
 use crate::git::refs::branch_ref;
@@ -77,7 +78,7 @@ impl Repo {
         reason: &str,
     ) -> Result<Worktree, WorktreeError> {
         if path.symlink_metadata().is_ok() {
-            return Err(WorktreeError::Exists(path.to_owned()));
+            self.discard_half_made(path)?;
         }
         if let Some(parent) = path.parent() {
             at(parent, fs::create_dir_all(parent))?;
@@ -87,13 +88,35 @@ impl Repo {
         } else {
             self.add_by_rename(path, head, reason)?
         };
+        fault::point("worktree", "before it is filled");
         // Filling runs filters and takes the longest; it needs no lock, the entry is whole.
         let filled = Git::at(path).run(&["read-tree", "--reset", "-u", "HEAD"]);
         if let Err(error) = filled {
             let _ = self.remove_worktree(&worktree);
             return Err(error.into());
         }
+        fault::point("worktree", "filled");
         Ok(worktree)
+    }
+
+    /// What a process that was killed while it made a worktree left at its place: a folder with
+    /// nothing in it but at most the link to an entry that never came. Anything else stays.
+    fn discard_half_made(&self, path: &Path) -> Result<(), WorktreeError> {
+        let exists = || WorktreeError::Exists(path.to_owned());
+        let entries = fs::read_dir(path).map_err(|_| exists())?;
+        let names: Vec<_> = entries.flatten().map(|entry| entry.file_name()).collect();
+        let link = path.join(".git");
+        let dangling = || {
+            let text = fs::read_to_string(&link).unwrap_or_default();
+            let admin = Path::new(text.trim_end().trim_start_matches("gitdir: "));
+            admin.starts_with(self.common.join("worktrees")) && !admin.exists()
+        };
+        match names.as_slice() {
+            [] => {}
+            [name] if name == ".git" && dangling() => at(&link, fs::remove_file(&link))?,
+            _ => return Err(exists()),
+        }
+        at(path, fs::remove_dir(path))
     }
 
     fn has_worktree_config(&self) -> bool {
@@ -117,7 +140,9 @@ impl Repo {
         write("commondir", "../..\n".to_owned())?;
         write("gitdir", format!("{}\n", path.join(".git").display()))?;
         write("locked", format!("{reason}\n"))?;
+        fault::point("worktree", "staged");
         at(path, fs::create_dir(path))?;
+        fault::point("worktree", "with its folder");
         let result = self.rename_in(path, staged.path());
         match result {
             Ok(worktree) => {
@@ -142,7 +167,9 @@ impl Repo {
             &link,
             fs::write(&link, format!("gitdir: {}\n", admin.display())),
         )?;
+        fault::point("worktree", "linked");
         at(&admin, fs::rename(staged, &admin))?;
+        fault::point("worktree", "renamed in");
         Ok(Worktree {
             path: path.to_owned(),
             admin,
@@ -263,6 +290,7 @@ impl Repo {
                 )?;
             }
         }
+        fault::point("worktree", "out of sight");
         match fs::remove_dir_all(&worktree.path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 return Err(WorktreeError::Io(worktree.path.clone(), error));

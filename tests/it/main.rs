@@ -10,6 +10,8 @@ mod conflicts_command;
 mod differential;
 mod docs;
 mod exec;
+#[cfg(feature = "faults")]
+mod faults;
 mod forge;
 mod furnish;
 mod harness;

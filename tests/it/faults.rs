@@ -1,0 +1,165 @@
+//! The program ends as if killed at every fault point, once; then `dispatch resume`, and the run
+//! ends as if nothing had happened. Built only with the feature `faults`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::harness::Scene;
+
+/// Three that are free, one on two of them, one that reports; every worker says that it ran.
+fn plan(scene: &Scene) -> String {
+    let said = |name: &str| format!("echo {name} >> {}", scene.root.join("ran").display());
+    format!(
+        "# Faults\n\n1. [A] a\n   - run: {}; echo a > a.txt\n\
+         2. [B] b\n   - run: {}; if [ $DISPATCH_ATTEMPT = 1 ]; then echo reset by peer; exit 75; fi; echo b > b.txt\n\
+         3. [C] c — blocked by #1, #2\n   - check: test -e a.txt\n   - run: {}; cat a.txt b.txt > c.txt\n\
+         4. [D] d\n   - run: {}; git rm -q src/app.ts; git commit -qm own; echo d > d.txt\n\
+         5. [E] e\n   - produces: info\n   - run: {}; echo five\n",
+        said("a"),
+        said("b"),
+        said("c"),
+        said("d"),
+        said("e"),
+    )
+}
+
+fn scene() -> Scene {
+    let scene = Scene::new();
+    scene.configure("[assemble]\ncheck = [\"test -e c.txt\"]\n");
+    scene
+}
+
+/// The tree of the assembled branch, the board aside.
+fn result(scene: &Scene) -> String {
+    let tree = scene.git(&["ls-tree", "-r", &scene.branch("integration")]);
+    tree.lines()
+        .filter(|line| !line.ends_with("DISPATCH.md"))
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+/// The points of an undisturbed run and landing: of each the first, a middle and the last time.
+fn points(list: &PathBuf) -> Vec<String> {
+    let mut times: BTreeMap<String, BTreeSet<u32>> = BTreeMap::new();
+    for line in std::fs::read_to_string(list).unwrap().lines() {
+        let (name, time) = line.rsplit_once('@').unwrap();
+        times
+            .entry(name.to_owned())
+            .or_default()
+            .insert(time.parse().unwrap());
+    }
+    let chosen = times.into_iter().flat_map(|(name, times)| {
+        let times: Vec<u32> = times.into_iter().collect();
+        let some = BTreeSet::from([times[0], times[times.len() / 2], times[times.len() - 1]]);
+        some.into_iter().map(move |time| format!("{name}@{time}"))
+    });
+    chosen.collect()
+}
+
+fn undisturbed() -> (String, Vec<String>) {
+    let mut scene = scene();
+    let list = scene.root.join("points");
+    scene.set_env("DISPATCH_FAULT_LIST", list.to_str().unwrap());
+    scene.run(&plan(&scene), &["-j", "2"]).expect(0);
+    let result = result(&scene);
+    scene.dispatch(&["land", "--yes"]).expect(0);
+    scene.dispatch(&["clean"]).expect(0);
+    (result, points(&list))
+}
+
+/// What is wrong after a crash at this point, if anything.
+fn crash_at(point: &str, expected: &str) -> Result<bool, String> {
+    let mut scene = scene();
+    let done = scene.root.join("done");
+    scene.set_env("DISPATCH_FAULT", point);
+    scene.set_env("DISPATCH_FAULT_DONE", done.to_str().unwrap());
+    let before = scene.fingerprint();
+    let first = scene.run(&plan(&scene), &["-j", "2"]);
+    if scene.run_names().is_empty() {
+        // It ended before the run existed; nothing is there to resume.
+        scene.run(&plan(&scene), &["-j", "2"]).expect(0);
+    } else if first.code != 0 {
+        let resumed = scene.dispatch(&["resume"]);
+        // After its very last effect nothing is left to resume.
+        if resumed.code != 0 && !resumed.err.contains("has ended") {
+            return Err(format!(
+                "resume ended with {}: {}",
+                resumed.code, resumed.err
+            ));
+        }
+    }
+    let say = |what: &str, found: String| Err(format!("{what}: {found}"));
+    if scene.statuses() != "1 DONE · 2 DONE · 3 DONE · 4 DONE · 5 DONE" {
+        return say("statuses", scene.statuses());
+    }
+    if result(&scene) != expected {
+        return say("the assembled tree", result(&scene));
+    }
+    before.assert_same(&scene.fingerprint());
+    let main = scene.rev("main");
+    let landed = scene.dispatch(&["land", "--yes"]);
+    let tip = scene.rev("main");
+    if landed.code != 0 && tip == main {
+        let again = scene.dispatch(&["land", "--yes"]);
+        if again.code != 0 {
+            return say("landing again", again.err);
+        }
+    }
+    let files = scene.git(&["ls-tree", "--name-only", "main"]);
+    if !["a.txt", "b.txt", "c.txt", "d.txt"]
+        .iter()
+        .all(|file| files.contains(file))
+    {
+        return say("what landed", files);
+    }
+    if scene.dispatch(&["clean"]).code != 0 {
+        let again = scene.dispatch(&["clean"]);
+        if again.code != 0 {
+            return say("cleaning again", again.err);
+        }
+    }
+    let worktrees = scene.git(&["worktree", "list", "--porcelain"]);
+    if worktrees.matches("worktree ").count() != 1 {
+        return say("worktrees that stay", worktrees);
+    }
+    let fsck = scene.try_git(&["fsck", "--no-dangling"]);
+    if fsck.code != 0 {
+        return say("git fsck", fsck.err);
+    }
+    Ok(done.exists())
+}
+
+#[test]
+#[allow(clippy::print_stdout)] // The number of points is part of what this test says.
+fn a_run_that_is_killed_at_any_fault_point_ends_as_if_nothing_had_happened() {
+    let (expected, points) = undisturbed();
+    let next = AtomicUsize::new(0);
+    let (wrong, missed) = (Mutex::new(Vec::new()), Mutex::new(Vec::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while let Some(point) = points.get(next.fetch_add(1, Ordering::SeqCst)) {
+                    match crash_at(point, &expected) {
+                        Ok(true) => {}
+                        Ok(false) => missed.lock().unwrap().push(point.clone()),
+                        Err(what) => wrong.lock().unwrap().push(format!("{point}: {what}")),
+                    }
+                }
+            });
+        }
+    });
+    let missed = missed.into_inner().unwrap();
+    println!(
+        "{} fault points, {} not reached this time",
+        points.len(),
+        missed.len()
+    );
+    let wrong = wrong.into_inner().unwrap();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+    assert!(
+        points.len() >= 60 && missed.len() * 5 < points.len(),
+        "{missed:?}"
+    );
+}
