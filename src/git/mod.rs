@@ -18,6 +18,7 @@ pub mod preflight;
 pub mod quarantine;
 pub mod refs;
 pub mod repo;
+mod scratch;
 pub mod store;
 mod unchanged;
 pub mod untracked;
