@@ -5,6 +5,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use globset::{Glob, GlobSet, GlobSetBuilder};
 
@@ -20,12 +21,14 @@ use crate::model::merge::Lineage;
 use scene::{Pair, Scene};
 
 mod emergent;
+mod explain;
 mod judge;
 mod names;
 mod scene;
 mod tasks;
 
 pub use emergent::Emergent;
+pub use explain::{Explained, ThreeWay};
 pub use tasks::task_conflicts;
 
 /// A branch, or any commit under a name.
@@ -112,6 +115,22 @@ pub struct Detector {
     above: HashMap<(Option<Oid>, Oid), Above>,
     sides: HashMap<(Oid, Oid), Arc<Side>>,
     verdicts: HashMap<Key, Known>,
+    meter: Arc<Meter>,
+}
+
+/// How far the merging is, for those who wait for it.
+#[derive(Debug, Default)]
+pub struct Meter {
+    merged: AtomicUsize,
+    wanted: AtomicUsize,
+}
+
+impl Meter {
+    /// Merges that are over, and merges that are known to be needed.
+    pub fn read(&self) -> (usize, usize) {
+        let load = |count: &AtomicUsize| count.load(Ordering::Relaxed);
+        (load(&self.merged), load(&self.wanted))
+    }
 }
 
 /// What a branch has above the base; `None` if it does not stand on it, or if its history cannot be
@@ -171,7 +190,13 @@ impl Detector {
             above: HashMap::new(),
             sides: HashMap::new(),
             verdicts: HashMap::new(),
+            meter: Arc::default(),
         })
+    }
+
+    /// How far it is, readable from another thread while it works.
+    pub fn meter(&self) -> Arc<Meter> {
+        Arc::clone(&self.meter)
     }
 
     /// The verdicts on these branches. What an earlier call found out and still holds is not asked

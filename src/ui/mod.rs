@@ -5,8 +5,10 @@ use std::io::{self, IsTerminal, Write};
 use anstyle::{AnsiColor, Style};
 
 mod bars;
+pub mod diff;
 pub mod progress;
 pub mod prompt;
+pub mod waiting;
 
 /// The terminal, or what stands in its place. Colour is left to the streams: none without a
 /// terminal, with `NO_COLOR` or with `TERM=dumb`.

@@ -6,6 +6,7 @@ mod background;
 mod clean;
 mod conflicts;
 mod conflicts_command;
+mod conflicts_explain;
 mod differential;
 mod docs;
 mod exec;
