@@ -16,7 +16,6 @@ pub const SETTINGS: &[&str] = &[
     "workers.NAME.retry_in_place",
     "retry.conflict",
     "conflicts.on_new",
-    "conflicts.scope",
     "assemble.flaky_reruns",
     "resolve.policy",
     "resolve.structural",
@@ -65,7 +64,6 @@ fn changed(settings: &Settings) -> Vec<&'static str> {
         "workers.NAME.retry_in_place" => worker(|worker| worker.retry_in_place),
         "retry.conflict" => retry.conflict != usual.retry.conflict,
         "conflicts.on_new" => conflicts.on_new != usual.conflicts.on_new,
-        "conflicts.scope" => conflicts.scope != usual.conflicts.scope,
         "assemble.flaky_reruns" => settings.assemble.flaky_reruns != usual.assemble.flaky_reruns,
         "resolve.policy" => resolve.policy != usual.resolve.policy,
         "resolve.structural" => resolve.structural != usual.resolve.structural,
@@ -114,7 +112,7 @@ mod tests {
         let file = r#"
             run.max_cost = 5.0
             retry.conflict = 7
-            conflicts = { on_new = "pause", scope = "fail" }
+            conflicts.on_new = "pause"
             assemble.flaky_reruns = 4
             resolve = { policy = [], structural = [], regenerate = { "x.lock" = "make" } }
             notify.command = ["say"]

@@ -112,11 +112,11 @@ mod tests {
         assert!(picture.lines().all(|line| line.chars().count() <= 32));
         let lines: Vec<&str> = picture.lines().collect();
         insta::assert_snapshot!([lines[0], lines[1], lines[12], lines[13], lines[14]].join("\n"), @"
-                       1  2  3  4  5  6
-         1 feature/o…  -  .  .  .  .  .
+                        1  2  3  4  5  6
+         1 feature/o…   -  .  .  .  .  .
 
-                       7  8  9 10 11
-         1 feature/o…  .  .  .  .  3
+                        7  8  9 10 11
+         1 feature/o…   .  .  .  .  3
         ");
     }
 

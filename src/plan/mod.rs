@@ -17,6 +17,7 @@ mod finding;
 mod json;
 mod markdown;
 mod normal;
+pub mod scope;
 #[cfg(test)]
 mod tests;
 mod toml;

@@ -175,6 +175,7 @@ impl Game {
             checks: vec![],
             leftovers: vec![],
             remarks: vec![],
+            outside: Vec::new(),
             millis: 0,
             kept: None,
             usage: None,

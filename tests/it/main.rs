@@ -28,6 +28,7 @@ mod run_failure;
 mod run_repo;
 mod run_worker;
 mod scale;
+mod scope;
 mod situations;
 mod suggest;
 mod together;
