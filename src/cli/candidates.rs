@@ -3,12 +3,14 @@
 use crate::cli::Answer;
 use crate::cli::branches::resolve_branches;
 use crate::cli::conflicts::{ConflictsArgs, Subject, report, schema};
+use crate::cli::conflicts_watch;
 use crate::cli::driving::context;
-use crate::cli::error::Exit;
+use crate::cli::error::{CommandError, Exit};
 use crate::cli::place::{Default, Place};
 use crate::config;
 use crate::config::variable::Overrides;
 use crate::engine::matches::task_branches;
+use crate::engine::recover::Loaded;
 use crate::model::ids::RunId;
 use crate::ui::Ui;
 
@@ -40,6 +42,11 @@ pub(crate) fn run(mut args: ConflictsArgs, ui: &Ui) -> Answer {
         _ => None,
     };
     match run {
+        Some(run) if args.watch => conflicts_watch::watch(&place, &run, &args, ui),
+        None if args.watch => Err(
+            CommandError::usage("`--watch` is for a run, not for branches")
+                .hint("leave the branches out, or name a run"),
+        ),
         Some(run) => of_run(&place, &run, &args, ui),
         None => {
             let settings = config::load(&place.repo.top, None, &Overrides::default())?;
@@ -66,22 +73,29 @@ fn take_back_target(args: &mut ConflictsArgs) {
 /// # Errors
 /// As [`run`].
 pub(crate) fn of_run(place: &Place, run: &RunId, args: &ConflictsArgs, ui: &Ui) -> Answer {
-    let loaded = place.load(run)?;
-    let generated = loaded.settings.conflicts.generated.clone();
-    let context = context(&place.repo, &loaded.state, loaded.settings, place.clock)?;
-    let candidates = loaded.state.candidates();
-    if candidates.len() < 2 && !args.json && args.explain.is_empty() {
+    let subject = subject(place, place.load(run)?)?;
+    if subject.branches.len() < 2 && !args.json && args.explain.is_empty() {
         ui.status(&format!(
             "{run} has fewer than two candidates, so nothing can conflict"
         ));
         return Ok(Exit::Ok);
     }
+    report(&place.repo, &subject, args, ui)
+}
+
+/// The candidates of a run as it stands.
+///
+/// # Errors
+/// When the run's settings do not fit this machine.
+pub(crate) fn subject(place: &Place, loaded: Loaded) -> Result<Subject, CommandError> {
+    let generated = loaded.settings.conflicts.generated.clone();
+    let context = context(&place.repo, &loaded.state, loaded.settings, place.clock)?;
+    let candidates = loaded.state.candidates();
     let tag = |number| context.plan.task(number).tag.clone();
-    let subject = Subject {
+    Ok(Subject {
         branches: task_branches(&context, &candidates),
         tasks: candidates.iter().map(|(n, _)| (*n, tag(*n))).collect(),
         run_base: Some(context.base),
         generated,
-    };
-    report(&place.repo, &subject, args, ui)
+    })
 }

@@ -35,6 +35,7 @@ Examples:
   dispatch conflicts                       the results of the latest run
   dispatch conflicts shop-7k3q --matrix    a run, as a table
   dispatch conflicts --explain 1:2         two tasks of a run, in full
+  dispatch conflicts --watch               a run that goes on, until it ends
   dispatch conflicts main feature/x        two branches
   dispatch conflicts 'refs/pull/*/head'    pull requests that were fetched
   dispatch conflicts 'feature/*' --json    all that match, for programs";
@@ -67,6 +68,9 @@ pub(crate) struct ConflictsArgs {
     /// Draw all pairs as a table of severities
     #[arg(long, conflicts_with = "json")]
     pub(crate) matrix: bool,
+    /// Show a run as it goes on, work in progress included, until it ends
+    #[arg(long, conflicts_with_all = ["json", "explain", "base"])]
+    pub(crate) watch: bool,
     /// Print it as one JSON object
     #[arg(long)]
     pub(crate) json: bool,
@@ -130,6 +134,18 @@ impl Subject {
 
 /// Judges these branches and prints what was found.
 pub(crate) fn report(repo: &Repo, subject: &Subject, args: &ConflictsArgs, ui: &Ui) -> Answer {
+    let (text, exit) = judge(repo, subject, args, ui)?;
+    ui.answer(&text);
+    Ok(exit)
+}
+
+/// What there is to say about these branches, and the exit code it gives.
+pub(crate) fn judge(
+    repo: &Repo,
+    subject: &Subject,
+    args: &ConflictsArgs,
+    ui: &Ui,
+) -> Result<(String, Exit), CommandError> {
     // A run with one result so far is no mistake; programs get an empty list.
     if subject.branches.len() < 2 && subject.run_base.is_none() {
         let found = match subject.branches.first() {
@@ -166,17 +182,17 @@ pub(crate) fn report(repo: &Repo, subject: &Subject, args: &ConflictsArgs, ui: &
         let explained = detector.explain(&subject.branches[a], &subject.branches[b]);
         drop(waiting);
         let explained = explained.map_err(failed)?;
-        ui.answer(&explain::render(subject, (a, b), &explained));
+        let text = explain::render(subject, (a, b), &explained);
         let found = explained.verdict.iter();
         let found = found.filter(|pair| is_conflict(pair) && filter.keeps(pair));
-        return Ok(exit(found.count() == 0));
+        return Ok((text, exit(found.count() == 0)));
     }
     let found = look(&mut detector, &subject.branches);
     drop(waiting);
     let found = filter.apply(found.map_err(failed)?);
-    ui.answer(&render(&found, subject, args, ui.columns()));
+    let text = render(&found, subject, args, ui.columns());
     let is_clean = found.detection.conflicts().next().is_none() && found.emergent.is_empty();
-    Ok(exit(is_clean))
+    Ok((text, exit(is_clean)))
 }
 
 fn exit(is_clean: bool) -> Exit {
@@ -259,9 +275,12 @@ fn summary(found: &Found) -> String {
         count => format!(" ({} more beside the filters)", plural(count, "conflict")),
     };
     let pairs = plural(detection.pairs_total, "pair");
-    let branches = detection.branches.len();
+    let branches = match detection.branches.len() {
+        1 => "1 branch".to_owned(),
+        count => format!("{count} branches"),
+    };
     format!(
-        "{branches} branches, {pairs}: {}, {met} merged by git, {} independent{emergent}{hidden}\n",
+        "{branches}, {pairs}: {}, {met} merged by git, {} independent{emergent}{hidden}\n",
         plural(conflicts, "conflict"),
         detection.pairs_independent,
     )

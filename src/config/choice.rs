@@ -63,7 +63,10 @@ choices! {
     }
     OnNewConflict {
         "note" => OnNewConflict::Note,
-        "pause" => OnNewConflict::Pause,
+        "notify" => OnNewConflict::Notify,
+        "pause-later-task" => OnNewConflict::PauseLaterTask,
+        // What it was called before.
+        "pause" => OnNewConflict::PauseLaterTask,
     }
     Scope {
         "ignore" => Scope::Ignore,

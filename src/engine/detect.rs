@@ -12,6 +12,7 @@ use globset::{Glob, GlobSet, GlobSetBuilder};
 use crate::conflict::classify::Classified;
 use crate::conflict::footprint::Footprint;
 use crate::git::merge_tree::MergeError;
+use crate::git::quarantine::Quarantine;
 use crate::git::{Repo, StoreError};
 use crate::model::change::Change;
 use crate::model::conflict::{Class, PairVerdict, Verdict};
@@ -116,6 +117,8 @@ pub struct Detector {
     sides: HashMap<(Oid, Oid), Arc<Side>>,
     verdicts: HashMap<Key, Known>,
     meter: Arc<Meter>,
+    /// Where further commits are, that are in no repository.
+    quarantine: Option<Arc<Quarantine>>,
 }
 
 /// How far the merging is, for those who wait for it.
@@ -191,7 +194,15 @@ impl Detector {
             sides: HashMap::new(),
             verdicts: HashMap::new(),
             meter: Arc::default(),
+            quarantine: None,
         })
+    }
+
+    /// The same, for branches of which some are in a quarantine only.
+    #[must_use]
+    pub fn within(mut self, quarantine: Arc<Quarantine>) -> Detector {
+        self.quarantine = Some(quarantine);
+        self
     }
 
     /// How far it is, readable from another thread while it works.

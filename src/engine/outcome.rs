@@ -26,10 +26,10 @@ use crate::model::event::{End, Failure, FailureClass, Outcome, WorkerReport};
 use crate::model::ids::Oid;
 use crate::model::integration::{CheckOutcome, CheckResult};
 use crate::model::plan::Produces;
+use crate::model::scope::outside;
 use crate::model::transcript::Transcript;
 use crate::model::usage::Cost;
 use crate::model::words::outside_sentence;
-use crate::plan::scope::outside;
 
 /// How much of a worker's output is looked at for the cause of a failure.
 const TAIL_BYTES: u64 = 16 * 1024;

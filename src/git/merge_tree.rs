@@ -65,6 +65,18 @@ impl MergeEngine {
         MergeEngine::with(repo, Some(Arc::new(quarantine)), attributes_from)
     }
 
+    /// The same, with a quarantine that others use, too: what is in there can be merged.
+    ///
+    /// # Errors
+    /// When the temporary folder cannot be written or the commit is missing.
+    pub fn within(
+        repo: &Repo,
+        quarantine: Arc<Quarantine>,
+        attributes_from: Oid,
+    ) -> Result<MergeEngine, MergeError> {
+        MergeEngine::with(repo, Some(quarantine), attributes_from)
+    }
+
     /// An engine that writes merged trees into the repository, for assembly.
     ///
     /// # Errors

@@ -246,3 +246,10 @@ pub struct TaskConflict {
     #[serde(default)]
     pub inherited: bool,
 }
+
+impl TaskConflict {
+    /// The two tasks, the lower number first.
+    pub fn pair(&self) -> (TaskNumber, TaskNumber) {
+        (self.a, self.b)
+    }
+}

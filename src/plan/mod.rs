@@ -17,7 +17,6 @@ mod finding;
 mod json;
 mod markdown;
 mod normal;
-pub mod scope;
 #[cfg(test)]
 mod tests;
 mod toml;

@@ -81,6 +81,17 @@ impl Ui {
         let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
     }
 
+    /// An answer that takes the place of the one before it on a terminal, and comes after it, with a
+    /// line between them, elsewhere.
+    pub fn redraw(&self, text: &str) {
+        if self.draws && io::stdout().is_terminal() {
+            // Cursor to the top, then clear to the end, so that nothing flickers.
+            self.answer(&format!("\u{1b}[H\u{1b}[2J{text}"));
+        } else {
+            self.answer(&format!("{text}\n"));
+        }
+    }
+
     /// What is going on.
     pub fn status(&self, text: &str) {
         if !self.quiet {

@@ -16,6 +16,7 @@ mod harness;
 mod interrupt;
 mod journal;
 mod land;
+mod live;
 mod merge_engine;
 mod plan;
 mod preflight;
