@@ -27,6 +27,8 @@ pub struct OwnVars<'a> {
     pub result_file: &'a str,
     /// `DISPATCH_PROMPT_FILE`: where its prompt is.
     pub prompt_file: &'a str,
+    /// `DISPATCH_CONFLICTS_FILE`: where it is told what its work conflicts with, if it is.
+    pub conflicts_file: Option<&'a str>,
 }
 
 /// What belongs to a repository, to one git command or to the caller's session, never to a worker.
@@ -288,6 +290,8 @@ fn git_settings() -> impl Iterator<Item = (String, String)> {
 }
 
 fn own_variables(task: &Task, own: &OwnVars<'_>) -> impl Iterator<Item = (String, String)> {
+    let told = own.conflicts_file.iter();
+    let told = told.map(|file| ("DISPATCH_CONFLICTS_FILE", (*file).to_owned()));
     [
         ("DISPATCH_RUN", own.run.to_owned()),
         ("DISPATCH_TASK", task.number.0.to_string()),
@@ -298,6 +302,7 @@ fn own_variables(task: &Task, own: &OwnVars<'_>) -> impl Iterator<Item = (String
         ("DISPATCH_PROMPT_FILE", own.prompt_file.to_owned()),
     ]
     .into_iter()
+    .chain(told)
     .map(|(name, value)| (name.to_owned(), value))
 }
 
@@ -332,6 +337,7 @@ mod tests {
         base: "1a2b3c4",
         result_file: "/a/result.json",
         prompt_file: "/a/prompt.md",
+        conflicts_file: None,
     };
 
     fn worker(command: &[&str], dialect: Dialect, env: &[&str]) -> Worker {

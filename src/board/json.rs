@@ -116,6 +116,15 @@ struct Conflicts<'a> {
     merges_run: usize,
     pairs: Vec<Pair<'a>>,
     emergent: Vec<Emergent<'a>>,
+    speculative: Vec<Speculative<'a>>,
+}
+
+/// A conflict of work that still goes on.
+#[derive(Serialize)]
+struct Speculative<'a> {
+    since: String,
+    #[serde(flatten)]
+    pair: Pair<'a>,
 }
 
 #[derive(Serialize)]
@@ -299,6 +308,14 @@ fn conflicts(view: &BoardView) -> Conflicts<'_> {
         merges_run: 0,
         pairs: view.conflicts.iter().map(|row| pair(view, row)).collect(),
         emergent: emergent(view),
+        speculative: view
+            .speculative
+            .iter()
+            .map(|(row, since)| Speculative {
+                since: since.to_string(),
+                pair: pair(view, row),
+            })
+            .collect(),
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt::{self, Write};
 
 use crate::base::markdown::{markdown_cell, markdown_code, markdown_prose, plain_line};
 use crate::board::view::BoardView;
-use crate::model::words::{minute, paths_in_short};
+use crate::model::words::{minute, paths_in_short, second};
 
 /// The board as Markdown, from its title to the line end after its last table.
 pub fn render(view: &BoardView) -> String {
@@ -36,7 +36,8 @@ fn write_board(to: &mut String, view: &BoardView) -> fmt::Result {
         view.tasks.len()
     )?;
     write_tasks(to, view)?;
-    write_conflicts(to, view)
+    write_conflicts(to, view)?;
+    write_speculative(to, view)
 }
 
 fn write_tasks(to: &mut String, view: &BoardView) -> fmt::Result {
@@ -74,6 +75,27 @@ fn write_conflicts(to: &mut String, view: &BoardView) -> fmt::Result {
                 &markdown_cell(&paths_in_short(&row.paths)),
                 row.conflict.class.name(),
                 &row.suggested,
+            ],
+        )
+    })
+}
+
+/// What conflicts now and may not when the tasks are done.
+fn write_speculative(to: &mut String, view: &BoardView) -> fmt::Result {
+    if view.speculative.is_empty() {
+        return Ok(());
+    }
+    writeln!(to, "\n## Speculative conflicts\n")?;
+    writeln!(to, "| Pair | Path | Kind | Since |")?;
+    writeln!(to, "|------|------|------|-------|")?;
+    view.speculative.iter().try_for_each(|(row, since)| {
+        write_row(
+            to,
+            &[
+                &format!("{} × {}", row.conflict.a, row.conflict.b),
+                &markdown_cell(&paths_in_short(&row.paths)),
+                row.conflict.class.name(),
+                &second(*since),
             ],
         )
     })

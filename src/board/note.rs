@@ -1,6 +1,7 @@
 //! The Notes column: one line about why a task is where it is.
 
 use crate::base::markdown::{CELL_LIMIT, plain_line};
+use crate::base::text::plural;
 use crate::model::event::{End, Failure};
 use crate::model::ids::TaskNumber;
 use crate::model::run::{RunState, TaskPhase, TaskState};
@@ -30,6 +31,13 @@ pub(crate) fn note(
         (Status::Blocked(_), _) => reasons(state, stoppers),
         (Status::Failed | Status::Retry(_), _) => failure_or_note(task),
         (Status::Done, _) if task.rejected => with_suffix(said(task), "left out in review"),
+        (Status::Done, _) => match task.last_outcome().map(|outcome| outcome.outside.len()) {
+            Some(count) if count > 0 => {
+                let paths = plural(count, "path");
+                with_suffix(said(task), &format!("{paths} outside its files"))
+            }
+            _ => plain_line(said(task), CELL_LIMIT),
+        },
         _ => plain_line(said(task), CELL_LIMIT),
     }
 }

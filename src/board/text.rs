@@ -10,7 +10,7 @@ use crate::board::view::{BoardView, TaskRow};
 use crate::model::integration::{Integration, LeftOut, LeftOutReason};
 use crate::model::status::Status;
 use crate::model::words::{
-    and_list, check_words, comma_list, minute, paths_in_short, together_with,
+    and_list, check_words, comma_list, minute, paths_in_short, second, together_with,
 };
 
 /// The widest a title is shown.
@@ -48,6 +48,7 @@ fn write_board(to: &mut String, view: &BoardView, columns: usize) -> fmt::Result
     let rows = view.tasks.iter().map(task_cells);
     write_table(to, std::iter::once(header).chain(rows).collect(), columns)?;
     write_conflicts(to, view, columns)?;
+    write_speculative(to, view, columns)?;
     match &view.integration {
         Some(integration) => write_integration(to, view, integration),
         None => Ok(()),
@@ -103,6 +104,31 @@ fn write_conflicts(to: &mut String, view: &BoardView, columns: usize) -> fmt::Re
     }
     writeln!(to, "\nConflicts\n")?;
     write_table(to, table, columns)
+}
+
+/// The conflicts of work that still goes on, as a table of its own; empty if there are none.
+pub fn render_speculative(view: &BoardView, columns: usize) -> String {
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    let _ = write_speculative(&mut text, view, columns);
+    text
+}
+
+fn write_speculative(to: &mut String, view: &BoardView, columns: usize) -> fmt::Result {
+    if view.speculative.is_empty() {
+        return Ok(());
+    }
+    let header = ["Pair", "Kind", "Since", "Path"].map(str::to_owned);
+    let rows = view.speculative.iter().map(|(row, since)| {
+        [
+            format!("{} × {}", row.conflict.a, row.conflict.b),
+            row.conflict.class.to_string(),
+            second(*since),
+            plain_line(&paths_in_short(&row.paths), 120),
+        ]
+    });
+    writeln!(to, "\nSpeculative conflicts\n")?;
+    write_table(to, std::iter::once(header).chain(rows).collect(), columns)
 }
 
 fn write_integration(to: &mut String, view: &BoardView, integration: &Integration) -> fmt::Result {

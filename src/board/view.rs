@@ -37,6 +37,8 @@ pub struct BoardView {
     pub tasks: Vec<TaskRow>,
     /// What is known about pairs of candidates, conflicts and clean meetings.
     pub conflicts: Vec<ConflictRow>,
+    /// Conflicts of work that still goes on, with the time since when.
+    pub speculative: Vec<(ConflictRow, Timestamp)>,
     /// The integration branch, without `refs/heads/`.
     pub integration_branch: String,
     /// What is on it, once it was assembled.
@@ -126,6 +128,11 @@ impl BoardView {
                 .map(|(task, stoppers)| TaskRow::new(state, task.number, stoppers))
                 .collect(),
             conflicts,
+            speculative: state
+                .speculative
+                .iter()
+                .map(|found| (ConflictRow::new(state, &found.conflict), found.since))
+                .collect(),
             integration_branch: state.integration_branch(),
             integration: state.integration.clone(),
             landed: state.landed.clone(),

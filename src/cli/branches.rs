@@ -41,19 +41,55 @@ pub(crate) fn resolve_branches(
     Ok(branches)
 }
 
+/// What a glob of a full name is held against, in this order; the first that has any wins. So
+/// `feature/*` means branches, `origin/pr/*` remote branches, `pull/*/head` what was fetched from a
+/// forge, and `refs/…` exactly what it says.
+const ROOTS: [&str; 4] = ["refs/heads/", "refs/remotes/", "refs/", ""];
+
 fn resolve_glob(store: &Store, glob: &str) -> Result<Vec<Branch>, CommandError> {
     let matcher = GlobBuilder::new(glob)
         .literal_separator(false)
         .build()
-        .map_err(|error| CommandError::usage(format!("{glob:?} is no glob: {error}")))?
+        .map_err(|error| CommandError::usage(format!("{glob:?} is no glob: {}", error.kind())))?
         .compile_matcher();
-    let mut found = local_branches(store)?;
-    found.retain(|branch| matcher.is_match(&branch.name));
-    if found.is_empty() {
-        return Err(CommandError::failed(format!("no branch matches {glob:?}"))
-            .hint("`git branch --list` shows the branches there are"));
+    let references = store
+        .references("refs/")
+        .map_err(|error| CommandError::failed(error_chain(&error)))?;
+    for root in ROOTS {
+        let named = references.iter().filter(|(name, _)| {
+            name.strip_prefix(root)
+                .is_some_and(|rest| matcher.is_match(rest))
+        });
+        // A tag of a tree or a blob is nothing to merge.
+        let found = named.filter_map(|(name, _)| Some((name, commit_at(store, name)?)));
+        let found = found.map(|(name, tip)| Branch {
+            name: short_name(&references, name),
+            tip,
+        });
+        let found: Vec<Branch> = found.collect();
+        if !found.is_empty() {
+            return Ok(found);
+        }
     }
-    Ok(found)
+    Err(CommandError::failed(format!("no branch matches {glob:?}"))
+        .hint("`git branch --list --all` shows the branches, `git for-each-ref` everything"))
+}
+
+fn commit_at(store: &Store, reference: &str) -> Option<Oid> {
+    store.resolve(reference).ok().flatten()
+}
+
+/// A name as short as git understands it, unless that would mean a branch.
+fn short_name(references: &[(String, Oid)], name: &str) -> String {
+    if let Some(branch) = name.strip_prefix("refs/heads/") {
+        return branch.to_owned();
+    }
+    let short = name.strip_prefix("refs/remotes/");
+    let short = short.or_else(|| name.strip_prefix("refs/"));
+    let short = short.unwrap_or(name);
+    let branch = branch_ref(short);
+    let is_taken = references.iter().any(|(other, _)| *other == branch);
+    if is_taken { name } else { short }.to_owned()
 }
 
 fn local_branches(store: &Store) -> Result<Vec<Branch>, CommandError> {

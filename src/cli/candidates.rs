@@ -2,13 +2,15 @@
 
 use crate::cli::Answer;
 use crate::cli::branches::resolve_branches;
-use crate::cli::conflicts::{ConflictsArgs, report};
+use crate::cli::conflicts::{ConflictsArgs, Subject, report, schema};
+use crate::cli::conflicts_watch;
 use crate::cli::driving::context;
-use crate::cli::error::Exit;
+use crate::cli::error::{CommandError, Exit};
 use crate::cli::place::{Default, Place};
 use crate::config;
 use crate::config::variable::Overrides;
 use crate::engine::matches::task_branches;
+use crate::engine::recover::Loaded;
 use crate::model::ids::RunId;
 use crate::ui::Ui;
 
@@ -17,9 +19,21 @@ use crate::ui::Ui;
 ///
 /// # Errors
 /// When a name is unknown, or git's engine fails as a whole.
-pub(crate) fn run(args: ConflictsArgs, ui: &Ui) -> Answer {
+pub(crate) fn run(mut args: ConflictsArgs, ui: &Ui) -> Answer {
+    if args.schema {
+        ui.answer(&schema());
+        return Ok(Exit::Ok);
+    }
     let place = Place::open()?;
     let is_revision = |name: &str| matches!(place.store.resolve(name), Ok(Some(_)));
+    take_back_target(&mut args);
+    if args.targets.is_empty() {
+        let words = args.explain.iter().flat_map(|word| word.split(':'));
+        let words: Vec<String> = words.map(str::to_owned).collect();
+        if words.len() == 2 && words.iter().all(|word| is_revision(word)) {
+            args.targets = words;
+        }
+    }
     let run = match args.targets.as_slice() {
         [] => Some(place.find_run(None, Default::Latest)?),
         [one] if !one.contains(['*', '?', '[', '{']) && !is_revision(one) => {
@@ -28,18 +42,29 @@ pub(crate) fn run(args: ConflictsArgs, ui: &Ui) -> Answer {
         _ => None,
     };
     match run {
+        Some(run) if args.watch => conflicts_watch::watch(&place, &run, &args, ui),
+        None if args.watch => Err(
+            CommandError::usage("`--watch` is for a run, not for branches")
+                .hint("leave the branches out, or name a run"),
+        ),
         Some(run) => of_run(&place, &run, &args, ui),
         None => {
             let settings = config::load(&place.repo.top, None, &Overrides::default())?;
-            let branches = resolve_branches(&place.repo, &args.targets)?;
-            report(
-                &place.repo,
-                branches,
-                &args,
-                &settings.conflicts.generated,
-                ui,
-            )
+            let subject = Subject {
+                branches: resolve_branches(&place.repo, &args.targets)?,
+                tasks: Vec::new(),
+                run_base: None,
+                generated: settings.conflicts.generated,
+            };
+            report(&place.repo, &subject, &args, ui)
         }
+    }
+}
+
+/// `--explain A:B RUN`: no branch has a colon in its name, so what follows is not the other side.
+fn take_back_target(args: &mut ConflictsArgs) {
+    if args.explain.len() == 2 && args.explain[0].contains(':') {
+        args.targets.extend(args.explain.pop());
     }
 }
 
@@ -48,15 +73,29 @@ pub(crate) fn run(args: ConflictsArgs, ui: &Ui) -> Answer {
 /// # Errors
 /// As [`run`].
 pub(crate) fn of_run(place: &Place, run: &RunId, args: &ConflictsArgs, ui: &Ui) -> Answer {
-    let loaded = place.load(run)?;
-    let generated = loaded.settings.conflicts.generated.clone();
-    let context = context(&place.repo, &loaded.state, loaded.settings, place.clock)?;
-    let branches = task_branches(&context, &loaded.state.candidates());
-    if branches.len() < 2 {
+    let subject = subject(place, place.load(run)?)?;
+    if subject.branches.len() < 2 && !args.json && args.explain.is_empty() {
         ui.status(&format!(
             "{run} has fewer than two candidates, so nothing can conflict"
         ));
         return Ok(Exit::Ok);
     }
-    report(&place.repo, branches, args, &generated, ui)
+    report(&place.repo, &subject, args, ui)
+}
+
+/// The candidates of a run as it stands.
+///
+/// # Errors
+/// When the run's settings do not fit this machine.
+pub(crate) fn subject(place: &Place, loaded: Loaded) -> Result<Subject, CommandError> {
+    let generated = loaded.settings.conflicts.generated.clone();
+    let context = context(&place.repo, &loaded.state, loaded.settings, place.clock)?;
+    let candidates = loaded.state.candidates();
+    let tag = |number| context.plan.task(number).tag.clone();
+    Ok(Subject {
+        branches: task_branches(&context, &candidates),
+        tasks: candidates.iter().map(|(n, _)| (*n, tag(*n))).collect(),
+        run_base: Some(context.base),
+        generated,
+    })
 }

@@ -2,35 +2,43 @@
 
 use clap::Args;
 
-use crate::base::text::error_chain;
-use crate::base::text::{clip, plural, terminal_safe};
+use anstyle::{AnsiColor, Style};
+
+use crate::base::text::{did_you_mean, error_chain, plural, terminal_safe};
 use crate::cli::Answer;
 use crate::cli::branches::resolve_revision;
-use crate::cli::conflicts::json::render_json;
 use crate::cli::error::{CommandError, Exit};
-use crate::conflict::matrix::render_matrix;
+use crate::conflict::matrix::{Look, render_matrix};
 use crate::engine::detect::{Branch, DetectError, DetectOptions, Detection, Detector, Emergent};
 use crate::git::Repo;
-use crate::model::change::RepoPath;
 use crate::model::conflict::{Class, PairVerdict, Verdict};
+use crate::model::ids::{Oid, TaskNumber};
 use crate::ui::Ui;
+use crate::ui::waiting::Waiting;
 
+use filter::Filter;
+use json::render_json;
+
+mod explain;
+mod filter;
 mod json;
+mod table;
 
-/// How many paths of a unit are shown before `+n`.
-const PATHS_SHOWN: usize = 3;
-/// Longest text of one column.
-const COLUMN_WIDTH: usize = 60;
+pub(crate) use json::schema;
 
 const AFTER_HELP: &str = "\
-Every pair is judged by git's own merge engine, and nothing in the repository changes. Globs of
-branches need quotes. Exit code 0: no conflict; 4: at least one.
+Every pair is judged by git's own merge engine, and nothing in the repository changes. Globs need
+quotes; they match branches, then remote branches and whatever else was fetched. The filters decide
+what is listed and what counts. Exit code 0: no conflict; 4: at least one, or git failed on a pair.
 
 Examples:
-  dispatch conflicts                     the results of the latest run
-  dispatch conflicts shop-7k3q --matrix  a run, as a table
-  dispatch conflicts main feature/x      two branches
-  dispatch conflicts 'feature/*' --json  all that match, for programs";
+  dispatch conflicts                       the results of the latest run
+  dispatch conflicts shop-7k3q --matrix    a run, as a table
+  dispatch conflicts --explain 1:2         two tasks of a run, in full
+  dispatch conflicts --watch               a run that goes on, until it ends
+  dispatch conflicts main feature/x        two branches
+  dispatch conflicts 'refs/pull/*/head'    pull requests that were fetched
+  dispatch conflicts 'feature/*' --json    all that match, for programs";
 
 /// Say which branches conflict, before anybody merges them
 #[derive(Args, Debug, Default)]
@@ -42,27 +50,105 @@ pub(crate) struct ConflictsArgs {
     /// Compare over this commit [default: what history says]
     #[arg(long, value_name = "REV")]
     pub(crate) base: Option<String>,
-    /// Print it as one JSON object
-    #[arg(long)]
-    pub(crate) json: bool,
+    /// Only pairs of at least this severity, 0 to 5
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=5))]
+    pub(crate) severity: Option<u8>,
+    /// Only pairs with this class of conflict or of hunk; may be given again
+    #[arg(long, value_name = "NAME")]
+    pub(crate) class: Vec<String>,
+    /// Only pairs that meet at a path like this; may be given again
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) paths: Vec<String>,
     /// List the pairs that have nothing to do with each other, too
     #[arg(long)]
     pub(crate) all: bool,
+    /// Show one pair in full, `A:B` or `A B`: branches, or tasks of a run
+    #[arg(long, value_name = "PAIR", num_args = 1..=2, conflicts_with_all = ["json", "matrix", "all"])]
+    pub(crate) explain: Vec<String>,
     /// Draw all pairs as a table of severities
     #[arg(long, conflicts_with = "json")]
     pub(crate) matrix: bool,
+    /// Show a run as it goes on, work in progress included, until it ends
+    #[arg(long, conflicts_with_all = ["json", "explain", "base"])]
+    pub(crate) watch: bool,
+    /// Print it as one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Print the JSON Schema of that object
+    #[arg(long, exclusive = true)]
+    pub(crate) schema: bool,
+}
+
+/// What is compared: branches, which may be those of the tasks of a run.
+pub(crate) struct Subject {
+    /// The branches.
+    pub(crate) branches: Vec<Branch>,
+    /// For a run: number and tag of the task of every branch.
+    pub(crate) tasks: Vec<(TaskNumber, String)>,
+    /// For a run: the commit it stands on.
+    pub(crate) run_base: Option<Oid>,
+    /// Globs of generated files.
+    pub(crate) generated: Vec<String>,
+}
+
+impl Subject {
+    /// What a branch is called in a table: short, but never ambiguous.
+    fn label(&self, place: usize) -> String {
+        match self.tasks.get(place) {
+            Some((number, _)) => number.to_string(),
+            None => terminal_safe(&self.branches[place].name),
+        }
+    }
+
+    /// The same with room for a word more.
+    fn long_label(&self, place: usize) -> String {
+        match self.tasks.get(place) {
+            Some((number, tag)) => format!("{number} {}", terminal_safe(tag)),
+            None => self.label(place),
+        }
+    }
+
+    /// The place of a branch by its name, or of a task by its number or tag.
+    pub(crate) fn find(&self, word: &str) -> Result<usize, CommandError> {
+        let by_name = |branch: &Branch| branch.name == word;
+        let by_task = |(number, tag): &(TaskNumber, String)| {
+            word.trim_start_matches('#') == number.0.to_string() || tag.eq_ignore_ascii_case(word)
+        };
+        let found = self.branches.iter().position(by_name);
+        found
+            .or_else(|| self.tasks.iter().position(by_task))
+            .ok_or_else(|| {
+                let names = self.branches.iter().map(|branch| branch.name.as_str());
+                let tags = self.tasks.iter().map(|(_, tag)| tag.as_str());
+                let error = CommandError::usage(format!("{word:?} is not among what is compared"));
+                match did_you_mean(word, names.chain(tags)) {
+                    Some(near) => error.hint(format!("did you mean {near}?")),
+                    None => error.hint(match self.tasks.is_empty() {
+                        true => "`--explain A:B` takes the names of two of the branches",
+                        false => "`--explain A:B` takes two tasks that offer a result",
+                    }),
+                }
+            })
+    }
 }
 
 /// Judges these branches and prints what was found.
-pub(crate) fn report(
+pub(crate) fn report(repo: &Repo, subject: &Subject, args: &ConflictsArgs, ui: &Ui) -> Answer {
+    let (text, exit) = judge(repo, subject, args, ui)?;
+    ui.answer(&text);
+    Ok(exit)
+}
+
+/// What there is to say about these branches, and the exit code it gives.
+pub(crate) fn judge(
     repo: &Repo,
-    branches: Vec<Branch>,
+    subject: &Subject,
     args: &ConflictsArgs,
-    generated: &[String],
     ui: &Ui,
-) -> Answer {
-    if branches.len() < 2 {
-        let found = match branches.first() {
+) -> Result<(String, Exit), CommandError> {
+    // A run with one result so far is no mistake; programs get an empty list.
+    if subject.branches.len() < 2 && subject.run_base.is_none() {
+        let found = match subject.branches.first() {
             Some(branch) => format!("there is only {:?} to compare", branch.name),
             None => "there is nothing to compare".to_owned(),
         };
@@ -70,64 +156,110 @@ pub(crate) fn report(
             .hint("name two or more branches: `dispatch conflicts main feature/x`")
             .hint("or a glob in quotes: `dispatch conflicts 'feature/*'`"));
     }
+    let filter = Filter::new(args)?;
     let base = args.base.as_deref();
     let base = base.map(|name| resolve_revision(repo, name)).transpose()?;
     let options = DetectOptions {
         base,
         prune: true,
-        generated: generated.to_vec(),
+        generated: subject.generated.clone(),
     };
-    let found = look(repo, &branches, &options)
-        .map_err(|error| CommandError::failed(error_chain(&error)))?;
-    ui.answer(&render(&found, args));
+    let failed = |error: DetectError| CommandError::failed(error_chain(&error));
+    let mut detector = match subject.run_base {
+        Some(base) => Detector::new(repo, base, &options),
+        None => Detector::for_any(repo, &options),
+    }
+    .map_err(failed)?;
+    let meter = detector.meter();
+    let label = format!("comparing {} branches", subject.branches.len());
+    let waiting = Waiting::new(ui, &label, move || meter.read());
+    if let Some(pair) = explain::pair(&args.explain)? {
+        let (a, b) = (subject.find(&pair.0)?, subject.find(&pair.1)?);
+        if a == b {
+            let both = format!("{:?} and {:?} are the same branch", pair.0, pair.1);
+            return Err(CommandError::usage(both));
+        }
+        let explained = detector.explain(&subject.branches[a], &subject.branches[b]);
+        drop(waiting);
+        let explained = explained.map_err(failed)?;
+        let text = explain::render(subject, (a, b), &explained);
+        let found = explained.verdict.iter();
+        let found = found.filter(|pair| is_conflict(pair) && filter.keeps(pair));
+        return Ok((text, exit(found.count() == 0)));
+    }
+    let found = look(&mut detector, &subject.branches);
+    drop(waiting);
+    let found = filter.apply(found.map_err(failed)?);
+    let text = render(&found, subject, args, ui.columns());
     let is_clean = found.detection.conflicts().next().is_none() && found.emergent.is_empty();
-    Ok(if is_clean {
-        Exit::Ok
-    } else {
-        Exit::NeedsPerson
-    })
+    Ok((text, exit(is_clean)))
+}
+
+fn exit(is_clean: bool) -> Exit {
+    match is_clean {
+        true => Exit::Ok,
+        false => Exit::NeedsPerson,
+    }
+}
+
+fn is_conflict(pair: &PairVerdict) -> bool {
+    pair.verdict != Verdict::Clean || pair.class.is_conflict()
 }
 
 /// What is shown: the pairs, and what only comes up when more than two are merged.
 struct Found {
     detection: Detection,
     emergent: Vec<Emergent>,
+    /// Conflicts that the filters took away.
+    hidden: usize,
 }
 
-fn look(repo: &Repo, branches: &[Branch], options: &DetectOptions) -> Result<Found, DetectError> {
-    let mut detector = Detector::for_any(repo, options)?;
+fn look(detector: &mut Detector, branches: &[Branch]) -> Result<Found, DetectError> {
     let detection = detector.update(branches)?;
     let order: Vec<usize> = (0..branches.len()).collect();
     let emergent = detector.emergent(&detection, &order)?;
     Ok(Found {
         detection,
         emergent,
+        hidden: 0,
     })
 }
 
-fn render(found: &Found, args: &ConflictsArgs) -> String {
+fn render(found: &Found, subject: &Subject, args: &ConflictsArgs, columns: usize) -> String {
     let detection = &found.detection;
     if args.json {
-        return render_json(found, args.all);
+        return render_json(found, subject, args.all);
     }
-    let names: Vec<&str> = detection.branches.iter().map(|b| b.name.as_str()).collect();
     let mut text = if args.matrix {
-        render_matrix(&names, &detection.pairs)
+        let names = (0..subject.branches.len()).map(|place| subject.long_label(place));
+        let names: Vec<String> = names.collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let look = Look {
+            columns,
+            paint: &paint,
+        };
+        render_matrix(&names, &detection.pairs, &look)
     } else {
-        let mut rows = rows(detection, args.all);
-        rows.extend(
-            found
-                .emergent
-                .iter()
-                .map(|emergent| emergent_row(detection, emergent)),
-        );
-        render_table(&rows)
+        table::render(found, subject, args.all)
     };
     if !text.is_empty() {
         text.push('\n');
     }
     text.push_str(&summary(found));
     text
+}
+
+/// A mark of the matrix in the colour of its severity.
+fn paint(mark: char) -> String {
+    let style = match mark {
+        '1' => Style::new().fg_color(Some(AnsiColor::Cyan.into())),
+        '2' => Style::new().fg_color(Some(AnsiColor::Green.into())),
+        '3' => Style::new().fg_color(Some(AnsiColor::Yellow.into())),
+        '4' => Style::new().fg_color(Some(AnsiColor::Red.into())),
+        '5' | '!' => Style::new().bold().fg_color(Some(AnsiColor::Red.into())),
+        _ => Style::new().dimmed(),
+    };
+    format!("{style}{mark}{style:#}")
 }
 
 fn summary(found: &Found) -> String {
@@ -138,89 +270,20 @@ fn summary(found: &Found) -> String {
         0 => String::new(),
         count => format!(", {} of more than two", plural(count, "conflict")),
     };
+    let hidden = match found.hidden {
+        0 => String::new(),
+        count => format!(" ({} more beside the filters)", plural(count, "conflict")),
+    };
     let pairs = plural(detection.pairs_total, "pair");
-    let branches = detection.branches.len();
+    let branches = match detection.branches.len() {
+        1 => "1 branch".to_owned(),
+        count => format!("{count} branches"),
+    };
     format!(
-        "{branches} branches, {pairs}: {}, {met} merged by git, {} independent{emergent}\n",
+        "{branches}, {pairs}: {}, {met} merged by git, {} independent{emergent}{hidden}\n",
         plural(conflicts, "conflict"),
         detection.pairs_independent,
     )
-}
-
-fn rows(detection: &Detection, all: bool) -> Vec<[String; 4]> {
-    let name = |place: usize| terminal_safe(&detection.branches[place].name);
-    let mut rows = Vec::new();
-    for pair in listed(detection, all) {
-        let title = format!("{} × {}", name(pair.a), name(pair.b));
-        if pair.units.is_empty() {
-            let said = pair.failure.as_deref().map(terminal_safe);
-            rows.push(row(title, said.unwrap_or_default(), pair.class));
-            continue;
-        }
-        for (place, unit) in pair.units.iter().enumerate() {
-            let title = if place == 0 {
-                title.clone()
-            } else {
-                String::new()
-            };
-            rows.push(row(title, list_paths(&unit.paths), unit.class));
-        }
-    }
-    rows
-}
-
-fn emergent_row(detection: &Detection, emergent: &Emergent) -> [String; 4] {
-    let names = emergent
-        .branches
-        .iter()
-        .map(|place| detection.branches[*place].name.as_str());
-    let names: Vec<String> = names.map(terminal_safe).collect();
-    let [title, paths, class, _] = row(
-        names.join(" × "),
-        list_paths(&emergent.paths),
-        emergent.class,
-    );
-    let recommended = "re-dispatch the last on top of the others".to_owned();
-    [title, paths, class, recommended]
-}
-
-fn row(title: String, paths: String, class: Class) -> [String; 4] {
-    let recommended = class.recommended().to_owned();
-    [title, paths, class.name().to_owned(), recommended]
-}
-
-fn list_paths(paths: &[RepoPath]) -> String {
-    let shown = paths.iter().take(PATHS_SHOWN);
-    let shown: Vec<String> = shown.map(|path| terminal_safe(&path.to_string())).collect();
-    let mut text = shown.join(", ");
-    if paths.len() > PATHS_SHOWN {
-        text.push_str(&format!(" +{}", paths.len() - PATHS_SHOWN));
-    }
-    text
-}
-
-fn render_table(rows: &[[String; 4]]) -> String {
-    if rows.is_empty() {
-        return String::new();
-    }
-    let head = ["PAIR", "PATH", "CLASS", "RECOMMENDED"].map(str::to_owned);
-    let rows: Vec<[String; 4]> = std::iter::once(&head)
-        .chain(rows)
-        .map(|row| {
-            row.clone()
-                .map(|cell| clip(&cell.replace(['\n', '\t'], " "), COLUMN_WIDTH))
-        })
-        .collect();
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
-    let widths = [0, 1, 2].map(|column| width(column).unwrap_or(0));
-    let mut text = String::new();
-    for [pair, path, class, recommended] in &rows {
-        let [a, b, c] = widths;
-        let line = format!("{pair:a$}  {path:b$}  {class:c$}  {recommended}");
-        text.push_str(line.trim_end());
-        text.push('\n');
-    }
-    text
 }
 
 /// What is found, with the independent pairs in between where all are wanted.

@@ -10,6 +10,7 @@ pub(crate) mod branches;
 pub(crate) mod candidates;
 pub mod clean;
 pub(crate) mod conflicts;
+pub(crate) mod conflicts_watch;
 pub mod control;
 pub mod demo;
 pub mod diff;

@@ -15,8 +15,6 @@ pub const SETTINGS: &[&str] = &[
     "workers.NAME.fallback",
     "workers.NAME.retry_in_place",
     "retry.conflict",
-    "conflicts.on_new",
-    "conflicts.scope",
     "assemble.flaky_reruns",
     "resolve.policy",
     "resolve.structural",
@@ -57,15 +55,13 @@ fn changed(settings: &Settings) -> Vec<&'static str> {
         workers.any(|worker| is_set(worker) && known.get(&worker.name) != Some(worker))
     };
     let retry = &settings.retry;
-    let (conflicts, resolve) = (&settings.conflicts, &settings.resolve);
+    let resolve = &settings.resolve;
     let is_changed = |name: &str| match name {
         "run.max_cost" => settings.run.max_cost != usual.run.max_cost,
         "workers.NAME.concurrency" => worker(|worker| worker.concurrency.is_some()),
         "workers.NAME.fallback" => worker(|worker| !worker.fallback.is_empty()),
         "workers.NAME.retry_in_place" => worker(|worker| worker.retry_in_place),
         "retry.conflict" => retry.conflict != usual.retry.conflict,
-        "conflicts.on_new" => conflicts.on_new != usual.conflicts.on_new,
-        "conflicts.scope" => conflicts.scope != usual.conflicts.scope,
         "assemble.flaky_reruns" => settings.assemble.flaky_reruns != usual.assemble.flaky_reruns,
         "resolve.policy" => resolve.policy != usual.resolve.policy,
         "resolve.structural" => resolve.structural != usual.resolve.structural,
@@ -114,7 +110,6 @@ mod tests {
         let file = r#"
             run.max_cost = 5.0
             retry.conflict = 7
-            conflicts = { on_new = "pause", scope = "fail" }
             assemble.flaky_reruns = 4
             resolve = { policy = [], structural = [], regenerate = { "x.lock" = "make" } }
             notify.command = ["say"]

@@ -65,7 +65,10 @@ choices! {
     }
     OnNewConflict {
         "note" => OnNewConflict::Note,
-        "pause" => OnNewConflict::Pause,
+        "notify" => OnNewConflict::Notify,
+        "pause-later-task" => OnNewConflict::PauseLaterTask,
+        // What it was called before.
+        "pause" => OnNewConflict::PauseLaterTask,
     }
     Scope {
         "ignore" => Scope::Ignore,

@@ -221,7 +221,7 @@ impl FailureSettings {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ConflictSettings {
-    /// What happens when two candidates turn out to conflict while others still run.
+    /// What happens when the work of two tasks turns out to conflict while one of them still runs.
     pub on_new: OnNewConflict,
     /// What happens when a task changes paths outside the `files` it declared.
     pub scope: Scope,
@@ -256,14 +256,18 @@ impl Default for ConflictSettings {
     }
 }
 
-/// What happens when two candidates turn out to conflict.
+/// What happens when the work of two tasks turns out to conflict while one of them still runs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum OnNewConflict {
     /// It is shown on the board.
     Note,
-    /// It is shown, and nothing more is started until a person says so.
-    Pause,
+    /// It is shown, and the workers at work are told.
+    Notify,
+    /// It is shown, and what declares the files in question is not started while the two are at
+    /// work; nothing that runs is stopped.
+    #[serde(alias = "pause")]
+    PauseLaterTask,
 }
 
 /// What happens when a task changes paths outside the `files` it declared.

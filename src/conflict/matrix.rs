@@ -2,19 +2,29 @@
 
 use std::fmt::Write as _;
 
+use unicode_width::UnicodeWidthStr as _;
+
 use crate::base::text::{clip, terminal_safe};
 use crate::model::conflict::{PairVerdict, Verdict};
 
 /// Longest branch name that is shown whole.
 const NAME_WIDTH: usize = 32;
 
+/// The fewest characters a name is cut to, however narrow the terminal.
+const NARROWEST_NAME: usize = 8;
+
+/// How a matrix is drawn.
+#[derive(Clone, Copy)]
+pub struct Look<'a> {
+    /// Columns of the terminal; what does not fit goes below, in a block of its own.
+    pub columns: usize,
+    /// Gives a mark its colour. What a mark means can be read without.
+    pub paint: &'a dyn Fn(char) -> String,
+}
+
 /// The pairs as a table of digits: the severity of the worst unit, `!` where git failed, `.` for
 /// nothing, `-` for the branch itself. `pairs` names branches by their place in `names`.
-pub fn render_matrix(names: &[&str], pairs: &[PairVerdict]) -> String {
-    let names: Vec<String> = names
-        .iter()
-        .map(|name| clip(&terminal_safe(name), NAME_WIDTH))
-        .collect();
+pub fn render_matrix(names: &[&str], pairs: &[PairVerdict], look: &Look<'_>) -> String {
     let count = names.len();
     let mut cells = vec!['.'; count * count];
     for pair in pairs {
@@ -22,21 +32,37 @@ pub fn render_matrix(names: &[&str], pairs: &[PairVerdict]) -> String {
         cells[pair.a * count + pair.b] = mark;
         cells[pair.b * count + pair.a] = mark;
     }
-    let longest = names.iter().map(|name| name.chars().count()).max();
-    let (width, number) = (longest.unwrap_or(0), count.to_string().len());
-    let mut text = String::new();
-    let _ = write!(text, "{:number$} {:width$} ", "", "");
-    for place in 1..=count {
-        let _ = write!(text, " {place:>number$}");
+    for place in 0..count {
+        cells[place * count + place] = '-';
     }
-    text.push('\n');
-    for (row, name) in names.iter().enumerate() {
-        cells[row * count + row] = '-';
-        let _ = write!(text, "{:>number$} {name:width$} ", row + 1);
-        for cell in &cells[row * count..(row + 1) * count] {
-            let _ = write!(text, " {cell:>number$}");
+    let limit = NAME_WIDTH.min((look.columns / 3).max(NARROWEST_NAME));
+    let names: Vec<String> = names
+        .iter()
+        .map(|name| clip(&terminal_safe(name), limit))
+        .collect();
+    let width = names.iter().map(|name| name.width()).max().unwrap_or(0);
+    let number = count.to_string().len();
+    let room = look.columns.saturating_sub(number + width + 2) / (number + 1);
+    let mut text = String::new();
+    let places: Vec<usize> = (0..count).collect();
+    for block in places.chunks(room.max(1)) {
+        if !text.is_empty() {
+            text.push('\n');
+        }
+        let _ = write!(text, "{:number$} {:width$} ", "", "");
+        for place in block {
+            let _ = write!(text, " {:>number$}", place + 1);
         }
         text.push('\n');
+        for (row, name) in names.iter().enumerate() {
+            let padding = " ".repeat(width - name.width());
+            let _ = write!(text, "{:>number$} {name}{padding} ", row + 1);
+            for place in block {
+                let mark = (look.paint)(cells[row * count + place]);
+                let _ = write!(text, " {:1$}{mark}", "", number - 1);
+            }
+            text.push('\n');
+        }
     }
     text.push_str(
         "\n1 trivial  2 mechanical  3 semantic risk  4 structural  5 blocked  ! git failed  . nothing\n",
@@ -53,6 +79,7 @@ fn mark(pair: &PairVerdict) -> char {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use crate::model::conflict::Class;
@@ -70,6 +97,29 @@ mod tests {
         }
     }
 
+    fn drawn(names: &[&str], pairs: &[PairVerdict], columns: usize) -> String {
+        let paint = &|mark: char| mark.to_string();
+        render_matrix(names, pairs, &Look { columns, paint })
+    }
+
+    #[test]
+    fn what_is_wider_than_the_terminal_goes_below() {
+        let names: Vec<String> = (1..=11).map(|n| format!("feature/of-today-{n}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let pairs = [pair(0, 10, Verdict::Conflict, Class::Content)];
+        let text = drawn(&names, &pairs, 32);
+        let (picture, _) = text.split_once("\n\n1 trivial").unwrap();
+        assert!(picture.lines().all(|line| line.chars().count() <= 32));
+        let lines: Vec<&str> = picture.lines().collect();
+        insta::assert_snapshot!([lines[0], lines[1], lines[12], lines[13], lines[14]].join("\n"), @"
+                        1  2  3  4  5  6
+         1 feature/o…   -  .  .  .  .  .
+
+                        7  8  9 10 11
+         1 feature/o…   .  .  .  .  3
+        ");
+    }
+
     #[test]
     fn every_pair_stands_twice() {
         let pairs = [
@@ -78,7 +128,7 @@ mod tests {
             pair(1, 2, Verdict::EngineFailure, Class::EngineFailure),
         ];
         insta::assert_snapshot!(
-            render_matrix(&["auth", "feature/api", "docs", "x"], &pairs),
+            drawn(&["auth", "feature/api", "docs", "x"], &pairs, usize::MAX),
             @"
                        1 2 3 4
         1 auth         - 3 1 .

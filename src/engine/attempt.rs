@@ -14,6 +14,7 @@ use crate::agent::result::load_result;
 use crate::base::fault;
 use crate::base::files;
 use crate::base::text::one_line;
+use crate::config::settings::OnNewConflict;
 use crate::control::{Reply, Request};
 use crate::engine::EngineError;
 use crate::engine::base::{StartingPoint, starting_point};
@@ -57,6 +58,8 @@ pub enum Message {
     Assembled(Result<(), EngineError>),
     /// The conflicts among the candidates were looked for.
     Detected,
+    /// The work of running tasks was compared.
+    Compared,
     /// A person asks for something through another process.
     Asked(Request, Reply),
 }
@@ -248,12 +251,15 @@ fn prepare_job(
 pub fn environment(context: &Context, spec: &AttemptSpec, base: Oid) -> BTreeMap<String, String> {
     let folder = context.attempt_folder(spec.task, spec.attempt);
     let (result_file, prompt_file) = (result_file(&folder), folder.join(PROMPT_FILE));
+    let is_told = context.settings.conflicts.on_new == OnNewConflict::Notify;
+    let conflicts_file = conflicts_file(&folder).to_string_lossy().into_owned();
     let own = OwnVars {
         run: context.run.as_str(),
         attempt: spec.attempt,
         base: &base.to_string(),
         result_file: &result_file.to_string_lossy(),
         prompt_file: &prompt_file.to_string_lossy(),
+        conflicts_file: is_told.then_some(&conflicts_file),
     };
     worker_environment(
         std::env::vars_os(),
@@ -273,6 +279,11 @@ pub fn time_limits(context: &Context, spec: &AttemptSpec) -> (Duration, Duration
         .unwrap_or(run.timeout);
     let stall_timeout = fields.stall_timeout.or(spec.worker.stall_timeout);
     (timeout, stall_timeout.unwrap_or(run.stall_timeout))
+}
+
+/// Where a worker is told what its work conflicts with.
+pub fn conflicts_file(attempt_folder: &Path) -> std::path::PathBuf {
+    attempt_folder.join("conflicts.json")
 }
 
 /// Where a worker reports.

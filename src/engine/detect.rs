@@ -5,12 +5,14 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use globset::{Glob, GlobSet, GlobSetBuilder};
 
 use crate::conflict::classify::Classified;
 use crate::conflict::footprint::Footprint;
 use crate::git::merge_tree::MergeError;
+use crate::git::quarantine::Quarantine;
 use crate::git::{Repo, StoreError};
 use crate::model::change::Change;
 use crate::model::conflict::{Class, PairVerdict, Verdict};
@@ -20,12 +22,14 @@ use crate::model::merge::Lineage;
 use scene::{Pair, Scene};
 
 mod emergent;
+mod explain;
 mod judge;
 mod names;
 mod scene;
 mod tasks;
 
 pub use emergent::Emergent;
+pub use explain::{Explained, ThreeWay};
 pub use tasks::task_conflicts;
 
 /// A branch, or any commit under a name.
@@ -112,6 +116,24 @@ pub struct Detector {
     above: HashMap<(Option<Oid>, Oid), Above>,
     sides: HashMap<(Oid, Oid), Arc<Side>>,
     verdicts: HashMap<Key, Known>,
+    meter: Arc<Meter>,
+    /// Where further commits are, that are in no repository.
+    quarantine: Option<Arc<Quarantine>>,
+}
+
+/// How far the merging is, for those who wait for it.
+#[derive(Debug, Default)]
+pub struct Meter {
+    merged: AtomicUsize,
+    wanted: AtomicUsize,
+}
+
+impl Meter {
+    /// Merges that are over, and merges that are known to be needed.
+    pub fn read(&self) -> (usize, usize) {
+        let load = |count: &AtomicUsize| count.load(Ordering::Relaxed);
+        (load(&self.merged), load(&self.wanted))
+    }
 }
 
 /// What a branch has above the base; `None` if it does not stand on it, or if its history cannot be
@@ -171,7 +193,21 @@ impl Detector {
             above: HashMap::new(),
             sides: HashMap::new(),
             verdicts: HashMap::new(),
+            meter: Arc::default(),
+            quarantine: None,
         })
+    }
+
+    /// The same, for branches of which some are in a quarantine only.
+    #[must_use]
+    pub fn within(mut self, quarantine: Arc<Quarantine>) -> Detector {
+        self.quarantine = Some(quarantine);
+        self
+    }
+
+    /// How far it is, readable from another thread while it works.
+    pub fn meter(&self) -> Arc<Meter> {
+        Arc::clone(&self.meter)
     }
 
     /// The verdicts on these branches. What an earlier call found out and still holds is not asked

@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::base::fault;
 use crate::base::text::error_chain;
+use crate::config::settings::OnNewConflict;
 use crate::control::{Reply, Request, Response, Server};
 use crate::engine::EngineError;
 use crate::engine::ask;
@@ -17,7 +18,9 @@ use crate::engine::attempt::{self, AttemptSpec, Message, blocking};
 use crate::engine::briefing::prompt;
 use crate::engine::context::Context;
 use crate::engine::leash::Leash;
+use crate::engine::live::{self, Live};
 use crate::engine::matches::candidate_conflicts;
+use crate::engine::notice::Notices;
 use crate::engine::pace::Pace;
 use crate::engine::publish::{Publication, Publisher};
 use crate::engine::shutdown::Signals;
@@ -32,6 +35,9 @@ use crate::schedule::{Action, Limits, decide};
 
 /// How long a fact that nobody acts on may wait for company on its way into the journal.
 const PATIENCE: Duration = Duration::from_millis(200);
+
+/// How often the work of running tasks is looked at, at most.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Who sees a run go by.
 pub trait Watcher {
@@ -67,6 +73,9 @@ pub struct Driver<'a> {
     timers: BTreeSet<TaskNumber>,
     assembling: Option<Leash>,
     detection: Pace,
+    live_pace: Pace,
+    live: Arc<Mutex<Option<Live>>>,
+    notices: Notices,
     presses: u32,
     publish_in: Option<Duration>,
     random: fastrand::Rng,
@@ -105,6 +114,9 @@ impl<'a> Driver<'a> {
             timers: BTreeSet::new(),
             assembling: None,
             detection: Pace::default(),
+            live_pace: Pace::every(LOOK_INTERVAL, Instant::now()),
+            live: Arc::default(),
+            notices: Notices::default(),
             presses: 0,
             publish_in: None,
             random,
@@ -138,6 +150,8 @@ impl<'a> Driver<'a> {
             self.show();
             self.publish()?;
             self.look_for_conflicts();
+            self.look_at_work();
+            self.tell_workers();
             if matches!(self.state.phase, RunPhase::Ended(_)) {
                 break;
             }
@@ -235,7 +249,8 @@ impl<'a> Driver<'a> {
     /// Waits for something to happen and records it, with everything that came in meanwhile.
     async fn turn(&mut self, signals: &mut Signals) -> Result<(), EngineError> {
         let detect_in = self.detection.due_in(Instant::now());
-        let waits = [self.publish_in, detect_in, self.patience()];
+        let look_in = self.live_pace.due_in(Instant::now());
+        let waits = [self.publish_in, detect_in, look_in, self.patience()];
         let wake_in = waits.into_iter().flatten().min();
         let wake_in = wake_in.unwrap_or(Duration::from_secs(3600));
         tokio::select! {
@@ -289,6 +304,7 @@ impl<'a> Driver<'a> {
                     }
                 }
                 Message::Detected => self.detection.end(Instant::now()),
+                Message::Compared => self.live_pace.end(Instant::now()),
                 Message::Asked(request, reply) => asked.push((request, reply)),
             }
         }
@@ -533,6 +549,47 @@ impl<'a> Driver<'a> {
         });
     }
 
+    /// What running tasks have so far is compared beside the loop, again and again, at the same kind
+    /// of pace.
+    fn look_at_work(&mut self) {
+        let now = Instant::now();
+        let running = live::running(&self.state).len();
+        let is_worth_it = running > 0 && running + self.state.candidates().len() > 1;
+        if !is_worth_it || self.presses > 0 {
+            self.live_pace.give_up();
+            return;
+        }
+        self.live_pace.want();
+        if self.live_pace.due_in(now) != Some(Duration::ZERO) {
+            return;
+        }
+        self.live_pace.begin(now);
+        let (context, post) = (Arc::clone(&self.context), self.post.clone());
+        let (state, kept) = (self.state.clone(), Arc::clone(&self.live));
+        tokio::spawn(async move {
+            let found = blocking(move || {
+                let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+                let found = live::look(&context, &state, &mut kept)?;
+                let known = state.speculative.iter().map(|found| &found.conflict);
+                Ok(found.filter(|found| !found.iter().eq(known)))
+            });
+            // What cannot be looked at now is looked at the next time, and in the end for certain.
+            if let Ok(Some(conflicts)) = found.await {
+                let _ = post.send(Message::Fact(Event::SpeculativeConflicts { conflicts }));
+            }
+            let _ = post.send(Message::Compared);
+        });
+    }
+
+    /// Where that is asked for, workers are told what their work conflicts with.
+    fn tell_workers(&mut self) {
+        if self.context.settings.conflicts.on_new == OnNewConflict::Notify
+            && let Err(error) = self.notices.write(&self.context, &self.state)
+        {
+            self.watcher.warning(&error_chain(&error));
+        }
+    }
+
     fn interrupt(&mut self) -> Result<(), EngineError> {
         self.presses += 1;
         self.context.stop();
@@ -588,5 +645,6 @@ fn limits(context: &Context) -> Limits {
         base_delay: retry.base_delay,
         max_delay: retry.max_delay,
         budget: retry.budget,
+        hold_back: context.settings.conflicts.on_new == OnNewConflict::PauseLaterTask,
     }
 }

@@ -54,7 +54,8 @@ pub fn task_branches(context: &Context, candidates: &[(TaskNumber, Oid)]) -> Vec
     candidates.iter().map(branch).collect()
 }
 
-fn options(context: &Context, prune: bool) -> DetectOptions {
+/// How the branches of this run are compared.
+pub(super) fn options(context: &Context, prune: bool) -> DetectOptions {
     let generated = context.settings.conflicts.generated.clone();
     DetectOptions {
         base: None,
@@ -64,7 +65,7 @@ fn options(context: &Context, prune: bool) -> DetectOptions {
 }
 
 /// Every task that this one was built on, directly or through others.
-fn upstream(state: &RunState, number: TaskNumber) -> Vec<TaskNumber> {
+pub(super) fn upstream(state: &RunState, number: TaskNumber) -> Vec<TaskNumber> {
     let mut found = Vec::new();
     let mut open = state.plan.task(number).depends_on.clone();
     while let Some(task) = open.pop() {

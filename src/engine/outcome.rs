@@ -7,6 +7,7 @@ use jiff::tz::TimeZone;
 use crate::agent::result::load_result;
 use crate::base::fault;
 use crate::base::text::{clip, error_chain, one_line};
+use crate::config::settings::Scope;
 use crate::engine::EngineError;
 use crate::engine::attempt::{AttemptSpec, blocking, environment, result_file, time_limits};
 use crate::engine::checks::CheckRun;
@@ -21,13 +22,15 @@ use crate::git::harvest::{Harvest, HarvestError};
 use crate::git::refs::branch_ref;
 use crate::git::worktree::{Head, Worktree};
 use crate::git::{GitError, Store};
-use crate::model::change::Change;
+use crate::model::change::{Change, RepoPath};
 use crate::model::event::{End, Failure, FailureClass, Outcome, WorkerReport};
 use crate::model::ids::Oid;
 use crate::model::integration::{CheckOutcome, CheckResult};
 use crate::model::plan::Produces;
+use crate::model::scope::outside;
 use crate::model::transcript::Transcript;
 use crate::model::usage::Cost;
+use crate::model::words::outside_sentence;
 
 /// How much of a worker's output is looked at for the cause of a failure.
 const TAIL_BYTES: u64 = 16 * 1024;
@@ -67,6 +70,7 @@ fn outcome_of(end: End) -> Outcome {
         checks: Vec::new(),
         leftovers: Vec::new(),
         remarks: Vec::new(),
+        outside: Vec::new(),
         millis: 0,
         kept: None,
         usage: None,
@@ -97,6 +101,7 @@ struct Offer {
     tree: Oid,
     changed: bool,
     remarks: Vec<String>,
+    outside: Vec<RepoPath>,
 }
 
 /// Judges an attempt: exit, what the output says in its own language, the worker's own account, the
@@ -186,12 +191,29 @@ impl Case {
         if changes.is_empty() && !may_be_empty {
             return Ok(Err(Fact::NoChange));
         }
+        let outside = self.outside(&changes);
+        if !outside.is_empty() {
+            if self.context.settings.conflicts.scope == Scope::Fail {
+                return Ok(Err(Fact::OutsideFiles(outside)));
+            }
+            remarks.push(outside_sentence(&outside));
+        }
         Ok(Ok(Offer {
             harvest,
             tree,
             changed: !changes.is_empty(),
             remarks,
+            outside,
         }))
+    }
+
+    /// What it changed that its task did not declare.
+    fn outside(&self, changes: &[Change]) -> Vec<RepoPath> {
+        if self.context.settings.conflicts.scope == Scope::Ignore {
+            return Vec::new();
+        }
+        let files = &self.context.plan.task(self.spec.task).fields.files;
+        outside(files, changes.iter().map(|change| &change.path))
     }
 
     /// Only the runner writes the board, so that candidates cannot conflict on it.
@@ -284,6 +306,7 @@ impl Case {
             checks,
             leftovers: self.end.leftovers.clone(),
             remarks: self.remarks([offer.remarks.clone(), self.stream_remarks()].concat()),
+            outside: offer.outside.clone(),
             millis: self.end.millis,
             kept: None,
             usage: self.transcript.usage,
@@ -427,6 +450,7 @@ impl Case {
             checks,
             leftovers: self.end.leftovers.clone(),
             remarks: self.remarks(remarks),
+            outside: Vec::new(),
             millis: self.end.millis,
             kept,
             usage: self.transcript.usage,

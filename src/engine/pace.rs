@@ -12,9 +12,19 @@ pub struct Pace {
     wanted: bool,
     began: Option<Instant>,
     rested: Option<Instant>,
+    least: Duration,
 }
 
 impl Pace {
+    /// At least this long from the end of one round to the next, and from now to the first.
+    pub fn every(least: Duration, now: Instant) -> Pace {
+        Pace {
+            least,
+            rested: now.checked_add(least),
+            ..Pace::default()
+        }
+    }
+
     /// Something has changed, so a round is due when the last one is over and has been rested from.
     pub fn want(&mut self) {
         self.wanted = true;
@@ -43,7 +53,8 @@ impl Pace {
     /// The round is over.
     pub fn end(&mut self, now: Instant) {
         let took = self.began.take().map(|began| now - began);
-        self.rested = now.checked_add(took.unwrap_or_default() * REST);
+        let rest = (took.unwrap_or_default() * REST).max(self.least);
+        self.rested = now.checked_add(rest);
     }
 }
 
@@ -77,6 +88,22 @@ mod tests {
         pace.end(end);
         assert_eq!(pace.due_in(end), Some(20 * SECOND));
         assert_eq!(pace.due_in(end + 25 * SECOND), Some(Duration::ZERO));
+    }
+
+    #[test]
+    fn quick_rounds_keep_their_distance_and_slow_ones_keep_more() {
+        let start = Instant::now();
+        let mut pace = Pace::every(SECOND, start);
+        pace.want();
+        assert_eq!(pace.due_in(start), Some(SECOND));
+        pace.begin(start + SECOND);
+        pace.end(start + SECOND);
+        pace.want();
+        assert_eq!(pace.due_in(start + SECOND), Some(SECOND));
+        pace.begin(start + 2 * SECOND);
+        pace.end(start + 3 * SECOND);
+        pace.want();
+        assert_eq!(pace.due_in(start + 3 * SECOND), Some(20 * SECOND));
     }
 
     #[test]

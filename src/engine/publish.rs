@@ -83,6 +83,7 @@ pub struct Publisher {
 struct Published {
     statuses: BTreeMap<TaskNumber, Status>,
     conflicts: usize,
+    speculative: Vec<(TaskNumber, TaskNumber)>,
     merged: Option<Oid>,
     ended: Option<u8>,
 }
@@ -90,11 +91,13 @@ struct Published {
 impl Published {
     fn of(state: &RunState) -> Published {
         let numbers = state.plan.tasks().iter().map(|task| task.number);
+        let speculative = state.speculative.iter();
         Published {
             statuses: numbers
                 .map(|number| (number, state.status(number)))
                 .collect(),
             conflicts: state.conflicts.len(),
+            speculative: speculative.map(|found| found.conflict.pair()).collect(),
             merged: state
                 .integration
                 .as_ref()
@@ -255,6 +258,10 @@ fn subject(before: &Published, now: &Published) -> String {
     }
     if now.conflicts != before.conflicts {
         parts.push(crate::base::text::plural(now.conflicts, "conflict"));
+    }
+    if now.speculative != before.speculative {
+        let count = now.speculative.len();
+        parts.push(crate::base::text::plural(count, "speculative conflict"));
     }
     format!("board: {}", parts.join(", "))
 }

@@ -16,8 +16,10 @@ use crate::failure::explain;
 use crate::failure::patterns::Patterns;
 use crate::failure::reset::reset_time;
 use crate::failure::signature::signature;
+use crate::model::change::RepoPath;
 use crate::model::event::{Failure, FailureClass, WorkerError};
 use crate::model::transcript::Transcript;
+use crate::model::words::outside_sentence;
 
 /// How many of the last lines are searched for known texts.
 const SEARCHED_LINES: usize = 6;
@@ -73,6 +75,8 @@ pub enum Fact {
         /// Its last lines.
         tail: String,
     },
+    /// It changed these paths, which are outside the `files` its task declares.
+    OutsideFiles(Vec<RepoPath>),
     /// There is no change where one was expected.
     NoChange,
 }
@@ -214,6 +218,7 @@ fn fact_about_the_work(fact: &Fact) -> Option<Finding> {
             "the content of the worktree",
             format!("{path} is a repository of its own, whose content git would drop"),
         ),
+        Fact::OutsideFiles(paths) => ("the files it declares", outside_sentence(paths)),
         Fact::CheckFailed { command, .. } => {
             ("a failed check", format!("check `{command}` failed"))
         }

@@ -67,7 +67,7 @@ const ADD: [&str; 13] = [
 const STATUS_COPY: &str = "dispatch-status-index";
 
 /// Files that say git was in the middle of something (what `git status` looks at).
-const UNFINISHED: [(&str, &str); 6] = [
+pub(super) const UNFINISHED: [(&str, &str); 6] = [
     ("MERGE_HEAD", "merge"),
     ("rebase-merge", "rebase"),
     ("rebase-apply", "rebase"),

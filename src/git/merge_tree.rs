@@ -5,14 +5,10 @@
 //! messages, the `.gitattributes` (those of one commit, whatever is checked out), and the folder
 //! merge drivers run in (an empty one of our own, never the user's checkout).
 
-use std::fs;
 use std::io;
 use std::num::NonZero;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-
-use jiff::Timestamp;
-use tempfile::TempDir;
 
 use crate::base::process::Finished;
 use crate::base::text::one_line;
@@ -22,9 +18,11 @@ use crate::git::commit::{By, NewCommit};
 use crate::git::merge_answer::parse_answers;
 use crate::git::quarantine::Quarantine;
 use crate::git::repo::Repo;
+use crate::git::scratch::Scratch;
 use crate::git::store::{Store, StoreError};
 use crate::model::change::RepoPath;
 use crate::model::ids::Oid;
+use jiff::Timestamp;
 
 pub use crate::model::merge::{MergeAnswer, MergeResult, Message, Rename, Stage};
 
@@ -39,7 +37,7 @@ pub struct MergeEngine {
     repo: Repo,
     git: Git,
     quarantine: Option<Arc<Quarantine>>,
-    _scratch: TempDir,
+    _scratch: Scratch,
 }
 
 /// Why no merge could be asked for.
@@ -65,6 +63,18 @@ impl MergeEngine {
     pub fn quarantined(repo: &Repo, attributes_from: Oid) -> Result<MergeEngine, MergeError> {
         let quarantine = Quarantine::new(repo).map_err(|error| folder_error(repo, error))?;
         MergeEngine::with(repo, Some(Arc::new(quarantine)), attributes_from)
+    }
+
+    /// The same, with a quarantine that others use, too: what is in there can be merged.
+    ///
+    /// # Errors
+    /// When the temporary folder cannot be written or the commit is missing.
+    pub fn within(
+        repo: &Repo,
+        quarantine: Arc<Quarantine>,
+        attributes_from: Oid,
+    ) -> Result<MergeEngine, MergeError> {
+        MergeEngine::with(repo, Some(quarantine), attributes_from)
     }
 
     /// An engine that writes merged trees into the repository, for assembly.
@@ -106,7 +116,7 @@ impl MergeEngine {
         quarantine: Option<Arc<Quarantine>>,
         attributes_from: Oid,
     ) -> Result<MergeEngine, MergeError> {
-        let scratch = scratch_folder(repo).map_err(|error| folder_error(repo, error))?;
+        let scratch = Scratch::new(repo, "merge-").map_err(|error| folder_error(repo, error))?;
         let mut git = Git::at(scratch.path())
             .env("GIT_DIR", repo.git_dir.as_os_str())
             .env("GIT_WORK_TREE", scratch.path().as_os_str());
@@ -169,6 +179,18 @@ impl MergeEngine {
     /// # Errors
     /// When git cannot be run; a pair that git cannot merge is an answer.
     pub fn merge_all(&self, pairs: &[(Oid, Oid)]) -> Result<Vec<MergeAnswer>, MergeError> {
+        self.merge_all_counted(pairs, &AtomicUsize::new(0))
+    }
+
+    /// The same, adding to `merged` as answers come in.
+    ///
+    /// # Errors
+    /// As [`MergeEngine::merge_all`].
+    pub fn merge_all_counted(
+        &self,
+        pairs: &[(Oid, Oid)],
+        merged: &AtomicUsize,
+    ) -> Result<Vec<MergeAnswer>, MergeError> {
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
         let workers = cores.min(pairs.len().div_ceil(SMALLEST_BATCH)).max(1);
         let size = pairs.len().div_ceil(workers).clamp(1, LARGEST_BATCH);
@@ -185,6 +207,7 @@ impl MergeEngine {
                             return;
                         };
                         let answers = merge_batch(&self.git, batch);
+                        merged.fetch_add(batch.len(), Ordering::Relaxed);
                         *slot.lock().unwrap_or_else(PoisonError::into_inner) = answers;
                     }
                 });
@@ -259,12 +282,6 @@ impl MergeEngine {
 
 fn folder_error(repo: &Repo, error: io::Error) -> MergeError {
     MergeError::Folder(repo.dispatch_folder().display().to_string(), error)
-}
-
-fn scratch_folder(repo: &Repo) -> io::Result<TempDir> {
-    let root = repo.dispatch_folder().join("tmp");
-    fs::create_dir_all(&root)?;
-    tempfile::Builder::new().prefix("merge-").tempdir_in(&root)
 }
 
 /// A line that git cannot take, or a merge it crashes on, kills the process and with it the rest of

@@ -18,6 +18,8 @@ pub mod preflight;
 pub mod quarantine;
 pub mod refs;
 pub mod repo;
+mod scratch;
+pub mod snapshot;
 pub mod store;
 mod unchanged;
 pub mod untracked;

@@ -6,15 +6,15 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use git2::{Repository, RepositoryOpenFlags};
-use tempfile::TempDir;
 
 use crate::git::repo::Repo;
+use crate::git::scratch::Scratch;
 use crate::git::store::{Store, StoreError};
 
 /// The temporary folder. It is a bare repository without references, so that libgit2 opens it.
 #[derive(Debug)]
 pub struct Quarantine {
-    folder: TempDir,
+    folder: Scratch,
 }
 
 impl Quarantine {
@@ -23,11 +23,7 @@ impl Quarantine {
     /// # Errors
     /// When the folder cannot be written.
     pub fn new(repo: &Repo) -> io::Result<Quarantine> {
-        let root = repo.dispatch_folder().join("tmp");
-        fs::create_dir_all(&root)?;
-        let folder = tempfile::Builder::new()
-            .prefix("quarantine-")
-            .tempdir_in(&root)?;
+        let folder = Scratch::new(repo, "quarantine-")?;
         fs::create_dir_all(folder.path().join("objects/info"))?;
         fs::create_dir_all(folder.path().join("refs"))?;
         fs::write(folder.path().join("HEAD"), "ref: refs/heads/nothing\n")?;

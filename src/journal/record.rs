@@ -108,6 +108,9 @@ pub fn summary(event: &Event) -> String {
         Event::ConflictsFound { conflicts } => {
             crate::base::text::plural(conflicts.len(), "conflicting pair")
         }
+        Event::SpeculativeConflicts { conflicts } => {
+            crate::base::text::plural(conflicts.len(), "speculative conflict")
+        }
         Event::AssemblyStarting { order } => {
             format!(
                 "assembling {}",

@@ -10,7 +10,7 @@ use crate::model::ids::{Oid, TaskNumber};
 macro_rules! classes {
     ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident => ($text:literal, $severity:expr),)* }) => {
         $(#[$meta])*
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize, schemars::JsonSchema)]
         #[serde(rename_all = "kebab-case")]
         pub enum $name { $($(#[$doc])* $variant,)* }
 
@@ -215,7 +215,7 @@ impl Rule {
 }
 
 /// A run of lines, counted from 1; `count` 0 is the place before line `start`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct LineRange {
     /// First line.
     pub start: u32,
@@ -224,7 +224,7 @@ pub struct LineRange {
 }
 
 /// One place of a content conflict.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Hunk {
     /// Its kind.
     pub class: HunkClass,
@@ -237,11 +237,12 @@ pub struct Hunk {
 }
 
 /// A connected group of paths with exactly one class.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Unit {
     /// What it is.
     pub class: Class,
     /// The paths, sorted.
+    #[schemars(with = "Vec<String>")]
     pub paths: Vec<RepoPath>,
     /// Line ranges, for the class `content` where they are known.
     #[serde(default)]
@@ -249,7 +250,7 @@ pub struct Unit {
 }
 
 /// Whether two branches merge.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     /// `git merge` makes a commit.
@@ -297,4 +298,11 @@ pub struct TaskConflict {
     /// It was there already between branches that one of the two was built on.
     #[serde(default)]
     pub inherited: bool,
+}
+
+impl TaskConflict {
+    /// The two tasks, the lower number first.
+    pub fn pair(&self) -> (TaskNumber, TaskNumber) {
+        (self.a, self.b)
+    }
 }

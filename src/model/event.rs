@@ -112,6 +112,12 @@ pub enum Event {
         /// Every pair with a conflict.
         conflicts: Vec<TaskConflict>,
     },
+    /// The conflicts of work that is still going on, as of now; replaces what was known.
+    SpeculativeConflicts {
+        /// Every pair with a conflict of which at least one task still runs; without hunks, whose
+        /// lines move with every edit.
+        conflicts: Vec<TaskConflict>,
+    },
     /// The candidates are about to be assembled in this order.
     AssemblyStarting {
         /// The order in which they are tried.
@@ -210,6 +216,9 @@ pub struct Outcome {
     /// What dispatch has to say about it (a dropped board file, a large file).
     #[serde(default)]
     pub remarks: Vec<String>,
+    /// What it changed outside the `files` its task declares, where that is looked at.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outside: Vec<RepoPath>,
     /// How long the worker ran, in milliseconds by the monotonic clock.
     #[serde(default)]
     pub millis: u64,

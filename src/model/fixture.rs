@@ -140,6 +140,7 @@ impl RunFixture {
                 checks: Vec::new(),
                 leftovers: Vec::new(),
                 remarks: Vec::new(),
+                outside: Vec::new(),
                 millis: seconds * 1000,
                 kept: None,
                 usage: None,

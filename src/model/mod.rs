@@ -10,6 +10,7 @@ pub mod integration;
 pub mod merge;
 pub mod plan;
 pub mod run;
+pub mod scope;
 pub mod spending;
 pub mod status;
 pub mod stoppers;

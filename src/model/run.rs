@@ -44,12 +44,23 @@ pub struct RunState {
     pub tasks: Vec<TaskState>,
     /// The conflicts among the candidates.
     pub conflicts: Vec<TaskConflict>,
+    /// Conflicts of work that still goes on; they may vanish again.
+    pub speculative: Vec<Speculative>,
     /// The assembled branch, once there is one.
     pub integration: Option<Integration>,
     /// Why the last try to assemble moved nothing, and what to do about it.
     pub refused: Option<String>,
     /// Where it landed, once it did.
     pub landed: Option<Landing>,
+}
+
+/// A conflict of which at least one side is uncommitted work of a running task.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Speculative {
+    /// The verdict as of now.
+    pub conflict: TaskConflict,
+    /// When the two first met.
+    pub since: Timestamp,
 }
 
 /// Where the run as a whole is.
@@ -173,6 +184,7 @@ impl RunState {
             seq: first.seq,
             phase: RunPhase::Running,
             conflicts: Vec::new(),
+            speculative: Vec::new(),
             integration: None,
             refused: None,
             landed: None,
@@ -183,6 +195,11 @@ impl RunState {
     pub fn apply(&mut self, recorded: &Recorded) {
         self.seq = recorded.seq;
         self.updated = recorded.time;
+        self.fold(recorded);
+        self.drop_settled_speculation();
+    }
+
+    fn fold(&mut self, recorded: &Recorded) {
         match &recorded.event {
             Event::RunStarted { .. } => {}
             Event::Paused {} => self.phase = RunPhase::Paused,
@@ -202,6 +219,7 @@ impl RunState {
                 self.leave_out.clone_from(leave_out);
             }
             Event::ConflictsFound { conflicts } => self.conflicts.clone_from(conflicts),
+            Event::SpeculativeConflicts { conflicts } => self.speculate(conflicts, recorded.time),
             Event::Assembled { integration } => self.assembled(integration),
             Event::Landed { landing } => self.landed = Some(landing.clone()),
             Event::LandingStarting { .. } | Event::Cleaned { .. } => {}
@@ -269,6 +287,37 @@ impl RunState {
             Event::TaskCancelled { .. } => task.cancel(),
             _ => {}
         }
+    }
+
+    /// A conflict that only changed is as old as it was.
+    fn speculate(&mut self, conflicts: &[TaskConflict], time: Timestamp) {
+        let before = std::mem::take(&mut self.speculative);
+        let since = |conflict: &TaskConflict| {
+            let same = |old: &&Speculative| old.conflict.pair() == conflict.pair();
+            before.iter().find(same).map_or(time, |old| old.since)
+        };
+        let speculative = |conflict: &TaskConflict| Speculative {
+            conflict: conflict.clone(),
+            since: since(conflict),
+        };
+        self.speculative = conflicts.iter().map(speculative).collect();
+    }
+
+    /// Once neither of the two runs there is nothing to speculate about: either both offer a
+    /// candidate, whose conflicts are known for certain, or one offers nothing.
+    fn drop_settled_speculation(&mut self) {
+        if self.speculative.is_empty() {
+            return;
+        }
+        let has_ended = matches!(self.phase, RunPhase::Ended(_));
+        let tasks = &self.tasks;
+        let phase = |number: TaskNumber| &tasks[number.index()].phase;
+        self.speculative.retain(|Speculative { conflict, .. }| {
+            let phases = [phase(conflict.a), phase(conflict.b)];
+            let counts = |phase: &&TaskPhase| matches!(phase, TaskPhase::Running | TaskPhase::Done);
+            let runs = phases.contains(&&TaskPhase::Running);
+            !has_ended && runs && phases.iter().all(counts)
+        });
     }
 
     /// A landing is one of what was assembled then: other candidates have not landed.

@@ -126,6 +126,19 @@ impl fmt::Display for ChangeStat {
     }
 }
 
+/// What a task did beside what it said it would.
+pub fn outside_sentence(paths: &[RepoPath]) -> String {
+    format!(
+        "it changed what it did not declare: {}",
+        paths_in_short(paths)
+    )
+}
+
+/// `2026-11-22 09:14:03 UTC`.
+pub fn second(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
 /// `2026-11-22 09:14 UTC`.
 pub fn minute(time: Timestamp) -> String {
     time.strftime("%Y-%m-%d %H:%M UTC").to_string()

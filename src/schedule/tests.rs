@@ -36,6 +36,7 @@ fn play_with(plan: &str, words: &str, change: impl FnOnce(Limits) -> Limits) -> 
         base_delay: Duration::from_secs(8),
         max_delay: Duration::from_secs(60),
         budget: 20,
+        hold_back: false,
     };
     let names = plan
         .split(" · ")
@@ -175,6 +176,7 @@ impl Game {
             checks: vec![],
             leftovers: vec![],
             remarks: vec![],
+            outside: Vec::new(),
             millis: 0,
             kept: None,
             usage: None,
@@ -299,6 +301,7 @@ fn a_retry_waits_at_least_as_long_as_the_server_asked_for() {
             base_delay: Duration::from_secs(2),
             max_delay: Duration::from_secs(300),
             budget: 20,
+            hold_back: false,
         };
         let due = super::retry::retry_due(&state, TaskNumber(1), &limits).unwrap();
         due.to_string()
@@ -394,6 +397,7 @@ fn the_retries_of_a_run_are_bounded_together() {
     insta::assert_snapshot!(
         play_with("a · b · c", "open · flake a · flake b · flake c", |limits| Limits {
             budget: 2,
+            hold_back: false,
             ..limits
         }),
         @r"

@@ -5,8 +5,10 @@ use std::io::{self, IsTerminal, Write};
 use anstyle::{AnsiColor, Style};
 
 mod bars;
+pub mod diff;
 pub mod progress;
 pub mod prompt;
+pub mod waiting;
 
 /// The terminal, or what stands in its place. Colour is left to the streams: none without a
 /// terminal, with `NO_COLOR` or with `TERM=dumb`.
@@ -77,6 +79,17 @@ impl Ui {
     pub fn answer(&self, text: &str) {
         let mut out = anstream::stdout().lock();
         let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    }
+
+    /// An answer that takes the place of the one before it on a terminal, and comes after it, with a
+    /// line between them, elsewhere.
+    pub fn redraw(&self, text: &str) {
+        if self.draws && io::stdout().is_terminal() {
+            // Cursor to the top, then clear to the end, so that nothing flickers.
+            self.answer(&format!("\u{1b}[H\u{1b}[2J{text}"));
+        } else {
+            self.answer(&format!("{text}\n"));
+        }
     }
 
     /// What is going on.

@@ -71,7 +71,7 @@ fn the_command_refuses_what_it_cannot_compare() {
     assert_eq!(code, 1);
     insta::assert_snapshot!(err, @r#"
     error: no branch matches "nothing/*"
-    hint: `git branch --list` shows the branches there are
+    hint: `git branch --list --all` shows the branches, `git for-each-ref` everything
     "#);
 }
 

@@ -1,56 +1,94 @@
 //! What `dispatch conflicts --json` prints; fields are only ever added.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::cli::conflicts::{Found, listed};
+use crate::cli::conflicts::{Found, Subject, listed};
 use crate::model::change::RepoPath;
 use crate::model::conflict::{Class, Unit, Verdict};
 
 /// Counts breaking changes.
 const JSON_VERSION: u32 = 1;
 
-#[derive(Serialize)]
+/// What `dispatch conflicts --json` prints.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Conflicts")]
 struct WireReport<'a> {
+    /// Counts breaking changes.
     version: u32,
+    /// The commit below all branches, if there is one.
     base: Option<String>,
+    /// What is compared.
     branches: Vec<WireBranch<'a>>,
+    /// All pairs there are.
     pairs_total: usize,
+    /// Pairs that have nothing to do with each other.
     pairs_independent: usize,
+    /// Merges that were carried out for this answer.
     merges_run: usize,
+    /// The pairs that meet and pass the filters; with `--all` the independent ones, too.
     pairs: Vec<WirePair<'a>>,
+    /// Conflicts of more than two branches that merge pair by pair.
     emergent: Vec<WireEmergent<'a>>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Branch")]
 struct WireBranch<'a> {
+    /// Its name.
     name: &'a str,
+    /// Its commit.
     tip: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Pair")]
 struct WirePair<'a> {
+    /// The first branch.
     a: &'a str,
+    /// The second branch.
     b: &'a str,
+    /// For a run: the numbers of the two tasks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tasks: Option<[u32; 2]>,
+    /// Whether they merge.
     verdict: Verdict,
+    /// The class of the worst unit.
     class: Class,
+    /// From 0 (none) to 5 (blocked).
     severity: u8,
+    /// The merged tree, with conflict markers where it is a conflict.
     tree: Option<String>,
+    /// What meets where, the worst first.
     units: &'a [Unit],
+    /// What git said when it failed on the pair.
     #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<&'a str>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Emergent")]
 struct WireEmergent<'a> {
+    /// The branches, in the order in which they were merged.
     branches: Vec<&'a str>,
+    /// The class of the worst unit.
     class: Class,
+    /// Where.
+    #[schemars(with = "Vec<String>")]
     paths: &'a [RepoPath],
 }
 
+/// The JSON Schema of what [`render_json`] gives.
+pub(crate) fn schema() -> String {
+    let schema = schemars::schema_for!(WireReport<'static>);
+    serde_json::to_string_pretty(&schema).unwrap_or_default() + "\n"
+}
+
 /// One object on one line.
-pub(super) fn render_json(found: &Found, all: bool) -> String {
+pub(super) fn render_json(found: &Found, subject: &Subject, all: bool) -> String {
     let detection = &found.detection;
     let name = |place: usize| detection.branches[place].name.as_str();
+    let task = |place: usize| subject.tasks.get(place).map(|(number, _)| number.0);
     let pairs = listed(detection, all);
     let report = WireReport {
         version: JSON_VERSION,
@@ -71,6 +109,7 @@ pub(super) fn render_json(found: &Found, all: bool) -> String {
             .map(|pair| WirePair {
                 a: name(pair.a),
                 b: name(pair.b),
+                tasks: task(pair.a).zip(task(pair.b)).map(|(a, b)| [a, b]),
                 verdict: pair.verdict,
                 class: pair.class,
                 severity: pair.severity,

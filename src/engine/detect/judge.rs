@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use crate::conflict::classify::{Classified, Evidence, SideInfo, classify, needs_renames};
 use crate::engine::detect::scene::{Pair, Scene};
@@ -30,6 +31,8 @@ impl Detector {
             groups.entry(pair.key.attributes).or_default().push(pair);
         }
         let mut merges = 0;
+        let wanted = groups.values().map(Vec::len).sum();
+        self.meter.wanted.fetch_add(wanted, Ordering::Relaxed);
         for (attributes, pairs) in groups {
             let engine = scene.engine.pinned_to(attributes)?;
             merges += self.merge(scene, &engine, &pairs)?;
@@ -86,7 +89,7 @@ impl Detector {
     ) -> Result<usize, DetectError> {
         let commits = |pair: &&Pair| (scene.commits[pair.a], scene.commits[pair.b]);
         let asked: Vec<(Oid, Oid)> = pairs.iter().map(commits).collect();
-        let answers = engine.merge_all(&asked)?;
+        let answers = engine.merge_all_counted(&asked, &self.meter.merged)?;
         let attributes = engine.attributes(&["merge", "linguist-generated"], &met(&answers))?;
         let mut renames = Renames::default();
         for (pair, answer) in pairs.iter().zip(&answers) {

@@ -33,12 +33,15 @@ pub(super) struct Pair {
 impl Detector {
     pub(super) fn scene(&mut self, branches: &[Branch]) -> Result<Scene, DetectError> {
         let tips: Vec<Oid> = branches.iter().map(|branch| branch.tip).collect();
-        let store = Store::open(&self.repo)?;
+        let store = match &self.quarantine {
+            Some(quarantine) => quarantine.store()?,
+            None => Store::open(&self.repo)?,
+        };
         let trees = tips.iter().map(|tip| store.tree_of(*tip));
         let trees = trees.collect::<Result<Vec<Oid>, StoreError>>()?;
         let prune = self.options.prune && !store.has_replacements()?;
         if let Some(base) = self.options.base {
-            let engine = MergeEngine::quarantined(&self.repo, base)?;
+            let engine = self.engine(base)?;
             let root = engine.commit_tree(store.tree_of(base)?, &[])?;
             let commits = trees.iter().map(|tree| engine.commit_tree(*tree, &[root]));
             let commits = commits.collect::<Result<Vec<Oid>, MergeError>>()?;
@@ -64,7 +67,7 @@ impl Detector {
             .iter()
             .map(|a| a.as_deref().map(Vec::as_slice))
             .collect();
-        let engine = MergeEngine::quarantined(&self.repo, base.unwrap_or(tips[0]))?;
+        let engine = self.engine(base.unwrap_or(tips[0]))?;
         Ok(Scene {
             store: engine.store()?,
             engine,
@@ -74,6 +77,13 @@ impl Detector {
             base,
             prune,
         })
+    }
+
+    fn engine(&self, attributes_from: Oid) -> Result<MergeEngine, MergeError> {
+        match &self.quarantine {
+            Some(shared) => MergeEngine::within(&self.repo, Arc::clone(shared), attributes_from),
+            None => MergeEngine::quarantined(&self.repo, attributes_from),
+        }
     }
 
     /// What a branch has above the base; `None` if it does not stand on it, or if its history

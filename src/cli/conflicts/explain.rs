@@ -1,0 +1,237 @@
+//! `dispatch conflicts --explain`: one pair in full, for somebody who does not believe it.
+
+use std::fmt::Write as _;
+
+use crate::base::text::terminal_safe;
+use crate::cli::conflicts::Subject;
+use crate::cli::error::CommandError;
+use crate::conflict::lines::hunks;
+use crate::engine::detect::{Explained, ThreeWay};
+use crate::model::conflict::{Hunk, LineRange, Unit};
+use crate::ui::diff::{line_diff, word_diff};
+
+/// Lines of one side of one place that are shown.
+const LINES_SHOWN: usize = 40;
+
+/// The two names of `A:B` or `A B`.
+pub(super) fn pair(words: &[String]) -> Result<Option<(String, String)>, CommandError> {
+    let found = match words {
+        [] => return Ok(None),
+        [both] => both.split_once(':'),
+        [a, b, ..] => Some((a.as_str(), b.as_str())),
+    };
+    match found {
+        Some((a, b)) if !a.is_empty() && !b.is_empty() => Ok(Some((a.to_owned(), b.to_owned()))),
+        _ => Err(
+            CommandError::usage(format!("{:?} does not name two branches", words.join(" ")))
+                .hint("`--explain A:B` or `--explain A B`, with branches or with tasks of a run"),
+        ),
+    }
+}
+
+/// The verdict, the places, and the command that shows the same.
+pub(super) fn render(subject: &Subject, (a, b): (usize, usize), explained: &Explained) -> String {
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    let _ = write_verdict(&mut text, subject, (a, b), explained);
+    let sides = [subject.label(a), subject.label(b)];
+    let units = explained.verdict.iter().flat_map(|pair| &pair.units);
+    let units: Vec<&Unit> = units.collect();
+    for file in &explained.files {
+        let unit = units.iter().find(|unit| unit.paths.contains(&file.path));
+        let _ = write_file(&mut text, file, unit.copied(), &sides);
+    }
+    if !explained.messages.is_empty() {
+        text.push_str("\nWhat git says\n");
+        for message in &explained.messages {
+            let _ = writeln!(text, "  {}", terminal_safe(message));
+        }
+    }
+    let (tip_a, tip_b) = (subject.branches[a].tip, subject.branches[b].tip);
+    let command = explained.command(tip_a, tip_b);
+    let _ = write!(text, "\nSee for yourself\n  {command}\n");
+    text
+}
+
+fn write_verdict(
+    to: &mut String,
+    subject: &Subject,
+    (a, b): (usize, usize),
+    explained: &Explained,
+) -> std::fmt::Result {
+    let title = format!("{} × {}", subject.label(a), subject.label(b));
+    match &explained.verdict {
+        None => writeln!(to, "{title}: independent, they merge without meeting")?,
+        Some(pair) => {
+            let severity = severity_word(pair.severity);
+            let verdict = match pair.verdict {
+                crate::model::conflict::Verdict::Clean => "clean",
+                crate::model::conflict::Verdict::Conflict => "conflict",
+                crate::model::conflict::Verdict::EngineFailure => "engine failure",
+            };
+            let class = pair.class;
+            writeln!(to, "{title}: {verdict}, {class}, severity {severity}")?;
+            writeln!(to, "Recommended: {}", class.recommended())?;
+        }
+    }
+    writeln!(to)?;
+    for (place, tree) in [(a, explained.trees[0]), (b, explained.trees[1])] {
+        let branch = &subject.branches[place];
+        let name = terminal_safe(&branch.name);
+        writeln!(to, "  branch  {} tree {tree}  {name}", branch.tip)?;
+    }
+    for (base, tree) in &explained.bases {
+        writeln!(to, "  base    {base} tree {tree}")?;
+    }
+    if explained.bases.is_empty() {
+        writeln!(to, "  base    none: the two have no history in common")?;
+    }
+    match explained.verdict.as_ref().and_then(|pair| pair.tree) {
+        Some(tree) => writeln!(to, "  merged  tree {tree}"),
+        None => Ok(()),
+    }
+}
+
+/// `3 (semantic risk)`.
+fn severity_word(severity: u8) -> String {
+    let word = match severity {
+        0 => "none",
+        1 => "trivial",
+        2 => "mechanical",
+        3 => "semantic risk",
+        4 => "structural",
+        _ => "blocked",
+    };
+    format!("{severity} ({word})")
+}
+
+fn write_file(
+    to: &mut String,
+    file: &ThreeWay,
+    unit: Option<&Unit>,
+    sides: &[String; 2],
+) -> std::fmt::Result {
+    let path = terminal_safe(&file.path.to_string());
+    match unit {
+        Some(unit) => writeln!(to, "\n{path}: {}", unit.class)?,
+        None => writeln!(to, "\n{path}")?,
+    }
+    let contents = [&file.base, &file.a, &file.b];
+    if contents.into_iter().flatten().any(|text| text.contains(&0)) {
+        return writeln!(to, "  binary content: {}", sizes(file, sides));
+    }
+    match (&file.a, &file.b) {
+        (Some(a), Some(b)) => write_hunks(to, file, (a, b), sides),
+        (Some(side), None) => write_one_sided(to, file, side, &sides[0], &sides[1]),
+        (None, Some(side)) => write_one_sided(to, file, side, &sides[1], &sides[0]),
+        (None, None) => writeln!(to, "  only the base has it, under this name"),
+    }
+}
+
+fn sizes(file: &ThreeWay, sides: &[String; 2]) -> String {
+    let size = |name: &str, text: &Option<Vec<u8>>| match text {
+        Some(text) => format!("{name} {} bytes", text.len()),
+        None => format!("{name} has none"),
+    };
+    let parts = [
+        size("base", &file.base),
+        size(&sides[0], &file.a),
+        size(&sides[1], &file.b),
+    ];
+    parts.join(", ")
+}
+
+fn write_one_sided(
+    to: &mut String,
+    file: &ThreeWay,
+    content: &[u8],
+    side: &str,
+    other: &str,
+) -> std::fmt::Result {
+    let Some(base) = &file.base else {
+        return writeln!(
+            to,
+            "  {side} adds it; in {other} something else is in the way"
+        );
+    };
+    writeln!(to, "  {other} has it no more; what {side} did to it:")?;
+    let lines = line_diff(
+        &String::from_utf8_lossy(base),
+        &String::from_utf8_lossy(content),
+    );
+    if lines.is_empty() {
+        return writeln!(to, "    nothing to its content");
+    }
+    write_lines(to, &lines)
+}
+
+fn write_hunks(
+    to: &mut String,
+    file: &ThreeWay,
+    (a, b): (&[u8], &[u8]),
+    sides: &[String; 2],
+) -> std::fmt::Result {
+    let empty = Vec::new();
+    let base = file.base.as_ref().unwrap_or(&empty);
+    let found = hunks(&file.path, base, a, b);
+    if found.is_empty() {
+        return writeln!(
+            to,
+            "  the contents merge line by line; modes or names do not"
+        );
+    }
+    let count = found.len();
+    for (place, hunk) in found.iter().enumerate() {
+        let (class, severity) = (hunk.class, severity_word(hunk.class.severity()));
+        let place = place + 1;
+        writeln!(
+            to,
+            "  place {place} of {count}: {class}, severity {severity}"
+        )?;
+        write_hunk(to, hunk, [base, a, b], sides)?;
+    }
+    Ok(())
+}
+
+fn write_hunk(
+    to: &mut String,
+    hunk: &Hunk,
+    [base, a, b]: [&[u8]; 3],
+    sides: &[String; 2],
+) -> std::fmt::Result {
+    let before = lines_of(base, hunk.base);
+    writeln!(to, "  base {}", range(hunk.base))?;
+    let plain = word_diff(&before, &before);
+    write_lines(to, &plain)?;
+    for (side, content, place) in [(&sides[0], a, hunk.a), (&sides[1], b, hunk.b)] {
+        writeln!(to, "  {side} {}", range(place))?;
+        write_lines(to, &word_diff(&before, &lines_of(content, place)))?;
+    }
+    Ok(())
+}
+
+fn write_lines(to: &mut String, lines: &[String]) -> std::fmt::Result {
+    for line in lines.iter().take(LINES_SHOWN) {
+        writeln!(to, "    | {line}")?;
+    }
+    match lines.len().saturating_sub(LINES_SHOWN) {
+        0 => Ok(()),
+        more => writeln!(to, "    … {}", crate::base::text::plural(more, "more line")),
+    }
+}
+
+fn lines_of(text: &[u8], range: LineRange) -> String {
+    let lines = text.split_inclusive(|byte| *byte == b'\n');
+    let first = range.start.saturating_sub(1) as usize;
+    let lines: Vec<&[u8]> = lines.skip(first).take(range.count as usize).collect();
+    String::from_utf8_lossy(&lines.concat()).into_owned()
+}
+
+/// `lines 3–5`, `line 3`, `before line 3`.
+fn range(range: LineRange) -> String {
+    match range.count {
+        0 => format!("before line {}", range.start),
+        1 => format!("line {}", range.start),
+        count => format!("lines {}–{}", range.start, range.start + count - 1),
+    }
+}

@@ -1,0 +1,98 @@
+//! Temporary folders of ours below dispatch's own folder, and the removal of those whose owner was
+//! killed before it could remove them.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use tempfile::TempDir;
+
+use crate::base::files::FileLock;
+use crate::git::repo::Repo;
+
+/// Held by the owner for as long as it lives, however it ends.
+const LOCK: &str = ".dispatch-lock";
+
+/// A folder without a lock is being made right now, or has been left behind in that moment.
+const MAKING: Duration = Duration::from_secs(600);
+
+/// A temporary folder that is gone when this is dropped; or, if the process is killed, when the
+/// next one is made.
+#[derive(Debug)]
+pub(super) struct Scratch {
+    folder: TempDir,
+    _lock: FileLock,
+}
+
+impl Scratch {
+    /// Makes one on the same disk as the repository, and removes what dead processes left.
+    ///
+    /// # Errors
+    /// When the folder cannot be written.
+    pub(super) fn new(repo: &Repo, prefix: &str) -> io::Result<Scratch> {
+        let root = repo.dispatch_folder().join("tmp");
+        fs::create_dir_all(&root)?;
+        sweep(&root, SystemTime::now());
+        let folder = tempfile::Builder::new().prefix(prefix).tempdir_in(&root)?;
+        // Locked before it has its name, so that no other process finds it free.
+        let unnamed = folder.path().join(".dispatch-lock-new");
+        let lock = FileLock::wait(&unnamed)?;
+        fs::rename(&unnamed, folder.path().join(LOCK))?;
+        Ok(Scratch {
+            folder,
+            _lock: lock,
+        })
+    }
+
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
+/// Removes the folders that nobody holds. What cannot be removed stays for the next time.
+fn sweep(root: &Path, now: SystemTime) {
+    for entry in fs::read_dir(root).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if is_left_behind(&path, now) {
+            let _ = fs::remove_dir_all(&path);
+        }
+    }
+}
+
+fn is_left_behind(folder: &Path, now: SystemTime) -> bool {
+    let lock = folder.join(LOCK);
+    if lock.exists() {
+        return matches!(FileLock::try_take(&lock), Ok(Some(_)));
+    }
+    let made = fs::symlink_metadata(folder).and_then(|meta| meta.modified());
+    let age = made.map(|made| now.duration_since(made).unwrap_or_default());
+    folder.is_dir() && age.is_ok_and(|age| age > MAKING)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_nobody_holds_is_swept() {
+        let root = tempfile::tempdir().unwrap();
+        let make = |name: &str| {
+            let folder = root.path().join(name);
+            fs::create_dir(&folder).unwrap();
+            folder
+        };
+        let (held, left, making) = (make("held"), make("left"), make("making"));
+        let lock = FileLock::wait(&held.join(LOCK)).unwrap();
+        drop(FileLock::wait(&left.join(LOCK)).unwrap());
+        sweep(root.path(), SystemTime::now());
+        assert!(held.exists() && making.exists() && !left.exists());
+        sweep(root.path(), SystemTime::now() + 2 * MAKING);
+        assert!(held.exists() && !making.exists());
+        drop(lock);
+        sweep(root.path(), SystemTime::now());
+        assert!(!held.exists());
+    }
+}

@@ -1,0 +1,58 @@
+//! What a task may touch by its own declaration.
+
+use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+
+use crate::model::change::RepoPath;
+
+/// The paths that none of the globs `files` of a task covers, in their order. A name without
+/// wildcards also stands for everything below it. A task that declares nothing may touch anything.
+pub fn outside<'a>(
+    files: &[String],
+    paths: impl IntoIterator<Item = &'a RepoPath>,
+) -> Vec<RepoPath> {
+    if files.is_empty() {
+        return Vec::new();
+    }
+    // Globs were checked with the plan; one that is none covers nothing.
+    let globs = compile(files).unwrap_or_default();
+    let is_outside = |path: &&RepoPath| !globs.is_match(path.to_string());
+    paths.into_iter().filter(is_outside).cloned().collect()
+}
+
+fn compile(files: &[String]) -> Result<GlobSet, globset::Error> {
+    let mut set = GlobSetBuilder::new();
+    for pattern in files {
+        for form in [pattern.clone(), format!("{pattern}/**")] {
+            set.add(GlobBuilder::new(&form).literal_separator(true).build()?);
+        }
+    }
+    set.build()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(files: &str, paths: &str) -> String {
+        let files: Vec<String> = files.split_whitespace().map(str::to_owned).collect();
+        let paths: Vec<RepoPath> = paths.split_whitespace().map(RepoPath::from).collect();
+        let outside = outside(&files, &paths);
+        let outside: Vec<String> = outside.iter().map(ToString::to_string).collect();
+        outside.join(" ")
+    }
+
+    #[test]
+    fn what_no_glob_covers_is_outside() {
+        assert_eq!(found("src/auth/**", "src/auth/a.rs src/auth/x/b.rs"), "");
+        assert_eq!(
+            found("src/auth/**", "src/api.rs src/auth/a.rs f"),
+            "src/api.rs f"
+        );
+        assert_eq!(found("*.md", "a.md docs/a.md"), "docs/a.md");
+        assert_eq!(
+            found("src docs/{a,b}.md", "src/x/y docs/b.md docs/c.md"),
+            "docs/c.md"
+        );
+        assert_eq!(found("", "anything at/all"), "");
+    }
+}

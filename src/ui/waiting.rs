@@ -1,0 +1,127 @@
+//! A bar for work that takes longer than a moment.
+
+use std::io::{self, IsTerminal};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::ui::Ui;
+
+/// What is over by then is not worth a bar.
+const MOMENT: Duration = Duration::from_millis(500);
+
+/// How often the bar is drawn.
+const TICK: Duration = Duration::from_millis(100);
+
+/// Shows how far a piece of work is, until it is dropped; then the terminal is as it was.
+#[derive(Debug)]
+pub struct Waiting {
+    over: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Waiting {
+    /// For work that says how much of it is done, and how much there is as far as is known. Nothing
+    /// is drawn where nobody would see it, nor for work that is over in half a second.
+    pub fn new(
+        ui: &Ui,
+        label: &str,
+        read: impl Fn() -> (usize, usize) + Send + 'static,
+    ) -> Waiting {
+        if ui.is_quiet() || !ui.may_draw() || !io::stderr().is_terminal() {
+            return Waiting {
+                over: None,
+                thread: None,
+            };
+        }
+        Waiting::on(ProgressDrawTarget::stderr(), MOMENT, label, read)
+    }
+
+    fn on(
+        target: ProgressDrawTarget,
+        moment: Duration,
+        label: &str,
+        read: impl Fn() -> (usize, usize) + Send + 'static,
+    ) -> Waiting {
+        let (over, is_over) = channel();
+        let label = label.to_owned();
+        let thread = std::thread::spawn(move || {
+            if is_over.recv_timeout(moment) != Err(RecvTimeoutError::Timeout) {
+                return;
+            }
+            let bar = ProgressBar::with_draw_target(Some(0), target);
+            bar.set_style(style());
+            bar.set_message(label);
+            loop {
+                let (done, total) = read();
+                bar.set_length(total as u64);
+                bar.set_position(done as u64);
+                bar.tick();
+                if is_over.recv_timeout(TICK) != Err(RecvTimeoutError::Timeout) {
+                    break;
+                }
+            }
+            bar.finish_and_clear();
+        });
+        Waiting {
+            over: Some(over),
+            thread: Some(thread),
+        }
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.over = None;
+        if let Some(thread) = self.thread.take() {
+            // A bar that could not be drawn is no loss.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn style() -> ProgressStyle {
+    let style = ProgressStyle::with_template("{spinner} {msg} {wide_bar} {human_pos}/{human_len}");
+    style.unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::sync::mpsc::sync_channel;
+
+    use indicatif::InMemoryTerm;
+
+    use super::*;
+
+    #[test]
+    fn long_work_gets_a_bar_that_goes_away() {
+        let screen = InMemoryTerm::new(5, 60);
+        let target = ProgressDrawTarget::term_like(Box::new(screen.clone()));
+        let (tell, drawn) = sync_channel(0);
+        let waiting = Waiting::on(target, Duration::ZERO, "comparing", move || {
+            let _ = tell.send(());
+            (3, 12)
+        });
+        drawn.recv().unwrap();
+        // The second reading comes after the first was drawn.
+        drawn.recv().unwrap();
+        let contents = screen.contents();
+        assert!(contents.contains("comparing"), "{contents:?}");
+        assert!(contents.contains("3/12"), "{contents:?}");
+        drop(drawn);
+        drop(waiting);
+        assert_eq!(screen.contents(), "");
+    }
+
+    #[test]
+    fn short_work_gets_none() {
+        let screen = InMemoryTerm::new(5, 60);
+        let target = ProgressDrawTarget::term_like(Box::new(screen.clone()));
+        let long = Duration::from_secs(3600);
+        drop(Waiting::on(target, long, "comparing", || (0, 1)));
+        assert_eq!(screen.contents(), "");
+    }
+}
