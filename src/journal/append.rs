@@ -173,7 +173,7 @@ fn subject(records: &[Recorded]) -> String {
         )
     };
     let (little, much): (Vec<&Recorded>, Vec<&Recorded>) =
-        records.iter().partition(|recorded| says_little(&recorded));
+        records.iter().partition(|recorded| says_little(recorded));
     let mut events = much
         .into_iter()
         .chain(little)
