@@ -190,7 +190,8 @@ pub(crate) fn judge(
     let found = look(&mut detector, &subject.branches);
     drop(waiting);
     let found = filter.apply(found.map_err(failed)?);
-    let text = render(&found, subject, args, ui.columns());
+    let all = args.all && filter.takes_all();
+    let text = render(&found, subject, args, all, ui.columns());
     let is_clean = found.detection.conflicts().next().is_none() && found.emergent.is_empty();
     Ok((text, exit(is_clean)))
 }
@@ -225,10 +226,16 @@ fn look(detector: &mut Detector, branches: &[Branch]) -> Result<Found, DetectErr
     })
 }
 
-fn render(found: &Found, subject: &Subject, args: &ConflictsArgs, columns: usize) -> String {
+fn render(
+    found: &Found,
+    subject: &Subject,
+    args: &ConflictsArgs,
+    all: bool,
+    columns: usize,
+) -> String {
     let detection = &found.detection;
     if args.json {
-        return render_json(found, subject, args.all);
+        return render_json(found, subject, all);
     }
     let mut text = if args.matrix {
         let names = (0..subject.branches.len()).map(|place| subject.long_label(place));
@@ -240,7 +247,7 @@ fn render(found: &Found, subject: &Subject, args: &ConflictsArgs, columns: usize
         };
         render_matrix(&names, &detection.pairs, &look)
     } else {
-        table::render(found, subject, args.all)
+        table::render(found, subject, all)
     };
     if !text.is_empty() {
         text.push('\n');

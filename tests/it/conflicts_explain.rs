@@ -86,6 +86,8 @@ fn filters_decide_what_is_shown_and_what_counts() {
     };
     assert_eq!(shown(&["--severity", "2"]), "4 a × b, del × mod");
     assert_eq!(shown(&["--severity", "4"]), "0 ");
+    // What a filter took away is not independent.
+    assert_eq!(shown(&["--severity", "4", "--all"]), "0 ");
     assert_eq!(shown(&["--class", "modify-delete"]), "4 del × mod");
     assert_eq!(shown(&["--class", "version"]), "4 v1 × v2");
     assert_eq!(

@@ -1,5 +1,6 @@
 //! Conflicts of work that still goes on.
 
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -262,13 +263,18 @@ fn a_run_can_be_watched_until_its_end() {
     two.wait_until_reached();
     until("a conflict", || !speculative(&scene).is_empty());
     let run = scene.run_name();
-    let watcher = scene.start(&["conflicts", &run, "--watch"]);
-    // It has shown what it found once it has made its first picture, which is then in the way of
-    // nothing: the run ends, and so does it.
+    let mut watcher = scene.start(&["conflicts", &run, "--watch"]);
+    let mut pictures = BufReader::new(watcher.stdout.take().unwrap());
+    let mut out = String::new();
+    while !out.contains("\nSpeculative conflicts\n") {
+        assert!(pictures.read_line(&mut out).unwrap() > 0, "{out}");
+    }
     one.open();
     two.open();
     wait(child).expect(0);
-    let out = wait(watcher).expect(0).out;
+    pictures.read_to_string(&mut out).unwrap();
+    assert!(watcher.wait().unwrap().success(), "{out}");
+    assert!(out.contains("\n#1 × #2  add-add  20"), "{out}");
     let last = out.rsplit(&format!("{run} · ")).next().unwrap();
     assert!(last.contains("2 of 2 done"), "{out}");
     assert!(last.contains("2 branches, 1 pair: 0 conflicts"), "{out}");

@@ -53,6 +53,12 @@ impl Filter {
             && (self.is_open() || pair.units.iter().any(|unit| self.wants(unit)))
     }
 
+    /// Whether it takes nothing away, so that pairs that have nothing to do with each other may be
+    /// listed, too.
+    pub(super) fn takes_all(&self) -> bool {
+        self.severity == 0 && self.is_open()
+    }
+
     /// Whether no filter looks at units.
     fn is_open(&self) -> bool {
         self.classes.is_empty() && self.paths.is_none()
