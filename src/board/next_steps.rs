@@ -113,7 +113,12 @@ fn repairs(state: &RunState, integration: &Integration) -> Vec<Step> {
 
 /// A run that was started on a detached HEAD has to be told where to land.
 fn land(state: &RunState) -> String {
-    let command = suggest::land(&state.run);
+    let broken = state
+        .integration
+        .as_ref()
+        .is_some_and(|found| !found.checks_passed());
+    let force = if broken { " --force" } else { "" };
+    let command = format!("{}{force}", suggest::land(&state.run));
     match state.target {
         Some(_) => command,
         None => format!("{command} --into BRANCH"),

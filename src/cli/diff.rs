@@ -61,7 +61,7 @@ pub fn show(place: &Place, from: Oid, to: Oid, stat: bool, ui: &Ui) -> Answer {
         args.insert(1, "--stat");
     }
     if ui.is_interactive() && std::io::IsTerminal::is_terminal(&std::io::stdout()) {
-        let program = place.repo.git().program().args(&args);
+        let program = place.repo.git().in_foreground().program().args(&args);
         program
             .on_terminal()
             .map_err(|error| CommandError::failed(error.to_string()))?;

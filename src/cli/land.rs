@@ -70,10 +70,23 @@ pub fn run(args: LandArgs, ui: &Ui) -> Answer {
     let context = context(&place.repo, &state, loaded.settings, place.clock)?;
     let now = place.clock.now();
     let prepared = prepare(&context, &state, &options, now)?;
+    let landing = prepared.landing.clone();
+    if landing.from == landing.to {
+        let landed = Event::Landed {
+            landing: landing.clone(),
+        };
+        journal
+            .append(vec![landed], now)
+            .map_err(EngineError::from)?;
+        ui.answer(&format!(
+            "{} already contains {run}; nothing moved\n",
+            landing.target
+        ));
+        return Ok(Exit::Ok);
+    }
     show(&place, &state, &prepared, ui)?;
     args.consent
         .confirm(ui, &format!("Land {run} on {}?", prepared.landing.target))?;
-    let landing = prepared.landing.clone();
     let starting = Event::LandingStarting {
         landing: landing.clone(),
     };

@@ -249,45 +249,60 @@ fn agree(
     place: &Place,
     ui: &Ui,
 ) -> Result<Plan, CommandError> {
+    let mut order: Vec<TaskNumber> = Vec::new();
+    let mut is_whole = true;
     loop {
-        let question = format!("Dispatch {}?", plural(plan.tasks().len(), "task"));
-        match args
-            .consent
-            .choose(ui, &question, &["yes", "no", "edit", "priorities"])?
-        {
+        let count = plural(plan.tasks().len(), "task");
+        let (question, words): (String, &[&str]) = match is_whole {
+            true => (
+                format!("Dispatch {count}?"),
+                &["yes", "no", "edit", "priorities"],
+            ),
+            // What the file says is no plan; what it said before is not what the user wants.
+            false => ("Edit the plan again?".to_owned(), &["edit", "no"]),
+        };
+        match args.consent.choose(ui, &question, words)? {
             "yes" => return Ok(plan),
-            "edit" => plan = edited(args, workers, settings, place, ui)?.unwrap_or(plan),
-            "priorities" => plan = reprioritised(plan, ui)?,
+            "edit" => match edited(args, workers, settings, place, ui) {
+                Ok(edited) => {
+                    plan = priority::with_order(edited, &order);
+                    is_whole = true;
+                }
+                Err(error) => {
+                    ui.error(&error.message);
+                    error.hints.iter().for_each(|hint| ui.hint(hint));
+                    is_whole = is_whole && args.plan == Path::new("-");
+                }
+            },
+            "priorities" => {
+                order = ask_order(&plan, ui)?.unwrap_or(order);
+                plan = priority::with_order(plan, &order);
+            }
             _ => return Err(refused()),
         }
     }
 }
 
-/// Opens the plan in the user's editor and checks it again; a broken plan is shown and not taken.
+/// Opens the plan in the user's editor and checks it again.
 fn edited(
     args: &RunArgs,
     workers: &BTreeSet<String>,
     settings: &Settings,
     place: &Place,
     ui: &Ui,
-) -> Result<Option<Plan>, CommandError> {
+) -> Result<Plan, CommandError> {
     if args.plan == Path::new("-") {
-        ui.warning("a plan from standard input cannot be edited");
-        return Ok(None);
+        return Err(CommandError::failed(
+            "a plan from standard input cannot be edited",
+        ));
     }
     open_editor(&args.plan)?;
-    let loaded = match load_plan(&args.plan, Some(workers)) {
-        Ok(loaded) => loaded,
-        Err(error) => {
-            ui.error(&error.message);
-            return Ok(None);
-        }
-    };
+    let loaded = load_plan(&args.plan, Some(workers))?;
     show_warnings(ui, &loaded);
     let only = chosen(&loaded.plan, &args.only)?;
     let prepared = start::prepare(&place.repo, &loaded.plan, settings, only)?;
     show(ui, args, &loaded.plan, settings, &prepared);
-    Ok(Some(loaded.plan))
+    Ok(loaded.plan)
 }
 
 /// Opens a file in `$VISUAL`, else `$EDITOR`, else vi. The variable may hold arguments, as git and
@@ -317,8 +332,8 @@ fn open_editor(file: &Path) -> Result<(), CommandError> {
     }
 }
 
-/// `3 1`: these go first, in this order.
-fn reprioritised(plan: Plan, ui: &Ui) -> Result<Plan, CommandError> {
+/// `3 1`: these go first, in this order; `None` leaves everything as it was.
+fn ask_order(plan: &Plan, ui: &Ui) -> Result<Option<Vec<TaskNumber>>, CommandError> {
     let line = ui
         .ask_line("Which tasks go first, such as 3 1? ")
         .map_err(|error| CommandError::failed(format!("could not read the answer: {error}")))?;
@@ -326,18 +341,18 @@ fn reprioritised(plan: Plan, ui: &Ui) -> Result<Plan, CommandError> {
     let order: Result<Vec<TaskNumber>, CommandError> = names
         .split([' ', ','])
         .filter(|name| !name.is_empty())
-        .map(|name| Ok(find_task(&plan, name)?.number))
+        .map(|name| Ok(find_task(plan, name)?.number))
         .collect();
     match order {
-        Ok(order) if order.is_empty() => Ok(plan),
+        Ok(order) if order.is_empty() => Ok(None),
         Ok(order) => {
             let first = comma_list(&order);
             ui.status(&format!("first {first}, then the rest as usual"));
-            Ok(priority::with_order(plan, &order))
+            Ok(Some(order))
         }
         Err(error) => {
             ui.error(&error.message);
-            Ok(plan)
+            Ok(None)
         }
     }
 }

@@ -329,7 +329,10 @@ fn chain_rejects(state: &RunState) -> Vec<LeftOut> {
 
 /// The last commit of the integration branch before anything was assembled: only boards. Commits
 /// of somebody else are not rewound, and nothing is put on top of them.
-fn rewound(store: &Store, context: &Context, tip: Oid) -> Result<Oid, EngineError> {
+///
+/// # Errors
+/// [`EngineError::NotOurs`] when somebody else has committed there.
+pub fn rewound(store: &Store, context: &Context, tip: Oid) -> Result<Oid, EngineError> {
     let mut board_tip = tip;
     let mut walked = tip;
     while walked != context.base {

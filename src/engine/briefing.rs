@@ -3,11 +3,13 @@
 use crate::agent::prompt::{DependencyResult, Neighbour, PromptInput, render_prompt};
 use crate::engine::EngineError;
 use crate::engine::context::Context;
+use crate::model::conflict::TaskConflict;
 use crate::model::event::{End, Outcome};
 use crate::model::ids::TaskNumber;
 use crate::model::integration::CheckOutcome;
 use crate::model::plan::Task;
 use crate::model::run::{RunState, TaskState};
+use crate::model::words::and_list;
 
 /// More neighbours than this say nothing to a worker; those nearest in the plan are named.
 const MOST_NEIGHBOURS: usize = 20;
@@ -32,7 +34,7 @@ pub fn prompt(
             .iter()
             .filter_map(|needed| result(state, *needed))
             .collect(),
-        previous_failure: previous_failure(state.task(number)),
+        previous_failure: conflict(state, number).or(previous_failure(state.task(number))),
         extra: state.task(number).extra_prompt.clone(),
     };
     Ok(render_prompt(None, &input)?)
@@ -74,6 +76,29 @@ fn result(state: &RunState, number: TaskNumber) -> Option<DependencyResult> {
         summary: outcome.report.summary.clone(),
         info: info.clone(),
     })
+}
+
+/// Why a task that passed is done again: its change did not fit together with others.
+fn conflict(state: &RunState, number: TaskNumber) -> Option<String> {
+    let with = state.in_the_way_of(number);
+    if with.is_empty() {
+        return None;
+    }
+    let meets = |conflict: &&TaskConflict| conflict.a == number || conflict.b == number;
+    let paths = state.conflicts.iter().filter(meets);
+    let mut paths: Vec<String> = paths
+        .flat_map(|conflict| &conflict.units)
+        .flat_map(|unit| &unit.paths)
+        .map(ToString::to_string)
+        .collect();
+    paths.sort();
+    paths.dedup();
+    Some(format!(
+        "Your earlier change conflicted with {} in {}. Their results are now in the commit you \
+         start from: make your change on top of them, and keep what both were meant to do.",
+        and_list(&with),
+        paths.join(", ")
+    ))
 }
 
 fn previous_failure(task: &TaskState) -> Option<String> {

@@ -470,7 +470,11 @@ impl<'a> Driver<'a> {
             attempt,
             worker,
             prompt: prompt(&self.context, &self.state, task)?,
-            dependencies: depends_on.iter().filter_map(candidate).collect(),
+            dependencies: depends_on
+                .iter()
+                .chain(&self.state.in_the_way_of(task))
+                .filter_map(candidate)
+                .collect(),
             leash,
         })
     }

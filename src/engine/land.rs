@@ -10,6 +10,7 @@ use jiff::Timestamp;
 
 use crate::base::fault;
 use crate::engine::EngineError;
+use crate::engine::assemble::rewound;
 use crate::engine::context::Context;
 use crate::engine::hooks::Hooks;
 use crate::engine::matches::verdict_on;
@@ -168,7 +169,20 @@ pub fn prepare(
     let (Some(code_tip), Some(tip)) = (integration.code_tip, integration.tip) else {
         return Err(LandError::Nothing);
     };
+    refuse_foreign_commits(context, &store)?;
     let checkout = checkouts.pop();
+    if is_contained(context, &store, from, code_tip)? {
+        let landing = Landing {
+            target,
+            from,
+            to: from,
+            at: now,
+        };
+        return Ok(Prepared {
+            landing,
+            checkout: None,
+        });
+    }
     let is_free = |to| match &checkout {
         Some(place) => make_sure_it_can_move(context, &target, place, from, to),
         None => Ok(()),
@@ -206,6 +220,33 @@ pub fn prepare(
         at: now,
     };
     Ok(Prepared { landing, checkout })
+}
+
+/// What a person committed on the integration branch would not land: only what the run recorded
+/// does.
+fn refuse_foreign_commits(context: &Context, store: &Store) -> Result<(), LandError> {
+    match store.reference(&branch_ref(&context.integration_branch()))? {
+        Some(tip) => rewound(store, context, tip)
+            .map(|_| ())
+            .map_err(LandError::Engine),
+        None => Ok(()),
+    }
+}
+
+/// Whether the target has everything already: a landing that was cut off before it was recorded,
+/// or a person's own merge.
+fn is_contained(
+    context: &Context,
+    store: &Store,
+    from: Oid,
+    code_tip: Oid,
+) -> Result<bool, LandError> {
+    let engine = MergeEngine::writing(&context.repo, from).map_err(EngineError::from)?;
+    let tree = store.tree_of(from)?;
+    match engine.merge(from, code_tip).map_err(EngineError::from)? {
+        MergeAnswer::Done(result) => Ok(result.is_sound() && result.tree == tree),
+        MergeAnswer::Failed(_) => Ok(false),
+    }
 }
 
 /// Said before hooks run, a key is asked for, or a person is.
@@ -347,6 +388,9 @@ pub fn carry_out(context: &Context, prepared: &Prepared) -> Result<(), LandError
     let Landing {
         target, from, to, ..
     } = &prepared.landing;
+    if from == to {
+        return Ok(());
+    }
     match &prepared.checkout {
         Some(place) => {
             fault::point("landing", "before the checkout moves");
@@ -370,7 +414,14 @@ fn move_checkout(target: &str, place: &Path, from: Oid, to: Oid) -> Result<(), L
     if git.line(&["rev-parse", "--verify", "HEAD"])? != from.to_string() {
         return Err(LandError::MovedMeanwhile(target.to_owned()));
     }
-    let finished = git.finish(["merge", "--ff-only", "--quiet", &to.to_string()])?;
+    let finished = git.finish([
+        "merge",
+        "--ff-only",
+        "--quiet",
+        // An ignored file may be the only copy there is; git would overwrite it by default.
+        "--no-overwrite-ignore",
+        &to.to_string(),
+    ])?;
     if finished.status.success() {
         return Ok(());
     }

@@ -91,6 +91,8 @@ pub struct TaskState {
     pub extra_prompt: Option<String>,
     /// Whether a person left its change out of the assembly.
     pub rejected: bool,
+    /// Whether a person gave it up by name, and not because of another task.
+    pub given_up: bool,
     /// Whether a person ended it; an attempt that is alive is on its way out.
     pub cancelled: bool,
 }
@@ -338,7 +340,8 @@ impl RunState {
     fn request_retry(&mut self, number: TaskNumber, prompt: Option<String>) {
         for dependent in self.downstream(number) {
             let task = &mut self.tasks[dependent.index()];
-            if !matches!(task.phase, TaskPhase::Running | TaskPhase::RetryAt(_)) {
+            let alive = matches!(task.phase, TaskPhase::Running | TaskPhase::RetryAt(_));
+            if !alive && !task.given_up && !task.cancelled {
                 task.phase = TaskPhase::Queued;
                 task.retries_from = task.attempts.len();
             }
@@ -347,6 +350,7 @@ impl RunState {
         task.phase = TaskPhase::Queued;
         task.retries_from = task.attempts.len();
         task.cancelled = false;
+        task.given_up = false;
         task.note = None;
         if prompt.is_some() {
             task.extra_prompt = prompt;
@@ -357,6 +361,7 @@ impl RunState {
         self.tasks[number.index()].phase = TaskPhase::Skipped {
             satisfied: !cascade,
         };
+        self.tasks[number.index()].given_up = true;
         if !cascade {
             return;
         }
@@ -402,6 +407,7 @@ impl TaskState {
             retries_from: 0,
             extra_prompt: None,
             rejected: false,
+            given_up: false,
             cancelled: false,
         }
     }

@@ -2,6 +2,7 @@
 //! the exit code that has been earned.
 
 use crate::model::ids::{Oid, TaskNumber};
+use crate::model::integration::LeftOutReason;
 use crate::model::run::{RunPhase, RunState, TaskPhase, TaskState};
 
 /// What the board says about a task.
@@ -84,6 +85,18 @@ impl RunState {
     /// Whether a person wants a task's change left out of the assembly.
     pub fn is_left_out(&self, number: TaskNumber) -> bool {
         self.task(number).rejected || self.leave_out.contains(&number)
+    }
+
+    /// The tasks whose results kept this one's out of the last assembly. What it does next is built
+    /// on them: from the old base it would only conflict again.
+    pub fn in_the_way_of(&self, number: TaskNumber) -> Vec<TaskNumber> {
+        let integration = self.integration.iter();
+        let mut left_out = integration.flat_map(|integration| &integration.left_out);
+        let with = left_out.find_map(|out| match &out.reason {
+            LeftOutReason::Conflict { with, .. } if out.task == number => Some(with.clone()),
+            _ => None,
+        });
+        with.unwrap_or_default()
     }
 
     /// The candidates that may be assembled, in plan order.

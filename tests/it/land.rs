@@ -454,3 +454,60 @@ fn what_is_repaired_after_a_landing_is_not_lost_and_lands_as_well() {
         scene.dispatch(&land).expect(1);
     }
 }
+
+#[test]
+fn an_ignored_file_of_the_user_is_in_the_way_and_stays() {
+    let scene = Scene::new();
+    scene.write(".gitignore", ".env\n");
+    scene.commit("ignore");
+    scene.write(".env", "KEY=my only copy\n");
+    let plan = "1. [A] a\n   - run: echo KEY=x > .env && git add -f .env && git commit -qm env\n";
+    scene.run(plan, &[]).expect(0);
+    let main = scene.rev("main");
+    scene.dispatch(&["land", "--yes"]).expect(1);
+    assert_eq!(scene.read(".env"), "KEY=my only copy\n");
+    assert_eq!(scene.rev("main"), main);
+}
+
+#[test]
+fn what_the_target_has_already_is_recorded_and_moves_nothing() {
+    for shape in [&["land", "--yes"][..], &["land", "--yes", "--squash"]] {
+        let scene = assembled();
+        scene.git(&[
+            "merge",
+            "--quiet",
+            "--no-edit",
+            &scene.branch("integration"),
+        ]);
+        let main = scene.rev("main");
+        let ended = scene.dispatch(shape).expect(0);
+        assert!(ended.out.contains("already contains"), "{}", ended.out);
+        assert_eq!(scene.rev("main"), main);
+        scene.dispatch(&["clean"]).expect(0);
+        assert!(!scene.has(&scene.branch("integration")));
+    }
+}
+
+#[test]
+fn a_persons_commit_on_the_integration_branch_is_not_left_behind_silently() {
+    let scene = assembled();
+    let branch = scene.branch("integration");
+    scene.git(&["worktree", "add", "--quiet", "../look", &branch]);
+    scene.git(&[
+        "-C",
+        "../look",
+        "commit",
+        "--quiet",
+        "--allow-empty",
+        "-m",
+        "By hand",
+    ]);
+    scene.git(&["worktree", "remove", "../look"]);
+    let ended = scene.dispatch(&["land", "--yes"]);
+    assert_ne!(ended.code, 0);
+    assert!(
+        ended.err.contains("commits of somebody else"),
+        "{}",
+        ended.err
+    );
+}

@@ -316,3 +316,36 @@ fn a_failed_check_fails_the_task_with_its_last_lines() {
     let show = scene.dispatch(&["show", "2"]).expect(0).out;
     assert!(show.contains("passed test -e b.txt"), "{show}");
 }
+
+#[test]
+fn what_was_left_out_for_a_conflict_is_done_again_on_top_of_the_others() {
+    let scene = Scene::new();
+    let plan = "1. [A] a\n   - run: sed 's/ONE/EINS/' src/app.ts > n && mv n src/app.ts\n\
+                2. [B] b\n   - run: cp \"$DISPATCH_PROMPT_FILE\" said.txt; tr a-z A-Z < src/app.ts > n && mv n src/app.ts\n";
+    scene.write("src/app.ts", "one ONE\n");
+    scene.commit("one");
+    scene.run(plan, &[]).expect(4);
+    scene.dispatch(&["retry", "2"]).expect(0);
+    assert_eq!(
+        scene.json()["integration"]["merged"],
+        serde_json::json!([1, 2])
+    );
+    let file =
+        |file: &str| scene.git(&["show", &format!("{}:{file}", scene.branch("integration"))]);
+    assert_eq!(file("src/app.ts"), "ONE EINS");
+    assert!(file("said.txt").contains("conflicted with #1 in src/app.ts"));
+}
+
+#[test]
+fn a_retry_leaves_alone_what_a_person_gave_up_by_name() {
+    let scene = Scene::new();
+    scene.run(&chain(&scene), &[]).expect(3);
+    scene.dispatch(&["skip", "3"]).expect(3);
+    scene.write_program("fixed", "");
+    let _ = scene.dispatch(&["retry", "1"]);
+    assert!(
+        scene.statuses().contains("3 SKIPPED"),
+        "{}",
+        scene.statuses()
+    );
+}
