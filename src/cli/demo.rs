@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use crate::base::clock::Clock;
 use crate::cli::Answer;
 use crate::cli::candidates;
 use crate::cli::conflicts::ConflictsArgs;
@@ -120,7 +121,11 @@ fn make_repository(folder: &Path) -> Result<(), CommandError> {
         fs::create_dir_all(path.parent().unwrap_or(folder)).map_err(failed)?;
         fs::write(path, text).map_err(failed)?;
     }
-    let git = Git::at(folder);
+    // A frozen clock makes the whole demo come out the same.
+    let date = format!("@{} +0000", Clock::from_env().now().as_second());
+    let git = Git::at(folder)
+        .env("GIT_AUTHOR_DATE", date.clone())
+        .env("GIT_COMMITTER_DATE", date);
     git.run(&["init", "--quiet", "--initial-branch=main"])?;
     git.run(&["config", "user.name", "Demo"])?;
     git.run(&["config", "user.email", "demo@example.com"])?;
