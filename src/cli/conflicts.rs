@@ -9,7 +9,9 @@ use crate::cli::Answer;
 use crate::cli::branches::resolve_revision;
 use crate::cli::error::{CommandError, Exit};
 use crate::conflict::matrix::{Look, render_matrix};
-use crate::engine::detect::{Branch, DetectError, DetectOptions, Detection, Detector, Emergent};
+use crate::engine::detect::{
+    Branch, DetectError, DetectOptions, Detection, Detector, Emergent, LARGEST_SEARCH,
+};
 use crate::git::Repo;
 use crate::model::conflict::{Class, PairVerdict, Verdict};
 use crate::model::ids::{Oid, TaskNumber};
@@ -192,6 +194,12 @@ pub(crate) fn judge(
     let found = filter.apply(found.map_err(failed)?);
     let all = args.all && filter.takes_all();
     let text = render(&found, subject, args, all, ui.columns());
+    if subject.branches.len() > LARGEST_SEARCH {
+        ui.hint(&format!(
+            "conflicts of more than two branches together are looked for among at most \
+             {LARGEST_SEARCH}: name fewer to see them"
+        ));
+    }
     let is_clean = found.detection.conflicts().next().is_none() && found.emergent.is_empty();
     Ok((text, exit(is_clean)))
 }
@@ -218,7 +226,11 @@ struct Found {
 fn look(detector: &mut Detector, branches: &[Branch]) -> Result<Found, DetectError> {
     let detection = detector.update(branches)?;
     let order: Vec<usize> = (0..branches.len()).collect();
-    let emergent = detector.emergent(&detection, &order)?;
+    let emergent = if branches.len() <= LARGEST_SEARCH {
+        detector.emergent(&detection, &order)?
+    } else {
+        Vec::new()
+    };
     Ok(Found {
         detection,
         emergent,

@@ -28,7 +28,7 @@ mod names;
 mod scene;
 mod tasks;
 
-pub use emergent::Emergent;
+pub use emergent::{Emergent, LARGEST_SEARCH};
 pub use explain::{Explained, ThreeWay};
 pub use tasks::task_conflicts;
 

@@ -20,6 +20,12 @@ use crate::model::ids::Oid;
 /// with all branches that were merged before it.
 const SHRINKING_MERGES: usize = 1000;
 
+/// The most branches among which a list of verdicts is to look for joint conflicts. Merges in
+/// sequence cannot be asked for in one batch, so each costs a process of its own: a hundred
+/// branches took minutes where all their pairs took seconds. Assembly, which merges in sequence
+/// anyway, meets what a longer list does not show.
+pub const LARGEST_SEARCH: usize = 24;
+
 /// A conflict of branches that merge pair by pair.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Emergent {
