@@ -248,7 +248,11 @@ fn subject(before: &Published, now: &Published) -> String {
         .iter()
         .filter(|(number, status)| before.statuses.get(number) != Some(*status))
         .map(|(number, status)| format!("{number} {status}"));
-    let mut parts: Vec<String> = changed.take(4).collect();
+    let changed: Vec<String> = changed.collect();
+    let mut parts: Vec<String> = changed.iter().take(4).cloned().collect();
+    if let more @ 1.. = changed.len().saturating_sub(4) {
+        parts.push(format!("{more} more"));
+    }
     match now.ended {
         Some(exit) if before.ended.is_none() => parts.insert(0, format!("run ended ({exit})")),
         _ => {}

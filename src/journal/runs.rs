@@ -40,7 +40,7 @@ pub fn list(store: &Store) -> Result<Vec<RunEntry>, StoreError> {
     Ok(runs)
 }
 
-/// Draws a name for a new run: the first word of the title and four base32 characters, drawn again
+/// Draws a name for a new run: the first word of the title that is longer than two letters and four base32 characters, drawn again
 /// while the name is taken.
 ///
 /// # Errors
@@ -53,10 +53,12 @@ pub fn draw(
 ) -> Result<RunId, StoreError> {
     const BASE32: &[u8] = b"abcdefghijklmnopqrstuvwxyz234567";
     let slug = slug(title);
-    let word = slug
-        .split('-')
-        .find(|word| !word.is_empty())
-        .unwrap_or("run");
+    // An article names nothing.
+    let words = || slug.split('-').filter(|word| !word.is_empty());
+    let word = words()
+        .find(|word| word.len() > 2)
+        .or_else(|| words().next());
+    let word = word.unwrap_or("run");
     loop {
         let letters = (0..4).map(|_| BASE32[random.usize(..BASE32.len())] as char);
         let run = RunId::new(format!("{word}-{}", letters.collect::<String>()));
