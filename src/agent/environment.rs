@@ -11,6 +11,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 
+use crate::git::cli::LOCAL_ENV_VARS;
 use crate::model::plan::Task;
 use crate::model::worker::{Dialect, Worker};
 
@@ -31,25 +32,10 @@ pub struct OwnVars<'a> {
     pub conflicts_file: Option<&'a str>,
 }
 
-/// What belongs to a repository, to one git command or to the caller's session, never to a worker.
-/// The first fifteen are `git rev-parse --local-env-vars` of git 2.47: a hook exports them, and in
-/// a worker they would make every git command work on the wrong repository.
+/// What belongs to one git command or to the caller's session, never to a worker. The variables that
+/// tie git to a repository ([`LOCAL_ENV_VARS`]) go as well: a hook exports them, and in a worker they
+/// would make every git command work on the wrong repository.
 const SCRUBBED: &[&str] = &[
-    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
-    "GIT_CONFIG",
-    "GIT_CONFIG_PARAMETERS",
-    "GIT_CONFIG_COUNT",
-    "GIT_OBJECT_DIRECTORY",
-    "GIT_DIR",
-    "GIT_WORK_TREE",
-    "GIT_IMPLICIT_WORK_TREE",
-    "GIT_GRAFT_FILE",
-    "GIT_INDEX_FILE",
-    "GIT_NO_REPLACE_OBJECTS",
-    "GIT_REPLACE_REF_BASE",
-    "GIT_PREFIX",
-    "GIT_SHALLOW_FILE",
-    "GIT_COMMON_DIR",
     // With GIT_CONFIG_COUNT, and what hooks and rebases leave behind.
     "GIT_CONFIG_KEY_*",
     "GIT_CONFIG_VALUE_*",
@@ -227,8 +213,12 @@ pub fn check_environment(
 fn scrubbed(inherited: impl Iterator<Item = (OsString, OsString)>) -> BTreeMap<String, String> {
     inherited
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .filter(|(name, _)| !SCRUBBED.iter().any(|pattern| matches(pattern, name)))
+        .filter(|(name, _)| !is_scrubbed(name))
         .collect()
+}
+
+fn is_scrubbed(name: &str) -> bool {
+    LOCAL_ENV_VARS.contains(&name) || SCRUBBED.iter().any(|pattern| matches(pattern, name))
 }
 
 fn is_passed(name: &str, dialect: Dialect) -> bool {
@@ -264,7 +254,7 @@ fn named_by(
     let given = given.filter_map(|(name, value)| Some((name.clone(), value.clone()?)));
     let may_be_set = |name: &str| {
         let quiet = QUIET.iter().any(|(own, _)| *own == name);
-        quiet || !SCRUBBED.iter().any(|pattern| matches(pattern, name))
+        quiet || !is_scrubbed(name)
     };
     passed
         .chain(given)
@@ -522,8 +512,7 @@ mod tests {
         let listed = String::from_utf8(listed.stdout).unwrap();
         assert!(listed.lines().count() >= 10);
         for name in listed.lines() {
-            let is_scrubbed = SCRUBBED.iter().any(|pattern| matches(pattern, name));
-            assert!(is_scrubbed, "{name}");
+            assert!(is_scrubbed(name), "{name}");
         }
     }
 }

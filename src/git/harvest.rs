@@ -63,6 +63,7 @@ const ADD: [&str; 13] = [
     "--",
     ".",
 ];
+
 /// The name of the copy that is only looked at.
 const STATUS_COPY: &str = "dispatch-status-index";
 
