@@ -185,9 +185,9 @@ pub fn context(
     settings: Settings,
     clock: Clock,
 ) -> Result<Context, EngineError> {
-    let program = std::env::current_exe()
+    let executor = LocalExecutor::this_program()
         .map_err(|error| EngineError::File("this program".to_owned(), error))?;
-    let executor = Arc::new(LocalExecutor::new(program));
+    let executor = Arc::new(executor);
     let (run, plan, base) = (state.run.clone(), state.plan.clone(), state.base);
     Ok(Context::new(
         repo.clone(),
