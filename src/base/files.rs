@@ -138,6 +138,18 @@ pub fn free_space(path: &Path) -> io::Result<u64> {
     Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
 }
 
+/// Whether a program's words, or an error's, say that a disk or a quota of it is full.
+pub fn says_no_space(text: &str) -> bool {
+    let text = text.to_lowercase();
+    [
+        "no space left on device",
+        "out of diskspace",
+        "disk quota exceeded",
+    ]
+    .iter()
+    .any(|words| text.contains(words))
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {

@@ -371,3 +371,27 @@ fn a_run_that_is_stopped_while_checks_run_is_checked_when_it_goes_on() {
     scene.dispatch(&["resume", &scene.run_name()]).expect(0);
     assert_eq!(integration(&scene)["checks"][0]["result"], "passed");
 }
+
+#[test]
+fn a_git_that_is_killed_in_the_middle_of_a_merge_says_nothing_about_the_merge() {
+    let mut scene = Scene::new();
+    let plan = "1. [ONE] First\n   - run: sed -i 's/one/ONE/' src/app.ts\n\
+                2. [FIVE] Last\n   - run: sed -i 's/five/FIVE/' src/app.ts\n";
+    // The first two that are asked to merge for the assembly are killed, as by the kernel.
+    let real = git_dispatch::base::process::find_program("git").unwrap();
+    let counted = scene.root.join("merges");
+    let script = format!(
+        "#!/bin/sh\ncase \" $* \" in *' merge-tree '*)\n\
+         echo >> {counted}\n[ $(wc -l < {counted}) -gt 2 ] || kill -9 $$;;\nesac\nexec {real} \"$@\"\n",
+        counted = counted.display(),
+        real = real.display()
+    );
+    let bin = scene.root.join("bin");
+    scene.write_program(bin.join("git").to_str().unwrap(), &script);
+    let path = std::env::var("PATH").unwrap();
+    scene.set_env("PATH", &format!("{}:{path}", bin.display()));
+    scene.run(plan, &[]).expect(0);
+    let app = format!("{}:src/app.ts", scene.branch("integration"));
+    assert_eq!(scene.git(&["show", &app]), "ONE\ntwo\nthree\nfour\nFIVE");
+    assert!(std::fs::read_to_string(counted).unwrap().len() > 2);
+}
