@@ -180,7 +180,7 @@ fn left_out(out: &LeftOut) -> String {
 }
 
 /// Columns two spaces apart; the last one is neither padded nor wider than what is left.
-fn write_table<const N: usize>(
+pub(super) fn write_table<const N: usize>(
     to: &mut String,
     rows: Vec<[String; N]>,
     columns: usize,

@@ -96,6 +96,31 @@ pub async fn adopt(context: Arc<Context>, spec: AttemptSpec, post: Post) {
     conclude(context, spec, post, result).await;
 }
 
+/// Ends an attempt that works at what the plan no longer says, keeps what it left, and posts that it
+/// was cut short.
+pub async fn set_aside(context: Arc<Context>, spec: AttemptSpec, post: Post) {
+    let result = give_up(&context, &spec).await;
+    conclude(context, spec, post, result).await;
+}
+
+async fn give_up(context: &Arc<Context>, spec: &AttemptSpec) -> Result<Came, EngineError> {
+    let folder = context.attempt_folder(spec.task, spec.attempt);
+    let worker = worktree::worker_folder(context, spec.task, spec.attempt);
+    checks::end_job(context, &worker).await?;
+    let path = context.worktree_path(spec.task, spec.attempt);
+    let found = context.repo.find_worktree(&path);
+    match (base_of(&folder), found.filter(Worktree::is_there)) {
+        (Some(base), Some(worktree)) => keep_lost(context, spec, base, worktree).await,
+        _ => Ok(Came::Nowhere(None)),
+    }
+}
+
+/// The commit an attempt works on, as its folder says.
+fn base_of(folder: &Path) -> Option<Oid> {
+    let text = files::read_if_exists(&folder.join("base")).ok()??;
+    String::from_utf8_lossy(&text).parse().ok()
+}
+
 /// How far an attempt came without a failure of dispatch itself.
 enum Came {
     /// Its worker is over.
@@ -307,11 +332,7 @@ async fn take_up(
     let folder = context.attempt_folder(spec.task, spec.attempt);
     let worker = worktree::worker_folder(context, spec.task, spec.attempt);
     let path = context.worktree_path(spec.task, spec.attempt);
-    let base = files::read_if_exists(&folder.join("base"));
-    let base: Option<Oid> = base
-        .ok()
-        .flatten()
-        .and_then(|text| String::from_utf8_lossy(&text).parse().ok());
+    let base = base_of(&folder);
     let found = context.repo.find_worktree(&path);
     let worktree = found.clone().filter(Worktree::is_there);
     let (Some(base), Some(worktree)) = (base, worktree) else {

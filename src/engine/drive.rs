@@ -497,7 +497,10 @@ impl<'a> Driver<'a> {
         for (task, attempt) in running {
             let spec = self.spec(task, attempt)?;
             let (context, post) = (Arc::clone(&self.context), self.post.clone());
-            tokio::spawn(attempt::adopt(context, spec, post));
+            match self.state.task(task).superseded {
+                true => drop(tokio::spawn(attempt::set_aside(context, spec, post))),
+                false => drop(tokio::spawn(attempt::adopt(context, spec, post))),
+            }
         }
         Ok(())
     }

@@ -57,16 +57,28 @@ pub fn catch_up(context: &Context, state: &RunState) -> Result<bool, EngineError
     let Some(tip) = publisher.store.reference(&branch)? else {
         return Ok(false);
     };
-    let tree = publisher.store.tree_of(tip)?;
-    let board = publisher.store.entry(tree, &context.settings.board.file)?;
-    let text = match board {
-        Some(entry) => publisher.store.blob(entry.oid)?,
-        None => Vec::new(),
-    };
-    if state.landed.is_some() || text == render_board_file(state).as_bytes() {
+    if state.landed.is_some() || board_of(context, &publisher.store, state, tip)? {
         return Ok(false);
     }
     Ok(publisher.publish(context, state)? == Publication::Done)
+}
+
+/// Whether the board of a commit is that of this state.
+///
+/// # Errors
+/// When the commit cannot be read.
+pub fn board_of(
+    context: &Context,
+    store: &Store,
+    state: &RunState,
+    commit: Oid,
+) -> Result<bool, StoreError> {
+    let tree = store.tree_of(commit)?;
+    let text = match store.entry(tree, &context.settings.board.file)? {
+        Some(entry) => store.blob(entry.oid)?,
+        None => Vec::new(),
+    };
+    Ok(text == render_board_file(state).as_bytes())
 }
 
 /// Writes board commits.

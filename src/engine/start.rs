@@ -128,6 +128,19 @@ pub struct Prepared {
     pub target: Option<String>,
     /// The chosen tasks, if not all.
     pub only: Option<Vec<TaskNumber>>,
+    /// The file the plan was read from, as it is recorded.
+    pub plan_file: Option<String>,
+}
+
+impl Prepared {
+    /// The same, remembering the file of the plan.
+    #[must_use]
+    pub fn from_file(mut self, repo: &Repo, plan: &Path) -> Prepared {
+        let path = std::path::absolute(plan).ok();
+        let is_file = path.filter(|path| path.is_file());
+        self.plan_file = is_file.map(|path| repo.near_path(&path));
+        self
+    }
 }
 
 /// Looks for every reason not to start.
@@ -152,6 +165,7 @@ pub fn prepare(
         base_name,
         target,
         only,
+        plan_file: None,
     })
 }
 
@@ -256,7 +270,11 @@ fn refuse_cut(plan: &Plan, only: Option<&[TaskNumber]>) -> Result<(), StartError
     Ok(())
 }
 
-fn refuse_workers(
+/// Looks whether every chosen task has a worker that can do it here.
+///
+/// # Errors
+/// The first task that has none.
+pub fn refuse_workers(
     plan: &Plan,
     settings: &Settings,
     only: Option<&[TaskNumber]>,
@@ -378,6 +396,7 @@ pub fn create(
         .map(|(name, text)| (*name, text.as_str()))
         .collect();
     let event = Event::RunStarted {
+        plan_file: prepared.plan_file.clone(),
         title: plan.title().to_owned(),
         base: prepared.base,
         base_name: prepared.base_name.clone(),

@@ -140,13 +140,13 @@ pub fn branch_ref(branch: &str) -> String {
 const LOCK_PATIENCE: Duration = Duration::from_secs(2);
 
 impl Repo {
-    /// Frees references that a process died on: a lock file that stays the same for two seconds
+    /// Frees references that a process died on, and names them: a lock file that stays the same for two seconds
     /// has nobody behind it. `names` are references, or folders of references, that only the
     /// caller writes.
     ///
     /// # Errors
     /// When a lock file cannot be removed.
-    pub fn free_references(&self, names: &[String]) -> io::Result<()> {
+    pub fn free_references(&self, names: &[String]) -> io::Result<Vec<String>> {
         let start = Instant::now();
         let mut locks: Vec<(PathBuf, Seen)> = names
             .iter()
@@ -157,13 +157,18 @@ impl Repo {
             std::thread::sleep(Duration::from_millis(20));
             locks.retain(|(lock, first)| seen(lock).as_ref() == Some(first));
         }
+        let mut freed = Vec::new();
         for (lock, _) in locks {
             match fs::remove_file(&lock) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => {}
             }
+            let name = lock.with_extension("");
+            let name = name.strip_prefix(&self.common).unwrap_or(&name);
+            freed.push(name.display().to_string());
         }
-        Ok(())
+        freed.sort();
+        Ok(freed)
     }
 }
 

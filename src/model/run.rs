@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use crate::model::change::RepoPath;
 use crate::model::conflict::{Class, TaskConflict};
 use crate::model::event::{End, Event, Outcome, Recorded};
+use crate::model::found::Finding;
 use crate::model::ids::{AttemptNumber, Oid, RunId, TaskNumber};
 use crate::model::integration::{Integration, Landing};
 use crate::model::plan::Plan;
@@ -52,6 +53,8 @@ pub struct RunState {
     pub refused: Option<String>,
     /// Where it landed, once it did.
     pub landed: Option<Landing>,
+    /// The file the plan was read from, from the top of the main checkout where it is near.
+    pub plan_file: Option<String>,
 }
 
 /// A conflict of which at least one side is uncommitted work of a running task.
@@ -95,6 +98,10 @@ pub struct TaskState {
     pub given_up: bool,
     /// Whether a person ended it; an attempt that is alive is on its way out.
     pub cancelled: bool,
+    /// Whether the plan has it no more.
+    pub removed: bool,
+    /// Whether the attempt that is alive works at what the plan no longer says.
+    pub superseded: bool,
 }
 
 /// What a task waits for or how it ended.
@@ -160,6 +167,7 @@ impl RunState {
             target,
             only,
             assemble,
+            plan_file,
             ..
         } = &first.event
         else {
@@ -190,7 +198,29 @@ impl RunState {
             integration: None,
             refused: None,
             landed: None,
+            plan_file: plan_file.clone(),
         })
+    }
+
+    /// Folds [`Event::PlanEdited`], whose plan stands beside it. The tasks that were there keep
+    /// their numbers; those that are there no more stay, given up.
+    pub fn replan(&mut self, plan: Plan, recorded: &Recorded) {
+        let Event::PlanEdited { edits } = &recorded.event else {
+            return;
+        };
+        self.apply(recorded);
+        self.plan = plan;
+        let count = self.plan.tasks().len();
+        self.tasks.resize_with(count, || TaskState::new(true));
+        for edit in edits {
+            let Some(number) = edit.task else { continue };
+            let task = &mut self.tasks[number.index()];
+            match edit.what {
+                Finding::Changed | Finding::Downstream | Finding::Added => task.begin_anew(),
+                Finding::Removed => task.remove(),
+                _ => {}
+            }
+        }
     }
 
     /// Folds one fact.
@@ -203,10 +233,11 @@ impl RunState {
 
     fn fold(&mut self, recorded: &Recorded) {
         match &recorded.event {
-            Event::RunStarted { .. } => {}
+            // A plan cannot be read here: see [`RunState::replan`].
+            Event::RunStarted { .. } | Event::PlanEdited { .. } => {}
             Event::Paused {} => self.phase = RunPhase::Paused,
             Event::Unpaused {} => self.phase = RunPhase::Running,
-            Event::RunResumed {} => {
+            Event::RunResumed { .. } => {
                 self.phase = RunPhase::Running;
                 self.refused = None;
             }
@@ -409,7 +440,36 @@ impl TaskState {
             rejected: false,
             given_up: false,
             cancelled: false,
+            removed: false,
+            superseded: false,
         }
+    }
+
+    /// The plan says something else than what the attempts so far were made for.
+    fn begin_anew(&mut self) {
+        if self.phase == TaskPhase::Running {
+            self.superseded = true;
+        } else if !matches!(self.phase, TaskPhase::Skipped { .. }) || self.removed {
+            self.phase = TaskPhase::Queued;
+        }
+        self.retries_from = self.attempts.len();
+        self.removed = false;
+        self.given_up = false;
+        self.cancelled = false;
+        self.rejected = false;
+        self.extra_prompt = None;
+        self.note = None;
+    }
+
+    fn remove(&mut self) {
+        if self.phase == TaskPhase::Running {
+            self.superseded = true;
+        } else {
+            self.phase = TaskPhase::Skipped { satisfied: false };
+        }
+        self.removed = true;
+        self.given_up = true;
+        self.note = Some("not in the plan any more".to_owned());
     }
 
     fn end_attempt(&mut self, outcome: &Outcome, jitter: f64, time: Timestamp) {
@@ -417,9 +477,12 @@ impl TaskState {
             End::Passed { .. } => TaskPhase::Done,
             End::Failed(_) => TaskPhase::Failed,
             End::Interrupted {} if self.cancelled => TaskPhase::Cancelled,
+            End::Interrupted {} if self.removed => TaskPhase::Skipped { satisfied: false },
             End::Interrupted {} => TaskPhase::Queued,
         };
+        self.superseded = false;
         let said = match &outcome.end {
+            End::Interrupted {} if self.removed => None,
             End::Passed { info, .. } => outcome.report.summary.clone().or_else(|| info.clone()),
             End::Failed(failure) => Some(failure.message.clone()),
             End::Interrupted {} => Some("interrupted".to_owned()),
