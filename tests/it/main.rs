@@ -36,3 +36,4 @@ mod scope;
 mod situations;
 mod suggest;
 mod together;
+mod workers;
