@@ -32,6 +32,7 @@ pub mod status;
 pub mod unheeded;
 pub mod wait;
 pub mod watch;
+pub mod workers;
 
 use error::{CommandError, Exit};
 
@@ -92,6 +93,7 @@ enum Command {
     Review(review::ReviewArgs),
     Land(land::LandArgs),
     Clean(clean::CleanArgs),
+    Workers(workers::WorkersArgs),
     History(status::HistoryArgs),
     /// Drive a run away from the terminal; started by dispatch itself
     #[command(name = "__drive", hide = true)]
@@ -148,6 +150,7 @@ impl Command {
             Command::Skip(args) => resume::skip(args, ui),
             Command::Assemble(args) => assemble::run(args, ui),
             Command::Clean(args) => clean::run(args, ui),
+            Command::Workers(args) => workers::run(args, ui),
             Command::History(args) => status::history(args, ui),
             Command::Init(args) => init::run(args, &place::Place::open()?.repo.top, ui),
             Command::Demo(args) => demo::run(args, ui),

@@ -37,3 +37,4 @@ mod scope;
 mod situations;
 mod suggest;
 mod together;
+mod workers;
