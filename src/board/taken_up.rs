@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::base::markdown::plain_line;
+use crate::base::table::table;
 use crate::base::text::plural;
-use crate::board::text::write_table;
 use crate::model::found::{Finding, Found};
 use crate::model::ids::TaskNumber;
 use crate::model::words::comma_list;
@@ -28,11 +28,8 @@ pub fn render(found: &[Found], columns: usize) -> String {
         };
         [which(tasks), found, done.to_owned()]
     });
-    let table: Vec<_> = std::iter::once(header).chain(rows).collect();
-    let mut text = String::new();
-    // Writing to a string cannot fail.
-    let _ = write_table(&mut text, table, columns);
-    text
+    let rows: Vec<_> = std::iter::once(header).chain(rows).collect();
+    table(&rows, columns)
 }
 
 fn which(tasks: &[TaskNumber]) -> String {
