@@ -129,7 +129,7 @@ pub fn report(args: ReportArgs, ui: &Ui) -> Answer {
     let reports = render_reports(&state);
     if reports.is_empty() {
         return Err(
-            CommandError::failed(format!("{} has not ended", state.run)).hint(format!(
+            CommandError::failed(format!("{} has not come to its end", state.run)).hint(format!(
                 "`dispatch status {}` shows where it stands",
                 state.run
             )),
