@@ -22,6 +22,7 @@ pub mod load;
 pub mod logs;
 pub mod place;
 pub mod plan;
+pub mod prompt;
 pub mod question;
 pub mod resume;
 pub mod review;
@@ -72,6 +73,7 @@ enum Command {
     Demo(demo::DemoArgs),
     Init(init::InitArgs),
     Plan(plan::PlanArgs),
+    Prompt(prompt::PromptArgs),
     Run(run::RunArgs),
     Resume(resume::ResumeArgs),
     Wait(wait::WaitArgs),
@@ -129,6 +131,7 @@ impl Command {
         match self {
             Command::Run(args) => run::run(args, ui),
             Command::Plan(args) => plan::run(args, ui),
+            Command::Prompt(args) => prompt::run(args, ui),
             Command::Wait(args) => wait::wait(args, ui),
             Command::Pause(args) => control::pause(args, ui),
             Command::Cancel(args) => control::cancel(args, ui),

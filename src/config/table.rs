@@ -122,6 +122,10 @@ tables! {
         fallback: List<Text>,
         retry_in_place: Flag,
     }
+    /// `[prompt]`
+    PromptTable {
+        template: Maybe<Text>,
+    }
     /// `[worktree]`
     WorktreeTable {
         path: PathTemplate,

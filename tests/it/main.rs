@@ -25,6 +25,7 @@ mod merge_engine;
 mod plan;
 mod preflight;
 mod process;
+mod prompt;
 mod resume;
 mod run;
 mod run_agent;
