@@ -23,8 +23,6 @@ const LOOK: Duration = Duration::from_millis(10);
 /// left behind can hold it up.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 
-use rustix::process::Signal;
-
 /// A program with its arguments, folder and environment.
 #[derive(Clone, Debug)]
 pub struct Program {

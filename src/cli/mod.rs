@@ -29,6 +29,7 @@ pub mod review;
 pub mod run;
 pub mod show;
 pub mod status;
+pub(crate) mod take_up;
 pub mod unheeded;
 pub mod wait;
 pub mod watch;

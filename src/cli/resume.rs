@@ -1,35 +1,29 @@
 //! `dispatch resume`, `retry` and `skip`: a run goes on after a person's word.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 
 use crate::base::process::leave_terminal;
 use crate::base::text::error_chain;
-use crate::board::taken_up::render;
 use crate::cli::Answer;
 use crate::cli::driving::{Drive, context, print_end};
 use crate::cli::error::{CommandError, Exit};
-use crate::cli::load::{load_plan, show_warnings};
 use crate::cli::place::{Default, Place, TaskName, find_task};
+use crate::cli::take_up::take_up;
 use crate::control::{Request, Response, ask};
-use crate::engine::EngineError;
 use crate::engine::drive::control_socket;
 use crate::engine::publish::catch_up;
 use crate::engine::recover::{Loaded, free_references};
-use crate::engine::replan::Replan;
-use crate::engine::start::refuse_workers;
-use crate::engine::survey::{make_again, survey};
 use crate::journal::Journal;
 use crate::journal::runs::RunLock;
 use crate::model::event::Event;
-use crate::model::found::{Finding, Found};
 use crate::model::ids::{RunId, TaskNumber};
 use crate::model::run::{RunPhase, RunState, TaskPhase};
 use crate::model::suggest;
 use crate::ui::Ui;
 
-/// Take up an interrupted run again
+/// Take up a run again that was interrupted, or ended before its time
 #[derive(Args, Debug, Clone)]
 pub struct ResumeArgs {
     /// The run [default: the latest unfinished one]
@@ -40,9 +34,18 @@ pub struct ResumeArgs {
     /// Say what would be found and done, and stop
     #[arg(long)]
     pub dry_run: bool,
+    /// Let the whole run cost this much, in place of [run] max_cost
+    #[arg(long, value_name = "DOLLARS", value_parser = dollars)]
+    pub max_cost: Option<f64>,
     /// Print one JSON object per event, one a line
     #[arg(long)]
     pub json: bool,
+}
+
+fn dollars(text: &str) -> Result<f64, String> {
+    let dollars: Option<f64> = text.trim_start_matches('$').parse().ok();
+    let good = dollars.filter(|dollars| dollars.is_finite() && *dollars > 0.0);
+    good.ok_or_else(|| "write an amount of dollars above zero, such as 12.50".to_owned())
 }
 
 /// Try a task again, then what it kept from starting
@@ -96,105 +99,6 @@ pub fn resume(args: ResumeArgs, ui: &Ui) -> Answer {
     take_up(&place, &run, lock, &args, ui)
 }
 
-/// Looks around, says what is there in one table, and goes on.
-fn take_up(place: &Place, run: &RunId, lock: RunLock, args: &ResumeArgs, ui: &Ui) -> Answer {
-    let mut loaded = place.load(run)?;
-    let replan = replan(&loaded, args.plan.as_deref(), ui)?;
-    if replan.is_none() {
-        may_resume(&loaded)?;
-    }
-    let mut found = Vec::new();
-    if !args.dry_run {
-        let freed = free_references(&place.repo, run, &loaded.settings)?;
-        let locks = freed.into_iter();
-        found.extend(locks.map(|name| Found::named(Finding::StaleLock, name)));
-    }
-    let context = context(
-        &place.repo,
-        &loaded.state,
-        loaded.settings.clone(),
-        place.clock,
-    )?;
-    let seen = survey(&context, &loaded.state)?;
-    if !args.dry_run {
-        make_again(&context, &loaded.state, &seen)?;
-    }
-    found.extend(seen);
-    match &replan {
-        Some(replan) => found = with_edits(found, &replan.edits),
-        None => found.extend(plan_differs(place, &loaded.state)),
-    }
-    if !args.json {
-        ui.status(&format!(
-            "taking up {run}\n{}",
-            render(&found, ui.columns())
-        ));
-    }
-    if args.dry_run {
-        return Ok(Exit::Ok);
-    }
-    let mut journal = Journal::reopen(&place.repo, &loaded.replayed).map_err(EngineError::from)?;
-    let mut recorded = Vec::new();
-    if let Some(replan) = replan {
-        let now = place.clock.now();
-        recorded = replan.carry_out(&place.store, &mut loaded, &mut journal, now)?;
-    }
-    let drive = Drive {
-        place,
-        lock,
-        state: loaded.state,
-        journal,
-        settings: loaded.settings,
-        asked: vec![Event::RunResumed { found }],
-        recorded,
-        json: args.json,
-        foreground: true,
-    };
-    drive.run(ui)
-}
-
-/// What an edited plan makes of the run, if one is given and makes a difference.
-fn replan(loaded: &Loaded, file: Option<&Path>, ui: &Ui) -> Result<Option<Replan>, CommandError> {
-    let Some(file) = file else { return Ok(None) };
-    let run = &loaded.state.run;
-    if loaded.state.landed.is_some() {
-        let message = format!("{run} has landed, so its plan is not changed any more");
-        return Err(CommandError::failed(message).hint(format!(
-            "`dispatch run {}` starts a new run",
-            file.display()
-        )));
-    }
-    let workers = loaded.settings.workers.keys().cloned().collect();
-    let edited = load_plan(file, Some(&workers))?;
-    show_warnings(ui, &edited);
-    let replan = Replan::new(&loaded.state, &edited.plan)?;
-    refuse_workers(&replan.plan, &loaded.settings, None)?;
-    let is_same = !replan.changes_tasks() && replan.plan == loaded.state.plan;
-    Ok((!is_same).then_some(replan))
-}
-
-/// Where the plan says what becomes of a task, that goes before what was found of it.
-fn with_edits(found: Vec<Found>, edits: &[Found]) -> Vec<Found> {
-    let edit_of = |task| edits.iter().find(|edit| edit.task == Some(task));
-    let is_overruled = |one: &Found| {
-        let edit = one.task.and_then(edit_of);
-        edit.is_some_and(|edit| edit.what != Finding::Same)
-    };
-    let stays = found.into_iter().filter(|one| !is_overruled(one));
-    let news = edits.iter().filter(|edit| edit.what != Finding::Same);
-    stays.chain(news.cloned()).collect()
-}
-
-/// Whether the file the plan came from would make a difference now; one that is gone or is no plan
-/// any more says nothing.
-fn plan_differs(place: &Place, state: &RunState) -> Option<Found> {
-    let recorded = state.plan_file.as_ref()?;
-    let file = place.repo.place_of(recorded);
-    let edited = load_plan(&file, None).ok()?.plan;
-    let differs = Replan::new(state, &edited).ok()?.changes_tasks();
-    differs.then(|| Found::named(Finding::PlanDiffers, recorded))
-}
-
 /// A run that had ended when its driver was killed only lacks its last board and the report.
 fn finish(place: &Place, run: &RunId, ui: &Ui) -> Result<Option<Exit>, CommandError> {
     let loaded = place.load(run)?;
@@ -225,12 +129,14 @@ fn unpause(place: &Place, run: &RunId, ui: &Ui) -> Result<Option<Exit>, CommandE
     }
 }
 
-fn may_resume(loaded: &Loaded) -> Result<Vec<Event>, CommandError> {
+pub(super) fn may_resume(loaded: &Loaded) -> Result<Vec<Event>, CommandError> {
     let run = &loaded.state.run;
     match loaded.state.phase {
         RunPhase::Ended(130) | RunPhase::Running | RunPhase::Stopping | RunPhase::Paused => {
             Ok(Vec::new())
         }
+        // It ended because its workers were parked, or its money was spent.
+        RunPhase::Ended(_) if loaded.state.may_go_on() => Ok(Vec::new()),
         RunPhase::Ended(_) => Err(
             CommandError::failed(format!("{run} has ended")).hint(format!(
                 "`dispatch report {run}` shows how; `dispatch retry {run} TASK` tries a task again"
