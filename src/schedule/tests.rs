@@ -220,7 +220,7 @@ impl Game {
                 }]
             }
             "money" => vec![
-                Event::RunResumed {},
+                Event::RunResumed { found: Vec::new() },
                 Event::MaxCostSet {
                     max_cost: name.parse().unwrap(),
                 },
