@@ -187,8 +187,13 @@ journal() { git -C "$repo" for-each-ref --format='%(refname)' refs/dispatch/runs
 # ---- what must hold ------------------------------------------------------------------------------
 
 check_after_kill() {
-    git -C "$repo" fsck --connectivity-only --no-dangling >"$scene/fsck" 2>&1 ||
-        die "git fsck: $(head -3 "$scene/fsck")"
+    local try
+    # Workers go on: fsck lists the objects before it reads the reflogs, which may have grown.
+    for try in 1 2 3 4 5; do
+        git -C "$repo" fsck --connectivity-only --no-dangling >"$scene/fsck" 2>&1 && break
+        [ "$try" -lt 5 ] || die "git fsck: $(head -3 "$scene/fsck")"
+        sleep 0.5
+    done
     [ "$(fingerprint)" = "$user" ] || die "something of the user's differs"
     [ -z "$(journal)" ] && return
     (cd "$repo" && "$dispatch" status --json) >"$scene/status" 2>&1 ||
@@ -249,7 +254,8 @@ to_the_end() { # to_the_end CODE: how the last runner ended, if it is over
             continue
         fi
         task=$( (cd "$repo" && "$dispatch" board "$run") | awk -F'|' '$5 ~ /FAILED/ {print $2 + 0; exit}')
-        if [ -n "$task" ] && [ "$code" = 3 ]; then
+        # Killed too often to be taken for chance: a person tries it again.
+        if [ -n "$task" ]; then
             retries=$((retries + 1))
             start retry "$run" "$task"
         elif grep -q "has ended" <(tail -3 "$scene/out"); then

@@ -14,6 +14,7 @@ pub(crate) mod conflicts_watch;
 pub mod control;
 pub mod demo;
 pub mod diff;
+pub mod doctor;
 pub mod driving;
 pub mod error;
 pub mod init;
@@ -94,6 +95,7 @@ enum Command {
     Review(review::ReviewArgs),
     Land(land::LandArgs),
     Clean(clean::CleanArgs),
+    Doctor(doctor::DoctorArgs),
     Workers(workers::WorkersArgs),
     History(status::HistoryArgs),
     /// Drive a run away from the terminal; started by dispatch itself
@@ -151,6 +153,7 @@ impl Command {
             Command::Skip(args) => resume::skip(args, ui),
             Command::Assemble(args) => assemble::run(args, ui),
             Command::Clean(args) => clean::run(args, ui),
+            Command::Doctor(args) => doctor::run(args, ui),
             Command::Workers(args) => workers::run(args, ui),
             Command::History(args) => status::history(args, ui),
             Command::Init(args) => init::run(args, &place::Place::open()?.repo.top, ui),

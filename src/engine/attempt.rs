@@ -117,7 +117,7 @@ async fn give_up(context: &Arc<Context>, spec: &AttemptSpec) -> Result<Came, Eng
 }
 
 /// The commit an attempt works on, as its folder says.
-fn base_of(folder: &Path) -> Option<Oid> {
+pub fn base_of(folder: &Path) -> Option<Oid> {
     let text = files::read_if_exists(&folder.join("base")).ok()??;
     String::from_utf8_lossy(&text).parse().ok()
 }

@@ -14,6 +14,7 @@ pub mod clean;
 pub mod context;
 pub mod crew;
 pub mod detect;
+pub mod doctor;
 pub mod drive;
 pub mod error;
 pub mod furnish;

@@ -340,7 +340,7 @@ fn refuse_places(repo: &Repo, settings: &Settings) -> Result<(), StartError> {
 }
 
 /// The nearest thing that is there; it may be a file, below which no folder can be made.
-fn existing_ancestor(path: &Path) -> PathBuf {
+pub fn existing_ancestor(path: &Path) -> PathBuf {
     let found = path.ancestors().find(|place| place.exists());
     found.unwrap_or(Path::new("/")).to_owned()
 }

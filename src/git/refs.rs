@@ -67,6 +67,15 @@ impl Store {
         }
     }
 
+    /// Moves a reference wherever it is, for one that names nothing readable.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn force_reference(&self, name: &str, new: Oid, why: &str) -> Result<(), StoreError> {
+        self.inner.reference(name, to_git2(new), true, why)?;
+        Ok(())
+    }
+
     /// Deletes a reference if it still is at `old`.
     ///
     /// # Errors
@@ -140,6 +149,21 @@ pub fn branch_ref(branch: &str) -> String {
 const LOCK_PATIENCE: Duration = Duration::from_secs(2);
 
 impl Repo {
+    /// The references among these, or below them, that are locked right now.
+    pub fn reference_locks(&self, names: &[String]) -> Vec<String> {
+        let locks = names
+            .iter()
+            .flat_map(|name| lock_files(&self.common.join(name)));
+        let held = locks.filter(|lock| lock.exists());
+        held.map(|lock| self.name_of(&lock)).collect()
+    }
+
+    fn name_of(&self, lock: &Path) -> String {
+        let name = lock.with_extension("");
+        let name = name.strip_prefix(&self.common).unwrap_or(&name);
+        name.display().to_string()
+    }
+
     /// Frees references that a process died on, and names them: a lock file that stays the same for two seconds
     /// has nobody behind it. `names` are references, or folders of references, that only the
     /// caller writes.
@@ -163,9 +187,7 @@ impl Repo {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => {}
             }
-            let name = lock.with_extension("");
-            let name = name.strip_prefix(&self.common).unwrap_or(&name);
-            freed.push(name.display().to_string());
+            freed.push(self.name_of(&lock));
         }
         freed.sort();
         Ok(freed)

@@ -156,6 +156,12 @@ pub fn summary(event: &Event) -> String {
         Event::Landed { landing } => {
             format!("landed on {} as {}", landing.target, landing.to.short())
         }
+        Event::Repaired { repairs } => {
+            format!(
+                "repaired {}",
+                crate::base::text::plural(repairs.len(), "thing")
+            )
+        }
         Event::Cleaned { worktrees, .. } => {
             format!(
                 "cleaned {}",

@@ -233,6 +233,11 @@ pub enum Event {
         /// From where to where.
         landing: Landing,
     },
+    /// What was not as it should be was repaired (`dispatch doctor --fix`).
+    Repaired {
+        /// What was done, a sentence each.
+        repairs: Vec<String>,
+    },
     /// Worktrees and branches of the run were removed.
     Cleaned {
         /// The folders.

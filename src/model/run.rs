@@ -60,6 +60,8 @@ pub struct RunState {
     pub refused: Option<String>,
     /// Where it landed, once it did.
     pub landed: Option<Landing>,
+    /// Whether worktrees and branches were removed after its end.
+    pub cleaned: bool,
     /// The file the plan was read from, from the top of the main checkout where it is near.
     pub plan_file: Option<String>,
 }
@@ -208,6 +210,7 @@ impl RunState {
             integration: None,
             refused: None,
             landed: None,
+            cleaned: false,
             plan_file: plan_file.clone(),
         })
     }
@@ -265,7 +268,8 @@ impl RunState {
             Event::SpeculativeConflicts { conflicts } => self.speculate(conflicts, recorded.time),
             Event::Assembled { integration } => self.assembled(integration),
             Event::Landed { landing } => self.landed = Some(landing.clone()),
-            Event::LandingStarting { .. } | Event::Cleaned { .. } => {}
+            Event::LandingStarting { .. } | Event::Repaired { .. } => {}
+            Event::Cleaned { .. } => self.cleaned = true,
             Event::TaskSkipped { task, cascade } => self.skip(*task, *cascade),
             Event::WorkerParked {
                 worker,
