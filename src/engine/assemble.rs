@@ -58,8 +58,10 @@ async fn assemble(
             fact(Event::AssemblyStarting {
                 order: order.clone(),
             });
+            fault::point("assembly", "ordered");
             let mut chain = Chain::build(&context, &state, &order, &conflicts)?;
             chain.add_untried(&state, &order, &choice);
+            fault::point("assembly", "merged");
             Ok(chain)
         })
         .await?
@@ -68,6 +70,7 @@ async fn assemble(
         // Stopped: nothing is recorded, and the next call assembles anew.
         return Ok(());
     };
+    fault::point("assembly", "checked");
     let integration = {
         let context = Arc::clone(context);
         blocking(move || {

@@ -152,6 +152,7 @@ async fn conclude(
         Ok(Came::Blocked) => return,
         Ok(Came::Nowhere(kept)) => Ok(outcome::interrupted(kept)),
         Ok(Came::ToItsEnd(finished)) => {
+            fault::point("attempt", "before it is judged");
             let Finished {
                 worktree,
                 base,
@@ -162,6 +163,7 @@ async fn conclude(
         Err(error) => Err(error),
     };
     let outcome = outcome.unwrap_or_else(|error| outcome::could_not(&error));
+    fault::point("attempt", "judged");
     let (task, attempt) = (spec.task, spec.attempt);
     // The loop is gone only when the program ends; then there is nobody left to tell.
     let _ = post.send(Message::Ended {
@@ -196,13 +198,16 @@ async fn start(
             return Ok(Came::Blocked);
         }
     };
+    fault::point("attempt", "with its base");
     let worktree = fill_worktree(context, spec, base).await?;
+    fault::point("attempt", "with its worktree");
     furnish(context, spec, base, &worktree).await?;
     if context.is_stopping() {
         return Ok(Came::Nowhere(None));
     }
     fault::point("attempt", "furnished");
     let job = prepare_job(context, spec, base, &worktree)?;
+    fault::point("attempt", "with its prompt");
     fault::point("attempt", "before its worker starts");
     let folder = worktree::worker_folder(context, spec.task, spec.attempt);
     let running = context.executor.start(&folder, &job)?;
@@ -356,7 +361,9 @@ async fn take_up(
         JobStatus::Absent => Ok(Came::Nowhere(None)),
         JobStatus::Lost => {
             let lost = worker.clone();
+            fault::point("orphans", "before they are ended");
             blocking(move || Ok(kill_orphans(&lost)?)).await?;
+            fault::point("orphans", "ended");
             keep_lost(context, spec, base, worktree).await
         }
         JobStatus::Alive | JobStatus::Ended(_) => {

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use crate::base::fault;
 use crate::board::completion::Completion;
 use crate::board::markdown;
 use crate::board::view::BoardView;
@@ -219,7 +220,9 @@ impl Publisher {
         let old = self.store.reference(&name)?;
         let parent = old.unwrap_or(context.base);
         let tree = self.store.tree_of(parent)?;
+        fault::point("board", "before it is written");
         let tree = with_board(&self.store, context, tree, &render_board_file(state))?;
+        fault::point("board", "written");
         if old.is_some() && tree == self.store.tree_of(parent)? {
             return Ok(());
         }

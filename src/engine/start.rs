@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 
 use crate::agent::template::TemplateError;
+use crate::base::fault;
 use crate::base::files;
 use crate::base::process::find_program;
 use crate::config::Settings;
@@ -411,7 +412,9 @@ pub fn create(
         only: prepared.only.clone(),
         assemble,
     };
+    fault::point("run", "with its lock");
     let (journal, first) = Journal::create(repo, &run, &files, event, now)?;
+    fault::point("run", "created");
     let state = RunState::start(run, plan, &first)
         .ok_or_else(|| EngineError::Broken("a run starts with its first event".to_owned()))?;
     Ok(Started {

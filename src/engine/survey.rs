@@ -1,6 +1,7 @@
 //! What a process that takes a run up again finds in the world, compared with the journal; and what
 //! it makes again before the loop goes on.
 
+use crate::base::fault;
 use crate::engine::EngineError;
 use crate::engine::context::Context;
 use crate::engine::publish::board_of;
@@ -109,6 +110,7 @@ fn look_at_board(
 /// When a reference cannot be made, or came back meanwhile.
 pub fn make_again(context: &Context, state: &RunState, found: &[Found]) -> Result<(), EngineError> {
     let store = Store::open(&context.repo)?;
+    fault::point("taking up", "before references are made again");
     for one in found {
         let commit = match (one.what, one.task) {
             (Finding::BranchGone, Some(task)) => state.task(task).candidate(),

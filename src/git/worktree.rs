@@ -277,6 +277,7 @@ impl Repo {
     /// # Errors
     /// When files cannot be removed.
     pub fn remove_worktree(&self, worktree: &Worktree) -> Result<(), WorktreeError> {
+        fault::point("worktree", "before it goes");
         // First out of git's sight, in one step; what takes long comes after the lock is free.
         let stage_root = self.dispatch_folder().join("stage");
         at(&stage_root, fs::create_dir_all(&stage_root))?;
@@ -297,6 +298,7 @@ impl Repo {
             }
             _ => {}
         }
+        fault::point("worktree", "gone");
         Ok(())
     }
 }

@@ -395,3 +395,16 @@ fn a_git_that_is_killed_in_the_middle_of_a_merge_says_nothing_about_the_merge() 
     assert_eq!(scene.git(&["show", &app]), "ONE\ntwo\nthree\nfour\nFIVE");
     assert!(std::fs::read_to_string(counted).unwrap().len() > 2);
 }
+
+#[test]
+fn a_lock_that_a_killed_git_left_where_checks_run_is_no_hindrance() {
+    let scene = shop("[assemble]\ncheck = \"test -e one.txt\"\n");
+    scene
+        .run("1. [ONE] First\n   - run: echo one > one.txt\n", &[])
+        .expect(0);
+    let link = std::fs::read_to_string(scene.worktree("integration").join(".git")).unwrap();
+    let admin = link.trim_end().strip_prefix("gitdir: ").unwrap();
+    std::fs::write(format!("{admin}/index.lock"), "").unwrap();
+    scene.dispatch(&["assemble"]).expect(0);
+    assert_eq!(integration(&scene)["checks"][0]["result"], "passed");
+}

@@ -36,6 +36,7 @@ mod run_failure;
 mod run_repo;
 mod run_worker;
 mod scale;
+mod scenarios;
 mod scope;
 mod situations;
 mod suggest;
