@@ -15,10 +15,6 @@ pub const SETTINGS: &[&str] = &[
     "workers.NAME.fallback",
     "workers.NAME.retry_in_place",
     "retry.conflict",
-    "assemble.flaky_reruns",
-    "resolve.policy",
-    "resolve.structural",
-    "resolve.regenerate",
     "notify.command",
     "sandbox.mode",
     "github.project",
@@ -55,17 +51,12 @@ fn changed(settings: &Settings) -> Vec<&'static str> {
         workers.any(|worker| is_set(worker) && known.get(&worker.name) != Some(worker))
     };
     let retry = &settings.retry;
-    let resolve = &settings.resolve;
     let is_changed = |name: &str| match name {
         "run.max_cost" => settings.run.max_cost != usual.run.max_cost,
         "workers.NAME.concurrency" => worker(|worker| worker.concurrency.is_some()),
         "workers.NAME.fallback" => worker(|worker| !worker.fallback.is_empty()),
         "workers.NAME.retry_in_place" => worker(|worker| worker.retry_in_place),
         "retry.conflict" => retry.conflict != usual.retry.conflict,
-        "assemble.flaky_reruns" => settings.assemble.flaky_reruns != usual.assemble.flaky_reruns,
-        "resolve.policy" => resolve.policy != usual.resolve.policy,
-        "resolve.structural" => resolve.structural != usual.resolve.structural,
-        "resolve.regenerate" => resolve.regenerate != usual.resolve.regenerate,
         "notify.command" => settings.notify != usual.notify,
         "sandbox.mode" => settings.sandbox != usual.sandbox,
         "github.project" => settings.github.project != usual.github.project,
@@ -110,8 +101,6 @@ mod tests {
         let file = r#"
             run.max_cost = 5.0
             retry.conflict = 7
-            assemble.flaky_reruns = 4
-            resolve = { policy = [], structural = [], regenerate = { "x.lock" = "make" } }
             notify.command = ["say"]
             sandbox.mode = "require"
             github = { project = "me/1", labels = ["l"] }

@@ -43,6 +43,22 @@ pub enum Rung {
     Person,
 }
 
+impl Rung {
+    /// How it settles a conflict without anybody, in a few words; `None` for those that may not.
+    pub fn settles(&self) -> Option<String> {
+        match self {
+            Rung::Hunks(rules) => {
+                let names: Vec<&str> = rules.iter().map(|rule| rule.name()).collect();
+                Some(format!("by rule ({})", names.join(", ")))
+            }
+            Rung::SetBit => Some("by rule (exec-bit)".to_owned()),
+            Rung::Regenerate(commands) => Some(format!("with `{}`", commands.join("; "))),
+            Rung::Structural => Some("by the structural merge tool".to_owned()),
+            Rung::Remembered | Rung::Redispatch | Rung::Person => None,
+        }
+    }
+}
+
 impl Policy {
     /// What may be tried on a unit, in order. Empty for a unit that is no conflict; else the last
     /// rung is a person.

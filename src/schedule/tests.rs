@@ -197,6 +197,7 @@ impl Game {
             task,
             candidate,
             commit: candidate,
+            resolved: Vec::new(),
         });
         Integration {
             merged: merged.collect(),

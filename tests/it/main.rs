@@ -18,6 +18,7 @@ mod furnish;
 mod harness;
 mod interrupt;
 mod journal;
+mod ladder;
 mod land;
 mod live;
 mod merge_engine;
