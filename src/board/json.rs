@@ -9,7 +9,7 @@ use crate::model::ids::TaskNumber;
 use crate::model::integration::{
     AgainstBase, CheckOutcome, CheckResult, Guilty, Integration, LeftOut, LeftOutReason,
 };
-use crate::model::resolution::{Resolution, Tried};
+use crate::model::resolution::{Resolution, TriedRung};
 use crate::model::status::Status;
 use crate::model::usage::{Cost, Usage};
 
@@ -85,7 +85,7 @@ struct Left {
     paths: Vec<String>,
     /// What was tried to settle a conflict, and why it did not hold.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    tried: Vec<Tried>,
+    tried: Vec<TriedRung>,
 }
 
 /// A conflict of a task that was settled while assembling.

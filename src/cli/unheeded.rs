@@ -14,7 +14,6 @@ pub const SETTINGS: &[&str] = &[
     "workers.NAME.concurrency",
     "workers.NAME.fallback",
     "workers.NAME.retry_in_place",
-    "retry.conflict",
     "notify.command",
     "sandbox.mode",
     "github.project",
@@ -50,13 +49,11 @@ fn changed(settings: &Settings) -> Vec<&'static str> {
         let mut workers = settings.workers.values();
         workers.any(|worker| is_set(worker) && known.get(&worker.name) != Some(worker))
     };
-    let retry = &settings.retry;
     let is_changed = |name: &str| match name {
         "run.max_cost" => settings.run.max_cost != usual.run.max_cost,
         "workers.NAME.concurrency" => worker(|worker| worker.concurrency.is_some()),
         "workers.NAME.fallback" => worker(|worker| !worker.fallback.is_empty()),
         "workers.NAME.retry_in_place" => worker(|worker| worker.retry_in_place),
-        "retry.conflict" => retry.conflict != usual.retry.conflict,
         "notify.command" => settings.notify != usual.notify,
         "sandbox.mode" => settings.sandbox != usual.sandbox,
         "github.project" => settings.github.project != usual.github.project,
@@ -100,7 +97,6 @@ mod tests {
     fn every_setting_without_effect_is_noticed_when_it_is_changed() {
         let file = r#"
             run.max_cost = 5.0
-            retry.conflict = 7
             notify.command = ["say"]
             sandbox.mode = "require"
             github = { project = "me/1", labels = ["l"] }

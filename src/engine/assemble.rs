@@ -31,7 +31,7 @@ use crate::model::conflict::TaskConflict;
 use crate::model::event::Event;
 use crate::model::ids::{Oid, TaskNumber};
 use crate::model::integration::{Integration, LeftOut, LeftOutReason, Merged};
-use crate::model::resolution::Resolution;
+use crate::model::resolution::{Resolution, RungName, TriedRung};
 use crate::model::run::RunState;
 
 /// Assembles the candidates of a state and posts what happened, step by step.
@@ -219,8 +219,14 @@ impl Chain {
                         Climb::Stuck {
                             class,
                             paths,
-                            tried,
+                            mut tried,
                         } => {
+                            if state.task(*task).redispatches > 0 {
+                                tried.push(TriedRung {
+                                    rung: RungName::Redispatched,
+                                    why: "its new result conflicts, too".to_owned(),
+                                });
+                            }
                             let with = chain.in_the_way(*task, conflicts);
                             let reason = LeftOutReason::Conflict {
                                 class,
@@ -475,7 +481,7 @@ fn move_branch(
 
 /// The commit a candidate was built on, if that is not the base of the run.
 fn own_base(context: &Context, state: &RunState, task: TaskNumber) -> Option<Oid> {
-    let base = state.task(task).last_attempt()?.base?;
+    let base = state.task(task).deciding_attempt()?.base?;
     Some(base).filter(|base| *base != context.base)
 }
 
@@ -489,7 +495,7 @@ pub(crate) fn message(context: &Context, state: &RunState, step: &Step) -> Strin
         .and_then(|o| o.report.summary.clone());
     let attempt = state
         .task(number)
-        .last_attempt()
+        .deciding_attempt()
         .map_or(1, |attempt| attempt.number);
     let body = match summary.as_deref().map(str::trim) {
         Some(text) if !text.is_empty() && text != task.title => format!("{text}\n\n"),

@@ -169,7 +169,7 @@ impl<'a> HistoryWriter<'a> {
         before: Oid,
         step: &Step,
     ) -> Result<Option<Vec<Replayed>>, EngineError> {
-        let attempt = self.state.task(step.task).last_attempt();
+        let attempt = self.state.task(step.task).deciding_attempt();
         let Some(base) = attempt.and_then(|attempt| attempt.base) else {
             return Ok(None);
         };
@@ -224,7 +224,7 @@ impl<'a> HistoryWriter<'a> {
     }
 
     fn trailers(&self, task: TaskNumber) -> String {
-        let attempt = self.state.task(task).last_attempt();
+        let attempt = self.state.task(task).deciding_attempt();
         let attempt = attempt.map_or(1, |attempt| attempt.number);
         self.context.trailers(task, attempt)
     }

@@ -23,7 +23,7 @@ use crate::merge::policy::{Policy, Rung};
 use crate::model::change::{Entry, RepoPath};
 use crate::model::conflict::{Class, Unit};
 use crate::model::ids::Oid;
-use crate::model::resolution::{Resolution, Resolver, RungName, Tried};
+use crate::model::resolution::{Resolution, Resolver, RungName, TriedRung};
 
 use memory::{Meeting, recall};
 use programs::{Made, Programs};
@@ -75,7 +75,7 @@ pub(crate) enum Climb {
         /// The paths.
         paths: Vec<RepoPath>,
         /// What was tried.
-        tried: Vec<Tried>,
+        tried: Vec<TriedRung>,
     },
 }
 
@@ -153,7 +153,7 @@ struct Climber<'a> {
     store: Store,
     engine: MergeEngine,
     barred: BTreeMap<RungName, String>,
-    tried: Vec<Tried>,
+    tried: Vec<TriedRung>,
 }
 
 /// What a unit is settled to.
@@ -166,7 +166,7 @@ impl<'a> Climber<'a> {
     fn new(ladder: &'a Ladder, clash: &'a Clash) -> Result<Climber<'a>, EngineError> {
         let context = &ladder.context;
         let barred = ladder.barred(clash.candidate);
-        let tried = barred.iter().map(|(rung, why)| Tried {
+        let tried = barred.iter().map(|(rung, why)| TriedRung {
             rung: *rung,
             why: why.clone(),
         });
@@ -379,7 +379,7 @@ impl<'a> Climber<'a> {
                     entries.push((meeting.path.clone(), Some(Entry { mode, oid })));
                 }
                 Err(why) => {
-                    self.tried.push(Tried {
+                    self.tried.push(TriedRung {
                         rung: RungName::Structural,
                         why: format!("{}: {why}", meeting.path),
                     });
@@ -415,7 +415,7 @@ impl<'a> Climber<'a> {
         }
         match self.run_commands(anew, settled, result)? {
             Ok(found) => return Ok(Some(found)),
-            Err(why) => self.tried.push(Tried {
+            Err(why) => self.tried.push(TriedRung {
                 rung: RungName::Regenerated,
                 why,
             }),

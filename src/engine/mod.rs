@@ -25,6 +25,7 @@ pub mod leash;
 pub mod live;
 pub mod matches;
 pub mod merged;
+pub mod met;
 pub mod notice;
 pub mod outcome;
 pub mod output;

@@ -128,6 +128,10 @@ pub fn summary(event: &Event) -> String {
         Event::ResolutionRolledBack { task, rung, .. } => {
             format!("{task}: {rung} rolled back")
         }
+        Event::Redispatched { task, onto, .. } => {
+            format!("{task} dispatched again on top of {}", onto.short())
+        }
+        Event::RedispatchGivenUp { task } => format!("{task} dispatched again in vain"),
         Event::AssemblyRefused { why } => {
             format!("assembly refused: {}", crate::base::text::clip(why, 50))
         }

@@ -73,7 +73,7 @@ impl Policy {
         if has_blobs(unit.class) {
             rungs.push(Rung::Remembered);
         }
-        if self.redispatch && an_author_can_solve(unit.class) {
+        if self.redispatch && unit.class.is_for_its_author() {
             rungs.push(Rung::Redispatch);
         }
         rungs.push(Rung::Person);
@@ -147,14 +147,6 @@ fn is_text(class: Class) -> bool {
 /// Whether the same blobs can come again: then so can what was made of them.
 fn has_blobs(class: Class) -> bool {
     is_text(class) || matches!(class, Class::Binary | Class::Generated)
-}
-
-/// Whether its author, told about the other side, can do the task again without the conflict.
-fn an_author_can_solve(class: Class) -> bool {
-    !matches!(
-        class,
-        Class::EngineFailure | Class::Submodule | Class::Symlink | Class::Binary
-    )
 }
 
 #[cfg(test)]

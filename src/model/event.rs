@@ -140,6 +140,20 @@ pub enum Event {
         /// The check that fails with it.
         command: String,
     },
+    /// A task whose result met others is done again, on top of what is in.
+    Redispatched {
+        /// The task.
+        task: TaskNumber,
+        /// The commit it starts from.
+        onto: Oid,
+        /// What it met, as far as pairs show it.
+        with: Vec<TaskNumber>,
+    },
+    /// Doing it again came to nothing: its earlier result is offered again.
+    RedispatchGivenUp {
+        /// The task.
+        task: TaskNumber,
+    },
     /// The candidates were assembled.
     Assembled {
         /// The result.
@@ -361,6 +375,8 @@ impl Event {
             | Event::TaskCancelled { task }
             | Event::TaskSkipped { task, .. }
             | Event::ConflictSettled { task, .. }
+            | Event::Redispatched { task, .. }
+            | Event::RedispatchGivenUp { task }
             | Event::ResolutionRolledBack { task, .. }
             | Event::Reviewed { task, .. } => Some(*task),
             _ => None,

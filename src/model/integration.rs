@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::change::RepoPath;
 use crate::model::conflict::Class;
 use crate::model::ids::{Oid, TaskNumber};
-use crate::model::resolution::{Resolution, Tried};
+use crate::model::resolution::{Resolution, TriedRung};
 
 /// The shape of the assembled history; the tree is the same for all.
 #[derive(
@@ -65,7 +65,7 @@ pub enum LeftOutReason {
         paths: Vec<RepoPath>,
         /// What was tried to settle it, and did not hold.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        tried: Vec<Tried>,
+        tried: Vec<TriedRung>,
     },
     /// It was built on a task that was left out.
     BuiltOn {

@@ -1,5 +1,6 @@
 //! Plain data that every layer above shares. No clock, file, process or git in here.
 
+pub mod again;
 pub mod change;
 pub mod conflict;
 pub mod event;

@@ -51,7 +51,7 @@ pub enum Resolver {
     },
 }
 
-/// The rungs of the ladder that settle something, the surest first.
+/// The rungs of the ladder, the surest first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RungName {
@@ -65,11 +65,13 @@ pub enum RungName {
     Structural,
     /// [`Resolver::Remembered`]
     Remembered,
+    /// The task was done again on top of the others, and what came of it conflicts, too.
+    Redispatched,
 }
 
 /// A rung that did not hold.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Tried {
+pub struct TriedRung {
     /// Which.
     pub rung: RungName,
     /// Why not, in a few words.
@@ -98,6 +100,7 @@ impl RungName {
             RungName::Regenerated => "regenerated",
             RungName::Structural => "structural",
             RungName::Remembered => "remembered",
+            RungName::Redispatched => "redispatched",
         }
     }
 }
@@ -111,6 +114,7 @@ impl fmt::Display for RungName {
             RungName::Regenerated => "making it anew",
             RungName::Structural => "the structural merge",
             RungName::Remembered => "the remembered resolution",
+            RungName::Redispatched => "dispatching it again",
         })
     }
 }
@@ -146,7 +150,7 @@ impl fmt::Display for Resolution {
     }
 }
 
-impl fmt::Display for Tried {
+impl fmt::Display for TriedRung {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.rung, self.why)
     }

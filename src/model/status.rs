@@ -99,11 +99,6 @@ impl RunState {
         with.unwrap_or_default()
     }
 
-    /// What a task is done on top of.
-    pub fn built_on(&self, number: TaskNumber) -> Vec<TaskNumber> {
-        self.plan.task(number).depends_on.clone()
-    }
-
     /// The candidates that may be assembled, in plan order.
     pub fn candidates(&self) -> Vec<(TaskNumber, Oid)> {
         let tasks = self.plan.tasks().iter().map(|task| task.number);

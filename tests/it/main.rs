@@ -26,6 +26,7 @@ mod plan;
 mod preflight;
 mod process;
 mod prompt;
+mod redispatch;
 mod resume;
 mod run;
 mod run_agent;
