@@ -10,9 +10,6 @@ use crate::model::plan::{Isolation, Plan, Task};
 
 /// Settings without effect (README, "Limits").
 pub const SETTINGS: &[&str] = &[
-    "run.max_cost",
-    "workers.NAME.concurrency",
-    "workers.NAME.fallback",
     "workers.NAME.retry_in_place",
     "notify.command",
     "sandbox.mode",
@@ -50,9 +47,6 @@ fn changed(settings: &Settings) -> Vec<&'static str> {
         workers.any(|worker| is_set(worker) && known.get(&worker.name) != Some(worker))
     };
     let is_changed = |name: &str| match name {
-        "run.max_cost" => settings.run.max_cost != usual.run.max_cost,
-        "workers.NAME.concurrency" => worker(|worker| worker.concurrency.is_some()),
-        "workers.NAME.fallback" => worker(|worker| !worker.fallback.is_empty()),
         "workers.NAME.retry_in_place" => worker(|worker| worker.retry_in_place),
         "notify.command" => settings.notify != usual.notify,
         "sandbox.mode" => settings.sandbox != usual.sandbox,
@@ -86,9 +80,9 @@ mod tests {
         assert_eq!(said(RunFixture::new("a"), "[run]\nmax_parallel = 5\n"), "");
         let plan = RunFixture::new("a · b · c")
             .with_task(3, |task| task.fields.isolation = Some(Isolation::Clone));
-        let file = "[notify]\ncommand = [\"say\"]\n[workers.claude]\nconcurrency = 2\n";
+        let file = "[notify]\ncommand = [\"say\"]\n[workers.claude]\nretry_in_place = true\n";
         insta::assert_snapshot!(said(plan, file), @r"
-        this version does not act on the settings workers.NAME.concurrency, notify.command
+        this version does not act on the settings workers.NAME.retry_in_place, notify.command
         this version does not act on `isolation: clone`: every task has a worktree (1 task)
         ");
     }
@@ -96,13 +90,10 @@ mod tests {
     #[test]
     fn every_setting_without_effect_is_noticed_when_it_is_changed() {
         let file = r#"
-            run.max_cost = 5.0
             notify.command = ["say"]
             sandbox.mode = "require"
             github = { project = "me/1", labels = ["l"] }
             [workers.claude]
-            concurrency = 1
-            fallback = ["codex"]
             retry_in_place = true
         "#;
         let all = format!(

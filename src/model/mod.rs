@@ -11,6 +11,7 @@ pub mod integration;
 pub mod merge;
 pub mod plan;
 pub mod resolution;
+pub mod roster;
 pub mod run;
 pub mod scope;
 pub mod spending;

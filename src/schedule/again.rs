@@ -7,6 +7,7 @@ use crate::model::conflict::TaskConflict;
 use crate::model::ids::TaskNumber;
 use crate::model::integration::{LeftOut, LeftOutReason};
 use crate::model::run::{RunState, TaskPhase};
+use crate::schedule::crew::Choice;
 use crate::schedule::decide::{Action, Limits};
 use crate::schedule::retry;
 
@@ -38,7 +39,12 @@ fn may_go_again(state: &RunState, out: &LeftOut, limits: &Limits) -> bool {
     let task = state.task(out.task);
     let has_author = state.plan.task(out.task).fields.run.is_none();
     let offers = task.candidate() == Some(out.candidate);
-    has_author && offers && class.is_for_its_author() && task.redispatches < limits.redispatches
+    let is_there = matches!(limits.crew.choose(state, out.task), Choice::Worker(_));
+    has_author
+        && is_there
+        && offers
+        && class.is_for_its_author()
+        && task.redispatches < limits.redispatches
 }
 
 fn meet(state: &RunState, one: TaskNumber, other: TaskNumber) -> bool {
