@@ -338,8 +338,11 @@ mod tests {
             dialect,
             env: env.iter().map(|name| (*name).to_owned()).collect(),
             concurrency: None,
+            stagger: None,
             timeout: None,
             stall_timeout: None,
+            max_turns: None,
+            max_cost: None,
             fallback: Vec::new(),
             retry_in_place: false,
         }

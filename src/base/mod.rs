@@ -9,5 +9,6 @@ pub(crate) mod golden;
 pub mod markdown;
 pub mod process;
 pub mod record_log;
+pub mod table;
 pub mod terminal;
 pub mod text;

@@ -8,6 +8,8 @@ pub mod json;
 pub mod markdown;
 mod next_steps;
 mod note;
+mod notices;
+pub mod notification;
 pub mod text;
 pub mod view;
 

@@ -6,6 +6,7 @@ use std::time::Instant;
 use jiff::Timestamp;
 
 use crate::board::json;
+use crate::board::notification::notifications;
 use crate::board::view::{BoardView, TaskRow};
 use crate::engine::drive::Watcher;
 use crate::journal::record::render_record;
@@ -14,6 +15,7 @@ use crate::model::ids::TaskNumber;
 use crate::model::plan::{Plan, Task};
 use crate::model::run::{RunPhase, RunState, TaskPhase};
 use crate::model::status::Status;
+use crate::model::words::{out_of_money_sentence, parked_sentence};
 use crate::ui::Ui;
 use crate::ui::progress::{Line, Progress};
 
@@ -26,6 +28,7 @@ pub struct Lines {
     since: BTreeMap<TaskNumber, Instant>,
     shown: BTreeMap<TaskNumber, (Status, String)>,
     widths: (usize, usize),
+    rings: bool,
 }
 
 impl Lines {
@@ -42,7 +45,14 @@ impl Lines {
                 tasks.iter().map(number).max().unwrap_or(0),
                 tasks.iter().map(tag).max().unwrap_or(0),
             ),
+            rings: false,
         }
+    }
+
+    /// With or without the bell of the terminal when a person should look.
+    #[must_use]
+    pub fn ringing(self, rings: bool) -> Lines {
+        Lines { rings, ..self }
     }
 
     /// Leaves the terminal as it was.
@@ -106,10 +116,12 @@ impl Watcher for Lines {
             }
         }
         for recorded in new {
-            if let Event::AssemblyStarting { order } = &recorded.event {
-                let count = crate::base::text::plural(order.len(), "candidate");
-                self.progress.say(&format!("assembling {count}"));
+            if let Some(said) = said(&recorded.event) {
+                self.progress.say(&said);
             }
+        }
+        if self.rings && !notifications(state, new).is_empty() {
+            self.progress.ring();
         }
         let failed = view
             .tasks
@@ -130,6 +142,22 @@ impl Watcher for Lines {
 
     fn warning(&mut self, text: &str) {
         self.progress.say(text);
+    }
+}
+
+/// What is said about the run as a whole.
+fn said(event: &Event) -> Option<String> {
+    match event {
+        Event::AssemblyStarting { order } => {
+            let count = crate::base::text::plural(order.len(), "candidate");
+            Some(format!("assembling {count}"))
+        }
+        Event::WorkerParked {
+            worker, until, why, ..
+        } => Some(parked_sentence(worker, *until, why)),
+        Event::WorkerUnparked { worker, .. } => Some(format!("{worker} may start again")),
+        Event::OutOfMoney { spent, max_cost } => Some(out_of_money_sentence(*spent, *max_cost)),
+        _ => None,
     }
 }
 

@@ -4,6 +4,7 @@
 //! format, edits allowed in the working directory, no question asked. Nobody commits: dispatch does.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::model::worker::{Dialect, PromptBy, Worker};
 
@@ -29,6 +30,10 @@ pub const AGENTS: &[KnownAgent] = &[
     agent("goose", "goose"),
     agent("cursor", "cursor-agent"),
 ];
+
+/// Agents that start at the same moment trip over their own settings file and over limits of their
+/// provider that count bursts.
+const STAGGER: Duration = Duration::from_millis(500);
 
 const fn agent(worker: &'static str, program: &'static str) -> KnownAgent {
     KnownAgent { worker, program }
@@ -64,8 +69,11 @@ fn profile(name: &str, command: &str, prompt: PromptBy, dialect: Dialect, env: &
         dialect,
         env: words(env),
         concurrency: None,
+        stagger: (!command.is_empty()).then_some(STAGGER),
         timeout: None,
         stall_timeout: None,
+        max_turns: None,
+        max_cost: None,
         fallback: Vec::new(),
         retry_in_place: false,
     }
@@ -75,7 +83,8 @@ fn profile(name: &str, command: &str, prompt: PromptBy, dialect: Dialect, env: &
 fn claude() -> Worker {
     profile(
         "claude",
-        "claude -p --output-format stream-json --verbose --permission-mode acceptEdits",
+        "claude -p --output-format stream-json --verbose --permission-mode acceptEdits \
+         --max-turns {max_turns} --max-budget-usd {max_cost}",
         PromptBy::Stdin,
         Dialect::Claude,
         "ANTHROPIC_API_KEY ANTHROPIC_AUTH_TOKEN ANTHROPIC_BASE_URL ANTHROPIC_MODEL \
@@ -136,7 +145,8 @@ fn aider() -> Worker {
 fn goose() -> Worker {
     profile(
         "goose",
-        "goose run --no-session -i {prompt_file} --output-format stream-json -q",
+        "goose run --no-session -i {prompt_file} --output-format stream-json -q \
+         --max-turns {max_turns}",
         PromptBy::File,
         Dialect::Text,
         "GOOSE_PROVIDER GOOSE_MODEL ANTHROPIC_API_KEY OPENAI_API_KEY GOOGLE_API_KEY \

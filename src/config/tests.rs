@@ -278,7 +278,7 @@ base_delay = "10m"
         .dispatch.toml:6:22: command: {promt_file} is nothing that can be filled in
           6 | command = ["claude", "--file={promt_file}", "awk '{print}'", "${HOME}"]
             |                      ^^^^^^^^^^^^^^^^^^^^^
-          hint: did you mean {prompt_file}? known are {prompt_file}, {prompt}, {worktree}, {run}, {task}, {attempt}
+          hint: did you mean {prompt_file}? known are {prompt_file}, {prompt}, {worktree}, {run}, {task}, {attempt}, {max_turns}, {max_cost}
         .dispatch.toml:9:11: the command of the worker shell is the `run` of each task
           9 | command = ["sh"]
             |           ^^^^^^
@@ -357,9 +357,9 @@ fn flags_and_variables_are_named_when_they_are_wrong() {
     --max-parallel: it must be at least 1
       hint: write 1 for one at a time
     --set: unknown key "nothing" in [run]
-      hint: known are branch_prefix, max_parallel, base, target, timeout, stall_timeout, max_cost, worker, keep_terminal_free, max_log, result_grace
+      hint: known are branch_prefix, max_parallel, base, target, timeout, stall_timeout, max_cost, quota_wait, worker, keep_terminal_free, max_log, result_grace
     --set: there is no table "nowhere"
-      hint: write table.key; tables are run, worktree, retry, failure, conflicts, assemble, resolve, board, notify, sandbox, github
+      hint: write table.key; tables are run, prompt, worktree, retry, failure, conflicts, assemble, resolve, board, notify, sandbox, github
     --worker: there is no worker "nobody"
       hint: known are aider, claude, codex, cursor, gemini, goose, opencode, shell; or add [workers.nobody]
     the variable DISPATCH_RUN_TIMEOUT: "soon" is no duration

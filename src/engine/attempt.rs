@@ -11,6 +11,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use crate::agent::command::{Vars, command_line};
 use crate::agent::environment::{OwnVars, worker_environment};
 use crate::agent::result::load_result;
+use crate::agent::template::TemplateError;
 use crate::base::fault;
 use crate::base::files;
 use crate::base::text::one_line;
@@ -18,6 +19,7 @@ use crate::config::settings::OnNewConflict;
 use crate::control::{Reply, Request};
 use crate::engine::EngineError;
 use crate::engine::base::{StartingPoint, starting_point};
+use crate::engine::bounds::Bounds;
 use crate::engine::checks;
 use crate::engine::context::Context;
 use crate::engine::furnish::furnish;
@@ -35,7 +37,7 @@ use crate::model::worker::Worker;
 const GRACE: Duration = Duration::from_secs(10);
 
 /// The file in the attempt's folder that holds its prompt.
-const PROMPT_FILE: &str = "prompt.md";
+pub const PROMPT_FILE: &str = "prompt.md";
 
 /// How often a worker's result file is looked at while it runs.
 const NOTE_INTERVAL: Duration = Duration::from_millis(500);
@@ -60,6 +62,8 @@ pub enum Message {
     Detected,
     /// The work of running tasks was compared.
     Compared,
+    /// Something the user should know.
+    Remark(String),
     /// A person asks for something through another process.
     Asked(Request, Reply),
 }
@@ -76,8 +80,8 @@ pub struct AttemptSpec {
     pub attempt: AttemptNumber,
     /// Who does it.
     pub worker: Worker,
-    /// What it is told.
-    pub prompt: String,
+    /// What it is told; a template that fails only now fails the attempt.
+    pub prompt: Result<String, TemplateError>,
     /// The candidates of the tasks it depends on.
     pub dependencies: Vec<(TaskNumber, Oid)>,
     /// What stops it.
@@ -217,20 +221,26 @@ fn prepare_job(
     worktree: &Worktree,
 ) -> Result<Job, EngineError> {
     let folder = context.attempt_folder(spec.task, spec.attempt);
+    let prompt = spec.prompt.as_ref().map_err(Clone::clone)?;
     let prompt_file = folder.join(PROMPT_FILE);
-    write(&prompt_file, spec.prompt.as_bytes())?;
+    write(&prompt_file, prompt.as_bytes())?;
     write(&folder.join("base"), base.to_string().as_bytes())?;
     let task = context.plan.task(spec.task);
+    let bounds = Bounds::of(&spec.worker, task);
+    let max_turns = bounds.max_turns.map(|turns| turns.to_string());
+    let max_cost = bounds.max_cost.map(|cost| cost.to_string());
     let line = command_line(
         &spec.worker,
         task,
         &Vars {
-            prompt_text: &spec.prompt,
+            prompt_text: prompt,
             prompt_file: &prompt_file.to_string_lossy(),
             worktree: &worktree.path.to_string_lossy(),
             run: context.run.as_str(),
             task: &spec.task.0.to_string(),
             attempt: &spec.attempt.to_string(),
+            max_turns: max_turns.as_deref(),
+            max_cost: max_cost.as_deref(),
         },
     )?;
     let (timeout, stall_timeout) = time_limits(context, spec);

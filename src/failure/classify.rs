@@ -11,6 +11,7 @@ use jiff::{Timestamp, Zoned};
 
 use crate::base::clock::render_duration;
 use crate::base::markdown::plain_line;
+use crate::base::text::plural;
 use crate::failure::adapter;
 use crate::failure::explain;
 use crate::failure::patterns::Patterns;
@@ -62,6 +63,10 @@ pub enum Fact {
     TimedOut(Duration),
     /// It was silent for this long and was ended.
     Stalled(Duration),
+    /// It took more turns than this and was ended.
+    OutOfTurns(u64),
+    /// It cost more than this and was ended.
+    OutOfMoney(String),
     /// The commit the attempt started from is no ancestor of what it left.
     BaseLost,
     /// A merge, rebase or the like was left unfinished.
@@ -131,6 +136,7 @@ pub fn classify_with(evidence: &Evidence, patterns: &Patterns) -> Failure {
     let message = message(evidence, &finding, is_hard, &lines);
     Failure {
         class: finding.class,
+        rate_limited: !is_hard && is_rate_limited(evidence, finding.class, &message, patterns),
         reset_at: reset_at(evidence, finding.class, &message),
         message,
         root_cause: root_cause(evidence),
@@ -190,6 +196,21 @@ fn hard_fact(fact: &Fact) -> Option<(u8, Finding)> {
             FailureClass::Transient,
             &format!("stall limit of {}", render_duration(*limit)),
             format!("silent for {}", render_duration(*limit)),
+        ),
+        Fact::OutOfTurns(most) => found(
+            6,
+            FailureClass::Logic,
+            &format!("limit of {}", plural(*most as usize, "turn")),
+            format!(
+                "ended after {}, all it may take",
+                plural(*most as usize, "turn")
+            ),
+        ),
+        Fact::OutOfMoney(most) => found(
+            7,
+            FailureClass::Logic,
+            &format!("limit of {most}"),
+            format!("ended because it has cost more than {most}"),
         ),
         _ => None,
     }
@@ -275,6 +296,29 @@ fn reset_at(evidence: &Evidence, class: FailureClass, message: &str) -> Option<T
     let error = stream.and_then(|stream| stream.error.as_ref());
     let named = error.and_then(|error| error.reset_at);
     named.or_else(|| reset_time(message, evidence.now.as_ref()?))
+}
+
+/// Whether fewer should ask the provider at the same time.
+fn is_rate_limited(
+    evidence: &Evidence,
+    class: FailureClass,
+    message: &str,
+    patterns: &Patterns,
+) -> bool {
+    let error = evidence.stream.as_ref().and_then(|s| s.error.as_ref());
+    let by_status = error
+        .and_then(|error| error.status)
+        .map(|status| matches!(status, 429 | 529));
+    let kind = error
+        .and_then(|error| error.kind.as_deref())
+        .unwrap_or_default();
+    let own = evidence
+        .error
+        .as_ref()
+        .and_then(|error| error.class.as_deref());
+    let words = [message, kind, own.unwrap_or_default()];
+    class == FailureClass::Transient
+        && by_status.unwrap_or_else(|| words.iter().any(|words| patterns.is_rate_limit(words)))
 }
 
 fn nothing_known(exit: Option<Exit>) -> Finding {

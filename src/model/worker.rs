@@ -5,12 +5,12 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 /// A configured worker.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Worker {
     /// The name plans and the configuration use.
     pub name: String,
     /// The program and its arguments; `{prompt_file}`, `{prompt}`, `{worktree}`, `{run}`, `{task}`,
-    /// `{attempt}` are replaced inside each argument. Empty for `shell`, whose command is the
+    /// `{attempt}`, `{max_turns}`, `{max_cost}` are replaced inside each argument. Empty for `shell`, whose command is the
     /// task's `run`.
     pub command: Vec<String>,
     /// How the prompt reaches it.
@@ -21,10 +21,18 @@ pub struct Worker {
     pub env: Vec<String>,
     /// How many of it may be alive at once; no limit of its own when absent.
     pub concurrency: Option<usize>,
+    /// The least time between two starts of it; none when absent.
+    pub stagger: Option<Duration>,
     /// Longest time an attempt may take, if not the run's.
     pub timeout: Option<Duration>,
     /// Longest time an attempt may be silent, if not the run's.
     pub stall_timeout: Option<Duration>,
+    /// How many turns an attempt may take.
+    #[serde(default)]
+    pub max_turns: Option<usize>,
+    /// How many dollars an attempt may cost.
+    #[serde(default)]
+    pub max_cost: Option<f64>,
     /// Profiles that take over when this one is parked.
     pub fallback: Vec<String>,
     /// A retry goes on in the worktree of the failed attempt.
@@ -44,6 +52,17 @@ pub enum PromptBy {
     Stdin,
     /// In place of `{prompt}`, or as the last argument.
     Argument,
+}
+
+impl PromptBy {
+    /// Its name in the configuration.
+    pub fn name(self) -> &'static str {
+        match self {
+            PromptBy::File => "file",
+            PromptBy::Stdin => "stdin",
+            PromptBy::Argument => "argument",
+        }
+    }
 }
 
 /// The language of a worker's output.
