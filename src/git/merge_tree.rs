@@ -119,6 +119,13 @@ impl MergeEngine {
         MergeEngine::with(&self.repo, Some(Arc::new(quarantine)), self.attributes_from)
     }
 
+    /// Removes what it wrote aside or into a quarantine of its own, and what others wrote there.
+    pub fn forget(&self) {
+        if let Some(quarantine) = &self.quarantine {
+            quarantine.clear();
+        }
+    }
+
     /// The same engine without any attribute of the repository's trees or of the user.
     ///
     /// # Errors

@@ -40,16 +40,17 @@ impl Detector {
         }
         let mut cache = self.cache(scene)?;
         let mut merges = 0;
+        let aside = scene.engine.aside()?;
         for (attributes, pairs) in groups {
-            let engine = scene.engine.pinned_to(attributes)?;
+            let engine = aside.pinned_to(attributes)?;
             let pairs = match &cache {
                 Some(cache) => self.recall(cache, scene, &engine, pairs),
                 None => pairs,
             };
             self.meter.wanted.fetch_add(pairs.len(), Ordering::Relaxed);
             for batch in pairs.chunks(BATCH) {
-                // What is merged is not needed once it is judged.
-                merges += self.merge(scene, &engine.aside()?, batch, cache.as_mut())?;
+                merges += self.merge(scene, &engine, batch, cache.as_mut())?;
+                engine.forget();
             }
         }
         if let Some(cache) = cache {
