@@ -157,7 +157,7 @@ fn what_an_agent_says_decides_whatever_its_exit_code() {
     insta::assert_snapshot!(notices.join("\n").replace(&scene.run_name(), "<run>"), @r"
     claude-limit is parked until 2026-11-22 11:00 UTC: You've hit your limit · resets 11am (UTC)
     codex-limit is parked until 2026-11-22 22:03 UTC: You've hit your usage limit. Visit https://example.com/usage to purchase more credits or try again at Nov 22nd, 2026 10:03 PM.
-    `dispatch resume <run>` goes on then
+    `dispatch resume <run>` goes on then, with `--unpark` at once
     ");
 }
 
