@@ -8,7 +8,7 @@ use crate::cli::driving::{Drive, context};
 use crate::cli::error::{CommandError, Exit};
 use crate::cli::load::{load_plan, show_warnings};
 use crate::cli::place::Place;
-use crate::cli::resume::{ResumeArgs, may_resume};
+use crate::cli::resume::{ResumeArgs, may_resume, unparked};
 use crate::engine::EngineError;
 use crate::engine::recover::{Loaded, free_references};
 use crate::engine::replan::Replan;
@@ -77,7 +77,14 @@ pub(crate) fn take_up(
     }
     let max_cost = args.max_cost.map(|max_cost| Event::MaxCostSet { max_cost });
     let resumed = Event::RunResumed { found };
-    let asked = std::iter::once(resumed).chain(more).chain(max_cost);
+    let unparked = match args.unpark {
+        true => unparked(&loaded.state),
+        false => Vec::new(),
+    };
+    let asked = std::iter::once(resumed)
+        .chain(more)
+        .chain(max_cost)
+        .chain(unparked);
     let drive = Drive {
         place,
         lock,
