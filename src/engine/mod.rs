@@ -35,6 +35,7 @@ pub mod recover;
 pub mod shutdown;
 pub mod start;
 pub mod starts;
+pub mod timers;
 mod trial;
 pub mod verify;
 pub mod worktree;
