@@ -44,6 +44,9 @@ pub fn remarks(plan: &Plan, settings: &Settings) -> Vec<String> {
     remarks
 }
 
+/// A word that a worker's agent is told.
+type Word = fn(&Worker) -> &Option<String>;
+
 /// Limits of single attempts that nobody can see to: the agent is not told, and its output does not
 /// show in time what it takes.
 fn unkept(plan: &Plan, settings: &Settings) -> BTreeSet<String> {
@@ -66,7 +69,7 @@ fn unkept(plan: &Plan, settings: &Settings) -> BTreeSet<String> {
             ),
             ("max_cost", MAX_COST, bounds.max_cost.is_some(), has_money),
         ];
-        let words: [(_, _, fn(&Worker) -> &Option<String>); 2] = [
+        let words: [(_, _, Word); 2] = [
             ("model", MODEL, |worker| &worker.model),
             ("permission_mode", PERMISSION_MODE, |worker| {
                 &worker.permission_mode
