@@ -35,6 +35,7 @@ pub mod output;
 pub mod pace;
 pub mod publish;
 pub mod recover;
+pub mod resolve;
 pub mod shutdown;
 pub mod start;
 pub mod starts;
