@@ -54,6 +54,7 @@ pub(crate) fn run(mut args: ConflictsArgs, ui: &Ui) -> Answer {
                 branches: resolve_branches(&place.repo, &args.targets)?,
                 tasks: Vec::new(),
                 run_base: None,
+                assembly: None,
                 generated: settings.conflicts.generated,
             };
             report(&place.repo, &subject, &args, ui)
@@ -97,5 +98,6 @@ pub(crate) fn subject(place: &Place, loaded: Loaded) -> Result<Subject, CommandE
         tasks: candidates.iter().map(|(n, _)| (*n, tag(*n))).collect(),
         run_base: Some(context.base),
         generated,
+        assembly: Some((context, loaded.state)),
     })
 }

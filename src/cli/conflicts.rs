@@ -9,12 +9,16 @@ use crate::cli::Answer;
 use crate::cli::branches::resolve_revision;
 use crate::cli::error::{CommandError, Exit};
 use crate::conflict::matrix::{Look, render_matrix};
+use crate::engine::EngineError;
+use crate::engine::context::Context;
 use crate::engine::detect::{
-    Branch, DetectError, DetectOptions, Detection, Detector, Emergent, LARGEST_SEARCH,
+    Branch, DetectError, DetectOptions, Detection, Detector, Joint, SEQUENCE_MERGES,
 };
+use crate::engine::matches::order_of_assembly;
 use crate::git::Repo;
 use crate::model::conflict::{Class, PairVerdict, Verdict};
 use crate::model::ids::{Oid, TaskNumber};
+use crate::model::run::RunState;
 use crate::ui::Ui;
 use crate::ui::waiting::Waiting;
 
@@ -64,6 +68,9 @@ pub(crate) struct ConflictsArgs {
     /// List the pairs that have nothing to do with each other, too
     #[arg(long)]
     pub(crate) all: bool,
+    /// Search to the end for conflicts that only more than two branches have together
+    #[arg(long, conflicts_with = "explain")]
+    pub(crate) together: bool,
     /// Show one pair in full, `A:B` or `A B`: branches, or tasks of a run
     #[arg(long, value_name = "PAIR", num_args = 1..=2, conflicts_with_all = ["json", "matrix", "all"])]
     pub(crate) explain: Vec<String>,
@@ -91,6 +98,8 @@ pub(crate) struct Subject {
     pub(crate) run_base: Option<Oid>,
     /// Globs of generated files.
     pub(crate) generated: Vec<String>,
+    /// For a run: what says in which order it would be assembled.
+    pub(crate) assembly: Option<(Context, RunState)>,
 }
 
 impl Subject {
@@ -189,18 +198,12 @@ pub(crate) fn judge(
         let found = found.filter(|pair| is_conflict(pair) && filter.keeps(pair));
         return Ok((text, exit(found.count() == 0)));
     }
-    let found = look(&mut detector, &subject.branches);
+    let found = look(&mut detector, subject, args.together);
     drop(waiting);
-    let found = filter.apply(found.map_err(failed)?);
+    let found = filter.apply(found.map_err(|error| CommandError::failed(error_chain(&error)))?);
     let all = args.all && filter.takes_all();
     let text = render(&found, subject, args, all, ui.columns());
-    if subject.branches.len() > LARGEST_SEARCH {
-        ui.hint(&format!(
-            "conflicts of more than two branches together are looked for among at most \
-             {LARGEST_SEARCH}: name fewer to see them"
-        ));
-    }
-    let is_clean = found.detection.conflicts().next().is_none() && found.emergent.is_empty();
+    let is_clean = found.detection.conflicts().next().is_none() && found.joint.found.is_empty();
     Ok((text, exit(is_clean)))
 }
 
@@ -218,22 +221,31 @@ fn is_conflict(pair: &PairVerdict) -> bool {
 /// What is shown: the pairs, and what only comes up when more than two are merged.
 struct Found {
     detection: Detection,
-    emergent: Vec<Emergent>,
+    joint: Joint,
     /// Conflicts that the filters took away.
     hidden: usize,
 }
 
-fn look(detector: &mut Detector, branches: &[Branch]) -> Result<Found, DetectError> {
-    let detection = detector.update(branches)?;
-    let order: Vec<usize> = (0..branches.len()).collect();
-    let emergent = if branches.len() <= LARGEST_SEARCH {
-        detector.emergent(&detection, &order)?
-    } else {
-        Vec::new()
+fn look(
+    detector: &mut Detector,
+    subject: &Subject,
+    to_the_end: bool,
+) -> Result<Found, EngineError> {
+    let detection = detector.update(&subject.branches)?;
+    // What a run's assembly will merge is searched to the end: it merges the same.
+    let (order, to_the_end) = match &subject.assembly {
+        Some((context, state)) => (order_of_assembly(context, state, &detection)?, true),
+        None => ((0..subject.branches.len()).collect(), to_the_end),
     };
+    let merges = if to_the_end {
+        usize::MAX
+    } else {
+        SEQUENCE_MERGES
+    };
+    let joint = detector.emergent(&detection, &order, merges)?;
     Ok(Found {
         detection,
-        emergent,
+        joint,
         hidden: 0,
     })
 }
@@ -285,9 +297,17 @@ fn summary(found: &Found) -> String {
     let detection = &found.detection;
     let conflicts = detection.conflicts().count();
     let met = detection.pairs.len() - conflicts;
-    let emergent = match found.emergent.len() {
+    let emergent = match found.joint.found.len() {
         0 => String::new(),
         count => format!(", {} of more than two", plural(count, "conflict")),
+    };
+    let cut_short = match found.joint.is_cut_short() {
+        true => format!(
+            "Conflicts of more than two branches were only looked for among the first {} of the {} that \
+             merge in pairs; `--together` looks to the end\n",
+            found.joint.seen, found.joint.wanted,
+        ),
+        false => String::new(),
     };
     let hidden = match found.hidden {
         0 => String::new(),
@@ -299,7 +319,7 @@ fn summary(found: &Found) -> String {
         count => format!("{count} branches"),
     };
     format!(
-        "{branches}, {pairs}: {}, {met} merged by git, {} independent{emergent}{hidden}\n",
+        "{branches}, {pairs}: {}, {met} merged by git, {} independent{emergent}{hidden}\n{cut_short}",
         plural(conflicts, "conflict"),
         detection.pairs_independent,
     )

@@ -12,6 +12,7 @@ use crate::base::fault;
 use crate::engine::EngineError;
 use crate::engine::attempt::{Message, Post, blocking};
 use crate::engine::context::Context;
+use crate::engine::detect::guilty::{MERGES_PER_SET, Sequence};
 use crate::engine::history::HistoryWriter;
 use crate::engine::leash::Leash;
 use crate::engine::matches::{candidate_conflicts, verdict_on};
@@ -24,6 +25,7 @@ use crate::git::merge_tree::MergeEngine;
 use crate::git::refs::branch_ref;
 use crate::merge::choice::{Cause, Choice, OrderInput, OrderTask};
 use crate::merge::order::{Order, assembly_order};
+use crate::model::change::RepoPath;
 use crate::model::conflict::TaskConflict;
 use crate::model::event::Event;
 use crate::model::ids::{Oid, TaskNumber};
@@ -100,7 +102,7 @@ pub fn foresee(
 }
 
 /// Which candidates go in, and the order in which they are tried.
-fn order(
+pub(super) fn order(
     context: &Context,
     state: &RunState,
     conflicts: &[TaskConflict],
@@ -250,6 +252,7 @@ impl Chain {
         Ok(None)
     }
 
+    /// Why it stays out: the tasks that conflict with it in pairs, or the fewest that do together.
     fn conflict(
         &self,
         context: &Context,
@@ -268,7 +271,37 @@ impl Chain {
             })
             .collect();
         let (class, paths) = verdict_on(context, tip, candidate)?;
+        let with = match with.is_empty() {
+            true => self.guilty(context, candidate, &paths)?,
+            false => with,
+        };
         Ok(LeftOutReason::Conflict { class, with, paths })
+    }
+
+    /// The fewest of what is in that this one conflicts with, in a quarantine: most of what is
+    /// merged to find out is of no use to anybody.
+    fn guilty(
+        &self,
+        context: &Context,
+        candidate: Oid,
+        paths: &[RepoPath],
+    ) -> Result<Vec<TaskNumber>, EngineError> {
+        let engine = MergeEngine::quarantined(&context.repo, context.base)?;
+        let store = engine.store()?;
+        let mut sequence = Sequence::new(&store, &engine, context.base)?;
+        for (place, step) in self.steps.iter().enumerate() {
+            if !sequence.add(place, step.candidate)? {
+                return Ok(Vec::new());
+            }
+        }
+        let guilt = sequence.smallest(candidate, paths, MERGES_PER_SET)?;
+        let mut with: Vec<TaskNumber> = guilt
+            .members
+            .iter()
+            .map(|place| self.steps[*place].task)
+            .collect();
+        with.sort_unstable();
+        Ok(with)
     }
 
     /// Writes both chains in the configured shape and moves the integration branch.

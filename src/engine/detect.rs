@@ -23,12 +23,13 @@ use scene::{Pair, Scene};
 
 mod emergent;
 mod explain;
+pub(crate) mod guilty;
 mod judge;
 mod names;
 mod scene;
 mod tasks;
 
-pub use emergent::{Emergent, LARGEST_SEARCH};
+pub use emergent::{Emergent, Joint, SEQUENCE_MERGES};
 pub use explain::{Explained, ThreeWay};
 pub use tasks::task_conflicts;
 

@@ -3,7 +3,7 @@
 use git_dispatch::base::process::Program;
 
 use crate::conflicts::emptied_together;
-use crate::forge::{Forge, small};
+use crate::forge::{Forge, files, planned, small};
 
 fn dispatch(forge: &Forge, args: &[&str]) -> (i32, String, String) {
     let program = Program::new(env!("CARGO_BIN_EXE_dispatch"))
@@ -105,6 +105,11 @@ fn the_json_form_has_the_promised_fields() {
             }
           ],
           "emergent": [],
+          "joint_search": {
+            "branches": 2,
+            "complete": true,
+            "seen": 2
+          },
           "merges_run": 1,
           "pairs": [
             {
@@ -185,6 +190,39 @@ fn the_command_counts_an_emergent_conflict_as_found() {
         "branches": ["one", "two", "adds"],
         "class": "dir-rename-suggested",
         "paths": ["x/new", "y/new"],
+        "smallest": true,
     }]);
     assert_eq!(value["emergent"], expected);
+}
+
+#[test]
+fn a_search_that_was_cut_short_says_so_and_can_go_to_the_end() {
+    let lines = |changed: usize| {
+        let line = |n| format!("{}{n}|", if n == changed { "CHANGED " } else { "line " });
+        (0..320).map(line).collect::<String>()
+    };
+    let mut commits = emptied_together();
+    commits.truncate(4);
+    for commit in &mut commits {
+        commit.files.extend(files(&[("crowd", &lines(999))]));
+    }
+    for n in 0..110 {
+        let mut files = commits[0].files.clone();
+        files.extend(self::files(&[("crowd", &lines(2 * n))]));
+        commits.push(planned(format!("crowd/{n}"), &[0], &files));
+    }
+    let forge = Forge::new(&commits);
+    let args = ["one", "two", "crowd/*", "adds"];
+    let (code, out, _) = dispatch(&forge, &args);
+    assert_eq!(code, 0, "{out}");
+    let last = out.lines().last().unwrap();
+    insta::assert_snapshot!(last, @"Conflicts of more than two branches were only looked for among the first 103 of the 113 that merge in pairs; `--together` looks to the end");
+    let args = [&args[..], &["--together", "--json"]].concat();
+    let (code, out, _) = dispatch(&forge, &args);
+    assert_eq!(code, 4, "{out}");
+    let value: serde_json::Value = serde_json::from_str(&out).unwrap();
+    let expected = serde_json::json!({"branches": 113, "seen": 113, "complete": true});
+    assert_eq!(value["joint_search"], expected);
+    let guilty = serde_json::json!(["one", "two", "adds"]);
+    assert_eq!(value["emergent"][0]["branches"], guilty);
 }

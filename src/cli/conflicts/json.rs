@@ -30,6 +30,19 @@ struct WireReport<'a> {
     pairs: Vec<WirePair<'a>>,
     /// Conflicts of more than two branches that merge pair by pair.
     emergent: Vec<WireEmergent<'a>>,
+    /// How far those were looked for.
+    joint_search: WireSearch,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "JointSearch")]
+struct WireSearch {
+    /// The branches that conflict with none before them in pairs, which were to be merged in order.
+    branches: usize,
+    /// How many of them were merged.
+    seen: usize,
+    /// Whether that were all.
+    complete: bool,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -76,6 +89,8 @@ struct WireEmergent<'a> {
     /// Where.
     #[schemars(with = "Vec<String>")]
     paths: &'a [RepoPath],
+    /// Whether it takes every one of them; otherwise the search for that was given up.
+    smallest: bool,
 }
 
 /// The JSON Schema of what [`render_json`] gives.
@@ -119,14 +134,21 @@ pub(super) fn render_json(found: &Found, subject: &Subject, all: bool) -> String
             })
             .collect(),
         emergent: found
-            .emergent
+            .joint
+            .found
             .iter()
             .map(|emergent| WireEmergent {
                 branches: emergent.branches.iter().map(|place| name(*place)).collect(),
                 class: emergent.class,
                 paths: &emergent.paths,
+                smallest: emergent.is_smallest,
             })
             .collect(),
+        joint_search: WireSearch {
+            branches: found.joint.wanted,
+            seen: found.joint.seen,
+            complete: !found.joint.is_cut_short(),
+        },
     };
     let mut text = serde_json::to_string(&report).unwrap_or_default();
     text.push('\n');

@@ -19,6 +19,8 @@ pub(super) struct Scene {
     pub(super) trees: Vec<Oid>,
     pub(super) bases: Bases,
     pub(super) base: Option<Oid>,
+    /// The throwaway commit that stands for a base that was asked for.
+    pub(super) asked_base: Option<Oid>,
     pub(super) prune: bool,
 }
 
@@ -52,6 +54,7 @@ impl Detector {
                 commits,
                 trees,
                 base: Some(base),
+                asked_base: Some(root),
                 prune,
             });
         }
@@ -75,6 +78,7 @@ impl Detector {
             commits: tips,
             trees,
             base,
+            asked_base: None,
             prune,
         })
     }
