@@ -22,6 +22,7 @@ pub mod load;
 pub mod logs;
 pub mod place;
 pub mod plan;
+pub mod prompt;
 pub mod question;
 pub mod resume;
 pub mod review;
@@ -31,6 +32,7 @@ pub mod status;
 pub mod unheeded;
 pub mod wait;
 pub mod watch;
+pub mod workers;
 
 use error::{CommandError, Exit};
 
@@ -71,6 +73,7 @@ enum Command {
     Demo(demo::DemoArgs),
     Init(init::InitArgs),
     Plan(plan::PlanArgs),
+    Prompt(prompt::PromptArgs),
     Run(run::RunArgs),
     Resume(resume::ResumeArgs),
     Wait(wait::WaitArgs),
@@ -90,6 +93,7 @@ enum Command {
     Review(review::ReviewArgs),
     Land(land::LandArgs),
     Clean(clean::CleanArgs),
+    Workers(workers::WorkersArgs),
     History(status::HistoryArgs),
     /// Drive a run away from the terminal; started by dispatch itself
     #[command(name = "__drive", hide = true)]
@@ -127,6 +131,7 @@ impl Command {
         match self {
             Command::Run(args) => run::run(args, ui),
             Command::Plan(args) => plan::run(args, ui),
+            Command::Prompt(args) => prompt::run(args, ui),
             Command::Wait(args) => wait::wait(args, ui),
             Command::Pause(args) => control::pause(args, ui),
             Command::Cancel(args) => control::cancel(args, ui),
@@ -145,6 +150,7 @@ impl Command {
             Command::Skip(args) => resume::skip(args, ui),
             Command::Assemble(args) => assemble::run(args, ui),
             Command::Clean(args) => clean::run(args, ui),
+            Command::Workers(args) => workers::run(args, ui),
             Command::History(args) => status::history(args, ui),
             Command::Init(args) => init::run(args, &place::Place::open()?.repo.top, ui),
             Command::Demo(args) => demo::run(args, ui),

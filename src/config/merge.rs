@@ -30,6 +30,8 @@ pub(super) fn settle(config: ConfigFile, found: &mut Vec<Finding>) -> Settings {
     put(&mut run.max_log, given.max_log);
     put(&mut run.result_grace, given.result_grace);
 
+    put(&mut settings.prompt.template, config.prompt.template);
+
     let (worktree, given) = (&mut settings.worktree, config.worktree);
     put(&mut worktree.path, given.path);
     put(&mut worktree.copy, given.copy);

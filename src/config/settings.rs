@@ -23,6 +23,8 @@ pub struct Settings {
     pub run: RunSettings,
     /// The worker profiles by name: the built-in ones, changed and joined by `[workers.NAME]`.
     pub workers: BTreeMap<String, Worker>,
+    /// What workers are told.
+    pub prompt: PromptSettings,
     /// Where worktrees are and how they are prepared.
     pub worktree: WorktreeSettings,
     /// When a failed attempt is tried again.
@@ -50,6 +52,7 @@ impl Default for Settings {
         Settings {
             run: RunSettings::default(),
             workers: builtin::workers(),
+            prompt: PromptSettings::default(),
             worktree: WorktreeSettings::default(),
             retry: RetrySettings::default(),
             failure: FailureSettings::default(),
@@ -108,6 +111,17 @@ impl Default for RunSettings {
             result_grace: Duration::from_secs(30),
         }
     }
+}
+
+/// `[prompt]`
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PromptSettings {
+    /// The file of the template of prompts; a relative path counts from the top folder of the
+    /// repository.
+    pub template: Option<String>,
+    /// What stood in that file when the run was started.
+    pub template_text: Option<String>,
 }
 
 /// `[worktree]`

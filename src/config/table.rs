@@ -120,6 +120,10 @@ tables! {
         fallback: List<Text>,
         retry_in_place: Flag,
     }
+    /// `[prompt]`
+    PromptTable {
+        template: Maybe<Text>,
+    }
     /// `[worktree]`
     WorktreeTable {
         path: PathTemplate,

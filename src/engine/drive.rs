@@ -469,7 +469,7 @@ impl<'a> Driver<'a> {
             task,
             attempt,
             worker,
-            prompt: prompt(&self.context, &self.state, task)?,
+            prompt: prompt(&self.context.settings.prompt, &self.state, task),
             dependencies: depends_on
                 .iter()
                 .chain(&self.state.in_the_way_of(task))

@@ -46,6 +46,17 @@ pub enum PromptBy {
     Argument,
 }
 
+impl PromptBy {
+    /// Its name in the configuration.
+    pub fn name(self) -> &'static str {
+        match self {
+            PromptBy::File => "file",
+            PromptBy::Stdin => "stdin",
+            PromptBy::Argument => "argument",
+        }
+    }
+}
+
 /// The language of a worker's output.
 #[derive(
     Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, schemars::JsonSchema,
