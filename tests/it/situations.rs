@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use git_dispatch::base::process::Program;
-use git_dispatch::engine::detect::{DetectOptions, Detector, detect};
+use git_dispatch::engine::detect::{DetectOptions, Detector, Sceptic, detect};
 use git_dispatch::model::conflict::Verdict;
 
 use crate::forge::{
@@ -217,6 +217,7 @@ fn every_situation_gets_its_verdict_from_the_other_git() {
 fn the_command_for_sceptics_shows_every_verdict_and_tree() {
     let situations = situations();
     let forge = forged(&situations);
+    let store = forge.store();
     // With a base that was asked for the command is another one.
     for asked in [false, true] {
         let step = if asked { 5 } else { 1 };
@@ -228,9 +229,11 @@ fn the_command_for_sceptics_shows_every_verdict_and_tree() {
             };
             let mut detector = Detector::for_any(&forge.repo, &options).unwrap();
             let branches = [branch("ours", ours), branch("theirs", theirs)];
-            let explained = detector.explain(&branches[0], &branches[1]).unwrap();
-            let verdict = explained.verdict;
-            let command = explained.sceptic.command(ours, theirs);
+            let verdict = detector.update(&branches).unwrap().pairs.pop();
+            let attributes = verdict.as_ref().and_then(|pair| pair.attributes);
+            let attributes = attributes.unwrap_or(base);
+            let sceptic = Sceptic::new(&forge.repo, &store, attributes, options.base);
+            let command = sceptic.unwrap().command(ours, theirs);
             let program = Program::new("sh").args(["-c", &command]);
             let finished = program.folder(&forge.repo.top).output().unwrap();
             let what = format!("{}: {command}", situation.name);
