@@ -33,7 +33,7 @@ overlaid() { # base, ours, theirs, tree
         <(GIT_OBJECT_DIRECTORY=$root/objects git diff-tree -r "$2" "$4")
 }
 
-merges=0 clean=0 conflicts=0 pruned=0 crossed=0 wrong=0
+merges=0 clean=0 conflicts=0 refused=0 pruned=0 crossed=0 wrong=0
 while read -r commit ours theirs; do
     merges=$((merges + 1))
     bases=$(git merge-base --all "$ours" "$theirs" || echo "$ours")
@@ -51,7 +51,7 @@ while read -r commit ours theirs; do
     case $code in
     0) expected=clean clean=$((clean + 1)) ;;
     1) expected=conflict conflicts=$((conflicts + 1)) ;;
-    *) expected=engine-failure ;;
+    *) expected=engine-failure refused=$((refused + 1)) ;;
     esac
     if [ -z "$merged" ] && [ $code -eq 0 ]; then
         pruned=$((pruned + 1))
@@ -63,5 +63,5 @@ while read -r commit ours theirs; do
     fi
 done < <(git rev-list --merges --max-parents=2 --parents --max-count="$count" --skip="${SKIP:-0}" HEAD)
 echo "$(git version): $merges merges, $crossed of them with several bases: $clean clean ($pruned of" \
-    "them without a merge), $conflicts conflicts, $wrong different"
+    "them without a merge), $conflicts conflicts, $refused refused by git, $wrong different"
 [ $wrong -eq 0 ]

@@ -1,5 +1,7 @@
 //! `dispatch conflicts`: which branches do not merge, and what kind of conflict it is.
 
+use std::collections::{HashMap, HashSet};
+
 use clap::Args;
 
 use anstyle::{AnsiColor, Style};
@@ -12,10 +14,10 @@ use crate::conflict::matrix::{Look, render_matrix};
 use crate::engine::EngineError;
 use crate::engine::context::Context;
 use crate::engine::detect::{
-    Branch, DetectError, DetectOptions, Detection, Detector, Joint, SEQUENCE_MERGES,
+    Branch, DetectError, DetectOptions, Detection, Detector, Joint, SEQUENCE_MERGES, Sceptic,
 };
 use crate::engine::matches::order_of_assembly;
-use crate::git::Repo;
+use crate::git::{Repo, Store, StoreError};
 use crate::model::conflict::{Class, PairVerdict, Verdict};
 use crate::model::ids::{Oid, TaskNumber};
 use crate::model::run::RunState;
@@ -30,6 +32,7 @@ mod filter;
 mod json;
 mod table;
 
+pub(crate) use explain::pair;
 pub(crate) use json::schema;
 
 const AFTER_HELP: &str = "\
@@ -184,7 +187,7 @@ pub(crate) fn judge(
     let meter = detector.meter();
     let label = format!("comparing {} branches", subject.branches.len());
     let waiting = Waiting::new(ui, &label, move || meter.read());
-    if let Some(pair) = explain::pair(&args.explain)? {
+    if let Some(pair) = pair(&args.explain)? {
         let (a, b) = (subject.find(&pair.0)?, subject.find(&pair.1)?);
         if a == b {
             let both = format!("{:?} and {:?} are the same branch", pair.0, pair.1);
@@ -200,9 +203,19 @@ pub(crate) fn judge(
     }
     let found = look(&mut detector, subject, args.together);
     drop(waiting);
-    let found = filter.apply(found.map_err(|error| CommandError::failed(error_chain(&error)))?);
+    let mut found = filter.apply(found.map_err(|error| CommandError::failed(error_chain(&error)))?);
+    if args.json {
+        found.sceptics = sceptics(repo, &found.detection, base)?;
+    }
     let all = args.all && filter.takes_all();
     let text = render(&found, subject, args, all, ui.columns());
+    let failed = |pair: &PairVerdict| pair.verdict == Verdict::EngineFailure;
+    if repo.common.join("shallow").exists() && found.detection.pairs.iter().any(failed) {
+        ui.hint(
+            "the history ends early in this shallow clone: `git fetch --unshallow` brings the rest",
+        );
+        ui.hint("or name what they stand on: `--base REV`");
+    }
     let is_clean = found.detection.conflicts().next().is_none() && found.joint.found.is_empty();
     Ok((text, exit(is_clean)))
 }
@@ -222,6 +235,8 @@ fn is_conflict(pair: &PairVerdict) -> bool {
 struct Found {
     detection: Detection,
     joint: Joint,
+    /// For programs: how pairs are merged by hand, by the commit their attributes are from.
+    sceptics: HashMap<Oid, Sceptic>,
     /// Conflicts that the filters took away.
     hidden: usize,
 }
@@ -246,8 +261,23 @@ fn look(
     Ok(Found {
         detection,
         joint,
+        sceptics: HashMap::new(),
         hidden: 0,
     })
+}
+
+fn sceptics(
+    repo: &Repo,
+    detection: &Detection,
+    asked_base: Option<Oid>,
+) -> Result<HashMap<Oid, Sceptic>, CommandError> {
+    let failed = |error: StoreError| CommandError::failed(error_chain(&error));
+    let store = Store::open(repo).map_err(failed)?;
+    let commits = detection.pairs.iter().filter_map(|pair| pair.attributes);
+    let commits: HashSet<Oid> = commits.collect();
+    let sceptic = |commit| Ok((commit, Sceptic::new(repo, &store, commit, asked_base)?));
+    let found: Result<_, StoreError> = commits.into_iter().map(sceptic).collect();
+    found.map_err(failed)
 }
 
 fn render(
@@ -345,6 +375,8 @@ fn independent(a: usize, b: usize) -> PairVerdict {
     PairVerdict {
         a,
         b,
+        bases: Vec::new(),
+        attributes: None,
         verdict: Verdict::Clean,
         class: Class::Independent,
         severity: 0,

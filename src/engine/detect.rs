@@ -27,10 +27,12 @@ pub(crate) mod guilty;
 mod judge;
 mod names;
 mod scene;
+mod sceptic;
 mod tasks;
 
 pub use emergent::{Emergent, Joint, SEQUENCE_MERGES};
 pub use explain::{Explained, ThreeWay};
+pub use sceptic::Sceptic;
 pub use tasks::task_conflicts;
 
 /// A branch, or any commit under a name.
@@ -246,6 +248,8 @@ impl Detector {
         Some(PairVerdict {
             a: pair.a,
             b: pair.b,
+            bases: pair.bases.clone(),
+            attributes: Some(pair.key.attributes),
             verdict: known.classified.verdict,
             class: known.classified.class,
             severity: known.classified.severity,

@@ -27,6 +27,13 @@ use crate::plan::{Format, render};
 /// Below this much free space a run is not started, in bytes.
 const LEAST_SPACE: u64 = 16 * 1024 * 1024;
 
+/// What stands above the references of a run, from the top.
+const JOURNALS: [&str; 3] = [
+    "refs/dispatch",
+    "refs/dispatch/runs",
+    "refs/dispatch/attempts",
+];
+
 /// Why a run cannot start. Nothing has been created.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -42,6 +49,9 @@ pub enum StartError {
     /// A branch has the name that every branch of a run starts with.
     #[error("a branch named {0:?} exists, and git keeps no branches below a branch")]
     PrefixTaken(String),
+    /// A reference has a name that journals stand below.
+    #[error("the reference {0:?} exists, and git keeps no references below a reference")]
+    JournalsTaken(&'static str),
     /// The base has a file where the board goes.
     #[error("the base has a file {0:?} that dispatch did not write")]
     BoardTaken(String),
@@ -94,6 +104,11 @@ impl StartError {
                 "rename that branch, or set `branch_prefix` under `[run]` in .dispatch.toml \
                  to something other than {name:?}"
             ),
+            StartError::JournalsTaken(name) => {
+                format!(
+                    "no run can be recorded beside it; look at it with `git show {name}`, keep it under another name, then `git update-ref -d {name}`"
+                )
+            }
             StartError::BoardTaken(_) => {
                 "name another file as `file` under `[board]` in .dispatch.toml".into()
             }
@@ -232,6 +247,11 @@ fn refuse_taken_names(store: &Store, settings: &Settings, base: Oid) -> Result<(
         };
         if store.reference(&branch_ref(&prefix))?.is_some() {
             return Err(StartError::PrefixTaken(prefix));
+        }
+    }
+    for name in JOURNALS {
+        if store.reference(name)?.is_some() {
+            return Err(StartError::JournalsTaken(name));
         }
     }
     let file = &settings.board.file;

@@ -86,7 +86,7 @@ fn the_json_form_has_the_promised_fields() {
     for (place, name) in ["main", "one", "two", "three", "beside"].iter().enumerate() {
         text = text.replace(&forge.commits[place].to_string(), &format!("<{name}>"));
     }
-    insta::with_settings!({filters => vec![("[0-9a-f]{40}", "<tree>")]}, {
+    insta::with_settings!({filters => vec![("[0-9a-f]{40}", "<tree>"), ("\"command\": \".*git merge", "\"command\": \"GIT_ATTR_SOURCE=<main> git merge")]}, {
         insta::assert_snapshot!(text, @r#"
         {
           "base": "<main>",
@@ -115,7 +115,12 @@ fn the_json_form_has_the_promised_fields() {
             {
               "a": "one",
               "b": "two",
+              "bases": [
+                "<main>"
+              ],
               "class": "content",
+              "command": "GIT_ATTR_SOURCE=<main> git merge-tree --write-tree <one> <two>",
+              "recommended": "re-dispatch the later task on top",
               "severity": 3,
               "tree": "<tree>",
               "units": [
@@ -140,7 +145,8 @@ fn the_json_form_has_the_promised_fields() {
                   ],
                   "paths": [
                     "f"
-                  ]
+                  ],
+                  "policy": []
                 }
               ],
               "verdict": "conflict"
@@ -148,7 +154,9 @@ fn the_json_form_has_the_promised_fields() {
             {
               "a": "one",
               "b": "beside",
+              "bases": [],
               "class": "independent",
+              "recommended": "nothing to do",
               "severity": 0,
               "tree": null,
               "units": [],
@@ -157,7 +165,9 @@ fn the_json_form_has_the_promised_fields() {
             {
               "a": "two",
               "b": "beside",
+              "bases": [],
               "class": "independent",
+              "recommended": "nothing to do",
               "severity": 0,
               "tree": null,
               "units": [],

@@ -104,6 +104,9 @@ fn check_class(name: &str) -> Result<(), CommandError> {
 fn glob_set(globs: &[String]) -> Result<GlobSet, CommandError> {
     let mut set = GlobSetBuilder::new();
     for glob in globs {
+        if glob.is_empty() {
+            return Err(CommandError::usage("an empty glob matches no path"));
+        }
         let mut forms = vec![glob.clone(), format!("{}/**", glob.trim_end_matches('/'))];
         if !glob.contains('/') {
             forms.push(format!("**/{glob}"));

@@ -6,6 +6,7 @@ use crate::engine::detect::scene::Scene;
 use crate::engine::detect::{DetectError, Detector};
 use crate::model::change::RepoPath;
 use crate::model::conflict::{Class, PairVerdict, Unit, Verdict};
+use crate::model::ids::Oid;
 
 impl Detector {
     /// Adds the unit `case-collision` to the pairs it concerns; the verdict stays git's.
@@ -26,7 +27,7 @@ impl Detector {
                 .collect();
             for (a, b, paths) in colliding_names(&added) {
                 if scene.bases.of(a, b) == Base::One(base) {
-                    add_unit(pairs, a, b, paths);
+                    add_unit(pairs, base, (a, b), paths);
                 }
             }
         }
@@ -34,7 +35,7 @@ impl Detector {
     }
 }
 
-fn add_unit(pairs: &mut Vec<PairVerdict>, a: usize, b: usize, paths: Vec<RepoPath>) {
+fn add_unit(pairs: &mut Vec<PairVerdict>, base: Oid, (a, b): (usize, usize), paths: Vec<RepoPath>) {
     let class = Class::CaseCollision;
     let place = match pairs.binary_search_by_key(&(a, b), |pair| (pair.a, pair.b)) {
         Ok(place) => place,
@@ -42,6 +43,8 @@ fn add_unit(pairs: &mut Vec<PairVerdict>, a: usize, b: usize, paths: Vec<RepoPat
             let pair = PairVerdict {
                 a,
                 b,
+                bases: vec![base],
+                attributes: None,
                 verdict: Verdict::Clean,
                 class,
                 severity: class.severity(),

@@ -29,6 +29,7 @@ pub(super) struct Pair {
     pub(super) a: usize,
     pub(super) b: usize,
     pub(super) key: Key,
+    pub(super) bases: Vec<Oid>,
     pub(super) base_tree: Option<Oid>,
 }
 
@@ -149,6 +150,7 @@ impl Detector {
                 a: side(a),
                 b: side(b),
             },
+            bases: vec![self.options.base.unwrap_or(base)],
             base_tree: Some(tree),
         }
     }
@@ -176,6 +178,7 @@ impl Detector {
                 a: tip_a,
                 b: tip_b,
             },
+            bases,
             base_tree,
         })
     }
