@@ -77,6 +77,9 @@ pub enum StartError {
     /// A folder dispatch has to write in cannot be written.
     #[error("{} cannot be written", .0.display())]
     Unwritable(PathBuf, #[source] io::Error),
+    /// The repository itself cannot be written.
+    #[error("{} cannot be written", .0.display())]
+    ReadOnly(PathBuf, #[source] io::Error),
     /// The disk is nearly full.
     #[error("only {} MiB are free at {}", .1 / (1024 * 1024), .0.display())]
     NoSpace(PathBuf, u64),
@@ -126,6 +129,9 @@ impl StartError {
             }
             StartError::Unwritable(..) => {
                 "make it writable, or set `path` under `[worktree]` in .dispatch.toml".into()
+            }
+            StartError::ReadOnly(..) => {
+                "a run is recorded there: make it writable, or work in a clone that is".into()
             }
             StartError::NoSpace(..) => "free some space there".into(),
             StartError::InsideCheckout(_) => {
@@ -330,9 +336,12 @@ fn refuse_places(repo: &Repo, settings: &Settings) -> Result<(), StartError> {
     if example.starts_with(&repo.top) {
         return Err(StartError::InsideCheckout(example));
     }
-    for place in [&repo.common, &existing_ancestor(&example)] {
-        files::probe_writable(place)
-            .map_err(|error| StartError::Unwritable(place.clone(), error))?;
+    let common = &repo.common;
+    files::probe_writable(common).map_err(|error| StartError::ReadOnly(common.clone(), error))?;
+    let worktrees = &existing_ancestor(&example);
+    files::probe_writable(worktrees)
+        .map_err(|error| StartError::Unwritable(worktrees.clone(), error))?;
+    for place in [common, worktrees] {
         let free = files::free_space(place).unwrap_or(u64::MAX);
         if free < LEAST_SPACE {
             return Err(StartError::NoSpace(place.clone(), free));

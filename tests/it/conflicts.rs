@@ -296,6 +296,24 @@ fn the_guilty_are_found_among_many_and_a_short_search_says_so() {
 }
 
 #[test]
+fn names_that_differ_by_case_are_found_after_criss_cross_merges_too() {
+    let base = [("f", "a|"), ("g", "b|")];
+    let with = |more: &[(&str, &str)]| files(&[&[("f", "1|"), ("g", "2|")], more].concat());
+    let forge = Forge::new(&[
+        planned("main", &[], &files(&base)),
+        planned("a", &[0], &files(&[("f", "1|"), ("g", "b|")])),
+        planned("b", &[0], &files(&[("f", "a|"), ("g", "2|")])),
+        planned("ab", &[1, 2], &with(&[("docs/Readme", "x|")])),
+        planned("ba", &[2, 1], &with(&[("docs/README", "y|")])),
+    ]);
+    let branches = named(&forge, &[("ab", 3), ("ba", 4)]);
+    let detection = detect(&forge.repo, &branches, &options()).unwrap();
+    assert_eq!(pairs(&detection), "ab-ba case-collision");
+    assert_eq!(detection.pairs[0].bases.len(), 2);
+    assert_eq!(detection.pairs[0].verdict, Verdict::Clean);
+}
+
+#[test]
 fn replaced_commits_are_judged_as_git_sees_them() {
     let forge = Forge::new(&small());
     let c = &forge.commits;

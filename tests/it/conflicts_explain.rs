@@ -6,7 +6,7 @@ use git_dispatch::base::files::FileLock;
 use git_dispatch::base::process::Program;
 use git_dispatch::git::Git;
 
-use crate::forge::{Forge, files, planned, small};
+use crate::forge::{BEFORE_GIT_2_41, Forge, files, planned, small};
 use crate::harness::Scene;
 
 fn dispatch(forge: &Forge, args: &[&str]) -> (i32, String, String) {
@@ -198,7 +198,7 @@ fn one_pair_is_explained_with_all_that_reproduces_it() {
     let names = ["main", "a", "b"];
     let ids = names.iter().zip(&forge.commits);
     let ids: Vec<_> = ids.map(|(name, oid)| (oid.to_string(), *name)).collect();
-    insta::with_settings!({filters => vec![("[0-9a-f]{40}", "<tree>")]}, {
+    insta::with_settings!({filters => vec![("[0-9a-f]{40}", "<tree>"), BEFORE_GIT_2_41]}, {
         insta::assert_snapshot!(without_ids(&out, &ids), @r"
         a × b: conflict, content, severity 3 (semantic risk)
         Recommended: re-dispatch the later task on top

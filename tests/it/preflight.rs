@@ -378,7 +378,7 @@ fn a_repository_on_a_read_only_disk_is_refused() {
     let said = refusal(&outside, &run(&scene, &[]));
     insta::assert_snapshot!(said, @r"
     error: <root>/disk/shop/.git cannot be written: read-only filesystem or storage medium
-    hint: make it writable, or set `path` under `[worktree]` in .dispatch.toml
+    hint: a run is recorded there: make it writable, or work in a clone that is
     exit 1
     ");
 }

@@ -31,6 +31,21 @@ impl Detector {
                 }
             }
         }
+        for (a, b) in scene.bases.others() {
+            // After criss-cross merges any base will do: what both have from there is one name.
+            let bases = scene.store.merge_bases(scene.commits[a], scene.commits[b]);
+            let Some(base) = bases.unwrap_or_default().first().copied() else {
+                continue;
+            };
+            let tree = scene.store.tree_of(base)?;
+            let one = self.side(scene, tree, scene.trees[a])?;
+            let other = self.side(scene, tree, scene.trees[b])?;
+            let added = [(a, &one), (b, &other)]
+                .map(|(branch, side)| (branch, side.footprint.added.as_slice()));
+            for (a, b, paths) in colliding_names(&added) {
+                add_unit(pairs, base, (a, b), paths);
+            }
+        }
         Ok(())
     }
 }
