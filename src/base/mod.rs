@@ -9,6 +9,7 @@ pub(crate) mod golden;
 pub mod interrupt;
 pub mod markdown;
 pub mod process;
+pub mod record_log;
 pub mod table;
 pub mod terminal;
 pub mod text;

@@ -177,6 +177,7 @@ pub(crate) fn judge(
         base,
         prune: true,
         generated: subject.generated.clone(),
+        cache: true,
     };
     let failed = |error: DetectError| CommandError::failed(error_chain(&error));
     let mut detector = match subject.run_base {
@@ -246,7 +247,7 @@ fn look(
     subject: &Subject,
     to_the_end: bool,
 ) -> Result<Found, EngineError> {
-    let detection = detector.update(&subject.branches)?;
+    let mut detection = detector.update(&subject.branches)?;
     // What a run's assembly will merge is searched to the end: it merges the same.
     let (order, to_the_end) = match &subject.assembly {
         Some((context, state)) => (order_of_assembly(context, state, &detection)?, true),
@@ -257,7 +258,7 @@ fn look(
     } else {
         SEQUENCE_MERGES
     };
-    let joint = detector.emergent(&detection, &order, merges)?;
+    let joint = detector.emergent(&mut detection, &order, merges)?;
     Ok(Found {
         detection,
         joint,
@@ -333,7 +334,7 @@ fn summary(found: &Found) -> String {
     };
     let cut_short = match found.joint.is_cut_short() {
         true => format!(
-            "Conflicts of more than two branches were only looked for among the first {} of the {} that \
+            "Conflicts of more than two branches were only looked for among {} of the {} that \
              merge in pairs; `--together` looks to the end\n",
             found.joint.seen, found.joint.wanted,
         ),

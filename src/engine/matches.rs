@@ -82,6 +82,7 @@ pub(super) fn options(context: &Context, prune: bool) -> DetectOptions {
         base: None,
         prune,
         generated,
+        cache: prune,
     }
 }
 

@@ -168,10 +168,10 @@ fn a_directory_that_branches_empty_together_is_an_emergent_conflict() {
         &[("one", 1), ("beside", 4), ("two", 2), ("adds", 3)],
     );
     let mut detector = Detector::for_any(&forge.repo, &options()).unwrap();
-    let detection = detector.update(&branches).unwrap();
+    let mut detection = detector.update(&branches).unwrap();
     assert_eq!(pairs(&detection), "");
     let found = detector
-        .emergent(&detection, &[0, 1, 2, 3], usize::MAX)
+        .emergent(&mut detection, &[0, 1, 2, 3], usize::MAX)
         .unwrap()
         .found;
     assert_eq!(found.len(), 1);
@@ -179,7 +179,7 @@ fn a_directory_that_branches_empty_together_is_an_emergent_conflict() {
     assert_eq!(found[0].class, Class::DirRenameSuggested);
     // Adders before movers: then it never comes up.
     let adder_first = detector
-        .emergent(&detection, &[3, 0, 1, 2], usize::MAX)
+        .emergent(&mut detection, &[3, 0, 1, 2], usize::MAX)
         .unwrap();
     assert_eq!(adder_first.found, []);
 }
@@ -202,10 +202,10 @@ fn a_rename_diluted_by_many_is_an_emergent_conflict() {
     ]);
     let branches = named(&forge, &[("mover", 1), ("five", 2), ("one", 3)]);
     let mut detector = Detector::for_any(&forge.repo, &options()).unwrap();
-    let detection = detector.update(&branches).unwrap();
+    let mut detection = detector.update(&branches).unwrap();
     assert_eq!(detection.conflicts().count(), 0);
     let found = detector
-        .emergent(&detection, &[0, 1, 2], usize::MAX)
+        .emergent(&mut detection, &[0, 1, 2], usize::MAX)
         .unwrap()
         .found;
     assert_eq!(found.len(), 1);
@@ -234,10 +234,10 @@ fn a_folder_that_one_empties_and_another_copies_is_an_emergent_conflict() {
     ]);
     let branches = named(&forge, &[("empties", 1), ("copies", 2), ("adds", 3)]);
     let mut detector = Detector::for_any(&forge.repo, &options()).unwrap();
-    let detection = detector.update(&branches).unwrap();
+    let mut detection = detector.update(&branches).unwrap();
     assert_eq!(detection.conflicts().count(), 0);
     // Only the pair of the first and the last meets at all; together the first two are a rename.
-    let joint = detector.emergent(&detection, &[0, 1, 2], usize::MAX);
+    let joint = detector.emergent(&mut detection, &[0, 1, 2], usize::MAX);
     let found = joint.unwrap().found;
     assert_eq!(found.len(), 1);
     assert_eq!(
@@ -283,15 +283,19 @@ fn the_guilty_are_found_among_many_and_a_short_search_says_so() {
     let branches = named(&forge, &names);
     let order: Vec<usize> = (0..branches.len()).collect();
     let mut detector = Detector::for_any(&forge.repo, &options()).unwrap();
-    let detection = detector.update(&branches).unwrap();
+    let mut detection = detector.update(&branches).unwrap();
     assert_eq!(detection.conflicts().count(), 0);
-    let joint = detector.emergent(&detection, &order, usize::MAX).unwrap();
+    let joint = detector
+        .emergent(&mut detection, &order, usize::MAX)
+        .unwrap();
     assert!(!joint.is_cut_short());
     assert_eq!(joint.found.len(), 1);
     assert_eq!(joint.found[0].branches, [0, 16, 32]);
     assert!(joint.found[0].is_smallest);
-    let joint = detector.emergent(&detection, &order, 10).unwrap();
-    assert_eq!((joint.found.len(), joint.seen, joint.wanted), (0, 12, 33));
+    let joint = detector.emergent(&mut detection, &order, 10).unwrap();
+    // The three are a group of their own; of the crowd only the first few were looked at.
+    assert_eq!((joint.found.len(), joint.wanted), (1, 33));
+    assert!(joint.seen < 20, "{joint:?}");
     assert!(joint.is_cut_short());
 }
 

@@ -2,19 +2,23 @@
 //!
 //! Three branches can empty a directory together that a fourth adds to, move a file and change it
 //! until git no longer sees the move, or meet in text only jointly. No rule about pairs finds these,
-//! so the branches are merged in order, as assembly does it ([`MergedTree`]): git is asked only about
-//! those that meet what was merged before them.
+//! so the groups that can do that ([`risky_groups`]) are merged in order, as assembly does it: git is
+//! asked only about those that meet what was merged before them.
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
+use crate::conflict::bases::Base;
 use crate::conflict::classify::{Classified, Evidence, SideInfo, classify};
+use crate::conflict::joint::risky_groups;
 use crate::engine::detect::guilty::{Guilt, MERGES_PER_SET, Sequence};
 use crate::engine::detect::scene::Scene;
 use crate::engine::detect::{DetectError, Detection, Detector, Side};
 use crate::git::Store;
 use crate::git::merge_tree::{MergeAnswer, MergeEngine};
-use crate::model::change::RepoPath;
+use crate::model::change::{Change, RepoPath};
 use crate::model::conflict::Class;
 use crate::model::ids::Oid;
 
@@ -23,7 +27,7 @@ use crate::model::ids::Oid;
 pub const SEQUENCE_MERGES: usize = 100;
 
 /// A conflict of branches that merge pair by pair.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Emergent {
     /// The smallest set found that shows it, as places in the list of branches, in the order in
     /// which they were merged; the last one is where it came up.
@@ -37,7 +41,7 @@ pub struct Emergent {
 }
 
 /// What merging in sequence showed.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Joint {
     /// The conflicts.
     pub found: Vec<Emergent>,
@@ -45,6 +49,8 @@ pub struct Joint {
     pub wanted: usize,
     /// How many of them were looked at; fewer when the merges were used up.
     pub seen: usize,
+    /// How often git was asked for it, now or when it was found out.
+    pub merges: usize,
 }
 
 impl Joint {
@@ -57,13 +63,14 @@ impl Joint {
 impl Detector {
     /// Merges, in the given order, the branches that conflict with none before them in pairs, and
     /// reports what conflicts all the same. `order` names places of `detection.branches`; `merges`
-    /// bounds how often git may be asked, beside what making a set small takes.
+    /// bounds how often git may be asked, beside what making a set small takes; what is asked counts
+    /// as [`Detection::merges_run`].
     ///
     /// # Errors
     /// When git or the store cannot be used.
     pub fn emergent(
         &mut self,
-        detection: &Detection,
+        detection: &mut Detection,
         order: &[usize],
         merges: usize,
     ) -> Result<Joint, DetectError> {
@@ -71,7 +78,7 @@ impl Detector {
         let mut joint = Joint {
             wanted: chosen.len(),
             seen: chosen.len(),
-            found: Vec::new(),
+            ..Joint::default()
         };
         if chosen.len() < 3 {
             return Ok(joint);
@@ -80,20 +87,91 @@ impl Detector {
         let Some(root) = root(&scene) else {
             return Ok(joint);
         };
-        let engine = scene.engine.pinned_to(self.run_base.unwrap_or(root))?;
+        let groups = self.risky(&scene, root, &chosen)?;
+        if groups.is_empty() {
+            return Ok(joint);
+        }
+        let attributes = self.run_base.or(scene.base).unwrap_or(root);
+        let engine = scene.engine.pinned_to(attributes)?;
+        let mut cache = self.cache(&scene)?;
+        let mut left = merges;
+        for group in groups {
+            // To its end it is the same for any number of merges; cut short it is not.
+            let whole = Asked::new(&scene, root, attributes, &group, None);
+            let part = Asked::new(&scene, root, attributes, &group, Some(left));
+            let known = |asked| cache.as_ref().and_then(|c| c.joint(&engine, asked));
+            if let Some(known) = known(&whole).or_else(|| known(&part)) {
+                left = left.saturating_sub(known.merges);
+                joint.add(known.renamed(|place| group.get(place).copied()));
+                continue;
+            }
+            let found = self.merge_in_order(&scene, &engine.aside()?, root, &group, left)?;
+            detection.merges_run += found.merges;
+            left = left.saturating_sub(found.merges);
+            let asked = if found.is_cut_short() { part } else { whole };
+            // Why git failed may pass (a full disk), so that is asked about again.
+            let failed = |emergent: &Emergent| emergent.class == Class::EngineFailure;
+            if let Some(cache) = cache.as_mut().filter(|_| !found.found.iter().any(failed)) {
+                let place = |branch| group.iter().position(|other| *other == branch);
+                cache.put_joint(&engine, &asked, &found.clone().renamed(place));
+            }
+            joint.add(found);
+        }
+        joint.found.sort_by(|a, b| a.branches.cmp(&b.branches));
+        if let Some(cache) = cache {
+            cache.save(&scene)?;
+        }
+        Ok(joint)
+    }
+
+    /// The groups that can conflict together, each in order; all of them where nothing is known.
+    fn risky(
+        &mut self,
+        scene: &Scene,
+        root: Oid,
+        chosen: &[usize],
+    ) -> Result<Vec<Vec<usize>>, DetectError> {
+        let mut pairs = chosen.iter().enumerate().flat_map(|(n, a)| {
+            let later = &chosen[n + 1..];
+            later.iter().map(move |b| (*a, *b))
+        });
+        if !scene.prune || pairs.any(|(a, b)| scene.bases.of(a, b) != Base::One(root)) {
+            return Ok(vec![chosen.to_vec()]);
+        }
+        let tree = scene.store.tree_of(root)?;
+        let sides = self.sides(scene, tree, chosen)?;
+        let changes: Vec<&[Change]> = sides.iter().map(|side| side.changes.as_slice()).collect();
+        let groups = risky_groups(&changes).into_iter();
+        let branches = |group: Vec<usize>| group.into_iter().map(|place| chosen[place]).collect();
+        Ok(groups.map(branches).collect())
+    }
+
+    fn merge_in_order(
+        &mut self,
+        scene: &Scene,
+        engine: &MergeEngine,
+        root: Oid,
+        group: &[usize],
+        merges: usize,
+    ) -> Result<Joint, DetectError> {
         let store = engine.store()?;
-        let mut sequence = Sequence::new(&store, &engine, root)?;
-        for (place, &next) in chosen.iter().enumerate() {
+        let mut sequence = Sequence::new(&store, engine, root)?;
+        let mut joint = Joint {
+            wanted: group.len(),
+            seen: group.len(),
+            ..Joint::default()
+        };
+        for (place, &next) in group.iter().enumerate() {
             if sequence.merges_run() >= merges {
                 joint.seen = place;
                 break;
             }
             if !sequence.add(next, scene.commits[next])? {
-                let found = self.emergent_of(&scene, &engine, &store, &sequence, next)?;
+                let found = self.emergent_of(scene, engine, &store, &sequence, next)?;
                 joint.found.extend(found);
             }
         }
-        joint.found.sort_by(|a, b| a.branches.cmp(&b.branches));
+        joint.merges = sequence.merges_run();
         Ok(joint)
     }
 
@@ -147,7 +225,7 @@ impl Detector {
                     Some(root) => {
                         let root = store.tree_of(root)?;
                         let changes = store.changes(root, store.tree_of(tip)?)?;
-                        (changes, self.side(scene, root, scene.trees[next])?)
+                        (changes, self.side(scene, root, next)?)
                     }
                     None => Default::default(),
                 };
@@ -168,6 +246,56 @@ impl Detector {
         let units = classified.units.iter();
         let paths: BTreeSet<RepoPath> = units.flat_map(|unit| unit.paths.iter().cloned()).collect();
         Ok((classified.class, paths.into_iter().collect()))
+    }
+}
+
+/// What the merges in sequence depend on.
+pub(super) struct Asked {
+    /// The commit whose attributes hold.
+    pub(super) attributes: Oid,
+    /// The commit below them, their commits in order, and how many merges they are worth if that
+    /// was not enough.
+    pub(super) commits: String,
+}
+
+impl Asked {
+    fn new(
+        scene: &Scene,
+        root: Oid,
+        attributes: Oid,
+        group: &[usize],
+        merges: Option<usize>,
+    ) -> Asked {
+        let commits: Vec<Oid> = group.iter().map(|place| scene.commits[*place]).collect();
+        Asked {
+            attributes,
+            commits: format!("{root} {merges:?} {commits:?}"),
+        }
+    }
+}
+
+impl Joint {
+    /// Takes in what a group of the branches showed.
+    fn add(&mut self, group: Joint) {
+        self.found.extend(group.found);
+        self.seen -= group.wanted - group.seen;
+        self.merges += group.merges;
+    }
+
+    /// The same with other places for the branches: in another list they stand elsewhere. What has
+    /// no place any more is left out.
+    fn renamed(mut self, place: impl Fn(usize) -> Option<usize>) -> Joint {
+        let renamed = |emergent: Emergent| {
+            let branches = emergent.branches.into_iter().map(&place);
+            let branches = branches.collect::<Option<Vec<usize>>>()?;
+            Some(Emergent {
+                branches,
+                ..emergent
+            })
+        };
+        self.found = self.found.into_iter().filter_map(renamed).collect();
+        self.found.sort_by(|a, b| a.branches.cmp(&b.branches));
+        self
     }
 }
 

@@ -17,12 +17,9 @@ impl Detector {
     ) -> Result<(), DetectError> {
         for (base, branches) in scene.bases.singles() {
             let tree = scene.store.tree_of(base)?;
-            let sides = branches
-                .iter()
-                .map(|branch| Ok((*branch, self.side(scene, tree, scene.trees[*branch])?)));
-            let sides = sides.collect::<Result<Vec<_>, DetectError>>()?;
-            let added: Vec<_> = sides
-                .iter()
+            let sides = self.sides(scene, tree, &branches)?;
+            let added = branches.iter().zip(&sides);
+            let added: Vec<_> = added
                 .map(|(branch, side)| (*branch, side.footprint.added.as_slice()))
                 .collect();
             for (a, b, paths) in colliding_names(&added) {
@@ -38,8 +35,8 @@ impl Detector {
                 continue;
             };
             let tree = scene.store.tree_of(base)?;
-            let one = self.side(scene, tree, scene.trees[a])?;
-            let other = self.side(scene, tree, scene.trees[b])?;
+            let one = self.side(scene, tree, a)?;
+            let other = self.side(scene, tree, b)?;
             let added = [(a, &one), (b, &other)]
                 .map(|(branch, side)| (branch, side.footprint.added.as_slice()));
             for (a, b, paths) in colliding_names(&added) {
