@@ -261,7 +261,9 @@ impl ConflictRow {
         ConflictRow {
             conflict: conflict.clone(),
             paths: units.flat_map(|unit| unit.paths.clone()).collect(),
-            suggested: if conflict.inherited {
+            suggested: if is_in(first) && is_in(second) && !conflict.inherited {
+                "settled while assembling".to_owned()
+            } else if conflict.inherited {
                 "settled with the branches they build on".to_owned()
             } else {
                 conflict.class.recommended_for(first, second)

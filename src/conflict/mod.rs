@@ -7,6 +7,7 @@ pub mod footprint;
 pub mod joint;
 pub mod language;
 pub mod lines;
+pub mod markers;
 pub mod matrix;
 pub mod names;
 pub mod prune;

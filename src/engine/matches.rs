@@ -4,10 +4,12 @@ use std::sync::PoisonError;
 
 use crate::engine::EngineError;
 use crate::engine::assemble::order;
+use crate::engine::built_on::BuiltOn;
 use crate::engine::context::Context;
 use crate::engine::detect::{Branch, DetectOptions, Detection, Detector, detect, task_conflicts};
+use crate::git::Store;
 use crate::model::change::RepoPath;
-use crate::model::conflict::{Class, TaskConflict};
+use crate::model::conflict::{Class, PairVerdict, TaskConflict};
 use crate::model::ids::{Oid, TaskNumber};
 use crate::model::run::RunState;
 
@@ -25,14 +27,21 @@ pub fn candidate_conflicts(
     }
     let branches = task_branches(context, &candidates);
     let detection = detection(context, &branches)?;
-    Ok(conflicts_in(state, &detection))
+    conflicts_in(context, state, &detection)
 }
 
 /// The conflicts of a detection whose branches are the candidates of this state.
-fn conflicts_in(state: &RunState, detection: &Detection) -> Vec<TaskConflict> {
+fn conflicts_in(
+    context: &Context,
+    state: &RunState,
+    detection: &Detection,
+) -> Result<Vec<TaskConflict>, EngineError> {
     let numbers = state.candidates().into_iter().map(|(number, _)| number);
     let numbers: Vec<TaskNumber> = numbers.collect();
-    task_conflicts(detection, &numbers, &|number| upstream(state, number))
+    let built_on = BuiltOn::read(&Store::open(&context.repo)?, state)?;
+    Ok(task_conflicts(detection, &numbers, &|number| {
+        built_on.of(number)
+    }))
 }
 
 /// The order in which assembly would try the candidates, as places of the detection's branches.
@@ -44,7 +53,7 @@ pub fn order_of_assembly(
     state: &RunState,
     detection: &Detection,
 ) -> Result<Vec<usize>, EngineError> {
-    let order = order(context, state, &conflicts_in(state, detection))?;
+    let order = order(context, state, &conflicts_in(context, state, detection)?)?;
     let candidates = state.candidates();
     let place = |task: TaskNumber| candidates.iter().position(|(number, _)| *number == task);
     let steps = order.steps.iter();
@@ -89,10 +98,10 @@ pub(super) fn options(context: &Context, prune: bool) -> DetectOptions {
 /// Every task that this one was built on, directly or through others.
 pub(super) fn upstream(state: &RunState, number: TaskNumber) -> Vec<TaskNumber> {
     let mut found = Vec::new();
-    let mut open = state.plan.task(number).depends_on.clone();
+    let mut open = state.built_on(number);
     while let Some(task) = open.pop() {
         if !found.contains(&task) {
-            open.extend(&state.plan.task(task).depends_on);
+            open.extend(state.built_on(task));
             found.push(task);
         }
     }
@@ -108,22 +117,34 @@ pub fn verdict_on(
     ours: Oid,
     theirs: Oid,
 ) -> Result<(Class, Vec<RepoPath>), EngineError> {
+    Ok(match pair_verdict(context, ours, theirs)? {
+        Some(pair) => (pair.class, conflict_paths(&pair)),
+        None => (Class::EngineFailure, Vec::new()),
+    })
+}
+
+/// Every path in conflict, those of the worst unit first.
+pub(super) fn conflict_paths(pair: &PairVerdict) -> Vec<RepoPath> {
+    let conflicts = pair.units.iter().filter(|unit| unit.class.is_conflict());
+    conflicts
+        .flat_map(|unit| unit.paths.iter().cloned())
+        .collect()
+}
+
+/// What meets where between two commits; `None` if nothing does.
+///
+/// # Errors
+/// When git's engine fails as a whole.
+pub(super) fn pair_verdict(
+    context: &Context,
+    ours: Oid,
+    theirs: Oid,
+) -> Result<Option<PairVerdict>, EngineError> {
     let branch = |name: &str, tip| Branch {
         name: name.to_owned(),
         tip,
     };
     let branches = [branch("ours", ours), branch("theirs", theirs)];
     let detection = detect(&context.repo, &branches, &options(context, false))?;
-    Ok(match detection.pairs.first() {
-        Some(pair) => {
-            let conflicts = pair.units.iter().filter(|unit| unit.class.is_conflict());
-            (
-                pair.class,
-                conflicts
-                    .flat_map(|unit| unit.paths.iter().cloned())
-                    .collect(),
-            )
-        }
-        None => (Class::EngineFailure, Vec::new()),
-    })
+    Ok(detection.pairs.into_iter().next())
 }
