@@ -40,6 +40,9 @@ fn write_board(to: &mut String, view: &BoardView, columns: usize) -> fmt::Result
         view.standing.words()
     )?;
     writeln!(to, "{}", status_line(view))?;
+    if let Some(bill) = &view.bill {
+        writeln!(to, "cost {bill}")?;
+    }
     view.notices
         .iter()
         .try_for_each(|notice| writeln!(to, "{notice}"))?;

@@ -12,8 +12,6 @@ use crate::model::again::Onto;
 use crate::model::ids::{Oid, TaskNumber};
 use crate::model::integration::LeftOutReason;
 use crate::model::run::{RunPhase, RunState, TaskPhase};
-use crate::model::spending::Spending;
-use crate::model::usage::Cost;
 use crate::schedule::crew::{Choice, Crew, Seat, Seats, parking_due};
 use crate::schedule::{again, priority, retry};
 
@@ -239,11 +237,8 @@ fn starts(state: &RunState, limits: &Limits) -> Vec<Action> {
 /// What has been spent as far as anybody says, and the most that may be, once that is reached.
 fn spent_all(state: &RunState, limits: &Limits) -> Option<(f64, f64)> {
     let max_cost = state.max_cost.or(limits.max_cost)?;
-    let attempts = state.tasks.iter().flat_map(|task| &task.attempts);
-    match Spending::of(attempts)?.known {
-        Cost::Known(spent) if spent >= max_cost => Some((spent, max_cost)),
-        _ => None,
-    }
+    let spent = state.known_cost();
+    (spent >= max_cost).then_some((spent, max_cost))
 }
 
 /// The tasks that wait for nothing but room, the most important one first.
