@@ -24,6 +24,7 @@ pub mod place;
 pub mod plan;
 pub mod prompt;
 pub mod question;
+pub mod resolve;
 pub mod resume;
 pub mod review;
 pub mod run;
@@ -90,6 +91,7 @@ enum Command {
     Skip(resume::SkipArgs),
     Conflicts(conflicts::ConflictsArgs),
     Assemble(assemble::AssembleArgs),
+    Resolve(resolve::ResolveArgs),
     Review(review::ReviewArgs),
     Land(land::LandArgs),
     Clean(clean::CleanArgs),
@@ -143,6 +145,7 @@ impl Command {
             Command::Diff(args) => diff::run(args, ui),
             Command::Report(args) => status::report(args, ui),
             Command::Conflicts(args) => candidates::run(args, ui),
+            Command::Resolve(args) => resolve::run(args, ui),
             Command::Review(args) => review::run(args, ui),
             Command::Land(args) => land::run(args, ui),
             Command::Resume(args) => resume::resume(args, ui),

@@ -30,6 +30,7 @@ mod preflight;
 mod process;
 mod prompt;
 mod redispatch;
+mod resolve;
 mod resume;
 mod run;
 mod run_agent;
