@@ -174,7 +174,9 @@ impl Completion {
             .extend(outcome.report.decisions.iter().map(by_worker));
         self.issues
             .extend(outcome.report.issues.iter().map(by_worker));
-        self.issues.extend(outcome.remarks.iter().map(by_dispatch));
+        let remarks = outcome.remarks.iter();
+        self.issues
+            .extend(remarks.map(|remark| by_dispatch(&format!("on {}: {remark}", task.number))));
         if !outcome.leftovers.is_empty() {
             let names = outcome.leftovers.join(", ");
             let words = format!("ended what {} left running: {names}", task.number);

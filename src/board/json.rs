@@ -45,6 +45,8 @@ struct Task<'a> {
     attempts: usize,
     class: Option<&'static str>,
     note: &'a str,
+    /// Whether it passed with the files it had failed with.
+    flaky: bool,
     branch: Option<&'a str>,
     candidate: Option<String>,
     worktree: Option<&'a str>,
@@ -219,6 +221,7 @@ fn task(row: &TaskRow) -> Task<'_> {
         attempts: row.attempts,
         class: row.class.map(|class| class.word()),
         note: &row.note,
+        flaky: row.flaky,
         branch: row.branch.as_deref(),
         candidate: row.candidate.map(|oid| oid.to_string()),
         worktree: row.worktree.as_deref(),

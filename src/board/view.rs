@@ -85,6 +85,8 @@ pub struct TaskRow {
     pub class: Option<FailureClass>,
     /// One safe line, at most 120 characters.
     pub note: String,
+    /// Whether it passed with the very files it had failed with.
+    pub flaky: bool,
     /// The branch of its last attempt, without `refs/heads/`.
     pub branch: Option<String>,
     /// The commit it offers.
@@ -224,6 +226,7 @@ impl TaskRow {
             status,
             attempts: now.attempts.len(),
             class,
+            flaky: state.is_flaky(number),
             branch: last.map(|attempt| attempt.branch.clone()),
             candidate: now.candidate(),
             worktree: last.map(|attempt| attempt.worktree.clone()),

@@ -15,6 +15,7 @@ pub mod control;
 pub mod demo;
 pub mod diff;
 pub mod driving;
+pub mod editor;
 pub mod error;
 pub mod init;
 pub mod land;
@@ -25,6 +26,7 @@ pub mod plan;
 pub mod prompt;
 pub mod question;
 pub mod resume;
+pub mod retry;
 pub mod review;
 pub mod run;
 pub mod show;
@@ -86,8 +88,8 @@ enum Command {
     Logs(logs::LogsArgs),
     Show(show::ShowArgs),
     Diff(diff::DiffArgs),
-    Retry(resume::RetryArgs),
-    Skip(resume::SkipArgs),
+    Retry(retry::RetryArgs),
+    Skip(retry::SkipArgs),
     Conflicts(conflicts::ConflictsArgs),
     Assemble(assemble::AssembleArgs),
     Review(review::ReviewArgs),
@@ -146,8 +148,8 @@ impl Command {
             Command::Review(args) => review::run(args, ui),
             Command::Land(args) => land::run(args, ui),
             Command::Resume(args) => resume::resume(args, ui),
-            Command::Retry(args) => resume::retry(args, ui),
-            Command::Skip(args) => resume::skip(args, ui),
+            Command::Retry(args) => retry::retry(args, ui),
+            Command::Skip(args) => retry::skip(args, ui),
             Command::Assemble(args) => assemble::run(args, ui),
             Command::Clean(args) => clean::run(args, ui),
             Command::Workers(args) => workers::run(args, ui),

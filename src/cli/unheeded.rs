@@ -13,7 +13,6 @@ pub const SETTINGS: &[&str] = &[
     "run.max_cost",
     "workers.NAME.concurrency",
     "workers.NAME.fallback",
-    "workers.NAME.retry_in_place",
     "retry.conflict",
     "assemble.flaky_reruns",
     "resolve.policy",
@@ -60,7 +59,6 @@ fn changed(settings: &Settings) -> Vec<&'static str> {
         "run.max_cost" => settings.run.max_cost != usual.run.max_cost,
         "workers.NAME.concurrency" => worker(|worker| worker.concurrency.is_some()),
         "workers.NAME.fallback" => worker(|worker| !worker.fallback.is_empty()),
-        "workers.NAME.retry_in_place" => worker(|worker| worker.retry_in_place),
         "retry.conflict" => retry.conflict != usual.retry.conflict,
         "assemble.flaky_reruns" => settings.assemble.flaky_reruns != usual.assemble.flaky_reruns,
         "resolve.policy" => resolve.policy != usual.resolve.policy,
@@ -118,7 +116,6 @@ mod tests {
             [workers.claude]
             concurrency = 1
             fallback = ["codex"]
-            retry_in_place = true
         "#;
         let all = format!(
             "this version does not act on the settings {}",

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -22,6 +22,7 @@ use crate::engine::base::{StartingPoint, starting_point};
 use crate::engine::checks;
 use crate::engine::context::Context;
 use crate::engine::furnish::furnish;
+use crate::engine::in_place::{self, GoingOn};
 use crate::engine::leash::Leash;
 use crate::engine::outcome;
 use crate::engine::output::Steps;
@@ -30,6 +31,7 @@ use crate::exec::{Job, JobEnd, JobStatus, Running, kill_orphans};
 use crate::git::worktree::Worktree;
 use crate::model::event::{Event, Outcome};
 use crate::model::ids::{AttemptNumber, Oid, TaskNumber};
+use crate::model::run::RunState;
 use crate::model::worker::Worker;
 
 /// How long a worker has after SIGTERM.
@@ -79,10 +81,29 @@ pub struct AttemptSpec {
     pub worker: Worker,
     /// What it is told; a template that fails only now fails the attempt.
     pub prompt: Result<String, TemplateError>,
+    /// Where it works.
+    pub worktree: PathBuf,
+    /// What it goes on with there, if it does not start from a clean tree.
+    pub going_on: Option<GoingOn>,
+    /// The attempt before that failed, with what it left, or the base if that was nothing.
+    pub failed_before: Option<(AttemptNumber, Oid)>,
     /// The candidates of the tasks it depends on.
     pub dependencies: Vec<(TaskNumber, Oid)>,
     /// What stops it.
     pub leash: Leash,
+}
+
+/// What the next attempt at a task is built on: the candidates of what it depends on, and of what
+/// its own change met.
+pub fn built_on(state: &RunState, task: TaskNumber) -> Vec<(TaskNumber, Oid)> {
+    let candidate = |number: &TaskNumber| Some((*number, state.task(*number).candidate()?));
+    let depends_on = &state.plan.task(task).depends_on;
+    let met = state.in_the_way_of(task);
+    depends_on
+        .iter()
+        .chain(&met)
+        .filter_map(candidate)
+        .collect()
 }
 
 /// Runs an attempt to its end and posts what became of it.
@@ -151,6 +172,11 @@ async fn start(
     if context.is_stopping() {
         return Ok(Came::Nowhere(None));
     }
+    if let Some(going_on) = spec.going_on.clone() {
+        let (shared, task, base) = (Arc::clone(context), spec.task, going_on.base);
+        let worktree = blocking(move || in_place::take_up(&shared, task, &going_on)).await?;
+        return work(context, spec, post, base, worktree).await;
+    }
     let base = match find_base(context, spec).await? {
         StartingPoint::Commit(base) => base,
         StartingPoint::Conflict {
@@ -170,6 +196,17 @@ async fn start(
     };
     let worktree = fill_worktree(context, spec, base).await?;
     furnish(context, spec, base, &worktree).await?;
+    work(context, spec, post, base, worktree).await
+}
+
+/// Runs the worker in a worktree that is ready for it.
+async fn work(
+    context: &Arc<Context>,
+    spec: &AttemptSpec,
+    post: &Post,
+    base: Oid,
+    worktree: Worktree,
+) -> Result<Came, EngineError> {
     if context.is_stopping() {
         return Ok(Came::Nowhere(None));
     }
@@ -308,7 +345,7 @@ async fn take_up(
 ) -> Result<Came, EngineError> {
     let folder = context.attempt_folder(spec.task, spec.attempt);
     let worker = worktree::worker_folder(context, spec.task, spec.attempt);
-    let path = context.worktree_path(spec.task, spec.attempt);
+    let path = spec.worktree.clone();
     let base = files::read_if_exists(&folder.join("base"));
     let base: Option<Oid> = base
         .ok()

@@ -14,9 +14,11 @@ use crate::control::{Reply, Request, Response, Server};
 use crate::engine::EngineError;
 use crate::engine::ask;
 use crate::engine::assemble;
-use crate::engine::attempt::{self, AttemptSpec, Message, blocking};
-use crate::engine::briefing::prompt;
+use crate::engine::attempt::{self, AttemptSpec, Message, blocking, built_on};
+use crate::engine::briefing::{Place, prompt};
 use crate::engine::context::Context;
+use crate::engine::flaky::failed_before;
+use crate::engine::in_place::going_on;
 use crate::engine::leash::Leash;
 use crate::engine::live::{self, Live};
 use crate::engine::matches::candidate_conflicts;
@@ -24,7 +26,7 @@ use crate::engine::notice::Notices;
 use crate::engine::pace::Pace;
 use crate::engine::publish::{Publication, Publisher};
 use crate::engine::shutdown::Signals;
-use crate::engine::start::worker_name;
+use crate::engine::start::worker_for;
 use crate::exec::StopSignal;
 use crate::git::Repo;
 use crate::journal::Journal;
@@ -442,39 +444,42 @@ impl<'a> Driver<'a> {
 
     fn announce(&mut self, task: TaskNumber) -> Result<(AttemptSpec, Event), EngineError> {
         let attempt = self.state.task(task).attempts.len() as u32 + 1;
-        let spec = self.spec(task, attempt)?;
-        let worktree = self.context.worktree_path(task, attempt);
+        let mut spec = self.spec(task, attempt)?;
+        let dependencies = &spec.dependencies;
+        spec.going_on = going_on(&self.context, &self.state, task, &spec.worker, dependencies);
+        if let Some(going_on) = &spec.going_on {
+            spec.worktree = going_on.path.clone();
+        }
+        let place = Place::of(spec.going_on.as_ref());
+        spec.prompt = prompt(&self.context.settings.prompt, &self.state, task, place);
         let event = Event::AttemptStarting {
             task,
             attempt,
             worker: spec.worker.name.clone(),
             branch: self.context.branch(task),
-            worktree: self.context.recorded_path(&worktree),
+            worktree: self.context.recorded_path(&spec.worktree),
         };
         Ok((spec, event))
     }
 
     fn spec(&mut self, task: TaskNumber, attempt: u32) -> Result<AttemptSpec, EngineError> {
         let settings = &self.context.settings;
-        let name = worker_name(self.context.plan.task(task), settings);
+        let name = worker_for(&self.state, task, settings);
         let worker = settings.workers.get(name).cloned().ok_or_else(|| {
             EngineError::Refused(format!("the worker `{name}` of {task} is not configured"))
         })?;
-        let depends_on = &self.context.plan.task(task).depends_on;
-        let candidate =
-            |number: &TaskNumber| Some((*number, self.state.task(*number).candidate()?));
         let leash = Leash::default();
         self.leashes.insert(task, leash.clone());
         Ok(AttemptSpec {
             task,
             attempt,
             worker,
-            prompt: prompt(&self.context.settings.prompt, &self.state, task),
-            dependencies: depends_on
-                .iter()
-                .chain(&self.state.in_the_way_of(task))
-                .filter_map(candidate)
-                .collect(),
+            // Only an attempt that is about to start needs one.
+            prompt: Ok(String::new()),
+            worktree: self.context.worktree_path(task, attempt),
+            going_on: None,
+            failed_before: failed_before(self.state.task(task), attempt),
+            dependencies: built_on(&self.state, task),
             leash,
         })
     }
@@ -495,7 +500,10 @@ impl<'a> Driver<'a> {
             })
             .collect();
         for (task, attempt) in running {
-            let spec = self.spec(task, attempt)?;
+            let mut spec = self.spec(task, attempt)?;
+            if let Some(alive) = self.state.task(task).last_attempt() {
+                spec.worktree = self.context.recorded_worktree(&alive.worktree);
+            }
             let (context, post) = (Arc::clone(&self.context), self.post.clone());
             tokio::spawn(attempt::adopt(context, spec, post));
         }

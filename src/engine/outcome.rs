@@ -12,6 +12,7 @@ use crate::engine::EngineError;
 use crate::engine::attempt::{AttemptSpec, blocking, environment, result_file, time_limits};
 use crate::engine::checks::CheckRun;
 use crate::engine::context::Context;
+use crate::engine::flaky;
 use crate::engine::furnish::links_in;
 use crate::engine::output::read_output;
 use crate::engine::worktree::{keep, keep_remains, worker_folder};
@@ -71,6 +72,7 @@ fn outcome_of(end: End) -> Outcome {
         leftovers: Vec::new(),
         remarks: Vec::new(),
         outside: Vec::new(),
+        flaky: None,
         millis: 0,
         kept: None,
         usage: None,
@@ -295,6 +297,16 @@ impl Case {
             None => Default::default(),
         };
         let info = self.info(&report);
+        let flaky = flaky::same_files(&store, self.spec.failed_before, offer.tree)?;
+        let flaky_remark = flaky.map(|earlier| {
+            format!(
+                "flaky: attempt {earlier} failed with the same files, attempt {} passed",
+                self.spec.attempt
+            )
+        });
+        let mut remarks = offer.remarks.clone();
+        remarks.extend(self.stream_remarks());
+        remarks.extend(flaky_remark);
         self.worktree.unlock();
         Ok(Outcome {
             end: End::Passed {
@@ -305,8 +317,9 @@ impl Case {
             report,
             checks,
             leftovers: self.end.leftovers.clone(),
-            remarks: self.remarks([offer.remarks.clone(), self.stream_remarks()].concat()),
+            remarks: self.remarks(remarks),
             outside: offer.outside.clone(),
+            flaky,
             millis: self.end.millis,
             kept: None,
             usage: self.transcript.usage,
@@ -451,6 +464,7 @@ impl Case {
             leftovers: self.end.leftovers.clone(),
             remarks: self.remarks(remarks),
             outside: Vec::new(),
+            flaky: None,
             millis: self.end.millis,
             kept,
             usage: self.transcript.usage,

@@ -278,7 +278,11 @@ fn refuse_workers(
     Ok(())
 }
 
-fn refuse_worker(task: &Task, worker: &Worker) -> Result<(), StartError> {
+/// Whether a worker can do a task here.
+///
+/// # Errors
+/// When it has no command for it, or its program is not installed.
+pub fn refuse_worker(task: &Task, worker: &Worker) -> Result<(), StartError> {
     let Some(program) = worker.command.first() else {
         return match task.fields.run {
             Some(_) => Ok(()),
@@ -303,6 +307,12 @@ pub fn worker_name<'a>(task: &'a Task, settings: &'a Settings) -> &'a str {
         (None, Some(worker)) => worker,
         (None, None) => &settings.run.worker,
     }
+}
+
+/// Who does a task of a run: the worker a person chose since, else that of the plan.
+pub fn worker_for<'a>(state: &'a RunState, number: TaskNumber, settings: &'a Settings) -> &'a str {
+    let chosen = state.task(number).chosen_worker.as_deref();
+    chosen.unwrap_or_else(|| worker_name(state.plan.task(number), settings))
 }
 
 fn refuse_places(repo: &Repo, settings: &Settings) -> Result<(), StartError> {

@@ -150,6 +150,12 @@ pub enum Event {
         task: TaskNumber,
         /// Words added to its prompt.
         prompt: Option<String>,
+        /// The prompt as the person wrote it anew.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rewritten: Option<String>,
+        /// The worker profile that is to do it from now on.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        worker: Option<String>,
     },
     /// A person ended a task.
     TaskCancelled {
@@ -222,6 +228,9 @@ pub struct Outcome {
     /// How long the worker ran, in milliseconds by the monotonic clock.
     #[serde(default)]
     pub millis: u64,
+    /// The earlier attempt that failed with the very files it passed with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flaky: Option<AttemptNumber>,
     /// Commits that are to be kept for good: the candidate or what a failed attempt left.
     #[serde(default)]
     pub kept: Option<Oid>,

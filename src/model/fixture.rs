@@ -142,6 +142,7 @@ impl RunFixture {
                 remarks: Vec::new(),
                 outside: Vec::new(),
                 millis: seconds * 1000,
+                flaky: None,
                 kept: None,
                 usage: None,
                 cost: Cost::Unknown,

@@ -89,6 +89,10 @@ pub struct TaskState {
     pub retries_from: usize,
     /// Words a person added to the prompt.
     pub extra_prompt: Option<String>,
+    /// Its prompt as a person wrote it anew.
+    pub rewritten_prompt: Option<String>,
+    /// The worker profile a person chose in place of the plan's.
+    pub chosen_worker: Option<String>,
     /// Whether a person left its change out of the assembly.
     pub rejected: bool,
     /// Whether a person gave it up by name, and not because of another task.
@@ -226,7 +230,21 @@ impl RunState {
             Event::Landed { landing } => self.landed = Some(landing.clone()),
             Event::LandingStarting { .. } | Event::Cleaned { .. } => {}
             Event::TaskSkipped { task, cascade } => self.skip(*task, *cascade),
-            Event::RetryRequested { task, prompt } => self.request_retry(*task, prompt.clone()),
+            Event::RetryRequested {
+                task,
+                prompt,
+                rewritten,
+                worker,
+            } => {
+                self.request_retry(*task);
+                let task = &mut self.tasks[task.index()];
+                let keep = |slot: &mut Option<String>, said: &Option<String>| {
+                    *slot = said.clone().or(slot.take());
+                };
+                keep(&mut task.extra_prompt, prompt);
+                keep(&mut task.rewritten_prompt, rewritten);
+                keep(&mut task.chosen_worker, worker);
+            }
             event => self.apply_to_task(event, recorded.time),
         }
     }
@@ -337,8 +355,11 @@ impl RunState {
 
     /// A retry makes the task and everything that was given up because of it start again, and what
     /// was built on its old candidate too: that would bring the old change back in.
-    fn request_retry(&mut self, number: TaskNumber, prompt: Option<String>) {
+    fn request_retry(&mut self, number: TaskNumber) {
         for dependent in self.downstream(number) {
+            if self.is_cut_off(dependent, number) {
+                continue;
+            }
             let task = &mut self.tasks[dependent.index()];
             let alive = matches!(task.phase, TaskPhase::Running | TaskPhase::RetryAt(_));
             if !alive && !task.given_up && !task.cancelled {
@@ -352,9 +373,18 @@ impl RunState {
         task.cancelled = false;
         task.given_up = false;
         task.note = None;
-        if prompt.is_some() {
-            task.extra_prompt = prompt;
-        }
+    }
+
+    /// Whether it was skipped together with a task other than this one.
+    fn is_cut_off(&self, dependent: TaskNumber, but: TaskNumber) -> bool {
+        let skipped = TaskPhase::Skipped { satisfied: false };
+        let cuts = |other: TaskNumber| {
+            let task = self.task(other);
+            other != but && task.given_up && task.phase == skipped
+        };
+        let mut numbers = self.plan.tasks().iter().map(|task| task.number);
+        self.task(dependent).phase == skipped
+            && numbers.any(|other| cuts(other) && self.downstream(other).contains(&dependent))
     }
 
     fn skip(&mut self, number: TaskNumber, cascade: bool) {
@@ -362,13 +392,17 @@ impl RunState {
             satisfied: !cascade,
         };
         self.tasks[number.index()].given_up = true;
-        if !cascade {
-            return;
-        }
         for dependent in self.downstream(number) {
+            let is_cut_off = self.is_cut_off(dependent, number);
             let task = &mut self.tasks[dependent.index()];
-            if task.phase != TaskPhase::Done {
-                task.phase = TaskPhase::Skipped { satisfied: false };
+            match task.phase {
+                TaskPhase::Done => {}
+                _ if cascade => task.phase = TaskPhase::Skipped { satisfied: false },
+                // It was skipped with the task before, and may start without it now.
+                TaskPhase::Skipped { .. } if !task.given_up && !is_cut_off => {
+                    task.phase = TaskPhase::Queued;
+                }
+                _ => {}
             }
         }
     }
@@ -406,8 +440,10 @@ impl TaskState {
             attempts: Vec::new(),
             retries_from: 0,
             extra_prompt: None,
+            rewritten_prompt: None,
+            chosen_worker: None,
             rejected: false,
-            given_up: false,
+            given_up: !chosen,
             cancelled: false,
         }
     }

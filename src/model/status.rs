@@ -82,6 +82,13 @@ impl RunState {
         }
     }
 
+    /// Whether a task passed with the very files that an attempt before had failed with.
+    pub fn is_flaky(&self, number: TaskNumber) -> bool {
+        let task = self.task(number);
+        let outcome = task.last_outcome();
+        task.phase == TaskPhase::Done && outcome.is_some_and(|outcome| outcome.flaky.is_some())
+    }
+
     /// Whether a person wants a task's change left out of the assembly.
     pub fn is_left_out(&self, number: TaskNumber) -> bool {
         self.task(number).rejected || self.leave_out.contains(&number)

@@ -149,6 +149,8 @@ impl Game {
                 Event::RetryRequested {
                     task: task(),
                     prompt: None,
+                    rewritten: None,
+                    worker: None,
                 },
             ],
             "skip" | "drop" => {
@@ -178,6 +180,7 @@ impl Game {
             remarks: vec![],
             outside: Vec::new(),
             millis: 0,
+            flaky: None,
             kept: None,
             usage: None,
             cost: Cost::Unknown,

@@ -26,6 +26,7 @@ mod preflight;
 mod process;
 mod prompt;
 mod resume;
+mod retry;
 mod run;
 mod run_agent;
 mod run_commit;
