@@ -9,6 +9,7 @@ use crate::model::ids::TaskNumber;
 use crate::model::integration::{
     AgainstBase, CheckOutcome, CheckResult, Guilty, Integration, LeftOut, LeftOutReason,
 };
+use crate::model::roster::Parking;
 use crate::model::status::Status;
 use crate::model::usage::{Cost, Usage};
 
@@ -32,6 +33,17 @@ struct Board<'a> {
     landed: Option<Landed<'a>>,
     usage: Option<Usage>,
     cost: Cost,
+    parked: Vec<Parked<'a>>,
+    notices: &'a [String],
+}
+
+/// A worker that starts nothing until then.
+#[derive(Serialize)]
+struct Parked<'a> {
+    worker: &'a str,
+    until: String,
+    why: &'a str,
+    task: u32,
 }
 
 #[derive(Serialize)]
@@ -202,9 +214,20 @@ pub fn value(view: &BoardView) -> Value {
         cost: view
             .spending
             .map_or(Cost::Unknown, |spending| spending.cost),
+        parked: view.parked.iter().map(parked).collect(),
+        notices: &view.notices,
     };
     // Strings and numbers under string keys always have a JSON form.
     serde_json::to_value(board).unwrap_or_default()
+}
+
+fn parked((worker, parking): &(String, Parking)) -> Parked<'_> {
+    Parked {
+        worker,
+        until: parking.until.to_string(),
+        why: &parking.why,
+        task: parking.task.0,
+    }
 }
 
 fn task(row: &TaskRow) -> Task<'_> {

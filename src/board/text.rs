@@ -39,7 +39,11 @@ fn write_board(to: &mut String, view: &BoardView, columns: usize) -> fmt::Result
         minute(view.started),
         view.standing.words()
     )?;
-    writeln!(to, "{}\n", status_line(view))?;
+    writeln!(to, "{}", status_line(view))?;
+    view.notices
+        .iter()
+        .try_for_each(|notice| writeln!(to, "{notice}"))?;
+    writeln!(to)?;
     let header = ["#", "Task", "Worker", "Status", "Notes"].map(str::to_owned);
     let rows = view.tasks.iter().map(task_cells);
     to.write_str(&table(&with_header(header, rows), columns))?;

@@ -3,11 +3,13 @@
 use jiff::Timestamp;
 
 use crate::board::note::note;
+use crate::board::notices::notices;
 use crate::model::change::RepoPath;
 use crate::model::conflict::TaskConflict;
 use crate::model::event::{End, FailureClass};
 use crate::model::ids::{Oid, RunId, TaskNumber};
 use crate::model::integration::{Integration, Landing};
+use crate::model::roster::Parking;
 use crate::model::run::{RunPhase, RunState, TaskPhase};
 use crate::model::spending::Spending;
 use crate::model::status::Status;
@@ -47,6 +49,10 @@ pub struct BoardView {
     pub landed: Option<Landing>,
     /// What the agents used and cost so far, if any of them says.
     pub spending: Option<Spending>,
+    /// The workers that start nothing for a while, by name.
+    pub parked: Vec<(String, Parking)>,
+    /// What is to be said about the run as a whole, one safe line each.
+    pub notices: Vec<String>,
 }
 
 /// Where a run as a whole stands.
@@ -139,6 +145,12 @@ impl BoardView {
             integration: state.integration.clone(),
             landed: state.landed.clone(),
             spending: Spending::of(state.tasks.iter().flat_map(|task| &task.attempts)),
+            parked: state
+                .roster
+                .parked(state.updated)
+                .map(|(worker, parking)| (worker.to_owned(), parking.clone()))
+                .collect(),
+            notices: notices(state),
         }
     }
 

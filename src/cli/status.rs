@@ -128,12 +128,13 @@ pub fn report(args: ReportArgs, ui: &Ui) -> Answer {
     }
     let reports = render_reports(&state);
     if reports.is_empty() {
-        return Err(
-            CommandError::failed(format!("{} has not ended", state.run)).hint(format!(
-                "`dispatch status {}` shows where it stands",
-                state.run
-            )),
-        );
+        let what = match state.phase {
+            RunPhase::Ended(_) => "has tasks that can still go on",
+            _ => "has not ended",
+        };
+        let run = &state.run;
+        return Err(CommandError::failed(format!("{run} {what}"))
+            .hint(format!("`dispatch status {run}` shows where it stands")));
     }
     ui.answer(&reports.join("\n"));
     Ok(Exit::Ok)

@@ -5,14 +5,10 @@
 
 use crate::base::text::plural;
 use crate::config::Settings;
-use crate::config::builtin;
 use crate::model::plan::{Isolation, Plan, Task};
 
 /// Settings without effect (README, "Limits").
 pub const SETTINGS: &[&str] = &[
-    "run.max_cost",
-    "workers.NAME.concurrency",
-    "workers.NAME.fallback",
     "retry.conflict",
     "assemble.flaky_reruns",
     "resolve.policy",
@@ -48,17 +44,9 @@ pub fn remarks(plan: &Plan, settings: &Settings) -> Vec<String> {
 /// The settings without effect that somebody changed, in the order of the file.
 fn changed(settings: &Settings) -> Vec<&'static str> {
     let usual = Settings::default();
-    let known = builtin::workers();
-    let worker = |is_set: fn(&crate::model::worker::Worker) -> bool| {
-        let mut workers = settings.workers.values();
-        workers.any(|worker| is_set(worker) && known.get(&worker.name) != Some(worker))
-    };
     let retry = &settings.retry;
     let resolve = &settings.resolve;
     let is_changed = |name: &str| match name {
-        "run.max_cost" => settings.run.max_cost != usual.run.max_cost,
-        "workers.NAME.concurrency" => worker(|worker| worker.concurrency.is_some()),
-        "workers.NAME.fallback" => worker(|worker| !worker.fallback.is_empty()),
         "retry.conflict" => retry.conflict != usual.retry.conflict,
         "assemble.flaky_reruns" => settings.assemble.flaky_reruns != usual.assemble.flaky_reruns,
         "resolve.policy" => resolve.policy != usual.resolve.policy,
@@ -96,9 +84,9 @@ mod tests {
         assert_eq!(said(RunFixture::new("a"), "[run]\nmax_parallel = 5\n"), "");
         let plan = RunFixture::new("a · b · c")
             .with_task(3, |task| task.fields.isolation = Some(Isolation::Clone));
-        let file = "[notify]\ncommand = [\"say\"]\n[workers.claude]\nconcurrency = 2\n";
+        let file = "[notify]\ncommand = [\"say\"]\n[retry]\nconflict = 3\n";
         insta::assert_snapshot!(said(plan, file), @r"
-        this version does not act on the settings workers.NAME.concurrency, notify.command
+        this version does not act on the settings retry.conflict, notify.command
         this version does not act on `isolation: clone`: every task has a worktree (1 task)
         ");
     }
@@ -106,16 +94,12 @@ mod tests {
     #[test]
     fn every_setting_without_effect_is_noticed_when_it_is_changed() {
         let file = r#"
-            run.max_cost = 5.0
             retry.conflict = 7
             assemble.flaky_reruns = 4
             resolve = { policy = [], structural = [], regenerate = { "x.lock" = "make" } }
             notify.command = ["say"]
             sandbox.mode = "require"
             github = { project = "me/1", labels = ["l"] }
-            [workers.claude]
-            concurrency = 1
-            fallback = ["codex"]
         "#;
         let all = format!(
             "this version does not act on the settings {}",

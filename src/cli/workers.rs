@@ -1,10 +1,12 @@
 //! `dispatch workers`: which worker profiles there are, and which of them this machine can run.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
 use clap::Args;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::base::clock::render_duration;
@@ -18,11 +20,17 @@ use crate::cli::place::Place;
 use crate::cli::status::pretty;
 use crate::config::variable::Overrides;
 use crate::config::{self, Settings, builtin};
+use crate::journal::runs;
+use crate::model::ids::RunId;
+use crate::model::words::minute;
 use crate::model::worker::Worker;
 use crate::ui::Ui;
 
 /// How long an agent may take to say its version; some load a whole runtime for it.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How many runs are asked who is parked.
+const NEWEST: usize = 20;
 
 /// List the workers: what is installed, which version, and how each is used
 #[derive(Args, Debug, Clone)]
@@ -40,6 +48,7 @@ pub fn run(args: WorkersArgs, ui: &Ui) -> Answer {
     let place = Place::open()?;
     let settings = config::load(&place.repo.top, None, &Overrides::default())?;
     let found = survey(&settings);
+    let parked = parked(&place);
     let rows: Vec<Row<'_>> = settings
         .workers
         .values()
@@ -48,6 +57,7 @@ pub fn run(args: WorkersArgs, ui: &Ui) -> Answer {
             settings: &settings,
             worker,
             found,
+            parked: parked.get(&worker.name),
         })
         .collect();
     match args.json {
@@ -59,6 +69,28 @@ pub fn run(args: WorkersArgs, ui: &Ui) -> Answer {
         false => ui.answer(&render(&rows, ui.columns())),
     }
     Ok(Exit::Ok)
+}
+
+/// The run that knows that a worker's limit is reached, and until when.
+type Parked = (RunId, Timestamp);
+
+/// The workers that the newest runs wait for. A run that has ended says so, too: the limit is that
+/// of an account, whoever ran into it.
+fn parked(place: &Place) -> BTreeMap<String, Parked> {
+    let now = place.clock.now();
+    let runs = runs::list(&place.store).unwrap_or_default();
+    let mut parked: BTreeMap<String, Parked> = BTreeMap::new();
+    for entry in runs.iter().rev().take(NEWEST) {
+        // A run that cannot be read says nothing about workers.
+        let Ok(loaded) = place.load(&entry.run) else {
+            continue;
+        };
+        for (worker, parking) in loaded.state.roster.parked(now) {
+            let said = (entry.run.clone(), parking.until);
+            parked.entry(worker.to_owned()).or_insert(said);
+        }
+    }
+    parked
 }
 
 /// What this machine says about the program of a worker.
@@ -164,6 +196,7 @@ struct Row<'a> {
     settings: &'a Settings,
     worker: &'a Worker,
     found: Found,
+    parked: Option<&'a Parked>,
 }
 
 impl Row<'_> {
@@ -192,6 +225,7 @@ impl Row<'_> {
                 time(worker.stall_timeout, run.stall_timeout),
             ),
             ("concurrency", json!(worker.concurrency)),
+            ("stagger", json!(worker.stagger.map(render_duration))),
         ]
     }
 
@@ -223,6 +257,8 @@ impl Row<'_> {
             "env": worker.env,
             "limits": Value::from_iter(self.limits()),
             "fallback": worker.fallback,
+            "parked_until": self.parked.map(|(_, until)| until.to_string()),
+            "parked_by": self.parked.map(|(run, _)| run.as_str()),
             "retry_in_place": worker.retry_in_place,
         })
     }
@@ -255,6 +291,10 @@ impl Row<'_> {
             [] => String::new(),
             names => format!(", then {}", names.join(", ")),
         };
+        let parked = self
+            .parked
+            .map(|(run, until)| format!(", parked until {} (says {run})", minute(*until)));
+        let parked = parked.unwrap_or_default();
         [
             name,
             self.origin().to_owned(),
@@ -262,7 +302,7 @@ impl Row<'_> {
             plain_line(&version, 60),
             self.worker.dialect.name().to_owned(),
             self.worker.prompt.name().to_owned(),
-            format!("{}{fallback}", limits.join(", ")),
+            format!("{}{fallback}{parked}", limits.join(", ")),
         ]
     }
 }

@@ -85,6 +85,8 @@ pub struct RunSettings {
     pub stall_timeout: Duration,
     /// Dollars after which nothing more is started.
     pub max_cost: Option<f64>,
+    /// How far away the end of a worker's limit may be for the run to wait for it.
+    pub quota_wait: Duration,
     /// The worker of tasks that name none.
     pub worker: String,
     /// Never put anything but lines on the terminal, so that other programs can use it.
@@ -105,6 +107,7 @@ impl Default for RunSettings {
             timeout: Duration::from_secs(2 * 3600),
             stall_timeout: Duration::from_secs(30 * 60),
             max_cost: None,
+            quota_wait: Duration::from_secs(3600),
             worker: "shell".to_owned(),
             keep_terminal_free: false,
             max_log: 8 * 1024 * 1024,

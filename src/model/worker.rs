@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 /// A configured worker.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Worker {
     /// The name plans and the configuration use.
     pub name: String,
@@ -21,6 +21,8 @@ pub struct Worker {
     pub env: Vec<String>,
     /// How many of it may be alive at once; no limit of its own when absent.
     pub concurrency: Option<usize>,
+    /// The least time between two starts of it; none when absent.
+    pub stagger: Option<Duration>,
     /// Longest time an attempt may take, if not the run's.
     pub timeout: Option<Duration>,
     /// Longest time an attempt may be silent, if not the run's.

@@ -8,6 +8,7 @@ mod clean;
 mod conflicts;
 mod conflicts_command;
 mod conflicts_explain;
+mod crew;
 mod differential;
 mod docs;
 mod exec;
