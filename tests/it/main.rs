@@ -26,6 +26,7 @@ mod plan;
 mod preflight;
 mod process;
 mod prompt;
+mod real_agents;
 mod resume;
 mod retry;
 mod run;
