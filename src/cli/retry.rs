@@ -69,10 +69,15 @@ pub struct SkipArgs {
 pub fn retry(args: RetryArgs, ui: &Ui) -> Answer {
     let place = Place::open()?;
     let run = place.find_run(args.name.run.as_deref(), Default::Unfinished)?;
-    let loaded = place.load(&run)?;
-    let number = chosen(&loaded, &args)?;
     let rewritten = match args.edit {
-        true => Some(edited(&place, &loaded, number)?),
+        true => {
+            // Nobody should write a prompt that cannot be used then; the lock itself is not held while
+            // a person thinks.
+            drop(place.lock(&run)?);
+            let loaded = place.load(&run)?;
+            let number = chosen(&loaded, &args)?;
+            Some(edited(&place, &loaded, number)?)
+        }
         false => None,
     };
     go_on(&place, &run, args.json, ui, |loaded| {
