@@ -59,6 +59,8 @@ struct Task<'a> {
     note: &'a str,
     /// Whether it passed with the files it had failed with.
     flaky: bool,
+    /// What it wrote outside of its worktree.
+    wrote_outside: &'a [String],
     branch: Option<&'a str>,
     candidate: Option<String>,
     worktree: Option<&'a str>,
@@ -245,6 +247,7 @@ fn task(row: &TaskRow) -> Task<'_> {
         class: row.class.map(|class| class.word()),
         note: &row.note,
         flaky: row.flaky,
+        wrote_outside: &row.wrote_outside,
         branch: row.branch.as_deref(),
         candidate: row.candidate.map(|oid| oid.to_string()),
         worktree: row.worktree.as_deref(),

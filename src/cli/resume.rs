@@ -12,6 +12,7 @@ use crate::control::{Request, Response, ask};
 use crate::engine::drive::control_socket;
 use crate::engine::publish::catch_up;
 use crate::engine::recover::{Loaded, free_references};
+use crate::engine::start::refuse_depth;
 use crate::journal::Journal;
 use crate::journal::runs::RunLock;
 use crate::model::event::Event;
@@ -155,6 +156,7 @@ fn drive_loaded(
     ask: impl FnOnce(&Loaded) -> Result<Vec<Event>, CommandError>,
 ) -> Answer {
     let loaded = place.load(run)?;
+    refuse_depth(&loaded.settings)?;
     free_references(&place.repo, run, &loaded.settings)?;
     let mut asked = ask(&loaded)?;
     asked.insert(0, Event::RunResumed {});

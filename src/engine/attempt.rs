@@ -23,9 +23,12 @@ use crate::engine::checks;
 use crate::engine::context::Context;
 use crate::engine::furnish::furnish;
 use crate::engine::in_place::{self, GoingOn};
+use crate::engine::isolation::look_before;
 use crate::engine::leash::Leash;
 use crate::engine::outcome;
 use crate::engine::output::Steps;
+use crate::engine::ports;
+use crate::engine::start::depth;
 use crate::engine::worktree;
 use crate::exec::{Job, JobEnd, JobStatus, Running, kill_orphans};
 use crate::git::worktree::Worktree;
@@ -156,6 +159,7 @@ async fn conclude(
     };
     let outcome = outcome.unwrap_or_else(|error| outcome::could_not(&error));
     let (task, attempt) = (spec.task, spec.attempt);
+    ports::release(&context, task, attempt);
     // The loop is gone only when the program ends; then there is nobody left to tell.
     let _ = post.send(Message::Ended {
         task,
@@ -211,6 +215,7 @@ async fn work(
         return Ok(Came::Nowhere(None));
     }
     fault::point("attempt", "furnished");
+    look_before(context, spec, &worktree).await?;
     let job = prepare_job(context, spec, base, &worktree)?;
     fault::point("attempt", "before its worker starts");
     let folder = worktree::worker_folder(context, spec.task, spec.attempt);
@@ -292,7 +297,10 @@ pub fn environment(context: &Context, spec: &AttemptSpec, base: Oid) -> BTreeMap
     let (result_file, prompt_file) = (result_file(&folder), folder.join(PROMPT_FILE));
     let is_told = context.settings.conflicts.on_new == OnNewConflict::Notify;
     let conflicts_file = conflicts_file(&folder).to_string_lossy().into_owned();
+    let depth = depth() + 1;
     let own = OwnVars {
+        port_base: ports::claim(context, spec.task, spec.attempt),
+        depth,
         run: context.run.as_str(),
         attempt: spec.attempt,
         base: &base.to_string(),

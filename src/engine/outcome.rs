@@ -14,6 +14,7 @@ use crate::engine::checks::CheckRun;
 use crate::engine::context::Context;
 use crate::engine::flaky;
 use crate::engine::furnish::links_in;
+use crate::engine::isolation::look_after;
 use crate::engine::output::read_output;
 use crate::engine::worktree::{keep, keep_remains, worker_folder};
 use crate::exec::{self, Exit, JobEnd};
@@ -27,6 +28,7 @@ use crate::model::change::{Change, RepoPath};
 use crate::model::event::{End, Failure, FailureClass, Outcome, WorkerReport};
 use crate::model::ids::Oid;
 use crate::model::integration::{CheckOutcome, CheckResult};
+use crate::model::isolation::OutsideChange;
 use crate::model::plan::Produces;
 use crate::model::scope::outside;
 use crate::model::transcript::Transcript;
@@ -74,6 +76,7 @@ fn outcome_of(end: End) -> Outcome {
         remarks: Vec::new(),
         outside: Vec::new(),
         flaky: None,
+        meanwhile: Vec::new(),
         millis: 0,
         kept: None,
         usage: None,
@@ -94,6 +97,8 @@ struct Case {
     /// Why its report could not be used.
     unread: Option<String>,
     transcript: Transcript,
+    /// What changed outside of its worktree while it ran.
+    meanwhile: Vec<OutsideChange>,
 }
 
 /// What an attempt offers if its checks agree.
@@ -125,6 +130,7 @@ pub async fn conclude(
         Err(error) => (WorkerReport::default(), Some(error_chain(&error))),
     };
     let transcript = read_output(context, spec, &worktree, &end).await?;
+    let meanwhile = look_after(context, spec, &worktree).await?;
     let context = Arc::clone(context);
     let case = Case {
         context,
@@ -135,10 +141,14 @@ pub async fn conclude(
         report,
         unread,
         transcript,
+        meanwhile,
     };
     let ended_well = case.end.exit == Exit::Code(0) || case.outlived_its_result();
     if !ended_well || !case.transcript.is_success() || case.report.error.is_some() {
         return case.fail(Vec::new(), Vec::new()).await;
+    }
+    if let Some(fact) = case.trespass() {
+        return case.fail(vec![fact], Vec::new()).await;
     }
     let offer = {
         let case = case.clone();
@@ -160,6 +170,17 @@ impl Case {
             Exit::NotStarted(_) => false,
         };
         was_ended && self.transcript.terminal_seen && !self.spec.leash.is_pulled()
+    }
+
+    /// What it wrote outside of its worktree, where that is not allowed.
+    fn trespass(&self) -> Option<Fact> {
+        let named = self
+            .meanwhile
+            .iter()
+            .filter(|change| change.named_in.is_some());
+        let what: Vec<String> = named.map(|change| change.what.clone()).collect();
+        let is_forbidden = self.context.settings.run.outside_writes == Scope::Fail;
+        (is_forbidden && !what.is_empty()).then_some(Fact::WroteOutside(what))
     }
 
     /// Looks at what the worker left; a fact says why it cannot be a candidate.
@@ -321,6 +342,7 @@ impl Case {
             remarks: self.remarks(remarks),
             outside: offer.outside.clone(),
             flaky,
+            meanwhile: self.meanwhile.clone(),
             millis: self.end.millis,
             kept: None,
             usage: self.transcript.usage,
@@ -466,6 +488,7 @@ impl Case {
             remarks: self.remarks(remarks),
             outside: Vec::new(),
             flaky: None,
+            meanwhile: self.meanwhile.clone(),
             millis: self.end.millis,
             kept,
             usage: self.transcript.usage,

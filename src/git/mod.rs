@@ -14,6 +14,7 @@ pub mod diff;
 pub mod harvest;
 pub mod merge_answer;
 pub mod merge_tree;
+pub mod outside;
 pub mod preflight;
 pub mod quarantine;
 pub mod refs;

@@ -10,6 +10,7 @@ use crate::model::change::{ChangeStat, RepoPath};
 use crate::model::conflict::{Class, TaskConflict};
 use crate::model::ids::{AttemptNumber, Oid, TaskNumber};
 use crate::model::integration::{CheckResult, Integration, Landing};
+use crate::model::isolation::OutsideChange;
 use crate::model::usage::{Cost, Usage};
 
 /// An event with its place and time.
@@ -259,6 +260,9 @@ pub struct Outcome {
     /// How long the worker ran, in milliseconds by the monotonic clock.
     #[serde(default)]
     pub millis: u64,
+    /// What changed outside of its worktree while it ran.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub meanwhile: Vec<OutsideChange>,
     /// The earlier attempt that failed with the very files it passed with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub flaky: Option<AttemptNumber>,
@@ -370,6 +374,17 @@ pub struct WorkerError {
     pub root_cause: Option<String>,
     /// What would help.
     pub suggestion: Option<String>,
+}
+
+impl Outcome {
+    /// What it wrote outside of its worktree, as its own words show.
+    pub fn wrote_outside(&self) -> Vec<&str> {
+        let named = self
+            .meanwhile
+            .iter()
+            .filter(|change| change.named_in.is_some());
+        named.map(|change| change.what.as_str()).collect()
+    }
 }
 
 impl Event {

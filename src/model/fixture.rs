@@ -143,6 +143,7 @@ impl RunFixture {
                 outside: Vec::new(),
                 millis: seconds * 1000,
                 flaky: None,
+                meanwhile: Vec::new(),
                 kept: None,
                 usage: None,
                 cost: Cost::Unknown,

@@ -7,6 +7,7 @@ pub mod event;
 pub(crate) mod fixture;
 pub mod ids;
 pub mod integration;
+pub mod isolation;
 pub mod merge;
 pub mod plan;
 pub mod roster;

@@ -277,6 +277,7 @@ impl Game {
             outside: Vec::new(),
             millis: 0,
             flaky: None,
+            meanwhile: Vec::new(),
             kept: None,
             usage: None,
             cost: Cost::Unknown,

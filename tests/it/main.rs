@@ -18,6 +18,7 @@ mod forge;
 mod furnish;
 mod harness;
 mod interrupt;
+mod isolation;
 mod journal;
 mod land;
 mod live;
