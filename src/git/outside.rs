@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use git2::{Repository, StatusOptions};
 
@@ -134,7 +134,7 @@ fn look_at(folder: &Path, label: &str) -> Option<Checkout> {
 }
 
 /// What changes when a file is written again.
-fn stat_of(file: &PathBuf) -> String {
+fn stat_of(file: &Path) -> String {
     match file.symlink_metadata() {
         Ok(meta) => format!(
             "{:o} {} {}.{}",
