@@ -121,6 +121,8 @@ tables! {
         stagger: Maybe<Time>,
         timeout: Maybe<Time>,
         stall_timeout: Maybe<Time>,
+        max_turns: Maybe<Count>,
+        max_cost: Maybe<Dollars>,
         fallback: List<Text>,
         retry_in_place: Flag,
     }
@@ -175,6 +177,8 @@ tables! {
     /// `[notify]`
     NotifyTable {
         command: Program,
+        bell: Flag,
+        desktop: Flag,
     }
     /// `[sandbox]`
     SandboxTable {

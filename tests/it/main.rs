@@ -23,6 +23,7 @@ mod journal;
 mod land;
 mod live;
 mod merge_engine;
+mod notify;
 mod plan;
 mod preflight;
 mod process;
