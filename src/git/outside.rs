@@ -48,7 +48,9 @@ impl Repo {
             left = rest;
             let name = worktree.path.file_name().unwrap_or_default();
             let label = format!("the worktree {}", name.to_string_lossy());
-            if let Some(found) = look_at(&worktree.path, &label) {
+            if let Some(mut found) = look_at(&worktree.path, &label) {
+                // A retry of its task takes the branch away from it.
+                found.head.clear();
                 checkouts.insert(worktree.path, found);
             }
         }

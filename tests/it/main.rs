@@ -11,6 +11,7 @@ mod conflicts_explain;
 mod crew;
 mod differential;
 mod docs;
+mod every_class;
 mod exec;
 #[cfg(feature = "faults")]
 mod faults;
