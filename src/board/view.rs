@@ -11,7 +11,7 @@ use crate::model::ids::{Oid, RunId, TaskNumber};
 use crate::model::integration::{Integration, Landing};
 use crate::model::roster::Parking;
 use crate::model::run::{RunPhase, RunState, TaskPhase, TaskState};
-use crate::model::spending::Spending;
+use crate::model::spending::{Bill, Spending};
 use crate::model::status::Status;
 
 /// What every board of a run is rendered from. Text in it is as it was said, except for notes,
@@ -49,6 +49,8 @@ pub struct BoardView {
     pub landed: Option<Landing>,
     /// What the agents used and cost so far, if any of them says.
     pub spending: Option<Spending>,
+    /// The same in words.
+    pub bill: Option<String>,
     /// The workers that start nothing for a while, by name.
     pub parked: Vec<(String, Parking)>,
     /// What is to be said about the run as a whole, one safe line each.
@@ -147,6 +149,7 @@ impl BoardView {
             integration: state.integration.clone(),
             landed: state.landed.clone(),
             spending: Spending::of(state.tasks.iter().flat_map(|task| &task.attempts)),
+            bill: Bill::of(state).map(|bill| bill.to_string()),
             parked: state
                 .roster
                 .parked(state.updated)
@@ -275,7 +278,9 @@ impl ConflictRow {
         ConflictRow {
             conflict: conflict.clone(),
             paths: units.flat_map(|unit| unit.paths.clone()).collect(),
-            suggested: if conflict.inherited {
+            suggested: if is_in(first) && is_in(second) && !conflict.inherited {
+                "settled while assembling".to_owned()
+            } else if conflict.inherited {
                 "settled with the branches they build on".to_owned()
             } else {
                 conflict.class.recommended_for(first, second)

@@ -16,9 +16,10 @@ use crate::cli::place::{Default, Place, find_task};
 use crate::config;
 use crate::config::Settings;
 use crate::config::variable::Overrides;
-use crate::engine::attempt::{PROMPT_FILE, built_on};
+use crate::engine::attempt::{PROMPT_FILE, starts_from};
 use crate::engine::briefing;
 use crate::engine::in_place::going_on;
+use crate::engine::met::met;
 use crate::engine::recover::Loaded;
 use crate::engine::start::worker_for;
 use crate::model::event::{Event, Recorded};
@@ -102,6 +103,7 @@ fn of_plan(file: &Path, args: &PromptArgs) -> Result<String, CommandError> {
         &state,
         number,
         briefing::Place::Clean,
+        None,
     )?)
 }
 
@@ -153,17 +155,29 @@ fn of_run(args: &PromptArgs) -> Result<String, CommandError> {
 /// What the next attempt would be given: that depends on where it would start.
 fn next(place: &Place, loaded: Loaded, number: TaskNumber) -> Result<String, CommandError> {
     let Loaded {
-        state, settings, ..
+        mut state,
+        settings,
+        ..
     } = loaded;
+    if state.task(number).onto.is_none() {
+        state.tasks[number.index()].onto = state.would_be_onto(number);
+    }
     let context = context(&place.repo, &state, settings, place.clock)?;
     let settings = &context.settings;
     let worker = settings.workers.get(worker_for(&state, number, settings));
     let going_on = worker.and_then(|worker| {
-        let built_on = built_on(&state, number);
-        going_on(&context, &state, number, worker, &built_on)
+        let starts_from = starts_from(&state, number);
+        going_on(&context, &state, number, worker, &starts_from)
     });
     let start = briefing::Place::of(going_on.as_ref());
-    Ok(briefing::prompt(&settings.prompt, &state, number, start)?)
+    let met = met(&place.repo, &state, number)?;
+    Ok(briefing::prompt(
+        &settings.prompt,
+        &state,
+        number,
+        start,
+        met,
+    )?)
 }
 
 fn given(

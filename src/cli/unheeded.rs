@@ -14,16 +14,7 @@ use crate::model::plan::{Isolation, Plan, Task};
 use crate::model::worker::Dialect;
 
 /// Settings without effect (README, "Limits").
-pub const SETTINGS: &[&str] = &[
-    "retry.conflict",
-    "assemble.flaky_reruns",
-    "resolve.policy",
-    "resolve.structural",
-    "resolve.regenerate",
-    "sandbox.mode",
-    "github.project",
-    "github.labels",
-];
+pub const SETTINGS: &[&str] = &["sandbox.mode", "github.project", "github.labels"];
 
 /// One sentence a kind of thing that was asked for and will not happen.
 pub fn remarks(plan: &Plan, settings: &Settings) -> Vec<String> {
@@ -84,14 +75,7 @@ fn unkept(plan: &Plan, settings: &Settings) -> BTreeSet<String> {
 /// The settings without effect that somebody changed, in the order of the file.
 fn changed(settings: &Settings) -> Vec<&'static str> {
     let usual = Settings::default();
-    let retry = &settings.retry;
-    let resolve = &settings.resolve;
     let is_changed = |name: &str| match name {
-        "retry.conflict" => retry.conflict != usual.retry.conflict,
-        "assemble.flaky_reruns" => settings.assemble.flaky_reruns != usual.assemble.flaky_reruns,
-        "resolve.policy" => resolve.policy != usual.resolve.policy,
-        "resolve.structural" => resolve.structural != usual.resolve.structural,
-        "resolve.regenerate" => resolve.regenerate != usual.resolve.regenerate,
         "sandbox.mode" => settings.sandbox != usual.sandbox,
         "github.project" => settings.github.project != usual.github.project,
         "github.labels" => settings.github.labels != usual.github.labels,
@@ -153,9 +137,6 @@ mod tests {
     #[test]
     fn every_setting_without_effect_is_noticed_when_it_is_changed() {
         let file = r#"
-            retry.conflict = 7
-            assemble.flaky_reruns = 4
-            resolve = { policy = [], structural = [], regenerate = { "x.lock" = "make" } }
             sandbox.mode = "require"
             github = { project = "me/1", labels = ["l"] }
         "#;

@@ -99,17 +99,17 @@ pub struct AttemptSpec {
     pub leash: Leash,
 }
 
-/// What the next attempt at a task is built on: the candidates of what it depends on, and of what
-/// its own change met.
-pub fn built_on(state: &RunState, task: TaskNumber) -> Vec<(TaskNumber, Oid)> {
+/// What the next attempt at a task starts from: what its own change met, with everything in there;
+/// else the candidates of what it depends on, and of what is in its way.
+pub fn starts_from(state: &RunState, task: TaskNumber) -> Vec<(TaskNumber, Oid)> {
+    if let Some(onto) = &state.task(task).onto {
+        return vec![(task, onto.commit)];
+    }
     let candidate = |number: &TaskNumber| Some((*number, state.task(*number).candidate()?));
     let depends_on = &state.plan.task(task).depends_on;
     let met = state.in_the_way_of(task);
-    depends_on
-        .iter()
-        .chain(&met)
-        .filter_map(candidate)
-        .collect()
+    let all = depends_on.iter().chain(&met);
+    all.filter_map(candidate).collect()
 }
 
 /// Runs an attempt to its end and posts what became of it.

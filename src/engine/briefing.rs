@@ -42,6 +42,7 @@ pub fn prompt(
     state: &RunState,
     number: TaskNumber,
     place: Place,
+    met: Option<String>,
 ) -> Result<String, TemplateError> {
     let now = state.task(number);
     let task = &current(state, number);
@@ -52,7 +53,7 @@ pub fn prompt(
             .iter()
             .filter_map(|needed| result(state, *needed))
             .collect(),
-        conflict: conflict(state, number),
+        conflict: conflict(state, number, met),
         previous_failure: previous_failure(now),
         earlier_work: match place {
             Place::Clean => earlier_work(now),
@@ -135,11 +136,15 @@ fn result(state: &RunState, number: TaskNumber) -> Option<DependencyResult> {
 }
 
 /// Why a task that passed is done again: its change did not fit together with others.
-fn conflict(state: &RunState, number: TaskNumber) -> Option<String> {
+fn conflict(state: &RunState, number: TaskNumber, met: Option<String>) -> Option<String> {
     let with = state.in_the_way_of(number);
-    if with.is_empty() {
+    if with.is_empty() && met.is_none() {
         return None;
     }
+    let others = match and_list(&with) {
+        others if others.is_empty() => "the other results together".to_owned(),
+        others => others,
+    };
     let meets = |conflict: &&TaskConflict| conflict.a == number || conflict.b == number;
     let paths = state.conflicts.iter().filter(meets);
     let mut paths: Vec<String> = paths
@@ -149,11 +154,14 @@ fn conflict(state: &RunState, number: TaskNumber) -> Option<String> {
         .collect();
     paths.sort();
     paths.dedup();
+    let place = match paths.join(", ") {
+        paths if paths.is_empty() => String::new(),
+        paths => format!(" in {paths}"),
+    };
+    let met = met.map_or(String::new(), |met| format!("\n{met}"));
     Some(format!(
-        "Your earlier change conflicted with {} in {}. Their results are now in the commit you \
-         start from: make your change on top of them, and keep what both were meant to do.",
-        and_list(&with),
-        paths.join(", ")
+        "Your earlier change conflicted with {others}{place}. Their results are now in the commit \
+         you start from: make your change on top of them, and keep what both were meant to do.{met}",
     ))
 }
 

@@ -14,7 +14,7 @@ use crate::control::{Reply, Request, Response, Server};
 use crate::engine::EngineError;
 use crate::engine::ask;
 use crate::engine::assemble;
-use crate::engine::attempt::{self, AttemptSpec, Message, blocking, built_on};
+use crate::engine::attempt::{self, AttemptSpec, Message, blocking, starts_from};
 use crate::engine::briefing::{Place, prompt};
 use crate::engine::context::Context;
 use crate::engine::crew::crew;
@@ -23,6 +23,7 @@ use crate::engine::in_place::going_on;
 use crate::engine::leash::Leash;
 use crate::engine::live::{self, Live};
 use crate::engine::matches::candidate_conflicts;
+use crate::engine::met::met;
 use crate::engine::notice::Notices;
 use crate::engine::notify::Notifier;
 use crate::engine::pace::Pace;
@@ -490,6 +491,16 @@ impl<'a> Driver<'a> {
                         announced.push(Event::RetryScheduled { task, due });
                     }
                     Action::WakeAt { task, at } => self.wake_at(task, at),
+                    Action::Redispatch { task, onto } => {
+                        announced.push(Event::Redispatched {
+                            task,
+                            onto: onto.commit,
+                            with: onto.with,
+                        });
+                    }
+                    Action::GiveUpRedispatch(task) => {
+                        announced.push(Event::RedispatchGivenUp { task });
+                    }
                     Action::Assemble => assembles = true,
                     // An assembly that is under way moves a branch; it is waited for.
                     Action::End { .. } if self.assembling.is_some() => {}
@@ -527,7 +538,9 @@ impl<'a> Driver<'a> {
             spec.worktree = going_on.path.clone();
         }
         let place = Place::of(spec.going_on.as_ref());
-        spec.prompt = prompt(&self.context.settings.prompt, &self.state, task, place);
+        let met = met(&self.context.repo, &self.state, task)?;
+        let settings = &self.context.settings.prompt;
+        spec.prompt = prompt(settings, &self.state, task, place, met);
         let crew = &self.limits.crew;
         let interval = crew.interval(&self.state, &self.limits, worker);
         self.starts.rest(worker, Instant::now(), interval);
@@ -562,7 +575,7 @@ impl<'a> Driver<'a> {
             worktree: self.context.worktree_path(task, attempt),
             going_on: None,
             failed_before: failed_before(self.state.task(task), attempt),
-            dependencies: built_on(&self.state, task),
+            dependencies: starts_from(&self.state, task),
             leash,
         })
     }
@@ -749,6 +762,7 @@ fn limits(context: &Context) -> Limits {
     Limits {
         max_parallel: run.max_parallel,
         transient_retries: retry.transient,
+        redispatches: retry.conflict,
         base_delay: retry.base_delay,
         max_delay: retry.max_delay,
         budget: retry.budget,
