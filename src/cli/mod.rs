@@ -25,6 +25,7 @@ pub mod place;
 pub mod plan;
 pub mod prompt;
 pub mod question;
+pub mod resolve;
 pub mod resume;
 pub mod retry;
 pub mod review;
@@ -92,6 +93,7 @@ enum Command {
     Skip(retry::SkipArgs),
     Conflicts(conflicts::ConflictsArgs),
     Assemble(assemble::AssembleArgs),
+    Resolve(resolve::ResolveArgs),
     Review(review::ReviewArgs),
     Land(land::LandArgs),
     Clean(clean::CleanArgs),
@@ -145,6 +147,7 @@ impl Command {
             Command::Diff(args) => diff::run(args, ui),
             Command::Report(args) => status::report(args, ui),
             Command::Conflicts(args) => candidates::run(args, ui),
+            Command::Resolve(args) => resolve::run(args, ui),
             Command::Review(args) => review::run(args, ui),
             Command::Land(args) => land::run(args, ui),
             Command::Resume(args) => resume::resume(args, ui),

@@ -39,6 +39,7 @@ pub mod pace;
 mod ports;
 pub mod publish;
 pub mod recover;
+pub mod resolve;
 pub mod shutdown;
 pub mod start;
 pub mod starts;

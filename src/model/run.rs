@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use crate::model::again::Onto;
+use crate::model::by_hand::{ByHand, Resolving};
 use crate::model::change::RepoPath;
 use crate::model::conflict::{Class, TaskConflict};
 use crate::model::event::{End, Event, FailureClass, Outcome, Recorded};
@@ -115,6 +116,10 @@ pub struct TaskState {
     pub redispatches: u32,
     /// The attempt whose result counts, where later ones came to nothing.
     pub offered: Option<usize>,
+    /// The conflict of it that a person has open.
+    pub resolving: Option<Resolving>,
+    /// What a person made of its conflict, which it offers in place of its own result.
+    pub by_hand: Option<ByHand>,
 }
 
 /// What a task waits for or how it ended.
@@ -281,6 +286,10 @@ impl RunState {
             }
             Event::Redispatched { task, .. } => self.redispatch(*task),
             Event::RedispatchGivenUp { task } => self.give_up_redispatch(*task),
+            Event::ResolveOpened { task, worktree, .. } => self.open_resolve(*task, worktree),
+            Event::ResolveTaken { task, candidate } => self.take_resolve(*task, *candidate),
+            Event::ResolveClosed { task } => self.tasks[task.index()].resolving = None,
+            Event::ResolveAborted { task } => self.abort_resolve(*task),
             event => self.apply_to_task(event, recorded.time),
         }
     }
@@ -309,6 +318,7 @@ impl RunState {
                 }
                 task.phase = TaskPhase::Running;
                 task.offered = None;
+                task.by_hand = None;
                 task.attempts.push(Attempt {
                     number: *attempt,
                     worker: worker.clone(),
@@ -481,6 +491,8 @@ impl TaskState {
             onto: None,
             redispatches: 0,
             offered: None,
+            resolving: None,
+            by_hand: None,
         }
     }
 
@@ -566,8 +578,9 @@ impl TaskState {
 
     /// The commit the task offers.
     pub fn candidate(&self) -> Option<Oid> {
-        match (&self.phase, &self.last_outcome()?.end) {
-            (TaskPhase::Done, End::Passed { candidate, .. }) => *candidate,
+        match (&self.phase, &self.last_outcome()?.end, &self.by_hand) {
+            (TaskPhase::Done, End::Passed { .. }, Some(by_hand)) => Some(by_hand.candidate),
+            (TaskPhase::Done, End::Passed { candidate, .. }, None) => *candidate,
             _ => None,
         }
     }

@@ -33,6 +33,7 @@ mod process;
 mod prompt;
 mod real_agents;
 mod redispatch;
+mod resolve;
 mod resume;
 mod retry;
 mod run;
