@@ -43,6 +43,7 @@ pub mod resolve;
 pub mod shutdown;
 pub mod start;
 pub mod starts;
+pub mod timers;
 mod trial;
 pub mod verify;
 pub mod worktree;

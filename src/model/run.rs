@@ -9,11 +9,11 @@ use crate::model::again::Onto;
 use crate::model::by_hand::{ByHand, Resolving};
 use crate::model::change::RepoPath;
 use crate::model::conflict::{Class, TaskConflict};
-use crate::model::event::{End, Event, FailureClass, Outcome, Recorded};
+use crate::model::event::{End, Event, Outcome, Recorded};
 use crate::model::ids::{AttemptNumber, Oid, RunId, TaskNumber};
 use crate::model::integration::{Integration, Landing};
 use crate::model::plan::Plan;
-use crate::model::roster::{Parking, Roster};
+use crate::model::roster::Roster;
 use crate::model::spending::Spending;
 
 /// Everything known about a run.
@@ -370,22 +370,6 @@ impl RunState {
         }
     }
 
-    /// The attempts that ran into the limit count as none: their tasks wait like any other.
-    fn park(&mut self, worker: &str, task: TaskNumber, until: Timestamp, why: &str) {
-        let parking = Parking {
-            until,
-            why: why.to_owned(),
-            task,
-        };
-        self.roster.park(worker, parking);
-        for task in &mut self.tasks {
-            if task.phase == TaskPhase::Failed && task.ran_into_quota_of(worker) {
-                task.phase = TaskPhase::Queued;
-                task.note = None;
-            }
-        }
-    }
-
     /// A conflict that only changed is as old as it was.
     fn speculate(&mut self, conflicts: &[TaskConflict], time: Timestamp) {
         let before = std::mem::take(&mut self.speculative);
@@ -529,15 +513,6 @@ impl TaskState {
         if !over {
             self.phase = TaskPhase::Cancelled;
         }
-    }
-
-    /// Whether its last attempt was by this worker, which had used up what it may.
-    pub fn ran_into_quota_of(&self, worker: &str) -> bool {
-        let is_quota = |outcome: &Outcome| matches!(&outcome.end, End::Failed(failure) if failure.class == FailureClass::Quota);
-        let last = self.last_attempt();
-        last.is_some_and(|last| {
-            last.worker == worker && last.outcome.as_ref().is_some_and(is_quota)
-        })
     }
 
     /// Attempts since a person last asked for one that count.

@@ -10,9 +10,11 @@ use std::io::Write as _;
 use fastrand::Rng;
 use git_dispatch::conflict::bases::{Base, Bases};
 use git_dispatch::engine::detect::{Branch, DetectOptions, Detection, detect};
+use git_dispatch::git::ancestry::{History, common_ancestor};
 use git_dispatch::git::{Git, Store};
 use git_dispatch::model::conflict::{Class, PairVerdict, Verdict};
 use git_dispatch::model::ids::Oid;
+use git_dispatch::model::merge::Lineage;
 
 use crate::forge::{EXEC, FILE, Files, Forge, LINK, Planned, again_with_the_other_git};
 
@@ -370,10 +372,22 @@ fn the_bases_of_all_pairs_are_those_git_finds() {
         let forge = Forge::new(&generate(seed));
         let (store, tips) = (forge.store(), &forge.commits);
         let base = store.common_ancestor(tips).unwrap();
-        let above: Vec<_> = tips
-            .iter()
-            .map(|tip| store.commits_above(*tip, base).unwrap())
-            .collect();
+        let git = forge.repo.git();
+        let below_all = common_ancestor(&git, tips).unwrap();
+        assert!(below_all.is_some_and(|below| {
+            tips.iter()
+                .all(|tip| store.is_ancestor(below, *tip).unwrap())
+        }));
+        let history = History::above(&git, tips, base).unwrap();
+        let above: Vec<_> = tips.iter().map(|tip| history.of(*tip)).collect();
+        for (tip, above) in tips.iter().zip(&above) {
+            let sorted = |mut commits: Vec<Lineage>| {
+                commits.sort();
+                commits
+            };
+            let walked = store.commits_above(*tip, base).unwrap();
+            assert_eq!(sorted(above.clone()), sorted(walked), "seed {seed}");
+        }
         let above: Vec<_> = above
             .iter()
             .map(|commits| Some(commits.as_slice()))
