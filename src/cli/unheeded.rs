@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use crate::agent::command::{MAX_COST, MAX_TURNS, MODEL, PERMISSION_MODE};
 use crate::base::text::plural;
 use crate::config::Settings;
+use crate::config::builtin;
 use crate::engine::bounds::Bounds;
 use crate::engine::start::worker_name;
 use crate::model::plan::{Isolation, Plan, Task};
