@@ -23,6 +23,8 @@ pub(super) struct Scene {
     pub(super) trees: Vec<Oid>,
     pub(super) bases: Bases,
     pub(super) base: Option<Oid>,
+    /// The throwaway commit that stands for a base that was asked for.
+    pub(super) asked_base: Option<Oid>,
     pub(super) prune: bool,
 }
 
@@ -31,6 +33,7 @@ pub(super) struct Pair {
     pub(super) a: usize,
     pub(super) b: usize,
     pub(super) key: Key,
+    pub(super) bases: Vec<Oid>,
     pub(super) base_tree: Option<Oid>,
 }
 
@@ -56,6 +59,7 @@ impl Detector {
                 commits,
                 trees,
                 base: Some(base),
+                asked_base: Some(root),
                 prune,
             });
         }
@@ -76,6 +80,7 @@ impl Detector {
             commits: tips,
             trees,
             base,
+            asked_base: None,
             prune,
         })
     }
@@ -175,6 +180,7 @@ impl Detector {
                 a: side(a),
                 b: side(b),
             },
+            bases: vec![self.options.base.unwrap_or(base)],
             base_tree: Some(tree),
         }
     }
@@ -198,6 +204,7 @@ impl Detector {
                 a: tip_a,
                 b: tip_b,
             },
+            bases,
             base_tree,
         })
     }
