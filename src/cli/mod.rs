@@ -14,6 +14,7 @@ pub(crate) mod conflicts_watch;
 pub mod control;
 pub mod demo;
 pub mod diff;
+pub mod doctor;
 pub mod driving;
 pub mod editor;
 pub mod error;
@@ -32,6 +33,7 @@ pub mod review;
 pub mod run;
 pub mod show;
 pub mod status;
+pub(crate) mod take_up;
 pub mod unheeded;
 pub mod wait;
 pub mod watch;
@@ -97,6 +99,7 @@ enum Command {
     Review(review::ReviewArgs),
     Land(land::LandArgs),
     Clean(clean::CleanArgs),
+    Doctor(doctor::DoctorArgs),
     Workers(workers::WorkersArgs),
     History(status::HistoryArgs),
     /// Drive a run away from the terminal; started by dispatch itself
@@ -155,6 +158,7 @@ impl Command {
             Command::Skip(args) => retry::skip(args, ui),
             Command::Assemble(args) => assemble::run(args, ui),
             Command::Clean(args) => clean::run(args, ui),
+            Command::Doctor(args) => doctor::run(args, ui),
             Command::Workers(args) => workers::run(args, ui),
             Command::History(args) => status::history(args, ui),
             Command::Init(args) => init::run(args, &place::Place::open()?.repo.top, ui),

@@ -64,6 +64,7 @@ async fn assemble(
             fact(Event::AssemblyStarting {
                 order: order.clone(),
             });
+            fault::point("assembly", "ordered");
             Ok((order, choice, conflicts))
         })
         .await?
@@ -77,6 +78,7 @@ async fn assemble(
             blocking(move || {
                 let mut chain = Chain::build(&context, &state, &order, &conflicts, &ladder)?;
                 chain.add_untried(&state, &order, &choice);
+                fault::point("assembly", "merged");
                 Ok(chain)
             })
             .await?
@@ -98,6 +100,7 @@ async fn assemble(
             let _ = post.send(Message::Fact(event));
         }
     };
+    fault::point("assembly", "checked");
     tried.runs = runs;
     let integration = {
         let (context, ladder) = (Arc::clone(context), ladder.clone());

@@ -80,6 +80,7 @@ impl Store {
     ) -> Result<Harvest, HarvestError> {
         worktree.verify()?;
         let head = self.head_of(worktree)?;
+        fault::point("harvest", "before it begins");
         remove_stale_locks(worktree)?;
         let unfinished = worktree.unfinished();
         let index = copy_index(worktree, INDEX_COPY)?;
@@ -96,6 +97,7 @@ impl Store {
             .run(&args)?;
         fault::point("harvest", "staged");
         let tree = self.write_index_tree(worktree, &index)?;
+        fault::point("harvest", "written");
         Ok(Harvest {
             head,
             tree,
@@ -137,7 +139,10 @@ impl Store {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 Err(WorktreeError::Io(index, error).into())
             }
-            _ => Ok(()),
+            _ => {
+                fault::point("worktree", "settled");
+                Ok(())
+            }
         }
     }
 

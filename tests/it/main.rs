@@ -11,6 +11,7 @@ mod conflicts_explain;
 mod crew;
 mod differential;
 mod docs;
+mod doctor;
 mod every_class;
 mod exec;
 #[cfg(feature = "faults")]
@@ -43,6 +44,7 @@ mod run_failure;
 mod run_repo;
 mod run_worker;
 mod scale;
+mod scenarios;
 mod scope;
 mod situations;
 mod suggest;
