@@ -5,8 +5,9 @@
 //! outlives it; how it ended is written down even if the runner is gone. It has one thread and
 //! sleeps in `poll` until output, a signal, the end of a child or a deadline comes.
 //!
-//! Signals: SIGINT goes on to the worker's group; SIGTERM ends it, with a grace; SIGQUIT kills it
-//! at once; SIGHUP is ignored, so that the job survives the terminal it was started from.
+//! Signals: SIGUSR1 and SIGINT go on to the worker's group as SIGINT; SIGTERM ends it, with a grace;
+//! SIGUSR2 and SIGQUIT kill it at once; SIGHUP is ignored, so that the job survives the terminal it
+//! was started from.
 
 use std::io::{self, PipeReader, Read, Write};
 use std::path::Path;
