@@ -106,7 +106,7 @@ impl Completion {
         self.guilty
             .iter()
             .try_for_each(|guilty| write_guilty(to, guilty))?;
-        if !self.guilty.is_empty() {
+        if !self.guilty.is_empty() && self.check_runs > 0 {
             let runs = plural(self.check_runs, "run");
             writeln!(to, "- It took {runs} of the checks to find that out.")?;
         }

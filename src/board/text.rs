@@ -155,10 +155,19 @@ fn write_integration(to: &mut String, view: &BoardView, integration: &Integratio
         let command = plain_line(&check.command, 120);
         writeln!(to, "  check {command}: {}", check_words(check))?;
     }
-    match &view.landed {
-        Some(landing) => writeln!(to, "Landed on {} as {}", landing.target, landing.to.short()),
-        None => Ok(()),
+    for (words, landing) in [
+        ("Landed on", &view.landed),
+        ("Taken back from", &view.unlanded),
+    ] {
+        if let Some(landing) = landing {
+            let (target, to_commit) = (&landing.target, landing.to.short());
+            writeln!(to, "{words} {target} as {to_commit}")?;
+        }
     }
+    view.pull_requests
+        .iter()
+        .filter_map(|found| found.url.as_deref())
+        .try_for_each(|url| writeln!(to, "Pull request {}", plain_line(url, 120)))
 }
 
 fn left_out(out: &LeftOut) -> String {

@@ -29,6 +29,7 @@ pub mod run;
 pub mod show;
 pub mod status;
 pub mod unheeded;
+pub mod unland;
 pub mod wait;
 pub mod watch;
 
@@ -89,6 +90,7 @@ enum Command {
     Assemble(assemble::AssembleArgs),
     Review(review::ReviewArgs),
     Land(land::LandArgs),
+    Unland(unland::UnlandArgs),
     Clean(clean::CleanArgs),
     History(status::HistoryArgs),
     /// Drive a run away from the terminal; started by dispatch itself
@@ -140,6 +142,7 @@ impl Command {
             Command::Conflicts(args) => candidates::run(args, ui),
             Command::Review(args) => review::run(args, ui),
             Command::Land(args) => land::run(args, ui),
+            Command::Unland(args) => unland::run(args, ui),
             Command::Resume(args) => resume::resume(args, ui),
             Command::Retry(args) => resume::retry(args, ui),
             Command::Skip(args) => resume::skip(args, ui),

@@ -15,7 +15,6 @@ pub const SETTINGS: &[&str] = &[
     "workers.NAME.fallback",
     "workers.NAME.retry_in_place",
     "retry.conflict",
-    "assemble.flaky_reruns",
     "resolve.policy",
     "resolve.structural",
     "resolve.regenerate",
@@ -62,7 +61,6 @@ fn changed(settings: &Settings) -> Vec<&'static str> {
         "workers.NAME.fallback" => worker(|worker| !worker.fallback.is_empty()),
         "workers.NAME.retry_in_place" => worker(|worker| worker.retry_in_place),
         "retry.conflict" => retry.conflict != usual.retry.conflict,
-        "assemble.flaky_reruns" => settings.assemble.flaky_reruns != usual.assemble.flaky_reruns,
         "resolve.policy" => resolve.policy != usual.resolve.policy,
         "resolve.structural" => resolve.structural != usual.resolve.structural,
         "resolve.regenerate" => resolve.regenerate != usual.resolve.regenerate,
@@ -110,7 +108,6 @@ mod tests {
         let file = r#"
             run.max_cost = 5.0
             retry.conflict = 7
-            assemble.flaky_reruns = 4
             resolve = { policy = [], structural = [], regenerate = { "x.lock" = "make" } }
             notify.command = ["say"]
             sandbox.mode = "require"

@@ -110,6 +110,15 @@ impl Watcher for Lines {
                 let count = crate::base::text::plural(order.len(), "candidate");
                 self.progress.say(&format!("assembling {count}"));
             }
+            if let Event::Assembled { integration } = &recorded.event
+                && integration.check_runs == 0
+                && !integration.checks.is_empty()
+            {
+                self.progress.say(
+                    "no check ran: nothing has changed since the last time; \
+                     `dispatch assemble --recheck` runs them again",
+                );
+            }
         }
         let failed = view
             .tasks

@@ -16,6 +16,7 @@ use crate::engine::history::HistoryWriter;
 use crate::engine::leash::Leash;
 use crate::engine::matches::{candidate_conflicts, verdict_on};
 use crate::engine::merged::MergedTree;
+use crate::engine::settled::Settled;
 use crate::engine::trial::{Tried, try_candidates};
 use crate::engine::worktree::keep;
 use crate::git::Store;
@@ -43,7 +44,13 @@ async fn assemble(
     leash: &Leash,
     post: &Post,
 ) -> Result<(), EngineError> {
-    let built = {
+    if let Some(settled) = recalled(context, &state).await? {
+        let (order, integration) = (settled.order, settled.integration);
+        let _ = post.send(Message::Fact(Event::AssemblyStarting { order }));
+        let _ = post.send(Message::Fact(Event::Assembled { integration }));
+        return Ok(());
+    }
+    let (built, order, conflicts) = {
         let (context, state, post) = (Arc::clone(context), state.clone(), post.clone());
         blocking(move || {
             let fact = |event| drop(post.send(Message::Fact(event)));
@@ -60,7 +67,7 @@ async fn assemble(
             });
             let mut chain = Chain::build(&context, &state, &order, &conflicts)?;
             chain.add_untried(&state, &order, &choice);
-            Ok(chain)
+            Ok((chain, order, conflicts))
         })
         .await?
     };
@@ -73,17 +80,27 @@ async fn assemble(
         blocking(move || {
             let chain = built.without(&context, &state, &tried)?;
             let integration = chain.publish(&context, &state)?;
-            Ok(Integration {
+            let integration = Integration {
                 checks: tried.checks,
                 guilty: tried.guilty,
                 check_runs: tried.runs,
                 ..integration
-            })
+            };
+            Settled::keep(&context, &state, &conflicts, order, &integration)?;
+            Ok(integration)
         })
         .await?
     };
     let _ = post.send(Message::Fact(Event::Assembled { integration }));
     Ok(())
+}
+
+async fn recalled(
+    context: &Arc<Context>,
+    state: &RunState,
+) -> Result<Option<Settled>, EngineError> {
+    let (context, state) = (Arc::clone(context), state.clone());
+    blocking(move || Settled::recall(&context, &state)).await
 }
 
 /// What would be assembled now, in which order and why, as far as pairs of candidates can tell;

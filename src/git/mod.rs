@@ -19,6 +19,7 @@ pub mod quarantine;
 pub mod refs;
 pub mod repo;
 mod scratch;
+pub mod sign;
 pub mod snapshot;
 pub mod store;
 mod unchanged;

@@ -118,6 +118,7 @@ fn kind(name: &str) -> &'static str {
     let kinds = [
         ("refs/dispatch/runs/", "journal"),
         ("refs/dispatch/attempts/", "kept attempt"),
+        ("refs/dispatch/backups/", "backup"),
         ("refs/heads/dispatch/", "branch"),
     ];
     let found = kinds

@@ -10,6 +10,7 @@ use crate::model::change::{ChangeStat, RepoPath};
 use crate::model::conflict::{Class, TaskConflict};
 use crate::model::ids::{AttemptNumber, Oid, TaskNumber};
 use crate::model::integration::{CheckResult, Integration, Landing};
+use crate::model::pull_request::PullRequest;
 use crate::model::usage::{Cost, Usage};
 
 /// An event with its place and time.
@@ -188,6 +189,26 @@ pub enum Event {
     Landed {
         /// From where to where.
         landing: Landing,
+    },
+    /// The target is about to move back to what it was before it landed there.
+    UnlandingStarting {
+        /// The landing that is taken back; its backup is that of this step.
+        landing: Landing,
+    },
+    /// The target has moved back.
+    Unlanded {
+        /// The landing that was taken back, with the time of this step.
+        landing: Landing,
+    },
+    /// A branch is about to be pushed for a pull request.
+    PullRequestStarting {
+        /// The pull request.
+        pull_request: PullRequest,
+    },
+    /// A pull request was opened or brought up to date.
+    PullRequestOpened {
+        /// The pull request.
+        pull_request: PullRequest,
     },
     /// Worktrees and branches of the run were removed.
     Cleaned {

@@ -9,6 +9,7 @@ pub mod ids;
 pub mod integration;
 pub mod merge;
 pub mod plan;
+pub mod pull_request;
 pub mod run;
 pub mod scope;
 pub mod spending;

@@ -11,6 +11,7 @@ use crate::model::event::{End, Event, Outcome, Recorded};
 use crate::model::ids::{AttemptNumber, Oid, RunId, TaskNumber};
 use crate::model::integration::{Integration, Landing};
 use crate::model::plan::Plan;
+use crate::model::pull_request::PullRequest;
 use crate::model::spending::Spending;
 
 /// Everything known about a run.
@@ -52,6 +53,12 @@ pub struct RunState {
     pub refused: Option<String>,
     /// Where it landed, once it did.
     pub landed: Option<Landing>,
+    /// A landing, or taking one back, that was announced and of which nothing more is known.
+    pub landing: Option<Landing>,
+    /// The last landing that was taken back, unless it has landed again since.
+    pub unlanded: Option<Landing>,
+    /// The pull requests, each as it was announced or opened last.
+    pub pull_requests: Vec<PullRequest>,
 }
 
 /// A conflict of which at least one side is uncommitted work of a running task.
@@ -190,6 +197,9 @@ impl RunState {
             integration: None,
             refused: None,
             landed: None,
+            landing: None,
+            unlanded: None,
+            pull_requests: Vec::new(),
         })
     }
 
@@ -223,8 +233,20 @@ impl RunState {
             Event::ConflictsFound { conflicts } => self.conflicts.clone_from(conflicts),
             Event::SpeculativeConflicts { conflicts } => self.speculate(conflicts, recorded.time),
             Event::Assembled { integration } => self.assembled(integration),
-            Event::Landed { landing } => self.landed = Some(landing.clone()),
-            Event::LandingStarting { .. } | Event::Cleaned { .. } => {}
+            Event::LandingStarting { landing } | Event::UnlandingStarting { landing } => {
+                self.landing = Some(landing.clone());
+            }
+            Event::Landed { landing } => {
+                self.landed = Some(landing.clone());
+                (self.landing, self.unlanded) = (None, None);
+            }
+            Event::Unlanded { landing } => {
+                (self.landed, self.landing) = (None, None);
+                self.unlanded = Some(landing.clone());
+            }
+            Event::PullRequestStarting { pull_request }
+            | Event::PullRequestOpened { pull_request } => self.note_pull_request(pull_request),
+            Event::Cleaned { .. } => {}
             Event::TaskSkipped { task, cascade } => self.skip(*task, *cascade),
             Event::RetryRequested { task, prompt } => self.request_retry(*task, prompt.clone()),
             event => self.apply_to_task(event, recorded.time),
@@ -333,6 +355,19 @@ impl RunState {
             self.landed = None;
         }
         self.integration = Some(integration.clone());
+    }
+
+    /// One that is announced again keeps the place where it is open.
+    fn note_pull_request(&mut self, new: &PullRequest) {
+        let same = |known: &PullRequest| (&known.remote, &known.head) == (&new.remote, &new.head);
+        let known = self.pull_requests.iter().position(same);
+        match known.map(|place| &mut self.pull_requests[place]) {
+            Some(known) => {
+                let url = new.url.clone().or(known.url.take());
+                *known = PullRequest { url, ..new.clone() };
+            }
+            None => self.pull_requests.push(new.clone()),
+        }
     }
 
     /// A retry makes the task and everything that was given up because of it start again, and what

@@ -3,6 +3,7 @@
 
 mod architecture;
 mod assemble;
+mod assemble_again;
 mod background;
 mod clean;
 mod conflicts;
@@ -19,6 +20,7 @@ mod harness;
 mod interrupt;
 mod journal;
 mod land;
+mod land_moved;
 mod live;
 mod merge_engine;
 mod plan;
@@ -33,6 +35,8 @@ mod run_repo;
 mod run_worker;
 mod scale;
 mod scope;
+mod signing;
 mod situations;
 mod suggest;
 mod together;
+mod unland;
