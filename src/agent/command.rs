@@ -170,6 +170,7 @@ mod tests {
             dialect: Dialect::Text,
             env: Vec::new(),
             concurrency: None,
+            stagger: None,
             timeout: None,
             stall_timeout: None,
             fallback: Vec::new(),

@@ -338,6 +338,7 @@ mod tests {
             dialect,
             env: env.iter().map(|name| (*name).to_owned()).collect(),
             concurrency: None,
+            stagger: None,
             timeout: None,
             stall_timeout: None,
             fallback: Vec::new(),

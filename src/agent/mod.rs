@@ -7,3 +7,4 @@ pub mod dialect;
 pub mod environment;
 pub mod prompt;
 pub mod result;
+pub mod template;

@@ -1,21 +1,18 @@
-//! The prompt of a worker, from a template that users can replace.
+//! The prompt of a worker: what it is made of. The template it is put into is in
+//! [`crate::agent::template`].
 
-use minijinja::syntax::SyntaxConfig;
-use minijinja::value::Serde;
-use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 use serde::Serialize;
 
+use crate::agent::template::{self, Template, TemplateError};
 use crate::base::text;
+use crate::model::ids::AttemptNumber;
 use crate::model::plan::Task;
-
-/// The template that is used when the user has none of their own.
-pub const DEFAULT_TEMPLATE: &str = include_str!("prompt.md.jinja");
 
 /// The most of one dependency's result, or of one failure, that is put into a prompt, in bytes.
 pub const RESULT_LIMIT: usize = 8 * 1024;
 
-/// What a template can use besides what it makes itself.
-const VARIABLES: &[&str] = &[
+/// What a template can use besides what it makes itself (README, "The prompt").
+pub const VARIABLES: &[&str] = &[
     "label",
     "number",
     "tag",
@@ -23,10 +20,14 @@ const VARIABLES: &[&str] = &[
     "task",
     "files",
     "output",
+    "attempt",
     "context",
     "neighbours",
     "results",
+    "conflict",
     "previous_failure",
+    "kept",
+    "in_place",
     "extra",
 ];
 
@@ -43,10 +44,45 @@ pub struct PromptInput<'a> {
     pub neighbours: Vec<Neighbour>,
     /// What the tasks it depends on reported.
     pub results: Vec<DependencyResult>,
+    /// Why a task that passed is done again: its change met another one.
+    pub conflict: Option<String>,
     /// How the attempt before this one failed.
     pub previous_failure: Option<String>,
+    /// Where the work of the attempt before this one is.
+    pub earlier_work: EarlierWork,
     /// A person's words for this attempt.
     pub extra: Option<String>,
+    /// The number of the attempt.
+    pub attempt: AttemptNumber,
+}
+
+/// Where the work of a failed attempt is when the next one starts.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum EarlierWork {
+    /// There is none.
+    None,
+    /// In this commit, out of the worktree.
+    Kept(String),
+    /// In the worktree.
+    InPlace,
+}
+
+impl<'a> PromptInput<'a> {
+    /// The prompt of a first attempt that nobody has anything to say to beside its task.
+    pub fn bare(task: &'a Task, context: &'a [String]) -> PromptInput<'a> {
+        PromptInput {
+            label: task.worker_label(),
+            task,
+            context,
+            neighbours: Vec::new(),
+            results: Vec::new(),
+            conflict: None,
+            previous_failure: None,
+            earlier_work: EarlierWork::None,
+            extra: None,
+            attempt: 1,
+        }
+    }
 }
 
 /// A worker that may run at the same time.
@@ -58,6 +94,8 @@ pub struct Neighbour {
     pub title: String,
     /// The globs it means to touch.
     pub files: Vec<String>,
+    /// Whether it has finished already.
+    pub done: bool,
 }
 
 /// What a dependency reported.
@@ -73,29 +111,6 @@ pub struct DependencyResult {
     pub info: Option<String>,
 }
 
-/// A template that does not work.
-#[derive(Debug, thiserror::Error)]
-pub enum TemplateError {
-    /// It is no template, or cannot be carried out.
-    #[error("line {line} of the prompt template is wrong: {message}")]
-    Wrong {
-        /// The line, from 1.
-        line: usize,
-        /// What is wrong.
-        message: String,
-    },
-    /// It uses a variable that does not exist.
-    #[error("line {line} of the prompt template uses {name}, which does not exist; {hint}")]
-    Unknown {
-        /// The line, from 1.
-        line: usize,
-        /// The variable.
-        name: String,
-        /// What was meant, or what there is.
-        hint: String,
-    },
-}
-
 #[derive(Serialize)]
 struct Variables<'a> {
     label: &'a str,
@@ -105,10 +120,14 @@ struct Variables<'a> {
     task: &'a str,
     files: &'a [String],
     output: Option<&'a str>,
+    attempt: AttemptNumber,
     context: &'a [String],
     neighbours: &'a [Neighbour],
     results: Vec<ResultText<'a>>,
+    conflict: Option<&'a str>,
     previous_failure: Option<String>,
+    kept: Option<&'a str>,
+    in_place: bool,
     extra: Option<&'a str>,
 }
 
@@ -127,74 +146,42 @@ struct ResultText<'a> {
 /// # Errors
 /// When the template has a mistake.
 pub fn render_prompt(
-    template: Option<&str>,
+    template: Option<Template<'_>>,
     input: &PromptInput<'_>,
 ) -> Result<String, TemplateError> {
-    let source = template.unwrap_or(DEFAULT_TEMPLATE);
-    let environment = environment();
-    let template = environment.template_from_str(source).map_err(wrong)?;
-    // Also what stands in a branch that is not taken now would fail one day.
-    let mut used: Vec<String> = template.undeclared_variables(false).into_iter().collect();
-    used.sort();
-    let exists = |name: &str| VARIABLES.contains(&name) || is_global(&environment, name);
-    if let Some(name) = used.into_iter().find(|name| !exists(name)) {
-        return Err(unknown(source, name));
-    }
-    let rendered = template.render(Serde(variables(input))).map_err(wrong)?;
-    Ok(format!("{}\n", rendered.trim_end()))
+    template::render(template, &variables(input), VARIABLES)
 }
 
-fn is_global(environment: &Environment<'_>, name: &str) -> bool {
-    environment.globals().any(|(global, _)| global == name)
-}
-
-fn wrong(error: minijinja::Error) -> TemplateError {
-    let message = match error.detail() {
-        Some(detail) => format!("{}: {detail}", error.kind()),
-        None => error.kind().to_string(),
+/// Whether a template works for a task, as far as can be known before anything has run: with
+/// nothing to tell beside the task, and with everything there may be.
+///
+/// # Errors
+/// The first mistake.
+pub fn check_template(template: Template<'_>, task: &Task) -> Result<(), TemplateError> {
+    let bare = PromptInput::bare(task, &[]);
+    render_prompt(Some(template), &bare)?;
+    let context = ["a fact".to_owned()];
+    let full = PromptInput {
+        neighbours: vec![Neighbour {
+            label: "Worker 1".to_owned(),
+            title: "Another task".to_owned(),
+            files: vec!["src/**".to_owned()],
+            done: false,
+        }],
+        results: vec![DependencyResult {
+            task: "#1".to_owned(),
+            title: "Another task".to_owned(),
+            summary: Some("it is done".to_owned()),
+            info: None,
+        }],
+        conflict: Some("it conflicted".to_owned()),
+        previous_failure: Some("it failed".to_owned()),
+        earlier_work: EarlierWork::Kept("1a2b3c4".to_owned()),
+        extra: Some("a word".to_owned()),
+        attempt: 2,
+        ..PromptInput::bare(task, &context)
     };
-    let line = error.line().unwrap_or(1);
-    TemplateError::Wrong { line, message }
-}
-
-fn unknown(source: &str, name: String) -> TemplateError {
-    let is_word = |line: &str| {
-        let mut words = line.split(|c: char| !c.is_alphanumeric() && c != '_');
-        words.any(|word| word == name)
-    };
-    let hint = match text::did_you_mean(&name, VARIABLES.iter().copied()) {
-        Some(near) => format!("did you mean {near}?"),
-        None => format!("there is {}", VARIABLES.join(", ")),
-    };
-    TemplateError::Unknown {
-        line: source.lines().position(is_word).unwrap_or(0) + 1,
-        name,
-        hint,
-    }
-}
-
-fn environment() -> Environment<'static> {
-    let mut environment = Environment::new();
-    environment.set_auto_escape_callback(|_| AutoEscape::None);
-    environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    environment.set_syntax(syntax());
-    environment.add_filter("hang", |text: &str| indent(text, "  ").trim().to_owned());
-    environment.add_filter("quote", |text: &str| indent(text, "  > "));
-    environment
-}
-
-/// A line that holds nothing but a block leaves no empty line behind.
-fn syntax() -> SyntaxConfig {
-    let mut syntax = SyntaxConfig::builder();
-    syntax.trim_blocks(true).lstrip_blocks(true);
-    // The standard delimiters cannot be invalid.
-    syntax.build().unwrap_or_default()
-}
-
-fn indent(text: &str, with: &str) -> String {
-    let lines = text.trim().lines().map(|line| format!("{with}{line}"));
-    let lines: Vec<_> = lines.map(|line| line.trim_end().to_owned()).collect();
-    lines.join("\n")
+    render_prompt(Some(template), &full).map(drop)
 }
 
 fn variables<'a>(input: &'a PromptInput<'_>) -> Variables<'a> {
@@ -208,10 +195,17 @@ fn variables<'a>(input: &'a PromptInput<'_>) -> Variables<'a> {
         task: task.text().trim_matches('\n').trim_end(),
         files: &task.fields.files,
         output: given(&task.fields.output),
+        attempt: input.attempt,
         context: input.context,
         neighbours: &input.neighbours,
         results: input.results.iter().map(result_text).collect(),
+        conflict: given(&input.conflict),
         previous_failure: given(&input.previous_failure).map(foreign),
+        kept: match &input.earlier_work {
+            EarlierWork::Kept(commit) => Some(commit),
+            _ => None,
+        },
+        in_place: input.earlier_work == EarlierWork::InPlace,
         extra: given(&input.extra),
     }
 }
@@ -266,15 +260,12 @@ mod tests {
     }
 
     fn input<'a>(task: &'a Task, context: &'a [String]) -> PromptInput<'a> {
-        PromptInput {
-            label: task.worker_label(),
-            task,
-            context,
-            neighbours: Vec::new(),
-            results: Vec::new(),
-            previous_failure: None,
-            extra: None,
-        }
+        PromptInput::bare(task, context)
+    }
+
+    fn own(text: &str) -> Option<Template<'_>> {
+        let file = "prompts/worker.jinja";
+        Some(Template { file, text })
     }
 
     fn neighbour(label: &str, title: &str, files: &[&str]) -> Neighbour {
@@ -282,6 +273,7 @@ mod tests {
             label: label.to_owned(),
             title: title.to_owned(),
             files: files.iter().map(|file| (*file).to_owned()).collect(),
+            done: false,
         }
     }
 
@@ -385,33 +377,102 @@ mod tests {
     }
 
     #[test]
+    fn a_retry_is_told_where_the_earlier_work_is() {
+        let task = task("");
+        let mut input = input(&task, &[]);
+        input.conflict = Some("Your earlier change conflicted with #1.".to_owned());
+        input.earlier_work = EarlierWork::Kept("1a2b3c4".to_owned());
+        let line = |input: &PromptInput<'_>, word: &str| {
+            let prompt = render_prompt(None, input).unwrap();
+            let line = prompt.lines().find(|line| line.contains(word));
+            line.unwrap_or_default().to_owned()
+        };
+        assert_eq!(
+            line(&input, "conflicted"),
+            "- Your earlier change conflicted with #1."
+        );
+        assert_eq!(
+            line(&input, "1a2b3c4"),
+            "- What the earlier attempt changed is not in your working directory; \
+             `git diff 1a2b3c4` shows it"
+        );
+        input.earlier_work = EarlierWork::InPlace;
+        assert_eq!(
+            line(&input, "earlier attempt"),
+            "- What the earlier attempt changed is still in your working directory: go on from there"
+        );
+    }
+
+    #[test]
     fn a_template_of_the_users_own_is_used_and_ends_in_one_line_end() {
         let task = task("do it");
         let template = "{{ tag }}: {{ task }}{% for f in files %} {{ f }}{% endfor %}\n\n\n";
-        let prompt = render_prompt(Some(template), &input(&task, &[])).unwrap();
+        let prompt = render_prompt(own(template), &input(&task, &[])).unwrap();
         assert_eq!(prompt, "API: do it\n");
     }
 
     #[test]
-    fn mistakes_in_a_template_are_said_with_their_line() {
+    fn a_template_may_change_one_section_of_the_default_one() {
+        let task = task("do it");
+        let template = "{% extends \"default\" %}{% block output %}\n- Try {{ attempt }}\n\
+                        {% endblock %}{% block task %}\n{{ super() }}Briefly.\n{% endblock %}";
+        let prompt = render_prompt(own(template), &input(&task, &[])).unwrap();
+        insta::assert_snapshot!(prompt, @r"
+        You are Worker 2 in a parallel dispatch. Your task:
+        BUILD API ROUTE HANDLERS
+        Context:
+        - None beyond the repository itself
+        Task:
+        do it
+        Briefly.
+        Output:
+        - Try 1
+        ");
+    }
+
+    #[test]
+    fn mistakes_in_a_template_are_said_with_their_file_and_line() {
         let task = task("");
-        let error = |template: &str| {
-            let result = render_prompt(Some(template), &input(&task, &[]));
-            result.unwrap_err().to_string()
+        let error = |text: &str| {
+            let template = own(text).unwrap();
+            let error = check_template(template, &task).unwrap_err();
+            format!("{error}\nhint: {}", error.hint)
         };
         let said = [
             error("{{ label }}\n{{ tittle }}"),
             error("\n{% if extra %}{{ zebra }}{% endif %}"),
             error("\n\n{% for x in %}"),
             error("{{ title.size }}"),
-            error("{{ title | shout }}"),
+            error("{% if kept %}\n{{ kept | shout }}{% endif %}"),
+            error("{% for n in neighbours %}\n{{ n.name }}{% endfor %}"),
+            error("{{ results[0].text }}"),
+            error("\n{% include \"other.jinja\" %}"),
         ];
-        insta::assert_snapshot!(said.join("\n"), @r"
-        line 2 of the prompt template uses tittle, which does not exist; did you mean title?
-        line 2 of the prompt template uses zebra, which does not exist; there is label, number, tag, title, task, files, output, context, neighbours, results, previous_failure, extra
-        line 3 of the prompt template is wrong: syntax error: unexpected end of block
-        line 1 of the prompt template is wrong: undefined value
-        line 1 of the prompt template is wrong: unknown filter: filter shout is unknown
-        ");
+        insta::assert_snapshot!(said.join("\n"), @r#"
+        prompts/worker.jinja:2: there is no variable tittle
+          2 | {{ tittle }}
+        hint: did you mean title?
+        prompts/worker.jinja:2: there is no variable zebra
+          2 | {% if extra %}{{ zebra }}{% endif %}
+        hint: there is label, number, tag, title, task, files, output, attempt, context, neighbours, results, conflict, previous_failure, kept, in_place, extra
+        prompts/worker.jinja:3: syntax error: unexpected end of block
+          3 | {% for x in %}
+        hint: the language is that of Jinja; README, "The prompt", lists the variables
+        prompts/worker.jinja:1: undefined value
+          1 | {{ title.size }}
+        hint: test for it first: {% if value is defined %}; an empty list or text counts as false
+        prompts/worker.jinja:2: unknown filter: filter shout is unknown
+          2 | {{ kept | shout }}{% endif %}
+        hint: the language is that of Jinja; README, "The prompt", lists the variables
+        prompts/worker.jinja:2: undefined value
+          2 | {{ n.name }}{% endfor %}
+        hint: test for it first: {% if value is defined %}; an empty list or text counts as false
+        prompts/worker.jinja:1: undefined value
+          1 | {{ results[0].text }}
+        hint: test for it first: {% if value is defined %}; an empty list or text counts as false
+        prompts/worker.jinja:2: template not found: tried to include non-existing template 'other.jinja'
+          2 | {% include "other.jinja" %}
+        hint: only "default", the template that comes with dispatch, can be extended or included
+        "#);
     }
 }

@@ -8,5 +8,6 @@ pub mod files;
 pub(crate) mod golden;
 pub mod markdown;
 pub mod process;
+pub mod table;
 pub mod terminal;
 pub mod text;

@@ -9,7 +9,19 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process_group};
+
+/// How often a program that has a time limit is looked at.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// How long the last output of a program that is over may take to arrive. Only what it started and
+/// left behind can hold it up.
+const LAST_WORDS: Duration = Duration::from_millis(200);
 
 /// A program with its arguments, folder and environment.
 #[derive(Clone, Debug)]
@@ -194,6 +206,46 @@ impl Program {
         })
     }
 
+    /// Runs it to its end in a process group of its own, but no longer than this: then the group is
+    /// killed, and the answer is `None`.
+    ///
+    /// # Errors
+    /// When it cannot be started; how it ended is in the result.
+    pub fn output_within(&self, limit: Duration) -> Result<Option<Finished>, ProcessError> {
+        self.collect_within(limit)
+            .map_err(|source| self.error(source))
+    }
+
+    fn collect_within(&self, limit: Duration) -> io::Result<Option<Finished>> {
+        let mut child = self
+            .clone()
+            .own_group()
+            .command()
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        let end = Instant::now() + limit;
+        if let Some(mut pipe) = child.stdin.take() {
+            let input = self.stdin.clone();
+            // A program may end without reading everything; that is its right.
+            thread::spawn(move || drop(pipe.write_all(&input)));
+        }
+        let stdout = Collecting::start(child.stdout.take());
+        let stderr = Collecting::start(child.stderr.take());
+        let Some(status) = wait_until(&mut child, end)? else {
+            let _ = kill_process_group(Pid::from_child(&child), Signal::KILL);
+            child.wait()?;
+            return Ok(None);
+        };
+        let patience = Instant::now() + LAST_WORDS;
+        Ok(Some(Finished {
+            status,
+            stdout: stdout.until(patience),
+            stderr: stderr.until(patience),
+        }))
+    }
+
     /// Starts it beside a tokio runtime, which learns of its end; standard output goes nowhere.
     ///
     /// # Errors
@@ -236,6 +288,52 @@ impl Program {
     }
 }
 
+/// How the program ended, or `None` if it has not by then.
+fn wait_until(child: &mut Child, end: Instant) -> io::Result<Option<ExitStatus>> {
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(Some(status));
+        }
+        if Instant::now() >= end {
+            return Ok(None);
+        }
+        thread::sleep(LOOK);
+    }
+}
+
+/// An output that is read beside everything else. What a program leaves behind may hold it open for
+/// ever, so nobody waits for its end without a limit.
+struct Collecting {
+    bytes: Arc<Mutex<Vec<u8>>>,
+    reading: Option<JoinHandle<()>>,
+}
+
+impl Collecting {
+    fn start(pipe: Option<impl Read + Send + 'static>) -> Collecting {
+        let bytes: Arc<Mutex<Vec<u8>>> = Arc::default();
+        let into = Arc::clone(&bytes);
+        let reading = pipe.map(|mut pipe| {
+            thread::spawn(move || {
+                let mut piece = [0; 4096];
+                while let Ok(count @ 1..) = pipe.read(&mut piece) {
+                    let mut bytes = into.lock().unwrap_or_else(PoisonError::into_inner);
+                    bytes.extend_from_slice(&piece[..count]);
+                }
+            })
+        });
+        Collecting { bytes, reading }
+    }
+
+    fn until(self, end: Instant) -> Vec<u8> {
+        let is_open = || self.reading.as_ref().is_some_and(|r| !r.is_finished());
+        while is_open() && Instant::now() < end {
+            thread::sleep(LOOK);
+        }
+        let mut bytes = self.bytes.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut bytes)
+    }
+}
+
 /// Where a program is: a path as it is given, a name as PATH finds it. `None` if there is no
 /// executable file.
 pub fn find_program(name: &str) -> Option<PathBuf> {
@@ -259,4 +357,56 @@ pub fn is_executable(path: &Path) -> bool {
 pub fn leave_terminal() {
     // Only the leader of a process group is refused, and such a process has left already.
     let _ = rustix::process::setsid();
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn shell(line: &str) -> Program {
+        Program::new("sh").arg("-c").arg(line)
+    }
+
+    fn fifo(folder: &Path) -> PathBuf {
+        let fifo = folder.join("fifo");
+        let made = Program::new("mkfifo").arg(&fifo).output().unwrap();
+        assert!(made.status.success());
+        fifo
+    }
+
+    #[test]
+    fn a_program_with_a_limit_is_fed_and_heard() {
+        let program = shell("cat; echo no >&2; exit 3").stdin("yes");
+        let ended = program.output_within(Duration::from_secs(60)).unwrap();
+        let ended = ended.unwrap();
+        assert_eq!(ended.status.code(), Some(3));
+        assert_eq!(
+            (&ended.stdout[..], &ended.stderr[..]),
+            (&b"yes"[..], &b"no\n"[..])
+        );
+    }
+
+    #[test]
+    fn a_program_that_takes_too_long_is_killed_with_everything_it_started() {
+        let folder = tempfile::tempdir().unwrap();
+        let fifo = fifo(folder.path());
+        let line = format!("sleep 600 > {} & wait", fifo.display());
+        // Ends when nobody holds the other side any more.
+        let alive = thread::spawn(move || std::fs::read(fifo));
+        let ended = shell(&line).output_within(Duration::from_secs(1)).unwrap();
+        assert!(ended.is_none());
+        assert!(alive.join().unwrap().unwrap().is_empty());
+    }
+
+    #[test]
+    fn what_a_program_leaves_behind_does_not_hold_up_its_answer() {
+        let folder = tempfile::tempdir().unwrap();
+        let fifo = fifo(folder.path());
+        let line = format!("setsid cat {} & echo hello", fifo.display());
+        let ended = shell(&line).output_within(Duration::from_secs(60)).unwrap();
+        assert_eq!(ended.unwrap().stdout, b"hello\n");
+        // Lets the one that was left behind come to its end.
+        drop(File::options().write(true).open(fifo).unwrap());
+    }
 }

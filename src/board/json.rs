@@ -10,6 +10,7 @@ use crate::model::integration::{
     AgainstBase, CheckOutcome, CheckResult, Guilty, Integration, Landing, LeftOut, LeftOutReason,
 };
 use crate::model::pull_request::PullRequest;
+use crate::model::roster::Parking;
 use crate::model::status::Status;
 use crate::model::usage::{Cost, Usage};
 
@@ -37,6 +38,17 @@ struct Board<'a> {
     pull_requests: &'a [PullRequest],
     usage: Option<Usage>,
     cost: Cost,
+    parked: Vec<Parked<'a>>,
+    notices: &'a [String],
+}
+
+/// A worker that starts nothing until then.
+#[derive(Serialize)]
+struct Parked<'a> {
+    worker: &'a str,
+    until: String,
+    why: &'a str,
+    task: u32,
 }
 
 #[derive(Serialize)]
@@ -214,9 +226,20 @@ pub fn value(view: &BoardView) -> Value {
         cost: view
             .spending
             .map_or(Cost::Unknown, |spending| spending.cost),
+        parked: view.parked.iter().map(parked).collect(),
+        notices: &view.notices,
     };
     // Strings and numbers under string keys always have a JSON form.
     serde_json::to_value(board).unwrap_or_default()
+}
+
+fn parked((worker, parking): &(String, Parking)) -> Parked<'_> {
+    Parked {
+        worker,
+        until: parking.until.to_string(),
+        why: &parking.why,
+        task: parking.task.0,
+    }
 }
 
 fn task(row: &TaskRow) -> Task<'_> {

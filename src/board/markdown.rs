@@ -36,6 +36,7 @@ fn write_board(to: &mut String, view: &BoardView) -> fmt::Result {
         view.tasks.len()
     )?;
     write_tasks(to, view)?;
+    write_notices(to, view)?;
     write_conflicts(to, view)?;
     write_speculative(to, view)
 }
@@ -57,6 +58,15 @@ fn write_tasks(to: &mut String, view: &BoardView) -> fmt::Result {
             ],
         )
     })
+}
+
+fn write_notices(to: &mut String, view: &BoardView) -> fmt::Result {
+    if view.notices.is_empty() {
+        return Ok(());
+    }
+    writeln!(to, "\n## Notices\n")?;
+    let mut notices = view.notices.iter();
+    notices.try_for_each(|notice| writeln!(to, "- {}", markdown_prose(notice)))
 }
 
 fn write_conflicts(to: &mut String, view: &BoardView) -> fmt::Result {

@@ -8,6 +8,7 @@ pub mod json;
 pub mod markdown;
 mod next_steps;
 mod note;
+mod notices;
 pub mod text;
 pub mod view;
 

@@ -2,9 +2,8 @@
 
 use std::fmt::{self, Write};
 
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
-
 use crate::base::markdown::plain_line;
+use crate::base::table::{clip_to_width, table};
 use crate::base::text::plural;
 use crate::board::view::{BoardView, TaskRow};
 use crate::model::integration::{Integration, LeftOut, LeftOutReason};
@@ -15,9 +14,6 @@ use crate::model::words::{
 
 /// The widest a title is shown.
 const TITLE_WIDTH: usize = 40;
-
-/// The narrowest the last column is cut to, however narrow the terminal.
-const NARROWEST: usize = 20;
 
 /// The board at its full width.
 pub fn render(view: &BoardView) -> String {
@@ -43,10 +39,14 @@ fn write_board(to: &mut String, view: &BoardView, columns: usize) -> fmt::Result
         minute(view.started),
         view.standing.words()
     )?;
-    writeln!(to, "{}\n", status_line(view))?;
+    writeln!(to, "{}", status_line(view))?;
+    view.notices
+        .iter()
+        .try_for_each(|notice| writeln!(to, "{notice}"))?;
+    writeln!(to)?;
     let header = ["#", "Task", "Worker", "Status", "Notes"].map(str::to_owned);
     let rows = view.tasks.iter().map(task_cells);
-    write_table(to, std::iter::once(header).chain(rows).collect(), columns)?;
+    to.write_str(&table(&with_header(header, rows), columns))?;
     write_conflicts(to, view, columns)?;
     write_speculative(to, view, columns)?;
     match &view.integration {
@@ -98,12 +98,12 @@ fn write_conflicts(to: &mut String, view: &BoardView, columns: usize) -> fmt::Re
             row.suggested.clone(),
         ]
     });
-    let table: Vec<_> = std::iter::once(header).chain(rows).collect();
-    if table.len() == 1 {
+    let rows = with_header(header, rows);
+    if rows.len() == 1 {
         return Ok(());
     }
     writeln!(to, "\nConflicts\n")?;
-    write_table(to, table, columns)
+    to.write_str(&table(&rows, columns))
 }
 
 /// The conflicts of work that still goes on, as a table of its own; empty if there are none.
@@ -128,7 +128,7 @@ fn write_speculative(to: &mut String, view: &BoardView, columns: usize) -> fmt::
         ]
     });
     writeln!(to, "\nSpeculative conflicts\n")?;
-    write_table(to, std::iter::once(header).chain(rows).collect(), columns)
+    to.write_str(&table(&with_header(header, rows), columns))
 }
 
 fn write_integration(to: &mut String, view: &BoardView, integration: &Integration) -> fmt::Result {
@@ -188,44 +188,9 @@ fn left_out(out: &LeftOut) -> String {
     plain_line(&format!("{}: {why}", out.task), 160)
 }
 
-/// Columns two spaces apart; the last one is neither padded nor wider than what is left.
-fn write_table<const N: usize>(
-    to: &mut String,
-    rows: Vec<[String; N]>,
-    columns: usize,
-) -> fmt::Result {
-    let width = |column: usize| rows.iter().map(|row| row[column].width()).max();
-    let widths: Vec<_> = (0..N - 1)
-        .map(|column| width(column).unwrap_or(0))
-        .collect();
-    let used: usize = widths.iter().map(|width| width + 2).sum();
-    let left = columns.saturating_sub(used).max(NARROWEST);
-    for row in &rows {
-        let mut line = String::new();
-        for (cell, width) in row.iter().zip(&widths) {
-            let padding = " ".repeat(width - cell.width() + 2);
-            write!(line, "{cell}{padding}")?;
-        }
-        line.push_str(&clip_to_width(&row[N - 1], left));
-        writeln!(to, "{}", line.trim_end())?;
-    }
-    Ok(())
-}
-
-/// At most this many columns of a terminal; what is cut ends in `…`.
-fn clip_to_width(text: &str, columns: usize) -> String {
-    if text.width() <= columns {
-        return text.to_owned();
-    }
-    let mut clipped = String::new();
-    let mut used = 1;
-    for c in text.chars() {
-        used += c.width().unwrap_or(0);
-        if used > columns {
-            break;
-        }
-        clipped.push(c);
-    }
-    clipped.truncate(clipped.trim_end().len());
-    clipped + "…"
+fn with_header<const N: usize>(
+    header: [String; N],
+    rows: impl Iterator<Item = [String; N]>,
+) -> Vec<[String; N]> {
+    std::iter::once(header).chain(rows).collect()
 }

@@ -3,12 +3,14 @@
 use jiff::Timestamp;
 
 use crate::board::note::note;
+use crate::board::notices::notices;
 use crate::model::change::RepoPath;
 use crate::model::conflict::TaskConflict;
 use crate::model::event::{End, FailureClass};
 use crate::model::ids::{Oid, RunId, TaskNumber};
 use crate::model::integration::{Integration, Landing};
 use crate::model::pull_request::PullRequest;
+use crate::model::roster::Parking;
 use crate::model::run::{RunPhase, RunState, TaskPhase};
 use crate::model::spending::Spending;
 use crate::model::status::Status;
@@ -52,6 +54,10 @@ pub struct BoardView {
     pub pull_requests: Vec<PullRequest>,
     /// What the agents used and cost so far, if any of them says.
     pub spending: Option<Spending>,
+    /// The workers that start nothing for a while, by name.
+    pub parked: Vec<(String, Parking)>,
+    /// What is to be said about the run as a whole, one safe line each.
+    pub notices: Vec<String>,
 }
 
 /// Where a run as a whole stands.
@@ -144,6 +150,12 @@ impl BoardView {
             unlanded: state.unlanded.clone(),
             pull_requests: state.pull_requests.clone(),
             spending: Spending::of(state.tasks.iter().flat_map(|task| &task.attempts)),
+            parked: state
+                .roster
+                .parked(state.updated)
+                .map(|(worker, parking)| (worker.to_owned(), parking.clone()))
+                .collect(),
+            notices: notices(state),
         }
     }
 

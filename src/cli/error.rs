@@ -1,5 +1,6 @@
 //! Errors as the user sees them: one sentence, what to do next, an exit code.
 
+use crate::agent::template::TemplateError;
 use crate::base::text::error_chain;
 use crate::config::{ConfigError, ConfigProblem};
 use crate::engine::EngineError;
@@ -95,6 +96,12 @@ impl From<StartError> for CommandError {
     }
 }
 
+impl From<TemplateError> for CommandError {
+    fn from(error: TemplateError) -> CommandError {
+        CommandError::failed(error_chain(&error)).hint(error.hint)
+    }
+}
+
 impl From<StoreError> for CommandError {
     fn from(error: StoreError) -> CommandError {
         CommandError::failed(error_chain(&error))
@@ -135,6 +142,8 @@ impl From<ConfigError> for CommandError {
             }
             ConfigError::Missing(_) => CommandError::failed(error_chain(&error))
                 .hint("`--config` names a file to use in place of the repository's .dispatch.toml"),
+            ConfigError::NoSuchFile { .. } => CommandError::failed(error_chain(&error))
+                .hint("a relative path counts from the top folder of the repository"),
             other => CommandError::failed(error_chain(&other)),
         }
     }

@@ -22,6 +22,7 @@ pub mod load;
 pub mod logs;
 pub mod place;
 pub mod plan;
+pub mod prompt;
 pub mod question;
 pub mod resume;
 pub mod review;
@@ -32,6 +33,7 @@ pub mod unheeded;
 pub mod unland;
 pub mod wait;
 pub mod watch;
+pub mod workers;
 
 use error::{CommandError, Exit};
 
@@ -72,6 +74,7 @@ enum Command {
     Demo(demo::DemoArgs),
     Init(init::InitArgs),
     Plan(plan::PlanArgs),
+    Prompt(prompt::PromptArgs),
     Run(run::RunArgs),
     Resume(resume::ResumeArgs),
     Wait(wait::WaitArgs),
@@ -92,6 +95,7 @@ enum Command {
     Land(land::LandArgs),
     Unland(unland::UnlandArgs),
     Clean(clean::CleanArgs),
+    Workers(workers::WorkersArgs),
     History(status::HistoryArgs),
     /// Drive a run away from the terminal; started by dispatch itself
     #[command(name = "__drive", hide = true)]
@@ -129,6 +133,7 @@ impl Command {
         match self {
             Command::Run(args) => run::run(args, ui),
             Command::Plan(args) => plan::run(args, ui),
+            Command::Prompt(args) => prompt::run(args, ui),
             Command::Wait(args) => wait::wait(args, ui),
             Command::Pause(args) => control::pause(args, ui),
             Command::Cancel(args) => control::cancel(args, ui),
@@ -148,6 +153,7 @@ impl Command {
             Command::Skip(args) => resume::skip(args, ui),
             Command::Assemble(args) => assemble::run(args, ui),
             Command::Clean(args) => clean::run(args, ui),
+            Command::Workers(args) => workers::run(args, ui),
             Command::History(args) => status::history(args, ui),
             Command::Init(args) => init::run(args, &place::Place::open()?.repo.top, ui),
             Command::Demo(args) => demo::run(args, ui),

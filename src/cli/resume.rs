@@ -20,14 +20,23 @@ use crate::model::run::{RunPhase, RunState, TaskPhase};
 use crate::model::suggest;
 use crate::ui::Ui;
 
-/// Take up an interrupted run again
+/// Take up a run again that was interrupted, or ended before its time
 #[derive(Args, Debug, Clone)]
 pub struct ResumeArgs {
     /// The run [default: the latest unfinished one]
     pub run: Option<String>,
+    /// Let the whole run cost this much, in place of [run] max_cost
+    #[arg(long, value_name = "DOLLARS", value_parser = dollars)]
+    pub max_cost: Option<f64>,
     /// Print one JSON object per event, one a line
     #[arg(long)]
     pub json: bool,
+}
+
+fn dollars(text: &str) -> Result<f64, String> {
+    let dollars: Option<f64> = text.trim_start_matches('$').parse().ok();
+    let good = dollars.filter(|dollars| dollars.is_finite() && *dollars > 0.0);
+    good.ok_or_else(|| "write an amount of dollars above zero, such as 12.50".to_owned())
 }
 
 /// Try a task again, then what it kept from starting
@@ -72,7 +81,10 @@ pub fn resume(args: ResumeArgs, ui: &Ui) -> Answer {
     if let Some(exit) = finish(&place, &run, ui)? {
         return Ok(exit);
     }
-    drive_loaded(&place, &run, lock, args.json, true, ui, may_resume)
+    drive_loaded(&place, &run, lock, args.json, true, ui, |loaded| {
+        let more = args.max_cost.map(|max_cost| Event::MaxCostSet { max_cost });
+        Ok([may_resume(loaded)?, more.into_iter().collect()].concat())
+    })
 }
 
 /// A run that had ended when its driver was killed only lacks its last board and the report.
@@ -111,6 +123,8 @@ fn may_resume(loaded: &Loaded) -> Result<Vec<Event>, CommandError> {
         RunPhase::Ended(130) | RunPhase::Running | RunPhase::Stopping | RunPhase::Paused => {
             Ok(Vec::new())
         }
+        // It ended because its workers were parked, or its money was spent.
+        RunPhase::Ended(_) if loaded.state.may_go_on() => Ok(Vec::new()),
         RunPhase::Ended(_) => Err(
             CommandError::failed(format!("{run} has ended")).hint(format!(
                 "`dispatch report {run}` shows how; `dispatch retry {run} TASK` tries a task again"

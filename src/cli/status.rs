@@ -3,6 +3,7 @@
 use clap::Args;
 use serde_json::json;
 
+use crate::base::table::table;
 use crate::base::text::{one_line, terminal_safe};
 use crate::board::completion::Completion;
 use crate::board::view::{BoardView, Standing};
@@ -127,12 +128,13 @@ pub fn report(args: ReportArgs, ui: &Ui) -> Answer {
     }
     let reports = render_reports(&state);
     if reports.is_empty() {
-        return Err(
-            CommandError::failed(format!("{} has not ended", state.run)).hint(format!(
-                "`dispatch status {}` shows where it stands",
-                state.run
-            )),
-        );
+        let what = match state.phase {
+            RunPhase::Ended(_) => "has tasks that can still go on",
+            _ => "has not ended",
+        };
+        let run = &state.run;
+        return Err(CommandError::failed(format!("{run} {what}"))
+            .hint(format!("`dispatch status {run}` shows where it stands")));
     }
     ui.answer(&reports.join("\n"));
     Ok(Exit::Ok)
@@ -191,18 +193,10 @@ fn render_history(rows: &[serde_json::Value]) -> String {
         return String::new();
     }
     let head = ["RUN", "STATE", "DONE", "STARTED (UTC)", "TITLE"].map(str::to_owned);
-    let table: Vec<[String; 5]> = std::iter::once(head)
+    let rows: Vec<[String; 5]> = std::iter::once(head)
         .chain(rows.iter().map(cells))
         .collect();
-    let width = |column: usize| table.iter().map(|row| row[column].chars().count()).max();
-    let widths = [0, 1, 2, 3].map(|column| width(column).unwrap_or(0));
-    let line = |row: &[String; 5]| {
-        let [run, state, done, started, title] = row;
-        let [a, b, c, d] = widths;
-        let line = format!("{run:a$}  {state:b$}  {done:c$}  {started:d$}  {title}");
-        format!("{}\n", line.trim_end())
-    };
-    table.iter().map(line).collect()
+    table(&rows, usize::MAX)
 }
 
 fn row(shown: &Shown) -> serde_json::Value {

@@ -10,9 +10,6 @@ use crate::model::plan::{Isolation, Plan, Task};
 
 /// Settings without effect (README, "Limits").
 pub const SETTINGS: &[&str] = &[
-    "run.max_cost",
-    "workers.NAME.concurrency",
-    "workers.NAME.fallback",
     "workers.NAME.retry_in_place",
     "retry.conflict",
     "resolve.policy",
@@ -56,9 +53,6 @@ fn changed(settings: &Settings) -> Vec<&'static str> {
     let retry = &settings.retry;
     let resolve = &settings.resolve;
     let is_changed = |name: &str| match name {
-        "run.max_cost" => settings.run.max_cost != usual.run.max_cost,
-        "workers.NAME.concurrency" => worker(|worker| worker.concurrency.is_some()),
-        "workers.NAME.fallback" => worker(|worker| !worker.fallback.is_empty()),
         "workers.NAME.retry_in_place" => worker(|worker| worker.retry_in_place),
         "retry.conflict" => retry.conflict != usual.retry.conflict,
         "resolve.policy" => resolve.policy != usual.resolve.policy,
@@ -96,9 +90,9 @@ mod tests {
         assert_eq!(said(RunFixture::new("a"), "[run]\nmax_parallel = 5\n"), "");
         let plan = RunFixture::new("a · b · c")
             .with_task(3, |task| task.fields.isolation = Some(Isolation::Clone));
-        let file = "[notify]\ncommand = [\"say\"]\n[workers.claude]\nconcurrency = 2\n";
+        let file = "[notify]\ncommand = [\"say\"]\n[workers.claude]\nretry_in_place = true\n";
         insta::assert_snapshot!(said(plan, file), @r"
-        this version does not act on the settings workers.NAME.concurrency, notify.command
+        this version does not act on the settings workers.NAME.retry_in_place, notify.command
         this version does not act on `isolation: clone`: every task has a worktree (1 task)
         ");
     }
@@ -106,15 +100,12 @@ mod tests {
     #[test]
     fn every_setting_without_effect_is_noticed_when_it_is_changed() {
         let file = r#"
-            run.max_cost = 5.0
             retry.conflict = 7
             resolve = { policy = [], structural = [], regenerate = { "x.lock" = "make" } }
             notify.command = ["say"]
             sandbox.mode = "require"
             github = { project = "me/1", labels = ["l"] }
             [workers.claude]
-            concurrency = 1
-            fallback = ["codex"]
             retry_in_place = true
         "#;
         let all = format!(

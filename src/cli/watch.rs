@@ -14,6 +14,7 @@ use crate::model::ids::TaskNumber;
 use crate::model::plan::{Plan, Task};
 use crate::model::run::{RunPhase, RunState, TaskPhase};
 use crate::model::status::Status;
+use crate::model::words::{out_of_money_sentence, parked_sentence};
 use crate::ui::Ui;
 use crate::ui::progress::{Line, Progress};
 
@@ -106,9 +107,8 @@ impl Watcher for Lines {
             }
         }
         for recorded in new {
-            if let Event::AssemblyStarting { order } = &recorded.event {
-                let count = crate::base::text::plural(order.len(), "candidate");
-                self.progress.say(&format!("assembling {count}"));
+            if let Some(said) = said(&recorded.event) {
+                self.progress.say(&said);
             }
             if let Event::Assembled { integration } = &recorded.event
                 && integration.check_runs == 0
@@ -139,6 +139,22 @@ impl Watcher for Lines {
 
     fn warning(&mut self, text: &str) {
         self.progress.say(text);
+    }
+}
+
+/// What is said about the run as a whole.
+fn said(event: &Event) -> Option<String> {
+    match event {
+        Event::AssemblyStarting { order } => {
+            let count = crate::base::text::plural(order.len(), "candidate");
+            Some(format!("assembling {count}"))
+        }
+        Event::WorkerParked {
+            worker, until, why, ..
+        } => Some(parked_sentence(worker, *until, why)),
+        Event::WorkerUnparked { worker, .. } => Some(format!("{worker} may start again")),
+        Event::OutOfMoney { spent, max_cost } => Some(out_of_money_sentence(*spent, *max_cost)),
+        _ => None,
     }
 }
 

@@ -4,6 +4,7 @@
 //! format, edits allowed in the working directory, no question asked. Nobody commits: dispatch does.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::model::worker::{Dialect, PromptBy, Worker};
 
@@ -29,6 +30,10 @@ pub const AGENTS: &[KnownAgent] = &[
     agent("goose", "goose"),
     agent("cursor", "cursor-agent"),
 ];
+
+/// Agents that start at the same moment trip over their own settings file and over limits of their
+/// provider that count bursts.
+const STAGGER: Duration = Duration::from_millis(500);
 
 const fn agent(worker: &'static str, program: &'static str) -> KnownAgent {
     KnownAgent { worker, program }
@@ -64,6 +69,7 @@ fn profile(name: &str, command: &str, prompt: PromptBy, dialect: Dialect, env: &
         dialect,
         env: words(env),
         concurrency: None,
+        stagger: (!command.is_empty()).then_some(STAGGER),
         timeout: None,
         stall_timeout: None,
         fallback: Vec::new(),

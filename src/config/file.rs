@@ -9,8 +9,8 @@ use crate::base::text::did_you_mean;
 use crate::config::check;
 use crate::config::table::{
     AssembleTable, BoardTable, ConflictsTable, FailureTable, Finding, GithubTable, Given,
-    NotifyTable, Origin, ResolveTable, RetryTable, RunTable, SandboxTable, Table, WorkerTable,
-    WorktreeTable,
+    NotifyTable, Origin, PromptTable, ResolveTable, RetryTable, RunTable, SandboxTable, Table,
+    WorkerTable, WorktreeTable,
 };
 use crate::config::value::{Toml, Wrong};
 
@@ -64,6 +64,7 @@ macro_rules! file {
 
 file! {
     run: RunTable,
+    prompt: PromptTable,
     worktree: WorktreeTable,
     retry: RetryTable,
     failure: FailureTable,

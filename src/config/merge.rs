@@ -25,10 +25,13 @@ pub(super) fn settle(config: ConfigFile, found: &mut Vec<Finding>) -> Settings {
     put(&mut run.timeout, given.timeout);
     put(&mut run.stall_timeout, given.stall_timeout);
     put(&mut run.max_cost, given.max_cost);
+    put(&mut run.quota_wait, given.quota_wait);
     put(&mut run.worker, given.worker);
     put(&mut run.keep_terminal_free, given.keep_terminal_free);
     put(&mut run.max_log, given.max_log);
     put(&mut run.result_grace, given.result_grace);
+
+    put(&mut settings.prompt.template, config.prompt.template);
 
     let (worktree, given) = (&mut settings.worktree, config.worktree);
     put(&mut worktree.path, given.path);
@@ -95,6 +98,7 @@ fn settle_workers(
         put(&mut worker.dialect, given.dialect);
         put(&mut worker.env, given.env);
         put(&mut worker.concurrency, given.concurrency);
+        put(&mut worker.stagger, given.stagger);
         put(&mut worker.timeout, given.timeout);
         put(&mut worker.stall_timeout, given.stall_timeout);
         put(&mut worker.fallback, given.fallback);
@@ -120,6 +124,7 @@ fn check_workers(config: &ConfigFile, found: &mut Vec<Finding>) {
         for other in &fallback.value {
             found.extend(unknown_worker(fallback, other, &names));
             found.extend((other == name).then(|| own_fallback(name, fallback)));
+            found.extend((other == builtin::SHELL).then(|| shell_fallback(fallback)));
         }
     }
 }
@@ -170,6 +175,16 @@ fn own_fallback<T>(name: &str, given: &Given<T>) -> Finding {
         wrong: Wrong::new(
             format!("the worker {name} cannot take over from itself"),
             "name another worker",
+        ),
+    }
+}
+
+fn shell_fallback<T>(given: &Given<T>) -> Finding {
+    Finding {
+        origin: given.origin.clone(),
+        wrong: Wrong::new(
+            "the worker shell only does tasks with a `run`, so it cannot take over",
+            "name a worker with a command of its own",
         ),
     }
 }

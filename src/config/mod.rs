@@ -59,6 +59,14 @@ pub enum ConfigError {
     /// A file that was named is not there.
     #[error("there is no file {0}")]
     Missing(PathBuf),
+    /// A file that a setting names is not there.
+    #[error("{key} names {}, which is not there", path.display())]
+    NoSuchFile {
+        /// The setting.
+        key: &'static str,
+        /// The file.
+        path: PathBuf,
+    },
     /// A file cannot be read.
     #[error("could not read {0}")]
     Unreadable(PathBuf, #[source] io::Error),
@@ -143,7 +151,22 @@ pub fn load(
     };
     let mut settings = resolve(&sources).map_err(ConfigError::Invalid)?;
     settings.failure.pattern_text = load_patterns(repo_top, &settings)?;
+    settings.prompt.template_text = match &settings.prompt.template {
+        Some(path) => Some(read_named("[prompt] template", &repo_top.join(path))?),
+        None => None,
+    };
     Ok(settings)
+}
+
+/// The text of a file that a setting names, which must be there.
+fn read_named(key: &'static str, path: &Path) -> Result<String, ConfigError> {
+    match read_file(path.to_owned())? {
+        Some((_, text)) => Ok(text),
+        None => Err(ConfigError::NoSuchFile {
+            key,
+            path: path.to_owned(),
+        }),
+    }
 }
 
 /// The text of the user's failure patterns, which must be there and right if they are named.
@@ -152,9 +175,7 @@ fn load_patterns(repo_top: &Path, settings: &Settings) -> Result<Option<String>,
         return Ok(None);
     };
     let path = repo_top.join(path);
-    let Some((path, text)) = read_file(path.clone())? else {
-        return Err(ConfigError::Missing(path));
-    };
+    let text = read_named("[failure] patterns", &path)?;
     match Patterns::parse(&text) {
         Ok(_) => Ok(Some(text)),
         Err(error) => Err(ConfigError::Patterns(path, error)),

@@ -23,6 +23,8 @@ pub struct Settings {
     pub run: RunSettings,
     /// The worker profiles by name: the built-in ones, changed and joined by `[workers.NAME]`.
     pub workers: BTreeMap<String, Worker>,
+    /// What workers are told.
+    pub prompt: PromptSettings,
     /// Where worktrees are and how they are prepared.
     pub worktree: WorktreeSettings,
     /// When a failed attempt is tried again.
@@ -50,6 +52,7 @@ impl Default for Settings {
         Settings {
             run: RunSettings::default(),
             workers: builtin::workers(),
+            prompt: PromptSettings::default(),
             worktree: WorktreeSettings::default(),
             retry: RetrySettings::default(),
             failure: FailureSettings::default(),
@@ -82,6 +85,8 @@ pub struct RunSettings {
     pub stall_timeout: Duration,
     /// Dollars after which nothing more is started.
     pub max_cost: Option<f64>,
+    /// How far away the end of a worker's limit may be for the run to wait for it.
+    pub quota_wait: Duration,
     /// The worker of tasks that name none.
     pub worker: String,
     /// Never put anything but lines on the terminal, so that other programs can use it.
@@ -102,12 +107,24 @@ impl Default for RunSettings {
             timeout: Duration::from_secs(2 * 3600),
             stall_timeout: Duration::from_secs(30 * 60),
             max_cost: None,
+            quota_wait: Duration::from_secs(3600),
             worker: "shell".to_owned(),
             keep_terminal_free: false,
             max_log: 8 * 1024 * 1024,
             result_grace: Duration::from_secs(30),
         }
     }
+}
+
+/// `[prompt]`
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PromptSettings {
+    /// The file of the template of prompts; a relative path counts from the top folder of the
+    /// repository.
+    pub template: Option<String>,
+    /// What stood in that file when the run was started.
+    pub template_text: Option<String>,
 }
 
 /// `[worktree]`

@@ -103,6 +103,7 @@ tables! {
         timeout: Time,
         stall_timeout: Time,
         max_cost: Maybe<Dollars>,
+        quota_wait: Time,
         worker: Text,
         keep_terminal_free: Flag,
         max_log: Size,
@@ -115,10 +116,15 @@ tables! {
         dialect: Dialect,
         env: List<VariableName>,
         concurrency: Maybe<Count>,
+        stagger: Maybe<Time>,
         timeout: Maybe<Time>,
         stall_timeout: Maybe<Time>,
         fallback: List<Text>,
         retry_in_place: Flag,
+    }
+    /// `[prompt]`
+    PromptTable {
+        template: Maybe<Text>,
     }
     /// `[worktree]`
     WorktreeTable {

@@ -357,9 +357,9 @@ fn flags_and_variables_are_named_when_they_are_wrong() {
     --max-parallel: it must be at least 1
       hint: write 1 for one at a time
     --set: unknown key "nothing" in [run]
-      hint: known are branch_prefix, max_parallel, base, target, timeout, stall_timeout, max_cost, worker, keep_terminal_free, max_log, result_grace
+      hint: known are branch_prefix, max_parallel, base, target, timeout, stall_timeout, max_cost, quota_wait, worker, keep_terminal_free, max_log, result_grace
     --set: there is no table "nowhere"
-      hint: write table.key; tables are run, worktree, retry, failure, conflicts, assemble, resolve, board, notify, sandbox, github
+      hint: write table.key; tables are run, prompt, worktree, retry, failure, conflicts, assemble, resolve, board, notify, sandbox, github
     --worker: there is no worker "nobody"
       hint: known are aider, claude, codex, cursor, gemini, goose, opencode, shell; or add [workers.nobody]
     the variable DISPATCH_RUN_TIMEOUT: "soon" is no duration

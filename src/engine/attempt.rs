@@ -11,6 +11,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use crate::agent::command::{Vars, command_line};
 use crate::agent::environment::{OwnVars, worker_environment};
 use crate::agent::result::load_result;
+use crate::agent::template::TemplateError;
 use crate::base::fault;
 use crate::base::files;
 use crate::base::text::one_line;
@@ -35,7 +36,7 @@ use crate::model::worker::Worker;
 const GRACE: Duration = Duration::from_secs(10);
 
 /// The file in the attempt's folder that holds its prompt.
-const PROMPT_FILE: &str = "prompt.md";
+pub const PROMPT_FILE: &str = "prompt.md";
 
 /// How often a worker's result file is looked at while it runs.
 const NOTE_INTERVAL: Duration = Duration::from_millis(500);
@@ -76,8 +77,8 @@ pub struct AttemptSpec {
     pub attempt: AttemptNumber,
     /// Who does it.
     pub worker: Worker,
-    /// What it is told.
-    pub prompt: String,
+    /// What it is told; a template that fails only now fails the attempt.
+    pub prompt: Result<String, TemplateError>,
     /// The candidates of the tasks it depends on.
     pub dependencies: Vec<(TaskNumber, Oid)>,
     /// What stops it.
@@ -217,15 +218,16 @@ fn prepare_job(
     worktree: &Worktree,
 ) -> Result<Job, EngineError> {
     let folder = context.attempt_folder(spec.task, spec.attempt);
+    let prompt = spec.prompt.as_ref().map_err(Clone::clone)?;
     let prompt_file = folder.join(PROMPT_FILE);
-    write(&prompt_file, spec.prompt.as_bytes())?;
+    write(&prompt_file, prompt.as_bytes())?;
     write(&folder.join("base"), base.to_string().as_bytes())?;
     let task = context.plan.task(spec.task);
     let line = command_line(
         &spec.worker,
         task,
         &Vars {
-            prompt_text: &spec.prompt,
+            prompt_text: prompt,
             prompt_file: &prompt_file.to_string_lossy(),
             worktree: &worktree.path.to_string_lossy(),
             run: context.run.as_str(),

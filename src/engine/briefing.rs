@@ -1,59 +1,84 @@
 //! What a worker is told: its task, the shared context, what the others do, what it builds on.
 
-use crate::agent::prompt::{DependencyResult, Neighbour, PromptInput, render_prompt};
-use crate::engine::EngineError;
-use crate::engine::context::Context;
+use crate::agent::prompt::{
+    DependencyResult, EarlierWork, Neighbour, PromptInput, check_template, render_prompt,
+};
+use crate::agent::template::{Template, TemplateError};
+use crate::config::settings::PromptSettings;
 use crate::model::conflict::TaskConflict;
 use crate::model::event::{End, Outcome};
 use crate::model::ids::TaskNumber;
 use crate::model::integration::CheckOutcome;
-use crate::model::plan::Task;
-use crate::model::run::{RunState, TaskState};
+use crate::model::plan::{Plan, Task};
+use crate::model::run::{Attempt, RunState, TaskPhase, TaskState};
 use crate::model::words::and_list;
 
 /// More neighbours than this say nothing to a worker; those nearest in the plan are named.
 const MOST_NEIGHBOURS: usize = 20;
 
-/// The prompt of a task's next attempt.
+/// The prompt of a task's next attempt, as things stand.
 ///
 /// # Errors
 /// When the template is wrong.
 pub fn prompt(
-    context: &Context,
+    settings: &PromptSettings,
     state: &RunState,
     number: TaskNumber,
-) -> Result<String, EngineError> {
-    let task = context.plan.task(number);
+) -> Result<String, TemplateError> {
+    let task = state.plan.task(number);
+    let now = state.task(number);
     let input = PromptInput {
-        label: task.worker_label(),
-        task,
-        context: context.plan.context(),
         neighbours: neighbours(state, task),
         results: task
             .depends_on
             .iter()
             .filter_map(|needed| result(state, *needed))
             .collect(),
-        previous_failure: conflict(state, number).or(previous_failure(state.task(number))),
-        extra: state.task(number).extra_prompt.clone(),
+        conflict: conflict(state, number),
+        previous_failure: previous_failure(now),
+        earlier_work: earlier_work(now),
+        extra: now.extra_prompt.clone(),
+        attempt: now.attempts.len() as u32 + 1,
+        ..PromptInput::bare(task, state.plan.context())
     };
-    Ok(render_prompt(None, &input)?)
+    render_prompt(template(settings), &input)
 }
 
-/// The tasks that may be worked on at the same time.
+/// Whether the user's template works for every task of a plan.
+///
+/// # Errors
+/// The first mistake in it.
+pub fn check(settings: &PromptSettings, plan: &Plan) -> Result<(), TemplateError> {
+    let Some(template) = template(settings) else {
+        return Ok(());
+    };
+    let mut tasks = plan.tasks().iter();
+    tasks.try_for_each(|task| check_template(template, task))
+}
+
+fn template(settings: &PromptSettings) -> Option<Template<'_>> {
+    let file = settings.template.as_deref()?;
+    let text = settings.template_text.as_deref()?;
+    Some(Template { file, text })
+}
+
+/// The tasks that others work on beside this one, in trees that this one does not see.
 fn neighbours(state: &RunState, task: &Task) -> Vec<Neighbour> {
     let downstream = state.downstream(task.number);
-    let related = |other: &&Task| {
-        other.number == task.number
+    let met = state.in_the_way_of(task.number);
+    let is_beside = |other: &&Task| {
+        let related = other.number == task.number
             || task.depends_on.contains(&other.number)
             || downstream.contains(&other.number)
+            || met.contains(&other.number);
+        let given_up = matches!(
+            state.task(other.number).phase,
+            TaskPhase::Skipped { .. } | TaskPhase::Cancelled
+        );
+        !related && !given_up
     };
-    let mut others: Vec<&Task> = state
-        .plan
-        .tasks()
-        .iter()
-        .filter(|other| !related(other))
-        .collect();
+    let all = state.plan.tasks().iter();
+    let mut others: Vec<&Task> = all.filter(is_beside).collect();
     others.sort_by_key(|other| other.number.0.abs_diff(task.number.0));
     others.truncate(MOST_NEIGHBOURS);
     others.sort_by_key(|other| other.number);
@@ -61,6 +86,7 @@ fn neighbours(state: &RunState, task: &Task) -> Vec<Neighbour> {
         label: other.worker_label(),
         title: other.title.clone(),
         files: other.fields.files.clone(),
+        done: state.task(other.number).phase == TaskPhase::Done,
     };
     others.into_iter().map(neighbour).collect()
 }
@@ -99,6 +125,20 @@ fn conflict(state: &RunState, number: TaskNumber) -> Option<String> {
         and_list(&with),
         paths.join(", ")
     ))
+}
+
+/// What the attempt before this one changed, as a range of commits.
+fn earlier_work(task: &TaskState) -> EarlierWork {
+    let left = |attempt: &Attempt| {
+        let outcome = attempt.outcome.as_ref()?;
+        let commit = match &outcome.end {
+            End::Passed { candidate, .. } => *candidate,
+            _ => outcome.kept,
+        };
+        Some(format!("{}..{}", attempt.base?, commit?))
+    };
+    let last = task.attempts.last().and_then(left);
+    last.map_or(EarlierWork::None, EarlierWork::Kept)
 }
 
 fn previous_failure(task: &TaskState) -> Option<String> {

@@ -17,6 +17,7 @@ use crate::engine::assemble;
 use crate::engine::attempt::{self, AttemptSpec, Message, blocking};
 use crate::engine::briefing::prompt;
 use crate::engine::context::Context;
+use crate::engine::crew::crew;
 use crate::engine::leash::Leash;
 use crate::engine::live::{self, Live};
 use crate::engine::matches::candidate_conflicts;
@@ -24,7 +25,7 @@ use crate::engine::notice::Notices;
 use crate::engine::pace::Pace;
 use crate::engine::publish::{Publication, Publisher};
 use crate::engine::shutdown::Signals;
-use crate::engine::start::worker_name;
+use crate::engine::starts::Starts;
 use crate::exec::StopSignal;
 use crate::git::Repo;
 use crate::journal::Journal;
@@ -35,6 +36,9 @@ use crate::schedule::{Action, Limits, decide};
 
 /// How long a fact that nobody acts on may wait for company on its way into the journal.
 const PATIENCE: Duration = Duration::from_millis(200);
+
+/// The longest time for which the time of day is not looked at.
+const NAP: Duration = Duration::from_secs(30);
 
 /// How often the work of running tasks is looked at, at most.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
@@ -71,6 +75,8 @@ pub struct Driver<'a> {
     inbox: UnboundedReceiver<Message>,
     leashes: BTreeMap<TaskNumber, Leash>,
     timers: BTreeSet<TaskNumber>,
+    parking_timers: BTreeSet<(String, jiff::Timestamp)>,
+    starts: Starts,
     assembling: Option<Leash>,
     detection: Pace,
     live_pace: Pace,
@@ -112,6 +118,8 @@ impl<'a> Driver<'a> {
             inbox,
             leashes: BTreeMap::new(),
             timers: BTreeSet::new(),
+            parking_timers: BTreeSet::new(),
+            starts: Starts::default(),
             assembling: None,
             detection: Pace::default(),
             live_pace: Pace::every(LOOK_INTERVAL, Instant::now()),
@@ -250,7 +258,14 @@ impl<'a> Driver<'a> {
     async fn turn(&mut self, signals: &mut Signals) -> Result<(), EngineError> {
         let detect_in = self.detection.due_in(Instant::now());
         let look_in = self.live_pace.due_in(Instant::now());
-        let waits = [self.publish_in, detect_in, look_in, self.patience()];
+        let start_in = self.starts.due_in(Instant::now());
+        let waits = [
+            self.publish_in,
+            detect_in,
+            look_in,
+            start_in,
+            self.patience(),
+        ];
         let wake_in = waits.into_iter().flatten().min();
         let wake_in = wake_in.unwrap_or(Duration::from_secs(3600));
         tokio::select! {
@@ -284,6 +299,7 @@ impl<'a> Driver<'a> {
                     outcome,
                 } => {
                     self.leashes.remove(&task);
+                    self.heed_server(task, &outcome);
                     let jitter = self.random.f64();
                     events.push(Event::AttemptEnded {
                         task,
@@ -333,6 +349,21 @@ impl<'a> Driver<'a> {
             self.detection.want();
         }
         Ok(())
+    }
+
+    /// Where a provider that was asked too often said for how long, the whole worker rests.
+    fn heed_server(&mut self, task: TaskNumber, outcome: &Outcome) {
+        let End::Failed(failure) = &outcome.end else {
+            return;
+        };
+        let attempt = self.state.task(task).last_attempt();
+        if let (true, Some(reset), Some(attempt)) =
+            (failure.rate_limited, failure.reset_at, attempt)
+        {
+            let rest = reset.duration_since(self.context.clock.now());
+            let rest = Duration::try_from(rest).unwrap_or_default();
+            self.starts.rest(&attempt.worker, Instant::now(), rest);
+        }
     }
 
     /// Numbers facts and applies them. They are written down together with what is decided on
@@ -390,6 +421,12 @@ impl<'a> Driver<'a> {
             Event::RetryDue { task } => {
                 matches!(self.state.task(*task).phase, TaskPhase::RetryAt(_))
             }
+            // The limit may have been run into once more, by an attempt that was alive already.
+            Event::WorkerUnparked { worker, until } => {
+                let known = self.state.roster.standing(worker);
+                let parked = known.and_then(|known| known.parked.as_ref());
+                parked.is_some_and(|parked| parked.until == *until)
+            }
             _ => true,
         }
     }
@@ -410,12 +447,30 @@ impl<'a> Driver<'a> {
         let mut assembles = false;
         loop {
             let mut announced = Vec::new();
+            self.limits.crew.resting = self.starts.resting(Instant::now());
             for action in decide(&self.state, &self.limits) {
                 match action {
-                    Action::Start(task) => {
-                        let (spec, event) = self.announce(task)?;
+                    Action::Start { task, worker } => {
+                        let (spec, event) = self.announce(task, &worker)?;
                         specs.push(spec);
                         announced.push(event);
+                    }
+                    Action::Park {
+                        worker,
+                        task,
+                        until,
+                        why,
+                    } => announced.push(Event::WorkerParked {
+                        worker,
+                        task,
+                        until,
+                        why,
+                    }),
+                    Action::UnparkAt { worker, at } => self.unpark_at(worker, at),
+                    // The loop wakes by itself when it has rested.
+                    Action::Rest { .. } => {}
+                    Action::OutOfMoney { spent, max_cost } => {
+                        announced.push(Event::OutOfMoney { spent, max_cost });
                     }
                     Action::ScheduleRetry { task, due } => {
                         announced.push(Event::RetryScheduled { task, due });
@@ -445,9 +500,16 @@ impl<'a> Driver<'a> {
         Ok(())
     }
 
-    fn announce(&mut self, task: TaskNumber) -> Result<(AttemptSpec, Event), EngineError> {
+    fn announce(
+        &mut self,
+        task: TaskNumber,
+        worker: &str,
+    ) -> Result<(AttemptSpec, Event), EngineError> {
         let attempt = self.state.task(task).attempts.len() as u32 + 1;
-        let spec = self.spec(task, attempt)?;
+        let spec = self.spec(task, attempt, worker)?;
+        let crew = &self.limits.crew;
+        let interval = crew.interval(&self.state, &self.limits, worker);
+        self.starts.rest(worker, Instant::now(), interval);
         let worktree = self.context.worktree_path(task, attempt);
         let event = Event::AttemptStarting {
             task,
@@ -459,9 +521,13 @@ impl<'a> Driver<'a> {
         Ok((spec, event))
     }
 
-    fn spec(&mut self, task: TaskNumber, attempt: u32) -> Result<AttemptSpec, EngineError> {
+    fn spec(
+        &mut self,
+        task: TaskNumber,
+        attempt: u32,
+        name: &str,
+    ) -> Result<AttemptSpec, EngineError> {
         let settings = &self.context.settings;
-        let name = worker_name(self.context.plan.task(task), settings);
         let worker = settings.workers.get(name).cloned().ok_or_else(|| {
             EngineError::Refused(format!("the worker `{name}` of {task} is not configured"))
         })?;
@@ -474,7 +540,7 @@ impl<'a> Driver<'a> {
             task,
             attempt,
             worker,
-            prompt: prompt(&self.context, &self.state, task)?,
+            prompt: prompt(&self.context.settings.prompt, &self.state, task),
             dependencies: depends_on
                 .iter()
                 .chain(&self.state.in_the_way_of(task))
@@ -486,21 +552,19 @@ impl<'a> Driver<'a> {
 
     /// After a replay: attempts that another process started and that are not known to be over.
     fn take_up_alive(&mut self) -> Result<(), EngineError> {
-        let running: Vec<(TaskNumber, u32)> = self
+        let running: Vec<(TaskNumber, u32, String)> = self
             .state
             .plan
             .tasks()
             .iter()
             .filter(|task| self.state.task(task.number).phase == TaskPhase::Running)
             .filter_map(|task| {
-                Some((
-                    task.number,
-                    self.state.task(task.number).last_attempt()?.number,
-                ))
+                let attempt = self.state.task(task.number).last_attempt()?;
+                Some((task.number, attempt.number, attempt.worker.clone()))
             })
             .collect();
-        for (task, attempt) in running {
-            let spec = self.spec(task, attempt)?;
+        for (task, attempt, worker) in running {
+            let spec = self.spec(task, attempt, &worker)?;
             let (context, post) = (Arc::clone(&self.context), self.post.clone());
             tokio::spawn(attempt::adopt(context, spec, post));
         }
@@ -508,15 +572,29 @@ impl<'a> Driver<'a> {
     }
 
     fn wake_at(&mut self, task: TaskNumber, at: jiff::Timestamp) {
-        if !self.timers.insert(task) {
-            return;
+        if self.timers.insert(task) {
+            self.post_at(at, Event::RetryDue { task });
         }
-        let wait = at.duration_since(self.context.clock.now());
-        let wait = Duration::try_from(wait).unwrap_or_default();
-        let post = self.post.clone();
+    }
+
+    fn unpark_at(&mut self, worker: String, at: jiff::Timestamp) {
+        if self.parking_timers.insert((worker.clone(), at)) {
+            self.post_at(at, Event::WorkerUnparked { worker, until: at });
+        }
+    }
+
+    /// The fact comes true at this time.
+    fn post_at(&self, at: jiff::Timestamp, event: Event) {
+        let (clock, post) = (self.context.clock, self.post.clone());
+        let wait = Duration::try_from(at.duration_since(clock.now())).unwrap_or_default();
+        let end = Instant::now() + wait;
         tokio::spawn(async move {
-            tokio::time::sleep(wait).await;
-            let _ = post.send(Message::Fact(Event::RetryDue { task }));
+            // A machine that slept has less to wait for than its timers know.
+            while clock.now() < at && Instant::now() < end {
+                let left = end.saturating_duration_since(Instant::now());
+                tokio::time::sleep(left.min(NAP)).await;
+            }
+            let _ = post.send(Message::Fact(event));
         });
     }
 
@@ -655,5 +733,8 @@ fn limits(context: &Context) -> Limits {
         max_delay: retry.max_delay,
         budget: retry.budget,
         hold_back: context.settings.conflicts.on_new == OnNewConflict::PauseLaterTask,
+        quota_wait: run.quota_wait,
+        max_cost: run.max_cost,
+        crew: crew(&context.plan, &context.settings),
     }
 }

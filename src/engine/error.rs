@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::agent::command::CommandLineError;
-use crate::agent::prompt::TemplateError;
+use crate::agent::template::TemplateError;
 use crate::base::process::ProcessError;
 use crate::engine::detect::DetectError;
 use crate::exec::ExecError;

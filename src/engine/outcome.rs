@@ -56,6 +56,7 @@ pub fn could_not(error: &EngineError) -> Outcome {
         class: FailureClass::Blocker,
         signature: message.clone(),
         reset_at: None,
+        rate_limited: false,
         message,
         root_cause: None,
         suggestion: None,

@@ -34,14 +34,15 @@ pub fn render_board_file(state: &RunState) -> String {
     text
 }
 
-/// The reports that are due: none before the end, the failure report if something failed, the
-/// completion report if everything passed.
+/// The reports that are due: none before the end or while tasks could still go on, the failure
+/// report if something failed, the completion report if everything passed.
 pub fn render_reports(state: &RunState) -> Vec<String> {
     if !matches!(state.phase, RunPhase::Ended(_)) {
         return Vec::new();
     }
     match FailureReport::new(state) {
         Some(report) => vec![report.render_markdown()],
+        None if state.may_go_on() => Vec::new(),
         None => vec![Completion::new(state).render_markdown()],
     }
 }

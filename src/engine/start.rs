@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
+use crate::agent::template::TemplateError;
 use crate::base::files;
 use crate::base::process::find_program;
 use crate::config::Settings;
 use crate::engine::EngineError;
+use crate::engine::briefing;
 use crate::engine::recover::{PLAN_FILE, PLAN_TEXT_FILE, SETTINGS_FILE};
 use crate::git::refs::branch_ref;
 use crate::git::worktree::Head;
@@ -71,6 +73,9 @@ pub enum StartError {
     /// The worktrees would be inside a checkout.
     #[error("worktrees would be made inside the checkout, at {}", .0.display())]
     InsideCheckout(PathBuf),
+    /// The user's template of prompts.
+    #[error(transparent)]
+    Template(#[from] TemplateError),
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -112,6 +117,7 @@ impl StartError {
                 "set `path` under `[worktree]` in .dispatch.toml to a place beside the repository"
                     .into()
             }
+            StartError::Template(error) => error.hint.clone(),
             StartError::Store(_) => "`git fsck` says whether the repository is sound".into(),
         }
     }
@@ -146,6 +152,7 @@ pub fn prepare(
     refuse_taken_names(&store, settings, base)?;
     refuse_cut(plan, only.as_deref())?;
     refuse_workers(plan, settings, only.as_deref())?;
+    briefing::check(&settings.prompt, plan)?;
     refuse_places(repo, settings)?;
     Ok(Prepared {
         base,

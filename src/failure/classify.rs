@@ -131,6 +131,7 @@ pub fn classify_with(evidence: &Evidence, patterns: &Patterns) -> Failure {
     let message = message(evidence, &finding, is_hard, &lines);
     Failure {
         class: finding.class,
+        rate_limited: !is_hard && is_rate_limited(evidence, finding.class, &message, patterns),
         reset_at: reset_at(evidence, finding.class, &message),
         message,
         root_cause: root_cause(evidence),
@@ -275,6 +276,29 @@ fn reset_at(evidence: &Evidence, class: FailureClass, message: &str) -> Option<T
     let error = stream.and_then(|stream| stream.error.as_ref());
     let named = error.and_then(|error| error.reset_at);
     named.or_else(|| reset_time(message, evidence.now.as_ref()?))
+}
+
+/// Whether fewer should ask the provider at the same time.
+fn is_rate_limited(
+    evidence: &Evidence,
+    class: FailureClass,
+    message: &str,
+    patterns: &Patterns,
+) -> bool {
+    let error = evidence.stream.as_ref().and_then(|s| s.error.as_ref());
+    let by_status = error
+        .and_then(|error| error.status)
+        .map(|status| matches!(status, 429 | 529));
+    let kind = error
+        .and_then(|error| error.kind.as_deref())
+        .unwrap_or_default();
+    let own = evidence
+        .error
+        .as_ref()
+        .and_then(|error| error.class.as_deref());
+    let words = [message, kind, own.unwrap_or_default()];
+    class == FailureClass::Transient
+        && by_status.unwrap_or_else(|| words.iter().any(|words| patterns.is_rate_limit(words)))
 }
 
 fn nothing_known(exit: Option<Exit>) -> Finding {

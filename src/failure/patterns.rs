@@ -20,6 +20,7 @@ static COMPILED_IN: LazyLock<Patterns> = LazyLock::new(|| {
 pub struct Patterns {
     aliases: BTreeMap<String, FailureClass>,
     texts: Vec<(String, FailureClass)>,
+    rate_limits: Vec<String>,
 }
 
 /// A pattern file that cannot be used.
@@ -39,6 +40,8 @@ struct File {
     version: u32,
     #[serde(default)]
     aliases: BTreeMap<FailureClass, Vec<String>>,
+    #[serde(default)]
+    rate_limits: Vec<String>,
     #[serde(default)]
     pattern: Vec<Entry>,
 }
@@ -82,6 +85,7 @@ impl Patterns {
         Ok(Patterns {
             aliases: file.aliases.into_iter().flat_map(named).collect(),
             texts: file.pattern.into_iter().flat_map(lowered).collect(),
+            rate_limits: file.rate_limits.iter().map(|t| t.to_lowercase()).collect(),
         })
     }
 
@@ -91,9 +95,11 @@ impl Patterns {
         let mut aliases = below.aliases.clone();
         aliases.append(&mut self.aliases);
         self.texts.extend_from_slice(&below.texts);
+        self.rate_limits.extend_from_slice(&below.rate_limits);
         Patterns {
             aliases,
             texts: self.texts,
+            rate_limits: self.rate_limits,
         }
     }
 
@@ -110,6 +116,12 @@ impl Patterns {
             _ => None,
         };
         own.or_else(|| self.aliases.get(&name).copied())
+    }
+
+    /// Whether the words of a transient failure say that the provider was asked too often.
+    pub fn is_rate_limit(&self, words: &str) -> bool {
+        let words = words.to_lowercase();
+        self.rate_limits.iter().any(|text| words.contains(text))
     }
 
     /// The first known text that stands in one of these lines, with its class.

@@ -50,6 +50,7 @@ pub(crate) struct AttemptLine {
     pub(crate) number: AttemptNumber,
     /// 0 for the initial attempt, also when that was cut short and made again.
     pub(crate) retry: usize,
+    pub(crate) worker: String,
     pub(crate) millis: u64,
     pub(crate) end: AttemptEnd,
 }
@@ -60,7 +61,15 @@ pub(crate) enum AttemptEnd {
     Failed(FailureClass, String),
     Passed,
     Interrupted,
+    /// Its worker had used up what it may.
+    Parked(String),
     Alive,
+}
+
+impl AttemptLine {
+    fn counts(&self) -> bool {
+        !matches!(self.end, AttemptEnd::Interrupted | AttemptEnd::Parked(_))
+    }
 }
 
 /// A task whose dependencies do not merge with each other.
@@ -177,7 +186,7 @@ fn failed_task(state: &RunState, number: TaskNumber) -> Option<FailedTask> {
         return None;
     };
     let lines = attempt_lines(attempts);
-    let counted = |line: &&AttemptLine| line.end != AttemptEnd::Interrupted;
+    let counted = |line: &&AttemptLine| line.counts();
     Some(FailedTask {
         number,
         tag: task.tag.clone(),
@@ -195,12 +204,12 @@ fn failed_task(state: &RunState, number: TaskNumber) -> Option<FailedTask> {
     })
 }
 
-/// An interrupted attempt is made again under the same name, because it counts as none.
+/// An attempt that counts as none is made again under the same name.
 fn attempt_lines(attempts: &[Attempt]) -> Vec<AttemptLine> {
     let mut retry = 0;
     let line = |attempt: &Attempt| {
         let line = attempt_line(attempt, retry);
-        retry += usize::from(line.end != AttemptEnd::Interrupted);
+        retry += usize::from(line.counts());
         line
     };
     attempts.iter().map(line).collect()
@@ -208,6 +217,9 @@ fn attempt_lines(attempts: &[Attempt]) -> Vec<AttemptLine> {
 
 fn attempt_line(attempt: &Attempt, retry: usize) -> AttemptLine {
     let end = match attempt.outcome.as_ref().map(|outcome| &outcome.end) {
+        Some(End::Failed(failure)) if !attempt.counts() => {
+            AttemptEnd::Parked(plain_line(&failure.message, 120))
+        }
         Some(End::Failed(failure)) => {
             AttemptEnd::Failed(failure.class, plain_line(&failure.message, 120))
         }
@@ -218,6 +230,7 @@ fn attempt_line(attempt: &Attempt, retry: usize) -> AttemptLine {
     AttemptLine {
         number: attempt.number,
         retry,
+        worker: attempt.worker.clone(),
         millis: attempt.outcome.as_ref().map_or(0, |outcome| outcome.millis),
         end,
     }

@@ -52,6 +52,7 @@ struct Failed<'a> {
 #[derive(Serialize)]
 struct Attempt<'a> {
     number: u32,
+    worker: &'a str,
     end: &'static str,
     millis: u64,
     class: Option<&'static str>,
@@ -149,12 +150,14 @@ fn failed(task: &FailedTask) -> Failed<'_> {
 fn attempt(line: &AttemptLine) -> Attempt<'_> {
     let (end, failed): (_, Option<(FailureClass, &str)>) = match &line.end {
         AttemptEnd::Failed(class, message) => ("failed", Some((*class, message))),
+        AttemptEnd::Parked(message) => ("failed", Some((FailureClass::Quota, message))),
         AttemptEnd::Passed => ("passed", None),
         AttemptEnd::Interrupted => ("interrupted", None),
         AttemptEnd::Alive => ("running", None),
     };
     Attempt {
         number: line.number,
+        worker: &line.worker,
         end,
         millis: line.millis,
         class: failed.map(|(class, _)| class.word()),

@@ -58,7 +58,15 @@ impl FailureReport {
         write_root_cause(to, task)?;
         writeln!(to, "- **Attempts:**")?;
         for (place, line) in (1..).zip(&task.attempts) {
-            writeln!(to, "  {place}. {}", attempt(line))?;
+            let by = match task
+                .attempts
+                .iter()
+                .any(|other| other.worker != line.worker)
+            {
+                true => format!(" by {}", markdown_prose(&line.worker)),
+                false => String::new(),
+            };
+            writeln!(to, "  {place}. {}", attempt(line, &by))?;
         }
         if let Some(kept) = task.kept {
             writeln!(to, "- **Kept:** what it left, as commit `{}`", kept.short())?;
@@ -217,10 +225,11 @@ fn write_root_cause(to: &mut String, task: &FailedTask) -> fmt::Result {
     }
 }
 
-fn attempt(line: &AttemptLine) -> String {
+/// `by` says who did it, where not all attempts are by the same worker.
+fn attempt(line: &AttemptLine, by: &str) -> String {
     let name = match line.retry {
-        0 => "Initial".to_owned(),
-        retry => format!("Retry {retry}"),
+        0 => format!("Initial{by}"),
+        retry => format!("Retry {retry}{by}"),
     };
     let elapsed = render_elapsed(Duration::from_millis(line.millis));
     match &line.end {
@@ -229,6 +238,10 @@ fn attempt(line: &AttemptLine) -> String {
         }
         AttemptEnd::Passed => format!("{name} ({elapsed}): Passed"),
         AttemptEnd::Interrupted => format!("{name} ({elapsed}): Interrupted, not counted"),
+        AttemptEnd::Parked(message) => {
+            let message = markdown_code(message);
+            format!("{name} ({elapsed}): Quota used up, not counted — {message}")
+        }
         AttemptEnd::Alive => format!("{name}: Running"),
     }
 }

@@ -128,6 +128,12 @@ pub fn summary(event: &Event) -> String {
         Event::StopRequested {} => "stop requested".to_owned(),
         Event::RetryRequested { task, .. } => format!("{task} retry requested"),
         Event::TaskCancelled { task } => format!("{task} cancelled"),
+        Event::WorkerParked { worker, until, .. } => format!("{worker} is parked until {until}"),
+        Event::WorkerUnparked { worker, .. } => format!("{worker} may start again"),
+        Event::OutOfMoney { spent, max_cost } => {
+            format!("nothing more is started: {spent:.2} of {max_cost:.2} dollars spent")
+        }
+        Event::MaxCostSet { max_cost } => format!("may cost {max_cost:.2} dollars"),
         Event::Paused {} => "paused".to_owned(),
         Event::Unpaused {} => "going on".to_owned(),
         Event::TaskSkipped { task, .. } => format!("{task} skipped"),

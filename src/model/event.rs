@@ -97,6 +97,37 @@ pub enum Event {
         /// The task.
         task: TaskNumber,
     },
+    /// A worker ran into a limit that ends at some time; until then it starts nothing. Its attempt
+    /// counts as none.
+    WorkerParked {
+        /// The worker profile.
+        worker: String,
+        /// The task whose attempt ran into it.
+        task: TaskNumber,
+        /// When it may start again.
+        until: Timestamp,
+        /// What it said.
+        why: String,
+    },
+    /// The time for which a worker was parked is over.
+    WorkerUnparked {
+        /// The worker profile.
+        worker: String,
+        /// That time.
+        until: Timestamp,
+    },
+    /// What the agents say they cost has reached the most the run may cost, so nothing more starts.
+    OutOfMoney {
+        /// What is known to be spent, in dollars.
+        spent: f64,
+        /// The most it may cost, in dollars.
+        max_cost: f64,
+    },
+    /// A person lets the run cost this much.
+    MaxCostSet {
+        /// In dollars.
+        max_cost: f64,
+    },
     /// The candidates a task depends on do not merge with each other.
     DependenciesConflict {
         /// The task that can not start.
@@ -294,6 +325,9 @@ pub struct Failure {
     /// When the limit it ran into ends, if the worker's output says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reset_at: Option<Timestamp>,
+    /// Whether its provider was asked too often, so that fewer should ask at the same time.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub rate_limited: bool,
 }
 
 /// The classes of failure (README, "Failure classes").

@@ -288,6 +288,7 @@ pub(crate) fn failure(class: FailureClass, message: &str) -> Failure {
         evidence: "exit code 1".to_owned(),
         signature: message.to_owned(),
         reset_at: None,
+        rate_limited: false,
     }
 }
 

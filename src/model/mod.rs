@@ -10,6 +10,7 @@ pub mod integration;
 pub mod merge;
 pub mod plan;
 pub mod pull_request;
+pub mod roster;
 pub mod run;
 pub mod scope;
 pub mod spending;

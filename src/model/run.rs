@@ -7,11 +7,12 @@ use jiff::Timestamp;
 
 use crate::model::change::RepoPath;
 use crate::model::conflict::{Class, TaskConflict};
-use crate::model::event::{End, Event, Outcome, Recorded};
+use crate::model::event::{End, Event, FailureClass, Outcome, Recorded};
 use crate::model::ids::{AttemptNumber, Oid, RunId, TaskNumber};
 use crate::model::integration::{Integration, Landing};
 use crate::model::plan::Plan;
 use crate::model::pull_request::PullRequest;
+use crate::model::roster::{Parking, Roster};
 use crate::model::spending::Spending;
 
 /// Everything known about a run.
@@ -45,6 +46,12 @@ pub struct RunState {
     pub tasks: Vec<TaskState>,
     /// The conflicts among the candidates.
     pub conflicts: Vec<TaskConflict>,
+    /// What was learnt about the workers.
+    pub roster: Roster,
+    /// The most the run may cost, in dollars, where a person said so since it was started.
+    pub max_cost: Option<f64>,
+    /// What had been spent, and the most that could be, when nothing more could be started.
+    pub out_of_money: Option<(f64, f64)>,
     /// Conflicts of work that still goes on; they may vanish again.
     pub speculative: Vec<Speculative>,
     /// The assembled branch, once there is one.
@@ -193,6 +200,9 @@ impl RunState {
             seq: first.seq,
             phase: RunPhase::Running,
             conflicts: Vec::new(),
+            roster: Roster::default(),
+            max_cost: None,
+            out_of_money: None,
             speculative: Vec::new(),
             integration: None,
             refused: None,
@@ -248,6 +258,18 @@ impl RunState {
             | Event::PullRequestOpened { pull_request } => self.note_pull_request(pull_request),
             Event::Cleaned { .. } => {}
             Event::TaskSkipped { task, cascade } => self.skip(*task, *cascade),
+            Event::WorkerParked {
+                worker,
+                task,
+                until,
+                why,
+            } => self.park(worker, *task, *until, why),
+            Event::WorkerUnparked { worker, .. } => self.roster.unpark(worker),
+            Event::OutOfMoney { spent, max_cost } => self.out_of_money = Some((*spent, *max_cost)),
+            Event::MaxCostSet { max_cost } => {
+                self.max_cost = Some(*max_cost);
+                self.out_of_money = None;
+            }
             Event::RetryRequested { task, prompt } => self.request_retry(*task, prompt.clone()),
             event => self.apply_to_task(event, recorded.time),
         }
@@ -255,6 +277,12 @@ impl RunState {
 
     fn apply_to_task(&mut self, event: &Event, time: Timestamp) {
         let Some(number) = event.task() else { return };
+        if let Event::AttemptEnded { outcome, .. } = event
+            && let Some(attempt) = self.tasks[number.index()].last_attempt()
+        {
+            let worker = attempt.worker.clone();
+            self.roster.learn(&worker, outcome);
+        }
         let task = &mut self.tasks[number.index()];
         match event {
             Event::AttemptStarting {
@@ -264,9 +292,9 @@ impl RunState {
                 worktree,
                 ..
             } => {
-                // The next attempt makes up for an interruption, so nothing is left to say about it.
-                if matches!(task.last_outcome(), Some(outcome) if outcome.end == End::Interrupted {})
-                {
+                // The next attempt makes up for one that does not count, so nothing is left to say
+                // about it.
+                if task.last_attempt().is_some_and(|last| !last.counts()) {
                     task.note = None;
                 }
                 task.phase = TaskPhase::Running;
@@ -310,6 +338,22 @@ impl RunState {
             Event::Reviewed { accepted, .. } => task.rejected = !accepted,
             Event::TaskCancelled { .. } => task.cancel(),
             _ => {}
+        }
+    }
+
+    /// The attempts that ran into the limit count as none: their tasks wait like any other.
+    fn park(&mut self, worker: &str, task: TaskNumber, until: Timestamp, why: &str) {
+        let parking = Parking {
+            until,
+            why: why.to_owned(),
+            task,
+        };
+        self.roster.park(worker, parking);
+        for task in &mut self.tasks {
+            if task.phase == TaskPhase::Failed && task.ran_into_quota_of(worker) {
+                task.phase = TaskPhase::Queued;
+                task.note = None;
+            }
         }
     }
 
@@ -482,15 +526,20 @@ impl TaskState {
         }
     }
 
-    /// Attempts since a person last asked for one that were not cut short by the run.
+    /// Whether its last attempt was by this worker, which had used up what it may.
+    pub fn ran_into_quota_of(&self, worker: &str) -> bool {
+        let is_quota = |outcome: &Outcome| matches!(&outcome.end, End::Failed(failure) if failure.class == FailureClass::Quota);
+        let last = self.last_attempt();
+        last.is_some_and(|last| {
+            last.worker == worker && last.outcome.as_ref().is_some_and(is_quota)
+        })
+    }
+
+    /// Attempts since a person last asked for one that count.
     pub fn counted_attempts(&self) -> impl DoubleEndedIterator<Item = &Attempt> {
-        let interrupted = |attempt: &&Attempt| {
-            let outcome = attempt.outcome.as_ref();
-            !outcome.is_some_and(|outcome| matches!(outcome.end, End::Interrupted {}))
-        };
         self.attempts[self.retries_from..]
             .iter()
-            .filter(interrupted)
+            .filter(|attempt| attempt.counts())
     }
 
     /// How many attempts count so far; the one after them is a retry of this number.

@@ -82,6 +82,17 @@ impl RunState {
         }
     }
 
+    /// Whether a task is alive, scheduled, or waits for nothing that has failed.
+    pub fn may_go_on(&self) -> bool {
+        let stoppers = self.stoppers();
+        let mut tasks = self.tasks.iter().zip(&stoppers);
+        tasks.any(|(task, stoppers)| match task.phase {
+            TaskPhase::Running | TaskPhase::RetryAt(_) => true,
+            TaskPhase::Queued => stoppers.is_empty(),
+            _ => false,
+        })
+    }
+
     /// Whether a person wants a task's change left out of the assembly.
     pub fn is_left_out(&self, number: TaskNumber) -> bool {
         self.task(number).rejected || self.leave_out.contains(&number)

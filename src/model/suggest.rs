@@ -62,9 +62,15 @@ on_a_task! {
     diff,
 }
 
+/// Take a run up again that may cost this many dollars.
+pub fn resume_with(run: &RunId, max_cost: f64) -> String {
+    format!("{} --max-cost {max_cost:.2}", resume(run))
+}
+
 /// All of them, for this run and task.
 pub fn all(run: &RunId, task: TaskNumber) -> Vec<String> {
     let mut all = all_on_a_run(run);
+    all.push(resume_with(run, 10.0));
     all.extend(all_on_a_task(run, task));
     all
 }
@@ -87,6 +93,7 @@ mod tests {
         dispatch status checkout-7k3q
         dispatch clean checkout-7k3q
         dispatch wait checkout-7k3q
+        dispatch resume checkout-7k3q --max-cost 10.00
         dispatch retry checkout-7k3q 2
         dispatch skip checkout-7k3q 2
         dispatch logs checkout-7k3q 2

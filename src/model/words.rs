@@ -11,6 +11,7 @@ use crate::model::ids::TaskNumber;
 use crate::model::integration::{AgainstBase, CheckOutcome, CheckResult};
 use crate::model::run::RunState;
 use crate::model::status::Status;
+use crate::model::usage::Cost;
 
 impl CheckOutcome {
     /// The word for it, in prose and in JSON.
@@ -132,6 +133,17 @@ pub fn outside_sentence(paths: &[RepoPath]) -> String {
         "it changed what it did not declare: {}",
         paths_in_short(paths)
     )
+}
+
+/// `claude is parked until 2026-11-22 11:00 UTC: You've hit your limit`.
+pub fn parked_sentence(worker: &str, until: Timestamp, why: &str) -> String {
+    format!("{worker} is parked until {}: {why}", minute(until))
+}
+
+/// `nothing more starts: $5.02 of $5.00 are spent`.
+pub fn out_of_money_sentence(spent: f64, max_cost: f64) -> String {
+    let (spent, most) = (Cost::Known(spent), Cost::Known(max_cost));
+    format!("nothing more starts: {spent} of {most} are spent")
 }
 
 /// `2026-11-22 09:14:03 UTC`.

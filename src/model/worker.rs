@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 /// A configured worker.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Worker {
     /// The name plans and the configuration use.
     pub name: String,
@@ -21,6 +21,8 @@ pub struct Worker {
     pub env: Vec<String>,
     /// How many of it may be alive at once; no limit of its own when absent.
     pub concurrency: Option<usize>,
+    /// The least time between two starts of it; none when absent.
+    pub stagger: Option<Duration>,
     /// Longest time an attempt may take, if not the run's.
     pub timeout: Option<Duration>,
     /// Longest time an attempt may be silent, if not the run's.
@@ -44,6 +46,17 @@ pub enum PromptBy {
     Stdin,
     /// In place of `{prompt}`, or as the last argument.
     Argument,
+}
+
+impl PromptBy {
+    /// Its name in the configuration.
+    pub fn name(self) -> &'static str {
+        match self {
+            PromptBy::File => "file",
+            PromptBy::Stdin => "stdin",
+            PromptBy::Argument => "argument",
+        }
+    }
 }
 
 /// The language of a worker's output.

@@ -13,10 +13,13 @@ use crate::model::ids::{Oid, TaskNumber};
 use crate::model::integration::LeftOutReason;
 use crate::model::run::{RunPhase, RunState, TaskPhase};
 use crate::model::scope::outside;
+use crate::model::spending::Spending;
+use crate::model::usage::Cost;
+use crate::schedule::crew::{Choice, Crew, Seat, Seats, parking_due};
 use crate::schedule::{priority, retry};
 
 /// What bounds the run.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Default)]
 pub struct Limits {
     /// How many attempts may be alive at once.
     pub max_parallel: usize,
@@ -30,13 +33,54 @@ pub struct Limits {
     pub budget: u32,
     /// Whether tasks wait that would make a conflict of running work worse.
     pub hold_back: bool,
+    /// How far away the end of a parking may be for the run to wait for it.
+    pub quota_wait: Duration,
+    /// Dollars after which nothing more is started.
+    pub max_cost: Option<f64>,
+    /// Who does the work.
+    pub crew: Crew,
 }
 
 /// Something to do now.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Action {
     /// Start the next attempt at a task.
-    Start(TaskNumber),
+    Start {
+        /// The task.
+        task: TaskNumber,
+        /// Who does it.
+        worker: String,
+    },
+    /// Record that a worker starts nothing for a while, because a task ran into its limit.
+    Park {
+        /// The worker.
+        worker: String,
+        /// The task.
+        task: TaskNumber,
+        /// Until when.
+        until: Timestamp,
+        /// What it said.
+        why: String,
+    },
+    /// Come back at this time for a worker that is parked.
+    UnparkAt {
+        /// The worker.
+        worker: String,
+        /// When.
+        at: Timestamp,
+    },
+    /// Come back when this worker has rested.
+    Rest {
+        /// The worker.
+        worker: String,
+    },
+    /// Record that the run has cost all that it may.
+    OutOfMoney {
+        /// What is known to be spent, in dollars.
+        spent: f64,
+        /// The most it may cost, in dollars.
+        max_cost: f64,
+    },
     /// Record that a failed task will be tried again.
     ScheduleRetry {
         /// The task.
@@ -68,6 +112,11 @@ pub fn decide(state: &RunState, limits: &Limits) -> Vec<Action> {
     }
     let mut actions = Vec::new();
     if state.phase == RunPhase::Running {
+        let parks = parks(state, limits);
+        if !parks.is_empty() {
+            // Who is parked decides about everything else.
+            return parks;
+        }
         actions.extend(retries(state, limits));
         actions.extend(starts(state, limits));
         actions.extend(wakes(state));
@@ -76,7 +125,14 @@ pub fn decide(state: &RunState, limits: &Limits) -> Vec<Action> {
         .tasks
         .iter()
         .any(|task| task.phase == TaskPhase::Running);
-    if !actions.is_empty() || alive {
+    let is_near = |action: &Action| match action {
+        Action::UnparkAt { at, .. } => {
+            let wait = at.duration_since(state.updated);
+            Duration::try_from(wait).is_ok_and(|wait| wait <= limits.quota_wait)
+        }
+        _ => true,
+    };
+    if alive || actions.iter().any(is_near) {
         return actions;
     }
     let may_assemble = state.assemble && state.refused.is_none();
@@ -99,16 +155,75 @@ fn retries<'a>(state: &'a RunState, limits: &'a Limits) -> impl Iterator<Item = 
     scheduled.map(|(task, due)| Action::ScheduleRetry { task, due })
 }
 
+fn parks(state: &RunState, limits: &Limits) -> Vec<Action> {
+    let mut parks: Vec<Action> = Vec::new();
+    for number in numbers(state) {
+        let Some((worker, until, why)) = parking_due(state, number, limits) else {
+            continue;
+        };
+        let same =
+            |park: &Action| matches!(park, Action::Park { worker: other, .. } if *other == worker);
+        if !parks.iter().any(same) {
+            parks.push(Action::Park {
+                worker,
+                task: number,
+                until,
+                why,
+            });
+        }
+    }
+    parks
+}
+
+/// What may start now, and what has to be waited for so that more may. A lower task whose worker is
+/// free goes before a higher one whose worker is not.
 fn starts(state: &RunState, limits: &Limits) -> Vec<Action> {
-    let alive = state
-        .tasks
-        .iter()
-        .filter(|task| task.phase == TaskPhase::Running)
-        .count();
-    let room = limits.max_parallel.saturating_sub(alive);
-    if room == 0 {
+    let mut seats = Seats::new(state, limits);
+    if seats.room == 0 || state.out_of_money.is_some() {
         return Vec::new();
     }
+    let ready = ready(state, limits);
+    if let Some((spent, max_cost)) = spent_all(state, limits).filter(|_| !ready.is_empty()) {
+        return vec![Action::OutOfMoney { spent, max_cost }];
+    }
+    let mut actions: Vec<Action> = Vec::new();
+    for task in ready {
+        if seats.room == 0 {
+            break;
+        }
+        let action = match limits.crew.choose(state, task) {
+            Choice::Worker(name) => {
+                let worker = name.to_owned();
+                match seats.take(name) {
+                    Seat::Free => Action::Start { task, worker },
+                    Seat::Resting => Action::Rest { worker },
+                    Seat::None => continue,
+                }
+            }
+            Choice::Parked(name, at) => {
+                let worker = name.to_owned();
+                Action::UnparkAt { worker, at }
+            }
+        };
+        if !actions.contains(&action) {
+            actions.push(action);
+        }
+    }
+    actions
+}
+
+/// What has been spent as far as anybody says, and the most that may be, once that is reached.
+fn spent_all(state: &RunState, limits: &Limits) -> Option<(f64, f64)> {
+    let max_cost = state.max_cost.or(limits.max_cost)?;
+    let attempts = state.tasks.iter().flat_map(|task| &task.attempts);
+    match Spending::of(attempts)?.known {
+        Cost::Known(spent) if spent >= max_cost => Some((spent, max_cost)),
+        _ => None,
+    }
+}
+
+/// The tasks that wait for nothing but room, the most important one first.
+fn ready(state: &RunState, limits: &Limits) -> Vec<TaskNumber> {
     let ready = |number: &TaskNumber| {
         state.task(*number).phase == TaskPhase::Queued
             && state.unmet(*number).is_empty()
@@ -116,7 +231,7 @@ fn starts(state: &RunState, limits: &Limits) -> Vec<Action> {
     };
     let mut ready: Vec<TaskNumber> = numbers(state).filter(ready).collect();
     priority::sort(&state.plan, &mut ready);
-    ready.into_iter().take(room).map(Action::Start).collect()
+    ready
 }
 
 /// Whether a task declares a path that two others are in conflict about right now. At least one of

@@ -1,5 +1,6 @@
 //! What to do now: a pure function of the run's state.
 
+pub mod crew;
 pub mod decide;
 pub mod priority;
 pub mod retry;

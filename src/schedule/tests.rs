@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod crew;
+
 use std::time::Duration;
 
 use jiff::SignedDuration;
@@ -12,6 +14,7 @@ use crate::model::ids::{Oid, TaskNumber};
 use crate::model::integration::{Integration, Merged};
 use crate::model::run::RunState;
 use crate::model::usage::Cost;
+use crate::schedule::crew::Crew;
 use crate::schedule::{Action, Limits, decide};
 
 /// A run in the middle of a game.
@@ -20,11 +23,14 @@ struct Game {
     limits: Limits,
     names: Vec<String>,
     said: Vec<String>,
+    skipped: SignedDuration,
 }
 
 /// Plays `words` separated by ` · `: `open`, `pass NAME`, `fail NAME`, `flake NAME` (transient),
 /// `cut NAME` (interrupted), `due NAME`, `stop`, `resume`, `retry NAME`, `skip NAME`, `drop NAME`
-/// (skip without cascade), `assembled`. Each line is the word and what is decided after it.
+/// (skip without cascade), `assembled`. About workers: `quota NAME [TIME]` (with the time of the
+/// reset), `limit NAME` (asked too often), `paid NAME DOLLARS` (passes), `unpark WORKER`,
+/// `rested`, `money DOLLARS`, `later TIME`. Each line is the word and what is decided after it.
 fn play(plan: &str, words: &str) -> String {
     play_with(plan, words, |limits| limits)
 }
@@ -36,7 +42,12 @@ fn play_with(plan: &str, words: &str, change: impl FnOnce(Limits) -> Limits) -> 
         base_delay: Duration::from_secs(8),
         max_delay: Duration::from_secs(60),
         budget: 20,
-        hold_back: false,
+        quota_wait: Duration::from_secs(3600),
+        crew: Crew {
+            assigned: vec!["shell".to_owned(); plan.split(" · ").count()],
+            ..Crew::default()
+        },
+        ..Limits::default()
     };
     let names = plan
         .split(" · ")
@@ -46,6 +57,7 @@ fn play_with(plan: &str, words: &str, change: impl FnOnce(Limits) -> Limits) -> 
         limits: change(limits),
         names: names.collect(),
         said: Vec::new(),
+        skipped: SignedDuration::ZERO,
     };
     let lines: Vec<String> = words.split(" · ").map(|word| game.turn(word)).collect();
     lines.join("\n")
@@ -54,6 +66,12 @@ fn play_with(plan: &str, words: &str, change: impl FnOnce(Limits) -> Limits) -> 
 impl Game {
     fn turn(&mut self, word: &str) -> String {
         self.said.clear();
+        match word.split_once(' ') {
+            Some(("later", time)) => self.skipped = time.parse().unwrap(),
+
+            _ if word == "rested" => self.limits.crew.resting.clear(),
+            _ => {}
+        }
         for event in self.events(word) {
             self.record(event);
         }
@@ -65,7 +83,8 @@ impl Game {
 
     fn record(&mut self, event: Event) {
         let (seq, last) = (self.state.seq + 1, self.state.updated);
-        let time = last.checked_add(SignedDuration::from_secs(1)).unwrap();
+        let passed = SignedDuration::from_secs(1) + std::mem::take(&mut self.skipped);
+        let time = last.checked_add(passed).unwrap();
         self.state.apply(&Recorded { seq, time, event });
     }
 
@@ -75,6 +94,9 @@ impl Game {
             let mut acted = false;
             for action in decide(&self.state, &self.limits) {
                 let (said, event) = self.act(&action);
+                if let Action::Start { worker, .. } = &action {
+                    self.rest(worker);
+                }
                 if event.is_some() || !self.said.contains(&said) {
                     self.said.push(said);
                 }
@@ -87,18 +109,54 @@ impl Game {
         }
     }
 
+    /// Time stands still until somebody says `rested`.
+    fn rest(&mut self, worker: &str) {
+        let crew = &self.limits.crew;
+        if !crew.interval(&self.state, &self.limits, worker).is_zero() {
+            self.limits.crew.resting.insert(worker.to_owned());
+        }
+    }
+
     fn act(&self, action: &Action) -> (String, Option<Event>) {
         match action {
-            Action::Start(task) => {
+            Action::Start { task, worker } => {
                 let attempt = self.state.task(*task).attempts.len() as u32 + 1;
                 let event = Event::AttemptStarting {
                     task: *task,
                     attempt,
-                    worker: "shell".to_owned(),
+                    worker: worker.clone(),
                     branch: String::new(),
                     worktree: String::new(),
                 };
-                (format!("start {}", self.name(*task)), Some(event))
+                let by = match worker.as_str() {
+                    "shell" => String::new(),
+                    worker => format!(" by {worker}"),
+                };
+                (format!("start {}{by}", self.name(*task)), Some(event))
+            }
+            Action::Park {
+                worker,
+                task,
+                until,
+                why,
+            } => {
+                let wait = until.duration_since(self.state.updated).as_secs();
+                let event = Event::WorkerParked {
+                    worker: worker.clone(),
+                    task: *task,
+                    until: *until,
+                    why: why.clone(),
+                };
+                (format!("park {worker} for {wait}s"), Some(event))
+            }
+            Action::UnparkAt { worker, .. } => (format!("wait for {worker}"), None),
+            Action::Rest { worker } => (format!("{worker} rests"), None),
+            Action::OutOfMoney { spent, max_cost } => {
+                let event = Event::OutOfMoney {
+                    spent: *spent,
+                    max_cost: *max_cost,
+                };
+                (format!("{spent} of {max_cost} spent"), Some(event))
             }
             Action::ScheduleRetry { task, due } => {
                 let ended = self
@@ -125,10 +183,48 @@ impl Game {
     }
 
     fn events(&self, word: &str) -> Vec<Event> {
-        let (verb, name) = word.split_once(' ').unwrap_or((word, ""));
+        let (verb, rest) = word.split_once(' ').unwrap_or((word, ""));
+        let (name, more) = rest.split_once(' ').unwrap_or((rest, ""));
         let task = || TaskNumber(1 + self.names.iter().position(|n| n == name).unwrap() as u32);
         match verb {
-            "open" => vec![],
+            "open" | "later" | "rested" => vec![],
+            "quota" => {
+                let mut end = failed(FailureClass::Quota, "used up");
+                if let (End::Failed(failure), false) = (&mut end, more.is_empty()) {
+                    let wait: SignedDuration = more.parse().unwrap();
+                    failure.reset_at = Some(self.state.updated + wait);
+                }
+                vec![self.ended(task(), end)]
+            }
+            "limit" => {
+                let tries = self.state.task(task()).attempts.len();
+                let mut end = failed(FailureClass::Transient, &format!("429 {tries}"));
+                if let End::Failed(failure) = &mut end {
+                    failure.rate_limited = true;
+                }
+                vec![self.ended(task(), end)]
+            }
+            "paid" => {
+                let mut event = self.ended(task(), passed(task()));
+                if let Event::AttemptEnded { outcome, .. } = &mut event {
+                    outcome.cost = Cost::Known(more.parse().unwrap());
+                }
+                vec![event]
+            }
+            "unpark" => {
+                let parked = self.state.roster.standing(name).unwrap();
+                let until = parked.parked.as_ref().unwrap().until;
+                vec![Event::WorkerUnparked {
+                    worker: name.to_owned(),
+                    until,
+                }]
+            }
+            "money" => vec![
+                Event::RunResumed {},
+                Event::MaxCostSet {
+                    max_cost: name.parse().unwrap(),
+                },
+            ],
             "pass" => vec![self.ended(task(), passed(task()))],
             "fail" => vec![self.ended(task(), failed(FailureClass::Logic, "a test fails"))],
             "flake" => {
@@ -227,6 +323,7 @@ fn failed(class: FailureClass, message: &str) -> End {
         evidence: String::new(),
         signature: message.to_owned(),
         reset_at: None,
+        rate_limited: false,
     })
 }
 
@@ -301,7 +398,7 @@ fn a_retry_waits_at_least_as_long_as_the_server_asked_for() {
             base_delay: Duration::from_secs(2),
             max_delay: Duration::from_secs(300),
             budget: 20,
-            hold_back: false,
+            ..Limits::default()
         };
         let due = super::retry::retry_due(&state, TaskNumber(1), &limits).unwrap();
         due.to_string()
@@ -397,7 +494,6 @@ fn the_retries_of_a_run_are_bounded_together() {
     insta::assert_snapshot!(
         play_with("a · b · c", "open · flake a · flake b · flake c", |limits| Limits {
             budget: 2,
-            hold_back: false,
             ..limits
         }),
         @r"

@@ -115,7 +115,7 @@ fn what_an_agent_says_decides_whatever_its_exit_code() {
     claude-err-400: FAILED blocker | Credit balance is too low (blocker) | the agent's output: billing_error, status 400 | cost 0.0
     claude-err-401: FAILED blocker | Invalid API key · Fix external API key (blocker) | the agent's output: authentication_failed, status 401 | cost 0.0
     claude-err-429: FAILED transient | API Error: Request rejected (429) · This request would exceed your account's rate limit. Please try a… (transient error) | the agent's output: status 429 | cost 0.0
-    claude-limit: FAILED quota | You've hit your limit · resets 11am (UTC) (quota used up) | the agent's output: usage-limit, status 429 | cost 0.0
+    claude-limit: QUEUED - |  | the agent's output: usage-limit, status 429 | cost 0.0
     claude-err-500: FAILED transient | API Error: 500 Internal server error. This is a server-side issue, usually temporary — try again in a… (transient error) | the agent's output: status 500 | cost 0.0
     claude-err-529: FAILED transient | API Error: 529 Overloaded. This is a server-side issue, usually temporary — try again in a moment. If… (transient error) | the agent's output: status 529 | cost 0.0
     codex-success: DONE - | Done. Files created: a.txt. | - | cost null
@@ -124,7 +124,7 @@ fn what_an_agent_says_decides_whatever_its_exit_code() {
     codex-err-429: FAILED transient | exceeded retry limit, last status: 429 Too Many Requests (transient error) | the agent's output: status 429 | cost null
     codex-err-500: FAILED transient | We’re currently experiencing high demand, which may cause temporary errors. (transient error) | the agent's output: "experiencing high demand" | cost null
     codex-err-529: FAILED transient | unexpected status 503 Service Unavailable: The server is overloaded. Please try again later., url: ht… (transient error) | the agent's output: status 503 | cost null
-    codex-limit: FAILED quota | You've hit your usage limit. Visit https://example.com/usage to purchase more credits or try again at N… (quota used up) | the agent's output: "you've hit your usage limit" | cost null
+    codex-limit: QUEUED - |  | the agent's output: "you've hit your usage limit" | cost null
     codex-work: DONE - | Routes written. Nothing else. | - | cost null
     gemini-success: DONE - | Done. Files created: a.txt. | - | cost null
     gemini-err-400: FAILED blocker | API key not valid. Please pass a valid API key. (blocker) | the agent's output: "api key not valid" | cost null
@@ -144,7 +144,13 @@ fn what_an_agent_says_decides_whatever_its_exit_code() {
             .replace(&scene.run_name(), "<run>")
     };
     insta::assert_snapshot!(of_report("Cost"), @"- Cost: $0.2871 (11,600 tokens in (3,980 from a cache), 615 tokens out); unknown for #12, #13, #14, #15, #16, #17, #18, #19, #20, #21, #22, #24, #26");
-    insta::assert_snapshot!(of_report("limit is reset"), @"- **Suggested resolution:** Wait until the limit is reset, at 2026-11-22 11:00 UTC, then `dispatch retry <run> 9`");
+    let notices = scene.json()["notices"].as_array().unwrap().clone();
+    let notices: Vec<&str> = notices.iter().map(|said| said.as_str().unwrap()).collect();
+    insta::assert_snapshot!(notices.join("\n").replace(&scene.run_name(), "<run>"), @r"
+    claude-limit is parked until 2026-11-22 11:00 UTC: You've hit your limit · resets 11am (UTC)
+    codex-limit is parked until 2026-11-22 22:03 UTC: You've hit your usage limit. Visit https://example.com/usage to purchase more credits or try again at Nov 22nd, 2026 10:03 PM.
+    `dispatch resume <run>` goes on then
+    ");
 }
 
 #[test]

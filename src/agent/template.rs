@@ -1,0 +1,164 @@
+//! The template of prompts: the one that comes with the program, or the user's own.
+//!
+//! Nothing is lenient: a variable that does not exist is an error with its line, also where it stands
+//! in a part that is not taken now.
+
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::Serde;
+use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior};
+use serde::Serialize;
+
+use crate::base::text;
+
+/// The template that is used when the user has none of their own.
+pub const DEFAULT_TEMPLATE: &str = include_str!("prompt.md.jinja");
+
+/// What a user's template calls it: `{% extends "default" %}`.
+const DEFAULT_NAME: &str = "default";
+
+/// What the user's own template is called inside the engine; its file is named in messages.
+const OWN_NAME: &str = "own";
+
+/// A template that does not work.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{file}:{line}: {message}{}", excerpt_below(*.line, .excerpt))]
+pub struct TemplateError {
+    /// Its file, or what it is called.
+    pub file: String,
+    /// The line, from 1.
+    pub line: usize,
+    /// What is wrong.
+    pub message: String,
+    /// The line itself.
+    pub excerpt: String,
+    /// What to do about it.
+    pub hint: String,
+}
+
+fn excerpt_below(line: usize, excerpt: &str) -> String {
+    match excerpt.trim().is_empty() {
+        true => String::new(),
+        false => format!(
+            "\n  {line} | {}",
+            text::clip(&text::terminal_safe(excerpt), 160)
+        ),
+    }
+}
+
+/// A template of the user's own.
+#[derive(Clone, Copy, Debug)]
+pub struct Template<'a> {
+    /// The file, for messages.
+    pub file: &'a str,
+    /// Its text.
+    pub text: &'a str,
+}
+
+/// Fills in a template; the result ends in exactly one line end. `known` are the names of the
+/// variables.
+///
+/// # Errors
+/// When the template has a mistake.
+pub(super) fn render(
+    template: Option<Template<'_>>,
+    variables: &impl Serialize,
+    known: &[&str],
+) -> Result<String, TemplateError> {
+    let source = template.unwrap_or(Template {
+        file: "the built-in prompt template",
+        text: DEFAULT_TEMPLATE,
+    });
+    let environment = environment(source.text).map_err(|error| wrong(source, &error))?;
+    let parsed = environment.get_template(OWN_NAME);
+    let parsed = parsed.map_err(|error| wrong(source, &error))?;
+    let mut used: Vec<String> = parsed.undeclared_variables(false).into_iter().collect();
+    used.sort();
+    let exists = |name: &str| known.contains(&name) || is_global(&environment, name);
+    if let Some(name) = used.into_iter().find(|name| !exists(name)) {
+        return Err(unknown(source, &name, known));
+    }
+    let rendered = parsed.render(Serde(variables));
+    let rendered = rendered.map_err(|error| wrong(source, &error))?;
+    Ok(format!("{}\n", rendered.trim_end()))
+}
+
+fn is_global(environment: &Environment<'_>, name: &str) -> bool {
+    // The blocks of the template that is extended.
+    name == "super" || environment.globals().any(|(global, _)| global == name)
+}
+
+fn wrong(source: Template<'_>, error: &minijinja::Error) -> TemplateError {
+    let message = match error.detail() {
+        Some(detail) => format!("{}: {detail}", error.kind()),
+        None => error.kind().to_string(),
+    };
+    // What goes wrong in the template it extends is said of the line that extends it.
+    let own = error.name().is_none_or(|name| name == OWN_NAME);
+    let line = error.line().filter(|_| own).unwrap_or(1);
+    let hint = match error.kind() {
+        ErrorKind::UndefinedError => {
+            "test for it first: {% if value is defined %}; an empty list or text counts as false"
+        }
+        ErrorKind::TemplateNotFound => {
+            "only \"default\", the template that comes with dispatch, can be extended or included"
+        }
+        _ => "the language is that of Jinja; README, \"The prompt\", lists the variables",
+    };
+    TemplateError {
+        file: source.file.to_owned(),
+        line,
+        message,
+        excerpt: line_of(source, line),
+        hint: hint.to_owned(),
+    }
+}
+
+fn unknown(source: Template<'_>, name: &str, known: &[&str]) -> TemplateError {
+    let is_word = |line: &str| {
+        let mut words = line.split(|c: char| !c.is_alphanumeric() && c != '_');
+        words.any(|word| word == name)
+    };
+    let hint = match text::did_you_mean(name, known.iter().copied()) {
+        Some(near) => format!("did you mean {near}?"),
+        None => format!("there is {}", known.join(", ")),
+    };
+    let line = source.text.lines().position(is_word).unwrap_or(0) + 1;
+    TemplateError {
+        file: source.file.to_owned(),
+        line,
+        message: format!("there is no variable {name}"),
+        excerpt: line_of(source, line),
+        hint,
+    }
+}
+
+fn line_of(source: Template<'_>, line: usize) -> String {
+    let found = source.text.lines().nth(line.saturating_sub(1));
+    found.unwrap_or_default().to_owned()
+}
+
+fn environment(own: &str) -> Result<Environment<'_>, minijinja::Error> {
+    let mut environment = Environment::new();
+    environment.set_auto_escape_callback(|_| AutoEscape::None);
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    environment.set_syntax(syntax());
+    environment.add_filter("hang", |text: &str| indent(text, "  ").trim().to_owned());
+    environment.add_filter("quote", |text: &str| indent(text, "  > "));
+    environment.add_template(DEFAULT_NAME, DEFAULT_TEMPLATE)?;
+    environment.add_template(OWN_NAME, own)?;
+    Ok(environment)
+}
+
+/// A line that holds nothing but a block leaves no empty line behind.
+fn syntax() -> SyntaxConfig {
+    let mut syntax = SyntaxConfig::builder();
+    syntax.trim_blocks(true).lstrip_blocks(true);
+    // The standard delimiters cannot be invalid.
+    syntax.build().unwrap_or_default()
+}
+
+fn indent(text: &str, with: &str) -> String {
+    let lines = text.trim().lines().map(|line| format!("{with}{line}"));
+    let lines: Vec<_> = lines.map(|line| line.trim_end().to_owned()).collect();
+    lines.join("\n")
+}

@@ -1,0 +1,162 @@
+//! `dispatch prompt PLAN TASK`: what the worker of a task is told, without running anything.
+
+use std::fs;
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use crate::base::clock::Clock;
+use crate::base::text::terminal_safe;
+use crate::cli::Answer;
+use crate::cli::error::{CommandError, Exit};
+use crate::cli::load::load_plan;
+use crate::cli::place::{Default, Place, find_task};
+use crate::config;
+use crate::config::Settings;
+use crate::config::variable::Overrides;
+use crate::engine::attempt::PROMPT_FILE;
+use crate::engine::briefing;
+use crate::model::event::{Event, Recorded};
+use crate::model::ids::{AttemptNumber, Oid, RunId, TaskNumber};
+use crate::model::plan::Plan;
+use crate::model::run::RunState;
+use crate::plan::Format;
+use crate::ui::Ui;
+
+const AFTER_HELP: &str = "\
+For a task of a plan it is the prompt of its first attempt, as far as it is known before a run.
+For a task of a run it is what its last attempt was given, or will be given if there is none yet.
+
+Examples:
+  dispatch prompt plan.md API        before a run
+  dispatch prompt API --next         what `dispatch retry API` would give its worker";
+
+/// Print what the worker of a task is told; nothing is run
+#[derive(Args, Debug, Clone)]
+#[command(after_help = AFTER_HELP, allow_missing_positional = true)]
+pub struct PromptArgs {
+    /// The plan (.md, .toml, .json, or `-`), or the run [default: the latest run]
+    #[arg(value_name = "PLAN|RUN")]
+    pub from: Option<String>,
+    /// The task, by number or tag
+    pub task: String,
+    /// What this attempt of a run was given, counted from 1
+    #[arg(long, value_name = "N", conflicts_with = "next")]
+    pub attempt: Option<AttemptNumber>,
+    /// What a further attempt of a run would be given
+    #[arg(long)]
+    pub next: bool,
+    /// Use this file in place of the repository's .dispatch.toml; only for a plan
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["attempt", "next"])]
+    pub config: Option<PathBuf>,
+}
+
+/// Runs the subcommand.
+///
+/// # Errors
+/// When there is no such plan, run or task, or the template of prompts is wrong.
+pub fn run(args: PromptArgs, ui: &Ui) -> Answer {
+    let prompt = match args.from.as_deref().filter(|from| is_plan(from)) {
+        Some(file) => of_plan(Path::new(file), &args)?,
+        None => of_run(&args)?,
+    };
+    match std::io::stdout().is_terminal() {
+        true => ui.answer(&terminal_safe(&prompt)),
+        false => ui.answer(&prompt),
+    }
+    Ok(Exit::Ok)
+}
+
+/// A run's name has neither an extension nor a slash.
+fn is_plan(from: &str) -> bool {
+    let path = Path::new(from);
+    from == "-" || from.contains('/') || Format::from_path(path).is_some() || path.is_file()
+}
+
+fn of_plan(file: &Path, args: &PromptArgs) -> Result<String, CommandError> {
+    if args.attempt.is_some() || args.next {
+        return Err(CommandError::usage("a plan has no attempts")
+            .hint("name a run, or leave --attempt and --next out"));
+    }
+    let (settings, workers) = match Place::open() {
+        Ok(place) => {
+            let config = args.config.as_deref();
+            let settings = config::load(&place.repo.top, config, &Overrides::default())?;
+            let workers = settings.workers.keys().cloned().collect();
+            (settings, Some(workers))
+        }
+        // Elsewhere nobody knows the workers, and there is no configuration.
+        Err(_) => (Settings::default(), None),
+    };
+    let plan = load_plan(file, workers.as_ref())?.plan;
+    let number = find_task(&plan, &args.task)?.number;
+    briefing::check(&settings.prompt, &plan)?;
+    let state = imagined(plan)?;
+    Ok(briefing::prompt(&settings.prompt, &state, number)?)
+}
+
+/// The run of a plan that was never started.
+fn imagined(plan: Plan) -> Result<RunState, CommandError> {
+    let event = Event::RunStarted {
+        title: plan.title().to_owned(),
+        base: Oid::ZERO,
+        base_name: String::new(),
+        target: None,
+        only: None,
+        assemble: false,
+    };
+    let first = Recorded {
+        seq: 1,
+        time: Clock::from_env().now(),
+        event,
+    };
+    RunState::start(RunId::new("none"), plan, &first)
+        .ok_or_else(|| CommandError::failed("a run starts with its first event"))
+}
+
+fn of_run(args: &PromptArgs) -> Result<String, CommandError> {
+    if args.config.is_some() {
+        return Err(
+            CommandError::usage("a run keeps the settings it was started with")
+                .hint("leave --config out, or name a plan"),
+        );
+    }
+    let place = Place::open()?;
+    let run = place.find_run(args.from.as_deref(), Default::Latest)?;
+    let loaded = place.load(&run)?;
+    let number = find_task(&loaded.state.plan, &args.task)?.number;
+    let attempts = loaded.state.task(number).attempts.len() as u32;
+    let wanted = args.attempt.unwrap_or(attempts);
+    if args.next || wanted == 0 && args.attempt.is_none() {
+        return Ok(briefing::prompt(
+            &loaded.settings.prompt,
+            &loaded.state,
+            number,
+        )?);
+    }
+    if wanted == 0 || wanted > attempts {
+        return Err(
+            CommandError::failed(format!("{number} of {run} has no attempt {wanted}")).hint(
+                format!("`dispatch show {run} {}` lists its attempts", number.0),
+            ),
+        );
+    }
+    given(&place, &run, number, wanted)
+}
+
+fn given(
+    place: &Place,
+    run: &RunId,
+    number: TaskNumber,
+    attempt: AttemptNumber,
+) -> Result<String, CommandError> {
+    let folder = place.repo.attempt_folder(run.as_str(), number.0, attempt);
+    let bytes = fs::read(folder.join(PROMPT_FILE)).map_err(|_| {
+        CommandError::failed(format!(
+            "no prompt of attempt {attempt} at {number} of {run} is kept on this machine"
+        ))
+        .hint("it stays where the run was made, and an attempt that never reached its worker has none")
+    })?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}

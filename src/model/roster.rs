@@ -1,0 +1,116 @@
+//! What a run has learnt about its workers while it went on: which ran into a limit, and which ask
+//! their provider too often.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use crate::model::event::{End, FailureClass, Outcome};
+use crate::model::ids::TaskNumber;
+use crate::model::run::Attempt;
+
+/// The rate of starts is never halved more often than this.
+const SLOWEST: u32 = 6;
+
+/// After so many attempts without a rate limit the rate of starts is doubled again.
+const CALM: u32 = 3;
+
+/// What is known about the workers of a run, by name.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Roster(BTreeMap<String, Standing>);
+
+/// What is known about one worker.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Standing {
+    /// It starts nothing for a while.
+    pub parked: Option<Parking>,
+    /// How often it was parked since it last passed a task.
+    pub parkings: u32,
+    /// How often its rate of starts is halved.
+    pub slowness: u32,
+    calm: u32,
+}
+
+/// A worker that ran into a limit which ends at some time.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Parking {
+    /// When it may start again.
+    pub until: Timestamp,
+    /// What it said.
+    pub why: String,
+    /// The task whose attempt ran into the limit.
+    pub task: TaskNumber,
+}
+
+impl Roster {
+    /// What is known about a worker; nothing is known about most.
+    pub fn standing(&self, worker: &str) -> Option<&Standing> {
+        self.0.get(worker)
+    }
+
+    /// How often the rate of starts of a worker is halved.
+    pub fn slowness(&self, worker: &str) -> u32 {
+        self.standing(worker).map_or(0, |known| known.slowness)
+    }
+
+    /// The limit a worker is waiting for to end, at this time.
+    pub fn parking(&self, worker: &str, now: Timestamp) -> Option<&Parking> {
+        let parking = self.standing(worker)?.parked.as_ref()?;
+        (parking.until > now).then_some(parking)
+    }
+
+    /// All workers that wait for a limit to end, at this time, by name.
+    pub fn parked(&self, now: Timestamp) -> impl Iterator<Item = (&str, &Parking)> {
+        let names = self.0.keys().map(String::as_str);
+        names.filter_map(move |name| Some((name, self.parking(name, now)?)))
+    }
+
+    /// A second word about the same limit makes it no second one.
+    pub(crate) fn park(&mut self, worker: &str, parking: Parking) {
+        let known = self.0.entry(worker.to_owned()).or_default();
+        known.parkings += u32::from(known.parked.is_none());
+        known.parked = Some(parking);
+    }
+
+    pub(crate) fn unpark(&mut self, worker: &str) {
+        if let Some(known) = self.0.get_mut(worker) {
+            known.parked = None;
+        }
+    }
+
+    /// What the end of an attempt says about its worker.
+    pub(crate) fn learn(&mut self, worker: &str, outcome: &Outcome) {
+        let is_limit = matches!(&outcome.end, End::Failed(failure) if failure.rate_limited);
+        if is_limit {
+            let known = self.0.entry(worker.to_owned()).or_default();
+            known.slowness = (known.slowness + 1).min(SLOWEST);
+            known.calm = 0;
+            return;
+        }
+        let Some(known) = self.0.get_mut(worker) else {
+            return;
+        };
+        if let End::Passed { .. } = outcome.end {
+            known.parkings = 0;
+        }
+        if known.slowness > 0 && !matches!(outcome.end, End::Interrupted {}) {
+            known.calm += 1;
+        }
+        if known.calm >= CALM {
+            known.calm = 0;
+            known.slowness -= 1;
+        }
+    }
+}
+
+impl Attempt {
+    /// Whether it uses up a retry: not when the run cut it short, and not when its worker had
+    /// nothing left to work with.
+    pub fn counts(&self) -> bool {
+        match self.outcome.as_ref().map(|outcome| &outcome.end) {
+            Some(End::Interrupted {}) => false,
+            Some(End::Failed(failure)) => failure.class != FailureClass::Quota,
+            _ => true,
+        }
+    }
+}
