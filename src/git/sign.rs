@@ -1,8 +1,6 @@
 //! Commits that are signed as the user's git signs: `git commit-tree -S` does it, with whatever
 //! `gpg.format`, `user.signingKey` and `gpg.program` say.
 
-use std::ffi::OsString;
-
 use crate::git::cli::{Git, GitError};
 use crate::git::commit::NewCommit;
 use crate::git::repo::Repo;
@@ -55,7 +53,7 @@ impl Signer {
         let people = store.people(new, original)?;
         let mut git = self.git.clone();
         for (name, value) in people {
-            git = git.env(name, OsString::from(value));
+            git = git.env(name, value);
         }
         let mut args = vec!["commit-tree".to_owned(), new.tree.to_string()];
         for parent in new.parents {
