@@ -21,7 +21,17 @@ pub struct Vars<'a> {
     pub task: &'a str,
     /// `{attempt}`: the number of the attempt.
     pub attempt: &'a str,
+    /// `{max_turns}`: how many turns it may take; none if there is no limit.
+    pub max_turns: Option<&'a str>,
+    /// `{max_cost}`: how many dollars it may cost; none if there is no limit.
+    pub max_cost: Option<&'a str>,
 }
+
+/// Where a command has the most turns an attempt may take.
+pub const MAX_TURNS: &str = "{max_turns}";
+
+/// Where a command has the most an attempt may cost.
+pub const MAX_COST: &str = "{max_cost}";
 
 /// What to execute.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -104,7 +114,7 @@ pub fn command_line(
             stdin_is_prompt,
         });
     }
-    let mut command = worker.command.clone();
+    let mut command = without_absent(&worker.command, vars);
     let names_prompt = command.iter().any(|arg| arg.contains("{prompt}"));
     let appended = worker.prompt == PromptBy::Argument && !names_prompt;
     if appended {
@@ -117,6 +127,25 @@ pub fn command_line(
         argv: command.iter().map(|arg| fill_in(arg, vars)).collect(),
         stdin_is_prompt,
     })
+}
+
+/// Without the arguments that would hold a limit which there is not, and without the option before
+/// one that would hold nothing else: `--max-turns {max_turns}`.
+fn without_absent(command: &[String], vars: &Vars<'_>) -> Vec<String> {
+    let limits = [(MAX_TURNS, vars.max_turns), (MAX_COST, vars.max_cost)];
+    let mut kept: Vec<String> = Vec::new();
+    for argument in command {
+        let is_absent =
+            |(place, value): &&(&str, Option<&str>)| value.is_none() && argument.contains(place);
+        match limits.iter().find(is_absent) {
+            None => kept.push(argument.clone()),
+            Some((place, _)) if argument == place => {
+                kept.pop_if(|option| option.starts_with('-'));
+            }
+            Some(_) => {}
+        }
+    }
+    kept
 }
 
 fn check_argument(worker: &Worker, prompt: &str) -> Result<(), CommandLineError> {
@@ -140,6 +169,8 @@ fn fill_in(arg: &str, vars: &Vars<'_>) -> String {
         ("{run}", vars.run),
         ("{task}", vars.task),
         ("{attempt}", vars.attempt),
+        (MAX_TURNS, vars.max_turns.unwrap_or_default()),
+        (MAX_COST, vars.max_cost.unwrap_or_default()),
     ];
     let mut filled = String::new();
     let mut rest = arg;
@@ -173,6 +204,8 @@ mod tests {
             stagger: None,
             timeout: None,
             stall_timeout: None,
+            max_turns: None,
+            max_cost: None,
             fallback: Vec::new(),
             retry_in_place: false,
         }
@@ -198,6 +231,8 @@ mod tests {
             run: "shop-7k3q",
             task: "2",
             attempt: "1",
+            max_turns: Some("12"),
+            max_cost: None,
         };
         match command_line(worker, &task, &vars) {
             Ok(line) => format!("{:?} stdin={}", line.argv, line.stdin_is_prompt),
@@ -221,6 +256,28 @@ mod tests {
         insta::assert_snapshot!(
             line_for(&worker, None, "use {task}; $(rm -rf /) \"quoted\""),
             @r#"["agent", "--in=/w/api", "shop-7k3q/2/1", "use {task}; $(rm -rf /) \"quoted\"", "{\"a\": {b}}", "{"] stdin=false"#
+        );
+    }
+
+    #[test]
+    fn a_limit_that_there_is_not_takes_its_option_along() {
+        let worker = worker(
+            &[
+                "agent",
+                "--turns",
+                "{max_turns}",
+                "--budget",
+                "{max_cost}",
+                "--cost={max_cost}",
+                "run",
+                "{max_cost}",
+                "-",
+            ],
+            PromptBy::Stdin,
+        );
+        insta::assert_snapshot!(
+            line_for(&worker, None, ""),
+            @r#"["agent", "--turns", "12", "run", "-"] stdin=true"#
         );
     }
 

@@ -341,6 +341,8 @@ mod tests {
             stagger: None,
             timeout: None,
             stall_timeout: None,
+            max_turns: None,
+            max_cost: None,
             fallback: Vec::new(),
             retry_in_place: false,
         }

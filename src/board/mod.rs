@@ -9,6 +9,7 @@ pub mod markdown;
 mod next_steps;
 mod note;
 mod notices;
+pub mod notification;
 pub mod text;
 pub mod view;
 

@@ -19,12 +19,18 @@ pub(crate) fn notices(state: &RunState) -> Vec<String> {
     if let Some((spent, max_cost)) = state.out_of_money {
         notices.push(out_of_money_sentence(spent, max_cost));
         if has_ended {
-            let command = suggest::resume_with(&state.run, spent.max(max_cost) * 2.0);
-            notices.push(format!("`{command}` lets it cost more and goes on"));
+            notices.push(format!("`{}` lets it cost more and goes on", resume(state)));
         }
     } else if has_ended && !notices.is_empty() {
-        let command = suggest::resume(&state.run);
-        notices.push(format!("`{command}` goes on then"));
+        notices.push(format!("`{}` goes on then", resume(state)));
     }
     notices
+}
+
+/// The command with which a run that has ended before its time goes on.
+pub(crate) fn resume(state: &RunState) -> String {
+    match state.out_of_money {
+        Some((spent, max_cost)) => suggest::resume_with(&state.run, spent.max(max_cost) * 2.0),
+        None => suggest::resume(&state.run),
+    }
 }

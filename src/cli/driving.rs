@@ -68,7 +68,8 @@ impl Drive<'_> {
         let driven = if json {
             self.drive(context, &mut Events::new(ui))
         } else {
-            let mut lines = Lines::new(ui, &self.state.plan);
+            let lines = Lines::new(ui, &self.state.plan);
+            let mut lines = lines.ringing(self.settings.notify.bell);
             let driven = self.drive(context, &mut lines);
             lines.finish();
             driven

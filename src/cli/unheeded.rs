@@ -3,10 +3,16 @@
 //! Such words are read and checked, so that files need not change later. Silence would make a user
 //! rely on them; a run that is asked for one of them says so.
 
+use std::collections::BTreeSet;
+
+use crate::agent::command::{MAX_COST, MAX_TURNS};
 use crate::base::text::plural;
 use crate::config::Settings;
 use crate::config::builtin;
+use crate::engine::bounds::Bounds;
+use crate::engine::start::worker_name;
 use crate::model::plan::{Isolation, Plan, Task};
+use crate::model::worker::Dialect;
 
 /// Settings without effect (README, "Limits").
 pub const SETTINGS: &[&str] = &[
@@ -15,7 +21,6 @@ pub const SETTINGS: &[&str] = &[
     "resolve.policy",
     "resolve.structural",
     "resolve.regenerate",
-    "notify.command",
     "sandbox.mode",
     "github.project",
     "github.labels",
@@ -39,6 +44,41 @@ pub fn remarks(plan: &Plan, settings: &Settings) -> Vec<String> {
     tasks("`isolation: clone`: every task has a worktree", |task| {
         task.fields.isolation == Some(Isolation::Clone)
     });
+    remarks.extend(unkept(plan, settings));
+    remarks
+}
+
+/// Limits of single attempts that nobody can see to: the agent is not told, and its output does not
+/// show in time what it takes.
+fn unkept(plan: &Plan, settings: &Settings) -> BTreeSet<String> {
+    let mut remarks = BTreeSet::new();
+    for task in plan.tasks() {
+        let Some(worker) = settings.workers.get(worker_name(task, settings)) else {
+            continue;
+        };
+        let bounds = Bounds::of(worker, task);
+        let is_told = |place: &str| worker.command.iter().any(|arg| arg.contains(place));
+        let has_turns = worker.dialect != Dialect::Text;
+        let has_money = matches!(worker.dialect, Dialect::Opencode | Dialect::Aider);
+        let limits = [
+            (
+                "max_turns",
+                MAX_TURNS,
+                bounds.max_turns.is_some(),
+                has_turns,
+            ),
+            ("max_cost", MAX_COST, bounds.max_cost.is_some(), has_money),
+        ];
+        for (name, place, is_set, is_shown) in limits {
+            if is_set && !is_shown && !is_told(place) {
+                let worker = &worker.name;
+                remarks.insert(format!(
+                    "{name} of the worker {worker} is not kept: its command has no {place}, and its \
+                     output does not say it in time"
+                ));
+            }
+        }
+    }
     remarks
 }
 
@@ -58,7 +98,6 @@ fn changed(settings: &Settings) -> Vec<&'static str> {
         "resolve.policy" => resolve.policy != usual.resolve.policy,
         "resolve.structural" => resolve.structural != usual.resolve.structural,
         "resolve.regenerate" => resolve.regenerate != usual.resolve.regenerate,
-        "notify.command" => settings.notify != usual.notify,
         "sandbox.mode" => settings.sandbox != usual.sandbox,
         "github.project" => settings.github.project != usual.github.project,
         "github.labels" => settings.github.labels != usual.github.labels,
@@ -90,10 +129,30 @@ mod tests {
         assert_eq!(said(RunFixture::new("a"), "[run]\nmax_parallel = 5\n"), "");
         let plan = RunFixture::new("a · b · c")
             .with_task(3, |task| task.fields.isolation = Some(Isolation::Clone));
-        let file = "[notify]\ncommand = [\"say\"]\n[workers.claude]\nretry_in_place = true\n";
+        let file = "[sandbox]\nmode = \"require\"\n[workers.claude]\nretry_in_place = true\n";
         insta::assert_snapshot!(said(plan, file), @r"
-        this version does not act on the settings workers.NAME.retry_in_place, notify.command
+        this version does not act on the settings workers.NAME.retry_in_place, sandbox.mode
         this version does not act on `isolation: clone`: every task has a worktree (1 task)
+        ");
+    }
+
+    #[test]
+    fn a_limit_that_nobody_can_keep_is_said() {
+        let plan = || {
+            let worker = |name: &'static str| {
+                move |task: &mut Task| task.fields.worker = Some(name.to_owned())
+            };
+            RunFixture::new("a · b · c")
+                .with_task(1, worker("claude"))
+                .with_task(2, worker("codex"))
+                .with_task(3, worker("mine"))
+        };
+        let file = "[workers.claude]\nmax_turns = 5\nmax_cost = 1\n\
+                    [workers.codex]\nmax_turns = 5\nmax_cost = 1.5\n\
+                    [workers.mine]\ncommand = [\"mine\"]\nmax_turns = 5\n";
+        insta::assert_snapshot!(said(plan(), file), @r"
+        max_cost of the worker codex is not kept: its command has no {max_cost}, and its output does not say it in time
+        max_turns of the worker mine is not kept: its command has no {max_turns}, and its output does not say it in time
         ");
     }
 
@@ -102,7 +161,6 @@ mod tests {
         let file = r#"
             retry.conflict = 7
             resolve = { policy = [], structural = [], regenerate = { "x.lock" = "make" } }
-            notify.command = ["say"]
             sandbox.mode = "require"
             github = { project = "me/1", labels = ["l"] }
             [workers.claude]

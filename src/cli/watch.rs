@@ -6,6 +6,7 @@ use std::time::Instant;
 use jiff::Timestamp;
 
 use crate::board::json;
+use crate::board::notification::notifications;
 use crate::board::view::{BoardView, TaskRow};
 use crate::engine::drive::Watcher;
 use crate::journal::record::render_record;
@@ -27,6 +28,7 @@ pub struct Lines {
     since: BTreeMap<TaskNumber, Instant>,
     shown: BTreeMap<TaskNumber, (Status, String)>,
     widths: (usize, usize),
+    rings: bool,
 }
 
 impl Lines {
@@ -43,7 +45,14 @@ impl Lines {
                 tasks.iter().map(number).max().unwrap_or(0),
                 tasks.iter().map(tag).max().unwrap_or(0),
             ),
+            rings: false,
         }
+    }
+
+    /// With or without the bell of the terminal when a person should look.
+    #[must_use]
+    pub fn ringing(self, rings: bool) -> Lines {
+        Lines { rings, ..self }
     }
 
     /// Leaves the terminal as it was.
@@ -119,6 +128,9 @@ impl Watcher for Lines {
                      `dispatch assemble --recheck` runs them again",
                 );
             }
+        }
+        if self.rings && !notifications(state, new).is_empty() {
+            self.progress.ring();
         }
         let failed = view
             .tasks

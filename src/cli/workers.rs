@@ -224,6 +224,8 @@ impl Row<'_> {
                 "stall_timeout",
                 time(worker.stall_timeout, run.stall_timeout),
             ),
+            ("max_turns", json!(worker.max_turns)),
+            ("max_cost", json!(worker.max_cost)),
             ("concurrency", json!(worker.concurrency)),
             ("stagger", json!(worker.stagger.map(render_duration))),
         ]

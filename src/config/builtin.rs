@@ -72,6 +72,8 @@ fn profile(name: &str, command: &str, prompt: PromptBy, dialect: Dialect, env: &
         stagger: (!command.is_empty()).then_some(STAGGER),
         timeout: None,
         stall_timeout: None,
+        max_turns: None,
+        max_cost: None,
         fallback: Vec::new(),
         retry_in_place: false,
     }
@@ -81,7 +83,8 @@ fn profile(name: &str, command: &str, prompt: PromptBy, dialect: Dialect, env: &
 fn claude() -> Worker {
     profile(
         "claude",
-        "claude -p --output-format stream-json --verbose --permission-mode acceptEdits",
+        "claude -p --output-format stream-json --verbose --permission-mode acceptEdits \
+         --max-turns {max_turns} --max-budget-usd {max_cost}",
         PromptBy::Stdin,
         Dialect::Claude,
         "ANTHROPIC_API_KEY ANTHROPIC_AUTH_TOKEN ANTHROPIC_BASE_URL ANTHROPIC_MODEL \
@@ -142,7 +145,8 @@ fn aider() -> Worker {
 fn goose() -> Worker {
     profile(
         "goose",
-        "goose run --no-session -i {prompt_file} --output-format stream-json -q",
+        "goose run --no-session -i {prompt_file} --output-format stream-json -q \
+         --max-turns {max_turns}",
         PromptBy::File,
         Dialect::Text,
         "GOOSE_PROVIDER GOOSE_MODEL ANTHROPIC_API_KEY OPENAI_API_KEY GOOGLE_API_KEY \

@@ -19,6 +19,8 @@ pub(super) const WORKER_PLACES: &[&str] = &[
     "run",
     "task",
     "attempt",
+    "max_turns",
+    "max_cost",
 ];
 
 /// A template of folders: one of its own for every task of every run, outside the repository.

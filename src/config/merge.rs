@@ -73,6 +73,8 @@ pub(super) fn settle(config: ConfigFile, found: &mut Vec<Finding>) -> Settings {
     put(&mut settings.board.file, config.board.file);
     put(&mut settings.board.land, config.board.land);
     put(&mut settings.notify.command, config.notify.command);
+    put(&mut settings.notify.bell, config.notify.bell);
+    put(&mut settings.notify.desktop, config.notify.desktop);
     put(&mut settings.sandbox.mode, config.sandbox.mode);
     put(&mut settings.github.project, config.github.project);
     put(&mut settings.github.labels, config.github.labels);
@@ -101,6 +103,8 @@ fn settle_workers(
         put(&mut worker.stagger, given.stagger);
         put(&mut worker.timeout, given.timeout);
         put(&mut worker.stall_timeout, given.stall_timeout);
+        put(&mut worker.max_turns, given.max_turns);
+        put(&mut worker.max_cost, given.max_cost);
         put(&mut worker.fallback, given.fallback);
         put(&mut worker.retry_in_place, given.retry_in_place);
     }

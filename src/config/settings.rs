@@ -376,6 +376,10 @@ impl Default for BoardSettings {
 pub struct NotifySettings {
     /// A program and its arguments, started when a person should look; empty for none.
     pub command: Vec<String>,
+    /// Whether the terminal rings.
+    pub bell: bool,
+    /// Whether the desktop shows a notification.
+    pub desktop: bool,
 }
 
 /// `[sandbox]`

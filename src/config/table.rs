@@ -119,6 +119,8 @@ tables! {
         stagger: Maybe<Time>,
         timeout: Maybe<Time>,
         stall_timeout: Maybe<Time>,
+        max_turns: Maybe<Count>,
+        max_cost: Maybe<Dollars>,
         fallback: List<Text>,
         retry_in_place: Flag,
     }
@@ -173,6 +175,8 @@ tables! {
     /// `[notify]`
     NotifyTable {
         command: Program,
+        bell: Flag,
+        desktop: Flag,
     }
     /// `[sandbox]`
     SandboxTable {

@@ -19,6 +19,7 @@ use crate::config::settings::OnNewConflict;
 use crate::control::{Reply, Request};
 use crate::engine::EngineError;
 use crate::engine::base::{StartingPoint, starting_point};
+use crate::engine::bounds::Bounds;
 use crate::engine::checks;
 use crate::engine::context::Context;
 use crate::engine::furnish::furnish;
@@ -61,6 +62,8 @@ pub enum Message {
     Detected,
     /// The work of running tasks was compared.
     Compared,
+    /// Something the user should know.
+    Remark(String),
     /// A person asks for something through another process.
     Asked(Request, Reply),
 }
@@ -223,6 +226,9 @@ fn prepare_job(
     write(&prompt_file, prompt.as_bytes())?;
     write(&folder.join("base"), base.to_string().as_bytes())?;
     let task = context.plan.task(spec.task);
+    let bounds = Bounds::of(&spec.worker, task);
+    let max_turns = bounds.max_turns.map(|turns| turns.to_string());
+    let max_cost = bounds.max_cost.map(|cost| cost.to_string());
     let line = command_line(
         &spec.worker,
         task,
@@ -233,6 +239,8 @@ fn prepare_job(
             run: context.run.as_str(),
             task: &spec.task.0.to_string(),
             attempt: &spec.attempt.to_string(),
+            max_turns: max_turns.as_deref(),
+            max_cost: max_cost.as_deref(),
         },
     )?;
     let (timeout, stall_timeout) = time_limits(context, spec);

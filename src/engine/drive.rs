@@ -22,6 +22,7 @@ use crate::engine::leash::Leash;
 use crate::engine::live::{self, Live};
 use crate::engine::matches::candidate_conflicts;
 use crate::engine::notice::Notices;
+use crate::engine::notify::Notifier;
 use crate::engine::pace::Pace;
 use crate::engine::publish::{Publication, Publisher};
 use crate::engine::shutdown::Signals;
@@ -82,6 +83,7 @@ pub struct Driver<'a> {
     live_pace: Pace,
     live: Arc<Mutex<Option<Live>>>,
     notices: Notices,
+    notifier: Notifier,
     presses: u32,
     publish_in: Option<Duration>,
     random: fastrand::Rng,
@@ -107,6 +109,7 @@ impl<'a> Driver<'a> {
         let (post, inbox) = unbounded_channel();
         let publisher = Publisher::new(&context.repo)?;
         let limits = limits(&context);
+        let notifier = Notifier::new(&context, &state, post.clone());
         Ok(Driver {
             context,
             state,
@@ -125,6 +128,7 @@ impl<'a> Driver<'a> {
             live_pace: Pace::every(LOOK_INTERVAL, Instant::now()),
             live: Arc::default(),
             notices: Notices::default(),
+            notifier,
             presses: 0,
             publish_in: None,
             random,
@@ -165,6 +169,7 @@ impl<'a> Driver<'a> {
             }
             if self.may_leave() {
                 self.write()?;
+                self.finish_notifying().await;
                 return Ok(Driven {
                     state: self.state,
                     exit: 0,
@@ -185,11 +190,21 @@ impl<'a> Driver<'a> {
             RunPhase::Ended(exit) => exit,
             _ => 130,
         };
+        self.finish_notifying().await;
         Ok(Driven {
             state: self.state,
             exit,
             left: false,
         })
+    }
+
+    async fn finish_notifying(&mut self) {
+        self.notifier.finish().await;
+        while let Ok(message) = self.inbox.try_recv() {
+            if let Message::Remark(text) = message {
+                self.watcher.warning(&text);
+            }
+        }
     }
 
     /// Lets other commands reach this process. Without it the run goes on all the same.
@@ -326,6 +341,7 @@ impl<'a> Driver<'a> {
                 }
                 Message::Detected => self.detection.end(Instant::now()),
                 Message::Compared => self.live_pace.end(Instant::now()),
+                Message::Remark(text) => self.watcher.warning(&text),
                 Message::Asked(request, reply) => asked.push((request, reply)),
             }
         }
@@ -411,8 +427,9 @@ impl<'a> Driver<'a> {
     /// sees a task fail that is retried in the same breath.
     fn show(&mut self) {
         if !self.unseen.is_empty() {
-            self.watcher
-                .recorded(&self.state, &std::mem::take(&mut self.unseen));
+            let new = std::mem::take(&mut self.unseen);
+            self.notifier.tell(&self.state, &new);
+            self.watcher.recorded(&self.state, &new);
         }
     }
 

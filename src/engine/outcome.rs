@@ -10,6 +10,7 @@ use crate::base::text::{clip, error_chain, one_line};
 use crate::config::settings::Scope;
 use crate::engine::EngineError;
 use crate::engine::attempt::{AttemptSpec, blocking, environment, result_file, time_limits};
+use crate::engine::bounds::Bounds;
 use crate::engine::checks::CheckRun;
 use crate::engine::context::Context;
 use crate::engine::furnish::links_in;
@@ -134,7 +135,8 @@ pub async fn conclude(
         unread,
         transcript,
     };
-    let ended_well = case.end.exit == Exit::Code(0) || case.outlived_its_result();
+    let ended_by_itself = case.end.exit == Exit::Code(0) && case.passed_limit().is_none();
+    let ended_well = ended_by_itself || case.outlived_its_result();
     if !ended_well || !case.transcript.is_success() || case.report.error.is_some() {
         return case.fail(Vec::new(), Vec::new()).await;
     }
@@ -158,6 +160,13 @@ impl Case {
             Exit::NotStarted(_) => false,
         };
         was_ended && self.transcript.terminal_seen && !self.spec.leash.is_pulled()
+    }
+
+    /// The limit that dispatch ended the worker for, if it did.
+    fn passed_limit(&self) -> Option<Fact> {
+        let bounds = Bounds::untold(&self.context, &self.spec);
+        let passed = bounds.passed(self.transcript.turns, self.transcript.cost);
+        passed.filter(|_| self.end.stopped && !self.spec.leash.is_pulled())
     }
 
     /// Looks at what the worker left; a fact says why it cannot be a candidate.
@@ -495,8 +504,10 @@ impl Case {
         if self.outlived_its_result() {
             return facts;
         }
-        if self.end.stopped || self.spec.leash.is_pulled() {
-            facts.push(Fact::Stopped);
+        match self.passed_limit() {
+            Some(passed) => facts.push(passed),
+            None if self.end.stopped || self.spec.leash.is_pulled() => facts.push(Fact::Stopped),
+            None => {}
         }
         match &self.end.exit {
             Exit::TimedOut => facts.push(Fact::TimedOut(timeout)),

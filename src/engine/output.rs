@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use crate::agent::dialect::Reading;
 use crate::engine::EngineError;
 use crate::engine::attempt::{AttemptSpec, blocking};
+use crate::engine::bounds::Bounds;
 use crate::engine::context::Context;
 use crate::engine::worktree::worker_folder;
 use crate::exec::log::{self, Follower};
@@ -54,6 +55,7 @@ pub struct Steps {
     /// Since when nothing more has come after its last word.
     over: Option<Instant>,
     grace: Duration,
+    bounds: Bounds,
     stopper: Stopper,
 }
 
@@ -72,6 +74,7 @@ impl Steps {
             last: None,
             over: None,
             grace: context.settings.run.result_grace,
+            bounds: Bounds::untold(context, spec),
             stopper,
         })
     }
@@ -82,6 +85,7 @@ impl Steps {
         let new = self.follower.read().unwrap_or_default();
         self.reading.feed(&new);
         self.end_if_done(!new.is_empty());
+        self.end_if_out_of_bounds();
         let step = self.reading.current_step()?;
         let is_new = self
             .last
@@ -90,6 +94,16 @@ impl Steps {
         let step = is_new.then(|| step.to_owned())?;
         self.last = Some((Instant::now(), step.clone()));
         Some(step)
+    }
+
+    /// Its output says afterwards why it was ended.
+    fn end_if_out_of_bounds(&self) {
+        let passed = self
+            .bounds
+            .passed(self.reading.turns(), self.reading.cost());
+        if passed.is_some() && !self.reading.is_over() {
+            self.stopper.stop(StopSignal::Terminate);
+        }
     }
 
     /// A worker that has said its last word and hangs is ended; its word counts all the same.

@@ -11,6 +11,7 @@ use jiff::{Timestamp, Zoned};
 
 use crate::base::clock::render_duration;
 use crate::base::markdown::plain_line;
+use crate::base::text::plural;
 use crate::failure::adapter;
 use crate::failure::explain;
 use crate::failure::patterns::Patterns;
@@ -62,6 +63,10 @@ pub enum Fact {
     TimedOut(Duration),
     /// It was silent for this long and was ended.
     Stalled(Duration),
+    /// It took more turns than this and was ended.
+    OutOfTurns(u64),
+    /// It cost more than this and was ended.
+    OutOfMoney(String),
     /// The commit the attempt started from is no ancestor of what it left.
     BaseLost,
     /// A merge, rebase or the like was left unfinished.
@@ -191,6 +196,21 @@ fn hard_fact(fact: &Fact) -> Option<(u8, Finding)> {
             FailureClass::Transient,
             &format!("stall limit of {}", render_duration(*limit)),
             format!("silent for {}", render_duration(*limit)),
+        ),
+        Fact::OutOfTurns(most) => found(
+            6,
+            FailureClass::Logic,
+            &format!("limit of {}", plural(*most as usize, "turn")),
+            format!(
+                "ended after {}, all it may take",
+                plural(*most as usize, "turn")
+            ),
+        ),
+        Fact::OutOfMoney(most) => found(
+            7,
+            FailureClass::Logic,
+            &format!("limit of {most}"),
+            format!("ended because it has cost more than {most}"),
         ),
         _ => None,
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::model::ids::TaskNumber;
+use crate::model::usage::Dollars;
 
 /// The validated graph of tasks. Once built it cannot be wrong: numbers run from 1 in order, tags
 /// are unique, every dependency exists and there is no cycle.
@@ -241,6 +242,10 @@ pub struct TaskFields {
     pub timeout: Option<Duration>,
     /// Longest time an attempt may be silent.
     pub stall_timeout: Option<Duration>,
+    /// Turns an attempt may take.
+    pub max_turns: Option<u32>,
+    /// The most an attempt may cost.
+    pub max_cost: Option<Dollars>,
     /// Retries of a transient failure, instead of the configured number.
     pub retries: Option<u32>,
     /// Environment: a name to pass on (`None`) or a public value, which is journalled.

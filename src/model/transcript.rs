@@ -25,6 +25,8 @@ pub struct Transcript {
     pub hindrances: Vec<String>,
     /// The agent's name for its session.
     pub session: Option<String>,
+    /// How many turns it took: requests to its model, as far as the output shows them.
+    pub turns: u64,
     /// The tokens it used, if it says.
     pub usage: Option<Usage>,
     /// What it cost.

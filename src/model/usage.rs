@@ -97,6 +97,34 @@ impl From<Cost> for Option<f64> {
     }
 }
 
+/// An amount of dollars that somebody wrote into a plan, in millionths.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Dollars(u64);
+
+impl Dollars {
+    /// Reads `2`, `2.50`, `$2.50`: above zero, below a billion.
+    pub fn parse(text: &str) -> Option<Dollars> {
+        let text = text.trim();
+        let dollars: f64 = text.strip_prefix('$').unwrap_or(text).parse().ok()?;
+        let millionths = (dollars * 1e6).round();
+        (1.0..1e15)
+            .contains(&millionths)
+            .then_some(Dollars(millionths as u64))
+    }
+
+    /// As a number.
+    pub fn amount(self) -> f64 {
+        self.0 as f64 / 1e6
+    }
+}
+
+/// `2.5`, so that [`Dollars::parse`] reads it back.
+impl fmt::Display for Dollars {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.amount())
+    }
+}
+
 /// A sum of which one part is unknown is unknown.
 impl Add for Cost {
     type Output = Cost;
@@ -145,6 +173,27 @@ mod tests {
         assert_eq!(
             serde_json::from_str::<Cost>("0.25").unwrap(),
             Cost::Known(0.25)
+        );
+    }
+
+    #[test]
+    fn amounts_in_plans_are_exact() {
+        let read = |text| Dollars::parse(text).map(|dollars| dollars.to_string());
+        let texts = [
+            "2",
+            "$2.50",
+            " 0.000001 ",
+            "0.0000001",
+            "0",
+            "-1",
+            "inf",
+            "two",
+            "1e9",
+        ];
+        let said = texts.map(|text| read(text).unwrap_or_else(|| "none".to_owned()));
+        assert_eq!(
+            said.join(" "),
+            "2 2.5 0.000001 none none none none none none"
         );
     }
 

@@ -10,7 +10,7 @@ pub struct Worker {
     /// The name plans and the configuration use.
     pub name: String,
     /// The program and its arguments; `{prompt_file}`, `{prompt}`, `{worktree}`, `{run}`, `{task}`,
-    /// `{attempt}` are replaced inside each argument. Empty for `shell`, whose command is the
+    /// `{attempt}`, `{max_turns}`, `{max_cost}` are replaced inside each argument. Empty for `shell`, whose command is the
     /// task's `run`.
     pub command: Vec<String>,
     /// How the prompt reaches it.
@@ -27,6 +27,12 @@ pub struct Worker {
     pub timeout: Option<Duration>,
     /// Longest time an attempt may be silent, if not the run's.
     pub stall_timeout: Option<Duration>,
+    /// How many turns an attempt may take.
+    #[serde(default)]
+    pub max_turns: Option<usize>,
+    /// How many dollars an attempt may cost.
+    #[serde(default)]
+    pub max_cost: Option<f64>,
     /// Profiles that take over when this one is parked.
     pub fallback: Vec<String>,
     /// A retry goes on in the worktree of the failed attempt.

@@ -34,6 +34,8 @@ pub(super) enum Value {
     Text(String),
     /// A whole number.
     Integer(i64),
+    /// A number that is not whole, as it is written.
+    Decimal(String),
     /// `true` or `false`.
     Boolean(bool),
     /// Several values.
@@ -50,6 +52,7 @@ impl Value {
         match self {
             Value::Raw(_) | Value::Text(_) => "a text",
             Value::Integer(_) => "a number",
+            Value::Decimal(_) => "a number with a fraction",
             Value::Boolean(_) => "true or false",
             Value::List(_) => "a list",
             Value::Table(_) => "a table",

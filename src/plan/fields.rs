@@ -16,6 +16,8 @@ pub(super) const KNOWN: &[&str] = &[
     "check",
     "timeout",
     "stall_timeout",
+    "max_turns",
+    "max_cost",
     "retries",
     "env",
     "output",

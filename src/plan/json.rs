@@ -82,7 +82,8 @@ impl<'a> Reader<'a> {
             Some(b'n') => Value::Other("null"),
             _ => match slice.parse() {
                 Ok(integer) => Value::Integer(integer),
-                Err(_) => Value::Other("a number that is not whole or too large"),
+                Err(_) if slice.contains(['.', 'e', 'E']) => Value::Decimal(slice.to_owned()),
+                Err(_) => Value::Other("a number that large"),
             },
         };
         let span = self.span(raw);

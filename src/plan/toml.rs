@@ -50,7 +50,7 @@ fn read(value: Spanned<DeValue<'_>>) -> At<Value> {
         },
         DeValue::Array(array) => Value::List(array.into_iter().map(read).collect()),
         DeValue::Table(table) => Value::Table(members(table)),
-        DeValue::Float(_) => Value::Other("a number with a fraction"),
+        DeValue::Float(number) => Value::Decimal(number.as_str().to_owned()),
         DeValue::Datetime(_) => Value::Other("a date"),
     };
     At::new(value, span)

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::base::clock::render_duration;
 use crate::model::plan::{Isolation, Plan, Produces, Strategy, Task};
+use crate::model::usage::Dollars;
 
 /// A plan: tasks that a run carries out in parallel git worktrees.
 #[derive(Serialize, JsonSchema)]
@@ -69,6 +70,12 @@ pub(super) struct WireTask {
     /// Longest time an attempt may be silent, such as `5m`.
     #[serde(skip_serializing_if = "Option::is_none")]
     stall_timeout: Option<String>,
+    /// How many turns an attempt may take.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_turns: Option<u32>,
+    /// How many dollars an attempt may cost.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_cost: Option<f64>,
     /// Retries of a transient failure, instead of the configured number.
     #[serde(skip_serializing_if = "Option::is_none")]
     retries: Option<u32>,
@@ -155,6 +162,8 @@ impl WireTask {
             check: many(fields.check.clone()),
             timeout: fields.timeout.map(render_duration),
             stall_timeout: fields.stall_timeout.map(render_duration),
+            max_turns: fields.max_turns,
+            max_cost: fields.max_cost.map(Dollars::amount),
             retries: fields.retries,
             env: many(env_entries(task)),
             output: fields.output.clone(),

@@ -98,6 +98,15 @@ impl Progress {
         }
     }
 
+    /// Rings the bell of a terminal.
+    pub fn ring(&self) {
+        if io::stderr().is_terminal() {
+            let mut terminal = io::stderr().lock();
+            // A terminal that is gone hears nothing.
+            let _ = terminal.write_all(b"\x07").and_then(|()| terminal.flush());
+        }
+    }
+
     /// Takes the lines that are drawn over off the terminal.
     pub fn finish(&mut self) {
         if let Progress::Terminal(bars) = self {

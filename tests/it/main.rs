@@ -24,6 +24,7 @@ mod land;
 mod land_moved;
 mod live;
 mod merge_engine;
+mod notify;
 mod plan;
 mod preflight;
 mod process;

@@ -192,6 +192,30 @@ fn an_agent_that_hangs_after_its_result_is_ended_and_its_result_counts() {
 }
 
 #[test]
+fn an_agent_that_takes_more_turns_or_money_than_it_may_is_ended() {
+    let bounded = |output: &str, how: &[&str], limit: &str| {
+        let scene = Scene::new();
+        let agent = worker("agent", output, &[&["write=a.txt"], how].concat());
+        scene.configure(&format!("transient = 0\n{agent}{limit}\n"));
+        scene.run(PLAN, &[]);
+        told(&scene)
+    };
+    let said = [
+        bounded("claude-success", &["interrupt"], "max_turns = 1"),
+        bounded("aider-work", &["hang"], "max_cost = 0.01"),
+        bounded("claude-success", &[], "max_turns = 2\nmax_cost = 1.0"),
+        // It has come to its end by itself, so its result counts.
+        bounded("opencode-success", &[], "max_turns = 1"),
+    ];
+    insta::assert_snapshot!(said.join("\n"), @r"
+    FAILED logic | ended after 1 turn, all it may take (logic error) | limit of 1 turn | cost null
+    FAILED logic | ended because it has cost more than $0.0100 (logic error) | limit of $0.0100 | cost 0.03
+    DONE - | Done. Files created: a.txt. Decisions: none. Issues: none. | - | cost 0.0016
+    DONE - | Done. Files created: a.txt. | - | cost 0.00028
+    ");
+}
+
+#[test]
 fn an_agent_that_says_nothing_runs_into_the_stall_limit() {
     let settings = "[run]\nstall_timeout = \"100ms\"\n";
     let scene = replaying("claude-success", &["silent"], settings);

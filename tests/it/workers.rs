@@ -77,9 +77,29 @@ fn they_are_listed_with_what_is_installed_and_only_known_agents_are_asked() {
     version "2.1.330"
     default true
     profile "changed"
-    limits {"concurrency":null,"stagger":"500ms","stall_timeout":"30m","timeout":"45m"}
+    limits {"concurrency":null,"max_cost":null,"max_turns":null,"stagger":"500ms","stall_timeout":"30m","timeout":"45m"}
     fallback ["codex"]
     "#);
+}
+
+#[test]
+fn the_limits_of_a_task_reach_an_agent_that_has_options_for_them() {
+    let scene = with_programs(&[(
+        "claude",
+        "echo \"$*\" >> args.txt\n\
+         echo '{\"type\":\"result\",\"subtype\":\"success\",\"is_error\":false,\"result\":\"ok\"}'",
+    )]);
+    scene.configure("[workers.claude]\nmax_turns = 30\nstagger = \"\"\n");
+    let plan = "1. [A] One\n   - worker: claude\n   - max_turns: 7\n   - max_cost: $2.50\n\
+                2. [B] Two\n   - worker: claude\n";
+    scene.run(plan, &["--no-assemble"]).expect(0);
+    let args = |slug: &str| scene.git(&["show", &format!("{}:args.txt", scene.branch(slug))]);
+    let common = "-p --output-format stream-json --verbose --permission-mode acceptEdits";
+    assert_eq!(
+        args("a"),
+        format!("{common} --max-turns 7 --max-budget-usd 2.5")
+    );
+    assert_eq!(args("b"), format!("{common} --max-turns 30"));
 }
 
 #[test]

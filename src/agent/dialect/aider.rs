@@ -62,6 +62,7 @@ impl Language for Aider {
 impl Aider {
     fn answered(&mut self, line: &str, seen: &mut Seen) {
         seen.transcript.events += 1;
+        seen.transcript.turns += 1;
         seen.transcript.error = None;
         let (tokens, cost) = line.split_once("Cost: ").unwrap_or((line, ""));
         let named = |name: &str| {

@@ -29,6 +29,8 @@ pub(super) struct Claude {
     kind: Option<String>,
     /// The limit that was run into, and when it ends.
     limit: Option<Option<Timestamp>>,
+    /// The message of the current turn, which comes in pieces.
+    turn: Option<String>,
 }
 
 impl Language for Claude {
@@ -72,6 +74,7 @@ impl Claude {
         if let Some(kind) = text(event, "/error") {
             self.kind = Some(kind.to_owned());
         }
+        self.count_turn(event, seen);
         let content = event.pointer("/message/content").and_then(Value::as_array);
         for part in content.into_iter().flatten() {
             match text(part, "/type").unwrap_or_default() {
@@ -79,6 +82,16 @@ impl Claude {
                 "tool_use" => self.tool_use(part, seen),
                 _ => {}
             }
+        }
+    }
+
+    /// Those of its sub-agents are not its own.
+    fn count_turn(&mut self, event: &Value, seen: &mut Seen) {
+        let id = text(event, "/message/id").map(str::to_owned);
+        let is_own = text(event, "/parent_tool_use_id").is_none();
+        if is_own && id.is_some() && self.turn != id {
+            seen.transcript.turns += 1;
+            self.turn = id;
         }
     }
 

@@ -14,8 +14,18 @@ use crate::model::usage::Usage;
 /// What a command says that its sandbox did not let write.
 const READ_ONLY: &str = "Read-only file system";
 
+/// What takes a request of its own: a model asks for one tool and waits for what it says.
+const TOOLS: [&str; 4] = [
+    "command_execution",
+    "file_change",
+    "mcp_tool_call",
+    "web_search",
+];
+
 #[derive(Default)]
 pub(super) struct Codex {
+    /// The last use of a tool that was counted.
+    tool: Option<String>,
     message: String,
     /// An error that is the last word if the stream breaks off here.
     error: Option<String>,
@@ -103,6 +113,11 @@ impl Codex {
                 }
             }
             _ => {}
+        }
+        let id = text(item, "/id").map(str::to_owned);
+        if TOOLS.contains(&kind) && (id.is_none() || self.tool != id) {
+            seen.transcript.turns += 1;
+            self.tool = id;
         }
         if text(item, "/status") == Some("declined") {
             seen.refused_tool(kind, item);

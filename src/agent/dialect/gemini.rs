@@ -16,6 +16,8 @@ const OBJECT_LIMIT: usize = 256 * 1024;
 #[derive(Default)]
 pub(super) struct Gemini {
     answer: String,
+    /// Something of the current turn has come.
+    is_in_turn: bool,
     /// The lines so far of an object that began with a line of its own.
     object: Option<String>,
 }
@@ -45,8 +47,10 @@ impl Gemini {
         };
         match text(&event, "/type").unwrap_or_default() {
             "init" => seen.session(text(&event, "/session_id")),
+            "tool_result" => self.is_in_turn = false,
             "message" if text(&event, "/role") == Some("assistant") => {
                 seen.goes_on();
+                self.count_turn(seen);
                 extend(
                     &mut self.answer,
                     text(&event, "/content").unwrap_or_default(),
@@ -55,6 +59,7 @@ impl Gemini {
             }
             "tool_use" => {
                 seen.goes_on();
+                self.count_turn(seen);
                 self.answer.clear();
                 let input = event.pointer("/parameters").unwrap_or(&Value::Null);
                 let name = text(&event, "/tool_name").unwrap_or("a tool");
@@ -66,6 +71,10 @@ impl Gemini {
             }
             _ => {}
         }
+    }
+
+    fn count_turn(&mut self, seen: &mut Seen) {
+        seen.transcript.turns += u64::from(!std::mem::replace(&mut self.is_in_turn, true));
     }
 
     fn result(&mut self, event: &Value, seen: &mut Seen) {

@@ -75,6 +75,19 @@ impl Reading {
         self.seen.step.as_deref()
     }
 
+    /// How many turns it took so far.
+    pub fn turns(&self) -> u64 {
+        self.seen.transcript.turns
+    }
+
+    /// What it cost so far; most agents say that only at their end.
+    pub fn cost(&self) -> Cost {
+        match self.seen.has_gap {
+            true => Cost::Unknown,
+            false => self.seen.transcript.cost,
+        }
+    }
+
     /// What the agent was not allowed to do so far.
     pub fn refusals(&self) -> &[String] {
         &self.seen.transcript.refusals

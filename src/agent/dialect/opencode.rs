@@ -33,6 +33,7 @@ impl Language for Opencode {
         match text(&event, "/type").unwrap_or_default() {
             "step_start" => {
                 seen.goes_on();
+                seen.transcript.turns += 1;
                 seen.transcript.error = None;
             }
             "tool_use" => tool(&event, seen),

@@ -158,6 +158,10 @@ impl Fields {
         let duration = |duration: Option<_>| duration.map(render_duration);
         out.text("timeout", duration(fields.timeout).as_deref());
         out.text("stall_timeout", duration(fields.stall_timeout).as_deref());
+        let turns = fields.max_turns.map(|turns| turns.to_string());
+        out.text("max_turns", turns.as_deref());
+        let cost = fields.max_cost.map(|cost| cost.to_string());
+        out.text("max_cost", cost.as_deref());
         out.text("retries", fields.retries.map(|n| n.to_string()).as_deref());
         out.list("env", &env_entries(task));
         out.text("output", fields.output.as_deref());

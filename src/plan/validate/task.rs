@@ -13,7 +13,9 @@ use crate::plan::finding::{Finding, Findings, quoted};
 use crate::plan::normal;
 
 use super::glob::check_glob;
-use super::value::{boolean, choice, clean, duration, filled, integer, text, texts};
+use super::value::{
+    boolean, choice, clean, count, dollars, duration, filled, integer, text, texts,
+};
 use super::{Checked, Surroundings};
 
 /// The worker of a task with `run`.
@@ -126,6 +128,8 @@ impl<'a> Reading<'a> {
             "check" => self.check(key, value),
             "timeout" => fields.timeout = duration(name, value, findings),
             "stall_timeout" => fields.stall_timeout = duration(name, value, findings),
+            "max_turns" => fields.max_turns = count(name, value, findings),
+            "max_cost" => fields.max_cost = dollars(name, value, findings),
             "retries" => fields.retries = integer(name, "a number from 0", value, findings),
             "env" => self.env(value),
             "output" => fields.output = filled(key, value, findings),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::base::clock::parse_duration;
 use crate::base::text::did_you_mean;
+use crate::model::usage::Dollars;
 use crate::plan::diagnostic::Code;
 use crate::plan::draft::{At, Value, bad_kind};
 use crate::plan::fields::as_text;
@@ -101,6 +102,28 @@ pub(super) fn integer<T: TryFrom<i64>>(
         findings.add(bad_value(key, wanted, value));
     }
     number
+}
+
+/// How many of something; at least 1.
+pub(super) fn count(key: &str, value: &At<Value>, findings: &mut Findings) -> Option<u32> {
+    let number = integer(key, "a number from 1", value, findings)?;
+    if number == 0 {
+        findings.add(bad_value(key, "a number from 1", value));
+    }
+    (number > 0).then_some(number)
+}
+
+/// An amount of dollars above zero.
+pub(super) fn dollars(key: &str, value: &At<Value>, findings: &mut Findings) -> Option<Dollars> {
+    let found = match &value.value {
+        Value::Integer(number) => Dollars::parse(&number.to_string()),
+        Value::Decimal(text) | Value::Raw(text) => Dollars::parse(text),
+        _ => None,
+    };
+    if found.is_none() {
+        findings.add(bad_value(key, "an amount of dollars such as 2.50", value));
+    }
+    found
 }
 
 /// `true` or `false`; in Markdown also `yes` and `no`.

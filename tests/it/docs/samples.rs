@@ -66,7 +66,7 @@ fn the_demo_is_what_the_readme_shows() {
 
 fn programs_read_what_the_readme_shows(place: &Place) {
     let samples: Vec<Value> = blocks("json").into_iter().map(json).collect();
-    assert_eq!(samples.len(), 4);
+    assert_eq!(samples.len(), 5);
     let sample = |key: &str| {
         samples
             .iter()

@@ -1,0 +1,114 @@
+//! `[notify]`: who is told what, and that it changes nothing for the run.
+
+use serde_json::Value;
+
+use crate::harness::{NOW, Scene};
+
+fn telling(script: &str) -> Scene {
+    let scene = Scene::new();
+    let limit = "echo \"You've hit your usage limit. Try again at 11:00 AM.\"; exit 1\n";
+    let (tell, agent) = (scene.root.join("tell.sh"), scene.root.join("agent.sh"));
+    std::fs::write(&tell, script).unwrap();
+    std::fs::write(&agent, limit).unwrap();
+    scene.configure(&format!(
+        "transient = 0\n[notify]\ncommand = [\"sh\", {tell:?}, \"extra\"]\n\
+         [workers.agent]\ncommand = [\"sh\", {agent:?}]\n"
+    ));
+    scene
+}
+
+fn told(scene: &Scene) -> Vec<Value> {
+    let told = std::fs::read_to_string(scene.root.join("told")).unwrap_or_default();
+    told.lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+fn story(told: &[Value]) -> String {
+    let lines = told.iter().map(|told| {
+        let text = |key: &str| told[key].as_str().unwrap_or("-").to_owned();
+        let task = &told["task"];
+        format!(
+            "{} {} {} | {}",
+            text("event"),
+            task["tag"],
+            told["exit"],
+            text("message")
+        )
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn keys(value: &Value) -> Vec<&String> {
+    value.as_object().unwrap().keys().collect()
+}
+
+/// The object in the README.
+fn sample() -> Value {
+    let readme = include_str!("../../README.md");
+    let blocks = readme.split("```json\n").skip(1);
+    let mut blocks = blocks.filter_map(|block| block.split("```").next());
+    let block = blocks.find(|block| block.contains("\"task-failed\""));
+    serde_json::from_str(block.unwrap()).unwrap()
+}
+
+const PLAN: &str = "# Shop\n\n1. [A] Pass\n   - run: echo a > a.txt\n\
+                    2. [B] Fail\n   - run: echo broken; exit 1\n\
+                    3. [C] Wait\n   - worker: agent\n4. [D] Wait, too\n   - worker: agent\n";
+
+#[test]
+fn a_program_is_told_what_a_person_may_want_to_know() {
+    // It leaves its mark where the repository is not.
+    let scene = telling("cat >> \"$HOME/../told\"; test \"$1\" = extra\n");
+    let ended = scene.run(PLAN, &["-j", "1"]).expect(3);
+    assert!(!ended.err.contains("notif"), "{}", ended.err);
+    let told = told(&scene);
+    insta::assert_snapshot!(story(&told), @r#"
+    task-failed "B" null | #2 Fail failed: broken
+    quota-parked "C" null | agent is parked until 2026-11-22 11:00 UTC: You've hit your usage limit. Try again at 11:00 AM.
+    run-ended null 3 | Shop has ended: 1 of 4 done, 1 failed
+    person-needed null 3 | Shop needs a person
+    "#);
+    let failed = &told[0];
+    assert_eq!(failed["version"], 1);
+    assert_eq!(failed["time"], NOW);
+    assert_eq!(failed["repository"], scene.repo.to_str().unwrap());
+    assert_eq!(failed["cost"], Value::Null, "nobody said");
+    assert_eq!(failed["task"]["class"], "logic");
+    assert_eq!(keys(failed), keys(&sample()), "the README shows it");
+    let parked = told
+        .iter()
+        .find(|told| told["event"] == "quota-parked")
+        .unwrap();
+    assert!(
+        parked["until"]
+            .as_str()
+            .unwrap()
+            .starts_with("2026-11-22T11:00:00")
+    );
+}
+
+#[test]
+fn a_program_that_fails_is_said_once_and_nothing_else_changes() {
+    let scene = telling("echo no route >&2; exit 7\n");
+    let ended = scene.run(PLAN, &[]).expect(3);
+    let said: Vec<&str> = ended
+        .err
+        .lines()
+        .filter(|line| line.contains("notif"))
+        .collect();
+    insta::assert_snapshot!(said.join("\n"), @"nobody was notified: the command of [notify] ended with exit status: 7: no route");
+    insta::assert_snapshot!(scene.statuses(), @"1 DONE · 2 FAILED · 3 QUEUED · 4 QUEUED");
+    // A program that is not there.
+    let scene = Scene::new();
+    scene.configure("[notify]\ncommand = [\"no-such-program\"]\n");
+    let ended = scene
+        .run("1. [A] One\n   - run: echo a > a.txt\n", &[])
+        .expect(0);
+    let said: Vec<&str> = ended
+        .err
+        .lines()
+        .filter(|line| line.contains("notif"))
+        .collect();
+    insta::assert_snapshot!(said.join("\n"), @"nobody was notified: the command of [notify] could not run no-such-program: No such file or directory (os error 2)");
+}
