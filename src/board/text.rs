@@ -171,6 +171,11 @@ fn write_integration(to: &mut String, view: &BoardView, integration: &Integratio
 }
 
 fn left_out(out: &LeftOut) -> String {
+    plain_line(&format!("{}: {}", out.task, why_left_out(out)), 160)
+}
+
+/// `content conflict with #1 in src/app.ts`: why a candidate is not on the integration branch.
+pub fn why_left_out(out: &LeftOut) -> String {
     let why = match &out.reason {
         LeftOutReason::Conflict { class, with, paths } => {
             let with = match with.as_slice() {
@@ -185,7 +190,7 @@ fn left_out(out: &LeftOut) -> String {
             format!("fails {command} {}", together_with(with))
         }
     };
-    plain_line(&format!("{}: {why}", out.task), 160)
+    plain_line(&why, 150)
 }
 
 fn with_header<const N: usize>(

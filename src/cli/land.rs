@@ -6,6 +6,7 @@ use crate::cli::Answer;
 use crate::cli::driving::context;
 use crate::cli::error::{CommandError, Exit};
 use crate::cli::place::{Default, Place};
+use crate::cli::pull_request::{self, PullArgs};
 use crate::cli::question::Consent;
 use crate::engine::EngineError;
 use crate::engine::context::Context;
@@ -30,7 +31,8 @@ together with its checkout; local changes that are in the way stop it before any
 Examples:
   dispatch land                  the latest unfinished run, on its target
   dispatch land shop-7k --ff     no merge commit, no board
-  dispatch land --into release   on another branch";
+  dispatch land --into release   on another branch
+  dispatch land --pr             by a pull request on GitHub; nothing moves here";
 
 /// Move the target branch to the assembled result
 #[derive(Args, Debug, Clone)]
@@ -61,9 +63,12 @@ pub struct LandArgs {
     /// on top of it and checking it again
     #[arg(long)]
     pub no_rebuild: bool,
-    /// Only show what would move
+    /// Only show what would move; with --pr, only print the commands
     #[arg(long)]
     pub dry_run: bool,
+    /// Landing by pull request
+    #[command(flatten)]
+    pub pull: PullArgs,
     /// Whether to ask
     #[command(flatten)]
     pub consent: Consent,
@@ -95,6 +100,21 @@ pub fn run(args: LandArgs, ui: &Ui) -> Answer {
         )?;
         say_landed(&run, &landing, ui);
         return Ok(Exit::Ok);
+    }
+    if let Some(scope) = args.pull.scope() {
+        let scene = pull_request::Scene {
+            repo: &place.repo,
+            context: &context,
+            state: &state,
+            options: &options,
+            journal: &mut journal,
+            now,
+        };
+        let remote = args.pull.remote.as_deref();
+        return pull_request::run(scope, remote, args.dry_run, args.consent, scene, ui);
+    }
+    if args.pull.remote.is_some() {
+        return Err(CommandError::usage("--remote goes with --pr or --pr-tasks"));
     }
     let ground = survey(&context, &state, &options)?;
     if ground.is_contained {

@@ -23,6 +23,7 @@ pub mod logs;
 pub mod place;
 pub mod plan;
 pub mod prompt;
+pub(crate) mod pull_request;
 pub mod question;
 pub mod resume;
 pub mod review;

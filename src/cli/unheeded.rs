@@ -23,7 +23,6 @@ pub const SETTINGS: &[&str] = &[
     "resolve.regenerate",
     "sandbox.mode",
     "github.project",
-    "github.labels",
 ];
 
 /// One sentence a kind of thing that was asked for and will not happen.
@@ -100,7 +99,6 @@ fn changed(settings: &Settings) -> Vec<&'static str> {
         "resolve.regenerate" => resolve.regenerate != usual.resolve.regenerate,
         "sandbox.mode" => settings.sandbox != usual.sandbox,
         "github.project" => settings.github.project != usual.github.project,
-        "github.labels" => settings.github.labels != usual.github.labels,
         _ => false,
     };
     let names = SETTINGS.iter().copied();
@@ -162,7 +160,7 @@ mod tests {
             retry.conflict = 7
             resolve = { policy = [], structural = [], regenerate = { "x.lock" = "make" } }
             sandbox.mode = "require"
-            github = { project = "me/1", labels = ["l"] }
+            github = { project = "me/1" }
             [workers.claude]
             retry_in_place = true
         "#;

@@ -279,7 +279,10 @@ pub(crate) fn make_sure_it_can_move(
     }
 }
 
-fn landable<'a>(state: &'a RunState, options: &LandOptions) -> Result<&'a Integration, LandError> {
+pub(crate) fn landable<'a>(
+    state: &'a RunState,
+    options: &LandOptions,
+) -> Result<&'a Integration, LandError> {
     if let Some(landed) = &state.landed {
         let (target, commit) = (landed.target.clone(), landed.to);
         return Err(LandError::Landed { target, commit });

@@ -32,6 +32,7 @@ pub mod outcome;
 pub mod output;
 pub mod pace;
 pub mod publish;
+pub mod pull_request;
 pub mod rebuild;
 pub mod recover;
 pub mod settled;

@@ -66,6 +66,8 @@ pub struct RunState {
     pub unlanded: Option<Landing>,
     /// The pull requests, each as it was announced or opened last.
     pub pull_requests: Vec<PullRequest>,
+    /// Every commit that was announced to be pushed: remote, branch, commit.
+    pub pushed: Vec<(String, String, Oid)>,
 }
 
 /// A conflict of which at least one side is uncommitted work of a running task.
@@ -210,6 +212,7 @@ impl RunState {
             landing: None,
             unlanded: None,
             pull_requests: Vec::new(),
+            pushed: Vec::new(),
         })
     }
 
@@ -403,6 +406,10 @@ impl RunState {
 
     /// One that is announced again keeps the place where it is open.
     fn note_pull_request(&mut self, new: &PullRequest) {
+        let pushed = (new.remote.clone(), new.head.clone(), new.commit);
+        if !self.pushed.contains(&pushed) {
+            self.pushed.push(pushed);
+        }
         let same = |known: &PullRequest| (&known.remote, &known.head) == (&new.remote, &new.head);
         let known = self.pull_requests.iter().position(same);
         match known.map(|place| &mut self.pull_requests[place]) {
