@@ -156,6 +156,26 @@ mod tests {
             body_of_run(&state),
             body_of_task(&state, TaskNumber(2), &[TaskNumber(1)]),
         ];
-        insta::assert_snapshot!(all.join("\n----\n"), @"");
+        insta::assert_snapshot!(all.join("\n----\n"), @r#"
+        ## Dispatch Complete
+
+        All 2 tasks finished successfully.
+
+        ### What was done
+        - **a:** made the #<!-- -->1 thing (6 files, +312 −4)
+        - **b:** on top (6 files, +312 −4)
+
+        Dispatch run `checkout-7k3q`, from `1a2b3c4`.
+
+        ----
+        on top
+
+        6 files, +312 −4
+
+        ### Merge these first
+        - a
+
+        Task 2 (T2). Dispatch run `checkout-7k3q`, from `1a2b3c4`.
+        "#);
     }
 }

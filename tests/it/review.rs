@@ -30,7 +30,28 @@ fn away_from_a_terminal_everything_is_shown_and_nothing_asked() {
     let scene = reviewed();
     let journal = scene.rev(&format!("refs/dispatch/runs/{}", scene.run_name()));
     let ended = scene.dispatch(&["review"]).expect(0);
-    insta::assert_snapshot!(ended.out, @"");
+    insta::assert_snapshot!(ended.out, @r#"
+    #1 [A] First (1 of 3)
+      2 files, +2 −1
+        +1 −0  a.txt
+        +1 −1  src/app.ts
+      summary: did a
+      decision: chose a
+      issue: no test
+      check: passed test -e a.txt
+      conflict: with #2 (content)
+
+    #2 [B] Second (2 of 3)
+      1 file, +1 −1
+        +1 −1  src/app.ts
+      conflict: with #1 (content)
+      left out: content conflict with #1 in src/app.ts
+
+    #3 [C] Third (3 of 3)
+      2 files, +0 −1
+         +0 −1  README.md
+        binary  c.bin
+    "#);
     assert!(
         ended
             .err
