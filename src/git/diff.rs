@@ -122,10 +122,8 @@ impl Store {
             let path = delta.new_file().path_bytes();
             let path = path.or(delta.old_file().path_bytes()).unwrap_or_default();
             let patch = Patch::from_diff(&diff, place)?;
-            let lines = match patch.as_ref().map(Patch::line_stats).transpose()? {
-                Some((_, added, removed)) => Some((added as u64, removed as u64)),
-                None => None,
-            };
+            let lines = patch.as_ref().map(Patch::line_stats).transpose()?;
+            let lines = lines.map(|(_, added, removed)| (added as u64, removed as u64));
             let is_binary = delta.flags().is_binary();
             stats.push(FileStat {
                 path: RepoPath::new(path),

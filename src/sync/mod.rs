@@ -209,7 +209,11 @@ fn failed(args: &[String], finished: &Finished) -> GhError {
     let said = [&finished.stderr[..], b"\n", &finished.stdout[..]].concat();
     let said = clip(&one_line(&String::from_utf8_lossy(&said)), 300);
     let has = |words: &[&str]| words.iter().any(|word| said.contains(word));
-    if finished.status.code() == Some(4) || has(&["HTTP 401", "gh auth login", "gh auth refresh"]) {
+    if has(&["none of the git remotes", "no git remotes"]) {
+        GhError::NoRepository(said)
+    } else if finished.status.code() == Some(4)
+        || has(&["HTTP 401", "gh auth login", "gh auth refresh"])
+    {
         GhError::NotLoggedIn(said)
     } else if has(&["rate limit", "HTTP 429"]) {
         GhError::RateLimited(said)
@@ -219,12 +223,6 @@ fn failed(args: &[String], finished: &Finished) -> GhError {
         "check your internet connection",
     ]) {
         GhError::Offline(said)
-    } else if has(&[
-        "none of the git remotes",
-        "no git remotes",
-        "known GitHub host",
-    ]) {
-        GhError::NoRepository(said)
     } else if has(&["could not add label"]) {
         GhError::NoLabel(said)
     } else {
@@ -273,7 +271,7 @@ mod tests {
             ),
             kind(
                 1,
-                "none of the git remotes configured for this repository point to a known GitHub host",
+                "none of the git remotes configured for this repository point to a known GitHub host. To tell gh about a new GitHub host, please use `gh auth login`",
             ),
             kind(1, "could not add label: 'agents' not found"),
             kind(
@@ -286,7 +284,7 @@ mod tests {
         gh is not logged in: HTTP 401: Bad credentials (https://api.github.com/graphql) Try authenticating with: gh auth login
         GitHub's rate limit is used up: HTTP 403: API rate limit exceeded for user ID 1. (https://api.github.com/graphql)
         GitHub cannot be reached: error connecting to api.github.com check your internet connection or https://githubstatus.com
-        no remote of this repository is on GitHub: none of the git remotes configured for this repository point to a known GitHub host
+        no remote of this repository is on GitHub: none of the git remotes configured for this repository point to a known GitHub host. To tell gh about a new GitHub host, please use `gh auth login`
         GitHub does not know a label: could not add label: 'agents' not found
         `gh pr create` failed: pull request create failed: GraphQL: No commits between main and x (createPullRequest)
         ");

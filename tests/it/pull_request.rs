@@ -358,17 +358,9 @@ fn the_real_gh_is_asked_in_its_own_words() {
     hub.scene.set_env("PATH", &path);
     hub.scene.set_env("GH_CONFIG_DIR", folder.to_str().unwrap());
     hub.scene.set_env("GH_TOKEN", "none");
-    hub.scene.git(&[
-        "config",
-        "url.../remote.git.pushInsteadOf",
-        "https://github.com/o/r.git",
-    ]);
-    hub.scene.git(&[
-        "config",
-        "url.../remote.git.insteadOf",
-        "https://github.com/o/r.git",
-    ]);
-    hub.scene.set_env("GH_REPO", "o/r");
+    // By this remote gh knows which repository it is; what is pushed goes to the other one.
+    let url = "https://github.com/o/r.git";
+    hub.scene.git(&["remote", "add", "github", url]);
     let ended = hub.scene.dispatch(&["land", "--pr", "--yes"]).expect(0);
     assert_eq!(ended.out, "https://github.com/o/r/pull/8\n");
 }
