@@ -4,6 +4,7 @@
 mod architecture;
 mod assemble;
 mod assemble_again;
+mod assemble_checks;
 mod background;
 mod clean;
 mod conflicts;
