@@ -8,6 +8,7 @@ pub mod files;
 pub(crate) mod golden;
 pub mod markdown;
 pub mod process;
+pub mod record_log;
 pub mod table;
 pub mod terminal;
 pub mod text;

@@ -10,6 +10,7 @@ use crate::model::event::{End, Outcome};
 use crate::model::ids::{RunId, TaskNumber};
 use crate::model::integration::{CheckResult, Guilty, LeftOut, LeftOutReason};
 use crate::model::plan::{Produces, Task};
+use crate::model::resolution::Resolution;
 use crate::model::run::{RunState, TaskPhase};
 use crate::model::spending::Bill;
 use crate::model::status::Status;
@@ -30,6 +31,8 @@ pub struct Completion {
     pub(crate) decisions: Vec<Said>,
     pub(crate) issues: Vec<Said>,
     pub(crate) meetings: Vec<Meeting>,
+    /// What the tasks that are in had to be settled for.
+    pub(crate) settled: Vec<(TaskNumber, Resolution)>,
     pub(crate) left_out: Vec<LeftOut>,
     pub(crate) checks: Vec<CheckResult>,
     pub(crate) guilty: Vec<Guilty>,
@@ -104,6 +107,7 @@ impl Completion {
             decisions: Vec::new(),
             issues: Vec::new(),
             meetings: meetings(state),
+            settled: integration.settled(),
             left_out: integration.left_out,
             checks: integration.checks,
             guilty: integration.guilty,

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::board::completion::{Completion, Meeting, Said, Work};
-use crate::board::json::{Blamed, blamed, check_name, why};
+use crate::board::json::{Blamed, Settled, blamed, check_name, settled, why};
 use crate::model::integration::{CheckResult, LeftOut};
 use crate::model::usage::{Cost, Usage};
 
@@ -22,6 +22,8 @@ struct Wire<'a> {
     decisions: Vec<Words<'a>>,
     issues: Vec<Words<'a>>,
     conflicts: Vec<Met<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    settled: Vec<Settled>,
     left_out: Vec<Left>,
     checks: Vec<Check<'a>>,
     guilty: Vec<Blamed<'a>>,
@@ -98,6 +100,7 @@ impl Completion {
             decisions: self.decisions.iter().map(words).collect(),
             issues: self.issues.iter().map(words).collect(),
             conflicts: self.meetings.iter().map(met).collect(),
+            settled: self.settled.iter().map(settled).collect(),
             left_out: self.left_out.iter().map(left).collect(),
             checks: self.checks.iter().map(check).collect(),
             guilty: self.guilty.iter().map(blamed).collect(),

@@ -10,6 +10,7 @@ use crate::board::completion::{Completion, InfoReport, Meeting, Said, Work, is_b
 use crate::model::change::RepoPath;
 use crate::model::ids::TaskNumber;
 use crate::model::integration::{CheckOutcome, CheckResult, Guilty, LeftOut, LeftOutReason};
+use crate::model::resolution::Resolution;
 use crate::model::suggest;
 use crate::model::words::{and_list, check_words, comma_list, together_with};
 
@@ -46,7 +47,9 @@ impl Completion {
         write_list(
             to,
             "Conflicts",
-            meetings.chain(self.left_out.iter().map(left_out)),
+            meetings
+                .chain(self.settled.iter().map(|settled| self.settled(settled)))
+                .chain(self.left_out.iter().map(left_out)),
         )?;
         self.write_checks(to)?;
         self.write_reports(to)
@@ -80,6 +83,18 @@ impl Completion {
             1 => format!("{finished}; 1 was skipped ({}).", skipped[0]),
             more => format!("{finished}; {more} were skipped ({}).", comma_list(skipped)),
         }
+    }
+
+    /// What was settled, by what, and what speaks for it.
+    fn settled(&self, (task, resolution): &(TaskNumber, Resolution)) -> String {
+        let place = paths(&resolution.paths);
+        let by = markdown_prose(&plain_line(&resolution.by.to_string(), 160));
+        let verified = match self.checks.is_empty() {
+            true => "; no check has verified it",
+            false => "",
+        };
+        let class = resolution.class;
+        format!("{task} {place}: {class} conflict settled, {by}{verified}")
     }
 
     /// What keeps the assembled branch from being whole, if anything does.
@@ -200,6 +215,7 @@ fn left_out(out: &LeftOut) -> String {
             class,
             with,
             paths: all,
+            tried,
         } => {
             let with = match with.as_slice() {
                 [] => " with the others together".to_owned(),
@@ -209,7 +225,12 @@ fn left_out(out: &LeftOut) -> String {
                 paths if paths.is_empty() => String::new(),
                 paths => format!(" in {paths}"),
             };
-            format!("{task} left out of the integration: {class} conflict{with}{place}")
+            let tried: Vec<String> = tried
+                .iter()
+                .map(|tried| format!("; {}", markdown_prose(&plain_line(&tried.to_string(), 160))))
+                .collect();
+            let tried = tried.concat();
+            format!("{task} left out of the integration: {class} conflict{with}{place}{tried}")
         }
         LeftOutReason::BuiltOn { task: on } => {
             format!("{task} left out of the integration: built on {on}")

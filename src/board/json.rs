@@ -10,6 +10,7 @@ use crate::model::integration::{
     AgainstBase, CheckOutcome, CheckResult, Guilty, Integration, Landing, LeftOut, LeftOutReason,
 };
 use crate::model::pull_request::PullRequest;
+use crate::model::resolution::{Resolution, TriedRung};
 use crate::model::roster::Parking;
 use crate::model::status::Status;
 use crate::model::usage::{Cost, Usage};
@@ -74,6 +75,8 @@ struct Assembled<'a> {
     branch: &'a str,
     tip: Option<String>,
     merged: Vec<u32>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    resolved: Vec<Settled>,
     left_out: Vec<Left>,
     checks: Vec<Check<'a>>,
     guilty: Vec<Blamed<'a>>,
@@ -97,6 +100,19 @@ struct Left {
     class: Option<&'static str>,
     with: Vec<u32>,
     paths: Vec<String>,
+    /// What was tried to settle a conflict, and why it did not hold.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tried: Vec<TriedRung>,
+}
+
+/// A conflict of a task that was settled while assembling.
+#[derive(Serialize)]
+pub(crate) struct Settled {
+    task: u32,
+    class: &'static str,
+    paths: Vec<String>,
+    rung: &'static str,
+    how: String,
 }
 
 #[derive(Serialize)]
@@ -269,6 +285,7 @@ fn assembled<'a>(view: &'a BoardView, integration: &'a Integration) -> Assembled
         branch: &view.integration_branch,
         tip: integration.tip.map(|tip| tip.to_string()),
         merged: integration.merged.iter().map(|m| m.task.0).collect(),
+        resolved: integration.settled().iter().map(settled).collect(),
         left_out: integration.left_out.iter().map(left).collect(),
         checks: integration.checks.iter().map(check).collect(),
         guilty: integration.guilty.iter().map(blamed).collect(),
@@ -297,9 +314,9 @@ pub(crate) fn why(reason: &LeftOutReason) -> &'static str {
 
 fn left(out: &LeftOut) -> Left {
     let (class, with, files) = match &out.reason {
-        LeftOutReason::Conflict { class, with, paths } => {
-            (Some(class.name()), numbers(with), paths.as_slice())
-        }
+        LeftOutReason::Conflict {
+            class, with, paths, ..
+        } => (Some(class.name()), numbers(with), paths.as_slice()),
         LeftOutReason::BuiltOn { task } => (None, vec![task.0], [].as_slice()),
         LeftOutReason::Person => (None, Vec::new(), [].as_slice()),
         LeftOutReason::FailedChecks { with, .. } => (None, numbers(with), [].as_slice()),
@@ -310,6 +327,20 @@ fn left(out: &LeftOut) -> Left {
         class,
         with,
         paths: files.iter().map(ToString::to_string).collect(),
+        tried: match &out.reason {
+            LeftOutReason::Conflict { tried, .. } => tried.clone(),
+            _ => Vec::new(),
+        },
+    }
+}
+
+pub(crate) fn settled((task, resolution): &(TaskNumber, Resolution)) -> Settled {
+    Settled {
+        task: task.0,
+        class: resolution.class.name(),
+        paths: resolution.paths.iter().map(ToString::to_string).collect(),
+        rung: resolution.by.rung().word(),
+        how: resolution.by.to_string(),
     }
 }
 
@@ -420,7 +451,9 @@ fn emergent(view: &BoardView) -> Vec<Emergent<'_>> {
         .left_out
         .iter()
         .filter_map(|out| match &out.reason {
-            LeftOutReason::Conflict { class, with, paths } if with.is_empty() => Some(Emergent {
+            LeftOutReason::Conflict {
+                class, with, paths, ..
+            } if with.is_empty() => Some(Emergent {
                 branches: merged().chain([branch_name(view, out.task)]).collect(),
                 class: class.name(),
                 paths: paths.iter().map(ToString::to_string).collect(),

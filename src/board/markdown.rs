@@ -35,6 +35,9 @@ fn write_board(to: &mut String, view: &BoardView) -> fmt::Result {
         view.done(),
         view.tasks.len()
     )?;
+    if let Some(bill) = &view.bill {
+        writeln!(to, "\nCost: {bill}")?;
+    }
     write_tasks(to, view)?;
     write_notices(to, view)?;
     write_conflicts(to, view)?;

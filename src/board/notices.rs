@@ -16,13 +16,14 @@ pub(crate) fn notices(state: &RunState) -> Vec<String> {
         notices.push(plain_line(&said, PROSE_LIMIT));
     }
     let has_ended = matches!(state.phase, RunPhase::Ended(_));
-    if let Some((spent, max_cost)) = state.out_of_money {
-        notices.push(out_of_money_sentence(spent, max_cost));
+    if let Some((_, max_cost)) = state.out_of_money {
+        notices.push(out_of_money_sentence(state.known_cost(), max_cost));
         if has_ended {
             notices.push(format!("`{}` lets it cost more and goes on", resume(state)));
         }
     } else if has_ended && !notices.is_empty() {
-        notices.push(format!("`{}` goes on then", resume(state)));
+        let command = resume(state);
+        notices.push(format!("`{command}` goes on then, with `--unpark` at once"));
     }
     notices
 }
@@ -30,7 +31,10 @@ pub(crate) fn notices(state: &RunState) -> Vec<String> {
 /// The command with which a run that has ended before its time goes on.
 pub(crate) fn resume(state: &RunState) -> String {
     match state.out_of_money {
-        Some((spent, max_cost)) => suggest::resume_with(&state.run, spent.max(max_cost) * 2.0),
+        Some((_, max_cost)) => {
+            let twice = state.known_cost().max(max_cost) * 2.0;
+            suggest::resume_with(&state.run, twice)
+        }
         None => suggest::resume(&state.run),
     }
 }

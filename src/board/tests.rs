@@ -77,6 +77,7 @@ fn merged(tasks: &[u32]) -> Integration {
         task: TaskNumber(*task),
         candidate: candidate(*task),
         commit: candidate(100 + task),
+        resolved: Vec::new(),
     };
     Integration {
         merged: tasks.iter().map(merged).collect(),
@@ -124,6 +125,7 @@ fn broken() -> RunFixture {
                     class: Class::Content,
                     with: vec![TaskNumber(1)],
                     paths: vec!["src/app.ts".into(), "src/b|c.ts".into()],
+                    tried: Vec::new(),
                 },
             ),
             left_out(

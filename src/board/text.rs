@@ -40,6 +40,9 @@ fn write_board(to: &mut String, view: &BoardView, columns: usize) -> fmt::Result
         view.standing.words()
     )?;
     writeln!(to, "{}", status_line(view))?;
+    if let Some(bill) = &view.bill {
+        writeln!(to, "cost {bill}")?;
+    }
     view.notices
         .iter()
         .try_for_each(|notice| writeln!(to, "{notice}"))?;
@@ -148,8 +151,19 @@ fn write_integration(to: &mut String, view: &BoardView, integration: &Integratio
         let tasks = plural(merged.len(), "task");
         writeln!(to, "  merged {tasks}: {}", comma_list(&merged))?;
     }
+    for merged in &integration.merged {
+        for resolution in &merged.resolved {
+            let line = format!("{}: {resolution}", merged.task);
+            writeln!(to, "  settled {}", plain_line(&line, 160))?;
+        }
+    }
     for out in &integration.left_out {
         writeln!(to, "  left out {}", left_out(out))?;
+        if let LeftOutReason::Conflict { tried, .. } = &out.reason {
+            for tried in tried {
+                writeln!(to, "    tried {}", plain_line(&tried.to_string(), 160))?;
+            }
+        }
     }
     for check in &integration.checks {
         let command = plain_line(&check.command, 120);
@@ -177,7 +191,9 @@ fn left_out(out: &LeftOut) -> String {
 /// `content conflict with #1 in src/app.ts`: why a candidate is not on the integration branch.
 pub fn why_left_out(out: &LeftOut) -> String {
     let why = match &out.reason {
-        LeftOutReason::Conflict { class, with, paths } => {
+        LeftOutReason::Conflict {
+            class, with, paths, ..
+        } => {
             let with = match with.as_slice() {
                 [] => String::new(),
                 with => format!(" with {}", and_list(with)),

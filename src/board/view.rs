@@ -12,7 +12,7 @@ use crate::model::integration::{Integration, Landing};
 use crate::model::pull_request::PullRequest;
 use crate::model::roster::Parking;
 use crate::model::run::{RunPhase, RunState, TaskPhase};
-use crate::model::spending::Spending;
+use crate::model::spending::{Bill, Spending};
 use crate::model::status::Status;
 
 /// What every board of a run is rendered from. Text in it is as it was said, except for notes,
@@ -54,6 +54,8 @@ pub struct BoardView {
     pub pull_requests: Vec<PullRequest>,
     /// What the agents used and cost so far, if any of them says.
     pub spending: Option<Spending>,
+    /// The same in words.
+    pub bill: Option<String>,
     /// The workers that start nothing for a while, by name.
     pub parked: Vec<(String, Parking)>,
     /// What is to be said about the run as a whole, one safe line each.
@@ -150,6 +152,7 @@ impl BoardView {
             unlanded: state.unlanded.clone(),
             pull_requests: state.pull_requests.clone(),
             spending: Spending::of(state.tasks.iter().flat_map(|task| &task.attempts)),
+            bill: Bill::of(state).map(|bill| bill.to_string()),
             parked: state
                 .roster
                 .parked(state.updated)
@@ -268,7 +271,9 @@ impl ConflictRow {
         ConflictRow {
             conflict: conflict.clone(),
             paths: units.flat_map(|unit| unit.paths.clone()).collect(),
-            suggested: if conflict.inherited {
+            suggested: if is_in(first) && is_in(second) && !conflict.inherited {
+                "settled while assembling".to_owned()
+            } else if conflict.inherited {
                 "settled with the branches they build on".to_owned()
             } else {
                 conflict.class.recommended_for(first, second)

@@ -9,10 +9,12 @@ use crate::cli::error::{CommandError, Exit};
 use crate::cli::place::{Default, Place, find_task};
 use crate::cli::resume::{go_on, refuse_landed};
 use crate::engine::assemble::foresee;
+use crate::engine::ladder::policy;
 use crate::engine::recover::Loaded;
 use crate::engine::{memory, settled};
 use crate::merge::choice::{Cause, Foreseen};
 use crate::merge::order::Order;
+use crate::merge::policy::Policy;
 use crate::model::conflict::TaskConflict;
 use crate::model::event::Event;
 use crate::model::ids::{RunId, TaskNumber};
@@ -103,11 +105,12 @@ fn dry_run(place: &Place, loaded: Loaded, args: &AssembleArgs, ui: &Ui) -> Answe
     state.leave_out = candidates(&state, &args.leave_out)?;
     let context = context(&place.repo, &state, loaded.settings, place.clock)?;
     let (order, conflicts) = foresee(&context, &state)?;
-    ui.answer(&render(&state, &order, &conflicts));
+    let policy = policy(&context);
+    ui.answer(&render(&state, &order, &conflicts, &policy));
     Ok(Exit::Ok)
 }
 
-fn render(state: &RunState, order: &Order, conflicts: &[TaskConflict]) -> String {
+fn render(state: &RunState, order: &Order, conflicts: &[TaskConflict], policy: &Policy) -> String {
     let name = |number: TaskNumber| {
         let task = state.plan.task(number);
         format!("{number} [{}] {}", task.tag, terminal_safe(&task.title))
@@ -127,21 +130,46 @@ fn render(state: &RunState, order: &Order, conflicts: &[TaskConflict]) -> String
     for out in &order.choice.left_out {
         let places = places(out, conflicts);
         text += &format!("  {}\n     {}{places}\n", name(out.task), out.why());
+        for line in settled_by(out, conflicts, policy) {
+            text += &format!("     {line}, if the checks agree\n");
+        }
         text += &format!("     {}\n", out.remedy());
     }
     text
 }
 
-/// ` (content in src/app.ts)`: the worst of the conflicts that keep a task out.
-fn places(out: &Foreseen, conflicts: &[TaskConflict]) -> String {
-    let Cause::Conflict { with, .. } = &out.cause else {
-        return String::new();
+/// What of its conflicts would be settled without anybody: only if all of them are, it goes in so.
+fn settled_by(out: &Foreseen, conflicts: &[TaskConflict], policy: &Policy) -> Vec<String> {
+    let units = met(out, conflicts).flat_map(|conflict| &conflict.units);
+    let units = units.filter(|unit| unit.class.is_conflict());
+    let lines: Option<Vec<String>> = units
+        .map(|unit| {
+            let how = policy.rungs(unit).first()?.settles()?;
+            let place = terminal_safe(&paths_in_short(&unit.paths));
+            Some(format!("{place} ({}) is tried {how}", unit.class))
+        })
+        .collect();
+    lines.unwrap_or_default()
+}
+
+/// The conflicts with what goes in that keep a task out.
+fn met<'a>(
+    out: &'a Foreseen,
+    conflicts: &'a [TaskConflict],
+) -> impl Iterator<Item = &'a TaskConflict> {
+    let with = match &out.cause {
+        Cause::Conflict { with, .. } => with.as_slice(),
+        _ => &[],
     };
-    let between = |conflict: &&TaskConflict| {
+    conflicts.iter().filter(move |conflict| {
         let pair = [conflict.a, conflict.b];
         pair.contains(&out.task) && with.iter().any(|other| pair.contains(other))
-    };
-    let worst = conflicts.iter().filter(between).max_by_key(|c| c.severity);
+    })
+}
+
+/// ` (content in src/app.ts)`: the worst of the conflicts that keep a task out.
+fn places(out: &Foreseen, conflicts: &[TaskConflict]) -> String {
+    let worst = met(out, conflicts).max_by_key(|conflict| conflict.severity);
     worst.map_or(String::new(), |conflict| {
         let units = conflict
             .units

@@ -17,7 +17,9 @@ use crate::ui::Ui;
 
 /// Remove the worktrees of a finished run and its landed branches
 #[derive(Args, Debug, Clone)]
-#[command(after_help = "Work that is in no commit, or not landed, is kept. So is the journal.")]
+#[command(after_help = "\
+Work that is in no commit, or not landed, is kept. So are the journal, and the verdicts of `dispatch
+conflicts` in .git/dispatch/cache: that folder may be deleted at any time.")]
 pub struct CleanArgs {
     /// The run [default: the latest]
     pub run: Option<String>,

@@ -165,6 +165,7 @@ pub(crate) fn judge(
         base,
         prune: true,
         generated: subject.generated.clone(),
+        cache: true,
     };
     let failed = |error: DetectError| CommandError::failed(error_chain(&error));
     let mut detector = match subject.run_base {
@@ -224,10 +225,10 @@ struct Found {
 }
 
 fn look(detector: &mut Detector, branches: &[Branch]) -> Result<Found, DetectError> {
-    let detection = detector.update(branches)?;
+    let mut detection = detector.update(branches)?;
     let order: Vec<usize> = (0..branches.len()).collect();
     let emergent = if branches.len() <= LARGEST_SEARCH {
-        detector.emergent(&detection, &order)?
+        detector.emergent(&mut detection, &order)?
     } else {
         Vec::new()
     };

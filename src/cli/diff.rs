@@ -42,7 +42,7 @@ pub fn change(state: &RunState, number: TaskNumber) -> Option<(Oid, Oid)> {
     let kept = |attempt: &Attempt| attempt.outcome.as_ref().and_then(|outcome| outcome.kept);
     let attempts = &state.task(number).attempts;
     match state.task(number).candidate() {
-        Some(candidate) => Some((attempts.last()?.base?, candidate)),
+        Some(candidate) => Some((state.task(number).deciding_attempt()?.base?, candidate)),
         None => attempts
             .iter()
             .rev()

@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use crate::board::text::why_left_out;
 use crate::cli::Answer;
 use crate::cli::driving::context;
 use crate::cli::error::{CommandError, Exit};
@@ -279,7 +280,13 @@ fn show(place: &Place, state: &RunState, prepared: &Prepared, ui: &Ui) -> Result
         if !is_in && (offers || status != crate::model::status::Status::Done) {
             let why = match state.task(task.number).rejected {
                 true => "left out in review".to_owned(),
-                false if offers => "left out, because of a conflict".to_owned(),
+                false if offers => {
+                    let mut out = state.integration.iter().flat_map(|found| &found.left_out);
+                    let out = out.find(|out| out.task == task.number);
+                    out.map_or("left out".to_owned(), |out| {
+                        format!("left out, {}", why_left_out(out))
+                    })
+                }
                 false => status.to_string(),
             };
             ui.warning(&format!(

@@ -17,6 +17,7 @@ use crate::config::Settings;
 use crate::config::variable::Overrides;
 use crate::engine::attempt::PROMPT_FILE;
 use crate::engine::briefing;
+use crate::engine::met::met;
 use crate::model::event::{Event, Recorded};
 use crate::model::ids::{AttemptNumber, Oid, RunId, TaskNumber};
 use crate::model::plan::Plan;
@@ -93,7 +94,7 @@ fn of_plan(file: &Path, args: &PromptArgs) -> Result<String, CommandError> {
     let number = find_task(&plan, &args.task)?.number;
     briefing::check(&settings.prompt, &plan)?;
     let state = imagined(plan)?;
-    Ok(briefing::prompt(&settings.prompt, &state, number)?)
+    Ok(briefing::prompt(&settings.prompt, &state, number, None)?)
 }
 
 /// The run of a plan that was never started.
@@ -129,11 +130,12 @@ fn of_run(args: &PromptArgs) -> Result<String, CommandError> {
     let attempts = loaded.state.task(number).attempts.len() as u32;
     let wanted = args.attempt.unwrap_or(attempts);
     if args.next || wanted == 0 && args.attempt.is_none() {
-        return Ok(briefing::prompt(
-            &loaded.settings.prompt,
-            &loaded.state,
-            number,
-        )?);
+        let (mut state, settings) = (loaded.state, &loaded.settings.prompt);
+        if state.task(number).onto.is_none() {
+            state.tasks[number.index()].onto = state.would_be_onto(number);
+        }
+        let met = met(&place.repo, &state, number)?;
+        return Ok(briefing::prompt(settings, &state, number, met)?);
     }
     if wanted == 0 || wanted > attempts {
         return Err(

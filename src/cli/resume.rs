@@ -28,6 +28,9 @@ pub struct ResumeArgs {
     /// Let the whole run cost this much, in place of [run] max_cost
     #[arg(long, value_name = "DOLLARS", value_parser = dollars)]
     pub max_cost: Option<f64>,
+    /// Let parked workers start again at once: their limit has been lifted
+    #[arg(long)]
+    pub unpark: bool,
     /// Print one JSON object per event, one a line
     #[arg(long)]
     pub json: bool,
@@ -82,9 +85,24 @@ pub fn resume(args: ResumeArgs, ui: &Ui) -> Answer {
         return Ok(exit);
     }
     drive_loaded(&place, &run, lock, args.json, true, ui, |loaded| {
+        let mut asked = may_resume(loaded)?;
         let more = args.max_cost.map(|max_cost| Event::MaxCostSet { max_cost });
-        Ok([may_resume(loaded)?, more.into_iter().collect()].concat())
+        asked.extend(more);
+        if args.unpark {
+            asked.extend(unparked(&loaded.state));
+        }
+        Ok(asked)
     })
+}
+
+/// A person knows that the limits of all parked workers have been lifted.
+fn unparked(state: &RunState) -> Vec<Event> {
+    let parked = state.roster.parked(state.updated);
+    let unpark = parked.map(|(worker, parking)| Event::WorkerUnparked {
+        worker: worker.to_owned(),
+        until: parking.until,
+    });
+    unpark.collect()
 }
 
 /// A run that had ended when its driver was killed only lacks its last board and the report.

@@ -1,6 +1,6 @@
 //! `dispatch run PLAN`: show the plan, ask, run it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -220,10 +220,6 @@ fn facts(plan: &Plan, settings: &Settings, prepared: &Prepared) -> String {
             .is_none_or(|only| only.contains(&task.number))
     };
     let tasks: Vec<&Task> = plan.tasks().iter().filter(is_chosen).collect();
-    let free = tasks
-        .iter()
-        .filter(|task| task.depends_on.is_empty())
-        .count();
     let workers: BTreeSet<&str> = tasks
         .iter()
         .map(|task| worker_name(task, settings))
@@ -232,12 +228,27 @@ fn facts(plan: &Plan, settings: &Settings, prepared: &Prepared) -> String {
     format!(
         "{} · {} at once · {} · base {} ({}) · target {}",
         plural(tasks.len(), "task"),
-        free.min(settings.run.max_parallel),
+        at_once(&tasks, settings),
         workers.join(", "),
         prepared.base.short(),
         prepared.base_name,
         prepared.target.as_deref().unwrap_or("none"),
     )
+}
+
+/// How many tasks can start in the beginning.
+fn at_once(tasks: &[&Task], settings: &Settings) -> usize {
+    let mut free: BTreeMap<&str, usize> = BTreeMap::new();
+    for task in tasks.iter().filter(|task| task.depends_on.is_empty()) {
+        *free.entry(worker_name(task, settings)).or_default() += 1;
+    }
+    let of_worker = |(name, count): (&str, usize)| {
+        let worker = settings.workers.get(name);
+        let most = worker.and_then(|worker| worker.concurrency);
+        count.min(most.unwrap_or(count))
+    };
+    let free: usize = free.into_iter().map(of_worker).sum();
+    free.min(settings.run.max_parallel)
 }
 
 /// The question of the plan's fate, until it is answered by yes or no.

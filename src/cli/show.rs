@@ -12,9 +12,11 @@ use crate::cli::Answer;
 use crate::cli::error::Exit;
 use crate::cli::place::{Default, Place, TaskName, find_task};
 use crate::cli::status::pretty;
+use crate::config::builtin::SHELL;
 use crate::model::event::{End, Outcome};
 use crate::model::plan::Task;
 use crate::model::run::{Attempt, RunState};
+use crate::model::usage::Cost;
 use crate::ui::Ui;
 
 /// Show all about one task: prompt, attempts, commits, checks, timing
@@ -58,6 +60,9 @@ fn value(state: &RunState, task: &Task) -> serde_json::Value {
                 "base": attempt.base.map(|base| base.to_string()),
                 "started": attempt.started.to_string(),
                 "ended": attempt.ended.map(|ended| ended.to_string()),
+                "usage": attempt.outcome.as_ref().and_then(|outcome| outcome.usage),
+                "cost": attempt.outcome.as_ref().map_or(Cost::Unknown, |outcome| outcome.cost),
+                "session": attempt.outcome.as_ref().and_then(|outcome| outcome.session.clone()),
                 "outcome": attempt.outcome,
             })
         })
@@ -116,14 +121,14 @@ fn render_attempt(attempt: &Attempt) -> String {
             .unwrap_or_default(),
     );
     if let Some(outcome) = &attempt.outcome {
-        for (name, value) in describe(outcome) {
+        for (name, value) in describe(outcome, attempt.worker == SHELL) {
             line(name, value);
         }
     }
     text
 }
 
-fn describe(outcome: &Outcome) -> Vec<(&'static str, String)> {
+fn describe(outcome: &Outcome, is_shell: bool) -> Vec<(&'static str, String)> {
     let mut lines = vec![(
         "took",
         render_elapsed(Duration::from_millis(outcome.millis)),
@@ -151,6 +156,8 @@ fn describe(outcome: &Outcome) -> Vec<(&'static str, String)> {
                 "class",
                 format!("{} ({})", failure.class.word(), failure.evidence),
             ));
+            let reset = failure.reset_at.map(|at| at.to_string());
+            lines.push(("reset", reset.unwrap_or_default()));
             lines.push(("cause", failure.root_cause.clone().unwrap_or_default()));
             lines.push((
                 "kept",
@@ -166,7 +173,7 @@ fn describe(outcome: &Outcome) -> Vec<(&'static str, String)> {
     if let Some(usage) = outcome.usage {
         lines.push(("used", usage.to_string()));
     }
-    if outcome.usage.is_some() || !outcome.cost.is_unknown() {
+    if !is_shell {
         lines.push(("cost", outcome.cost.to_string()));
     }
     lines.push(("session", outcome.session.clone().unwrap_or_default()));

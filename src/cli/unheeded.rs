@@ -17,10 +17,6 @@ use crate::model::worker::Dialect;
 /// Settings without effect (README, "Limits").
 pub const SETTINGS: &[&str] = &[
     "workers.NAME.retry_in_place",
-    "retry.conflict",
-    "resolve.policy",
-    "resolve.structural",
-    "resolve.regenerate",
     "sandbox.mode",
     "github.project",
 ];
@@ -89,14 +85,8 @@ fn changed(settings: &Settings) -> Vec<&'static str> {
         let mut workers = settings.workers.values();
         workers.any(|worker| is_set(worker) && known.get(&worker.name) != Some(worker))
     };
-    let retry = &settings.retry;
-    let resolve = &settings.resolve;
     let is_changed = |name: &str| match name {
         "workers.NAME.retry_in_place" => worker(|worker| worker.retry_in_place),
-        "retry.conflict" => retry.conflict != usual.retry.conflict,
-        "resolve.policy" => resolve.policy != usual.resolve.policy,
-        "resolve.structural" => resolve.structural != usual.resolve.structural,
-        "resolve.regenerate" => resolve.regenerate != usual.resolve.regenerate,
         "sandbox.mode" => settings.sandbox != usual.sandbox,
         "github.project" => settings.github.project != usual.github.project,
         _ => false,
@@ -157,8 +147,6 @@ mod tests {
     #[test]
     fn every_setting_without_effect_is_noticed_when_it_is_changed() {
         let file = r#"
-            retry.conflict = 7
-            resolve = { policy = [], structural = [], regenerate = { "x.lock" = "make" } }
             sandbox.mode = "require"
             github = { project = "me/1" }
             [workers.claude]

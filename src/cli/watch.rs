@@ -29,6 +29,8 @@ pub struct Lines {
     shown: BTreeMap<TaskNumber, (Status, String)>,
     widths: (usize, usize),
     rings: bool,
+    /// What was said last about the run as a whole.
+    said: Option<String>,
 }
 
 impl Lines {
@@ -46,6 +48,7 @@ impl Lines {
                 tasks.iter().map(tag).max().unwrap_or(0),
             ),
             rings: false,
+            said: None,
         }
     }
 
@@ -116,8 +119,11 @@ impl Watcher for Lines {
             }
         }
         for recorded in new {
-            if let Some(said) = said(&recorded.event) {
+            // Every attempt that was alive runs into the same limit.
+            let said = said(&recorded.event).filter(|said| self.said.as_ref() != Some(said));
+            if let Some(said) = said {
                 self.progress.say(&said);
+                self.said = Some(said);
             }
             if let Event::Assembled { integration } = &recorded.event
                 && integration.check_runs == 0

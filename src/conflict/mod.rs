@@ -6,6 +6,7 @@ pub mod classify;
 pub mod footprint;
 pub mod language;
 pub mod lines;
+pub mod markers;
 pub mod matrix;
 pub mod names;
 pub mod prune;

@@ -9,12 +9,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::base::fault;
+use crate::base::text::one_line;
 use crate::engine::EngineError;
 use crate::engine::attempt::{Message, Post, blocking};
+use crate::engine::built_on::BuiltOn;
 use crate::engine::context::Context;
 use crate::engine::history::HistoryWriter;
+use crate::engine::ladder::{Clash, Climb, Ladder};
 use crate::engine::leash::Leash;
-use crate::engine::matches::{candidate_conflicts, verdict_on};
+use crate::engine::matches::candidate_conflicts;
 use crate::engine::merged::MergedTree;
 use crate::engine::settled::Settled;
 use crate::engine::trial::{Tried, try_candidates};
@@ -29,6 +32,7 @@ use crate::model::conflict::TaskConflict;
 use crate::model::event::Event;
 use crate::model::ids::{Oid, TaskNumber};
 use crate::model::integration::{Integration, LeftOut, LeftOutReason, Merged};
+use crate::model::resolution::{Resolution, RungName, TriedRung};
 use crate::model::run::RunState;
 
 /// Assembles the candidates of a state and posts what happened, step by step.
@@ -50,7 +54,7 @@ async fn assemble(
         let _ = post.send(Message::Fact(Event::Assembled { integration }));
         return Ok(());
     }
-    let (built, order, conflicts) = {
+    let (order, choice, conflicts) = {
         let (context, state, post) = (Arc::clone(context), state.clone(), post.clone());
         blocking(move || {
             let fact = |event| drop(post.send(Message::Fact(event)));
@@ -65,20 +69,45 @@ async fn assemble(
             fact(Event::AssemblyStarting {
                 order: order.clone(),
             });
-            let mut chain = Chain::build(&context, &state, &order, &conflicts)?;
-            chain.add_untried(&state, &order, &choice);
-            Ok((chain, order, conflicts))
+            Ok((order, choice, conflicts))
         })
         .await?
     };
-    let Some(tried) = try_candidates(context, &state, &built, leash).await? else {
-        // Stopped: nothing is recorded, and the next call assembles anew.
-        return Ok(());
+    let ladder = Arc::new(Ladder::new(context, leash));
+    let mut runs = 0;
+    let (built, mut tried) = loop {
+        let built = {
+            let (context, state, ladder) = (Arc::clone(context), state.clone(), ladder.clone());
+            let (order, conflicts, choice) = (order.clone(), conflicts.clone(), choice.clone());
+            blocking(move || {
+                let mut chain = Chain::build(&context, &state, &order, &conflicts, &ladder)?;
+                chain.add_untried(&state, &order, &choice);
+                Ok(chain)
+            })
+            .await?
+        };
+        if leash.is_pulled() {
+            // Stopped: nothing is recorded, and the next call assembles anew.
+            return Ok(());
+        }
+        built.announce_settled(post);
+        let Some(tried) = try_candidates(context, &state, &built, &ladder, leash).await? else {
+            return Ok(());
+        };
+        runs += tried.runs;
+        let rolled_back = built.roll_back(&ladder, &tried);
+        if rolled_back.is_empty() {
+            break (built, tried);
+        }
+        for event in rolled_back {
+            let _ = post.send(Message::Fact(event));
+        }
     };
+    tried.runs = runs;
     let integration = {
-        let context = Arc::clone(context);
+        let (context, ladder) = (Arc::clone(context), ladder.clone());
         blocking(move || {
-            let chain = built.without(&context, &state, &tried)?;
+            let chain = built.without(&context, &state, &tried, &ladder)?;
             let integration = chain.publish(&context, &state)?;
             let integration = Integration {
                 checks: tried.checks,
@@ -124,6 +153,7 @@ fn order(
 ) -> Result<Order, EngineError> {
     let store = Store::open(&context.repo)?;
     let base_tree = store.tree_of(context.base)?;
+    let built_on = BuiltOn::read(&store, state)?;
     let mut tasks = Vec::new();
     for (number, candidate) in state.candidates() {
         let task = state.plan.task(number);
@@ -131,7 +161,7 @@ fn order(
         tasks.push(OrderTask {
             number,
             priority: task.fields.priority,
-            depends_on: task.depends_on.clone(),
+            depends_on: built_on.of(number),
             moves_or_deletes: changes.iter().any(|change| change.new.is_none()),
             left_out: state.is_left_out(number),
         });
@@ -153,6 +183,8 @@ pub(crate) struct Step {
     pub(crate) tree: Oid,
     /// The commit of the chain.
     pub(crate) commit: Oid,
+    /// The conflicts it had with what was in before, and what settled them.
+    pub(crate) resolved: Vec<Resolution>,
 }
 
 /// The candidates that merged, in order, and those that did not.
@@ -168,6 +200,7 @@ impl Chain {
         state: &RunState,
         order: &[TaskNumber],
         conflicts: &[TaskConflict],
+        ladder: &Ladder,
     ) -> Result<Chain, EngineError> {
         let candidates: BTreeMap<TaskNumber, Oid> = state.candidates().into_iter().collect();
         let store = Store::open(&context.repo)?;
@@ -186,28 +219,64 @@ impl Chain {
                 chain.left_out.push(out);
                 continue;
             }
-            let Some(tree) = merged.merge(tip, candidate)? else {
-                let reason = chain.conflict(context, *task, candidate, tip, conflicts)?;
-                chain.left_out.push(LeftOut {
-                    task: *task,
-                    candidate,
-                    reason,
-                });
-                continue;
+            let (tree, resolved) = match merged.merge(tip, candidate)? {
+                Some(tree) => (tree, Vec::new()),
+                None => {
+                    let own_base = own_base(context, state, *task);
+                    let clash = Clash {
+                        tip,
+                        candidate,
+                        own_base,
+                    };
+                    match ladder.climb(&clash)? {
+                        Climb::Settled { tree, resolutions } => {
+                            merged.settle(candidate, tree)?;
+                            (tree, resolutions)
+                        }
+                        Climb::Stuck {
+                            class,
+                            paths,
+                            mut tried,
+                        } => {
+                            if state.task(*task).redispatches > 0 {
+                                tried.push(TriedRung {
+                                    rung: RungName::Redispatched,
+                                    why: "its new result conflicts, too".to_owned(),
+                                });
+                            }
+                            let with = chain.in_the_way(*task, conflicts);
+                            let reason = LeftOutReason::Conflict {
+                                class,
+                                with,
+                                paths,
+                                tried,
+                            };
+                            chain.left_out.push(LeftOut {
+                                task: *task,
+                                candidate,
+                                reason,
+                            });
+                            continue;
+                        }
+                    }
+                }
+            };
+            let mut step = Step {
+                task: *task,
+                candidate,
+                tree,
+                commit: Oid::ZERO,
+                resolved,
             };
             tip = store.write_commit(&NewCommit {
                 tree,
                 parents: &[tip, candidate],
-                message: &message(context, state, *task),
+                message: &message(context, state, &step),
                 time: state.updated,
                 by: By::User,
             })?;
-            chain.steps.push(Step {
-                task: *task,
-                candidate,
-                tree,
-                commit: tip,
-            });
+            step.commit = tip;
+            chain.steps.push(step);
         }
         Ok(chain)
     }
@@ -237,11 +306,12 @@ impl Chain {
         context: &Context,
         state: &RunState,
         tried: &Tried,
+        ladder: &Ladder,
     ) -> Result<Chain, EngineError> {
         if tried.left_out.is_empty() {
             return Ok(self);
         }
-        let mut chain = Chain::build(context, state, &tried.standing, &[])?;
+        let mut chain = Chain::build(context, state, &tried.standing, &[], ladder)?;
         chain.left_out = self.left_out;
         chain.left_out.extend(tried.left_out.iter().cloned());
         Ok(chain)
@@ -267,25 +337,42 @@ impl Chain {
         Ok(None)
     }
 
-    fn conflict(
-        &self,
-        context: &Context,
-        task: TaskNumber,
-        candidate: Oid,
-        tip: Oid,
-        conflicts: &[TaskConflict],
-    ) -> Result<LeftOutReason, EngineError> {
+    /// The tasks that are in and conflict with this one, as far as pairs show it.
+    fn in_the_way(&self, task: TaskNumber, conflicts: &[TaskConflict]) -> Vec<TaskNumber> {
         let is_in = |other: TaskNumber| self.steps.iter().any(|step| step.task == other);
-        let with: Vec<TaskNumber> = conflicts
+        let met = conflicts
             .iter()
-            .filter_map(|conflict| match (conflict.a, conflict.b) {
+            .filter_map(|conflict| match conflict.pair() {
                 (a, b) if a == task && is_in(b) => Some(b),
                 (a, b) if b == task && is_in(a) => Some(a),
                 _ => None,
+            });
+        met.collect()
+    }
+
+    /// Says what was settled, before anything rests on it.
+    fn announce_settled(&self, post: &Post) {
+        let settled = self.steps.iter().filter(|step| !step.resolved.is_empty());
+        for step in settled {
+            let (task, resolutions) = (step.task, step.resolved.clone());
+            // The loop is gone only when the program ends; then there is nobody left to tell.
+            let _ = post.send(Message::Fact(Event::ConflictSettled { task, resolutions }));
+        }
+    }
+
+    /// Takes back what made a check fail, if that is a settled conflict and not a candidate.
+    fn roll_back(&self, ladder: &Ladder, tried: &Tried) -> Vec<Event> {
+        let back = tried.guilty.iter().filter_map(|guilty| {
+            let step = self.steps.iter().find(|step| step.task == guilty.task)?;
+            let why = format!("`{}` fails with it", guilty.command);
+            let rung = ladder.roll_back(step.candidate, &step.resolved, why)?;
+            Some(Event::ResolutionRolledBack {
+                task: guilty.task,
+                rung,
+                command: guilty.command.clone(),
             })
-            .collect();
-        let (class, paths) = verdict_on(context, tip, candidate)?;
-        Ok(LeftOutReason::Conflict { class, with, paths })
+        });
+        back.collect()
     }
 
     /// Writes both chains in the configured shape and moves the integration branch.
@@ -314,6 +401,7 @@ impl Chain {
                 task: step.task,
                 candidate: step.candidate,
                 commit: *commit,
+                resolved: step.resolved.clone(),
             });
         let merged = merged.collect();
         fault::point("assembly", "written");
@@ -324,6 +412,7 @@ impl Chain {
             left_out: self.left_out,
             tip: Some(tip),
             code_tip: Some(code.last().copied().unwrap_or(context.base)),
+            chain_tip: Some(self.steps.last().map_or(context.base, |step| step.commit)),
             ..Integration::default()
         })
     }
@@ -407,8 +496,15 @@ fn move_branch(
     Ok(())
 }
 
+/// The commit a candidate was built on, if that is not the base of the run.
+fn own_base(context: &Context, state: &RunState, task: TaskNumber) -> Option<Oid> {
+    let base = state.task(task).deciding_attempt()?.base?;
+    Some(base).filter(|base| *base != context.base)
+}
+
 /// The message of the commit that brings a task in.
-pub(crate) fn message(context: &Context, state: &RunState, number: TaskNumber) -> String {
+pub(crate) fn message(context: &Context, state: &RunState, step: &Step) -> String {
+    let number = step.task;
     let task = context.plan.task(number);
     let summary = state
         .task(number)
@@ -416,16 +512,47 @@ pub(crate) fn message(context: &Context, state: &RunState, number: TaskNumber) -
         .and_then(|o| o.report.summary.clone());
     let attempt = state
         .task(number)
-        .last_attempt()
+        .deciding_attempt()
         .map_or(1, |attempt| attempt.number);
     let body = match summary.as_deref().map(str::trim) {
         Some(text) if !text.is_empty() && text != task.title => format!("{text}\n\n"),
         _ => String::new(),
     };
     format!(
-        "Merge {number} {}: {}\n\n{body}{}",
+        "Merge {number} {}: {}\n\n{body}{}{}{}",
         task.tag,
         task.title,
-        context.trailers(number, attempt)
+        settled_paragraph(&step.resolved),
+        context.trailers(number, attempt),
+        settled_trailers(&step.resolved),
     )
+}
+
+/// What was in conflict and what settled it, for people.
+pub(crate) fn settled_paragraph(resolved: &[Resolution]) -> String {
+    if resolved.is_empty() {
+        return String::new();
+    }
+    let lines = resolved.iter().map(|resolution| {
+        let paths: Vec<String> = resolution.paths.iter().map(ToString::to_string).collect();
+        let (class, by) = (resolution.class, &resolution.by);
+        format!("* {} ({class}): {by}\n", one_line(&paths.join(", ")))
+    });
+    format!(
+        "Conflicts settled while assembling:\n\n{}\n",
+        lines.collect::<String>()
+    )
+}
+
+/// The same for programs, one trailer a conflict.
+pub(crate) fn settled_trailers(resolved: &[Resolution]) -> String {
+    let lines = resolved.iter().map(|resolution| {
+        let paths: Vec<String> = resolution.paths.iter().map(ToString::to_string).collect();
+        let rung = resolution.by.rung().word();
+        format!(
+            "Dispatch-Resolved: {rung} {}\n",
+            one_line(&paths.join(", "))
+        )
+    });
+    lines.collect()
 }

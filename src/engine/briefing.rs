@@ -24,6 +24,7 @@ pub fn prompt(
     settings: &PromptSettings,
     state: &RunState,
     number: TaskNumber,
+    met: Option<String>,
 ) -> Result<String, TemplateError> {
     let task = state.plan.task(number);
     let now = state.task(number);
@@ -34,7 +35,7 @@ pub fn prompt(
             .iter()
             .filter_map(|needed| result(state, *needed))
             .collect(),
-        conflict: conflict(state, number),
+        conflict: conflict(state, number, met),
         previous_failure: previous_failure(now),
         earlier_work: earlier_work(now),
         extra: now.extra_prompt.clone(),
@@ -105,11 +106,15 @@ fn result(state: &RunState, number: TaskNumber) -> Option<DependencyResult> {
 }
 
 /// Why a task that passed is done again: its change did not fit together with others.
-fn conflict(state: &RunState, number: TaskNumber) -> Option<String> {
+fn conflict(state: &RunState, number: TaskNumber, met: Option<String>) -> Option<String> {
     let with = state.in_the_way_of(number);
-    if with.is_empty() {
+    if with.is_empty() && met.is_none() {
         return None;
     }
+    let others = match and_list(&with) {
+        others if others.is_empty() => "the other results together".to_owned(),
+        others => others,
+    };
     let meets = |conflict: &&TaskConflict| conflict.a == number || conflict.b == number;
     let paths = state.conflicts.iter().filter(meets);
     let mut paths: Vec<String> = paths
@@ -119,11 +124,14 @@ fn conflict(state: &RunState, number: TaskNumber) -> Option<String> {
         .collect();
     paths.sort();
     paths.dedup();
+    let place = match paths.join(", ") {
+        paths if paths.is_empty() => String::new(),
+        paths => format!(" in {paths}"),
+    };
+    let met = met.map_or(String::new(), |met| format!("\n{met}"));
     Some(format!(
-        "Your earlier change conflicted with {} in {}. Their results are now in the commit you \
-         start from: make your change on top of them, and keep what both were meant to do.",
-        and_list(&with),
-        paths.join(", ")
+        "Your earlier change conflicted with {others}{place}. Their results are now in the commit \
+         you start from: make your change on top of them, and keep what both were meant to do.{met}",
     ))
 }
 

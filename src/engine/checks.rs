@@ -76,10 +76,24 @@ impl CheckRun<'_> {
         Ok(results)
     }
 
+    /// Runs one program, given as an argument list.
+    ///
+    /// # Errors
+    /// When its process cannot be started at all.
+    pub async fn run_program(&self, argv: &[String]) -> Result<CheckResult, EngineError> {
+        self.end_earlier().await?;
+        self.run_argv(&argv.join(" "), argv).await
+    }
+
     async fn run_one(&self, command: &str) -> Result<CheckResult, EngineError> {
+        let argv = ["sh", "-c", command].map(str::to_owned);
+        self.run_argv(command, &argv).await
+    }
+
+    async fn run_argv(&self, command: &str, argv: &[String]) -> Result<CheckResult, EngineError> {
         let folder = self.free_folder();
         let junit = folder.join("junit.xml");
-        let job = self.job(command, &junit);
+        let job = self.job(argv, &junit);
         let running = self.context.executor.start(&folder, &job)?;
         self.leash.hold(running.stopper());
         let status = running.wait().await?;
@@ -123,11 +137,11 @@ impl CheckRun<'_> {
         (1..).map(|number: u32| self.folder.join(format!("check-{number}")))
     }
 
-    fn job(&self, command: &str, junit: &Path) -> Job {
+    fn job(&self, argv: &[String], junit: &Path) -> Job {
         let mut env = self.env.clone();
         env.insert(JUNIT_FILE.to_owned(), junit.display().to_string());
         Job {
-            argv: ["sh", "-c", command].map(str::to_owned).to_vec(),
+            argv: argv.to_vec(),
             cwd: self.cwd.to_owned(),
             env,
             stdin: None,

@@ -21,6 +21,7 @@ use crate::model::merge::Lineage;
 
 use scene::{Pair, Scene};
 
+mod cache;
 mod emergent;
 mod explain;
 mod judge;
@@ -54,7 +55,7 @@ pub struct Detection {
     pub pairs_total: usize,
     /// Pairs that have nothing to do with each other.
     pub pairs_independent: usize,
-    /// Merges that were carried out for this answer.
+    /// Merges that were carried out for this answer, those in sequence among them.
     pub merges_run: usize,
 }
 
@@ -67,6 +68,8 @@ pub struct DetectOptions {
     pub prune: bool,
     /// Globs of generated files, as `[conflicts] generated`.
     pub generated: Vec<String>,
+    /// Keep verdicts in the git folder, and take them from there.
+    pub cache: bool,
 }
 
 impl Default for DetectOptions {
@@ -75,6 +78,7 @@ impl Default for DetectOptions {
             base: None,
             prune: true,
             generated: Vec::new(),
+            cache: false,
         }
     }
 }

@@ -21,6 +21,7 @@ use crate::engine::crew::crew;
 use crate::engine::leash::Leash;
 use crate::engine::live::{self, Live};
 use crate::engine::matches::candidate_conflicts;
+use crate::engine::met::met;
 use crate::engine::notice::Notices;
 use crate::engine::notify::Notifier;
 use crate::engine::pace::Pace;
@@ -493,6 +494,16 @@ impl<'a> Driver<'a> {
                         announced.push(Event::RetryScheduled { task, due });
                     }
                     Action::WakeAt { task, at } => self.wake_at(task, at),
+                    Action::Redispatch { task, onto } => {
+                        announced.push(Event::Redispatched {
+                            task,
+                            onto: onto.commit,
+                            with: onto.with,
+                        });
+                    }
+                    Action::GiveUpRedispatch(task) => {
+                        announced.push(Event::RedispatchGivenUp { task });
+                    }
                     Action::Assemble => assembles = true,
                     // An assembly that is under way moves a branch; it is waited for.
                     Action::End { .. } if self.assembling.is_some() => {}
@@ -557,12 +568,20 @@ impl<'a> Driver<'a> {
             task,
             attempt,
             worker,
-            prompt: prompt(&self.context.settings.prompt, &self.state, task),
-            dependencies: depends_on
-                .iter()
-                .chain(&self.state.in_the_way_of(task))
-                .filter_map(candidate)
-                .collect(),
+            prompt: prompt(
+                &self.context.settings.prompt,
+                &self.state,
+                task,
+                met(&self.context.repo, &self.state, task)?,
+            ),
+            dependencies: match &self.state.task(task).onto {
+                Some(onto) => vec![(task, onto.commit)],
+                None => depends_on
+                    .iter()
+                    .chain(&self.state.in_the_way_of(task))
+                    .filter_map(candidate)
+                    .collect(),
+            },
             leash,
         })
     }
@@ -746,6 +765,7 @@ fn limits(context: &Context) -> Limits {
     Limits {
         max_parallel: run.max_parallel,
         transient_retries: retry.transient,
+        redispatches: retry.conflict,
         base_delay: retry.base_delay,
         max_delay: retry.max_delay,
         budget: retry.budget,

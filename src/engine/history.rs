@@ -5,7 +5,7 @@
 //! one commit, which says so.
 
 use crate::engine::EngineError;
-use crate::engine::assemble::{Step, message};
+use crate::engine::assemble::{Step, message, settled_paragraph, settled_trailers};
 use crate::engine::context::Context;
 use crate::git::Store;
 use crate::git::commit::{By, NewCommit};
@@ -14,6 +14,7 @@ use crate::git::sign::Signer;
 use crate::model::change::Entry;
 use crate::model::ids::{Oid, TaskNumber};
 use crate::model::integration::History;
+use crate::model::resolution::Resolution;
 use crate::model::run::RunState;
 
 const NOT_REPLAYED: &str = "Squashed: its commits, replayed one by one, do not end in this tree.";
@@ -94,7 +95,7 @@ impl<'a> HistoryWriter<'a> {
 
     fn octopus_message(&self) -> String {
         if let [step] = self.steps {
-            return message(self.context, self.state, step.task);
+            return message(self.context, self.state, step);
         }
         let count = self.steps.len();
         let name = |step: &Step| {
@@ -108,8 +109,13 @@ impl<'a> HistoryWriter<'a> {
             lines.collect::<Vec<_>>()
         });
         let run = format!("Dispatch-Run: {}", self.context.run);
+        let resolved = self.steps.iter().flat_map(|step| &step.resolved);
+        let resolved: Vec<Resolution> = resolved.cloned().collect();
+        let settled = settled_paragraph(&resolved);
         let trailers: Vec<String> = std::iter::once(run).chain(tasks).collect();
-        format!("Merge {count} tasks\n\n{names}\n{}\n", trailers.join("\n"))
+        let trailers = trailers.join("\n");
+        let how = settled_trailers(&resolved);
+        format!("Merge {count} tasks\n\n{names}\n{settled}{trailers}\n{how}")
     }
 
     fn write_step(
@@ -120,7 +126,7 @@ impl<'a> HistoryWriter<'a> {
         board: Option<Entry>,
     ) -> Result<Oid, EngineError> {
         let step = &self.steps[place];
-        let message = message(self.context, self.state, step.task);
+        let message = message(self.context, self.state, step);
         let replay = self.replays.get(place);
         match (shape, replay) {
             (History::Linear, Some(Some(replay))) => self.write_replay(tip, step, replay, board),
@@ -169,7 +175,7 @@ impl<'a> HistoryWriter<'a> {
         before: Oid,
         step: &Step,
     ) -> Result<Option<Vec<Replayed>>, EngineError> {
-        let attempt = self.state.task(step.task).last_attempt();
+        let attempt = self.state.task(step.task).deciding_attempt();
         let Some(base) = attempt.and_then(|attempt| attempt.base) else {
             return Ok(None);
         };
@@ -228,7 +234,7 @@ impl<'a> HistoryWriter<'a> {
     }
 
     fn trailers(&self, task: TaskNumber) -> String {
-        let attempt = self.state.task(task).last_attempt();
+        let attempt = self.state.task(task).deciding_attempt();
         let attempt = attempt.map_or(1, |attempt| attempt.number);
         self.context.trailers(task, attempt)
     }

@@ -3,10 +3,12 @@
 use std::sync::PoisonError;
 
 use crate::engine::EngineError;
+use crate::engine::built_on::BuiltOn;
 use crate::engine::context::Context;
 use crate::engine::detect::{Branch, DetectOptions, Detection, Detector, detect, task_conflicts};
+use crate::git::Store;
 use crate::model::change::RepoPath;
-use crate::model::conflict::{Class, TaskConflict};
+use crate::model::conflict::{Class, PairVerdict, TaskConflict};
 use crate::model::ids::{Oid, TaskNumber};
 use crate::model::run::RunState;
 
@@ -25,8 +27,9 @@ pub fn candidate_conflicts(
     let branches = task_branches(context, &candidates);
     let detection = detection(context, &branches)?;
     let numbers: Vec<TaskNumber> = candidates.iter().map(|(number, _)| *number).collect();
+    let built_on = BuiltOn::read(&Store::open(&context.repo)?, state)?;
     Ok(task_conflicts(&detection, &numbers, &|number| {
-        upstream(state, number)
+        built_on.of(number)
     }))
 }
 
@@ -61,16 +64,17 @@ pub(super) fn options(context: &Context, prune: bool) -> DetectOptions {
         base: None,
         prune,
         generated,
+        cache: prune,
     }
 }
 
 /// Every task that this one was built on, directly or through others.
 pub(super) fn upstream(state: &RunState, number: TaskNumber) -> Vec<TaskNumber> {
     let mut found = Vec::new();
-    let mut open = state.plan.task(number).depends_on.clone();
+    let mut open = state.built_on(number);
     while let Some(task) = open.pop() {
         if !found.contains(&task) {
-            open.extend(&state.plan.task(task).depends_on);
+            open.extend(state.built_on(task));
             found.push(task);
         }
     }
@@ -86,22 +90,34 @@ pub fn verdict_on(
     ours: Oid,
     theirs: Oid,
 ) -> Result<(Class, Vec<RepoPath>), EngineError> {
+    Ok(match pair_verdict(context, ours, theirs)? {
+        Some(pair) => (pair.class, conflict_paths(&pair)),
+        None => (Class::EngineFailure, Vec::new()),
+    })
+}
+
+/// Every path in conflict, those of the worst unit first.
+pub(super) fn conflict_paths(pair: &PairVerdict) -> Vec<RepoPath> {
+    let conflicts = pair.units.iter().filter(|unit| unit.class.is_conflict());
+    conflicts
+        .flat_map(|unit| unit.paths.iter().cloned())
+        .collect()
+}
+
+/// What meets where between two commits; `None` if nothing does.
+///
+/// # Errors
+/// When git's engine fails as a whole.
+pub(super) fn pair_verdict(
+    context: &Context,
+    ours: Oid,
+    theirs: Oid,
+) -> Result<Option<PairVerdict>, EngineError> {
     let branch = |name: &str, tip| Branch {
         name: name.to_owned(),
         tip,
     };
     let branches = [branch("ours", ours), branch("theirs", theirs)];
     let detection = detect(&context.repo, &branches, &options(context, false))?;
-    Ok(match detection.pairs.first() {
-        Some(pair) => {
-            let conflicts = pair.units.iter().filter(|unit| unit.class.is_conflict());
-            (
-                pair.class,
-                conflicts
-                    .flat_map(|unit| unit.paths.iter().cloned())
-                    .collect(),
-            )
-        }
-        None => (Class::EngineFailure, Vec::new()),
-    })
+    Ok(detection.pairs.into_iter().next())
 }

@@ -97,6 +97,24 @@ impl<'a> MergedTree<'a> {
         Ok(Some(tree))
     }
 
+    /// Takes in a candidate that did not merge by itself: `tree` is what became of it.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn settle(&mut self, candidate: Oid, tree: Oid) -> Result<(), StoreError> {
+        self.look_at(tree)?;
+        self.tree = tree;
+        let above = self.store.commits_above(candidate, Some(self.base)).ok();
+        self.commits = match (self.commits.take(), above) {
+            (Some(mut commits), Some(above)) => {
+                commits.extend(above.into_iter().map(|(commit, _)| commit));
+                Some(commits)
+            }
+            _ => None,
+        };
+        Ok(())
+    }
+
     /// How often git was asked.
     pub fn merges_run(&self) -> usize {
         self.merges_run
@@ -149,11 +167,17 @@ impl<'a> MergedTree<'a> {
             MergeAnswer::Done(result) if result.is_sound() => result.tree,
             _ => return Ok(None),
         };
+        self.look_at(tree)?;
+        Ok(Some(tree))
+    }
+
+    /// Learns anew what a merged tree takes up.
+    fn look_at(&mut self, tree: Oid) -> Result<(), StoreError> {
         let changes = self.store.changes(self.base_tree, tree)?;
         let removed = self.store.removed_directories(tree, &changes)?;
         self.territory = Territory::default();
         self.territory.add(&Footprint::new(&changes, removed));
-        Ok(Some(tree))
+        Ok(())
     }
 }
 

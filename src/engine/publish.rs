@@ -87,6 +87,8 @@ struct Published {
     speculative: Vec<(TaskNumber, TaskNumber)>,
     merged: Option<Oid>,
     ended: Option<u8>,
+    parked: Vec<String>,
+    out_of_money: bool,
 }
 
 impl Published {
@@ -107,6 +109,12 @@ impl Published {
                 RunPhase::Ended(exit) => Some(exit),
                 _ => None,
             },
+            parked: state
+                .roster
+                .parked(state.updated)
+                .map(|(worker, _)| worker.to_owned())
+                .collect(),
+            out_of_money: state.out_of_money.is_some(),
         }
     }
 }
@@ -267,6 +275,15 @@ fn subject(before: &Published, now: &Published) -> String {
     if now.speculative != before.speculative {
         let count = now.speculative.len();
         parts.push(crate::base::text::plural(count, "speculative conflict"));
+    }
+    if now.parked != before.parked {
+        parts.push(match now.parked.as_slice() {
+            [] => "nobody parked".to_owned(),
+            workers => format!("{} parked", workers.join(", ")),
+        });
+    }
+    if now.out_of_money && !before.out_of_money {
+        parts.push("out of money".to_owned());
     }
     format!("board: {}", parts.join(", "))
 }

@@ -136,7 +136,7 @@ fn rests_on(
         "git": git.line(&["version"])?,
         "configuration": text(git.run(&["config", "--list", "-z"])?),
         "attributes": attributes.ok().flatten().map(text),
-        "resolutions": store.references("refs/dispatch/resolutions/")?,
+        "resolutions": store.references("refs/dispatch/resolutions")?,
         "settings": context.settings,
         "base": context.base,
         "candidates": state.candidates(),

@@ -7,9 +7,12 @@ use std::sync::Arc;
 use crate::engine::EngineError;
 use crate::engine::assemble::{Chain, Step};
 use crate::engine::attempt::blocking;
+use crate::engine::built_on::BuiltOn;
 use crate::engine::context::Context;
+use crate::engine::ladder::Ladder;
 use crate::engine::leash::Leash;
 use crate::engine::verify::Checker;
+use crate::git::Store;
 use crate::merge::blame::{Answer, Blame, Next, Red, Run, Verdict};
 use crate::model::ids::{Oid, TaskNumber};
 use crate::model::integration::{
@@ -40,6 +43,7 @@ pub(crate) async fn try_candidates(
     context: &Arc<Context>,
     state: &RunState,
     chain: &Chain,
+    ladder: &Arc<Ladder>,
     leash: &Leash,
 ) -> Result<Option<Tried>, EngineError> {
     let order: Vec<TaskNumber> = chain.steps.iter().map(|step| step.task).collect();
@@ -51,11 +55,13 @@ pub(crate) async fn try_candidates(
             ..Tried::default()
         }));
     }
-    let built_on = |task: &TaskNumber| (*task, context.plan.task(*task).depends_on.clone());
-    let built_on = order.iter().map(built_on).collect();
+    let built_on = {
+        let (context, state) = (Arc::clone(context), state.clone());
+        blocking(move || BuiltOn::read(&Store::open(&context.repo)?, &state)).await?
+    };
     let blame = Blame::new(
         order,
-        built_on,
+        built_on.map(),
         settings.check.len(),
         settings.flaky_reruns as usize,
     );
@@ -63,6 +69,7 @@ pub(crate) async fn try_candidates(
         context,
         state,
         chain,
+        ladder,
         leash,
         checker: Checker::new(context, leash),
         results: BTreeMap::new(),
@@ -75,6 +82,7 @@ struct Trial<'a> {
     context: &'a Arc<Context>,
     state: &'a RunState,
     chain: &'a Chain,
+    ladder: &'a Arc<Ladder>,
     leash: &'a Leash,
     checker: Checker<'a>,
     /// The last results of every set that was tried, with how many of the checks ran.
@@ -133,8 +141,8 @@ impl Trial<'_> {
             return Ok(Ok(last.map_or(self.context.base, |step: &Step| step.commit)));
         }
         let (context, state) = (Arc::clone(self.context), self.state.clone());
-        let order = set.to_vec();
-        let chain = blocking(move || Chain::build(&context, &state, &order, &[])).await?;
+        let (order, ladder) = (set.to_vec(), Arc::clone(self.ladder));
+        let chain = blocking(move || Chain::build(&context, &state, &order, &[], &ladder)).await?;
         let missing = chain
             .left_out
             .into_iter()

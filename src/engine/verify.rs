@@ -5,6 +5,7 @@
 //! into a commit: trees come from merges alone.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::agent::environment::check_environment;
@@ -79,28 +80,35 @@ async fn run_checks(
         let context = Arc::clone(context);
         blocking(move || checkout(&context, commit)).await?
     };
-    let mut env: BTreeMap<String, String> = check_environment(std::env::vars_os());
-    env.insert("DISPATCH_RUN".to_owned(), context.run.to_string());
-    env.insert("DISPATCH_BASE".to_owned(), context.base.to_string());
-    let checks = CheckRun {
-        context,
-        folder: context
-            .repo
-            .run_folder(context.run.as_str())
-            .join("integration"),
-        cwd: &worktree.path,
-        env,
-        timeout: context.settings.assemble.check_timeout,
-        cookie: format!("{}/integration", context.run),
-        leash,
-    };
+    let checks = in_folder(context, &worktree.path, leash);
     let commands = &context.settings.assemble.check;
     let results = checks.run_all(&commands[..count]).await;
     worktree.unlock();
     results
 }
 
-fn checkout(context: &Context, commit: Oid) -> Result<Worktree, EngineError> {
+/// How commands of the assembly run in this folder.
+pub(super) fn in_folder<'a>(context: &'a Context, cwd: &'a Path, leash: &'a Leash) -> CheckRun<'a> {
+    let mut env: BTreeMap<String, String> = check_environment(std::env::vars_os());
+    env.insert("DISPATCH_RUN".to_owned(), context.run.to_string());
+    env.insert("DISPATCH_BASE".to_owned(), context.base.to_string());
+    let folder = context.repo.run_folder(context.run.as_str());
+    CheckRun {
+        context,
+        folder: folder.join("integration"),
+        cwd,
+        env,
+        timeout: context.settings.assemble.check_timeout,
+        cookie: format!("{}/integration", context.run),
+        leash,
+    }
+}
+
+/// The worktree for checks, with this commit in it and nothing else but what git ignores.
+///
+/// # Errors
+/// When it cannot be made.
+pub(super) fn checkout(context: &Context, commit: Oid) -> Result<Worktree, EngineError> {
     let path = context.integration_worktree();
     let head = Head::Detached(commit);
     let Some(worktree) = context

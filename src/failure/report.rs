@@ -10,6 +10,7 @@ use crate::model::run::{Attempt, RunState, TaskPhase};
 use crate::model::spending::Bill;
 use crate::model::status::Status;
 use crate::model::suggest;
+use crate::model::usage::{Cost, Usage};
 
 /// Everything the failure report says, whatever its form.
 #[derive(Clone, PartialEq, Debug)]
@@ -51,6 +52,8 @@ pub(crate) struct AttemptLine {
     /// 0 for the initial attempt, also when that was cut short and made again.
     pub(crate) retry: usize,
     pub(crate) worker: String,
+    pub(crate) usage: Option<Usage>,
+    pub(crate) cost: Cost,
     pub(crate) millis: u64,
     pub(crate) end: AttemptEnd,
 }
@@ -216,7 +219,8 @@ fn attempt_lines(attempts: &[Attempt]) -> Vec<AttemptLine> {
 }
 
 fn attempt_line(attempt: &Attempt, retry: usize) -> AttemptLine {
-    let end = match attempt.outcome.as_ref().map(|outcome| &outcome.end) {
+    let outcome = attempt.outcome.as_ref();
+    let end = match outcome.map(|outcome| &outcome.end) {
         Some(End::Failed(failure)) if !attempt.counts() => {
             AttemptEnd::Parked(plain_line(&failure.message, 120))
         }
@@ -231,7 +235,9 @@ fn attempt_line(attempt: &Attempt, retry: usize) -> AttemptLine {
         number: attempt.number,
         retry,
         worker: attempt.worker.clone(),
-        millis: attempt.outcome.as_ref().map_or(0, |outcome| outcome.millis),
+        usage: outcome.and_then(|outcome| outcome.usage),
+        cost: outcome.map_or(Cost::Unknown, |outcome| outcome.cost),
+        millis: outcome.map_or(0, |outcome| outcome.millis),
         end,
     }
 }

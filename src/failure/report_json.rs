@@ -53,6 +53,8 @@ struct Failed<'a> {
 struct Attempt<'a> {
     number: u32,
     worker: &'a str,
+    usage: Option<Usage>,
+    cost: Cost,
     end: &'static str,
     millis: u64,
     class: Option<&'static str>,
@@ -158,6 +160,8 @@ fn attempt(line: &AttemptLine) -> Attempt<'_> {
     Attempt {
         number: line.number,
         worker: &line.worker,
+        usage: line.usage,
+        cost: line.cost,
         end,
         millis: line.millis,
         class: failed.map(|(class, _)| class.word()),

@@ -54,6 +54,7 @@ pub struct Git {
     hooks: bool,
     foreground: bool,
     env: Vec<(String, OsString)>,
+    settings: Vec<String>,
 }
 
 /// A git command that could not do its work.
@@ -84,6 +85,7 @@ impl Git {
             hooks: false,
             foreground: false,
             env: Vec::new(),
+            settings: Vec::new(),
         }
     }
 
@@ -106,6 +108,13 @@ impl Git {
     #[must_use]
     pub fn env(mut self, name: &str, value: impl Into<OsString>) -> Git {
         self.env.push((name.to_owned(), value.into()));
+        self
+    }
+
+    /// The same with one more setting, as `core.compression=0`, over those of all configuration.
+    #[must_use]
+    pub fn setting(mut self, setting: &str) -> Git {
+        self.settings.push(setting.to_owned());
         self
     }
 
@@ -132,7 +141,8 @@ impl Git {
             program = program.own_group();
         }
         let skipped = usize::from(self.hooks);
-        for setting in &SETTINGS[skipped..] {
+        let settings = SETTINGS[skipped..].iter().copied();
+        for setting in settings.chain(self.settings.iter().map(String::as_str)) {
             program = program.arg("-c").arg(setting);
         }
         program

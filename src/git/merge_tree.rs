@@ -7,6 +7,7 @@
 
 use std::io;
 use std::num::NonZero;
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -24,12 +25,20 @@ use crate::model::change::RepoPath;
 use crate::model::ids::Oid;
 use jiff::Timestamp;
 
-pub use crate::model::merge::{MergeAnswer, MergeResult, Message, Rename, Stage};
+pub use crate::model::merge::{MergeAnswer, MergeResult, Message, Stage};
 
 /// Merges one process is given at most, so that its output stays small in memory.
 const LARGEST_BATCH: usize = 1000;
 /// Below this many merges a process more costs more than it saves.
 const SMALLEST_BATCH: usize = 8;
+
+/// Objects that nobody is to keep are not worth compressing, which costs a third of a merge, nor
+/// waiting for a disk.
+const THROWAWAY_OBJECTS: [&str; 3] = [
+    "core.compression=0",
+    "core.looseCompression=0",
+    "core.fsync=none",
+];
 
 /// The merge engine of one repository.
 #[derive(Debug)]
@@ -37,6 +46,7 @@ pub struct MergeEngine {
     repo: Repo,
     git: Git,
     quarantine: Option<Arc<Quarantine>>,
+    attributes_from: Oid,
     _scratch: Scratch,
 }
 
@@ -52,6 +62,9 @@ pub enum MergeError {
     /// Our own temporary folder could not be written.
     #[error("could not make a temporary folder below {0}")]
     Folder(String, #[source] io::Error),
+    /// git printed something else than it documents.
+    #[error("`git {0}` printed what cannot be read")]
+    Grammar(&'static str),
 }
 
 impl MergeEngine {
@@ -93,6 +106,26 @@ impl MergeEngine {
         MergeEngine::with(&self.repo, self.quarantine.clone(), attributes_from)
     }
 
+    /// The same engine, but what it writes from now on goes with it.
+    ///
+    /// # Errors
+    /// When the temporary folder cannot be written.
+    pub fn aside(&self) -> Result<MergeEngine, MergeError> {
+        let quarantine = match &self.quarantine {
+            Some(below) => below.above(&self.repo),
+            None => Quarantine::new(&self.repo),
+        };
+        let quarantine = quarantine.map_err(|error| folder_error(&self.repo, error))?;
+        MergeEngine::with(&self.repo, Some(Arc::new(quarantine)), self.attributes_from)
+    }
+
+    /// Removes what it wrote aside or into a quarantine of its own, and what others wrote there.
+    pub fn forget(&self) {
+        if let Some(quarantine) = &self.quarantine {
+            quarantine.clear();
+        }
+    }
+
     /// The same engine without any attribute of the repository's trees or of the user.
     ///
     /// # Errors
@@ -104,9 +137,7 @@ impl MergeEngine {
         let mut engine = self.pinned_to(commit)?;
         engine.git = engine
             .git
-            .env("GIT_CONFIG_COUNT", "1")
-            .env("GIT_CONFIG_KEY_0", "core.attributesFile")
-            .env("GIT_CONFIG_VALUE_0", "/dev/null")
+            .setting("core.attributesFile=/dev/null")
             .env("GIT_ATTR_NOSYSTEM", "1");
         Ok(engine)
     }
@@ -122,6 +153,9 @@ impl MergeEngine {
             .env("GIT_WORK_TREE", scratch.path().as_os_str());
         if let Some(quarantine) = &quarantine {
             git = git.env("GIT_OBJECT_DIRECTORY", quarantine.objects());
+            for setting in THROWAWAY_OBJECTS {
+                git = git.setting(setting);
+            }
         }
         if repo.version >= ATTR_SOURCE_SINCE {
             git = git.env("GIT_ATTR_SOURCE", attributes_from.to_string());
@@ -130,6 +164,7 @@ impl MergeEngine {
             repo: repo.clone(),
             git,
             quarantine,
+            attributes_from,
             _scratch: scratch,
         };
         engine.fill_scratch(attributes_from)?;
@@ -150,6 +185,15 @@ impl MergeEngine {
             files.extend(store.attribute_files(tree)?);
         }
         Ok(store.write_files(&files, self.git.folder())?)
+    }
+
+    pub(super) fn repo(&self) -> &Repo {
+        &self.repo
+    }
+
+    /// The empty folder that stands in for a checkout.
+    pub(super) fn folder(&self) -> &Path {
+        self.git.folder()
     }
 
     /// Objects as the engine sees them, those it wrote included.
@@ -256,27 +300,20 @@ impl MergeEngine {
             input.push(0);
         }
         let args = [&["check-attr", "-z", "--stdin"], names].concat();
-        let program = self.git.program().args(&args).stdin(input);
-        let finished = program.output().map_err(GitError::from)?;
-        if !finished.status.success() {
-            return Err(self.git.failed(&args, &finished).into());
-        }
-        Ok(parse_attributes(&finished.stdout))
+        Ok(parse_attributes(&self.run_with(&args, input)?))
     }
 
-    /// The renames git finds between two trees, as (old path, new path).
+    /// Runs a git command that must succeed where the engine works, with this on standard input.
     ///
     /// # Errors
-    /// When git cannot be run or a tree is missing.
-    pub fn renames(&self, old: Oid, new: Oid) -> Result<Vec<Rename>, MergeError> {
-        let (old, new) = (old.to_string(), new.to_string());
-        let args = ["diff-tree", "-r", "-z", "-M", "--diff-filter=R", &old, &new];
-        let output = self.git.run(&args)?;
-        let tokens: Vec<&[u8]> = output.split(|byte| *byte == 0).collect();
-        let renames = tokens.chunks_exact(3);
-        Ok(renames
-            .map(|rename| (RepoPath::new(rename[1]), RepoPath::new(rename[2])))
-            .collect())
+    /// When git cannot be run or ends with an error.
+    pub(super) fn run_with(&self, args: &[&str], input: Vec<u8>) -> Result<Vec<u8>, MergeError> {
+        let program = self.git.program().args(args).stdin(input);
+        let finished = program.output().map_err(GitError::from)?;
+        if !finished.status.success() {
+            return Err(self.git.failed(args, &finished).into());
+        }
+        Ok(finished.stdout)
     }
 }
 
@@ -286,7 +323,9 @@ fn folder_error(repo: &Repo, error: io::Error) -> MergeError {
 
 /// A line that git cannot take, or a merge it crashes on, kills the process and with it the rest of
 /// the batch. So answers are counted, and after a shortfall the batch goes on in small steps until
-/// the guilty pair stands alone: what was merged but not yet written out is merged again.
+/// the guilty pair stands alone: what was merged but not yet written out is merged again. Answers do
+/// not say which pair they are about, so what a git that did not die says about fewer or more pairs
+/// than it was asked about says nothing.
 fn merge_batch(git: &Git, pairs: &[(Oid, Oid)]) -> Result<Vec<MergeAnswer>, MergeError> {
     let mut answers = Vec::with_capacity(pairs.len());
     let mut step = pairs.len();
@@ -294,15 +333,17 @@ fn merge_batch(git: &Git, pairs: &[(Oid, Oid)]) -> Result<Vec<MergeAnswer>, Merg
         let rest = &pairs[answers.len()..];
         let asked = &rest[..step.min(rest.len())];
         let (found, finished) = ask(git, asked)?;
-        let count = found.len().min(asked.len());
-        answers.extend(found.into_iter().take(count).map(MergeAnswer::Done));
-        if count == asked.len() {
+        if found.len() == asked.len() {
+            answers.extend(found.into_iter().map(MergeAnswer::Done));
             step = asked.len() * 2;
-        } else if asked.len() == 1 {
-            answers.push(MergeAnswer::Failed(why(&finished)));
-        } else {
-            step = 1;
+            continue;
         }
+        if asked.len() == 1 {
+            answers.push(MergeAnswer::Failed(why(&finished)));
+        } else if !finished.status.success() && found.len() < asked.len() {
+            answers.extend(found.into_iter().map(MergeAnswer::Done));
+        }
+        step = 1;
     }
     Ok(answers)
 }

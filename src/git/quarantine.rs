@@ -23,13 +23,37 @@ impl Quarantine {
     /// # Errors
     /// When the folder cannot be written.
     pub fn new(repo: &Repo) -> io::Result<Quarantine> {
+        Quarantine::over(repo, &repo.common.join("objects"))
+    }
+
+    /// Makes another one that also reads what is in this one.
+    ///
+    /// # Errors
+    /// When the folder cannot be written.
+    pub fn above(&self, repo: &Repo) -> io::Result<Quarantine> {
+        Quarantine::over(repo, &self.objects())
+    }
+
+    fn over(repo: &Repo, below: &Path) -> io::Result<Quarantine> {
         let folder = Scratch::new(repo, "quarantine-")?;
         fs::create_dir_all(folder.path().join("objects/info"))?;
         fs::create_dir_all(folder.path().join("refs"))?;
         fs::write(folder.path().join("HEAD"), "ref: refs/heads/nothing\n")?;
-        let alternates = alternates_of(&repo.common.join("objects"))?;
+        let alternates = alternates_of(below)?;
         fs::write(folder.path().join("objects/info/alternates"), alternates)?;
         Ok(Quarantine { folder })
+    }
+
+    /// Removes everything in here, but not the folders: ext4 takes milliseconds to make one, and git
+    /// wants 256. What cannot be removed now goes with the quarantine.
+    pub(super) fn clear(&self) {
+        let folders = fs::read_dir(self.objects());
+        for folder in folders.into_iter().flatten().flatten() {
+            if folder.file_name().len() == 2 {
+                let files = fs::read_dir(folder.path()).into_iter().flatten().flatten();
+                files.for_each(|file| drop(fs::remove_file(file.path())));
+            }
+        }
     }
 
     /// Where new objects go.
@@ -51,7 +75,7 @@ impl Quarantine {
 
 /// The content of the file `info/alternates`: unlike the environment variable it needs no quotes
 /// around a path with a colon. Alternates that the repository names relative to itself are listed
-/// too, because libgit2 follows those of the first repository only.
+/// too, because libgit2 follows those of the first repository only; and so are ours.
 fn alternates_of(objects: &Path) -> io::Result<Vec<u8>> {
     let mut lines = quoted(objects);
     let own = objects.join("info/alternates");

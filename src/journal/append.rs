@@ -206,6 +206,7 @@ fn named_commits(event: &Event) -> Vec<Oid> {
         Event::Assembled { integration } => integration
             .code_tip
             .into_iter()
+            .chain(integration.chain_tip)
             .chain(integration.tip)
             .collect(),
         Event::LandingStarting { landing } => vec![landing.from, landing.to],

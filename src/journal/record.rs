@@ -121,6 +121,17 @@ pub fn summary(event: &Event) -> String {
             let (merged, left_out) = (integration.merged.len(), integration.left_out.len());
             format!("assembled: {merged} merged, {left_out} left out")
         }
+        Event::ConflictSettled { task, resolutions } => {
+            let conflicts = crate::base::text::plural(resolutions.len(), "conflict");
+            format!("{task}: {conflicts} settled")
+        }
+        Event::ResolutionRolledBack { task, rung, .. } => {
+            format!("{task}: {rung} rolled back")
+        }
+        Event::Redispatched { task, onto, .. } => {
+            format!("{task} dispatched again on top of {}", onto.short())
+        }
+        Event::RedispatchGivenUp { task } => format!("{task} dispatched again in vain"),
         Event::AssemblyRefused { why } => {
             format!("assembly refused: {}", crate::base::text::clip(why, 50))
         }

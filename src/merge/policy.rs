@@ -43,6 +43,22 @@ pub enum Rung {
     Person,
 }
 
+impl Rung {
+    /// How it settles a conflict without anybody, in a few words; `None` for those that may not.
+    pub fn settles(&self) -> Option<String> {
+        match self {
+            Rung::Hunks(rules) => {
+                let names: Vec<&str> = rules.iter().map(|rule| rule.name()).collect();
+                Some(format!("by rule ({})", names.join(", ")))
+            }
+            Rung::SetBit => Some("by rule (exec-bit)".to_owned()),
+            Rung::Regenerate(commands) => Some(format!("with `{}`", commands.join("; "))),
+            Rung::Structural => Some("by the structural merge tool".to_owned()),
+            Rung::Remembered | Rung::Redispatch | Rung::Person => None,
+        }
+    }
+}
+
 impl Policy {
     /// What may be tried on a unit, in order. Empty for a unit that is no conflict; else the last
     /// rung is a person.
@@ -57,7 +73,7 @@ impl Policy {
         if has_blobs(unit.class) {
             rungs.push(Rung::Remembered);
         }
-        if self.redispatch && an_author_can_solve(unit.class) {
+        if self.redispatch && unit.class.is_for_its_author() {
             rungs.push(Rung::Redispatch);
         }
         rungs.push(Rung::Person);
@@ -131,14 +147,6 @@ fn is_text(class: Class) -> bool {
 /// Whether the same blobs can come again: then so can what was made of them.
 fn has_blobs(class: Class) -> bool {
     is_text(class) || matches!(class, Class::Binary | Class::Generated)
-}
-
-/// Whether its author, told about the other side, can do the task again without the conflict.
-fn an_author_can_solve(class: Class) -> bool {
-    !matches!(
-        class,
-        Class::EngineFailure | Class::Submodule | Class::Symlink | Class::Binary
-    )
 }
 
 #[cfg(test)]

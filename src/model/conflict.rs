@@ -105,6 +105,16 @@ impl Class {
         self >= Class::EngineFailure
     }
 
+    /// Whether its author, told about the other side, can do the task again without the conflict.
+    pub fn is_for_its_author(self) -> bool {
+        use Class as C;
+        self.is_conflict()
+            && !matches!(
+                self,
+                C::EngineFailure | C::Submodule | C::Symlink | C::Binary
+            )
+    }
+
     /// What to do about it, in a few words.
     pub fn recommended(self) -> &'static str {
         use Class as C;

@@ -11,6 +11,7 @@ use crate::model::conflict::{Class, TaskConflict};
 use crate::model::ids::{AttemptNumber, Oid, TaskNumber};
 use crate::model::integration::{CheckResult, Integration, Landing};
 use crate::model::pull_request::PullRequest;
+use crate::model::resolution::{Resolution, RungName};
 use crate::model::usage::{Cost, Usage};
 
 /// An event with its place and time.
@@ -154,6 +155,36 @@ pub enum Event {
     AssemblyStarting {
         /// The order in which they are tried.
         order: Vec<TaskNumber>,
+    },
+    /// Conflicts of a candidate with what is in before it were settled; the checks come next.
+    ConflictSettled {
+        /// The task.
+        task: TaskNumber,
+        /// What was settled, and by what.
+        resolutions: Vec<Resolution>,
+    },
+    /// The checks fail with what was settled, so it is taken back and the next rung is tried.
+    ResolutionRolledBack {
+        /// The task.
+        task: TaskNumber,
+        /// What did not hold.
+        rung: RungName,
+        /// The check that fails with it.
+        command: String,
+    },
+    /// A task whose result met others is done again, on top of what is in.
+    Redispatched {
+        /// The task.
+        task: TaskNumber,
+        /// The commit it starts from.
+        onto: Oid,
+        /// What it met, as far as pairs show it.
+        with: Vec<TaskNumber>,
+    },
+    /// Doing it again came to nothing: its earlier result is offered again.
+    RedispatchGivenUp {
+        /// The task.
+        task: TaskNumber,
     },
     /// The candidates were assembled.
     Assembled {
@@ -398,6 +429,10 @@ impl Event {
             | Event::RetryRequested { task, .. }
             | Event::TaskCancelled { task }
             | Event::TaskSkipped { task, .. }
+            | Event::ConflictSettled { task, .. }
+            | Event::Redispatched { task, .. }
+            | Event::RedispatchGivenUp { task }
+            | Event::ResolutionRolledBack { task, .. }
             | Event::Reviewed { task, .. } => Some(*task),
             _ => None,
         }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::change::RepoPath;
 use crate::model::conflict::Class;
 use crate::model::ids::{Oid, TaskNumber};
+use crate::model::resolution::{Resolution, TriedRung};
 
 /// The shape of the assembled history; the tree is the same for all.
 #[derive(
@@ -34,6 +35,9 @@ pub struct Merged {
     pub candidate: Oid,
     /// The commit that brought it in, on the integration branch.
     pub commit: Oid,
+    /// The conflicts it had with what was in before, and what settled them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resolved: Vec<Resolution>,
 }
 
 /// A candidate that was left out.
@@ -59,6 +63,9 @@ pub enum LeftOutReason {
         with: Vec<TaskNumber>,
         /// The paths.
         paths: Vec<RepoPath>,
+        /// What was tried to settle it, and did not hold.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        tried: Vec<TriedRung>,
     },
     /// It was built on a task that was left out.
     BuiltOn {
@@ -158,6 +165,10 @@ pub struct Integration {
     pub tip: Option<Oid>,
     /// The tip of the same chain without any board file (what `--ff` and `--no-board` land).
     pub code_tip: Option<Oid>,
+    /// The tip of the chain of two-parent merges, whatever the shape of the history: it contains
+    /// every candidate that is in, so what is done on top of it is done on top of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chain_tip: Option<Oid>,
     /// `[assemble] check` on the result.
     pub checks: Vec<CheckResult>,
     /// Who was left out because of a check.
@@ -176,6 +187,16 @@ impl Integration {
     /// Whether the task's candidate is on it.
     pub fn contains(&self, task: TaskNumber) -> bool {
         self.merged.iter().any(|merged| merged.task == task)
+    }
+
+    /// Every conflict that was settled, with the task that had it, in assembled order.
+    pub fn settled(&self) -> Vec<(TaskNumber, Resolution)> {
+        let of_task = |merged: &Merged| {
+            let task = merged.task;
+            let resolved = merged.resolved.clone().into_iter();
+            resolved.map(move |resolution| (task, resolution))
+        };
+        self.merged.iter().flat_map(of_task).collect()
     }
 
     /// Whether every check passed (also when there is none).

@@ -1,5 +1,6 @@
 //! Plain data that every layer above shares. No clock, file, process or git in here.
 
+pub mod again;
 pub mod change;
 pub mod conflict;
 pub mod event;
@@ -10,6 +11,7 @@ pub mod integration;
 pub mod merge;
 pub mod plan;
 pub mod pull_request;
+pub mod resolution;
 pub mod roster;
 pub mod run;
 pub mod scope;

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
+use crate::model::again::Onto;
 use crate::model::change::RepoPath;
 use crate::model::conflict::{Class, TaskConflict};
 use crate::model::event::{End, Event, FailureClass, Outcome, Recorded};
@@ -34,6 +35,8 @@ pub struct RunState {
     pub first: Vec<TaskNumber>,
     /// The tasks a person wants left out of the assembly, beside those rejected in review.
     pub leave_out: Vec<TaskNumber>,
+    /// A person only wants what there is put together, so no task is done again by itself.
+    pub arranged: bool,
     /// When it started.
     pub started: Timestamp,
     /// When the last event was recorded.
@@ -111,6 +114,12 @@ pub struct TaskState {
     pub given_up: bool,
     /// Whether a person ended it; an attempt that is alive is on its way out.
     pub cancelled: bool,
+    /// What its attempts start on top of, since its result met others.
+    pub onto: Option<Onto>,
+    /// How often it was done again because of that, since a person last asked for it.
+    pub redispatches: u32,
+    /// The attempt whose result counts, where later ones came to nothing.
+    pub offered: Option<usize>,
 }
 
 /// What a task waits for or how it ended.
@@ -197,6 +206,7 @@ impl RunState {
             assemble: *assemble,
             first: Vec::new(),
             leave_out: Vec::new(),
+            arranged: false,
             started: first.time,
             updated: first.time,
             seq: first.seq,
@@ -232,6 +242,7 @@ impl RunState {
             Event::RunResumed {} => {
                 self.phase = RunPhase::Running;
                 self.refused = None;
+                self.arranged = false;
             }
             Event::AssemblyStarting { .. } => self.refused = None,
             Event::AssemblyRefused { why } => self.refused = Some(why.clone()),
@@ -239,6 +250,7 @@ impl RunState {
             Event::RunEnded { exit } => self.phase = RunPhase::Ended(*exit),
             Event::AssemblyRequested { order, leave_out } => {
                 self.integration = None;
+                self.arranged = true;
                 self.assemble = true;
                 self.first.clone_from(order);
                 self.leave_out.clone_from(leave_out);
@@ -274,6 +286,8 @@ impl RunState {
                 self.out_of_money = None;
             }
             Event::RetryRequested { task, prompt } => self.request_retry(*task, prompt.clone()),
+            Event::Redispatched { task, .. } => self.redispatch(*task),
+            Event::RedispatchGivenUp { task } => self.give_up_redispatch(*task),
             event => self.apply_to_task(event, recorded.time),
         }
     }
@@ -301,6 +315,7 @@ impl RunState {
                     task.note = None;
                 }
                 task.phase = TaskPhase::Running;
+                task.offered = None;
                 task.attempts.push(Attempt {
                     number: *attempt,
                     worker: worker.clone(),
@@ -321,7 +336,12 @@ impl RunState {
             Event::Noted { note, .. } => task.note = Some(note.clone()),
             Event::AttemptEnded {
                 outcome, jitter, ..
-            } => task.end_attempt(outcome, *jitter, time),
+            } => {
+                task.end_attempt(outcome, *jitter, time);
+                if task.onto.is_some() && task.phase == TaskPhase::Done {
+                    self.requeue_built_on(number);
+                }
+            }
             Event::RetryScheduled { due, .. } => task.phase = TaskPhase::RetryAt(*due),
             Event::RetryDue { .. } => task.phase = TaskPhase::Queued,
             Event::DependenciesConflict {
@@ -338,7 +358,10 @@ impl RunState {
                     paths: paths.clone(),
                 };
             }
-            Event::Reviewed { accepted, .. } => task.rejected = !accepted,
+            Event::Reviewed { accepted, .. } => {
+                task.rejected = !accepted;
+                self.arranged = true;
+            }
             Event::TaskCancelled { .. } => task.cancel(),
             _ => {}
         }
@@ -421,28 +444,6 @@ impl RunState {
         }
     }
 
-    /// A retry makes the task and everything that was given up because of it start again, and what
-    /// was built on its old candidate too: that would bring the old change back in.
-    fn request_retry(&mut self, number: TaskNumber, prompt: Option<String>) {
-        for dependent in self.downstream(number) {
-            let task = &mut self.tasks[dependent.index()];
-            let alive = matches!(task.phase, TaskPhase::Running | TaskPhase::RetryAt(_));
-            if !alive && !task.given_up && !task.cancelled {
-                task.phase = TaskPhase::Queued;
-                task.retries_from = task.attempts.len();
-            }
-        }
-        let task = &mut self.tasks[number.index()];
-        task.phase = TaskPhase::Queued;
-        task.retries_from = task.attempts.len();
-        task.cancelled = false;
-        task.given_up = false;
-        task.note = None;
-        if prompt.is_some() {
-            task.extra_prompt = prompt;
-        }
-    }
-
     fn skip(&mut self, number: TaskNumber, cascade: bool) {
         self.tasks[number.index()].phase = TaskPhase::Skipped {
             satisfied: !cascade,
@@ -495,6 +496,9 @@ impl TaskState {
             rejected: false,
             given_up: false,
             cancelled: false,
+            onto: None,
+            redispatches: 0,
+            offered: None,
         }
     }
 
@@ -564,9 +568,18 @@ impl TaskState {
         self.attempts.last()
     }
 
-    /// The outcome of the last attempt, if that is over.
+    /// The attempt that says how the task stands: the last one, unless it came to nothing and an
+    /// earlier one counts.
+    pub fn deciding_attempt(&self) -> Option<&Attempt> {
+        match self.offered {
+            Some(place) => self.attempts.get(place),
+            None => self.attempts.last(),
+        }
+    }
+
+    /// The outcome of the attempt that says how the task stands, if that is over.
     pub fn last_outcome(&self) -> Option<&Outcome> {
-        self.attempts.last()?.outcome.as_ref()
+        self.deciding_attempt()?.outcome.as_ref()
     }
 
     /// The commit the task offers.

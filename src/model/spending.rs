@@ -40,6 +40,17 @@ impl Spending {
     }
 }
 
+impl RunState {
+    /// What the run has cost in dollars as far as anybody says.
+    pub fn known_cost(&self) -> f64 {
+        let attempts = self.tasks.iter().flat_map(|task| &task.attempts);
+        match Spending::of(attempts).map(|spending| spending.known) {
+            Some(Cost::Known(dollars)) => dollars,
+            _ => 0.0,
+        }
+    }
+}
+
 /// What a run used and cost, for people.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Bill {

@@ -131,7 +131,8 @@ impl Add for Cost {
 
     fn add(self, other: Cost) -> Cost {
         match (self, other) {
-            (Cost::Known(a), Cost::Known(b)) => Cost::Known(a + b),
+            // Sums of many small amounts stay readable.
+            (Cost::Known(a), Cost::Known(b)) => Cost::Known(((a + b) * 1e9).round() / 1e9),
             _ => Cost::Unknown,
         }
     }

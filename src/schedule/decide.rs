@@ -8,15 +8,14 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::model::again::Onto;
 use crate::model::change::RepoPath;
 use crate::model::ids::{Oid, TaskNumber};
 use crate::model::integration::LeftOutReason;
 use crate::model::run::{RunPhase, RunState, TaskPhase};
 use crate::model::scope::outside;
-use crate::model::spending::Spending;
-use crate::model::usage::Cost;
 use crate::schedule::crew::{Choice, Crew, Seat, Seats, parking_due};
-use crate::schedule::{priority, retry};
+use crate::schedule::{again, priority, retry};
 
 /// What bounds the run.
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -29,6 +28,8 @@ pub struct Limits {
     pub base_delay: Duration,
     /// The longest delay before a retry.
     pub max_delay: Duration,
+    /// How often a task is done again whose result met others.
+    pub redispatches: u32,
     /// How many retries the whole run may spend.
     pub budget: u32,
     /// Whether tasks wait that would make a conflict of running work worse.
@@ -95,6 +96,15 @@ pub enum Action {
         /// When.
         at: Timestamp,
     },
+    /// Do a task again on top of what is in, because its result met that.
+    Redispatch {
+        /// The task.
+        task: TaskNumber,
+        /// What it is done on top of.
+        onto: Onto,
+    },
+    /// Doing a task again came to nothing: offer its earlier result.
+    GiveUpRedispatch(TaskNumber),
     /// Assemble the candidates.
     Assemble,
     /// Nothing is left to do: end the run.
@@ -135,9 +145,23 @@ pub fn decide(state: &RunState, limits: &Limits) -> Vec<Action> {
     if alive || actions.iter().any(is_near) {
         return actions;
     }
+    if state.phase == RunPhase::Running {
+        let given_up = again::given_up(state);
+        if !given_up.is_empty() {
+            return given_up;
+        }
+    }
     let may_assemble = state.assemble && state.refused.is_none();
     if state.phase == RunPhase::Running && may_assemble && !is_assembled(state) {
         return vec![Action::Assemble];
+    }
+    let may_go_on = state.phase == RunPhase::Running && may_assemble && !state.arranged;
+    // What is not started now would only lose what it offers.
+    if may_go_on && state.out_of_money.is_none() && spent_all(state, limits).is_none() {
+        let again = again::redispatches(state, limits);
+        if !again.is_empty() {
+            return again;
+        }
     }
     vec![Action::End {
         exit: state.exit_code(),
@@ -215,11 +239,8 @@ fn starts(state: &RunState, limits: &Limits) -> Vec<Action> {
 /// What has been spent as far as anybody says, and the most that may be, once that is reached.
 fn spent_all(state: &RunState, limits: &Limits) -> Option<(f64, f64)> {
     let max_cost = state.max_cost.or(limits.max_cost)?;
-    let attempts = state.tasks.iter().flat_map(|task| &task.attempts);
-    match Spending::of(attempts)?.known {
-        Cost::Known(spent) if spent >= max_cost => Some((spent, max_cost)),
-        _ => None,
-    }
+    let spent = state.known_cost();
+    (spent >= max_cost).then_some((spent, max_cost))
 }
 
 /// The tasks that wait for nothing but room, the most important one first.

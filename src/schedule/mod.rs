@@ -1,5 +1,6 @@
 //! What to do now: a pure function of the run's state.
 
+mod again;
 pub mod crew;
 pub mod decide;
 pub mod priority;

@@ -24,7 +24,12 @@ pub fn retry_due(state: &RunState, number: TaskNumber, limits: &Limits) -> Optio
         .fields
         .retries
         .unwrap_or(limits.transient_retries);
-    let tries = task.retries();
+    // What passed in between, and was done again because of a conflict, was no failure.
+    let failed = task
+        .counted_attempts()
+        .rev()
+        .take_while(|a| failure(a).is_some());
+    let tries = failed.count() as u32;
     let mut counted = task.counted_attempts().rev();
     let last = counted.next()?;
     let failure = failure(last)?;

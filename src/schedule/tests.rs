@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 
+use crate::model::conflict::Class;
 use crate::model::event::{End, Event, Failure, FailureClass, Outcome, Recorded, WorkerReport};
 use crate::model::fixture::{self, RunFixture};
 use crate::model::ids::{Oid, TaskNumber};
-use crate::model::integration::{Integration, Merged};
+use crate::model::integration::{Integration, LeftOut, LeftOutReason, Merged};
 use crate::model::run::RunState;
 use crate::model::usage::Cost;
 use crate::schedule::crew::Crew;
@@ -41,6 +42,7 @@ fn play_with(plan: &str, words: &str, change: impl FnOnce(Limits) -> Limits) -> 
         transient_retries: 2,
         base_delay: Duration::from_secs(8),
         max_delay: Duration::from_secs(60),
+        redispatches: 1,
         budget: 20,
         quota_wait: Duration::from_secs(3600),
         crew: Crew {
@@ -158,6 +160,18 @@ impl Game {
                 };
                 (format!("{spent} of {max_cost} spent"), Some(event))
             }
+            Action::Redispatch { task, onto } => {
+                let event = Event::Redispatched {
+                    task: *task,
+                    onto: onto.commit,
+                    with: onto.with.clone(),
+                };
+                (format!("again {}", self.name(*task)), Some(event))
+            }
+            Action::GiveUpRedispatch(task) => {
+                let event = Event::RedispatchGivenUp { task: *task };
+                (format!("in vain {}", self.name(*task)), Some(event))
+            }
             Action::ScheduleRetry { task, due } => {
                 let ended = self
                     .state
@@ -205,7 +219,7 @@ impl Game {
                 vec![self.ended(task(), end)]
             }
             "paid" => {
-                let mut event = self.ended(task(), passed(task()));
+                let mut event = self.ended(task(), self.passed(task()));
                 if let Event::AttemptEnded { outcome, .. } = &mut event {
                     outcome.cost = Cost::Known(more.parse().unwrap());
                 }
@@ -225,7 +239,7 @@ impl Game {
                     max_cost: name.parse().unwrap(),
                 },
             ],
-            "pass" => vec![self.ended(task(), passed(task()))],
+            "pass" => vec![self.ended(task(), self.passed(task()))],
             "fail" => vec![self.ended(task(), failed(FailureClass::Logic, "a test fails"))],
             "flake" => {
                 let tries = self.state.task(task()).attempts.len();
@@ -260,6 +274,9 @@ impl Game {
             "assembled" => vec![Event::Assembled {
                 integration: self.integration(),
             }],
+            "clash" => vec![Event::Assembled {
+                integration: self.without(task()),
+            }],
             other => panic!("no such word: {other}"),
         }
     }
@@ -293,6 +310,7 @@ impl Game {
             task,
             candidate,
             commit: candidate,
+            resolved: Vec::new(),
         });
         Integration {
             merged: merged.collect(),
@@ -300,17 +318,37 @@ impl Game {
         }
     }
 
+    /// Every attempt offers something else.
+    fn passed(&self, task: TaskNumber) -> End {
+        let mut bytes = [task.0 as u8; 20];
+        bytes[0] = self.state.task(task).attempts.len() as u8;
+        End::Passed {
+            candidate: Some(Oid::from_bytes(bytes)),
+            stat: Default::default(),
+            info: None,
+        }
+    }
+
+    /// The same, with a task left out because of a conflict with the first one.
+    fn without(&self, task: TaskNumber) -> Integration {
+        let mut integration = self.integration();
+        integration.merged.retain(|merged| merged.task != task);
+        integration.chain_tip = Some(Oid::from_bytes([99; 20]));
+        integration.left_out = vec![LeftOut {
+            task,
+            candidate: self.state.task(task).candidate().unwrap(),
+            reason: LeftOutReason::Conflict {
+                class: Class::Content,
+                with: vec![TaskNumber(1)],
+                paths: Vec::new(),
+                tried: Vec::new(),
+            },
+        }];
+        integration
+    }
+
     fn name(&self, task: TaskNumber) -> &str {
         &self.names[task.index()]
-    }
-}
-
-fn passed(task: TaskNumber) -> End {
-    let candidate = Some(Oid::from_bytes([task.0 as u8; 20]));
-    End::Passed {
-        candidate,
-        stat: Default::default(),
-        info: None,
     }
 }
 
@@ -336,6 +374,75 @@ fn a_task_that_fails_blocks_its_dependents_and_nothing_else() {
         fail parse   |
         pass docs    | assemble
         assembled    | end 3
+        "
+    );
+}
+
+#[test]
+fn a_task_whose_result_met_another_is_done_again_once() {
+    insta::assert_snapshot!(
+        play("a · b", "open · pass a · pass b · clash b · pass b · clash b"),
+        @r"
+        open         | start a | start b
+        pass a       |
+        pass b       | assemble
+        clash b      | again b | start b
+        pass b       | assemble
+        clash b      | end 4
+        "
+    );
+    insta::assert_snapshot!(
+        play_with("a · b", "open · pass a · pass b · clash b · pass b · clash b · pass b · clash b",
+            |limits| Limits { redispatches: 2, ..limits }),
+        @r"
+        open         | start a | start b
+        pass a       |
+        pass b       | assemble
+        clash b      | again b | start b
+        pass b       | assemble
+        clash b      | again b | start b
+        pass b       | assemble
+        clash b      | end 4
+        "
+    );
+    insta::assert_snapshot!(
+        play_with("a · b", "open · pass a · pass b · clash b", |limits| Limits { budget: 0, ..limits }),
+        @r"
+        open         | start a | start b
+        pass a       |
+        pass b       | assemble
+        clash b      | end 4
+        "
+    );
+}
+
+#[test]
+fn one_that_is_done_again_in_vain_offers_what_it_had() {
+    insta::assert_snapshot!(
+        play("a · b · c <- b", "open · pass a · pass b · pass c · clash b · flake b · due b · fail b"),
+        @r"
+        open         | start b | start a
+        pass a       |
+        pass b       | start c
+        pass c       | assemble
+        clash b      | again b | start b
+        flake b      | retry b in 4s | wake for b
+        due b        | start b
+        fail b       | in vain b | end 4
+        "
+    );
+    insta::assert_snapshot!(
+        play("a · b · c <- b", "open · pass a · pass b · pass c · clash b · cut b · pass b · pass c · assembled"),
+        @r"
+        open         | start b | start a
+        pass a       |
+        pass b       | start c
+        pass c       | assemble
+        clash b      | again b | start b
+        cut b        | start b
+        pass b       | start c
+        pass c       | assemble
+        assembled    | end 0
         "
     );
 }
@@ -397,6 +504,7 @@ fn a_retry_waits_at_least_as_long_as_the_server_asked_for() {
             transient_retries: 1,
             base_delay: Duration::from_secs(2),
             max_delay: Duration::from_secs(300),
+            redispatches: 1,
             budget: 20,
             ..Limits::default()
         };

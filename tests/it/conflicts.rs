@@ -168,14 +168,17 @@ fn a_directory_that_branches_empty_together_is_an_emergent_conflict() {
         &[("one", 1), ("beside", 4), ("two", 2), ("adds", 3)],
     );
     let mut detector = Detector::for_any(&forge.repo, &options()).unwrap();
-    let detection = detector.update(&branches).unwrap();
+    let mut detection = detector.update(&branches).unwrap();
     assert_eq!(pairs(&detection), "");
-    let found = detector.emergent(&detection, &[0, 1, 2, 3]).unwrap();
+    let found = detector.emergent(&mut detection, &[0, 1, 2, 3]).unwrap();
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].branches, [0, 2, 3]);
     assert_eq!(found[0].class, Class::DirRenameSuggested);
     // Adders before movers: then it never comes up.
-    assert_eq!(detector.emergent(&detection, &[3, 0, 1, 2]).unwrap(), []);
+    assert_eq!(
+        detector.emergent(&mut detection, &[3, 0, 1, 2]).unwrap(),
+        []
+    );
 }
 
 #[test]
@@ -196,9 +199,9 @@ fn a_rename_diluted_by_many_is_an_emergent_conflict() {
     ]);
     let branches = named(&forge, &[("mover", 1), ("five", 2), ("one", 3)]);
     let mut detector = Detector::for_any(&forge.repo, &options()).unwrap();
-    let detection = detector.update(&branches).unwrap();
+    let mut detection = detector.update(&branches).unwrap();
     assert_eq!(detection.conflicts().count(), 0);
-    let found = detector.emergent(&detection, &[0, 1, 2]).unwrap();
+    let found = detector.emergent(&mut detection, &[0, 1, 2]).unwrap();
     assert_eq!(found.len(), 1);
     assert_eq!(
         (found[0].class, found[0].branches.as_slice()),

@@ -128,7 +128,7 @@ fn a_run_ends_in_order_when_the_reset_is_far_and_resume_goes_on_afterwards() {
     Run <run> · base <base> on main · started 2026-11-22 09:14 UTC · paused
     1 of 3 done · 2 queued
     agent is parked until 2026-11-22 11:00 UTC: You've hit your usage limit. Try again at 11:00 AM.
-    `dispatch resume <run>` goes on then
+    `dispatch resume <run>` goes on then, with `--unpark` at once
 
     #  Task   Worker   Status  Notes
     1  One    agent-1  QUEUED
@@ -154,7 +154,7 @@ fn a_run_ends_in_order_when_the_reset_is_far_and_resume_goes_on_afterwards() {
     ## Notices
 
     - agent is parked until 2026-11-22 11:00 UTC: You've hit your usage limit. Try again at 11:00 AM.
-    - `dispatch resume <run>` goes on then
+    - `dispatch resume <run>` goes on then, with `--unpark` at once
     ");
     assert_eq!(scene.json()["state"], "paused");
     let listed = scene.dispatch(&["workers"]).expect(0).out;
@@ -172,6 +172,12 @@ fn a_run_ends_in_order_when_the_reset_is_far_and_resume_goes_on_afterwards() {
             .out
             .contains("agent is parked until 2026-11-22 11:00 UTC")
     );
+    let once = scene.dispatch(&["resume", "--unpark", "--json"]).expect(3);
+    let tried = events(&once);
+    let tried = tried
+        .iter()
+        .filter(|event| event["event"] == "attempt-starting");
+    assert_eq!(tried.count(), 2, "a person's word goes before the clock");
     fs::write(scene.root.join("agent.sh.open"), "").unwrap();
     scene.set_env("DISPATCH_CLOCK", "2026-11-22T11:01:00Z");
     scene.dispatch(&["resume"]).expect(0);

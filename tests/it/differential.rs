@@ -268,6 +268,24 @@ fn assert_same(pruned: &Detection, plain: &Detection, seed: u64) {
     assert!(pruned.is_empty(), "seed {seed}: {pruned:?}");
 }
 
+/// Nothing that was kept differs from what was found without, and all of it is found again; a list
+/// that shares only some of its pairs with the one before gets no other verdicts either.
+fn check_cache(forge: &Forge, branches: &[Branch], expected: &Detection, seed: u64) {
+    let cached = DetectOptions {
+        cache: true,
+        ..options(true)
+    };
+    let some = detect(&forge.repo, &branches[BRANCHES / 2..], &cached).unwrap();
+    let all = detect(&forge.repo, branches, &cached).unwrap();
+    assert_eq!(all.pairs, expected.pairs, "seed {seed}");
+    assert!(all.merges_run <= expected.merges_run, "seed {seed}");
+    let again = detect(&forge.repo, branches, &cached).unwrap();
+    assert_eq!(again.pairs, expected.pairs, "seed {seed}");
+    let failed = again.pairs.iter().filter(|pair| pair.failure.is_some());
+    let merges = (some.merges_run, all.merges_run, again.merges_run);
+    assert!(merges.2 <= failed.count(), "seed {seed}: {merges:?}");
+}
+
 fn check_for_real(forge: &Forge, detection: &Detection, a: usize, b: usize, seed: u64) {
     let git = forge.repo.git();
     let store = forge.store();
@@ -319,6 +337,7 @@ fn verdicts_are_those_of_git_merge_and_pruning_changes_none() {
         let plain = detect(&forge.repo, &branches, &options(false)).unwrap();
         assert_same(&detection, &plain, seed);
         assert_eq!(plain.merges_run, plain.pairs_total, "seed {seed}");
+        check_cache(&forge, &branches, &detection, seed);
         pruned += detection.pairs_total - detection.merges_run;
         conflicts += detection.conflicts().count();
         for _ in 0..20.min(wanted - merged) {

@@ -119,6 +119,26 @@ fn an_engine_that_writes_leaves_the_merged_tree() {
 }
 
 #[test]
+fn what_is_merged_aside_can_be_forgotten() {
+    let forge = Forge::new(&small());
+    let c = &forge.commits;
+    let engine = MergeEngine::quarantined(&forge.repo, c[0]).unwrap();
+    let below = engine.commit_tree(forge.store().tree_of(c[1]).unwrap(), &[c[0]]);
+    let below = below.unwrap();
+    let aside = engine.aside().unwrap();
+    for _ in 0..2 {
+        let MergeAnswer::Done(result) = aside.merge(below, c[4]).unwrap() else {
+            panic!("no answer");
+        };
+        assert!(aside.store().unwrap().has(result.tree));
+        assert!(!engine.store().unwrap().has(result.tree));
+        aside.forget();
+        assert!(!aside.store().unwrap().has(result.tree));
+        assert!(aside.store().unwrap().has(below));
+    }
+}
+
+#[test]
 fn a_repository_at_an_odd_path_with_objects_elsewhere() {
     let forge = Forge::at("a: \"b\" \u{e9}", &small());
     let objects = forge.repo.common.join("objects");

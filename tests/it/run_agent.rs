@@ -86,6 +86,7 @@ fn what_an_agent_says_decides_whatever_its_exit_code() {
         "claude-limit",
         "claude-err-500",
         "claude-err-529",
+        "claude-cursor",
         "codex-success",
         "codex-err-400",
         "codex-err-401",
@@ -94,9 +95,12 @@ fn what_an_agent_says_decides_whatever_its_exit_code() {
         "codex-err-529",
         "codex-limit",
         "codex-work",
+        "codex-gitcommit",
+        "codex-readonly",
         "gemini-success",
         "gemini-err-400",
         "gemini-turns",
+        "gemini-json-error",
         "opencode-success",
         "opencode-err-401",
         "opencode-denied",
@@ -118,6 +122,7 @@ fn what_an_agent_says_decides_whatever_its_exit_code() {
     claude-limit: QUEUED - |  | the agent's output: usage-limit, status 429 | cost 0.0
     claude-err-500: FAILED transient | API Error: 500 Internal server error. This is a server-side issue, usually temporary — try again in a… (transient error) | the agent's output: status 500 | cost 0.0
     claude-err-529: FAILED transient | API Error: 529 Overloaded. This is a server-side issue, usually temporary — try again in a moment. If… (transient error) | the agent's output: status 529 | cost 0.0
+    claude-cursor: DONE - | Wrote a.txt | - | cost null
     codex-success: DONE - | Done. Files created: a.txt. | - | cost null
     codex-err-400: FAILED blocker | Quota exceeded. Check your plan and billing details. (blocker) | the agent's output: "check your plan and billing details" | cost null
     codex-err-401: FAILED blocker | unexpected status 401 Unauthorized: Incorrect API key provided: dummy., url: http://127.0.0.1:8787/v1/respons… (blocker) | the agent's output: "incorrect api key" | cost null
@@ -126,9 +131,12 @@ fn what_an_agent_says_decides_whatever_its_exit_code() {
     codex-err-529: FAILED transient | unexpected status 503 Service Unavailable: The server is overloaded. Please try again later., url: ht… (transient error) | the agent's output: status 503 | cost null
     codex-limit: QUEUED - |  | the agent's output: "you've hit your usage limit" | cost null
     codex-work: DONE - | Routes written. Nothing else. | - | cost null
+    codex-gitcommit: DONE - | Done. Files created: -. | - | cost null
+    codex-readonly: DONE - | Done. Files created: a.txt. | - | cost null
     gemini-success: DONE - | Done. Files created: a.txt. | - | cost null
     gemini-err-400: FAILED blocker | API key not valid. Please pass a valid API key. (blocker) | the agent's output: "api key not valid" | cost null
     gemini-turns: FAILED logic | Reached max session turns for this session. Increase the number of turns by specifying maxSessionTurns in… (logic error) | exit code 53 (out of turns) | cost null
+    gemini-json-error: FAILED transient | Resource has been exhausted (e.g. check quota). Please retry in 20s. (transient error) | the agent's output: status 429 | cost null
     opencode-success: DONE - | Done. Files created: a.txt. | - | cost 0.00028
     opencode-err-401: FAILED blocker | Incorrect API key provided: dummy. (blocker) | the agent's output: "incorrect api key" | cost null
     opencode-denied: FAILED blocker | permission refused: edit a.txt (blocker) | the agent's output: permission refused | cost 0.002
@@ -143,14 +151,28 @@ fn what_an_agent_says_decides_whatever_its_exit_code() {
             .unwrap()
             .replace(&scene.run_name(), "<run>")
     };
-    insta::assert_snapshot!(of_report("Cost"), @"- Cost: $0.2871 (11,600 tokens in (3,980 from a cache), 615 tokens out); unknown for #12, #13, #14, #15, #16, #17, #18, #19, #20, #21, #22, #24, #26");
+    insta::assert_snapshot!(of_report("Cost"), @"- Cost: $0.2871 (12,000 tokens in (4,140 from a cache), 695 tokens out); unknown for #12, #13, #14, #15, #16, #17, #18, #19, #20, #21, #22, #23, #24, #25, #26, #28, #30");
     let notices = scene.json()["notices"].as_array().unwrap().clone();
     let notices: Vec<&str> = notices.iter().map(|said| said.as_str().unwrap()).collect();
     insta::assert_snapshot!(notices.join("\n").replace(&scene.run_name(), "<run>"), @r"
     claude-limit is parked until 2026-11-22 11:00 UTC: You've hit your limit · resets 11am (UTC)
     codex-limit is parked until 2026-11-22 22:03 UTC: You've hit your usage limit. Visit https://example.com/usage to purchase more credits or try again at Nov 22nd, 2026 10:03 PM.
-    `dispatch resume <run>` goes on then
+    `dispatch resume <run>` goes on then, with `--unpark` at once
     ");
+}
+
+#[test]
+fn every_output_there_is_is_replayed_above() {
+    let source = include_str!("run_agent.rs");
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/agents");
+    for place in ["recorded", "composed"] {
+        let entries = std::fs::read_dir(format!("{folder}/{place}")).unwrap();
+        for entry in entries {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            let stem = name.split('.').next().unwrap();
+            assert!(source.contains(&format!("\"{stem}\"")), "{name}");
+        }
+    }
 }
 
 #[test]

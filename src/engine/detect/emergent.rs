@@ -8,6 +8,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::conflict::classify::{Evidence, SideInfo, classify};
 use crate::engine::detect::scene::Scene;
 use crate::engine::detect::{DetectError, Detection, Detector, Side};
@@ -27,7 +29,7 @@ const SHRINKING_MERGES: usize = 1000;
 pub const LARGEST_SEARCH: usize = 24;
 
 /// A conflict of branches that merge pair by pair.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Emergent {
     /// The smallest set found that shows it, as places in the list of branches, in the order in
     /// which they were merged; the last one is where it came up.
@@ -46,7 +48,7 @@ impl Detector {
     /// When git or the store cannot be used.
     pub fn emergent(
         &mut self,
-        detection: &Detection,
+        detection: &mut Detection,
         order: &[usize],
     ) -> Result<Vec<Emergent>, DetectError> {
         let chosen = without_conflicts(detection, order);
@@ -54,17 +56,34 @@ impl Detector {
             return Ok(Vec::new());
         }
         let scene = self.scene(&detection.branches)?;
-        let attributes = self.run_base.or(scene.base);
-        let engine = match attributes {
-            Some(commit) => scene.engine.pinned_to(commit)?,
-            None => return Ok(Vec::new()),
+        let Some(attributes) = self.run_base.or(scene.base) else {
+            return Ok(Vec::new());
         };
-        let mut budget = SHRINKING_MERGES;
+        let engine = scene.engine.pinned_to(attributes)?;
+        let sets = self.risky_sets(&scene, &chosen)?;
+        if sets.is_empty() {
+            return Ok(Vec::new());
+        }
+        let cache = self.cache(&scene)?;
+        let sequence = Sequence::new(&scene, attributes, &sets);
+        let known = cache.as_ref().and_then(|c| c.sequence(&engine, &sequence));
+        if let Some(found) = known {
+            return Ok(in_places(found, |place| {
+                sequence.places.get(place).copied()
+            }));
+        }
+        let mut search = Search::new(engine.aside()?);
         let mut found = Vec::new();
-        for set in self.risky_sets(&scene, &chosen)? {
-            found.extend(self.merge_in_sequence(&scene, &engine, &set, &mut budget)?);
+        for set in sets {
+            found.extend(self.merge_in_sequence(&scene, &mut search, &set)?);
         }
         found.sort_by(|a, b| a.branches.cmp(&b.branches));
+        detection.merges_run += search.merges;
+        if let Some(mut cache) = cache.filter(|_| !search.failed) {
+            let place = |branch| sequence.places.iter().position(|place| *place == branch);
+            cache.put_sequence(&engine, &sequence, &in_places(found.clone(), place));
+            cache.save(&scene)?;
+        }
         Ok(found)
     }
 
@@ -78,11 +97,8 @@ impl Detector {
             self.pairs(scene)?.iter().map(|p| (p.a, p.b)).collect();
         let base = scene.base.map(|base| scene.store.tree_of(base));
         if let Some(base) = base.transpose()? {
-            let sides = chosen.iter().map(|branch| {
-                let side = self.side(scene, base, scene.trees[*branch])?;
-                Ok((*branch, side))
-            });
-            let sides = sides.collect::<Result<Vec<_>, DetectError>>()?;
+            let sides = self.sides(scene, base, chosen)?;
+            let sides: Vec<_> = chosen.iter().copied().zip(sides).collect();
             links.extend(emptied_together(scene, base, &sides)?);
         }
         let mut sets = components(chosen, &links);
@@ -93,15 +109,14 @@ impl Detector {
     fn merge_in_sequence(
         &mut self,
         scene: &Scene,
-        engine: &MergeEngine,
+        search: &mut Search,
         set: &[usize],
-        budget: &mut usize,
     ) -> Result<Vec<Emergent>, DetectError> {
         let mut found = Vec::new();
         let mut merged = vec![set[0]];
         let mut tip = scene.commits[set[0]];
         for &next in &set[1..] {
-            match step(engine, tip, scene.commits[next])? {
+            match search.step(tip, scene.commits[next])? {
                 Step::Merged(commit) => {
                     tip = commit;
                     merged.push(next);
@@ -115,9 +130,9 @@ impl Detector {
                         next,
                         result,
                     };
-                    let clash = clash.shrink(scene, engine, budget)?;
+                    let clash = clash.shrink(scene, search)?;
                     if clash.merged.len() > 1 {
-                        found.push(self.emergent_of(scene, clash)?);
+                        found.push(self.emergent_of(scene, search, clash)?);
                     }
                 }
             }
@@ -125,7 +140,12 @@ impl Detector {
         Ok(found)
     }
 
-    fn emergent_of(&mut self, scene: &Scene, clash: Clash) -> Result<Emergent, DetectError> {
+    fn emergent_of(
+        &mut self,
+        scene: &Scene,
+        search: &Search,
+        clash: Clash,
+    ) -> Result<Emergent, DetectError> {
         let Clash {
             merged,
             tip,
@@ -133,12 +153,12 @@ impl Detector {
             result,
         } = clash;
         // The commits of the sequence were written after the scene's store was opened.
-        let store = scene.engine.store()?;
+        let store = search.engine.store()?;
         let tree = store.tree_of(tip)?;
         let (ours, theirs) = match scene.base {
             Some(base) => {
                 let base = store.tree_of(base)?;
-                let theirs = self.side(scene, base, scene.trees[next])?;
+                let theirs = self.side(scene, base, next)?;
                 (store.changes(base, tree)?, Arc::clone(&theirs))
             }
             None => Default::default(),
@@ -257,14 +277,92 @@ enum Step {
     Failed,
 }
 
-fn step(engine: &MergeEngine, tip: Oid, next: Oid) -> Result<Step, DetectError> {
-    Ok(match engine.merge(tip, next)? {
-        MergeAnswer::Done(result) if result.clean => {
-            Step::Merged(engine.commit_tree(result.tree, &[tip, next])?)
+/// What the merges in sequence depend on.
+pub(super) struct Sequence {
+    /// The commit whose attributes hold.
+    pub(super) attributes: Oid,
+    /// The base and the commits of every set, in order.
+    pub(super) commits: String,
+    /// The branches by their places in this call's list: in another list they stand elsewhere.
+    places: Vec<usize>,
+}
+
+impl Sequence {
+    fn new(scene: &Scene, attributes: Oid, sets: &[Vec<usize>]) -> Sequence {
+        let commit = |place: &usize| scene.commits[*place];
+        let commits = sets.iter().map(|set| set.iter().map(commit).collect());
+        let commits: Vec<Vec<Oid>> = commits.collect();
+        Sequence {
+            attributes,
+            commits: format!("{:?} {commits:?}", scene.base),
+            places: sets.concat(),
         }
-        MergeAnswer::Done(result) => Step::Conflict(result),
-        MergeAnswer::Failed(_) => Step::Failed,
-    })
+    }
+}
+
+/// The same with other names for the branches; those without one are left out.
+fn in_places(found: Vec<Emergent>, place: impl Fn(usize) -> Option<usize>) -> Vec<Emergent> {
+    let renamed = |emergent: Emergent| {
+        let branches = emergent.branches.into_iter().map(&place);
+        let branches = branches.collect::<Option<Vec<usize>>>()?;
+        Some(Emergent {
+            branches,
+            ..emergent
+        })
+    };
+    let mut found: Vec<Emergent> = found.into_iter().filter_map(renamed).collect();
+    found.sort_by(|a, b| a.branches.cmp(&b.branches));
+    found
+}
+
+/// The merges of one call.
+struct Search {
+    engine: MergeEngine,
+    /// Merges that may still be spent on making sets small.
+    budget: usize,
+    merges: usize,
+    /// Whether git failed on one of them.
+    failed: bool,
+}
+
+impl Search {
+    fn new(engine: MergeEngine) -> Search {
+        Search {
+            engine,
+            budget: SHRINKING_MERGES,
+            merges: 0,
+            failed: false,
+        }
+    }
+
+    fn step(&mut self, tip: Oid, next: Oid) -> Result<Step, DetectError> {
+        self.merges += 1;
+        Ok(match self.engine.merge(tip, next)? {
+            MergeAnswer::Done(result) if result.clean => {
+                Step::Merged(self.engine.commit_tree(result.tree, &[tip, next])?)
+            }
+            MergeAnswer::Done(result) => Step::Conflict(result),
+            MergeAnswer::Failed(_) => {
+                self.failed = true;
+                Step::Failed
+            }
+        })
+    }
+
+    /// The tip after merging these in order, if all of it is clean.
+    fn chain(&mut self, scene: &Scene, branches: &[usize]) -> Result<Option<Oid>, DetectError> {
+        let Some((first, later)) = branches.split_first() else {
+            return Ok(None);
+        };
+        let mut tip = scene.commits[*first];
+        for branch in later {
+            match self.step(tip, scene.commits[*branch])? {
+                Step::Merged(commit) => tip = commit,
+                _ => return Ok(None),
+            }
+        }
+        Ok(Some(tip))
+    }
 }
 
 /// A sequence that is clean up to a branch that conflicts with it.
@@ -278,23 +376,18 @@ struct Clash {
 impl Clash {
     /// Takes branches out of the sequence, halves first and then ever smaller parts, as long as the
     /// conflict stays. Ends early when the budget of merges is used up.
-    fn shrink(
-        mut self,
-        scene: &Scene,
-        engine: &MergeEngine,
-        budget: &mut usize,
-    ) -> Result<Clash, DetectError> {
+    fn shrink(mut self, scene: &Scene, search: &mut Search) -> Result<Clash, DetectError> {
         let mut part = self.merged.len() / 2;
         while part > 0 {
             let mut from = 0;
             while from < self.merged.len() && self.merged.len() > 1 {
                 let mut fewer = self.merged.clone();
                 fewer.drain(from..(from + part).min(fewer.len()));
-                if fewer.len() > *budget {
+                if fewer.len() > search.budget {
                     return Ok(self);
                 }
-                *budget -= fewer.len();
-                if !self.stays_with(scene, engine, fewer)? {
+                search.budget -= fewer.len();
+                if !self.stays_with(scene, search, fewer)? {
                     from += part;
                 }
             }
@@ -307,35 +400,16 @@ impl Clash {
     fn stays_with(
         &mut self,
         scene: &Scene,
-        engine: &MergeEngine,
+        search: &mut Search,
         fewer: Vec<usize>,
     ) -> Result<bool, DetectError> {
-        let Some(tip) = merge_chain(scene, engine, &fewer)? else {
+        let Some(tip) = search.chain(scene, &fewer)? else {
             return Ok(false);
         };
-        let Step::Conflict(result) = step(engine, tip, scene.commits[self.next])? else {
+        let Step::Conflict(result) = search.step(tip, scene.commits[self.next])? else {
             return Ok(false);
         };
         (self.merged, self.tip, self.result) = (fewer, tip, result);
         Ok(true)
     }
-}
-
-/// The tip after merging these in order, if all of it is clean.
-fn merge_chain(
-    scene: &Scene,
-    engine: &MergeEngine,
-    branches: &[usize],
-) -> Result<Option<Oid>, DetectError> {
-    let Some((first, later)) = branches.split_first() else {
-        return Ok(None);
-    };
-    let mut tip = scene.commits[*first];
-    for branch in later {
-        match step(engine, tip, scene.commits[*branch])? {
-            Step::Merged(commit) => tip = commit,
-            _ => return Ok(None),
-        }
-    }
-    Ok(Some(tip))
 }

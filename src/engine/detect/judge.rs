@@ -1,18 +1,23 @@
 //! Verdicts: git merges what is not known yet, and what it says gets its classes.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::atomic::Ordering;
 
 use crate::conflict::classify::{Classified, Evidence, SideInfo, classify, needs_renames};
+use crate::engine::detect::cache::VerdictCache;
 use crate::engine::detect::scene::{Pair, Scene};
 use crate::engine::detect::{DetectError, Detector, Known};
+use crate::git::Store;
 use crate::git::attributes::Attributes;
 use crate::git::merge_tree::{MergeAnswer, MergeEngine, MergeResult};
 use crate::model::change::RepoPath;
 use crate::model::conflict::{Class, Unit};
 use crate::model::ids::Oid;
 use crate::model::merge::Rename;
+
+/// Pairs that are merged and judged together: enough for every core, few enough that what git says
+/// about them, and what it writes, stays small.
+const BATCH: usize = 2000;
 
 impl Detector {
     /// Finds the verdicts that are not known yet and returns how many merges that took.
@@ -30,14 +35,46 @@ impl Detector {
             }
             groups.entry(pair.key.attributes).or_default().push(pair);
         }
+        if groups.is_empty() {
+            return Ok(0);
+        }
+        let mut cache = self.cache(scene)?;
         let mut merges = 0;
-        let wanted = groups.values().map(Vec::len).sum();
-        self.meter.wanted.fetch_add(wanted, Ordering::Relaxed);
+        let aside = scene.engine.aside()?;
         for (attributes, pairs) in groups {
-            let engine = scene.engine.pinned_to(attributes)?;
-            merges += self.merge(scene, &engine, &pairs)?;
+            let engine = aside.pinned_to(attributes)?;
+            let pairs = match &cache {
+                Some(cache) => self.recall(cache, scene, &engine, pairs),
+                None => pairs,
+            };
+            self.meter.wanted.fetch_add(pairs.len(), Ordering::Relaxed);
+            for batch in pairs.chunks(BATCH) {
+                merges += self.merge(scene, &engine, batch, cache.as_mut())?;
+                engine.forget();
+            }
+        }
+        if let Some(cache) = cache {
+            cache.save(scene)?;
         }
         Ok(merges)
+    }
+
+    /// Takes the verdicts that were kept, and returns the pairs that have none.
+    fn recall<'a>(
+        &mut self,
+        cache: &VerdictCache,
+        scene: &Scene,
+        engine: &MergeEngine,
+        pairs: Vec<&'a Pair>,
+    ) -> Vec<&'a Pair> {
+        let mut rest = Vec::new();
+        for pair in pairs {
+            match cache.get(scene, engine, pair) {
+                Some(known) => drop(self.verdicts.insert(pair.key, known)),
+                None => rest.push(pair),
+            }
+        }
+        rest
     }
 
     /// Two branches with one tree: git takes every path as it is.
@@ -86,12 +123,14 @@ impl Detector {
         scene: &Scene,
         engine: &MergeEngine,
         pairs: &[&Pair],
+        cache: Option<&mut VerdictCache>,
     ) -> Result<usize, DetectError> {
         let commits = |pair: &&Pair| (scene.commits[pair.a], scene.commits[pair.b]);
         let asked: Vec<(Oid, Oid)> = pairs.iter().map(commits).collect();
         let answers = engine.merge_all_counted(&asked, &self.meter.merged)?;
         let attributes = engine.attributes(&["merge", "linguist-generated"], &met(&answers))?;
-        let mut renames = Renames::default();
+        let renames = renames(scene, engine, pairs, &answers)?;
+        let store = engine.store()?;
         for (pair, answer) in pairs.iter().zip(&answers) {
             let known = match answer {
                 MergeAnswer::Failed(said) => Known {
@@ -100,44 +139,51 @@ impl Detector {
                     failure: Some(said.clone()),
                 },
                 MergeAnswer::Done(result) => {
-                    self.known(scene, engine, pair, result, &attributes, &mut renames)?
+                    self.known(scene, &store, pair, result, (&attributes, &renames))
                 }
             };
             self.verdicts.insert(pair.key, known);
         }
         let extra = self.clean_by_attribute(scene, engine, pairs, &answers, &attributes)?;
+        if let Some(cache) = cache {
+            for (pair, answer) in pairs.iter().zip(&answers) {
+                if let (MergeAnswer::Done(result), Some(known)) =
+                    (answer, self.verdicts.get(&pair.key))
+                {
+                    cache.put(scene, engine, pair, known, (result, &attributes));
+                }
+            }
+        }
         Ok(asked.len() + extra)
     }
 
     fn known(
         &self,
         scene: &Scene,
-        engine: &MergeEngine,
+        store: &Store,
         pair: &Pair,
         result: &MergeResult,
-        attributes: &Attributes,
-        renames: &mut Renames,
-    ) -> Result<Known, DetectError> {
-        let mut of_side = |branch: usize| match pair.base_tree {
-            Some(base) if needs_renames(result) => {
-                renames.between(engine, base, scene.trees[branch])
-            }
-            _ => Ok(Arc::default()),
+        (attributes, renames): (&Attributes, &Renames),
+    ) -> Known {
+        let of_side = |branch: usize| match pair.base_tree {
+            Some(base) if needs_renames(result) => renames.get(&(base, scene.trees[branch])),
+            _ => None,
         };
-        let (ours, theirs) = (of_side(pair.a)?, of_side(pair.b)?);
+        let of_side = |branch: usize| of_side(branch).map_or(&[][..], Vec::as_slice);
+        let (ours, theirs) = (of_side(pair.a), of_side(pair.b));
         let classified = classify(&Evidence {
             result,
-            ours: self.side_info(scene, pair, pair.a, &ours),
-            theirs: self.side_info(scene, pair, pair.b, &theirs),
-            blob: &|oid| scene.store.blob(oid).ok(),
+            ours: self.side_info(scene, pair, pair.a, ours),
+            theirs: self.side_info(scene, pair, pair.b, theirs),
+            blob: &|oid| store.blob(oid).ok(),
             generated: &|path| self.is_generated(path, attributes),
         });
         let tree = (classified.class != Class::Independent).then_some(result.tree);
-        Ok(Known {
+        Known {
             classified,
             tree,
             failure: None,
-        })
+        }
     }
 
     fn is_generated(&self, path: &RepoPath, attributes: &Attributes) -> bool {
@@ -208,26 +254,27 @@ fn mark_clean_by_attribute(classified: &mut Classified, paths: &[RepoPath]) {
     (classified.class, classified.severity) = (class, class.severity());
 }
 
-/// The renames of each branch, asked for once.
-#[derive(Default)]
-struct Renames {
-    found: HashMap<(Oid, Oid), Arc<Vec<Rename>>>,
-}
+/// The renames of branches, by (base tree, tree of the branch).
+type Renames = HashMap<(Oid, Oid), Vec<Rename>>;
 
-impl Renames {
-    fn between(
-        &mut self,
-        engine: &MergeEngine,
-        base: Oid,
-        tree: Oid,
-    ) -> Result<Arc<Vec<Rename>>, DetectError> {
-        if let Some(found) = self.found.get(&(base, tree)) {
-            return Ok(Arc::clone(found));
-        }
-        let found = Arc::new(engine.renames(base, tree)?);
-        self.found.insert((base, tree), Arc::clone(&found));
-        Ok(found)
-    }
+/// The renames of the branches whose classes depend on them, asked for at once.
+fn renames(
+    scene: &Scene,
+    engine: &MergeEngine,
+    pairs: &[&Pair],
+    answers: &[MergeAnswer],
+) -> Result<Renames, DetectError> {
+    let asked = pairs
+        .iter()
+        .zip(answers)
+        .filter(|(_, answer)| match answer {
+            MergeAnswer::Done(result) => needs_renames(result),
+            MergeAnswer::Failed(_) => false,
+        });
+    let asked: BTreeSet<(Oid, Oid)> = asked.flat_map(|(pair, _)| pair.sides(scene)).collect();
+    let asked: Vec<(Oid, Oid)> = asked.into_iter().collect();
+    let found = engine.renames(&asked)?;
+    Ok(asked.into_iter().zip(found).collect())
 }
 
 fn auto_merged(result: &MergeResult) -> impl Iterator<Item = &RepoPath> {

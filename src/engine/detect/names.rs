@@ -16,12 +16,9 @@ impl Detector {
     ) -> Result<(), DetectError> {
         for (base, branches) in scene.bases.singles() {
             let tree = scene.store.tree_of(base)?;
-            let sides = branches
-                .iter()
-                .map(|branch| Ok((*branch, self.side(scene, tree, scene.trees[*branch])?)));
-            let sides = sides.collect::<Result<Vec<_>, DetectError>>()?;
-            let added: Vec<_> = sides
-                .iter()
+            let sides = self.sides(scene, tree, &branches)?;
+            let added = branches.iter().zip(&sides);
+            let added: Vec<_> = added
                 .map(|(branch, side)| (*branch, side.footprint.added.as_slice()))
                 .collect();
             for (a, b, paths) in colliding_names(&added) {

@@ -1,5 +1,6 @@
 //! What one call looks at: the branches with their trees, and the pairs that need a look.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::conflict::bases::{Base, Bases};
@@ -7,6 +8,7 @@ use crate::conflict::footprint::Footprint;
 use crate::conflict::prune;
 use crate::engine::detect::{Above, Branch, DetectError, Detector, Key, Side};
 use crate::git::merge_tree::{MergeEngine, MergeError};
+use crate::git::tree_diff::TreeChanges;
 use crate::git::{Store, StoreError};
 use crate::model::ids::Oid;
 
@@ -104,10 +106,7 @@ impl Detector {
         let mut pairs = Vec::new();
         for (base, branches) in scene.bases.singles() {
             let base_tree = scene.store.tree_of(base)?;
-            let sides: Vec<Arc<Side>> = branches
-                .iter()
-                .map(|branch| self.side(scene, base_tree, scene.trees[*branch]))
-                .collect::<Result<_, _>>()?;
+            let sides = self.sides(scene, base_tree, &branches)?;
             let candidates = if scene.prune {
                 let footprints: Vec<&Footprint> = sides.iter().map(|s| &s.footprint).collect();
                 prune::candidates_among(&footprints)
@@ -121,9 +120,11 @@ impl Detector {
                 }
             }
         }
-        for (a, b) in scene.bases.others() {
-            pairs.push(self.odd_pair(scene, a, b)?);
-        }
+        let odd = scene.bases.others();
+        let odd = odd.into_iter().map(|(a, b)| self.odd_pair(scene, a, b));
+        let odd = odd.collect::<Result<Vec<Pair>, DetectError>>()?;
+        self.look_at(scene, odd.iter().flat_map(|pair| pair.sides(scene)))?;
+        pairs.extend(odd);
         pairs.sort_unstable_by_key(|pair| (pair.a, pair.b));
         Ok(pairs)
     }
@@ -151,17 +152,13 @@ impl Detector {
 
     /// A pair whose history has to be asked for: git finds the bases while it merges; ours are
     /// only for the names of what was found.
-    fn odd_pair(&mut self, scene: &Scene, a: usize, b: usize) -> Result<Pair, DetectError> {
+    fn odd_pair(&self, scene: &Scene, a: usize, b: usize) -> Result<Pair, DetectError> {
         let (tip_a, tip_b) = (scene.commits[a], scene.commits[b]);
         let bases = scene.store.merge_bases(tip_a, tip_b).unwrap_or_default();
         let base_tree = match bases.first() {
             Some(base) => Some(scene.store.tree_of(*base)?),
             None => None,
         };
-        if let Some(tree) = base_tree {
-            self.side(scene, tree, scene.trees[a])?;
-            self.side(scene, tree, scene.trees[b])?;
-        }
         let first = bases.first().copied();
         Ok(Pair {
             a,
@@ -176,21 +173,63 @@ impl Detector {
         })
     }
 
+    /// What one branch does to a base tree.
     pub(super) fn side(
         &mut self,
         scene: &Scene,
         base: Oid,
-        tree: Oid,
+        branch: usize,
     ) -> Result<Arc<Side>, DetectError> {
-        if let Some(side) = self.sides.get(&(base, tree)) {
-            return Ok(Arc::clone(side));
+        let sides = self.sides(scene, base, &[branch])?;
+        Ok(sides.into_iter().next().unwrap_or_default())
+    }
+
+    /// What each of these branches does to a base tree.
+    pub(super) fn sides(
+        &mut self,
+        scene: &Scene,
+        base: Oid,
+        branches: &[usize],
+    ) -> Result<Vec<Arc<Side>>, DetectError> {
+        let keys = branches.iter().map(|branch| (base, scene.trees[*branch]));
+        self.look_at(scene, keys.clone())?;
+        let known = keys.map(|key| self.sides.get(&key).cloned().unwrap_or_default());
+        Ok(known.collect())
+    }
+
+    /// Finds out, all at once, what is not known yet of these (base tree, tree of a branch).
+    fn look_at(
+        &mut self,
+        scene: &Scene,
+        keys: impl Iterator<Item = (Oid, Oid)>,
+    ) -> Result<(), DetectError> {
+        let unknown = keys.filter(|key| !self.sides.contains_key(key));
+        let unknown: BTreeSet<(Oid, Oid)> = unknown.collect();
+        let unknown: Vec<(Oid, Oid)> = unknown.into_iter().collect();
+        let found = scene.engine.tree_changes(&unknown)?;
+        for (key, found) in unknown.into_iter().zip(found) {
+            self.sides.insert(key, Arc::new(Side::new(found)));
         }
-        let changes = scene.store.changes(base, tree)?;
-        let removed = scene.store.removed_directories(tree, &changes)?;
-        let footprint = Footprint::new(&changes, removed);
-        let side = Arc::new(Side { changes, footprint });
-        self.sides.insert((base, tree), Arc::clone(&side));
-        Ok(side)
+        Ok(())
+    }
+}
+
+impl Pair {
+    /// The (base tree, tree of a branch) of both sides, where there is a base.
+    pub(super) fn sides(&self, scene: &Scene) -> impl Iterator<Item = (Oid, Oid)> + use<> {
+        let trees = [scene.trees[self.a], scene.trees[self.b]];
+        let base = self.base_tree.into_iter();
+        base.flat_map(move |base| trees.map(|tree| (base, tree)))
+    }
+}
+
+impl Side {
+    fn new(found: TreeChanges) -> Side {
+        let footprint = Footprint::new(&found.changes, found.removed_directories);
+        Side {
+            changes: found.changes,
+            footprint,
+        }
     }
 }
 

@@ -1,0 +1,229 @@
+//! Verdicts that outlive the process: `dispatch/cache/verdicts` in the git folder that all worktrees
+//! share.
+//!
+//! A verdict is found again only under everything it depends on: the base tree and both trees (both
+//! commits where history decides, or where the two conflict, because then their names stand in the
+//! merged tree), the commit whose attributes hold, the globs of generated files, git and its
+//! configuration, and this very program. What depends on more than that is not kept: merges in
+//! which a program of the user's took part, submodules, and failures.
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::record_log::{Key as RecordKey, RecordLog, Records};
+use crate::conflict::classify::Classified;
+use crate::engine::detect::emergent::{Emergent, Sequence};
+use crate::engine::detect::scene::{Pair, Scene};
+use crate::engine::detect::{DetectError, Detector, Known};
+use crate::git::attributes::Attributes;
+use crate::git::fingerprint::{Surroundings, digest};
+use crate::git::merge_tree::{MergeEngine, MergeResult};
+use crate::model::conflict::{Class, Unit, Verdict};
+use crate::model::ids::Oid;
+
+/// The largest the file gets.
+const LIMIT: usize = 32 << 20;
+
+/// Values of the attribute `merge` for which git runs no program.
+const NO_PROGRAM: [&str; 5] = ["set", "unset", "text", "binary", "union"];
+
+const SUBMODULE: u32 = 0o160_000;
+
+/// What is known from before, and what is to be kept.
+#[derive(Debug)]
+pub(super) struct VerdictCache {
+    log: RecordLog,
+    known: Records,
+    program: String,
+    generated: Vec<String>,
+    surroundings: Surroundings,
+    fresh: Vec<(RecordKey, String)>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct VerdictRecord {
+    verdict: Verdict,
+    class: Class,
+    severity: u8,
+    tree: Option<Oid>,
+    units: Vec<Unit>,
+    commits: [Oid; 2],
+}
+
+impl Detector {
+    /// The cache of this repository; `None` where it is not wanted, where commits are not what their
+    /// ids say, or where nobody can know what merges depend on. Work in progress is not worth keeping.
+    ///
+    /// # Errors
+    /// When git cannot be run.
+    pub(super) fn cache(&self, scene: &Scene) -> Result<Option<VerdictCache>, DetectError> {
+        let wanted = self.options.cache && scene.prune && self.quarantine.is_none();
+        let Some(program) = wanted.then(this_program).flatten() else {
+            return Ok(None);
+        };
+        let Some(surroundings) = scene.engine.surroundings()? else {
+            return Ok(None);
+        };
+        let path = self.repo.dispatch_folder().join("cache/verdicts");
+        let log = RecordLog::new(path, LIMIT);
+        Ok(Some(VerdictCache {
+            known: log.read(),
+            log,
+            program,
+            generated: self.options.generated.clone(),
+            surroundings,
+            fresh: Vec::new(),
+        }))
+    }
+}
+
+impl VerdictCache {
+    /// The verdict on a pair, if it was kept and holds.
+    pub(super) fn get(&self, scene: &Scene, engine: &MergeEngine, pair: &Pair) -> Option<Known> {
+        let text = self.known.get(&self.key(engine, pair)?)?;
+        let record = serde_json::from_str::<VerdictRecord>(text).ok();
+        let holds = |record: &VerdictRecord| {
+            record.verdict == Verdict::Clean || record.commits == commits(scene, pair)
+        };
+        record.filter(holds).map(|record| Known {
+            classified: Classified {
+                verdict: record.verdict,
+                class: record.class,
+                severity: record.severity,
+                units: record.units,
+            },
+            tree: record.tree,
+            failure: None,
+        })
+    }
+
+    /// Keeps what was found out about a pair by merging it, if nobody can find out otherwise later.
+    pub(super) fn put(
+        &mut self,
+        scene: &Scene,
+        engine: &MergeEngine,
+        pair: &Pair,
+        known: &Known,
+        (result, attributes): (&MergeResult, &Attributes),
+    ) {
+        if known.failure.is_some() || ran_a_program(result, attributes) || has_submodule(result) {
+            return;
+        }
+        let Some(key) = self.key(engine, pair) else {
+            return;
+        };
+        let Classified {
+            verdict,
+            class,
+            severity,
+            units,
+        } = known.classified.clone();
+        self.remember(
+            key,
+            &VerdictRecord {
+                verdict,
+                class,
+                severity,
+                tree: known.tree,
+                units,
+                commits: commits(scene, pair),
+            },
+        );
+    }
+
+    /// What merging these commits in this order has shown before.
+    pub(super) fn sequence(
+        &self,
+        engine: &MergeEngine,
+        sequence: &Sequence,
+    ) -> Option<Vec<Emergent>> {
+        let key = self.sequence_key(engine, sequence)?;
+        serde_json::from_str(self.known.get(&key)?).ok()
+    }
+
+    /// Keeps what merging these commits in this order has shown.
+    pub(super) fn put_sequence(
+        &mut self,
+        engine: &MergeEngine,
+        sequence: &Sequence,
+        found: &[Emergent],
+    ) {
+        if let Some(key) = self.sequence_key(engine, sequence) {
+            self.remember(key, &found);
+        }
+    }
+
+    fn remember(&mut self, key: RecordKey, record: &impl Serialize) {
+        if let Ok(text) = serde_json::to_string(record) {
+            self.fresh.push((key, text));
+        }
+    }
+
+    /// Writes what is new. That nothing can be written (a full disk, a repository that may only be
+    /// read) is no reason to give no verdicts. What was changed while the merges ran is not known to
+    /// have held for all of them, so then nothing is kept.
+    ///
+    /// # Errors
+    /// When git cannot be run.
+    pub(super) fn save(self, scene: &Scene) -> Result<(), DetectError> {
+        if !self.fresh.is_empty() && scene.engine.surroundings()? == Some(self.surroundings) {
+            let _ = self.log.add(&self.fresh);
+        }
+        Ok(())
+    }
+
+    /// `None` for a merge that may depend on more: with several bases git merges those first, and
+    /// says nothing about how.
+    fn key(&self, engine: &MergeEngine, pair: &Pair) -> Option<RecordKey> {
+        let base = match pair.key.base {
+            Some(base) => base.to_string(),
+            None if self.is_open(engine) => return None,
+            None => "history".to_owned(),
+        };
+        let what = format!("pair {base} {} {}", pair.key.a, pair.key.b);
+        Some(self.digest(pair.key.attributes, &what))
+    }
+
+    fn sequence_key(&self, engine: &MergeEngine, sequence: &Sequence) -> Option<RecordKey> {
+        let what = format!("sequence {}", sequence.commits);
+        (!self.is_open(engine)).then(|| self.digest(sequence.attributes, &what))
+    }
+
+    /// Whether a merge may depend on programs or on what was fetched into submodules.
+    fn is_open(&self, engine: &MergeEngine) -> bool {
+        self.surroundings.has_drivers || engine.finds_submodules()
+    }
+
+    fn digest(&self, attributes: Oid, what: &str) -> RecordKey {
+        let (program, generated) = (&self.program, &self.generated);
+        let around = self.surroundings.fingerprint;
+        let text = format!("{program}\0{generated:?}\0{around}\0{attributes}\0{what}");
+        *digest(text.as_bytes()).as_bytes()
+    }
+}
+
+fn commits(scene: &Scene, pair: &Pair) -> [Oid; 2] {
+    [scene.commits[pair.a], scene.commits[pair.b]]
+}
+
+fn ran_a_program(result: &MergeResult, attributes: &Attributes) -> bool {
+    let messages = result.messages.iter().flat_map(|message| &message.paths);
+    let mut paths = messages.chain(result.stages.iter().map(|stage| &stage.path));
+    paths.any(|path| {
+        let driver = attributes.get(path).and_then(|names| names.get("merge"));
+        driver.is_some_and(|driver| !NO_PROGRAM.contains(&driver.as_str()))
+    })
+}
+
+fn has_submodule(result: &MergeResult) -> bool {
+    let said = |kind: &str| kind.to_ascii_lowercase().contains("submodule");
+    result.stages.iter().any(|stage| stage.mode == SUBMODULE)
+        || result.messages.iter().any(|message| said(&message.kind))
+}
+
+/// Which build of the program this is: another one may give other classes to the same merge.
+fn this_program() -> Option<String> {
+    let about = std::env::current_exe().and_then(std::fs::metadata).ok()?;
+    let written = about.modified().ok()?;
+    let version = env!("CARGO_PKG_VERSION");
+    Some(format!("{version} {} {written:?}", about.len()))
+}

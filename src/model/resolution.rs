@@ -1,0 +1,157 @@
+//! What settled a conflict while candidates were put together, and what was tried in vain.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::change::RepoPath;
+use crate::model::conflict::{Class, HunkClass};
+use crate::model::ids::Oid;
+use crate::model::words::paths_in_short;
+
+/// One conflict of a candidate with what was in before, and what settled it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Resolution {
+    /// What it was.
+    pub class: Class,
+    /// Where it was.
+    pub paths: Vec<RepoPath>,
+    /// What settled it.
+    pub by: Resolver,
+}
+
+/// What settled a conflict.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "rung", rename_all = "kebab-case")]
+pub enum Resolver {
+    /// git, over the commit the candidate was built on: history alone gives it several bases.
+    OwnBase {
+        /// That commit.
+        base: Oid,
+    },
+    /// Rules for the places of a text; none of them for a file of which only the mode differed.
+    Rules {
+        /// Which, mildest first.
+        rules: Vec<HunkClass>,
+    },
+    /// Commands that made the files anew.
+    Regenerated {
+        /// Which, in order.
+        commands: Vec<String>,
+    },
+    /// A structural merge tool.
+    Structural {
+        /// Its name.
+        tool: String,
+    },
+    /// What a person did with the same files before.
+    Remembered {
+        /// The commit on `refs/dispatch/resolutions` that keeps it.
+        commit: Oid,
+    },
+}
+
+/// The rungs of the ladder, the surest first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RungName {
+    /// [`Resolver::OwnBase`]
+    OwnBase,
+    /// [`Resolver::Rules`]
+    Rules,
+    /// [`Resolver::Regenerated`]
+    Regenerated,
+    /// [`Resolver::Structural`]
+    Structural,
+    /// [`Resolver::Remembered`]
+    Remembered,
+    /// The task was done again on top of the others, and what came of it conflicts, too.
+    Redispatched,
+}
+
+/// A rung that did not hold.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct TriedRung {
+    /// Which.
+    pub rung: RungName,
+    /// Why not, in a few words.
+    pub why: String,
+}
+
+impl Resolver {
+    /// Its place on the ladder.
+    pub fn rung(&self) -> RungName {
+        match self {
+            Resolver::OwnBase { .. } => RungName::OwnBase,
+            Resolver::Rules { .. } => RungName::Rules,
+            Resolver::Regenerated { .. } => RungName::Regenerated,
+            Resolver::Structural { .. } => RungName::Structural,
+            Resolver::Remembered { .. } => RungName::Remembered,
+        }
+    }
+}
+
+impl RungName {
+    /// The word for it in JSON.
+    pub fn word(self) -> &'static str {
+        match self {
+            RungName::OwnBase => "own-base",
+            RungName::Rules => "rules",
+            RungName::Regenerated => "regenerated",
+            RungName::Structural => "structural",
+            RungName::Remembered => "remembered",
+            RungName::Redispatched => "redispatched",
+        }
+    }
+}
+
+impl fmt::Display for RungName {
+    /// As it stands in front of why it did not hold.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            RungName::OwnBase => "git over its own base",
+            RungName::Rules => "the rules",
+            RungName::Regenerated => "making it anew",
+            RungName::Structural => "the structural merge",
+            RungName::Remembered => "the remembered resolution",
+            RungName::Redispatched => "dispatching it again",
+        })
+    }
+}
+
+impl fmt::Display for Resolver {
+    /// `by rule (whitespace)`, `made anew by cargo update`: on one line if its parts are.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Resolver::OwnBase { base } => {
+                write!(f, "merged over {}, which it was built on", base.short())
+            }
+            Resolver::Rules { rules } if rules.is_empty() => write!(f, "by rule (exec-bit)"),
+            Resolver::Rules { rules } => {
+                let names: Vec<&str> = rules.iter().map(|rule| rule.name()).collect();
+                write!(f, "by rule ({})", names.join(", "))
+            }
+            Resolver::Regenerated { commands } => {
+                write!(f, "made anew by {}", commands.join("; "))
+            }
+            Resolver::Structural { tool } => write!(f, "by {tool}"),
+            Resolver::Remembered { commit } => {
+                write!(f, "as a person did before ({})", commit.short())
+            }
+        }
+    }
+}
+
+impl fmt::Display for Resolution {
+    /// `src/app.ts (content) by rule (whitespace)`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let paths = paths_in_short(&self.paths);
+        write!(f, "{paths} ({}) {}", self.class, self.by)
+    }
+}
+
+impl fmt::Display for TriedRung {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.rung, self.why)
+    }
+}

@@ -1,0 +1,376 @@
+//! The rungs of the ladder: what settles a conflict while results are put together, what the checks
+//! say about it, and what is taken back.
+
+use std::path::Path;
+
+use git_dispatch::engine::ladder::memory::{Meeting, RESOLUTIONS, remember};
+use git_dispatch::git::{Repo, Store};
+use git_dispatch::model::conflict::Class;
+use serde_json::{Value, json};
+
+use crate::harness::Scene;
+
+/// A scene with these settings on top of the usual ones.
+fn shop(settings: &str) -> Scene {
+    let scene = Scene::new();
+    if !settings.is_empty() {
+        scene.configure(settings);
+    }
+    scene
+}
+
+fn integration(scene: &Scene) -> Value {
+    scene.json()["integration"].clone()
+}
+
+fn show(scene: &Scene, path: &str) -> String {
+    scene.git(&["show", &format!("{}:{path}", scene.branch("integration"))])
+}
+
+/// What the journal says about the ladder, in order.
+fn journal(scene: &Scene) -> String {
+    let run = format!("refs/dispatch/runs/{}", scene.run_name());
+    let log = scene.git(&["log", "--first-parent", "--reverse", "--format=%b", &run]);
+    let events = log
+        .lines()
+        .filter_map(|line| serde_json::from_str(line).ok());
+    let told = events.filter_map(|event: Value| match event["event"].as_str()? {
+        "conflict-settled" => {
+            let rungs = event["resolutions"].as_array()?;
+            let rungs: Vec<_> = rungs
+                .iter()
+                .map(|found| found["by"]["rung"].as_str().unwrap_or_default())
+                .collect();
+            Some(format!("#{} {}", event["task"], rungs.join("+")))
+        }
+        "resolution-rolled-back" => Some(format!(
+            "#{} back from {}",
+            event["task"],
+            event["rung"].as_str()?
+        )),
+        _ => None,
+    });
+    told.collect::<Vec<_>>().join(", ")
+}
+
+/// #2 inserts what #1 inserts at the same place, and a line more.
+const CONTAINED: &str = "# Contained
+
+1. [ONE] A line
+   - run: sed -i '/two/a new' src/app.ts
+2. [MORE] Two lines
+   - run: sed -i '/two/a new\\nnewer' src/app.ts
+";
+
+#[test]
+fn what_a_rule_settles_goes_in_and_says_so_everywhere() {
+    let scene = shop("[assemble]\ncheck = [\"grep newer src/app.ts\"]\n");
+    let before = scene.fingerprint();
+    let ended = scene.run(CONTAINED, &[]).expect(0);
+    before.assert_same(&scene.fingerprint());
+    assert_eq!(
+        show(&scene, "src/app.ts"),
+        "one\ntwo\nnew\nnewer\nthree\nfour\nfive"
+    );
+    let found = integration(&scene);
+    assert_eq!(found["merged"], json!([1, 2]));
+    assert_eq!(
+        found["resolved"],
+        json!([{"task": 2, "class": "content", "paths": ["src/app.ts"], "rung": "rules",
+                "how": "by rule (contained-insert)"}])
+    );
+    assert_eq!(journal(&scene), "#2 rules");
+    let range = format!("main..{}", scene.branch("integration"));
+    let message = scene.git(&["log", "--merges", "--format=%B", "--grep=MORE", &range]);
+    insta::assert_snapshot!(message.replace(&scene.run_name(), "<run>"), @r"
+    Merge #2 MORE: Two lines
+
+    Conflicts settled while assembling:
+
+    * src/app.ts (content): by rule (contained-insert)
+
+    Dispatch-Run: <run>
+    Dispatch-Task: 2 MORE
+    Dispatch-Attempt: 1
+    Dispatch-Resolved: rules src/app.ts
+    ");
+    for said in [
+        "settled #2: src/app.ts (content) by rule (contained-insert)",
+        "#2 `src/app.ts`: content conflict settled, by rule (contained-insert)\n",
+    ] {
+        assert!(ended.out.contains(said), "{}", ended.out);
+    }
+    assert!(
+        scene
+            .board()
+            .contains("| content | settled while assembling |"),
+        "{}",
+        scene.board()
+    );
+}
+
+#[test]
+fn without_a_check_it_is_said_that_none_has_verified_it() {
+    let scene = shop("");
+    let ended = scene.run(CONTAINED, &[]).expect(0);
+    let said = "settled, by rule (contained-insert); no check has verified it";
+    assert!(ended.out.contains(said), "{}", ended.out);
+}
+
+#[test]
+fn a_dry_run_says_what_would_be_settled_and_how() {
+    let scene = shop("");
+    scene.run(CONTAINED, &["--no-assemble"]).expect(0);
+    let refs = scene.git(&["for-each-ref"]);
+    let told = scene.dispatch(&["assemble", "--dry-run"]).expect(0).out;
+    let line = "src/app.ts (content) is tried by rule (contained-insert), if the checks agree\n";
+    assert!(told.contains(line), "{told}");
+    assert_eq!(scene.git(&["for-each-ref"]), refs);
+}
+
+#[test]
+fn a_rule_that_is_not_allowed_settles_nothing() {
+    let scene = shop("[resolve]\npolicy = [\"whitespace\"]\n");
+    scene.run(CONTAINED, &[]).expect(4);
+    let found = integration(&scene);
+    assert_eq!(found["left_out"][0]["class"], "content");
+    assert_eq!(found["merged"], json!([1]));
+}
+
+/// A structural tool that does what the script says, with `$1` to `$5` as in the settings.
+fn tool(scene: &Scene, script: &str) -> String {
+    let path = scene.root.join("tool");
+    std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(&path, mode).unwrap();
+    let (path, words) = (path.display(), "{base} {ours} {theirs} {path} {result}");
+    let words: Vec<String> = words.split(' ').map(|word| format!("{word:?}")).collect();
+    format!("structural = [\"{path}\", {}]\n", words.join(", "))
+}
+
+#[test]
+fn what_the_checks_refuse_is_rolled_back_and_the_next_rung_is_tried() {
+    let scene = Scene::new();
+    let tool = tool(
+        &scene,
+        "echo by the tool > \"$5\"; echo \"$4\" > \"$0.path\"",
+    );
+    scene.configure(&format!(
+        "[assemble]\ncheck = [\"! grep newer src/app.ts\"]\n[resolve]\n{tool}"
+    ));
+    // #1 alone passes; the rule's result has `newer` and does not.
+    let ended = scene.run(CONTAINED, &[]).expect(0);
+    assert_eq!(
+        journal(&scene),
+        "#2 rules, #2 back from rules, #2 structural"
+    );
+    assert_eq!(show(&scene, "src/app.ts"), "by the tool");
+    let found = integration(&scene);
+    assert_eq!(found["resolved"][0]["rung"], "structural");
+    assert_eq!(found["guilty"], json!([]));
+    // The whole and the base, both again, #1 alone, #2 alone; then the whole with the tool's result.
+    assert!(found["check_runs"].as_u64().unwrap() <= 7, "{found}");
+    let path = std::fs::read_to_string(scene.root.join("tool.path")).unwrap();
+    assert_eq!(path, "src/app.ts\n");
+    assert!(
+        ended.out.contains("content conflict settled, by "),
+        "{}",
+        ended.out
+    );
+}
+
+#[test]
+fn a_tool_that_leaves_markers_fails_or_writes_nothing_settles_nothing() {
+    for (script, why) in [
+        (
+            "printf 'a\\n<<<<<<< x\\n' > \"$5\"",
+            "the result has a conflict marker, `<<<<<<< x`",
+        ),
+        ("cp \"$2\" \"$5\"; echo no idea; exit 1", "failed: no idea"),
+        ("true", "it wrote no result"),
+    ] {
+        let scene = Scene::new();
+        let tool = tool(&scene, script);
+        scene.configure(&format!("[resolve]\npolicy = []\n{tool}"));
+        let ended = scene.run(CONTAINED, &[]).expect(4);
+        let tried = &integration(&scene)["left_out"][0]["tried"];
+        let why = format!("src/app.ts: {why}");
+        assert_eq!(*tried, json!([{"rung": "structural", "why": why}]));
+        let said = format!("tried the structural merge: {why}");
+        assert!(ended.out.contains(&said), "{}", ended.out);
+    }
+}
+
+/// Both add a part and make the list of parts anew, which conflicts.
+const PARTS: &str = "# Parts
+
+1. [A] a
+   - run: echo a > parts/a; cat parts/* > parts.lock
+2. [B] b
+   - run: echo b > parts/b; cat parts/* > parts.lock
+";
+
+fn parts(regenerate: &str) -> Scene {
+    let scene = Scene::new();
+    scene.write("parts/0", "0\n");
+    scene.write("parts.lock", "0\n");
+    scene.configure(&format!(
+        "[assemble]\ncheck = [\"cat parts/* | cmp - parts.lock\"]\n\
+         [conflicts]\ngenerated = [\"*.lock\"]\n[resolve]\nstructural = []\n\
+         [resolve.regenerate]\n\"*.lock\" = {regenerate:?}\n"
+    ));
+    scene
+}
+
+#[test]
+fn a_generated_file_is_made_anew_in_a_worktree_of_its_own() {
+    let scene = parts("cat parts/* > parts.lock; echo junk > junk; pwd > ../where");
+    let before = scene.fingerprint();
+    scene.run(PARTS, &[]).expect(0);
+    before.assert_same(&scene.fingerprint());
+    assert_eq!(show(&scene, "parts.lock"), "0\na\nb");
+    assert!(!scene.has(&format!("{}:junk", scene.branch("integration"))));
+    let place = scene.worktree("integration");
+    let place = std::fs::read_to_string(place.parent().unwrap().join("where")).unwrap();
+    assert_eq!(Path::new(place.trim()), scene.worktree("integration"));
+    let found = integration(&scene);
+    assert_eq!(found["resolved"][0]["rung"], "regenerated");
+    assert_eq!(found["checks"][0]["result"], "passed");
+    assert_eq!(journal(&scene), "#2 regenerated");
+}
+
+#[test]
+fn a_command_that_fails_leaves_the_task_out_and_says_why() {
+    for (command, why) in [
+        (
+            "echo no registry; exit 7",
+            "`echo no registry; exit 7` failed: no registry",
+        ),
+        ("rm parts.lock", "there is no file parts.lock afterwards"),
+        (
+            "echo '>>>>>>> x' > parts.lock",
+            "parts.lock: the result has a conflict marker, `>>>>>>> x`",
+        ),
+    ] {
+        let scene = parts(command);
+        scene.run(PARTS, &[]).expect(4);
+        let found = integration(&scene);
+        assert_eq!(found["merged"], json!([1]), "{found}");
+        assert_eq!(
+            found["left_out"][0]["tried"],
+            json!([{"rung": "regenerated", "why": why}])
+        );
+    }
+}
+
+#[test]
+fn a_file_that_is_made_anew_and_fails_the_checks_is_taken_back() {
+    let scene = parts("echo wrong > parts.lock");
+    let ended = scene.run(PARTS, &[]).expect(4);
+    assert_eq!(journal(&scene), "#2 regenerated, #2 back from regenerated");
+    let found = integration(&scene);
+    assert_eq!(found["merged"], json!([1]));
+    assert_eq!(found["left_out"][0]["why"], "conflict");
+    let why = "making it anew: `cat parts/* | cmp - parts.lock` fails with it";
+    assert!(ended.out.contains(why), "{}", ended.out);
+}
+
+#[test]
+fn of_two_modes_the_executable_one_is_taken() {
+    let scene = shop("");
+    let plan =
+        "# P\n1. Plain\n   - run: echo x > tool\n2. Exec\n   - run: echo x > tool; chmod +x tool\n";
+    scene.run(plan, &[]).expect(0);
+    let listed = scene.git(&["ls-tree", &scene.branch("integration"), "tool"]);
+    assert!(listed.starts_with("100755 "), "{listed}");
+    let how = integration(&scene)["resolved"][0]["how"].clone();
+    assert_eq!(how, "by rule (exec-bit)");
+}
+
+/// Keeps what somebody made of the conflict of [`CLASH`].
+fn remember_clash(scene: &Scene, result: &str) {
+    let repo = Repo::discover(&scene.repo).unwrap();
+    let store = Store::open(&repo).unwrap();
+    let text = |two: &str| {
+        let text = format!("one\n{two}\nthree\nfour\nfive\n");
+        store.write_blob(text.as_bytes()).unwrap()
+    };
+    let meeting = Meeting {
+        path: "src/app.ts".into(),
+        class: Class::Content,
+        mode: 0o100_644,
+        base: Some(text("two")),
+        ours: text("2"),
+        theirs: text("zwei"),
+    };
+    let now = "2026-11-22T09:00:00Z".parse().unwrap();
+    remember(
+        &repo,
+        &[(meeting, text(result))],
+        "Dispatch-Run: earlier\n",
+        now,
+    )
+    .unwrap();
+}
+
+const CLASH: &str = "# Clash
+
+1. [ONE] One way
+   - run: sed -i s/two/2/ src/app.ts
+2. [OTHER] Another way
+   - run: sed -i s/two/zwei/ src/app.ts
+";
+
+#[test]
+fn what_a_person_did_before_is_done_again_and_can_be_read_with_git() {
+    let scene = shop("[assemble]\ncheck = [\"grep 2/zwei src/app.ts\"]\n");
+    remember_clash(&scene, "2/zwei");
+    scene.run(CLASH, &[]).expect(0);
+    assert_eq!(show(&scene, "src/app.ts"), "one\n2/zwei\nthree\nfour\nfive");
+    let found = integration(&scene);
+    assert_eq!(found["resolved"][0]["rung"], "remembered");
+    let files = scene.git(&["ls-tree", "-r", "--name-only", RESOLUTIONS]);
+    assert_eq!(files.lines().count(), 5, "{files}");
+    assert!(files.contains("100644-content-ts/result"), "{files}");
+}
+
+#[test]
+fn what_a_person_did_before_is_taken_back_where_the_checks_fail_with_it() {
+    let scene = shop("[assemble]\ncheck = [\"! grep 2/zwei src/app.ts\"]\n");
+    remember_clash(&scene, "2/zwei");
+    scene.run(CLASH, &[]).expect(4);
+    assert_eq!(journal(&scene), "#2 remembered, #2 back from remembered");
+    let found = integration(&scene);
+    assert_eq!(found["merged"], json!([1]));
+    assert_eq!(found["left_out"][0]["tried"][0]["rung"], "remembered");
+}
+
+#[test]
+fn every_shape_of_history_ends_in_the_same_tree_with_what_was_settled() {
+    let trees = ["merge", "octopus", "squash", "linear"].map(|history| {
+        let scene = shop("[assemble]\n");
+        // The settings are no part of the tree that is compared.
+        scene.write(".git/info/exclude", "own.toml\n");
+        let own = format!("[assemble]\nhistory = \"{history}\"\n");
+        scene.write("own.toml", &own);
+        let plan = CONTAINED.replace(
+            "newer' src/app.ts",
+            "newer' src/app.ts; git commit -qam own; echo more > more",
+        );
+        scene.run(&plan, &["--config", "own.toml"]).expect(0);
+        let range = format!("main..{}", scene.branch("integration"));
+        let trailers = scene.git(&[
+            "log",
+            "--format=%(trailers:key=Dispatch-Resolved,valueonly)",
+            &range,
+        ]);
+        assert_eq!(trailers.trim(), "rules src/app.ts", "{history}");
+        let run = scene.run_name();
+        scene.dispatch(&["assemble", &run]).expect(0);
+        let found = integration(&scene);
+        assert_eq!(found["resolved"][0]["rung"], "rules", "{history}");
+        scene.dispatch(&["land", "--ff", "--yes"]).expect(0);
+        scene.rev("main^{tree}")
+    });
+    assert!(trees.iter().all(|tree| *tree == trees[0]), "{trees:?}");
+}
