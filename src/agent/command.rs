@@ -21,11 +21,21 @@ pub struct Vars<'a> {
     pub task: &'a str,
     /// `{attempt}`: the number of the attempt.
     pub attempt: &'a str,
+    /// `{model}`: the model to use; none if nobody says.
+    pub model: Option<&'a str>,
+    /// `{permission_mode}`: what may be done without asking; none if nobody says.
+    pub permission_mode: Option<&'a str>,
     /// `{max_turns}`: how many turns it may take; none if there is no limit.
     pub max_turns: Option<&'a str>,
     /// `{max_cost}`: how many dollars it may cost; none if there is no limit.
     pub max_cost: Option<&'a str>,
 }
+
+/// Where a command has the model.
+pub const MODEL: &str = "{model}";
+
+/// Where a command has what its agent may do without asking.
+pub const PERMISSION_MODE: &str = "{permission_mode}";
 
 /// Where a command has the most turns an attempt may take.
 pub const MAX_TURNS: &str = "{max_turns}";
@@ -129,15 +139,20 @@ pub fn command_line(
     })
 }
 
-/// Without the arguments that would hold a limit which there is not, and without the option before
+/// Without the arguments that would hold something which there is not, and without the option before
 /// one that would hold nothing else: `--max-turns {max_turns}`.
 fn without_absent(command: &[String], vars: &Vars<'_>) -> Vec<String> {
-    let limits = [(MAX_TURNS, vars.max_turns), (MAX_COST, vars.max_cost)];
+    let places = [
+        (MODEL, vars.model),
+        (PERMISSION_MODE, vars.permission_mode),
+        (MAX_TURNS, vars.max_turns),
+        (MAX_COST, vars.max_cost),
+    ];
     let mut kept: Vec<String> = Vec::new();
     for argument in command {
         let is_absent =
             |(place, value): &&(&str, Option<&str>)| value.is_none() && argument.contains(place);
-        match limits.iter().find(is_absent) {
+        match places.iter().find(is_absent) {
             None => kept.push(argument.clone()),
             Some((place, _)) if argument == place => {
                 kept.pop_if(|option| option.starts_with('-'));
@@ -169,6 +184,8 @@ fn fill_in(arg: &str, vars: &Vars<'_>) -> String {
         ("{run}", vars.run),
         ("{task}", vars.task),
         ("{attempt}", vars.attempt),
+        (MODEL, vars.model.unwrap_or_default()),
+        (PERMISSION_MODE, vars.permission_mode.unwrap_or_default()),
         (MAX_TURNS, vars.max_turns.unwrap_or_default()),
         (MAX_COST, vars.max_cost.unwrap_or_default()),
     ];
@@ -200,6 +217,8 @@ mod tests {
             prompt,
             dialect: Dialect::Text,
             env: Vec::new(),
+            model: None,
+            permission_mode: None,
             concurrency: None,
             stagger: None,
             timeout: None,
@@ -231,6 +250,8 @@ mod tests {
             run: "shop-7k3q",
             task: "2",
             attempt: "1",
+            model: None,
+            permission_mode: None,
             max_turns: Some("12"),
             max_cost: None,
         };

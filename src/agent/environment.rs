@@ -337,6 +337,8 @@ mod tests {
             prompt: PromptBy::File,
             dialect,
             env: env.iter().map(|name| (*name).to_owned()).collect(),
+            model: None,
+            permission_mode: None,
             concurrency: None,
             stagger: None,
             timeout: None,

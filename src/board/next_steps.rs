@@ -113,6 +113,10 @@ fn repairs(state: &RunState, integration: &Integration) -> Vec<Step> {
     for task in conflicting.iter().copied().chain(failing) {
         steps.push(step(format!("Try {task} again"), suggest::retry(run, task)));
     }
+    for task in &conflicting {
+        let words = format!("Or settle the conflict of {task} by hand");
+        steps.push(step(words, suggest::resolve(run, *task)));
+    }
     if !integration.checks_passed() {
         let words = format!("Review the changes, because {}", broken_checks(integration));
         steps.push(step(words, suggest::review(run)));

@@ -30,6 +30,10 @@ pub(crate) fn note(
         }
         (Status::Blocked(_), _) => reasons(state, stoppers),
         (Status::Failed | Status::Retry(_), _) => failure_or_note(task),
+        (Status::Done, _) if task.resolving.is_some() => {
+            with_suffix(said(task), "a person resolves its conflict")
+        }
+        (Status::Done, _) if task.by_hand.is_some() => with_suffix(said(task), "resolved by hand"),
         (Status::Done, _) if task.rejected => with_suffix(said(task), "left out in review"),
         (Status::Done, _) => match task.last_outcome().map(|outcome| outcome.outside.len()) {
             Some(count) if count > 0 => {

@@ -5,6 +5,7 @@ use crate::base::text::error_chain;
 use crate::config::{ConfigError, ConfigProblem};
 use crate::engine::EngineError;
 use crate::engine::land::LandError;
+use crate::engine::resolve::ResolveError;
 use crate::engine::start::StartError;
 use crate::git::preflight::Unsuitable;
 use crate::git::{GitError, StoreError};
@@ -145,6 +146,43 @@ impl From<ConfigError> for CommandError {
             ConfigError::NoSuchFile { .. } => CommandError::failed(error_chain(&error))
                 .hint("a relative path counts from the top folder of the repository"),
             other => CommandError::failed(error_chain(&other)),
+        }
+    }
+}
+
+impl From<ResolveError> for CommandError {
+    fn from(error: ResolveError) -> CommandError {
+        let message = error_chain(&error);
+        let failed = || CommandError::failed(message.clone());
+        let person = || CommandError::new(Exit::NeedsPerson, message.clone());
+        match error {
+            ResolveError::NoConflict { .. } => {
+                failed().hint("`dispatch assemble --dry-run` shows what is left out, and why")
+            }
+            ResolveError::BuiltOn { on, .. } => failed().hint(format!(
+                "resolve {on}; what was built on it comes in with it"
+            )),
+            ResolveError::Waits { .. } => {
+                failed().hint("resolve the one of them that is left out; then this one can start")
+            }
+            ResolveError::Stale => {
+                failed().hint("`dispatch assemble` puts them together again, then resolve")
+            }
+            ResolveError::NotOpen(_) => failed().hint("`dispatch resolve RUN TASK` opens it"),
+            ResolveError::MovedOn { .. } => failed()
+                .hint("`--abort` keeps what you did in a reference; then open the conflict again"),
+            ResolveError::Gone(_) => {
+                failed().hint("`--abort` gives it up; then the conflict can be opened again")
+            }
+            ResolveError::Unmerged(_) => person().hint("settle them, then `git add` them"),
+            ResolveError::NotAdded(_) => {
+                person().hint("`git add` takes them, `git restore` puts them back")
+            }
+            ResolveError::Marker { .. } => person().hint("take it out, then `git add` the file"),
+            ResolveError::NoMerge(_) => {
+                failed().hint("`--abort` gives it up; then the conflict can be opened again")
+            }
+            ResolveError::Engine(_) => failed(),
         }
     }
 }

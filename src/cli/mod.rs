@@ -25,6 +25,7 @@ pub mod plan;
 pub mod prompt;
 pub(crate) mod pull_request;
 pub mod question;
+pub mod resolve;
 pub mod resume;
 pub mod review;
 pub mod run;
@@ -92,6 +93,7 @@ enum Command {
     Skip(resume::SkipArgs),
     Conflicts(conflicts::ConflictsArgs),
     Assemble(assemble::AssembleArgs),
+    Resolve(resolve::ResolveArgs),
     Review(review::ReviewArgs),
     Land(land::LandArgs),
     Unland(unland::UnlandArgs),
@@ -146,6 +148,7 @@ impl Command {
             Command::Diff(args) => diff::run(args, ui),
             Command::Report(args) => status::report(args, ui),
             Command::Conflicts(args) => candidates::run(args, ui),
+            Command::Resolve(args) => resolve::run(args, ui),
             Command::Review(args) => review::run(args, ui),
             Command::Land(args) => land::run(args, ui),
             Command::Unland(args) => unland::run(args, ui),

@@ -5,14 +5,14 @@
 
 use std::collections::BTreeSet;
 
-use crate::agent::command::{MAX_COST, MAX_TURNS};
+use crate::agent::command::{MAX_COST, MAX_TURNS, MODEL, PERMISSION_MODE};
 use crate::base::text::plural;
 use crate::config::Settings;
 use crate::config::builtin;
 use crate::engine::bounds::Bounds;
 use crate::engine::start::worker_name;
 use crate::model::plan::{Isolation, Plan, Task};
-use crate::model::worker::Dialect;
+use crate::model::worker::{Dialect, Worker};
 
 /// Settings without effect (README, "Limits").
 pub const SETTINGS: &[&str] = &[
@@ -43,9 +43,13 @@ pub fn remarks(plan: &Plan, settings: &Settings) -> Vec<String> {
     remarks
 }
 
+/// A word that a worker's agent is told.
+type Word = fn(&Worker) -> &Option<String>;
+
 /// Limits of single attempts that nobody can see to: the agent is not told, and its output does not
 /// show in time what it takes.
 fn unkept(plan: &Plan, settings: &Settings) -> BTreeSet<String> {
+    let known = builtin::workers();
     let mut remarks = BTreeSet::new();
     for task in plan.tasks() {
         let Some(worker) = settings.workers.get(worker_name(task, settings)) else {
@@ -64,6 +68,22 @@ fn unkept(plan: &Plan, settings: &Settings) -> BTreeSet<String> {
             ),
             ("max_cost", MAX_COST, bounds.max_cost.is_some(), has_money),
         ];
+        let words: [(_, _, Word); 2] = [
+            ("model", MODEL, |worker| &worker.model),
+            ("permission_mode", PERMISSION_MODE, |worker| {
+                &worker.permission_mode
+            }),
+        ];
+        for (name, place, of) in words {
+            // What is built in is no wish of anybody's.
+            let usual = known.get(&worker.name).map(of);
+            if of(worker).is_some() && usual != Some(of(worker)) && !is_told(place) {
+                let worker = &worker.name;
+                remarks.insert(format!(
+                    "{name} of the worker {worker} reaches nobody: its command has no {place}"
+                ));
+            }
+        }
         for (name, place, is_set, is_shown) in limits {
             if is_set && !is_shown && !is_told(place) {
                 let worker = &worker.name;
@@ -137,10 +157,11 @@ mod tests {
         };
         let file = "[workers.claude]\nmax_turns = 5\nmax_cost = 1\n\
                     [workers.codex]\nmax_turns = 5\nmax_cost = 1.5\n\
-                    [workers.mine]\ncommand = [\"mine\"]\nmax_turns = 5\n";
+                    [workers.mine]\ncommand = [\"mine\"]\nmax_turns = 5\nmodel = \"m\"\n";
         insta::assert_snapshot!(said(plan(), file), @r"
         max_cost of the worker codex is not kept: its command has no {max_cost}, and its output does not say it in time
         max_turns of the worker mine is not kept: its command has no {max_turns}, and its output does not say it in time
+        model of the worker mine reaches nobody: its command has no {model}
         ");
     }
 

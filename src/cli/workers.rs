@@ -256,6 +256,8 @@ impl Row<'_> {
             "command": worker.command,
             "prompt": worker.prompt,
             "dialect": worker.dialect,
+            "model": worker.model,
+            "permission_mode": worker.permission_mode,
             "env": worker.env,
             "limits": Value::from_iter(self.limits()),
             "fallback": worker.fallback,

@@ -67,6 +67,8 @@ fn profile(name: &str, command: &str, prompt: PromptBy, dialect: Dialect, env: &
         command: words(command),
         prompt,
         dialect,
+        model: None,
+        permission_mode: None,
         env: words(env),
         concurrency: None,
         stagger: (!command.is_empty()).then_some(STAGGER),
@@ -79,47 +81,59 @@ fn profile(name: &str, command: &str, prompt: PromptBy, dialect: Dialect, env: &
     }
 }
 
+/// What an agent may do without asking unless somebody says otherwise.
+fn permitting(mode: &str, worker: Worker) -> Worker {
+    Worker {
+        permission_mode: Some(mode.to_owned()),
+        ..worker
+    }
+}
+
 /// `stream-json` needs `--verbose`; `acceptEdits` allows edits and refuses commits.
 fn claude() -> Worker {
-    profile(
+    let worker = profile(
         "claude",
-        "claude -p --output-format stream-json --verbose --permission-mode acceptEdits \
-         --max-turns {max_turns} --max-budget-usd {max_cost}",
+        "claude -p --output-format stream-json --verbose --permission-mode {permission_mode} \
+         --model {model} --max-turns {max_turns} --max-budget-usd {max_cost}",
         PromptBy::Stdin,
         Dialect::Claude,
         "ANTHROPIC_API_KEY ANTHROPIC_AUTH_TOKEN ANTHROPIC_BASE_URL ANTHROPIC_MODEL \
          CLAUDE_CODE_OAUTH_TOKEN CLAUDE_CONFIG_DIR",
-    )
+    );
+    permitting("acceptEdits", worker)
 }
 
 /// Its own default sandbox is read-only, in which it does nothing and reports success.
 fn codex() -> Worker {
-    profile(
+    let worker = profile(
         "codex",
-        "codex exec --json -s workspace-write -",
+        "codex exec --json -s {permission_mode} -m {model} -",
         PromptBy::Stdin,
         Dialect::Codex,
         "OPENAI_API_KEY OPENAI_BASE_URL CODEX_API_KEY CODEX_HOME",
-    )
+    );
+    permitting("workspace-write", worker)
 }
 
 /// A new worktree is an untrusted folder, so trust is skipped; the default mode has no write tools.
 fn gemini() -> Worker {
-    profile(
+    let worker = profile(
         "gemini",
-        "gemini -p {prompt} -o stream-json --approval-mode yolo --skip-trust",
+        "gemini -p {prompt} -o stream-json --approval-mode {permission_mode} --skip-trust \
+         -m {model}",
         PromptBy::Argument,
         Dialect::Gemini,
         "GEMINI_API_KEY GOOGLE_API_KEY GOOGLE_GEMINI_BASE_URL GOOGLE_CLOUD_PROJECT \
          GOOGLE_CLOUD_LOCATION GOOGLE_GENAI_USE_VERTEXAI GOOGLE_APPLICATION_CREDENTIALS",
-    )
+    );
+    permitting("yolo", worker)
 }
 
 /// Without `--auto` it refuses what it would have to ask for, and reports success.
 fn opencode() -> Worker {
     profile(
         "opencode",
-        "opencode run --format json --auto {prompt}",
+        "opencode run --format json --auto -m {model} {prompt}",
         PromptBy::Argument,
         Dialect::Opencode,
         "OPENCODE_CONFIG OPENCODE_API_KEY ANTHROPIC_API_KEY OPENAI_API_KEY GEMINI_API_KEY \
@@ -134,7 +148,7 @@ fn aider() -> Worker {
         "aider --message-file {prompt_file} --yes-always --no-pretty --no-stream \
          --no-check-update --analytics-disable --no-show-release-notes \
          --no-suggest-shell-commands --no-auto-commits --no-gitignore \
-         --chat-history-file /dev/null --input-history-file /dev/null",
+         --chat-history-file /dev/null --input-history-file /dev/null --model {model}",
         PromptBy::File,
         Dialect::Aider,
         "OPENAI_API_KEY OPENAI_API_BASE ANTHROPIC_API_KEY GEMINI_API_KEY DEEPSEEK_API_KEY \
@@ -146,7 +160,7 @@ fn goose() -> Worker {
     profile(
         "goose",
         "goose run --no-session -i {prompt_file} --output-format stream-json -q \
-         --max-turns {max_turns}",
+         --model {model} --max-turns {max_turns}",
         PromptBy::File,
         Dialect::Text,
         "GOOSE_PROVIDER GOOSE_MODEL ANTHROPIC_API_KEY OPENAI_API_KEY GOOGLE_API_KEY \
@@ -159,7 +173,7 @@ fn cursor() -> Worker {
     profile(
         "cursor",
         "cursor-agent -p --output-format stream-json --force --trust --workspace {worktree} \
-         {prompt}",
+         --model {model} {prompt}",
         PromptBy::Argument,
         Dialect::Claude,
         "CURSOR_API_KEY",

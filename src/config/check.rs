@@ -19,6 +19,8 @@ pub(super) const WORKER_PLACES: &[&str] = &[
     "run",
     "task",
     "attempt",
+    "model",
+    "permission_mode",
     "max_turns",
     "max_cost",
 ];

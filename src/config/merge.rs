@@ -98,6 +98,8 @@ fn settle_workers(
         put(&mut worker.command, given.command);
         put(&mut worker.prompt, given.prompt);
         put(&mut worker.dialect, given.dialect);
+        put(&mut worker.model, given.model);
+        put(&mut worker.permission_mode, given.permission_mode);
         put(&mut worker.env, given.env);
         put(&mut worker.concurrency, given.concurrency);
         put(&mut worker.stagger, given.stagger);

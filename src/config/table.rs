@@ -114,6 +114,8 @@ tables! {
         command: WorkerCommand,
         prompt: PromptBy,
         dialect: Dialect,
+        model: Maybe<Text>,
+        permission_mode: Maybe<Text>,
         env: List<VariableName>,
         concurrency: Maybe<Count>,
         stagger: Maybe<Time>,

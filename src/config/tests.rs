@@ -278,7 +278,7 @@ base_delay = "10m"
         .dispatch.toml:6:22: command: {promt_file} is nothing that can be filled in
           6 | command = ["claude", "--file={promt_file}", "awk '{print}'", "${HOME}"]
             |                      ^^^^^^^^^^^^^^^^^^^^^
-          hint: did you mean {prompt_file}? known are {prompt_file}, {prompt}, {worktree}, {run}, {task}, {attempt}, {max_turns}, {max_cost}
+          hint: did you mean {prompt_file}? known are {prompt_file}, {prompt}, {worktree}, {run}, {task}, {attempt}, {model}, {permission_mode}, {max_turns}, {max_cost}
         .dispatch.toml:9:11: the command of the worker shell is the `run` of each task
           9 | command = ["sh"]
             |           ^^^^^^

@@ -215,7 +215,7 @@ impl Chain {
             let Some(&candidate) = candidates.get(task) else {
                 continue;
             };
-            if let Some(out) = chain.built_on_left_out(&store, *task, candidate)? {
+            if let Some(out) = chain.built_on_left_out(&store, state, *task, candidate)? {
                 chain.left_out.push(out);
                 continue;
             }
@@ -321,11 +321,14 @@ impl Chain {
     fn built_on_left_out(
         &self,
         store: &Store,
+        state: &RunState,
         task: TaskNumber,
         candidate: Oid,
     ) -> Result<Option<LeftOut>, EngineError> {
+        let built_on = state.built_on(task);
         for out in &self.left_out {
-            if store.is_ancestor(out.candidate, candidate)? {
+            let contains = built_on.contains(&out.task);
+            if contains || store.is_ancestor(out.candidate, candidate)? {
                 let reason = LeftOutReason::BuiltOn { task: out.task };
                 return Ok(Some(LeftOut {
                     task,
@@ -498,7 +501,11 @@ fn move_branch(
 
 /// The commit a candidate was built on, if that is not the base of the run.
 fn own_base(context: &Context, state: &RunState, task: TaskNumber) -> Option<Oid> {
-    let base = state.task(task).deciding_attempt()?.base?;
+    let by_hand = state.task(task).by_hand.as_ref();
+    let base = match by_hand {
+        Some(by_hand) => by_hand.onto.commit,
+        None => state.task(task).deciding_attempt()?.base?,
+    };
     Some(base).filter(|base| *base != context.base)
 }
 

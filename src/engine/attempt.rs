@@ -239,6 +239,8 @@ fn prepare_job(
             run: context.run.as_str(),
             task: &spec.task.0.to_string(),
             attempt: &spec.attempt.to_string(),
+            model: spec.worker.model.as_deref(),
+            permission_mode: spec.worker.permission_mode.as_deref(),
             max_turns: max_turns.as_deref(),
             max_cost: max_cost.as_deref(),
         },

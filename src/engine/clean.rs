@@ -12,6 +12,7 @@ use crate::base::process::Program;
 use crate::base::text::one_line;
 use crate::engine::EngineError;
 use crate::engine::context::Context;
+use crate::engine::resolve::is_untouched;
 use crate::engine::worktree::worker_folder;
 use crate::git::refs::branch_ref;
 use crate::git::worktree::{Head, Worktree};
@@ -46,7 +47,7 @@ pub fn plan(
     let found = worktrees(context, state);
     let hindrances = on_every_core(&found, |found| {
         let store = Store::open(&context.repo)?;
-        match found.used {
+        match found.used && !is_untouched_conflict(context, found) {
             true => hindrance(&store, state, &found.worktree),
             false => Ok(None),
         }
@@ -118,6 +119,11 @@ fn worktrees(context: &Context, state: &RunState) -> Vec<Found> {
             )
         }));
     }
+    let resolves = state.plan.tasks().iter();
+    wanted.extend(resolves.map(|task| {
+        let number = task.number;
+        (Some(number), true, context.resolve_worktree(number))
+    }));
     // Checks leave build output there; its commit is on the integration branch.
     wanted.push((None, false, context.integration_worktree()));
     wanted.push((None, false, context.landing_worktree()));
@@ -133,6 +139,14 @@ fn worktrees(context: &Context, state: &RunState) -> Vec<Found> {
             })
         })
         .collect()
+}
+
+/// A conflict that was opened and in which nobody has done anything.
+fn is_untouched_conflict(context: &Context, found: &Found) -> bool {
+    found.task.is_some_and(|task| {
+        found.worktree.path == context.resolve_worktree(task)
+            && is_untouched(context, task, &found.worktree)
+    })
 }
 
 /// A worktree of the run.

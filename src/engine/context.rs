@@ -182,6 +182,11 @@ impl Context {
         self.worktree_named(INTEGRATION)
     }
 
+    /// Where a person settles a task's conflict. No task's name has a dot.
+    pub fn resolve_worktree(&self, task: TaskNumber) -> PathBuf {
+        self.worktree_named(&format!("resolve.{}", self.slug(task)))
+    }
+
     /// Where the user's hooks see the landing commit before it exists.
     pub fn landing_worktree(&self) -> PathBuf {
         self.worktree_named("landing")

@@ -28,6 +28,7 @@ use crate::engine::pace::Pace;
 use crate::engine::publish::{Publication, Publisher};
 use crate::engine::shutdown::Signals;
 use crate::engine::starts::Starts;
+use crate::engine::timers::Timers;
 use crate::exec::StopSignal;
 use crate::git::Repo;
 use crate::journal::Journal;
@@ -38,9 +39,6 @@ use crate::schedule::{Action, Limits, decide};
 
 /// How long a fact that nobody acts on may wait for company on its way into the journal.
 const PATIENCE: Duration = Duration::from_millis(200);
-
-/// The longest time for which the time of day is not looked at.
-const NAP: Duration = Duration::from_secs(30);
 
 /// How often the work of running tasks is looked at, at most.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
@@ -76,8 +74,7 @@ pub struct Driver<'a> {
     post: UnboundedSender<Message>,
     inbox: UnboundedReceiver<Message>,
     leashes: BTreeMap<TaskNumber, Leash>,
-    timers: BTreeSet<TaskNumber>,
-    parking_timers: BTreeSet<(String, jiff::Timestamp)>,
+    timers: Timers,
     starts: Starts,
     assembling: Option<Leash>,
     detection: Pace,
@@ -110,6 +107,7 @@ impl<'a> Driver<'a> {
         let (post, inbox) = unbounded_channel();
         let publisher = Publisher::new(&context.repo)?;
         let limits = limits(&context);
+        let timers = Timers::new(context.clock, post.clone());
         let notifier = Notifier::new(&context, &state, post.clone());
         Ok(Driver {
             context,
@@ -121,8 +119,7 @@ impl<'a> Driver<'a> {
             post,
             inbox,
             leashes: BTreeMap::new(),
-            timers: BTreeSet::new(),
-            parking_timers: BTreeSet::new(),
+            timers,
             starts: Starts::default(),
             assembling: None,
             detection: Pace::default(),
@@ -304,9 +301,7 @@ impl<'a> Driver<'a> {
         for message in messages {
             match message {
                 Message::Fact(event) => {
-                    if let Event::RetryDue { task } = &event {
-                        self.timers.remove(task);
-                    }
+                    self.timers.went_off(&event);
                     events.push(event);
                 }
                 Message::Ended {
@@ -484,7 +479,7 @@ impl<'a> Driver<'a> {
                         until,
                         why,
                     }),
-                    Action::UnparkAt { worker, at } => self.unpark_at(worker, at),
+                    Action::UnparkAt { worker, at } => self.timers.unpark_at(worker, at),
                     // The loop wakes by itself when it has rested.
                     Action::Rest { .. } => {}
                     Action::OutOfMoney { spent, max_cost } => {
@@ -493,7 +488,7 @@ impl<'a> Driver<'a> {
                     Action::ScheduleRetry { task, due } => {
                         announced.push(Event::RetryScheduled { task, due });
                     }
-                    Action::WakeAt { task, at } => self.wake_at(task, at),
+                    Action::WakeAt { task, at } => self.timers.retry_at(task, at),
                     Action::Redispatch { task, onto } => {
                         announced.push(Event::Redispatched {
                             task,
@@ -605,33 +600,6 @@ impl<'a> Driver<'a> {
             tokio::spawn(attempt::adopt(context, spec, post));
         }
         Ok(())
-    }
-
-    fn wake_at(&mut self, task: TaskNumber, at: jiff::Timestamp) {
-        if self.timers.insert(task) {
-            self.post_at(at, Event::RetryDue { task });
-        }
-    }
-
-    fn unpark_at(&mut self, worker: String, at: jiff::Timestamp) {
-        if self.parking_timers.insert((worker.clone(), at)) {
-            self.post_at(at, Event::WorkerUnparked { worker, until: at });
-        }
-    }
-
-    /// The fact comes true at this time.
-    fn post_at(&self, at: jiff::Timestamp, event: Event) {
-        let (clock, post) = (self.context.clock, self.post.clone());
-        let wait = Duration::try_from(at.duration_since(clock.now())).unwrap_or_default();
-        let end = Instant::now() + wait;
-        tokio::spawn(async move {
-            // A machine that slept has less to wait for than its timers know.
-            while clock.now() < at && Instant::now() < end {
-                let left = end.saturating_duration_since(Instant::now());
-                tokio::time::sleep(left.min(NAP)).await;
-            }
-            let _ = post.send(Message::Fact(event));
-        });
     }
 
     fn start_assembly(&mut self) {

@@ -119,6 +119,21 @@ impl Repo {
         at(path, fs::remove_dir(path))
     }
 
+    /// Takes away a folder whose worktree entry is gone: a process was killed while it removed it.
+    /// The caller has made sure that nothing in it can be lost. Any other folder stays.
+    ///
+    /// # Errors
+    /// When files cannot be removed.
+    pub fn remove_orphan(&self, path: &Path) -> Result<(), WorktreeError> {
+        let text = fs::read_to_string(path.join(".git")).unwrap_or_default();
+        let admin = Path::new(text.trim_end().trim_start_matches("gitdir: "));
+        let is_orphan = admin.starts_with(self.common.join("worktrees")) && !admin.exists();
+        match is_orphan {
+            true => at(path, fs::remove_dir_all(path)),
+            false => Ok(()),
+        }
+    }
+
     fn has_worktree_config(&self) -> bool {
         Store::open(self).is_ok_and(|store| store.is_set("extensions.worktreeConfig"))
     }

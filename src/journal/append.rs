@@ -209,6 +209,7 @@ fn named_commits(event: &Event) -> Vec<Oid> {
             .chain(integration.chain_tip)
             .chain(integration.tip)
             .collect(),
+        Event::ResolveTaken { candidate, .. } => vec![*candidate],
         Event::LandingStarting { landing } => vec![landing.from, landing.to],
         _ => Vec::new(),
     }

@@ -131,6 +131,12 @@ pub fn summary(event: &Event) -> String {
         Event::Redispatched { task, onto, .. } => {
             format!("{task} dispatched again on top of {}", onto.short())
         }
+        Event::ResolveOpened { task, .. } => format!("{task}: a person resolves its conflict"),
+        Event::ResolveTaken { task, candidate } => {
+            format!("{task}: resolved by hand as {}", candidate.short())
+        }
+        Event::ResolveClosed { task } => format!("{task}: its conflict is settled"),
+        Event::ResolveAborted { task } => format!("{task}: resolving by hand given up"),
         Event::RedispatchGivenUp { task } => format!("{task} dispatched again in vain"),
         Event::AssemblyRefused { why } => {
             format!("assembly refused: {}", crate::base::text::clip(why, 50))

@@ -24,7 +24,7 @@ impl RunState {
     /// What a task is done on top of: what the plan says, and what was in when it was done again.
     pub fn built_on(&self, number: TaskNumber) -> Vec<TaskNumber> {
         let mut on = self.plan.task(number).depends_on.clone();
-        let again = self.task(number).onto.iter();
+        let again = self.task(number).stands_on().into_iter();
         let again = again.flat_map(|onto| onto.contains.iter().map(|(task, _)| *task));
         on.extend(again);
         on.sort();
@@ -142,5 +142,6 @@ impl TaskState {
         self.retries_from = self.attempts.len();
         self.redispatches = 0;
         self.onto = None;
+        self.by_hand = None;
     }
 }

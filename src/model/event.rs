@@ -186,6 +186,34 @@ pub enum Event {
         /// The task.
         task: TaskNumber,
     },
+    /// A person is about to get a worktree with a conflict in it.
+    ResolveOpened {
+        /// The task that was left out.
+        task: TaskNumber,
+        /// What is in, which the worktree starts from.
+        onto: Oid,
+        /// The task's result.
+        candidate: Oid,
+        /// Where the worktree is, from the top of the main checkout.
+        worktree: String,
+    },
+    /// What a person made of a conflict is what the task offers now; the checks come next.
+    ResolveTaken {
+        /// The task.
+        task: TaskNumber,
+        /// The merge of both sides.
+        candidate: Oid,
+    },
+    /// The checks agreed, and the worktree is no longer needed.
+    ResolveClosed {
+        /// The task.
+        task: TaskNumber,
+    },
+    /// A person gave it up: the task offers what it did before.
+    ResolveAborted {
+        /// The task.
+        task: TaskNumber,
+    },
     /// The candidates were assembled.
     Assembled {
         /// The result.
@@ -432,6 +460,10 @@ impl Event {
             | Event::ConflictSettled { task, .. }
             | Event::Redispatched { task, .. }
             | Event::RedispatchGivenUp { task }
+            | Event::ResolveOpened { task, .. }
+            | Event::ResolveTaken { task, .. }
+            | Event::ResolveClosed { task }
+            | Event::ResolveAborted { task }
             | Event::ResolutionRolledBack { task, .. }
             | Event::Reviewed { task, .. } => Some(*task),
             _ => None,

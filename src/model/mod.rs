@@ -1,6 +1,7 @@
 //! Plain data that every layer above shares. No clock, file, process or git in here.
 
 pub mod again;
+pub mod by_hand;
 pub mod change;
 pub mod conflict;
 pub mod event;

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use crate::model::event::{End, FailureClass, Outcome};
 use crate::model::ids::TaskNumber;
-use crate::model::run::Attempt;
+use crate::model::run::{Attempt, RunState, TaskPhase, TaskState};
 
 /// The rate of starts is never halved more often than this.
 const SLOWEST: u32 = 6;
@@ -100,6 +100,35 @@ impl Roster {
             known.calm = 0;
             known.slowness -= 1;
         }
+    }
+}
+
+impl RunState {
+    /// The attempts that ran into the limit count as none: their tasks wait like any other.
+    pub(crate) fn park(&mut self, worker: &str, task: TaskNumber, until: Timestamp, why: &str) {
+        let parking = Parking {
+            until,
+            why: why.to_owned(),
+            task,
+        };
+        self.roster.park(worker, parking);
+        for task in &mut self.tasks {
+            if task.phase == TaskPhase::Failed && task.ran_into_quota_of(worker) {
+                task.phase = TaskPhase::Queued;
+                task.note = None;
+            }
+        }
+    }
+}
+
+impl TaskState {
+    /// Whether its last attempt was by this worker, which had used up what it may.
+    pub fn ran_into_quota_of(&self, worker: &str) -> bool {
+        let is_quota = |outcome: &Outcome| matches!(&outcome.end, End::Failed(failure) if failure.class == FailureClass::Quota);
+        let last = self.last_attempt();
+        last.is_some_and(|last| {
+            last.worker == worker && last.outcome.as_ref().is_some_and(is_quota)
+        })
     }
 }
 

@@ -6,14 +6,15 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use crate::model::again::Onto;
+use crate::model::by_hand::{ByHand, Resolving};
 use crate::model::change::RepoPath;
 use crate::model::conflict::{Class, TaskConflict};
-use crate::model::event::{End, Event, FailureClass, Outcome, Recorded};
+use crate::model::event::{End, Event, Outcome, Recorded};
 use crate::model::ids::{AttemptNumber, Oid, RunId, TaskNumber};
 use crate::model::integration::{Integration, Landing};
 use crate::model::plan::Plan;
 use crate::model::pull_request::PullRequest;
-use crate::model::roster::{Parking, Roster};
+use crate::model::roster::Roster;
 use crate::model::spending::Spending;
 
 /// Everything known about a run.
@@ -120,6 +121,10 @@ pub struct TaskState {
     pub redispatches: u32,
     /// The attempt whose result counts, where later ones came to nothing.
     pub offered: Option<usize>,
+    /// The conflict of it that a person has open.
+    pub resolving: Option<Resolving>,
+    /// What a person made of its conflict, which it offers in place of its own result.
+    pub by_hand: Option<ByHand>,
 }
 
 /// What a task waits for or how it ended.
@@ -288,6 +293,10 @@ impl RunState {
             Event::RetryRequested { task, prompt } => self.request_retry(*task, prompt.clone()),
             Event::Redispatched { task, .. } => self.redispatch(*task),
             Event::RedispatchGivenUp { task } => self.give_up_redispatch(*task),
+            Event::ResolveOpened { task, worktree, .. } => self.open_resolve(*task, worktree),
+            Event::ResolveTaken { task, candidate } => self.take_resolve(*task, *candidate),
+            Event::ResolveClosed { task } => self.tasks[task.index()].resolving = None,
+            Event::ResolveAborted { task } => self.abort_resolve(*task),
             event => self.apply_to_task(event, recorded.time),
         }
     }
@@ -316,6 +325,7 @@ impl RunState {
                 }
                 task.phase = TaskPhase::Running;
                 task.offered = None;
+                task.by_hand = None;
                 task.attempts.push(Attempt {
                     number: *attempt,
                     worker: worker.clone(),
@@ -364,22 +374,6 @@ impl RunState {
             }
             Event::TaskCancelled { .. } => task.cancel(),
             _ => {}
-        }
-    }
-
-    /// The attempts that ran into the limit count as none: their tasks wait like any other.
-    fn park(&mut self, worker: &str, task: TaskNumber, until: Timestamp, why: &str) {
-        let parking = Parking {
-            until,
-            why: why.to_owned(),
-            task,
-        };
-        self.roster.park(worker, parking);
-        for task in &mut self.tasks {
-            if task.phase == TaskPhase::Failed && task.ran_into_quota_of(worker) {
-                task.phase = TaskPhase::Queued;
-                task.note = None;
-            }
         }
     }
 
@@ -499,6 +493,8 @@ impl TaskState {
             onto: None,
             redispatches: 0,
             offered: None,
+            resolving: None,
+            by_hand: None,
         }
     }
 
@@ -535,15 +531,6 @@ impl TaskState {
         if !over {
             self.phase = TaskPhase::Cancelled;
         }
-    }
-
-    /// Whether its last attempt was by this worker, which had used up what it may.
-    pub fn ran_into_quota_of(&self, worker: &str) -> bool {
-        let is_quota = |outcome: &Outcome| matches!(&outcome.end, End::Failed(failure) if failure.class == FailureClass::Quota);
-        let last = self.last_attempt();
-        last.is_some_and(|last| {
-            last.worker == worker && last.outcome.as_ref().is_some_and(is_quota)
-        })
     }
 
     /// Attempts since a person last asked for one that count.
@@ -584,8 +571,9 @@ impl TaskState {
 
     /// The commit the task offers.
     pub fn candidate(&self) -> Option<Oid> {
-        match (&self.phase, &self.last_outcome()?.end) {
-            (TaskPhase::Done, End::Passed { candidate, .. }) => *candidate,
+        match (&self.phase, &self.last_outcome()?.end, &self.by_hand) {
+            (TaskPhase::Done, End::Passed { .. }, Some(by_hand)) => Some(by_hand.candidate),
+            (TaskPhase::Done, End::Passed { candidate, .. }, None) => *candidate,
             _ => None,
         }
     }

@@ -52,6 +52,8 @@ on_a_run! {
 on_a_task! {
     /// Try a task again.
     retry,
+    /// Settle the conflict of a task by hand.
+    resolve,
     /// Give a task up.
     skip,
     /// Show what the worker wrote.
@@ -95,6 +97,7 @@ mod tests {
         dispatch wait checkout-7k3q
         dispatch resume checkout-7k3q --max-cost 10.00
         dispatch retry checkout-7k3q 2
+        dispatch resolve checkout-7k3q 2
         dispatch skip checkout-7k3q 2
         dispatch logs checkout-7k3q 2
         dispatch show checkout-7k3q 2

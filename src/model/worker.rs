@@ -10,13 +10,19 @@ pub struct Worker {
     /// The name plans and the configuration use.
     pub name: String,
     /// The program and its arguments; `{prompt_file}`, `{prompt}`, `{worktree}`, `{run}`, `{task}`,
-    /// `{attempt}`, `{max_turns}`, `{max_cost}` are replaced inside each argument. Empty for `shell`, whose command is the
+    /// `{attempt}`, `{model}`, `{permission_mode}`, `{max_turns}`, `{max_cost}` are replaced inside each argument. Empty for `shell`, whose command is the
     /// task's `run`.
     pub command: Vec<String>,
     /// How the prompt reaches it.
     pub prompt: PromptBy,
     /// How its output is read.
     pub dialect: Dialect,
+    /// The model its agent is to use, in the agent's words.
+    #[serde(default)]
+    pub model: Option<String>,
+    /// What its agent may do without asking, in the agent's words.
+    #[serde(default)]
+    pub permission_mode: Option<String>,
     /// Variables of the environment that it may see besides the ordinary ones.
     pub env: Vec<String>,
     /// How many of it may be alive at once; no limit of its own when absent.

@@ -40,7 +40,9 @@ fn may_go_again(state: &RunState, out: &LeftOut, limits: &Limits) -> bool {
     let has_author = state.plan.task(out.task).fields.run.is_none();
     let offers = task.candidate() == Some(out.candidate);
     let is_there = matches!(limits.crew.choose(state, out.task), Choice::Worker(_));
+    let is_its_own = task.by_hand.is_none() && task.resolving.is_none();
     has_author
+        && is_its_own
         && is_there
         && offers
         && class.is_for_its_author()

@@ -1,6 +1,7 @@
 //! Who does the work: parked workers and those who take over, how many start and when, and money.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 
 use serde_json::Value;
 
@@ -242,4 +243,29 @@ fn nothing_more_starts_once_the_run_has_cost_what_it_may() {
     scene.dispatch(&["resume", "--max-cost", "2"]).expect(0);
     assert_eq!(scene.statuses(), "1 DONE · 2 DONE");
     assert_eq!(scene.json()["cost"], 1.5);
+}
+
+#[test]
+fn a_run_that_was_killed_while_it_waited_goes_on_when_the_reset_has_passed() {
+    let mut scene = Scene::new();
+    let script = "if [ -e \"$0.open\" ]; then echo x > $DISPATCH_TAG.txt; exit 0; fi\n\
+                  echo \"You've hit your usage limit. Try again in 30 minutes.\"; exit 1\n";
+    let agent = scripted(&scene, "agent", script, "");
+    scene.configure(&agent);
+    let plan = scene.plan("1. [A] One\n   - worker: agent\n");
+    let mut run = scene.start(&["run", &plan, "--yes", "--json"]);
+    let mut lines = BufReader::new(run.stdout.as_mut().unwrap()).lines();
+    let parked = lines.find(|line| line.as_ref().unwrap().contains("\"worker-parked\""));
+    assert!(parked.is_some());
+    run.kill().unwrap();
+    run.wait().unwrap();
+    fs::write(scene.root.join("agent.sh.open"), "").unwrap();
+    scene.set_env("DISPATCH_CLOCK", "2026-11-22T09:45:00Z");
+    let resumed = scene.dispatch(&["resume", "--json"]).expect(0);
+    let again = events(&resumed);
+    let again = again
+        .iter()
+        .filter(|event| event["event"] == "attempt-starting");
+    assert_eq!(again.count(), 1);
+    assert_eq!(scene.statuses(), "1 DONE");
 }

@@ -34,6 +34,7 @@ mod process;
 mod prompt;
 mod pull_request;
 mod redispatch;
+mod resolve;
 mod resume;
 mod review;
 mod run;

@@ -89,12 +89,13 @@ fn the_limits_of_a_task_reach_an_agent_that_has_options_for_them() {
         "echo \"$*\" >> args.txt\n\
          echo '{\"type\":\"result\",\"subtype\":\"success\",\"is_error\":false,\"result\":\"ok\"}'",
     )]);
-    scene.configure("[workers.claude]\nmax_turns = 30\nstagger = \"\"\n");
+    scene.configure("[workers.claude]\nmax_turns = 30\nmodel = \"opus\"\nstagger = \"\"\n");
     let plan = "1. [A] One\n   - worker: claude\n   - max_turns: 7\n   - max_cost: $2.50\n\
                 2. [B] Two\n   - worker: claude\n";
     scene.run(plan, &["--no-assemble"]).expect(0);
     let args = |slug: &str| scene.git(&["show", &format!("{}:args.txt", scene.branch(slug))]);
-    let common = "-p --output-format stream-json --verbose --permission-mode acceptEdits";
+    let common =
+        "-p --output-format stream-json --verbose --permission-mode acceptEdits --model opus";
     assert_eq!(
         args("a"),
         format!("{common} --max-turns 7 --max-budget-usd 2.5")

@@ -1,0 +1,504 @@
+//! Settling a conflict by hand: what is opened, what is taken, what is refused, what is as before.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use git_dispatch::engine::ladder::memory::RESOLUTIONS;
+use serde_json::{Value, json};
+
+use crate::harness::{Ended, Scene};
+
+/// #1 and #2 clash, #3 is free.
+const CLASH: &str = "# Clash
+
+1. [ONE] One way
+   - run: sed -i s/two/2/ src/app.ts
+2. [OTHER] Another way
+   - run: sed -i s/two/zwei/ src/app.ts
+3. [FREE] Something else
+   - run: echo free > free
+";
+
+const BOTH: &str = "one\n2/zwei\nthree\nfour\nfive\n";
+
+/// A scene in which #2 was left out.
+fn clashing(settings: &str) -> Scene {
+    let scene = Scene::new();
+    if !settings.is_empty() {
+        scene.configure(settings);
+    }
+    scene.run(CLASH, &[]).expect(4);
+    scene
+}
+
+/// Opens the conflict of #2 and gives its worktree.
+#[track_caller]
+fn open(scene: &Scene) -> PathBuf {
+    let ended = scene.dispatch(&["resolve", "2"]).expect(0);
+    PathBuf::from(ended.out.trim_end())
+}
+
+fn git(scene: &Scene, place: &Path, args: &[&str]) -> String {
+    let output = scene.command("git").current_dir(place).args(args).output();
+    String::from_utf8(output.unwrap().stdout).unwrap()
+}
+
+fn settle(scene: &Scene, place: &Path, text: &str) {
+    fs::write(place.join("src/app.ts"), text).unwrap();
+    git(scene, place, &["add", "src/app.ts"]);
+}
+
+fn go_on(scene: &Scene) -> Ended {
+    scene.dispatch(&["resolve", "--continue"])
+}
+
+fn integration(scene: &Scene) -> Value {
+    scene.json()["integration"].clone()
+}
+
+fn assembled(scene: &Scene, path: &str) -> String {
+    scene.git(&["show", &format!("{}:{path}", scene.branch("integration"))]) + "\n"
+}
+
+#[track_caller]
+fn refused(ended: Ended, code: i32, why: &str, hint: &str) {
+    let ended = ended.expect(code);
+    assert!(ended.err.contains(why), "{why}\n{}", ended.err);
+    assert!(ended.err.contains(hint), "{hint}\n{}", ended.err);
+}
+
+#[test]
+fn the_whole_way_from_the_conflict_to_the_landing() {
+    let scene = clashing("[assemble]\ncheck = [\"test -e free\"]\n");
+    let before = scene.fingerprint();
+    let place = open(&scene);
+    // As `git merge` leaves it.
+    let status = git(&scene, &place, &["status", "--porcelain"]);
+    assert_eq!(status, "UU src/app.ts\n");
+    let stages = git(&scene, &place, &["ls-files", "--unmerged"]);
+    assert_eq!(stages.lines().count(), 3, "{stages}");
+    let merging = git(&scene, &place, &["rev-parse", "MERGE_HEAD"]);
+    assert_eq!(merging.trim(), scene.rev(&scene.branch("other")));
+    let text = fs::read_to_string(place.join("src/app.ts")).unwrap();
+    assert!(
+        text.contains("<<<<<<< HEAD\n2\n=======\nzwei\n>>>>>>> "),
+        "{text}"
+    );
+    assert!(place.join("free").exists());
+    let note = &scene.json()["tasks"][1]["note"];
+    assert_eq!(note, "(a person resolves its conflict)");
+    // What is not settled is not taken, and it is said what.
+    refused(
+        go_on(&scene),
+        4,
+        "still in conflict: src/app.ts",
+        "`git add`",
+    );
+    settle(&scene, &place, &text);
+    refused(
+        go_on(&scene),
+        4,
+        "src/app.ts has a conflict marker, `<<<<<<< HEAD`",
+        "take it out",
+    );
+    settle(&scene, &place, BOTH);
+    fs::write(place.join("README.md"), "changed\n").unwrap();
+    refused(
+        go_on(&scene),
+        4,
+        "changed and not added: README.md",
+        "`git restore`",
+    );
+    git(&scene, &place, &["restore", "README.md"]);
+    let ended = go_on(&scene).expect(0);
+    assert!(
+        ended.err.contains("is settled, and remembered"),
+        "{}",
+        ended.err
+    );
+    before.assert_same(&scene.fingerprint());
+    let found = integration(&scene);
+    assert_eq!(
+        (&found["merged"], &found["left_out"]),
+        (&json!([1, 3, 2]), &json!([]))
+    );
+    assert_eq!(found["checks"][0]["result"], "passed");
+    assert_eq!(assembled(&scene, "src/app.ts"), BOTH);
+    assert_eq!(scene.json()["tasks"][1]["note"], "(resolved by hand)");
+    assert!(!place.exists());
+    refused(
+        go_on(&scene),
+        1,
+        "no conflict is open",
+        "dispatch resolve RUN TASK",
+    );
+    // It stays so when everything is put together again, and it lands.
+    scene.dispatch(&["assemble"]).expect(0);
+    assert_eq!(assembled(&scene, "src/app.ts"), BOTH);
+    scene.dispatch(&["land", "--yes"]).expect(0);
+    assert_eq!(scene.read("src/app.ts"), BOTH);
+    scene.git(&["fsck", "--strict", "--no-dangling"]);
+}
+
+#[test]
+fn what_was_done_once_is_done_by_itself_in_the_next_run() {
+    let scene = clashing("");
+    let place = open(&scene);
+    settle(&scene, &place, BOTH);
+    go_on(&scene).expect(0);
+    let first = scene.run_name();
+    assert!(
+        scene
+            .git(&["log", "--format=%B", RESOLUTIONS])
+            .contains("* src/app.ts (content)")
+    );
+    scene.run(CLASH, &[]).expect(0);
+    let second = scene.run_names().into_iter().find(|name| *name != first);
+    let board = scene
+        .dispatch(&["board", &second.unwrap(), "--json"])
+        .expect(0);
+    let board: Value = serde_json::from_str(&board.out).unwrap();
+    assert_eq!(board["integration"]["resolved"][0]["rung"], "remembered");
+}
+
+#[test]
+fn giving_it_up_leaves_everything_as_it_was_and_keeps_what_was_done() {
+    let scene = clashing("");
+    let (before, board) = (scene.fingerprint(), scene.json());
+    let refs = || {
+        let refs = scene.git(&["for-each-ref", "--format=%(refname) %(objectname)"]);
+        let others = refs.lines().filter(|line| !line.contains("/runs/"));
+        others.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let at_first = refs();
+    let same = |now: &Value| {
+        assert_eq!(now["tasks"], board["tasks"]);
+        assert_eq!(now["integration"], board["integration"]);
+    };
+    // Nothing was done there: nothing is kept.
+    let place = open(&scene);
+    let ended = scene.dispatch(&["resolve", "--abort"]).expect(0);
+    assert!(
+        !place.exists() && !ended.err.contains("is kept"),
+        "{}",
+        ended.err
+    );
+    same(&scene.json());
+    assert_eq!(refs(), at_first);
+    // Something was: it is in a reference.
+    let place = open(&scene);
+    fs::write(place.join("src/app.ts"), BOTH).unwrap();
+    fs::write(place.join("notes"), "mine\n").unwrap();
+    let ended = scene
+        .dispatch(&["resolve", &scene.run_name(), "OTHER", "--abort"])
+        .expect(0);
+    let kept = format!("refs/dispatch/attempts/{}/other/by-hand", scene.run_name());
+    assert!(ended.err.contains(&kept), "{}", ended.err);
+    assert_eq!(
+        scene.git(&["show", &format!("{kept}:src/app.ts")]) + "\n",
+        BOTH
+    );
+    assert_eq!(scene.git(&["show", &format!("{kept}:notes")]), "mine");
+    same(&scene.json());
+    before.assert_same(&scene.fingerprint());
+    refused(
+        scene.dispatch(&["resolve", "--abort"]),
+        1,
+        "no conflict is open",
+        "",
+    );
+    let run = scene.run_name();
+    let again = scene.dispatch(&["resolve", &run, "2", "--abort"]);
+    refused(again, 1, "no conflict of #2 is open", "");
+}
+
+#[test]
+fn the_users_merge_tool_is_started_there() {
+    let scene = clashing("");
+    scene.git(&["config", "merge.tool", "mine"]);
+    let tool = format!("printf '{}' > \"$MERGED\"", BOTH.replace('\n', "\\n"));
+    scene.git(&["config", "mergetool.mine.cmd", &tool]);
+    scene.git(&["config", "mergetool.mine.trustExitCode", "true"]);
+    scene.dispatch(&["resolve", "2", "--tool"]).expect(0);
+    go_on(&scene).expect(0);
+    assert_eq!(assembled(&scene, "src/app.ts"), BOTH);
+    let scene = clashing("");
+    scene.git(&["config", "merge.tool", "mine"]);
+    scene.git(&["config", "mergetool.mine.cmd", "false"]);
+    scene.git(&["config", "mergetool.mine.trustExitCode", "true"]);
+    let failed = scene.dispatch(&["resolve", "2", "--tool"]);
+    refused(
+        failed,
+        4,
+        "git mergetool ended with",
+        "--tool` starts it again",
+    );
+}
+
+#[test]
+fn a_merge_that_the_person_commits_is_taken_as_it_is() {
+    let scene = clashing("");
+    let place = open(&scene);
+    settle(&scene, &place, BOTH);
+    git(&scene, &place, &["commit", "--quiet", "-m", "My own words"]);
+    let commit = git(&scene, &place, &["rev-parse", "HEAD"]);
+    go_on(&scene).expect(0);
+    assert_eq!(scene.json()["tasks"][1]["candidate"], commit.trim());
+    assert_eq!(assembled(&scene, "src/app.ts"), BOTH);
+    assert!(!place.exists());
+    // A merge that was thrown away is none.
+    let scene = clashing("");
+    let place = open(&scene);
+    git(&scene, &place, &["merge", "--abort"]);
+    refused(
+        go_on(&scene),
+        1,
+        "is no longer in the middle of the merge",
+        "--abort",
+    );
+}
+
+#[test]
+fn what_the_checks_refuse_can_be_gone_on_with_or_given_up() {
+    let settings = "[assemble]\ncheck = [\"! grep wrong src/app.ts\"]\n";
+    let scene = clashing(settings);
+    let board = scene.json();
+    let place = open(&scene);
+    settle(&scene, &place, "wrong\n");
+    let hint = format!("go on in {}", place.display());
+    refused(go_on(&scene), 4, "does not stand", &hint);
+    let found = integration(&scene);
+    assert_eq!(found["left_out"][0]["why"], "failed-checks");
+    assert!(!scene.has(RESOLUTIONS));
+    settle(&scene, &place, BOTH);
+    go_on(&scene).expect(0);
+    assert_eq!(assembled(&scene, "src/app.ts"), BOTH);
+    // Or not.
+    let scene = clashing(settings);
+    let place = open(&scene);
+    settle(&scene, &place, "wrong\n");
+    go_on(&scene).expect(4);
+    scene.dispatch(&["resolve", "--abort"]).expect(4);
+    let now = scene.json();
+    assert_eq!(now["tasks"][1]["candidate"], board["tasks"][1]["candidate"]);
+    assert_eq!(now["integration"]["left_out"][0]["why"], "conflict");
+    assert!(!place.exists());
+}
+
+#[test]
+fn what_cannot_be_resolved_is_said_with_the_reason() {
+    let scene = clashing("");
+    let run = scene.run_name();
+    let resolve = |args: &[&str]| scene.dispatch(&[&["resolve"], args].concat());
+    refused(resolve(&[]), 2, "the task is missing", "--dry-run");
+    refused(resolve(&["9"]), 1, "the plan has no task \"9\"", "");
+    refused(
+        resolve(&["1"]),
+        1,
+        "#1 was not left out because of a conflict: it is in",
+        "--dry-run",
+    );
+    refused(resolve(&[&run, "FREE"]), 1, "it is in", "");
+    refused(
+        resolve(&["nosuch", "2"]),
+        1,
+        "there is no run \"nosuch\"",
+        "",
+    );
+    scene.dispatch(&["assemble", "--leave-out", "2"]).expect(0);
+    refused(resolve(&[&run, "2"]), 1, "a person left it out", "");
+    scene.dispatch(&["assemble", &run]).expect(4);
+    // The same one twice is one; of two that are open one has to be named.
+    let place = open(&scene);
+    let again = resolve(&[&run, "2"]).expect(0);
+    assert!(again.err.contains("it was open already"), "{}", again.err);
+    assert_eq!(Path::new(again.out.trim_end()), place);
+    scene.run(CLASH, &[]).expect(4);
+    let names = scene.run_names();
+    let second = names.iter().find(|name| **name != run).unwrap();
+    resolve(&[second, "2"]).expect(0);
+    let hint = format!("`dispatch resolve {run} 2`");
+    refused(
+        resolve(&["--continue"]),
+        1,
+        "several conflicts are open",
+        &hint,
+    );
+    resolve(&[second, "--abort"]).expect(0);
+    // What has changed since is not mixed with it.
+    scene.dispatch(&["retry", &run, "1"]).expect(4);
+    refused(
+        resolve(&[&run, "--continue"]),
+        1,
+        "has another result than when",
+        "--abort",
+    );
+    resolve(&[&run, "--abort"]).expect(0);
+    scene.dispatch(&["land", &run, "--yes"]).expect(0);
+    refused(resolve(&[&run, "2"]), 1, "has landed on main already", "");
+}
+
+#[test]
+fn a_worktree_that_was_taken_away_is_missed() {
+    let scene = clashing("");
+    let place = open(&scene);
+    fs::remove_dir_all(&place).unwrap();
+    refused(go_on(&scene), 1, "is gone", "--abort");
+    refused(scene.dispatch(&["resolve", "2"]), 1, "is gone", "--abort");
+    scene.dispatch(&["resolve", "--abort"]).expect(0);
+    settle(&scene, &open(&scene), BOTH);
+    go_on(&scene).expect(0);
+}
+
+#[test]
+fn what_waits_for_the_two_starts_when_their_conflict_is_settled() {
+    let scene = Scene::new();
+    let plan =
+        format!("{CLASH}4. [TOP] On both — blocked by #1, #2\n   - run: cp src/app.ts top\n");
+    scene.run(&plan, &[]).expect(3);
+    let waits = scene.dispatch(&["resolve", "4"]);
+    refused(
+        waits,
+        1,
+        "#4 waits for #1 and #2, which conflict",
+        "left out",
+    );
+    settle(&scene, &open(&scene), BOTH);
+    go_on(&scene).expect(0);
+    assert_eq!(scene.statuses(), "1 DONE · 2 DONE · 3 DONE · 4 DONE");
+    assert_eq!(assembled(&scene, "top"), BOTH);
+}
+
+#[test]
+fn a_conflict_without_three_files_is_settled_as_well() {
+    let scene = Scene::new();
+    let plan = "# P\n1. Change\n   - run: sed -i s/two/2/ src/app.ts\n\
+                2. Delete\n   - run: git rm -q src/app.ts\n";
+    scene.run(plan, &[]).expect(4);
+    let place = open(&scene);
+    git(&scene, &place, &["rm", "-q", "src/app.ts"]);
+    go_on(&scene).expect(0);
+    assert!(!scene.has(&format!("{}:src/app.ts", scene.branch("integration"))));
+    assert!(!scene.has(RESOLUTIONS));
+}
+
+#[test]
+fn clean_removes_only_what_nobody_has_worked_in() {
+    let scene = clashing("");
+    let place = open(&scene);
+    scene.dispatch(&["clean"]).expect(0);
+    assert!(!place.exists());
+    scene.dispatch(&["resolve", "--abort"]).expect(0);
+    let place = open(&scene);
+    fs::write(place.join("notes"), "mine\n").unwrap();
+    let ended = scene.dispatch(&["clean"]).expect(0);
+    let said = format!("{}", place.display());
+    assert!(place.join("notes").exists(), "{}{}", ended.out, ended.err);
+    assert!(format!("{}{}", ended.out, ended.err).contains(&said));
+    // What is not in the result stays, and is said to.
+    settle(&scene, &place, BOTH);
+    let ended = go_on(&scene).expect(0);
+    assert!(
+        ended.err.contains("has files that are not in the result"),
+        "{}",
+        ended.err
+    );
+    assert!(place.join("notes").exists());
+}
+
+#[test]
+fn every_shape_of_history_ends_in_the_same_tree() {
+    let trees = ["merge", "octopus", "squash", "linear"].map(|history| {
+        let scene = Scene::new();
+        scene.write(".git/info/exclude", "own.toml\n");
+        scene.write(
+            "own.toml",
+            &format!("[assemble]\nhistory = \"{history}\"\n"),
+        );
+        scene.run(CLASH, &["--config", "own.toml"]).expect(4);
+        settle(&scene, &open(&scene), BOTH);
+        go_on(&scene).expect(0);
+        scene.dispatch(&["land", "--ff", "--yes"]).expect(0);
+        assert_eq!(scene.read("src/app.ts"), BOTH);
+        scene.rev("main^{tree}")
+    });
+    assert!(trees.iter().all(|tree| *tree == trees[0]), "{trees:?}");
+}
+
+/// Ends the program at every point that opening, continuing or giving up reaches, then does the same
+/// once more: it ends as if nothing had happened.
+#[cfg(feature = "faults")]
+#[test]
+fn a_process_that_is_killed_at_any_point_is_taken_up_by_the_next_call() {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    type Case<'a> = (&'a [&'a str], &'a dyn Fn(&Scene));
+    let points = |words: &[&str], prepare: &dyn Fn(&Scene)| -> Vec<String> {
+        let mut scene = clashing("");
+        prepare(&scene);
+        let list = scene.root.join("points");
+        scene.set_env("DISPATCH_FAULT_LIST", list.to_str().unwrap());
+        scene.dispatch(words).expect(0);
+        let text = fs::read_to_string(list).unwrap();
+        // Of each point the first and the last time.
+        let mut times: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for line in text.lines() {
+            let name = line.rsplit_once('@').unwrap().0;
+            times.entry(name).or_default().push(line);
+        }
+        let some = times
+            .values()
+            .map(|lines| (lines[0], lines[lines.len() - 1]));
+        let some: BTreeSet<&str> = some.flat_map(|(first, last)| [first, last]).collect();
+        some.into_iter().map(str::to_owned).collect()
+    };
+    let opened = |scene: &Scene| drop(open(scene));
+    let settled = |scene: &Scene| settle(scene, &open(scene), BOTH);
+    let nothing = |_: &Scene| {};
+    let cases: [Case<'_>; 3] = [
+        (&["resolve", "2"], &nothing),
+        (&["resolve", "--continue"], &settled),
+        (&["resolve", "--abort"], &opened),
+    ];
+    let mut count = 0;
+    for (words, prepare) in cases {
+        for point in points(words, prepare) {
+            let mut scene = clashing("");
+            prepare(&scene);
+            let done = scene.root.join("done");
+            scene.set_env("DISPATCH_FAULT", &point);
+            scene.set_env("DISPATCH_FAULT_DONE", done.to_str().unwrap());
+            let before = scene.fingerprint();
+            let first = scene.dispatch(words);
+            scene.unset_env("DISPATCH_FAULT");
+            let again = scene.dispatch(words);
+            let may_be_over = again.err.contains("no conflict is open");
+            assert!(
+                again.code == 0 || first.code == 0 || may_be_over,
+                "{point} of {words:?}: {}{}",
+                again.out,
+                again.err
+            );
+            match words[1] {
+                "2" => {
+                    settle(&scene, &open(&scene), BOTH);
+                    go_on(&scene).expect(0);
+                    assert_eq!(assembled(&scene, "src/app.ts"), BOTH, "{point}");
+                }
+                "--continue" => {
+                    assert_eq!(assembled(&scene, "src/app.ts"), BOTH, "{point}");
+                    assert!(scene.has(RESOLUTIONS), "{point}");
+                }
+                _ => {
+                    assert_eq!(integration(&scene)["left_out"][0]["why"], "conflict");
+                    settle(&scene, &open(&scene), BOTH);
+                    go_on(&scene).expect(0);
+                }
+            }
+            before.assert_same(&scene.fingerprint());
+            scene.git(&["fsck", "--no-dangling"]);
+            count += 1;
+        }
+    }
+    assert!(count > 25, "{count} points");
+}
