@@ -6,6 +6,7 @@ pub mod fault;
 pub mod files;
 #[cfg(test)]
 pub(crate) mod golden;
+pub mod interrupt;
 pub mod markdown;
 pub mod process;
 pub mod record_log;

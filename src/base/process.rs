@@ -16,6 +16,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
+use crate::base::interrupt::{Watched, is_asked};
+
 /// How often a program that has a time limit is looked at.
 const LOOK: Duration = Duration::from_millis(10);
 
@@ -175,7 +177,14 @@ impl Program {
             .stdin(stdin)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        let mut child = command.spawn()?;
+        let (mut child, watched) = Watched::start(|own_group| {
+            if own_group {
+                command.process_group(0);
+            }
+            let child = command.spawn()?;
+            let pid = child.id();
+            Ok((child, pid))
+        })?;
         let (stdin, stderr) = (child.stdin.take(), child.stderr.take());
         let mut stdout = Vec::new();
         let stderr = std::thread::scope(|scope| -> io::Result<Vec<u8>> {
@@ -199,6 +208,13 @@ impl Program {
                 thread.join().unwrap_or(Ok(Vec::new()))
             })
         })?;
+        // Once it is waited for, its number may mean another program.
+        drop(watched);
+        if is_asked() {
+            // It may not have ended by itself.
+            let _ = child.wait();
+            return Err(io::ErrorKind::Interrupted.into());
+        }
         Ok(Finished {
             status: child.wait()?,
             stdout,

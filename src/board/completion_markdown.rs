@@ -187,13 +187,14 @@ fn work(work: &Work) -> String {
     }
 }
 
-/// `Worker 2 chose Zod` for words that go on from the name, else `Worker 2: Zod is used`.
+/// `Worker 2 chose Zod` for words that go on from the name, else `Worker 2: Zod is used`, and
+/// `Worker 2: none`.
 fn said(said: &Said) -> String {
     let words = markdown_prose(&said.words);
     let by = markdown_prose(&said.by);
     if words.starts_with(&by) {
         words
-    } else if words.starts_with(char::is_lowercase) {
+    } else if words.starts_with(char::is_lowercase) && words.contains(' ') {
         format!("{by} {words}")
     } else {
         format!("{by}: {words}")

@@ -441,26 +441,31 @@ fn lines(range: LineRange) -> Lines {
     }
 }
 
-/// A candidate that conflicts with no single one, only with what was merged together before it.
+/// A candidate that conflicts with no single one, only with several that were merged before it.
 fn emergent(view: &BoardView) -> Vec<Emergent<'_>> {
-    let Some(integration) = &view.integration else {
-        return Vec::new();
-    };
-    let merged = || integration.merged.iter().map(|m| branch_name(view, m.task));
-    let emergent = integration
-        .left_out
-        .iter()
-        .filter_map(|out| match &out.reason {
-            LeftOutReason::Conflict {
-                class, with, paths, ..
-            } if with.is_empty() => Some(Emergent {
-                branches: merged().chain([branch_name(view, out.task)]).collect(),
+    let integration = view.integration.iter();
+    let mut found = Vec::new();
+    for out in integration.flat_map(|integration| &integration.left_out) {
+        let LeftOutReason::Conflict {
+            class, with, paths, ..
+        } = &out.reason
+        else {
+            continue;
+        };
+        let is_pair = |other: &TaskNumber| {
+            let pair = (out.task.min(*other), out.task.max(*other));
+            view.conflicts.iter().any(|row| row.conflict.pair() == pair)
+        };
+        if with.len() > 1 && !with.iter().any(is_pair) {
+            let all = with.iter().chain([&out.task]);
+            found.push(Emergent {
+                branches: all.map(|task| branch_name(view, *task)).collect(),
                 class: class.name(),
                 paths: paths.iter().map(ToString::to_string).collect(),
-            }),
-            _ => None,
-        });
-    emergent.collect()
+            });
+        }
+    }
+    found
 }
 
 fn numbers(tasks: &[TaskNumber]) -> Vec<u32> {

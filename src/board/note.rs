@@ -29,6 +29,10 @@ pub(crate) fn note(
             plain_line(&format!("Waiting for {}", comma_list(by)), CELL_LIMIT)
         }
         (Status::Blocked(_), _) => reasons(state, stoppers),
+        (Status::Queued, _) if state.holds_back => match state.conflict_ahead_of(number) {
+            Some((a, b)) => format!("Waits for the end of a conflict between {a} and {b}"),
+            None => plain_line(said(task), CELL_LIMIT),
+        },
         (Status::Failed | Status::Retry(_), _) => failure_or_note(task),
         (Status::Done, _) if task.resolving.is_some() => {
             with_suffix(said(task), "a person resolves its conflict")

@@ -23,7 +23,9 @@ pub(crate) fn resolve_branches(
     let store = open(repo)?;
     let mut branches: Vec<Branch> = Vec::new();
     for target in targets {
-        let found = if target.contains(['*', '?', '[', '{']) {
+        // `main@{1}` has braces and is no glob.
+        let is_revision = || matches!(store.resolve(target), Ok(Some(_)));
+        let found = if target.contains(['*', '?', '[', '{']) && !is_revision() {
             resolve_glob(&store, target)?
         } else {
             let tip = resolve_in(&store, target)?;

@@ -1,8 +1,9 @@
 //! `dispatch conflicts` where it is about a run: which references its candidates are.
 
+use crate::base::interrupt;
 use crate::cli::Answer;
 use crate::cli::branches::resolve_branches;
-use crate::cli::conflicts::{ConflictsArgs, Subject, report, schema};
+use crate::cli::conflicts::{ConflictsArgs, Subject, pair, report, schema};
 use crate::cli::conflicts_watch;
 use crate::cli::driving::context;
 use crate::cli::error::{CommandError, Exit};
@@ -19,19 +20,28 @@ use crate::ui::Ui;
 ///
 /// # Errors
 /// When a name is unknown, or git's engine fails as a whole.
-pub(crate) fn run(mut args: ConflictsArgs, ui: &Ui) -> Answer {
+pub(crate) fn run(args: ConflictsArgs, ui: &Ui) -> Answer {
     if args.schema {
         ui.answer(&schema());
         return Ok(Exit::Ok);
     }
+    // Without it Ctrl-C only leaves more behind, which the next call takes away.
+    let _ = interrupt::listen();
+    let answer = answer(args, ui);
+    match interrupt::is_asked() {
+        true => Ok(Exit::Interrupted),
+        false => answer,
+    }
+}
+
+fn answer(mut args: ConflictsArgs, ui: &Ui) -> Answer {
     let place = Place::open()?;
     let is_revision = |name: &str| matches!(place.store.resolve(name), Ok(Some(_)));
     take_back_target(&mut args);
-    if args.targets.is_empty() {
-        let words = args.explain.iter().flat_map(|word| word.split(':'));
-        let words: Vec<String> = words.map(str::to_owned).collect();
-        if words.len() == 2 && words.iter().all(|word| is_revision(word)) {
-            args.targets = words;
+    if let (true, Some((a, b))) = (args.targets.is_empty(), pair(&args.explain)?) {
+        // Without a run both can only be branches, and then it is said which of them is none.
+        if (is_revision(&a) && is_revision(&b)) || !place.has_runs()? {
+            args.targets = vec![a, b];
         }
     }
     let run = match args.targets.as_slice() {
@@ -54,6 +64,7 @@ pub(crate) fn run(mut args: ConflictsArgs, ui: &Ui) -> Answer {
                 branches: resolve_branches(&place.repo, &args.targets)?,
                 tasks: Vec::new(),
                 run_base: None,
+                assembly: None,
                 generated: settings.conflicts.generated,
             };
             report(&place.repo, &subject, &args, ui)
@@ -97,5 +108,6 @@ pub(crate) fn subject(place: &Place, loaded: Loaded) -> Result<Subject, CommandE
         tasks: candidates.iter().map(|(n, _)| (*n, tag(*n))).collect(),
         run_base: Some(context.base),
         generated,
+        assembly: Some((context, loaded.state)),
     })
 }

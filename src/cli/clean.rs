@@ -85,18 +85,23 @@ pub fn run(args: CleanArgs, ui: &Ui) -> Answer {
     Ok(Exit::Ok)
 }
 
+/// What goes is the answer where nothing else is asked for, else only what happens on the way.
 fn show(plan: &Plan, dry_run: bool, ui: &Ui) {
+    let say = |text: &str| match dry_run {
+        true => ui.answer(&format!("{text}\n")),
+        false => ui.status(text),
+    };
     let verb = if dry_run { "would remove" } else { "removing" };
     for worktree in &plan.worktrees {
-        ui.status(&format!("{verb} worktree {}", worktree.path.display()));
+        say(&format!("{verb} worktree {}", worktree.path.display()));
     }
     for (branch, tip) in &plan.branches {
-        ui.status(&format!("{verb} branch {branch} (was {})", tip.short()));
+        say(&format!("{verb} branch {branch} (was {})", tip.short()));
     }
     for (name, why) in &plan.kept {
-        ui.status(&format!("keeping {name}: {why}"));
+        say(&format!("keeping {name}: {why}"));
     }
     if plan.worktrees.is_empty() && plan.branches.is_empty() {
-        ui.status("nothing to remove");
+        say("nothing to remove");
     }
 }

@@ -1,5 +1,7 @@
 //! `dispatch conflicts`: which branches do not merge, and what kind of conflict it is.
 
+use std::collections::{HashMap, HashSet};
+
 use clap::Args;
 
 use anstyle::{AnsiColor, Style};
@@ -9,12 +11,16 @@ use crate::cli::Answer;
 use crate::cli::branches::resolve_revision;
 use crate::cli::error::{CommandError, Exit};
 use crate::conflict::matrix::{Look, render_matrix};
+use crate::engine::EngineError;
+use crate::engine::context::Context;
 use crate::engine::detect::{
-    Branch, DetectError, DetectOptions, Detection, Detector, Emergent, LARGEST_SEARCH,
+    Branch, DetectError, DetectOptions, Detection, Detector, Joint, SEQUENCE_MERGES, Sceptic,
 };
-use crate::git::Repo;
+use crate::engine::matches::order_of_assembly;
+use crate::git::{Repo, Store, StoreError};
 use crate::model::conflict::{Class, PairVerdict, Verdict};
 use crate::model::ids::{Oid, TaskNumber};
+use crate::model::run::RunState;
 use crate::ui::Ui;
 use crate::ui::waiting::Waiting;
 
@@ -26,6 +32,7 @@ mod filter;
 mod json;
 mod table;
 
+pub(crate) use explain::pair;
 pub(crate) use json::schema;
 
 const AFTER_HELP: &str = "\
@@ -64,6 +71,9 @@ pub(crate) struct ConflictsArgs {
     /// List the pairs that have nothing to do with each other, too
     #[arg(long)]
     pub(crate) all: bool,
+    /// Search to the end for conflicts that only more than two branches have together
+    #[arg(long, conflicts_with = "explain")]
+    pub(crate) together: bool,
     /// Show one pair in full, `A:B` or `A B`: branches, or tasks of a run
     #[arg(long, value_name = "PAIR", num_args = 1..=2, conflicts_with_all = ["json", "matrix", "all"])]
     pub(crate) explain: Vec<String>,
@@ -91,6 +101,8 @@ pub(crate) struct Subject {
     pub(crate) run_base: Option<Oid>,
     /// Globs of generated files.
     pub(crate) generated: Vec<String>,
+    /// For a run: what says in which order it would be assembled.
+    pub(crate) assembly: Option<(Context, RunState)>,
 }
 
 impl Subject {
@@ -176,7 +188,7 @@ pub(crate) fn judge(
     let meter = detector.meter();
     let label = format!("comparing {} branches", subject.branches.len());
     let waiting = Waiting::new(ui, &label, move || meter.read());
-    if let Some(pair) = explain::pair(&args.explain)? {
+    if let Some(pair) = pair(&args.explain)? {
         let (a, b) = (subject.find(&pair.0)?, subject.find(&pair.1)?);
         if a == b {
             let both = format!("{:?} and {:?} are the same branch", pair.0, pair.1);
@@ -190,18 +202,22 @@ pub(crate) fn judge(
         let found = found.filter(|pair| is_conflict(pair) && filter.keeps(pair));
         return Ok((text, exit(found.count() == 0)));
     }
-    let found = look(&mut detector, &subject.branches);
+    let found = look(&mut detector, subject, args.together);
     drop(waiting);
-    let found = filter.apply(found.map_err(failed)?);
+    let mut found = filter.apply(found.map_err(|error| CommandError::failed(error_chain(&error)))?);
+    if args.json {
+        found.sceptics = sceptics(repo, &found.detection, base)?;
+    }
     let all = args.all && filter.takes_all();
     let text = render(&found, subject, args, all, ui.columns());
-    if subject.branches.len() > LARGEST_SEARCH {
-        ui.hint(&format!(
-            "conflicts of more than two branches together are looked for among at most \
-             {LARGEST_SEARCH}: name fewer to see them"
-        ));
+    let failed = |pair: &PairVerdict| pair.verdict == Verdict::EngineFailure;
+    if repo.common.join("shallow").exists() && found.detection.pairs.iter().any(failed) {
+        ui.hint(
+            "the history ends early in this shallow clone: `git fetch --unshallow` brings the rest",
+        );
+        ui.hint("or name what they stand on: `--base REV`");
     }
-    let is_clean = found.detection.conflicts().next().is_none() && found.emergent.is_empty();
+    let is_clean = found.detection.conflicts().next().is_none() && found.joint.found.is_empty();
     Ok((text, exit(is_clean)))
 }
 
@@ -219,24 +235,50 @@ fn is_conflict(pair: &PairVerdict) -> bool {
 /// What is shown: the pairs, and what only comes up when more than two are merged.
 struct Found {
     detection: Detection,
-    emergent: Vec<Emergent>,
+    joint: Joint,
+    /// For programs: how pairs are merged by hand, by the commit their attributes are from.
+    sceptics: HashMap<Oid, Sceptic>,
     /// Conflicts that the filters took away.
     hidden: usize,
 }
 
-fn look(detector: &mut Detector, branches: &[Branch]) -> Result<Found, DetectError> {
-    let mut detection = detector.update(branches)?;
-    let order: Vec<usize> = (0..branches.len()).collect();
-    let emergent = if branches.len() <= LARGEST_SEARCH {
-        detector.emergent(&mut detection, &order)?
-    } else {
-        Vec::new()
+fn look(
+    detector: &mut Detector,
+    subject: &Subject,
+    to_the_end: bool,
+) -> Result<Found, EngineError> {
+    let mut detection = detector.update(&subject.branches)?;
+    // What a run's assembly will merge is searched to the end: it merges the same.
+    let (order, to_the_end) = match &subject.assembly {
+        Some((context, state)) => (order_of_assembly(context, state, &detection)?, true),
+        None => ((0..subject.branches.len()).collect(), to_the_end),
     };
+    let merges = if to_the_end {
+        usize::MAX
+    } else {
+        SEQUENCE_MERGES
+    };
+    let joint = detector.emergent(&mut detection, &order, merges)?;
     Ok(Found {
         detection,
-        emergent,
+        joint,
+        sceptics: HashMap::new(),
         hidden: 0,
     })
+}
+
+fn sceptics(
+    repo: &Repo,
+    detection: &Detection,
+    asked_base: Option<Oid>,
+) -> Result<HashMap<Oid, Sceptic>, CommandError> {
+    let failed = |error: StoreError| CommandError::failed(error_chain(&error));
+    let store = Store::open(repo).map_err(failed)?;
+    let commits = detection.pairs.iter().filter_map(|pair| pair.attributes);
+    let commits: HashSet<Oid> = commits.collect();
+    let sceptic = |commit| Ok((commit, Sceptic::new(repo, &store, commit, asked_base)?));
+    let found: Result<_, StoreError> = commits.into_iter().map(sceptic).collect();
+    found.map_err(failed)
 }
 
 fn render(
@@ -286,9 +328,17 @@ fn summary(found: &Found) -> String {
     let detection = &found.detection;
     let conflicts = detection.conflicts().count();
     let met = detection.pairs.len() - conflicts;
-    let emergent = match found.emergent.len() {
+    let emergent = match found.joint.found.len() {
         0 => String::new(),
         count => format!(", {} of more than two", plural(count, "conflict")),
+    };
+    let cut_short = match found.joint.is_cut_short() {
+        true => format!(
+            "Conflicts of more than two branches were only looked for among {} of the {} that \
+             merge in pairs; `--together` looks to the end\n",
+            found.joint.seen, found.joint.wanted,
+        ),
+        false => String::new(),
     };
     let hidden = match found.hidden {
         0 => String::new(),
@@ -300,7 +350,7 @@ fn summary(found: &Found) -> String {
         count => format!("{count} branches"),
     };
     format!(
-        "{branches}, {pairs}: {}, {met} merged by git, {} independent{emergent}{hidden}\n",
+        "{branches}, {pairs}: {}, {met} merged by git, {} independent{emergent}{hidden}\n{cut_short}",
         plural(conflicts, "conflict"),
         detection.pairs_independent,
     )
@@ -326,6 +376,8 @@ fn independent(a: usize, b: usize) -> PairVerdict {
     PairVerdict {
         a,
         b,
+        bases: Vec::new(),
+        attributes: None,
         verdict: Verdict::Clean,
         class: Class::Independent,
         severity: 0,

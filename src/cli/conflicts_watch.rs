@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::base::interrupt;
 use crate::board::text::render_speculative;
 use crate::board::view::BoardView;
 use crate::cli::Answer;
@@ -47,6 +48,9 @@ pub(crate) fn watch(place: &Place, run: &RunId, args: &ConflictsArgs, ui: &Ui) -
         }
         if matches!(state.phase, RunPhase::Ended(_)) {
             return Ok(exit);
+        }
+        if interrupt::is_asked() {
+            return Ok(Exit::Interrupted);
         }
         if RunLock::is_held(&place.repo, run) {
             driven = Instant::now();

@@ -163,7 +163,12 @@ fn read_limited(input: impl Read) -> Result<Vec<u8>, Problem> {
 }
 
 fn unreadable(name: &str, problem: &Problem) -> CommandError {
-    let error = CommandError::failed(format!("could not read {name}: {}", problem.sentence()));
+    let message = format!("could not read {name}: {}", problem.sentence());
+    let error = match problem {
+        // There is a text, but it is no plan.
+        Problem::TooLarge => CommandError::usage(message),
+        _ => CommandError::failed(message),
+    };
     match problem {
         Problem::NotAFile("a pipe") => error.hint("`-` reads Markdown from standard input"),
         Problem::NotAFile("a folder") => error.hint("name the file of the plan in it"),
@@ -177,7 +182,7 @@ fn unreadable(name: &str, problem: &Problem) -> CommandError {
 fn not_utf8(name: &str, error: &std::string::FromUtf8Error) -> CommandError {
     let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
     let line = good.iter().filter(|byte| **byte == b'\n').count() + 1;
-    CommandError::failed(format!("{name} is no UTF-8 text (line {line})"))
+    CommandError::usage(format!("{name} is no UTF-8 text (line {line})"))
         .hint("save the file as UTF-8")
 }
 

@@ -85,6 +85,11 @@ impl Place {
         }
     }
 
+    /// Whether there is any run.
+    pub fn has_runs(&self) -> Result<bool, CommandError> {
+        Ok(!runs::list(&self.store)?.is_empty())
+    }
+
     fn find_default(&self, runs: &[RunId], default: Default) -> Result<RunId, CommandError> {
         let none = || {
             CommandError::failed("there is no run in this repository yet")

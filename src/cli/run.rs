@@ -15,7 +15,7 @@ use crate::cli::place::{Place, find_task};
 use crate::cli::question::{Consent, refused};
 use crate::cli::unheeded;
 use crate::config::variable::Overrides;
-use crate::config::{self, Settings};
+use crate::config::{self, Settings, unknown_variables};
 use crate::engine::start::{self, Prepared, create, worker_name};
 use crate::git::preflight::Remark;
 use crate::model::ids::TaskNumber;
@@ -99,6 +99,12 @@ pub fn run_in(place: &Place, args: RunArgs, ui: &Ui) -> Answer {
     let prepared = start::prepare(&place.repo, &loaded.plan, &settings, only)?;
     say_remarks(place, &prepared, ui)?;
     for remark in unheeded::remarks(&loaded.plan, &settings) {
+        ui.warning(&remark);
+    }
+    let env = std::env::vars_os();
+    let env =
+        env.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    for remark in unknown_variables(&env.collect()) {
         ui.warning(&remark);
     }
     show(ui, &args, &loaded.plan, &settings, &prepared);

@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use unicode_width::UnicodeWidthStr as _;
 
-use crate::base::text::{clip, terminal_safe};
+use crate::base::table::clip_to_width;
+use crate::base::text::terminal_safe;
 use crate::model::conflict::{PairVerdict, Verdict};
 
 /// Longest branch name that is shown whole.
@@ -38,7 +39,7 @@ pub fn render_matrix(names: &[&str], pairs: &[PairVerdict], look: &Look<'_>) -> 
     let limit = NAME_WIDTH.min((look.columns / 3).max(NARROWEST_NAME));
     let names: Vec<String> = names
         .iter()
-        .map(|name| clip(&terminal_safe(name), limit))
+        .map(|name| clip_to_width(&terminal_safe(name), limit))
         .collect();
     let width = names.iter().map(|name| name.width()).max().unwrap_or(0);
     let number = count.to_string().len();
@@ -64,10 +65,38 @@ pub fn render_matrix(names: &[&str], pairs: &[PairVerdict], look: &Look<'_>) -> 
             text.push('\n');
         }
     }
-    text.push_str(
-        "\n1 trivial  2 mechanical  3 semantic risk  4 structural  5 blocked  ! git failed  . nothing\n",
-    );
+    text.push('\n');
+    write_legend(&mut text, look.columns);
     text
+}
+
+/// What the marks mean, on as many lines as the terminal needs.
+fn write_legend(to: &mut String, columns: usize) {
+    let marks = [
+        "1 trivial",
+        "2 mechanical",
+        "3 semantic risk",
+        "4 structural",
+        "5 blocked",
+        "! git failed",
+        ". nothing",
+    ];
+    let mut used = 0;
+    for mark in marks {
+        match used {
+            0 => used = mark.len(),
+            _ if used + 2 + mark.len() > columns => {
+                to.push('\n');
+                used = mark.len();
+            }
+            _ => {
+                to.push_str("  ");
+                used += 2 + mark.len();
+            }
+        }
+        to.push_str(mark);
+    }
+    to.push('\n');
 }
 
 fn mark(pair: &PairVerdict) -> char {
@@ -88,6 +117,8 @@ mod tests {
         PairVerdict {
             a,
             b,
+            bases: Vec::new(),
+            attributes: None,
             verdict,
             class,
             severity: class.severity(),
@@ -117,6 +148,20 @@ mod tests {
 
                         7  8  9 10 11
          1 feature/o…   .  .  .  .  3
+        ");
+    }
+
+    #[test]
+    fn nothing_is_wider_than_the_terminal_whatever_the_script() {
+        let names = ["日本語のとても長いブランチ名前です", "e\u{301}", "x"];
+        let pairs = [pair(0, 2, Verdict::Conflict, Class::Content)];
+        let text = drawn(&names, &pairs, 40);
+        assert!(text.lines().all(|line| line.width() <= 40), "{text}");
+        let last: Vec<&str> = text.lines().skip(5).collect();
+        insta::assert_snapshot!(last.join("\n"), @"
+        1 trivial  2 mechanical  3 semantic risk
+        4 structural  5 blocked  ! git failed
+        . nothing
         ");
     }
 

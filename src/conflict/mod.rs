@@ -4,6 +4,7 @@
 pub mod bases;
 pub mod classify;
 pub mod footprint;
+pub mod joint;
 pub mod language;
 pub mod lines;
 pub mod markers;

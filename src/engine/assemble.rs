@@ -14,6 +14,7 @@ use crate::engine::EngineError;
 use crate::engine::attempt::{Message, Post, blocking};
 use crate::engine::built_on::BuiltOn;
 use crate::engine::context::Context;
+use crate::engine::detect::guilty::{MERGES_PER_SET, Sequence};
 use crate::engine::history::HistoryWriter;
 use crate::engine::ladder::{Clash, Climb, Ladder};
 use crate::engine::leash::Leash;
@@ -28,6 +29,7 @@ use crate::git::merge_tree::MergeEngine;
 use crate::git::refs::branch_ref;
 use crate::merge::choice::{Cause, Choice, OrderInput, OrderTask};
 use crate::merge::order::{Order, assembly_order};
+use crate::model::change::RepoPath;
 use crate::model::conflict::TaskConflict;
 use crate::model::event::Event;
 use crate::model::ids::{Oid, TaskNumber};
@@ -146,7 +148,7 @@ pub fn foresee(
 }
 
 /// Which candidates go in, and the order in which they are tried.
-fn order(
+pub(super) fn order(
     context: &Context,
     state: &RunState,
     conflicts: &[TaskConflict],
@@ -244,7 +246,12 @@ impl Chain {
                                     why: "its new result conflicts, too".to_owned(),
                                 });
                             }
-                            let with = chain.in_the_way(*task, conflicts);
+                            let with = match chain.in_the_way(*task, conflicts) {
+                                with if with.is_empty() => {
+                                    chain.guilty(context, candidate, &paths)?
+                                }
+                                with => with,
+                            };
                             let reason = LeftOutReason::Conflict {
                                 class,
                                 with,
@@ -376,6 +383,33 @@ impl Chain {
             })
         });
         back.collect()
+    }
+
+    /// The fewest of what is in that this one conflicts with together, in a quarantine: most of what
+    /// is merged to find out is of no use to anybody. None where a conflict was settled before: what
+    /// was settled is in no candidate.
+    fn guilty(
+        &self,
+        context: &Context,
+        candidate: Oid,
+        paths: &[RepoPath],
+    ) -> Result<Vec<TaskNumber>, EngineError> {
+        let engine = MergeEngine::quarantined(&context.repo, context.base)?;
+        let store = engine.store()?;
+        let mut sequence = Sequence::new(&store, &engine, context.base)?;
+        for (place, step) in self.steps.iter().enumerate() {
+            if !sequence.add(place, step.candidate)? {
+                return Ok(Vec::new());
+            }
+        }
+        let guilt = sequence.smallest(candidate, paths, MERGES_PER_SET)?;
+        let mut with: Vec<TaskNumber> = guilt
+            .members
+            .iter()
+            .map(|place| self.steps[*place].task)
+            .collect();
+        with.sort_unstable();
+        Ok(with)
     }
 
     /// Writes both chains in the configured shape and moves the integration branch.

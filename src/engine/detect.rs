@@ -24,13 +24,16 @@ use scene::{Pair, Scene};
 mod cache;
 mod emergent;
 mod explain;
+pub(crate) mod guilty;
 mod judge;
 mod names;
 mod scene;
+mod sceptic;
 mod tasks;
 
-pub use emergent::{Emergent, LARGEST_SEARCH};
+pub use emergent::{Emergent, Joint, SEQUENCE_MERGES};
 pub use explain::{Explained, ThreeWay};
+pub use sceptic::Sceptic;
 pub use tasks::task_conflicts;
 
 /// A branch, or any commit under a name.
@@ -249,6 +252,8 @@ impl Detector {
         Some(PairVerdict {
             a: pair.a,
             b: pair.b,
+            bases: pair.bases.clone(),
+            attributes: Some(pair.key.attributes),
             verdict: known.classified.verdict,
             class: known.classified.class,
             severity: known.classified.severity,

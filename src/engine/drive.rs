@@ -657,6 +657,7 @@ impl<'a> Driver<'a> {
         self.live_pace.begin(now);
         let (context, post) = (Arc::clone(&self.context), self.post.clone());
         let (state, kept) = (self.state.clone(), Arc::clone(&self.live));
+        let on_new = self.context.settings.conflicts.on_new;
         tokio::spawn(async move {
             let found = blocking(move || {
                 let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
@@ -666,7 +667,10 @@ impl<'a> Driver<'a> {
             });
             // What cannot be looked at now is looked at the next time, and in the end for certain.
             if let Ok(Some(conflicts)) = found.await {
-                let _ = post.send(Message::Fact(Event::SpeculativeConflicts { conflicts }));
+                let _ = post.send(Message::Fact(Event::SpeculativeConflicts {
+                    conflicts,
+                    holds_back: on_new == OnNewConflict::PauseLaterTask,
+                }));
             }
             let _ = post.send(Message::Compared);
         });

@@ -3,6 +3,7 @@
 use std::sync::PoisonError;
 
 use crate::engine::EngineError;
+use crate::engine::assemble::order;
 use crate::engine::built_on::BuiltOn;
 use crate::engine::context::Context;
 use crate::engine::detect::{Branch, DetectOptions, Detection, Detector, detect, task_conflicts};
@@ -26,11 +27,37 @@ pub fn candidate_conflicts(
     }
     let branches = task_branches(context, &candidates);
     let detection = detection(context, &branches)?;
-    let numbers: Vec<TaskNumber> = candidates.iter().map(|(number, _)| *number).collect();
+    conflicts_in(context, state, &detection)
+}
+
+/// The conflicts of a detection whose branches are the candidates of this state.
+fn conflicts_in(
+    context: &Context,
+    state: &RunState,
+    detection: &Detection,
+) -> Result<Vec<TaskConflict>, EngineError> {
+    let numbers = state.candidates().into_iter().map(|(number, _)| number);
+    let numbers: Vec<TaskNumber> = numbers.collect();
     let built_on = BuiltOn::read(&Store::open(&context.repo)?, state)?;
-    Ok(task_conflicts(&detection, &numbers, &|number| {
+    Ok(task_conflicts(detection, &numbers, &|number| {
         built_on.of(number)
     }))
+}
+
+/// The order in which assembly would try the candidates, as places of the detection's branches.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn order_of_assembly(
+    context: &Context,
+    state: &RunState,
+    detection: &Detection,
+) -> Result<Vec<usize>, EngineError> {
+    let order = order(context, state, &conflicts_in(context, state, detection)?)?;
+    let candidates = state.candidates();
+    let place = |task: TaskNumber| candidates.iter().position(|(number, _)| *number == task);
+    let steps = order.steps.iter();
+    Ok(steps.filter_map(|step| place(step.task)).collect())
 }
 
 /// One detector serves the whole run, so that each pair is asked about once.

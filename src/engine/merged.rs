@@ -10,8 +10,7 @@ use std::collections::HashSet;
 
 use crate::conflict::footprint::Footprint;
 use crate::conflict::territory::Territory;
-use crate::engine::EngineError;
-use crate::git::merge_tree::{MergeAnswer, MergeEngine};
+use crate::git::merge_tree::{MergeAnswer, MergeEngine, MergeError};
 use crate::git::{Store, StoreError};
 use crate::model::change::Change;
 use crate::model::ids::Oid;
@@ -67,7 +66,7 @@ impl<'a> MergedTree<'a> {
     ///
     /// # Errors
     /// When the store cannot be used or git cannot be run.
-    pub fn merge(&mut self, tip: Oid, candidate: Oid) -> Result<Option<Oid>, EngineError> {
+    pub fn merge(&mut self, tip: Oid, candidate: Oid) -> Result<Option<Oid>, MergeError> {
         let above = self.store.commits_above(candidate, Some(self.base)).ok();
         let above = above.filter(|commits| {
             candidate == self.base || commits.iter().any(|(_, p)| p.contains(&self.base))
@@ -161,7 +160,7 @@ impl<'a> MergedTree<'a> {
         Some(tree)
     }
 
-    fn ask(&mut self, tip: Oid, candidate: Oid) -> Result<Option<Oid>, EngineError> {
+    fn ask(&mut self, tip: Oid, candidate: Oid) -> Result<Option<Oid>, MergeError> {
         self.merges_run += 1;
         let tree = match self.engine.merge(tip, candidate)? {
             MergeAnswer::Done(result) if result.is_sound() => result.tree,

@@ -27,6 +27,13 @@ use crate::plan::{Format, render};
 /// Below this much free space a run is not started, in bytes.
 const LEAST_SPACE: u64 = 16 * 1024 * 1024;
 
+/// What stands above the references of a run, from the top.
+const JOURNALS: [&str; 3] = [
+    "refs/dispatch",
+    "refs/dispatch/runs",
+    "refs/dispatch/attempts",
+];
+
 /// Why a run cannot start. Nothing has been created.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -42,6 +49,9 @@ pub enum StartError {
     /// A branch has the name that every branch of a run starts with.
     #[error("a branch named {0:?} exists, and git keeps no branches below a branch")]
     PrefixTaken(String),
+    /// A reference has a name that journals stand below.
+    #[error("the reference {0:?} exists, and git keeps no references below a reference")]
+    JournalsTaken(&'static str),
     /// The base has a file where the board goes.
     #[error("the base has a file {0:?} that dispatch did not write")]
     BoardTaken(String),
@@ -67,6 +77,9 @@ pub enum StartError {
     /// A folder dispatch has to write in cannot be written.
     #[error("{} cannot be written", .0.display())]
     Unwritable(PathBuf, #[source] io::Error),
+    /// The repository itself cannot be written.
+    #[error("{} cannot be written", .0.display())]
+    ReadOnly(PathBuf, #[source] io::Error),
     /// The disk is nearly full.
     #[error("only {} MiB are free at {}", .1 / (1024 * 1024), .0.display())]
     NoSpace(PathBuf, u64),
@@ -94,6 +107,11 @@ impl StartError {
                 "rename that branch, or set `branch_prefix` under `[run]` in .dispatch.toml \
                  to something other than {name:?}"
             ),
+            StartError::JournalsTaken(name) => {
+                format!(
+                    "no run can be recorded beside it; look at it with `git show {name}`, keep it under another name, then `git update-ref -d {name}`"
+                )
+            }
             StartError::BoardTaken(_) => {
                 "name another file as `file` under `[board]` in .dispatch.toml".into()
             }
@@ -111,6 +129,9 @@ impl StartError {
             }
             StartError::Unwritable(..) => {
                 "make it writable, or set `path` under `[worktree]` in .dispatch.toml".into()
+            }
+            StartError::ReadOnly(..) => {
+                "a run is recorded there: make it writable, or work in a clone that is".into()
             }
             StartError::NoSpace(..) => "free some space there".into(),
             StartError::InsideCheckout(_) => {
@@ -234,6 +255,11 @@ fn refuse_taken_names(store: &Store, settings: &Settings, base: Oid) -> Result<(
             return Err(StartError::PrefixTaken(prefix));
         }
     }
+    for name in JOURNALS {
+        if store.reference(name)?.is_some() {
+            return Err(StartError::JournalsTaken(name));
+        }
+    }
     let file = &settings.board.file;
     let Some(entry) = store.entry(store.tree_of(base)?, file)? else {
         return Ok(());
@@ -310,9 +336,12 @@ fn refuse_places(repo: &Repo, settings: &Settings) -> Result<(), StartError> {
     if example.starts_with(&repo.top) {
         return Err(StartError::InsideCheckout(example));
     }
-    for place in [&repo.common, &existing_ancestor(&example)] {
-        files::probe_writable(place)
-            .map_err(|error| StartError::Unwritable(place.clone(), error))?;
+    let common = &repo.common;
+    files::probe_writable(common).map_err(|error| StartError::ReadOnly(common.clone(), error))?;
+    let worktrees = &existing_ancestor(&example);
+    files::probe_writable(worktrees)
+        .map_err(|error| StartError::Unwritable(worktrees.clone(), error))?;
+    for place in [common, worktrees] {
         let free = files::free_space(place).unwrap_or(u64::MAX);
         if free < LEAST_SPACE {
             return Err(StartError::NoSpace(place.clone(), free));

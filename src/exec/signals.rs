@@ -1,6 +1,6 @@
 //! The signals a shim gets, as flags and a descriptor to wait on.
 
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
@@ -36,6 +36,8 @@ impl Signals {
         for signal in [SIGINT, SIGTERM, SIGQUIT, SIGCHLD, SIGHUP] {
             pipe::register(signal, waker.try_clone()?)?;
         }
+        // A signal that came in between has set its flag and woken nobody.
+        (&waker).write_all(&[0])?;
         Ok(Signals { wake, flags })
     }
 

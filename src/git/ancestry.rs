@@ -1,10 +1,80 @@
 //! Which commits a branch has on top of a base, and one base below many branches.
 
+use std::collections::{HashMap, HashSet};
+
 use git2::{ErrorCode, Sort};
 
+use crate::git::cli::{Git, GitError};
 use crate::git::store::{Store, StoreError, from_git2, to_git2};
 use crate::model::ids::Oid;
 use crate::model::merge::Lineage;
+
+/// The commits above a base, with their parents, of many branches at once.
+///
+/// git walks such a history once for all of them; libgit2, which walks it again for every branch,
+/// takes minutes for a hundred branches of a long history.
+#[derive(Debug)]
+pub struct History {
+    parents: HashMap<Oid, Vec<Oid>>,
+}
+
+impl History {
+    /// Reads what these tips have and the base has not.
+    ///
+    /// # Errors
+    /// When history is missing.
+    pub fn above(git: &Git, tips: &[Oid], base: Option<Oid>) -> Result<History, GitError> {
+        let mut input: String = tips.iter().map(|tip| format!("{tip}\n")).collect();
+        input.extend(base.map(|base| format!("^{base}\n")));
+        let args = ["rev-list", "--parents", "--stdin"];
+        let finished = git.program().args(args).stdin(input).output()?;
+        if !finished.status.success() {
+            return Err(git.failed(&args, &finished));
+        }
+        let listed = String::from_utf8_lossy(&finished.stdout);
+        let commit = |line: &str| {
+            let mut oids = line.split(' ').filter_map(|word| word.parse().ok());
+            Some((oids.next()?, oids.collect()))
+        };
+        let parents = listed.lines().filter_map(commit).collect();
+        Ok(History { parents })
+    }
+
+    /// The commits one of the tips has above the base.
+    pub fn of(&self, tip: Oid) -> Vec<Lineage> {
+        let (mut open, mut seen) = (vec![tip], HashSet::from([tip]));
+        let mut found = Vec::new();
+        while let Some(commit) = open.pop() {
+            let Some(parents) = self.parents.get(&commit) else {
+                continue;
+            };
+            found.push((commit, parents.clone()));
+            open.extend(parents.iter().filter(|parent| seen.insert(**parent)));
+        }
+        found
+    }
+}
+
+/// A commit that is an ancestor of all of these, or `None` if nothing is.
+///
+/// # Errors
+/// When git cannot be run or history is missing.
+pub fn common_ancestor(git: &Git, tips: &[Oid]) -> Result<Option<Oid>, GitError> {
+    let tips: Vec<String> = tips.iter().map(Oid::to_string).collect();
+    let tips = tips.iter().map(String::as_str);
+    let args: Vec<&str> = ["merge-base", "--octopus"]
+        .into_iter()
+        .chain(tips)
+        .collect();
+    let finished = git.finish(&args)?;
+    let first = String::from_utf8_lossy(&finished.stdout);
+    let first = first.lines().next().and_then(|line| line.parse().ok());
+    match finished.status.code() {
+        Some(0) => Ok(first),
+        Some(1) if finished.stderr.is_empty() => Ok(None),
+        _ => Err(git.failed(&args, &finished)),
+    }
+}
 
 impl Store {
     /// The commits that `tip` has and `base` has not, each with its parents.

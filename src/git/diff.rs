@@ -69,35 +69,6 @@ impl Store {
         Ok(removed)
     }
 
-    /// Whether a directory of a tree holds, at any depth, a file whose path passes the test.
-    ///
-    /// # Errors
-    /// When a tree is missing.
-    pub fn any_file_below(
-        &self,
-        tree: Oid,
-        folder: &[u8],
-        test: &dyn Fn(&[u8]) -> bool,
-    ) -> Result<bool, StoreError> {
-        let root = self.inner.find_tree(to_git2(tree))?;
-        let top = match root.get_path(Path::new(OsStr::from_bytes(folder))) {
-            Ok(entry) if entry.kind() == Some(ObjectType::Tree) => entry.id(),
-            _ => return Ok(false),
-        };
-        let mut open = vec![(folder.to_vec(), top)];
-        while let Some((folder, tree)) = open.pop() {
-            for entry in &self.inner.find_tree(tree)? {
-                let path = [&folder, &b"/"[..], entry.name_bytes()].concat();
-                if entry.kind() == Some(ObjectType::Tree) {
-                    open.push((path, entry.id()));
-                } else if test(&path) {
-                    return Ok(true);
-                }
-            }
-        }
-        Ok(false)
-    }
-
     /// How many files and lines changed.
     ///
     /// # Errors

@@ -108,7 +108,7 @@ pub fn summary(event: &Event) -> String {
         Event::ConflictsFound { conflicts } => {
             crate::base::text::plural(conflicts.len(), "conflicting pair")
         }
-        Event::SpeculativeConflicts { conflicts } => {
+        Event::SpeculativeConflicts { conflicts, .. } => {
             crate::base::text::plural(conflicts.len(), "speculative conflict")
         }
         Event::AssemblyStarting { order } => {

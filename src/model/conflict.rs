@@ -173,7 +173,19 @@ classes! {
 
 /// What may be settled without a person (`[resolve] policy`): kinds of hunks, and two kinds of
 /// files.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Debug,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Rule {
     /// [`HunkClass::Whitespace`]: our side.
@@ -199,6 +211,20 @@ pub enum Rule {
 }
 
 impl Rule {
+    /// Every rule.
+    pub const ALL: [Rule; 10] = [
+        Rule::Whitespace,
+        Rule::ReformatVsEdit,
+        Rule::Imports,
+        Rule::Version,
+        Rule::ContainedInsert,
+        Rule::InsertInsert,
+        Rule::Adjacent,
+        Rule::Comment,
+        Rule::ExecBit,
+        Rule::Generated,
+    ];
+
     /// The rules that are on unless configured otherwise: those that take nothing from either side.
     pub const CAUTIOUS: [Rule; 5] = [
         Rule::Whitespace,
@@ -207,6 +233,21 @@ impl Rule {
         Rule::ExecBit,
         Rule::Generated,
     ];
+
+    /// The word for it in settings and JSON.
+    pub fn name(self) -> &'static str {
+        match (self, self.hunk()) {
+            (_, Some(class)) => class.name(),
+            (Rule::ExecBit, None) => "exec-bit",
+            (_, None) => "generated",
+        }
+    }
+
+    /// The rule for hunks of this kind, if there is one.
+    pub fn of(class: HunkClass) -> Option<Rule> {
+        let mut rules = Rule::ALL.iter().copied();
+        rules.find(|rule| rule.hunk() == Some(class))
+    }
 
     /// The hunks it settles; none for the rules about whole files.
     pub fn hunk(self) -> Option<HunkClass> {
@@ -259,6 +300,26 @@ pub struct Unit {
     pub hunks: Vec<Hunk>,
 }
 
+impl Unit {
+    /// The rules that settle it without a person if `[resolve] policy` has all of them; none where
+    /// no rule can.
+    pub fn rules(&self) -> Vec<Rule> {
+        match self.class {
+            Class::ExecBit => vec![Rule::ExecBit],
+            Class::Generated => vec![Rule::Generated],
+            Class::Content if !self.hunks.is_empty() => {
+                let rule = |hunk: &Hunk| Rule::of(hunk.class);
+                let rules: Option<Vec<Rule>> = self.hunks.iter().map(rule).collect();
+                let mut rules = rules.unwrap_or_default();
+                rules.sort();
+                rules.dedup();
+                rules
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
 /// Whether two branches merge.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -278,6 +339,10 @@ pub struct PairVerdict {
     pub a: usize,
     /// Place of the second branch, after the first.
     pub b: usize,
+    /// The merge bases: one, or several after criss-cross merges, or none.
+    pub bases: Vec<Oid>,
+    /// The commit whose `.gitattributes` held, where it was merged.
+    pub attributes: Option<Oid>,
     /// Whether they merge.
     pub verdict: Verdict,
     /// The class of the worst unit.

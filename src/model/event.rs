@@ -150,6 +150,9 @@ pub enum Event {
         /// Every pair with a conflict of which at least one task still runs; without hunks, whose
         /// lines move with every edit.
         conflicts: Vec<TaskConflict>,
+        /// Whether no task starts that declares a path of them.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        holds_back: bool,
     },
     /// The candidates are about to be assembled in this order.
     AssemblyStarting {

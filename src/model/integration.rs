@@ -59,7 +59,8 @@ pub enum LeftOutReason {
     Conflict {
         /// The class of the worst unit.
         class: Class,
-        /// The tasks it conflicts with, as far as pairs show it; empty for an emergent conflict.
+        /// The tasks it conflicts with: each of them, where pairs show it; else the fewest that it
+        /// conflicts with together.
         with: Vec<TaskNumber>,
         /// The paths.
         paths: Vec<RepoPath>,

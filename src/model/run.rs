@@ -58,6 +58,8 @@ pub struct RunState {
     pub out_of_money: Option<(f64, f64)>,
     /// Conflicts of work that still goes on; they may vanish again.
     pub speculative: Vec<Speculative>,
+    /// Whether tasks wait for the end of those conflicts.
+    pub holds_back: bool,
     /// The assembled branch, once there is one.
     pub integration: Option<Integration>,
     /// Why the last try to assemble moved nothing, and what to do about it.
@@ -221,6 +223,7 @@ impl RunState {
             max_cost: None,
             out_of_money: None,
             speculative: Vec::new(),
+            holds_back: false,
             integration: None,
             refused: None,
             landed: None,
@@ -261,7 +264,13 @@ impl RunState {
                 self.leave_out.clone_from(leave_out);
             }
             Event::ConflictsFound { conflicts } => self.conflicts.clone_from(conflicts),
-            Event::SpeculativeConflicts { conflicts } => self.speculate(conflicts, recorded.time),
+            Event::SpeculativeConflicts {
+                conflicts,
+                holds_back,
+            } => {
+                self.speculate(conflicts, recorded.time);
+                self.holds_back = *holds_back;
+            }
             Event::Assembled { integration } => self.assembled(integration),
             Event::LandingStarting { landing } | Event::UnlandingStarting { landing } => {
                 self.landing = Some(landing.clone());

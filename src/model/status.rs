@@ -1,9 +1,11 @@
 //! What can be read off the state of a run: statuses, what a task waits for, what is offered, and
 //! the exit code that has been earned.
 
+use crate::model::change::RepoPath;
 use crate::model::ids::{Oid, TaskNumber};
 use crate::model::integration::LeftOutReason;
 use crate::model::run::{RunPhase, RunState, TaskPhase, TaskState};
+use crate::model::scope::outside;
 
 /// What the board says about a task.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -108,6 +110,18 @@ impl RunState {
             _ => None,
         });
         with.unwrap_or_default()
+    }
+
+    /// Two tasks whose work in progress conflicts at a path that this one declares, so that it would
+    /// make things worse. At least one of the two runs, so this passes by itself.
+    pub fn conflict_ahead_of(&self, number: TaskNumber) -> Option<(TaskNumber, TaskNumber)> {
+        let files = &self.plan.task(number).fields.files;
+        let found = self.speculative.iter().find(|found| {
+            let units = found.conflict.units.iter();
+            let paths: Vec<&RepoPath> = units.flat_map(|unit| &unit.paths).collect();
+            !files.is_empty() && outside(files, paths.iter().copied()).len() < paths.len()
+        });
+        found.map(|found| found.conflict.pair())
     }
 
     /// The candidates that may be assembled, in plan order.

@@ -9,11 +9,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::model::again::Onto;
-use crate::model::change::RepoPath;
 use crate::model::ids::{Oid, TaskNumber};
 use crate::model::integration::LeftOutReason;
 use crate::model::run::{RunPhase, RunState, TaskPhase};
-use crate::model::scope::outside;
 use crate::schedule::crew::{Choice, Crew, Seat, Seats, parking_due};
 use crate::schedule::{again, priority, retry};
 
@@ -248,22 +246,11 @@ fn ready(state: &RunState, limits: &Limits) -> Vec<TaskNumber> {
     let ready = |number: &TaskNumber| {
         state.task(*number).phase == TaskPhase::Queued
             && state.unmet(*number).is_empty()
-            && !(limits.hold_back && is_held_back(state, *number))
+            && !(limits.hold_back && state.conflict_ahead_of(*number).is_some())
     };
     let mut ready: Vec<TaskNumber> = numbers(state).filter(ready).collect();
     priority::sort(&state.plan, &mut ready);
     ready
-}
-
-/// Whether a task declares a path that two others are in conflict about right now. At least one of
-/// the two runs, so this passes by itself.
-fn is_held_back(state: &RunState, number: TaskNumber) -> bool {
-    let files = &state.plan.task(number).fields.files;
-    state.speculative.iter().any(|found| {
-        let units = found.conflict.units.iter();
-        let paths: Vec<&RepoPath> = units.flat_map(|unit| &unit.paths).collect();
-        !files.is_empty() && outside(files, paths.iter().copied()).len() < paths.len()
-    })
 }
 
 fn wakes(state: &RunState) -> impl Iterator<Item = Action> + '_ {

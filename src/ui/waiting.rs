@@ -52,10 +52,14 @@ impl Waiting {
                 return;
             }
             let bar = ProgressBar::with_draw_target(Some(0), target);
-            bar.set_style(style());
+            bar.set_style(style("{spinner} {msg}"));
             bar.set_message(label);
             loop {
                 let (done, total) = read();
+                // Until it is known how much there is, a bar would look full.
+                if total > 0 && bar.length() == Some(0) {
+                    bar.set_style(style("{spinner} {msg} {wide_bar} {human_pos}/{human_len}"));
+                }
                 bar.set_length(total as u64);
                 bar.set_position(done as u64);
                 bar.tick();
@@ -82,8 +86,8 @@ impl Drop for Waiting {
     }
 }
 
-fn style() -> ProgressStyle {
-    let style = ProgressStyle::with_template("{spinner} {msg} {wide_bar} {human_pos}/{human_len}");
+fn style(template: &str) -> ProgressStyle {
+    let style = ProgressStyle::with_template(template);
     style.unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
@@ -114,6 +118,23 @@ mod tests {
         drop(drawn);
         drop(waiting);
         assert_eq!(screen.contents(), "");
+    }
+
+    #[test]
+    fn there_is_no_bar_before_it_is_known_how_much_there_is() {
+        let screen = InMemoryTerm::new(5, 60);
+        let target = ProgressDrawTarget::term_like(Box::new(screen.clone()));
+        let (tell, drawn) = sync_channel(0);
+        let waiting = Waiting::on(target, Duration::ZERO, "comparing", move || {
+            let _ = tell.send(());
+            (0, 0)
+        });
+        drawn.recv().unwrap();
+        drawn.recv().unwrap();
+        let contents = screen.contents();
+        assert!(contents.ends_with("comparing"), "{contents:?}");
+        drop(drawn);
+        drop(waiting);
     }
 
     #[test]

@@ -371,3 +371,42 @@ fn a_run_that_is_stopped_while_checks_run_is_checked_when_it_goes_on() {
     scene.dispatch(&["resume", &scene.run_name()]).expect(0);
     assert_eq!(integration(&scene)["checks"][0]["result"], "passed");
 }
+
+#[test]
+fn a_conflict_of_several_together_names_the_fewest_that_it_takes() {
+    let scene = Scene::new();
+    scene.write(
+        "x/a",
+        &(1..9).map(|n| format!("apple {n}\n")).collect::<String>(),
+    );
+    scene.write(
+        "x/b",
+        &(1..9).map(|n| format!("berry {n}\n")).collect::<String>(),
+    );
+    scene.write("old", "old\n");
+    scene.commit("a folder");
+    let plan = "\
+1. [A] Move a\n   - run: mkdir y && git mv x/a y/a
+2. [OTHER] Something else\n   - run: rm old
+3. [B] Move b\n   - run: mkdir y && git mv x/b y/b
+4. [ADDS] Add and tidy up\n   - run: echo new > x/new && rm app.txt\n";
+    scene.write("app.txt", "app\n");
+    scene.commit("more");
+    scene.run(plan, &[]).expect(4);
+    let found = integration(&scene);
+    assert_eq!(found["merged"], json!([1, 2, 3]));
+    assert_eq!(found["left_out"][0]["task"], 4);
+    assert_eq!(found["left_out"][0]["class"], "dir-rename-suggested");
+    assert_eq!(found["left_out"][0]["with"], json!([1, 3]));
+    let run = scene.run_name();
+    let branch = |task: &str| format!("dispatch/{run}/{task}");
+    let expected = json!([branch("a"), branch("b"), branch("adds")]);
+    assert_eq!(
+        scene.json()["conflicts"]["emergent"][0]["branches"],
+        expected
+    );
+    // What was foreseen is what happened.
+    let ended = scene.dispatch(&["conflicts", "--json"]).expect(4);
+    let foreseen: Value = serde_json::from_str(&ended.out).unwrap();
+    assert_eq!(foreseen["emergent"][0]["branches"], expected);
+}

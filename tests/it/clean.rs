@@ -77,11 +77,11 @@ fn a_dry_run_says_what_would_go_and_removes_nothing() {
     scene.run(GOOD, &[]).expect(0);
     let before = (branches(&scene), worktrees(&scene));
     let ended = scene.dispatch(&["clean", "--dry-run"]).expect(0);
-    assert!(ended.err.contains("would remove worktree"), "{}", ended.err);
+    assert!(ended.out.contains("would remove worktree"), "{}", ended.out);
     assert!(
-        ended.err.contains("has work that is not landed"),
+        ended.out.contains("has work that is not landed"),
         "{}",
-        ended.err
+        ended.out
     );
     assert_eq!(before, (branches(&scene), worktrees(&scene)));
 }

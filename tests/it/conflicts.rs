@@ -170,15 +170,18 @@ fn a_directory_that_branches_empty_together_is_an_emergent_conflict() {
     let mut detector = Detector::for_any(&forge.repo, &options()).unwrap();
     let mut detection = detector.update(&branches).unwrap();
     assert_eq!(pairs(&detection), "");
-    let found = detector.emergent(&mut detection, &[0, 1, 2, 3]).unwrap();
+    let found = detector
+        .emergent(&mut detection, &[0, 1, 2, 3], usize::MAX)
+        .unwrap()
+        .found;
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].branches, [0, 2, 3]);
     assert_eq!(found[0].class, Class::DirRenameSuggested);
     // Adders before movers: then it never comes up.
-    assert_eq!(
-        detector.emergent(&mut detection, &[3, 0, 1, 2]).unwrap(),
-        []
-    );
+    let adder_first = detector
+        .emergent(&mut detection, &[3, 0, 1, 2], usize::MAX)
+        .unwrap();
+    assert_eq!(adder_first.found, []);
 }
 
 #[test]
@@ -201,12 +204,117 @@ fn a_rename_diluted_by_many_is_an_emergent_conflict() {
     let mut detector = Detector::for_any(&forge.repo, &options()).unwrap();
     let mut detection = detector.update(&branches).unwrap();
     assert_eq!(detection.conflicts().count(), 0);
-    let found = detector.emergent(&mut detection, &[0, 1, 2]).unwrap();
+    let found = detector
+        .emergent(&mut detection, &[0, 1, 2], usize::MAX)
+        .unwrap()
+        .found;
     assert_eq!(found.len(), 1);
     assert_eq!(
         (found[0].class, found[0].branches.as_slice()),
         (Class::ModifyDelete, &[0, 1, 2][..])
     );
+}
+
+#[test]
+fn a_folder_that_one_empties_and_another_copies_is_an_emergent_conflict() {
+    let text = (1..9).map(|n| format!("apple {n}|")).collect::<String>();
+    let forge = Forge::new(&[
+        planned("main", &[], &files(&[("x/a", &text), ("z", "z|")])),
+        planned("empties", &[0], &files(&[("z", "z|")])),
+        planned(
+            "copies",
+            &[0],
+            &files(&[("x/a", &text), ("y/a", &text), ("z", "z|")]),
+        ),
+        planned(
+            "adds",
+            &[0],
+            &files(&[("x/a", &text), ("x/new", "n|"), ("z", "z|")]),
+        ),
+    ]);
+    let branches = named(&forge, &[("empties", 1), ("copies", 2), ("adds", 3)]);
+    let mut detector = Detector::for_any(&forge.repo, &options()).unwrap();
+    let mut detection = detector.update(&branches).unwrap();
+    assert_eq!(detection.conflicts().count(), 0);
+    // Only the pair of the first and the last meets at all; together the first two are a rename.
+    let joint = detector.emergent(&mut detection, &[0, 1, 2], usize::MAX);
+    let found = joint.unwrap().found;
+    assert_eq!(found.len(), 1);
+    assert_eq!(
+        (found[0].class, found[0].branches.as_slice()),
+        (Class::DirRenameSuggested, &[0, 1, 2][..])
+    );
+}
+
+#[test]
+fn the_guilty_are_found_among_many_and_a_short_search_says_so() {
+    let crowd: Vec<String> = (0..60).map(|n| format!("crowd-{n}")).collect();
+    let lines: Vec<String> = (0..60).map(|n| format!("line {n}|")).collect();
+    let mut planned_commits = emptied_together();
+    let with_line = |changed: usize| {
+        let mut files = planned_commits[0].files.clone();
+        let mut lines = lines.clone();
+        lines[changed] = format!("CHANGED {changed}|");
+        files.extend(self::files(&[("crowd", &lines.concat())]));
+        files
+    };
+    let base = {
+        let mut files = planned_commits[0].files.clone();
+        files.extend(self::files(&[("crowd", &lines.concat())]));
+        files
+    };
+    // Every second line, so that all of them merge and each has to be asked about.
+    let more: Vec<Planned> = (0..30)
+        .map(|n| planned(crowd[n].clone(), &[0], &with_line(2 * n)))
+        .collect();
+    for commit in &mut planned_commits {
+        commit
+            .files
+            .extend(self::files(&[("crowd", &lines.concat())]));
+    }
+    planned_commits[0].files = base;
+    planned_commits.extend(more);
+    let forge = Forge::new(&planned_commits);
+    let mut names: Vec<(&str, usize)> = vec![("one", 1)];
+    names.extend((0..15).map(|n| (crowd[n].as_str(), 5 + n)));
+    names.push(("two", 2));
+    names.extend((15..30).map(|n| (crowd[n].as_str(), 5 + n)));
+    names.push(("adds", 3));
+    let branches = named(&forge, &names);
+    let order: Vec<usize> = (0..branches.len()).collect();
+    let mut detector = Detector::for_any(&forge.repo, &options()).unwrap();
+    let mut detection = detector.update(&branches).unwrap();
+    assert_eq!(detection.conflicts().count(), 0);
+    let joint = detector
+        .emergent(&mut detection, &order, usize::MAX)
+        .unwrap();
+    assert!(!joint.is_cut_short());
+    assert_eq!(joint.found.len(), 1);
+    assert_eq!(joint.found[0].branches, [0, 16, 32]);
+    assert!(joint.found[0].is_smallest);
+    let joint = detector.emergent(&mut detection, &order, 10).unwrap();
+    // The three are a group of their own; of the crowd only the first few were looked at.
+    assert_eq!((joint.found.len(), joint.wanted), (1, 33));
+    assert!(joint.seen < 20, "{joint:?}");
+    assert!(joint.is_cut_short());
+}
+
+#[test]
+fn names_that_differ_by_case_are_found_after_criss_cross_merges_too() {
+    let base = [("f", "a|"), ("g", "b|")];
+    let with = |more: &[(&str, &str)]| files(&[&[("f", "1|"), ("g", "2|")], more].concat());
+    let forge = Forge::new(&[
+        planned("main", &[], &files(&base)),
+        planned("a", &[0], &files(&[("f", "1|"), ("g", "b|")])),
+        planned("b", &[0], &files(&[("f", "a|"), ("g", "2|")])),
+        planned("ab", &[1, 2], &with(&[("docs/Readme", "x|")])),
+        planned("ba", &[2, 1], &with(&[("docs/README", "y|")])),
+    ]);
+    let branches = named(&forge, &[("ab", 3), ("ba", 4)]);
+    let detection = detect(&forge.repo, &branches, &options()).unwrap();
+    assert_eq!(pairs(&detection), "ab-ba case-collision");
+    assert_eq!(detection.pairs[0].bases.len(), 2);
+    assert_eq!(detection.pairs[0].verdict, Verdict::Clean);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use git_dispatch::base::process::Program;
 
 use crate::conflicts::emptied_together;
-use crate::forge::{Forge, small};
+use crate::forge::{BEFORE_GIT_2_41, Forge, files, planned, small};
 
 fn dispatch(forge: &Forge, args: &[&str]) -> (i32, String, String) {
     let program = Program::new(env!("CARGO_BIN_EXE_dispatch"))
@@ -86,7 +86,7 @@ fn the_json_form_has_the_promised_fields() {
     for (place, name) in ["main", "one", "two", "three", "beside"].iter().enumerate() {
         text = text.replace(&forge.commits[place].to_string(), &format!("<{name}>"));
     }
-    insta::with_settings!({filters => vec![("[0-9a-f]{40}", "<tree>")]}, {
+    insta::with_settings!({filters => vec![("[0-9a-f]{40}", "<tree>"), BEFORE_GIT_2_41]}, {
         insta::assert_snapshot!(text, @r#"
         {
           "base": "<main>",
@@ -105,12 +105,22 @@ fn the_json_form_has_the_promised_fields() {
             }
           ],
           "emergent": [],
+          "joint_search": {
+            "branches": 2,
+            "complete": true,
+            "seen": 2
+          },
           "merges_run": 1,
           "pairs": [
             {
               "a": "one",
               "b": "two",
+              "bases": [
+                "<main>"
+              ],
               "class": "content",
+              "command": "GIT_ATTR_SOURCE=<main> git merge-tree --write-tree <one> <two>",
+              "recommended": "re-dispatch the later task on top",
               "severity": 3,
               "tree": "<tree>",
               "units": [
@@ -135,7 +145,8 @@ fn the_json_form_has_the_promised_fields() {
                   ],
                   "paths": [
                     "f"
-                  ]
+                  ],
+                  "policy": []
                 }
               ],
               "verdict": "conflict"
@@ -143,7 +154,9 @@ fn the_json_form_has_the_promised_fields() {
             {
               "a": "one",
               "b": "beside",
+              "bases": [],
               "class": "independent",
+              "recommended": "nothing to do",
               "severity": 0,
               "tree": null,
               "units": [],
@@ -152,7 +165,9 @@ fn the_json_form_has_the_promised_fields() {
             {
               "a": "two",
               "b": "beside",
+              "bases": [],
               "class": "independent",
+              "recommended": "nothing to do",
               "severity": 0,
               "tree": null,
               "units": [],
@@ -185,6 +200,39 @@ fn the_command_counts_an_emergent_conflict_as_found() {
         "branches": ["one", "two", "adds"],
         "class": "dir-rename-suggested",
         "paths": ["x/new", "y/new"],
+        "smallest": true,
     }]);
     assert_eq!(value["emergent"], expected);
+}
+
+#[test]
+fn a_search_that_was_cut_short_says_so_and_can_go_to_the_end() {
+    let lines = |changed: usize| {
+        let line = |n| format!("{}{n}|", if n == changed { "CHANGED " } else { "line " });
+        (0..320).map(line).collect::<String>()
+    };
+    let mut commits = emptied_together();
+    commits.truncate(4);
+    for commit in &mut commits {
+        commit.files.extend(files(&[("crowd", &lines(999))]));
+    }
+    for n in 0..110 {
+        let mut files = commits[0].files.clone();
+        files.extend(self::files(&[("crowd", &lines(2 * n))]));
+        commits.push(planned(format!("crowd/{n}"), &[0], &files));
+    }
+    let forge = Forge::new(&commits);
+    let args = ["crowd/*", "one", "two", "adds"];
+    let (code, out, _) = dispatch(&forge, &args);
+    assert_eq!(code, 0, "{out}");
+    let last = out.lines().last().unwrap();
+    insta::assert_snapshot!(last, @"Conflicts of more than two branches were only looked for among 101 of the 113 that merge in pairs; `--together` looks to the end");
+    let args = [&args[..], &["--together", "--json"]].concat();
+    let (code, out, _) = dispatch(&forge, &args);
+    assert_eq!(code, 4, "{out}");
+    let value: serde_json::Value = serde_json::from_str(&out).unwrap();
+    let expected = serde_json::json!({"branches": 113, "seen": 113, "complete": true});
+    assert_eq!(value["joint_search"], expected);
+    let guilty = serde_json::json!(["one", "two", "adds"]);
+    assert_eq!(value["emergent"][0]["branches"], guilty);
 }

@@ -6,7 +6,7 @@ use git_dispatch::base::files::FileLock;
 use git_dispatch::base::process::Program;
 use git_dispatch::git::Git;
 
-use crate::forge::{Forge, files, planned, small};
+use crate::forge::{BEFORE_GIT_2_41, Forge, files, planned, small};
 use crate::harness::Scene;
 
 fn dispatch(forge: &Forge, args: &[&str]) -> (i32, String, String) {
@@ -198,10 +198,11 @@ fn one_pair_is_explained_with_all_that_reproduces_it() {
     let names = ["main", "a", "b"];
     let ids = names.iter().zip(&forge.commits);
     let ids: Vec<_> = ids.map(|(name, oid)| (oid.to_string(), *name)).collect();
-    insta::with_settings!({filters => vec![("[0-9a-f]{40}", "<tree>")]}, {
+    insta::with_settings!({filters => vec![("[0-9a-f]{40}", "<tree>"), BEFORE_GIT_2_41]}, {
         insta::assert_snapshot!(without_ids(&out, &ids), @r"
         a × b: conflict, content, severity 3 (semantic risk)
         Recommended: re-dispatch the later task on top
+        By policy: no rule settles it
 
           branch  <a> tree <tree>  a
           branch  <b> tree <tree>  b
@@ -391,4 +392,47 @@ fn a_run_is_shown_by_the_numbers_of_its_tasks() {
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(json["pairs"][0]["tasks"], serde_json::json!([1, 2]));
     assert_eq!(json["pairs"][0]["a"], scene.branch("auth"));
+}
+
+#[test]
+fn what_could_be_settled_by_rule_is_said_with_the_rules() {
+    let forge = three_kinds();
+    let (_, out, _) = dispatch(&forge, &["--explain", "v1:v2"]);
+    let line = "By policy: version if `[resolve] policy` has it";
+    assert_eq!(out.lines().nth(2), Some(line), "{out}");
+    let (_, out, _) = dispatch(&forge, &["v1", "v2", "--json"]);
+    let value: serde_json::Value = serde_json::from_str(&out).unwrap();
+    let policy = serde_json::json!(["version"]);
+    assert_eq!(value["pairs"][0]["units"][0]["policy"], policy);
+}
+
+#[test]
+fn odd_words_are_understood_or_refused_for_what_they_are() {
+    let forge = Forge::new(&small());
+    let git = Git::at(&forge.repo.top);
+    git.run(&["config", "core.logAllRefUpdates", "always"])
+        .unwrap();
+    let two = forge.commits[2].to_string();
+    git.run(&["update-ref", "refs/heads/moved", &two]).unwrap();
+    // Braces of a revision are no glob.
+    let (code, out, err) = dispatch(&forge, &["one", "moved@{0}"]);
+    assert_eq!(code, 4, "{err}");
+    assert!(out.contains("one × moved@{0}"), "{out}");
+    let refused = |args: &[&str]| {
+        let (code, out, err) = dispatch(&forge, args);
+        assert_eq!(out, "");
+        format!("{code} {}", err.lines().next().unwrap_or_default())
+    };
+    assert_eq!(
+        refused(&["--explain", "one:nope"]),
+        "1 error: there is no run, branch or revision \"nope\""
+    );
+    assert_eq!(
+        refused(&["--explain", "one"]),
+        "2 error: \"one\" does not name two branches"
+    );
+    assert_eq!(
+        refused(&["one", "two", "--paths", ""]),
+        "2 error: an empty glob matches no path"
+    );
 }

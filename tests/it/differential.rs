@@ -5,14 +5,18 @@
 //! `DISPATCH_DIFFERENTIAL_PAIRS` sets how many pairs are merged for real.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::io::Write as _;
+use std::path::Path;
 
 use fastrand::Rng;
 use git_dispatch::conflict::bases::{Base, Bases};
 use git_dispatch::engine::detect::{Branch, DetectOptions, Detection, detect};
+use git_dispatch::git::ancestry::{History, common_ancestor};
 use git_dispatch::git::{Git, Store};
 use git_dispatch::model::conflict::{Class, PairVerdict, Verdict};
 use git_dispatch::model::ids::Oid;
+use git_dispatch::model::merge::Lineage;
 
 use crate::forge::{EXEC, FILE, Files, Forge, LINK, Planned, again_with_the_other_git};
 
@@ -36,10 +40,23 @@ fn base(rng: &mut Rng) -> Files {
         }
     }
     files.insert(b"bin".to_vec(), (FILE, b"\0\x01\x02".to_vec()));
+    files.insert(b"empty".to_vec(), (FILE, Vec::new()));
+    files.insert(b"d/empty".to_vec(), (FILE, Vec::new()));
+    let windows = with_line_ends(&words(rng, 8), b"\r\n");
+    files.insert(b"e/windows".to_vec(), (FILE, windows));
     files.insert(b"link".to_vec(), (LINK, b"a".to_vec()));
     files.insert(b"tab\tname".to_vec(), (FILE, words(rng, 5)));
     files.insert(b"latin-\xe9/\xff".to_vec(), (FILE, words(rng, 5)));
     files
+}
+
+fn with_line_ends(content: &[u8], end: &[u8]) -> Vec<u8> {
+    let lines = content.split_inclusive(|byte| *byte == b'\n');
+    let line = |line: &[u8]| match line.strip_suffix(b"\n") {
+        Some(text) => [text.strip_suffix(b"\r").unwrap_or(text), end].concat(),
+        None => line.to_vec(),
+    };
+    lines.flat_map(line).collect()
 }
 
 fn pick(rng: &mut Rng, files: &Files) -> Option<Vec<u8>> {
@@ -87,7 +104,7 @@ fn change(rng: &mut Rng, files: &mut Files) {
     let Some(path) = pick(rng, files) else {
         return put(files, b"n", (FILE, words(rng, 4)));
     };
-    match rng.u8(..14) {
+    match rng.u8(..16) {
         0..=3 => edit(rng, files, &path),
         4 => {
             files.remove(&path);
@@ -116,7 +133,15 @@ fn change(rng: &mut Rng, files: &mut Files) {
                 other => other,
             };
         }
-        _ => put(files, &path, (LINK, vec![b'a' + rng.u8(..3)])),
+        13 => put(files, &path, (LINK, vec![b'a' + rng.u8(..3)])),
+        14 => {
+            let content = &mut files.get_mut(&path).unwrap().1;
+            *content = with_line_ends(content, [&b"\n"[..], b"\r\n"][rng.usize(..2)]);
+        }
+        _ => match rng.bool() {
+            true => put(files, &new_path(rng), (FILE, Vec::new())),
+            false => put(files, &path, (FILE, Vec::new())),
+        },
     }
 }
 
@@ -174,16 +199,16 @@ fn generate(seed: u64) -> Vec<Planned> {
     for n in 1..=BRANCHES {
         let parents = match rng.u8(..10) {
             0 | 1 if n > 1 => vec![rng.usize(1..n)],
-            2 if n > 2 => vec![rng.usize(1..n - 1), n - 1],
+            2 | 3 if n > 2 => vec![rng.usize(1..n - 1), n - 1],
             // The same two once more makes a criss-cross.
-            3 | 4 => commits
+            4..=7 => commits
                 .iter()
                 .rfind(|commit| commit.parents.len() > 1)
                 .map_or(vec![0], |commit| commit.parents.clone()),
             _ => vec![0],
         };
         let mut files = commits[parents[0]].files.clone();
-        for _ in 0..rng.usize(..4) {
+        for _ in 0..rng.usize(..5) {
             change(&mut rng, &mut files);
         }
         let parents: Vec<usize> = match parents.as_slice() {
@@ -224,28 +249,43 @@ enum Real {
 }
 
 fn merge_for_real(git: &Git, store: &Store, ours: Oid, theirs: Oid) -> Real {
-    let (ours, theirs) = (ours.to_string(), theirs.to_string());
-    // A merge that died can leave its lock, or an index that only a fresh one gets rid of.
-    for name in ["index", "index.lock"] {
-        let _ = std::fs::remove_file(git.folder().join(".git").join(name));
-    }
-    git.run(&["read-tree", "--reset", &ours]).unwrap();
-    git.run(&["update-ref", "--no-deref", "HEAD", &ours])
+    start_over(git.folder(), ours);
+    git.run(&["read-tree", "--reset", "-u", &ours.to_string()])
         .unwrap();
-    git.run(&["checkout", "--quiet", "--force", "--detach", &ours])
-        .unwrap();
-    git.run(&["clean", "-ffdxq"]).unwrap();
+    let theirs = theirs.to_string();
     let finished = git
         .finish(["merge", "--quiet", "--no-edit", "--no-ff", &theirs])
         .unwrap();
     match finished.status.code() {
         Some(0) => {
-            let head = git.line(&["rev-parse", "HEAD"]).unwrap().parse().unwrap();
-            Real::Clean(store.tree_of(head).unwrap())
+            let head = fs::read_to_string(git.folder().join(".git/HEAD")).unwrap();
+            Real::Clean(store.tree_of(head.trim().parse().unwrap()).unwrap())
         }
         Some(1) => Real::Conflict,
         _ => Real::Died(String::from_utf8_lossy(&finished.stderr).into_owned()),
     }
+}
+
+/// Takes everything away that the merge before has left, also one that died, and detaches HEAD.
+fn start_over(top: &Path, head: Oid) {
+    for entry in fs::read_dir(top).unwrap() {
+        let entry = entry.unwrap();
+        match entry.file_type().unwrap().is_dir() {
+            true if entry.file_name() == ".git" => {}
+            true => fs::remove_dir_all(entry.path()).unwrap(),
+            false => fs::remove_file(entry.path()).unwrap(),
+        }
+    }
+    for name in [
+        "index",
+        "index.lock",
+        "MERGE_HEAD",
+        "MERGE_MODE",
+        "MERGE_MSG",
+    ] {
+        let _ = fs::remove_file(top.join(".git").join(name));
+    }
+    fs::write(top.join(".git/HEAD"), format!("{head}\n")).unwrap();
 }
 
 fn by_pair(detection: &Detection) -> BTreeMap<(usize, usize), PairVerdict> {
@@ -324,11 +364,11 @@ fn verdicts_are_those_of_git_merge_and_pruning_changes_none() {
     let wanted: usize = std::env::var("DISPATCH_DIFFERENTIAL_PAIRS")
         .ok()
         .and_then(|text| text.parse().ok())
-        .unwrap_or(240);
+        .unwrap_or(700);
     let mut rng = Rng::with_seed(99);
-    let (mut merged, mut conflicts, mut pruned) = (0, 0, 0);
+    let mut counted = Counted::default();
     for seed in 0.. {
-        if merged >= wanted {
+        if counted.merged >= wanted {
             break;
         }
         let forge = Forge::new(&generate(seed));
@@ -338,28 +378,59 @@ fn verdicts_are_those_of_git_merge_and_pruning_changes_none() {
         assert_same(&detection, &plain, seed);
         assert_eq!(plain.merges_run, plain.pairs_total, "seed {seed}");
         check_cache(&forge, &branches, &detection, seed);
-        pruned += detection.pairs_total - detection.merges_run;
-        conflicts += detection.conflicts().count();
-        for _ in 0..20.min(wanted - merged) {
-            let (a, b) = (rng.usize(..BRANCHES), rng.usize(..BRANCHES));
-            if a != b {
-                check_for_real(&forge, &detection, a.min(b), a.max(b), seed);
-            }
-            merged += 1;
+        counted.saved += detection.pairs_total - detection.merges_run;
+        for _ in 0..20.min(wanted - counted.merged) {
+            let a = rng.usize(..BRANCHES);
+            let b = (a + rng.usize(1..BRANCHES)) % BRANCHES;
+            check_for_real(&forge, &detection, a.min(b), a.max(b), seed);
+            counted.count(&forge, &detection, a, b);
         }
     }
-    let _ = writeln!(
-        std::io::stderr(),
-        "{merged} merged for real, {conflicts} conflicts, {pruned} merges saved"
-    );
-    assert!(conflicts > 0 && pruned > 0);
+    let _ = writeln!(std::io::stderr(), "{counted:?}");
+    assert!(counted.conflicts > 0 && counted.saved > 0);
+    // A third of the pairs or so do not simply stand on the base.
+    assert!(counted.criss_cross + counted.dependent >= wanted / 5);
+    assert!(counted.criss_cross >= wanted / 50);
+}
+
+/// What was merged for real.
+#[derive(Default, Debug)]
+struct Counted {
+    merged: usize,
+    conflicts: usize,
+    /// Pairs with several merge bases.
+    criss_cross: usize,
+    /// Pairs that share more than the base: one was built on the other, or both on a third.
+    dependent: usize,
+    /// Merges that were not carried out, among all pairs.
+    saved: usize,
+}
+
+impl Counted {
+    fn count(&mut self, forge: &Forge, detection: &Detection, a: usize, b: usize) {
+        let tips = [a, b].map(|place| detection.branches[place].tip);
+        match forge
+            .store()
+            .merge_bases(tips[0], tips[1])
+            .unwrap()
+            .as_slice()
+        {
+            [base] if *base == forge.commits[0] => {}
+            [_] => self.dependent += 1,
+            _ => self.criss_cross += 1,
+        }
+        let place = (a.min(b), a.max(b));
+        let mut conflicts = detection.conflicts();
+        self.conflicts += usize::from(conflicts.any(|pair| (pair.a, pair.b) == place));
+        self.merged += 1;
+    }
 }
 
 #[test]
 fn verdicts_are_those_of_the_other_git_too() {
     again_with_the_other_git(
         "differential::verdicts_are_those_of_git_merge_and_pruning_changes_none",
-        &[("DISPATCH_DIFFERENTIAL_PAIRS", "60")],
+        &[("DISPATCH_DIFFERENTIAL_PAIRS", "200")],
     );
 }
 
@@ -370,10 +441,22 @@ fn the_bases_of_all_pairs_are_those_git_finds() {
         let forge = Forge::new(&generate(seed));
         let (store, tips) = (forge.store(), &forge.commits);
         let base = store.common_ancestor(tips).unwrap();
-        let above: Vec<_> = tips
-            .iter()
-            .map(|tip| store.commits_above(*tip, base).unwrap())
-            .collect();
+        let git = forge.repo.git();
+        let below_all = common_ancestor(&git, tips).unwrap();
+        assert!(below_all.is_some_and(|below| {
+            tips.iter()
+                .all(|tip| store.is_ancestor(below, *tip).unwrap())
+        }));
+        let history = History::above(&git, tips, base).unwrap();
+        let above: Vec<_> = tips.iter().map(|tip| history.of(*tip)).collect();
+        for (tip, above) in tips.iter().zip(&above) {
+            let sorted = |mut commits: Vec<Lineage>| {
+                commits.sort();
+                commits
+            };
+            let walked = store.commits_above(*tip, base).unwrap();
+            assert_eq!(sorted(above.clone()), sorted(walked), "seed {seed}");
+        }
         let above: Vec<_> = above
             .iter()
             .map(|commits| Some(commits.as_slice()))
@@ -397,7 +480,7 @@ fn the_bases_of_all_pairs_are_those_git_finds() {
 fn every_class_of_the_generator_is_met() {
     // A generator that stopped making interesting histories would let the tests above pass.
     let mut classes = BTreeMap::new();
-    for seed in 0..6 {
+    for seed in 0..12 {
         let forge = Forge::new(&generate(seed));
         let detection = detect(&forge.repo, &branches(&forge), &options(true)).unwrap();
         for pair in detection.pairs {

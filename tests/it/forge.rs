@@ -34,6 +34,13 @@ pub(crate) struct Planned {
     pub(crate) files: Files,
 }
 
+/// The command for sceptics of an old git as that of a newer one, where the base is `<main>` and has
+/// no attributes; a filter of snapshots.
+pub(crate) const BEFORE_GIT_2_41: (&str, &str) = (
+    r"\(export GIT_DIR[^\n]* && git merge-tree ([^)\n]*)\)",
+    "GIT_ATTR_SOURCE=<main> git merge-tree $1",
+);
+
 /// A repository in a temporary folder.
 pub(crate) struct Forge {
     _folder: tempfile::TempDir,

@@ -183,3 +183,40 @@ fn ctrl_c_during_the_check_of_the_assembled_branch_leaves_it_to_be_done_again() 
     let checks = &scene.json()["integration"]["checks"];
     assert_eq!(checks[0]["result"], "passed", "{checks}");
 }
+
+#[test]
+fn ctrl_c_while_branches_are_compared_leaves_nothing_behind() {
+    for whole_group in [true, false] {
+        let scene = Scene::new();
+        let gate = Gate::new(&scene, "gate");
+        scene.write(".gitattributes", "app.txt merge=slow\n");
+        scene.commit("a driver");
+        let driver = format!("{}; exit 1", gate.script());
+        scene.git(&["config", "merge.slow.driver", &driver]);
+        for branch in ["one", "two"] {
+            scene.git(&["checkout", "-q", "-b", branch, "main"]);
+            scene.write("app.txt", branch);
+            scene.commit(branch);
+        }
+        scene.git(&["checkout", "-q", "main"]);
+        let before = scene.fingerprint();
+        let objects = || scene.git(&["count-objects", "-v"]);
+        let had = objects();
+        let mut dispatch = Background::start_in_own_group(&scene, &["conflicts", "one", "two"]);
+        let mut gate = gate;
+        gate.wait_until_reached();
+        match whole_group {
+            true => dispatch.signal_group(Signal::INT),
+            false => dispatch.signal(Signal::TERM),
+        }
+        assert_eq!(dispatch.wait(), 130, "{}", dispatch.said());
+        assert_eq!(dispatch.said(), "");
+        let left = scene.root.join("shop/.git/dispatch/tmp");
+        assert_eq!(fs::read_dir(left).unwrap().count(), 0);
+        assert_eq!(objects(), had);
+        before.assert_same(&scene.fingerprint());
+        if !whole_group {
+            gate.open();
+        }
+    }
+}

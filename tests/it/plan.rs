@@ -116,10 +116,10 @@ fn what_is_no_file_is_refused_without_waiting() {
     exit 1
     error: latin.md is no UTF-8 text (line 2)
     hint: save the file as UTF-8
-    exit 1
+    exit 2
     error: could not read large.md: it is over 16 MiB
     hint: a plan holds tasks; put data into files of the repository
-    exit 1
+    exit 2
     error: could not read pipe.md: it is a pipe, not a file
     hint: `-` reads Markdown from standard input
     exit 1

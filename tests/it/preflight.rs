@@ -378,7 +378,7 @@ fn a_repository_on_a_read_only_disk_is_refused() {
     let said = refusal(&outside, &run(&scene, &[]));
     insta::assert_snapshot!(said, @r"
     error: <root>/disk/shop/.git cannot be written: read-only filesystem or storage medium
-    hint: make it writable, or set `path` under `[worktree]` in .dispatch.toml
+    hint: a run is recorded there: make it writable, or work in a clone that is
     exit 1
     ");
 }
@@ -444,7 +444,7 @@ fn what_is_no_file_is_no_plan_and_is_not_waited_for() {
     $ dispatch run ../data.md --yes
     error: ../data.md is no UTF-8 text (line 2)
     hint: save the file as UTF-8
-    exit 1
+    exit 2
 
     $ dispatch run ../empty.md --yes
     error: ../empty.md is no plan yet: 1 error
@@ -775,4 +775,31 @@ fn commits_of_tasks_are_not_signed() {
     assert!(scene.has(&format!("{}:one.txt", scene.branch("one"))));
     let kinds = scene.git(&["log", "--branches=dispatch/*", "--format=%G?"]);
     assert!(kinds.lines().all(|kind| kind == "N"), "{kinds}");
+}
+
+#[test]
+fn a_reference_where_journals_go_is_said_before_anything_is_made() {
+    let scene = Scene::new();
+    scene.git(&["update-ref", "refs/dispatch", "HEAD"]);
+    let before = scene.fingerprint();
+    let ended = scene.run(PLAN, &[]).expect(1);
+    insta::assert_snapshot!(ended.err.lines().last().unwrap(), @"hint: no run can be recorded beside it; look at it with `git show refs/dispatch`, keep it under another name, then `git update-ref -d refs/dispatch`");
+    assert!(
+        ended
+            .err
+            .contains("error: the reference \"refs/dispatch\" exists"),
+        "{}",
+        ended.err
+    );
+    before.assert_same(&scene.fingerprint());
+}
+
+#[test]
+fn a_mistyped_variable_is_warned_about() {
+    let mut scene = Scene::new();
+    scene.set_env("DISPATCH_RUN_MAX_PARALEL", "1");
+    let ended = scene.run(PLAN, &["--dry-run"]).expect(0);
+    let warning = "warning: the variable DISPATCH_RUN_MAX_PARALEL means nothing; \
+                   did you mean DISPATCH_RUN_MAX_PARALLEL?";
+    assert!(ended.err.contains(warning), "{}", ended.err);
 }

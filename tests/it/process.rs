@@ -64,6 +64,11 @@ impl Background {
         Background::spawn(scene, &["run", &plan, "--yes"], true)
     }
 
+    /// Starts a command as a shell with job control does: in a process group of its own.
+    pub(crate) fn start_in_own_group(scene: &Scene, args: &[&str]) -> Background {
+        Background::spawn(scene, args, true)
+    }
+
     fn spawn(scene: &Scene, args: &[&str], own_group: bool) -> Background {
         let mut paths = (1..).map(|number| scene.root.join(format!("said-{number}")));
         let said = paths.find(|path| !path.exists()).unwrap();

@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use git_dispatch::engine::detect::detect;
+use git_dispatch::base::process::Program;
+use git_dispatch::engine::detect::{DetectOptions, Detector, Sceptic, detect};
+use git_dispatch::model::conflict::Verdict;
 
 use crate::forge::{
     EXEC, FILE, File, Files, Forge, LINK, SUBMODULE, again_with_the_other_git, branch, options,
@@ -162,17 +164,22 @@ fn unescaped(text: &str) -> Vec<u8> {
     text.into_bytes()
 }
 
-#[test]
-fn every_situation_gets_its_verdict() {
-    let situations = situations();
-    assert!(situations.len() >= 70);
+/// Base, ours and theirs of every situation.
+fn forged(situations: &[Situation]) -> Forge {
     let mut commits = Vec::new();
     for (n, situation) in situations.iter().enumerate() {
         commits.push(planned(format!("s{n}/base"), &[], &situation.base));
         commits.push(planned(format!("s{n}/ours"), &[3 * n], &situation.ours));
         commits.push(planned(format!("s{n}/theirs"), &[3 * n], &situation.theirs));
     }
-    let forge = Forge::new(&commits);
+    Forge::new(&commits)
+}
+
+#[test]
+fn every_situation_gets_its_verdict() {
+    let situations = situations();
+    assert!(situations.len() >= 70);
+    let forge = forged(&situations);
     let mut text = String::new();
     for (n, situation) in situations.iter().enumerate() {
         let tips = [forge.commits[3 * n + 1], forge.commits[3 * n + 2]];
@@ -204,4 +211,56 @@ fn check_golden(name: &str, text: &str) {
 #[test]
 fn every_situation_gets_its_verdict_from_the_other_git() {
     again_with_the_other_git("situations::every_situation_gets_its_verdict", &[]);
+}
+
+#[test]
+fn the_command_for_sceptics_shows_every_verdict_and_tree() {
+    let situations = situations();
+    let forge = forged(&situations);
+    let store = forge.store();
+    // With a base that was asked for the command is another one.
+    for asked in [false, true] {
+        let step = if asked { 5 } else { 1 };
+        for (n, situation) in situations.iter().enumerate().step_by(step) {
+            let [base, ours, theirs] = [0, 1, 2].map(|place| forge.commits[3 * n + place]);
+            let options = DetectOptions {
+                base: asked.then_some(base),
+                ..options()
+            };
+            let mut detector = Detector::for_any(&forge.repo, &options).unwrap();
+            let branches = [branch("ours", ours), branch("theirs", theirs)];
+            let verdict = detector.update(&branches).unwrap().pairs.pop();
+            let attributes = verdict.as_ref().and_then(|pair| pair.attributes);
+            let attributes = attributes.unwrap_or(base);
+            let sceptic = Sceptic::new(&forge.repo, &store, attributes, options.base);
+            let command = sceptic.unwrap().command(ours, theirs);
+            let program = Program::new("sh").args(["-c", &command]);
+            let finished = program.folder(&forge.repo.top).output().unwrap();
+            let what = format!("{}: {command}", situation.name);
+            let expected = match verdict.as_ref().map(|pair| pair.verdict) {
+                None | Some(Verdict::Clean) => Some(0),
+                Some(Verdict::Conflict) => Some(1),
+                Some(Verdict::EngineFailure) => continue,
+            };
+            let errors = String::from_utf8_lossy(&finished.stderr);
+            assert_eq!(finished.status.code(), expected, "{what}\n{errors}");
+            // In a conflict the names of what was merged are part of the tree.
+            if let Some(tree) = verdict.and_then(|pair| pair.tree)
+                && (expected == Some(0) || !asked)
+            {
+                let said = String::from_utf8_lossy(&finished.stdout);
+                assert_eq!(
+                    said.lines().next(),
+                    Some(tree.to_string().as_str()),
+                    "{what}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn the_command_for_sceptics_shows_every_verdict_with_the_other_git() {
+    let test = "situations::the_command_for_sceptics_shows_every_verdict_and_tree";
+    again_with_the_other_git(test, &[]);
 }

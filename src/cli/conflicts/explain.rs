@@ -7,14 +7,14 @@ use crate::cli::conflicts::Subject;
 use crate::cli::error::CommandError;
 use crate::conflict::lines::hunks;
 use crate::engine::detect::{Explained, ThreeWay};
-use crate::model::conflict::{Hunk, LineRange, Unit};
+use crate::model::conflict::{Hunk, LineRange, PairVerdict, Rule, Unit};
 use crate::ui::diff::{line_diff, word_diff};
 
 /// Lines of one side of one place that are shown.
 const LINES_SHOWN: usize = 40;
 
 /// The two names of `A:B` or `A B`.
-pub(super) fn pair(words: &[String]) -> Result<Option<(String, String)>, CommandError> {
+pub(crate) fn pair(words: &[String]) -> Result<Option<(String, String)>, CommandError> {
     let found = match words {
         [] => return Ok(None),
         [both] => both.split_once(':'),
@@ -48,7 +48,7 @@ pub(super) fn render(subject: &Subject, (a, b): (usize, usize), explained: &Expl
         }
     }
     let (tip_a, tip_b) = (subject.branches[a].tip, subject.branches[b].tip);
-    let command = explained.command(tip_a, tip_b);
+    let command = explained.sceptic.command(tip_a, tip_b);
     let _ = write!(text, "\nSee for yourself\n  {command}\n");
     text
 }
@@ -72,6 +72,7 @@ fn write_verdict(
             let class = pair.class;
             writeln!(to, "{title}: {verdict}, {class}, severity {severity}")?;
             writeln!(to, "Recommended: {}", class.recommended())?;
+            write_policy(to, pair)?;
         }
     }
     writeln!(to)?;
@@ -90,6 +91,27 @@ fn write_verdict(
         Some(tree) => writeln!(to, "  merged  tree {tree}"),
         None => Ok(()),
     }
+}
+
+/// Whether the rules of `[resolve] policy` could settle it.
+fn write_policy(to: &mut String, pair: &PairVerdict) -> std::fmt::Result {
+    let conflicts = pair.units.iter().filter(|unit| unit.class.is_conflict());
+    let rules: Vec<Vec<Rule>> = conflicts.map(Unit::rules).collect();
+    if rules.is_empty() {
+        return Ok(());
+    }
+    if rules.iter().any(Vec::is_empty) {
+        return writeln!(to, "By policy: no rule settles it");
+    }
+    let mut rules = rules.concat();
+    rules.sort();
+    rules.dedup();
+    let rules: Vec<&str> = rules.into_iter().map(Rule::name).collect();
+    writeln!(
+        to,
+        "By policy: {} if `[resolve] policy` has it",
+        rules.join(", ")
+    )
 }
 
 /// `3 (semantic risk)`.

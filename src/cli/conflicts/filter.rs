@@ -36,7 +36,7 @@ impl Filter {
     pub(super) fn apply(&self, mut found: Found) -> Found {
         let before = count(&found);
         found.detection.pairs.retain(|pair| self.keeps(pair));
-        found.emergent.retain(|emergent| {
+        found.joint.found.retain(|emergent| {
             emergent.class.severity() >= self.severity
                 && self.wants_class(emergent.class.name())
                 && self.wants_paths(&emergent.paths)
@@ -82,7 +82,7 @@ impl Filter {
 }
 
 fn count(found: &Found) -> usize {
-    found.detection.conflicts().count() + found.emergent.len()
+    found.detection.conflicts().count() + found.joint.found.len()
 }
 
 fn check_class(name: &str) -> Result<(), CommandError> {
@@ -104,6 +104,9 @@ fn check_class(name: &str) -> Result<(), CommandError> {
 fn glob_set(globs: &[String]) -> Result<GlobSet, CommandError> {
     let mut set = GlobSetBuilder::new();
     for glob in globs {
+        if glob.is_empty() {
+            return Err(CommandError::usage("an empty glob matches no path"));
+        }
         let mut forms = vec![glob.clone(), format!("{}/**", glob.trim_end_matches('/'))];
         if !glob.contains('/') {
             forms.push(format!("**/{glob}"));

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::cli::conflicts::{Found, Subject, listed};
 use crate::model::change::RepoPath;
-use crate::model::conflict::{Class, Unit, Verdict};
+use crate::model::conflict::{Class, PairVerdict, Rule, Unit, Verdict};
 
 /// Counts breaking changes.
 const JSON_VERSION: u32 = 1;
@@ -30,6 +30,19 @@ struct WireReport<'a> {
     pairs: Vec<WirePair<'a>>,
     /// Conflicts of more than two branches that merge pair by pair.
     emergent: Vec<WireEmergent<'a>>,
+    /// How far those were looked for.
+    joint_search: WireSearch,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "JointSearch")]
+struct WireSearch {
+    /// The branches that conflict with none before them in pairs, which were to be merged in order.
+    branches: usize,
+    /// How many of them were merged.
+    seen: usize,
+    /// Whether that were all.
+    complete: bool,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -57,13 +70,31 @@ struct WirePair<'a> {
     class: Class,
     /// From 0 (none) to 5 (blocked).
     severity: u8,
+    /// The merge bases: one, or several after criss-cross merges, or none.
+    bases: Vec<String>,
     /// The merged tree, with conflict markers where it is a conflict.
     tree: Option<String>,
+    /// What to do about it.
+    recommended: &'static str,
     /// What meets where, the worst first.
-    units: &'a [Unit],
+    units: Vec<WireUnit<'a>>,
+    /// What shows the verdict by git alone, in a shell in the repository; none for a pair that needs
+    /// no merge.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    command: Option<String>,
     /// What git said when it failed on the pair.
     #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<&'a str>,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Unit")]
+struct WireUnit<'a> {
+    /// Class, paths and hunks.
+    #[serde(flatten)]
+    unit: &'a Unit,
+    /// The rules of `[resolve] policy` that settle it without a person; empty where none can.
+    policy: Vec<Rule>,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -76,6 +107,8 @@ struct WireEmergent<'a> {
     /// Where.
     #[schemars(with = "Vec<String>")]
     paths: &'a [RepoPath],
+    /// Whether it takes every one of them; otherwise the search for that was given up.
+    smallest: bool,
 }
 
 /// The JSON Schema of what [`render_json`] gives.
@@ -84,10 +117,20 @@ pub(crate) fn schema() -> String {
     serde_json::to_string_pretty(&schema).unwrap_or_default() + "\n"
 }
 
+fn wire_unit(unit: &Unit) -> WireUnit<'_> {
+    let policy = unit.rules();
+    WireUnit { unit, policy }
+}
+
 /// One object on one line.
 pub(super) fn render_json(found: &Found, subject: &Subject, all: bool) -> String {
     let detection = &found.detection;
     let name = |place: usize| detection.branches[place].name.as_str();
+    let command = |pair: &PairVerdict| {
+        let sceptic = found.sceptics.get(&pair.attributes?)?;
+        let tip = |place: usize| detection.branches[place].tip;
+        Some(sceptic.command(tip(pair.a), tip(pair.b)))
+    };
     let task = |place: usize| subject.tasks.get(place).map(|(number, _)| number.0);
     let pairs = listed(detection, all);
     let report = WireReport {
@@ -113,20 +156,30 @@ pub(super) fn render_json(found: &Found, subject: &Subject, all: bool) -> String
                 verdict: pair.verdict,
                 class: pair.class,
                 severity: pair.severity,
+                bases: pair.bases.iter().map(ToString::to_string).collect(),
                 tree: pair.tree.map(|tree| tree.to_string()),
-                units: &pair.units,
+                recommended: pair.class.recommended(),
+                units: pair.units.iter().map(wire_unit).collect(),
+                command: command(pair),
                 message: pair.failure.as_deref(),
             })
             .collect(),
         emergent: found
-            .emergent
+            .joint
+            .found
             .iter()
             .map(|emergent| WireEmergent {
                 branches: emergent.branches.iter().map(|place| name(*place)).collect(),
                 class: emergent.class,
                 paths: &emergent.paths,
+                smallest: emergent.is_smallest,
             })
             .collect(),
+        joint_search: WireSearch {
+            branches: found.joint.wanted,
+            seen: found.joint.seen,
+            complete: !found.joint.is_cut_short(),
+        },
     };
     let mut text = serde_json::to_string(&report).unwrap_or_default();
     text.push('\n');

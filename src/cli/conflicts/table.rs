@@ -14,7 +14,7 @@ const COLUMN_WIDTH: usize = 60;
 /// One row a unit; empty if there is none.
 pub(super) fn render(found: &Found, subject: &Subject, all: bool) -> String {
     let mut rows = rows(found, subject, all);
-    let emergent = found.emergent.iter();
+    let emergent = found.joint.found.iter();
     rows.extend(emergent.map(|emergent| emergent_row(subject, emergent)));
     render_table(&rows)
 }

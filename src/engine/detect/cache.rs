@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::record_log::{Key as RecordKey, RecordLog, Records};
 use crate::conflict::classify::Classified;
-use crate::engine::detect::emergent::{Emergent, Sequence};
+use crate::engine::detect::emergent::{Asked, Joint};
 use crate::engine::detect::scene::{Pair, Scene};
 use crate::engine::detect::{DetectError, Detector, Known};
 use crate::git::attributes::Attributes;
@@ -131,24 +131,15 @@ impl VerdictCache {
     }
 
     /// What merging these commits in this order has shown before.
-    pub(super) fn sequence(
-        &self,
-        engine: &MergeEngine,
-        sequence: &Sequence,
-    ) -> Option<Vec<Emergent>> {
-        let key = self.sequence_key(engine, sequence)?;
+    pub(super) fn joint(&self, engine: &MergeEngine, asked: &Asked) -> Option<Joint> {
+        let key = self.joint_key(engine, asked)?;
         serde_json::from_str(self.known.get(&key)?).ok()
     }
 
     /// Keeps what merging these commits in this order has shown.
-    pub(super) fn put_sequence(
-        &mut self,
-        engine: &MergeEngine,
-        sequence: &Sequence,
-        found: &[Emergent],
-    ) {
-        if let Some(key) = self.sequence_key(engine, sequence) {
-            self.remember(key, &found);
+    pub(super) fn put_joint(&mut self, engine: &MergeEngine, asked: &Asked, found: &Joint) {
+        if let Some(key) = self.joint_key(engine, asked) {
+            self.remember(key, found);
         }
     }
 
@@ -183,9 +174,9 @@ impl VerdictCache {
         Some(self.digest(pair.key.attributes, &what))
     }
 
-    fn sequence_key(&self, engine: &MergeEngine, sequence: &Sequence) -> Option<RecordKey> {
-        let what = format!("sequence {}", sequence.commits);
-        (!self.is_open(engine)).then(|| self.digest(sequence.attributes, &what))
+    fn joint_key(&self, engine: &MergeEngine, asked: &Asked) -> Option<RecordKey> {
+        let what = format!("sequence {}", asked.commits);
+        (!self.is_open(engine)).then(|| self.digest(asked.attributes, &what))
     }
 
     /// Whether a merge may depend on programs or on what was fetched into submodules.

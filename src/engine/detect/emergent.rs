@@ -1,32 +1,30 @@
 //! Conflicts that no pair shows: branches that merge two by two and not all together.
 //!
 //! Three branches can empty a directory together that a fourth adds to, move a file and change it
-//! until git no longer sees the move, or meet in text only jointly. Which sets can do that is known:
-//! branches connected by pairs that are not independent, or by a directory that some of them empty
-//! together while another adds below it. Only such sets are merged in sequence.
+//! until git no longer sees the move, or meet in text only jointly. No rule about pairs finds these,
+//! so the groups that can do that ([`risky_groups`]) are merged in order, as assembly does it: git is
+//! asked only about those that meet what was merged before them.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::conflict::classify::{Evidence, SideInfo, classify};
+use crate::conflict::bases::Base;
+use crate::conflict::classify::{Classified, Evidence, SideInfo, classify};
+use crate::conflict::joint::risky_groups;
+use crate::engine::detect::guilty::{Guilt, MERGES_PER_SET, Sequence};
 use crate::engine::detect::scene::Scene;
 use crate::engine::detect::{DetectError, Detection, Detector, Side};
-use crate::git::merge_tree::{MergeAnswer, MergeEngine, MergeResult};
-use crate::model::change::RepoPath;
-use crate::model::conflict::{Class, Verdict};
+use crate::git::Store;
+use crate::git::merge_tree::{MergeAnswer, MergeEngine};
+use crate::model::change::{Change, RepoPath};
+use crate::model::conflict::Class;
 use crate::model::ids::Oid;
 
-/// How many merges one call spends on making the sets small; what is found after that is reported
-/// with all branches that were merged before it.
-const SHRINKING_MERGES: usize = 1000;
-
-/// The most branches among which a list of verdicts is to look for joint conflicts. Merges in
-/// sequence cannot be asked for in one batch, so each costs a process of its own: a hundred
-/// branches took minutes where all their pairs took seconds. Assembly, which merges in sequence
-/// anyway, meets what a longer list does not show.
-pub const LARGEST_SEARCH: usize = 24;
+/// How many merges in sequence a list of branches that nobody is about to assemble is worth unasked.
+/// They cannot be asked for in one batch, so each costs a process of its own, some ten milliseconds.
+pub const SEQUENCE_MERGES: usize = 100;
 
 /// A conflict of branches that merge pair by pair.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -34,15 +32,39 @@ pub struct Emergent {
     /// The smallest set found that shows it, as places in the list of branches, in the order in
     /// which they were merged; the last one is where it came up.
     pub branches: Vec<usize>,
+    /// Whether none of them can be left out; otherwise the search for that was given up.
+    pub is_smallest: bool,
     /// The class of the worst unit.
     pub class: Class,
     /// The paths of all units.
     pub paths: Vec<RepoPath>,
 }
 
+/// What merging in sequence showed.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Joint {
+    /// The conflicts.
+    pub found: Vec<Emergent>,
+    /// How many branches were to be merged: those that conflict with none before them in pairs.
+    pub wanted: usize,
+    /// How many of them were looked at; fewer when the merges were used up.
+    pub seen: usize,
+    /// How often git was asked for it, now or when it was found out.
+    pub merges: usize,
+}
+
+impl Joint {
+    /// Whether the search was given up before its end.
+    pub fn is_cut_short(&self) -> bool {
+        self.seen < self.wanted
+    }
+}
+
 impl Detector {
     /// Merges, in the given order, the branches that conflict with none before them in pairs, and
-    /// reports what conflicts all the same. `order` names places of `detection.branches`.
+    /// reports what conflicts all the same. `order` names places of `detection.branches`; `merges`
+    /// bounds how often git may be asked, beside what making a set small takes; what is asked counts
+    /// as [`Detection::merges_run`].
     ///
     /// # Errors
     /// When git or the store cannot be used.
@@ -50,157 +72,246 @@ impl Detector {
         &mut self,
         detection: &mut Detection,
         order: &[usize],
-    ) -> Result<Vec<Emergent>, DetectError> {
+        merges: usize,
+    ) -> Result<Joint, DetectError> {
         let chosen = without_conflicts(detection, order);
+        let mut joint = Joint {
+            wanted: chosen.len(),
+            seen: chosen.len(),
+            ..Joint::default()
+        };
         if chosen.len() < 3 {
-            return Ok(Vec::new());
+            return Ok(joint);
         }
         let scene = self.scene(&detection.branches)?;
-        let Some(attributes) = self.run_base.or(scene.base) else {
-            return Ok(Vec::new());
+        let Some(root) = root(&scene) else {
+            return Ok(joint);
         };
+        let groups = self.risky(&scene, root, &chosen)?;
+        if groups.is_empty() {
+            return Ok(joint);
+        }
+        let attributes = self.run_base.or(scene.base).unwrap_or(root);
         let engine = scene.engine.pinned_to(attributes)?;
-        let sets = self.risky_sets(&scene, &chosen)?;
-        if sets.is_empty() {
-            return Ok(Vec::new());
+        let mut cache = self.cache(&scene)?;
+        let mut left = merges;
+        for group in groups {
+            // To its end it is the same for any number of merges; cut short it is not.
+            let whole = Asked::new(&scene, root, attributes, &group, None);
+            let part = Asked::new(&scene, root, attributes, &group, Some(left));
+            let known = |asked| cache.as_ref().and_then(|c| c.joint(&engine, asked));
+            if let Some(known) = known(&whole).or_else(|| known(&part)) {
+                left = left.saturating_sub(known.merges);
+                joint.add(known.renamed(|place| group.get(place).copied()));
+                continue;
+            }
+            let found = self.merge_in_order(&scene, &engine.aside()?, root, &group, left)?;
+            detection.merges_run += found.merges;
+            left = left.saturating_sub(found.merges);
+            let asked = if found.is_cut_short() { part } else { whole };
+            // Why git failed may pass (a full disk), so that is asked about again.
+            let failed = |emergent: &Emergent| emergent.class == Class::EngineFailure;
+            if let Some(cache) = cache.as_mut().filter(|_| !found.found.iter().any(failed)) {
+                let place = |branch| group.iter().position(|other| *other == branch);
+                cache.put_joint(&engine, &asked, &found.clone().renamed(place));
+            }
+            joint.add(found);
         }
-        let cache = self.cache(&scene)?;
-        let sequence = Sequence::new(&scene, attributes, &sets);
-        let known = cache.as_ref().and_then(|c| c.sequence(&engine, &sequence));
-        if let Some(found) = known {
-            return Ok(in_places(found, |place| {
-                sequence.places.get(place).copied()
-            }));
-        }
-        let mut search = Search::new(engine.aside()?);
-        let mut found = Vec::new();
-        for set in sets {
-            found.extend(self.merge_in_sequence(&scene, &mut search, &set)?);
-        }
-        found.sort_by(|a, b| a.branches.cmp(&b.branches));
-        detection.merges_run += search.merges;
-        if let Some(mut cache) = cache.filter(|_| !search.failed) {
-            let place = |branch| sequence.places.iter().position(|place| *place == branch);
-            cache.put_sequence(&engine, &sequence, &in_places(found.clone(), place));
+        joint.found.sort_by(|a, b| a.branches.cmp(&b.branches));
+        if let Some(cache) = cache {
             cache.save(&scene)?;
         }
-        Ok(found)
+        Ok(joint)
     }
 
-    /// The sets of three and more that can conflict jointly, each in the order of `chosen`.
-    fn risky_sets(
+    /// The groups that can conflict together, each in order; all of them where nothing is known.
+    fn risky(
         &mut self,
         scene: &Scene,
+        root: Oid,
         chosen: &[usize],
     ) -> Result<Vec<Vec<usize>>, DetectError> {
-        let mut links: Vec<(usize, usize)> =
-            self.pairs(scene)?.iter().map(|p| (p.a, p.b)).collect();
-        let base = scene.base.map(|base| scene.store.tree_of(base));
-        if let Some(base) = base.transpose()? {
-            let sides = self.sides(scene, base, chosen)?;
-            let sides: Vec<_> = chosen.iter().copied().zip(sides).collect();
-            links.extend(emptied_together(scene, base, &sides)?);
+        let mut pairs = chosen.iter().enumerate().flat_map(|(n, a)| {
+            let later = &chosen[n + 1..];
+            later.iter().map(move |b| (*a, *b))
+        });
+        if !scene.prune || pairs.any(|(a, b)| scene.bases.of(a, b) != Base::One(root)) {
+            return Ok(vec![chosen.to_vec()]);
         }
-        let mut sets = components(chosen, &links);
-        sets.retain(|set| set.len() > 2);
-        Ok(sets)
+        let tree = scene.store.tree_of(root)?;
+        let sides = self.sides(scene, tree, chosen)?;
+        let changes: Vec<&[Change]> = sides.iter().map(|side| side.changes.as_slice()).collect();
+        let groups = risky_groups(&changes).into_iter();
+        let branches = |group: Vec<usize>| group.into_iter().map(|place| chosen[place]).collect();
+        Ok(groups.map(branches).collect())
     }
 
-    fn merge_in_sequence(
+    fn merge_in_order(
         &mut self,
         scene: &Scene,
-        search: &mut Search,
-        set: &[usize],
-    ) -> Result<Vec<Emergent>, DetectError> {
-        let mut found = Vec::new();
-        let mut merged = vec![set[0]];
-        let mut tip = scene.commits[set[0]];
-        for &next in &set[1..] {
-            match search.step(tip, scene.commits[next])? {
-                Step::Merged(commit) => {
-                    tip = commit;
-                    merged.push(next);
-                }
-                Step::Failed => {}
-                Step::Conflict(result) => {
-                    let merged = merged.clone();
-                    let clash = Clash {
-                        merged,
-                        tip,
-                        next,
-                        result,
-                    };
-                    let clash = clash.shrink(scene, search)?;
-                    if clash.merged.len() > 1 {
-                        found.push(self.emergent_of(scene, search, clash)?);
-                    }
-                }
+        engine: &MergeEngine,
+        root: Oid,
+        group: &[usize],
+        merges: usize,
+    ) -> Result<Joint, DetectError> {
+        let store = engine.store()?;
+        let mut sequence = Sequence::new(&store, engine, root)?;
+        let mut joint = Joint {
+            wanted: group.len(),
+            seen: group.len(),
+            ..Joint::default()
+        };
+        for (place, &next) in group.iter().enumerate() {
+            if sequence.merges_run() >= merges {
+                joint.seen = place;
+                break;
+            }
+            if !sequence.add(next, scene.commits[next])? {
+                let found = self.emergent_of(scene, engine, &store, &sequence, next)?;
+                joint.found.extend(found);
             }
         }
-        Ok(found)
+        joint.merges = sequence.merges_run();
+        Ok(joint)
     }
 
     fn emergent_of(
         &mut self,
         scene: &Scene,
-        search: &Search,
-        clash: Clash,
-    ) -> Result<Emergent, DetectError> {
-        let Clash {
-            merged,
+        engine: &MergeEngine,
+        store: &Store,
+        sequence: &Sequence<'_>,
+        next: usize,
+    ) -> Result<Option<Emergent>, DetectError> {
+        let commit = scene.commits[next];
+        let (class, paths) = self.verdict_on(scene, engine, store, sequence.tip(), next)?;
+        let guilt = sequence.smallest(commit, &paths, MERGES_PER_SET)?;
+        let Guilt {
+            members,
             tip,
-            next,
-            result,
-        } = clash;
-        // The commits of the sequence were written after the scene's store was opened.
-        let store = search.engine.store()?;
-        let tree = store.tree_of(tip)?;
-        let (ours, theirs) = match scene.base {
-            Some(base) => {
-                let base = store.tree_of(base)?;
-                let theirs = self.side(scene, base, next)?;
-                (store.changes(base, tree)?, Arc::clone(&theirs))
-            }
-            None => Default::default(),
+            is_smallest,
+        } = guilt;
+        if members.len() < 2 {
+            return Ok(None);
+        }
+        // What the small set shows may be less than what all showed together.
+        let (class, paths) = match tip {
+            Some(tip) => self.verdict_on(scene, engine, store, tip, next)?,
+            None => (class, paths),
         };
-        let classified = classify(&Evidence {
-            result: &result,
-            ours: SideInfo {
-                commit: tip,
-                changes: &ours,
-                renames: &[],
-            },
-            theirs: SideInfo {
-                commit: scene.commits[next],
-                changes: &theirs.changes,
-                renames: &[],
-            },
-            blob: &|oid| store.blob(oid).ok(),
-            generated: &|path| self.generated.is_match(path.to_string()),
-        });
-        let paths: BTreeSet<RepoPath> = classified
-            .units
-            .iter()
-            .flat_map(|unit| unit.paths.iter().cloned())
-            .collect();
-        let mut branches = merged;
+        let mut branches = members;
         branches.push(next);
-        Ok(Emergent {
+        Ok(Some(Emergent {
             branches,
-            class: classified.class,
-            paths: paths.into_iter().collect(),
-        })
+            is_smallest,
+            class,
+            paths,
+        }))
+    }
+
+    /// The class of the worst unit and all paths of merging one branch into a merged commit.
+    fn verdict_on(
+        &mut self,
+        scene: &Scene,
+        engine: &MergeEngine,
+        store: &Store,
+        tip: Oid,
+        next: usize,
+    ) -> Result<(Class, Vec<RepoPath>), DetectError> {
+        let classified = match engine.merge(tip, scene.commits[next])? {
+            MergeAnswer::Failed(_) => Classified::engine_failure(),
+            MergeAnswer::Done(result) => {
+                let (ours, theirs): (_, Arc<Side>) = match root(scene) {
+                    Some(root) => {
+                        let root = store.tree_of(root)?;
+                        let changes = store.changes(root, store.tree_of(tip)?)?;
+                        (changes, self.side(scene, root, next)?)
+                    }
+                    None => Default::default(),
+                };
+                let side = |commit, changes| SideInfo {
+                    commit,
+                    changes,
+                    renames: &[],
+                };
+                classify(&Evidence {
+                    result: &result,
+                    ours: side(tip, &ours),
+                    theirs: side(scene.commits[next], &theirs.changes),
+                    blob: &|oid| store.blob(oid).ok(),
+                    generated: &|path| self.generated.is_match(path.to_string()),
+                })
+            }
+        };
+        let units = classified.units.iter();
+        let paths: BTreeSet<RepoPath> = units.flat_map(|unit| unit.paths.iter().cloned()).collect();
+        Ok((classified.class, paths.into_iter().collect()))
+    }
+}
+
+/// What the merges in sequence depend on.
+pub(super) struct Asked {
+    /// The commit whose attributes hold.
+    pub(super) attributes: Oid,
+    /// The commit below them, their commits in order, and how many merges they are worth if that
+    /// was not enough.
+    pub(super) commits: String,
+}
+
+impl Asked {
+    fn new(
+        scene: &Scene,
+        root: Oid,
+        attributes: Oid,
+        group: &[usize],
+        merges: Option<usize>,
+    ) -> Asked {
+        let commits: Vec<Oid> = group.iter().map(|place| scene.commits[*place]).collect();
+        Asked {
+            attributes,
+            commits: format!("{root} {merges:?} {commits:?}"),
+        }
+    }
+}
+
+impl Joint {
+    /// Takes in what a group of the branches showed.
+    fn add(&mut self, group: Joint) {
+        self.found.extend(group.found);
+        self.seen -= group.wanted - group.seen;
+        self.merges += group.merges;
+    }
+
+    /// The same with other places for the branches: in another list they stand elsewhere. What has
+    /// no place any more is left out.
+    fn renamed(mut self, place: impl Fn(usize) -> Option<usize>) -> Joint {
+        let renamed = |emergent: Emergent| {
+            let branches = emergent.branches.into_iter().map(&place);
+            let branches = branches.collect::<Option<Vec<usize>>>()?;
+            Some(Emergent {
+                branches,
+                ..emergent
+            })
+        };
+        self.found = self.found.into_iter().filter_map(renamed).collect();
+        self.found.sort_by(|a, b| a.branches.cmp(&b.branches));
+        self
+    }
+}
+
+/// The commit below all of them, as it stands below what is merged: for a base that was asked for
+/// this is the throwaway commit under the throwaway branches.
+fn root(scene: &Scene) -> Option<Oid> {
+    match (scene.asked_base, scene.base) {
+        (Some(root), _) => Some(root),
+        (None, base) => base,
     }
 }
 
 /// The branches of `order` that conflict with none before them.
 fn without_conflicts(detection: &Detection, order: &[usize]) -> Vec<usize> {
-    let conflicts: HashSet<(usize, usize)> = detection
-        .pairs
-        .iter()
-        .filter(|pair| pair.verdict != Verdict::Clean)
-        .map(|pair| (pair.a, pair.b))
-        .collect();
+    let conflicts: HashSet<(usize, usize)> =
+        detection.conflicts().map(|pair| (pair.a, pair.b)).collect();
     let mut chosen: Vec<usize> = Vec::new();
     for &branch in order {
         let clash = |other: &usize| conflicts.contains(&(branch.min(*other), branch.max(*other)));
@@ -209,207 +320,4 @@ fn without_conflicts(detection: &Detection, order: &[usize]) -> Vec<usize> {
         }
     }
     chosen
-}
-
-/// Links between branches that together take everything out of a directory of the base, and those
-/// that add below it.
-fn emptied_together(
-    scene: &Scene,
-    base: Oid,
-    sides: &[(usize, Arc<Side>)],
-) -> Result<Vec<(usize, usize)>, DetectError> {
-    let mut removed: HashSet<&[u8]> = HashSet::new();
-    let mut removers: BTreeMap<&[u8], Vec<usize>> = BTreeMap::new();
-    let mut adders: HashMap<&[u8], Vec<usize>> = HashMap::new();
-    for (branch, side) in sides {
-        for change in &side.changes {
-            let places = |folder| match (&change.old, &change.new) {
-                (Some(_), None) => removers.entry(folder).or_default().push(*branch),
-                (None, Some(_)) => adders.entry(folder).or_default().push(*branch),
-                _ => {}
-            };
-            change.path.ancestors().for_each(places);
-            if change.new.is_none() {
-                removed.insert(change.path.as_bytes());
-            }
-        }
-    }
-    let mut links = Vec::new();
-    for (folder, branches) in removers {
-        let Some(adders) = adders.get(folder) else {
-            continue;
-        };
-        let stays = |path: &[u8]| !removed.contains(path);
-        if !scene.store.any_file_below(base, folder, &stays)? {
-            let all = branches.iter().chain(adders);
-            links.extend(all.map(|branch| (branches[0], *branch)));
-        }
-    }
-    Ok(links)
-}
-
-/// The connected groups among `chosen`, each in the order of `chosen`.
-fn components(chosen: &[usize], links: &[(usize, usize)]) -> Vec<Vec<usize>> {
-    let mut group: HashMap<usize, usize> = chosen.iter().map(|branch| (*branch, *branch)).collect();
-    fn root(group: &HashMap<usize, usize>, branch: usize) -> usize {
-        let mut branch = branch;
-        while group[&branch] != branch {
-            branch = group[&branch];
-        }
-        branch
-    }
-    for (a, b) in links {
-        if group.contains_key(a) && group.contains_key(b) {
-            let (a, b) = (root(&group, *a), root(&group, *b));
-            group.insert(a, b);
-        }
-    }
-    let mut sets: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-    for branch in chosen {
-        sets.entry(root(&group, *branch)).or_default().push(*branch);
-    }
-    sets.into_values().collect()
-}
-
-enum Step {
-    Merged(Oid),
-    Conflict(MergeResult),
-    Failed,
-}
-
-/// What the merges in sequence depend on.
-pub(super) struct Sequence {
-    /// The commit whose attributes hold.
-    pub(super) attributes: Oid,
-    /// The base and the commits of every set, in order.
-    pub(super) commits: String,
-    /// The branches by their places in this call's list: in another list they stand elsewhere.
-    places: Vec<usize>,
-}
-
-impl Sequence {
-    fn new(scene: &Scene, attributes: Oid, sets: &[Vec<usize>]) -> Sequence {
-        let commit = |place: &usize| scene.commits[*place];
-        let commits = sets.iter().map(|set| set.iter().map(commit).collect());
-        let commits: Vec<Vec<Oid>> = commits.collect();
-        Sequence {
-            attributes,
-            commits: format!("{:?} {commits:?}", scene.base),
-            places: sets.concat(),
-        }
-    }
-}
-
-/// The same with other names for the branches; those without one are left out.
-fn in_places(found: Vec<Emergent>, place: impl Fn(usize) -> Option<usize>) -> Vec<Emergent> {
-    let renamed = |emergent: Emergent| {
-        let branches = emergent.branches.into_iter().map(&place);
-        let branches = branches.collect::<Option<Vec<usize>>>()?;
-        Some(Emergent {
-            branches,
-            ..emergent
-        })
-    };
-    let mut found: Vec<Emergent> = found.into_iter().filter_map(renamed).collect();
-    found.sort_by(|a, b| a.branches.cmp(&b.branches));
-    found
-}
-
-/// The merges of one call.
-struct Search {
-    engine: MergeEngine,
-    /// Merges that may still be spent on making sets small.
-    budget: usize,
-    merges: usize,
-    /// Whether git failed on one of them.
-    failed: bool,
-}
-
-impl Search {
-    fn new(engine: MergeEngine) -> Search {
-        Search {
-            engine,
-            budget: SHRINKING_MERGES,
-            merges: 0,
-            failed: false,
-        }
-    }
-
-    fn step(&mut self, tip: Oid, next: Oid) -> Result<Step, DetectError> {
-        self.merges += 1;
-        Ok(match self.engine.merge(tip, next)? {
-            MergeAnswer::Done(result) if result.clean => {
-                Step::Merged(self.engine.commit_tree(result.tree, &[tip, next])?)
-            }
-            MergeAnswer::Done(result) => Step::Conflict(result),
-            MergeAnswer::Failed(_) => {
-                self.failed = true;
-                Step::Failed
-            }
-        })
-    }
-
-    /// The tip after merging these in order, if all of it is clean.
-    fn chain(&mut self, scene: &Scene, branches: &[usize]) -> Result<Option<Oid>, DetectError> {
-        let Some((first, later)) = branches.split_first() else {
-            return Ok(None);
-        };
-        let mut tip = scene.commits[*first];
-        for branch in later {
-            match self.step(tip, scene.commits[*branch])? {
-                Step::Merged(commit) => tip = commit,
-                _ => return Ok(None),
-            }
-        }
-        Ok(Some(tip))
-    }
-}
-
-/// A sequence that is clean up to a branch that conflicts with it.
-struct Clash {
-    merged: Vec<usize>,
-    tip: Oid,
-    next: usize,
-    result: MergeResult,
-}
-
-impl Clash {
-    /// Takes branches out of the sequence, halves first and then ever smaller parts, as long as the
-    /// conflict stays. Ends early when the budget of merges is used up.
-    fn shrink(mut self, scene: &Scene, search: &mut Search) -> Result<Clash, DetectError> {
-        let mut part = self.merged.len() / 2;
-        while part > 0 {
-            let mut from = 0;
-            while from < self.merged.len() && self.merged.len() > 1 {
-                let mut fewer = self.merged.clone();
-                fewer.drain(from..(from + part).min(fewer.len()));
-                if fewer.len() > search.budget {
-                    return Ok(self);
-                }
-                search.budget -= fewer.len();
-                if !self.stays_with(scene, search, fewer)? {
-                    from += part;
-                }
-            }
-            part /= 2;
-        }
-        Ok(self)
-    }
-
-    /// Keeps this shorter sequence if the conflict comes up after it, too.
-    fn stays_with(
-        &mut self,
-        scene: &Scene,
-        search: &mut Search,
-        fewer: Vec<usize>,
-    ) -> Result<bool, DetectError> {
-        let Some(tip) = search.chain(scene, &fewer)? else {
-            return Ok(false);
-        };
-        let Step::Conflict(result) = search.step(tip, scene.commits[self.next])? else {
-            return Ok(false);
-        };
-        (self.merged, self.tip, self.result) = (fewer, tip, result);
-        Ok(true)
-    }
 }

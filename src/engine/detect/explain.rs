@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::engine::detect::{Branch, DetectError, Detector};
+use crate::engine::detect::{Branch, DetectError, Detector, Sceptic};
 use crate::git::merge_tree::MergeAnswer;
 use crate::git::{Store, StoreError};
 use crate::model::change::RepoPath;
@@ -21,10 +21,8 @@ pub struct Explained {
     pub bases: Vec<(Oid, Oid)>,
     /// The trees of the two branches.
     pub trees: [Oid; 2],
-    /// The commit whose `.gitattributes` held.
-    pub attributes: Oid,
-    /// The base that was asked for in place of the one history has.
-    pub forced_base: Option<Oid>,
+    /// What shows the same by git alone.
+    pub sceptic: Sceptic,
     /// The paths in conflict, sorted.
     pub files: Vec<ThreeWay>,
     /// What git said about it.
@@ -89,8 +87,7 @@ impl Detector {
             verdict,
             bases: bases?,
             trees: [scene.trees[0], scene.trees[1]],
-            attributes,
-            forced_base: self.options.base,
+            sceptic: Sceptic::new(&self.repo, &store, attributes, self.options.base)?,
             files,
             messages,
         })
@@ -117,16 +114,4 @@ fn three_ways(store: &Store, answer: &MergeAnswer) -> Result<Vec<ThreeWay>, Stor
         b,
     };
     Ok(files.into_iter().map(file).collect())
-}
-
-impl Explained {
-    /// The command with which anybody sees the same verdict and the same tree, by git alone.
-    pub fn command(&self, a: Oid, b: Oid) -> String {
-        let base = match self.forced_base {
-            Some(base) => format!(" --merge-base={base}"),
-            None => String::new(),
-        };
-        let attributes = self.attributes;
-        format!("GIT_ATTR_SOURCE={attributes} git merge-tree --write-tree{base} {a} {b}")
-    }
 }

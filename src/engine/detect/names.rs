@@ -6,6 +6,7 @@ use crate::engine::detect::scene::Scene;
 use crate::engine::detect::{DetectError, Detector};
 use crate::model::change::RepoPath;
 use crate::model::conflict::{Class, PairVerdict, Unit, Verdict};
+use crate::model::ids::Oid;
 
 impl Detector {
     /// Adds the unit `case-collision` to the pairs it concerns; the verdict stays git's.
@@ -23,15 +24,30 @@ impl Detector {
                 .collect();
             for (a, b, paths) in colliding_names(&added) {
                 if scene.bases.of(a, b) == Base::One(base) {
-                    add_unit(pairs, a, b, paths);
+                    add_unit(pairs, base, (a, b), paths);
                 }
+            }
+        }
+        for (a, b) in scene.bases.others() {
+            // After criss-cross merges any base will do: what both have from there is one name.
+            let bases = scene.store.merge_bases(scene.commits[a], scene.commits[b]);
+            let Some(base) = bases.unwrap_or_default().first().copied() else {
+                continue;
+            };
+            let tree = scene.store.tree_of(base)?;
+            let one = self.side(scene, tree, a)?;
+            let other = self.side(scene, tree, b)?;
+            let added = [(a, &one), (b, &other)]
+                .map(|(branch, side)| (branch, side.footprint.added.as_slice()));
+            for (a, b, paths) in colliding_names(&added) {
+                add_unit(pairs, base, (a, b), paths);
             }
         }
         Ok(())
     }
 }
 
-fn add_unit(pairs: &mut Vec<PairVerdict>, a: usize, b: usize, paths: Vec<RepoPath>) {
+fn add_unit(pairs: &mut Vec<PairVerdict>, base: Oid, (a, b): (usize, usize), paths: Vec<RepoPath>) {
     let class = Class::CaseCollision;
     let place = match pairs.binary_search_by_key(&(a, b), |pair| (pair.a, pair.b)) {
         Ok(place) => place,
@@ -39,6 +55,8 @@ fn add_unit(pairs: &mut Vec<PairVerdict>, a: usize, b: usize, paths: Vec<RepoPat
             let pair = PairVerdict {
                 a,
                 b,
+                bases: vec![base],
+                attributes: None,
                 verdict: Verdict::Clean,
                 class,
                 severity: class.severity(),

@@ -7,10 +7,12 @@ use crate::conflict::bases::{Base, Bases};
 use crate::conflict::footprint::Footprint;
 use crate::conflict::prune;
 use crate::engine::detect::{Above, Branch, DetectError, Detector, Key, Side};
+use crate::git::ancestry::{History, common_ancestor};
 use crate::git::merge_tree::{MergeEngine, MergeError};
 use crate::git::tree_diff::TreeChanges;
-use crate::git::{Store, StoreError};
+use crate::git::{Git, Store, StoreError};
 use crate::model::ids::Oid;
+use crate::model::merge::Lineage;
 
 /// The branches of one call, with their trees.
 pub(super) struct Scene {
@@ -21,6 +23,8 @@ pub(super) struct Scene {
     pub(super) trees: Vec<Oid>,
     pub(super) bases: Bases,
     pub(super) base: Option<Oid>,
+    /// The throwaway commit that stands for a base that was asked for.
+    pub(super) asked_base: Option<Oid>,
     pub(super) prune: bool,
 }
 
@@ -29,6 +33,7 @@ pub(super) struct Pair {
     pub(super) a: usize,
     pub(super) b: usize,
     pub(super) key: Key,
+    pub(super) bases: Vec<Oid>,
     pub(super) base_tree: Option<Oid>,
 }
 
@@ -54,17 +59,15 @@ impl Detector {
                 commits,
                 trees,
                 base: Some(base),
+                asked_base: Some(root),
                 prune,
             });
         }
         let base = match self.run_base {
             Some(base) => Some(base),
-            None => common_base(&store, &tips),
+            None => self.common_base(&store, &tips),
         };
-        let above: Vec<_> = tips
-            .iter()
-            .map(|tip| self.above(&store, base, *tip))
-            .collect();
+        let above = self.above(&store, base, &tips);
         let above: Vec<_> = above
             .iter()
             .map(|a| a.as_deref().map(Vec::as_slice))
@@ -77,6 +80,7 @@ impl Detector {
             commits: tips,
             trees,
             base,
+            asked_base: None,
             prune,
         })
     }
@@ -88,17 +92,47 @@ impl Detector {
         }
     }
 
-    /// What a branch has above the base; `None` if it does not stand on it, or if its history
+    /// What each branch has above the base; `None` if it does not stand on it, or if its history
     /// cannot be walked, so that nothing is concluded from it.
-    fn above(&mut self, store: &Store, base: Option<Oid>, tip: Oid) -> Above {
-        let known = self.above.entry((base, tip)).or_insert_with(|| {
-            let commits = store.commits_above(tip, base).ok()?;
-            let on_base = base.is_none_or(|base| {
-                tip == base || commits.iter().any(|(_, parents)| parents.contains(&base))
-            });
-            on_base.then(|| Arc::new(commits))
-        });
-        known.clone()
+    fn above(&mut self, store: &Store, base: Option<Oid>, tips: &[Oid]) -> Vec<Above> {
+        let is_new = |tip: &&Oid| !self.above.contains_key(&(base, **tip));
+        let new: Vec<Oid> = tips.iter().filter(is_new).copied().collect();
+        let history = match new.len() {
+            0 => None,
+            _ => History::above(&self.git(), &new, base).ok(),
+        };
+        for tip in new {
+            let commits = match &history {
+                Some(history) => Some(history.of(tip)),
+                // One branch whose history is missing must not keep the others from having one.
+                None => store.commits_above(tip, base).ok(),
+            };
+            let on_base = |commits: &Vec<Lineage>| {
+                base.is_none_or(|base| {
+                    tip == base || commits.iter().any(|(_, parents)| parents.contains(&base))
+                })
+            };
+            let above = commits.filter(on_base).map(Arc::new);
+            self.above.insert((base, tip), above);
+        }
+        let known = tips.iter().map(|tip| self.above.get(&(base, *tip)));
+        known.map(|above| above.cloned().flatten()).collect()
+    }
+
+    /// git where it sees what is compared.
+    fn git(&self) -> Git {
+        let git = self.repo.git();
+        match &self.quarantine {
+            Some(quarantine) => git.env("GIT_OBJECT_DIRECTORY", quarantine.objects()),
+            None => git,
+        }
+    }
+
+    fn common_base(&self, store: &Store, tips: &[Oid]) -> Option<Oid> {
+        match common_ancestor(&self.git(), tips) {
+            Ok(Some(base)) => Some(base),
+            _ => base_of_most(store, tips),
+        }
     }
 
     /// Every pair that has to be looked at, sorted.
@@ -146,6 +180,7 @@ impl Detector {
                 a: side(a),
                 b: side(b),
             },
+            bases: vec![self.options.base.unwrap_or(base)],
             base_tree: Some(tree),
         }
     }
@@ -169,6 +204,7 @@ impl Detector {
                 a: tip_a,
                 b: tip_b,
             },
+            bases,
             base_tree,
         })
     }
@@ -235,7 +271,7 @@ impl Side {
 
 /// A commit below most of the branches. One that shares nothing with the others, such as a branch
 /// for web pages, must not keep the rest from having a base.
-fn common_base(store: &Store, tips: &[Oid]) -> Option<Oid> {
+fn base_of_most(store: &Store, tips: &[Oid]) -> Option<Oid> {
     let (mut most, mut found) = (0, None);
     let mut rest = tips.to_vec();
     while rest.len() > most {

@@ -1,0 +1,90 @@
+//! The command with which anybody sees a verdict and its tree by git alone.
+
+use crate::git::Store;
+use crate::git::attributes::ATTR_SOURCE_SINCE;
+use crate::git::{Repo, StoreError};
+use crate::model::ids::Oid;
+
+/// Since this version `git merge-tree` takes a base (release notes of 2.40).
+const MERGE_BASE_SINCE: (u32, u32) = (2, 40);
+
+/// How two commits are merged by hand, to be typed into a shell in the repository.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Sceptic {
+    /// What pins the attributes, with a space behind it.
+    before: String,
+    after: String,
+    merge_base: Option<Oid>,
+    has_merge_base: bool,
+}
+
+impl Sceptic {
+    /// With the attributes of this commit, and over this base if one was asked for.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn new(
+        repo: &Repo,
+        store: &Store,
+        attributes: Oid,
+        merge_base: Option<Oid>,
+    ) -> Result<Sceptic, StoreError> {
+        let (before, after) = if repo.version >= ATTR_SOURCE_SINCE {
+            (format!("GIT_ATTR_SOURCE={attributes} "), String::new())
+        } else {
+            let files = store.attribute_files(store.tree_of(attributes)?)?;
+            let files = files.into_iter().map(|(path, _)| path.to_string());
+            in_a_folder_of_its_own(attributes, &files.collect::<Vec<_>>())
+        };
+        Ok(Sceptic {
+            before,
+            after,
+            merge_base,
+            has_merge_base: repo.version >= MERGE_BASE_SINCE,
+        })
+    }
+
+    /// The command for two commits.
+    pub fn command(&self, a: Oid, b: Oid) -> String {
+        let Sceptic { before, after, .. } = self;
+        match self.merge_base {
+            None => format!("{before}git merge-tree --write-tree {a} {b}{after}"),
+            Some(base) if self.has_merge_base => {
+                format!("{before}git merge-tree --write-tree --merge-base={base} {a} {b}{after}")
+            }
+            // Two commits on one base, made up, are what the option does.
+            Some(base) => {
+                let root = format!("root=$(git commit-tree -m base {base}^{{tree}})");
+                let on = |side: Oid| format!("$(git commit-tree -m side -p $root {side}^{{tree}})");
+                let (a, b) = (on(a), on(b));
+                format!("{root} && {before}git merge-tree --write-tree {a} {b}{after}")
+            }
+        }
+    }
+}
+
+/// git that does not know `GIT_ATTR_SOURCE` reads attributes where it stands: in a subshell that
+/// stands in an empty folder, filled with those of the commit.
+fn in_a_folder_of_its_own(attributes: Oid, files: &[String]) -> (String, String) {
+    let mut before = "(export GIT_DIR=$(git rev-parse --absolute-git-dir) && cd $(mktemp -d) && \
+                      export GIT_WORK_TREE=$PWD && "
+        .to_owned();
+    for file in files {
+        let quoted = quoted(file);
+        if let Some((folder, _)) = file.rsplit_once('/') {
+            before.push_str(&format!("mkdir -p {} && ", self::quoted(folder)));
+        }
+        before.push_str(&format!(
+            "git cat-file blob {attributes}:{quoted} > {quoted} && "
+        ));
+    }
+    (before, ")".to_owned())
+}
+
+fn quoted(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+@%".contains(c);
+    match text.chars().all(is_plain) {
+        true => text.to_owned(),
+        false => format!("'{}'", text.replace('\'', "'\\''")),
+    }
+}
