@@ -11,6 +11,7 @@ mod note;
 mod notices;
 pub mod notification;
 pub mod pull_request;
+pub mod taken_up;
 pub mod text;
 pub mod view;
 

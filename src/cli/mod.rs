@@ -14,6 +14,7 @@ pub(crate) mod conflicts_watch;
 pub mod control;
 pub mod demo;
 pub mod diff;
+pub mod doctor;
 pub mod driving;
 pub mod error;
 pub mod init;
@@ -31,6 +32,7 @@ pub mod review;
 pub mod run;
 pub mod show;
 pub mod status;
+pub(crate) mod take_up;
 pub mod unheeded;
 pub mod unland;
 pub mod wait;
@@ -98,6 +100,7 @@ enum Command {
     Land(land::LandArgs),
     Unland(unland::UnlandArgs),
     Clean(clean::CleanArgs),
+    Doctor(doctor::DoctorArgs),
     Workers(workers::WorkersArgs),
     History(status::HistoryArgs),
     /// Drive a run away from the terminal; started by dispatch itself
@@ -157,6 +160,7 @@ impl Command {
             Command::Skip(args) => resume::skip(args, ui),
             Command::Assemble(args) => assemble::run(args, ui),
             Command::Clean(args) => clean::run(args, ui),
+            Command::Doctor(args) => doctor::run(args, ui),
             Command::Workers(args) => workers::run(args, ui),
             Command::History(args) => status::history(args, ui),
             Command::Init(args) => init::run(args, &place::Place::open()?.repo.top, ui),

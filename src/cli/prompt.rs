@@ -100,6 +100,7 @@ fn of_plan(file: &Path, args: &PromptArgs) -> Result<String, CommandError> {
 /// The run of a plan that was never started.
 fn imagined(plan: Plan) -> Result<RunState, CommandError> {
     let event = Event::RunStarted {
+        plan_file: None,
         title: plan.title().to_owned(),
         base: Oid::ZERO,
         base_name: String::new(),

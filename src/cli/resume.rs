@@ -1,5 +1,7 @@
 //! `dispatch resume`, `retry` and `skip`: a run goes on after a person's word.
 
+use std::path::PathBuf;
+
 use clap::Args;
 
 use crate::base::process::leave_terminal;
@@ -8,6 +10,7 @@ use crate::cli::Answer;
 use crate::cli::driving::{Drive, context, print_end};
 use crate::cli::error::{CommandError, Exit};
 use crate::cli::place::{Default, Place, TaskName, find_task};
+use crate::cli::take_up::take_up;
 use crate::control::{Request, Response, ask};
 use crate::engine::drive::control_socket;
 use crate::engine::publish::catch_up;
@@ -25,6 +28,12 @@ use crate::ui::Ui;
 pub struct ResumeArgs {
     /// The run [default: the latest unfinished one]
     pub run: Option<String>,
+    /// Go on with this edited plan: tasks that are the same are kept, the others done again
+    #[arg(long, value_name = "FILE")]
+    pub plan: Option<PathBuf>,
+    /// Say what would be found and done, and stop
+    #[arg(long)]
+    pub dry_run: bool,
     /// Let the whole run cost this much, in place of [run] max_cost
     #[arg(long, value_name = "DOLLARS", value_parser = dollars)]
     pub max_cost: Option<f64>,
@@ -77,26 +86,24 @@ pub struct SkipArgs {
 pub fn resume(args: ResumeArgs, ui: &Ui) -> Answer {
     let place = Place::open()?;
     let run = place.find_run(args.run.as_deref(), Default::Unfinished)?;
-    if let Some(exit) = unpause(&place, &run, ui)? {
+    if args.plan.is_none()
+        && !args.dry_run
+        && let Some(exit) = unpause(&place, &run, ui)?
+    {
         return Ok(exit);
     }
     let lock = place.lock(&run)?;
-    if let Some(exit) = finish(&place, &run, ui)? {
+    if args.plan.is_none()
+        && !args.dry_run
+        && let Some(exit) = finish(&place, &run, ui)?
+    {
         return Ok(exit);
     }
-    drive_loaded(&place, &run, lock, args.json, true, ui, |loaded| {
-        let mut asked = may_resume(loaded)?;
-        let more = args.max_cost.map(|max_cost| Event::MaxCostSet { max_cost });
-        asked.extend(more);
-        if args.unpark {
-            asked.extend(unparked(&loaded.state));
-        }
-        Ok(asked)
-    })
+    take_up(&place, &run, lock, &args, ui)
 }
 
 /// A person knows that the limits of all parked workers have been lifted.
-fn unparked(state: &RunState) -> Vec<Event> {
+pub(super) fn unparked(state: &RunState) -> Vec<Event> {
     let parked = state.roster.parked(state.updated);
     let unpark = parked.map(|(worker, parking)| Event::WorkerUnparked {
         worker: worker.to_owned(),
@@ -135,7 +142,7 @@ fn unpause(place: &Place, run: &RunId, ui: &Ui) -> Result<Option<Exit>, CommandE
     }
 }
 
-fn may_resume(loaded: &Loaded) -> Result<Vec<Event>, CommandError> {
+pub(super) fn may_resume(loaded: &Loaded) -> Result<Vec<Event>, CommandError> {
     let run = &loaded.state.run;
     match loaded.state.phase {
         RunPhase::Ended(130) | RunPhase::Running | RunPhase::Stopping | RunPhase::Paused => {
@@ -264,7 +271,7 @@ fn drive_loaded(
     let loaded = place.load(run)?;
     free_references(&place.repo, run, &loaded.settings)?;
     let mut asked = ask(&loaded)?;
-    asked.insert(0, Event::RunResumed {});
+    asked.insert(0, Event::RunResumed { found: Vec::new() });
     let journal = Journal::reopen(&place.repo, &loaded.replayed)
         .map_err(|error| CommandError::from(crate::engine::EngineError::from(error)))?;
     let drive = Drive {

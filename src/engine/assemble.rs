@@ -71,6 +71,7 @@ async fn assemble(
             fact(Event::AssemblyStarting {
                 order: order.clone(),
             });
+            fault::point("assembly", "ordered");
             Ok((order, choice, conflicts))
         })
         .await?
@@ -84,6 +85,7 @@ async fn assemble(
             blocking(move || {
                 let mut chain = Chain::build(&context, &state, &order, &conflicts, &ladder)?;
                 chain.add_untried(&state, &order, &choice);
+                fault::point("assembly", "merged");
                 Ok(chain)
             })
             .await?
@@ -105,6 +107,7 @@ async fn assemble(
             let _ = post.send(Message::Fact(event));
         }
     };
+    fault::point("assembly", "checked");
     tried.runs = runs;
     let integration = {
         let (context, ladder) = (Arc::clone(context), ladder.clone());

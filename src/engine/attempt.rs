@@ -100,6 +100,31 @@ pub async fn adopt(context: Arc<Context>, spec: AttemptSpec, post: Post) {
     conclude(context, spec, post, result).await;
 }
 
+/// Ends an attempt that works at what the plan no longer says, keeps what it left, and posts that it
+/// was cut short.
+pub async fn set_aside(context: Arc<Context>, spec: AttemptSpec, post: Post) {
+    let result = give_up(&context, &spec).await;
+    conclude(context, spec, post, result).await;
+}
+
+async fn give_up(context: &Arc<Context>, spec: &AttemptSpec) -> Result<Came, EngineError> {
+    let folder = context.attempt_folder(spec.task, spec.attempt);
+    let worker = worktree::worker_folder(context, spec.task, spec.attempt);
+    checks::end_job(context, &worker).await?;
+    let path = context.worktree_path(spec.task, spec.attempt);
+    let found = context.repo.find_worktree(&path);
+    match (base_of(&folder), found.filter(Worktree::is_there)) {
+        (Some(base), Some(worktree)) => keep_lost(context, spec, base, worktree).await,
+        _ => Ok(Came::Nowhere(None)),
+    }
+}
+
+/// The commit an attempt works on, as its folder says.
+pub fn base_of(folder: &Path) -> Option<Oid> {
+    let text = files::read_if_exists(&folder.join("base")).ok()??;
+    String::from_utf8_lossy(&text).parse().ok()
+}
+
 /// How far an attempt came without a failure of dispatch itself.
 enum Came {
     /// Its worker is over.
@@ -127,6 +152,7 @@ async fn conclude(
         Ok(Came::Blocked) => return,
         Ok(Came::Nowhere(kept)) => Ok(outcome::interrupted(kept)),
         Ok(Came::ToItsEnd(finished)) => {
+            fault::point("attempt", "before it is judged");
             let Finished {
                 worktree,
                 base,
@@ -137,6 +163,7 @@ async fn conclude(
         Err(error) => Err(error),
     };
     let outcome = outcome.unwrap_or_else(|error| outcome::could_not(&error));
+    fault::point("attempt", "judged");
     let (task, attempt) = (spec.task, spec.attempt);
     // The loop is gone only when the program ends; then there is nobody left to tell.
     let _ = post.send(Message::Ended {
@@ -171,13 +198,16 @@ async fn start(
             return Ok(Came::Blocked);
         }
     };
+    fault::point("attempt", "with its base");
     let worktree = fill_worktree(context, spec, base).await?;
+    fault::point("attempt", "with its worktree");
     furnish(context, spec, base, &worktree).await?;
     if context.is_stopping() {
         return Ok(Came::Nowhere(None));
     }
     fault::point("attempt", "furnished");
     let job = prepare_job(context, spec, base, &worktree)?;
+    fault::point("attempt", "with its prompt");
     fault::point("attempt", "before its worker starts");
     let folder = worktree::worker_folder(context, spec.task, spec.attempt);
     let running = context.executor.start(&folder, &job)?;
@@ -319,11 +349,7 @@ async fn take_up(
     let folder = context.attempt_folder(spec.task, spec.attempt);
     let worker = worktree::worker_folder(context, spec.task, spec.attempt);
     let path = context.worktree_path(spec.task, spec.attempt);
-    let base = files::read_if_exists(&folder.join("base"));
-    let base: Option<Oid> = base
-        .ok()
-        .flatten()
-        .and_then(|text| String::from_utf8_lossy(&text).parse().ok());
+    let base = base_of(&folder);
     let found = context.repo.find_worktree(&path);
     let worktree = found.clone().filter(Worktree::is_there);
     let (Some(base), Some(worktree)) = (base, worktree) else {
@@ -337,7 +363,9 @@ async fn take_up(
         JobStatus::Absent => Ok(Came::Nowhere(None)),
         JobStatus::Lost => {
             let lost = worker.clone();
+            fault::point("orphans", "before they are ended");
             blocking(move || Ok(kill_orphans(&lost)?)).await?;
+            fault::point("orphans", "ended");
             keep_lost(context, spec, base, worktree).await
         }
         JobStatus::Alive | JobStatus::Ended(_) => {

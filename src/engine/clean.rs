@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use crate::agent::environment::check_environment;
+use crate::base::fault;
 use crate::base::process::Program;
 use crate::base::text::one_line;
 use crate::engine::EngineError;
@@ -250,10 +251,12 @@ fn branches(
 /// # Errors
 /// When something cannot be removed; what was removed until then is gone.
 pub fn carry_out(context: &Context, plan: &Plan) -> Result<(), EngineError> {
+    fault::point("cleaning", "before it begins");
     let removed = on_every_core(&plan.worktrees, |worktree| {
         tear_down(context, worktree)?;
         Ok::<(), EngineError>(context.repo.remove_worktree(worktree)?)
     });
+    fault::point("cleaning", "without worktrees");
     for (worktree, removed) in plan.worktrees.iter().zip(removed) {
         removed?;
         // Only empty folders go: the run's, then the repository's.

@@ -151,7 +151,9 @@ impl<'a> Driver<'a> {
     pub async fn run(mut self, asked: Vec<Event>) -> Result<Driven, EngineError> {
         let mut signals = Signals::listen()
             .map_err(|error| EngineError::File("signal handlers".to_owned(), error))?;
+        fault::point("control", "before it listens");
         let _server = self.listen();
+        fault::point("control", "listening");
         self.record(asked);
         self.write()?;
         self.take_up_alive()?;
@@ -253,8 +255,10 @@ impl<'a> Driver<'a> {
     fn answer(&mut self, request: &Request, reply: Reply) -> Result<(), EngineError> {
         match ask::events(&self.state, request) {
             Ok(events) => {
+                fault::point("request", "before it is recorded");
                 self.record(events);
                 self.write()?;
+                fault::point("request", "recorded");
                 if let Request::Cancel { .. } = request {
                     let cancelled = |task: &TaskNumber| self.state.task(*task).cancelled;
                     let alive = self.leashes.iter().filter(|(task, _)| cancelled(task));
@@ -597,7 +601,10 @@ impl<'a> Driver<'a> {
         for (task, attempt, worker) in running {
             let spec = self.spec(task, attempt, &worker)?;
             let (context, post) = (Arc::clone(&self.context), self.post.clone());
-            tokio::spawn(attempt::adopt(context, spec, post));
+            match self.state.task(task).superseded {
+                true => drop(tokio::spawn(attempt::set_aside(context, spec, post))),
+                false => drop(tokio::spawn(attempt::adopt(context, spec, post))),
+            }
         }
         Ok(())
     }

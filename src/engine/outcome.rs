@@ -243,7 +243,9 @@ impl Case {
     }
 
     async fn check(self, offer: Offer) -> Result<Outcome, EngineError> {
+        fault::point("attempt", "before its checks");
         let checks = self.run_checks().await?;
+        fault::point("attempt", "after its checks");
         match checks.last() {
             Some(last) if last.result != CheckOutcome::Passed => {
                 let fact = if self.spec.leash.is_pulled() {
@@ -487,6 +489,7 @@ impl Case {
     fn keep(&self) -> Result<Option<Oid>, EngineError> {
         let store = Store::open(&self.context.repo)?;
         let (task, attempt) = (self.spec.task, self.spec.attempt);
+        fault::point("remains", "before they are kept");
         keep_remains(
             &self.context,
             &store,

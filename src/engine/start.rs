@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 
 use crate::agent::template::TemplateError;
+use crate::base::fault;
 use crate::base::files;
 use crate::base::process::find_program;
 use crate::config::Settings;
@@ -155,6 +156,19 @@ pub struct Prepared {
     pub target: Option<String>,
     /// The chosen tasks, if not all.
     pub only: Option<Vec<TaskNumber>>,
+    /// The file the plan was read from, as it is recorded.
+    pub plan_file: Option<String>,
+}
+
+impl Prepared {
+    /// The same, remembering the file of the plan.
+    #[must_use]
+    pub fn from_file(mut self, repo: &Repo, plan: &Path) -> Prepared {
+        let path = std::path::absolute(plan).ok();
+        let is_file = path.filter(|path| path.is_file());
+        self.plan_file = is_file.map(|path| repo.near_path(&path));
+        self
+    }
 }
 
 /// Looks for every reason not to start.
@@ -180,6 +194,7 @@ pub fn prepare(
         base_name,
         target,
         only,
+        plan_file: None,
     })
 }
 
@@ -289,7 +304,11 @@ fn refuse_cut(plan: &Plan, only: Option<&[TaskNumber]>) -> Result<(), StartError
     Ok(())
 }
 
-fn refuse_workers(
+/// Looks whether every chosen task has a worker that can do it here.
+///
+/// # Errors
+/// The first task that has none.
+pub fn refuse_workers(
     plan: &Plan,
     settings: &Settings,
     only: Option<&[TaskNumber]>,
@@ -351,7 +370,7 @@ fn refuse_places(repo: &Repo, settings: &Settings) -> Result<(), StartError> {
 }
 
 /// The nearest thing that is there; it may be a file, below which no folder can be made.
-fn existing_ancestor(path: &Path) -> PathBuf {
+pub fn existing_ancestor(path: &Path) -> PathBuf {
     let found = path.ancestors().find(|place| place.exists());
     found.unwrap_or(Path::new("/")).to_owned()
 }
@@ -414,6 +433,7 @@ pub fn create(
         .map(|(name, text)| (*name, text.as_str()))
         .collect();
     let event = Event::RunStarted {
+        plan_file: prepared.plan_file.clone(),
         title: plan.title().to_owned(),
         base: prepared.base,
         base_name: prepared.base_name.clone(),
@@ -421,7 +441,9 @@ pub fn create(
         only: prepared.only.clone(),
         assemble,
     };
+    fault::point("run", "with its lock");
     let (journal, first) = Journal::create(repo, &run, &files, event, now)?;
+    fault::point("run", "created");
     let state = RunState::start(run, plan, &first)
         .ok_or_else(|| EngineError::Broken("a run starts with its first event".to_owned()))?;
     Ok(Started {

@@ -9,6 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::agent::environment::check_environment;
+use crate::base::fault;
 use crate::engine::EngineError;
 use crate::engine::attempt::blocking;
 use crate::engine::checks::CheckRun;
@@ -82,8 +83,10 @@ async fn run_checks(
     };
     let checks = in_folder(context, &worktree.path, leash);
     let commands = &context.settings.assemble.check;
+    fault::point("assembled worktree", "filled");
     let results = checks.run_all(&commands[..count]).await;
     worktree.unlock();
+    fault::point("assembled worktree", "free again");
     results
 }
 
@@ -116,14 +119,28 @@ pub(super) fn checkout(context: &Context, commit: Oid) -> Result<Worktree, Engin
         .find_worktree(&path)
         .filter(|found| found.path.is_dir())
     else {
-        let reason = format!("dispatch {}/integration", context.run);
-        return Ok(context.repo.add_worktree(&path, &head, &reason)?);
+        return make(context, &path, &head);
     };
+    match refresh(&worktree, commit, &head) {
+        Ok(()) => Ok(worktree),
+        // A git that was killed in it, or a check that broke it, is no reason to check nothing.
+        Err(_) => {
+            context.repo.remove_worktree(&worktree)?;
+            make(context, &path, &head)
+        }
+    }
+}
+
+fn make(context: &Context, path: &Path, head: &Head) -> Result<Worktree, EngineError> {
+    let reason = format!("dispatch {}/integration", context.run);
+    Ok(context.repo.add_worktree(path, head, &reason)?)
+}
+
+fn refresh(worktree: &Worktree, commit: Oid, head: &Head) -> Result<(), EngineError> {
     worktree.verify()?;
     let git = worktree.git();
     git.run(&["read-tree", "--reset", "-u", &commit.to_string()])?;
     // Twice `--force`, so that a repository a check has made goes, too.
     git.run(&["clean", "--quiet", "-d", "--force", "--force"])?;
-    worktree.set_head(&head)?;
-    Ok(worktree)
+    Ok(worktree.set_head(head)?)
 }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::base::fault;
 use crate::engine::EngineError;
 use crate::engine::context::Context;
 use crate::engine::furnish::links_in;
@@ -23,7 +24,9 @@ pub fn prepare(
 ) -> Result<Worktree, EngineError> {
     let store = Store::open(&context.repo)?;
     let branch = context.branch(task);
+    fault::point("branch", "before it is placed");
     place_branch(context, &store, task, attempt, base)?;
+    fault::point("branch", "placed");
     let path = context.worktree_path(task, attempt);
     discard_leftover(context, task, attempt, &path)?;
     let reason = format!("dispatch {}/{}", context.run, context.slug(task));
@@ -177,7 +180,9 @@ pub fn keep_remains(
         return Ok(None);
     }
     keep(store, &context.attempt_ref(task, attempt), tip)?;
+    fault::point("remains", "kept");
     store.settle(worktree, &Head::Detached(tip))?;
     worktree.unlock();
+    fault::point("remains", "unlocked");
     Ok(Some(tip))
 }

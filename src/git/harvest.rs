@@ -90,6 +90,7 @@ impl Store {
     ) -> Result<Harvest, HarvestError> {
         worktree.verify()?;
         let head = self.head_of(worktree)?;
+        fault::point("harvest", "before it begins");
         remove_stale_locks(worktree)?;
         let unfinished = UNFINISHED
             .iter()
@@ -109,6 +110,7 @@ impl Store {
             .run(&args)?;
         fault::point("harvest", "staged");
         let tree = self.write_index_tree(worktree, &index)?;
+        fault::point("harvest", "written");
         Ok(Harvest {
             head,
             tree,
@@ -150,7 +152,10 @@ impl Store {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 Err(WorktreeError::Io(index, error).into())
             }
-            _ => Ok(()),
+            _ => {
+                fault::point("worktree", "settled");
+                Ok(())
+            }
         }
     }
 

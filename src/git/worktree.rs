@@ -292,6 +292,7 @@ impl Repo {
     /// # Errors
     /// When files cannot be removed.
     pub fn remove_worktree(&self, worktree: &Worktree) -> Result<(), WorktreeError> {
+        fault::point("worktree", "before it goes");
         // First out of git's sight, in one step; what takes long comes after the lock is free.
         let stage_root = self.dispatch_folder().join("stage");
         at(&stage_root, fs::create_dir_all(&stage_root))?;
@@ -312,6 +313,7 @@ impl Repo {
             }
             _ => {}
         }
+        fault::point("worktree", "gone");
         Ok(())
     }
 }
@@ -395,6 +397,26 @@ impl Worktree {
     pub fn unlock(&self) {
         // An absent file is an unlocked worktree; nothing else can fail that would matter.
         let _ = fs::remove_file(self.admin.join("locked"));
+    }
+
+    /// Why it is locked; `None` if it is not.
+    pub fn lock_reason(&self) -> Option<String> {
+        let text = fs::read_to_string(self.admin.join("locked")).ok()?;
+        Some(text.trim().to_owned())
+    }
+
+    /// Writes both links between the folder and its entry anew, for where they are now.
+    ///
+    /// # Errors
+    /// When one of them cannot be written.
+    pub fn relink(&self) -> Result<(), WorktreeError> {
+        let (link, gitdir) = (self.path.join(".git"), self.admin.join("gitdir"));
+        let to_admin = format!("gitdir: {}\n", self.admin.display());
+        let to_folder = format!("{}\n", link.display());
+        fault::point("worktree", "before it is linked again");
+        at(&link, files::replace(&link, to_admin.as_bytes()))?;
+        fault::point("worktree", "half linked again");
+        at(&gitdir, files::replace(&gitdir, to_folder.as_bytes()))
     }
 
     /// git, run inside it.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::change::{ChangeStat, RepoPath};
 use crate::model::conflict::{Class, TaskConflict};
+use crate::model::found::Found;
 use crate::model::ids::{AttemptNumber, Oid, TaskNumber};
 use crate::model::integration::{CheckResult, Integration, Landing};
 use crate::model::pull_request::PullRequest;
@@ -43,9 +44,21 @@ pub enum Event {
         only: Option<Vec<TaskNumber>>,
         /// Whether the candidates are to be assembled at the end.
         assemble: bool,
+        /// The file the plan was read from, from the top of the main checkout where it is near.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        plan_file: Option<String>,
     },
     /// Another process took the run up again.
-    RunResumed {},
+    RunResumed {
+        /// What it found, and so what it does.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        found: Vec<Found>,
+    },
+    /// The plan of the run is another one from here on; it stands in the same journal commit.
+    PlanEdited {
+        /// What it is for every task that was there before or is there now.
+        edits: Vec<Found>,
+    },
     /// An attempt is about to get its branch and worktree.
     AttemptStarting {
         /// The task.
@@ -302,6 +315,11 @@ pub enum Event {
     PullRequestOpened {
         /// The pull request.
         pull_request: PullRequest,
+    },
+    /// What was not as it should be was repaired (`dispatch doctor --fix`).
+    Repaired {
+        /// What was done, a sentence each.
+        repairs: Vec<String>,
     },
     /// Worktrees and branches of the run were removed.
     Cleaned {

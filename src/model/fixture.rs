@@ -246,6 +246,7 @@ impl RunFixture {
             seq: 1,
             time: start(),
             event: Event::RunStarted {
+                plan_file: None,
                 title: self.title,
                 base: base(),
                 base_name: "main".to_owned(),

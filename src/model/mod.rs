@@ -7,6 +7,7 @@ pub mod conflict;
 pub mod event;
 #[cfg(test)]
 pub(crate) mod fixture;
+pub mod found;
 pub mod ids;
 pub mod integration;
 pub mod merge;

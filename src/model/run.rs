@@ -10,6 +10,7 @@ use crate::model::by_hand::{ByHand, Resolving};
 use crate::model::change::RepoPath;
 use crate::model::conflict::{Class, TaskConflict};
 use crate::model::event::{End, Event, Outcome, Recorded};
+use crate::model::found::Finding;
 use crate::model::ids::{AttemptNumber, Oid, RunId, TaskNumber};
 use crate::model::integration::{Integration, Landing};
 use crate::model::plan::Plan;
@@ -74,6 +75,10 @@ pub struct RunState {
     pub pull_requests: Vec<PullRequest>,
     /// Every commit that was announced to be pushed: remote, branch, commit.
     pub pushed: Vec<(String, String, Oid)>,
+    /// Whether worktrees and branches were removed after its end.
+    pub cleaned: bool,
+    /// The file the plan was read from, from the top of the main checkout where it is near.
+    pub plan_file: Option<String>,
 }
 
 /// A conflict of which at least one side is uncommitted work of a running task.
@@ -117,6 +122,10 @@ pub struct TaskState {
     pub given_up: bool,
     /// Whether a person ended it; an attempt that is alive is on its way out.
     pub cancelled: bool,
+    /// Whether the plan has it no more.
+    pub removed: bool,
+    /// Whether the attempt that is alive works at what the plan no longer says.
+    pub superseded: bool,
     /// What its attempts start on top of, since its result met others.
     pub onto: Option<Onto>,
     /// How often it was done again because of that, since a person last asked for it.
@@ -192,6 +201,7 @@ impl RunState {
             target,
             only,
             assemble,
+            plan_file,
             ..
         } = &first.event
         else {
@@ -231,7 +241,30 @@ impl RunState {
             unlanded: None,
             pull_requests: Vec::new(),
             pushed: Vec::new(),
+            cleaned: false,
+            plan_file: plan_file.clone(),
         })
+    }
+
+    /// Folds [`Event::PlanEdited`], whose plan stands beside it. The tasks that were there keep
+    /// their numbers; those that are there no more stay, given up.
+    pub fn replan(&mut self, plan: Plan, recorded: &Recorded) {
+        let Event::PlanEdited { edits } = &recorded.event else {
+            return;
+        };
+        self.apply(recorded);
+        self.plan = plan;
+        let count = self.plan.tasks().len();
+        self.tasks.resize_with(count, || TaskState::new(true));
+        for edit in edits {
+            let Some(number) = edit.task else { continue };
+            let task = &mut self.tasks[number.index()];
+            match edit.what {
+                Finding::Changed | Finding::Downstream | Finding::Added => task.begin_anew(),
+                Finding::Removed => task.remove(),
+                _ => {}
+            }
+        }
     }
 
     /// Folds one fact.
@@ -244,10 +277,11 @@ impl RunState {
 
     fn fold(&mut self, recorded: &Recorded) {
         match &recorded.event {
-            Event::RunStarted { .. } => {}
+            // A plan cannot be read here: see [`RunState::replan`].
+            Event::RunStarted { .. } | Event::PlanEdited { .. } => {}
             Event::Paused {} => self.phase = RunPhase::Paused,
             Event::Unpaused {} => self.phase = RunPhase::Running,
-            Event::RunResumed {} => {
+            Event::RunResumed { .. } => {
                 self.phase = RunPhase::Running;
                 self.refused = None;
                 self.arranged = false;
@@ -285,7 +319,8 @@ impl RunState {
             }
             Event::PullRequestStarting { pull_request }
             | Event::PullRequestOpened { pull_request } => self.note_pull_request(pull_request),
-            Event::Cleaned { .. } => {}
+            Event::Repaired { .. } => {}
+            Event::Cleaned { .. } => self.cleaned = true,
             Event::TaskSkipped { task, cascade } => self.skip(*task, *cascade),
             Event::WorkerParked {
                 worker,
@@ -499,6 +534,8 @@ impl TaskState {
             rejected: false,
             given_up: false,
             cancelled: false,
+            removed: false,
+            superseded: false,
             onto: None,
             redispatches: 0,
             offered: None,
@@ -507,14 +544,47 @@ impl TaskState {
         }
     }
 
+    /// The plan says something else than what the attempts so far were made for.
+    fn begin_anew(&mut self) {
+        if self.phase == TaskPhase::Running {
+            self.superseded = true;
+        } else if !matches!(self.phase, TaskPhase::Skipped { .. }) || self.removed {
+            self.phase = TaskPhase::Queued;
+        }
+        self.retries_from = self.attempts.len();
+        self.removed = false;
+        self.given_up = false;
+        self.cancelled = false;
+        self.rejected = false;
+        self.extra_prompt = None;
+        self.onto = None;
+        self.redispatches = 0;
+        self.offered = None;
+        self.note = None;
+    }
+
+    fn remove(&mut self) {
+        if self.phase == TaskPhase::Running {
+            self.superseded = true;
+        } else {
+            self.phase = TaskPhase::Skipped { satisfied: false };
+        }
+        self.removed = true;
+        self.given_up = true;
+        self.note = Some("not in the plan any more".to_owned());
+    }
+
     fn end_attempt(&mut self, outcome: &Outcome, jitter: f64, time: Timestamp) {
         self.phase = match &outcome.end {
             End::Passed { .. } => TaskPhase::Done,
             End::Failed(_) => TaskPhase::Failed,
             End::Interrupted {} if self.cancelled => TaskPhase::Cancelled,
+            End::Interrupted {} if self.removed => TaskPhase::Skipped { satisfied: false },
             End::Interrupted {} => TaskPhase::Queued,
         };
+        self.superseded = false;
         let said = match &outcome.end {
+            End::Interrupted {} if self.removed => None,
             End::Passed { info, .. } => outcome.report.summary.clone().or_else(|| info.clone()),
             End::Failed(failure) => Some(failure.message.clone()),
             End::Interrupted {} => Some("interrupted".to_owned()),

@@ -234,7 +234,7 @@ impl Game {
                 }]
             }
             "money" => vec![
-                Event::RunResumed {},
+                Event::RunResumed { found: Vec::new() },
                 Event::MaxCostSet {
                     max_cost: name.parse().unwrap(),
                 },
@@ -253,9 +253,9 @@ impl Game {
             "pause" => vec![Event::Paused {}],
             "go" => vec![Event::Unpaused {}],
             "cancel" => vec![Event::TaskCancelled { task: task() }],
-            "resume" => vec![Event::RunResumed {}],
+            "resume" => vec![Event::RunResumed { found: Vec::new() }],
             "retry" => vec![
-                Event::RunResumed {},
+                Event::RunResumed { found: Vec::new() },
                 Event::RetryRequested {
                     task: task(),
                     prompt: None,
@@ -264,7 +264,7 @@ impl Game {
             "skip" | "drop" => {
                 let cascade = verb == "skip";
                 vec![
-                    Event::RunResumed {},
+                    Event::RunResumed { found: Vec::new() },
                     Event::TaskSkipped {
                         task: task(),
                         cascade,

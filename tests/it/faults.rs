@@ -8,9 +8,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::harness::Scene;
 
-/// Three that are free, one on two of them, one that reports; every worker says that it ran.
+/// Three that are free, one on two of them, one that reports; every worker says that it ran, and
+/// whether it met another one of its task alive.
 fn plan(scene: &Scene) -> String {
-    let said = |name: &str| format!("echo {name} >> {}", scene.root.join("ran").display());
+    let said = |name: &str| {
+        let root = scene.root.display();
+        format!(
+            "exec 9> {root}/alive-{name}; flock -n 9 || echo {name} >> {root}/twice; echo {name} >> {root}/ran"
+        )
+    };
     format!(
         "# Faults\n\n1. [A] a\n   - run: {}; echo a > a.txt\n\
          2. [B] b\n   - run: {}; if [ $DISPATCH_ATTEMPT = 1 ]; then echo reset by peer; exit 75; fi; echo b > b.txt\n\
@@ -101,6 +107,21 @@ fn crash_at(point: &str, expected: &str) -> Result<bool, String> {
         return say("the assembled tree", result(&scene));
     }
     before.assert_same(&scene.fingerprint());
+    if let Ok(twice) = std::fs::read_to_string(scene.root.join("twice")) {
+        return say("two alive at once", twice);
+    }
+    let board = scene.dispatch(&["board"]).out;
+    if board != scene.board() {
+        return say("the board is not that of the journal", scene.board());
+    }
+    let journal = format!("refs/dispatch/runs/{}", scene.run_name());
+    let journal = scene.git(&["log", "--first-parent", "--format=%b", &journal]);
+    let passed =
+        |line: &&str| line.contains("attempt-ended") && line.contains("\"end\":\"passed\"");
+    let passed = journal.lines().filter(passed).count();
+    if passed != 5 {
+        return say("accepted results of five tasks", passed.to_string());
+    }
     move_target(&scene);
     let old = scene.rev("main");
     for (step, lands) in [("land", true), ("unland", false), ("land", true)] {
@@ -181,7 +202,7 @@ fn a_run_that_is_killed_at_any_fault_point_ends_as_if_nothing_had_happened() {
     let wrong = wrong.into_inner().unwrap();
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
     assert!(
-        points.len() >= 60 && missed.len() * 5 < points.len(),
+        points.len() >= 120 && missed.len() * 5 < points.len(),
         "{missed:?}"
     );
 }

@@ -13,6 +13,7 @@ mod conflicts_explain;
 mod crew;
 mod differential;
 mod docs;
+mod doctor;
 mod exec;
 #[cfg(feature = "faults")]
 mod faults;
@@ -44,6 +45,7 @@ mod run_failure;
 mod run_repo;
 mod run_worker;
 mod scale;
+mod scenarios;
 mod scope;
 mod signing;
 mod situations;
