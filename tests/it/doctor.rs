@@ -30,8 +30,16 @@ fn killed() -> (Scene, Gate) {
     let dispatch = Background::run(&scene, &plan, &[]);
     gate.wait_until_reached();
     fs::write(scene.worktree("one").join("half.txt"), "half\n").unwrap();
-    let folder = run_folder(&scene).join("attempts/1-1/worker/proc.json");
-    let record: serde_json::Value = serde_json::from_slice(&fs::read(folder).unwrap()).unwrap();
+    let file = run_folder(&scene).join("attempts/1-1/worker/proc.json");
+    let record = || -> serde_json::Value {
+        let text = fs::read(&file).unwrap_or_default();
+        serde_json::from_slice(&text).unwrap_or_default()
+    };
+    // The worker may be quicker than the record of it.
+    until("the worker is recorded", || {
+        record()["worker"]["pid"].is_i64()
+    });
+    let record = record();
     dispatch.crash();
     for who in ["shim", "worker"] {
         let pid = record[who]["pid"].as_i64().unwrap() as i32;
