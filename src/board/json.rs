@@ -63,6 +63,10 @@ struct Task<'a> {
     attempts: usize,
     class: Option<&'static str>,
     note: &'a str,
+    /// Whether it passed with the files it had failed with.
+    flaky: bool,
+    /// What it wrote outside of its worktree.
+    wrote_outside: &'a [String],
     branch: Option<&'a str>,
     candidate: Option<String>,
     worktree: Option<&'a str>,
@@ -272,6 +276,8 @@ fn task(row: &TaskRow) -> Task<'_> {
         attempts: row.attempts,
         class: row.class.map(|class| class.word()),
         note: &row.note,
+        flaky: row.flaky,
+        wrote_outside: &row.wrote_outside,
         branch: row.branch.as_deref(),
         candidate: row.candidate.map(|oid| oid.to_string()),
         worktree: row.worktree.as_deref(),

@@ -16,6 +16,7 @@ pub mod demo;
 pub mod diff;
 pub mod doctor;
 pub mod driving;
+pub mod editor;
 pub mod error;
 pub mod init;
 pub mod land;
@@ -28,6 +29,7 @@ pub(crate) mod pull_request;
 pub mod question;
 pub mod resolve;
 pub mod resume;
+pub mod retry;
 pub mod review;
 pub mod run;
 pub mod show;
@@ -91,8 +93,8 @@ enum Command {
     Logs(logs::LogsArgs),
     Show(show::ShowArgs),
     Diff(diff::DiffArgs),
-    Retry(resume::RetryArgs),
-    Skip(resume::SkipArgs),
+    Retry(retry::RetryArgs),
+    Skip(retry::SkipArgs),
     Conflicts(conflicts::ConflictsArgs),
     Assemble(assemble::AssembleArgs),
     Resolve(resolve::ResolveArgs),
@@ -156,8 +158,8 @@ impl Command {
             Command::Land(args) => land::run(args, ui),
             Command::Unland(args) => unland::run(args, ui),
             Command::Resume(args) => resume::resume(args, ui),
-            Command::Retry(args) => resume::retry(args, ui),
-            Command::Skip(args) => resume::skip(args, ui),
+            Command::Retry(args) => retry::retry(args, ui),
+            Command::Skip(args) => retry::skip(args, ui),
             Command::Assemble(args) => assemble::run(args, ui),
             Command::Clean(args) => clean::run(args, ui),
             Command::Doctor(args) => doctor::run(args, ui),

@@ -1,4 +1,4 @@
-//! `dispatch resume`, `retry` and `skip`: a run goes on after a person's word.
+//! `dispatch resume`: a run goes on after a person's word, and what `retry` and `skip` share with it.
 
 use std::path::PathBuf;
 
@@ -9,18 +9,18 @@ use crate::base::text::error_chain;
 use crate::cli::Answer;
 use crate::cli::driving::{Drive, context, print_end};
 use crate::cli::error::{CommandError, Exit};
-use crate::cli::place::{Default, Place, TaskName, find_task};
+use crate::cli::place::{Default, Place};
 use crate::cli::take_up::take_up;
 use crate::control::{Request, Response, ask};
 use crate::engine::drive::control_socket;
 use crate::engine::publish::catch_up;
 use crate::engine::recover::{Loaded, free_references};
+use crate::engine::start::refuse_depth;
 use crate::journal::Journal;
 use crate::journal::runs::RunLock;
 use crate::model::event::Event;
-use crate::model::ids::{RunId, TaskNumber};
-use crate::model::run::{RunPhase, RunState, TaskPhase};
-use crate::model::suggest;
+use crate::model::ids::RunId;
+use crate::model::run::{RunPhase, RunState};
 use crate::ui::Ui;
 
 /// Take up a run again that was interrupted, or ended before its time
@@ -49,34 +49,6 @@ fn dollars(text: &str) -> Result<f64, String> {
     let dollars: Option<f64> = text.trim_start_matches('$').parse().ok();
     let good = dollars.filter(|dollars| dollars.is_finite() && *dollars > 0.0);
     good.ok_or_else(|| "write an amount of dollars above zero, such as 12.50".to_owned())
-}
-
-/// Try a task again, then what it kept from starting
-#[derive(Args, Debug, Clone)]
-pub struct RetryArgs {
-    /// Which task
-    #[command(flatten)]
-    pub name: TaskName,
-    /// Add this to the task's prompt
-    #[arg(long, value_name = "TEXT")]
-    pub prompt: Option<String>,
-    /// Print one JSON object per event, one a line
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// Give up a task, with everything that depends on it
-#[derive(Args, Debug, Clone)]
-pub struct SkipArgs {
-    /// Which task
-    #[command(flatten)]
-    pub name: TaskName,
-    /// Let what depends on it start all the same
-    #[arg(long)]
-    pub no_cascade: bool,
-    /// Print one JSON object per event, one a line
-    #[arg(long)]
-    pub json: bool,
 }
 
 /// Runs `dispatch resume`.
@@ -170,66 +142,6 @@ pub fn drive(run: &str, ui: &Ui) -> Answer {
     drive_loaded(&place, &run, lock, false, false, ui, may_resume)
 }
 
-/// Runs `dispatch retry`.
-///
-/// # Errors
-/// As [`resume`], and when the task is not one that can be tried again.
-pub fn retry(args: RetryArgs, ui: &Ui) -> Answer {
-    let place = Place::open()?;
-    let run = place.find_run(args.name.run.as_deref(), Default::Unfinished)?;
-    go_on(&place, &run, args.json, ui, |loaded| {
-        let number = find_task(&loaded.state.plan, &args.name.task)?.number;
-        may_retry(&loaded.state, number)?;
-        Ok(vec![Event::RetryRequested {
-            task: number,
-            prompt: args.prompt.clone(),
-        }])
-    })
-}
-
-fn may_retry(state: &RunState, number: TaskNumber) -> Result<(), CommandError> {
-    let run = &state.run;
-    if let Some(stopper) = state.root_causes(number).first() {
-        let message =
-            format!("{number} of {run} cannot start before {stopper}, which did not pass");
-        return Err(CommandError::failed(message).hint(format!(
-            "`{}` goes on with {number} by itself",
-            suggest::retry(run, *stopper)
-        )));
-    }
-    match &state.task(number).phase {
-        TaskPhase::Running | TaskPhase::RetryAt(_) => Err(CommandError::failed(format!(
-            "{number} of {run} is not over"
-        ))
-        .hint(format!("`dispatch resume {run}` takes the run up again"))),
-        _ => Ok(()),
-    }
-}
-
-/// Runs `dispatch skip`.
-///
-/// # Errors
-/// As [`resume`], and when the task is done.
-pub fn skip(args: SkipArgs, ui: &Ui) -> Answer {
-    let place = Place::open()?;
-    let run = place.find_run(args.name.run.as_deref(), Default::Unfinished)?;
-    go_on(&place, &run, args.json, ui, |loaded| {
-        let number = find_task(&loaded.state.plan, &args.name.task)?.number;
-        match loaded.state.task(number).phase {
-            TaskPhase::Done => Err(CommandError::failed(format!(
-                "{number} is done, so it cannot be skipped"
-            ))
-            .hint(format!(
-                "`dispatch review {run}` can leave it out of the assembly"
-            ))),
-            _ => Ok(vec![Event::TaskSkipped {
-                task: number,
-                cascade: !args.no_cascade,
-            }]),
-        }
-    })
-}
-
 /// What has landed is not assembled or reviewed again, unless something new has passed since.
 ///
 /// # Errors
@@ -269,6 +181,7 @@ fn drive_loaded(
     ask: impl FnOnce(&Loaded) -> Result<Vec<Event>, CommandError>,
 ) -> Answer {
     let loaded = place.load(run)?;
+    refuse_depth(&loaded.settings)?;
     free_references(&place.repo, run, &loaded.settings)?;
     let mut asked = ask(&loaded)?;
     asked.insert(0, Event::RunResumed { found: Vec::new() });
@@ -303,22 +216,6 @@ mod tests {
             Ok(()) => "yes".to_owned(),
             Err(error) => format!("{}\n{}", error.message, error.hints.join("\n")),
         }
-    }
-
-    #[test]
-    fn a_task_is_tried_again_only_when_it_could_start() {
-        let run = || RunFixture::new("a · b <- a · c <- b").fail(1, "broken");
-        let retry = |run: RunFixture, task| said(may_retry(&run.state(), TaskNumber(task)));
-        assert_eq!(retry(run(), 1), "yes");
-        insta::assert_snapshot!(retry(run(), 3), @r"
-        #3 of checkout-7k3q cannot start before #1, which did not pass
-        `dispatch retry checkout-7k3q 1` goes on with #3 by itself
-        ");
-        insta::assert_snapshot!(retry(run().skip(1, true), 2), @r"
-        #2 of checkout-7k3q cannot start before #1, which did not pass
-        `dispatch retry checkout-7k3q 1` goes on with #2 by itself
-        ");
-        assert_eq!(retry(run().skip(1, false), 2), "yes");
     }
 
     #[test]

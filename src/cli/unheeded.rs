@@ -15,11 +15,7 @@ use crate::model::plan::{Isolation, Plan, Task};
 use crate::model::worker::{Dialect, Worker};
 
 /// Settings without effect (README, "Limits").
-pub const SETTINGS: &[&str] = &[
-    "workers.NAME.retry_in_place",
-    "sandbox.mode",
-    "github.project",
-];
+pub const SETTINGS: &[&str] = &["sandbox.mode", "github.project"];
 
 /// One sentence a kind of thing that was asked for and will not happen.
 pub fn remarks(plan: &Plan, settings: &Settings) -> Vec<String> {
@@ -100,13 +96,7 @@ fn unkept(plan: &Plan, settings: &Settings) -> BTreeSet<String> {
 /// The settings without effect that somebody changed, in the order of the file.
 fn changed(settings: &Settings) -> Vec<&'static str> {
     let usual = Settings::default();
-    let known = builtin::workers();
-    let worker = |is_set: fn(&crate::model::worker::Worker) -> bool| {
-        let mut workers = settings.workers.values();
-        workers.any(|worker| is_set(worker) && known.get(&worker.name) != Some(worker))
-    };
     let is_changed = |name: &str| match name {
-        "workers.NAME.retry_in_place" => worker(|worker| worker.retry_in_place),
         "sandbox.mode" => settings.sandbox != usual.sandbox,
         "github.project" => settings.github.project != usual.github.project,
         _ => false,
@@ -137,9 +127,9 @@ mod tests {
         assert_eq!(said(RunFixture::new("a"), "[run]\nmax_parallel = 5\n"), "");
         let plan = RunFixture::new("a · b · c")
             .with_task(3, |task| task.fields.isolation = Some(Isolation::Clone));
-        let file = "[sandbox]\nmode = \"require\"\n[workers.claude]\nretry_in_place = true\n";
+        let file = "[sandbox]\nmode = \"require\"\n[github]\nlabels = [\"l\"]\n";
         insta::assert_snapshot!(said(plan, file), @r"
-        this version does not act on the settings workers.NAME.retry_in_place, sandbox.mode
+        this version does not act on the settings sandbox.mode, github.labels
         this version does not act on `isolation: clone`: every task has a worktree (1 task)
         ");
     }
@@ -170,8 +160,6 @@ mod tests {
         let file = r#"
             sandbox.mode = "require"
             github = { project = "me/1" }
-            [workers.claude]
-            retry_in_place = true
         "#;
         let all = format!(
             "this version does not act on the settings {}",

@@ -1,6 +1,7 @@
 //! Removing what a finished run no longer needs: worktrees and branches, never work that is
 //! nowhere else, and never the journal.
 
+use std::collections::BTreeMap;
 use std::collections::{HashMap, HashSet};
 use std::num::NonZero;
 use std::path::PathBuf;
@@ -130,8 +131,14 @@ fn worktrees(context: &Context, state: &RunState) -> Vec<Found> {
     wanted.push((None, false, context.landing_worktree()));
     let known = context.repo.worktrees();
     let find = |path: &PathBuf| known.iter().find(|found| found.path == *path).cloned();
+    // Attempts that went on in place share one.
+    let mut used_at: BTreeMap<PathBuf, bool> = BTreeMap::new();
+    for (_, used, path) in &wanted {
+        *used_at.entry(path.clone()).or_default() |= used;
+    }
     wanted
         .into_iter()
+        .filter_map(|(task, _, path)| Some((task, used_at.remove(&path)?, path)))
         .filter_map(|(task, used, path)| {
             Some(Found {
                 task,

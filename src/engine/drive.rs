@@ -14,10 +14,12 @@ use crate::control::{Reply, Request, Response, Server};
 use crate::engine::EngineError;
 use crate::engine::ask;
 use crate::engine::assemble;
-use crate::engine::attempt::{self, AttemptSpec, Message, blocking};
-use crate::engine::briefing::prompt;
+use crate::engine::attempt::{self, AttemptSpec, Message, blocking, starts_from};
+use crate::engine::briefing::{Place, prompt};
 use crate::engine::context::Context;
 use crate::engine::crew::crew;
+use crate::engine::flaky::failed_before;
+use crate::engine::in_place::going_on;
 use crate::engine::leash::Leash;
 use crate::engine::live::{self, Live};
 use crate::engine::matches::candidate_conflicts;
@@ -533,17 +535,25 @@ impl<'a> Driver<'a> {
         worker: &str,
     ) -> Result<(AttemptSpec, Event), EngineError> {
         let attempt = self.state.task(task).attempts.len() as u32 + 1;
-        let spec = self.spec(task, attempt, worker)?;
+        let mut spec = self.spec(task, attempt, worker)?;
+        let dependencies = &spec.dependencies;
+        spec.going_on = going_on(&self.context, &self.state, task, &spec.worker, dependencies);
+        if let Some(going_on) = &spec.going_on {
+            spec.worktree = going_on.path.clone();
+        }
+        let place = Place::of(spec.going_on.as_ref());
+        let met = met(&self.context.repo, &self.state, task)?;
+        let settings = &self.context.settings.prompt;
+        spec.prompt = prompt(settings, &self.state, task, place, met);
         let crew = &self.limits.crew;
         let interval = crew.interval(&self.state, &self.limits, worker);
         self.starts.rest(worker, Instant::now(), interval);
-        let worktree = self.context.worktree_path(task, attempt);
         let event = Event::AttemptStarting {
             task,
             attempt,
             worker: spec.worker.name.clone(),
             branch: self.context.branch(task),
-            worktree: self.context.recorded_path(&worktree),
+            worktree: self.context.recorded_path(&spec.worktree),
         };
         Ok((spec, event))
     }
@@ -558,29 +568,18 @@ impl<'a> Driver<'a> {
         let worker = settings.workers.get(name).cloned().ok_or_else(|| {
             EngineError::Refused(format!("the worker `{name}` of {task} is not configured"))
         })?;
-        let depends_on = &self.context.plan.task(task).depends_on;
-        let candidate =
-            |number: &TaskNumber| Some((*number, self.state.task(*number).candidate()?));
         let leash = Leash::default();
         self.leashes.insert(task, leash.clone());
         Ok(AttemptSpec {
             task,
             attempt,
             worker,
-            prompt: prompt(
-                &self.context.settings.prompt,
-                &self.state,
-                task,
-                met(&self.context.repo, &self.state, task)?,
-            ),
-            dependencies: match &self.state.task(task).onto {
-                Some(onto) => vec![(task, onto.commit)],
-                None => depends_on
-                    .iter()
-                    .chain(&self.state.in_the_way_of(task))
-                    .filter_map(candidate)
-                    .collect(),
-            },
+            // Only an attempt that is about to start needs one.
+            prompt: Ok(String::new()),
+            worktree: self.context.worktree_path(task, attempt),
+            going_on: None,
+            failed_before: failed_before(self.state.task(task), attempt),
+            dependencies: starts_from(&self.state, task),
             leash,
         })
     }
@@ -599,7 +598,10 @@ impl<'a> Driver<'a> {
             })
             .collect();
         for (task, attempt, worker) in running {
-            let spec = self.spec(task, attempt, &worker)?;
+            let mut spec = self.spec(task, attempt, &worker)?;
+            if let Some(alive) = self.state.task(task).last_attempt() {
+                spec.worktree = self.context.recorded_worktree(&alive.worktree);
+            }
             let (context, post) = (Arc::clone(&self.context), self.post.clone());
             match self.state.task(task).superseded {
                 true => drop(tokio::spawn(attempt::set_aside(context, spec, post))),

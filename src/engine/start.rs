@@ -75,6 +75,9 @@ pub enum StartError {
     /// A task names a worker that is not configured.
     #[error("{0} names the worker `{1}`, which is not configured")]
     NoWorker(TaskNumber, String),
+    /// This process is a worker of another dispatch.
+    #[error("this is a worker of another dispatch, and {} deep is deeper than allowed", levels(*.0))]
+    TooDeep(u32),
     /// A folder dispatch has to write in cannot be written.
     #[error("{} cannot be written", .0.display())]
     Unwritable(PathBuf, #[source] io::Error),
@@ -128,6 +131,10 @@ impl StartError {
             StartError::NoWorker(_, name) => {
                 format!("add `[workers.{name}]` to .dispatch.toml, or choose another worker")
             }
+            StartError::TooDeep(depth) => format!(
+                "a worker that starts workers can go on without end; `max_depth = {depth}` under \
+                 `[run]` in .dispatch.toml allows it"
+            ),
             StartError::Unwritable(..) => {
                 "make it writable, or set `path` under `[worktree]` in .dispatch.toml".into()
             }
@@ -142,6 +149,27 @@ impl StartError {
             StartError::Template(error) => error.hint.clone(),
             StartError::Store(_) => "`git fsck` says whether the repository is sound".into(),
         }
+    }
+}
+
+fn levels(depth: u32) -> String {
+    crate::base::text::plural(depth as usize, "level")
+}
+
+/// How many dispatches this process is below (`DISPATCH_DEPTH`).
+pub fn depth() -> u32 {
+    let depth = std::env::var("DISPATCH_DEPTH").ok();
+    depth.and_then(|text| text.parse().ok()).unwrap_or(0)
+}
+
+/// Workers start no workers, unless that is allowed.
+///
+/// # Errors
+/// When this process is deeper down than the settings allow.
+pub fn refuse_depth(settings: &Settings) -> Result<(), StartError> {
+    match depth() {
+        deep if deep > settings.run.max_depth => Err(StartError::TooDeep(deep)),
+        _ => Ok(()),
     }
 }
 
@@ -181,6 +209,7 @@ pub fn prepare(
     settings: &Settings,
     only: Option<Vec<TaskNumber>>,
 ) -> Result<Prepared, StartError> {
+    refuse_depth(settings)?;
     let store = Store::open(repo)?;
     let (base, base_name) = find_base(repo, &store, &settings.run.base)?;
     let target = find_target(repo, &store, settings.run.target.as_deref())?;
@@ -323,7 +352,11 @@ pub fn refuse_workers(
     Ok(())
 }
 
-fn refuse_worker(task: &Task, worker: &Worker) -> Result<(), StartError> {
+/// Whether a worker can do a task here.
+///
+/// # Errors
+/// When it has no command for it, or its program is not installed.
+pub fn refuse_worker(task: &Task, worker: &Worker) -> Result<(), StartError> {
     let Some(program) = worker.command.first() else {
         return match task.fields.run {
             Some(_) => Ok(()),
@@ -348,6 +381,12 @@ pub fn worker_name<'a>(task: &'a Task, settings: &'a Settings) -> &'a str {
         (None, Some(worker)) => worker,
         (None, None) => &settings.run.worker,
     }
+}
+
+/// Who does a task of a run: the worker a person chose since, else that of the plan.
+pub fn worker_for<'a>(state: &'a RunState, number: TaskNumber, settings: &'a Settings) -> &'a str {
+    let chosen = state.task(number).chosen_worker.as_deref();
+    chosen.unwrap_or_else(|| worker_name(state.plan.task(number), settings))
 }
 
 fn refuse_places(repo: &Repo, settings: &Settings) -> Result<(), StartError> {

@@ -12,8 +12,8 @@ use crate::git::refs::branch_ref;
 use crate::git::worktree::Worktree;
 use crate::model::event::End;
 use crate::model::found::{Finding, Found};
-use crate::model::ids::{AttemptNumber, TaskNumber};
-use crate::model::run::{RunState, TaskPhase, TaskState};
+use crate::model::ids::TaskNumber;
+use crate::model::run::{Attempt, RunState, TaskPhase, TaskState};
 
 /// Looks at everything the journal speaks of. Nothing is changed.
 ///
@@ -25,7 +25,7 @@ pub fn survey(context: &Context, state: &RunState) -> Result<Vec<Found>, EngineE
     for task in state.plan.tasks() {
         let now = state.task(task.number);
         let what = match (&now.phase, now.last_attempt()) {
-            (TaskPhase::Running, Some(attempt)) => alive(context, task.number, attempt.number)?,
+            (TaskPhase::Running, Some(attempt)) => alive(context, task.number, attempt)?,
             _ => at_rest(now),
         };
         found.push(Found::of(task.number, what));
@@ -53,14 +53,10 @@ fn at_rest(task: &TaskState) -> Finding {
 }
 
 /// What became of an attempt of which the journal knows no end.
-fn alive(
-    context: &Context,
-    task: TaskNumber,
-    attempt: AttemptNumber,
-) -> Result<Finding, EngineError> {
-    let folder = worker_folder(context, task, attempt);
+fn alive(context: &Context, task: TaskNumber, attempt: &Attempt) -> Result<Finding, EngineError> {
+    let folder = worker_folder(context, task, attempt.number);
     let status = context.executor.status(&folder)?;
-    let path = context.worktree_path(task, attempt);
+    let path = context.recorded_worktree(&attempt.worktree);
     let worktree = context.repo.find_worktree(&path);
     let is_there = worktree.as_ref().is_some_and(Worktree::is_there);
     Ok(match status {

@@ -57,8 +57,11 @@ fn place_branch(
     Ok(())
 }
 
-/// Earlier worktrees of this run let go of the branch; anybody else's keeps it where it is.
-fn detach_earlier(context: &Context, branch: &str, at: Oid) -> Result<(), EngineError> {
+/// Earlier worktrees of this run let go of the branch.
+///
+/// # Errors
+/// When anybody else has it checked out: it stays where it is.
+pub fn detach_earlier(context: &Context, branch: &str, at: Oid) -> Result<(), EngineError> {
     let wanted = Head::Branch(branch.to_owned());
     if let Some(place) = context
         .repo

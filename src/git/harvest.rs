@@ -67,16 +67,6 @@ const ADD: [&str; 13] = [
 /// The name of the copy that is only looked at.
 const STATUS_COPY: &str = "dispatch-status-index";
 
-/// Files that say git was in the middle of something (what `git status` looks at).
-pub(super) const UNFINISHED: [(&str, &str); 6] = [
-    ("MERGE_HEAD", "merge"),
-    ("rebase-merge", "rebase"),
-    ("rebase-apply", "rebase"),
-    ("CHERRY_PICK_HEAD", "cherry-pick"),
-    ("REVERT_HEAD", "revert"),
-    ("BISECT_START", "bisect"),
-];
-
 impl Store {
     /// Stages everything in the worktree of an attempt that is over, but for the paths `left_out`,
     /// and writes the tree.
@@ -92,10 +82,7 @@ impl Store {
         let head = self.head_of(worktree)?;
         fault::point("harvest", "before it begins");
         remove_stale_locks(worktree)?;
-        let unfinished = UNFINISHED
-            .iter()
-            .find(|(file, _)| worktree.admin.join(file).exists())
-            .map(|(_, word)| *word);
+        let unfinished = worktree.unfinished();
         let index = copy_index(worktree, INDEX_COPY)?;
         let mut args = ADD.map(str::to_owned).to_vec();
         args.extend(

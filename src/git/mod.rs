@@ -15,6 +15,7 @@ pub mod fingerprint;
 pub mod harvest;
 pub mod merge_answer;
 pub mod merge_tree;
+pub mod outside;
 pub mod preflight;
 pub mod quarantine;
 pub mod refs;

@@ -318,6 +318,16 @@ impl Repo {
     }
 }
 
+/// Files that say git is in the middle of something (what `git status` looks at).
+const UNFINISHED: [(&str, &str); 6] = [
+    ("MERGE_HEAD", "merge"),
+    ("rebase-merge", "rebase"),
+    ("rebase-apply", "rebase"),
+    ("CHERRY_PICK_HEAD", "cherry-pick"),
+    ("REVERT_HEAD", "revert"),
+    ("BISECT_START", "bisect"),
+];
+
 impl Worktree {
     /// Makes sure that the worktree still is linked as it was made. A worker can rewrite `.git` or
     /// the admin folder so that the next git command here runs programs of its choice, so this
@@ -391,6 +401,23 @@ impl Worktree {
         }
         let file = self.admin.join("HEAD");
         at(&file, files::replace(&file, render_head(head).as_bytes()))
+    }
+
+    /// Protects it against `git worktree prune` and `remove`, with a reason.
+    ///
+    /// # Errors
+    /// When the admin folder cannot be written.
+    pub fn lock(&self, reason: &str) -> Result<(), WorktreeError> {
+        let file = self.admin.join("locked");
+        at(&file, fs::write(&file, format!("{reason}\n")))
+    }
+
+    /// What git is in the middle of in it, if anything: `merge`, `rebase`, ….
+    pub fn unfinished(&self) -> Option<&'static str> {
+        let mut known = UNFINISHED.iter();
+        known
+            .find(|(file, _)| self.admin.join(file).exists())
+            .map(|(_, word)| *word)
     }
 
     /// Lets `git worktree prune` and `remove` see it as any other.

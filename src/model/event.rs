@@ -11,6 +11,7 @@ use crate::model::conflict::{Class, TaskConflict};
 use crate::model::found::Found;
 use crate::model::ids::{AttemptNumber, Oid, TaskNumber};
 use crate::model::integration::{CheckResult, Integration, Landing};
+use crate::model::isolation::OutsideChange;
 use crate::model::pull_request::PullRequest;
 use crate::model::resolution::{Resolution, RungName};
 use crate::model::usage::{Cost, Usage};
@@ -257,6 +258,12 @@ pub enum Event {
         task: TaskNumber,
         /// Words added to its prompt.
         prompt: Option<String>,
+        /// The prompt as the person wrote it anew.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rewritten: Option<String>,
+        /// The worker profile that is to do it from now on.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        worker: Option<String>,
     },
     /// A person ended a task.
     TaskCancelled {
@@ -354,6 +361,12 @@ pub struct Outcome {
     /// How long the worker ran, in milliseconds by the monotonic clock.
     #[serde(default)]
     pub millis: u64,
+    /// What changed outside of its worktree while it ran.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub meanwhile: Vec<OutsideChange>,
+    /// The earlier attempt that failed with the very files it passed with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flaky: Option<AttemptNumber>,
     /// Commits that are to be kept for good: the candidate or what a failed attempt left.
     #[serde(default)]
     pub kept: Option<Oid>,
@@ -462,6 +475,17 @@ pub struct WorkerError {
     pub root_cause: Option<String>,
     /// What would help.
     pub suggestion: Option<String>,
+}
+
+impl Outcome {
+    /// What it wrote outside of its worktree, as its own words show.
+    pub fn wrote_outside(&self) -> Vec<&str> {
+        let named = self
+            .meanwhile
+            .iter()
+            .filter(|change| change.named_in.is_some());
+        named.map(|change| change.what.as_str()).collect()
+    }
 }
 
 impl Event {

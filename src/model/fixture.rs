@@ -142,6 +142,8 @@ impl RunFixture {
                 remarks: Vec::new(),
                 outside: Vec::new(),
                 millis: seconds * 1000,
+                flaky: None,
+                meanwhile: Vec::new(),
                 kept: None,
                 usage: None,
                 cost: Cost::Unknown,

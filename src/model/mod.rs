@@ -10,6 +10,7 @@ pub(crate) mod fixture;
 pub mod found;
 pub mod ids;
 pub mod integration;
+pub mod isolation;
 pub mod merge;
 pub mod plan;
 pub mod pull_request;

@@ -116,6 +116,10 @@ pub struct TaskState {
     pub retries_from: usize,
     /// Words a person added to the prompt.
     pub extra_prompt: Option<String>,
+    /// Its prompt as a person wrote it anew.
+    pub rewritten_prompt: Option<String>,
+    /// The worker profile a person chose in place of the plan's.
+    pub chosen_worker: Option<String>,
     /// Whether a person left its change out of the assembly.
     pub rejected: bool,
     /// Whether a person gave it up by name, and not because of another task.
@@ -322,6 +326,21 @@ impl RunState {
             Event::Repaired { .. } => {}
             Event::Cleaned { .. } => self.cleaned = true,
             Event::TaskSkipped { task, cascade } => self.skip(*task, *cascade),
+            Event::RetryRequested {
+                task,
+                prompt,
+                rewritten,
+                worker,
+            } => {
+                self.request_retry(*task);
+                let task = &mut self.tasks[task.index()];
+                let keep = |slot: &mut Option<String>, said: &Option<String>| {
+                    *slot = said.clone().or(slot.take());
+                };
+                keep(&mut task.extra_prompt, prompt);
+                keep(&mut task.rewritten_prompt, rewritten);
+                keep(&mut task.chosen_worker, worker);
+            }
             Event::WorkerParked {
                 worker,
                 task,
@@ -334,7 +353,6 @@ impl RunState {
                 self.max_cost = Some(*max_cost);
                 self.out_of_money = None;
             }
-            Event::RetryRequested { task, prompt } => self.request_retry(*task, prompt.clone()),
             Event::Redispatched { task, .. } => self.redispatch(*task),
             Event::RedispatchGivenUp { task } => self.give_up_redispatch(*task),
             Event::ResolveOpened { task, worktree, .. } => self.open_resolve(*task, worktree),
@@ -487,13 +505,17 @@ impl RunState {
             satisfied: !cascade,
         };
         self.tasks[number.index()].given_up = true;
-        if !cascade {
-            return;
-        }
         for dependent in self.downstream(number) {
+            let is_cut_off = self.is_cut_off(dependent, number);
             let task = &mut self.tasks[dependent.index()];
-            if task.phase != TaskPhase::Done {
-                task.phase = TaskPhase::Skipped { satisfied: false };
+            match task.phase {
+                TaskPhase::Done => {}
+                _ if cascade => task.phase = TaskPhase::Skipped { satisfied: false },
+                // It was skipped with the task before, and may start without it now.
+                TaskPhase::Skipped { .. } if !task.given_up && !is_cut_off => {
+                    task.phase = TaskPhase::Queued;
+                }
+                _ => {}
             }
         }
     }
@@ -531,8 +553,10 @@ impl TaskState {
             attempts: Vec::new(),
             retries_from: 0,
             extra_prompt: None,
+            rewritten_prompt: None,
+            chosen_worker: None,
             rejected: false,
-            given_up: false,
+            given_up: !chosen,
             cancelled: false,
             removed: false,
             superseded: false,

@@ -259,6 +259,8 @@ impl Game {
                 Event::RetryRequested {
                     task: task(),
                     prompt: None,
+                    rewritten: None,
+                    worker: None,
                 },
             ],
             "skip" | "drop" => {
@@ -291,6 +293,8 @@ impl Game {
             remarks: vec![],
             outside: Vec::new(),
             millis: 0,
+            flaky: None,
+            meanwhile: Vec::new(),
             kept: None,
             usage: None,
             cost: Cost::Unknown,

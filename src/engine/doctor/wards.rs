@@ -203,7 +203,7 @@ impl Ward<'_> {
         if !is_ours || !is_broken {
             return None;
         }
-        let is_expected = self.context.worktree_path(task, attempt.number) == place;
+        let is_expected = self.context.recorded_worktree(&attempt.worktree) == place;
         let folder = self.context.attempt_folder(task, attempt.number);
         let keep = (!is_expected).then(|| base_of(&folder)).flatten();
         let keep = keep.map(|base| (task, attempt.number, base));
