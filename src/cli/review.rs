@@ -156,6 +156,8 @@ impl Said {
             prompt: Some(format!(
                 "A person reviewed the last attempt and sent it back: {comment}"
             )),
+            rewritten: None,
+            worker: None,
         });
         reviewed.into_iter().chain(prompt).collect()
     }

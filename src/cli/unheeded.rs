@@ -127,9 +127,9 @@ mod tests {
         assert_eq!(said(RunFixture::new("a"), "[run]\nmax_parallel = 5\n"), "");
         let plan = RunFixture::new("a · b · c")
             .with_task(3, |task| task.fields.isolation = Some(Isolation::Clone));
-        let file = "[sandbox]\nmode = \"require\"\n[github]\nlabels = [\"l\"]\n";
+        let file = "[sandbox]\nmode = \"require\"\n[github]\nproject = \"me/1\"\n";
         insta::assert_snapshot!(said(plan, file), @r"
-        this version does not act on the settings sandbox.mode, github.labels
+        this version does not act on the settings sandbox.mode, github.project
         this version does not act on `isolation: clone`: every task has a worktree (1 task)
         ");
     }
