@@ -28,7 +28,7 @@ use crate::engine::notice::Notices;
 use crate::engine::notify::Notifier;
 use crate::engine::pace::Pace;
 use crate::engine::publish::{Publication, Publisher};
-use crate::engine::shutdown::Signals;
+use crate::engine::shutdown::{Signals, Wish};
 use crate::engine::starts::Starts;
 use crate::engine::timers::Timers;
 use crate::exec::StopSignal;
@@ -85,6 +85,8 @@ pub struct Driver<'a> {
     notices: Notices,
     notifier: Notifier,
     presses: u32,
+    /// Whether the terminal is gone, and another process is to go on.
+    hung_up: bool,
     publish_in: Option<Duration>,
     random: fastrand::Rng,
     /// Facts that are applied and not written down yet: nothing acts on them until they are.
@@ -130,6 +132,7 @@ impl<'a> Driver<'a> {
             notices: Notices::default(),
             notifier,
             presses: 0,
+            hung_up: false,
             publish_in: None,
             random,
             unwritten: Vec::new(),
@@ -250,7 +253,7 @@ impl<'a> Driver<'a> {
         !left.is_empty()
             && left
                 .iter()
-                .all(|task| self.background.contains(task) && is_started(task))
+                .all(|task| (self.hung_up || self.background.contains(task)) && is_started(task))
     }
 
     /// What a person asks for is recorded before it is answered.
@@ -295,7 +298,14 @@ impl<'a> Driver<'a> {
                 }
                 self.receive(messages)
             }
-            () = signals.next() => self.interrupt(),
+            wish = signals.next() => match wish {
+                // A background task outlives its terminal, and the run with it.
+                Wish::GoOnAlone if !self.background.is_empty() => {
+                    self.hung_up = true;
+                    Ok(())
+                }
+                Wish::Stop | Wish::GoOnAlone => self.interrupt(),
+            },
             () = tokio::time::sleep(wake_in) => Ok(()),
         }
     }
