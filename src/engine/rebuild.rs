@@ -61,7 +61,7 @@ pub fn rebuilt(
         loop {
             tokio::select! {
                 work = &mut work => return work,
-                () = signals.next() => {
+                _ = signals.next() => {
                     leash.pull(signal);
                     signal = StopSignal::Kill;
                 }
