@@ -274,18 +274,18 @@ impl Program {
             .spawn()
     }
 
-    /// Starts it and leaves it alone; what it writes goes into this file.
+    /// Starts it and leaves it alone; what it writes goes into this file. Gives its pid.
     ///
     /// # Errors
     /// When it cannot be started.
-    pub fn start_and_leave(&self, output: File) -> io::Result<()> {
+    pub fn start_and_leave(&self, output: File) -> io::Result<u32> {
         let errors = output.try_clone()?;
         self.command()
             .stdin(Stdio::null())
             .stdout(Stdio::from(output))
             .stderr(Stdio::from(errors))
             .spawn()
-            .map(|_| ())
+            .map(|child| child.id())
     }
 
     /// Runs it on the user's terminal, to its end.

@@ -9,6 +9,7 @@ use crate::model::conflict::TaskConflict;
 use crate::model::event::{End, FailureClass, Outcome};
 use crate::model::ids::{Oid, RunId, TaskNumber};
 use crate::model::integration::{Integration, Landing};
+use crate::model::pull_request::PullRequest;
 use crate::model::roster::Parking;
 use crate::model::run::{RunPhase, RunState, TaskPhase, TaskState};
 use crate::model::spending::{Bill, Spending};
@@ -47,6 +48,10 @@ pub struct BoardView {
     pub integration: Option<Integration>,
     /// Where it landed.
     pub landed: Option<Landing>,
+    /// A landing that was taken back.
+    pub unlanded: Option<Landing>,
+    /// Its pull requests.
+    pub pull_requests: Vec<PullRequest>,
     /// What the agents used and cost so far, if any of them says.
     pub spending: Option<Spending>,
     /// The same in words.
@@ -148,6 +153,8 @@ impl BoardView {
             integration_branch: state.integration_branch(),
             integration: state.integration.clone(),
             landed: state.landed.clone(),
+            unlanded: state.unlanded.clone(),
+            pull_requests: state.pull_requests.clone(),
             spending: Spending::of(state.tasks.iter().flat_map(|task| &task.attempts)),
             bill: Bill::of(state).map(|bill| bill.to_string()),
             parked: state

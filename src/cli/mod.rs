@@ -25,6 +25,7 @@ pub mod logs;
 pub mod place;
 pub mod plan;
 pub mod prompt;
+pub(crate) mod pull_request;
 pub mod question;
 pub mod resolve;
 pub mod resume;
@@ -35,6 +36,7 @@ pub mod show;
 pub mod status;
 pub(crate) mod take_up;
 pub mod unheeded;
+pub mod unland;
 pub mod wait;
 pub mod watch;
 pub mod workers;
@@ -98,6 +100,7 @@ enum Command {
     Resolve(resolve::ResolveArgs),
     Review(review::ReviewArgs),
     Land(land::LandArgs),
+    Unland(unland::UnlandArgs),
     Clean(clean::CleanArgs),
     Doctor(doctor::DoctorArgs),
     Workers(workers::WorkersArgs),
@@ -153,6 +156,7 @@ impl Command {
             Command::Resolve(args) => resolve::run(args, ui),
             Command::Review(args) => review::run(args, ui),
             Command::Land(args) => land::run(args, ui),
+            Command::Unland(args) => unland::run(args, ui),
             Command::Resume(args) => resume::resume(args, ui),
             Command::Retry(args) => retry::retry(args, ui),
             Command::Skip(args) => retry::skip(args, ui),

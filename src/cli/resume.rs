@@ -225,6 +225,7 @@ mod tests {
             from: base(),
             to: candidate(9),
             at: start(),
+            backup: None,
         };
         let run = RunFixture::new("a").fail(1, "broken");
         assert!(refuse_landed(&run.state()).is_ok());

@@ -126,6 +126,15 @@ impl Watcher for Lines {
                 self.progress.say(&said);
                 self.said = Some(said);
             }
+            if let Event::Assembled { integration } = &recorded.event
+                && integration.check_runs == 0
+                && !integration.checks.is_empty()
+            {
+                self.progress.say(
+                    "no check ran: nothing has changed since the last time; \
+                     `dispatch assemble --recheck` runs them again",
+                );
+            }
         }
         if self.rings && !notifications(state, new).is_empty() {
             self.progress.ring();

@@ -416,6 +416,6 @@ pub enum SandboxMode {
 pub struct GithubSettings {
     /// The project board that mirrors the run: `owner/number`, or a number of one's own.
     pub project: Option<String>,
-    /// Labels of the issues made for tasks.
+    /// Labels of the pull requests of `dispatch land --pr`.
     pub labels: Vec<String>,
 }

@@ -75,6 +75,19 @@ impl Context {
         }
     }
 
+    /// The same run, as if it had started from another commit.
+    pub(crate) fn on(&self, base: Oid) -> Context {
+        Context::new(
+            self.repo.clone(),
+            self.run.clone(),
+            self.plan.clone(),
+            base,
+            self.settings.clone(),
+            Arc::clone(&self.executor),
+            self.clock,
+        )
+    }
+
     /// The right to move the integration branch, which both the board and the assembly do; waits
     /// for it.
     pub fn hold_integration(&self) -> MutexGuard<'_, ()> {

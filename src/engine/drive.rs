@@ -343,6 +343,11 @@ impl<'a> Driver<'a> {
                             self.watcher.warning(&format!("not assembled: {why}"));
                             events.push(Event::AssemblyRefused { why });
                         }
+                        Err(error @ EngineError::Unsigned(_)) => {
+                            let why = format!("{error}: make `git commit -S` work");
+                            self.watcher.warning(&format!("not assembled: {why}"));
+                            events.push(Event::AssemblyRefused { why });
+                        }
                         result => failed = result,
                     }
                 }

@@ -3,6 +3,7 @@
 use crate::base::text::error_chain;
 use crate::config::Settings;
 use crate::engine::EngineError;
+use crate::git::refs::branch_ref;
 use crate::git::{Repo, Store};
 use crate::journal::{Replayed, journal_ref, replay};
 use crate::model::event::Event;
@@ -90,10 +91,26 @@ pub fn free_references(
     let names = [
         journal_ref(run),
         format!("refs/dispatch/attempts/{run}"),
+        format!("refs/dispatch/backups/{run}"),
         format!("refs/heads/{}/{run}", settings.run.branch_prefix),
     ];
     repo.free_references(&names)
         .map_err(|error| EngineError::File(format!("a lock on a reference of {run}"), error))
+}
+
+/// Frees the target of a landing that was announced and never heard of again: the lock on it that
+/// is older than this process is its own.
+///
+/// # Errors
+/// When a lock file cannot be removed.
+pub fn free_target(repo: &Repo, state: &RunState) -> Result<(), EngineError> {
+    let Some(landing) = &state.landing else {
+        return Ok(());
+    };
+    let name = branch_ref(&landing.target);
+    repo.free_references(std::slice::from_ref(&name))
+        .map(drop)
+        .map_err(|error| EngineError::File(format!("a lock on {name}"), error))
 }
 
 fn broken(run: &RunId, what: &str) -> EngineError {

@@ -15,15 +15,63 @@ use crate::engine::attempt::blocking;
 use crate::engine::checks::CheckRun;
 use crate::engine::context::Context;
 use crate::engine::leash::Leash;
+use crate::engine::memory::Memory;
+use crate::git::Store;
 use crate::git::worktree::{Head, Worktree};
 use crate::model::ids::Oid;
 use crate::model::integration::CheckResult;
+
+/// Runs the checks of a run, each only once on the same tree.
+pub(crate) struct Checker<'a> {
+    context: &'a Arc<Context>,
+    leash: &'a Leash,
+    memory: Memory,
+    runs: usize,
+}
+
+impl<'a> Checker<'a> {
+    /// With what earlier ones found out.
+    pub(crate) fn new(context: &'a Arc<Context>, leash: &'a Leash) -> Checker<'a> {
+        Checker {
+            context,
+            leash,
+            memory: Memory::open(context),
+            runs: 0,
+        }
+    }
+
+    /// What the first `count` checks say about a commit, from memory or by running them.
+    ///
+    /// # Errors
+    /// When the worktree cannot be made or a process cannot be started.
+    pub(crate) async fn results(
+        &mut self,
+        commit: Oid,
+        count: usize,
+    ) -> Result<Vec<CheckResult>, EngineError> {
+        let tree = Store::open(&self.context.repo)?.tree_of(commit)?;
+        if let Some(known) = self.memory.recall(tree, count) {
+            return Ok(known);
+        }
+        self.runs += 1;
+        let results = run_checks(self.context, commit, count, self.leash).await?;
+        if !self.leash.is_pulled() {
+            self.memory.keep(tree, count, &results);
+        }
+        Ok(results)
+    }
+
+    /// How often they ran; what they said before is not counted.
+    pub(crate) fn runs(&self) -> usize {
+        self.runs
+    }
+}
 
 /// Runs the first `count` of `[assemble] check` on a commit, all of them whatever comes of each.
 ///
 /// # Errors
 /// When the worktree cannot be made or a process cannot be started.
-pub async fn run_checks(
+async fn run_checks(
     context: &Arc<Context>,
     commit: Oid,
     count: usize,

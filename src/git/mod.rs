@@ -21,6 +21,7 @@ pub mod quarantine;
 pub mod refs;
 pub mod repo;
 mod scratch;
+pub mod sign;
 pub mod snapshot;
 pub mod store;
 pub mod tree_diff;

@@ -127,6 +127,7 @@ fn kind(name: &str) -> &'static str {
     let kinds = [
         ("refs/dispatch/runs/", "journal"),
         ("refs/dispatch/attempts/", "kept attempt"),
+        ("refs/dispatch/backups/", "backup"),
         ("refs/dispatch/resolutions", "resolutions"),
         ("refs/heads/dispatch/", "branch"),
     ];

@@ -173,6 +173,19 @@ pub fn summary(event: &Event) -> String {
         Event::Landed { landing } => {
             format!("landed on {} as {}", landing.target, landing.to.short())
         }
+        Event::UnlandingStarting { landing } => {
+            format!("taking the landing on {} back", landing.target)
+        }
+        Event::Unlanded { landing } => {
+            format!("{} is back at {}", landing.target, landing.from.short())
+        }
+        Event::PullRequestStarting { pull_request } => {
+            format!("pull request of {} starting", pull_request.head)
+        }
+        Event::PullRequestOpened { pull_request } => {
+            let url = pull_request.url.as_deref().unwrap_or(&pull_request.head);
+            format!("pull request {url}")
+        }
         Event::Repaired { repairs } => {
             format!(
                 "repaired {}",

@@ -12,6 +12,7 @@ use crate::model::found::Found;
 use crate::model::ids::{AttemptNumber, Oid, TaskNumber};
 use crate::model::integration::{CheckResult, Integration, Landing};
 use crate::model::isolation::OutsideChange;
+use crate::model::pull_request::PullRequest;
 use crate::model::resolution::{Resolution, RungName};
 use crate::model::usage::{Cost, Usage};
 
@@ -301,6 +302,26 @@ pub enum Event {
     Landed {
         /// From where to where.
         landing: Landing,
+    },
+    /// The target is about to move back to what it was before it landed there.
+    UnlandingStarting {
+        /// The landing that is taken back; its backup is that of this step.
+        landing: Landing,
+    },
+    /// The target has moved back.
+    Unlanded {
+        /// The landing that was taken back, with the time of this step.
+        landing: Landing,
+    },
+    /// A branch is about to be pushed for a pull request.
+    PullRequestStarting {
+        /// The pull request.
+        pull_request: PullRequest,
+    },
+    /// A pull request was opened or brought up to date.
+    PullRequestOpened {
+        /// The pull request.
+        pull_request: PullRequest,
     },
     /// What was not as it should be was repaired (`dispatch doctor --fix`).
     Repaired {

@@ -13,6 +13,7 @@ pub mod integration;
 pub mod isolation;
 pub mod merge;
 pub mod plan;
+pub mod pull_request;
 pub mod resolution;
 pub mod roster;
 pub mod run;

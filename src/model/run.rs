@@ -14,6 +14,7 @@ use crate::model::found::Finding;
 use crate::model::ids::{AttemptNumber, Oid, RunId, TaskNumber};
 use crate::model::integration::{Integration, Landing};
 use crate::model::plan::Plan;
+use crate::model::pull_request::PullRequest;
 use crate::model::roster::Roster;
 use crate::model::spending::Spending;
 
@@ -66,6 +67,14 @@ pub struct RunState {
     pub refused: Option<String>,
     /// Where it landed, once it did.
     pub landed: Option<Landing>,
+    /// A landing, or taking one back, that was announced and of which nothing more is known.
+    pub landing: Option<Landing>,
+    /// The last landing that was taken back, unless it has landed again since.
+    pub unlanded: Option<Landing>,
+    /// The pull requests, each as it was announced or opened last.
+    pub pull_requests: Vec<PullRequest>,
+    /// Every commit that was announced to be pushed: remote, branch, commit.
+    pub pushed: Vec<(String, String, Oid)>,
     /// Whether worktrees and branches were removed after its end.
     pub cleaned: bool,
     /// The file the plan was read from, from the top of the main checkout where it is near.
@@ -232,6 +241,10 @@ impl RunState {
             integration: None,
             refused: None,
             landed: None,
+            landing: None,
+            unlanded: None,
+            pull_requests: Vec::new(),
+            pushed: Vec::new(),
             cleaned: false,
             plan_file: plan_file.clone(),
         })
@@ -297,8 +310,20 @@ impl RunState {
                 self.holds_back = *holds_back;
             }
             Event::Assembled { integration } => self.assembled(integration),
-            Event::Landed { landing } => self.landed = Some(landing.clone()),
-            Event::LandingStarting { .. } | Event::Repaired { .. } => {}
+            Event::LandingStarting { landing } | Event::UnlandingStarting { landing } => {
+                self.landing = Some(landing.clone());
+            }
+            Event::Landed { landing } => {
+                self.landed = Some(landing.clone());
+                (self.landing, self.unlanded) = (None, None);
+            }
+            Event::Unlanded { landing } => {
+                (self.landed, self.landing) = (None, None);
+                self.unlanded = Some(landing.clone());
+            }
+            Event::PullRequestStarting { pull_request }
+            | Event::PullRequestOpened { pull_request } => self.note_pull_request(pull_request),
+            Event::Repaired { .. } => {}
             Event::Cleaned { .. } => self.cleaned = true,
             Event::TaskSkipped { task, cascade } => self.skip(*task, *cascade),
             Event::RetryRequested {
@@ -456,6 +481,23 @@ impl RunState {
             self.landed = None;
         }
         self.integration = Some(integration.clone());
+    }
+
+    /// One that is announced again keeps the place where it is open.
+    fn note_pull_request(&mut self, new: &PullRequest) {
+        let pushed = (new.remote.clone(), new.head.clone(), new.commit);
+        if !self.pushed.contains(&pushed) {
+            self.pushed.push(pushed);
+        }
+        let same = |known: &PullRequest| (&known.remote, &known.head) == (&new.remote, &new.head);
+        let known = self.pull_requests.iter().position(same);
+        match known.map(|place| &mut self.pull_requests[place]) {
+            Some(known) => {
+                let url = new.url.clone().or(known.url.take());
+                *known = PullRequest { url, ..new.clone() };
+            }
+            None => self.pull_requests.push(new.clone()),
+        }
     }
 
     fn skip(&mut self, number: TaskNumber, cascade: bool) {
