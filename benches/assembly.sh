@@ -48,13 +48,13 @@ git -C "$root/template" reset -q --hard main
     printf '# Bench\n\n'
     for task in $(seq "$tasks"); do
         one=$task two=$((task + tasks))
-        printf '%d. [T%d] Task %d\n   - run: %s\n' "$task" "$task" "$task" \
+        printf '%d. [T%d] Task %d\n      - run: %s\n' "$task" "$task" "$task" \
             "echo 'a line of task $task' >> dir$((one % 50))/file$one.txt; echo new > dir$((one % 50))/new$task.txt; git rm -q dir$((two % 50))/file$two.txt"
     done
 } >"$root/plan.md"
 (
     cd "$root/template"
-    "$dispatch" run "$root/plan.md" --yes --no-assemble -j 2 >"$root/run.out" 2>&1
+    "$dispatch" run "$root/plan.md" --yes --no-assemble -j 2 >"$root/run.out" 2>&1 || { tail "$root/run.out" >&2; exit 1; }
     git worktree prune
 )
 run=$(git -C "$root/template" for-each-ref --format='%(refname:lstrip=3)' refs/dispatch/runs | head -1)
