@@ -11,7 +11,7 @@
 //! |---|---|---|
 //! | L5 | [`cli`] | subcommands, exit codes, hints; the only user of `clap` |
 //! | L4 | [`engine`] | the event loop, attempts, assembly, recovery, publishing |
-//! | L3b | [`config`] [`journal`] [`agent`] [`exec`] [`control`] [`ui`] | one outside thing each; may use `git`, not each other |
+//! | L3b | [`config`] [`journal`] [`agent`] [`exec`] [`control`] [`sync`] [`ui`] | one outside thing each; may use `git`, not each other |
 //! | L3a | [`git`] | objects, refs, worktrees, merges: the only door to git |
 //! | L2 | [`plan`] [`schedule`] [`failure`] [`conflict`] [`merge`] [`board`] | pure: text and values in, values and text out |
 //! | L1 | [`model`] | plain data: ids, plan, run, event, change, conflict, integration |
@@ -48,6 +48,7 @@ pub mod config;
 pub mod control;
 pub mod exec;
 pub mod journal;
+pub mod sync;
 pub mod ui;
 
 pub mod engine;

@@ -28,6 +28,10 @@ pub struct OwnVars<'a> {
     pub result_file: &'a str,
     /// `DISPATCH_PROMPT_FILE`: where its prompt is.
     pub prompt_file: &'a str,
+    /// `DISPATCH_PORT_BASE`: the first of its ports.
+    pub port_base: u16,
+    /// `DISPATCH_DEPTH`: how many dispatches it is below.
+    pub depth: u32,
     /// `DISPATCH_CONFLICTS_FILE`: where it is told what its work conflicts with, if it is.
     pub conflicts_file: Option<&'a str>,
 }
@@ -290,6 +294,8 @@ fn own_variables(task: &Task, own: &OwnVars<'_>) -> impl Iterator<Item = (String
         ("DISPATCH_BASE", own.base.to_owned()),
         ("DISPATCH_RESULT_FILE", own.result_file.to_owned()),
         ("DISPATCH_PROMPT_FILE", own.prompt_file.to_owned()),
+        ("DISPATCH_PORT_BASE", own.port_base.to_string()),
+        ("DISPATCH_DEPTH", own.depth.to_string()),
     ]
     .into_iter()
     .chain(told)
@@ -327,6 +333,8 @@ mod tests {
         base: "1a2b3c4",
         result_file: "/a/result.json",
         prompt_file: "/a/prompt.md",
+        port_base: 20_010,
+        depth: 1,
         conflicts_file: None,
     };
 
@@ -418,6 +426,8 @@ mod tests {
         CI=1
         DISPATCH_ATTEMPT=2
         DISPATCH_BASE=1a2b3c4
+        DISPATCH_DEPTH=1
+        DISPATCH_PORT_BASE=20010
         DISPATCH_PROMPT_FILE=/a/prompt.md
         DISPATCH_RESULT_FILE=/a/result.json
         DISPATCH_RUN=shop-7k3q

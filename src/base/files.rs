@@ -138,6 +138,31 @@ pub fn free_space(path: &Path) -> io::Result<u64> {
     Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
 }
 
+/// Files and folders that an ordinary user can still make on the file system of a path; a file system
+/// that knows no such limit has as many as can be counted.
+///
+/// # Errors
+/// When the system does not say.
+pub fn free_inodes(path: &Path) -> io::Result<u64> {
+    let stat = rustix::fs::statvfs(path)?;
+    Ok(match stat.f_files {
+        0 => u64::MAX,
+        _ => stat.f_favail,
+    })
+}
+
+/// Whether a program's words, or an error's, say that a disk or a quota of it is full.
+pub fn says_no_space(text: &str) -> bool {
+    let text = text.to_lowercase();
+    [
+        "no space left on device",
+        "out of diskspace",
+        "disk quota exceeded",
+    ]
+    .iter()
+    .any(|words| text.contains(words))
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {

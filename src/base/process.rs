@@ -7,7 +7,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::unix::process::CommandExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -274,18 +274,18 @@ impl Program {
             .spawn()
     }
 
-    /// Starts it and leaves it alone; what it writes goes into this file.
+    /// Starts it and leaves it alone; what it writes goes into this file. Gives its pid.
     ///
     /// # Errors
     /// When it cannot be started.
-    pub fn start_and_leave(&self, output: File) -> io::Result<()> {
+    pub fn start_and_leave(&self, output: File) -> io::Result<u32> {
         let errors = output.try_clone()?;
         self.command()
             .stdin(Stdio::null())
             .stdout(Stdio::from(output))
             .stderr(Stdio::from(errors))
             .spawn()
-            .map(|_| ())
+            .map(|child| child.id())
     }
 
     /// Runs it on the user's terminal, to its end.
@@ -367,6 +367,14 @@ pub fn is_executable(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
     path.metadata()
         .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+}
+
+/// Whether somebody ended the program from outside: what it was doing is not to blame. A crash of
+/// its own (SIGSEGV, SIGABRT) is no such end.
+pub fn was_killed(status: ExitStatus) -> bool {
+    let from_outside = [Signal::KILL, Signal::TERM, Signal::INT, Signal::HUP];
+    let is_ours = |signal: &Signal| status.signal() == Some(signal.as_raw());
+    from_outside.iter().any(is_ours)
 }
 
 /// Leaves the terminal this process was started from, so that closing it means nothing here.

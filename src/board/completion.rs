@@ -2,6 +2,8 @@
 //!
 //! Every word about the work is the worker's own; where it said nothing, the task's title stands.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::base::text::clip;
 use crate::board::next_steps::{Step, next_steps};
 use crate::model::change::{ChangeStat, RepoPath};
@@ -14,6 +16,7 @@ use crate::model::resolution::Resolution;
 use crate::model::run::{RunState, TaskPhase};
 use crate::model::spending::Bill;
 use crate::model::status::Status;
+use crate::model::words::and_list;
 
 /// The longest report of an `info` task that is shown, in characters.
 const INFO_LIMIT: usize = 6000;
@@ -116,6 +119,7 @@ impl Completion {
             next: next_steps(state),
             bill: Bill::of(state),
         };
+        report.issues.extend(meanwhile(state));
         for task in state.plan.tasks() {
             match (
                 state.status(task.number),
@@ -178,7 +182,15 @@ impl Completion {
             .extend(outcome.report.decisions.iter().map(by_worker));
         self.issues
             .extend(outcome.report.issues.iter().map(by_worker));
-        self.issues.extend(outcome.remarks.iter().map(by_dispatch));
+        let remarks = outcome.remarks.iter();
+        self.issues
+            .extend(remarks.map(|remark| by_dispatch(&format!("on {}: {remark}", task.number))));
+        let wrote_outside = outcome.wrote_outside();
+        if !wrote_outside.is_empty() {
+            let what = wrote_outside.join(", ");
+            let words = format!("on {}: it wrote outside its worktree: {what}", task.number);
+            self.issues.push(by_dispatch(&words));
+        }
         if !outcome.leftovers.is_empty() {
             let names = outcome.leftovers.join(", ");
             let words = format!("ended what {} left running: {names}", task.number);
@@ -199,6 +211,33 @@ fn name(task: &Task) -> String {
         Some(first) if is_shouted => first.to_string() + &letters.as_str().to_lowercase(),
         _ => task.tag.clone(),
     }
+}
+
+/// What changed outside of the worktrees while tasks ran, and nobody knows by whom: perhaps by the
+/// user, who works there.
+fn meanwhile(state: &RunState) -> Vec<Said> {
+    let mut during: BTreeMap<&str, BTreeSet<TaskNumber>> = BTreeMap::new();
+    for task in state.plan.tasks() {
+        let attempts = state.task(task.number).attempts.iter();
+        let outcomes = attempts.filter_map(|attempt| attempt.outcome.as_ref());
+        for change in outcomes.flat_map(|outcome| &outcome.meanwhile) {
+            if change.named_in.is_none() {
+                during.entry(&change.what).or_default().insert(task.number);
+            }
+        }
+    }
+    let said = |(what, tasks): (&str, BTreeSet<TaskNumber>)| {
+        let tasks: Vec<TaskNumber> = tasks.into_iter().collect();
+        Said {
+            task: tasks[0],
+            by: "Dispatch".to_owned(),
+            words: format!(
+                "saw {what} change while {} ran; it may have been you",
+                and_list(&tasks)
+            ),
+        }
+    };
+    during.into_iter().map(said).collect()
 }
 
 fn meetings(state: &RunState) -> Vec<Meeting> {

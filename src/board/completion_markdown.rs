@@ -23,7 +23,15 @@ impl Completion {
         text
     }
 
-    fn write_markdown(&self, to: &mut String) -> fmt::Result {
+    /// The same for people who have no dispatch: without the commands that may come next.
+    pub(crate) fn render_for_readers(&self) -> String {
+        let mut text = String::new();
+        // Writing to a string cannot fail.
+        let _ = self.write_what_was(&mut text);
+        text
+    }
+
+    fn write_what_was(&self, to: &mut String) -> fmt::Result {
         writeln!(to, "## Dispatch Complete\n\n{}", self.headline())?;
         if let Some(trouble) = self.trouble() {
             writeln!(to, "\n{trouble}")?;
@@ -44,7 +52,11 @@ impl Completion {
                 .chain(self.left_out.iter().map(left_out)),
         )?;
         self.write_checks(to)?;
-        self.write_reports(to)?;
+        self.write_reports(to)
+    }
+
+    fn write_markdown(&self, to: &mut String) -> fmt::Result {
+        self.write_what_was(to)?;
         writeln!(to, "\n### Suggested next steps")?;
         for (place, step) in (1..).zip(&self.next) {
             let words = markdown_prose(&step.words);
@@ -121,7 +133,7 @@ impl Completion {
         self.guilty
             .iter()
             .try_for_each(|guilty| write_guilty(to, guilty))?;
-        if !self.guilty.is_empty() {
+        if !self.guilty.is_empty() && self.check_runs > 0 {
             let runs = plural(self.check_runs, "run");
             writeln!(to, "- It took {runs} of the checks to find that out.")?;
         }

@@ -7,8 +7,9 @@ use crate::board::view::{BoardView, ConflictRow, TaskRow};
 use crate::model::conflict::{Class, LineRange, Unit};
 use crate::model::ids::TaskNumber;
 use crate::model::integration::{
-    AgainstBase, CheckOutcome, CheckResult, Guilty, Integration, LeftOut, LeftOutReason,
+    AgainstBase, CheckOutcome, CheckResult, Guilty, Integration, Landing, LeftOut, LeftOutReason,
 };
+use crate::model::pull_request::PullRequest;
 use crate::model::resolution::{Resolution, TriedRung};
 use crate::model::roster::Parking;
 use crate::model::status::Status;
@@ -32,6 +33,10 @@ struct Board<'a> {
     integration: Option<Assembled<'a>>,
     conflicts: Conflicts<'a>,
     landed: Option<Landed<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unlanded: Option<Landed<'a>>,
+    #[serde(skip_serializing_if = "<[PullRequest]>::is_empty")]
+    pull_requests: &'a [PullRequest],
     usage: Option<Usage>,
     cost: Cost,
     parked: Vec<Parked<'a>>,
@@ -58,6 +63,10 @@ struct Task<'a> {
     attempts: usize,
     class: Option<&'static str>,
     note: &'a str,
+    /// Whether it passed with the files it had failed with.
+    flaky: bool,
+    /// What it wrote outside of its worktree.
+    wrote_outside: &'a [String],
     branch: Option<&'a str>,
     candidate: Option<String>,
     worktree: Option<&'a str>,
@@ -129,6 +138,18 @@ struct Landed<'a> {
     from: String,
     to: String,
     at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    backup: Option<&'a str>,
+}
+
+fn landed(landing: &Landing) -> Landed<'_> {
+    Landed {
+        target: &landing.target,
+        from: landing.from.to_string(),
+        to: landing.to.to_string(),
+        at: landing.at.to_string(),
+        backup: landing.backup.as_deref(),
+    }
 }
 
 /// The object of `dispatch conflicts --json`, as far as the journal knows it.
@@ -218,12 +239,9 @@ pub fn value(view: &BoardView) -> Value {
         tasks: view.tasks.iter().map(task).collect(),
         integration: integration.map(|integration| assembled(view, integration)),
         conflicts: conflicts(view),
-        landed: view.landed.as_ref().map(|landing| Landed {
-            target: &landing.target,
-            from: landing.from.to_string(),
-            to: landing.to.to_string(),
-            at: landing.at.to_string(),
-        }),
+        landed: view.landed.as_ref().map(landed),
+        unlanded: view.unlanded.as_ref().map(landed),
+        pull_requests: &view.pull_requests,
         usage: view.spending.and_then(|spending| spending.usage),
         cost: view
             .spending
@@ -258,6 +276,8 @@ fn task(row: &TaskRow) -> Task<'_> {
         attempts: row.attempts,
         class: row.class.map(|class| class.word()),
         note: &row.note,
+        flaky: row.flaky,
+        wrote_outside: &row.wrote_outside,
         branch: row.branch.as_deref(),
         candidate: row.candidate.map(|oid| oid.to_string()),
         worktree: row.worktree.as_deref(),

@@ -10,6 +10,8 @@ mod next_steps;
 mod note;
 mod notices;
 pub mod notification;
+pub mod pull_request;
+pub mod taken_up;
 pub mod text;
 pub mod view;
 

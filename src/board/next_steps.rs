@@ -31,6 +31,9 @@ pub(crate) fn next_steps(state: &RunState) -> Vec<Step> {
                 minute(landing.at)
             );
             steps.push(step(words, suggest::clean(run)));
+            if landing.from != landing.to {
+                steps.push(step("Or take it back", suggest::unland(run)));
+            }
         }
         (None, _) if state.candidates().is_empty() => {
             steps.push(step(
@@ -55,7 +58,16 @@ pub(crate) fn next_steps(state: &RunState) -> Vec<Step> {
         }
         (None, Some(integration)) => {
             steps.push(step("Review", suggest::review(run)));
-            steps.push(step(format!("Land{}", without(integration)), land(state)));
+            let words = match &state.unlanded {
+                Some(unlanded) => format!(
+                    "Land again, because it was taken back from {} at {},",
+                    unlanded.target,
+                    minute(unlanded.at)
+                ),
+                None => "Land".to_owned(),
+            };
+            let words = format!("{words}{}", without(integration));
+            steps.push(step(words.trim_end_matches(','), land(state)));
         }
     }
     steps

@@ -2,7 +2,7 @@
 
 use crate::base::markdown::{CELL_LIMIT, plain_line};
 use crate::base::text::plural;
-use crate::model::event::{End, Failure};
+use crate::model::event::{End, Failure, Outcome};
 use crate::model::ids::TaskNumber;
 use crate::model::run::{RunState, TaskPhase, TaskState};
 use crate::model::status::Status;
@@ -39,15 +39,28 @@ pub(crate) fn note(
         }
         (Status::Done, _) if task.by_hand.is_some() => with_suffix(said(task), "resolved by hand"),
         (Status::Done, _) if task.rejected => with_suffix(said(task), "left out in review"),
-        (Status::Done, _) => match task.last_outcome().map(|outcome| outcome.outside.len()) {
-            Some(count) if count > 0 => {
-                let paths = plural(count, "path");
-                with_suffix(said(task), &format!("{paths} outside its files"))
-            }
+        (Status::Done, _) => match task.last_outcome().map(reservations) {
+            Some(words) if !words.is_empty() => with_suffix(said(task), &words),
             _ => plain_line(said(task), CELL_LIMIT),
         },
         _ => plain_line(said(task), CELL_LIMIT),
     }
+}
+
+/// What is to be known about a task that passed all the same.
+fn reservations(outcome: &Outcome) -> String {
+    let outside = (!outcome.outside.is_empty()).then(|| {
+        format!(
+            "{} outside its files",
+            plural(outcome.outside.len(), "path")
+        )
+    });
+    let trespass =
+        (!outcome.wrote_outside().is_empty()).then(|| "wrote outside its worktree".to_owned());
+    let flaky = outcome.flaky;
+    let flaky = flaky.map(|earlier| format!("flaky: attempt {earlier} failed with the same files"));
+    let all: Vec<String> = flaky.into_iter().chain(trespass).chain(outside).collect();
+    all.join("; ")
 }
 
 fn said(task: &TaskState) -> &str {

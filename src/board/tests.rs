@@ -368,6 +368,7 @@ fn what_comes_next_follows_from_where_the_run_stands() {
         from: base(),
         to: candidate(200),
         at: start(),
+        backup: None,
     };
     let run = || {
         RunFixture::new("a · b")
@@ -384,9 +385,15 @@ fn what_comes_next_follows_from_where_the_run_stands() {
         run().without_assembly(),
         run().assembled(by_person),
         run().assembled(timed_out),
+        run().assembled(merged(&[1, 2])).event(Event::Landed {
+            landing: landing.clone(),
+        }),
         run()
             .assembled(merged(&[1, 2]))
-            .event(Event::Landed { landing }),
+            .event(Event::Landed {
+                landing: landing.clone(),
+            })
+            .event(Event::Unlanded { landing }),
     ];
     insta::assert_snapshot!(all.map(steps).join("\n"), @r"
     ### Suggested next steps
@@ -405,6 +412,11 @@ fn what_comes_next_follows_from_where_the_run_stands() {
 
     ### Suggested next steps
     1. It landed on main at 2026-11-22 09:14 UTC; clean up: `dispatch clean checkout-7k3q`
+    2. Or take it back: `dispatch unland checkout-7k3q`
+
+    ### Suggested next steps
+    1. Review: `dispatch review checkout-7k3q`
+    2. Land again, because it was taken back from main at 2026-11-22 09:14 UTC: `dispatch land checkout-7k3q`
     ");
 }
 

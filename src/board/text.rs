@@ -169,13 +169,27 @@ fn write_integration(to: &mut String, view: &BoardView, integration: &Integratio
         let command = plain_line(&check.command, 120);
         writeln!(to, "  check {command}: {}", check_words(check))?;
     }
-    match &view.landed {
-        Some(landing) => writeln!(to, "Landed on {} as {}", landing.target, landing.to.short()),
-        None => Ok(()),
+    for (words, landing) in [
+        ("Landed on", &view.landed),
+        ("Taken back from", &view.unlanded),
+    ] {
+        if let Some(landing) = landing {
+            let (target, to_commit) = (&landing.target, landing.to.short());
+            writeln!(to, "{words} {target} as {to_commit}")?;
+        }
     }
+    view.pull_requests
+        .iter()
+        .filter_map(|found| found.url.as_deref())
+        .try_for_each(|url| writeln!(to, "Pull request {}", plain_line(url, 120)))
 }
 
 fn left_out(out: &LeftOut) -> String {
+    plain_line(&format!("{}: {}", out.task, why_left_out(out)), 160)
+}
+
+/// `content conflict with #1 in src/app.ts`: why a candidate is not on the integration branch.
+pub fn why_left_out(out: &LeftOut) -> String {
     let why = match &out.reason {
         LeftOutReason::Conflict {
             class, with, paths, ..
@@ -192,7 +206,7 @@ fn left_out(out: &LeftOut) -> String {
             format!("fails {command} {}", together_with(with))
         }
     };
-    plain_line(&format!("{}: {why}", out.task), 160)
+    plain_line(&why, 150)
 }
 
 fn with_header<const N: usize>(

@@ -6,11 +6,12 @@ use crate::board::note::note;
 use crate::board::notices::notices;
 use crate::model::change::RepoPath;
 use crate::model::conflict::TaskConflict;
-use crate::model::event::{End, FailureClass};
+use crate::model::event::{End, FailureClass, Outcome};
 use crate::model::ids::{Oid, RunId, TaskNumber};
 use crate::model::integration::{Integration, Landing};
+use crate::model::pull_request::PullRequest;
 use crate::model::roster::Parking;
-use crate::model::run::{RunPhase, RunState, TaskPhase};
+use crate::model::run::{RunPhase, RunState, TaskPhase, TaskState};
 use crate::model::spending::{Bill, Spending};
 use crate::model::status::Status;
 
@@ -47,6 +48,10 @@ pub struct BoardView {
     pub integration: Option<Integration>,
     /// Where it landed.
     pub landed: Option<Landing>,
+    /// A landing that was taken back.
+    pub unlanded: Option<Landing>,
+    /// Its pull requests.
+    pub pull_requests: Vec<PullRequest>,
     /// What the agents used and cost so far, if any of them says.
     pub spending: Option<Spending>,
     /// The same in words.
@@ -93,6 +98,10 @@ pub struct TaskRow {
     pub class: Option<FailureClass>,
     /// One safe line, at most 120 characters.
     pub note: String,
+    /// Whether it passed with the very files it had failed with.
+    pub flaky: bool,
+    /// What its last attempt wrote outside of its worktree.
+    pub wrote_outside: Vec<String>,
     /// The branch of its last attempt, without `refs/heads/`.
     pub branch: Option<String>,
     /// The commit it offers.
@@ -144,6 +153,8 @@ impl BoardView {
             integration_branch: state.integration_branch(),
             integration: state.integration.clone(),
             landed: state.landed.clone(),
+            unlanded: state.unlanded.clone(),
+            pull_requests: state.pull_requests.clone(),
             spending: Spending::of(state.tasks.iter().flat_map(|task| &task.attempts)),
             bill: Bill::of(state).map(|bill| bill.to_string()),
             parked: state
@@ -220,6 +231,14 @@ fn may_go_on(phase: &TaskPhase) -> bool {
     )
 }
 
+fn wrote_outside(task: &TaskState) -> Vec<String> {
+    let what = task.last_outcome().map(Outcome::wrote_outside);
+    what.unwrap_or_default()
+        .into_iter()
+        .map(str::to_owned)
+        .collect()
+}
+
 impl TaskRow {
     fn new(state: &RunState, number: TaskNumber, stoppers: &[TaskNumber]) -> TaskRow {
         let (task, now) = (state.plan.task(number), state.task(number));
@@ -239,6 +258,8 @@ impl TaskRow {
             status,
             attempts: now.attempts.len(),
             class,
+            flaky: state.is_flaky(number),
+            wrote_outside: wrote_outside(state.task(number)),
             branch: last.map(|attempt| attempt.branch.clone()),
             candidate: now.candidate(),
             worktree: last.map(|attempt| attempt.worktree.clone()),

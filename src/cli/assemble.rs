@@ -11,12 +11,13 @@ use crate::cli::resume::{go_on, refuse_landed};
 use crate::engine::assemble::foresee;
 use crate::engine::ladder::policy;
 use crate::engine::recover::Loaded;
+use crate::engine::{memory, settled};
 use crate::merge::choice::{Cause, Foreseen};
 use crate::merge::order::Order;
 use crate::merge::policy::Policy;
 use crate::model::conflict::TaskConflict;
 use crate::model::event::Event;
-use crate::model::ids::TaskNumber;
+use crate::model::ids::{RunId, TaskNumber};
 use crate::model::run::RunState;
 use crate::model::words::paths_in_short;
 use crate::ui::Ui;
@@ -37,6 +38,9 @@ pub struct AssembleArgs {
     /// pairs can tell, and what would bring each one in
     #[arg(long, conflicts_with = "json")]
     pub dry_run: bool,
+    /// Merge and check again what was merged and checked before
+    #[arg(long, conflicts_with = "dry_run")]
+    pub recheck: bool,
     /// Print one JSON object per event, one a line
     #[arg(long)]
     pub json: bool,
@@ -56,10 +60,23 @@ pub fn run(args: AssembleArgs, ui: &Ui) -> Answer {
     go_on(&place, &run, args.json, ui, |loaded| {
         let state = &loaded.state;
         refuse_landed(state)?;
+        if args.recheck {
+            forget(&place, &run)?;
+        }
         Ok(vec![Event::AssemblyRequested {
             order: candidates(state, &args.order)?,
             leave_out: candidates(state, &args.leave_out)?,
         }])
+    })
+}
+
+/// What earlier assemblies of the run found out is not believed any more.
+fn forget(place: &Place, run: &RunId) -> Result<(), CommandError> {
+    let forgotten =
+        memory::forget(&place.repo, run).and_then(|()| settled::forget(&place.repo, run));
+    forgotten.map_err(|error| {
+        let message = format!("could not forget the last assembly of {run}: {error}");
+        CommandError::failed(message)
     })
 }
 

@@ -56,16 +56,22 @@ pub fn change(state: &RunState, number: TaskNumber) -> Option<(Oid, Oid)> {
 /// When git cannot be run.
 pub fn show(place: &Place, from: Oid, to: Oid, stat: bool, ui: &Ui) -> Answer {
     let (from, to) = (from.to_string(), to.to_string());
-    let mut args = vec!["diff", "--no-ext-diff", "--find-renames", &from, &to];
+    let mut args = vec!["diff", "--find-renames", &from, &to];
     if stat {
         args.insert(1, "--stat");
     }
     if ui.is_interactive() && std::io::IsTerminal::is_terminal(&std::io::stdout()) {
+        // As the user's own `git diff`: pager, colours, language, a diff program if there is one.
         let program = place.repo.git().in_foreground().program().args(&args);
+        let program = match std::env::var_os("LC_ALL") {
+            Some(language) => program.env("LC_ALL", language),
+            None => program.env_remove("LC_ALL"),
+        };
         program
             .on_terminal()
             .map_err(|error| CommandError::failed(error.to_string()))?;
     } else {
+        args.insert(1, "--no-ext-diff");
         let text = place.repo.git().run(&args)?;
         ui.answer(&String::from_utf8_lossy(&text));
     }

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use crate::base::clock::Clock;
 use crate::base::process::Program;
@@ -143,8 +144,19 @@ pub fn detach(place: &Place, run: &RunId) -> Result<(), CommandError> {
         .arg(DRIVE)
         .arg(run.as_str())
         .folder(&place.repo.top);
-    runner.start_and_leave(log).map_err(failed)
+    let pid = runner.start_and_leave(log).map_err(failed)?;
+    // It has left the terminal by the time it holds the run. Before that, the end of this process
+    // could be a hang-up for it, too.
+    let start = Instant::now();
+    let holds = || RunLock::last_holder(&place.repo, run).is_some_and(|holder| holder.pid == pid);
+    while !holds() && start.elapsed() < HAND_OVER {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    Ok(())
 }
+
+/// How long a process that is to go on may take to take over.
+const HAND_OVER: Duration = Duration::from_secs(10);
 
 /// The hidden subcommand that drives a run in the background.
 pub const DRIVE: &str = "__drive";

@@ -125,6 +125,10 @@ impl From<EngineError> for CommandError {
             EngineError::Journal(JournalError::Unreadable { run, .. }) => command.hint(format!(
                 "nothing was changed; `git log refs/dispatch/runs/{run}` shows what is there"
             )),
+            EngineError::Unsigned(_) => command.hint(
+                "nothing has moved; make `git commit -S` work, or switch signing off with \
+                 `git config commit.gpgSign false`",
+            ),
             _ => command,
         }
     }
@@ -199,8 +203,37 @@ impl From<LandError> for CommandError {
             LandError::TargetGone(name) => failed().hint(format!(
                 "make it with `git branch {name}`, or name another with `--into`"
             )),
-            LandError::NotForward(_) => {
-                failed().hint("leave `--ff` out for a merge commit, or use `--squash`")
+            LandError::NotRebuilt(_) => failed().hint(
+                "nothing has moved; without `--no-rebuild` the work is put on top of it and \
+                 checked again",
+            ),
+            LandError::ChecksFailedThere { .. } => person().hint(
+                "nothing has moved; `dispatch assemble --leave-out TASK` leaves the culprit out, \
+                 `--force` lands without checks",
+            ),
+            LandError::Stopped => CommandError::new(Exit::Interrupted, message.clone()),
+            LandError::NotLanded => failed().hint("`dispatch history` lists the runs that have"),
+            LandError::MovedNothing(_) => failed(),
+            LandError::CameAfter { after, commit, .. } => {
+                let commit = commit.short();
+                failed().hint(match after {
+                    0 => "nothing has moved".to_owned(),
+                    _ => format!(
+                        "nothing has moved; `git revert -m 1 {commit}` takes a merge commit back \
+                         and keeps what came after"
+                    ),
+                })
+            }
+            LandError::CheckoutChanged(name) => failed().hint(format!(
+                "nothing has moved; `git worktree list` shows where {name} is; try again"
+            )),
+            LandError::Conflict { tasks, .. } if !tasks.is_empty() => {
+                let tasks: Vec<String> = tasks.iter().map(|task| task.0.to_string()).collect();
+                person().hint(format!(
+                    "nothing has moved; `dispatch assemble --leave-out {}` lands the rest; or \
+                     merge the integration branch by hand",
+                    tasks.join(",")
+                ))
             }
             LandError::Conflict { .. } => person().hint(
                 "nothing has moved; merge the integration branch by hand, or run the plan again \

@@ -2,18 +2,27 @@
 
 use clap::Args;
 
+use crate::board::text::why_left_out;
 use crate::cli::Answer;
 use crate::cli::driving::context;
 use crate::cli::error::{CommandError, Exit};
 use crate::cli::place::{Default, Place};
+use crate::cli::pull_request::{self, PullArgs};
 use crate::cli::question::Consent;
 use crate::engine::EngineError;
-use crate::engine::land::{LandOptions, Prepared, Shape, carry_out, prepare};
-use crate::engine::recover::free_references;
+use crate::engine::context::Context;
+use crate::engine::land::{
+    Ground, LandOptions, Prepared, Shape, Work, carry_out, merged, prepare, survey,
+};
+use crate::engine::rebuild::rebuilt;
+use crate::engine::recover::{free_references, free_target};
+use crate::git::refs::branch_ref;
 use crate::journal::Journal;
 use crate::model::event::Event;
-use crate::model::ids::Oid;
+use crate::model::ids::{Oid, RunId};
+use crate::model::integration::Landing;
 use crate::model::run::RunState;
+use crate::model::suggest;
 use crate::ui::Ui;
 
 const AFTER_HELP: &str = "\
@@ -23,7 +32,8 @@ together with its checkout; local changes that are in the way stop it before any
 Examples:
   dispatch land                  the latest unfinished run, on its target
   dispatch land shop-7k --ff     no merge commit, no board
-  dispatch land --into release   on another branch";
+  dispatch land --into release   on another branch
+  dispatch land --pr             by a pull request on GitHub; nothing moves here";
 
 /// Move the target branch to the assembled result
 #[derive(Args, Debug, Clone)]
@@ -34,7 +44,7 @@ pub struct LandArgs {
     /// Land on this branch [default: the run's target]
     #[arg(long, value_name = "BRANCH")]
     pub into: Option<String>,
-    /// Make no merge commit: move the target forward, without the board
+    /// Make no merge commit: move the target forward along the assembled history, without the board
     #[arg(long, conflicts_with = "squash")]
     pub ff: bool,
     /// Make one ordinary commit of everything, without the board
@@ -46,9 +56,20 @@ pub struct LandArgs {
     /// Do not run git's hooks
     #[arg(long)]
     pub no_verify: bool,
-    /// Land even if a check of the assembled branch failed
+    /// Land even if a check of the assembled branch failed, and check nothing on a target that has
+    /// moved
     #[arg(long)]
     pub force: bool,
+    /// If the target has moved since the run started, land nothing, in place of putting the work
+    /// on top of it and checking it again
+    #[arg(long)]
+    pub no_rebuild: bool,
+    /// Only show what would move; with --pr, only print the commands
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Landing by pull request
+    #[command(flatten)]
+    pub pull: PullArgs,
     /// Whether to ask
     #[command(flatten)]
     pub consent: Consent,
@@ -66,50 +87,145 @@ pub fn run(args: LandArgs, ui: &Ui) -> Answer {
     let options = options(&args, loaded.settings.board.land);
     let state = loaded.state;
     free_references(&place.repo, &run, &loaded.settings)?;
+    free_target(&place.repo, &state)?;
     let mut journal = Journal::reopen(&place.repo, &loaded.replayed).map_err(EngineError::from)?;
     let context = context(&place.repo, &state, loaded.settings, place.clock)?;
     let now = place.clock.now();
-    let prepared = prepare(&context, &state, &options, now)?;
-    let landing = prepared.landing.clone();
-    if landing.from == landing.to {
-        let landed = Event::Landed {
-            landing: landing.clone(),
+    if let Some(landing) = cut_off(&place, &state)? {
+        record(
+            &mut journal,
+            Event::Landed {
+                landing: landing.clone(),
+            },
+            now,
+        )?;
+        say_landed(&run, &landing, ui);
+        return Ok(Exit::Ok);
+    }
+    if let Some(scope) = args.pull.scope() {
+        let scene = pull_request::Scene {
+            repo: &place.repo,
+            context: &context,
+            state: &state,
+            options: &options,
+            journal: &mut journal,
+            now,
         };
-        journal
-            .append(vec![landed], now)
-            .map_err(EngineError::from)?;
+        let remote = args.pull.remote.as_deref();
+        return pull_request::run(scope, remote, args.dry_run, args.consent, scene, ui);
+    }
+    if args.pull.remote.is_some() {
+        return Err(CommandError::usage("--remote goes with --pr or --pr-tasks"));
+    }
+    let ground = survey(&context, &state, &options)?;
+    if ground.is_contained {
+        let landing = Landing {
+            target: ground.target.clone(),
+            from: ground.from,
+            to: ground.from,
+            at: now,
+            backup: None,
+        };
+        if !args.dry_run {
+            record(&mut journal, Event::Landed { landing }, now)?;
+        }
         ui.answer(&format!(
             "{} already contains {run}; nothing moved\n",
-            landing.target
+            ground.target
         ));
         return Ok(Exit::Ok);
     }
+    let work = work(&context, &state, &ground, &options, ui)?;
+    let prepared = prepare(&context, &state, &options, &ground, work, now)?;
+    let landing = prepared.landing.clone();
     show(&place, &state, &prepared, ui)?;
+    if args.dry_run {
+        return Ok(Exit::Ok);
+    }
     args.consent
-        .confirm(ui, &format!("Land {run} on {}?", prepared.landing.target))?;
-    let starting = Event::LandingStarting {
-        landing: landing.clone(),
-    };
-    journal
-        .append(vec![starting], now)
-        .map_err(EngineError::from)?;
+        .confirm(ui, &format!("Land {run} on {}?", landing.target))?;
+    record(
+        &mut journal,
+        Event::LandingStarting {
+            landing: landing.clone(),
+        },
+        now,
+    )?;
     carry_out(&context, &prepared)?;
     let landed = Event::Landed {
         landing: landing.clone(),
     };
+    record(&mut journal, landed, place.clock.now())?;
+    say_landed(&run, &landing, ui);
+    Ok(Exit::Ok)
+}
+
+/// What lands: what was assembled, or on a target that has moved, what that comes to there.
+fn work(
+    context: &Context,
+    state: &RunState,
+    ground: &Ground,
+    options: &LandOptions,
+    ui: &Ui,
+) -> Result<Work, CommandError> {
+    if !ground.has_moved {
+        return Ok(merged(context, ground, options.shape)?);
+    }
+    let checks = context.settings.assemble.check.len();
+    let target = &ground.target;
+    let then = match (options.no_rebuild, options.force, checks) {
+        (true, ..) => "",
+        (_, true, 1..) => "; the checks are not run, because of --force",
+        (_, _, 0) => "; the work is put on top of it",
+        _ => "; the work is put on top of it and checked again",
+    };
+    ui.status(&format!("{target} has moved since the run started{then}"));
+    Ok(rebuilt(context, state, ground, options)?)
+}
+
+/// A landing whose target has moved, but whose end nobody wrote down.
+fn cut_off(place: &Place, state: &RunState) -> Result<Option<Landing>, CommandError> {
+    let Some(landing) = state.landing.as_ref().filter(|_| state.landed.is_none()) else {
+        return Ok(None);
+    };
+    let found = place
+        .store
+        .reference(&branch_ref(&landing.target))
+        .ok()
+        .flatten();
+    let is_there = match found {
+        Some(found) => place.store.is_ancestor(landing.to, found)?,
+        None => false,
+    };
+    Ok(is_there.then(|| landing.clone()))
+}
+
+pub(crate) fn record(
+    journal: &mut Journal,
+    event: Event,
+    now: jiff::Timestamp,
+) -> Result<(), CommandError> {
     journal
-        .append(vec![landed], place.clock.now())
+        .append(vec![event], now)
         .map_err(EngineError::from)?;
+    Ok(())
+}
+
+fn say_landed(run: &RunId, landing: &Landing, ui: &Ui) {
     ui.answer(&format!(
         "{} is now {} (was {})\n",
         landing.target,
         landing.to.short(),
         landing.from.short()
     ));
+    if let Some(backup) = &landing.backup {
+        ui.status(&format!("what it was is kept as {backup}"));
+    }
     ui.hint(&format!(
-        "`dispatch clean {run}` removes the run's worktrees and merged branches"
+        "`{}` removes the run's worktrees and merged branches; `{}` takes the landing back",
+        suggest::clean(run),
+        suggest::unland(run)
     ));
-    Ok(Exit::Ok)
 }
 
 fn options(args: &LandArgs, board: bool) -> LandOptions {
@@ -123,6 +239,7 @@ fn options(args: &LandArgs, board: bool) -> LandOptions {
         board: board && !args.no_board,
         force: args.force,
         no_verify: args.no_verify,
+        no_rebuild: args.no_rebuild,
     }
 }
 
@@ -163,7 +280,13 @@ fn show(place: &Place, state: &RunState, prepared: &Prepared, ui: &Ui) -> Result
         if !is_in && (offers || status != crate::model::status::Status::Done) {
             let why = match state.task(task.number).rejected {
                 true => "left out in review".to_owned(),
-                false if offers => "left out, because of a conflict".to_owned(),
+                false if offers => {
+                    let mut out = state.integration.iter().flat_map(|found| &found.left_out);
+                    let out = out.find(|out| out.task == task.number);
+                    out.map_or("left out".to_owned(), |out| {
+                        format!("left out, {}", why_left_out(out))
+                    })
+                }
                 false => status.to_string(),
             };
             ui.warning(&format!(

@@ -11,6 +11,7 @@ use crate::base::text::{plural, terminal_safe};
 use crate::cli::error::{CommandError, Exit};
 use crate::model::plan::Plan;
 use crate::plan::{self, Diagnostic, Format, MAX_BYTES, Source, render_diagnostics};
+use crate::ui::Ui;
 
 /// A plan with the text it came from.
 #[derive(Debug)]
@@ -47,6 +48,13 @@ pub fn load_plan(path: &Path, workers: Option<&BTreeSet<String>>) -> Result<Load
             let message = format!("{name} is no plan yet: {counts}\n\n{}", shown.trim_end());
             Err(CommandError::new(Exit::Usage, message))
         }
+    }
+}
+
+/// Shows what should be looked at before a plan is run.
+pub(crate) fn show_warnings(ui: &Ui, loaded: &Loaded) {
+    if !loaded.warnings.is_empty() {
+        ui.status(render_diagnostics(&loaded.source, &loaded.warnings).trim_end());
     }
 }
 

@@ -14,7 +14,9 @@ pub(crate) mod conflicts_watch;
 pub mod control;
 pub mod demo;
 pub mod diff;
+pub mod doctor;
 pub mod driving;
+pub mod editor;
 pub mod error;
 pub mod init;
 pub mod land;
@@ -23,14 +25,18 @@ pub mod logs;
 pub mod place;
 pub mod plan;
 pub mod prompt;
+pub(crate) mod pull_request;
 pub mod question;
 pub mod resolve;
 pub mod resume;
+pub mod retry;
 pub mod review;
 pub mod run;
 pub mod show;
 pub mod status;
+pub(crate) mod take_up;
 pub mod unheeded;
+pub mod unland;
 pub mod wait;
 pub mod watch;
 pub mod workers;
@@ -87,14 +93,16 @@ enum Command {
     Logs(logs::LogsArgs),
     Show(show::ShowArgs),
     Diff(diff::DiffArgs),
-    Retry(resume::RetryArgs),
-    Skip(resume::SkipArgs),
+    Retry(retry::RetryArgs),
+    Skip(retry::SkipArgs),
     Conflicts(conflicts::ConflictsArgs),
     Assemble(assemble::AssembleArgs),
     Resolve(resolve::ResolveArgs),
     Review(review::ReviewArgs),
     Land(land::LandArgs),
+    Unland(unland::UnlandArgs),
     Clean(clean::CleanArgs),
+    Doctor(doctor::DoctorArgs),
     Workers(workers::WorkersArgs),
     History(status::HistoryArgs),
     /// Drive a run away from the terminal; started by dispatch itself
@@ -148,11 +156,13 @@ impl Command {
             Command::Resolve(args) => resolve::run(args, ui),
             Command::Review(args) => review::run(args, ui),
             Command::Land(args) => land::run(args, ui),
+            Command::Unland(args) => unland::run(args, ui),
             Command::Resume(args) => resume::resume(args, ui),
-            Command::Retry(args) => resume::retry(args, ui),
-            Command::Skip(args) => resume::skip(args, ui),
+            Command::Retry(args) => retry::retry(args, ui),
+            Command::Skip(args) => retry::skip(args, ui),
             Command::Assemble(args) => assemble::run(args, ui),
             Command::Clean(args) => clean::run(args, ui),
+            Command::Doctor(args) => doctor::run(args, ui),
             Command::Workers(args) => workers::run(args, ui),
             Command::History(args) => status::history(args, ui),
             Command::Init(args) => init::run(args, &place::Place::open()?.repo.top, ui),

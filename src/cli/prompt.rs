@@ -9,15 +9,19 @@ use clap::Args;
 use crate::base::clock::Clock;
 use crate::base::text::terminal_safe;
 use crate::cli::Answer;
+use crate::cli::driving::context;
 use crate::cli::error::{CommandError, Exit};
 use crate::cli::load::load_plan;
 use crate::cli::place::{Default, Place, find_task};
 use crate::config;
 use crate::config::Settings;
 use crate::config::variable::Overrides;
-use crate::engine::attempt::PROMPT_FILE;
+use crate::engine::attempt::{PROMPT_FILE, starts_from};
 use crate::engine::briefing;
+use crate::engine::in_place::going_on;
 use crate::engine::met::met;
+use crate::engine::recover::Loaded;
+use crate::engine::start::worker_for;
 use crate::model::event::{Event, Recorded};
 use crate::model::ids::{AttemptNumber, Oid, RunId, TaskNumber};
 use crate::model::plan::Plan;
@@ -94,12 +98,19 @@ fn of_plan(file: &Path, args: &PromptArgs) -> Result<String, CommandError> {
     let number = find_task(&plan, &args.task)?.number;
     briefing::check(&settings.prompt, &plan)?;
     let state = imagined(plan)?;
-    Ok(briefing::prompt(&settings.prompt, &state, number, None)?)
+    Ok(briefing::prompt(
+        &settings.prompt,
+        &state,
+        number,
+        briefing::Place::Clean,
+        None,
+    )?)
 }
 
 /// The run of a plan that was never started.
 fn imagined(plan: Plan) -> Result<RunState, CommandError> {
     let event = Event::RunStarted {
+        plan_file: None,
         title: plan.title().to_owned(),
         base: Oid::ZERO,
         base_name: String::new(),
@@ -130,12 +141,7 @@ fn of_run(args: &PromptArgs) -> Result<String, CommandError> {
     let attempts = loaded.state.task(number).attempts.len() as u32;
     let wanted = args.attempt.unwrap_or(attempts);
     if args.next || wanted == 0 && args.attempt.is_none() {
-        let (mut state, settings) = (loaded.state, &loaded.settings.prompt);
-        if state.task(number).onto.is_none() {
-            state.tasks[number.index()].onto = state.would_be_onto(number);
-        }
-        let met = met(&place.repo, &state, number)?;
-        return Ok(briefing::prompt(settings, &state, number, met)?);
+        return next(&place, loaded, number);
     }
     if wanted == 0 || wanted > attempts {
         return Err(
@@ -145,6 +151,34 @@ fn of_run(args: &PromptArgs) -> Result<String, CommandError> {
         );
     }
     given(&place, &run, number, wanted)
+}
+
+/// What the next attempt would be given: that depends on where it would start.
+fn next(place: &Place, loaded: Loaded, number: TaskNumber) -> Result<String, CommandError> {
+    let Loaded {
+        mut state,
+        settings,
+        ..
+    } = loaded;
+    if state.task(number).onto.is_none() {
+        state.tasks[number.index()].onto = state.would_be_onto(number);
+    }
+    let context = context(&place.repo, &state, settings, place.clock)?;
+    let settings = &context.settings;
+    let worker = settings.workers.get(worker_for(&state, number, settings));
+    let going_on = worker.and_then(|worker| {
+        let starts_from = starts_from(&state, number);
+        going_on(&context, &state, number, worker, &starts_from)
+    });
+    let start = briefing::Place::of(going_on.as_ref());
+    let met = met(&place.repo, &state, number)?;
+    Ok(briefing::prompt(
+        &settings.prompt,
+        &state,
+        number,
+        start,
+        met,
+    )?)
 }
 
 fn given(

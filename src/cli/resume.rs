@@ -1,4 +1,6 @@
-//! `dispatch resume`, `retry` and `skip`: a run goes on after a person's word.
+//! `dispatch resume`: a run goes on after a person's word, and what `retry` and `skip` share with it.
+
+use std::path::PathBuf;
 
 use clap::Args;
 
@@ -7,17 +9,18 @@ use crate::base::text::error_chain;
 use crate::cli::Answer;
 use crate::cli::driving::{Drive, context, print_end};
 use crate::cli::error::{CommandError, Exit};
-use crate::cli::place::{Default, Place, TaskName, find_task};
+use crate::cli::place::{Default, Place};
+use crate::cli::take_up::take_up;
 use crate::control::{Request, Response, ask};
 use crate::engine::drive::control_socket;
 use crate::engine::publish::catch_up;
 use crate::engine::recover::{Loaded, free_references};
+use crate::engine::start::refuse_depth;
 use crate::journal::Journal;
 use crate::journal::runs::RunLock;
 use crate::model::event::Event;
-use crate::model::ids::{RunId, TaskNumber};
-use crate::model::run::{RunPhase, RunState, TaskPhase};
-use crate::model::suggest;
+use crate::model::ids::RunId;
+use crate::model::run::{RunPhase, RunState};
 use crate::ui::Ui;
 
 /// Take up a run again that was interrupted, or ended before its time
@@ -25,6 +28,12 @@ use crate::ui::Ui;
 pub struct ResumeArgs {
     /// The run [default: the latest unfinished one]
     pub run: Option<String>,
+    /// Go on with this edited plan: tasks that are the same are kept, the others done again
+    #[arg(long, value_name = "FILE")]
+    pub plan: Option<PathBuf>,
+    /// Say what would be found and done, and stop
+    #[arg(long)]
+    pub dry_run: bool,
     /// Let the whole run cost this much, in place of [run] max_cost
     #[arg(long, value_name = "DOLLARS", value_parser = dollars)]
     pub max_cost: Option<f64>,
@@ -42,34 +51,6 @@ fn dollars(text: &str) -> Result<f64, String> {
     good.ok_or_else(|| "write an amount of dollars above zero, such as 12.50".to_owned())
 }
 
-/// Try a task again, then what it kept from starting
-#[derive(Args, Debug, Clone)]
-pub struct RetryArgs {
-    /// Which task
-    #[command(flatten)]
-    pub name: TaskName,
-    /// Add this to the task's prompt
-    #[arg(long, value_name = "TEXT")]
-    pub prompt: Option<String>,
-    /// Print one JSON object per event, one a line
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// Give up a task, with everything that depends on it
-#[derive(Args, Debug, Clone)]
-pub struct SkipArgs {
-    /// Which task
-    #[command(flatten)]
-    pub name: TaskName,
-    /// Let what depends on it start all the same
-    #[arg(long)]
-    pub no_cascade: bool,
-    /// Print one JSON object per event, one a line
-    #[arg(long)]
-    pub json: bool,
-}
-
 /// Runs `dispatch resume`.
 ///
 /// # Errors
@@ -77,26 +58,24 @@ pub struct SkipArgs {
 pub fn resume(args: ResumeArgs, ui: &Ui) -> Answer {
     let place = Place::open()?;
     let run = place.find_run(args.run.as_deref(), Default::Unfinished)?;
-    if let Some(exit) = unpause(&place, &run, ui)? {
+    if args.plan.is_none()
+        && !args.dry_run
+        && let Some(exit) = unpause(&place, &run, ui)?
+    {
         return Ok(exit);
     }
     let lock = place.lock(&run)?;
-    if let Some(exit) = finish(&place, &run, ui)? {
+    if args.plan.is_none()
+        && !args.dry_run
+        && let Some(exit) = finish(&place, &run, ui)?
+    {
         return Ok(exit);
     }
-    drive_loaded(&place, &run, lock, args.json, true, ui, |loaded| {
-        let mut asked = may_resume(loaded)?;
-        let more = args.max_cost.map(|max_cost| Event::MaxCostSet { max_cost });
-        asked.extend(more);
-        if args.unpark {
-            asked.extend(unparked(&loaded.state));
-        }
-        Ok(asked)
-    })
+    take_up(&place, &run, lock, &args, ui)
 }
 
 /// A person knows that the limits of all parked workers have been lifted.
-fn unparked(state: &RunState) -> Vec<Event> {
+pub(super) fn unparked(state: &RunState) -> Vec<Event> {
     let parked = state.roster.parked(state.updated);
     let unpark = parked.map(|(worker, parking)| Event::WorkerUnparked {
         worker: worker.to_owned(),
@@ -135,7 +114,7 @@ fn unpause(place: &Place, run: &RunId, ui: &Ui) -> Result<Option<Exit>, CommandE
     }
 }
 
-fn may_resume(loaded: &Loaded) -> Result<Vec<Event>, CommandError> {
+pub(super) fn may_resume(loaded: &Loaded) -> Result<Vec<Event>, CommandError> {
     let run = &loaded.state.run;
     match loaded.state.phase {
         RunPhase::Ended(130) | RunPhase::Running | RunPhase::Stopping | RunPhase::Paused => {
@@ -161,66 +140,6 @@ pub fn drive(run: &str, ui: &Ui) -> Answer {
     let run = RunId::new(run);
     let lock = place.lock(&run)?;
     drive_loaded(&place, &run, lock, false, false, ui, may_resume)
-}
-
-/// Runs `dispatch retry`.
-///
-/// # Errors
-/// As [`resume`], and when the task is not one that can be tried again.
-pub fn retry(args: RetryArgs, ui: &Ui) -> Answer {
-    let place = Place::open()?;
-    let run = place.find_run(args.name.run.as_deref(), Default::Unfinished)?;
-    go_on(&place, &run, args.json, ui, |loaded| {
-        let number = find_task(&loaded.state.plan, &args.name.task)?.number;
-        may_retry(&loaded.state, number)?;
-        Ok(vec![Event::RetryRequested {
-            task: number,
-            prompt: args.prompt.clone(),
-        }])
-    })
-}
-
-fn may_retry(state: &RunState, number: TaskNumber) -> Result<(), CommandError> {
-    let run = &state.run;
-    if let Some(stopper) = state.root_causes(number).first() {
-        let message =
-            format!("{number} of {run} cannot start before {stopper}, which did not pass");
-        return Err(CommandError::failed(message).hint(format!(
-            "`{}` goes on with {number} by itself",
-            suggest::retry(run, *stopper)
-        )));
-    }
-    match &state.task(number).phase {
-        TaskPhase::Running | TaskPhase::RetryAt(_) => Err(CommandError::failed(format!(
-            "{number} of {run} is not over"
-        ))
-        .hint(format!("`dispatch resume {run}` takes the run up again"))),
-        _ => Ok(()),
-    }
-}
-
-/// Runs `dispatch skip`.
-///
-/// # Errors
-/// As [`resume`], and when the task is done.
-pub fn skip(args: SkipArgs, ui: &Ui) -> Answer {
-    let place = Place::open()?;
-    let run = place.find_run(args.name.run.as_deref(), Default::Unfinished)?;
-    go_on(&place, &run, args.json, ui, |loaded| {
-        let number = find_task(&loaded.state.plan, &args.name.task)?.number;
-        match loaded.state.task(number).phase {
-            TaskPhase::Done => Err(CommandError::failed(format!(
-                "{number} is done, so it cannot be skipped"
-            ))
-            .hint(format!(
-                "`dispatch review {run}` can leave it out of the assembly"
-            ))),
-            _ => Ok(vec![Event::TaskSkipped {
-                task: number,
-                cascade: !args.no_cascade,
-            }]),
-        }
-    })
 }
 
 /// What has landed is not assembled or reviewed again, unless something new has passed since.
@@ -262,9 +181,10 @@ fn drive_loaded(
     ask: impl FnOnce(&Loaded) -> Result<Vec<Event>, CommandError>,
 ) -> Answer {
     let loaded = place.load(run)?;
+    refuse_depth(&loaded.settings)?;
     free_references(&place.repo, run, &loaded.settings)?;
     let mut asked = ask(&loaded)?;
-    asked.insert(0, Event::RunResumed {});
+    asked.insert(0, Event::RunResumed { found: Vec::new() });
     let journal = Journal::reopen(&place.repo, &loaded.replayed)
         .map_err(|error| CommandError::from(crate::engine::EngineError::from(error)))?;
     let drive = Drive {
@@ -299,28 +219,13 @@ mod tests {
     }
 
     #[test]
-    fn a_task_is_tried_again_only_when_it_could_start() {
-        let run = || RunFixture::new("a · b <- a · c <- b").fail(1, "broken");
-        let retry = |run: RunFixture, task| said(may_retry(&run.state(), TaskNumber(task)));
-        assert_eq!(retry(run(), 1), "yes");
-        insta::assert_snapshot!(retry(run(), 3), @r"
-        #3 of checkout-7k3q cannot start before #1, which did not pass
-        `dispatch retry checkout-7k3q 1` goes on with #3 by itself
-        ");
-        insta::assert_snapshot!(retry(run().skip(1, true), 2), @r"
-        #2 of checkout-7k3q cannot start before #1, which did not pass
-        `dispatch retry checkout-7k3q 1` goes on with #2 by itself
-        ");
-        assert_eq!(retry(run().skip(1, false), 2), "yes");
-    }
-
-    #[test]
     fn what_has_landed_stays_as_it_is() {
         let landing = Landing {
             target: "main".to_owned(),
             from: base(),
             to: candidate(9),
             at: start(),
+            backup: None,
         };
         let run = RunFixture::new("a").fail(1, "broken");
         assert!(refuse_landed(&run.state()).is_ok());

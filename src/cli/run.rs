@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::base::process::Program;
 use crate::base::text::plural;
 use crate::cli::Answer;
 use crate::cli::driving::{Drive, detach, random};
+use crate::cli::editor::edit;
 use crate::cli::error::{CommandError, Exit};
-use crate::cli::load::{Loaded, load_plan};
+use crate::cli::load::{load_plan, show_warnings};
 use crate::cli::place::{Place, find_task};
 use crate::cli::question::{Consent, refused};
 use crate::cli::unheeded;
@@ -22,7 +22,6 @@ use crate::model::ids::TaskNumber;
 use crate::model::plan::{Plan, Task};
 use crate::model::suggest;
 use crate::model::words::comma_list;
-use crate::plan::diagnostic::render_diagnostics;
 use crate::plan::{Format, render};
 use crate::schedule::priority;
 use crate::ui::Ui;
@@ -115,6 +114,7 @@ pub fn run_in(place: &Place, args: RunArgs, ui: &Ui) -> Answer {
     // The plan may have been edited, so what it needs is looked at again.
     let only = chosen(&plan, &args.only)?;
     let prepared = start::prepare(&place.repo, &plan, &settings, only)?;
+    let prepared = prepared.from_file(&place.repo, &args.plan);
     let now = place.clock.now();
     let assemble = !args.no_assemble;
     let started = create(
@@ -165,12 +165,6 @@ fn settings(place: &Place, args: &RunArgs) -> Result<Settings, CommandError> {
         args.config.as_deref(),
         &overrides,
     )?)
-}
-
-fn show_warnings(ui: &Ui, loaded: &Loaded) {
-    if !loaded.warnings.is_empty() {
-        ui.status(render_diagnostics(&loaded.source, &loaded.warnings).trim_end());
-    }
 }
 
 fn chosen(plan: &Plan, names: &[String]) -> Result<Option<Vec<TaskNumber>>, CommandError> {
@@ -313,40 +307,13 @@ fn edited(
             "a plan from standard input cannot be edited",
         ));
     }
-    open_editor(&args.plan)?;
+    edit(&place.repo, &args.plan)?;
     let loaded = load_plan(&args.plan, Some(workers))?;
     show_warnings(ui, &loaded);
     let only = chosen(&loaded.plan, &args.only)?;
     let prepared = start::prepare(&place.repo, &loaded.plan, settings, only)?;
     show(ui, args, &loaded.plan, settings, &prepared);
     Ok(loaded.plan)
-}
-
-/// Opens a file in `$VISUAL`, else `$EDITOR`, else vi. The variable may hold arguments, as git and
-/// others allow, so the shell splits it.
-fn open_editor(file: &Path) -> Result<(), CommandError> {
-    let variable = |name| {
-        std::env::var(name)
-            .ok()
-            .filter(|text: &String| !text.trim().is_empty())
-    };
-    let editor = variable("VISUAL")
-        .or_else(|| variable("EDITOR"))
-        .unwrap_or_else(|| "vi".into());
-    let shell = Program::new("sh")
-        .arg("-c")
-        .arg(format!("{editor} \"$@\""))
-        .arg(&editor)
-        .arg(file);
-    match shell.on_terminal() {
-        Ok(status) if status.success() => Ok(()),
-        Ok(status) => Err(CommandError::failed(format!(
-            "the editor `{editor}` ended with {status}"
-        ))),
-        Err(error) => Err(CommandError::failed(format!(
-            "the editor `{editor}` cannot run: {error}"
-        ))),
-    }
 }
 
 /// `3 1`: these go first, in this order; `None` leaves everything as it was.

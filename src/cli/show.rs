@@ -184,6 +184,13 @@ fn describe(outcome: &Outcome, is_shell: bool) -> Vec<(&'static str, String)> {
             format!("{} {} ({took})", check.result.word(), check.command),
         ));
     }
+    for change in &outcome.meanwhile {
+        let what = match &change.named_in {
+            Some(words) => format!("{} changed, which {words} names", change.what),
+            None => format!("{} changed meanwhile", change.what),
+        };
+        lines.push(("outside", what));
+    }
     for left in &outcome.leftovers {
         lines.push(("killed", format!("{left} outlived the worker")));
     }

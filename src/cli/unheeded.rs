@@ -15,12 +15,7 @@ use crate::model::plan::{Isolation, Plan, Task};
 use crate::model::worker::{Dialect, Worker};
 
 /// Settings without effect (README, "Limits").
-pub const SETTINGS: &[&str] = &[
-    "workers.NAME.retry_in_place",
-    "sandbox.mode",
-    "github.project",
-    "github.labels",
-];
+pub const SETTINGS: &[&str] = &["sandbox.mode", "github.project"];
 
 /// One sentence a kind of thing that was asked for and will not happen.
 pub fn remarks(plan: &Plan, settings: &Settings) -> Vec<String> {
@@ -101,16 +96,9 @@ fn unkept(plan: &Plan, settings: &Settings) -> BTreeSet<String> {
 /// The settings without effect that somebody changed, in the order of the file.
 fn changed(settings: &Settings) -> Vec<&'static str> {
     let usual = Settings::default();
-    let known = builtin::workers();
-    let worker = |is_set: fn(&crate::model::worker::Worker) -> bool| {
-        let mut workers = settings.workers.values();
-        workers.any(|worker| is_set(worker) && known.get(&worker.name) != Some(worker))
-    };
     let is_changed = |name: &str| match name {
-        "workers.NAME.retry_in_place" => worker(|worker| worker.retry_in_place),
         "sandbox.mode" => settings.sandbox != usual.sandbox,
         "github.project" => settings.github.project != usual.github.project,
-        "github.labels" => settings.github.labels != usual.github.labels,
         _ => false,
     };
     let names = SETTINGS.iter().copied();
@@ -139,9 +127,9 @@ mod tests {
         assert_eq!(said(RunFixture::new("a"), "[run]\nmax_parallel = 5\n"), "");
         let plan = RunFixture::new("a · b · c")
             .with_task(3, |task| task.fields.isolation = Some(Isolation::Clone));
-        let file = "[sandbox]\nmode = \"require\"\n[workers.claude]\nretry_in_place = true\n";
+        let file = "[sandbox]\nmode = \"require\"\n[github]\nproject = \"me/1\"\n";
         insta::assert_snapshot!(said(plan, file), @r"
-        this version does not act on the settings workers.NAME.retry_in_place, sandbox.mode
+        this version does not act on the settings sandbox.mode, github.project
         this version does not act on `isolation: clone`: every task has a worktree (1 task)
         ");
     }
@@ -171,9 +159,7 @@ mod tests {
     fn every_setting_without_effect_is_noticed_when_it_is_changed() {
         let file = r#"
             sandbox.mode = "require"
-            github = { project = "me/1", labels = ["l"] }
-            [workers.claude]
-            retry_in_place = true
+            github = { project = "me/1" }
         "#;
         let all = format!(
             "this version does not act on the settings {}",

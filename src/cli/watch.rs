@@ -10,8 +10,9 @@ use crate::board::notification::notifications;
 use crate::board::view::{BoardView, TaskRow};
 use crate::engine::drive::Watcher;
 use crate::journal::record::render_record;
-use crate::model::event::{Event, Recorded};
+use crate::model::event::{Event, Outcome, Recorded};
 use crate::model::ids::TaskNumber;
+use crate::model::isolation::OutsideChange;
 use crate::model::plan::{Plan, Task};
 use crate::model::run::{RunPhase, RunState, TaskPhase};
 use crate::model::status::Status;
@@ -125,6 +126,15 @@ impl Watcher for Lines {
                 self.progress.say(&said);
                 self.said = Some(said);
             }
+            if let Event::Assembled { integration } = &recorded.event
+                && integration.check_runs == 0
+                && !integration.checks.is_empty()
+            {
+                self.progress.say(
+                    "no check ran: nothing has changed since the last time; \
+                     `dispatch assemble --recheck` runs them again",
+                );
+            }
         }
         if self.rings && !notifications(state, new).is_empty() {
             self.progress.ring();
@@ -162,8 +172,29 @@ fn said(event: &Event) -> Option<String> {
             worker, until, why, ..
         } => Some(parked_sentence(worker, *until, why)),
         Event::WorkerUnparked { worker, .. } => Some(format!("{worker} may start again")),
+        Event::AttemptEnded { task, outcome, .. } => outside_sentence(*task, outcome),
         Event::OutOfMoney { spent, max_cost } => Some(out_of_money_sentence(*spent, *max_cost)),
         _ => None,
+    }
+}
+
+/// What changed outside while an attempt ran.
+fn outside_sentence(task: TaskNumber, outcome: &Outcome) -> Option<String> {
+    let (named, others): (Vec<_>, Vec<_>) = outcome
+        .meanwhile
+        .iter()
+        .partition(|change| change.named_in.is_some());
+    let list = |changes: &[&OutsideChange]| {
+        let all: Vec<&str> = changes.iter().map(|change| change.what.as_str()).collect();
+        all.join(", ")
+    };
+    match (named.is_empty(), others.is_empty()) {
+        (true, true) => None,
+        (false, _) => Some(format!(
+            "{task} wrote outside its worktree: {}",
+            list(&named)
+        )),
+        (true, false) => Some(format!("{} changed while {task} ran", list(&others))),
     }
 }
 

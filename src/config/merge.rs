@@ -30,6 +30,8 @@ pub(super) fn settle(config: ConfigFile, found: &mut Vec<Finding>) -> Settings {
     put(&mut run.keep_terminal_free, given.keep_terminal_free);
     put(&mut run.max_log, given.max_log);
     put(&mut run.result_grace, given.result_grace);
+    put(&mut run.max_depth, given.max_depth);
+    put(&mut run.outside_writes, given.outside_writes);
 
     put(&mut settings.prompt.template, config.prompt.template);
 

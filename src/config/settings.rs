@@ -95,6 +95,10 @@ pub struct RunSettings {
     pub max_log: u64,
     /// How long an agent may live on after it has said that it is done.
     pub result_grace: Duration,
+    /// How deep below another dispatch this one may run workers.
+    pub max_depth: u32,
+    /// What happens when an attempt writes outside of its worktree.
+    pub outside_writes: Scope,
 }
 
 impl Default for RunSettings {
@@ -112,6 +116,8 @@ impl Default for RunSettings {
             keep_terminal_free: false,
             max_log: 8 * 1024 * 1024,
             result_grace: Duration::from_secs(30),
+            max_depth: 0,
+            outside_writes: Scope::Warn,
         }
     }
 }
@@ -287,11 +293,12 @@ pub enum OnNewConflict {
     PauseLaterTask,
 }
 
-/// What happens when a task changes paths outside the `files` it declared.
+/// What happens when a task changes paths it was not to change: outside the `files` it declared, or
+/// outside its worktree.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Scope {
-    /// Nothing.
+    /// Nothing; nobody looks.
     Ignore,
     /// A remark on the board.
     Warn,
@@ -409,6 +416,6 @@ pub enum SandboxMode {
 pub struct GithubSettings {
     /// The project board that mirrors the run: `owner/number`, or a number of one's own.
     pub project: Option<String>,
-    /// Labels of the issues made for tasks.
+    /// Labels of the pull requests of `dispatch land --pr`.
     pub labels: Vec<String>,
 }

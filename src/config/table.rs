@@ -108,6 +108,8 @@ tables! {
         keep_terminal_free: Flag,
         max_log: Size,
         result_grace: Time,
+        max_depth: Times,
+        outside_writes: Scope,
     }
     /// `[workers.NAME]`
     WorkerTable {

@@ -20,6 +20,7 @@ use crate::engine::ladder::{Clash, Climb, Ladder};
 use crate::engine::leash::Leash;
 use crate::engine::matches::candidate_conflicts;
 use crate::engine::merged::MergedTree;
+use crate::engine::settled::Settled;
 use crate::engine::trial::{Tried, try_candidates};
 use crate::engine::worktree::keep;
 use crate::git::Store;
@@ -49,6 +50,12 @@ async fn assemble(
     leash: &Leash,
     post: &Post,
 ) -> Result<(), EngineError> {
+    if let Some(settled) = recalled(context, &state).await? {
+        let (order, integration) = (settled.order, settled.integration);
+        let _ = post.send(Message::Fact(Event::AssemblyStarting { order }));
+        let _ = post.send(Message::Fact(Event::Assembled { integration }));
+        return Ok(());
+    }
     let (order, choice, conflicts) = {
         let (context, state, post) = (Arc::clone(context), state.clone(), post.clone());
         blocking(move || {
@@ -64,6 +71,7 @@ async fn assemble(
             fact(Event::AssemblyStarting {
                 order: order.clone(),
             });
+            fault::point("assembly", "ordered");
             Ok((order, choice, conflicts))
         })
         .await?
@@ -77,6 +85,7 @@ async fn assemble(
             blocking(move || {
                 let mut chain = Chain::build(&context, &state, &order, &conflicts, &ladder)?;
                 chain.add_untried(&state, &order, &choice);
+                fault::point("assembly", "merged");
                 Ok(chain)
             })
             .await?
@@ -98,23 +107,34 @@ async fn assemble(
             let _ = post.send(Message::Fact(event));
         }
     };
+    fault::point("assembly", "checked");
     tried.runs = runs;
     let integration = {
         let (context, ladder) = (Arc::clone(context), ladder.clone());
         blocking(move || {
             let chain = built.without(&context, &state, &tried, &ladder)?;
             let integration = chain.publish(&context, &state)?;
-            Ok(Integration {
+            let integration = Integration {
                 checks: tried.checks,
                 guilty: tried.guilty,
                 check_runs: tried.runs,
                 ..integration
-            })
+            };
+            Settled::keep(&context, &state, &conflicts, order, &integration)?;
+            Ok(integration)
         })
         .await?
     };
     let _ = post.send(Message::Fact(Event::Assembled { integration }));
     Ok(())
+}
+
+async fn recalled(
+    context: &Arc<Context>,
+    state: &RunState,
+) -> Result<Option<Settled>, EngineError> {
+    let (context, state) = (Arc::clone(context), state.clone());
+    blocking(move || Settled::recall(&context, &state)).await
 }
 
 /// What would be assembled now, in which order and why, as far as pairs of candidates can tell;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -23,14 +23,19 @@ use crate::engine::bounds::Bounds;
 use crate::engine::checks;
 use crate::engine::context::Context;
 use crate::engine::furnish::furnish;
+use crate::engine::in_place::{self, GoingOn};
+use crate::engine::isolation::look_before;
 use crate::engine::leash::Leash;
 use crate::engine::outcome;
 use crate::engine::output::Steps;
+use crate::engine::ports;
+use crate::engine::start::depth;
 use crate::engine::worktree;
 use crate::exec::{Job, JobEnd, JobStatus, Running, kill_orphans};
 use crate::git::worktree::Worktree;
 use crate::model::event::{Event, Outcome};
 use crate::model::ids::{AttemptNumber, Oid, TaskNumber};
+use crate::model::run::RunState;
 use crate::model::worker::Worker;
 
 /// How long a worker has after SIGTERM.
@@ -82,10 +87,29 @@ pub struct AttemptSpec {
     pub worker: Worker,
     /// What it is told; a template that fails only now fails the attempt.
     pub prompt: Result<String, TemplateError>,
+    /// Where it works.
+    pub worktree: PathBuf,
+    /// What it goes on with there, if it does not start from a clean tree.
+    pub going_on: Option<GoingOn>,
+    /// The attempt before that failed, with what it left, or the base if that was nothing.
+    pub failed_before: Option<(AttemptNumber, Oid)>,
     /// The candidates of the tasks it depends on.
     pub dependencies: Vec<(TaskNumber, Oid)>,
     /// What stops it.
     pub leash: Leash,
+}
+
+/// What the next attempt at a task starts from: what its own change met, with everything in there;
+/// else the candidates of what it depends on, and of what is in its way.
+pub fn starts_from(state: &RunState, task: TaskNumber) -> Vec<(TaskNumber, Oid)> {
+    if let Some(onto) = &state.task(task).onto {
+        return vec![(task, onto.commit)];
+    }
+    let candidate = |number: &TaskNumber| Some((*number, state.task(*number).candidate()?));
+    let depends_on = &state.plan.task(task).depends_on;
+    let met = state.in_the_way_of(task);
+    let all = depends_on.iter().chain(&met);
+    all.filter_map(candidate).collect()
 }
 
 /// Runs an attempt to its end and posts what became of it.
@@ -98,6 +122,30 @@ pub async fn run(context: Arc<Context>, spec: AttemptSpec, post: Post) {
 pub async fn adopt(context: Arc<Context>, spec: AttemptSpec, post: Post) {
     let result = take_up(&context, &spec, &post).await;
     conclude(context, spec, post, result).await;
+}
+
+/// Ends an attempt that works at what the plan no longer says, keeps what it left, and posts that it
+/// was cut short.
+pub async fn set_aside(context: Arc<Context>, spec: AttemptSpec, post: Post) {
+    let result = give_up(&context, &spec).await;
+    conclude(context, spec, post, result).await;
+}
+
+async fn give_up(context: &Arc<Context>, spec: &AttemptSpec) -> Result<Came, EngineError> {
+    let folder = context.attempt_folder(spec.task, spec.attempt);
+    let worker = worktree::worker_folder(context, spec.task, spec.attempt);
+    checks::end_job(context, &worker).await?;
+    let found = context.repo.find_worktree(&spec.worktree);
+    match (base_of(&folder), found.filter(Worktree::is_there)) {
+        (Some(base), Some(worktree)) => keep_lost(context, spec, base, worktree).await,
+        _ => Ok(Came::Nowhere(None)),
+    }
+}
+
+/// The commit an attempt works on, as its folder says.
+pub fn base_of(folder: &Path) -> Option<Oid> {
+    let text = files::read_if_exists(&folder.join("base")).ok()??;
+    String::from_utf8_lossy(&text).parse().ok()
 }
 
 /// How far an attempt came without a failure of dispatch itself.
@@ -127,6 +175,7 @@ async fn conclude(
         Ok(Came::Blocked) => return,
         Ok(Came::Nowhere(kept)) => Ok(outcome::interrupted(kept)),
         Ok(Came::ToItsEnd(finished)) => {
+            fault::point("attempt", "before it is judged");
             let Finished {
                 worktree,
                 base,
@@ -137,7 +186,9 @@ async fn conclude(
         Err(error) => Err(error),
     };
     let outcome = outcome.unwrap_or_else(|error| outcome::could_not(&error));
+    fault::point("attempt", "judged");
     let (task, attempt) = (spec.task, spec.attempt);
+    ports::release(&context, task, attempt);
     // The loop is gone only when the program ends; then there is nobody left to tell.
     let _ = post.send(Message::Ended {
         task,
@@ -153,6 +204,11 @@ async fn start(
 ) -> Result<Came, EngineError> {
     if context.is_stopping() {
         return Ok(Came::Nowhere(None));
+    }
+    if let Some(going_on) = spec.going_on.clone() {
+        let (shared, task, base) = (Arc::clone(context), spec.task, going_on.base);
+        let worktree = blocking(move || in_place::take_up(&shared, task, &going_on)).await?;
+        return work(context, spec, post, base, worktree).await;
     }
     let base = match find_base(context, spec).await? {
         StartingPoint::Commit(base) => base,
@@ -171,13 +227,28 @@ async fn start(
             return Ok(Came::Blocked);
         }
     };
+    fault::point("attempt", "with its base");
     let worktree = fill_worktree(context, spec, base).await?;
+    fault::point("attempt", "with its worktree");
     furnish(context, spec, base, &worktree).await?;
+    work(context, spec, post, base, worktree).await
+}
+
+/// Runs the worker in a worktree that is ready for it.
+async fn work(
+    context: &Arc<Context>,
+    spec: &AttemptSpec,
+    post: &Post,
+    base: Oid,
+    worktree: Worktree,
+) -> Result<Came, EngineError> {
     if context.is_stopping() {
         return Ok(Came::Nowhere(None));
     }
     fault::point("attempt", "furnished");
+    look_before(context, spec, &worktree).await?;
     let job = prepare_job(context, spec, base, &worktree)?;
+    fault::point("attempt", "with its prompt");
     fault::point("attempt", "before its worker starts");
     let folder = worktree::worker_folder(context, spec.task, spec.attempt);
     let running = context.executor.start(&folder, &job)?;
@@ -265,7 +336,10 @@ pub fn environment(context: &Context, spec: &AttemptSpec, base: Oid) -> BTreeMap
     let (result_file, prompt_file) = (result_file(&folder), folder.join(PROMPT_FILE));
     let is_told = context.settings.conflicts.on_new == OnNewConflict::Notify;
     let conflicts_file = conflicts_file(&folder).to_string_lossy().into_owned();
+    let depth = depth() + 1;
     let own = OwnVars {
+        port_base: ports::claim(context, spec.task, spec.attempt),
+        depth,
         run: context.run.as_str(),
         attempt: spec.attempt,
         base: &base.to_string(),
@@ -318,12 +392,8 @@ async fn take_up(
 ) -> Result<Came, EngineError> {
     let folder = context.attempt_folder(spec.task, spec.attempt);
     let worker = worktree::worker_folder(context, spec.task, spec.attempt);
-    let path = context.worktree_path(spec.task, spec.attempt);
-    let base = files::read_if_exists(&folder.join("base"));
-    let base: Option<Oid> = base
-        .ok()
-        .flatten()
-        .and_then(|text| String::from_utf8_lossy(&text).parse().ok());
+    let path = spec.worktree.clone();
+    let base = base_of(&folder);
     let found = context.repo.find_worktree(&path);
     let worktree = found.clone().filter(Worktree::is_there);
     let (Some(base), Some(worktree)) = (base, worktree) else {
@@ -337,7 +407,9 @@ async fn take_up(
         JobStatus::Absent => Ok(Came::Nowhere(None)),
         JobStatus::Lost => {
             let lost = worker.clone();
+            fault::point("orphans", "before they are ended");
             blocking(move || Ok(kill_orphans(&lost)?)).await?;
+            fault::point("orphans", "ended");
             keep_lost(context, spec, base, worktree).await
         }
         JobStatus::Alive | JobStatus::Ended(_) => {

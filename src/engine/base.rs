@@ -1,6 +1,7 @@
 //! The commit a task starts from: the run's base, or the merge of exactly its dependencies'
 //! candidates, made in memory by git's own engine.
 
+use crate::base::fault;
 use crate::engine::EngineError;
 use crate::engine::context::Context;
 use crate::engine::matches::verdict_on;
@@ -42,6 +43,7 @@ pub fn starting_point(
         return Ok(StartingPoint::Commit(context.base));
     };
     let mut tip = *first;
+    fault::point("base", "before it is merged");
     let engine = MergeEngine::writing(&context.repo, context.base)?;
     for (place, (_, candidate)) in rest.iter().enumerate() {
         let tree = match engine.merge(tip, *candidate)? {

@@ -5,6 +5,7 @@ use crate::agent::prompt::{
 };
 use crate::agent::template::{Template, TemplateError};
 use crate::config::settings::PromptSettings;
+use crate::engine::in_place::GoingOn;
 use crate::model::conflict::TaskConflict;
 use crate::model::event::{End, Outcome};
 use crate::model::ids::TaskNumber;
@@ -16,6 +17,22 @@ use crate::model::words::and_list;
 /// More neighbours than this say nothing to a worker; those nearest in the plan are named.
 const MOST_NEIGHBOURS: usize = 20;
 
+/// Where the next attempt starts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Place {
+    /// In a clean tree.
+    Clean,
+    /// With what the attempt before left.
+    InPlace,
+}
+
+impl Place {
+    /// The place of an attempt that goes on with this.
+    pub fn of(going_on: Option<&GoingOn>) -> Place {
+        going_on.map_or(Place::Clean, |_| Place::InPlace)
+    }
+}
+
 /// The prompt of a task's next attempt, as things stand.
 ///
 /// # Errors
@@ -24,10 +41,11 @@ pub fn prompt(
     settings: &PromptSettings,
     state: &RunState,
     number: TaskNumber,
+    place: Place,
     met: Option<String>,
 ) -> Result<String, TemplateError> {
-    let task = state.plan.task(number);
     let now = state.task(number);
+    let task = &current(state, number);
     let input = PromptInput {
         neighbours: neighbours(state, task),
         results: task
@@ -37,12 +55,24 @@ pub fn prompt(
             .collect(),
         conflict: conflict(state, number, met),
         previous_failure: previous_failure(now),
-        earlier_work: earlier_work(now),
+        earlier_work: match place {
+            Place::Clean => earlier_work(now),
+            Place::InPlace => EarlierWork::InPlace,
+        },
         extra: now.extra_prompt.clone(),
         attempt: now.attempts.len() as u32 + 1,
         ..PromptInput::bare(task, state.plan.context())
     };
     render_prompt(template(settings), &input)
+}
+
+/// The task with the prompt a person gave it since.
+pub fn current(state: &RunState, number: TaskNumber) -> Task {
+    let mut task = state.plan.task(number).clone();
+    if let Some(rewritten) = &state.task(number).rewritten_prompt {
+        task.prompt.clone_from(rewritten);
+    }
+    task
 }
 
 /// Whether the user's template works for every task of a plan.

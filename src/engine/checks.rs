@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::base::fault;
 use crate::engine::EngineError;
 use crate::engine::attempt::blocking;
 use crate::engine::context::Context;
@@ -94,9 +95,12 @@ impl CheckRun<'_> {
         let folder = self.free_folder();
         let junit = folder.join("junit.xml");
         let job = self.job(argv, &junit);
+        fault::point("check", "before it starts");
         let running = self.context.executor.start(&folder, &job)?;
+        fault::point("check", "started");
         self.leash.hold(running.stopper());
         let status = running.wait().await?;
+        fault::point("check", "ended");
         let (result, millis) = match status {
             JobStatus::Ended(end) => (outcome(&end), end.millis),
             _ => (CheckOutcome::NotRun, 0),

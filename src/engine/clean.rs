@@ -1,6 +1,7 @@
 //! Removing what a finished run no longer needs: worktrees and branches, never work that is
 //! nowhere else, and never the journal.
 
+use std::collections::BTreeMap;
 use std::collections::{HashMap, HashSet};
 use std::num::NonZero;
 use std::path::PathBuf;
@@ -8,6 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use crate::agent::environment::check_environment;
+use crate::base::fault;
 use crate::base::process::Program;
 use crate::base::text::one_line;
 use crate::engine::EngineError;
@@ -129,8 +131,14 @@ fn worktrees(context: &Context, state: &RunState) -> Vec<Found> {
     wanted.push((None, false, context.landing_worktree()));
     let known = context.repo.worktrees();
     let find = |path: &PathBuf| known.iter().find(|found| found.path == *path).cloned();
+    // Attempts that went on in place share one.
+    let mut used_at: BTreeMap<PathBuf, bool> = BTreeMap::new();
+    for (_, used, path) in &wanted {
+        *used_at.entry(path.clone()).or_default() |= used;
+    }
     wanted
         .into_iter()
+        .filter_map(|(task, _, path)| Some((task, used_at.remove(&path)?, path)))
         .filter_map(|(task, used, path)| {
             Some(Found {
                 task,
@@ -250,10 +258,12 @@ fn branches(
 /// # Errors
 /// When something cannot be removed; what was removed until then is gone.
 pub fn carry_out(context: &Context, plan: &Plan) -> Result<(), EngineError> {
+    fault::point("cleaning", "before it begins");
     let removed = on_every_core(&plan.worktrees, |worktree| {
         tear_down(context, worktree)?;
         Ok::<(), EngineError>(context.repo.remove_worktree(worktree)?)
     });
+    fault::point("cleaning", "without worktrees");
     for (worktree, removed) in plan.worktrees.iter().zip(removed) {
         removed?;
         // Only empty folders go: the run's, then the repository's.

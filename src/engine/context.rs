@@ -75,6 +75,19 @@ impl Context {
         }
     }
 
+    /// The same run, as if it had started from another commit.
+    pub(crate) fn on(&self, base: Oid) -> Context {
+        Context::new(
+            self.repo.clone(),
+            self.run.clone(),
+            self.plan.clone(),
+            base,
+            self.settings.clone(),
+            Arc::clone(&self.executor),
+            self.clock,
+        )
+    }
+
     /// The right to move the integration branch, which both the board and the assembly do; waits
     /// for it.
     pub fn hold_integration(&self) -> MutexGuard<'_, ()> {
@@ -148,20 +161,12 @@ impl Context {
     /// A worktree's path as it is recorded: from the top of the main checkout where it is near, so
     /// that boards and journals, which travel, read the same everywhere.
     pub fn recorded_path(&self, worktree: &Path) -> String {
-        let beside = self.repo.home().parent();
-        match beside.and_then(|folder| worktree.strip_prefix(folder).ok()) {
-            Some(near) => Path::new("..").join(near).display().to_string(),
-            None => worktree.display().to_string(),
-        }
+        self.repo.near_path(worktree)
     }
 
     /// Where a worktree of this recorded path is on this machine.
     pub fn recorded_worktree(&self, recorded: &str) -> PathBuf {
-        let beside = self.repo.home().parent();
-        match (Path::new(recorded).strip_prefix(".."), beside) {
-            (Ok(near), Some(folder)) => folder.join(near),
-            _ => PathBuf::from(recorded),
-        }
+        self.repo.place_of(recorded)
     }
 
     /// Where the checks of the assembled branch run.

@@ -14,10 +14,12 @@ use crate::control::{Reply, Request, Response, Server};
 use crate::engine::EngineError;
 use crate::engine::ask;
 use crate::engine::assemble;
-use crate::engine::attempt::{self, AttemptSpec, Message, blocking};
-use crate::engine::briefing::prompt;
+use crate::engine::attempt::{self, AttemptSpec, Message, blocking, starts_from};
+use crate::engine::briefing::{Place, prompt};
 use crate::engine::context::Context;
 use crate::engine::crew::crew;
+use crate::engine::flaky::failed_before;
+use crate::engine::in_place::going_on;
 use crate::engine::leash::Leash;
 use crate::engine::live::{self, Live};
 use crate::engine::matches::candidate_conflicts;
@@ -26,7 +28,7 @@ use crate::engine::notice::Notices;
 use crate::engine::notify::Notifier;
 use crate::engine::pace::Pace;
 use crate::engine::publish::{Publication, Publisher};
-use crate::engine::shutdown::Signals;
+use crate::engine::shutdown::{Signals, Wish};
 use crate::engine::starts::Starts;
 use crate::engine::timers::Timers;
 use crate::exec::StopSignal;
@@ -83,6 +85,8 @@ pub struct Driver<'a> {
     notices: Notices,
     notifier: Notifier,
     presses: u32,
+    /// Whether the terminal is gone, and another process is to go on.
+    hung_up: bool,
     publish_in: Option<Duration>,
     random: fastrand::Rng,
     /// Facts that are applied and not written down yet: nothing acts on them until they are.
@@ -128,6 +132,7 @@ impl<'a> Driver<'a> {
             notices: Notices::default(),
             notifier,
             presses: 0,
+            hung_up: false,
             publish_in: None,
             random,
             unwritten: Vec::new(),
@@ -151,7 +156,9 @@ impl<'a> Driver<'a> {
     pub async fn run(mut self, asked: Vec<Event>) -> Result<Driven, EngineError> {
         let mut signals = Signals::listen()
             .map_err(|error| EngineError::File("signal handlers".to_owned(), error))?;
+        fault::point("control", "before it listens");
         let _server = self.listen();
+        fault::point("control", "listening");
         self.record(asked);
         self.write()?;
         self.take_up_alive()?;
@@ -246,15 +253,17 @@ impl<'a> Driver<'a> {
         !left.is_empty()
             && left
                 .iter()
-                .all(|task| self.background.contains(task) && is_started(task))
+                .all(|task| (self.hung_up || self.background.contains(task)) && is_started(task))
     }
 
     /// What a person asks for is recorded before it is answered.
     fn answer(&mut self, request: &Request, reply: Reply) -> Result<(), EngineError> {
         match ask::events(&self.state, request) {
             Ok(events) => {
+                fault::point("request", "before it is recorded");
                 self.record(events);
                 self.write()?;
+                fault::point("request", "recorded");
                 if let Request::Cancel { .. } = request {
                     let cancelled = |task: &TaskNumber| self.state.task(*task).cancelled;
                     let alive = self.leashes.iter().filter(|(task, _)| cancelled(task));
@@ -289,7 +298,14 @@ impl<'a> Driver<'a> {
                 }
                 self.receive(messages)
             }
-            () = signals.next() => self.interrupt(),
+            wish = signals.next() => match wish {
+                // A background task outlives its terminal, and the run with it.
+                Wish::GoOnAlone if !self.background.is_empty() => {
+                    self.hung_up = true;
+                    Ok(())
+                }
+                Wish::Stop | Wish::GoOnAlone => self.interrupt(),
+            },
             () = tokio::time::sleep(wake_in) => Ok(()),
         }
     }
@@ -324,6 +340,11 @@ impl<'a> Driver<'a> {
                     match result {
                         // The candidates are whole and can be assembled later, so the run ends.
                         Err(EngineError::NotOurs(why)) => {
+                            self.watcher.warning(&format!("not assembled: {why}"));
+                            events.push(Event::AssemblyRefused { why });
+                        }
+                        Err(error @ EngineError::Unsigned(_)) => {
+                            let why = format!("{error}: make `git commit -S` work");
                             self.watcher.warning(&format!("not assembled: {why}"));
                             events.push(Event::AssemblyRefused { why });
                         }
@@ -524,17 +545,25 @@ impl<'a> Driver<'a> {
         worker: &str,
     ) -> Result<(AttemptSpec, Event), EngineError> {
         let attempt = self.state.task(task).attempts.len() as u32 + 1;
-        let spec = self.spec(task, attempt, worker)?;
+        let mut spec = self.spec(task, attempt, worker)?;
+        let dependencies = &spec.dependencies;
+        spec.going_on = going_on(&self.context, &self.state, task, &spec.worker, dependencies);
+        if let Some(going_on) = &spec.going_on {
+            spec.worktree = going_on.path.clone();
+        }
+        let place = Place::of(spec.going_on.as_ref());
+        let met = met(&self.context.repo, &self.state, task)?;
+        let settings = &self.context.settings.prompt;
+        spec.prompt = prompt(settings, &self.state, task, place, met);
         let crew = &self.limits.crew;
         let interval = crew.interval(&self.state, &self.limits, worker);
         self.starts.rest(worker, Instant::now(), interval);
-        let worktree = self.context.worktree_path(task, attempt);
         let event = Event::AttemptStarting {
             task,
             attempt,
             worker: spec.worker.name.clone(),
             branch: self.context.branch(task),
-            worktree: self.context.recorded_path(&worktree),
+            worktree: self.context.recorded_path(&spec.worktree),
         };
         Ok((spec, event))
     }
@@ -549,29 +578,18 @@ impl<'a> Driver<'a> {
         let worker = settings.workers.get(name).cloned().ok_or_else(|| {
             EngineError::Refused(format!("the worker `{name}` of {task} is not configured"))
         })?;
-        let depends_on = &self.context.plan.task(task).depends_on;
-        let candidate =
-            |number: &TaskNumber| Some((*number, self.state.task(*number).candidate()?));
         let leash = Leash::default();
         self.leashes.insert(task, leash.clone());
         Ok(AttemptSpec {
             task,
             attempt,
             worker,
-            prompt: prompt(
-                &self.context.settings.prompt,
-                &self.state,
-                task,
-                met(&self.context.repo, &self.state, task)?,
-            ),
-            dependencies: match &self.state.task(task).onto {
-                Some(onto) => vec![(task, onto.commit)],
-                None => depends_on
-                    .iter()
-                    .chain(&self.state.in_the_way_of(task))
-                    .filter_map(candidate)
-                    .collect(),
-            },
+            // Only an attempt that is about to start needs one.
+            prompt: Ok(String::new()),
+            worktree: self.context.worktree_path(task, attempt),
+            going_on: None,
+            failed_before: failed_before(self.state.task(task), attempt),
+            dependencies: starts_from(&self.state, task),
             leash,
         })
     }
@@ -590,9 +608,15 @@ impl<'a> Driver<'a> {
             })
             .collect();
         for (task, attempt, worker) in running {
-            let spec = self.spec(task, attempt, &worker)?;
+            let mut spec = self.spec(task, attempt, &worker)?;
+            if let Some(alive) = self.state.task(task).last_attempt() {
+                spec.worktree = self.context.recorded_worktree(&alive.worktree);
+            }
             let (context, post) = (Arc::clone(&self.context), self.post.clone());
-            tokio::spawn(attempt::adopt(context, spec, post));
+            match self.state.task(task).superseded {
+                true => drop(tokio::spawn(attempt::set_aside(context, spec, post))),
+                false => drop(tokio::spawn(attempt::adopt(context, spec, post))),
+            }
         }
         Ok(())
     }

@@ -9,6 +9,7 @@ use crate::engine::detect::DetectError;
 use crate::exec::ExecError;
 use crate::git::harvest::HarvestError;
 use crate::git::merge_tree::MergeError;
+use crate::git::sign::SignError;
 use crate::git::worktree::WorktreeError;
 use crate::git::{GitError, StoreError};
 use crate::journal::JournalError;
@@ -78,7 +79,20 @@ pub enum EngineError {
     /// A branch of the run that somebody else has checked out or moved.
     #[error("{0}")]
     NotOurs(String),
+    /// A commit that the user's git signs could not be signed.
+    #[error("a commit could not be signed ({0}; blocker)")]
+    Unsigned(String),
     /// A part of the program ended unexpectedly.
     #[error("a part of dispatch ended unexpectedly: {0}")]
     Broken(String),
+}
+
+impl From<SignError> for EngineError {
+    fn from(error: SignError) -> EngineError {
+        match error {
+            SignError::Refused(said) => EngineError::Unsigned(said),
+            SignError::Git(error) => error.into(),
+            SignError::Store(error) => error.into(),
+        }
+    }
 }

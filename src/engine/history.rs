@@ -10,6 +10,7 @@ use crate::engine::context::Context;
 use crate::git::Store;
 use crate::git::commit::{By, NewCommit};
 use crate::git::merge_tree::{MergeAnswer, MergeEngine};
+use crate::git::sign::Signer;
 use crate::model::change::Entry;
 use crate::model::ids::{Oid, TaskNumber};
 use crate::model::integration::History;
@@ -24,6 +25,7 @@ pub(crate) struct HistoryWriter<'a> {
     state: &'a RunState,
     store: &'a Store,
     steps: &'a [Step],
+    signer: Option<Signer>,
     /// For a linear history: the commits of each step with their trees, if they can be replayed.
     replays: Vec<Option<Vec<Replayed>>>,
 }
@@ -48,6 +50,7 @@ impl<'a> HistoryWriter<'a> {
             state,
             store,
             steps,
+            signer: Signer::find(&context.repo)?,
             replays: Vec::new(),
         };
         if context.settings.assemble.history == History::Linear {
@@ -156,7 +159,10 @@ impl<'a> HistoryWriter<'a> {
                 time: self.state.updated,
                 by: By::User,
             };
-            tip = self.store.write_commit_as(&new, *original)?;
+            tip = match &self.signer {
+                Some(signer) => signer.commit(self.store, &new, Some(*original))?,
+                None => self.store.write_commit_as(&new, *original)?,
+            };
         }
         Ok(tip)
     }
@@ -214,13 +220,17 @@ impl<'a> HistoryWriter<'a> {
         message: &str,
         board: Option<Entry>,
     ) -> Result<Oid, EngineError> {
-        Ok(self.store.write_commit(&NewCommit {
+        let new = NewCommit {
             tree: self.with_board(tree, board)?,
             parents,
             message,
             time: self.state.updated,
             by: By::User,
-        })?)
+        };
+        Ok(match &self.signer {
+            Some(signer) => signer.commit(self.store, &new, None)?,
+            None => self.store.write_commit(&new)?,
+        })
     }
 
     fn trailers(&self, task: TaskNumber) -> String {

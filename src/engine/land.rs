@@ -19,11 +19,13 @@ use crate::git::checkout::obstacle;
 use crate::git::merge_tree::{MergeAnswer, MergeEngine};
 use crate::git::refs::branch_ref;
 use crate::git::{Git, GitError, Store, StoreError};
-use crate::model::change::RepoPath;
-use crate::model::conflict::Class;
 use crate::model::ids::Oid;
 use crate::model::integration::{Integration, Landing};
 use crate::model::run::RunState;
+
+mod error;
+
+pub use error::LandError;
 
 /// The shape in which a run lands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -49,86 +51,37 @@ pub struct LandOptions {
     pub force: bool,
     /// Do not run the user's hooks.
     pub no_verify: bool,
+    /// Do not redo the integration on a target that has moved.
+    pub no_rebuild: bool,
 }
 
-/// Why a run cannot land. The target has not moved.
-#[derive(Debug, thiserror::Error)]
-pub enum LandError {
-    /// Nothing was assembled.
-    #[error("nothing was assembled, so there is nothing to land")]
-    Nothing,
-    /// It has landed before.
-    #[error("the run has landed on {target} already, as {}", .commit.short())]
-    Landed {
-        /// The target.
-        target: String,
-        /// The landing commit.
-        commit: Oid,
-    },
-    /// A check of the assembled branch failed.
-    #[error("the check `{0}` did not pass on the assembled branch")]
-    ChecksFailed(String),
-    /// The run has no target.
-    #[error("the run has no target branch, because HEAD was detached when it started")]
-    NoTarget,
-    /// The target is no branch.
-    #[error("the target branch {0:?} does not exist")]
-    TargetGone(String),
-    /// The target is not behind the assembled chain.
-    #[error("{0} has moved since the run started, so it cannot be fast-forwarded")]
-    NotForward(String),
-    /// The assembled work conflicts with the target as it is now.
-    #[error("the assembled work conflicts with {target} ({class}) in {paths}", paths = list(.paths))]
-    Conflict {
-        /// The target.
-        target: String,
-        /// The class.
-        class: Class,
-        /// The paths.
-        paths: Vec<RepoPath>,
-    },
-    /// The target is checked out more than once.
-    #[error("{0} is checked out in several worktrees, so it is not moved")]
-    SeveralCheckouts(String),
-    /// A hook of the user's said no.
-    #[error("the hook {0} refused the landing commit: {1}")]
-    Hook(&'static str, String),
-    /// git would not move the checkout.
-    #[error("git did not move {target} in {}: {said}", .place.display())]
-    CheckoutRefused {
-        /// The target.
-        target: String,
-        /// The checkout.
-        place: PathBuf,
-        /// git's words.
-        said: String,
-    },
-    /// The target was moved by somebody else at the same moment.
-    #[error("{0} was moved by somebody else just now")]
-    MovedMeanwhile(String),
-    /// Anything else.
-    #[error(transparent)]
-    Engine(#[from] EngineError),
+/// Where a landing would go, as it is right now.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Ground {
+    /// The target branch.
+    pub target: String,
+    /// What it is.
+    pub from: Oid,
+    /// Where it is checked out, if it is.
+    pub checkout: Option<PathBuf>,
+    /// The target has everything already: a landing that was cut off before it was recorded, or a
+    /// person's own merge.
+    pub is_contained: bool,
+    /// The target has what the assembled work was not made and checked with.
+    pub has_moved: bool,
+    /// The tip of the integration branch right after assembly.
+    pub(crate) tip: Oid,
+    /// The same without any board.
+    pub(crate) code_tip: Oid,
 }
 
-fn list(paths: &[RepoPath]) -> String {
-    paths
-        .iter()
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(", ")
-}
-
-impl From<StoreError> for LandError {
-    fn from(error: StoreError) -> LandError {
-        LandError::Engine(error.into())
-    }
-}
-
-impl From<GitError> for LandError {
-    fn from(error: GitError) -> LandError {
-        LandError::Engine(error.into())
-    }
+/// What is to be landed on that ground.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Work {
+    /// This commit, as it is.
+    Chain(Oid),
+    /// A commit with this tree, the board aside.
+    Tree(Oid),
 }
 
 /// What will move, ready to be shown and then carried out.
@@ -140,86 +93,144 @@ pub struct Prepared {
     pub checkout: Option<PathBuf>,
 }
 
-/// Builds the landing commit. Nothing of the user's has moved when this returns.
+/// Looks at the target and at what was assembled; changes nothing.
 ///
 /// # Errors
 /// Why the run cannot land.
-pub fn prepare(
+pub fn survey(
     context: &Context,
     state: &RunState,
     options: &LandOptions,
-    now: Timestamp,
-) -> Result<Prepared, LandError> {
+) -> Result<Ground, LandError> {
     let integration = landable(state, options)?;
     let store = Store::open(&context.repo)?;
-    let target = options
-        .into
-        .clone()
-        .or(state.target.clone())
-        .ok_or(LandError::NoTarget)?;
-    let from = store
-        .reference(&branch_ref(&target))
-        .ok()
-        .flatten()
-        .ok_or_else(|| LandError::TargetGone(target.clone()))?;
-    let mut checkouts = context.repo.checkouts_of(&target);
-    if checkouts.len() > 1 {
-        return Err(LandError::SeveralCheckouts(target));
-    }
+    let target = options.into.clone().or(state.target.clone());
+    let target = target.ok_or(LandError::NoTarget)?;
+    let from = store.reference(&branch_ref(&target)).ok().flatten();
+    let from = from.ok_or_else(|| LandError::TargetGone(target.clone()))?;
+    let checkout = only_checkout(context, &target)?;
     let (Some(code_tip), Some(tip)) = (integration.code_tip, integration.tip) else {
         return Err(LandError::Nothing);
     };
     refuse_foreign_commits(context, &store)?;
-    let checkout = checkouts.pop();
-    if is_contained(context, &store, from, code_tip)? {
-        let landing = Landing {
-            target,
-            from,
-            to: from,
-            at: now,
-        };
-        return Ok(Prepared {
-            landing,
-            checkout: None,
-        });
+    let has_moved = !store.is_ancestor(from, code_tip)?;
+    Ok(Ground {
+        is_contained: is_contained(context, &store, from, code_tip)?,
+        has_moved,
+        target,
+        from,
+        checkout,
+        tip,
+        code_tip,
+    })
+}
+
+/// Where a branch is checked out, if it is.
+pub(crate) fn only_checkout(context: &Context, target: &str) -> Result<Option<PathBuf>, LandError> {
+    let mut checkouts = context.repo.checkouts_of(target);
+    match checkouts.len() {
+        0 | 1 => Ok(checkouts.pop()),
+        _ => Err(LandError::SeveralCheckouts(target.to_owned())),
     }
-    let is_free = |to| match &checkout {
-        Some(place) => make_sure_it_can_move(context, &target, place, from, to),
+}
+
+/// What lands where the target has only what the work was made and checked with.
+///
+/// # Errors
+/// When the two do not merge.
+pub fn merged(context: &Context, ground: &Ground, shape: Shape) -> Result<Work, LandError> {
+    if shape == Shape::FastForward {
+        return Ok(Work::Chain(ground.code_tip));
+    }
+    let engine = MergeEngine::writing(&context.repo, ground.from).map_err(EngineError::from)?;
+    let answer = engine.merge(ground.from, ground.code_tip);
+    match answer.map_err(EngineError::from)? {
+        MergeAnswer::Done(result) if result.is_sound() => Ok(Work::Tree(result.tree)),
+        _ => {
+            let (class, paths) = verdict_on(context, ground.from, ground.code_tip)?;
+            Err(LandError::Conflict {
+                target: ground.target.clone(),
+                tasks: Vec::new(),
+                class,
+                paths,
+            })
+        }
+    }
+}
+
+/// Builds the landing commit. Nothing of the user's has moved when this returns.
+///
+/// # Errors
+/// When the checkout could not move, a hook says no, or the commit cannot be written.
+pub fn prepare(
+    context: &Context,
+    state: &RunState,
+    options: &LandOptions,
+    ground: &Ground,
+    work: Work,
+    now: Timestamp,
+) -> Result<Prepared, LandError> {
+    let (target, from) = (ground.target.clone(), ground.from);
+    let mut landing = Landing {
+        target,
+        from,
+        to: from,
+        at: now,
+        backup: None,
+    };
+    let is_free = |to| match &ground.checkout {
+        Some(place) => make_sure_it_can_move(context, &ground.target, place, from, to),
         None => Ok(()),
     };
-    let to = match options.shape {
-        Shape::FastForward if store.is_ancestor(from, code_tip)? => {
-            is_free(code_tip)?;
-            code_tip
+    landing.to = match work {
+        Work::Chain(tip) => {
+            is_free(tip)?;
+            tip
         }
-        Shape::FastForward => return Err(LandError::NotForward(target)),
-        shape => {
-            let tree = merged_tree(
-                context, &store, state, options, &target, from, code_tip, now,
-            )?;
+        Work::Tree(tree) => {
+            let tree = landed_tree(context, state, options, &landing, tree)?;
             is_free(tree)?;
-            let second = if options.board { tip } else { code_tip };
-            let parents = match shape {
+            let second = if options.board {
+                ground.tip
+            } else {
+                ground.code_tip
+            };
+            let parents = match options.shape {
                 Shape::Squash => vec![from],
                 _ => vec![from, second],
             };
-            commit(
-                context,
-                options,
-                tree,
-                &parents,
-                &message(state, &target),
-                now,
-            )?
+            let message = message(state, &ground.target);
+            commit(context, options, tree, &parents, &message, now)?
         }
     };
-    let landing = Landing {
-        target,
-        from,
-        to,
-        at: now,
-    };
-    Ok(Prepared { landing, checkout })
+    landing.backup = Some(free_backup(context, "landing", from)?);
+    Ok(Prepared {
+        landing,
+        checkout: ground.checkout.clone(),
+    })
+}
+
+/// The reference that will keep what the target was: the first one of the run that is free, or
+/// keeps it already.
+pub(crate) fn free_backup(context: &Context, what: &str, old: Oid) -> Result<String, LandError> {
+    let store = Store::open(&context.repo)?;
+    for number in 1.. {
+        let name = format!("refs/dispatch/backups/{}/{what}-{number}", context.run);
+        match store.reference(&name)? {
+            Some(found) if found != old => {}
+            _ => return Ok(name),
+        }
+    }
+    Err(LandError::Nothing)
+}
+
+/// Makes the announced reference that keeps what the target was.
+pub(crate) fn keep_backup(context: &Context, name: &str, old: Oid) -> Result<(), LandError> {
+    let store = Store::open_durable(&context.repo)?;
+    if store.reference(name)? == Some(old) {
+        return Ok(());
+    }
+    Ok(store.move_reference(name, Oid::ZERO, old, "dispatch: kept")?)
 }
 
 /// What a person committed on the integration branch would not land: only what the run recorded
@@ -250,7 +261,7 @@ fn is_contained(
 }
 
 /// Said before hooks run, a key is asked for, or a person is.
-fn make_sure_it_can_move(
+pub(crate) fn make_sure_it_can_move(
     context: &Context,
     target: &str,
     place: &Path,
@@ -268,7 +279,10 @@ fn make_sure_it_can_move(
     }
 }
 
-fn landable<'a>(state: &'a RunState, options: &LandOptions) -> Result<&'a Integration, LandError> {
+pub(crate) fn landable<'a>(
+    state: &'a RunState,
+    options: &LandOptions,
+) -> Result<&'a Integration, LandError> {
     if let Some(landed) = &state.landed {
         let (target, commit) = (landed.target.clone(), landed.to);
         return Err(LandError::Landed { target, commit });
@@ -285,47 +299,27 @@ fn landable<'a>(state: &'a RunState, options: &LandOptions) -> Result<&'a Integr
     Ok(integration)
 }
 
-#[allow(clippy::too_many_arguments)]
-fn merged_tree(
+/// The board is read where it landed, so it tells of the landing as done. Its own commit is the one
+/// thing it cannot name.
+fn landed_tree(
     context: &Context,
-    store: &Store,
     state: &RunState,
     options: &LandOptions,
-    target: &str,
-    from: Oid,
-    code_tip: Oid,
-    now: Timestamp,
+    landing: &Landing,
+    tree: Oid,
 ) -> Result<Oid, LandError> {
-    let engine = MergeEngine::writing(&context.repo, from).map_err(EngineError::from)?;
-    let tree = match engine.merge(from, code_tip).map_err(EngineError::from)? {
-        MergeAnswer::Done(result) if result.is_sound() => result.tree,
-        _ => {
-            let (class, paths) = verdict_on(context, from, code_tip)?;
-            return Err(LandError::Conflict {
-                target: target.to_owned(),
-                class,
-                paths,
-            });
-        }
-    };
     if !options.board || options.shape == Shape::Squash {
         return Ok(tree);
     }
-    // The board is read where it landed, so it tells of the landing as done. Its own commit is the
-    // one thing it cannot name.
     let mut landed = state.clone();
+    landed.unlanded = None;
     landed.landed = Some(Landing {
-        target: target.to_owned(),
-        from,
         to: Oid::ZERO,
-        at: now,
+        ..landing.clone()
     });
-    Ok(with_board(
-        store,
-        context,
-        tree,
-        &render_board_file(&landed),
-    )?)
+    let store = Store::open(&context.repo)?;
+    let board = render_board_file(&landed);
+    Ok(with_board(&store, context, tree, &board)?)
 }
 
 fn message(state: &RunState, target: &str) -> String {
@@ -375,7 +369,12 @@ fn commit(
         .in_foreground()
         .env("GIT_AUTHOR_DATE", date.clone())
         .env("GIT_COMMITTER_DATE", date);
-    let line = git.line(&args)?;
+    let line = match git.line(&args) {
+        Err(GitError::Failed { message, .. }) if signs => {
+            return Err(LandError::Engine(EngineError::Unsigned(message)));
+        }
+        line => line?,
+    };
     line.parse()
         .map_err(|_| LandError::Engine(EngineError::Broken(line)))
 }
@@ -388,8 +387,11 @@ pub fn carry_out(context: &Context, prepared: &Prepared) -> Result<(), LandError
     let Landing {
         target, from, to, ..
     } = &prepared.landing;
-    if from == to {
-        return Ok(());
+    if only_checkout(context, target)? != prepared.checkout {
+        return Err(LandError::CheckoutChanged(target.clone()));
+    }
+    if let Some(backup) = &prepared.landing.backup {
+        keep_backup(context, backup, *from)?;
     }
     match &prepared.checkout {
         Some(place) => {
@@ -398,14 +400,23 @@ pub fn carry_out(context: &Context, prepared: &Prepared) -> Result<(), LandError
             fault::point("landing", "after the checkout has moved");
             Ok(())
         }
-        None => {
-            let store = Store::open_durable(&context.repo)?;
-            let why = format!("dispatch land {}", context.run);
-            match store.move_reference(&branch_ref(target), *from, *to, &why) {
-                Err(StoreError::Moved { .. }) => Err(LandError::MovedMeanwhile(target.clone())),
-                other => Ok(other?),
-            }
-        }
+        None => move_branch(context, target, *from, *to, "land"),
+    }
+}
+
+/// Moves a target that is not checked out.
+pub(crate) fn move_branch(
+    context: &Context,
+    target: &str,
+    from: Oid,
+    to: Oid,
+    what: &str,
+) -> Result<(), LandError> {
+    let store = Store::open_durable(&context.repo)?;
+    let why = format!("dispatch {what} {}", context.run);
+    match store.move_reference(&branch_ref(target), from, to, &why) {
+        Err(StoreError::Moved { .. }) => Err(LandError::MovedMeanwhile(target.to_owned())),
+        other => Ok(other?),
     }
 }
 

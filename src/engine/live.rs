@@ -8,8 +8,8 @@ use crate::engine::furnish::links_in;
 use crate::engine::matches::{options, upstream};
 use crate::git::snapshot::Snapshots;
 use crate::model::conflict::TaskConflict;
-use crate::model::ids::{AttemptNumber, Oid, TaskNumber};
-use crate::model::run::{RunState, TaskPhase};
+use crate::model::ids::{Oid, TaskNumber};
+use crate::model::run::{Attempt, RunState, TaskPhase};
 
 /// After so many rounds everything is forgotten, so that the snapshots of a long run do not pile up.
 const ROUNDS: u32 = 500;
@@ -25,12 +25,12 @@ pub struct Live {
 }
 
 /// The tasks at work, with the attempt and the commit it started from.
-pub fn running(state: &RunState) -> Vec<(TaskNumber, AttemptNumber, Oid)> {
+pub fn running(state: &RunState) -> Vec<(TaskNumber, &Attempt, Oid)> {
     let at_work = |number: TaskNumber| {
         let task = state.task(number);
         let attempt = task.last_attempt()?;
         let is_running = task.phase == TaskPhase::Running;
-        is_running.then_some((number, attempt.number, attempt.base?))
+        is_running.then_some((number, attempt, attempt.base?))
     };
     let tasks = state.plan.tasks().iter();
     tasks.filter_map(|task| at_work(task.number)).collect()
@@ -83,7 +83,7 @@ impl Live {
         let worktrees = context.repo.worktrees();
         let mut found = Vec::new();
         for (task, attempt, base) in running(state) {
-            let path = context.worktree_path(task, attempt);
+            let path = context.recorded_worktree(&attempt.worktree);
             let worktree = worktrees.iter().find(|worktree| worktree.path == path);
             let Some(worktree) = worktree.filter(|worktree| worktree.is_there()) else {
                 continue;

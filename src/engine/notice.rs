@@ -51,7 +51,7 @@ impl Notices {
     /// When a file cannot be written.
     pub fn write(&mut self, context: &Context, state: &RunState) -> Result<(), EngineError> {
         for (task, attempt, _) in running(state) {
-            let text = notice(state, task);
+            let (attempt, text) = (attempt.number, notice(state, task));
             let known = self.written.get(&(task, attempt));
             let is_news = match known {
                 Some(known) => *known != text,

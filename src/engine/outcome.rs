@@ -13,7 +13,9 @@ use crate::engine::attempt::{AttemptSpec, blocking, environment, result_file, ti
 use crate::engine::bounds::Bounds;
 use crate::engine::checks::CheckRun;
 use crate::engine::context::Context;
+use crate::engine::flaky;
 use crate::engine::furnish::links_in;
+use crate::engine::isolation::look_after;
 use crate::engine::output::read_output;
 use crate::engine::worktree::{keep, keep_remains, worker_folder};
 use crate::exec::{self, Exit, JobEnd};
@@ -27,6 +29,7 @@ use crate::model::change::{Change, RepoPath};
 use crate::model::event::{End, Failure, FailureClass, Outcome, WorkerReport};
 use crate::model::ids::Oid;
 use crate::model::integration::{CheckOutcome, CheckResult};
+use crate::model::isolation::OutsideChange;
 use crate::model::plan::Produces;
 use crate::model::scope::outside;
 use crate::model::transcript::Transcript;
@@ -73,6 +76,8 @@ fn outcome_of(end: End) -> Outcome {
         leftovers: Vec::new(),
         remarks: Vec::new(),
         outside: Vec::new(),
+        flaky: None,
+        meanwhile: Vec::new(),
         millis: 0,
         kept: None,
         usage: None,
@@ -93,6 +98,8 @@ struct Case {
     /// Why its report could not be used.
     unread: Option<String>,
     transcript: Transcript,
+    /// What changed outside of its worktree while it ran.
+    meanwhile: Vec<OutsideChange>,
 }
 
 /// What an attempt offers if its checks agree.
@@ -124,6 +131,7 @@ pub async fn conclude(
         Err(error) => (WorkerReport::default(), Some(error_chain(&error))),
     };
     let transcript = read_output(context, spec, &worktree, &end).await?;
+    let meanwhile = look_after(context, spec, &worktree).await?;
     let context = Arc::clone(context);
     let case = Case {
         context,
@@ -134,11 +142,15 @@ pub async fn conclude(
         report,
         unread,
         transcript,
+        meanwhile,
     };
     let ended_by_itself = case.end.exit == Exit::Code(0) && case.passed_limit().is_none();
     let ended_well = ended_by_itself || case.outlived_its_result();
     if !ended_well || !case.transcript.is_success() || case.report.error.is_some() {
         return case.fail(Vec::new(), Vec::new()).await;
+    }
+    if let Some(fact) = case.trespass() {
+        return case.fail(vec![fact], Vec::new()).await;
     }
     let offer = {
         let case = case.clone();
@@ -160,6 +172,17 @@ impl Case {
             Exit::NotStarted(_) => false,
         };
         was_ended && self.transcript.terminal_seen && !self.spec.leash.is_pulled()
+    }
+
+    /// What it wrote outside of its worktree, where that is not allowed.
+    fn trespass(&self) -> Option<Fact> {
+        let named = self
+            .meanwhile
+            .iter()
+            .filter(|change| change.named_in.is_some());
+        let what: Vec<String> = named.map(|change| change.what.clone()).collect();
+        let is_forbidden = self.context.settings.run.outside_writes == Scope::Fail;
+        (is_forbidden && !what.is_empty()).then_some(Fact::WroteOutside(what))
     }
 
     /// The limit that dispatch ended the worker for, if it did.
@@ -243,7 +266,9 @@ impl Case {
     }
 
     async fn check(self, offer: Offer) -> Result<Outcome, EngineError> {
+        fault::point("attempt", "before its checks");
         let checks = self.run_checks().await?;
+        fault::point("attempt", "after its checks");
         match checks.last() {
             Some(last) if last.result != CheckOutcome::Passed => {
                 let fact = if self.spec.leash.is_pulled() {
@@ -305,6 +330,16 @@ impl Case {
             None => Default::default(),
         };
         let info = self.info(&report);
+        let flaky = flaky::same_files(&store, self.spec.failed_before, offer.tree)?;
+        let flaky_remark = flaky.map(|earlier| {
+            format!(
+                "flaky: attempt {earlier} failed with the same files, attempt {} passed",
+                self.spec.attempt
+            )
+        });
+        let mut remarks = offer.remarks.clone();
+        remarks.extend(self.stream_remarks());
+        remarks.extend(flaky_remark);
         self.worktree.unlock();
         Ok(Outcome {
             end: End::Passed {
@@ -315,8 +350,10 @@ impl Case {
             report,
             checks,
             leftovers: self.end.leftovers.clone(),
-            remarks: self.remarks([offer.remarks.clone(), self.stream_remarks()].concat()),
+            remarks: self.remarks(remarks),
             outside: offer.outside.clone(),
+            flaky,
+            meanwhile: self.meanwhile.clone(),
             millis: self.end.millis,
             kept: None,
             usage: self.transcript.usage,
@@ -461,6 +498,8 @@ impl Case {
             leftovers: self.end.leftovers.clone(),
             remarks: self.remarks(remarks),
             outside: Vec::new(),
+            flaky: None,
+            meanwhile: self.meanwhile.clone(),
             millis: self.end.millis,
             kept,
             usage: self.transcript.usage,
@@ -487,6 +526,7 @@ impl Case {
     fn keep(&self) -> Result<Option<Oid>, EngineError> {
         let store = Store::open(&self.context.repo)?;
         let (task, attempt) = (self.spec.task, self.spec.attempt);
+        fault::point("remains", "before they are kept");
         keep_remains(
             &self.context,
             &store,

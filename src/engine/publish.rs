@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use crate::base::fault;
 use crate::board::completion::Completion;
 use crate::board::markdown;
 use crate::board::view::BoardView;
@@ -58,16 +59,28 @@ pub fn catch_up(context: &Context, state: &RunState) -> Result<bool, EngineError
     let Some(tip) = publisher.store.reference(&branch)? else {
         return Ok(false);
     };
-    let tree = publisher.store.tree_of(tip)?;
-    let board = publisher.store.entry(tree, &context.settings.board.file)?;
-    let text = match board {
-        Some(entry) => publisher.store.blob(entry.oid)?,
-        None => Vec::new(),
-    };
-    if state.landed.is_some() || text == render_board_file(state).as_bytes() {
+    if state.landed.is_some() || board_of(context, &publisher.store, state, tip)? {
         return Ok(false);
     }
     Ok(publisher.publish(context, state)? == Publication::Done)
+}
+
+/// Whether the board of a commit is that of this state.
+///
+/// # Errors
+/// When the commit cannot be read.
+pub fn board_of(
+    context: &Context,
+    store: &Store,
+    state: &RunState,
+    commit: Oid,
+) -> Result<bool, StoreError> {
+    let tree = store.tree_of(commit)?;
+    let text = match store.entry(tree, &context.settings.board.file)? {
+        Some(entry) => store.blob(entry.oid)?,
+        None => Vec::new(),
+    };
+    Ok(text == render_board_file(state).as_bytes())
 }
 
 /// Writes board commits.
@@ -215,7 +228,9 @@ impl Publisher {
         let old = self.store.reference(&name)?;
         let parent = old.unwrap_or(context.base);
         let tree = self.store.tree_of(parent)?;
+        fault::point("board", "before it is written");
         let tree = with_board(&self.store, context, tree, &render_board_file(state))?;
+        fault::point("board", "written");
         if old.is_some() && tree == self.store.tree_of(parent)? {
             return Ok(());
         }

@@ -3,9 +3,12 @@
 use crate::base::text::error_chain;
 use crate::config::Settings;
 use crate::engine::EngineError;
+use crate::git::refs::branch_ref;
 use crate::git::{Repo, Store};
 use crate::journal::{Replayed, journal_ref, replay};
+use crate::model::event::Event;
 use crate::model::ids::RunId;
+use crate::model::plan::Plan;
 use crate::model::run::RunState;
 use crate::plan::{Format, Source, parse};
 
@@ -35,15 +38,7 @@ pub struct Loaded {
 /// When the journal, the plan or the settings cannot be read; nothing is guessed.
 pub fn load(store: &Store, run: &RunId) -> Result<Loaded, EngineError> {
     let replayed = replay(store, run)?;
-    let source = Source {
-        name: format!("{PLAN_FILE} of {run}"),
-        format: Format::Json,
-        text: replayed.file(store, PLAN_FILE)?,
-    };
-    let no_files = |_: &str| Err("a journalled plan holds its prompts".to_owned());
-    let plan = parse(&source, None, &no_files)
-        .plan
-        .ok_or_else(|| broken(run, PLAN_FILE))?;
+    let plan = plan_at(store, &replayed, 1)?;
     let settings =
         serde_json::from_str(&replayed.file(store, SETTINGS_FILE)?).map_err(|error| {
             EngineError::Refused(format!(
@@ -56,7 +51,14 @@ pub fn load(store: &Store, run: &RunId) -> Result<Loaded, EngineError> {
         .next()
         .and_then(|first| RunState::start(run.clone(), plan, first));
     let mut state = state.ok_or_else(|| broken(run, "its first event"))?;
-    records.for_each(|recorded| state.apply(recorded));
+    for recorded in records {
+        match recorded.event {
+            Event::PlanEdited { .. } => {
+                state.replan(plan_at(store, &replayed, recorded.seq)?, recorded);
+            }
+            _ => state.apply(recorded),
+        }
+    }
     Ok(Loaded {
         state,
         settings,
@@ -64,19 +66,51 @@ pub fn load(store: &Store, run: &RunId) -> Result<Loaded, EngineError> {
     })
 }
 
-/// Frees the references of a run whose last driver died while it moved one. Only for the holder of
-/// the run's lock, who alone moves them.
+/// The plan that stood in the journal when this event was recorded.
+fn plan_at(store: &Store, replayed: &Replayed, seq: u64) -> Result<Plan, EngineError> {
+    let source = Source {
+        name: format!("{PLAN_FILE} of {}", replayed.run),
+        format: Format::Json,
+        text: replayed.file_at(store, PLAN_FILE, seq)?,
+    };
+    let no_files = |_: &str| Err("a journalled plan holds its prompts".to_owned());
+    let plan = parse(&source, None, &no_files).plan;
+    plan.ok_or_else(|| broken(&replayed.run, PLAN_FILE))
+}
+
+/// Frees the references of a run whose last driver died while it moved one, and names them. Only for
+/// the holder of the run's lock, who alone moves them.
 ///
 /// # Errors
 /// When a lock file cannot be removed.
-pub fn free_references(repo: &Repo, run: &RunId, settings: &Settings) -> Result<(), EngineError> {
+pub fn free_references(
+    repo: &Repo,
+    run: &RunId,
+    settings: &Settings,
+) -> Result<Vec<String>, EngineError> {
     let names = [
         journal_ref(run),
         format!("refs/dispatch/attempts/{run}"),
+        format!("refs/dispatch/backups/{run}"),
         format!("refs/heads/{}/{run}", settings.run.branch_prefix),
     ];
     repo.free_references(&names)
         .map_err(|error| EngineError::File(format!("a lock on a reference of {run}"), error))
+}
+
+/// Frees the target of a landing that was announced and never heard of again: the lock on it that
+/// is older than this process is its own.
+///
+/// # Errors
+/// When a lock file cannot be removed.
+pub fn free_target(repo: &Repo, state: &RunState) -> Result<(), EngineError> {
+    let Some(landing) = &state.landing else {
+        return Ok(());
+    };
+    let name = branch_ref(&landing.target);
+    repo.free_references(std::slice::from_ref(&name))
+        .map(drop)
+        .map_err(|error| EngineError::File(format!("a lock on {name}"), error))
 }
 
 fn broken(run: &RunId, what: &str) -> EngineError {

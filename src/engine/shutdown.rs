@@ -12,6 +12,15 @@ pub struct Signals {
     hangup: Signal,
 }
 
+/// What a signal asks for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Wish {
+    /// To end (SIGINT, SIGTERM).
+    Stop,
+    /// To do without the terminal, which is gone (SIGHUP).
+    GoOnAlone,
+}
+
 impl Signals {
     /// Starts listening.
     ///
@@ -26,11 +35,11 @@ impl Signals {
     }
 
     /// Waits for the next of them.
-    pub async fn next(&mut self) {
+    pub async fn next(&mut self) -> Wish {
         tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-            _ = self.hangup.recv() => {}
+            _ = self.interrupt.recv() => Wish::Stop,
+            _ = self.terminate.recv() => Wish::Stop,
+            _ = self.hangup.recv() => Wish::GoOnAlone,
         }
     }
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 
 use crate::agent::template::TemplateError;
+use crate::base::fault;
 use crate::base::files;
 use crate::base::process::find_program;
 use crate::config::Settings;
@@ -74,6 +75,9 @@ pub enum StartError {
     /// A task names a worker that is not configured.
     #[error("{0} names the worker `{1}`, which is not configured")]
     NoWorker(TaskNumber, String),
+    /// This process is a worker of another dispatch.
+    #[error("this is a worker of another dispatch, and {} deep is deeper than allowed", levels(*.0))]
+    TooDeep(u32),
     /// A folder dispatch has to write in cannot be written.
     #[error("{} cannot be written", .0.display())]
     Unwritable(PathBuf, #[source] io::Error),
@@ -127,6 +131,10 @@ impl StartError {
             StartError::NoWorker(_, name) => {
                 format!("add `[workers.{name}]` to .dispatch.toml, or choose another worker")
             }
+            StartError::TooDeep(depth) => format!(
+                "a worker that starts workers can go on without end; `max_depth = {depth}` under \
+                 `[run]` in .dispatch.toml allows it"
+            ),
             StartError::Unwritable(..) => {
                 "make it writable, or set `path` under `[worktree]` in .dispatch.toml".into()
             }
@@ -144,6 +152,27 @@ impl StartError {
     }
 }
 
+fn levels(depth: u32) -> String {
+    crate::base::text::plural(depth as usize, "level")
+}
+
+/// How many dispatches this process is below (`DISPATCH_DEPTH`).
+pub fn depth() -> u32 {
+    let depth = std::env::var("DISPATCH_DEPTH").ok();
+    depth.and_then(|text| text.parse().ok()).unwrap_or(0)
+}
+
+/// Workers start no workers, unless that is allowed.
+///
+/// # Errors
+/// When this process is deeper down than the settings allow.
+pub fn refuse_depth(settings: &Settings) -> Result<(), StartError> {
+    match depth() {
+        deep if deep > settings.run.max_depth => Err(StartError::TooDeep(deep)),
+        _ => Ok(()),
+    }
+}
+
 /// What a run will start from and is meant for.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Prepared {
@@ -155,6 +184,19 @@ pub struct Prepared {
     pub target: Option<String>,
     /// The chosen tasks, if not all.
     pub only: Option<Vec<TaskNumber>>,
+    /// The file the plan was read from, as it is recorded.
+    pub plan_file: Option<String>,
+}
+
+impl Prepared {
+    /// The same, remembering the file of the plan.
+    #[must_use]
+    pub fn from_file(mut self, repo: &Repo, plan: &Path) -> Prepared {
+        let path = std::path::absolute(plan).ok();
+        let is_file = path.filter(|path| path.is_file());
+        self.plan_file = is_file.map(|path| repo.near_path(&path));
+        self
+    }
 }
 
 /// Looks for every reason not to start.
@@ -167,6 +209,7 @@ pub fn prepare(
     settings: &Settings,
     only: Option<Vec<TaskNumber>>,
 ) -> Result<Prepared, StartError> {
+    refuse_depth(settings)?;
     let store = Store::open(repo)?;
     let (base, base_name) = find_base(repo, &store, &settings.run.base)?;
     let target = find_target(repo, &store, settings.run.target.as_deref())?;
@@ -180,6 +223,7 @@ pub fn prepare(
         base_name,
         target,
         only,
+        plan_file: None,
     })
 }
 
@@ -289,7 +333,11 @@ fn refuse_cut(plan: &Plan, only: Option<&[TaskNumber]>) -> Result<(), StartError
     Ok(())
 }
 
-fn refuse_workers(
+/// Looks whether every chosen task has a worker that can do it here.
+///
+/// # Errors
+/// The first task that has none.
+pub fn refuse_workers(
     plan: &Plan,
     settings: &Settings,
     only: Option<&[TaskNumber]>,
@@ -304,7 +352,11 @@ fn refuse_workers(
     Ok(())
 }
 
-fn refuse_worker(task: &Task, worker: &Worker) -> Result<(), StartError> {
+/// Whether a worker can do a task here.
+///
+/// # Errors
+/// When it has no command for it, or its program is not installed.
+pub fn refuse_worker(task: &Task, worker: &Worker) -> Result<(), StartError> {
     let Some(program) = worker.command.first() else {
         return match task.fields.run {
             Some(_) => Ok(()),
@@ -331,6 +383,12 @@ pub fn worker_name<'a>(task: &'a Task, settings: &'a Settings) -> &'a str {
     }
 }
 
+/// Who does a task of a run: the worker a person chose since, else that of the plan.
+pub fn worker_for<'a>(state: &'a RunState, number: TaskNumber, settings: &'a Settings) -> &'a str {
+    let chosen = state.task(number).chosen_worker.as_deref();
+    chosen.unwrap_or_else(|| worker_name(state.plan.task(number), settings))
+}
+
 fn refuse_places(repo: &Repo, settings: &Settings) -> Result<(), StartError> {
     let example = settings.worktree.folder(repo.home(), "run", "task");
     if example.starts_with(&repo.top) {
@@ -351,7 +409,7 @@ fn refuse_places(repo: &Repo, settings: &Settings) -> Result<(), StartError> {
 }
 
 /// The nearest thing that is there; it may be a file, below which no folder can be made.
-fn existing_ancestor(path: &Path) -> PathBuf {
+pub fn existing_ancestor(path: &Path) -> PathBuf {
     let found = path.ancestors().find(|place| place.exists());
     found.unwrap_or(Path::new("/")).to_owned()
 }
@@ -414,6 +472,7 @@ pub fn create(
         .map(|(name, text)| (*name, text.as_str()))
         .collect();
     let event = Event::RunStarted {
+        plan_file: prepared.plan_file.clone(),
         title: plan.title().to_owned(),
         base: prepared.base,
         base_name: prepared.base_name.clone(),
@@ -421,7 +480,9 @@ pub fn create(
         only: prepared.only.clone(),
         assemble,
     };
+    fault::point("run", "with its lock");
     let (journal, first) = Journal::create(repo, &run, &files, event, now)?;
+    fault::point("run", "created");
     let state = RunState::start(run, plan, &first)
         .ok_or_else(|| EngineError::Broken("a run starts with its first event".to_owned()))?;
     Ok(Started {

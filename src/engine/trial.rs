@@ -11,7 +11,7 @@ use crate::engine::built_on::BuiltOn;
 use crate::engine::context::Context;
 use crate::engine::ladder::Ladder;
 use crate::engine::leash::Leash;
-use crate::engine::verify::run_checks;
+use crate::engine::verify::Checker;
 use crate::git::Store;
 use crate::merge::blame::{Answer, Blame, Next, Red, Run, Verdict};
 use crate::model::ids::{Oid, TaskNumber};
@@ -34,7 +34,7 @@ pub(crate) struct Tried {
     pub(crate) checks: Vec<CheckResult>,
     /// Who is to blame.
     pub(crate) guilty: Vec<Guilty>,
-    /// How often the checks ran.
+    /// How often the checks ran; what they said before is not counted.
     pub(crate) runs: usize,
 }
 
@@ -71,6 +71,7 @@ pub(crate) async fn try_candidates(
         chain,
         ladder,
         leash,
+        checker: Checker::new(context, leash),
         results: BTreeMap::new(),
         stuck: BTreeMap::new(),
     };
@@ -83,6 +84,7 @@ struct Trial<'a> {
     chain: &'a Chain,
     ladder: &'a Arc<Ladder>,
     leash: &'a Leash,
+    checker: Checker<'a>,
     /// The last results of every set that was tried, with how many of the checks ran.
     results: BTreeMap<Vec<TaskNumber>, Vec<Vec<CheckResult>>>,
     /// Why a candidate does not merge without another one.
@@ -94,7 +96,7 @@ impl Trial<'_> {
         loop {
             let run = match blame.next() {
                 Next::Run(run) => run,
-                Next::Done(verdict) => return Ok(Some(self.tried(verdict, blame.runs()))),
+                Next::Done(verdict) => return Ok(Some(self.tried(verdict))),
             };
             let commit = match self.commit(&run.set).await? {
                 Ok(commit) => commit,
@@ -104,7 +106,7 @@ impl Trial<'_> {
                     continue;
                 }
             };
-            let results = run_checks(self.context, commit, run.checks, self.leash).await?;
+            let results = self.checker.results(commit, run.checks).await?;
             if self.leash.is_pulled() {
                 return Ok(None);
             }
@@ -112,7 +114,7 @@ impl Trial<'_> {
                 .iter()
                 .any(|result| result.result == CheckOutcome::NotRun)
             {
-                return Ok(Some(self.not_tried(results, blame.runs() + 1)));
+                return Ok(Some(self.not_tried(results)));
             }
             blame.take(Answer::Ran(reds(&results)));
             self.keep(run, results);
@@ -155,16 +157,16 @@ impl Trial<'_> {
     }
 
     /// A check could not be run at all: nobody can be blamed, and a person has to look.
-    fn not_tried(&self, checks: Vec<CheckResult>, runs: usize) -> Tried {
+    fn not_tried(&self, checks: Vec<CheckResult>) -> Tried {
         Tried {
             standing: self.chain.steps.iter().map(|step| step.task).collect(),
             checks: checks.into_iter().map(recorded).collect(),
-            runs,
+            runs: self.checker.runs(),
             ..Tried::default()
         }
     }
 
-    fn tried(mut self, verdict: Verdict, runs: usize) -> Tried {
+    fn tried(mut self, verdict: Verdict) -> Tried {
         let checks = self.checks(&verdict);
         let guilty: Vec<Guilty> = verdict
             .guilty
@@ -198,7 +200,7 @@ impl Trial<'_> {
             standing: verdict.standing,
             checks,
             guilty,
-            runs,
+            runs: self.checker.runs(),
         }
     }
 
@@ -254,7 +256,7 @@ fn recorded(mut result: CheckResult) -> CheckResult {
 }
 
 /// What failed: the tests by name where the check names them, else the check as such.
-fn reds(results: &[CheckResult]) -> BTreeSet<Red> {
+pub(crate) fn reds(results: &[CheckResult]) -> BTreeSet<Red> {
     let failed = results.iter().enumerate();
     let failed = failed.filter(|(_, result)| result.result != CheckOutcome::Passed);
     let red = |(check, result): (usize, &CheckResult)| -> Vec<Red> {

@@ -9,20 +9,69 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::agent::environment::check_environment;
+use crate::base::fault;
 use crate::engine::EngineError;
 use crate::engine::attempt::blocking;
 use crate::engine::checks::CheckRun;
 use crate::engine::context::Context;
 use crate::engine::leash::Leash;
+use crate::engine::memory::Memory;
+use crate::git::Store;
 use crate::git::worktree::{Head, Worktree};
 use crate::model::ids::Oid;
 use crate::model::integration::CheckResult;
+
+/// Runs the checks of a run, each only once on the same tree.
+pub(crate) struct Checker<'a> {
+    context: &'a Arc<Context>,
+    leash: &'a Leash,
+    memory: Memory,
+    runs: usize,
+}
+
+impl<'a> Checker<'a> {
+    /// With what earlier ones found out.
+    pub(crate) fn new(context: &'a Arc<Context>, leash: &'a Leash) -> Checker<'a> {
+        Checker {
+            context,
+            leash,
+            memory: Memory::open(context),
+            runs: 0,
+        }
+    }
+
+    /// What the first `count` checks say about a commit, from memory or by running them.
+    ///
+    /// # Errors
+    /// When the worktree cannot be made or a process cannot be started.
+    pub(crate) async fn results(
+        &mut self,
+        commit: Oid,
+        count: usize,
+    ) -> Result<Vec<CheckResult>, EngineError> {
+        let tree = Store::open(&self.context.repo)?.tree_of(commit)?;
+        if let Some(known) = self.memory.recall(tree, count) {
+            return Ok(known);
+        }
+        self.runs += 1;
+        let results = run_checks(self.context, commit, count, self.leash).await?;
+        if !self.leash.is_pulled() {
+            self.memory.keep(tree, count, &results);
+        }
+        Ok(results)
+    }
+
+    /// How often they ran; what they said before is not counted.
+    pub(crate) fn runs(&self) -> usize {
+        self.runs
+    }
+}
 
 /// Runs the first `count` of `[assemble] check` on a commit, all of them whatever comes of each.
 ///
 /// # Errors
 /// When the worktree cannot be made or a process cannot be started.
-pub async fn run_checks(
+async fn run_checks(
     context: &Arc<Context>,
     commit: Oid,
     count: usize,
@@ -34,8 +83,10 @@ pub async fn run_checks(
     };
     let checks = in_folder(context, &worktree.path, leash);
     let commands = &context.settings.assemble.check;
+    fault::point("assembled worktree", "filled");
     let results = checks.run_all(&commands[..count]).await;
     worktree.unlock();
+    fault::point("assembled worktree", "free again");
     results
 }
 
@@ -68,14 +119,28 @@ pub(super) fn checkout(context: &Context, commit: Oid) -> Result<Worktree, Engin
         .find_worktree(&path)
         .filter(|found| found.path.is_dir())
     else {
-        let reason = format!("dispatch {}/integration", context.run);
-        return Ok(context.repo.add_worktree(&path, &head, &reason)?);
+        return make(context, &path, &head);
     };
+    match refresh(&worktree, commit, &head) {
+        Ok(()) => Ok(worktree),
+        // A git that was killed in it, or a check that broke it, is no reason to check nothing.
+        Err(_) => {
+            context.repo.remove_worktree(&worktree)?;
+            make(context, &path, &head)
+        }
+    }
+}
+
+fn make(context: &Context, path: &Path, head: &Head) -> Result<Worktree, EngineError> {
+    let reason = format!("dispatch {}/integration", context.run);
+    Ok(context.repo.add_worktree(path, head, &reason)?)
+}
+
+fn refresh(worktree: &Worktree, commit: Oid, head: &Head) -> Result<(), EngineError> {
     worktree.verify()?;
     let git = worktree.git();
     git.run(&["read-tree", "--reset", "-u", &commit.to_string()])?;
     // Twice `--force`, so that a repository a check has made goes, too.
     git.run(&["clean", "--quiet", "-d", "--force", "--force"])?;
-    worktree.set_head(&head)?;
-    Ok(worktree)
+    Ok(worktree.set_head(head)?)
 }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::base::fault;
 use crate::engine::EngineError;
 use crate::engine::context::Context;
 use crate::engine::furnish::links_in;
@@ -23,7 +24,9 @@ pub fn prepare(
 ) -> Result<Worktree, EngineError> {
     let store = Store::open(&context.repo)?;
     let branch = context.branch(task);
+    fault::point("branch", "before it is placed");
     place_branch(context, &store, task, attempt, base)?;
+    fault::point("branch", "placed");
     let path = context.worktree_path(task, attempt);
     discard_leftover(context, task, attempt, &path)?;
     let reason = format!("dispatch {}/{}", context.run, context.slug(task));
@@ -54,8 +57,11 @@ fn place_branch(
     Ok(())
 }
 
-/// Earlier worktrees of this run let go of the branch; anybody else's keeps it where it is.
-fn detach_earlier(context: &Context, branch: &str, at: Oid) -> Result<(), EngineError> {
+/// Earlier worktrees of this run let go of the branch.
+///
+/// # Errors
+/// When anybody else has it checked out: it stays where it is.
+pub fn detach_earlier(context: &Context, branch: &str, at: Oid) -> Result<(), EngineError> {
     let wanted = Head::Branch(branch.to_owned());
     if let Some(place) = context
         .repo
@@ -177,7 +183,9 @@ pub fn keep_remains(
         return Ok(None);
     }
     keep(store, &context.attempt_ref(task, attempt), tip)?;
+    fault::point("remains", "kept");
     store.settle(worktree, &Head::Detached(tip))?;
     worktree.unlock();
+    fault::point("remains", "unlocked");
     Ok(Some(tip))
 }

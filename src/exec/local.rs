@@ -92,9 +92,9 @@ fn stopper_of(folder: &Path, shim: Option<system::Handle>) -> Stopper {
     let (folder, shim) = (folder.to_owned(), Arc::new(shim));
     Stopper::new(move |signal| {
         let signal = match signal {
-            StopSignal::Interrupt => Signal::INT,
+            StopSignal::Interrupt => Signal::USR1,
             StopSignal::Terminate => Signal::TERM,
-            StopSignal::Kill => Signal::QUIT,
+            StopSignal::Kill => Signal::USR2,
         };
         if let (Some(shim), Ok(true)) = (&*shim, record::is_held(&folder)) {
             shim.signal(signal);

@@ -15,6 +15,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::{ExecError, Job, JobEnd, JobStatus, system};
+use crate::base::fault;
 use crate::base::files;
 
 const JOB: &str = "job.json";
@@ -100,14 +101,21 @@ pub(super) fn save_end(folder: &Path, end: &JobEnd) -> io::Result<()> {
 /// Makes the folder of a new job, readable by its owner only, takes its lock and leaves the job
 /// there for the shim.
 pub(super) fn prepare(folder: &Path, job: &Job) -> Result<File, ExecError> {
+    fault::point("job", "before its folder is made");
     make_folder(folder).map_err(|error| ExecError::file(folder, error))?;
+    fault::point("job", "with its folder");
     let lock = take_lock(folder)?.ok_or_else(|| ExecError::Used(folder.to_owned()))?;
     let used = [JOB, PROC, EXIT].iter().any(|n| folder.join(n).exists());
     if used {
         return Err(ExecError::Used(folder.to_owned()));
     }
     let path = folder.join(JOB);
-    save_job(&path, job).map_err(|error| ExecError::file(&path, error))?;
+    if let Err(error) = save_job(&path, job) {
+        // A job that is only half there must not keep a later try from the folder.
+        let _ = fs::remove_file(&path);
+        return Err(ExecError::file(&path, error));
+    }
+    fault::point("job", "written");
     Ok(lock)
 }
 

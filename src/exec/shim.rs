@@ -5,8 +5,9 @@
 //! outlives it; how it ended is written down even if the runner is gone. It has one thread and
 //! sleeps in `poll` until output, a signal, the end of a child or a deadline comes.
 //!
-//! Signals: SIGINT goes on to the worker's group; SIGTERM ends it, with a grace; SIGQUIT kills it
-//! at once; SIGHUP is ignored, so that the job survives the terminal it was started from.
+//! Signals: SIGUSR1 and SIGINT go on to the worker's group as SIGINT; SIGTERM ends it, with a grace;
+//! SIGUSR2 and SIGQUIT kill it at once; SIGHUP is ignored, so that the job survives the terminal it
+//! was started from.
 
 use std::io::{self, PipeReader, Read, Write};
 use std::path::Path;
@@ -47,7 +48,9 @@ fn run(folder: &Path) -> Result<(), ExecError> {
     // It fails for the leader of a group, which is then started by hand and needs no session.
     let _ = rustix::process::setsid();
     let _alive = record::inherit_lock(folder)?;
+    fault::point("shim", "with its lock");
     let job = record::take_job(folder)?;
+    fault::point("shim", "with its job");
     let end = supervise(folder, &job, signals);
     fault::point("shim", "before the end is kept");
     let kept = keep(folder, &end).map_err(|error| ExecError::file(folder, error));
@@ -70,6 +73,7 @@ fn supervise(folder: &Path, job: &Job, signals: Signals) -> JobEnd {
     record.worker = Some(system::identify(worker.pid));
     // If this fails, the worker can still be found by its cookie.
     let _ = record.save(folder);
+    fault::point("shim", "with its worker recorded");
     let watch = Watch::new(
         job,
         worker,
@@ -167,6 +171,7 @@ impl<'a> Watch<'a> {
     /// `cookie` is given where the system cannot show every descendant.
     fn until_end(mut self, cookie: Option<&str>) -> JobEnd {
         let exit = self.until_exit();
+        fault::point("shim", "after the worker has ended");
         let millis = self.started.elapsed().as_millis() as u64;
         self.let_children_end();
         let mut leftovers = leftovers::kill(&self.worker, &mut self.signals, cookie);
@@ -174,6 +179,7 @@ impl<'a> Watch<'a> {
             // Somebody holds the output, but the system does not say who.
             leftovers.push("an unknown background process".to_owned());
         }
+        fault::point("shim", "after leftovers are killed");
         self.drain();
         self.worker.reap();
         JobEnd {

@@ -6,12 +6,16 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::{flag, low_level::pipe};
 
 use super::StopSignal;
 
 /// From the moment this exists no signal but SIGKILL ends the process by itself.
+///
+/// The runner interrupts with SIGUSR1 and kills with SIGUSR2. A shell ignores SIGINT and SIGQUIT for
+/// what it starts in the background, that stays so in their children, and a signal that is ignored
+/// before it is caught is lost.
 #[derive(Debug)]
 pub(super) struct Signals {
     wake: UnixStream,
@@ -24,17 +28,22 @@ impl Signals {
         let (wake, waker) = UnixStream::pair()?;
         wake.set_nonblocking(true)?;
         let demands = [
-            (StopSignal::Interrupt, SIGINT),
-            (StopSignal::Terminate, SIGTERM),
-            (StopSignal::Kill, SIGQUIT),
+            (StopSignal::Interrupt, vec![SIGUSR1, SIGINT]),
+            (StopSignal::Terminate, vec![SIGTERM]),
+            (StopSignal::Kill, vec![SIGUSR2, SIGQUIT]),
         ];
-        let flags = demands.map(|(meaning, _)| (meaning, Arc::new(AtomicBool::new(false))));
+        let new_flag =
+            |(meaning, _): &(StopSignal, _)| (*meaning, Arc::new(AtomicBool::new(false)));
+        let flags = demands.each_ref().map(new_flag);
         // The flag is set before the wake-up is written, because actions run in this order.
-        for ((_, signal), (_, flag)) in demands.iter().zip(&flags) {
-            flag::register(*signal, Arc::clone(flag))?;
+        for ((_, signals), (_, flag)) in demands.iter().zip(&flags) {
+            for signal in signals {
+                flag::register(*signal, Arc::clone(flag))?;
+            }
         }
-        for signal in [SIGINT, SIGTERM, SIGQUIT, SIGCHLD, SIGHUP] {
-            pipe::register(signal, waker.try_clone()?)?;
+        let demanding = demands.iter().flat_map(|(_, signals)| signals);
+        for signal in demanding.chain(&[SIGCHLD, SIGHUP]) {
+            pipe::register(*signal, waker.try_clone()?)?;
         }
         // A signal that came in between has set its flag and woken nobody.
         (&waker).write_all(&[0])?;

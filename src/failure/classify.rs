@@ -80,6 +80,8 @@ pub enum Fact {
         /// Its last lines.
         tail: String,
     },
+    /// It changed these things outside of its worktree.
+    WroteOutside(Vec<String>),
     /// It changed these paths, which are outside the `files` its task declares.
     OutsideFiles(Vec<RepoPath>),
     /// There is no change where one was expected.
@@ -238,6 +240,10 @@ fn fact_about_the_work(fact: &Fact) -> Option<Finding> {
         Fact::EmbeddedRepository(path) => (
             "the content of the worktree",
             format!("{path} is a repository of its own, whose content git would drop"),
+        ),
+        Fact::WroteOutside(what) => (
+            "its own words name what changed",
+            format!("wrote outside its worktree: {}", what.join(", ")),
         ),
         Fact::OutsideFiles(paths) => ("the files it declares", outside_sentence(paths)),
         Fact::CheckFailed { command, .. } => {

@@ -95,6 +95,8 @@ pub(crate) struct HealthyTask {
     pub(crate) number: TaskNumber,
     pub(crate) title: String,
     pub(crate) status: Status,
+    /// Whether it passed with the very files it had failed with.
+    pub(crate) flaky: bool,
 }
 
 /// How many tasks other tasks keep from starting, by the gravest reason.
@@ -147,6 +149,7 @@ impl FailureReport {
                     number,
                     title: title.clone(),
                     status: state.status(number),
+                    flaky: state.is_flaky(number),
                 }),
             },
         }

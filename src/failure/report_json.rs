@@ -78,6 +78,7 @@ struct Healthy<'a> {
     number: u32,
     title: &'a str,
     status: &'static str,
+    flaky: bool,
     blocked_by: Vec<u32>,
 }
 
@@ -191,6 +192,7 @@ fn healthy(task: &HealthyTask) -> Healthy<'_> {
         number: task.number.0,
         title: &task.title,
         status: task.status.word(),
+        flaky: task.flaky,
         blocked_by,
     }
 }

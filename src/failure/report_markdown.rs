@@ -143,7 +143,12 @@ impl FailureReport {
         )?;
         self.healthy.iter().try_for_each(|task| {
             let title = markdown_cell(&task.title);
-            writeln!(to, "| {} | {title} | {} |", task.number.0, task.status)
+            let flaky = if task.flaky { " (flaky)" } else { "" };
+            writeln!(
+                to,
+                "| {} | {title} | {}{flaky} |",
+                task.number.0, task.status
+            )
         })
     }
 

@@ -1,13 +1,19 @@
 //! A checkout of the user's: whether it could move, found out without touching it.
 
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use crate::base::text::one_line;
-use crate::git::cli::Git;
+use crate::git::cli::{Git, GitError};
 use crate::git::worktree::WorktreeError;
 use crate::model::ids::Oid;
+
+/// How many paths are given to one git, whose command line is limited.
+const PATHS_AT_ONCE: usize = 500;
 
 /// What git says against moving the checkout at `place` from the commit `from` to the commit or
 /// tree `to`: local changes or files that are in the way. `None` if nothing is.
@@ -34,10 +40,63 @@ pub fn obstacle(
     let (from, to) = (from.to_string(), to.to_string());
     let finished = git.finish(["read-tree", "--dry-run", "-m", "-u", &from, &to])?;
     if finished.status.success() {
-        return Ok(None);
+        return Ok(untracked_in_the_way(&git, place, &from, &to)?);
     }
     let said = one_line(&String::from_utf8_lossy(&finished.stderr));
     Ok(Some(said.replace("error: ", "")))
+}
+
+/// A file that git does not track, where one would be put. An ignored one may be the only copy there
+/// is, and git itself overwrites those.
+fn untracked_in_the_way(
+    git: &Git,
+    place: &Path,
+    from: &str,
+    to: &str,
+) -> Result<Option<String>, GitError> {
+    let args = ["diff-tree", "-r", "-z", "--no-renames", "--name-only"];
+    let added = git.run(&[&args[..], &["--diff-filter=A", from, to]].concat())?;
+    let paths = added
+        .split(|byte| *byte == 0)
+        .filter(|path| !path.is_empty());
+    let paths = paths.map(|path| Path::new(OsStr::from_bytes(path)));
+    let taken: BTreeSet<&Path> = paths
+        .filter_map(|path| in_the_way_of(place, path))
+        .collect();
+    let taken: Vec<&OsStr> = taken.into_iter().map(Path::as_os_str).collect();
+    for some in taken.chunks(PATHS_AT_ONCE) {
+        let args = ["--literal-pathspecs", "ls-files", "--others", "-z", "--"];
+        let args: Vec<&OsStr> = args
+            .map(OsStr::new)
+            .into_iter()
+            .chain(some.iter().copied())
+            .collect();
+        let found = git.run(&args)?;
+        if let Some(path) = found.split(|byte| *byte == 0).find(|path| !path.is_empty()) {
+            let path = String::from_utf8_lossy(path);
+            return Ok(Some(format!(
+                "{path} is not tracked and would be overwritten"
+            )));
+        }
+    }
+    Ok(None)
+}
+
+/// What stands where a file of this path would go: at its place, or in place of one of its folders.
+fn in_the_way_of<'a>(place: &Path, path: &'a Path) -> Option<&'a Path> {
+    let folders: Vec<&Path> = path
+        .ancestors()
+        .skip(1)
+        .filter(|p| *p != Path::new(""))
+        .collect();
+    for folder in folders.into_iter().rev() {
+        match place.join(folder).symlink_metadata() {
+            Ok(meta) if meta.is_dir() => {}
+            Ok(_) => return Some(folder),
+            Err(_) => return None,
+        }
+    }
+    place.join(path).symlink_metadata().ok().map(|_| path)
 }
 
 fn scratch_folder(scratch: &Path) -> io::Result<tempfile::TempDir> {

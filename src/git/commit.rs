@@ -1,5 +1,8 @@
 //! Commits: written with explicit time and identity, read back with their trailers.
 
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+
 use git2::{Signature, Time};
 use jiff::Timestamp;
 
@@ -90,6 +93,32 @@ impl Store {
         Ok(from_git2(oid))
     }
 
+    /// Author and committer of a commit to be written, as git takes them from its environment.
+    pub(crate) fn people(
+        &self,
+        new: &NewCommit<'_>,
+        original: Option<Oid>,
+    ) -> Result<Vec<(&'static str, OsString)>, StoreError> {
+        let committer = self.signature(new.by, new.time)?;
+        let author = match original {
+            Some(original) => self
+                .inner
+                .find_commit(to_git2(original))?
+                .author()
+                .to_owned(),
+            None => committer.clone(),
+        };
+        let text = |bytes: &[u8]| OsString::from_vec(bytes.to_vec());
+        Ok(vec![
+            ("GIT_AUTHOR_NAME", text(author.name_bytes())),
+            ("GIT_AUTHOR_EMAIL", text(author.email_bytes())),
+            ("GIT_AUTHOR_DATE", date(author.when())),
+            ("GIT_COMMITTER_NAME", text(committer.name_bytes())),
+            ("GIT_COMMITTER_EMAIL", text(committer.email_bytes())),
+            ("GIT_COMMITTER_DATE", date(committer.when())),
+        ])
+    }
+
     fn signature(&self, by: By, time: Timestamp) -> Result<Signature<'static>, StoreError> {
         let time = Time::new(time.as_second(), 0);
         let (name, email) = match by {
@@ -130,4 +159,11 @@ impl Store {
             time,
         })
     }
+}
+
+/// `@1795338840 +0130`, as git reads it whatever the number.
+fn date(time: Time) -> OsString {
+    let minutes = time.offset_minutes().abs();
+    let (hours, minutes) = (minutes / 60, minutes % 60);
+    format!("@{} {}{hours:02}{minutes:02}", time.seconds(), time.sign()).into()
 }

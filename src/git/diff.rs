@@ -5,10 +5,10 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
-use git2::{Delta, DiffOptions, ErrorCode, ObjectType};
+use git2::{Delta, DiffOptions, ErrorCode, ObjectType, Patch};
 
 use crate::git::store::{Store, StoreError, from_git2, to_git2};
-use crate::model::change::{Change, ChangeStat, Entry, RepoPath};
+use crate::model::change::{Change, ChangeStat, Entry, FileStat, RepoPath};
 use crate::model::ids::Oid;
 
 impl Store {
@@ -80,6 +80,29 @@ impl Store {
             added: stats.insertions() as u64,
             removed: stats.deletions() as u64,
         })
+    }
+
+    /// How many lines of each path changed; sorted by path.
+    ///
+    /// # Errors
+    /// When a tree is missing.
+    pub fn file_stats(&self, old: Oid, new: Oid) -> Result<Vec<FileStat>, StoreError> {
+        let diff = self.diff(old, new)?;
+        let mut stats = Vec::new();
+        for (place, delta) in diff.deltas().enumerate() {
+            let path = delta.new_file().path_bytes();
+            let path = path.or(delta.old_file().path_bytes()).unwrap_or_default();
+            let patch = Patch::from_diff(&diff, place)?;
+            let lines = patch.as_ref().map(Patch::line_stats).transpose()?;
+            let lines = lines.map(|(_, added, removed)| (added as u64, removed as u64));
+            let is_binary = delta.flags().is_binary();
+            stats.push(FileStat {
+                path: RepoPath::new(path),
+                lines: lines.filter(|_| !is_binary),
+            });
+        }
+        stats.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(stats)
     }
 
     fn diff(&self, old: Oid, new: Oid) -> Result<git2::Diff<'_>, StoreError> {

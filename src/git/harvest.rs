@@ -67,16 +67,6 @@ const ADD: [&str; 13] = [
 /// The name of the copy that is only looked at.
 const STATUS_COPY: &str = "dispatch-status-index";
 
-/// Files that say git was in the middle of something (what `git status` looks at).
-pub(super) const UNFINISHED: [(&str, &str); 6] = [
-    ("MERGE_HEAD", "merge"),
-    ("rebase-merge", "rebase"),
-    ("rebase-apply", "rebase"),
-    ("CHERRY_PICK_HEAD", "cherry-pick"),
-    ("REVERT_HEAD", "revert"),
-    ("BISECT_START", "bisect"),
-];
-
 impl Store {
     /// Stages everything in the worktree of an attempt that is over, but for the paths `left_out`,
     /// and writes the tree.
@@ -90,11 +80,9 @@ impl Store {
     ) -> Result<Harvest, HarvestError> {
         worktree.verify()?;
         let head = self.head_of(worktree)?;
+        fault::point("harvest", "before it begins");
         remove_stale_locks(worktree)?;
-        let unfinished = UNFINISHED
-            .iter()
-            .find(|(file, _)| worktree.admin.join(file).exists())
-            .map(|(_, word)| *word);
+        let unfinished = worktree.unfinished();
         let index = copy_index(worktree, INDEX_COPY)?;
         let mut args = ADD.map(str::to_owned).to_vec();
         args.extend(
@@ -109,6 +97,7 @@ impl Store {
             .run(&args)?;
         fault::point("harvest", "staged");
         let tree = self.write_index_tree(worktree, &index)?;
+        fault::point("harvest", "written");
         Ok(Harvest {
             head,
             tree,
@@ -150,7 +139,10 @@ impl Store {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 Err(WorktreeError::Io(index, error).into())
             }
-            _ => Ok(()),
+            _ => {
+                fault::point("worktree", "settled");
+                Ok(())
+            }
         }
     }
 

@@ -11,7 +11,8 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::base::process::Finished;
+use crate::base::files::says_no_space;
+use crate::base::process::{Finished, was_killed};
 use crate::base::text::one_line;
 use crate::git::attributes::{ATTR_SOURCE_SINCE, Attributes, parse_attributes};
 use crate::git::cli::{Git, GitError};
@@ -29,6 +30,10 @@ pub use crate::model::merge::{MergeAnswer, MergeResult, Message, Stage};
 
 /// Merges one process is given at most, so that its output stays small in memory.
 const LARGEST_BATCH: usize = 1000;
+/// How often a process may be killed from outside before the batch is given up.
+const MOST_KILLS: u32 = 3;
+/// What the engine is asked with.
+const MERGE: [&str; 5] = ["merge-tree", "--write-tree", "--stdin", "-z", "--messages"];
 /// Below this many merges a process more costs more than it saves.
 const SMALLEST_BATCH: usize = 8;
 
@@ -329,6 +334,7 @@ fn folder_error(repo: &Repo, error: io::Error) -> MergeError {
 fn merge_batch(git: &Git, pairs: &[(Oid, Oid)]) -> Result<Vec<MergeAnswer>, MergeError> {
     let mut answers = Vec::with_capacity(pairs.len());
     let mut step = pairs.len();
+    let mut kills = 0;
     while answers.len() < pairs.len() {
         let rest = &pairs[answers.len()..];
         let asked = &rest[..step.min(rest.len())];
@@ -338,7 +344,13 @@ fn merge_batch(git: &Git, pairs: &[(Oid, Oid)]) -> Result<Vec<MergeAnswer>, Merg
             step = asked.len() * 2;
             continue;
         }
-        if asked.len() == 1 {
+        if asked.len() == 1 && is_no_answer(&finished) {
+            // Nothing was learned about the pair: it is asked about again, but not for ever.
+            kills += 1;
+            if kills > MOST_KILLS {
+                return Err(git.failed(&MERGE, &finished).into());
+            }
+        } else if asked.len() == 1 {
             answers.push(MergeAnswer::Failed(why(&finished)));
         } else if !finished.status.success() && found.len() < asked.len() {
             answers.extend(found.into_iter().map(MergeAnswer::Done));
@@ -350,11 +362,15 @@ fn merge_batch(git: &Git, pairs: &[(Oid, Oid)]) -> Result<Vec<MergeAnswer>, Merg
 
 fn ask(git: &Git, pairs: &[(Oid, Oid)]) -> Result<(Vec<MergeResult>, Finished), MergeError> {
     let input: String = pairs.iter().map(|(a, b)| format!("{a} {b}\n")).collect();
-    let args = ["merge-tree", "--write-tree", "--stdin", "-z", "--messages"];
-    let program = git.program().args(args).stdin(input);
+    let program = git.program().args(MERGE).stdin(input);
     // Before git 2.49 nothing is written until standard input ends, so all of it is given at once.
     let finished = program.output().map_err(GitError::from)?;
     Ok((parse_answers(&finished.stdout), finished))
+}
+
+/// Whether git said nothing about the merge: somebody killed it, or there was no room to write.
+fn is_no_answer(finished: &Finished) -> bool {
+    was_killed(finished.status) || says_no_space(&String::from_utf8_lossy(&finished.stderr))
 }
 
 fn why(finished: &Finished) -> String {

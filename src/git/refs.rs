@@ -67,6 +67,15 @@ impl Store {
         }
     }
 
+    /// Moves a reference wherever it is, for one that names nothing readable.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn force_reference(&self, name: &str, new: Oid, why: &str) -> Result<(), StoreError> {
+        self.inner.reference(name, to_git2(new), true, why)?;
+        Ok(())
+    }
+
     /// Deletes a reference if it still is at `old`.
     ///
     /// # Errors
@@ -118,6 +127,7 @@ fn kind(name: &str) -> &'static str {
     let kinds = [
         ("refs/dispatch/runs/", "journal"),
         ("refs/dispatch/attempts/", "kept attempt"),
+        ("refs/dispatch/backups/", "backup"),
         ("refs/dispatch/resolutions", "resolutions"),
         ("refs/heads/dispatch/", "branch"),
     ];
@@ -141,13 +151,28 @@ pub fn branch_ref(branch: &str) -> String {
 const LOCK_PATIENCE: Duration = Duration::from_secs(2);
 
 impl Repo {
-    /// Frees references that a process died on: a lock file that stays the same for two seconds
+    /// The references among these, or below them, that are locked right now.
+    pub fn reference_locks(&self, names: &[String]) -> Vec<String> {
+        let locks = names
+            .iter()
+            .flat_map(|name| lock_files(&self.common.join(name)));
+        let held = locks.filter(|lock| lock.exists());
+        held.map(|lock| self.name_of(&lock)).collect()
+    }
+
+    fn name_of(&self, lock: &Path) -> String {
+        let name = lock.with_extension("");
+        let name = name.strip_prefix(&self.common).unwrap_or(&name);
+        name.display().to_string()
+    }
+
+    /// Frees references that a process died on, and names them: a lock file that stays the same for two seconds
     /// has nobody behind it. `names` are references, or folders of references, that only the
     /// caller writes.
     ///
     /// # Errors
     /// When a lock file cannot be removed.
-    pub fn free_references(&self, names: &[String]) -> io::Result<()> {
+    pub fn free_references(&self, names: &[String]) -> io::Result<Vec<String>> {
         let start = Instant::now();
         let mut locks: Vec<(PathBuf, Seen)> = names
             .iter()
@@ -158,13 +183,16 @@ impl Repo {
             std::thread::sleep(Duration::from_millis(20));
             locks.retain(|(lock, first)| seen(lock).as_ref() == Some(first));
         }
+        let mut freed = Vec::new();
         for (lock, _) in locks {
             match fs::remove_file(&lock) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => {}
             }
+            freed.push(self.name_of(&lock));
         }
-        Ok(())
+        freed.sort();
+        Ok(freed)
     }
 }
 

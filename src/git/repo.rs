@@ -48,6 +48,25 @@ impl Repo {
         }
     }
 
+    /// A path as it is recorded: from the top of the main checkout where it is near, so that what
+    /// travels reads the same everywhere.
+    pub fn near_path(&self, path: &Path) -> String {
+        let beside = self.home().parent();
+        match beside.and_then(|folder| path.strip_prefix(folder).ok()) {
+            Some(near) => Path::new("..").join(near).display().to_string(),
+            None => path.display().to_string(),
+        }
+    }
+
+    /// Where a recorded path is on this machine.
+    pub fn place_of(&self, recorded: &str) -> PathBuf {
+        let beside = self.home().parent();
+        match (Path::new(recorded).strip_prefix(".."), beside) {
+            (Ok(near), Some(folder)) => folder.join(near),
+            _ => PathBuf::from(recorded),
+        }
+    }
+
     /// The name of the repository's folder, without a `.git` at its end.
     pub fn name(&self) -> String {
         let name = self

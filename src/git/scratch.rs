@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use tempfile::TempDir;
@@ -49,6 +49,30 @@ impl Scratch {
     pub(super) fn path(&self) -> &Path {
         self.folder.path()
     }
+}
+
+impl Repo {
+    /// Temporary folders of ours whose owner was killed.
+    pub fn abandoned_folders(&self) -> Vec<PathBuf> {
+        let now = SystemTime::now();
+        let below = |name: &str| fs::read_dir(self.dispatch_folder().join(name));
+        let folders = |name| {
+            below(name)
+                .into_iter()
+                .flatten()
+                .flatten()
+                .map(|e| e.path())
+        };
+        let scratch = folders("tmp").filter(|path| is_left_behind(path, now));
+        // Nobody holds a lock on these, but they live no longer than a rename.
+        let staged = folders("stage").filter(|path| is_older(path, now, MAKING));
+        scratch.chain(staged).collect()
+    }
+}
+
+fn is_older(path: &Path, now: SystemTime, than: Duration) -> bool {
+    let modified = fs::metadata(path).and_then(|meta| meta.modified()).ok();
+    modified.is_some_and(|at| now.duration_since(at).is_ok_and(|age| age > than))
 }
 
 /// Removes the folders that nobody holds. What cannot be removed stays for the next time.

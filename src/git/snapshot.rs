@@ -14,7 +14,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::git::commit::{By, NewCommit};
-use crate::git::harvest::{HarvestError, UNFINISHED};
+use crate::git::harvest::HarvestError;
 use crate::git::quarantine::Quarantine;
 use crate::git::repo::Repo;
 use crate::git::worktree::{Worktree, WorktreeError};
@@ -83,8 +83,7 @@ impl Snapshots {
         left_out: &[String],
     ) -> Result<Option<Oid>, HarvestError> {
         worktree.verify()?;
-        let is_unfinished = |(file, _): &(&str, &str)| worktree.admin.join(file).exists();
-        if UNFINISHED.iter().any(is_unfinished) {
+        if worktree.unfinished().is_some() {
             return Ok(None);
         }
         let index = self.copy_index(worktree)?;

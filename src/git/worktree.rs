@@ -292,6 +292,7 @@ impl Repo {
     /// # Errors
     /// When files cannot be removed.
     pub fn remove_worktree(&self, worktree: &Worktree) -> Result<(), WorktreeError> {
+        fault::point("worktree", "before it goes");
         // First out of git's sight, in one step; what takes long comes after the lock is free.
         let stage_root = self.dispatch_folder().join("stage");
         at(&stage_root, fs::create_dir_all(&stage_root))?;
@@ -312,9 +313,20 @@ impl Repo {
             }
             _ => {}
         }
+        fault::point("worktree", "gone");
         Ok(())
     }
 }
+
+/// Files that say git is in the middle of something (what `git status` looks at).
+const UNFINISHED: [(&str, &str); 6] = [
+    ("MERGE_HEAD", "merge"),
+    ("rebase-merge", "rebase"),
+    ("rebase-apply", "rebase"),
+    ("CHERRY_PICK_HEAD", "cherry-pick"),
+    ("REVERT_HEAD", "revert"),
+    ("BISECT_START", "bisect"),
+];
 
 impl Worktree {
     /// Makes sure that the worktree still is linked as it was made. A worker can rewrite `.git` or
@@ -391,10 +403,47 @@ impl Worktree {
         at(&file, files::replace(&file, render_head(head).as_bytes()))
     }
 
+    /// Protects it against `git worktree prune` and `remove`, with a reason.
+    ///
+    /// # Errors
+    /// When the admin folder cannot be written.
+    pub fn lock(&self, reason: &str) -> Result<(), WorktreeError> {
+        let file = self.admin.join("locked");
+        at(&file, fs::write(&file, format!("{reason}\n")))
+    }
+
+    /// What git is in the middle of in it, if anything: `merge`, `rebase`, ….
+    pub fn unfinished(&self) -> Option<&'static str> {
+        let mut known = UNFINISHED.iter();
+        known
+            .find(|(file, _)| self.admin.join(file).exists())
+            .map(|(_, word)| *word)
+    }
+
     /// Lets `git worktree prune` and `remove` see it as any other.
     pub fn unlock(&self) {
         // An absent file is an unlocked worktree; nothing else can fail that would matter.
         let _ = fs::remove_file(self.admin.join("locked"));
+    }
+
+    /// Why it is locked; `None` if it is not.
+    pub fn lock_reason(&self) -> Option<String> {
+        let text = fs::read_to_string(self.admin.join("locked")).ok()?;
+        Some(text.trim().to_owned())
+    }
+
+    /// Writes both links between the folder and its entry anew, for where they are now.
+    ///
+    /// # Errors
+    /// When one of them cannot be written.
+    pub fn relink(&self) -> Result<(), WorktreeError> {
+        let (link, gitdir) = (self.path.join(".git"), self.admin.join("gitdir"));
+        let to_admin = format!("gitdir: {}\n", self.admin.display());
+        let to_folder = format!("{}\n", link.display());
+        fault::point("worktree", "before it is linked again");
+        at(&link, files::replace(&link, to_admin.as_bytes()))?;
+        fault::point("worktree", "half linked again");
+        at(&gitdir, files::replace(&gitdir, to_folder.as_bytes()))
     }
 
     /// git, run inside it.

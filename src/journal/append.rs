@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::git::commit::{By, NewCommit};
-use crate::git::{Repo, Store};
+use crate::git::{Repo, Store, StoreError};
 use crate::journal::record::{VERSION, render_record, summary};
 use crate::journal::{JournalError, Replayed, journal_ref};
 use crate::model::event::{End, Event, Recorded};
@@ -36,13 +36,7 @@ impl Journal {
             source,
         };
         let store = Store::open_durable(repo).map_err(failed)?;
-        let blobs: Result<Vec<_>, _> = files
-            .iter()
-            .map(|(name, text)| Ok((*name, store.write_blob(text.as_bytes())?)))
-            .collect();
-        let tree = blobs
-            .and_then(|blobs| store.write_tree(&blobs))
-            .map_err(failed)?;
+        let tree = write_files(&store, files).map_err(failed)?;
         let mut journal = Journal {
             store,
             run: run.clone(),
@@ -52,6 +46,20 @@ impl Journal {
         };
         let mut recorded = journal.append(vec![first], time)?;
         Ok((journal, recorded.remove(0)))
+    }
+
+    /// From the next record on these files stand in the tree of every commit, in place of the ones
+    /// before.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub fn replace_files(&mut self, files: &[(&str, &str)]) -> Result<(), JournalError> {
+        let failed = |source| JournalError::Store {
+            run: self.run.clone(),
+            source,
+        };
+        self.tree = write_files(&self.store, files).map_err(failed)?;
+        Ok(())
     }
 
     /// Goes on where a replayed journal ends.
@@ -69,7 +77,7 @@ impl Journal {
             store,
             run,
             tip: replayed.tip,
-            tree: replayed.tree,
+            tree: replayed.tree(),
             seq,
         })
     }
@@ -119,7 +127,7 @@ impl Journal {
         Ok(())
     }
 
-    fn write(&self, records: &[Recorded], time: Timestamp) -> Result<Oid, crate::git::StoreError> {
+    fn write(&self, records: &[Recorded], time: Timestamp) -> Result<Oid, StoreError> {
         let mut parents = Vec::new();
         if !self.tip.is_zero() {
             parents.push(self.tip);
@@ -160,6 +168,14 @@ impl Journal {
         ));
         message
     }
+}
+
+fn write_files(store: &Store, files: &[(&str, &str)]) -> Result<Oid, StoreError> {
+    let blobs: Result<Vec<_>, StoreError> = files
+        .iter()
+        .map(|(name, text)| Ok((*name, store.write_blob(text.as_bytes())?)))
+        .collect();
+    store.write_tree(&blobs?)
 }
 
 /// What a person reads in `git log --oneline`: the events of the commit, those first that say most,

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::model::event::{Event, Recorded};
+use crate::model::found::{Finding, Found};
 use crate::model::ids::RunId;
 
 /// The version of the wire form. It counts changes that an older reader would misread.
@@ -73,7 +74,12 @@ pub fn summary(event: &Event) -> String {
         Event::RunStarted { title, base, .. } => {
             format!("run started: {title} at {}", base.short())
         }
-        Event::RunResumed {} => "run resumed".to_owned(),
+        Event::RunResumed { .. } => "run resumed".to_owned(),
+        Event::PlanEdited { edits } => {
+            let is_new = |edit: &&Found| edit.what != Finding::Same;
+            let count = edits.iter().filter(is_new).count();
+            format!("plan edited: {}", crate::base::text::plural(count, "task"))
+        }
         Event::AttemptStarting {
             task,
             attempt,
@@ -166,6 +172,25 @@ pub fn summary(event: &Event) -> String {
         Event::LandingStarting { landing } => format!("landing on {} starting", landing.target),
         Event::Landed { landing } => {
             format!("landed on {} as {}", landing.target, landing.to.short())
+        }
+        Event::UnlandingStarting { landing } => {
+            format!("taking the landing on {} back", landing.target)
+        }
+        Event::Unlanded { landing } => {
+            format!("{} is back at {}", landing.target, landing.from.short())
+        }
+        Event::PullRequestStarting { pull_request } => {
+            format!("pull request of {} starting", pull_request.head)
+        }
+        Event::PullRequestOpened { pull_request } => {
+            let url = pull_request.url.as_deref().unwrap_or(&pull_request.head);
+            format!("pull request {url}")
+        }
+        Event::Repaired { repairs } => {
+            format!(
+                "repaired {}",
+                crate::base::text::plural(repairs.len(), "thing")
+            )
         }
         Event::Cleaned { worktrees, .. } => {
             format!(

@@ -15,8 +15,9 @@ pub struct Replayed {
     pub records: Vec<Recorded>,
     /// The last commit of the chain.
     pub tip: Oid,
-    /// Its tree, which holds the files.
-    pub tree: Oid,
+    /// The trees, which hold the files: each with the number of the first event it stood beside,
+    /// oldest first.
+    pub trees: Vec<(u64, Oid)>,
 }
 
 /// Reads the journal of a run.
@@ -34,14 +35,16 @@ pub fn replay(store: &Store, run: &RunId) -> Result<Replayed, JournalError> {
         .ok_or_else(|| JournalError::NoRun(run.clone()))?;
     let mut commits = Vec::new();
     let mut next = Some(tip);
-    let mut expected_tree = Oid::ZERO;
+    let mut trees: Vec<(u64, Oid)> = Vec::new();
     while let Some(oid) = next {
         let commit = store.commit(oid).map_err(failed)?;
-        if commits.is_empty() {
-            expected_tree = commit.tree;
-        }
         // The run's base is a parent of the first commit; only journal commits are followed.
         let records = read_commit(run, oid, &commit.message)?;
+        let first = records.first().map_or(1, |recorded| recorded.seq);
+        match trees.last_mut() {
+            Some((since, tree)) if *tree == commit.tree => *since = first,
+            _ => trees.push((first, commit.tree)),
+        }
         let is_first = records.first().is_some_and(|recorded| recorded.seq == 1);
         commits.push(records);
         next = if is_first {
@@ -57,11 +60,12 @@ pub fn replay(store: &Store, run: &RunId) -> Result<Replayed, JournalError> {
             return Err(unreadable(run, tip, what));
         }
     }
+    trees.reverse();
     Ok(Replayed {
         run: run.clone(),
         records,
         tip,
-        tree: expected_tree,
+        trees,
     })
 }
 
@@ -96,16 +100,32 @@ fn unreadable(run: &RunId, oid: Oid, what: String) -> JournalError {
 }
 
 impl Replayed {
-    /// A file of the journal's tree, such as `plan.json`.
+    /// The tree of the last commit.
+    pub fn tree(&self) -> Oid {
+        self.trees.last().map_or(Oid::ZERO, |(_, tree)| *tree)
+    }
+
+    /// A file of the journal's tree, such as `plan.json`, as it is now.
     ///
     /// # Errors
     /// When it is not there or cannot be read.
     pub fn file(&self, store: &Store, name: &str) -> Result<String, JournalError> {
+        self.file_at(store, name, u64::MAX)
+    }
+
+    /// The same as it was when this event was recorded.
+    ///
+    /// # Errors
+    /// When it is not there or cannot be read.
+    pub fn file_at(&self, store: &Store, name: &str, seq: u64) -> Result<String, JournalError> {
+        let mut then = self.trees.iter().rev();
+        let tree = then.find(|(since, _)| *since <= seq);
+        let tree = tree.map_or(Oid::ZERO, |(_, tree)| *tree);
         let failed = |source| JournalError::Store {
             run: self.run.clone(),
             source,
         };
-        let entry = store.entry(self.tree, name).map_err(failed)?;
+        let entry = store.entry(tree, name).map_err(failed)?;
         let entry =
             entry.ok_or_else(|| unreadable(&self.run, self.tip, format!("{name} is missing")))?;
         let bytes = store.blob(entry.oid).map_err(failed)?;

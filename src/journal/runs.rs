@@ -120,6 +120,12 @@ impl RunLock {
         Ok(Taken::Ours(RunLock { _lock: lock }))
     }
 
+    /// Who took the lock last, without touching it.
+    pub fn last_holder(repo: &Repo, run: &RunId) -> Option<Holder> {
+        let text = fs::read(repo.run_folder(run.as_str()).join("holder.json")).ok()?;
+        serde_json::from_slice(&text).ok()
+    }
+
     /// Whether somebody drives the run right now.
     pub fn is_held(repo: &Repo, run: &RunId) -> bool {
         let path = repo.run_folder(run.as_str()).join("run.lock");

@@ -94,7 +94,7 @@ impl RunState {
 
     /// A retry makes the task and everything that was given up because of it start again, and what
     /// was built on its old candidate too: that would bring the old change back in.
-    pub(super) fn request_retry(&mut self, number: TaskNumber, prompt: Option<String>) {
+    pub(super) fn request_retry(&mut self, number: TaskNumber) {
         let onto = self.would_be_onto(number);
         self.requeue_built_on(number);
         let task = &mut self.tasks[number.index()];
@@ -103,14 +103,26 @@ impl RunState {
         task.cancelled = false;
         task.given_up = false;
         task.note = None;
-        if prompt.is_some() {
-            task.extra_prompt = prompt;
-        }
+    }
+
+    /// Whether it was skipped together with a task other than this one.
+    pub(super) fn is_cut_off(&self, dependent: TaskNumber, but: TaskNumber) -> bool {
+        let skipped = TaskPhase::Skipped { satisfied: false };
+        let cuts = |other: TaskNumber| {
+            let task = self.task(other);
+            other != but && task.given_up && task.phase == skipped
+        };
+        let mut numbers = self.plan.tasks().iter().map(|task| task.number);
+        self.task(dependent).phase == skipped
+            && numbers.any(|other| cuts(other) && self.downstream(other).contains(&dependent))
     }
 
     /// What was built on a task starts again: its old result is in there.
     pub(super) fn requeue_built_on(&mut self, number: TaskNumber) {
         for dependent in self.all_built_on(number) {
+            if self.is_cut_off(dependent, number) {
+                continue;
+            }
             let task = &mut self.tasks[dependent.index()];
             let alive = matches!(task.phase, TaskPhase::Running | TaskPhase::RetryAt(_));
             if !alive && !task.given_up && !task.cancelled {

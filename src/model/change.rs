@@ -105,6 +105,15 @@ pub struct Entry {
     pub oid: Oid,
 }
 
+/// How much one path changed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct FileStat {
+    /// The path.
+    pub path: RepoPath,
+    /// Lines added and removed; `None` for a binary file.
+    pub lines: Option<(u64, u64)>,
+}
+
 /// How much a candidate changed against the commit it started from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct ChangeStat {

@@ -8,8 +8,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::change::{ChangeStat, RepoPath};
 use crate::model::conflict::{Class, TaskConflict};
+use crate::model::found::Found;
 use crate::model::ids::{AttemptNumber, Oid, TaskNumber};
 use crate::model::integration::{CheckResult, Integration, Landing};
+use crate::model::isolation::OutsideChange;
+use crate::model::pull_request::PullRequest;
 use crate::model::resolution::{Resolution, RungName};
 use crate::model::usage::{Cost, Usage};
 
@@ -42,9 +45,21 @@ pub enum Event {
         only: Option<Vec<TaskNumber>>,
         /// Whether the candidates are to be assembled at the end.
         assemble: bool,
+        /// The file the plan was read from, from the top of the main checkout where it is near.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        plan_file: Option<String>,
     },
     /// Another process took the run up again.
-    RunResumed {},
+    RunResumed {
+        /// What it found, and so what it does.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        found: Vec<Found>,
+    },
+    /// The plan of the run is another one from here on; it stands in the same journal commit.
+    PlanEdited {
+        /// What it is for every task that was there before or is there now.
+        edits: Vec<Found>,
+    },
     /// An attempt is about to get its branch and worktree.
     AttemptStarting {
         /// The task.
@@ -243,6 +258,12 @@ pub enum Event {
         task: TaskNumber,
         /// Words added to its prompt.
         prompt: Option<String>,
+        /// The prompt as the person wrote it anew.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rewritten: Option<String>,
+        /// The worker profile that is to do it from now on.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        worker: Option<String>,
     },
     /// A person ended a task.
     TaskCancelled {
@@ -282,6 +303,31 @@ pub enum Event {
         /// From where to where.
         landing: Landing,
     },
+    /// The target is about to move back to what it was before it landed there.
+    UnlandingStarting {
+        /// The landing that is taken back; its backup is that of this step.
+        landing: Landing,
+    },
+    /// The target has moved back.
+    Unlanded {
+        /// The landing that was taken back, with the time of this step.
+        landing: Landing,
+    },
+    /// A branch is about to be pushed for a pull request.
+    PullRequestStarting {
+        /// The pull request.
+        pull_request: PullRequest,
+    },
+    /// A pull request was opened or brought up to date.
+    PullRequestOpened {
+        /// The pull request.
+        pull_request: PullRequest,
+    },
+    /// What was not as it should be was repaired (`dispatch doctor --fix`).
+    Repaired {
+        /// What was done, a sentence each.
+        repairs: Vec<String>,
+    },
     /// Worktrees and branches of the run were removed.
     Cleaned {
         /// The folders.
@@ -315,6 +361,12 @@ pub struct Outcome {
     /// How long the worker ran, in milliseconds by the monotonic clock.
     #[serde(default)]
     pub millis: u64,
+    /// What changed outside of its worktree while it ran.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub meanwhile: Vec<OutsideChange>,
+    /// The earlier attempt that failed with the very files it passed with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flaky: Option<AttemptNumber>,
     /// Commits that are to be kept for good: the candidate or what a failed attempt left.
     #[serde(default)]
     pub kept: Option<Oid>,
@@ -423,6 +475,17 @@ pub struct WorkerError {
     pub root_cause: Option<String>,
     /// What would help.
     pub suggestion: Option<String>,
+}
+
+impl Outcome {
+    /// What it wrote outside of its worktree, as its own words show.
+    pub fn wrote_outside(&self) -> Vec<&str> {
+        let named = self
+            .meanwhile
+            .iter()
+            .filter(|change| change.named_in.is_some());
+        named.map(|change| change.what.as_str()).collect()
+    }
 }
 
 impl Event {

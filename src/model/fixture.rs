@@ -142,6 +142,8 @@ impl RunFixture {
                 remarks: Vec::new(),
                 outside: Vec::new(),
                 millis: seconds * 1000,
+                flaky: None,
+                meanwhile: Vec::new(),
                 kept: None,
                 usage: None,
                 cost: Cost::Unknown,
@@ -246,6 +248,7 @@ impl RunFixture {
             seq: 1,
             time: start(),
             event: Event::RunStarted {
+                plan_file: None,
                 title: self.title,
                 base: base(),
                 base_name: "main".to_owned(),

@@ -223,4 +223,7 @@ pub struct Landing {
     pub to: Oid,
     /// When.
     pub at: Timestamp,
+    /// The full name of the reference that keeps what the target was before this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backup: Option<String>,
 }

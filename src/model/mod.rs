@@ -7,10 +7,13 @@ pub mod conflict;
 pub mod event;
 #[cfg(test)]
 pub(crate) mod fixture;
+pub mod found;
 pub mod ids;
 pub mod integration;
+pub mod isolation;
 pub mod merge;
 pub mod plan;
+pub mod pull_request;
 pub mod resolution;
 pub mod roster;
 pub mod run;

@@ -10,9 +10,11 @@ use crate::model::by_hand::{ByHand, Resolving};
 use crate::model::change::RepoPath;
 use crate::model::conflict::{Class, TaskConflict};
 use crate::model::event::{End, Event, Outcome, Recorded};
+use crate::model::found::Finding;
 use crate::model::ids::{AttemptNumber, Oid, RunId, TaskNumber};
 use crate::model::integration::{Integration, Landing};
 use crate::model::plan::Plan;
+use crate::model::pull_request::PullRequest;
 use crate::model::roster::Roster;
 use crate::model::spending::Spending;
 
@@ -65,6 +67,18 @@ pub struct RunState {
     pub refused: Option<String>,
     /// Where it landed, once it did.
     pub landed: Option<Landing>,
+    /// A landing, or taking one back, that was announced and of which nothing more is known.
+    pub landing: Option<Landing>,
+    /// The last landing that was taken back, unless it has landed again since.
+    pub unlanded: Option<Landing>,
+    /// The pull requests, each as it was announced or opened last.
+    pub pull_requests: Vec<PullRequest>,
+    /// Every commit that was announced to be pushed: remote, branch, commit.
+    pub pushed: Vec<(String, String, Oid)>,
+    /// Whether worktrees and branches were removed after its end.
+    pub cleaned: bool,
+    /// The file the plan was read from, from the top of the main checkout where it is near.
+    pub plan_file: Option<String>,
 }
 
 /// A conflict of which at least one side is uncommitted work of a running task.
@@ -102,12 +116,20 @@ pub struct TaskState {
     pub retries_from: usize,
     /// Words a person added to the prompt.
     pub extra_prompt: Option<String>,
+    /// Its prompt as a person wrote it anew.
+    pub rewritten_prompt: Option<String>,
+    /// The worker profile a person chose in place of the plan's.
+    pub chosen_worker: Option<String>,
     /// Whether a person left its change out of the assembly.
     pub rejected: bool,
     /// Whether a person gave it up by name, and not because of another task.
     pub given_up: bool,
     /// Whether a person ended it; an attempt that is alive is on its way out.
     pub cancelled: bool,
+    /// Whether the plan has it no more.
+    pub removed: bool,
+    /// Whether the attempt that is alive works at what the plan no longer says.
+    pub superseded: bool,
     /// What its attempts start on top of, since its result met others.
     pub onto: Option<Onto>,
     /// How often it was done again because of that, since a person last asked for it.
@@ -183,6 +205,7 @@ impl RunState {
             target,
             only,
             assemble,
+            plan_file,
             ..
         } = &first.event
         else {
@@ -218,7 +241,34 @@ impl RunState {
             integration: None,
             refused: None,
             landed: None,
+            landing: None,
+            unlanded: None,
+            pull_requests: Vec::new(),
+            pushed: Vec::new(),
+            cleaned: false,
+            plan_file: plan_file.clone(),
         })
+    }
+
+    /// Folds [`Event::PlanEdited`], whose plan stands beside it. The tasks that were there keep
+    /// their numbers; those that are there no more stay, given up.
+    pub fn replan(&mut self, plan: Plan, recorded: &Recorded) {
+        let Event::PlanEdited { edits } = &recorded.event else {
+            return;
+        };
+        self.apply(recorded);
+        self.plan = plan;
+        let count = self.plan.tasks().len();
+        self.tasks.resize_with(count, || TaskState::new(true));
+        for edit in edits {
+            let Some(number) = edit.task else { continue };
+            let task = &mut self.tasks[number.index()];
+            match edit.what {
+                Finding::Changed | Finding::Downstream | Finding::Added => task.begin_anew(),
+                Finding::Removed => task.remove(),
+                _ => {}
+            }
+        }
     }
 
     /// Folds one fact.
@@ -231,10 +281,11 @@ impl RunState {
 
     fn fold(&mut self, recorded: &Recorded) {
         match &recorded.event {
-            Event::RunStarted { .. } => {}
+            // A plan cannot be read here: see [`RunState::replan`].
+            Event::RunStarted { .. } | Event::PlanEdited { .. } => {}
             Event::Paused {} => self.phase = RunPhase::Paused,
             Event::Unpaused {} => self.phase = RunPhase::Running,
-            Event::RunResumed {} => {
+            Event::RunResumed { .. } => {
                 self.phase = RunPhase::Running;
                 self.refused = None;
                 self.arranged = false;
@@ -259,9 +310,37 @@ impl RunState {
                 self.holds_back = *holds_back;
             }
             Event::Assembled { integration } => self.assembled(integration),
-            Event::Landed { landing } => self.landed = Some(landing.clone()),
-            Event::LandingStarting { .. } | Event::Cleaned { .. } => {}
+            Event::LandingStarting { landing } | Event::UnlandingStarting { landing } => {
+                self.landing = Some(landing.clone());
+            }
+            Event::Landed { landing } => {
+                self.landed = Some(landing.clone());
+                (self.landing, self.unlanded) = (None, None);
+            }
+            Event::Unlanded { landing } => {
+                (self.landed, self.landing) = (None, None);
+                self.unlanded = Some(landing.clone());
+            }
+            Event::PullRequestStarting { pull_request }
+            | Event::PullRequestOpened { pull_request } => self.note_pull_request(pull_request),
+            Event::Repaired { .. } => {}
+            Event::Cleaned { .. } => self.cleaned = true,
             Event::TaskSkipped { task, cascade } => self.skip(*task, *cascade),
+            Event::RetryRequested {
+                task,
+                prompt,
+                rewritten,
+                worker,
+            } => {
+                self.request_retry(*task);
+                let task = &mut self.tasks[task.index()];
+                let keep = |slot: &mut Option<String>, said: &Option<String>| {
+                    *slot = said.clone().or(slot.take());
+                };
+                keep(&mut task.extra_prompt, prompt);
+                keep(&mut task.rewritten_prompt, rewritten);
+                keep(&mut task.chosen_worker, worker);
+            }
             Event::WorkerParked {
                 worker,
                 task,
@@ -274,7 +353,6 @@ impl RunState {
                 self.max_cost = Some(*max_cost);
                 self.out_of_money = None;
             }
-            Event::RetryRequested { task, prompt } => self.request_retry(*task, prompt.clone()),
             Event::Redispatched { task, .. } => self.redispatch(*task),
             Event::RedispatchGivenUp { task } => self.give_up_redispatch(*task),
             Event::ResolveOpened { task, worktree, .. } => self.open_resolve(*task, worktree),
@@ -405,18 +483,39 @@ impl RunState {
         self.integration = Some(integration.clone());
     }
 
+    /// One that is announced again keeps the place where it is open.
+    fn note_pull_request(&mut self, new: &PullRequest) {
+        let pushed = (new.remote.clone(), new.head.clone(), new.commit);
+        if !self.pushed.contains(&pushed) {
+            self.pushed.push(pushed);
+        }
+        let same = |known: &PullRequest| (&known.remote, &known.head) == (&new.remote, &new.head);
+        let known = self.pull_requests.iter().position(same);
+        match known.map(|place| &mut self.pull_requests[place]) {
+            Some(known) => {
+                let url = new.url.clone().or(known.url.take());
+                *known = PullRequest { url, ..new.clone() };
+            }
+            None => self.pull_requests.push(new.clone()),
+        }
+    }
+
     fn skip(&mut self, number: TaskNumber, cascade: bool) {
         self.tasks[number.index()].phase = TaskPhase::Skipped {
             satisfied: !cascade,
         };
         self.tasks[number.index()].given_up = true;
-        if !cascade {
-            return;
-        }
         for dependent in self.downstream(number) {
+            let is_cut_off = self.is_cut_off(dependent, number);
             let task = &mut self.tasks[dependent.index()];
-            if task.phase != TaskPhase::Done {
-                task.phase = TaskPhase::Skipped { satisfied: false };
+            match task.phase {
+                TaskPhase::Done => {}
+                _ if cascade => task.phase = TaskPhase::Skipped { satisfied: false },
+                // It was skipped with the task before, and may start without it now.
+                TaskPhase::Skipped { .. } if !task.given_up && !is_cut_off => {
+                    task.phase = TaskPhase::Queued;
+                }
+                _ => {}
             }
         }
     }
@@ -454,9 +553,13 @@ impl TaskState {
             attempts: Vec::new(),
             retries_from: 0,
             extra_prompt: None,
+            rewritten_prompt: None,
+            chosen_worker: None,
             rejected: false,
-            given_up: false,
+            given_up: !chosen,
             cancelled: false,
+            removed: false,
+            superseded: false,
             onto: None,
             redispatches: 0,
             offered: None,
@@ -465,14 +568,47 @@ impl TaskState {
         }
     }
 
+    /// The plan says something else than what the attempts so far were made for.
+    fn begin_anew(&mut self) {
+        if self.phase == TaskPhase::Running {
+            self.superseded = true;
+        } else if !matches!(self.phase, TaskPhase::Skipped { .. }) || self.removed {
+            self.phase = TaskPhase::Queued;
+        }
+        self.retries_from = self.attempts.len();
+        self.removed = false;
+        self.given_up = false;
+        self.cancelled = false;
+        self.rejected = false;
+        self.extra_prompt = None;
+        self.onto = None;
+        self.redispatches = 0;
+        self.offered = None;
+        self.note = None;
+    }
+
+    fn remove(&mut self) {
+        if self.phase == TaskPhase::Running {
+            self.superseded = true;
+        } else {
+            self.phase = TaskPhase::Skipped { satisfied: false };
+        }
+        self.removed = true;
+        self.given_up = true;
+        self.note = Some("not in the plan any more".to_owned());
+    }
+
     fn end_attempt(&mut self, outcome: &Outcome, jitter: f64, time: Timestamp) {
         self.phase = match &outcome.end {
             End::Passed { .. } => TaskPhase::Done,
             End::Failed(_) => TaskPhase::Failed,
             End::Interrupted {} if self.cancelled => TaskPhase::Cancelled,
+            End::Interrupted {} if self.removed => TaskPhase::Skipped { satisfied: false },
             End::Interrupted {} => TaskPhase::Queued,
         };
+        self.superseded = false;
         let said = match &outcome.end {
+            End::Interrupted {} if self.removed => None,
             End::Passed { info, .. } => outcome.report.summary.clone().or_else(|| info.clone()),
             End::Failed(failure) => Some(failure.message.clone()),
             End::Interrupted {} => Some("interrupted".to_owned()),

@@ -84,6 +84,13 @@ impl RunState {
         }
     }
 
+    /// Whether a task passed with the very files that an attempt before had failed with.
+    pub fn is_flaky(&self, number: TaskNumber) -> bool {
+        let task = self.task(number);
+        let outcome = task.last_outcome();
+        task.phase == TaskPhase::Done && outcome.is_some_and(|outcome| outcome.flaky.is_some())
+    }
+
     /// Whether a task is alive, scheduled, or waits for nothing that has failed.
     pub fn may_go_on(&self) -> bool {
         let stoppers = self.stoppers();

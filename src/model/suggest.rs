@@ -31,6 +31,8 @@ on_a_run! {
     review,
     /// Move the target branch to the assembled result.
     land,
+    /// Move the target branch back to what it was before the run landed.
+    unland,
     /// Take an interrupted run up again.
     resume,
     /// Put the candidates together again.
@@ -85,6 +87,7 @@ mod tests {
         insta::assert_snapshot!(all.join("\n"), @r"
         dispatch review checkout-7k3q
         dispatch land checkout-7k3q
+        dispatch unland checkout-7k3q
         dispatch resume checkout-7k3q
         dispatch assemble checkout-7k3q
         dispatch conflicts checkout-7k3q

@@ -12,6 +12,7 @@ use crate::model::plan::Plan;
 
 pub mod diagnostic;
 mod draft;
+pub mod edit;
 mod fields;
 mod finding;
 mod json;

@@ -50,9 +50,15 @@ pub enum Choice<'a> {
 }
 
 impl Crew {
+    /// The worker of a task: the one a person chose since, else that of the plan.
+    fn first<'a>(&'a self, state: &'a RunState, task: TaskNumber) -> &'a str {
+        let chosen = state.task(task).chosen_worker.as_deref();
+        chosen.unwrap_or_else(|| self.assigned[task.index()].as_str())
+    }
+
     /// The first of a task's worker and those who take over for it that is not parked.
-    pub fn choose<'a>(&'a self, state: &RunState, task: TaskNumber) -> Choice<'a> {
-        let first = self.assigned[task.index()].as_str();
+    pub fn choose<'a>(&'a self, state: &'a RunState, task: TaskNumber) -> Choice<'a> {
+        let first = self.first(state, task);
         let others = self.profiles.get(first).map(|profile| &profile.fallback);
         let others = others.into_iter().flatten().map(String::as_str);
         let mut soonest: Option<(&str, Timestamp)> = None;

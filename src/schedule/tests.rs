@@ -234,7 +234,7 @@ impl Game {
                 }]
             }
             "money" => vec![
-                Event::RunResumed {},
+                Event::RunResumed { found: Vec::new() },
                 Event::MaxCostSet {
                     max_cost: name.parse().unwrap(),
                 },
@@ -253,18 +253,20 @@ impl Game {
             "pause" => vec![Event::Paused {}],
             "go" => vec![Event::Unpaused {}],
             "cancel" => vec![Event::TaskCancelled { task: task() }],
-            "resume" => vec![Event::RunResumed {}],
+            "resume" => vec![Event::RunResumed { found: Vec::new() }],
             "retry" => vec![
-                Event::RunResumed {},
+                Event::RunResumed { found: Vec::new() },
                 Event::RetryRequested {
                     task: task(),
                     prompt: None,
+                    rewritten: None,
+                    worker: None,
                 },
             ],
             "skip" | "drop" => {
                 let cascade = verb == "skip";
                 vec![
-                    Event::RunResumed {},
+                    Event::RunResumed { found: Vec::new() },
                     Event::TaskSkipped {
                         task: task(),
                         cascade,
@@ -291,6 +293,8 @@ impl Game {
             remarks: vec![],
             outside: Vec::new(),
             millis: 0,
+            flaky: None,
+            meanwhile: Vec::new(),
             kept: None,
             usage: None,
             cost: Cost::Unknown,

@@ -373,6 +373,43 @@ fn a_run_that_is_stopped_while_checks_run_is_checked_when_it_goes_on() {
 }
 
 #[test]
+fn a_git_that_is_killed_in_the_middle_of_a_merge_says_nothing_about_the_merge() {
+    let mut scene = Scene::new();
+    let plan = "1. [ONE] First\n   - run: sed -i 's/one/ONE/' src/app.ts\n\
+                2. [FIVE] Last\n   - run: sed -i 's/five/FIVE/' src/app.ts\n";
+    // The first two that are asked to merge for the assembly are killed, as by the kernel.
+    let real = git_dispatch::base::process::find_program("git").unwrap();
+    let counted = scene.root.join("merges");
+    let script = format!(
+        "#!/bin/sh\ncase \" $* \" in *' merge-tree '*)\n\
+         echo >> {counted}\n[ $(wc -l < {counted}) -gt 2 ] || kill -9 $$;;\nesac\nexec {real} \"$@\"\n",
+        counted = counted.display(),
+        real = real.display()
+    );
+    let bin = scene.root.join("bin");
+    scene.write_program(bin.join("git").to_str().unwrap(), &script);
+    let path = std::env::var("PATH").unwrap();
+    scene.set_env("PATH", &format!("{}:{path}", bin.display()));
+    scene.run(plan, &[]).expect(0);
+    let app = format!("{}:src/app.ts", scene.branch("integration"));
+    assert_eq!(scene.git(&["show", &app]), "ONE\ntwo\nthree\nfour\nFIVE");
+    assert!(std::fs::read_to_string(counted).unwrap().len() > 2);
+}
+
+#[test]
+fn a_lock_that_a_killed_git_left_where_checks_run_is_no_hindrance() {
+    let scene = shop("[assemble]\ncheck = \"test -e one.txt\"\n");
+    scene
+        .run("1. [ONE] First\n   - run: echo one > one.txt\n", &[])
+        .expect(0);
+    let link = std::fs::read_to_string(scene.worktree("integration").join(".git")).unwrap();
+    let admin = link.trim_end().strip_prefix("gitdir: ").unwrap();
+    std::fs::write(format!("{admin}/index.lock"), "").unwrap();
+    scene.dispatch(&["assemble"]).expect(0);
+    assert_eq!(integration(&scene)["checks"][0]["result"], "passed");
+}
+
+#[test]
 fn a_conflict_of_several_together_names_the_fewest_that_it_takes() {
     let scene = Scene::new();
     scene.write(

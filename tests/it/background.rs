@@ -1,6 +1,9 @@
 //! Background tasks and the commands that talk to a run: detach, wait, output, pause, cancel.
 
+use rustix::process::Signal;
+
 use crate::harness::{Gate, Scene, wait};
+use crate::process::Background;
 
 #[test]
 fn a_detached_run_goes_on_by_itself_and_wait_gives_its_exit_code() {
@@ -122,4 +125,29 @@ fn output_is_what_a_task_reported() {
     assert_eq!(ended.out, "forty-two\n");
     scene.dispatch(&["output", "BAD"]).expect(1);
     scene.dispatch(&["output", "MUTE"]).expect(1);
+}
+
+#[test]
+fn a_terminal_that_is_closed_takes_no_background_task_with_it() {
+    let scene = Scene::new();
+    let (mut near, mut far) = (Gate::new(&scene, "near"), Gate::new(&scene, "far"));
+    let ran = scene.root.join("ran");
+    let ran = ran.display();
+    let plan = format!(
+        "1. [NEAR] n\n   - run: echo near >> {ran}; {}; echo n > n.txt\n\
+         2. [FAR] f\n   - strategy: task\n   - run: echo far >> {ran}; {}; echo f > f.txt\n",
+        near.script(),
+        far.script()
+    );
+    let mut dispatch = Background::run(&scene, &plan, &[]);
+    near.wait_until_reached();
+    far.wait_until_reached();
+    dispatch.signal(Signal::HUP);
+    assert_eq!(dispatch.wait(), 0, "{}", dispatch.said());
+    far.open();
+    near.open();
+    scene.dispatch(&["wait"]).expect(0);
+    assert_eq!(scene.statuses(), "1 DONE · 2 DONE");
+    let ran = std::fs::read_to_string(scene.root.join("ran")).unwrap();
+    assert_eq!(ran.lines().count(), 2, "each worker ran once: {ran}");
 }

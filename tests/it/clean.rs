@@ -107,7 +107,7 @@ fn before_landing_only_worktrees_and_empty_branches_go() {
 }
 
 #[test]
-fn after_landing_everything_goes_but_the_journal() {
+fn after_landing_everything_goes_but_the_journal_and_the_backup() {
     for flags in [&[][..], &["--squash"], &["--ff"]] {
         let scene = Scene::new();
         scene.configure("[assemble]\ncheck = [\"echo built > out.txt\"]\n");
@@ -123,7 +123,11 @@ fn after_landing_everything_goes_but_the_journal() {
         assert_eq!(scene.git(&["worktree", "list"]).lines().count(), 1);
         let run = scene.run_name();
         let refs = scene.git(&["for-each-ref", "--format=%(refname)"]);
-        assert_eq!(refs, format!("refs/dispatch/runs/{run}\nrefs/heads/main"));
+        let backup = format!("refs/dispatch/backups/{run}/landing-1");
+        assert_eq!(
+            refs,
+            format!("{backup}\nrefs/dispatch/runs/{run}\nrefs/heads/main")
+        );
     }
 }
 

@@ -72,6 +72,7 @@ impl Scene {
 
     fn started(&self) -> Event {
         Event::RunStarted {
+            plan_file: None,
             title: "Trial".to_owned(),
             base: self.base(),
             base_name: "main".to_owned(),

@@ -303,3 +303,205 @@ fn locks_that_died_with_the_last_driver_do_not_stop_the_run() {
     scene.dispatch(&["resume"]).expect(0);
     assert_done(&scene);
 }
+
+/// The table that `resume` prints.
+fn table(said: &str) -> String {
+    let lines = said.lines().skip_while(|line| !line.starts_with("Tasks"));
+    let table = lines.take_while(|line| line.starts_with(['T', '#', '—']) && line.contains("  "));
+    table.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn what_was_found_and_what_is_done_about_it_stands_in_one_table() {
+    let scene = Scene::new();
+    let gates = ["alive", "ended", "lost", "gone"].map(|name| Gate::new(&scene, name));
+    let [mut alive, mut ended, mut lost, mut gone] = gates;
+    let task = |number: u32, gate: &Gate| {
+        format!(
+            "{number}. [T{number}] t\n   - run: {}; echo {number} > {number}.txt\n",
+            gate.script()
+        )
+    };
+    let plan = format!(
+        "1. [T1] t\n   - run: echo one > one.txt\n{}{}{}{}6. [T6] t — blocked by #2\n   - run: echo 6 > 6.txt\n",
+        task(2, &alive),
+        task(3, &ended),
+        task(4, &lost),
+        task(5, &gone),
+    );
+    let dispatch = Background::run(&scene, &plan, &["-j", "5"]);
+    for gate in [&mut alive, &mut ended, &mut lost, &mut gone] {
+        gate.wait_until_reached();
+    }
+    until("the first is done", || scene.statuses().contains("1 DONE"));
+    until("the first board", || {
+        scene.has(&scene.branch("integration"))
+    });
+    dispatch.crash();
+    let run = scene.run_name();
+    let shims: Vec<i32> = (3..6).map(|task| shim_of(&scene, task)).collect();
+    ended.open();
+    until("its shim ends", || !is_alive(shims[0]));
+    send(shims[1], Signal::KILL);
+    until("the other shim is gone", || !is_alive(shims[1]));
+    fs::remove_dir_all(scene.worktree("t5")).unwrap();
+    scene.git(&[
+        "update-ref",
+        "-d",
+        &format!("refs/heads/{}", scene.branch("t1")),
+    ]);
+    scene.git(&[
+        "update-ref",
+        "-d",
+        &format!("refs/heads/{}", scene.branch("integration")),
+    ]);
+
+    let looked = scene.dispatch(&["resume", "--dry-run"]).expect(0);
+    assert!(!scene.has(&scene.branch("t1")), "a look changes nothing");
+    let mut dispatch = Background::start(&scene, &["resume"]);
+    dispatch.wait_until_said("Tasks");
+    lost.wait_until_reached();
+    gone.wait_until_reached();
+    for gate in [&mut alive, &mut lost, &mut gone] {
+        gate.open();
+    }
+    assert_eq!(dispatch.wait(), 0, "{}", dispatch.said());
+    // A name as long as the run's, so that the columns stay where they are.
+    let same_name = |said: String| {
+        said.replace(&run, "RUN").replace(
+            "  made again",
+            &format!("{}made again", " ".repeat(run.len() - 1)),
+        )
+    };
+    let said = same_name(table(&dispatch.said()));
+    insta::assert_snapshot!(said, @r"
+    Tasks  Found                                              Done about it
+    #1     passed                                             kept
+    #2     its worker is alive                                taken up
+    #3     its worker has ended meanwhile                     its result is taken
+    #4     its worker lost its supervisor                     ended; what it left is kept; queued again
+    #5     its worktree is gone                               queued again, in a new worktree
+    #6     not started yet                                    queued
+    #1     its branch is gone: dispatch/RUN/t1                made again
+    —      the board is gone: dispatch/RUN/integration        made again
+    ");
+    assert_eq!(same_name(table(&looked.err)), said);
+    assert!(scene.has(&scene.branch("t1")));
+    assert_eq!(scene.json()["state"], "finished");
+    let journal = scene.git(&["log", "--format=%b", &format!("refs/dispatch/runs/{run}")]);
+    assert!(journal.contains(r#"{"task":4,"what":"lost"}"#), "{journal}");
+}
+
+fn shim_of(scene: &Scene, task: u32) -> i32 {
+    let folder = scene.repo.join(".git/dispatch/runs").join(scene.run_name());
+    let record = folder.join(format!("attempts/{task}-1/worker/proc.json"));
+    let record: serde_json::Value = serde_json::from_slice(&fs::read(record).unwrap()).unwrap();
+    record["shim"]["pid"].as_i64().unwrap() as i32
+}
+
+#[test]
+fn an_assembled_branch_that_is_gone_is_made_again_whole() {
+    let scene = Scene::new();
+    let mut gate = Gate::new(&scene, "gate");
+    let plan = "1. [ONE] First\n   - run: echo one > one.txt\n";
+    scene.run(plan, &[]).expect(0);
+    let before = scene.board();
+    let run = scene.run_name();
+    // The end of the run is taken back, as if it had never been recorded.
+    let journal = format!("refs/dispatch/runs/{run}");
+    scene.git(&["update-ref", &journal, &format!("{journal}~")]);
+    scene.git(&[
+        "update-ref",
+        "-d",
+        &format!("refs/heads/{}", scene.branch("integration")),
+    ]);
+    scene.dispatch(&["resume"]).expect(0);
+    assert_done(&scene);
+    assert_eq!(scene.board(), before);
+    gate.open();
+}
+
+#[test]
+fn a_run_goes_on_with_an_edited_plan_and_says_what_that_means() {
+    let scene = Scene::new();
+    let said = scene.root.join("ran");
+    let ran = said.display();
+    let plan = scene.plan(&format!(
+        "# P\n1. [KEPT] k\n   - run: echo kept >> {ran}; echo k > k.txt\n\
+         2. [CHANGED] c\n   - run: echo changed >> {ran}; echo c > c.txt\n\
+         3. [AFTER] a — blocked by #2\n   - run: echo after >> {ran}; cat c.txt > a.txt\n\
+         4. [GONE] g\n   - run: echo gone >> {ran}; echo g > g.txt\n\
+         5. [BROKEN] b\n   - run: exit 64\n"
+    ));
+    scene.dispatch(&["run", &plan, "--yes"]).expect(3);
+    let same = scene.dispatch(&["resume", "--plan", &plan]).expect(1);
+    assert!(same.err.contains("has ended"), "{}", same.err);
+    // Other numbers, another order, one task less, one more, one repaired, one changed.
+    scene.plan(&format!(
+        "# P\n1. [NEW] n — blocked by #2\n   - run: cat k.txt > n.txt\n\
+         2. [KEPT] k\n   - priority: 7\n   - run: echo kept >> {ran}; echo k > k.txt\n\
+         3. [CHANGED] c\n   - run: echo changed >> {ran}; echo cc > c.txt\n\
+         4. [AFTER] a — blocked by #3\n   - run: echo after >> {ran}; cat c.txt > a.txt\n\
+         5. [BROKEN] b\n   - run: echo b > b.txt\n"
+    ));
+    let run = scene.run_name();
+    let ended = scene.dispatch(&["resume", "--plan", &plan]).expect(0);
+    insta::assert_snapshot!(table(&ended.err), @r"
+    Tasks   Found                          Done about it
+    #1      passed                         kept
+    #2, #5  changed in the edited plan     done again
+    #3      depends on what is done again  done again
+    #6      new in the edited plan         queued
+    #4      not in the edited plan         given up; its branch stays
+    ");
+    let ran = fs::read_to_string(&said).unwrap();
+    let times = |name: &str| ran.lines().filter(|line| *line == name).count();
+    let times = ["kept", "changed", "after", "gone"].map(times);
+    assert_eq!(times, [1, 2, 2, 1], "{ran}");
+    assert_eq!(
+        scene.statuses(),
+        "1 DONE · 2 DONE · 3 DONE · 4 SKIPPED · 5 DONE · 6 DONE"
+    );
+    let integration = scene.branch("integration");
+    let files = scene.git(&["ls-tree", "--name-only", &integration]);
+    assert!(!files.contains("g.txt"), "{files}");
+    assert_eq!(scene.git(&["show", &format!("{integration}:a.txt")]), "cc");
+    assert_eq!(scene.git(&["show", &format!("{integration}:n.txt")]), "k");
+    // Read back by replay alone, with the plan as it is now.
+    let shown = scene.dispatch(&["show", "NEW"]).expect(0);
+    assert!(shown.out.contains("#6"), "{}", shown.out);
+    let text = scene.git(&["show", &format!("refs/dispatch/runs/{run}:plan.md")]);
+    assert!(text.contains("[NEW]") && text.contains("[GONE]"), "{text}");
+}
+
+#[test]
+fn a_worker_of_a_task_that_was_edited_meanwhile_is_ended_first_and_its_work_kept() {
+    let (scene, mut gate, dispatch) = at_the_gate();
+    let worker = pid_in(&scene.root.join("started"));
+    fs::write(scene.worktree("one").join("half.txt"), "half\n").unwrap();
+    dispatch.crash();
+    let edited = scene.plan_named(
+        "edited.md",
+        "1. [ONE] First\n   - run: echo two > one.txt\n",
+    );
+    scene.dispatch(&["resume", "--plan", &edited]).expect(0);
+    assert!(!is_alive(worker), "two workers never work at one task");
+    let one = format!("{}:one.txt", scene.branch("integration"));
+    assert_eq!(scene.git(&["show", &one]), "two");
+    let kept = format!("refs/dispatch/attempts/{}/one/1", scene.run_name());
+    assert_eq!(scene.git(&["show", &format!("{kept}:half.txt")]), "half");
+    gate.open();
+}
+
+#[test]
+fn a_plan_that_was_edited_is_never_taken_over_without_a_word() {
+    let (scene, mut gate, dispatch) = at_the_gate();
+    dispatch.crash();
+    let edited = gated(&scene, &gate).replace("one.txt", "two.txt");
+    scene.plan(&edited);
+    gate.open();
+    let ended = scene.dispatch(&["resume"]).expect(0);
+    let row = "the plan's file differs from the plan of the run: ../plan.md  not used; `--plan` takes it over";
+    assert!(table(&ended.err).contains(row), "{}", ended.err);
+    assert_done(&scene);
+}

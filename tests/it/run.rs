@@ -388,7 +388,7 @@ fn assembly_can_wait_for_a_persons_word() {
         serde_json::json!([1, 2, 3])
     );
     let first = scene.rev(&integration);
-    scene.dispatch(&["assemble"]).expect(0);
+    scene.dispatch(&["assemble", "--recheck"]).expect(0);
     let kept = scene.git(&[
         "for-each-ref",
         "--contains",

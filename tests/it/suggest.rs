@@ -21,7 +21,7 @@ fn suggestions(text: &str) -> BTreeSet<String> {
 /// Later ones change more: a run that has landed cannot be assembled again.
 fn rank(command: &str) -> usize {
     let words = [
-        "assemble", "review", "resume", "retry", "skip", "run", "demo", "land", "clean",
+        "assemble", "review", "resume", "retry", "skip", "run", "demo", "land", "clean", "unland",
     ];
     let name = command.split(' ').nth(1).unwrap_or_default();
     words
@@ -47,7 +47,7 @@ fn carry_out(scene: &Scene, command: &str) -> Ended {
             word => word.trim_matches('\'').to_owned(),
         })
         .collect();
-    let asks = ["run", "land"].contains(&args[0].as_str());
+    let asks = ["run", "land", "unland"].contains(&args[0].as_str());
     if asks && !args.contains(&"--yes".to_owned()) {
         args.push("--yes".to_owned());
     }

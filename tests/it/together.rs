@@ -94,3 +94,55 @@ fn a_run_that_is_driven_is_held_and_can_be_looked_at() {
     wait(child).expect(0);
     scene.dispatch(&["land", "--yes"]).expect(0);
 }
+
+/// A worker that commits a few times while it is told how far the others are.
+const BUSY: &str =
+    "for n in 1 2 3 4 5 6; do echo $n >> FILE; git add FILE; git commit -q -m \"$n\"; done";
+
+#[test]
+fn the_users_own_git_goes_on_during_a_run() {
+    let scene = Scene::new();
+    scene.git(&["clone", "--quiet", "--bare", ".", "../origin.git"]);
+    scene.git(&["remote", "add", "origin", "../origin.git"]);
+    let mut gate = Gate::new(&scene, "gate");
+    let task = |number: u32| {
+        let busy = BUSY.replace("FILE", &format!("{number}.txt"));
+        format!(
+            "{number}. [T{number}] t\n   - run: {busy}; {}; {busy}\n",
+            gate.script()
+        )
+    };
+    let plan = scene.plan(&(1..=3).map(task).collect::<String>());
+    let run = scene.start(&["run", &plan, "--yes", "-j", "3"]);
+    for _ in 0..3 {
+        gate.wait_until_reached();
+    }
+    // Workers stand in the middle of their work: commits that are only theirs, entries, indexes.
+    let mine: [&[&str]; 12] = [
+        &["status"],
+        &["switch", "--quiet", "--create", "mine"],
+        &["commit", "--quiet", "--allow-empty", "--message", "Mine"],
+        &["branch", "other"],
+        &["switch", "--quiet", "main"],
+        &["merge", "--quiet", "--no-edit", "mine"],
+        &["fetch", "--quiet", "origin"],
+        &["worktree", "prune", "--expire", "now"],
+        &["gc", "--quiet"],
+        &["gc", "--quiet", "--prune=now"],
+        &["repack", "-a", "-d", "--quiet"],
+        &["pack-refs", "--all", "--prune"],
+    ];
+    for args in mine {
+        scene.git(args);
+    }
+    for _ in 0..3 {
+        gate.open();
+    }
+    wait(run).expect(0);
+    assert_eq!(scene.statuses(), "1 DONE · 2 DONE · 3 DONE");
+    for number in 1..=3 {
+        let file = format!("{}:{number}.txt", scene.branch("integration"));
+        assert_eq!(scene.git(&["show", &file]).lines().count(), 12);
+    }
+    scene.git(&["fsck", "--strict", "--no-dangling"]);
+}

@@ -66,7 +66,7 @@ fn the_demo_is_what_the_readme_shows() {
 
 fn programs_read_what_the_readme_shows(place: &Place) {
     let samples: Vec<Value> = blocks("json").into_iter().map(json).collect();
-    assert_eq!(samples.len(), 5);
+    assert_eq!(samples.len(), 6);
     let sample = |key: &str| {
         samples
             .iter()
@@ -80,6 +80,12 @@ fn programs_read_what_the_readme_shows(place: &Place) {
     let conflicts = place.run("garden", "dispatch", &["conflicts", "--json"]);
     assert_eq!(conflicts.code, 4);
     assert_has_keys(sample("pairs_total"), &json(&conflicts.out), "conflicts");
+    let review = samples
+        .iter()
+        .find(|sample| sample["tasks"][0].get("files").is_some())
+        .unwrap();
+    let said = place.succeed("garden", "dispatch", &["review", "--json"]);
+    assert_has_keys(review, &json(&said), "review");
     let event = sample("event").to_string();
     git_dispatch::journal::record::parse_record(&event).unwrap();
 }

@@ -1,0 +1,237 @@
+//! `dispatch doctor [RUN]`: find what runs left behind, explain it, repair it on request.
+
+use clap::Args;
+use serde_json::json;
+
+use crate::base::text::{error_chain, plural};
+use crate::cli::Answer;
+use crate::cli::driving::context;
+use crate::cli::error::{CommandError, Exit};
+use crate::cli::place::{Default, Place};
+use crate::cli::status::pretty;
+use crate::config;
+use crate::config::variable::Overrides;
+use crate::engine::EngineError;
+use crate::engine::context::Context;
+use crate::engine::doctor::{Ailment, Remedy, journals, leftovers, surroundings, wards};
+use crate::journal::Journal;
+use crate::journal::runs::{self, RunLock, Taken};
+use crate::model::event::Event;
+use crate::model::ids::RunId;
+use crate::ui::Ui;
+
+const AFTER_HELP: &str = "\
+Nothing that could be work is removed: what is in no commit is committed and kept first.
+Exits 0 when all is well or was repaired, 4 when something is left.";
+
+/// Find what runs left behind, explain it, repair it
+#[derive(Args, Debug, Clone)]
+#[command(after_help = AFTER_HELP)]
+pub struct DoctorArgs {
+    /// The run [default: all of them, and the repository]
+    pub run: Option<String>,
+    /// Repair what can be repaired
+    #[arg(long)]
+    pub fix: bool,
+    /// Print it as one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Something found, and what became of it.
+struct Finding {
+    ailment: Ailment,
+    /// Whether it was repaired, or why not; `None` if nobody tried.
+    repaired: Option<Result<(), String>>,
+}
+
+impl Finding {
+    /// Whether it stays as it is and somebody should do something about it.
+    fn is_open(&self) -> bool {
+        match &self.repaired {
+            Some(result) => result.is_err(),
+            None => !matches!(self.ailment.remedy, Remedy::Nothing),
+        }
+    }
+}
+
+/// Runs the subcommand.
+///
+/// # Errors
+/// When the repository cannot be read at all.
+pub fn run(args: DoctorArgs, ui: &Ui) -> Answer {
+    let place = Place::open()?;
+    // Settings that cannot be read are no reason to look at nothing.
+    let settings = config::load(&place.repo.top, None, &Overrides::default()).unwrap_or_default();
+    let mut facts = Vec::new();
+    let mut findings = Vec::new();
+    if args.run.is_none() {
+        let found = surroundings::examine(&place.repo, &settings)?;
+        facts = found.facts;
+        let general = found
+            .ailments
+            .into_iter()
+            .chain(leftovers::examine(&place.repo));
+        let lost = journals::examine(&place.repo, &place.store, &settings.run.branch_prefix)?;
+        findings.extend(treat(&place, None, general.chain(lost).collect(), args.fix));
+    }
+    let runs = match &args.run {
+        Some(_) => vec![place.find_run(args.run.as_deref(), Default::Latest)?],
+        None => readable_runs(&place),
+    };
+    for run in &runs {
+        match visit(&place, run, args.fix)? {
+            Visit::Done(found) => findings.extend(found),
+            Visit::Unfit(fact) => facts.push(fact),
+        }
+    }
+    let is_open = findings.iter().any(Finding::is_open);
+    match args.json {
+        true => ui.answer(&pretty(&value(&facts, &findings))),
+        false => show(&facts, &findings, runs.len(), args.fix, ui),
+    }
+    Ok(if is_open { Exit::NeedsPerson } else { Exit::Ok })
+}
+
+/// A damaged journal must not hide the others, which `runs::list` would not list then.
+fn readable_runs(place: &Place) -> Vec<RunId> {
+    let found = place.store.references(runs::PREFIX).unwrap_or_default();
+    let names = found
+        .iter()
+        .map(|(name, _)| RunId::new(&name[runs::PREFIX.len()..]));
+    names.collect()
+}
+
+enum Visit {
+    Done(Vec<Finding>),
+    /// It is left alone, and why.
+    Unfit(String),
+}
+
+/// Looks at one run while holding its lock, so that nothing moves meanwhile.
+fn visit(place: &Place, run: &RunId, fix: bool) -> Result<Visit, CommandError> {
+    let lock = match RunLock::take(&place.repo, run, place.clock.now()) {
+        Ok(Taken::Ours(lock)) => lock,
+        Ok(Taken::Held(holder)) => {
+            let who = holder.map_or_else(String::new, |h| format!(" (process {})", h.pid));
+            return Ok(Visit::Unfit(format!(
+                "{run} is being driven{who}; left alone"
+            )));
+        }
+        Err(error) => return Ok(Visit::Unfit(format!("{run} cannot be locked: {error}"))),
+    };
+    let loaded = match place.load(run) {
+        Ok(loaded) => loaded,
+        Err(error) => {
+            return Ok(Visit::Unfit(format!(
+                "{run} is left alone: {}",
+                error.message
+            )));
+        }
+    };
+    let context = context(
+        &place.repo,
+        &loaded.state,
+        loaded.settings.clone(),
+        place.clock,
+    )?;
+    let ailments = wards::examine(&context, &loaded.state)?;
+    let findings = treat(place, Some(&context), ailments, fix);
+    let repairs: Vec<String> = findings
+        .iter()
+        .filter(|finding| matches!(finding.repaired, Some(Ok(()))))
+        .map(|finding| {
+            format!(
+                "{}: {}",
+                finding.ailment.what,
+                finding.ailment.remedy.words()
+            )
+        })
+        .collect();
+    if !repairs.is_empty() {
+        // A reference of the journal itself may have been freed just now, so it is read again.
+        let replayed = place.load(run)?.replayed;
+        let mut journal = Journal::reopen(&place.repo, &replayed).map_err(EngineError::from)?;
+        let event = Event::Repaired { repairs };
+        let recorded = journal.append(vec![event], place.clock.now());
+        recorded.map_err(EngineError::from)?;
+    }
+    drop(lock);
+    Ok(Visit::Done(findings))
+}
+
+fn treat(
+    place: &Place,
+    context: Option<&Context>,
+    ailments: Vec<Ailment>,
+    fix: bool,
+) -> Vec<Finding> {
+    let one = |ailment: Ailment| {
+        let tries = fix && ailment.remedy.is_ours();
+        let repaired = tries.then(|| {
+            let done = ailment.remedy.carry_out(&place.repo, context);
+            done.map_err(|error| error_chain(&error))
+        });
+        Finding { ailment, repaired }
+    };
+    ailments.into_iter().map(one).collect()
+}
+
+fn show(facts: &[String], findings: &[Finding], runs: usize, fix: bool, ui: &Ui) {
+    for fact in facts {
+        ui.status(fact);
+    }
+    for finding in findings {
+        let Ailment {
+            run,
+            what,
+            why,
+            remedy,
+        } = &finding.ailment;
+        let whose = run
+            .as_ref()
+            .map_or_else(String::new, |run| format!("{run}: "));
+        let done = match (&finding.repaired, remedy) {
+            (Some(Ok(())), _) => format!("repaired: {}", remedy.words()),
+            (Some(Err(error)), _) => format!("could not be repaired: {error}"),
+            (None, Remedy::Nothing) => "nothing has to be done".to_owned(),
+            (None, Remedy::Person(what)) => what.clone(),
+            (None, _) => format!("with --fix: {}", remedy.words()),
+        };
+        ui.answer(&format!("{whose}{what}\n  {why}\n  {done}\n"));
+    }
+    let open = findings.iter().filter(|finding| finding.is_open());
+    let repairable = open.clone().any(|finding| finding.ailment.remedy.is_ours());
+    match open.count() {
+        0 => ui.answer(&format!("all is well with {}\n", plural(runs, "run"))),
+        open if repairable && !fix => {
+            ui.hint(&format!(
+                "{} found; `dispatch doctor --fix` repairs what it can",
+                plural(open, "thing")
+            ));
+        }
+        open => ui.hint(&format!("{} left for a person", plural(open, "thing"))),
+    }
+}
+
+fn value(facts: &[String], findings: &[Finding]) -> serde_json::Value {
+    let one = |finding: &Finding| {
+        let Ailment {
+            run,
+            what,
+            why,
+            remedy,
+        } = &finding.ailment;
+        json!({
+            "run": run.as_ref().map(RunId::as_str),
+            "what": what,
+            "why": why,
+            "remedy": remedy.words(),
+            "fixable": remedy.is_ours(),
+            "repaired": finding.repaired.as_ref().map(Result::is_ok),
+            "error": finding.repaired.as_ref().and_then(|result| result.as_ref().err()),
+        })
+    };
+    let findings: Vec<_> = findings.iter().map(one).collect();
+    json!({"version": 1, "facts": facts, "findings": findings})
+}

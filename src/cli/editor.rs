@@ -1,0 +1,44 @@
+//! The user's editor, found as git finds it (git-var(1), `GIT_EDITOR`).
+
+use std::path::Path;
+
+use crate::base::process::Program;
+use crate::cli::error::CommandError;
+use crate::git::Repo;
+
+/// Opens a file in the editor and waits for its end. The command may hold arguments, as git allows,
+/// so the shell splits it.
+///
+/// # Errors
+/// When it cannot be started, or says by its exit code that the file is not to be used.
+pub fn edit(repo: &Repo, file: &Path) -> Result<(), CommandError> {
+    let editor = editor(repo);
+    let shell = Program::new("sh")
+        .arg("-c")
+        .arg(format!("{editor} \"$@\""))
+        .arg(&editor)
+        .arg(file);
+    match shell.on_terminal() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(CommandError::failed(format!(
+            "the editor `{editor}` ended with {status}"
+        ))),
+        Err(error) => Err(CommandError::failed(format!(
+            "the editor `{editor}` cannot run: {error}"
+        ))),
+    }
+}
+
+fn editor(repo: &Repo) -> String {
+    let given = |text: &String| !text.trim().is_empty();
+    let variable = |name| std::env::var(name).ok().filter(given);
+    let configured = || {
+        let line = repo.git().line(&["config", "--get", "core.editor"]);
+        line.ok().filter(given)
+    };
+    variable("GIT_EDITOR")
+        .or_else(configured)
+        .or_else(|| variable("VISUAL"))
+        .or_else(|| variable("EDITOR"))
+        .unwrap_or_else(|| "vi".into())
+}

@@ -1,0 +1,328 @@
+//! `dispatch retry` and `skip`: what a person decides about a task that did not pass.
+
+use std::fs;
+
+use clap::Args;
+
+use crate::base::files;
+use crate::base::markdown::plain_line;
+use crate::cli::Answer;
+use crate::cli::editor::edit;
+use crate::cli::error::CommandError;
+use crate::cli::place::{Default, Place, TaskName, find_task};
+use crate::cli::resume::go_on;
+use crate::config::Settings;
+use crate::engine::briefing::current;
+use crate::engine::recover::Loaded;
+use crate::engine::start::{refuse_worker, worker_for};
+use crate::model::event::{End, Event};
+use crate::model::ids::{RunId, TaskNumber};
+use crate::model::run::{RunState, TaskPhase};
+use crate::model::suggest;
+use crate::ui::Ui;
+
+/// What stands between the prompt and the remarks below it in the editor, as git writes it.
+const SCISSORS: &str = "------------------------ >8 ------------------------";
+
+/// Try a task again, then what it kept from starting
+#[derive(Args, Debug, Clone)]
+pub struct RetryArgs {
+    /// Which task
+    #[command(flatten)]
+    pub name: TaskName,
+    /// Add this to the task's prompt
+    #[arg(long, value_name = "TEXT")]
+    pub prompt: Option<String>,
+    /// Change the task's prompt in your editor first
+    #[arg(long, conflicts_with = "prompt")]
+    pub edit: bool,
+    /// Let this worker do it from now on
+    #[arg(long, value_name = "NAME")]
+    pub worker: Option<String>,
+    /// Print one JSON object per event, one a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Give up a task, with everything that depends on it
+#[derive(Args, Debug, Clone)]
+pub struct SkipArgs {
+    /// Which task
+    #[command(flatten)]
+    pub name: TaskName,
+    /// Give up what depends on it, too [the default]
+    #[arg(long, conflicts_with = "no_cascade")]
+    pub cascade: bool,
+    /// Let what depends on it start all the same
+    #[arg(long)]
+    pub no_cascade: bool,
+    /// Print one JSON object per event, one a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Runs `dispatch retry`.
+///
+/// # Errors
+/// When the run cannot be read or is driven by another process, the task is not one that can be
+/// tried again, or the worker cannot do it.
+pub fn retry(args: RetryArgs, ui: &Ui) -> Answer {
+    let place = Place::open()?;
+    let run = place.find_run(args.name.run.as_deref(), Default::Unfinished)?;
+    let rewritten = match args.edit {
+        true => {
+            // Nobody should write a prompt that cannot be used then; the lock itself is not held while
+            // a person thinks.
+            drop(place.lock(&run)?);
+            let loaded = place.load(&run)?;
+            let number = chosen(&loaded, &args)?;
+            Some(edited(&place, &loaded, number)?)
+        }
+        false => None,
+    };
+    go_on(&place, &run, args.json, ui, |loaded| {
+        // It may have become another run while the editor was open.
+        let task = chosen(loaded, &args)?;
+        Ok(vec![Event::RetryRequested {
+            task,
+            prompt: args.prompt.clone(),
+            rewritten: rewritten.clone(),
+            worker: args.worker.clone(),
+        }])
+    })
+}
+
+fn chosen(loaded: &Loaded, args: &RetryArgs) -> Result<TaskNumber, CommandError> {
+    let number = find_task(&loaded.state.plan, &args.name.task)?.number;
+    may_retry(&loaded.state, number)?;
+    if let Some(name) = &args.worker {
+        may_do(&loaded.state, &loaded.settings, number, name)?;
+    }
+    Ok(number)
+}
+
+/// The worker is looked up in the settings the run was started with.
+fn may_do(
+    state: &RunState,
+    settings: &Settings,
+    number: TaskNumber,
+    name: &str,
+) -> Result<(), CommandError> {
+    let Some(worker) = settings.workers.get(name) else {
+        let known: Vec<&str> = settings.workers.keys().map(String::as_str).collect();
+        let error = CommandError::failed(format!("{} has no worker {name:?}", state.run));
+        return Err(error.hint(format!("it has {}", known.join(", "))));
+    };
+    Ok(refuse_worker(state.plan.task(number), worker)?)
+}
+
+fn may_retry(state: &RunState, number: TaskNumber) -> Result<(), CommandError> {
+    let run = &state.run;
+    if let Some(stopper) = state.root_causes(number).first() {
+        let message =
+            format!("{number} of {run} cannot start before {stopper}, which did not pass");
+        return Err(CommandError::failed(message).hint(format!(
+            "`{}` goes on with {number} by itself",
+            suggest::retry(run, *stopper)
+        )));
+    }
+    match &state.task(number).phase {
+        TaskPhase::Running | TaskPhase::RetryAt(_) => Err(not_over(run, number)),
+        _ => Ok(()),
+    }
+}
+
+fn not_over(run: &RunId, number: TaskNumber) -> CommandError {
+    CommandError::failed(format!("{number} of {run} is not over"))
+        .hint(format!("`dispatch resume {run}` takes the run up again"))
+}
+
+/// The prompt of a task as the user's editor leaves it.
+fn edited(place: &Place, loaded: &Loaded, number: TaskNumber) -> Result<String, CommandError> {
+    let run = &loaded.state.run;
+    let file = place
+        .repo
+        .run_folder(run.as_str())
+        .join(format!("prompt-{}.md", number.0));
+    let failed = |error: std::io::Error| {
+        CommandError::failed(format!("could not use {}: {error}", file.display()))
+    };
+    let text = to_edit(&loaded.state, &loaded.settings, number);
+    fs::create_dir_all(file.parent().unwrap_or(&file)).map_err(failed)?;
+    files::replace(&file, text.as_bytes()).map_err(failed)?;
+    edit(&place.repo, &file)?;
+    let bytes = fs::read(&file).map_err(failed)?;
+    let text = String::from_utf8(bytes).map_err(|_| {
+        CommandError::failed(format!("{} is no UTF-8 text any more", file.display()))
+    })?;
+    // It is in the journal from here on.
+    let _ = fs::remove_file(&file);
+    let prompt = above_scissors(&text);
+    if prompt.trim().is_empty() {
+        return Err(CommandError::failed(
+            "the prompt is empty, so nothing was done",
+        ));
+    }
+    Ok(prompt.to_owned())
+}
+
+fn to_edit(state: &RunState, settings: &Settings, number: TaskNumber) -> String {
+    let task = current(state, number);
+    let mut below = format!("{number} [{}] {}\n", task.tag, task.title);
+    let now = state.task(number);
+    let worker = worker_for(state, number, settings);
+    below.push_str(&format!("worker: {worker}\n"));
+    if let Some(command) = &task.fields.run {
+        below.push_str(&format!(
+            "It runs a command, which finds the prompt in $DISPATCH_PROMPT_FILE: {}\n",
+            plain_line(command, 200)
+        ));
+    }
+    if let Some(End::Failed(failure)) = now.last_outcome().map(|outcome| &outcome.end) {
+        below.push_str(&format!("failed: {}\n", plain_line(&failure.message, 400)));
+        for (name, words) in [
+            ("cause", &failure.root_cause),
+            ("suggested", &failure.suggestion),
+        ] {
+            if let Some(words) = words {
+                below.push_str(&format!("{name}: {}\n", plain_line(words, 400)));
+            }
+        }
+    }
+    format!(
+        "{}\n\n{SCISSORS}\nAbove is the prompt of the task. This line and all below it are ignored.\n\n{below}",
+        task.text().trim_matches('\n')
+    )
+}
+
+/// What stands before the first line of scissors.
+fn above_scissors(text: &str) -> &str {
+    let mut at = 0;
+    for line in text.split_inclusive('\n') {
+        if line.trim_end() == SCISSORS {
+            break;
+        }
+        at += line.len();
+    }
+    text[..at].trim_matches('\n').trim_end()
+}
+
+/// Runs `dispatch skip`.
+///
+/// # Errors
+/// When the run cannot be read or is driven by another process, and when the task is done or alive.
+pub fn skip(args: SkipArgs, ui: &Ui) -> Answer {
+    let place = Place::open()?;
+    let run = place.find_run(args.name.run.as_deref(), Default::Unfinished)?;
+    go_on(&place, &run, args.json, ui, |loaded| {
+        let number = find_task(&loaded.state.plan, &args.name.task)?.number;
+        may_skip(&loaded.state, number)?;
+        Ok(vec![Event::TaskSkipped {
+            task: number,
+            cascade: !args.no_cascade,
+        }])
+    })
+}
+
+fn may_skip(state: &RunState, number: TaskNumber) -> Result<(), CommandError> {
+    let run = &state.run;
+    match state.task(number).phase {
+        TaskPhase::Done => Err(CommandError::failed(format!(
+            "{number} is done, so it cannot be skipped"
+        ))
+        .hint(format!(
+            "`dispatch review {run}` can leave it out of the assembly"
+        ))),
+        TaskPhase::Running => Err(
+            CommandError::failed(format!("{number} of {run} is at work"))
+                .hint(format!("`dispatch cancel {run} {}` ends it", number.0)),
+        ),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use crate::model::fixture::RunFixture;
+
+    use super::*;
+
+    fn said(result: Result<(), CommandError>) -> String {
+        match result {
+            Ok(()) => "yes".to_owned(),
+            Err(error) => format!("{}\n{}", error.message, error.hints.join("\n")),
+        }
+    }
+
+    #[test]
+    fn a_task_is_tried_again_only_when_it_could_start() {
+        let run = || RunFixture::new("a · b <- a · c <- b").fail(1, "broken");
+        let retry = |run: RunFixture, task| said(may_retry(&run.state(), TaskNumber(task)));
+        assert_eq!(retry(run(), 1), "yes");
+        insta::assert_snapshot!(retry(run(), 3), @r"
+        #3 of checkout-7k3q cannot start before #1, which did not pass
+        `dispatch retry checkout-7k3q 1` goes on with #3 by itself
+        ");
+        insta::assert_snapshot!(retry(run().skip(1, true), 2), @r"
+        #2 of checkout-7k3q cannot start before #1, which did not pass
+        `dispatch retry checkout-7k3q 1` goes on with #2 by itself
+        ");
+        assert_eq!(retry(run().skip(1, false), 2), "yes");
+    }
+
+    #[test]
+    fn a_task_is_given_up_only_when_it_is_not_done_or_at_work() {
+        let run = || RunFixture::new("a · b <- a");
+        let skip = |run: RunFixture, task| said(may_skip(&run.state(), TaskNumber(task)));
+        assert_eq!(skip(run().fail(1, "broken"), 1), "yes");
+        assert_eq!(skip(run().fail(1, "broken"), 2), "yes");
+        insta::assert_snapshot!(skip(run().pass(1, "made"), 1), @r"
+        #1 is done, so it cannot be skipped
+        `dispatch review checkout-7k3q` can leave it out of the assembly
+        ");
+        insta::assert_snapshot!(skip(run().begin(1, "shell"), 1), @r"
+        #1 of checkout-7k3q is at work
+        `dispatch cancel checkout-7k3q 1` ends it
+        ");
+    }
+
+    #[test]
+    fn a_worker_is_looked_up_before_anything_is_asked_of_it() {
+        let state = RunFixture::new("a").fail(1, "broken").state();
+        let settings = Settings::default();
+        let one = TaskNumber(1);
+        insta::assert_snapshot!(said(may_do(&state, &settings, one, "clod")), @r#"
+        checkout-7k3q has no worker "clod"
+        it has aider, claude, codex, cursor, gemini, goose, opencode, shell
+        "#);
+        insta::assert_snapshot!(said(may_do(&state, &settings, one, "shell")), @r"
+        #1 has no `run` command, and its worker `shell` needs one
+        give the task a `run:` line, or a coding agent as its `worker:` (or as `worker` under `[run]` in .dispatch.toml)
+        ");
+    }
+
+    #[test]
+    fn the_editor_shows_the_prompt_and_below_it_what_went_wrong() {
+        let state = RunFixture::new("a")
+            .with_task(1, |task| task.prompt = "Do it\n\n# well".to_owned())
+            .fail(1, "broken");
+        let text = to_edit(&state.state(), &Settings::default(), TaskNumber(1));
+        insta::assert_snapshot!(text, @r"
+        Do it
+
+        # well
+
+        ------------------------ >8 ------------------------
+        Above is the prompt of the task. This line and all below it are ignored.
+
+        #1 [T1] a
+        worker: shell
+        failed: broken
+        ");
+        assert_eq!(above_scissors(&text), "Do it\n\n# well");
+        assert_eq!(above_scissors("Only this\r\n"), "Only this");
+        assert_eq!(above_scissors(SCISSORS), "");
+    }
+}

@@ -1,0 +1,120 @@
+//! Before and after an attempt: whether anything outside of its worktree changed.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::base::files;
+use crate::config::settings::Scope;
+use crate::engine::EngineError;
+use crate::engine::attempt::{AttemptSpec, blocking};
+use crate::engine::context::Context;
+use crate::engine::worktree::worker_folder;
+use crate::exec::log;
+use crate::git::worktree::Worktree;
+use crate::model::isolation::{Outside, OutsideChange, Thing, changes};
+
+/// How much of a worker's output is searched for what it wrote, in bytes.
+const WORDS: u64 = 4 * 1024 * 1024;
+
+/// How many changes an attempt is given; more say no more.
+const MOST_CHANGES: usize = 20;
+
+/// Looks around before the worker starts, and writes down what was seen: the process that sees the
+/// attempt end may be another one.
+///
+/// # Errors
+/// When it cannot be written down.
+pub(super) async fn look_before(
+    context: &Arc<Context>,
+    spec: &AttemptSpec,
+    worktree: &Worktree,
+) -> Result<(), EngineError> {
+    if context.settings.run.outside_writes == Scope::Ignore {
+        return Ok(());
+    }
+    let file = seen_file(context, spec);
+    let (context, own) = (Arc::clone(context), worktree.path.clone());
+    blocking(move || {
+        let text = serde_json::to_vec(&look(&context, &own))
+            .map_err(|error| EngineError::Broken(error.to_string()))?;
+        let folder = file.parent().map_or(Ok(()), fs::create_dir_all);
+        folder
+            .and_then(|()| fs::write(&file, text))
+            .map_err(|error| EngineError::File(file.display().to_string(), error))
+    })
+    .await
+}
+
+/// What changed since, and whether the attempt's own words name it.
+pub(super) async fn look_after(
+    context: &Arc<Context>,
+    spec: &AttemptSpec,
+    worktree: &Worktree,
+) -> Result<Vec<OutsideChange>, EngineError> {
+    let seen = files::read_if_exists(&seen_file(context, spec))
+        .ok()
+        .flatten();
+    let before: Option<Outside> = seen.and_then(|text| serde_json::from_slice(&text).ok());
+    let Some(before) = before else {
+        return Ok(Vec::new());
+    };
+    let (context, spec, own) = (Arc::clone(context), spec.clone(), worktree.path.clone());
+    blocking(move || {
+        let mut things = changes(&before, &look(&context, &own));
+        things.truncate(MOST_CHANGES);
+        if things.is_empty() {
+            return Ok(Vec::new());
+        }
+        let words = Words::of(&context, &spec);
+        Ok(things
+            .iter()
+            .map(|thing| words.judge(thing, &own))
+            .collect())
+    })
+    .await
+}
+
+fn seen_file(context: &Context, spec: &AttemptSpec) -> PathBuf {
+    let folder = context.attempt_folder(spec.task, spec.attempt);
+    folder.join("outside.json")
+}
+
+fn look(context: &Context, own: &Path) -> Outside {
+    let integration = context.integration_worktree();
+    let siblings = integration.parent().unwrap_or(&integration);
+    let but = format!("refs/heads/{}/", context.settings.run.branch_prefix);
+    context.repo.look_outside(own, siblings, &but)
+}
+
+/// What an attempt itself said and was.
+struct Words {
+    command: String,
+    output: String,
+}
+
+impl Words {
+    fn of(context: &Context, spec: &AttemptSpec) -> Words {
+        let run = context.plan.task(spec.task).fields.run.as_deref();
+        let folder = worker_folder(context, spec.task, spec.attempt);
+        let output = log::tail(&folder, WORDS).unwrap_or_default();
+        Words {
+            command: format!(
+                "{}\n{}",
+                run.unwrap_or_default(),
+                spec.worker.command.join(" ")
+            ),
+            output: String::from_utf8_lossy(&output).into_owned(),
+        }
+    }
+
+    fn judge(&self, thing: &Thing, worktree: &Path) -> OutsideChange {
+        let sources = [("its command", &self.command), ("its output", &self.output)];
+        let mut named = sources.iter();
+        let named = named.find(|(_, words)| thing.is_named_in(words, worktree));
+        OutsideChange {
+            what: thing.to_string(),
+            named_in: named.map(|(source, _)| (*source).to_owned()),
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! An edited plan over the plan of a run that has begun: which tasks are the same, which are to be
+//! done again, which are new and which are gone.
+//!
+//! A task is the same if its tag is and everything its worker is told and judged by: title, prompt,
+//! command, worker, dependencies, kind of result, checks, variables, what to report. When it may
+//! start, how long it may take and which files it names are of no matter to a result that is there.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::found::{Finding, Found};
+use crate::model::ids::TaskNumber;
+use crate::model::plan::{GraphError, Plan, Task, TaskFields};
+
+/// The plan the run goes on with, and what it is for every task. Tasks that were there keep their
+/// numbers, because branches, folders and the journal name them; new ones come after them. Tasks of
+/// `removed` were taken out before, and stay out unless the edited plan has them again.
+///
+/// # Errors
+/// When the two together are no plan, which no plan that was parsed can bring about.
+pub fn edit(
+    before: &Plan,
+    edited: &Plan,
+    removed: &[TaskNumber],
+) -> Result<(Plan, Vec<Found>), GraphError> {
+    let names = numbers_of(before, edited);
+    let mut tasks: Vec<Task> = Vec::new();
+    let mut findings = BTreeMap::new();
+    for old in before.tasks() {
+        let new = edited
+            .tasks()
+            .iter()
+            .find(|new| names[&new.number] == old.number);
+        let (task, finding) = match new {
+            Some(new) => {
+                let new = renumbered(new, old, &names);
+                let finding = match is_same(old, &new) {
+                    _ if removed.contains(&old.number) => Finding::Added,
+                    true => Finding::Same,
+                    false => Finding::Changed,
+                };
+                (new, Some(finding))
+            }
+            None => {
+                let is_news = !removed.contains(&old.number);
+                (
+                    without_dependencies(old),
+                    is_news.then_some(Finding::Removed),
+                )
+            }
+        };
+        findings.extend(finding.map(|finding| (old.number, finding)));
+        tasks.push(task);
+    }
+    for new in edited.tasks() {
+        let number = names[&new.number];
+        if number.index() >= before.tasks().len() {
+            findings.insert(number, Finding::Added);
+            let same_tag = Task {
+                number,
+                ..new.clone()
+            };
+            tasks.push(renumbered(new, &same_tag, &names));
+        }
+    }
+    tasks.sort_by_key(|task| task.number);
+    let plan = Plan::new(edited.title().to_owned(), edited.context().to_vec(), tasks)?;
+    spread(&plan, &mut findings);
+    let found = findings.into_iter();
+    Ok((
+        plan,
+        found.map(|(task, what)| Found::of(task, what)).collect(),
+    ))
+}
+
+/// For every task of the edited plan its number in the run: that of the task of the same tag, in
+/// any case of letters, or the next free one.
+fn numbers_of(before: &Plan, edited: &Plan) -> BTreeMap<TaskNumber, TaskNumber> {
+    let mut next = before.tasks().len() as u32;
+    let number = |task: &Task| {
+        let of_this_tag = |old: &&Task| old.tag.eq_ignore_ascii_case(&task.tag);
+        match before.tasks().iter().find(of_this_tag) {
+            Some(old) => old.number,
+            None => {
+                next += 1;
+                TaskNumber(next)
+            }
+        }
+    };
+    let numbers: Vec<TaskNumber> = edited.tasks().iter().map(number).collect();
+    let edited = edited.tasks().iter().map(|task| task.number);
+    edited.zip(numbers).collect()
+}
+
+/// The task under its number in the run; the tag stays as it was first written, for it names a
+/// branch.
+fn renumbered(new: &Task, old: &Task, names: &BTreeMap<TaskNumber, TaskNumber>) -> Task {
+    let depends_on: BTreeSet<TaskNumber> = new.depends_on.iter().map(|n| names[n]).collect();
+    Task {
+        number: old.number,
+        tag: old.tag.clone(),
+        depends_on: depends_on.into_iter().collect(),
+        ..new.clone()
+    }
+}
+
+/// What is there no more must not wait for anything, or two plans together could be a cycle.
+fn without_dependencies(task: &Task) -> Task {
+    Task {
+        depends_on: Vec::new(),
+        ..task.clone()
+    }
+}
+
+fn is_same(old: &Task, new: &Task) -> bool {
+    let content = |task: &Task| Task {
+        label: None,
+        fields: TaskFields {
+            files: Vec::new(),
+            strategy: None,
+            timeout: None,
+            stall_timeout: None,
+            retries: None,
+            priority: 0,
+            expected: None,
+            ..task.fields.clone()
+        },
+        ..task.clone()
+    };
+    content(old) == content(new)
+}
+
+/// What is built on something that is done again is done again, too.
+fn spread(plan: &Plan, findings: &mut BTreeMap<TaskNumber, Finding>) {
+    let again = |finding: &Finding| matches!(finding, Finding::Changed | Finding::Downstream);
+    let mut open: Vec<TaskNumber> = findings
+        .iter()
+        .filter(|(_, finding)| again(finding))
+        .map(|(number, _)| *number)
+        .collect();
+    while let Some(number) = open.pop() {
+        for dependent in plan.dependents(number) {
+            let finding = findings.entry(dependent.number).or_insert(Finding::Same);
+            if *finding == Finding::Same {
+                *finding = Finding::Downstream;
+                open.push(dependent.number);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::plan::{Format, Source, parse};
+
+    fn plan(text: &str) -> Plan {
+        let source = Source {
+            name: "plan.md".to_owned(),
+            format: Format::Markdown,
+            text: text.to_owned(),
+        };
+        parse(&source, None, &|_| Err(String::new())).plan.unwrap()
+    }
+
+    fn edited(before: &str, after: &str, removed: &[u32]) -> String {
+        let removed: Vec<TaskNumber> = removed.iter().copied().map(TaskNumber).collect();
+        let (plan, found) = edit(&plan(before), &plan(after), &removed).unwrap();
+        let line = |task: &Task| {
+            let found = found.iter().find(|found| found.task == Some(task.number));
+            let found = found.map_or("-".to_owned(), |found| format!("{:?}", found.what));
+            let needs: Vec<String> = task.depends_on.iter().map(ToString::to_string).collect();
+            format!(
+                "{} {} <- [{}] {found}",
+                task.number,
+                task.tag,
+                needs.join(" ")
+            )
+        };
+        plan.tasks().iter().map(line).collect::<Vec<_>>().join("\n")
+    }
+
+    const BEFORE: &str = "# P\n1. [A] a\n   - run: a\n2. [B] b — blocked by #1\n   - run: b\n\
+                          3. [C] c — blocked by #2\n   - run: c\n4. [D] d\n   - run: d\n";
+
+    #[test]
+    fn the_same_plan_changes_nothing_wherever_its_tasks_stand() {
+        insta::assert_snapshot!(edited(BEFORE, BEFORE, &[]), @r"
+        #1 A <- [] Same
+        #2 B <- [#1] Same
+        #3 C <- [#2] Same
+        #4 D <- [] Same
+        ");
+        let moved = "# P\n1. [D] d\n   - run: d\n   - priority: 5\n2. [A] a\n   - run: a\n\
+                     3. [B] b — blocked by #2\n   - run: b\n4. [C] c — blocked by #3\n   - run: c\n";
+        assert_eq!(edited(BEFORE, moved, &[]), edited(BEFORE, BEFORE, &[]));
+    }
+
+    #[test]
+    fn what_changed_is_done_again_with_all_that_is_built_on_it() {
+        let after = BEFORE.replace("run: a", "run: a --more");
+        insta::assert_snapshot!(edited(BEFORE, &after, &[]), @r"
+        #1 A <- [] Changed
+        #2 B <- [#1] Downstream
+        #3 C <- [#2] Downstream
+        #4 D <- [] Same
+        ");
+        let after = BEFORE.replace("b — blocked by #1", "b");
+        insta::assert_snapshot!(edited(BEFORE, &after, &[]), @r"
+        #1 A <- [] Same
+        #2 B <- [] Changed
+        #3 C <- [#2] Downstream
+        #4 D <- [] Same
+        ");
+    }
+
+    #[test]
+    fn what_is_gone_stays_given_up_and_what_is_new_comes_last() {
+        let after = "# P\n1. [E] e\n   - run: e\n2. [A] a\n   - run: a\n3. [C] c — blocked by #1\n   - run: c\n";
+        insta::assert_snapshot!(edited(BEFORE, after, &[]), @r"
+        #1 A <- [] Same
+        #2 B <- [] Removed
+        #3 C <- [#5] Changed
+        #4 D <- [] Removed
+        #5 E <- [] Added
+        ");
+        // B was taken out before; D comes back.
+        let after = "# P\n1. [A] a\n   - run: a\n2. [D] d\n   - run: d\n";
+        insta::assert_snapshot!(edited(BEFORE, after, &[2, 4]), @r"
+        #1 A <- [] Same
+        #2 B <- [] -
+        #3 C <- [] Removed
+        #4 D <- [] Added
+        ");
+    }
+}

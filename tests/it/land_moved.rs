@@ -1,0 +1,245 @@
+//! Landing on a target that has moved, or that somebody moves: redone and checked again, or refused.
+
+use std::fs;
+
+use crate::harness::{Gate, Scene, wait};
+
+const TWO: &str = "# Two
+1. [A] First
+   - run: echo a > a.txt
+2. [B] Second
+   - run: sed -i s/two/TWO/ src/app.ts
+";
+
+/// A scene whose run is over; its check counts itself in a file outside and then runs `script`.
+fn assembled(script: &str) -> Scene {
+    let scene = Scene::new();
+    let ran = scene.root.join("ran");
+    let check = format!("echo run >> {}; {script}", ran.display());
+    scene.configure(&format!("[assemble]\ncheck = [{check:?}]\n"));
+    scene.run(TWO, &[]).expect(0);
+    fs::remove_file(ran).unwrap();
+    scene
+}
+
+fn ran(scene: &Scene) -> usize {
+    let file = scene.root.join("ran");
+    let text = fs::read_to_string(&file).unwrap_or_default();
+    let _ = fs::remove_file(file);
+    text.lines().count()
+}
+
+fn move_target(scene: &Scene, path: &str, text: &str) -> String {
+    scene.write(path, text);
+    scene.commit("Later")
+}
+
+#[test]
+fn the_integration_is_redone_on_a_target_that_has_moved_and_checked_again() {
+    for flags in [&[][..], &["--ff"], &["--squash"], &["--no-board"]] {
+        let scene = assembled("test -e a.txt");
+        let moved = move_target(&scene, "later.txt", "later\n");
+        let land = [&["land", "--yes"], flags].concat();
+        let ended = scene.dispatch(&land).expect(0);
+        assert!(
+            ended.err.contains("main has moved since the run started")
+                && ended.err.contains("checked again"),
+            "{}",
+            ended.err
+        );
+        assert_eq!(ran(&scene), 1, "{flags:?}");
+        for (path, text) in [("a.txt", "a\n"), ("later.txt", "later\n")] {
+            assert_eq!(scene.read(path), text);
+        }
+        assert_eq!(scene.git(&["merge-base", &moved, "main"]), moved);
+        let first = scene.git(&["rev-list", "--first-parent", "main"]);
+        assert!(first.contains(&moved), "{flags:?}");
+        assert_eq!(scene.git(&["status", "--porcelain"]), "");
+    }
+}
+
+#[test]
+fn what_the_target_was_is_kept_and_named() {
+    let scene = assembled("true");
+    let old = scene.rev("main");
+    let ended = scene.dispatch(&["land", "--yes"]).expect(0);
+    assert_eq!(
+        ran(&scene),
+        0,
+        "it has not moved, so nothing is checked again"
+    );
+    let backup = format!("refs/dispatch/backups/{}/landing-1", scene.run_name());
+    assert_eq!(scene.rev(&backup), old);
+    assert!(ended.err.contains(&backup), "{}", ended.err);
+    assert_eq!(scene.json()["landed"]["backup"], backup.as_str());
+}
+
+#[test]
+fn nothing_is_redone_where_that_is_not_wanted() {
+    let scene = assembled("true");
+    move_target(&scene, "later.txt", "later\n");
+    let before = scene.fingerprint();
+    let ended = scene.dispatch(&["land", "--yes", "--no-rebuild"]).expect(1);
+    assert!(ended.err.contains("main has moved"), "{}", ended.err);
+    before.assert_same(&scene.fingerprint());
+    assert_eq!(ran(&scene), 0);
+}
+
+#[test]
+fn a_check_that_fails_only_with_what_the_target_has_become_stops_it_and_names_the_task() {
+    // The target now has a caller of what #1 does not know.
+    let scene = assembled("! { test -e a.txt && test -e later.txt; }");
+    move_target(&scene, "later.txt", "later\n");
+    let before = scene.fingerprint();
+    let ended = scene.dispatch(&["land", "--yes"]).expect(4);
+    assert!(
+        ended
+            .err
+            .contains("does not pass on the assembled work together with main")
+            && ended.err.contains("#1 on its own fails there"),
+        "{}",
+        ended.err
+    );
+    before.assert_same(&scene.fingerprint());
+    assert!(ran(&scene) > 0);
+    // What was found out is known, so asking again costs nothing.
+    scene.dispatch(&["land", "--yes"]).expect(4);
+    assert_eq!(ran(&scene), 0);
+    scene.dispatch(&["land", "--yes", "--force"]).expect(0);
+    assert_eq!(ran(&scene), 0);
+}
+
+#[test]
+fn a_check_that_fails_on_the_target_itself_is_said_to() {
+    let scene = assembled("! test -e later.txt");
+    move_target(&scene, "later.txt", "later\n");
+    let ended = scene.dispatch(&["land", "--yes"]).expect(4);
+    assert!(
+        ended.err.contains("it fails on main without it, too"),
+        "{}",
+        ended.err
+    );
+}
+
+#[test]
+fn a_conflict_with_what_the_target_has_become_names_the_tasks() {
+    let scene = assembled("true");
+    move_target(&scene, "src/app.ts", "one\nzwei\nthree\nfour\nfive\n");
+    for flags in [&[][..], &["--ff"]] {
+        let before = scene.fingerprint();
+        let ended = scene
+            .dispatch(&[&["land", "--yes"], flags].concat())
+            .expect(4);
+        assert!(
+            ended
+                .err
+                .contains("#2 conflicts with main (content) in src/app.ts")
+                && ended.err.contains("--leave-out 2"),
+            "{}",
+            ended.err
+        );
+        before.assert_same(&scene.fingerprint());
+    }
+    scene
+        .dispatch(&["assemble", &scene.run_name(), "--leave-out", "2"])
+        .expect(0);
+    scene
+        .dispatch(&["land", &scene.run_name(), "--yes"])
+        .expect(0);
+    assert_eq!(scene.read("a.txt"), "a\n");
+    assert!(scene.read("src/app.ts").contains("zwei"));
+}
+
+#[test]
+fn ctrl_c_while_the_checks_run_again_moves_nothing() {
+    let scene = Scene::new();
+    let mut gate = Gate::new(&scene, "check");
+    let check = format!("test ! -e later.txt || {{ {}; }}", gate.script());
+    scene.configure(&format!("[assemble]\ncheck = {check:?}\n"));
+    scene.run(TWO, &[]).expect(0);
+    move_target(&scene, "later.txt", "later\n");
+    let before = scene.fingerprint();
+    let child = scene.start(&["land", "--yes"]);
+    gate.wait_until_reached();
+    let pid = child.id().to_string();
+    scene.command("kill").args(["-INT", &pid]).status().unwrap();
+    wait(child).expect(130);
+    before.assert_same(&scene.fingerprint());
+    let child = scene.start(&["land", "--yes"]);
+    gate.wait_until_reached();
+    gate.open();
+    wait(child).expect(0);
+    assert_eq!(scene.read("a.txt"), "a\n");
+}
+
+/// The commit-msg hook is the moment between looking and moving.
+fn meanwhile(what: &str) -> (Scene, crate::harness::Ended) {
+    let scene = assembled("true");
+    let hook = format!(
+        "#!/bin/sh\nunset GIT_DIR GIT_INDEX_FILE GIT_WORK_TREE\ncd {}\n{what}\n",
+        scene.repo.display()
+    );
+    scene.write_program(".git/hooks/commit-msg", &hook);
+    let ended = scene.dispatch(&["land", "--yes"]);
+    (scene, ended)
+}
+
+#[test]
+fn what_happens_to_the_target_while_a_landing_is_prepared_is_seen_and_left_alone() {
+    let commit = "git commit-tree -p main -m Mine main^{tree}";
+    let (scene, ended) = meanwhile(&format!("git update-ref refs/heads/main $({commit})"));
+    assert_eq!(ended.code, 1, "{}", ended.err);
+    assert!(
+        ended.err.contains("was moved by somebody else"),
+        "{}",
+        ended.err
+    );
+    assert_eq!(scene.git(&["log", "-1", "--format=%s", "main"]), "Mine");
+    assert_eq!(scene.git(&["status", "--porcelain"]), "");
+
+    let (scene, ended) = meanwhile("git checkout --quiet -b mine");
+    assert_eq!(ended.code, 1, "{}", ended.err);
+    assert!(
+        ended.err.contains("not checked out where it was"),
+        "{}",
+        ended.err
+    );
+    assert_eq!(scene.rev("mine"), scene.rev("main"));
+    scene.git(&["checkout", "--quiet", "main"]);
+    fs::remove_file(scene.repo.join(".git/hooks/commit-msg")).unwrap();
+    scene.dispatch(&["land", "--yes"]).expect(0);
+    assert_eq!(scene.read("a.txt"), "a\n");
+
+    let (scene, ended) = meanwhile("git checkout --quiet --detach && git branch --quiet -D main");
+    assert_eq!(ended.code, 1, "{}", ended.err);
+    assert!(!scene.has("refs/heads/main"), "it is not made again");
+}
+
+#[test]
+fn a_dry_run_of_a_landing_moves_and_records_nothing() {
+    let scene = assembled("true");
+    let (before, journal) = (
+        scene.fingerprint(),
+        format!("refs/dispatch/runs/{}", scene.run_name()),
+    );
+    let tip = scene.rev(&journal);
+    let ended = scene.dispatch(&["land", "--dry-run"]).expect(0);
+    assert!(ended.err.contains("#1 [A] First"), "{}", ended.err);
+    before.assert_same(&scene.fingerprint());
+    assert_eq!(scene.rev(&journal), tip);
+}
+
+#[test]
+fn the_post_merge_hook_runs_where_git_would_run_it() {
+    let scene = assembled("true");
+    let hook = format!(
+        "#!/bin/sh\necho \"$1\" > {}\n",
+        scene.root.join("merged").display()
+    );
+    scene.write_program(".git/hooks/post-merge", &hook);
+    scene.dispatch(&["land", "--yes"]).expect(0);
+    assert_eq!(
+        fs::read_to_string(scene.root.join("merged")).unwrap(),
+        "0\n"
+    );
+}

@@ -1,0 +1,158 @@
+//! The real programs of coding agents, against an imitation of their providers: opt-in, because they
+//! are large and come from elsewhere.
+//!
+//! `DISPATCH_REAL_AGENTS=1` switches these tests on. `claude` and `codex` must be on `PATH`, and
+//! `DISPATCH_AGENT_LAUNCHER` holds the beginning of a command line that runs the rest of it where
+//! those programs reach nothing but the imitation: it makes the model write what a prompt says
+//! (`WRITE path text`) or run a command (`BASH command`), and fails the first `MOCK_ERR_TIMES` calls
+//! with the status `MOCK_ERR`.
+
+use crate::harness::{Ended, Scene};
+
+/// The imitation's name for the login of Codex is not one a user would have.
+const SETTINGS: &str = "[workers.codex]\nenv = [\"MOCK_API_KEY\", \"CODEX_HOME\"]\n";
+
+fn scene() -> Option<Scene> {
+    let wanted = std::env::var_os("DISPATCH_REAL_AGENTS").is_some_and(|value| value == "1");
+    wanted.then(|| {
+        let scene = Scene::new();
+        scene.configure(SETTINGS);
+        scene
+    })
+}
+
+/// Runs dispatch below the launcher.
+fn launched(scene: &Scene, args: &[&str]) -> Ended {
+    let launcher = std::env::var("DISPATCH_AGENT_LAUNCHER")
+        .expect("DISPATCH_AGENT_LAUNCHER says what to run the agents below");
+    let output = scene
+        .command("sh")
+        .args(["-c", &format!("{launcher} \"$@\""), "launcher"])
+        .arg(env!("CARGO_BIN_EXE_dispatch"))
+        .args(args)
+        .output()
+        .unwrap();
+    Ended {
+        code: output.status.code().unwrap_or(-1),
+        out: String::from_utf8_lossy(&output.stdout).into_owned(),
+        err: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
+fn run(scene: &Scene, plan: &str) -> Ended {
+    let plan = scene.plan(plan);
+    launched(scene, &["run", &plan, "--yes"])
+}
+
+/// `class: note` of every task.
+fn classes(scene: &Scene) -> Vec<String> {
+    let board = scene.json();
+    let tasks = board["tasks"].as_array().unwrap().iter();
+    let class = |task: &serde_json::Value| task["class"].as_str().unwrap_or("none").to_owned();
+    tasks.map(class).collect()
+}
+
+const ONE_EACH: &str = "\
+# One each
+
+1. [A] First
+   - worker: claude
+
+   WRITE a.txt alpha
+2. [B] Second
+   - worker: codex
+
+   WRITE b.txt beta
+";
+
+#[test]
+fn four_tasks_with_a_dependency_and_a_conflict_come_to_their_end() {
+    let Some(scene) = scene() else { return };
+    let plan = "\
+# Real agents
+
+1. [A] First
+   - worker: claude
+
+   WRITE a.txt alpha
+2. [B] Second
+   - worker: claude
+
+   WRITE both.txt beta
+3. [C] Third
+   - worker: codex
+
+   WRITE both.txt gamma
+4. [D] Fourth — blocked by #1
+   - worker: codex
+   - check: test -e a.txt
+
+   WRITE d.txt delta
+";
+    let before = scene.fingerprint();
+    run(&scene, plan).expect(4);
+    before.assert_same(&scene.fingerprint());
+    assert_eq!(scene.statuses(), "1 DONE · 2 DONE · 3 DONE · 4 DONE");
+    let board = scene.json();
+    let pair = &board["conflicts"]["pairs"][0];
+    assert_eq!(pair["class"], "add-add");
+    assert_eq!(board["integration"]["left_out"][0]["task"], 3);
+    // Claude says what it costs, Codex how much it used.
+    assert!(board["tasks"][0]["cost"].as_f64().unwrap() > 0.0);
+    assert_eq!(board["tasks"][2]["cost"], serde_json::Value::Null);
+    assert!(board["tasks"][2]["usage"]["input"].as_u64().unwrap() > 0);
+    // Done again on top of the other's result, it fits.
+    launched(&scene, &["retry", "3"]).expect(0);
+    let integration = scene.branch("integration");
+    let file = |name: &str| scene.git(&["show", &format!("{integration}:{name}")]);
+    assert_eq!(file("a.txt"), "alpha");
+    assert_eq!(file("both.txt"), "gamma");
+    assert_eq!(file("d.txt"), "delta");
+    scene.dispatch(&["land", "--yes"]).expect(0);
+    assert_eq!(scene.read("both.txt"), "gamma\n");
+}
+
+#[test]
+fn too_many_requests_at_first_are_retried() {
+    let Some(mut scene) = scene() else { return };
+    // Claude asks twice in an attempt, Codex once.
+    scene.set_env("MOCK_ERR", "429");
+    for (worker, failures) in [("claude", "2"), ("codex", "1")] {
+        scene.set_env("MOCK_ERR_TIMES", failures);
+        let plan = format!(
+            "# Limits\n\n1. [A] First\n   - worker: {worker}\n\n   WRITE {worker}.txt alpha\n"
+        );
+        run(&scene, &plan).expect(0);
+        scene.unset_env("MOCK_ERR_TIMES");
+        let show = scene.dispatch(&["show", "1", "--json"]).expect(0).out;
+        let show: serde_json::Value = serde_json::from_str(&show).unwrap();
+        let attempts = show["attempts"].as_array().unwrap();
+        assert_eq!(attempts.len(), 2, "{worker}: {show:#}");
+        assert_eq!(attempts[0]["outcome"]["class"], "transient", "{worker}");
+    }
+}
+
+#[test]
+fn a_used_up_account_and_a_wrong_key_need_a_person() {
+    let Some(mut scene) = scene() else { return };
+    for status in ["400", "401"] {
+        scene.set_env("MOCK_ERR", status);
+        let ended = run(&scene, ONE_EACH).expect(3);
+        assert_eq!(
+            classes(&scene),
+            ["blocker", "blocker"],
+            "{status}: {}",
+            ended.out
+        );
+        scene.unset_env("MOCK_ERR");
+    }
+}
+
+#[test]
+fn a_refused_permission_needs_a_person() {
+    let Some(scene) = scene() else { return };
+    let plan = "# Refused\n\n1. [A] First\n   - worker: claude\n\n   BASH make refused.txt\n";
+    run(&scene, plan).expect(3);
+    assert_eq!(classes(&scene), ["blocker"]);
+    assert!(!scene.has(&format!("{}:refused.txt", scene.branch("a"))));
+}
