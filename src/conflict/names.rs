@@ -10,20 +10,24 @@ use crate::model::change::RepoPath;
 /// The pairs of branches that add such names, with all of these, sorted. Each branch is its place
 /// and the paths it adds.
 pub fn colliding_names(added: &[(usize, &[RepoPath])]) -> Vec<(usize, usize, Vec<RepoPath>)> {
-    let mut by_name: HashMap<String, Vec<(usize, &RepoPath)>> = HashMap::new();
+    let mut holders: BTreeMap<&RepoPath, Vec<usize>> = BTreeMap::new();
     for (branch, paths) in added {
         for path in *paths {
-            if let Some(name) = folded(path) {
-                by_name.entry(name).or_default().push((*branch, path));
-            }
+            holders.entry(path).or_default().push(*branch);
+        }
+    }
+    let mut by_name: HashMap<String, Vec<&RepoPath>> = HashMap::new();
+    for path in holders.keys() {
+        if let Some(name) = folded(path) {
+            by_name.entry(name).or_default().push(path);
         }
     }
     let mut found: BTreeMap<(usize, usize), Vec<RepoPath>> = BTreeMap::new();
-    for holders in by_name.values() {
-        for (place, (a, one)) in holders.iter().enumerate() {
-            for (b, other) in &holders[place + 1..] {
-                if a != b && one != other {
-                    let paths = found.entry((*a.min(b), *a.max(b))).or_default();
+    for paths in by_name.values() {
+        for (place, one) in paths.iter().enumerate() {
+            for other in &paths[place + 1..] {
+                for (a, b) in product(&holders[*one], &holders[*other]) {
+                    let paths = found.entry((a.min(b), a.max(b))).or_default();
                     paths.extend([(*one).clone(), (*other).clone()]);
                 }
             }
@@ -35,6 +39,15 @@ pub fn colliding_names(added: &[(usize, &[RepoPath])]) -> Vec<(usize, usize, Vec
         (a, b, paths)
     };
     found.into_iter().map(sorted).collect()
+}
+
+/// Every branch of one list with every other branch of the other.
+fn product<'a>(
+    ones: &'a [usize],
+    others: &'a [usize],
+) -> impl Iterator<Item = (usize, usize)> + 'a {
+    let pairs = ones.iter().flat_map(|a| others.iter().map(|b| (*a, *b)));
+    pairs.filter(|(a, b)| a != b)
 }
 
 /// What a file system that knows neither case nor Unicode forms sees; `None` for other bytes.

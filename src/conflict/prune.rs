@@ -58,7 +58,7 @@ pub fn candidate_pairs(footprints: &[Footprint]) -> Vec<(usize, usize)> {
 
 /// As [`candidate_pairs`], for footprints that are kept elsewhere.
 pub fn candidates_among(footprints: &[&Footprint]) -> Vec<(usize, usize)> {
-    let index = Index::new(footprints);
+    let index = Index::new(footprints, |_| true);
     let mut seen_by = vec![usize::MAX; footprints.len()];
     let mut pairs = Vec::new();
     for (a, footprint) in footprints.iter().enumerate() {
@@ -74,6 +74,40 @@ pub fn candidates_among(footprints: &[&Footprint]) -> Vec<(usize, usize)> {
     pairs
 }
 
+/// The pairs (a, b), a before b, of the given ones that are not [`independent`], sorted. Branches that
+/// left the main line at different places share all of its changes from the older place on, so that
+/// nearly all of them would meet: of each pair only the smaller footprint is put into the index.
+pub fn candidates_of(
+    footprints: &[&Footprint],
+    is_pair: impl Fn(usize, usize) -> bool,
+) -> Vec<(usize, usize)> {
+    let count = footprints.len();
+    let size = |place: usize| (footprints[place].touched.len(), place);
+    let (mut indexed, mut asking) = (vec![false; count], vec![false; count]);
+    for a in 0..count {
+        for b in (a + 1..count).filter(|b| is_pair(a, *b)) {
+            let (small, large) = if size(a) <= size(b) { (a, b) } else { (b, a) };
+            (indexed[small], asking[large]) = (true, true);
+        }
+    }
+    let index = Index::new(footprints, |place| indexed[place]);
+    let mut seen_by = vec![usize::MAX; count];
+    let mut pairs = Vec::new();
+    for large in (0..count).filter(|place| asking[*place]) {
+        index.meet(footprints[large], |small| {
+            if seen_by[small] != large {
+                seen_by[small] = large;
+                if small != large && is_pair(small.min(large), small.max(large)) {
+                    pairs.push((small.min(large), small.max(large)));
+                }
+            }
+        });
+    }
+    pairs.sort_unstable();
+    pairs.dedup();
+    pairs
+}
+
 type Places<'a> = HashMap<&'a [u8], Vec<usize>>;
 
 #[derive(Default)]
@@ -85,9 +119,10 @@ struct Index<'a> {
 }
 
 impl<'a> Index<'a> {
-    fn new(footprints: &[&'a Footprint]) -> Index<'a> {
+    fn new(footprints: &[&'a Footprint], is_in: impl Fn(usize) -> bool) -> Index<'a> {
         let mut index = Index::default();
-        for (place, footprint) in footprints.iter().enumerate() {
+        let chosen = footprints.iter().enumerate();
+        for (place, footprint) in chosen.filter(|(place, _)| is_in(*place)) {
             for path in &footprint.touched {
                 note(&mut index.touched, path.as_bytes(), place);
                 for folder in path.ancestors() {
@@ -223,6 +258,10 @@ mod tests {
                 }
             }
             assert_eq!(candidate_pairs(&footprints), plain);
+            let some = |a: usize, b: usize| (a * 5 + b * 3) % 7 > 1;
+            plain.retain(|(a, b)| some(*a, *b));
+            let refs: Vec<&Footprint> = footprints.iter().collect();
+            assert_eq!(candidates_of(&refs, some), plain);
         }
     }
 }

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use globset::{Glob, GlobSet, GlobSetBuilder};
 
+use crate::conflict::bases::Bases;
 use crate::conflict::classify::Classified;
 use crate::conflict::footprint::Footprint;
 use crate::git::merge_tree::MergeError;
@@ -17,8 +18,8 @@ use crate::git::{Repo, StoreError};
 use crate::model::change::Change;
 use crate::model::conflict::{Class, PairVerdict, Verdict};
 use crate::model::ids::Oid;
-use crate::model::merge::Lineage;
 
+use names::add_colliding_names;
 use scene::{Pair, Scene};
 
 mod cache;
@@ -120,7 +121,8 @@ pub struct Detector {
     generated: GlobSet,
     /// The base of a run: below all branches, and the source of attributes for every pair.
     run_base: Option<Oid>,
-    above: HashMap<(Option<Oid>, Oid), Above>,
+    /// What was last found out about a history: of these tips over this base.
+    bases: Option<(Vec<Oid>, Option<Oid>, Arc<Bases>)>,
     sides: HashMap<(Oid, Oid), Arc<Side>>,
     verdicts: HashMap<Key, Known>,
     meter: Arc<Meter>,
@@ -142,10 +144,6 @@ impl Meter {
         (load(&self.merged), load(&self.wanted))
     }
 }
-
-/// What a branch has above the base; `None` if it does not stand on it, or if its history cannot be
-/// walked, so that nothing is concluded from it.
-type Above = Option<Arc<Vec<Lineage>>>;
 
 /// What a branch does to a base tree.
 #[derive(Debug, Default)]
@@ -197,7 +195,7 @@ impl Detector {
             options: options.clone(),
             generated: glob_set(&options.generated)?,
             run_base,
-            above: HashMap::new(),
+            bases: None,
             sides: HashMap::new(),
             verdicts: HashMap::new(),
             meter: Arc::default(),
@@ -237,11 +235,11 @@ impl Detector {
         }
         let scene = self.scene(branches)?;
         detection.base = detection.base.or(scene.base);
-        let pairs = self.pairs(&scene)?;
+        let (pairs, colliding) = self.pairs(&scene)?;
         detection.merges_run = self.judge(&scene, &pairs)?;
         let known = pairs.iter().filter_map(|pair| self.verdict(pair));
         detection.pairs = known.filter(|p| p.class != Class::Independent).collect();
-        self.add_colliding_names(&scene, &mut detection.pairs)?;
+        add_colliding_names(colliding, &mut detection.pairs);
         detection.pairs_independent = pairs_total - detection.pairs.len();
         self.forget(&scene, &pairs);
         Ok(detection)
@@ -270,8 +268,6 @@ impl Detector {
         self.verdicts.retain(holds);
         let trees: HashSet<Oid> = scene.trees.iter().copied().collect();
         self.sides.retain(|(_, tree), _| trees.contains(tree));
-        let commits: HashSet<Oid> = scene.commits.iter().copied().collect();
-        self.above.retain(|(_, tip), _| commits.contains(tip));
     }
 }
 

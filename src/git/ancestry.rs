@@ -1,7 +1,5 @@
 //! Which commits a branch has on top of a base, and one base below many branches.
 
-use std::collections::{HashMap, HashSet};
-
 use git2::{ErrorCode, Sort};
 
 use crate::git::cli::{Git, GitError};
@@ -15,7 +13,7 @@ use crate::model::merge::Lineage;
 /// takes minutes for a hundred branches of a long history.
 #[derive(Debug)]
 pub struct History {
-    parents: HashMap<Oid, Vec<Oid>>,
+    listed: Vec<u8>,
 }
 
 impl History {
@@ -26,32 +24,23 @@ impl History {
     pub fn above(git: &Git, tips: &[Oid], base: Option<Oid>) -> Result<History, GitError> {
         let mut input: String = tips.iter().map(|tip| format!("{tip}\n")).collect();
         input.extend(base.map(|base| format!("^{base}\n")));
-        let args = ["rev-list", "--parents", "--stdin"];
+        let args = ["rev-list", "--topo-order", "--parents", "--stdin"];
         let finished = git.program().args(args).stdin(input).output()?;
         if !finished.status.success() {
             return Err(git.failed(&args, &finished));
         }
-        let listed = String::from_utf8_lossy(&finished.stdout);
-        let commit = |line: &str| {
-            let mut oids = line.split(' ').filter_map(|word| word.parse().ok());
-            Some((oids.next()?, oids.collect()))
-        };
-        let parents = listed.lines().filter_map(commit).collect();
-        Ok(History { parents })
+        let listed = finished.stdout;
+        Ok(History { listed })
     }
 
-    /// The commits one of the tips has above the base.
-    pub fn of(&self, tip: Oid) -> Vec<Lineage> {
-        let (mut open, mut seen) = (vec![tip], HashSet::from([tip]));
-        let mut found = Vec::new();
-        while let Some(commit) = open.pop() {
-            let Some(parents) = self.parents.get(&commit) else {
-                continue;
-            };
-            found.push((commit, parents.clone()));
-            open.extend(parents.iter().filter(|parent| seen.insert(**parent)));
-        }
-        found
+    /// Every commit once, children before their parents.
+    pub fn commits(&self) -> impl Iterator<Item = Lineage> + '_ {
+        let lines = self.listed.split(|byte| *byte == b'\n');
+        lines.filter_map(|line| {
+            let words = std::str::from_utf8(line).ok()?.split(' ');
+            let mut oids = words.filter_map(|word| word.parse().ok());
+            Some((oids.next()?, oids.collect()))
+        })
     }
 }
 

@@ -63,7 +63,7 @@ impl Detector {
         verdict: Option<PairVerdict>,
     ) -> Result<Explained, DetectError> {
         let scene = self.scene(branches)?;
-        let pairs = self.pairs(&scene)?;
+        let (pairs, _) = self.pairs(&scene)?;
         let attributes = pairs.first().map(|pair| pair.key.attributes);
         let attributes = attributes.or(scene.base).unwrap_or(branches[0].tip);
         let engine = scene.engine.pinned_to(attributes)?;

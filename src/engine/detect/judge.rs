@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use crate::conflict::classify::{Classified, Evidence, SideInfo, classify, needs_renames};
 use crate::engine::detect::cache::VerdictCache;
-use crate::engine::detect::scene::{Pair, Scene};
+use crate::engine::detect::scene::{Pair, SIDES_AT_ONCE, Scene};
 use crate::engine::detect::{DetectError, Detector, Known};
 use crate::git::Store;
 use crate::git::attributes::Attributes;
@@ -29,6 +29,7 @@ impl Detector {
                 continue;
             }
             if scene.prune && pair.key.a == pair.key.b && pair.key.base.is_some() {
+                self.look_at(scene, pair.sides(scene))?;
                 let known = self.same_tree(scene, pair);
                 self.verdicts.insert(pair.key, known);
                 continue;
@@ -131,18 +132,23 @@ impl Detector {
         let attributes = engine.attributes(&["merge", "linguist-generated"], &met(&answers))?;
         let renames = renames(scene, engine, pairs, &answers)?;
         let store = engine.store()?;
-        for (pair, answer) in pairs.iter().zip(&answers) {
-            let known = match answer {
-                MergeAnswer::Failed(said) => Known {
-                    classified: Classified::engine_failure(),
-                    tree: None,
-                    failure: Some(said.clone()),
-                },
-                MergeAnswer::Done(result) => {
-                    self.known(scene, &store, pair, result, (&attributes, &renames))
-                }
-            };
-            self.verdicts.insert(pair.key, known);
+        let answered: Vec<_> = pairs.iter().zip(&answers).collect();
+        for some in answered.chunks(SIDES_AT_ONCE) {
+            self.look_at(scene, some.iter().flat_map(|(pair, _)| pair.sides(scene)))?;
+            for (pair, answer) in some {
+                let known = match answer {
+                    MergeAnswer::Failed(said) => Known {
+                        classified: Classified::engine_failure(),
+                        tree: None,
+                        failure: Some(said.clone()),
+                    },
+                    MergeAnswer::Done(result) => {
+                        self.known(scene, &store, pair, result, (&attributes, &renames))
+                    }
+                };
+                self.verdicts.insert(pair.key, known);
+            }
+            self.make_room();
         }
         let extra = self.clean_by_attribute(scene, engine, pairs, &answers, &attributes)?;
         if let Some(cache) = cache {

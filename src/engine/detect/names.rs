@@ -1,49 +1,47 @@
 //! Pairs that git merges clean and that no checkout can hold everywhere.
 
-use crate::conflict::bases::Base;
+use std::sync::Arc;
+
 use crate::conflict::names::colliding_names;
-use crate::engine::detect::scene::Scene;
-use crate::engine::detect::{DetectError, Detector};
 use crate::model::change::RepoPath;
 use crate::model::conflict::{Class, PairVerdict, Unit, Verdict};
 use crate::model::ids::Oid;
 
-impl Detector {
-    /// Adds the unit `case-collision` to the pairs it concerns; the verdict stays git's.
-    pub(super) fn add_colliding_names(
-        &mut self,
-        scene: &Scene,
-        pairs: &mut Vec<PairVerdict>,
-    ) -> Result<(), DetectError> {
-        for (base, branches) in scene.bases.singles() {
-            let tree = scene.store.tree_of(base)?;
-            let sides = self.sides(scene, tree, &branches)?;
-            let added = branches.iter().zip(&sides);
-            let added: Vec<_> = added
-                .map(|(branch, side)| (*branch, side.footprint.added.as_slice()))
-                .collect();
-            for (a, b, paths) in colliding_names(&added) {
-                if scene.bases.of(a, b) == Base::One(base) {
-                    add_unit(pairs, base, (a, b), paths);
-                }
-            }
-        }
-        for (a, b) in scene.bases.others() {
-            // After criss-cross merges any base will do: what both have from there is one name.
-            let bases = scene.store.merge_bases(scene.commits[a], scene.commits[b]);
-            let Some(base) = bases.unwrap_or_default().first().copied() else {
-                continue;
-            };
-            let tree = scene.store.tree_of(base)?;
-            let one = self.side(scene, tree, a)?;
-            let other = self.side(scene, tree, b)?;
-            let added = [(a, &one), (b, &other)]
-                .map(|(branch, side)| (branch, side.footprint.added.as_slice()));
-            for (a, b, paths) in colliding_names(&added) {
-                add_unit(pairs, base, (a, b), paths);
-            }
-        }
-        Ok(())
+use super::Side;
+
+/// Two branches that add such names over a base, with all of these.
+pub(super) struct Colliding {
+    base: Oid,
+    pair: (usize, usize),
+    paths: Vec<RepoPath>,
+}
+
+/// Those of the given pairs that add such names over one base.
+pub(super) fn colliding_over(
+    base: Oid,
+    branches: &[usize],
+    sides: &[Arc<Side>],
+    is_pair: impl Fn(usize, usize) -> bool,
+) -> Vec<Colliding> {
+    let added = branches.iter().zip(sides);
+    let added: Vec<_> = added
+        .map(|(branch, side)| (*branch, side.footprint.added.as_slice()))
+        .collect();
+    let found = colliding_names(&added).into_iter();
+    let found = found.filter(|(a, b, _)| is_pair(*a, *b));
+    found
+        .map(|(a, b, paths)| Colliding {
+            base,
+            pair: (a, b),
+            paths,
+        })
+        .collect()
+}
+
+/// Adds the unit `case-collision` to the pairs it concerns; the verdict stays git's.
+pub(super) fn add_colliding_names(colliding: Vec<Colliding>, pairs: &mut Vec<PairVerdict>) {
+    for Colliding { base, pair, paths } in colliding {
+        add_unit(pairs, base, pair, paths);
     }
 }
 

@@ -3,16 +3,23 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::conflict::bases::{Base, Bases};
+use crate::conflict::bases::{Base, Bases, Sharing};
 use crate::conflict::footprint::Footprint;
 use crate::conflict::prune;
-use crate::engine::detect::{Above, Branch, DetectError, Detector, Key, Side};
+use crate::engine::detect::names::{Colliding, colliding_over};
+use crate::engine::detect::{Branch, DetectError, Detector, Key, Side};
 use crate::git::ancestry::{History, common_ancestor};
 use crate::git::merge_tree::{MergeEngine, MergeError};
 use crate::git::tree_diff::TreeChanges;
 use crate::git::{Git, Store, StoreError};
 use crate::model::ids::Oid;
-use crate::model::merge::Lineage;
+
+/// Differences that are asked for together: many branches that left the main line at different
+/// places differ from each of these by much.
+pub(super) const SIDES_AT_ONCE: usize = 64;
+
+/// Changed paths that are kept for a second look; more are looked up again.
+const CHANGES_KEPT: usize = 300_000;
 
 /// The branches of one call, with their trees.
 pub(super) struct Scene {
@@ -21,7 +28,7 @@ pub(super) struct Scene {
     /// What is merged: the tips, or throwaway commits over the base that was asked for.
     pub(super) commits: Vec<Oid>,
     pub(super) trees: Vec<Oid>,
-    pub(super) bases: Bases,
+    pub(super) bases: Arc<Bases>,
     pub(super) base: Option<Oid>,
     /// The throwaway commit that stands for a base that was asked for.
     pub(super) asked_base: Option<Oid>,
@@ -55,7 +62,7 @@ impl Detector {
             return Ok(Scene {
                 store: engine.store()?,
                 engine,
-                bases: Bases::all(root, commits.len()),
+                bases: Arc::new(Bases::all(root, commits.len())),
                 commits,
                 trees,
                 base: Some(base),
@@ -63,20 +70,17 @@ impl Detector {
                 prune,
             });
         }
-        let base = match self.run_base {
-            Some(base) => Some(base),
-            None => self.common_base(&store, &tips),
-        };
-        let above = self.above(&store, base, &tips);
-        let above: Vec<_> = above
-            .iter()
-            .map(|a| a.as_deref().map(Vec::as_slice))
-            .collect();
+        let below_all = || common_ancestor(&self.git(), &tips).ok().flatten();
+        let base = self.run_base.or_else(below_all);
+        let bases = self.bases(base, &tips);
+        // One that shares nothing with the others, such as a branch for web pages, must not keep
+        // the rest from having a base.
+        let base = base.or(bases.below_most());
         let engine = self.engine(base.unwrap_or(tips[0]))?;
         Ok(Scene {
             store: engine.store()?,
             engine,
-            bases: Bases::new(base, &above),
+            bases,
             commits: tips,
             trees,
             base,
@@ -92,31 +96,41 @@ impl Detector {
         }
     }
 
-    /// What each branch has above the base; `None` if it does not stand on it, or if its history
-    /// cannot be walked, so that nothing is concluded from it.
-    fn above(&mut self, store: &Store, base: Option<Oid>, tips: &[Oid]) -> Vec<Above> {
-        let is_new = |tip: &&Oid| !self.above.contains_key(&(base, **tip));
-        let new: Vec<Oid> = tips.iter().filter(is_new).copied().collect();
-        let history = match new.len() {
-            0 => None,
-            _ => History::above(&self.git(), &new, base).ok(),
-        };
-        for tip in new {
-            let commits = match &history {
-                Some(history) => Some(history.of(tip)),
-                // One branch whose history is missing must not keep the others from having one.
-                None => store.commits_above(tip, base).ok(),
-            };
-            let on_base = |commits: &Vec<Lineage>| {
-                base.is_none_or(|base| {
-                    tip == base || commits.iter().any(|(_, parents)| parents.contains(&base))
-                })
-            };
-            let above = commits.filter(on_base).map(Arc::new);
-            self.above.insert((base, tip), above);
+    /// The merge bases of all pairs; `base` is a commit below most of them, so that not all of
+    /// history has to be read.
+    fn bases(&mut self, base: Option<Oid>, tips: &[Oid]) -> Arc<Bases> {
+        if let Some((known_tips, known_base, bases)) = &self.bases
+            && known_tips == tips
+            && *known_base == base
+        {
+            return Arc::clone(bases);
         }
-        let known = tips.iter().map(|tip| self.above.get(&(base, *tip)));
-        known.map(|above| above.cloned().flatten()).collect()
+        let mut bases = self.bases_above(base, tips);
+        if base.is_some() && !bases.are_known() {
+            let whole = self.bases_above(None, tips);
+            if whole.are_known() {
+                bases = whole;
+            }
+        }
+        let bases = Arc::new(bases);
+        self.bases = Some((tips.to_vec(), base, Arc::clone(&bases)));
+        bases
+    }
+
+    fn bases_above(&self, base: Option<Oid>, tips: &[Oid]) -> Bases {
+        let git = self.git();
+        let known: Vec<Option<Oid>> = tips.iter().copied().map(Some).collect();
+        if let Ok(history) = History::above(&git, tips, base) {
+            return Bases::new(&known, base, history.commits());
+        }
+        // One branch whose history is missing must not keep the others from having one.
+        let is_whole = |tip: &Oid| History::above(&git, &[*tip], base).is_ok();
+        let known: Vec<Option<Oid>> = known.iter().map(|tip| tip.filter(is_whole)).collect();
+        let whole: Vec<Oid> = known.iter().copied().flatten().collect();
+        match History::above(&git, &whole, base) {
+            Ok(history) => Bases::new(&known, base, history.commits()),
+            Err(_) => Bases::new(&vec![None; tips.len()], None, []),
+        }
     }
 
     /// git where it sees what is compared.
@@ -128,39 +142,76 @@ impl Detector {
         }
     }
 
-    fn common_base(&self, store: &Store, tips: &[Oid]) -> Option<Oid> {
-        match common_ancestor(&self.git(), tips) {
-            Ok(Some(base)) => Some(base),
-            _ => base_of_most(store, tips),
-        }
-    }
-
-    /// Every pair that has to be looked at, sorted.
-    pub(super) fn pairs(&mut self, scene: &Scene) -> Result<Vec<Pair>, DetectError> {
-        let mut pairs = Vec::new();
-        for (base, branches) in scene.bases.singles() {
-            let base_tree = scene.store.tree_of(base)?;
-            let sides = self.sides(scene, base_tree, &branches)?;
-            let candidates = if scene.prune {
-                let footprints: Vec<&Footprint> = sides.iter().map(|s| &s.footprint).collect();
-                prune::candidates_among(&footprints)
-            } else {
-                all_pairs(branches.len())
-            };
-            for (a, b) in candidates {
-                let (a, b) = (branches[a], branches[b]);
-                if scene.bases.of(a, b) == Base::One(base) {
-                    pairs.push(self.single_base_pair(scene, a, b, base, base_tree));
-                }
+    /// Every pair that has to be looked at, sorted, and what collides only on some file systems.
+    pub(super) fn pairs(
+        &mut self,
+        scene: &Scene,
+    ) -> Result<(Vec<Pair>, Vec<Colliding>), DetectError> {
+        let (mut pairs, mut colliding) = (Vec::new(), Vec::new());
+        let sharing = scene.bases.singles();
+        let trees = sharing.iter().map(|s| scene.store.tree_of(s.base));
+        let trees = trees.collect::<Result<Vec<Oid>, StoreError>>()?;
+        let sharing: Vec<(Sharing, Oid)> = sharing.into_iter().zip(trees).collect();
+        for some in in_batches(&sharing, |(sharing, _)| sharing.branches.len()) {
+            let keys = some.iter().flat_map(|(sharing, tree)| {
+                let branches = sharing.branches.iter();
+                branches.map(|branch| (*tree, scene.trees[*branch]))
+            });
+            self.look_at(scene, keys)?;
+            for (sharing, tree) in some {
+                let found = self.pairs_over(scene, sharing, *tree, &mut colliding)?;
+                pairs.extend(found);
             }
+            self.make_room();
         }
         let odd = scene.bases.others();
         let odd = odd.into_iter().map(|(a, b)| self.odd_pair(scene, a, b));
-        let odd = odd.collect::<Result<Vec<Pair>, DetectError>>()?;
-        self.look_at(scene, odd.iter().flat_map(|pair| pair.sides(scene)))?;
+        let mut odd = odd.collect::<Result<Vec<Pair>, DetectError>>()?;
+        odd.sort_by_key(|pair| pair.base_tree);
+        for some in odd.chunks(SIDES_AT_ONCE / 2) {
+            self.look_at(scene, some.iter().flat_map(|pair| pair.sides(scene)))?;
+            for pair in some {
+                // After criss-cross merges any base will do: what both have from there is one name.
+                if let (Some(base), Some(tree)) = (pair.bases.first(), pair.base_tree) {
+                    let branches = [pair.a, pair.b];
+                    let sides = self.sides(scene, tree, &branches)?;
+                    colliding.extend(colliding_over(*base, &branches, &sides, |_, _| true));
+                }
+            }
+            self.make_room();
+        }
         pairs.extend(odd);
         pairs.sort_unstable_by_key(|pair| (pair.a, pair.b));
-        Ok(pairs)
+        Ok((pairs, colliding))
+    }
+
+    /// The pairs with this single base that have to be looked at.
+    fn pairs_over(
+        &mut self,
+        scene: &Scene,
+        sharing: &Sharing,
+        base_tree: Oid,
+        colliding: &mut Vec<Colliding>,
+    ) -> Result<Vec<Pair>, DetectError> {
+        let Sharing { base, branches, .. } = sharing;
+        let has_base = |a: usize, b: usize| scene.bases.of(a, b) == Base::One(*base);
+        let sides = self.sides(scene, base_tree, branches)?;
+        colliding.extend(colliding_over(*base, branches, &sides, has_base));
+        let has_base = |a: usize, b: usize| has_base(branches[a], branches[b]);
+        let footprints: Vec<&Footprint> = sides.iter().map(|side| &side.footprint).collect();
+        let candidates = match (scene.prune, sharing.all_pairs) {
+            (true, true) => prune::candidates_among(&footprints),
+            (true, false) => prune::candidates_of(&footprints, has_base),
+            (false, _) => {
+                let mut all = all_pairs(branches.len());
+                all.retain(|(a, b)| has_base(*a, *b));
+                all
+            }
+        };
+        let pair = |(a, b): (usize, usize)| {
+            self.single_base_pair(scene, branches[a], branches[b], *base, base_tree)
+        };
+        Ok(candidates.into_iter().map(pair).collect())
     }
 
     fn single_base_pair(&self, scene: &Scene, a: usize, b: usize, base: Oid, tree: Oid) -> Pair {
@@ -189,7 +240,10 @@ impl Detector {
     /// only for the names of what was found.
     fn odd_pair(&self, scene: &Scene, a: usize, b: usize) -> Result<Pair, DetectError> {
         let (tip_a, tip_b) = (scene.commits[a], scene.commits[b]);
-        let bases = scene.store.merge_bases(tip_a, tip_b).unwrap_or_default();
+        let bases = match scene.bases.best(a, b) {
+            Some(bases) => bases.to_vec(),
+            None => scene.store.merge_bases(tip_a, tip_b).unwrap_or_default(),
+        };
         let base_tree = match bases.first() {
             Some(base) => Some(scene.store.tree_of(*base)?),
             None => None,
@@ -234,7 +288,7 @@ impl Detector {
     }
 
     /// Finds out, all at once, what is not known yet of these (base tree, tree of a branch).
-    fn look_at(
+    pub(super) fn look_at(
         &mut self,
         scene: &Scene,
         keys: impl Iterator<Item = (Oid, Oid)>,
@@ -247,6 +301,14 @@ impl Detector {
             self.sides.insert(key, Arc::new(Side::new(found)));
         }
         Ok(())
+    }
+
+    /// Drops what was found out if it is too much to keep.
+    pub(super) fn make_room(&mut self) {
+        let changes = self.sides.values().map(|side| side.changes.len());
+        if changes.sum::<usize>() > CHANGES_KEPT {
+            self.sides.clear();
+        }
     }
 }
 
@@ -269,29 +331,18 @@ impl Side {
     }
 }
 
-/// A commit below most of the branches. One that shares nothing with the others, such as a branch
-/// for web pages, must not keep the rest from having a base.
-fn base_of_most(store: &Store, tips: &[Oid]) -> Option<Oid> {
-    let (mut most, mut found) = (0, None);
-    let mut rest = tips.to_vec();
-    while rest.len() > most {
-        let mut base = rest[0];
-        let (mut standing, mut aside) = (0, Vec::new());
-        for tip in rest {
-            match store.common_ancestor(&[base, tip]) {
-                Ok(Some(ancestor)) => (base, standing) = (ancestor, standing + 1),
-                _ => aside.push(tip),
-            }
+/// Cuts a list where what it takes adds up to [`SIDES_AT_ONCE`].
+fn in_batches<T>(list: &[T], size: impl Fn(&T) -> usize) -> Vec<&[T]> {
+    let (mut batches, mut start, mut taken) = (Vec::new(), 0, 0);
+    for (place, one) in list.iter().enumerate() {
+        if place > start && taken + size(one) > SIDES_AT_ONCE {
+            batches.push(&list[start..place]);
+            (start, taken) = (place, 0);
         }
-        if standing > most {
-            (most, found) = (standing, Some(base));
-        }
-        if standing == 0 {
-            break;
-        }
-        rest = aside;
+        taken += size(one);
     }
-    found
+    batches.push(&list[start..]);
+    batches
 }
 
 fn all_pairs(count: usize) -> Vec<(usize, usize)> {
