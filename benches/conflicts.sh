@@ -175,7 +175,7 @@ part() { awk -v a="$1" -v b="$2" 'BEGIN { if (a < 1) a = 1; if (b < 1) b = 1
 compare_verdicts() {
     "$dispatch" conflicts "$name/*" --json --all > "$root/all.json" 2> /dev/null || [ $? -eq 4 ]
     # An independent pair and one that git failed on have no tree.
-    grep -o '"b":"[^"]*","verdict":"[a-z-]*","class":"[a-z-]*","severity":[0-9],"tree":[^,]*' "$root/all.json" |
+    grep -o '"b":"[^"]*","verdict":"[a-z-]*","class":"[a-z-]*","severity":[0-9],"bases":[^]]*],"tree":[^,]*' "$root/all.json" |
         sed -E 's/.*"verdict":"([a-z-]*)".*"tree":("?)([0-9a-z]*).*/\1 \3/' > "$root/verdicts"
     paste -d' ' "$root/verdicts" "$root/processes.out" | awk '
         { expected = $3 == 0 ? "clean" : $3 == 1 ? "conflict" : "engine-failure" }
