@@ -239,6 +239,9 @@ impl From<LandError> for CommandError {
                 "nothing has moved; merge the integration branch by hand, or run the plan again \
                  from the target as it is now",
             ),
+            LandError::BeingRewritten { what, .. } => failed().hint(format!(
+                "nothing has moved; end the {what} there (`git status` says how), then try again"
+            )),
             LandError::SeveralCheckouts(name) => failed().hint(format!(
                 "`git worktree list` shows where {name} is checked out"
             )),

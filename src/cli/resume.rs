@@ -34,7 +34,7 @@ pub struct ResumeArgs {
     /// Say what would be found and done, and stop
     #[arg(long)]
     pub dry_run: bool,
-    /// Let the whole run cost this much, in place of [run] max_cost
+    /// Let the whole run cost this much, in place of `[run] max_cost`
     #[arg(long, value_name = "DOLLARS", value_parser = dollars)]
     pub max_cost: Option<f64>,
     /// Let parked workers start again at once: their limit has been lifted

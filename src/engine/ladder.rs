@@ -3,7 +3,7 @@
 //!
 //! A candidate is settled as a whole or not at all. What comes out is verified by the checks with
 //! everything else; where they fail because of it, the weakest rung it stands on is barred and the
-//! climb begins anew ([`Ladder::roll_back`]).
+//! climb begins anew (`Ladder::roll_back`).
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

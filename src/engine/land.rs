@@ -125,8 +125,16 @@ pub fn survey(
     })
 }
 
-/// Where a branch is checked out, if it is.
+/// Where a branch is checked out, if it is and may be moved there.
 pub(crate) fn only_checkout(context: &Context, target: &str) -> Result<Option<PathBuf>, LandError> {
+    if let Some((place, what)) = context.repo.being_rewritten(target) {
+        let target = target.to_owned();
+        return Err(LandError::BeingRewritten {
+            target,
+            place,
+            what,
+        });
+    }
     let mut checkouts = context.repo.checkouts_of(target);
     match checkouts.len() {
         0 | 1 => Ok(checkouts.pop()),

@@ -269,6 +269,31 @@ impl Repo {
             .collect()
     }
 
+    /// Where a branch is being rebased or bisected, and the word for it. HEAD is detached there, and
+    /// the end of either writes the branch, so git itself refuses to move it meanwhile.
+    pub fn being_rewritten(&self, branch: &str) -> Option<(PathBuf, &'static str)> {
+        let main = (self.common.clone(), self.home().to_owned());
+        let linked = self.worktrees().into_iter();
+        let mut places = linked.map(|worktree| (worktree.admin, worktree.path));
+        let mut all = std::iter::once(main).chain(&mut places);
+        all.find_map(|(admin, place)| {
+            let holds = |file: &str, name: &str| {
+                let text = fs::read_to_string(admin.join(file)).unwrap_or_default();
+                text.lines().any(|line| line.trim() == name)
+            };
+            let full = format!("refs/heads/{branch}");
+            let rebase = [
+                "rebase-merge/head-name",
+                "rebase-apply/head-name",
+                "rebase-merge/update-refs",
+            ];
+            if rebase.iter().any(|file| holds(file, &full)) {
+                return Some((place, "rebase"));
+            }
+            holds("BISECT_START", branch).then_some((place, "bisect"))
+        })
+    }
+
     /// Every branch that is checked out, without `refs/heads/`, and where.
     pub fn checkouts(&self) -> Vec<(String, PathBuf)> {
         let mut heads = Vec::new();

@@ -85,6 +85,7 @@ classes! {
         /// Only the executable bit differs.
         ExecBit => ("exec-bit", 1),
         /// Two files renamed to one name.
+        #[serde(rename = "rename-rename-2to1")]
         RenameRename2to1 => ("rename-rename-2to1", 3),
         /// A rename lands on an added file.
         RenameAdd => ("rename-add", 3),

@@ -243,3 +243,23 @@ fn the_post_merge_hook_runs_where_git_would_run_it() {
         "0\n"
     );
 }
+
+#[test]
+fn a_target_in_the_middle_of_a_rebase_or_bisect_is_not_moved() {
+    let scene = assembled("true");
+    let tip = move_target(&scene, "later.txt", "later\n");
+    let stop = "sequence.editor=sed -i 1s/pick/edit/";
+    scene.git(&["-c", stop, "rebase", "-q", "-i", "HEAD~1"]);
+    let ended = scene.dispatch(&["land", "--yes"]).expect(1);
+    assert!(ended.err.contains("a rebase of main"), "{}", ended.err);
+    scene.git(&["rebase", "--abort"]);
+    assert_eq!(scene.git(&["rev-parse", "main"]), tip);
+
+    scene.git(&["bisect", "start", "main", "main~1"]);
+    scene.git(&["checkout", "-q", "--detach"]);
+    let ended = scene.dispatch(&["land", "--yes"]).expect(1);
+    assert!(ended.err.contains("a bisect of main"), "{}", ended.err);
+    scene.git(&["bisect", "reset"]);
+    scene.dispatch(&["land", "--yes"]).expect(0);
+    assert_eq!(scene.read("a.txt"), "a\n");
+}

@@ -87,6 +87,16 @@ pub enum LandError {
     /// The target is checked out more than once.
     #[error("{0} is checked out in several worktrees, so it is not moved")]
     SeveralCheckouts(String),
+    /// The target is in the middle of a rebase or bisect, whose end would undo the landing.
+    #[error("git is in the middle of a {what} of {target} in {}, so it is not moved", .place.display())]
+    BeingRewritten {
+        /// The target.
+        target: String,
+        /// The checkout.
+        place: PathBuf,
+        /// `rebase` or `bisect`.
+        what: &'static str,
+    },
     /// A hook of the user's said no.
     #[error("the hook {0} refused the landing commit: {1}")]
     Hook(&'static str, String),
