@@ -14,7 +14,8 @@ use crate::conflict::matrix::{Look, render_matrix};
 use crate::engine::EngineError;
 use crate::engine::context::Context;
 use crate::engine::detect::{
-    Branch, DetectError, DetectOptions, Detection, Detector, Joint, SEQUENCE_MERGES, Sceptic,
+    APART_MERGES, Branch, DetectError, DetectOptions, Detection, Detector, Joint, SEQUENCE_MERGES,
+    Sceptic,
 };
 use crate::engine::matches::order_of_assembly;
 use crate::git::{Repo, Store, StoreError};
@@ -253,8 +254,11 @@ fn look(
         Some((context, state)) => (order_of_assembly(context, state, &detection)?, true),
         None => ((0..subject.branches.len()).collect(), to_the_end),
     };
+    let mut pairs = detection.pairs.iter();
     let merges = if to_the_end {
         usize::MAX
+    } else if pairs.any(|pair| pair.bases.first() != detection.base.as_ref()) {
+        APART_MERGES
     } else {
         SEQUENCE_MERGES
     };

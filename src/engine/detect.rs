@@ -32,7 +32,7 @@ mod scene;
 mod sceptic;
 mod tasks;
 
-pub use emergent::{Emergent, Joint, SEQUENCE_MERGES};
+pub use emergent::{APART_MERGES, Emergent, Joint, SEQUENCE_MERGES};
 pub use explain::{Explained, ThreeWay};
 pub use sceptic::Sceptic;
 pub use tasks::task_conflicts;

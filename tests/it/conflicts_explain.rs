@@ -284,9 +284,7 @@ fn a_pair_that_is_none_is_refused() {
     2 error: "twoo" is not among what is compared
     hint: did you mean two?
     "#);
-    insta::assert_snapshot!(said(&["one", "two", "--explain", "one:one"]), @r#"
-    2 error: "one" and "one" are the same branch
-    "#);
+    insta::assert_snapshot!(said(&["one", "two", "--explain", "one:one"]), @r#"2 error: "one" and "one" are the same branch"#);
 }
 
 #[test]

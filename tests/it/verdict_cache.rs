@@ -69,9 +69,8 @@ fn with_nothing_changed_no_merge_is_run_by_the_other_git() {
     again_with_the_other_git("verdict_cache::with_nothing_changed_no_merge_is_run", &[]);
 }
 
-#[test]
-fn conflicts_of_more_than_two_are_known_again() {
-    let forge = Forge::new(&emptied_together());
+fn conflicts_of_more_than_two_are_known(commits: &[Planned]) {
+    let forge = Forge::new(commits);
     let look = |names: &[(&str, usize)]| {
         let branches = named(&forge, names);
         let mut detector = Detector::for_any(&forge.repo, &cached()).unwrap();
@@ -95,6 +94,25 @@ fn conflicts_of_more_than_two_are_known_again() {
     );
     let (found, _) = look(&[names[3], names[0], names[2]]);
     assert!(found.is_empty(), "another order is another question");
+}
+
+#[test]
+fn conflicts_of_more_than_two_are_known_again() {
+    conflicts_of_more_than_two_are_known(&emptied_together());
+}
+
+#[test]
+fn a_submodule_that_nobody_changes_does_not_make_them_unknown() {
+    let mut commits = emptied_together();
+    for commit in &mut commits {
+        let modules = files(&[(".gitmodules", "[submodule \"sub\"]|path = sub|url = ./sub|")]);
+        commit.files.extend(modules);
+        let commit_of_sub = "1".repeat(40).into_bytes();
+        commit
+            .files
+            .insert(b"sub".to_vec(), (SUBMODULE, commit_of_sub));
+    }
+    conflicts_of_more_than_two_are_known(&commits);
 }
 
 #[test]

@@ -26,7 +26,8 @@ const LIMIT: usize = 32 << 20;
 /// Values of the attribute `merge` for which git runs no program.
 const NO_PROGRAM: [&str; 5] = ["set", "unset", "text", "binary", "union"];
 
-const SUBMODULE: u32 = 0o160_000;
+/// The mode of a submodule.
+pub(super) const SUBMODULE: u32 = 0o160_000;
 
 /// What is known from before, and what is to be kept.
 #[derive(Debug)]
@@ -176,7 +177,11 @@ impl VerdictCache {
 
     fn joint_key(&self, engine: &MergeEngine, asked: &Asked) -> Option<RecordKey> {
         let what = format!("sequence {}", asked.commits);
-        (!self.is_open(engine)).then(|| self.digest(asked.attributes, &what))
+        let is_open = match asked.submodules {
+            true => self.is_open(engine),
+            false => self.surroundings.has_drivers,
+        };
+        (!is_open).then(|| self.digest(asked.attributes, &what))
     }
 
     /// Whether a merge may depend on programs or on what was fetched into submodules.

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::conflict::bases::Base;
 use crate::conflict::classify::{Classified, Evidence, SideInfo, classify};
 use crate::conflict::joint::risky_groups;
+use crate::engine::detect::cache::SUBMODULE;
 use crate::engine::detect::guilty::{Guilt, MERGES_PER_SET, Sequence};
 use crate::engine::detect::scene::Scene;
 use crate::engine::detect::{DetectError, Detection, Detector, Side};
@@ -25,6 +26,11 @@ use crate::model::ids::Oid;
 /// How many merges in sequence a list of branches that nobody is about to assemble is worth unasked.
 /// They cannot be asked for in one batch, so each costs a process of its own, some ten milliseconds.
 pub const SEQUENCE_MERGES: usize = 100;
+
+/// The same for branches that left their main line at different commits. The tip of such a sequence
+/// shares several bases with the next branch, which git first merges with each other: up to a second
+/// each in a history of 80,000 commits.
+pub const APART_MERGES: usize = 10;
 
 /// A conflict of branches that merge pair by pair.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -87,7 +93,7 @@ impl Detector {
         let Some(root) = root(&scene) else {
             return Ok(joint);
         };
-        let groups = self.risky(&scene, root, &chosen)?;
+        let (groups, submodules) = self.risky(&scene, root, &chosen)?;
         if groups.is_empty() {
             return Ok(joint);
         }
@@ -97,8 +103,8 @@ impl Detector {
         let mut left = merges;
         for group in groups {
             // To its end it is the same for any number of merges; cut short it is not.
-            let whole = Asked::new(&scene, root, attributes, &group, None);
-            let part = Asked::new(&scene, root, attributes, &group, Some(left));
+            let whole = Asked::new(&scene, root, attributes, (&group, submodules), None);
+            let part = Asked::new(&scene, root, attributes, (&group, submodules), Some(left));
             let known = |asked| cache.as_ref().and_then(|c| c.joint(&engine, asked));
             if let Some(known) = known(&whole).or_else(|| known(&part)) {
                 left = left.saturating_sub(known.merges);
@@ -124,26 +130,32 @@ impl Detector {
         Ok(joint)
     }
 
-    /// The groups that can conflict together, each in order; all of them where nothing is known.
+    /// The groups that can conflict together, each in order, and whether any of them may have changed
+    /// a submodule; all of them, and yes, where nothing is known.
     fn risky(
         &mut self,
         scene: &Scene,
         root: Oid,
         chosen: &[usize],
-    ) -> Result<Vec<Vec<usize>>, DetectError> {
+    ) -> Result<(Vec<Vec<usize>>, bool), DetectError> {
         let mut pairs = chosen.iter().enumerate().flat_map(|(n, a)| {
             let later = &chosen[n + 1..];
             later.iter().map(move |b| (*a, *b))
         });
         if !scene.prune || pairs.any(|(a, b)| scene.bases.of(a, b) != Base::One(root)) {
-            return Ok(vec![chosen.to_vec()]);
+            return Ok((vec![chosen.to_vec()], true));
         }
         let tree = scene.store.tree_of(root)?;
         let sides = self.sides(scene, tree, chosen)?;
         let changes: Vec<&[Change]> = sides.iter().map(|side| side.changes.as_slice()).collect();
+        let mut entries = changes.iter().flat_map(|changes| changes.iter());
+        let submodules = entries.any(|change| {
+            let mut sides = change.old.iter().chain(&change.new);
+            sides.any(|entry| entry.mode == SUBMODULE)
+        });
         let groups = risky_groups(&changes).into_iter();
         let branches = |group: Vec<usize>| group.into_iter().map(|place| chosen[place]).collect();
-        Ok(groups.map(branches).collect())
+        Ok((groups.map(branches).collect(), submodules))
     }
 
     fn merge_in_order(
@@ -256,6 +268,8 @@ pub(super) struct Asked {
     /// The commit below them, their commits in order, and how many merges they are worth if that
     /// was not enough.
     pub(super) commits: String,
+    /// Whether one of them may have changed a submodule; git then looks into what was fetched there.
+    pub(super) submodules: bool,
 }
 
 impl Asked {
@@ -263,13 +277,14 @@ impl Asked {
         scene: &Scene,
         root: Oid,
         attributes: Oid,
-        group: &[usize],
+        (group, submodules): (&[usize], bool),
         merges: Option<usize>,
     ) -> Asked {
         let commits: Vec<Oid> = group.iter().map(|place| scene.commits[*place]).collect();
         Asked {
             attributes,
             commits: format!("{root} {merges:?} {commits:?}"),
+            submodules,
         }
     }
 }

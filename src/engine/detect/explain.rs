@@ -2,15 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use crate::engine::detect::cache::SUBMODULE;
 use crate::engine::detect::{Branch, DetectError, Detector, Sceptic};
 use crate::git::merge_tree::MergeAnswer;
 use crate::git::{Store, StoreError};
 use crate::model::change::RepoPath;
 use crate::model::conflict::PairVerdict;
 use crate::model::ids::Oid;
-
-/// The mode of a submodule, which has no content.
-const SUBMODULE: u32 = 0o160_000;
 
 /// Everything there is to say about one pair.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -101,6 +99,7 @@ fn three_ways(store: &Store, answer: &MergeAnswer) -> Result<Vec<ThreeWay>, Stor
     let mut files: BTreeMap<&RepoPath, [Option<Vec<u8>>; 3]> = BTreeMap::new();
     for stage in &result.stages {
         let content = match stage.mode {
+            // It has no content.
             SUBMODULE => format!("submodule at {}\n", stage.oid).into_bytes(),
             _ => store.blob(stage.oid)?,
         };
