@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use crate::base::text::plural;
 use crate::board::text::why_left_out;
 use crate::cli::Answer;
 use crate::cli::driving::context;
@@ -244,6 +245,28 @@ fn options(args: &LandArgs, board: bool) -> LandOptions {
 }
 
 /// What will move, and what is not in it.
+/// A target that was set back, or another than the run's own, may not have what the run started from.
+/// Landing brings that, too, and nobody may find it there without having been told.
+fn say_what_comes_along(
+    place: &Place,
+    state: &RunState,
+    from: Oid,
+    ui: &Ui,
+) -> Result<(), CommandError> {
+    let along = place.store.commits_above(state.base, Some(from))?;
+    if !along.is_empty() {
+        ui.warning(&format!(
+            "the target does not have {}, from which the run started: {} that no task made will \
+             come with it; `git log {}..{}` shows what",
+            state.base.short(),
+            plural(along.len(), "commit"),
+            from.short(),
+            state.base.short(),
+        ));
+    }
+    Ok(())
+}
+
 fn show(place: &Place, state: &RunState, prepared: &Prepared, ui: &Ui) -> Result<(), CommandError> {
     let landing = &prepared.landing;
     let (from, to): (Oid, Oid) = (landing.from, landing.to);
@@ -262,6 +285,7 @@ fn show(place: &Place, state: &RunState, prepared: &Prepared, ui: &Ui) -> Result
             checkout.display()
         ));
     }
+    say_what_comes_along(place, state, from, ui)?;
     let merged = state
         .integration
         .iter()

@@ -263,3 +263,22 @@ fn a_target_in_the_middle_of_a_rebase_or_bisect_is_not_moved() {
     scene.dispatch(&["land", "--yes"]).expect(0);
     assert_eq!(scene.read("a.txt"), "a\n");
 }
+
+#[test]
+fn commits_that_the_target_no_longer_has_do_not_come_back_unsaid() {
+    let scene = Scene::new();
+    scene.write("secret.txt", "secret\n");
+    let started = scene.commit("Secret");
+    scene.run(TWO, &[]).expect(0);
+    scene.git(&["reset", "-q", "--hard", "HEAD~1"]);
+    move_target(&scene, "later.txt", "later\n");
+    let ended = scene.dispatch(&["land", "--dry-run"]).expect(0);
+    let said = format!(
+        "does not have {}, from which the run started: 1 commit that no task made",
+        &started[..7]
+    );
+    assert!(ended.err.contains(&said), "{}", ended.err);
+    scene.git(&["merge", "-q", "--no-edit", &started]);
+    let ended = scene.dispatch(&["land", "--yes"]).expect(0);
+    assert!(!ended.err.contains("no task made"), "{}", ended.err);
+}
