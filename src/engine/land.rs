@@ -10,17 +10,19 @@ use jiff::Timestamp;
 
 use crate::base::fault;
 use crate::engine::EngineError;
-use crate::engine::assemble::rewound;
+use crate::engine::assemble::{rewound, settled_paragraph, settled_trailers};
 use crate::engine::context::Context;
 use crate::engine::hooks::Hooks;
 use crate::engine::matches::verdict_on;
+use crate::engine::moving::Moving;
 use crate::engine::publish::{render_board_file, with_board};
-use crate::git::checkout::obstacle;
+use crate::git::checkout::{Obstacle, obstacle, said};
 use crate::git::merge_tree::{MergeAnswer, MergeEngine};
 use crate::git::refs::branch_ref;
 use crate::git::{Git, GitError, Store, StoreError};
 use crate::model::ids::Oid;
 use crate::model::integration::{Integration, Landing};
+use crate::model::resolution::Resolution;
 use crate::model::run::RunState;
 
 mod error;
@@ -53,6 +55,8 @@ pub struct LandOptions {
     pub no_verify: bool,
     /// Do not redo the integration on a target that has moved.
     pub no_rebuild: bool,
+    /// Land on a target that no longer has what the run started from, which brings that back.
+    pub allow_rewound: bool,
 }
 
 /// Where a landing would go, as it is right now.
@@ -76,12 +80,17 @@ pub struct Ground {
 }
 
 /// What is to be landed on that ground.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Work {
     /// This commit, as it is.
     Chain(Oid),
     /// A commit with this tree, the board aside.
-    Tree(Oid),
+    Tree {
+        /// The tree.
+        tree: Oid,
+        /// The conflicts with what the target has become, and what settled them.
+        settled: Vec<Resolution>,
+    },
 }
 
 /// What will move, ready to be shown and then carried out.
@@ -114,14 +123,44 @@ pub fn survey(
     };
     refuse_foreign_commits(context, &store)?;
     let has_moved = !store.is_ancestor(from, code_tip)?;
+    let is_contained = is_contained(context, &store, from, code_tip)?;
+    if !is_contained {
+        refuse_rewound(&store, state, options, &target, from)?;
+    }
     Ok(Ground {
-        is_contained: is_contained(context, &store, from, code_tip)?,
+        is_contained,
         has_moved,
         target,
         from,
         checkout,
         tip,
         code_tip,
+    })
+}
+
+/// A target that was set back behind what the run started from lost those commits on purpose. Landing
+/// would bring them back, and nobody may find them there unasked. Where another branch than the run's
+/// own is named, what comes along is what was asked for.
+fn refuse_rewound(
+    store: &Store,
+    state: &RunState,
+    options: &LandOptions,
+    target: &str,
+    from: Oid,
+) -> Result<(), LandError> {
+    let (target, base) = (target.to_owned(), state.base);
+    if store.merge_bases(base, from)?.is_empty() {
+        return Err(LandError::Unrelated { target, base });
+    }
+    let is_own = state.target.as_ref() == Some(&target);
+    if options.allow_rewound || !is_own || store.is_ancestor(base, from)? {
+        return Ok(());
+    }
+    let along = store.commits_above(base, Some(from))?.len();
+    Err(LandError::Rewound {
+        target,
+        base,
+        along,
     })
 }
 
@@ -153,7 +192,10 @@ pub fn merged(context: &Context, ground: &Ground, shape: Shape) -> Result<Work, 
     let engine = MergeEngine::writing(&context.repo, ground.from).map_err(EngineError::from)?;
     let answer = engine.merge(ground.from, ground.code_tip);
     match answer.map_err(EngineError::from)? {
-        MergeAnswer::Done(result) if result.is_sound() => Ok(Work::Tree(result.tree)),
+        MergeAnswer::Done(result) if result.is_sound() => Ok(Work::Tree {
+            tree: result.tree,
+            settled: Vec::new(),
+        }),
         _ => {
             let (class, paths) = verdict_on(context, ground.from, ground.code_tip)?;
             Err(LandError::Conflict {
@@ -172,10 +214,11 @@ pub fn merged(context: &Context, ground: &Ground, shape: Shape) -> Result<Work, 
 /// When the checkout could not move, a hook says no, or the commit cannot be written.
 pub fn prepare(
     context: &Context,
+    moving: &Moving,
     state: &RunState,
     options: &LandOptions,
     ground: &Ground,
-    work: Work,
+    work: &Work,
     now: Timestamp,
 ) -> Result<Prepared, LandError> {
     let (target, from) = (ground.target.clone(), ground.from);
@@ -192,11 +235,11 @@ pub fn prepare(
     };
     landing.to = match work {
         Work::Chain(tip) => {
-            is_free(tip)?;
-            tip
+            is_free(*tip)?;
+            *tip
         }
-        Work::Tree(tree) => {
-            let tree = landed_tree(context, state, options, &landing, tree)?;
+        Work::Tree { tree, settled } => {
+            let tree = landed_tree(context, state, options, &landing, *tree)?;
             is_free(tree)?;
             let second = if options.board {
                 ground.tip
@@ -207,8 +250,13 @@ pub fn prepare(
                 Shape::Squash => vec![from],
                 _ => vec![from, second],
             };
-            let message = message(state, &ground.target);
-            commit(context, options, tree, &parents, &message, now)?
+            let message = message(state, &ground.target, settled);
+            let hooks = Hooks::find(context, options.shape, options.no_verify)?;
+            let (tree, message) = match hooks.is_empty() {
+                true => (tree, message),
+                false => hooks.run(context, moving, tree, from, &message)?,
+            };
+            commit(context, tree, &parents, message, now)?
         }
     };
     landing.backup = Some(free_backup(context, "landing", from)?);
@@ -233,7 +281,7 @@ pub(crate) fn free_backup(context: &Context, what: &str, old: Oid) -> Result<Str
 }
 
 /// Makes the announced reference that keeps what the target was.
-pub(crate) fn keep_backup(context: &Context, name: &str, old: Oid) -> Result<(), LandError> {
+fn keep_backup(context: &Context, name: &str, old: Oid) -> Result<(), LandError> {
     let store = Store::open_durable(&context.repo)?;
     if store.reference(name)? == Some(old) {
         return Ok(());
@@ -279,10 +327,14 @@ pub(crate) fn make_sure_it_can_move(
     let scratch = context.repo.dispatch_folder().join("stage");
     match obstacle(place, &scratch, from, to).map_err(EngineError::from)? {
         None => Ok(()),
-        Some(said) => Err(LandError::CheckoutRefused {
+        Some(Obstacle::Untracked(file)) if file == context.settings.board.file => {
+            let place = place.to_owned();
+            Err(LandError::BoardInTheWay { place, file })
+        }
+        Some(why) => Err(LandError::CheckoutRefused {
             target: target.to_owned(),
             place: place.to_owned(),
-            said,
+            why,
         }),
     }
 }
@@ -330,7 +382,7 @@ fn landed_tree(
     Ok(with_board(&store, context, tree, &board)?)
 }
 
-fn message(state: &RunState, target: &str) -> String {
+fn message(state: &RunState, target: &str, settled: &[Resolution]) -> String {
     let title = state.plan.title();
     let mut text = format!(
         "Merge dispatch run {} into {target}: {title}\n\n",
@@ -344,23 +396,23 @@ fn message(state: &RunState, target: &str) -> String {
         let task = state.plan.task(merged.task);
         text.push_str(&format!("* {} {}: {}\n", merged.task, task.tag, task.title));
     }
-    text.push_str(&format!("\nDispatch-Run: {}\n", state.run));
+    text.push_str(&format!(
+        "\n{}Dispatch-Run: {}\n{}",
+        settled_paragraph(settled),
+        state.run,
+        settled_trailers(settled),
+    ));
     text
 }
 
 /// The commit is git's own, so that it is by the user and signed when the user's git signs.
 fn commit(
     context: &Context,
-    options: &LandOptions,
     tree: Oid,
     parents: &[Oid],
-    message: &str,
+    message: String,
     now: Timestamp,
 ) -> Result<Oid, LandError> {
-    let (tree, message) = match Hooks::find(context, options.no_verify)? {
-        hooks if hooks.is_empty() => (tree, message.to_owned()),
-        hooks => hooks.run(context, tree, parents[0], message)?,
-    };
     let repo = &context.repo;
     let signs = repo.setting(&["--bool", "commit.gpgSign"])?.as_deref() == Some("true");
     let mut args = vec!["commit-tree".to_owned(), tree.to_string()];
@@ -391,25 +443,36 @@ fn commit(
 ///
 /// # Errors
 /// Why the target did not move.
-pub fn carry_out(context: &Context, prepared: &Prepared) -> Result<(), LandError> {
+pub fn carry_out(context: &Context, moving: &Moving, prepared: &Prepared) -> Result<(), LandError> {
     let Landing {
         target, from, to, ..
     } = &prepared.landing;
-    if only_checkout(context, target)? != prepared.checkout {
-        return Err(LandError::CheckoutChanged(target.clone()));
-    }
-    if let Some(backup) = &prepared.landing.backup {
-        keep_backup(context, backup, *from)?;
-    }
-    match &prepared.checkout {
+    match make_ready(context, prepared, *from)? {
         Some(place) => {
             fault::point("landing", "before the checkout moves");
-            move_checkout(target, place, *from, *to)?;
+            move_checkout(moving, target, place, *from, *to)?;
             fault::point("landing", "after the checkout has moved");
             Ok(())
         }
         None => move_branch(context, target, *from, *to, "land"),
     }
+}
+
+/// The last look before the target moves, and the reference that keeps what it was. Gives where it is
+/// checked out, if it is.
+pub(crate) fn make_ready<'a>(
+    context: &Context,
+    prepared: &'a Prepared,
+    old: Oid,
+) -> Result<Option<&'a Path>, LandError> {
+    let target = &prepared.landing.target;
+    if only_checkout(context, target)? != prepared.checkout {
+        return Err(LandError::CheckoutChanged(target.clone()));
+    }
+    if let Some(backup) = &prepared.landing.backup {
+        keep_backup(context, backup, old)?;
+    }
+    Ok(prepared.checkout.as_deref())
 }
 
 /// Moves a target that is not checked out.
@@ -428,8 +491,14 @@ pub(crate) fn move_branch(
     }
 }
 
-fn move_checkout(target: &str, place: &Path, from: Oid, to: Oid) -> Result<(), LandError> {
-    let git = Git::at(place).with_hooks();
+fn move_checkout(
+    moving: &Moving,
+    target: &str,
+    place: &Path,
+    from: Oid,
+    to: Oid,
+) -> Result<(), LandError> {
+    let git = moving.hold(Git::at(place).with_hooks());
     if git.line(&["rev-parse", "--verify", "HEAD"])? != from.to_string() {
         return Err(LandError::MovedMeanwhile(target.to_owned()));
     }
@@ -444,11 +513,10 @@ fn move_checkout(target: &str, place: &Path, from: Oid, to: Oid) -> Result<(), L
     if finished.status.success() {
         return Ok(());
     }
-    let said = crate::base::text::one_line(&String::from_utf8_lossy(&finished.stderr));
     let (target, place) = (target.to_owned(), place.to_owned());
     Err(LandError::CheckoutRefused {
         target,
         place,
-        said,
+        why: said(&finished),
     })
 }

@@ -26,6 +26,7 @@ mod isolation;
 mod journal;
 mod ladder;
 mod land;
+mod land_killed;
 mod land_moved;
 mod live;
 mod merge_engine;
