@@ -145,6 +145,7 @@ impl RunFixture {
                 flaky: None,
                 meanwhile: Vec::new(),
                 kept: None,
+                remains: None,
                 usage: None,
                 cost: Cost::Unknown,
                 session: None,
@@ -292,6 +293,7 @@ pub(crate) fn failure(class: FailureClass, message: &str) -> Failure {
         signature: message.to_owned(),
         reset_at: None,
         rate_limited: false,
+        kind: None,
     }
 }
 

@@ -17,6 +17,7 @@ use crate::engine::detect::{DetectError, Detector, Known};
 use crate::git::attributes::Attributes;
 use crate::git::fingerprint::{Surroundings, digest};
 use crate::git::merge_tree::{MergeEngine, MergeResult};
+use crate::model::change::Entry;
 use crate::model::conflict::{Class, Unit, Verdict};
 use crate::model::ids::Oid;
 
@@ -25,9 +26,6 @@ const LIMIT: usize = 32 << 20;
 
 /// Values of the attribute `merge` for which git runs no program.
 const NO_PROGRAM: [&str; 5] = ["set", "unset", "text", "binary", "union"];
-
-/// The mode of a submodule.
-pub(super) const SUBMODULE: u32 = 0o160_000;
 
 /// What is known from before, and what is to be kept.
 #[derive(Debug)]
@@ -217,7 +215,10 @@ fn ran_a_program(result: &MergeResult, attributes: &Attributes) -> bool {
 
 fn has_submodule(result: &MergeResult) -> bool {
     let said = |kind: &str| kind.to_ascii_lowercase().contains("submodule");
-    result.stages.iter().any(|stage| stage.mode == SUBMODULE)
+    result
+        .stages
+        .iter()
+        .any(|stage| stage.mode == Entry::SUBMODULE)
         || result.messages.iter().any(|message| said(&message.kind))
 }
 
