@@ -4,11 +4,10 @@
 //! where it is checked out, by `git merge --ff-only`, which keeps unrelated local changes and
 //! refuses before it changes anything when they are in the way.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use jiff::Timestamp;
 
-use crate::base::fault;
 use crate::engine::EngineError;
 use crate::engine::assemble::{rewound, settled_paragraph, settled_trailers};
 use crate::engine::context::Context;
@@ -16,17 +15,21 @@ use crate::engine::hooks::Hooks;
 use crate::engine::matches::verdict_on;
 use crate::engine::moving::Moving;
 use crate::engine::publish::{render_board_file, with_board};
-use crate::git::checkout::{Obstacle, obstacle, said};
 use crate::git::merge_tree::{MergeAnswer, MergeEngine};
 use crate::git::refs::branch_ref;
-use crate::git::{Git, GitError, Store, StoreError};
+use crate::git::{GitError, Store};
 use crate::model::ids::Oid;
 use crate::model::integration::{Integration, Landing};
 use crate::model::resolution::Resolution;
 use crate::model::run::RunState;
 
+mod carry_out;
 mod error;
 
+pub use carry_out::carry_out;
+pub(crate) use carry_out::{
+    free_backup, make_ready, make_sure_it_can_move, move_branch, only_checkout,
+};
 pub use error::LandError;
 
 /// The shape in which a run lands.
@@ -164,23 +167,6 @@ fn refuse_rewound(
     })
 }
 
-/// Where a branch is checked out, if it is and may be moved there.
-pub(crate) fn only_checkout(context: &Context, target: &str) -> Result<Option<PathBuf>, LandError> {
-    if let Some((place, what)) = context.repo.being_rewritten(target) {
-        let target = target.to_owned();
-        return Err(LandError::BeingRewritten {
-            target,
-            place,
-            what,
-        });
-    }
-    let mut checkouts = context.repo.checkouts_of(target);
-    match checkouts.len() {
-        0 | 1 => Ok(checkouts.pop()),
-        _ => Err(LandError::SeveralCheckouts(target.to_owned())),
-    }
-}
-
 /// What lands where the target has only what the work was made and checked with.
 ///
 /// # Errors
@@ -266,29 +252,6 @@ pub fn prepare(
     })
 }
 
-/// The reference that will keep what the target was: the first one of the run that is free, or
-/// keeps it already.
-pub(crate) fn free_backup(context: &Context, what: &str, old: Oid) -> Result<String, LandError> {
-    let store = Store::open(&context.repo)?;
-    for number in 1.. {
-        let name = format!("refs/dispatch/backups/{}/{what}-{number}", context.run);
-        match store.reference(&name)? {
-            Some(found) if found != old => {}
-            _ => return Ok(name),
-        }
-    }
-    Err(LandError::Nothing)
-}
-
-/// Makes the announced reference that keeps what the target was.
-fn keep_backup(context: &Context, name: &str, old: Oid) -> Result<(), LandError> {
-    let store = Store::open_durable(&context.repo)?;
-    if store.reference(name)? == Some(old) {
-        return Ok(());
-    }
-    Ok(store.move_reference(name, Oid::ZERO, old, "dispatch: kept")?)
-}
-
 /// What a person committed on the integration branch would not land: only what the run recorded
 /// does.
 fn refuse_foreign_commits(context: &Context, store: &Store) -> Result<(), LandError> {
@@ -313,29 +276,6 @@ fn is_contained(
     match engine.merge(from, code_tip).map_err(EngineError::from)? {
         MergeAnswer::Done(result) => Ok(result.is_sound() && result.tree == tree),
         MergeAnswer::Failed(_) => Ok(false),
-    }
-}
-
-/// Said before hooks run, a key is asked for, or a person is.
-pub(crate) fn make_sure_it_can_move(
-    context: &Context,
-    target: &str,
-    place: &Path,
-    from: Oid,
-    to: Oid,
-) -> Result<(), LandError> {
-    let scratch = context.repo.dispatch_folder().join("stage");
-    match obstacle(place, &scratch, from, to).map_err(EngineError::from)? {
-        None => Ok(()),
-        Some(Obstacle::Untracked(file)) if file == context.settings.board.file => {
-            let place = place.to_owned();
-            Err(LandError::BoardInTheWay { place, file })
-        }
-        Some(why) => Err(LandError::CheckoutRefused {
-            target: target.to_owned(),
-            place: place.to_owned(),
-            why,
-        }),
     }
 }
 
@@ -437,86 +377,4 @@ fn commit(
     };
     line.parse()
         .map_err(|_| LandError::Engine(EngineError::Broken(line)))
-}
-
-/// Moves the target. Either it is at its new commit afterwards, or nothing has changed.
-///
-/// # Errors
-/// Why the target did not move.
-pub fn carry_out(context: &Context, moving: &Moving, prepared: &Prepared) -> Result<(), LandError> {
-    let Landing {
-        target, from, to, ..
-    } = &prepared.landing;
-    match make_ready(context, prepared, *from)? {
-        Some(place) => {
-            fault::point("landing", "before the checkout moves");
-            move_checkout(moving, target, place, *from, *to)?;
-            fault::point("landing", "after the checkout has moved");
-            Ok(())
-        }
-        None => move_branch(context, target, *from, *to, "land"),
-    }
-}
-
-/// The last look before the target moves, and the reference that keeps what it was. Gives where it is
-/// checked out, if it is.
-pub(crate) fn make_ready<'a>(
-    context: &Context,
-    prepared: &'a Prepared,
-    old: Oid,
-) -> Result<Option<&'a Path>, LandError> {
-    let target = &prepared.landing.target;
-    if only_checkout(context, target)? != prepared.checkout {
-        return Err(LandError::CheckoutChanged(target.clone()));
-    }
-    if let Some(backup) = &prepared.landing.backup {
-        keep_backup(context, backup, old)?;
-    }
-    Ok(prepared.checkout.as_deref())
-}
-
-/// Moves a target that is not checked out.
-pub(crate) fn move_branch(
-    context: &Context,
-    target: &str,
-    from: Oid,
-    to: Oid,
-    what: &str,
-) -> Result<(), LandError> {
-    let store = Store::open_durable(&context.repo)?;
-    let why = format!("dispatch {what} {}", context.run);
-    match store.move_reference(&branch_ref(target), from, to, &why) {
-        Err(StoreError::Moved { .. }) => Err(LandError::MovedMeanwhile(target.to_owned())),
-        other => Ok(other?),
-    }
-}
-
-fn move_checkout(
-    moving: &Moving,
-    target: &str,
-    place: &Path,
-    from: Oid,
-    to: Oid,
-) -> Result<(), LandError> {
-    let git = moving.hold(Git::at(place).with_hooks());
-    if git.line(&["rev-parse", "--verify", "HEAD"])? != from.to_string() {
-        return Err(LandError::MovedMeanwhile(target.to_owned()));
-    }
-    let finished = git.finish([
-        "merge",
-        "--ff-only",
-        "--quiet",
-        // An ignored file may be the only copy there is; git would overwrite it by default.
-        "--no-overwrite-ignore",
-        &to.to_string(),
-    ])?;
-    if finished.status.success() {
-        return Ok(());
-    }
-    let (target, place) = (target.to_owned(), place.to_owned());
-    Err(LandError::CheckoutRefused {
-        target,
-        place,
-        why: said(&finished),
-    })
 }
