@@ -3,16 +3,19 @@
 //! Most candidates of a run have nothing to do with each other, and a process of git's engine for
 //! each costs more than all the rest of assembling. So a candidate that provably merges as an
 //! overlay ([`crate::conflict::territory`]) is laid over in process, and git is asked about the
-//! others. The rule needs a single merge base: the base of the run is one exactly if the candidate
-//! stands on it and shares no commit above it with what is merged already.
+//! others; where they only edit the same files, the contents may have been merged already
+//! ([`Contents`]). The rule needs a single merge base: the base of the run is one exactly if the
+//! candidate stands on it and shares no commit above it with what is merged already.
 
 use std::collections::HashSet;
 
+use crate::conflict::edits::shared_edit;
 use crate::conflict::footprint::Footprint;
 use crate::conflict::territory::Territory;
+use crate::engine::contents::Contents;
 use crate::git::merge_tree::{MergeAnswer, MergeEngine, MergeError};
 use crate::git::{Store, StoreError};
-use crate::model::change::Change;
+use crate::model::change::{Change, Entry};
 use crate::model::ids::Oid;
 
 /// What has been merged so far, always onto the base of one run.
@@ -27,12 +30,15 @@ pub struct MergedTree<'a> {
     territory: Territory,
     /// Whether the rule may be used at all.
     overlays: bool,
+    contents: Contents<'a>,
     merges_run: usize,
+    contents_used: usize,
 }
 
 /// What a candidate brings, if its history says that the rule can be used on it.
 struct Newcomer {
     tree: Oid,
+    /// What becomes of the paths it touches, in terms of the base.
     changes: Vec<Change>,
     footprint: Footprint,
 }
@@ -57,8 +63,25 @@ impl<'a> MergedTree<'a> {
             commits: Some(HashSet::new()),
             territory: Territory::default(),
             overlays: !store.has_replacements()?,
+            contents: Contents::new(engine),
             merges_run: 0,
+            contents_used: 0,
         })
+    }
+
+    /// Asks git in one go about the contents that merging candidates with these changes will
+    /// probably need.
+    ///
+    /// # Errors
+    /// When git cannot be run.
+    pub(crate) fn foretell<'b>(
+        &mut self,
+        candidates: impl IntoIterator<Item = &'b [Change]>,
+    ) -> Result<(), MergeError> {
+        if !self.overlays {
+            return Ok(());
+        }
+        self.contents.foretell(self.store, candidates)
     }
 
     /// Merges a candidate into `tip`, whose tree this is, and gives the new tree; `None` if the two
@@ -114,9 +137,14 @@ impl<'a> MergedTree<'a> {
         Ok(())
     }
 
-    /// How often git was asked.
+    /// How often git was asked to merge commits.
     pub fn merges_run(&self) -> usize {
         self.merges_run
+    }
+
+    /// How many candidates were merged with files that git had merged before for all at once.
+    pub fn contents_used(&self) -> usize {
+        self.contents_used
     }
 
     fn stands_alone(&self, above: Option<&[Oid]>) -> bool {
@@ -133,12 +161,37 @@ impl<'a> MergedTree<'a> {
         let changes = self.store.changes(self.base_tree, tree)?;
         let removed = self.store.removed_directories(tree, &changes)?;
         let footprint = Footprint::new(&changes, removed);
-        let newcomer = Newcomer {
+        if !self.territory.is_apart_from(&footprint) {
+            return Ok(None);
+        }
+        let mut changes = changes;
+        for change in &mut changes {
+            match self.entry_after(change)? {
+                Some(entry) => change.new = entry,
+                None => return Ok(None),
+            }
+        }
+        Ok(Some(Newcomer {
             tree,
             changes,
             footprint,
+        }))
+    }
+
+    /// What is at the path of a change after merging it, nothing being an answer; `None` if that is
+    /// for git to say.
+    fn entry_after(&self, change: &Change) -> Result<Option<Option<Entry>>, StoreError> {
+        if !self.territory.has(&change.path) {
+            return Ok(Some(change.new));
+        }
+        let Some(there) = self.store.entry_at(self.tree, &change.path)? else {
+            return Ok(None);
         };
-        Ok(Some(newcomer).filter(|new| self.territory.is_independent_of(&new.footprint)))
+        let edit = shared_edit(&change.path, change, there);
+        Ok(edit.and_then(|edit| match Some(there) == change.new {
+            true => Some(change.new),
+            false => self.contents.merged(&edit).map(Some),
+        }))
     }
 
     /// `None` where libgit2 does not lay one tree over the other, as where a file becomes a
@@ -147,13 +200,12 @@ impl<'a> MergedTree<'a> {
         let tree = if self.tree == self.base_tree {
             new.tree
         } else {
-            let entries: Vec<_> = new
-                .changes
-                .iter()
-                .map(|c| (c.path.clone(), c.new))
-                .collect();
+            let entries = new.changes.iter().map(|c| (c.path.clone(), c.new));
+            let entries: Vec<_> = entries.collect();
             self.store.tree_overlaid(self.tree, &entries).ok()?
         };
+        let meets = new.footprint.touched.iter().any(|p| self.territory.has(p));
+        self.contents_used += usize::from(meets);
         let vanished = self.store.removed_directories(tree, &new.changes).ok()?;
         self.territory.add(&new.footprint);
         self.territory.vanish(vanished);
@@ -186,7 +238,7 @@ mod tests {
     use super::*;
     use crate::git::commit::{By, NewCommit};
     use crate::git::{Git, Repo};
-    use crate::model::change::{Entry, RepoPath};
+    use crate::model::change::RepoPath;
 
     const NAMES: [&str; 10] = [
         "a", "b", "c", "d/x", "d/y", "d/e/z", "f/one", "f/two", "d/new", "f/new",

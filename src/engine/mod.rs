@@ -13,6 +13,7 @@ pub mod briefing;
 mod built_on;
 pub mod checks;
 pub mod clean;
+mod contents;
 pub mod context;
 pub mod crew;
 pub mod detect;

@@ -10,6 +10,7 @@ pub mod attributes;
 pub mod checkout;
 pub mod cli;
 pub mod commit;
+pub mod contents;
 pub mod diff;
 pub mod fingerprint;
 pub mod harvest;

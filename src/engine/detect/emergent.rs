@@ -10,7 +10,6 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::conflict::bases::Base;
 use crate::conflict::classify::{Classified, Evidence, SideInfo, classify};
 use crate::conflict::joint::risky_groups;
 use crate::engine::detect::cache::SUBMODULE;
@@ -138,11 +137,7 @@ impl Detector {
         root: Oid,
         chosen: &[usize],
     ) -> Result<(Vec<Vec<usize>>, bool), DetectError> {
-        let mut pairs = chosen.iter().enumerate().flat_map(|(n, a)| {
-            let later = &chosen[n + 1..];
-            later.iter().map(move |b| (*a, *b))
-        });
-        if !scene.prune || pairs.any(|(a, b)| scene.bases.of(a, b) != Base::One(root)) {
+        if !scene.prune || !scene.share_only(root, chosen) {
             return Ok((vec![chosen.to_vec()], true));
         }
         let tree = scene.store.tree_of(root)?;
@@ -168,6 +163,10 @@ impl Detector {
     ) -> Result<Joint, DetectError> {
         let store = engine.store()?;
         let mut sequence = Sequence::new(&store, engine, root)?;
+        if scene.prune && scene.share_only(root, group) {
+            let sides = self.sides(scene, store.tree_of(root)?, group)?;
+            sequence.foretell(sides.iter().map(|side| side.changes.as_slice()))?;
+        }
         let mut joint = Joint {
             wanted: group.len(),
             seen: group.len(),
@@ -183,7 +182,7 @@ impl Detector {
                 joint.found.extend(found);
             }
         }
-        joint.merges = sequence.merges_run();
+        joint.merges = sequence.merges_needed();
         Ok(joint)
     }
 

@@ -10,7 +10,7 @@ use crate::engine::merged::MergedTree;
 use crate::git::commit::{By, NewCommit};
 use crate::git::merge_tree::{MergeEngine, MergeError};
 use crate::git::{Store, StoreError};
-use crate::model::change::RepoPath;
+use crate::model::change::{Change, RepoPath};
 use crate::model::ids::Oid;
 
 /// How many merges making one set small may take.
@@ -83,12 +83,28 @@ impl<'a> Sequence<'a> {
         Ok(true)
     }
 
+    /// Asks git in one go about what adding branches with these changes will probably need.
+    ///
+    /// # Errors
+    /// When git cannot be run.
+    pub(crate) fn foretell<'b>(
+        &mut self,
+        branches: impl IntoIterator<Item = &'b [Change]>,
+    ) -> Result<(), MergeError> {
+        self.tree.foretell(branches)
+    }
+
     /// The commit that has all of them.
     pub(crate) fn tip(&self) -> Oid {
         self.tip
     }
 
-    /// How often git was asked so far.
+    /// How often commits were merged so far that need more than laying one over the other.
+    pub(crate) fn merges_needed(&self) -> usize {
+        self.tree.merges_run() + self.tree.contents_used()
+    }
+
+    /// How often git was asked so far, a process each.
     pub(crate) fn merges_run(&self) -> usize {
         self.tree.merges_run()
     }
