@@ -7,7 +7,7 @@
 //! ([`Contents`]). The rule needs a single merge base: the base of the run is one exactly if the
 //! candidate stands on it and shares no commit above it with what is merged already.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::conflict::edits::shared_edit;
 use crate::conflict::footprint::Footprint;
@@ -15,7 +15,7 @@ use crate::conflict::territory::Territory;
 use crate::engine::contents::Contents;
 use crate::git::merge_tree::{MergeAnswer, MergeEngine, MergeError};
 use crate::git::{Store, StoreError};
-use crate::model::change::{Change, Entry};
+use crate::model::change::{Change, Entry, RepoPath};
 use crate::model::ids::Oid;
 
 /// What has been merged so far, always onto the base of one run.
@@ -24,20 +24,24 @@ pub struct MergedTree<'a> {
     engine: &'a MergeEngine,
     base: Oid,
     base_tree: Oid,
+    /// What was written last.
     tree: Oid,
+    /// What was laid over it since, and is in no tree yet.
+    laid: BTreeMap<RepoPath, Option<Entry>>,
     /// The commits above the base; `None` once a history could not be followed.
     commits: Option<HashSet<Oid>>,
     territory: Territory,
     /// Whether the rule may be used at all.
     overlays: bool,
     contents: Contents<'a>,
+    /// What candidates change, as far as it was told, by their trees.
+    told: HashMap<Oid, Vec<Change>>,
     merges_run: usize,
     contents_used: usize,
 }
 
 /// What a candidate brings, if its history says that the rule can be used on it.
 struct Newcomer {
-    tree: Oid,
     /// What becomes of the paths it touches, in terms of the base.
     changes: Vec<Change>,
     footprint: Footprint,
@@ -60,28 +64,34 @@ impl<'a> MergedTree<'a> {
             base,
             base_tree,
             tree: base_tree,
+            laid: BTreeMap::new(),
             commits: Some(HashSet::new()),
             territory: Territory::default(),
             overlays: !store.has_replacements()?,
             contents: Contents::new(engine),
+            told: HashMap::new(),
             merges_run: 0,
             contents_used: 0,
         })
     }
 
-    /// Asks git in one go about the contents that merging candidates with these changes will
-    /// probably need.
+    /// Says which candidates will come, as their trees and what these change against the base, so that
+    /// git can be asked in one go about the contents that merging them will probably need.
     ///
     /// # Errors
     /// When git cannot be run.
-    pub(crate) fn foretell<'b>(
+    pub(crate) fn foretell(
         &mut self,
-        candidates: impl IntoIterator<Item = &'b [Change]>,
+        candidates: impl IntoIterator<Item = (Oid, Vec<Change>)>,
     ) -> Result<(), MergeError> {
         if !self.overlays {
             return Ok(());
         }
-        self.contents.foretell(self.store, candidates)
+        let candidates: Vec<(Oid, Vec<Change>)> = candidates.into_iter().collect();
+        let changes = candidates.iter().map(|(_, changes)| changes.as_slice());
+        self.contents.foretell(self.store, changes)?;
+        self.told.extend(candidates);
+        Ok(())
     }
 
     /// Merges a candidate into `tip`, whose tree this is, and gives the new tree; `None` if the two
@@ -90,6 +100,22 @@ impl<'a> MergedTree<'a> {
     /// # Errors
     /// When the store cannot be used or git cannot be run.
     pub fn merge(&mut self, tip: Oid, candidate: Oid) -> Result<Option<Oid>, MergeError> {
+        match self.merge_into(|_| Ok(tip), candidate)? {
+            true => Ok(Some(self.written()?)),
+            false => Ok(None),
+        }
+    }
+
+    /// The same, for a tip that is only made, out of the tree, when git has to be asked; `false` if
+    /// the two do not merge.
+    ///
+    /// # Errors
+    /// As [`MergedTree::merge`].
+    pub(crate) fn merge_into(
+        &mut self,
+        tip: impl FnOnce(Oid) -> Result<Oid, StoreError>,
+        candidate: Oid,
+    ) -> Result<bool, MergeError> {
         let above = self.store.commits_above(candidate, Some(self.base)).ok();
         let above = above.filter(|commits| {
             candidate == self.base || commits.iter().any(|(_, p)| p.contains(&self.base))
@@ -100,15 +126,14 @@ impl<'a> MergedTree<'a> {
             true => self.newcomer(candidate)?,
             false => None,
         };
-        let overlaid = newcomer.and_then(|newcomer| self.overlay(&newcomer));
-        let tree = match overlaid {
-            Some(tree) => tree,
-            None => match self.ask(tip, candidate)? {
-                Some(tree) => tree,
-                None => return Ok(None),
-            },
-        };
-        self.tree = tree;
+        let is_laid = newcomer.is_some_and(|newcomer| self.overlay(newcomer).is_some());
+        if !is_laid {
+            let tip = tip(self.written()?)?;
+            match self.ask(tip, candidate)? {
+                Some(tree) => self.tree = tree,
+                None => return Ok(false),
+            }
+        }
         self.commits = match (self.commits.take(), above) {
             (Some(mut commits), Some(above)) => {
                 commits.extend(above);
@@ -116,7 +141,20 @@ impl<'a> MergedTree<'a> {
             }
             _ => None,
         };
-        Ok(Some(tree))
+        Ok(true)
+    }
+
+    /// The tree with all that was merged.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub(crate) fn written(&mut self) -> Result<Oid, StoreError> {
+        if !self.laid.is_empty() {
+            let entries: Vec<_> = self.laid.iter().map(|(p, e)| (p.clone(), *e)).collect();
+            self.tree = self.store.tree_overlaid(self.tree, &entries)?;
+            self.laid.clear();
+        }
+        Ok(self.tree)
     }
 
     /// Takes in a candidate that did not merge by itself: `tree` is what became of it.
@@ -125,6 +163,7 @@ impl<'a> MergedTree<'a> {
     /// When the store cannot be read.
     pub fn settle(&mut self, candidate: Oid, tree: Oid) -> Result<(), StoreError> {
         self.look_at(tree)?;
+        self.laid.clear();
         self.tree = tree;
         let above = self.store.commits_above(candidate, Some(self.base)).ok();
         self.commits = match (self.commits.take(), above) {
@@ -158,7 +197,10 @@ impl<'a> MergedTree<'a> {
 
     fn newcomer(&self, candidate: Oid) -> Result<Option<Newcomer>, StoreError> {
         let tree = self.store.tree_of(candidate)?;
-        let changes = self.store.changes(self.base_tree, tree)?;
+        let changes = match self.told.get(&tree) {
+            Some(changes) => changes.clone(),
+            None => self.store.changes(self.base_tree, tree)?,
+        };
         let removed = self.store.removed_directories(tree, &changes)?;
         let footprint = Footprint::new(&changes, removed);
         if !self.territory.is_apart_from(&footprint) {
@@ -171,11 +213,7 @@ impl<'a> MergedTree<'a> {
                 None => return Ok(None),
             }
         }
-        Ok(Some(Newcomer {
-            tree,
-            changes,
-            footprint,
-        }))
+        Ok(Some(Newcomer { changes, footprint }))
     }
 
     /// What is at the path of a change after merging it, nothing being an answer; `None` if that is
@@ -184,7 +222,11 @@ impl<'a> MergedTree<'a> {
         if !self.territory.has(&change.path) {
             return Ok(Some(change.new));
         }
-        let Some(there) = self.store.entry_at(self.tree, &change.path)? else {
+        let there = match self.laid.get(&change.path) {
+            Some(laid) => *laid,
+            None => self.store.entry_at(self.tree, &change.path)?,
+        };
+        let Some(there) = there else {
             return Ok(None);
         };
         let edit = shared_edit(&change.path, change, there);
@@ -195,21 +237,26 @@ impl<'a> MergedTree<'a> {
     }
 
     /// `None` where libgit2 does not lay one tree over the other, as where a file becomes a
-    /// directory: git is asked then.
-    fn overlay(&mut self, new: &Newcomer) -> Option<Oid> {
-        let tree = if self.tree == self.base_tree {
-            new.tree
-        } else {
+    /// directory: git is asked then. Only where something is taken away can that be, or a directory
+    /// vanish, so only then is the tree written.
+    fn overlay(&mut self, new: Newcomer) -> Option<()> {
+        let meets = new.footprint.touched.iter().any(|p| self.territory.has(p));
+        if new.changes.iter().any(|change| change.new.is_none()) {
+            let below = self.written().ok()?;
             let entries = new.changes.iter().map(|c| (c.path.clone(), c.new));
             let entries: Vec<_> = entries.collect();
-            self.store.tree_overlaid(self.tree, &entries).ok()?
-        };
-        let meets = new.footprint.touched.iter().any(|p| self.territory.has(p));
+            let tree = self.store.tree_overlaid(below, &entries).ok()?;
+            let vanished = self.store.removed_directories(tree, &new.changes).ok()?;
+            self.territory.vanish(vanished);
+            self.tree = tree;
+        } else {
+            let changes = new.changes.into_iter();
+            self.laid
+                .extend(changes.map(|change| (change.path, change.new)));
+        }
         self.contents_used += usize::from(meets);
-        let vanished = self.store.removed_directories(tree, &new.changes).ok()?;
         self.territory.add(&new.footprint);
-        self.territory.vanish(vanished);
-        Some(tree)
+        Some(())
     }
 
     fn ask(&mut self, tip: Oid, candidate: Oid) -> Result<Option<Oid>, MergeError> {
@@ -238,7 +285,6 @@ mod tests {
     use super::*;
     use crate::git::commit::{By, NewCommit};
     use crate::git::{Git, Repo};
-    use crate::model::change::RepoPath;
 
     const NAMES: [&str; 10] = [
         "a", "b", "c", "d/x", "d/y", "d/e/z", "f/one", "f/two", "d/new", "f/new",

@@ -107,13 +107,4 @@ impl Store {
         let clean = merged.is_automergeable();
         clean.then(|| self.write_blob(merged.content()).ok())?
     }
-
-    /// The same store, but what it writes from now on stays in memory and is gone with it.
-    ///
-    /// # Errors
-    /// When libgit2 cannot set it up.
-    pub fn in_memory(self) -> Result<Store, StoreError> {
-        self.inner.odb()?.add_new_mempack_backend(1000)?;
-        Ok(self)
-    }
 }

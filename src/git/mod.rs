@@ -26,6 +26,7 @@ pub mod sign;
 pub mod snapshot;
 pub mod store;
 pub mod tree_diff;
+pub mod tree_names;
 mod unchanged;
 pub mod untracked;
 pub mod worktree;

@@ -6,9 +6,9 @@ use crate::conflict::edits::{SharedEdit, shared_edits};
 use crate::engine::contents::Contents;
 use crate::engine::detect::scene::{Pair, SIDES_AT_ONCE, Scene};
 use crate::engine::detect::{DetectError, Detector, Side};
-use crate::git::Store;
 use crate::git::StoreError;
 use crate::git::merge_tree::{MergeAnswer, MergeEngine, MergeResult, Message};
+use crate::git::tree_names::TreeNames;
 use crate::model::change::{Entry, RepoPath};
 
 impl Detector {
@@ -34,7 +34,8 @@ impl Detector {
         })?;
         let mut contents = Contents::new(engine);
         contents.ask(shared.values().flatten())?;
-        let mut store = engine.store()?.in_memory()?;
+        let store = engine.store()?;
+        let mut names = TreeNames::new(&store);
         self.in_parts(scene, pairs, |this, place, pair| {
             let merged = shared.get(&place).and_then(|edits| {
                 let entries = edits.iter().map(|edit| contents.merged(edit));
@@ -43,11 +44,7 @@ impl Detector {
                 Some(paths.zip(entries).collect())
             });
             if let Some(merged) = merged {
-                answers[place] = this.laid_over(scene, &store, pair, merged);
-            }
-            // What the trees take in memory goes with the store.
-            if place % SIDES_AT_ONCE == SIDES_AT_ONCE - 1 {
-                store = engine.store()?.in_memory()?;
+                answers[place] = this.laid_over(scene, &mut names, pair, merged);
             }
             Ok(())
         })?;
@@ -79,11 +76,11 @@ impl Detector {
     }
 
     /// The clean merge of two branches whose common files have become `merged`: the smaller change
-    /// laid over the tree of the other. `None` where libgit2 does not do that.
+    /// laid over the tree of the other. `None` where that cannot be named.
     fn laid_over(
         &self,
         scene: &Scene,
-        store: &Store,
+        names: &mut TreeNames<'_>,
         pair: &Pair,
         merged: Vec<(RepoPath, Entry)>,
     ) -> Option<MergeAnswer> {
@@ -99,10 +96,10 @@ impl Detector {
             let merged = merged.get(&change.path).copied();
             (change.path.clone(), merged.or(change.new))
         });
-        let tree = store.tree_overlaid(tree, &entries.collect::<Vec<_>>());
+        let tree = names.overlaid(tree, &entries.collect::<Vec<_>>())?;
         Some(MergeAnswer::Done(MergeResult {
             clean: true,
-            tree: tree.ok()?,
+            tree,
             stages: Vec::new(),
             messages,
         }))

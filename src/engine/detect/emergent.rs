@@ -165,7 +165,8 @@ impl Detector {
         let mut sequence = Sequence::new(&store, engine, root)?;
         if scene.prune && scene.share_only(root, group) {
             let sides = self.sides(scene, store.tree_of(root)?, group)?;
-            sequence.foretell(sides.iter().map(|side| side.changes.as_slice()))?;
+            let sides = group.iter().zip(sides);
+            sequence.foretell(sides.map(|(b, side)| (scene.trees[*b], side.changes.clone())))?;
         }
         let mut joint = Joint {
             wanted: group.len(),
@@ -178,7 +179,7 @@ impl Detector {
                 break;
             }
             if !sequence.add(next, scene.commits[next])? {
-                let found = self.emergent_of(scene, engine, &store, &sequence, next)?;
+                let found = self.emergent_of(scene, engine, &store, &mut sequence, next)?;
                 joint.found.extend(found);
             }
         }
@@ -191,11 +192,12 @@ impl Detector {
         scene: &Scene,
         engine: &MergeEngine,
         store: &Store,
-        sequence: &Sequence<'_>,
+        sequence: &mut Sequence<'_>,
         next: usize,
     ) -> Result<Option<Emergent>, DetectError> {
         let commit = scene.commits[next];
-        let (class, paths) = self.verdict_on(scene, engine, store, sequence.tip(), next)?;
+        let tip = sequence.tip()?;
+        let (class, paths) = self.verdict_on(scene, engine, store, tip, next)?;
         let guilt = sequence.smallest(commit, &paths, MERGES_PER_SET)?;
         let Guilt {
             members,
