@@ -173,6 +173,9 @@ fn said(event: &Event) -> Option<String> {
         } => Some(parked_sentence(worker, *until, why)),
         Event::WorkerUnparked { worker, .. } => Some(format!("{worker} may start again")),
         Event::AttemptEnded { task, outcome, .. } => outside_sentence(*task, outcome),
+        Event::OutOfRetries { task, budget } => Some(format!(
+            "{task} is not tried again: the {budget} retries of the run are used up"
+        )),
         Event::OutOfMoney { spent, max_cost } => Some(out_of_money_sentence(*spent, *max_cost)),
         _ => None,
     }

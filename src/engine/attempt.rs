@@ -22,6 +22,7 @@ use crate::engine::base::{StartingPoint, starting_point};
 use crate::engine::bounds::Bounds;
 use crate::engine::checks;
 use crate::engine::context::Context;
+use crate::engine::cut_short;
 use crate::engine::furnish::furnish;
 use crate::engine::in_place::{self, GoingOn};
 use crate::engine::isolation::look_before;
@@ -29,6 +30,7 @@ use crate::engine::leash::Leash;
 use crate::engine::outcome;
 use crate::engine::output::Steps;
 use crate::engine::ports;
+use crate::engine::set_up::{SetUpFailure, end_set_up};
 use crate::engine::start::depth;
 use crate::engine::worktree;
 use crate::exec::{Job, JobEnd, JobStatus, Running, kill_orphans};
@@ -154,6 +156,8 @@ enum Came {
     ToItsEnd(Box<Finished>),
     /// It never started, or its end is not known: it does not count. What it left is kept.
     Nowhere(Option<Oid>),
+    /// Its worktree could not be set up, so its worker never started.
+    NotSetUp(SetUpFailure, Option<Oid>),
     /// The dependencies conflict, which has been posted.
     Blocked,
 }
@@ -173,7 +177,8 @@ async fn conclude(
 ) {
     let outcome = match result {
         Ok(Came::Blocked) => return,
-        Ok(Came::Nowhere(kept)) => Ok(outcome::interrupted(kept)),
+        Ok(Came::Nowhere(kept)) => Ok(cut_short::interrupted(kept)),
+        Ok(Came::NotSetUp(failed, kept)) => Ok(cut_short::not_set_up(&failed, kept)),
         Ok(Came::ToItsEnd(finished)) => {
             fault::point("attempt", "before it is judged");
             let Finished {
@@ -185,7 +190,7 @@ async fn conclude(
         }
         Err(error) => Err(error),
     };
-    let outcome = outcome.unwrap_or_else(|error| outcome::could_not(&error));
+    let outcome = outcome.unwrap_or_else(|error| cut_short::could_not(&error));
     fault::point("attempt", "judged");
     let (task, attempt) = (spec.task, spec.attempt);
     ports::release(&context, task, attempt);
@@ -230,8 +235,24 @@ async fn start(
     fault::point("attempt", "with its base");
     let worktree = fill_worktree(context, spec, base).await?;
     fault::point("attempt", "with its worktree");
-    furnish(context, spec, base, &worktree).await?;
+    if let Some(failed) = furnish(context, spec, base, &worktree).await? {
+        return unfit(context, spec, base, worktree, failed).await;
+    }
     work(context, spec, post, base, worktree).await
+}
+
+/// The worktree is not ready for its worker and stays as it is, for a person to look at.
+async fn unfit(
+    context: &Arc<Context>,
+    spec: &AttemptSpec,
+    base: Oid,
+    worktree: Worktree,
+    failed: SetUpFailure,
+) -> Result<Came, EngineError> {
+    match keep_lost(context, spec, base, worktree).await? {
+        Came::Nowhere(kept) => Ok(Came::NotSetUp(failed, kept)),
+        other => Ok(other),
+    }
 }
 
 /// Runs the worker in a worktree that is ready for it.
@@ -404,7 +425,10 @@ async fn take_up(
         return Ok(Came::Nowhere(None));
     };
     match context.executor.status(&worker)? {
-        JobStatus::Absent => Ok(Came::Nowhere(None)),
+        JobStatus::Absent => {
+            end_set_up(context, spec).await?;
+            Ok(Came::Nowhere(None))
+        }
         JobStatus::Lost => {
             let lost = worker.clone();
             fault::point("orphans", "before they are ended");

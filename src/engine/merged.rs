@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use crate::conflict::edits::shared_edit;
 use crate::conflict::footprint::Footprint;
 use crate::conflict::territory::Territory;
-use crate::engine::contents::Contents;
+use crate::engine::edited::Contents;
 use crate::git::merge_tree::{MergeAnswer, MergeEngine, MergeError};
 use crate::git::{Store, StoreError};
 use crate::model::change::{Change, Entry, RepoPath};

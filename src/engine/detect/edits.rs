@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::conflict::edits::{SharedEdit, shared_edits};
-use crate::engine::contents::Contents;
+use crate::engine::edited::Contents;
 use crate::engine::detect::scene::{Pair, SIDES_AT_ONCE, Scene};
 use crate::engine::detect::{DetectError, Detector, Side};
 use crate::git::StoreError;
