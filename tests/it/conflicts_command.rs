@@ -208,13 +208,21 @@ fn the_command_counts_an_emergent_conflict_as_found() {
     let (code, out, _) = dispatch(&forge, &["one", "two", "adds", "--json"]);
     assert_eq!(code, 4);
     let value: serde_json::Value = serde_json::from_str(&out).unwrap();
-    let expected = serde_json::json!([{
+    let mut emergent = value["emergent"][0].clone();
+    let command = emergent["command"].take();
+    let expected = serde_json::json!({
         "branches": ["one", "two", "adds"],
         "class": "dir-rename-suggested",
+        "command": null,
         "paths": ["x/new", "y/new"],
+        "recommended": "re-dispatch the last on top of the others",
+        "severity": 3,
         "smallest": true,
-    }]);
-    assert_eq!(value["emergent"], expected);
+    });
+    assert_eq!(emergent, expected);
+    let (code, said) = typed(&forge, command.as_str().unwrap());
+    assert_eq!(code, 1, "{command}");
+    assert!(said.contains("CONFLICT (file location)"), "{said}");
 }
 
 #[test]
