@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 
 use crate::conflict::edits::{SharedEdit, shared_edits};
-use crate::engine::edited::Contents;
 use crate::engine::detect::scene::{Pair, SIDES_AT_ONCE, Scene};
 use crate::engine::detect::{DetectError, Detector, Side};
+use crate::engine::edited::Contents;
 use crate::git::StoreError;
 use crate::git::merge_tree::{MergeAnswer, MergeEngine, MergeResult, Message};
 use crate::git::tree_names::TreeNames;
