@@ -56,6 +56,7 @@ choices! {
         "gemini" => Dialect::Gemini,
         "opencode" => Dialect::Opencode,
         "aider" => Dialect::Aider,
+        "goose" => Dialect::Goose,
     }
     History {
         "merge" => History::Merge,

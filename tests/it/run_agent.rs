@@ -21,7 +21,7 @@ fn worker(name: &str, output: &str, how: &[&str]) -> String {
 fn replaying(output: &str, how: &[&str], settings: &str) -> Scene {
     let scene = Scene::new();
     let agent = worker("agent", output, how);
-    scene.configure(&format!("transient = 0\n{agent}{settings}"));
+    scene.configure(&format!("transient = 0\nrate_limit = 0\n{agent}{settings}"));
     scene
 }
 
@@ -60,7 +60,7 @@ fn told_of(scene: &Scene, number: usize) -> String {
 /// One run with a worker and a task for each of these outputs; every task writes a file.
 fn run_all(outputs: &[&str]) -> Scene {
     let scene = Scene::new();
-    let mut settings = "transient = 0\n[run]\nmax_parallel = 8\n".to_owned();
+    let mut settings = "transient = 0\nrate_limit = 0\n[run]\nmax_parallel = 8\n".to_owned();
     let mut plan = String::new();
     for (number, output) in (1..).zip(outputs) {
         let write = format!("write={output}.txt");
@@ -106,6 +106,13 @@ fn what_an_agent_says_decides_whatever_its_exit_code() {
         "opencode-denied",
         "aider-auth",
         "aider-work",
+        "goose-work",
+        "goose-err-429",
+        "goose-network",
+        "goose-error",
+        "goose-turns",
+        "goose-credits",
+        "goose-cut",
     ];
     let scene = run_all(&outputs);
     let told = (1..).zip(outputs);
@@ -125,6 +132,31 @@ fn what_an_agent_says_decides_whatever_its_exit_code() {
     claude-cursor: DONE - | Wrote a.txt | - | cost null
     codex-success: DONE - | Done. Files created: a.txt. | - | cost null
     codex-err-400: FAILED blocker | Quota exceeded. Check your plan and billing details. (blocker) | the agent's output: "check your plan and billing details" | cost null
+    codex-err-401: FAILED blocker | unexpected status 401 Unauthorized: Incorrect API key provided: dummy., url: http://127.0.0.1:8787/v1/respons… (blocker) | the agent's output: "incorrect api key" | cost null
+    codex-err-429: FAILED transient | exceeded retry limit, last status: 429 Too Many Requests (transient error) | the agent's output: status 429 | cost null
+    codex-err-500: FAILED transient | We’re currently experiencing high demand, which may cause temporary errors. (transient error) | the agent's output: "experiencing high demand" | cost null
+    codex-err-529: FAILED transient | unexpected status 503 Service Unavailable: The server is overloaded. Please try again later., url: ht… (transient error) | the agent's output: status 503 | cost null
+    codex-limit: QUEUED - |  | the agent's output: "you've hit your usage limit" | cost null
+    codex-work: DONE - | Routes written. Nothing else. | - | cost null
+    codex-gitcommit: DONE - | Done. Files created: -. | - | cost null
+    codex-readonly: DONE - | Done. Files created: a.txt. | - | cost null
+    gemini-success: DONE - | Done. Files created: a.txt. | - | cost null
+    gemini-err-400: FAILED blocker | API key not valid. Please pass a valid API key. (blocker) | the agent's output: "api key not valid" | cost null
+    gemini-turns: FAILED logic | Reached max session turns for this session. Increase the number of turns by specifying maxSessionTurns in… (logic error) | exit code 53 (out of turns) | cost null
+    gemini-json-error: FAILED transient | Resource has been exhausted (e.g. check quota). Please retry in 20s. (transient error) | the agent's output: status 429 | cost null
+    opencode-success: DONE - | Done. Files created: a.txt. | - | cost 0.00028
+    opencode-err-401: FAILED blocker | Incorrect API key provided: dummy. (blocker) | the agent's output: "incorrect api key" | cost null
+    opencode-denied: FAILED blocker | permission refused: edit a.txt (blocker) | the agent's output: permission refused | cost 0.002
+    aider-auth: FAILED blocker | litellm.AuthenticationError: AuthenticationError: OpenAIException - Incorrect API key provided: dummy. (blocker) | the agent's output: AuthenticationError | cost null
+    aider-work: DONE - | Applied edit to src/a.ts | - | cost 0.03
+    goose-work: DONE - | Wrote a.txt; no decisions. | - | cost null
+    goose-err-429: FAILED transient | Rate limit exceeded: Too many requests (status 429). (transient error) | the agent's output: status 429 | cost null
+    goose-network: FAILED transient | Network error: connection refused (transient error) | the agent's output: network | cost null
+    goose-error: FAILED blocker | Authentication failed: invalid api key (blocker) | the agent's output: "invalid api key" | cost null
+    goose-turns: FAILED logic | I've reached the maximum number of actions I can do without user input. Would you like me to continue? (logic error) | the agent's output: max-turns | cost null
+    goose-credits: FAILED blocker | Please add credits to your account, then resend your message to continue. (blocker) | the agent's output: credits | cost null
+    goose-cut: FAILED transient | the output of the agent breaks off (transient error) | the output ends without a final result | cost null
+    "# | cost null
     codex-err-401: FAILED blocker | unexpected status 401 Unauthorized: Incorrect API key provided: dummy., url: http://127.0.0.1:8787/v1/respons… (blocker) | the agent's output: "incorrect api key" | cost null
     codex-err-429: FAILED transient | exceeded retry limit, last status: 429 Too Many Requests (transient error) | the agent's output: status 429 | cost null
     codex-err-500: FAILED transient | We’re currently experiencing high demand, which may cause temporary errors. (transient error) | the agent's output: "experiencing high demand" | cost null
