@@ -23,6 +23,7 @@ pub mod repo;
 mod scratch;
 pub mod sign;
 pub mod snapshot;
+mod stage;
 pub mod store;
 pub mod tree_diff;
 mod unchanged;

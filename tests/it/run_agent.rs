@@ -156,24 +156,6 @@ fn what_an_agent_says_decides_whatever_its_exit_code() {
     goose-turns: FAILED logic | I've reached the maximum number of actions I can do without user input. Would you like me to continue? (logic error) | the agent's output: max-turns | cost null
     goose-credits: FAILED blocker | Please add credits to your account, then resend your message to continue. (blocker) | the agent's output: credits | cost null
     goose-cut: FAILED transient | the output of the agent breaks off (transient error) | the output ends without a final result | cost null
-    "# | cost null
-    codex-err-401: FAILED blocker | unexpected status 401 Unauthorized: Incorrect API key provided: dummy., url: http://127.0.0.1:8787/v1/respons… (blocker) | the agent's output: "incorrect api key" | cost null
-    codex-err-429: FAILED transient | exceeded retry limit, last status: 429 Too Many Requests (transient error) | the agent's output: status 429 | cost null
-    codex-err-500: FAILED transient | We’re currently experiencing high demand, which may cause temporary errors. (transient error) | the agent's output: "experiencing high demand" | cost null
-    codex-err-529: FAILED transient | unexpected status 503 Service Unavailable: The server is overloaded. Please try again later., url: ht… (transient error) | the agent's output: status 503 | cost null
-    codex-limit: QUEUED - |  | the agent's output: "you've hit your usage limit" | cost null
-    codex-work: DONE - | Routes written. Nothing else. | - | cost null
-    codex-gitcommit: DONE - | Done. Files created: -. | - | cost null
-    codex-readonly: DONE - | Done. Files created: a.txt. | - | cost null
-    gemini-success: DONE - | Done. Files created: a.txt. | - | cost null
-    gemini-err-400: FAILED blocker | API key not valid. Please pass a valid API key. (blocker) | the agent's output: "api key not valid" | cost null
-    gemini-turns: FAILED logic | Reached max session turns for this session. Increase the number of turns by specifying maxSessionTurns in… (logic error) | exit code 53 (out of turns) | cost null
-    gemini-json-error: FAILED transient | Resource has been exhausted (e.g. check quota). Please retry in 20s. (transient error) | the agent's output: status 429 | cost null
-    opencode-success: DONE - | Done. Files created: a.txt. | - | cost 0.00028
-    opencode-err-401: FAILED blocker | Incorrect API key provided: dummy. (blocker) | the agent's output: "incorrect api key" | cost null
-    opencode-denied: FAILED blocker | permission refused: edit a.txt (blocker) | the agent's output: permission refused | cost 0.002
-    aider-auth: FAILED blocker | litellm.AuthenticationError: AuthenticationError: OpenAIException - Incorrect API key provided: dummy. (blocker) | the agent's output: AuthenticationError | cost null
-    aider-work: DONE - | Applied edit to src/a.ts | - | cost 0.03
     "#);
     let report = scene.dispatch(&["report"]).expect(0).out;
     let of_report = |word: &str| {
@@ -183,7 +165,7 @@ fn what_an_agent_says_decides_whatever_its_exit_code() {
             .unwrap()
             .replace(&scene.run_name(), "<run>")
     };
-    insta::assert_snapshot!(of_report("Cost"), @"- Cost: $0.2871 (12,000 tokens in (4,140 from a cache), 695 tokens out); unknown for #12, #13, #14, #15, #16, #17, #18, #19, #20, #21, #22, #23, #24, #25, #26, #28, #30");
+    insta::assert_snapshot!(of_report("Cost"), @"- Cost: $0.2871 (14,000 tokens in (4,140 from a cache), 1,163 tokens out); unknown for #12, #13, #14, #15, #16, #17, #18, #19, #20, #21, #22, #23, #24, #25, #26, #28, #30, #32, #33, #34, #35, #36, #37, #38");
     let notices = scene.json()["notices"].as_array().unwrap().clone();
     let notices: Vec<&str> = notices.iter().map(|said| said.as_str().unwrap()).collect();
     insta::assert_snapshot!(notices.join("\n").replace(&scene.run_name(), "<run>"), @r"
