@@ -115,6 +115,11 @@ impl Store {
         }
     }
 
+    /// Whether a revision names anything, be it no commit.
+    pub fn is_object(&self, revision: &str) -> bool {
+        self.inner.revparse_single(revision).is_ok()
+    }
+
     /// The tree of a commit.
     ///
     /// # Errors

@@ -304,6 +304,7 @@ pub(crate) fn conflict(a: u32, b: u32, class: Class, paths: &[&str]) -> TaskConf
         b: TaskNumber(b),
         class,
         severity: class.severity(),
+        bases: Vec::new(),
         units: vec![Unit {
             class,
             paths: paths.iter().map(|path| RepoPath::from(*path)).collect(),
