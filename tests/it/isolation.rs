@@ -151,8 +151,8 @@ fn several_that_can_have_written_it_are_named_and_none_fails() {
         gates[2].script(),
     ];
     let plan = scene.plan(&plan(&[&commands[0], &commands[1], &commands[2]]));
-    let child = scene.start(&["run", &plan, "--yes", "-j", "2", "--json"]);
-    let mut events = BufReader::new(child.stdout.unwrap()).lines();
+    let mut child = scene.start(&["run", &plan, "--yes", "-j", "2", "--json"]);
+    let mut events = BufReader::new(child.stdout.take().unwrap()).lines();
     let mut ended = |count: usize| {
         let mut lines = events.by_ref().map(Result::unwrap);
         for _ in 0..count {
@@ -170,6 +170,7 @@ fn several_that_can_have_written_it_are_named_and_none_fails() {
     gates[2].open();
     ended(2);
     events.by_ref().for_each(drop);
+    wait(child).expect(0);
     assert_eq!(scene.statuses(), "1 DONE · 2 DONE · 3 DONE");
     let report = scene.dispatch(&["report"]).expect(0).out;
     let said = "saw new.txt in the main checkout change while #1 and #2 ran; it may have been you";
@@ -184,8 +185,8 @@ fn one_that_was_over_before_or_began_after_the_change_is_none_of_them() {
     let mut gate = Gate::new(&scene, "gate");
     let command = format!("{}; {UNNAMED}", gate.script());
     let plan = scene.plan(&plan(&["touch a.txt", &command]));
-    let child = scene.start(&["run", &plan, "--yes", "-j", "2", "--json"]);
-    let mut lines = BufReader::new(child.stdout.unwrap())
+    let mut child = scene.start(&["run", &plan, "--yes", "-j", "2", "--json"]);
+    let mut lines = BufReader::new(child.stdout.take().unwrap())
         .lines()
         .map(Result::unwrap);
     gate.wait_until_reached();
@@ -194,6 +195,7 @@ fn one_that_was_over_before_or_began_after_the_change_is_none_of_them() {
         .unwrap();
     gate.open();
     lines.for_each(drop);
+    wait(child).expect(3);
     assert_eq!(scene.statuses(), "1 DONE · 2 FAILED");
 }
 
