@@ -55,6 +55,7 @@ pub mod shutdown;
 pub mod start;
 pub mod starts;
 pub mod survey;
+mod suspects;
 pub mod timers;
 mod trial;
 pub mod unland;
