@@ -31,11 +31,69 @@ fn plan(scene: &Scene) -> String {
     )
 }
 
-fn scene() -> Scene {
-    let scene = Scene::new();
-    scene.configure("[assemble]\ncheck = [\"test -e c.txt\"]\n");
-    scene
+/// What happens, and what has to come of it whenever the program is killed.
+struct Scenario {
+    scene: fn() -> Scene,
+    plan: fn(&Scene) -> String,
+    /// What becomes of the target between the end of the run and the landing.
+    move_target: fn(&Scene),
+    /// Files that a landing brings.
+    files: &'static [&'static str],
+    /// How many results are accepted.
+    accepted: usize,
 }
+
+/// A run in which nothing conflicts, and a landing on a target that went on.
+const PLAIN: Scenario = Scenario {
+    scene: || {
+        let scene = Scene::new();
+        scene.configure("[assemble]\ncheck = [\"test -e c.txt\"]\n");
+        scene
+    },
+    plan,
+    move_target: |scene| {
+        scene.write("later.txt", "later\n");
+        scene.commit("Later");
+    },
+    files: &["a.txt", "b.txt", "c.txt", "d.txt"],
+    accepted: 5,
+};
+
+/// #2 meets #1 and is done again on top of it; #4 meets #3, which a rule and a command settle; #5
+/// meets what the target has become, which a rule settles when it lands.
+const CONFLICTS: Scenario = Scenario {
+    scene: || {
+        let scene = Scene::new();
+        scene.write("list.txt", "one\ntwo\nthree\n");
+        scene.write("words.txt", "four\nfive\nsix\n");
+        scene.write("gen.lock", "none\n");
+        let rethink = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/agents/rethink");
+        scene.configure(&format!(
+            "[run]\nworker = \"agent\"\n\
+             [workers.agent]\ncommand = [{rethink:?}, \"src/app.ts\"]\nprompt = \"stdin\"\n\
+             [conflicts]\ngenerated = [\"gen.lock\"]\n\
+             [resolve.regenerate]\n\"gen.lock\" = \"ls *.txt > gen.lock\"\n\
+             [assemble]\ncheck = [\"! grep '<<<' list.txt gen.lock words.txt\"]\n"
+        ));
+        scene
+    },
+    plan: |_| {
+        "# Conflicts\n\n1. [ONE] One way\n2. [TWO] Another way\n\
+         3. [L] l\n   - run: sed -i '/two/a new' list.txt; echo l > gen.lock; echo l > l.txt\n\
+         4. [M] m\n   - run: sed -i '/two/a new\\nnewer' list.txt; echo m > gen.lock; echo m > m.txt\n\
+         5. [N] n\n   - run: sed -i s/five/FIVE/ words.txt; echo n > n.txt\n"
+            .to_owned()
+    },
+    move_target: |scene| {
+        scene.write("words.txt", "four\n  five\nsix\n");
+        scene.commit("Indented");
+    },
+    files: &["l.txt", "m.txt", "n.txt"],
+    accepted: 6,
+};
+
+/// The effects of conflicts, beside those that a run without any does not have.
+const OF_CONFLICTS: [&str; 4] = ["assembly ", "ladder ", "landing ", "regenerate "];
 
 /// The tree of the assembled branch, the board aside.
 fn result(scene: &Scene) -> String {
@@ -64,13 +122,14 @@ fn points(list: &PathBuf) -> Vec<String> {
     chosen.collect()
 }
 
-fn undisturbed() -> (String, Vec<String>) {
-    let mut scene = scene();
+fn undisturbed(scenario: &Scenario) -> (String, Vec<String>) {
+    let mut scene = (scenario.scene)();
     let list = scene.root.join("points");
     scene.set_env("DISPATCH_FAULT_LIST", list.to_str().unwrap());
-    scene.run(&plan(&scene), &["-j", "2"]).expect(0);
+    let plan = (scenario.plan)(&scene);
+    scene.run(&plan, &["-j", "2"]).expect(0);
     let result = result(&scene);
-    move_target(&scene);
+    (scenario.move_target)(&scene);
     scene.dispatch(&["land", "--yes"]).expect(0);
     scene.dispatch(&["unland", "--yes"]).expect(0);
     scene.dispatch(&["land", "--yes"]).expect(0);
@@ -79,16 +138,17 @@ fn undisturbed() -> (String, Vec<String>) {
 }
 
 /// What is wrong after a crash at this point, if anything.
-fn crash_at(point: &str, expected: &str) -> Result<bool, String> {
-    let mut scene = scene();
+fn crash_at(scenario: &Scenario, point: &str, expected: &str) -> Result<bool, String> {
+    let mut scene = (scenario.scene)();
     let done = scene.root.join("done");
     scene.set_env("DISPATCH_FAULT", point);
     scene.set_env("DISPATCH_FAULT_DONE", done.to_str().unwrap());
     let before = scene.fingerprint();
-    let first = scene.run(&plan(&scene), &["-j", "2"]);
+    let plan = (scenario.plan)(&scene);
+    let first = scene.run(&plan, &["-j", "2"]);
     if scene.run_names().is_empty() {
         // It ended before the run existed; nothing is there to resume.
-        scene.run(&plan(&scene), &["-j", "2"]).expect(0);
+        scene.run(&plan, &["-j", "2"]).expect(0);
     } else if first.code != 0 {
         let resumed = scene.dispatch(&["resume"]);
         // After its very last effect nothing is left to resume.
@@ -119,13 +179,13 @@ fn crash_at(point: &str, expected: &str) -> Result<bool, String> {
     let passed =
         |line: &&str| line.contains("attempt-ended") && line.contains("\"end\":\"passed\"");
     let passed = journal.lines().filter(passed).count();
-    if passed != 5 {
-        return say("accepted results of five tasks", passed.to_string());
+    if passed != scenario.accepted {
+        return say("accepted results", passed.to_string());
     }
-    move_target(&scene);
+    (scenario.move_target)(&scene);
     let old = scene.rev("main");
     for (step, lands) in [("land", true), ("unland", false), ("land", true)] {
-        if let Err(found) = move_for_certain(&scene, step, lands, &old) {
+        if let Err(found) = move_for_certain(&scene, scenario.files, step, lands, &old) {
             return say(step, found);
         }
     }
@@ -146,21 +206,21 @@ fn crash_at(point: &str, expected: &str) -> Result<bool, String> {
     Ok(done.exists())
 }
 
-/// The target goes on meanwhile, so that the work is put on top of it and checked again.
-fn move_target(scene: &Scene) {
-    scene.write("later.txt", "later\n");
-    scene.commit("Later");
-}
-
 /// Lands or takes back, a second time if the first one was killed. After each the target is at its
 /// old or at its new commit, and the checkout is whole.
-fn move_for_certain(scene: &Scene, step: &str, lands: bool, old: &str) -> Result<(), String> {
+fn move_for_certain(
+    scene: &Scene,
+    brought: &[&str],
+    step: &str,
+    lands: bool,
+    old: &str,
+) -> Result<(), String> {
     for _ in 0..2 {
         let ended = scene.dispatch(&[step, &scene.run_name(), "--yes"]);
         let (has_moved, files) = (scene.rev("main") != old, scene.git(&["ls-files"]));
-        let is_whole = ["a.txt", "b.txt", "c.txt", "d.txt"]
+        let is_whole = brought
             .iter()
-            .all(|file| files.contains(file) == has_moved);
+            .all(|file| files.lines().any(|line| line == *file) == has_moved);
         // Between files and reference is the one moment of a move that can be seen; the next call
         // ends it.
         if ended.code == 0 {
@@ -177,16 +237,33 @@ fn move_for_certain(scene: &Scene, step: &str, lands: bool, old: &str) -> Result
 #[test]
 #[allow(clippy::print_stdout)] // The number of points is part of what this test says.
 fn a_run_that_is_killed_at_any_fault_point_ends_as_if_nothing_had_happened() {
-    let (expected, points) = undisturbed();
+    let (expected, points) = undisturbed(&PLAIN);
+    let of_plain: BTreeSet<&str> = points.iter().map(|point| name(point)).collect();
+    let (expected_then, more) = undisturbed(&CONFLICTS);
+    let is_new = |point: &&String| {
+        let of_conflicts = OF_CONFLICTS.iter().any(|effect| point.starts_with(effect));
+        !of_plain.contains(name(point)) || (of_conflicts && point.ends_with("@1"))
+    };
+    let of_conflicts: Vec<&String> = more.iter().filter(is_new).collect();
+    for effect in OF_CONFLICTS {
+        let is_there = of_conflicts.iter().any(|point| point.starts_with(effect));
+        assert!(is_there, "{effect}: {of_conflicts:?}");
+    }
+    let plain = points.iter().map(|point| (&PLAIN, point, &expected));
+    let then = of_conflicts.iter();
+    let then = then.map(|point| (&CONFLICTS, *point, &expected_then));
+    let all: Vec<(&Scenario, &String, &String)> = plain.chain(then).collect();
     let next = AtomicUsize::new(0);
     let (wrong, missed) = (Mutex::new(Vec::new()), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
         for _ in 0..2 {
             scope.spawn(|| {
-                while let Some(point) = points.get(next.fetch_add(1, Ordering::SeqCst)) {
-                    match crash_at(point, &expected) {
+                while let Some((scenario, point, expected)) =
+                    all.get(next.fetch_add(1, Ordering::SeqCst))
+                {
+                    match crash_at(scenario, point, expected) {
                         Ok(true) => {}
-                        Ok(false) => missed.lock().unwrap().push(point.clone()),
+                        Ok(false) => missed.lock().unwrap().push((*point).clone()),
                         Err(what) => wrong.lock().unwrap().push(format!("{point}: {what}")),
                     }
                 }
@@ -195,8 +272,9 @@ fn a_run_that_is_killed_at_any_fault_point_ends_as_if_nothing_had_happened() {
     });
     let missed = missed.into_inner().unwrap();
     println!(
-        "{} fault points, {} not reached this time",
-        points.len(),
+        "{} fault points, {} of them with conflicts, {} not reached this time",
+        all.len(),
+        of_conflicts.len(),
         missed.len()
     );
     let wrong = wrong.into_inner().unwrap();
@@ -205,4 +283,9 @@ fn a_run_that_is_killed_at_any_fault_point_ends_as_if_nothing_had_happened() {
         points.len() >= 120 && missed.len() * 5 < points.len(),
         "{missed:?}"
     );
+}
+
+/// A point without how often it was reached.
+fn name(point: &str) -> &str {
+    point.rsplit_once('@').map_or(point, |(name, _)| name)
 }
