@@ -28,6 +28,7 @@ use crate::engine::notice::Notices;
 use crate::engine::notify::Notifier;
 use crate::engine::pace::Pace;
 use crate::engine::publish::{Publication, Publisher};
+use crate::engine::room::{self, Room, is_full};
 use crate::engine::shutdown::{Signals, Wish};
 use crate::engine::starts::Starts;
 use crate::engine::timers::Timers;
@@ -37,6 +38,7 @@ use crate::journal::Journal;
 use crate::model::event::{End, Event, Outcome, Recorded};
 use crate::model::ids::{RunId, TaskNumber};
 use crate::model::run::{RunPhase, RunState, TaskPhase, TaskState};
+use crate::model::shortage::Shortage;
 use crate::schedule::{Action, Limits, decide};
 
 /// How long a fact that nobody acts on may wait for company on its way into the journal.
@@ -63,6 +65,13 @@ pub struct Driven {
     pub exit: u8,
     /// Only background tasks were left, and nobody drives them now.
     pub left: bool,
+}
+
+/// What is to be done once it is written that it will be.
+#[derive(Default)]
+struct Announced {
+    attempts: Vec<AttemptSpec>,
+    assembly: bool,
 }
 
 /// Drives one run to its end.
@@ -93,6 +102,15 @@ pub struct Driver<'a> {
     unwritten: Vec<Recorded>,
     unwritten_since: Option<Instant>,
     unseen: Vec<Recorded>,
+    /// What was announced and waits for its announcement to be written.
+    announced: Announced,
+    room: Room,
+    /// Whether the repository itself could not be written, and nobody has seen since that it can.
+    repo_is_full: bool,
+    /// The attempts whose end this process could not write down.
+    left_open: BTreeSet<TaskNumber>,
+    /// Who waits for an answer until what they asked for is written.
+    unanswered: Vec<Reply>,
     background: BTreeSet<TaskNumber>,
 }
 
@@ -138,6 +156,11 @@ impl<'a> Driver<'a> {
             unwritten: Vec::new(),
             unwritten_since: None,
             unseen: Vec::new(),
+            announced: Announced::default(),
+            room: Room::default(),
+            repo_is_full: false,
+            left_open: BTreeSet::new(),
+            unanswered: Vec::new(),
             background: BTreeSet::new(),
         })
     }
@@ -162,14 +185,14 @@ impl<'a> Driver<'a> {
         self.record(asked);
         self.write()?;
         self.take_up_alive()?;
-        while !matches!(self.state.phase, RunPhase::Ended(_)) {
+        while !self.is_over() {
             self.carry_out_due()?;
             self.show();
             self.publish()?;
             self.look_for_conflicts();
             self.look_at_work();
             self.tell_workers();
-            if matches!(self.state.phase, RunPhase::Ended(_)) {
+            if self.is_over() {
                 break;
             }
             if self.may_leave() {
@@ -182,7 +205,7 @@ impl<'a> Driver<'a> {
                 });
             }
             self.turn(&mut signals).await?;
-            if self.presses > 2 {
+            if self.presses > 2 || self.is_stuck() {
                 self.write()?;
                 return Ok(Driven {
                     state: self.state,
@@ -201,6 +224,22 @@ impl<'a> Driver<'a> {
             exit,
             left: false,
         })
+    }
+
+    /// Whether it has ended and that is written down and on the board, or cannot be and nobody waits
+    /// for it.
+    fn is_over(&self) -> bool {
+        let has_ended = matches!(self.state.phase, RunPhase::Ended(_));
+        let is_known = self.unwritten.is_empty() && !self.repo_is_full;
+        has_ended && (is_known || self.presses > 0)
+    }
+
+    /// Whether a person wants it to stop and all that is alive are attempts whose end there is no
+    /// room to write down.
+    fn is_stuck(&self) -> bool {
+        let running = |task: &&TaskState| task.phase == TaskPhase::Running;
+        let running = self.state.tasks.iter().filter(running).count();
+        self.presses > 0 && running > 0 && running == self.left_open.len()
     }
 
     async fn finish_notifying(&mut self) {
@@ -245,7 +284,8 @@ impl<'a> Driver<'a> {
                 .is_some_and(|a| a.base.is_some()),
             _ => true,
         };
-        if self.background.is_empty() || self.assembling.is_some() || self.presses > 0 {
+        let is_busy = self.assembling.is_some() || self.room.is_short();
+        if self.background.is_empty() || is_busy || self.presses > 0 {
             return false;
         }
         let numbers = self.state.plan.tasks().iter().map(|task| task.number);
@@ -269,7 +309,10 @@ impl<'a> Driver<'a> {
                     let alive = self.leashes.iter().filter(|(task, _)| cancelled(task));
                     alive.for_each(|(_, leash)| leash.pull(StopSignal::Terminate));
                 }
-                reply.send(Response::Done);
+                match self.unwritten.is_empty() {
+                    true => reply.send(Response::Done),
+                    false => self.unanswered.push(reply),
+                }
             }
             Err(refused) => reply.send(refused),
         }
@@ -287,6 +330,7 @@ impl<'a> Driver<'a> {
             look_in,
             start_in,
             self.patience(),
+            self.room.due_in(Instant::now()),
         ];
         let wake_in = waits.into_iter().flatten().min();
         let wake_in = wake_in.unwrap_or(Duration::from_secs(3600));
@@ -348,11 +392,14 @@ impl<'a> Driver<'a> {
                             self.watcher.warning(&format!("not assembled: {why}"));
                             events.push(Event::AssemblyRefused { why });
                         }
+                        Err(error) if is_full(&error) => self.lack_now(&error),
                         result => failed = result,
                     }
                 }
                 Message::Detected => self.detection.end(Instant::now()),
                 Message::Compared => self.live_pace.end(Instant::now()),
+                Message::NoRoom(shortage) => self.lacks(shortage),
+                Message::LeftOpen(task) => drop(self.left_open.insert(task)),
                 Message::Remark(text) => self.watcher.warning(&text),
                 Message::Asked(request, reply) => asked.push((request, reply)),
             }
@@ -412,13 +459,85 @@ impl<'a> Driver<'a> {
     }
 
     /// Makes what was recorded durable. Only then is it shown and acted on.
+    ///
+    /// Where there is no room for it, everything waits, and it is tried again.
     fn write(&mut self) -> Result<(), EngineError> {
+        if self.unwritten.is_empty() || (self.repo_is_full && self.presses == 0) {
+            return Ok(());
+        }
         fault::point("turn", "before it is recorded");
-        self.journal.append_records(&self.unwritten)?;
+        match self.journal.append_records(&self.unwritten) {
+            Err(error) if is_full(&error) => {
+                self.repo_is_full = true;
+                self.lack_now(&error.into());
+                return Ok(());
+            }
+            written => written?,
+        }
+        self.room.works();
         fault::point("turn", "recorded");
         self.unwritten_since = None;
         self.unseen.append(&mut self.unwritten);
+        for reply in self.unanswered.drain(..) {
+            reply.send(Response::Done);
+        }
         Ok(())
+    }
+
+    /// Something could not be written.
+    fn lack_now(&mut self, error: &EngineError) {
+        let shortage = room::shortage_now(&self.context);
+        if !self.room.is_short() {
+            let said = error_chain(error);
+            self.watcher
+                .warning(&format!("{said}: {}", shortage.sentence()));
+        }
+        self.lacks(shortage);
+    }
+
+    /// From now on nothing is started, until there is room again.
+    fn lacks(&mut self, shortage: Shortage) {
+        self.room.lacks(&shortage, Instant::now());
+        let is_known = self.state.out_of_space.is_some();
+        if !is_known && !matches!(self.state.phase, RunPhase::Ended(_)) {
+            self.record(vec![Event::OutOfSpace { shortage }]);
+        }
+    }
+
+    /// Looks whether there is room again.
+    fn look_for_room(&mut self) {
+        let worktrees = self.worktrees_to_come();
+        if self.room.look(&self.context, worktrees, Instant::now()) {
+            self.repo_is_full = false;
+        }
+        // What another process had no room for is found out anew.
+        let is_paused = self.state.out_of_space.is_some();
+        if is_paused && !self.room.is_short() && !matches!(self.state.phase, RunPhase::Ended(_)) {
+            self.record(vec![Event::SpaceIsBack {}]);
+        }
+    }
+
+    /// How many attempts are alive that may not have their worktree yet.
+    fn worktrees_to_come(&self) -> u64 {
+        let is_to_come = |task: &&TaskState| {
+            let last = task.last_attempt();
+            task.phase == TaskPhase::Running && last.is_some_and(|last| last.base.is_none())
+        };
+        self.state.tasks.iter().filter(is_to_come).count() as u64
+    }
+
+    /// Whether there is room for one more attempt beside those that were just announced.
+    fn has_room(&mut self, announced: &[Event]) -> bool {
+        let context = Arc::clone(&self.context);
+        let worktrees = self.worktrees_to_come() + announced.len() as u64 + 1;
+        let (repo, settings) = (&context.repo, &context.settings);
+        match room::shortage(repo, settings, context.size(), worktrees) {
+            Some(shortage) => {
+                self.lacks(shortage);
+                false
+            }
+            None => true,
+        }
     }
 
     /// How long facts that nobody acts on, and that are seen again after a crash, may wait for
@@ -462,7 +581,18 @@ impl<'a> Driver<'a> {
 
     fn publish(&mut self) -> Result<(), EngineError> {
         self.publish_in = None;
-        match self.publisher.publish(&self.context, &self.state)? {
+        if self.repo_is_full {
+            return Ok(());
+        }
+        let publication = match self.publisher.publish(&self.context, &self.state) {
+            Err(error) if is_full(&error) => {
+                self.repo_is_full = true;
+                self.lack_now(&error);
+                return Ok(());
+            }
+            publication => publication?,
+        };
+        match publication {
             Publication::Done => {}
             Publication::Later(wait) => self.publish_in = Some(wait),
             Publication::Waiting(why) => self.watcher.warning(&why),
@@ -472,16 +602,17 @@ impl<'a> Driver<'a> {
 
     /// Decides until nothing more is due; what is decided is announced before it happens.
     fn carry_out_due(&mut self) -> Result<(), EngineError> {
-        let mut specs = Vec::new();
-        let mut assembles = false;
+        self.look_for_room();
         loop {
             let mut announced = Vec::new();
             self.limits.crew.resting = self.starts.resting(Instant::now());
             for action in decide(&self.state, &self.limits) {
                 match action {
+                    // It may have become full with the one before.
+                    Action::Start { .. } if !self.has_room(&announced) => break,
                     Action::Start { task, worker } => {
                         let (spec, event) = self.announce(task, &worker)?;
-                        specs.push(spec);
+                        self.announced.attempts.push(spec);
                         announced.push(event);
                     }
                     Action::Park {
@@ -515,7 +646,7 @@ impl<'a> Driver<'a> {
                     Action::GiveUpRedispatch(task) => {
                         announced.push(Event::RedispatchGivenUp { task });
                     }
-                    Action::Assemble => assembles = true,
+                    Action::Assemble => self.announced.assembly = true,
                     // An assembly that is under way moves a branch; it is waited for.
                     Action::End { .. } if self.assembling.is_some() => {}
                     Action::End { exit } => announced.push(Event::RunEnded { exit }),
@@ -529,14 +660,25 @@ impl<'a> Driver<'a> {
         if self.patience().is_none_or(|left| left.is_zero()) {
             self.write()?;
         }
-        if assembles {
+        if !self.announced.attempts.is_empty() || self.announced.assembly {
+            self.carry_out_announced();
+        }
+        Ok(())
+    }
+
+    /// Does what was announced, unless there was no room to write that down.
+    fn carry_out_announced(&mut self) {
+        if !self.unwritten.is_empty() {
+            return;
+        }
+        let Announced { attempts, assembly } = std::mem::take(&mut self.announced);
+        if assembly {
             self.start_assembly();
         }
-        for spec in specs {
+        for spec in attempts {
             let (context, post) = (Arc::clone(&self.context), self.post.clone());
             tokio::spawn(attempt::run(context, spec, post));
         }
-        Ok(())
     }
 
     fn announce(

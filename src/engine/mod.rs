@@ -45,6 +45,7 @@ pub mod rebuild;
 pub mod recover;
 pub mod replan;
 pub mod resolve;
+pub mod room;
 pub mod settled;
 pub mod shutdown;
 pub mod start;

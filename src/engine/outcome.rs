@@ -17,6 +17,7 @@ use crate::engine::flaky;
 use crate::engine::furnish::links_in;
 use crate::engine::isolation::look_after;
 use crate::engine::output::read_output;
+use crate::engine::room::is_full;
 use crate::engine::worktree::{keep, keep_remains, worker_folder};
 use crate::exec::{self, Exit, JobEnd};
 use crate::failure::classify::{self, Evidence, Fact};
@@ -53,11 +54,16 @@ pub fn interrupted(kept: Option<Oid>) -> Outcome {
     }
 }
 
-/// An attempt that dispatch itself could not carry out: a person has to look.
+/// An attempt that dispatch itself could not carry out: a person has to look, unless only a git that
+/// was killed is to blame.
 pub fn could_not(error: &EngineError) -> Outcome {
     let message = one_line(&error_chain(error));
+    let class = match error.is_killed_git() {
+        true => FailureClass::Transient,
+        false => FailureClass::Blocker,
+    };
     outcome_of(End::Failed(Failure {
-        class: FailureClass::Blocker,
+        class,
         signature: message.clone(),
         reset_at: None,
         rate_limited: false,
@@ -466,13 +472,16 @@ impl Case {
         let mut remarks = Vec::new();
         let kept = {
             let case = self.clone();
-            blocking(move || case.keep()).await.unwrap_or_else(|error| {
-                remarks.push(format!(
-                    "what it left could not be kept: {}",
-                    error_chain(&error)
-                ));
-                None
-            })
+            match blocking(move || case.keep()).await {
+                Ok(kept) => kept,
+                // That passes, and the attempt is judged again.
+                Err(error) if is_full(&error) || error.is_killed_git() => return Err(error),
+                Err(error) => {
+                    let why = error_chain(&error);
+                    remarks.push(format!("what it left could not be kept: {why}"));
+                    None
+                }
+            }
         };
         let evidence = Evidence {
             facts,

@@ -102,6 +102,7 @@ struct Published {
     ended: Option<u8>,
     parked: Vec<String>,
     out_of_money: bool,
+    out_of_space: bool,
 }
 
 impl Published {
@@ -128,6 +129,7 @@ impl Published {
                 .map(|(worker, _)| worker.to_owned())
                 .collect(),
             out_of_money: state.out_of_money.is_some(),
+            out_of_space: state.out_of_space.is_some(),
         }
     }
 }
@@ -299,6 +301,10 @@ fn subject(before: &Published, now: &Published) -> String {
     }
     if now.out_of_money && !before.out_of_money {
         parts.push("out of money".to_owned());
+    }
+    if now.out_of_space != before.out_of_space {
+        let said = ["room again", "out of space"][usize::from(now.out_of_space)];
+        parts.push(said.to_owned());
     }
     format!("board: {}", parts.join(", "))
 }

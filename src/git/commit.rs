@@ -7,7 +7,7 @@ use git2::{Signature, Time};
 use jiff::Timestamp;
 
 use crate::base::fault;
-use crate::git::store::{Store, StoreError, from_git2, to_git2};
+use crate::git::store::{Store, StoreError, from_git2, full, to_git2};
 use crate::model::ids::Oid;
 
 /// A commit to be written.
@@ -87,6 +87,7 @@ impl Store {
             .collect::<Result<_, _>>()?;
         let parents: Vec<_> = parents.iter().collect();
         fault::point("commit", "before it is written");
+        full("commit")?;
         let oid = self
             .inner
             .commit(None, author, &signature, new.message, &tree, &parents)?;

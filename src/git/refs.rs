@@ -10,7 +10,7 @@ use git2::ErrorCode;
 
 use crate::base::fault;
 use crate::git::repo::Repo;
-use crate::git::store::{Store, StoreError, from_git2, to_git2};
+use crate::git::store::{Store, StoreError, from_git2, full, to_git2};
 use crate::model::ids::Oid;
 
 impl Store {
@@ -39,6 +39,7 @@ impl Store {
         why: &str,
     ) -> Result<(), StoreError> {
         fault::point(kind(name), "before its reference moves");
+        full(kind(name))?;
         let moved = if old.is_zero() {
             self.inner.reference(name, to_git2(new), false, why)
         } else {

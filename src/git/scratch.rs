@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use tempfile::TempDir;
 
+use crate::base::fault;
 use crate::base::files::FileLock;
 use crate::git::repo::Repo;
 
@@ -34,6 +35,7 @@ impl Scratch {
         let root = repo.dispatch_folder().join("tmp");
         fs::create_dir_all(&root)?;
         sweep(&root, SystemTime::now());
+        fault::full("scratch")?;
         let folder = tempfile::Builder::new().prefix(prefix).tempdir_in(&root)?;
         // Locked before it has its name, so that no other process finds it free.
         let unnamed = folder.path().join(".dispatch-lock-new");
