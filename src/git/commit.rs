@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 
-use git2::{Signature, Time};
+use git2::{ObjectType, Signature, Time};
 use jiff::Timestamp;
 
 use crate::base::fault;
@@ -88,9 +88,11 @@ impl Store {
         let parents: Vec<_> = parents.iter().collect();
         fault::point("commit", "before it is written");
         full("commit")?;
-        let oid = self
-            .inner
-            .commit(None, author, &signature, new.message, &tree, &parents)?;
+        // `git_commit_create` says that all went well when the object could not be written.
+        let text =
+            self.inner
+                .commit_create_buffer(author, &signature, new.message, &tree, &parents)?;
+        let oid = self.inner.odb()?.write(ObjectType::Commit, &text)?;
         Ok(from_git2(oid))
     }
 

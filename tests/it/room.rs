@@ -1,0 +1,164 @@
+//! Disks that are really full: small file systems of the test's own, filled and freed.
+
+use std::fs;
+use std::path::PathBuf;
+
+use rustix::process::Signal;
+
+use crate::harness::Scene;
+use crate::mount::Mount;
+use crate::process::{Background, until};
+
+/// The repository on a disk of its own, in `outside`, and worktrees elsewhere.
+fn repo_on_disk(outside: &Scene) -> Scene {
+    let mut scene = Scene::new();
+    scene.configure(
+        "[run]\nmin_free_space = \"1MiB\"\n[worktree]\npath = \"../../trees/{run}/{task}\"\n",
+    );
+    let copy = outside.root.join("disk/shop");
+    scene.git(&["clone", "--quiet", ".", copy.to_str().unwrap()]);
+    scene.repo = copy;
+    scene.git(&["config", "user.name", "Ada"]);
+    scene.git(&["config", "user.email", "ada@example.com"]);
+    scene
+}
+
+fn notices(scene: &Scene) -> String {
+    let notices = scene.json()["notices"].clone();
+    notices
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|n| n.as_str().unwrap().to_owned() + "\n")
+        .collect()
+}
+
+fn ran(scene: &Scene) -> String {
+    fs::read_to_string(scene.root.join("ran"))
+        .unwrap()
+        .replace('\n', " ")
+}
+
+/// How many attempts the journal knows of.
+fn attempts(scene: &Scene) -> usize {
+    let journal = format!("refs/dispatch/runs/{}", scene.run_name());
+    let journal = scene.git(&["log", "--first-parent", "--format=%b", &journal]);
+    journal.matches("\"event\":\"attempt-starting\"").count()
+}
+
+#[test]
+fn where_no_worktree_has_room_the_run_is_paused_and_goes_on_by_itself() {
+    let scene = Scene::new();
+    scene.configure(
+        "[run]\nmin_free_space = \"4MiB\"\n[worktree]\npath = \"../disk/{run}/{task}\"\n",
+    );
+    let Some(_disk) = Mount::new(&scene, "disk", "size=16m") else {
+        return;
+    };
+    let ballast: PathBuf = scene.root.join("disk/ballast");
+    let plan = format!(
+        "1. [ONE] First\n   - run: echo 1 > one.txt; head -c 13M /dev/zero > {}\n\
+         2. [TWO] Second — blocked by #1\n   - run: echo 2 > two.txt\n",
+        ballast.display()
+    );
+    let mut dispatch = Background::run(&scene, &plan, &[]);
+    dispatch.wait_until_said("needed; make room there, and it goes on by itself");
+    // Nothing of the second task was begun, and every board says why.
+    assert_eq!(scene.statuses(), "1 DONE · 2 QUEUED");
+    let said = notices(&scene);
+    let place = scene.root.join("disk").display().to_string();
+    assert!(
+        said.starts_with("paused: the disk is full: ") && said.contains(&place),
+        "{said}"
+    );
+    // It is committed at most once a second.
+    until("the board says so", || {
+        scene.board().contains("paused: the disk is full")
+    });
+    assert_eq!(attempts(&scene), 1);
+
+    fs::remove_file(ballast).unwrap();
+    assert_eq!(dispatch.wait(), 0, "{}", dispatch.said());
+    assert!(dispatch.said().contains("there is room again"));
+    assert_eq!(scene.statuses(), "1 DONE · 2 DONE");
+    assert_eq!((attempts(&scene), notices(&scene)), (2, String::new()));
+}
+
+#[test]
+fn a_disk_without_a_free_inode_is_full_too() {
+    let scene = Scene::new();
+    scene.configure(
+        "[run]\nmin_free_space = \"1MiB\"\n[worktree]\npath = \"../disk/{run}/{task}\"\n",
+    );
+    let Some(disk) = Mount::new(&scene, "disk", "size=16m,nr_inodes=200") else {
+        return;
+    };
+    let refused = scene.run("1. One\n   - run: touch one\n", &[]).expect(1);
+    assert!(
+        refused.err.contains("more files can be made at"),
+        "{}",
+        refused.err
+    );
+    disk.remount("nr_inodes=2000");
+    scene.run("1. One\n   - run: touch one\n", &[]).expect(0);
+}
+
+#[test]
+fn a_worker_that_fills_the_disk_of_the_journal_loses_nothing() {
+    let outside = Scene::empty();
+    let Some(_disk) = Mount::new(&outside, "disk", "size=24m") else {
+        return;
+    };
+    let scene = repo_on_disk(&outside);
+    let ballast: PathBuf = outside.root.join("disk/ballast");
+    let plan = format!(
+        "1. [ONE] First\n   - run: echo one >> {ran}; echo 1 > one.txt; cat /dev/zero > {ballast}; true\n\
+         2. [TWO] Second — blocked by #1\n   - run: echo two >> {ran}; echo 2 > two.txt\n",
+        ran = scene.root.join("ran").display(),
+        ballast = ballast.display()
+    );
+    let mut dispatch = Background::run(&scene, &plan, &[]);
+    dispatch.wait_until_said("the disk is full");
+    let journalled = scene.json();
+    assert_eq!(journalled["tasks"][0]["status"], "IN PROGRESS");
+    fs::remove_file(ballast).unwrap();
+    assert_eq!(dispatch.wait(), 0, "{}", dispatch.said());
+    assert_eq!(scene.statuses(), "1 DONE · 2 DONE");
+    assert_eq!((ran(&scene).as_str(), attempts(&scene)), ("one two ", 2));
+    scene.git(&["fsck", "--no-dangling"]);
+}
+
+#[test]
+fn work_that_is_too_large_for_the_repository_s_disk_waits_and_survives_ctrl_c() {
+    let outside = Scene::empty();
+    let Some(disk) = Mount::new(&outside, "disk", "size=16m") else {
+        return;
+    };
+    let scene = repo_on_disk(&outside);
+    let plan = format!(
+        "1. [ONE] First\n   - run: echo one >> {ran}; head -c 20M /dev/urandom > one.bin\n",
+        ran = scene.root.join("ran").display()
+    );
+    let mut dispatch = Background::run(&scene, &plan, &[]);
+    dispatch.wait_until_said("the disk is full");
+    dispatch.signal(Signal::INT);
+    assert_eq!(dispatch.wait(), 130, "{}", dispatch.said());
+    assert!(
+        dispatch.said().contains("nothing is lost; go on with"),
+        "{}",
+        dispatch.said()
+    );
+
+    // As long as there is no room, it waits as well.
+    let mut again = Background::start(&scene, &["resume"]);
+    again.wait_until_said("the disk is full");
+    disk.remount("size=80m");
+    assert_eq!(again.wait(), 0, "{}", again.said());
+    assert_eq!(scene.statuses(), "1 DONE");
+    assert_eq!((ran(&scene).as_str(), attempts(&scene)), ("one ", 1));
+    let branch = scene.branch("integration");
+    assert_eq!(
+        scene.git(&["cat-file", "-s", &format!("{branch}:one.bin")]),
+        "20971520"
+    );
+}
