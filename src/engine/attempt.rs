@@ -74,6 +74,14 @@ pub enum Message {
     Compared,
     /// Something could not be written, because there is too little of this.
     NoRoom(Shortage),
+    /// What dispatch keeps was looked at: there may be one more worktree.
+    MayAdd,
+    /// Something went, so it is looked again.
+    MadeRoom,
+    /// There may not, unless this one goes.
+    MustGo(Shortage, Option<Worktree>),
+    /// Looking at what dispatch keeps, or removing a part of it, failed.
+    Broke(EngineError),
     /// The run is stopped while the end of an attempt cannot be written down: another process takes
     /// it up.
     LeftOpen(TaskNumber),

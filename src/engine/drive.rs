@@ -16,6 +16,7 @@ use crate::engine::ask;
 use crate::engine::assemble;
 use crate::engine::attempt::{self, AttemptSpec, Message, blocking, starts_from};
 use crate::engine::briefing::{Place, prompt};
+use crate::engine::clean;
 use crate::engine::context::Context;
 use crate::engine::crew::crew;
 use crate::engine::flaky::failed_before;
@@ -30,10 +31,14 @@ use crate::engine::pace::Pace;
 use crate::engine::publish::{Publication, Publisher};
 use crate::engine::room::{self, Room, is_full};
 use crate::engine::shutdown::{Signals, Wish};
+use crate::engine::slots::{self, Slot};
 use crate::engine::starts::Starts;
+use crate::engine::tally;
 use crate::engine::timers::Timers;
+use crate::engine::worktree::worker_folder;
 use crate::exec::StopSignal;
 use crate::git::Repo;
+use crate::git::worktree::Worktree;
 use crate::journal::Journal;
 use crate::model::event::{End, Event, Outcome, Recorded};
 use crate::model::ids::{RunId, TaskNumber};
@@ -72,7 +77,25 @@ pub struct Driven {
 struct Announced {
     attempts: Vec<AttemptSpec>,
     assembly: bool,
+    removal: Option<Worktree>,
 }
+
+/// Whether one more worktree may be made, where the user set a limit.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+enum Allowance {
+    /// Not looked at since the last one.
+    #[default]
+    Unknown,
+    /// Somebody looks.
+    Looking,
+    /// One may.
+    Granted,
+    /// None, until an attempt has ended.
+    Refused,
+}
+
+/// How often a place that all runs share is asked for.
+const ASK_FOR_SLOT: Duration = Duration::from_millis(250);
 
 /// Drives one run to its end.
 pub struct Driver<'a> {
@@ -107,6 +130,12 @@ pub struct Driver<'a> {
     room: Room,
     /// Whether the repository itself could not be written, and nobody has seen since that it can.
     repo_is_full: bool,
+    /// What is known about one more worktree below the user's limits.
+    allowance: Allowance,
+    slots: BTreeMap<TaskNumber, Slot>,
+    /// Whether a task waits for an attempt of another run to end.
+    waits_for_slot: bool,
+    said_to_wait: bool,
     /// The attempts whose end this process could not write down.
     left_open: BTreeSet<TaskNumber>,
     /// Who waits for an answer until what they asked for is written.
@@ -159,6 +188,10 @@ impl<'a> Driver<'a> {
             announced: Announced::default(),
             room: Room::default(),
             repo_is_full: false,
+            allowance: Allowance::default(),
+            slots: BTreeMap::new(),
+            waits_for_slot: false,
+            said_to_wait: false,
             left_open: BTreeSet::new(),
             unanswered: Vec::new(),
             background: BTreeSet::new(),
@@ -331,6 +364,7 @@ impl<'a> Driver<'a> {
             start_in,
             self.patience(),
             self.room.due_in(Instant::now()),
+            self.waits_for_slot.then_some(ASK_FOR_SLOT),
         ];
         let wake_in = waits.into_iter().flatten().min();
         let wake_in = wake_in.unwrap_or(Duration::from_secs(3600));
@@ -370,6 +404,8 @@ impl<'a> Driver<'a> {
                     outcome,
                 } => {
                     self.leashes.remove(&task);
+                    self.slots.remove(&task);
+                    self.allowance = Allowance::Unknown;
                     self.heed_server(task, &outcome);
                     let jitter = self.random.f64();
                     events.push(Event::AttemptEnded {
@@ -399,7 +435,15 @@ impl<'a> Driver<'a> {
                 Message::Detected => self.detection.end(Instant::now()),
                 Message::Compared => self.live_pace.end(Instant::now()),
                 Message::NoRoom(shortage) => self.lacks(shortage),
+                Message::MadeRoom => self.allowance = Allowance::Unknown,
+                Message::MayAdd => self.allowance = Allowance::Granted,
+                Message::MustGo(shortage, worktree) => self.make_room(shortage, worktree),
                 Message::LeftOpen(task) => drop(self.left_open.insert(task)),
+                Message::Broke(error) => {
+                    // Without knowing, one more is better than none.
+                    self.watcher.warning(&error_chain(&error));
+                    self.allowance = Allowance::Granted;
+                }
                 Message::Remark(text) => self.watcher.warning(&text),
                 Message::Asked(request, reply) => asked.push((request, reply)),
             }
@@ -410,6 +454,7 @@ impl<'a> Driver<'a> {
         });
         for task in blocked {
             self.leashes.remove(&task);
+            self.slots.remove(&task);
         }
         let offered = events.iter().any(is_offer);
         self.record(events);
@@ -536,8 +581,104 @@ impl<'a> Driver<'a> {
                 self.lacks(shortage);
                 false
             }
-            None => true,
+            None => self.may_add(),
         }
+    }
+
+    /// Whether the user's limits allow one more worktree; where that is not known, somebody looks.
+    fn may_add(&mut self) -> bool {
+        let run = &self.context.settings.run;
+        if run.max_worktrees.is_none() && run.max_total_disk.is_none() {
+            return true;
+        }
+        match self.allowance {
+            Allowance::Granted if self.worktrees_to_come() == 0 => {
+                self.allowance = Allowance::Unknown;
+                true
+            }
+            // The worktree of the one before counts once it is there.
+            Allowance::Granted | Allowance::Looking | Allowance::Refused => false,
+            Allowance::Unknown if self.worktrees_to_come() > 0 => false,
+            Allowance::Unknown => {
+                self.allowance = Allowance::Looking;
+                let (context, post) = (Arc::clone(&self.context), self.post.clone());
+                let state = self.state.clone();
+                tokio::spawn(async move {
+                    let looked = blocking(move || {
+                        let Some(shortage) = tally::passed(&context) else {
+                            return Ok(Message::MayAdd);
+                        };
+                        let worktree = tally::can_go(&context, &state)?;
+                        Ok(Message::MustGo(shortage, worktree))
+                    });
+                    let _ = post.send(match looked.await {
+                        Ok(message) => message,
+                        Err(error) => Message::Broke(error),
+                    });
+                });
+                false
+            }
+        }
+    }
+
+    /// Removes a worktree whose work is all in git, once that is recorded; without one, everything
+    /// waits: for an attempt that is alive, or for a person.
+    fn make_room(&mut self, shortage: Shortage, worktree: Option<Worktree>) {
+        self.allowance = Allowance::Refused;
+        match worktree {
+            Some(worktree) => {
+                let path = self.context.recorded_path(&worktree.path);
+                let worktrees = vec![path];
+                self.record(vec![Event::WorktreesGoing { worktrees }]);
+                self.announced.removal = Some(worktree);
+            }
+            None if self.slots_in_use() == 0 => {
+                self.allowance = Allowance::Unknown;
+                self.lacks(shortage);
+            }
+            None => {}
+        }
+    }
+
+    fn slots_in_use(&self) -> usize {
+        let running = |task: &&TaskState| task.phase == TaskPhase::Running;
+        self.state.tasks.iter().filter(running).count()
+    }
+
+    fn remove(&self, worktree: Worktree) {
+        let (context, post) = (Arc::clone(&self.context), self.post.clone());
+        tokio::spawn(async move {
+            let removed = blocking(move || clean::remove(&context, &worktree)).await;
+            let _ = post.send(match removed {
+                Ok(()) => Message::MadeRoom,
+                Err(error) => Message::Broke(error),
+            });
+        });
+    }
+
+    /// Whether all runs of the repository together leave a place for this task.
+    fn has_slot(&mut self, task: TaskNumber) -> bool {
+        let Some(limit) = self.context.settings.run.max_parallel_total else {
+            return true;
+        };
+        let attempt = self.state.task(task).attempts.len() as u32 + 1;
+        let folder = worker_folder(&self.context, task, attempt);
+        match slots::take(&self.context, limit, &folder) {
+            Ok(Some(slot)) => drop(self.slots.insert(task, slot)),
+            Ok(None) => {
+                self.waits_for_slot = true;
+                if !std::mem::replace(&mut self.said_to_wait, true) {
+                    self.watcher.warning(&format!(
+                        "waiting: {limit} attempts are alive in this repository, as max_parallel_total allows"
+                    ));
+                }
+            }
+            // A limit that cannot be kept does not keep a run from its work.
+            Err(error) => self
+                .watcher
+                .warning(&format!("max_parallel_total: {error}")),
+        }
+        !self.waits_for_slot
     }
 
     /// How long facts that nobody acts on, and that are seen again after a crash, may wait for
@@ -603,6 +744,7 @@ impl<'a> Driver<'a> {
     /// Decides until nothing more is due; what is decided is announced before it happens.
     fn carry_out_due(&mut self) -> Result<(), EngineError> {
         self.look_for_room();
+        self.waits_for_slot = false;
         loop {
             let mut announced = Vec::new();
             self.limits.crew.resting = self.starts.resting(Instant::now());
@@ -610,6 +752,7 @@ impl<'a> Driver<'a> {
                 match action {
                     // It may have become full with the one before.
                     Action::Start { .. } if !self.has_room(&announced) => break,
+                    Action::Start { task, .. } if !self.has_slot(task) => break,
                     Action::Start { task, worker } => {
                         let (spec, event) = self.announce(task, &worker)?;
                         self.announced.attempts.push(spec);
@@ -660,9 +803,7 @@ impl<'a> Driver<'a> {
         if self.patience().is_none_or(|left| left.is_zero()) {
             self.write()?;
         }
-        if !self.announced.attempts.is_empty() || self.announced.assembly {
-            self.carry_out_announced();
-        }
+        self.carry_out_announced();
         Ok(())
     }
 
@@ -671,7 +812,14 @@ impl<'a> Driver<'a> {
         if !self.unwritten.is_empty() {
             return;
         }
-        let Announced { attempts, assembly } = std::mem::take(&mut self.announced);
+        let Announced {
+            attempts,
+            assembly,
+            removal,
+        } = std::mem::take(&mut self.announced);
+        if let Some(worktree) = removal {
+            self.remove(worktree);
+        }
         if assembly {
             self.start_assembly();
         }
@@ -751,6 +899,7 @@ impl<'a> Driver<'a> {
             .collect();
         for (task, attempt, worker) in running {
             let mut spec = self.spec(task, attempt, &worker)?;
+            self.take_slot_again(task, attempt);
             if let Some(alive) = self.state.task(task).last_attempt() {
                 spec.worktree = self.context.recorded_worktree(&alive.worktree);
             }
@@ -761,6 +910,14 @@ impl<'a> Driver<'a> {
             }
         }
         Ok(())
+    }
+
+    /// The place of an attempt that is alive; it is over the limit, but alive, if others have them all.
+    fn take_slot_again(&mut self, task: TaskNumber, attempt: u32) {
+        let folder = worker_folder(&self.context, task, attempt);
+        let limit = self.context.settings.run.max_parallel_total;
+        let slot = limit.and_then(|limit| slots::take(&self.context, limit, &folder).ok()?);
+        self.slots.extend(slot.map(|slot| (task, slot)));
     }
 
     fn start_assembly(&mut self) {

@@ -13,6 +13,7 @@ use crate::config::Settings;
 use crate::engine::context::Context;
 use crate::engine::leash::Leash;
 use crate::engine::start::existing_ancestor;
+use crate::engine::tally;
 use crate::git::{Repo, Store};
 use crate::model::ids::Oid;
 use crate::model::shortage::{Scarce, Shortage};
@@ -22,6 +23,9 @@ const LEAST_FILES: u64 = 256;
 
 /// How often a full disk is looked at.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// How often it is looked at whether what is kept is below the user's limits.
+const RARE_LOOK: Duration = Duration::from_secs(5);
 
 /// The first pause where the disk has room and writing fails all the same (a quota), which doubles.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
@@ -186,8 +190,11 @@ impl Room {
             Scarce::Bytes | Scarce::Files => {
                 shortage(&context.repo, &context.settings, context.size(), worktrees)
             }
-            // Counted anew before the next one starts.
-            Scarce::Worktrees | Scarce::TotalDisk => None,
+            Scarce::Worktrees | Scarce::TotalDisk => {
+                // Everything is read for it.
+                lack.look_at = now + RARE_LOOK;
+                tally::passed(context)
+            }
         };
         if short.is_some() || lack.may_end > now {
             return false;

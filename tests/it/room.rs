@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use rustix::process::Signal;
 
-use crate::harness::Scene;
+use crate::harness::{Gate, Scene};
 use crate::mount::Mount;
 use crate::process::{Background, until};
 
@@ -161,4 +161,109 @@ fn work_that_is_too_large_for_the_repository_s_disk_waits_and_survives_ctrl_c() 
         scene.git(&["cat-file", "-s", &format!("{branch}:one.bin")]),
         "20971520"
     );
+}
+
+#[test]
+fn worktrees_of_finished_tasks_make_room_for_others_and_no_work_is_lost() {
+    for limit in ["max_worktrees = 1", "max_total_disk = \"1MiB\""] {
+        let scene = Scene::new();
+        scene.configure(&format!("[run]\n{limit}\n"));
+        let plan = "1. [ONE] One\n   - run: echo 1 > one.txt; head -c 2M /dev/zero > big.log\n\
+                    2. [TWO] Two — blocked by #1\n   - run: echo 2 > two.txt\n";
+        scene.run(plan, &[]).expect(0);
+        assert_eq!(scene.statuses(), "1 DONE · 2 DONE");
+        assert!(!scene.worktree("one").exists(), "{limit}");
+        assert!(scene.worktree("two").exists(), "{limit}");
+        let files = scene.git(&["ls-tree", "--name-only", &scene.branch("integration")]);
+        assert!(
+            files.contains("one.txt") && files.contains("two.txt"),
+            "{files}"
+        );
+        scene.dispatch(&["clean"]).expect(0);
+    }
+}
+
+#[test]
+fn where_only_a_person_can_make_room_the_run_waits_for_one() {
+    let scene = Scene::new();
+    scene.configure("[run]\nmax_worktrees = 2\n");
+    let one =
+        "1. [ONE] One\n   - run: echo 1 > one.txt\n2. [TWO] Two\n   - run: echo 2 > two.txt\n";
+    scene.run(one, &["-j", "1", "--no-assemble"]).expect(0);
+    let first = scene.run_name();
+    let three = "1. [THREE] Three\n   - run: echo 3 > three.txt\n";
+    let mut dispatch = Background::run(&scene, three, &[]);
+    dispatch.wait_until_said("2 worktrees are kept at");
+    assert!(
+        dispatch
+            .said()
+            .contains("max_worktrees is 2; `dispatch clean` a run")
+    );
+    // Of another run nothing is removed by itself.
+    assert_eq!(
+        fs::read_dir(scene.root.join("shop.dispatch").join(&first))
+            .unwrap()
+            .count(),
+        2
+    );
+    scene.dispatch(&["clean", &first]).expect(0);
+    assert_eq!(dispatch.wait(), 0, "{}", dispatch.said());
+}
+
+/// A task whose worker says when it comes and goes.
+fn counted(scene: &Scene, name: &str, between: &str) -> String {
+    let log = scene.root.join("log").display().to_string();
+    format!(
+        "[{name}] {name}\n   - run: echo + {name} >> {log}; {between}; echo - {name} >> {log}; touch {name}\n"
+    )
+}
+
+#[test]
+fn all_runs_together_have_no_more_attempts_alive_than_allowed() {
+    let scene = Scene::new();
+    scene.configure("[run]\nmax_parallel_total = 2\n");
+    let plan = |letter: &str| -> String {
+        let task = |n: u32| {
+            format!(
+                "{n}. {}",
+                counted(&scene, &format!("{letter}{n}"), "sleep 0.1")
+            )
+        };
+        (1..=4).map(task).collect()
+    };
+    let (a, b) = (
+        scene.plan_named("a.md", &plan("a")),
+        scene.plan_named("b.md", &plan("b")),
+    );
+    let start = |plan: &str| Background::start(&scene, &["run", plan, "--yes", "-j", "4"]);
+    let (mut a, mut b) = (start(&a), start(&b));
+    assert_eq!((a.wait(), b.wait()), (0, 0), "{}{}", a.said(), b.said());
+    let log = fs::read_to_string(scene.root.join("log")).unwrap();
+    let (mut alive, mut most) = (0, 0);
+    for line in log.lines() {
+        alive += if line.starts_with('+') { 1 } else { -1 };
+        most = most.max(alive);
+    }
+    assert_eq!((log.lines().count(), alive, most), (16, 0, 2), "{log}");
+}
+
+#[test]
+fn a_place_is_free_only_when_driver_and_worker_are_gone() {
+    let scene = Scene::new();
+    scene.configure("[run]\nmax_parallel_total = 1\n");
+    let mut gate = Gate::new(&scene, "gate");
+    let a = scene.plan_named(
+        "a.md",
+        &format!("1. {}", counted(&scene, "a", &gate.script())),
+    );
+    let b = scene.plan_named("b.md", &format!("1. {}", counted(&scene, "b", "true")));
+    let first = Background::start(&scene, &["run", &a, "--yes"]);
+    gate.wait_until_reached();
+    first.crash();
+    let mut second = Background::start(&scene, &["run", &b, "--yes"]);
+    second.wait_until_said("max_parallel_total");
+    gate.open();
+    assert_eq!(second.wait(), 0, "{}", second.said());
+    let log = fs::read_to_string(scene.root.join("log")).unwrap();
+    assert_eq!(log, "+ a\n- a\n+ b\n- b\n");
 }

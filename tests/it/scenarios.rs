@@ -67,7 +67,13 @@ const SCENARIOS: [(&str, Shown); 35] = [
     ),
     (
         "the disk is full",
-        By(&["preflight::a_full_or_read_only_disk_for_worktrees_is_refused"]),
+        By(&[
+            "faults::a_disk_that_is_full_at_any_write_costs_no_attempt_and_no_work",
+            "room::where_no_worktree_has_room_the_run_is_paused_and_goes_on_by_itself",
+            "room::a_worker_that_fills_the_disk_of_the_journal_loses_nothing",
+            "room::work_that_is_too_large_for_the_repository_s_disk_waits_and_survives_ctrl_c",
+            "preflight::a_full_or_read_only_disk_for_worktrees_is_refused",
+        ]),
     ),
     (
         "a worktree is removed by hand",
