@@ -173,6 +173,14 @@ pub fn says_no_space(text: &str) -> bool {
     .any(|words| text.contains(words))
 }
 
+/// Whether there is a folder, no link to one, that belongs to whoever runs this program. Where
+/// temporary files go others may make folders under any name, and links to anywhere.
+pub fn is_own_folder(path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    let about = fs::symlink_metadata(path);
+    about.is_ok_and(|about| about.is_dir() && about.uid() == rustix::process::geteuid().as_raw())
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {

@@ -10,6 +10,7 @@ pub mod interrupt;
 pub mod markdown;
 pub mod process;
 pub mod record_log;
+pub mod reflink;
 pub mod table;
 pub mod terminal;
 pub mod text;

@@ -1,5 +1,14 @@
 //! Text: plurals, clipping, slugs, did-you-mean, and what a terminal may be shown.
 
+/// A text as one word of a POSIX shell.
+pub fn shell_word(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+@%".contains(c);
+    match !text.is_empty() && text.chars().all(is_plain) {
+        true => text.to_owned(),
+        false => format!("'{}'", text.replace('\'', "'\\''")),
+    }
+}
+
 /// `1 task`, `2 tasks`.
 pub fn plural(count: usize, noun: &str) -> String {
     if count == 1 {

@@ -3,8 +3,9 @@
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::base::text::shell_word;
 use crate::board::view::{BoardView, ConflictRow, TaskRow};
-use crate::model::conflict::{Class, LineRange, Unit};
+use crate::model::conflict::{LineRange, Unit, Verdict};
 use crate::model::ids::TaskNumber;
 use crate::model::integration::{
     AgainstBase, CheckOutcome, CheckResult, Guilty, Integration, Landing, LeftOut, LeftOutReason,
@@ -187,12 +188,23 @@ struct Pair<'a> {
     a: &'a str,
     b: &'a str,
     tasks: [u32; 2],
-    verdict: &'static str,
+    /// What git says.
+    verdict: Verdict,
+    /// Whether it counts as a conflict, and why although git merges it.
+    conflict: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why: Option<&'static str>,
     class: &'static str,
     severity: u8,
+    bases: Vec<String>,
+    /// Merged trees are not journalled; the command gives it.
     tree: Option<String>,
+    recommended: &'a str,
     inherited: bool,
     units: Vec<PairUnit>,
+    /// What shows it by git alone, typed into a shell at the top of the repository.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    command: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -408,22 +420,45 @@ fn branch_name(view: &BoardView, number: TaskNumber) -> &str {
 
 fn pair<'a>(view: &'a BoardView, row: &'a ConflictRow) -> Pair<'a> {
     let conflict = &row.conflict;
-    let verdict = match conflict.class {
-        Class::EngineFailure => "engine-failure",
-        class if class.is_conflict() => "conflict",
-        _ => "clean",
-    };
     Pair {
         a: branch_name(view, conflict.a),
         b: branch_name(view, conflict.b),
         tasks: [conflict.a.0, conflict.b.0],
-        verdict,
+        verdict: conflict.verdict(),
+        conflict: conflict.class.is_conflict(),
+        why: conflict.class.counts_though_merged(),
         class: conflict.class.name(),
         severity: conflict.severity,
+        bases: conflict.bases.iter().map(ToString::to_string).collect(),
         tree: None,
+        recommended: &row.suggested,
         inherited: conflict.inherited,
         units: conflict.units.iter().map(unit).collect(),
+        command: command(view, conflict.a, conflict.b),
     }
+}
+
+/// The two as they stand: what a task offers, or the work in its worktree, put into a commit that no
+/// branch has.
+fn command(view: &BoardView, a: TaskNumber, b: TaskNumber) -> Option<String> {
+    let side = |number: TaskNumber| {
+        let row = &view.tasks[number.index()];
+        match (row.candidate, &row.worktree) {
+            (Some(candidate), _) => Some(candidate.to_string()),
+            (None, Some(worktree)) => Some(format!(
+                "\"$(cd {} && i=$(mktemp) && cp \"$(git rev-parse --git-path index)\" \"$i\" && \
+                 export GIT_INDEX_FILE=\"$i\" && git add -A && \
+                 git commit-tree -p HEAD -m work \"$(git write-tree)\")\"",
+                shell_word(worktree)
+            )),
+            (None, None) => None,
+        }
+    };
+    let (a, b) = (side(a)?, side(b)?);
+    let base = view.base;
+    Some(format!(
+        "GIT_ATTR_SOURCE={base} git merge-tree --write-tree {a} {b}"
+    ))
 }
 
 fn unit(unit: &Unit) -> PairUnit {

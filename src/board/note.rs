@@ -91,7 +91,7 @@ fn failure_or_note(task: &TaskState) -> String {
                 .as_ref()
                 .is_none_or(|note| *note == failure.message) =>
         {
-            with_suffix(&failure.message, failure.class.words())
+            with_suffix(&failure.message, failure.words())
         }
         _ => plain_line(said(task), CELL_LIMIT),
     }

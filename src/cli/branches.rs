@@ -23,9 +23,8 @@ pub(crate) fn resolve_branches(
     let store = open(repo)?;
     let mut branches: Vec<Branch> = Vec::new();
     for target in targets {
-        // `main@{1}` has braces and is no glob.
         let is_revision = || matches!(store.resolve(target), Ok(Some(_)));
-        let found = if target.contains(['*', '?', '[', '{']) && !is_revision() {
+        let found = if is_glob(target) && !is_revision() {
             resolve_glob(&store, target)?
         } else {
             let tip = resolve_in(&store, target)?;
@@ -41,6 +40,12 @@ pub(crate) fn resolve_branches(
         }
     }
     Ok(branches)
+}
+
+/// Whether this can only be a glob, and not one name: `main@{1}` and `HEAD^{tree}` have braces, too.
+pub(crate) fn is_glob(target: &str) -> bool {
+    let plain = target.replace("@{", "").replace("^{", "");
+    plain.contains(['*', '?', '[', '{'])
 }
 
 /// What a glob of a full name is held against, in this order; the first that has any wins. So
@@ -113,6 +118,10 @@ fn resolve_in(store: &Store, revision: &str) -> Result<Oid, CommandError> {
     }
     if let Some(tip) = store.resolve(revision).map_err(failed)? {
         return Ok(tip);
+    }
+    if store.is_object(revision) {
+        return Err(CommandError::failed(format!("{revision:?} is no commit"))
+            .hint("branches and commits can be merged, trees and files cannot"));
     }
     let branches = local_branches(store)?;
     let names = branches.iter().map(|branch| branch.name.as_str());

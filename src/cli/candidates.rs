@@ -2,7 +2,7 @@
 
 use crate::base::interrupt;
 use crate::cli::Answer;
-use crate::cli::branches::resolve_branches;
+use crate::cli::branches::{is_glob, resolve_branches};
 use crate::cli::conflicts::{ConflictsArgs, Subject, pair, report, schema};
 use crate::cli::conflicts_watch;
 use crate::cli::driving::context;
@@ -46,7 +46,7 @@ fn answer(mut args: ConflictsArgs, ui: &Ui) -> Answer {
     }
     let run = match args.targets.as_slice() {
         [] => Some(place.find_run(None, Default::Latest)?),
-        [one] if !one.contains(['*', '?', '[', '{']) && !is_revision(one) => {
+        [one] if !is_glob(one) && !is_revision(one) => {
             Some(place.find_run(Some(one), Default::Latest)?)
         }
         _ => None,
@@ -59,6 +59,7 @@ fn answer(mut args: ConflictsArgs, ui: &Ui) -> Answer {
         ),
         Some(run) => of_run(&place, &run, &args, ui),
         None => {
+            refuse_runs(&place, &args.targets)?;
             let settings = config::load(&place.repo.top, None, &Overrides::default())?;
             let subject = Subject {
                 branches: resolve_branches(&place.repo, &args.targets)?,
@@ -70,6 +71,30 @@ fn answer(mut args: ConflictsArgs, ui: &Ui) -> Answer {
             report(&place.repo, &subject, &args, ui)
         }
     }
+}
+
+/// Two runs, or a run and a branch, are no list of branches.
+fn refuse_runs(place: &Place, targets: &[String]) -> Result<(), CommandError> {
+    let is_name =
+        |name: &&String| !is_glob(name) && !matches!(place.store.resolve(name), Ok(Some(_)));
+    let Some((name, run)) = targets
+        .iter()
+        .filter(is_name)
+        .find_map(|name| Some((name, place.find_run(Some(name), Default::Latest).ok()?)))
+    else {
+        return Ok(());
+    };
+    let branch = place.load(&run)?.state.integration_branch();
+    let below = branch.trim_end_matches("integration");
+    Err(CommandError::usage(format!(
+        "{name:?} is a run, and a run is compared by itself"
+    ))
+    .hint(format!(
+        "`dispatch conflicts {run}` compares the results of its tasks"
+    ))
+    .hint(format!(
+        "its branches, to be compared with others, are below {below}"
+    )))
 }
 
 /// `--explain A:B RUN`: no branch has a colon in its name, so what follows is not the other side.

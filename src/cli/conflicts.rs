@@ -19,7 +19,7 @@ use crate::engine::detect::{
 };
 use crate::engine::matches::order_of_assembly;
 use crate::git::{Repo, Store, StoreError};
-use crate::model::conflict::{Class, PairVerdict, Verdict};
+use crate::model::conflict::{PairVerdict, Verdict};
 use crate::model::ids::{Oid, TaskNumber};
 use crate::model::run::RunState;
 use crate::ui::Ui;
@@ -200,17 +200,19 @@ pub(crate) fn judge(
         let explained = explained.map_err(failed)?;
         let text = explain::render(subject, (a, b), &explained);
         let found = explained.verdict.iter();
-        let found = found.filter(|pair| is_conflict(pair) && filter.keeps(pair));
+        let found = found.filter(|pair| pair.is_conflict() && filter.keeps(pair));
         return Ok((text, exit(found.count() == 0)));
     }
     let found = look(&mut detector, subject, args.together);
     drop(waiting);
     let mut found = filter.apply(found.map_err(|error| CommandError::failed(error_chain(&error)))?);
-    if args.json {
-        found.sceptics = sceptics(repo, &found.detection, base)?;
+    if args.all && filter.takes_all() {
+        found.independent = detector.independent(&found.detection).map_err(failed)?;
     }
-    let all = args.all && filter.takes_all();
-    let text = render(&found, subject, args, all, ui.columns());
+    if args.json {
+        found.sceptics = sceptics(repo, &found, base)?;
+    }
+    let text = render(&found, subject, args, ui.columns());
     let failed = |pair: &PairVerdict| pair.verdict == Verdict::EngineFailure;
     if repo.common.join("shallow").exists() && found.detection.pairs.iter().any(failed) {
         ui.hint(
@@ -229,14 +231,12 @@ fn exit(is_clean: bool) -> Exit {
     }
 }
 
-fn is_conflict(pair: &PairVerdict) -> bool {
-    pair.verdict != Verdict::Clean || pair.class.is_conflict()
-}
-
 /// What is shown: the pairs, and what only comes up when more than two are merged.
 struct Found {
     detection: Detection,
     joint: Joint,
+    /// The pairs that have nothing to do with each other, where those are wanted.
+    independent: Vec<PairVerdict>,
     /// For programs: how pairs are merged by hand, by the commit their attributes are from.
     sceptics: HashMap<Oid, Sceptic>,
     /// Conflicts that the filters took away.
@@ -266,6 +266,7 @@ fn look(
     Ok(Found {
         detection,
         joint,
+        independent: Vec::new(),
         sceptics: HashMap::new(),
         hidden: 0,
     })
@@ -273,28 +274,23 @@ fn look(
 
 fn sceptics(
     repo: &Repo,
-    detection: &Detection,
+    found: &Found,
     asked_base: Option<Oid>,
 ) -> Result<HashMap<Oid, Sceptic>, CommandError> {
     let failed = |error: StoreError| CommandError::failed(error_chain(&error));
     let store = Store::open(repo).map_err(failed)?;
-    let commits = detection.pairs.iter().filter_map(|pair| pair.attributes);
+    let pairs = found.detection.pairs.iter().chain(&found.independent);
+    let commits = pairs.filter_map(|pair| pair.attributes);
     let commits: HashSet<Oid> = commits.collect();
     let sceptic = |commit| Ok((commit, Sceptic::new(repo, &store, commit, asked_base)?));
     let found: Result<_, StoreError> = commits.into_iter().map(sceptic).collect();
     found.map_err(failed)
 }
 
-fn render(
-    found: &Found,
-    subject: &Subject,
-    args: &ConflictsArgs,
-    all: bool,
-    columns: usize,
-) -> String {
+fn render(found: &Found, subject: &Subject, args: &ConflictsArgs, columns: usize) -> String {
     let detection = &found.detection;
     if args.json {
-        return render_json(found, subject, all);
+        return render_json(found, subject);
     }
     let mut text = if args.matrix {
         let names = (0..subject.branches.len()).map(|place| subject.long_label(place));
@@ -306,7 +302,7 @@ fn render(
         };
         render_matrix(&names, &detection.pairs, &look)
     } else {
-        table::render(found, subject, all)
+        table::render(found, subject, columns)
     };
     if !text.is_empty() {
         text.push('\n');
@@ -360,33 +356,10 @@ fn summary(found: &Found) -> String {
     )
 }
 
-/// What is found, with the independent pairs in between where all are wanted.
-fn listed(detection: &Detection, all: bool) -> Vec<PairVerdict> {
-    if !all {
-        return detection.pairs.clone();
-    }
-    let mut found = detection.pairs.iter().peekable();
-    let mut pairs = Vec::with_capacity(detection.pairs_total);
-    for a in 0..detection.branches.len() {
-        for b in a + 1..detection.branches.len() {
-            let known = found.next_if(|pair| (pair.a, pair.b) == (a, b));
-            pairs.push(known.cloned().unwrap_or_else(|| independent(a, b)));
-        }
-    }
+/// What is found, with the independent pairs in between where those are wanted.
+fn listed(found: &Found) -> Vec<&PairVerdict> {
+    let pairs = found.detection.pairs.iter();
+    let mut pairs: Vec<&PairVerdict> = pairs.chain(&found.independent).collect();
+    pairs.sort_by_key(|pair| (pair.a, pair.b));
     pairs
-}
-
-fn independent(a: usize, b: usize) -> PairVerdict {
-    PairVerdict {
-        a,
-        b,
-        bases: Vec::new(),
-        attributes: None,
-        verdict: Verdict::Clean,
-        class: Class::Independent,
-        severity: 0,
-        tree: None,
-        units: Vec::new(),
-        failure: None,
-    }
 }

@@ -1,4 +1,5 @@
-//! `dispatch logs RUN TASK [-f]`: what the worker wrote, as bytes made safe for the terminal.
+//! `dispatch logs RUN TASK [-f]`: what the worker wrote, or the commands around it, as bytes made safe
+//! for the terminal.
 
 use std::io::IsTerminal;
 use std::path::Path;
@@ -11,6 +12,7 @@ use crate::cli::Answer;
 use crate::cli::error::{CommandError, Exit};
 use crate::cli::place::{Default, Place, TaskName, find_task};
 use crate::engine::EngineError;
+use crate::engine::set_up::{Written, set_up_folder, teardown_folder, written};
 use crate::exec::local::LocalExecutor;
 use crate::exec::log::{self, Follower};
 use crate::exec::{Executor, JobStatus};
@@ -31,6 +33,12 @@ pub struct LogsArgs {
     /// Which attempt, counted from 1 [default: the last]
     #[arg(long, value_name = "N")]
     pub attempt: Option<u32>,
+    /// What the set-up of its worktree wrote
+    #[arg(long, conflicts_with = "follow")]
+    pub setup: bool,
+    /// What the teardown of its worktree wrote
+    #[arg(long, conflicts_with_all = ["follow", "setup"])]
+    pub teardown: bool,
 }
 
 /// Runs the subcommand.
@@ -56,29 +64,49 @@ pub fn run(args: LogsArgs, ui: &Ui) -> Answer {
         .repo
         .attempt_folder(run.as_str(), task.number.0, attempt)
         .join("worker");
-    if !folder.is_dir() {
-        return Err(CommandError::failed(format!(
-            "attempt {attempt} at {} of {run} has no log on this machine",
+    let set_up = set_up_folder(&place.repo, &run, task.number, attempt);
+    let known = state.task(task.number).attempts.iter();
+    let known = known.rev().find(|known| known.number == attempt);
+    let worktree = known.map(|known| place.repo.place_of(&known.worktree));
+    let none = |what: &str| {
+        CommandError::failed(format!(
+            "attempt {attempt} at {} of {run} has no {what} on this machine",
             task.number
         ))
-        .hint("logs stay where the run was made; `dispatch show` reads the rest from git"));
+        .hint("logs stay where the run was made; `dispatch show` reads the rest from git")
+    };
+    let beside = match (args.setup, args.teardown) {
+        (true, _) => Some(("log of a set-up", set_up)),
+        (_, true) => {
+            let folder = worktree.map(|path| teardown_folder(&place.repo, &run, &path));
+            Some(("log of a teardown", folder.unwrap_or_default()))
+        }
+        // Where the set-up failed, or still goes on, there is no worker.
+        _ => (!folder.is_dir()).then_some(("log", set_up)),
+    };
+    match beside {
+        Some((what, folder)) => print_commands(ui, &folder).ok_or_else(|| none(what)),
+        None if args.follow => follow(ui, &folder),
+        None => {
+            let bytes = log::read(&folder).map_err(|error| unreadable(&folder, &error))?;
+            print(ui, &bytes);
+            Ok(Exit::Ok)
+        }
     }
-    if !args.follow {
-        let bytes = log::read(&folder).map_err(|error| unreadable(&folder, &error))?;
-        print(ui, &bytes);
-        return Ok(Exit::Ok);
-    }
+}
+
+fn follow(ui: &Ui, folder: &Path) -> Answer {
     let executor = LocalExecutor::new("dispatch");
-    let mut follower = Follower::new(&folder);
+    let mut follower = Follower::new(folder);
     loop {
         // The status comes first: what is written before the end is read after it was seen.
         let over = !matches!(
-            executor.status(&folder).map_err(EngineError::from)?,
+            executor.status(folder).map_err(EngineError::from)?,
             JobStatus::Alive
         );
         let bytes = follower
             .read()
-            .map_err(|error| unreadable(&folder, &error))?;
+            .map_err(|error| unreadable(folder, &error))?;
         print(ui, &bytes);
         if over && bytes.is_empty() {
             return Ok(Exit::Ok);
@@ -94,6 +122,19 @@ fn unreadable(folder: &Path, error: &std::io::Error) -> CommandError {
         "the log in {} cannot be read: {error}",
         folder.display()
     ))
+}
+
+/// The commands of a set-up or teardown, and what each wrote; none if nothing is there.
+fn print_commands(ui: &Ui, folder: &Path) -> Option<Exit> {
+    let all = written(folder);
+    for Written { command, output } in &all {
+        print(ui, format!("$ {}\n", command.trim_end()).as_bytes());
+        print(ui, output);
+        if output.last().is_some_and(|last| *last != b'\n') {
+            print(ui, b"\n");
+        }
+    }
+    (!all.is_empty()).then_some(Exit::Ok)
 }
 
 /// A file or pipe gets the bytes' text as it is; a terminal gets no escape sequences.

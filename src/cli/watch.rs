@@ -179,6 +179,9 @@ fn said(event: &Event) -> Option<String> {
             shortage.advice()
         )),
         Event::SpaceIsBack {} => Some("there is room again".to_owned()),
+        Event::OutOfRetries { task, budget } => Some(format!(
+            "{task} is not tried again: the {budget} retries of the run are used up"
+        )),
         Event::OutOfMoney { spent, max_cost } => Some(out_of_money_sentence(*spent, *max_cost)),
         _ => None,
     }

@@ -8,8 +8,9 @@ use crate::model::integration::History;
 use crate::model::worker::{Dialect, PromptBy};
 
 /// A choice between a few words.
-pub(super) trait Choice: Copy + 'static {
-    /// Each word and what it means.
+pub(super) trait Choice: Copy + PartialEq + 'static {
+    /// Each word and what it means. A word that means the same as the one before it is what that was
+    /// called before: it is understood, and not told to anybody.
     const WORDS: &'static [(&'static str, Self)];
 }
 
@@ -17,7 +18,15 @@ impl<T: Choice> Kind for T {
     type Value = T;
 
     fn read(value: &Toml<'_>) -> Result<T, Vec<Wrong>> {
-        let words = || T::WORDS.iter().map(|(word, _)| *word);
+        let words = || {
+            let mut known = T::WORDS.iter().copied();
+            let mut before = None;
+            std::iter::from_fn(move || {
+                let (word, meaning) = known.find(|(_, meaning)| before != Some(*meaning))?;
+                before = Some(meaning);
+                Some(word)
+            })
+        };
         let Some(text) = value.get_ref().as_str() else {
             let first = format!("{:?}", T::WORDS[0].0);
             return expected("a word", &first, value);

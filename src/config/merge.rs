@@ -48,6 +48,7 @@ pub(super) fn settle(config: ConfigFile, found: &mut Vec<Finding>) -> Settings {
 
     let (retry, given) = (&mut settings.retry, config.retry);
     put(&mut retry.transient, given.transient);
+    put(&mut retry.rate_limit, given.rate_limit);
     put(&mut retry.conflict, given.conflict);
     put(&mut retry.base_delay, given.base_delay);
     put(&mut retry.max_delay, given.max_delay);

@@ -206,6 +206,8 @@ fn normalised(path: &Path) -> PathBuf {
 pub struct RetrySettings {
     /// Retries of a task that failed with a transient failure.
     pub transient: u32,
+    /// Retries of a task whose provider was asked too often.
+    pub rate_limit: u32,
     /// Re-dispatches of a task that conflicts, on top of the other's result.
     pub conflict: u32,
     /// The delay before the first retry, which doubles with every further one.
@@ -220,6 +222,7 @@ impl Default for RetrySettings {
     fn default() -> RetrySettings {
         RetrySettings {
             transient: 2,
+            rate_limit: 5,
             conflict: 1,
             base_delay: Duration::from_secs(5),
             max_delay: Duration::from_secs(5 * 60),

@@ -147,6 +147,7 @@ tables! {
     /// `[retry]`
     RetryTable {
         transient: Times,
+        rate_limit: Times,
         conflict: Times,
         base_delay: Time,
         max_delay: Time,

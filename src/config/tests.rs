@@ -169,6 +169,21 @@ fn every_shape_of_history_has_its_word() {
 }
 
 #[test]
+fn a_word_from_before_is_understood_and_never_suggested() {
+    let settings = settings("[conflicts]\non_new = \"pause\"");
+    assert_eq!(
+        settings.conflicts.on_new,
+        crate::config::settings::OnNewConflict::PauseLaterTask
+    );
+    insta::assert_snapshot!(problems("[conflicts]\non_new = \"pauze\"\n"), @r#"
+    .dispatch.toml:2:10: on_new: "pauze" is not known
+      2 | on_new = "pauze"
+        |          ^^^^^^^
+      hint: it is one of note, notify, pause-later-task
+    "#);
+}
+
+#[test]
 fn all_problems_of_a_file_are_said_at_once() {
     insta::assert_snapshot!(
         problems(

@@ -22,6 +22,7 @@ use crate::engine::base::{StartingPoint, starting_point};
 use crate::engine::bounds::Bounds;
 use crate::engine::checks;
 use crate::engine::context::Context;
+use crate::engine::cut_short;
 use crate::engine::furnish::furnish;
 use crate::engine::in_place::{self, GoingOn};
 use crate::engine::isolation::look_before;
@@ -30,6 +31,7 @@ use crate::engine::outcome;
 use crate::engine::output::Steps;
 use crate::engine::ports;
 use crate::engine::room::{self, is_full};
+use crate::engine::set_up::{SetUpFailure, end_set_up};
 use crate::engine::start::depth;
 use crate::engine::worktree;
 use crate::exec::{Exit, Job, JobEnd, JobStatus, Running, kill_orphans};
@@ -199,6 +201,8 @@ enum Came {
     ToItsEnd(Box<Finished>),
     /// It never started, or its end is not known: it does not count. What it left is kept.
     Nowhere(Option<Oid>),
+    /// Its worktree could not be set up, so its worker never started.
+    NotSetUp(SetUpFailure, Option<Oid>),
     /// The dependencies conflict, which has been posted.
     Blocked,
 }
@@ -229,12 +233,13 @@ async fn conclude(
     let no_room = || drop(post.send(Message::NoRoom(room::shortage_now(&context))));
     let outcome = match result {
         Ok(Came::Blocked) => return,
-        Ok(Came::Nowhere(kept)) => Ok(outcome::interrupted(kept)),
+        Ok(Came::Nowhere(kept)) => Ok(cut_short::interrupted(kept)),
+        Ok(Came::NotSetUp(failed, kept)) => Ok(cut_short::not_set_up(&failed, kept)),
         // The shim had no room for its records, so there was no worker.
         Ok(Came::ToItsEnd(finished)) if matches!(&finished.end.exit, Exit::NotStarted(said) if says_no_space(said)) =>
         {
             no_room();
-            Ok(outcome::interrupted(None))
+            Ok(cut_short::interrupted(None))
         }
         Ok(Came::ToItsEnd(finished)) => {
             fault::point("attempt", "before it is judged");
@@ -253,9 +258,9 @@ async fn conclude(
         // There was no room for it: it counts as none, and is made again.
         Err(error) if is_full(&error) => {
             no_room();
-            outcome::interrupted(None)
+            cut_short::interrupted(None)
         }
-        outcome => outcome.unwrap_or_else(|error| outcome::could_not(&error)),
+        outcome => outcome.unwrap_or_else(|error| cut_short::could_not(&error)),
     };
     if met_full_disk(&context, &outcome) {
         no_room();
@@ -374,8 +379,24 @@ async fn begin(
     fault::point("attempt", "with its base");
     let worktree = fill_worktree(context, spec, base).await?;
     fault::point("attempt", "with its worktree");
-    furnish(context, spec, base, &worktree).await?;
+    if let Some(failed) = furnish(context, spec, base, &worktree).await? {
+        return unfit(context, spec, base, worktree, failed).await;
+    }
     work(context, spec, post, base, worktree).await
+}
+
+/// The worktree is not ready for its worker and stays as it is, for a person to look at.
+async fn unfit(
+    context: &Arc<Context>,
+    spec: &AttemptSpec,
+    base: Oid,
+    worktree: Worktree,
+    failed: SetUpFailure,
+) -> Result<Begun, EngineError> {
+    match keep_lost(context, spec, base, worktree).await? {
+        Came::Nowhere(kept) => Ok(Begun::Not(Came::NotSetUp(failed, kept))),
+        other => Ok(Begun::Not(other)),
+    }
 }
 
 /// Starts the worker in a worktree that is ready for it.
@@ -549,7 +570,10 @@ async fn take_up(
         return Ok(Came::Nowhere(None));
     };
     match context.executor.status(&worker)? {
-        JobStatus::Absent => Ok(Came::Nowhere(None)),
+        JobStatus::Absent => {
+            end_set_up(context, spec).await?;
+            Ok(Came::Nowhere(None))
+        }
         JobStatus::Lost => {
             let lost = worker.clone();
             fault::point("orphans", "before they are ended");

@@ -7,7 +7,7 @@ use crate::agent::template::{Template, TemplateError};
 use crate::config::settings::PromptSettings;
 use crate::engine::in_place::GoingOn;
 use crate::model::conflict::TaskConflict;
-use crate::model::event::{End, Outcome};
+use crate::model::event::{End, FailureKind, Outcome};
 use crate::model::ids::TaskNumber;
 use crate::model::integration::CheckOutcome;
 use crate::model::plan::{Plan, Task};
@@ -180,7 +180,10 @@ fn earlier_work(task: &TaskState) -> EarlierWork {
 }
 
 fn previous_failure(task: &TaskState) -> Option<String> {
-    let failed = |outcome: &&Outcome| matches!(outcome.end, End::Failed(_));
+    // What kept its worktree from being set up is nothing the worker could mend.
+    let failed = |outcome: &&Outcome| {
+        matches!(outcome.end, End::Failed(_)) && !outcome.is_of(FailureKind::SetUp)
+    };
     let outcome = task
         .attempts
         .iter()

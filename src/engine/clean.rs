@@ -8,13 +8,11 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use crate::agent::environment::check_environment;
 use crate::base::fault;
-use crate::base::process::Program;
-use crate::base::text::one_line;
 use crate::engine::EngineError;
 use crate::engine::context::Context;
 use crate::engine::resolve::is_untouched;
+use crate::engine::set_up::tear_down;
 use crate::engine::worktree::worker_folder;
 use crate::git::refs::branch_ref;
 use crate::git::worktree::{Head, Worktree};
@@ -294,30 +292,6 @@ pub fn carry_out(context: &Context, plan: &Plan) -> Result<(), EngineError> {
         match store.delete_reference(&branch_ref(branch), *tip) {
             Err(StoreError::Moved { .. }) => {}
             other => other?,
-        }
-    }
-    Ok(())
-}
-
-/// Runs `[worktree] teardown`; a worktree whose commands fail stays, with what they were to free.
-fn tear_down(context: &Context, worktree: &Worktree) -> Result<(), EngineError> {
-    for command in &context.settings.worktree.teardown {
-        if !worktree.path.is_dir() {
-            return Ok(());
-        }
-        let shell = Program::new("sh")
-            .arg("-c")
-            .arg(command)
-            .folder(&worktree.path);
-        let env = check_environment(std::env::vars_os());
-        let finished = shell.environment(env).output()?;
-        if !finished.status.success() {
-            let said = [finished.stdout, finished.stderr].concat();
-            return Err(EngineError::TearDown {
-                command: command.clone(),
-                worktree: worktree.path.clone(),
-                said: one_line(&String::from_utf8_lossy(&said)),
-            });
         }
     }
     Ok(())

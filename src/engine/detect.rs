@@ -239,10 +239,57 @@ impl Detector {
         detection.merges_run = self.judge(&scene, &pairs)?;
         let known = pairs.iter().filter_map(|pair| self.verdict(pair));
         detection.pairs = known.filter(|p| p.class != Class::Independent).collect();
-        add_colliding_names(colliding, &mut detection.pairs);
+        let unmerged = |a, b| self.unmerged(&scene, a, b);
+        add_colliding_names(colliding, &mut detection.pairs, unmerged);
         detection.pairs_independent = pairs_total - detection.pairs.len();
         self.forget(&scene, &pairs);
         Ok(detection)
+    }
+
+    /// Every pair that [`Detector::update`] does not list, because the two have nothing to do with
+    /// each other. No merged tree is kept for those.
+    ///
+    /// # Errors
+    /// When git or the store cannot be used, or a tip is no commit.
+    pub fn independent(&mut self, detection: &Detection) -> Result<Vec<PairVerdict>, DetectError> {
+        if detection.pairs_independent == 0 {
+            return Ok(Vec::new());
+        }
+        let scene = self.scene(&detection.branches)?;
+        let listed: HashSet<_> = detection
+            .pairs
+            .iter()
+            .map(|pair| (pair.a, pair.b))
+            .collect();
+        let count = detection.branches.len();
+        let pairs = (0..count).flat_map(|a| (a + 1..count).map(move |b| (a, b)));
+        let rest = pairs.filter(|pair| !listed.contains(pair));
+        Ok(rest.map(|(a, b)| self.unmerged(&scene, a, b)).collect())
+    }
+
+    /// The verdict on a pair that needs no merge.
+    fn unmerged(&self, scene: &Scene, a: usize, b: usize) -> PairVerdict {
+        let bases = match (self.options.base, scene.bases.best(a, b)) {
+            (Some(base), _) => vec![base],
+            (None, Some(bases)) => bases.to_vec(),
+            (None, None) => {
+                let (a, b) = (scene.commits[a], scene.commits[b]);
+                scene.store.merge_bases(a, b).unwrap_or_default()
+            }
+        };
+        let pinned = self.run_base.or(self.options.base);
+        PairVerdict {
+            a,
+            b,
+            attributes: pinned.or(bases.first().copied()).or(Some(scene.commits[a])),
+            bases,
+            verdict: Verdict::Clean,
+            class: Class::Independent,
+            severity: 0,
+            tree: None,
+            units: Vec::new(),
+            failure: None,
+        }
     }
 
     fn verdict(&self, pair: &Pair) -> Option<PairVerdict> {
@@ -291,8 +338,6 @@ fn glob_set(globs: &[String]) -> Result<GlobSet, DetectError> {
 impl Detection {
     /// The pairs that do not merge by themselves.
     pub fn conflicts(&self) -> impl Iterator<Item = &PairVerdict> {
-        let found =
-            |pair: &&PairVerdict| pair.verdict != Verdict::Clean || pair.class.is_conflict();
-        self.pairs.iter().filter(found)
+        self.pairs.iter().filter(|pair| pair.is_conflict())
     }
 }

@@ -218,6 +218,8 @@ impl<'a> Driver<'a> {
         self.record(asked);
         self.write()?;
         self.take_up_alive()?;
+        let today = self.context.clock.now();
+        self.starts = Starts::taken_up(&self.state, &self.limits, today, Instant::now());
         while !self.is_over() {
             self.carry_out_due()?;
             self.show();
@@ -778,6 +780,9 @@ impl<'a> Driver<'a> {
                     Action::ScheduleRetry { task, due } => {
                         announced.push(Event::RetryScheduled { task, due });
                     }
+                    Action::OutOfRetries { task, budget } => {
+                        announced.push(Event::OutOfRetries { task, budget });
+                    }
                     Action::WakeAt { task, at } => self.timers.retry_at(task, at),
                     Action::Redispatch { task, onto } => {
                         announced.push(Event::Redispatched {
@@ -1055,6 +1060,7 @@ fn limits(context: &Context) -> Limits {
     Limits {
         max_parallel: run.max_parallel,
         transient_retries: retry.transient,
+        rate_limit_retries: retry.rate_limit,
         redispatches: retry.conflict,
         base_delay: retry.base_delay,
         max_delay: retry.max_delay,

@@ -50,15 +50,15 @@ pub enum EngineError {
     /// A file of dispatch's own.
     #[error("could not use {0}")]
     File(String, #[source] std::io::Error),
-    /// A set-up command of `[worktree]` did not exit 0.
-    #[error("the set-up command `{command}` {how}: {said}")]
-    SetUp {
-        /// The command.
-        command: String,
-        /// How it ended.
-        how: &'static str,
-        /// The end of its output, in one line.
-        said: String,
+    /// A file of the main checkout that a worktree is to have.
+    #[error("could not {verb} it to {}", to.display())]
+    NotBrought {
+        /// `copy` or `link`.
+        verb: &'static str,
+        /// Where it was to be.
+        to: PathBuf,
+        /// Why.
+        source: std::io::Error,
     },
     /// A command of `[worktree] teardown` did not exit 0.
     #[error("the teardown command `{command}` failed in {}: {said}", worktree.display())]
@@ -67,7 +67,7 @@ pub enum EngineError {
         command: String,
         /// The worktree, which stays.
         worktree: PathBuf,
-        /// Its output, in one line.
+        /// The last line of its output.
         said: String,
     },
     /// A program could not be started.

@@ -5,35 +5,43 @@ use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
+use crate::base::reflink::clone_or_copy;
 use crate::engine::EngineError;
-use crate::engine::attempt::{AttemptSpec, blocking, environment};
-use crate::engine::checks::CheckRun;
+use crate::engine::attempt::{AttemptSpec, blocking};
 use crate::engine::context::Context;
+use crate::engine::room::is_full;
+use crate::engine::set_up::{SetUpFailure, set_up};
 use crate::git::worktree::Worktree;
 use crate::model::change::RepoPath;
 use crate::model::ids::Oid;
-use crate::model::integration::CheckOutcome;
 
 /// The file at the top of a repository that names ignored files to copy, in the syntax of
 /// gitignore(5). Other tools for worktrees read the same file.
 pub const INCLUDE_FILE: &str = ".worktreeinclude";
 
-/// Copies, links and sets up.
+/// Copies, links and sets up; what went wrong, if something did: not the worker's fault.
 ///
 /// # Errors
-/// When a file cannot be copied or linked, or a set-up command fails: not the worker's fault.
+/// When a process cannot be started at all.
 pub async fn furnish(
     context: &Arc<Context>,
     spec: &AttemptSpec,
     base: Oid,
     worktree: &Worktree,
-) -> Result<(), EngineError> {
+) -> Result<Option<SetUpFailure>, EngineError> {
+    let since = Instant::now();
     let (shared, path) = (Arc::clone(context), worktree.path.clone());
-    blocking(move || bring_files(&shared, &path)).await?;
-    set_up(context, spec, base, worktree).await
+    match blocking(move || bring_files(&shared, &path)).await {
+        // That passes, and the attempt begins once more.
+        Err(error) if is_full(&error) => return Err(error),
+        Err(error) => return Ok(Some(SetUpFailure::of_files(context, spec, &error, since))),
+        Ok(()) => {}
+    }
+    set_up(context, spec, base, worktree, since).await
 }
 
 fn bring_files(context: &Context, worktree: &Path) -> Result<(), EngineError> {
@@ -41,12 +49,12 @@ fn bring_files(context: &Context, worktree: &Path) -> Result<(), EngineError> {
     for path in files_to_copy(context)? {
         let path = Path::new(std::ffi::OsStr::from_bytes(path.as_bytes())).to_owned();
         let (from, to) = (context.repo.top.join(&path), worktree.join(&path));
-        bring(&to, || copy(&from, &to))?;
+        bring("copy", &to, || copy(&from, &to))?;
     }
     for path in &settings.link {
         let (from, to) = (context.repo.top.join(path), worktree.join(path));
         if from.symlink_metadata().is_ok() {
-            bring(&to, || symlink(&from, &to))?;
+            bring("link", &to, || symlink(&from, &to))?;
         }
     }
     Ok(())
@@ -79,60 +87,27 @@ fn files_to_copy(context: &Context) -> Result<Vec<RepoPath>, EngineError> {
 }
 
 /// What the base itself has at the place stays as it is.
-fn bring(to: &Path, make: impl FnOnce() -> io::Result<()>) -> Result<(), EngineError> {
+fn bring(
+    verb: &'static str,
+    to: &Path,
+    make: impl FnOnce() -> io::Result<()>,
+) -> Result<(), EngineError> {
     if to.symlink_metadata().is_ok() {
         return Ok(());
     }
     let parent = to.parent().map_or(Ok(()), fs::create_dir_all);
-    parent
-        .and_then(|()| make())
-        .map_err(|error| EngineError::File(to.display().to_string(), error))
+    let made = parent.and_then(|()| make());
+    made.map_err(|source| EngineError::NotBrought {
+        verb,
+        to: to.to_owned(),
+        source,
+    })
 }
 
-/// The system copies by reference where the file system can (`copy_file_range`); a symbolic link
-/// is copied as one.
+/// A symbolic link is copied as one.
 fn copy(from: &Path, to: &Path) -> io::Result<()> {
     match from.symlink_metadata()?.is_symlink() {
         true => symlink(fs::read_link(from)?, to),
-        false => fs::copy(from, to).map(|_| ()),
+        false => clone_or_copy(from, to).map(|_| ()),
     }
-}
-
-async fn set_up(
-    context: &Arc<Context>,
-    spec: &AttemptSpec,
-    base: Oid,
-    worktree: &Worktree,
-) -> Result<(), EngineError> {
-    let commands = &context.settings.worktree.setup;
-    if commands.is_empty() {
-        return Ok(());
-    }
-    let setup = CheckRun {
-        context,
-        folder: setup_folder(context, spec),
-        cwd: &worktree.path,
-        env: environment(context, spec, base),
-        timeout: context.settings.run.timeout,
-        cookie: format!("{}/{}/{}/setup", context.run, spec.task.0, spec.attempt),
-        leash: &spec.leash,
-    };
-    let results = setup.run(commands).await?;
-    match results
-        .into_iter()
-        .find(|result| result.result != CheckOutcome::Passed)
-    {
-        Some(failed) if !spec.leash.is_pulled() => Err(EngineError::SetUp {
-            command: failed.command,
-            how: failed.result.word(),
-            said: crate::base::text::one_line(&failed.tail),
-        }),
-        _ => Ok(()),
-    }
-}
-
-fn setup_folder(context: &Context, spec: &AttemptSpec) -> PathBuf {
-    context
-        .attempt_folder(spec.task, spec.attempt)
-        .join("setup")
 }

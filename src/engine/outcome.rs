@@ -6,12 +6,13 @@ use jiff::tz::TimeZone;
 
 use crate::agent::result::load_result;
 use crate::base::fault;
-use crate::base::text::{clip, error_chain, one_line};
+use crate::base::text::{clip, error_chain};
 use crate::config::settings::Scope;
 use crate::engine::EngineError;
 use crate::engine::attempt::{AttemptSpec, blocking, environment, result_file, time_limits};
 use crate::engine::bounds::Bounds;
 use crate::engine::checks::CheckRun;
+use crate::engine::content::{embedded_repository, large_files, remains};
 use crate::engine::context::Context;
 use crate::engine::flaky;
 use crate::engine::furnish::links_in;
@@ -27,14 +28,13 @@ use crate::git::refs::branch_ref;
 use crate::git::worktree::{Head, Worktree};
 use crate::git::{GitError, Store};
 use crate::model::change::{Change, RepoPath};
-use crate::model::event::{End, Failure, FailureClass, Outcome, WorkerReport};
+use crate::model::event::{End, FailureClass, Outcome, WorkerReport};
 use crate::model::ids::Oid;
 use crate::model::integration::{CheckOutcome, CheckResult};
 use crate::model::isolation::OutsideChange;
 use crate::model::plan::Produces;
 use crate::model::scope::outside;
 use crate::model::transcript::Transcript;
-use crate::model::usage::Cost;
 use crate::model::words::outside_sentence;
 
 /// How much of a worker's output is looked at for the cause of a failure.
@@ -42,55 +42,6 @@ const TAIL_BYTES: u64 = 16 * 1024;
 
 /// How much of the output of an `info` task is its report, where it wrote no other.
 const INFO_BYTES: u64 = 64 * 1024;
-
-/// Files above this size are remarked on.
-const LARGE_FILE: u64 = 50 * 1024 * 1024;
-
-/// An attempt that the run cut short; it counts as none.
-pub fn interrupted(kept: Option<Oid>) -> Outcome {
-    Outcome {
-        kept,
-        ..outcome_of(End::Interrupted {})
-    }
-}
-
-/// An attempt that dispatch itself could not carry out: a person has to look, unless only a git that
-/// was killed is to blame.
-pub fn could_not(error: &EngineError) -> Outcome {
-    let message = one_line(&error_chain(error));
-    let class = match error.is_killed_git() {
-        true => FailureClass::Transient,
-        false => FailureClass::Blocker,
-    };
-    outcome_of(End::Failed(Failure {
-        class,
-        signature: message.clone(),
-        reset_at: None,
-        rate_limited: false,
-        message,
-        root_cause: None,
-        suggestion: None,
-        evidence: "dispatch could not carry the attempt out".to_owned(),
-    }))
-}
-
-fn outcome_of(end: End) -> Outcome {
-    Outcome {
-        end,
-        report: WorkerReport::default(),
-        checks: Vec::new(),
-        leftovers: Vec::new(),
-        remarks: Vec::new(),
-        outside: Vec::new(),
-        flaky: None,
-        meanwhile: Vec::new(),
-        millis: 0,
-        kept: None,
-        usage: None,
-        cost: Cost::Unknown,
-        session: None,
-    }
-}
 
 /// Everything about an attempt that is over.
 #[derive(Clone)]
@@ -362,6 +313,7 @@ impl Case {
             meanwhile: self.meanwhile.clone(),
             millis: self.end.millis,
             kept: None,
+            remains: None,
             usage: self.transcript.usage,
             cost: self.transcript.cost,
             session: self.transcript.session.clone(),
@@ -483,6 +435,10 @@ impl Case {
                 }
             }
         };
+        let (shared, base) = (Arc::clone(&self.context), self.base);
+        let remains = blocking(move || remains(&shared.repo, base, kept)).await;
+        // How much it was is only said; the commit itself is kept.
+        let remains = remains.unwrap_or_default();
         let evidence = Evidence {
             facts,
             exit: match self.end.exit {
@@ -511,6 +467,7 @@ impl Case {
             meanwhile: self.meanwhile.clone(),
             millis: self.end.millis,
             kept,
+            remains,
             usage: self.transcript.usage,
             cost: self.transcript.cost,
             session: self.transcript.session.clone(),
@@ -566,53 +523,4 @@ impl Case {
         }
         facts
     }
-}
-
-/// A repository inside the worktree is staged as a bare commit id, and its content would be lost.
-fn embedded_repository(
-    store: &Store,
-    tree: Oid,
-    changes: &[Change],
-) -> Result<Option<String>, EngineError> {
-    const SUBMODULE: u32 = 0o160_000;
-    let is_new = |change: &&Change| {
-        let mode = |entry: Option<crate::model::change::Entry>| entry.map(|entry| entry.mode);
-        mode(change.new) == Some(SUBMODULE) && mode(change.old) != Some(SUBMODULE)
-    };
-    let modules = match store.entry(tree, ".gitmodules")? {
-        Some(entry) => String::from_utf8_lossy(&store.blob(entry.oid)?).into_owned(),
-        None => String::new(),
-    };
-    let declared = |change: &&Change| {
-        let path = change.path.to_string();
-        let value = |line: &str| Some(line.trim().strip_prefix("path")?.trim_start().to_owned());
-        let mut paths = modules.lines().filter_map(value);
-        paths.any(|rest| {
-            rest.strip_prefix('=')
-                .is_some_and(|found| found.trim() == path)
-        })
-    };
-    let mut found = changes
-        .iter()
-        .filter(is_new)
-        .filter(|change| !declared(change));
-    Ok(found.next().map(|change| change.path.to_string()))
-}
-
-fn large_files(store: &Store, changes: &[Change]) -> Result<Vec<String>, EngineError> {
-    let mut remarks = Vec::new();
-    for change in changes {
-        let Some(entry) = change.new.filter(|entry| entry.mode != 0o160_000) else {
-            continue;
-        };
-        let size = store.blob_size(entry.oid)?;
-        if size > LARGE_FILE {
-            let mebibytes = size / (1024 * 1024);
-            remarks.push(format!(
-                "{} has {mebibytes} MiB; is it meant to be in git?",
-                change.path
-            ));
-        }
-    }
-    Ok(remarks)
 }

@@ -107,6 +107,17 @@ fn segment(folder: &Path, offset: u64) -> PathBuf {
     folder.join(format!("{TAIL}{offset}"))
 }
 
+/// Keeps the output of a program that ran without a shim, in place of what was there; like a log
+/// of a job it never fails.
+pub fn store(folder: &Path, output: &[u8], limit: u64) {
+    for piece in pieces(folder).unwrap_or_default() {
+        let _ = fs::remove_file(piece.path);
+    }
+    if fs::create_dir_all(folder).is_ok() {
+        LogWriter::create(folder, limit).write(output);
+    }
+}
+
 /// Everything that is kept, with a line in place of what is not.
 ///
 /// # Errors

@@ -138,6 +138,7 @@ pub fn classify_with(evidence: &Evidence, patterns: &Patterns) -> Failure {
     let message = message(evidence, &finding, is_hard, &lines);
     Failure {
         class: finding.class,
+        kind: None,
         rate_limited: !is_hard && is_rate_limited(evidence, finding.class, &message, patterns),
         reset_at: reset_at(evidence, finding.class, &message),
         message,

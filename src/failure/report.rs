@@ -1,12 +1,12 @@
 //! The failure report: what failed, why, what waits for it, and the exact command that helps.
 
 use crate::base::markdown::plain_line;
-use crate::model::change::RepoPath;
+use crate::model::change::{Remains, RepoPath};
 use crate::model::conflict::Class;
-use crate::model::event::{End, Failure, FailureClass};
+use crate::model::event::{End, Failure, FailureClass, FailureKind};
 use crate::model::ids::{AttemptNumber, Oid, RunId, TaskNumber};
 use crate::model::plan::Strategy;
-use crate::model::run::{Attempt, RunState, TaskPhase};
+use crate::model::run::{Attempt, RunState, TaskPhase, TaskState};
 use crate::model::spending::Bill;
 use crate::model::status::Status;
 use crate::model::suggest;
@@ -38,11 +38,24 @@ pub(crate) struct FailedTask {
     /// The work the last attempt left, kept for good.
     pub(crate) kept: Option<Oid>,
     pub(crate) retries: usize,
-    /// The last two attempts failed in the same way, so a further retry was not made.
-    pub(crate) repeated: bool,
+    /// What that changed.
+    pub(crate) remains: Option<Remains>,
+    /// Why no further retry was made of what may pass if it is tried again.
+    pub(crate) given_up: GivenUp,
     pub(crate) attempts: Vec<AttemptLine>,
     pub(crate) blocks: Vec<(TaskNumber, String)>,
     pub(crate) command: String,
+}
+
+/// Why a failure that may pass by itself is not tried again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum GivenUp {
+    /// The task has had its retries.
+    RetriesUsedUp,
+    /// It failed in the same way twice.
+    Repeated,
+    /// The run has had all of its retries, which are this many.
+    OutOfRetries(u32),
 }
 
 /// One attempt of a failed task.
@@ -66,12 +79,24 @@ pub(crate) enum AttemptEnd {
     Interrupted,
     /// Its worker had used up what it may.
     Parked(String),
+    /// Its worktree could not be set up.
+    NotSetUp(String),
     Alive,
+}
+
+impl FailedTask {
+    /// Whether its worker never ran because there was no worktree to run in.
+    pub(crate) fn is_not_set_up(&self) -> bool {
+        self.failure.kind == Some(FailureKind::SetUp)
+    }
 }
 
 impl AttemptLine {
     fn counts(&self) -> bool {
-        !matches!(self.end, AttemptEnd::Interrupted | AttemptEnd::Parked(_))
+        !matches!(
+            self.end,
+            AttemptEnd::Interrupted | AttemptEnd::Parked(_) | AttemptEnd::NotSetUp(_)
+        )
     }
 }
 
@@ -203,7 +228,8 @@ fn failed_task(state: &RunState, number: TaskNumber) -> Option<FailedTask> {
         failure: failure.clone(),
         kept: outcome.kept,
         retries: lines.iter().filter(counted).count().saturating_sub(1),
-        repeated: last_two_are_equal(state, number),
+        remains: outcome.remains.clone(),
+        given_up: given_up(state.task(number)),
         attempts: lines,
         blocks: blocks(state, number),
         command: suggest::retry(&state.run, number),
@@ -224,6 +250,9 @@ fn attempt_lines(attempts: &[Attempt]) -> Vec<AttemptLine> {
 fn attempt_line(attempt: &Attempt, retry: usize) -> AttemptLine {
     let outcome = attempt.outcome.as_ref();
     let end = match outcome.map(|outcome| &outcome.end) {
+        Some(End::Failed(failure)) if failure.kind == Some(FailureKind::SetUp) => {
+            AttemptEnd::NotSetUp(plain_line(&failure.message, 120))
+        }
         Some(End::Failed(failure)) if !attempt.counts() => {
             AttemptEnd::Parked(plain_line(&failure.message, 120))
         }
@@ -245,17 +274,12 @@ fn attempt_line(attempt: &Attempt, retry: usize) -> AttemptLine {
     }
 }
 
-fn last_two_are_equal(state: &RunState, number: TaskNumber) -> bool {
-    let mut signatures =
-        state.task(number).counted_attempts().rev().map(|attempt| {
-            match &attempt.outcome.as_ref()?.end {
-                End::Failed(failure) => Some(&failure.signature),
-                _ => None,
-            }
-        });
-    match (signatures.next(), signatures.next()) {
-        (Some(Some(last)), Some(Some(before))) => last == before,
-        _ => false,
+fn given_up(task: &TaskState) -> GivenUp {
+    let mut counted = task.counted_attempts().rev();
+    match (task.out_of_retries, counted.next(), counted.next()) {
+        (Some(budget), ..) => GivenUp::OutOfRetries(budget),
+        (None, Some(last), Some(before)) if last.fails_like(before) => GivenUp::Repeated,
+        _ => GivenUp::RetriesUsedUp,
     }
 }
 

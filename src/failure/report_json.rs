@@ -4,9 +4,10 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::failure::report::{
-    AttemptEnd, AttemptLine, FailedTask, FailureReport, HealthyTask, StuckTask,
+    AttemptEnd, AttemptLine, FailedTask, FailureReport, GivenUp, HealthyTask, StuckTask,
 };
-use crate::model::event::FailureClass;
+use crate::model::change::Remains;
+use crate::model::event::{FailureClass, FailureKind};
 use crate::model::ids::TaskNumber;
 use crate::model::status::Status;
 use crate::model::usage::{Cost, Usage};
@@ -36,6 +37,7 @@ struct Failed<'a> {
     background: bool,
     worktree: &'a str,
     class: &'static str,
+    kind: Option<FailureKind>,
     message: &'a str,
     root_cause: Option<&'a str>,
     suggestion: Option<&'a str>,
@@ -43,7 +45,9 @@ struct Failed<'a> {
     signature: &'a str,
     reset_at: Option<String>,
     kept: Option<String>,
+    remains: Option<&'a Remains>,
     retries: usize,
+    retries_of_run_spent: bool,
     attempts: Vec<Attempt<'a>>,
     blocks: Vec<u32>,
     command: &'a str,
@@ -136,6 +140,7 @@ fn failed(task: &FailedTask) -> Failed<'_> {
         background: task.background,
         worktree: &task.worktree,
         class: task.failure.class.word(),
+        kind: task.failure.kind,
         message: &task.failure.message,
         root_cause: task.failure.root_cause.as_deref(),
         suggestion: task.failure.suggestion.as_deref(),
@@ -143,7 +148,9 @@ fn failed(task: &FailedTask) -> Failed<'_> {
         signature: &task.failure.signature,
         reset_at: task.failure.reset_at.map(|at| at.to_string()),
         kept: task.kept.map(|kept| kept.to_string()),
+        remains: task.remains.as_ref(),
         retries: task.retries,
+        retries_of_run_spent: matches!(task.given_up, GivenUp::OutOfRetries(_)),
         attempts: task.attempts.iter().map(attempt).collect(),
         blocks: numbers(&task.blocks),
         command: &task.command,
@@ -154,6 +161,7 @@ fn attempt(line: &AttemptLine) -> Attempt<'_> {
     let (end, failed): (_, Option<(FailureClass, &str)>) = match &line.end {
         AttemptEnd::Failed(class, message) => ("failed", Some((*class, message))),
         AttemptEnd::Parked(message) => ("failed", Some((FailureClass::Quota, message))),
+        AttemptEnd::NotSetUp(message) => ("failed", Some((FailureClass::Blocker, message))),
         AttemptEnd::Passed => ("passed", None),
         AttemptEnd::Interrupted => ("interrupted", None),
         AttemptEnd::Alive => ("running", None),

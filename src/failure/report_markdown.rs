@@ -1,5 +1,6 @@
 //! The failure report as Markdown: printed, and below the tables of `DISPATCH.md`.
 
+use std::borrow::Cow;
 use std::fmt::{self, Write};
 use std::time::Duration;
 
@@ -8,14 +9,17 @@ use crate::base::markdown::{
     markdown_block, markdown_cell, markdown_code, markdown_prose, plain_line,
 };
 use crate::base::text::plural;
-use crate::failure::report::{AttemptEnd, AttemptLine, FailedTask, FailureReport, StuckTask};
+use crate::failure::report::{
+    AttemptEnd, AttemptLine, FailedTask, FailureReport, GivenUp, StuckTask,
+};
+use crate::model::change::Remains;
 use crate::model::event::FailureClass;
 use crate::model::ids::TaskNumber;
 use crate::model::status::Status;
 use crate::model::suggest;
 use crate::model::words::{comma_list, conflict_sentence};
 
-/// How many blocked tasks are named before the rest is counted.
+/// How many blocked tasks, or changed paths, are named before the rest is counted.
 const NAMED: usize = 5;
 
 impl FailureReport {
@@ -69,7 +73,8 @@ impl FailureReport {
             writeln!(to, "  {place}. {}", attempt(line, &by))?;
         }
         if let Some(kept) = task.kept {
-            writeln!(to, "- **Kept:** what it left, as commit `{}`", kept.short())?;
+            let what = kept_sentence(&kept.short(), task.remains.as_ref());
+            writeln!(to, "- **Kept:** {what}")?;
         }
         writeln!(to, "- **Impact:** {}", impact(&task.blocks))?;
         writeln!(to, "- **Suggested resolution:** {}", self.resolution(task))
@@ -109,6 +114,9 @@ impl FailureReport {
             FailureClass::Logic => format!("See `{logs}`, correct the task or what it builds on"),
             FailureClass::Conflict => {
                 format!("See `{}`, settle it", suggest::conflicts(&self.run))
+            }
+            FailureClass::Blocker if task.is_not_set_up() => {
+                format!("See `{logs}`, repair the set-up of worktrees")
             }
             FailureClass::Blocker => format!("See `{logs}`, remove what blocks it"),
             FailureClass::Cancelled | FailureClass::Interrupted => {
@@ -194,20 +202,47 @@ fn worker(task: &FailedTask) -> String {
     format!("{name} (worktree {})", markdown_prose(&task.worktree))
 }
 
-fn error_type(task: &FailedTask) -> &'static str {
-    match task.failure.class {
-        FailureClass::Transient if task.repeated => {
-            "Transient error (the same failure twice, not retried again)"
-        }
-        FailureClass::Transient => "Transient error (retryable, retries used up)",
+fn error_type(task: &FailedTask) -> Cow<'static, str> {
+    let words = match task.failure.class {
+        FailureClass::Transient => match task.given_up {
+            GivenUp::OutOfRetries(budget) => {
+                return format!(
+                    "Transient error (retryable, but the budget of the whole run, {budget}, is used up)"
+                )
+                .into();
+            }
+            GivenUp::Repeated => "Transient error (the same failure twice, not retried again)",
+            GivenUp::RetriesUsedUp => "Transient error (retryable, retries used up)",
+        },
         FailureClass::Quota => "Quota used up (retryable after its reset)",
         FailureClass::Input => "Input error (retryable once the input changed)",
         FailureClass::Logic => "Logic error (non-retryable)",
         FailureClass::Conflict => "Conflict (retryable on top of the other's result)",
+        FailureClass::Blocker if task.is_not_set_up() => {
+            "Blocker in the set-up of its worktree (the worker never ran; non-retryable until it is removed)"
+        }
         FailureClass::Blocker => "Blocker (non-retryable until it is removed)",
         FailureClass::Cancelled => "Cancelled by a person",
         FailureClass::Interrupted => "Interrupted with the run",
-    }
+    };
+    words.into()
+}
+
+/// Which commit, and which files it changes, as git says.
+fn kept_sentence(commit: &str, remains: Option<&Remains>) -> String {
+    let Some(Remains { stat, paths }) = remains.filter(|remains| !remains.paths.is_empty()) else {
+        return format!("what it left, as commit `{commit}`");
+    };
+    let named = paths.iter().take(NAMED).map(|path| {
+        let path = plain_line(&path.to_string(), 120);
+        markdown_code(&path)
+    });
+    let named = named.collect::<Vec<_>>().join(", ");
+    let more = match (stat.files as usize).saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!("what it left, as commit `{commit}`: {named}{more} ({stat})")
 }
 
 /// Somebody's words on one line, or the last lines of a check as they were.
@@ -246,6 +281,10 @@ fn attempt(line: &AttemptLine, by: &str) -> String {
         AttemptEnd::Parked(message) => {
             let message = markdown_code(message);
             format!("{name} ({elapsed}): Quota used up, not counted — {message}")
+        }
+        AttemptEnd::NotSetUp(message) => {
+            let message = markdown_code(message);
+            format!("{name} ({elapsed}): Set-up failed, not counted — {message}")
         }
         AttemptEnd::Alive => format!("{name}: Running"),
     }

@@ -101,6 +101,7 @@ fn parse_oid(token: &[u8]) -> Option<Oid> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::model::change::Entry;
 
     fn random_path(rng: &mut fastrand::Rng) -> RepoPath {
         let pieces: [&[u8]; 9] = [
@@ -129,7 +130,7 @@ mod tests {
     }
 
     fn random_answer(rng: &mut fastrand::Rng) -> MergeResult {
-        let modes = [0o100_644, 0o100_755, 0o120_000, 0o160_000];
+        let modes = [0o100_644, 0o100_755, 0o120_000, Entry::SUBMODULE];
         let kinds = [
             "Auto-merging",
             "CONFLICT (contents)",

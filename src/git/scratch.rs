@@ -1,15 +1,16 @@
-//! Temporary folders of ours below dispatch's own folder, and the removal of those whose owner was
-//! killed before it could remove them.
+//! Temporary folders of ours below dispatch's own folder, or where temporary files go if nothing can
+//! be written there, and the removal of those whose owner was killed before it could remove them.
 
 use std::fs;
 use std::io;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use tempfile::TempDir;
 
 use crate::base::fault;
-use crate::base::files::FileLock;
+use crate::base::files::{FileLock, is_own_folder};
 use crate::git::repo::Repo;
 
 /// Held by the owner for as long as it lives, however it ends.
@@ -17,6 +18,9 @@ const LOCK: &str = ".dispatch-lock";
 
 /// A folder without a lock is being made right now, or has been left behind in that moment.
 const MAKING: Duration = Duration::from_secs(600);
+
+/// What ours are called where they stand among those of others.
+const ELSEWHERE: &str = "dispatch-scratch-";
 
 /// A temporary folder that is gone when this is dropped; or, if the process is killed, when the
 /// next one is made.
@@ -27,16 +31,25 @@ pub(super) struct Scratch {
 }
 
 impl Scratch {
-    /// Makes one on the same disk as the repository, and removes what dead processes left.
+    /// Makes one on the same disk as the repository, and removes what dead processes left. In a
+    /// repository that may only be read it is made where temporary files go.
     ///
     /// # Errors
-    /// When the folder cannot be written.
+    /// When the folder cannot be written; what is said is about the one in the repository.
     pub(super) fn new(repo: &Repo, prefix: &str) -> io::Result<Scratch> {
         let root = repo.dispatch_folder().join("tmp");
-        fs::create_dir_all(&root)?;
-        sweep(&root, SystemTime::now());
+        Scratch::below(&root, ["", prefix]).or_else(|error| {
+            Scratch::below(&std::env::temp_dir(), [ELSEWHERE, prefix]).map_err(|_| error)
+        })
+    }
+
+    /// Below this folder, where all of ours have names that begin with the first of the two.
+    fn below(root: &Path, [ours, prefix]: [&str; 2]) -> io::Result<Scratch> {
+        fs::create_dir_all(root)?;
+        sweep(root, ours, SystemTime::now());
         fault::full("scratch")?;
-        let folder = tempfile::Builder::new().prefix(prefix).tempdir_in(&root)?;
+        let prefix = format!("{ours}{prefix}");
+        let folder = tempfile::Builder::new().prefix(&prefix).tempdir_in(root)?;
         // Locked before it has its name, so that no other process finds it free.
         let unnamed = folder.path().join(".dispatch-lock-new");
         let lock = FileLock::wait(&unnamed)?;
@@ -77,11 +90,13 @@ fn is_older(path: &Path, now: SystemTime, than: Duration) -> bool {
     modified.is_some_and(|at| now.duration_since(at).is_ok_and(|age| age > than))
 }
 
-/// Removes the folders that nobody holds. What cannot be removed stays for the next time.
-fn sweep(root: &Path, now: SystemTime) {
+/// Removes our folders of these names that nobody holds. What cannot be removed stays for the next
+/// time.
+fn sweep(root: &Path, prefix: &str, now: SystemTime) {
     for entry in fs::read_dir(root).into_iter().flatten().flatten() {
+        let named = entry.file_name().as_bytes().starts_with(prefix.as_bytes());
         let path = entry.path();
-        if is_left_behind(&path, now) {
+        if named && is_own_folder(&path) && is_left_behind(&path, now) {
             let _ = fs::remove_dir_all(&path);
         }
     }
@@ -116,16 +131,27 @@ mod tests {
         // A program that another test starts at this moment holds all locks until it has begun.
         let is_swept = |folder: &Path| {
             (0..100_000).any(|_| {
-                sweep(root.path(), SystemTime::now());
+                sweep(root.path(), "", SystemTime::now());
                 std::thread::yield_now();
                 !folder.exists()
             })
         };
         assert!(is_swept(&left));
         assert!(held.exists() && making.exists());
-        sweep(root.path(), SystemTime::now() + 2 * MAKING);
+        sweep(root.path(), "", SystemTime::now() + 2 * MAKING);
         assert!(held.exists() && !making.exists());
         drop(lock);
         assert!(is_swept(&held));
+        let (ours, theirs) = (make("ours-1"), make("theirs-1"));
+        for folder in [&ours, &theirs] {
+            drop(FileLock::wait(&folder.join(LOCK)).unwrap());
+        }
+        std::os::unix::fs::symlink(&theirs, root.path().join("ours-2")).unwrap();
+        let is_swept = (0..100_000).any(|_| {
+            sweep(root.path(), "ours-", SystemTime::now());
+            std::thread::yield_now();
+            !ours.exists()
+        });
+        assert!(is_swept && theirs.join(LOCK).exists());
     }
 }

@@ -121,6 +121,11 @@ impl Store {
         }
     }
 
+    /// Whether a revision names anything, be it no commit.
+    pub fn is_object(&self, revision: &str) -> bool {
+        self.inner.revparse_single(revision).is_ok()
+    }
+
     /// The tree of a commit.
     ///
     /// # Errors
@@ -296,7 +301,7 @@ fn file_mode(mode: u32) -> git2::FileMode {
     match mode {
         0o100_755 => git2::FileMode::BlobExecutable,
         0o120_000 => git2::FileMode::Link,
-        0o160_000 => git2::FileMode::Commit,
+        Entry::SUBMODULE => git2::FileMode::Commit,
         _ => git2::FileMode::Blob,
     }
 }

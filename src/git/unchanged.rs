@@ -16,11 +16,12 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use git2::{Index, IndexEntry, IndexTime};
 
+use crate::model::change::Entry;
+
 /// A time as a file system keeps it: seconds and nanoseconds.
 type Moment = (i64, i64);
 
 const KIND: u32 = 0o170_000;
-const SUBMODULE: u32 = 0o160_000;
 
 /// Moves the time stamp of `copy`, a copy of an index that was written at the time of `original`,
 /// behind those of all files in it; only if no file below `top` can have changed in a way that git
@@ -34,7 +35,10 @@ pub(super) fn vouch_for(copy: &Path, original: &Metadata, top: &Path) -> io::Res
         return Ok(false);
     };
     let mut latest = written.0;
-    for entry in index.iter().filter(|entry| entry.mode & KIND != SUBMODULE) {
+    for entry in index
+        .iter()
+        .filter(|entry| entry.mode & KIND != Entry::SUBMODULE)
+    {
         if !git_sees_or_nothing_changed(&entry, written, top) {
             return Ok(false);
         }

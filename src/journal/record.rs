@@ -107,6 +107,9 @@ pub fn summary(event: &Event) -> String {
             format!("{task} attempt {attempt} {}", end_word(&outcome.end))
         }
         Event::RetryScheduled { task, due } => format!("{task} retry due {due}"),
+        Event::OutOfRetries { task, budget } => {
+            format!("{task} is not tried again: the budget of {budget} is used up")
+        }
         Event::RetryDue { task } => format!("{task} retry is due"),
         Event::DependenciesConflict { task, class, .. } => {
             format!("{task} blocked: its dependencies conflict ({class})")

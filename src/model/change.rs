@@ -105,6 +105,16 @@ pub struct Entry {
     pub oid: Oid,
 }
 
+impl Entry {
+    /// The mode of a submodule, whose object is a commit of another repository.
+    pub const SUBMODULE: u32 = 0o160_000;
+
+    /// Whether it is a submodule.
+    pub fn is_submodule(self) -> bool {
+        self.mode == Entry::SUBMODULE
+    }
+}
+
 /// How much one path changed.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct FileStat {
@@ -123,4 +133,18 @@ pub struct ChangeStat {
     pub added: u64,
     /// Lines removed, binary files not counted.
     pub removed: u64,
+}
+
+/// What a failed attempt changed against the commit it started from.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Remains {
+    /// How much.
+    pub stat: ChangeStat,
+    /// The first [`Remains::NAMED`] paths.
+    pub paths: Vec<RepoPath>,
+}
+
+impl Remains {
+    /// How many paths are named; `stat` counts all.
+    pub const NAMED: usize = 20;
 }

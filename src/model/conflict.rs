@@ -106,6 +106,13 @@ impl Class {
         self >= Class::EngineFailure
     }
 
+    /// Why it counts as a conflict although git merges it; nothing for all that git stops at.
+    pub fn counts_though_merged(self) -> Option<&'static str> {
+        let why = "git merges it, but a file system that ignores case, or how Unicode writes an \
+                   accent, holds only one of the names";
+        (self == Class::CaseCollision).then_some(why)
+    }
+
     /// Whether its author, told about the other side, can do the task again without the conflict.
     pub fn is_for_its_author(self) -> bool {
         use Class as C;
@@ -358,6 +365,21 @@ pub struct PairVerdict {
     pub failure: Option<String>,
 }
 
+impl PairVerdict {
+    /// Whether it counts as a conflict: git stops at it, or something of it is one all the same.
+    pub fn is_conflict(&self) -> bool {
+        self.verdict != Verdict::Clean || self.class.is_conflict()
+    }
+
+    /// Why it counts as a conflict although git merges it.
+    pub fn counts_though_merged(&self) -> Option<&'static str> {
+        match self.verdict {
+            Verdict::Clean => self.class.counts_though_merged(),
+            Verdict::Conflict | Verdict::EngineFailure => None,
+        }
+    }
+}
+
 /// A conflict between the candidates of two tasks of a run.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct TaskConflict {
@@ -369,6 +391,9 @@ pub struct TaskConflict {
     pub class: Class,
     /// The worst severity.
     pub severity: u8,
+    /// The merge bases; none is also what a journal of an earlier version has.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub bases: Vec<Oid>,
     /// What meets where.
     pub units: Vec<Unit>,
     /// It was there already between branches that one of the two was built on.
@@ -380,5 +405,16 @@ impl TaskConflict {
     /// The two tasks, the lower number first.
     pub fn pair(&self) -> (TaskNumber, TaskNumber) {
         (self.a, self.b)
+    }
+
+    /// What git says about the two.
+    pub fn verdict(&self) -> Verdict {
+        let stops = |class: Class| class.is_conflict() && class.counts_though_merged().is_none();
+        match self.class {
+            Class::EngineFailure => Verdict::EngineFailure,
+            class if stops(class) => Verdict::Conflict,
+            _ if self.units.iter().any(|unit| stops(unit.class)) => Verdict::Conflict,
+            _ => Verdict::Clean,
+        }
     }
 }

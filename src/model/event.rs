@@ -6,7 +6,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::model::change::{ChangeStat, RepoPath};
+use crate::model::change::{ChangeStat, Remains, RepoPath};
 use crate::model::conflict::{Class, TaskConflict};
 use crate::model::found::Found;
 use crate::model::ids::{AttemptNumber, Oid, TaskNumber};
@@ -107,6 +107,13 @@ pub enum Event {
         task: TaskNumber,
         /// Not before this time.
         due: Timestamp,
+    },
+    /// A failed attempt would be tried again, but the run has spent its retries.
+    OutOfRetries {
+        /// The task.
+        task: TaskNumber,
+        /// How many retries the run may spend.
+        budget: u32,
     },
     /// The time of a scheduled retry has come.
     RetryDue {
@@ -383,6 +390,9 @@ pub struct Outcome {
     /// Commits that are to be kept for good: the candidate or what a failed attempt left.
     #[serde(default)]
     pub kept: Option<Oid>,
+    /// What a failed attempt changed, as far as that was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remains: Option<Remains>,
     /// The tokens the worker used, if it says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
@@ -434,6 +444,17 @@ pub struct Failure {
     /// Whether its provider was asked too often, so that fewer should ask at the same time.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub rate_limited: bool,
+    /// What kind within its class, where that is to be told apart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<FailureKind>,
+}
+
+/// Failures that are no fault of the worker's and use up no retry.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FailureKind {
+    /// Its worktree could not be set up, so that the worker never ran.
+    SetUp,
 }
 
 /// The classes of failure (README, "Failure classes").
@@ -491,6 +512,11 @@ pub struct WorkerError {
 }
 
 impl Outcome {
+    /// Whether it is a failure of this kind.
+    pub fn is_of(&self, kind: FailureKind) -> bool {
+        matches!(&self.end, End::Failed(failure) if failure.kind == Some(kind))
+    }
+
     /// What it wrote outside of its worktree, as its own words show.
     pub fn wrote_outside(&self) -> Vec<&str> {
         let named = self
@@ -510,6 +536,7 @@ impl Event {
             | Event::Noted { task, .. }
             | Event::AttemptEnded { task, .. }
             | Event::RetryScheduled { task, .. }
+            | Event::OutOfRetries { task, .. }
             | Event::RetryDue { task }
             | Event::DependenciesConflict { task, .. }
             | Event::RetryRequested { task, .. }

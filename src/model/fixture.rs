@@ -145,6 +145,7 @@ impl RunFixture {
                 flaky: None,
                 meanwhile: Vec::new(),
                 kept: None,
+                remains: None,
                 usage: None,
                 cost: Cost::Unknown,
                 session: None,
@@ -292,6 +293,7 @@ pub(crate) fn failure(class: FailureClass, message: &str) -> Failure {
         signature: message.to_owned(),
         reset_at: None,
         rate_limited: false,
+        kind: None,
     }
 }
 
@@ -302,6 +304,7 @@ pub(crate) fn conflict(a: u32, b: u32, class: Class, paths: &[&str]) -> TaskConf
         b: TaskNumber(b),
         class,
         severity: class.severity(),
+        bases: Vec::new(),
         units: vec![Unit {
             class,
             paths: paths.iter().map(|path| RepoPath::from(*path)).collect(),

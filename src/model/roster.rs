@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use crate::model::event::{End, FailureClass, Outcome};
+use crate::model::event::{End, Failure, FailureClass, FailureKind, Outcome};
 use crate::model::ids::TaskNumber;
 use crate::model::run::{Attempt, RunState, TaskPhase, TaskState};
 
@@ -28,6 +28,8 @@ pub struct Standing {
     pub parkings: u32,
     /// How often its rate of starts is halved.
     pub slowness: u32,
+    /// Until when its provider, which was asked too often, wants to be left alone.
+    pub rests_until: Option<Timestamp>,
     calm: u32,
 }
 
@@ -65,6 +67,12 @@ impl Roster {
         names.filter_map(move |name| Some((name, self.parking(name, now)?)))
     }
 
+    /// Until when each worker whose provider was asked too often starts nothing, by name.
+    pub fn rests(&self) -> impl Iterator<Item = (&str, Timestamp)> {
+        let all = self.0.iter();
+        all.filter_map(|(name, known)| Some((name.as_str(), known.rests_until?)))
+    }
+
     /// A second word about the same limit makes it no second one.
     pub(crate) fn park(&mut self, worker: &str, parking: Parking) {
         let known = self.0.entry(worker.to_owned()).or_default();
@@ -80,16 +88,21 @@ impl Roster {
 
     /// What the end of an attempt says about its worker.
     pub(crate) fn learn(&mut self, worker: &str, outcome: &Outcome) {
-        let is_limit = matches!(&outcome.end, End::Failed(failure) if failure.rate_limited);
-        if is_limit {
+        if let End::Failed(failure) = &outcome.end
+            && failure.rate_limited
+        {
             let known = self.0.entry(worker.to_owned()).or_default();
             known.slowness = (known.slowness + 1).min(SLOWEST);
             known.calm = 0;
+            known.rests_until = known.rests_until.max(failure.reset_at);
             return;
         }
         let Some(known) = self.0.get_mut(worker) else {
             return;
         };
+        if outcome.is_of(FailureKind::SetUp) {
+            return;
+        }
         if let End::Passed { .. } = outcome.end {
             known.parkings = 0;
         }
@@ -133,13 +146,40 @@ impl TaskState {
 }
 
 impl Attempt {
-    /// Whether it uses up a retry: not when the run cut it short, and not when its worker had
-    /// nothing left to work with.
+    /// Whether it uses up a retry: not when the run cut it short, not when its worker had nothing
+    /// left to work with, and not when it never had a worktree to work in.
     pub fn counts(&self) -> bool {
         match self.outcome.as_ref().map(|outcome| &outcome.end) {
             Some(End::Interrupted {}) => false,
-            Some(End::Failed(failure)) => failure.class != FailureClass::Quota,
+            Some(End::Failed(failure)) => {
+                failure.class != FailureClass::Quota && failure.kind.is_none()
+            }
             _ => true,
+        }
+    }
+
+    /// How it failed, if it did.
+    pub fn failure(&self) -> Option<&Failure> {
+        match &self.outcome.as_ref()?.end {
+            End::Failed(failure) => Some(failure),
+            _ => None,
+        }
+    }
+
+    /// Whether it failed as the attempt before did, and neither left a commit: then it would fail a
+    /// third time. Not where the provider was asked too often, or the server said when to come
+    /// back: that says nothing about the task.
+    pub fn fails_like(&self, before: &Attempt) -> bool {
+        let kept = |attempt: &Attempt| attempt.outcome.as_ref().and_then(|outcome| outcome.kept);
+        match (self.failure(), before.failure()) {
+            (Some(last), Some(earlier)) => {
+                last.signature == earlier.signature
+                    && !last.rate_limited
+                    && last.reset_at.is_none()
+                    && kept(self).is_none()
+                    && kept(before).is_none()
+            }
+            _ => false,
         }
     }
 }

@@ -117,6 +117,8 @@ pub struct TaskState {
     pub note: Option<String>,
     /// Attempts before this one belong to an earlier request of a person and use up no retries.
     pub retries_from: usize,
+    /// How many retries the run may spend, if it was not tried again because they are spent.
+    pub out_of_retries: Option<u32>,
     /// Words a person added to the prompt.
     pub extra_prompt: Option<String>,
     /// Its prompt as a person wrote it anew.
@@ -393,6 +395,7 @@ impl RunState {
                     task.note = None;
                 }
                 task.phase = TaskPhase::Running;
+                task.out_of_retries = None;
                 task.offered = None;
                 task.by_hand = None;
                 task.attempts.push(Attempt {
@@ -422,6 +425,7 @@ impl RunState {
                 }
             }
             Event::RetryScheduled { due, .. } => task.phase = TaskPhase::RetryAt(*due),
+            Event::OutOfRetries { budget, .. } => task.out_of_retries = Some(*budget),
             Event::RetryDue { .. } => task.phase = TaskPhase::Queued,
             Event::DependenciesConflict {
                 class,
@@ -559,6 +563,7 @@ impl TaskState {
             note: (!chosen).then(|| "not chosen (--only)".to_owned()),
             attempts: Vec::new(),
             retries_from: 0,
+            out_of_retries: None,
             extra_prompt: None,
             rewritten_prompt: None,
             chosen_worker: None,

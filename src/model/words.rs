@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::model::change::{ChangeStat, RepoPath};
 use crate::model::conflict::Class;
-use crate::model::event::FailureClass;
+use crate::model::event::{Failure, FailureClass, FailureKind};
 use crate::model::ids::TaskNumber;
 use crate::model::integration::{AgainstBase, CheckOutcome, CheckResult};
 use crate::model::run::RunState;
@@ -74,6 +74,16 @@ impl FailureClass {
             FailureClass::Input => "input error",
             FailureClass::Logic => "logic error",
             class => class.word(),
+        }
+    }
+}
+
+impl Failure {
+    /// As it stands in brackets behind its message: `input error`.
+    pub fn words(&self) -> &'static str {
+        match self.kind {
+            Some(FailureKind::SetUp) => "blocker, the worker never ran",
+            None => self.class.words(),
         }
     }
 }

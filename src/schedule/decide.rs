@@ -22,6 +22,8 @@ pub struct Limits {
     pub max_parallel: usize,
     /// Retries of a transient failure, where the task does not say.
     pub transient_retries: u32,
+    /// Retries after a rate limit, where the task does not say.
+    pub rate_limit_retries: u32,
     /// The first delay before a retry.
     pub base_delay: Duration,
     /// The longest delay before a retry.
@@ -86,6 +88,13 @@ pub enum Action {
         task: TaskNumber,
         /// Not before this time.
         due: Timestamp,
+    },
+    /// Record that a failed task is not tried again because the run has spent its retries.
+    OutOfRetries {
+        /// The task.
+        task: TaskNumber,
+        /// How many retries the run may spend.
+        budget: u32,
     },
     /// Come back at this time for a scheduled retry.
     WakeAt {
@@ -176,9 +185,16 @@ fn numbers(state: &RunState) -> impl Iterator<Item = TaskNumber> + '_ {
 
 fn retries<'a>(state: &'a RunState, limits: &'a Limits) -> impl Iterator<Item = Action> + 'a {
     let due = move |task| Some((task, retry::retry_due(state, task, limits)?));
-    let budget = limits.budget.saturating_sub(retry::spent(state)) as usize;
-    let scheduled = numbers(state).filter_map(due).take(budget);
-    scheduled.map(|(task, due)| Action::ScheduleRetry { task, due })
+    let left = limits.budget.saturating_sub(retry::spent(state)) as usize;
+    let due = numbers(state).filter_map(due).enumerate();
+    due.filter_map(move |(place, (task, due))| match place < left {
+        true => Some(Action::ScheduleRetry { task, due }),
+        false if state.task(task).out_of_retries.is_some() => None,
+        false => Some(Action::OutOfRetries {
+            task,
+            budget: limits.budget,
+        }),
+    })
 }
 
 fn parks(state: &RunState, limits: &Limits) -> Vec<Action> {

@@ -7,34 +7,25 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::model::event::{End, Failure, FailureClass};
+use crate::model::event::FailureClass;
 use crate::model::ids::TaskNumber;
-use crate::model::run::{Attempt, RunState, TaskPhase};
+use crate::model::run::{Attempt, RunState, TaskPhase, TaskState};
 use crate::schedule::decide::Limits;
 
 /// When a failed task is to be tried again, or `None` if it is not.
 pub fn retry_due(state: &RunState, number: TaskNumber, limits: &Limits) -> Option<Timestamp> {
     let task = state.task(number);
-    if task.phase != TaskPhase::Failed {
+    let last = task.last_attempt()?;
+    let failure = last.failure()?;
+    let is_due = task.phase == TaskPhase::Failed && last.counts();
+    if !is_due || failure.class != FailureClass::Transient {
         return None;
     }
-    let allowed = state
-        .plan
-        .task(number)
-        .fields
-        .retries
-        .unwrap_or(limits.transient_retries);
-    // What passed in between, and was done again because of a conflict, was no failure.
-    let failed = task
-        .counted_attempts()
-        .rev()
-        .take_while(|a| failure(a).is_some());
-    let tries = failed.count() as u32;
-    let mut counted = task.counted_attempts().rev();
-    let last = counted.next()?;
-    let failure = failure(last)?;
-    let transient = failure.class == FailureClass::Transient;
-    if !transient || tries > allowed || is_repeated(last, counted.next()) {
+    let before = task.counted_attempts().rev().nth(1);
+    let tries = tries(task, failure.rate_limited);
+    if tries > allowed(state, number, limits, failure.rate_limited)
+        || before.is_some_and(|before| last.fails_like(before))
+    {
         return None;
     }
     let delay = backoff(limits, tries.saturating_sub(1), last.jitter);
@@ -46,20 +37,21 @@ pub fn retry_due(state: &RunState, number: TaskNumber, limits: &Limits) -> Optio
     Some(failure.reset_at.map_or(due, |reset| due.max(reset)))
 }
 
-/// The same failure twice in a row without new commits will not pass a third time.
-fn is_repeated(last: &Attempt, before: Option<&Attempt>) -> bool {
-    let kept = |attempt: &Attempt| attempt.outcome.as_ref().and_then(|outcome| outcome.kept);
-    let signature = |attempt| failure(attempt).map(|failure| failure.signature.as_str());
-    before.is_some_and(|before| {
-        signature(last) == signature(before) && kept(last).is_none() && kept(before).is_none()
-    })
+/// How often in a row it failed so. What passed in between, and was done again because of a
+/// conflict, was no failure. That a provider is asked too often says nothing about the task, so the
+/// two are counted apart.
+fn tries(task: &TaskState, rate_limited: bool) -> u32 {
+    let failures = task.counted_attempts().rev().map_while(Attempt::failure);
+    let alike = failures.filter(|failure| failure.rate_limited == rate_limited);
+    alike.count() as u32
 }
 
-fn failure(attempt: &Attempt) -> Option<&Failure> {
-    match &attempt.outcome.as_ref()?.end {
-        End::Failed(failure) => Some(failure),
-        _ => None,
-    }
+fn allowed(state: &RunState, number: TaskNumber, limits: &Limits, rate_limited: bool) -> u32 {
+    let usual = match rate_limited {
+        true => limits.rate_limit_retries,
+        false => limits.transient_retries,
+    };
+    state.plan.task(number).fields.retries.unwrap_or(usual)
 }
 
 fn backoff(limits: &Limits, retry: u32, jitter: f64) -> Duration {
@@ -70,7 +62,7 @@ fn backoff(limits: &Limits, retry: u32, jitter: f64) -> Duration {
 
 /// How many retries the run has spent or promised.
 pub fn spent(state: &RunState) -> u32 {
-    let of_task = |task: &crate::model::run::TaskState| match task.phase {
+    let of_task = |task: &TaskState| match task.phase {
         // A retry that is due and waits for room is promised as much as one that is scheduled.
         TaskPhase::RetryAt(_) | TaskPhase::Queued => task.retries(),
         _ => task.retries().saturating_sub(1),

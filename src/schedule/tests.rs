@@ -9,7 +9,9 @@ use std::time::Duration;
 use jiff::SignedDuration;
 
 use crate::model::conflict::Class;
-use crate::model::event::{End, Event, Failure, FailureClass, Outcome, Recorded, WorkerReport};
+use crate::model::event::{
+    End, Event, Failure, FailureClass, FailureKind, Outcome, Recorded, WorkerReport,
+};
 use crate::model::fixture::{self, RunFixture};
 use crate::model::ids::{Oid, TaskNumber};
 use crate::model::integration::{Integration, LeftOut, LeftOutReason, Merged};
@@ -32,7 +34,8 @@ struct Game {
 /// `cut NAME` (interrupted), `due NAME`, `stop`, `resume`, `retry NAME`, `skip NAME`, `drop NAME`
 /// (skip without cascade), `assembled`. About workers: `quota NAME [TIME]` (with the time of the
 /// reset), `limit NAME` (asked too often), `paid NAME DOLLARS` (passes), `unpark WORKER`,
-/// `rested`, `money DOLLARS`, `later TIME`. About the disk: `full`, `room`. Each line is the word and what is decided after it.
+/// `unfit NAME` (its worktree could not be set up), `rested`, `money DOLLARS`, `later TIME`. About the
+/// disk: `full`, `room`. Each line is the word and what is decided after it.
 fn play(plan: &str, words: &str) -> String {
     play_with(plan, words, |limits| limits)
 }
@@ -41,6 +44,7 @@ fn play_with(plan: &str, words: &str, change: impl FnOnce(Limits) -> Limits) -> 
     let limits = Limits {
         max_parallel: 3,
         transient_retries: 2,
+        rate_limit_retries: 4,
         base_delay: Duration::from_secs(8),
         max_delay: Duration::from_secs(60),
         redispatches: 1,
@@ -191,6 +195,13 @@ impl Game {
                     Some(event),
                 )
             }
+            Action::OutOfRetries { task, budget } => {
+                let event = Event::OutOfRetries {
+                    task: *task,
+                    budget: *budget,
+                };
+                (format!("{} has spent all", self.name(*task)), Some(event))
+            }
             Action::WakeAt { task, .. } => (format!("wake for {}", self.name(*task)), None),
             Action::Assemble => ("assemble".to_owned(), None),
             Action::End { exit } => (format!("end {exit}"), Some(Event::RunEnded { exit: *exit })),
@@ -212,8 +223,7 @@ impl Game {
                 vec![self.ended(task(), end)]
             }
             "limit" => {
-                let tries = self.state.task(task()).attempts.len();
-                let mut end = failed(FailureClass::Transient, &format!("429 {tries}"));
+                let mut end = failed(FailureClass::Transient, "429");
                 if let End::Failed(failure) = &mut end {
                     failure.rate_limited = true;
                 }
@@ -246,6 +256,13 @@ impl Game {
                 let tries = self.state.task(task()).attempts.len();
                 let said = format!("connection reset, try {}", "x".repeat(tries));
                 vec![self.ended(task(), failed(FailureClass::Transient, &said))]
+            }
+            "unfit" => {
+                let mut end = failed(FailureClass::Blocker, "set-up failed");
+                if let End::Failed(failure) = &mut end {
+                    failure.kind = Some(FailureKind::SetUp);
+                }
+                vec![self.ended(task(), end)]
             }
             "same" => vec![self.ended(task(), failed(FailureClass::Transient, "the same again"))],
             "cut" => vec![self.ended(task(), End::Interrupted {})],
@@ -306,6 +323,7 @@ impl Game {
             flaky: None,
             meanwhile: Vec::new(),
             kept: None,
+            remains: None,
             usage: None,
             cost: Cost::Unknown,
             session: None,
@@ -376,6 +394,7 @@ fn failed(class: FailureClass, message: &str) -> End {
         signature: message.to_owned(),
         reset_at: None,
         rate_limited: false,
+        kind: None,
     })
 }
 
@@ -572,6 +591,89 @@ fn the_same_failure_twice_is_not_transient() {
 }
 
 #[test]
+fn the_same_rate_limit_again_is_no_reason_to_give_up_and_is_counted_apart() {
+    insta::assert_snapshot!(
+        play("a", "open · limit a · due a · limit a · due a · rested · flake a · due a · rested · limit a · due a \
+                   · rested · flake a · due a · rested · limit a · due a · rested · limit a"),
+        @r"
+        open         | start a
+        limit a      | retry a in 4s | wake for a
+        due a        | start a
+        limit a      | retry a in 8s | wake for a
+        due a        | shell rests
+        rested       | start a
+        flake a      | retry a in 4s | wake for a
+        due a        | shell rests
+        rested       | start a
+        limit a      | retry a in 16s | wake for a
+        due a        | shell rests
+        rested       | start a
+        flake a      | retry a in 8s | wake for a
+        due a        | shell rests
+        rested       | start a
+        limit a      | retry a in 30s | wake for a
+        due a        | shell rests
+        rested       | start a
+        limit a      | end 3
+        "
+    );
+}
+
+#[test]
+fn what_a_task_says_about_retries_goes_for_rate_limits_too() {
+    let tries = |retries: Option<u32>| {
+        let mut limit = fixture::failure(FailureClass::Transient, "429");
+        limit.rate_limited = true;
+        let plan = RunFixture::new("a").with_task(1, |task| task.fields.retries = retries);
+        let once = plan.begin(1, "claude").fail_with(1, limit.clone(), 1);
+        let state = once.begin(1, "claude").fail_with(1, limit, 1).state();
+        let limits = Limits {
+            rate_limit_retries: 4,
+            ..Limits::default()
+        };
+        super::retry::retry_due(&state, TaskNumber(1), &limits).is_some()
+    };
+    assert_eq!([None, Some(1), Some(2)].map(tries), [true, false, true]);
+}
+
+#[test]
+fn a_task_that_would_be_tried_again_if_the_run_had_retries_left_is_said_to_be() {
+    insta::assert_snapshot!(
+        play_with("a · b", "open · flake a · due a · flake b · flake a · retry a · flake a", |limits| Limits {
+            budget: 1,
+            ..limits
+        }),
+        @r"
+        open         | start a | start b
+        flake a      | retry a in 4s | wake for a
+        due a        | start a
+        flake b      | b has spent all
+        flake a      | a has spent all | end 3
+        retry a      | retry b in 4s | start a | wake for b
+        flake a      | a has spent all | wake for b
+        "
+    );
+}
+
+#[test]
+fn an_attempt_without_a_worktree_is_no_try_and_brings_no_earlier_one_back() {
+    insta::assert_snapshot!(
+        play("a", "open · flake a · due a · unfit a · retry a · flake a · due a · pass a · assembled"),
+        @r"
+        open         | start a
+        flake a      | retry a in 4s | wake for a
+        due a        | start a
+        unfit a      | end 3
+        retry a      | start a
+        flake a      | retry a in 4s | wake for a
+        due a        | start a
+        pass a       | assemble
+        assembled    | end 0
+        "
+    );
+}
+
+#[test]
 fn an_interrupted_attempt_counts_as_none() {
     insta::assert_snapshot!(
         play("a · b", "open · stop · cut a · pass b · resume · flake a · due a · pass a · assembled"),
@@ -646,7 +748,7 @@ fn the_retries_of_a_run_are_bounded_together() {
         open         | start a | start b | start c
         flake a      | retry a in 4s | wake for a
         flake b      | retry b in 4s | wake for a | wake for b
-        flake c      | wake for a | wake for b
+        flake c      | c has spent all | wake for a | wake for b
         "
     );
 }

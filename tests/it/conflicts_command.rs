@@ -120,6 +120,8 @@ fn the_json_form_has_the_promised_fields() {
               ],
               "class": "content",
               "command": "GIT_ATTR_SOURCE=<main> git merge-tree --write-tree <one> <two>",
+              "conflict": true,
+              "pruned": false,
               "recommended": "re-dispatch the later task on top",
               "severity": 3,
               "tree": "<tree>",
@@ -154,8 +156,13 @@ fn the_json_form_has_the_promised_fields() {
             {
               "a": "one",
               "b": "beside",
-              "bases": [],
+              "bases": [
+                "<main>"
+              ],
               "class": "independent",
+              "command": "GIT_ATTR_SOURCE=<main> git merge-tree --write-tree <one> <beside>",
+              "conflict": false,
+              "pruned": true,
               "recommended": "nothing to do",
               "severity": 0,
               "tree": null,
@@ -165,8 +172,13 @@ fn the_json_form_has_the_promised_fields() {
             {
               "a": "two",
               "b": "beside",
-              "bases": [],
+              "bases": [
+                "<main>"
+              ],
               "class": "independent",
+              "command": "GIT_ATTR_SOURCE=<main> git merge-tree --write-tree <two> <beside>",
+              "conflict": false,
+              "pruned": true,
               "recommended": "nothing to do",
               "severity": 0,
               "tree": null,
@@ -235,4 +247,93 @@ fn a_search_that_was_cut_short_says_so_and_can_go_to_the_end() {
     assert_eq!(value["joint_search"], expected);
     let guilty = serde_json::json!(["one", "two", "adds"]);
     assert_eq!(value["emergent"][0]["branches"], guilty);
+}
+
+/// What a shell says to a command in the repository.
+fn typed(forge: &Forge, command: &str) -> (i32, String) {
+    let program = Program::new("sh").args(["-c", command]);
+    let finished = program.folder(&forge.repo.top).output().unwrap();
+    let out = String::from_utf8(finished.stdout).unwrap();
+    (finished.status.code().unwrap(), out)
+}
+
+#[test]
+fn names_that_only_some_file_systems_keep_apart_count_and_say_why() {
+    let base = ("f", "1|2|3|4|5|6|7|8|9|");
+    let with = |more: &[(&str, &str)]| files(&[&[base], more].concat());
+    let forge = Forge::new(&[
+        planned("main", &[], &with(&[])),
+        planned("upper", &[0], &with(&[("docs/It's.md", "u|")])),
+        planned("lower", &[0], &with(&[("docs/it's.md", "l|")])),
+        planned("composed", &[0], &with(&[("caf\u{e9}", "c|")])),
+        planned("decomposed", &[0], &with(&[("cafe\u{301}", "d|")])),
+    ]);
+    for (a, b) in [("upper", "lower"), ("composed", "decomposed")] {
+        let (code, out, _) = dispatch(&forge, &[a, b, "--json"]);
+        assert_eq!(code, 4);
+        let value: serde_json::Value = serde_json::from_str(&out).unwrap();
+        let pair = &value["pairs"][0];
+        // The verdict is git's; that it counts all the same is said beside it.
+        assert_eq!(pair["verdict"], "clean");
+        assert_eq!(pair["class"], "case-collision");
+        assert_eq!(pair["conflict"], true);
+        assert_eq!(pair["bases"][0], forge.commits[0].to_string());
+        let why = pair["why"].as_str().unwrap();
+        assert!(why.contains("a file system that ignores case"), "{why}");
+        let (code, listed) = typed(&forge, pair["command"].as_str().unwrap());
+        assert_eq!((code, listed.lines().count()), (0, 2), "{listed}");
+        let (code, out, _) = dispatch(&forge, &["--explain", a, b]);
+        assert_eq!(code, 4);
+        assert!(
+            out.contains(&format!("It counts as a conflict: {why}\n")),
+            "{out}"
+        );
+        let (_, again) = typed(&forge, out.lines().last().unwrap());
+        assert_eq!(again, listed);
+    }
+}
+
+#[test]
+fn the_command_of_a_pair_that_needed_no_merge_gives_its_tree() {
+    let forge = Forge::new(&small());
+    let (_, out, _) = dispatch(&forge, &["one", "beside", "--json", "--all"]);
+    let value: serde_json::Value = serde_json::from_str(&out).unwrap();
+    let pair = &value["pairs"][0];
+    assert_eq!(pair["pruned"], true);
+    let (code, tree) = typed(&forge, pair["command"].as_str().unwrap());
+    let git = forge.repo.git();
+    let (one, beside) = (forge.commits[1].to_string(), forge.commits[4].to_string());
+    let changed = |from: &str| {
+        let range = ["diff-tree", "-r", "--name-only", from, tree.trim()];
+        git.line(&range).unwrap()
+    };
+    assert_eq!(code, 0);
+    assert_eq!((changed(&one), changed(&beside)), ("g".into(), "f".into()));
+}
+
+#[test]
+fn a_repository_that_may_only_be_read_is_compared_elsewhere() {
+    let forge = Forge::new(&small());
+    // Nothing can be written below it, whoever asks.
+    std::fs::write(forge.repo.dispatch_folder(), "in the way").unwrap();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let program = Program::new(env!("CARGO_BIN_EXE_dispatch"))
+        .args(["conflicts", "one", "two", "beside"])
+        .folder(&forge.repo.top)
+        .env("TMPDIR", elsewhere.path());
+    for _ in 0..2 {
+        let finished = program.output().unwrap();
+        let said = String::from_utf8_lossy(&finished.stderr).into_owned();
+        assert_eq!((finished.status.code(), said.as_str()), (Some(4), ""));
+        let left = std::fs::read_dir(elsewhere.path()).unwrap();
+        assert_eq!(left.count(), 0);
+    }
+}
+
+#[test]
+fn what_git_failed_with_stands_beside_what_to_do() {
+    let forge = Forge::new(&small());
+    let (_, out, _) = dispatch(&forge, &["one", "stranger"]);
+    let line = out.lines().nth(1).unwrap();
+    insta::assert_snapshot!(line, @"one × stranger        engine-failure  needs a person: refusing to merge unrelated histories");
 }

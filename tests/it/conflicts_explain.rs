@@ -6,7 +6,7 @@ use git_dispatch::base::files::FileLock;
 use git_dispatch::base::process::Program;
 use git_dispatch::git::Git;
 
-use crate::forge::{BEFORE_GIT_2_41, Forge, files, planned, small};
+use crate::forge::{BEFORE_GIT_2_41, Forge, LINK, files, planned, small};
 use crate::harness::Scene;
 
 fn dispatch(forge: &Forge, args: &[&str]) -> (i32, String, String) {
@@ -204,10 +204,15 @@ fn one_pair_is_explained_with_all_that_reproduces_it() {
         Recommended: re-dispatch the later task on top
         By policy: no rule settles it
 
-          branch  <a> tree <tree>  a
-          branch  <b> tree <tree>  b
-          base    <main> tree <tree>
-          merged  tree <tree>
+          branch  a
+                  commit <a>
+                  tree   <tree>
+          branch  b
+                  commit <b>
+                  tree   <tree>
+          base    commit <main>
+                  tree   <tree>
+          merged  tree   <tree>
 
         src/f: content
           place 1 of 1: overlap, severity 3 (semantic risk)
@@ -264,7 +269,7 @@ fn the_command_for_sceptics_gives_the_verdict_and_the_tree() {
         let tree = tree.lines().next().unwrap().to_owned();
         assert_eq!(tree.len(), 40);
         if code == 1 {
-            assert!(out.contains(&format!("  merged  tree {tree}\n")), "{out}");
+            assert!(out.contains(&format!("  merged  tree   {tree}\n")), "{out}");
         }
     }
 }
@@ -405,6 +410,44 @@ fn what_could_be_settled_by_rule_is_said_with_the_rules() {
 }
 
 #[test]
+fn links_are_explained_by_where_they_lead() {
+    let to = |target: &str| {
+        let mut files = files(&[("f", "a|")]);
+        files.insert(b"link".to_vec(), (LINK, target.as_bytes().to_vec()));
+        files
+    };
+    let forge = Forge::new(&[
+        planned("main", &[], &to("f")),
+        planned("one", &[0], &to("g")),
+        planned("two", &[0], &to("../h")),
+    ]);
+    let (code, out, _) = dispatch(&forge, &["--explain", "one:two"]);
+    assert_eq!(code, 4);
+    let file = out.split("\n\n").find(|part| part.starts_with("link"));
+    insta::assert_snapshot!(file.unwrap(), @r"
+    link: symlink
+      base: f
+      one: g
+      two: ../h
+    ");
+}
+
+#[test]
+fn two_runs_are_refused_for_what_they_are() {
+    let scene = Scene::new();
+    let plan = "1. [AUTH] a\n   - run: echo a > same.txt\n";
+    scene.run(plan, &[]).expect(0);
+    let run = scene.run_name();
+    let err = scene.dispatch(&["conflicts", &run, &run]).expect(2).err;
+    let expected = format!(
+        "error: {run:?} is a run, and a run is compared by itself\n\
+         hint: `dispatch conflicts {run}` compares the results of its tasks\n\
+         hint: its branches, to be compared with others, are below dispatch/{run}/\n"
+    );
+    assert_eq!(err, expected);
+}
+
+#[test]
 fn odd_words_are_understood_or_refused_for_what_they_are() {
     let forge = Forge::new(&small());
     let git = Git::at(&forge.repo.top);
@@ -416,6 +459,9 @@ fn odd_words_are_understood_or_refused_for_what_they_are() {
     let (code, out, err) = dispatch(&forge, &["one", "moved@{0}"]);
     assert_eq!(code, 4, "{err}");
     assert!(out.contains("one × moved@{0}"), "{out}");
+    let (code, out, err) = dispatch(&forge, &["one^{commit}", "two"]);
+    assert_eq!(code, 4, "{err}");
+    assert!(out.contains("one^{commit} × two"), "{out}");
     let refused = |args: &[&str]| {
         let (code, out, err) = dispatch(&forge, args);
         assert_eq!(out, "");
@@ -424,6 +470,10 @@ fn odd_words_are_understood_or_refused_for_what_they_are() {
     assert_eq!(
         refused(&["--explain", "one:nope"]),
         "1 error: there is no run, branch or revision \"nope\""
+    );
+    assert_eq!(
+        refused(&["one", "two^{tree}"]),
+        "1 error: \"two^{tree}\" is no commit"
     );
     assert_eq!(
         refused(&["--explain", "one"]),

@@ -47,20 +47,127 @@ fn linked_paths_are_links_and_no_part_of_the_candidate() {
 }
 
 #[test]
-fn a_set_up_that_fails_is_a_blocker_and_the_worker_never_runs() {
+fn a_set_up_that_fails_is_a_blocker_of_its_own_kind_and_the_worker_never_runs() {
     let scene = scene();
-    scene.configure("[worktree]\nsetup = [\"touch ready\", \"echo no compiler; exit 3\"]\n");
+    scene.configure(
+        "[worktree]\nsetup = [\"touch ready\", \"echo looking; echo no compiler; exit 3\"]\n",
+    );
     let plan = plan("touch ran");
-    scene.run(&plan, &[]).expect(3);
+    let ended = scene.run(&plan, &[]).expect(3);
     let board = scene.json();
     assert_eq!(board["tasks"][0]["class"], "blocker");
-    let note = board["tasks"][0]["note"].as_str().unwrap().to_owned();
-    assert!(
-        note.contains("echo no compiler; exit 3") && note.contains("no compiler"),
-        "{note}"
+    let note = "set-up `echo looking; echo no compiler; exit 3` failed: no compiler (blocker, the worker never ran)";
+    assert_eq!(board["tasks"][0]["note"], note);
+    let report: serde_json::Value =
+        serde_json::from_str(&scene.dispatch(&["report", "--json"]).expect(0).out).unwrap();
+    let failed = &report["report"]["failed"][0];
+    assert_eq!(
+        (&failed["class"], &failed["kind"]),
+        (&"blocker".into(), &"set-up".into())
+    );
+    assert_eq!(failed["root_cause"], "looking\nno compiler");
+    for said in [
+        "[FAILED, no retry]",
+        "- **Error type:** Blocker in the set-up of its worktree (the worker never ran; non-retryable until it is removed)",
+        "looking\n  no compiler",
+        "): Set-up failed, not counted — `` set-up `echo looking; echo no compiler; exit 3` failed: no compiler ``",
+        "repair the set-up of worktrees, then `dispatch retry",
+    ] {
+        assert!(ended.out.contains(said), "{said}\n{}", ended.out);
+    }
+    let logs = "$ touch ready\n$ echo looking; echo no compiler; exit 3\nlooking\nno compiler\n";
+    assert_eq!(scene.dispatch(&["logs", "1"]).expect(0).out, logs);
+    assert_eq!(
+        scene.dispatch(&["logs", "1", "--setup"]).expect(0).out,
+        logs
     );
     assert!(scene.worktree("work").join("ready").exists());
     assert!(!scene.worktree("work").join("ran").exists());
+}
+
+#[test]
+fn a_set_up_that_failed_uses_up_no_retry_and_is_not_told_to_the_worker() {
+    let mut scene = scene();
+    scene.set_env("DISPATCH_RETRY_TRANSIENT", "1");
+    let once = scene.root.join("once");
+    scene.configure(&format!(
+        "[worktree]\nsetup = [\"echo setting up; test -e {once}\"]\n",
+        once = once.display()
+    ));
+    let plan = plan(
+        "if [ $DISPATCH_ATTEMPT = 2 ]; then echo connection reset by peer; exit 75; fi; touch ran",
+    );
+    scene.run(&plan, &[]).expect(3);
+    std::fs::write(&once, "").unwrap();
+    scene.dispatch(&["retry", "1"]).expect(0);
+    assert_eq!(scene.statuses(), "1 DONE");
+    let told = scene
+        .dispatch(&["prompt", "1", "--attempt", "2"])
+        .expect(0)
+        .out;
+    assert!(!told.contains("set-up"), "{told}");
+    let logs = |more: &[&str]| {
+        scene
+            .dispatch(&[&["logs", "1"], more].concat())
+            .expect(0)
+            .out
+    };
+    assert_eq!(logs(&[]), "");
+    assert_eq!(logs(&["--attempt", "2"]), "connection reset by peer\n");
+    let set_up = logs(&["--setup"]);
+    assert!(
+        set_up.starts_with("$ echo setting up; test -e ") && set_up.ends_with("\nsetting up\n")
+    );
+}
+
+#[test]
+fn a_file_that_cannot_be_copied_is_a_failed_set_up_too() {
+    let scene = scene();
+    scene.write("cache", "a file here\n");
+    scene.git(&["add", "--force", "cache"]);
+    scene.commit("with a file of that name");
+    scene.git(&["rm", "--quiet", "cache"]);
+    scene.configure("[worktree]\ncopy = [\"cache/*\"]\n");
+    scene.write("cache/big", "b\n");
+    scene
+        .run(&plan("touch ran"), &["--base", "HEAD~1"])
+        .expect(3);
+    let note = scene.json()["tasks"][0]["note"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let place = scene.worktree("work").join("cache/big");
+    let said = format!("could not copy it to {}", place.display());
+    assert!(
+        note.starts_with("set-up failed: could not copy it to"),
+        "{note}"
+    );
+    let logs = scene.dispatch(&["logs", "1"]).expect(0).out;
+    assert!(
+        logs.starts_with(&format!("$ files to copy and to link\n{said}: ")),
+        "{logs}"
+    );
+}
+
+#[test]
+fn a_copy_keeps_its_permissions_and_its_time_of_change() {
+    let scene = scene();
+    scene.configure("[worktree]\ncopy = [\"cache/*\"]\n");
+    scene.write_program("cache/tool", "#!/bin/sh\necho tool\n");
+    let original = scene.repo.join("cache/tool");
+    let long_ago = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000_000);
+    let file = std::fs::File::options()
+        .append(true)
+        .open(&original)
+        .unwrap();
+    file.set_modified(long_ago).unwrap();
+    scene.run(&plan("cache/tool > said.txt"), &[]).expect(0);
+    let copy = std::fs::metadata(scene.worktree("work").join("cache/tool")).unwrap();
+    assert_eq!(copy.modified().unwrap(), long_ago);
+    assert_eq!(
+        copy.permissions(),
+        std::fs::metadata(&original).unwrap().permissions()
+    );
 }
 
 #[test]
@@ -78,4 +185,33 @@ fn set_up_comes_before_the_worker_and_teardown_before_removal() {
     assert!(!place.exists());
     let torn_down = place.parent().unwrap().join("torn-down");
     assert_eq!(std::fs::read_to_string(torn_down).unwrap(), "warm\n");
+}
+
+#[test]
+fn what_a_teardown_says_is_kept_and_one_that_fails_keeps_its_worktree() {
+    let scene = scene();
+    let free = scene.root.join("free");
+    scene.configure(&format!(
+        "[worktree]\nteardown = [\"echo closing\", \"echo port in use; echo; test -e {}\"]\n",
+        free.display()
+    ));
+    scene.run(&plan("touch ran"), &[]).expect(0);
+    scene.dispatch(&["land", "--yes"]).expect(0);
+    let refused = scene.dispatch(&["clean"]).expect(1).err;
+    let said = "`echo port in use; echo; test -e ";
+    assert!(
+        refused.contains(said) && refused.contains("port in use\n"),
+        "{refused}"
+    );
+    assert!(scene.worktree("work").exists());
+    let logs = scene.dispatch(&["logs", "1", "--teardown"]).expect(0).out;
+    assert!(
+        logs.starts_with("$ echo closing\nclosing\n$ echo port in use; echo;"),
+        "{logs}"
+    );
+    std::fs::write(&free, "").unwrap();
+    scene.dispatch(&["clean"]).expect(0);
+    assert!(!scene.worktree("work").exists());
+    let logs = scene.dispatch(&["logs", "1", "--teardown"]).expect(0).out;
+    assert_eq!(logs.matches("port in use\n").count(), 1, "{logs}");
 }

@@ -4,6 +4,7 @@ use std::io::{BufRead as _, BufReader, Read as _};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use git_dispatch::base::process::Program;
 use git_dispatch::git::snapshot::Snapshots;
 use git_dispatch::git::worktree::Head;
 use git_dispatch::git::{Git, Repo};
@@ -53,6 +54,14 @@ fn uncommitted_work_that_conflicts_is_on_the_board_until_it_does_no_more() {
     assert_eq!(found["class"], "add-add");
     assert_eq!(found["units"][0]["paths"][0], "same.txt");
     assert!(found["since"].as_str().unwrap().contains('T'), "{found}");
+    let (verdict, counts) = (&found["verdict"], &found["conflict"]);
+    assert_eq!(
+        (verdict.as_str(), counts.as_bool()),
+        (Some("conflict"), Some(true))
+    );
+    let advice = "merge after #1, re-dispatch #2";
+    assert_eq!(found["recommended"], advice);
+    assert_eq!(found["bases"][0], scene.git(&["rev-parse", "main"]));
     until("a board", || {
         scene.board().contains("## Speculative conflicts")
     });
@@ -69,6 +78,17 @@ fn uncommitted_work_that_conflicts_is_on_the_board_until_it_does_no_more() {
     let blob = scene.git(&["hash-object", text.to_str().unwrap()]);
     let found = scene.try_git(&["cat-file", "-e", &blob]);
     assert_ne!(found.code, 0, "{blob}");
+    // A sceptic makes commits of it, and sees the same.
+    let command = speculative(&scene)[0]["command"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let shell = Program::new("sh").args(["-c", &command]);
+    let finished = shell.folder(scene.root.join("shop")).output().unwrap();
+    let said = String::from_utf8(finished.stdout).unwrap();
+    assert_eq!(finished.status.code(), Some(1), "{command}");
+    let expected = "CONFLICT (add/add): Merge conflict in same.txt";
+    assert!(said.contains(expected), "{said}");
     one.open();
     two.wait_until_reached();
     until("no conflict", || speculative(&scene).is_empty());

@@ -178,6 +178,7 @@ fn a_conflict_between_other_commits_with_the_same_trees_has_their_names() {
         detect(&forge.repo, &moved, &options()).unwrap().pairs
     );
     assert_eq!(look(&forge, &moved).merges_run, 0);
+    assert_eq!(look(&forge, &branches).merges_run, 0, "both are kept");
 }
 
 #[test]

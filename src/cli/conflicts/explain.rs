@@ -7,7 +7,7 @@ use crate::cli::conflicts::Subject;
 use crate::cli::error::CommandError;
 use crate::conflict::lines::hunks;
 use crate::engine::detect::{Explained, ThreeWay};
-use crate::model::conflict::{Hunk, LineRange, PairVerdict, Rule, Unit};
+use crate::model::conflict::{Class, Hunk, LineRange, PairVerdict, Rule, Unit, Verdict};
 use crate::ui::diff::{line_diff, word_diff};
 
 /// Lines of one side of one place that are shown.
@@ -48,7 +48,10 @@ pub(super) fn render(subject: &Subject, (a, b): (usize, usize), explained: &Expl
         }
     }
     let (tip_a, tip_b) = (subject.branches[a].tip, subject.branches[b].tip);
-    let command = explained.sceptic.command(tip_a, tip_b);
+    let command = match &explained.verdict {
+        Some(pair) => explained.sceptic.command_for(pair, tip_a, tip_b),
+        None => explained.sceptic.command(tip_a, tip_b),
+    };
     let _ = write!(text, "\nSee for yourself\n  {command}\n");
     text
 }
@@ -65,12 +68,15 @@ fn write_verdict(
         Some(pair) => {
             let severity = severity_word(pair.severity);
             let verdict = match pair.verdict {
-                crate::model::conflict::Verdict::Clean => "clean",
-                crate::model::conflict::Verdict::Conflict => "conflict",
-                crate::model::conflict::Verdict::EngineFailure => "engine failure",
+                Verdict::Clean => "clean",
+                Verdict::Conflict => "conflict",
+                Verdict::EngineFailure => "engine failure",
             };
             let class = pair.class;
             writeln!(to, "{title}: {verdict}, {class}, severity {severity}")?;
+            if let Some(why) = pair.counts_though_merged() {
+                writeln!(to, "It counts as a conflict: {why}")?;
+            }
             writeln!(to, "Recommended: {}", class.recommended())?;
             write_policy(to, pair)?;
         }
@@ -78,17 +84,19 @@ fn write_verdict(
     writeln!(to)?;
     for (place, tree) in [(a, explained.trees[0]), (b, explained.trees[1])] {
         let branch = &subject.branches[place];
-        let name = terminal_safe(&branch.name);
-        writeln!(to, "  branch  {} tree {tree}  {name}", branch.tip)?;
+        writeln!(to, "  branch  {}", terminal_safe(&branch.name))?;
+        writeln!(to, "          commit {}", branch.tip)?;
+        writeln!(to, "          tree   {tree}")?;
     }
     for (base, tree) in &explained.bases {
-        writeln!(to, "  base    {base} tree {tree}")?;
+        writeln!(to, "  base    commit {base}")?;
+        writeln!(to, "          tree   {tree}")?;
     }
     if explained.bases.is_empty() {
         writeln!(to, "  base    none: the two have no history in common")?;
     }
     match explained.verdict.as_ref().and_then(|pair| pair.tree) {
-        Some(tree) => writeln!(to, "  merged  tree {tree}"),
+        Some(tree) => writeln!(to, "  merged  tree   {tree}"),
         None => Ok(()),
     }
 }
@@ -138,6 +146,9 @@ fn write_file(
         Some(unit) => writeln!(to, "\n{path}: {}", unit.class)?,
         None => writeln!(to, "\n{path}")?,
     }
+    if unit.is_some_and(|unit| matches!(unit.class, Class::Symlink | Class::Submodule)) {
+        return write_pointers(to, file, sides);
+    }
     let contents = [&file.base, &file.a, &file.b];
     if contents.into_iter().flatten().any(|text| text.contains(&0)) {
         return writeln!(to, "  binary content: {}", sizes(file, sides));
@@ -148,6 +159,25 @@ fn write_file(
         (None, Some(side)) => write_one_sided(to, file, side, &sides[1], &sides[0]),
         (None, None) => writeln!(to, "  only the base has it, under this name"),
     }
+}
+
+/// What is no text, but the name of something else: the target of a link, the commit of a submodule.
+fn write_pointers(to: &mut String, file: &ThreeWay, sides: &[String; 2]) -> std::fmt::Result {
+    let parts = [
+        ("base", &file.base),
+        (sides[0].as_str(), &file.a),
+        (sides[1].as_str(), &file.b),
+    ];
+    for (name, content) in parts {
+        match content {
+            Some(content) => {
+                let target = String::from_utf8_lossy(content);
+                writeln!(to, "  {name}: {}", terminal_safe(target.trim_end()))?;
+            }
+            None => writeln!(to, "  {name}: nothing")?,
+        }
+    }
+    Ok(())
 }
 
 fn sizes(file: &ThreeWay, sides: &[String; 2]) -> String {

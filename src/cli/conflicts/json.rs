@@ -64,22 +64,30 @@ struct WirePair<'a> {
     /// For a run: the numbers of the two tasks.
     #[serde(skip_serializing_if = "Option::is_none")]
     tasks: Option<[u32; 2]>,
-    /// Whether they merge.
+    /// What git says: whether they merge.
     verdict: Verdict,
+    /// Whether it counts as a conflict, as the exit code has it.
+    conflict: bool,
+    /// Why it counts although git merges it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why: Option<&'static str>,
     /// The class of the worst unit.
     class: Class,
     /// From 0 (none) to 5 (blocked).
     severity: u8,
     /// The merge bases: one, or several after criss-cross merges, or none.
     bases: Vec<String>,
-    /// The merged tree, with conflict markers where it is a conflict.
+    /// The merged tree, with conflict markers where it is a conflict. Null where git failed, and for
+    /// a pair that needed no merge: that is the tree of one with the changes of the other, and the
+    /// command gives it.
     tree: Option<String>,
+    /// Whether that is so: nothing that one of the two changes can matter to the other.
+    pruned: bool,
     /// What to do about it.
     recommended: &'static str,
     /// What meets where, the worst first.
     units: Vec<WireUnit<'a>>,
-    /// What shows the verdict by git alone, in a shell in the repository; none for a pair that needs
-    /// no merge.
+    /// What shows the verdict by git alone, in a shell in the repository.
     #[serde(skip_serializing_if = "Option::is_none")]
     command: Option<String>,
     /// What git said when it failed on the pair.
@@ -123,16 +131,16 @@ fn wire_unit(unit: &Unit) -> WireUnit<'_> {
 }
 
 /// One object on one line.
-pub(super) fn render_json(found: &Found, subject: &Subject, all: bool) -> String {
+pub(super) fn render_json(found: &Found, subject: &Subject) -> String {
     let detection = &found.detection;
     let name = |place: usize| detection.branches[place].name.as_str();
     let command = |pair: &PairVerdict| {
         let sceptic = found.sceptics.get(&pair.attributes?)?;
         let tip = |place: usize| detection.branches[place].tip;
-        Some(sceptic.command(tip(pair.a), tip(pair.b)))
+        Some(sceptic.command_for(pair, tip(pair.a), tip(pair.b)))
     };
     let task = |place: usize| subject.tasks.get(place).map(|(number, _)| number.0);
-    let pairs = listed(detection, all);
+    let pairs = listed(found);
     let report = WireReport {
         version: JSON_VERSION,
         base: detection.base.map(|base| base.to_string()),
@@ -154,10 +162,13 @@ pub(super) fn render_json(found: &Found, subject: &Subject, all: bool) -> String
                 b: name(pair.b),
                 tasks: task(pair.a).zip(task(pair.b)).map(|(a, b)| [a, b]),
                 verdict: pair.verdict,
+                conflict: pair.is_conflict(),
+                why: pair.counts_though_merged(),
                 class: pair.class,
                 severity: pair.severity,
                 bases: pair.bases.iter().map(ToString::to_string).collect(),
                 tree: pair.tree.map(|tree| tree.to_string()),
+                pruned: pair.verdict == Verdict::Clean && pair.tree.is_none(),
                 recommended: pair.class.recommended(),
                 units: pair.units.iter().map(wire_unit).collect(),
                 command: command(pair),

@@ -1,31 +1,29 @@
 //! The pairs as a table for people.
 
-use crate::base::text::{clip, terminal_safe};
+use crate::base::table::wrapped_table;
+use crate::base::text::terminal_safe;
 use crate::cli::conflicts::{Found, Subject, listed};
 use crate::engine::detect::Emergent;
 use crate::model::change::RepoPath;
-use crate::model::conflict::Class;
+use crate::model::conflict::{Class, PairVerdict};
 
 /// How many paths of a unit are shown before `+n`.
 const PATHS_SHOWN: usize = 3;
-/// Longest text of one column.
-const COLUMN_WIDTH: usize = 60;
 
-/// One row a unit; empty if there is none.
-pub(super) fn render(found: &Found, subject: &Subject, all: bool) -> String {
-    let mut rows = rows(found, subject, all);
+/// One row a unit, in so many columns of a terminal; empty if there is none.
+pub(super) fn render(found: &Found, subject: &Subject, columns: usize) -> String {
+    let mut rows = rows(found, subject);
     let emergent = found.joint.found.iter();
     rows.extend(emergent.map(|emergent| emergent_row(subject, emergent)));
-    render_table(&rows)
+    render_table(&rows, columns)
 }
 
-fn rows(found: &Found, subject: &Subject, all: bool) -> Vec<[String; 4]> {
+fn rows(found: &Found, subject: &Subject) -> Vec<[String; 4]> {
     let mut rows = Vec::new();
-    for pair in listed(&found.detection, all) {
+    for pair in listed(found) {
         let title = format!("{} × {}", subject.label(pair.a), subject.label(pair.b));
         if pair.units.is_empty() {
-            let said = pair.failure.as_deref().map(terminal_safe);
-            rows.push(row(title, said.unwrap_or_default(), pair.class));
+            rows.push(unitless_row(title, pair));
             continue;
         }
         for (place, unit) in pair.units.iter().enumerate() {
@@ -38,6 +36,16 @@ fn rows(found: &Found, subject: &Subject, all: bool) -> Vec<[String; 4]> {
         }
     }
     rows
+}
+
+/// For a pair that meets nowhere, or of which nobody knows where.
+fn unitless_row(title: String, pair: &PairVerdict) -> [String; 4] {
+    let [title, paths, class, recommended] = row(title, String::new(), pair.class);
+    let recommended = match &pair.failure {
+        Some(said) => format!("{recommended}: {}", terminal_safe(said)),
+        None => recommended,
+    };
+    [title, paths, class, recommended]
 }
 
 fn emergent_row(subject: &Subject, emergent: &Emergent) -> [String; 4] {
@@ -67,26 +75,14 @@ fn list_paths(paths: &[RepoPath]) -> String {
     text
 }
 
-fn render_table(rows: &[[String; 4]]) -> String {
+fn render_table(rows: &[[String; 4]], columns: usize) -> String {
     if rows.is_empty() {
         return String::new();
     }
     let head = ["PAIR", "PATH", "CLASS", "RECOMMENDED"].map(str::to_owned);
     let rows: Vec<[String; 4]> = std::iter::once(&head)
         .chain(rows)
-        .map(|row| {
-            row.clone()
-                .map(|cell| clip(&cell.replace(['\n', '\t'], " "), COLUMN_WIDTH))
-        })
+        .map(|row| row.clone().map(|cell| cell.replace(['\n', '\t'], " ")))
         .collect();
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
-    let widths = [0, 1, 2].map(|column| width(column).unwrap_or(0));
-    let mut text = String::new();
-    for [pair, path, class, recommended] in &rows {
-        let [a, b, c] = widths;
-        let line = format!("{pair:a$}  {path:b$}  {class:c$}  {recommended}");
-        text.push_str(line.trim_end());
-        text.push('\n');
-    }
-    text
+    wrapped_table(&rows, columns)
 }

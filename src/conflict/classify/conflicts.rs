@@ -3,6 +3,7 @@
 use crate::conflict::classify::groups::Group;
 use crate::conflict::classify::{Evidence, SideInfo};
 use crate::conflict::lines;
+use crate::model::change::Entry;
 use crate::model::conflict::{Class, Hunk, Unit};
 use crate::model::merge::{RENAME_COLLISION, Stage};
 
@@ -45,7 +46,7 @@ fn conflict_class(evidence: &Evidence<'_>, group: &Group<'_>) -> Class {
         Class::DirRenameSuggested
     } else if group.says("CONFLICT (file/directory)") {
         Class::FileDirectory
-    } else if group.says_like("CONFLICT (submodule") || any_mode(group, 0o160_000) {
+    } else if group.says_like("CONFLICT (submodule") || any_mode(group, Entry::SUBMODULE) {
         Class::Submodule
     } else if group.says("CONFLICT (distinct modes)") {
         Class::DistinctTypes

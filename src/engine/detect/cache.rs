@@ -17,6 +17,7 @@ use crate::engine::detect::{DetectError, Detector, Known};
 use crate::git::attributes::Attributes;
 use crate::git::fingerprint::{Surroundings, digest};
 use crate::git::merge_tree::{MergeEngine, MergeResult};
+use crate::model::change::Entry;
 use crate::model::conflict::{Class, Unit, Verdict};
 use crate::model::ids::Oid;
 
@@ -25,9 +26,6 @@ const LIMIT: usize = 32 << 20;
 
 /// Values of the attribute `merge` for which git runs no program.
 const NO_PROGRAM: [&str; 5] = ["set", "unset", "text", "binary", "union"];
-
-/// The mode of a submodule.
-pub(super) const SUBMODULE: u32 = 0o160_000;
 
 /// What is known from before, and what is to be kept.
 #[derive(Debug)]
@@ -47,7 +45,6 @@ struct VerdictRecord {
     severity: u8,
     tree: Option<Oid>,
     units: Vec<Unit>,
-    commits: [Oid; 2],
 }
 
 impl Detector {
@@ -80,12 +77,11 @@ impl Detector {
 impl VerdictCache {
     /// The verdict on a pair, if it was kept and holds.
     pub(super) fn get(&self, scene: &Scene, engine: &MergeEngine, pair: &Pair) -> Option<Known> {
-        let text = self.known.get(&self.key(engine, pair)?)?;
-        let record = serde_json::from_str::<VerdictRecord>(text).ok();
-        let holds = |record: &VerdictRecord| {
-            record.verdict == Verdict::Clean || record.commits == commits(scene, pair)
-        };
-        record.filter(holds).map(|record| Known {
+        let names = [None, Some(commits(scene, pair))];
+        let keys = names.map(|names| self.key(engine, pair, names));
+        let mut texts = keys.iter().flatten().filter_map(|key| self.known.get(key));
+        let record = serde_json::from_str::<VerdictRecord>(texts.next()?).ok();
+        record.map(|record| Known {
             classified: Classified {
                 verdict: record.verdict,
                 class: record.class,
@@ -109,7 +105,11 @@ impl VerdictCache {
         if known.failure.is_some() || ran_a_program(result, attributes) || has_submodule(result) {
             return;
         }
-        let Some(key) = self.key(engine, pair) else {
+        let names = match known.classified.verdict {
+            Verdict::Clean => None,
+            Verdict::Conflict | Verdict::EngineFailure => Some(commits(scene, pair)),
+        };
+        let Some(key) = self.key(engine, pair, names) else {
             return;
         };
         let Classified {
@@ -126,7 +126,6 @@ impl VerdictCache {
                 severity,
                 tree: known.tree,
                 units,
-                commits: commits(scene, pair),
             },
         );
     }
@@ -163,15 +162,19 @@ impl VerdictCache {
         Ok(())
     }
 
-    /// `None` for a merge that may depend on more: with several bases git merges those first, and
-    /// says nothing about how.
-    fn key(&self, engine: &MergeEngine, pair: &Pair) -> Option<RecordKey> {
+    /// `names` are those of the commits, for a conflict: they stand in its tree. `None` for a merge
+    /// that may depend on more: with several bases git merges those first, and says nothing about how.
+    fn key(&self, engine: &MergeEngine, pair: &Pair, names: Option<[Oid; 2]>) -> Option<RecordKey> {
         let base = match pair.key.base {
             Some(base) => base.to_string(),
             None if self.is_open(engine) => return None,
             None => "history".to_owned(),
         };
-        let what = format!("pair {base} {} {}", pair.key.a, pair.key.b);
+        let [a, b] = [pair.key.a, pair.key.b];
+        let what = match names {
+            None => format!("pair {base} {a} {b}"),
+            Some([ours, theirs]) => format!("conflict {base} {a} {b} {ours} {theirs}"),
+        };
         Some(self.digest(pair.key.attributes, &what))
     }
 
@@ -212,14 +215,17 @@ fn ran_a_program(result: &MergeResult, attributes: &Attributes) -> bool {
 
 fn has_submodule(result: &MergeResult) -> bool {
     let said = |kind: &str| kind.to_ascii_lowercase().contains("submodule");
-    result.stages.iter().any(|stage| stage.mode == SUBMODULE)
+    result
+        .stages
+        .iter()
+        .any(|stage| stage.mode == Entry::SUBMODULE)
         || result.messages.iter().any(|message| said(&message.kind))
 }
 
-/// Which build of the program this is: another one may give other classes to the same merge.
+/// Which build of the program this is: another one may give other classes to the same merge. Its
+/// length speaks for the packages that it was put together with.
 fn this_program() -> Option<String> {
     let about = std::env::current_exe().and_then(std::fs::metadata).ok()?;
-    let written = about.modified().ok()?;
-    let version = env!("CARGO_PKG_VERSION");
-    Some(format!("{version} {} {written:?}", about.len()))
+    let (version, sources) = (env!("CARGO_PKG_VERSION"), env!("DISPATCH_SOURCES"));
+    Some(format!("{version} {sources} {}", about.len()))
 }

@@ -13,7 +13,6 @@ use serde::{Deserialize, Serialize};
 use crate::conflict::bases::Base;
 use crate::conflict::classify::{Classified, Evidence, SideInfo, classify};
 use crate::conflict::joint::risky_groups;
-use crate::engine::detect::cache::SUBMODULE;
 use crate::engine::detect::guilty::{Guilt, MERGES_PER_SET, Sequence};
 use crate::engine::detect::scene::Scene;
 use crate::engine::detect::{DetectError, Detection, Detector, Side};
@@ -151,7 +150,7 @@ impl Detector {
         let mut entries = changes.iter().flat_map(|changes| changes.iter());
         let submodules = entries.any(|change| {
             let mut sides = change.old.iter().chain(&change.new);
-            sides.any(|entry| entry.mode == SUBMODULE)
+            sides.any(|entry| entry.is_submodule())
         });
         let groups = risky_groups(&changes).into_iter();
         let branches = |group: Vec<usize>| group.into_iter().map(|place| chosen[place]).collect();

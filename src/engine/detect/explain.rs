@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::engine::detect::cache::SUBMODULE;
 use crate::engine::detect::{Branch, DetectError, Detector, Sceptic};
 use crate::git::merge_tree::MergeAnswer;
 use crate::git::{Store, StoreError};
-use crate::model::change::RepoPath;
+use crate::model::change::{Entry, RepoPath};
 use crate::model::conflict::PairVerdict;
 use crate::model::ids::Oid;
 
@@ -100,7 +99,7 @@ fn three_ways(store: &Store, answer: &MergeAnswer) -> Result<Vec<ThreeWay>, Stor
     for stage in &result.stages {
         let content = match stage.mode {
             // It has no content.
-            SUBMODULE => format!("submodule at {}\n", stage.oid).into_bytes(),
+            Entry::SUBMODULE => format!("submodule at {}\n", stage.oid).into_bytes(),
             _ => store.blob(stage.oid)?,
         };
         let place = usize::from(stage.stage.clamp(1, 3)) - 1;

@@ -4,21 +4,18 @@ use std::sync::Arc;
 
 use crate::conflict::names::colliding_names;
 use crate::model::change::RepoPath;
-use crate::model::conflict::{Class, PairVerdict, Unit, Verdict};
-use crate::model::ids::Oid;
+use crate::model::conflict::{Class, PairVerdict, Unit};
 
 use super::Side;
 
-/// Two branches that add such names over a base, with all of these.
+/// Two branches that add such names over what they share, with all of these.
 pub(super) struct Colliding {
-    base: Oid,
     pair: (usize, usize),
     paths: Vec<RepoPath>,
 }
 
 /// Those of the given pairs that add such names over one base.
 pub(super) fn colliding_over(
-    base: Oid,
     branches: &[usize],
     sides: &[Arc<Side>],
     is_pair: impl Fn(usize, usize) -> bool,
@@ -31,38 +28,35 @@ pub(super) fn colliding_over(
     let found = found.filter(|(a, b, _)| is_pair(*a, *b));
     found
         .map(|(a, b, paths)| Colliding {
-            base,
             pair: (a, b),
             paths,
         })
         .collect()
 }
 
-/// Adds the unit `case-collision` to the pairs it concerns; the verdict stays git's.
-pub(super) fn add_colliding_names(colliding: Vec<Colliding>, pairs: &mut Vec<PairVerdict>) {
-    for Colliding { base, pair, paths } in colliding {
-        add_unit(pairs, base, pair, paths);
+/// Adds the unit `case-collision` to the pairs it concerns; the verdict stays git's. A pair that
+/// needed no merge is not known yet: `unmerged` makes it.
+pub(super) fn add_colliding_names(
+    colliding: Vec<Colliding>,
+    pairs: &mut Vec<PairVerdict>,
+    unmerged: impl Fn(usize, usize) -> PairVerdict,
+) {
+    for Colliding { pair, paths } in colliding {
+        add_unit(pairs, &unmerged, pair, paths);
     }
 }
 
-fn add_unit(pairs: &mut Vec<PairVerdict>, base: Oid, (a, b): (usize, usize), paths: Vec<RepoPath>) {
+fn add_unit(
+    pairs: &mut Vec<PairVerdict>,
+    unmerged: impl Fn(usize, usize) -> PairVerdict,
+    (a, b): (usize, usize),
+    paths: Vec<RepoPath>,
+) {
     let class = Class::CaseCollision;
     let place = match pairs.binary_search_by_key(&(a, b), |pair| (pair.a, pair.b)) {
         Ok(place) => place,
         Err(place) => {
-            let pair = PairVerdict {
-                a,
-                b,
-                bases: vec![base],
-                attributes: None,
-                verdict: Verdict::Clean,
-                class,
-                severity: class.severity(),
-                tree: None,
-                units: Vec::new(),
-                failure: None,
-            };
-            pairs.insert(place, pair);
+            pairs.insert(place, unmerged(a, b));
             place
         }
     };

@@ -172,10 +172,10 @@ impl Detector {
             self.look_at(scene, some.iter().flat_map(|pair| pair.sides(scene)))?;
             for pair in some {
                 // After criss-cross merges any base will do: what both have from there is one name.
-                if let (Some(base), Some(tree)) = (pair.bases.first(), pair.base_tree) {
+                if let Some(tree) = pair.base_tree {
                     let branches = [pair.a, pair.b];
                     let sides = self.sides(scene, tree, &branches)?;
-                    colliding.extend(colliding_over(*base, &branches, &sides, |_, _| true));
+                    colliding.extend(colliding_over(&branches, &sides, |_, _| true));
                 }
             }
             self.make_room();
@@ -196,7 +196,7 @@ impl Detector {
         let Sharing { base, branches, .. } = sharing;
         let has_base = |a: usize, b: usize| scene.bases.of(a, b) == Base::One(*base);
         let sides = self.sides(scene, base_tree, branches)?;
-        colliding.extend(colliding_over(*base, branches, &sides, has_base));
+        colliding.extend(colliding_over(branches, &sides, has_base));
         let has_base = |a: usize, b: usize| has_base(branches[a], branches[b]);
         let footprints: Vec<&Footprint> = sides.iter().map(|side| &side.footprint).collect();
         let candidates = match (scene.prune, sharing.all_pairs) {

@@ -1,8 +1,10 @@
 //! The command with which anybody sees a verdict and its tree by git alone.
 
+use crate::base::text::shell_word;
 use crate::git::Store;
 use crate::git::attributes::ATTR_SOURCE_SINCE;
 use crate::git::{Repo, StoreError};
+use crate::model::conflict::PairVerdict;
 use crate::model::ids::Oid;
 
 /// Since this version `git merge-tree` takes a base (release notes of 2.40).
@@ -44,6 +46,20 @@ impl Sceptic {
         })
     }
 
+    /// The command that shows what a verdict is about: for names that only some file systems keep
+    /// apart it lists them in the merged tree.
+    pub fn command_for(&self, pair: &PairVerdict, a: Oid, b: Oid) -> String {
+        let merge = self.command(a, b);
+        if pair.counts_though_merged().is_none() {
+            return merge;
+        }
+        let counted = pair.units.iter().filter(|unit| unit.class == pair.class);
+        let names = counted.flat_map(|unit| &unit.paths);
+        let names: Vec<String> = names.map(|path| shell_word(&path.to_string())).collect();
+        let tree = format!("\"$( {merge} | head -n 1)\"");
+        format!("git ls-tree -r --full-tree {tree} -- {}", names.join(" "))
+    }
+
     /// The command for two commits.
     pub fn command(&self, a: Oid, b: Oid) -> String {
         let Sceptic { before, after, .. } = self;
@@ -70,21 +86,13 @@ fn in_a_folder_of_its_own(attributes: Oid, files: &[String]) -> (String, String)
                       export GIT_WORK_TREE=$PWD && "
         .to_owned();
     for file in files {
-        let quoted = quoted(file);
+        let quoted = shell_word(file);
         if let Some((folder, _)) = file.rsplit_once('/') {
-            before.push_str(&format!("mkdir -p {} && ", self::quoted(folder)));
+            before.push_str(&format!("mkdir -p {} && ", shell_word(folder)));
         }
         before.push_str(&format!(
             "git cat-file blob {attributes}:{quoted} > {quoted} && "
         ));
     }
     (before, ")".to_owned())
-}
-
-fn quoted(text: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+@%".contains(c);
-    match text.chars().all(is_plain) {
-        true => text.to_owned(),
-        false => format!("'{}'", text.replace('\'', "'\\''")),
-    }
 }

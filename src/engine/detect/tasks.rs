@@ -43,6 +43,7 @@ fn task_conflict(pair: &PairVerdict, a: TaskNumber, b: TaskNumber) -> TaskConfli
         b: a.max(b),
         class: pair.class,
         severity: pair.severity,
+        bases: pair.bases.clone(),
         units,
         inherited: false,
     }

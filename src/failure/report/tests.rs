@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::base::golden::assert_golden;
+use crate::model::change::ChangeStat;
 use crate::model::event::{End, Event, WorkerReport};
 use crate::model::fixture::{RunFixture, candidate, failure};
 
@@ -68,7 +69,17 @@ fn a_failed_check_shows_its_last_lines_and_what_is_kept() {
     };
     let mut state = checkout().fail_with(2, check, 130).state();
     let outcome = state.tasks[1].attempts[0].outcome.as_mut();
-    outcome.expect("it ended").kept = Some(candidate(7));
+    let outcome = outcome.expect("it ended");
+    outcome.kept = Some(candidate(7));
+    let paths = ["src/`app`.ts", "b", "c", "d", "e", "f", "g"];
+    outcome.remains = Some(Remains {
+        stat: ChangeStat {
+            files: 7,
+            added: 12,
+            removed: 3,
+        },
+        paths: paths.map(RepoPath::from).to_vec(),
+    });
     let report = FailureReport::new(&state).expect("something failed");
     assert_golden("boards/failure-check.md", &report.render_markdown());
 }
@@ -122,6 +133,31 @@ fn a_task_whose_dependencies_conflict_has_a_section() {
             paths: vec!["src/app.ts".into(), "src/b.ts".into()],
         });
     assert_report("failure-conflict", fixture);
+}
+
+#[test]
+fn why_there_is_no_further_retry_is_said() {
+    let limit = |said: &str| failure(FailureClass::Transient, said);
+    let error_type = |fixture: RunFixture| {
+        let report = FailureReport::new(&fixture.state()).expect("something failed");
+        let text = report.render_markdown();
+        let line = text
+            .lines()
+            .find(|line| line.starts_with("- **Error type:**"));
+        line.unwrap_or_default().to_owned()
+    };
+    let once = || checkout().fail_with(2, limit("reset"), 130);
+    let twice = |said| once().begin(2, "claude").fail_with(2, limit(said), 1);
+    let task = TaskNumber(2);
+    let spent = twice("other").event(Event::OutOfRetries { task, budget: 20 });
+    insta::assert_snapshot!(
+        [twice("other"), twice("reset"), spent].map(error_type).join("\n"),
+        @r"
+        - **Error type:** Transient error (retryable, retries used up)
+        - **Error type:** Transient error (the same failure twice, not retried again)
+        - **Error type:** Transient error (retryable, but the budget of the whole run, 20, is used up)
+        "
+    );
 }
 
 #[test]

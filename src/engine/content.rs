@@ -1,0 +1,87 @@
+//! What is in the changes of an attempt: what git would lose, what is too large, what a failed one
+//! left.
+
+use crate::engine::EngineError;
+use crate::git::{Repo, Store};
+use crate::model::change::{Change, Entry, Remains};
+use crate::model::ids::Oid;
+
+/// Files above this size are remarked on.
+const LARGE_FILE: u64 = 50 * 1024 * 1024;
+
+/// A repository inside the worktree is staged as a bare commit id, and its content would be lost.
+///
+/// # Errors
+/// When the store cannot be read.
+pub(super) fn embedded_repository(
+    store: &Store,
+    tree: Oid,
+    changes: &[Change],
+) -> Result<Option<String>, EngineError> {
+    let is_new = |change: &&Change| {
+        let is_submodule = |entry: Option<Entry>| entry.is_some_and(Entry::is_submodule);
+        is_submodule(change.new) && !is_submodule(change.old)
+    };
+    let modules = match store.entry(tree, ".gitmodules")? {
+        Some(entry) => String::from_utf8_lossy(&store.blob(entry.oid)?).into_owned(),
+        None => String::new(),
+    };
+    let declared = |change: &&Change| {
+        let path = change.path.to_string();
+        let value = |line: &str| Some(line.trim().strip_prefix("path")?.trim_start().to_owned());
+        let mut paths = modules.lines().filter_map(value);
+        paths.any(|rest| {
+            rest.strip_prefix('=')
+                .is_some_and(|found| found.trim() == path)
+        })
+    };
+    let mut found = changes
+        .iter()
+        .filter(is_new)
+        .filter(|change| !declared(change));
+    Ok(found.next().map(|change| change.path.to_string()))
+}
+
+/// Files that are hardly meant to be in git.
+///
+/// # Errors
+/// When the store cannot be read.
+pub(super) fn large_files(store: &Store, changes: &[Change]) -> Result<Vec<String>, EngineError> {
+    let mut remarks = Vec::new();
+    for change in changes {
+        let Some(entry) = change.new.filter(|entry| !entry.is_submodule()) else {
+            continue;
+        };
+        let size = store.blob_size(entry.oid)?;
+        if size > LARGE_FILE {
+            let mebibytes = size / (1024 * 1024);
+            remarks.push(format!(
+                "{} has {mebibytes} MiB; is it meant to be in git?",
+                change.path
+            ));
+        }
+    }
+    Ok(remarks)
+}
+
+/// What the commit that a failed attempt left has changed; none if it left none.
+///
+/// # Errors
+/// When the store cannot be read.
+pub(super) fn remains(
+    repo: &Repo,
+    base: Oid,
+    kept: Option<Oid>,
+) -> Result<Option<Remains>, EngineError> {
+    let Some(kept) = kept else {
+        return Ok(None);
+    };
+    let store = Store::open(repo)?;
+    let (old, new) = (store.tree_of(base)?, store.tree_of(kept)?);
+    let changes = store.changes(old, new)?;
+    let paths = changes.into_iter().map(|change| change.path);
+    Ok(Some(Remains {
+        stat: store.stat(old, new)?,
+        paths: paths.take(Remains::NAMED).collect(),
+    }))
+}
