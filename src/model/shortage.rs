@@ -79,7 +79,7 @@ pub fn bytes(count: u64) -> String {
     while unit + 1 < UNITS.len() && count >> (10 * (unit + 2)) > 0 {
         unit += 1;
     }
-    let tenths = u128::from(count) * 10 >> (10 * (unit + 1));
+    let tenths = (u128::from(count) * 10) >> (10 * (unit + 1));
     match (tenths / 10, tenths % 10) {
         (whole, 0) => format!("{whole} {}", UNITS[unit]),
         (whole, _) if whole >= 100 => format!("{whole} {}", UNITS[unit]),
