@@ -163,10 +163,18 @@ impl Program {
     /// # Errors
     /// When it cannot be started; how it ended is in the result.
     pub fn output(&self) -> Result<Finished, ProcessError> {
-        self.collect().map_err(|source| self.error(source))
+        self.output_heard(&mut |_| {})
     }
 
-    fn collect(&self) -> io::Result<Finished> {
+    /// The same, with what it writes to standard output told as it comes.
+    ///
+    /// # Errors
+    /// As [`Program::output`].
+    pub fn output_heard(&self, heard: &mut dyn FnMut(&[u8])) -> Result<Finished, ProcessError> {
+        self.collect(heard).map_err(|source| self.error(source))
+    }
+
+    fn collect(&self, heard: &mut dyn FnMut(&[u8])) -> io::Result<Finished> {
         let mut command = self.command();
         let stdin = if self.stdin.is_empty() {
             Stdio::null()
@@ -199,7 +207,7 @@ impl Program {
                 })
             });
             if let Some(mut pipe) = child.stdout.take() {
-                pipe.read_to_end(&mut stdout)?;
+                read_heard(&mut pipe, &mut stdout, heard)?;
             }
             if let Some(feeding) = feeding {
                 let _ = feeding.join();
@@ -347,6 +355,26 @@ impl Collecting {
         }
         let mut bytes = self.bytes.lock().unwrap_or_else(PoisonError::into_inner);
         std::mem::take(&mut bytes)
+    }
+}
+
+/// Reads to the end, telling every piece.
+fn read_heard(
+    from: &mut impl Read,
+    to: &mut Vec<u8>,
+    heard: &mut dyn FnMut(&[u8]),
+) -> io::Result<()> {
+    let mut piece = vec![0; 1 << 16];
+    loop {
+        match from.read(&mut piece) {
+            Ok(0) => return Ok(()),
+            Ok(count) => {
+                heard(&piece[..count]);
+                to.extend_from_slice(&piece[..count]);
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
     }
 }
 

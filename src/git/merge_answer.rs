@@ -27,6 +27,65 @@ pub fn parse_answers(output: &[u8]) -> Vec<MergeResult> {
     answers
 }
 
+/// How many whole answers there are in an output that comes in pieces.
+#[derive(Debug, Default)]
+pub struct AnswerCount {
+    next: Awaited,
+    /// The token that is not over yet.
+    token: Vec<u8>,
+}
+
+/// What the next token is.
+#[derive(Clone, Copy, Debug, Default)]
+enum Awaited {
+    #[default]
+    Status,
+    Tree,
+    Stage,
+    Message,
+    /// So many more of a message, then the next one.
+    Rest(usize),
+    /// Nothing that could be counted: what came does not fit the grammar.
+    Unknown,
+}
+
+impl AnswerCount {
+    /// Takes the next piece and gives how many answers came to their end in it.
+    pub fn add(&mut self, piece: &[u8]) -> usize {
+        let mut count = 0;
+        for &byte in piece {
+            if byte != 0 {
+                self.token.push(byte);
+                continue;
+            }
+            self.next = after(self.next, &self.token);
+            count += usize::from(matches!(self.next, Awaited::Status));
+            self.token.clear();
+        }
+        count
+    }
+}
+
+fn after(awaited: Awaited, token: &[u8]) -> Awaited {
+    let ends = token.is_empty() || token.starts_with(SUBMODULE_ADVICE);
+    let paths = || std::str::from_utf8(token).ok()?.parse::<usize>().ok();
+    match awaited {
+        Awaited::Status => Awaited::Tree,
+        Awaited::Tree => Awaited::Stage,
+        Awaited::Stage if ends => Awaited::Message,
+        Awaited::Stage => Awaited::Stage,
+        Awaited::Message if ends => Awaited::Status,
+        // The paths, the type and the text.
+        Awaited::Message => match paths().and_then(|paths| paths.checked_add(2)) {
+            Some(rest) => Awaited::Rest(rest),
+            None => Awaited::Unknown,
+        },
+        Awaited::Rest(1) => Awaited::Message,
+        Awaited::Rest(more) => Awaited::Rest(more - 1),
+        Awaited::Unknown => Awaited::Unknown,
+    }
+}
+
 struct Reader<'a> {
     rest: &'a [u8],
 }
@@ -203,6 +262,10 @@ mod tests {
                 .collect();
             let output: Vec<u8> = answers.iter().flat_map(print).collect();
             assert_eq!(parse_answers(&output), answers);
+            let mut count = AnswerCount::default();
+            let pieces = output.chunks(rng.usize(1..60));
+            let counted: usize = pieces.map(|piece| count.add(piece)).sum();
+            assert_eq!(counted, answers.len());
         }
     }
 
@@ -220,6 +283,8 @@ mod tests {
             });
             let whole = whole.count();
             assert_eq!(parse_answers(&output[..cut]), answers[..whole], "cut {cut}");
+            let counted = AnswerCount::default().add(&output[..cut]);
+            assert_eq!(counted, whole, "cut {cut}");
         }
     }
 
@@ -241,6 +306,7 @@ mod tests {
         let answers = parse_answers(&twice);
         assert_eq!(answers.len(), 2);
         assert_eq!(answers[1].messages.len(), 1);
+        assert_eq!(AnswerCount::default().add(&twice), 2);
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::base::text::one_line;
 use crate::git::attributes::{ATTR_SOURCE_SINCE, Attributes, parse_attributes};
 use crate::git::cli::{Git, GitError};
 use crate::git::commit::{By, NewCommit};
-use crate::git::merge_answer::parse_answers;
+use crate::git::merge_answer::{AnswerCount, parse_answers};
 use crate::git::quarantine::Quarantine;
 use crate::git::repo::Repo;
 use crate::git::scratch::Scratch;
@@ -217,7 +217,7 @@ impl MergeEngine {
     /// # Errors
     /// When git cannot be run; a pair that git cannot merge is an answer.
     pub fn merge(&self, ours: Oid, theirs: Oid) -> Result<MergeAnswer, MergeError> {
-        let answers = merge_batch(&self.git, &[(ours, theirs)])?;
+        let answers = merge_batch(&self.git, &[(ours, theirs)], &mut |_| {})?;
         let nothing = || MergeAnswer::Failed("git gave no answer".to_owned());
         Ok(answers.into_iter().next().unwrap_or_else(nothing))
     }
@@ -255,8 +255,15 @@ impl MergeEngine {
                         else {
                             return;
                         };
-                        let answers = merge_batch(&self.git, batch);
-                        merged.fetch_add(batch.len(), Ordering::Relaxed);
+                        // What is merged again after git died must not count twice.
+                        let mut left = batch.len();
+                        let mut count = |more: usize| {
+                            let more = more.min(left);
+                            left -= more;
+                            merged.fetch_add(more, Ordering::Relaxed);
+                        };
+                        let answers = merge_batch(&self.git, batch, &mut count);
+                        count(batch.len());
                         *slot.lock().unwrap_or_else(PoisonError::into_inner) = answers;
                     }
                 });
@@ -331,14 +338,18 @@ fn folder_error(repo: &Repo, error: io::Error) -> MergeError {
 /// the guilty pair stands alone: what was merged but not yet written out is merged again. Answers do
 /// not say which pair they are about, so what a git that did not die says about fewer or more pairs
 /// than it was asked about says nothing.
-fn merge_batch(git: &Git, pairs: &[(Oid, Oid)]) -> Result<Vec<MergeAnswer>, MergeError> {
+fn merge_batch(
+    git: &Git,
+    pairs: &[(Oid, Oid)],
+    count: &mut dyn FnMut(usize),
+) -> Result<Vec<MergeAnswer>, MergeError> {
     let mut answers = Vec::with_capacity(pairs.len());
     let mut step = pairs.len();
     let mut kills = 0;
     while answers.len() < pairs.len() {
         let rest = &pairs[answers.len()..];
         let asked = &rest[..step.min(rest.len())];
-        let (found, finished) = ask(git, asked)?;
+        let (found, finished) = ask(git, asked, count)?;
         if found.len() == asked.len() {
             answers.extend(found.into_iter().map(MergeAnswer::Done));
             step = asked.len() * 2;
@@ -360,11 +371,19 @@ fn merge_batch(git: &Git, pairs: &[(Oid, Oid)]) -> Result<Vec<MergeAnswer>, Merg
     Ok(answers)
 }
 
-fn ask(git: &Git, pairs: &[(Oid, Oid)]) -> Result<(Vec<MergeResult>, Finished), MergeError> {
+/// Merges these and tells how many more answers there are as they come.
+fn ask(
+    git: &Git,
+    pairs: &[(Oid, Oid)],
+    count: &mut dyn FnMut(usize),
+) -> Result<(Vec<MergeResult>, Finished), MergeError> {
     let input: String = pairs.iter().map(|(a, b)| format!("{a} {b}\n")).collect();
     let program = git.program().args(MERGE).stdin(input);
     // Before git 2.49 nothing is written until standard input ends, so all of it is given at once.
-    let finished = program.output().map_err(GitError::from)?;
+    let mut answers = AnswerCount::default();
+    let finished = program
+        .output_heard(&mut |piece| count(answers.add(piece)))
+        .map_err(GitError::from)?;
     Ok((parse_answers(&finished.stdout), finished))
 }
 

@@ -5,7 +5,8 @@ use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use console::Term;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
 
 use crate::ui::Ui;
 
@@ -36,7 +37,9 @@ impl Waiting {
                 thread: None,
             };
         }
-        Waiting::on(ProgressDrawTarget::stderr(), MOMENT, label, read)
+        let screen = AtLineStart(Term::buffered_stderr());
+        let target = ProgressDrawTarget::term_like(Box::new(screen));
+        Waiting::on(target, MOMENT, label, read)
     }
 
     fn on(
@@ -73,6 +76,55 @@ impl Waiting {
             over: Some(over),
             thread: Some(thread),
         }
+    }
+}
+
+/// A terminal whose cursor waits at the beginning of the line: the `^C` that a terminal writes where
+/// the cursor is would begin a line of its own behind a bar that fills its line, and only the line of
+/// the cursor is cleared in the end.
+#[derive(Debug)]
+struct AtLineStart(Term);
+
+impl TermLike for AtLineStart {
+    fn width(&self) -> u16 {
+        self.0.size().1
+    }
+
+    fn height(&self) -> u16 {
+        self.0.size().0
+    }
+
+    fn move_cursor_up(&self, n: usize) -> io::Result<()> {
+        self.0.move_cursor_up(n)
+    }
+
+    fn move_cursor_down(&self, n: usize) -> io::Result<()> {
+        self.0.move_cursor_down(n)
+    }
+
+    fn move_cursor_right(&self, n: usize) -> io::Result<()> {
+        self.0.move_cursor_right(n)
+    }
+
+    fn move_cursor_left(&self, n: usize) -> io::Result<()> {
+        self.0.move_cursor_left(n)
+    }
+
+    fn write_line(&self, line: &str) -> io::Result<()> {
+        self.0.write_line(line)
+    }
+
+    fn write_str(&self, text: &str) -> io::Result<()> {
+        self.0.write_str(text)
+    }
+
+    fn clear_line(&self) -> io::Result<()> {
+        self.0.clear_line()
+    }
+
+    fn flush(&self) -> io::Result<()> {
+        self.0.write_str("\r")?;
+        self.0.flush()
     }
 }
 

@@ -2,7 +2,8 @@
 //! directories, files against directories, modes, links, binary files, odd names, branches built on
 //! branches, criss-cross merges.
 //!
-//! `DISPATCH_DIFFERENTIAL_PAIRS` sets how many pairs are merged for real.
+//! `DISPATCH_DIFFERENTIAL_PAIRS` sets how many pairs are merged for real, and
+//! `DISPATCH_DIFFERENTIAL_SEED` with which seed to begin, so that several can share the work.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -242,13 +243,13 @@ fn options(prune: bool) -> DetectOptions {
 
 /// What `git merge` in a checkout makes of it.
 #[derive(PartialEq, Eq, Debug)]
-enum Real {
+pub(crate) enum Real {
     Clean(Oid),
     Conflict,
     Died(String),
 }
 
-fn merge_for_real(git: &Git, store: &Store, ours: Oid, theirs: Oid) -> Real {
+pub(crate) fn merge_for_real(git: &Git, store: &Store, ours: Oid, theirs: Oid) -> Real {
     start_over(git.folder(), ours);
     git.run(&["read-tree", "--reset", "-u", &ours.to_string()])
         .unwrap();
@@ -359,15 +360,19 @@ fn check_for_real(forge: &Forge, detection: &Detection, a: usize, b: usize, seed
     }
 }
 
+/// A number from the environment.
+pub(crate) fn number(name: &str, otherwise: usize) -> usize {
+    let text = std::env::var(name).ok();
+    text.and_then(|text| text.parse().ok()).unwrap_or(otherwise)
+}
+
 #[test]
 fn verdicts_are_those_of_git_merge_and_pruning_changes_none() {
-    let wanted: usize = std::env::var("DISPATCH_DIFFERENTIAL_PAIRS")
-        .ok()
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(700);
-    let mut rng = Rng::with_seed(99);
+    let wanted = number("DISPATCH_DIFFERENTIAL_PAIRS", 700);
+    let first = number("DISPATCH_DIFFERENTIAL_SEED", 0) as u64;
+    let mut rng = Rng::with_seed(99 + first);
     let mut counted = Counted::default();
-    for seed in 0.. {
+    for seed in first.. {
         if counted.merged >= wanted {
             break;
         }

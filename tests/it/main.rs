@@ -23,6 +23,7 @@ mod furnish;
 mod harness;
 mod interrupt;
 mod isolation;
+mod jointly;
 mod journal;
 mod ladder;
 mod land;
