@@ -229,24 +229,28 @@ impl Publisher {
         let name = branch_ref(&context.integration_branch());
         let old = self.store.reference(&name)?;
         let parent = old.unwrap_or(context.base);
-        let tree = self.store.tree_of(parent)?;
+        let before = self.store.tree_of(parent)?;
         fault::point("board", "before it is written");
-        let tree = with_board(&self.store, context, tree, &render_board_file(state))?;
+        let text = render_board_file(state);
+        let tree = with_board(&self.store, context, before, &text)?;
         fault::point("board", "written");
-        if old.is_some() && tree == self.store.tree_of(parent)? {
+        if old.is_some() && tree == before {
             return Ok(());
         }
-        let commit = self.store.write_commit(&NewCommit {
-            tree,
-            parents: &[parent],
-            message: &format!("{subject}\n\nDispatch-Run: {}\n", context.run),
-            time: state.updated,
-            by: By::Dispatch,
-        })?;
+        let message = format!("{subject}\n\nDispatch-Run: {}\n", context.run);
+        let write = || {
+            self.store.write_commit(&NewCommit {
+                tree: with_board(&self.store, context, before, &text)?,
+                parents: &[parent],
+                message: &message,
+                time: state.updated,
+                by: By::Dispatch,
+            })
+        };
         let old = old.unwrap_or(Oid::ZERO);
-        Ok(self
-            .store
-            .move_reference(&name, old, commit, "dispatch: board")?)
+        self.store
+            .write_and_move(&name, old, "dispatch: board", write)?;
+        Ok(())
     }
 }
 

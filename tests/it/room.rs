@@ -1,7 +1,7 @@
 //! Disks that are really full: small file systems of the test's own, filled and freed.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rustix::process::Signal;
 
@@ -31,6 +31,16 @@ fn notices(scene: &Scene) -> String {
         .iter()
         .map(|n| n.as_str().unwrap().to_owned() + "\n")
         .collect()
+}
+
+/// What the files of a folder take, in bytes.
+fn size(folder: &Path) -> u64 {
+    let entries = fs::read_dir(folder).unwrap().map(Result::unwrap);
+    let of_entry = |entry: fs::DirEntry| match entry.metadata().unwrap() {
+        meta if meta.is_dir() => size(&entry.path()),
+        meta => meta.len(),
+    };
+    entries.map(of_entry).sum()
 }
 
 fn ran(scene: &Scene) -> String {
@@ -266,4 +276,32 @@ fn a_place_is_free_only_when_driver_and_worker_are_gone() {
     assert_eq!(second.wait(), 0, "{}", second.said());
     let log = fs::read_to_string(scene.root.join("log")).unwrap();
     assert_eq!(log, "+ a\n- a\n+ b\n- b\n");
+}
+
+/// One line of `FLOOD_BYTES` (256 MiB if not set): ten gigabytes cost no more.
+#[test]
+#[allow(clippy::print_stdout)] // What it took is part of what this test says.
+fn output_without_end_takes_bounded_memory_and_disk() {
+    let scene = Scene::new();
+    let flood = std::env::var("FLOOD_BYTES").unwrap_or((256 << 20).to_string());
+    let agent = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/agents/torrent");
+    let memory = scene.root.join("memory");
+    let plan = format!(
+        "1. [ONE] One\n   - run: touch one; exec {} {flood} {}\n",
+        agent.display(),
+        memory.display()
+    );
+    scene.run(&plan, &[]).expect(0);
+    let folder = format!(".git/dispatch/runs/{}/attempts/1-1", scene.run_name());
+    let disk = size(&scene.repo.join(folder));
+    let memory = fs::read_to_string(memory).unwrap();
+    println!(
+        "{flood} bytes of output: {disk} bytes on disk, {}",
+        memory.trim()
+    );
+    let kibibytes: u64 = memory.split_whitespace().nth(1).unwrap().parse().unwrap();
+    assert!(disk < 9 << 20, "{disk}");
+    assert!(kibibytes < 64 * 1024, "{memory}");
+    let logs = scene.dispatch(&["logs", "ONE"]).expect(0);
+    assert!(logs.out.ends_with("done\n") && logs.out.contains("bytes of output were not kept"));
 }

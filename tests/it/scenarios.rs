@@ -124,7 +124,10 @@ const SCENARIOS: [(&str, Shown); 35] = [
     ),
     (
         "a worker floods its output, without a line end",
-        By(&["exec::a_flood_of_output_is_bounded_and_never_blocks_the_worker"]),
+        By(&[
+            "exec::a_flood_of_output_is_bounded_and_never_blocks_the_worker",
+            "room::output_without_end_takes_bounded_memory_and_disk",
+        ]),
     ),
     (
         "bytes that are no text, and texts that are markup",
@@ -141,8 +144,9 @@ const SCENARIOS: [(&str, Shown); 35] = [
         ]),
     ),
     (
-        "Ctrl-C once, twice, three times; a hang-up",
+        "Ctrl-C once, twice, three times; Ctrl-Z and fg; a hang-up",
         By(&[
+            "background::ctrl_z_stops_the_runner_and_no_worker_and_fg_goes_on",
             "interrupt::after_the_first_ctrl_c_the_run_can_be_resumed_to_the_same_end",
             "interrupt::the_second_ctrl_c_kills_a_worker_that_ignores_the_first",
             "interrupt::the_third_ctrl_c_leaves_at_once_while_a_worker_hangs",
