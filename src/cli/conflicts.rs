@@ -231,6 +231,9 @@ fn exit(is_clean: bool) -> Exit {
     }
 }
 
+/// What to do about a conflict of more than two branches.
+const EMERGENT: &str = "re-dispatch the last on top of the others";
+
 /// What is shown: the pairs, and what only comes up when more than two are merged.
 struct Found {
     detection: Detection,
@@ -281,6 +284,7 @@ fn sceptics(
     let store = Store::open(repo).map_err(failed)?;
     let pairs = found.detection.pairs.iter().chain(&found.independent);
     let commits = pairs.filter_map(|pair| pair.attributes);
+    let commits = commits.chain(found.detection.base);
     let commits: HashSet<Oid> = commits.collect();
     let sceptic = |commit| Ok((commit, Sceptic::new(repo, &store, commit, asked_base)?));
     let found: Result<_, StoreError> = commits.into_iter().map(sceptic).collect();

@@ -3,6 +3,7 @@
 
 pub mod bases;
 pub mod classify;
+pub mod edits;
 pub mod footprint;
 pub mod joint;
 pub mod language;

@@ -22,7 +22,13 @@ pub fn independent(a: &Footprint, b: &Footprint) -> bool {
     if a.is_empty() || b.is_empty() {
         return true;
     }
-    !shares_path(a, b) && !one_is_above(a, b) && !adds_to_removed(a, b) && !adds_to_removed(b, a)
+    !shares_path(a, b) && are_apart_elsewhere(a, b)
+}
+
+/// The second and the third part of the rule alone: that the two meet, if at all, at paths that both
+/// touch.
+pub fn are_apart_elsewhere(a: &Footprint, b: &Footprint) -> bool {
+    !one_is_above(a, b) && !adds_to_removed(a, b) && !adds_to_removed(b, a)
 }
 
 fn shares_path(a: &Footprint, b: &Footprint) -> bool {

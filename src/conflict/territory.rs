@@ -40,19 +40,26 @@ impl Territory {
 
     /// Whether a branch with the same single merge base merges as a mere overlay.
     pub fn is_independent_of(&self, branch: &Footprint) -> bool {
+        self.is_apart_from(branch) && !branch.touched.iter().any(|path| self.has(path))
+    }
+
+    /// The same but for the paths that both touch.
+    pub fn is_apart_from(&self, branch: &Footprint) -> bool {
         if self.touched.is_empty() || branch.is_empty() {
             return true;
         }
-        let meets = |path: &RepoPath| {
-            self.touched.contains(path)
-                || self.above_touched.contains(path)
-                || any_above(path, &self.touched)
-        };
+        let in_the_way =
+            |path: &RepoPath| self.above_touched.contains(path) || any_above(path, &self.touched);
         let adds_to_removed = |path: &RepoPath| any_above(path, &self.removed);
         let removes_under_added = |folder: &RepoPath| self.above_added.contains(folder);
-        !branch.touched.iter().any(meets)
+        !branch.touched.iter().any(in_the_way)
             && !branch.added.iter().any(adds_to_removed)
             && !branch.removed_directories.iter().any(removes_under_added)
+    }
+
+    /// Whether this very path is touched.
+    pub fn has(&self, path: &RepoPath) -> bool {
+        self.touched.contains(path)
     }
 }
 

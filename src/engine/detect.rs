@@ -23,6 +23,7 @@ use names::add_colliding_names;
 use scene::{Pair, Scene};
 
 mod cache;
+mod edits;
 mod emergent;
 mod explain;
 pub(crate) mod guilty;

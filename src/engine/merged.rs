@@ -3,16 +3,19 @@
 //! Most candidates of a run have nothing to do with each other, and a process of git's engine for
 //! each costs more than all the rest of assembling. So a candidate that provably merges as an
 //! overlay ([`crate::conflict::territory`]) is laid over in process, and git is asked about the
-//! others. The rule needs a single merge base: the base of the run is one exactly if the candidate
-//! stands on it and shares no commit above it with what is merged already.
+//! others; where they only edit the same files, the contents may have been merged already
+//! ([`Contents`]). The rule needs a single merge base: the base of the run is one exactly if the
+//! candidate stands on it and shares no commit above it with what is merged already.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
+use crate::conflict::edits::shared_edit;
 use crate::conflict::footprint::Footprint;
 use crate::conflict::territory::Territory;
+use crate::engine::edited::Contents;
 use crate::git::merge_tree::{MergeAnswer, MergeEngine, MergeError};
 use crate::git::{Store, StoreError};
-use crate::model::change::Change;
+use crate::model::change::{Change, Entry, RepoPath};
 use crate::model::ids::Oid;
 
 /// What has been merged so far, always onto the base of one run.
@@ -21,18 +24,25 @@ pub struct MergedTree<'a> {
     engine: &'a MergeEngine,
     base: Oid,
     base_tree: Oid,
+    /// What was written last.
     tree: Oid,
+    /// What was laid over it since, and is in no tree yet.
+    laid: BTreeMap<RepoPath, Option<Entry>>,
     /// The commits above the base; `None` once a history could not be followed.
     commits: Option<HashSet<Oid>>,
     territory: Territory,
     /// Whether the rule may be used at all.
     overlays: bool,
+    contents: Contents<'a>,
+    /// What candidates change, as far as it was told, by their trees.
+    told: HashMap<Oid, Vec<Change>>,
     merges_run: usize,
+    contents_used: usize,
 }
 
 /// What a candidate brings, if its history says that the rule can be used on it.
 struct Newcomer {
-    tree: Oid,
+    /// What becomes of the paths it touches, in terms of the base.
     changes: Vec<Change>,
     footprint: Footprint,
 }
@@ -54,11 +64,34 @@ impl<'a> MergedTree<'a> {
             base,
             base_tree,
             tree: base_tree,
+            laid: BTreeMap::new(),
             commits: Some(HashSet::new()),
             territory: Territory::default(),
             overlays: !store.has_replacements()?,
+            contents: Contents::new(engine),
+            told: HashMap::new(),
             merges_run: 0,
+            contents_used: 0,
         })
+    }
+
+    /// Says which candidates will come, as their trees and what these change against the base, so that
+    /// git can be asked in one go about the contents that merging them will probably need.
+    ///
+    /// # Errors
+    /// When git cannot be run.
+    pub(crate) fn foretell(
+        &mut self,
+        candidates: impl IntoIterator<Item = (Oid, Vec<Change>)>,
+    ) -> Result<(), MergeError> {
+        if !self.overlays {
+            return Ok(());
+        }
+        let candidates: Vec<(Oid, Vec<Change>)> = candidates.into_iter().collect();
+        let changes = candidates.iter().map(|(_, changes)| changes.as_slice());
+        self.contents.foretell(self.store, changes)?;
+        self.told.extend(candidates);
+        Ok(())
     }
 
     /// Merges a candidate into `tip`, whose tree this is, and gives the new tree; `None` if the two
@@ -67,6 +100,22 @@ impl<'a> MergedTree<'a> {
     /// # Errors
     /// When the store cannot be used or git cannot be run.
     pub fn merge(&mut self, tip: Oid, candidate: Oid) -> Result<Option<Oid>, MergeError> {
+        match self.merge_into(|_| Ok(tip), candidate)? {
+            true => Ok(Some(self.written()?)),
+            false => Ok(None),
+        }
+    }
+
+    /// The same, for a tip that is only made, out of the tree, when git has to be asked; `false` if
+    /// the two do not merge.
+    ///
+    /// # Errors
+    /// As [`MergedTree::merge`].
+    pub(crate) fn merge_into(
+        &mut self,
+        tip: impl FnOnce(Oid) -> Result<Oid, StoreError>,
+        candidate: Oid,
+    ) -> Result<bool, MergeError> {
         let above = self.store.commits_above(candidate, Some(self.base)).ok();
         let above = above.filter(|commits| {
             candidate == self.base || commits.iter().any(|(_, p)| p.contains(&self.base))
@@ -77,15 +126,14 @@ impl<'a> MergedTree<'a> {
             true => self.newcomer(candidate)?,
             false => None,
         };
-        let overlaid = newcomer.and_then(|newcomer| self.overlay(&newcomer));
-        let tree = match overlaid {
-            Some(tree) => tree,
-            None => match self.ask(tip, candidate)? {
-                Some(tree) => tree,
-                None => return Ok(None),
-            },
-        };
-        self.tree = tree;
+        let is_laid = newcomer.is_some_and(|newcomer| self.overlay(newcomer).is_some());
+        if !is_laid {
+            let tip = tip(self.written()?)?;
+            match self.ask(tip, candidate)? {
+                Some(tree) => self.tree = tree,
+                None => return Ok(false),
+            }
+        }
         self.commits = match (self.commits.take(), above) {
             (Some(mut commits), Some(above)) => {
                 commits.extend(above);
@@ -93,7 +141,20 @@ impl<'a> MergedTree<'a> {
             }
             _ => None,
         };
-        Ok(Some(tree))
+        Ok(true)
+    }
+
+    /// The tree with all that was merged.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub(crate) fn written(&mut self) -> Result<Oid, StoreError> {
+        if !self.laid.is_empty() {
+            let entries: Vec<_> = self.laid.iter().map(|(p, e)| (p.clone(), *e)).collect();
+            self.tree = self.store.tree_overlaid(self.tree, &entries)?;
+            self.laid.clear();
+        }
+        Ok(self.tree)
     }
 
     /// Takes in a candidate that did not merge by itself: `tree` is what became of it.
@@ -102,6 +163,7 @@ impl<'a> MergedTree<'a> {
     /// When the store cannot be read.
     pub fn settle(&mut self, candidate: Oid, tree: Oid) -> Result<(), StoreError> {
         self.look_at(tree)?;
+        self.laid.clear();
         self.tree = tree;
         let above = self.store.commits_above(candidate, Some(self.base)).ok();
         self.commits = match (self.commits.take(), above) {
@@ -114,9 +176,14 @@ impl<'a> MergedTree<'a> {
         Ok(())
     }
 
-    /// How often git was asked.
+    /// How often git was asked to merge commits.
     pub fn merges_run(&self) -> usize {
         self.merges_run
+    }
+
+    /// How many candidates were merged with files that git had merged before for all at once.
+    pub fn contents_used(&self) -> usize {
+        self.contents_used
     }
 
     fn stands_alone(&self, above: Option<&[Oid]>) -> bool {
@@ -130,34 +197,66 @@ impl<'a> MergedTree<'a> {
 
     fn newcomer(&self, candidate: Oid) -> Result<Option<Newcomer>, StoreError> {
         let tree = self.store.tree_of(candidate)?;
-        let changes = self.store.changes(self.base_tree, tree)?;
+        let changes = match self.told.get(&tree) {
+            Some(changes) => changes.clone(),
+            None => self.store.changes(self.base_tree, tree)?,
+        };
         let removed = self.store.removed_directories(tree, &changes)?;
         let footprint = Footprint::new(&changes, removed);
-        let newcomer = Newcomer {
-            tree,
-            changes,
-            footprint,
+        if !self.territory.is_apart_from(&footprint) {
+            return Ok(None);
+        }
+        let mut changes = changes;
+        for change in &mut changes {
+            match self.entry_after(change)? {
+                Some(entry) => change.new = entry,
+                None => return Ok(None),
+            }
+        }
+        Ok(Some(Newcomer { changes, footprint }))
+    }
+
+    /// What is at the path of a change after merging it, nothing being an answer; `None` if that is
+    /// for git to say.
+    fn entry_after(&self, change: &Change) -> Result<Option<Option<Entry>>, StoreError> {
+        if !self.territory.has(&change.path) {
+            return Ok(Some(change.new));
+        }
+        let there = match self.laid.get(&change.path) {
+            Some(laid) => *laid,
+            None => self.store.entry_at(self.tree, &change.path)?,
         };
-        Ok(Some(newcomer).filter(|new| self.territory.is_independent_of(&new.footprint)))
+        let Some(there) = there else {
+            return Ok(None);
+        };
+        let edit = shared_edit(&change.path, change, there);
+        Ok(edit.and_then(|edit| match Some(there) == change.new {
+            true => Some(change.new),
+            false => self.contents.merged(&edit).map(Some),
+        }))
     }
 
     /// `None` where libgit2 does not lay one tree over the other, as where a file becomes a
-    /// directory: git is asked then.
-    fn overlay(&mut self, new: &Newcomer) -> Option<Oid> {
-        let tree = if self.tree == self.base_tree {
-            new.tree
+    /// directory: git is asked then. Only where something is taken away can that be, or a directory
+    /// vanish, so only then is the tree written.
+    fn overlay(&mut self, new: Newcomer) -> Option<()> {
+        let meets = new.footprint.touched.iter().any(|p| self.territory.has(p));
+        if new.changes.iter().any(|change| change.new.is_none()) {
+            let below = self.written().ok()?;
+            let entries = new.changes.iter().map(|c| (c.path.clone(), c.new));
+            let entries: Vec<_> = entries.collect();
+            let tree = self.store.tree_overlaid(below, &entries).ok()?;
+            let vanished = self.store.removed_directories(tree, &new.changes).ok()?;
+            self.territory.vanish(vanished);
+            self.tree = tree;
         } else {
-            let entries: Vec<_> = new
-                .changes
-                .iter()
-                .map(|c| (c.path.clone(), c.new))
-                .collect();
-            self.store.tree_overlaid(self.tree, &entries).ok()?
-        };
-        let vanished = self.store.removed_directories(tree, &new.changes).ok()?;
+            let changes = new.changes.into_iter();
+            self.laid
+                .extend(changes.map(|change| (change.path, change.new)));
+        }
+        self.contents_used += usize::from(meets);
         self.territory.add(&new.footprint);
-        self.territory.vanish(vanished);
-        Some(tree)
+        Some(())
     }
 
     fn ask(&mut self, tip: Oid, candidate: Oid) -> Result<Option<Oid>, MergeError> {
@@ -186,7 +285,6 @@ mod tests {
     use super::*;
     use crate::git::commit::{By, NewCommit};
     use crate::git::{Git, Repo};
-    use crate::model::change::{Entry, RepoPath};
 
     const NAMES: [&str; 10] = [
         "a", "b", "c", "d/x", "d/y", "d/e/z", "f/one", "f/two", "d/new", "f/new",

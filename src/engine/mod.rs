@@ -20,6 +20,7 @@ mod cut_short;
 pub mod detect;
 pub mod doctor;
 pub mod drive;
+mod edited;
 pub mod error;
 mod flaky;
 pub mod furnish;

@@ -68,6 +68,24 @@ impl MergeEngine {
         }))
     }
 
+    /// Whether git itself, and as they are, merges the files that have no attribute for that: no
+    /// program is set for all files, nothing is converted first, and no attributes stand in the git
+    /// folder, which even an engine [without attributes](MergeEngine::without_attributes) heeds.
+    ///
+    /// # Errors
+    /// When git cannot be run.
+    pub fn merges_contents_itself(&self) -> Result<bool, MergeError> {
+        let info = self.repo().common.join("info/attributes");
+        let Ok(content) = read_if_exists(&info) else {
+            return Ok(false);
+        };
+        if !content.unwrap_or_default().is_empty() {
+            return Ok(false);
+        }
+        let listed = self.run_with(&["config", "--list", "-z"], Vec::new())?;
+        Ok(Config::of(&listed).is_some())
+    }
+
     /// Whether its merges may find submodules, so that what was fetched into those counts, too.
     pub fn finds_submodules(&self) -> bool {
         self.folder().join(".gitmodules").exists()

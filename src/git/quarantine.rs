@@ -9,7 +9,7 @@ use git2::{Repository, RepositoryOpenFlags};
 
 use crate::git::repo::Repo;
 use crate::git::scratch::Scratch;
-use crate::git::store::{Store, StoreError};
+use crate::git::store::{Store, StoreError, read_as_git_reads};
 
 /// The temporary folder. It is a bare repository without references, so that libgit2 opens it.
 #[derive(Debug)]
@@ -68,6 +68,7 @@ impl Quarantine {
     pub fn store(&self) -> Result<Store, StoreError> {
         let flags = RepositoryOpenFlags::NO_SEARCH | RepositoryOpenFlags::NO_DOTGIT;
         let nowhere: [&Path; 0] = [];
+        read_as_git_reads();
         let inner = Repository::open_ext(self.folder.path(), flags, nowhere)?;
         Ok(Store { inner })
     }

@@ -83,15 +83,15 @@ impl Waiting {
 /// the cursor is would begin a line of its own behind a bar that fills its line, and only the line of
 /// the cursor is cleared in the end.
 #[derive(Debug)]
-struct AtLineStart(Term);
+struct AtLineStart<T>(T);
 
-impl TermLike for AtLineStart {
+impl<T: TermLike> TermLike for AtLineStart<T> {
     fn width(&self) -> u16 {
-        self.0.size().1
+        self.0.width()
     }
 
     fn height(&self) -> u16 {
-        self.0.size().0
+        self.0.height()
     }
 
     fn move_cursor_up(&self, n: usize) -> io::Result<()> {
@@ -167,6 +167,24 @@ mod tests {
         let contents = screen.contents();
         assert!(contents.contains("comparing"), "{contents:?}");
         assert!(contents.contains("3/12"), "{contents:?}");
+        drop(drawn);
+        drop(waiting);
+        assert_eq!(screen.contents(), "");
+    }
+
+    #[test]
+    fn what_the_terminal_writes_at_an_interrupt_does_not_keep_the_bar_alive() {
+        let screen = InMemoryTerm::new(5, 40);
+        let target = ProgressDrawTarget::term_like(Box::new(AtLineStart(screen.clone())));
+        let (tell, drawn) = sync_channel(0);
+        let waiting = Waiting::on(target, Duration::ZERO, "comparing", move || {
+            let _ = tell.send(());
+            (3, 12)
+        });
+        drawn.recv().unwrap();
+        drawn.recv().unwrap();
+        assert!(screen.contents().contains("3/12"));
+        screen.write_str("^C").unwrap();
         drop(drawn);
         drop(waiting);
         assert_eq!(screen.contents(), "");

@@ -4,7 +4,7 @@ use git_dispatch::engine::detect::{DetectOptions, Detection, Detector, detect, t
 use git_dispatch::model::conflict::{Class, PairVerdict, Verdict};
 use git_dispatch::model::ids::TaskNumber;
 
-use crate::forge::{Forge, Planned, files, named, options, planned, small};
+use crate::forge::{Forge, MERGED_ONE_BY_ONE, Planned, files, named, options, planned, small};
 
 fn pairs(detection: &Detection) -> String {
     let name = |place: usize| detection.branches[place].name.as_str();
@@ -255,12 +255,18 @@ fn the_guilty_are_found_among_many_and_a_short_search_says_so() {
         let mut files = planned_commits[0].files.clone();
         let mut lines = lines.clone();
         lines[changed] = format!("CHANGED {changed}|");
-        files.extend(self::files(&[("crowd", &lines.concat())]));
+        files.extend(self::files(&[
+            ("crowd", &lines.concat()),
+            MERGED_ONE_BY_ONE,
+        ]));
         files
     };
     let base = {
         let mut files = planned_commits[0].files.clone();
-        files.extend(self::files(&[("crowd", &lines.concat())]));
+        files.extend(self::files(&[
+            ("crowd", &lines.concat()),
+            MERGED_ONE_BY_ONE,
+        ]));
         files
     };
     // Every second line, so that all of them merge and each has to be asked about.
@@ -268,9 +274,10 @@ fn the_guilty_are_found_among_many_and_a_short_search_says_so() {
         .map(|n| planned(crowd[n].clone(), &[0], &with_line(2 * n)))
         .collect();
     for commit in &mut planned_commits {
-        commit
-            .files
-            .extend(self::files(&[("crowd", &lines.concat())]));
+        commit.files.extend(self::files(&[
+            ("crowd", &lines.concat()),
+            MERGED_ONE_BY_ONE,
+        ]));
     }
     planned_commits[0].files = base;
     planned_commits.extend(more);

@@ -3,7 +3,7 @@
 use git_dispatch::base::process::Program;
 
 use crate::conflicts::emptied_together;
-use crate::forge::{BEFORE_GIT_2_41, Forge, files, planned, small};
+use crate::forge::{BEFORE_GIT_2_41, Forge, MERGED_ONE_BY_ONE, files, planned, small};
 
 fn dispatch(forge: &Forge, args: &[&str]) -> (i32, String, String) {
     let program = Program::new(env!("CARGO_BIN_EXE_dispatch"))
@@ -208,13 +208,21 @@ fn the_command_counts_an_emergent_conflict_as_found() {
     let (code, out, _) = dispatch(&forge, &["one", "two", "adds", "--json"]);
     assert_eq!(code, 4);
     let value: serde_json::Value = serde_json::from_str(&out).unwrap();
-    let expected = serde_json::json!([{
+    let mut emergent = value["emergent"][0].clone();
+    let command = emergent["command"].take();
+    let expected = serde_json::json!({
         "branches": ["one", "two", "adds"],
         "class": "dir-rename-suggested",
+        "command": null,
         "paths": ["x/new", "y/new"],
+        "recommended": "re-dispatch the last on top of the others",
+        "severity": 3,
         "smallest": true,
-    }]);
-    assert_eq!(value["emergent"], expected);
+    });
+    assert_eq!(emergent, expected);
+    let (code, said) = typed(&forge, command.as_str().unwrap());
+    assert_eq!(code, 1, "{command}");
+    assert!(said.contains("CONFLICT (file location)"), "{said}");
 }
 
 #[test]
@@ -226,11 +234,13 @@ fn a_search_that_was_cut_short_says_so_and_can_go_to_the_end() {
     let mut commits = emptied_together();
     commits.truncate(4);
     for commit in &mut commits {
-        commit.files.extend(files(&[("crowd", &lines(999))]));
+        commit
+            .files
+            .extend(files(&[("crowd", &lines(999)), MERGED_ONE_BY_ONE]));
     }
     for n in 0..110 {
         let mut files = commits[0].files.clone();
-        files.extend(self::files(&[("crowd", &lines(2 * n))]));
+        files.extend(self::files(&[("crowd", &lines(2 * n)), MERGED_ONE_BY_ONE]));
         commits.push(planned(format!("crowd/{n}"), &[0], &files));
     }
     let forge = Forge::new(&commits);

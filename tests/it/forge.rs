@@ -220,6 +220,10 @@ pub(crate) fn show(detection: &Detection) -> String {
     format!("{verdict} {} {}: {units}", pair.class, pair.severity)
 }
 
+/// With this file, the contents of the file `crowd` are not merged for all branches at once: an
+/// attribute has a say.
+pub(crate) const MERGED_ONE_BY_ONE: (&str, &str) = (".gitattributes", "crowd merge=text|");
+
 /// Plain files; `|` stands for a line end.
 pub(crate) fn files(entries: &[(&str, &str)]) -> Files {
     let entry = |(path, text): &(&str, &str)| {

@@ -256,7 +256,7 @@ fn check_smallest(
 
 #[test]
 fn what_conflicts_together_is_what_git_merge_stops_at_in_that_order() {
-    let wanted = number("DISPATCH_JOINT_SETS", 9);
+    let wanted = number("DISPATCH_JOINT_SETS", 6);
     let first = number("DISPATCH_JOINT_SEED", 0) as u64;
     let mut counted = Counted::default();
     for seed in first..first + wanted as u64 {
@@ -270,6 +270,6 @@ fn what_conflicts_together_is_what_git_merge_stops_at_in_that_order() {
 fn the_other_git_stops_at_the_same() {
     again_with_the_other_git(
         "jointly::what_conflicts_together_is_what_git_merge_stops_at_in_that_order",
-        &[("DISPATCH_JOINT_SETS", "4")],
+        &[("DISPATCH_JOINT_SETS", "2")],
     );
 }

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::cli::conflicts::{Found, Subject, listed};
+use crate::cli::conflicts::{EMERGENT, Found, Subject, listed};
 use crate::model::change::RepoPath;
 use crate::model::conflict::{Class, PairVerdict, Rule, Unit, Verdict};
 
@@ -112,11 +112,18 @@ struct WireEmergent<'a> {
     branches: Vec<&'a str>,
     /// The class of the worst unit.
     class: Class,
+    /// From 0 (none) to 5 (blocked).
+    severity: u8,
+    /// What to do about it.
+    recommended: &'static str,
     /// Where.
     #[schemars(with = "Vec<String>")]
     paths: &'a [RepoPath],
     /// Whether it takes every one of them; otherwise the search for that was given up.
     smallest: bool,
+    /// What shows it by git alone: the merges one after the other, as commits that no branch has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    command: Option<String>,
 }
 
 /// The JSON Schema of what [`render_json`] gives.
@@ -138,6 +145,11 @@ pub(super) fn render_json(found: &Found, subject: &Subject) -> String {
         let sceptic = found.sceptics.get(&pair.attributes?)?;
         let tip = |place: usize| detection.branches[place].tip;
         Some(sceptic.command_for(pair, tip(pair.a), tip(pair.b)))
+    };
+    let command_in_order = |places: &[usize]| {
+        let sceptic = found.sceptics.get(&detection.base?)?;
+        let tips = places.iter().map(|place| detection.branches[*place].tip);
+        sceptic.command_in_order(&tips.collect::<Vec<_>>())
     };
     let task = |place: usize| subject.tasks.get(place).map(|(number, _)| number.0);
     let pairs = listed(found);
@@ -182,8 +194,11 @@ pub(super) fn render_json(found: &Found, subject: &Subject) -> String {
             .map(|emergent| WireEmergent {
                 branches: emergent.branches.iter().map(|place| name(*place)).collect(),
                 class: emergent.class,
+                severity: emergent.class.severity(),
+                recommended: EMERGENT,
                 paths: &emergent.paths,
                 smallest: emergent.is_smallest,
+                command: command_in_order(&emergent.branches),
             })
             .collect(),
         joint_search: WireSearch {

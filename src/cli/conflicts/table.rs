@@ -2,7 +2,7 @@
 
 use crate::base::table::wrapped_table;
 use crate::base::text::terminal_safe;
-use crate::cli::conflicts::{Found, Subject, listed};
+use crate::cli::conflicts::{EMERGENT, Found, Subject, listed};
 use crate::engine::detect::Emergent;
 use crate::model::change::RepoPath;
 use crate::model::conflict::{Class, PairVerdict};
@@ -56,8 +56,7 @@ fn emergent_row(subject: &Subject, emergent: &Emergent) -> [String; 4] {
         list_paths(&emergent.paths),
         emergent.class,
     );
-    let recommended = "re-dispatch the last on top of the others".to_owned();
-    [title, paths, class, recommended]
+    [title, paths, class, EMERGENT.to_owned()]
 }
 
 fn row(title: String, paths: String, class: Class) -> [String; 4] {

@@ -10,7 +10,6 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::conflict::bases::Base;
 use crate::conflict::classify::{Classified, Evidence, SideInfo, classify};
 use crate::conflict::joint::risky_groups;
 use crate::engine::detect::guilty::{Guilt, MERGES_PER_SET, Sequence};
@@ -137,11 +136,7 @@ impl Detector {
         root: Oid,
         chosen: &[usize],
     ) -> Result<(Vec<Vec<usize>>, bool), DetectError> {
-        let mut pairs = chosen.iter().enumerate().flat_map(|(n, a)| {
-            let later = &chosen[n + 1..];
-            later.iter().map(move |b| (*a, *b))
-        });
-        if !scene.prune || pairs.any(|(a, b)| scene.bases.of(a, b) != Base::One(root)) {
+        if !scene.prune || !scene.share_only(root, chosen) {
             return Ok((vec![chosen.to_vec()], true));
         }
         let tree = scene.store.tree_of(root)?;
@@ -167,6 +162,11 @@ impl Detector {
     ) -> Result<Joint, DetectError> {
         let store = engine.store()?;
         let mut sequence = Sequence::new(&store, engine, root)?;
+        if scene.prune && scene.share_only(root, group) {
+            let sides = self.sides(scene, store.tree_of(root)?, group)?;
+            let sides = group.iter().zip(sides);
+            sequence.foretell(sides.map(|(b, side)| (scene.trees[*b], side.changes.clone())))?;
+        }
         let mut joint = Joint {
             wanted: group.len(),
             seen: group.len(),
@@ -178,11 +178,11 @@ impl Detector {
                 break;
             }
             if !sequence.add(next, scene.commits[next])? {
-                let found = self.emergent_of(scene, engine, &store, &sequence, next)?;
+                let found = self.emergent_of(scene, engine, &store, &mut sequence, next)?;
                 joint.found.extend(found);
             }
         }
-        joint.merges = sequence.merges_run();
+        joint.merges = sequence.merges_needed();
         Ok(joint)
     }
 
@@ -191,11 +191,12 @@ impl Detector {
         scene: &Scene,
         engine: &MergeEngine,
         store: &Store,
-        sequence: &Sequence<'_>,
+        sequence: &mut Sequence<'_>,
         next: usize,
     ) -> Result<Option<Emergent>, DetectError> {
         let commit = scene.commits[next];
-        let (class, paths) = self.verdict_on(scene, engine, store, sequence.tip(), next)?;
+        let tip = sequence.tip()?;
+        let (class, paths) = self.verdict_on(scene, engine, store, tip, next)?;
         let guilt = sequence.smallest(commit, &paths, MERGES_PER_SET)?;
         let Guilt {
             members,

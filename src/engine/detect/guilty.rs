@@ -10,7 +10,7 @@ use crate::engine::merged::MergedTree;
 use crate::git::commit::{By, NewCommit};
 use crate::git::merge_tree::{MergeEngine, MergeError};
 use crate::git::{Store, StoreError};
-use crate::model::change::RepoPath;
+use crate::model::change::{Change, RepoPath};
 use crate::model::ids::Oid;
 
 /// How many merges making one set small may take.
@@ -29,7 +29,9 @@ pub(crate) struct Sequence<'a> {
     engine: &'a MergeEngine,
     root: Oid,
     tree: MergedTree<'a>,
+    /// The commit that was made last, and what was merged since.
     tip: Oid,
+    pending: Vec<Oid>,
     members: Vec<(usize, Oid)>,
 }
 
@@ -60,6 +62,7 @@ impl<'a> Sequence<'a> {
             root,
             tree: MergedTree::new(store, engine, root)?,
             tip: root,
+            pending: Vec::new(),
             members: Vec::new(),
         })
     }
@@ -69,26 +72,43 @@ impl<'a> Sequence<'a> {
     /// # Errors
     /// When git or the store cannot be used.
     pub(crate) fn add(&mut self, key: usize, commit: Oid) -> Result<bool, MergeError> {
-        let Some(tree) = self.tree.merge(self.tip, commit)? else {
+        let (store, tip, pending) = (self.store, &mut self.tip, &mut self.pending);
+        let tip = |tree| throwaway(store, tip, pending, tree);
+        if !self.tree.merge_into(tip, commit)? {
             return Ok(false);
-        };
-        self.tip = self.store.write_commit(&NewCommit {
-            tree,
-            parents: &[self.tip, commit],
-            message: "throwaway\n",
-            time: Timestamp::from_second(LATER_THAN_ALL).unwrap_or(Timestamp::MAX),
-            by: By::Dispatch,
-        })?;
+        }
+        self.pending.push(commit);
         self.members.push((key, commit));
         Ok(true)
     }
 
-    /// The commit that has all of them.
-    pub(crate) fn tip(&self) -> Oid {
-        self.tip
+    /// Says what will be added, as trees and what these change against the root: git is then asked in
+    /// one go about what is needed for it.
+    ///
+    /// # Errors
+    /// When git cannot be run.
+    pub(crate) fn foretell(
+        &mut self,
+        branches: impl IntoIterator<Item = (Oid, Vec<Change>)>,
+    ) -> Result<(), MergeError> {
+        self.tree.foretell(branches)
     }
 
-    /// How often git was asked so far.
+    /// A commit that has all of them.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub(crate) fn tip(&mut self) -> Result<Oid, StoreError> {
+        let tree = self.tree.written()?;
+        throwaway(self.store, &mut self.tip, &mut self.pending, tree)
+    }
+
+    /// How often commits were merged so far that need more than laying one over the other.
+    pub(crate) fn merges_needed(&self) -> usize {
+        self.tree.merges_run() + self.tree.contents_used()
+    }
+
+    /// How often git was asked so far, a process each.
     pub(crate) fn merges_run(&self) -> usize {
         self.tree.merges_run()
     }
@@ -158,6 +178,28 @@ impl<'a> Sequence<'a> {
     }
 }
 
+/// Makes the commit in which everything is merged. One is enough for several branches: what git
+/// finds out from history, the merge bases, does not depend on how many commits brought them in.
+fn throwaway(
+    store: &Store,
+    tip: &mut Oid,
+    pending: &mut Vec<Oid>,
+    tree: Oid,
+) -> Result<Oid, StoreError> {
+    if !pending.is_empty() {
+        let parents = [&[*tip], pending.as_slice()].concat();
+        *tip = store.write_commit(&NewCommit {
+            tree,
+            parents: &parents,
+            message: "throwaway\n",
+            time: Timestamp::from_second(LATER_THAN_ALL).unwrap_or(Timestamp::MAX),
+            by: By::Dispatch,
+        })?;
+        pending.clear();
+    }
+    Ok(*tip)
+}
+
 /// A set that `next` does not merge into, ever smaller.
 struct Search<'a> {
     sequence: &'a Sequence<'a>,
@@ -217,7 +259,7 @@ impl Search<'_> {
                 return Ok(false);
             }
         }
-        let tip = sequence.tip();
+        let tip = sequence.tip()?;
         let shows = !sequence.add(usize::MAX, self.next)?;
         self.budget = self.budget.saturating_sub(sequence.merges_run());
         if shows {

@@ -126,9 +126,7 @@ impl Detector {
         pairs: &[&Pair],
         cache: Option<&mut VerdictCache>,
     ) -> Result<usize, DetectError> {
-        let commits = |pair: &&Pair| (scene.commits[pair.a], scene.commits[pair.b]);
-        let asked: Vec<(Oid, Oid)> = pairs.iter().map(commits).collect();
-        let answers = engine.merge_all_counted(&asked, &self.meter.merged)?;
+        let answers = self.answers(scene, engine, pairs)?;
         let attributes = engine.attributes(&["merge", "linguist-generated"], &met(&answers))?;
         let renames = renames(scene, engine, pairs, &answers)?;
         let store = engine.store()?;
@@ -160,7 +158,30 @@ impl Detector {
                 }
             }
         }
-        Ok(asked.len() + extra)
+        Ok(pairs.len() + extra)
+    }
+
+    /// What merging each pair comes to: where the two only edit the same files, that of the files;
+    /// otherwise git merges the pair.
+    fn answers(
+        &mut self,
+        scene: &Scene,
+        engine: &MergeEngine,
+        pairs: &[&Pair],
+    ) -> Result<Vec<MergeAnswer>, DetectError> {
+        let mut answers = self.merged_by_contents(scene, engine, pairs)?;
+        let open = pairs.iter().zip(&answers).filter(|(_, a)| a.is_none());
+        let open = open.map(|(pair, _)| (scene.commits[pair.a], scene.commits[pair.b]));
+        let open: Vec<(Oid, Oid)> = open.collect();
+        let merged = &self.meter.merged;
+        merged.fetch_add(pairs.len() - open.len(), Ordering::Relaxed);
+        let mut found = engine.merge_all_counted(&open, merged)?.into_iter();
+        for answer in answers.iter_mut().filter(|answer| answer.is_none()) {
+            *answer = found.next();
+        }
+        let nothing = || MergeAnswer::Failed("git gave no answer".to_owned());
+        let answers = answers.into_iter();
+        Ok(answers.map(|a| a.unwrap_or_else(nothing)).collect())
     }
 
     fn known(

@@ -12,6 +12,7 @@ use crate::git::ancestry::{History, common_ancestor};
 use crate::git::merge_tree::{MergeEngine, MergeError};
 use crate::git::tree_diff::TreeChanges;
 use crate::git::{Git, Store, StoreError};
+use crate::model::change::Change;
 use crate::model::ids::Oid;
 
 /// Differences that are asked for together: many branches that left the main line at different
@@ -42,6 +43,16 @@ pub(super) struct Pair {
     pub(super) key: Key,
     pub(super) bases: Vec<Oid>,
     pub(super) base_tree: Option<Oid>,
+}
+
+impl Scene {
+    /// Whether this commit is the single merge base of any two of these branches.
+    pub(super) fn share_only(&self, base: Oid, branches: &[usize]) -> bool {
+        branches.iter().enumerate().all(|(place, a)| {
+            let mut later = branches[place + 1..].iter();
+            later.all(|b| self.bases.of(*a, *b) == Base::One(base))
+        })
+    }
 }
 
 impl Detector {
@@ -322,6 +333,10 @@ impl Pair {
 }
 
 impl Side {
+    pub(super) fn as_seen(&self) -> (&[Change], &Footprint) {
+        (&self.changes, &self.footprint)
+    }
+
     fn new(found: TreeChanges) -> Side {
         let footprint = Footprint::new(&found.changes, found.removed_directories);
         Side {

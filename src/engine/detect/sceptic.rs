@@ -60,14 +60,39 @@ impl Sceptic {
         format!("git ls-tree -r --full-tree {tree} -- {}", names.join(" "))
     }
 
+    /// The command for commits that merge one after the other until the last does not.
+    pub fn command_in_order(&self, tips: &[Oid]) -> Option<String> {
+        let (last, rest) = tips.split_last()?;
+        let (first, rest) = rest.split_first()?;
+        if self.merge_base.is_some() && !self.has_merge_base {
+            // Every step would need commits that are made up.
+            return None;
+        }
+        let mut text = String::new();
+        let mut tip = first.to_string();
+        for (place, next) in rest.iter().enumerate() {
+            let merge = self.merge(&tip, &next.to_string());
+            let commit = format!("git commit-tree -m merged -p {tip} -p {next} \"$( {merge} )\"");
+            let name = format!("m{}", place + 1);
+            text.push_str(&format!("{name}=$({commit}) && "));
+            tip = format!("${name}");
+        }
+        Some(text + &self.merge(&tip, &last.to_string()))
+    }
+
+    fn merge(&self, a: &str, b: &str) -> String {
+        let Sceptic { before, after, .. } = self;
+        let base = self.merge_base.map(|base| format!(" --merge-base={base}"));
+        let base = base.unwrap_or_default();
+        format!("{before}git merge-tree --write-tree{base} {a} {b}{after}")
+    }
+
     /// The command for two commits.
     pub fn command(&self, a: Oid, b: Oid) -> String {
         let Sceptic { before, after, .. } = self;
         match self.merge_base {
-            None => format!("{before}git merge-tree --write-tree {a} {b}{after}"),
-            Some(base) if self.has_merge_base => {
-                format!("{before}git merge-tree --write-tree --merge-base={base} {a} {b}{after}")
-            }
+            None => self.merge(&a.to_string(), &b.to_string()),
+            Some(_) if self.has_merge_base => self.merge(&a.to_string(), &b.to_string()),
             // Two commits on one base, made up, are what the option does.
             Some(base) => {
                 let root = format!("root=$(git commit-tree -m base {base}^{{tree}})");
