@@ -1,8 +1,11 @@
 //! The loop: take events, record them, apply them, publish, decide, carry out.
 
+mod comparing;
+mod making_room;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -14,28 +17,25 @@ use crate::control::{Reply, Request, Response, Server};
 use crate::engine::EngineError;
 use crate::engine::ask;
 use crate::engine::assemble;
-use crate::engine::attempt::{self, AttemptSpec, Message, blocking, starts_from};
+use crate::engine::attempt::{self, AttemptSpec, Message, starts_from};
 use crate::engine::briefing::{Place, prompt};
-use crate::engine::clean;
 use crate::engine::context::Context;
 use crate::engine::crew::crew;
+use crate::engine::drive::making_room::Allowance;
 use crate::engine::flaky::failed_before;
 use crate::engine::in_place::going_on;
 use crate::engine::leash::Leash;
-use crate::engine::live::{self, Live};
-use crate::engine::matches::candidate_conflicts;
+use crate::engine::live::Live;
 use crate::engine::met::met;
 use crate::engine::notice::Notices;
 use crate::engine::notify::Notifier;
 use crate::engine::pace::Pace;
 use crate::engine::publish::{Publication, Publisher};
-use crate::engine::room::{self, Room, is_full};
+use crate::engine::room::{Room, is_full};
 use crate::engine::shutdown::{Signals, Wish};
-use crate::engine::slots::{self, Slot};
+use crate::engine::slots::Slot;
 use crate::engine::starts::Starts;
-use crate::engine::tally;
 use crate::engine::timers::Timers;
-use crate::engine::worktree::worker_folder;
 use crate::exec::StopSignal;
 use crate::git::Repo;
 use crate::git::worktree::Worktree;
@@ -43,7 +43,6 @@ use crate::journal::Journal;
 use crate::model::event::{End, Event, Outcome, Recorded};
 use crate::model::ids::{RunId, TaskNumber};
 use crate::model::run::{RunPhase, RunState, TaskPhase, TaskState};
-use crate::model::shortage::Shortage;
 use crate::schedule::{Action, Limits, decide};
 
 /// How long a fact that nobody acts on may wait for company on its way into the journal.
@@ -78,20 +77,6 @@ struct Announced {
     attempts: Vec<AttemptSpec>,
     assembly: bool,
     removal: Option<Worktree>,
-}
-
-/// Whether one more worktree may be made, where the user set a limit.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-enum Allowance {
-    /// Not looked at since the last one.
-    #[default]
-    Unknown,
-    /// Somebody looks.
-    Looking,
-    /// One may.
-    Granted,
-    /// None, until an attempt has ended.
-    Refused,
 }
 
 /// How often a place that all runs share is asked for.
@@ -531,158 +516,6 @@ impl<'a> Driver<'a> {
         Ok(())
     }
 
-    /// Something could not be written.
-    fn lack_now(&mut self, error: &EngineError) {
-        let shortage = room::shortage_now(&self.context);
-        if !self.room.is_short() {
-            let said = error_chain(error);
-            self.watcher
-                .warning(&format!("{said}: {}", shortage.sentence()));
-        }
-        self.lacks(shortage);
-    }
-
-    /// From now on nothing is started, until there is room again.
-    fn lacks(&mut self, shortage: Shortage) {
-        self.room.lacks(&shortage, Instant::now());
-        let is_known = self.state.out_of_space.is_some();
-        if !is_known && !matches!(self.state.phase, RunPhase::Ended(_)) {
-            self.record(vec![Event::OutOfSpace { shortage }]);
-        }
-    }
-
-    /// Looks whether there is room again.
-    fn look_for_room(&mut self) {
-        let worktrees = self.worktrees_to_come();
-        if self.room.look(&self.context, worktrees, Instant::now()) {
-            self.repo_is_full = false;
-        }
-        // What another process had no room for is found out anew.
-        let is_paused = self.state.out_of_space.is_some();
-        if is_paused && !self.room.is_short() && !matches!(self.state.phase, RunPhase::Ended(_)) {
-            self.record(vec![Event::SpaceIsBack {}]);
-        }
-    }
-
-    /// How many attempts are alive that may not have their worktree yet.
-    fn worktrees_to_come(&self) -> u64 {
-        let is_to_come = |task: &&TaskState| {
-            let last = task.last_attempt();
-            task.phase == TaskPhase::Running && last.is_some_and(|last| last.base.is_none())
-        };
-        self.state.tasks.iter().filter(is_to_come).count() as u64
-    }
-
-    /// Whether there is room for one more attempt beside those that were just announced.
-    fn has_room(&mut self, announced: &[Event]) -> bool {
-        let context = Arc::clone(&self.context);
-        let worktrees = self.worktrees_to_come() + announced.len() as u64 + 1;
-        let (repo, settings) = (&context.repo, &context.settings);
-        match room::shortage(repo, settings, context.size(), worktrees) {
-            Some(shortage) => {
-                self.lacks(shortage);
-                false
-            }
-            None => self.may_add(),
-        }
-    }
-
-    /// Whether the user's limits allow one more worktree; where that is not known, somebody looks.
-    fn may_add(&mut self) -> bool {
-        let run = &self.context.settings.run;
-        if run.max_worktrees.is_none() && run.max_total_disk.is_none() {
-            return true;
-        }
-        match self.allowance {
-            Allowance::Granted if self.worktrees_to_come() == 0 => {
-                self.allowance = Allowance::Unknown;
-                true
-            }
-            // The worktree of the one before counts once it is there.
-            Allowance::Granted | Allowance::Looking | Allowance::Refused => false,
-            Allowance::Unknown if self.worktrees_to_come() > 0 => false,
-            Allowance::Unknown => {
-                self.allowance = Allowance::Looking;
-                let (context, post) = (Arc::clone(&self.context), self.post.clone());
-                let state = self.state.clone();
-                tokio::spawn(async move {
-                    let looked = blocking(move || {
-                        let Some(shortage) = tally::passed(&context) else {
-                            return Ok(Message::MayAdd);
-                        };
-                        let worktree = tally::can_go(&context, &state)?;
-                        Ok(Message::MustGo(shortage, worktree))
-                    });
-                    let _ = post.send(match looked.await {
-                        Ok(message) => message,
-                        Err(error) => Message::Broke(error),
-                    });
-                });
-                false
-            }
-        }
-    }
-
-    /// Removes a worktree whose work is all in git, once that is recorded; without one, everything
-    /// waits: for an attempt that is alive, or for a person.
-    fn make_room(&mut self, shortage: Shortage, worktree: Option<Worktree>) {
-        self.allowance = Allowance::Refused;
-        match worktree {
-            Some(worktree) => {
-                let path = self.context.recorded_path(&worktree.path);
-                let worktrees = vec![path];
-                self.record(vec![Event::WorktreesGoing { worktrees }]);
-                self.announced.removal = Some(worktree);
-            }
-            None if self.slots_in_use() == 0 => {
-                self.allowance = Allowance::Unknown;
-                self.lacks(shortage);
-            }
-            None => {}
-        }
-    }
-
-    fn slots_in_use(&self) -> usize {
-        let running = |task: &&TaskState| task.phase == TaskPhase::Running;
-        self.state.tasks.iter().filter(running).count()
-    }
-
-    fn remove(&self, worktree: Worktree) {
-        let (context, post) = (Arc::clone(&self.context), self.post.clone());
-        tokio::spawn(async move {
-            let removed = blocking(move || clean::remove(&context, &worktree)).await;
-            let _ = post.send(match removed {
-                Ok(()) => Message::MadeRoom,
-                Err(error) => Message::Broke(error),
-            });
-        });
-    }
-
-    /// Whether all runs of the repository together leave a place for this task.
-    fn has_slot(&mut self, task: TaskNumber) -> bool {
-        let Some(limit) = self.context.settings.run.max_parallel_total else {
-            return true;
-        };
-        let attempt = self.state.task(task).attempts.len() as u32 + 1;
-        let folder = worker_folder(&self.context, task, attempt);
-        match slots::take(&self.context, limit, &folder) {
-            Ok(Some(slot)) => drop(self.slots.insert(task, slot)),
-            Ok(None) => {
-                self.waits_for_slot = true;
-                if !std::mem::replace(&mut self.said_to_wait, true) {
-                    self.watcher.warning(&format!(
-                        "waiting: {limit} attempts are alive in this repository, as max_parallel_total allows"
-                    ));
-                }
-            }
-            // A limit that cannot be kept does not keep a run from its work.
-            Err(error) => self
-                .watcher
-                .warning(&format!("max_parallel_total: {error}")),
-        }
-        !self.waits_for_slot
-    }
-
     /// How long facts that nobody acts on, and that are seen again after a crash, may wait for
     /// others to share a commit with; `None` if there are none, or also others.
     fn patience(&self) -> Option<Duration> {
@@ -917,14 +750,6 @@ impl<'a> Driver<'a> {
         Ok(())
     }
 
-    /// The place of an attempt that is alive; it is over the limit, but alive, if others have them all.
-    fn take_slot_again(&mut self, task: TaskNumber, attempt: u32) {
-        let folder = worker_folder(&self.context, task, attempt);
-        let limit = self.context.settings.run.max_parallel_total;
-        let slot = limit.and_then(|limit| slots::take(&self.context, limit, &folder).ok()?);
-        self.slots.extend(slot.map(|slot| (task, slot)));
-    }
-
     fn start_assembly(&mut self) {
         if self.assembling.is_some() {
             return;
@@ -933,79 +758,6 @@ impl<'a> Driver<'a> {
         self.assembling = Some(leash.clone());
         let (context, post) = (Arc::clone(&self.context), self.post.clone());
         tokio::spawn(assemble::run(context, self.state.clone(), leash, post));
-    }
-
-    /// While tasks still run, conflicts among the candidates so far are found beside the loop, at
-    /// a pace that leaves the machine to the workers.
-    fn look_for_conflicts(&mut self) {
-        let now = Instant::now();
-        if self.detection.due_in(now) != Some(Duration::ZERO) {
-            return;
-        }
-        let running = |task: &TaskState| task.phase == TaskPhase::Running;
-        if !self.state.tasks.iter().any(running) || self.state.candidates().len() < 2 {
-            self.detection.give_up();
-            return;
-        }
-        self.detection.begin(now);
-        let (context, post) = (Arc::clone(&self.context), self.post.clone());
-        let state = self.state.clone();
-        tokio::spawn(async move {
-            let known = state.conflicts.clone();
-            let found = blocking(move || candidate_conflicts(&context, &state)).await;
-            if let Ok(conflicts) = found
-                && conflicts != known
-            {
-                let _ = post.send(Message::Fact(Event::ConflictsFound { conflicts }));
-            }
-            // Assembly looks again and reports an error then; here it only was a preview.
-            let _ = post.send(Message::Detected);
-        });
-    }
-
-    /// What running tasks have so far is compared beside the loop, again and again, at the same kind
-    /// of pace.
-    fn look_at_work(&mut self) {
-        let now = Instant::now();
-        let running = live::running(&self.state).len();
-        let is_worth_it = running > 0 && running + self.state.candidates().len() > 1;
-        if !is_worth_it || self.presses > 0 {
-            self.live_pace.give_up();
-            return;
-        }
-        self.live_pace.want();
-        if self.live_pace.due_in(now) != Some(Duration::ZERO) {
-            return;
-        }
-        self.live_pace.begin(now);
-        let (context, post) = (Arc::clone(&self.context), self.post.clone());
-        let (state, kept) = (self.state.clone(), Arc::clone(&self.live));
-        let on_new = self.context.settings.conflicts.on_new;
-        tokio::spawn(async move {
-            let found = blocking(move || {
-                let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
-                let found = live::look(&context, &state, &mut kept)?;
-                let known = state.speculative.iter().map(|found| &found.conflict);
-                Ok(found.filter(|found| !found.iter().eq(known)))
-            });
-            // What cannot be looked at now is looked at the next time, and in the end for certain.
-            if let Ok(Some(conflicts)) = found.await {
-                let _ = post.send(Message::Fact(Event::SpeculativeConflicts {
-                    conflicts,
-                    holds_back: on_new == OnNewConflict::PauseLaterTask,
-                }));
-            }
-            let _ = post.send(Message::Compared);
-        });
-    }
-
-    /// Where that is asked for, workers are told what their work conflicts with.
-    fn tell_workers(&mut self) {
-        if self.context.settings.conflicts.on_new == OnNewConflict::Notify
-            && let Err(error) = self.notices.write(&self.context, &self.state)
-        {
-            self.watcher.warning(&error_chain(&error));
-        }
     }
 
     fn interrupt(&mut self) -> Result<(), EngineError> {
