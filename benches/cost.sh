@@ -34,7 +34,7 @@ for task in $(seq "$tasks"); do
 done
 
 repository() {
-    rm -rf "$root/work" && mkdir -p "$root/work/repo" && cd "$root/work/repo"
+    rm -rf "$root/place" && mkdir -p "$root/place/repo" && cd "$root/place/repo"
     git init -q
     for file in $(seq "$files"); do echo "$file" >"file$file.txt"; done
     git add -A && git commit -q -m base
@@ -49,7 +49,7 @@ by_hand() {
         git worktree add -q -b "task/$task" "../trees/$task"
         (
             cd "../trees/$task"
-            sh -c "echo $task > t$task.txt" >"$root/work/log-$task" 2>&1 </dev/null
+            sh -c "echo $task > t$task.txt" >"$root/place/log-$task" 2>&1 </dev/null
             git add -A
             git commit -q -m "task $task"
         )

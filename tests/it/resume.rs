@@ -447,7 +447,7 @@ fn a_run_goes_on_with_an_edited_plan_and_says_what_that_means() {
     let run = scene.run_name();
     let ended = scene.dispatch(&["resume", "--plan", &plan]).expect(0);
     insta::assert_snapshot!(table(&ended.err), @r"
-    Tasks   Found                          Done about it
+    Tasks   Found                                            Done about it
     #1      passed                                           kept
     #1      other files, limits or order in the edited plan  kept; they hold from its next attempt on
     #2, #5  changed in the edited plan                       done again
