@@ -12,6 +12,7 @@
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")/.." && pwd)
+. "$here/benches/shared.sh"
 dispatch=${DISPATCH:-$here/target/release/dispatch}
 tasks=${TASKS:-100} files=${FILES:-5000} pairs=${PAIRS:-5}
 place=${1:-${TMPDIR:-/tmp}}
@@ -32,16 +33,7 @@ git config --global maintenance.auto false
 # ---- the repository, its candidates and the run --------------------------------------------------
 
 git init -q "$root/template"
-awk -v files="$files" 'BEGIN {
-    print "commit refs/heads/main\ncommitter bench <bench@localhost> 1700000000 +0000"
-    print "data 5\nfirst"
-    for (n = 1; n <= files; n++) {
-        text = ""
-        for (line = 1; line <= 40; line++)
-            text = text sprintf("line %d of file %d: some words to fill it\n", line, n)
-        printf "M 100644 inline dir%d/file%d.txt\ndata %d\n%s\n", n % 50, n, length(text), text
-    }
-}' | git -C "$root/template" fast-import --quiet
+text_tree "$files" 40 | git -C "$root/template" fast-import --quiet
 git -C "$root/template" reset -q --hard main
 # Each edits a file, adds one and removes one, none of them another's.
 {
@@ -88,7 +80,6 @@ export -f by_dispatch by_hand
 export root dispatch run tasks
 
 side() { timed bash -c "$1"; }
-median() { sort -n | awk '{ a[NR] = $1 } END { print (NR % 2) ? a[(NR + 1) / 2] : (a[NR / 2] + a[NR / 2 + 1]) / 2 }'; }
 
 echo "$tasks candidates, $files files, $(git --version), $(stat -f -c %T "$root"), $(nproc) cores"
 : >"$root/a"; : >"$root/b"; : >"$root/again"; : >"$root/memory"

@@ -19,6 +19,7 @@
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")/.." && pwd)
+. "$here/benches/shared.sh"
 dispatch=${DISPATCH:-$here/target/release/dispatch}
 pairs=${PAIRS:-5}
 mode=all
@@ -47,16 +48,7 @@ make_repository() {
         git clone --quiet --no-checkout "$source" "$root/repo"
     else
         git init -q "$root/repo"
-        awk 'BEGIN {
-            print "commit refs/heads/main\ncommitter bench <bench@localhost> 1700000000 +0000"
-            print "data 5\nfirst"
-            for (n = 1; n <= 5000; n++) {
-                text = ""
-                for (line = 1; line <= 120; line++)
-                    text = text sprintf("line %d of file %d: some words to fill it\n", line, n)
-                printf "M 100644 inline dir%d/file%d.txt\ndata %d\n%s\n", n % 50, n, length(text), text
-            }
-        }' | git -C "$root/repo" fast-import --quiet
+        text_tree 5000 120 | git -C "$root/repo" fast-import --quiet
     fi
     cd "$root/repo"
 }
@@ -157,15 +149,14 @@ timed() {
     awk '{ print int($1 * 1000), int(($2 + $3) * 1000) }' "$root/time" >> "$root/$2.times"
 }
 
-median() { awk -v column="$2" '{ print $column }' "$root/$1.times" | sort -n |
-    awk '{ v[NR] = $1 } END { print NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'; }
+middle() { awk -v column="$2" '{ print $column }' "$root/$1.times" | median; }
 
-row() { printf '%-58s %8s ms %8s ms\n' "$1" "$(median "$2" 1)" "$(median "$2" 2)"; }
+row() { printf '%-58s %8s ms %8s ms\n' "$1" "$(middle "$2" 1)" "$(middle "$2" 2)"; }
 
 # ratio TEXT A B: what A costs in parts of B, by wall and by processor time.
 ratio() {
     printf '%-58s %11s %11s\n' "$1" \
-        "$(part "$(median "$2" 1)" "$(median "$3" 1)")" "$(part "$(median "$2" 2)" "$(median "$3" 2)")"
+        "$(part "$(middle "$2" 1)" "$(middle "$3" 1)")" "$(part "$(middle "$2" 2)" "$(middle "$3" 2)")"
 }
 
 part() { awk -v a="$1" -v b="$2" 'BEGIN { if (a < 1) a = 1; if (b < 1) b = 1

@@ -14,6 +14,7 @@
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")/.." && pwd)
+. "$here/benches/shared.sh"
 dispatch=${DISPATCH:-$here/target/release/dispatch}
 jobs=${JOBS:-2}
 mode=${1:-compare}
@@ -41,16 +42,7 @@ file_of() { echo "dir$(($1 % 50))/file$1.txt"; }
 
 make_template() {
     git init -q "$root/template"
-    awk -v files="$files" 'BEGIN {
-        print "commit refs/heads/main\ncommitter bench <bench@localhost> 1700000000 +0000"
-        print "data 5\nfirst"
-        for (n = 1; n <= files; n++) {
-            text = ""
-            for (line = 1; line <= 40; line++)
-                text = text sprintf("line %d of file %d: some words to fill it\n", line, n)
-            printf "M 100644 inline dir%d/file%d.txt\ndata %d\n%s\n", n % 50, n, length(text), text
-        }
-    }' | git -C "$root/template" fast-import --quiet
+    text_tree "$files" 40 | git -C "$root/template" fast-import --quiet
     git -C "$root/template" reset -q --hard main
     for task in $(seq "$tasks"); do
         if [ "$mode" = compare ]; then path=$(file_of "$task"); else path=new/file$task.txt; fi
@@ -117,7 +109,6 @@ timed() {
         awk '{ printf "%d %d\n", $1 * 1000, ($2 + $3) * 1000 }'
 }
 
-median() { sort -n | awk '{ v[NR] = $1 } END { print NR % 2 ? v[(NR + 1) / 2] : int((v[NR / 2] + v[NR / 2 + 1]) / 2) }'; }
 
 compare_trees() {
     local left right

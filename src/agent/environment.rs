@@ -239,6 +239,7 @@ fn of_dialect(dialect: Dialect) -> &'static [&'static str] {
         Dialect::Gemini => &["GEMINI_*", "GOOGLE_*"],
         Dialect::Opencode => &["OPENCODE_*", "ANTHROPIC_*", "OPENAI_*", "GEMINI_*"],
         Dialect::Aider => &["AIDER_*", "ANTHROPIC_*", "OPENAI_*", "GEMINI_*"],
+        Dialect::Goose => &["GOOSE_*", "ANTHROPIC_*", "OPENAI_*", "GOOGLE_*"],
     }
 }
 

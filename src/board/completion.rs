@@ -11,6 +11,7 @@ use crate::model::conflict::{Class, HunkClass, TaskConflict};
 use crate::model::event::{End, Outcome};
 use crate::model::ids::{RunId, TaskNumber};
 use crate::model::integration::{CheckResult, Guilty, LeftOut, LeftOutReason};
+use crate::model::isolation::OutsideChange;
 use crate::model::plan::{Produces, Task};
 use crate::model::resolution::Resolution;
 use crate::model::run::{RunState, TaskPhase};
@@ -216,28 +217,58 @@ fn name(task: &Task) -> String {
 /// What changed outside of the worktrees while tasks ran, and nobody knows by whom: perhaps by the
 /// user, who works there.
 fn meanwhile(state: &RunState) -> Vec<Said> {
-    let mut during: BTreeMap<&str, BTreeSet<TaskNumber>> = BTreeMap::new();
+    let mut during: BTreeMap<&str, Meanwhile> = BTreeMap::new();
     for task in state.plan.tasks() {
         let attempts = state.task(task.number).attempts.iter();
         let outcomes = attempts.filter_map(|attempt| attempt.outcome.as_ref());
         for change in outcomes.flat_map(|outcome| &outcome.meanwhile) {
             if change.named_in.is_none() {
-                during.entry(&change.what).or_default().insert(task.number);
+                let seen = during.entry(&change.what).or_default();
+                seen.add(task.number, change);
             }
         }
     }
-    let said = |(what, tasks): (&str, BTreeSet<TaskNumber>)| {
-        let tasks: Vec<TaskNumber> = tasks.into_iter().collect();
+    let said = |(what, seen): (&str, Meanwhile)| {
+        let tasks = seen.suspects();
+        let words = match (tasks.as_slice(), seen.alone) {
+            ([only], true) => format!("while only {only} ran; if it was not you, it was {only}"),
+            (tasks, _) => format!("while {} ran; it may have been you", and_list(tasks)),
+        };
         Said {
             task: tasks[0],
             by: "Dispatch".to_owned(),
-            words: format!(
-                "saw {what} change while {} ran; it may have been you",
-                and_list(&tasks)
-            ),
+            words: format!("saw {what} change {words}"),
         }
     };
     during.into_iter().map(said).collect()
+}
+
+/// Who saw something change, and who can have done it.
+#[derive(Default)]
+struct Meanwhile {
+    saw: BTreeSet<TaskNumber>,
+    /// Those whom everybody who saw it names; nobody once that is empty.
+    common: Option<BTreeSet<TaskNumber>>,
+    alone: bool,
+}
+
+impl Meanwhile {
+    fn add(&mut self, task: TaskNumber, change: &OutsideChange) {
+        self.saw.insert(task);
+        self.alone |= change.alone;
+        let mut named: BTreeSet<TaskNumber> = change.others.iter().copied().collect();
+        named.insert(task);
+        self.common = Some(match self.common.take() {
+            Some(common) => &common & &named,
+            None => named,
+        });
+    }
+
+    /// A thing may change twice, by two who have nothing to do with each other.
+    fn suspects(&self) -> Vec<TaskNumber> {
+        let common = self.common.as_ref().filter(|common| !common.is_empty());
+        common.unwrap_or(&self.saw).iter().copied().collect()
+    }
 }
 
 fn meetings(state: &RunState) -> Vec<Meeting> {

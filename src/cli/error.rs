@@ -255,3 +255,12 @@ impl From<LandError> for CommandError {
         }
     }
 }
+
+/// What a person reads: `yes`, or the message and the hints.
+#[cfg(test)]
+pub(super) fn said(result: Result<(), CommandError>) -> String {
+    match result {
+        Ok(()) => "yes".to_owned(),
+        Err(error) => format!("{}\n{}", error.message, error.hints.join("\n")),
+    }
+}

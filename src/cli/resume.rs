@@ -205,18 +205,11 @@ fn drive_loaded(
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use crate::cli::error::Exit;
+    use crate::cli::error::{Exit, said};
     use crate::model::fixture::{RunFixture, base, candidate, start};
     use crate::model::integration::Landing;
 
     use super::*;
-
-    fn said(result: Result<(), CommandError>) -> String {
-        match result {
-            Ok(()) => "yes".to_owned(),
-            Err(error) => format!("{}\n{}", error.message, error.hints.join("\n")),
-        }
-    }
 
     #[test]
     fn what_has_landed_stays_as_it_is() {

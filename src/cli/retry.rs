@@ -245,16 +245,10 @@ fn may_skip(state: &RunState, number: TaskNumber) -> Result<(), CommandError> {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
+    use crate::cli::error::said;
     use crate::model::fixture::RunFixture;
 
     use super::*;
-
-    fn said(result: Result<(), CommandError>) -> String {
-        match result {
-            Ok(()) => "yes".to_owned(),
-            Err(error) => format!("{}\n{}", error.message, error.hints.join("\n")),
-        }
-    }
 
     #[test]
     fn a_task_is_tried_again_only_when_it_could_start() {

@@ -17,6 +17,7 @@ use crate::model::event::{End, Outcome};
 use crate::model::plan::Task;
 use crate::model::run::{Attempt, RunState};
 use crate::model::usage::Cost;
+use crate::model::words::and_list;
 use crate::ui::Ui;
 
 /// Show all about one task: prompt, attempts, commits, checks, timing
@@ -187,6 +188,12 @@ fn describe(outcome: &Outcome, is_shell: bool) -> Vec<(&'static str, String)> {
     for change in &outcome.meanwhile {
         let what = match &change.named_in {
             Some(words) => format!("{} changed, which {words} names", change.what),
+            None if change.alone => format!("{} changed while only this ran", change.what),
+            None if !change.others.is_empty() => format!(
+                "{} changed meanwhile, perhaps by {}",
+                change.what,
+                and_list(&change.others)
+            ),
             None => format!("{} changed meanwhile", change.what),
         };
         lines.push(("outside", what));

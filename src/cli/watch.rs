@@ -16,7 +16,7 @@ use crate::model::isolation::OutsideChange;
 use crate::model::plan::{Plan, Task};
 use crate::model::run::{RunPhase, RunState, TaskPhase};
 use crate::model::status::Status;
-use crate::model::words::{out_of_money_sentence, parked_sentence};
+use crate::model::words::{and_list, out_of_money_sentence, parked_sentence};
 use crate::ui::Ui;
 use crate::ui::progress::{Line, Progress};
 
@@ -203,7 +203,19 @@ fn outside_sentence(task: TaskNumber, outcome: &Outcome) -> Option<String> {
             "{task} wrote outside its worktree: {}",
             list(&named)
         )),
-        (true, false) => Some(format!("{} changed while {task} ran", list(&others))),
+        (true, false) => {
+            let mut tasks = vec![task];
+            tasks.extend(others.iter().flat_map(|change| &change.others));
+            tasks.sort();
+            tasks.dedup();
+            let only = if others.iter().all(|change| change.alone) {
+                "only "
+            } else {
+                ""
+            };
+            let tasks = and_list(&tasks);
+            Some(format!("{} changed while {only}{tasks} ran", list(&others)))
+        }
     }
 }
 

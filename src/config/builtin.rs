@@ -162,7 +162,7 @@ fn goose() -> Worker {
         "goose run --no-session -i {prompt_file} --output-format stream-json -q \
          --model {model} --max-turns {max_turns}",
         PromptBy::File,
-        Dialect::Text,
+        Dialect::Goose,
         "GOOSE_PROVIDER GOOSE_MODEL ANTHROPIC_API_KEY OPENAI_API_KEY GOOGLE_API_KEY \
          OPENROUTER_API_KEY",
     )

@@ -65,6 +65,7 @@ choices! {
         "gemini" => Dialect::Gemini,
         "opencode" => Dialect::Opencode,
         "aider" => Dialect::Aider,
+        "goose" => Dialect::Goose,
     }
     History {
         "merge" => History::Merge,

@@ -9,16 +9,18 @@ use crate::config::settings::Scope;
 use crate::engine::EngineError;
 use crate::engine::attempt::{AttemptSpec, blocking};
 use crate::engine::context::Context;
+use crate::engine::suspects::Suspects;
 use crate::engine::worktree::worker_folder;
 use crate::exec::log;
 use crate::git::worktree::Worktree;
-use crate::model::isolation::{Outside, OutsideChange, Thing, changes};
+use crate::model::ids::TaskNumber;
+use crate::model::isolation::{MOST_CHANGES, Outside, OutsideChange, Thing, changes};
+
+/// The file in an attempt's folder that says how everything outside looked before it.
+const SEEN: &str = "outside.json";
 
 /// How much of a worker's output is searched for what it wrote, in bytes.
 const WORDS: u64 = 4 * 1024 * 1024;
-
-/// How many changes an attempt is given; more say no more.
-const MOST_CHANGES: usize = 20;
 
 /// Looks around before the worker starts, and writes down what was seen: the process that sees the
 /// attempt end may be another one.
@@ -61,23 +63,57 @@ pub(super) async fn look_after(
     };
     let (context, spec, own) = (Arc::clone(context), spec.clone(), worktree.path.clone());
     blocking(move || {
-        let mut things = changes(&before, &look(&context, &own));
+        let after = look(&context, &own);
+        let mut things = changes(&before, &after);
         things.truncate(MOST_CHANGES);
         if things.is_empty() {
             return Ok(Vec::new());
         }
         let words = Words::of(&context, &spec);
-        Ok(things
+        let mut found: Vec<OutsideChange> = things
             .iter()
             .map(|thing| words.judge(thing, &own))
-            .collect())
+            .collect();
+        if found.iter().any(|change| change.named_in.is_none()) {
+            look_for_others(&context, &spec, &things, &after, &mut found);
+        }
+        Ok(found)
     })
     .await
 }
 
+/// Says of what nobody's words name who else can have done it. That git was at work (a commit, a
+/// branch, a checkout) shows a hand that did more than write a file.
+fn look_for_others(
+    context: &Context,
+    spec: &AttemptSpec,
+    things: &[Thing],
+    after: &Outside,
+    found: &mut [OutsideChange],
+) {
+    let (repo, run) = (context.repo.clone(), context.run.clone());
+    let seen = move |task: TaskNumber, attempt| {
+        let folder = repo.attempt_folder(run.as_str(), task.0, attempt);
+        folder.join(SEEN)
+    };
+    let Some(suspects) = Suspects::beside(context, spec.task, spec.attempt, seen) else {
+        return;
+    };
+    let is_file = |thing: &Thing| matches!(thing, Thing::File { .. });
+    let is_git = |thing: &Thing| matches!(thing, Thing::Head { .. } | Thing::Reference(_));
+    let by_git = things.iter().any(is_git);
+    for (thing, change) in things.iter().zip(found) {
+        if change.named_in.is_none() {
+            change.others = suspects.of(thing, after);
+            let nobody_else = change.others.is_empty() && !suspects.are_unknown();
+            change.alone = nobody_else && is_file(thing) && !by_git;
+        }
+    }
+}
+
 fn seen_file(context: &Context, spec: &AttemptSpec) -> PathBuf {
     let folder = context.attempt_folder(spec.task, spec.attempt);
-    folder.join("outside.json")
+    folder.join(SEEN)
 }
 
 fn look(context: &Context, own: &Path) -> Outside {
@@ -115,6 +151,8 @@ impl Words {
         OutsideChange {
             what: thing.to_string(),
             named_in: named.map(|(source, _)| (*source).to_owned()),
+            others: Vec::new(),
+            alone: false,
         }
     }
 }

@@ -56,6 +56,7 @@ pub mod slots;
 pub mod start;
 pub mod starts;
 pub mod survey;
+mod suspects;
 pub mod tally;
 pub mod timers;
 mod trial;

@@ -133,13 +133,21 @@ impl Case {
 
     /// What it wrote outside of its worktree, where that is not allowed.
     fn trespass(&self) -> Option<Fact> {
-        let named = self
+        let (named, others): (Vec<_>, Vec<_>) = self
             .meanwhile
             .iter()
-            .filter(|change| change.named_in.is_some());
-        let what: Vec<String> = named.map(|change| change.what.clone()).collect();
+            .filter(|change| change.is_own())
+            .partition(|change| change.named_in.is_some());
+        let what = |changes: &[&OutsideChange]| {
+            let what = changes.iter().map(|change| change.what.clone());
+            what.collect::<Vec<String>>()
+        };
         let is_forbidden = self.context.settings.run.outside_writes == Scope::Fail;
-        (is_forbidden && !what.is_empty()).then_some(Fact::WroteOutside(what))
+        match (is_forbidden, named.is_empty(), others.is_empty()) {
+            (true, false, _) => Some(Fact::WroteOutside(what(&named))),
+            (true, true, false) => Some(Fact::ChangedAlone(what(&others))),
+            _ => None,
+        }
     }
 
     /// The limit that dispatch ended the worker for, if it did.

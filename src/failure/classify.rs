@@ -82,6 +82,8 @@ pub enum Fact {
     },
     /// It changed these things outside of its worktree.
     WroteOutside(Vec<String>),
+    /// These files outside of its worktree changed while nothing else was under way.
+    ChangedAlone(Vec<String>),
     /// It changed these paths, which are outside the `files` its task declares.
     OutsideFiles(Vec<RepoPath>),
     /// There is no change where one was expected.
@@ -245,6 +247,13 @@ fn fact_about_the_work(fact: &Fact) -> Option<Finding> {
         Fact::WroteOutside(what) => (
             "its own words name what changed",
             format!("wrote outside its worktree: {}", what.join(", ")),
+        ),
+        Fact::ChangedAlone(what) => (
+            "nothing else of dispatch was under way",
+            format!(
+                "changed outside its worktree while only it ran: {}",
+                what.join(", ")
+            ),
         ),
         Fact::OutsideFiles(paths) => ("the files it declares", outside_sentence(paths)),
         Fact::CheckFailed { command, .. } => {

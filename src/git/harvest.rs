@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::base::fault;
 use crate::git::cli::GitError;
 use crate::git::refs::branch_ref;
+use crate::git::stage::stage_everything;
 use crate::git::store::{Store, StoreError, from_git2, full};
 use crate::git::unchanged::vouch_for;
 use crate::git::worktree::{Head, Worktree, WorktreeError};
@@ -46,22 +47,10 @@ pub enum HarvestError {
 /// The name of the staged copy of the index in the admin folder.
 const INDEX_COPY: &str = "dispatch-index";
 
-/// Stages everything. Batch mode makes the new objects durable with one flush for all of them.
-const ADD: [&str; 13] = [
-    "-c",
+/// How the new objects of staging are written: durably, with one flush for all of them.
+const DURABLE: [&str; 2] = [
     "core.fsync=committed,loose-object",
-    "-c",
     "core.fsyncMethod=batch",
-    "-c",
-    "core.safecrlf=false",
-    "-c",
-    "advice.addEmbeddedRepo=false",
-    "add",
-    // A worker may make files where a sparse checkout shows none.
-    "--sparse",
-    "--all",
-    "--",
-    ".",
 ];
 
 /// The name of the copy that is only looked at.
@@ -85,12 +74,7 @@ impl Store {
         remove_stale_locks(worktree)?;
         let unfinished = worktree.unfinished();
         let index = copy_index(worktree, INDEX_COPY)?;
-        let mut args = ADD.map(str::to_owned).to_vec();
-        args.extend(
-            left_out
-                .iter()
-                .map(|path| format!(":(exclude,top,literal){path}")),
-        );
+        let args = stage_everything(&DURABLE, left_out);
         let index_file = index.display().to_string();
         worktree
             .git()

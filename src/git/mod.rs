@@ -24,6 +24,7 @@ pub mod repo;
 mod scratch;
 pub mod sign;
 pub mod snapshot;
+mod stage;
 pub mod store;
 pub mod tree_diff;
 pub mod tree_names;

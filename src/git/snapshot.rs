@@ -17,23 +17,12 @@ use crate::git::commit::{By, NewCommit};
 use crate::git::harvest::HarvestError;
 use crate::git::quarantine::Quarantine;
 use crate::git::repo::Repo;
+use crate::git::stage::stage_everything;
 use crate::git::worktree::{Worktree, WorktreeError};
 use crate::model::ids::Oid;
 
-/// Stages everything, hardly waiting for the disk: nobody keeps what is written.
-const ADD: [&str; 11] = [
-    "-c",
-    "core.fsync=none",
-    "-c",
-    "core.safecrlf=false",
-    "-c",
-    "advice.addEmbeddedRepo=false",
-    "add",
-    "--sparse",
-    "--all",
-    "--",
-    ".",
-];
+/// How the new objects of staging are written: hardly waiting for the disk, since nobody keeps them.
+const FLEETING: [&str; 1] = ["core.fsync=none"];
 
 /// Snapshots of worktrees, which live as long as this does.
 #[derive(Debug)]
@@ -91,10 +80,7 @@ impl Snapshots {
             .git()
             .env("GIT_INDEX_FILE", index.as_os_str())
             .env("GIT_OBJECT_DIRECTORY", self.quarantine.objects());
-        let mut args = ADD.map(str::to_owned).to_vec();
-        let excluded = left_out.iter();
-        args.extend(excluded.map(|path| format!(":(exclude,top,literal){path}")));
-        git.run(&args)?;
+        git.run(&stage_everything(&FLEETING, left_out))?;
         let line = git.line(&["write-tree"])?;
         let tree = line.parse().unwrap_or(Oid::ZERO);
         let store = self.quarantine.store()?;

@@ -3,12 +3,14 @@
 //! A worktree is no wall: a worker can write into the user's checkout or change the configuration all
 //! worktrees share. So everything outside is looked at before and after. That something changed
 //! meanwhile is no proof: the user works there too. An attempt is only said to have done it where its
-//! own words name the very thing.
+//! own words name the very thing. Else it is said who else can have done it.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+
+use crate::model::ids::TaskNumber;
 
 /// What one look at everything outside saw.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
@@ -62,9 +64,26 @@ pub enum Thing {
 pub struct OutsideChange {
     /// What, in words for people.
     pub what: String,
-    /// Where the attempt's own words name it: `its output`. Without them nobody knows who did it.
+    /// Where the attempt's own words name it: `its output`. Only then it is known who did it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub named_in: Option<String>,
+    /// The other tasks of the run that can have done it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<TaskNumber>,
+    /// Whether it is a file that no other task or run can have written, and git itself was not at
+    /// work: then it was this attempt, or somebody by hand.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub alone: bool,
+}
+
+/// How many changes an attempt is given; more say no more.
+pub const MOST_CHANGES: usize = 20;
+
+impl OutsideChange {
+    /// Whether, as far as dispatch can know, it was the attempt.
+    pub fn is_own(&self) -> bool {
+        self.named_in.is_some() || self.alone
+    }
 }
 
 /// What differs between two looks, in a fixed order. A checkout that only one of them saw is left out.

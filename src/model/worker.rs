@@ -90,6 +90,8 @@ pub enum Dialect {
     Opencode,
     /// aider's plain output.
     Aider,
+    /// goose, `run --output-format stream-json -q`.
+    Goose,
 }
 
 impl Dialect {
@@ -102,6 +104,7 @@ impl Dialect {
             Dialect::Gemini => "gemini",
             Dialect::Opencode => "opencode",
             Dialect::Aider => "aider",
+            Dialect::Goose => "goose",
         }
     }
 }

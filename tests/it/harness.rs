@@ -14,6 +14,7 @@ use std::process::{Child, Command, Output, Stdio};
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::OFlags;
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
 /// What the frozen clock of every dispatch says.
 pub(crate) const NOW: &str = "2026-11-22T09:14:00Z";
@@ -219,6 +220,31 @@ impl Scene {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap()
+    }
+
+    /// Runs dispatch with a terminal of its own as standard error; gives what that was sent.
+    pub(crate) fn dispatch_on_terminal(&self, args: &[&str]) -> Vec<u8> {
+        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        grantpt(&master).unwrap();
+        unlockpt(&master).unwrap();
+        let slave = ptsname(&master, Vec::new()).unwrap();
+        let mut options = OpenOptions::new();
+        options.read(true).write(true);
+        options.custom_flags(OFlags::NOCTTY.bits().cast_signed());
+        let slave = options.open(slave.to_str().unwrap()).unwrap();
+        let mut command = self.command(env!("CARGO_BIN_EXE_dispatch"));
+        command
+            .args(args)
+            .env("TERM", "xterm")
+            .stdout(Stdio::null());
+        let mut child = command.stderr(slave).spawn().unwrap();
+        // The copy of this process goes, so that the end of the other is the end of the terminal.
+        drop(command);
+        let mut sent = Vec::new();
+        // Linux says that with an error, others with an end of file.
+        let _ = File::from(master).read_to_end(&mut sent);
+        assert!(child.wait().unwrap().code().is_some());
+        sent
     }
 
     /// Writes a plan beside the repository, so that the checkout stays clean; gives its path.

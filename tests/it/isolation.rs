@@ -1,6 +1,7 @@
 //! What workers do outside of their worktrees, and what they are kept from.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 
 use crate::harness::{Gate, Scene, wait};
 
@@ -82,6 +83,136 @@ fn what_the_user_does_meanwhile_is_blamed_on_nobody() {
     }
     assert!(!ended.err.contains("wrote outside"), "{}", ended.err);
     before.assert_same(&scene.fingerprint());
+}
+
+/// Writes into the main checkout without ever saying where that is.
+const UNNAMED: &str = "cd ../../../sh?p && echo x | tee n*w.txt > /dev/null";
+
+#[test]
+fn what_only_one_task_can_have_written_is_put_down_to_it() {
+    let scene = Scene::new();
+    scene.write("new.txt", "mine\n");
+    let ended = scene
+        .run(
+            &plan(&["touch a.txt", UNNAMED, "touch c.txt"]),
+            &["-j", "1"],
+        )
+        .expect(0);
+    let what = "new.txt in the main checkout";
+    let said = format!("saw {what} change while only #2 ran; if it was not you, it was #2");
+    assert!(ended.out.contains(&said), "{}", ended.out);
+    assert!(
+        ended
+            .err
+            .contains(&format!("{what} changed while only #2 ran")),
+        "{}",
+        ended.err
+    );
+    let board = scene.json();
+    assert_eq!(board["tasks"][1]["wrote_outside"], serde_json::json!([]));
+    let show = scene.dispatch(&["show", "2"]).expect(0).out;
+    assert!(
+        show.contains(&format!("{what} changed while only this ran")),
+        "{show}"
+    );
+}
+
+#[test]
+fn by_policy_that_fails_the_task() {
+    let scene = Scene::new();
+    scene.configure("[run]\noutside_writes = \"fail\"\n");
+    scene.write("new.txt", "mine\n");
+    let ended = scene
+        .run(&plan(&["touch a.txt", UNNAMED]), &["-j", "1"])
+        .expect(3);
+    assert_eq!(scene.statuses(), "1 DONE · 2 FAILED");
+    let said = "`changed outside its worktree while only it ran: new.txt in the main checkout`";
+    assert!(ended.out.contains(said), "{}", ended.out);
+    let show = scene.dispatch(&["show", "2"]).expect(0).out;
+    assert!(
+        show.contains("(nothing else of dispatch was under way)"),
+        "{show}"
+    );
+}
+
+#[test]
+fn several_that_can_have_written_it_are_named_and_none_fails() {
+    let scene = Scene::new();
+    scene.configure("[run]\noutside_writes = \"fail\"\n");
+    scene.write("new.txt", "mine\n");
+    let mut gates = [
+        Gate::new(&scene, "one"),
+        Gate::new(&scene, "two"),
+        Gate::new(&scene, "three"),
+    ];
+    let commands = [
+        gates[0].script(),
+        format!("{}; {UNNAMED}", gates[1].script()),
+        gates[2].script(),
+    ];
+    let plan = scene.plan(&plan(&[&commands[0], &commands[1], &commands[2]]));
+    let mut child = scene.start(&["run", &plan, "--yes", "-j", "2", "--json"]);
+    let mut events = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut ended = |count: usize| {
+        let mut lines = events.by_ref().map(Result::unwrap);
+        for _ in 0..count {
+            lines
+                .find(|line| line.contains("\"attempt-ended\""))
+                .unwrap();
+        }
+    };
+    gates[0].wait_until_reached();
+    gates[1].wait_until_reached();
+    gates[1].open();
+    ended(1);
+    gates[0].open();
+    gates[2].wait_until_reached();
+    gates[2].open();
+    ended(2);
+    events.by_ref().for_each(drop);
+    wait(child).expect(0);
+    assert_eq!(scene.statuses(), "1 DONE · 2 DONE · 3 DONE");
+    let report = scene.dispatch(&["report"]).expect(0).out;
+    let said = "saw new.txt in the main checkout change while #1 and #2 ran; it may have been you";
+    assert!(report.contains(said), "{report}");
+}
+
+#[test]
+fn one_that_was_over_before_or_began_after_the_change_is_none_of_them() {
+    let scene = Scene::new();
+    scene.configure("[run]\noutside_writes = \"fail\"\n");
+    scene.write("new.txt", "mine\n");
+    let mut gate = Gate::new(&scene, "gate");
+    let command = format!("{}; {UNNAMED}", gate.script());
+    let plan = scene.plan(&plan(&["touch a.txt", &command]));
+    let mut child = scene.start(&["run", &plan, "--yes", "-j", "2", "--json"]);
+    let mut lines = BufReader::new(child.stdout.take().unwrap())
+        .lines()
+        .map(Result::unwrap);
+    gate.wait_until_reached();
+    lines
+        .find(|line| line.contains("\"attempt-ended\""))
+        .unwrap();
+    gate.open();
+    lines.for_each(drop);
+    wait(child).expect(3);
+    assert_eq!(scene.statuses(), "1 DONE · 2 FAILED");
+}
+
+#[test]
+fn a_person_who_uses_git_meanwhile_is_known_to_be_there() {
+    let scene = Scene::new();
+    scene.configure("[run]\noutside_writes = \"fail\"\n");
+    scene.write("draft.txt", "mine\n");
+    let mut gate = Gate::new(&scene, "gate");
+    let plan = scene.plan(&plan(&[&gate.script()]));
+    let child = scene.start(&["run", &plan, "--yes"]);
+    gate.wait_until_reached();
+    scene.commit("the draft");
+    gate.open();
+    let ended = wait(child).expect(0);
+    let said = "saw draft.txt in the main checkout change while #1 ran; it may have been you";
+    assert!(ended.out.contains(said), "{}", ended.out);
 }
 
 #[test]

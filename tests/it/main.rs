@@ -18,6 +18,8 @@ mod every_class;
 mod exec;
 #[cfg(feature = "faults")]
 mod faults;
+#[cfg(feature = "faults")]
+mod faults_in_place;
 mod forge;
 mod furnish;
 mod harness;

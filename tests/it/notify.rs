@@ -112,3 +112,56 @@ fn a_program_that_fails_is_said_once_and_nothing_else_changes() {
         .collect();
     insta::assert_snapshot!(said.join("\n"), @"nobody was notified: the command of [notify] could not run no-such-program: No such file or directory (os error 2)");
 }
+
+/// A scene in which one task fails, with these settings of `[notify]`, and the plan's file.
+fn failing(settings: &str) -> (Scene, String) {
+    let scene = Scene::new();
+    scene.configure(&format!("transient = 0\n[notify]\n{settings}\n"));
+    let plan = scene.plan("# Shop\n\n1. [A] Fail\n   - run: echo broken; exit 1\n");
+    (scene, plan)
+}
+
+#[test]
+fn the_bell_rings_on_a_terminal_and_nowhere_else() {
+    let bells = |sent: &[u8]| sent.iter().filter(|byte| **byte == 7).count();
+    let (scene, plan) = failing("bell = true");
+    let sent = scene.dispatch_on_terminal(&["run", &plan, "--yes"]);
+    let said = String::from_utf8_lossy(&sent).into_owned();
+    assert!(said.contains("broken"), "{said}");
+    assert!(bells(&sent) >= 1, "{said}");
+    let (scene, plan) = failing("bell = true");
+    let ended = scene.dispatch(&["run", &plan, "--yes"]).expect(3);
+    assert_eq!(bells(ended.err.as_bytes()) + bells(ended.out.as_bytes()), 0);
+    let (scene, plan) = failing("bell = false");
+    let sent = scene.dispatch_on_terminal(&["run", &plan, "--yes"]);
+    assert_eq!(bells(&sent), 0, "{}", String::from_utf8_lossy(&sent));
+}
+
+#[test]
+fn the_desktop_is_told_by_its_own_program() {
+    let shown = |settings: &str| {
+        let (mut scene, plan) = failing(settings);
+        let bin = scene.root.join("bin");
+        std::fs::create_dir(&bin).unwrap();
+        let program = bin.join("notify-send");
+        let shown = scene.root.join("shown");
+        let script = format!(
+            "#!/bin/sh\nprintf '%s|' \"$@\" >> {0}; echo >> {0}\n",
+            shown.display()
+        );
+        std::fs::write(&program, script).unwrap();
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(&program, mode).unwrap();
+        let path = std::env::var("PATH").unwrap();
+        scene.set_env("PATH", &format!("{}:{path}", bin.display()));
+        let ended = scene.dispatch(&["run", &plan, "--yes"]).expect(3);
+        assert!(!ended.err.contains("notif"), "{}", ended.err);
+        std::fs::read_to_string(shown).unwrap_or_default()
+    };
+    insta::assert_snapshot!(shown("desktop = true"), @r"
+    --app-name=dispatch|dispatch|#1 Fail failed: broken|
+    --app-name=dispatch|dispatch|Shop has ended: 0 of 1 done, 1 failed|
+    --app-name=dispatch|dispatch|Shop needs a person|
+    ");
+    assert_eq!(shown("desktop = false"), "");
+}

@@ -5,7 +5,8 @@
 //! `DISPATCH_AGENT_LAUNCHER` holds the beginning of a command line that runs the rest of it where
 //! those programs reach nothing but the imitation: it makes the model write what a prompt says
 //! (`WRITE path text`) or run a command (`BASH command`), and fails the first `MOCK_ERR_TIMES` calls
-//! with the status `MOCK_ERR`.
+//! with the status `MOCK_ERR`. A used-up limit is imitated here (`fixtures/agents/limits.py`, which needs
+//! `python3`).
 
 use crate::harness::{Ended, Scene};
 
@@ -23,11 +24,17 @@ fn scene() -> Option<Scene> {
 
 /// Runs dispatch below the launcher.
 fn launched(scene: &Scene, args: &[&str]) -> Ended {
+    launched_after(scene, "", args)
+}
+
+/// The same, after this line of shell.
+fn launched_after(scene: &Scene, before: &str, args: &[&str]) -> Ended {
     let launcher = std::env::var("DISPATCH_AGENT_LAUNCHER")
         .expect("DISPATCH_AGENT_LAUNCHER says what to run the agents below");
     let output = scene
         .command("sh")
         .args(["-c", &format!("{launcher} \"$@\""), "launcher"])
+        .args(["sh", "-c", &format!("{before}\n\"$@\""), "below"])
         .arg(env!("CARGO_BIN_EXE_dispatch"))
         .args(args)
         .output()
@@ -67,7 +74,9 @@ const ONE_EACH: &str = "\
 
 #[test]
 fn four_tasks_with_a_dependency_and_a_conflict_come_to_their_end() {
-    let Some(scene) = scene() else { return };
+    let Some(mut scene) = scene() else { return };
+    // Else it would be done again by itself.
+    scene.set_env("DISPATCH_RETRY_CONFLICT", "0");
     let plan = "\
 # Real agents
 
@@ -155,4 +164,50 @@ fn a_refused_permission_needs_a_person() {
     run(&scene, plan).expect(3);
     assert_eq!(classes(&scene), ["blocker"]);
     assert!(!scene.has(&format!("{}:refused.txt", scene.branch("a"))));
+}
+
+#[test]
+fn codex_that_may_not_write_needs_a_person_too() {
+    let Some(scene) = scene() else { return };
+    scene.configure(&format!("{SETTINGS}permission_mode = \"read-only\"\n"));
+    let plan = "# Refused\n\n1. [A] First\n   - worker: codex\n\n   BASH touch refused.txt\n";
+    run(&scene, plan).expect(3);
+    assert_eq!(classes(&scene), ["blocker"]);
+    assert!(!scene.has(&format!("{}:refused.txt", scene.branch("a"))));
+}
+
+#[test]
+fn a_used_up_limit_parks_both_until_the_time_their_providers_name() {
+    let Some(mut scene) = scene() else { return };
+    // They print the time as their own clocks see it.
+    let now = jiff::Timestamp::now().as_second();
+    let reset = (now / 60 + 120) * 60;
+    let text = |second: i64| jiff::Timestamp::from_second(second).unwrap().to_string();
+    scene.set_env("DISPATCH_CLOCK", &text(now));
+    let place = "http://127.0.0.1:8799";
+    scene.configure(&format!(
+        "{SETTINGS}command = [\"codex\", \"exec\", \"--json\", \"-s\", \"workspace-write\", \
+         \"-c\", 'model_providers.mock.base_url=\"{place}/v1\"', \"-\"]\n"
+    ));
+    // Only who is logged in as a subscriber is told about the reset by Claude Code.
+    let limits = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/agents/limits.py");
+    let before = format!(
+        "python3 {limits} 8799 {reset} > limits.out & trap \"kill $!\" EXIT\n\
+         until grep -q ready limits.out; do :; done; rm limits.out\n\
+         unset ANTHROPIC_API_KEY; export CLAUDE_CODE_OAUTH_TOKEN=dummy ANTHROPIC_BASE_URL={place}"
+    );
+    let plan = scene.plan(ONE_EACH);
+    launched_after(&scene, &before, &["run", &plan, "--yes"]).expect(3);
+    let board = scene.json();
+    assert_eq!(scene.statuses(), "1 QUEUED · 2 QUEUED", "{board:#}");
+    let parked = board["notices"].as_array().unwrap().iter();
+    let parked: Vec<&str> = parked.map(|notice| notice.as_str().unwrap()).collect();
+    let minute = text(reset).replace('T', " ");
+    for worker in ["claude", "codex"] {
+        let said = format!("{worker} is parked until {} UTC", &minute[..16]);
+        assert!(
+            parked.iter().any(|notice| notice.starts_with(&said)),
+            "{said}: {parked:#?}"
+        );
+    }
 }

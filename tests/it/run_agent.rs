@@ -21,7 +21,7 @@ fn worker(name: &str, output: &str, how: &[&str]) -> String {
 fn replaying(output: &str, how: &[&str], settings: &str) -> Scene {
     let scene = Scene::new();
     let agent = worker("agent", output, how);
-    scene.configure(&format!("transient = 0\n{agent}{settings}"));
+    scene.configure(&format!("transient = 0\nrate_limit = 0\n{agent}{settings}"));
     scene
 }
 
@@ -60,7 +60,7 @@ fn told_of(scene: &Scene, number: usize) -> String {
 /// One run with a worker and a task for each of these outputs; every task writes a file.
 fn run_all(outputs: &[&str]) -> Scene {
     let scene = Scene::new();
-    let mut settings = "transient = 0\n[run]\nmax_parallel = 8\n".to_owned();
+    let mut settings = "transient = 0\nrate_limit = 0\n[run]\nmax_parallel = 8\n".to_owned();
     let mut plan = String::new();
     for (number, output) in (1..).zip(outputs) {
         let write = format!("write={output}.txt");
@@ -106,6 +106,13 @@ fn what_an_agent_says_decides_whatever_its_exit_code() {
         "opencode-denied",
         "aider-auth",
         "aider-work",
+        "goose-work",
+        "goose-err-429",
+        "goose-network",
+        "goose-error",
+        "goose-turns",
+        "goose-credits",
+        "goose-cut",
     ];
     let scene = run_all(&outputs);
     let told = (1..).zip(outputs);
@@ -142,6 +149,13 @@ fn what_an_agent_says_decides_whatever_its_exit_code() {
     opencode-denied: FAILED blocker | permission refused: edit a.txt (blocker) | the agent's output: permission refused | cost 0.002
     aider-auth: FAILED blocker | litellm.AuthenticationError: AuthenticationError: OpenAIException - Incorrect API key provided: dummy. (blocker) | the agent's output: AuthenticationError | cost null
     aider-work: DONE - | Applied edit to src/a.ts | - | cost 0.03
+    goose-work: DONE - | Wrote a.txt; no decisions. | - | cost null
+    goose-err-429: FAILED transient | Rate limit exceeded: Too many requests (status 429). (transient error) | the agent's output: status 429 | cost null
+    goose-network: FAILED transient | Network error: connection refused (transient error) | the agent's output: network | cost null
+    goose-error: FAILED blocker | Authentication failed: invalid api key (blocker) | the agent's output: "invalid api key" | cost null
+    goose-turns: FAILED logic | I've reached the maximum number of actions I can do without user input. Would you like me to continue? (logic error) | the agent's output: max-turns | cost null
+    goose-credits: FAILED blocker | Please add credits to your account, then resend your message to continue. (blocker) | the agent's output: credits | cost null
+    goose-cut: FAILED transient | the output of the agent breaks off (transient error) | the output ends without a final result | cost null
     "#);
     let report = scene.dispatch(&["report"]).expect(0).out;
     let of_report = |word: &str| {
@@ -151,7 +165,7 @@ fn what_an_agent_says_decides_whatever_its_exit_code() {
             .unwrap()
             .replace(&scene.run_name(), "<run>")
     };
-    insta::assert_snapshot!(of_report("Cost"), @"- Cost: $0.2871 (12,000 tokens in (4,140 from a cache), 695 tokens out); unknown for #12, #13, #14, #15, #16, #17, #18, #19, #20, #21, #22, #23, #24, #25, #26, #28, #30");
+    insta::assert_snapshot!(of_report("Cost"), @"- Cost: $0.2871 (14,000 tokens in (4,140 from a cache), 1,163 tokens out); unknown for #12, #13, #14, #15, #16, #17, #18, #19, #20, #21, #22, #23, #24, #25, #26, #28, #30, #32, #33, #34, #35, #36, #37, #38");
     let notices = scene.json()["notices"].as_array().unwrap().clone();
     let notices: Vec<&str> = notices.iter().map(|said| said.as_str().unwrap()).collect();
     insta::assert_snapshot!(notices.join("\n").replace(&scene.run_name(), "<run>"), @r"

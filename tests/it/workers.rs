@@ -48,7 +48,7 @@ fn they_are_listed_with_what_is_installed_and_only_known_agents_are_asked() {
     codex             built-in    codex            0.169.0                              codex     stdin     timeout 2h, stall_timeout 30m, stagger 500ms
     cursor            built-in    cursor-agent     not installed                        claude    argument  timeout 2h, stall_timeout 30m, stagger 500ms
     gemini            built-in    gemini           unknown (ended with exit status: 3)  gemini    argument  timeout 2h, stall_timeout 30m, stagger 500ms
-    goose             built-in    goose            not installed                        text      file      timeout 2h, stall_timeout 30m, stagger 500ms
+    goose             built-in    goose            not installed                        goose     file      timeout 2h, stall_timeout 30m, stagger 500ms
     mine              configured  mine             installed                            text      file      timeout 2h, stall_timeout 30m
     opencode          built-in    opencode         not installed                        opencode  argument  timeout 2h, stall_timeout 30m, stagger 500ms
     shell             built-in    the task's run   -                                    text      file      timeout 2h, stall_timeout 30m

@@ -12,6 +12,7 @@ mod aider;
 mod claude;
 mod codex;
 mod gemini;
+mod goose;
 mod lines;
 mod opencode;
 mod seen;
@@ -46,6 +47,7 @@ impl Reading {
             Dialect::Gemini => Box::new(gemini::Gemini::default()),
             Dialect::Opencode => Box::new(opencode::Opencode::default()),
             Dialect::Aider => Box::new(aider::Aider::default()),
+            Dialect::Goose => Box::new(goose::Goose::default()),
         };
         Reading {
             lines: Lines::default(),

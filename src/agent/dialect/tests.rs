@@ -244,6 +244,46 @@ fn aider() {
 }
 
 #[test]
+fn goose() {
+    insta::assert_snapshot!(table(&[
+        "goose-work",
+        "goose-err-429",
+        "goose-network",
+        "goose-error",
+        "goose-turns",
+        "goose-credits",
+        "goose-cut",
+    ]), @r#"
+    goose-work: success; 1,000 tokens in, 234 tokens out; cost unknown
+      says "Wrote a.txt; no decisions."
+    goose-err-429: no success; unknown; cost unknown
+      says "Rate limit exceeded: Too many requests (status 429)."
+      error [429] [] [] Rate limit exceeded: Too many requests (status 429).
+    goose-network: no success; unknown; cost unknown
+      says "Network error: connection refused"
+      error [] [network] [] Network error: connection refused
+    goose-error: no success; unknown; cost unknown
+      says "Authentication failed: invalid api key"
+      error [] [] [] Authentication failed: invalid api key
+    goose-turns: no success; 1,000 tokens in, 234 tokens out; cost unknown
+      says "I've reached the maximum number of actions I can do without user input. Would you like me to continue?"
+      error [] [max-turns] [] I've reached the maximum number of actions I can do without user input. Would you like me to continue?
+    goose-credits: no success; unknown; cost unknown
+      says "Please add credits to your account, then resend your message to continue."
+      error [] [credits] [] Please add credits to your account, then resend your message to continue.
+    goose-cut: cut short; unknown; cost unknown
+      says ""
+    "#);
+    insta::assert_snapshot!(steps("goose-work"), @r"
+    I will write
+    I will write the file.
+    text_editor a.txt
+    Wrote a.txt;
+    Wrote a.txt; no decisions.
+    ");
+}
+
+#[test]
 fn every_recorded_output_is_in_a_table_above() {
     let source = include_str!("tests.rs");
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/agents");
