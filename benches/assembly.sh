@@ -4,7 +4,9 @@
 #   benches/assembly.sh                  100 candidates without a conflict in a repository of 5,000
 #                                        files: `dispatch assemble` against 100 merges by hand. Pairs
 #                                        (ABAB…) in one run, medians, the ratio, the peak of memory;
-#                                        then assembling again with nothing changed.
+#                                        then assembling again with nothing changed; then how often
+#                                        a check runs: where all pass, where one candidate fails, and
+#                                        where two fail only together, against the bound of the method.
 #   benches/assembly.sh /dev/shm         the same on the file system of that folder
 #
 # The trees that both sides leave are compared first, the board file aside. Settings by environment:
@@ -17,7 +19,7 @@ dispatch=${DISPATCH:-$here/target/release/dispatch}
 tasks=${TASKS:-100} files=${FILES:-5000} pairs=${PAIRS:-5}
 place=${1:-${TMPDIR:-/tmp}}
 [ -x "$dispatch" ] || { echo "no $dispatch; run cargo build --release first" >&2; exit 1; }
-[ -d "$place" ] || { sed -n '2,12p' "$0"; exit 2; }
+[ -d "$place" ] || { sed -n '2,14p' "$0"; exit 2; }
 
 root=$(mktemp -d "$place/assembly.XXXXXX")
 [ -n "${KEEP:-}" ] || trap 'rm -rf "$root"' EXIT
@@ -101,3 +103,31 @@ a=$(median <"$root/a") b=$(median <"$root/b") again=$(median <"$root/again")
 echo "median: dispatch $a s (peak $(median <"$root/memory") KiB), again $again s, git merge $b s"
 awk -v a="$a" -v b="$b" 'BEGIN { printf "ratio: 1/%.1f\n", b / a; exit !(a * 10 <= b) }' ||
     { echo "more than a tenth" >&2; exit 1; }
+
+# ---- how often the checks run --------------------------------------------------------------------
+
+# What the method may take: the whole and the base once; for a culprit one re-run of the whole and of
+# the boundary, the bisection, the culprit alone and the rest; for each partner one bisection and a look.
+halvings=0
+while [ $((1 << halvings)) -lt "$tasks" ]; do halvings=$((halvings + 1)); done
+one=$((2 + 2 + halvings + 2)) two=$((2 + 2 + halvings + 2 + halvings + 1))
+
+checked() {
+    local words=$1 script=$2 most=$3 count
+    copy
+    rm -f "$root/ran"
+    (
+        cd "$root/side/repo"
+        check="echo run >> $root/ran; $script"
+        DISPATCH_ASSEMBLE_CHECK="$check" "$dispatch" assemble "$run" >/dev/null 2>&1 || [ $? = 4 ]
+        DISPATCH_ASSEMBLE_CHECK="$check" "$dispatch" assemble "$run" >/dev/null 2>&1 || [ $? = 4 ]
+    )
+    count=$(wc -l <"$root/ran")
+    echo "$words: the check ran $count times, at most $most"
+    [ "$count" -le "$most" ] || { echo "more than the bound" >&2; exit 1; }
+}
+middle=$((tasks / 3)) last=$((tasks - 1))
+at() { echo "dir$(($1 % 50))/new$1.txt"; }
+checked "all pass, twice" true 1
+checked "one fails" "test ! -e $(at $middle)" "$one"
+checked "two fail together" "! { test -e $(at $middle) && test -e $(at $last); }" "$two"

@@ -4,6 +4,7 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
+use std::sync::Arc;
 
 use rustix::fs::OFlags;
 
@@ -31,7 +32,7 @@ pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
 /// A lock on a file, held until dropped or until the process ends, however it ends (`flock`).
 #[derive(Debug)]
 pub struct FileLock {
-    _file: File,
+    file: Arc<File>,
 }
 
 impl FileLock {
@@ -42,7 +43,9 @@ impl FileLock {
     pub fn wait(path: &Path) -> io::Result<FileLock> {
         let file = open_lock(path)?;
         file.lock()?;
-        Ok(FileLock { _file: file })
+        Ok(FileLock {
+            file: Arc::new(file),
+        })
     }
 
     /// Takes the lock if it is free; `None` if somebody holds it.
@@ -52,10 +55,19 @@ impl FileLock {
     pub fn try_take(path: &Path) -> io::Result<Option<FileLock>> {
         let file = open_lock(path)?;
         match file.try_lock() {
-            Ok(()) => Ok(Some(FileLock { _file: file })),
+            Ok(()) => Ok(Some(FileLock {
+                file: Arc::new(file),
+            })),
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(error),
         }
+    }
+
+    /// The file. A program that has it open holds the lock, too ([`Program::holding`]).
+    ///
+    /// [`Program::holding`]: crate::base::process::Program::holding
+    pub fn file(&self) -> Arc<File> {
+        Arc::clone(&self.file)
     }
 }
 

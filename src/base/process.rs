@@ -34,6 +34,7 @@ pub struct Program {
     env: Vec<(OsString, Option<OsString>)>,
     clear: bool,
     stdin: Vec<u8>,
+    stdin_file: Option<Arc<File>>,
     own_group: bool,
 }
 
@@ -69,6 +70,7 @@ impl Program {
             env: Vec::new(),
             clear: false,
             stdin: Vec::new(),
+            stdin_file: None,
             own_group: false,
         }
     }
@@ -128,6 +130,14 @@ impl Program {
         self
     }
 
+    /// Gives it this file as standard input. A lock on the file is then held until the program has
+    /// ended, too, also when this process ends before it.
+    #[must_use]
+    pub fn holding(mut self, file: Arc<File>) -> Program {
+        self.stdin_file = Some(file);
+        self
+    }
+
     /// Runs it in a process group of its own, so that Ctrl-C on the terminal does not reach it. It
     /// must not need the terminal then.
     #[must_use]
@@ -176,10 +186,10 @@ impl Program {
 
     fn collect(&self, heard: &mut dyn FnMut(&[u8])) -> io::Result<Finished> {
         let mut command = self.command();
-        let stdin = if self.stdin.is_empty() {
-            Stdio::null()
-        } else {
-            Stdio::piped()
+        let stdin = match &self.stdin_file {
+            Some(file) => Stdio::from(file.try_clone()?),
+            None if self.stdin.is_empty() => Stdio::null(),
+            None => Stdio::piped(),
         };
         command
             .stdin(stdin)

@@ -236,11 +236,16 @@ fn left_out(out: &LeftOut) -> String {
         LeftOutReason::BuiltOn { task: on } => {
             format!("{task} left out of the integration: built on {on}")
         }
-        LeftOutReason::Person => format!("{task} left out of the integration in review"),
-        LeftOutReason::FailedChecks { command, with } => {
+        LeftOutReason::Person => format!("{task} left out of the integration by a person"),
+        LeftOutReason::FailedChecks {
+            command,
+            with,
+            timed_out,
+        } => {
             let command = markdown_code(&plain_line(command, 120));
             let how = together_with(with);
-            format!("{task} left out of the integration: {command} fails with it {how}")
+            let fails = if *timed_out { "times out" } else { "fails" };
+            format!("{task} left out of the integration: {command} {fails} with it {how}")
         }
     }
 }
@@ -272,7 +277,11 @@ fn write_check(to: &mut String, check: &CheckResult) -> fmt::Result {
 fn write_guilty(to: &mut String, guilty: &Guilty) -> fmt::Result {
     let command = markdown_code(&plain_line(&guilty.command, 120));
     let how = together_with(&guilty.with);
-    writeln!(to, "- {command}: newly failing with {} {how}", guilty.task)?;
+    let what = match guilty.timed_out {
+        true => "timed out, newly,",
+        false => "newly failing",
+    };
+    writeln!(to, "- {command}: {what} with {} {how}", guilty.task)?;
     write_tests(to, &guilty.tests)?;
     write_tail(to, &guilty.tail)
 }

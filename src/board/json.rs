@@ -95,6 +95,8 @@ pub(crate) struct Blamed<'a> {
     with: Vec<u32>,
     command: &'a str,
     result: &'static str,
+    /// Whether it was killed by its time limit.
+    timed_out: bool,
     tests: &'a [String],
 }
 
@@ -317,6 +319,7 @@ pub(crate) fn blamed(guilty: &Guilty) -> Blamed<'_> {
         with: numbers(&guilty.with),
         command: &guilty.command,
         result: "newly-failing",
+        timed_out: guilty.timed_out,
         tests: &guilty.tests,
     }
 }

@@ -47,6 +47,10 @@ pub(crate) fn next_steps(state: &RunState) -> Vec<Step> {
                 format!("{why}, then assemble"),
                 suggest::assemble(run),
             ));
+            let before = state.integration.as_ref();
+            if before.is_some_and(|before| !before.merged.is_empty()) {
+                steps.push(step("Or land what was assembled before", land(state)));
+            }
         }
         (None, None) => steps.extend([
             step("Assemble", suggest::assemble(run)),
@@ -56,6 +60,10 @@ pub(crate) fn next_steps(state: &RunState) -> Vec<Step> {
         (None, Some(integration)) if integration.needs_person() => {
             steps.extend(repairs(state, integration));
         }
+        (None, Some(integration)) if integration.merged.is_empty() => steps.extend([
+            step("Review", suggest::review(run)),
+            step("Assemble again", suggest::assemble(run)),
+        ]),
         (None, Some(integration)) => {
             steps.push(step("Review", suggest::review(run)));
             let words = match &state.unlanded {
@@ -122,8 +130,10 @@ fn repairs(state: &RunState, integration: &Integration) -> Vec<Step> {
         steps.push(step(words, suggest::review(run)));
     }
     steps.push(step("Assemble again", suggest::assemble(run)));
-    let words = format!("Or land what is there{}", without(integration));
-    steps.push(step(words, land(state)));
+    if !integration.merged.is_empty() {
+        let words = format!("Or land what is there{}", without(integration));
+        steps.push(step(words, land(state)));
+    }
     steps
 }
 
@@ -147,7 +157,7 @@ fn without(integration: &Integration) -> String {
     let mut words = String::new();
     if !out.is_empty() {
         let why = if integration.left_out.iter().all(is_by_person) {
-            " (left out in review)"
+            " (left out by a person)"
         } else {
             ""
         };

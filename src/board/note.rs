@@ -39,6 +39,9 @@ pub(crate) fn note(
         }
         (Status::Done, _) if task.by_hand.is_some() => with_suffix(said(task), "resolved by hand"),
         (Status::Done, _) if task.rejected => with_suffix(said(task), "left out in review"),
+        (Status::Done, _) if state.is_left_out(number) => {
+            with_suffix(said(task), "left out by a person")
+        }
         (Status::Done, _) => match task.last_outcome().map(reservations) {
             Some(words) if !words.is_empty() => with_suffix(said(task), &words),
             _ => plain_line(said(task), CELL_LIMIT),

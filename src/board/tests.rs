@@ -403,7 +403,7 @@ fn what_comes_next_follows_from_where_the_run_stands() {
 
     ### Suggested next steps
     1. Review: `dispatch review checkout-7k3q`
-    2. Land without #1 (left out in review): `dispatch land checkout-7k3q`
+    2. Land without #1 (left out by a person): `dispatch land checkout-7k3q`
 
     ### Suggested next steps
     1. Review the changes, because the check `make` timed out: `dispatch review checkout-7k3q`

@@ -198,12 +198,24 @@ pub fn why_left_out(out: &LeftOut) -> String {
                 [] => String::new(),
                 with => format!(" with {}", and_list(with)),
             };
-            format!("{class} conflict{with} in {}", paths_in_short(paths))
+            let place = match paths_in_short(paths) {
+                place if place.is_empty() => place,
+                place => format!(" in {place}"),
+            };
+            format!("{class} conflict{with}{place}")
         }
         LeftOutReason::BuiltOn { task } => format!("built on {task}"),
-        LeftOutReason::Person => "in review".to_owned(),
-        LeftOutReason::FailedChecks { command, with } => {
-            format!("fails {command} {}", together_with(with))
+        LeftOutReason::Person => "by a person".to_owned(),
+        LeftOutReason::FailedChecks {
+            command,
+            with,
+            timed_out,
+        } => {
+            let how = together_with(with);
+            match timed_out {
+                true => format!("{command} times out with it {how}"),
+                false => format!("fails {command} {how}"),
+            }
         }
     };
     plain_line(&why, 150)

@@ -1,5 +1,7 @@
 //! `dispatch assemble`: put the candidates together again, in a person's order if wanted.
 
+use std::path::PathBuf;
+
 use clap::Args;
 
 use crate::base::text::{plural, terminal_safe};
@@ -8,11 +10,12 @@ use crate::cli::driving::context;
 use crate::cli::error::{CommandError, Exit};
 use crate::cli::place::{Default, Place, find_task};
 use crate::cli::resume::{go_on, refuse_landed};
+use crate::config;
 use crate::engine::assemble::foresee;
 use crate::engine::ladder::policy;
 use crate::engine::recover::Loaded;
 use crate::engine::{memory, settled};
-use crate::merge::choice::{Cause, Foreseen};
+use crate::merge::foreseen::{Cause, Foreseen};
 use crate::merge::order::Order;
 use crate::merge::policy::Policy;
 use crate::model::conflict::TaskConflict;
@@ -22,8 +25,18 @@ use crate::model::run::RunState;
 use crate::model::words::paths_in_short;
 use crate::ui::Ui;
 
+const AFTER_HELP: &str = "\
+A run goes by the settings it was started with. What the environment says about [assemble] and
+[resolve] now (DISPATCH_ASSEMBLE_HISTORY=squash), and --config, hold for it from here on.
+
+Examples:
+  dispatch assemble --dry-run              what would go in, what not, and why
+  dispatch assemble --leave-out 2,API      without these and what was built on them
+  dispatch assemble --config .dispatch.toml  with the checks as they are in the file now";
+
 /// Put the results of a run together again on its integration branch
 #[derive(Args, Debug, Clone)]
+#[command(after_help = AFTER_HELP)]
 pub struct AssembleArgs {
     /// The run [default: the latest]
     pub run: Option<String>,
@@ -35,12 +48,15 @@ pub struct AssembleArgs {
     #[arg(long, value_name = "TASKS", value_delimiter = ',')]
     pub leave_out: Vec<String>,
     /// Only print the order, why each task stands where it stands, which tasks stay out as far as
-    /// pairs can tell, and what would bring each one in
+    /// pairs and earlier checks can tell, and what would bring each one in
     #[arg(long, conflicts_with = "json")]
     pub dry_run: bool,
     /// Merge and check again what was merged and checked before
     #[arg(long, conflicts_with = "dry_run")]
     pub recheck: bool,
+    /// Take [assemble], [resolve] and [conflicts] generated from this file, for the run from now on
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
     /// Print one JSON object per event, one a line
     #[arg(long)]
     pub json: bool,
@@ -58,8 +74,9 @@ pub fn run(args: AssembleArgs, ui: &Ui) -> Answer {
         return dry_run(&place, place.load(&run)?, &args, ui);
     }
     go_on(&place, &run, args.json, ui, |loaded| {
+        refuse_landed(&loaded.state)?;
+        loaded.settings = config::for_assembly(loaded.settings.clone(), args.config.as_deref())?;
         let state = &loaded.state;
-        refuse_landed(state)?;
         if args.recheck {
             forget(&place, &run)?;
         }
@@ -103,7 +120,8 @@ fn dry_run(place: &Place, loaded: Loaded, args: &AssembleArgs, ui: &Ui) -> Answe
     let mut state = loaded.state;
     state.first = candidates(&state, &args.order)?;
     state.leave_out = candidates(&state, &args.leave_out)?;
-    let context = context(&place.repo, &state, loaded.settings, place.clock)?;
+    let settings = config::for_assembly(loaded.settings, args.config.as_deref())?;
+    let context = context(&place.repo, &state, settings, place.clock)?;
     let (order, conflicts) = foresee(&context, &state)?;
     let policy = policy(&context);
     ui.answer(&render(&state, &order, &conflicts, &policy));

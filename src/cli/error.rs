@@ -1,5 +1,7 @@
 //! Errors as the user sees them: one sentence, what to do next, an exit code.
 
+use std::path::Path;
+
 use crate::agent::template::TemplateError;
 use crate::base::text::error_chain;
 use crate::config::{ConfigError, ConfigProblem};
@@ -7,6 +9,7 @@ use crate::engine::EngineError;
 use crate::engine::land::LandError;
 use crate::engine::resolve::ResolveError;
 use crate::engine::start::StartError;
+use crate::git::checkout::Obstacle;
 use crate::git::preflight::Unsuitable;
 use crate::git::{GitError, StoreError};
 use crate::journal::JournalError;
@@ -187,6 +190,22 @@ impl From<ResolveError> for CommandError {
     }
 }
 
+/// What to do about what keeps a checkout from moving.
+fn out_of_the_way(place: &Path, why: &Obstacle) -> String {
+    match why {
+        Obstacle::Locked(lock) => format!(
+            "wait until git is done there; if none is at work, one was killed: `rm '{}'`",
+            lock.display()
+        ),
+        Obstacle::Unfinished(what) => format!(
+            "end it with `git -C '{}' {what} --continue` or `--abort`, then try again",
+            place.display()
+        ),
+        Obstacle::Untracked(_) => "move it away, then try again".to_owned(),
+        Obstacle::Said(_) => "commit or stash the changes there, then try again".to_owned(),
+    }
+}
+
 impl From<LandError> for CommandError {
     fn from(error: LandError) -> CommandError {
         let message = error_chain(&error);
@@ -230,8 +249,8 @@ impl From<LandError> for CommandError {
             LandError::Conflict { tasks, .. } if !tasks.is_empty() => {
                 let tasks: Vec<String> = tasks.iter().map(|task| task.0.to_string()).collect();
                 person().hint(format!(
-                    "nothing has moved; `dispatch assemble --leave-out {}` lands the rest; or \
-                     merge the integration branch by hand",
+                    "nothing has moved; `dispatch assemble --leave-out {}` and then `dispatch land` \
+                     lands the rest; or merge the integration branch by hand",
                     tasks.join(",")
                 ))
             }
@@ -239,6 +258,15 @@ impl From<LandError> for CommandError {
                 "nothing has moved; merge the integration branch by hand, or run the plan again \
                  from the target as it is now",
             ),
+            LandError::Unrelated { .. } => failed().hint(
+                "nothing has moved; was its first commit amended? run the plan again from the \
+                 target as it is now",
+            ),
+            LandError::Rewound { target, base, .. } => failed().hint(format!(
+                "nothing has moved; `git log {target}..{}` shows them; `--allow-rewound` lands \
+                 with them, or run the plan again from the target as it is now",
+                base.short()
+            )),
             LandError::BeingRewritten { what, .. } => failed().hint(format!(
                 "nothing has moved; end the {what} there (`git status` says how), then try again"
             )),
@@ -248,8 +276,13 @@ impl From<LandError> for CommandError {
             LandError::Hook(..) => {
                 person().hint("nothing has moved; `--no-verify` lands without hooks")
             }
-            LandError::CheckoutRefused { .. } => failed()
-                .hint("nothing has moved; commit or stash the changes there, then land again"),
+            LandError::CheckoutRefused { place, why, .. } => failed().hint(format!(
+                "nothing has moved; {}",
+                out_of_the_way(&place, &why)
+            )),
+            LandError::BoardInTheWay { .. } => failed().hint(
+                "nothing has moved; move it away, or land without the board with `--no-board`",
+            ),
             LandError::MovedMeanwhile(_) => failed().hint("nothing was lost; land again"),
             LandError::Engine(error) => error.into(),
         }

@@ -2,27 +2,26 @@
 
 use clap::Args;
 
-use crate::base::text::plural;
+use crate::base::markdown::plain_line;
+use crate::base::text::{plural, terminal_safe};
 use crate::board::text::why_left_out;
 use crate::cli::Answer;
-use crate::cli::driving::context;
 use crate::cli::error::{CommandError, Exit};
+use crate::cli::landing::{Opened, Preview};
 use crate::cli::place::{Default, Place};
 use crate::cli::pull_request::{self, PullArgs};
 use crate::cli::question::Consent;
-use crate::engine::EngineError;
 use crate::engine::context::Context;
 use crate::engine::land::{
     Ground, LandOptions, Prepared, Shape, Work, carry_out, merged, prepare, survey,
 };
 use crate::engine::rebuild::rebuilt;
-use crate::engine::recover::{free_references, free_target};
 use crate::git::refs::branch_ref;
-use crate::journal::Journal;
 use crate::model::event::Event;
-use crate::model::ids::{Oid, RunId};
+use crate::model::ids::{Oid, RunId, TaskNumber};
 use crate::model::integration::Landing;
 use crate::model::run::RunState;
+use crate::model::status::Status;
 use crate::model::suggest;
 use crate::ui::Ui;
 
@@ -65,6 +64,10 @@ pub struct LandArgs {
     /// on top of it and checking it again
     #[arg(long)]
     pub no_rebuild: bool,
+    /// Land although the target no longer has the commit that the run started from, and bring that
+    /// back with all before it
+    #[arg(long)]
+    pub allow_rewound: bool,
     /// Only show what would move; with --pr, only print the commands
     #[arg(long)]
     pub dry_run: bool,
@@ -81,36 +84,23 @@ pub struct LandArgs {
 /// # Errors
 /// Why the run cannot land; the target has not moved then.
 pub fn run(args: LandArgs, ui: &Ui) -> Answer {
-    let place = Place::open()?;
-    let run = place.find_run(args.run.as_deref(), Default::Unfinished)?;
-    let _lock = place.lock(&run)?;
-    let loaded = place.load(&run)?;
-    let options = options(&args, loaded.settings.board.land);
-    let state = loaded.state;
-    free_references(&place.repo, &run, &loaded.settings)?;
-    free_target(&place.repo, &state)?;
-    let mut journal = Journal::reopen(&place.repo, &loaded.replayed).map_err(EngineError::from)?;
-    let context = context(&place.repo, &state, loaded.settings, place.clock)?;
-    let now = place.clock.now();
-    if let Some(landing) = cut_off(&place, &state)? {
-        record(
-            &mut journal,
-            Event::Landed {
-                landing: landing.clone(),
-            },
-            now,
-        )?;
-        say_landed(&run, &landing, ui);
+    let mut opened = Opened::open(args.run.as_deref(), Default::Unfinished, ui)?;
+    let options = options(&args, opened.context.settings.board.land);
+    if let Some(landing) = cut_off(&opened.place, &opened.state)? {
+        opened.record(Event::Landed {
+            landing: landing.clone(),
+        })?;
+        say_landed(&opened.run, &landing, ui);
         return Ok(Exit::Ok);
     }
     if let Some(scope) = args.pull.scope() {
         let scene = pull_request::Scene {
-            repo: &place.repo,
-            context: &context,
-            state: &state,
+            repo: &opened.place.repo,
+            context: &opened.context,
+            state: &opened.state,
             options: &options,
-            journal: &mut journal,
-            now,
+            journal: &mut opened.journal,
+            now: opened.now,
         };
         let remote = args.pull.remote.as_deref();
         return pull_request::run(scope, remote, args.dry_run, args.consent, scene, ui);
@@ -118,46 +108,47 @@ pub fn run(args: LandArgs, ui: &Ui) -> Answer {
     if args.pull.remote.is_some() {
         return Err(CommandError::usage("--remote goes with --pr or --pr-tasks"));
     }
-    let ground = survey(&context, &state, &options)?;
+    let ground = survey(&opened.context, &opened.state, &options)?;
     if ground.is_contained {
-        let landing = Landing {
-            target: ground.target.clone(),
-            from: ground.from,
-            to: ground.from,
-            at: now,
-            backup: None,
-        };
-        if !args.dry_run {
-            record(&mut journal, Event::Landed { landing }, now)?;
-        }
-        ui.answer(&format!(
-            "{} already contains {run}; nothing moved\n",
-            ground.target
-        ));
-        return Ok(Exit::Ok);
+        return note_contained(&mut opened, &ground, args.dry_run, ui);
     }
-    let work = work(&context, &state, &ground, &options, ui)?;
-    let prepared = prepare(&context, &state, &options, &ground, work, now)?;
+    let (context, state) = (&opened.context, &opened.state);
+    let work = work(context, state, &ground, &options, ui)?;
+    let moving = &opened.moving;
+    let prepared = prepare(context, moving, state, &options, &ground, &work, opened.now)?;
     let landing = prepared.landing.clone();
-    show(&place, &state, &prepared, ui)?;
+    show(&opened, &prepared, &work, &Preview::new(ui, args.dry_run))?;
+    say_what_is_missing(&opened, &prepared, ui)?;
     if args.dry_run {
         return Ok(Exit::Ok);
     }
     args.consent
-        .confirm(ui, &format!("Land {run} on {}?", landing.target))?;
-    record(
-        &mut journal,
-        Event::LandingStarting {
-            landing: landing.clone(),
-        },
-        now,
-    )?;
-    carry_out(&context, &prepared)?;
-    let landed = Event::Landed {
+        .confirm(ui, &format!("Land {} on {}?", opened.run, landing.target))?;
+    opened.record(Event::LandingStarting {
         landing: landing.clone(),
+    })?;
+    carry_out(&opened.context, &opened.moving, &prepared)?;
+    opened.record(Event::Landed {
+        landing: landing.clone(),
+    })?;
+    say_landed(&opened.run, &landing, ui);
+    Ok(Exit::Ok)
+}
+
+/// Nothing moves where the target has everything already; that it has is recorded.
+fn note_contained(opened: &mut Opened, ground: &Ground, dry_run: bool, ui: &Ui) -> Answer {
+    let landing = Landing {
+        target: ground.target.clone(),
+        from: ground.from,
+        to: ground.from,
+        at: opened.now,
+        backup: None,
     };
-    record(&mut journal, landed, place.clock.now())?;
-    say_landed(&run, &landing, ui);
+    if !dry_run {
+        opened.record(Event::Landed { landing })?;
+    }
+    let (target, run) = (&ground.target, &opened.run);
+    ui.answer(&format!("{target} already contains {run}; nothing moved\n"));
     Ok(Exit::Ok)
 }
 
@@ -201,17 +192,6 @@ fn cut_off(place: &Place, state: &RunState) -> Result<Option<Landing>, CommandEr
     Ok(is_there.then(|| landing.clone()))
 }
 
-pub(crate) fn record(
-    journal: &mut Journal,
-    event: Event,
-    now: jiff::Timestamp,
-) -> Result<(), CommandError> {
-    journal
-        .append(vec![event], now)
-        .map_err(EngineError::from)?;
-    Ok(())
-}
-
 fn say_landed(run: &RunId, landing: &Landing, ui: &Ui) {
     ui.answer(&format!(
         "{} is now {} (was {})\n",
@@ -241,83 +221,98 @@ fn options(args: &LandArgs, board: bool) -> LandOptions {
         force: args.force,
         no_verify: args.no_verify,
         no_rebuild: args.no_rebuild,
+        allow_rewound: args.allow_rewound,
     }
 }
 
-/// What will move, and what is not in it.
-/// A target that was set back, or another than the run's own, may not have what the run started from.
-/// Landing brings that, too, and nobody may find it there without having been told.
-fn say_what_comes_along(
-    place: &Place,
-    state: &RunState,
-    from: Oid,
-    ui: &Ui,
+/// What will move, and what is in it.
+fn show(
+    opened: &Opened,
+    prepared: &Prepared,
+    work: &Work,
+    preview: &Preview<'_>,
 ) -> Result<(), CommandError> {
-    let along = place.store.commits_above(state.base, Some(from))?;
-    if !along.is_empty() {
+    let (landing, store) = (&prepared.landing, &opened.place.store);
+    let trees = (store.tree_of(landing.from)?, store.tree_of(landing.to)?);
+    preview.say(&format!(
+        "{} {} -> {} ({})",
+        landing.target,
+        landing.from.short(),
+        landing.to.short(),
+        store.stat(trees.0, trees.1)?
+    ));
+    preview.say_checkout(prepared);
+    let plan = &opened.state.plan;
+    for task in in_it(&opened.state).map(|number| plan.task(number)) {
+        let title = terminal_safe(&task.title);
+        preview.say(&format!("  {} [{}] {title}", task.number, task.tag));
+    }
+    if let Work::Tree { settled, .. } = work {
+        for resolution in settled {
+            preview.say(&format!(
+                "  settled {}",
+                plain_line(&resolution.to_string(), 160)
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn in_it(state: &RunState) -> impl Iterator<Item = TaskNumber> + '_ {
+    let merged = state.integration.iter().flat_map(|found| &found.merged);
+    merged.map(|merged| merged.task)
+}
+
+/// What nobody may find out only afterwards.
+fn say_what_is_missing(opened: &Opened, prepared: &Prepared, ui: &Ui) -> Result<(), CommandError> {
+    let state = &opened.state;
+    say_what_comes_along(opened, prepared.landing.from, ui)?;
+    if state.requested {
+        let why = state.refused.as_deref();
+        let why = why.map_or_else(|| "it did not come to its end".to_owned(), str::to_owned);
         ui.warning(&format!(
-            "the target does not have {}, from which the run started: {} that no task made will \
-             come with it; `git log {}..{}` shows what",
-            state.base.short(),
-            plural(along.len(), "commit"),
-            from.short(),
-            state.base.short(),
+            "the last `{}` changed nothing ({why}); what lands was assembled before it",
+            suggest::assemble(&opened.run)
+        ));
+    }
+    for task in state.plan.tasks() {
+        let offers = state.task(task.number).candidate().is_some();
+        let status = state.status(task.number);
+        let is_over = !offers && status == Status::Done;
+        if is_over || in_it(state).any(|number| number == task.number) {
+            continue;
+        }
+        let why = match offers {
+            true => {
+                let mut out = state.integration.iter().flat_map(|found| &found.left_out);
+                let out = out.find(|out| out.task == task.number);
+                out.map_or("left out".to_owned(), |out| {
+                    format!("left out, {}", why_left_out(out))
+                })
+            }
+            false => status.to_string(),
+        };
+        ui.warning(&format!(
+            "{} [{}] is not in it: {why}",
+            task.number, task.tag
         ));
     }
     Ok(())
 }
 
-fn show(place: &Place, state: &RunState, prepared: &Prepared, ui: &Ui) -> Result<(), CommandError> {
-    let landing = &prepared.landing;
-    let (from, to): (Oid, Oid) = (landing.from, landing.to);
-    let stat = place
-        .store
-        .stat(place.store.tree_of(from)?, place.store.tree_of(to)?)?;
-    ui.status(&format!(
-        "{} {} -> {} ({stat})",
-        landing.target,
-        from.short(),
-        to.short()
-    ));
-    if let Some(checkout) = &prepared.checkout {
-        ui.status(&format!(
-            "the checkout in {} moves with it",
-            checkout.display()
+/// A target that was set back, or another than the run's own, may not have what the run started
+/// from. Landing brings that, too.
+fn say_what_comes_along(opened: &Opened, from: Oid, ui: &Ui) -> Result<(), CommandError> {
+    let base = opened.state.base;
+    let along = opened.place.store.commits_above(base, Some(from))?;
+    if !along.is_empty() {
+        ui.warning(&format!(
+            "the target does not have {base}, from which the run started: {} that no task made will \
+             come with it; `git log {}..{base}` shows what",
+            plural(along.len(), "commit"),
+            from.short(),
+            base = base.short(),
         ));
-    }
-    say_what_comes_along(place, state, from, ui)?;
-    let merged = state
-        .integration
-        .iter()
-        .flat_map(|integration| &integration.merged);
-    for merged in merged {
-        let task = state.plan.task(merged.task);
-        ui.status(&format!("  {} [{}] {}", task.number, task.tag, task.title));
-    }
-    for task in state.plan.tasks() {
-        let is_in = state
-            .integration
-            .iter()
-            .any(|integration| integration.merged.iter().any(|m| m.task == task.number));
-        let offers = state.task(task.number).candidate().is_some();
-        let status = state.status(task.number);
-        if !is_in && (offers || status != crate::model::status::Status::Done) {
-            let why = match state.task(task.number).rejected {
-                true => "left out in review".to_owned(),
-                false if offers => {
-                    let mut out = state.integration.iter().flat_map(|found| &found.left_out);
-                    let out = out.find(|out| out.task == task.number);
-                    out.map_or("left out".to_owned(), |out| {
-                        format!("left out, {}", why_left_out(out))
-                    })
-                }
-                false => status.to_string(),
-            };
-            ui.warning(&format!(
-                "{} [{}] is not in it: {why}",
-                task.number, task.tag
-            ));
-        }
     }
     Ok(())
 }

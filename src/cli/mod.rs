@@ -20,6 +20,7 @@ pub mod editor;
 pub mod error;
 pub mod init;
 pub mod land;
+mod landing;
 pub mod load;
 pub mod logs;
 pub mod place;

@@ -1,6 +1,7 @@
 //! `dispatch resolve`: a conflict settled by hand.
 
 use clap::Args;
+use serde_json::json;
 
 use crate::base::text::terminal_safe;
 use crate::cli::Answer;
@@ -53,8 +54,8 @@ pub struct ResolveArgs {
     /// Give it up: everything is as before, and what was done in the worktree is kept in a reference
     #[arg(long)]
     pub abort: bool,
-    /// With --continue, print one JSON object per event, one a line
-    #[arg(long, requires = "go_on")]
+    /// Print one JSON object with the worktree; with --continue, one per event, one a line
+    #[arg(long, conflicts_with = "tool")]
     pub json: bool,
 }
 
@@ -67,7 +68,7 @@ pub fn run(args: ResolveArgs, ui: &Ui) -> Answer {
     if args.go_on || args.abort {
         let (run, task) = find_open(&place, &args)?;
         return match args.abort {
-            true => abort(&place, &run, task, ui),
+            true => abort(&place, &run, task, args.json, ui),
             false => take_and_go_on(&place, &run, task, args.json, ui),
         };
     }
@@ -81,10 +82,23 @@ pub fn run(args: ResolveArgs, ui: &Ui) -> Answer {
         }
     };
     let run = place.find_run(run, Default::Unfinished)?;
-    open(&place, &run, task, args.tool, ui)
+    let how = match (args.tool, args.json) {
+        (true, _) => Opening::WithTool,
+        (_, true) => Opening::ForPrograms,
+        _ => Opening::ForPeople,
+    };
+    open(&place, &run, task, how, ui)
 }
 
-fn open(place: &Place, run: &RunId, task: &str, tool: bool, ui: &Ui) -> Answer {
+/// What comes after the worktree is there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Opening {
+    ForPeople,
+    ForPrograms,
+    WithTool,
+}
+
+fn open(place: &Place, run: &RunId, task: &str, how: Opening, ui: &Ui) -> Answer {
     let _lock = place.lock(run)?;
     let loaded = place.load(run)?;
     let number = find_task(&loaded.state.plan, task)?.number;
@@ -114,18 +128,39 @@ fn open(place: &Place, run: &RunId, task: &str, tool: bool, ui: &Ui) -> Answer {
         }
     }
     let worktree = make(&context, &state, number)?;
-    say_open(&state, number, &worktree, is_new, ui);
-    match tool {
-        true => start_tool(&worktree, run, number, ui),
-        false => Ok(Exit::Ok),
+    match how {
+        Opening::ForPrograms => {
+            let with = with(&state, number).into_iter().map(|task| task.0);
+            let found = json!({
+                "version": 1,
+                "run": run.as_str(),
+                "task": number.0,
+                "with": with.collect::<Vec<_>>(),
+                "worktree": worktree.path.display().to_string(),
+            });
+            ui.answer(&format!("{found}\n"));
+            Ok(Exit::Ok)
+        }
+        Opening::ForPeople => {
+            say_open(&state, number, &worktree, is_new, ui);
+            Ok(Exit::Ok)
+        }
+        Opening::WithTool => {
+            say_open(&state, number, &worktree, is_new, ui);
+            start_tool(&worktree, run, number, ui)
+        }
     }
+}
+
+/// The tasks whose work it meets.
+fn with(state: &RunState, number: TaskNumber) -> Vec<TaskNumber> {
+    let open = state.task(number).resolving.iter();
+    open.flat_map(|open| open.onto.with.clone()).collect()
 }
 
 fn say_open(state: &RunState, number: TaskNumber, worktree: &Worktree, is_new: bool, ui: &Ui) {
     let (run, task) = (&state.run, state.plan.task(number));
-    let with = state.task(number).resolving.iter();
-    let with: Vec<TaskNumber> = with.flat_map(|open| open.onto.with.clone()).collect();
-    let with = match and_list(&with) {
+    let with = match and_list(&with(state, number)) {
         others if others.is_empty() => "what is in".to_owned(),
         others => others,
     };
@@ -278,7 +313,7 @@ fn stands(state: &RunState, number: TaskNumber) -> bool {
         .any(|merged| Some(merged.candidate) == candidate)
 }
 
-fn abort(place: &Place, run: &RunId, number: TaskNumber, ui: &Ui) -> Answer {
+fn abort(place: &Place, run: &RunId, number: TaskNumber, json: bool, ui: &Ui) -> Answer {
     let lock = place.lock(run)?;
     let loaded = place.load(run)?;
     free_references(&place.repo, run, &loaded.settings)?;
@@ -294,11 +329,17 @@ fn abort(place: &Place, run: &RunId, number: TaskNumber, ui: &Ui) -> Answer {
     let aborted = Event::ResolveAborted { task: number };
     if loaded.state.task(number).by_hand.is_none() {
         record(place, &loaded, aborted)?;
-        ui.answer(&format!("the conflict of {number} is as before\n"));
+        ui.answer(&match json {
+            true => format!(
+                "{}\n",
+                json!({"version": 1, "run": run.as_str(), "task": number.0, "worktree": null})
+            ),
+            false => format!("the conflict of {number} is as before\n"),
+        });
         return Ok(Exit::Ok);
     }
     drop(lock);
-    go_on(place, run, false, ui, |_| Ok(vec![aborted]))
+    go_on(place, run, json, ui, |_| Ok(vec![aborted]))
 }
 
 fn record(place: &Place, loaded: &Loaded, event: Event) -> Result<(), CommandError> {

@@ -12,9 +12,10 @@ use crate::cli::error::{CommandError, Exit};
 use crate::cli::place::{Default, Place};
 use crate::cli::take_up::take_up;
 use crate::control::{Request, Response, ask};
+use crate::engine::EngineError;
 use crate::engine::drive::control_socket;
 use crate::engine::publish::catch_up;
-use crate::engine::recover::{Loaded, free_references};
+use crate::engine::recover::{Loaded, free_references, keep_settings};
 use crate::engine::start::refuse_depth;
 use crate::journal::Journal;
 use crate::journal::runs::RunLock;
@@ -139,7 +140,9 @@ pub fn drive(run: &str, ui: &Ui) -> Answer {
     let place = Place::open()?;
     let run = RunId::new(run);
     let lock = place.lock(&run)?;
-    drive_loaded(&place, &run, lock, false, false, ui, may_resume)
+    drive_loaded(&place, &run, lock, false, false, ui, |loaded| {
+        may_resume(loaded)
+    })
 }
 
 /// What has landed is not assembled or reviewed again, unless something new has passed since.
@@ -165,7 +168,7 @@ pub fn go_on(
     run: &RunId,
     json: bool,
     ui: &Ui,
-    ask: impl FnOnce(&Loaded) -> Result<Vec<Event>, CommandError>,
+    ask: impl FnOnce(&mut Loaded) -> Result<Vec<Event>, CommandError>,
 ) -> Answer {
     let lock = place.lock(run)?;
     drive_loaded(place, run, lock, json, true, ui, ask)
@@ -178,15 +181,18 @@ fn drive_loaded(
     json: bool,
     foreground: bool,
     ui: &Ui,
-    ask: impl FnOnce(&Loaded) -> Result<Vec<Event>, CommandError>,
+    ask: impl FnOnce(&mut Loaded) -> Result<Vec<Event>, CommandError>,
 ) -> Answer {
-    let loaded = place.load(run)?;
+    let mut loaded = place.load(run)?;
     refuse_depth(&loaded.settings)?;
     free_references(&place.repo, run, &loaded.settings)?;
-    let mut asked = ask(&loaded)?;
+    let before = loaded.settings.clone();
+    let mut asked = ask(&mut loaded)?;
     asked.insert(0, Event::RunResumed { found: Vec::new() });
-    let journal = Journal::reopen(&place.repo, &loaded.replayed)
-        .map_err(|error| CommandError::from(crate::engine::EngineError::from(error)))?;
+    let mut journal = Journal::reopen(&place.repo, &loaded.replayed).map_err(EngineError::from)?;
+    if loaded.settings != before {
+        keep_settings(&place.store, &loaded, &mut journal)?;
+    }
     let drive = Drive {
         place,
         lock,

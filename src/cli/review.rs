@@ -14,6 +14,7 @@ use crate::model::event::Event;
 use crate::model::ids::{Oid, TaskNumber};
 use crate::model::run::RunState;
 use crate::model::suggest;
+use crate::model::words::and_list;
 use crate::ui::Ui;
 
 mod json;
@@ -27,7 +28,8 @@ const AFTER_HELP: &str = "\
 accept     takes the result
 diff       shows it with your pager, as `git diff` does (GIT_PAGER, core.pager, pager.diff)
 leave out  assembles the rest without it
-send back  asks what should change; the task is tried again with that in its prompt
+send back  asks what should change; the task is tried again with that in its prompt, and what was
+           built on it is done again, too
 quit       goes on with what was said so far";
 
 /// Look at every result before it lands; accept it, leave it out or send it back
@@ -104,6 +106,9 @@ pub fn run(args: ReviewArgs, ui: &Ui) -> Answer {
         false => "assembling again",
     };
     ui.status(&format!("\n{}; {then}", words.join(", ")));
+    for said in said.iter().filter(|said| said.comment.is_some()) {
+        say_done_again(&state, said.task, "is", ui);
+    }
     let events = said.into_iter().flat_map(Said::events).collect();
     go_on(&place, &run, false, ui, |_| Ok(events))
 }
@@ -161,6 +166,21 @@ impl Said {
         });
         reviewed.into_iter().chain(prompt).collect()
     }
+}
+
+/// What a person accepted is not done again behind his back.
+fn say_done_again(state: &RunState, task: TaskNumber, verb: &str, ui: &Ui) {
+    let again = state.done_again_with(task);
+    let (verb, built) = match again.as_slice() {
+        [] => return,
+        [_] => (verb, "was"),
+        _ if verb == "is" => ("are", "were"),
+        _ => (verb, "were"),
+    };
+    ui.status(&format!(
+        "{}, which {built} built on {task}, {verb} done again, too",
+        and_list(&again)
+    ));
 }
 
 /// Asks about one after the other; only what changes something is kept.
@@ -231,6 +251,7 @@ fn ask(
                 }
             }
             Some("send back") => {
+                say_done_again(state, page.task, "would be", ui);
                 let comment = ui.ask_line("What should change? ").map_err(failed)?;
                 match comment.map(|comment| comment.trim().to_owned()) {
                     Some(comment) if !comment.is_empty() => {

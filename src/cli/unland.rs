@@ -3,16 +3,13 @@
 use clap::Args;
 
 use crate::cli::Answer;
-use crate::cli::driving::context;
 use crate::cli::error::Exit;
-use crate::cli::land::record;
-use crate::cli::place::{Default, Place};
+use crate::cli::landing::{Opened, Preview};
+use crate::cli::place::Default;
 use crate::cli::question::Consent;
-use crate::engine::EngineError;
 use crate::engine::publish::catch_up;
-use crate::engine::recover::{free_references, free_target, load};
+use crate::engine::recover::load;
 use crate::engine::unland::{Taken, carry_out, prepare};
-use crate::journal::Journal;
 use crate::model::event::Event;
 use crate::model::integration::Landing;
 use crate::model::suggest;
@@ -42,20 +39,12 @@ pub struct UnlandArgs {
 /// # Errors
 /// Why the landing cannot be taken back; the target has not moved then.
 pub fn run(args: UnlandArgs, ui: &Ui) -> Answer {
-    let place = Place::open()?;
-    let run = place.find_run(args.run.as_deref(), Default::Latest)?;
-    let _lock = place.lock(&run)?;
-    let loaded = place.load(&run)?;
-    let state = loaded.state;
-    free_references(&place.repo, &run, &loaded.settings)?;
-    free_target(&place.repo, &state)?;
-    let mut journal = Journal::reopen(&place.repo, &loaded.replayed).map_err(EngineError::from)?;
-    let context = context(&place.repo, &state, loaded.settings, place.clock)?;
-    let now = place.clock.now();
-    let landing = match prepare(&context, &state, now)? {
+    let mut opened = Opened::open(args.run.as_deref(), Default::Latest, ui)?;
+    let preview = Preview::new(ui, args.dry_run);
+    let landing = match prepare(&opened.context, &opened.state, opened.now)? {
         Taken::IsBack(landing) => {
             if args.dry_run {
-                ui.status(&format!("{} is back already", landing.target));
+                preview.say(&format!("{} is back already", landing.target));
                 return Ok(Exit::Ok);
             }
             landing
@@ -63,32 +52,27 @@ pub fn run(args: UnlandArgs, ui: &Ui) -> Answer {
         Taken::Due(prepared) => {
             let landing = prepared.landing.clone();
             let (from, to) = (landing.to.short(), landing.from.short());
-            ui.status(&format!("{} {from} -> {to}", landing.target));
-            if let Some(checkout) = &prepared.checkout {
-                let checkout = checkout.display();
-                ui.status(&format!("the checkout in {checkout} moves with it"));
-            }
+            preview.say(&format!("{} {from} -> {to}", landing.target));
+            preview.say_checkout(&prepared);
             if args.dry_run {
                 return Ok(Exit::Ok);
             }
-            args.consent
-                .confirm(ui, &format!("Take {run} back from {}?", landing.target))?;
-            let starting = Event::UnlandingStarting {
+            let question = format!("Take {} back from {}?", opened.run, landing.target);
+            args.consent.confirm(ui, &question)?;
+            opened.record(Event::UnlandingStarting {
                 landing: landing.clone(),
-            };
-            record(&mut journal, starting, now)?;
-            carry_out(&context, &prepared)?;
+            })?;
+            carry_out(&opened.context, &opened.moving, &prepared)?;
             landing
         }
     };
-    let unlanded = Event::Unlanded {
+    opened.record(Event::Unlanded {
         landing: landing.clone(),
-    };
-    record(&mut journal, unlanded, place.clock.now())?;
-    let state = load(&place.store, &run)?.state;
-    catch_up(&context, &state)?;
+    })?;
+    let state = load(&opened.place.store, &opened.run)?.state;
+    catch_up(&opened.context, &state)?;
     say(&landing, ui);
-    ui.hint(&format!("`{}` lands it again", suggest::land(&run)));
+    ui.hint(&format!("`{}` lands it again", suggest::land(&opened.run)));
     Ok(Exit::Ok)
 }
 

@@ -6,7 +6,7 @@ use crate::base::text::did_you_mean;
 use crate::config::builtin;
 use crate::config::file::ConfigFile;
 use crate::config::settings::{RetrySettings, Settings};
-use crate::config::table::{Finding, Given, RetryTable, WorkerTable};
+use crate::config::table::{AssembleTable, Finding, Given, ResolveTable, RetryTable, WorkerTable};
 use crate::config::value::Wrong;
 use crate::model::worker::Worker;
 
@@ -56,27 +56,8 @@ pub(super) fn settle(config: ConfigFile, found: &mut Vec<Finding>) -> Settings {
 
     put(&mut settings.failure.patterns, config.failure.patterns);
 
-    let (conflicts, given) = (&mut settings.conflicts, config.conflicts);
-    put(&mut conflicts.on_new, given.on_new);
-    put(&mut conflicts.scope, given.scope);
-    put(&mut conflicts.generated, given.generated);
-
-    let (assemble, given) = (&mut settings.assemble, config.assemble);
-    put(&mut assemble.check, given.check);
-    put(&mut assemble.check_timeout, given.check_timeout);
-    put(&mut assemble.history, given.history);
-    put(&mut assemble.flaky_reruns, given.flaky_reruns);
-
-    let (resolve, given) = (&mut settings.resolve, config.resolve);
-    put(&mut resolve.policy, given.policy);
-    put(&mut resolve.structural, given.structural);
-    resolve
-        .regenerate
-        .extend(given.regenerate.map(|g| g.value).unwrap_or_default());
-    resolve
-        .regenerate
-        .retain(|_, command| !command.trim().is_empty());
-
+    put(&mut settings.conflicts.on_new, config.conflicts.on_new);
+    put(&mut settings.conflicts.scope, config.conflicts.scope);
     put(&mut settings.board.file, config.board.file);
     put(&mut settings.board.land, config.board.land);
     put(&mut settings.notify.command, config.notify.command);
@@ -85,7 +66,32 @@ pub(super) fn settle(config: ConfigFile, found: &mut Vec<Finding>) -> Settings {
     put(&mut settings.sandbox.mode, config.sandbox.mode);
     put(&mut settings.github.project, config.github.project);
     put(&mut settings.github.labels, config.github.labels);
+    let (assemble, resolve) = (config.assemble, config.resolve);
+    settle_assembly(&mut settings, config.conflicts.generated, assemble, resolve);
     settings
+}
+
+/// What an assembly goes by, over what held before.
+pub(super) fn settle_assembly(
+    settings: &mut Settings,
+    generated: Option<Given<Vec<String>>>,
+    assemble: AssembleTable,
+    resolve: ResolveTable,
+) {
+    put(&mut settings.conflicts.generated, generated);
+    let (slots, given) = (&mut settings.assemble, assemble);
+    put(&mut slots.check, given.check);
+    put(&mut slots.check_timeout, given.check_timeout);
+    put(&mut slots.history, given.history);
+    put(&mut slots.flaky_reruns, given.flaky_reruns);
+    let (slots, given) = (&mut settings.resolve, resolve);
+    put(&mut slots.policy, given.policy);
+    put(&mut slots.structural, given.structural);
+    let regenerate = given.regenerate.map(|given| given.value);
+    slots.regenerate.extend(regenerate.unwrap_or_default());
+    slots
+        .regenerate
+        .retain(|_, command| !command.trim().is_empty());
 }
 
 fn put<T>(slot: &mut T, given: Option<Given<T>>) {

@@ -158,6 +158,33 @@ pub fn load(
     Ok(settings)
 }
 
+/// The settings of a run for an assembly that is asked for now: `[assemble]`, `[resolve]` and
+/// `[conflicts] generated` as the environment and the file named by `--config` have them, over those
+/// the run goes by. Everything else stays as it was when the run started.
+///
+/// # Errors
+/// When the file cannot be read, or anything in it or in the environment is wrong.
+pub fn for_assembly(run: Settings, explicit: Option<&Path>) -> Result<Settings, ConfigError> {
+    let file = match explicit {
+        Some(path) => load_repo_file(path, Some(path))?,
+        None => None,
+    };
+    let sources = Sources {
+        repo_file: file,
+        user_file: None,
+        env: environment(),
+        overrides: Overrides::default(),
+    };
+    let mut found = Vec::new();
+    let config = merged(&sources, &mut found).filter(|_| found.is_empty());
+    let Some(config) = config else {
+        return Err(ConfigError::Invalid(problems(&sources, found)));
+    };
+    let (generated, mut settings) = (config.conflicts.generated, run);
+    merge::settle_assembly(&mut settings, generated, config.assemble, config.resolve);
+    Ok(settings)
+}
+
 /// The text of a file that a setting names, which must be there.
 fn read_named(key: &'static str, path: &Path) -> Result<String, ConfigError> {
     match read_file(path.to_owned())? {

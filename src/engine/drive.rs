@@ -200,6 +200,7 @@ impl<'a> Driver<'a> {
         fault::point("control", "before it listens");
         let _server = self.listen();
         fault::point("control", "listening");
+        self.publisher.take_up(&self.context, &self.state)?;
         self.record(asked);
         self.write()?;
         self.take_up_alive()?;

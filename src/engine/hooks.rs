@@ -1,5 +1,5 @@
 //! The user's hooks at a landing: they see the merge in a worktree of their own, before the commit
-//! exists, and may refuse it or change its message and tree, as at any `git merge`.
+//! exists, and may refuse it or change its message and tree, as at any `git merge` or `git commit`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,13 +8,17 @@ use crate::base::process::is_executable;
 use crate::base::text::one_line;
 use crate::engine::EngineError;
 use crate::engine::context::Context;
-use crate::engine::land::LandError;
+use crate::engine::land::{LandError, Shape};
+use crate::engine::moving::Moving;
 use crate::git::Git;
 use crate::git::worktree::{Head, Worktree};
 use crate::model::ids::Oid;
 
 /// What `git merge` runs before it commits, in its order.
-const NAMES: [&str; 3] = ["pre-merge-commit", "prepare-commit-msg", "commit-msg"];
+const OF_A_MERGE: [&str; 3] = ["pre-merge-commit", "prepare-commit-msg", "commit-msg"];
+
+/// What `git merge --squash` and then `git commit` run: that is an ordinary commit.
+const OF_A_SQUASH: [&str; 3] = ["pre-commit", "prepare-commit-msg", "commit-msg"];
 
 /// The hooks the user has.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -23,22 +27,32 @@ pub struct Hooks {
     /// landing worktree does not have.
     folder: PathBuf,
     names: Vec<&'static str>,
+    shape: Shape,
 }
 
 impl Hooks {
-    /// Looks for them; there are none if the user does not want them run.
+    /// Looks for those of a landing of this shape; there are none if the user does not want them
+    /// run.
     ///
     /// # Errors
     /// When git cannot be asked.
-    pub fn find(context: &Context, no_verify: bool) -> Result<Hooks, LandError> {
+    pub fn find(context: &Context, shape: Shape, no_verify: bool) -> Result<Hooks, LandError> {
         let git = context.repo.git().with_hooks();
         let folder = git.line(&["rev-parse", "--git-path", "hooks"])?;
         let folder = context.repo.top.join(folder);
-        let wanted = NAMES.into_iter().filter(|_| !no_verify);
+        let wanted = match shape {
+            Shape::Squash => OF_A_SQUASH,
+            Shape::Merge | Shape::FastForward => OF_A_MERGE,
+        };
+        let wanted = wanted.into_iter().filter(|_| !no_verify);
         let names = wanted
             .filter(|name| is_executable(&folder.join(name)))
             .collect();
-        Ok(Hooks { folder, names })
+        Ok(Hooks {
+            folder,
+            names,
+            shape,
+        })
     }
 
     /// Whether there is nothing to run.
@@ -53,6 +67,7 @@ impl Hooks {
     pub fn run(
         &self,
         context: &Context,
+        moving: &Moving,
         tree: Oid,
         target: Oid,
         message: &str,
@@ -69,7 +84,7 @@ impl Hooks {
             .repo
             .add_worktree(&path, &Head::Detached(target), &reason)
             .map_err(EngineError::from)?;
-        let result = self.run_in(&worktree, tree, message);
+        let result = self.run_in(&worktree, moving, tree, message);
         context
             .repo
             .remove_worktree(&worktree)
@@ -80,12 +95,16 @@ impl Hooks {
     fn run_in(
         &self,
         worktree: &Worktree,
+        moving: &Moving,
         tree: Oid,
         message: &str,
     ) -> Result<(Oid, String), LandError> {
-        let git = worktree.git().with_hooks();
+        let git = moving.hold(worktree.git().with_hooks());
         git.run(&["read-tree", "--reset", "-u", &tree.to_string()])?;
-        let file = worktree.admin.join("MERGE_MSG");
+        let file = worktree.admin.join(match self.shape {
+            Shape::Squash => "COMMIT_EDITMSG",
+            Shape::Merge | Shape::FastForward => "MERGE_MSG",
+        });
         let failed =
             |error| LandError::Engine(EngineError::File(file.display().to_string(), error));
         fs::write(&file, message).map_err(failed)?;
@@ -104,7 +123,14 @@ impl Hooks {
         let folder = format!("core.hooksPath={}", self.folder.display());
         let mut args = vec!["-c", &folder, "hook", "run", "--ignore-missing", hook];
         match hook {
-            "prepare-commit-msg" => args.extend(["--", &message, "merge"]),
+            "prepare-commit-msg" => args.extend([
+                "--",
+                &message,
+                match self.shape {
+                    Shape::Squash => "squash",
+                    Shape::Merge | Shape::FastForward => "merge",
+                },
+            ]),
             "commit-msg" => args.extend(["--", &message]),
             _ => {}
         }

@@ -4,27 +4,32 @@
 //! where it is checked out, by `git merge --ff-only`, which keeps unrelated local changes and
 //! refuses before it changes anything when they are in the way.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use jiff::Timestamp;
 
-use crate::base::fault;
 use crate::engine::EngineError;
-use crate::engine::assemble::rewound;
+use crate::engine::assemble::{rewound, settled_paragraph, settled_trailers};
 use crate::engine::context::Context;
 use crate::engine::hooks::Hooks;
 use crate::engine::matches::verdict_on;
+use crate::engine::moving::Moving;
 use crate::engine::publish::{render_board_file, with_board};
-use crate::git::checkout::obstacle;
 use crate::git::merge_tree::{MergeAnswer, MergeEngine};
 use crate::git::refs::branch_ref;
-use crate::git::{Git, GitError, Store, StoreError};
+use crate::git::{GitError, Store};
 use crate::model::ids::Oid;
 use crate::model::integration::{Integration, Landing};
+use crate::model::resolution::Resolution;
 use crate::model::run::RunState;
 
+mod carry_out;
 mod error;
 
+pub use carry_out::carry_out;
+pub(crate) use carry_out::{
+    free_backup, make_ready, make_sure_it_can_move, move_branch, only_checkout,
+};
 pub use error::LandError;
 
 /// The shape in which a run lands.
@@ -53,6 +58,8 @@ pub struct LandOptions {
     pub no_verify: bool,
     /// Do not redo the integration on a target that has moved.
     pub no_rebuild: bool,
+    /// Land on a target that no longer has what the run started from, which brings that back.
+    pub allow_rewound: bool,
 }
 
 /// Where a landing would go, as it is right now.
@@ -76,12 +83,17 @@ pub struct Ground {
 }
 
 /// What is to be landed on that ground.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Work {
     /// This commit, as it is.
     Chain(Oid),
     /// A commit with this tree, the board aside.
-    Tree(Oid),
+    Tree {
+        /// The tree.
+        tree: Oid,
+        /// The conflicts with what the target has become, and what settled them.
+        settled: Vec<Resolution>,
+    },
 }
 
 /// What will move, ready to be shown and then carried out.
@@ -114,8 +126,12 @@ pub fn survey(
     };
     refuse_foreign_commits(context, &store)?;
     let has_moved = !store.is_ancestor(from, code_tip)?;
+    let is_contained = is_contained(context, &store, from, code_tip)?;
+    if !is_contained {
+        refuse_rewound(&store, state, options, &target, from)?;
+    }
     Ok(Ground {
-        is_contained: is_contained(context, &store, from, code_tip)?,
+        is_contained,
         has_moved,
         target,
         from,
@@ -125,21 +141,30 @@ pub fn survey(
     })
 }
 
-/// Where a branch is checked out, if it is and may be moved there.
-pub(crate) fn only_checkout(context: &Context, target: &str) -> Result<Option<PathBuf>, LandError> {
-    if let Some((place, what)) = context.repo.being_rewritten(target) {
-        let target = target.to_owned();
-        return Err(LandError::BeingRewritten {
-            target,
-            place,
-            what,
-        });
+/// A target that was set back behind what the run started from lost those commits on purpose. Landing
+/// would bring them back, and nobody may find them there unasked. Where another branch than the run's
+/// own is named, what comes along is what was asked for.
+fn refuse_rewound(
+    store: &Store,
+    state: &RunState,
+    options: &LandOptions,
+    target: &str,
+    from: Oid,
+) -> Result<(), LandError> {
+    let (target, base) = (target.to_owned(), state.base);
+    if store.merge_bases(base, from)?.is_empty() {
+        return Err(LandError::Unrelated { target, base });
     }
-    let mut checkouts = context.repo.checkouts_of(target);
-    match checkouts.len() {
-        0 | 1 => Ok(checkouts.pop()),
-        _ => Err(LandError::SeveralCheckouts(target.to_owned())),
+    let is_own = state.target.as_ref() == Some(&target);
+    if options.allow_rewound || !is_own || store.is_ancestor(base, from)? {
+        return Ok(());
     }
+    let along = store.commits_above(base, Some(from))?.len();
+    Err(LandError::Rewound {
+        target,
+        base,
+        along,
+    })
 }
 
 /// What lands where the target has only what the work was made and checked with.
@@ -153,7 +178,10 @@ pub fn merged(context: &Context, ground: &Ground, shape: Shape) -> Result<Work, 
     let engine = MergeEngine::writing(&context.repo, ground.from).map_err(EngineError::from)?;
     let answer = engine.merge(ground.from, ground.code_tip);
     match answer.map_err(EngineError::from)? {
-        MergeAnswer::Done(result) if result.is_sound() => Ok(Work::Tree(result.tree)),
+        MergeAnswer::Done(result) if result.is_sound() => Ok(Work::Tree {
+            tree: result.tree,
+            settled: Vec::new(),
+        }),
         _ => {
             let (class, paths) = verdict_on(context, ground.from, ground.code_tip)?;
             Err(LandError::Conflict {
@@ -172,10 +200,11 @@ pub fn merged(context: &Context, ground: &Ground, shape: Shape) -> Result<Work, 
 /// When the checkout could not move, a hook says no, or the commit cannot be written.
 pub fn prepare(
     context: &Context,
+    moving: &Moving,
     state: &RunState,
     options: &LandOptions,
     ground: &Ground,
-    work: Work,
+    work: &Work,
     now: Timestamp,
 ) -> Result<Prepared, LandError> {
     let (target, from) = (ground.target.clone(), ground.from);
@@ -192,11 +221,11 @@ pub fn prepare(
     };
     landing.to = match work {
         Work::Chain(tip) => {
-            is_free(tip)?;
-            tip
+            is_free(*tip)?;
+            *tip
         }
-        Work::Tree(tree) => {
-            let tree = landed_tree(context, state, options, &landing, tree)?;
+        Work::Tree { tree, settled } => {
+            let tree = landed_tree(context, state, options, &landing, *tree)?;
             is_free(tree)?;
             let second = if options.board {
                 ground.tip
@@ -207,8 +236,13 @@ pub fn prepare(
                 Shape::Squash => vec![from],
                 _ => vec![from, second],
             };
-            let message = message(state, &ground.target);
-            commit(context, options, tree, &parents, &message, now)?
+            let message = message(state, &ground.target, settled);
+            let hooks = Hooks::find(context, options.shape, options.no_verify)?;
+            let (tree, message) = match hooks.is_empty() {
+                true => (tree, message),
+                false => hooks.run(context, moving, tree, from, &message)?,
+            };
+            commit(context, tree, &parents, message, now)?
         }
     };
     landing.backup = Some(free_backup(context, "landing", from)?);
@@ -216,29 +250,6 @@ pub fn prepare(
         landing,
         checkout: ground.checkout.clone(),
     })
-}
-
-/// The reference that will keep what the target was: the first one of the run that is free, or
-/// keeps it already.
-pub(crate) fn free_backup(context: &Context, what: &str, old: Oid) -> Result<String, LandError> {
-    let store = Store::open(&context.repo)?;
-    for number in 1.. {
-        let name = format!("refs/dispatch/backups/{}/{what}-{number}", context.run);
-        match store.reference(&name)? {
-            Some(found) if found != old => {}
-            _ => return Ok(name),
-        }
-    }
-    Err(LandError::Nothing)
-}
-
-/// Makes the announced reference that keeps what the target was.
-pub(crate) fn keep_backup(context: &Context, name: &str, old: Oid) -> Result<(), LandError> {
-    let store = Store::open_durable(&context.repo)?;
-    if store.reference(name)? == Some(old) {
-        return Ok(());
-    }
-    Ok(store.move_reference(name, Oid::ZERO, old, "dispatch: kept")?)
 }
 
 /// What a person committed on the integration branch would not land: only what the run recorded
@@ -265,25 +276,6 @@ fn is_contained(
     match engine.merge(from, code_tip).map_err(EngineError::from)? {
         MergeAnswer::Done(result) => Ok(result.is_sound() && result.tree == tree),
         MergeAnswer::Failed(_) => Ok(false),
-    }
-}
-
-/// Said before hooks run, a key is asked for, or a person is.
-pub(crate) fn make_sure_it_can_move(
-    context: &Context,
-    target: &str,
-    place: &Path,
-    from: Oid,
-    to: Oid,
-) -> Result<(), LandError> {
-    let scratch = context.repo.dispatch_folder().join("stage");
-    match obstacle(place, &scratch, from, to).map_err(EngineError::from)? {
-        None => Ok(()),
-        Some(said) => Err(LandError::CheckoutRefused {
-            target: target.to_owned(),
-            place: place.to_owned(),
-            said,
-        }),
     }
 }
 
@@ -330,7 +322,7 @@ fn landed_tree(
     Ok(with_board(&store, context, tree, &board)?)
 }
 
-fn message(state: &RunState, target: &str) -> String {
+fn message(state: &RunState, target: &str, settled: &[Resolution]) -> String {
     let title = state.plan.title();
     let mut text = format!(
         "Merge dispatch run {} into {target}: {title}\n\n",
@@ -344,23 +336,23 @@ fn message(state: &RunState, target: &str) -> String {
         let task = state.plan.task(merged.task);
         text.push_str(&format!("* {} {}: {}\n", merged.task, task.tag, task.title));
     }
-    text.push_str(&format!("\nDispatch-Run: {}\n", state.run));
+    text.push_str(&format!(
+        "\n{}Dispatch-Run: {}\n{}",
+        settled_paragraph(settled),
+        state.run,
+        settled_trailers(settled),
+    ));
     text
 }
 
 /// The commit is git's own, so that it is by the user and signed when the user's git signs.
 fn commit(
     context: &Context,
-    options: &LandOptions,
     tree: Oid,
     parents: &[Oid],
-    message: &str,
+    message: String,
     now: Timestamp,
 ) -> Result<Oid, LandError> {
-    let (tree, message) = match Hooks::find(context, options.no_verify)? {
-        hooks if hooks.is_empty() => (tree, message.to_owned()),
-        hooks => hooks.run(context, tree, parents[0], message)?,
-    };
     let repo = &context.repo;
     let signs = repo.setting(&["--bool", "commit.gpgSign"])?.as_deref() == Some("true");
     let mut args = vec!["commit-tree".to_owned(), tree.to_string()];
@@ -385,70 +377,4 @@ fn commit(
     };
     line.parse()
         .map_err(|_| LandError::Engine(EngineError::Broken(line)))
-}
-
-/// Moves the target. Either it is at its new commit afterwards, or nothing has changed.
-///
-/// # Errors
-/// Why the target did not move.
-pub fn carry_out(context: &Context, prepared: &Prepared) -> Result<(), LandError> {
-    let Landing {
-        target, from, to, ..
-    } = &prepared.landing;
-    if only_checkout(context, target)? != prepared.checkout {
-        return Err(LandError::CheckoutChanged(target.clone()));
-    }
-    if let Some(backup) = &prepared.landing.backup {
-        keep_backup(context, backup, *from)?;
-    }
-    match &prepared.checkout {
-        Some(place) => {
-            fault::point("landing", "before the checkout moves");
-            move_checkout(target, place, *from, *to)?;
-            fault::point("landing", "after the checkout has moved");
-            Ok(())
-        }
-        None => move_branch(context, target, *from, *to, "land"),
-    }
-}
-
-/// Moves a target that is not checked out.
-pub(crate) fn move_branch(
-    context: &Context,
-    target: &str,
-    from: Oid,
-    to: Oid,
-    what: &str,
-) -> Result<(), LandError> {
-    let store = Store::open_durable(&context.repo)?;
-    let why = format!("dispatch {what} {}", context.run);
-    match store.move_reference(&branch_ref(target), from, to, &why) {
-        Err(StoreError::Moved { .. }) => Err(LandError::MovedMeanwhile(target.to_owned())),
-        other => Ok(other?),
-    }
-}
-
-fn move_checkout(target: &str, place: &Path, from: Oid, to: Oid) -> Result<(), LandError> {
-    let git = Git::at(place).with_hooks();
-    if git.line(&["rev-parse", "--verify", "HEAD"])? != from.to_string() {
-        return Err(LandError::MovedMeanwhile(target.to_owned()));
-    }
-    let finished = git.finish([
-        "merge",
-        "--ff-only",
-        "--quiet",
-        // An ignored file may be the only copy there is; git would overwrite it by default.
-        "--no-overwrite-ignore",
-        &to.to_string(),
-    ])?;
-    if finished.status.success() {
-        return Ok(());
-    }
-    let said = crate::base::text::one_line(&String::from_utf8_lossy(&finished.stderr));
-    let (target, place) = (target.to_owned(), place.to_owned());
-    Err(LandError::CheckoutRefused {
-        target,
-        place,
-        said,
-    })
 }

@@ -3,11 +3,12 @@
 use std::sync::PoisonError;
 
 use crate::engine::EngineError;
-use crate::engine::assemble::order;
+use crate::engine::assemble::order_input;
 use crate::engine::built_on::BuiltOn;
 use crate::engine::context::Context;
 use crate::engine::detect::{Branch, DetectOptions, Detection, Detector, detect, task_conflicts};
 use crate::git::Store;
+use crate::merge::order::assembly_order;
 use crate::model::change::RepoPath;
 use crate::model::conflict::{Class, PairVerdict, TaskConflict};
 use crate::model::ids::{Oid, TaskNumber};
@@ -53,7 +54,8 @@ pub fn order_of_assembly(
     state: &RunState,
     detection: &Detection,
 ) -> Result<Vec<usize>, EngineError> {
-    let order = order(context, state, &conflicts_in(context, state, detection)?)?;
+    let conflicts = conflicts_in(context, state, detection)?;
+    let order = assembly_order(&order_input(context, state, &conflicts)?);
     let candidates = state.candidates();
     let place = |task: TaskNumber| candidates.iter().position(|(number, _)| *number == task);
     let steps = order.steps.iter();

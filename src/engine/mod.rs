@@ -36,6 +36,7 @@ pub mod matches;
 pub mod memory;
 pub mod merged;
 pub mod met;
+pub mod moving;
 pub mod notice;
 pub mod notify;
 pub mod outcome;

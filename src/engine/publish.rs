@@ -90,6 +90,8 @@ pub struct Publisher {
     published: Published,
     last: Option<Instant>,
     blocked: bool,
+    /// The run had ended, with its board where it belongs, and was taken up again.
+    resumed: bool,
 }
 
 /// What of a state the board is committed for; progress notes ride along.
@@ -157,7 +159,25 @@ impl Publisher {
             published: Published::default(),
             last: None,
             blocked: false,
+            resumed: false,
         })
+    }
+
+    /// Before a run goes on that had ended: if its board is on the branch, the next one waits until
+    /// there is something to say, so that a call that changes nothing commits nothing.
+    ///
+    /// # Errors
+    /// When the branch cannot be read.
+    pub fn take_up(&mut self, context: &Context, state: &RunState) -> Result<(), StoreError> {
+        let tip = branch_ref(&context.integration_branch());
+        let (Some(tip), RunPhase::Ended(_)) = (self.store.reference(&tip)?, state.phase) else {
+            return Ok(());
+        };
+        if board_of(context, &self.store, state, tip)? {
+            self.published = Published::of(state);
+            self.resumed = true;
+        }
+        Ok(())
     }
 
     /// Commits the board if its state changed and a second has passed since the last commit.
@@ -170,10 +190,12 @@ impl Publisher {
         state: &RunState,
     ) -> Result<Publication, EngineError> {
         let due = Published::of(state);
-        if due == self.published {
+        let ended = due.ended.is_some();
+        // The words of a report can change where nothing else does.
+        let is_same = due == self.published && !(self.resumed && ended);
+        if is_same || self.is_only_taken_up(&due) {
             return Ok(Publication::Done);
         }
-        let ended = due.ended.is_some();
         if let Some(last) = self.last.filter(|_| !ended) {
             let waited = last.elapsed();
             if waited < INTERVAL {
@@ -196,9 +218,18 @@ impl Publisher {
         self.blocked = false;
         let subject = subject(&self.published, &due);
         self.commit(context, state, &subject)?;
+        self.resumed &= !ended;
         self.published = due;
         self.last = Some(Instant::now());
         Ok(Publication::Done)
+    }
+
+    fn is_only_taken_up(&self, due: &Published) -> bool {
+        let before = Published {
+            ended: None,
+            ..self.published.clone()
+        };
+        self.resumed && *due == before
     }
 
     /// A branch that somebody has checked out, or moved, is left alone.
@@ -309,6 +340,9 @@ fn subject(before: &Published, now: &Published) -> String {
     if now.out_of_space != before.out_of_space {
         let said = ["room again", "out of space"][usize::from(now.out_of_space)];
         parts.push(said.to_owned());
+    }
+    if parts.is_empty() {
+        parts.push("its reports".to_owned());
     }
     format!("board: {}", parts.join(", "))
 }

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::base::fault;
 use crate::base::text::one_line;
 use crate::engine::EngineError;
 use crate::engine::assemble::Chain;
@@ -14,16 +15,18 @@ use crate::engine::ladder::Ladder;
 use crate::engine::land::{Ground, LandError, LandOptions, Shape, Work, merged};
 use crate::engine::leash::Leash;
 use crate::engine::shutdown::Signals;
-use crate::engine::trial::{reds, try_candidates};
+use crate::engine::trial::{Tried, reds, try_candidates};
 use crate::engine::verify::Checker;
 use crate::exec::StopSignal;
 use crate::git::Store;
 use crate::git::commit::{By, NewCommit};
 use crate::merge::blame::Red;
+use crate::model::change::RepoPath;
+use crate::model::conflict::Class;
 use crate::model::ids::{Oid, TaskNumber};
-use crate::model::integration::{CheckResult, LeftOutReason};
+use crate::model::integration::{CheckOutcome, CheckResult, LeftOutReason};
 use crate::model::run::RunState;
-use crate::model::words::together_with;
+use crate::model::words::{check_words, together_with};
 
 /// How much of a failed check's output is repeated, in characters.
 const SAID: usize = 200;
@@ -79,89 +82,117 @@ struct Redo<'a> {
     leash: &'a Leash,
 }
 
+/// The merged candidates, put onto the target one after the other.
+struct Again {
+    chain: Chain,
+    /// Those that do not go, with the class of the first conflict and its paths.
+    missing: Option<(Vec<TaskNumber>, Class, Vec<RepoPath>)>,
+}
+
 impl Redo<'_> {
     async fn work(&self, context: &Context, options: &LandOptions) -> Result<Work, LandError> {
-        let (work, tree) = match options.shape {
-            Shape::FastForward => self.replayed().await?,
-            shape => match merged(context, self.ground, shape) {
-                Ok(Work::Tree(tree)) => (Work::Tree(tree), tree),
-                Ok(Work::Chain(tip)) => {
-                    let tree = Store::open(&context.repo)?.tree_of(tip)?;
-                    (Work::Chain(tip), tree)
+        if options.shape != Shape::FastForward {
+            match merged(context, self.ground, options.shape) {
+                Ok(work) => {
+                    if let (Work::Tree { tree, .. }, false) = (&work, options.force) {
+                        self.verify(*tree).await?;
+                    }
+                    return Ok(work);
                 }
-                Err(conflict) => return Err(self.named(conflict).await),
-            },
-        };
-        if !options.force {
-            self.verify(tree).await?;
+                Err(LandError::Conflict { .. }) => {}
+                Err(other) => return Err(other),
+            }
         }
-        Ok(work)
+        self.settled(options).await
     }
 
-    /// The merged candidates, put onto the target one after the other, and those that do not go.
-    async fn chain(&self) -> Result<(Chain, Vec<TaskNumber>), EngineError> {
+    /// What one merge does not bring together, the candidates one after the other may, with the same
+    /// ladder as in an assembly: what settled a conflict is checked, and taken back if that fails.
+    async fn settled(&self, options: &LandOptions) -> Result<Work, LandError> {
+        loop {
+            let again = self.again().await?;
+            if let Some((tasks, class, paths)) = again.missing {
+                return Err(LandError::Conflict {
+                    target: self.ground.target.clone(),
+                    tasks,
+                    class,
+                    paths,
+                });
+            }
+            let Some(tree) = again.chain.steps.last().map(|step| step.tree) else {
+                return Err(LandError::Nothing);
+            };
+            if !options.force
+                && let Err(failed) = self.verify(tree).await
+            {
+                match self.takes_back(&again.chain).await? {
+                    true => continue,
+                    false => return Err(failed),
+                }
+            }
+            fault::point("landing", "settled anew");
+            return self.written(again.chain, tree, options.shape);
+        }
+    }
+
+    async fn again(&self) -> Result<Again, EngineError> {
         let (there, state) = (Arc::clone(self.there), self.state.clone());
         let ladder = Arc::clone(&self.ladder);
         blocking(move || {
             let merged = state.integration.iter().flat_map(|found| &found.merged);
             let order: Vec<TaskNumber> = merged.map(|merged| merged.task).collect();
+            let mut state = state;
+            // What lands is what was assembled, whatever a person wants left out of the next one.
+            state.leave_out.clear();
             let chain = Chain::build(&there, &state, &order, &[], &ladder)?;
             let is_in = |task: &TaskNumber| chain.steps.iter().any(|step| step.task == *task);
-            let missing = order.iter().copied().filter(|task| !is_in(task)).collect();
-            Ok((chain, missing))
+            let missing: Vec<TaskNumber> =
+                order.iter().copied().filter(|task| !is_in(task)).collect();
+            let mut out = chain.left_out.iter();
+            let conflict = out.find_map(|out| match &out.reason {
+                LeftOutReason::Conflict { class, paths, .. } if missing.contains(&out.task) => {
+                    Some((*class, paths.clone()))
+                }
+                _ => None,
+            });
+            let missing = (!missing.is_empty()).then(|| {
+                let (class, paths) = conflict.unwrap_or((Class::EngineFailure, Vec::new()));
+                (missing, class, paths)
+            });
+            Ok(Again { chain, missing })
         })
         .await
     }
 
-    /// The assembled history as it would be had the run started from what the target is now.
-    async fn replayed(&self) -> Result<(Work, Oid), LandError> {
-        let (there, ground) = (self.there, self.ground);
-        let (chain, missing) = self.chain().await?;
-        if let Some(out) = chain
-            .left_out
-            .iter()
-            .find(|out| missing.contains(&out.task))
-        {
-            let (class, paths) = match &out.reason {
-                LeftOutReason::Conflict { class, paths, .. } => (*class, paths.clone()),
-                _ => return Err(LandError::NotRebuilt(ground.target.clone())),
-            };
-            return Err(LandError::Conflict {
-                target: ground.target.clone(),
-                tasks: missing,
-                class,
-                paths,
-            });
+    /// In the shape that is asked for, without the board.
+    fn written(&self, chain: Chain, tree: Oid, shape: Shape) -> Result<Work, LandError> {
+        if shape != Shape::FastForward {
+            let settled = chain.steps.into_iter().flat_map(|step| step.resolved);
+            let settled = settled.collect();
+            return Ok(Work::Tree { tree, settled });
         }
+        let (there, ground) = (self.there, self.ground);
         let store = Store::open(&there.repo)?;
         let board = store.entry(store.tree_of(ground.from)?, &there.settings.board.file)?;
         let writer = HistoryWriter::new(there, self.state, &store, &chain.steps)?;
         let commits = writer.write(ground.from, board)?;
-        match (commits.last(), chain.steps.last()) {
-            (Some(tip), Some(step)) => Ok((Work::Chain(*tip), step.tree)),
-            _ => Err(LandError::Nothing),
-        }
+        let tip = commits.last().copied().ok_or(LandError::Nothing)?;
+        Ok(Work::Chain(tip))
     }
 
-    /// A conflict with the names of the tasks that make it, where they can be told apart.
-    async fn named(&self, conflict: LandError) -> LandError {
-        match (conflict, self.chain().await) {
-            (
-                LandError::Conflict {
-                    target,
-                    class,
-                    paths,
-                    ..
-                },
-                Ok((_, tasks)),
-            ) => LandError::Conflict {
-                target,
-                tasks,
-                class,
-                paths,
-            },
-            (other, _) => other,
+    /// Whether what settled a conflict made a check fail, and was taken back for that.
+    async fn takes_back(&self, chain: &Chain) -> Result<bool, LandError> {
+        if chain.steps.iter().all(|step| step.resolved.is_empty()) {
+            return Ok(false);
         }
+        let tried = self.tried(chain).await?;
+        Ok(!chain.roll_back(&self.ladder, &tried).is_empty())
+    }
+
+    async fn tried(&self, chain: &Chain) -> Result<Tried, LandError> {
+        let (there, state, leash) = (self.there, self.state, self.leash);
+        let tried = try_candidates(there, state, chain, &self.ladder, leash).await?;
+        tried.ok_or(LandError::Stopped)
     }
 
     async fn verify(&self, tree: Oid) -> Result<(), LandError> {
@@ -193,7 +224,16 @@ impl Redo<'_> {
         if leash.is_pulled() {
             return Err(LandError::Stopped);
         }
-        let new: BTreeSet<Red> = reds(&failed).difference(&reds(&before)).cloned().collect();
+        Err(self.failed(&failed, &before).await?)
+    }
+
+    async fn failed(
+        &self,
+        failed: &[CheckResult],
+        before: &[CheckResult],
+    ) -> Result<LandError, LandError> {
+        let target = &self.ground.target;
+        let new: BTreeSet<Red> = reds(failed).difference(&reds(before)).cloned().collect();
         let place = match new.first() {
             Some(red) => red.check,
             None => failed
@@ -202,19 +242,14 @@ impl Redo<'_> {
                 .unwrap_or_default(),
         };
         let why = match new.is_empty() {
-            true => format!("it fails on {} without it, too", ground.target),
-            false => self.blamed().await?.unwrap_or_else(|| {
-                let said = one_line(&failed[place].tail);
-                let start = said
-                    .char_indices()
-                    .rev()
-                    .nth(SAID)
-                    .map_or(0, |(place, _)| place);
-                said[start..].to_owned()
-            }),
+            true => format!("it fails on {target} without it, too"),
+            false => match self.blamed().await? {
+                Some(blamed) => blamed,
+                None => said(&failed[place]),
+            },
         };
-        Err(LandError::ChecksFailedThere {
-            target: ground.target.clone(),
+        Ok(LandError::ChecksFailedThere {
+            target: target.clone(),
             command: failed[place].command.clone(),
             why,
         })
@@ -222,15 +257,11 @@ impl Redo<'_> {
 
     /// `#4 together with #2`: who makes the check fail on the target as it is now.
     async fn blamed(&self) -> Result<Option<String>, LandError> {
-        let (chain, missing) = self.chain().await?;
-        if !missing.is_empty() {
+        let again = self.again().await?;
+        if again.missing.is_some() {
             return Ok(None);
         }
-        let tried =
-            try_candidates(self.there, self.state, &chain, &self.ladder, self.leash).await?;
-        let Some(tried) = tried else {
-            return Err(LandError::Stopped);
-        };
+        let tried = self.tried(&again.chain).await?;
         let guilty = tried.guilty.iter();
         let guilty =
             guilty.map(|guilty| format!("{} {}", guilty.task, together_with(&guilty.with)));
@@ -238,4 +269,14 @@ impl Redo<'_> {
         let fails = if guilty.len() == 1 { "fails" } else { "fail" };
         Ok((!guilty.is_empty()).then(|| format!("{} {fails} there", guilty.join(", "))))
     }
+}
+
+/// That it timed out, or the end of what it said.
+fn said(check: &CheckResult) -> String {
+    if check.result == CheckOutcome::TimedOut {
+        return check_words(check);
+    }
+    let said = one_line(&check.tail);
+    let start = said.char_indices().rev().nth(SAID);
+    said[start.map_or(0, |(place, _)| place)..].to_owned()
 }

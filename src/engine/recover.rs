@@ -5,7 +5,7 @@ use crate::config::Settings;
 use crate::engine::EngineError;
 use crate::git::refs::branch_ref;
 use crate::git::{Repo, Store};
-use crate::journal::{Replayed, journal_ref, replay};
+use crate::journal::{Journal, Replayed, journal_ref, replay};
 use crate::model::event::Event;
 use crate::model::ids::RunId;
 use crate::model::plan::Plan;
@@ -64,6 +64,35 @@ pub fn load(store: &Store, run: &RunId) -> Result<Loaded, EngineError> {
         settings,
         replayed,
     })
+}
+
+/// From the next record on the run goes by the settings it has now.
+///
+/// # Errors
+/// When the journal cannot be read or written.
+pub fn keep_settings(
+    store: &Store,
+    loaded: &Loaded,
+    journal: &mut Journal,
+) -> Result<(), EngineError> {
+    let (plan, text) = (
+        loaded.replayed.file(store, PLAN_FILE)?,
+        loaded.replayed.file(store, PLAN_TEXT_FILE)?,
+    );
+    Ok(journal.replace_files(&[
+        (PLAN_FILE, &plan),
+        (PLAN_TEXT_FILE, &text),
+        (SETTINGS_FILE, &settings_text(&loaded.settings)?),
+    ])?)
+}
+
+/// Settings as they are journalled.
+///
+/// # Errors
+/// When they cannot be written down.
+pub fn settings_text(settings: &Settings) -> Result<String, EngineError> {
+    serde_json::to_string_pretty(settings)
+        .map_err(|error| EngineError::Refused(format!("{SETTINGS_FILE}: {}", error_chain(&error))))
 }
 
 /// The plan that stood in the journal when this event was recorded.

@@ -12,108 +12,28 @@ use std::path::PathBuf;
 
 use crate::base::fault;
 use crate::base::files;
-use crate::conflict::markers::marker_left;
 use crate::engine::EngineError;
 use crate::engine::context::Context;
 use crate::engine::ladder::meetings;
 use crate::engine::ladder::memory::{Meeting, remember};
 use crate::engine::matches::pair_verdict;
 use crate::engine::worktree::keep;
+use crate::git::Store;
 use crate::git::commit::{By, NewCommit};
 use crate::git::merge_tree::{MergeAnswer, MergeEngine};
 use crate::git::refs::branch_ref;
 use crate::git::worktree::{Head, Worktree};
-use crate::git::{GitError, Store, StoreError};
 use crate::model::again::Onto;
 use crate::model::by_hand::Resolving;
-use crate::model::change::RepoPath;
 use crate::model::ids::{Oid, TaskNumber};
 use crate::model::integration::LeftOutReason;
 use crate::model::run::{RunState, TaskPhase};
-use crate::model::words::and_list;
 
-/// Why a conflict cannot be settled by hand, or what a person made of it cannot be taken.
-#[derive(Debug, thiserror::Error)]
-pub enum ResolveError {
-    /// It is in, or there is nothing of it.
-    #[error("{task} was not left out because of a conflict: {why}")]
-    NoConflict {
-        /// The task.
-        task: TaskNumber,
-        /// What it is.
-        why: String,
-    },
-    /// It goes in with another one.
-    #[error("{task} was left out because it was built on {on}")]
-    BuiltOn {
-        /// The task.
-        task: TaskNumber,
-        /// That one.
-        on: TaskNumber,
-    },
-    /// It waits for others that conflict.
-    #[error("{task} waits for {}, which conflict", and_list(.between))]
-    Waits {
-        /// The task.
-        task: TaskNumber,
-        /// Those.
-        between: Vec<TaskNumber>,
-    },
-    /// What was assembled is not what is offered now.
-    #[error("what was assembled is no longer what the tasks offer")]
-    Stale,
-    /// Nothing is open.
-    #[error("no conflict of {0} is open")]
-    NotOpen(TaskNumber),
-    /// The run went on.
-    #[error("{of} has another result than when the conflict of {task} was opened")]
-    MovedOn {
-        /// The task.
-        task: TaskNumber,
-        /// Whose result is another one.
-        of: TaskNumber,
-    },
-    /// The worktree is not there.
-    #[error("the worktree {} is gone", .0.display())]
-    Gone(PathBuf),
-    /// Paths are still in conflict.
-    #[error("still in conflict: {}", list(.0))]
-    Unmerged(Vec<RepoPath>),
-    /// Changes that would not be taken.
-    #[error("changed and not added: {}", list(.0))]
-    NotAdded(Vec<RepoPath>),
-    /// A marker was left.
-    #[error("{path} has a conflict marker, `{marker}`")]
-    Marker {
-        /// The file.
-        path: RepoPath,
-        /// The line.
-        marker: String,
-    },
-    /// Neither the merge nor a commit of it is there.
-    #[error("{} is no longer in the middle of the merge, and has no commit of it", .0.display())]
-    NoMerge(PathBuf),
-    /// Anything else.
-    #[error(transparent)]
-    Engine(#[from] EngineError),
-}
+mod error;
+mod take;
 
-fn list(paths: &[RepoPath]) -> String {
-    let names: Vec<String> = paths.iter().map(ToString::to_string).collect();
-    names.join(", ")
-}
-
-impl From<StoreError> for ResolveError {
-    fn from(error: StoreError) -> ResolveError {
-        ResolveError::Engine(error.into())
-    }
-}
-
-impl From<GitError> for ResolveError {
-    fn from(error: GitError) -> ResolveError {
-        ResolveError::Engine(error.into())
-    }
-}
+pub use error::ResolveError;
+pub use take::take;
 
 /// What a conflict to be opened is about.
 ///
@@ -138,8 +58,11 @@ pub fn may_open(state: &RunState, task: TaskNumber) -> Result<Onto, ResolveError
             return Err(ResolveError::BuiltOn { task, on: *on });
         }
         Some(LeftOutReason::Person) => return Err(no_conflict("a person left it out")),
-        Some(LeftOutReason::FailedChecks { command, .. }) => {
-            return Err(no_conflict(&format!("it fails `{command}`")));
+        Some(LeftOutReason::FailedChecks {
+            command, timed_out, ..
+        }) => {
+            let fails = if *timed_out { "times out in" } else { "fails" };
+            return Err(no_conflict(&format!("it {fails} `{command}`")));
         }
         None if integration.contains(task) => return Err(no_conflict("it is in")),
         None => {
@@ -273,108 +196,6 @@ pub fn worktree(
     let worktree = found.ok_or(ResolveError::Gone(path))?;
     worktree.verify().map_err(EngineError::from)?;
     Ok(worktree)
-}
-
-/// Takes what a person made of an open conflict, as a commit with both sides as parents.
-///
-/// # Errors
-/// Why it cannot be taken; nothing has changed then.
-pub fn take(context: &Context, state: &RunState, task: TaskNumber) -> Result<Oid, ResolveError> {
-    let onto = &open(state, task)?.onto;
-    if let Some(of) = state.moved_on(task) {
-        return Err(ResolveError::MovedOn { task, of });
-    }
-    if handed_over(context, task).is_none() {
-        let path = context.recorded_worktree(&open(state, task)?.worktree);
-        return Err(ResolveError::Gone(path));
-    }
-    let worktree = worktree(context, state, task)?;
-    let git = worktree.git();
-    refuse(
-        paths(&git.run(&["diff", "--name-only", "--diff-filter=U", "-z"])?),
-        ResolveError::Unmerged,
-    )?;
-    refuse(
-        paths(&git.run(&["diff", "--name-only", "-z"])?),
-        ResolveError::NotAdded,
-    )?;
-    let store = Store::open(&context.repo)?;
-    let head = git.line(&["rev-parse", "--verify", "HEAD"])?;
-    let head: Oid = head.parse().map_err(|_| EngineError::Broken(head))?;
-    let is_merging = worktree.admin.join("MERGE_HEAD").exists();
-    let tree = git.line(&["write-tree"])?;
-    let tree: Oid = tree.parse().map_err(|_| EngineError::Broken(tree))?;
-    let has_both =
-        store.is_ancestor(onto.commit, head)? && store.is_ancestor(onto.candidate, head)?;
-    let is_committed = !is_merging && has_both && store.tree_of(head)? == tree;
-    let is_in_the_middle = is_merging && head == onto.commit;
-    if !is_committed && !is_in_the_middle {
-        return Err(ResolveError::NoMerge(worktree.path));
-    }
-    refuse_markers(&store, onto, tree)?;
-    if is_committed {
-        return Ok(head);
-    }
-    // Taken before and not settled yet: the same again.
-    if let Some(by_hand) = &state.task(task).by_hand
-        && store.tree_of(by_hand.candidate)? == tree
-    {
-        return Ok(by_hand.candidate);
-    }
-    let attempt = state.task(task).deciding_attempt();
-    let attempt = attempt.map_or(1, |attempt| attempt.number);
-    let trailers = context.trailers(task, attempt);
-    Ok(store.write_commit(&NewCommit {
-        tree,
-        parents: &[onto.commit, onto.candidate],
-        message: &format!("{}\n\n{trailers}", message(context, task)),
-        time: context.clock.now(),
-        by: By::User,
-    })?)
-}
-
-fn paths(output: &[u8]) -> Vec<RepoPath> {
-    let names = output
-        .split(|byte| *byte == 0)
-        .filter(|name| !name.is_empty());
-    let mut paths: Vec<RepoPath> = names.map(RepoPath::new).collect();
-    // A path in conflict is listed once for every side.
-    paths.dedup();
-    paths
-}
-
-fn refuse(
-    paths: Vec<RepoPath>,
-    why: impl Fn(Vec<RepoPath>) -> ResolveError,
-) -> Result<(), ResolveError> {
-    match paths.is_empty() {
-        true => Ok(()),
-        false => Err(why(paths)),
-    }
-}
-
-/// No file that differs from both sides may have a marker that neither has.
-fn refuse_markers(store: &Store, onto: &Onto, tree: Oid) -> Result<(), ResolveError> {
-    let (ours, theirs) = (store.tree_of(onto.commit)?, store.tree_of(onto.candidate)?);
-    for change in store.changes(ours, tree)? {
-        let is_file = |mode: u32| mode & 0o170_000 == 0o100_000;
-        let Some(new) = change.new.filter(|new| is_file(new.mode)) else {
-            continue;
-        };
-        let sides = [change.old, store.entry_at(theirs, &change.path)?];
-        let sides = sides
-            .into_iter()
-            .flatten()
-            .filter(|side| is_file(side.mode));
-        let sides: Result<Vec<Vec<u8>>, _> = sides.map(|side| store.blob(side.oid)).collect();
-        let sides = sides?;
-        let sides: Vec<&[u8]> = sides.iter().map(Vec::as_slice).collect();
-        if let Some(marker) = marker_left(&store.blob(new.oid)?, &sides) {
-            let path = change.path;
-            return Err(ResolveError::Marker { path, marker });
-        }
-    }
-    Ok(())
 }
 
 /// After the checks agreed: remembers what was done with the files in conflict, and removes the

@@ -12,7 +12,7 @@ use crate::base::process::find_program;
 use crate::config::Settings;
 use crate::engine::EngineError;
 use crate::engine::briefing;
-use crate::engine::recover::{PLAN_FILE, PLAN_TEXT_FILE, SETTINGS_FILE};
+use crate::engine::recover::{PLAN_FILE, PLAN_TEXT_FILE, SETTINGS_FILE, settings_text};
 use crate::engine::room::{self, Size};
 use crate::git::refs::branch_ref;
 use crate::git::worktree::Head;
@@ -460,12 +460,10 @@ pub fn create(
             return Err(EngineError::File(folder.display().to_string(), error));
         }
     };
-    let settings_text = serde_json::to_string_pretty(settings)
-        .map_err(|error| EngineError::Broken(error.to_string()))?;
     let files = [
         (PLAN_FILE, render(&plan, Format::Json)),
         (PLAN_TEXT_FILE, render(&plan, Format::Markdown)),
-        (SETTINGS_FILE, settings_text),
+        (SETTINGS_FILE, settings_text(settings)?),
     ];
     let files: Vec<(&str, &str)> = files
         .iter()

@@ -174,8 +174,12 @@ impl Trial<'_> {
             .map(|guilty| self.guilty(guilty))
             .collect();
         let failed = guilty.iter().map(|guilty| {
-            let (command, with) = (guilty.command.clone(), guilty.with.clone());
-            (guilty.task, LeftOutReason::FailedChecks { command, with })
+            let reason = LeftOutReason::FailedChecks {
+                command: guilty.command.clone(),
+                with: guilty.with.clone(),
+                timed_out: guilty.timed_out,
+            };
+            (guilty.task, reason)
         });
         let built_on = verdict.built_on.iter();
         let built_on = built_on.map(|(task, on)| (*task, LeftOutReason::BuiltOn { task: *on }));
@@ -237,15 +241,15 @@ impl Trial<'_> {
         let failed = failed.flat_map(|(set, runs)| runs.iter().map(move |run| (set.len(), run)));
         let failed = failed.filter_map(|(size, run)| Some((size, run.get(check)?)));
         let failed = failed.filter(|(_, result)| result.result != CheckOutcome::Passed);
-        let tail = failed
-            .min_by_key(|(size, _)| *size)
-            .map(|(_, result)| result.tail.clone());
+        let shown = failed.min_by_key(|(size, _)| *size);
+        let shown = shown.map(|(_, result)| result);
         Guilty {
             task: guilty.task,
             with: guilty.with.clone(),
             command: self.context.settings.assemble.check[check].clone(),
             tests: tests.take(TESTS_RECORDED).collect(),
-            tail: tail.unwrap_or_default(),
+            timed_out: shown.is_some_and(|result| result.result == CheckOutcome::TimedOut),
+            tail: shown.map(|result| result.tail.clone()).unwrap_or_default(),
         }
     }
 }

@@ -6,13 +6,13 @@
 use jiff::Timestamp;
 
 use crate::base::fault;
-use crate::base::text::one_line;
 use crate::engine::EngineError;
 use crate::engine::context::Context;
 use crate::engine::land::{
-    LandError, Prepared, free_backup, keep_backup, make_sure_it_can_move, move_branch,
-    only_checkout,
+    LandError, Prepared, free_backup, make_ready, make_sure_it_can_move, move_branch, only_checkout,
 };
+use crate::engine::moving::Moving;
+use crate::git::checkout::said;
 use crate::git::refs::branch_ref;
 use crate::git::{Git, Store};
 use crate::model::integration::Landing;
@@ -72,20 +72,14 @@ pub fn prepare(context: &Context, state: &RunState, now: Timestamp) -> Result<Ta
 ///
 /// # Errors
 /// Why it did not move.
-pub fn carry_out(context: &Context, prepared: &Prepared) -> Result<(), LandError> {
+pub fn carry_out(context: &Context, moving: &Moving, prepared: &Prepared) -> Result<(), LandError> {
     let Landing {
         target, from, to, ..
     } = &prepared.landing;
-    if only_checkout(context, target)? != prepared.checkout {
-        return Err(LandError::CheckoutChanged(target.clone()));
-    }
-    if let Some(backup) = &prepared.landing.backup {
-        keep_backup(context, backup, *to)?;
-    }
-    let Some(place) = &prepared.checkout else {
+    let Some(place) = make_ready(context, prepared, *to)? else {
         return move_branch(context, target, *to, *from, "unland");
     };
-    let git = Git::at(place).in_foreground();
+    let git = moving.hold(Git::at(place).in_foreground());
     if git.line(&["rev-parse", "--verify", "HEAD"])? != to.to_string() {
         return Err(LandError::MovedMeanwhile(target.clone()));
     }
@@ -95,8 +89,8 @@ pub fn carry_out(context: &Context, prepared: &Prepared) -> Result<(), LandError
     if !finished.status.success() {
         return Err(LandError::CheckoutRefused {
             target: target.clone(),
-            place: place.clone(),
-            said: one_line(&String::from_utf8_lossy(&finished.stderr)).replace("error: ", ""),
+            place: place.to_owned(),
+            why: said(&finished),
         });
     }
     fault::point("unlanding", "after the files have moved");

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
+use std::fmt;
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use crate::base::process::Finished;
 use crate::base::text::one_line;
 use crate::git::cli::{Git, GitError};
 use crate::git::worktree::WorktreeError;
@@ -15,8 +17,41 @@ use crate::model::ids::Oid;
 /// How many paths are given to one git, whose command line is limited.
 const PATHS_AT_ONCE: usize = 500;
 
-/// What git says against moving the checkout at `place` from the commit `from` to the commit or
-/// tree `to`: local changes or files that are in the way. `None` if nothing is.
+/// Why a checkout does not move.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Obstacle {
+    /// A git holds its index, or one that died left this lock.
+    Locked(PathBuf),
+    /// It is in the middle of this.
+    Unfinished(&'static str),
+    /// git does not track this file, and one would be put in its place.
+    Untracked(String),
+    /// Local changes are in the way, or anything else that git says.
+    Said(String),
+}
+
+impl fmt::Display for Obstacle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Obstacle::Locked(lock) => write!(f, "its index is locked by {}", lock.display()),
+            Obstacle::Unfinished(what) => write!(f, "a {what} is not finished there"),
+            Obstacle::Untracked(path) => {
+                write!(f, "{path} is not tracked and would be overwritten")
+            }
+            Obstacle::Said(said) => f.write_str(said),
+        }
+    }
+}
+
+/// What git ends with a commit of its own: `git merge` moves nothing before that.
+const UNFINISHED: [(&str, &str); 3] = [
+    ("MERGE_HEAD", "merge"),
+    ("CHERRY_PICK_HEAD", "cherry-pick"),
+    ("REVERT_HEAD", "revert"),
+];
+
+/// What stands against moving the checkout at `place` from the commit `from` to the commit or
+/// tree `to`. `None` if nothing does.
 ///
 /// git is asked with a copy of the index below `scratch`, because `git merge` itself rewrites the
 /// index and `ORIG_HEAD` before it refuses.
@@ -28,8 +63,21 @@ pub fn obstacle(
     scratch: &Path,
     from: Oid,
     to: Oid,
-) -> Result<Option<String>, WorktreeError> {
-    let index = place.join(Git::at(place).line(&["rev-parse", "--git-path", "index"])?);
+) -> Result<Option<Obstacle>, WorktreeError> {
+    let git = Git::at(place);
+    let file = |name: &str| -> Result<PathBuf, GitError> {
+        Ok(place.join(git.line(&["rev-parse", "--git-path", name])?))
+    };
+    let index = file("index")?;
+    let lock = file("index.lock")?;
+    if lock.exists() {
+        return Ok(Some(Obstacle::Locked(lock)));
+    }
+    for (name, what) in UNFINISHED {
+        if file(name)?.exists() {
+            return Ok(Some(Obstacle::Unfinished(what)));
+        }
+    }
     let failed = |error| WorktreeError::Io(scratch.to_owned(), error);
     let folder = scratch_folder(scratch).map_err(failed)?;
     let copy = folder.path().join("index");
@@ -38,12 +86,17 @@ pub fn obstacle(
     // Ends with 1 where something differs; what matters is the refreshed index.
     git.finish(["update-index", "-q", "--refresh"])?;
     let (from, to) = (from.to_string(), to.to_string());
-    let finished = git.finish(["read-tree", "--dry-run", "-m", "-u", &from, &to])?;
-    if finished.status.success() {
-        return Ok(untracked_in_the_way(&git, place, &from, &to)?);
+    if let Some(untracked) = untracked_in_the_way(&git, place, &from, &to)? {
+        return Ok(Some(untracked));
     }
+    let finished = git.finish(["read-tree", "--dry-run", "-m", "-u", &from, &to])?;
+    Ok((!finished.status.success()).then(|| said(&finished)))
+}
+
+/// git's own words against it.
+pub fn said(finished: &Finished) -> Obstacle {
     let said = one_line(&String::from_utf8_lossy(&finished.stderr));
-    Ok(Some(said.replace("error: ", "")))
+    Obstacle::Said(said.replace("error: ", ""))
 }
 
 /// A file that git does not track, where one would be put. An ignored one may be the only copy there
@@ -53,7 +106,7 @@ fn untracked_in_the_way(
     place: &Path,
     from: &str,
     to: &str,
-) -> Result<Option<String>, GitError> {
+) -> Result<Option<Obstacle>, GitError> {
     let args = ["diff-tree", "-r", "-z", "--no-renames", "--name-only"];
     let added = git.run(&[&args[..], &["--diff-filter=A", from, to]].concat())?;
     let paths = added
@@ -73,10 +126,8 @@ fn untracked_in_the_way(
             .collect();
         let found = git.run(&args)?;
         if let Some(path) = found.split(|byte| *byte == 0).find(|path| !path.is_empty()) {
-            let path = String::from_utf8_lossy(path);
-            return Ok(Some(format!(
-                "{path} is not tracked and would be overwritten"
-            )));
+            let path = String::from_utf8_lossy(path).into_owned();
+            return Ok(Some(Obstacle::Untracked(path)));
         }
     }
     Ok(None)

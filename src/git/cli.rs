@@ -1,7 +1,9 @@
 //! Running the `git` program: a scrubbed environment, no hooks, no prompts, no optional locks.
 
 use std::ffi::{OsStr, OsString};
+use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::base::process::{Finished, ProcessError, Program, was_killed};
 use crate::base::text::one_line;
@@ -55,6 +57,7 @@ pub struct Git {
     foreground: bool,
     env: Vec<(String, OsString)>,
     settings: Vec<String>,
+    holding: Option<Arc<File>>,
 }
 
 /// A git command that could not do its work.
@@ -96,6 +99,7 @@ impl Git {
             foreground: false,
             env: Vec::new(),
             settings: Vec::new(),
+            holding: None,
         }
     }
 
@@ -128,6 +132,13 @@ impl Git {
         self
     }
 
+    /// The same with this file as standard input: a lock on it is held as long as git lives.
+    #[must_use]
+    pub fn holding(mut self, file: Arc<File>) -> Git {
+        self.holding = Some(file);
+        self
+    }
+
     /// Where it runs.
     pub fn folder(&self) -> &Path {
         &self.folder
@@ -149,6 +160,9 @@ impl Git {
         }
         if !self.foreground {
             program = program.own_group();
+        }
+        if let Some(file) = &self.holding {
+            program = program.holding(Arc::clone(file));
         }
         let skipped = usize::from(self.hooks);
         let settings = SETTINGS[skipped..].iter().copied();

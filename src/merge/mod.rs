@@ -3,6 +3,7 @@
 
 pub mod blame;
 pub mod choice;
+pub mod foreseen;
 pub mod junit;
 pub mod order;
 pub mod policy;

@@ -96,7 +96,9 @@ impl RunState {
     /// was built on its old candidate too: that would bring the old change back in.
     pub(super) fn request_retry(&mut self, number: TaskNumber) {
         let onto = self.would_be_onto(number);
-        self.requeue_built_on(number);
+        for dependent in self.begun_anew_with(number) {
+            self.tasks[dependent.index()].start_anew();
+        }
         let task = &mut self.tasks[number.index()];
         task.start_anew();
         task.onto = onto;
@@ -119,16 +121,32 @@ impl RunState {
 
     /// What was built on a task starts again: its old result is in there.
     pub(super) fn requeue_built_on(&mut self, number: TaskNumber) {
-        for dependent in self.all_built_on(number) {
-            if self.is_cut_off(dependent, number) {
-                continue;
-            }
+        for dependent in self.begun_anew_with(number) {
             let task = &mut self.tasks[dependent.index()];
-            let alive = matches!(task.phase, TaskPhase::Running | TaskPhase::RetryAt(_));
-            if !alive && !task.given_up && !task.cancelled {
-                task.start_anew();
-            }
+            // No person asked for this, so what is used up of `[retry] conflict` stays used up.
+            let redispatches = task.redispatches;
+            task.start_anew();
+            task.redispatches = redispatches;
         }
+    }
+
+    /// The tasks that start again when this one does, because they were built on its old result.
+    fn begun_anew_with(&self, number: TaskNumber) -> Vec<TaskNumber> {
+        let starts_anew = |dependent: &TaskNumber| {
+            let task = self.task(*dependent);
+            let alive = matches!(task.phase, TaskPhase::Running | TaskPhase::RetryAt(_));
+            !alive && !task.given_up && !task.cancelled && !self.is_cut_off(*dependent, number)
+        };
+        let mut dependents = self.all_built_on(number);
+        dependents.retain(starts_anew);
+        dependents
+    }
+
+    /// The tasks that have passed and would be done again if this one were: they were built on it.
+    pub fn done_again_with(&self, number: TaskNumber) -> Vec<TaskNumber> {
+        let mut dependents = self.begun_anew_with(number);
+        dependents.retain(|dependent| self.task(*dependent).phase == TaskPhase::Done);
+        dependents
     }
 
     /// Every task that was built on this one, directly or through others, in plan order.

@@ -81,6 +81,9 @@ pub enum LeftOutReason {
         command: String,
         /// The tasks it needs to fail, as few as possible; none if it fails alone.
         with: Vec<TaskNumber>,
+        /// It was killed by its time limit.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        timed_out: bool,
     },
 }
 
@@ -93,6 +96,9 @@ pub struct Guilty {
     pub with: Vec<TaskNumber>,
     /// The check.
     pub command: String,
+    /// It was killed by its time limit.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub timed_out: bool,
     /// The tests of it that newly fail, where it names them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tests: Vec<String>,

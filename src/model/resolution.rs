@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::change::RepoPath;
 use crate::model::conflict::{Class, HunkClass};
-use crate::model::ids::Oid;
-use crate::model::words::paths_in_short;
+use crate::model::ids::{Oid, TaskNumber};
+use crate::model::words::{and_list, paths_in_short};
 
 /// One conflict of a candidate with what was in before, and what settled it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -49,6 +49,13 @@ pub enum Resolver {
         /// The commit on `refs/dispatch/resolutions` that keeps it.
         commit: Oid,
     },
+    /// The task was done again on top of these.
+    Redispatched {
+        /// Which.
+        on: Vec<TaskNumber>,
+    },
+    /// A person, in a worktree with the conflict in it.
+    ByHand {},
 }
 
 /// The rungs of the ladder, the surest first.
@@ -65,8 +72,11 @@ pub enum RungName {
     Structural,
     /// [`Resolver::Remembered`]
     Remembered,
-    /// The task was done again on top of the others, and what came of it conflicts, too.
+    /// The task was done again on top of the others. As one that was tried: what came of it conflicts,
+    /// too.
     Redispatched,
+    /// [`Resolver::ByHand`]
+    ByHand,
 }
 
 /// A rung that did not hold.
@@ -87,11 +97,19 @@ impl Resolver {
             Resolver::Regenerated { .. } => RungName::Regenerated,
             Resolver::Structural { .. } => RungName::Structural,
             Resolver::Remembered { .. } => RungName::Remembered,
+            Resolver::Redispatched { .. } => RungName::Redispatched,
+            Resolver::ByHand {} => RungName::ByHand,
         }
     }
 }
 
 impl RungName {
+    /// Whether it belongs to the task's own result, which stands or falls with it: an assembly cannot
+    /// take it back and try another one.
+    pub fn is_in_the_result(self) -> bool {
+        matches!(self, RungName::Redispatched | RungName::ByHand)
+    }
+
     /// The word for it in JSON.
     pub fn word(self) -> &'static str {
         match self {
@@ -101,6 +119,7 @@ impl RungName {
             RungName::Structural => "structural",
             RungName::Remembered => "remembered",
             RungName::Redispatched => "redispatched",
+            RungName::ByHand => "by-hand",
         }
     }
 }
@@ -115,6 +134,7 @@ impl fmt::Display for RungName {
             RungName::Structural => "the structural merge",
             RungName::Remembered => "the remembered resolution",
             RungName::Redispatched => "dispatching it again",
+            RungName::ByHand => "settling it by hand",
         })
     }
 }
@@ -138,6 +158,11 @@ impl fmt::Display for Resolver {
             Resolver::Remembered { commit } => {
                 write!(f, "as a person did before ({})", commit.short())
             }
+            Resolver::Redispatched { on } if on.is_empty() => write!(f, "by doing it again"),
+            Resolver::Redispatched { on } => {
+                write!(f, "by doing it again on top of {}", and_list(on))
+            }
+            Resolver::ByHand {} => write!(f, "by hand"),
         }
     }
 }

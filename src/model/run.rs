@@ -64,8 +64,10 @@ pub struct RunState {
     pub speculative: Vec<Speculative>,
     /// Whether tasks wait for the end of those conflicts.
     pub holds_back: bool,
-    /// The assembled branch, once there is one.
+    /// The assembled branch, once there is one. It stands until another one takes its place.
     pub integration: Option<Integration>,
+    /// A person asked for another one since.
+    pub requested: bool,
     /// Why the last try to assemble moved nothing, and what to do about it.
     pub refused: Option<String>,
     /// Where it landed, once it did.
@@ -245,6 +247,7 @@ impl RunState {
             speculative: Vec::new(),
             holds_back: false,
             integration: None,
+            requested: false,
             refused: None,
             landed: None,
             landing: None,
@@ -302,7 +305,7 @@ impl RunState {
             Event::StopRequested {} => self.phase = RunPhase::Stopping,
             Event::RunEnded { exit } => self.phase = RunPhase::Ended(*exit),
             Event::AssemblyRequested { order, leave_out } => {
-                self.integration = None;
+                self.requested = true;
                 self.arranged = true;
                 self.assemble = true;
                 self.first.clone_from(order);
@@ -492,6 +495,7 @@ impl RunState {
             self.landed = None;
         }
         self.integration = Some(integration.clone());
+        self.requested = false;
     }
 
     /// One that is announced again keeps the place where it is open.

@@ -287,7 +287,7 @@ fn is_assembled(state: &RunState) -> bool {
         .into_iter()
         .map(|(task, candidate)| (task, candidate, state.is_left_out(task)))
         .collect();
-    let Some(integration) = &state.integration else {
+    let Some(integration) = state.integration.as_ref().filter(|_| !state.requested) else {
         return wanted.is_empty();
     };
     let merged = integration

@@ -271,6 +271,33 @@ fn a_hook_can_refuse_and_see_what_would_land() {
 }
 
 #[test]
+fn a_squash_runs_the_hooks_of_an_ordinary_commit() {
+    let scene = assembled();
+    let said = scene.root.join("said");
+    for name in [
+        "pre-commit",
+        "pre-merge-commit",
+        "prepare-commit-msg",
+        "commit-msg",
+    ] {
+        let hook = format!("#!/bin/sh\necho {name} $2 >> {}\n", said.display());
+        scene.write_program(&format!(".git/hooks/{name}"), &hook);
+    }
+    // What git itself runs then.
+    scene.git(&["checkout", "-q", "-b", "by-hand"]);
+    scene.git(&["merge", "-q", "--squash", &scene.branch("a")]);
+    scene.git(&["commit", "-q", "-m", "By hand"]);
+    let by_git = std::fs::read_to_string(&said).unwrap();
+    scene.git(&["checkout", "-q", "main"]);
+    std::fs::remove_file(&said).unwrap();
+    scene.dispatch(&["land", "--yes", "--squash"]).expect(0);
+    let by_us = std::fs::read_to_string(&said).unwrap();
+    // With `-m` git says where the message comes from; here it comes from the squash.
+    assert_eq!(by_us, by_git.replace("message", "squash"));
+    assert_landed(&scene);
+}
+
+#[test]
 fn hooks_of_a_relative_ignored_folder_are_run_as_well() {
     let scene = Scene::new();
     scene.write(".gitignore", ".husky/\n");

@@ -224,7 +224,8 @@ fn a_dry_run_of_a_landing_moves_and_records_nothing() {
     );
     let tip = scene.rev(&journal);
     let ended = scene.dispatch(&["land", "--dry-run"]).expect(0);
-    assert!(ended.err.contains("#1 [A] First"), "{}", ended.err);
+    assert!(ended.out.contains("#1 [A] First"), "{}", ended.out);
+    assert!(ended.out.starts_with("main "), "{}", ended.out);
     before.assert_same(&scene.fingerprint());
     assert_eq!(scene.rev(&journal), tip);
 }
@@ -265,20 +266,160 @@ fn a_target_in_the_middle_of_a_rebase_or_bisect_is_not_moved() {
 }
 
 #[test]
-fn commits_that_the_target_no_longer_has_do_not_come_back_unsaid() {
+fn commits_that_the_target_no_longer_has_come_back_only_when_asked_for() {
     let scene = Scene::new();
     scene.write("secret.txt", "secret\n");
     let started = scene.commit("Secret");
     scene.run(TWO, &[]).expect(0);
     scene.git(&["reset", "-q", "--hard", "HEAD~1"]);
-    move_target(&scene, "later.txt", "later\n");
-    let ended = scene.dispatch(&["land", "--dry-run"]).expect(0);
-    let said = format!(
-        "does not have {}, from which the run started: 1 commit that no task made",
-        &started[..7]
+    for moved in [false, true] {
+        if moved {
+            move_target(&scene, "later.txt", "later\n");
+        }
+        let before = scene.fingerprint();
+        let ended = scene.dispatch(&["land", "--yes"]).expect(1);
+        let said = format!(
+            "main does not have {}, from which the run started, so landing would bring back \
+             1 commit that no task made",
+            &started[..7]
+        );
+        assert!(
+            ended.err.contains(&said) && ended.err.contains("--allow-rewound"),
+            "{}",
+            ended.err
+        );
+        before.assert_same(&scene.fingerprint());
+    }
+    let asked = ["land", "--dry-run", "--allow-rewound"];
+    let ended = scene.dispatch(&asked).expect(0);
+    assert!(
+        ended.err.contains("1 commit that no task made"),
+        "{}",
+        ended.err
     );
-    assert!(ended.err.contains(&said), "{}", ended.err);
+    // Into another branch it was asked for.
+    scene.git(&["branch", "other"]);
+    let ended = scene
+        .dispatch(&["land", "--dry-run", "--into", "other"])
+        .expect(0);
+    assert!(
+        ended.err.contains("1 commit that no task made"),
+        "{}",
+        ended.err
+    );
     scene.git(&["merge", "-q", "--no-edit", &started]);
     let ended = scene.dispatch(&["land", "--yes"]).expect(0);
     assert!(!ended.err.contains("no task made"), "{}", ended.err);
+}
+
+#[test]
+fn a_target_whose_first_commit_was_amended_is_refused_in_plain_words() {
+    let scene = Scene::new();
+    let started = scene.rev("main");
+    scene.run(TWO, &[]).expect(0);
+    scene.git(&["commit", "-q", "--amend", "-m", "Another shop"]);
+    let before = scene.fingerprint();
+    for flags in [&[][..], &["--ff"], &["--squash"]] {
+        let ended = scene
+            .dispatch(&[&["land", "--yes"], flags].concat())
+            .expect(1);
+        let said = format!("main has no commit in common with {}", &started[..7]);
+        assert!(ended.err.contains(&said), "{}", ended.err);
+        before.assert_same(&scene.fingerprint());
+    }
+}
+
+/// The target indents the line that #2 edits.
+const INDENTED: &str = "one\n  two\nthree\nfour\nfive\n";
+
+#[test]
+fn what_a_rule_settles_with_a_target_that_has_moved_lands_and_says_so() {
+    for flags in [&[][..], &["--squash"], &["--ff"]] {
+        let scene = assembled("grep TWO src/app.ts");
+        scene.write("later.txt", "later\n");
+        move_target(&scene, "src/app.ts", INDENTED);
+        let land = [&["land", "--yes"], flags].concat();
+        let ended = scene.dispatch(&land).expect(0);
+        assert_eq!(scene.read("src/app.ts"), "one\nTWO\nthree\nfour\nfive\n");
+        assert_eq!(ran(&scene), 1);
+        let range = format!("{}..main", scene.rev("HEAD~1"));
+        let messages = scene.git(&["log", "--first-parent", "--format=%B", &range]);
+        assert!(
+            messages.contains("Dispatch-Resolved: rules src/app.ts"),
+            "{flags:?}: {messages}"
+        );
+        assert_eq!(
+            ended
+                .err
+                .contains("settled src/app.ts (content) by rule (reformat-vs-edit)"),
+            flags != ["--ff"],
+            "{}",
+            ended.err
+        );
+        assert_eq!(scene.git(&["status", "--porcelain"]), "");
+    }
+}
+
+#[test]
+fn what_settles_it_is_taken_back_where_a_check_fails_with_it() {
+    let scene = assembled("! { test -e later.txt && grep TWO src/app.ts; }");
+    scene.write("later.txt", "later\n");
+    move_target(&scene, "src/app.ts", INDENTED);
+    let before = scene.fingerprint();
+    let ended = scene.dispatch(&["land", "--yes"]).expect(4);
+    assert!(
+        ended
+            .err
+            .contains("#2 conflicts with main (content) in src/app.ts"),
+        "{}",
+        ended.err
+    );
+    assert!(
+        ended
+            .err
+            .contains("`dispatch assemble --leave-out 2` and then `dispatch land` lands the rest"),
+        "{}",
+        ended.err
+    );
+    before.assert_same(&scene.fingerprint());
+}
+
+#[test]
+fn what_keeps_a_checkout_from_moving_is_told_apart() {
+    type Make = fn(&Scene);
+    let cases: [(Make, &str, &str); 3] = [
+        (
+            |scene| scene.write(".git/index.lock", ""),
+            "its index is locked by",
+            "one was killed: `rm ",
+        ),
+        (
+            |scene| {
+                scene.git(&["checkout", "-q", "-b", "side"]);
+                scene.write("side.txt", "side\n");
+                scene.commit("Side");
+                scene.git(&["checkout", "-q", "main"]);
+                scene.git(&["merge", "-q", "--no-ff", "--no-commit", "side"]);
+            },
+            "a merge is not finished there",
+            "merge --continue` or `--abort`",
+        ),
+        (
+            |scene| scene.write("DISPATCH.md", "mine\n"),
+            "is not tracked, and the board would overwrite it",
+            "`--no-board`",
+        ),
+    ];
+    for (make, why, hint) in cases {
+        let scene = assembled("true");
+        make(&scene);
+        let before = scene.fingerprint();
+        let ended = scene.dispatch(&["land", "--yes"]).expect(1);
+        assert!(
+            ended.err.contains(why) && ended.err.contains(hint),
+            "{}",
+            ended.err
+        );
+        before.assert_same(&scene.fingerprint());
+    }
 }

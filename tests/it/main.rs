@@ -29,6 +29,7 @@ mod jointly;
 mod journal;
 mod ladder;
 mod land;
+mod land_killed;
 mod land_moved;
 mod live;
 mod merge_engine;

@@ -48,7 +48,15 @@ fn a_task_that_met_another_is_done_again_on_top_of_it_and_keeps_both() {
         (&found["merged"], &found["left_out"]),
         (&json!([1, 2]), &json!([]))
     );
-    assert_eq!(journal(&scene, "\"redispatched\"").len(), 1);
+    assert_eq!(journal(&scene, "\"event\":\"redispatched\"").len(), 1);
+    let tip = scene.branch("integration");
+    let trailers = "--format=%(trailers:key=Dispatch-Resolved,valueonly)";
+    let commits = scene.git(&["log", "--first-parent", "--grep=^Merge #2", trailers, &tip]);
+    assert_eq!(commits.trim(), "redispatched src/app.ts");
+    assert_eq!(
+        found["resolved"][0]["how"],
+        "by doing it again on top of #1"
+    );
     // What it had before is kept, and what it has now stands on what it met.
     let kept = scene.rev(&format!(
         "refs/dispatch/attempts/{}/two/1",
@@ -113,7 +121,7 @@ fn it_happens_as_often_as_the_settings_say_and_never_to_a_command() {
     let scene = shop("", "conflict = 0");
     scene.run(PAIR, &[]).expect(4);
     assert_eq!(integration(&scene)["merged"], json!([1]));
-    assert!(journal(&scene, "\"redispatched\"").is_empty());
+    assert!(journal(&scene, "\"event\":\"redispatched\"").is_empty());
     let scene = shop("", "");
     let plan = "# P\n1. One\n   - run: sed -i s/two/1/ src/app.ts\n2. Two\n   - run: sed -i s/two/2/ src/app.ts\n";
     scene.run(plan, &[]).expect(4);

@@ -125,6 +125,21 @@ fn the_whole_way_from_the_conflict_to_the_landing() {
     assert_eq!(found["checks"][0]["result"], "passed");
     assert_eq!(assembled(&scene, "src/app.ts"), BOTH);
     assert_eq!(scene.json()["tasks"][1]["note"], "(resolved by hand)");
+    let found = integration(&scene);
+    assert_eq!(
+        found["resolved"],
+        json!([{"task": 2, "class": "content", "paths": ["src/app.ts"], "rung": "by-hand",
+                "how": "by hand"}])
+    );
+    let tip = scene.branch("integration");
+    let trailers = "--format=%(trailers:key=Dispatch-Resolved,valueonly)";
+    let commits = scene.git(&["log", "--first-parent", "--grep=^Merge #2", trailers, &tip]);
+    assert_eq!(commits.trim(), "by-hand src/app.ts");
+    let board = scene.dispatch(&["board"]).expect(0).out;
+    assert!(
+        board.contains("content conflict settled, by hand"),
+        "{board}"
+    );
     assert!(!place.exists());
     refused(
         go_on(&scene),
@@ -501,4 +516,20 @@ fn a_process_that_is_killed_at_any_point_is_taken_up_by_the_next_call() {
         }
     }
     assert!(count > 25, "{count} points");
+}
+
+#[test]
+fn programs_are_told_where_the_worktree_is() {
+    let scene = clashing("");
+    let ended = scene.dispatch(&["resolve", "2", "--json"]).expect(0);
+    let found: Value = serde_json::from_str(&ended.out).unwrap();
+    assert_eq!((&found["task"], &found["with"]), (&json!(2), &json!([1])));
+    assert!(
+        Path::new(found["worktree"].as_str().unwrap())
+            .join("src/app.ts")
+            .exists()
+    );
+    let ended = scene.dispatch(&["resolve", "--abort", "--json"]).expect(0);
+    let found: Value = serde_json::from_str(&ended.out).unwrap();
+    assert_eq!(found["worktree"], Value::Null);
 }

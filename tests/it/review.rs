@@ -187,3 +187,49 @@ fn the_pager_of_the_users_git_shows_the_change() {
     let text = fs::read_to_string(&seen).unwrap();
     assert!(text.contains("a.txt"), "{text}");
 }
+
+#[test]
+fn delta_shows_the_change_where_the_users_git_is_configured_for_it() {
+    let mut scene = reviewed();
+    let seen = scene.root.join("seen");
+    let pagers = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/pagers");
+    let path = std::env::var("PATH").unwrap();
+    scene.set_env("PATH", &format!("{pagers}:{path}"));
+    scene.set_env("DELTA_SAW", seen.to_str().unwrap());
+    scene.git(&["config", "core.pager", "delta"]);
+    let Some(_) = on_a_terminal(&scene, "d\nq\n") else {
+        return;
+    };
+    let text = fs::read_to_string(&seen).unwrap();
+    assert!(text.contains("a.txt"), "{text}");
+}
+
+#[test]
+fn what_was_built_on_a_task_that_is_sent_back_is_named_before_it_is_done_again() {
+    let scene = Scene::new();
+    let plan = "# Chain
+1. [A] First
+   - run: echo $DISPATCH_ATTEMPT > a.txt
+2. [B] Second — blocked by #1
+   - run: cat a.txt > b.txt
+3. [C] Third — blocked by #2
+   - run: cat b.txt > c.txt
+4. [D] Free
+   - run: echo d > d.txt
+";
+    scene.run(plan, &[]).expect(0);
+    let Some(said) = on_a_terminal(&scene, "s\nmore of it\na\na\na\n") else {
+        return;
+    };
+    let before = said.find("#2 and #3, which were built on #1, would be done again, too");
+    let question = said.find("What should change?");
+    assert!(before.is_some() && before < question, "{said}");
+    assert!(
+        said.contains("#2 and #3, which were built on #1, are done again, too"),
+        "{said}"
+    );
+    let attempts = |task: usize| scene.json()["tasks"][task]["attempts"].clone();
+    assert_eq!([0, 1, 2, 3].map(attempts), [2, 2, 2, 1]);
+    let tip = scene.branch("integration");
+    assert_eq!(scene.git(&["show", &format!("{tip}:c.txt")]), "2");
+}

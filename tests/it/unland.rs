@@ -153,7 +153,7 @@ fn what_is_back_by_hand_is_recorded_and_what_never_landed_is_refused() {
     scene.dispatch(&["land", "--yes"]).expect(0);
     scene.dispatch(&["unland"]).expect(2);
     let ended = scene.dispatch(&["unland", "--dry-run"]).expect(0);
-    assert!(ended.err.contains("moves with it"), "{}", ended.err);
+    assert!(ended.out.contains("moves with it"), "{}", ended.out);
     assert!(scene.json()["landed"].is_object());
     scene.git(&["reset", "--quiet", "--hard", &old]);
     scene.dispatch(&["unland", "--yes"]).expect(0);

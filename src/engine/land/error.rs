@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::base::text::plural;
 use crate::engine::EngineError;
+use crate::git::checkout::Obstacle;
 use crate::git::{GitError, StoreError};
 use crate::model::change::RepoPath;
 use crate::model::conflict::Class;
@@ -68,11 +69,37 @@ pub enum LandError {
     /// The target has moved, and the user wants nothing redone.
     #[error("{0} has moved since the run started, so what was checked is not what would land")]
     NotRebuilt(String),
+    /// The target shares no history with the run.
+    #[error(
+        "{target} has no commit in common with {}, from which the run started",
+        .base.short()
+    )]
+    Unrelated {
+        /// The target.
+        target: String,
+        /// The base of the run.
+        base: Oid,
+    },
+    /// The target no longer has what the run started from.
+    #[error(
+        "{target} does not have {}, from which the run started, so landing would bring back {} \
+         that no task made",
+        .base.short(),
+        plural(*.along, "commit")
+    )]
+    Rewound {
+        /// The target.
+        target: String,
+        /// The base of the run.
+        base: Oid,
+        /// How many commits the target would get back.
+        along: usize,
+    },
     /// The assembled work conflicts with the target as it is now.
     #[error(
-        "{} with {target} ({class}) in {paths}",
+        "{} with {target} ({class}){}",
         whose(.tasks),
-        paths = list(.paths)
+        places(.paths)
     )]
     Conflict {
         /// The target.
@@ -101,14 +128,22 @@ pub enum LandError {
     #[error("the hook {0} refused the landing commit: {1}")]
     Hook(&'static str, String),
     /// git would not move the checkout.
-    #[error("git did not move {target} in {}: {said}", .place.display())]
+    #[error("git did not move {target} in {}: {why}", .place.display())]
     CheckoutRefused {
         /// The target.
         target: String,
         /// The checkout.
         place: PathBuf,
-        /// git's words.
-        said: String,
+        /// What is in the way.
+        why: Obstacle,
+    },
+    /// A file that git does not track stands where the board would land.
+    #[error("{file} in {} is not tracked, and the board would overwrite it", .place.display())]
+    BoardInTheWay {
+        /// The checkout.
+        place: PathBuf,
+        /// The board file.
+        file: String,
     },
     /// The target was checked out somewhere else at the same moment, or no longer is.
     #[error("{0} is not checked out where it was a moment ago")]
@@ -140,12 +175,13 @@ fn whose(tasks: &[TaskNumber]) -> String {
     }
 }
 
-fn list(paths: &[RepoPath]) -> String {
-    paths
-        .iter()
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(", ")
+/// ` in src/app.ts, b.txt`; nothing where git names no path.
+fn places(paths: &[RepoPath]) -> String {
+    let names: Vec<String> = paths.iter().map(ToString::to_string).collect();
+    match names.is_empty() {
+        true => String::new(),
+        false => format!(" in {}", names.join(", ")),
+    }
 }
 
 impl From<StoreError> for LandError {

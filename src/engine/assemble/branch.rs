@@ -1,0 +1,124 @@
+//! The integration branch: moved in one step to what was assembled, or not at all.
+
+use crate::base::fault;
+use crate::engine::EngineError;
+use crate::engine::assemble::Chain;
+use crate::engine::context::Context;
+use crate::engine::history::HistoryWriter;
+use crate::engine::worktree::keep;
+use crate::git::Store;
+use crate::git::refs::branch_ref;
+use crate::model::ids::Oid;
+use crate::model::integration::{Integration, Merged};
+use crate::model::run::RunState;
+
+impl Chain {
+    /// Writes both chains in the configured shape and moves the integration branch.
+    pub(super) fn publish(
+        self,
+        context: &Context,
+        state: &RunState,
+    ) -> Result<Integration, EngineError> {
+        let store = Store::open(&context.repo)?;
+        let name = branch_ref(&context.integration_branch());
+        let _hold = context.hold_integration();
+        let old = store.reference(&name)?;
+        refuse_checked_out(context)?;
+        let board_tip = match old {
+            Some(tip) => rewound(&store, context, tip)?,
+            None => context.base,
+        };
+        let file = &context.settings.board.file;
+        let board = store.entry(store.tree_of(board_tip)?, file)?;
+        let base_board = store.entry(store.tree_of(context.base)?, file)?;
+        let writer = HistoryWriter::new(context, state, &store, &self.steps)?;
+        let code = writer.write(context.base, base_board)?;
+        let commits = writer.write(board_tip, board)?;
+        let tip = commits.last().copied().unwrap_or(board_tip);
+        let merged = self
+            .steps
+            .iter()
+            .zip(&commits)
+            .map(|(step, commit)| Merged {
+                task: step.task,
+                candidate: step.candidate,
+                commit: *commit,
+                resolved: step.resolved.clone(),
+            });
+        let merged = merged.collect();
+        fault::point("assembly", "written");
+        move_branch(context, &store, &name, old, tip)?;
+        fault::point("assembly", "on its branch");
+        Ok(Integration {
+            merged,
+            left_out: self.left_out,
+            tip: Some(tip),
+            code_tip: Some(code.last().copied().unwrap_or(context.base)),
+            chain_tip: Some(self.steps.last().map_or(context.base, |step| step.commit)),
+            ..Integration::default()
+        })
+    }
+}
+
+/// The last commit of the integration branch before anything was assembled: only boards. Commits
+/// of somebody else are not rewound, and nothing is put on top of them.
+///
+/// # Errors
+/// [`EngineError::NotOurs`] when somebody else has committed there.
+pub fn rewound(store: &Store, context: &Context, tip: Oid) -> Result<Oid, EngineError> {
+    let mut board_tip = tip;
+    let mut walked = tip;
+    while walked != context.base {
+        let commit = store.commit(walked)?;
+        let is_ours = commit.trailer("Dispatch-Run") == Some(context.run.as_str());
+        let (true, Some(parent)) = (is_ours, commit.parents.first()) else {
+            let branch = context.integration_branch();
+            return Err(EngineError::NotOurs(format!(
+                "{branch} has commits of somebody else ({}); give it another name with \
+                 `git branch --move {branch} NAME`",
+                walked.short(),
+            )));
+        };
+        if commit.trailer("Dispatch-Task").is_some() {
+            board_tip = *parent;
+        }
+        walked = *parent;
+    }
+    Ok(board_tip)
+}
+
+fn refuse_checked_out(context: &Context) -> Result<(), EngineError> {
+    let branch = context.integration_branch();
+    match context.repo.checkouts_of(&branch).first() {
+        None => Ok(()),
+        Some(place) => Err(EngineError::NotOurs(format!(
+            "{branch} is checked out in {}; check out something else there",
+            place.display(),
+        ))),
+    }
+}
+
+/// The old tip is kept: assembling again must not lose what somebody may have looked at.
+fn move_branch(
+    context: &Context,
+    store: &Store,
+    name: &str,
+    old: Option<Oid>,
+    tip: Oid,
+) -> Result<(), EngineError> {
+    refuse_checked_out(context)?;
+    let Some(old) = old else {
+        return Ok(store.move_reference(name, Oid::ZERO, tip, "dispatch: assembled")?);
+    };
+    if !store.is_ancestor(old, tip)? {
+        keep(
+            store,
+            &format!("refs/dispatch/attempts/{}/integration/1", context.run),
+            old,
+        )?;
+    }
+    if old != tip {
+        store.move_reference(name, old, tip, "dispatch: assembled")?;
+    }
+    Ok(())
+}
