@@ -148,6 +148,8 @@ recorded() { # recorded shim|worker
         stat=${stat##*) }
         # shellcheck disable=SC2206 # The fields of proc(5), from the third.
         stat=($stat)
+        # It may be gone between the opening of the file and the reading of it.
+        [ "${#stat[@]}" -gt 19 ] || continue
         [ "${stat[0]}" != Z ] && [ "${stat[19]}" = "$start" ] && pids+=("$pid")
     done
 }

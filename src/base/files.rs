@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -161,6 +161,16 @@ pub fn free_inodes(path: &Path) -> io::Result<u64> {
         0 => u64::MAX,
         _ => stat.f_favail,
     })
+}
+
+/// The top folder of the file system that a path is on.
+pub fn mount_point(path: &Path) -> std::path::PathBuf {
+    let device = |path: &Path| path.metadata().map(|meta| meta.dev()).ok();
+    let of_path = device(path);
+    let inside = path
+        .ancestors()
+        .take_while(|place| device(place) == of_path);
+    inside.last().unwrap_or(path).to_owned()
 }
 
 /// Whether a program's words, or an error's, say that a disk or a quota of it is full.

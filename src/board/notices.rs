@@ -15,6 +15,13 @@ pub(crate) fn notices(state: &RunState) -> Vec<String> {
         let said = parked_sentence(worker, parking.until, &parking.why);
         notices.push(plain_line(&said, PROSE_LIMIT));
     }
+    if let Some(shortage) = &state.out_of_space {
+        let (said, advice) = (shortage.sentence(), shortage.advice());
+        notices.push(plain_line(
+            &format!("paused: {said}; {advice}"),
+            PROSE_LIMIT,
+        ));
+    }
     let has_ended = matches!(state.phase, RunPhase::Ended(_));
     if let Some((_, max_cost)) = state.out_of_money {
         notices.push(out_of_money_sentence(state.known_cost(), max_cost));

@@ -124,7 +124,7 @@ fn with_edits(found: Vec<Found>, edits: &[Found]) -> Vec<Found> {
     let edit_of = |task| edits.iter().find(|edit| edit.task == Some(task));
     let is_overruled = |one: &Found| {
         let edit = one.task.and_then(edit_of);
-        edit.is_some_and(|edit| edit.what != Finding::Same)
+        edit.is_some_and(|edit| !matches!(edit.what, Finding::Same | Finding::Adjusted))
     };
     let stays = found.into_iter().filter(|one| !is_overruled(one));
     let news = edits.iter().filter(|edit| edit.what != Finding::Same);

@@ -92,9 +92,15 @@ fn verdict(state: &RunState, task: Option<TaskNumber>) -> Option<Exit> {
     match state.task(task).phase {
         TaskPhase::Done => Some(Exit::Ok),
         TaskPhase::Skipped { .. } | TaskPhase::Cancelled => Some(Exit::TaskFailed),
-        // A failed task may be about to be tried again, until the run says otherwise.
+        // That it is tried again stands in the same commit of the journal as its failure, unless the
+        // run decides nothing now.
+        TaskPhase::Failed if decides(state) => Some(Exit::TaskFailed),
         _ => ended.map(|_| Exit::TaskFailed),
     }
+}
+
+fn decides(state: &RunState) -> bool {
+    state.phase == RunPhase::Running && state.out_of_space.is_none()
 }
 
 fn sentence(state: &RunState, task: Option<TaskNumber>) -> String {

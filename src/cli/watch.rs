@@ -173,6 +173,12 @@ fn said(event: &Event) -> Option<String> {
         } => Some(parked_sentence(worker, *until, why)),
         Event::WorkerUnparked { worker, .. } => Some(format!("{worker} may start again")),
         Event::AttemptEnded { task, outcome, .. } => outside_sentence(*task, outcome),
+        Event::OutOfSpace { shortage } => Some(format!(
+            "paused: {}; {}, and it goes on by itself",
+            shortage.sentence(),
+            shortage.advice()
+        )),
+        Event::SpaceIsBack {} => Some("there is room again".to_owned()),
         Event::OutOfRetries { task, budget } => Some(format!(
             "{task} is not tried again: the {budget} retries of the run are used up"
         )),

@@ -20,6 +20,7 @@ pub(super) fn settle(config: ConfigFile, found: &mut Vec<Finding>) -> Settings {
     let (run, given) = (&mut settings.run, config.run);
     put(&mut run.branch_prefix, given.branch_prefix);
     put(&mut run.max_parallel, given.max_parallel);
+    put(&mut run.max_parallel_total, given.max_parallel_total);
     put(&mut run.base, given.base);
     put(&mut run.target, given.target);
     put(&mut run.timeout, given.timeout);
@@ -29,6 +30,9 @@ pub(super) fn settle(config: ConfigFile, found: &mut Vec<Finding>) -> Settings {
     put(&mut run.worker, given.worker);
     put(&mut run.keep_terminal_free, given.keep_terminal_free);
     put(&mut run.max_log, given.max_log);
+    put(&mut run.min_free_space, given.min_free_space);
+    put(&mut run.max_worktrees, given.max_worktrees);
+    put(&mut run.max_total_disk, given.max_total_disk);
     put(&mut run.result_grace, given.result_grace);
     put(&mut run.max_depth, given.max_depth);
     put(&mut run.outside_writes, given.outside_writes);

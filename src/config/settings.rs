@@ -75,6 +75,8 @@ pub struct RunSettings {
     pub branch_prefix: String,
     /// Attempts alive at once; at least 1.
     pub max_parallel: usize,
+    /// Attempts alive at once in all runs of the repository together.
+    pub max_parallel_total: Option<usize>,
     /// What a run starts from.
     pub base: String,
     /// The branch the result is meant for; the branch that is checked out if absent.
@@ -93,6 +95,12 @@ pub struct RunSettings {
     pub keep_terminal_free: bool,
     /// Bytes of an attempt's output that are kept.
     pub max_log: u64,
+    /// Bytes that stay free on the file systems of the repository and of the worktrees.
+    pub min_free_space: u64,
+    /// Worktrees of dispatch there may be in the repository.
+    pub max_worktrees: Option<usize>,
+    /// Bytes that worktrees and what dispatch keeps in the repository may take.
+    pub max_total_disk: Option<u64>,
     /// How long an agent may live on after it has said that it is done.
     pub result_grace: Duration,
     /// How deep below another dispatch this one may run workers.
@@ -106,6 +114,7 @@ impl Default for RunSettings {
         RunSettings {
             branch_prefix: "dispatch".to_owned(),
             max_parallel: 3,
+            max_parallel_total: None,
             base: "HEAD".to_owned(),
             target: None,
             timeout: Duration::from_secs(2 * 3600),
@@ -115,6 +124,9 @@ impl Default for RunSettings {
             worker: "shell".to_owned(),
             keep_terminal_free: false,
             max_log: 8 * 1024 * 1024,
+            min_free_space: 64 * 1024 * 1024,
+            max_worktrees: None,
+            max_total_disk: None,
             result_grace: Duration::from_secs(30),
             max_depth: 0,
             outside_writes: Scope::Warn,

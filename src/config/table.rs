@@ -98,6 +98,7 @@ tables! {
     RunTable {
         branch_prefix: BranchPrefix,
         max_parallel: Count,
+        max_parallel_total: Maybe<Count>,
         base: Text,
         target: Maybe<Text>,
         timeout: Time,
@@ -107,6 +108,9 @@ tables! {
         worker: Text,
         keep_terminal_free: Flag,
         max_log: Size,
+        min_free_space: Size,
+        max_worktrees: Maybe<Count>,
+        max_total_disk: Maybe<Size>,
         result_grace: Time,
         max_depth: Times,
         outside_writes: Scope,

@@ -372,7 +372,7 @@ fn flags_and_variables_are_named_when_they_are_wrong() {
     --max-parallel: it must be at least 1
       hint: write 1 for one at a time
     --set: unknown key "nothing" in [run]
-      hint: known are branch_prefix, max_parallel, base, target, timeout, stall_timeout, max_cost, quota_wait, worker, keep_terminal_free, max_log, result_grace, max_depth, outside_writes
+      hint: known are branch_prefix, max_parallel, max_parallel_total, base, target, timeout, stall_timeout, max_cost, quota_wait, worker, keep_terminal_free, max_log, min_free_space, max_worktrees, max_total_disk, result_grace, max_depth, outside_writes
     --set: there is no table "nowhere"
       hint: write table.key; tables are run, prompt, worktree, retry, failure, conflicts, assemble, resolve, board, notify, sandbox, github
     --worker: there is no worker "nobody"

@@ -13,7 +13,7 @@ use crate::agent::environment::{OwnVars, worker_environment};
 use crate::agent::result::load_result;
 use crate::agent::template::TemplateError;
 use crate::base::fault;
-use crate::base::files;
+use crate::base::files::{self, says_no_space};
 use crate::base::text::one_line;
 use crate::config::settings::OnNewConflict;
 use crate::control::{Reply, Request};
@@ -30,18 +30,23 @@ use crate::engine::leash::Leash;
 use crate::engine::outcome;
 use crate::engine::output::Steps;
 use crate::engine::ports;
+use crate::engine::room::{self, is_full};
 use crate::engine::set_up::{SetUpFailure, end_set_up};
 use crate::engine::start::depth;
 use crate::engine::worktree;
-use crate::exec::{Job, JobEnd, JobStatus, Running, kill_orphans};
+use crate::exec::{Exit, Job, JobEnd, JobStatus, Running, kill_orphans};
 use crate::git::worktree::Worktree;
-use crate::model::event::{Event, Outcome};
+use crate::model::event::{End, Event, Outcome};
 use crate::model::ids::{AttemptNumber, Oid, TaskNumber};
 use crate::model::run::RunState;
+use crate::model::shortage::Shortage;
 use crate::model::worker::Worker;
 
 /// How long a worker has after SIGTERM.
 const GRACE: Duration = Duration::from_secs(10);
+
+/// How often a step is done again whose git was killed.
+const MOST_KILLED: u32 = 3;
 
 /// The file in the attempt's folder that holds its prompt.
 pub const PROMPT_FILE: &str = "prompt.md";
@@ -69,6 +74,19 @@ pub enum Message {
     Detected,
     /// The work of running tasks was compared.
     Compared,
+    /// Something could not be written, because there is too little of this.
+    NoRoom(Shortage),
+    /// What dispatch keeps was looked at: there may be one more worktree.
+    MayAdd,
+    /// Something went, so it is looked again.
+    MadeRoom,
+    /// There may not, unless this one goes.
+    MustGo(Shortage, Option<Worktree>),
+    /// Looking at what dispatch keeps, or removing a part of it, failed.
+    Broke(EngineError),
+    /// The run is stopped while the end of an attempt cannot be written down: another process takes
+    /// it up.
+    LeftOpen(TaskNumber),
     /// Something the user should know.
     Remark(String),
     /// A person asks for something through another process.
@@ -116,20 +134,47 @@ pub fn starts_from(state: &RunState, task: TaskNumber) -> Vec<(TaskNumber, Oid)>
 
 /// Runs an attempt to its end and posts what became of it.
 pub async fn run(context: Arc<Context>, spec: AttemptSpec, post: Post) {
-    let result = start(&context, &spec, &post).await;
+    let mut patience = Patience::default();
+    let begun = loop {
+        match begin(&context, &spec, &post).await {
+            Err(error) if patience.outlasts(&context, &spec, &post, &error).await => {
+                forget_start(&context, &spec);
+            }
+            begun => break begun,
+        }
+    };
+    let result = match begun {
+        Ok(Begun::Runs(running, base, worktree)) => {
+            watch(&context, &spec, &post, running, base, worktree).await
+        }
+        Ok(Begun::Not(came)) => Ok(came),
+        Err(error) => Err(error),
+    };
     conclude(context, spec, post, result).await;
 }
 
 /// Takes up an attempt that another process started, and posts what became of it.
 pub async fn adopt(context: Arc<Context>, spec: AttemptSpec, post: Post) {
-    let result = take_up(&context, &spec, &post).await;
+    let mut patience = Patience::default();
+    let result = loop {
+        match take_up(&context, &spec, &post).await {
+            Err(error) if patience.outlasts(&context, &spec, &post, &error).await => {}
+            result => break result,
+        }
+    };
     conclude(context, spec, post, result).await;
 }
 
 /// Ends an attempt that works at what the plan no longer says, keeps what it left, and posts that it
 /// was cut short.
 pub async fn set_aside(context: Arc<Context>, spec: AttemptSpec, post: Post) {
-    let result = give_up(&context, &spec).await;
+    let mut patience = Patience::default();
+    let result = loop {
+        match give_up(&context, &spec).await {
+            Err(error) if patience.outlasts(&context, &spec, &post, &error).await => {}
+            result => break result,
+        }
+    };
     conclude(context, spec, post, result).await;
 }
 
@@ -162,7 +207,16 @@ enum Came {
     Blocked,
 }
 
+/// How far the start of an attempt came.
+enum Begun {
+    /// Its worker runs, on this commit and in this worktree.
+    Runs(Running, Oid, Worktree),
+    /// There is none.
+    Not(Came),
+}
+
 /// An attempt whose worker is over.
+#[derive(Clone)]
 struct Finished {
     worktree: Worktree,
     base: Oid,
@@ -175,24 +229,44 @@ async fn conclude(
     post: Post,
     result: Result<Came, EngineError>,
 ) {
+    let (task, attempt) = (spec.task, spec.attempt);
+    let no_room = || drop(post.send(Message::NoRoom(room::shortage_now(&context))));
     let outcome = match result {
         Ok(Came::Blocked) => return,
         Ok(Came::Nowhere(kept)) => Ok(cut_short::interrupted(kept)),
         Ok(Came::NotSetUp(failed, kept)) => Ok(cut_short::not_set_up(&failed, kept)),
+        // The shim had no room for its records, so there was no worker.
+        Ok(Came::ToItsEnd(finished)) if matches!(&finished.end.exit, Exit::NotStarted(said) if says_no_space(said)) =>
+        {
+            no_room();
+            Ok(cut_short::interrupted(None))
+        }
         Ok(Came::ToItsEnd(finished)) => {
             fault::point("attempt", "before it is judged");
-            let Finished {
-                worktree,
-                base,
-                end,
-            } = *finished;
-            outcome::conclude(&context, &spec, worktree, base, end).await
+            match judge(&context, &spec, &post, *finished).await {
+                Err(error) if is_full(&error) && !context.is_stopping() => Err(error),
+                Err(error) if is_full(&error) => {
+                    let _ = post.send(Message::LeftOpen(task));
+                    return;
+                }
+                judged => judged,
+            }
         }
         Err(error) => Err(error),
     };
-    let outcome = outcome.unwrap_or_else(|error| cut_short::could_not(&error));
+    let mut outcome = match outcome {
+        // There was no room for it: it counts as none, and is made again.
+        Err(error) if is_full(&error) => {
+            no_room();
+            cut_short::interrupted(None)
+        }
+        outcome => outcome.unwrap_or_else(|error| cut_short::could_not(&error)),
+    };
+    if met_full_disk(&context, &outcome) {
+        no_room();
+        outcome.end = End::Interrupted {};
+    }
     fault::point("attempt", "judged");
-    let (task, attempt) = (spec.task, spec.attempt);
     ports::release(&context, task, attempt);
     // The loop is gone only when the program ends; then there is nobody left to tell.
     let _ = post.send(Message::Ended {
@@ -202,13 +276,83 @@ async fn conclude(
     });
 }
 
-async fn start(
+/// Judges an attempt whose worker is over, for as long as only a full disk is in the way: its work is
+/// done and must not be lost.
+async fn judge(
     context: &Arc<Context>,
     spec: &AttemptSpec,
     post: &Post,
-) -> Result<Came, EngineError> {
+    finished: Finished,
+) -> Result<Outcome, EngineError> {
+    let mut patience = Patience::default();
+    loop {
+        let Finished {
+            worktree,
+            base,
+            end,
+        } = finished.clone();
+        match outcome::conclude(context, spec, worktree, base, end).await {
+            Err(error) if patience.outlasts(context, spec, post, &error).await => {}
+            judged => return judged,
+        }
+    }
+}
+
+/// Whether a worker failed because the disk was full, which it still is. Its words alone are not
+/// enough: it may have made room again, and would fail once more for ever.
+fn met_full_disk(context: &Context, outcome: &Outcome) -> bool {
+    let End::Failed(failure) = &outcome.end else {
+        return false;
+    };
+    says_no_space(&failure.message)
+        && room::shortage(&context.repo, &context.settings, context.size(), 1).is_some()
+}
+
+/// What a step of an attempt outlasts: it is done again.
+#[derive(Default)]
+struct Patience {
+    full: u32,
+    killed: u32,
+}
+
+impl Patience {
+    /// Waits until a step may be done again that failed only because a disk was full, or because its
+    /// git was killed; `false` if it is to fail.
+    async fn outlasts(
+        &mut self,
+        context: &Context,
+        spec: &AttemptSpec,
+        post: &Post,
+        error: &EngineError,
+    ) -> bool {
+        if is_full(error) {
+            self.full += 1;
+            let _ = post.send(Message::NoRoom(room::shortage_now(context)));
+            room::wait(context, &spec.leash, self.full).await;
+        } else if error.is_killed_git() && self.killed < MOST_KILLED {
+            self.killed += 1;
+        } else {
+            return false;
+        }
+        !context.is_stopping() && !spec.leash.is_pulled()
+    }
+}
+
+/// A start that came to nothing leaves no folder of a worker that never was.
+fn forget_start(context: &Context, spec: &AttemptSpec) {
+    let folder = worktree::worker_folder(context, spec.task, spec.attempt);
+    if matches!(context.executor.status(&folder), Ok(JobStatus::Absent)) {
+        let _ = fs::remove_dir_all(folder);
+    }
+}
+
+async fn begin(
+    context: &Arc<Context>,
+    spec: &AttemptSpec,
+    post: &Post,
+) -> Result<Begun, EngineError> {
     if context.is_stopping() {
-        return Ok(Came::Nowhere(None));
+        return Ok(Begun::Not(Came::Nowhere(None)));
     }
     if let Some(going_on) = spec.going_on.clone() {
         let (shared, task, base) = (Arc::clone(context), spec.task, going_on.base);
@@ -229,7 +373,7 @@ async fn start(
                 between,
                 paths,
             }));
-            return Ok(Came::Blocked);
+            return Ok(Begun::Not(Came::Blocked));
         }
     };
     fault::point("attempt", "with its base");
@@ -248,23 +392,23 @@ async fn unfit(
     base: Oid,
     worktree: Worktree,
     failed: SetUpFailure,
-) -> Result<Came, EngineError> {
+) -> Result<Begun, EngineError> {
     match keep_lost(context, spec, base, worktree).await? {
-        Came::Nowhere(kept) => Ok(Came::NotSetUp(failed, kept)),
-        other => Ok(other),
+        Came::Nowhere(kept) => Ok(Begun::Not(Came::NotSetUp(failed, kept))),
+        other => Ok(Begun::Not(other)),
     }
 }
 
-/// Runs the worker in a worktree that is ready for it.
+/// Starts the worker in a worktree that is ready for it.
 async fn work(
     context: &Arc<Context>,
     spec: &AttemptSpec,
     post: &Post,
     base: Oid,
     worktree: Worktree,
-) -> Result<Came, EngineError> {
+) -> Result<Begun, EngineError> {
     if context.is_stopping() {
-        return Ok(Came::Nowhere(None));
+        return Ok(Begun::Not(Came::Nowhere(None)));
     }
     fault::point("attempt", "furnished");
     look_before(context, spec, &worktree).await?;
@@ -280,7 +424,7 @@ async fn work(
         attempt,
         base,
     }));
-    watch(context, spec, post, running, base, worktree).await
+    Ok(Begun::Runs(running, base, worktree))
 }
 
 async fn find_base(
@@ -403,6 +547,7 @@ fn write(path: &Path, content: &[u8]) -> Result<(), EngineError> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).map_err(failed)?;
     }
+    fault::full("attempt file").map_err(failed)?;
     fs::write(path, content).map_err(failed)
 }
 

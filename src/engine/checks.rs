@@ -7,10 +7,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::base::fault;
+use crate::base::files::says_no_space;
+use crate::base::text::one_line;
 use crate::engine::EngineError;
 use crate::engine::attempt::blocking;
 use crate::engine::context::Context;
 use crate::engine::leash::Leash;
+use crate::engine::room::{self, Size};
 use crate::exec::{self, Exit, Job, JobEnd, JobStatus, StopSignal, kill_orphans};
 use crate::merge::junit::{TestResult, parse_junit};
 use crate::model::integration::{CheckOutcome, CheckResult};
@@ -107,6 +110,16 @@ impl CheckRun<'_> {
         };
         let tail = exec::log::tail(&folder, TAIL_BYTES).unwrap_or_default();
         let tail = String::from_utf8_lossy(&tail).into_owned();
+        if result == CheckOutcome::Failed && self.met_full_disk(&tail) {
+            return Err(EngineError::NoRoom {
+                command: command.to_owned(),
+                said: one_line(
+                    tail.lines()
+                        .rfind(|line| says_no_space(line))
+                        .unwrap_or_default(),
+                ),
+            });
+        }
         Ok(CheckResult {
             command: command.to_owned(),
             failed_tests: match result {
@@ -119,6 +132,12 @@ impl CheckRun<'_> {
             against_base: None,
             flaky: false,
         })
+    }
+
+    /// Whether a check failed for want of room, which says nothing about what it checked.
+    fn met_full_disk(&self, tail: &str) -> bool {
+        let (repo, settings) = (&self.context.repo, &self.context.settings);
+        says_no_space(tail) && room::shortage(repo, settings, Size::default(), 0).is_some()
     }
 
     /// A dispatch that died may have left a check running, which must not meet the new one in the

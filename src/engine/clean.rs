@@ -172,6 +172,28 @@ fn was_used(context: &Context, task: TaskNumber, attempt: &Attempt) -> bool {
     !cut_off || worker_folder(context, task, attempt.number).exists()
 }
 
+/// Whether nothing would be lost with a worktree of the run.
+///
+/// # Errors
+/// When the store or the worktree cannot be read.
+pub fn is_safe(
+    context: &Context,
+    state: &RunState,
+    worktree: &Worktree,
+) -> Result<bool, EngineError> {
+    let store = Store::open(&context.repo)?;
+    Ok(worktree.path.is_dir() && hindrance(&store, state, worktree)?.is_none())
+}
+
+/// Removes one worktree, as cleaning does.
+///
+/// # Errors
+/// When its teardown fails, or files cannot be removed.
+pub fn remove(context: &Context, worktree: &Worktree) -> Result<(), EngineError> {
+    tear_down(context, worktree)?;
+    Ok(context.repo.remove_worktree(worktree)?)
+}
+
 /// What would be lost with a worktree: changes in no commit, or commits that nothing else names.
 fn hindrance(
     store: &Store,
@@ -257,10 +279,7 @@ fn branches(
 /// When something cannot be removed; what was removed until then is gone.
 pub fn carry_out(context: &Context, plan: &Plan) -> Result<(), EngineError> {
     fault::point("cleaning", "before it begins");
-    let removed = on_every_core(&plan.worktrees, |worktree| {
-        tear_down(context, worktree)?;
-        Ok::<(), EngineError>(context.repo.remove_worktree(worktree)?)
-    });
+    let removed = on_every_core(&plan.worktrees, |worktree| remove(context, worktree));
     fault::point("cleaning", "without worktrees");
     for (worktree, removed) in plan.worktrees.iter().zip(removed) {
         removed?;

@@ -2,13 +2,14 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 
 use tokio::sync::Semaphore;
 
 use crate::base::clock::Clock;
 use crate::config::Settings;
 use crate::engine::detect::Detector;
+use crate::engine::room::Size;
 use crate::exec::Executor;
 use crate::failure::patterns::Patterns;
 use crate::git::Repo;
@@ -39,6 +40,7 @@ pub struct Context {
     /// What is known about conflicts among the candidates; none until they are first looked for.
     pub detector: Mutex<Option<Detector>>,
     stopping: AtomicBool,
+    size: OnceLock<Size>,
     slugs: Vec<String>,
 }
 
@@ -71,6 +73,7 @@ impl Context {
             integration: Mutex::new(()),
             detector: Mutex::default(),
             stopping,
+            size: OnceLock::new(),
             slugs,
         }
     }
@@ -86,6 +89,13 @@ impl Context {
             Arc::clone(&self.executor),
             self.clock,
         )
+    }
+
+    /// What a worktree of the run takes, as far as its base says.
+    pub fn size(&self) -> Size {
+        *self
+            .size
+            .get_or_init(|| Size::of_worktree(&self.repo, self.base))
     }
 
     /// The right to move the integration branch, which both the board and the assembly do; waits

@@ -16,10 +16,16 @@ pub(super) fn interrupted(kept: Option<Oid>) -> Outcome {
     }
 }
 
-/// An attempt that dispatch itself could not carry out: a person has to look.
+/// An attempt that dispatch itself could not carry out: a person has to look, unless only a git that
+/// was killed is to blame.
 pub(super) fn could_not(error: &EngineError) -> Outcome {
     let message = one_line(&error_chain(error));
+    let class = match error.is_killed_git() {
+        true => FailureClass::Transient,
+        false => FailureClass::Blocker,
+    };
     outcome_of(End::Failed(Failure {
+        class,
         signature: message.clone(),
         message,
         ..blocker("dispatch could not carry the attempt out")

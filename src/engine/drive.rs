@@ -1,8 +1,11 @@
 //! The loop: take events, record them, apply them, publish, decide, carry out.
 
+mod comparing;
+mod making_room;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -14,25 +17,28 @@ use crate::control::{Reply, Request, Response, Server};
 use crate::engine::EngineError;
 use crate::engine::ask;
 use crate::engine::assemble;
-use crate::engine::attempt::{self, AttemptSpec, Message, blocking, starts_from};
+use crate::engine::attempt::{self, AttemptSpec, Message, starts_from};
 use crate::engine::briefing::{Place, prompt};
 use crate::engine::context::Context;
 use crate::engine::crew::crew;
+use crate::engine::drive::making_room::Allowance;
 use crate::engine::flaky::failed_before;
 use crate::engine::in_place::going_on;
 use crate::engine::leash::Leash;
-use crate::engine::live::{self, Live};
-use crate::engine::matches::candidate_conflicts;
+use crate::engine::live::Live;
 use crate::engine::met::met;
 use crate::engine::notice::Notices;
 use crate::engine::notify::Notifier;
 use crate::engine::pace::Pace;
 use crate::engine::publish::{Publication, Publisher};
+use crate::engine::room::{Room, is_full};
 use crate::engine::shutdown::{Signals, Wish};
+use crate::engine::slots::Slot;
 use crate::engine::starts::Starts;
 use crate::engine::timers::Timers;
 use crate::exec::StopSignal;
 use crate::git::Repo;
+use crate::git::worktree::Worktree;
 use crate::journal::Journal;
 use crate::model::event::{End, Event, Outcome, Recorded};
 use crate::model::ids::{RunId, TaskNumber};
@@ -65,6 +71,17 @@ pub struct Driven {
     pub left: bool,
 }
 
+/// What is to be done once it is written that it will be.
+#[derive(Default)]
+struct Announced {
+    attempts: Vec<AttemptSpec>,
+    assembly: bool,
+    removal: Option<Worktree>,
+}
+
+/// How often a place that all runs share is asked for.
+const ASK_FOR_SLOT: Duration = Duration::from_millis(250);
+
 /// Drives one run to its end.
 pub struct Driver<'a> {
     context: Arc<Context>,
@@ -93,6 +110,21 @@ pub struct Driver<'a> {
     unwritten: Vec<Recorded>,
     unwritten_since: Option<Instant>,
     unseen: Vec<Recorded>,
+    /// What was announced and waits for its announcement to be written.
+    announced: Announced,
+    room: Room,
+    /// Whether the repository itself could not be written, and nobody has seen since that it can.
+    repo_is_full: bool,
+    /// What is known about one more worktree below the user's limits.
+    allowance: Allowance,
+    slots: BTreeMap<TaskNumber, Slot>,
+    /// Whether a task waits for an attempt of another run to end.
+    waits_for_slot: bool,
+    said_to_wait: bool,
+    /// The attempts whose end this process could not write down.
+    left_open: BTreeSet<TaskNumber>,
+    /// Who waits for an answer until what they asked for is written.
+    unanswered: Vec<Reply>,
     background: BTreeSet<TaskNumber>,
 }
 
@@ -138,6 +170,15 @@ impl<'a> Driver<'a> {
             unwritten: Vec::new(),
             unwritten_since: None,
             unseen: Vec::new(),
+            announced: Announced::default(),
+            room: Room::default(),
+            repo_is_full: false,
+            allowance: Allowance::default(),
+            slots: BTreeMap::new(),
+            waits_for_slot: false,
+            said_to_wait: false,
+            left_open: BTreeSet::new(),
+            unanswered: Vec::new(),
             background: BTreeSet::new(),
         })
     }
@@ -165,14 +206,14 @@ impl<'a> Driver<'a> {
         self.take_up_alive()?;
         let today = self.context.clock.now();
         self.starts = Starts::taken_up(&self.state, &self.limits, today, Instant::now());
-        while !matches!(self.state.phase, RunPhase::Ended(_)) {
+        while !self.is_over() {
             self.carry_out_due()?;
             self.show();
             self.publish()?;
             self.look_for_conflicts();
             self.look_at_work();
             self.tell_workers();
-            if matches!(self.state.phase, RunPhase::Ended(_)) {
+            if self.is_over() {
                 break;
             }
             if self.may_leave() {
@@ -185,7 +226,7 @@ impl<'a> Driver<'a> {
                 });
             }
             self.turn(&mut signals).await?;
-            if self.presses > 2 {
+            if self.presses > 2 || self.is_stuck() {
                 self.write()?;
                 return Ok(Driven {
                     state: self.state,
@@ -204,6 +245,22 @@ impl<'a> Driver<'a> {
             exit,
             left: false,
         })
+    }
+
+    /// Whether it has ended and that is written down and on the board, or cannot be and nobody waits
+    /// for it.
+    fn is_over(&self) -> bool {
+        let has_ended = matches!(self.state.phase, RunPhase::Ended(_));
+        let is_known = self.unwritten.is_empty() && !self.repo_is_full;
+        has_ended && (is_known || self.presses > 0)
+    }
+
+    /// Whether a person wants it to stop and all that is alive are attempts whose end there is no
+    /// room to write down.
+    fn is_stuck(&self) -> bool {
+        let running = |task: &&TaskState| task.phase == TaskPhase::Running;
+        let running = self.state.tasks.iter().filter(running).count();
+        self.presses > 0 && running > 0 && running == self.left_open.len()
     }
 
     async fn finish_notifying(&mut self) {
@@ -248,7 +305,8 @@ impl<'a> Driver<'a> {
                 .is_some_and(|a| a.base.is_some()),
             _ => true,
         };
-        if self.background.is_empty() || self.assembling.is_some() || self.presses > 0 {
+        let is_busy = self.assembling.is_some() || self.room.is_short();
+        if self.background.is_empty() || is_busy || self.presses > 0 {
             return false;
         }
         let numbers = self.state.plan.tasks().iter().map(|task| task.number);
@@ -272,7 +330,10 @@ impl<'a> Driver<'a> {
                     let alive = self.leashes.iter().filter(|(task, _)| cancelled(task));
                     alive.for_each(|(_, leash)| leash.pull(StopSignal::Terminate));
                 }
-                reply.send(Response::Done);
+                match self.unwritten.is_empty() {
+                    true => reply.send(Response::Done),
+                    false => self.unanswered.push(reply),
+                }
             }
             Err(refused) => reply.send(refused),
         }
@@ -290,6 +351,8 @@ impl<'a> Driver<'a> {
             look_in,
             start_in,
             self.patience(),
+            self.room.due_in(Instant::now()),
+            self.waits_for_slot.then_some(ASK_FOR_SLOT),
         ];
         let wake_in = waits.into_iter().flatten().min();
         let wake_in = wake_in.unwrap_or(Duration::from_secs(3600));
@@ -329,6 +392,8 @@ impl<'a> Driver<'a> {
                     outcome,
                 } => {
                     self.leashes.remove(&task);
+                    self.slots.remove(&task);
+                    self.allowance = Allowance::Unknown;
                     self.heed_server(task, &outcome);
                     let jitter = self.random.f64();
                     events.push(Event::AttemptEnded {
@@ -351,11 +416,22 @@ impl<'a> Driver<'a> {
                             self.watcher.warning(&format!("not assembled: {why}"));
                             events.push(Event::AssemblyRefused { why });
                         }
+                        Err(error) if is_full(&error) => self.lack_now(&error),
                         result => failed = result,
                     }
                 }
                 Message::Detected => self.detection.end(Instant::now()),
                 Message::Compared => self.live_pace.end(Instant::now()),
+                Message::NoRoom(shortage) => self.lacks(shortage),
+                Message::MadeRoom => self.allowance = Allowance::Unknown,
+                Message::MayAdd => self.allowance = Allowance::Granted,
+                Message::MustGo(shortage, worktree) => self.make_room(shortage, worktree),
+                Message::LeftOpen(task) => drop(self.left_open.insert(task)),
+                Message::Broke(error) => {
+                    // Without knowing, one more is better than none.
+                    self.watcher.warning(&error_chain(&error));
+                    self.allowance = Allowance::Granted;
+                }
                 Message::Remark(text) => self.watcher.warning(&text),
                 Message::Asked(request, reply) => asked.push((request, reply)),
             }
@@ -366,6 +442,7 @@ impl<'a> Driver<'a> {
         });
         for task in blocked {
             self.leashes.remove(&task);
+            self.slots.remove(&task);
         }
         let offered = events.iter().any(is_offer);
         self.record(events);
@@ -415,12 +492,28 @@ impl<'a> Driver<'a> {
     }
 
     /// Makes what was recorded durable. Only then is it shown and acted on.
+    ///
+    /// Where there is no room for it, everything waits, and it is tried again.
     fn write(&mut self) -> Result<(), EngineError> {
+        if self.unwritten.is_empty() || (self.repo_is_full && self.presses == 0) {
+            return Ok(());
+        }
         fault::point("turn", "before it is recorded");
-        self.journal.append_records(&self.unwritten)?;
+        match self.journal.append_records(&self.unwritten) {
+            Err(error) if is_full(&error) => {
+                self.repo_is_full = true;
+                self.lack_now(&error.into());
+                return Ok(());
+            }
+            written => written?,
+        }
+        self.room.works();
         fault::point("turn", "recorded");
         self.unwritten_since = None;
         self.unseen.append(&mut self.unwritten);
+        for reply in self.unanswered.drain(..) {
+            reply.send(Response::Done);
+        }
         Ok(())
     }
 
@@ -465,7 +558,18 @@ impl<'a> Driver<'a> {
 
     fn publish(&mut self) -> Result<(), EngineError> {
         self.publish_in = None;
-        match self.publisher.publish(&self.context, &self.state)? {
+        if self.repo_is_full {
+            return Ok(());
+        }
+        let publication = match self.publisher.publish(&self.context, &self.state) {
+            Err(error) if is_full(&error) => {
+                self.repo_is_full = true;
+                self.lack_now(&error);
+                return Ok(());
+            }
+            publication => publication?,
+        };
+        match publication {
             Publication::Done => {}
             Publication::Later(wait) => self.publish_in = Some(wait),
             Publication::Waiting(why) => self.watcher.warning(&why),
@@ -475,16 +579,19 @@ impl<'a> Driver<'a> {
 
     /// Decides until nothing more is due; what is decided is announced before it happens.
     fn carry_out_due(&mut self) -> Result<(), EngineError> {
-        let mut specs = Vec::new();
-        let mut assembles = false;
+        self.look_for_room();
+        self.waits_for_slot = false;
         loop {
             let mut announced = Vec::new();
             self.limits.crew.resting = self.starts.resting(Instant::now());
             for action in decide(&self.state, &self.limits) {
                 match action {
+                    // It may have become full with the one before.
+                    Action::Start { .. } if !self.has_room(&announced) => break,
+                    Action::Start { task, .. } if !self.has_slot(task) => break,
                     Action::Start { task, worker } => {
                         let (spec, event) = self.announce(task, &worker)?;
-                        specs.push(spec);
+                        self.announced.attempts.push(spec);
                         announced.push(event);
                     }
                     Action::Park {
@@ -521,7 +628,7 @@ impl<'a> Driver<'a> {
                     Action::GiveUpRedispatch(task) => {
                         announced.push(Event::RedispatchGivenUp { task });
                     }
-                    Action::Assemble => assembles = true,
+                    Action::Assemble => self.announced.assembly = true,
                     // An assembly that is under way moves a branch; it is waited for.
                     Action::End { .. } if self.assembling.is_some() => {}
                     Action::End { exit } => announced.push(Event::RunEnded { exit }),
@@ -535,14 +642,30 @@ impl<'a> Driver<'a> {
         if self.patience().is_none_or(|left| left.is_zero()) {
             self.write()?;
         }
-        if assembles {
+        self.carry_out_announced();
+        Ok(())
+    }
+
+    /// Does what was announced, unless there was no room to write that down.
+    fn carry_out_announced(&mut self) {
+        if !self.unwritten.is_empty() {
+            return;
+        }
+        let Announced {
+            attempts,
+            assembly,
+            removal,
+        } = std::mem::take(&mut self.announced);
+        if let Some(worktree) = removal {
+            self.remove(worktree);
+        }
+        if assembly {
             self.start_assembly();
         }
-        for spec in specs {
+        for spec in attempts {
             let (context, post) = (Arc::clone(&self.context), self.post.clone());
             tokio::spawn(attempt::run(context, spec, post));
         }
-        Ok(())
     }
 
     fn announce(
@@ -615,6 +738,7 @@ impl<'a> Driver<'a> {
             .collect();
         for (task, attempt, worker) in running {
             let mut spec = self.spec(task, attempt, &worker)?;
+            self.take_slot_again(task, attempt);
             if let Some(alive) = self.state.task(task).last_attempt() {
                 spec.worktree = self.context.recorded_worktree(&alive.worktree);
             }
@@ -635,79 +759,6 @@ impl<'a> Driver<'a> {
         self.assembling = Some(leash.clone());
         let (context, post) = (Arc::clone(&self.context), self.post.clone());
         tokio::spawn(assemble::run(context, self.state.clone(), leash, post));
-    }
-
-    /// While tasks still run, conflicts among the candidates so far are found beside the loop, at
-    /// a pace that leaves the machine to the workers.
-    fn look_for_conflicts(&mut self) {
-        let now = Instant::now();
-        if self.detection.due_in(now) != Some(Duration::ZERO) {
-            return;
-        }
-        let running = |task: &TaskState| task.phase == TaskPhase::Running;
-        if !self.state.tasks.iter().any(running) || self.state.candidates().len() < 2 {
-            self.detection.give_up();
-            return;
-        }
-        self.detection.begin(now);
-        let (context, post) = (Arc::clone(&self.context), self.post.clone());
-        let state = self.state.clone();
-        tokio::spawn(async move {
-            let known = state.conflicts.clone();
-            let found = blocking(move || candidate_conflicts(&context, &state)).await;
-            if let Ok(conflicts) = found
-                && conflicts != known
-            {
-                let _ = post.send(Message::Fact(Event::ConflictsFound { conflicts }));
-            }
-            // Assembly looks again and reports an error then; here it only was a preview.
-            let _ = post.send(Message::Detected);
-        });
-    }
-
-    /// What running tasks have so far is compared beside the loop, again and again, at the same kind
-    /// of pace.
-    fn look_at_work(&mut self) {
-        let now = Instant::now();
-        let running = live::running(&self.state).len();
-        let is_worth_it = running > 0 && running + self.state.candidates().len() > 1;
-        if !is_worth_it || self.presses > 0 {
-            self.live_pace.give_up();
-            return;
-        }
-        self.live_pace.want();
-        if self.live_pace.due_in(now) != Some(Duration::ZERO) {
-            return;
-        }
-        self.live_pace.begin(now);
-        let (context, post) = (Arc::clone(&self.context), self.post.clone());
-        let (state, kept) = (self.state.clone(), Arc::clone(&self.live));
-        let on_new = self.context.settings.conflicts.on_new;
-        tokio::spawn(async move {
-            let found = blocking(move || {
-                let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
-                let found = live::look(&context, &state, &mut kept)?;
-                let known = state.speculative.iter().map(|found| &found.conflict);
-                Ok(found.filter(|found| !found.iter().eq(known)))
-            });
-            // What cannot be looked at now is looked at the next time, and in the end for certain.
-            if let Ok(Some(conflicts)) = found.await {
-                let _ = post.send(Message::Fact(Event::SpeculativeConflicts {
-                    conflicts,
-                    holds_back: on_new == OnNewConflict::PauseLaterTask,
-                }));
-            }
-            let _ = post.send(Message::Compared);
-        });
-    }
-
-    /// Where that is asked for, workers are told what their work conflicts with.
-    fn tell_workers(&mut self) {
-        if self.context.settings.conflicts.on_new == OnNewConflict::Notify
-            && let Err(error) = self.notices.write(&self.context, &self.state)
-        {
-            self.watcher.warning(&error_chain(&error));
-        }
     }
 
     fn interrupt(&mut self) -> Result<(), EngineError> {

@@ -73,6 +73,14 @@ pub enum EngineError {
     /// A program could not be started.
     #[error(transparent)]
     Process(#[from] ProcessError),
+    /// A check ran while the disk was full.
+    #[error("`{command}` met a full disk: {said}")]
+    NoRoom {
+        /// The command.
+        command: String,
+        /// What it said.
+        said: String,
+    },
     /// A refusal with its own words.
     #[error("{0}")]
     Refused(String),
@@ -85,6 +93,21 @@ pub enum EngineError {
     /// A part of the program ended unexpectedly.
     #[error("a part of dispatch ended unexpectedly: {0}")]
     Broken(String),
+}
+
+impl EngineError {
+    /// Whether a git that dispatch ran was ended from outside.
+    pub fn is_killed_git(&self) -> bool {
+        let git = match self {
+            EngineError::Git(error)
+            | EngineError::Worktree(WorktreeError::Git(error))
+            | EngineError::Harvest(
+                HarvestError::Git(error) | HarvestError::Worktree(WorktreeError::Git(error)),
+            ) => error,
+            _ => return false,
+        };
+        git.was_killed()
+    }
 }
 
 impl From<SignError> for EngineError {

@@ -13,6 +13,7 @@ use crate::base::reflink::clone_or_copy;
 use crate::engine::EngineError;
 use crate::engine::attempt::{AttemptSpec, blocking};
 use crate::engine::context::Context;
+use crate::engine::room::is_full;
 use crate::engine::set_up::{SetUpFailure, set_up};
 use crate::git::worktree::Worktree;
 use crate::model::change::RepoPath;
@@ -34,8 +35,11 @@ pub async fn furnish(
 ) -> Result<Option<SetUpFailure>, EngineError> {
     let since = Instant::now();
     let (shared, path) = (Arc::clone(context), worktree.path.clone());
-    if let Err(error) = blocking(move || bring_files(&shared, &path)).await {
-        return Ok(Some(SetUpFailure::of_files(context, spec, &error, since)));
+    match blocking(move || bring_files(&shared, &path)).await {
+        // That passes, and the attempt begins once more.
+        Err(error) if is_full(&error) => return Err(error),
+        Err(error) => return Ok(Some(SetUpFailure::of_files(context, spec, &error, since))),
+        Ok(()) => {}
     }
     set_up(context, spec, base, worktree, since).await
 }

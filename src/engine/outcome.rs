@@ -18,6 +18,7 @@ use crate::engine::flaky;
 use crate::engine::furnish::links_in;
 use crate::engine::isolation::look_after;
 use crate::engine::output::read_output;
+use crate::engine::room::is_full;
 use crate::engine::worktree::{keep, keep_remains, worker_folder};
 use crate::exec::{self, Exit, JobEnd};
 use crate::failure::classify::{self, Evidence, Fact};
@@ -431,13 +432,16 @@ impl Case {
         let mut remarks = Vec::new();
         let kept = {
             let case = self.clone();
-            blocking(move || case.keep()).await.unwrap_or_else(|error| {
-                remarks.push(format!(
-                    "what it left could not be kept: {}",
-                    error_chain(&error)
-                ));
-                None
-            })
+            match blocking(move || case.keep()).await {
+                Ok(kept) => kept,
+                // That passes, and the attempt is judged again.
+                Err(error) if is_full(&error) || error.is_killed_git() => return Err(error),
+                Err(error) => {
+                    let why = error_chain(&error);
+                    remarks.push(format!("what it left could not be kept: {why}"));
+                    None
+                }
+            }
         };
         let (shared, base) = (Arc::clone(&self.context), self.base);
         let remains = blocking(move || remains(&shared.repo, base, kept)).await;

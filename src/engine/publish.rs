@@ -104,6 +104,7 @@ struct Published {
     ended: Option<u8>,
     parked: Vec<String>,
     out_of_money: bool,
+    out_of_space: bool,
 }
 
 impl Published {
@@ -130,6 +131,7 @@ impl Published {
                 .map(|(worker, _)| worker.to_owned())
                 .collect(),
             out_of_money: state.out_of_money.is_some(),
+            out_of_space: state.out_of_space.is_some(),
         }
     }
 }
@@ -258,24 +260,28 @@ impl Publisher {
         let name = branch_ref(&context.integration_branch());
         let old = self.store.reference(&name)?;
         let parent = old.unwrap_or(context.base);
-        let tree = self.store.tree_of(parent)?;
+        let before = self.store.tree_of(parent)?;
         fault::point("board", "before it is written");
-        let tree = with_board(&self.store, context, tree, &render_board_file(state))?;
+        let text = render_board_file(state);
+        let tree = with_board(&self.store, context, before, &text)?;
         fault::point("board", "written");
-        if old.is_some() && tree == self.store.tree_of(parent)? {
+        if old.is_some() && tree == before {
             return Ok(());
         }
-        let commit = self.store.write_commit(&NewCommit {
-            tree,
-            parents: &[parent],
-            message: &format!("{subject}\n\nDispatch-Run: {}\n", context.run),
-            time: state.updated,
-            by: By::Dispatch,
-        })?;
+        let message = format!("{subject}\n\nDispatch-Run: {}\n", context.run);
+        let write = || {
+            self.store.write_commit(&NewCommit {
+                tree: with_board(&self.store, context, before, &text)?,
+                parents: &[parent],
+                message: &message,
+                time: state.updated,
+                by: By::Dispatch,
+            })
+        };
         let old = old.unwrap_or(Oid::ZERO);
-        Ok(self
-            .store
-            .move_reference(&name, old, commit, "dispatch: board")?)
+        self.store
+            .write_and_move(&name, old, "dispatch: board", write)?;
+        Ok(())
     }
 }
 
@@ -330,6 +336,10 @@ fn subject(before: &Published, now: &Published) -> String {
     }
     if now.out_of_money && !before.out_of_money {
         parts.push("out of money".to_owned());
+    }
+    if now.out_of_space != before.out_of_space {
+        let said = ["room again", "out of space"][usize::from(now.out_of_space)];
+        parts.push(said.to_owned());
     }
     if parts.is_empty() {
         parts.push("its reports".to_owned());

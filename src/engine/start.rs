@@ -13,6 +13,7 @@ use crate::config::Settings;
 use crate::engine::EngineError;
 use crate::engine::briefing;
 use crate::engine::recover::{PLAN_FILE, PLAN_TEXT_FILE, SETTINGS_FILE, settings_text};
+use crate::engine::room::{self, Size};
 use crate::git::refs::branch_ref;
 use crate::git::worktree::Head;
 use crate::git::{Repo, Store, StoreError};
@@ -22,11 +23,9 @@ use crate::model::event::Event;
 use crate::model::ids::{Oid, RunId, TaskNumber};
 use crate::model::plan::{Plan, Task};
 use crate::model::run::RunState;
+use crate::model::shortage::Shortage;
 use crate::model::worker::Worker;
 use crate::plan::{Format, render};
-
-/// Below this much free space a run is not started, in bytes.
-const LEAST_SPACE: u64 = 16 * 1024 * 1024;
 
 /// What stands above the references of a run, from the top.
 const JOURNALS: [&str; 3] = [
@@ -85,8 +84,8 @@ pub enum StartError {
     #[error("{} cannot be written", .0.display())]
     ReadOnly(PathBuf, #[source] io::Error),
     /// The disk is nearly full.
-    #[error("only {} MiB are free at {}", .1 / (1024 * 1024), .0.display())]
-    NoSpace(PathBuf, u64),
+    #[error("{}", .0.sentence())]
+    NoSpace(Shortage),
     /// The worktrees would be inside a checkout.
     #[error("worktrees would be made inside the checkout, at {}", .0.display())]
     InsideCheckout(PathBuf),
@@ -141,7 +140,11 @@ impl StartError {
             StartError::ReadOnly(..) => {
                 "a run is recorded there: make it writable, or work in a clone that is".into()
             }
-            StartError::NoSpace(..) => "free some space there".into(),
+            StartError::NoSpace(_) => {
+                "make room there; `min_free_space` under `[run]` in .dispatch.toml says \
+                 how much is to stay free"
+                    .into()
+            }
             StartError::InsideCheckout(_) => {
                 "set `path` under `[worktree]` in .dispatch.toml to a place beside the repository"
                     .into()
@@ -399,13 +402,10 @@ fn refuse_places(repo: &Repo, settings: &Settings) -> Result<(), StartError> {
     let worktrees = &existing_ancestor(&example);
     files::probe_writable(worktrees)
         .map_err(|error| StartError::Unwritable(worktrees.clone(), error))?;
-    for place in [common, worktrees] {
-        let free = files::free_space(place).unwrap_or(u64::MAX);
-        if free < LEAST_SPACE {
-            return Err(StartError::NoSpace(place.clone(), free));
-        }
+    match room::shortage(repo, settings, Size::default(), 0) {
+        Some(shortage) => Err(StartError::NoSpace(shortage)),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// The nearest thing that is there; it may be a file, below which no folder can be made.

@@ -10,6 +10,8 @@ use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use crate::base::fault;
+
 const HEAD: &str = "output.log";
 const TAIL: &str = "output.tail.";
 
@@ -61,6 +63,7 @@ impl LogWriter {
     }
 
     fn write_some(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        fault::full("log")?;
         if self.room() == 0 {
             self.begin_segment()?;
         }

@@ -60,6 +60,7 @@ impl ProcRecord {
     /// Replaces the record. It is not synced to disk: after a crash of the whole machine it would
     /// speak about processes that are gone.
     pub(super) fn save(&self, folder: &Path) -> io::Result<()> {
+        fault::full("shim record")?;
         let mut file = tempfile::NamedTempFile::new_in(folder)?;
         file.write_all(&serde_json::to_vec(self)?)?;
         file.persist(folder.join(PROC)).map_err(|e| e.error)?;
@@ -95,6 +96,7 @@ fn load_end(folder: &Path) -> Result<Option<JobEnd>, ExecError> {
 
 /// Writes down how the job ended, durably.
 pub(super) fn save_end(folder: &Path, end: &JobEnd) -> io::Result<()> {
+    fault::full("end")?;
     files::replace(&folder.join(EXIT), &serde_json::to_vec(end)?)
 }
 
@@ -132,6 +134,7 @@ fn make_folder(folder: &Path) -> io::Result<()> {
 }
 
 fn save_job(path: &Path, job: &Job) -> io::Result<()> {
+    fault::full("job")?;
     let mut options = OpenOptions::new();
     let mut file = options
         .write(true)

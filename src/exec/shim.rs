@@ -22,12 +22,13 @@ use super::signals::Signals;
 use super::worker::Worker;
 use super::{ExecError, Exit, Job, JobEnd, StopSignal, leftovers, system};
 use crate::base::fault;
+use crate::base::files::says_no_space;
 
 /// How long after the worker's end its last children may take to end by themselves.
 const LEAK_WAIT: Duration = Duration::from_millis(150);
 
-/// How long a full disk may keep the record of the end from being written.
-const KEEP_TRYING: Duration = Duration::from_secs(15 * 60);
+/// How often it is tried to write down the end while a full disk does not allow it.
+const TRY_AGAIN: Duration = Duration::from_secs(1);
 
 /// Runs the job of this folder to its end; gives the exit code of the shim, which is 0 when the end
 /// of the job is written down, whatever it was.
@@ -105,14 +106,13 @@ fn not_started(message: String) -> JobEnd {
     }
 }
 
-/// Writes the end down. A full disk must not lose a result, so this tries every second for a while;
-/// the lock stays held, so the job counts as alive. A folder that is gone is no longer of interest.
+/// Writes the end down. A full disk must not lose a result, so this tries for as long as it takes; the
+/// lock stays held, so the job counts as alive. A folder that is gone is no longer of interest.
 fn keep(folder: &Path, end: &JobEnd) -> io::Result<()> {
-    let give_up = Instant::now() + KEEP_TRYING;
     loop {
         match record::save_end(folder, end) {
-            Err(_) if folder.is_dir() && Instant::now() < give_up => {
-                std::thread::sleep(Duration::from_secs(1));
+            Err(error) if folder.is_dir() && says_no_space(&error.to_string()) => {
+                std::thread::sleep(TRY_AGAIN);
             }
             result => return result,
         }

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::base::process::{Finished, ProcessError, Program};
+use crate::base::process::{Finished, ProcessError, Program, was_killed};
 use crate::base::text::one_line;
 
 /// The variables that tie git to one repository: what `git rev-parse --local-env-vars` prints in
@@ -75,9 +75,19 @@ pub enum GitError {
         folder: PathBuf,
         /// The exit code; none after a signal.
         code: Option<i32>,
+        /// Whether somebody ended it from outside.
+        killed: bool,
         /// What it said on standard error, in one line.
         message: String,
     },
+}
+
+impl GitError {
+    /// Whether somebody ended git from outside (a person, or the system for want of memory): what it
+    /// was asked for is not to blame.
+    pub fn was_killed(&self) -> bool {
+        matches!(self, GitError::Failed { killed: true, .. })
+    }
 }
 
 impl Git {
@@ -204,6 +214,7 @@ impl Git {
             command: words.join(" "),
             folder: self.folder.clone(),
             code: finished.status.code(),
+            killed: was_killed(finished.status),
             message,
         }
     }

@@ -3,11 +3,11 @@
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 
-use git2::{Signature, Time};
+use git2::{ObjectType, Signature, Time};
 use jiff::Timestamp;
 
 use crate::base::fault;
-use crate::git::store::{Store, StoreError, from_git2, to_git2};
+use crate::git::store::{Store, StoreError, from_git2, full, to_git2};
 use crate::model::ids::Oid;
 
 /// A commit to be written.
@@ -87,9 +87,12 @@ impl Store {
             .collect::<Result<_, _>>()?;
         let parents: Vec<_> = parents.iter().collect();
         fault::point("commit", "before it is written");
-        let oid = self
-            .inner
-            .commit(None, author, &signature, new.message, &tree, &parents)?;
+        full("commit")?;
+        // `git_commit_create` says that all went well when the object could not be written.
+        let text =
+            self.inner
+                .commit_create_buffer(author, &signature, new.message, &tree, &parents)?;
+        let oid = self.inner.odb()?.write(ObjectType::Commit, &text)?;
         Ok(from_git2(oid))
     }
 

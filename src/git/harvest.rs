@@ -8,7 +8,7 @@ use crate::base::fault;
 use crate::git::cli::GitError;
 use crate::git::refs::branch_ref;
 use crate::git::stage::stage_everything;
-use crate::git::store::{Store, StoreError, from_git2};
+use crate::git::store::{Store, StoreError, from_git2, full};
 use crate::git::unchanged::vouch_for;
 use crate::git::worktree::{Head, Worktree, WorktreeError};
 use crate::model::ids::Oid;
@@ -70,6 +70,7 @@ impl Store {
         worktree.verify()?;
         let head = self.head_of(worktree)?;
         fault::point("harvest", "before it begins");
+        full("harvest")?;
         remove_stale_locks(worktree)?;
         let unfinished = worktree.unfinished();
         let index = copy_index(worktree, INDEX_COPY)?;
@@ -115,6 +116,7 @@ impl Store {
     /// When the admin folder cannot be written.
     pub fn settle(&self, worktree: &Worktree, head: &Head) -> Result<(), HarvestError> {
         fault::point("worktree", "before it is settled");
+        full("settling")?;
         worktree.set_head(head)?;
         fault::point("worktree", "with HEAD settled");
         let copy = worktree.admin.join(INDEX_COPY);

@@ -10,8 +10,11 @@ use git2::ErrorCode;
 
 use crate::base::fault;
 use crate::git::repo::Repo;
-use crate::git::store::{Store, StoreError, from_git2, to_git2};
+use crate::git::store::{Store, StoreError, from_git2, full, to_git2};
 use crate::model::ids::Oid;
+
+/// How often a commit is written again that was taken away before a reference named it.
+const MOST_WRITES: u32 = 3;
 
 impl Store {
     /// Where a reference points, or `None` if there is none of that full name.
@@ -39,6 +42,7 @@ impl Store {
         why: &str,
     ) -> Result<(), StoreError> {
         fault::point(kind(name), "before its reference moves");
+        full(kind(name))?;
         let moved = if old.is_zero() {
             self.inner.reference(name, to_git2(new), false, why)
         } else {
@@ -65,6 +69,36 @@ impl Store {
                 _ => Err(error.into()),
             },
         }
+    }
+
+    /// Writes a commit and moves a reference to it. A `git gc --prune=now` beside this one takes away
+    /// what no reference names yet, at any moment in between; then it is written once more.
+    ///
+    /// # Errors
+    /// As [`Store::move_reference`], and whatever writing gives.
+    pub fn write_and_move<E: From<StoreError>>(
+        &self,
+        name: &str,
+        old: Oid,
+        why: &str,
+        write: impl Fn() -> Result<Oid, E>,
+    ) -> Result<Oid, E> {
+        for _ in 0..MOST_WRITES {
+            let new = write()?;
+            match self.move_reference(name, old, new, why) {
+                Err(_) if !self.has(new) => continue,
+                moved => moved?,
+            }
+            // The reference is seen by every prune that begins from now on, but not by one that had
+            // looked at all references before.
+            return match self.has(new) {
+                true => Ok(new),
+                false => write(),
+            };
+        }
+        let new = write()?;
+        self.move_reference(name, old, new, why)?;
+        Ok(new)
     }
 
     /// Moves a reference wherever it is, for one that names nothing readable.

@@ -6,6 +6,7 @@ use std::sync::Once;
 
 use git2::{ConfigLevel, ErrorCode, ObjectType, Repository, RepositoryOpenFlags, TreeWalkMode};
 
+use crate::base::fault;
 use crate::git::repo::Repo;
 use crate::model::change::{Entry, RepoPath};
 use crate::model::ids::Oid;
@@ -43,6 +44,11 @@ pub enum StoreError {
     /// A file dispatch keeps for itself could not be written.
     #[error("could not write below {0}")]
     Folder(String, #[source] std::io::Error),
+}
+
+/// Where a test lets the disk be full.
+pub(super) fn full(effect: &str) -> Result<(), StoreError> {
+    fault::full(effect).map_err(|error| StoreError::Folder("the repository".to_owned(), error))
 }
 
 pub(crate) fn to_git2(oid: Oid) -> git2::Oid {
@@ -148,11 +154,30 @@ impl Store {
         Ok(self.inner.odb()?.read_header(to_git2(oid))?.0 as u64)
     }
 
+    /// The sizes of all files of a tree, in bytes, as they are in the repository.
+    ///
+    /// # Errors
+    /// When the tree or the size of a blob cannot be read.
+    pub fn file_sizes(&self, tree: Oid) -> Result<Vec<u64>, StoreError> {
+        let tree = self.inner.find_tree(to_git2(tree))?;
+        let odb = self.inner.odb()?;
+        let mut blobs = Vec::new();
+        tree.walk(TreeWalkMode::PreOrder, |_, entry| {
+            if entry.kind() == Some(ObjectType::Blob) {
+                blobs.push(entry.id());
+            }
+            git2::TreeWalkResult::Ok
+        })?;
+        let size = |id: &git2::Oid| Ok(odb.read_header(*id)?.0 as u64);
+        blobs.iter().map(size).collect()
+    }
+
     /// Writes a blob.
     ///
     /// # Errors
     /// When the store cannot be written.
     pub fn write_blob(&self, content: &[u8]) -> Result<Oid, StoreError> {
+        full("blob")?;
         Ok(from_git2(self.inner.blob(content)?))
     }
 
@@ -200,6 +225,7 @@ impl Store {
         tree: Oid,
         entries: &[(RepoPath, Option<Entry>)],
     ) -> Result<Oid, StoreError> {
+        full("tree")?;
         let base = self.inner.find_tree(to_git2(tree))?;
         let mut update = git2::build::TreeUpdateBuilder::new();
         for (path, entry) in entries {

@@ -90,10 +90,13 @@ impl Repo {
         };
         fault::point("worktree", "before it is filled");
         // Filling runs filters and takes the longest; it needs no lock, the entry is whole.
-        let filled = Git::at(path).run(&["read-tree", "--reset", "-u", "HEAD"]);
+        let filled = at(path, fault::full("worktree files")).and_then(|()| {
+            let args = ["read-tree", "--reset", "-u", "HEAD"];
+            Ok(Git::at(path).run(&args)?)
+        });
         if let Err(error) = filled {
             let _ = self.remove_worktree(&worktree);
-            return Err(error.into());
+            return Err(error);
         }
         fault::point("worktree", "filled");
         Ok(worktree)
@@ -146,6 +149,7 @@ impl Repo {
     ) -> Result<Worktree, WorktreeError> {
         let stage_root = self.dispatch_folder().join("stage");
         at(&stage_root, fs::create_dir_all(&stage_root))?;
+        at(&stage_root, fault::full("worktree entry"))?;
         let staged = at(&stage_root, tempfile::tempdir_in(&stage_root))?;
         let write = |name: &str, text: String| {
             let file = staged.path().join(name);

@@ -142,17 +142,17 @@ impl Journal {
             }
         }
         let message = self.message(records);
-        let commit = self.store.write_commit(&NewCommit {
+        let new = NewCommit {
             tree: self.tree,
             parents: &parents,
             message: &message,
             time,
             by: By::Dispatch,
-        })?;
+        };
         let why = message.lines().next().unwrap_or_default();
+        let name = journal_ref(&self.run);
         self.store
-            .move_reference(&journal_ref(&self.run), self.tip, commit, why)?;
-        Ok(commit)
+            .write_and_move(&name, self.tip, why, || self.store.write_commit(&new))
     }
 
     fn message(&self, records: &[Recorded]) -> String {

@@ -159,6 +159,12 @@ pub fn summary(event: &Event) -> String {
         Event::OutOfMoney { spent, max_cost } => {
             format!("nothing more is started: {spent:.2} of {max_cost:.2} dollars spent")
         }
+        Event::OutOfSpace { shortage } => crate::base::text::clip(&shortage.sentence(), 100),
+        Event::SpaceIsBack {} => "there is room again".to_owned(),
+        Event::WorktreesGoing { worktrees } => format!(
+            "{} removed to make room",
+            crate::base::text::plural(worktrees.len(), "worktree")
+        ),
         Event::MaxCostSet { max_cost } => format!("may cost {max_cost:.2} dollars"),
         Event::Paused {} => "paused".to_owned(),
         Event::Unpaused {} => "going on".to_owned(),

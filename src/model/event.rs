@@ -14,6 +14,7 @@ use crate::model::integration::{CheckResult, Integration, Landing};
 use crate::model::isolation::OutsideChange;
 use crate::model::pull_request::PullRequest;
 use crate::model::resolution::{Resolution, RungName};
+use crate::model::shortage::Shortage;
 use crate::model::usage::{Cost, Usage};
 
 /// An event with its place and time.
@@ -144,6 +145,18 @@ pub enum Event {
         spent: f64,
         /// The most it may cost, in dollars.
         max_cost: f64,
+    },
+    /// There is no room for what comes next, so nothing more starts until there is.
+    OutOfSpace {
+        /// What there is too little of.
+        shortage: Shortage,
+    },
+    /// There is room again.
+    SpaceIsBack {},
+    /// Worktrees whose work is all in git are about to be removed, to make room for others.
+    WorktreesGoing {
+        /// Where they are, from the top of the main checkout.
+        worktrees: Vec<String>,
     },
     /// A person lets the run cost this much.
     MaxCostSet {

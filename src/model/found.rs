@@ -59,6 +59,8 @@ pub enum Finding {
     PlanDiffers,
     /// The edited plan has the same task.
     Same,
+    /// The edited plan has the same task, with other files, limits or another place in the order.
+    Adjusted,
     /// The edited plan has another task of this tag.
     Changed,
     /// A task it depends on is done again.
@@ -97,6 +99,10 @@ impl Finding {
                 "not used; `--plan` takes it over",
             ),
             Finding::Same => ("the same in the edited plan", "kept"),
+            Finding::Adjusted => (
+                "other files, limits or order in the edited plan",
+                "kept; they hold from its next attempt on",
+            ),
             Finding::Changed => ("changed in the edited plan", "done again"),
             Finding::Downstream => ("depends on what is done again", "done again"),
             Finding::Added => ("new in the edited plan", "queued"),

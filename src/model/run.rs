@@ -16,6 +16,7 @@ use crate::model::integration::{Integration, Landing};
 use crate::model::plan::Plan;
 use crate::model::pull_request::PullRequest;
 use crate::model::roster::Roster;
+use crate::model::shortage::Shortage;
 use crate::model::spending::Spending;
 
 /// Everything known about a run.
@@ -57,6 +58,8 @@ pub struct RunState {
     pub max_cost: Option<f64>,
     /// What had been spent, and the most that could be, when nothing more could be started.
     pub out_of_money: Option<(f64, f64)>,
+    /// What there is too little room for, so that nothing more is started until there is.
+    pub out_of_space: Option<Shortage>,
     /// Conflicts of work that still goes on; they may vanish again.
     pub speculative: Vec<Speculative>,
     /// Whether tasks wait for the end of those conflicts.
@@ -240,6 +243,7 @@ impl RunState {
             roster: Roster::default(),
             max_cost: None,
             out_of_money: None,
+            out_of_space: None,
             speculative: Vec::new(),
             holds_back: false,
             integration: None,
@@ -292,6 +296,7 @@ impl RunState {
             Event::Unpaused {} => self.phase = RunPhase::Running,
             Event::RunResumed { .. } => {
                 self.phase = RunPhase::Running;
+                self.out_of_space = None;
                 self.refused = None;
                 self.arranged = false;
             }
@@ -328,7 +333,7 @@ impl RunState {
             }
             Event::PullRequestStarting { pull_request }
             | Event::PullRequestOpened { pull_request } => self.note_pull_request(pull_request),
-            Event::Repaired { .. } => {}
+            Event::Repaired { .. } | Event::WorktreesGoing { .. } => {}
             Event::Cleaned { .. } => self.cleaned = true,
             Event::TaskSkipped { task, cascade } => self.skip(*task, *cascade),
             Event::RetryRequested {
@@ -354,6 +359,8 @@ impl RunState {
             } => self.park(worker, *task, *until, why),
             Event::WorkerUnparked { worker, .. } => self.roster.unpark(worker),
             Event::OutOfMoney { spent, max_cost } => self.out_of_money = Some((*spent, *max_cost)),
+            Event::OutOfSpace { shortage } => self.out_of_space = Some(shortage.clone()),
+            Event::SpaceIsBack {} => self.out_of_space = None,
             Event::MaxCostSet { max_cost } => {
                 self.max_cost = Some(*max_cost);
                 self.out_of_money = None;

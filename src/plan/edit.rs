@@ -3,7 +3,8 @@
 //!
 //! A task is the same if its tag is and everything its worker is told and judged by: title, prompt,
 //! command, worker, dependencies, kind of result, checks, variables, what to report. When it may
-//! start, how long it may take and which files it names are of no matter to a result that is there.
+//! start, how long it may take and which files it names are of no matter to a result that is there:
+//! they hold from its next attempt on.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -35,7 +36,8 @@ pub fn edit(
                 let new = renumbered(new, old, &names);
                 let finding = match is_same(old, &new) {
                     _ if removed.contains(&old.number) => Finding::Added,
-                    true => Finding::Same,
+                    true if without_label(old) == without_label(&new) => Finding::Same,
+                    true => Finding::Adjusted,
                     false => Finding::Changed,
                 };
                 (new, Some(finding))
@@ -111,6 +113,14 @@ fn without_dependencies(task: &Task) -> Task {
     }
 }
 
+/// What a person calls it is of no matter at all.
+fn without_label(task: &Task) -> Task {
+    Task {
+        label: None,
+        ..task.clone()
+    }
+}
+
 fn is_same(old: &Task, new: &Task) -> bool {
     let content = |task: &Task| Task {
         label: None,
@@ -140,7 +150,7 @@ fn spread(plan: &Plan, findings: &mut BTreeMap<TaskNumber, Finding>) {
     while let Some(number) = open.pop() {
         for dependent in plan.dependents(number) {
             let finding = findings.entry(dependent.number).or_insert(Finding::Same);
-            if *finding == Finding::Same {
+            if matches!(finding, Finding::Same | Finding::Adjusted) {
                 *finding = Finding::Downstream;
                 open.push(dependent.number);
             }
@@ -193,7 +203,12 @@ mod tests {
         ");
         let moved = "# P\n1. [D] d\n   - run: d\n   - priority: 5\n2. [A] a\n   - run: a\n\
                      3. [B] b — blocked by #2\n   - run: b\n4. [C] c — blocked by #3\n   - run: c\n";
-        assert_eq!(edited(BEFORE, moved, &[]), edited(BEFORE, BEFORE, &[]));
+        insta::assert_snapshot!(edited(BEFORE, moved, &[]), @r"
+        #1 A <- [] Same
+        #2 B <- [#1] Same
+        #3 C <- [#2] Same
+        #4 D <- [] Adjusted
+        ");
     }
 
     #[test]

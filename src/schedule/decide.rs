@@ -127,6 +127,10 @@ pub fn decide(state: &RunState, limits: &Limits) -> Vec<Action> {
     if matches!(state.phase, RunPhase::Ended(_) | RunPhase::Paused) {
         return Vec::new();
     }
+    // Whatever is next needs room; what is alive goes on.
+    if state.phase == RunPhase::Running && state.out_of_space.is_some() {
+        return Vec::new();
+    }
     let mut actions = Vec::new();
     if state.phase == RunPhase::Running {
         let parks = parks(state, limits);

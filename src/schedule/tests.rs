@@ -16,6 +16,7 @@ use crate::model::fixture::{self, RunFixture};
 use crate::model::ids::{Oid, TaskNumber};
 use crate::model::integration::{Integration, LeftOut, LeftOutReason, Merged};
 use crate::model::run::RunState;
+use crate::model::shortage::{Scarce, Shortage};
 use crate::model::usage::Cost;
 use crate::schedule::crew::Crew;
 use crate::schedule::{Action, Limits, decide};
@@ -33,7 +34,8 @@ struct Game {
 /// `cut NAME` (interrupted), `due NAME`, `stop`, `resume`, `retry NAME`, `skip NAME`, `drop NAME`
 /// (skip without cascade), `assembled`. About workers: `quota NAME [TIME]` (with the time of the
 /// reset), `limit NAME` (asked too often), `paid NAME DOLLARS` (passes), `unpark WORKER`,
-/// `unfit NAME` (its worktree could not be set up), `rested`, `money DOLLARS`, `later TIME`. Each line is the word and what is decided after it.
+/// `unfit NAME` (its worktree could not be set up), `rested`, `money DOLLARS`, `later TIME`. About the
+/// disk: `full`, `room`. Each line is the word and what is decided after it.
 fn play(plan: &str, words: &str) -> String {
     play_with(plan, words, |limits| limits)
 }
@@ -266,6 +268,15 @@ impl Game {
             "cut" => vec![self.ended(task(), End::Interrupted {})],
             "due" => vec![Event::RetryDue { task: task() }],
             "stop" => vec![Event::StopRequested {}],
+            "full" => vec![Event::OutOfSpace {
+                shortage: Shortage {
+                    of: Scarce::Bytes,
+                    place: "/".to_owned(),
+                    has: 0,
+                    needs: 1,
+                },
+            }],
+            "room" => vec![Event::SpaceIsBack {}],
             "pause" => vec![Event::Paused {}],
             "go" => vec![Event::Unpaused {}],
             "cancel" => vec![Event::TaskCancelled { task: task() }],
@@ -385,6 +396,30 @@ fn failed(class: FailureClass, message: &str) -> End {
         rate_limited: false,
         kind: None,
     })
+}
+
+#[test]
+fn on_a_full_disk_nothing_starts_and_nothing_ends_until_there_is_room() {
+    insta::assert_snapshot!(
+        play("a · b <- a · c <- b", "open · full · pass a · room · pass b · full · pass c · resume · assembled"),
+        @r"
+    open         | start a
+    full         |
+    pass a       |
+    room         | start b
+    pass b       | start c
+    full         |
+    pass c       |
+    resume       | assemble
+    assembled    | end 0
+    "
+    );
+    insta::assert_snapshot!(play("a", "open · full · pass a · stop"), @r"
+    open         | start a
+    full         |
+    pass a       |
+    stop         | end 130
+    ");
 }
 
 #[test]

@@ -1,9 +1,11 @@
 //! Background tasks and the commands that talk to a run: detach, wait, output, pause, cancel.
 
+use std::fs;
+
 use rustix::process::Signal;
 
 use crate::harness::{Gate, Scene, wait};
-use crate::process::Background;
+use crate::process::{Background, until};
 
 #[test]
 fn a_detached_run_goes_on_by_itself_and_wait_gives_its_exit_code() {
@@ -150,4 +152,58 @@ fn a_terminal_that_is_closed_takes_no_background_task_with_it() {
     assert_eq!(scene.statuses(), "1 DONE · 2 DONE");
     let ran = std::fs::read_to_string(scene.root.join("ran")).unwrap();
     assert_eq!(ran.lines().count(), 2, "each worker ran once: {ran}");
+}
+
+#[test]
+fn waiting_for_a_task_ends_when_it_has_failed_while_the_run_goes_on() {
+    let scene = Scene::new();
+    let mut gate = Gate::new(&scene, "gate");
+    let plan = scene.plan(&format!(
+        "1. [BAD] b\n   - run: exit 64\n2. [SLOW] s\n   - run: {}; touch s\n",
+        gate.script()
+    ));
+    scene
+        .dispatch(&["run", &plan, "--yes", "--detach"])
+        .expect(0);
+    gate.wait_until_reached();
+    let run = scene.run_name();
+    let ended = scene
+        .dispatch(&["wait", &run, "BAD", "--timeout", "60s"])
+        .expect(3);
+    assert!(
+        ended.err.contains("#1 of ") && ended.err.contains("FAILED"),
+        "{}",
+        ended.err
+    );
+    gate.open();
+    scene.dispatch(&["wait", &run]).expect(3);
+}
+
+#[test]
+fn ctrl_z_stops_the_runner_and_no_worker_and_fg_goes_on() {
+    let scene = Scene::new();
+    let mut gate = Gate::new(&scene, "gate");
+    let plan = scene.plan(&format!(
+        "1. [ONE] o\n   - run: {}; touch o; touch {}\n2. [TWO] t — blocked by #1\n   - run: touch t\n",
+        gate.script(),
+        scene.root.join("worked").display()
+    ));
+    let mut dispatch = Background::start_in_own_group(&scene, &["run", &plan, "--yes"]);
+    gate.wait_until_reached();
+    dispatch.signal_group(Signal::TSTP);
+    let stat = format!("/proc/{}/stat", dispatch.pid());
+    let is_stopped = || fs::read_to_string(&stat).is_ok_and(|stat| stat.contains(") T "));
+    until("the runner is stopped", is_stopped);
+    gate.open();
+    // The worker goes on to its end, and its shim keeps the result.
+    let end = format!(
+        ".git/dispatch/runs/{}/attempts/1-1/worker/exit.json",
+        scene.run_name()
+    );
+    until("the worker has ended", || scene.repo.join(&end).exists());
+    assert!(scene.root.join("worked").exists() && is_stopped());
+    assert_eq!(scene.statuses(), "1 IN PROGRESS · 2 BLOCKED by #1");
+    dispatch.signal_group(Signal::CONT);
+    assert_eq!(dispatch.wait(), 0, "{}", dispatch.said());
+    assert_eq!(scene.statuses(), "1 DONE · 2 DONE");
 }

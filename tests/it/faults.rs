@@ -46,11 +46,15 @@ fn result(scene: &Scene) -> String {
         .join("\n")
 }
 
-/// The points of an undisturbed run and landing: of each the first, a middle and the last time.
-fn points(list: &PathBuf) -> Vec<String> {
+/// The points of an undisturbed run and landing, those of writes that fail or the others: of each the
+/// first, a middle and the last time.
+fn points(list: &PathBuf, are_full: bool) -> Vec<String> {
     let mut times: BTreeMap<String, BTreeSet<u32>> = BTreeMap::new();
     for line in std::fs::read_to_string(list).unwrap().lines() {
         let (name, time) = line.rsplit_once('@').unwrap();
+        if name.ends_with(":enospc") != are_full {
+            continue;
+        }
         times
             .entry(name.to_owned())
             .or_default()
@@ -75,7 +79,7 @@ fn undisturbed() -> (String, Vec<String>) {
     scene.dispatch(&["unland", "--yes"]).expect(0);
     scene.dispatch(&["land", "--yes"]).expect(0);
     scene.dispatch(&["clean"]).expect(0);
-    (result, points(&list))
+    (result, points(&list, false))
 }
 
 /// What is wrong after a crash at this point, if anything.
@@ -174,17 +178,18 @@ fn move_for_certain(scene: &Scene, step: &str, lands: bool, old: &str) -> Result
     Err(scene.dispatch(&[step, "--yes"]).err)
 }
 
-#[test]
-#[allow(clippy::print_stdout)] // The number of points is part of what this test says.
-fn a_run_that_is_killed_at_any_fault_point_ends_as_if_nothing_had_happened() {
-    let (expected, points) = undisturbed();
+/// Tries every point, two at a time; what was wrong, and what was not reached.
+fn at_each(
+    points: &[String],
+    try_at: impl Fn(&str) -> Result<bool, String> + Sync,
+) -> (Vec<String>, Vec<String>) {
     let next = AtomicUsize::new(0);
     let (wrong, missed) = (Mutex::new(Vec::new()), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
         for _ in 0..2 {
             scope.spawn(|| {
                 while let Some(point) = points.get(next.fetch_add(1, Ordering::SeqCst)) {
-                    match crash_at(point, &expected) {
+                    match try_at(point) {
                         Ok(true) => {}
                         Ok(false) => missed.lock().unwrap().push(point.clone()),
                         Err(what) => wrong.lock().unwrap().push(format!("{point}: {what}")),
@@ -193,16 +198,83 @@ fn a_run_that_is_killed_at_any_fault_point_ends_as_if_nothing_had_happened() {
             });
         }
     });
-    let missed = missed.into_inner().unwrap();
+    (wrong.into_inner().unwrap(), missed.into_inner().unwrap())
+}
+
+#[test]
+#[allow(clippy::print_stdout)] // The number of points is part of what this test says.
+fn a_run_that_is_killed_at_any_fault_point_ends_as_if_nothing_had_happened() {
+    let (expected, points) = undisturbed();
+    let (wrong, missed) = at_each(&points, |point| crash_at(point, &expected));
     println!(
         "{} fault points, {} not reached this time",
         points.len(),
         missed.len()
     );
-    let wrong = wrong.into_inner().unwrap();
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
     assert!(
         points.len() >= 120 && missed.len() * 5 < points.len(),
+        "{missed:?}"
+    );
+}
+
+/// What is wrong after a run whose disk was full at this write, if anything; and whether it was.
+fn full_at(point: &str, expected: &str) -> Result<bool, String> {
+    let mut scene = scene();
+    let done = scene.root.join("done");
+    scene.set_env("DISPATCH_FAULT", point);
+    scene.set_env("DISPATCH_FAULT_DONE", done.to_str().unwrap());
+    let before = scene.fingerprint();
+    let mut ended = scene.run(&plan(&scene), &["-j", "2"]);
+    while scene.run_names().is_empty() {
+        // There was no room for the run itself, which was said.
+        if !ended.err.contains("No space left on device") {
+            return Err(format!("not started: {}", ended.err));
+        }
+        ended = scene.run(&plan(&scene), &["-j", "2"]);
+    }
+    let say = |what: &str, found: String| Err(format!("{what}: {found}"));
+    if ended.code != 0 {
+        return say("the run", ended.err);
+    }
+    if scene.statuses() != "1 DONE · 2 DONE · 3 DONE · 4 DONE · 5 DONE" {
+        return say("statuses", scene.statuses());
+    }
+    if result(&scene) != expected {
+        return say("the assembled tree", result(&scene));
+    }
+    before.assert_same(&scene.fingerprint());
+    // A worker that had done its work is never asked twice. B fails at its first attempt, if the one
+    // of that number came to its worker.
+    let ran = std::fs::read_to_string(scene.root.join("ran")).unwrap();
+    let mut ran: Vec<&str> = ran.lines().collect();
+    ran.sort_unstable();
+    if !matches!(ran.join("").as_str(), "abbcde" | "abcde") {
+        return say("workers that ran", ran.join(" "));
+    }
+    if scene.dispatch(&["board"]).out != scene.board() {
+        return say("the board is not that of the journal", scene.board());
+    }
+    let fsck = scene.try_git(&["fsck", "--no-dangling"]);
+    if fsck.code != 0 {
+        return say("git fsck", fsck.err);
+    }
+    Ok(done.exists())
+}
+
+#[test]
+#[allow(clippy::print_stdout)] // The number of points is part of what this test says.
+fn a_disk_that_is_full_at_any_write_costs_no_attempt_and_no_work() {
+    let mut scene = scene();
+    let list = scene.root.join("points");
+    scene.set_env("DISPATCH_FAULT_LIST", list.to_str().unwrap());
+    scene.run(&plan(&scene), &["-j", "2"]).expect(0);
+    let (expected, points) = (result(&scene), points(&list, true));
+    let (wrong, missed) = at_each(&points, |point| full_at(point, &expected));
+    println!("{} writes, {} not reached", points.len(), missed.len());
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+    assert!(
+        points.len() >= 30 && missed.len() * 5 < points.len(),
         "{missed:?}"
     );
 }

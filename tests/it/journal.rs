@@ -1,12 +1,14 @@
 //! The journal against a real repository: what is appended is read back, and nothing is guessed.
 
+use std::cell::Cell;
 use std::path::Path;
 use std::process::Command;
 
 use git_dispatch::board::markdown;
 use git_dispatch::board::view::BoardView;
 use git_dispatch::config::Settings;
-use git_dispatch::git::{Repo, Store};
+use git_dispatch::git::commit::{By, NewCommit};
+use git_dispatch::git::{Repo, Store, StoreError};
 use git_dispatch::journal::record::{parse_record, render_record};
 use git_dispatch::journal::{Journal, JournalError, journal_ref, replay};
 use git_dispatch::model::event::Event;
@@ -231,4 +233,34 @@ fn a_journal_of_version_1_gives_the_same_board_for_ever() {
         std::fs::write(&golden, &board).unwrap();
     }
     assert_eq!(board, std::fs::read_to_string(golden).unwrap());
+}
+
+/// What a `git gc --prune=now` does that comes between the writing of an object and its reference.
+#[test]
+fn a_commit_that_is_pruned_before_a_reference_names_it_is_written_again() {
+    let scene = Scene::new();
+    let new = NewCommit {
+        tree: scene.store.tree_of(scene.base()).unwrap(),
+        parents: &[scene.base()],
+        message: "second\n",
+        time: now(),
+        by: By::Dispatch,
+    };
+    let times = Cell::new(0);
+    let write = || {
+        let oid = scene.store.write_commit(&new)?;
+        times.set(times.get() + 1);
+        if times.get() < 3 {
+            git(&scene.repo.top, &["prune", "--expire=now"]);
+        }
+        Ok::<Oid, StoreError>(oid)
+    };
+    let name = "refs/dispatch/trial";
+    let oid = scene
+        .store
+        .write_and_move(name, Oid::ZERO, "trial", write)
+        .unwrap();
+    assert_eq!(times.get(), 3);
+    assert_eq!(scene.store.reference(name).unwrap(), Some(oid));
+    git(&scene.repo.top, &["fsck", "--strict"]);
 }

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::harness::{Ended, Scene};
+use crate::mount::{Mount, skipped};
 
 const PLAN: &str = "\
 # Two words
@@ -43,11 +44,6 @@ fn assert_untouched(scene: &Scene) {
         let name = entry.unwrap().file_name().to_string_lossy().into_owned();
         assert!(!name.ends_with(".dispatch"), "{name} was made");
     }
-}
-
-#[allow(clippy::print_stderr)]
-fn skipped(why: &str) {
-    eprintln!("skipped: {why}");
 }
 
 /// Tries to run the plan of two words.
@@ -314,35 +310,6 @@ fn worktrees_that_cannot_be_made_are_refused() {
     "#);
 }
 
-/// A small file system of its own; unmounted when dropped.
-struct Mount<'a>(&'a Scene, String);
-
-impl<'a> Mount<'a> {
-    fn new(scene: &'a Scene, name: &str, options: &str) -> Option<Mount<'a>> {
-        let path = scene.root.join(name).to_str().unwrap().to_owned();
-        fs::create_dir_all(&path).unwrap();
-        let args = ["-t", "tmpfs", "-o", options, "none", &path];
-        let mounted = scene.command("mount").args(args).output();
-        let works = mounted.is_ok_and(|output| output.status.success());
-        if !works {
-            skipped("no file system can be mounted here");
-        }
-        works.then_some(Mount(scene, path))
-    }
-
-    fn remount(&self, options: &str) {
-        let args = ["-o", &format!("remount,{options}"), &self.1];
-        let output = self.0.command("mount").args(args).output().unwrap();
-        assert!(output.status.success());
-    }
-}
-
-impl Drop for Mount<'_> {
-    fn drop(&mut self) {
-        let _ = self.0.command("umount").arg("--lazy").arg(&self.1).output();
-    }
-}
-
 #[test]
 fn a_full_or_read_only_disk_for_worktrees_is_refused() {
     let scene = Scene::new();
@@ -351,8 +318,8 @@ fn a_full_or_read_only_disk_for_worktrees_is_refused() {
         return;
     };
     insta::assert_snapshot!(refusal(&scene, &run(&scene, &[])), @r"
-    error: only 0 MiB are free at <root>/disk
-    hint: free some space there
+    error: the disk is full: 64 KiB free at <root>/disk, 64 MiB needed
+    hint: make room there; `min_free_space` under `[run]` in .dispatch.toml says how much is to stay free
     exit 1
     ");
     disk.remount("ro");
@@ -368,7 +335,7 @@ fn a_repository_on_a_read_only_disk_is_refused() {
     let mut scene = Scene::new();
     scene.configure("[worktree]\npath = \"../../trees/{run}/{task}\"\n");
     let outside = Scene::empty();
-    let Some(disk) = Mount::new(&outside, "disk", "size=64m") else {
+    let Some(disk) = Mount::new(&outside, "disk", "size=128m") else {
         return;
     };
     let copy = outside.root.join("disk/shop");

@@ -447,12 +447,13 @@ fn a_run_goes_on_with_an_edited_plan_and_says_what_that_means() {
     let run = scene.run_name();
     let ended = scene.dispatch(&["resume", "--plan", &plan]).expect(0);
     insta::assert_snapshot!(table(&ended.err), @r"
-    Tasks   Found                          Done about it
-    #1      passed                         kept
-    #2, #5  changed in the edited plan     done again
-    #3      depends on what is done again  done again
-    #6      new in the edited plan         queued
-    #4      not in the edited plan         given up; its branch stays
+    Tasks   Found                                            Done about it
+    #1      passed                                           kept
+    #1      other files, limits or order in the edited plan  kept; they hold from its next attempt on
+    #2, #5  changed in the edited plan                       done again
+    #3      depends on what is done again                    done again
+    #6      new in the edited plan                           queued
+    #4      not in the edited plan                           given up; its branch stays
     ");
     let ran = fs::read_to_string(&said).unwrap();
     let times = |name: &str| ran.lines().filter(|line| *line == name).count();
@@ -504,4 +505,33 @@ fn a_plan_that_was_edited_is_never_taken_over_without_a_word() {
     let row = "the plan's file differs from the plan of the run: ../plan.md  not used; `--plan` takes it over";
     assert!(table(&ended.err).contains(row), "{}", ended.err);
     assert_done(&scene);
+}
+
+#[test]
+fn other_limits_in_an_edited_plan_hold_from_the_next_attempt_on_and_keep_results() {
+    let scene = Scene::new();
+    let ran = scene.root.join("ran");
+    let plan = |more: &str| {
+        let ran = ran.display();
+        scene.plan(&format!(
+            "1. [GOOD] g\n   - run: echo good >> {ran}; touch g\n{more}\
+             2. [SLOW] s\n   - run: sleep 1; touch s\n   - retries: 0\n{more}"
+        ))
+    };
+    let file = plan("   - timeout: 200ms\n");
+    scene.dispatch(&["run", &file, "--yes"]).expect(3);
+    assert_eq!(scene.statuses(), "1 DONE · 2 FAILED");
+    plan("   - timeout: 50s\n");
+    // A task that failed waits for a person, whatever its limits are now.
+    let ended = scene.dispatch(&["resume", "--plan", &file]).expect(3);
+    assert!(
+        ended.err.contains("they hold from its next attempt on"),
+        "{}",
+        ended.err
+    );
+    scene
+        .dispatch(&["retry", &scene.run_name(), "SLOW"])
+        .expect(0);
+    assert_eq!(scene.statuses(), "1 DONE · 2 DONE");
+    assert_eq!(fs::read_to_string(ran).unwrap(), "good\n");
 }

@@ -349,3 +349,50 @@ fn a_retry_leaves_alone_what_a_person_gave_up_by_name() {
         scene.statuses()
     );
 }
+
+/// A `git` before the real one on PATH that ends itself as the system does for want of memory, the
+/// first `times` times it is asked for something with this word.
+fn killed_git(scene: &mut Scene, word: &str, times: u32) {
+    let real = scene
+        .command("sh")
+        .args(["-c", "command -v git"])
+        .output()
+        .unwrap();
+    let real = String::from_utf8(real.stdout).unwrap();
+    let root = scene.root.display().to_string();
+    let script = format!(
+        "#!/bin/sh\ncase \" $* \" in *' {word} '*)\n  for n in $(seq {times}); do\n    \
+         if mkdir {root}/killed-$n 2> /dev/null; then kill -KILL $$; fi\n  done\nesac\nexec {} \"$@\"\n",
+        real.trim()
+    );
+    scene.write_program("../bin/git", &script);
+    let path = std::env::var("PATH").unwrap();
+    scene.set_env("PATH", &format!("{root}/bin:{path}"));
+}
+
+#[test]
+fn a_git_that_is_killed_while_a_worktree_is_made_or_work_is_taken_costs_nothing() {
+    for word in ["read-tree", "--sparse"] {
+        let mut scene = Scene::new();
+        killed_git(&mut scene, word, 2);
+        let ran = scene.root.join("ran").display().to_string();
+        let plan = format!("1. One\n   - run: echo one >> {ran}; echo 1 > one.txt\n");
+        scene.run(&plan, &[]).expect(0);
+        assert!(scene.root.join("killed-2").exists(), "{word}");
+        assert_eq!(scene.json()["tasks"][0]["attempts"], 1, "{word}");
+        assert_eq!(std::fs::read_to_string(ran).unwrap(), "one\n", "{word}");
+    }
+}
+
+#[test]
+fn a_git_that_is_killed_again_and_again_is_a_transient_failure() {
+    let mut scene = Scene::new();
+    killed_git(&mut scene, "read-tree", 4);
+    scene
+        .run("1. One\n   - run: echo 1 > one.txt\n", &[])
+        .expect(0);
+    let journal = format!("refs/dispatch/runs/{}", scene.run_name());
+    let journal = scene.git(&["log", "--first-parent", "--format=%b", &journal]);
+    assert!(journal.contains("\"class\":\"transient\""), "{journal}");
+    assert_eq!(scene.json()["tasks"][0]["attempts"], 2);
+}

@@ -67,7 +67,13 @@ const SCENARIOS: [(&str, Shown); 35] = [
     ),
     (
         "the disk is full",
-        By(&["preflight::a_full_or_read_only_disk_for_worktrees_is_refused"]),
+        By(&[
+            "faults::a_disk_that_is_full_at_any_write_costs_no_attempt_and_no_work",
+            "room::where_no_worktree_has_room_the_run_is_paused_and_goes_on_by_itself",
+            "room::a_worker_that_fills_the_disk_of_the_journal_loses_nothing",
+            "room::work_that_is_too_large_for_the_repository_s_disk_waits_and_survives_ctrl_c",
+            "preflight::a_full_or_read_only_disk_for_worktrees_is_refused",
+        ]),
     ),
     (
         "a worktree is removed by hand",
@@ -118,7 +124,10 @@ const SCENARIOS: [(&str, Shown); 35] = [
     ),
     (
         "a worker floods its output, without a line end",
-        By(&["exec::a_flood_of_output_is_bounded_and_never_blocks_the_worker"]),
+        By(&[
+            "exec::a_flood_of_output_is_bounded_and_never_blocks_the_worker",
+            "room::output_without_end_takes_bounded_memory_and_disk",
+        ]),
     ),
     (
         "bytes that are no text, and texts that are markup",
@@ -135,8 +144,9 @@ const SCENARIOS: [(&str, Shown); 35] = [
         ]),
     ),
     (
-        "Ctrl-C once, twice, three times; a hang-up",
+        "Ctrl-C once, twice, three times; Ctrl-Z and fg; a hang-up",
         By(&[
+            "background::ctrl_z_stops_the_runner_and_no_worker_and_fg_goes_on",
             "interrupt::after_the_first_ctrl_c_the_run_can_be_resumed_to_the_same_end",
             "interrupt::the_second_ctrl_c_kills_a_worker_that_ignores_the_first",
             "interrupt::the_third_ctrl_c_leaves_at_once_while_a_worker_hangs",
