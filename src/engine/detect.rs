@@ -153,7 +153,8 @@ struct Side {
     footprint: Footprint,
 }
 
-/// What a verdict depends on. Where there is no single base, the commits count and not the trees.
+/// What a verdict depends on, the names of the commits included: they stand in the tree of a conflict.
+/// Where there is no single base, the trees alone would not do anyway.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 struct Key {
     base: Option<Oid>,

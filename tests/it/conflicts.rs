@@ -1,6 +1,7 @@
 //! The detector on small histories: bases, memory, inheritance, what comes up only jointly.
 
 use git_dispatch::engine::detect::{DetectOptions, Detection, Detector, detect, task_conflicts};
+use git_dispatch::git::merge_tree::{MergeAnswer, MergeEngine};
 use git_dispatch::model::conflict::{Class, PairVerdict, Verdict};
 use git_dispatch::model::ids::TaskNumber;
 
@@ -37,6 +38,31 @@ fn unrelated_histories_are_an_engine_failure_and_say_so() {
     assert!(failure.contains("unrelated histories"), "{failure}");
     assert_eq!(detection.pairs[1].verdict, Verdict::EngineFailure);
     assert_eq!(detection.conflicts().count(), 4);
+}
+
+#[test]
+fn branches_with_one_tree_have_each_their_own_name_in_what_conflicts() {
+    let forge = Forge::new(&[
+        planned("main", &[], &files(&[("f", "1|2|3|")])),
+        planned("ours", &[0], &files(&[("f", "1|ours|3|")])),
+        planned("theirs", &[0], &files(&[("f", "1|theirs|3|")])),
+        planned("between", &[0], &files(&[("f", "1|2|3|"), ("other", "1|")])),
+        planned("twin", &[3], &files(&[("f", "1|theirs|3|")])),
+    ]);
+    let branches = named(&forge, &[("ours", 1), ("theirs", 2), ("twin", 4)]);
+    let detection = detect(&forge.repo, &branches, &options()).unwrap();
+    let engine = MergeEngine::quarantined(&forge.repo, forge.commits[0]).unwrap();
+    let mut trees = Vec::new();
+    for pair in detection.conflicts() {
+        let tips = [pair.a, pair.b].map(|place| branches[place].tip);
+        let MergeAnswer::Done(by_git) = engine.merge(tips[0], tips[1]).unwrap() else {
+            panic!("git merges {tips:?}");
+        };
+        assert_eq!(pair.tree, Some(by_git.tree));
+        trees.push(by_git.tree);
+    }
+    assert_eq!(trees.len(), 2);
+    assert_ne!(trees[0], trees[1]);
 }
 
 #[test]

@@ -78,7 +78,7 @@ impl VerdictCache {
     /// The verdict on a pair, if it was kept and holds.
     pub(super) fn get(&self, scene: &Scene, engine: &MergeEngine, pair: &Pair) -> Option<Known> {
         let names = [None, Some(commits(scene, pair))];
-        let keys = names.map(|names| self.key(engine, pair, names));
+        let keys = names.map(|names| self.key(scene, engine, pair, names));
         let mut texts = keys.iter().flatten().filter_map(|key| self.known.get(key));
         let record = serde_json::from_str::<VerdictRecord>(texts.next()?).ok();
         record.map(|record| Known {
@@ -109,7 +109,7 @@ impl VerdictCache {
             Verdict::Clean => None,
             Verdict::Conflict | Verdict::EngineFailure => Some(commits(scene, pair)),
         };
-        let Some(key) = self.key(engine, pair, names) else {
+        let Some(key) = self.key(scene, engine, pair, names) else {
             return;
         };
         let Classified {
@@ -164,13 +164,19 @@ impl VerdictCache {
 
     /// `names` are those of the commits, for a conflict: they stand in its tree. `None` for a merge
     /// that may depend on more: with several bases git merges those first, and says nothing about how.
-    fn key(&self, engine: &MergeEngine, pair: &Pair, names: Option<[Oid; 2]>) -> Option<RecordKey> {
-        let base = match pair.key.base {
-            Some(base) => base.to_string(),
+    fn key(
+        &self,
+        scene: &Scene,
+        engine: &MergeEngine,
+        pair: &Pair,
+        names: Option<[Oid; 2]>,
+    ) -> Option<RecordKey> {
+        // With one base the trees decide, whatever commits they are in.
+        let (base, [a, b]) = match pair.key.base {
+            Some(base) => (base.to_string(), [pair.a, pair.b].map(|n| scene.trees[n])),
             None if self.is_open(engine) => return None,
-            None => "history".to_owned(),
+            None => ("history".to_owned(), commits(scene, pair)),
         };
-        let [a, b] = [pair.key.a, pair.key.b];
         let what = match names {
             None => format!("pair {base} {a} {b}"),
             Some([ours, theirs]) => format!("conflict {base} {a} {b} {ours} {theirs}"),

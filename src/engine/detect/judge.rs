@@ -28,7 +28,8 @@ impl Detector {
             if self.verdicts.contains_key(&pair.key) || !asked.insert(pair.key) {
                 continue;
             }
-            if scene.prune && pair.key.a == pair.key.b && pair.key.base.is_some() {
+            let one_tree = scene.trees[pair.a] == scene.trees[pair.b];
+            if scene.prune && one_tree && pair.key.base.is_some() {
                 self.look_at(scene, pair.sides(scene))?;
                 let known = self.same_tree(scene, pair);
                 self.verdicts.insert(pair.key, known);

@@ -226,21 +226,14 @@ impl Detector {
     }
 
     fn single_base_pair(&self, scene: &Scene, a: usize, b: usize, base: Oid, tree: Oid) -> Pair {
-        // With one base the trees decide; who asks for all pairs gets a merge for each.
-        let sides = if scene.prune {
-            &scene.trees
-        } else {
-            &scene.commits
-        };
-        let side = |branch: usize| sides[branch];
         Pair {
             a,
             b,
             key: Key {
                 base: Some(tree),
                 attributes: self.run_base.or(self.options.base).unwrap_or(base),
-                a: side(a),
-                b: side(b),
+                a: scene.commits[a],
+                b: scene.commits[b],
             },
             bases: vec![self.options.base.unwrap_or(base)],
             base_tree: Some(tree),
