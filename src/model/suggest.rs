@@ -66,7 +66,9 @@ on_a_task! {
 
 /// Take a run up again that may cost this many dollars.
 pub fn resume_with(run: &RunId, max_cost: f64) -> String {
-    format!("{} --max-cost {max_cost:.2}", resume(run))
+    // What is less than a cent must not become nothing.
+    let digits = if max_cost < 1.0 { 4 } else { 2 };
+    format!("{} --max-cost {max_cost:.digits$}", resume(run))
 }
 
 /// All of them, for this run and task.
@@ -103,5 +105,15 @@ mod tests {
         dispatch show checkout-7k3q 2
         dispatch diff checkout-7k3q 2
         ");
+    }
+
+    #[test]
+    fn an_amount_below_a_dollar_keeps_its_fractions_of_a_cent() {
+        let words = |max_cost| resume_with(&RunId::new("checkout-7k3q"), max_cost);
+        assert_eq!(
+            words(0.002),
+            "dispatch resume checkout-7k3q --max-cost 0.0020"
+        );
+        assert_eq!(words(2.5), "dispatch resume checkout-7k3q --max-cost 2.50");
     }
 }
