@@ -14,7 +14,9 @@ use crate::engine::attempt::blocking;
 use crate::engine::context::Context;
 use crate::engine::leash::Leash;
 use crate::engine::room::{self, Size};
+use crate::engine::verify::sweep;
 use crate::exec::{self, Exit, Job, JobEnd, JobStatus, StopSignal, kill_orphans};
+use crate::git::Git;
 use crate::merge::junit::{TestResult, parse_junit};
 use crate::model::integration::{CheckOutcome, CheckResult};
 
@@ -35,6 +37,8 @@ pub struct CheckRun<'a> {
     pub folder: PathBuf,
     /// The worktree.
     pub cwd: &'a Path,
+    /// Whether what they leave there is nobody's, so that it may be removed.
+    pub is_swept: bool,
     /// Their environment.
     pub env: BTreeMap<String, String>,
     /// The limit of each.
@@ -134,10 +138,17 @@ impl CheckRun<'_> {
         })
     }
 
-    /// Whether a check failed for want of room, which says nothing about what it checked.
+    /// Whether a check failed for want of room, which says nothing about what it checked. Where there
+    /// is room again once what it left is gone, it has filled the disk itself, and that does say
+    /// something.
     fn met_full_disk(&self, tail: &str) -> bool {
         let (repo, settings) = (&self.context.repo, &self.context.settings);
-        says_no_space(tail) && room::shortage(repo, settings, Size::default(), 0).is_some()
+        let is_short = || room::shortage(repo, settings, Size::default(), 0).is_some();
+        if !says_no_space(tail) || !is_short() {
+            return false;
+        }
+        let swept = self.is_swept && sweep(&Git::at(self.cwd)).is_ok();
+        !swept || is_short()
     }
 
     /// A dispatch that died may have left a check running, which must not meet the new one in the

@@ -261,6 +261,7 @@ impl Case {
                 .context
                 .attempt_folder(self.spec.task, self.spec.attempt),
             cwd: &self.worktree.path,
+            is_swept: false,
             env: environment(&self.context, &self.spec, self.base),
             timeout: task
                 .fields

@@ -110,6 +110,7 @@ pub(super) async fn set_up(
         context,
         folder: set_up_folder(&context.repo, &context.run, spec.task, spec.attempt),
         cwd: &worktree.path,
+        is_swept: false,
         env: environment(context, spec, base),
         timeout: context.settings.run.timeout,
         cookie: format!("{}/{}/{}/setup", context.run, spec.task.0, spec.attempt),

@@ -16,8 +16,8 @@ use crate::engine::checks::CheckRun;
 use crate::engine::context::Context;
 use crate::engine::leash::Leash;
 use crate::engine::memory::Memory;
-use crate::git::Store;
 use crate::git::worktree::{Head, Worktree};
+use crate::git::{Git, Store};
 use crate::model::ids::Oid;
 use crate::model::integration::CheckResult;
 
@@ -100,6 +100,7 @@ pub(super) fn in_folder<'a>(context: &'a Context, cwd: &'a Path, leash: &'a Leas
         context,
         folder: folder.join("integration"),
         cwd,
+        is_swept: true,
         env,
         timeout: context.settings.assemble.check_timeout,
         cookie: format!("{}/integration", context.run),
@@ -140,7 +141,16 @@ fn refresh(worktree: &Worktree, commit: Oid, head: &Head) -> Result<(), EngineEr
     worktree.verify()?;
     let git = worktree.git();
     git.run(&["read-tree", "--reset", "-u", &commit.to_string()])?;
+    sweep(&git)?;
+    Ok(worktree.set_head(head)?)
+}
+
+/// Removes what checks have left in their worktree, but what git ignores: build caches stay warm.
+///
+/// # Errors
+/// When git cannot be run or something cannot be removed.
+pub(super) fn sweep(git: &Git) -> Result<(), EngineError> {
     // Twice `--force`, so that a repository a check has made goes, too.
     git.run(&["clean", "--quiet", "-d", "--force", "--force"])?;
-    Ok(worktree.set_head(head)?)
+    Ok(())
 }

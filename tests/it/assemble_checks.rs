@@ -171,7 +171,8 @@ fn a_check_that_fills_the_disk_is_blamed_and_what_it_filled_is_free_again() {
         return;
     };
     let check = "test ! -e b.txt || head -c 50000000 /dev/zero > big.bin";
-    scene.configure(&format!("[assemble]\ncheck = [{check:?}]\n"));
+    let room = "[run]\nmin_free_space = \"1MiB\"\n";
+    scene.configure(&format!("{room}[assemble]\ncheck = [{check:?}]\n"));
     let plan = format!("{ONE}2. [B] b\n   - run: echo b > b.txt\n");
     scene.run(&plan, &[]).expect(4);
     let found = scene.json()["integration"].clone();

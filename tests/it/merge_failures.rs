@@ -13,7 +13,12 @@ use crate::forge::{Files, Forge, Planned, files, planned};
 /// Branches that all meet at `f`; every other one conflicts with its like.
 const BRANCHES: usize = 9;
 
+/// With an attribute at `f`, or git would be asked about its contents alone, of all pairs at once.
 fn many() -> Vec<Planned> {
+    many_with(&[(".gitattributes", "f merge=text|")])
+}
+
+fn many_with(more: &[(&str, &str)]) -> Vec<Planned> {
     let with = |n: usize| -> Files {
         let lines: Vec<String> = (0..40)
             .map(|line| match line == 4 * n {
@@ -26,7 +31,8 @@ fn many() -> Vec<Planned> {
         } else {
             "head|".to_owned()
         };
-        files(&[("f", &(head + "between|between|" + &lines.concat()))])
+        let text = head + "between|between|" + &lines.concat();
+        files(&[&[("f", text.as_str())], more].concat())
     };
     let main = planned("main", &[], &with(BRANCHES + 1));
     let rest = (0..BRANCHES).map(|n| planned(format!("b{n}"), &[0], &with(n)));
@@ -152,5 +158,22 @@ fn a_git_that_never_merges_anything() {
                 .iter()
                 .all(|(_, verdict, _)| verdict == "engine-failure")
         );
+    }
+}
+
+#[test]
+fn a_git_that_dies_on_the_contents_of_all_pairs_is_asked_about_each_pair() {
+    let forge = Forge::new(&many_with(&[]));
+    let expected = verdicts(&forge, None);
+    assert!(expected.iter().any(|(_, verdict, _)| verdict == "conflict"));
+    assert!(expected.iter().any(|(_, verdict, _)| verdict == "clean"));
+    // Only the engine for contents alone shuts out the attributes of the system.
+    let here = "[ -n \"$GIT_ATTR_NOSYSTEM\" ]";
+    for script in ["kill -ABRT $$", "echo nonsense; exit", "exit 1"] {
+        let log = tempfile::NamedTempFile::new().unwrap();
+        let said = log.path().display();
+        let script = format!("if {here}; then echo x >> {said}; {script}; fi; echo \"$in\" | real");
+        assert_eq!(verdicts(&forge, Some(&script)), expected, "{script}");
+        assert!(!fs::read(log.path()).unwrap().is_empty(), "it was asked");
     }
 }
