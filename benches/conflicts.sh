@@ -166,7 +166,7 @@ part() { awk -v a="$1" -v b="$2" 'BEGIN { if (a < 1) a = 1; if (b < 1) b = 1
 compare_verdicts() {
     "$dispatch" conflicts "$name/*" --json --all > "$root/all.json" 2> /dev/null || [ $? -eq 4 ]
     # An independent pair and one that git failed on have no tree.
-    grep -o '"b":"[^"]*","verdict":"[a-z-]*","class":"[a-z-]*","severity":[0-9],"bases":[^]]*],"tree":[^,]*' "$root/all.json" |
+    grep -oE '"b":"[^"]*","verdict":"[a-z-]*","conflict":[a-z]*,("why":[^]}]*,)?"class":"[a-z-]*","severity":[0-9],"bases":[^]]*],"tree":[^,]*' "$root/all.json" |
         sed -E 's/.*"verdict":"([a-z-]*)".*"tree":("?)([0-9a-z]*).*/\1 \3/' > "$root/verdicts"
     paste -d' ' "$root/verdicts" "$root/processes.out" | awk '
         { expected = $3 == 0 ? "clean" : $3 == 1 ? "conflict" : "engine-failure" }
@@ -196,7 +196,7 @@ hundred() {
     compare_verdicts
     local round changed old branch
     # A branch that meets others: the one in the middle of those that do, by how many.
-    branch=$(grep -o '"a":"[^"]*","b":"[^"]*","verdict":"[a-z-]*","class":"[a-z-]*"' "$root/all.json" |
+    branch=$(grep -o '"a":"[^"]*","b":"[^"]*","verdict":"[a-z-]*","conflict":[a-z]*,"class":"[a-z-]*"' "$root/all.json" |
         grep -v '"class":"independent"' | cut -d'"' -f4,8 | tr '"' '\n' | sort | uniq -c | sort -n |
         awk '{ name[NR] = $2 } END { print name[int((NR + 1) / 2)] }')
     old=$(git rev-parse "refs/heads/$branch")

@@ -54,7 +54,7 @@ pub struct AssembleArgs {
     /// Merge and check again what was merged and checked before
     #[arg(long, conflicts_with = "dry_run")]
     pub recheck: bool,
-    /// Take [assemble], [resolve] and [conflicts] generated from this file, for the run from now on
+    /// Take `[assemble]`, `[resolve]` and `[conflicts] generated` from this file, for the run from now on
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Print one JSON object per event, one a line

@@ -4,7 +4,7 @@
 //! each costs more than all the rest of assembling. So a candidate that provably merges as an
 //! overlay ([`crate::conflict::territory`]) is laid over in process, and git is asked about the
 //! others; where they only edit the same files, the contents may have been merged already
-//! ([`Contents`]). The rule needs a single merge base: the base of the run is one exactly if the
+//! (`engine/edited.rs`). The rule needs a single merge base: the base of the run is one exactly if the
 //! candidate stands on it and shares no commit above it with what is merged already.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
