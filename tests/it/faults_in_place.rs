@@ -59,7 +59,11 @@ fn points(list: &std::path::Path) -> Vec<String> {
             times.insert(time.parse().unwrap());
         }
     }
-    let chosen = times.into_iter().flat_map(|(name, times)| {
+    // Writes that may meet a full disk are no places to be killed at; they have a table of their own.
+    let places = times
+        .into_iter()
+        .filter(|(name, _)| !name.contains(":enospc"));
+    let chosen = places.flat_map(|(name, times)| {
         let last = times.last().copied();
         let is_turn = name == "turn recorded";
         let some = times.into_iter();
@@ -122,8 +126,8 @@ fn a_run_with_a_retry_in_place_and_a_parked_worker_survives_them_too() {
     let expected = result(&scene);
     assert!(scene.root.join("in-place").exists());
     let points = points(&list);
-    let in_place = "attempt before it goes on in place@1".to_owned();
-    assert!(points.contains(&in_place), "{points:?}");
+    let is_in_place = |point: &String| point.starts_with("attempt before it goes on in place@");
+    assert!(points.iter().any(is_in_place), "{points:?}");
     let next = AtomicUsize::new(0);
     let (wrong, missed) = (Mutex::new(Vec::new()), AtomicUsize::new(0));
     std::thread::scope(|scope| {
