@@ -38,12 +38,8 @@ impl Territory {
         self.removed.extend(directories);
     }
 
-    /// Whether a branch with the same single merge base merges as a mere overlay.
-    pub fn is_independent_of(&self, branch: &Footprint) -> bool {
-        self.is_apart_from(branch) && !branch.touched.iter().any(|path| self.has(path))
-    }
-
-    /// The same but for the paths that both touch.
+    /// Whether a branch with the same single merge base merges as a mere overlay but for the paths
+    /// that both touch.
     pub fn is_apart_from(&self, branch: &Footprint) -> bool {
         if self.touched.is_empty() || branch.is_empty() {
             return true;
@@ -76,6 +72,11 @@ mod tests {
     const NAMES: [&str; 11] = [
         "a", "b", "d", "d/a", "d/b", "d/e/a", "d/e", "dd", "dd/a", "c/x", "c",
     ];
+
+    fn is_overlay(territory: &Territory, next: &Footprint) -> bool {
+        let shared = next.touched.iter().any(|path| territory.has(path));
+        !shared && territory.is_apart_from(next)
+    }
 
     fn any_footprint(rng: &mut fastrand::Rng) -> Footprint {
         let mut footprint = Footprint::default();
@@ -121,7 +122,7 @@ mod tests {
             let mut territory = Territory::default();
             parts.iter().for_each(|part| territory.add(part));
             let expected = independent(&joined(&parts), &next);
-            let found = territory.is_independent_of(&next);
+            let found = is_overlay(&territory, &next);
             assert_eq!(found, expected, "{parts:?} and {next:?}");
             *(if found { &mut yes } else { &mut no }) += 1;
         }
@@ -140,8 +141,8 @@ mod tests {
             added: vec!["d/new".into()],
             removed_directories: Vec::new(),
         };
-        assert!(territory.is_independent_of(&adder));
+        assert!(is_overlay(&territory, &adder));
         territory.vanish([RepoPath::from("d")]);
-        assert!(!territory.is_independent_of(&adder));
+        assert!(!is_overlay(&territory, &adder));
     }
 }
