@@ -1,6 +1,7 @@
 //! Things any program needs; nothing here knows a word of dispatch.
 
 pub mod ansi;
+pub mod batches;
 pub mod clock;
 pub mod fault;
 pub mod files;

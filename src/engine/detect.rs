@@ -38,6 +38,9 @@ pub use explain::{Explained, ThreeWay};
 pub use sceptic::Sceptic;
 pub use tasks::task_conflicts;
 
+/// Merges of contents that are remembered; beyond that they are asked for again.
+const CONTENTS_KEPT: usize = 100_000;
+
 /// A branch, or any commit under a name.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Branch {
@@ -124,12 +127,19 @@ pub struct Detector {
     run_base: Option<Oid>,
     /// What was last found out about a history: of these tips over this base.
     bases: Option<(Vec<Oid>, Option<Oid>, Arc<Bases>)>,
+    /// What the last call looked at: who asks for more about the same branches finds it set up.
+    scene: Option<(Vec<Oid>, Scene)>,
     sides: HashMap<(Oid, Oid), Arc<Side>>,
     verdicts: HashMap<Key, Known>,
+    /// What merging contents came to, for pairs of the last call and for sets of them.
+    contents: Merged,
     meter: Arc<Meter>,
     /// Where further commits are, that are in no repository.
     quarantine: Option<Arc<Quarantine>>,
 }
+
+/// What contents (base, ours, theirs) come to that merge by themselves.
+type Merged = HashMap<[Oid; 3], Oid>;
 
 /// How far the merging is, for those who wait for it.
 #[derive(Debug, Default)]
@@ -198,8 +208,10 @@ impl Detector {
             generated: glob_set(&options.generated)?,
             run_base,
             bases: None,
+            scene: None,
             sides: HashMap::new(),
             verdicts: HashMap::new(),
+            contents: Merged::new(),
             meter: Arc::default(),
             quarantine: None,
         })
@@ -235,6 +247,7 @@ impl Detector {
         if branches.len() < 2 {
             return Ok(detection);
         }
+        self.scene = None;
         let scene = self.scene(branches)?;
         detection.base = detection.base.or(scene.base);
         let (pairs, colliding) = self.pairs(&scene)?;
@@ -245,7 +258,14 @@ impl Detector {
         add_colliding_names(colliding, &mut detection.pairs, unmerged);
         detection.pairs_independent = pairs_total - detection.pairs.len();
         self.forget(&scene, &pairs);
+        self.keep(branches, scene);
         Ok(detection)
+    }
+
+    /// Lets go of what is kept for the next question about the same branches, a folder with merged
+    /// objects among it; for detectors that wait long until the next call.
+    pub fn rest(&mut self) {
+        self.scene = None;
     }
 
     /// Every pair that [`Detector::update`] does not list, because the two have nothing to do with
@@ -266,7 +286,9 @@ impl Detector {
         let count = detection.branches.len();
         let pairs = (0..count).flat_map(|a| (a + 1..count).map(move |b| (a, b)));
         let rest = pairs.filter(|pair| !listed.contains(pair));
-        Ok(rest.map(|(a, b)| self.unmerged(&scene, a, b)).collect())
+        let rest = rest.map(|(a, b)| self.unmerged(&scene, a, b)).collect();
+        self.keep(&detection.branches, scene);
+        Ok(rest)
     }
 
     /// The verdict on a pair that needs no merge.
@@ -317,6 +339,9 @@ impl Detector {
         self.verdicts.retain(holds);
         let trees: HashSet<Oid> = scene.trees.iter().copied().collect();
         self.sides.retain(|(_, tree), _| trees.contains(tree));
+        if self.contents.len() > CONTENTS_KEPT {
+            self.contents.clear();
+        }
     }
 }
 

@@ -112,7 +112,9 @@ impl Live {
             tip: *tip,
         };
         let branches: Vec<Branch> = commits.iter().map(branch).collect();
-        let detection = self.detector.update(&branches)?;
+        let detection = self.detector.update(&branches);
+        self.detector.rest();
+        let detection = detection?;
         let numbers: Vec<TaskNumber> = commits.iter().map(|(task, _)| *task).collect();
         let mut found = task_conflicts(&detection, &numbers, &|task| upstream(state, task));
         let at_work = running(state);

@@ -74,7 +74,9 @@ fn detection(context: &Context, branches: &[Branch]) -> Result<Detection, Engine
             kept.insert(Detector::new(&context.repo, context.base, &options)?)
         }
     };
-    Ok(detector.update(branches)?)
+    let detection = detector.update(branches);
+    detector.rest();
+    Ok(detection?)
 }
 
 /// The branches of these candidates, as the detector takes them.

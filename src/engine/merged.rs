@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use crate::conflict::edits::shared_edit;
 use crate::conflict::footprint::Footprint;
 use crate::conflict::territory::Territory;
-use crate::engine::edited::Contents;
+use crate::engine::edited::{Contents, Recall};
 use crate::git::merge_tree::{MergeAnswer, MergeEngine, MergeError};
 use crate::git::{Store, StoreError};
 use crate::model::change::{Change, Entry, RepoPath};
@@ -34,8 +34,9 @@ pub struct MergedTree<'a> {
     /// Whether the rule may be used at all.
     overlays: bool,
     contents: Contents<'a>,
-    /// What candidates change, as far as it was told, by their trees.
-    told: HashMap<Oid, Vec<Change>>,
+    /// What candidates change that were told, in their order, and where each stands, by their trees.
+    told: Vec<Vec<Change>>,
+    places: HashMap<Oid, usize>,
     merges_run: usize,
     contents_used: usize,
 }
@@ -69,10 +70,22 @@ impl<'a> MergedTree<'a> {
             territory: Territory::default(),
             overlays: !store.has_replacements()?,
             contents: Contents::new(engine),
-            told: HashMap::new(),
+            told: Vec::new(),
+            places: HashMap::new(),
             merges_run: 0,
             contents_used: 0,
         })
+    }
+
+    /// The same, with what is remembered of merging contents.
+    pub(crate) fn recalling(mut self, recall: Option<Recall<'a>>) -> MergedTree<'a> {
+        self.contents = self.contents.recalling(recall);
+        self
+    }
+
+    /// The contents that git was asked about and found to merge, and what they come to.
+    pub(crate) fn learned(&self) -> impl Iterator<Item = ([Oid; 3], Oid)> {
+        self.contents.learned()
     }
 
     /// Says which candidates will come, as their trees and what these change against the base, so that
@@ -87,11 +100,13 @@ impl<'a> MergedTree<'a> {
         if !self.overlays {
             return Ok(());
         }
-        let candidates: Vec<(Oid, Vec<Change>)> = candidates.into_iter().collect();
-        let changes = candidates.iter().map(|(_, changes)| changes.as_slice());
-        self.contents.foretell(self.store, changes)?;
-        self.told.extend(candidates);
-        Ok(())
+        let first = self.told.len();
+        for (tree, changes) in candidates {
+            self.places.insert(tree, self.told.len());
+            self.told.push(changes);
+        }
+        let changes = self.told[first..].iter().flatten();
+        self.contents.foretell(self.store, None, changes)
     }
 
     /// Merges a candidate into `tip`, whose tree this is, and gives the new tree; `None` if the two
@@ -147,9 +162,12 @@ impl<'a> MergedTree<'a> {
     /// The tree with all that was merged.
     ///
     /// # Errors
-    /// When it cannot be written.
-    pub(crate) fn written(&mut self) -> Result<Oid, StoreError> {
+    /// When it cannot be written, or git cannot be run.
+    pub(crate) fn written(&mut self) -> Result<Oid, MergeError> {
         if !self.laid.is_empty() {
+            for entry in self.laid.values().flatten() {
+                self.contents.bring(self.store, entry.oid)?;
+            }
             let entries: Vec<_> = self.laid.iter().map(|(p, e)| (p.clone(), *e)).collect();
             self.tree = self.store.tree_overlaid(self.tree, &entries)?;
             self.laid.clear();
@@ -195,10 +213,11 @@ impl<'a> MergedTree<'a> {
         }
     }
 
-    fn newcomer(&self, candidate: Oid) -> Result<Option<Newcomer>, StoreError> {
+    fn newcomer(&mut self, candidate: Oid) -> Result<Option<Newcomer>, MergeError> {
         let tree = self.store.tree_of(candidate)?;
-        let changes = match self.told.get(&tree) {
-            Some(changes) => changes.clone(),
+        let place = self.places.get(&tree).copied();
+        let changes = match place {
+            Some(place) => self.told[place].clone(),
             None => self.store.changes(self.base_tree, tree)?,
         };
         let removed = self.store.removed_directories(tree, &changes)?;
@@ -208,7 +227,7 @@ impl<'a> MergedTree<'a> {
         }
         let mut changes = changes;
         for change in &mut changes {
-            match self.entry_after(change)? {
+            match self.entry_after(change, place)? {
                 Some(entry) => change.new = entry,
                 None => return Ok(None),
             }
@@ -217,8 +236,12 @@ impl<'a> MergedTree<'a> {
     }
 
     /// What is at the path of a change after merging it, nothing being an answer; `None` if that is
-    /// for git to say.
-    fn entry_after(&self, change: &Change) -> Result<Option<Option<Entry>>, StoreError> {
+    /// for git to say. `place` is where the candidate stands among those that were told.
+    fn entry_after(
+        &mut self,
+        change: &Change,
+        place: Option<usize>,
+    ) -> Result<Option<Option<Entry>>, MergeError> {
         if !self.territory.has(&change.path) {
             return Ok(Some(change.new));
         }
@@ -229,11 +252,20 @@ impl<'a> MergedTree<'a> {
         let Some(there) = there else {
             return Ok(None);
         };
-        let edit = shared_edit(&change.path, change, there);
-        Ok(edit.and_then(|edit| match Some(there) == change.new {
-            true => Some(change.new),
-            false => self.contents.merged(&edit).map(Some),
-        }))
+        let Some(edit) = shared_edit(&change.path, change, there) else {
+            return Ok(None);
+        };
+        if Some(there) == change.new {
+            return Ok(Some(change.new));
+        }
+        if self.contents.is_open(&edit) {
+            // What was foretold came out otherwise: so will all that follows at this path.
+            let rest = place.map_or(&[][..], |place| &self.told[place..]);
+            let changes = rest.iter().flatten().filter(|c| c.path == change.path);
+            let there = Some((&change.path, there));
+            self.contents.foretell(self.store, there, changes)?;
+        }
+        Ok(self.contents.merged(&edit).map(Some))
     }
 
     /// `None` where libgit2 does not lay one tree over the other, as where a file becomes a
@@ -412,5 +444,68 @@ mod tests {
         }
         assert!(conflicts > 5, "{conflicts} of {steps} conflict");
         assert!(asked > 10 && asked + 20 < steps, "{asked} of {steps} asked");
+    }
+
+    #[test]
+    fn what_is_remembered_of_contents_is_not_asked_for_again_and_gives_the_same_trees() {
+        let scene = Scene::new();
+        let store = &scene.store;
+        let lines = |edited: &[usize]| {
+            let line = |n| match edited.contains(&n) {
+                true => format!("another line {n}\n"),
+                false => format!("line {n}\n"),
+            };
+            (0..60).map(line).collect::<String>()
+        };
+        let names = ["one", "two", "three"];
+        let files: Vec<_> = names.iter().map(|name| (*name, lines(&[]))).collect();
+        let empty = store.empty_tree().unwrap();
+        let base = commit(store, empty, &files, &[]);
+        let base_tree = store.tree_of(base).unwrap();
+        let candidate = |n: usize| {
+            let mut files = vec![
+                (names[n % 3], lines(&[4 * n])),
+                ("two", lines(&[4 * n + 2])),
+            ];
+            files.dedup_by(|a, b| a.0 == b.0);
+            // Two that add the same file: git has to be asked about the second.
+            if n == 4 || n == 7 {
+                files.push(("new", "the same\n".to_owned()));
+            }
+            commit(store, base_tree, &files, &[base])
+        };
+        let candidates: Vec<Oid> = (0..9).map(candidate).collect();
+        let engine = MergeEngine::quarantined(&scene.repo, base).unwrap();
+        let merge_all = |engine: &MergeEngine, recall: Option<Recall<'_>>| {
+            let store = engine.store().unwrap();
+            let mut merged = MergedTree::new(&store, engine, base).unwrap();
+            merged = merged.recalling(recall);
+            let told = candidates.iter().map(|candidate| {
+                let tree = store.tree_of(*candidate).unwrap();
+                (tree, store.changes(base_tree, tree).unwrap())
+            });
+            merged.foretell(told).unwrap();
+            let mut tip = base;
+            for candidate in &candidates {
+                let tree = merged.merge(tip, *candidate).unwrap().unwrap();
+                tip = write(&store, tree, &[tip, *candidate]);
+            }
+            let learned: HashMap<[Oid; 3], Oid> = merged.learned().collect();
+            (tip, learned, merged.merges_run())
+        };
+        let (tip, learned, asked) = merge_all(&engine.aside().unwrap(), None);
+        assert!(learned.len() > 10, "{}", learned.len());
+        let recall = |blobs| learned.get(&blobs).copied();
+        let again = merge_all(&engine.aside().unwrap(), Some(&recall));
+        assert_eq!(again, (tip, HashMap::new(), asked));
+        let mut by_git = base;
+        for candidate in &candidates {
+            let merged = engine.merge(by_git, *candidate).unwrap();
+            let MergeAnswer::Done(result) = merged else {
+                panic!("{merged:?}")
+            };
+            by_git = write(&engine.store().unwrap(), result.tree, &[by_git, *candidate]);
+        }
+        assert_eq!(by_git, tip);
     }
 }

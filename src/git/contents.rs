@@ -6,16 +6,23 @@
 //! decides. A merge of a real pair costs some milliseconds, most of them for the trees around the
 //! files that really meet; here it costs what the contents do.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use git2::{MergeFileInput, merge_file};
 
+use crate::base::batches::cores;
 use crate::git::merge_tree::{MergeAnswer, MergeEngine, MergeError, MergeResult};
-use crate::git::store::{Store, StoreError, to_git2};
+use crate::git::store::{Store, StoreError};
 use crate::model::ids::Oid;
 
-/// Files in one made-up tree: enough to make the process cheap, few enough to share between cores.
+/// Files in one made-up tree: enough to make the process cheap, few enough to keep its answer small.
 const FILES_PER_MERGE: usize = 256;
+
+/// Below this many files a process more costs more than another core brings.
+const FEWEST_FILES: usize = 8;
+
+/// Bytes of file contents that are kept for further guesses.
+const CONTENTS_KEPT: usize = 16 << 20;
 
 impl MergeEngine {
     /// Merges files of which only the content is known, each given as the blobs of the base, of ours
@@ -28,16 +35,18 @@ impl MergeEngine {
     /// When git cannot be run or the trees cannot be written; a blob that is missing is no error.
     pub fn merge_contents(&self, files: &[[Oid; 3]]) -> Result<Vec<Option<Oid>>, MergeError> {
         let store = self.store()?;
+        let size = files.len().div_ceil(cores());
+        let size = size.clamp(FEWEST_FILES, FILES_PER_MERGE);
         let mut pairs = Vec::new();
-        for some in files.chunks(FILES_PER_MERGE) {
+        for some in files.chunks(size) {
             pairs.push(self.made_up_pair(&store, some)?);
         }
         let Some(pairs) = pairs.into_iter().collect::<Option<Vec<_>>>() else {
             return Ok(vec![None; files.len()]);
         };
-        let answers = self.merge_all(&pairs)?;
+        let answers = self.merge_large(&pairs)?;
         let mut merged = Vec::with_capacity(files.len());
-        for (some, answer) in files.chunks(FILES_PER_MERGE).zip(answers) {
+        for (some, answer) in files.chunks(size).zip(answers) {
             match answer {
                 MergeAnswer::Done(result) => merged.extend(clean_files(&store, &result, some)?),
                 MergeAnswer::Failed(_) => merged.extend(vec![None; some.len()]),
@@ -91,20 +100,45 @@ fn clean_files(
     merged.collect()
 }
 
-impl Store {
-    /// What a file probably becomes when these contents (base, ours, theirs) are merged: libgit2's
-    /// opinion, written as a blob. Only good for asking git early about what comes next.
-    pub fn likely_merge(&self, blobs: [Oid; 3]) -> Option<Oid> {
-        let [base, ours, theirs] = blobs.map(|blob| self.inner.find_blob(to_git2(blob)).ok());
-        let (base, ours, theirs) = (base?, ours?, theirs?);
-        let mut inputs = [&base, &ours, &theirs].map(|blob| {
+/// What files probably become when they are merged: libgit2's opinion. Only good for asking git early
+/// about what comes next, and for making again what git is known to have made.
+#[derive(Debug, Default)]
+pub struct Guesses {
+    /// What was read or written last: of a file that many branches edit, each merge has two of three.
+    contents: HashMap<Oid, Vec<u8>>,
+    size: usize,
+}
+
+impl Guesses {
+    /// Merges contents (base, ours, theirs) and writes what comes of it; `None` where they do not merge
+    /// or cannot be read.
+    pub fn merge(&mut self, store: &Store, blobs: [Oid; 3]) -> Option<Oid> {
+        if self.size > CONTENTS_KEPT {
+            *self = Guesses::default();
+        }
+        for blob in blobs {
+            if !self.contents.contains_key(&blob) {
+                self.keep(blob, store.blob(blob).ok()?);
+            }
+        }
+        let mut inputs = blobs.map(|blob| {
             let mut input = MergeFileInput::new();
-            input.content(blob.content());
+            input.content(&self.contents[&blob]);
             input
         });
         let [base, ours, theirs] = &mut inputs;
         let merged = merge_file(base, ours, theirs, None).ok()?;
-        let clean = merged.is_automergeable();
-        clean.then(|| self.write_blob(merged.content()).ok())?
+        if !merged.is_automergeable() {
+            return None;
+        }
+        let content = merged.content().to_vec();
+        let oid = store.write_blob(&content).ok()?;
+        self.keep(oid, content);
+        Some(oid)
+    }
+
+    fn keep(&mut self, blob: Oid, content: Vec<u8>) {
+        self.size += content.len();
+        self.contents.insert(blob, content);
     }
 }

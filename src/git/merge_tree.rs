@@ -6,11 +6,11 @@
 //! merge drivers run in (an empty one of our own, never the user's checkout).
 
 use std::io;
-use std::num::NonZero;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::base::batches::in_batches;
 use crate::base::files::says_no_space;
 use crate::base::process::{Finished, was_killed};
 use crate::base::text::one_line;
@@ -240,44 +240,35 @@ impl MergeEngine {
         pairs: &[(Oid, Oid)],
         merged: &AtomicUsize,
     ) -> Result<Vec<MergeAnswer>, MergeError> {
-        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
-        let workers = cores.min(pairs.len().div_ceil(SMALLEST_BATCH)).max(1);
-        let size = pairs.len().div_ceil(workers).clamp(1, LARGEST_BATCH);
-        let batches: Vec<_> = pairs.chunks(size).collect();
-        let results: Vec<_> = batches.iter().map(|_| Mutex::new(Ok(Vec::new()))).collect();
-        let next = AtomicUsize::new(0);
-        std::thread::scope(|scope| {
-            for _ in 0..workers {
-                scope.spawn(|| {
-                    loop {
-                        let place = next.fetch_add(1, Ordering::Relaxed);
-                        let (Some(batch), Some(slot)) = (batches.get(place), results.get(place))
-                        else {
-                            return;
-                        };
-                        // What is merged again after git died must not count twice.
-                        let mut left = batch.len();
-                        let mut count = |more: usize| {
-                            let more = more.min(left);
-                            left -= more;
-                            merged.fetch_add(more, Ordering::Relaxed);
-                        };
-                        let answers = merge_batch(&self.git, batch, &mut count);
-                        count(batch.len());
-                        *slot.lock().unwrap_or_else(PoisonError::into_inner) = answers;
-                    }
-                });
-            }
-        });
-        let mut answers = Vec::with_capacity(pairs.len());
-        for result in results {
-            answers.extend(
-                result
-                    .into_inner()
-                    .unwrap_or_else(PoisonError::into_inner)?,
-            );
-        }
-        Ok(answers)
+        self.merge_in_batches(pairs, SMALLEST_BATCH, merged)
+    }
+
+    /// The same for few pairs of which each is much work: not one is too few for a process.
+    ///
+    /// # Errors
+    /// As [`MergeEngine::merge_all`].
+    pub(super) fn merge_large(&self, pairs: &[(Oid, Oid)]) -> Result<Vec<MergeAnswer>, MergeError> {
+        self.merge_in_batches(pairs, 1, &AtomicUsize::new(0))
+    }
+
+    fn merge_in_batches(
+        &self,
+        pairs: &[(Oid, Oid)],
+        smallest: usize,
+        merged: &AtomicUsize,
+    ) -> Result<Vec<MergeAnswer>, MergeError> {
+        in_batches(pairs, (smallest, LARGEST_BATCH), |batch| {
+            // What is merged again after git died must not count twice.
+            let mut left = batch.len();
+            let mut count = |more: usize| {
+                let more = more.min(left);
+                left -= more;
+                merged.fetch_add(more, Ordering::Relaxed);
+            };
+            let answers = merge_batch(&self.git, batch, &mut count);
+            count(batch.len());
+            answers
+        })
     }
 
     /// Writes a throwaway commit, always the same for the same tree and parents.

@@ -6,6 +6,7 @@
 //!
 //! once for every pair of trees. One process for all of them costs a tenth of what libgit2 takes.
 
+use crate::base::batches::in_batches;
 use crate::git::merge_tree::{MergeEngine, MergeError};
 use crate::model::change::{Change, Entry, RepoPath};
 use crate::model::ids::Oid;
@@ -13,6 +14,8 @@ use crate::model::merge::Rename;
 
 /// Pairs of trees one process is given at most, so that its output stays small in memory.
 const LARGEST_BATCH: usize = 256;
+/// Below this many pairs a process more costs more than another core brings.
+const SMALLEST_BATCH: usize = 16;
 
 /// The mode of a directory.
 const DIRECTORY: u32 = 0o040_000;
@@ -58,8 +61,7 @@ impl MergeEngine {
         args: &[&str],
         pairs: &[(Oid, Oid)],
     ) -> Result<Vec<Vec<RawEntry>>, MergeError> {
-        let mut found = Vec::with_capacity(pairs.len());
-        for batch in pairs.chunks(LARGEST_BATCH) {
+        in_batches(pairs, (SMALLEST_BATCH, LARGEST_BATCH), |batch| {
             let input: String = batch.iter().map(|(a, b)| format!("{a} {b}\n")).collect();
             let fixed = ["diff-tree", "--stdin", "--raw", "-z", "--no-abbrev"];
             let output = self.run_with(&[&fixed, args].concat(), input.into_bytes())?;
@@ -68,9 +70,8 @@ impl MergeEngine {
                 asked.eq(batch.iter())
             });
             let answers = whole.ok_or(MergeError::Grammar("diff-tree"))?;
-            found.extend(answers.into_iter().map(|(_, entries)| entries));
-        }
-        Ok(found)
+            Ok(answers.into_iter().map(|(_, entries)| entries).collect())
+        })
     }
 }
 

@@ -394,3 +394,28 @@ fn a_history_that_ends_early_is_judged_all_the_same() {
         .filter(|p| p.verdict == Verdict::EngineFailure);
     assert_eq!(failed.count(), 3);
 }
+
+#[test]
+fn the_size_of_conflict_markers_is_that_of_the_attribute_and_decides_nothing() {
+    let attribute = (".gitattributes", "f conflict-marker-size=20|");
+    let edits = |text: &str| files(&[("f", text), attribute]);
+    let forge = Forge::new(&[
+        planned("main", &[], &edits("1|2|3|4|5|6|7|")),
+        planned("one", &[0], &edits("1|2 one|3|4|5|6|7|")),
+        planned("two", &[0], &edits("1|2|3|4|5|6 two|7|")),
+        planned("three", &[0], &edits("1|2 three|3|4|5|6|7|")),
+    ]);
+    let branches = named(&forge, &[("one", 1), ("two", 2), ("three", 3)]);
+    let mut detector = Detector::for_any(&forge.repo, &options()).unwrap();
+    let detection = detector.update(&branches).unwrap();
+    let verdicts = |prune: bool| {
+        let options = DetectOptions { prune, ..options() };
+        let found = detect(&forge.repo, &branches, &options).unwrap().pairs;
+        let shown = found
+            .iter()
+            .map(|pair| (pair.verdict, pair.class, pair.tree));
+        shown.collect::<Vec<_>>()
+    };
+    assert_eq!(verdicts(true), verdicts(false));
+    assert_eq!(detection.conflicts().count(), 1);
+}

@@ -209,16 +209,19 @@ fn check(seed: u64, counted: &mut Counted) {
         }
         let sequence: Vec<(usize, Oid)> = chosen.iter().map(|n| (*n, tips[*n])).collect();
         let expected = checkout.left_out(forge.commits[0], &sequence);
-        for prune in [true, false] {
+        // With a cache, what the orders before this one have shown is found again.
+        for (prune, cache) in [(true, false), (false, false), (true, true)] {
             let options = DetectOptions {
                 prune,
+                cache,
                 ..DetectOptions::default()
             };
             let mut detector = Detector::for_any(&forge.repo, &options).unwrap();
             let mut detection = detector.update(&branches).unwrap();
             let joint = detector.emergent(&mut detection, &order, usize::MAX);
             let joint = joint.unwrap();
-            let what = format!("seed {seed}, order {order:?}, prune {prune}: {joint:?}");
+            let what =
+                format!("seed {seed}, order {order:?}, prune {prune}, cache {cache}: {joint:?}");
             let mut found = joint.found.iter().filter_map(|one| one.branches.last());
             let found: BTreeSet<usize> = found.by_ref().copied().collect();
             assert_eq!(found, expected.iter().copied().collect(), "{what}");

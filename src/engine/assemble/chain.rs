@@ -266,7 +266,7 @@ impl Chain {
     ) -> Result<Vec<TaskNumber>, EngineError> {
         let engine = MergeEngine::quarantined(&context.repo, context.base)?;
         let store = engine.store()?;
-        let mut sequence = Sequence::new(&store, &engine, context.base)?;
+        let mut sequence = Sequence::new(&store, &engine, context.base, None)?;
         for (place, step) in self.steps.iter().enumerate() {
             if !sequence.add(place, step.candidate)? {
                 return Ok(Vec::new());

@@ -13,7 +13,7 @@ use crate::base::record_log::{Key as RecordKey, RecordLog, Records};
 use crate::conflict::classify::Classified;
 use crate::engine::detect::emergent::{Asked, Joint};
 use crate::engine::detect::scene::{Pair, Scene};
-use crate::engine::detect::{DetectError, Detector, Known};
+use crate::engine::detect::{DetectError, Detector, Known, Merged};
 use crate::git::attributes::Attributes;
 use crate::git::fingerprint::{Surroundings, digest};
 use crate::git::merge_tree::{MergeEngine, MergeResult};
@@ -143,6 +143,21 @@ impl VerdictCache {
         }
     }
 
+    /// What merging these contents came to before, without any attribute.
+    pub(super) fn contents(&self, blobs: [Oid; 3]) -> Option<Oid> {
+        let key = self.contents_key(blobs)?;
+        serde_json::from_str(self.known.get(&key)?).ok()
+    }
+
+    /// Keeps what merging contents came to.
+    pub(super) fn put_contents(&mut self, merged: &Merged) {
+        for (blobs, oid) in merged {
+            if let Some(key) = self.contents_key(*blobs) {
+                self.remember(key, oid);
+            }
+        }
+    }
+
     fn remember(&mut self, key: RecordKey, record: &impl Serialize) {
         if let Ok(text) = serde_json::to_string(record) {
             self.fresh.push((key, text));
@@ -191,6 +206,12 @@ impl VerdictCache {
             false => self.surroundings.has_drivers,
         };
         (!is_open).then(|| self.digest(asked.attributes, &what))
+    }
+
+    fn contents_key(&self, [base, ours, theirs]: [Oid; 3]) -> Option<RecordKey> {
+        let what = format!("contents {base} {ours} {theirs}");
+        let has_drivers = self.surroundings.has_drivers;
+        (!has_drivers).then(|| self.digest(Oid::ZERO, &what))
     }
 
     /// Whether a merge may depend on programs or on what was fetched into submodules.

@@ -34,6 +34,7 @@ impl Detector {
         })?;
         let mut contents = Contents::new(engine);
         contents.ask(shared.values().flatten())?;
+        self.contents.extend(contents.learned());
         let store = engine.store()?;
         let mut names = TreeNames::new(&store);
         self.in_parts(scene, pairs, |this, place, pair| {

@@ -14,7 +14,8 @@ use crate::conflict::classify::{Classified, Evidence, SideInfo, classify};
 use crate::conflict::joint::risky_groups;
 use crate::engine::detect::guilty::{Guilt, MERGES_PER_SET, Sequence};
 use crate::engine::detect::scene::Scene;
-use crate::engine::detect::{DetectError, Detection, Detector, Side};
+use crate::engine::detect::{DetectError, Detection, Detector, Merged, Side};
+use crate::engine::edited::Recall;
 use crate::git::Store;
 use crate::git::merge_tree::{MergeAnswer, MergeEngine};
 use crate::model::change::{Change, RepoPath};
@@ -109,7 +110,18 @@ impl Detector {
                 joint.add(known.renamed(|place| group.get(place).copied()));
                 continue;
             }
-            let found = self.merge_in_order(&scene, &engine.aside()?, root, &group, left)?;
+            let merged = std::mem::take(&mut self.contents);
+            let recall = |blobs| {
+                let known = merged.get(&blobs).copied();
+                known.or_else(|| cache.as_ref()?.contents(blobs))
+            };
+            let by = (&engine.aside()?, &recall as Recall<'_>);
+            let (found, contents) = self.merge_in_order(&scene, by, root, &group, left)?;
+            self.contents = merged;
+            if let Some(cache) = &mut cache {
+                cache.put_contents(&contents);
+            }
+            self.contents.extend(contents);
             detection.merges_run += found.merges;
             left = left.saturating_sub(found.merges);
             let asked = if found.is_cut_short() { part } else { whole };
@@ -125,6 +137,7 @@ impl Detector {
         if let Some(cache) = cache {
             cache.save(&scene)?;
         }
+        self.keep(&detection.branches, scene);
         Ok(joint)
     }
 
@@ -152,16 +165,17 @@ impl Detector {
         Ok((groups.map(branches).collect(), submodules))
     }
 
+    /// What merging the group in order shows, and what contents had to be merged for it.
     fn merge_in_order(
         &mut self,
         scene: &Scene,
-        engine: &MergeEngine,
+        (engine, recall): (&MergeEngine, Recall<'_>),
         root: Oid,
         group: &[usize],
         merges: usize,
-    ) -> Result<Joint, DetectError> {
+    ) -> Result<(Joint, Merged), DetectError> {
         let store = engine.store()?;
-        let mut sequence = Sequence::new(&store, engine, root)?;
+        let mut sequence = Sequence::new(&store, engine, root, Some(recall))?;
         if scene.prune && scene.share_only(root, group) {
             let sides = self.sides(scene, store.tree_of(root)?, group)?;
             let sides = group.iter().zip(sides);
@@ -183,7 +197,7 @@ impl Detector {
             }
         }
         joint.merges = sequence.merges_needed();
-        Ok(joint)
+        Ok((joint, sequence.learned().collect()))
     }
 
     fn emergent_of(

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use crate::conflict::footprint::Footprint;
 use crate::conflict::prune::independent;
+use crate::engine::edited::Recall;
 use crate::engine::merged::MergedTree;
 use crate::git::commit::{By, NewCommit};
 use crate::git::merge_tree::{MergeEngine, MergeError};
@@ -27,6 +28,7 @@ const LATER_THAN_ALL: i64 = 4_000_000_000;
 pub(crate) struct Sequence<'a> {
     store: &'a Store,
     engine: &'a MergeEngine,
+    recall: Option<Recall<'a>>,
     root: Oid,
     tree: MergedTree<'a>,
     /// The commit that was made last, and what was merged since.
@@ -47,7 +49,8 @@ pub(crate) struct Guilt {
 }
 
 impl<'a> Sequence<'a> {
-    /// Nothing but the commit that is below all branches.
+    /// Nothing but the commit that is below all branches; `recall` says what is remembered of merging
+    /// contents.
     ///
     /// # Errors
     /// When it cannot be read.
@@ -55,12 +58,14 @@ impl<'a> Sequence<'a> {
         store: &'a Store,
         engine: &'a MergeEngine,
         root: Oid,
+        recall: Option<Recall<'a>>,
     ) -> Result<Sequence<'a>, StoreError> {
         Ok(Sequence {
             store,
             engine,
+            recall,
             root,
-            tree: MergedTree::new(store, engine, root)?,
+            tree: MergedTree::new(store, engine, root)?.recalling(recall),
             tip: root,
             pending: Vec::new(),
             members: Vec::new(),
@@ -97,10 +102,16 @@ impl<'a> Sequence<'a> {
     /// A commit that has all of them.
     ///
     /// # Errors
-    /// When it cannot be written.
-    pub(crate) fn tip(&mut self) -> Result<Oid, StoreError> {
+    /// When it cannot be written, or git cannot be run.
+    pub(crate) fn tip(&mut self) -> Result<Oid, MergeError> {
         let tree = self.tree.written()?;
-        throwaway(self.store, &mut self.tip, &mut self.pending, tree)
+        let tip = throwaway(self.store, &mut self.tip, &mut self.pending, tree)?;
+        Ok(tip)
+    }
+
+    /// The contents that git was asked about and found to merge, and what they come to.
+    pub(crate) fn learned(&self) -> impl Iterator<Item = ([Oid; 3], Oid)> {
+        self.tree.learned()
     }
 
     /// How often commits were merged so far that need more than laying one over the other.
@@ -245,10 +256,11 @@ impl Search<'_> {
         let Sequence {
             store,
             engine,
+            recall,
             root,
             ..
         } = self.sequence;
-        let mut sequence = Sequence::new(store, engine, *root)?;
+        let mut sequence = Sequence::new(store, engine, *root, *recall)?;
         for (key, commit) in these {
             if sequence.merges_run() >= self.budget {
                 self.budget = 0;

@@ -23,6 +23,7 @@ pub(super) const SIDES_AT_ONCE: usize = 64;
 const CHANGES_KEPT: usize = 300_000;
 
 /// The branches of one call, with their trees.
+#[derive(Debug)]
 pub(super) struct Scene {
     pub(super) store: Store,
     pub(super) engine: MergeEngine,
@@ -56,8 +57,21 @@ impl Scene {
 }
 
 impl Detector {
+    /// The scene of these branches: that of the last call, if they are still the same.
     pub(super) fn scene(&mut self, branches: &[Branch]) -> Result<Scene, DetectError> {
-        let tips: Vec<Oid> = branches.iter().map(|branch| branch.tip).collect();
+        let tips = tips(branches);
+        match self.scene.take() {
+            Some((known, scene)) if known == tips => Ok(scene),
+            _ => self.new_scene(tips),
+        }
+    }
+
+    /// Keeps a scene for the next question about the same branches.
+    pub(super) fn keep(&mut self, branches: &[Branch], scene: Scene) {
+        self.scene = Some((tips(branches), scene));
+    }
+
+    fn new_scene(&mut self, tips: Vec<Oid>) -> Result<Scene, DetectError> {
         let store = match &self.quarantine {
             Some(quarantine) => quarantine.store()?,
             None => Store::open(&self.repo)?,
@@ -337,6 +351,10 @@ impl Side {
             footprint,
         }
     }
+}
+
+fn tips(branches: &[Branch]) -> Vec<Oid> {
+    branches.iter().map(|branch| branch.tip).collect()
 }
 
 /// Cuts a list where what it takes adds up to [`SIDES_AT_ONCE`].
