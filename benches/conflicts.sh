@@ -1,19 +1,22 @@
 #!/bin/bash
 # What verdicts on all pairs of many branches cost, against plain git.
 #
-#   benches/conflicts.sh [REPO]        100 branches and 1,000 branches, both as below
+#   benches/conflicts.sh [REPO]        all of these
 #   benches/conflicts.sh --hundred [REPO]
 #       100 branches on one base: every pair by `git merge-tree --stdin` (one process), every pair by
 #       a `git merge-tree` of its own, and by `dispatch conflicts`: with nothing known, with nothing
 #       changed, and with one branch changed. All verdicts, and the trees, are compared first.
+#   benches/conflicts.sh --spread REPO
+#       The same with 100 branches that meet less: about 1 % of the pairs share a file.
 #   benches/conflicts.sh --thousand [REPO]
 #       1,000 branches of which 1 % of the pairs share a file: `dispatch conflicts` against one pass
 #       of `git diff-tree --stdin` over the branches, and the peak of memory.
 #
 # REPO is any repository, as `git clone` takes it; it is cloned first and itself not touched. The
 # 100 branches are then its newest topics (merges of the first-parent history), each laid on one
-# base; the 1,000 edit some files each. Without REPO a repository of 5,000 files is generated, and
-# the 100 branches edit some files each, few of them often. Compared in pairs (ABAB…) in one run,
+# base, or, spread, every fourth of the newest 1,200; the 1,000 edit some files each. Without REPO a
+# repository of 5,000 files is generated, and the 100 branches edit some files each, few of them often.
+# Compared in pairs (ABAB…) in one run,
 # medians, of wall time and of processor time (children included). Settings by environment: DISPATCH
 # (default: the release build), PAIRS, KEEP=1 (keep the folder).
 set -euo pipefail
@@ -24,8 +27,8 @@ dispatch=${DISPATCH:-$here/target/release/dispatch}
 pairs=${PAIRS:-5}
 mode=all
 case ${1:-} in
---hundred | --thousand) mode=${1#--} && shift ;;
--*) sed -n '2,22p' "$0" && exit 2 ;;
+--hundred | --spread | --thousand) mode=${1#--} && shift ;;
+-*) sed -n '2,25p' "$0" && exit 2 ;;
 esac
 source=${1:-}
 [ -x "$dispatch" ] || { echo "no $dispatch; run cargo build --release first" >&2; exit 1; }
@@ -53,17 +56,19 @@ make_repository() {
     cd "$root/repo"
 }
 
-# Topics of the history: what each brought, merged onto one base; those that do not fit are left out.
+# NAME COUNT BASE EVERY: every so manyth topic of the history: what each brought, merged onto one base;
+# those that do not fit are left out.
 lay_topics() {
-    local count=$1 base=$2 made=0 first second from tree
+    local name=$1 count=$2 base=$3 every=$4 made=0 first second from tree
     while read -r _ first second; do
         from=$(git merge-base "$first" "$second") || continue
         tree=$(git merge-tree --write-tree --merge-base="$from" "$base" "$second" 2> /dev/null) || continue
         [ "$tree" != "$(git rev-parse "$base^{tree}")" ] || continue
         made=$((made + 1))
-        echo "create refs/heads/hundred/$made $(git commit-tree -p "$base" -m topic "$tree")"
+        echo "create refs/heads/$name/$made $(git commit-tree -p "$base" -m topic "$tree")"
         [ "$made" -lt "$count" ] || break
-    done < <(git rev-list --merges --max-parents=2 --parents --first-parent HEAD) > "$root/topics"
+    done < <(git rev-list --merges --max-parents=2 --parents --first-parent HEAD |
+        awk -v every="$every" 'NR % every == 0') > "$root/topics"
     git update-ref --stdin < "$root/topics"
 }
 
@@ -162,6 +167,11 @@ ratio() {
 part() { awk -v a="$1" -v b="$2" 'BEGIN { if (a < 1) a = 1; if (b < 1) b = 1
     if (a < b) printf "1/%.1f", b / a; else printf "%.1f", a / b }'; }
 
+# How many pairs have anything to do with each other.
+meeting() {
+    grep -o '"class":"[a-z-]*","severity":[0-9],"bases"' "$root/all.json" | grep -vc '"independent"'
+}
+
 # Every verdict and every merged tree, against one git process a pair.
 compare_verdicts() {
     "$dispatch" conflicts "$name/*" --json --all > "$root/all.json" 2> /dev/null || [ $? -eq 4 ]
@@ -179,17 +189,19 @@ compare_verdicts() {
     [ "$(wc -l < "$root/verdicts")" = "$(wc -l < "$root/pairs")" ]
 }
 
+# hundred NAME DEPTH EVERY: the base is so many commits back, and every so manyth topic is taken.
 hundred() {
-    local name=hundred base
+    local name=$1 base
+    rm -f "$root"/*.times
     if [ -n "$source" ]; then
-        base=$(git rev-list --first-parent HEAD | sed -n 150p)
-        lay_topics 100 "$base"
+        base=$(git rev-list --first-parent HEAD | sed -n "$2p")
+        lay_topics "$name" 100 "$base" "$3"
     else
         base=$(git rev-parse HEAD)
-        edit_files hundred 100 5 3 "$base"
+        edit_files "$name" 100 5 3 "$base"
     fi
     export GIT_ATTR_SOURCE=$base
-    tips hundred > "$root/tips"
+    tips "$name" > "$root/tips"
     all_pairs < "$root/tips" > "$root/pairs"
     fresh_objects
     timed by_many_processes processes
@@ -213,7 +225,7 @@ hundred() {
         timed by_dispatch one
         git update-ref "refs/heads/$branch" "$old"
     done
-    printf '\n%-58s %11s %11s\n' "$(wc -l < "$root/tips") branches, $(git ls-tree -r "$base" | wc -l) files, medians of $pairs" wall cpu
+    printf '\n%-58s %11s %11s\n' "$(wc -l < "$root/tips") branches, $(git ls-tree -r "$base" | wc -l) files, $(meeting) pairs meet, medians of $pairs" wall cpu
     row 'git merge-tree --stdin, all pairs' stdin
     row 'git merge-tree, a process a pair (once)' processes
     row "dispatch conflicts, nothing known ($(merges_run cold) merges)" cold
@@ -274,5 +286,9 @@ thousand() {
 }
 
 make_repository
-[ "$mode" = thousand ] || hundred
-[ "$mode" = hundred ] || thousand
+case $mode in hundred | all) hundred hundred 150 1 ;; esac
+case $mode in
+spread) hundred spread 1200 4 ;;
+all) [ -z "$source" ] || hundred spread 1200 4 ;;
+esac
+case $mode in thousand | all) thousand ;; esac
