@@ -504,3 +504,21 @@ fn every_class_of_the_generator_is_met() {
         assert!(classes.contains_key(&class), "{class}: {classes:?}");
     }
 }
+
+#[test]
+fn a_clean_merge_with_markers_in_it_is_not_that_of_other_commits_with_the_same_trees() {
+    // Found by the long run: git calls a merge clean, and the names of the commits stand in it.
+    let seed = 100_256;
+    let forge = Forge::new(&generate(seed));
+    let branches = branches(&forge);
+    let detection = detect(&forge.repo, &branches, &options(true)).unwrap();
+    let mut odd = detection
+        .pairs
+        .iter()
+        .filter(|pair| pair.verdict == Verdict::Clean && pair.class == Class::RenameCollision);
+    assert!(
+        odd.next().is_some(),
+        "the generator has changed: take another seed"
+    );
+    check_cache(&forge, &branches, &detection, seed);
+}

@@ -2,8 +2,8 @@
 //! share.
 //!
 //! A verdict is found again only under everything it depends on: the base tree and both trees (both
-//! commits where history decides, or where the two conflict, because then their names stand in the
-//! merged tree), the commit whose attributes hold, the globs of generated files, git and its
+//! commits where history decides, or where conflict markers stand in the merged tree, because those
+//! hold the names of the commits), the commit whose attributes hold, the globs of generated files, git and its
 //! configuration, and this very program. What depends on more than that is not kept: merges in
 //! which a program of the user's took part, submodules, and failures.
 
@@ -105,10 +105,8 @@ impl VerdictCache {
         if known.failure.is_some() || ran_a_program(result, attributes) || has_submodule(result) {
             return;
         }
-        let names = match known.classified.verdict {
-            Verdict::Clean => None,
-            Verdict::Conflict | Verdict::EngineFailure => Some(commits(scene, pair)),
-        };
+        // Conflict markers hold the names of the commits, also those that git calls clean.
+        let names = (!result.is_sound()).then(|| commits(scene, pair));
         let Some(key) = self.key(scene, engine, pair, names) else {
             return;
         };
@@ -177,7 +175,7 @@ impl VerdictCache {
         Ok(())
     }
 
-    /// `names` are those of the commits, for a conflict: they stand in its tree. `None` for a merge
+    /// `names` are those of the commits, where they stand in the merged tree. `None` for a merge
     /// that may depend on more: with several bases git merges those first, and says nothing about how.
     fn key(
         &self,
