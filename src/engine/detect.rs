@@ -19,6 +19,7 @@ use crate::model::change::Change;
 use crate::model::conflict::{Class, PairVerdict, Verdict};
 use crate::model::ids::Oid;
 
+use cache::VerdictCache;
 use names::add_colliding_names;
 use scene::{Pair, Scene};
 
@@ -129,6 +130,7 @@ pub struct Detector {
     bases: Option<(Vec<Oid>, Option<Oid>, Arc<Bases>)>,
     /// What the last call looked at: who asks for more about the same branches finds it set up.
     scene: Option<(Vec<Oid>, Scene)>,
+    cache: Option<VerdictCache>,
     sides: HashMap<(Oid, Oid), Arc<Side>>,
     verdicts: HashMap<Key, Known>,
     /// What merging contents came to, for pairs of the last call and for sets of them.
@@ -209,6 +211,7 @@ impl Detector {
             run_base,
             bases: None,
             scene: None,
+            cache: None,
             sides: HashMap::new(),
             verdicts: HashMap::new(),
             contents: Merged::new(),
@@ -247,7 +250,7 @@ impl Detector {
         if branches.len() < 2 {
             return Ok(detection);
         }
-        self.scene = None;
+        self.rest();
         let scene = self.scene(branches)?;
         detection.base = detection.base.or(scene.base);
         let (pairs, colliding) = self.pairs(&scene)?;
@@ -266,6 +269,7 @@ impl Detector {
     /// objects among it; for detectors that wait long until the next call.
     pub fn rest(&mut self) {
         self.scene = None;
+        self.cache = None;
     }
 
     /// Every pair that [`Detector::update`] does not list, because the two have nothing to do with

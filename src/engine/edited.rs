@@ -5,7 +5,7 @@
 //! ([`MergeEngine::merge_contents`]). That holds where git itself merges every file: neither a
 //! program nor an attribute has a say.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
 use crate::conflict::edits::{SharedEdit, shared_edit};
 use crate::git::Store;
@@ -65,6 +65,16 @@ impl<'a> Contents<'a> {
     /// The same, knowing what was found out before.
     pub(crate) fn recalling(self, recall: Option<Recall<'a>>) -> Contents<'a> {
         Contents { recall, ..self }
+    }
+
+    /// The same knowledge, for merging other branches.
+    pub(crate) fn fork(&self) -> Contents<'a> {
+        Contents {
+            is_plain: self.is_plain.clone(),
+            merged: self.merged.clone(),
+            made_of: self.made_of.clone(),
+            ..Contents::new(self.engine).recalling(self.recall)
+        }
     }
 
     /// What git was asked about and found to merge, and what it comes to. What does not merge is no
@@ -149,21 +159,21 @@ impl<'a> Contents<'a> {
         is_plain && is_neutral && !self.merged.contains_key(&edit.blobs)
     }
 
-    /// Asks about what merging branches with these changes one after the other, onto what one path is
-    /// already, will probably come to. A guess that turns out wrong costs time, nothing else: it was
-    /// asked about for nothing.
+    /// What will probably have to be asked to merge branches with these changes one after the other, onto
+    /// what one path is already. A guess that turns out wrong costs time, nothing else: it is asked about
+    /// for nothing.
     ///
     /// # Errors
     /// When git cannot be run.
-    pub(crate) fn foretell<'b>(
+    pub(crate) fn expected<'b>(
         &mut self,
         store: &Store,
         there: Option<(&'b RepoPath, Entry)>,
         changes: impl IntoIterator<Item = &'b Change>,
-    ) -> Result<(), MergeError> {
+    ) -> Result<Vec<SharedEdit>, MergeError> {
         let mut now: HashMap<&RepoPath, Foretold> = HashMap::new();
         now.extend(there.map(|(path, entry)| (path, Foretold::Known(Some(entry)))));
-        let mut edits: BTreeMap<(RepoPath, [Oid; 3]), SharedEdit> = BTreeMap::new();
+        let mut edits = Vec::new();
         for change in changes {
             let Some(there) = now.get_mut(&change.path) else {
                 now.insert(&change.path, Foretold::Known(change.new));
@@ -178,15 +188,15 @@ impl<'a> Contents<'a> {
             let edit = entry.and_then(|entry| shared_edit(&change.path, change, entry));
             if let Some(edit) = edit.filter(|_| entry != change.new) {
                 *there = Foretold::Merged(edit.clone());
-                edits.insert((edit.path.clone(), edit.blobs), edit);
+                edits.push(edit);
             }
         }
-        for edit in edits.values() {
+        for edit in &edits {
             if self.known(edit.blobs).is_none() {
                 self.bring(store, edit.blobs[1])?;
             }
         }
-        self.ask(edits.values())
+        Ok(edits)
     }
 
     /// What an edit probably comes to: where it does not look as if it merged, what was there before.

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use crate::conflict::edits::shared_edit;
 use crate::conflict::footprint::Footprint;
 use crate::conflict::territory::Territory;
-use crate::engine::edited::{Contents, Recall};
+use crate::engine::edited::Contents;
 use crate::git::merge_tree::{MergeAnswer, MergeEngine, MergeError};
 use crate::git::{Store, StoreError};
 use crate::model::change::{Change, Entry, RepoPath};
@@ -77,15 +77,19 @@ impl<'a> MergedTree<'a> {
         })
     }
 
-    /// The same, with what is remembered of merging contents.
-    pub(crate) fn recalling(mut self, recall: Option<Recall<'a>>) -> MergedTree<'a> {
-        self.contents = self.contents.recalling(recall);
-        self
+    /// The same, with what is known of merging contents.
+    pub(crate) fn knowing(self, contents: Contents<'a>) -> MergedTree<'a> {
+        MergedTree { contents, ..self }
     }
 
-    /// The contents that git was asked about and found to merge, and what they come to.
-    pub(crate) fn learned(&self) -> impl Iterator<Item = ([Oid; 3], Oid)> {
-        self.contents.learned()
+    /// What is known of merging contents by now.
+    pub(crate) fn contents(&self) -> &Contents<'a> {
+        &self.contents
+    }
+
+    /// The same, for whoever merges next.
+    pub(crate) fn into_contents(self) -> Contents<'a> {
+        self.contents
     }
 
     /// Says which candidates will come, as their trees and what these change against the base, so that
@@ -106,7 +110,8 @@ impl<'a> MergedTree<'a> {
             self.told.push(changes);
         }
         let changes = self.told[first..].iter().flatten();
-        self.contents.foretell(self.store, None, changes)
+        let edits = self.contents.expected(self.store, None, changes)?;
+        self.contents.ask(&edits)
     }
 
     /// Merges a candidate into `tip`, whose tree this is, and gives the new tree; `None` if the two
@@ -263,7 +268,8 @@ impl<'a> MergedTree<'a> {
             let rest = place.map_or(&[][..], |place| &self.told[place..]);
             let changes = rest.iter().flatten().filter(|c| c.path == change.path);
             let there = Some((&change.path, there));
-            self.contents.foretell(self.store, there, changes)?;
+            let edits = self.contents.expected(self.store, there, changes)?;
+            self.contents.ask(&edits)?;
         }
         Ok(self.contents.merged(&edit).map(Some))
     }
@@ -315,6 +321,7 @@ impl<'a> MergedTree<'a> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::engine::edited::Recall;
     use crate::git::commit::{By, NewCommit};
     use crate::git::{Git, Repo};
 
@@ -479,7 +486,7 @@ mod tests {
         let merge_all = |engine: &MergeEngine, recall: Option<Recall<'_>>| {
             let store = engine.store().unwrap();
             let mut merged = MergedTree::new(&store, engine, base).unwrap();
-            merged = merged.recalling(recall);
+            merged = merged.knowing(Contents::new(engine).recalling(recall));
             let told = candidates.iter().map(|candidate| {
                 let tree = store.tree_of(*candidate).unwrap();
                 (tree, store.changes(base_tree, tree).unwrap())
@@ -490,7 +497,7 @@ mod tests {
                 let tree = merged.merge(tip, *candidate).unwrap().unwrap();
                 tip = write(&store, tree, &[tip, *candidate]);
             }
-            let learned: HashMap<[Oid; 3], Oid> = merged.learned().collect();
+            let learned: HashMap<[Oid; 3], Oid> = merged.contents().learned().collect();
             (tip, learned, merged.merges_run())
         };
         let (tip, learned, asked) = merge_all(&engine.aside().unwrap(), None);

@@ -48,8 +48,7 @@ impl MergeEngine {
     /// When git cannot be run.
     pub fn surroundings(&self) -> Result<Option<Surroundings>, MergeError> {
         let mut known = self.run_with(&["version"], Vec::new())?;
-        let listed = self.run_with(&["config", "--list", "-z"], Vec::new())?;
-        let Some(config) = Config::of(&listed) else {
+        let Some(config) = self.config()? else {
             return Ok(None);
         };
         known.extend_from_slice(&config.relevant);
@@ -82,8 +81,18 @@ impl MergeEngine {
         if !content.unwrap_or_default().is_empty() {
             return Ok(false);
         }
+        match self.merges_itself.get() {
+            Some(known) => Ok(*known),
+            None => Ok(self.config()?.is_some()),
+        }
+    }
+
+    /// The configuration as it is now.
+    fn config(&self) -> Result<Option<Config>, MergeError> {
         let listed = self.run_with(&["config", "--list", "-z"], Vec::new())?;
-        Ok(Config::of(&listed).is_some())
+        let config = Config::of(&listed);
+        let _ = self.merges_itself.set(config.is_some());
+        Ok(config)
     }
 
     /// Whether its merges may find submodules, so that what was fetched into those counts, too.

@@ -7,8 +7,8 @@
 
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use crate::base::batches::in_batches;
 use crate::base::files::says_no_space;
@@ -52,6 +52,9 @@ pub struct MergeEngine {
     git: Git,
     quarantine: Option<Arc<Quarantine>>,
     attributes_from: Oid,
+    /// Whether no program runs for every merged file, once that was looked up: so it is taken to be
+    /// for this engine and all that are made from it.
+    pub(super) merges_itself: Arc<OnceLock<bool>>,
     _scratch: Scratch,
 }
 
@@ -108,7 +111,7 @@ impl MergeEngine {
     /// # Errors
     /// When the temporary folder cannot be written or the commit is missing.
     pub fn pinned_to(&self, attributes_from: Oid) -> Result<MergeEngine, MergeError> {
-        MergeEngine::with(&self.repo, self.quarantine.clone(), attributes_from)
+        self.like_this(self.quarantine.clone(), attributes_from)
     }
 
     /// The same engine, but what it writes from now on goes with it.
@@ -121,7 +124,17 @@ impl MergeEngine {
             None => Quarantine::new(&self.repo),
         };
         let quarantine = quarantine.map_err(|error| folder_error(&self.repo, error))?;
-        MergeEngine::with(&self.repo, Some(Arc::new(quarantine)), self.attributes_from)
+        self.like_this(Some(Arc::new(quarantine)), self.attributes_from)
+    }
+
+    fn like_this(
+        &self,
+        quarantine: Option<Arc<Quarantine>>,
+        attributes_from: Oid,
+    ) -> Result<MergeEngine, MergeError> {
+        let mut engine = MergeEngine::with(&self.repo, quarantine, attributes_from)?;
+        engine.merges_itself = Arc::clone(&self.merges_itself);
+        Ok(engine)
     }
 
     /// Removes what it wrote aside or into a quarantine of its own, and what others wrote there.
@@ -170,6 +183,7 @@ impl MergeEngine {
             git,
             quarantine,
             attributes_from,
+            merges_itself: Arc::default(),
             _scratch: scratch,
         };
         engine.fill_scratch(attributes_from)?;

@@ -7,6 +7,7 @@ use crate::engine::assemble::message::message;
 use crate::engine::attempt::{Message, Post};
 use crate::engine::context::Context;
 use crate::engine::detect::guilty::{MERGES_PER_SET, Sequence};
+use crate::engine::edited::Contents;
 use crate::engine::ladder::{Clash, Climb, Ladder};
 use crate::engine::merged::MergedTree;
 use crate::engine::trial::Tried;
@@ -266,7 +267,7 @@ impl Chain {
     ) -> Result<Vec<TaskNumber>, EngineError> {
         let engine = MergeEngine::quarantined(&context.repo, context.base)?;
         let store = engine.store()?;
-        let mut sequence = Sequence::new(&store, &engine, context.base, None)?;
+        let mut sequence = Sequence::new(&store, &engine, context.base, Contents::new(&engine))?;
         for (place, step) in self.steps.iter().enumerate() {
             if !sequence.add(place, step.candidate)? {
                 return Ok(Vec::new());

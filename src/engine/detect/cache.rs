@@ -53,7 +53,10 @@ impl Detector {
     ///
     /// # Errors
     /// When git cannot be run.
-    pub(super) fn cache(&self, scene: &Scene) -> Result<Option<VerdictCache>, DetectError> {
+    pub(super) fn cache(&mut self, scene: &Scene) -> Result<Option<VerdictCache>, DetectError> {
+        if let Some(cache) = self.cache.take() {
+            return Ok(Some(cache));
+        }
         let wanted = self.options.cache && scene.prune && self.quarantine.is_none();
         let Some(program) = wanted.then(this_program).flatten() else {
             return Ok(None);
@@ -168,9 +171,10 @@ impl VerdictCache {
     ///
     /// # Errors
     /// When git cannot be run.
-    pub(super) fn save(self, scene: &Scene) -> Result<(), DetectError> {
-        if !self.fresh.is_empty() && scene.engine.surroundings()? == Some(self.surroundings) {
-            let _ = self.log.add(&self.fresh);
+    pub(super) fn save(&mut self, scene: &Scene) -> Result<(), DetectError> {
+        let fresh = std::mem::take(&mut self.fresh);
+        if !fresh.is_empty() && scene.engine.surroundings()? == Some(self.surroundings) {
+            let _ = self.log.add(&fresh);
         }
         Ok(())
     }

@@ -15,7 +15,7 @@ use crate::conflict::joint::risky_groups;
 use crate::engine::detect::guilty::{Guilt, MERGES_PER_SET, Sequence};
 use crate::engine::detect::scene::Scene;
 use crate::engine::detect::{DetectError, Detection, Detector, Merged, Side};
-use crate::engine::edited::Recall;
+use crate::engine::edited::Contents;
 use crate::git::Store;
 use crate::git::merge_tree::{MergeAnswer, MergeEngine};
 use crate::model::change::{Change, RepoPath};
@@ -92,53 +92,77 @@ impl Detector {
         let Some(root) = root(&scene) else {
             return Ok(joint);
         };
-        let (groups, submodules) = self.risky(&scene, root, &chosen)?;
-        if groups.is_empty() {
-            return Ok(joint);
+        let groups = self.risky(&scene, root, &chosen)?;
+        if !groups.0.is_empty() {
+            detection.merges_run += self.search(&scene, root, groups, merges, &mut joint)?;
         }
+        self.keep(&detection.branches, scene);
+        Ok(joint)
+    }
+
+    /// Adds to `joint` what each of these groups shows, and returns how many merges that took now.
+    fn search(
+        &mut self,
+        scene: &Scene,
+        root: Oid,
+        (groups, submodules): (Vec<Vec<usize>>, bool),
+        merges: usize,
+        joint: &mut Joint,
+    ) -> Result<usize, DetectError> {
         let attributes = self.run_base.or(scene.base).unwrap_or(root);
         let engine = scene.engine.pinned_to(attributes)?;
-        let mut cache = self.cache(&scene)?;
-        let mut left = merges;
+        let mut cache = self.cache(scene)?;
+        let asked = |group: &[usize], merges| {
+            Asked::new(scene, root, attributes, (group, submodules), merges)
+        };
+        let known = |asked: &Asked| cache.as_ref().and_then(|c| c.joint(&engine, asked));
+        let (mut left, mut run, mut fresh) = (merges, 0, Vec::new());
+        let merged = std::mem::take(&mut self.contents);
+        let recall = |blobs| {
+            let known = merged.get(&blobs).copied();
+            known.or_else(|| cache.as_ref()?.contents(blobs))
+        };
+        let aside = engine.aside()?;
+        let store = aside.store()?;
+        let mut contents = Contents::new(&aside).recalling(Some(&recall));
+        let unknown = groups
+            .iter()
+            .filter(|group| known(&asked(group, None)).is_none());
+        self.foretell(scene, (&store, &mut contents), root, unknown)?;
         for group in groups {
             // To its end it is the same for any number of merges; cut short it is not.
-            let whole = Asked::new(&scene, root, attributes, (&group, submodules), None);
-            let part = Asked::new(&scene, root, attributes, (&group, submodules), Some(left));
-            let known = |asked| cache.as_ref().and_then(|c| c.joint(&engine, asked));
+            let (whole, part) = (asked(&group, None), asked(&group, Some(left)));
             if let Some(known) = known(&whole).or_else(|| known(&part)) {
                 left = left.saturating_sub(known.merges);
                 joint.add(known.renamed(|place| group.get(place).copied()));
                 continue;
             }
-            let merged = std::mem::take(&mut self.contents);
-            let recall = |blobs| {
-                let known = merged.get(&blobs).copied();
-                known.or_else(|| cache.as_ref()?.contents(blobs))
-            };
-            let by = (&engine.aside()?, &recall as Recall<'_>);
-            let (found, contents) = self.merge_in_order(&scene, by, root, &group, left)?;
-            self.contents = merged;
-            if let Some(cache) = &mut cache {
-                cache.put_contents(&contents);
-            }
-            self.contents.extend(contents);
-            detection.merges_run += found.merges;
+            let found;
+            let sequence = Sequence::new(&store, &aside, root, contents)?;
+            (found, contents) = self.merge_in_order(scene, sequence, root, &group, left)?;
+            run += found.merges;
             left = left.saturating_sub(found.merges);
             let asked = if found.is_cut_short() { part } else { whole };
             // Why git failed may pass (a full disk), so that is asked about again.
             let failed = |emergent: &Emergent| emergent.class == Class::EngineFailure;
-            if let Some(cache) = cache.as_mut().filter(|_| !found.found.iter().any(failed)) {
+            if !found.found.iter().any(failed) {
                 let place = |branch| group.iter().position(|other| *other == branch);
-                cache.put_joint(&engine, &asked, &found.clone().renamed(place));
+                fresh.push((asked, found.clone().renamed(place)));
             }
             joint.add(found);
         }
+        let learned: Merged = contents.learned().collect();
         joint.found.sort_by(|a, b| a.branches.cmp(&b.branches));
-        if let Some(cache) = cache {
-            cache.save(&scene)?;
+        if let Some(cache) = &mut cache {
+            cache.put_contents(&learned);
+            for (asked, found) in &fresh {
+                cache.put_joint(&engine, asked, found);
+            }
+            cache.save(scene)?;
         }
-        self.keep(&detection.branches, scene);
-        Ok(joint)
+        self.contents = merged;
+        self.contents.extend(learned);
+        Ok(run)
     }
 
     /// The groups that can conflict together, each in order, and whether any of them may have changed
@@ -165,19 +189,35 @@ impl Detector {
         Ok((groups.map(branches).collect(), submodules))
     }
 
-    /// What merging the group in order shows, and what contents had to be merged for it.
-    fn merge_in_order(
+    /// Asks in one go about the contents that merging each of these groups will probably need.
+    fn foretell<'g>(
         &mut self,
         scene: &Scene,
-        (engine, recall): (&MergeEngine, Recall<'_>),
+        (store, contents): (&Store, &mut Contents<'_>),
+        root: Oid,
+        groups: impl Iterator<Item = &'g Vec<usize>>,
+    ) -> Result<(), DetectError> {
+        let tree = store.tree_of(root)?;
+        let mut edits = Vec::new();
+        for group in groups.filter(|group| scene.prune && scene.share_only(root, group)) {
+            let sides = self.sides(scene, tree, group)?;
+            let changes = sides.iter().flat_map(|side| &side.changes);
+            edits.extend(contents.expected(store, None, changes)?);
+        }
+        Ok(contents.ask(&edits)?)
+    }
+
+    /// What merging the group in order shows, and what is known of merging contents then.
+    fn merge_in_order<'a>(
+        &mut self,
+        scene: &Scene,
+        mut sequence: Sequence<'a>,
         root: Oid,
         group: &[usize],
         merges: usize,
-    ) -> Result<(Joint, Merged), DetectError> {
-        let store = engine.store()?;
-        let mut sequence = Sequence::new(&store, engine, root, Some(recall))?;
+    ) -> Result<(Joint, Contents<'a>), DetectError> {
         if scene.prune && scene.share_only(root, group) {
-            let sides = self.sides(scene, store.tree_of(root)?, group)?;
+            let sides = self.sides(scene, scene.store.tree_of(root)?, group)?;
             let sides = group.iter().zip(sides);
             sequence.foretell(sides.map(|(b, side)| (scene.trees[*b], side.changes.clone())))?;
         }
@@ -192,22 +232,21 @@ impl Detector {
                 break;
             }
             if !sequence.add(next, scene.commits[next])? {
-                let found = self.emergent_of(scene, engine, &store, &mut sequence, next)?;
+                let found = self.emergent_of(scene, &mut sequence, next)?;
                 joint.found.extend(found);
             }
         }
         joint.merges = sequence.merges_needed();
-        Ok((joint, sequence.learned().collect()))
+        Ok((joint, sequence.into_contents()))
     }
 
     fn emergent_of(
         &mut self,
         scene: &Scene,
-        engine: &MergeEngine,
-        store: &Store,
         sequence: &mut Sequence<'_>,
         next: usize,
     ) -> Result<Option<Emergent>, DetectError> {
+        let (engine, store) = sequence.merged_with();
         let commit = scene.commits[next];
         let tip = sequence.tip()?;
         let (class, paths) = self.verdict_on(scene, engine, store, tip, next)?;

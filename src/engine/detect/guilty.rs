@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::conflict::footprint::Footprint;
 use crate::conflict::prune::independent;
-use crate::engine::edited::Recall;
+use crate::engine::edited::Contents;
 use crate::engine::merged::MergedTree;
 use crate::git::commit::{By, NewCommit};
 use crate::git::merge_tree::{MergeEngine, MergeError};
@@ -28,7 +28,6 @@ const LATER_THAN_ALL: i64 = 4_000_000_000;
 pub(crate) struct Sequence<'a> {
     store: &'a Store,
     engine: &'a MergeEngine,
-    recall: Option<Recall<'a>>,
     root: Oid,
     tree: MergedTree<'a>,
     /// The commit that was made last, and what was merged since.
@@ -49,8 +48,7 @@ pub(crate) struct Guilt {
 }
 
 impl<'a> Sequence<'a> {
-    /// Nothing but the commit that is below all branches; `recall` says what is remembered of merging
-    /// contents.
+    /// Nothing but the commit that is below all branches, and what is known of merging contents.
     ///
     /// # Errors
     /// When it cannot be read.
@@ -58,14 +56,13 @@ impl<'a> Sequence<'a> {
         store: &'a Store,
         engine: &'a MergeEngine,
         root: Oid,
-        recall: Option<Recall<'a>>,
+        contents: Contents<'a>,
     ) -> Result<Sequence<'a>, StoreError> {
         Ok(Sequence {
             store,
             engine,
-            recall,
             root,
-            tree: MergedTree::new(store, engine, root)?.recalling(recall),
+            tree: MergedTree::new(store, engine, root)?.knowing(contents),
             tip: root,
             pending: Vec::new(),
             members: Vec::new(),
@@ -109,9 +106,14 @@ impl<'a> Sequence<'a> {
         Ok(tip)
     }
 
-    /// The contents that git was asked about and found to merge, and what they come to.
-    pub(crate) fn learned(&self) -> impl Iterator<Item = ([Oid; 3], Oid)> {
-        self.tree.learned()
+    /// What it merges with, and where the objects are.
+    pub(crate) fn merged_with(&self) -> (&'a MergeEngine, &'a Store) {
+        (self.engine, self.store)
+    }
+
+    /// What is known of merging contents by now.
+    pub(crate) fn into_contents(self) -> Contents<'a> {
+        self.tree.into_contents()
     }
 
     /// How often commits were merged so far that need more than laying one over the other.
@@ -256,11 +258,11 @@ impl Search<'_> {
         let Sequence {
             store,
             engine,
-            recall,
             root,
+            tree,
             ..
         } = self.sequence;
-        let mut sequence = Sequence::new(store, engine, *root, *recall)?;
+        let mut sequence = Sequence::new(store, engine, *root, tree.contents().fork())?;
         for (key, commit) in these {
             if sequence.merges_run() >= self.budget {
                 self.budget = 0;

@@ -55,9 +55,10 @@ impl Detector {
                 engine.forget();
             }
         }
-        if let Some(cache) = cache {
+        if let Some(cache) = &mut cache {
             cache.save(scene)?;
         }
+        self.cache = cache;
         Ok(merges)
     }
 
