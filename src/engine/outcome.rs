@@ -515,7 +515,8 @@ impl Case {
     /// What dispatch itself saw of the worker's end.
     fn facts(&self) -> Vec<Fact> {
         let (timeout, stall_timeout) = time_limits(&self.context, &self.spec);
-        let mut facts = Vec::new();
+        let read_only = self.spec.worker.read_only_option().map(Fact::ReadOnly);
+        let mut facts = Vec::from_iter(read_only);
         if self.outlived_its_result() {
             return facts;
         }
