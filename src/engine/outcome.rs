@@ -88,7 +88,7 @@ pub async fn conclude(
         Err(error) => (WorkerReport::default(), Some(error_chain(&error))),
     };
     let transcript = read_output(context, spec, &worktree, &end).await?;
-    let meanwhile = look_after(context, spec, &worktree).await?;
+    let meanwhile = look_after(context, spec, &worktree, &transcript).await?;
     let context = Arc::clone(context);
     let case = Case {
         context,
