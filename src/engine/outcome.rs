@@ -179,6 +179,8 @@ impl Case {
         }
         let base_tree = store.tree_of(self.base)?;
         let (tree, mut remarks) = self.without_board(&store, base_tree, harvest.tree)?;
+        let (tree, dropped) = self.without_links(&store, base_tree, tree)?;
+        remarks.extend(dropped);
         let changes = store.changes(base_tree, tree)?;
         if let Some(path) = embedded_repository(&store, tree, &changes)? {
             return Ok(Err(Fact::EmbeddedRepository(path)));
@@ -228,6 +230,26 @@ impl Case {
         }
         let remark = format!("its change of {file} was dropped: only dispatch writes the board");
         Ok((store.tree_with(tree, file, before)?, vec![remark]))
+    }
+
+    /// What dispatch put there is no work of the worker's, also where that has committed it.
+    fn without_links(
+        &self,
+        store: &Store,
+        base_tree: Oid,
+        mut tree: Oid,
+    ) -> Result<(Oid, Vec<String>), EngineError> {
+        let mut remarks = Vec::new();
+        for path in links_in(&self.context, &self.worktree.path) {
+            let before = store.entry(base_tree, &path)?;
+            if store.entry(tree, &path)? != before {
+                tree = store.tree_with(tree, &path, before)?;
+                remarks.push(format!(
+                    "its change of {path} was dropped: it is a link that dispatch made"
+                ));
+            }
+        }
+        Ok((tree, remarks))
     }
 
     async fn check(self, offer: Offer) -> Result<Outcome, EngineError> {

@@ -47,6 +47,25 @@ fn linked_paths_are_links_and_no_part_of_the_candidate() {
 }
 
 #[test]
+fn a_link_is_no_work_also_where_a_worker_commits_it_and_keeps_no_worktree_alive() {
+    let scene = scene();
+    scene.write("cache/big", "b\n");
+    scene.configure("[worktree]\nlink = [\"cache\"]\n");
+    let plan = plan("cp cache/big got.txt; git add --all; git commit --quiet -m work");
+    scene.run(&plan, &[]).expect(0);
+    let files = scene.git(&["diff", "--name-only", "main", &scene.branch("work")]);
+    assert_eq!(files, "got.txt");
+    let shown = scene.dispatch(&["show", "1"]).expect(0).out;
+    let said = "its change of cache was dropped: it is a link that dispatch made";
+    assert!(shown.contains(said), "{shown}");
+    scene.dispatch(&["land", "--yes"]).expect(0);
+    let place = scene.worktree("work");
+    let cleaned = scene.dispatch(&["clean"]).expect(0);
+    assert!(!place.exists(), "{}{}", cleaned.out, cleaned.err);
+    assert_eq!(scene.read("cache/big"), "b\n");
+}
+
+#[test]
 fn a_set_up_that_fails_is_a_blocker_of_its_own_kind_and_the_worker_never_runs() {
     let scene = scene();
     scene.configure(
