@@ -188,17 +188,28 @@ fn work(work: &Work) -> String {
 }
 
 /// `Worker 2 chose Zod` for words that go on from the name, else `Worker 2: Zod is used`, and
-/// `Worker 2: none`.
+/// `Worker 2: no test yet`.
 fn said(said: &Said) -> String {
     let words = markdown_prose(&said.words);
     let by = markdown_prose(&said.by);
     if words.starts_with(&by) {
         words
-    } else if words.starts_with(char::is_lowercase) && words.contains(' ') {
+    } else if goes_on(&words) {
         format!("{by} {words}")
     } else {
         format!("{by}: {words}")
     }
+}
+
+/// Whether words begin with what somebody did, or with what it is about.
+fn goes_on(words: &str) -> bool {
+    const DID: [&str; 21] = [
+        "built", "chose", "could", "did", "found", "gave", "had", "hit", "kept", "left", "made",
+        "on", "put", "ran", "saw", "set", "split", "took", "was", "went", "wrote",
+    ];
+    let first = words.split_once(' ').map_or("", |(first, _)| first);
+    let is_regular = first.len() > 3 && first.ends_with("ed");
+    first.starts_with(char::is_lowercase) && (is_regular || DID.contains(&first))
 }
 
 fn meeting(meeting: &Meeting) -> String {
@@ -310,4 +321,38 @@ fn last_lines(tail: &str) -> &str {
     let tail = tail.trim_end();
     let starts = tail.rmatch_indices('\n').nth(19);
     starts.map_or(tail, |(at, _)| &tail[at + 1..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_words_that_say_what_somebody_did_go_on_from_a_name() {
+        let told = |words: &str| {
+            said(&Said {
+                task: TaskNumber(2),
+                by: "Worker 2".to_owned(),
+                words: words.to_owned(),
+            })
+        };
+        let said = [
+            "chose Zod over Joi",
+            "used the schema that exists",
+            "the rate limiter has no test",
+            "no test",
+            "none",
+            "Zod is used",
+            "Worker 2 chose Zod",
+        ];
+        insta::assert_snapshot!(said.map(told).join("\n"), @r"
+        Worker 2 chose Zod over Joi
+        Worker 2 used the schema that exists
+        Worker 2: the rate limiter has no test
+        Worker 2: no test
+        Worker 2: none
+        Worker 2: Zod is used
+        Worker 2 chose Zod
+        ");
+    }
 }

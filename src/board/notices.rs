@@ -3,7 +3,7 @@
 use crate::base::markdown::{PROSE_LIMIT, plain_line};
 use crate::model::run::{RunPhase, RunState};
 use crate::model::suggest;
-use crate::model::words::{out_of_money_sentence, parked_sentence};
+use crate::model::words::{out_of_money_sentence, parked_sentence, set_up_broken_sentence};
 
 /// One safe line each; none once nothing is left to be done.
 pub(crate) fn notices(state: &RunState) -> Vec<String> {
@@ -23,6 +23,17 @@ pub(crate) fn notices(state: &RunState) -> Vec<String> {
         ));
     }
     let has_ended = matches!(state.phase, RunPhase::Ended(_));
+    if let Some(broken) = state.set_ups.broken() {
+        let said = set_up_broken_sentence(&broken.tasks, &broken.why);
+        notices.push(plain_line(&said, PROSE_LIMIT));
+        if has_ended {
+            let command = resume(state);
+            notices.push(format!(
+                "`{command}` goes on with the others once that is repaired"
+            ));
+            return notices;
+        }
+    }
     if let Some((_, max_cost)) = state.out_of_money {
         notices.push(out_of_money_sentence(state.known_cost(), max_cost));
         if has_ended {

@@ -118,8 +118,19 @@ fn neighbours(state: &RunState, task: &Task) -> Vec<Neighbour> {
         title: other.title.clone(),
         files: other.fields.files.clone(),
         done: state.task(other.number).phase == TaskPhase::Done,
+        later: is_later(state, other.number),
     };
     others.into_iter().map(neighbour).collect()
+}
+
+/// Whether nobody works at it and nobody will before something else has happened.
+fn is_later(state: &RunState, number: TaskNumber) -> bool {
+    match state.task(number).phase {
+        TaskPhase::Queued => !state.unmet(number).is_empty(),
+        TaskPhase::Failed | TaskPhase::DependenciesConflict { .. } => true,
+        TaskPhase::Running | TaskPhase::RetryAt(_) | TaskPhase::Done => false,
+        TaskPhase::Skipped { .. } | TaskPhase::Cancelled => false,
+    }
 }
 
 fn result(state: &RunState, number: TaskNumber) -> Option<DependencyResult> {

@@ -11,6 +11,7 @@ use std::sync::{Mutex, PoisonError};
 use crate::base::fault;
 use crate::engine::EngineError;
 use crate::engine::context::Context;
+use crate::engine::furnish::links_in;
 use crate::engine::resolve::is_untouched;
 use crate::engine::set_up::tear_down;
 use crate::engine::worktree::worker_folder;
@@ -48,7 +49,7 @@ pub fn plan(
     let hindrances = on_every_core(&found, |found| {
         let store = Store::open(&context.repo)?;
         match found.used && !is_untouched_conflict(context, found) {
-            true => hindrance(&store, state, &found.worktree),
+            true => hindrance(context, &store, state, &found.worktree),
             false => Ok(None),
         }
     });
@@ -182,7 +183,7 @@ pub fn is_safe(
     worktree: &Worktree,
 ) -> Result<bool, EngineError> {
     let store = Store::open(&context.repo)?;
-    Ok(worktree.path.is_dir() && hindrance(&store, state, worktree)?.is_none())
+    Ok(worktree.path.is_dir() && hindrance(context, &store, state, worktree)?.is_none())
 }
 
 /// Removes one worktree, as cleaning does.
@@ -196,6 +197,7 @@ pub fn remove(context: &Context, worktree: &Worktree) -> Result<(), EngineError>
 
 /// What would be lost with a worktree: changes in no commit, or commits that nothing else names.
 fn hindrance(
+    context: &Context,
     store: &Store,
     state: &RunState,
     worktree: &Worktree,
@@ -206,7 +208,7 @@ fn hindrance(
     if let Err(error) = worktree.verify() {
         return Ok(Some(error.to_string()));
     }
-    if store.has_changes(worktree)? {
+    if store.has_changes(worktree, &links_in(context, &worktree.path))? {
         return Ok(Some("has uncommitted changes".to_owned()));
     }
     let head = match worktree.head() {

@@ -4,6 +4,7 @@
 use crate::base::text::{error_chain, one_line};
 use crate::engine::EngineError;
 use crate::engine::set_up::SetUpFailure;
+use crate::failure::signature::signature;
 use crate::model::event::{End, Failure, FailureClass, FailureKind, Outcome, WorkerReport};
 use crate::model::ids::Oid;
 use crate::model::usage::Cost;
@@ -35,7 +36,12 @@ pub(super) fn could_not(error: &EngineError) -> Outcome {
 /// An attempt whose worktree could not be set up: its worker never ran, and it counts as none.
 pub(super) fn not_set_up(failed: &SetUpFailure, kept: Option<Oid>) -> Outcome {
     let end = End::Failed(Failure {
-        signature: failed.what.clone(),
+        signature: signature(
+            FailureClass::Blocker,
+            "set-up",
+            std::slice::from_ref(&failed.what),
+            &[],
+        ),
         message: failed.what.clone(),
         root_cause: failed.said.clone(),
         kind: Some(FailureKind::SetUp),

@@ -611,6 +611,9 @@ impl<'a> Driver<'a> {
                     Action::OutOfMoney { spent, max_cost } => {
                         announced.push(Event::OutOfMoney { spent, max_cost });
                     }
+                    Action::GiveUpSetUps { tasks, why } => {
+                        announced.push(Event::SetUpBroken { tasks, why });
+                    }
                     Action::ScheduleRetry { task, due } => {
                         announced.push(Event::RetryScheduled { task, due });
                     }

@@ -15,6 +15,7 @@ use crate::exec::log;
 use crate::git::worktree::Worktree;
 use crate::model::ids::TaskNumber;
 use crate::model::isolation::{MOST_CHANGES, Outside, OutsideChange, Thing, changes};
+use crate::model::transcript::Transcript;
 
 /// The file in an attempt's folder that says how everything outside looked before it.
 const SEEN: &str = "outside.json";
@@ -48,11 +49,13 @@ pub(super) async fn look_before(
     .await
 }
 
-/// What changed since, and whether the attempt's own words name it.
+/// What changed since, and whether the attempt's own words name it. `transcript` is what was read of
+/// its output.
 pub(super) async fn look_after(
     context: &Arc<Context>,
     spec: &AttemptSpec,
     worktree: &Worktree,
+    transcript: &Transcript,
 ) -> Result<Vec<OutsideChange>, EngineError> {
     let seen = files::read_if_exists(&seen_file(context, spec))
         .ok()
@@ -61,6 +64,7 @@ pub(super) async fn look_after(
     let Some(before) = before else {
         return Ok(Vec::new());
     };
+    let tells_all = tells_all(transcript);
     let (context, spec, own) = (Arc::clone(context), spec.clone(), worktree.path.clone());
     blocking(move || {
         let after = look(&context, &own);
@@ -77,9 +81,18 @@ pub(super) async fn look_after(
         if found.iter().any(|change| change.named_in.is_none()) {
             look_for_others(&context, &spec, &things, &after, &mut found);
         }
+        if tells_all {
+            found.iter_mut().for_each(|change| change.alone = false);
+        }
         Ok(found)
     })
     .await
+}
+
+/// Whether an agent has said every tool it used and every file it wrote: then what it does not name
+/// is more likely the work of a person. A command says nothing about what it does.
+fn tells_all(transcript: &Transcript) -> bool {
+    transcript.has_terminal_event() && transcript.terminal_seen && transcript.bytes <= WORDS
 }
 
 /// Says of what nobody's words name who else can have done it. That git was at work (a commit, a

@@ -88,7 +88,7 @@ pub async fn conclude(
         Err(error) => (WorkerReport::default(), Some(error_chain(&error))),
     };
     let transcript = read_output(context, spec, &worktree, &end).await?;
-    let meanwhile = look_after(context, spec, &worktree).await?;
+    let meanwhile = look_after(context, spec, &worktree, &transcript).await?;
     let context = Arc::clone(context);
     let case = Case {
         context,
@@ -179,6 +179,8 @@ impl Case {
         }
         let base_tree = store.tree_of(self.base)?;
         let (tree, mut remarks) = self.without_board(&store, base_tree, harvest.tree)?;
+        let (tree, dropped) = self.without_links(&store, base_tree, tree)?;
+        remarks.extend(dropped);
         let changes = store.changes(base_tree, tree)?;
         if let Some(path) = embedded_repository(&store, tree, &changes)? {
             return Ok(Err(Fact::EmbeddedRepository(path)));
@@ -228,6 +230,26 @@ impl Case {
         }
         let remark = format!("its change of {file} was dropped: only dispatch writes the board");
         Ok((store.tree_with(tree, file, before)?, vec![remark]))
+    }
+
+    /// What dispatch put there is no work of the worker's, also where that has committed it.
+    fn without_links(
+        &self,
+        store: &Store,
+        base_tree: Oid,
+        mut tree: Oid,
+    ) -> Result<(Oid, Vec<String>), EngineError> {
+        let mut remarks = Vec::new();
+        for path in links_in(&self.context, &self.worktree.path) {
+            let before = store.entry(base_tree, &path)?;
+            if store.entry(tree, &path)? != before {
+                tree = store.tree_with(tree, &path, before)?;
+                remarks.push(format!(
+                    "its change of {path} was dropped: it is a link that dispatch made"
+                ));
+            }
+        }
+        Ok((tree, remarks))
     }
 
     async fn check(self, offer: Offer) -> Result<Outcome, EngineError> {
@@ -515,7 +537,8 @@ impl Case {
     /// What dispatch itself saw of the worker's end.
     fn facts(&self) -> Vec<Fact> {
         let (timeout, stall_timeout) = time_limits(&self.context, &self.spec);
-        let mut facts = Vec::new();
+        let read_only = self.spec.worker.read_only_option().map(Fact::ReadOnly);
+        let mut facts = Vec::from_iter(read_only);
         if self.outlived_its_result() {
             return facts;
         }

@@ -104,6 +104,7 @@ struct Published {
     ended: Option<u8>,
     parked: Vec<String>,
     out_of_money: bool,
+    set_up_broken: bool,
     out_of_space: bool,
 }
 
@@ -131,6 +132,7 @@ impl Published {
                 .map(|(worker, _)| worker.to_owned())
                 .collect(),
             out_of_money: state.out_of_money.is_some(),
+            set_up_broken: state.set_ups.broken().is_some(),
             out_of_space: state.out_of_space.is_some(),
         }
     }
@@ -336,6 +338,9 @@ fn subject(before: &Published, now: &Published) -> String {
     }
     if now.out_of_money && !before.out_of_money {
         parts.push("out of money".to_owned());
+    }
+    if now.set_up_broken && !before.set_up_broken {
+        parts.push("no set-up".to_owned());
     }
     if now.out_of_space != before.out_of_space {
         let said = ["room again", "out of space"][usize::from(now.out_of_space)];

@@ -88,6 +88,8 @@ pub enum Fact {
     OutsideFiles(Vec<RepoPath>),
     /// There is no change where one was expected.
     NoChange,
+    /// The command of its worker keeps the agent from writing, with this option.
+    ReadOnly(String),
 }
 
 /// How a process ended.
@@ -294,6 +296,20 @@ fn no_change(evidence: &Evidence) -> Finding {
             class: FailureClass::Blocker,
             evidence: "no change in the worktree, and the agent was refused".to_owned(),
             message: Some(format!("ended without a change, was refused: {hindrance}")),
+        };
+    }
+    // An agent may pass over in silence what its sandbox refused.
+    let read_only = evidence.facts.iter().find_map(|fact| match fact {
+        Fact::ReadOnly(option) => Some(option),
+        _ => None,
+    });
+    if let Some(option) = read_only {
+        return Finding {
+            class: FailureClass::Blocker,
+            evidence: "no change in the worktree, and the command of its worker".to_owned(),
+            message: Some(format!(
+                "ended without a change: its worker runs it with `{option}`, so it may not write"
+            )),
         };
     }
     Finding {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::base::fault;
 use crate::git::cli::GitError;
 use crate::git::refs::branch_ref;
-use crate::git::stage::stage_everything;
+use crate::git::stage::{all_but, stage_everything};
 use crate::git::store::{Store, StoreError, from_git2, full};
 use crate::git::unchanged::vouch_for;
 use crate::git::worktree::{Head, Worktree, WorktreeError};
@@ -90,20 +90,28 @@ impl Store {
         })
     }
 
-    /// Whether the worktree of an attempt that is over has changes that are in no commit.
+    /// Whether the worktree of an attempt that is over has changes that are in no commit, but for the
+    /// paths `left_out`.
     ///
     /// # Errors
     /// When the worktree was tampered with or git cannot read it.
-    pub fn has_changes(&self, worktree: &Worktree) -> Result<bool, HarvestError> {
+    pub fn has_changes(
+        &self,
+        worktree: &Worktree,
+        left_out: &[String],
+    ) -> Result<bool, HarvestError> {
         worktree.verify()?;
         let index = copy_index(worktree, STATUS_COPY)?;
         let git = worktree.git().env("GIT_INDEX_FILE", index.as_os_str());
-        let changes = git.run(&[
+        let status = [
             "status",
             "--porcelain",
             "--untracked-files=normal",
             "--ignore-submodules=none",
-        ]);
+        ];
+        let mut args = status.map(str::to_owned).to_vec();
+        args.extend(all_but(left_out));
+        let changes = git.run(&args);
         // It is only a copy, and the admin folder goes with the worktree.
         let _ = fs::remove_file(&index);
         Ok(!changes?.is_empty())

@@ -159,6 +159,10 @@ pub fn summary(event: &Event) -> String {
         Event::OutOfMoney { spent, max_cost } => {
             format!("nothing more is started: {spent:.2} of {max_cost:.2} dollars spent")
         }
+        Event::SetUpBroken { tasks, .. } => format!(
+            "nothing more is started: no set-up for {}",
+            crate::model::words::and_list(tasks)
+        ),
         Event::OutOfSpace { shortage } => crate::base::text::clip(&shortage.sentence(), 100),
         Event::SpaceIsBack {} => "there is room again".to_owned(),
         Event::WorktreesGoing { worktrees } => format!(

@@ -146,6 +146,13 @@ pub enum Event {
         /// The most it may cost, in dollars.
         max_cost: f64,
     },
+    /// The set-up of worktrees failed in the same way for several tasks, so nothing more starts.
+    SetUpBroken {
+        /// The tasks.
+        tasks: Vec<TaskNumber>,
+        /// What went wrong, in one line.
+        why: String,
+    },
     /// There is no room for what comes next, so nothing more starts until there is.
     OutOfSpace {
         /// What there is too little of.

@@ -9,13 +9,14 @@ use crate::model::again::Onto;
 use crate::model::by_hand::{ByHand, Resolving};
 use crate::model::change::RepoPath;
 use crate::model::conflict::{Class, TaskConflict};
-use crate::model::event::{End, Event, Outcome, Recorded};
+use crate::model::event::{End, Event, FailureKind, Outcome, Recorded};
 use crate::model::found::Finding;
 use crate::model::ids::{AttemptNumber, Oid, RunId, TaskNumber};
 use crate::model::integration::{Integration, Landing};
 use crate::model::plan::Plan;
 use crate::model::pull_request::PullRequest;
 use crate::model::roster::Roster;
+use crate::model::set_ups::{BrokenSetUp, SetUps};
 use crate::model::shortage::Shortage;
 use crate::model::spending::Spending;
 
@@ -58,6 +59,8 @@ pub struct RunState {
     pub max_cost: Option<f64>,
     /// What had been spent, and the most that could be, when nothing more could be started.
     pub out_of_money: Option<(f64, f64)>,
+    /// Whether worktrees can be set up.
+    pub set_ups: SetUps,
     /// What there is too little room for, so that nothing more is started until there is.
     pub out_of_space: Option<Shortage>,
     /// Conflicts of work that still goes on; they may vanish again.
@@ -243,6 +246,7 @@ impl RunState {
             roster: Roster::default(),
             max_cost: None,
             out_of_money: None,
+            set_ups: SetUps::default(),
             out_of_space: None,
             speculative: Vec::new(),
             holds_back: false,
@@ -297,6 +301,7 @@ impl RunState {
             Event::RunResumed { .. } => {
                 self.phase = RunPhase::Running;
                 self.out_of_space = None;
+                self.set_ups.begin_anew();
                 self.refused = None;
                 self.arranged = false;
             }
@@ -342,6 +347,7 @@ impl RunState {
                 rewritten,
                 worker,
             } => {
+                self.set_ups.begin_anew();
                 self.request_retry(*task);
                 let task = &mut self.tasks[task.index()];
                 let keep = |slot: &mut Option<String>, said: &Option<String>| {
@@ -359,6 +365,10 @@ impl RunState {
             } => self.park(worker, *task, *until, why),
             Event::WorkerUnparked { worker, .. } => self.roster.unpark(worker),
             Event::OutOfMoney { spent, max_cost } => self.out_of_money = Some((*spent, *max_cost)),
+            Event::SetUpBroken { tasks, why } => self.set_ups.give_up(BrokenSetUp {
+                tasks: tasks.clone(),
+                why: why.clone(),
+            }),
             Event::OutOfSpace { shortage } => self.out_of_space = Some(shortage.clone()),
             Event::SpaceIsBack {} => self.out_of_space = None,
             Event::MaxCostSet { max_cost } => {
@@ -382,6 +392,15 @@ impl RunState {
         {
             let worker = attempt.worker.clone();
             self.roster.learn(&worker, outcome);
+        }
+        match event {
+            Event::AttemptStarted { .. } => self.set_ups.begin_anew(),
+            Event::AttemptEnded { outcome, .. } if outcome.is_of(FailureKind::SetUp) => {
+                if let End::Failed(failure) = &outcome.end {
+                    self.set_ups.fail(number, failure);
+                }
+            }
+            _ => {}
         }
         let task = &mut self.tasks[number.index()];
         match event {

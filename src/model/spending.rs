@@ -86,11 +86,16 @@ impl Bill {
 /// `$0.42 (1,200 tokens in, 340 tokens out); unknown for #2`.
 impl fmt::Display for Bill {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.spending.known)?;
+        // What is known to be nothing says nothing where the rest is not known.
+        let known = match self.spending.known {
+            Cost::Known(0.0) if !self.unknown.is_empty() => Cost::Unknown,
+            known => known,
+        };
+        write!(f, "{known}")?;
         if let Some(usage) = self.spending.usage {
             write!(f, " ({usage})")?;
         }
-        if !self.spending.known.is_unknown() && !self.unknown.is_empty() {
+        if !known.is_unknown() && !self.unknown.is_empty() {
             write!(f, "; unknown for {}", comma_list(&self.unknown))?;
         }
         Ok(())
@@ -141,6 +146,10 @@ mod tests {
                 ("shell", Cost::Unknown, 0),
             ]),
             bill(&[("claude", Cost::Known(0.25), 0), ("mine", Cost::Unknown, 0)]),
+            bill(&[
+                ("claude", Cost::Known(0.0), 1),
+                ("codex", Cost::Unknown, 200),
+            ]),
             bill(&[("mine", Cost::Unknown, 0), ("shell", Cost::Unknown, 0)]),
         ];
         insta::assert_snapshot!(said.join("\n"), @r"
@@ -149,6 +158,7 @@ mod tests {
         unknown (2,010 tokens in, 2 tokens out)
         $0.2500 (100 tokens in, 1 tokens out)
         $0.2500; unknown for #2
+        unknown (201 tokens in, 2 tokens out)
         nothing
         ");
     }

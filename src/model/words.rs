@@ -156,6 +156,14 @@ pub fn out_of_money_sentence(spent: f64, max_cost: f64) -> String {
     format!("nothing more starts: {spent} of {most} are spent")
 }
 
+/// `nothing more starts: no worktree can be set up, as for #1 and #2: set-up `npm ci` failed`.
+pub fn set_up_broken_sentence(tasks: &[TaskNumber], why: &str) -> String {
+    format!(
+        "nothing more starts: no worktree can be set up, as for {}: {why}",
+        and_list(tasks)
+    )
+}
+
 /// `2026-11-22 09:14:03 UTC`.
 pub fn second(time: Timestamp) -> String {
     time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()

@@ -45,6 +45,30 @@ pub struct Worker {
     pub retry_in_place: bool,
 }
 
+impl Worker {
+    /// The option with which its command keeps the agent from changing any file: `-s read-only`.
+    pub fn read_only_option(&self) -> Option<String> {
+        let (options, mode): (&[&str], &str) = match self.dialect {
+            Dialect::Codex => (&["-s", "--sandbox"], "read-only"),
+            Dialect::Claude => (&["--permission-mode"], "plan"),
+            Dialect::Gemini => (&["--approval-mode"], "plan"),
+            _ => return None,
+        };
+        let given = self.permission_mode.as_deref().unwrap_or_default();
+        let command: Vec<String> = self
+            .command
+            .iter()
+            .map(|argument| argument.replace("{permission_mode}", given))
+            .collect();
+        options.iter().find_map(|option| {
+            let joined = format!("{option}={mode}");
+            let is_apart = |pair: &[String]| pair[0] == *option && pair[1] == mode;
+            let is_there = command.contains(&joined) || command.windows(2).any(is_apart);
+            is_there.then(|| format!("{option} {mode}"))
+        })
+    }
+}
+
 /// How the prompt reaches a worker.
 #[derive(
     Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, schemars::JsonSchema,
@@ -106,5 +130,59 @@ impl Dialect {
             Dialect::Aider => "aider",
             Dialect::Goose => "goose",
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn worker(dialect: Dialect, command: &str, mode: &str) -> Worker {
+        Worker {
+            name: "agent".to_owned(),
+            command: command.split(' ').map(str::to_owned).collect(),
+            prompt: PromptBy::Stdin,
+            dialect,
+            model: None,
+            permission_mode: Some(mode.to_owned()),
+            env: Vec::new(),
+            concurrency: None,
+            stagger: None,
+            timeout: None,
+            stall_timeout: None,
+            max_turns: None,
+            max_cost: None,
+            fallback: Vec::new(),
+            retry_in_place: false,
+        }
+    }
+
+    #[test]
+    fn a_command_says_itself_that_its_agent_may_only_read() {
+        let said = |dialect, command: &str, mode: &str| {
+            worker(dialect, command, mode)
+                .read_only_option()
+                .unwrap_or_else(|| "-".to_owned())
+        };
+        let placed = "codex exec --json -s {permission_mode} -";
+        let said = [
+            said(Dialect::Codex, placed, "read-only"),
+            said(Dialect::Codex, placed, "workspace-write"),
+            said(Dialect::Codex, "codex exec --sandbox=read-only -", ""),
+            said(Dialect::Codex, "codex exec -", "read-only"),
+            said(Dialect::Claude, "claude -p --permission-mode plan", ""),
+            said(Dialect::Gemini, "gemini --approval-mode plan", ""),
+            said(Dialect::Text, "sh -s read-only", "read-only"),
+        ];
+        insta::assert_snapshot!(said.join("\n"), @r"
+        -s read-only
+        -
+        --sandbox read-only
+        -
+        --permission-mode plan
+        --approval-mode plan
+        -
+        ");
     }
 }

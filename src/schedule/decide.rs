@@ -82,6 +82,13 @@ pub enum Action {
         /// The most it may cost, in dollars.
         max_cost: f64,
     },
+    /// Record that no worktree can be set up, so that nothing more is started.
+    GiveUpSetUps {
+        /// The tasks that failed of it.
+        tasks: Vec<TaskNumber>,
+        /// What went wrong.
+        why: String,
+    },
     /// Record that a failed task will be tried again.
     ScheduleRetry {
         /// The task.
@@ -168,7 +175,8 @@ pub fn decide(state: &RunState, limits: &Limits) -> Vec<Action> {
     }
     let may_go_on = state.phase == RunPhase::Running && may_assemble && !state.arranged;
     // What is not started now would only lose what it offers.
-    if may_go_on && state.out_of_money.is_none() && spent_all(state, limits).is_none() {
+    let may_start = state.out_of_money.is_none() && state.set_ups.broken().is_none();
+    if may_go_on && may_start && spent_all(state, limits).is_none() {
         let again = again::redispatches(state, limits);
         if !again.is_empty() {
             return again;
@@ -221,10 +229,14 @@ fn parks(state: &RunState, limits: &Limits) -> Vec<Action> {
 /// free goes before a higher one whose worker is not.
 fn starts(state: &RunState, limits: &Limits) -> Vec<Action> {
     let mut seats = Seats::new(state, limits);
-    if seats.room == 0 || state.out_of_money.is_some() {
+    if seats.room == 0 || state.out_of_money.is_some() || state.set_ups.broken().is_some() {
         return Vec::new();
     }
     let ready = ready(state, limits);
+    if let Some(broken) = state.set_ups.newly_broken().filter(|_| !ready.is_empty()) {
+        let (tasks, why) = (broken.tasks.clone(), broken.why.clone());
+        return vec![Action::GiveUpSetUps { tasks, why }];
+    }
     if let Some((spent, max_cost)) = spent_all(state, limits).filter(|_| !ready.is_empty()) {
         return vec![Action::OutOfMoney { spent, max_cost }];
     }

@@ -34,7 +34,7 @@ struct Game {
 /// `cut NAME` (interrupted), `due NAME`, `stop`, `resume`, `retry NAME`, `skip NAME`, `drop NAME`
 /// (skip without cascade), `assembled`. About workers: `quota NAME [TIME]` (with the time of the
 /// reset), `limit NAME` (asked too often), `paid NAME DOLLARS` (passes), `unpark WORKER`,
-/// `unfit NAME` (its worktree could not be set up), `rested`, `money DOLLARS`, `later TIME`. About the
+/// `unfit NAME [WHY]` (its worktree could not be set up), `begun NAME` (its worker runs), `rested`, `money DOLLARS`, `later TIME`. About the
 /// disk: `full`, `room`. Each line is the word and what is decided after it.
 fn play(plan: &str, words: &str) -> String {
     play_with(plan, words, |limits| limits)
@@ -165,6 +165,14 @@ impl Game {
                 };
                 (format!("{spent} of {max_cost} spent"), Some(event))
             }
+            Action::GiveUpSetUps { tasks, why } => {
+                let event = Event::SetUpBroken {
+                    tasks: tasks.clone(),
+                    why: why.clone(),
+                };
+                let names: Vec<&str> = tasks.iter().map(|task| self.name(*task)).collect();
+                (format!("no set-up for {}", names.join(" ")), Some(event))
+            }
             Action::Redispatch { task, onto } => {
                 let event = Event::Redispatched {
                     task: *task,
@@ -258,12 +266,18 @@ impl Game {
                 vec![self.ended(task(), failed(FailureClass::Transient, &said))]
             }
             "unfit" => {
-                let mut end = failed(FailureClass::Blocker, "set-up failed");
+                let said = format!("set-up failed{more}");
+                let mut end = failed(FailureClass::Blocker, &said);
                 if let End::Failed(failure) = &mut end {
                     failure.kind = Some(FailureKind::SetUp);
                 }
                 vec![self.ended(task(), end)]
             }
+            "begun" => vec![Event::AttemptStarted {
+                task: task(),
+                attempt: self.state.task(task()).last_attempt().unwrap().number,
+                base: self.state.base,
+            }],
             "same" => vec![self.ended(task(), failed(FailureClass::Transient, "the same again"))],
             "cut" => vec![self.ended(task(), End::Interrupted {})],
             "due" => vec![Event::RetryDue { task: task() }],
@@ -809,4 +823,47 @@ fn a_plan_of_ten_thousand_tasks_in_a_chain_is_decided_without_recursion() {
     }
     let first = play(&plan, "open");
     assert_eq!(first, "open         | start t0");
+}
+
+#[test]
+fn a_set_up_that_fails_alike_for_several_tasks_is_not_tried_for_the_others() {
+    let one_by_one = |limits| Limits {
+        max_parallel: 1,
+        ..limits
+    };
+    let game = |words: &str| play_with("a · b · c · d", words, one_by_one);
+    insta::assert_snapshot!(
+        game("open · unfit a · unfit b · resume · begun c · pass c · unfit d · retry a · begun a · pass a · assembled"),
+        @r"
+    open         | start a
+    unfit a      | start b
+    unfit b      | no set-up for a b | end 3
+    resume       | start c
+    begun c      |
+    pass c       | start d
+    unfit d      | assemble
+    retry a      | start a
+    begun a      |
+    pass a       | assemble
+    assembled    | end 3
+    "
+    );
+    insta::assert_snapshot!(game("open · unfit a · unfit b !otherwise · unfit c · unfit d"), @r"
+    open         | start a
+    unfit a      | start b
+    unfit b !otherwise | start c
+    unfit c      | start d
+    unfit d      | end 3
+    ");
+    // One whose set-up works after all, while others are under way, shows that it can.
+    insta::assert_snapshot!(
+        play("a · b · c · d · e", "open · unfit a · unfit b · begun c · pass c"),
+        @r"
+    open         | start a | start b | start c
+    unfit a      | start d
+    unfit b      | no set-up for a b
+    begun c      | start e
+    pass c       |
+    "
+    );
 }

@@ -146,28 +146,49 @@ fn style(template: &str) -> ProgressStyle {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use std::sync::mpsc::sync_channel;
+    use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
     use indicatif::InMemoryTerm;
 
     use super::*;
 
+    /// A reading that is asked for again once the one before was drawn, and then waits, so that
+    /// nothing is drawn while the screen is looked at.
+    struct Steps {
+        asked: Receiver<()>,
+        go_on: SyncSender<()>,
+    }
+
+    fn steps(done: usize, total: usize) -> (Steps, impl Fn() -> (usize, usize) + Send + 'static) {
+        let (tell, asked) = sync_channel(0);
+        let (go_on, told) = sync_channel(0);
+        let read = move || {
+            let _ = tell.send(());
+            let _ = told.recv();
+            (done, total)
+        };
+        (Steps { asked, go_on }, read)
+    }
+
+    impl Steps {
+        fn wait_for_the_first(&self) {
+            self.asked.recv().unwrap();
+            self.go_on.send(()).unwrap();
+            self.asked.recv().unwrap();
+        }
+    }
+
     #[test]
     fn long_work_gets_a_bar_that_goes_away() {
         let screen = InMemoryTerm::new(5, 60);
         let target = ProgressDrawTarget::term_like(Box::new(screen.clone()));
-        let (tell, drawn) = sync_channel(0);
-        let waiting = Waiting::on(target, Duration::ZERO, "comparing", move || {
-            let _ = tell.send(());
-            (3, 12)
-        });
-        drawn.recv().unwrap();
-        // The second reading comes after the first was drawn.
-        drawn.recv().unwrap();
+        let (steps, read) = steps(3, 12);
+        let waiting = Waiting::on(target, Duration::ZERO, "comparing", read);
+        steps.wait_for_the_first();
         let contents = screen.contents();
         assert!(contents.contains("comparing"), "{contents:?}");
         assert!(contents.contains("3/12"), "{contents:?}");
-        drop(drawn);
+        drop(steps);
         drop(waiting);
         assert_eq!(screen.contents(), "");
     }
@@ -176,16 +197,12 @@ mod tests {
     fn what_the_terminal_writes_at_an_interrupt_does_not_keep_the_bar_alive() {
         let screen = InMemoryTerm::new(5, 40);
         let target = ProgressDrawTarget::term_like(Box::new(AtLineStart(screen.clone())));
-        let (tell, drawn) = sync_channel(0);
-        let waiting = Waiting::on(target, Duration::ZERO, "comparing", move || {
-            let _ = tell.send(());
-            (3, 12)
-        });
-        drawn.recv().unwrap();
-        drawn.recv().unwrap();
+        let (steps, read) = steps(3, 12);
+        let waiting = Waiting::on(target, Duration::ZERO, "comparing", read);
+        steps.wait_for_the_first();
         assert!(screen.contents().contains("3/12"));
         screen.write_str("^C").unwrap();
-        drop(drawn);
+        drop(steps);
         drop(waiting);
         assert_eq!(screen.contents(), "");
     }
@@ -194,16 +211,12 @@ mod tests {
     fn there_is_no_bar_before_it_is_known_how_much_there_is() {
         let screen = InMemoryTerm::new(5, 60);
         let target = ProgressDrawTarget::term_like(Box::new(screen.clone()));
-        let (tell, drawn) = sync_channel(0);
-        let waiting = Waiting::on(target, Duration::ZERO, "comparing", move || {
-            let _ = tell.send(());
-            (0, 0)
-        });
-        drawn.recv().unwrap();
-        drawn.recv().unwrap();
+        let (steps, read) = steps(0, 0);
+        let waiting = Waiting::on(target, Duration::ZERO, "comparing", read);
+        steps.wait_for_the_first();
         let contents = screen.contents();
         assert!(contents.ends_with("comparing"), "{contents:?}");
-        drop(drawn);
+        drop(steps);
         drop(waiting);
     }
 

@@ -47,6 +47,25 @@ fn linked_paths_are_links_and_no_part_of_the_candidate() {
 }
 
 #[test]
+fn a_link_is_no_work_also_where_a_worker_commits_it_and_keeps_no_worktree_alive() {
+    let scene = scene();
+    scene.write("cache/big", "b\n");
+    scene.configure("[worktree]\nlink = [\"cache\"]\n");
+    let plan = plan("cp cache/big got.txt; git add --all; git commit --quiet -m work");
+    scene.run(&plan, &[]).expect(0);
+    let files = scene.git(&["diff", "--name-only", "main", &scene.branch("work")]);
+    assert_eq!(files, "got.txt");
+    let shown = scene.dispatch(&["show", "1"]).expect(0).out;
+    let said = "its change of cache was dropped: it is a link that dispatch made";
+    assert!(shown.contains(said), "{shown}");
+    scene.dispatch(&["land", "--yes"]).expect(0);
+    let place = scene.worktree("work");
+    let cleaned = scene.dispatch(&["clean"]).expect(0);
+    assert!(!place.exists(), "{}{}", cleaned.out, cleaned.err);
+    assert_eq!(scene.read("cache/big"), "b\n");
+}
+
+#[test]
 fn a_set_up_that_fails_is_a_blocker_of_its_own_kind_and_the_worker_never_runs() {
     let scene = scene();
     scene.configure(
@@ -214,4 +233,46 @@ fn what_a_teardown_says_is_kept_and_one_that_fails_keeps_its_worktree() {
     assert!(!scene.worktree("work").exists());
     let logs = scene.dispatch(&["logs", "1", "--teardown"]).expect(0).out;
     assert_eq!(logs.matches("port in use\n").count(), 1, "{logs}");
+}
+
+#[test]
+fn a_set_up_that_is_broken_for_the_whole_run_is_tried_for_two_tasks_and_said_once() {
+    let scene = scene();
+    let ready = scene.root.join("ready");
+    scene.configure(&format!(
+        "[run]\nmax_parallel = 1\n[worktree]\n\
+         setup = [\"pwd; echo no compiler in $PWD; test -e {}\"]\n",
+        ready.display()
+    ));
+    let plan = "# Broken\n\n1. [A] One\n   - run: touch a\n2. [B] Two\n   - run: touch b\n\
+                3. [C] Three\n   - run: touch c\n4. [D] Four — blocked by #3\n   - run: touch d\n";
+    let ended = scene.run(plan, &[]).expect(3);
+    assert_eq!(
+        scene.statuses(),
+        "1 FAILED · 2 QUEUED · 3 FAILED · 4 BLOCKED by #3"
+    );
+    let said = "nothing more starts: no worktree can be set up, as for #1 and #3: set-up `pwd;";
+    assert_eq!(ended.err.matches(said).count(), 1, "{}", ended.err);
+    let board = scene.json();
+    let notices: Vec<&str> = board["notices"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|notice| notice.as_str())
+        .collect();
+    assert!(notices[0].starts_with(said), "{notices:?}");
+    let hint = format!(
+        "`dispatch resume {}` goes on with the others once that is repaired",
+        scene.run_name()
+    );
+    assert_eq!(notices[1..], [hint.as_str()]);
+    std::fs::write(&ready, "").unwrap();
+    scene.dispatch(&["retry", "1"]).expect(3);
+    assert_eq!(
+        scene.statuses(),
+        "1 DONE · 2 DONE · 3 FAILED · 4 BLOCKED by #3"
+    );
+    scene.dispatch(&["retry", "3"]).expect(0);
+    assert_eq!(scene.statuses(), "1 DONE · 2 DONE · 3 DONE · 4 DONE");
+    assert_eq!(scene.json()["notices"], serde_json::json!([]));
 }

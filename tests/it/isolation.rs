@@ -136,6 +136,41 @@ fn by_policy_that_fails_the_task() {
 }
 
 #[test]
+fn an_agent_that_says_what_it_does_is_not_blamed_for_what_it_did_not_name() {
+    let agent = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/agents/replay");
+    let worker = |dialect: &str, line: &str| {
+        format!(
+            "[workers.agent]\ncommand = [\"sh\", \"-c\", \"({line}); {agent} claude-success write=a.txt\"]\n\
+             dialect = \"{dialect}\"\n[run]\noutside_writes = \"fail\"\n"
+        )
+    };
+    let told = |dialect: &str, line: &str| {
+        let scene = Scene::new();
+        scene.configure(&worker(dialect, line));
+        scene.write("new.txt", "mine\n");
+        let ended = scene.run("1. [A] Write a\n   - worker: agent\n", &[]);
+        let report = ended.out.lines();
+        let said = report
+            .map(str::trim)
+            .find(|line| line.contains("new.txt"))
+            .unwrap_or_default();
+        let said = said.split(" (").next().unwrap_or_default();
+        format!("{} | {said}", scene.statuses())
+    };
+    let named = "echo x > ../../../shop/new.txt";
+    let said = [
+        told("claude", UNNAMED),
+        told("claude", named),
+        told("text", UNNAMED),
+    ];
+    insta::assert_snapshot!(said.join("\n"), @r"
+    1 DONE | - Dispatch saw new.txt in the main checkout change while #1 ran; it may have been you
+    1 FAILED | 1  Write a  agent-1  FAILED  wrote outside its worktree: new.txt in the main checkout
+    1 FAILED | 1  Write a  agent-1  FAILED  changed outside its worktree while only it ran: new.txt in the main checkout
+    ");
+}
+
+#[test]
 fn several_that_can_have_written_it_are_named_and_none_fails() {
     let scene = Scene::new();
     scene.configure("[run]\noutside_writes = \"fail\"\n");

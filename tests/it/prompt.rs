@@ -60,6 +60,31 @@ fn a_prompt_is_printed_before_a_run_after_it_and_for_the_next_attempt() {
 }
 
 #[test]
+fn a_task_that_waits_for_others_is_not_said_to_be_worked_on_meanwhile() {
+    let scene = Scene::new();
+    let plan = "# P\n\n1. [A] First\n   - run: touch a\n2. [B] Second\n   - run: exit 1\n   - files: b/**\n\
+                3. [C] Third — blocked by #2\n   - run: touch c\n   - files: c/**, d/**\n\
+                4. [D] Fourth — blocked by #2\n   - run: touch d\n";
+    let others = |said: String| {
+        let lines = said.lines().filter(|line| line.starts_with("- Worker"));
+        lines.map(|line| format!("{line}\n")).collect::<String>()
+    };
+    let file = scene.plan(plan);
+    let before = others(scene.dispatch(&["prompt", &file, "A"]).expect(0).out);
+    scene.run(plan, &[]).expect(3);
+    let after = others(scene.dispatch(&["prompt", "A", "--next"]).expect(0).out);
+    insta::assert_snapshot!(format!("{before}---\n{after}"), @r"
+    - Worker 2 is building b/** in parallel — use the interface, don't modify the file (its task: Second)
+    - Worker 3 is to build c/**, d/** later — don't modify the files (its task: Third)
+    - Worker 4 is to work later on: Fourth
+    ---
+    - Worker 2 is to build b/** later — don't modify the file (its task: Second)
+    - Worker 3 is to build c/**, d/** later — don't modify the files (its task: Third)
+    - Worker 4 is to work later on: Fourth
+    ");
+}
+
+#[test]
 fn a_template_of_the_users_own_is_what_workers_get() {
     let scene = Scene::new();
     let template =

@@ -191,11 +191,17 @@ fn every_output_there_is_is_replayed_above() {
 
 #[test]
 fn an_agent_that_changed_nothing_has_not_succeeded() {
-    let said = ["claude-success", "codex-readonly", "codex-work"];
-    let said = said.map(|name| told(&run(name, &[])));
+    let said: [(&str, &[&str]); 4] = [
+        ("claude-success", &[]),
+        ("codex-readonly", &[]),
+        ("codex-readonly", &["--sandbox=read-only"]),
+        ("codex-work", &[]),
+    ];
+    let said = said.map(|(name, how)| told(&run(name, how)));
     insta::assert_snapshot!(said.join("\n"), @r"
     FAILED logic | ended without a change (logic error) | no change in the worktree | cost 0.0016
     FAILED logic | ended without a change (logic error) | no change in the worktree | cost null
+    FAILED blocker | ended without a change: its worker runs it with `--sandbox read-only`, so it may not write (blocker) | no change in the worktree, and the command of its worker | cost null
     FAILED blocker | ended without a change, was refused: $ bash -lc 'cargo fetch' (Read-only file system) (blocker) | no change in the worktree, and the agent was refused | cost null
     ");
 }

@@ -1,0 +1,72 @@
+//! Whether worktrees can be set up at all: what failed in the same way for several tasks, and for
+//! none of them with a worker in between, will fail for the others too.
+
+use crate::model::event::Failure;
+use crate::model::ids::TaskNumber;
+
+/// After so many tasks it is a matter of the run and not of a task.
+const SEVERAL: usize = 2;
+
+/// What is known about the set-up of worktrees.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct SetUps {
+    /// The last failures in a row that are alike.
+    alike: Option<Alike>,
+    /// Said once: nothing is started until one works or a person wants to go on.
+    broken: Option<BrokenSetUp>,
+}
+
+#[derive(Clone, PartialEq, Debug)]
+struct Alike {
+    signature: String,
+    found: BrokenSetUp,
+}
+
+/// A set-up that failed in the same way for several tasks.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct BrokenSetUp {
+    /// The tasks, in the order of the plan.
+    pub tasks: Vec<TaskNumber>,
+    /// What went wrong, in one line.
+    pub why: String,
+}
+
+impl SetUps {
+    /// What keeps everything from being started, once that was recorded.
+    pub fn broken(&self) -> Option<&BrokenSetUp> {
+        self.broken.as_ref()
+    }
+
+    /// What is to be recorded as that.
+    pub fn newly_broken(&self) -> Option<&BrokenSetUp> {
+        let alike = self.alike.as_ref().filter(|_| self.broken.is_none());
+        let found = alike.map(|alike| &alike.found);
+        found.filter(|found| found.tasks.len() >= SEVERAL)
+    }
+
+    pub(crate) fn fail(&mut self, task: TaskNumber, failure: &Failure) {
+        let before = self.alike.take();
+        let same = before.filter(|alike| alike.signature == failure.signature);
+        let mut tasks = same.map_or(Vec::new(), |alike| alike.found.tasks);
+        if !tasks.contains(&task) {
+            tasks.push(task);
+            tasks.sort();
+        }
+        self.alike = Some(Alike {
+            signature: failure.signature.clone(),
+            found: BrokenSetUp {
+                tasks,
+                why: failure.message.clone(),
+            },
+        });
+    }
+
+    pub(crate) fn give_up(&mut self, broken: BrokenSetUp) {
+        self.broken = Some(broken);
+    }
+
+    /// One worked, or a person has seen to it.
+    pub(crate) fn begin_anew(&mut self) {
+        *self = SetUps::default();
+    }
+}
