@@ -3,7 +3,9 @@
 use crate::base::markdown::{PROSE_LIMIT, plain_line};
 use crate::model::run::{RunPhase, RunState};
 use crate::model::suggest;
-use crate::model::words::{out_of_money_sentence, parked_sentence, set_up_broken_sentence};
+use crate::model::words::{
+    locked_out_sentence, out_of_money_sentence, parked_sentence, set_up_broken_sentence,
+};
 
 /// One safe line each; none once nothing is left to be done.
 pub(crate) fn notices(state: &RunState) -> Vec<String> {
@@ -23,6 +25,19 @@ pub(crate) fn notices(state: &RunState) -> Vec<String> {
         ));
     }
     let has_ended = matches!(state.phase, RunPhase::Ended(_));
+    let mut locked_out = state.roster.all_locked_out().peekable();
+    let is_locked_out = locked_out.peek().is_some();
+    for (worker, broken) in locked_out {
+        let said = locked_out_sentence(worker, &broken.tasks, &broken.why);
+        notices.push(plain_line(&said, PROSE_LIMIT));
+    }
+    if has_ended && is_locked_out && state.out_of_money.is_none() {
+        let command = resume(state);
+        notices.push(format!(
+            "`{command}` goes on with its other tasks once that is repaired"
+        ));
+        return notices;
+    }
     if let Some(broken) = state.set_ups.broken() {
         let said = set_up_broken_sentence(&broken.tasks, &broken.why);
         notices.push(plain_line(&said, PROSE_LIMIT));

@@ -17,7 +17,7 @@ use crate::model::plan::{Plan, Task};
 use crate::model::run::{RunPhase, RunState, TaskPhase};
 use crate::model::status::Status;
 use crate::model::words::{
-    and_list, out_of_money_sentence, parked_sentence, set_up_broken_sentence,
+    and_list, locked_out_sentence, out_of_money_sentence, parked_sentence, set_up_broken_sentence,
 };
 use crate::ui::Ui;
 use crate::ui::progress::{Line, Progress};
@@ -184,6 +184,9 @@ fn said(event: &Event) -> Option<String> {
         Event::OutOfRetries { task, budget } => Some(format!(
             "{task} is not tried again: the {budget} retries of the run are used up"
         )),
+        Event::WorkerLockedOut { worker, tasks, why } => {
+            Some(locked_out_sentence(worker, tasks, why))
+        }
         Event::SetUpBroken { tasks, why } => Some(set_up_broken_sentence(tasks, why)),
         Event::OutOfMoney { spent, max_cost } => Some(out_of_money_sentence(*spent, *max_cost)),
         _ => None,

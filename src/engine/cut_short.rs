@@ -64,6 +64,7 @@ fn blocker(evidence: &str) -> Failure {
         signature: String::new(),
         reset_at: None,
         rate_limited: false,
+        locked_out: false,
         kind: None,
     }
 }

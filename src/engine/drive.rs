@@ -611,6 +611,9 @@ impl<'a> Driver<'a> {
                     Action::OutOfMoney { spent, max_cost } => {
                         announced.push(Event::OutOfMoney { spent, max_cost });
                     }
+                    Action::LockOut { worker, tasks, why } => {
+                        announced.push(Event::WorkerLockedOut { worker, tasks, why });
+                    }
                     Action::GiveUpSetUps { tasks, why } => {
                         announced.push(Event::SetUpBroken { tasks, why });
                     }

@@ -45,13 +45,12 @@ pub async fn furnish(
 }
 
 fn bring_files(context: &Context, worktree: &Path) -> Result<(), EngineError> {
-    let settings = &context.settings.worktree;
     for path in files_to_copy(context)? {
         let path = Path::new(std::ffi::OsStr::from_bytes(path.as_bytes())).to_owned();
         let (from, to) = (context.repo.top.join(&path), worktree.join(&path));
         bring("copy", &to, || copy(&from, &to))?;
     }
-    for path in &settings.link {
+    for path in links(context) {
         let (from, to) = (context.repo.top.join(path), worktree.join(path));
         if from.symlink_metadata().is_ok() {
             bring("link", &to, || symlink(&from, &to))?;
@@ -63,17 +62,16 @@ fn bring_files(context: &Context, worktree: &Path) -> Result<(), EngineError> {
 /// The links of `[worktree] link` that stand in a worktree. They are no work of the worker's, and a
 /// pattern such as `node_modules/` that ignores the folder does not ignore a link to it.
 pub fn links_in(context: &Context, worktree: &Path) -> Vec<String> {
-    let is_ours = |path: &&String| {
+    let is_ours = |path: &&str| {
         fs::read_link(worktree.join(path)).is_ok_and(|to| to == context.repo.top.join(path))
     };
-    context
-        .settings
-        .worktree
-        .link
-        .iter()
-        .filter(is_ours)
-        .cloned()
-        .collect()
+    links(context).filter(is_ours).map(str::to_owned).collect()
+}
+
+/// A slash at the end says that it is a folder, and is no part of the name of a link.
+fn links(context: &Context) -> impl Iterator<Item = &str> {
+    let paths = context.settings.worktree.link.iter();
+    paths.map(|path| path.trim_end_matches('/'))
 }
 
 /// Only what git ignores is copied: a copy of anything else would become part of the candidate.

@@ -105,6 +105,7 @@ struct Published {
     parked: Vec<String>,
     out_of_money: bool,
     set_up_broken: bool,
+    locked_out: usize,
     out_of_space: bool,
 }
 
@@ -133,6 +134,7 @@ impl Published {
                 .collect(),
             out_of_money: state.out_of_money.is_some(),
             set_up_broken: state.set_ups.broken().is_some(),
+            locked_out: state.roster.all_locked_out().count(),
             out_of_space: state.out_of_space.is_some(),
         }
     }
@@ -338,6 +340,9 @@ fn subject(before: &Published, now: &Published) -> String {
     }
     if now.out_of_money && !before.out_of_money {
         parts.push("out of money".to_owned());
+    }
+    if now.locked_out > before.locked_out {
+        parts.push("a worker locked out".to_owned());
     }
     if now.set_up_broken && !before.set_up_broken {
         parts.push("no set-up".to_owned());

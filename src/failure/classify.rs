@@ -143,6 +143,7 @@ pub fn classify_with(evidence: &Evidence, patterns: &Patterns) -> Failure {
     Failure {
         class: finding.class,
         kind: None,
+        locked_out: !is_hard && is_locked_out(evidence, finding.class),
         rate_limited: !is_hard && is_rate_limited(evidence, finding.class, &message, patterns),
         reset_at: reset_at(evidence, finding.class, &message),
         message,
@@ -351,6 +352,14 @@ fn is_rate_limited(
     let words = [message, kind, own.unwrap_or_default()];
     class == FailureClass::Transient
         && by_status.unwrap_or_else(|| words.iter().any(|words| patterns.is_rate_limit(words)))
+}
+
+/// Whether it was the provider that refused, and not the agent's own rules about a tool.
+fn is_locked_out(evidence: &Evidence, class: FailureClass) -> bool {
+    let stream = evidence.stream.as_ref();
+    let is_refused =
+        stream.is_some_and(|stream| stream.error.is_some() && stream.refusals.is_empty());
+    class == FailureClass::Blocker && evidence.error.is_none() && is_refused
 }
 
 fn nothing_known(exit: Option<Exit>) -> Finding {

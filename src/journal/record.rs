@@ -159,6 +159,7 @@ pub fn summary(event: &Event) -> String {
         Event::OutOfMoney { spent, max_cost } => {
             format!("nothing more is started: {spent:.2} of {max_cost:.2} dollars spent")
         }
+        Event::WorkerLockedOut { worker, .. } => format!("{worker} is not let in"),
         Event::SetUpBroken { tasks, .. } => format!(
             "nothing more is started: no set-up for {}",
             crate::model::words::and_list(tasks)

@@ -153,6 +153,15 @@ pub enum Event {
         /// What went wrong, in one line.
         why: String,
     },
+    /// A worker was not let in for several tasks (no login, a bill), so it starts nothing more.
+    WorkerLockedOut {
+        /// The worker profile.
+        worker: String,
+        /// The tasks.
+        tasks: Vec<TaskNumber>,
+        /// What it said.
+        why: String,
+    },
     /// There is no room for what comes next, so nothing more starts until there is.
     OutOfSpace {
         /// What there is too little of.
@@ -451,6 +460,9 @@ pub struct Failure {
     /// Whether its provider was asked too often, so that fewer should ask at the same time.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub rate_limited: bool,
+    /// Whether its provider did not let it in, whatever the task: no login, a bill.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub locked_out: bool,
     /// What kind within its class, where that is to be told apart.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<FailureKind>,

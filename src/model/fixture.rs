@@ -293,6 +293,7 @@ pub(crate) fn failure(class: FailureClass, message: &str) -> Failure {
         signature: message.to_owned(),
         reset_at: None,
         rate_limited: false,
+        locked_out: false,
         kind: None,
     }
 }

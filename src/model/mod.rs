@@ -18,7 +18,7 @@ pub mod resolution;
 pub mod roster;
 pub mod run;
 pub mod scope;
-pub mod set_ups;
+pub mod shared_cause;
 pub mod shortage;
 pub mod spending;
 pub mod status;

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use crate::model::event::{End, Failure, FailureClass, FailureKind, Outcome};
 use crate::model::ids::TaskNumber;
 use crate::model::run::{Attempt, RunState, TaskPhase, TaskState};
+use crate::model::shared_cause::{Broken, SharedCause};
 
 /// The rate of starts is never halved more often than this.
 const SLOWEST: u32 = 6;
@@ -30,6 +31,8 @@ pub struct Standing {
     pub slowness: u32,
     /// Until when its provider, which was asked too often, wants to be left alone.
     pub rests_until: Option<Timestamp>,
+    /// Whether its provider lets it in at all.
+    access: SharedCause,
     calm: u32,
 }
 
@@ -73,6 +76,33 @@ impl Roster {
         all.filter_map(|(name, known)| Some((name.as_str(), known.rests_until?)))
     }
 
+    /// What keeps a worker from being started, whose provider lets it in for no task.
+    pub fn locked_out(&self, worker: &str) -> Option<&Broken> {
+        self.standing(worker)?.access.broken()
+    }
+
+    /// What is to be recorded as that.
+    pub fn newly_locked_out(&self, worker: &str) -> Option<&Broken> {
+        self.standing(worker)?.access.newly_broken()
+    }
+
+    /// All workers that are not let in, by name.
+    pub fn all_locked_out(&self) -> impl Iterator<Item = (&str, &Broken)> {
+        let all = self.0.iter();
+        all.filter_map(|(name, known)| Some((name.as_str(), known.access.broken()?)))
+    }
+
+    pub(crate) fn lock_out(&mut self, worker: &str, broken: Broken) {
+        let known = self.0.entry(worker.to_owned()).or_default();
+        known.access.give_up(broken);
+    }
+
+    /// A person has seen to it.
+    pub(crate) fn let_in(&mut self) {
+        let all = self.0.values_mut();
+        all.for_each(|known| known.access.begin_anew());
+    }
+
     /// A second word about the same limit makes it no second one.
     pub(crate) fn park(&mut self, worker: &str, parking: Parking) {
         let known = self.0.entry(worker.to_owned()).or_default();
@@ -87,7 +117,13 @@ impl Roster {
     }
 
     /// What the end of an attempt says about its worker.
-    pub(crate) fn learn(&mut self, worker: &str, outcome: &Outcome) {
+    pub(crate) fn learn(&mut self, worker: &str, task: TaskNumber, outcome: &Outcome) {
+        if let End::Failed(failure) = &outcome.end
+            && failure.locked_out
+        {
+            let known = self.0.entry(worker.to_owned()).or_default();
+            known.access.fail(task, failure);
+        }
         if let End::Failed(failure) = &outcome.end
             && failure.rate_limited
         {
@@ -105,6 +141,7 @@ impl Roster {
         }
         if let End::Passed { .. } = outcome.end {
             known.parkings = 0;
+            known.access.begin_anew();
         }
         if known.slowness > 0 && !matches!(outcome.end, End::Interrupted {}) {
             known.calm += 1;

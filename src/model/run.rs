@@ -16,7 +16,7 @@ use crate::model::integration::{Integration, Landing};
 use crate::model::plan::Plan;
 use crate::model::pull_request::PullRequest;
 use crate::model::roster::Roster;
-use crate::model::set_ups::{BrokenSetUp, SetUps};
+use crate::model::shared_cause::{Broken, SharedCause};
 use crate::model::shortage::Shortage;
 use crate::model::spending::Spending;
 
@@ -60,7 +60,7 @@ pub struct RunState {
     /// What had been spent, and the most that could be, when nothing more could be started.
     pub out_of_money: Option<(f64, f64)>,
     /// Whether worktrees can be set up.
-    pub set_ups: SetUps,
+    pub set_ups: SharedCause,
     /// What there is too little room for, so that nothing more is started until there is.
     pub out_of_space: Option<Shortage>,
     /// Conflicts of work that still goes on; they may vanish again.
@@ -246,7 +246,7 @@ impl RunState {
             roster: Roster::default(),
             max_cost: None,
             out_of_money: None,
-            set_ups: SetUps::default(),
+            set_ups: SharedCause::default(),
             out_of_space: None,
             speculative: Vec::new(),
             holds_back: false,
@@ -302,6 +302,7 @@ impl RunState {
                 self.phase = RunPhase::Running;
                 self.out_of_space = None;
                 self.set_ups.begin_anew();
+                self.roster.let_in();
                 self.refused = None;
                 self.arranged = false;
             }
@@ -348,6 +349,7 @@ impl RunState {
                 worker,
             } => {
                 self.set_ups.begin_anew();
+                self.roster.let_in();
                 self.request_retry(*task);
                 let task = &mut self.tasks[task.index()];
                 let keep = |slot: &mut Option<String>, said: &Option<String>| {
@@ -365,10 +367,17 @@ impl RunState {
             } => self.park(worker, *task, *until, why),
             Event::WorkerUnparked { worker, .. } => self.roster.unpark(worker),
             Event::OutOfMoney { spent, max_cost } => self.out_of_money = Some((*spent, *max_cost)),
-            Event::SetUpBroken { tasks, why } => self.set_ups.give_up(BrokenSetUp {
+            Event::SetUpBroken { tasks, why } => self.set_ups.give_up(Broken {
                 tasks: tasks.clone(),
                 why: why.clone(),
             }),
+            Event::WorkerLockedOut { worker, tasks, why } => self.roster.lock_out(
+                worker,
+                Broken {
+                    tasks: tasks.clone(),
+                    why: why.clone(),
+                },
+            ),
             Event::OutOfSpace { shortage } => self.out_of_space = Some(shortage.clone()),
             Event::SpaceIsBack {} => self.out_of_space = None,
             Event::MaxCostSet { max_cost } => {
@@ -391,7 +400,7 @@ impl RunState {
             && let Some(attempt) = self.tasks[number.index()].last_attempt()
         {
             let worker = attempt.worker.clone();
-            self.roster.learn(&worker, outcome);
+            self.roster.learn(&worker, number, outcome);
         }
         match event {
             Event::AttemptStarted { .. } => self.set_ups.begin_anew(),

@@ -164,6 +164,14 @@ pub fn set_up_broken_sentence(tasks: &[TaskNumber], why: &str) -> String {
     )
 }
 
+/// `claude starts nothing more, as it was not let in for #1 and #2: Invalid API key`.
+pub fn locked_out_sentence(worker: &str, tasks: &[TaskNumber], why: &str) -> String {
+    format!(
+        "{worker} starts nothing more, as it was not let in for {}: {why}",
+        and_list(tasks)
+    )
+}
+
 /// `2026-11-22 09:14:03 UTC`.
 pub fn second(time: Timestamp) -> String {
     time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()

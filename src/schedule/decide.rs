@@ -82,6 +82,15 @@ pub enum Action {
         /// The most it may cost, in dollars.
         max_cost: f64,
     },
+    /// Record that a worker is not let in, so that it starts nothing more.
+    LockOut {
+        /// The worker.
+        worker: String,
+        /// The tasks that failed of it.
+        tasks: Vec<TaskNumber>,
+        /// What it said.
+        why: String,
+    },
     /// Record that no worktree can be set up, so that nothing more is started.
     GiveUpSetUps {
         /// The tasks that failed of it.
@@ -175,7 +184,9 @@ pub fn decide(state: &RunState, limits: &Limits) -> Vec<Action> {
     }
     let may_go_on = state.phase == RunPhase::Running && may_assemble && !state.arranged;
     // What is not started now would only lose what it offers.
-    let may_start = state.out_of_money.is_none() && state.set_ups.broken().is_none();
+    let may_start = state.out_of_money.is_none()
+        && state.set_ups.broken().is_none()
+        && state.roster.all_locked_out().next().is_none();
     if may_go_on && may_start && spent_all(state, limits).is_none() {
         let again = again::redispatches(state, limits);
         if !again.is_empty() {
@@ -248,6 +259,13 @@ fn starts(state: &RunState, limits: &Limits) -> Vec<Action> {
         let action = match limits.crew.choose(state, task) {
             Choice::Worker(name) => {
                 let worker = name.to_owned();
+                if state.roster.locked_out(name).is_some() {
+                    continue;
+                }
+                if let Some(broken) = state.roster.newly_locked_out(name) {
+                    let (tasks, why) = (broken.tasks.clone(), broken.why.clone());
+                    return vec![Action::LockOut { worker, tasks, why }];
+                }
                 match seats.take(name) {
                     Seat::Free => Action::Start { task, worker },
                     Seat::Resting => Action::Rest { worker },

@@ -33,7 +33,7 @@ struct Game {
 /// Plays `words` separated by ` · `: `open`, `pass NAME`, `fail NAME`, `flake NAME` (transient),
 /// `cut NAME` (interrupted), `due NAME`, `stop`, `resume`, `retry NAME`, `skip NAME`, `drop NAME`
 /// (skip without cascade), `assembled`. About workers: `quota NAME [TIME]` (with the time of the
-/// reset), `limit NAME` (asked too often), `paid NAME DOLLARS` (passes), `unpark WORKER`,
+/// reset), `limit NAME` (asked too often), `login NAME` (not let in), `paid NAME DOLLARS` (passes), `unpark WORKER`,
 /// `unfit NAME [WHY]` (its worktree could not be set up), `begun NAME` (its worker runs), `rested`, `money DOLLARS`, `later TIME`. About the
 /// disk: `full`, `room`. Each line is the word and what is decided after it.
 fn play(plan: &str, words: &str) -> String {
@@ -165,6 +165,14 @@ impl Game {
                 };
                 (format!("{spent} of {max_cost} spent"), Some(event))
             }
+            Action::LockOut { worker, tasks, why } => {
+                let event = Event::WorkerLockedOut {
+                    worker: worker.clone(),
+                    tasks: tasks.clone(),
+                    why: why.clone(),
+                };
+                (format!("lock {worker} out"), Some(event))
+            }
             Action::GiveUpSetUps { tasks, why } => {
                 let event = Event::SetUpBroken {
                     tasks: tasks.clone(),
@@ -264,6 +272,13 @@ impl Game {
                 let tries = self.state.task(task()).attempts.len();
                 let said = format!("connection reset, try {}", "x".repeat(tries));
                 vec![self.ended(task(), failed(FailureClass::Transient, &said))]
+            }
+            "login" => {
+                let mut end = failed(FailureClass::Blocker, "not logged in");
+                if let End::Failed(failure) = &mut end {
+                    failure.locked_out = true;
+                }
+                vec![self.ended(task(), end)]
             }
             "unfit" => {
                 let said = format!("set-up failed{more}");
@@ -408,6 +423,7 @@ fn failed(class: FailureClass, message: &str) -> End {
         signature: message.to_owned(),
         reset_at: None,
         rate_limited: false,
+        locked_out: false,
         kind: None,
     })
 }

@@ -50,7 +50,7 @@ fn linked_paths_are_links_and_no_part_of_the_candidate() {
 fn a_link_is_no_work_also_where_a_worker_commits_it_and_keeps_no_worktree_alive() {
     let scene = scene();
     scene.write("cache/big", "b\n");
-    scene.configure("[worktree]\nlink = [\"cache\"]\n");
+    scene.configure("[worktree]\nlink = [\"cache/\"]\n");
     let plan = plan("cp cache/big got.txt; git add --all; git commit --quiet -m work");
     scene.run(&plan, &[]).expect(0);
     let files = scene.git(&["diff", "--name-only", "main", &scene.branch("work")]);

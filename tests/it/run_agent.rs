@@ -304,3 +304,24 @@ fn a_user_says_what_further_words_mean() {
         .expect(1);
     insta::assert_snapshot!(scene.normal(&refused.err), @"error: <root>/shop/errors.toml is no file of failure patterns: the failure patterns have version 2, and only 1 is understood");
 }
+
+#[test]
+fn an_agent_that_is_not_let_in_is_not_started_for_every_task_of_the_run() {
+    let scene = replaying("claude-err-401", &[], "[run]\nmax_parallel = 1\n");
+    let mut plan = String::new();
+    for (number, tag) in (1..).zip(["A", "B", "C", "D"]) {
+        plan.push_str(&format!("{number}. [{tag}] Task\n   - worker: agent\n"));
+    }
+    plan.push_str("5. [E] Other\n   - run: touch e\n");
+    let ended = scene.run(&plan, &[]).expect(3);
+    assert_eq!(
+        scene.statuses(),
+        "1 FAILED · 2 FAILED · 3 QUEUED · 4 QUEUED · 5 DONE"
+    );
+    let said = "agent starts nothing more, as it was not let in for #1 and #2: Invalid API key";
+    assert_eq!(ended.err.matches(said).count(), 1, "{}", ended.err);
+    let notices = scene.json()["notices"].to_string();
+    assert!(notices.contains(said), "{notices}");
+    let hint = "goes on with its other tasks once that is repaired";
+    assert!(notices.contains(hint), "{notices}");
+}

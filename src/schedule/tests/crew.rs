@@ -258,3 +258,43 @@ fn nothing_more_starts_once_the_money_is_spent_and_more_money_goes_on() {
     "
     );
 }
+
+#[test]
+fn a_worker_that_is_not_let_in_for_several_tasks_starts_nothing_more_and_others_go_on() {
+    let crew = |limits| Limits {
+        max_parallel: 1,
+        ..with_crew(
+            "claude claude codex claude",
+            &[("claude", then(&[])), ("codex", then(&[]))],
+        )(limits)
+    };
+    insta::assert_snapshot!(
+        play_with(
+            "a · b · c · d",
+            "open · login a · login b · pass c · assembled · retry a · pass a · pass d · assembled",
+            crew,
+        ),
+        @r"
+    open         | start a by claude
+    login a      | start b by claude
+    login b      | start c by codex
+    pass c       | lock claude out | assemble
+    assembled    | end 3
+    retry a      | start a by claude
+    pass a       | start d by claude
+    pass d       | assemble
+    assembled    | end 3
+    "
+    );
+    // What it did in between shows that it can.
+    insta::assert_snapshot!(
+        play_with("a · b · c · d", "open · login a · pass b · pass c · login d", crew),
+        @r"
+    open         | start a by claude
+    login a      | start b by claude
+    pass b       | start c by codex
+    pass c       | start d by claude
+    login d      | assemble
+    "
+    );
+}

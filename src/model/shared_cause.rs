@@ -1,5 +1,5 @@
-//! Whether worktrees can be set up at all: what failed in the same way for several tasks, and for
-//! none of them with a worker in between, will fail for the others too.
+//! What failed in the same way for several tasks in a row, with none in between for which it worked:
+//! it will fail for the others too, so nothing that shares the cause is started.
 
 use crate::model::event::Failure;
 use crate::model::ids::TaskNumber;
@@ -7,38 +7,38 @@ use crate::model::ids::TaskNumber;
 /// After so many tasks it is a matter of the run and not of a task.
 const SEVERAL: usize = 2;
 
-/// What is known about the set-up of worktrees.
+/// What is known about something that tasks share: the set-up of worktrees, the access of a worker.
 #[derive(Clone, PartialEq, Debug, Default)]
-pub struct SetUps {
+pub struct SharedCause {
     /// The last failures in a row that are alike.
     alike: Option<Alike>,
-    /// Said once: nothing is started until one works or a person wants to go on.
-    broken: Option<BrokenSetUp>,
+    /// Said once: nothing is started until it works or a person wants to go on.
+    broken: Option<Broken>,
 }
 
 #[derive(Clone, PartialEq, Debug)]
 struct Alike {
     signature: String,
-    found: BrokenSetUp,
+    found: Broken,
 }
 
-/// A set-up that failed in the same way for several tasks.
+/// What failed in the same way for several tasks.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct BrokenSetUp {
+pub struct Broken {
     /// The tasks, in the order of the plan.
     pub tasks: Vec<TaskNumber>,
     /// What went wrong, in one line.
     pub why: String,
 }
 
-impl SetUps {
+impl SharedCause {
     /// What keeps everything from being started, once that was recorded.
-    pub fn broken(&self) -> Option<&BrokenSetUp> {
+    pub fn broken(&self) -> Option<&Broken> {
         self.broken.as_ref()
     }
 
     /// What is to be recorded as that.
-    pub fn newly_broken(&self) -> Option<&BrokenSetUp> {
+    pub fn newly_broken(&self) -> Option<&Broken> {
         let alike = self.alike.as_ref().filter(|_| self.broken.is_none());
         let found = alike.map(|alike| &alike.found);
         found.filter(|found| found.tasks.len() >= SEVERAL)
@@ -54,19 +54,19 @@ impl SetUps {
         }
         self.alike = Some(Alike {
             signature: failure.signature.clone(),
-            found: BrokenSetUp {
+            found: Broken {
                 tasks,
                 why: failure.message.clone(),
             },
         });
     }
 
-    pub(crate) fn give_up(&mut self, broken: BrokenSetUp) {
+    pub(crate) fn give_up(&mut self, broken: Broken) {
         self.broken = Some(broken);
     }
 
     /// One worked, or a person has seen to it.
     pub(crate) fn begin_anew(&mut self) {
-        *self = SetUps::default();
+        *self = SharedCause::default();
     }
 }
