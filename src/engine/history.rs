@@ -185,16 +185,22 @@ impl<'a> HistoryWriter<'a> {
         let mut tree = before;
         let mut replayed = Vec::with_capacity(commits.len());
         for (original, parents) in commits {
-            let [parent] = parents[..] else {
-                return Ok(None);
+            let parent = match parents[..] {
+                [parent] => parent,
+                [] => return Ok(None),
+                // What a merge brings together is replayed commit by commit, as `git rebase` does.
+                _ => continue,
             };
             let old = self.with_board(self.store.tree_of(parent)?, base_board)?;
             let new = self.with_board(self.store.tree_of(original)?, base_board)?;
             let Some(merged) = on_top(engine, tree, old, new)? else {
                 return Ok(None);
             };
-            tree = merged;
-            replayed.push(Replayed { original, tree });
+            // What is there already, as from a commit that was picked twice, needs no second one.
+            if merged != tree || old == new {
+                tree = merged;
+                replayed.push(Replayed { original, tree });
+            }
         }
         let arrived = tree == step.tree && !replayed.is_empty();
         Ok(arrived.then_some(replayed))

@@ -160,15 +160,18 @@ fn checks_that_write_junit_are_judged_test_by_test() {
     assert_eq!(found["checks"][0]["against_base"], "already-failing");
 }
 
-/// Workers that commit themselves: #1 twice, #2 with a merge of its own, #3 on top of #1.
+/// Workers that commit themselves: #1 twice, #2 with a merge of its own, #3 on top of #1, #4 with a
+/// merge that brings something which no commit before it has.
 const COMMITTING: &str = "# Shapes
 
 1. [TWO] Two commits
    - run: echo 1 > one && git add one && git commit -qm 'One' --author 'Bob <bob@example.com>' && sed -i s/two/2/ src/app.ts && git commit -qam 'Two'
 2. [OWN] A merge of its own
-   - run: git checkout -q -b side && echo s > side && git add side && git commit -qm Side && git checkout -q - && echo m > main && git add main && git commit -qm Main && git merge -q --no-edit side
+   - run: export GIT_COMMITTER_DATE='@1900000000 +0000' && git checkout -q -b side && echo s > side && git add side && git commit -qm Side && git checkout -q - && echo m > main && git add main && git commit -qm Main && git merge -q --no-edit side
 3. [TOP] On top — blocked by #1
    - run: sed -i s/2/2nd/ src/app.ts && git commit -qam 'Second'
+4. [EVIL] More in a merge
+   - run: git checkout -q -b beside && echo b > beside && git add beside && git commit -qm Beside && git checkout -q - && git merge -q --no-ff --no-commit beside && echo x > extra && git add extra && git commit -qm Evil
 ";
 
 #[test]
@@ -192,17 +195,21 @@ fn all_shapes_of_history_end_in_the_same_tree() {
     Merge #1 TWO: Two commits <- 2 [1 TWO]
     Merge #2 OWN: A merge of its own <- 2 [2 OWN]
     Merge #3 TOP: On top <- 2 [3 TOP]
+    Merge #4 EVIL: More in a merge <- 2 [4 EVIL]
 
-    Merge 3 tasks <- 4 [1 TWO,2 OWN,3 TOP]
+    Merge 4 tasks <- 5 [1 TWO,2 OWN,3 TOP,4 EVIL]
 
     Merge #1 TWO: Two commits <- 1 [1 TWO]
     Merge #2 OWN: A merge of its own <- 1 [2 OWN]
     Merge #3 TOP: On top <- 1 [3 TOP]
+    Merge #4 EVIL: More in a merge <- 1 [4 EVIL]
 
     One <- 1 [1 TWO]
     Two <- 1 [1 TWO]
-    Merge #2 OWN: A merge of its own <- 1 [2 OWN]
+    Main <- 1 [2 OWN]
+    Side <- 1 [2 OWN]
     Second <- 1 [3 TOP]
+    Merge #4 EVIL: More in a merge <- 1 [4 EVIL]
     ");
     let linear = &shapes[3];
     let range = format!("main..{}", linear.branch("integration"));
