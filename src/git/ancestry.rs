@@ -1,5 +1,7 @@
 //! Which commits a branch has on top of a base, and one base below many branches.
 
+use std::collections::{HashMap, HashSet};
+
 use git2::{ErrorCode, Sort};
 
 use crate::git::cli::{Git, GitError};
@@ -44,6 +46,19 @@ impl History {
     }
 }
 
+/// Commits that stand on one another without a merge, as those of most tasks do: what they have in common
+/// is found with a few reads, without a process of git.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Straight {
+    /// The best common ancestor of all tips, or the commit that was asked for.
+    pub base: Oid,
+    /// What the tips have and the base has not, children before their parents.
+    pub commits: Vec<Lineage>,
+}
+
+/// How far a branch is followed before its history is left to git.
+const MOST_STEPS: usize = 64;
+
 /// A commit that is an ancestor of all of these, or `None` if nothing is.
 ///
 /// # Errors
@@ -66,6 +81,59 @@ pub fn common_ancestor(git: &Git, tips: &[Oid]) -> Result<Option<Oid>, GitError>
 }
 
 impl Store {
+    /// The history of these tips down to `below`, or to their best common ancestor, if none of them has
+    /// a merge or more than some commits above it; `None` where git has to be asked.
+    pub fn straight(&self, tips: &[Oid], below: Option<Oid>) -> Option<Straight> {
+        let (first, others) = tips.split_first()?;
+        if self.inner.is_shallow() || self.has_replacements().ok()? {
+            return None;
+        }
+        // All that is common to all of them is an ancestor of the first.
+        let (trunk, _) = self.single_parents(*first, |commit| Some(commit) == below)?;
+        let place: HashMap<Oid, usize> = trunk.iter().map(|(c, _)| *c).zip(0..).collect();
+        let mut commits = Vec::new();
+        let mut lowest = 0;
+        for tip in others {
+            let (mut own, end) = self.single_parents(*tip, |commit| place.contains_key(&commit))?;
+            own.truncate(own.len().checked_sub(1)?);
+            lowest = lowest.max(*place.get(&end)?);
+            commits.extend(own);
+        }
+        let base = match below {
+            Some(below) => place.get(&below).filter(|base| **base >= lowest)?,
+            None => &lowest,
+        };
+        commits.extend_from_slice(&trunk[..*base]);
+        Some(Straight {
+            base: trunk[*base].0,
+            commits: children_first(commits),
+        })
+    }
+
+    /// A commit and those below it, as far as it is worth it: down to the first that `is_end` or that is
+    /// no plain step, a merge or a root. The last of them comes along.
+    fn single_parents(
+        &self,
+        tip: Oid,
+        is_end: impl Fn(Oid) -> bool,
+    ) -> Option<(Vec<Lineage>, Oid)> {
+        let mut chain = Vec::new();
+        let mut next = tip;
+        loop {
+            let commit = self.inner.find_commit(to_git2(next)).ok()?;
+            let parents: Vec<Oid> = commit.parent_ids().map(from_git2).collect();
+            let step = match parents[..] {
+                [parent] if !is_end(next) && chain.len() < MOST_STEPS => Some(parent),
+                _ => None,
+            };
+            chain.push((next, parents));
+            match step {
+                Some(parent) => next = parent,
+                None => return Some((chain, next)),
+            }
+        }
+    }
+
     /// The commits that `tip` has and `base` has not, each with its parents.
     ///
     /// # Errors
@@ -107,4 +175,17 @@ impl Store {
         let grafts = self.inner.commondir().join("info/grafts");
         Ok(grafts.exists() || !self.references("refs/replace/")?.is_empty())
     }
+}
+
+/// Commits with one parent each, every one once, sorted so that children stand before their parents.
+fn children_first(mut commits: Vec<Lineage>) -> Vec<Lineage> {
+    let mut seen = HashSet::new();
+    commits.retain(|(commit, _)| seen.insert(*commit));
+    let parent: HashMap<Oid, Oid> = commits.iter().map(|(c, p)| (*c, p[0])).collect();
+    let depth = |commit: &Oid| {
+        let below = std::iter::successors(Some(*commit), |commit| parent.get(commit).copied());
+        below.count()
+    };
+    commits.sort_by_cached_key(|(commit, _)| std::cmp::Reverse(depth(commit)));
+    commits
 }

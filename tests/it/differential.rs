@@ -522,3 +522,40 @@ fn a_clean_merge_with_markers_in_it_is_not_that_of_other_commits_with_the_same_t
     );
     check_cache(&forge, &branches, &detection, seed);
 }
+
+#[test]
+fn a_history_without_merges_is_that_of_git() {
+    let (mut found, mut asked, mut rng) = (0, 0, Rng::with_seed(3));
+    for seed in 200..240 {
+        let forge = Forge::new(&generate(seed));
+        let (store, git) = (forge.store(), forge.repo.git());
+        for _ in 0..10 {
+            let mut tips = forge.commits.clone();
+            rng.shuffle(&mut tips);
+            tips.truncate(rng.usize(2..5));
+            let below_all = common_ancestor(&git, &tips).unwrap();
+            let below = [None, below_all, Some(forge.commits[0])][rng.usize(..3)];
+            let Some(straight) = store.straight(&tips, below) else {
+                asked += 1;
+                continue;
+            };
+            found += 1;
+            assert_eq!(Some(straight.base), below.or(below_all), "seed {seed}");
+            let history = History::above(&git, &tips, Some(straight.base)).unwrap();
+            let mut by_git: Vec<Lineage> = history.commits().collect();
+            let place = |commit: &Oid| straight.commits.iter().position(|(c, _)| c == commit);
+            for (commit, parents) in &straight.commits {
+                let above = parents
+                    .iter()
+                    .filter_map(place)
+                    .all(|p| Some(p) > place(commit));
+                assert!(above, "seed {seed}: children stand before their parents");
+            }
+            let mut commits = straight.commits.clone();
+            commits.sort();
+            by_git.sort();
+            assert_eq!(commits, by_git, "seed {seed}");
+        }
+    }
+    assert!(found > 50 && asked > 20, "{found} {asked}");
+}

@@ -8,7 +8,7 @@ use crate::conflict::footprint::Footprint;
 use crate::conflict::prune;
 use crate::engine::detect::names::{Colliding, colliding_over};
 use crate::engine::detect::{Branch, DetectError, Detector, Key, Side};
-use crate::git::ancestry::{History, common_ancestor};
+use crate::git::ancestry::{History, Straight, common_ancestor};
 use crate::git::merge_tree::{MergeEngine, MergeError};
 use crate::git::tree_diff::TreeChanges;
 use crate::git::{Git, Store, StoreError};
@@ -95,9 +95,18 @@ impl Detector {
                 prune,
             });
         }
-        let below_all = || common_ancestor(&self.git(), &tips).ok().flatten();
-        let base = self.run_base.or_else(below_all);
-        let bases = self.bases(base, &tips);
+        let straight = prune
+            .then(|| store.straight(&tips, self.run_base))
+            .flatten();
+        let common = || match &straight {
+            Some(straight) => Some(straight.base),
+            None => common_ancestor(&self.git(), &tips).ok().flatten(),
+        };
+        let base = self.run_base.or_else(common);
+        let bases = match straight {
+            Some(straight) => Detector::straight_bases(straight, &tips),
+            None => self.bases(base, &tips),
+        };
         // One that shares nothing with the others, such as a branch for web pages, must not keep
         // the rest from having a base.
         let base = base.or(bases.below_most());
@@ -140,6 +149,11 @@ impl Detector {
         let bases = Arc::new(bases);
         self.bases = Some((tips.to_vec(), base, Arc::clone(&bases)));
         bases
+    }
+
+    fn straight_bases(straight: Straight, tips: &[Oid]) -> Arc<Bases> {
+        let known: Vec<Option<Oid>> = tips.iter().copied().map(Some).collect();
+        Arc::new(Bases::new(&known, Some(straight.base), straight.commits))
     }
 
     fn bases_above(&self, base: Option<Oid>, tips: &[Oid]) -> Bases {
