@@ -30,7 +30,7 @@ What will move is shown, and nothing moves before you say yes. A target that is 
 together with its checkout; local changes that are in the way stop it before anything moves.
 
 Examples:
-  dispatch land                  the latest unfinished run, on its target
+  dispatch land                  the latest run that has not landed, on its target
   dispatch land shop-7k --ff     no merge commit, no board
   dispatch land --into release   on another branch
   dispatch land --pr             by a pull request on GitHub; nothing moves here";
@@ -39,7 +39,7 @@ Examples:
 #[derive(Args, Debug, Clone)]
 #[command(after_help = AFTER_HELP)]
 pub struct LandArgs {
-    /// The run [default: the latest unfinished one]
+    /// The run [default: the latest that has not landed and has something to land]
     pub run: Option<String>,
     /// Land on this branch [default: the run's target]
     #[arg(long, value_name = "BRANCH")]
@@ -84,7 +84,7 @@ pub struct LandArgs {
 /// # Errors
 /// Why the run cannot land; the target has not moved then.
 pub fn run(args: LandArgs, ui: &Ui) -> Answer {
-    let mut opened = Opened::open(args.run.as_deref(), Default::Unfinished, ui)?;
+    let mut opened = Opened::open(args.run.as_deref(), Default::Unlanded, ui)?;
     let options = options(&args, opened.context.settings.board.land);
     if let Some(landing) = cut_off(&opened.place, &opened.state)? {
         opened.record(Event::Landed {

@@ -42,7 +42,7 @@ impl Opened {
         ui: &Ui,
     ) -> Result<Opened, CommandError> {
         let place = Place::open()?;
-        let run = place.find_run(name, default)?;
+        let run = place.find_and_say(name, default, ui)?;
         let lock = place.lock(&run)?;
         let moving = Moving::take(&place.repo, &run, || {
             ui.status(

@@ -1,5 +1,5 @@
-//! `dispatch logs RUN TASK [-f]`: what the worker wrote, or the commands around it, as bytes made safe
-//! for the terminal.
+//! `dispatch logs RUN TASK [-f]`: what the worker and the checks of its work wrote, or the commands
+//! around it, as bytes made safe for the terminal.
 
 use std::io::IsTerminal;
 use std::path::Path;
@@ -21,13 +21,13 @@ use crate::ui::Ui;
 /// How often a log that is followed is looked at.
 const FOLLOW_INTERVAL: Duration = Duration::from_millis(200);
 
-/// Print what the worker of a task wrote
+/// Print what the worker of a task and its checks wrote
 #[derive(Args, Debug, Clone)]
 pub struct LogsArgs {
     /// Which task
     #[command(flatten)]
     pub name: TaskName,
-    /// Go on printing until the worker has ended
+    /// Go on printing what the worker writes until it has ended, and no checks
     #[arg(long, short = 'f')]
     pub follow: bool,
     /// Which attempt, counted from 1 [default: the last]
@@ -60,10 +60,10 @@ pub fn run(args: LogsArgs, ui: &Ui) -> Answer {
             task.number
         )));
     };
-    let folder = place
+    let whole = place
         .repo
-        .attempt_folder(run.as_str(), task.number.0, attempt)
-        .join("worker");
+        .attempt_folder(run.as_str(), task.number.0, attempt);
+    let folder = whole.join("worker");
     let set_up = set_up_folder(&place.repo, &run, task.number, attempt);
     let known = state.task(task.number).attempts.iter();
     let known = known.rev().find(|known| known.number == attempt);
@@ -85,11 +85,19 @@ pub fn run(args: LogsArgs, ui: &Ui) -> Answer {
         _ => (!folder.is_dir()).then_some(("log", set_up)),
     };
     match beside {
-        Some((what, folder)) => print_commands(ui, &folder).ok_or_else(|| none(what)),
+        Some((what, folder)) => match print_commands(ui, "$", &written(&folder)) {
+            0 => Err(none(what)),
+            _ => Ok(Exit::Ok),
+        },
         None if args.follow => follow(ui, &folder),
         None => {
             let bytes = log::read(&folder).map_err(|error| unreadable(&folder, &error))?;
-            print(ui, &bytes);
+            let checks = written(&whole);
+            match checks.is_empty() {
+                true => print(ui, &bytes),
+                false => print_whole_lines(ui, &bytes),
+            }
+            print_commands(ui, "check:", &checks);
             Ok(Exit::Ok)
         }
     }
@@ -124,17 +132,20 @@ fn unreadable(folder: &Path, error: &std::io::Error) -> CommandError {
     ))
 }
 
-/// The commands of a set-up or teardown, and what each wrote; none if nothing is there.
-fn print_commands(ui: &Ui, folder: &Path) -> Option<Exit> {
-    let all = written(folder);
-    for Written { command, output } in &all {
-        print(ui, format!("$ {}\n", command.trim_end()).as_bytes());
-        print(ui, output);
-        if output.last().is_some_and(|last| *last != b'\n') {
-            print(ui, b"\n");
-        }
+/// The commands of a set-up or teardown, or the checks, and what each wrote; how many there are.
+fn print_commands(ui: &Ui, mark: &str, all: &[Written]) -> usize {
+    for Written { command, output } in all {
+        print(ui, format!("{mark} {}\n", command.trim_end()).as_bytes());
+        print_whole_lines(ui, output);
     }
-    (!all.is_empty()).then_some(Exit::Ok)
+    all.len()
+}
+
+fn print_whole_lines(ui: &Ui, output: &[u8]) {
+    print(ui, output);
+    if output.last().is_some_and(|last| *last != b'\n') {
+        print(ui, b"\n");
+    }
 }
 
 /// A file or pipe gets the bytes' text as it is; a terminal gets no escape sequences.

@@ -63,7 +63,8 @@ struct Cli {
 
 const AFTER_HELP: &str = "\
 RUN is the name of a run, such as shop-7k3q, or a unique beginning of it. Left out, it is the
-latest run, or the latest unfinished one where only that makes sense. TASK is a number or a tag.
+latest run, or the latest unfinished one where only that makes sense; `land` and `review` take the
+latest that has not landed and has something to land. TASK is a number or a tag.
 
 Exit codes:
   0    all that was asked for happened

@@ -13,6 +13,7 @@ use crate::journal::runs::{self, Holder, RunLock, Taken};
 use crate::model::ids::RunId;
 use crate::model::plan::{Plan, Task};
 use crate::model::run::{RunPhase, RunState};
+use crate::ui::Ui;
 
 /// The repository a subcommand works in.
 #[derive(Debug)]
@@ -42,6 +43,8 @@ pub enum Default {
     Latest,
     /// The same, but one that has not ended or did not end well goes first.
     Unfinished,
+    /// The same, but one that offers something and has not landed goes first.
+    Unlanded,
 }
 
 impl Place {
@@ -85,6 +88,23 @@ impl Place {
         }
     }
 
+    /// The same, and says which one it is where none was named.
+    ///
+    /// # Errors
+    /// When there is none, or a beginning fits several.
+    pub fn find_and_say(
+        &self,
+        name: Option<&str>,
+        default: Default,
+        ui: &Ui,
+    ) -> Result<RunId, CommandError> {
+        let run = self.find_run(name, default)?;
+        if name.is_none() {
+            ui.status(&format!("taking {run}"));
+        }
+        Ok(run)
+    }
+
     /// Whether there is any run.
     pub fn has_runs(&self) -> Result<bool, CommandError> {
         Ok(!runs::list(&self.store)?.is_empty())
@@ -96,15 +116,14 @@ impl Place {
                 .hint("`dispatch run PLAN` makes one; `dispatch demo` shows how it goes")
         };
         let latest = runs.last().ok_or_else(none)?;
-        if default == Default::Latest {
-            return Ok(latest.clone());
-        }
+        let fits = match default {
+            Default::Latest => return Ok(latest.clone()),
+            Default::Unfinished => is_unfinished,
+            Default::Unlanded => is_landable,
+        };
         // Old runs are not read for this: the newest few are what a person can mean.
         for run in runs.iter().rev().take(20) {
-            if self
-                .load(run)
-                .is_ok_and(|loaded| is_unfinished(&loaded.state))
-            {
+            if self.load(run).is_ok_and(|loaded| fits(&loaded.state)) {
                 return Ok(run.clone());
             }
         }
@@ -137,6 +156,10 @@ impl Place {
 
 fn is_unfinished(state: &RunState) -> bool {
     !matches!(state.phase, RunPhase::Ended(0)) && state.landed.is_none()
+}
+
+fn is_landable(state: &RunState) -> bool {
+    state.landed.is_none() && !state.candidates().is_empty()
 }
 
 fn held(run: &RunId, holder: Option<Holder>) -> CommandError {

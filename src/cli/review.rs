@@ -36,7 +36,7 @@ quit       goes on with what was said so far";
 #[derive(Args, Debug, Clone)]
 #[command(after_help = AFTER_HELP)]
 pub struct ReviewArgs {
-    /// The run [default: the latest unfinished one]
+    /// The run [default: the latest that has not landed and has something to land]
     pub run: Option<String>,
     /// Print one JSON object and ask nothing
     #[arg(long)]
@@ -64,7 +64,7 @@ pub fn run(args: ReviewArgs, ui: &Ui) -> Answer {
         return Ok(Exit::Ok);
     }
     let place = Place::open()?;
-    let run = place.find_run(args.run.as_deref(), Default::Unfinished)?;
+    let run = place.find_and_say(args.run.as_deref(), Default::Unlanded, ui)?;
     let state = place.load(&run)?.state;
     let pages = pages(&place, &state)?;
     if args.json {

@@ -16,12 +16,19 @@ use crate::engine::leash::Leash;
 use crate::engine::room::{self, Size};
 use crate::engine::verify::sweep;
 use crate::exec::{self, Exit, Job, JobEnd, JobStatus, StopSignal, kill_orphans};
+use crate::failure::telling;
 use crate::git::Git;
 use crate::merge::junit::{TestResult, parse_junit};
 use crate::model::integration::{CheckOutcome, CheckResult};
 
 /// How much of a check's output is kept in the journal.
-const TAIL_BYTES: u64 = 4096;
+const TAIL_BYTES: usize = 4096;
+
+/// How far from its end a check's output is looked through for what failed.
+const SEARCHED_BYTES: u64 = 64 * 1024;
+
+/// The end of the name of the file beside a command's output that says which command it was.
+pub(super) const COMMAND: &str = "command";
 
 /// Where a check may write what became of its tests, as JUnit XML.
 const JUNIT_FILE: &str = "DISPATCH_JUNIT_FILE";
@@ -100,6 +107,7 @@ impl CheckRun<'_> {
 
     async fn run_argv(&self, command: &str, argv: &[String]) -> Result<CheckResult, EngineError> {
         let folder = self.free_folder();
+        label(&folder, command);
         let junit = folder.join("junit.xml");
         let job = self.job(argv, &junit);
         fault::point("check", "before it starts");
@@ -112,8 +120,8 @@ impl CheckRun<'_> {
             JobStatus::Ended(end) => (outcome(&end), end.millis, end.dropped_bytes),
             _ => (CheckOutcome::NotRun, 0, 0),
         };
-        let tail = exec::log::tail(&folder, TAIL_BYTES).unwrap_or_default();
-        let tail = String::from_utf8_lossy(&tail).into_owned();
+        let tail = exec::log::tail(&folder, SEARCHED_BYTES).unwrap_or_default();
+        let tail = telling::end(&String::from_utf8_lossy(&tail), TAIL_BYTES);
         // On a full disk what it says about that cannot be written down either.
         let may_lack_room = (self.is_swept && dropped > 0) || says_no_space(&tail);
         if result == CheckOutcome::Failed && may_lack_room && self.met_full_disk() {
@@ -189,6 +197,13 @@ impl CheckRun<'_> {
             keeps_room: self.is_swept,
         }
     }
+}
+
+/// Without its label a command is run all the same.
+pub(super) fn label(place: &Path, command: &str) {
+    let file = place.with_extension(COMMAND);
+    let folder = file.parent().map_or(Ok(()), fs::create_dir_all);
+    let _ = folder.and_then(|()| fs::write(&file, command));
 }
 
 /// The tests that failed, as the check wrote them down; none if it did not.

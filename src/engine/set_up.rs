@@ -12,16 +12,13 @@ use crate::base::process::Program;
 use crate::base::text::{clip, error_chain, one_line};
 use crate::engine::EngineError;
 use crate::engine::attempt::{AttemptSpec, environment};
-use crate::engine::checks::{self, CheckRun};
+use crate::engine::checks::{self, COMMAND, CheckRun, label};
 use crate::engine::context::Context;
 use crate::exec::log;
 use crate::git::Repo;
 use crate::git::worktree::Worktree;
 use crate::model::ids::{AttemptNumber, Oid, RunId, TaskNumber};
 use crate::model::integration::{CheckOutcome, CheckResult};
-
-/// The end of the name of the file beside a command's output that says which command it was.
-const COMMAND: &str = "command";
 
 /// The longest message, in characters.
 const MESSAGE: usize = 200;
@@ -40,7 +37,7 @@ pub struct SetUpFailure {
     pub millis: u64,
 }
 
-/// What one command of a set-up or teardown wrote.
+/// What one command of a set-up or teardown, or one check, wrote.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Written {
     /// The command, as far as that is known.
@@ -116,9 +113,6 @@ pub(super) async fn set_up(
         cookie: format!("{}/{}/{}/setup", context.run, spec.task.0, spec.attempt),
         leash: &spec.leash,
     };
-    for (command, number) in commands.iter().zip(1..) {
-        label(&place(&setup.folder, number), command);
-    }
     let results = setup.run(commands).await?;
     let mut results = results.iter();
     let failed = results.find(|result| result.result != CheckOutcome::Passed);
@@ -214,13 +208,6 @@ fn place(folder: &Path, number: u32) -> PathBuf {
 fn store(context: &Context, place: &Path, command: &str, output: &[u8]) {
     label(place, command);
     log::store(place, output, context.settings.run.max_log);
-}
-
-/// Without its label a command is run all the same.
-fn label(place: &Path, command: &str) {
-    let file = place.with_extension(COMMAND);
-    let folder = file.parent().map_or(Ok(()), fs::create_dir_all);
-    let _ = folder.and_then(|()| fs::write(&file, command));
 }
 
 fn millis(since: Instant) -> u64 {

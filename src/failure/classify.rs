@@ -17,6 +17,7 @@ use crate::failure::explain;
 use crate::failure::patterns::Patterns;
 use crate::failure::reset::reset_time;
 use crate::failure::signature::signature;
+use crate::failure::telling;
 use crate::model::change::RepoPath;
 use crate::model::event::{Failure, FailureClass, WorkerError};
 use crate::model::transcript::Transcript;
@@ -384,7 +385,7 @@ fn message(evidence: &Evidence, finding: &Finding, is_hard: bool, lines: &[Strin
 fn root_cause(evidence: &Evidence) -> Option<String> {
     own_words(evidence, |error| &error.root_cause).or_else(|| {
         let tails = evidence.facts.iter().filter_map(|fact| match fact {
-            Fact::CheckFailed { tail, .. } => Some(explain::last_lines(tail, 12).join("\n")),
+            Fact::CheckFailed { tail, .. } => Some(telling::lines(tail, 12).join("\n")),
             _ => None,
         });
         tails.into_iter().find(|tail| !tail.is_empty())

@@ -9,3 +9,4 @@ mod report_json;
 mod report_markdown;
 pub mod reset;
 pub mod signature;
+pub mod telling;

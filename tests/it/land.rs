@@ -534,3 +534,44 @@ fn a_persons_commit_on_the_integration_branch_is_not_left_behind_silently() {
         ended.err
     );
 }
+
+#[test]
+fn without_a_name_it_is_the_latest_run_that_has_not_landed_and_offers_something() {
+    let mut scene = Scene::new();
+    let mut hour = 10;
+    let mut run = |title: &str, command: &str, code: i32| {
+        scene.unset_env("DISPATCH_CLOCK");
+        scene.set_env("DISPATCH_CLOCK", &format!("2027-01-01T{hour}:00:00Z"));
+        hour += 1;
+        let plan = format!(
+            "# {title}\n1. [A] First\n   - run: {command}\n2. [B] Second\n   - run: echo {title} > {title}.txt\n"
+        );
+        scene.run(&plan, &[]).expect(code);
+        let names = scene.run_names();
+        names
+            .into_iter()
+            .find(|name| name.starts_with(&title.to_lowercase()))
+            .unwrap()
+    };
+    let broken = run("Broken", "exit 2", 3);
+    let whole = run("Whole", "echo a > a.txt", 0);
+    for command in [&["land", "--dry-run"][..], &["review"]] {
+        let said = scene.dispatch(command).expect(0);
+        assert!(
+            said.err.contains(&format!("taking {whole}\n")),
+            "{command:?}: {}",
+            said.err
+        );
+        assert!(said.out.contains("[A] First"), "{command:?}: {}", said.out);
+        let named = scene.dispatch(&[command, &[&broken]].concat()).expect(0);
+        assert!(!named.err.contains("taking"), "{}", named.err);
+    }
+    scene.dispatch(&["land", "--yes"]).expect(0);
+    assert_eq!(scene.read("Whole.txt"), "Whole\n");
+    let said = scene.dispatch(&["land", "--dry-run"]).expect(0);
+    assert!(
+        said.err.contains(&format!("taking {broken}\n")),
+        "{}",
+        said.err
+    );
+}

@@ -299,13 +299,23 @@ fn the_workers_own_word_decides_the_class() {
 #[test]
 fn a_failed_check_fails_the_task_with_its_last_lines() {
     let scene = Scene::new();
-    let plan = "1. [A] a\n   - run: echo a > a.txt\n   - check: echo built > built.txt\n   - check: echo 3 tests failed; exit 1\n\
+    let plan = "1. [A] a\n   - run: echo a > a.txt; printf working\n   - check: echo built > built.txt\n   - check: echo 3 tests failed; exit 1\n\
                 2. [B] b\n   - run: echo b > b.txt\n   - check: test -e b.txt && echo seen > seen.txt\n";
     scene.run(plan, &[]).expect(3);
     assert_eq!(scene.statuses(), "1 FAILED · 2 DONE");
     assert_eq!(scene.json()["tasks"][0]["class"], "logic");
     let report = scene.dispatch(&["report"]).expect(0).out;
     assert!(report.contains("3 tests failed"), "{report}");
+    assert_eq!(
+        scene.dispatch(&["logs", "1"]).expect(0).out,
+        "working\n\
+         check: echo built > built.txt\n\
+         check: echo 3 tests failed; exit 1\n3 tests failed\n"
+    );
+    assert_eq!(
+        scene.dispatch(&["logs", "1", "-f"]).expect(0).out,
+        "working"
+    );
     let tree = |revision: &str| scene.git(&["ls-tree", "--name-only", revision]);
     let b = tree(&scene.branch("b"));
     assert!(b.contains("b.txt") && !b.contains("seen.txt"), "{b}");
