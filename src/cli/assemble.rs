@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::base::markdown::plain_line;
 use crate::base::text::{plural, terminal_safe};
 use crate::cli::Answer;
 use crate::cli::driving::context;
@@ -18,6 +19,7 @@ use crate::engine::{memory, settled};
 use crate::merge::foreseen::{Cause, Foreseen};
 use crate::merge::order::Order;
 use crate::merge::policy::Policy;
+use crate::model::change::RepoPath;
 use crate::model::conflict::TaskConflict;
 use crate::model::event::Event;
 use crate::model::ids::{RunId, TaskNumber};
@@ -135,25 +137,50 @@ fn render(state: &RunState, order: &Order, conflicts: &[TaskConflict], policy: &
     };
     let chosen = order.steps.iter();
     let chosen = chosen.filter(|step| order.choice.chosen.contains(&step.task));
-    let mut text = match order.choice.chosen.len() {
-        0 => "nothing to assemble\n".to_owned(),
-        count => format!("{}, in this order:\n", plural(count, "task")),
+    let (maybe, out) = hopeful(order, conflicts, policy);
+    let mut text = match (order.choice.chosen.len(), maybe.len()) {
+        (0, 0) => "nothing to assemble\n".to_owned(),
+        (count, 0) => format!("{}, in this order:\n", plural(count, "task")),
+        (count, more) => format!(
+            "{}, in this order, and {more} more if settled as said below:\n",
+            plural(count, "task")
+        ),
     };
     for (place, step) in (1..).zip(chosen) {
         text += &format!("{place:>3}. {}\n     {}\n", name(step.task), step.why);
     }
-    if !order.choice.left_out.is_empty() {
-        text += "\nleft out:\n";
-    }
-    for out in &order.choice.left_out {
-        let places = places(out, conflicts);
-        text += &format!("  {}\n     {}{places}\n", name(out.task), out.why());
-        for line in settled_by(out, conflicts, policy) {
-            text += &format!("     {line}, if the checks agree\n");
+    for (heading, some) in [
+        ("left out unless it is settled as said here:", maybe),
+        ("left out:", out),
+    ] {
+        if !some.is_empty() {
+            text += &format!("\n{heading}\n");
         }
-        text += &format!("     {}\n", out.remedy());
+        for out in some {
+            let why = plain_line(&out.why(), 400);
+            let places = places(out, conflicts);
+            text += &format!("  {}\n     {why}{places}\n", name(out.task));
+            for line in settled_by(out, conflicts, policy) {
+                text += &format!("     {line}, if the checks agree\n");
+            }
+            text += &format!("     {}\n", out.remedy());
+        }
     }
     text
+}
+
+/// What stays out, those first that something is tried for, and what was built on those.
+fn hopeful<'a>(
+    order: &'a Order,
+    conflicts: &[TaskConflict],
+    policy: &Policy,
+) -> (Vec<&'a Foreseen>, Vec<&'a Foreseen>) {
+    let all = &order.choice.left_out;
+    let is_tried = |out: &Foreseen| !settled_by(out, conflicts, policy).is_empty();
+    all.iter().partition(|out| match out.cause {
+        Cause::BuiltOn(on) => all.iter().any(|other| other.task == on && is_tried(other)),
+        _ => is_tried(out),
+    })
 }
 
 /// What of its conflicts would be settled without anybody: only if all of them are, it goes in so.
@@ -162,7 +189,7 @@ fn settled_by(out: &Foreseen, conflicts: &[TaskConflict], policy: &Policy) -> Ve
     let units = units.filter(|unit| unit.class.is_conflict());
     let lines: Option<Vec<String>> = units
         .map(|unit| {
-            let how = policy.rungs(unit).first()?.settles()?;
+            let how = plain_line(&policy.rungs(unit).first()?.settles()?, 200);
             let place = terminal_safe(&paths_in_short(&unit.paths));
             Some(format!("{place} ({}) is tried {how}", unit.class))
         })
@@ -185,16 +212,21 @@ fn met<'a>(
     })
 }
 
-/// ` (content in src/app.ts)`: the worst of the conflicts that keep a task out.
+/// ` (content in src/app.ts, +2 more)`: the worst of the conflicts that keep a task out, and in how
+/// many files there is one.
 fn places(out: &Foreseen, conflicts: &[TaskConflict]) -> String {
     let worst = met(out, conflicts).max_by_key(|conflict| conflict.severity);
-    worst.map_or(String::new(), |conflict| {
-        let units = conflict
-            .units
-            .iter()
-            .filter(|unit| unit.class.is_conflict());
-        let paths: Vec<_> = units.flat_map(|unit| unit.paths.clone()).collect();
+    worst.map_or(String::new(), |worst| {
+        let units = met(out, conflicts).flat_map(|conflict| &conflict.units);
+        let mut units: Vec<_> = units.filter(|unit| unit.class.is_conflict()).collect();
+        units.sort_by_key(|unit| unit.class != worst.class);
+        let mut paths: Vec<RepoPath> = Vec::new();
+        for path in units.iter().flat_map(|unit| &unit.paths) {
+            if !paths.contains(path) {
+                paths.push(path.clone());
+            }
+        }
         let place = terminal_safe(&paths_in_short(&paths));
-        format!(" ({} in {place})", conflict.class)
+        format!(" ({} in {place})", worst.class)
     })
 }

@@ -215,7 +215,7 @@ impl From<LandError> for CommandError {
             LandError::Nothing => failed()
                 .hint("`dispatch status` shows what passed; `dispatch assemble` tries again"),
             LandError::Landed { .. } => failed(),
-            LandError::ChecksFailed(_) => {
+            LandError::ChecksFailed { .. } => {
                 person().hint("`dispatch review` shows what is in; `--force` lands it all the same")
             }
             LandError::NoTarget => failed().hint("name one with `--into BRANCH`"),

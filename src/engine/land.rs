@@ -19,7 +19,7 @@ use crate::git::merge_tree::{MergeAnswer, MergeEngine};
 use crate::git::refs::branch_ref;
 use crate::git::{GitError, Store};
 use crate::model::ids::Oid;
-use crate::model::integration::{Integration, Landing};
+use crate::model::integration::{AgainstBase, CheckResult, Integration, Landing};
 use crate::model::resolution::Resolution;
 use crate::model::run::RunState;
 
@@ -292,9 +292,14 @@ pub(crate) fn landable<'a>(
         return Err(LandError::Nothing);
     }
     if !integration.checks_passed() && !options.force {
-        let mut failed = integration.checks.iter().filter(|check| !check.passed());
-        let failed = failed.next().map(|check| check.command.clone());
-        return Err(LandError::ChecksFailed(failed.unwrap_or_default()));
+        let is_old = |check: &CheckResult| check.against_base == Some(AgainstBase::AlreadyFailing);
+        let failed = integration.checks.iter().filter(|check| !check.passed());
+        // What the tasks broke is said before what was broken without them.
+        let failed = failed.min_by_key(|check| is_old(check));
+        return Err(LandError::ChecksFailed {
+            command: failed.map_or_else(String::new, |check| check.command.clone()),
+            on_base: failed.is_some_and(is_old),
+        });
     }
     Ok(integration)
 }

@@ -52,7 +52,10 @@ impl Rung {
                 Some(format!("by rule ({})", names.join(", ")))
             }
             Rung::SetBit => Some("by rule (exec-bit)".to_owned()),
-            Rung::Regenerate(commands) => Some(format!("with `{}`", commands.join("; "))),
+            Rung::Regenerate(commands) => {
+                let commands: Vec<&str> = commands.iter().map(|command| command.trim()).collect();
+                Some(format!("with `{}`", commands.join("; ")))
+            }
             Rung::Structural => Some("by the structural merge tool".to_owned()),
             Rung::Remembered | Rung::Redispatch | Rung::Person => None,
         }

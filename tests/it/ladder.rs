@@ -125,7 +125,55 @@ fn a_dry_run_says_what_would_be_settled_and_how() {
     let told = scene.dispatch(&["assemble", "--dry-run"]).expect(0).out;
     let line = "src/app.ts (content) is tried by rule (contained-insert), if the checks agree\n";
     assert!(told.contains(line), "{told}");
+    let heads = told.lines().filter(|line| line.ends_with(':'));
+    assert_eq!(
+        heads.collect::<Vec<_>>(),
+        [
+            "1 task, in this order, and 1 more if settled as said below:",
+            "left out unless it is settled as said here:",
+        ]
+    );
     assert_eq!(scene.git(&["for-each-ref"]), refs);
+}
+
+#[test]
+fn a_dry_run_tells_what_may_be_settled_from_what_stays_out() {
+    let scene = parts("cat parts/* \\\n  > parts.lock\n");
+    let plan = format!(
+        "{PARTS}3. [C] c — blocked by #2\n   - run: echo c > c\n\
+         4. [D] d\n   - run: echo d > d; echo d > e; echo d > f\n\
+         5. [E] e\n   - run: echo e > d\n\
+         6. [F] f\n   - run: echo f > d; echo f > e; echo f > f\n\
+         7. [G] g\n   - run: echo g > c; echo g > d\n"
+    );
+    scene.run(&plan, &["--no-assemble"]).expect(0);
+    let told = scene.dispatch(&["assemble", "--dry-run"]).expect(0).out;
+    insta::assert_snapshot!(told, @r"
+    3 tasks, in this order, and 1 more if settled as said below:
+      1. #2 [B] b
+         1 conflict with what comes later (#1)
+      2. #3 [C] c
+         built on #2; 1 conflict with what comes later (#7)
+      3. #4 [D] d
+         3 conflicts with what comes later (#5, #6, #7)
+
+    left out unless it is settled as said here:
+      #1 [A] a
+         conflicts with #2 (generated in parts.lock)
+         parts.lock (generated) is tried with `cat parts/* \ > parts.lock`, if the checks agree
+         comes in when it is dispatched again on top of #2, or in place of #2, #3 (--order 1)
+
+    left out:
+      #5 [E] e
+         conflicts with #4 (add-add in d)
+         comes in when it is dispatched again on top of #4, or in place of #4 (--order 5)
+      #6 [F] f
+         conflicts with #4 (add-add in d, +2 more)
+         comes in when it is dispatched again on top of #4, or in place of #4 (--order 6)
+      #7 [G] g
+         conflicts with #3 and #4 (add-add in c, +1 more)
+         comes in when it is dispatched again on top of #3, #4, or in place of #3, #4 (--order 7)
+    ");
 }
 
 #[test]

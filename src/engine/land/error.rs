@@ -26,8 +26,16 @@ pub enum LandError {
         commit: Oid,
     },
     /// A check of the assembled branch failed.
-    #[error("the check `{0}` did not pass on the assembled branch")]
-    ChecksFailed(String),
+    #[error(
+        "the check `{command}` did not pass on the assembled branch{}",
+        if *.on_base { "; it fails on the base of the run, too" } else { "" }
+    )]
+    ChecksFailed {
+        /// The check.
+        command: String,
+        /// Whether what fails there fails on the base, too, so that no task is to blame.
+        on_base: bool,
+    },
     /// A check that passed on the assembled branch does not pass together with what the target has
     /// become since.
     #[error(
