@@ -492,6 +492,7 @@ fn prepare_job(
         grace: GRACE,
         max_log: context.settings.run.max_log,
         cookie: format!("{}/{}/{}", context.run, spec.task.0, spec.attempt),
+        keeps_room: false,
     })
 }
 

@@ -116,19 +116,21 @@ impl CheckRun<'_> {
         self.leash.hold(running.stopper());
         let status = running.wait().await?;
         fault::point("check", "ended");
-        let (result, millis) = match status {
-            JobStatus::Ended(end) => (outcome(&end), end.millis),
-            _ => (CheckOutcome::NotRun, 0),
+        let (result, millis, dropped) = match status {
+            JobStatus::Ended(end) => (outcome(&end), end.millis, end.dropped_bytes),
+            _ => (CheckOutcome::NotRun, 0, 0),
         };
         let tail = exec::log::tail(&folder, SEARCHED_BYTES).unwrap_or_default();
         let tail = telling::end(&String::from_utf8_lossy(&tail), TAIL_BYTES);
-        if result == CheckOutcome::Failed && self.met_full_disk(&tail) {
+        // On a full disk what it says about that cannot be written down either.
+        let may_lack_room = (self.is_swept && dropped > 0) || says_no_space(&tail);
+        if result == CheckOutcome::Failed && may_lack_room && self.met_full_disk() {
             return Err(EngineError::NoRoom {
                 command: command.to_owned(),
                 said: one_line(
                     tail.lines()
                         .rfind(|line| says_no_space(line))
-                        .unwrap_or_default(),
+                        .unwrap_or("No space left on device for its output"),
                 ),
             });
         }
@@ -149,10 +151,10 @@ impl CheckRun<'_> {
     /// Whether a check failed for want of room, which says nothing about what it checked. Where there
     /// is room again once what it left is gone, it has filled the disk itself, and that does say
     /// something.
-    fn met_full_disk(&self, tail: &str) -> bool {
+    fn met_full_disk(&self) -> bool {
         let (repo, settings) = (&self.context.repo, &self.context.settings);
         let is_short = || room::shortage(repo, settings, Size::default(), 0).is_some();
-        if !says_no_space(tail) || !is_short() {
+        if !is_short() {
             return false;
         }
         let swept = self.is_swept && sweep(&Git::at(self.cwd)).is_ok();
@@ -192,6 +194,7 @@ impl CheckRun<'_> {
             grace: Duration::from_secs(5),
             max_log: self.context.settings.run.max_log,
             cookie: self.cookie.clone(),
+            keeps_room: self.is_swept,
         }
     }
 }

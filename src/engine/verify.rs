@@ -16,6 +16,7 @@ use crate::engine::checks::CheckRun;
 use crate::engine::context::Context;
 use crate::engine::leash::Leash;
 use crate::engine::memory::Memory;
+use crate::engine::room::{self, Size};
 use crate::git::worktree::{Head, Worktree};
 use crate::git::{Git, Store};
 use crate::model::ids::Oid;
@@ -85,6 +86,10 @@ async fn run_checks(
     let commands = &context.settings.assemble.check;
     fault::point("assembled worktree", "filled");
     let results = checks.run_all(&commands[..count]).await;
+    if room::shortage(&context.repo, &context.settings, Size::default(), 0).is_some() {
+        // What they filled the disk with must not stop the run that has to remove it.
+        let _ = sweep(&worktree.git());
+    }
     worktree.unlock();
     fault::point("assembled worktree", "free again");
     results

@@ -14,6 +14,7 @@
 //! | `job.json` | the job; removed by the shim once read, because it holds the environment |
 //! | `proc.json` | who the shim and the worker are, so that a later runner can tell them from strangers |
 //! | `output.log`, `output.tail.*` | what the worker wrote ([`log`]) |
+//! | `reserve` | room for its end, while the job of a check is alive |
 //! | `exit.json` | how it ended; its presence is what "ended" means |
 //! | `shim.log` | the shim's own last words, normally empty |
 
@@ -63,6 +64,9 @@ pub struct Job {
     pub max_log: u64,
     /// A name for the attempt, such as `checkout-7k3q/2/1`, by which its processes can be found.
     pub cookie: String,
+    /// Whether room is kept for writing down its end, because what it may fill the disk with is
+    /// removed only once that end is known.
+    pub keeps_room: bool,
 }
 
 /// How the program ended.

@@ -22,6 +22,11 @@ const JOB: &str = "job.json";
 const PROC: &str = "proc.json";
 const EXIT: &str = "exit.json";
 const LOCK: &str = "alive.lock";
+const RESERVE: &str = "reserve";
+
+/// How much room is kept for what is written at the end, in bytes: a block, so that nothing is left of
+/// it for others.
+const RESERVED: usize = 4096;
 
 /// The shim's own output.
 pub(super) const SHIM_LOG: &str = "shim.log";
@@ -92,6 +97,18 @@ pub(super) fn status(folder: &Path) -> Result<JobStatus, ExecError> {
 
 fn load_end(folder: &Path) -> Result<Option<JobEnd>, ExecError> {
     load(&folder.join(EXIT))
+}
+
+/// Keeps room for the end of a job with [`Job::keeps_room`]. On a disk that is full already there is
+/// none to keep.
+pub(super) fn reserve_room(folder: &Path) {
+    // No zeros, which some file systems store as a hole.
+    let _ = fs::write(folder.join(RESERVE), [b'.'; RESERVED]);
+}
+
+/// Gives that room back.
+pub(super) fn give_room_back(folder: &Path) {
+    let _ = fs::remove_file(folder.join(RESERVE));
 }
 
 /// Writes down how the job ended, durably.

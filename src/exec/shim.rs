@@ -51,6 +51,9 @@ fn run(folder: &Path) -> Result<(), ExecError> {
     let _alive = record::inherit_lock(folder)?;
     fault::point("shim", "with its lock");
     let job = record::take_job(folder)?;
+    if job.keeps_room {
+        record::reserve_room(folder);
+    }
     fault::point("shim", "with its job");
     let end = supervise(folder, &job, signals);
     fault::point("shim", "before the end is kept");
@@ -109,6 +112,7 @@ fn not_started(message: String) -> JobEnd {
 /// Writes the end down. A full disk must not lose a result, so this tries for as long as it takes; the
 /// lock stays held, so the job counts as alive. A folder that is gone is no longer of interest.
 fn keep(folder: &Path, end: &JobEnd) -> io::Result<()> {
+    record::give_room_back(folder);
     loop {
         match record::save_end(folder, end) {
             Err(error) if folder.is_dir() && says_no_space(&error.to_string()) => {

@@ -184,3 +184,33 @@ fn a_check_that_fills_the_disk_is_blamed_and_what_it_filled_is_free_again() {
     scene.dispatch(&["land", &run, "--yes"]).expect(0);
     assert_eq!(scene.read("a.txt"), "a\n");
 }
+
+#[test]
+#[cfg(target_os = "linux")]
+#[allow(clippy::print_stderr)] // A test that proves nothing says so.
+fn a_check_that_fills_the_disk_of_repository_and_worktrees_is_blamed_and_stops_nothing() {
+    let mut scene = Scene::new();
+    scene.configure(
+        "[run]\nmin_free_space = \"1MiB\"\n[assemble]\n\
+         check = [\"cat /dev/zero > full.bin; test ! -e b.txt\"]\n",
+    );
+    let place = scene.root.join("disk");
+    let Some(_disk) = SmallDisk::at(place.clone()) else {
+        eprintln!("skipped: no small disk can be mounted here");
+        return;
+    };
+    let copy = place.join("shop");
+    scene.git(&["clone", "--quiet", ".", copy.to_str().unwrap()]);
+    scene.repo = copy;
+    scene.git(&["config", "user.name", "Ada"]);
+    scene.git(&["config", "user.email", "ada@example.com"]);
+    let plan = format!("{ONE}2. [B] b\n   - run: echo b > b.txt\n");
+    scene.run(&plan, &[]).expect(4);
+    let found = scene.json()["integration"].clone();
+    assert_eq!(found["merged"], serde_json::json!([1]), "{found}");
+    assert_eq!(found["guilty"][0]["task"], 2, "{found}");
+    assert_eq!(result(&scene), "passed");
+    let run = scene.run_name();
+    scene.dispatch(&["land", &run, "--yes"]).expect(0);
+    assert_eq!(scene.read("a.txt"), "a\n");
+}

@@ -55,6 +55,7 @@ fn bench(argv: Vec<String>) -> Bench {
         grace: LONG,
         max_log: 1 << 20,
         cookie: "demo-0000/1/1".to_owned(),
+        keeps_room: false,
     };
     Bench {
         home,
