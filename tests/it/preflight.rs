@@ -236,7 +236,8 @@ fn a_detached_head_runs_and_lands_where_it_is_told() {
     );
     assert!(ended.out.contains(&land), "{}", ended.out);
     let ended = scene.dispatch(&["land", "--yes"]).expect(1);
-    insta::assert_snapshot!(ended.err, @r"
+    insta::assert_snapshot!(ended.err.replace(&scene.run_name(), "RUN"), @r"
+    taking RUN
     error: the run has no target branch, because HEAD was detached when it started
     hint: name one with `--into BRANCH`
     ");
