@@ -15,7 +15,7 @@ use crate::conflict::footprint::Footprint;
 use crate::git::merge_tree::MergeError;
 use crate::git::quarantine::Quarantine;
 use crate::git::{Repo, StoreError};
-use crate::model::change::Change;
+use crate::model::change::{Change, RepoPath};
 use crate::model::conflict::{Class, PairVerdict, Verdict};
 use crate::model::ids::Oid;
 
@@ -131,6 +131,8 @@ pub struct Detector {
     /// What the last call looked at: who asks for more about the same branches finds it set up.
     scene: Option<(Vec<Oid>, Scene)>,
     cache: Option<VerdictCache>,
+    /// Which paths have no attribute that matters to merging their contents, seen from which commit.
+    plain: Option<(Oid, HashMap<RepoPath, bool>)>,
     sides: HashMap<(Oid, Oid), Arc<Side>>,
     verdicts: HashMap<Key, Known>,
     /// What merging contents came to, for pairs of the last call and for sets of them.
@@ -212,6 +214,7 @@ impl Detector {
             bases: None,
             scene: None,
             cache: None,
+            plain: None,
             sides: HashMap::new(),
             verdicts: HashMap::new(),
             contents: Merged::new(),
@@ -270,6 +273,7 @@ impl Detector {
     pub fn rest(&mut self) {
         self.scene = None;
         self.cache = None;
+        self.plain = None;
     }
 
     /// Every pair that [`Detector::update`] does not list, because the two have nothing to do with

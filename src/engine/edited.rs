@@ -67,6 +67,16 @@ impl<'a> Contents<'a> {
         Contents { recall, ..self }
     }
 
+    /// The same, knowing which paths have no attribute that is heeded, seen from the same commit.
+    pub(crate) fn seeing(self, is_plain: HashMap<RepoPath, bool>) -> Contents<'a> {
+        Contents { is_plain, ..self }
+    }
+
+    /// Which paths were looked at, and whether they have no attribute that is heeded.
+    pub(crate) fn seen(&self) -> &HashMap<RepoPath, bool> {
+        &self.is_plain
+    }
+
     /// The same knowledge, for merging other branches.
     pub(crate) fn fork(&self) -> Contents<'a> {
         Contents {

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use git2::ObjectType;
 
@@ -30,6 +31,26 @@ const IRRELEVANT: [&str; 11] = [
 /// Drivers that git has built in: a program under one of these names would run for ordinary files.
 const BUILT_IN_DRIVERS: [&str; 3] = ["binary", "text", "union"];
 
+/// Which file a program is, and when it was written.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct ProgramFile {
+    path: PathBuf,
+    length: u64,
+    changed: SystemTime,
+}
+
+impl ProgramFile {
+    fn of_git() -> Option<ProgramFile> {
+        let path = find_program("git")?.canonicalize().ok()?;
+        let about = std::fs::metadata(&path).ok()?;
+        Some(ProgramFile {
+            path,
+            length: about.len(),
+            changed: about.modified().ok()?,
+        })
+    }
+}
+
 /// The surroundings of a merge.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Surroundings {
@@ -47,7 +68,7 @@ impl MergeEngine {
     /// # Errors
     /// When git cannot be run.
     pub fn surroundings(&self) -> Result<Option<Surroundings>, MergeError> {
-        let mut known = self.run_with(&["version"], Vec::new())?;
+        let mut known = self.git_version()?;
         let Some(config) = self.config()? else {
             return Ok(None);
         };
@@ -85,6 +106,20 @@ impl MergeEngine {
             Some(known) => Ok(*known),
             None => Ok(self.config()?.is_some()),
         }
+    }
+
+    /// What `git version` says; not asked again while the program is the same file.
+    fn git_version(&self) -> Result<Vec<u8>, MergeError> {
+        let file = ProgramFile::of_git();
+        match (self.version.get(), &file) {
+            (Some((known, said)), Some(file)) if known == file => return Ok(said.clone()),
+            _ => {}
+        }
+        let said = self.run_with(&["version"], Vec::new())?;
+        if let Some(file) = file {
+            let _ = self.version.set((file, said.clone()));
+        }
+        Ok(said)
     }
 
     /// The configuration as it is now.

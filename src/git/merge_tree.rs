@@ -17,6 +17,7 @@ use crate::base::text::one_line;
 use crate::git::attributes::{ATTR_SOURCE_SINCE, Attributes, parse_attributes};
 use crate::git::cli::{Git, GitError};
 use crate::git::commit::{By, NewCommit};
+use crate::git::fingerprint::ProgramFile;
 use crate::git::merge_answer::{AnswerCount, parse_answers};
 use crate::git::quarantine::Quarantine;
 use crate::git::repo::Repo;
@@ -55,6 +56,8 @@ pub struct MergeEngine {
     /// Whether no program runs for every merged file, once that was looked up: so it is taken to be
     /// for this engine and all that are made from it.
     pub(super) merges_itself: Arc<OnceLock<bool>>,
+    /// What git said of its version, once that was asked, and for which file.
+    pub(super) version: Arc<OnceLock<(ProgramFile, Vec<u8>)>>,
     _scratch: Scratch,
 }
 
@@ -134,6 +137,7 @@ impl MergeEngine {
     ) -> Result<MergeEngine, MergeError> {
         let mut engine = MergeEngine::with(&self.repo, quarantine, attributes_from)?;
         engine.merges_itself = Arc::clone(&self.merges_itself);
+        engine.version = Arc::clone(&self.version);
         Ok(engine)
     }
 
@@ -184,6 +188,7 @@ impl MergeEngine {
             quarantine,
             attributes_from,
             merges_itself: Arc::default(),
+            version: Arc::default(),
             _scratch: scratch,
         };
         engine.fill_scratch(attributes_from)?;
@@ -213,6 +218,11 @@ impl MergeEngine {
     /// The empty folder that stands in for a checkout.
     pub(super) fn folder(&self) -> &Path {
         self.git.folder()
+    }
+
+    /// The commit whose attributes hold.
+    pub fn attributes_from(&self) -> Oid {
+        self.attributes_from
     }
 
     /// Objects as the engine sees them, those it wrote included.

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
+use std::thread::ScopedJoinHandle;
 
 use crate::base::text::one_line;
 use crate::git::cli::{Git, GitError};
@@ -88,15 +89,18 @@ impl Repo {
     /// # Errors
     /// Says which kind of place it is when dispatch cannot work there. Nothing is created.
     pub fn discover(folder: &Path) -> Result<Repo, Unsuitable> {
-        let version = git_version(folder)?;
         let git = Git::at(folder);
-        let args = [
-            "rev-parse",
-            "--path-format=absolute",
-            "--git-common-dir",
-            "--git-dir",
-        ];
-        let found = git.finish(args)?;
+        let places = ["--git-common-dir", "--git-dir"];
+        let place =
+            |names: &[&str]| git.finish([&["rev-parse", "--path-format=absolute"], names].concat());
+        // Every command of dispatch waits for these, so they run side by side.
+        let (version, found, top, config) = std::thread::scope(|scope| {
+            let found = scope.spawn(|| place(&places));
+            let top = scope.spawn(|| place(&["--show-toplevel"]));
+            let config = scope.spawn(|| git.finish(FORMATS));
+            (git_version(folder), wait(found), wait(top), wait(config))
+        });
+        let (version, found) = (version?, found?);
         if !found.status.success() {
             return Err(no_repository(
                 folder,
@@ -106,8 +110,8 @@ impl Repo {
         let Some((common, git_dir)) = two_lines(&found.stdout) else {
             return Err(Unsuitable::LineBreak(folder.to_owned()));
         };
-        refuse_formats(&git, &common)?;
-        let top = git.finish(["rev-parse", "--path-format=absolute", "--show-toplevel"])?;
+        refuse_formats(&String::from_utf8_lossy(&config?.stdout), &common)?;
+        let top = top?;
         if !top.status.success() {
             return Err(Unsuitable::Bare(common));
         }
@@ -206,13 +210,22 @@ fn parse_version(text: &str) -> Option<(u32, u32)> {
     Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
 }
 
-fn refuse_formats(git: &Git, common: &Path) -> Result<(), Unsuitable> {
-    let config = git.finish([
-        "config",
-        "--get-regexp",
-        r"^(extensions\.|remote\..*\.promisor)",
-    ])?;
-    for line in String::from_utf8_lossy(&config.stdout).lines() {
+/// The result of a thread, or its panic.
+fn wait<T>(thread: ScopedJoinHandle<'_, T>) -> T {
+    thread
+        .join()
+        .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+/// Asks for the settings that say in which form the repository is.
+const FORMATS: [&str; 3] = [
+    "config",
+    "--get-regexp",
+    r"^(extensions\.|remote\..*\.promisor)",
+];
+
+fn refuse_formats(settings: &str, common: &Path) -> Result<(), Unsuitable> {
+    for line in settings.lines() {
         let (key, value) = line.split_once(' ').unwrap_or((line, "true"));
         let key = key.to_lowercase();
         match key.as_str() {

@@ -35,6 +35,7 @@ impl Detector {
         let mut contents = Contents::new(engine);
         contents.ask(shared.values().flatten())?;
         self.contents.extend(contents.learned());
+        self.plain = Some((engine.attributes_from(), contents.seen().clone()));
         let store = engine.store()?;
         let mut names = TreeNames::new(&store);
         self.in_parts(scene, pairs, |this, place, pair| {

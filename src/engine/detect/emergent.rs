@@ -124,7 +124,9 @@ impl Detector {
         };
         let aside = engine.aside()?;
         let store = aside.store()?;
-        let mut contents = Contents::new(&aside).recalling(Some(&recall));
+        let plain = self.plain.take().filter(|(from, _)| *from == attributes);
+        let plain = plain.map(|(_, plain)| plain).unwrap_or_default();
+        let mut contents = Contents::new(&aside).recalling(Some(&recall)).seeing(plain);
         let unknown = groups
             .iter()
             .filter(|group| known(&asked(group, None)).is_none());
