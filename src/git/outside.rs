@@ -1,11 +1,13 @@
 //! One look at everything outside of an attempt's worktree, without touching any of it: libgit2 reads
 //! the status in process and does not refresh the index of the checkout, as `git status` would.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::time::SystemTime;
 
 use git2::{Repository, StatusOptions};
 
@@ -17,6 +19,10 @@ use crate::model::isolation::{Checkout, Outside};
 /// files), so that the look stays cheap. The main one always is.
 const MOST_INDEX_BYTES: u64 = 8 * 1024 * 1024;
 
+/// Of the worktrees of ended tasks so many are looked at, those that were made last: a look at all of
+/// them would cost the more the more tasks have ended, and what they came to is in git already.
+const MOST_SIBLINGS: usize = 8;
+
 /// What all worktrees share besides objects and references: who writes there changes them all.
 const SHARED: [&str; 4] = [
     "config",
@@ -25,10 +31,18 @@ const SHARED: [&str; 4] = [
     "objects/info/alternates",
 ];
 
+/// When a worktree was made: git writes this file then, and never again.
+fn made(worktree: &Worktree) -> Option<SystemTime> {
+    fs::metadata(worktree.admin.join("commondir"))
+        .and_then(|about| about.modified())
+        .ok()
+}
+
 impl Repo {
-    /// Looks at the main checkout, the worktrees of the folder `siblings` but `own`, branches, tags
-    /// and the stash except those that begin with `but`, configuration and hooks. A worktree that is
-    /// locked is at work, and what changes there is its own affair. What cannot be read is left out.
+    /// Looks at the main checkout, those worktrees of the folder `siblings` but `own` that were made
+    /// last, branches, tags and the stash except those that begin with `but`, configuration and hooks.
+    /// A worktree that is locked is at work, and what changes there is its own affair. What cannot be
+    /// read is left out.
     pub fn look_outside(&self, own: &Path, siblings: &Path, but: &str) -> Outside {
         let mut checkouts = BTreeMap::new();
         let home = self.home().to_owned();
@@ -36,11 +50,11 @@ impl Repo {
             checkouts.insert(home, main);
         }
         let mut left = MOST_INDEX_BYTES;
-        for worktree in self.worktrees() {
-            let is_sibling = worktree.path.parent() == Some(siblings) && worktree.path != own;
-            if !is_sibling || !worktree.is_idle() {
-                continue;
-            }
+        let mut worktrees = self.worktrees();
+        worktrees.retain(|tree| tree.path.parent() == Some(siblings) && tree.path != own);
+        worktrees.sort_by_cached_key(|tree| Reverse(made(tree)));
+        let idle = worktrees.into_iter().filter(Worktree::is_idle);
+        for worktree in idle.take(MOST_SIBLINGS) {
             let size = fs::metadata(worktree.admin.join("index")).map_or(0, |meta| meta.len());
             let Some(rest) = left.checked_sub(size) else {
                 break;
@@ -146,5 +160,35 @@ fn stat_of(file: &Path) -> String {
             meta.mtime_nsec()
         ),
         Err(_) => "gone".to_owned(),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::git::Git;
+
+    #[test]
+    fn of_many_worktrees_only_some_are_looked_at() {
+        let folder = tempfile::tempdir().unwrap();
+        let top = folder.path().join("repo");
+        fs::create_dir(&top).unwrap();
+        let git = Git::at(&top);
+        git.run(&["init", "--quiet"]).unwrap();
+        let who = ["-c", "user.name=A", "-c", "user.email=a@localhost"];
+        let commit = ["commit", "--quiet", "--allow-empty", "-m", "base"];
+        git.run(&[&who[..], &commit].concat()).unwrap();
+        let siblings = folder.path().join("trees");
+        for n in 0..MOST_SIBLINGS + 2 {
+            let place = siblings.join(n.to_string()).display().to_string();
+            let add = ["worktree", "add", "--quiet", "--detach", &place];
+            git.run(&add).unwrap();
+        }
+        let repo = Repo::discover(&top).unwrap();
+        let own = siblings.join("0");
+        let seen = repo.look_outside(&own, &siblings, "refs/heads/dispatch/");
+        assert_eq!(seen.checkouts.len(), 1 + MOST_SIBLINGS);
+        assert!(!seen.checkouts.contains_key(&own));
     }
 }
