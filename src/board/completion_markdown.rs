@@ -278,7 +278,8 @@ fn write_check(to: &mut String, check: &CheckResult) -> fmt::Result {
     let command = markdown_code(&plain_line(&check.command, 120));
     let elapsed = render_elapsed(Duration::from_millis(check.millis));
     writeln!(to, "- {command}: {} ({elapsed})", check_words(check))?;
-    write_tests(to, &check.failed_tests)?;
+    write_tests(to, "tests", &check.failed_tests)?;
+    write_tests(to, "fixed", &check.fixed_tests)?;
     match check.result {
         CheckOutcome::Passed => Ok(()),
         _ => write_tail(to, &check.tail),
@@ -293,19 +294,19 @@ fn write_guilty(to: &mut String, guilty: &Guilty) -> fmt::Result {
         false => "newly failing",
     };
     writeln!(to, "- {command}: {what} with {} {how}", guilty.task)?;
-    write_tests(to, &guilty.tests)?;
+    write_tests(to, "tests", &guilty.tests)?;
     write_tail(to, &guilty.tail)
 }
 
 /// Up to three tests by name, the rest as a number.
-fn write_tests(to: &mut String, tests: &[String]) -> fmt::Result {
+fn write_tests(to: &mut String, which: &str, tests: &[String]) -> fmt::Result {
     let named = tests.iter().take(3);
     let named = named.map(|test| markdown_code(&plain_line(test, 120)));
     let named = named.collect::<Vec<_>>().join(", ");
     match tests.len() {
         0 => Ok(()),
-        1..=3 => writeln!(to, "  tests: {named}"),
-        more => writeln!(to, "  tests: {named} and {} more", more - 3),
+        1..=3 => writeln!(to, "  {which}: {named}"),
+        more => writeln!(to, "  {which}: {named} and {} more", more - 3),
     }
 }
 

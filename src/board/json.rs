@@ -133,6 +133,8 @@ struct Check<'a> {
     flaky: bool,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     failed_tests: &'a [String],
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    fixed_tests: &'a [String],
 }
 
 #[derive(Serialize)]
@@ -373,6 +375,7 @@ fn check(check: &CheckResult) -> Check<'_> {
         against_base: check.against_base,
         flaky: check.flaky,
         failed_tests: &check.failed_tests,
+        fixed_tests: &check.fixed_tests,
     }
 }
 

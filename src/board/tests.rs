@@ -94,6 +94,7 @@ fn check(command: &str, result: CheckOutcome, tail: &str) -> CheckResult {
         millis: 12_000,
         tail: tail.to_owned(),
         failed_tests: Vec::new(),
+        fixed_tests: Vec::new(),
         against_base: None,
         flaky: false,
     }

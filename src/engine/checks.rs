@@ -143,6 +143,7 @@ impl CheckRun<'_> {
             result,
             millis,
             tail,
+            fixed_tests: Vec::new(),
             against_base: None,
             flaky: false,
         })

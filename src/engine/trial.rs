@@ -214,6 +214,11 @@ impl Trial<'_> {
         let results = self.results.get(&verdict.standing).into_iter().flatten();
         let last = results.rev().find(|results| results.len() == all);
         let has = |reds: &BTreeSet<Red>, check| reds.iter().any(|red| red.check == check);
+        let fixed_tests = |check| {
+            let fixed = verdict.fixed.iter().filter(move |red| red.check == check);
+            let fixed = fixed.filter_map(|red| red.test.clone());
+            fixed.take(TESTS_RECORDED).collect()
+        };
         let known = last.into_iter().flatten().cloned().enumerate();
         let known = known.map(|(check, result)| CheckResult {
             against_base: if has(&verdict.already_failing, check) {
@@ -224,6 +229,7 @@ impl Trial<'_> {
                 None
             },
             flaky: has(&verdict.flaky, check),
+            fixed_tests: fixed_tests(check),
             ..recorded(result)
         });
         known.collect()

@@ -132,6 +132,9 @@ pub struct CheckResult {
     /// The tests that failed, where it wrote JUnit XML.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failed_tests: Vec<String>,
+    /// The tests that fail on the base and no longer here, where that was asked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fixed_tests: Vec<String>,
     /// How it stands against the base, where that was asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub against_base: Option<AgainstBase>,

@@ -146,6 +146,7 @@ fn checks_that_write_junit_are_judged_test_by_test() {
          echo '<testsuite>' > \"$DISPATCH_JUNIT_FILE\"\n\
          case_ old '<failure/>'\n\
          test -e bad && case_ new '<failure/>'\n\
+         test -e good || case_ mended '<failure/>'\n\
          echo '</testsuite>' >> \"$DISPATCH_JUNIT_FILE\"\nexit 1\n",
     );
     scene.commit("Tests with names");
@@ -157,6 +158,7 @@ fn checks_that_write_junit_are_judged_test_by_test() {
     assert_eq!(found["guilty"][0]["with"], json!([]));
     assert_eq!(found["guilty"][0]["tests"], json!(["new"]));
     assert_eq!(found["checks"][0]["failed_tests"], json!(["old"]));
+    assert_eq!(found["checks"][0]["fixed_tests"], json!(["mended"]));
     assert_eq!(found["checks"][0]["against_base"], "already-failing");
 }
 
