@@ -130,7 +130,10 @@ impl<'a> Contents<'a> {
         }
         let merged = self.recall?(blobs)?;
         self.merged.insert(blobs, Some(merged));
-        self.made_of.insert(merged, blobs);
+        // A merge may come to what was there before; of itself nothing can be made.
+        if !blobs.contains(&merged) {
+            self.made_of.entry(merged).or_insert(blobs);
+        }
         Some(Some(merged))
     }
 
@@ -142,7 +145,10 @@ impl<'a> Contents<'a> {
     pub(crate) fn bring(&mut self, store: &Store, blob: Oid) -> Result<(), MergeError> {
         let mut wanted = Vec::new();
         let mut next = blob;
-        while let Some(blobs) = self.made_of.get(&next).filter(|_| !store.has(next)) {
+        // None is wanted twice: what goes in circles leads nowhere, and git will say that it lacks it.
+        while wanted.len() < self.made_of.len()
+            && let Some(blobs) = self.made_of.get(&next).filter(|_| !store.has(next))
+        {
             wanted.push((next, *blobs));
             next = blobs[1];
         }

@@ -481,7 +481,10 @@ mod tests {
             }
             commit(store, base_tree, &files, &[base])
         };
-        let candidates: Vec<Oid> = (0..9).map(candidate).collect();
+        let mut candidates: Vec<Oid> = (0..9).map(candidate).collect();
+        // What this one brings is there already: the merged file is what it was before.
+        let both = vec![("two", lines(&[2, 4]))];
+        candidates.insert(3, commit(store, base_tree, &both, &[base]));
         let engine = MergeEngine::quarantined(&scene.repo, base).unwrap();
         let merge_all = |engine: &MergeEngine, recall: Option<Recall<'_>>| {
             let store = engine.store().unwrap();

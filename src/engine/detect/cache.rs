@@ -3,9 +3,12 @@
 //!
 //! A verdict is found again only under everything it depends on: the base tree and both trees (both
 //! commits where history decides, or where conflict markers stand in the merged tree, because those
-//! hold the names of the commits), the commit whose attributes hold, the globs of generated files, git and its
-//! configuration, and this very program. What depends on more than that is not kept: merges in
+//! hold the names of the commits), the commit whose attributes hold, the globs of generated files, git
+//! and its configuration, and this very program. What depends on more than that is not kept: merges in
 //! which a program of the user's took part, submodules, and failures.
+//!
+//! What merging sets in order showed is kept in the same way, and what the contents come to that were
+//! merged for it.
 
 use serde::{Deserialize, Serialize};
 

@@ -23,7 +23,8 @@ use crate::model::conflict::Class;
 use crate::model::ids::Oid;
 
 /// How many merges in sequence a list of branches that nobody is about to assemble is worth unasked.
-/// They cannot be asked for in one batch, so each costs a process of its own, some ten milliseconds.
+/// Those of commits cannot be asked for in one batch, so each costs a process of its own, some ten
+/// milliseconds; those of contents alone are cheaper, but between groups they count, too.
 pub const SEQUENCE_MERGES: usize = 100;
 
 /// The same for branches that left their main line at different commits. The tip of such a sequence

@@ -191,7 +191,7 @@ impl Detector {
         let trees = sharing.iter().map(|s| scene.store.tree_of(s.base));
         let trees = trees.collect::<Result<Vec<Oid>, StoreError>>()?;
         let sharing: Vec<(Sharing, Oid)> = sharing.into_iter().zip(trees).collect();
-        for some in in_batches(&sharing, |(sharing, _)| sharing.branches.len()) {
+        for some in cut_by_size(&sharing, |(sharing, _)| sharing.branches.len()) {
             let keys = some.iter().flat_map(|(sharing, tree)| {
                 let branches = sharing.branches.iter();
                 branches.map(|branch| (*tree, scene.trees[*branch]))
@@ -372,7 +372,7 @@ fn tips(branches: &[Branch]) -> Vec<Oid> {
 }
 
 /// Cuts a list where what it takes adds up to [`SIDES_AT_ONCE`].
-fn in_batches<T>(list: &[T], size: impl Fn(&T) -> usize) -> Vec<&[T]> {
+fn cut_by_size<T>(list: &[T], size: impl Fn(&T) -> usize) -> Vec<&[T]> {
     let (mut batches, mut start, mut taken) = (Vec::new(), 0, 0);
     for (place, one) in list.iter().enumerate() {
         if place > start && taken + size(one) > SIDES_AT_ONCE {
