@@ -212,21 +212,10 @@ mod tests {
 
     fn worker(command: &[&str], prompt: PromptBy) -> Worker {
         Worker {
-            name: if command.is_empty() { "shell" } else { "agent" }.to_owned(),
             command: command.iter().map(|arg| (*arg).to_owned()).collect(),
             prompt,
             dialect: Dialect::Text,
-            env: Vec::new(),
-            model: None,
-            permission_mode: None,
-            concurrency: None,
-            stagger: None,
-            timeout: None,
-            stall_timeout: None,
-            max_turns: None,
-            max_cost: None,
-            fallback: Vec::new(),
-            retry_in_place: false,
+            ..Worker::named(if command.is_empty() { "shell" } else { "agent" })
         }
     }
 

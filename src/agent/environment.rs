@@ -341,21 +341,11 @@ mod tests {
 
     fn worker(command: &[&str], dialect: Dialect, env: &[&str]) -> Worker {
         Worker {
-            name: "w".to_owned(),
             command: command.iter().map(|arg| (*arg).to_owned()).collect(),
             prompt: PromptBy::File,
             dialect,
             env: env.iter().map(|name| (*name).to_owned()).collect(),
-            model: None,
-            permission_mode: None,
-            concurrency: None,
-            stagger: None,
-            timeout: None,
-            stall_timeout: None,
-            max_turns: None,
-            max_cost: None,
-            fallback: Vec::new(),
-            retry_in_place: false,
+            ..Worker::named("w")
         }
     }
 

@@ -54,30 +54,16 @@ pub fn workers() -> BTreeMap<String, Worker> {
     all.into_iter().map(|w| (w.name.clone(), w)).collect()
 }
 
-/// A profile without a command, as `[workers.NAME]` starts from.
-pub fn blank(name: &str) -> Worker {
-    profile(name, "", PromptBy::default(), Dialect::default(), "")
-}
-
 /// The words of `command` and `env` are separated by spaces; no built-in argument has one inside.
 fn profile(name: &str, command: &str, prompt: PromptBy, dialect: Dialect, env: &str) -> Worker {
     let words = |text: &str| text.split_whitespace().map(str::to_owned).collect();
     Worker {
-        name: name.to_owned(),
         command: words(command),
         prompt,
         dialect,
-        model: None,
-        permission_mode: None,
         env: words(env),
-        concurrency: None,
         stagger: (!command.is_empty()).then_some(STAGGER),
-        timeout: None,
-        stall_timeout: None,
-        max_turns: None,
-        max_cost: None,
-        fallback: Vec::new(),
-        retry_in_place: false,
+        ..Worker::named(name)
     }
 }
 

@@ -107,7 +107,7 @@ fn settle_workers(
     for (name, Given { value: given, .. }) in given {
         let worker = workers
             .entry(name)
-            .or_insert_with_key(|name| builtin::blank(name));
+            .or_insert_with_key(|name| Worker::named(name));
         put(&mut worker.command, given.command);
         put(&mut worker.prompt, given.prompt);
         put(&mut worker.dialect, given.dialect);

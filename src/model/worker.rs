@@ -10,8 +10,8 @@ pub struct Worker {
     /// The name plans and the configuration use.
     pub name: String,
     /// The program and its arguments; `{prompt_file}`, `{prompt}`, `{worktree}`, `{run}`, `{task}`,
-    /// `{attempt}`, `{model}`, `{permission_mode}`, `{max_turns}`, `{max_cost}` are replaced inside each argument. Empty for `shell`, whose command is the
-    /// task's `run`.
+    /// `{attempt}`, `{model}`, `{permission_mode}`, `{max_turns}`, `{max_cost}` are replaced inside each
+    /// argument. Empty for `shell`, whose command is the task's `run`.
     pub command: Vec<String>,
     /// How the prompt reaches it.
     pub prompt: PromptBy,
@@ -46,6 +46,27 @@ pub struct Worker {
 }
 
 impl Worker {
+    /// A profile with this name in which nothing is set.
+    pub fn named(name: &str) -> Worker {
+        Worker {
+            name: name.to_owned(),
+            command: Vec::new(),
+            prompt: PromptBy::default(),
+            dialect: Dialect::default(),
+            model: None,
+            permission_mode: None,
+            env: Vec::new(),
+            concurrency: None,
+            stagger: None,
+            timeout: None,
+            stall_timeout: None,
+            max_turns: None,
+            max_cost: None,
+            fallback: Vec::new(),
+            retry_in_place: false,
+        }
+    }
+
     /// The option with which its command keeps the agent from changing any file: `-s read-only`.
     pub fn read_only_option(&self) -> Option<String> {
         let (options, mode): (&[&str], &str) = match self.dialect {
@@ -140,21 +161,11 @@ mod tests {
 
     fn worker(dialect: Dialect, command: &str, mode: &str) -> Worker {
         Worker {
-            name: "agent".to_owned(),
             command: command.split(' ').map(str::to_owned).collect(),
             prompt: PromptBy::Stdin,
             dialect,
-            model: None,
             permission_mode: Some(mode.to_owned()),
-            env: Vec::new(),
-            concurrency: None,
-            stagger: None,
-            timeout: None,
-            stall_timeout: None,
-            max_turns: None,
-            max_cost: None,
-            fallback: Vec::new(),
-            retry_in_place: false,
+            ..Worker::named("agent")
         }
     }
 
