@@ -34,23 +34,23 @@ pub mod base;
 
 pub mod model;
 
-pub mod board;
 pub mod conflict;
 pub mod failure;
-pub mod merge;
 pub mod plan;
 pub mod schedule;
 
 pub mod git;
 
-pub mod agent;
 pub mod config;
 pub mod control;
 pub mod exec;
 pub mod journal;
-pub mod sync;
 pub mod ui;
 
 pub mod engine;
 
+pub mod assembly;
 pub mod cli;
+pub mod forge;
+pub mod report;
+pub mod worker;

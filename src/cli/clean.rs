@@ -4,9 +4,9 @@ use clap::Args;
 
 use crate::base::text::plural;
 use crate::cli::Answer;
-use crate::cli::driving::context;
+use crate::cli::drive::context;
 use crate::cli::error::{CommandError, Exit};
-use crate::cli::place::{Default, Place, find_task};
+use crate::cli::repo_context::{Default, Place, find_task};
 use crate::engine::EngineError;
 use crate::engine::clean::{self, Plan};
 use crate::engine::recover::free_references;

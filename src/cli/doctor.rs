@@ -5,9 +5,9 @@ use serde_json::json;
 
 use crate::base::text::{error_chain, plural};
 use crate::cli::Answer;
-use crate::cli::driving::context;
+use crate::cli::drive::context;
 use crate::cli::error::{CommandError, Exit};
-use crate::cli::place::{Default, Place};
+use crate::cli::repo_context::{Default, Place};
 use crate::cli::status::pretty;
 use crate::config;
 use crate::config::variable::Overrides;

@@ -10,7 +10,7 @@ use clap::Args;
 use crate::base::text::terminal_safe;
 use crate::cli::Answer;
 use crate::cli::error::{CommandError, Exit};
-use crate::cli::place::{Default, Place, TaskName, find_task};
+use crate::cli::repo_context::{Default, Place, TaskName, find_task};
 use crate::engine::EngineError;
 use crate::engine::set_up::{Written, set_up_folder, teardown_folder, written};
 use crate::exec::local::LocalExecutor;

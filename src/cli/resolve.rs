@@ -5,9 +5,9 @@ use serde_json::json;
 
 use crate::base::text::terminal_safe;
 use crate::cli::Answer;
-use crate::cli::driving::context;
+use crate::cli::drive::context;
 use crate::cli::error::{CommandError, Exit};
-use crate::cli::place::{Default, Place, find_task};
+use crate::cli::repo_context::{Default, Place, find_task};
 use crate::cli::resume::{go_on, refuse_landed};
 use crate::engine::EngineError;
 use crate::engine::context::Context;
@@ -20,8 +20,8 @@ use crate::journal::{Journal, runs};
 use crate::model::event::Event;
 use crate::model::ids::{RunId, TaskNumber};
 use crate::model::run::{RunPhase, RunState};
-use crate::model::suggest;
-use crate::model::words::and_list;
+use crate::report::suggest;
+use crate::report::words::and_list;
 use crate::ui::Ui;
 
 /// How many runs are looked through for an open conflict.

@@ -8,6 +8,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::assembly::exclusion::Failing;
+use crate::assembly::order::{Order, assembly_order};
+use crate::assembly::selection::{Choice, OrderInput, OrderTask};
 use crate::base::fault;
 use crate::engine::EngineError;
 use crate::engine::attempt::{Message, Post, blocking};
@@ -19,9 +22,6 @@ use crate::engine::matches::candidate_conflicts;
 use crate::engine::settled::Settled;
 use crate::engine::trial::{Tried, try_candidates};
 use crate::git::Store;
-use crate::merge::choice::{Choice, OrderInput, OrderTask};
-use crate::merge::foreseen::Failing;
-use crate::merge::order::{Order, assembly_order};
 use crate::model::conflict::TaskConflict;
 use crate::model::event::Event;
 use crate::model::ids::{Oid, TaskNumber};

@@ -8,10 +8,6 @@ use std::time::{Duration, SystemTime};
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::agent::command::{Vars, command_line};
-use crate::agent::environment::{OwnVars, worker_environment};
-use crate::agent::result::load_result;
-use crate::agent::template::TemplateError;
 use crate::base::fault;
 use crate::base::files::{self, says_no_space};
 use crate::base::text::one_line;
@@ -41,6 +37,10 @@ use crate::model::ids::{AttemptNumber, Oid, TaskNumber};
 use crate::model::run::RunState;
 use crate::model::shortage::Shortage;
 use crate::model::worker::Worker;
+use crate::worker::command::{Vars, command_line};
+use crate::worker::environment::{OwnVars, worker_environment};
+use crate::worker::result::load_result;
+use crate::worker::template::TemplateError;
 
 /// How long a worker has after SIGTERM.
 const GRACE: Duration = Duration::from_secs(10);

@@ -1,13 +1,13 @@
 //! How many turns and dollars an attempt may take, and who sees to it: the agent itself where its
 //! command is told, else dispatch, by what the output says.
 
-use crate::agent::command::{MAX_COST, MAX_TURNS};
 use crate::engine::attempt::AttemptSpec;
 use crate::engine::context::Context;
 use crate::failure::classify::Fact;
 use crate::model::plan::Task;
 use crate::model::usage::{Cost, Dollars};
 use crate::model::worker::Worker;
+use crate::worker::command::{MAX_COST, MAX_TURNS};
 
 /// The limits of an attempt. The task's word goes before the worker's.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]

@@ -1,9 +1,5 @@
 //! What a worker is told: its task, the shared context, what the others do, what it builds on.
 
-use crate::agent::prompt::{
-    DependencyResult, EarlierWork, Neighbour, PromptInput, check_template, render_prompt,
-};
-use crate::agent::template::{Template, TemplateError};
 use crate::config::settings::PromptSettings;
 use crate::engine::in_place::GoingOn;
 use crate::model::conflict::TaskConflict;
@@ -12,7 +8,11 @@ use crate::model::ids::TaskNumber;
 use crate::model::integration::CheckOutcome;
 use crate::model::plan::{Plan, Task};
 use crate::model::run::{Attempt, RunState, TaskPhase, TaskState};
-use crate::model::words::and_list;
+use crate::report::words::and_list;
+use crate::worker::prompt::{
+    DependencyResult, EarlierWork, Neighbour, PromptInput, check_template, render_prompt,
+};
+use crate::worker::template::{Template, TemplateError};
 
 /// More neighbours than this say nothing to a worker; those nearest in the plan are named.
 const MOST_NEIGHBOURS: usize = 20;

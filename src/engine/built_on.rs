@@ -37,7 +37,7 @@ impl BuiltOn {
         self.0.get(&task).cloned().unwrap_or_default()
     }
 
-    /// All of it, as [`crate::merge::blame::Blame`] takes it.
+    /// All of it, as [`crate::assembly::culprit::Blame`] takes it.
     pub(super) fn map(&self) -> BTreeMap<TaskNumber, Vec<TaskNumber>> {
         self.0.clone()
     }

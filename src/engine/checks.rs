@@ -11,14 +11,14 @@ use crate::base::files::says_no_space;
 use crate::base::text::one_line;
 use crate::engine::EngineError;
 use crate::engine::attempt::blocking;
+use crate::engine::commands::junit::{TestResult, parse_junit};
 use crate::engine::context::Context;
 use crate::engine::leash::Leash;
 use crate::engine::room::{self, Size};
 use crate::engine::verify::sweep;
 use crate::exec::{self, Exit, Job, JobEnd, JobStatus, StopSignal, kill_orphans};
-use crate::failure::telling;
+use crate::failure::excerpt;
 use crate::git::Git;
-use crate::merge::junit::{TestResult, parse_junit};
 use crate::model::integration::{CheckOutcome, CheckResult};
 
 /// How much of a check's output is kept in the journal.
@@ -121,7 +121,7 @@ impl CheckRun<'_> {
             _ => (CheckOutcome::NotRun, 0, 0),
         };
         let tail = exec::log::tail(&folder, SEARCHED_BYTES).unwrap_or_default();
-        let tail = telling::end(&String::from_utf8_lossy(&tail), TAIL_BYTES);
+        let tail = excerpt::end(&String::from_utf8_lossy(&tail), TAIL_BYTES);
         // On a full disk what it says about that cannot be written down either.
         let may_lack_room = (self.is_swept && dropped > 0) || says_no_space(&tail);
         if result == CheckOutcome::Failed && may_lack_room && self.met_full_disk() {

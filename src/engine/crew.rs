@@ -7,7 +7,7 @@ use crate::config::Settings;
 use crate::engine::start::worker_name;
 use crate::model::plan::Plan;
 use crate::model::worker::Worker;
-use crate::schedule::crew::{Crew, Profile};
+use crate::schedule::worker_pool::{Crew, Profile};
 
 /// The crew of a plan. Who could take over but is not installed is left out.
 pub fn crew(plan: &Plan, settings: &Settings) -> Crew {

@@ -9,7 +9,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use crate::conflict::edits::{SharedEdit, shared_edit};
 use crate::git::Store;
-use crate::git::contents::Guesses;
+use crate::git::blob_merge::Guesses;
 use crate::git::merge_tree::{MergeEngine, MergeError};
 use crate::model::change::{Change, Entry, RepoPath};
 use crate::model::ids::Oid;

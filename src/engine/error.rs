@@ -2,17 +2,17 @@
 
 use std::path::PathBuf;
 
-use crate::agent::command::CommandLineError;
-use crate::agent::template::TemplateError;
 use crate::base::process::ProcessError;
 use crate::engine::detect::DetectError;
 use crate::exec::ExecError;
-use crate::git::harvest::HarvestError;
+use crate::git::capture::HarvestError;
 use crate::git::merge_tree::MergeError;
-use crate::git::sign::SignError;
+use crate::git::signing::SignError;
 use crate::git::worktree::WorktreeError;
 use crate::git::{GitError, StoreError};
 use crate::journal::JournalError;
+use crate::worker::command::CommandLineError;
+use crate::worker::template::TemplateError;
 
 /// What the engine could not do.
 #[derive(Debug, thiserror::Error)]

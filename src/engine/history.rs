@@ -10,7 +10,7 @@ use crate::engine::context::Context;
 use crate::git::Store;
 use crate::git::commit::{By, NewCommit};
 use crate::git::merge_tree::{MergeAnswer, MergeEngine};
-use crate::git::sign::Signer;
+use crate::git::signing::Signer;
 use crate::model::change::Entry;
 use crate::model::ids::{Oid, TaskNumber};
 use crate::model::integration::History;

@@ -14,7 +14,7 @@ use crate::engine::worktree::worker_folder;
 use crate::exec::log;
 use crate::git::worktree::Worktree;
 use crate::model::ids::TaskNumber;
-use crate::model::isolation::{MOST_CHANGES, Outside, OutsideChange, Thing, changes};
+use crate::model::outside_changes::{MOST_CHANGES, Outside, OutsideChange, Thing, changes};
 use crate::model::transcript::Transcript;
 
 /// The file in an attempt's folder that says how everything outside looked before it.

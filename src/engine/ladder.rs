@@ -1,5 +1,5 @@
 //! The ladder: what may settle a candidate's conflict with what is in already, rung by rung, from
-//! the surest to a person ([`crate::merge::policy`]).
+//! the surest to a person ([`crate::engine::resolve::policy`]).
 //!
 //! A candidate is settled as a whole or not at all. What comes out is verified by the checks with
 //! everything else; where they fail because of it, the weakest rung it stands on is barred and the
@@ -16,7 +16,7 @@ use crate::engine::EngineError;
 use crate::engine::context::Context;
 use crate::engine::leash::Leash;
 use crate::engine::matches::{conflict_paths, pair_verdict};
-use crate::merge::policy::Policy;
+use crate::engine::resolve::policy::Policy;
 use crate::model::change::RepoPath;
 use crate::model::conflict::Class;
 use crate::model::ids::Oid;

@@ -2,13 +2,13 @@
 
 use std::sync::PoisonError;
 
+use crate::assembly::order::assembly_order;
 use crate::engine::EngineError;
 use crate::engine::assemble::order_input;
 use crate::engine::built_on::BuiltOn;
 use crate::engine::context::Context;
 use crate::engine::detect::{Branch, DetectOptions, Detection, Detector, detect, task_conflicts};
 use crate::git::Store;
-use crate::merge::order::assembly_order;
 use crate::model::change::RepoPath;
 use crate::model::conflict::{Class, PairVerdict, TaskConflict};
 use crate::model::ids::{Oid, TaskNumber};

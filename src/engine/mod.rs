@@ -66,3 +66,4 @@ pub mod verify;
 pub mod worktree;
 
 pub use error::EngineError;
+pub mod commands;

@@ -14,11 +14,11 @@ use jiff::Timestamp;
 use crate::base::clock::render_duration;
 use crate::base::process::{Program, find_program};
 use crate::base::text::{error_chain, one_line};
-use crate::board::notification::{Kind, notifications};
 use crate::engine::attempt::{Message, Post};
 use crate::engine::context::Context;
 use crate::model::event::Recorded;
 use crate::model::run::RunState;
+use crate::report::notification::{Kind, notifications};
 
 /// How long one program may take.
 const LIMIT: Duration = Duration::from_secs(10);

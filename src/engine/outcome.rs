@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 
-use crate::agent::result::load_result;
 use crate::base::fault;
 use crate::base::text::{clip, error_chain};
 use crate::config::settings::Scope;
@@ -22,8 +21,8 @@ use crate::engine::room::is_full;
 use crate::engine::worktree::{keep, keep_remains, worker_folder};
 use crate::exec::{self, Exit, JobEnd};
 use crate::failure::classify::{self, Evidence, Fact};
+use crate::git::capture::{Harvest, HarvestError};
 use crate::git::commit::{By, NewCommit};
-use crate::git::harvest::{Harvest, HarvestError};
 use crate::git::refs::branch_ref;
 use crate::git::worktree::{Head, Worktree};
 use crate::git::{GitError, Store};
@@ -31,11 +30,12 @@ use crate::model::change::{Change, RepoPath};
 use crate::model::event::{End, FailureClass, Outcome, WorkerReport};
 use crate::model::ids::Oid;
 use crate::model::integration::{CheckOutcome, CheckResult};
-use crate::model::isolation::OutsideChange;
+use crate::model::outside_changes::OutsideChange;
 use crate::model::plan::Produces;
 use crate::model::scope::outside;
 use crate::model::transcript::Transcript;
-use crate::model::words::outside_sentence;
+use crate::report::words::outside_sentence;
+use crate::worker::result::load_result;
 
 /// How much of a worker's output is looked at for the cause of a failure.
 const TAIL_BYTES: u64 = 16 * 1024;

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::agent::dialect::Reading;
 use crate::engine::EngineError;
 use crate::engine::attempt::{AttemptSpec, blocking};
 use crate::engine::bounds::Bounds;
@@ -14,6 +13,7 @@ use crate::exec::{JobEnd, StopSignal, Stopper};
 use crate::git::worktree::Worktree;
 use crate::model::transcript::Transcript;
 use crate::model::worker::Dialect;
+use crate::worker::dialect::Reading;
 
 /// What an agent does changes by the second; this often it is worth a note in the journal.
 const STEP_INTERVAL: Duration = Duration::from_secs(5);

@@ -9,17 +9,17 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use crate::base::text::one_line;
-use crate::board::pull_request::{body_of_run, body_of_task, title};
 use crate::engine::EngineError;
 use crate::engine::context::Context;
 use crate::engine::land::{LandError, LandOptions, landable};
+use crate::forge::{self, Gh, GhError, Open, Wording};
 use crate::git::refs::branch_ref;
 use crate::git::{Git, GitError, Store, StoreError};
 use crate::model::event::Event;
 use crate::model::ids::{Oid, TaskNumber};
 use crate::model::pull_request::PullRequest;
 use crate::model::run::RunState;
-use crate::sync::{self, Gh, GhError, Open, Wording};
+use crate::report::pull_request::{body_of_run, body_of_task, title};
 
 /// What gets a pull request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -276,10 +276,10 @@ pub fn commands(state: &RunState, wanted: &[Wanted], no_verify: bool) -> Vec<Str
         let number = url.and_then(|url| url.rsplit('/').next()?.parse().ok());
         match number {
             Some(number) => {
-                let all = sync::update(number, &wanted.wording);
+                let all = forge::update(number, &wanted.wording);
                 commands.extend(all.iter().map(|args| shell("gh", args)));
             }
-            None => commands.push(shell("gh", &sync::create(&wanted.wording))),
+            None => commands.push(shell("gh", &forge::create(&wanted.wording))),
         }
     }
     commands

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::assembly::culprit::Red;
 use crate::base::fault;
 use crate::base::text::one_line;
 use crate::engine::EngineError;
@@ -20,13 +21,12 @@ use crate::engine::verify::Checker;
 use crate::exec::StopSignal;
 use crate::git::Store;
 use crate::git::commit::{By, NewCommit};
-use crate::merge::blame::Red;
 use crate::model::change::RepoPath;
 use crate::model::conflict::Class;
 use crate::model::ids::{Oid, TaskNumber};
 use crate::model::integration::{CheckOutcome, CheckResult, LeftOutReason};
 use crate::model::run::RunState;
-use crate::model::words::{check_words, together_with};
+use crate::report::words::{check_words, together_with};
 
 /// How much of a failed check's output is repeated, in characters.
 const SAID: usize = 200;

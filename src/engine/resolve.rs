@@ -23,13 +23,14 @@ use crate::git::commit::{By, NewCommit};
 use crate::git::merge_tree::{MergeAnswer, MergeEngine};
 use crate::git::refs::branch_ref;
 use crate::git::worktree::{Head, Worktree};
-use crate::model::again::Onto;
-use crate::model::by_hand::Resolving;
 use crate::model::ids::{Oid, TaskNumber};
 use crate::model::integration::LeftOutReason;
+use crate::model::manual_resolution::Resolving;
+use crate::model::redispatch::Onto;
 use crate::model::run::{RunState, TaskPhase};
 
 mod error;
+pub mod policy;
 mod take;
 
 pub use error::ResolveError;

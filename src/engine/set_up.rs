@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::agent::environment::check_environment;
 use crate::base::process::Program;
 use crate::base::text::{clip, error_chain, one_line};
 use crate::engine::EngineError;
@@ -19,6 +18,7 @@ use crate::git::Repo;
 use crate::git::worktree::Worktree;
 use crate::model::ids::{AttemptNumber, Oid, RunId, TaskNumber};
 use crate::model::integration::{CheckOutcome, CheckResult};
+use crate::worker::environment::check_environment;
 
 /// The longest message, in characters.
 const MESSAGE: usize = 200;

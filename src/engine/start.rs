@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use crate::agent::template::TemplateError;
 use crate::base::fault;
 use crate::base::files;
 use crate::base::process::find_program;
@@ -26,6 +25,7 @@ use crate::model::run::RunState;
 use crate::model::shortage::Shortage;
 use crate::model::worker::Worker;
 use crate::plan::{Format, render};
+use crate::worker::template::TemplateError;
 
 /// What stands above the references of a run, from the top.
 const JOURNALS: [&str; 3] = [

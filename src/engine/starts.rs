@@ -68,7 +68,7 @@ mod tests {
     use super::*;
     use crate::model::event::FailureClass;
     use crate::model::fixture::{RunFixture, failure};
-    use crate::schedule::crew::{Crew, Profile};
+    use crate::schedule::worker_pool::{Crew, Profile};
 
     #[test]
     fn what_a_server_asked_for_and_the_last_start_outlive_the_process() {

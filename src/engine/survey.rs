@@ -11,8 +11,8 @@ use crate::git::Store;
 use crate::git::refs::branch_ref;
 use crate::git::worktree::Worktree;
 use crate::model::event::End;
-use crate::model::found::{Finding, Found};
 use crate::model::ids::TaskNumber;
+use crate::model::recovery::{Finding, Found};
 use crate::model::run::{Attempt, RunState, TaskPhase, TaskState};
 
 /// Looks at everything the journal speaks of. Nothing is changed.

@@ -10,7 +10,7 @@ use crate::journal::replay;
 use crate::journal::runs::{self, RunEntry, RunLock};
 use crate::model::event::{End, Event, Outcome, Recorded};
 use crate::model::ids::{AttemptNumber, TaskNumber};
-use crate::model::isolation::{MOST_CHANGES, Outside, Thing, changes};
+use crate::model::outside_changes::{MOST_CHANGES, Outside, Thing, changes};
 
 /// Another attempt that was under way at the same time.
 struct Other {

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::assembly::culprit::{Answer, Blame, Next, Red, Run, Verdict};
 use crate::engine::EngineError;
 use crate::engine::assemble::{Chain, Step};
 use crate::engine::attempt::blocking;
@@ -13,7 +14,6 @@ use crate::engine::ladder::Ladder;
 use crate::engine::leash::Leash;
 use crate::engine::verify::Checker;
 use crate::git::Store;
-use crate::merge::blame::{Answer, Blame, Next, Red, Run, Verdict};
 use crate::model::ids::{Oid, TaskNumber};
 use crate::model::integration::{
     AgainstBase, CheckOutcome, CheckResult, Guilty, LeftOut, LeftOutReason,
@@ -235,7 +235,7 @@ impl Trial<'_> {
         known.collect()
     }
 
-    fn guilty(&self, guilty: &crate::merge::blame::Guilty) -> Guilty {
+    fn guilty(&self, guilty: &crate::assembly::culprit::Guilty) -> Guilty {
         let check = guilty.reds.first().map_or(0, |red| red.check);
         let tests = guilty.reds.iter().filter_map(|red| red.test.clone());
         let involved = |set: &[TaskNumber]| {

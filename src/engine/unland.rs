@@ -12,7 +12,7 @@ use crate::engine::land::{
     LandError, Prepared, free_backup, make_ready, make_sure_it_can_move, move_branch, only_checkout,
 };
 use crate::engine::moving::Moving;
-use crate::git::checkout::said;
+use crate::git::checkout_obstacle::said;
 use crate::git::refs::branch_ref;
 use crate::git::{Git, Store};
 use crate::model::integration::Landing;

@@ -8,7 +8,6 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::agent::environment::check_environment;
 use crate::base::fault;
 use crate::engine::EngineError;
 use crate::engine::attempt::blocking;
@@ -21,6 +20,7 @@ use crate::git::worktree::{Head, Worktree};
 use crate::git::{Git, Store};
 use crate::model::ids::Oid;
 use crate::model::integration::CheckResult;
+use crate::worker::environment::check_environment;
 
 /// Runs the checks of a run, each only once on the same tree.
 pub(crate) struct Checker<'a> {

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::assembly::exclusion::Cause;
+use crate::assembly::selection::Choice;
 use crate::engine::EngineError;
 use crate::engine::assemble::message::message;
 use crate::engine::attempt::{Message, Post};
@@ -14,8 +16,6 @@ use crate::engine::trial::Tried;
 use crate::git::Store;
 use crate::git::commit::{By, NewCommit};
 use crate::git::merge_tree::MergeEngine;
-use crate::merge::choice::Choice;
-use crate::merge::foreseen::Cause;
 use crate::model::change::RepoPath;
 use crate::model::conflict::TaskConflict;
 use crate::model::event::Event;

@@ -18,7 +18,7 @@ use crate::engine::detect::emergent::{Asked, Joint};
 use crate::engine::detect::scene::{Pair, Scene};
 use crate::engine::detect::{DetectError, Detector, Known, Merged};
 use crate::git::attributes::Attributes;
-use crate::git::fingerprint::{Surroundings, digest};
+use crate::git::merge_env::{Surroundings, digest};
 use crate::git::merge_tree::{MergeEngine, MergeResult};
 use crate::model::change::Entry;
 use crate::model::conflict::{Class, Unit, Verdict};

@@ -8,7 +8,7 @@ use crate::engine::detect::{DetectError, Detector, Side};
 use crate::engine::edited::Contents;
 use crate::git::StoreError;
 use crate::git::merge_tree::{MergeAnswer, MergeEngine, MergeResult, Message};
-use crate::git::tree_names::TreeNames;
+use crate::git::tree_hash::TreeNames;
 use crate::model::change::{Entry, RepoPath};
 
 impl Detector {

@@ -6,7 +6,7 @@ use crate::conflict::names::colliding_names;
 use crate::model::change::RepoPath;
 use crate::model::conflict::{Class, PairVerdict, Unit};
 
-use super::Side;
+use crate::engine::detect::Side;
 
 /// Two branches that add such names over what they share, with all of these.
 pub(super) struct Colliding {

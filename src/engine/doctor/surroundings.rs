@@ -6,7 +6,7 @@ use crate::engine::EngineError;
 use crate::engine::doctor::{Ailment, Remedy};
 use crate::engine::start::existing_ancestor;
 use crate::git::Repo;
-use crate::git::preflight::Remark;
+use crate::git::discover::Remark;
 
 /// Below this much free space, in bytes, runs are likely to stop.
 const LITTLE_SPACE: u64 = 1024 * 1024 * 1024;

@@ -13,10 +13,10 @@ use crate::git::Store;
 use crate::git::refs::branch_ref;
 use crate::git::worktree::{Head, Worktree};
 use crate::journal::journal_ref;
-use crate::model::found::Finding;
 use crate::model::ids::{Oid, TaskNumber};
+use crate::model::recovery::Finding;
 use crate::model::run::{Attempt, RunPhase, RunState, TaskPhase};
-use crate::model::suggest;
+use crate::report::suggest;
 
 /// Looks at a run that nobody drives; the caller holds its lock.
 ///

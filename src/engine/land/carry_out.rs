@@ -7,7 +7,7 @@ use crate::engine::EngineError;
 use crate::engine::context::Context;
 use crate::engine::land::{LandError, Prepared};
 use crate::engine::moving::Moving;
-use crate::git::checkout::{Obstacle, obstacle, said};
+use crate::git::checkout_obstacle::{Obstacle, obstacle, said};
 use crate::git::refs::branch_ref;
 use crate::git::{Git, Store, StoreError};
 use crate::model::ids::Oid;

@@ -6,9 +6,9 @@ use crate::engine::context::Context;
 use crate::engine::resolve::{ResolveError, handed_over, message, open, worktree};
 use crate::git::Store;
 use crate::git::commit::{By, NewCommit};
-use crate::model::again::Onto;
 use crate::model::change::RepoPath;
 use crate::model::ids::{Oid, TaskNumber};
+use crate::model::redispatch::Onto;
 use crate::model::run::RunState;
 
 /// Takes what a person made of an open conflict, as a commit with both sides as parents.

@@ -1,0 +1,3 @@
+//! Commands of the configuration, run in a worktree: checks, set-up, teardown.
+
+pub mod junit;
