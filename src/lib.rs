@@ -34,7 +34,6 @@ pub mod base;
 
 pub mod model;
 
-pub mod conflict;
 pub mod failure;
 pub mod plan;
 pub mod schedule;
@@ -51,6 +50,7 @@ pub mod engine;
 
 pub mod assembly;
 pub mod cli;
+pub mod conflicts;
 pub mod forge;
 pub mod report;
 pub mod worker;

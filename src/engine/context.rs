@@ -8,7 +8,7 @@ use tokio::sync::Semaphore;
 
 use crate::base::clock::Clock;
 use crate::config::Settings;
-use crate::engine::detect::Detector;
+use crate::conflicts::detector::Detector;
 use crate::engine::room::Size;
 use crate::exec::Executor;
 use crate::failure::patterns::Patterns;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::base::process::ProcessError;
-use crate::engine::detect::DetectError;
+use crate::conflicts::detector::DetectError;
 use crate::exec::ExecError;
 use crate::git::capture::HarvestError;
 use crate::git::merge_tree::MergeError;

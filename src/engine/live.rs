@@ -1,9 +1,9 @@
 //! Conflicts of work that still goes on: what running tasks have in their worktrees, committed or
 //! not, against each other and against the candidates.
 
+use crate::conflicts::detector::{Branch, Detector, task_conflicts};
 use crate::engine::EngineError;
 use crate::engine::context::Context;
-use crate::engine::detect::{Branch, Detector, task_conflicts};
 use crate::engine::furnish::links_in;
 use crate::engine::matches::{options, upstream};
 use crate::git::snapshot::Snapshots;

@@ -3,11 +3,13 @@
 use std::sync::PoisonError;
 
 use crate::assembly::order::assembly_order;
+use crate::conflicts::detector::{
+    Branch, DetectOptions, Detection, Detector, detect, task_conflicts,
+};
 use crate::engine::EngineError;
 use crate::engine::assemble::order_input;
 use crate::engine::built_on::BuiltOn;
 use crate::engine::context::Context;
-use crate::engine::detect::{Branch, DetectOptions, Detection, Detector, detect, task_conflicts};
 use crate::git::Store;
 use crate::model::change::RepoPath;
 use crate::model::conflict::{Class, PairVerdict, TaskConflict};

@@ -9,14 +9,14 @@ use anstyle::{AnsiColor, Style};
 use crate::base::text::{did_you_mean, error_chain, plural, terminal_safe};
 use crate::cli::Answer;
 use crate::cli::branches::resolve_revision;
+use crate::cli::conflicts::matrix::{Look, render_matrix};
 use crate::cli::error::{CommandError, Exit};
-use crate::conflict::matrix::{Look, render_matrix};
-use crate::engine::EngineError;
-use crate::engine::context::Context;
-use crate::engine::detect::{
+use crate::conflicts::detector::{
     APART_MERGES, Branch, DetectError, DetectOptions, Detection, Detector, Joint, SEQUENCE_MERGES,
     Sceptic,
 };
+use crate::engine::EngineError;
+use crate::engine::context::Context;
 use crate::engine::matches::order_of_assembly;
 use crate::git::{Repo, Store, StoreError};
 use crate::model::conflict::{PairVerdict, Verdict};
@@ -31,6 +31,7 @@ use crate::cli::conflicts::json::render_json;
 mod explain;
 mod filter;
 mod json;
+mod matrix;
 pub(crate) mod run;
 mod table;
 mod watch;

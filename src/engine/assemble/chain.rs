@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use crate::assembly::exclusion::Cause;
 use crate::assembly::selection::Choice;
+use crate::conflicts::blob_merges::Contents;
+use crate::conflicts::incremental_merge::MergedTree;
+use crate::conflicts::minimize::{MERGES_PER_SET, Sequence};
 use crate::engine::EngineError;
 use crate::engine::assemble::message::message;
 use crate::engine::attempt::{Message, Post};
 use crate::engine::context::Context;
-use crate::engine::detect::guilty::{MERGES_PER_SET, Sequence};
-use crate::engine::edited::Contents;
 use crate::engine::ladder::{Clash, Climb, Ladder};
-use crate::engine::merged::MergedTree;
 use crate::engine::trial::Tried;
 use crate::git::Store;
 use crate::git::commit::{By, NewCommit};

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::conflict::markers::marker_left;
-use crate::conflict::resolve::resolve;
+use crate::conflicts::hunk_rules::resolve;
+use crate::conflicts::markers::marker_left;
 use crate::engine::EngineError;
 use crate::engine::ladder::memory::{Meeting, recall};
 use crate::engine::ladder::programs::{Made, Programs};

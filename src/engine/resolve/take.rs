@@ -1,6 +1,6 @@
 //! Taking what a person made of a conflict; nothing in the worktree is touched.
 
-use crate::conflict::markers::marker_left;
+use crate::conflicts::markers::marker_left;
 use crate::engine::EngineError;
 use crate::engine::context::Context;
 use crate::engine::resolve::{ResolveError, handed_over, message, open, worktree};

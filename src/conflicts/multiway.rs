@@ -10,12 +10,12 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::conflict::classify::{Classified, Evidence, SideInfo, classify};
-use crate::conflict::joint::risky_groups;
-use crate::engine::detect::guilty::{Guilt, MERGES_PER_SET, Sequence};
-use crate::engine::detect::scene::Scene;
-use crate::engine::detect::{DetectError, Detection, Detector, Merged, Side};
-use crate::engine::edited::Contents;
+use crate::conflicts::blob_merges::Contents;
+use crate::conflicts::branches::Scene;
+use crate::conflicts::classify::{Classified, Evidence, SideInfo, classify};
+use crate::conflicts::detector::{DetectError, Detection, Detector, Merged, Side};
+use crate::conflicts::minimize::{Guilt, MERGES_PER_SET, Sequence};
+use crate::conflicts::multiway_risk::risky_groups;
 use crate::git::Store;
 use crate::git::merge_tree::{MergeAnswer, MergeEngine};
 use crate::model::change::{Change, RepoPath};

@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
-use crate::conflict::edits::{SharedEdit, shared_edits};
-use crate::engine::detect::scene::{Pair, SIDES_AT_ONCE, Scene};
-use crate::engine::detect::{DetectError, Detector, Side};
-use crate::engine::edited::Contents;
+use crate::conflicts::blob_merges::Contents;
+use crate::conflicts::branches::{Pair, SIDES_AT_ONCE, Scene};
+use crate::conflicts::detector::{DetectError, Detector, Side};
+use crate::conflicts::shared_edits::{SharedEdit, shared_edits};
 use crate::git::StoreError;
 use crate::git::merge_tree::{MergeAnswer, MergeEngine, MergeResult, Message};
 use crate::git::tree_hash::TreeNames;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::conflict::classify::Evidence;
+use crate::conflicts::classify::Evidence;
 use crate::model::change::RepoPath;
 use crate::model::ids::Oid;
 use crate::model::merge::{Message, Stage};

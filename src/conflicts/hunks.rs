@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use similar::{Algorithm, DiffOp, MergeResolution, TextMerge, capture_diff_slices};
 
-use crate::conflict::language::Language;
+use crate::conflicts::language::Language;
 use crate::model::change::RepoPath;
 use crate::model::conflict::{Hunk, HunkClass, LineRange};
 

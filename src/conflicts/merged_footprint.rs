@@ -1,12 +1,12 @@
 //! What many branches that were merged one after the other touch together, so that the next one can
 //! be held against all of them at once.
 //!
-//! The rule is that of [`crate::conflict::prune`], with the merged tree as the other side: what is
+//! The rule is that of [`crate::conflicts::prune`], with the merged tree as the other side: what is
 //! kept here is the difference of that tree to the base.
 
 use std::collections::HashSet;
 
-use crate::conflict::footprint::Footprint;
+use crate::conflicts::footprint::Footprint;
 use crate::model::change::RepoPath;
 
 /// The footprint of a merged tree, as sets that grow with it.
@@ -67,7 +67,7 @@ fn any_above(path: &RepoPath, folders: &HashSet<RepoPath>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::conflict::prune::independent;
+    use crate::conflicts::prune::independent;
 
     const NAMES: [&str; 11] = [
         "a", "b", "d", "d/a", "d/b", "d/e/a", "d/e", "dd", "dd/a", "c/x", "c",

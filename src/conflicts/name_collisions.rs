@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::conflict::names::colliding_names;
+use crate::conflicts::folded_names::colliding_names;
 use crate::model::change::RepoPath;
 use crate::model::conflict::{Class, PairVerdict, Unit};
 
-use crate::engine::detect::Side;
+use crate::conflicts::detector::Side;
 
 /// Two branches that add such names over what they share, with all of these.
 pub(super) struct Colliding {

@@ -2,17 +2,17 @@
 //!
 //! Most candidates of a run have nothing to do with each other, and a process of git's engine for
 //! each costs more than all the rest of assembling. So a candidate that provably merges as an
-//! overlay ([`crate::conflict::territory`]) is laid over in process, and git is asked about the
+//! overlay ([`crate::conflicts::merged_footprint`]) is laid over in process, and git is asked about the
 //! others; where they only edit the same files, the contents may have been merged already
 //! (`engine/edited.rs`). The rule needs a single merge base: the base of the run is one exactly if the
 //! candidate stands on it and shares no commit above it with what is merged already.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use crate::conflict::edits::shared_edit;
-use crate::conflict::footprint::Footprint;
-use crate::conflict::territory::Territory;
-use crate::engine::edited::Contents;
+use crate::conflicts::blob_merges::Contents;
+use crate::conflicts::footprint::Footprint;
+use crate::conflicts::merged_footprint::Territory;
+use crate::conflicts::shared_edits::shared_edit;
 use crate::git::merge_tree::{MergeAnswer, MergeEngine, MergeError};
 use crate::git::{Store, StoreError};
 use crate::model::change::{Change, Entry, RepoPath};
@@ -321,7 +321,7 @@ impl<'a> MergedTree<'a> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::engine::edited::Recall;
+    use crate::conflicts::blob_merges::Recall;
     use crate::git::commit::{By, NewCommit};
     use crate::git::{Git, Repo};
 

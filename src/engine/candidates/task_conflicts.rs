@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::engine::detect::Detection;
+use crate::conflicts::detector::Detection;
 use crate::model::change::RepoPath;
 use crate::model::conflict::{PairVerdict, TaskConflict};
 use crate::model::ids::TaskNumber;

@@ -5,7 +5,9 @@
 
 use std::cmp::Ordering;
 
-use crate::conflict::lines::{Place, Region, bare, is_subsequence, numbers, regions, replacements};
+use crate::conflicts::hunks::{
+    Place, Region, bare, is_subsequence, numbers, regions, replacements,
+};
 use crate::model::change::RepoPath;
 use crate::model::conflict::{Hunk, HunkClass};
 

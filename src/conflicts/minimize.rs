@@ -4,10 +4,10 @@ use std::collections::HashSet;
 
 use jiff::Timestamp;
 
-use crate::conflict::footprint::Footprint;
-use crate::conflict::prune::independent;
-use crate::engine::edited::Contents;
-use crate::engine::merged::MergedTree;
+use crate::conflicts::blob_merges::Contents;
+use crate::conflicts::footprint::Footprint;
+use crate::conflicts::incremental_merge::MergedTree;
+use crate::conflicts::prune::independent;
 use crate::git::commit::{By, NewCommit};
 use crate::git::merge_tree::{MergeEngine, MergeError};
 use crate::git::{Store, StoreError};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::conflict::classify::Evidence;
+use crate::conflicts::classify::Evidence;
 use crate::model::change::{Change, RepoPath};
 use crate::model::conflict::{Class, Unit};
 

@@ -1,7 +1,7 @@
 //! Which branches conflict: all pairs, but only those merged that need it.
 //!
 //! Plain blocking code. The verdict on a pair is always git's; the sound rule of
-//! [`crate::conflict::prune`] only says which pairs need not be asked about.
+//! [`crate::conflicts::prune`] only says which pairs need not be asked about.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -9,9 +9,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use globset::{Glob, GlobSet, GlobSetBuilder};
 
-use crate::conflict::bases::Bases;
-use crate::conflict::classify::Classified;
-use crate::conflict::footprint::Footprint;
+use crate::conflicts::classify::Classified;
+use crate::conflicts::footprint::Footprint;
+use crate::conflicts::merge_bases::Bases;
 use crate::git::merge_tree::MergeError;
 use crate::git::quarantine::Quarantine;
 use crate::git::{Repo, StoreError};
@@ -19,25 +19,14 @@ use crate::model::change::{Change, RepoPath};
 use crate::model::conflict::{Class, PairVerdict, Verdict};
 use crate::model::ids::Oid;
 
-use cache::VerdictCache;
-use names::add_colliding_names;
-use scene::{Pair, Scene};
+use crate::conflicts::branches::{Pair, Scene};
+use crate::conflicts::cache::VerdictCache;
+use crate::conflicts::name_collisions::add_colliding_names;
 
-mod cache;
-mod edits;
-mod emergent;
-mod explain;
-pub(crate) mod guilty;
-mod judge;
-mod names;
-mod scene;
-mod sceptic;
-mod tasks;
-
-pub use emergent::{APART_MERGES, Emergent, Joint, SEQUENCE_MERGES};
-pub use explain::{Explained, ThreeWay};
-pub use sceptic::Sceptic;
-pub use tasks::task_conflicts;
+pub use crate::conflicts::explain::{Explained, ThreeWay};
+pub use crate::conflicts::multiway::{APART_MERGES, Emergent, Joint, SEQUENCE_MERGES};
+pub use crate::conflicts::reproduce::Sceptic;
+pub use crate::engine::candidates::task_conflicts::task_conflicts;
 
 /// Merges of contents that are remembered; beyond that they are asked for again.
 const CONTENTS_KEPT: usize = 100_000;
@@ -121,35 +110,35 @@ pub fn detect(
 /// Gives verdicts again and again while branches move, and asks only about what is new.
 #[derive(Debug)]
 pub struct Detector {
-    repo: Repo,
-    options: DetectOptions,
-    generated: GlobSet,
+    pub(super) repo: Repo,
+    pub(super) options: DetectOptions,
+    pub(super) generated: GlobSet,
     /// The base of a run: below all branches, and the source of attributes for every pair.
-    run_base: Option<Oid>,
+    pub(super) run_base: Option<Oid>,
     /// What was last found out about a history: of these tips over this base.
-    bases: Option<(Vec<Oid>, Option<Oid>, Arc<Bases>)>,
+    pub(super) bases: Option<(Vec<Oid>, Option<Oid>, Arc<Bases>)>,
     /// What the last call looked at: who asks for more about the same branches finds it set up.
-    scene: Option<(Vec<Oid>, Scene)>,
-    cache: Option<VerdictCache>,
+    pub(super) scene: Option<(Vec<Oid>, Scene)>,
+    pub(super) cache: Option<VerdictCache>,
     /// Which paths have no attribute that matters to merging their contents, seen from which commit.
-    plain: Option<(Oid, HashMap<RepoPath, bool>)>,
-    sides: HashMap<(Oid, Oid), Arc<Side>>,
-    verdicts: HashMap<Key, Known>,
+    pub(super) plain: Option<(Oid, HashMap<RepoPath, bool>)>,
+    pub(super) sides: HashMap<(Oid, Oid), Arc<Side>>,
+    pub(super) verdicts: HashMap<Key, Known>,
     /// What merging contents came to, for pairs of the last call and for sets of them.
-    contents: Merged,
-    meter: Arc<Meter>,
+    pub(super) contents: Merged,
+    pub(super) meter: Arc<Meter>,
     /// Where further commits are, that are in no repository.
-    quarantine: Option<Arc<Quarantine>>,
+    pub(super) quarantine: Option<Arc<Quarantine>>,
 }
 
 /// What contents (base, ours, theirs) come to that merge by themselves.
-type Merged = HashMap<[Oid; 3], Oid>;
+pub(super) type Merged = HashMap<[Oid; 3], Oid>;
 
 /// How far the merging is, for those who wait for it.
 #[derive(Debug, Default)]
 pub struct Meter {
-    merged: AtomicUsize,
-    wanted: AtomicUsize,
+    pub(super) merged: AtomicUsize,
+    pub(super) wanted: AtomicUsize,
 }
 
 impl Meter {
@@ -162,26 +151,26 @@ impl Meter {
 
 /// What a branch does to a base tree.
 #[derive(Debug, Default)]
-struct Side {
-    changes: Vec<Change>,
-    footprint: Footprint,
+pub(super) struct Side {
+    pub(super) changes: Vec<Change>,
+    pub(super) footprint: Footprint,
 }
 
 /// What a verdict depends on, the names of the commits included: they stand in the tree of a conflict.
 /// Where there is no single base, the trees alone would not do anyway.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-struct Key {
-    base: Option<Oid>,
-    attributes: Oid,
-    a: Oid,
-    b: Oid,
+pub(super) struct Key {
+    pub(super) base: Option<Oid>,
+    pub(super) attributes: Oid,
+    pub(super) a: Oid,
+    pub(super) b: Oid,
 }
 
 #[derive(Clone, Debug)]
-struct Known {
-    classified: Classified,
-    tree: Option<Oid>,
-    failure: Option<String>,
+pub(super) struct Known {
+    pub(super) classified: Classified,
+    pub(super) tree: Option<Oid>,
+    pub(super) failure: Option<String>,
 }
 
 impl Detector {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::engine::detect::{Branch, DetectError, Detector, Sceptic};
+use crate::conflicts::detector::{Branch, DetectError, Detector, Sceptic};
 use crate::git::merge_tree::MergeAnswer;
 use crate::git::{Store, StoreError};
 use crate::model::change::{Entry, RepoPath};

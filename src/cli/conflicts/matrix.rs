@@ -16,7 +16,7 @@ const NARROWEST_NAME: usize = 8;
 
 /// How a matrix is drawn.
 #[derive(Clone, Copy)]
-pub struct Look<'a> {
+pub(super) struct Look<'a> {
     /// Columns of the terminal; what does not fit goes below, in a block of its own.
     pub columns: usize,
     /// Gives a mark its colour. What a mark means can be read without.
@@ -25,7 +25,7 @@ pub struct Look<'a> {
 
 /// The pairs as a table of digits: the severity of the worst unit, `!` where git failed, `.` for
 /// nothing, `-` for the branch itself. `pairs` names branches by their place in `names`.
-pub fn render_matrix(names: &[&str], pairs: &[PairVerdict], look: &Look<'_>) -> String {
+pub(super) fn render_matrix(names: &[&str], pairs: &[PairVerdict], look: &Look<'_>) -> String {
     let count = names.len();
     let mut cells = vec!['.'; count * count];
     for pair in pairs {

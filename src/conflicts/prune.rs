@@ -14,7 +14,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::conflict::footprint::Footprint;
+use crate::conflicts::footprint::Footprint;
 use crate::model::change::RepoPath;
 
 /// The rule itself, for one pair that shares the same single merge base.

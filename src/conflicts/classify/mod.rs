@@ -11,9 +11,9 @@ use crate::model::conflict::{Class, Unit, Verdict};
 use crate::model::ids::Oid;
 use crate::model::merge::{MergeResult, Rename};
 
-use clean::clean_units;
-use conflicts::conflict_unit;
-use groups::groups;
+use crate::conflicts::classify::clean::clean_units;
+use crate::conflicts::classify::conflicts::conflict_unit;
+use crate::conflicts::classify::groups::groups;
 
 mod clean;
 mod conflicts;

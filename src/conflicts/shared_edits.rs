@@ -1,6 +1,6 @@
 //! Branches that meet only in files that both edit.
 //!
-//! [`crate::conflict::prune`] says when git takes every path from the side that changed it. Let the
+//! [`crate::conflicts::prune`] says when git takes every path from the side that changed it. Let the
 //! two also touch common paths, but each of them a regular file of one mode in the base and on both
 //! sides. Such a path can be no source of a rename, because it is deleted nowhere, and no target of
 //! one, because it is added nowhere; nor does it empty a directory. So nothing changes for the other
@@ -8,8 +8,8 @@
 //! `merge-ort.c`. Whether and how these merge depends on the three blobs and on the attributes of the
 //! path, and on nothing else in the trees, so the same three need to be merged only once.
 
-use crate::conflict::footprint::Footprint;
-use crate::conflict::prune::are_apart_elsewhere;
+use crate::conflicts::footprint::Footprint;
+use crate::conflicts::prune::are_apart_elsewhere;
 use crate::model::change::{Change, Entry, RepoPath};
 use crate::model::ids::Oid;
 

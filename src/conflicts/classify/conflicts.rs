@@ -1,8 +1,8 @@
 //! The class of one group in conflict: the first line of the table that fits.
 
-use crate::conflict::classify::groups::Group;
-use crate::conflict::classify::{Evidence, SideInfo};
-use crate::conflict::lines;
+use crate::conflicts::classify::groups::Group;
+use crate::conflicts::classify::{Evidence, SideInfo};
+use crate::conflicts::hunks;
 use crate::model::change::Entry;
 use crate::model::conflict::{Class, Hunk, Unit};
 use crate::model::merge::{RENAME_COLLISION, Stage};
@@ -137,7 +137,7 @@ fn content_hunks(evidence: &Evidence<'_>, group: &Group<'_>) -> Vec<Hunk> {
     let path = group.stages.first().map(|stage| &stage.path);
     match (path, content(1), content(2), content(3)) {
         (Some(path), Some(base), Some(ours), Some(theirs)) => {
-            lines::hunks(path, &base, &ours, &theirs)
+            hunks::hunks(path, &base, &ours, &theirs)
         }
         _ => Vec::new(),
     }

@@ -1,13 +1,13 @@
 //! What files become that several branches edit, without merging the trees around them.
 //!
-//! Where branches meet only in files that both edit ([`crate::conflict::edits`]), the contents decide;
+//! Where branches meet only in files that both edit ([`crate::conflicts::shared_edits`]), the contents decide;
 //! many branches meet in few files, and git merges the contents of all of them in one go
 //! ([`MergeEngine::merge_contents`]). That holds where git itself merges every file: neither a
 //! program nor an attribute has a say.
 
 use std::collections::{BTreeSet, HashMap};
 
-use crate::conflict::edits::{SharedEdit, shared_edit};
+use crate::conflicts::shared_edits::{SharedEdit, shared_edit};
 use crate::git::Store;
 use crate::git::blob_merge::Guesses;
 use crate::git::merge_tree::{MergeEngine, MergeError};

@@ -13,10 +13,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::base::record_log::{Key as RecordKey, RecordLog, Records};
-use crate::conflict::classify::Classified;
-use crate::engine::detect::emergent::{Asked, Joint};
-use crate::engine::detect::scene::{Pair, Scene};
-use crate::engine::detect::{DetectError, Detector, Known, Merged};
+use crate::conflicts::branches::{Pair, Scene};
+use crate::conflicts::classify::Classified;
+use crate::conflicts::detector::{DetectError, Detector, Known, Merged};
+use crate::conflicts::multiway::{Asked, Joint};
 use crate::git::attributes::Attributes;
 use crate::git::merge_env::{Surroundings, digest};
 use crate::git::merge_tree::{MergeEngine, MergeResult};

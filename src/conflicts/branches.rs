@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::conflict::bases::{Base, Bases, Sharing};
-use crate::conflict::footprint::Footprint;
-use crate::conflict::prune;
-use crate::engine::detect::names::{Colliding, colliding_over};
-use crate::engine::detect::{Branch, DetectError, Detector, Key, Side};
+use crate::conflicts::detector::{Branch, DetectError, Detector, Key, Side};
+use crate::conflicts::footprint::Footprint;
+use crate::conflicts::merge_bases::{Base, Bases, Sharing};
+use crate::conflicts::name_collisions::{Colliding, colliding_over};
+use crate::conflicts::prune;
 use crate::git::ancestry::{History, Straight, common_ancestor};
 use crate::git::merge_tree::{MergeEngine, MergeError};
 use crate::git::tree_diff::TreeChanges;

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::atomic::Ordering;
 
-use crate::conflict::classify::{Classified, Evidence, SideInfo, classify, needs_renames};
-use crate::engine::detect::cache::VerdictCache;
-use crate::engine::detect::scene::{Pair, SIDES_AT_ONCE, Scene};
-use crate::engine::detect::{DetectError, Detector, Known};
+use crate::conflicts::branches::{Pair, SIDES_AT_ONCE, Scene};
+use crate::conflicts::cache::VerdictCache;
+use crate::conflicts::classify::{Classified, Evidence, SideInfo, classify, needs_renames};
+use crate::conflicts::detector::{DetectError, Detector, Known};
 use crate::git::Store;
 use crate::git::attributes::Attributes;
 use crate::git::merge_tree::{MergeAnswer, MergeEngine, MergeResult};
