@@ -34,8 +34,10 @@ pub mod base;
 
 pub mod model;
 
+pub mod assembly;
 pub mod failure;
 pub mod plan;
+pub mod report;
 pub mod schedule;
 
 pub mod git;
@@ -43,14 +45,13 @@ pub mod git;
 pub mod config;
 pub mod control;
 pub mod exec;
+pub mod forge;
 pub mod journal;
 pub mod ui;
+pub mod worker;
+
+pub mod conflicts;
 
 pub mod engine;
 
-pub mod assembly;
 pub mod cli;
-pub mod conflicts;
-pub mod forge;
-pub mod report;
-pub mod worker;

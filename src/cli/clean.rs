@@ -9,7 +9,7 @@ use crate::cli::error::{CommandError, Exit};
 use crate::cli::repo_context::{Default, Place, find_task};
 use crate::engine::EngineError;
 use crate::engine::clean::{self, Plan};
-use crate::engine::recover::free_references;
+use crate::engine::runs::load::free_references;
 use crate::journal::Journal;
 use crate::model::event::Event;
 use crate::model::run::RunPhase;

@@ -6,7 +6,7 @@ use crate::base::text::error_chain;
 use crate::config::{ConfigError, ConfigProblem};
 use crate::engine::EngineError;
 use crate::engine::land::LandError;
-use crate::engine::resolve::ResolveError;
+use crate::engine::resolve::manual::ResolveError;
 use crate::engine::start::StartError;
 use crate::git::checkout_obstacle::Obstacle;
 use crate::git::discover::Unsuitable;

@@ -12,7 +12,7 @@ use crate::cli::Answer;
 use crate::cli::error::{CommandError, Exit};
 use crate::cli::repo_context::{Default, Place, TaskName, find_task};
 use crate::engine::EngineError;
-use crate::engine::set_up::{Written, set_up_folder, teardown_folder, written};
+use crate::engine::worktree::setup::{Written, set_up_folder, teardown_folder, written};
 use crate::exec::local::LocalExecutor;
 use crate::exec::log::{self, Follower};
 use crate::exec::{Executor, JobStatus};

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 
-use crate::engine::drive::Watcher;
+use crate::engine::run::driver::Watcher;
 use crate::journal::record::render_record;
 use crate::model::event::{Event, Outcome, Recorded};
 use crate::model::ids::TaskNumber;

@@ -7,7 +7,7 @@ use clap::Args;
 use crate::base::clock::Clock;
 use crate::base::text::did_you_mean;
 use crate::cli::error::{CommandError, Exit};
-use crate::engine::recover::{Loaded, load};
+use crate::engine::runs::load::{Loaded, load};
 use crate::git::{Repo, Store};
 use crate::journal::runs::{self, Holder, RunLock, Taken};
 use crate::model::ids::RunId;

@@ -10,11 +10,12 @@ use crate::cli::error::{CommandError, Exit};
 use crate::cli::repo_context::{Default, Place, find_task};
 use crate::cli::resume::{go_on, refuse_landed};
 use crate::engine::EngineError;
-use crate::engine::context::Context;
-use crate::engine::recover::{Loaded, free_references};
-use crate::engine::resolve::{
-    ResolveError, discard, finish, keep_work, make, may_open, take, worktree,
+use crate::engine::kernel::context::Context;
+use crate::engine::resolve::accept::take;
+use crate::engine::resolve::manual::{
+    ResolveError, discard, finish, keep_work, make, may_open, worktree,
 };
+use crate::engine::runs::load::{Loaded, free_references};
 use crate::git::worktree::Worktree;
 use crate::journal::{Journal, runs};
 use crate::model::event::Event;

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use crate::base::text::plural;
 use crate::config::Settings;
 use crate::config::builtin;
-use crate::engine::bounds::Bounds;
+use crate::engine::spec::limits::Bounds;
 use crate::engine::start::worker_name;
 use crate::model::plan::{Isolation, Plan, Task};
 use crate::model::worker::{Dialect, Worker};

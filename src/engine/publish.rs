@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::base::fault;
 use crate::engine::EngineError;
-use crate::engine::context::Context;
+use crate::engine::kernel::context::Context;
 use crate::git::commit::{By, NewCommit};
 use crate::git::refs::branch_ref;
 use crate::git::{Repo, Store, StoreError};

@@ -16,8 +16,8 @@ use crate::conflicts::detector::{
     Sceptic,
 };
 use crate::engine::EngineError;
-use crate::engine::context::Context;
-use crate::engine::matches::order_of_assembly;
+use crate::engine::candidates::conflicts::order_of_assembly;
+use crate::engine::kernel::context::Context;
 use crate::git::{Repo, Store, StoreError};
 use crate::model::conflict::{PairVerdict, Verdict};
 use crate::model::ids::{Oid, TaskNumber};

@@ -10,8 +10,8 @@ use crate::cli::error::{CommandError, Exit};
 use crate::cli::repo_context::{Default, Place};
 use crate::config;
 use crate::config::variable::Overrides;
-use crate::engine::matches::task_branches;
-use crate::engine::recover::Loaded;
+use crate::engine::candidates::conflicts::task_branches;
+use crate::engine::runs::load::Loaded;
 use crate::model::ids::RunId;
 use crate::ui::Ui;
 

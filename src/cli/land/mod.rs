@@ -14,11 +14,11 @@ use crate::cli::error::{CommandError, Exit};
 use crate::cli::land::pull_request::PullArgs;
 use crate::cli::land::session::{Opened, Preview};
 use crate::cli::repo_context::{Default, Place};
-use crate::engine::context::Context;
+use crate::engine::kernel::context::Context;
+use crate::engine::land::reintegrate::rebuilt;
 use crate::engine::land::{
     Ground, LandOptions, Prepared, Shape, Work, carry_out, merged, prepare, survey,
 };
-use crate::engine::rebuild::rebuilt;
 use crate::git::refs::branch_ref;
 use crate::model::event::Event;
 use crate::model::ids::{Oid, RunId, TaskNumber};
