@@ -92,8 +92,8 @@ use super::super::assembly::Order;
 ";
     insta::assert_snapshot!(found("src/schedule/decide.rs", text), @r"
     src/schedule/decide.rs:3: schedule must not use engine, because engine is above it
-    src/schedule/decide.rs:6: schedule must not use report, because report is above it
     src/schedule/decide.rs:6: schedule must not use cli, because cli is above it
+    src/schedule/decide.rs:6: schedule must not use report, because report is above it
     src/schedule/decide.rs:7: schedule must not use assembly, because both are in L1: peers share through what is below
     ");
 }
