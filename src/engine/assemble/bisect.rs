@@ -9,9 +9,9 @@ use crate::engine::EngineError;
 use crate::engine::assemble::{Chain, Step};
 use crate::engine::candidates::ancestry::BuiltOn;
 use crate::engine::checks::worktree::Checker;
-use crate::engine::kernel::cancel::Leash;
+use crate::engine::kernel::blocking::blocking;
+use crate::engine::kernel::cancel::CancelHandle;
 use crate::engine::kernel::context::Context;
-use crate::engine::kernel::effect::blocking;
 use crate::engine::resolve::auto::Ladder;
 use crate::git::Store;
 use crate::merge::oid::Oid;
@@ -45,7 +45,7 @@ pub(crate) async fn try_candidates(
     state: &RunState,
     chain: &Chain,
     ladder: &Arc<Ladder>,
-    leash: &Leash,
+    cancel: &CancelHandle,
 ) -> Result<Option<Tried>, EngineError> {
     let order: Vec<TaskNumber> = chain.steps.iter().map(|step| step.task).collect();
     let settings = &context.settings.assemble;
@@ -71,8 +71,8 @@ pub(crate) async fn try_candidates(
         state,
         chain,
         ladder,
-        leash,
-        checker: Checker::new(context, leash),
+        cancel,
+        checker: Checker::new(context, cancel),
         results: BTreeMap::new(),
         stuck: BTreeMap::new(),
     };
@@ -84,7 +84,7 @@ struct Trial<'a> {
     state: &'a RunState,
     chain: &'a Chain,
     ladder: &'a Arc<Ladder>,
-    leash: &'a Leash,
+    cancel: &'a CancelHandle,
     checker: Checker<'a>,
     /// The last results of every set that was tried, with how many of the checks ran.
     results: BTreeMap<Vec<TaskNumber>, Vec<Vec<CheckResult>>>,
@@ -108,7 +108,7 @@ impl Trial<'_> {
                 }
             };
             let results = self.checker.results(commit, run.checks).await?;
-            if self.leash.is_pulled() {
+            if self.cancel.is_cancelled() {
                 return Ok(None);
             }
             if results

@@ -11,7 +11,7 @@ use crate::engine::EngineError;
 use crate::engine::assemble::bisect::Tried;
 use crate::engine::assemble::message::message;
 use crate::engine::kernel::context::Context;
-use crate::engine::kernel::effect::{Message, Post};
+use crate::engine::kernel::message::{Message, Post};
 use crate::engine::resolve::auto::{Clash, Climb, Ladder};
 use crate::git::Store;
 use crate::git::commit::{By, NewCommit};

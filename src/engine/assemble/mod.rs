@@ -17,9 +17,10 @@ use crate::engine::EngineError;
 use crate::engine::assemble::bisect::{Tried, try_candidates};
 use crate::engine::assemble::cache::Settled;
 use crate::engine::candidates::conflicts::candidate_conflicts;
-use crate::engine::kernel::cancel::Leash;
+use crate::engine::kernel::blocking::blocking;
+use crate::engine::kernel::cancel::CancelHandle;
 use crate::engine::kernel::context::Context;
-use crate::engine::kernel::effect::{Message, Post, blocking};
+use crate::engine::kernel::message::{Message, Post};
 use crate::engine::resolve::auto::Ladder;
 use crate::merge::oid::Oid;
 use crate::model::event::Event;
@@ -40,8 +41,8 @@ pub(crate) use crate::engine::assemble::chain::{Chain, Step};
 pub(crate) use crate::engine::assemble::message::{message, settled_paragraph, settled_trailers};
 
 /// Assembles the candidates of a state and posts what happened, step by step.
-pub async fn run(context: Arc<Context>, state: RunState, leash: Leash, post: Post) {
-    let result = assemble(&context, state, &leash, &post).await;
+pub async fn run(context: Arc<Context>, state: RunState, cancel: CancelHandle, post: Post) {
+    let result = assemble(&context, state, &cancel, &post).await;
     // The loop is gone only when the program ends; then there is nobody left to tell.
     let _ = post.send(Message::Assembled(result));
 }
@@ -49,7 +50,7 @@ pub async fn run(context: Arc<Context>, state: RunState, leash: Leash, post: Pos
 async fn assemble(
     context: &Arc<Context>,
     state: RunState,
-    leash: &Leash,
+    cancel: &CancelHandle,
     post: &Post,
 ) -> Result<(), EngineError> {
     if let Some(settled) = recalled(context, &state).await? {
@@ -59,8 +60,8 @@ async fn assemble(
         return Ok(());
     }
     let wanted = wanted(context, &state, post).await?;
-    let ladder = Arc::new(Ladder::new(context, leash));
-    let Some((chain, tried)) = verified(context, &state, &wanted, &ladder, leash, post).await?
+    let ladder = Arc::new(Ladder::new(context, cancel));
+    let Some((chain, tried)) = verified(context, &state, &wanted, &ladder, cancel, post).await?
     else {
         // Stopped: nothing is recorded, and the next call assembles anew.
         return Ok(());
@@ -130,7 +131,7 @@ async fn verified(
     state: &RunState,
     wanted: &Wanted,
     ladder: &Arc<Ladder>,
-    leash: &Leash,
+    cancel: &CancelHandle,
     post: &Post,
 ) -> Result<Option<(Chain, Tried)>, EngineError> {
     let mut runs = 0;
@@ -147,11 +148,11 @@ async fn verified(
             })
             .await?
         };
-        if leash.is_pulled() {
+        if cancel.is_cancelled() {
             return Ok(None);
         }
         chain.announce_settled(post);
-        let Some(mut tried) = try_candidates(context, state, &chain, ladder, leash).await? else {
+        let Some(mut tried) = try_candidates(context, state, &chain, ladder, cancel).await? else {
             return Ok(None);
         };
         runs += tried.runs;

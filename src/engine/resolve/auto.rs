@@ -14,7 +14,7 @@ use crate::base::fault;
 use crate::base::process::find_program;
 use crate::engine::EngineError;
 use crate::engine::candidates::conflicts::{conflict_paths, pair_verdict};
-use crate::engine::kernel::cancel::Leash;
+use crate::engine::kernel::cancel::CancelHandle;
 use crate::engine::kernel::context::Context;
 use crate::engine::resolve::policy::Policy;
 use crate::merge::change::RepoPath;
@@ -30,7 +30,7 @@ pub(crate) use crate::engine::resolve::strategies::meetings;
 pub(crate) struct Ladder {
     pub context: Arc<Context>,
     pub policy: Policy,
-    pub leash: Leash,
+    pub cancel: CancelHandle,
     pub runtime: Handle,
     known: Mutex<Known>,
 }
@@ -78,11 +78,11 @@ pub(crate) enum Climb {
 
 impl Ladder {
     /// The ladder of a run. Must be made inside the event loop's runtime.
-    pub(crate) fn new(context: &Arc<Context>, leash: &Leash) -> Ladder {
+    pub(crate) fn new(context: &Arc<Context>, cancel: &CancelHandle) -> Ladder {
         Ladder {
             policy: policy(context),
             context: Arc::clone(context),
-            leash: leash.clone(),
+            cancel: cancel.clone(),
             runtime: Handle::current(),
             known: Mutex::default(),
         }
@@ -100,7 +100,7 @@ impl Ladder {
         let climb = Climber::new(self, clash)?.climb()?;
         fault::point("ladder", "climbed");
         // What was cut short with the run says nothing.
-        if !self.leash.is_pulled() {
+        if !self.cancel.is_cancelled() {
             self.known().climbs.insert(key, climb.clone());
         }
         Ok(climb)

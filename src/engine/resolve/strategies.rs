@@ -369,7 +369,7 @@ impl<'a> Climber<'a> {
         Programs {
             context: &self.ladder.context,
             store: &self.store,
-            leash: &self.ladder.leash,
+            cancel: &self.ladder.cancel,
             runtime: &self.ladder.runtime,
         }
     }

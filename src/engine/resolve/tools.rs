@@ -16,7 +16,7 @@ use crate::base::fault;
 use crate::base::text::one_line;
 use crate::engine::EngineError;
 use crate::engine::checks::worktree::{checkout, in_folder};
-use crate::engine::kernel::cancel::Leash;
+use crate::engine::kernel::cancel::CancelHandle;
 use crate::engine::kernel::context::Context;
 use crate::engine::resolve::recorded::Meeting;
 use crate::git::Store;
@@ -36,7 +36,7 @@ pub(super) type Made<T> = Result<T, String>;
 pub(super) struct Programs<'a> {
     pub(super) context: &'a Context,
     pub(super) store: &'a Store,
-    pub(super) leash: &'a Leash,
+    pub(super) cancel: &'a CancelHandle,
     /// Where processes are waited for: this itself runs beside the loop.
     pub(super) runtime: &'a Handle,
 }
@@ -74,7 +74,7 @@ impl Programs<'_> {
             places.iter().fold(word.clone(), fill)
         });
         let argv: Vec<String> = argv.collect();
-        let mut run = in_folder(self.context, &folder, self.leash);
+        let mut run = in_folder(self.context, &folder, self.cancel);
         run.timeout = run.timeout.min(STRUCTURAL_LIMIT);
         run.folder = self.run_folder().join("tool");
         let ended = self.runtime.block_on(run.run_program(&argv))?;
@@ -104,7 +104,7 @@ impl Programs<'_> {
         })?;
         let worktree = checkout(self.context, commit)?;
         fault::point("regenerate", "checked out");
-        let mut run = in_folder(self.context, &worktree.path, self.leash);
+        let mut run = in_folder(self.context, &worktree.path, self.cancel);
         run.folder = self.run_folder().join("regenerate");
         let ended = self.runtime.block_on(run.run(commands))?;
         fault::point("regenerate", "made anew");
