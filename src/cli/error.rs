@@ -9,7 +9,7 @@ use crate::engine::land::LandError;
 use crate::engine::resolve::manual::ResolveError;
 use crate::engine::start::StartError;
 use crate::git::checkout_obstacle::Obstacle;
-use crate::git::discover::Unsuitable;
+use crate::git::discover::DiscoverError;
 use crate::git::{GitError, StoreError};
 use crate::journal::JournalError;
 use crate::worker::template::TemplateError;
@@ -88,8 +88,8 @@ impl CommandError {
     }
 }
 
-impl From<Unsuitable> for CommandError {
-    fn from(error: Unsuitable) -> CommandError {
+impl From<DiscoverError> for CommandError {
+    fn from(error: DiscoverError) -> CommandError {
         CommandError::failed(error_chain(&error)).hint(error.hint())
     }
 }
@@ -202,7 +202,7 @@ fn out_of_the_way(place: &Path, why: &Obstacle) -> String {
             place.display()
         ),
         Obstacle::Untracked(_) => "move it away, then try again".to_owned(),
-        Obstacle::Said(_) => "commit or stash the changes there, then try again".to_owned(),
+        Obstacle::Refused(_) => "commit or stash the changes there, then try again".to_owned(),
     }
 }
 

@@ -9,8 +9,9 @@ use crate::engine::assemble::{Step, message, settled_paragraph, settled_trailers
 use crate::engine::kernel::context::Context;
 use crate::git::Store;
 use crate::git::commit::{By, NewCommit};
-use crate::git::merge_tree::{MergeAnswer, MergeEngine};
+use crate::git::merge_engine::MergeEngine;
 use crate::git::signing::Signer;
+use crate::merge::answer::MergeAnswer;
 use crate::merge::change::Entry;
 use crate::merge::oid::Oid;
 use crate::model::ids::TaskNumber;

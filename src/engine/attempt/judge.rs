@@ -23,7 +23,7 @@ use crate::engine::worktree::populate::links_in;
 use crate::engine::worktree::prepare::{keep, keep_remains, worker_folder};
 use crate::exec::{self, Exit, JobEnd};
 use crate::failure::classify::{self, Evidence, Fact};
-use crate::git::capture::{Harvest, HarvestError};
+use crate::git::capture::{Capture, CaptureError};
 use crate::git::commit::{By, NewCommit};
 use crate::git::refs::branch_ref;
 use crate::git::worktree::{Head, Worktree};
@@ -64,7 +64,7 @@ struct Case {
 /// What an attempt offers if its checks agree.
 #[derive(Clone)]
 struct Offer {
-    harvest: Harvest,
+    harvest: Capture,
     /// The harvested tree without a change of the board file.
     tree: Oid,
     changed: bool,
@@ -162,11 +162,11 @@ impl Case {
     /// Looks at what the worker left; a fact says why it cannot be a candidate.
     fn inspect(&self) -> Result<Result<Offer, Fact>, EngineError> {
         let store = Store::open(&self.context.repo)?;
-        let harvest = match store.harvest(
+        let harvest = match store.capture(
             &self.worktree,
             &links_in(&self.context, &self.worktree.path),
         ) {
-            Err(HarvestError::Git(GitError::Failed { message, .. }))
+            Err(CaptureError::Git(GitError::Failed { message, .. }))
                 if message.contains("does not have a commit checked out") =>
             {
                 return Ok(Err(Fact::EmbeddedRepository(message)));

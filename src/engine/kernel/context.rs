@@ -172,12 +172,12 @@ impl Context {
     /// A worktree's path as it is recorded: from the top of the main checkout where it is near, so
     /// that boards and journals, which travel, read the same everywhere.
     pub fn recorded_path(&self, worktree: &Path) -> String {
-        self.repo.near_path(worktree)
+        self.repo.portable_path(worktree)
     }
 
     /// Where a worktree of this recorded path is on this machine.
     pub fn recorded_worktree(&self, recorded: &str) -> PathBuf {
-        self.repo.place_of(recorded)
+        self.repo.resolve_portable_path(recorded)
     }
 
     /// Where the checks of the assembled branch run.

@@ -20,9 +20,10 @@ use crate::engine::resolve::recorded::{Meeting, remember};
 use crate::engine::worktree::prepare::keep;
 use crate::git::Store;
 use crate::git::commit::{By, NewCommit};
-use crate::git::merge_tree::{MergeAnswer, MergeEngine};
+use crate::git::merge_engine::MergeEngine;
 use crate::git::refs::branch_ref;
 use crate::git::worktree::{Head, Worktree};
+use crate::merge::answer::MergeAnswer;
 use crate::merge::oid::Oid;
 use crate::model::ids::TaskNumber;
 use crate::model::integration::LeftOutReason;
@@ -89,7 +90,7 @@ pub fn make(
     let found = context.repo.find_worktree(&path);
     let is_handed_over = handed_over(context, task).is_some();
     match found {
-        Some(worktree) if is_handed_over && worktree.is_there() => return Ok(worktree),
+        Some(worktree) if is_handed_over && worktree.exists() => return Ok(worktree),
         None if is_handed_over => return Err(ResolveError::Gone(path)),
         Some(worktree) if is_handed_over => return Err(ResolveError::Gone(worktree.path)),
         Some(worktree) => context
@@ -112,7 +113,7 @@ pub fn make(
     fault::point("resolve", "merged");
     let store = Store::open(&context.repo)?;
     let tree = store
-        .harvest(&worktree, &[])
+        .capture(&worktree, &[])
         .map_err(EngineError::from)?
         .tree;
     let file = marker_file(context, task);
@@ -190,7 +191,7 @@ pub fn worktree(
 ) -> Result<Worktree, ResolveError> {
     let path = context.recorded_worktree(&open(state, task)?.worktree);
     let found = context.repo.find_worktree(&path);
-    let found = found.filter(Worktree::is_there);
+    let found = found.filter(Worktree::exists);
     let worktree = found.ok_or(ResolveError::Gone(path))?;
     worktree.verify().map_err(EngineError::from)?;
     Ok(worktree)
@@ -216,8 +217,8 @@ pub fn finish(
     fault::point("resolve", "remembered");
     let path = context.recorded_worktree(&resolving.worktree);
     let worktree = context.repo.find_worktree(&path);
-    if let Some(worktree) = worktree.filter(Worktree::is_there) {
-        let now = store.harvest(&worktree, &[]).map_err(EngineError::from)?;
+    if let Some(worktree) = worktree.filter(Worktree::exists) {
+        let now = store.capture(&worktree, &[]).map_err(EngineError::from)?;
         if now.tree != tree {
             worktree.unlock();
             let why = "it has files that are not in the result".to_owned();
@@ -279,14 +280,14 @@ pub fn keep_work(
     let resolving = open(state, task)?;
     let path = context.recorded_worktree(&resolving.worktree);
     let worktree = context.repo.find_worktree(&path);
-    let Some(worktree) = worktree.filter(Worktree::is_there) else {
+    let Some(worktree) = worktree.filter(Worktree::exists) else {
         return Ok(None);
     };
     let Some(untouched) = handed_over(context, task) else {
         return Ok(None);
     };
     let store = Store::open(&context.repo)?;
-    let now = store.harvest(&worktree, &[]).map_err(EngineError::from)?;
+    let now = store.capture(&worktree, &[]).map_err(EngineError::from)?;
     let head = now.head;
     if now.tree == untouched && head == resolving.onto.commit {
         return Ok(None);
@@ -349,6 +350,6 @@ pub fn is_untouched(context: &Context, task: TaskNumber, worktree: &Worktree) ->
     let store = Store::open(&context.repo);
     let now = store
         .ok()
-        .and_then(|store| store.harvest(worktree, &[]).ok());
+        .and_then(|store| store.capture(worktree, &[]).ok());
     now.is_some_and(|now| Some(now.tree) == handed_over(context, task))
 }
