@@ -19,7 +19,8 @@ use crate::report::words::{
     locked_out_sentence, out_of_money_sentence, parked_sentence, set_up_broken_sentence,
 };
 use crate::ui::Ui;
-use crate::ui::progress::{Line, Progress};
+use crate::ui::progress::Progress;
+use crate::ui::task_line::Line;
 
 /// Tags longer than this stand out of their column.
 const TAG_WIDTH: usize = 16;
