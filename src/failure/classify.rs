@@ -248,7 +248,10 @@ fn fact_about_the_work(fact: &Fact) -> Option<Finding> {
         ),
         Fact::ChangedOutside(what) => (
             "the repository outside its worktree",
-            format!("changed outside its worktree while it ran: {}", what.join(", ")),
+            format!(
+                "changed outside its worktree while it ran: {}",
+                what.join(", ")
+            ),
         ),
         Fact::OutsideFiles(paths) => ("the files it declares", outside_sentence(paths)),
         Fact::CheckFailed { command, .. } => {

@@ -414,7 +414,9 @@ mod tests {
             scene.run(&["branch", "dispatch/run/task"]);
             scene.run(&["update-ref", "refs/dispatch/runs/run", "HEAD"]);
             scene.run(&["update-ref", "refs/remotes/origin/main", "HEAD"]);
-            let index = fs::File::options().write(true).open(scene.path(".git/index"));
+            let index = fs::File::options()
+                .write(true)
+                .open(scene.path(".git/index"));
             let later = SystemTime::now() + Duration::from_secs(60);
             index.unwrap().set_modified(later).unwrap();
         });

@@ -117,9 +117,7 @@ mod tests {
             .files
             .insert("config".to_owned(), Oid::from_bytes([1; 20]));
         after.files.insert("config".to_owned(), Oid::ZERO);
-        after
-            .files
-            .insert("hooks/pre-commit".to_owned(), Oid::ZERO);
+        after.files.insert("hooks/pre-commit".to_owned(), Oid::ZERO);
         insta::assert_snapshot!(words(&before, &after), @r"
         HEAD of the main checkout
         the index of the main checkout

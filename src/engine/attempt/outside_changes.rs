@@ -73,9 +73,7 @@ pub(super) async fn look_after(
 }
 
 fn before_file(context: &Context, spec: &AttemptSpec) -> PathBuf {
-    context
-        .attempt_folder(spec.task, spec.attempt)
-        .join(BEFORE)
+    context.attempt_folder(spec.task, spec.attempt).join(BEFORE)
 }
 
 /// States are stored once each, however many attempts start from them.

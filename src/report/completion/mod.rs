@@ -278,10 +278,7 @@ fn what_became(state: &RunState, conflict: &TaskConflict) -> String {
         .collect();
     match outside.as_slice() {
         [] => format!("{class} conflict, settled while assembling"),
-        out => format!(
-            "{class} conflict, {} left out",
-            and_list(out)
-        ),
+        out => format!("{class} conflict, {} left out", and_list(out)),
     }
 }
 
