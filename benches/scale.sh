@@ -101,8 +101,12 @@ peak_of() {
     echo "$peak"
 }
 
-# Seconds of processor time of this shell's finished children, theirs included.
-children_cpu() { times | awk 'NR == 2 { for (i = 1; i <= 2; i++) { split($i, t, /[ms]/); s += t[1] * 60 + t[2] } print s }'; }
+# Seconds of processor time of this shell's finished children, theirs included. Not in a pipeline: each
+# part of one is a shell of its own.
+children_cpu() {
+    times >"$root/times"
+    awk 'NR == 2 { for (i = 1; i <= 2; i++) { split($i, t, /[ms]/); s += t[1] * 60 + t[2] } print s }' "$root/times"
+}
 
 # One run; prints milliseconds of wall time and of processor time per task, and the peak in KiB.
 one_run() {
@@ -126,7 +130,11 @@ status_cpu() {
     local call
     for call in 1 2 3 4 5 6 7 8 9 10 11; do
         "$1"
-        ( "$dispatch" status >"$root/status" 2>&1; children_cpu ) | awk '{ print $1 * 1000 }'
+        (
+            "$dispatch" status >"$root/status" 2>&1
+            children_cpu >"$root/status-cpu"
+        )
+        awk '{ print $1 * 1000 }' "$root/status-cpu"
     done | median
 }
 keep_cache() { :; }
