@@ -65,7 +65,7 @@ fn ask(
     let program = git.program().args(ARGS).stdin(input);
     let mut answers = AnswerCount::default();
     let finished = program
-        .output_heard(&mut |piece| count(answers.add(piece)))
+        .output_streamed(&mut |piece| count(answers.add(piece)))
         .map_err(GitError::from)?;
     Ok((parse_answers(&finished.stdout), finished))
 }

@@ -12,7 +12,7 @@ use std::sync::{Arc, OnceLock};
 
 use jiff::Timestamp;
 
-use crate::base::batches::in_batches;
+use crate::base::parallel::in_batches;
 use crate::git::attributes::{ATTR_SOURCE_SINCE, Attributes, parse_attributes};
 use crate::git::command::{Git, GitError};
 use crate::git::commit::{By, NewCommit};

@@ -6,7 +6,7 @@
 //!
 //! once for every pair of trees. One process for all of them costs a tenth of libgit2's time.
 
-use crate::base::batches::in_batches;
+use crate::base::parallel::in_batches;
 use crate::git::merge_engine::MergeEngine;
 use crate::git::merge_error::MergeError;
 use crate::merge::answer::Rename;
