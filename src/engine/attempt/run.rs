@@ -326,7 +326,7 @@ async fn work(
         return Ok(Begun::Not(Came::Nowhere(None)));
     }
     fault::point("attempt", "furnished");
-    look_before(context, spec, &worktree).await?;
+    look_before(context, spec).await?;
     let job = prepare_job(context, spec, base, &worktree)?;
     fault::point("attempt", "with its prompt");
     fault::point("attempt", "before its worker starts");
