@@ -10,7 +10,7 @@ use std::collections::{HashMap, HashSet};
 
 use git2::{MergeFileInput, merge_file};
 
-use crate::base::batches::cores;
+use crate::base::parallel::cores;
 use crate::git::merge_tree::{MergeAnswer, MergeEngine, MergeError, MergeResult};
 use crate::git::store::{Store, StoreError};
 use crate::merge::oid::Oid;

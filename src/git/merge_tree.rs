@@ -10,8 +10,8 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use crate::base::batches::in_batches;
 use crate::base::files::says_no_space;
+use crate::base::parallel::in_batches;
 use crate::base::process::{Finished, was_killed};
 use crate::base::text::one_line;
 use crate::git::attributes::{ATTR_SOURCE_SINCE, Attributes, parse_attributes};
@@ -397,7 +397,7 @@ fn ask(
     // Before git 2.49 nothing is written until standard input ends, so all of it is given at once.
     let mut answers = AnswerCount::default();
     let finished = program
-        .output_heard(&mut |piece| count(answers.add(piece)))
+        .output_streamed(&mut |piece| count(answers.add(piece)))
         .map_err(GitError::from)?;
     Ok((parse_answers(&finished.stdout), finished))
 }

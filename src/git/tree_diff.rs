@@ -6,7 +6,7 @@
 //!
 //! once for every pair of trees. One process for all of them costs a tenth of what libgit2 takes.
 
-use crate::base::batches::in_batches;
+use crate::base::parallel::in_batches;
 use crate::git::merge_tree::{MergeEngine, MergeError};
 use crate::merge::answer::Rename;
 use crate::merge::change::{Change, Entry, RepoPath};
