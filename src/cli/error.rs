@@ -6,7 +6,7 @@ use crate::base::text::error_chain;
 use crate::config::{ConfigError, ConfigProblem};
 use crate::engine::EngineError;
 use crate::engine::land::LandError;
-use crate::engine::resolve::manual::ResolveError;
+use crate::engine::resolve::error::ResolveError;
 use crate::engine::start::StartError;
 use crate::git::checkout_obstacle::Obstacle;
 use crate::git::discover::DiscoverError;
@@ -174,7 +174,7 @@ impl From<ResolveError> for CommandError {
             ResolveError::NotOpen(_) => failed().hint("`dispatch resolve RUN TASK` opens it"),
             ResolveError::MovedOn { .. } => failed()
                 .hint("`--abort` keeps what you did in a reference; then open the conflict again"),
-            ResolveError::Gone(_) => {
+            ResolveError::WorktreeMissing(_) => {
                 failed().hint("`--abort` gives it up; then the conflict can be opened again")
             }
             ResolveError::Unmerged(_) => person().hint("settle them, then `git add` them"),
@@ -182,7 +182,7 @@ impl From<ResolveError> for CommandError {
                 person().hint("`git add` takes them, `git restore` puts them back")
             }
             ResolveError::Marker { .. } => person().hint("take it out, then `git add` the file"),
-            ResolveError::NoMerge(_) => {
+            ResolveError::MergeAborted(_) => {
                 failed().hint("`--abort` gives it up; then the conflict can be opened again")
             }
             ResolveError::Engine(_) => failed(),
