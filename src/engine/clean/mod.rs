@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use crate::base::{fault, parallel};
 use crate::engine::EngineError;
 use crate::engine::kernel::context::Context;
-use crate::engine::resolve::manual::is_untouched;
+use crate::engine::resolve::conflict_worktree::is_untouched;
 use crate::engine::worktree::populate::links_in;
 use crate::engine::worktree::prepare::worker_folder;
 use crate::engine::worktree::setup::tear_down;
