@@ -8,11 +8,11 @@ use crate::assembly::exclusion::{Cause, Foreseen};
 use crate::assembly::order::Order;
 use crate::base::markdown::plain_line;
 use crate::base::text::{plural, terminal_safe};
-use crate::cli::Answer;
 use crate::cli::drive::context;
+use crate::cli::drive::reopen::{refuse_landed, reopen};
+use crate::cli::error::Answer;
 use crate::cli::error::{CommandError, Exit};
 use crate::cli::repo_context::{Default, Place, find_task};
-use crate::cli::resume::{go_on, refuse_landed};
 use crate::config;
 use crate::engine::assemble::{cache as assembly_cache, foresee};
 use crate::engine::checks::cache as check_cache;
@@ -75,7 +75,7 @@ pub fn run(args: AssembleArgs, ui: &Ui) -> Answer {
     if args.dry_run {
         return dry_run(&place, place.load(&run)?, &args, ui);
     }
-    go_on(&place, &run, args.json, ui, |loaded| {
+    reopen(&place, &run, args.json, ui, |loaded| {
         refuse_landed(&loaded.state)?;
         loaded.settings = config::for_assembly(loaded.settings.clone(), args.config.as_deref())?;
         let state = &loaded.state;

@@ -3,8 +3,8 @@
 use clap::Args;
 
 use crate::base::text::plural;
-use crate::cli::Answer;
 use crate::cli::drive::context;
+use crate::cli::error::Answer;
 use crate::cli::error::{CommandError, Exit};
 use crate::cli::repo_context::{Default, Place, find_task};
 use crate::engine::EngineError;

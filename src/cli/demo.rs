@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use crate::base::clock::Clock;
-use crate::cli::Answer;
 use crate::cli::confirm::Consent;
 use crate::cli::conflicts::ConflictsArgs;
 use crate::cli::conflicts::run;
+use crate::cli::error::Answer;
 use crate::cli::error::{CommandError, Exit};
 use crate::cli::repo_context::{Default, Place};
 use crate::cli::run::{RunArgs, run_in};

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use crate::cli::Answer;
+use crate::cli::error::Answer;
 use crate::cli::error::{CommandError, Exit};
 use crate::cli::repo_context::{Default, Place, TaskName, find_task};
 use crate::merge::oid::Oid;

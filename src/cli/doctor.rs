@@ -4,8 +4,8 @@ use clap::Args;
 use serde_json::json;
 
 use crate::base::text::{error_chain, plural};
-use crate::cli::Answer;
 use crate::cli::drive::context;
+use crate::cli::error::Answer;
 use crate::cli::error::{CommandError, Exit};
 use crate::cli::repo_context::{Default, Place};
 use crate::cli::status::pretty;

@@ -49,6 +49,9 @@ impl Exit {
     }
 }
 
+/// The result of a subcommand.
+pub type Answer = Result<Exit, CommandError>;
+
 /// What a subcommand could not do.
 #[derive(Debug)]
 pub struct CommandError {

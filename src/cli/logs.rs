@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::base::text::terminal_safe;
-use crate::cli::Answer;
+use crate::cli::error::Answer;
 use crate::cli::error::{CommandError, Exit};
 use crate::cli::repo_context::{Default, Place, TaskName, find_task};
 use crate::engine::EngineError;

@@ -8,8 +8,8 @@ use clap::Args;
 
 use crate::base::clock::Clock;
 use crate::base::text::terminal_safe;
-use crate::cli::Answer;
 use crate::cli::drive::context;
+use crate::cli::error::Answer;
 use crate::cli::error::{CommandError, Exit};
 use crate::cli::plan_source::load_plan;
 use crate::cli::repo_context::{Default, Place, find_task};

@@ -4,11 +4,11 @@ use clap::Args;
 use serde_json::json;
 
 use crate::base::text::terminal_safe;
-use crate::cli::Answer;
 use crate::cli::drive::context;
+use crate::cli::drive::reopen::{refuse_landed, reopen};
+use crate::cli::error::Answer;
 use crate::cli::error::{CommandError, Exit};
 use crate::cli::repo_context::{Default, Place, find_task};
-use crate::cli::resume::{go_on, refuse_landed};
 use crate::engine::EngineError;
 use crate::engine::kernel::context::Context;
 use crate::engine::resolve::accept::take;
@@ -247,7 +247,7 @@ fn take_and_go_on(place: &Place, run: &RunId, number: TaskNumber, json: bool, ui
     let exit = match stands(&loaded.state, number) {
         // Cut off after the checks had agreed.
         true => Exit::Ok,
-        false => go_on(place, run, json, ui, |loaded| {
+        false => reopen(place, run, json, ui, |loaded| {
             take_now(place, loaded, number)
         })?,
     };
@@ -340,7 +340,7 @@ fn abort(place: &Place, run: &RunId, number: TaskNumber, json: bool, ui: &Ui) ->
         return Ok(Exit::Ok);
     }
     drop(lock);
-    go_on(place, run, json, ui, |_| Ok(vec![aborted]))
+    reopen(place, run, json, ui, |_| Ok(vec![aborted]))
 }
 
 fn record(place: &Place, loaded: &Loaded, event: Event) -> Result<(), CommandError> {

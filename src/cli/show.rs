@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::base::clock::render_elapsed;
 use crate::base::text::terminal_safe;
-use crate::cli::Answer;
+use crate::cli::error::Answer;
 use crate::cli::error::Exit;
 use crate::cli::repo_context::{Default, Place, TaskName, find_task};
 use crate::cli::status::pretty;

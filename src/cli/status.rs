@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::base::table::table;
 use crate::base::text::{one_line, terminal_safe};
-use crate::cli::Answer;
+use crate::cli::error::Answer;
 use crate::cli::error::{CommandError, Exit};
 use crate::cli::repo_context::{Default, Place};
 use crate::engine::publish::{render_board_file, render_reports};

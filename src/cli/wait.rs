@@ -6,7 +6,7 @@ use clap::Args;
 
 use crate::base::clock::parse_duration;
 use crate::base::text::terminal_safe;
-use crate::cli::Answer;
+use crate::cli::error::Answer;
 use crate::cli::error::{CommandError, Exit};
 use crate::cli::repo_context::{Default, Place, TaskName, find_task};
 use crate::journal::runs::RunLock;

@@ -14,7 +14,7 @@ use crate::base::markdown::plain_line;
 use crate::base::process::{Program, find_program};
 use crate::base::table::table;
 use crate::base::text::one_line;
-use crate::cli::Answer;
+use crate::cli::error::Answer;
 use crate::cli::error::Exit;
 use crate::cli::repo_context::Place;
 use crate::cli::status::pretty;

@@ -3,8 +3,8 @@
 use clap::Args;
 
 use crate::base::text::plural;
-use crate::cli::Answer;
 use crate::cli::confirm::Consent;
+use crate::cli::error::Answer;
 use crate::cli::error::{CommandError, Exit};
 use crate::engine::EngineError;
 use crate::engine::kernel::context::Context;

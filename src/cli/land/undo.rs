@@ -2,8 +2,8 @@
 
 use clap::Args;
 
-use crate::cli::Answer;
 use crate::cli::confirm::Consent;
+use crate::cli::error::Answer;
 use crate::cli::error::Exit;
 use crate::cli::land::session::{Opened, Preview};
 use crate::cli::repo_context::Default;

@@ -3,11 +3,11 @@
 use clap::Args;
 
 use crate::base::text::{error_chain, plural, terminal_safe};
-use crate::cli::Answer;
 use crate::cli::diff;
+use crate::cli::drive::reopen::{refuse_landed, reopen};
+use crate::cli::error::Answer;
 use crate::cli::error::{CommandError, Exit};
 use crate::cli::repo_context::{Default, Place};
-use crate::cli::resume::{go_on, refuse_landed};
 use crate::merge::change::{ChangeStat, FileStat};
 use crate::merge::oid::Oid;
 use crate::model::event::Event;
@@ -111,7 +111,7 @@ pub fn run(args: ReviewArgs, ui: &Ui) -> Answer {
         say_done_again(&state, said.task, "is", ui);
     }
     let events = said.into_iter().flat_map(Said::events).collect();
-    go_on(&place, &run, false, ui, |_| Ok(events))
+    reopen(&place, &run, false, ui, |_| Ok(events))
 }
 
 fn pages(place: &Place, state: &RunState) -> Result<Vec<Page>, CommandError> {

@@ -1,14 +1,17 @@
-//! Driving a run from the terminal, for every subcommand that does.
+//! Drives a run from the terminal, for every subcommand that starts or continues one.
+
+mod progress;
+pub mod reopen;
 
 use std::fs::File;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use self::progress::{Events, Lines};
 use crate::base::clock::Clock;
 use crate::base::process::Program;
 use crate::base::text::plural;
 use crate::cli::error::{CommandError, Exit};
-use crate::cli::progress::{Events, Lines};
 use crate::cli::repo_context::Place;
 use crate::config::Settings;
 use crate::engine::EngineError;

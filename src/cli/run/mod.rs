@@ -1,19 +1,20 @@
 //! `dispatch run PLAN`: show the plan, ask, run it.
 
+pub mod unsupported;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 
 use crate::base::text::plural;
-use crate::cli::Answer;
 use crate::cli::confirm::{Consent, refused};
 use crate::cli::drive::{Drive, detach, random};
 use crate::cli::editor::edit;
+use crate::cli::error::Answer;
 use crate::cli::error::{CommandError, Exit};
 use crate::cli::plan_source::{load_plan, show_warnings};
 use crate::cli::repo_context::{Place, find_task};
-use crate::cli::unsupported;
 use crate::config::variable::Overrides;
 use crate::config::{self, Settings, unknown_variables};
 use crate::engine::start::{self, Prepared, create, worker_name};

@@ -6,11 +6,11 @@ use clap::Args;
 
 use crate::base::files;
 use crate::base::markdown::plain_line;
-use crate::cli::Answer;
+use crate::cli::drive::reopen::reopen;
 use crate::cli::editor::edit;
+use crate::cli::error::Answer;
 use crate::cli::error::CommandError;
 use crate::cli::repo_context::{Default, Place, TaskName, find_task};
-use crate::cli::resume::go_on;
 use crate::config::Settings;
 use crate::engine::prompt::context::current;
 use crate::engine::runs::load::Loaded;
@@ -80,7 +80,7 @@ pub fn retry(args: RetryArgs, ui: &Ui) -> Answer {
         }
         false => None,
     };
-    go_on(&place, &run, args.json, ui, |loaded| {
+    reopen(&place, &run, args.json, ui, |loaded| {
         // It may have become another run while the editor was open.
         let task = chosen(loaded, &args)?;
         Ok(vec![Event::RetryRequested {
@@ -214,7 +214,7 @@ fn above_scissors(text: &str) -> &str {
 pub fn skip(args: SkipArgs, ui: &Ui) -> Answer {
     let place = Place::open()?;
     let run = place.find_run(args.name.run.as_deref(), Default::Unfinished)?;
-    go_on(&place, &run, args.json, ui, |loaded| {
+    reopen(&place, &run, args.json, ui, |loaded| {
         let number = find_task(&loaded.state.plan, &args.name.task)?.number;
         may_skip(&loaded.state, number)?;
         Ok(vec![Event::TaskSkipped {
