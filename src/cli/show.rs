@@ -22,20 +22,20 @@ use crate::ui::Ui;
 
 /// Show all about one task: prompt, attempts, commits, checks, timing
 #[derive(Args, Debug, Clone)]
-pub struct ShowArgs {
+pub(crate) struct ShowArgs {
     /// Which task
     #[command(flatten)]
-    pub name: TaskName,
+    name: TaskName,
     /// Print it as one JSON object
     #[arg(long)]
-    pub json: bool,
+    json: bool,
 }
 
 /// Runs the subcommand.
 ///
 /// # Errors
 /// When there is no such run or task.
-pub fn run(args: ShowArgs, ui: &Ui) -> Answer {
+pub(crate) fn run(args: ShowArgs, ui: &Ui) -> Answer {
     let place = Place::open()?;
     let run = place.find_run(args.name.run.as_deref(), Default::Latest)?;
     let state = place.load(&run)?.state;

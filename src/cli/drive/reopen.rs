@@ -18,7 +18,7 @@ use crate::ui::Ui;
 ///
 /// # Errors
 /// When the run is held, cannot be read, or `request` refuses.
-pub fn reopen(
+pub(crate) fn reopen(
     place: &Place,
     run: &RunId,
     json: bool,
@@ -33,7 +33,7 @@ pub fn reopen(
 ///
 /// # Errors
 /// When the run is held, cannot be read, or has ended.
-pub fn drive_detached(run: &str, ui: &Ui) -> Answer {
+pub(crate) fn drive_detached(run: &str, ui: &Ui) -> Answer {
     leave_terminal();
     let place = Place::open()?;
     let run = RunId::new(run);
@@ -46,7 +46,7 @@ pub fn drive_detached(run: &str, ui: &Ui) -> Answer {
 ///
 /// # Errors
 /// When the run has ended, unless parked workers or the cost limit stopped it.
-pub fn refuse_ended(state: &RunState) -> Result<(), CommandError> {
+pub(crate) fn refuse_ended(state: &RunState) -> Result<(), CommandError> {
     let run = &state.run;
     match state.phase {
         RunPhase::Ended(130) | RunPhase::Running | RunPhase::Stopping | RunPhase::Paused => Ok(()),
@@ -63,7 +63,7 @@ pub fn refuse_ended(state: &RunState) -> Result<(), CommandError> {
 ///
 /// # Errors
 /// When the run has landed.
-pub fn refuse_landed(state: &RunState) -> Result<(), CommandError> {
+pub(crate) fn refuse_landed(state: &RunState) -> Result<(), CommandError> {
     let Some(landed) = &state.landed else {
         return Ok(());
     };

@@ -16,7 +16,7 @@ use crate::ui::Ui;
 ///
 /// # Errors
 /// When the run has landed, or the plan or one of its workers is invalid.
-pub(super) fn replan(
+pub(crate) fn replan(
     loaded: &Loaded,
     file: Option<&Path>,
     ui: &Ui,
@@ -40,7 +40,7 @@ pub(super) fn replan(
 }
 
 /// Replaces what recovery found of a task by what the edited plan decides about it.
-pub(super) fn with_edits(found: Vec<Found>, edits: &[Found]) -> Vec<Found> {
+pub(crate) fn with_edits(found: Vec<Found>, edits: &[Found]) -> Vec<Found> {
     let edit_of = |task| edits.iter().find(|edit| edit.task == Some(task));
     let is_overruled = |one: &Found| {
         let edit = one.task.and_then(edit_of);
@@ -54,7 +54,7 @@ pub(super) fn with_edits(found: Vec<Found>, edits: &[Found]) -> Vec<Found> {
 /// Returns a finding if the file that the plan came from has changed since the run started.
 ///
 /// A file that is gone, or no longer a valid plan, gives none.
-pub(super) fn plan_differs(place: &Place, state: &RunState) -> Option<Found> {
+pub(crate) fn plan_differs(place: &Place, state: &RunState) -> Option<Found> {
     let recorded = state.plan_file.as_ref()?;
     let file = place.repo.place_of(recorded);
     let edited = load_plan(&file, None).ok()?.plan;

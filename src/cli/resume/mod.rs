@@ -29,24 +29,24 @@ use crate::ui::Ui;
 
 /// Take up a run again that was interrupted, or ended before its time
 #[derive(Args, Debug, Clone)]
-pub struct ResumeArgs {
+pub(crate) struct ResumeArgs {
     /// The run [default: the latest unfinished one]
-    pub run: Option<String>,
+    run: Option<String>,
     /// Go on with this edited plan: tasks that are the same are kept, the others done again
     #[arg(long, value_name = "FILE")]
-    pub plan: Option<PathBuf>,
+    plan: Option<PathBuf>,
     /// Say what would be found and done, and stop
     #[arg(long)]
-    pub dry_run: bool,
+    dry_run: bool,
     /// Let the whole run cost this much, in place of `[run] max_cost`
     #[arg(long, value_name = "DOLLARS", value_parser = dollars)]
-    pub max_cost: Option<f64>,
+    max_cost: Option<f64>,
     /// Let parked workers start again at once: their limit has been lifted
     #[arg(long)]
-    pub unpark: bool,
+    unpark: bool,
     /// Print one JSON object per event, one a line
     #[arg(long)]
-    pub json: bool,
+    json: bool,
 }
 
 fn dollars(text: &str) -> Result<f64, String> {
@@ -59,7 +59,7 @@ fn dollars(text: &str) -> Result<f64, String> {
 ///
 /// # Errors
 /// When the run cannot be read, is driven by another process, or has ended.
-pub fn resume(args: ResumeArgs, ui: &Ui) -> Answer {
+pub(crate) fn resume(args: ResumeArgs, ui: &Ui) -> Answer {
     let place = Place::open()?;
     let run = place.find_run(args.run.as_deref(), Default::Unfinished)?;
     let is_plain = args.plan.is_none() && !args.dry_run;

@@ -20,7 +20,7 @@ use crate::ui::Ui;
 
 mod json;
 
-pub(crate) use crate::cli::review::json::schema;
+use crate::cli::review::json::schema;
 
 /// How many files are named before the rest is counted.
 const FILES: usize = 20;
@@ -36,19 +36,19 @@ quit       goes on with what was said so far";
 /// Look at every result before it lands; accept it, leave it out or send it back
 #[derive(Args, Debug, Clone)]
 #[command(after_help = AFTER_HELP)]
-pub struct ReviewArgs {
+pub(crate) struct ReviewArgs {
     /// The run [default: the latest that has not landed and has something to land]
-    pub run: Option<String>,
+    run: Option<String>,
     /// Print one JSON object and ask nothing
     #[arg(long)]
-    pub json: bool,
+    json: bool,
     /// Print the JSON Schema of that object
     #[arg(long, exclusive = true)]
-    pub schema: bool,
+    schema: bool,
 }
 
 /// What there is to see of one candidate.
-pub(super) struct Page {
+struct Page {
     task: TaskNumber,
     candidate: Oid,
     files: Vec<FileStat>,
@@ -59,7 +59,7 @@ pub(super) struct Page {
 ///
 /// # Errors
 /// When the run cannot be read, or is driven by another process when something changed.
-pub fn run(args: ReviewArgs, ui: &Ui) -> Answer {
+pub(crate) fn run(args: ReviewArgs, ui: &Ui) -> Answer {
     if args.schema {
         ui.answer(&schema());
         return Ok(Exit::Ok);
