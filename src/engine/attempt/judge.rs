@@ -1,7 +1,7 @@
 //! Judges an attempt whose worker has ended: a candidate, a report, or a classed failure.
 
 use crate::base::fault;
-use crate::config::settings::Scope;
+use crate::config::reaction::Reaction;
 use crate::engine::EngineError;
 use crate::engine::attempt::accept::accept;
 use crate::engine::attempt::case::Case;
@@ -40,7 +40,7 @@ pub(super) async fn judge(
 
 /// Returns the changes outside its worktree, where they are not allowed.
 fn forbidden_changes(case: &Case) -> Option<Fact> {
-    let is_forbidden = case.execution.context.settings.run.outside_writes == Scope::Fail;
+    let is_forbidden = case.execution.context.settings.run.outside_writes == Reaction::Fail;
     let what = case.meanwhile.iter().map(|change| change.what.clone());
     let what: Vec<String> = what.collect();
     (is_forbidden && !what.is_empty()).then_some(Fact::ChangedOutside(what))

@@ -1,6 +1,6 @@
 //! Inspects the worktree of an attempt for what it offers.
 
-use crate::config::settings::Scope;
+use crate::config::reaction::Reaction;
 use crate::engine::EngineError;
 use crate::engine::attempt::case::Case;
 use crate::engine::attempt::content::{embedded_repository, large_files};
@@ -90,14 +90,14 @@ fn refusal(case: &Case, changes: &[Change], outside: &[RepoPath]) -> Option<Fact
     if changes.is_empty() && !may_be_empty {
         return Some(Fact::NoChange);
     }
-    let is_forbidden = context.settings.conflicts.scope == Scope::Fail;
+    let is_forbidden = context.settings.conflicts.scope == Reaction::Fail;
     (is_forbidden && !outside.is_empty()).then(|| Fact::OutsideFiles(outside.to_vec()))
 }
 
 /// Returns the changed paths that the task did not declare.
 fn undeclared(case: &Case, changes: &[Change]) -> Vec<RepoPath> {
     let (context, spec) = (&case.execution.context, &case.execution.spec);
-    if context.settings.conflicts.scope == Scope::Ignore {
+    if context.settings.conflicts.scope == Reaction::Ignore {
         return Vec::new();
     }
     let files = &context.plan.task(spec.task).fields.files;
