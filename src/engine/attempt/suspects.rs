@@ -8,8 +8,9 @@ use crate::engine::kernel::context::Context;
 use crate::git::Store;
 use crate::journal::replay;
 use crate::journal::runs::{self, RunEntry, RunLock};
-use crate::model::event::{End, Event, Outcome, Recorded};
+use crate::model::event::{Event, Recorded};
 use crate::model::ids::{AttemptNumber, TaskNumber};
+use crate::model::outcome::{End, Outcome};
 use crate::model::outside_changes::{MOST_CHANGES, Outside, Thing, changes};
 
 /// Another attempt that was under way at the same time.

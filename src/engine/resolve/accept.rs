@@ -8,8 +8,8 @@ use crate::git::Store;
 use crate::git::commit::{By, NewCommit};
 use crate::merge::change::RepoPath;
 use crate::merge::oid::Oid;
+use crate::model::assembly_conflict::Onto;
 use crate::model::ids::TaskNumber;
-use crate::model::redispatch::Onto;
 use crate::model::run::RunState;
 
 /// Takes what a person made of an open conflict, as a commit with both sides as parents.

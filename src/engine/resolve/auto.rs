@@ -17,13 +17,13 @@ use crate::engine::candidates::conflicts::{conflict_paths, pair_verdict};
 use crate::engine::kernel::cancel::Leash;
 use crate::engine::kernel::context::Context;
 use crate::engine::resolve::policy::Policy;
+use crate::engine::resolve::strategies::Climber;
 use crate::merge::change::RepoPath;
 use crate::merge::oid::Oid;
 use crate::merge::verdict::Class;
 use crate::model::resolution::{Resolution, Resolver, RungName, TriedRung};
-use crate::model::run::TaskState;
+use crate::model::task_state::TaskState;
 
-use crate::engine::resolve::strategies::Climber;
 pub(crate) use crate::engine::resolve::strategies::meetings;
 
 /// What settles conflicts in one assembly.

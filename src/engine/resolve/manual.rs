@@ -6,12 +6,10 @@
 //! result writes a commit with both sides as parents and touches nothing in the worktree, so that a
 //! person can go on there when the checks say no.
 
-use std::fs;
-use std::io;
 use std::path::PathBuf;
+use std::{fs, io};
 
-use crate::base::fault;
-use crate::base::files;
+use crate::base::{fault, files};
 use crate::engine::EngineError;
 use crate::engine::candidates::conflicts::pair_verdict;
 use crate::engine::kernel::context::Context;
@@ -24,11 +22,11 @@ use crate::git::merge_tree::{MergeAnswer, MergeEngine};
 use crate::git::refs::branch_ref;
 use crate::git::worktree::{Head, Worktree};
 use crate::merge::oid::Oid;
+use crate::model::assembly_conflict::{Onto, Resolving};
 use crate::model::ids::TaskNumber;
 use crate::model::integration::LeftOutReason;
-use crate::model::manual_resolution::Resolving;
-use crate::model::redispatch::Onto;
-use crate::model::run::{RunState, TaskPhase};
+use crate::model::run::RunState;
+use crate::model::task_state::TaskPhase;
 
 pub use crate::engine::resolve::accept::take;
 pub use crate::engine::resolve::error::ResolveError;
