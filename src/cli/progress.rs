@@ -23,7 +23,8 @@ use crate::report::words::{
     locked_out_sentence, out_of_money_sentence, parked_sentence, set_up_broken_sentence,
 };
 use crate::ui::Ui;
-use crate::ui::progress::{Line, Progress};
+use crate::ui::progress::Progress;
+use crate::ui::task_line::Line;
 
 /// Tags longer than this stand out of their column.
 const TAG_WIDTH: usize = 16;
@@ -196,36 +197,12 @@ fn said(event: &Event) -> Option<String> {
     }
 }
 
-/// What changed outside while an attempt ran.
+/// Names what changed outside an attempt's worktree while it ran.
 fn outside_sentence(task: TaskNumber, outcome: &Outcome) -> Option<String> {
-    let (named, others): (Vec<_>, Vec<_>) = outcome
-        .meanwhile
-        .iter()
-        .partition(|change| change.named_in.is_some());
-    let list = |changes: &[&OutsideChange]| {
-        let all: Vec<&str> = changes.iter().map(|change| change.what.as_str()).collect();
-        all.join(", ")
-    };
-    match (named.is_empty(), others.is_empty()) {
-        (true, true) => None,
-        (false, _) => Some(format!(
-            "{task} wrote outside its worktree: {}",
-            list(&named)
-        )),
-        (true, false) => {
-            let mut tasks = vec![task];
-            tasks.extend(others.iter().flat_map(|change| &change.others));
-            tasks.sort();
-            tasks.dedup();
-            let only = if others.iter().all(|change| change.alone) {
-                "only "
-            } else {
-                ""
-            };
-            let tasks = and_list(&tasks);
-            Some(format!("{} changed while {only}{tasks} ran", list(&others)))
-        }
-    }
+    let changes = outcome.meanwhile.iter();
+    let changes: Vec<&str> = changes.map(|change| change.what.as_str()).collect();
+    let what = changes.join(", ");
+    (!changes.is_empty()).then(|| format!("{what} changed while {task} ran"))
 }
 
 /// One JSON object a line on standard output: every event, the last one with exit code and board.

@@ -167,14 +167,10 @@ fn fact_about_the_work(fact: &Fact) -> Option<Finding> {
             "the content of the worktree",
             format!("{path} is a repository of its own, whose content git would drop"),
         ),
-        Fact::WroteOutside(what) => (
-            "its own words name what changed",
-            format!("wrote outside its worktree: {}", what.join(", ")),
-        ),
-        Fact::ChangedAlone(what) => (
-            "nothing else of dispatch was under way",
+        Fact::ChangedOutside(what) => (
+            "the repository outside its worktree",
             format!(
-                "changed outside its worktree while only it ran: {}",
+                "changed outside its worktree while it ran: {}",
                 what.join(", ")
             ),
         ),

@@ -58,10 +58,8 @@ pub enum Fact {
         /// Its last lines.
         tail: String,
     },
-    /// It changed these things outside of its worktree.
-    WroteOutside(Vec<String>),
-    /// These files outside of its worktree changed while nothing else was under way.
-    ChangedAlone(Vec<String>),
+    /// These things outside its worktree changed while it ran.
+    ChangedOutside(Vec<String>),
     /// It changed these paths, which are outside the `files` its task declares.
     OutsideFiles(Vec<RepoPath>),
     /// There is no change where one was expected.

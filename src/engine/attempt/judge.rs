@@ -22,8 +22,10 @@ use crate::engine::spec::{AttemptSpec, result_file, time_limits};
 use crate::engine::worktree::populate::links_in;
 use crate::engine::worktree::prepare::{keep, keep_remains, worker_folder};
 use crate::exec::{self, Exit, JobEnd};
+use crate::failure::classify::{self, Evidence, Fact};
 use crate::failure::evidence::{Evidence, Fact};
 use crate::failure::{classify, evidence};
+use crate::git::capture::{Capture, CaptureError};
 use crate::git::capture::{Harvest, HarvestError};
 use crate::git::commit::{By, NewCommit};
 use crate::git::refs::branch_ref;
@@ -59,14 +61,14 @@ struct Case {
     /// Why its report could not be used.
     unread: Option<String>,
     transcript: Transcript,
-    /// What changed outside of its worktree while it ran.
+    /// What changed outside its worktree while it ran.
     meanwhile: Vec<OutsideChange>,
 }
 
 /// What an attempt offers if its checks agree.
 #[derive(Clone)]
 struct Offer {
-    harvest: Harvest,
+    harvest: Capture,
     /// The harvested tree without a change of the board file.
     tree: Oid,
     changed: bool,
@@ -92,7 +94,7 @@ pub async fn conclude(
         Err(error) => (WorkerReport::default(), Some(error_chain(&error))),
     };
     let transcript = read_output(context, spec, &worktree, &end).await?;
-    let meanwhile = look_after(context, spec, &worktree, &transcript).await?;
+    let meanwhile = look_after(context, spec).await?;
     let context = Arc::clone(context);
     let case = Case {
         context,
@@ -135,23 +137,12 @@ impl Case {
         was_ended && self.transcript.terminal_seen && !self.spec.leash.is_pulled()
     }
 
-    /// What it wrote outside of its worktree, where that is not allowed.
+    /// Changes outside its worktree, where they are not allowed.
     fn trespass(&self) -> Option<Fact> {
-        let (named, others): (Vec<_>, Vec<_>) = self
-            .meanwhile
-            .iter()
-            .filter(|change| change.is_own())
-            .partition(|change| change.named_in.is_some());
-        let what = |changes: &[&OutsideChange]| {
-            let what = changes.iter().map(|change| change.what.clone());
-            what.collect::<Vec<String>>()
-        };
         let is_forbidden = self.context.settings.run.outside_writes == Scope::Fail;
-        match (is_forbidden, named.is_empty(), others.is_empty()) {
-            (true, false, _) => Some(Fact::WroteOutside(what(&named))),
-            (true, true, false) => Some(Fact::ChangedAlone(what(&others))),
-            _ => None,
-        }
+        let what = self.meanwhile.iter().map(|change| change.what.clone());
+        let what: Vec<String> = what.collect();
+        (is_forbidden && !what.is_empty()).then_some(Fact::ChangedOutside(what))
     }
 
     /// The limit that dispatch ended the worker for, if it did.
@@ -164,11 +155,11 @@ impl Case {
     /// Looks at what the worker left; a fact says why it cannot be a candidate.
     fn inspect(&self) -> Result<Result<Offer, Fact>, EngineError> {
         let store = Store::open(&self.context.repo)?;
-        let harvest = match store.harvest(
+        let harvest = match store.capture(
             &self.worktree,
             &links_in(&self.context, &self.worktree.path),
         ) {
-            Err(HarvestError::Git(GitError::Failed { message, .. }))
+            Err(CaptureError::Git(GitError::Failed { message, .. }))
                 if message.contains("does not have a commit checked out") =>
             {
                 return Ok(Err(Fact::EmbeddedRepository(message)));

@@ -91,7 +91,7 @@ async fn give_up(context: &Arc<Context>, spec: &AttemptSpec) -> Result<Came, Eng
     let worker = prepare::worker_folder(context, spec.task, spec.attempt);
     runner::end_job(context, &worker).await?;
     let found = context.repo.find_worktree(&spec.worktree);
-    match (base_of(&folder), found.filter(Worktree::is_there)) {
+    match (base_of(&folder), found.filter(Worktree::exists)) {
         (Some(base), Some(worktree)) => keep_lost(context, spec, base, worktree).await,
         _ => Ok(Came::Nowhere(None)),
     }
@@ -319,7 +319,7 @@ async fn work(
         return Ok(Begun::Not(Came::Nowhere(None)));
     }
     fault::point("attempt", "furnished");
-    look_before(context, spec, &worktree).await?;
+    look_before(context, spec).await?;
     let job = prepare_job(context, spec, base, &worktree)?;
     fault::point("attempt", "with its prompt");
     fault::point("attempt", "before its worker starts");
@@ -423,7 +423,7 @@ async fn take_up(
     let path = spec.worktree.clone();
     let base = base_of(&folder);
     let found = context.repo.find_worktree(&path);
-    let worktree = found.clone().filter(Worktree::is_there);
+    let worktree = found.clone().filter(Worktree::exists);
     let (Some(base), Some(worktree)) = (base, worktree) else {
         // Somebody took the worktree away, or it never was: what its worker does is lost work.
         runner::end_job(context, &worker).await?;

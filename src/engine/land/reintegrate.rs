@@ -8,16 +8,16 @@ use crate::assembly::culprit::Red;
 use crate::base::fault;
 use crate::base::text::one_line;
 use crate::engine::EngineError;
-use crate::engine::assemble::Chain;
-use crate::engine::assemble::bisect::{Tried, reds, try_candidates};
+use crate::engine::assemble::chain::Chain;
 use crate::engine::assemble::history::HistoryWriter;
+use crate::engine::assemble::verify::{Verification, failures, roll_back, verify};
 use crate::engine::checks::worktree::Checker;
 use crate::engine::kernel::cancel::Leash;
 use crate::engine::kernel::context::Context;
 use crate::engine::kernel::effect::blocking;
 use crate::engine::kernel::signals::Signals;
 use crate::engine::land::{Ground, LandError, LandOptions, Shape, Work, merged};
-use crate::engine::resolve::auto::Ladder;
+use crate::engine::resolve::auto::AutoResolver;
 use crate::exec::StopSignal;
 use crate::git::Store;
 use crate::git::commit::{By, NewCommit};
@@ -55,7 +55,7 @@ pub fn rebuilt(
         let mut signals = Signals::listen().map_err(failed)?;
         let leash = Leash::default();
         let redo = Redo {
-            ladder: Arc::new(Ladder::new(&there, &leash)),
+            ladder: Arc::new(AutoResolver::new(&there, &leash)),
             there: &there,
             state,
             ground,
@@ -80,7 +80,7 @@ struct Redo<'a> {
     there: &'a Arc<Context>,
     state: &'a RunState,
     ground: &'a Ground,
-    ladder: Arc<Ladder>,
+    ladder: Arc<AutoResolver>,
     leash: &'a Leash,
 }
 
@@ -188,12 +188,12 @@ impl Redo<'_> {
             return Ok(false);
         }
         let tried = self.tried(chain).await?;
-        Ok(!chain.roll_back(&self.ladder, &tried).is_empty())
+        Ok(!roll_back(chain, &self.ladder, &tried).is_empty())
     }
 
-    async fn tried(&self, chain: &Chain) -> Result<Tried, LandError> {
+    async fn tried(&self, chain: &Chain) -> Result<Verification, LandError> {
         let (there, state, leash) = (self.there, self.state, self.leash);
-        let tried = try_candidates(there, state, chain, &self.ladder, leash).await?;
+        let tried = verify(there, state, chain, &self.ladder, leash).await?;
         tried.ok_or(LandError::Stopped)
     }
 
@@ -235,7 +235,10 @@ impl Redo<'_> {
         before: &[CheckResult],
     ) -> Result<LandError, LandError> {
         let target = &self.ground.target;
-        let new: BTreeSet<Red> = reds(failed).difference(&reds(before)).cloned().collect();
+        let new: BTreeSet<Red> = failures(failed)
+            .difference(&failures(before))
+            .cloned()
+            .collect();
         let place = match new.first() {
             Some(red) => red.check,
             None => failed
@@ -264,7 +267,7 @@ impl Redo<'_> {
             return Ok(None);
         }
         let tried = self.tried(&again.chain).await?;
-        let guilty = tried.guilty.iter();
+        let guilty = tried.culprits.iter();
         let guilty =
             guilty.map(|guilty| format!("{} {}", guilty.task, together_with(&guilty.with)));
         let guilty: Vec<String> = guilty.collect();

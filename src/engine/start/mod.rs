@@ -196,7 +196,7 @@ impl Prepared {
     pub fn from_file(mut self, repo: &Repo, plan: &Path) -> Prepared {
         let path = std::path::absolute(plan).ok();
         let is_file = path.filter(|path| path.is_file());
-        self.plan_file = is_file.map(|path| repo.near_path(&path));
+        self.plan_file = is_file.map(|path| repo.portable_path(&path));
         self
     }
 }
