@@ -17,8 +17,6 @@ use crate::model::attempt::Attempt;
 use crate::model::outcome::{End, Outcome};
 use crate::model::plan::Task;
 use crate::model::run::RunState;
-use crate::model::run::{Attempt, RunState};
-use crate::model::task_list::and_list;
 use crate::model::usage::Cost;
 use crate::ui::Ui;
 

@@ -13,20 +13,18 @@ use crate::engine::attempt::flaky;
 use crate::engine::attempt::output::read_output;
 use crate::engine::attempt::outside_changes::look_after;
 use crate::engine::commands::runner::CheckRun;
+use crate::engine::kernel::blocking::blocking;
 use crate::engine::kernel::context::Context;
 use crate::engine::kernel::disk_space::is_full;
-use crate::engine::kernel::effect::blocking;
 use crate::engine::spec::environment::environment;
 use crate::engine::spec::limits::Bounds;
 use crate::engine::spec::{AttemptSpec, result_file, time_limits};
 use crate::engine::worktree::populate::links_in;
 use crate::engine::worktree::prepare::{keep, keep_remains, worker_folder};
 use crate::exec::{self, Exit, JobEnd};
-use crate::failure::classify::{self, Evidence, Fact};
 use crate::failure::evidence::{Evidence, Fact};
 use crate::failure::{classify, evidence};
 use crate::git::capture::{Capture, CaptureError};
-use crate::git::capture::{Harvest, HarvestError};
 use crate::git::commit::{By, NewCommit};
 use crate::git::refs::branch_ref;
 use crate::git::worktree::{Head, Worktree};
@@ -134,7 +132,7 @@ impl Case {
             Exit::Code(_) | Exit::Signal(_) => self.end.stopped,
             Exit::NotStarted(_) => false,
         };
-        was_ended && self.transcript.terminal_seen && !self.spec.leash.is_pulled()
+        was_ended && self.transcript.terminal_seen && !self.spec.cancel.is_cancelled()
     }
 
     /// Changes outside its worktree, where they are not allowed.
@@ -149,7 +147,7 @@ impl Case {
     fn passed_limit(&self) -> Option<Fact> {
         let bounds = Bounds::untold(&self.context, &self.spec);
         let passed = bounds.passed(self.transcript.turns, self.transcript.cost);
-        passed.filter(|_| self.end.stopped && !self.spec.leash.is_pulled())
+        passed.filter(|_| self.end.stopped && !self.spec.cancel.is_cancelled())
     }
 
     /// Looks at what the worker left; a fact says why it cannot be a candidate.
@@ -253,7 +251,7 @@ impl Case {
         fault::point("attempt", "after its checks");
         match checks.last() {
             Some(last) if last.result != CheckOutcome::Passed => {
-                let fact = if self.spec.leash.is_pulled() {
+                let fact = if self.spec.cancel.is_cancelled() {
                     Fact::Stopped
                 } else {
                     Fact::CheckFailed {
@@ -288,7 +286,7 @@ impl Case {
                 "{}/{}/{}/check",
                 self.context.run, task.number.0, self.spec.attempt
             ),
-            leash: &self.spec.leash,
+            cancel: &self.spec.cancel,
         };
         checks.run(&task.fields.check).await
     }
@@ -539,7 +537,9 @@ impl Case {
         }
         match self.passed_limit() {
             Some(passed) => facts.push(passed),
-            None if self.end.stopped || self.spec.leash.is_pulled() => facts.push(Fact::Stopped),
+            None if self.end.stopped || self.spec.cancel.is_cancelled() => {
+                facts.push(Fact::Stopped)
+            }
             None => {}
         }
         match &self.end.exit {

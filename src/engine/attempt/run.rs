@@ -14,9 +14,10 @@ use crate::engine::attempt::outside_changes::look_before;
 use crate::engine::attempt::{aborted, judge};
 use crate::engine::candidates::starting_point::{StartingPoint, starting_point};
 use crate::engine::commands::runner;
+use crate::engine::kernel::blocking::blocking;
 use crate::engine::kernel::context::Context;
 use crate::engine::kernel::disk_space::{self, is_full};
-use crate::engine::kernel::effect::{Message, Post, blocking};
+use crate::engine::kernel::message::{Message, Post};
 use crate::engine::spec::environment::environment;
 use crate::engine::spec::limits::Bounds;
 use crate::engine::spec::{AttemptSpec, PROMPT_FILE, ports, result_file, time_limits};
@@ -236,13 +237,13 @@ impl Patience {
         if is_full(error) {
             self.full += 1;
             let _ = post.send(Message::NoRoom(disk_space::shortage_now(context)));
-            disk_space::wait(context, &spec.leash, self.full).await;
+            disk_space::wait(context, &spec.cancel, self.full).await;
         } else if error.is_killed_git() && self.killed < MOST_KILLED {
             self.killed += 1;
         } else {
             return false;
         }
-        !context.is_stopping() && !spec.leash.is_pulled()
+        !context.is_stopping() && !spec.cancel.is_cancelled()
     }
 }
 
@@ -482,7 +483,7 @@ async fn watch(
     base: Oid,
     worktree: Worktree,
 ) -> Result<Came, EngineError> {
-    spec.leash.hold(running.stopper());
+    spec.cancel.attach(running.stopper());
     let mut notes = Notes::new(context.attempt_folder(spec.task, spec.attempt));
     let mut steps = Steps::new(context, spec, &worktree, running.stopper());
     let mut interval = tokio::time::interval(NOTE_INTERVAL);

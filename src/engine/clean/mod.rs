@@ -1,10 +1,7 @@
 //! Removing what a finished run no longer needs: worktrees and branches, never work that is
 //! nowhere else, and never the journal.
 
-use std::collections::BTreeMap;
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::collections::{HashMap, HashSet};
-use std::num::NonZero;
 use std::path::PathBuf;
 
 use crate::base::{fault, parallel};

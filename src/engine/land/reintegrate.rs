@@ -12,9 +12,9 @@ use crate::engine::assemble::chain::Chain;
 use crate::engine::assemble::history::HistoryWriter;
 use crate::engine::assemble::verify::{Verification, failures, roll_back, verify};
 use crate::engine::checks::worktree::Checker;
-use crate::engine::kernel::cancel::Leash;
+use crate::engine::kernel::blocking::blocking;
+use crate::engine::kernel::cancel::CancelHandle;
 use crate::engine::kernel::context::Context;
-use crate::engine::kernel::effect::blocking;
 use crate::engine::kernel::signals::Signals;
 use crate::engine::land::{Ground, LandError, LandOptions, Shape, Work, merged};
 use crate::engine::resolve::auto::AutoResolver;
@@ -53,13 +53,13 @@ pub fn rebuilt(
     let runtime = { runtime }.enable_all().build().map_err(failed)?;
     runtime.block_on(async {
         let mut signals = Signals::listen().map_err(failed)?;
-        let leash = Leash::default();
+        let cancel = CancelHandle::default();
         let redo = Redo {
-            ladder: Arc::new(AutoResolver::new(&there, &leash)),
+            ladder: Arc::new(AutoResolver::new(&there, &cancel)),
             there: &there,
             state,
             ground,
-            leash: &leash,
+            cancel: &cancel,
         };
         let mut work = std::pin::pin!(redo.work(context, options));
         let mut signal = StopSignal::Interrupt;
@@ -67,7 +67,7 @@ pub fn rebuilt(
             tokio::select! {
                 work = &mut work => return work,
                 _ = signals.next() => {
-                    leash.pull(signal);
+                    cancel.cancel(signal);
                     signal = StopSignal::Kill;
                 }
             }
@@ -81,7 +81,7 @@ struct Redo<'a> {
     state: &'a RunState,
     ground: &'a Ground,
     ladder: Arc<AutoResolver>,
-    leash: &'a Leash,
+    cancel: &'a CancelHandle,
 }
 
 /// The merged candidates, put onto the target one after the other.
@@ -192,18 +192,18 @@ impl Redo<'_> {
     }
 
     async fn tried(&self, chain: &Chain) -> Result<Verification, LandError> {
-        let (there, state, leash) = (self.there, self.state, self.leash);
-        let tried = verify(there, state, chain, &self.ladder, leash).await?;
+        let (there, state, cancel) = (self.there, self.state, self.cancel);
+        let tried = verify(there, state, chain, &self.ladder, cancel).await?;
         tried.ok_or(LandError::Stopped)
     }
 
     async fn verify(&self, tree: Oid) -> Result<(), LandError> {
-        let (there, state, ground, leash) = (self.there, self.state, self.ground, self.leash);
+        let (there, state, ground, cancel) = (self.there, self.state, self.ground, self.cancel);
         let count = there.settings.assemble.check.len();
         if count == 0 {
             return Ok(());
         }
-        let mut checker = Checker::new(there, leash);
+        let mut checker = Checker::new(there, cancel);
         let commit = Store::open(&there.repo)?.write_commit(&NewCommit {
             tree,
             parents: &[ground.from, ground.code_tip],
@@ -215,7 +215,7 @@ impl Redo<'_> {
         // What is flaky passes when it is run again, and then nobody is blamed.
         for _ in 0..=there.settings.assemble.flaky_reruns {
             failed = checker.results(commit, count).await?;
-            if leash.is_pulled() {
+            if cancel.is_cancelled() {
                 return Err(LandError::Stopped);
             }
             if failed.iter().all(CheckResult::passed) {
@@ -223,7 +223,7 @@ impl Redo<'_> {
             }
         }
         let before = checker.results(ground.from, count).await?;
-        if leash.is_pulled() {
+        if cancel.is_cancelled() {
             return Err(LandError::Stopped);
         }
         Err(self.failed(&failed, &before).await?)

@@ -4,10 +4,8 @@
 //! worktree, so that the user can continue there when the checks fail.
 
 use std::path::PathBuf;
-use std::{fs, io};
 
 use crate::base::fault;
-use crate::base::{fault, files};
 use crate::engine::EngineError;
 use crate::engine::candidates::conflicts::pair_verdict;
 use crate::engine::kernel::context::Context;
@@ -22,12 +20,10 @@ use crate::git::merge_engine::MergeEngine;
 use crate::git::worktree::Worktree;
 use crate::merge::answer::MergeAnswer;
 use crate::merge::oid::Oid;
-use crate::model::assembly_conflict::{Onto, Resolving};
+use crate::model::assembly_conflict::Onto;
 use crate::model::ids::TaskNumber;
 use crate::model::integration::LeftOutReason;
-use crate::model::redispatch::Onto;
 use crate::model::run::RunState;
-use crate::model::run::{RunState, TaskPhase};
 use crate::model::task_state::TaskPhase;
 
 /// Finds the conflict because of which a task was left out.

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::base::text::error_chain;
+use crate::engine::kernel::blocking::blocking;
 use crate::engine::kernel::disk_space;
-use crate::engine::kernel::effect::{Message, blocking};
+use crate::engine::kernel::message::Message;
 use crate::engine::run::driver::Driver;
 use crate::engine::run::{quota, slots};
 use crate::engine::worktree::prepare::worker_folder;

@@ -1,4 +1,4 @@
-//! Messages: what effects report to the loop, and work beside it.
+//! Messages that effects send to the loop.
 
 use crate::control::{Reply, Request};
 use crate::engine::EngineError;
@@ -8,7 +8,7 @@ use crate::model::ids::{AttemptNumber, TaskNumber};
 use crate::model::outcome::Outcome;
 use crate::model::shortage::Shortage;
 
-/// What an effect reports to the loop.
+/// A report of an effect to the loop.
 #[derive(Debug)]
 pub enum Message {
     /// A fact to be recorded.
@@ -47,16 +47,5 @@ pub enum Message {
     Asked(Request, Reply),
 }
 
-/// Where effects report.
+/// The sending end of the loop's inbox.
 pub type Post = tokio::sync::mpsc::UnboundedSender<Message>;
-
-/// Runs blocking work beside the loop.
-///
-/// # Errors
-/// Whatever the work gives, or that it panicked.
-pub async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, EngineError> + Send + 'static,
-) -> Result<T, EngineError> {
-    let joined: Result<Result<T, EngineError>, _> = tokio::task::spawn_blocking(work).await;
-    joined.unwrap_or_else(|error| Err(EngineError::Broken(error.to_string())))
-}
