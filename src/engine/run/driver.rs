@@ -8,8 +8,8 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::base::fault;
 use crate::base::text::error_chain;
-use crate::config::settings::OnNewConflict;
-use crate::control::{Reply, Request, Response, Server, control_socket};
+use crate::config::reaction::OnNewConflict;
+use crate::control::{Reply, Request, Response, Server};
 use crate::engine::attempt::flaky::failed_before;
 use crate::engine::attempt::run;
 use crate::engine::kernel::cancel::CancelHandle;
