@@ -9,7 +9,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use crate::base::fault;
 use crate::base::text::error_chain;
 use crate::config::reaction::OnNewConflict;
-use crate::control::{Reply, Request, Response, Server};
+use crate::control::{Reply, Request, Response, Server, control_socket};
 use crate::engine::attempt::flaky::failed_before;
 use crate::engine::attempt::run;
 use crate::engine::kernel::cancel::CancelHandle;
