@@ -12,10 +12,11 @@ use crate::git::refs::branch_ref;
 use crate::git::worktree::Head;
 use crate::merge::change::ChangeStat;
 use crate::merge::oid::Oid;
-use crate::model::event::{End, Outcome, WorkerReport};
 use crate::model::ids::AttemptNumber;
 use crate::model::integration::CheckResult;
+use crate::model::outcome::{End, Outcome};
 use crate::model::plan::Produces;
+use crate::model::worker_report::WorkerReport;
 
 /// The most bytes of the output of an `info` task that are its report, where it wrote no other.
 const INFO_BYTES: u64 = 64 * 1024;

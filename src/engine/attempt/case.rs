@@ -9,12 +9,13 @@ use crate::engine::attempt::outside_changes::look_after;
 use crate::engine::spec::limits::Bounds;
 use crate::engine::spec::result_file;
 use crate::exec::{self, Exit, JobEnd};
-use crate::failure::classify::Fact;
+use crate::failure::evidence::Fact;
 use crate::git::worktree::Worktree;
 use crate::merge::oid::Oid;
-use crate::model::event::{End, Outcome, WorkerReport};
+use crate::model::outcome::{End, Outcome};
 use crate::model::outside_changes::OutsideChange;
 use crate::model::transcript::Transcript;
+use crate::model::worker_report::WorkerReport;
 use crate::worker::result::load_result;
 
 /// An attempt whose worker has ended.

@@ -12,11 +12,13 @@ use crate::engine::kernel::disk_space::is_full;
 use crate::engine::spec::time_limits;
 use crate::engine::worktree::prepare::keep_remains;
 use crate::exec::Exit;
-use crate::failure::classify::{self, Evidence, Fact};
+use crate::failure::classify::classify_with;
+use crate::failure::evidence::{self, Evidence, Fact};
 use crate::git::Store;
 use crate::merge::oid::Oid;
-use crate::model::event::{End, FailureClass, Outcome};
+use crate::model::failure::FailureClass;
 use crate::model::integration::CheckResult;
+use crate::model::outcome::{End, Outcome};
 use crate::model::remains::Remains;
 
 /// The most bytes at the end of a worker's output that are searched for the cause of a failure.
@@ -76,8 +78,8 @@ fn classify(case: &Case, facts: Vec<Fact>) -> End {
     let evidence = Evidence {
         facts,
         exit: match case.end.exit {
-            Exit::Code(code) => Some(classify::Exit::Code(code)),
-            Exit::Signal(signal) => Some(classify::Exit::Signal(signal)),
+            Exit::Code(code) => Some(evidence::Exit::Code(code)),
+            Exit::Signal(signal) => Some(evidence::Exit::Signal(signal)),
             _ => None,
         },
         error: case.report.error.clone(),
@@ -85,7 +87,7 @@ fn classify(case: &Case, facts: Vec<Fact>) -> End {
         stream: Some(case.transcript.clone()),
         now: Some(context.clock.now().to_zoned(TimeZone::system())),
     };
-    let failure = classify::classify_with(&evidence, &context.patterns);
+    let failure = classify_with(&evidence, &context.patterns);
     match failure.class {
         FailureClass::Interrupted => End::Interrupted {},
         _ => End::Failed(failure),

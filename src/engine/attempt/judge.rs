@@ -11,9 +11,9 @@ use crate::engine::attempt::offer::Offer;
 use crate::engine::commands::runner::CheckRun;
 use crate::engine::kernel::blocking::blocking;
 use crate::engine::spec::environment::environment;
-use crate::failure::classify::Fact;
-use crate::model::event::Outcome;
+use crate::failure::evidence::Fact;
 use crate::model::integration::{CheckOutcome, CheckResult};
+use crate::model::outcome::Outcome;
 
 /// Judges an attempt by its exit, its output, the worker's own report, the state of its worktree and
 /// its checks.

@@ -5,7 +5,7 @@ use crate::engine::EngineError;
 use crate::engine::attempt::case::Case;
 use crate::engine::attempt::content::{embedded_repository, large_files};
 use crate::engine::worktree::populate::links_in;
-use crate::failure::classify::Fact;
+use crate::failure::evidence::Fact;
 use crate::git::capture::{Capture, CaptureError};
 use crate::git::{GitError, Store};
 use crate::merge::change::{Change, RepoPath};

@@ -14,7 +14,7 @@ use crate::engine::kernel::disk_space::{self, is_full};
 use crate::engine::kernel::message::Message;
 use crate::engine::spec::ports;
 use crate::exec::Exit;
-use crate::model::event::{End, Outcome};
+use crate::model::outcome::{End, Outcome};
 
 /// Runs an attempt and posts its outcome.
 pub async fn run(execution: Execution) {

@@ -3,12 +3,15 @@
 use crate::engine::spec::brief::{BothSides, Brief, EarlierConflict};
 use crate::merge::change::RepoPath;
 use crate::merge::oid::Oid;
-use crate::model::event::{End, FailureKind, Outcome};
+use crate::model::attempt::Attempt;
+use crate::model::failure::FailureKind;
 use crate::model::ids::TaskNumber;
 use crate::model::integration::{CheckOutcome, LeftOutReason};
+use crate::model::outcome::{End, Outcome};
 use crate::model::plan::Task;
-use crate::model::run::{Attempt, RunState, TaskPhase, TaskState};
+use crate::model::run::RunState;
 use crate::model::task_conflict::TaskConflict;
+use crate::model::task_state::{TaskPhase, TaskState};
 use crate::worker::prompt::{DependencyResult, EarlierWork, Neighbour};
 
 /// More neighbours than this say nothing to a worker; those nearest in the plan are named.

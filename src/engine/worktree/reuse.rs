@@ -11,8 +11,8 @@ use crate::git::Store;
 use crate::git::refs::branch_ref;
 use crate::git::worktree::{Head, Worktree};
 use crate::merge::oid::Oid;
-use crate::model::event::End;
 use crate::model::ids::TaskNumber;
+use crate::model::outcome::End;
 use crate::model::run::RunState;
 use crate::model::worker::Worker;
 
