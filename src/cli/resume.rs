@@ -154,7 +154,7 @@ pub fn refuse_landed(state: &RunState) -> Result<(), CommandError> {
         return Ok(());
     };
     let (target, to) = (&landed.target, landed.to.short());
-    let message = format!("{} has landed on {target} already, as {to}", state.run);
+    let message = format!("{} already landed on {target} as {to}", state.run);
     Err(CommandError::failed(message)
         .hint("a task that did not pass can still be tried again with `dispatch retry`"))
 }
@@ -232,7 +232,7 @@ mod tests {
         let error = refuse_landed(&run.event(Event::Landed { landing }).state()).unwrap_err();
         assert_eq!(error.exit, Exit::Failed);
         insta::assert_snapshot!(said(Err(error)), @r"
-        checkout-7k3q has landed on main already, as 0000000
+        checkout-7k3q already landed on main as 0000000
         a task that did not pass can still be tried again with `dispatch retry`
         ");
     }
