@@ -5,39 +5,36 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-pub mod assemble;
-pub(crate) mod branches;
-pub mod clean;
-pub mod confirm;
-pub(crate) mod conflicts;
-pub mod control;
-pub mod demo;
-pub mod diff;
-pub mod doctor;
-pub mod drive;
-pub mod editor;
+mod assemble;
+mod branches;
+mod clean;
+mod confirm;
+mod conflicts;
+mod control;
+mod demo;
+mod diff;
+mod doctor;
+mod drive;
+mod editor;
 pub mod error;
-pub mod init;
-pub mod land;
-pub mod logs;
-pub mod plan;
-pub mod plan_source;
-pub mod progress;
-pub mod prompt;
-pub mod recovery_summary;
-pub mod repo_context;
-pub mod resolve;
-pub mod resume;
-pub mod retry;
-pub mod review;
+mod init;
+mod land;
+mod logs;
+mod plan;
+mod plan_source;
+mod prompt;
+mod repo_context;
+mod resolve;
+mod resume;
+mod retry;
+mod review;
 pub mod run;
-pub mod show;
-pub mod status;
-pub mod unsupported;
-pub mod wait;
-pub mod workers;
+mod show;
+mod status;
+mod wait;
+mod workers;
 
-use error::{CommandError, Exit};
+use error::{Answer, CommandError, Exit};
 
 use crate::exec::shim;
 use crate::ui::Ui;
@@ -116,9 +113,6 @@ enum Command {
     },
 }
 
-/// What a subcommand gives back.
-pub type Answer = Result<Exit, CommandError>;
-
 /// The whole program: parse the command line, run the subcommand, say what went wrong.
 pub fn main() -> ExitCode {
     let ui = Ui::new();
@@ -164,7 +158,7 @@ impl Command {
             Command::History(args) => status::history(args, ui),
             Command::Init(args) => init::run(args, &repo_context::Place::open()?.repo.top, ui),
             Command::Demo(args) => demo::run(args, ui),
-            Command::Drive { run } => resume::drive(&run, ui),
+            Command::Drive { run } => drive::reopen::drive_detached(&run, ui),
             Command::Attempt { folder } => match shim::main(&folder) {
                 0 => Ok(Exit::Ok),
                 _ => Err(CommandError::failed("the attempt could not be supervised")),

@@ -15,7 +15,7 @@ use crate::engine::resolve::auto::AutoResolver;
 use crate::engine::resolve::merge_conflict::{AutoResolution, MergeConflict};
 use crate::git::Store;
 use crate::git::commit::{By, NewCommit};
-use crate::git::merge_tree::MergeEngine;
+use crate::git::merge_engine::MergeEngine;
 use crate::merge::change::RepoPath;
 use crate::merge::oid::Oid;
 use crate::merge::verdict::Class;

@@ -18,9 +18,10 @@ use crate::engine::assemble::cache::CachedAssembly;
 use crate::engine::assemble::verify::{Verification, roll_back, verify, without_culprits};
 use crate::engine::candidates::conflicts::candidate_conflicts;
 use crate::engine::candidates::order_input;
-use crate::engine::kernel::cancel::Leash;
+use crate::engine::kernel::blocking::blocking;
+use crate::engine::kernel::cancel::CancelHandle;
 use crate::engine::kernel::context::Context;
-use crate::engine::kernel::effect::{Message, Post, blocking};
+use crate::engine::kernel::message::{Message, Post};
 use crate::engine::resolve::auto::AutoResolver;
 use crate::merge::oid::Oid;
 use crate::model::event::Event;
@@ -42,7 +43,7 @@ pub(crate) mod verify;
 use chain::Chain;
 
 /// Assembles the candidates of a state and reports each step to the loop.
-pub async fn run(context: Arc<Context>, state: RunState, cancel: Leash, post: Post) {
+pub async fn run(context: Arc<Context>, state: RunState, cancel: CancelHandle, post: Post) {
     let result = assemble(&context, state, &cancel, &post).await;
     // The loop is gone only when the program ends.
     let _ = post.send(Message::Assembled(result));
@@ -51,7 +52,7 @@ pub async fn run(context: Arc<Context>, state: RunState, cancel: Leash, post: Po
 async fn assemble(
     context: &Arc<Context>,
     state: RunState,
-    cancel: &Leash,
+    cancel: &CancelHandle,
     post: &Post,
 ) -> Result<(), EngineError> {
     let record = |event| drop(post.send(Message::Fact(event)));
@@ -124,7 +125,7 @@ struct Assembly<'a> {
     state: &'a RunState,
     selection: &'a Arc<Selection>,
     resolver: &'a Arc<AutoResolver>,
-    cancel: &'a Leash,
+    cancel: &'a CancelHandle,
     post: &'a Post,
 }
 
@@ -135,7 +136,7 @@ impl Assembly<'_> {
         let mut runs = 0;
         loop {
             let chain = self.chain().await?;
-            if self.cancel.is_pulled() {
+            if self.cancel.is_cancelled() {
                 return Ok(None);
             }
             self.announce_resolutions(&chain);

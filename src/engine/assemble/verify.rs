@@ -11,9 +11,9 @@ use crate::engine::assemble::chain::Chain;
 use crate::engine::assemble::step::Step;
 use crate::engine::candidates::ancestry::BuiltOn;
 use crate::engine::checks::worktree::Checker;
-use crate::engine::kernel::cancel::Leash;
+use crate::engine::kernel::blocking::blocking;
+use crate::engine::kernel::cancel::CancelHandle;
 use crate::engine::kernel::context::Context;
-use crate::engine::kernel::effect::blocking;
 use crate::engine::resolve::auto::AutoResolver;
 use crate::git::Store;
 use crate::merge::oid::Oid;
@@ -48,7 +48,7 @@ pub(crate) async fn verify(
     state: &RunState,
     chain: &Chain,
     resolver: &Arc<AutoResolver>,
-    cancel: &Leash,
+    cancel: &CancelHandle,
 ) -> Result<Option<Verification>, EngineError> {
     let order: Vec<TaskNumber> = chain.steps.iter().map(|step| step.task).collect();
     let settings = &context.settings.assemble;
@@ -125,7 +125,7 @@ struct Verifier<'a> {
     state: &'a RunState,
     chain: &'a Chain,
     resolver: &'a Arc<AutoResolver>,
-    cancel: &'a Leash,
+    cancel: &'a CancelHandle,
     checker: Checker<'a>,
     /// The results of every set that was checked, one list of checks a run.
     results: BTreeMap<Vec<TaskNumber>, Vec<Vec<CheckResult>>>,
@@ -149,7 +149,7 @@ impl Verifier<'_> {
                 }
             };
             let results = self.checker.results(commit, run.checks).await?;
-            if self.cancel.is_pulled() {
+            if self.cancel.is_cancelled() {
                 return Ok(None);
             }
             let is_not_run = |result: &CheckResult| result.result == CheckOutcome::NotRun;

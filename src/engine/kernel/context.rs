@@ -9,7 +9,7 @@ use tokio::sync::Semaphore;
 use crate::base::clock::Clock;
 use crate::config::Settings;
 use crate::conflicts::detector::Detector;
-use crate::engine::kernel::disk_space::Size;
+use crate::engine::kernel::worktree_size::WorktreeSize;
 use crate::exec::Executor;
 use crate::failure::patterns::Patterns;
 use crate::git::Repo;
@@ -43,7 +43,7 @@ pub struct Context {
     pub detector: Mutex<Option<Detector>>,
     shared_state: Mutex<SharedStateReader>,
     stopping: AtomicBool,
-    size: OnceLock<Size>,
+    size: OnceLock<WorktreeSize>,
     slugs: Vec<String>,
 }
 
@@ -97,10 +97,10 @@ impl Context {
     }
 
     /// What a worktree of the run takes, as far as its base says.
-    pub fn size(&self) -> Size {
+    pub fn size(&self) -> WorktreeSize {
         *self
             .size
-            .get_or_init(|| Size::of_worktree(&self.repo, self.base))
+            .get_or_init(|| WorktreeSize::of_worktree(&self.repo, self.base))
     }
 
     /// The right to move the integration branch, which both the board and the assembly do; waits
@@ -182,12 +182,12 @@ impl Context {
     /// A worktree's path as it is recorded: from the top of the main checkout where it is near, so
     /// that boards and journals, which travel, read the same everywhere.
     pub fn recorded_path(&self, worktree: &Path) -> String {
-        self.repo.near_path(worktree)
+        self.repo.portable_path(worktree)
     }
 
     /// Where a worktree of this recorded path is on this machine.
     pub fn recorded_worktree(&self, recorded: &str) -> PathBuf {
-        self.repo.place_of(recorded)
+        self.repo.resolve_portable_path(recorded)
     }
 
     /// Where the checks of the assembled branch run.

@@ -19,7 +19,7 @@ pub enum LandError {
     #[error("nothing to land: no task is assembled")]
     Nothing,
     /// The run has landed before.
-    #[error("the run already landed on {target} as {}", .commit.short())]
+    #[error("the run has already landed on {target} as {}", .commit.short())]
     Landed {
         /// The target.
         target: String,

@@ -8,7 +8,7 @@ use crate::engine::kernel::context::Context;
 use crate::engine::land::PreparedMove;
 use crate::engine::land::error::LandError;
 use crate::engine::land::lock::LandLock;
-use crate::git::checkout_obstacle::{Obstacle, obstacle, said};
+use crate::git::checkout_obstacle::{Obstacle, obstacle, refusal};
 use crate::git::refs::branch_ref;
 use crate::git::{Git, Store, StoreError};
 use crate::merge::oid::Oid;
@@ -95,7 +95,7 @@ fn move_checkout(
     Err(LandError::CheckoutRefused {
         target,
         place,
-        why: said(&finished),
+        why: refusal(&finished),
     })
 }
 
@@ -104,7 +104,7 @@ pub(super) fn single_checkout(
     context: &Context,
     target: &str,
 ) -> Result<Option<PathBuf>, LandError> {
-    if let Some((place, what)) = context.repo.being_rewritten(target) {
+    if let Some((place, what)) = context.repo.rebase_or_bisect_of(target) {
         let target = target.to_owned();
         return Err(LandError::BeingRewritten {
             target,

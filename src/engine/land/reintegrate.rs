@@ -12,9 +12,9 @@ use crate::engine::assemble::chain::Chain;
 use crate::engine::assemble::history::HistoryWriter;
 use crate::engine::assemble::verify::{Verification, failures, roll_back, verify};
 use crate::engine::checks::worktree::Checker;
-use crate::engine::kernel::cancel::Leash;
+use crate::engine::kernel::blocking::blocking;
+use crate::engine::kernel::cancel::CancelHandle;
 use crate::engine::kernel::context::Context;
-use crate::engine::kernel::effect::blocking;
 use crate::engine::kernel::signals::Signals;
 use crate::engine::land::commit::{LandContent, merge};
 use crate::engine::land::error::LandError;
@@ -57,7 +57,7 @@ pub fn reintegrate(
     let runtime = { runtime }.enable_all().build().map_err(failed)?;
     runtime.block_on(async {
         let mut signals = Signals::listen().map_err(failed)?;
-        let cancel = Leash::default();
+        let cancel = CancelHandle::default();
         let reintegration = Reintegration {
             resolver: Arc::new(AutoResolver::new(&there, &cancel)),
             there: &there,
@@ -71,7 +71,7 @@ pub fn reintegrate(
             tokio::select! {
                 content = &mut content => return content,
                 _ = signals.next() => {
-                    cancel.pull(signal);
+                    cancel.cancel(signal);
                     signal = StopSignal::Kill;
                 }
             }
@@ -85,7 +85,7 @@ struct Reintegration<'a> {
     state: &'a RunState,
     target: &'a LandTarget,
     resolver: Arc<AutoResolver>,
-    cancel: &'a Leash,
+    cancel: &'a CancelHandle,
 }
 
 /// The merged candidates, merged onto the target one after the other.
@@ -208,7 +208,7 @@ impl Reintegration<'_> {
         let mut failed = Vec::new();
         for _ in 0..=settings.flaky_reruns {
             failed = checker.results(commit, count).await?;
-            if self.cancel.is_pulled() {
+            if self.cancel.is_cancelled() {
                 return Err(LandError::Stopped);
             }
             if failed.iter().all(CheckResult::passed) {
@@ -216,7 +216,7 @@ impl Reintegration<'_> {
             }
         }
         let before = checker.results(self.target.from, count).await?;
-        if self.cancel.is_pulled() {
+        if self.cancel.is_cancelled() {
             return Err(LandError::Stopped);
         }
         Err(self.checks_failed(&failed, &before).await?)

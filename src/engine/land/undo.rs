@@ -16,7 +16,7 @@ use crate::engine::land::lock::LandLock;
 use crate::engine::land::move_target::{
     backup_name, move_branch, prepare_checkout, refuse_blocked_checkout, single_checkout,
 };
-use crate::git::checkout_obstacle::said;
+use crate::git::checkout_obstacle::refusal;
 use crate::git::refs::branch_ref;
 use crate::git::{Git, Store};
 use crate::merge::oid::Oid;
@@ -114,7 +114,7 @@ fn move_checkout_back(
         return Err(LandError::CheckoutRefused {
             target: target.clone(),
             place: place.to_owned(),
-            why: said(&finished),
+            why: refusal(&finished),
         });
     }
     fault::point("unlanding", "after the files have moved");

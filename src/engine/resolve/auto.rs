@@ -13,7 +13,7 @@ use crate::base::fault;
 use crate::base::process::find_program;
 use crate::engine::EngineError;
 use crate::engine::candidates::conflicts::{conflict_paths, pair_verdict};
-use crate::engine::kernel::cancel::Leash;
+use crate::engine::kernel::cancel::CancelHandle;
 use crate::engine::kernel::context::Context;
 use crate::engine::resolve::merge_conflict::{AutoResolution, MergeConflict};
 use crate::engine::resolve::policy::Policy;
@@ -42,7 +42,7 @@ struct Known {
 
 impl AutoResolver {
     /// Creates the resolver of a run. Panics outside the event loop's runtime.
-    pub(crate) fn new(context: &Arc<Context>, cancel: &Leash) -> AutoResolver {
+    pub(crate) fn new(context: &Arc<Context>, cancel: &CancelHandle) -> AutoResolver {
         AutoResolver {
             environment: Environment {
                 policy: policy(context),
@@ -68,7 +68,7 @@ impl AutoResolver {
         let result = Strategies::new(&self.environment, conflict, excluded)?.resolve()?;
         fault::point("conflict", "resolved");
         // A result that was cut short with the run says nothing.
-        if !self.environment.cancel.is_pulled() {
+        if !self.environment.cancel.is_cancelled() {
             self.known().results.insert(key, result.clone());
         }
         Ok(result)

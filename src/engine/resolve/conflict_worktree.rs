@@ -34,7 +34,7 @@ pub fn create(
     let path = context.recorded_worktree(&resolving.worktree);
     let is_ready = initial_tree(context, task).is_some();
     match context.repo.find_worktree(&path) {
-        Some(worktree) if is_ready && worktree.is_there() => return Ok(worktree),
+        Some(worktree) if is_ready && worktree.exists() => return Ok(worktree),
         None if is_ready => return Err(ResolveError::WorktreeMissing(path)),
         Some(worktree) if is_ready => return Err(ResolveError::WorktreeMissing(worktree.path)),
         Some(unfinished) => context.repo.remove_worktree(&unfinished),
@@ -101,7 +101,7 @@ fn mark_ready(
     worktree: &Worktree,
 ) -> Result<(), ResolveError> {
     let store = Store::open(&context.repo)?;
-    let harvest = store.harvest(worktree, &[]).map_err(EngineError::from)?;
+    let harvest = store.capture(worktree, &[]).map_err(EngineError::from)?;
     let file = ready_file(context, task);
     let text = format!("{}\n", harvest.tree);
     let written = file.parent().map_or(Ok(()), fs::create_dir_all);
@@ -142,7 +142,7 @@ pub fn find(
 ) -> Result<Worktree, ResolveError> {
     let path = context.recorded_worktree(&open_conflict(state, task)?.worktree);
     let found = context.repo.find_worktree(&path);
-    let found = found.filter(Worktree::is_there);
+    let found = found.filter(Worktree::exists);
     let worktree = found.ok_or(ResolveError::WorktreeMissing(path))?;
     worktree.verify().map_err(EngineError::from)?;
     Ok(worktree)
@@ -174,7 +174,7 @@ pub(super) fn changed_paths(
 /// Returns `true` if the worktree of an open conflict is as it was made.
 pub fn is_untouched(context: &Context, task: TaskNumber, worktree: &Worktree) -> bool {
     let store = Store::open(&context.repo);
-    let harvest = store.and_then(|store| Ok(store.harvest(worktree, &[]).ok()));
+    let harvest = store.and_then(|store| Ok(store.capture(worktree, &[]).ok()));
     let harvest = harvest.ok().flatten();
     harvest.is_some_and(|now| Some(now.tree) == initial_tree(context, task))
 }

@@ -2,7 +2,8 @@
 
 use crate::conflicts::markers::marker_left;
 use crate::git::Store;
-use crate::git::merge_tree::{MergeResult, Stage};
+use crate::merge::answer::MergeResult;
+use crate::merge::answer::Stage;
 use crate::merge::change::{Entry, RepoPath};
 use crate::merge::oid::Oid;
 use crate::merge::verdict::{Class, Unit};

@@ -16,8 +16,9 @@ use crate::engine::resolve::recorded::record;
 use crate::engine::worktree::prepare::keep;
 use crate::git::Store;
 use crate::git::commit::{By, NewCommit};
-use crate::git::merge_tree::{MergeAnswer, MergeEngine};
+use crate::git::merge_engine::MergeEngine;
 use crate::git::worktree::Worktree;
+use crate::merge::answer::MergeAnswer;
 use crate::merge::oid::Oid;
 use crate::model::ids::TaskNumber;
 use crate::model::integration::LeftOutReason;
@@ -89,8 +90,8 @@ pub fn finish(
     fault::point("resolve", "recorded");
     let path = context.recorded_worktree(&resolving.worktree);
     let worktree = context.repo.find_worktree(&path);
-    if let Some(worktree) = worktree.filter(Worktree::is_there) {
-        let now = store.harvest(&worktree, &[]).map_err(EngineError::from)?;
+    if let Some(worktree) = worktree.filter(Worktree::exists) {
+        let now = store.capture(&worktree, &[]).map_err(EngineError::from)?;
         if now.tree != tree {
             worktree.unlock();
             let why = "it has files that are not in the result".to_owned();
@@ -148,14 +149,14 @@ pub fn keep_work(
     let resolving = open_conflict(state, task)?;
     let path = context.recorded_worktree(&resolving.worktree);
     let worktree = context.repo.find_worktree(&path);
-    let Some(worktree) = worktree.filter(Worktree::is_there) else {
+    let Some(worktree) = worktree.filter(Worktree::exists) else {
         return Ok(None);
     };
     let Some(untouched) = initial_tree(context, task) else {
         return Ok(None);
     };
     let store = Store::open(&context.repo)?;
-    let now = store.harvest(&worktree, &[]).map_err(EngineError::from)?;
+    let now = store.capture(&worktree, &[]).map_err(EngineError::from)?;
     if now.tree == untouched && now.head == resolving.onto.commit {
         return Ok(None);
     }

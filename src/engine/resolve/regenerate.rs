@@ -4,7 +4,7 @@ use crate::engine::EngineError;
 use crate::engine::resolve::file_conflict::{FileConflict, ToolResult, file_conflicts};
 use crate::engine::resolve::merge_conflict::{ResolvedUnit, TreeEdits};
 use crate::engine::resolve::tools::Tools;
-use crate::git::merge_tree::MergeResult;
+use crate::merge::answer::MergeResult;
 use crate::merge::change::{Entry, RepoPath};
 use crate::merge::verdict::Unit;
 use crate::model::resolution::{Resolution, Resolver};

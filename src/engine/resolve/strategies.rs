@@ -8,7 +8,7 @@ use tokio::runtime::Handle;
 
 use crate::engine::EngineError;
 use crate::engine::candidates::conflicts::{conflict_paths, pair_verdict};
-use crate::engine::kernel::cancel::Leash;
+use crate::engine::kernel::cancel::CancelHandle;
 use crate::engine::kernel::context::Context;
 use crate::engine::resolve::file_conflict::{FileConflict, file_conflicts};
 use crate::engine::resolve::file_strategies::{
@@ -21,7 +21,10 @@ use crate::engine::resolve::policy::{Policy, Strategy};
 use crate::engine::resolve::regenerate::{GeneratedUnit, regenerate};
 use crate::engine::resolve::tools::Tools;
 use crate::git::Store;
-use crate::git::merge_tree::{MergeAnswer, MergeEngine, MergeResult, Stage};
+use crate::git::merge_engine::MergeEngine;
+use crate::merge::answer::MergeAnswer;
+use crate::merge::answer::MergeResult;
+use crate::merge::answer::Stage;
 use crate::merge::change::RepoPath;
 use crate::merge::verdict::{Class, Unit};
 use crate::model::resolution::{Resolution, Resolver, RungName, TriedRung};
@@ -30,7 +33,7 @@ use crate::model::resolution::{Resolution, Resolver, RungName, TriedRung};
 pub(super) struct Environment {
     pub(super) context: Arc<Context>,
     pub(super) policy: Policy,
-    pub(super) cancel: Leash,
+    pub(super) cancel: CancelHandle,
     /// The runtime that waits for processes; resolving itself runs beside the loop.
     pub(super) runtime: Handle,
 }

@@ -17,7 +17,7 @@ use crate::base::fault;
 use crate::base::text::{clip, one_line};
 use crate::engine::EngineError;
 use crate::engine::checks::worktree::{checkout, in_folder};
-use crate::engine::kernel::cancel::Leash;
+use crate::engine::kernel::cancel::CancelHandle;
 use crate::engine::kernel::context::Context;
 use crate::engine::resolve::file_conflict::{FileConflict, ToolResult};
 use crate::git::Store;
@@ -34,7 +34,7 @@ const STRUCTURAL_LIMIT: Duration = Duration::from_secs(60);
 pub(super) struct Tools<'a> {
     pub(super) context: &'a Context,
     pub(super) store: &'a Store,
-    pub(super) cancel: &'a Leash,
+    pub(super) cancel: &'a CancelHandle,
     /// The runtime that waits for the processes.
     pub(super) runtime: &'a Handle,
 }
