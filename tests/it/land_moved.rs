@@ -190,7 +190,7 @@ fn what_happens_to_the_target_while_a_landing_is_prepared_is_seen_and_left_alone
     let (scene, ended) = meanwhile(&format!("git update-ref refs/heads/main $({commit})"));
     assert_eq!(ended.code, 1, "{}", ended.err);
     assert!(
-        ended.err.contains("was moved by somebody else"),
+        ended.err.contains("main has moved in the meantime"),
         "{}",
         ended.err
     );
@@ -200,7 +200,7 @@ fn what_happens_to_the_target_while_a_landing_is_prepared_is_seen_and_left_alone
     let (scene, ended) = meanwhile("git checkout --quiet -b mine");
     assert_eq!(ended.code, 1, "{}", ended.err);
     assert!(
-        ended.err.contains("not checked out where it was"),
+        ended.err.contains("the checkout of main has changed"),
         "{}",
         ended.err
     );
