@@ -132,7 +132,7 @@ mod tests {
             })
             .state()
         };
-        let found = vec![conflict(1, 3, Class::Content, &["app.ts"])];
+        let found = vec![conflict(1, 2, Class::Content, &["app.ts"])];
         let (before, during) = (run(Vec::new()), run(found));
         let mut notices = Notices::default();
         let mut told = |state: &RunState| {
@@ -142,8 +142,8 @@ mod tests {
             changed.iter().map(of).collect::<Vec<_>>()
         };
         assert_eq!(told(&before), []);
-        assert_eq!(told(&during), [(1, true)]);
+        assert_eq!(told(&during), [(1, true), (2, true)]);
         assert_eq!(told(&during), []);
-        assert_eq!(told(&before), [(1, false)]);
+        assert_eq!(told(&before), [(1, false), (2, false)]);
     }
 }
