@@ -194,9 +194,13 @@ impl Admission {
         unused.into_iter().map(Effect::Release).collect()
     }
 
-    /// Allows slots to be asked for again once their pause is over.
-    pub(super) fn wake(&mut self, now: Instant) {
-        self.ask_again = self.ask_again.filter(|at| *at > now);
+    /// Allows slots to be asked for again once their pause is over; returns `true` if it is.
+    pub(super) fn wake(&mut self, now: Instant) -> bool {
+        let is_over = self.ask_again.is_some_and(|at| at <= now);
+        if is_over {
+            self.ask_again = None;
+        }
+        is_over
     }
 
     /// Returns `true` if a measurement of this turn is at hand.

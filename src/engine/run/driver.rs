@@ -142,6 +142,9 @@ impl Driver {
 
     /// Takes one message.
     pub fn handle(&mut self, message: Message, now: Now) -> Vec<Effect> {
+        if may_admit(&message) {
+            self.pacing.changed();
+        }
         match message {
             Message::Fact(event) => self.record(event, now),
             Message::Ended {
@@ -164,15 +167,19 @@ impl Driver {
                 }
             }
             Message::LeftOpen(task) => self.attempts.leave_open(task),
-            Message::DiskFull(why) => self.disk_is_full(&why, now),
+            Message::DiskFull(why) => {
+                let is_news = !self.admission.is_short();
+                self.disk_is_full(&why, is_news, now);
+            }
             Message::Assembled(result) => self.assembled(result, now),
             Message::CandidatesCompared => self.detection.candidates_compared(now.instant),
             Message::WorkCompared => self.detection.work_compared(now.instant),
             Message::OutOfSpace(shortage) => self.record_shortage(&shortage, now),
             Message::Written(facts) => self.written(facts),
             Message::NotWritten(facts, why) => {
+                let is_news = !self.recorder.is_full();
                 self.recorder.not_written(facts, now.instant);
-                self.disk_is_full(&why, now);
+                self.disk_is_full(&why, is_news, now);
             }
             Message::Published(publication) => self.published(publication, now),
             Message::DiskMeasured(space) => {
@@ -210,7 +217,9 @@ impl Driver {
     }
 
     fn settle_run(&mut self, now: Now) {
-        self.admission.wake(now.instant);
+        if self.admission.wake(now.instant) {
+            self.pacing.changed();
+        }
         for event in self.pacing.take_due(now) {
             self.record(event, now);
         }
@@ -256,6 +265,7 @@ impl Driver {
         if !self.still_holds(&event) {
             return;
         }
+        self.pacing.changed();
         let (seq, time) = (self.state.seq + 1, now.time);
         let fact = Recorded { seq, time, event };
         self.state.apply(&fact);
@@ -387,9 +397,10 @@ impl Driver {
                 }
             }
             Publication::NoSpace(why) => {
+                let is_news = !self.recorder.is_full();
                 self.outbox.start_over();
                 self.recorder.out_of_space();
-                self.disk_is_full(&why, now);
+                self.disk_is_full(&why, is_news, now);
             }
             Publication::Failed(error) => {
                 self.outbox.start_over();
@@ -398,8 +409,8 @@ impl Driver {
         }
     }
 
-    fn disk_is_full(&mut self, why: &FullDisk, now: Now) {
-        if !self.admission.is_short() {
+    fn disk_is_full(&mut self, why: &FullDisk, is_news: bool, now: Now) {
+        if is_news {
             let FullDisk { error, shortage } = why;
             let warning = format!("{error}: {}", shortage.sentence());
             self.effects.push(Effect::Warn(warning));
@@ -538,4 +549,18 @@ impl Driver {
             }
         }
     }
+}
+
+/// Returns `true` for the answers after which a start may be admitted that was not before, or the
+/// run may end.
+fn may_admit(message: &Message) -> bool {
+    matches!(
+        message,
+        Message::DiskMeasured(_)
+            | Message::QuotaMeasured(_)
+            | Message::WorktreeRemoved(_)
+            | Message::Slot(..)
+            | Message::ReuseChecked { .. }
+            | Message::Assembled(_)
+    )
 }

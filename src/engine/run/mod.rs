@@ -38,6 +38,8 @@ pub mod requests;
 mod scheduling;
 mod shutdown;
 pub mod slots;
+#[cfg(test)]
+mod tests;
 pub mod throttle;
 pub mod timers;
 pub mod watcher;

@@ -19,6 +19,8 @@ pub(super) struct Pacing {
     cooldowns: Cooldowns,
     timers: Timers,
     random: fastrand::Rng,
+    /// Something has changed since the last decision.
+    has_changed: bool,
 }
 
 impl Pacing {
@@ -29,6 +31,7 @@ impl Pacing {
             cooldowns: Cooldowns::default(),
             timers: Timers::default(),
             random,
+            has_changed: true,
         }
     }
 
@@ -37,10 +40,20 @@ impl Pacing {
         self.cooldowns = Cooldowns::resume(state, &self.limits, now);
     }
 
-    /// Returns the actions that are due.
+    /// Returns the actions that are due; none if nothing has changed since the last decision.
     pub(super) fn decide(&mut self, state: &RunState, now: Now) -> Vec<Action> {
-        self.limits.crew.resting = self.cooldowns.resting(now.instant);
+        let resting = self.cooldowns.resting(now.instant);
+        self.has_changed |= resting != self.limits.crew.resting;
+        self.limits.crew.resting = resting;
+        if !std::mem::take(&mut self.has_changed) {
+            return Vec::new();
+        }
         decide(state, &self.limits)
+    }
+
+    /// Notes a change that may lead to another decision.
+    pub(super) fn changed(&mut self) {
+        self.has_changed = true;
     }
 
     /// Returns `true` if one more attempt may be alive.

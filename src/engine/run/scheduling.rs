@@ -38,8 +38,11 @@ impl Driver {
             return false;
         }
         loop {
-            let (before, mut may_start) = (self.state.seq, true);
-            for action in self.pacing.decide(&self.state, now) {
+            let (actions, mut may_start) = (self.pacing.decide(&self.state, now), true);
+            if actions.is_empty() {
+                break;
+            }
+            for action in actions {
                 if !may_start && matches!(action, Action::Start { .. }) {
                     continue;
                 }
@@ -48,9 +51,6 @@ impl Driver {
                     Next::NoStart => may_start = false,
                     Next::Wait => return false,
                 }
-            }
-            if self.state.seq == before {
-                break;
             }
         }
         let attempts = &self.attempts;
