@@ -120,7 +120,7 @@ fn candidates(state: &RunState, names: &[String]) -> Result<Vec<TaskNumber>, Com
 
 fn dry_run(place: &Place, loaded: Loaded, args: &AssembleArgs, ui: &Ui) -> Answer {
     let mut state = loaded.state;
-    state.first = candidates(&state, &args.order)?;
+    state.assembly_order = candidates(&state, &args.order)?;
     state.leave_out = candidates(&state, &args.leave_out)?;
     let settings = config::for_assembly(loaded.settings, args.config.as_deref())?;
     let context = context(&place.repo, &state, settings, place.clock)?;

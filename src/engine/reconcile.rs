@@ -43,7 +43,7 @@ pub fn survey(context: &Context, state: &RunState) -> Result<Vec<Found>, EngineE
 }
 
 fn at_rest(task: &TaskState) -> Finding {
-    let was_cut = || matches!(task.last_outcome(), Some(o) if o.end == End::Interrupted {});
+    let was_cut = || matches!(task.outcome(), Some(o) if o.end == End::Interrupted {});
     match task.phase {
         TaskPhase::Done => Finding::Done,
         TaskPhase::Failed | TaskPhase::DependenciesConflict { .. } => Finding::Failed,

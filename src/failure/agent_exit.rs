@@ -152,7 +152,10 @@ fn by_code(class: FailureClass, code: i32, what: &str) -> Finding {
 /// An output that breaks off: the agent was cut short, which may go better next time. One in which
 /// nothing is in its language at all comes from another program or from options that it refused.
 pub(crate) fn from_broken_stream(evidence: &Evidence) -> Option<Finding> {
-    let stream = evidence.stream.as_ref().filter(|stream| stream.is_cut())?;
+    let stream = evidence
+        .stream
+        .as_ref()
+        .filter(|stream| stream.is_truncated())?;
     if stream.events == 0 && stream.bytes > 0 {
         let dialect = stream.dialect.name();
         if evidence.exit != Some(Exit::Code(0)) {

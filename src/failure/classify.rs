@@ -17,7 +17,7 @@ use crate::failure::reset_time::reset_time;
 use crate::failure::signature::signature;
 use crate::failure::{agent_exit, excerpt, explain};
 use crate::model::failure::{Failure, FailureClass};
-use crate::model::scope::outside_sentence;
+use crate::model::scope::undeclared_sentence;
 use crate::model::worker_report::WorkerError;
 
 /// How many of the last lines are searched for known texts.
@@ -63,7 +63,7 @@ pub fn classify_with(evidence: &Evidence, patterns: &Patterns) -> Failure {
     Failure {
         class: finding.class,
         kind: None,
-        locked_out: !is_hard && is_locked_out(evidence, finding.class),
+        access_denied: !is_hard && is_locked_out(evidence, finding.class),
         rate_limited: !is_hard && is_rate_limited(evidence, finding.class, &message, patterns),
         reset_at: reset_at(evidence, finding.class, &message),
         message,
@@ -174,7 +174,7 @@ fn fact_about_the_work(fact: &Fact) -> Option<Finding> {
                 what.join(", ")
             ),
         ),
-        Fact::OutsideFiles(paths) => ("the files it declares", outside_sentence(paths)),
+        Fact::OutsideFiles(paths) => ("the files it declares", undeclared_sentence(paths)),
         Fact::CheckFailed { command, .. } => {
             ("a failed check", format!("check `{command}` failed"))
         }

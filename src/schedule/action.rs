@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::model::assembly_conflict::Onto;
+use crate::model::assembly_conflict::AssemblyConflict;
 use crate::model::ids::TaskNumber;
 
 /// Something to do now.
@@ -87,7 +87,7 @@ pub enum Action {
         /// The task.
         task: TaskNumber,
         /// What it is done on top of.
-        onto: Onto,
+        conflict: AssemblyConflict,
     },
     /// Doing a task again came to nothing: offer its earlier result.
     GiveUpRedispatch(TaskNumber),

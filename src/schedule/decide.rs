@@ -23,7 +23,7 @@ pub fn decide(state: &RunState, limits: &Limits) -> Vec<Action> {
         return Vec::new();
     }
     // Whatever is next needs room; what is alive goes on.
-    if state.phase == RunPhase::Running && state.out_of_space.is_some() {
+    if state.phase == RunPhase::Running && state.shortage.is_some() {
         return Vec::new();
     }
     let mut actions = Vec::new();
@@ -57,15 +57,15 @@ pub fn decide(state: &RunState, limits: &Limits) -> Vec<Action> {
             return given_up;
         }
     }
-    let may_assemble = state.assemble && state.refused.is_none();
+    let may_assemble = state.assemble && state.assembly_refused.is_none();
     if state.phase == RunPhase::Running && may_assemble && !is_assembled(state) {
         return vec![Action::Assemble];
     }
-    let may_go_on = state.phase == RunPhase::Running && may_assemble && !state.arranged;
+    let may_go_on = state.phase == RunPhase::Running && may_assemble && !state.redispatch_suspended;
     // What is not started now would only lose what it offers.
-    let may_start = state.out_of_money.is_none()
-        && state.set_ups.broken().is_none()
-        && state.roster.all_locked_out().next().is_none();
+    let may_start = state.cost_limit_reached.is_none()
+        && state.setup.tripped().is_none()
+        && state.worker_health.all_denied().next().is_none();
     if may_go_on && may_start && spent_all(state, limits).is_none() {
         let again = redispatch::redispatches(state, limits);
         if !again.is_empty() {
@@ -87,7 +87,7 @@ fn retries<'a>(state: &'a RunState, limits: &'a Limits) -> impl Iterator<Item = 
     let due = numbers(state).filter_map(due).enumerate();
     due.filter_map(move |(place, (task, due))| match place < left {
         true => Some(Action::ScheduleRetry { task, due }),
-        false if state.task(task).out_of_retries.is_some() => None,
+        false if state.task(task).retry_budget_spent.is_some() => None,
         false => Some(Action::OutOfRetries {
             task,
             budget: limits.budget,
@@ -119,12 +119,12 @@ fn parks(state: &RunState, limits: &Limits) -> Vec<Action> {
 /// free goes before a higher one whose worker is not.
 fn starts(state: &RunState, limits: &Limits) -> Vec<Action> {
     let mut seats = Seats::new(state, limits);
-    if seats.room == 0 || state.out_of_money.is_some() || state.set_ups.broken().is_some() {
+    if seats.room == 0 || state.cost_limit_reached.is_some() || state.setup.tripped().is_some() {
         return Vec::new();
     }
     let ready = ready(state, limits);
-    if let Some(broken) = state.set_ups.newly_broken().filter(|_| !ready.is_empty()) {
-        let (tasks, why) = (broken.tasks.clone(), broken.why.clone());
+    if let Some(broken) = state.setup.ready_to_trip().filter(|_| !ready.is_empty()) {
+        let (tasks, why) = (broken.tasks.clone(), broken.message.clone());
         return vec![Action::GiveUpSetUps { tasks, why }];
     }
     if let Some((spent, max_cost)) = spent_all(state, limits).filter(|_| !ready.is_empty()) {
@@ -138,11 +138,11 @@ fn starts(state: &RunState, limits: &Limits) -> Vec<Action> {
         let action = match limits.crew.choose(state, task) {
             Choice::Worker(name) => {
                 let worker = name.to_owned();
-                if state.roster.locked_out(name).is_some() {
+                if state.worker_health.access_denied(name).is_some() {
                     continue;
                 }
-                if let Some(broken) = state.roster.newly_locked_out(name) {
-                    let (tasks, why) = (broken.tasks.clone(), broken.why.clone());
+                if let Some(broken) = state.worker_health.newly_denied(name) {
+                    let (tasks, why) = (broken.tasks.clone(), broken.message.clone());
                     return vec![Action::LockOut { worker, tasks, why }];
                 }
                 match seats.take(name) {
@@ -174,8 +174,8 @@ fn spent_all(state: &RunState, limits: &Limits) -> Option<(f64, f64)> {
 fn ready(state: &RunState, limits: &Limits) -> Vec<TaskNumber> {
     let ready = |number: &TaskNumber| {
         state.task(*number).phase == TaskPhase::Queued
-            && state.unmet(*number).is_empty()
-            && !(limits.hold_back && state.conflict_ahead_of(*number).is_some())
+            && state.unmet_dependencies(*number).is_empty()
+            && !(limits.hold_back && state.speculative_conflict_for(*number).is_some())
     };
     let mut ready: Vec<TaskNumber> = numbers(state).filter(ready).collect();
     priority::sort(&state.plan, &mut ready);
@@ -196,7 +196,11 @@ fn is_assembled(state: &RunState) -> bool {
         .into_iter()
         .map(|(task, candidate)| (task, candidate, state.is_left_out(task)))
         .collect();
-    let Some(integration) = state.integration.as_ref().filter(|_| !state.requested) else {
+    let Some(integration) = state
+        .integration
+        .as_ref()
+        .filter(|_| !state.assembly_requested)
+    else {
         return wanted.is_empty();
     };
     let merged = integration
@@ -206,6 +210,6 @@ fn is_assembled(state: &RunState) -> bool {
     let left_out = integration
         .left_out
         .iter()
-        .map(|out| (out.task, out.candidate, out.reason == LeftOutReason::Person));
+        .map(|out| (out.task, out.candidate, out.reason == LeftOutReason::ByUser));
     wanted == merged.chain(left_out).collect()
 }

@@ -22,13 +22,13 @@ pub(super) fn redispatches(state: &RunState, limits: &Limits) -> Vec<Action> {
     let mut actions = Vec::new();
     for out in left_out.filter(|out| may_go_again(state, out, limits)) {
         let meets = |other: &TaskNumber| meet(state, out.task, *other);
-        let Some(onto) = state.would_be_onto(out.task) else {
+        let Some(conflict) = state.assembly_conflict(out.task) else {
             continue;
         };
         if actions.len() < budget && !chosen.iter().any(meets) {
             chosen.push(out.task);
             let task = out.task;
-            actions.push(Action::Redispatch { task, onto });
+            actions.push(Action::Redispatch { task, conflict });
         }
     }
     actions
@@ -42,7 +42,7 @@ fn may_go_again(state: &RunState, out: &LeftOut, limits: &Limits) -> bool {
     let has_author = state.plan.task(out.task).fields.run.is_none();
     let offers = task.candidate() == Some(out.candidate);
     let is_there = matches!(limits.crew.choose(state, out.task), Choice::Worker(_));
-    let is_its_own = task.by_hand.is_none() && task.resolving.is_none();
+    let is_its_own = task.manual_resolution.is_none() && task.open_resolution.is_none();
     has_author
         && is_its_own
         && is_there
@@ -62,7 +62,7 @@ pub(super) fn given_up(state: &RunState) -> Vec<Action> {
     let tasks = state.plan.tasks().iter().map(|task| task.number);
     let failed = tasks.filter(|number| {
         let task = state.task(*number);
-        task.phase == TaskPhase::Failed && task.onto.is_some() && task.redispatches > 0
+        task.phase == TaskPhase::Failed && task.redispatched_for.is_some() && task.redispatches > 0
     });
     failed.map(Action::GiveUpRedispatch).collect()
 }

@@ -85,7 +85,7 @@ pub fn start_interval(state: &RunState, limits: &Limits, worker: &str) -> Durati
     let profile = limits.crew.profiles.get(worker);
     interval(
         profile.map(|profile| profile.stagger).unwrap_or_default(),
-        state.roster.slowness(worker),
+        state.worker_health.slowdown(worker),
         limits,
     )
 }

@@ -44,7 +44,7 @@ pub enum Choice<'a> {
 impl Crew {
     /// The worker of a task: the one a person chose since, else that of the plan.
     fn first<'a>(&'a self, state: &'a RunState, task: TaskNumber) -> &'a str {
-        let chosen = state.task(task).chosen_worker.as_deref();
+        let chosen = state.task(task).worker_override.as_deref();
         chosen.unwrap_or_else(|| self.assigned[task.index()].as_str())
     }
 
@@ -55,7 +55,7 @@ impl Crew {
         let others = others.into_iter().flatten().map(String::as_str);
         let mut soonest: Option<(&str, Timestamp)> = None;
         for worker in std::iter::once(first).chain(others) {
-            match state.roster.parking(worker, state.updated) {
+            match state.worker_health.parking(worker, state.updated) {
                 None => return Choice::Worker(worker),
                 Some(parking) if soonest.is_none_or(|(_, until)| parking.until < until) => {
                     soonest = Some((worker, parking.until));

@@ -50,7 +50,7 @@ pub(crate) fn refuse_ended(state: &RunState) -> Result<(), CommandError> {
     let run = &state.run;
     match state.phase {
         RunPhase::Ended(130) | RunPhase::Running | RunPhase::Stopping | RunPhase::Paused => Ok(()),
-        RunPhase::Ended(_) if state.may_go_on() => Ok(()),
+        RunPhase::Ended(_) if state.can_progress() => Ok(()),
         RunPhase::Ended(_) => Err(
             CommandError::failed(format!("{run} has ended")).hint(format!(
                 "`dispatch report {run}` shows how; `dispatch retry {run} TASK` tries a task again"

@@ -6,12 +6,12 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use self::edited_plan::{plan_differs, replan, with_edits};
 use crate::base::text::error_chain;
 use crate::cli::drive::reopen::refuse_ended;
 use crate::cli::drive::{Drive, context, print_end};
 use crate::cli::error::{Answer, CommandError, Exit};
 use crate::cli::repo_context::{Default, Place};
+use crate::cli::resume::edited_plan::{plan_differs, replan, with_edits};
 use crate::control::control_socket;
 use crate::control::{Request, Response, ask};
 use crate::engine::EngineError;
@@ -169,7 +169,7 @@ fn requests(found: Vec<Found>, args: &ResumeArgs, state: &RunState) -> Vec<Event
     let mut requests = vec![Event::RunResumed { found }];
     requests.extend(args.max_cost.map(|max_cost| Event::MaxCostSet { max_cost }));
     if args.unpark {
-        let parked = state.roster.parked(state.updated);
+        let parked = state.worker_health.parked(state.updated);
         requests.extend(parked.map(|(worker, parking)| Event::WorkerUnparked {
             worker: worker.to_owned(),
             until: parking.until,

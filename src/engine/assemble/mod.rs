@@ -175,11 +175,11 @@ impl Assembly<'_> {
     fn announce_resolutions(&self, chain: &Chain) {
         for step in &chain.steps {
             // A resolution inside a candidate was recorded when that was made.
-            let is_new = |found: &&Resolution| !found.by.rung().is_in_the_result();
+            let is_new = |found: &&Resolution| !found.by.strategy().is_part_of_candidate();
             let resolutions: Vec<_> = step.resolved.iter().filter(is_new).cloned().collect();
             if !resolutions.is_empty() {
                 let task = step.task;
-                self.record(Event::ConflictSettled { task, resolutions });
+                self.record(Event::ConflictResolved { task, resolutions });
             }
         }
     }
@@ -202,7 +202,7 @@ fn publish(
     let chain = without_culprits(chain, context, state, &verification, resolver)?;
     let integration = Integration {
         checks: verification.checks,
-        guilty: verification.culprits,
+        culprits: verification.culprits,
         check_runs: verification.runs,
         ..integration_branch::publish(chain, context, state)?
     };
@@ -254,7 +254,7 @@ fn known_failures(checks: &[String], state: &RunState) -> Vec<Failing> {
         let now = state.task(*task).candidate();
         now.is_some() && now == tried.get(task).copied()
     };
-    let known = integration.guilty.iter().filter_map(|culprit| {
+    let known = integration.culprits.iter().filter_map(|culprit| {
         let mut tasks = culprit.with.clone();
         tasks.push(culprit.task);
         let holds = checks.contains(&culprit.command) && tasks.iter().all(is_same);

@@ -20,7 +20,7 @@ use crate::merge::oid::Oid;
 use crate::model::event::Event;
 use crate::model::ids::TaskNumber;
 use crate::model::integration::{
-    AgainstBase, CheckOutcome, CheckResult, Guilty, LeftOut, LeftOutReason,
+    BaseComparison, CheckOutcome, CheckResult, Culprit, LeftOut, LeftOutReason,
 };
 use crate::model::run::RunState;
 
@@ -37,7 +37,7 @@ pub(crate) struct Verification {
     /// The last checks of those that pass.
     pub(super) checks: Vec<CheckResult>,
     /// The candidates that make checks fail.
-    pub(crate) culprits: Vec<Guilty>,
+    pub(crate) culprits: Vec<Culprit>,
     /// The number of check runs, without those answered from the cache.
     pub(super) runs: usize,
 }
@@ -94,7 +94,7 @@ pub(crate) fn roll_back(
         let rung = resolver.exclude_weakest(step.candidate, &step.resolved, why)?;
         Some(Event::ResolutionRolledBack {
             task: culprit.task,
-            rung,
+            strategy: rung,
             command: culprit.command.clone(),
         })
     });
@@ -202,7 +202,7 @@ impl Verifier<'_> {
     fn verification(self, verdict: Verdict) -> Verification {
         let checks = self.last_checks(&verdict);
         let culprits = verdict.guilty.iter();
-        let culprits: Vec<Guilty> = culprits.map(|culprit| self.culprit(culprit)).collect();
+        let culprits: Vec<Culprit> = culprits.map(|culprit| self.culprit(culprit)).collect();
         Verification {
             left_out: self.left_out(&verdict, &culprits),
             checks,
@@ -212,7 +212,7 @@ impl Verifier<'_> {
         }
     }
 
-    fn left_out(&self, verdict: &Verdict, culprits: &[Guilty]) -> Vec<LeftOut> {
+    fn left_out(&self, verdict: &Verdict, culprits: &[Culprit]) -> Vec<LeftOut> {
         let failed = culprits.iter().map(|culprit| {
             let reason = LeftOutReason::FailedChecks {
                 command: culprit.command.clone(),
@@ -249,11 +249,11 @@ impl Verifier<'_> {
         checks.collect()
     }
 
-    fn culprit(&self, culprit: &crate::assembly::culprit::Guilty) -> Guilty {
+    fn culprit(&self, culprit: &crate::assembly::culprit::Guilty) -> Culprit {
         let check = culprit.reds.first().map_or(0, |red| red.check);
         let tests = culprit.reds.iter().filter_map(|red| red.test.clone());
         let shown = self.clearest_failure(culprit, check);
-        Guilty {
+        Culprit {
             task: culprit.task,
             with: culprit.with.clone(),
             command: self.context.settings.assemble.check[check].clone(),
@@ -286,9 +286,9 @@ fn against_base(place: usize, result: CheckResult, verdict: &Verdict) -> CheckRe
     let fixed = verdict.fixed.iter().filter(|red| red.check == place);
     let fixed = fixed.filter_map(|red| red.test.clone());
     let against_base = if has(&verdict.already_failing) {
-        Some(AgainstBase::AlreadyFailing)
+        Some(BaseComparison::AlreadyFailing)
     } else if has(&verdict.fixed) {
-        Some(AgainstBase::Fixed)
+        Some(BaseComparison::Fixed)
     } else {
         None
     };

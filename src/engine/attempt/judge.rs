@@ -36,7 +36,7 @@ use crate::model::integration::{CheckOutcome, CheckResult};
 use crate::model::outcome::{End, Outcome};
 use crate::model::outside_changes::OutsideChange;
 use crate::model::plan::Produces;
-use crate::model::scope::{outside, outside_sentence};
+use crate::model::scope::{undeclared_paths, undeclared_sentence};
 use crate::model::transcript::Transcript;
 use crate::model::worker_report::WorkerReport;
 use crate::worker::result::load_result;
@@ -184,19 +184,19 @@ impl Case {
         if changes.is_empty() && !may_be_empty {
             return Ok(Err(Fact::NoChange));
         }
-        let outside = self.outside(&changes);
-        if !outside.is_empty() {
+        let undeclared = self.outside(&changes);
+        if !undeclared.is_empty() {
             if self.context.settings.conflicts.scope == Reaction::Fail {
-                return Ok(Err(Fact::OutsideFiles(outside)));
+                return Ok(Err(Fact::OutsideFiles(undeclared)));
             }
-            remarks.push(outside_sentence(&outside));
+            remarks.push(undeclared_sentence(&undeclared));
         }
         Ok(Ok(Offer {
             harvest,
             tree,
             changed: !changes.is_empty(),
             remarks,
-            outside,
+            outside: undeclared,
         }))
     }
 
@@ -206,7 +206,7 @@ impl Case {
             return Vec::new();
         }
         let files = &self.context.plan.task(self.spec.task).fields.files;
-        outside(files, changes.iter().map(|change| &change.path))
+        undeclared_paths(files, changes.iter().map(|change| &change.path))
     }
 
     /// Only the runner writes the board, so that candidates cannot conflict on it.
@@ -330,14 +330,14 @@ impl Case {
             },
             report,
             checks,
-            leftovers: self.end.leftovers.clone(),
-            remarks: self.remarks(remarks),
-            outside: offer.outside.clone(),
+            killed_processes: self.end.leftovers.clone(),
+            warnings: self.remarks(remarks),
+            undeclared: offer.outside.clone(),
             flaky,
-            meanwhile: self.meanwhile.clone(),
+            outside_changes: self.meanwhile.clone(),
             millis: self.end.millis,
             kept: None,
-            remains: None,
+            kept_changes: None,
             usage: self.transcript.usage,
             cost: self.transcript.cost,
             session: self.transcript.session.clone(),
@@ -484,14 +484,14 @@ impl Case {
             end,
             report: self.report_with_last_words(),
             checks,
-            leftovers: self.end.leftovers.clone(),
-            remarks: self.remarks(remarks),
-            outside: Vec::new(),
+            killed_processes: self.end.leftovers.clone(),
+            warnings: self.remarks(remarks),
+            undeclared: Vec::new(),
             flaky: None,
-            meanwhile: self.meanwhile.clone(),
+            outside_changes: self.meanwhile.clone(),
             millis: self.end.millis,
             kept,
-            remains,
+            kept_changes: remains,
             usage: self.transcript.usage,
             cost: self.transcript.cost,
             session: self.transcript.session.clone(),

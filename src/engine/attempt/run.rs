@@ -499,7 +499,7 @@ async fn watch(
                 let step = step.filter(|_| notes.last.is_none());
                 if let Some(note) = notes.next().or(step) {
                     let task = spec.task;
-                    let _ = post.send(Message::Fact(Event::Noted { task, note }));
+                    let _ = post.send(Message::Fact(Event::ProgressReported { task, note }));
                 }
             }
         }

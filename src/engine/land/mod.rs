@@ -21,7 +21,7 @@ use crate::git::refs::branch_ref;
 use crate::git::{GitError, Store};
 use crate::merge::answer::MergeAnswer;
 use crate::merge::oid::Oid;
-use crate::model::integration::{AgainstBase, CheckResult, Integration, Landing};
+use crate::model::integration::{BaseComparison, CheckResult, Integration, Landing};
 use crate::model::resolution::Resolution;
 use crate::model::run::RunState;
 
@@ -299,7 +299,8 @@ pub(crate) fn landable<'a>(
         return Err(LandError::Nothing);
     }
     if !integration.checks_passed() && !options.force {
-        let is_old = |check: &CheckResult| check.against_base == Some(AgainstBase::AlreadyFailing);
+        let is_old =
+            |check: &CheckResult| check.against_base == Some(BaseComparison::AlreadyFailing);
         let failed = integration.checks.iter().filter(|check| !check.passed());
         // What the tasks broke is said before what was broken without them.
         let failed = failed.min_by_key(|check| is_old(check));
@@ -324,7 +325,7 @@ fn landed_tree(
         return Ok(tree);
     }
     let mut landed = state.clone();
-    landed.unlanded = None;
+    landed.undone_landing = None;
     landed.landed = Some(Landing {
         to: Oid::ZERO,
         ..landing.clone()

@@ -31,23 +31,29 @@ pub fn met(
     number: TaskNumber,
 ) -> Result<Option<String>, EngineError> {
     let task = state.task(number);
-    let Some(onto) = &task.onto else {
+    let Some(conflict) = &task.redispatched_for else {
         return Ok(None);
     };
     let paths = paths(state, number);
-    let base = base_of(task, onto.candidate).unwrap_or(state.base);
+    let base = base_of(task, conflict.candidate).unwrap_or(state.base);
     let parts = [
         (
             "Your earlier change there",
-            diff(repo, base, onto.candidate, &paths)?,
+            diff(repo, base, conflict.candidate, &paths)?,
         ),
         (
             "What is in now, there",
-            diff(repo, state.base, onto.commit, &paths)?,
+            diff(repo, state.base, conflict.chain_tip, &paths)?,
         ),
         (
             "Where the two clash",
-            clash(repo, state.base, onto.commit, onto.candidate, &paths)?,
+            clash(
+                repo,
+                state.base,
+                conflict.chain_tip,
+                conflict.candidate,
+                &paths,
+            )?,
         ),
     ];
     let parts = parts.iter().filter(|(_, text)| !text.trim().is_empty());

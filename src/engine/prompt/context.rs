@@ -99,7 +99,7 @@ fn template(settings: &PromptSettings) -> Option<Template<'_>> {
 /// The tasks that others work on beside this one, in trees that this one does not see.
 fn neighbours(state: &RunState, task: &Task) -> Vec<Neighbour> {
     let downstream = state.downstream(task.number);
-    let met = state.in_the_way_of(task.number);
+    let met = state.assembled_conflicts(task.number);
     let is_beside = |other: &&Task| {
         let related = other.number == task.number
             || task.depends_on.contains(&other.number)
@@ -129,7 +129,7 @@ fn neighbours(state: &RunState, task: &Task) -> Vec<Neighbour> {
 /// Whether nobody works at it and nobody will before something else has happened.
 fn is_later(state: &RunState, number: TaskNumber) -> bool {
     match state.task(number).phase {
-        TaskPhase::Queued => !state.unmet(number).is_empty(),
+        TaskPhase::Queued => !state.unmet_dependencies(number).is_empty(),
         TaskPhase::Failed | TaskPhase::DependenciesConflict { .. } => true,
         TaskPhase::Running | TaskPhase::RetryAt(_) | TaskPhase::Done => false,
         TaskPhase::Skipped { .. } | TaskPhase::Cancelled => false,
@@ -137,7 +137,7 @@ fn is_later(state: &RunState, number: TaskNumber) -> bool {
 }
 
 fn result(state: &RunState, number: TaskNumber) -> Option<DependencyResult> {
-    let outcome = state.task(number).last_outcome()?;
+    let outcome = state.task(number).outcome()?;
     let End::Passed { info, .. } = &outcome.end else {
         return None;
     };
@@ -151,7 +151,7 @@ fn result(state: &RunState, number: TaskNumber) -> Option<DependencyResult> {
 
 /// Why a task that passed is done again: its change did not fit together with others.
 fn conflict(state: &RunState, number: TaskNumber, met: Option<String>) -> Option<String> {
-    let with = state.in_the_way_of(number);
+    let with = state.assembled_conflicts(number);
     if with.is_empty() && met.is_none() {
         return None;
     }
@@ -196,7 +196,7 @@ fn earlier_work(task: &TaskState) -> EarlierWork {
 fn previous_failure(task: &TaskState) -> Option<String> {
     // What kept its worktree from being set up is nothing the worker could mend.
     let failed = |outcome: &&Outcome| {
-        matches!(outcome.end, End::Failed(_)) && !outcome.is_of(FailureKind::SetUp)
+        matches!(outcome.end, End::Failed(_)) && !outcome.is_kind(FailureKind::Setup)
     };
     let outcome = task
         .attempts

@@ -25,7 +25,7 @@ impl Starts {
             let wait = Duration::try_from(until.duration_since(today));
             starts.rest(worker, now, wait.unwrap_or_default());
         };
-        for (worker, until) in state.roster.rests() {
+        for (worker, until) in state.worker_health.cooldowns() {
             rest(worker, until);
         }
         for attempt in state.tasks.iter().filter_map(TaskState::last_attempt) {

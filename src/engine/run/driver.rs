@@ -409,12 +409,12 @@ impl<'a> Driver<'a> {
                         // The candidates are whole and can be assembled later, so the run ends.
                         Err(EngineError::NotOurs(why)) => {
                             self.watcher.warning(&format!("not assembled: {why}"));
-                            events.push(Event::AssemblyRefused { why });
+                            events.push(Event::AssemblyRefused { reason: why });
                         }
                         Err(error @ EngineError::Unsigned(_)) => {
                             let why = format!("{error}: make `git commit -S` work");
                             self.watcher.warning(&format!("not assembled: {why}"));
-                            events.push(Event::AssemblyRefused { why });
+                            events.push(Event::AssemblyRefused { reason: why });
                         }
                         Err(error) if is_full(&error) => self.lack_now(&error),
                         result => failed = result,
@@ -523,7 +523,7 @@ impl<'a> Driver<'a> {
         let can_wait = |recorded: &Recorded| {
             matches!(
                 recorded.event,
-                Event::AttemptStarted { .. } | Event::Noted { .. }
+                Event::AttemptStarted { .. } | Event::ProgressReported { .. }
             )
         };
         let since = self.unwritten_since?;
@@ -548,7 +548,7 @@ impl<'a> Driver<'a> {
             }
             // The limit may have been run into once more, by an attempt that was alive already.
             Event::WorkerUnparked { worker, until } => {
-                let known = self.state.roster.standing(worker);
+                let known = self.state.worker_health.record(worker);
                 let parked = known.and_then(|known| known.parked.as_ref());
                 parked.is_some_and(|parked| parked.until == *until)
             }
@@ -603,36 +603,43 @@ impl<'a> Driver<'a> {
                         worker,
                         task,
                         until,
-                        why,
+                        reason: why,
                     }),
                     Action::UnparkAt { worker, at } => self.timers.unpark_at(worker, at),
                     // The loop wakes by itself when it has rested.
                     Action::Rest { .. } => {}
                     Action::OutOfMoney { spent, max_cost } => {
-                        announced.push(Event::OutOfMoney { spent, max_cost });
+                        announced.push(Event::CostLimitReached { spent, max_cost });
                     }
                     Action::LockOut { worker, tasks, why } => {
-                        announced.push(Event::WorkerLockedOut { worker, tasks, why });
+                        announced.push(Event::WorkerAccessDenied {
+                            worker,
+                            tasks,
+                            message: why,
+                        });
                     }
                     Action::GiveUpSetUps { tasks, why } => {
-                        announced.push(Event::SetUpBroken { tasks, why });
+                        announced.push(Event::SetupBroken {
+                            tasks,
+                            message: why,
+                        });
                     }
                     Action::ScheduleRetry { task, due } => {
                         announced.push(Event::RetryScheduled { task, due });
                     }
                     Action::OutOfRetries { task, budget } => {
-                        announced.push(Event::OutOfRetries { task, budget });
+                        announced.push(Event::RetryBudgetSpent { task, budget });
                     }
                     Action::WakeAt { task, at } => self.timers.retry_at(task, at),
-                    Action::Redispatch { task, onto } => {
+                    Action::Redispatch { task, conflict } => {
                         announced.push(Event::Redispatched {
                             task,
-                            onto: onto.commit,
-                            with: onto.with,
+                            base: conflict.chain_tip,
+                            with: conflict.with,
                         });
                     }
                     Action::GiveUpRedispatch(task) => {
-                        announced.push(Event::RedispatchGivenUp { task });
+                        announced.push(Event::RedispatchFailed { task });
                     }
                     Action::Assemble => self.announced.assembly = true,
                     // An assembly that is under way moves a branch; it is waited for.

@@ -43,12 +43,12 @@ pub struct AttemptSpec {
 /// What the next attempt at a task starts from: what its own change met, with everything in there;
 /// else the candidates of what it depends on, and of what is in its way.
 pub fn starts_from(state: &RunState, task: TaskNumber) -> Vec<(TaskNumber, Oid)> {
-    if let Some(onto) = &state.task(task).onto {
-        return vec![(task, onto.commit)];
+    if let Some(conflict) = &state.task(task).redispatched_for {
+        return vec![(task, conflict.chain_tip)];
     }
     let candidate = |number: &TaskNumber| Some((*number, state.task(*number).candidate()?));
     let depends_on = &state.plan.task(task).depends_on;
-    let met = state.in_the_way_of(task);
+    let met = state.assembled_conflicts(task);
     let all = depends_on.iter().chain(&met);
     all.filter_map(candidate).collect()
 }

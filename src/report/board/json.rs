@@ -7,10 +7,11 @@ use crate::base::text::shell_word;
 use crate::merge::verdict::{LineRange, Unit, Verdict};
 use crate::model::ids::TaskNumber;
 use crate::model::integration::{
-    AgainstBase, CheckOutcome, CheckResult, Guilty, Integration, Landing, LeftOut, LeftOutReason,
+    BaseComparison, CheckOutcome, CheckResult, Culprit, Integration, Landing, LeftOut,
+    LeftOutReason,
 };
 use crate::model::pull_request::PullRequest;
-use crate::model::resolution::{Resolution, TriedRung};
+use crate::model::resolution::{FailedStrategy, Resolution};
 use crate::model::status::Status;
 use crate::model::usage::{Cost, Usage};
 use crate::model::worker_health::Parking;
@@ -109,7 +110,7 @@ struct Left {
     paths: Vec<String>,
     /// What was tried to settle a conflict, and why it did not hold.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    tried: Vec<TriedRung>,
+    tried: Vec<FailedStrategy>,
 }
 
 /// A conflict of a task that was settled while assembling.
@@ -128,7 +129,7 @@ struct Check<'a> {
     result: &'static str,
     millis: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
-    against_base: Option<AgainstBase>,
+    against_base: Option<BaseComparison>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     flaky: bool,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
@@ -273,7 +274,7 @@ fn parked((worker, parking): &(String, Parking)) -> Parked<'_> {
     Parked {
         worker,
         until: parking.until.to_string(),
-        why: &parking.why,
+        why: &parking.reason,
         task: parking.task.0,
     }
 }
@@ -307,15 +308,15 @@ fn assembled<'a>(view: &'a BoardView, integration: &'a Integration) -> Assembled
         branch: &view.integration_branch,
         tip: integration.tip.map(|tip| tip.to_string()),
         merged: integration.merged.iter().map(|m| m.task.0).collect(),
-        resolved: integration.settled().iter().map(settled).collect(),
+        resolved: integration.resolutions().iter().map(settled).collect(),
         left_out: integration.left_out.iter().map(left).collect(),
         checks: integration.checks.iter().map(check).collect(),
-        guilty: integration.guilty.iter().map(blamed).collect(),
+        guilty: integration.culprits.iter().map(blamed).collect(),
         check_runs: integration.check_runs,
     }
 }
 
-pub(crate) fn blamed(guilty: &Guilty) -> Blamed<'_> {
+pub(crate) fn blamed(guilty: &Culprit) -> Blamed<'_> {
     Blamed {
         task: guilty.task.0,
         with: numbers(&guilty.with),
@@ -330,7 +331,7 @@ pub(crate) fn why(reason: &LeftOutReason) -> &'static str {
     match reason {
         LeftOutReason::Conflict { .. } => "conflict",
         LeftOutReason::BuiltOn { .. } => "built-on",
-        LeftOutReason::Person => "person",
+        LeftOutReason::ByUser => "person",
         LeftOutReason::FailedChecks { .. } => "failed-checks",
     }
 }
@@ -341,7 +342,7 @@ fn left(out: &LeftOut) -> Left {
             class, with, paths, ..
         } => (Some(class.name()), numbers(with), paths.as_slice()),
         LeftOutReason::BuiltOn { task } => (None, vec![task.0], [].as_slice()),
-        LeftOutReason::Person => (None, Vec::new(), [].as_slice()),
+        LeftOutReason::ByUser => (None, Vec::new(), [].as_slice()),
         LeftOutReason::FailedChecks { with, .. } => (None, numbers(with), [].as_slice()),
     };
     Left {
@@ -351,7 +352,10 @@ fn left(out: &LeftOut) -> Left {
         with,
         paths: files.iter().map(ToString::to_string).collect(),
         tried: match &out.reason {
-            LeftOutReason::Conflict { tried, .. } => tried.clone(),
+            LeftOutReason::Conflict {
+                failed_strategies: tried,
+                ..
+            } => tried.clone(),
             _ => Vec::new(),
         },
     }
@@ -362,7 +366,7 @@ pub(crate) fn settled((task, resolution): &(TaskNumber, Resolution)) -> Settled 
         task: task.0,
         class: resolution.class.name(),
         paths: resolution.paths.iter().map(ToString::to_string).collect(),
-        rung: resolution.by.rung().word(),
+        rung: resolution.by.strategy().name(),
         how: resolution.by.to_string(),
     }
 }

@@ -159,7 +159,11 @@ fn write_integration(to: &mut String, view: &BoardView, integration: &Integratio
     }
     for out in &integration.left_out {
         writeln!(to, "  left out {}", left_out(out))?;
-        if let LeftOutReason::Conflict { tried, .. } = &out.reason {
+        if let LeftOutReason::Conflict {
+            failed_strategies: tried,
+            ..
+        } = &out.reason
+        {
             for tried in tried {
                 writeln!(to, "    tried {}", plain_line(&tried.to_string(), 160))?;
             }
@@ -205,7 +209,7 @@ pub fn why_left_out(out: &LeftOut) -> String {
             format!("{class} conflict{with}{place}")
         }
         LeftOutReason::BuiltOn { task } => format!("built on {task}"),
-        LeftOutReason::Person => "by a person".to_owned(),
+        LeftOutReason::ByUser => "by a person".to_owned(),
         LeftOutReason::FailedChecks {
             command,
             with,

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::model::failure::{FailureClass, FailureKind};
 use crate::model::ids::TaskNumber;
-use crate::model::remains::Remains;
+use crate::model::kept_changes::KeptChanges;
 use crate::model::status::Status;
 use crate::model::usage::{Cost, Usage};
 use crate::report::failure::{
@@ -45,7 +45,7 @@ struct Failed<'a> {
     signature: &'a str,
     reset_at: Option<String>,
     kept: Option<String>,
-    remains: Option<&'a Remains>,
+    remains: Option<&'a KeptChanges>,
     retries: usize,
     retries_of_run_spent: bool,
     attempts: Vec<Attempt<'a>>,
