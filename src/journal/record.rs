@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::event::{Event, Recorded};
 use crate::model::ids::RunId;
-use crate::model::recovery::{Finding, Found};
+use crate::model::recovery::{Finding, FindingKind};
 
 /// The version of the wire form. It counts changes that an older reader would misread.
 pub const VERSION: u32 = 1;
@@ -76,7 +76,7 @@ pub fn summary(event: &Event) -> String {
         }
         Event::RunResumed { .. } => "run resumed".to_owned(),
         Event::PlanEdited { edits } => {
-            let is_new = |edit: &&Found| edit.what != Finding::Same;
+            let is_new = |edit: &&Finding| edit.kind != FindingKind::Same;
             let count = edits.iter().filter(is_new).count();
             format!("plan edited: {}", crate::base::text::plural(count, "task"))
         }
@@ -134,12 +134,8 @@ pub fn summary(event: &Event) -> String {
             let conflicts = crate::base::text::plural(resolutions.len(), "conflict");
             format!("{task}: {conflicts} settled")
         }
-        Event::ResolutionRolledBack {
-            task,
-            strategy: rung,
-            ..
-        } => {
-            format!("{task}: {rung} rolled back")
+        Event::ResolutionRolledBack { task, strategy, .. } => {
+            format!("{task}: {strategy} rolled back")
         }
         Event::Redispatched { task, base, .. } => {
             format!("{task} dispatched again on top of {}", base.short())
@@ -151,8 +147,8 @@ pub fn summary(event: &Event) -> String {
         Event::ResolutionClosed { task } => format!("{task}: its conflict is settled"),
         Event::ResolutionAborted { task } => format!("{task}: resolving by hand given up"),
         Event::RedispatchFailed { task } => format!("{task} dispatched again in vain"),
-        Event::AssemblyRefused { reason: why } => {
-            format!("assembly refused: {}", crate::base::text::clip(why, 50))
+        Event::AssemblyRefused { reason } => {
+            format!("assembly refused: {}", crate::base::text::clip(reason, 50))
         }
         Event::AssemblyRequested { .. } => "assembly requested".to_owned(),
         Event::StopRequested {} => "stop requested".to_owned(),

@@ -13,7 +13,7 @@ use crate::model::ids::{AttemptNumber, TaskNumber};
 use crate::model::integration::{Integration, Landing};
 use crate::model::outcome::Outcome;
 use crate::model::pull_request::PullRequest;
-use crate::model::recovery::Found;
+use crate::model::recovery::Finding;
 use crate::model::resolution::{Resolution, ResolutionStrategy};
 use crate::model::shortage::Shortage;
 use crate::model::task_conflict::TaskConflict;
@@ -55,12 +55,12 @@ pub enum Event {
     RunResumed {
         /// What it found, and so what it does.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        found: Vec<Found>,
+        findings: Vec<Finding>,
     },
     /// The plan of the run is another one from here on; it stands in the same journal commit.
     PlanEdited {
         /// What it is for every task that was there before or is there now.
-        edits: Vec<Found>,
+        edits: Vec<Finding>,
     },
     /// An attempt is about to get its branch and worktree.
     AttemptStarting {

@@ -14,7 +14,7 @@ use crate::model::integration::Integration;
 use crate::model::outcome::End;
 use crate::model::plan::Plan;
 use crate::model::pull_request::PullRequest;
-use crate::model::recovery::Finding;
+use crate::model::recovery::FindingKind;
 use crate::model::run::{RunPhase, RunState, SpeculativeConflict};
 use crate::model::task_conflict::TaskConflict;
 use crate::model::task_state::{TaskPhase, TaskState};
@@ -34,11 +34,11 @@ impl RunState {
         for edit in edits {
             let Some(number) = edit.task else { continue };
             let task = &mut self.tasks[number.index()];
-            match edit.what {
-                Finding::Changed | Finding::Downstream | Finding::Added => {
+            match edit.kind {
+                FindingKind::Changed | FindingKind::Downstream | FindingKind::Added => {
                     task.restart_after_edit()
                 }
-                Finding::Removed => task.remove(),
+                FindingKind::Removed => task.remove(),
                 _ => {}
             }
         }
@@ -67,7 +67,7 @@ impl RunState {
                 self.redispatch_suspended = false;
             }
             Event::AssemblyStarting { .. } => self.assembly_refused = None,
-            Event::AssemblyRefused { reason: why } => self.assembly_refused = Some(why.clone()),
+            Event::AssemblyRefused { reason } => self.assembly_refused = Some(reason.clone()),
             Event::StopRequested {} => self.phase = RunPhase::Stopping,
             Event::RunEnded { exit } => self.phase = RunPhase::Ended(*exit),
             Event::AssemblyRequested { order, leave_out } => {
@@ -104,8 +104,8 @@ impl RunState {
             Event::TaskSkipped { task, cascade } => self.skip(*task, *cascade),
             Event::RetryRequested {
                 task,
-                extra_prompt: prompt,
-                new_prompt: rewritten,
+                extra_prompt,
+                new_prompt,
                 worker,
             } => {
                 self.setup.reset();
@@ -115,36 +115,33 @@ impl RunState {
                 let keep = |slot: &mut Option<String>, said: &Option<String>| {
                     *slot = said.clone().or(slot.take());
                 };
-                keep(&mut task.extra_prompt, prompt);
-                keep(&mut task.rewritten_prompt, rewritten);
+                keep(&mut task.extra_prompt, extra_prompt);
+                keep(&mut task.rewritten_prompt, new_prompt);
                 keep(&mut task.worker_override, worker);
             }
             Event::WorkerParked {
                 worker,
                 task,
                 until,
-                reason: why,
-            } => self.park(worker, *task, *until, why),
+                reason,
+            } => self.park(worker, *task, *until, reason),
             Event::WorkerUnparked { worker, .. } => self.worker_health.unpark(worker),
             Event::CostLimitReached { spent, max_cost } => {
                 self.cost_limit_reached = Some((*spent, *max_cost))
             }
-            Event::SetupBroken {
-                tasks,
-                message: why,
-            } => self.setup.trip(SharedFailure {
+            Event::SetupBroken { tasks, message } => self.setup.trip(SharedFailure {
                 tasks: tasks.clone(),
-                message: why.clone(),
+                message: message.clone(),
             }),
             Event::WorkerAccessDenied {
                 worker,
                 tasks,
-                message: why,
+                message,
             } => self.worker_health.deny_access(
                 worker,
                 SharedFailure {
                     tasks: tasks.clone(),
-                    message: why.clone(),
+                    message: message.clone(),
                 },
             ),
             Event::ShortageBegan { shortage } => self.shortage = Some(shortage.clone()),
@@ -337,10 +334,10 @@ impl RunState {
     }
 
     /// The attempts that ran into the limit count as none: their tasks wait like any other.
-    fn park(&mut self, worker: &str, task: TaskNumber, until: Timestamp, why: &str) {
+    fn park(&mut self, worker: &str, task: TaskNumber, until: Timestamp, reason: &str) {
         let parking = Parking {
             until,
-            reason: why.to_owned(),
+            reason: reason.to_owned(),
             task,
         };
         self.worker_health.park(worker, parking);

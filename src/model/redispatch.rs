@@ -33,14 +33,14 @@ impl RunState {
             }
             _ => None,
         })?;
-        let merged = integration.merged.iter();
-        let contains: Vec<_> = merged.map(|step| (step.task, step.candidate)).collect();
+        let steps = integration.merged.iter();
+        let merged: Vec<_> = steps.map(|step| (step.task, step.candidate)).collect();
         let is_offered = |(task, candidate): &(TaskNumber, Oid)| {
             self.task(*task).candidate() == Some(*candidate) && !self.is_left_out(*task)
         };
-        contains.iter().all(is_offered).then_some(AssemblyConflict {
+        merged.iter().all(is_offered).then_some(AssemblyConflict {
             chain_tip: integration.chain_tip?,
-            merged: contains,
+            merged,
             with,
             candidate,
         })

@@ -33,12 +33,12 @@ impl Shortage {
     /// Which file system, how much is free, how much is needed: one sentence.
     pub fn message(&self) -> String {
         let Shortage {
-            resource: of,
+            resource,
             place,
             has,
             needs,
         } = self;
-        match of {
+        match resource {
             Resource::Bytes => format!(
                 "the disk is full: {} free at {place}, {} needed",
                 bytes(*has),

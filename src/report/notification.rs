@@ -99,13 +99,13 @@ fn of(state: &RunState, fact: &Recorded) -> Vec<Notification> {
             worker,
             task,
             until,
-            reason: why,
+            reason,
         } => vec![Notification {
             task: Some(*task),
             parked: Some((worker.clone(), *until)),
             ..told(
                 Kind::QuotaParked,
-                parked_sentence(worker, *until, why),
+                parked_sentence(worker, *until, reason),
                 suggest::status(run),
             )
         }],

@@ -29,7 +29,7 @@ pub(super) fn parking_due(
         return None;
     }
     let last = now.last_attempt()?;
-    if !limits.crew.profiles.contains_key(&last.worker) || !now.hit_quota_of(&last.worker) {
+    if !limits.pool.workers.contains_key(&last.worker) || !now.hit_quota_of(&last.worker) {
         return None;
     }
     let until = parked_until(state, last, limits)?;

@@ -21,7 +21,7 @@ use crate::model::run::RunState;
 use crate::model::shortage::{Resource, Shortage};
 use crate::model::usage::Cost;
 use crate::model::worker_report::WorkerReport;
-use crate::schedule::worker_pool::Crew;
+use crate::schedule::worker_pool::WorkerPool;
 use crate::schedule::{Action, Limits, decide};
 
 /// A run in the middle of a game.
@@ -53,9 +53,9 @@ fn play_with(plan: &str, words: &str, change: impl FnOnce(Limits) -> Limits) -> 
         redispatches: 1,
         budget: 20,
         quota_wait: Duration::from_secs(3600),
-        crew: Crew {
+        pool: WorkerPool {
             assigned: vec!["shell".to_owned(); plan.split(" · ").count()],
-            ..Crew::default()
+            ..WorkerPool::default()
         },
         ..Limits::default()
     };
@@ -79,7 +79,7 @@ impl Game {
         match word.split_once(' ') {
             Some(("later", time)) => self.skipped = time.parse().unwrap(),
 
-            _ if word == "rested" => self.limits.crew.resting.clear(),
+            _ if word == "rested" => self.limits.pool.cooling_down.clear(),
             _ => {}
         }
         for event in self.events(word) {
@@ -122,7 +122,7 @@ impl Game {
     /// Time stands still until somebody says `rested`.
     fn rest(&mut self, worker: &str) {
         if !start_interval(&self.state, &self.limits, worker).is_zero() {
-            self.limits.crew.resting.insert(worker.to_owned());
+            self.limits.pool.cooling_down.insert(worker.to_owned());
         }
     }
 
@@ -147,38 +147,42 @@ impl Game {
                 worker,
                 task,
                 until,
-                why,
+                reason,
             } => {
                 let wait = until.duration_since(self.state.updated).as_secs();
                 let event = Event::WorkerParked {
                     worker: worker.clone(),
                     task: *task,
                     until: *until,
-                    reason: why.clone(),
+                    reason: reason.clone(),
                 };
                 (format!("park {worker} for {wait}s"), Some(event))
             }
             Action::UnparkAt { worker, .. } => (format!("wait for {worker}"), None),
-            Action::Rest { worker } => (format!("{worker} rests"), None),
-            Action::OutOfMoney { spent, max_cost } => {
+            Action::WaitForCooldown { worker } => (format!("{worker} rests"), None),
+            Action::RecordCostLimit { spent, max_cost } => {
                 let event = Event::CostLimitReached {
                     spent: *spent,
                     max_cost: *max_cost,
                 };
                 (format!("{spent} of {max_cost} spent"), Some(event))
             }
-            Action::LockOut { worker, tasks, why } => {
+            Action::DenyAccess {
+                worker,
+                tasks,
+                message,
+            } => {
                 let event = Event::WorkerAccessDenied {
                     worker: worker.clone(),
                     tasks: tasks.clone(),
-                    message: why.clone(),
+                    message: message.clone(),
                 };
                 (format!("lock {worker} out"), Some(event))
             }
-            Action::GiveUpSetUps { tasks, why } => {
+            Action::TripSetup { tasks, message } => {
                 let event = Event::SetupBroken {
                     tasks: tasks.clone(),
-                    message: why.clone(),
+                    message: message.clone(),
                 };
                 let names: Vec<&str> = tasks.iter().map(|task| self.name(*task)).collect();
                 (format!("no set-up for {}", names.join(" ")), Some(event))
@@ -191,7 +195,7 @@ impl Game {
                 };
                 (format!("again {}", self.name(*task)), Some(event))
             }
-            Action::GiveUpRedispatch(task) => {
+            Action::FailRedispatch(task) => {
                 let event = Event::RedispatchFailed { task: *task };
                 (format!("in vain {}", self.name(*task)), Some(event))
             }
@@ -213,7 +217,7 @@ impl Game {
                     Some(event),
                 )
             }
-            Action::OutOfRetries { task, budget } => {
+            Action::RecordRetryBudget { task, budget } => {
                 let event = Event::RetryBudgetSpent {
                     task: *task,
                     budget: *budget,
@@ -263,7 +267,9 @@ impl Game {
                 }]
             }
             "money" => vec![
-                Event::RunResumed { found: Vec::new() },
+                Event::RunResumed {
+                    findings: Vec::new(),
+                },
                 Event::MaxCostSet {
                     max_cost: name.parse().unwrap(),
                 },
@@ -311,9 +317,13 @@ impl Game {
             "pause" => vec![Event::Paused {}],
             "go" => vec![Event::Unpaused {}],
             "cancel" => vec![Event::TaskCancelled { task: task() }],
-            "resume" => vec![Event::RunResumed { found: Vec::new() }],
+            "resume" => vec![Event::RunResumed {
+                findings: Vec::new(),
+            }],
             "retry" => vec![
-                Event::RunResumed { found: Vec::new() },
+                Event::RunResumed {
+                    findings: Vec::new(),
+                },
                 Event::RetryRequested {
                     task: task(),
                     extra_prompt: None,
@@ -324,7 +334,9 @@ impl Game {
             "skip" | "drop" => {
                 let cascade = verb == "skip";
                 vec![
-                    Event::RunResumed { found: Vec::new() },
+                    Event::RunResumed {
+                        findings: Vec::new(),
+                    },
                     Event::TaskSkipped {
                         task: task(),
                         cascade,

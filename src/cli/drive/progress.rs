@@ -175,9 +175,9 @@ fn said(event: &Event) -> Option<String> {
         Event::WorkerParked {
             worker,
             until,
-            reason: why,
+            reason,
             ..
-        } => Some(parked_sentence(worker, *until, why)),
+        } => Some(parked_sentence(worker, *until, reason)),
         Event::WorkerUnparked { worker, .. } => Some(format!("{worker} may start again")),
         Event::AttemptEnded { task, outcome, .. } => outside_sentence(*task, outcome),
         Event::ShortageBegan { shortage } => Some(format!(
@@ -192,12 +192,9 @@ fn said(event: &Event) -> Option<String> {
         Event::WorkerAccessDenied {
             worker,
             tasks,
-            message: why,
-        } => Some(locked_out_sentence(worker, tasks, why)),
-        Event::SetupBroken {
-            tasks,
-            message: why,
-        } => Some(set_up_broken_sentence(tasks, why)),
+            message,
+        } => Some(locked_out_sentence(worker, tasks, message)),
+        Event::SetupBroken { tasks, message } => Some(set_up_broken_sentence(tasks, message)),
         Event::CostLimitReached { spent, max_cost } => {
             Some(out_of_money_sentence(*spent, *max_cost))
         }

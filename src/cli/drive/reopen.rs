@@ -86,7 +86,12 @@ fn drive_loaded(
     free_references(&place.repo, run, &loaded.settings)?;
     let before = loaded.settings.clone();
     let mut asked = request(&mut loaded)?;
-    asked.insert(0, Event::RunResumed { found: Vec::new() });
+    asked.insert(
+        0,
+        Event::RunResumed {
+            findings: Vec::new(),
+        },
+    );
     let mut journal = Journal::reopen(&place.repo, &loaded.replayed).map_err(EngineError::from)?;
     if loaded.settings != before {
         keep_settings(&place.store, &loaded, &mut journal)?;

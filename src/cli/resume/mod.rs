@@ -22,7 +22,7 @@ use crate::journal::Journal;
 use crate::journal::runs::RunLock;
 use crate::model::event::Event;
 use crate::model::ids::RunId;
-use crate::model::recovery::{Finding, Found};
+use crate::model::recovery::{Finding, FindingKind};
 use crate::model::run::{RunPhase, RunState};
 use crate::report::recovery_table::render;
 use crate::ui::Ui;
@@ -121,7 +121,7 @@ fn reconcile_and_drive(
     if !args.dry_run {
         let freed = free_references(&place.repo, run, &loaded.settings)?;
         let locks = freed.into_iter();
-        found.extend(locks.map(|name| Found::named(Finding::StaleLock, name)));
+        found.extend(locks.map(|name| Finding::named(FindingKind::StaleLock, name)));
     }
     let context = context(
         &place.repo,
@@ -165,8 +165,8 @@ fn reconcile_and_drive(
 }
 
 /// Lists the events that the command line asks for.
-fn requests(found: Vec<Found>, args: &ResumeArgs, state: &RunState) -> Vec<Event> {
-    let mut requests = vec![Event::RunResumed { found }];
+fn requests(findings: Vec<Finding>, args: &ResumeArgs, state: &RunState) -> Vec<Event> {
+    let mut requests = vec![Event::RunResumed { findings }];
     requests.extend(args.max_cost.map(|max_cost| Event::MaxCostSet { max_cost }));
     if args.unpark {
         let parked = state.worker_health.parked(state.updated);

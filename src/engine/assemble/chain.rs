@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::assembly::exclusion::Cause;
-use crate::assembly::selection::Choice;
+use crate::assembly::exclusion::ExclusionReason;
+use crate::assembly::selection::Selection;
 use crate::conflicts::blob_merges::Contents;
 use crate::conflicts::incremental_merge::MergedTree;
 use crate::conflicts::minimize::{MERGES_PER_SET, Sequence};
@@ -65,11 +65,16 @@ impl Chain {
     }
 
     /// Leaves out what was not even tried because it was built on a task left out in review.
-    pub(super) fn add_untried(&mut self, state: &RunState, order: &[TaskNumber], choice: &Choice) {
+    pub(super) fn add_untried(
+        &mut self,
+        state: &RunState,
+        order: &[TaskNumber],
+        choice: &Selection,
+    ) {
         let untried = choice.left_out.iter();
         for out in untried.filter(|out| !order.contains(&out.task)) {
             let candidate = state.task(out.task).candidate();
-            if let (Cause::BuiltOn(on), Some(candidate)) = (&out.cause, candidate) {
+            if let (ExclusionReason::BuiltOn(on), Some(candidate)) = (&out.reason, candidate) {
                 self.left_out.push(LeftOut {
                     task: out.task,
                     candidate,
@@ -209,10 +214,10 @@ impl Builder<'_> {
         candidate: Oid,
         class: Class,
         paths: Vec<RepoPath>,
-        mut tried: Vec<FailedStrategy>,
+        mut failed_strategies: Vec<FailedStrategy>,
     ) -> Result<LeftOutReason, EngineError> {
         if self.state.task(task).redispatches > 0 {
-            tried.push(FailedStrategy {
+            failed_strategies.push(FailedStrategy {
                 strategy: ResolutionStrategy::Redispatched,
                 reason: "its new result conflicts, too".to_owned(),
             });
@@ -227,7 +232,7 @@ impl Builder<'_> {
             class,
             with,
             paths,
-            failed_strategies: tried,
+            failed_strategies,
         })
     }
 

@@ -23,7 +23,7 @@ use crate::engine::worktree::populate::links_in;
 use crate::engine::worktree::prepare::{keep, keep_remains, worker_folder};
 use crate::exec::{self, Exit, JobEnd};
 use crate::failure::evidence::{Evidence, Fact};
-use crate::failure::{classify, evidence};
+use crate::failure::{classify, exit_status};
 use crate::git::capture::{Capture, CaptureError};
 use crate::git::commit::{By, NewCommit};
 use crate::git::refs::branch_ref;
@@ -462,12 +462,12 @@ impl Case {
         let (shared, base) = (Arc::clone(&self.context), self.base);
         let remains = blocking(move || remains(&shared.repo, base, kept)).await;
         // How much it was is only said; the commit itself is kept.
-        let remains = remains.unwrap_or_default();
+        let kept_changes = remains.unwrap_or_default();
         let evidence = Evidence {
             facts,
             exit: match self.end.exit {
-                Exit::Code(code) => Some(evidence::Exit::Code(code)),
-                Exit::Signal(signal) => Some(evidence::Exit::Signal(signal)),
+                Exit::Code(code) => Some(exit_status::Exit::Code(code)),
+                Exit::Signal(signal) => Some(exit_status::Exit::Signal(signal)),
                 _ => None,
             },
             error: self.report.error.clone(),
@@ -491,7 +491,7 @@ impl Case {
             outside_changes: self.meanwhile.clone(),
             millis: self.end.millis,
             kept,
-            kept_changes: remains,
+            kept_changes,
             usage: self.transcript.usage,
             cost: self.transcript.cost,
             session: self.transcript.session.clone(),

@@ -56,11 +56,11 @@ pub fn shortage(
 
 fn shortage_at(place: &Path, bytes: u64, files: u64) -> Option<Shortage> {
     // A system that does not say how much there is shows it when something is written.
-    let short = |of, has: std::io::Result<u64>, needs| {
+    let short = |resource, has: std::io::Result<u64>, needs| {
         let has = has.ok().filter(|has| *has < needs)?;
         let place = mount_point(place).display().to_string();
         Some(Shortage {
-            resource: of,
+            resource,
             place,
             has,
             needs,

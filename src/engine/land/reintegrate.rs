@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::assembly::culprit::Red;
+use crate::assembly::culprit::FailedCheck;
 use crate::base::fault;
 use crate::base::text::one_line;
 use crate::engine::EngineError;
@@ -235,7 +235,7 @@ impl Redo<'_> {
         before: &[CheckResult],
     ) -> Result<LandError, LandError> {
         let target = &self.ground.target;
-        let new: BTreeSet<Red> = failures(failed)
+        let new: BTreeSet<FailedCheck> = failures(failed)
             .difference(&failures(before))
             .cloned()
             .collect();

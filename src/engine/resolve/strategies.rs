@@ -255,11 +255,8 @@ impl<'a> Strategies<'a> {
         units.collect()
     }
 
-    fn note_failure(&mut self, rung: ResolutionStrategy, why: String) {
-        self.tried.push(FailedStrategy {
-            strategy: rung,
-            reason: why,
-        });
+    fn note_failure(&mut self, strategy: ResolutionStrategy, reason: String) {
+        self.tried.push(FailedStrategy { strategy, reason });
     }
 
     fn is_excluded(&self, strategy: ResolutionStrategy) -> bool {

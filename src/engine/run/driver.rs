@@ -407,14 +407,14 @@ impl<'a> Driver<'a> {
                     self.assembling = None;
                     match result {
                         // The candidates are whole and can be assembled later, so the run ends.
-                        Err(EngineError::NotOurs(why)) => {
-                            self.watcher.warning(&format!("not assembled: {why}"));
-                            events.push(Event::AssemblyRefused { reason: why });
+                        Err(EngineError::NotOurs(reason)) => {
+                            self.watcher.warning(&format!("not assembled: {reason}"));
+                            events.push(Event::AssemblyRefused { reason });
                         }
                         Err(error @ EngineError::Unsigned(_)) => {
-                            let why = format!("{error}: make `git commit -S` work");
-                            self.watcher.warning(&format!("not assembled: {why}"));
-                            events.push(Event::AssemblyRefused { reason: why });
+                            let reason = format!("{error}: make `git commit -S` work");
+                            self.watcher.warning(&format!("not assembled: {reason}"));
+                            events.push(Event::AssemblyRefused { reason });
                         }
                         Err(error) if is_full(&error) => self.lack_now(&error),
                         result => failed = result,
@@ -583,7 +583,7 @@ impl<'a> Driver<'a> {
         self.waits_for_slot = false;
         loop {
             let mut announced = Vec::new();
-            self.limits.crew.resting = self.starts.resting(Instant::now());
+            self.limits.pool.cooling_down = self.starts.resting(Instant::now());
             for action in decide(&self.state, &self.limits) {
                 match action {
                     // It may have become full with the one before.
@@ -598,36 +598,37 @@ impl<'a> Driver<'a> {
                         worker,
                         task,
                         until,
-                        why,
+                        reason,
                     } => announced.push(Event::WorkerParked {
                         worker,
                         task,
                         until,
-                        reason: why,
+                        reason,
                     }),
                     Action::UnparkAt { worker, at } => self.timers.unpark_at(worker, at),
                     // The loop wakes by itself when it has rested.
-                    Action::Rest { .. } => {}
-                    Action::OutOfMoney { spent, max_cost } => {
+                    Action::WaitForCooldown { .. } => {}
+                    Action::RecordCostLimit { spent, max_cost } => {
                         announced.push(Event::CostLimitReached { spent, max_cost });
                     }
-                    Action::LockOut { worker, tasks, why } => {
+                    Action::DenyAccess {
+                        worker,
+                        tasks,
+                        message,
+                    } => {
                         announced.push(Event::WorkerAccessDenied {
                             worker,
                             tasks,
-                            message: why,
+                            message,
                         });
                     }
-                    Action::GiveUpSetUps { tasks, why } => {
-                        announced.push(Event::SetupBroken {
-                            tasks,
-                            message: why,
-                        });
+                    Action::TripSetup { tasks, message } => {
+                        announced.push(Event::SetupBroken { tasks, message });
                     }
                     Action::ScheduleRetry { task, due } => {
                         announced.push(Event::RetryScheduled { task, due });
                     }
-                    Action::OutOfRetries { task, budget } => {
+                    Action::RecordRetryBudget { task, budget } => {
                         announced.push(Event::RetryBudgetSpent { task, budget });
                     }
                     Action::WakeAt { task, at } => self.timers.retry_at(task, at),
@@ -638,7 +639,7 @@ impl<'a> Driver<'a> {
                             with: conflict.with,
                         });
                     }
-                    Action::GiveUpRedispatch(task) => {
+                    Action::FailRedispatch(task) => {
                         announced.push(Event::RedispatchFailed { task });
                     }
                     Action::Assemble => self.announced.assembly = true,
@@ -828,6 +829,6 @@ fn limits(context: &Context) -> Limits {
         hold_back: context.settings.conflicts.on_new == OnNewConflict::PauseLaterTask,
         quota_wait: run.quota_wait,
         max_cost: run.max_cost,
-        crew: crew(&context.plan, &context.settings),
+        pool: crew(&context.plan, &context.settings),
     }
 }

@@ -18,8 +18,8 @@ pub fn passed(context: &Context) -> Option<Shortage> {
     let run = &context.settings.run;
     let kept = worktrees(context);
     let prefix = worktree_prefix(&context.repo, &context.settings);
-    let shortage = |of, has: u64, needs: u64| Shortage {
-        resource: of,
+    let shortage = |resource, has: u64, needs: u64| Shortage {
+        resource,
         place: prefix.display().to_string(),
         has,
         needs,

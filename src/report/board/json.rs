@@ -353,9 +353,8 @@ fn left(out: &LeftOut) -> Left {
         paths: files.iter().map(ToString::to_string).collect(),
         tried: match &out.reason {
             LeftOutReason::Conflict {
-                failed_strategies: tried,
-                ..
-            } => tried.clone(),
+                failed_strategies, ..
+            } => failed_strategies.clone(),
             _ => Vec::new(),
         },
     }

@@ -160,11 +160,10 @@ fn write_integration(to: &mut String, view: &BoardView, integration: &Integratio
     for out in &integration.left_out {
         writeln!(to, "  left out {}", left_out(out))?;
         if let LeftOutReason::Conflict {
-            failed_strategies: tried,
-            ..
+            failed_strategies, ..
         } = &out.reason
         {
-            for tried in tried {
+            for tried in failed_strategies {
                 writeln!(to, "    tried {}", plain_line(&tried.to_string(), 160))?;
             }
         }

@@ -228,7 +228,7 @@ fn left_out(out: &LeftOut) -> String {
             class,
             with,
             paths: all,
-            failed_strategies: tried,
+            failed_strategies,
         } => {
             let with = match with.as_slice() {
                 [] => " with the others together".to_owned(),
@@ -238,7 +238,7 @@ fn left_out(out: &LeftOut) -> String {
                 paths if paths.is_empty() => String::new(),
                 paths => format!(" in {paths}"),
             };
-            let tried: Vec<String> = tried
+            let tried: Vec<String> = failed_strategies
                 .iter()
                 .map(|tried| format!("; {}", markdown_prose(&plain_line(&tried.to_string(), 160))))
                 .collect();
