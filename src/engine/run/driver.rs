@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tracing::Instrument;
 
 use crate::base::fault;
 use crate::base::text::error_chain;
@@ -33,6 +34,7 @@ use crate::engine::run::requests;
 use crate::engine::run::slots::Slot;
 use crate::engine::run::throttle::Pace;
 use crate::engine::run::timers::Timers;
+use crate::engine::spec::span::attempt_span;
 use crate::engine::spec::{AttemptSpec, starts_from};
 use crate::engine::start::worker_pool::crew;
 use crate::engine::worktree::reuse::going_on;
@@ -669,7 +671,8 @@ impl<'a> Driver<'a> {
         }
         for spec in attempts {
             let (context, post) = (Arc::clone(&self.context), self.post.clone());
-            tokio::spawn(run::run(context, spec, post));
+            let span = attempt_span(&spec);
+            tokio::spawn(run::run(context, spec, post).instrument(span));
         }
     }
 
@@ -748,9 +751,14 @@ impl<'a> Driver<'a> {
                 spec.worktree = self.context.recorded_worktree(&alive.worktree);
             }
             let (context, post) = (Arc::clone(&self.context), self.post.clone());
+            let span = attempt_span(&spec);
             match self.state.task(task).superseded {
-                true => drop(tokio::spawn(run::set_aside(context, spec, post))),
-                false => drop(tokio::spawn(run::adopt(context, spec, post))),
+                true => drop(tokio::spawn(
+                    run::set_aside(context, spec, post).instrument(span),
+                )),
+                false => drop(tokio::spawn(
+                    run::adopt(context, spec, post).instrument(span),
+                )),
             }
         }
         Ok(())
@@ -763,7 +771,8 @@ impl<'a> Driver<'a> {
         let cancel = CancelHandle::default();
         self.assembling = Some(cancel.clone());
         let (context, post) = (Arc::clone(&self.context), self.post.clone());
-        tokio::spawn(assemble::run(context, self.state.clone(), cancel, post));
+        let assembly = assemble::run(context, self.state.clone(), cancel, post);
+        tokio::spawn(assembly.instrument(tracing::debug_span!("assembly")));
     }
 
     fn interrupt(&mut self) -> Result<(), EngineError> {

@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 pub mod limits;
 pub mod ports;
+pub mod span;
 
 /// The file in the attempt's folder that holds its prompt.
 pub const PROMPT_FILE: &str = "prompt.md";
