@@ -359,12 +359,8 @@ fn the_number_of_runs_reaches_its_bound_and_never_exceeds_it() {
             let mut search = search("1 2 3 4 5 6 7 8", &script, reruns);
             let (lines, verdict) = finish(&mut search, &mut Script::new(&script));
             let expected = (TaskNumber(b), vec![TaskNumber(a)]);
-            let culprits = &verdict.culprits[0];
-            assert_eq!(
-                (culprit.task, culprits.with.clone()),
-                expected,
-                "{lines:#?}"
-            );
+            let culprit = &verdict.culprits[0];
+            assert_eq!((culprit.task, culprit.with.clone()), expected, "{lines:#?}");
             most = most.max(search.runs());
         }
         assert_eq!(most, max_runs(8, reruns, &[1]));
