@@ -122,9 +122,9 @@ impl ResolutionStrategy {
             ResolutionStrategy::Rules => "rules",
             ResolutionStrategy::Regenerated => "regenerated",
             ResolutionStrategy::Structural => "structural",
-            ResolutionStrategy::Recorded => "remembered",
+            ResolutionStrategy::Recorded => "recorded",
             ResolutionStrategy::Redispatched => "redispatched",
-            ResolutionStrategy::Manual => "by-hand",
+            ResolutionStrategy::Manual => "manual",
         }
     }
 }
@@ -137,7 +137,7 @@ impl fmt::Display for ResolutionStrategy {
             ResolutionStrategy::Rules => "the rules",
             ResolutionStrategy::Regenerated => "making it anew",
             ResolutionStrategy::Structural => "the structural merge",
-            ResolutionStrategy::Recorded => "the remembered resolution",
+            ResolutionStrategy::Recorded => "the recorded resolution",
             ResolutionStrategy::Redispatched => "dispatching it again",
             ResolutionStrategy::Manual => "settling it by hand",
         })

@@ -36,7 +36,7 @@ struct Board<'a> {
     conflicts: Conflicts<'a>,
     landed: Option<Landed<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    unlanded: Option<Landed<'a>>,
+    undone_landing: Option<Landed<'a>>,
     #[serde(skip_serializing_if = "<[PullRequest]>::is_empty")]
     pull_requests: &'a [PullRequest],
     usage: Option<Usage>,
@@ -50,7 +50,7 @@ struct Board<'a> {
 struct Parked<'a> {
     worker: &'a str,
     until: String,
-    why: &'a str,
+    reason: &'a str,
     task: u32,
 }
 
@@ -82,16 +82,16 @@ struct Assembled<'a> {
     tip: Option<String>,
     merged: Vec<u32>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    resolved: Vec<Settled>,
+    resolved: Vec<ResolvedConflict>,
     left_out: Vec<Left>,
     checks: Vec<Check<'a>>,
-    guilty: Vec<Blamed<'a>>,
+    culprits: Vec<CulpritJson<'a>>,
     check_runs: usize,
 }
 
 /// A task that was left out because a check newly fails with it.
 #[derive(Serialize)]
-pub(crate) struct Blamed<'a> {
+pub(crate) struct CulpritJson<'a> {
     task: u32,
     with: Vec<u32>,
     command: &'a str,
@@ -104,22 +104,22 @@ pub(crate) struct Blamed<'a> {
 #[derive(Serialize)]
 struct Left {
     task: u32,
-    why: &'static str,
+    reason: &'static str,
     class: Option<&'static str>,
     with: Vec<u32>,
     paths: Vec<String>,
     /// What was tried to settle a conflict, and why it did not hold.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    tried: Vec<FailedStrategy>,
+    failed_strategies: Vec<FailedStrategy>,
 }
 
 /// A conflict of a task that was settled while assembling.
 #[derive(Serialize)]
-pub(crate) struct Settled {
+pub(crate) struct ResolvedConflict {
     task: u32,
     class: &'static str,
     paths: Vec<String>,
-    rung: &'static str,
+    strategy: &'static str,
     how: String,
 }
 
@@ -257,7 +257,7 @@ pub fn value(view: &BoardView) -> Value {
         integration: integration.map(|integration| assembled(view, integration)),
         conflicts: conflicts(view),
         landed: view.landed.as_ref().map(landed),
-        unlanded: view.unlanded.as_ref().map(landed),
+        undone_landing: view.undone_landing.as_ref().map(landed),
         pull_requests: &view.pull_requests,
         usage: view.spending.and_then(|spending| spending.usage),
         cost: view
@@ -274,7 +274,7 @@ fn parked((worker, parking): &(String, Parking)) -> Parked<'_> {
     Parked {
         worker,
         until: parking.until.to_string(),
-        why: &parking.reason,
+        reason: &parking.reason,
         task: parking.task.0,
     }
 }
@@ -308,30 +308,30 @@ fn assembled<'a>(view: &'a BoardView, integration: &'a Integration) -> Assembled
         branch: &view.integration_branch,
         tip: integration.tip.map(|tip| tip.to_string()),
         merged: integration.merged.iter().map(|m| m.task.0).collect(),
-        resolved: integration.resolutions().iter().map(settled).collect(),
+        resolved: integration.resolutions().iter().map(resolved).collect(),
         left_out: integration.left_out.iter().map(left).collect(),
         checks: integration.checks.iter().map(check).collect(),
-        guilty: integration.culprits.iter().map(blamed).collect(),
+        culprits: integration.culprits.iter().map(culprit).collect(),
         check_runs: integration.check_runs,
     }
 }
 
-pub(crate) fn blamed(guilty: &Culprit) -> Blamed<'_> {
-    Blamed {
-        task: guilty.task.0,
-        with: numbers(&guilty.with),
-        command: &guilty.command,
+pub(crate) fn culprit(culprit: &Culprit) -> CulpritJson<'_> {
+    CulpritJson {
+        task: culprit.task.0,
+        with: numbers(&culprit.with),
+        command: &culprit.command,
         result: "newly-failing",
-        timed_out: guilty.timed_out,
-        tests: &guilty.tests,
+        timed_out: culprit.timed_out,
+        tests: &culprit.tests,
     }
 }
 
-pub(crate) fn why(reason: &LeftOutReason) -> &'static str {
+pub(crate) fn reason(reason: &LeftOutReason) -> &'static str {
     match reason {
         LeftOutReason::Conflict { .. } => "conflict",
         LeftOutReason::BuiltOn { .. } => "built-on",
-        LeftOutReason::ByUser => "person",
+        LeftOutReason::ByUser => "by-user",
         LeftOutReason::FailedChecks { .. } => "failed-checks",
     }
 }
@@ -347,11 +347,11 @@ fn left(out: &LeftOut) -> Left {
     };
     Left {
         task: out.task.0,
-        why: why(&out.reason),
+        reason: reason(&out.reason),
         class,
         with,
         paths: files.iter().map(ToString::to_string).collect(),
-        tried: match &out.reason {
+        failed_strategies: match &out.reason {
             LeftOutReason::Conflict {
                 failed_strategies, ..
             } => failed_strategies.clone(),
@@ -360,12 +360,12 @@ fn left(out: &LeftOut) -> Left {
     }
 }
 
-pub(crate) fn settled((task, resolution): &(TaskNumber, Resolution)) -> Settled {
-    Settled {
+pub(crate) fn resolved((task, resolution): &(TaskNumber, Resolution)) -> ResolvedConflict {
+    ResolvedConflict {
         task: task.0,
         class: resolution.class.name(),
         paths: resolution.paths.iter().map(ToString::to_string).collect(),
-        rung: resolution.by.strategy().name(),
+        strategy: resolution.by.strategy().name(),
         how: resolution.by.to_string(),
     }
 }

@@ -174,7 +174,7 @@ fn write_integration(to: &mut String, view: &BoardView, integration: &Integratio
     }
     for (words, landing) in [
         ("Landed on", &view.landed),
-        ("Taken back from", &view.unlanded),
+        ("Taken back from", &view.undone_landing),
     ] {
         if let Some(landing) = landing {
             let (target, to_commit) = (&landing.target, landing.to.short());

@@ -53,7 +53,7 @@ pub struct BoardView {
     /// Where it landed.
     pub landed: Option<Landing>,
     /// A landing that was taken back.
-    pub unlanded: Option<Landing>,
+    pub undone_landing: Option<Landing>,
     /// Its pull requests.
     pub pull_requests: Vec<PullRequest>,
     /// What the agents used and cost so far, if any of them says.
@@ -157,7 +157,7 @@ impl BoardView {
             integration_branch: state.integration_branch(),
             integration: state.integration.clone(),
             landed: state.landed.clone(),
-            unlanded: state.undone_landing.clone(),
+            undone_landing: state.undone_landing.clone(),
             pull_requests: state.pull_requests.clone(),
             spending: Spending::of(state.tasks.iter().flat_map(|task| &task.attempts)),
             bill: Bill::of(state).map(|bill| bill.to_string()),
@@ -189,7 +189,7 @@ impl Standing {
         match self {
             Standing::Running => "running",
             Standing::Finished => "finished",
-            Standing::NeedsPerson => "needs-person",
+            Standing::NeedsPerson => "needs-attention",
             Standing::Interrupted => "interrupted",
             Standing::Paused => "paused",
         }
