@@ -207,7 +207,7 @@ impl CulpritSearch {
         Ok(Culprit {
             task,
             with,
-            failures: failures,
+            failures,
         })
     }
 

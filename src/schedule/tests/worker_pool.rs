@@ -19,10 +19,7 @@ fn with_pool(
             .collect(),
         ..WorkerPool::default()
     };
-    |limits| Limits {
-        pool: pool,
-        ..limits
-    }
+    |limits| Limits { pool, ..limits }
 }
 
 fn then(fallback: &[&str]) -> WorkerLimits {
