@@ -5,8 +5,9 @@ use clap::Args;
 use crate::cli::error::{CommandError, CommandResult, ExitStatus};
 use crate::cli::repo_context::{DefaultRun, RepoContext, TaskName, find_task};
 use crate::merge::oid::Oid;
+use crate::model::attempt::Attempt;
 use crate::model::ids::TaskNumber;
-use crate::model::run::{Attempt, RunState};
+use crate::model::run::RunState;
 use crate::ui::Ui;
 
 /// Show what a task changed, against the commit it started from

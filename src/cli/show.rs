@@ -12,9 +12,10 @@ use crate::cli::error::{CommandResult, ExitStatus};
 use crate::cli::repo_context::{DefaultRun, RepoContext, TaskName, find_task};
 use crate::cli::status::pretty;
 use crate::config::builtin::SHELL;
-use crate::model::event::{End, Outcome};
+use crate::model::attempt::Attempt;
+use crate::model::outcome::{End, Outcome};
 use crate::model::plan::Task;
-use crate::model::run::{Attempt, RunState};
+use crate::model::run::RunState;
 use crate::model::usage::Cost;
 use crate::ui::Ui;
 

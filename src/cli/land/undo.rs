@@ -6,7 +6,7 @@ use crate::cli::confirm::ConfirmArgs;
 use crate::cli::error::{CommandResult, ExitStatus};
 use crate::cli::land::session::{Opened, Preview};
 use crate::cli::repo_context::DefaultRun;
-use crate::engine::land::undo::{Taken, carry_out, prepare};
+use crate::engine::land::undo::{Undo, move_back, prepare};
 use crate::engine::publish::catch_up;
 use crate::engine::runs::load::load;
 use crate::model::event::Event;
@@ -41,14 +41,14 @@ pub(crate) fn run(args: UnlandArgs, ui: &Ui) -> CommandResult {
     let mut opened = Opened::open(args.run.as_deref(), DefaultRun::Latest, ui)?;
     let preview = Preview::new(ui, args.dry_run);
     let landing = match prepare(&opened.context, &opened.state, opened.now)? {
-        Taken::IsBack(landing) => {
+        Undo::IsBack(landing) => {
             if args.dry_run {
                 preview.say(&format!("{} is back already", landing.target));
                 return Ok(ExitStatus::Ok);
             }
             landing
         }
-        Taken::Due(prepared) => {
+        Undo::Due(prepared) => {
             let landing = prepared.landing.clone();
             let (from, to) = (landing.to.short(), landing.from.short());
             preview.say(&format!("{} {from} -> {to}", landing.target));
@@ -61,7 +61,7 @@ pub(crate) fn run(args: UnlandArgs, ui: &Ui) -> CommandResult {
             opened.record(Event::UnlandingStarting {
                 landing: landing.clone(),
             })?;
-            carry_out(&opened.context, &opened.moving, &prepared)?;
+            move_back(&opened.context, &opened.lock, &prepared)?;
             landing
         }
     };
