@@ -37,7 +37,7 @@ mod workers;
 use error::{CommandError, CommandResult, ExitStatus};
 
 use crate::exec::shim;
-use crate::ui::Ui;
+use crate::ui::{Ui, trace};
 
 /// Run a plan of tasks in parallel git worktrees, find conflicts, assemble, land
 #[derive(Parser, Debug)]
@@ -115,14 +115,29 @@ enum Command {
 
 /// The whole program: parse the command line, run the subcommand, say what went wrong.
 pub fn main() -> ExitCode {
-    let ui = Ui::new();
     let cli = Cli::parse();
+    let ui = Ui::new().drawing(!start_trace(&Ui::new()));
     match cli.command.run(&ui) {
         Ok(exit) => ExitCode::from(exit as u8),
         Err(error) => {
             ui.error(&error.message);
             error.hints.iter().for_each(|hint| ui.hint(hint));
             ExitCode::from(error.exit as u8)
+        }
+    }
+}
+
+/// Starts the trace output that `DISPATCH_LOG` asks for; `true` if it is on.
+fn start_trace(ui: &Ui) -> bool {
+    let filter = std::env::var(trace::VARIABLE).unwrap_or_default();
+    if filter.is_empty() {
+        return false;
+    }
+    match trace::start(&filter) {
+        Ok(()) => true,
+        Err(error) => {
+            ui.warning(&error.to_string());
+            false
         }
     }
 }

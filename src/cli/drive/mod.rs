@@ -7,6 +7,8 @@ use std::fs::File;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tracing::Instrument;
+
 use self::progress::{Events, Lines};
 use crate::base::clock::Clock;
 use crate::base::process::Program;
@@ -111,6 +113,7 @@ impl Drive<'_> {
             true => background(&self.state.plan, self.settings.run.keep_terminal_free),
             false => Vec::new(),
         };
+        let span = tracing::debug_span!("run", id = %self.state.run);
         let drive = || {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
@@ -118,7 +121,8 @@ impl Drive<'_> {
                 .map_err(|error| EngineError::File("the event loop".to_owned(), error))?;
             watcher.recorded(&self.state, &self.recorded);
             let driver = Driver::new(context, self.state, self.journal, watcher, random())?;
-            let driven = runtime.block_on(driver.leaving(background).run(self.asked));
+            let driven = driver.leaving(background).run(self.asked);
+            let driven = runtime.block_on(driven.instrument(span));
             // Work that was cut off by a third Ctrl-C is not waited for.
             runtime.shutdown_background();
             driven
