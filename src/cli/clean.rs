@@ -8,7 +8,7 @@ use crate::cli::error::Answer;
 use crate::cli::error::{CommandError, Exit};
 use crate::cli::repo_context::{Default, Place, find_task};
 use crate::engine::EngineError;
-use crate::engine::clean::{self, Plan};
+use crate::engine::clean::CleanPlan;
 use crate::engine::runs::load::free_references;
 use crate::journal::Journal;
 use crate::model::event::Event;
@@ -52,7 +52,7 @@ pub(crate) fn run(args: CleanArgs, ui: &Ui) -> Answer {
     for name in &args.force {
         forced.push(find_task(&state.plan, name)?.number);
     }
-    let plan = clean::plan(&context, &state, &forced)?;
+    let plan = CleanPlan::new(&context, &state, &forced)?;
     show(&plan, args.dry_run, ui);
     if args.dry_run || (plan.worktrees.is_empty() && plan.branches.is_empty()) {
         return Ok(Exit::Ok);
@@ -72,7 +72,7 @@ pub(crate) fn run(args: CleanArgs, ui: &Ui) -> Answer {
     journal
         .append(vec![cleaned], place.clock.now())
         .map_err(EngineError::from)?;
-    clean::carry_out(&context, &plan)?;
+    plan.apply(&context)?;
     ui.answer(&format!(
         "removed {} and {}; the journal of {run} stays\n",
         plural(plan.worktrees.len(), "worktree"),
@@ -86,7 +86,7 @@ pub(crate) fn run(args: CleanArgs, ui: &Ui) -> Answer {
 }
 
 /// What goes is the answer where nothing else is asked for, else only what happens on the way.
-fn show(plan: &Plan, dry_run: bool, ui: &Ui) {
+fn show(plan: &CleanPlan, dry_run: bool, ui: &Ui) {
     let say = |text: &str| match dry_run {
         true => ui.answer(&format!("{text}\n")),
         false => ui.status(text),

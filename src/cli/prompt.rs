@@ -21,7 +21,7 @@ use crate::engine::prompt::context;
 use crate::engine::runs::load::Loaded;
 use crate::engine::spec::{PROMPT_FILE, starts_from};
 use crate::engine::start::worker_for;
-use crate::engine::worktree::reuse::going_on;
+use crate::engine::worktree::reuse::reusable;
 use crate::merge::oid::Oid;
 use crate::model::event::{Event, Recorded};
 use crate::model::ids::{AttemptNumber, RunId, TaskNumber};
@@ -169,7 +169,7 @@ fn next(place: &Place, loaded: Loaded, number: TaskNumber) -> Result<String, Com
     let worker = settings.workers.get(worker_for(&state, number, settings));
     let going_on = worker.and_then(|worker| {
         let starts_from = starts_from(&state, number);
-        going_on(&context, &state, number, worker, &starts_from)
+        reusable(&context, &state, number, worker, &starts_from)
     });
     let start = context::Place::of(going_on.as_ref());
     let met = met(&place.repo, &state, number)?;

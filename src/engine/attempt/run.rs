@@ -21,9 +21,9 @@ use crate::engine::kernel::message::{Message, Post};
 use crate::engine::spec::environment::environment;
 use crate::engine::spec::limits::Bounds;
 use crate::engine::spec::{AttemptSpec, PROMPT_FILE, ports, result_file, time_limits};
-use crate::engine::worktree::populate::furnish;
+use crate::engine::worktree::populate::populate;
 use crate::engine::worktree::setup::{SetUpFailure, end_set_up};
-use crate::engine::worktree::{prepare, reuse};
+use crate::engine::worktree::{prepare, remains, reuse};
 use crate::exec::{Exit, Job, JobEnd, JobStatus, Running, kill_orphans};
 use crate::git::worktree::Worktree;
 use crate::merge::oid::Oid;
@@ -265,7 +265,7 @@ async fn begin(
     }
     if let Some(going_on) = spec.going_on.clone() {
         let (shared, task, base) = (Arc::clone(context), spec.task, going_on.base);
-        let worktree = blocking(move || reuse::take_up(&shared, task, &going_on)).await?;
+        let worktree = blocking(move || reuse::reuse(&shared, task, &going_on)).await?;
         return work(context, spec, post, base, worktree).await;
     }
     let base = match find_base(context, spec).await? {
@@ -288,7 +288,7 @@ async fn begin(
     fault::point("attempt", "with its base");
     let worktree = fill_worktree(context, spec, base).await?;
     fault::point("attempt", "with its worktree");
-    if let Some(failed) = furnish(context, spec, base, &worktree).await? {
+    if let Some(failed) = populate(context, spec, base, &worktree).await? {
         return unfit(context, spec, base, worktree, failed).await;
     }
     work(context, spec, post, base, worktree).await
@@ -319,7 +319,7 @@ async fn work(
     if context.is_stopping() {
         return Ok(Begun::Not(Came::Nowhere(None)));
     }
-    fault::point("attempt", "furnished");
+    fault::point("attempt", "populated");
     look_before(context, spec).await?;
     let job = prepare_job(context, spec, base, &worktree)?;
     fault::point("attempt", "with its prompt");
@@ -467,7 +467,7 @@ async fn keep_lost(
     let (context, task, attempt) = (Arc::clone(context), spec.task, spec.attempt);
     let kept = blocking(move || {
         let store = crate::git::Store::open(&context.repo)?;
-        prepare::keep_remains(&context, &store, task, attempt, base, &worktree)
+        remains::keep_remains(&context, &store, task, attempt, base, &worktree)
     })
     .await?;
     Ok(Came::Nowhere(kept))

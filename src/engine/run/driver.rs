@@ -32,7 +32,7 @@ use crate::engine::run::throttle::Pace;
 use crate::engine::run::timers::Timers;
 use crate::engine::spec::{AttemptSpec, starts_from};
 use crate::engine::start::worker_pool::crew;
-use crate::engine::worktree::reuse::going_on;
+use crate::engine::worktree::reuse::reusable;
 use crate::engine::{EngineError, assemble};
 use crate::exec::StopSignal;
 use crate::git::worktree::Worktree;
@@ -682,7 +682,7 @@ impl<'a> Driver<'a> {
         let attempt = self.state.task(task).attempts.len() as u32 + 1;
         let mut spec = self.spec(task, attempt, worker)?;
         let dependencies = &spec.dependencies;
-        spec.going_on = going_on(&self.context, &self.state, task, &spec.worker, dependencies);
+        spec.going_on = reusable(&self.context, &self.state, task, &spec.worker, dependencies);
         if let Some(going_on) = &spec.going_on {
             spec.worktree = going_on.path.clone();
         }

@@ -1,5 +1,5 @@
-//! Going on in the worktree of the attempt before (`retry_in_place`), with everything in it that git
-//! ignores, in place of a new one from a clean tree.
+//! Reuses the worktree of the last attempt (`retry_in_place`), with every file in it that git
+//! ignores, instead of a new one.
 
 use crate::base::fault;
 use crate::engine::EngineError;
@@ -15,10 +15,10 @@ use crate::model::outcome::End;
 use crate::model::run::RunState;
 use crate::model::worker::Worker;
 
-/// Where the next attempt of a worker goes on; `None` if it starts from a clean tree: because its
-/// profile says so, because the attempt before never began, passed, or left git in the middle of
-/// something, or because it would start from other results now.
-pub fn going_on(
+/// Finds the worktree that the next attempt of a worker reuses. Returns `None` if the attempt needs a
+/// clean tree: its profile says so, the last attempt never began, passed, or left a merge or rebase
+/// in progress, or its dependencies have new candidates.
+pub fn reusable(
     context: &Context,
     state: &RunState,
     task: TaskNumber,
@@ -30,65 +30,62 @@ pub fn going_on(
     }
     let last = state.task(task).last_attempt()?;
     let outcome = last.outcome.as_ref()?;
-    let path = context.recorded_worktree(&last.worktree);
-    let going_on = GoingOn {
-        base: last.base?,
-        tip: outcome.kept.or(last.base)?,
-        path,
-    };
     if matches!(outcome.end, End::Passed { .. }) {
         return None;
     }
-    let worktree = context.repo.find_worktree(&going_on.path)?;
-    let is_whole = worktree.exists() && worktree.verify().is_ok();
+    let reused = GoingOn {
+        base: last.base?,
+        tip: outcome.kept.or(last.base)?,
+        path: context.recorded_worktree(&last.worktree),
+    };
+    let worktree = context.repo.find_worktree(&reused.path)?;
+    let is_sound = worktree.exists() && worktree.verify().is_ok();
+    let is_sound = is_sound && worktree.unfinished().is_none();
     let store = Store::open(&context.repo).ok()?;
-    let is_sound = is_whole && worktree.unfinished().is_none();
-    (is_sound && starts_there(context, &store, &going_on, dependencies)).then_some(going_on)
+    (is_sound && has_same_base(context, &store, &reused, dependencies)).then_some(reused)
 }
 
-fn starts_there(
+fn has_same_base(
     context: &Context,
     store: &Store,
-    going_on: &GoingOn,
+    reused: &GoingOn,
     dependencies: &[(TaskNumber, Oid)],
 ) -> bool {
     let is_in = |old: Oid, new: Oid| store.is_ancestor(old, new).unwrap_or(false);
-    let base = going_on.base;
-    let same_base = match dependencies {
+    let base = reused.base;
+    let is_same = match dependencies {
         [] => base == context.base,
         all => all.iter().all(|(_, candidate)| is_in(*candidate, base)),
     };
-    same_base && is_in(base, going_on.tip)
+    is_same && is_in(base, reused.tip)
 }
 
-/// Puts the worktree back on the task's branch. What was not committed is not committed again.
+/// Puts the worktree back on the task's branch, with its uncommitted changes as they are.
 ///
 /// # Errors
-/// When the branch is in use elsewhere, was moved by somebody, or files cannot be written.
-pub fn take_up(
+/// When the branch is checked out elsewhere, was moved, or files cannot be written.
+pub fn reuse(
     context: &Context,
     task: TaskNumber,
-    going_on: &GoingOn,
+    reused: &GoingOn,
 ) -> Result<Worktree, EngineError> {
     let store = Store::open(&context.repo)?;
-    let gone = || EngineError::Refused(format!("{} is gone", going_on.path.display()));
-    let worktree = context
-        .repo
-        .find_worktree(&going_on.path)
-        .ok_or_else(gone)?;
+    let missing = || EngineError::Refused(format!("{} is missing", reused.path.display()));
+    let worktree = context.repo.find_worktree(&reused.path);
+    let worktree = worktree.ok_or_else(missing)?;
     worktree.verify()?;
     let branch = context.branch(task);
     let name = branch_ref(&branch);
     let old = store.reference(&name)?.unwrap_or(Oid::ZERO);
-    let tip = going_on.tip;
-    // What the worker did not commit was kept as one commit on top of what it did.
+    let tip = reused.tip;
+    // Uncommitted changes were kept as one commit on top of the branch.
     let is_on_branch = old == tip || store.commit(tip)?.parents == [old];
     if !old.is_zero() {
         detach_earlier(context, &branch, old)?;
     }
-    fault::point("attempt", "before it goes on in place");
+    fault::point("attempt", "before its worktree is reused");
     if !is_on_branch {
-        store.move_reference(&name, old, tip, "dispatch: attempt goes on")?;
+        store.move_reference(&name, old, tip, "dispatch: attempt continues")?;
     }
     worktree.lock(&format!("dispatch {}/{}", context.run, context.slug(task)))?;
     worktree.set_head(&Head::Branch(branch))?;
