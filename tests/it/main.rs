@@ -22,7 +22,6 @@ mod faults;
 #[cfg(feature = "faults")]
 mod faults_in_place;
 mod forge;
-mod furnish;
 mod harness;
 mod interrupt;
 mod isolation;
@@ -65,3 +64,4 @@ mod together;
 mod unland;
 mod verdict_cache;
 mod workers;
+mod worktree_files;

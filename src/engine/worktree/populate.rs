@@ -13,6 +13,7 @@ use std::time::Instant;
 use crate::base::reflink::clone_or_copy;
 use crate::engine::EngineError;
 use crate::engine::kernel::blocking::blocking;
+use crate::engine::kernel::cancel::CancelHandle;
 use crate::engine::kernel::context::Context;
 use crate::engine::kernel::disk_space::is_full;
 use crate::engine::spec::AttemptSpec;
@@ -32,6 +33,7 @@ const INCLUDE_FILE: &str = ".worktreeinclude";
 pub async fn populate(
     context: &Arc<Context>,
     spec: &AttemptSpec,
+    cancel: &CancelHandle,
     base: Oid,
     worktree: &Worktree,
 ) -> Result<Option<SetUpFailure>, EngineError> {
@@ -43,7 +45,7 @@ pub async fn populate(
         Err(error) => return Ok(Some(SetUpFailure::of_files(context, spec, &error, since))),
         Ok(()) => {}
     }
-    set_up(context, spec, base, worktree, since).await
+    set_up(context, spec, cancel, base, worktree, since).await
 }
 
 fn copy_and_link(context: &Context, worktree: &Path) -> Result<(), EngineError> {

@@ -4,7 +4,7 @@
 use crate::base::fault;
 use crate::engine::EngineError;
 use crate::engine::kernel::context::Context;
-use crate::engine::spec::GoingOn;
+use crate::engine::spec::ReusedWorktree;
 use crate::engine::worktree::prepare::detach_earlier;
 use crate::git::Store;
 use crate::git::refs::branch_ref;
@@ -15,69 +15,81 @@ use crate::model::outcome::End;
 use crate::model::run::RunState;
 use crate::model::worker::Worker;
 
-/// Finds the worktree that the next attempt of a worker reuses. Returns `None` if the attempt needs a
-/// clean tree: its profile says so, the last attempt never began, passed, or left a merge or rebase
-/// in progress, or its dependencies have new candidates.
+/// Returns the worktree that the next attempt of a worker could continue in, as far as the state of
+/// the run shows: none if the profile does not say so, or if the attempt before never began or
+/// passed.
 pub fn reusable(
     context: &Context,
     state: &RunState,
     task: TaskNumber,
     worker: &Worker,
-    dependencies: &[(TaskNumber, Oid)],
-) -> Option<GoingOn> {
-    if !worker.retry_in_place {
-        return None;
-    }
+) -> Option<ReusedWorktree> {
     let last = state.task(task).last_attempt()?;
     let outcome = last.outcome.as_ref()?;
-    if matches!(outcome.end, End::Passed { .. }) {
+    if !worker.retry_in_place || matches!(outcome.end, End::Passed { .. }) {
         return None;
     }
-    let reused = GoingOn {
+    Some(ReusedWorktree {
         base: last.base?,
         tip: outcome.kept.or(last.base)?,
         path: context.recorded_worktree(&last.worktree),
+    })
+}
+
+/// Returns `true` if the next attempt can start from a worktree: it has no merge or rebase in
+/// progress, and the candidates it builds on are the same.
+pub fn is_sound(
+    context: &Context,
+    reuse: &ReusedWorktree,
+    dependencies: &[(TaskNumber, Oid)],
+) -> bool {
+    let Some(worktree) = context.repo.find_worktree(&reuse.path) else {
+        return false;
     };
-    let worktree = context.repo.find_worktree(&reused.path)?;
-    let is_sound = worktree.exists() && worktree.verify().is_ok();
-    let is_sound = is_sound && worktree.unfinished().is_none();
-    let store = Store::open(&context.repo).ok()?;
-    (is_sound && has_same_base(context, &store, &reused, dependencies)).then_some(reused)
+    let is_whole = worktree.exists() && worktree.verify().is_ok();
+    let Ok(store) = Store::open(&context.repo) else {
+        return false;
+    };
+    is_whole
+        && worktree.unfinished().is_none()
+        && has_same_base(context, &store, reuse, dependencies)
 }
 
 fn has_same_base(
     context: &Context,
     store: &Store,
-    reused: &GoingOn,
+    reuse: &ReusedWorktree,
     dependencies: &[(TaskNumber, Oid)],
 ) -> bool {
     let is_in = |old: Oid, new: Oid| store.is_ancestor(old, new).unwrap_or(false);
-    let base = reused.base;
-    let is_same = match dependencies {
+    let base = reuse.base;
+    let same_base = match dependencies {
         [] => base == context.base,
         all => all.iter().all(|(_, candidate)| is_in(*candidate, base)),
     };
-    is_same && is_in(base, reused.tip)
+    same_base && is_in(base, reuse.tip)
 }
 
 /// Puts the worktree back on the task's branch, with its uncommitted changes as they are.
 ///
 /// # Errors
 /// When the branch is checked out elsewhere, was moved, or files cannot be written.
-pub fn reuse(
+pub fn reopen(
     context: &Context,
     task: TaskNumber,
-    reused: &GoingOn,
+    reuse: &ReusedWorktree,
 ) -> Result<Worktree, EngineError> {
     let store = Store::open(&context.repo)?;
-    let missing = || EngineError::Refused(format!("{} is missing", reused.path.display()));
-    let worktree = context.repo.find_worktree(&reused.path);
-    let worktree = worktree.ok_or_else(missing)?;
+    let missing = || EngineError::Refused(format!("{} is missing", reuse.path.display()));
+    let worktree = context
+        .repo
+        .find_worktree(&reuse.path)
+        .ok_or_else(missing)?;
     worktree.verify()?;
     let branch = context.branch(task);
     let name = branch_ref(&branch);
     let old = store.reference(&name)?.unwrap_or(Oid::ZERO);
-    let tip = reused.tip;
+    let tip = reuse.tip;
     // Uncommitted changes were kept as one commit on top of the branch.
     let is_on_branch = old == tip || store.commit(tip)?.parents == [old];
     if !old.is_zero() {
