@@ -87,7 +87,7 @@ const SCENARIOS: [(&str, Shown); 35] = [
         By(&[
             "resume::a_task_s_branch_that_was_moved_meanwhile_is_kept",
             "run_worker::a_branch_that_was_renamed_or_deleted_comes_back",
-            "doctor::references_that_somebody_deleted_are_made_again",
+            "doctor::deleted_references_are_restored",
         ]),
     ),
     (
