@@ -38,6 +38,9 @@ pub enum StoreError {
         /// The actual commit; zeros for "absent".
         found: Oid,
     },
+    /// A commit was to name an object that is missing.
+    #[error("git store: object {0} is missing")]
+    Missing(Oid),
     /// A reference name that git rejects.
     #[error("invalid reference name {0:?}")]
     BadName(String),
@@ -101,7 +104,8 @@ impl Store {
     /// Returns `true` if a boolean setting is on. Reads in process: a `git config` for every worktree
     /// costs more than the rest of creating its entry.
     pub fn is_set(&self, key: &str) -> bool {
-        let config = self.inner.config();
+        // A snapshot is read again when a file has changed.
+        let config = self.inner.config().and_then(|mut config| config.snapshot());
         config
             .and_then(|config| config.get_bool(key))
             .unwrap_or(false)

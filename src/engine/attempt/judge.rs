@@ -113,7 +113,11 @@ pub async fn conclude(
     }
     let offer = {
         let case = case.clone();
-        blocking(move || case.inspect()).await?
+        blocking(move || {
+            let repo = &case.context.repo;
+            repo.with_store(|store| case.inspect(store))
+        })
+        .await?
     };
     match offer {
         Ok(offer) => case.check(offer).await,
@@ -149,8 +153,7 @@ impl Case {
     }
 
     /// Looks at what the worker left; a fact says why it cannot be a candidate.
-    fn inspect(&self) -> Result<Result<Offer, Fact>, EngineError> {
-        let store = Store::open(&self.context.repo)?;
+    fn inspect(&self, store: &Store) -> Result<Result<Offer, Fact>, EngineError> {
         let harvest = match store.capture(
             &self.worktree,
             &links_in(&self.context, &self.worktree.path),
@@ -169,14 +172,14 @@ impl Case {
             return Ok(Err(Fact::BaseLost));
         }
         let base_tree = store.tree_of(self.base)?;
-        let (tree, mut remarks) = self.without_board(&store, base_tree, harvest.tree)?;
-        let (tree, dropped) = self.without_links(&store, base_tree, tree)?;
+        let (tree, mut remarks) = self.without_board(store, base_tree, harvest.tree)?;
+        let (tree, dropped) = self.without_links(store, base_tree, tree)?;
         remarks.extend(dropped);
         let changes = store.changes(base_tree, tree)?;
-        if let Some(path) = embedded_repository(&store, tree, &changes)? {
+        if let Some(path) = embedded_repository(store, tree, &changes)? {
             return Ok(Err(Fact::EmbeddedRepository(path)));
         }
-        remarks.extend(large_files(&store, &changes)?);
+        remarks.extend(large_files(store, &changes)?);
         let task = self.context.plan.task(self.spec.task);
         let may_be_empty = task.fields.produces == Produces::Info || task.fields.allow_empty;
         if changes.is_empty() && !may_be_empty {
@@ -259,7 +262,13 @@ impl Case {
                 };
                 self.fail(vec![fact], checks).await
             }
-            _ => blocking(move || self.accept(&offer, checks)).await,
+            _ => {
+                blocking(move || {
+                    let repo = &self.context.repo;
+                    repo.with_store(|store| self.accept(store, &offer, checks))
+                })
+                .await
+            }
         }
     }
 
@@ -290,15 +299,19 @@ impl Case {
     }
 
     /// The attempt passed: its work becomes the candidate, on the task's branch.
-    fn accept(self, offer: &Offer, checks: Vec<CheckResult>) -> Result<Outcome, EngineError> {
-        let store = Store::open(&self.context.repo)?;
+    fn accept(
+        &self,
+        store: &Store,
+        offer: &Offer,
+        checks: Vec<CheckResult>,
+    ) -> Result<Outcome, EngineError> {
         let mut report = self.report_with_last_words();
         if report.summary.is_none() && offer.harvest.head != self.base {
             let message = store.commit(offer.harvest.head)?.message;
             report.summary = message.lines().next().map(str::to_owned);
         }
         let candidate = if offer.changed {
-            Some(self.commit(&store, offer, &report)?)
+            Some(self.commit(store, offer, &report)?)
         } else {
             None
         };
@@ -309,7 +322,7 @@ impl Case {
             None => Default::default(),
         };
         let info = self.info(&report);
-        let flaky = flaky::same_files(&store, self.spec.failed_before, offer.tree)?;
+        let flaky = flaky::same_files(store, self.spec.failed_before, offer.tree)?;
         let flaky_remark = flaky.map(|earlier| {
             format!(
                 "flaky: attempt {earlier} failed with the same files, attempt {} passed",
@@ -512,17 +525,18 @@ impl Case {
     }
 
     fn keep(&self) -> Result<Option<Oid>, EngineError> {
-        let store = Store::open(&self.context.repo)?;
         let (task, attempt) = (self.spec.task, self.spec.attempt);
         fault::point("remains", "before they are kept");
-        keep_remains(
-            &self.context,
-            &store,
-            task,
-            attempt,
-            self.base,
-            &self.worktree,
-        )
+        self.context.repo.with_store(|store| {
+            keep_remains(
+                &self.context,
+                store,
+                task,
+                attempt,
+                self.base,
+                &self.worktree,
+            )
+        })
     }
 
     /// What dispatch itself saw of the worker's end.

@@ -23,10 +23,11 @@ pub fn prepare(
     attempt: AttemptNumber,
     base: Oid,
 ) -> Result<Worktree, EngineError> {
-    let store = Store::open(&context.repo)?;
     let branch = context.branch(task);
     fault::point("branch", "before it is placed");
-    place_branch(context, &store, task, attempt, base)?;
+    context
+        .repo
+        .with_store(|store| place_branch(context, store, task, attempt, base))?;
     fault::point("branch", "placed");
     let path = context.worktree_path(task, attempt);
     discard_leftover(context, task, attempt, &path)?;
@@ -63,7 +64,6 @@ fn place_branch(
 /// # Errors
 /// When anybody else has it checked out: it stays where it is.
 pub fn detach_earlier(context: &Context, branch: &str, at: Oid) -> Result<(), EngineError> {
-    let wanted = Head::Branch(branch.to_owned());
     if let Some(place) = context
         .repo
         .checkouts_of(branch)
@@ -75,10 +75,8 @@ pub fn detach_earlier(context: &Context, branch: &str, at: Oid) -> Result<(), En
             place.display()
         )));
     }
-    for worktree in context.repo.worktrees() {
-        if worktree.head().as_ref() == Some(&wanted) {
-            worktree.set_head(&Head::Detached(at))?;
-        }
+    for worktree in context.repo.worktrees_on(branch) {
+        worktree.set_head(&Head::Detached(at))?;
     }
     Ok(())
 }
