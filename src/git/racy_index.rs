@@ -15,8 +15,8 @@ use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 
 use git2::{Index, IndexEntry, IndexTime};
-use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_NOW, utimensat};
 
+use crate::base::files::touch;
 use crate::merge::change::Entry;
 
 /// A file time in seconds and nanoseconds.
@@ -72,16 +72,8 @@ const MOST_WAITS: u32 = 10;
 /// When the time stamp cannot be written.
 pub(super) fn postdate_index(index: &Path) -> io::Result<()> {
     let written = fs::metadata(index)?.modified()?;
-    let now = Timespec {
-        tv_sec: 0,
-        tv_nsec: UTIME_NOW,
-    };
-    let times = Timestamps {
-        last_access: now,
-        last_modification: now,
-    };
     for _ in 0..MOST_WAITS {
-        utimensat(CWD, index, &times, AtFlags::empty())?;
+        touch(index)?;
         if fs::metadata(index)?.modified()? > written {
             break;
         }

@@ -137,9 +137,7 @@ struct Sources {
 impl Sources {
     fn add(&mut self, path: &Path) {
         let signature = FileSignature::of(path);
-        self.unsettled |= signature
-            .as_ref()
-            .is_some_and(|found| !found.is_settled());
+        self.unsettled |= signature.as_ref().is_some_and(|found| !found.is_settled());
         self.seen.push((path.to_owned(), signature));
     }
 

@@ -47,7 +47,10 @@ impl Repo {
         let filled = at(path, fault::full("worktree files")).and_then(|()| {
             let args = ["read-tree", "--reset", "-u", "HEAD"];
             Git::at(path).run(&args)?;
-            at(&worktree.admin, postdate_index(&worktree.admin.join("index")))
+            at(
+                &worktree.admin,
+                postdate_index(&worktree.admin.join("index")),
+            )
         });
         if let Err(error) = filled {
             let _ = self.remove_worktree(&worktree);
