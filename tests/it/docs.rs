@@ -5,6 +5,7 @@ mod names;
 mod readme;
 mod samples;
 
+use crate::harness::temp_folder;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -30,7 +31,7 @@ struct Place {
 impl Place {
     fn new() -> Place {
         let place = Place {
-            folder: tempfile::tempdir().unwrap(),
+            folder: temp_folder(),
         };
         std::fs::create_dir(place.path("home")).unwrap();
         place

@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 
 use crate::base::fault;
 use crate::base::text::{clip, error_chain};
-use crate::config::settings::Scope;
+use crate::config::reaction::Reaction;
 use crate::engine::EngineError;
 use crate::engine::attempt::content::{embedded_repository, large_files, remains};
 use crate::engine::attempt::flaky;
@@ -22,7 +22,8 @@ use crate::engine::spec::{AttemptSpec, result_file, time_limits};
 use crate::engine::worktree::populate::links_in;
 use crate::engine::worktree::prepare::{keep, keep_remains, worker_folder};
 use crate::exec::{self, Exit, JobEnd};
-use crate::failure::classify::{self, Evidence, Fact};
+use crate::failure::evidence::{Evidence, Fact};
+use crate::failure::{classify, evidence};
 use crate::git::capture::{Capture, CaptureError};
 use crate::git::commit::{By, NewCommit};
 use crate::git::refs::branch_ref;
@@ -30,13 +31,14 @@ use crate::git::worktree::{Head, Worktree};
 use crate::git::{GitError, Store};
 use crate::merge::change::{Change, RepoPath};
 use crate::merge::oid::Oid;
-use crate::model::event::{End, FailureClass, Outcome, WorkerReport};
+use crate::model::failure::FailureClass;
 use crate::model::integration::{CheckOutcome, CheckResult};
+use crate::model::outcome::{End, Outcome};
 use crate::model::outside_changes::OutsideChange;
 use crate::model::plan::Produces;
-use crate::model::scope::outside;
-use crate::model::scope::outside_sentence;
+use crate::model::scope::{outside, outside_sentence};
 use crate::model::transcript::Transcript;
+use crate::model::worker_report::WorkerReport;
 use crate::worker::result::load_result;
 
 /// How much of a worker's output is looked at for the cause of a failure.
@@ -139,7 +141,7 @@ impl Case {
 
     /// Changes outside its worktree, where they are not allowed.
     fn trespass(&self) -> Option<Fact> {
-        let is_forbidden = self.context.settings.run.outside_writes == Scope::Fail;
+        let is_forbidden = self.context.settings.run.outside_writes == Reaction::Fail;
         let what = self.meanwhile.iter().map(|change| change.what.clone());
         let what: Vec<String> = what.collect();
         (is_forbidden && !what.is_empty()).then_some(Fact::ChangedOutside(what))
@@ -187,7 +189,7 @@ impl Case {
         }
         let outside = self.outside(&changes);
         if !outside.is_empty() {
-            if self.context.settings.conflicts.scope == Scope::Fail {
+            if self.context.settings.conflicts.scope == Reaction::Fail {
                 return Ok(Err(Fact::OutsideFiles(outside)));
             }
             remarks.push(outside_sentence(&outside));
@@ -203,7 +205,7 @@ impl Case {
 
     /// What it changed that its task did not declare.
     fn outside(&self, changes: &[Change]) -> Vec<RepoPath> {
-        if self.context.settings.conflicts.scope == Scope::Ignore {
+        if self.context.settings.conflicts.scope == Reaction::Ignore {
             return Vec::new();
         }
         let files = &self.context.plan.task(self.spec.task).fields.files;
@@ -477,8 +479,8 @@ impl Case {
         let evidence = Evidence {
             facts,
             exit: match self.end.exit {
-                Exit::Code(code) => Some(classify::Exit::Code(code)),
-                Exit::Signal(signal) => Some(classify::Exit::Signal(signal)),
+                Exit::Code(code) => Some(evidence::Exit::Code(code)),
+                Exit::Signal(signal) => Some(evidence::Exit::Signal(signal)),
                 _ => None,
             },
             error: self.report.error.clone(),

@@ -5,14 +5,14 @@ use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::base::text::error_chain;
-use crate::config::settings::OnNewConflict;
+use crate::config::reaction::OnNewConflict;
 use crate::engine::candidates::conflicts::candidate_conflicts;
 use crate::engine::kernel::blocking::blocking;
 use crate::engine::kernel::message::Message;
 use crate::engine::run::driver::Driver;
 use crate::engine::run::live;
 use crate::model::event::Event;
-use crate::model::run::{TaskPhase, TaskState};
+use crate::model::task_state::{TaskPhase, TaskState};
 
 impl Driver<'_> {
     /// While tasks still run, conflicts among the candidates so far are found beside the loop, at

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use git_dispatch::cli::error::Exit;
 use git_dispatch::cli::run::unsupported;
 use git_dispatch::merge::verdict::{Class, HunkClass};
-use git_dispatch::model::event::FailureClass;
+use git_dispatch::model::failure::FailureClass;
 use git_dispatch::model::status::Status;
 
 use super::{chapter, first_column, project, spans};
