@@ -6,12 +6,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::base::file_signature::FileSignature;
-use crate::git::worktree::{Head, read_head};
 
 /// HEADs by admin folder, each with the signature of its file.
 #[derive(Debug, Default)]
 pub(super) struct HeadCache {
-    known: HashMap<OsString, (FileSignature, Option<Head>)>,
+    known: HashMap<OsString, (FileSignature, String)>,
 }
 
 impl HeadCache {
@@ -27,9 +26,9 @@ impl HeadCache {
             let known = self.known.remove(&name);
             let head = match known {
                 Some((seen, head)) if seen == signature => head,
-                _ => read_head(&admin),
+                _ => fs::read_to_string(admin.join("HEAD")).unwrap_or_default(),
             };
-            if matches!(&head, Some(Head::Branch(found)) if found == branch) {
+            if head.trim_end().strip_prefix("ref: refs/heads/") == Some(branch) {
                 found.push(admin);
             }
             if signature.is_settled() {
@@ -91,7 +90,7 @@ mod tests {
         write(root, "a", "ref: refs/heads/main\n");
         let signature = FileSignature::of(&root.join("a/HEAD")).unwrap();
         let mut cache = HeadCache::default();
-        let other = Some(Head::Branch("other".to_owned()));
+        let other = "ref: refs/heads/other\n".to_owned();
         cache.known.insert("a".into(), (signature, other));
         assert_eq!(cache.admins_on(root, "other"), [root.join("a")]);
     }

@@ -64,6 +64,25 @@ pub(crate) fn from_git2(oid: git2::Oid) -> Oid {
     Oid::from_bytes(bytes)
 }
 
+impl Repo {
+    /// Runs `work` with a store that may have been used before.
+    ///
+    /// # Errors
+    /// When the store cannot be opened, and the errors of `work`.
+    pub fn with_store<T, E: From<StoreError>>(
+        &self,
+        work: impl FnOnce(&Store) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let (store, uses) = match self.stores.take() {
+            Some((inner, uses)) => (Store { inner }, uses),
+            None => (Store::open(self)?, 0),
+        };
+        let result = work(&store);
+        self.stores.put_back(store.inner, uses + 1);
+        result
+    }
+}
+
 impl Store {
     /// Opens the store shared by all worktrees.
     ///

@@ -1,25 +1,37 @@
-//! Reuses opened stores: opening one reads every file of git's configuration.
+//! Keeps opened repositories for their next use: opening one reads every file of git's configuration.
 
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::git::repo::Repo;
-use crate::git::store::{Store, StoreError};
+use git2::Repository;
 
-/// How many opened stores wait for their next use at most.
+/// How many opened repositories wait for their next use at most.
 const MOST_IDLE: usize = 8;
 
-/// How often a store is used. libgit2 keeps the commits and trees it has read, so memory would grow.
+/// How often one is used. libgit2 keeps the commits and trees it has read, so memory would grow.
 const MOST_USES: u32 = 50;
 
-/// Opened stores that are not in use, each with the number of its uses.
+/// Opened repositories that are not in use, each with the number of its uses.
 #[derive(Default)]
 pub(super) struct StorePool {
-    idle: Mutex<Vec<(Store, u32)>>,
+    idle: Mutex<Vec<(Repository, u32)>>,
 }
 
 impl StorePool {
-    fn lock(&self) -> MutexGuard<'_, Vec<(Store, u32)>> {
+    /// Takes an idle repository, with the number of its uses.
+    pub(super) fn take(&self) -> Option<(Repository, u32)> {
+        self.lock().pop()
+    }
+
+    /// Puts back a repository that was used so often.
+    pub(super) fn put_back(&self, repository: Repository, uses: u32) {
+        let mut idle = self.lock();
+        if uses < MOST_USES && idle.len() < MOST_IDLE {
+            idle.push((repository, uses));
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<(Repository, u32)>> {
         // A panic elsewhere leaves a list of complete entries.
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -31,34 +43,11 @@ impl fmt::Debug for StorePool {
     }
 }
 
-impl Repo {
-    /// Runs `work` with a store that may have been used before.
-    ///
-    /// # Errors
-    /// When the store cannot be opened, and the errors of `work`.
-    pub fn with_store<T, E: From<StoreError>>(
-        &self,
-        work: impl FnOnce(&Store) -> Result<T, E>,
-    ) -> Result<T, E> {
-        let idle = self.stores.lock().pop();
-        let (store, uses) = match idle {
-            Some(idle) => idle,
-            None => (Store::open(self)?, 0),
-        };
-        let result = work(&store);
-        let mut idle = self.stores.lock();
-        if uses + 1 < MOST_USES && idle.len() < MOST_IDLE {
-            idle.push((store, uses + 1));
-        }
-        result
-    }
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::git::Git;
+    use crate::git::{Git, Repo, Store, StoreError};
     use crate::merge::oid::Oid;
 
     fn repo(folder: &tempfile::TempDir) -> Repo {
