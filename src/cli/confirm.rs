@@ -73,7 +73,7 @@ mod tests {
 
     #[test]
     fn yes_on_the_command_line_answers_in_advance() {
-        let ui = Ui::without_person();
+        let ui = Ui::non_interactive();
         let consent = Consent { yes: true };
         assert!(consent.confirm(&ui, "Land?").is_ok());
         let chosen = consent.choose(&ui, "Land?", &["yes", "no", "edit"]);
@@ -83,7 +83,7 @@ mod tests {
     #[test]
     fn nothing_happens_when_there_is_nobody_to_ask() {
         let error = Consent::default()
-            .confirm(&Ui::without_person(), "Dispatch 4 tasks?")
+            .confirm(&Ui::non_interactive(), "Dispatch 4 tasks?")
             .unwrap_err();
         assert_eq!(error.exit, Exit::Usage);
         assert_eq!(
