@@ -34,7 +34,7 @@ mod status;
 mod wait;
 mod workers;
 
-use error::{Answer, CommandError, Exit};
+use error::{CommandError, CommandResult, ExitStatus};
 
 use crate::exec::shim;
 use crate::ui::{Ui, trace};
@@ -143,7 +143,7 @@ fn start_trace(ui: &Ui) -> bool {
 }
 
 impl Command {
-    fn run(self, ui: &Ui) -> Answer {
+    fn run(self, ui: &Ui) -> CommandResult {
         match self {
             Command::Run(args) => run::run(args, ui),
             Command::Plan(args) => plan::run(args, ui),
@@ -171,11 +171,13 @@ impl Command {
             Command::Doctor(args) => doctor::run(args, ui),
             Command::Workers(args) => workers::run(args, ui),
             Command::History(args) => status::history(args, ui),
-            Command::Init(args) => init::run(args, &repo_context::Place::open()?.repo.top, ui),
+            Command::Init(args) => {
+                init::run(args, &repo_context::RepoContext::open()?.repo.top, ui)
+            }
             Command::Demo(args) => demo::run(args, ui),
             Command::Drive { run } => drive::reopen::drive_detached(&run, ui),
             Command::Attempt { folder } => match shim::main(&folder) {
-                0 => Ok(Exit::Ok),
+                0 => Ok(ExitStatus::Ok),
                 _ => Err(CommandError::failed("the attempt could not be supervised")),
             },
         }
