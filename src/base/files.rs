@@ -30,6 +30,23 @@ pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
+/// Sets the times of a file to the current time of its file system, which is coarser than the clock.
+///
+/// # Errors
+/// When the file is absent or belongs to another user.
+pub fn touch(path: &Path) -> io::Result<()> {
+    let now = rustix::fs::Timespec {
+        tv_sec: 0,
+        tv_nsec: rustix::fs::UTIME_NOW,
+    };
+    let times = rustix::fs::Timestamps {
+        last_access: now,
+        last_modification: now,
+    };
+    let flags = rustix::fs::AtFlags::empty();
+    Ok(rustix::fs::utimensat(rustix::fs::CWD, path, &times, flags)?)
+}
+
 /// A lock on a file, held until dropped or until the process ends, however it ends (`flock`).
 #[derive(Debug)]
 pub struct FileLock {

@@ -84,17 +84,16 @@ impl Live {
     }
 
     fn snapshots(&mut self, context: &Context, state: &RunState) -> Vec<(TaskNumber, Oid)> {
-        let worktrees = context.repo.worktrees();
         let mut found = Vec::new();
         for (task, attempt, base) in running(state) {
             let path = context.recorded_worktree(&attempt.worktree);
-            let worktree = worktrees.iter().find(|worktree| worktree.path == path);
+            let worktree = context.repo.find_worktree(&path);
             let Some(worktree) = worktree.filter(|worktree| worktree.exists()) else {
                 continue;
             };
             let mut left_out = links_in(context, &path);
             left_out.push(context.settings.board.file.clone());
-            match self.snapshots.take(worktree, base, &left_out) {
+            match self.snapshots.take(&worktree, base, &left_out) {
                 Ok(Some(commit)) => found.push((task, commit)),
                 // What was seen of it last still is the best that is known.
                 Ok(None) | Err(_) => {

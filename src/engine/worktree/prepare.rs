@@ -22,10 +22,11 @@ pub fn prepare(
     attempt: AttemptNumber,
     base: Oid,
 ) -> Result<Worktree, EngineError> {
-    let store = Store::open(&context.repo)?;
     let branch = context.branch(task);
     fault::point("branch", "before it moves");
-    move_branch(context, &store, task, attempt, base)?;
+    context
+        .repo
+        .with_store(|store| move_branch(context, store, task, attempt, base))?;
     fault::point("branch", "moved");
     let path = context.worktree_path(task, attempt);
     remove_unfinished(context, task, attempt, &path)?;
@@ -62,7 +63,6 @@ fn move_branch(
 /// # Errors
 /// When it is checked out in any other worktree; the branch is not moved then.
 pub(super) fn detach_earlier(context: &Context, branch: &str, at: Oid) -> Result<(), EngineError> {
-    let wanted = Head::Branch(branch.to_owned());
     if let Some(place) = context
         .repo
         .checkouts_of(branch)
@@ -74,10 +74,8 @@ pub(super) fn detach_earlier(context: &Context, branch: &str, at: Oid) -> Result
             place.display()
         )));
     }
-    for worktree in context.repo.worktrees() {
-        if worktree.head().as_ref() == Some(&wanted) {
-            worktree.set_head(&Head::Detached(at))?;
-        }
+    for worktree in context.repo.worktrees_on(branch) {
+        worktree.set_head(&Head::Detached(at))?;
     }
     Ok(())
 }
