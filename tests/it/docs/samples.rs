@@ -49,7 +49,7 @@ fn json(text: &str) -> Value {
 #[test]
 fn the_demo_is_what_the_readme_shows() {
     let place = Place::new();
-    let said = place.succeed(".", "dispatch", &["demo", "garden"]);
+    let said = place.succeed(".", "dispatch", &["demo", "--fast", "garden"]);
     let block = blocks("console")[0];
     let (command, shown) = block.split_once("p'\n").unwrap();
     assert!(command.contains("DISPATCH_CLOCK=2026-11-22T09:14:00Z DISPATCH_SEED=1 NO_COLOR=1"));
