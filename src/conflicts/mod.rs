@@ -6,6 +6,7 @@ pub mod branches;
 pub mod cache;
 pub mod classify;
 pub mod detector;
+mod disjoint_edits;
 pub mod edit_pairs;
 pub mod explain;
 pub mod folded_names;
