@@ -30,6 +30,23 @@ pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
+/// Sets the times of a file to the current time of its file system, which is coarser than the clock.
+///
+/// # Errors
+/// When the file is absent or belongs to another user.
+pub fn touch(path: &Path) -> io::Result<()> {
+    let now = rustix::fs::Timespec {
+        tv_sec: 0,
+        tv_nsec: rustix::fs::UTIME_NOW,
+    };
+    let times = rustix::fs::Timestamps {
+        last_access: now,
+        last_modification: now,
+    };
+    let flags = rustix::fs::AtFlags::empty();
+    Ok(rustix::fs::utimensat(rustix::fs::CWD, path, &times, flags)?)
+}
+
 /// A lock on a file, held until dropped or until the process ends, however it ends (`flock`).
 #[derive(Debug)]
 pub struct FileLock {
@@ -174,7 +191,16 @@ pub fn mount_point(path: &Path) -> std::path::PathBuf {
     inside.last().unwrap_or(path).to_owned()
 }
 
-/// Whether a program's words, or an error's, say that a disk or a quota of it is full.
+/// Returns `true` if an error of the system says that a disk or a quota of it is full.
+pub fn is_disk_full(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+    )
+}
+
+/// Returns `true` if the output of a program says that a disk or a quota of it is full. Errors of
+/// this program have a kind: [`is_disk_full`].
 pub fn says_no_space(text: &str) -> bool {
     let text = text.to_lowercase();
     [
@@ -216,6 +242,19 @@ mod tests {
         let mode = |path: &Path| path.metadata().unwrap().permissions().mode();
         assert_eq!(mode(&ours), mode(&plain));
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn a_full_disk_is_an_error_of_its_kind_in_any_language() {
+        use rustix::io::Errno;
+        let is_full = |errno: Errno| is_disk_full(&errno.into());
+        assert!(is_full(Errno::NOSPC) && is_full(Errno::DQUOT));
+        assert!(!is_full(Errno::ACCESS));
+        let said = io::Error::other("no space left on device, says a parser");
+        assert!(!is_disk_full(&said));
+        assert!(says_no_space("error: No space left on device"));
+        assert!(says_no_space("fatal: Disk quota exceeded"));
+        assert!(!says_no_space("no space before the comma"));
     }
 
     #[test]

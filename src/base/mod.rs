@@ -4,6 +4,7 @@ pub mod ansi;
 
 pub mod clock;
 pub mod fault;
+pub mod file_signature;
 pub mod files;
 #[cfg(test)]
 pub(crate) mod golden;

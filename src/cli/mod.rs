@@ -34,10 +34,10 @@ mod status;
 mod wait;
 mod workers;
 
-use error::{Answer, CommandError, Exit};
+use error::{CommandError, CommandResult, ExitStatus};
 
 use crate::exec::shim;
-use crate::ui::Ui;
+use crate::ui::{Ui, trace};
 
 /// Run a plan of tasks in parallel git worktrees, find conflicts, assemble, land
 #[derive(Parser, Debug)]
@@ -115,8 +115,8 @@ enum Command {
 
 /// The whole program: parse the command line, run the subcommand, say what went wrong.
 pub fn main() -> ExitCode {
-    let ui = Ui::new();
     let cli = Cli::parse();
+    let ui = Ui::new().drawing(!start_trace(&Ui::new()));
     match cli.command.run(&ui) {
         Ok(exit) => ExitCode::from(exit as u8),
         Err(error) => {
@@ -127,8 +127,23 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// Starts the trace output that `DISPATCH_LOG` asks for; `true` if it is on.
+fn start_trace(ui: &Ui) -> bool {
+    let filter = std::env::var(trace::VARIABLE).unwrap_or_default();
+    if filter.is_empty() {
+        return false;
+    }
+    match trace::start(&filter) {
+        Ok(()) => true,
+        Err(error) => {
+            ui.warning(&error.to_string());
+            false
+        }
+    }
+}
+
 impl Command {
-    fn run(self, ui: &Ui) -> Answer {
+    fn run(self, ui: &Ui) -> CommandResult {
         match self {
             Command::Run(args) => run::run(args, ui),
             Command::Plan(args) => plan::run(args, ui),
@@ -156,11 +171,13 @@ impl Command {
             Command::Doctor(args) => doctor::run(args, ui),
             Command::Workers(args) => workers::run(args, ui),
             Command::History(args) => status::history(args, ui),
-            Command::Init(args) => init::run(args, &repo_context::Place::open()?.repo.top, ui),
+            Command::Init(args) => {
+                init::run(args, &repo_context::RepoContext::open()?.repo.top, ui)
+            }
             Command::Demo(args) => demo::run(args, ui),
             Command::Drive { run } => drive::reopen::drive_detached(&run, ui),
             Command::Attempt { folder } => match shim::main(&folder) {
-                0 => Ok(Exit::Ok),
+                0 => Ok(ExitStatus::Ok),
                 _ => Err(CommandError::failed("the attempt could not be supervised")),
             },
         }

@@ -90,6 +90,8 @@ pub struct Publisher {
     store: Store,
     published: Published,
     last: Option<Instant>,
+    /// The last event after which nothing was left to commit.
+    settled: u64,
     blocked: bool,
     /// The run had ended, with its board where it belongs, and was taken up again.
     resumed: bool,
@@ -163,6 +165,7 @@ impl Publisher {
             store,
             published: Published::default(),
             last: None,
+            settled: 0,
             blocked: false,
             resumed: false,
         })
@@ -194,18 +197,22 @@ impl Publisher {
         context: &Context,
         state: &RunState,
     ) -> Result<Publication, EngineError> {
-        let due = Published::of(state);
-        let ended = due.ended.is_some();
-        // The words of a report can change where nothing else does.
-        let is_same = due == self.published && !(self.resumed && ended);
-        if is_same || self.is_only_taken_up(&due) {
+        if self.settled == state.seq {
             return Ok(Publication::Done);
         }
+        let ended = matches!(state.phase, RunPhase::Ended(_));
         if let Some(last) = self.last.filter(|_| !ended) {
             let waited = last.elapsed();
             if waited < INTERVAL {
                 return Ok(Publication::Later(INTERVAL - waited));
             }
+        }
+        let due = Published::of(state);
+        // The words of a report can change where nothing else does.
+        let is_same = due == self.published && !(self.resumed && ended);
+        if is_same || self.is_only_taken_up(&due) {
+            self.settled = state.seq;
+            return Ok(Publication::Done);
         }
         // The loop must not wait for an assembly; the board has time.
         let Some(_hold) = context.try_hold_integration() else {
@@ -225,6 +232,7 @@ impl Publisher {
         self.commit(context, state, &subject)?;
         self.resumed &= !ended;
         self.published = due;
+        self.settled = state.seq;
         self.last = Some(Instant::now());
         Ok(Publication::Done)
     }

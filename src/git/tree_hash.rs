@@ -251,12 +251,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let top = folder.path().to_owned();
         Git::at(&top).run(&["init", "--quiet"]).unwrap();
-        let repo = Repo {
-            common: top.join(".git"),
-            git_dir: top.join(".git"),
-            top,
-            version: (2, 39),
-        };
+        let repo = Repo::discover(&top).unwrap();
         let store = Store::open(&repo).unwrap();
         let empty = store.empty_tree().unwrap();
         let mut rng = fastrand::Rng::with_seed(3);

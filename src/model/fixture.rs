@@ -7,13 +7,16 @@ use jiff::{SignedDuration, Timestamp};
 use crate::merge::change::{ChangeStat, RepoPath};
 use crate::merge::oid::Oid;
 use crate::merge::verdict::{Class, Unit};
-use crate::model::event::{End, Event, Failure, FailureClass, Outcome, Recorded, WorkerReport};
+use crate::model::event::{Event, Recorded};
+use crate::model::failure::{Failure, FailureClass};
 use crate::model::ids::{RunId, TaskNumber};
 use crate::model::integration::Integration;
+use crate::model::outcome::{End, Outcome};
 use crate::model::plan::{Plan, Produces, Task, TaskFields};
 use crate::model::run::RunState;
 use crate::model::task_conflict::TaskConflict;
 use crate::model::usage::Cost;
+use crate::model::worker_report::WorkerReport;
 
 /// A run under construction: the plan first, then what happens.
 pub(crate) struct RunFixture {
@@ -246,6 +249,11 @@ impl RunFixture {
 
     /// Folds everything.
     pub(crate) fn state(self) -> RunState {
+        self.fold(|_, _| {})
+    }
+
+    /// Folds everything, and shows the state after each event.
+    pub(crate) fn fold(self, mut seen: impl FnMut(&RunState, &Recorded)) -> RunState {
         let plan = Plan::new(self.title.clone(), Vec::new(), self.tasks).unwrap();
         let first = Recorded {
             seq: 1,
@@ -261,9 +269,12 @@ impl RunFixture {
             },
         };
         let mut state = RunState::start(RunId::new("checkout-7k3q"), plan, &first).unwrap();
+        seen(&state, &first);
         for (seq, event) in (2..).zip(self.events) {
             let time = start() + SignedDuration::from_secs(seq as i64);
-            state.apply(&Recorded { seq, time, event });
+            let recorded = Recorded { seq, time, event };
+            state.apply(&recorded);
+            seen(&state, &recorded);
         }
         state
     }

@@ -73,6 +73,16 @@ fn a_landing_is_a_merge_commit_of_the_users_with_the_board() {
              * #1 A: First\n* #2 B: Second\n\nDispatch-Run: {run}"
         )
     );
+    let short = |oid: &str| oid[..7].to_owned();
+    let shown = format!("main {} -> {} (", short(&old), short(&scene.rev("main")));
+    assert!(ended.err.contains(&shown), "{}", ended.err);
+    assert!(
+        ended
+            .err
+            .contains("adds DISPATCH.md, the board of the run (`--no-board`"),
+        "{}",
+        ended.err
+    );
     let said = format!(
         "main is now {} (was {})",
         &scene.rev("main")[..7],
@@ -259,7 +269,7 @@ fn a_hook_can_refuse_and_see_what_would_land() {
     let ended = scene.dispatch(&["land", "--yes"]).expect(4);
     assert!(
         ended.err.contains(
-            "the hook pre-merge-commit refused the landing commit: no landing on sundays"
+            "the hook pre-merge-commit rejected the landing commit: no landing on sundays"
         ),
         "{}",
         ended.err
@@ -404,7 +414,7 @@ fn a_run_lands_once_and_only_when_asked() {
     let before = scene.fingerprint();
     let ended = scene.dispatch(&["land"]).expect(2);
     assert!(
-        ended.err.contains("there is no terminal to ask on"),
+        ended.err.contains("cannot ask for confirmation"),
         "{}",
         ended.err
     );
@@ -558,7 +568,7 @@ fn without_a_name_it_is_the_latest_run_that_has_not_landed_and_offers_something(
     for command in [&["land", "--dry-run"][..], &["review"]] {
         let said = scene.dispatch(command).expect(0);
         assert!(
-            said.err.contains(&format!("taking {whole}\n")),
+            said.err.contains(&format!("using run {whole}\n")),
             "{command:?}: {}",
             said.err
         );
@@ -570,7 +580,7 @@ fn without_a_name_it_is_the_latest_run_that_has_not_landed_and_offers_something(
     assert_eq!(scene.read("Whole.txt"), "Whole\n");
     let said = scene.dispatch(&["land", "--dry-run"]).expect(0);
     assert!(
-        said.err.contains(&format!("taking {broken}\n")),
+        said.err.contains(&format!("using run {broken}\n")),
         "{}",
         said.err
     );

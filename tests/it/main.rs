@@ -22,7 +22,6 @@ mod faults;
 #[cfg(feature = "faults")]
 mod faults_in_place;
 mod forge;
-mod furnish;
 mod harness;
 mod interrupt;
 mod isolation;
@@ -62,6 +61,8 @@ mod signing;
 mod situations;
 mod suggest;
 mod together;
+mod trace;
 mod unland;
 mod verdict_cache;
 mod workers;
+mod worktree_files;

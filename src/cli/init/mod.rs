@@ -11,8 +11,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use crate::base::text::error_chain;
-use crate::cli::error::Answer;
-use crate::cli::error::{CommandError, Exit};
+use crate::cli::error::{CommandError, CommandResult, ExitStatus};
 use crate::cli::init::detect::{Findings, survey};
 use crate::config::FILE_NAME;
 use crate::ui::Ui;
@@ -32,18 +31,18 @@ pub(crate) struct InitArgs {
 ///
 /// # Errors
 /// When there is such a file already, or it cannot be written.
-pub(crate) fn run(args: InitArgs, top: &Path, ui: &Ui) -> Answer {
+pub(crate) fn run(args: InitArgs, top: &Path, ui: &Ui) -> CommandResult {
     let path = env::var_os("PATH").unwrap_or_default();
     let folders: Vec<PathBuf> = env::split_paths(&path).collect();
     let text = render(&survey(top, &folders));
     if args.print {
         ui.answer(&text);
-        return Ok(Exit::Ok);
+        return Ok(ExitStatus::Ok);
     }
     write(&top.join(FILE_NAME), &text, args.force)?;
     ui.status(&format!("wrote {FILE_NAME}"));
     ui.hint("look it over, commit it, then write a plan and check it with `dispatch plan check`");
-    Ok(Exit::Ok)
+    Ok(ExitStatus::Ok)
 }
 
 fn write(file: &Path, text: &str, force: bool) -> Result<(), CommandError> {
@@ -243,7 +242,7 @@ mod tests {
             force: true,
             ..plain
         };
-        assert_eq!(run(forced, top, &ui).unwrap(), Exit::Ok);
+        assert_eq!(run(forced, top, &ui).unwrap(), ExitStatus::Ok);
         assert!(fs::read_to_string(&file).unwrap().starts_with(HEAD));
     }
 }

@@ -3,7 +3,7 @@
 use std::fs;
 
 use crate::engine::EngineError;
-use crate::engine::attempt::run::base_of;
+use crate::engine::attempt::job::recorded_base;
 use crate::engine::doctor::{Ailment, Remedy};
 use crate::engine::kernel::context::Context;
 use crate::engine::reconcile::survey;
@@ -14,9 +14,11 @@ use crate::git::refs::branch_ref;
 use crate::git::worktree::{Head, Worktree};
 use crate::journal::journal_ref;
 use crate::merge::oid::Oid;
+use crate::model::attempt::Attempt;
 use crate::model::ids::TaskNumber;
 use crate::model::recovery::Finding;
-use crate::model::run::{Attempt, RunPhase, RunState, TaskPhase};
+use crate::model::run::{RunPhase, RunState};
+use crate::model::task_state::TaskPhase;
 use crate::report::suggest;
 
 /// Looks at a run that nobody drives; the caller holds its lock.
@@ -206,7 +208,7 @@ impl Ward<'_> {
         }
         let is_expected = self.context.recorded_worktree(&attempt.worktree) == place;
         let folder = self.context.attempt_folder(task, attempt.number);
-        let keep = (!is_expected).then(|| base_of(&folder)).flatten();
+        let keep = (!is_expected).then(|| recorded_base(&folder)).flatten();
         let keep = keep.map(|base| (task, attempt.number, base));
         let why = "the repository or the folder was moved; they do not find each other";
         let place = place.display().to_string();

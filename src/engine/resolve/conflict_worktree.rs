@@ -3,12 +3,10 @@
 //! Opening a conflict is announced in the journal, then the worktree is made, then a file beside the
 //! logs says that it is ready. Without that file the user has not worked in it, and it is made again.
 
-use std::fs;
-use std::io;
 use std::path::PathBuf;
+use std::{fs, io};
 
-use crate::base::fault;
-use crate::base::files;
+use crate::base::{fault, files};
 use crate::engine::EngineError;
 use crate::engine::kernel::context::Context;
 use crate::engine::resolve::error::ResolveError;
@@ -17,8 +15,8 @@ use crate::git::refs::branch_ref;
 use crate::git::worktree::{Head, Worktree};
 use crate::merge::change::RepoPath;
 use crate::merge::oid::Oid;
+use crate::model::assembly_conflict::Resolving;
 use crate::model::ids::TaskNumber;
-use crate::model::manual_resolution::Resolving;
 use crate::model::run::RunState;
 
 /// Creates the worktree of a conflict that the journal says is open, unless it exists.
@@ -174,7 +172,7 @@ pub(super) fn changed_paths(
 /// Returns `true` if the worktree of an open conflict is as it was made.
 pub fn is_untouched(context: &Context, task: TaskNumber, worktree: &Worktree) -> bool {
     let store = Store::open(&context.repo);
-    let harvest = store.and_then(|store| Ok(store.capture(worktree, &[]).ok()));
+    let harvest = store.map(|store| store.capture(worktree, &[]).ok());
     let harvest = harvest.ok().flatten();
     harvest.is_some_and(|now| Some(now.tree) == initial_tree(context, task))
 }

@@ -13,17 +13,18 @@ use crate::engine::resolve::conflict_worktree::{initial_tree, open_conflict, rem
 use crate::engine::resolve::error::ResolveError;
 use crate::engine::resolve::file_conflict::{FileConflict, file_conflicts};
 use crate::engine::resolve::recorded::record;
-use crate::engine::worktree::prepare::keep;
+use crate::engine::worktree::remains::keep;
 use crate::git::Store;
 use crate::git::commit::{By, NewCommit};
 use crate::git::merge_engine::MergeEngine;
 use crate::git::worktree::Worktree;
 use crate::merge::answer::MergeAnswer;
 use crate::merge::oid::Oid;
+use crate::model::assembly_conflict::Onto;
 use crate::model::ids::TaskNumber;
 use crate::model::integration::LeftOutReason;
-use crate::model::redispatch::Onto;
-use crate::model::run::{RunState, TaskPhase};
+use crate::model::run::RunState;
+use crate::model::task_state::TaskPhase;
 
 /// Finds the conflict because of which a task was left out.
 ///

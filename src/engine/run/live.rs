@@ -9,9 +9,11 @@ use crate::engine::kernel::context::Context;
 use crate::engine::worktree::populate::links_in;
 use crate::git::snapshot::Snapshots;
 use crate::merge::oid::Oid;
+use crate::model::attempt::Attempt;
 use crate::model::ids::TaskNumber;
-use crate::model::run::{Attempt, RunState, TaskPhase};
+use crate::model::run::RunState;
 use crate::model::task_conflict::TaskConflict;
+use crate::model::task_state::TaskPhase;
 
 /// After so many rounds everything is forgotten, so that the snapshots of a long run do not pile up.
 const ROUNDS: u32 = 500;
@@ -82,17 +84,16 @@ impl Live {
     }
 
     fn snapshots(&mut self, context: &Context, state: &RunState) -> Vec<(TaskNumber, Oid)> {
-        let worktrees = context.repo.worktrees();
         let mut found = Vec::new();
         for (task, attempt, base) in running(state) {
             let path = context.recorded_worktree(&attempt.worktree);
-            let worktree = worktrees.iter().find(|worktree| worktree.path == path);
+            let worktree = context.repo.find_worktree(&path);
             let Some(worktree) = worktree.filter(|worktree| worktree.exists()) else {
                 continue;
             };
             let mut left_out = links_in(context, &path);
             left_out.push(context.settings.board.file.clone());
-            match self.snapshots.take(worktree, base, &left_out) {
+            match self.snapshots.take(&worktree, base, &left_out) {
                 Ok(Some(commit)) => found.push((task, commit)),
                 // What was seen of it last still is the best that is known.
                 Ok(None) | Err(_) => {

@@ -16,7 +16,7 @@ use crate::base::process::find_program;
 use crate::config::Settings;
 use crate::engine::EngineError;
 use crate::engine::kernel::disk_space;
-use crate::engine::prompt::context;
+use crate::engine::prompt::render;
 use crate::engine::runs::load::{PLAN_FILE, PLAN_TEXT_FILE, SETTINGS_FILE, settings_text};
 use crate::git::refs::branch_ref;
 use crate::git::worktree::Head;
@@ -110,7 +110,7 @@ impl StartError {
             StartError::Unborn(_) => "make a first commit, then run dispatch again".into(),
             StartError::NoBase(_) => "give a commit, branch or tag with `--base`".into(),
             StartError::NoTarget(name) => {
-                format!("make it with `git branch {name}`, or give another one with `--into`")
+                format!("create it with `git branch {name}`, or choose another with `--into`")
             }
             StartError::PrefixTaken(name) => format!(
                 "rename that branch, or set `branch_prefix` under `[run]` in .dispatch.toml \
@@ -219,7 +219,7 @@ pub fn prepare(
     refuse_taken_names(&store, settings, base)?;
     refuse_cut(plan, only.as_deref())?;
     refuse_workers(plan, settings, only.as_deref())?;
-    context::check(&settings.prompt, plan)?;
+    render::check(&settings.prompt, plan)?;
     refuse_places(repo, settings)?;
     Ok(Prepared {
         base,

@@ -4,14 +4,18 @@ use jiff::Timestamp;
 
 use crate::merge::change::RepoPath;
 use crate::merge::oid::Oid;
-use crate::model::event::{End, FailureClass};
+use crate::model::bill::Bill;
+use crate::model::blockers::MOST_STOPPERS;
+use crate::model::failure::FailureClass;
 use crate::model::ids::{RunId, TaskNumber};
 use crate::model::integration::{Integration, Landing};
+use crate::model::outcome::End;
 use crate::model::pull_request::PullRequest;
-use crate::model::run::{RunPhase, RunState, TaskPhase, TaskState};
-use crate::model::spending::{Bill, Spending};
+use crate::model::run::{RunPhase, RunState};
+use crate::model::spending::Spending;
 use crate::model::status::Status;
 use crate::model::task_conflict::TaskConflict;
+use crate::model::task_state::{TaskPhase, TaskState};
 use crate::model::worker_health::Parking;
 use crate::report::board::banners::notices;
 use crate::report::board::row_note::note;
@@ -239,6 +243,13 @@ fn outside_changes(task: &TaskState) -> Vec<String> {
 }
 
 impl TaskRow {
+    /// Renders the row of one task.
+    pub fn of(state: &RunState, number: TaskNumber) -> TaskRow {
+        let mut stoppers = state.root_causes(number);
+        stoppers.truncate(MOST_STOPPERS);
+        TaskRow::new(state, number, &stoppers)
+    }
+
     fn new(state: &RunState, number: TaskNumber, stoppers: &[TaskNumber]) -> TaskRow {
         let (task, now) = (state.plan.task(number), state.task(number));
         let status = state.status(number);

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use git_dispatch::cli::error::Exit;
+use git_dispatch::cli::error::ExitStatus;
 use git_dispatch::cli::run::unsupported;
 use git_dispatch::merge::verdict::{Class, HunkClass};
-use git_dispatch::model::event::FailureClass;
+use git_dispatch::model::failure::FailureClass;
 use git_dispatch::model::status::Status;
 
 use super::{chapter, first_column, project, spans};
@@ -29,13 +29,13 @@ fn the_fields_of_a_task_are_those_of_the_schema() {
 #[test]
 fn the_exit_codes_are_those_of_the_program() {
     let all = [
-        Exit::Ok,
-        Exit::Failed,
-        Exit::Usage,
-        Exit::TaskFailed,
-        Exit::NeedsPerson,
-        Exit::Held,
-        Exit::Interrupted,
+        ExitStatus::Ok,
+        ExitStatus::Failed,
+        ExitStatus::Usage,
+        ExitStatus::TaskFailed,
+        ExitStatus::NeedsAttention,
+        ExitStatus::Held,
+        ExitStatus::Interrupted,
     ];
     let rows = chapter("Exit codes")
         .lines()
@@ -45,7 +45,11 @@ fn the_exit_codes_are_those_of_the_program() {
         .collect();
     assert_eq!(codes, all.map(|exit| exit as u8));
     for code in &codes {
-        assert_eq!(Exit::of_run(*code) as u8, *code, "every code is known");
+        assert_eq!(
+            ExitStatus::of_run(*code) as u8,
+            *code,
+            "every code is known"
+        );
     }
 }
 
