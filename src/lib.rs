@@ -34,22 +34,23 @@ pub mod base;
 
 pub mod model;
 
-pub mod board;
-pub mod conflict;
+pub mod assembly;
 pub mod failure;
-pub mod merge;
 pub mod plan;
+pub mod report;
 pub mod schedule;
 
 pub mod git;
 
-pub mod agent;
 pub mod config;
 pub mod control;
 pub mod exec;
+pub mod forge;
 pub mod journal;
-pub mod sync;
 pub mod ui;
+pub mod worker;
+
+pub mod conflicts;
 
 pub mod engine;
 

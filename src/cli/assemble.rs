@@ -4,27 +4,27 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::assembly::exclusion::{Cause, Foreseen};
+use crate::assembly::order::Order;
 use crate::base::markdown::plain_line;
 use crate::base::text::{plural, terminal_safe};
 use crate::cli::Answer;
-use crate::cli::driving::context;
+use crate::cli::drive::context;
 use crate::cli::error::{CommandError, Exit};
-use crate::cli::place::{Default, Place, find_task};
+use crate::cli::repo_context::{Default, Place, find_task};
 use crate::cli::resume::{go_on, refuse_landed};
 use crate::config;
-use crate::engine::assemble::foresee;
-use crate::engine::ladder::policy;
-use crate::engine::recover::Loaded;
-use crate::engine::{memory, settled};
-use crate::merge::foreseen::{Cause, Foreseen};
-use crate::merge::order::Order;
-use crate::merge::policy::Policy;
+use crate::engine::assemble::{cache as assembly_cache, foresee};
+use crate::engine::checks::cache as check_cache;
+use crate::engine::resolve::auto::policy;
+use crate::engine::resolve::policy::Policy;
+use crate::engine::runs::load::Loaded;
 use crate::model::change::RepoPath;
 use crate::model::conflict::TaskConflict;
 use crate::model::event::Event;
 use crate::model::ids::{RunId, TaskNumber};
 use crate::model::run::RunState;
-use crate::model::words::paths_in_short;
+use crate::report::words::paths_in_short;
 use crate::ui::Ui;
 
 const AFTER_HELP: &str = "\
@@ -91,8 +91,8 @@ pub fn run(args: AssembleArgs, ui: &Ui) -> Answer {
 
 /// What earlier assemblies of the run found out is not believed any more.
 fn forget(place: &Place, run: &RunId) -> Result<(), CommandError> {
-    let forgotten =
-        memory::forget(&place.repo, run).and_then(|()| settled::forget(&place.repo, run));
+    let forgotten = check_cache::forget(&place.repo, run)
+        .and_then(|()| assembly_cache::forget(&place.repo, run));
     forgotten.map_err(|error| {
         let message = format!("could not forget the last assembly of {run}: {error}");
         CommandError::failed(message)

@@ -5,7 +5,7 @@ use globset::GlobBuilder;
 use crate::base::text::did_you_mean;
 use crate::base::text::error_chain;
 use crate::cli::error::CommandError;
-use crate::engine::detect::Branch;
+use crate::conflicts::detector::Branch;
 use crate::git::refs::branch_ref;
 use crate::git::{Repo, Store};
 use crate::model::ids::Oid;

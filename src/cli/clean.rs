@@ -4,12 +4,12 @@ use clap::Args;
 
 use crate::base::text::plural;
 use crate::cli::Answer;
-use crate::cli::driving::context;
+use crate::cli::drive::context;
 use crate::cli::error::{CommandError, Exit};
-use crate::cli::place::{Default, Place, find_task};
+use crate::cli::repo_context::{Default, Place, find_task};
 use crate::engine::EngineError;
 use crate::engine::clean::{self, Plan};
-use crate::engine::recover::free_references;
+use crate::engine::runs::load::free_references;
 use crate::journal::Journal;
 use crate::model::event::Event;
 use crate::model::run::RunPhase;

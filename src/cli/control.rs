@@ -5,20 +5,21 @@ use clap::Args;
 
 use crate::base::text::error_chain;
 use crate::cli::Answer;
-use crate::cli::driving::context;
+use crate::cli::drive::context;
 use crate::cli::error::{CommandError, Exit};
-use crate::cli::place::{Default, Place, find_task};
+use crate::cli::repo_context::{Default, Place, find_task};
 use crate::control::{Request, Response, ask};
-use crate::engine::context::Context;
-use crate::engine::drive::control_socket;
-use crate::engine::worktree::worker_folder;
-use crate::engine::{EngineError, ask as meaning};
+use crate::engine::EngineError;
+use crate::engine::kernel::context::Context;
+use crate::engine::run::driver::control_socket;
+use crate::engine::run::requests as meaning;
+use crate::engine::worktree::prepare::worker_folder;
 use crate::exec::StopSignal;
 use crate::journal::Journal;
 use crate::journal::runs::{RunLock, Taken};
 use crate::model::ids::RunId;
 use crate::model::run::{RunState, TaskPhase};
-use crate::model::suggest;
+use crate::report::suggest;
 use crate::ui::Ui;
 
 /// End a task, or everything of a run that is not over

@@ -7,14 +7,14 @@ use clap::Args;
 
 use crate::base::clock::Clock;
 use crate::cli::Answer;
-use crate::cli::candidates;
+use crate::cli::confirm::Consent;
 use crate::cli::conflicts::ConflictsArgs;
+use crate::cli::conflicts::run;
 use crate::cli::error::{CommandError, Exit};
-use crate::cli::place::{Default, Place};
-use crate::cli::question::Consent;
+use crate::cli::repo_context::{Default, Place};
 use crate::cli::run::{RunArgs, run_in};
 use crate::git::Git;
-use crate::model::suggest;
+use crate::report::suggest;
 use crate::ui::Ui;
 
 /// Make a small repository and run six tasks in it; no network, no account
@@ -54,7 +54,7 @@ pub fn run(args: DemoArgs, ui: &Ui) -> Answer {
     let exit = run_in(&place, run_args, ui)?;
     let run = place.find_run(None, Default::Latest)?;
     ui.answer("\nConflicts between the branches\n\n");
-    candidates::of_run(&place, &run, &ConflictsArgs::default(), ui)?;
+    run::of_run(&place, &run, &ConflictsArgs::default(), ui)?;
     let mut look: Vec<String> = path_line().into_iter().collect();
     look.extend([
         format!("cd {}", folder.display()),

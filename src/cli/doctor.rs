@@ -5,15 +5,15 @@ use serde_json::json;
 
 use crate::base::text::{error_chain, plural};
 use crate::cli::Answer;
-use crate::cli::driving::context;
+use crate::cli::drive::context;
 use crate::cli::error::{CommandError, Exit};
-use crate::cli::place::{Default, Place};
+use crate::cli::repo_context::{Default, Place};
 use crate::cli::status::pretty;
 use crate::config;
 use crate::config::variable::Overrides;
 use crate::engine::EngineError;
-use crate::engine::context::Context;
-use crate::engine::doctor::{Ailment, Remedy, journals, leftovers, surroundings, wards};
+use crate::engine::doctor::{Ailment, Remedy, environment, journals, leftovers, run};
+use crate::engine::kernel::context::Context;
 use crate::journal::Journal;
 use crate::journal::runs::{self, RunLock, Taken};
 use crate::model::event::Event;
@@ -66,7 +66,7 @@ pub fn run(args: DoctorArgs, ui: &Ui) -> Answer {
     let mut facts = Vec::new();
     let mut findings = Vec::new();
     if args.run.is_none() {
-        let found = surroundings::examine(&place.repo, &settings)?;
+        let found = environment::examine(&place.repo, &settings)?;
         facts = found.facts;
         let general = found
             .ailments
@@ -135,7 +135,7 @@ fn visit(place: &Place, run: &RunId, fix: bool) -> Result<Visit, CommandError> {
         loaded.settings.clone(),
         place.clock,
     )?;
-    let ailments = wards::examine(&context, &loaded.state)?;
+    let ailments = run::examine(&context, &loaded.state)?;
     let findings = treat(place, Some(&context), ailments, fix);
     let repairs: Vec<String> = findings
         .iter()

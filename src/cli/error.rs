@@ -2,17 +2,17 @@
 
 use std::path::Path;
 
-use crate::agent::template::TemplateError;
 use crate::base::text::error_chain;
 use crate::config::{ConfigError, ConfigProblem};
 use crate::engine::EngineError;
 use crate::engine::land::LandError;
-use crate::engine::resolve::ResolveError;
+use crate::engine::resolve::manual::ResolveError;
 use crate::engine::start::StartError;
-use crate::git::checkout::Obstacle;
-use crate::git::preflight::Unsuitable;
+use crate::git::checkout_obstacle::Obstacle;
+use crate::git::discover::Unsuitable;
 use crate::git::{GitError, StoreError};
 use crate::journal::JournalError;
+use crate::worker::template::TemplateError;
 
 /// The exit codes (README, "Exit codes").
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

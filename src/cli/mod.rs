@@ -7,27 +7,25 @@ use clap::{Parser, Subcommand};
 
 pub mod assemble;
 pub(crate) mod branches;
-pub(crate) mod candidates;
 pub mod clean;
+pub mod confirm;
 pub(crate) mod conflicts;
-pub(crate) mod conflicts_watch;
 pub mod control;
 pub mod demo;
 pub mod diff;
 pub mod doctor;
-pub mod driving;
+pub mod drive;
 pub mod editor;
 pub mod error;
 pub mod init;
 pub mod land;
-mod landing;
-pub mod load;
 pub mod logs;
-pub mod place;
 pub mod plan;
+pub mod plan_source;
+pub mod progress;
 pub mod prompt;
-pub(crate) mod pull_request;
-pub mod question;
+pub mod recovery_summary;
+pub mod repo_context;
 pub mod resolve;
 pub mod resume;
 pub mod retry;
@@ -35,11 +33,8 @@ pub mod review;
 pub mod run;
 pub mod show;
 pub mod status;
-pub(crate) mod take_up;
-pub mod unheeded;
-pub mod unland;
+pub mod unsupported;
 pub mod wait;
-pub mod watch;
 pub mod workers;
 
 use error::{CommandError, Exit};
@@ -102,7 +97,7 @@ enum Command {
     Resolve(resolve::ResolveArgs),
     Review(review::ReviewArgs),
     Land(land::LandArgs),
-    Unland(unland::UnlandArgs),
+    Unland(land::undo::UnlandArgs),
     Clean(clean::CleanArgs),
     Doctor(doctor::DoctorArgs),
     Workers(workers::WorkersArgs),
@@ -154,11 +149,11 @@ impl Command {
             Command::Show(args) => show::run(args, ui),
             Command::Diff(args) => diff::run(args, ui),
             Command::Report(args) => status::report(args, ui),
-            Command::Conflicts(args) => candidates::run(args, ui),
+            Command::Conflicts(args) => conflicts::run::run(args, ui),
             Command::Resolve(args) => resolve::run(args, ui),
             Command::Review(args) => review::run(args, ui),
             Command::Land(args) => land::run(args, ui),
-            Command::Unland(args) => unland::run(args, ui),
+            Command::Unland(args) => land::undo::run(args, ui),
             Command::Resume(args) => resume::resume(args, ui),
             Command::Retry(args) => retry::retry(args, ui),
             Command::Skip(args) => retry::skip(args, ui),
@@ -167,7 +162,7 @@ impl Command {
             Command::Doctor(args) => doctor::run(args, ui),
             Command::Workers(args) => workers::run(args, ui),
             Command::History(args) => status::history(args, ui),
-            Command::Init(args) => init::run(args, &place::Place::open()?.repo.top, ui),
+            Command::Init(args) => init::run(args, &repo_context::Place::open()?.repo.top, ui),
             Command::Demo(args) => demo::run(args, ui),
             Command::Drive { run } => resume::drive(&run, ui),
             Command::Attempt { folder } => match shim::main(&folder) {

@@ -9,19 +9,19 @@ use clap::Args;
 use crate::base::clock::Clock;
 use crate::base::text::terminal_safe;
 use crate::cli::Answer;
-use crate::cli::driving::context;
+use crate::cli::drive::context;
 use crate::cli::error::{CommandError, Exit};
-use crate::cli::load::load_plan;
-use crate::cli::place::{Default, Place, find_task};
+use crate::cli::plan_source::load_plan;
+use crate::cli::repo_context::{Default, Place, find_task};
 use crate::config;
 use crate::config::Settings;
 use crate::config::variable::Overrides;
-use crate::engine::attempt::{PROMPT_FILE, starts_from};
-use crate::engine::briefing;
-use crate::engine::in_place::going_on;
-use crate::engine::met::met;
-use crate::engine::recover::Loaded;
+use crate::engine::attempt::run::{PROMPT_FILE, starts_from};
+use crate::engine::prompt::conflict::met;
+use crate::engine::prompt::context;
+use crate::engine::runs::load::Loaded;
 use crate::engine::start::worker_for;
+use crate::engine::worktree::reuse::going_on;
 use crate::model::event::{Event, Recorded};
 use crate::model::ids::{AttemptNumber, Oid, RunId, TaskNumber};
 use crate::model::plan::Plan;
@@ -96,13 +96,13 @@ fn of_plan(file: &Path, args: &PromptArgs) -> Result<String, CommandError> {
     };
     let plan = load_plan(file, workers.as_ref())?.plan;
     let number = find_task(&plan, &args.task)?.number;
-    briefing::check(&settings.prompt, &plan)?;
+    context::check(&settings.prompt, &plan)?;
     let state = imagined(plan)?;
-    Ok(briefing::prompt(
+    Ok(context::prompt(
         &settings.prompt,
         &state,
         number,
-        briefing::Place::Clean,
+        context::Place::Clean,
         None,
     )?)
 }
@@ -170,9 +170,9 @@ fn next(place: &Place, loaded: Loaded, number: TaskNumber) -> Result<String, Com
         let starts_from = starts_from(&state, number);
         going_on(&context, &state, number, worker, &starts_from)
     });
-    let start = briefing::Place::of(going_on.as_ref());
+    let start = context::Place::of(going_on.as_ref());
     let met = met(&place.repo, &state, number)?;
-    Ok(briefing::prompt(
+    Ok(context::prompt(
         &settings.prompt,
         &state,
         number,

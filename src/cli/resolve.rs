@@ -5,23 +5,24 @@ use serde_json::json;
 
 use crate::base::text::terminal_safe;
 use crate::cli::Answer;
-use crate::cli::driving::context;
+use crate::cli::drive::context;
 use crate::cli::error::{CommandError, Exit};
-use crate::cli::place::{Default, Place, find_task};
+use crate::cli::repo_context::{Default, Place, find_task};
 use crate::cli::resume::{go_on, refuse_landed};
 use crate::engine::EngineError;
-use crate::engine::context::Context;
-use crate::engine::recover::{Loaded, free_references};
-use crate::engine::resolve::{
-    ResolveError, discard, finish, keep_work, make, may_open, take, worktree,
+use crate::engine::kernel::context::Context;
+use crate::engine::resolve::accept::take;
+use crate::engine::resolve::manual::{
+    ResolveError, discard, finish, keep_work, make, may_open, worktree,
 };
+use crate::engine::runs::load::{Loaded, free_references};
 use crate::git::worktree::Worktree;
 use crate::journal::{Journal, runs};
 use crate::model::event::Event;
 use crate::model::ids::{RunId, TaskNumber};
 use crate::model::run::{RunPhase, RunState};
-use crate::model::suggest;
-use crate::model::words::and_list;
+use crate::report::suggest;
+use crate::report::words::and_list;
 use crate::ui::Ui;
 
 /// How many runs are looked through for an open conflict.

@@ -9,16 +9,16 @@ use crate::base::markdown::plain_line;
 use crate::cli::Answer;
 use crate::cli::editor::edit;
 use crate::cli::error::CommandError;
-use crate::cli::place::{Default, Place, TaskName, find_task};
+use crate::cli::repo_context::{Default, Place, TaskName, find_task};
 use crate::cli::resume::go_on;
 use crate::config::Settings;
-use crate::engine::briefing::current;
-use crate::engine::recover::Loaded;
+use crate::engine::prompt::context::current;
+use crate::engine::runs::load::Loaded;
 use crate::engine::start::{refuse_worker, worker_for};
 use crate::model::event::{End, Event};
 use crate::model::ids::{RunId, TaskNumber};
 use crate::model::run::{RunState, TaskPhase};
-use crate::model::suggest;
+use crate::report::suggest;
 use crate::ui::Ui;
 
 /// What stands between the prompt and the remarks below it in the editor, as git writes it.

@@ -7,22 +7,22 @@ use clap::Args;
 
 use crate::base::text::plural;
 use crate::cli::Answer;
-use crate::cli::driving::{Drive, detach, random};
+use crate::cli::confirm::{Consent, refused};
+use crate::cli::drive::{Drive, detach, random};
 use crate::cli::editor::edit;
 use crate::cli::error::{CommandError, Exit};
-use crate::cli::load::{load_plan, show_warnings};
-use crate::cli::place::{Place, find_task};
-use crate::cli::question::{Consent, refused};
-use crate::cli::unheeded;
+use crate::cli::plan_source::{load_plan, show_warnings};
+use crate::cli::repo_context::{Place, find_task};
+use crate::cli::unsupported;
 use crate::config::variable::Overrides;
 use crate::config::{self, Settings, unknown_variables};
 use crate::engine::start::{self, Prepared, create, worker_name};
-use crate::git::preflight::Remark;
+use crate::git::discover::Remark;
 use crate::model::ids::TaskNumber;
 use crate::model::plan::{Plan, Task};
-use crate::model::suggest;
-use crate::model::words::comma_list;
 use crate::plan::{Format, render};
+use crate::report::suggest;
+use crate::report::words::comma_list;
 use crate::schedule::priority;
 use crate::ui::Ui;
 
@@ -97,7 +97,7 @@ pub fn run_in(place: &Place, args: RunArgs, ui: &Ui) -> Answer {
     let only = chosen(&loaded.plan, &args.only)?;
     let prepared = start::prepare(&place.repo, &loaded.plan, &settings, only)?;
     say_remarks(place, &prepared, ui)?;
-    for remark in unheeded::remarks(&loaded.plan, &settings) {
+    for remark in unsupported::remarks(&loaded.plan, &settings) {
         ui.warning(&remark);
     }
     let env = std::env::vars_os();

@@ -10,14 +10,14 @@ use crate::base::clock::render_elapsed;
 use crate::base::text::terminal_safe;
 use crate::cli::Answer;
 use crate::cli::error::Exit;
-use crate::cli::place::{Default, Place, TaskName, find_task};
+use crate::cli::repo_context::{Default, Place, TaskName, find_task};
 use crate::cli::status::pretty;
 use crate::config::builtin::SHELL;
 use crate::model::event::{End, Outcome};
 use crate::model::plan::Task;
 use crate::model::run::{Attempt, RunState};
 use crate::model::usage::Cost;
-use crate::model::words::and_list;
+use crate::report::words::and_list;
 use crate::ui::Ui;
 
 /// Show all about one task: prompt, attempts, commits, checks, timing

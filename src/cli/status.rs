@@ -5,16 +5,16 @@ use serde_json::json;
 
 use crate::base::table::table;
 use crate::base::text::{one_line, terminal_safe};
-use crate::board::completion::Completion;
-use crate::board::view::{BoardView, Standing};
-use crate::board::{json, text};
 use crate::cli::Answer;
 use crate::cli::error::{CommandError, Exit};
-use crate::cli::place::{Default, Place};
+use crate::cli::repo_context::{Default, Place};
 use crate::engine::publish::{render_board_file, render_reports};
-use crate::failure::report::FailureReport;
 use crate::journal::runs::{self, RunLock};
 use crate::model::run::{RunPhase, RunState};
+use crate::report::board::view::{BoardView, Standing};
+use crate::report::board::{json, text};
+use crate::report::completion::Completion;
+use crate::report::failure::FailureReport;
 use crate::ui::Ui;
 
 /// Show where a run stands: its tasks, conflicts and assembly

@@ -8,12 +8,12 @@ use crate::base::clock::parse_duration;
 use crate::base::text::terminal_safe;
 use crate::cli::Answer;
 use crate::cli::error::{CommandError, Exit};
-use crate::cli::place::{Default, Place, TaskName, find_task};
+use crate::cli::repo_context::{Default, Place, TaskName, find_task};
 use crate::journal::runs::RunLock;
 use crate::model::event::End;
 use crate::model::ids::{RunId, TaskNumber};
 use crate::model::run::{RunPhase, RunState, TaskPhase};
-use crate::model::suggest;
+use crate::report::suggest;
 use crate::ui::Ui;
 
 /// How often the journal is looked at.

@@ -16,14 +16,14 @@ use crate::base::table::table;
 use crate::base::text::one_line;
 use crate::cli::Answer;
 use crate::cli::error::Exit;
-use crate::cli::place::Place;
+use crate::cli::repo_context::Place;
 use crate::cli::status::pretty;
 use crate::config::variable::Overrides;
 use crate::config::{self, Settings, builtin};
 use crate::journal::runs;
 use crate::model::ids::RunId;
-use crate::model::words::minute;
 use crate::model::worker::Worker;
+use crate::report::words::minute;
 use crate::ui::Ui;
 
 /// How long an agent may take to say its version; some load a whole runtime for it.

@@ -9,7 +9,7 @@ use crate::model::conflict::Rule;
 use crate::model::integration::History;
 use crate::model::worker::PromptBy;
 
-use super::*;
+use crate::config::*;
 
 const EXAMPLE: &str = include_str!("../../.dispatch.toml.example");
 

@@ -5,12 +5,8 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use crate::base::fault;
-use crate::board::completion::Completion;
-use crate::board::markdown;
-use crate::board::view::BoardView;
 use crate::engine::EngineError;
-use crate::engine::context::Context;
-use crate::failure::report::FailureReport;
+use crate::engine::kernel::context::Context;
 use crate::git::commit::{By, NewCommit};
 use crate::git::refs::branch_ref;
 use crate::git::{Repo, Store, StoreError};
@@ -18,6 +14,10 @@ use crate::model::change::Entry;
 use crate::model::ids::{Oid, TaskNumber};
 use crate::model::run::{RunPhase, RunState};
 use crate::model::status::Status;
+use crate::report::board::markdown;
+use crate::report::board::view::BoardView;
+use crate::report::completion::Completion;
+use crate::report::failure::FailureReport;
 
 /// Changes within this time share a commit.
 const INTERVAL: Duration = Duration::from_secs(1);

@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, kill_process_group, waitpid};
 
-use super::record::{self, ProcRecord};
-use super::signals::Signals;
-use super::worker::Worker;
-use super::{ExecError, system};
+use crate::exec::record::{self, ProcRecord};
+use crate::exec::signals::Signals;
+use crate::exec::worker::Worker;
+use crate::exec::{ExecError, system};
 
 /// A process that does not die of SIGKILL in this time hangs in the kernel; nothing more can be
 /// done about it.

@@ -12,7 +12,7 @@ use rustix::process::{
     set_child_subreaper,
 };
 
-use super::Process;
+use crate::exec::Process;
 
 /// Makes this process the parent of every descendant whose own parent ends, so that no daemon
 /// gets away. Says whether the system did it.

@@ -11,12 +11,12 @@ use rustix::process::{Pid, Signal};
 use tokio::process::Child;
 use tokio::sync::oneshot;
 
-use super::record::{self, ProcRecord};
-use super::{
-    ExecError, Executor, Exit, Job, JobEnd, JobStatus, Running, StopSignal, Stopper, system,
-};
 use crate::base::files;
 use crate::base::process::Program;
+use crate::exec::record::{self, ProcRecord};
+use crate::exec::{
+    ExecError, Executor, Exit, Job, JobEnd, JobStatus, Running, StopSignal, Stopper, system,
+};
 
 /// Starts `dispatch __attempt <folder>` for every job. Its methods must be called within a tokio
 /// runtime that drives input and output.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 
-use super::Process;
+use crate::exec::Process;
 
 /// There is no such thing here.
 pub(super) fn become_subreaper() -> bool {

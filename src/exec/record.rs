@@ -14,9 +14,9 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::{ExecError, Job, JobEnd, JobStatus, system};
 use crate::base::fault;
 use crate::base::files;
+use crate::exec::{ExecError, Job, JobEnd, JobStatus, system};
 
 const JOB: &str = "job.json";
 const PROC: &str = "proc.json";

@@ -16,13 +16,13 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::Signal;
 
-use super::log::LogWriter;
-use super::record::{self, ProcRecord};
-use super::signals::Signals;
-use super::worker::Worker;
-use super::{ExecError, Exit, Job, JobEnd, StopSignal, leftovers, system};
 use crate::base::fault;
 use crate::base::files::says_no_space;
+use crate::exec::log::LogWriter;
+use crate::exec::record::{self, ProcRecord};
+use crate::exec::signals::Signals;
+use crate::exec::worker::Worker;
+use crate::exec::{ExecError, Exit, Job, JobEnd, StopSignal, leftovers, system};
 
 /// How long after the worker's end its last children may take to end by themselves.
 const LEAK_WAIT: Duration = Duration::from_millis(150);

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::{flag, low_level::pipe};
 
-use super::StopSignal;
+use crate::exec::StopSignal;
 
 /// From the moment this exists no signal but SIGKILL ends the process by itself.
 ///

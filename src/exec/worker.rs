@@ -14,8 +14,8 @@ use rustix::process::{
     waitpid,
 };
 
-use super::{Exit, Job};
 use crate::base::process::Program;
+use crate::exec::{Exit, Job};
 
 /// A started worker, leader of a process group of its own.
 #[derive(Debug)]

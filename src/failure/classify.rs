@@ -12,16 +12,16 @@ use jiff::{Timestamp, Zoned};
 use crate::base::clock::render_duration;
 use crate::base::markdown::plain_line;
 use crate::base::text::plural;
-use crate::failure::adapter;
+use crate::failure::agent_exit;
+use crate::failure::excerpt;
 use crate::failure::explain;
 use crate::failure::patterns::Patterns;
-use crate::failure::reset::reset_time;
+use crate::failure::reset_time::reset_time;
 use crate::failure::signature::signature;
-use crate::failure::telling;
 use crate::model::change::RepoPath;
 use crate::model::event::{Failure, FailureClass, WorkerError};
 use crate::model::transcript::Transcript;
-use crate::model::words::outside_sentence;
+use crate::report::words::outside_sentence;
 
 /// How many of the last lines are searched for known texts.
 const SEARCHED_LINES: usize = 6;
@@ -127,12 +127,12 @@ pub fn classify_with(evidence: &Evidence, patterns: &Patterns) -> Failure {
     let finding = hard
         .map(|(_, finding)| finding)
         .or_else(|| own_account(evidence, patterns))
-        .or_else(|| adapter::from_stream(evidence.stream.as_ref()?, patterns))
+        .or_else(|| agent_exit::from_stream(evidence.stream.as_ref()?, patterns))
         .or_else(|| evidence.facts.iter().find_map(fact_about_the_work))
-        .or_else(|| adapter::from_exit(evidence, &lines, patterns))
+        .or_else(|| agent_exit::from_exit(evidence, &lines, patterns))
         .or_else(|| evidence.exit.and_then(explain::telling_exit).map(from_exit))
         .or_else(|| known_text(&lines, patterns))
-        .or_else(|| adapter::from_broken_stream(evidence))
+        .or_else(|| agent_exit::from_broken_stream(evidence))
         .or_else(|| {
             evidence
                 .facts
@@ -385,7 +385,7 @@ fn message(evidence: &Evidence, finding: &Finding, is_hard: bool, lines: &[Strin
 fn root_cause(evidence: &Evidence) -> Option<String> {
     own_words(evidence, |error| &error.root_cause).or_else(|| {
         let tails = evidence.facts.iter().filter_map(|fact| match fact {
-            Fact::CheckFailed { tail, .. } => Some(telling::lines(tail, 12).join("\n")),
+            Fact::CheckFailed { tail, .. } => Some(excerpt::lines(tail, 12).join("\n")),
             _ => None,
         });
         tails.into_iter().find(|tail| !tail.is_empty())

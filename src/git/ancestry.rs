@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use git2::{ErrorCode, Sort};
 
-use crate::git::cli::{Git, GitError};
+use crate::git::command::{Git, GitError};
 use crate::git::store::{Store, StoreError, from_git2, to_git2};
 use crate::model::ids::Oid;
 use crate::model::merge::Lineage;

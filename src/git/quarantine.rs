@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use git2::{Repository, RepositoryOpenFlags};
 
 use crate::git::repo::Repo;
-use crate::git::scratch::Scratch;
 use crate::git::store::{Store, StoreError, read_as_git_reads};
+use crate::git::temp_dir::Scratch;
 
 /// The temporary folder. It is a bare repository without references, so that libgit2 opens it.
 #[derive(Debug)]

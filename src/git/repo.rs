@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::git::cli::{Git, GitError};
+use crate::git::command::{Git, GitError};
 
 /// A repository that dispatch can work with, as seen from one of its checkouts.
 #[derive(Clone, Debug)]

@@ -13,11 +13,11 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use crate::git::capture::HarvestError;
 use crate::git::commit::{By, NewCommit};
-use crate::git::harvest::HarvestError;
 use crate::git::quarantine::Quarantine;
 use crate::git::repo::Repo;
-use crate::git::stage::stage_everything;
+use crate::git::stage_args::stage_everything;
 use crate::git::worktree::{Worktree, WorktreeError};
 use crate::model::ids::Oid;
 

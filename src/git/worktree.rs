@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use crate::base::fault;
 use crate::base::files::{self, FileLock};
-use crate::git::cli::{Git, GitError};
+use crate::git::command::{Git, GitError};
 use crate::git::refs::branch_ref;
 use crate::git::repo::Repo;
 use crate::git::store::Store;

@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::model::event::{Event, Recorded};
-use crate::model::found::{Finding, Found};
 use crate::model::ids::RunId;
+use crate::model::recovery::{Finding, Found};
 
 /// The version of the wire form. It counts changes that an older reader would misread.
 pub const VERSION: u32 = 1;
@@ -162,7 +162,7 @@ pub fn summary(event: &Event) -> String {
         Event::WorkerLockedOut { worker, .. } => format!("{worker} is not let in"),
         Event::SetUpBroken { tasks, .. } => format!(
             "nothing more is started: no set-up for {}",
-            crate::model::words::and_list(tasks)
+            crate::report::words::and_list(tasks)
         ),
         Event::OutOfSpace { shortage } => crate::base::text::clip(&shortage.sentence(), 100),
         Event::SpaceIsBack {} => "there is room again".to_owned(),

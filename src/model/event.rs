@@ -8,11 +8,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::change::{ChangeStat, Remains, RepoPath};
 use crate::model::conflict::{Class, TaskConflict};
-use crate::model::found::Found;
 use crate::model::ids::{AttemptNumber, Oid, TaskNumber};
 use crate::model::integration::{CheckResult, Integration, Landing};
-use crate::model::isolation::OutsideChange;
+use crate::model::outside_changes::OutsideChange;
 use crate::model::pull_request::PullRequest;
+use crate::model::recovery::Found;
 use crate::model::resolution::{Resolution, RungName};
 use crate::model::shortage::Shortage;
 use crate::model::usage::{Cost, Usage};

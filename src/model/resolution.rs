@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::change::RepoPath;
 use crate::model::conflict::{Class, HunkClass};
 use crate::model::ids::{Oid, TaskNumber};
-use crate::model::words::{and_list, paths_in_short};
+use crate::report::words::{and_list, paths_in_short};
 
 /// One conflict of a candidate with what was in before, and what settled it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]

@@ -5,20 +5,20 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use crate::model::again::Onto;
-use crate::model::by_hand::{ByHand, Resolving};
 use crate::model::change::RepoPath;
+use crate::model::circuit_breaker::{Broken, SharedCause};
 use crate::model::conflict::{Class, TaskConflict};
 use crate::model::event::{End, Event, FailureKind, Outcome, Recorded};
-use crate::model::found::Finding;
 use crate::model::ids::{AttemptNumber, Oid, RunId, TaskNumber};
 use crate::model::integration::{Integration, Landing};
+use crate::model::manual_resolution::{ByHand, Resolving};
 use crate::model::plan::Plan;
 use crate::model::pull_request::PullRequest;
-use crate::model::roster::Roster;
-use crate::model::shared_cause::{Broken, SharedCause};
+use crate::model::recovery::Finding;
+use crate::model::redispatch::Onto;
 use crate::model::shortage::Shortage;
 use crate::model::spending::Spending;
+use crate::model::worker_health::Roster;
 
 /// Everything known about a run.
 #[derive(Clone, PartialEq, Debug)]

@@ -5,7 +5,7 @@ use std::fmt;
 use crate::model::ids::TaskNumber;
 use crate::model::run::{Attempt, RunState};
 use crate::model::usage::{Cost, Usage};
-use crate::model::words::comma_list;
+use crate::report::words::comma_list;
 
 /// The worker that is no agent: it has neither tokens nor a price.
 const SHELL: &str = "shell";

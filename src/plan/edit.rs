@@ -8,9 +8,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::found::{Finding, Found};
 use crate::model::ids::TaskNumber;
 use crate::model::plan::{GraphError, Plan, Task, TaskFields};
+use crate::model::recovery::{Finding, Found};
 
 /// The plan the run goes on with, and what it is for every task. Tasks that were there keep their
 /// numbers, because branches, folders and the journal name them; new ones come after them. Tasks of

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::*;
+use crate::plan::*;
 
 const FORMATS: [Format; 3] = [Format::Toml, Format::Json, Format::Markdown];
 

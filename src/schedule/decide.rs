@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::model::again::Onto;
 use crate::model::ids::{Oid, TaskNumber};
 use crate::model::integration::LeftOutReason;
+use crate::model::redispatch::Onto;
 use crate::model::run::{RunPhase, RunState, TaskPhase};
-use crate::schedule::crew::{Choice, Crew, Seat, Seats, parking_due};
-use crate::schedule::{again, priority, retry};
+use crate::schedule::worker_pool::{Choice, Crew, Seat, Seats, parking_due};
+use crate::schedule::{priority, redispatch, retry};
 
 /// What bounds the run.
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -173,7 +173,7 @@ pub fn decide(state: &RunState, limits: &Limits) -> Vec<Action> {
         return actions;
     }
     if state.phase == RunPhase::Running {
-        let given_up = again::given_up(state);
+        let given_up = redispatch::given_up(state);
         if !given_up.is_empty() {
             return given_up;
         }
@@ -188,7 +188,7 @@ pub fn decide(state: &RunState, limits: &Limits) -> Vec<Action> {
         && state.set_ups.broken().is_none()
         && state.roster.all_locked_out().next().is_none();
     if may_go_on && may_start && spent_all(state, limits).is_none() {
-        let again = again::redispatches(state, limits);
+        let again = redispatch::redispatches(state, limits);
         if !again.is_empty() {
             return again;
         }

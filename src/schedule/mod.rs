@@ -1,12 +1,12 @@
 //! What to do now: a pure function of the run's state.
 
-mod again;
-pub mod crew;
 pub mod decide;
+pub mod foreground;
 pub mod priority;
+pub mod redispatch;
 pub mod retry;
-pub mod strategy;
 #[cfg(test)]
 mod tests;
+pub mod worker_pool;
 
 pub use decide::{Action, Limits, decide};

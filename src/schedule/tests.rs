@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-mod crew;
+mod worker_pool;
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use crate::model::integration::{Integration, LeftOut, LeftOutReason, Merged};
 use crate::model::run::RunState;
 use crate::model::shortage::{Scarce, Shortage};
 use crate::model::usage::Cost;
-use crate::schedule::crew::Crew;
+use crate::schedule::worker_pool::Crew;
 use crate::schedule::{Action, Limits, decide};
 
 /// A run in the middle of a game.

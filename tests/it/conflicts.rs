@@ -1,6 +1,8 @@
 //! The detector on small histories: bases, memory, inheritance, what comes up only jointly.
 
-use git_dispatch::engine::detect::{DetectOptions, Detection, Detector, detect, task_conflicts};
+use git_dispatch::conflicts::detector::{
+    DetectOptions, Detection, Detector, detect, task_conflicts,
+};
 use git_dispatch::git::merge_tree::{MergeAnswer, MergeEngine};
 use git_dispatch::model::conflict::{Class, PairVerdict, Verdict};
 use git_dispatch::model::ids::TaskNumber;

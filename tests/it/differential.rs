@@ -11,8 +11,8 @@ use std::io::Write as _;
 use std::path::Path;
 
 use fastrand::Rng;
-use git_dispatch::conflict::bases::{Base, Bases};
-use git_dispatch::engine::detect::{Branch, DetectOptions, Detection, detect};
+use git_dispatch::conflicts::detector::{Branch, DetectOptions, Detection, detect};
+use git_dispatch::conflicts::merge_bases::{Base, Bases};
 use git_dispatch::git::ancestry::{History, common_ancestor};
 use git_dispatch::git::{Git, Store};
 use git_dispatch::model::conflict::{Class, PairVerdict, Verdict};

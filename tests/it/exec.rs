@@ -8,13 +8,13 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use git_dispatch::agent::result::load_result;
 use git_dispatch::base::process::Program;
 use git_dispatch::exec::local::LocalExecutor;
 use git_dispatch::exec::{
     ExecError, Executor, Exit, Job, JobEnd, JobStatus, ProcRecord, Process, Running, StopSignal,
     kill_orphans, log,
 };
+use git_dispatch::worker::result::load_result;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::runtime::{Builder, Runtime};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 
 use git_dispatch::base::process::Program;
-use git_dispatch::engine::detect::{Branch, DetectOptions, Detection};
+use git_dispatch::conflicts::detector::{Branch, DetectOptions, Detection};
 use git_dispatch::git::{Git, Repo, Store};
 use git_dispatch::model::ids::Oid;
 

@@ -9,7 +9,7 @@ use std::fs;
 use std::io::Write as _;
 
 use fastrand::Rng;
-use git_dispatch::engine::detect::{Branch, DetectOptions, Detector, Emergent};
+use git_dispatch::conflicts::detector::{Branch, DetectOptions, Detector, Emergent};
 use git_dispatch::git::{Git, Store};
 use git_dispatch::model::ids::Oid;
 

@@ -4,8 +4,6 @@ use std::cell::Cell;
 use std::path::Path;
 use std::process::Command;
 
-use git_dispatch::board::markdown;
-use git_dispatch::board::view::BoardView;
 use git_dispatch::config::Settings;
 use git_dispatch::git::commit::{By, NewCommit};
 use git_dispatch::git::{Repo, Store, StoreError};
@@ -15,6 +13,8 @@ use git_dispatch::model::event::Event;
 use git_dispatch::model::ids::{Oid, RunId, TaskNumber};
 use git_dispatch::model::run::RunState;
 use git_dispatch::plan::{Format, Source, parse};
+use git_dispatch::report::board::markdown;
+use git_dispatch::report::board::view::BoardView;
 use jiff::Timestamp;
 
 fn git(folder: &Path, args: &[&str]) -> String {

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use git_dispatch::engine::ladder::memory::{Meeting, RESOLUTIONS, remember};
+use git_dispatch::engine::resolve::recorded::{Meeting, RESOLUTIONS, remember};
 use git_dispatch::git::{Repo, Store};
 use git_dispatch::model::conflict::Class;
 use serde_json::{Value, json};

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use git_dispatch::engine::detect::{DetectOptions, detect};
+use git_dispatch::conflicts::detector::{DetectOptions, detect};
 use git_dispatch::git::merge_tree::{MergeAnswer, MergeEngine};
 use git_dispatch::model::ids::Oid;
 

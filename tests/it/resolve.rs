@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use git_dispatch::engine::ladder::memory::RESOLUTIONS;
+use git_dispatch::engine::resolve::recorded::RESOLUTIONS;
 use serde_json::{Value, json};
 
 use crate::harness::{Ended, Scene};

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use git_dispatch::base::process::Program;
-use git_dispatch::engine::detect::{DetectOptions, Detector, Sceptic, detect};
+use git_dispatch::conflicts::detector::{DetectOptions, Detector, Sceptic, detect};
 use git_dispatch::model::conflict::Verdict;
 
 use crate::forge::{

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use git_dispatch::model::ids::{RunId, TaskNumber};
-use git_dispatch::model::suggest;
+use git_dispatch::report::suggest;
 
 use crate::harness::{Ended, Scene};
 

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use git_dispatch::base::process::Program;
-use git_dispatch::engine::detect::{Branch, DetectOptions, Detection, Detector, detect};
+use git_dispatch::conflicts::detector::{Branch, DetectOptions, Detection, Detector, detect};
 use git_dispatch::git::commit::{By, NewCommit};
 use git_dispatch::model::conflict::Verdict;
 use git_dispatch::model::ids::Oid;

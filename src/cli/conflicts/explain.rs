@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use crate::base::text::terminal_safe;
 use crate::cli::conflicts::Subject;
 use crate::cli::error::CommandError;
-use crate::conflict::lines::hunks;
-use crate::engine::detect::{Explained, ThreeWay};
+use crate::conflicts::detector::{Explained, ThreeWay};
+use crate::conflicts::hunks::hunks;
 use crate::model::conflict::{Class, Hunk, LineRange, PairVerdict, Rule, Unit, Verdict};
 use crate::ui::diff::{line_diff, word_diff};
 

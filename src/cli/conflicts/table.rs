@@ -3,7 +3,7 @@
 use crate::base::table::wrapped_table;
 use crate::base::text::terminal_safe;
 use crate::cli::conflicts::{EMERGENT, Found, Subject, listed};
-use crate::engine::detect::Emergent;
+use crate::conflicts::detector::Emergent;
 use crate::model::change::RepoPath;
 use crate::model::conflict::{Class, PairVerdict};
 

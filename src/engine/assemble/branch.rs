@@ -3,9 +3,9 @@
 use crate::base::fault;
 use crate::engine::EngineError;
 use crate::engine::assemble::Chain;
-use crate::engine::context::Context;
-use crate::engine::history::HistoryWriter;
-use crate::engine::worktree::keep;
+use crate::engine::assemble::history::HistoryWriter;
+use crate::engine::kernel::context::Context;
+use crate::engine::worktree::prepare::keep;
 use crate::git::Store;
 use crate::git::refs::branch_ref;
 use crate::model::ids::Oid;

@@ -2,20 +2,20 @@
 
 use std::collections::BTreeMap;
 
+use crate::assembly::exclusion::Cause;
+use crate::assembly::selection::Choice;
+use crate::conflicts::blob_merges::Contents;
+use crate::conflicts::incremental_merge::MergedTree;
+use crate::conflicts::minimize::{MERGES_PER_SET, Sequence};
 use crate::engine::EngineError;
+use crate::engine::assemble::bisect::Tried;
 use crate::engine::assemble::message::message;
-use crate::engine::attempt::{Message, Post};
-use crate::engine::context::Context;
-use crate::engine::detect::guilty::{MERGES_PER_SET, Sequence};
-use crate::engine::edited::Contents;
-use crate::engine::ladder::{Clash, Climb, Ladder};
-use crate::engine::merged::MergedTree;
-use crate::engine::trial::Tried;
+use crate::engine::attempt::run::{Message, Post};
+use crate::engine::kernel::context::Context;
+use crate::engine::resolve::auto::{Clash, Climb, Ladder};
 use crate::git::Store;
 use crate::git::commit::{By, NewCommit};
 use crate::git::merge_tree::MergeEngine;
-use crate::merge::choice::Choice;
-use crate::merge::foreseen::Cause;
 use crate::model::change::RepoPath;
 use crate::model::conflict::TaskConflict;
 use crate::model::event::Event;

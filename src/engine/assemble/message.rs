@@ -2,7 +2,7 @@
 
 use crate::base::text::one_line;
 use crate::engine::assemble::Step;
-use crate::engine::context::Context;
+use crate::engine::kernel::context::Context;
 use crate::model::resolution::Resolution;
 use crate::model::run::RunState;
 

@@ -4,12 +4,12 @@ use std::path::PathBuf;
 
 use crate::base::text::plural;
 use crate::engine::EngineError;
-use crate::git::checkout::Obstacle;
+use crate::git::checkout_obstacle::Obstacle;
 use crate::git::{GitError, StoreError};
 use crate::model::change::RepoPath;
 use crate::model::conflict::Class;
 use crate::model::ids::{Oid, TaskNumber};
-use crate::model::words::and_list;
+use crate::report::words::and_list;
 
 /// Why a run cannot land. The target has not moved.
 #[derive(Debug, thiserror::Error)]

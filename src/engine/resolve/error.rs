@@ -6,7 +6,7 @@ use crate::engine::EngineError;
 use crate::git::{GitError, StoreError};
 use crate::model::change::RepoPath;
 use crate::model::ids::TaskNumber;
-use crate::model::words::and_list;
+use crate::report::words::and_list;
 
 /// Why a conflict cannot be settled by hand, or what a person made of it cannot be taken.
 #[derive(Debug, thiserror::Error)]

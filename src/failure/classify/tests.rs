@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use super::*;
+use crate::failure::classify::*;
 
 fn exit(code: i32) -> Evidence {
     Evidence {

@@ -4,7 +4,7 @@ use crate::base::text::one_line;
 use crate::plan::draft::{At, Span};
 use crate::plan::fields::split_names;
 
-use super::raw::trimmed;
+use crate::plan::markdown::raw::trimmed;
 
 /// A headline taken apart.
 #[derive(Debug, Default)]

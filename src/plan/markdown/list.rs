@@ -15,8 +15,8 @@ use crate::plan::fields::{is_known, is_nearly_known, normal_key};
 use crate::plan::finding::{Finding, Findings, quoted};
 use crate::plan::normal;
 
-use super::blocks::{Block, Kind};
-use super::raw::{line_end, marker, trimmed, unmargined};
+use crate::plan::markdown::blocks::{Block, Kind};
+use crate::plan::markdown::raw::{line_end, marker, trimmed, unmargined};
 
 /// Whether a bullet list directly under a headline is fields.
 pub(super) fn is_field_list(text: &str, list: &Block) -> bool {

@@ -16,7 +16,7 @@ use crate::plan::diagnostic::Code;
 use crate::plan::draft::{At, Draft, Span};
 use crate::plan::finding::{Finding, Findings};
 
-use self::blocks::{Block, Kind};
+use crate::plan::markdown::blocks::{Block, Kind};
 
 mod blocks;
 mod headline;

@@ -11,8 +11,8 @@ use crate::plan::fields::split_commas;
 use crate::plan::normal::indent;
 use crate::plan::wire::env_entries;
 
-use super::headline;
-use super::task::PROMPT_MARK;
+use crate::plan::markdown::headline;
+use crate::plan::markdown::task::PROMPT_MARK;
 
 /// The whole plan.
 pub(crate) fn render(plan: &Plan) -> String {

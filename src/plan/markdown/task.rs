@@ -5,10 +5,10 @@ use crate::plan::draft::{At, DraftTask, Span};
 use crate::plan::finding::{Finding, Findings};
 use crate::plan::normal;
 
-use super::blocks::{Block, Kind};
-use super::headline::{self, Headline, looks_blocked};
-use super::list;
-use super::raw::{self, Marker};
+use crate::plan::markdown::blocks::{Block, Kind};
+use crate::plan::markdown::headline::{self, Headline, looks_blocked};
+use crate::plan::markdown::list;
+use crate::plan::markdown::raw::{self, Marker};
 
 /// Everything below it is prompt, also what looks like fields.
 pub(super) const PROMPT_MARK: &str = "<!-- prompt -->";

@@ -8,7 +8,7 @@ use crate::plan::diagnostic::Code;
 use crate::plan::draft::At;
 use crate::plan::finding::{Finding, Findings, quoted};
 
-use super::Checked;
+use crate::plan::validate::Checked;
 
 /// Tasks by their places, without cycles.
 pub(super) struct Graph {

@@ -12,7 +12,7 @@ use crate::plan::draft::{At, Draft, Span};
 use crate::plan::finding::{Finding, Findings};
 use crate::plan::normal;
 
-use self::task::Reading;
+use crate::plan::validate::task::Reading;
 
 mod glob;
 mod graph;

@@ -5,9 +5,9 @@ use std::collections::HashSet;
 use crate::plan::diagnostic::Code;
 use crate::plan::finding::{Finding, Findings, quoted};
 
-use super::Checked;
-use super::glob::{literal_prefix, may_overlap};
-use super::graph::Graph;
+use crate::plan::validate::Checked;
+use crate::plan::validate::glob::{literal_prefix, may_overlap};
+use crate::plan::validate::graph::Graph;
 
 /// How many pairs of globs are compared at most: ten thousand tasks that all declare `src/**`
 /// have fifty million, and the first hundred say enough.

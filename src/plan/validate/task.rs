@@ -12,11 +12,11 @@ use crate::plan::fields::{KNOWN, LISTS, split_commas, split_names};
 use crate::plan::finding::{Finding, Findings, quoted};
 use crate::plan::normal;
 
-use super::glob::check_glob;
-use super::value::{
+use crate::plan::validate::glob::check_glob;
+use crate::plan::validate::value::{
     boolean, choice, clean, count, dollars, duration, filled, integer, text, texts,
 };
-use super::{Checked, Surroundings};
+use crate::plan::validate::{Checked, Surroundings};
 
 /// The worker of a task with `run`.
 const SHELL: &str = "shell";

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use git_dispatch::cli::error::Exit;
-use git_dispatch::cli::unheeded;
+use git_dispatch::cli::unsupported;
 use git_dispatch::model::conflict::{Class, HunkClass};
 use git_dispatch::model::event::FailureClass;
 use git_dispatch::model::status::Status;
@@ -114,5 +114,5 @@ fn the_tables_of_the_configuration_are_those_of_the_example() {
 fn the_limits_name_every_setting_without_effect() {
     let limits = chapter("Limits");
     let (_, list) = limits.split_once("* of the configuration:").unwrap();
-    assert_eq!(spans(list), unheeded::SETTINGS);
+    assert_eq!(spans(list), unsupported::SETTINGS);
 }

@@ -149,7 +149,7 @@ fn the_report_of_a_worker_is_understood() {
         .into_iter()
         .find(|text| text.contains("\"summary\""))
         .unwrap();
-    let report = git_dispatch::agent::result::parse_result(sample.as_bytes()).unwrap();
+    let report = git_dispatch::worker::result::parse_result(sample.as_bytes()).unwrap();
     let kept = serde_json::to_value(&report).unwrap();
     assert_eq!(kept, json(sample), "no key is dropped");
 }

@@ -1,0 +1,443 @@
+//! Scripted checks: who is named, and how many runs that takes.
+
+#![allow(clippy::unwrap_used)]
+
+use crate::assembly::culprit::*;
+use crate::report::words::comma_list;
+
+/// The checks as the script wants them: `2+4` fails the check when #2 and #4 are in, `2:a`
+/// fails the test `a` of it, `0` fails on the base, `~3` fails only the first time #3 is in,
+/// `3+!4` fails with #3 and without #4; `/` goes on to the next check.
+struct Script {
+    rules: Vec<(usize, String)>,
+    tries: BTreeMap<(Vec<TaskNumber>, usize), usize>,
+}
+
+impl Script {
+    fn new(text: &str) -> Script {
+        let checks = text.split('/').enumerate();
+        let rules = checks.flat_map(|(check, rules)| {
+            rules
+                .split_whitespace()
+                .map(move |rule| (check, rule.to_owned()))
+        });
+        Script {
+            rules: rules.collect(),
+            tries: BTreeMap::new(),
+        }
+    }
+
+    fn answer(&mut self, run: &Run) -> Answer {
+        let mut reds = BTreeSet::new();
+        for (place, (check, rule)) in self.rules.iter().enumerate() {
+            let (rule, test) = match rule.split_once(':') {
+                Some((rule, test)) => (rule, Some(test.to_owned())),
+                None => (rule.as_str(), None),
+            };
+            let once = rule.starts_with('~');
+            let holds = rule.trim_start_matches('~').split('+').all(|part| {
+                let number = TaskNumber(part.trim_start_matches('!').parse().unwrap());
+                let is_in = number.0 == 0 || run.set.contains(&number);
+                is_in != part.starts_with('!')
+            });
+            let tries = self.tries.entry((run.set.clone(), place)).or_default();
+            *tries += usize::from(holds);
+            if holds && (!once || *tries == 1) && *check < run.checks {
+                reds.insert(Red {
+                    check: *check,
+                    test,
+                });
+            }
+        }
+        Answer::Ran(reds)
+    }
+}
+
+fn numbers(text: &str) -> Vec<TaskNumber> {
+    let words = text.split([' ', ',']).filter(|word| !word.is_empty());
+    words
+        .map(|word| TaskNumber(word.parse().unwrap()))
+        .collect()
+}
+
+/// `1 2 3<1,2`.
+fn blame(order: &str, script: &str, reruns: usize) -> Blame {
+    let mut built_on = BTreeMap::new();
+    let tasks = order.split_whitespace().map(|word| {
+        let (task, on) = word.split_once('<').unwrap_or((word, ""));
+        let task = numbers(task)[0];
+        built_on.insert(task, numbers(on));
+        task
+    });
+    let tasks = tasks.collect();
+    Blame::new(tasks, built_on, script.split('/').count(), reruns)
+}
+
+fn name(red: &Red) -> String {
+    let test = red.test.iter().map(|test| format!(" {test}"));
+    format!("check {}{}", red.check + 1, test.collect::<String>())
+}
+
+fn names(reds: &BTreeSet<Red>) -> String {
+    reds.iter().map(name).collect::<Vec<_>>().join(", ")
+}
+
+fn say(verdict: &Verdict) -> String {
+    let mut lines = vec![format!("stand: {}", comma_list(&verdict.standing))];
+    for guilty in &verdict.guilty {
+        let with = match guilty.with.as_slice() {
+            [] => "alone".to_owned(),
+            with => format!("together with {}", comma_list(with)),
+        };
+        lines.push(format!(
+            "{} fails {} {with}",
+            guilty.task,
+            names(&guilty.reds)
+        ));
+    }
+    let built_on = verdict.built_on.iter();
+    lines.extend(built_on.map(|(task, on)| format!("{task} was built on {on}")));
+    let stuck = verdict.stuck.iter();
+    lines.extend(stuck.map(|task| format!("{task} does not merge without")));
+    for (word, reds) in [
+        ("already failing", &verdict.already_failing),
+        ("fixed", &verdict.fixed),
+        ("flaky", &verdict.flaky),
+    ] {
+        if !reds.is_empty() {
+            lines.push(format!("{word}: {}", names(reds)));
+        }
+    }
+    lines.join("\n")
+}
+
+fn finish(blame: &mut Blame, script: &mut Script) -> (Vec<String>, Verdict) {
+    let mut lines = Vec::new();
+    loop {
+        match blame.next() {
+            Next::Run(run) => {
+                let answer = script.answer(&run);
+                let bad = matches!(&answer, Answer::Ran(reds) if !reds.is_empty());
+                let set = match comma_list(&run.set) {
+                    set if set.is_empty() => "base".to_owned(),
+                    set => set,
+                };
+                lines.push(format!("{set} {}", if bad { "fails" } else { "passes" }));
+                blame.take(answer);
+            }
+            Next::Done(verdict) => return (lines, verdict),
+        }
+    }
+}
+
+fn play(order: &str, script: &str) -> String {
+    let mut blame = blame(order, script, 1);
+    let (mut lines, verdict) = finish(&mut blame, &mut Script::new(script));
+    assert_eq!(lines.len(), blame.runs());
+    lines.push(say(&verdict));
+    lines.join("\n")
+}
+
+#[test]
+fn what_passes_as_a_whole_runs_once() {
+    insta::assert_snapshot!(play("1 2 3 4", ""), @r"
+    #1, #2, #3, #4 passes
+    stand: #1, #2, #3, #4
+    ");
+}
+
+#[test]
+fn two_that_only_fail_together_are_named_as_a_pair() {
+    insta::assert_snapshot!(play("1 2 3 4 5 6 7 8", "2+6"), @r"
+    #1, #2, #3, #4, #5, #6, #7, #8 fails
+    base passes
+    #1, #2, #3, #4, #5, #6, #7, #8 fails
+    #1, #2, #3, #4 passes
+    #1, #2, #3, #4, #5, #6 fails
+    #1, #2, #3, #4, #5 passes
+    #1, #2, #3, #4, #5, #6 fails
+    #6 passes
+    #1, #2, #6 fails
+    #1, #6 passes
+    #2, #6 fails
+    #1, #2, #3, #4, #5, #7, #8 passes
+    stand: #1, #2, #3, #4, #5, #7, #8
+    #6 fails check 1 together with #2
+    ");
+}
+
+#[test]
+fn one_that_fails_alone_is_named_alone() {
+    insta::assert_snapshot!(play("1 2 3 4", "3"), @r"
+    #1, #2, #3, #4 fails
+    base passes
+    #1, #2, #3, #4 fails
+    #1, #2 passes
+    #1, #2, #3 fails
+    #1, #2, #3 fails
+    #3 fails
+    #1, #2, #4 passes
+    stand: #1, #2, #4
+    #3 fails check 1 alone
+    ");
+}
+
+#[test]
+fn three_that_only_fail_together_are_all_named() {
+    insta::assert_snapshot!(play("1 2 3 4 5", "1+3+5"), @r"
+    #1, #2, #3, #4, #5 fails
+    base passes
+    #1, #2, #3, #4, #5 fails
+    #1, #2 passes
+    #1, #2, #3 passes
+    #1, #2, #3, #4 passes
+    #5 passes
+    #1, #2, #5 passes
+    #1, #2, #3, #5 fails
+    #3, #5 passes
+    #1, #3, #5 fails
+    stand: #1, #2, #3, #4
+    #5 fails check 1 together with #1, #3
+    ");
+}
+
+#[test]
+fn what_fails_on_the_base_too_blames_nobody() {
+    insta::assert_snapshot!(play("1 2 3 4", "0"), @r"
+    #1, #2, #3, #4 fails
+    base fails
+    stand: #1, #2, #3, #4
+    already failing: check 1
+    ");
+    insta::assert_snapshot!(play("1 2 3 4", "0:old 2:new"), @r"
+    #1, #2, #3, #4 fails
+    base fails
+    #1, #2, #3, #4 fails
+    #1, #2 fails
+    #1 fails
+    #1, #2 fails
+    #2 fails
+    #1, #3, #4 fails
+    stand: #1, #3, #4
+    #2 fails check 1 new alone
+    already failing: check 1 old
+    ");
+}
+
+#[test]
+fn what_was_red_and_is_green_now_is_fixed() {
+    insta::assert_snapshot!(play("1 2", "!1:old / 0:other"), @r"
+    #1, #2 fails
+    base fails
+    stand: #1, #2
+    already failing: check 2 other
+    fixed: check 1 old
+    ");
+}
+
+#[test]
+fn what_passes_when_run_again_is_flaky() {
+    insta::assert_snapshot!(play("1 2 3 4", "~3"), @r"
+    #1, #2, #3, #4 fails
+    base passes
+    #1, #2, #3, #4 passes
+    stand: #1, #2, #3, #4
+    flaky: check 1
+    ");
+}
+
+#[test]
+fn a_flaky_boundary_moves_the_blame_to_where_it_belongs() {
+    // With #4 in it always fails; without it, #1 makes it fail once for each set.
+    insta::assert_snapshot!(play("1 2 3 4", "4 ~1"), @r"
+    #1, #2, #3, #4 fails
+    base passes
+    #1, #2, #3, #4 fails
+    #1, #2 fails
+    #1 fails
+    #1 passes
+    #1, #2 passes
+    #1, #2, #3 fails
+    #1, #2, #3 passes
+    #4 fails
+    stand: #1, #2, #3
+    #4 fails check 1 alone
+    flaky: check 1
+    ");
+}
+
+#[test]
+fn what_was_built_on_the_guilty_one_goes_with_it() {
+    insta::assert_snapshot!(play("1 2<1 3<2 4 5<2", "2+4"), @r"
+    #1, #2, #3, #4, #5 fails
+    base passes
+    #1, #2, #3, #4, #5 fails
+    #1, #2 passes
+    #1, #2, #3 passes
+    #1, #2, #3, #4 fails
+    #1, #2, #3, #4 fails
+    #4 passes
+    #1, #4 passes
+    #1, #2, #4 fails
+    #1, #2, #3, #5 passes
+    stand: #1, #2, #3, #5
+    #4 fails check 1 together with #2
+    ");
+    insta::assert_snapshot!(play("4 1 2<1 3<2", "2+4"), @r"
+    #4, #1, #2, #3 fails
+    base passes
+    #4, #1, #2, #3 fails
+    #4, #1 passes
+    #4, #1, #2 fails
+    #4, #1, #2 fails
+    #1, #2 passes
+    stand: #4, #1
+    #2 fails check 1 together with #4
+    #3 was built on #2
+    ");
+}
+
+#[test]
+fn every_guilty_one_is_found() {
+    insta::assert_snapshot!(play("1 2 3 4", "1 / 2+4"), @r"
+    #1, #2, #3, #4 fails
+    base passes
+    #1, #2, #3, #4 fails
+    #1, #2 fails
+    #1 fails
+    #1 fails
+    #2, #3, #4 fails
+    #2, #3, #4 fails
+    #2 passes
+    #2, #3 passes
+    #4 passes
+    #2, #4 fails
+    stand: #2, #3
+    #1 fails check 1 alone
+    #4 fails check 2 together with #2
+    ");
+}
+
+#[test]
+fn only_the_checks_up_to_the_failing_one_run_while_searching() {
+    let mut blame = blame("1 2 3 4", "/2+3/", 0);
+    let mut script = Script::new("/2+3/");
+    let mut wanted = Vec::new();
+    while let Next::Run(run) = blame.next() {
+        wanted.push(run.checks);
+        blame.take(script.answer(&run));
+    }
+    assert_eq!(wanted, [3, 3, 2, 2, 2, 2, 2, 3]);
+}
+
+#[test]
+fn one_that_does_not_merge_without_the_guilty_one_is_left_out_too() {
+    let mut blame = blame("1 2 3", "1", 0);
+    let mut script = Script::new("1");
+    let verdict = loop {
+        match blame.next() {
+            Next::Run(run) if run.set == numbers("2 3") => {
+                blame.take(Answer::Stuck(TaskNumber(3)));
+            }
+            Next::Run(run) => blame.take(script.answer(&run)),
+            Next::Done(verdict) => break verdict,
+        }
+    };
+    insta::assert_snapshot!(say(&verdict), @r"
+    stand: #2
+    #1 fails check 1 alone
+    #3 does not merge without
+    ");
+}
+
+#[test]
+fn the_number_of_runs_reaches_its_bound_and_never_exceeds_it() {
+    for reruns in 0..3 {
+        let mut most = 0;
+        for (a, b) in (1..=8).flat_map(|a| (a + 1..=8).map(move |b| (a, b))) {
+            let script = format!("{a}+{b}");
+            let mut blame = blame("1 2 3 4 5 6 7 8", &script, reruns);
+            let (lines, verdict) = finish(&mut blame, &mut Script::new(&script));
+            let expected = (TaskNumber(b), vec![TaskNumber(a)]);
+            let guilty = &verdict.guilty[0];
+            assert_eq!((guilty.task, guilty.with.clone()), expected, "{lines:#?}");
+            most = most.max(blame.runs());
+        }
+        assert_eq!(most, bound(8, reruns, &[1]));
+    }
+}
+
+#[test]
+fn generated_guilty_sets_are_found_exactly_and_within_the_bound() {
+    let mut rng = fastrand::Rng::with_seed(5);
+    for _ in 0..400 {
+        let count = rng.u32(1..=20);
+        let all: Vec<u32> = (1..=count).collect();
+        let size = rng.usize(1..=3.min(all.len()));
+        let mut set = rng.choose_multiple(all.iter().copied(), size);
+        set.sort_unstable();
+        let words: Vec<String> = set.iter().map(ToString::to_string).collect();
+        let order: Vec<String> = all.iter().map(ToString::to_string).collect();
+        let script = words.join("+");
+        let mut blame = blame(&order.join(" "), &script, 1);
+        let (_, verdict) = finish(&mut blame, &mut Script::new(&script));
+        let mut found = verdict.guilty[0].with.clone();
+        found.push(verdict.guilty[0].task);
+        assert_eq!(found, numbers(&words.join(" ")));
+        assert_eq!(verdict.guilty.len(), 1);
+        assert!(blame.runs() <= bound(count as usize, 1, &[size - 1]));
+    }
+}
+
+/// The simulation that the choice of the method rests on: how many candidates, how likely each of
+/// them fails alone, and the runs that bisecting cumulative prefixes takes on average.
+const SIMULATED: [(usize, f64, f64); 6] = [
+    (10, 0.05, 3.2),
+    (10, 0.1, 4.9),
+    (10, 0.2, 8.4),
+    (10, 0.3, 11.0),
+    (30, 0.03, 5.7),
+    (30, 0.1, 16.6),
+];
+
+#[test]
+fn on_average_it_takes_no_more_runs_than_was_simulated() {
+    for (count, likely, simulated) in SIMULATED {
+        let mut rng = fastrand::Rng::with_seed(17);
+        let order: Vec<String> = (1..=count).map(|number| number.to_string()).collect();
+        let rounds = 1_500 / count;
+        let mut total = 0;
+        for _ in 0..rounds {
+            let fails = order.iter().filter(|_| rng.f64() < likely);
+            let script = fails.cloned().collect::<Vec<_>>().join(" ");
+            let mut blame = blame(&order.join(" "), &script, 0);
+            let (lines, verdict) = finish(&mut blame, &mut Script::new(&script));
+            let failing = script.split_whitespace().count();
+            assert_eq!(verdict.guilty.len(), failing);
+            assert!(blame.runs() <= bound(count, 0, &vec![0; failing]));
+            // The simulation asks neither the base nor who the partners of a culprit are.
+            let more = |line: &&String| {
+                let set = line.split(' ').count() - 1;
+                line.starts_with("base") || (set == 1 && line.ends_with("fails"))
+            };
+            total += blame.runs() - lines.iter().filter(more).count();
+        }
+        #[allow(clippy::cast_precision_loss)]
+        let average = total as f64 / rounds as f64;
+        // Samples of this size, there and here, differ by some percent.
+        assert!(
+            average <= simulated * 1.1,
+            "{count} candidates at {likely}: {average} runs, simulated {simulated}"
+        );
+    }
+}
+
+#[test]
+fn where_nothing_fails_one_run_is_all_whatever_the_number() {
+    for count in [1, 2, 10, 30, 100] {
+        let order: Vec<String> = (1..=count).map(|number| number.to_string()).collect();
+        let mut blame = blame(&order.join(" "), "", 1);
+        finish(&mut blame, &mut Script::new(""));
+        assert_eq!(blame.runs(), 1);
+    }
+}

@@ -1,0 +1,138 @@
+//! `dispatch conflicts` where it is about a run: which references its candidates are.
+
+use crate::base::interrupt;
+use crate::cli::Answer;
+use crate::cli::branches::{is_glob, resolve_branches};
+use crate::cli::conflicts::watch;
+use crate::cli::conflicts::{ConflictsArgs, Subject, pair, report, schema};
+use crate::cli::drive::context;
+use crate::cli::error::{CommandError, Exit};
+use crate::cli::repo_context::{Default, Place};
+use crate::config;
+use crate::config::variable::Overrides;
+use crate::engine::candidates::conflicts::task_branches;
+use crate::engine::runs::load::Loaded;
+use crate::model::ids::RunId;
+use crate::ui::Ui;
+
+/// Runs `dispatch conflicts`, for a run or for any references. One name that is a revision is
+/// taken for that, so that a branch is never mistaken for a run.
+///
+/// # Errors
+/// When a name is unknown, or git's engine fails as a whole.
+pub(crate) fn run(args: ConflictsArgs, ui: &Ui) -> Answer {
+    if args.schema {
+        ui.answer(&schema());
+        return Ok(Exit::Ok);
+    }
+    // Without it Ctrl-C only leaves more behind, which the next call takes away.
+    let _ = interrupt::listen();
+    let answer = answer(args, ui);
+    match interrupt::is_asked() {
+        true => Ok(Exit::Interrupted),
+        false => answer,
+    }
+}
+
+fn answer(mut args: ConflictsArgs, ui: &Ui) -> Answer {
+    let place = Place::open()?;
+    let is_revision = |name: &str| matches!(place.store.resolve(name), Ok(Some(_)));
+    take_back_target(&mut args);
+    if let (true, Some((a, b))) = (args.targets.is_empty(), pair(&args.explain)?) {
+        // Without a run both can only be branches, and then it is said which of them is none.
+        if (is_revision(&a) && is_revision(&b)) || !place.has_runs()? {
+            args.targets = vec![a, b];
+        }
+    }
+    let run = match args.targets.as_slice() {
+        [] => Some(place.find_run(None, Default::Latest)?),
+        [one] if !is_glob(one) && !is_revision(one) => {
+            Some(place.find_run(Some(one), Default::Latest)?)
+        }
+        _ => None,
+    };
+    match run {
+        Some(run) if args.watch => watch::watch(&place, &run, &args, ui),
+        None if args.watch => Err(
+            CommandError::usage("`--watch` is for a run, not for branches")
+                .hint("leave the branches out, or name a run"),
+        ),
+        Some(run) => of_run(&place, &run, &args, ui),
+        None => {
+            refuse_runs(&place, &args.targets)?;
+            let settings = config::load(&place.repo.top, None, &Overrides::default())?;
+            let subject = Subject {
+                branches: resolve_branches(&place.repo, &args.targets)?,
+                tasks: Vec::new(),
+                run_base: None,
+                assembly: None,
+                generated: settings.conflicts.generated,
+            };
+            report(&place.repo, &subject, &args, ui)
+        }
+    }
+}
+
+/// Two runs, or a run and a branch, are no list of branches.
+fn refuse_runs(place: &Place, targets: &[String]) -> Result<(), CommandError> {
+    let is_name =
+        |name: &&String| !is_glob(name) && !matches!(place.store.resolve(name), Ok(Some(_)));
+    let Some((name, run)) = targets
+        .iter()
+        .filter(is_name)
+        .find_map(|name| Some((name, place.find_run(Some(name), Default::Latest).ok()?)))
+    else {
+        return Ok(());
+    };
+    let branch = place.load(&run)?.state.integration_branch();
+    let below = branch.trim_end_matches("integration");
+    Err(CommandError::usage(format!(
+        "{name:?} is a run, and a run is compared by itself"
+    ))
+    .hint(format!(
+        "`dispatch conflicts {run}` compares the results of its tasks"
+    ))
+    .hint(format!(
+        "its branches, to be compared with others, are below {below}"
+    )))
+}
+
+/// `--explain A:B RUN`: no branch has a colon in its name, so what follows is not the other side.
+fn take_back_target(args: &mut ConflictsArgs) {
+    if args.explain.len() == 2 && args.explain[0].contains(':') {
+        args.targets.extend(args.explain.pop());
+    }
+}
+
+/// The conflicts among the candidates of a run.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) fn of_run(place: &Place, run: &RunId, args: &ConflictsArgs, ui: &Ui) -> Answer {
+    let subject = subject(place, place.load(run)?)?;
+    if subject.branches.len() < 2 && !args.json && args.explain.is_empty() {
+        ui.status(&format!(
+            "{run} has fewer than two candidates, so nothing can conflict"
+        ));
+        return Ok(Exit::Ok);
+    }
+    report(&place.repo, &subject, args, ui)
+}
+
+/// The candidates of a run as it stands.
+///
+/// # Errors
+/// When the run's settings do not fit this machine.
+pub(crate) fn subject(place: &Place, loaded: Loaded) -> Result<Subject, CommandError> {
+    let generated = loaded.settings.conflicts.generated.clone();
+    let context = context(&place.repo, &loaded.state, loaded.settings, place.clock)?;
+    let candidates = loaded.state.candidates();
+    let tag = |number| context.plan.task(number).tag.clone();
+    Ok(Subject {
+        branches: task_branches(&context, &candidates),
+        tasks: candidates.iter().map(|(n, _)| (*n, tag(*n))).collect(),
+        run_base: Some(context.base),
+        generated,
+        assembly: Some((context, loaded.state)),
+    })
+}

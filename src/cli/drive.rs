@@ -1,0 +1,226 @@
+//! Driving a run from the terminal, for every subcommand that does.
+
+use std::fs::File;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::base::clock::Clock;
+use crate::base::process::Program;
+use crate::base::text::plural;
+use crate::cli::error::{CommandError, Exit};
+use crate::cli::progress::{Events, Lines};
+use crate::cli::repo_context::Place;
+use crate::config::Settings;
+use crate::engine::EngineError;
+use crate::engine::kernel::context::Context;
+use crate::engine::publish::render_reports;
+use crate::engine::run::driver::{Driven, Driver, Watcher};
+use crate::exec::local::LocalExecutor;
+use crate::git::Repo;
+use crate::journal::Journal;
+use crate::journal::runs::RunLock;
+use crate::model::event::{Event, Recorded};
+use crate::model::ids::RunId;
+use crate::model::run::{RunPhase, RunState, TaskPhase};
+use crate::report::board::text;
+use crate::report::board::view::BoardView;
+use crate::report::suggest;
+use crate::schedule::foreground::background;
+use crate::ui::Ui;
+
+/// A run that is ours to drive.
+pub struct Drive<'a> {
+    /// Where.
+    pub place: &'a Place,
+    /// The right to drive it.
+    pub lock: RunLock,
+    /// The run as it stands.
+    pub state: RunState,
+    /// Its journal.
+    pub journal: Journal,
+    /// Its settings.
+    pub settings: Settings,
+    /// What a person asked for, to be recorded first.
+    pub asked: Vec<Event>,
+    /// What was recorded before the loop begins, for those who watch.
+    pub recorded: Vec<Recorded>,
+    /// Events on standard output instead of lines and reports.
+    pub json: bool,
+    /// Background tasks may be left to another process.
+    pub foreground: bool,
+}
+
+impl Drive<'_> {
+    /// Drives the run to its end and prints the report.
+    ///
+    /// # Errors
+    /// When dispatch itself could not go on; the run can be taken up again.
+    pub fn run(self, ui: &Ui) -> Result<Exit, CommandError> {
+        let (run, place) = (self.state.run.clone(), self.place);
+        let context = Arc::new(context(
+            &self.place.repo,
+            &self.state,
+            self.settings.clone(),
+            self.place.clock,
+        )?);
+        let resume = suggest::resume(&run);
+        let json = self.json;
+        let ui = &ui.drawing(!self.settings.run.keep_terminal_free);
+        let driven = if json {
+            self.drive(context, &mut Events::new(ui))
+        } else {
+            let lines = Lines::new(ui, &self.state.plan);
+            let mut lines = lines.ringing(self.settings.notify.bell);
+            let driven = self.drive(context, &mut lines);
+            lines.finish();
+            driven
+        };
+        let (driven, lock) = driven;
+        let driven = driven.map_err(|error| {
+            CommandError::from(error).hint(format!("nothing is lost; go on with `{resume}`"))
+        })?;
+        if driven.left {
+            drop(lock);
+            detach(place, &run)?;
+            say_left(ui, &driven.state);
+        } else if driven.exit == 130 {
+            let view = BoardView::new(&driven.state);
+            let (done, tasks) = (view.done(), view.tasks.len());
+            ui.warning(&format!(
+                "{run} is interrupted, with {done} of {tasks} done"
+            ));
+            ui.hint(&format!("nothing is lost; go on with `{resume}`"));
+        } else if !json {
+            print_end(ui, &driven.state);
+        }
+        Ok(Exit::of_run(driven.exit))
+    }
+
+    /// The lock comes back with the run, so that it is given up only when nothing more is done.
+    fn drive(
+        self,
+        context: Arc<Context>,
+        watcher: &mut dyn Watcher,
+    ) -> (Result<Driven, EngineError>, RunLock) {
+        let lock = self.lock;
+        let background = match self.foreground {
+            true => background(&self.state.plan, self.settings.run.keep_terminal_free),
+            false => Vec::new(),
+        };
+        let drive = || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .map_err(|error| EngineError::File("the event loop".to_owned(), error))?;
+            watcher.recorded(&self.state, &self.recorded);
+            let driver = Driver::new(context, self.state, self.journal, watcher, random())?;
+            let driven = runtime.block_on(driver.leaving(background).run(self.asked));
+            // Work that was cut off by a third Ctrl-C is not waited for.
+            runtime.shutdown_background();
+            driven
+        };
+        (drive(), lock)
+    }
+}
+
+/// Starts a process of its own that drives the run; its words go to `runner.log` of the run.
+///
+/// # Errors
+/// When it cannot be started; the run can be taken up again.
+pub fn detach(place: &Place, run: &RunId) -> Result<(), CommandError> {
+    let resume = suggest::resume(run);
+    let failed = |error: std::io::Error| {
+        CommandError::failed(format!("no background process could be started: {error}"))
+            .hint(format!("nothing is lost; go on with `{resume}`"))
+    };
+    let log = place.repo.run_folder(run.as_str()).join("runner.log");
+    let log = File::options()
+        .create(true)
+        .append(true)
+        .open(log)
+        .map_err(failed)?;
+    let program = std::env::current_exe().map_err(failed)?;
+    let runner = Program::new(program)
+        .arg(DRIVE)
+        .arg(run.as_str())
+        .folder(&place.repo.top);
+    let pid = runner.start_and_leave(log).map_err(failed)?;
+    // It has left the terminal by the time it holds the run. Before that, the end of this process
+    // could be a hang-up for it, too.
+    let start = Instant::now();
+    let holds = || RunLock::last_holder(&place.repo, run).is_some_and(|holder| holder.pid == pid);
+    while !holds() && start.elapsed() < HAND_OVER {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    Ok(())
+}
+
+/// How long a process that is to go on may take to take over.
+const HAND_OVER: Duration = Duration::from_secs(10);
+
+/// The hidden subcommand that drives a run in the background.
+pub const DRIVE: &str = "__drive";
+
+fn say_left(ui: &Ui, state: &RunState) {
+    let open = state.tasks.iter().filter(|task| {
+        matches!(
+            task.phase,
+            TaskPhase::Running | TaskPhase::Queued | TaskPhase::RetryAt(_)
+        )
+    });
+    let run = &state.run;
+    let left = plural(open.count(), "background task");
+    ui.status(&format!(
+        "{left} of {run} left; a process in the background goes on"
+    ));
+    ui.hint(&format!(
+        "`{}` waits for the end; `{}` shows how far it is",
+        suggest::wait(run),
+        suggest::status(run)
+    ));
+}
+
+/// The draws of this process; `DISPATCH_SEED` makes them repeatable.
+pub fn random() -> fastrand::Rng {
+    let seed = std::env::var("DISPATCH_SEED")
+        .ok()
+        .and_then(|text| text.parse().ok());
+    seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed)
+}
+
+/// The context of a run whose attempts run on this machine.
+///
+/// # Errors
+/// When the path of this program cannot be found out.
+pub fn context(
+    repo: &Repo,
+    state: &RunState,
+    settings: Settings,
+    clock: Clock,
+) -> Result<Context, EngineError> {
+    let executor = LocalExecutor::this_program()
+        .map_err(|error| EngineError::File("this program".to_owned(), error))?;
+    let executor = Arc::new(executor);
+    let (run, plan, base) = (state.run.clone(), state.plan.clone(), state.base);
+    Ok(Context::new(
+        repo.clone(),
+        run,
+        plan,
+        base,
+        settings,
+        executor,
+        clock,
+    ))
+}
+
+/// The board and the reports that are due at the end of a run.
+pub fn print_end(ui: &Ui, state: &RunState) {
+    let board = text::render_within(&BoardView::new(state), ui.columns());
+    ui.answer(&format!("\n{board}"));
+    if matches!(state.phase, RunPhase::Ended(130)) {
+        return;
+    }
+    for report in render_reports(state) {
+        ui.answer(&format!("\n{report}"));
+    }
+}

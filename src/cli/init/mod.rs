@@ -1,0 +1,249 @@
+//! `dispatch init`: a first `.dispatch.toml` from what is found in the repository and on `PATH`.
+
+pub mod detect;
+
+use std::env;
+use std::fmt::Write as _;
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use crate::base::text::error_chain;
+use crate::cli::Answer;
+use crate::cli::error::{CommandError, Exit};
+use crate::cli::init::detect::{Findings, survey};
+use crate::config::FILE_NAME;
+use crate::ui::Ui;
+
+/// Write a first .dispatch.toml from what is found here: agents, build tool, tests
+#[derive(Args, Clone, Copy, Debug, Default)]
+pub struct InitArgs {
+    /// Replace the file if there is one already
+    #[arg(long)]
+    pub force: bool,
+    /// Print what would be written, and write nothing
+    #[arg(long)]
+    pub print: bool,
+}
+
+/// Writes, or prints, the file for the repository with this top folder.
+///
+/// # Errors
+/// When there is such a file already, or it cannot be written.
+pub fn run(args: InitArgs, top: &Path, ui: &Ui) -> Answer {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let folders: Vec<PathBuf> = env::split_paths(&path).collect();
+    let text = render(&survey(top, &folders));
+    if args.print {
+        ui.answer(&text);
+        return Ok(Exit::Ok);
+    }
+    write(&top.join(FILE_NAME), &text, args.force)?;
+    ui.status(&format!("wrote {FILE_NAME}"));
+    ui.hint("look it over, commit it, then write a plan and check it with `dispatch plan check`");
+    Ok(Exit::Ok)
+}
+
+fn write(file: &Path, text: &str, force: bool) -> Result<(), CommandError> {
+    let written = if force {
+        fs::write(file, text)
+    } else {
+        File::create_new(file).and_then(|mut file| file.write_all(text.as_bytes()))
+    };
+    written.map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => CommandError::failed(format!("{FILE_NAME} exists already"))
+            .hint("see what would be written with `dispatch init --print`")
+            .hint("replace the file with `dispatch init --force`"),
+        _ => CommandError::failed(format!(
+            "could not write {FILE_NAME}: {}",
+            error_chain(&error)
+        )),
+    })
+}
+
+const HEAD: &str = "\
+# Settings of dispatch for this repository, written by `dispatch init`.
+# Everything that can be set, with its default, is in `.dispatch.toml.example` of dispatch.
+";
+
+fn render(findings: &Findings) -> String {
+    let mut text = HEAD.to_owned();
+    render_run(&mut text, &findings.workers);
+    render_assemble(&mut text, &findings.checks);
+    render_worktree(&mut text, findings);
+    text
+}
+
+fn render_run(text: &mut String, workers: &[&str]) {
+    text.push_str("\n[run]\n");
+    match workers {
+        [] => text.push_str(
+            "# No coding agent was found on PATH, so a task needs a `run` line or a worker of your own.\n\
+             worker = \"shell\"\n",
+        ),
+        [first, rest @ ..] => {
+            if !rest.is_empty() {
+                let _ = writeln!(text, "# Also found on PATH: {}.", rest.join(", "));
+            }
+            let _ = writeln!(text, "worker = {}", quoted(first));
+        }
+    }
+}
+
+fn render_assemble(text: &mut String, checks: &[(String, &str)]) {
+    text.push_str(
+        "\n# What must pass on the assembled branch before it can be landed.\n[assemble]\n",
+    );
+    if checks.is_empty() {
+        text.push_str(
+            "# No build tool was recognised; name the command that tests this project.\n",
+        );
+        text.push_str("check = []\n");
+        return;
+    }
+    text.push_str("check = [\n");
+    for (command, file) in checks {
+        let _ = writeln!(text, "  {}, # from {file}", quoted(command));
+    }
+    text.push_str("]\n");
+}
+
+fn render_worktree(text: &mut String, findings: &Findings) {
+    if findings.setup.is_empty() && findings.copies.is_empty() {
+        return;
+    }
+    text.push_str(
+        "\n# How a new worktree is prepared; take away a `#` if workers need it.\n[worktree]\n",
+    );
+    if !findings.setup.is_empty() {
+        let _ = writeln!(text, "#setup = {}", list(&findings.setup));
+    }
+    if !findings.copies.is_empty() {
+        text.push_str(
+            "# Untracked files that a worktree gets as copies: every worker can read them.\n",
+        );
+        let _ = writeln!(text, "#copy = {}", list(&findings.copies));
+    }
+}
+
+fn list(items: &[String]) -> String {
+    let quoted: Vec<_> = items.iter().map(|item| quoted(item)).collect();
+    format!("[{}]", quoted.join(", "))
+}
+
+fn quoted(text: &str) -> String {
+    toml::Value::String(text.to_owned()).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use crate::config::{Settings, Sources, resolve};
+
+    use super::detect::tests::found;
+    use super::*;
+
+    fn resolved(text: &str) -> Settings {
+        let sources = Sources {
+            repo_file: Some((FILE_NAME.into(), text.to_owned())),
+            ..Sources::default()
+        };
+        resolve(&sources).unwrap()
+    }
+
+    #[test]
+    fn the_file_says_what_was_found() {
+        let (_folder, findings) = found(
+            &[
+                ("Cargo.toml", "[package]"),
+                ("package.json", r#"{"scripts": {"test": "vitest"}}"#),
+                ("pnpm-lock.yaml", ""),
+                (".worktreeinclude", "# secrets\n/.env\nsecrets/*.json\n"),
+                (".env", ""),
+                (".envrc", ""),
+            ],
+            &["cursor-agent", "codex", "claude"],
+        );
+        insta::assert_snapshot!(render(&findings), @r#"
+        # Settings of dispatch for this repository, written by `dispatch init`.
+        # Everything that can be set, with its default, is in `.dispatch.toml.example` of dispatch.
+
+        [run]
+        # Also found on PATH: codex, cursor.
+        worker = "claude"
+
+        # What must pass on the assembled branch before it can be landed.
+        [assemble]
+        check = [
+          "cargo test", # from Cargo.toml
+          "pnpm test", # from package.json
+        ]
+
+        # How a new worktree is prepared; take away a `#` if workers need it.
+        [worktree]
+        #setup = ["pnpm install --frozen-lockfile"]
+        # Untracked files that a worktree gets as copies: every worker can read them.
+        #copy = [".env", "secrets/*.json", ".envrc"]
+        "#);
+    }
+
+    #[test]
+    fn an_empty_repository_gets_a_file_that_says_so() {
+        let (_folder, findings) = found(&[], &[]);
+        insta::assert_snapshot!(render(&findings), @r#"
+        # Settings of dispatch for this repository, written by `dispatch init`.
+        # Everything that can be set, with its default, is in `.dispatch.toml.example` of dispatch.
+
+        [run]
+        # No coding agent was found on PATH, so a task needs a `run` line or a worker of your own.
+        worker = "shell"
+
+        # What must pass on the assembled branch before it can be landed.
+        [assemble]
+        # No build tool was recognised; name the command that tests this project.
+        check = []
+        "#);
+        assert_eq!(resolved(&render(&findings)), Settings::default());
+    }
+
+    #[test]
+    fn the_file_resolves_also_with_every_line_uncommented() {
+        let files = [
+            ("package.json", r#"{"scripts": {"test": "say \"hi\""}}"#),
+            (".worktreeinclude", "a\"b\n"),
+        ];
+        let (_folder, findings) = found(&files, &["aider"]);
+        let text = render(&findings);
+        assert_eq!(resolved(&text).run.worker, "aider");
+        assert_eq!(resolved(&text).assemble.check, ["npm test"]);
+        let uncommented = |line: &str| match line.strip_prefix('#') {
+            Some(setting) if !setting.starts_with(' ') => format!("{setting}\n"),
+            _ => format!("{line}\n"),
+        };
+        let all = resolved(&text.lines().map(uncommented).collect::<String>());
+        assert_eq!(all.worktree.setup, ["npm install"]);
+        assert_eq!(all.worktree.copy, ["a\"b"]);
+    }
+
+    #[test]
+    fn a_file_that_is_there_is_not_replaced_unless_forced() {
+        let folder = tempfile::tempdir().unwrap();
+        let (top, ui) = (folder.path(), Ui::without_person().quiet(true));
+        let file = top.join(FILE_NAME);
+        fs::write(&file, "mine").unwrap();
+        let plain = InitArgs::default();
+        let error = run(plain, top, &ui).unwrap_err();
+        assert_eq!(error.message, ".dispatch.toml exists already");
+        assert_eq!(fs::read_to_string(&file).unwrap(), "mine");
+
+        let forced = InitArgs {
+            force: true,
+            ..plain
+        };
+        assert_eq!(run(forced, top, &ui).unwrap(), Exit::Ok);
+        assert!(fs::read_to_string(&file).unwrap().starts_with(HEAD));
+    }
+}

@@ -1,0 +1,322 @@
+//! `dispatch land RUN`: show what will move, ask, move it.
+
+pub mod pull_request;
+pub mod session;
+pub mod undo;
+
+use clap::Args;
+
+use crate::base::markdown::plain_line;
+use crate::base::text::{plural, terminal_safe};
+use crate::cli::Answer;
+use crate::cli::confirm::Consent;
+use crate::cli::error::{CommandError, Exit};
+use crate::cli::land::pull_request::PullArgs;
+use crate::cli::land::session::{Opened, Preview};
+use crate::cli::repo_context::{Default, Place};
+use crate::engine::kernel::context::Context;
+use crate::engine::land::reintegrate::rebuilt;
+use crate::engine::land::{
+    Ground, LandOptions, Prepared, Shape, Work, carry_out, merged, prepare, survey,
+};
+use crate::git::refs::branch_ref;
+use crate::model::event::Event;
+use crate::model::ids::{Oid, RunId, TaskNumber};
+use crate::model::integration::Landing;
+use crate::model::run::RunState;
+use crate::model::status::Status;
+use crate::report::board::text::why_left_out;
+use crate::report::suggest;
+use crate::ui::Ui;
+
+const AFTER_HELP: &str = "\
+What will move is shown, and nothing moves before you say yes. A target that is checked out moves
+together with its checkout; local changes that are in the way stop it before anything moves.
+
+Examples:
+  dispatch land                  the latest run that has not landed, on its target
+  dispatch land shop-7k --ff     no merge commit, no board
+  dispatch land --into release   on another branch
+  dispatch land --pr             by a pull request on GitHub; nothing moves here";
+
+/// Move the target branch to the assembled result
+#[derive(Args, Debug, Clone)]
+#[command(after_help = AFTER_HELP)]
+pub struct LandArgs {
+    /// The run [default: the latest that has not landed and has something to land]
+    pub run: Option<String>,
+    /// Land on this branch [default: the run's target]
+    #[arg(long, value_name = "BRANCH")]
+    pub into: Option<String>,
+    /// Make no merge commit: move the target forward along the assembled history, without the board
+    #[arg(long, conflicts_with = "squash")]
+    pub ff: bool,
+    /// Make one ordinary commit of everything, without the board
+    #[arg(long)]
+    pub squash: bool,
+    /// Leave the board file, DISPATCH.md, out
+    #[arg(long)]
+    pub no_board: bool,
+    /// Do not run git's hooks
+    #[arg(long)]
+    pub no_verify: bool,
+    /// Land even if a check of the assembled branch failed, and check nothing on a target that has
+    /// moved
+    #[arg(long)]
+    pub force: bool,
+    /// If the target has moved since the run started, land nothing, in place of putting the work
+    /// on top of it and checking it again
+    #[arg(long)]
+    pub no_rebuild: bool,
+    /// Land although the target no longer has the commit that the run started from, and bring that
+    /// back with all before it
+    #[arg(long)]
+    pub allow_rewound: bool,
+    /// Only show what would move; with --pr, only print the commands
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Landing by pull request
+    #[command(flatten)]
+    pub pull: PullArgs,
+    /// Whether to ask
+    #[command(flatten)]
+    pub consent: Consent,
+}
+
+/// Runs the subcommand.
+///
+/// # Errors
+/// Why the run cannot land; the target has not moved then.
+pub fn run(args: LandArgs, ui: &Ui) -> Answer {
+    let mut opened = Opened::open(args.run.as_deref(), Default::Unlanded, ui)?;
+    let options = options(&args, opened.context.settings.board.land);
+    if let Some(landing) = cut_off(&opened.place, &opened.state)? {
+        opened.record(Event::Landed {
+            landing: landing.clone(),
+        })?;
+        say_landed(&opened.run, &landing, ui);
+        return Ok(Exit::Ok);
+    }
+    if let Some(scope) = args.pull.scope() {
+        let scene = pull_request::Scene {
+            repo: &opened.place.repo,
+            context: &opened.context,
+            state: &opened.state,
+            options: &options,
+            journal: &mut opened.journal,
+            now: opened.now,
+        };
+        let remote = args.pull.remote.as_deref();
+        return pull_request::run(scope, remote, args.dry_run, args.consent, scene, ui);
+    }
+    if args.pull.remote.is_some() {
+        return Err(CommandError::usage("--remote goes with --pr or --pr-tasks"));
+    }
+    let ground = survey(&opened.context, &opened.state, &options)?;
+    if ground.is_contained {
+        return note_contained(&mut opened, &ground, args.dry_run, ui);
+    }
+    let (context, state) = (&opened.context, &opened.state);
+    let work = work(context, state, &ground, &options, ui)?;
+    let moving = &opened.moving;
+    let prepared = prepare(context, moving, state, &options, &ground, &work, opened.now)?;
+    let landing = prepared.landing.clone();
+    show(&opened, &prepared, &work, &Preview::new(ui, args.dry_run))?;
+    say_what_is_missing(&opened, &prepared, ui)?;
+    if args.dry_run {
+        return Ok(Exit::Ok);
+    }
+    args.consent
+        .confirm(ui, &format!("Land {} on {}?", opened.run, landing.target))?;
+    opened.record(Event::LandingStarting {
+        landing: landing.clone(),
+    })?;
+    carry_out(&opened.context, &opened.moving, &prepared)?;
+    opened.record(Event::Landed {
+        landing: landing.clone(),
+    })?;
+    say_landed(&opened.run, &landing, ui);
+    Ok(Exit::Ok)
+}
+
+/// Nothing moves where the target has everything already; that it has is recorded.
+fn note_contained(opened: &mut Opened, ground: &Ground, dry_run: bool, ui: &Ui) -> Answer {
+    let landing = Landing {
+        target: ground.target.clone(),
+        from: ground.from,
+        to: ground.from,
+        at: opened.now,
+        backup: None,
+    };
+    if !dry_run {
+        opened.record(Event::Landed { landing })?;
+    }
+    let (target, run) = (&ground.target, &opened.run);
+    ui.answer(&format!("{target} already contains {run}; nothing moved\n"));
+    Ok(Exit::Ok)
+}
+
+/// What lands: what was assembled, or on a target that has moved, what that comes to there.
+fn work(
+    context: &Context,
+    state: &RunState,
+    ground: &Ground,
+    options: &LandOptions,
+    ui: &Ui,
+) -> Result<Work, CommandError> {
+    if !ground.has_moved {
+        return Ok(merged(context, ground, options.shape)?);
+    }
+    let checks = context.settings.assemble.check.len();
+    let target = &ground.target;
+    let then = match (options.no_rebuild, options.force, checks) {
+        (true, ..) => "",
+        (_, true, 1..) => "; the checks are not run, because of --force",
+        (_, _, 0) => "; the work is put on top of it",
+        _ => "; the work is put on top of it and checked again",
+    };
+    ui.status(&format!("{target} has moved since the run started{then}"));
+    Ok(rebuilt(context, state, ground, options)?)
+}
+
+/// A landing whose target has moved, but whose end nobody wrote down.
+fn cut_off(place: &Place, state: &RunState) -> Result<Option<Landing>, CommandError> {
+    let Some(landing) = state.landing.as_ref().filter(|_| state.landed.is_none()) else {
+        return Ok(None);
+    };
+    let found = place
+        .store
+        .reference(&branch_ref(&landing.target))
+        .ok()
+        .flatten();
+    let is_there = match found {
+        Some(found) => place.store.is_ancestor(landing.to, found)?,
+        None => false,
+    };
+    Ok(is_there.then(|| landing.clone()))
+}
+
+fn say_landed(run: &RunId, landing: &Landing, ui: &Ui) {
+    ui.answer(&format!(
+        "{} is now {} (was {})\n",
+        landing.target,
+        landing.to.short(),
+        landing.from.short()
+    ));
+    if let Some(backup) = &landing.backup {
+        ui.status(&format!("what it was is kept as {backup}"));
+    }
+    ui.hint(&format!(
+        "`{}` removes the run's worktrees and merged branches; `{}` takes the landing back",
+        suggest::clean(run),
+        suggest::unland(run)
+    ));
+}
+
+fn options(args: &LandArgs, board: bool) -> LandOptions {
+    LandOptions {
+        into: args.into.clone(),
+        shape: match (args.ff, args.squash) {
+            (true, _) => Shape::FastForward,
+            (_, true) => Shape::Squash,
+            _ => Shape::Merge,
+        },
+        board: board && !args.no_board,
+        force: args.force,
+        no_verify: args.no_verify,
+        no_rebuild: args.no_rebuild,
+        allow_rewound: args.allow_rewound,
+    }
+}
+
+/// What will move, and what is in it.
+fn show(
+    opened: &Opened,
+    prepared: &Prepared,
+    work: &Work,
+    preview: &Preview<'_>,
+) -> Result<(), CommandError> {
+    let (landing, store) = (&prepared.landing, &opened.place.store);
+    let trees = (store.tree_of(landing.from)?, store.tree_of(landing.to)?);
+    preview.say(&format!(
+        "{} {} -> {} ({})",
+        landing.target,
+        landing.from.short(),
+        landing.to.short(),
+        store.stat(trees.0, trees.1)?
+    ));
+    preview.say_checkout(prepared);
+    let plan = &opened.state.plan;
+    for task in in_it(&opened.state).map(|number| plan.task(number)) {
+        let title = terminal_safe(&task.title);
+        preview.say(&format!("  {} [{}] {title}", task.number, task.tag));
+    }
+    if let Work::Tree { settled, .. } = work {
+        for resolution in settled {
+            preview.say(&format!(
+                "  settled {}",
+                plain_line(&resolution.to_string(), 160)
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn in_it(state: &RunState) -> impl Iterator<Item = TaskNumber> + '_ {
+    let merged = state.integration.iter().flat_map(|found| &found.merged);
+    merged.map(|merged| merged.task)
+}
+
+/// What nobody may find out only afterwards.
+fn say_what_is_missing(opened: &Opened, prepared: &Prepared, ui: &Ui) -> Result<(), CommandError> {
+    let state = &opened.state;
+    say_what_comes_along(opened, prepared.landing.from, ui)?;
+    if state.requested {
+        let why = state.refused.as_deref();
+        let why = why.map_or_else(|| "it did not come to its end".to_owned(), str::to_owned);
+        ui.warning(&format!(
+            "the last `{}` changed nothing ({why}); what lands was assembled before it",
+            suggest::assemble(&opened.run)
+        ));
+    }
+    for task in state.plan.tasks() {
+        let offers = state.task(task.number).candidate().is_some();
+        let status = state.status(task.number);
+        let is_over = !offers && status == Status::Done;
+        if is_over || in_it(state).any(|number| number == task.number) {
+            continue;
+        }
+        let why = match offers {
+            true => {
+                let mut out = state.integration.iter().flat_map(|found| &found.left_out);
+                let out = out.find(|out| out.task == task.number);
+                out.map_or("left out".to_owned(), |out| {
+                    format!("left out, {}", why_left_out(out))
+                })
+            }
+            false => status.to_string(),
+        };
+        ui.warning(&format!(
+            "{} [{}] is not in it: {why}",
+            task.number, task.tag
+        ));
+    }
+    Ok(())
+}
+
+/// A target that was set back, or another than the run's own, may not have what the run started
+/// from. Landing brings that, too.
+fn say_what_comes_along(opened: &Opened, from: Oid, ui: &Ui) -> Result<(), CommandError> {
+    let base = opened.state.base;
+    let along = opened.place.store.commits_above(base, Some(from))?;
+    if !along.is_empty() {
+        ui.warning(&format!(
+            "the target does not have {base}, from which the run started: {} that no task made will \
+             come with it; `git log {}..{base}` shows what",
+            plural(along.len(), "commit"),
+            from.short(),
+            base = base.short(),
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,154 @@
+//! `dispatch land --pr`: push, and open pull requests in place of moving the target.
+
+use clap::Args;
+
+use crate::base::text::plural;
+use crate::cli::Answer;
+use crate::cli::confirm::Consent;
+use crate::cli::error::{CommandError, Exit};
+use crate::engine::EngineError;
+use crate::engine::kernel::context::Context;
+use crate::engine::land::pull_request::{self, PullError, Scope, Wanted};
+use crate::engine::land::{LandError, LandOptions};
+use crate::forge::{Gh, GhError};
+use crate::git::Repo;
+use crate::journal::Journal;
+use crate::model::event::Event;
+use crate::model::run::RunState;
+use crate::ui::Ui;
+
+/// The options of landing by pull request.
+#[derive(Args, Debug, Clone)]
+pub struct PullArgs {
+    /// Push, and open a pull request on GitHub with `gh`, in place of moving the target; one that is
+    /// open already is brought up to date
+    #[arg(long, conflicts_with_all = ["ff", "squash"])]
+    pub pr: bool,
+    /// The same with one pull request for each task, on top of what it was built on
+    #[arg(long, conflicts_with_all = ["pr", "ff", "squash"])]
+    pub pr_tasks: bool,
+    /// Push the branches of pull requests to this remote [default: where git pushes the target]
+    #[arg(long, value_name = "NAME")]
+    pub remote: Option<String>,
+}
+
+impl PullArgs {
+    /// What gets a pull request, if anything does.
+    pub(crate) fn scope(&self) -> Option<Scope> {
+        match (self.pr, self.pr_tasks) {
+            (_, true) => Some(Scope::Tasks),
+            (true, _) => Some(Scope::Run),
+            _ => None,
+        }
+    }
+}
+
+/// What `dispatch land` knows when it comes here.
+pub(crate) struct Scene<'a> {
+    pub(crate) repo: &'a Repo,
+    pub(crate) context: &'a Context,
+    pub(crate) state: &'a RunState,
+    pub(crate) options: &'a LandOptions,
+    pub(crate) journal: &'a mut Journal,
+    pub(crate) now: jiff::Timestamp,
+}
+
+/// Shows, asks, pushes and opens.
+///
+/// # Errors
+/// When the run cannot land, or the remote or GitHub does not take it.
+pub(crate) fn run(
+    scope: Scope,
+    remote: Option<&str>,
+    dry_run: bool,
+    consent: Consent,
+    scene: Scene<'_>,
+    ui: &Ui,
+) -> Answer {
+    let Scene {
+        repo,
+        context,
+        state,
+        options,
+        journal,
+        now,
+    } = scene;
+    let wanted = pull_request::plan(context, state, options, scope, remote)?;
+    if dry_run {
+        let commands = pull_request::commands(state, &wanted, options.no_verify);
+        ui.answer(&(commands.join("\n") + "\n"));
+        return Ok(Exit::Ok);
+    }
+    let gh = Gh::find(&repo.top).map_err(PullError::from)?;
+    let open = pull_request::look(&gh, &wanted)?;
+    for (wanted, open) in wanted.iter().zip(&open) {
+        let Wanted { wording, .. } = wanted;
+        let does = match open {
+            Some(open) => format!("bring up to date {}", open.url),
+            None => "open".to_owned(),
+        };
+        ui.status(&format!("{does}: {} -> {}", wording.head, wording.base));
+    }
+    let count = plural(wanted.len(), "pull request");
+    let remote = wanted
+        .first()
+        .map_or("", |first| &first.pull_request.remote);
+    consent.confirm(ui, &format!("Push to {remote}, for {count}?"))?;
+    let mut record = |events: Vec<Event>| {
+        journal.append(events, now).map_err(EngineError::from)?;
+        Ok(())
+    };
+    let done = pull_request::carry_out(
+        context,
+        state,
+        &gh,
+        &wanted,
+        &open,
+        options.no_verify,
+        &mut record,
+    )?;
+    for url in done.iter().filter_map(|done| done.url.as_deref()) {
+        ui.answer(&format!("{url}\n"));
+    }
+    Ok(Exit::Ok)
+}
+
+impl From<PullError> for CommandError {
+    fn from(error: PullError) -> CommandError {
+        let failed = CommandError::failed(crate::base::text::error_chain(&error));
+        match error {
+            PullError::Land(error @ LandError::Landed { .. }) => {
+                CommandError::from(error).hint("`dispatch unland` takes it back")
+            }
+            PullError::Land(error) => error.into(),
+            PullError::NoRemote => {
+                failed.hint("add one with `git remote add`, or name it with `--remote`")
+            }
+            PullError::Remote { .. } => failed
+                .hint("nothing was pushed; `git push` says more, and the same command tries again"),
+            PullError::NoTarget { remote, branch } => {
+                failed.hint(format!("push it first: `git push {remote} {branch}`"))
+            }
+            PullError::NotOurs { remote, branch, .. } => failed.hint(format!(
+                "nothing was pushed; look at it with `git fetch {remote} {branch}`, and remove the \
+                 branch there if it is not needed"
+            )),
+            PullError::Gh(error) => failed.hint(hint(&error)),
+            PullError::Engine(error) => error.into(),
+        }
+    }
+}
+
+fn hint(error: &GhError) -> &'static str {
+    match error {
+        GhError::NotInstalled => {
+            "install it (https://cli.github.com), or run the commands of `--dry-run` elsewhere"
+        }
+        GhError::NotLoggedIn(_) => "`gh auth login` logs in; the same command goes on from here",
+        GhError::RateLimited(_) => "wait until it resets; the same command goes on from here",
+        GhError::Offline(_) => "the same command goes on from here once it can be reached",
+        GhError::NoRepository(_) => "`git remote -v` shows where they lead",
+        GhError::NoLabel(_) => "make it with `gh label create`, or change `[github] labels`",
+        _ => "the same command goes on from here",
+    }
+}

@@ -1,0 +1,107 @@
+//! What `land` and `unland` share: a run is opened by the one process that may move its target.
+
+use jiff::Timestamp;
+
+use crate::cli::drive::context;
+use crate::cli::error::CommandError;
+use crate::cli::repo_context::{Default, Place};
+use crate::engine::EngineError;
+use crate::engine::kernel::context::Context;
+use crate::engine::land::Prepared;
+use crate::engine::land::lock::Moving;
+use crate::engine::runs::load::{free_references, free_target};
+use crate::journal::Journal;
+use crate::journal::runs::RunLock;
+use crate::model::event::Event;
+use crate::model::ids::RunId;
+use crate::model::run::RunState;
+use crate::ui::Ui;
+
+/// A run whose target may be moved, and nobody else moves.
+pub(crate) struct Opened {
+    pub(crate) place: Place,
+    pub(crate) run: RunId,
+    pub(crate) state: RunState,
+    pub(crate) context: Context,
+    pub(crate) journal: Journal,
+    pub(crate) moving: Moving,
+    /// When it was opened.
+    pub(crate) now: Timestamp,
+    _lock: RunLock,
+}
+
+impl Opened {
+    /// Opens a run. What an earlier landing of it left at work is waited for, and its locks are
+    /// freed, so that what is found afterwards stays as it is.
+    ///
+    /// # Errors
+    /// When there is no such run, or another process drives it.
+    pub(crate) fn open(
+        name: Option<&str>,
+        default: Default,
+        ui: &Ui,
+    ) -> Result<Opened, CommandError> {
+        let place = Place::open()?;
+        let run = place.find_and_say(name, default, ui)?;
+        let lock = place.lock(&run)?;
+        let moving = Moving::take(&place.repo, &run, || {
+            ui.status(
+                "a git that an earlier landing started is still at work; waiting for its end",
+            );
+        })?;
+        let loaded = place.load(&run)?;
+        free_references(&place.repo, &run, &loaded.settings)?;
+        free_target(&place.repo, &loaded.state)?;
+        let journal = Journal::reopen(&place.repo, &loaded.replayed).map_err(EngineError::from)?;
+        let context = context(&place.repo, &loaded.state, loaded.settings, place.clock)?;
+        Ok(Opened {
+            now: place.clock.now(),
+            run,
+            state: loaded.state,
+            context,
+            journal,
+            moving,
+            place,
+            _lock: lock,
+        })
+    }
+
+    /// Records a fact.
+    ///
+    /// # Errors
+    /// When the journal cannot be written.
+    pub(crate) fn record(&mut self, event: Event) -> Result<(), CommandError> {
+        let now = self.place.clock.now();
+        let recorded = self.journal.append(vec![event], now);
+        recorded.map_err(EngineError::from)?;
+        Ok(())
+    }
+}
+
+/// Says where something goes and what moves with it: the answer, where nothing more is asked for.
+pub(crate) struct Preview<'a> {
+    ui: &'a Ui,
+    is_answer: bool,
+}
+
+impl<'a> Preview<'a> {
+    pub(crate) fn new(ui: &'a Ui, is_answer: bool) -> Preview<'a> {
+        Preview { ui, is_answer }
+    }
+
+    pub(crate) fn say(&self, line: &str) {
+        match self.is_answer {
+            true => self.ui.answer(&format!("{line}\n")),
+            false => self.ui.status(line),
+        }
+    }
+
+    pub(crate) fn say_checkout(&self, prepared: &Prepared) {
+        if let Some(checkout) = &prepared.checkout {
+            self.say(&format!(
+                "the checkout in {} moves with it",
+                checkout.display()
+            ));
+        }
+    }
+}

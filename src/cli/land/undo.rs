@@ -1,0 +1,85 @@
+//! `dispatch unland RUN`: move the target back to what it was before the run landed.
+
+use clap::Args;
+
+use crate::cli::Answer;
+use crate::cli::confirm::Consent;
+use crate::cli::error::Exit;
+use crate::cli::land::session::{Opened, Preview};
+use crate::cli::repo_context::Default;
+use crate::engine::land::undo::{Taken, carry_out, prepare};
+use crate::engine::publish::catch_up;
+use crate::engine::runs::load::load;
+use crate::model::event::Event;
+use crate::model::integration::Landing;
+use crate::report::suggest;
+use crate::ui::Ui;
+
+const AFTER_HELP: &str = "\
+Only if nothing came after the landing. A target that is checked out moves together with its
+checkout; local changes that are in the way stop it before anything moves. What the target was is
+kept under refs/dispatch/backups/, and the run can land again.";
+
+/// Move the target branch back to what it was before the run landed
+#[derive(Args, Debug, Clone)]
+#[command(after_help = AFTER_HELP)]
+pub struct UnlandArgs {
+    /// The run [default: the latest]
+    pub run: Option<String>,
+    /// Only show what would move
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Whether to ask
+    #[command(flatten)]
+    pub consent: Consent,
+}
+
+/// Runs the subcommand.
+///
+/// # Errors
+/// Why the landing cannot be taken back; the target has not moved then.
+pub fn run(args: UnlandArgs, ui: &Ui) -> Answer {
+    let mut opened = Opened::open(args.run.as_deref(), Default::Latest, ui)?;
+    let preview = Preview::new(ui, args.dry_run);
+    let landing = match prepare(&opened.context, &opened.state, opened.now)? {
+        Taken::IsBack(landing) => {
+            if args.dry_run {
+                preview.say(&format!("{} is back already", landing.target));
+                return Ok(Exit::Ok);
+            }
+            landing
+        }
+        Taken::Due(prepared) => {
+            let landing = prepared.landing.clone();
+            let (from, to) = (landing.to.short(), landing.from.short());
+            preview.say(&format!("{} {from} -> {to}", landing.target));
+            preview.say_checkout(&prepared);
+            if args.dry_run {
+                return Ok(Exit::Ok);
+            }
+            let question = format!("Take {} back from {}?", opened.run, landing.target);
+            args.consent.confirm(ui, &question)?;
+            opened.record(Event::UnlandingStarting {
+                landing: landing.clone(),
+            })?;
+            carry_out(&opened.context, &opened.moving, &prepared)?;
+            landing
+        }
+    };
+    opened.record(Event::Unlanded {
+        landing: landing.clone(),
+    })?;
+    let state = load(&opened.place.store, &opened.run)?.state;
+    catch_up(&opened.context, &state)?;
+    say(&landing, ui);
+    ui.hint(&format!("`{}` lands it again", suggest::land(&opened.run)));
+    Ok(Exit::Ok)
+}
+
+fn say(landing: &Landing, ui: &Ui) {
+    let (target, now, was) = (&landing.target, landing.from.short(), landing.to.short());
+    ui.answer(&format!("{target} is back at {now} (was {was})\n"));
+    if let Some(backup) = &landing.backup {
+        ui.status(&format!("what it was is kept as {backup}"));
+    }
+}

@@ -1,0 +1,304 @@
+//! What a person or a program sees of a run while it goes on.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use jiff::Timestamp;
+
+use crate::engine::run::driver::Watcher;
+use crate::journal::record::render_record;
+use crate::model::event::{Event, Outcome, Recorded};
+use crate::model::ids::TaskNumber;
+use crate::model::outside_changes::OutsideChange;
+use crate::model::plan::{Plan, Task};
+use crate::model::run::{RunPhase, RunState, TaskPhase};
+use crate::model::status::Status;
+use crate::report::board::json;
+use crate::report::board::view::{BoardView, TaskRow};
+use crate::report::notification::notifications;
+use crate::report::words::{
+    and_list, locked_out_sentence, out_of_money_sentence, parked_sentence, set_up_broken_sentence,
+};
+use crate::ui::Ui;
+use crate::ui::progress::{Line, Progress};
+
+/// Tags longer than this stand out of their column.
+const TAG_WIDTH: usize = 16;
+
+/// Lines on the terminal: one a task, and a total.
+pub struct Lines {
+    progress: Progress,
+    since: BTreeMap<TaskNumber, Instant>,
+    shown: BTreeMap<TaskNumber, (Status, String)>,
+    widths: (usize, usize),
+    rings: bool,
+    /// What was said last about the run as a whole.
+    said: Option<String>,
+}
+
+impl Lines {
+    /// For the tasks of this plan.
+    pub fn new(ui: &Ui, plan: &Plan) -> Lines {
+        let tasks = plan.tasks();
+        let number = |task: &Task| task.number.to_string().len();
+        let tag = |task: &Task| task.tag.chars().count().min(TAG_WIDTH);
+        Lines {
+            progress: Progress::new(ui, tasks.len()),
+            since: BTreeMap::new(),
+            shown: BTreeMap::new(),
+            widths: (
+                tasks.iter().map(number).max().unwrap_or(0),
+                tasks.iter().map(tag).max().unwrap_or(0),
+            ),
+            rings: false,
+            said: None,
+        }
+    }
+
+    /// With or without the bell of the terminal when a person should look.
+    #[must_use]
+    pub fn ringing(self, rings: bool) -> Lines {
+        Lines { rings, ..self }
+    }
+
+    /// Leaves the terminal as it was.
+    pub fn finish(&mut self) {
+        self.progress.finish();
+    }
+
+    /// `#1  AUTH`, as wide as the widest.
+    fn head(&self, row: &TaskRow) -> String {
+        let (number, tag) = self.widths;
+        format!("{:<number$} {:<tag$}", row.number.to_string(), row.tag)
+    }
+
+    /// What was so before is known already; only what is alive gets a line.
+    fn begin(&mut self, state: &RunState, view: &BoardView) {
+        for row in &view.tasks {
+            if state.task(row.number).phase != TaskPhase::Running {
+                let now = (row.status.clone(), row.note.clone());
+                self.shown.insert(row.number, now);
+            }
+        }
+    }
+
+    fn show(&mut self, state: &RunState, row: &TaskRow, at: Timestamp) {
+        let now = (row.status.clone(), row.note.clone());
+        let before = self.shown.insert(row.number, now.clone());
+        if before.as_ref() == Some(&now) {
+            return;
+        }
+        let alive = state.task(row.number).phase == TaskPhase::Running;
+        if alive {
+            self.since.entry(row.number).or_insert_with(Instant::now);
+        } else {
+            self.since.remove(&row.number);
+        }
+        self.progress.update(Line {
+            key: row.number.0,
+            head: self.head(row),
+            status: row.status.to_string(),
+            note: row.note.clone(),
+            since: self.since.get(&row.number).copied(),
+            at,
+            over: matches!(
+                row.status,
+                Status::Done | Status::Failed | Status::Skipped | Status::Cancelled
+            ),
+        });
+    }
+}
+
+impl Watcher for Lines {
+    fn recorded(&mut self, state: &RunState, new: &[Recorded]) {
+        let view = BoardView::new(state);
+        if new.is_empty() && self.shown.is_empty() {
+            self.begin(state, &view);
+        }
+        for row in &view.tasks {
+            let waits = matches!(row.status, Status::Queued | Status::Blocked(_));
+            if !waits || self.shown.contains_key(&row.number) {
+                self.show(state, row, state.updated);
+            }
+        }
+        for recorded in new {
+            // Every attempt that was alive runs into the same limit.
+            let said = said(&recorded.event).filter(|said| self.said.as_ref() != Some(said));
+            if let Some(said) = said {
+                self.progress.say(&said);
+                self.said = Some(said);
+            }
+            if let Event::Assembled { integration } = &recorded.event
+                && integration.check_runs == 0
+                && !integration.checks.is_empty()
+            {
+                self.progress.say(
+                    "no check ran: nothing has changed since the last time; \
+                     `dispatch assemble --recheck` runs them again",
+                );
+            }
+        }
+        if self.rings && !notifications(state, new).is_empty() {
+            self.progress.ring();
+        }
+        let failed = view
+            .tasks
+            .iter()
+            .filter(|row| row.status == Status::Failed)
+            .count();
+        let failed = if failed > 0 {
+            format!(", {failed} failed")
+        } else {
+            String::new()
+        };
+        self.progress.total(&format!(
+            "{} of {} done{failed}",
+            view.done(),
+            view.tasks.len()
+        ));
+    }
+
+    fn warning(&mut self, text: &str) {
+        self.progress.say(text);
+    }
+}
+
+/// What is said about the run as a whole.
+fn said(event: &Event) -> Option<String> {
+    match event {
+        Event::AssemblyStarting { order } => {
+            let count = crate::base::text::plural(order.len(), "candidate");
+            Some(format!("assembling {count}"))
+        }
+        Event::WorkerParked {
+            worker, until, why, ..
+        } => Some(parked_sentence(worker, *until, why)),
+        Event::WorkerUnparked { worker, .. } => Some(format!("{worker} may start again")),
+        Event::AttemptEnded { task, outcome, .. } => outside_sentence(*task, outcome),
+        Event::OutOfSpace { shortage } => Some(format!(
+            "paused: {}; {}, and it goes on by itself",
+            shortage.sentence(),
+            shortage.advice()
+        )),
+        Event::SpaceIsBack {} => Some("there is room again".to_owned()),
+        Event::OutOfRetries { task, budget } => Some(format!(
+            "{task} is not tried again: the {budget} retries of the run are used up"
+        )),
+        Event::WorkerLockedOut { worker, tasks, why } => {
+            Some(locked_out_sentence(worker, tasks, why))
+        }
+        Event::SetUpBroken { tasks, why } => Some(set_up_broken_sentence(tasks, why)),
+        Event::OutOfMoney { spent, max_cost } => Some(out_of_money_sentence(*spent, *max_cost)),
+        _ => None,
+    }
+}
+
+/// What changed outside while an attempt ran.
+fn outside_sentence(task: TaskNumber, outcome: &Outcome) -> Option<String> {
+    let (named, others): (Vec<_>, Vec<_>) = outcome
+        .meanwhile
+        .iter()
+        .partition(|change| change.named_in.is_some());
+    let list = |changes: &[&OutsideChange]| {
+        let all: Vec<&str> = changes.iter().map(|change| change.what.as_str()).collect();
+        all.join(", ")
+    };
+    match (named.is_empty(), others.is_empty()) {
+        (true, true) => None,
+        (false, _) => Some(format!(
+            "{task} wrote outside its worktree: {}",
+            list(&named)
+        )),
+        (true, false) => {
+            let mut tasks = vec![task];
+            tasks.extend(others.iter().flat_map(|change| &change.others));
+            tasks.sort();
+            tasks.dedup();
+            let only = if others.iter().all(|change| change.alone) {
+                "only "
+            } else {
+                ""
+            };
+            let tasks = and_list(&tasks);
+            Some(format!("{} changed while {only}{tasks} ran", list(&others)))
+        }
+    }
+}
+
+/// One JSON object a line on standard output: every event, the last one with exit code and board.
+pub struct Events<'a> {
+    ui: &'a Ui,
+}
+
+impl<'a> Events<'a> {
+    /// On this terminal's standard output.
+    pub fn new(ui: &'a Ui) -> Events<'a> {
+        Events { ui }
+    }
+}
+
+impl Watcher for Events<'_> {
+    fn recorded(&mut self, state: &RunState, new: &[Recorded]) {
+        for recorded in new {
+            let line = render_record(&state.run, recorded);
+            let line = match (&recorded.event, state.phase) {
+                (Event::RunEnded { .. }, RunPhase::Ended(_)) => with_board(&line, state),
+                _ => line,
+            };
+            self.ui.answer(&format!("{line}\n"));
+        }
+    }
+
+    fn warning(&mut self, text: &str) {
+        self.ui.warning(text);
+    }
+}
+
+fn with_board(line: &str, state: &RunState) -> String {
+    let mut value: serde_json::Value = serde_json::from_str(line).unwrap_or_default();
+    if let Some(object) = value.as_object_mut() {
+        object.insert("board".to_owned(), json::value(&BoardView::new(state)));
+    }
+    value.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::model::fixture::RunFixture;
+
+    use super::*;
+
+    #[test]
+    fn the_heads_of_all_tasks_are_equally_wide() {
+        let plan = (1..=10).map(|n| format!("t{n}")).collect::<Vec<_>>();
+        let state = RunFixture::new(&plan.join(" · "))
+            .tags(&["AUTH", "A-TAG-THAT-IS-LONGER-THAN-ITS-COLUMN", "API"])
+            .state();
+        let lines = Lines::new(&Ui::without_person(), &state.plan);
+        let view = BoardView::new(&state);
+        let heads = view.tasks.iter().map(|row| lines.head(row) + "|");
+        let heads: Vec<String> = heads.collect();
+        insta::assert_snapshot!(
+            [&heads[0], &heads[1], &heads[2], &heads[9]].map(String::as_str).join("\n"),
+            @r"
+        #1  AUTH            |
+        #2  A-TAG-THAT-IS-LONGER-THAN-ITS-COLUMN|
+        #3  API             |
+        #10 T10             |
+        "
+        );
+    }
+
+    #[test]
+    fn what_was_so_before_is_not_told_again() {
+        let state = RunFixture::new("a · b · c")
+            .fail(1, "broken")
+            .begin(2, "shell")
+            .state();
+        let mut lines = Lines::new(&Ui::without_person().quiet(true), &state.plan);
+        lines.recorded(&state, &[]);
+        let alive: Vec<u32> = lines.since.keys().map(|number| number.0).collect();
+        assert_eq!(alive, [2], "only what is alive gets a line");
+        assert_eq!(lines.shown.len(), 3);
+    }
+}

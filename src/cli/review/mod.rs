@@ -1,0 +1,332 @@
+//! `dispatch review RUN`: walk through the candidates; accept, leave out, send back.
+
+use clap::Args;
+
+use crate::base::text::{error_chain, plural, terminal_safe};
+use crate::cli::Answer;
+use crate::cli::diff;
+use crate::cli::error::{CommandError, Exit};
+use crate::cli::repo_context::{Default, Place};
+use crate::cli::resume::{go_on, refuse_landed};
+use crate::model::change::{ChangeStat, FileStat};
+use crate::model::event::Event;
+use crate::model::ids::{Oid, TaskNumber};
+use crate::model::run::RunState;
+use crate::report::board::text::why_left_out;
+use crate::report::suggest;
+use crate::report::words::and_list;
+use crate::ui::Ui;
+
+mod json;
+
+pub(crate) use crate::cli::review::json::schema;
+
+/// How many files are named before the rest is counted.
+const FILES: usize = 20;
+
+const AFTER_HELP: &str = "\
+accept     takes the result
+diff       shows it with your pager, as `git diff` does (GIT_PAGER, core.pager, pager.diff)
+leave out  assembles the rest without it
+send back  asks what should change; the task is tried again with that in its prompt, and what was
+           built on it is done again, too
+quit       goes on with what was said so far";
+
+/// Look at every result before it lands; accept it, leave it out or send it back
+#[derive(Args, Debug, Clone)]
+#[command(after_help = AFTER_HELP)]
+pub struct ReviewArgs {
+    /// The run [default: the latest that has not landed and has something to land]
+    pub run: Option<String>,
+    /// Print one JSON object and ask nothing
+    #[arg(long)]
+    pub json: bool,
+    /// Print the JSON Schema of that object
+    #[arg(long, exclusive = true)]
+    pub schema: bool,
+}
+
+/// What there is to see of one candidate.
+pub(super) struct Page {
+    task: TaskNumber,
+    candidate: Oid,
+    files: Vec<FileStat>,
+    left_out: Option<String>,
+}
+
+/// Runs the subcommand. Without a terminal it prints what there is to review and asks nothing.
+///
+/// # Errors
+/// When the run cannot be read, or is driven by another process when something changed.
+pub fn run(args: ReviewArgs, ui: &Ui) -> Answer {
+    if args.schema {
+        ui.answer(&schema());
+        return Ok(Exit::Ok);
+    }
+    let place = Place::open()?;
+    let run = place.find_and_say(args.run.as_deref(), Default::Unlanded, ui)?;
+    let state = place.load(&run)?.state;
+    let pages = pages(&place, &state)?;
+    if args.json {
+        ui.answer(&json::render_json(&state, &pages));
+        return Ok(Exit::Ok);
+    }
+    if pages.is_empty() {
+        return Err(
+            CommandError::failed(format!("{run} has no candidate to review"))
+                .hint(format!("`dispatch status {run}` shows where it stands")),
+        );
+    }
+    if !ui.is_interactive() {
+        for (at, page) in pages.iter().enumerate() {
+            ui.answer(&terminal_safe(&summary(
+                &state,
+                page,
+                at,
+                pages.len(),
+                usize::MAX,
+            )));
+        }
+        ui.status("there is no terminal to ask on, so nothing was changed");
+        ui.hint("`--json` prints the same for programs");
+        return Ok(Exit::Ok);
+    }
+    refuse_landed(&state)?;
+    let said = walk(&place, &state, &pages, ui)?;
+    if said.is_empty() {
+        ui.hint(&format!(
+            "`{}` lands what is assembled",
+            suggest::land(&run)
+        ));
+        return Ok(Exit::Ok);
+    }
+    let words: Vec<String> = said.iter().map(Said::words).collect();
+    let then = match said.iter().any(|said| said.comment.is_some()) {
+        true => "going on",
+        false => "assembling again",
+    };
+    ui.status(&format!("\n{}; {then}", words.join(", ")));
+    for said in said.iter().filter(|said| said.comment.is_some()) {
+        say_done_again(&state, said.task, "is", ui);
+    }
+    let events = said.into_iter().flat_map(Said::events).collect();
+    go_on(&place, &run, false, ui, |_| Ok(events))
+}
+
+fn pages(place: &Place, state: &RunState) -> Result<Vec<Page>, CommandError> {
+    let page = |(task, candidate)| {
+        let files = match diff::change(state, task) {
+            Some((from, to)) => {
+                let (from, to) = (place.store.tree_of(from)?, place.store.tree_of(to)?);
+                place.store.file_stats(from, to)?
+            }
+            None => Vec::new(),
+        };
+        let out = state.integration.iter().flat_map(|found| &found.left_out);
+        let mut out = out.filter(|out| out.task == task);
+        Ok(Page {
+            task,
+            candidate,
+            files,
+            left_out: out.next().map(why_left_out),
+        })
+    };
+    state.candidates().into_iter().map(page).collect()
+}
+
+/// What a person said about one task.
+struct Said {
+    task: TaskNumber,
+    /// Whether that is new.
+    accepted: Option<bool>,
+    comment: Option<String>,
+}
+
+impl Said {
+    fn words(&self) -> String {
+        match (&self.comment, self.accepted) {
+            (Some(_), _) => format!("{} sent back", self.task),
+            (None, Some(false)) => format!("{} left out", self.task),
+            (None, _) => format!("{} accepted", self.task),
+        }
+    }
+
+    fn events(self) -> Vec<Event> {
+        let task = self.task;
+        let reviewed = self
+            .accepted
+            .map(|accepted| Event::Reviewed { task, accepted });
+        let prompt = self.comment.map(|comment| Event::RetryRequested {
+            task,
+            prompt: Some(format!(
+                "A person reviewed the last attempt and sent it back: {comment}"
+            )),
+            rewritten: None,
+            worker: None,
+        });
+        reviewed.into_iter().chain(prompt).collect()
+    }
+}
+
+/// What a person accepted is not done again behind his back.
+fn say_done_again(state: &RunState, task: TaskNumber, verb: &str, ui: &Ui) {
+    let again = state.done_again_with(task);
+    let (verb, built) = match again.as_slice() {
+        [] => return,
+        [_] => (verb, "was"),
+        _ if verb == "is" => ("are", "were"),
+        _ => (verb, "were"),
+    };
+    ui.status(&format!(
+        "{}, which {built} built on {task}, {verb} done again, too",
+        and_list(&again)
+    ));
+}
+
+/// Asks about one after the other; only what changes something is kept.
+fn walk(
+    place: &Place,
+    state: &RunState,
+    pages: &[Page],
+    ui: &Ui,
+) -> Result<Vec<Said>, CommandError> {
+    let mut said = Vec::new();
+    for (at, page) in pages.iter().enumerate() {
+        ui.answer(&terminal_safe(&summary(
+            state,
+            page,
+            at,
+            pages.len(),
+            FILES,
+        )));
+        let Some(word) = ask(place, state, page, ui)? else {
+            break;
+        };
+        let was_rejected = state.task(page.task).rejected;
+        let (accepted, comment) = match word {
+            Word::Accept => (true, None),
+            Word::LeaveOut => (false, None),
+            Word::SendBack(comment) => (true, Some(comment)),
+        };
+        let accepted = (accepted == was_rejected).then_some(accepted);
+        if accepted.is_some() || comment.is_some() {
+            said.push(Said {
+                task: page.task,
+                accepted,
+                comment,
+            });
+        }
+    }
+    Ok(said)
+}
+
+enum Word {
+    Accept,
+    LeaveOut,
+    SendBack(String),
+}
+
+/// Until one of the words is said that decide something; `None` to stop here.
+fn ask(
+    place: &Place,
+    state: &RunState,
+    page: &Page,
+    ui: &Ui,
+) -> Result<Option<Word>, CommandError> {
+    let failed = |error: std::io::Error| {
+        CommandError::failed(format!(
+            "could not read the answer: {}",
+            error_chain(&error)
+        ))
+    };
+    let words = ["accept", "diff", "leave out", "send back", "quit"];
+    loop {
+        let question = format!("Take {}?", page.task);
+        match ui.ask(&question, &words).map_err(failed)? {
+            Some("accept") => return Ok(Some(Word::Accept)),
+            Some("leave out") => return Ok(Some(Word::LeaveOut)),
+            Some("diff") => {
+                if let Some((from, to)) = diff::change(state, page.task) {
+                    diff::show(place, from, to, false, ui)?;
+                }
+            }
+            Some("send back") => {
+                say_done_again(state, page.task, "would be", ui);
+                let comment = ui.ask_line("What should change? ").map_err(failed)?;
+                match comment.map(|comment| comment.trim().to_owned()) {
+                    Some(comment) if !comment.is_empty() => {
+                        return Ok(Some(Word::SendBack(comment)));
+                    }
+                    _ => ui.status("nothing was said, so it is not sent back"),
+                }
+            }
+            _ => return Ok(None),
+        }
+    }
+}
+
+fn summary(state: &RunState, page: &Page, at: usize, count: usize, most: usize) -> String {
+    let number = page.task;
+    let task = state.plan.task(number);
+    let counted = format!("{} of {count}", at + 1);
+    let mut text = format!("\n{number} [{}] {} ({counted})\n", task.tag, task.title);
+    text.push_str(&files(&page.files, most));
+    let Some(outcome) = state.task(number).last_outcome() else {
+        return text;
+    };
+    let mut say = |name: &str, lines: &[String]| {
+        lines
+            .iter()
+            .for_each(|line| text.push_str(&format!("  {name}: {line}\n")));
+    };
+    say("summary", outcome.report.summary.as_slice());
+    say("decision", &outcome.report.decisions);
+    say("issue", &outcome.report.issues);
+    say("remark", &outcome.remarks);
+    let checks = outcome.checks.iter();
+    let checks: Vec<String> = checks
+        .map(|check| format!("{} {}", check.result.word(), check.command))
+        .collect();
+    say("check", &checks);
+    let own = state.conflicts.iter();
+    let own = own.filter(|c| c.a == number || c.b == number);
+    let conflicts: Vec<String> = own
+        .map(|c| {
+            let other = if c.a == number { c.b } else { c.a };
+            format!("with {other} ({})", c.class)
+        })
+        .collect();
+    say("conflict", &conflicts);
+    if state.task(number).rejected {
+        text.push_str("  left out so far\n");
+    } else if let Some(why) = &page.left_out {
+        text.push_str(&format!("  left out: {why}\n"));
+    }
+    text
+}
+
+/// The total, then each file with its lines, the counts below each other.
+fn files(files: &[FileStat], most: usize) -> String {
+    let sum = |part: fn((u64, u64)) -> u64| files.iter().filter_map(|f| f.lines).map(part).sum();
+    let total = ChangeStat {
+        files: files.len() as u64,
+        added: sum(|(added, _)| added),
+        removed: sum(|(_, removed)| removed),
+    };
+    let mut text = format!("  {total}\n");
+    let counts = |file: &FileStat| match file.lines {
+        Some((added, removed)) => format!("+{added} \u{2212}{removed}"),
+        None => "binary".to_owned(),
+    };
+    let shown = &files[..files.len().min(most)];
+    let wide = shown.iter().map(|file| counts(file).chars().count()).max();
+    for file in shown {
+        let (counts, wide) = (counts(file), wide.unwrap_or_default());
+        text.push_str(&format!("    {counts:>wide$}  {}\n", file.path));
+    }
+    if files.len() > shown.len() {
+        let more = plural(files.len() - shown.len(), "more file");
+        text.push_str(&format!("    {more}\n"));
+    }
+    text
+}

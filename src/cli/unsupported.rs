@@ -1,0 +1,170 @@
+//! What plans and settings may say already, but what this version does not act on.
+//!
+//! Such words are read and checked, so that files need not change later. Silence would make a user
+//! rely on them; a run that is asked for one of them says so.
+
+use std::collections::BTreeSet;
+
+use crate::base::text::plural;
+use crate::config::Settings;
+use crate::config::builtin;
+use crate::engine::spec::limits::Bounds;
+use crate::engine::start::worker_name;
+use crate::model::plan::{Isolation, Plan, Task};
+use crate::model::worker::{Dialect, Worker};
+use crate::worker::command::{MAX_COST, MAX_TURNS, MODEL, PERMISSION_MODE};
+
+/// Settings without effect (README, "Limits").
+pub const SETTINGS: &[&str] = &["sandbox.mode", "github.project"];
+
+/// One sentence a kind of thing that was asked for and will not happen.
+pub fn remarks(plan: &Plan, settings: &Settings) -> Vec<String> {
+    let set = changed(settings);
+    let mut remarks = Vec::new();
+    if !set.is_empty() {
+        let names = set.join(", ");
+        remarks.push(format!("this version does not act on the settings {names}"));
+    }
+    let mut tasks = |what: &str, is_asked: fn(&Task) -> bool| {
+        let asked = plan.tasks().iter().filter(|task| is_asked(task)).count();
+        if asked > 0 {
+            let tasks = plural(asked, "task");
+            remarks.push(format!("this version does not act on {what} ({tasks})"));
+        }
+    };
+    tasks("`isolation: clone`: every task has a worktree", |task| {
+        task.fields.isolation == Some(Isolation::Clone)
+    });
+    remarks.extend(unkept(plan, settings));
+    remarks
+}
+
+/// A word that a worker's agent is told.
+type Word = fn(&Worker) -> &Option<String>;
+
+/// Limits of single attempts that nobody can see to: the agent is not told, and its output does not
+/// show in time what it takes.
+fn unkept(plan: &Plan, settings: &Settings) -> BTreeSet<String> {
+    let known = builtin::workers();
+    let mut remarks = BTreeSet::new();
+    for task in plan.tasks() {
+        let Some(worker) = settings.workers.get(worker_name(task, settings)) else {
+            continue;
+        };
+        let bounds = Bounds::of(worker, task);
+        let is_told = |place: &str| worker.command.iter().any(|arg| arg.contains(place));
+        let has_turns = worker.dialect != Dialect::Text;
+        let has_money = matches!(worker.dialect, Dialect::Opencode | Dialect::Aider);
+        let limits = [
+            (
+                "max_turns",
+                MAX_TURNS,
+                bounds.max_turns.is_some(),
+                has_turns,
+            ),
+            ("max_cost", MAX_COST, bounds.max_cost.is_some(), has_money),
+        ];
+        let words: [(_, _, Word); 2] = [
+            ("model", MODEL, |worker| &worker.model),
+            ("permission_mode", PERMISSION_MODE, |worker| {
+                &worker.permission_mode
+            }),
+        ];
+        for (name, place, of) in words {
+            // What is built in is no wish of anybody's.
+            let usual = known.get(&worker.name).map(of);
+            if of(worker).is_some() && usual != Some(of(worker)) && !is_told(place) {
+                let worker = &worker.name;
+                remarks.insert(format!(
+                    "{name} of the worker {worker} reaches nobody: its command has no {place}"
+                ));
+            }
+        }
+        for (name, place, is_set, is_shown) in limits {
+            if is_set && !is_shown && !is_told(place) {
+                let worker = &worker.name;
+                remarks.insert(format!(
+                    "{name} of the worker {worker} is not kept: its command has no {place}, and its \
+                     output does not say it in time"
+                ));
+            }
+        }
+    }
+    remarks
+}
+
+/// The settings without effect that somebody changed, in the order of the file.
+fn changed(settings: &Settings) -> Vec<&'static str> {
+    let usual = Settings::default();
+    let is_changed = |name: &str| match name {
+        "sandbox.mode" => settings.sandbox != usual.sandbox,
+        "github.project" => settings.github.project != usual.github.project,
+        _ => false,
+    };
+    let names = SETTINGS.iter().copied();
+    names.filter(|name| is_changed(name)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use crate::config::{Sources, resolve};
+    use crate::model::fixture::RunFixture;
+
+    use super::*;
+
+    fn said(plan: RunFixture, file: &str) -> String {
+        let sources = Sources {
+            repo_file: Some((".dispatch.toml".into(), file.to_owned())),
+            ..Sources::default()
+        };
+        remarks(&plan.state().plan, &resolve(&sources).unwrap()).join("\n")
+    }
+
+    #[test]
+    fn a_run_says_what_it_will_not_do() {
+        assert_eq!(said(RunFixture::new("a"), "[run]\nmax_parallel = 5\n"), "");
+        let plan = RunFixture::new("a · b · c")
+            .with_task(3, |task| task.fields.isolation = Some(Isolation::Clone));
+        let file = "[sandbox]\nmode = \"require\"\n[github]\nproject = \"me/1\"\n";
+        insta::assert_snapshot!(said(plan, file), @r"
+        this version does not act on the settings sandbox.mode, github.project
+        this version does not act on `isolation: clone`: every task has a worktree (1 task)
+        ");
+    }
+
+    #[test]
+    fn a_limit_that_nobody_can_keep_is_said() {
+        let plan = || {
+            let worker = |name: &'static str| {
+                move |task: &mut Task| task.fields.worker = Some(name.to_owned())
+            };
+            RunFixture::new("a · b · c")
+                .with_task(1, worker("claude"))
+                .with_task(2, worker("codex"))
+                .with_task(3, worker("mine"))
+        };
+        let file = "[workers.claude]\nmax_turns = 5\nmax_cost = 1\n\
+                    [workers.codex]\nmax_turns = 5\nmax_cost = 1.5\n\
+                    [workers.mine]\ncommand = [\"mine\"]\nmax_turns = 5\nmodel = \"m\"\n";
+        insta::assert_snapshot!(said(plan(), file), @r"
+        max_cost of the worker codex is not kept: its command has no {max_cost}, and its output does not say it in time
+        max_turns of the worker mine is not kept: its command has no {max_turns}, and its output does not say it in time
+        model of the worker mine reaches nobody: its command has no {model}
+        ");
+    }
+
+    #[test]
+    fn every_setting_without_effect_is_noticed_when_it_is_changed() {
+        let file = r#"
+            sandbox.mode = "require"
+            github = { project = "me/1" }
+        "#;
+        let all = format!(
+            "this version does not act on the settings {}",
+            SETTINGS.join(", ")
+        );
+        assert_eq!(said(RunFixture::new("a"), file), all);
+    }
+}

@@ -1,0 +1,271 @@
+//! From git's answer about two branches to units with one class each.
+//!
+//! A unit is a connected group of staged paths and paths named in messages. Stages alone cannot
+//! tell the kinds apart, neither can messages: the class comes from message types, the stages with
+//! their modes and objects, and the renames of each branch.
+
+use std::collections::HashMap;
+
+use crate::model::change::{Change, RepoPath};
+use crate::model::conflict::{Class, Unit, Verdict};
+use crate::model::ids::Oid;
+use crate::model::merge::{MergeResult, Rename};
+
+use crate::conflicts::classify::clean::clean_units;
+use crate::conflicts::classify::conflicts::conflict_unit;
+use crate::conflicts::classify::groups::groups;
+
+mod clean;
+mod conflicts;
+mod groups;
+
+/// What is known about one of the two branches.
+#[derive(Clone, Copy, Debug)]
+pub struct SideInfo<'a> {
+    /// The commit that was merged: git makes up file names with it.
+    pub commit: Oid,
+    /// Its difference to the merge base, without rename detection, sorted by path.
+    pub changes: &'a [Change],
+    /// Its renames as (old path, new path); asked for only where [`needs_renames`] says so.
+    pub renames: &'a [Rename],
+}
+
+/// Everything a verdict is made from.
+pub struct Evidence<'a> {
+    /// What git said.
+    pub result: &'a MergeResult,
+    /// The first branch.
+    pub ours: SideInfo<'a>,
+    /// The second branch.
+    pub theirs: SideInfo<'a>,
+    /// Reads a blob.
+    pub blob: &'a dyn Fn(Oid) -> Option<Vec<u8>>,
+    /// Whether a path is generated: a lock file, a snapshot, marked so by an attribute.
+    pub generated: &'a dyn Fn(&RepoPath) -> bool,
+}
+
+/// The verdict on a pair.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Classified {
+    /// Whether they merge: git's word.
+    pub verdict: Verdict,
+    /// The class of the worst unit.
+    pub class: Class,
+    /// The worst severity.
+    pub severity: u8,
+    /// What meets where, worst first.
+    pub units: Vec<Unit>,
+}
+
+impl Classified {
+    /// From units with their severities.
+    pub fn new(verdict: Verdict, units: Vec<(Unit, u8)>) -> Classified {
+        let mut units = units;
+        units.sort_by(|(a, x), (b, y)| {
+            y.cmp(x)
+                .then_with(|| (a.class, &a.paths).cmp(&(b.class, &b.paths)))
+        });
+        let worst = units
+            .first()
+            .map(|(unit, severity)| (unit.class, *severity));
+        let (class, severity) = worst.unwrap_or(match verdict {
+            Verdict::Clean => (Class::Independent, 0),
+            _ => (Class::EngineFailure, Class::EngineFailure.severity()),
+        });
+        Classified {
+            verdict,
+            class,
+            severity,
+            units: units.into_iter().map(|(unit, _)| unit).collect(),
+        }
+    }
+
+    /// git died on this pair.
+    pub fn engine_failure() -> Classified {
+        Classified::new(Verdict::EngineFailure, Vec::new())
+    }
+}
+
+/// Whether the class of some unit depends on the renames of the branches.
+pub fn needs_renames(result: &MergeResult) -> bool {
+    let mut stages: HashMap<&RepoPath, u8> = HashMap::new();
+    for stage in &result.stages {
+        *stages.entry(&stage.path).or_default() |= 1 << stage.stage;
+    }
+    !result.clean && stages.values().any(|bits| *bits == 0b1100)
+}
+
+/// The verdict and its units.
+pub fn classify(evidence: &Evidence<'_>) -> Classified {
+    if evidence.result.clean {
+        return Classified::new(Verdict::Clean, clean_units(evidence));
+    }
+    let groups = groups(evidence);
+    let units = groups
+        .iter()
+        .filter_map(|group| conflict_unit(evidence, group));
+    Classified::new(Verdict::Conflict, units.collect())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::model::change::Entry;
+    use crate::model::merge::{Message, RENAME_COLLISION, Stage};
+
+    const OURS: Oid = Oid::ZERO;
+
+    fn oid(byte: u8) -> Oid {
+        Oid::from_bytes([byte; 20])
+    }
+
+    fn stage(number: u8, mode: u32, content: u8, path: &str) -> Stage {
+        Stage {
+            mode,
+            oid: oid(content),
+            stage: number,
+            path: path.into(),
+        }
+    }
+
+    fn message(kind: &str, paths: &[&str]) -> Message {
+        Message {
+            paths: paths.iter().map(|path| RepoPath::from(*path)).collect(),
+            kind: kind.to_owned(),
+            text: String::new(),
+        }
+    }
+
+    fn change(path: &str, old: u8, new: u8) -> Change {
+        let entry = |content| {
+            (content > 0).then(|| Entry {
+                mode: 0o100_644,
+                oid: oid(content),
+            })
+        };
+        Change {
+            path: path.into(),
+            old: entry(old),
+            new: entry(new),
+        }
+    }
+
+    fn judge(
+        clean: bool,
+        stages: Vec<Stage>,
+        messages: Vec<Message>,
+        changes: [&[Change]; 2],
+    ) -> String {
+        let result = MergeResult {
+            clean,
+            tree: OURS,
+            stages,
+            messages,
+        };
+        let side = |commit, changes| SideInfo {
+            commit,
+            changes,
+            renames: &[],
+        };
+        let found = classify(&Evidence {
+            result: &result,
+            ours: side(OURS, changes[0]),
+            theirs: side(oid(9), changes[1]),
+            blob: &|_| None,
+            generated: &|_| false,
+        });
+        let units = found.units.iter().map(|unit| {
+            let paths: Vec<String> = unit.paths.iter().map(ToString::to_string).collect();
+            format!(" {}({})", unit.class, paths.join(" "))
+        });
+        let units = units.collect::<String>();
+        format!("{:?} {}{units}", found.verdict, found.severity)
+    }
+
+    const FILE: u32 = 0o100_644;
+
+    #[test]
+    fn a_clean_merge_stays_clean_whatever_its_messages_say() {
+        let said = vec![message("CONFLICT (file/directory)", &["p~x", "p"])];
+        assert_eq!(judge(true, vec![], said, [&[], &[]]), "Clean 0");
+    }
+
+    #[test]
+    fn markers_that_git_committed_are_named() {
+        let said = vec![
+            message(RENAME_COLLISION, &["new", "old"]),
+            message("Auto-merging", &["new"]),
+        ];
+        let shown = judge(true, vec![], said, [&[], &[]]);
+        assert_eq!(shown, "Clean 4 rename-collision(new old)");
+    }
+
+    #[test]
+    fn a_conflict_that_says_nothing_is_no_clean_merge() {
+        assert_eq!(judge(false, vec![], vec![], [&[], &[]]), "Conflict 5");
+    }
+
+    #[test]
+    fn names_that_git_made_up_get_their_own_name_back() {
+        let made_up = format!("p~{OURS}_0");
+        let stages = vec![stage(2, FILE, 1, &made_up)];
+        let said = vec![message("CONFLICT (file/directory)", &[&made_up, "p"])];
+        let shown = judge(false, stages, said, [&[], &[]]);
+        assert_eq!(shown, "Conflict 4 file-directory(p)");
+        let other = format!("p~{}", oid(5));
+        let stages = vec![stage(2, FILE, 1, &other), stage(3, FILE, 2, &other)];
+        let said = vec![message("CONFLICT (contents)", &[&other])];
+        let shown = judge(false, stages, said, [&[], &[]]);
+        assert_eq!(shown, format!("Conflict 3 add-add({other})"));
+    }
+
+    #[test]
+    fn the_worst_unit_comes_first_and_gives_the_pair_its_class() {
+        let stages = vec![
+            stage(1, FILE, 1, "a"),
+            stage(2, FILE, 2, "a"),
+            stage(1, FILE, 1, "b"),
+            stage(2, FILE, 2, "b"),
+            stage(3, FILE, 3, "b"),
+        ];
+        let said = vec![
+            message("CONFLICT (modify/delete)", &["a"]),
+            message("CONFLICT (binary)", &["b"]),
+            message("CONFLICT (contents)", &["b"]),
+        ];
+        let shown = judge(false, stages, said, [&[], &[]]);
+        assert_eq!(shown, "Conflict 5 binary(b) modify-delete(a)");
+    }
+
+    #[test]
+    fn renames_are_asked_for_only_where_both_sides_added() {
+        let with = |stages: Vec<Stage>| MergeResult {
+            clean: false,
+            tree: OURS,
+            stages,
+            messages: Vec::new(),
+        };
+        let both = vec![stage(2, FILE, 1, "n"), stage(3, FILE, 2, "n")];
+        assert!(needs_renames(&with(both.clone())));
+        let three = [vec![stage(1, FILE, 3, "n")], both].concat();
+        assert!(!needs_renames(&with(three)));
+    }
+
+    #[test]
+    fn clean_pairs_say_what_they_share() {
+        let ours = [
+            change("both", 1, 2),
+            change("gone", 3, 0),
+            change("here", 0, 3),
+        ];
+        let theirs = [change("both", 1, 2), change("gone", 3, 4)];
+        let shown = judge(true, vec![], vec![], [&ours, &theirs]);
+        assert_eq!(
+            shown,
+            "Clean 1 auto-merged-rename(gone here) identical(both)"
+        );
+        let apart = [change("other", 0, 1)];
+        assert_eq!(judge(true, vec![], vec![], [&ours, &apart]), "Clean 0");
+    }
+}

@@ -1,0 +1,419 @@
+//! Settling the places of a content conflict by rule, where the rule is allowed.
+//!
+//! A file is settled as a whole or not at all. What comes out is a proposal: it is verified by the
+//! checks like everything above a clean merge.
+
+use std::cmp::Ordering;
+
+use crate::conflicts::hunks::{
+    Place, Region, bare, is_subsequence, numbers, regions, replacements,
+};
+use crate::model::change::RepoPath;
+use crate::model::conflict::{Hunk, HunkClass};
+
+/// A file that was settled by rule.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Settled {
+    /// The merged text.
+    pub text: Vec<u8>,
+    /// The rules that did it, mildest first.
+    pub by: Vec<HunkClass>,
+}
+
+/// Merges three texts with these rules. `None` when some place has no rule among them, when there
+/// is no clash to settle, or for content that is no text.
+pub fn resolve(
+    path: &RepoPath,
+    base: &[u8],
+    ours: &[u8],
+    theirs: &[u8],
+    rules: &[HunkClass],
+) -> Option<Settled> {
+    let mut text = Vec::new();
+    let mut by = Vec::new();
+    for region in regions(path, base, ours, theirs)? {
+        match region {
+            Region::Settled(bytes) => append(&mut text, bytes),
+            Region::Clash { hunk, place } => {
+                let allowed = rules.contains(&hunk.class) && !means_something(path, &hunk, &place);
+                let lines = settle(hunk.class, &place).filter(|_| allowed)?;
+                lines.iter().for_each(|line| append(&mut text, line));
+                by.push(hunk.class);
+            }
+        }
+    }
+    by.sort();
+    by.dedup();
+    (!by.is_empty()).then_some(Settled { text, by })
+}
+
+/// Adds lines; what ended the file on one side may stand in its middle now.
+fn append(text: &mut Vec<u8>, bytes: &[u8]) {
+    if !bytes.is_empty() && text.last().is_some_and(|last| *last != b'\n') {
+        let windows = text.windows(2).any(|pair| pair == b"\r\n");
+        text.extend_from_slice(if windows { b"\r\n" } else { b"\n" });
+    }
+    text.extend_from_slice(bytes);
+}
+
+/// Languages in which moving a line to the right changes what it does.
+const INDENTED: [&str; 14] = [
+    "py", "pyi", "pyx", "yaml", "yml", "mk", "hs", "fs", "nim", "coffee", "sass", "pug", "haml",
+    "rst",
+];
+
+/// Whether the white space that a rule would take for formatting may be an edit.
+fn means_something(path: &RepoPath, hunk: &Hunk, place: &Place<'_>) -> bool {
+    let path = path.to_string();
+    let name = path.rsplit('/').next().unwrap_or_default();
+    let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
+    if !INDENTED.contains(&extension) && !name.eq_ignore_ascii_case("makefile") {
+        return false;
+    }
+    match hunk.class {
+        HunkClass::Whitespace => indents(&place.ours) != indents(&place.theirs),
+        HunkClass::ReformatVsEdit if bare(&place.ours) == bare(&place.base) => {
+            indents(&place.ours) != indents(&place.base)
+        }
+        HunkClass::ReformatVsEdit => indents(&place.theirs) != indents(&place.base),
+        _ => false,
+    }
+}
+
+/// The white space in front of every line that is not blank.
+fn indents<'a>(lines: &[&'a [u8]]) -> Vec<&'a [u8]> {
+    let lines = lines.iter().filter(|line| !bare(&[line]).is_empty());
+    let indent = |line: &&'a [u8]| &line[..line.len() - line.trim_ascii_start().len()];
+    lines.map(indent).collect()
+}
+
+type Lines<'a> = Vec<&'a [u8]>;
+
+/// The lines that stand at a place in the end.
+fn settle<'a>(class: HunkClass, place: &Place<'a>) -> Option<Lines<'a>> {
+    match class {
+        HunkClass::Whitespace => Some(place.ours.clone()),
+        HunkClass::ReformatVsEdit => Some(edited(place)),
+        HunkClass::Imports => Some(union(place)),
+        HunkClass::Version => larger_version(place),
+        HunkClass::ContainedInsert => Some(longer(place)),
+        HunkClass::InsertInsert => Some([&place.ours[..], &place.theirs].concat()),
+        HunkClass::Adjacent => Some(both_edits(place)),
+        HunkClass::Comment => Some(union(place)),
+        HunkClass::DeleteEdit | HunkClass::Overlap => None,
+    }
+}
+
+/// The side that did more than move white space about.
+fn edited<'a>(place: &Place<'a>) -> Lines<'a> {
+    if bare(&place.ours) == bare(&place.base) {
+        place.theirs.clone()
+    } else {
+        place.ours.clone()
+    }
+}
+
+/// The side that has all the lines of the other.
+fn longer<'a>(place: &Place<'a>) -> Lines<'a> {
+    if is_subsequence(&place.theirs, &place.ours) {
+        place.ours.clone()
+    } else {
+        place.theirs.clone()
+    }
+}
+
+/// Our lines without those they took away, and their new ones: where ours are sorted, in their
+/// place, else behind.
+fn union<'a>(place: &Place<'a>) -> Lines<'a> {
+    let has =
+        |lines: &[&[u8]], line: &[u8]| lines.iter().any(|other| bare(&[other]) == bare(&[line]));
+    let taken_away = |line: &[u8]| has(&place.base, line) && !has(&place.theirs, line);
+    let blank = |line: &[u8]| bare(&[line]).is_empty();
+    let kept = place.ours.iter().copied();
+    let mut lines: Lines<'a> = kept
+        .filter(|line| blank(line) || !taken_away(line))
+        .collect();
+    let sorted = lines.is_sorted();
+    for line in &place.theirs {
+        if blank(line) || has(&place.base, line) || has(&lines, line) {
+            continue;
+        }
+        let at = match sorted {
+            true => lines.partition_point(|other| other < line),
+            false => lines.len(),
+        };
+        lines.insert(at, line);
+    }
+    lines
+}
+
+/// Both edits, which touch but do not overlap, put into the base.
+fn both_edits<'a>(place: &Place<'a>) -> Lines<'a> {
+    let edits = |side: &Lines<'a>| -> Vec<(std::ops::Range<usize>, Lines<'a>)> {
+        let replacements = replacements(&place.base, side).into_iter();
+        replacements
+            .map(|(base, lines)| (base, side[lines].to_vec()))
+            .collect()
+    };
+    let mut all = edits(&place.ours);
+    all.extend(edits(&place.theirs));
+    all.sort_by_key(|(base, _)| (base.start, base.end));
+    let mut lines = Vec::new();
+    let mut at = 0;
+    for (base, instead) in all {
+        lines.extend_from_slice(&place.base[at..base.start]);
+        lines.extend(instead);
+        at = base.end;
+    }
+    lines.extend_from_slice(&place.base[at..]);
+    lines
+}
+
+fn larger_version<'a>(place: &Place<'a>) -> Option<Lines<'a>> {
+    let versions = |lines: &Lines<'_>| Some(numbers(lines.first()?).1);
+    let (ours, theirs) = (versions(&place.ours)?, versions(&place.theirs)?);
+    let different = ours
+        .iter()
+        .zip(&theirs)
+        .find(|(ours, theirs)| ours != theirs);
+    Some(match different {
+        Some((ours, theirs)) if compare_versions(ours, theirs) == Ordering::Less => {
+            place.theirs.clone()
+        }
+        _ => place.ours.clone(),
+    })
+}
+
+/// Number by number; at the same numbers a release is larger than what comes before it (`-rc.1`).
+fn compare_versions(a: &[u8], b: &[u8]) -> Ordering {
+    let (a, b) = (String::from_utf8_lossy(a), String::from_utf8_lossy(b));
+    let split = |text: &str| -> (Vec<u64>, Option<Vec<Part>>) {
+        let text = text.split('+').next().unwrap_or_default();
+        let end = text.find(|c: char| c != '.' && !c.is_ascii_digit());
+        let (release, rest) = text.split_at(end.unwrap_or(text.len()));
+        let numbers = release.split('.').map(|part| part.parse().unwrap_or(0));
+        let mut numbers: Vec<u64> = numbers.collect();
+        while numbers.last() == Some(&0) {
+            numbers.pop();
+        }
+        (numbers, (!rest.is_empty()).then(|| parts(rest)))
+    };
+    let ((a, a_before), (b, b_before)) = (split(&a), split(&b));
+    a.cmp(&b).then_with(|| match (a_before, b_before) {
+        (None, None) => Ordering::Equal,
+        (None, Some(_)) => Ordering::Greater,
+        (Some(_), None) => Ordering::Less,
+        (Some(a), Some(b)) => a.cmp(&b),
+    })
+}
+
+/// A part of what comes before a release: numbers count, and come before words.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Part {
+    Number(u64),
+    Word(String),
+}
+
+fn parts(text: &str) -> Vec<Part> {
+    let mut parts: Vec<String> = Vec::new();
+    for c in text.chars().filter(|c| !matches!(c, '.' | '-')) {
+        match parts.last_mut() {
+            Some(part) if part.ends_with(|l: char| l.is_ascii_digit() == c.is_ascii_digit()) => {
+                part.push(c);
+            }
+            _ => parts.push(c.to_string()),
+        }
+    }
+    let part = |text: String| match text.parse() {
+        Ok(number) => Part::Number(number),
+        Err(_) => Part::Word(text),
+    };
+    parts.into_iter().map(part).collect()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn texts(case: &str) -> (RepoPath, Vec<Vec<u8>>) {
+        let (path, texts) = case.split_once(": ").unwrap();
+        let texts = texts.split(" / ");
+        let text = |words: &str| words.replace('|', "\n").into_bytes();
+        (path.into(), texts.map(text).collect())
+    }
+
+    /// `path: base / ours / theirs`, one case a line, all rules allowed.
+    fn table(cases: &str) -> String {
+        let line = |case: &str| {
+            let (path, texts) = texts(case);
+            let settled = resolve(&path, &texts[0], &texts[1], &texts[2], HunkClass::ALL);
+            let found = settled.map_or("no".to_owned(), |settled| {
+                let by: Vec<&str> = settled.by.iter().map(|class| class.name()).collect();
+                let text = String::from_utf8(settled.text).unwrap();
+                let text = text.replace("\r\n", "↵").replace('\n', "|");
+                format!("{text} ({})", by.join(", "))
+            });
+            format!("{case} = {found}")
+        };
+        let cases = cases.trim().lines().map(str::trim);
+        cases.map(line).collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn each_rule_settles_its_kind_of_place() {
+        insta::assert_snapshot!(
+            table(
+                r#"
+                f: a|b|c| / a| b|c| / a|b |c|
+                f: a|b|c| / a| b|c| / a|x|c|
+                f: a|b|c| / a|x|c| / a|  b|c|
+                a.rs: use a;||x| / use a;|use c;||x| / use a;|use b;||x|
+                a.rs: use b;|use d;| / use b;|use c;|use d;| / use a;|use b;|
+                a.py: import os|x| / import sys|x| / import re|x|
+                f: v = 1.0.0| / v = 1.10.0| / v = 1.9.1|
+                f: v = 1.0.0| / v = 2.0.0-rc.2| / v = 2.0.0-rc.10|
+                f: v = 1.0.0| / v = 2.0.0-rc.1| / v = 2.0.0|
+                f: v = 1| / v = 2.0| / v = 2.0.1|
+                f: a|z| / a|x|z| / a|x|y|z|
+                f: a|z| / a|x|y|z| / a|y|z|
+                f: a|z| / a|x|z| / a|y|z|
+                f: a| / a|x / a|y
+                f: a|b|c|d| / a|B|c|d| / a|b|C|d|
+                f: a|b|c|d| / a|b|x|c|d| / a|b|C|d|
+                f: a|b|c|d| / a|c|d| / a|b|C|d|
+                a.rs: // old|x| / // new|x| / // other|x|
+                f: a|b|c| / a|c| / a|x|c|
+                f: a|b|c| / a|y|c| / a|x|c|
+                f: a|b|c|d|e|f|g|z| / a2|b|c|d|e|f|g|x|z| / a|b|c|d|e2|f|g|y|z|
+                f: a|b|c|d|e|f|g|z| / A|b|c|d|e|f|g|x|z| / B|b|c|d|e|f|g|y|z|
+                "#
+            ),
+            @r"
+        f: a|b|c| / a| b|c| / a|b |c| = a| b|c| (whitespace)
+        f: a|b|c| / a| b|c| / a|x|c| = a|x|c| (reformat-vs-edit)
+        f: a|b|c| / a|x|c| / a|  b|c| = a|x|c| (reformat-vs-edit)
+        a.rs: use a;||x| / use a;|use c;||x| / use a;|use b;||x| = use a;|use b;|use c;||x| (imports)
+        a.rs: use b;|use d;| / use b;|use c;|use d;| / use a;|use b;| = use a;|use b;|use c;| (adjacent)
+        a.py: import os|x| / import sys|x| / import re|x| = import re|import sys|x| (imports)
+        f: v = 1.0.0| / v = 1.10.0| / v = 1.9.1| = v = 1.10.0| (version)
+        f: v = 1.0.0| / v = 2.0.0-rc.2| / v = 2.0.0-rc.10| = v = 2.0.0-rc.10| (version)
+        f: v = 1.0.0| / v = 2.0.0-rc.1| / v = 2.0.0| = v = 2.0.0| (version)
+        f: v = 1| / v = 2.0| / v = 2.0.1| = v = 2.0.1| (version)
+        f: a|z| / a|x|z| / a|x|y|z| = a|x|y|z| (contained-insert)
+        f: a|z| / a|x|y|z| / a|y|z| = a|x|y|z| (contained-insert)
+        f: a|z| / a|x|z| / a|y|z| = a|x|y|z| (insert-insert)
+        f: a| / a|x / a|y = a|x|y (insert-insert)
+        f: a|b|c|d| / a|B|c|d| / a|b|C|d| = a|B|C|d| (adjacent)
+        f: a|b|c|d| / a|b|x|c|d| / a|b|C|d| = a|b|x|C|d| (adjacent)
+        f: a|b|c|d| / a|c|d| / a|b|C|d| = a|C|d| (adjacent)
+        a.rs: // old|x| / // new|x| / // other|x| = // new|// other|x| (comment)
+        f: a|b|c| / a|c| / a|x|c| = no
+        f: a|b|c| / a|y|c| / a|x|c| = no
+        f: a|b|c|d|e|f|g|z| / a2|b|c|d|e|f|g|x|z| / a|b|c|d|e2|f|g|y|z| = a2|b|c|d|e2|f|g|x|y|z| (insert-insert)
+        f: a|b|c|d|e|f|g|z| / A|b|c|d|e|f|g|x|z| / B|b|c|d|e|f|g|y|z| = no
+        "
+        );
+    }
+
+    #[test]
+    fn where_indentation_has_a_meaning_it_is_no_formatting() {
+        insta::assert_snapshot!(
+            table(
+                r#"
+                a.py: a|b|c| / a| b|c| / a|b |c|
+                a.py: a|b|c| / a|b  |c| / a|b |c|
+                a.py: a|b|c| / a| b|c| / a|x|c|
+                a.py: a|f(b)|c| / a|f( b )|c| / a|x|c|
+                Makefile: a|b|c| / a| b|c| / a|x|c|
+                "#
+            ),
+            @r"
+        a.py: a|b|c| / a| b|c| / a|b |c| = no
+        a.py: a|b|c| / a|b  |c| / a|b |c| = a|b  |c| (whitespace)
+        a.py: a|b|c| / a| b|c| / a|x|c| = no
+        a.py: a|f(b)|c| / a|f( b )|c| / a|x|c| = a|x|c| (reformat-vs-edit)
+        Makefile: a|b|c| / a| b|c| / a|x|c| = no
+        "
+        );
+    }
+
+    #[test]
+    fn line_ends_stay_as_they_are() {
+        let settled = resolve(
+            &"f".into(),
+            b"a\r\n",
+            b"a\r\nx",
+            b"a\r\ny",
+            &[HunkClass::InsertInsert],
+        );
+        assert_eq!(settled.unwrap().text, b"a\r\nx\r\ny");
+    }
+
+    #[test]
+    fn a_rule_that_is_not_allowed_settles_nothing() {
+        let (path, t) = texts("f: a|b|c|d|e|f| / a|x|c|d|e|f|y| /  a| b|c|d|e|f|z|");
+        let with = |rules: &[HunkClass]| resolve(&path, &t[0], &t[1], &t[2], rules).is_some();
+        assert!(!with(&[]));
+        assert!(!with(&[HunkClass::InsertInsert]));
+        let both = [
+            HunkClass::InsertInsert,
+            HunkClass::ReformatVsEdit,
+            HunkClass::Whitespace,
+        ];
+        assert!(with(&both));
+    }
+
+    #[test]
+    fn what_is_no_text_or_does_not_clash_is_not_settled() {
+        let none = |base: &[u8], ours: &[u8], theirs: &[u8]| {
+            resolve(&"f".into(), base, ours, theirs, HunkClass::ALL).is_none()
+        };
+        assert!(none(b"\0a", b"\0b", b"\0c"));
+        assert!(none(b"a\n", b"a\n", b"b\n"));
+        assert!(none(b"", b"", b""));
+    }
+
+    #[test]
+    fn nothing_that_both_sides_kept_is_lost_and_nothing_is_made_up() {
+        let mut rng = fastrand::Rng::with_seed(21);
+        let mut settled = 0;
+        for _ in 0..4000 {
+            let base: Vec<String> = (0..rng.u8(1..9)).map(|n| format!("line {n}\n")).collect();
+            let mut edited = || {
+                let mut lines = base.clone();
+                for _ in 0..rng.u8(1..3) {
+                    let at = rng.usize(..=lines.len());
+                    match rng.u8(..3) {
+                        0 if at < lines.len() => drop(lines.remove(at)),
+                        1 if at < lines.len() => lines[at] = format!("edit {}\n", rng.u8(..5)),
+                        _ => lines.insert(at, format!("new {}\n", rng.u8(..5))),
+                    }
+                }
+                lines
+            };
+            let (ours, theirs) = (edited(), edited());
+            let bytes = |lines: &[String]| lines.concat().into_bytes();
+            let (b, o, t) = (bytes(&base), bytes(&ours), bytes(&theirs));
+            let Some(merged) = resolve(&"f".into(), &b, &o, &t, HunkClass::ALL) else {
+                continue;
+            };
+            settled += 1;
+            let text = String::from_utf8(merged.text).unwrap();
+            for line in text.split_inclusive('\n') {
+                let known = |lines: &[String]| lines.iter().any(|other| other == line);
+                assert!(known(&ours) || known(&theirs), "made up {line:?}");
+            }
+            for line in base
+                .iter()
+                .filter(|line| ours.contains(line) && theirs.contains(line))
+            {
+                assert!(
+                    text.contains(line.as_str()),
+                    "lost {line:?} of {base:?} {ours:?} {theirs:?} {text:?}"
+                );
+            }
+        }
+        assert!(settled > 200, "{settled}");
+    }
+}

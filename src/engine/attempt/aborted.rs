@@ -1,0 +1,89 @@
+//! Outcomes of attempts that say nothing about what a worker did: the run cut it short, or dispatch
+//! came no further than the worktree.
+
+use crate::base::text::{error_chain, one_line};
+use crate::engine::EngineError;
+use crate::engine::worktree::setup::SetUpFailure;
+use crate::failure::signature::signature;
+use crate::model::event::{End, Failure, FailureClass, FailureKind, Outcome, WorkerReport};
+use crate::model::ids::Oid;
+use crate::model::usage::Cost;
+
+/// An attempt that the run cut short; it counts as none.
+pub(super) fn interrupted(kept: Option<Oid>) -> Outcome {
+    Outcome {
+        kept,
+        ..outcome_of(End::Interrupted {})
+    }
+}
+
+/// An attempt that dispatch itself could not carry out: a person has to look, unless only a git that
+/// was killed is to blame.
+pub(super) fn could_not(error: &EngineError) -> Outcome {
+    let message = one_line(&error_chain(error));
+    let class = match error.is_killed_git() {
+        true => FailureClass::Transient,
+        false => FailureClass::Blocker,
+    };
+    outcome_of(End::Failed(Failure {
+        class,
+        signature: message.clone(),
+        message,
+        ..blocker("dispatch could not carry the attempt out")
+    }))
+}
+
+/// An attempt whose worktree could not be set up: its worker never ran, and it counts as none.
+pub(super) fn not_set_up(failed: &SetUpFailure, kept: Option<Oid>) -> Outcome {
+    let end = End::Failed(Failure {
+        signature: signature(
+            FailureClass::Blocker,
+            "set-up",
+            std::slice::from_ref(&failed.what),
+            &[],
+        ),
+        message: failed.what.clone(),
+        root_cause: failed.said.clone(),
+        kind: Some(FailureKind::SetUp),
+        ..blocker("the set-up of its worktree")
+    });
+    Outcome {
+        millis: failed.millis,
+        kept,
+        ..outcome_of(end)
+    }
+}
+
+fn blocker(evidence: &str) -> Failure {
+    Failure {
+        class: FailureClass::Blocker,
+        message: String::new(),
+        root_cause: None,
+        suggestion: None,
+        evidence: evidence.to_owned(),
+        signature: String::new(),
+        reset_at: None,
+        rate_limited: false,
+        locked_out: false,
+        kind: None,
+    }
+}
+
+fn outcome_of(end: End) -> Outcome {
+    Outcome {
+        end,
+        report: WorkerReport::default(),
+        checks: Vec::new(),
+        leftovers: Vec::new(),
+        remarks: Vec::new(),
+        outside: Vec::new(),
+        flaky: None,
+        meanwhile: Vec::new(),
+        millis: 0,
+        kept: None,
+        remains: None,
+        usage: None,
+        cost: Cost::Unknown,
+        session: None,
+    }
+}

@@ -1,0 +1,45 @@
+//! Whether an attempt passed with the very files that an earlier one failed with: then nobody
+//! repaired anything, and the next time it may fail again.
+
+use crate::engine::EngineError;
+use crate::git::Store;
+use crate::model::event::{End, FailureClass, Outcome};
+use crate::model::ids::{AttemptNumber, Oid};
+use crate::model::integration::CheckOutcome;
+use crate::model::run::{Attempt, TaskState};
+
+/// The last attempt before this one that failed because of what it did, with the commit that shows
+/// its files. A limit, a network or a missing login says nothing about files.
+pub fn failed_before(task: &TaskState, attempt: AttemptNumber) -> Option<(AttemptNumber, Oid)> {
+    let before = task.attempts.iter().rev();
+    let mut failed = before.filter(|earlier| earlier.number < attempt && is_about_files(earlier));
+    let failed = failed.next()?;
+    let kept = failed.outcome.as_ref()?.kept;
+    Some((failed.number, kept.or(failed.base)?))
+}
+
+fn is_about_files(attempt: &Attempt) -> bool {
+    let Some(Outcome { end, checks, .. }) = &attempt.outcome else {
+        return false;
+    };
+    let End::Failed(failure) = end else {
+        return false;
+    };
+    let a_check_failed = checks.iter().any(|c| c.result != CheckOutcome::Passed);
+    failure.class == FailureClass::Logic || a_check_failed
+}
+
+/// The attempt of `failed_before` if its files are those of `tree`.
+///
+/// # Errors
+/// When the store cannot be read.
+pub(super) fn same_files(
+    store: &Store,
+    failed_before: Option<(AttemptNumber, Oid)>,
+    tree: Oid,
+) -> Result<Option<AttemptNumber>, EngineError> {
+    match failed_before {
+        Some((attempt, commit)) if store.tree_of(commit)? == tree => Ok(Some(attempt)),
+        _ => Ok(None),
+    }
+}

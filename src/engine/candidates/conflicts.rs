@@ -1,0 +1,156 @@
+//! What the conflict detector says about the candidates of a run.
+
+use std::sync::PoisonError;
+
+use crate::assembly::order::assembly_order;
+use crate::conflicts::detector::{
+    Branch, DetectOptions, Detection, Detector, detect, task_conflicts,
+};
+use crate::engine::EngineError;
+use crate::engine::assemble::order_input;
+use crate::engine::candidates::ancestry::BuiltOn;
+use crate::engine::kernel::context::Context;
+use crate::git::Store;
+use crate::model::change::RepoPath;
+use crate::model::conflict::{Class, PairVerdict, TaskConflict};
+use crate::model::ids::{Oid, TaskNumber};
+use crate::model::run::RunState;
+
+/// Every conflicting pair among the candidates.
+///
+/// # Errors
+/// When git's engine fails as a whole.
+pub fn candidate_conflicts(
+    context: &Context,
+    state: &RunState,
+) -> Result<Vec<TaskConflict>, EngineError> {
+    let candidates = state.candidates();
+    if candidates.len() < 2 {
+        return Ok(Vec::new());
+    }
+    let branches = task_branches(context, &candidates);
+    let detection = detection(context, &branches)?;
+    conflicts_in(context, state, &detection)
+}
+
+/// The conflicts of a detection whose branches are the candidates of this state.
+fn conflicts_in(
+    context: &Context,
+    state: &RunState,
+    detection: &Detection,
+) -> Result<Vec<TaskConflict>, EngineError> {
+    let numbers = state.candidates().into_iter().map(|(number, _)| number);
+    let numbers: Vec<TaskNumber> = numbers.collect();
+    let built_on = BuiltOn::read(&Store::open(&context.repo)?, state)?;
+    Ok(task_conflicts(detection, &numbers, &|number| {
+        built_on.of(number)
+    }))
+}
+
+/// The order in which assembly would try the candidates, as places of the detection's branches.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn order_of_assembly(
+    context: &Context,
+    state: &RunState,
+    detection: &Detection,
+) -> Result<Vec<usize>, EngineError> {
+    let conflicts = conflicts_in(context, state, detection)?;
+    let order = assembly_order(&order_input(context, state, &conflicts)?);
+    let candidates = state.candidates();
+    let place = |task: TaskNumber| candidates.iter().position(|(number, _)| *number == task);
+    let steps = order.steps.iter();
+    Ok(steps.filter_map(|step| place(step.task)).collect())
+}
+
+/// One detector serves the whole run, so that each pair is asked about once.
+fn detection(context: &Context, branches: &[Branch]) -> Result<Detection, EngineError> {
+    // After a panic half of its memory may be missing, which only means that it asks again.
+    let kept = context.detector.lock();
+    let mut kept = kept.unwrap_or_else(PoisonError::into_inner);
+    let detector = match &mut *kept {
+        Some(detector) => detector,
+        None => {
+            let options = options(context, true);
+            kept.insert(Detector::new(&context.repo, context.base, &options)?)
+        }
+    };
+    let detection = detector.update(branches);
+    detector.rest();
+    Ok(detection?)
+}
+
+/// The branches of these candidates, as the detector takes them.
+pub fn task_branches(context: &Context, candidates: &[(TaskNumber, Oid)]) -> Vec<Branch> {
+    let branch = |(number, tip): &(TaskNumber, Oid)| Branch {
+        name: context.branch(*number),
+        tip: *tip,
+    };
+    candidates.iter().map(branch).collect()
+}
+
+/// How the branches of this run are compared.
+pub fn options(context: &Context, prune: bool) -> DetectOptions {
+    let generated = context.settings.conflicts.generated.clone();
+    DetectOptions {
+        base: None,
+        prune,
+        generated,
+        cache: prune,
+    }
+}
+
+/// Every task that this one was built on, directly or through others.
+pub fn upstream(state: &RunState, number: TaskNumber) -> Vec<TaskNumber> {
+    let mut found = Vec::new();
+    let mut open = state.built_on(number);
+    while let Some(task) = open.pop() {
+        if !found.contains(&task) {
+            open.extend(state.built_on(task));
+            found.push(task);
+        }
+    }
+    found
+}
+
+/// The class and paths of the conflict of two commits that do not merge.
+///
+/// # Errors
+/// When git's engine fails as a whole.
+pub fn verdict_on(
+    context: &Context,
+    ours: Oid,
+    theirs: Oid,
+) -> Result<(Class, Vec<RepoPath>), EngineError> {
+    Ok(match pair_verdict(context, ours, theirs)? {
+        Some(pair) => (pair.class, conflict_paths(&pair)),
+        None => (Class::EngineFailure, Vec::new()),
+    })
+}
+
+/// Every path in conflict, those of the worst unit first.
+pub fn conflict_paths(pair: &PairVerdict) -> Vec<RepoPath> {
+    let conflicts = pair.units.iter().filter(|unit| unit.class.is_conflict());
+    conflicts
+        .flat_map(|unit| unit.paths.iter().cloned())
+        .collect()
+}
+
+/// What meets where between two commits; `None` if nothing does.
+///
+/// # Errors
+/// When git's engine fails as a whole.
+pub fn pair_verdict(
+    context: &Context,
+    ours: Oid,
+    theirs: Oid,
+) -> Result<Option<PairVerdict>, EngineError> {
+    let branch = |name: &str, tip| Branch {
+        name: name.to_owned(),
+        tip,
+    };
+    let branches = [branch("ours", ours), branch("theirs", theirs)];
+    let detection = detect(&context.repo, &branches, &options(context, false))?;
+    Ok(detection.pairs.into_iter().next())
+}

@@ -1,0 +1,4 @@
+//! Checks of assembled work: where they run, and what they said before.
+
+pub mod cache;
+pub mod worktree;

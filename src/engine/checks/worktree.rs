@@ -1,0 +1,161 @@
+//! The checks of assembled candidates, in a worktree of their own.
+//!
+//! The worktree is kept between steps and between assemblies, with what git ignores, so that build
+//! caches stay warm. What else a check leaves there is gone before the next step, and never gets
+//! into a commit: trees come from merges alone.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::base::fault;
+use crate::engine::EngineError;
+use crate::engine::attempt::run::blocking;
+use crate::engine::checks::cache::Memory;
+use crate::engine::commands::runner::CheckRun;
+use crate::engine::kernel::cancel::Leash;
+use crate::engine::kernel::context::Context;
+use crate::engine::kernel::disk_space::{self, Size};
+use crate::git::worktree::{Head, Worktree};
+use crate::git::{Git, Store};
+use crate::model::ids::Oid;
+use crate::model::integration::CheckResult;
+use crate::worker::environment::check_environment;
+
+/// Runs the checks of a run, each only once on the same tree.
+pub(crate) struct Checker<'a> {
+    context: &'a Arc<Context>,
+    leash: &'a Leash,
+    memory: Memory,
+    runs: usize,
+}
+
+impl<'a> Checker<'a> {
+    /// With what earlier ones found out.
+    pub(crate) fn new(context: &'a Arc<Context>, leash: &'a Leash) -> Checker<'a> {
+        Checker {
+            context,
+            leash,
+            memory: Memory::open(context),
+            runs: 0,
+        }
+    }
+
+    /// What the first `count` checks say about a commit, from memory or by running them.
+    ///
+    /// # Errors
+    /// When the worktree cannot be made or a process cannot be started.
+    pub(crate) async fn results(
+        &mut self,
+        commit: Oid,
+        count: usize,
+    ) -> Result<Vec<CheckResult>, EngineError> {
+        let tree = Store::open(&self.context.repo)?.tree_of(commit)?;
+        if let Some(known) = self.memory.recall(tree, count) {
+            return Ok(known);
+        }
+        self.runs += 1;
+        let results = run_checks(self.context, commit, count, self.leash).await?;
+        if !self.leash.is_pulled() {
+            self.memory.keep(tree, count, &results);
+        }
+        Ok(results)
+    }
+
+    /// How often they ran; what they said before is not counted.
+    pub(crate) fn runs(&self) -> usize {
+        self.runs
+    }
+}
+
+/// Runs the first `count` of `[assemble] check` on a commit, all of them whatever comes of each.
+///
+/// # Errors
+/// When the worktree cannot be made or a process cannot be started.
+async fn run_checks(
+    context: &Arc<Context>,
+    commit: Oid,
+    count: usize,
+    leash: &Leash,
+) -> Result<Vec<CheckResult>, EngineError> {
+    let worktree = {
+        let context = Arc::clone(context);
+        blocking(move || checkout(&context, commit)).await?
+    };
+    let checks = in_folder(context, &worktree.path, leash);
+    let commands = &context.settings.assemble.check;
+    fault::point("assembled worktree", "filled");
+    let results = checks.run_all(&commands[..count]).await;
+    if disk_space::shortage(&context.repo, &context.settings, Size::default(), 0).is_some() {
+        // What they filled the disk with must not stop the run that has to remove it.
+        let _ = sweep(&worktree.git());
+    }
+    worktree.unlock();
+    fault::point("assembled worktree", "free again");
+    results
+}
+
+/// How commands of the assembly run in this folder.
+pub fn in_folder<'a>(context: &'a Context, cwd: &'a Path, leash: &'a Leash) -> CheckRun<'a> {
+    let mut env: BTreeMap<String, String> = check_environment(std::env::vars_os());
+    env.insert("DISPATCH_RUN".to_owned(), context.run.to_string());
+    env.insert("DISPATCH_BASE".to_owned(), context.base.to_string());
+    let folder = context.repo.run_folder(context.run.as_str());
+    CheckRun {
+        context,
+        folder: folder.join("integration"),
+        cwd,
+        is_swept: true,
+        env,
+        timeout: context.settings.assemble.check_timeout,
+        cookie: format!("{}/integration", context.run),
+        leash,
+    }
+}
+
+/// The worktree for checks, with this commit in it and nothing else but what git ignores.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn checkout(context: &Context, commit: Oid) -> Result<Worktree, EngineError> {
+    let path = context.integration_worktree();
+    let head = Head::Detached(commit);
+    let Some(worktree) = context
+        .repo
+        .find_worktree(&path)
+        .filter(|found| found.path.is_dir())
+    else {
+        return make(context, &path, &head);
+    };
+    match refresh(&worktree, commit, &head) {
+        Ok(()) => Ok(worktree),
+        // A git that was killed in it, or a check that broke it, is no reason to check nothing.
+        Err(_) => {
+            context.repo.remove_worktree(&worktree)?;
+            make(context, &path, &head)
+        }
+    }
+}
+
+fn make(context: &Context, path: &Path, head: &Head) -> Result<Worktree, EngineError> {
+    let reason = format!("dispatch {}/integration", context.run);
+    Ok(context.repo.add_worktree(path, head, &reason)?)
+}
+
+fn refresh(worktree: &Worktree, commit: Oid, head: &Head) -> Result<(), EngineError> {
+    worktree.verify()?;
+    let git = worktree.git();
+    git.run(&["read-tree", "--reset", "-u", &commit.to_string()])?;
+    sweep(&git)?;
+    Ok(worktree.set_head(head)?)
+}
+
+/// Removes what checks have left in their worktree, but what git ignores: build caches stay warm.
+///
+/// # Errors
+/// When git cannot be run or something cannot be removed.
+pub fn sweep(git: &Git) -> Result<(), EngineError> {
+    // Twice `--force`, so that a repository a check has made goes, too.
+    git.run(&["clean", "--quiet", "-d", "--force", "--force"])?;
+    Ok(())
+}

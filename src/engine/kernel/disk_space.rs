@@ -1,0 +1,218 @@
+//! Room on the disk: looked for before anything is made, and waited for where it ran out.
+//!
+//! Promise: a full disk costs no attempt and no work. What cannot be written is tried again once
+//! there is room, and until then nothing new is started.
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use crate::base::files::{free_inodes, free_space, mount_point, says_no_space};
+use crate::base::text::error_chain;
+use crate::config::Settings;
+use crate::engine::kernel::cancel::Leash;
+use crate::engine::kernel::context::Context;
+use crate::engine::run::quota;
+use crate::engine::start::existing_ancestor;
+use crate::git::{Repo, Store};
+use crate::model::ids::Oid;
+use crate::model::shortage::{Scarce, Shortage};
+
+/// Files that can still be made on each file system, at least, besides those of a new worktree.
+const LEAST_FILES: u64 = 256;
+
+/// How often a full disk is looked at.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// How often it is looked at whether what is kept is below the user's limits.
+const RARE_LOOK: Duration = Duration::from_secs(5);
+
+/// The first pause where the disk has room and writing fails all the same (a quota), which doubles.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+
+/// The longest one.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// Whether something failed because a disk, or a quota of it, is full.
+pub fn is_full(error: &dyn Error) -> bool {
+    says_no_space(&error_chain(error))
+}
+
+/// What a worktree takes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Size {
+    /// Bytes, in whole blocks.
+    pub bytes: u64,
+    /// Files and folders.
+    pub files: u64,
+}
+
+impl Size {
+    /// Of the files of a commit. What filters make of them is not known before.
+    pub fn of_worktree(repo: &Repo, base: Oid) -> Size {
+        let sizes = Store::open(repo).and_then(|store| {
+            let tree = store.tree_of(base)?;
+            store.file_sizes(tree)
+        });
+        // What cannot be read is found out when it is checked out.
+        let sizes = sizes.unwrap_or_default();
+        const BLOCK: u64 = 4096;
+        Size {
+            bytes: sizes.iter().map(|size| size.div_ceil(BLOCK) * BLOCK).sum(),
+            // Folders are fewer than files.
+            files: 2 * sizes.len() as u64,
+        }
+    }
+}
+
+/// What is too little for so many more worktrees of this size; with none, for what dispatch writes
+/// into the repository itself.
+pub fn shortage(repo: &Repo, settings: &Settings, size: Size, worktrees: u64) -> Option<Shortage> {
+    let least = settings.run.min_free_space;
+    let folder = existing_ancestor(&settings.worktree.folder(repo.home(), "run", "task"));
+    let (bytes, files) = (size.bytes * worktrees, size.files * worktrees);
+    let wanted = [
+        (&folder, least + bytes, LEAST_FILES + files),
+        (&repo.common, least, LEAST_FILES),
+    ];
+    wanted
+        .into_iter()
+        .find_map(|(place, bytes, files)| shortage_at(place, bytes, files))
+}
+
+fn shortage_at(place: &Path, bytes: u64, files: u64) -> Option<Shortage> {
+    // A system that does not say how much there is shows it when something is written.
+    let short = |of, has: std::io::Result<u64>, needs| {
+        let has = has.ok().filter(|has| *has < needs)?;
+        let place = mount_point(place).display().to_string();
+        Some(Shortage {
+            of,
+            place,
+            has,
+            needs,
+        })
+    };
+    short(Scarce::Bytes, free_space(place), bytes)
+        .or_else(|| short(Scarce::Files, free_inodes(place), files))
+}
+
+/// What is said where writing failed: what is short, or how much there is where nothing seems to be.
+pub fn shortage_now(context: &Context) -> Shortage {
+    let short = shortage(&context.repo, &context.settings, context.size(), 1);
+    short.unwrap_or_else(|| Shortage {
+        of: Scarce::Bytes,
+        place: mount_point(&context.repo.common).display().to_string(),
+        has: free_space(&context.repo.common).unwrap_or_default(),
+        needs: context.settings.run.min_free_space,
+    })
+}
+
+/// Waits until something that could not be written may be tried again; `tries` counts how often it
+/// was. Comes back at once when the attempt is to end.
+pub async fn wait(context: &Context, leash: &Leash, tries: u32) {
+    let paused_from = Instant::now();
+    loop {
+        if context.is_stopping() || leash.is_pulled() {
+            return;
+        }
+        let is_short = shortage(&context.repo, &context.settings, context.size(), 1).is_some();
+        let left = pause(tries).saturating_sub(paused_from.elapsed());
+        match (is_short, left.is_zero()) {
+            (false, true) => return,
+            (true, _) => tokio::time::sleep(LOOK).await,
+            // A stop is noticed in time all the same.
+            (false, false) => tokio::time::sleep(left.min(LOOK)).await,
+        }
+    }
+}
+
+fn pause(tries: u32) -> Duration {
+    FIRST_PAUSE
+        .saturating_mul(1 << tries.min(16))
+        .min(LONGEST_PAUSE)
+}
+
+/// What the loop knows about the room there is.
+#[derive(Debug, Default)]
+pub struct Room {
+    lack: Option<Lack>,
+    /// How often in a row something failed though there was room.
+    tries: u32,
+}
+
+/// Something there is too little of.
+#[derive(Debug)]
+struct Lack {
+    shortage: Shortage,
+    look_at: Instant,
+    may_end: Instant,
+}
+
+impl Room {
+    /// Whether nothing is to be written now.
+    pub fn is_short(&self) -> bool {
+        self.lack.is_some()
+    }
+
+    /// There is too little of something; `true` if that is news.
+    pub fn lacks(&mut self, shortage: &Shortage, now: Instant) -> bool {
+        let is_new = self.lack.is_none();
+        if is_new {
+            self.tries += 1;
+            let may_end = now + pause(self.tries);
+            self.lack = Some(Lack {
+                shortage: shortage.clone(),
+                look_at: may_end.min(now + LOOK),
+                may_end,
+            });
+        }
+        is_new
+    }
+
+    /// How long until the disk is to be looked at.
+    pub fn due_in(&self, now: Instant) -> Option<Duration> {
+        let lack = self.lack.as_ref()?;
+        Some(lack.look_at.saturating_duration_since(now))
+    }
+
+    /// Something was written after all.
+    pub fn works(&mut self) {
+        self.tries = 0;
+    }
+
+    /// Looks, if it is time; `true` once there is room again, or there may be.
+    pub fn look(&mut self, context: &Context, worktrees: u64, now: Instant) -> bool {
+        let Some(lack) = self.lack.as_mut().filter(|lack| lack.look_at <= now) else {
+            return false;
+        };
+        lack.look_at = now + LOOK.min(lack.may_end.saturating_duration_since(now).max(FIRST_PAUSE));
+        let short = match lack.shortage.of {
+            Scarce::Bytes | Scarce::Files => {
+                shortage(&context.repo, &context.settings, context.size(), worktrees)
+            }
+            Scarce::Worktrees | Scarce::TotalDisk => {
+                // Everything is read for it.
+                lack.look_at = now + RARE_LOOK;
+                quota::passed(context)
+            }
+        };
+        if short.is_some() || lack.may_end > now {
+            return false;
+        }
+        self.lack = None;
+        true
+    }
+
+    /// What there is too little of.
+    pub fn shortage(&self) -> Option<&Shortage> {
+        self.lack.as_ref().map(|lack| &lack.shortage)
+    }
+}
+
+/// Where worktrees of dispatch stand, as the beginning of their paths, whatever their run.
+pub fn worktree_prefix(repo: &Repo, settings: &Settings) -> PathBuf {
+    const MARK: &str = "\u{1}";
+    let path = settings.worktree.folder(repo.home(), MARK, MARK);
+    let text = path.to_string_lossy();
+    PathBuf::from(text.split(MARK).next().unwrap_or_default())
+}

@@ -1,0 +1,127 @@
+//! Conflicts of work that still goes on: what running tasks have in their worktrees, committed or
+//! not, against each other and against the candidates.
+
+use crate::conflicts::detector::{Branch, Detector, task_conflicts};
+use crate::engine::EngineError;
+use crate::engine::candidates::conflicts::{options, upstream};
+use crate::engine::kernel::context::Context;
+use crate::engine::worktree::populate::links_in;
+use crate::git::snapshot::Snapshots;
+use crate::model::conflict::TaskConflict;
+use crate::model::ids::{Oid, TaskNumber};
+use crate::model::run::{Attempt, RunState, TaskPhase};
+
+/// After so many rounds everything is forgotten, so that the snapshots of a long run do not pile up.
+const ROUNDS: u32 = 500;
+
+/// What is known from one round to the next.
+#[derive(Debug)]
+pub struct Live {
+    snapshots: Snapshots,
+    detector: Detector,
+    /// The commits that were compared last.
+    seen: Vec<(TaskNumber, Oid)>,
+    rounds: u32,
+}
+
+/// The tasks at work, with the attempt and the commit it started from.
+pub fn running(state: &RunState) -> Vec<(TaskNumber, &Attempt, Oid)> {
+    let at_work = |number: TaskNumber| {
+        let task = state.task(number);
+        let attempt = task.last_attempt()?;
+        let is_running = task.phase == TaskPhase::Running;
+        is_running.then_some((number, attempt, attempt.base?))
+    };
+    let tasks = state.plan.tasks().iter();
+    tasks.filter_map(|task| at_work(task.number)).collect()
+}
+
+/// The conflicts as of now; `None` if nothing has changed since the last round.
+///
+/// # Errors
+/// When git or the store cannot be used as a whole; a worktree that cannot be read right now is left
+/// for the next round.
+pub fn look(
+    context: &Context,
+    state: &RunState,
+    kept: &mut Option<Live>,
+) -> Result<Option<Vec<TaskConflict>>, EngineError> {
+    if kept.as_ref().is_some_and(|live| live.rounds >= ROUNDS) {
+        *kept = None;
+    }
+    let live = match kept {
+        Some(live) => live,
+        None => kept.insert(Live::new(context)?),
+    };
+    live.rounds += 1;
+    let mut commits = live.snapshots(context, state);
+    commits.extend(state.candidates());
+    commits.sort_unstable();
+    if commits == live.seen {
+        return Ok(None);
+    }
+    let found = live.compare(context, state, &commits)?;
+    live.seen = commits;
+    Ok(Some(found))
+}
+
+impl Live {
+    fn new(context: &Context) -> Result<Live, EngineError> {
+        let snapshots = Snapshots::new(&context.repo).map_err(|error| {
+            EngineError::File(context.repo.dispatch_folder().display().to_string(), error)
+        })?;
+        let detector = Detector::new(&context.repo, context.base, &options(context, true))?;
+        Ok(Live {
+            detector: detector.within(snapshots.quarantine()),
+            snapshots,
+            seen: Vec::new(),
+            rounds: 0,
+        })
+    }
+
+    fn snapshots(&mut self, context: &Context, state: &RunState) -> Vec<(TaskNumber, Oid)> {
+        let worktrees = context.repo.worktrees();
+        let mut found = Vec::new();
+        for (task, attempt, base) in running(state) {
+            let path = context.recorded_worktree(&attempt.worktree);
+            let worktree = worktrees.iter().find(|worktree| worktree.path == path);
+            let Some(worktree) = worktree.filter(|worktree| worktree.is_there()) else {
+                continue;
+            };
+            let mut left_out = links_in(context, &path);
+            left_out.push(context.settings.board.file.clone());
+            match self.snapshots.take(worktree, base, &left_out) {
+                Ok(Some(commit)) => found.push((task, commit)),
+                // What was seen of it last still is the best that is known.
+                Ok(None) | Err(_) => {
+                    found.extend(self.seen.iter().find(|(seen, _)| *seen == task));
+                }
+            }
+        }
+        found
+    }
+
+    fn compare(
+        &mut self,
+        context: &Context,
+        state: &RunState,
+        commits: &[(TaskNumber, Oid)],
+    ) -> Result<Vec<TaskConflict>, EngineError> {
+        let branch = |(task, tip): &(TaskNumber, Oid)| Branch {
+            name: context.branch(*task),
+            tip: *tip,
+        };
+        let branches: Vec<Branch> = commits.iter().map(branch).collect();
+        let detection = self.detector.update(&branches);
+        self.detector.rest();
+        let detection = detection?;
+        let numbers: Vec<TaskNumber> = commits.iter().map(|(task, _)| *task).collect();
+        let mut found = task_conflicts(&detection, &numbers, &|task| upstream(state, task));
+        let at_work = running(state);
+        let is_at_work = |task: TaskNumber| at_work.iter().any(|(other, ..)| *other == task);
+        found.retain(|c| !c.inherited && (is_at_work(c.a) || is_at_work(c.b)));
+        let units = found.iter_mut().flat_map(|conflict| &mut conflict.units);
+        units.for_each(|unit| unit.hunks.clear());
+        Ok(found)
+    }
+}

@@ -1,0 +1,4 @@
+//! Runs read back from their journals, and runs that continue with an edited plan.
+
+pub mod load;
+pub mod replan;

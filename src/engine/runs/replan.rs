@@ -1,0 +1,71 @@
+//! A run goes on with an edited plan: recorded in one commit of the journal, with the plan in it.
+
+use jiff::Timestamp;
+
+use crate::engine::EngineError;
+use crate::engine::runs::load::{Loaded, PLAN_FILE, PLAN_TEXT_FILE, SETTINGS_FILE};
+use crate::git::Store;
+use crate::journal::Journal;
+use crate::model::event::{Event, Recorded};
+use crate::model::ids::TaskNumber;
+use crate::model::plan::Plan;
+use crate::model::recovery::{Finding, Found};
+use crate::model::run::RunState;
+use crate::plan::edit::edit;
+use crate::plan::{Format, render};
+
+/// What an edited plan makes of a run; nothing is recorded yet.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Replan {
+    /// The plan the run goes on with.
+    pub plan: Plan,
+    /// What it is for every task.
+    pub edits: Vec<Found>,
+}
+
+impl Replan {
+    /// Holds an edited plan against the run's own.
+    ///
+    /// # Errors
+    /// When the two do not go together.
+    pub fn new(state: &RunState, edited: &Plan) -> Result<Replan, EngineError> {
+        let numbers = state.plan.tasks().iter().map(|task| task.number);
+        let removed: Vec<TaskNumber> = numbers.filter(|n| state.task(*n).removed).collect();
+        let (plan, edits) = edit(&state.plan, edited, &removed)
+            .map_err(|error| EngineError::Refused(format!("the edited plan: {error}")))?;
+        Ok(Replan { plan, edits })
+    }
+
+    /// Whether anything differs for any task.
+    pub fn changes_tasks(&self) -> bool {
+        self.edits.iter().any(|edit| edit.what != Finding::Same)
+    }
+
+    /// Records it; from here on the run has this plan.
+    ///
+    /// # Errors
+    /// When the journal cannot be written; nothing has changed then.
+    pub fn carry_out(
+        self,
+        store: &Store,
+        loaded: &mut Loaded,
+        journal: &mut Journal,
+        now: Timestamp,
+    ) -> Result<Vec<Recorded>, EngineError> {
+        let (json, text) = (
+            render(&self.plan, Format::Json),
+            render(&self.plan, Format::Markdown),
+        );
+        let settings = loaded.replayed.file(store, SETTINGS_FILE)?;
+        journal.replace_files(&[
+            (PLAN_FILE, &json),
+            (PLAN_TEXT_FILE, &text),
+            (SETTINGS_FILE, &settings),
+        ])?;
+        let recorded = journal.append(vec![Event::PlanEdited { edits: self.edits }], now)?;
+        for one in &recorded {
+            loaded.state.replan(self.plan.clone(), one);
+        }
+        Ok(recorded)
+    }
+}

@@ -1,0 +1,52 @@
+//! How many turns and dollars an attempt may take, and who sees to it: the agent itself where its
+//! command is told, else dispatch, by what the output says.
+
+use crate::engine::attempt::run::AttemptSpec;
+use crate::engine::kernel::context::Context;
+use crate::failure::classify::Fact;
+use crate::model::plan::Task;
+use crate::model::usage::{Cost, Dollars};
+use crate::model::worker::Worker;
+use crate::worker::command::{MAX_COST, MAX_TURNS};
+
+/// The limits of an attempt. The task's word goes before the worker's.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+pub struct Bounds {
+    /// The most turns it may take.
+    pub max_turns: Option<u64>,
+    /// The most dollars it may cost.
+    pub max_cost: Option<f64>,
+}
+
+impl Bounds {
+    /// Those that a worker has for a task.
+    pub fn of(worker: &Worker, task: &Task) -> Bounds {
+        let turns = task.fields.max_turns.map(u64::from);
+        let cost = task.fields.max_cost.map(Dollars::amount);
+        Bounds {
+            max_turns: turns.or(worker.max_turns.map(|turns| turns as u64)),
+            max_cost: cost.or(worker.max_cost),
+        }
+    }
+
+    /// Those of an attempt that its agent is not told.
+    pub fn untold(context: &Context, spec: &AttemptSpec) -> Bounds {
+        let bounds = Bounds::of(&spec.worker, context.plan.task(spec.task));
+        let is_told = |place: &str| spec.worker.command.iter().any(|arg| arg.contains(place));
+        Bounds {
+            max_turns: bounds.max_turns.filter(|_| !is_told(MAX_TURNS)),
+            max_cost: bounds.max_cost.filter(|_| !is_told(MAX_COST)),
+        }
+    }
+
+    /// The limit that was passed, if one was. What is not known has passed none.
+    pub fn passed(&self, turns: u64, cost: Cost) -> Option<Fact> {
+        let by_turns = self.max_turns.filter(|most| turns > *most);
+        let by_cost = self
+            .max_cost
+            .filter(|most| matches!(cost, Cost::Known(spent) if spent > *most));
+        by_turns
+            .map(Fact::OutOfTurns)
+            .or_else(|| by_cost.map(|most| Fact::OutOfMoney(Cost::Known(most).to_string())))
+    }
+}

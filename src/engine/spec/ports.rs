@@ -1,0 +1,168 @@
+//! A few ports for every attempt (`DISPATCH_PORT_BASE`), so that servers which tasks start at once do
+//! not collide: distinct among all attempts of the repository that are under way, whichever run they
+//! belong to, and the same for every attempt at a task.
+//!
+//! Who has which is one small file beside the runs. It is no truth, only a courtesy: where it cannot
+//! be used, attempts start all the same.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::base::files::{self, FileLock};
+use crate::engine::kernel::context::Context;
+use crate::journal::runs::RunLock;
+use crate::model::ids::{AttemptNumber, RunId, TaskNumber};
+
+/// The first port that is given out. Above are the services people know, and the last one given out
+/// lies below those that systems take for outgoing connections (32768 on Linux, 49152 elsewhere).
+const FIRST: u16 = 20_000;
+
+/// How many ports an attempt has.
+const EACH: u16 = 10;
+
+/// How many attempts can have ports of their own at a time.
+const SLOTS: u16 = 1_000;
+
+/// Who has a slot.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Claim {
+    slot: u16,
+    run: String,
+    task: u32,
+    attempt: AttemptNumber,
+}
+
+/// The first of the attempt's ports. The attempt keeps them until [`release`].
+pub fn claim(context: &Context, task: TaskNumber, attempt: AttemptNumber) -> u16 {
+    let start = first_slot(&context.repo.common);
+    let wanted = Claim {
+        slot: start,
+        run: context.run.to_string(),
+        task: task.0,
+        attempt,
+    };
+    let is_driven = |run: &str| RunLock::is_held(&context.repo, &RunId::new(run));
+    let slot = change(&context.repo.dispatch_folder(), |claims| {
+        take(claims, &wanted, is_driven)
+    });
+    FIRST + slot.unwrap_or(start) * EACH
+}
+
+/// Gives the attempt's ports back.
+pub fn release(context: &Context, task: TaskNumber, attempt: AttemptNumber) {
+    let is_this = |claim: &Claim| {
+        claim.run == context.run.as_str() && claim.task == task.0 && claim.attempt == attempt
+    };
+    // One that stays behind is taken over by the task's next attempt, or when all are given out.
+    let _ = change(&context.repo.dispatch_folder(), |claims| {
+        claims.retain(|claim| !is_this(claim));
+    });
+}
+
+/// Where the search begins: elsewhere for every repository, so that two of them rarely meet.
+fn first_slot(repository: &Path) -> u16 {
+    let name = repository.as_os_str().as_encoded_bytes().iter();
+    let sum = name.fold(7u32, |sum, byte| {
+        sum.wrapping_mul(31).wrapping_add(u32::from(*byte))
+    });
+    (sum % u32::from(SLOTS)) as u16
+}
+
+fn take(claims: &mut Vec<Claim>, wanted: &Claim, is_driven: impl Fn(&str) -> bool) -> u16 {
+    let same_task = |claim: &&mut Claim| claim.run == wanted.run && claim.task == wanted.task;
+    if let Some(known) = claims.iter_mut().find(same_task) {
+        known.attempt = wanted.attempt;
+        return known.slot;
+    }
+    if claims.len() >= usize::from(SLOTS) {
+        claims.retain(|claim| is_driven(&claim.run));
+    }
+    let is_free = |slot: &u16| !claims.iter().any(|claim| claim.slot == *slot);
+    let mut slots = (0..SLOTS).map(|place| (wanted.slot + place) % SLOTS);
+    let slot = slots.find(is_free).unwrap_or(wanted.slot);
+    claims.push(Claim {
+        slot,
+        ..wanted.clone()
+    });
+    slot
+}
+
+fn change<T>(folder: &Path, act: impl FnOnce(&mut Vec<Claim>) -> T) -> io::Result<T> {
+    let _lock = FileLock::wait(&folder.join("ports.lock"))?;
+    let file: PathBuf = folder.join("ports");
+    let text = files::read_if_exists(&file)?.unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let mut claims: Vec<Claim> = text.lines().filter_map(parse).collect();
+    let before = claims.clone();
+    let result = act(&mut claims);
+    if claims != before {
+        let lines: String = claims.iter().map(render).collect();
+        files::replace(&file, lines.as_bytes())?;
+    }
+    Ok(result)
+}
+
+fn render(claim: &Claim) -> String {
+    let Claim {
+        slot,
+        run,
+        task,
+        attempt,
+    } = claim;
+    format!("{slot} {run} {task} {attempt}\n")
+}
+
+fn parse(line: &str) -> Option<Claim> {
+    let mut words = line.split(' ');
+    Some(Claim {
+        slot: words.next()?.parse().ok()?,
+        run: words.next()?.to_owned(),
+        task: words.next()?.parse().ok()?,
+        attempt: words.next()?.parse().ok()?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wanted(run: &str, task: u32, attempt: u32) -> Claim {
+        Claim {
+            slot: 998,
+            run: run.to_owned(),
+            task,
+            attempt,
+        }
+    }
+
+    #[test]
+    fn attempts_under_way_have_ports_of_their_own_and_a_task_keeps_its() {
+        let mut claims = Vec::new();
+        let mut take = |wanted: &Claim| super::take(&mut claims, wanted, |_| true);
+        let first = wanted("a", 1, 1);
+        let slots = [
+            take(&first),
+            take(&wanted("a", 2, 1)),
+            take(&wanted("b", 1, 1)),
+            take(&first),
+            take(&wanted("a", 1, 2)),
+        ];
+        assert_eq!(slots, [998, 999, 0, 998, 998]);
+        let text: String = claims.iter().map(render).collect();
+        assert_eq!(text, "998 a 1 2\n999 a 2 1\n0 b 1 1\n");
+        let read: Vec<Claim> = text.lines().filter_map(parse).collect();
+        assert_eq!(read, claims);
+        assert_eq!(parse("no claim"), None);
+    }
+
+    #[test]
+    fn when_all_are_given_out_those_of_runs_that_nobody_drives_are_free() {
+        let dead = (0..SLOTS).map(|slot| Claim {
+            slot,
+            ..wanted(if slot == 5 { "alive" } else { "dead" }, u32::from(slot), 1)
+        });
+        let mut claims: Vec<Claim> = dead.collect();
+        let slot = take(&mut claims, &wanted("new", 1, 1), |run| run == "alive");
+        assert_eq!((slot, claims.len()), (998, 2));
+    }
+}

@@ -1,0 +1,111 @@
+//! What a new worktree gets before its worker: copies and links of untracked files, and set-up
+//! commands. A fresh checkout has none of what a project needs but does not commit.
+
+use std::fs;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::base::reflink::clone_or_copy;
+use crate::engine::EngineError;
+use crate::engine::attempt::run::{AttemptSpec, blocking};
+use crate::engine::kernel::context::Context;
+use crate::engine::kernel::disk_space::is_full;
+use crate::engine::worktree::setup::{SetUpFailure, set_up};
+use crate::git::worktree::Worktree;
+use crate::model::change::RepoPath;
+use crate::model::ids::Oid;
+
+/// The file at the top of a repository that names ignored files to copy, in the syntax of
+/// gitignore(5). Other tools for worktrees read the same file.
+pub const INCLUDE_FILE: &str = ".worktreeinclude";
+
+/// Copies, links and sets up; what went wrong, if something did: not the worker's fault.
+///
+/// # Errors
+/// When a process cannot be started at all.
+pub async fn furnish(
+    context: &Arc<Context>,
+    spec: &AttemptSpec,
+    base: Oid,
+    worktree: &Worktree,
+) -> Result<Option<SetUpFailure>, EngineError> {
+    let since = Instant::now();
+    let (shared, path) = (Arc::clone(context), worktree.path.clone());
+    match blocking(move || bring_files(&shared, &path)).await {
+        // That passes, and the attempt begins once more.
+        Err(error) if is_full(&error) => return Err(error),
+        Err(error) => return Ok(Some(SetUpFailure::of_files(context, spec, &error, since))),
+        Ok(()) => {}
+    }
+    set_up(context, spec, base, worktree, since).await
+}
+
+fn bring_files(context: &Context, worktree: &Path) -> Result<(), EngineError> {
+    for path in files_to_copy(context)? {
+        let path = Path::new(std::ffi::OsStr::from_bytes(path.as_bytes())).to_owned();
+        let (from, to) = (context.repo.top.join(&path), worktree.join(&path));
+        bring("copy", &to, || copy(&from, &to))?;
+    }
+    for path in links(context) {
+        let (from, to) = (context.repo.top.join(path), worktree.join(path));
+        if from.symlink_metadata().is_ok() {
+            bring("link", &to, || symlink(&from, &to))?;
+        }
+    }
+    Ok(())
+}
+
+/// The links of `[worktree] link` that stand in a worktree. They are no work of the worker's, and a
+/// pattern such as `node_modules/` that ignores the folder does not ignore a link to it.
+pub fn links_in(context: &Context, worktree: &Path) -> Vec<String> {
+    let is_ours = |path: &&str| {
+        fs::read_link(worktree.join(path)).is_ok_and(|to| to == context.repo.top.join(path))
+    };
+    links(context).filter(is_ours).map(str::to_owned).collect()
+}
+
+/// A slash at the end says that it is a folder, and is no part of the name of a link.
+fn links(context: &Context) -> impl Iterator<Item = &str> {
+    let paths = context.settings.worktree.link.iter();
+    paths.map(|path| path.trim_end_matches('/'))
+}
+
+/// Only what git ignores is copied: a copy of anything else would become part of the candidate.
+fn files_to_copy(context: &Context) -> Result<Vec<RepoPath>, EngineError> {
+    let patterns = &context.settings.worktree.copy;
+    if patterns.is_empty() && !context.repo.top.join(INCLUDE_FILE).is_file() {
+        return Ok(Vec::new());
+    }
+    let found = context.repo.untracked_matching(patterns, &[INCLUDE_FILE])?;
+    Ok(context.repo.ignored_among(&found)?)
+}
+
+/// What the base itself has at the place stays as it is.
+fn bring(
+    verb: &'static str,
+    to: &Path,
+    make: impl FnOnce() -> io::Result<()>,
+) -> Result<(), EngineError> {
+    if to.symlink_metadata().is_ok() {
+        return Ok(());
+    }
+    let parent = to.parent().map_or(Ok(()), fs::create_dir_all);
+    let made = parent.and_then(|()| make());
+    made.map_err(|source| EngineError::NotBrought {
+        verb,
+        to: to.to_owned(),
+        source,
+    })
+}
+
+/// A symbolic link is copied as one.
+fn copy(from: &Path, to: &Path) -> io::Result<()> {
+    match from.symlink_metadata()?.is_symlink() {
+        true => symlink(fs::read_link(from)?, to),
+        false => clone_or_copy(from, to).map(|_| ()),
+    }
+}

@@ -1,0 +1,260 @@
+//! Finding the repository, and saying no before anything is created where dispatch cannot work.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
+use std::thread::ScopedJoinHandle;
+
+use crate::base::text::one_line;
+use crate::git::command::{Git, GitError};
+use crate::git::repo::Repo;
+
+/// The oldest git whose merge engine answers as needed (`merge-tree --stdin`).
+pub const OLDEST_GIT: (u32, u32) = (2, 39);
+
+/// Why dispatch cannot work here.
+#[derive(Debug, thiserror::Error)]
+pub enum Unsuitable {
+    /// No `git` on PATH.
+    #[error("the program `git` was not found on PATH")]
+    NoGit,
+    /// The git on PATH is too old.
+    #[error("git {0} is too old; dispatch needs 2.39 or newer")]
+    OldGit(String),
+    /// No repository around the folder.
+    #[error("{} is not inside a git repository", .0.display())]
+    NoRepository(PathBuf),
+    /// git refuses the repository (`safe.directory`, unknown extension), in its own words.
+    #[error("git does not open the repository at {}: {}", .0.display(), .1)]
+    Refused(PathBuf, String),
+    /// A repository without a checkout.
+    #[error("{} is a bare repository, which has no checkout to work beside", .0.display())]
+    Bare(PathBuf),
+    /// References in a form libgit2 cannot read.
+    #[error("{} stores its references as reftable, which libgit2 cannot read", .0.display())]
+    Reftable(PathBuf),
+    /// Object ids in a form libgit2 cannot read.
+    #[error("{} uses SHA-256 object ids, which libgit2 cannot read", .0.display())]
+    Sha256(PathBuf),
+    /// Objects that are fetched when needed, which libgit2 cannot do.
+    #[error("{} is a partial clone; libgit2 cannot fetch the objects it lacks", .0.display())]
+    Partial(PathBuf),
+    /// A path that files with one path a line cannot name (`objects/info/alternates`).
+    #[error("{0:?} has a line break in its path, which git's own files cannot hold")]
+    LineBreak(PathBuf),
+    /// git could not be asked.
+    #[error(transparent)]
+    Git(#[from] GitError),
+}
+
+impl Unsuitable {
+    /// What to do about it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Unsuitable::NoGit => "install git 2.39 or newer and put it on PATH",
+            Unsuitable::OldGit(_) => "install a newer git, or put one first on PATH",
+            Unsuitable::NoRepository(_) => {
+                "go to a repository, or make one with `git init` and a first commit"
+            }
+            Unsuitable::Refused(..) | Unsuitable::Git(_) => "`git status` there says more",
+            Unsuitable::Bare(_) => {
+                "run dispatch from a worktree of it: `git worktree add ../work`, then `cd ../work`"
+            }
+            Unsuitable::Reftable(_) => {
+                "convert it with `git refs migrate --ref-format=files` (git 2.46 or newer)"
+            }
+            Unsuitable::LineBreak(_) => "give the folder another name",
+            Unsuitable::Sha256(_) => "use a clone with SHA-1 object ids",
+            Unsuitable::Partial(_) => {
+                "fetch everything first: `git fetch --refetch --no-filter`, then \
+                 `git config --unset remote.origin.promisor` and \
+                 `git config --unset remote.origin.partialclonefilter`"
+            }
+        }
+    }
+}
+
+/// What is unusual about a repository that dispatch can work with.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Remark {
+    /// History ends early.
+    Shallow,
+    /// Submodules are not checked out in worktrees.
+    Submodules,
+}
+
+impl Repo {
+    /// The repository around a folder.
+    ///
+    /// # Errors
+    /// Says which kind of place it is when dispatch cannot work there. Nothing is created.
+    pub fn discover(folder: &Path) -> Result<Repo, Unsuitable> {
+        let git = Git::at(folder);
+        let places = ["--git-common-dir", "--git-dir"];
+        let place =
+            |names: &[&str]| git.finish([&["rev-parse", "--path-format=absolute"], names].concat());
+        // Every command of dispatch waits for these, so they run side by side.
+        let (version, found, top, config) = std::thread::scope(|scope| {
+            let found = scope.spawn(|| place(&places));
+            let top = scope.spawn(|| place(&["--show-toplevel"]));
+            let config = scope.spawn(|| git.finish(FORMATS));
+            (git_version(folder), wait(found), wait(top), wait(config))
+        });
+        let (version, found) = (version?, found?);
+        if !found.status.success() {
+            return Err(no_repository(
+                folder,
+                &String::from_utf8_lossy(&found.stderr),
+            ));
+        }
+        let Some((common, git_dir)) = two_lines(&found.stdout) else {
+            return Err(Unsuitable::LineBreak(folder.to_owned()));
+        };
+        refuse_formats(&String::from_utf8_lossy(&config?.stdout), &common)?;
+        let top = top?;
+        if !top.status.success() {
+            return Err(Unsuitable::Bare(common));
+        }
+        Ok(Repo {
+            top: path_of(top.stdout),
+            common,
+            git_dir,
+            version,
+        })
+    }
+
+    /// What is unusual about it, to be said before a run.
+    ///
+    /// # Errors
+    /// When git cannot be asked.
+    pub fn remarks(&self) -> Result<Vec<Remark>, GitError> {
+        let mut remarks = Vec::new();
+        if self.common.join("shallow").exists() {
+            remarks.push(Remark::Shallow);
+        }
+        if self
+            .git()
+            .finish(["cat-file", "-e", "HEAD:.gitmodules"])?
+            .status
+            .success()
+        {
+            remarks.push(Remark::Submodules);
+        }
+        Ok(remarks)
+    }
+
+    /// Whether the user's checkout has changes that are in no commit.
+    ///
+    /// # Errors
+    /// When git cannot be asked.
+    pub fn is_dirty(&self) -> Result<bool, GitError> {
+        Ok(!self
+            .git()
+            .run(&["status", "--porcelain", "--ignore-submodules=all"])?
+            .is_empty())
+    }
+}
+
+/// A path as git prints it: its bytes and a line end.
+fn path_of(mut printed: Vec<u8>) -> PathBuf {
+    if printed.last() == Some(&b'\n') {
+        printed.pop();
+    }
+    PathBuf::from(OsString::from_vec(printed))
+}
+
+fn two_lines(printed: &[u8]) -> Option<(PathBuf, PathBuf)> {
+    let mut lines = printed.strip_suffix(b"\n")?.split(|byte| *byte == b'\n');
+    let two = (lines.next()?, lines.next()?);
+    lines.next().is_none().then(|| {
+        let path = |line: &[u8]| path_of(line.to_vec());
+        (path(two.0), path(two.1))
+    })
+}
+
+fn no_repository(folder: &Path, said: &str) -> Unsuitable {
+    if said.contains("not a git repository") {
+        return Unsuitable::NoRepository(folder.to_owned());
+    }
+    if said.contains("refstorage") {
+        return Unsuitable::Reftable(folder.to_owned());
+    }
+    Unsuitable::Refused(folder.to_owned(), one_line(said))
+}
+
+fn git_version(folder: &Path) -> Result<(u32, u32), Unsuitable> {
+    let folder = if folder.is_dir() {
+        folder
+    } else {
+        Path::new("/")
+    };
+    let finished = Git::at(folder)
+        .finish(["version"])
+        .map_err(|error| match error {
+            GitError::Start(_) => Unsuitable::NoGit,
+            other => Unsuitable::Git(other),
+        })?;
+    let text = String::from_utf8_lossy(&finished.stdout).into_owned();
+    let number = text
+        .trim()
+        .strip_prefix("git version ")
+        .unwrap_or(text.trim());
+    match parse_version(number) {
+        Some(version) if version >= OLDEST_GIT => Ok(version),
+        _ => Err(Unsuitable::OldGit(number.to_owned())),
+    }
+}
+
+fn parse_version(text: &str) -> Option<(u32, u32)> {
+    let mut parts = text.split(|c: char| !c.is_ascii_digit());
+    Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
+}
+
+/// The result of a thread, or its panic.
+fn wait<T>(thread: ScopedJoinHandle<'_, T>) -> T {
+    thread
+        .join()
+        .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+/// Asks for the settings that say in which form the repository is.
+const FORMATS: [&str; 3] = [
+    "config",
+    "--get-regexp",
+    r"^(extensions\.|remote\..*\.promisor)",
+];
+
+fn refuse_formats(settings: &str, common: &Path) -> Result<(), Unsuitable> {
+    for line in settings.lines() {
+        let (key, value) = line.split_once(' ').unwrap_or((line, "true"));
+        let key = key.to_lowercase();
+        match key.as_str() {
+            "extensions.refstorage" if value != "files" => {
+                return Err(Unsuitable::Reftable(common.to_owned()));
+            }
+            "extensions.objectformat" if value != "sha1" => {
+                return Err(Unsuitable::Sha256(common.to_owned()));
+            }
+            "extensions.partialclone" => return Err(Unsuitable::Partial(common.to_owned())),
+            _ if key.ends_with(".promisor") && value == "true" => {
+                return Err(Unsuitable::Partial(common.to_owned()));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_of_every_vendor_are_read() {
+        assert_eq!(parse_version("2.39.5"), Some((2, 39)));
+        assert_eq!(parse_version("2.39.5 (Apple Git-154)"), Some((2, 39)));
+        assert_eq!(parse_version("2.47.1.windows.1"), Some((2, 47)));
+        assert_eq!(parse_version("banana"), None);
+    }
+}

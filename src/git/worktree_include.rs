@@ -1,0 +1,65 @@
+//! Files of a checkout that are in no commit, chosen by patterns of the gitignore(5) syntax.
+
+use crate::git::command::GitError;
+use crate::git::repo::Repo;
+use crate::model::change::RepoPath;
+
+impl Repo {
+    /// The untracked files of the user's checkout that match one of the patterns, or a pattern in
+    /// one of the pattern files (relative to the top), of which absent ones count as empty.
+    ///
+    /// # Errors
+    /// When git cannot be asked.
+    pub fn untracked_matching(
+        &self,
+        patterns: &[String],
+        pattern_files: &[&str],
+    ) -> Result<Vec<RepoPath>, GitError> {
+        let mut args = ["ls-files", "-z", "--others", "--ignored", "--full-name"]
+            .map(str::to_owned)
+            .to_vec();
+        args.extend(
+            patterns
+                .iter()
+                .map(|pattern| format!("--exclude={pattern}")),
+        );
+        let present = pattern_files
+            .iter()
+            .filter(|file| self.top.join(file).is_file());
+        args.extend(present.map(|file| format!("--exclude-from={file}")));
+        if args.len() == 5 {
+            return Ok(Vec::new());
+        }
+        Ok(split(&self.git().run(&args)?))
+    }
+
+    /// Those of the paths that git ignores.
+    ///
+    /// # Errors
+    /// When git cannot be asked.
+    pub fn ignored_among(&self, paths: &[RepoPath]) -> Result<Vec<RepoPath>, GitError> {
+        if paths.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut input = Vec::new();
+        for path in paths {
+            input.extend_from_slice(path.as_bytes());
+            input.push(0);
+        }
+        let args = ["check-ignore", "-z", "--stdin"];
+        let finished = self.git().program().args(args).stdin(input).output()?;
+        match finished.status.code() {
+            // 1 means that none of them is ignored (git-check-ignore(1)).
+            Some(0 | 1) => Ok(split(&finished.stdout)),
+            _ => Err(self.git().failed(&args, &finished)),
+        }
+    }
+}
+
+fn split(output: &[u8]) -> Vec<RepoPath> {
+    output
+        .split(|byte| *byte == 0)
+        .filter(|path| !path.is_empty())
+        .map(RepoPath::new)
+        .collect()
+}

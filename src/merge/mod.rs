@@ -1,9 +1,0 @@
-//! Choices while branches are put together: which go in and in which order, who is to blame for a
-//! failing check, and what may be done about a conflict. Pure.
-
-pub mod blame;
-pub mod choice;
-pub mod foreseen;
-pub mod junit;
-pub mod order;
-pub mod policy;

@@ -1,0 +1,177 @@
+//! Doing a task again: because a person asks, because it met others, because what it was built on
+//! has changed.
+
+use crate::model::event::End;
+use crate::model::ids::{Oid, TaskNumber};
+use crate::model::integration::LeftOutReason;
+use crate::model::run::{RunState, TaskPhase, TaskState};
+use crate::report::words::and_list;
+
+/// What a task is done on top of, since its result met those of others.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Onto {
+    /// The commit it starts from: everything that was in when it was left out.
+    pub commit: Oid,
+    /// What is in that commit.
+    pub contains: Vec<(TaskNumber, Oid)>,
+    /// What it met, as far as pairs show it.
+    pub with: Vec<TaskNumber>,
+    /// Its own result, which did not go in.
+    pub candidate: Oid,
+}
+
+impl RunState {
+    /// What a task is done on top of: what the plan says, and what was in when it was done again.
+    pub fn built_on(&self, number: TaskNumber) -> Vec<TaskNumber> {
+        let mut on = self.plan.task(number).depends_on.clone();
+        let again = self.task(number).stands_on().into_iter();
+        let again = again.flat_map(|onto| onto.contains.iter().map(|(task, _)| *task));
+        on.extend(again);
+        on.sort();
+        on.dedup();
+        on
+    }
+
+    /// What a task would be done on top of if it were done again now: none if it was not left out
+    /// because of a conflict, or if what was assembled is no longer what the others offer.
+    pub fn would_be_onto(&self, number: TaskNumber) -> Option<Onto> {
+        let integration = self.integration.as_ref()?;
+        let mut left_out = integration.left_out.iter();
+        let (candidate, with) = left_out.find_map(|out| match &out.reason {
+            LeftOutReason::Conflict { with, .. } if out.task == number => {
+                Some((out.candidate, with.clone()))
+            }
+            _ => None,
+        })?;
+        let merged = integration.merged.iter();
+        let contains: Vec<_> = merged.map(|step| (step.task, step.candidate)).collect();
+        let is_offered = |(task, candidate): &(TaskNumber, Oid)| {
+            self.task(*task).candidate() == Some(*candidate) && !self.is_left_out(*task)
+        };
+        contains.iter().all(is_offered).then_some(Onto {
+            commit: integration.chain_tip?,
+            contains,
+            with,
+            candidate,
+        })
+    }
+
+    /// A task is done again because its result met others: an attempt like any other.
+    pub(super) fn redispatch(&mut self, number: TaskNumber) {
+        let onto = self.would_be_onto(number);
+        let task = &mut self.tasks[number.index()];
+        task.onto = onto;
+        task.redispatches += 1;
+        task.phase = TaskPhase::Queued;
+    }
+
+    /// Doing it again came to nothing, and what it had offered before is offered again.
+    pub(super) fn give_up_redispatch(&mut self, number: TaskNumber) {
+        let task = &mut self.tasks[number.index()];
+        let Some(onto) = task.onto.take() else { return };
+        let why = match task.attempts.last().and_then(|last| last.outcome.as_ref()) {
+            Some(outcome) => match &outcome.end {
+                End::Failed(failure) => format!(": {}", failure.message),
+                _ => String::new(),
+            },
+            None => String::new(),
+        };
+        let others = match and_list(&onto.with) {
+            others if others.is_empty() => "the others".to_owned(),
+            others => others,
+        };
+        task.note = Some(format!("dispatched again on top of {others} in vain{why}"));
+        let offers = |end: &End| matches!(end, End::Passed { candidate, .. } if *candidate == Some(onto.candidate));
+        task.offered = task.attempts.iter().rposition(|attempt| {
+            let outcome = attempt.outcome.as_ref();
+            outcome.is_some_and(|outcome| offers(&outcome.end))
+        });
+        task.phase = match task.offered {
+            Some(_) => TaskPhase::Done,
+            None => TaskPhase::Failed,
+        };
+    }
+
+    /// A retry makes the task and everything that was given up because of it start again, and what
+    /// was built on its old candidate too: that would bring the old change back in.
+    pub(super) fn request_retry(&mut self, number: TaskNumber) {
+        let onto = self.would_be_onto(number);
+        for dependent in self.begun_anew_with(number) {
+            self.tasks[dependent.index()].start_anew();
+        }
+        let task = &mut self.tasks[number.index()];
+        task.start_anew();
+        task.onto = onto;
+        task.cancelled = false;
+        task.given_up = false;
+        task.note = None;
+    }
+
+    /// Whether it was skipped together with a task other than this one.
+    pub(super) fn is_cut_off(&self, dependent: TaskNumber, but: TaskNumber) -> bool {
+        let skipped = TaskPhase::Skipped { satisfied: false };
+        let cuts = |other: TaskNumber| {
+            let task = self.task(other);
+            other != but && task.given_up && task.phase == skipped
+        };
+        let mut numbers = self.plan.tasks().iter().map(|task| task.number);
+        self.task(dependent).phase == skipped
+            && numbers.any(|other| cuts(other) && self.downstream(other).contains(&dependent))
+    }
+
+    /// What was built on a task starts again: its old result is in there.
+    pub(super) fn requeue_built_on(&mut self, number: TaskNumber) {
+        for dependent in self.begun_anew_with(number) {
+            let task = &mut self.tasks[dependent.index()];
+            // No person asked for this, so what is used up of `[retry] conflict` stays used up.
+            let redispatches = task.redispatches;
+            task.start_anew();
+            task.redispatches = redispatches;
+        }
+    }
+
+    /// The tasks that start again when this one does, because they were built on its old result.
+    fn begun_anew_with(&self, number: TaskNumber) -> Vec<TaskNumber> {
+        let starts_anew = |dependent: &TaskNumber| {
+            let task = self.task(*dependent);
+            let alive = matches!(task.phase, TaskPhase::Running | TaskPhase::RetryAt(_));
+            !alive && !task.given_up && !task.cancelled && !self.is_cut_off(*dependent, number)
+        };
+        let mut dependents = self.all_built_on(number);
+        dependents.retain(starts_anew);
+        dependents
+    }
+
+    /// The tasks that have passed and would be done again if this one were: they were built on it.
+    pub fn done_again_with(&self, number: TaskNumber) -> Vec<TaskNumber> {
+        let mut dependents = self.begun_anew_with(number);
+        dependents.retain(|dependent| self.task(*dependent).phase == TaskPhase::Done);
+        dependents
+    }
+
+    /// Every task that was built on this one, directly or through others, in plan order.
+    fn all_built_on(&self, number: TaskNumber) -> Vec<TaskNumber> {
+        let mut found = vec![false; self.tasks.len()];
+        let mut open = vec![number];
+        while let Some(task) = open.pop() {
+            let others = self.plan.tasks().iter().map(|other| other.number);
+            for other in others.filter(|other| self.built_on(*other).contains(&task)) {
+                if other != number && !std::mem::replace(&mut found[other.index()], true) {
+                    open.push(other);
+                }
+            }
+        }
+        let numbers = self.plan.tasks().iter().map(|task| task.number);
+        numbers.filter(|number| found[number.index()]).collect()
+    }
+}
+
+impl TaskState {
+    fn start_anew(&mut self) {
+        self.phase = TaskPhase::Queued;
+        self.retries_from = self.attempts.len();
+        self.redispatches = 0;
+        self.onto = None;
+        self.by_hand = None;
+    }
+}

@@ -1,0 +1,222 @@
+//! What a run has learnt about its workers while it went on: which ran into a limit, and which ask
+//! their provider too often.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use crate::model::circuit_breaker::{Broken, SharedCause};
+use crate::model::event::{End, Failure, FailureClass, FailureKind, Outcome};
+use crate::model::ids::TaskNumber;
+use crate::model::run::{Attempt, RunState, TaskPhase, TaskState};
+
+/// The rate of starts is never halved more often than this.
+const SLOWEST: u32 = 6;
+
+/// After so many attempts without a rate limit the rate of starts is doubled again.
+const CALM: u32 = 3;
+
+/// What is known about the workers of a run, by name.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Roster(BTreeMap<String, Standing>);
+
+/// What is known about one worker.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Standing {
+    /// It starts nothing for a while.
+    pub parked: Option<Parking>,
+    /// How often it was parked since it last passed a task.
+    pub parkings: u32,
+    /// How often its rate of starts is halved.
+    pub slowness: u32,
+    /// Until when its provider, which was asked too often, wants to be left alone.
+    pub rests_until: Option<Timestamp>,
+    /// Whether its provider lets it in at all.
+    access: SharedCause,
+    calm: u32,
+}
+
+/// A worker that ran into a limit which ends at some time.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Parking {
+    /// When it may start again.
+    pub until: Timestamp,
+    /// What it said.
+    pub why: String,
+    /// The task whose attempt ran into the limit.
+    pub task: TaskNumber,
+}
+
+impl Roster {
+    /// What is known about a worker; nothing is known about most.
+    pub fn standing(&self, worker: &str) -> Option<&Standing> {
+        self.0.get(worker)
+    }
+
+    /// How often the rate of starts of a worker is halved.
+    pub fn slowness(&self, worker: &str) -> u32 {
+        self.standing(worker).map_or(0, |known| known.slowness)
+    }
+
+    /// The limit a worker is waiting for to end, at this time.
+    pub fn parking(&self, worker: &str, now: Timestamp) -> Option<&Parking> {
+        let parking = self.standing(worker)?.parked.as_ref()?;
+        (parking.until > now).then_some(parking)
+    }
+
+    /// All workers that wait for a limit to end, at this time, by name.
+    pub fn parked(&self, now: Timestamp) -> impl Iterator<Item = (&str, &Parking)> {
+        let names = self.0.keys().map(String::as_str);
+        names.filter_map(move |name| Some((name, self.parking(name, now)?)))
+    }
+
+    /// Until when each worker whose provider was asked too often starts nothing, by name.
+    pub fn rests(&self) -> impl Iterator<Item = (&str, Timestamp)> {
+        let all = self.0.iter();
+        all.filter_map(|(name, known)| Some((name.as_str(), known.rests_until?)))
+    }
+
+    /// What keeps a worker from being started, whose provider lets it in for no task.
+    pub fn locked_out(&self, worker: &str) -> Option<&Broken> {
+        self.standing(worker)?.access.broken()
+    }
+
+    /// What is to be recorded as that.
+    pub fn newly_locked_out(&self, worker: &str) -> Option<&Broken> {
+        self.standing(worker)?.access.newly_broken()
+    }
+
+    /// All workers that are not let in, by name.
+    pub fn all_locked_out(&self) -> impl Iterator<Item = (&str, &Broken)> {
+        let all = self.0.iter();
+        all.filter_map(|(name, known)| Some((name.as_str(), known.access.broken()?)))
+    }
+
+    pub(crate) fn lock_out(&mut self, worker: &str, broken: Broken) {
+        let known = self.0.entry(worker.to_owned()).or_default();
+        known.access.give_up(broken);
+    }
+
+    /// A person has seen to it.
+    pub(crate) fn let_in(&mut self) {
+        let all = self.0.values_mut();
+        all.for_each(|known| known.access.begin_anew());
+    }
+
+    /// A second word about the same limit makes it no second one.
+    pub(crate) fn park(&mut self, worker: &str, parking: Parking) {
+        let known = self.0.entry(worker.to_owned()).or_default();
+        known.parkings += u32::from(known.parked.is_none());
+        known.parked = Some(parking);
+    }
+
+    pub(crate) fn unpark(&mut self, worker: &str) {
+        if let Some(known) = self.0.get_mut(worker) {
+            known.parked = None;
+        }
+    }
+
+    /// What the end of an attempt says about its worker.
+    pub(crate) fn learn(&mut self, worker: &str, task: TaskNumber, outcome: &Outcome) {
+        if let End::Failed(failure) = &outcome.end
+            && failure.locked_out
+        {
+            let known = self.0.entry(worker.to_owned()).or_default();
+            known.access.fail(task, failure);
+        }
+        if let End::Failed(failure) = &outcome.end
+            && failure.rate_limited
+        {
+            let known = self.0.entry(worker.to_owned()).or_default();
+            known.slowness = (known.slowness + 1).min(SLOWEST);
+            known.calm = 0;
+            known.rests_until = known.rests_until.max(failure.reset_at);
+            return;
+        }
+        let Some(known) = self.0.get_mut(worker) else {
+            return;
+        };
+        if outcome.is_of(FailureKind::SetUp) {
+            return;
+        }
+        if let End::Passed { .. } = outcome.end {
+            known.parkings = 0;
+            known.access.begin_anew();
+        }
+        if known.slowness > 0 && !matches!(outcome.end, End::Interrupted {}) {
+            known.calm += 1;
+        }
+        if known.calm >= CALM {
+            known.calm = 0;
+            known.slowness -= 1;
+        }
+    }
+}
+
+impl RunState {
+    /// The attempts that ran into the limit count as none: their tasks wait like any other.
+    pub(crate) fn park(&mut self, worker: &str, task: TaskNumber, until: Timestamp, why: &str) {
+        let parking = Parking {
+            until,
+            why: why.to_owned(),
+            task,
+        };
+        self.roster.park(worker, parking);
+        for task in &mut self.tasks {
+            if task.phase == TaskPhase::Failed && task.ran_into_quota_of(worker) {
+                task.phase = TaskPhase::Queued;
+                task.note = None;
+            }
+        }
+    }
+}
+
+impl TaskState {
+    /// Whether its last attempt was by this worker, which had used up what it may.
+    pub fn ran_into_quota_of(&self, worker: &str) -> bool {
+        let is_quota = |outcome: &Outcome| matches!(&outcome.end, End::Failed(failure) if failure.class == FailureClass::Quota);
+        let last = self.last_attempt();
+        last.is_some_and(|last| {
+            last.worker == worker && last.outcome.as_ref().is_some_and(is_quota)
+        })
+    }
+}
+
+impl Attempt {
+    /// Whether it uses up a retry: not when the run cut it short, not when its worker had nothing
+    /// left to work with, and not when it never had a worktree to work in.
+    pub fn counts(&self) -> bool {
+        match self.outcome.as_ref().map(|outcome| &outcome.end) {
+            Some(End::Interrupted {}) => false,
+            Some(End::Failed(failure)) => {
+                failure.class != FailureClass::Quota && failure.kind.is_none()
+            }
+            _ => true,
+        }
+    }
+
+    /// How it failed, if it did.
+    pub fn failure(&self) -> Option<&Failure> {
+        match &self.outcome.as_ref()?.end {
+            End::Failed(failure) => Some(failure),
+            _ => None,
+        }
+    }
+
+    /// Whether it failed as the attempt before did, and neither left a commit: then it would fail a
+    /// third time. Not where the provider was asked too often, or the server said when to come
+    /// back: that says nothing about the task.
+    pub fn fails_like(&self, before: &Attempt) -> bool {
+        let kept = |attempt: &Attempt| attempt.outcome.as_ref().and_then(|outcome| outcome.kept);
+        match (self.failure(), before.failure()) {
+            (Some(last), Some(earlier)) => {
+                last.signature == earlier.signature
+                    && !last.rate_limited
+                    && last.reset_at.is_none()
+                    && kept(self).is_none()
+                    && kept(before).is_none()
+            }
+            _ => false,
+        }
+    }
+}

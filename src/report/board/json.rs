@@ -1,0 +1,520 @@
+//! The board for programs: `dispatch board --json`, `dispatch status --json`.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::base::text::shell_word;
+use crate::model::conflict::{LineRange, Unit, Verdict};
+use crate::model::ids::TaskNumber;
+use crate::model::integration::{
+    AgainstBase, CheckOutcome, CheckResult, Guilty, Integration, Landing, LeftOut, LeftOutReason,
+};
+use crate::model::pull_request::PullRequest;
+use crate::model::resolution::{Resolution, TriedRung};
+use crate::model::status::Status;
+use crate::model::usage::{Cost, Usage};
+use crate::model::worker_health::Parking;
+use crate::report::board::view::{BoardView, ConflictRow, TaskRow};
+
+/// The version of this form; a change that breaks readers raises it.
+const VERSION: u32 = 1;
+
+#[derive(Serialize)]
+struct Board<'a> {
+    version: u32,
+    run: &'a str,
+    title: &'a str,
+    base: String,
+    base_name: &'a str,
+    target: Option<&'a str>,
+    state: &'static str,
+    started: String,
+    updated: String,
+    tasks: Vec<Task<'a>>,
+    integration: Option<Assembled<'a>>,
+    conflicts: Conflicts<'a>,
+    landed: Option<Landed<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unlanded: Option<Landed<'a>>,
+    #[serde(skip_serializing_if = "<[PullRequest]>::is_empty")]
+    pull_requests: &'a [PullRequest],
+    usage: Option<Usage>,
+    cost: Cost,
+    parked: Vec<Parked<'a>>,
+    notices: &'a [String],
+}
+
+/// A worker that starts nothing until then.
+#[derive(Serialize)]
+struct Parked<'a> {
+    worker: &'a str,
+    until: String,
+    why: &'a str,
+    task: u32,
+}
+
+#[derive(Serialize)]
+struct Task<'a> {
+    number: u32,
+    tag: &'a str,
+    title: &'a str,
+    worker: Option<&'a str>,
+    status: &'static str,
+    blocked_by: Vec<u32>,
+    attempts: usize,
+    class: Option<&'static str>,
+    note: &'a str,
+    /// Whether it passed with the files it had failed with.
+    flaky: bool,
+    /// What it wrote outside of its worktree.
+    wrote_outside: &'a [String],
+    branch: Option<&'a str>,
+    candidate: Option<String>,
+    worktree: Option<&'a str>,
+    usage: Option<Usage>,
+    cost: Cost,
+}
+
+#[derive(Serialize)]
+struct Assembled<'a> {
+    branch: &'a str,
+    tip: Option<String>,
+    merged: Vec<u32>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    resolved: Vec<Settled>,
+    left_out: Vec<Left>,
+    checks: Vec<Check<'a>>,
+    guilty: Vec<Blamed<'a>>,
+    check_runs: usize,
+}
+
+/// A task that was left out because a check newly fails with it.
+#[derive(Serialize)]
+pub(crate) struct Blamed<'a> {
+    task: u32,
+    with: Vec<u32>,
+    command: &'a str,
+    result: &'static str,
+    /// Whether it was killed by its time limit.
+    timed_out: bool,
+    tests: &'a [String],
+}
+
+#[derive(Serialize)]
+struct Left {
+    task: u32,
+    why: &'static str,
+    class: Option<&'static str>,
+    with: Vec<u32>,
+    paths: Vec<String>,
+    /// What was tried to settle a conflict, and why it did not hold.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tried: Vec<TriedRung>,
+}
+
+/// A conflict of a task that was settled while assembling.
+#[derive(Serialize)]
+pub(crate) struct Settled {
+    task: u32,
+    class: &'static str,
+    paths: Vec<String>,
+    rung: &'static str,
+    how: String,
+}
+
+#[derive(Serialize)]
+struct Check<'a> {
+    command: &'a str,
+    result: &'static str,
+    millis: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    against_base: Option<AgainstBase>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    flaky: bool,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    failed_tests: &'a [String],
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    fixed_tests: &'a [String],
+}
+
+#[derive(Serialize)]
+struct Landed<'a> {
+    target: &'a str,
+    from: String,
+    to: String,
+    at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    backup: Option<&'a str>,
+}
+
+fn landed(landing: &Landing) -> Landed<'_> {
+    Landed {
+        target: &landing.target,
+        from: landing.from.to_string(),
+        to: landing.to.to_string(),
+        at: landing.at.to_string(),
+        backup: landing.backup.as_deref(),
+    }
+}
+
+/// The object of `dispatch conflicts --json`, as far as the journal knows it.
+#[derive(Serialize)]
+struct Conflicts<'a> {
+    version: u32,
+    base: String,
+    branches: Vec<Branch<'a>>,
+    pairs_total: usize,
+    /// Not journalled, so never known here; `dispatch conflicts --json` counts them.
+    pairs_independent: Option<usize>,
+    /// A board only reads what was found before.
+    merges_run: usize,
+    pairs: Vec<Pair<'a>>,
+    emergent: Vec<Emergent<'a>>,
+    speculative: Vec<Speculative<'a>>,
+}
+
+/// A conflict of work that still goes on.
+#[derive(Serialize)]
+struct Speculative<'a> {
+    since: String,
+    #[serde(flatten)]
+    pair: Pair<'a>,
+}
+
+#[derive(Serialize)]
+struct Branch<'a> {
+    name: &'a str,
+    tip: String,
+}
+
+#[derive(Serialize)]
+struct Pair<'a> {
+    a: &'a str,
+    b: &'a str,
+    tasks: [u32; 2],
+    /// What git says.
+    verdict: Verdict,
+    /// Whether it counts as a conflict, and why although git merges it.
+    conflict: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why: Option<&'static str>,
+    class: &'static str,
+    severity: u8,
+    bases: Vec<String>,
+    /// Merged trees are not journalled; the command gives it.
+    tree: Option<String>,
+    recommended: &'a str,
+    inherited: bool,
+    units: Vec<PairUnit>,
+    /// What shows it by git alone, typed into a shell at the top of the repository.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    command: Option<String>,
+}
+
+#[derive(Serialize)]
+struct PairUnit {
+    class: &'static str,
+    paths: Vec<String>,
+    hunks: Vec<PairHunk>,
+}
+
+#[derive(Serialize)]
+struct PairHunk {
+    class: &'static str,
+    base: Lines,
+    a: Lines,
+    b: Lines,
+}
+
+#[derive(Serialize)]
+struct Lines {
+    start: u32,
+    count: u32,
+}
+
+#[derive(Serialize)]
+struct Emergent<'a> {
+    branches: Vec<&'a str>,
+    class: &'static str,
+    paths: Vec<String>,
+}
+
+/// The board as one versioned object.
+pub fn value(view: &BoardView) -> Value {
+    let integration = view.integration.as_ref();
+    let board = Board {
+        version: VERSION,
+        run: view.run.as_str(),
+        title: &view.title,
+        base: view.base.to_string(),
+        base_name: &view.base_label,
+        target: view.target.as_deref(),
+        state: view.standing.word(),
+        started: view.started.to_string(),
+        updated: view.updated.to_string(),
+        tasks: view.tasks.iter().map(task).collect(),
+        integration: integration.map(|integration| assembled(view, integration)),
+        conflicts: conflicts(view),
+        landed: view.landed.as_ref().map(landed),
+        unlanded: view.unlanded.as_ref().map(landed),
+        pull_requests: &view.pull_requests,
+        usage: view.spending.and_then(|spending| spending.usage),
+        cost: view
+            .spending
+            .map_or(Cost::Unknown, |spending| spending.cost),
+        parked: view.parked.iter().map(parked).collect(),
+        notices: &view.notices,
+    };
+    // Strings and numbers under string keys always have a JSON form.
+    serde_json::to_value(board).unwrap_or_default()
+}
+
+fn parked((worker, parking): &(String, Parking)) -> Parked<'_> {
+    Parked {
+        worker,
+        until: parking.until.to_string(),
+        why: &parking.why,
+        task: parking.task.0,
+    }
+}
+
+fn task(row: &TaskRow) -> Task<'_> {
+    Task {
+        number: row.number.0,
+        tag: &row.tag,
+        title: &row.title,
+        worker: row.worker.as_deref(),
+        status: row.status.word(),
+        blocked_by: match &row.status {
+            Status::Blocked(by) => numbers(by),
+            _ => Vec::new(),
+        },
+        attempts: row.attempts,
+        class: row.class.map(|class| class.word()),
+        note: &row.note,
+        flaky: row.flaky,
+        wrote_outside: &row.wrote_outside,
+        branch: row.branch.as_deref(),
+        candidate: row.candidate.map(|oid| oid.to_string()),
+        worktree: row.worktree.as_deref(),
+        usage: row.spending.and_then(|spending| spending.usage),
+        cost: row.spending.map_or(Cost::Unknown, |spending| spending.cost),
+    }
+}
+
+fn assembled<'a>(view: &'a BoardView, integration: &'a Integration) -> Assembled<'a> {
+    Assembled {
+        branch: &view.integration_branch,
+        tip: integration.tip.map(|tip| tip.to_string()),
+        merged: integration.merged.iter().map(|m| m.task.0).collect(),
+        resolved: integration.settled().iter().map(settled).collect(),
+        left_out: integration.left_out.iter().map(left).collect(),
+        checks: integration.checks.iter().map(check).collect(),
+        guilty: integration.guilty.iter().map(blamed).collect(),
+        check_runs: integration.check_runs,
+    }
+}
+
+pub(crate) fn blamed(guilty: &Guilty) -> Blamed<'_> {
+    Blamed {
+        task: guilty.task.0,
+        with: numbers(&guilty.with),
+        command: &guilty.command,
+        result: "newly-failing",
+        timed_out: guilty.timed_out,
+        tests: &guilty.tests,
+    }
+}
+
+pub(crate) fn why(reason: &LeftOutReason) -> &'static str {
+    match reason {
+        LeftOutReason::Conflict { .. } => "conflict",
+        LeftOutReason::BuiltOn { .. } => "built-on",
+        LeftOutReason::Person => "person",
+        LeftOutReason::FailedChecks { .. } => "failed-checks",
+    }
+}
+
+fn left(out: &LeftOut) -> Left {
+    let (class, with, files) = match &out.reason {
+        LeftOutReason::Conflict {
+            class, with, paths, ..
+        } => (Some(class.name()), numbers(with), paths.as_slice()),
+        LeftOutReason::BuiltOn { task } => (None, vec![task.0], [].as_slice()),
+        LeftOutReason::Person => (None, Vec::new(), [].as_slice()),
+        LeftOutReason::FailedChecks { with, .. } => (None, numbers(with), [].as_slice()),
+    };
+    Left {
+        task: out.task.0,
+        why: why(&out.reason),
+        class,
+        with,
+        paths: files.iter().map(ToString::to_string).collect(),
+        tried: match &out.reason {
+            LeftOutReason::Conflict { tried, .. } => tried.clone(),
+            _ => Vec::new(),
+        },
+    }
+}
+
+pub(crate) fn settled((task, resolution): &(TaskNumber, Resolution)) -> Settled {
+    Settled {
+        task: task.0,
+        class: resolution.class.name(),
+        paths: resolution.paths.iter().map(ToString::to_string).collect(),
+        rung: resolution.by.rung().word(),
+        how: resolution.by.to_string(),
+    }
+}
+
+fn check(check: &CheckResult) -> Check<'_> {
+    Check {
+        command: &check.command,
+        result: check_name(check.result),
+        millis: check.millis,
+        against_base: check.against_base,
+        flaky: check.flaky,
+        failed_tests: &check.failed_tests,
+        fixed_tests: &check.fixed_tests,
+    }
+}
+
+/// How a check ended, as one word for programs.
+pub(crate) fn check_name(result: CheckOutcome) -> &'static str {
+    match result {
+        CheckOutcome::Passed => "passed",
+        CheckOutcome::Failed => "failed",
+        CheckOutcome::TimedOut => "timed-out",
+        CheckOutcome::NotRun => "not-run",
+    }
+}
+
+fn conflicts(view: &BoardView) -> Conflicts<'_> {
+    let branches: Vec<_> = view.tasks.iter().filter_map(offered).collect();
+    Conflicts {
+        version: VERSION,
+        base: view.base.to_string(),
+        pairs_total: branches.len() * branches.len().saturating_sub(1) / 2,
+        branches,
+        pairs_independent: None,
+        merges_run: 0,
+        pairs: view.conflicts.iter().map(|row| pair(view, row)).collect(),
+        emergent: emergent(view),
+        speculative: view
+            .speculative
+            .iter()
+            .map(|(row, since)| Speculative {
+                since: since.to_string(),
+                pair: pair(view, row),
+            })
+            .collect(),
+    }
+}
+
+fn offered(row: &TaskRow) -> Option<Branch<'_>> {
+    Some(Branch {
+        name: row.branch.as_deref()?,
+        tip: row.candidate?.to_string(),
+    })
+}
+
+/// The branch of a task, or its tag when it has none any more.
+fn branch_name(view: &BoardView, number: TaskNumber) -> &str {
+    let row = &view.tasks[number.index()];
+    row.branch.as_deref().unwrap_or(&row.tag)
+}
+
+fn pair<'a>(view: &'a BoardView, row: &'a ConflictRow) -> Pair<'a> {
+    let conflict = &row.conflict;
+    Pair {
+        a: branch_name(view, conflict.a),
+        b: branch_name(view, conflict.b),
+        tasks: [conflict.a.0, conflict.b.0],
+        verdict: conflict.verdict(),
+        conflict: conflict.class.is_conflict(),
+        why: conflict.class.counts_though_merged(),
+        class: conflict.class.name(),
+        severity: conflict.severity,
+        bases: conflict.bases.iter().map(ToString::to_string).collect(),
+        tree: None,
+        recommended: &row.suggested,
+        inherited: conflict.inherited,
+        units: conflict.units.iter().map(unit).collect(),
+        command: command(view, conflict.a, conflict.b),
+    }
+}
+
+/// The two as they stand: what a task offers, or the work in its worktree, put into a commit that no
+/// branch has.
+fn command(view: &BoardView, a: TaskNumber, b: TaskNumber) -> Option<String> {
+    let side = |number: TaskNumber| {
+        let row = &view.tasks[number.index()];
+        match (row.candidate, &row.worktree) {
+            (Some(candidate), _) => Some(candidate.to_string()),
+            (None, Some(worktree)) => Some(format!(
+                "\"$(cd {} && i=$(mktemp) && cp \"$(git rev-parse --git-path index)\" \"$i\" && \
+                 export GIT_INDEX_FILE=\"$i\" && git add -A && \
+                 git commit-tree -p HEAD -m work \"$(git write-tree)\")\"",
+                shell_word(worktree)
+            )),
+            (None, None) => None,
+        }
+    };
+    let (a, b) = (side(a)?, side(b)?);
+    let base = view.base;
+    Some(format!(
+        "GIT_ATTR_SOURCE={base} git merge-tree --write-tree {a} {b}"
+    ))
+}
+
+fn unit(unit: &Unit) -> PairUnit {
+    let hunks = unit.hunks.iter().map(|hunk| PairHunk {
+        class: hunk.class.name(),
+        base: lines(hunk.base),
+        a: lines(hunk.a),
+        b: lines(hunk.b),
+    });
+    PairUnit {
+        class: unit.class.name(),
+        paths: unit.paths.iter().map(ToString::to_string).collect(),
+        hunks: hunks.collect(),
+    }
+}
+
+fn lines(range: LineRange) -> Lines {
+    Lines {
+        start: range.start,
+        count: range.count,
+    }
+}
+
+/// A candidate that conflicts with no single one, only with several that were merged before it.
+fn emergent(view: &BoardView) -> Vec<Emergent<'_>> {
+    let integration = view.integration.iter();
+    let mut found = Vec::new();
+    for out in integration.flat_map(|integration| &integration.left_out) {
+        let LeftOutReason::Conflict {
+            class, with, paths, ..
+        } = &out.reason
+        else {
+            continue;
+        };
+        let is_pair = |other: &TaskNumber| {
+            let pair = (out.task.min(*other), out.task.max(*other));
+            view.conflicts.iter().any(|row| row.conflict.pair() == pair)
+        };
+        if with.len() > 1 && !with.iter().any(is_pair) {
+            let all = with.iter().chain([&out.task]);
+            found.push(Emergent {
+                branches: all.map(|task| branch_name(view, *task)).collect(),
+                class: class.name(),
+                paths: paths.iter().map(ToString::to_string).collect(),
+            });
+        }
+    }
+    found
+}
+
+fn numbers(tasks: &[TaskNumber]) -> Vec<u32> {
+    tasks.iter().map(|task| task.0).collect()
+}

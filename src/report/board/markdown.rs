@@ -1,0 +1,124 @@
+//! The board as `DISPATCH.md`.
+
+use std::fmt::{self, Write};
+
+use crate::base::markdown::{markdown_cell, markdown_code, markdown_prose, plain_line};
+use crate::report::board::view::BoardView;
+use crate::report::words::{minute, paths_in_short, second};
+
+/// The board as Markdown, from its title to the line end after its last table.
+pub fn render(view: &BoardView) -> String {
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    let _ = write_board(&mut text, view);
+    text
+}
+
+/// Whether a text is a board that [`render`] made, told by its run line.
+pub fn is_board(text: &str) -> bool {
+    let run_line = |line: &str| {
+        line.starts_with("Run `") && line.contains("` · base `") && line.ends_with(" done")
+    };
+    text.starts_with("# Dispatch: ") && text.lines().take(5).any(run_line)
+}
+
+fn write_board(to: &mut String, view: &BoardView) -> fmt::Result {
+    let title = markdown_prose(&plain_line(&view.title, 120));
+    writeln!(to, "# Dispatch: {title}")?;
+    writeln!(
+        to,
+        "\nRun `{}` · base `{}` on {} · started {} · {} of {} done",
+        view.run,
+        view.base.short(),
+        markdown_code(&view.base_label),
+        minute(view.started),
+        view.done(),
+        view.tasks.len()
+    )?;
+    if let Some(bill) = &view.bill {
+        writeln!(to, "\nCost: {bill}")?;
+    }
+    write_tasks(to, view)?;
+    write_notices(to, view)?;
+    write_conflicts(to, view)?;
+    write_speculative(to, view)
+}
+
+fn write_tasks(to: &mut String, view: &BoardView) -> fmt::Result {
+    writeln!(to, "\n## Dispatch Status\n")?;
+    writeln!(to, "| # | Task | Worker | Status | Notes |")?;
+    writeln!(to, "|---|------|--------|--------|-------|")?;
+    view.tasks.iter().try_for_each(|row| {
+        let worker = row.worker_name.as_deref().unwrap_or("—");
+        write_row(
+            to,
+            &[
+                &row.number.0.to_string(),
+                &markdown_cell(&row.title),
+                &markdown_cell(worker),
+                &row.status.to_string(),
+                &markdown_cell(&row.note),
+            ],
+        )
+    })
+}
+
+fn write_notices(to: &mut String, view: &BoardView) -> fmt::Result {
+    if view.notices.is_empty() {
+        return Ok(());
+    }
+    writeln!(to, "\n## Notices\n")?;
+    let mut notices = view.notices.iter();
+    notices.try_for_each(|notice| writeln!(to, "- {}", markdown_prose(notice)))
+}
+
+fn write_conflicts(to: &mut String, view: &BoardView) -> fmt::Result {
+    let mut rows = view.open_conflicts().peekable();
+    if rows.peek().is_none() {
+        return Ok(());
+    }
+    writeln!(to, "\n## Conflicts\n")?;
+    writeln!(to, "| Pair | Path | Kind | Suggested |")?;
+    writeln!(to, "|------|------|------|-----------|")?;
+    rows.try_for_each(|row| {
+        write_row(
+            to,
+            &[
+                &format!("{} × {}", row.conflict.a, row.conflict.b),
+                &markdown_cell(&paths_in_short(&row.paths)),
+                row.conflict.class.name(),
+                &row.suggested,
+            ],
+        )
+    })
+}
+
+/// What conflicts now and may not when the tasks are done.
+fn write_speculative(to: &mut String, view: &BoardView) -> fmt::Result {
+    if view.speculative.is_empty() {
+        return Ok(());
+    }
+    writeln!(to, "\n## Speculative conflicts\n")?;
+    writeln!(to, "| Pair | Path | Kind | Since |")?;
+    writeln!(to, "|------|------|------|-------|")?;
+    view.speculative.iter().try_for_each(|(row, since)| {
+        write_row(
+            to,
+            &[
+                &format!("{} × {}", row.conflict.a, row.conflict.b),
+                &markdown_cell(&paths_in_short(&row.paths)),
+                row.conflict.class.name(),
+                &second(*since),
+            ],
+        )
+    })
+}
+
+/// An empty cell has one space, not two.
+fn write_row(to: &mut String, cells: &[&str]) -> fmt::Result {
+    for cell in cells {
+        let space = if cell.is_empty() { "" } else { " " };
+        write!(to, "|{space}{cell} ")?;
+    }
+    writeln!(to, "|")
+}

@@ -1,0 +1,229 @@
+//! The board for a terminal: columns aligned by display width, readable without colour.
+
+use std::fmt::{self, Write};
+
+use crate::base::markdown::plain_line;
+use crate::base::table::{clip_to_width, table};
+use crate::base::text::plural;
+use crate::model::integration::{Integration, LeftOut, LeftOutReason};
+use crate::model::status::Status;
+use crate::report::board::view::{BoardView, TaskRow};
+use crate::report::words::{
+    and_list, check_words, comma_list, minute, paths_in_short, second, together_with,
+};
+
+/// The widest a title is shown.
+const TITLE_WIDTH: usize = 40;
+
+/// The board at its full width.
+pub fn render(view: &BoardView) -> String {
+    render_within(view, usize::MAX)
+}
+
+/// The board with table rows cut to this many columns.
+pub fn render_within(view: &BoardView, columns: usize) -> String {
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    let _ = write_board(&mut text, view, columns);
+    text
+}
+
+fn write_board(to: &mut String, view: &BoardView, columns: usize) -> fmt::Result {
+    writeln!(to, "{}", plain_line(&view.title, 120))?;
+    writeln!(
+        to,
+        "Run {} · base {} on {} · started {} · {}",
+        view.run,
+        view.base.short(),
+        plain_line(&view.base_label, 120),
+        minute(view.started),
+        view.standing.words()
+    )?;
+    writeln!(to, "{}", status_line(view))?;
+    if let Some(bill) = &view.bill {
+        writeln!(to, "cost {bill}")?;
+    }
+    view.notices
+        .iter()
+        .try_for_each(|notice| writeln!(to, "{notice}"))?;
+    writeln!(to)?;
+    let header = ["#", "Task", "Worker", "Status", "Notes"].map(str::to_owned);
+    let rows = view.tasks.iter().map(task_cells);
+    to.write_str(&table(&with_header(header, rows), columns))?;
+    write_conflicts(to, view, columns)?;
+    write_speculative(to, view, columns)?;
+    match &view.integration {
+        Some(integration) => write_integration(to, view, integration),
+        None => Ok(()),
+    }
+}
+
+/// `1 of 4 done · 1 in progress · 1 failed · 1 blocked`.
+fn status_line(view: &BoardView) -> String {
+    let mut parts = vec![format!("{} of {} done", view.done(), view.tasks.len())];
+    let kinds = [
+        Status::InProgress,
+        Status::Retry(0),
+        Status::Queued,
+        Status::Blocked(Vec::new()),
+        Status::Failed,
+        Status::Skipped,
+        Status::Cancelled,
+    ];
+    for kind in kinds {
+        let same = |row: &&TaskRow| row.status.word() == kind.word();
+        match view.tasks.iter().filter(same).count() {
+            0 => {}
+            count => parts.push(format!("{count} {}", kind.word().to_lowercase())),
+        }
+    }
+    parts.join(" · ")
+}
+
+fn task_cells(row: &TaskRow) -> [String; 5] {
+    let worker = row.worker_name.as_deref().unwrap_or("—");
+    [
+        row.number.0.to_string(),
+        clip_to_width(&plain_line(&row.title, 120), TITLE_WIDTH),
+        plain_line(worker, TITLE_WIDTH),
+        row.status.to_string(),
+        row.note.clone(),
+    ]
+}
+
+fn write_conflicts(to: &mut String, view: &BoardView, columns: usize) -> fmt::Result {
+    let header = ["Pair", "Path", "Kind", "Suggested"].map(str::to_owned);
+    let rows = view.open_conflicts().map(|row| {
+        [
+            format!("{} × {}", row.conflict.a, row.conflict.b),
+            plain_line(&paths_in_short(&row.paths), 120),
+            row.conflict.class.to_string(),
+            row.suggested.clone(),
+        ]
+    });
+    let rows = with_header(header, rows);
+    if rows.len() == 1 {
+        return Ok(());
+    }
+    writeln!(to, "\nConflicts\n")?;
+    to.write_str(&table(&rows, columns))
+}
+
+/// The conflicts of work that still goes on, as a table of its own; empty if there are none.
+pub fn render_speculative(view: &BoardView, columns: usize) -> String {
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    let _ = write_speculative(&mut text, view, columns);
+    text
+}
+
+fn write_speculative(to: &mut String, view: &BoardView, columns: usize) -> fmt::Result {
+    if view.speculative.is_empty() {
+        return Ok(());
+    }
+    let header = ["Pair", "Kind", "Since", "Path"].map(str::to_owned);
+    let rows = view.speculative.iter().map(|(row, since)| {
+        [
+            format!("{} × {}", row.conflict.a, row.conflict.b),
+            row.conflict.class.to_string(),
+            second(*since),
+            plain_line(&paths_in_short(&row.paths), 120),
+        ]
+    });
+    writeln!(to, "\nSpeculative conflicts\n")?;
+    to.write_str(&table(&with_header(header, rows), columns))
+}
+
+fn write_integration(to: &mut String, view: &BoardView, integration: &Integration) -> fmt::Result {
+    write!(to, "\nIntegration {}", view.integration_branch)?;
+    match integration.tip {
+        Some(tip) => writeln!(to, " at {}", tip.short())?,
+        None => writeln!(to)?,
+    }
+    let merged: Vec<_> = integration
+        .merged
+        .iter()
+        .map(|merged| merged.task)
+        .collect();
+    if merged.is_empty() {
+        writeln!(to, "  nothing merged")?;
+    } else {
+        let tasks = plural(merged.len(), "task");
+        writeln!(to, "  merged {tasks}: {}", comma_list(&merged))?;
+    }
+    for merged in &integration.merged {
+        for resolution in &merged.resolved {
+            let line = format!("{}: {resolution}", merged.task);
+            writeln!(to, "  settled {}", plain_line(&line, 160))?;
+        }
+    }
+    for out in &integration.left_out {
+        writeln!(to, "  left out {}", left_out(out))?;
+        if let LeftOutReason::Conflict { tried, .. } = &out.reason {
+            for tried in tried {
+                writeln!(to, "    tried {}", plain_line(&tried.to_string(), 160))?;
+            }
+        }
+    }
+    for check in &integration.checks {
+        let command = plain_line(&check.command, 120);
+        writeln!(to, "  check {command}: {}", check_words(check))?;
+    }
+    for (words, landing) in [
+        ("Landed on", &view.landed),
+        ("Taken back from", &view.unlanded),
+    ] {
+        if let Some(landing) = landing {
+            let (target, to_commit) = (&landing.target, landing.to.short());
+            writeln!(to, "{words} {target} as {to_commit}")?;
+        }
+    }
+    view.pull_requests
+        .iter()
+        .filter_map(|found| found.url.as_deref())
+        .try_for_each(|url| writeln!(to, "Pull request {}", plain_line(url, 120)))
+}
+
+fn left_out(out: &LeftOut) -> String {
+    plain_line(&format!("{}: {}", out.task, why_left_out(out)), 160)
+}
+
+/// `content conflict with #1 in src/app.ts`: why a candidate is not on the integration branch.
+pub fn why_left_out(out: &LeftOut) -> String {
+    let why = match &out.reason {
+        LeftOutReason::Conflict {
+            class, with, paths, ..
+        } => {
+            let with = match with.as_slice() {
+                [] => String::new(),
+                with => format!(" with {}", and_list(with)),
+            };
+            let place = match paths_in_short(paths) {
+                place if place.is_empty() => place,
+                place => format!(" in {place}"),
+            };
+            format!("{class} conflict{with}{place}")
+        }
+        LeftOutReason::BuiltOn { task } => format!("built on {task}"),
+        LeftOutReason::Person => "by a person".to_owned(),
+        LeftOutReason::FailedChecks {
+            command,
+            with,
+            timed_out,
+        } => {
+            let how = together_with(with);
+            match timed_out {
+                true => format!("{command} times out with it {how}"),
+                false => format!("fails {command} {how}"),
+            }
+        }
+    };
+    plain_line(&why, 150)
+}
+
+fn with_header<const N: usize>(
+    header: [String; N],
+    rows: impl Iterator<Item = [String; N]>,
+) -> Vec<[String; N]> {
+    std::iter::once(header).chain(rows).collect()
+}

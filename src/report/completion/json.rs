@@ -1,0 +1,180 @@
+//! The completion report for programs: `dispatch report --json`.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::model::integration::{CheckResult, LeftOut};
+use crate::model::usage::{Cost, Usage};
+use crate::report::board::json::{Blamed, Settled, blamed, check_name, settled, why};
+use crate::report::completion::{Completion, Meeting, Said, Work};
+
+/// The version of this form; a change that breaks readers raises it.
+const VERSION: u32 = 1;
+
+#[derive(Serialize)]
+struct Wire<'a> {
+    version: u32,
+    run: &'a str,
+    report: &'static str,
+    total: usize,
+    done: Vec<Done<'a>>,
+    skipped: Vec<u32>,
+    decisions: Vec<Words<'a>>,
+    issues: Vec<Words<'a>>,
+    conflicts: Vec<Met<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    settled: Vec<Settled>,
+    left_out: Vec<Left>,
+    checks: Vec<Check<'a>>,
+    guilty: Vec<Blamed<'a>>,
+    reports: Vec<Report<'a>>,
+    next_steps: Vec<Next<'a>>,
+    usage: Option<Usage>,
+    cost: Cost,
+}
+
+#[derive(Serialize)]
+struct Done<'a> {
+    number: u32,
+    tag: &'a str,
+    title: &'a str,
+    summary: Option<&'a str>,
+    files: u64,
+    added: u64,
+    removed: u64,
+}
+
+#[derive(Serialize)]
+struct Words<'a> {
+    task: u32,
+    by: &'a str,
+    words: &'a str,
+}
+
+#[derive(Serialize)]
+struct Met<'a> {
+    tasks: [u32; 2],
+    class: &'static str,
+    paths: Vec<String>,
+    what: &'a str,
+}
+
+#[derive(Serialize)]
+struct Left {
+    task: u32,
+    why: &'static str,
+}
+
+#[derive(Serialize)]
+struct Check<'a> {
+    command: &'a str,
+    result: &'static str,
+    millis: u64,
+    tail: &'a str,
+}
+
+#[derive(Serialize)]
+struct Report<'a> {
+    task: u32,
+    title: &'a str,
+    text: &'a str,
+    cut: bool,
+}
+
+#[derive(Serialize)]
+struct Next<'a> {
+    words: &'a str,
+    command: Option<&'a str>,
+}
+
+impl Completion {
+    /// The report as one versioned object.
+    pub fn value(&self) -> Value {
+        let wire = Wire {
+            version: VERSION,
+            run: self.run.as_str(),
+            report: "completion",
+            total: self.total,
+            done: self.done.iter().map(done).collect(),
+            skipped: self.skipped.iter().map(|task| task.0).collect(),
+            decisions: self.decisions.iter().map(words).collect(),
+            issues: self.issues.iter().map(words).collect(),
+            conflicts: self.meetings.iter().map(met).collect(),
+            settled: self.settled.iter().map(settled).collect(),
+            left_out: self.left_out.iter().map(left).collect(),
+            checks: self.checks.iter().map(check).collect(),
+            guilty: self.guilty.iter().map(blamed).collect(),
+            reports: self.reports.iter().map(report).collect(),
+            next_steps: self.next.iter().map(next).collect(),
+            usage: self.bill.as_ref().and_then(|bill| bill.spending().usage),
+            cost: self
+                .bill
+                .as_ref()
+                .map_or(Cost::Unknown, |bill| bill.spending().cost),
+        };
+        // Strings and numbers under string keys always have a JSON form.
+        serde_json::to_value(wire).unwrap_or_default()
+    }
+}
+
+fn done(work: &Work) -> Done<'_> {
+    let stat = work.stat.unwrap_or_default();
+    Done {
+        number: work.number.0,
+        tag: &work.tag,
+        title: &work.title,
+        summary: work.summary.as_deref(),
+        files: stat.files,
+        added: stat.added,
+        removed: stat.removed,
+    }
+}
+
+fn words(said: &Said) -> Words<'_> {
+    Words {
+        task: said.task.0,
+        by: &said.by,
+        words: &said.words,
+    }
+}
+
+fn met(meeting: &Meeting) -> Met<'_> {
+    Met {
+        tasks: [meeting.a.0, meeting.b.0],
+        class: meeting.class.name(),
+        paths: meeting.paths.iter().map(ToString::to_string).collect(),
+        what: &meeting.what,
+    }
+}
+
+fn left(out: &LeftOut) -> Left {
+    Left {
+        task: out.task.0,
+        why: why(&out.reason),
+    }
+}
+
+fn check(check: &CheckResult) -> Check<'_> {
+    Check {
+        command: &check.command,
+        result: check_name(check.result),
+        millis: check.millis,
+        tail: &check.tail,
+    }
+}
+
+fn report(report: &crate::report::completion::InfoReport) -> Report<'_> {
+    Report {
+        task: report.number.0,
+        title: &report.title,
+        text: &report.text,
+        cut: report.is_cut,
+    }
+}
+
+fn next(step: &crate::report::completion::next_steps::Step) -> Next<'_> {
+    Next {
+        words: &step.words,
+        command: step.command.as_deref(),
+    }
+}

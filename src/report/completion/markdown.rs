@@ -1,0 +1,359 @@
+//! The completion report as Markdown: printed, and below the tables of `DISPATCH.md`.
+
+use std::fmt::{self, Write};
+use std::time::Duration;
+
+use crate::base::clock::render_elapsed;
+use crate::base::markdown::{markdown_block, markdown_code, markdown_prose, plain_line};
+use crate::base::text::plural;
+use crate::model::change::RepoPath;
+use crate::model::ids::TaskNumber;
+use crate::model::integration::{CheckOutcome, CheckResult, Guilty, LeftOut, LeftOutReason};
+use crate::model::resolution::Resolution;
+use crate::report::completion::{Completion, InfoReport, Meeting, Said, Work, is_by_person};
+use crate::report::suggest;
+use crate::report::words::{and_list, check_words, comma_list, together_with};
+
+impl Completion {
+    /// The report as Markdown, from its heading to the line end after its last step.
+    pub fn render_markdown(&self) -> String {
+        let mut text = String::new();
+        // Writing to a string cannot fail.
+        let _ = self.write_markdown(&mut text);
+        text
+    }
+
+    /// The same for people who have no dispatch: without the commands that may come next.
+    pub(crate) fn render_for_readers(&self) -> String {
+        let mut text = String::new();
+        // Writing to a string cannot fail.
+        let _ = self.write_what_was(&mut text);
+        text
+    }
+
+    fn write_what_was(&self, to: &mut String) -> fmt::Result {
+        writeln!(to, "## Dispatch Complete\n\n{}", self.headline())?;
+        if let Some(trouble) = self.trouble() {
+            writeln!(to, "\n{trouble}")?;
+        }
+        if let Some(bill) = &self.bill {
+            writeln!(to, "\nCost: {bill}")?;
+        }
+        write_list(to, "What was done", self.done.iter().map(work))?;
+        let decisions = self.decisions.iter().map(said);
+        write_list(to, "Decisions made (review recommended)", decisions)?;
+        write_list(to, "Issues hit", self.issues.iter().map(said))?;
+        let meetings = self.meetings.iter().map(meeting);
+        write_list(
+            to,
+            "Conflicts",
+            meetings
+                .chain(self.settled.iter().map(|settled| self.settled(settled)))
+                .chain(self.left_out.iter().map(left_out)),
+        )?;
+        self.write_checks(to)?;
+        self.write_reports(to)
+    }
+
+    fn write_markdown(&self, to: &mut String) -> fmt::Result {
+        self.write_what_was(to)?;
+        writeln!(to, "\n### Suggested next steps")?;
+        for (place, step) in (1..).zip(&self.next) {
+            let words = markdown_prose(&step.words);
+            match &step.command {
+                Some(command) => writeln!(to, "{place}. {words}: `{command}`")?,
+                None => writeln!(to, "{place}. {words}")?,
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn headline(&self) -> String {
+        let (done, skipped) = (self.done.len(), &self.skipped);
+        if done == self.total {
+            return match done {
+                1 => "The task finished successfully.".to_owned(),
+                _ => format!("All {done} tasks finished successfully."),
+            };
+        }
+        let noun = if self.total == 1 { "task" } else { "tasks" };
+        let finished = format!("{done} of {} {noun} finished successfully", self.total);
+        match skipped.len() {
+            0 => format!("{finished}."),
+            1 => format!("{finished}; 1 was skipped ({}).", skipped[0]),
+            more => format!("{finished}; {more} were skipped ({}).", comma_list(skipped)),
+        }
+    }
+
+    /// What was settled, by what, and what speaks for it.
+    fn settled(&self, (task, resolution): &(TaskNumber, Resolution)) -> String {
+        let place = paths(&resolution.paths);
+        let by = markdown_prose(&plain_line(&resolution.by.to_string(), 160));
+        let verified = match self.checks.is_empty() {
+            true => "; no check has verified it",
+            false => "",
+        };
+        let class = resolution.class;
+        format!("{task} {place}: {class} conflict settled, {by}{verified}")
+    }
+
+    /// What keeps the assembled branch from being whole, if anything does.
+    fn trouble(&self) -> Option<String> {
+        let out = self.left_out.iter().filter(|out| !is_by_person(out));
+        let out: Vec<TaskNumber> = out.map(|out| out.task).collect();
+        let mut parts = match out.len() {
+            0 => Vec::new(),
+            1 => vec![format!("{} was left out", out[0])],
+            _ => vec![format!("{} were left out", and_list(&out))],
+        };
+        let broken = self.broken_checks().map(|check| {
+            format!(
+                "check {}: {}",
+                markdown_code(&plain_line(&check.command, 120)),
+                check_words(check)
+            )
+        });
+        parts.extend(broken);
+        let whole = parts.is_empty();
+        (!whole).then(|| {
+            format!(
+                "**The assembled branch is not whole:** {}.",
+                parts.join("; ")
+            )
+        })
+    }
+
+    fn write_checks(&self, to: &mut String) -> fmt::Result {
+        if !self.checks.is_empty() || !self.guilty.is_empty() {
+            writeln!(to, "\n### Checks")?;
+        }
+        self.checks
+            .iter()
+            .try_for_each(|check| write_check(to, check))?;
+        self.guilty
+            .iter()
+            .try_for_each(|guilty| write_guilty(to, guilty))?;
+        if !self.guilty.is_empty() && self.check_runs > 0 {
+            let runs = plural(self.check_runs, "run");
+            writeln!(to, "- It took {runs} of the checks to find that out.")?;
+        }
+        Ok(())
+    }
+
+    fn write_reports(&self, to: &mut String) -> fmt::Result {
+        if !self.reports.is_empty() {
+            writeln!(to, "\n### Reports")?;
+        }
+        self.reports
+            .iter()
+            .try_for_each(|report| self.write_report(to, report))
+    }
+
+    fn write_report(&self, to: &mut String, report: &InfoReport) -> fmt::Result {
+        let title = markdown_prose(&plain_line(&report.title, 120));
+        writeln!(to, "\n#### {} — {title}\n", report.number)?;
+        write!(to, "{}", markdown_block(&report.text, ""))?;
+        if report.is_cut {
+            let all = suggest::show(&self.run, report.number);
+            writeln!(to, "\nCut here; all of it: `{all}`")?;
+        }
+        Ok(())
+    }
+}
+
+fn write_list(to: &mut String, heading: &str, items: impl Iterator<Item = String>) -> fmt::Result {
+    let mut items = items.peekable();
+    if items.peek().is_none() {
+        return Ok(());
+    }
+    writeln!(to, "\n### {heading}")?;
+    items.try_for_each(|item| writeln!(to, "- {item}"))
+}
+
+fn work(work: &Work) -> String {
+    let name = markdown_prose(&plain_line(&work.name, 120)).replace('*', "\\*");
+    let stat = match work.stat {
+        Some(stat) if stat.files == 0 => " (no change)".to_owned(),
+        Some(stat) => format!(" ({stat})"),
+        None => String::new(),
+    };
+    match &work.summary {
+        Some(summary) => format!("**{name}:** {}{stat}", markdown_prose(summary)),
+        None if work.name == work.title => format!("**{name}**{stat}"),
+        None => {
+            let title = markdown_prose(&plain_line(&work.title, 120));
+            format!("**{name}:** {title}{stat}")
+        }
+    }
+}
+
+/// `Worker 2 chose Zod` for words that go on from the name, else `Worker 2: Zod is used`, and
+/// `Worker 2: no test yet`.
+fn said(said: &Said) -> String {
+    let words = markdown_prose(&said.words);
+    let by = markdown_prose(&said.by);
+    if words.starts_with(&by) {
+        words
+    } else if goes_on(&words) {
+        format!("{by} {words}")
+    } else {
+        format!("{by}: {words}")
+    }
+}
+
+/// Whether words begin with what somebody did, or with what it is about.
+fn goes_on(words: &str) -> bool {
+    const DID: [&str; 21] = [
+        "built", "chose", "could", "did", "found", "gave", "had", "hit", "kept", "left", "made",
+        "on", "put", "ran", "saw", "set", "split", "took", "was", "went", "wrote",
+    ];
+    let first = words.split_once(' ').map_or("", |(first, _)| first);
+    let is_regular = first.len() > 3 && first.ends_with("ed");
+    first.starts_with(char::is_lowercase) && (is_regular || DID.contains(&first))
+}
+
+fn meeting(meeting: &Meeting) -> String {
+    let pair = format!("{} × {}", meeting.a, meeting.b);
+    match paths(&meeting.paths) {
+        paths if paths.is_empty() => format!("{pair}: {}", meeting.what),
+        paths => format!("{pair} {paths}: {}", meeting.what),
+    }
+}
+
+fn left_out(out: &LeftOut) -> String {
+    let task = out.task;
+    match &out.reason {
+        LeftOutReason::Conflict {
+            class,
+            with,
+            paths: all,
+            tried,
+        } => {
+            let with = match with.as_slice() {
+                [] => " with the others together".to_owned(),
+                with => format!(" with {}", and_list(with)),
+            };
+            let place = match paths(all) {
+                paths if paths.is_empty() => String::new(),
+                paths => format!(" in {paths}"),
+            };
+            let tried: Vec<String> = tried
+                .iter()
+                .map(|tried| format!("; {}", markdown_prose(&plain_line(&tried.to_string(), 160))))
+                .collect();
+            let tried = tried.concat();
+            format!("{task} left out of the integration: {class} conflict{with}{place}{tried}")
+        }
+        LeftOutReason::BuiltOn { task: on } => {
+            format!("{task} left out of the integration: built on {on}")
+        }
+        LeftOutReason::Person => format!("{task} left out of the integration by a person"),
+        LeftOutReason::FailedChecks {
+            command,
+            with,
+            timed_out,
+        } => {
+            let command = markdown_code(&plain_line(command, 120));
+            let how = together_with(with);
+            let fails = if *timed_out { "times out" } else { "fails" };
+            format!("{task} left out of the integration: {command} {fails} with it {how}")
+        }
+    }
+}
+
+/// Up to three paths by name, the rest as a number.
+fn paths(all: &[RepoPath]) -> String {
+    let named = all
+        .iter()
+        .take(3)
+        .map(|path| markdown_code(&path.to_string()));
+    let named = named.collect::<Vec<_>>().join(", ");
+    match all.len() {
+        0..=3 => named,
+        more => format!("{named} and {} more", more - 3),
+    }
+}
+
+fn write_check(to: &mut String, check: &CheckResult) -> fmt::Result {
+    let command = markdown_code(&plain_line(&check.command, 120));
+    let elapsed = render_elapsed(Duration::from_millis(check.millis));
+    writeln!(to, "- {command}: {} ({elapsed})", check_words(check))?;
+    write_tests(to, "tests", &check.failed_tests)?;
+    write_tests(to, "fixed", &check.fixed_tests)?;
+    match check.result {
+        CheckOutcome::Passed => Ok(()),
+        _ => write_tail(to, &check.tail),
+    }
+}
+
+fn write_guilty(to: &mut String, guilty: &Guilty) -> fmt::Result {
+    let command = markdown_code(&plain_line(&guilty.command, 120));
+    let how = together_with(&guilty.with);
+    let what = match guilty.timed_out {
+        true => "timed out, newly,",
+        false => "newly failing",
+    };
+    writeln!(to, "- {command}: {what} with {} {how}", guilty.task)?;
+    write_tests(to, "tests", &guilty.tests)?;
+    write_tail(to, &guilty.tail)
+}
+
+/// Up to three tests by name, the rest as a number.
+fn write_tests(to: &mut String, which: &str, tests: &[String]) -> fmt::Result {
+    let named = tests.iter().take(3);
+    let named = named.map(|test| markdown_code(&plain_line(test, 120)));
+    let named = named.collect::<Vec<_>>().join(", ");
+    match tests.len() {
+        0 => Ok(()),
+        1..=3 => writeln!(to, "  {which}: {named}"),
+        more => writeln!(to, "  {which}: {named} and {} more", more - 3),
+    }
+}
+
+fn write_tail(to: &mut String, tail: &str) -> fmt::Result {
+    if tail.trim().is_empty() {
+        return Ok(());
+    }
+    write!(to, "{}", markdown_block(last_lines(tail), "  "))
+}
+
+/// The last twenty lines.
+fn last_lines(tail: &str) -> &str {
+    let tail = tail.trim_end();
+    let starts = tail.rmatch_indices('\n').nth(19);
+    starts.map_or(tail, |(at, _)| &tail[at + 1..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_words_that_say_what_somebody_did_go_on_from_a_name() {
+        let told = |words: &str| {
+            said(&Said {
+                task: TaskNumber(2),
+                by: "Worker 2".to_owned(),
+                words: words.to_owned(),
+            })
+        };
+        let said = [
+            "chose Zod over Joi",
+            "used the schema that exists",
+            "the rate limiter has no test",
+            "no test",
+            "none",
+            "Zod is used",
+            "Worker 2 chose Zod",
+        ];
+        insta::assert_snapshot!(said.map(told).join("\n"), @r"
+        Worker 2 chose Zod over Joi
+        Worker 2 used the schema that exists
+        Worker 2: the rate limiter has no test
+        Worker 2: no test
+        Worker 2: none
+        Worker 2: Zod is used
+        Worker 2 chose Zod
+        ");
+    }
+}

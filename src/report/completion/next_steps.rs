@@ -1,0 +1,187 @@
+//! What a person may do after a run: the workers' proposals, then the commands that fit.
+
+use crate::model::ids::TaskNumber;
+use crate::model::integration::{CheckOutcome, Integration, LeftOutReason};
+use crate::model::run::RunState;
+use crate::model::status::Status;
+use crate::report::completion::is_by_person;
+use crate::report::suggest;
+use crate::report::words::{and_list, minute};
+
+/// How many proposals of workers are shown.
+const PROPOSALS: usize = 10;
+
+/// One numbered line at the end of the report.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Step {
+    pub(crate) words: String,
+    /// The command that does it; none for a worker's proposal.
+    pub(crate) command: Option<String>,
+}
+
+/// In the order in which they make sense; landing something that is not whole says so.
+pub(crate) fn next_steps(state: &RunState) -> Vec<Step> {
+    let mut steps = proposals(state);
+    let run = &state.run;
+    match (&state.landed, &state.integration) {
+        (Some(landing), _) => {
+            let words = format!(
+                "It landed on {} at {}; clean up",
+                landing.target,
+                minute(landing.at)
+            );
+            steps.push(step(words, suggest::clean(run)));
+            if landing.from != landing.to {
+                steps.push(step("Or take it back", suggest::unland(run)));
+            }
+        }
+        (None, _) if state.candidates().is_empty() => {
+            steps.push(step(
+                "There is nothing to land; clean up",
+                suggest::clean(run),
+            ));
+        }
+        (None, _) if state.refused.is_some() => {
+            let why = state.refused.as_deref().unwrap_or_default();
+            steps.push(step(
+                format!("{why}, then assemble"),
+                suggest::assemble(run),
+            ));
+            let before = state.integration.as_ref();
+            if before.is_some_and(|before| !before.merged.is_empty()) {
+                steps.push(step("Or land what was assembled before", land(state)));
+            }
+        }
+        (None, None) => steps.extend([
+            step("Assemble", suggest::assemble(run)),
+            step("Review", suggest::review(run)),
+            step("Land", land(state)),
+        ]),
+        (None, Some(integration)) if integration.needs_person() => {
+            steps.extend(repairs(state, integration));
+        }
+        (None, Some(integration)) if integration.merged.is_empty() => steps.extend([
+            step("Review", suggest::review(run)),
+            step("Assemble again", suggest::assemble(run)),
+        ]),
+        (None, Some(integration)) => {
+            steps.push(step("Review", suggest::review(run)));
+            let words = match &state.unlanded {
+                Some(unlanded) => format!(
+                    "Land again, because it was taken back from {} at {},",
+                    unlanded.target,
+                    minute(unlanded.at)
+                ),
+                None => "Land".to_owned(),
+            };
+            let words = format!("{words}{}", without(integration));
+            steps.push(step(words.trim_end_matches(','), land(state)));
+        }
+    }
+    steps
+}
+
+fn step(words: impl Into<String>, command: String) -> Step {
+    Step {
+        words: words.into(),
+        command: Some(command),
+    }
+}
+
+fn proposals(state: &RunState) -> Vec<Step> {
+    let tasks = state.plan.tasks().iter();
+    let passed = tasks.filter(|task| state.status(task.number) == Status::Done);
+    let proposals = passed.flat_map(|task| {
+        let outcome = state.task(task.number).last_outcome();
+        let words = outcome.map_or(&[][..], |outcome| &outcome.report.next_steps);
+        words.iter().map(|words| Step {
+            words: format!("{words} (proposed by {})", task.worker_label()),
+            command: None,
+        })
+    });
+    proposals.take(PROPOSALS).collect()
+}
+
+/// The way from an assembly with something left out, or with a failed check, to a whole one.
+fn repairs(state: &RunState, integration: &Integration) -> Vec<Step> {
+    let run = &state.run;
+    let mut steps = Vec::new();
+    let conflicting = integration
+        .left_out
+        .iter()
+        .filter(|out| matches!(out.reason, LeftOutReason::Conflict { .. }));
+    let conflicting: Vec<_> = conflicting.map(|out| out.task).collect();
+    if !conflicting.is_empty() {
+        steps.push(step("See what conflicts", suggest::conflicts(run)));
+    }
+    let failing = integration.left_out.iter().filter_map(|out| {
+        let failed = matches!(out.reason, LeftOutReason::FailedChecks { .. });
+        failed.then_some(out.task)
+    });
+    for task in conflicting.iter().copied().chain(failing) {
+        steps.push(step(format!("Try {task} again"), suggest::retry(run, task)));
+    }
+    for task in &conflicting {
+        let words = format!("Or settle the conflict of {task} by hand");
+        steps.push(step(words, suggest::resolve(run, *task)));
+    }
+    if !integration.checks_passed() {
+        let words = format!("Review the changes, because {}", broken_checks(integration));
+        steps.push(step(words, suggest::review(run)));
+    }
+    steps.push(step("Assemble again", suggest::assemble(run)));
+    if !integration.merged.is_empty() {
+        let words = format!("Or land what is there{}", without(integration));
+        steps.push(step(words, land(state)));
+    }
+    steps
+}
+
+/// A run that was started on a detached HEAD has to be told where to land.
+fn land(state: &RunState) -> String {
+    let broken = state
+        .integration
+        .as_ref()
+        .is_some_and(|found| !found.checks_passed());
+    let force = if broken { " --force" } else { "" };
+    let command = format!("{}{force}", suggest::land(&state.run));
+    match state.target {
+        Some(_) => command,
+        None => format!("{command} --into BRANCH"),
+    }
+}
+
+/// ` without #2, although the check npm test failed`: what a landing would lack.
+fn without(integration: &Integration) -> String {
+    let out: Vec<TaskNumber> = integration.left_out.iter().map(|out| out.task).collect();
+    let mut words = String::new();
+    if !out.is_empty() {
+        let why = if integration.left_out.iter().all(is_by_person) {
+            " (left out by a person)"
+        } else {
+            ""
+        };
+        words = format!(" without {}{why}", and_list(&out));
+    }
+    if !integration.checks_passed() {
+        words = format!("{words}, although {}", broken_checks(integration));
+    }
+    words
+}
+
+/// `the check npm test failed`, `2 checks did not pass`.
+fn broken_checks(integration: &Integration) -> String {
+    let mut broken = integration.checks.iter().filter(|check| !check.passed());
+    match (broken.next(), broken.count()) {
+        (Some(check), 0) => {
+            let command = check.command.replace('`', "'");
+            let how = match check.result {
+                CheckOutcome::NotRun => "was not run",
+                CheckOutcome::TimedOut => "timed out",
+                _ => "failed",
+            };
+            format!("the check `{command}` {how}")
+        }
+        (_, others) => format!("{} checks did not pass", others + 1),
+    }
+}

@@ -1,0 +1,10 @@
+//! Views of a run: boards, reports, notifications. Each is a value and its renderings.
+
+pub mod board;
+pub mod completion;
+pub mod failure;
+pub mod notification;
+pub mod pull_request;
+pub mod recovery_table;
+pub mod suggest;
+pub mod words;

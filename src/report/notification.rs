@@ -1,0 +1,264 @@
+//! What a person may want to know at once, wherever they are: a sentence, and an object for the
+//! program that passes it on.
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::base::markdown::plain_line;
+use crate::model::event::{End, Event, Recorded};
+use crate::model::ids::TaskNumber;
+use crate::model::run::{RunState, TaskPhase};
+use crate::model::status::Status;
+use crate::model::usage::Cost;
+use crate::report::board::banners::resume;
+use crate::report::board::view::{BoardView, Standing};
+use crate::report::suggest;
+use crate::report::words::parked_sentence;
+
+/// The version of the object; a change that breaks readers raises it.
+const VERSION: u32 = 1;
+
+/// The longest sentence, in characters.
+const LIMIT: usize = 300;
+
+/// Something that happened to a run.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Notification {
+    /// What.
+    pub kind: Kind,
+    /// When.
+    pub time: Timestamp,
+    /// The task it is about.
+    pub task: Option<TaskNumber>,
+    /// The worker that is parked, and until when.
+    pub parked: Option<(String, Timestamp)>,
+    /// The exit code of a run that has ended.
+    pub exit: Option<u8>,
+    /// One safe line.
+    pub message: String,
+    /// The command that comes next.
+    pub command: String,
+}
+
+/// The kinds of things that are told.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// The run has ended, however.
+    RunEnded,
+    /// A task has failed and is not tried again by itself.
+    TaskFailed,
+    /// Nothing goes on without a person.
+    PersonNeeded,
+    /// A worker starts nothing until its limit is reset.
+    QuotaParked,
+}
+
+impl Kind {
+    /// Its name in the object.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::RunEnded => "run-ended",
+            Kind::TaskFailed => "task-failed",
+            Kind::PersonNeeded => "person-needed",
+            Kind::QuotaParked => "quota-parked",
+        }
+    }
+}
+
+/// What is to be told about these facts, which led to this state.
+pub fn notifications(state: &RunState, new: &[Recorded]) -> Vec<Notification> {
+    new.iter().flat_map(|fact| of(state, fact)).collect()
+}
+
+fn of(state: &RunState, fact: &Recorded) -> Vec<Notification> {
+    let told = |kind, message: String, command: String| Notification {
+        kind,
+        time: fact.time,
+        task: None,
+        parked: None,
+        exit: None,
+        message: plain_line(&message, LIMIT),
+        command,
+    };
+    let run = &state.run;
+    match &fact.event {
+        Event::AttemptEnded { task, outcome, .. } => match &outcome.end {
+            End::Failed(failure) if state.task(*task).phase == TaskPhase::Failed => {
+                let title = &state.plan.task(*task).title;
+                let message = format!("{task} {title} failed: {}", failure.message);
+                vec![Notification {
+                    task: Some(*task),
+                    ..told(Kind::TaskFailed, message, suggest::show(run, *task))
+                }]
+            }
+            _ => Vec::new(),
+        },
+        Event::WorkerParked {
+            worker,
+            task,
+            until,
+            why,
+        } => vec![Notification {
+            task: Some(*task),
+            parked: Some((worker.clone(), *until)),
+            ..told(
+                Kind::QuotaParked,
+                parked_sentence(worker, *until, why),
+                suggest::status(run),
+            )
+        }],
+        Event::RunEnded { exit } => {
+            let ended = Notification {
+                exit: Some(*exit),
+                ..told(Kind::RunEnded, ended(state), suggest::report(run))
+            };
+            let needed = needed(state).map(|(why, command)| Notification {
+                exit: Some(*exit),
+                ..told(Kind::PersonNeeded, why, command)
+            });
+            [Some(ended), needed].into_iter().flatten().collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// `Checkout v2 has ended: 3 of 4 done, 1 failed`.
+fn ended(state: &RunState) -> String {
+    let view = BoardView::new(state);
+    let failed = view.tasks.iter().filter(|row| row.status == Status::Failed);
+    let failed = match failed.count() {
+        0 => String::new(),
+        count => format!(", {count} failed"),
+    };
+    let (done, all) = (view.done(), view.tasks.len());
+    format!("{} has ended: {done} of {all} done{failed}", view.title)
+}
+
+/// Why nothing goes on without a person, and what that person may do.
+fn needed(state: &RunState) -> Option<(String, String)> {
+    let view = BoardView::new(state);
+    let title = &view.title;
+    match view.standing {
+        Standing::NeedsPerson => {
+            let why = format!("{title} needs a person");
+            Some((why, suggest::report(&state.run)))
+        }
+        Standing::Paused => {
+            let why = view.notices.first().map_or("it is paused", String::as_str);
+            Some((format!("{title} waits: {why}"), resume(state)))
+        }
+        _ => None,
+    }
+}
+
+impl Notification {
+    /// The object for a program; `repository` is the top folder of the main checkout.
+    pub fn value(&self, state: &RunState, repository: &str) -> Value {
+        let view = BoardView::new(state);
+        let failed = view.tasks.iter().filter(|row| row.status == Status::Failed);
+        let cost = view
+            .spending
+            .map_or(Cost::Unknown, |spending| spending.cost);
+        let row = self.task.and_then(|task| view.tasks.get(task.index()));
+        json!({
+            "version": VERSION,
+            "event": self.kind.name(),
+            "time": self.time.to_string(),
+            "run": state.run.as_str(),
+            "title": view.title,
+            "repository": repository,
+            "state": view.standing.word(),
+            "message": self.message,
+            "command": self.command,
+            "exit": self.exit,
+            "tasks": view.tasks.len(),
+            "done": view.done(),
+            "failed": failed.count(),
+            "cost": cost,
+            "task": row.map(|row| json!({
+                "number": row.number.0,
+                "tag": row.tag,
+                "title": row.title,
+                "worker": row.worker,
+                "class": row.class.map(|class| class.word()),
+            })),
+            "worker": self.parked.as_ref().map(|(worker, _)| worker),
+            "until": self.parked.as_ref().map(|(_, until)| until.to_string()),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::event::FailureClass;
+    use crate::model::fixture::{RunFixture, failure, start};
+
+    /// `event: message | command` of everything that is told about the last facts.
+    fn told(run: RunFixture, facts: Vec<Event>) -> String {
+        let state = facts.iter().cloned().fold(run, RunFixture::event).state();
+        let new: Vec<Recorded> = (2..)
+            .zip(facts)
+            .map(|(seq, event)| Recorded {
+                seq,
+                time: start(),
+                event,
+            })
+            .collect();
+        let lines = notifications(&state, &new).into_iter().map(|told| {
+            let value = told.value(&state, "/shop");
+            assert_eq!(value["event"], told.kind.name());
+            format!("{}: {} | {}", told.kind.name(), told.message, told.command)
+        });
+        lines.collect::<Vec<_>>().join("\n")
+    }
+
+    fn last(mut run: RunFixture) -> Event {
+        let mut event = None;
+        run.last_event(|last| event = Some(last.clone()));
+        event.unwrap_or(Event::Paused {})
+    }
+
+    #[test]
+    fn what_a_person_may_want_to_know_is_told_once_and_nothing_else() {
+        let plan = || RunFixture::new("a · b").begin(1, "claude");
+        let failed = last(plan().fail(1, "broken"));
+        let retry = last(plan().fail(1, "x").retry_later(1));
+        let parked = Event::WorkerParked {
+            worker: "claude".to_owned(),
+            task: TaskNumber(1),
+            until: start(),
+            why: "limit\nreached".to_owned(),
+        };
+        let quota = plan().fail_with(1, failure(FailureClass::Quota, "limit"), 1);
+        let said = [
+            told(plan(), vec![failed.clone()]),
+            told(plan(), vec![failed, retry]),
+            told(quota, vec![parked.clone()]),
+            told(
+                RunFixture::new("a").begin(1, "claude").pass(1, "ok"),
+                vec![Event::RunEnded { exit: 0 }],
+            ),
+            told(plan().fail(1, "broken"), vec![Event::RunEnded { exit: 3 }]),
+            told(RunFixture::new("a"), vec![Event::RunEnded { exit: 3 }]),
+            told(RunFixture::new("a"), vec![Event::RunEnded { exit: 130 }]),
+        ];
+        insta::assert_snapshot!(said.join("\n--\n"), @r"
+        task-failed: #1 a failed: broken | dispatch show checkout-7k3q 1
+        --
+
+        --
+        quota-parked: claude is parked until 2026-11-22 09:14 UTC: limit reached | dispatch status checkout-7k3q
+        --
+        run-ended: Checkout v2 has ended: 1 of 1 done | dispatch report checkout-7k3q
+        --
+        run-ended: Checkout v2 has ended: 0 of 2 done, 1 failed | dispatch report checkout-7k3q
+        person-needed: Checkout v2 needs a person | dispatch report checkout-7k3q
+        --
+        run-ended: Checkout v2 has ended: 0 of 1 done | dispatch report checkout-7k3q
+        person-needed: Checkout v2 waits: it is paused | dispatch resume checkout-7k3q
+        --
+        run-ended: Checkout v2 has ended: 0 of 1 done | dispatch report checkout-7k3q
+        ");
+    }
+}

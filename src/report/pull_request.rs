@@ -1,0 +1,181 @@
+//! What a pull request says: the completion report of a run, or what one task reports.
+
+use std::fmt::{self, Write};
+
+use crate::base::markdown::{markdown_code, markdown_prose, plain_line};
+use crate::model::event::End;
+use crate::model::ids::TaskNumber;
+use crate::model::run::RunState;
+use crate::report::completion::Completion;
+
+/// A title of GitHub's has at most 256 characters.
+const TITLE: usize = 250;
+
+/// The title of the pull request of a run, or of one of its tasks.
+pub fn title(state: &RunState, task: Option<TaskNumber>) -> String {
+    match task {
+        Some(task) => plain_line(&state.plan.task(task).title, TITLE),
+        None => plain_line(state.plan.title(), TITLE),
+    }
+}
+
+/// The text of the pull request of a whole run.
+pub fn body_of_run(state: &RunState) -> String {
+    let text = Completion::new(state).render_for_readers();
+    quiet(&format!("{text}\n{}", origin(state)))
+}
+
+/// The text of the pull request of one task; `below` are the tasks that have to be merged first.
+pub fn body_of_task(state: &RunState, task: TaskNumber, below: &[TaskNumber]) -> String {
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    let _ = write_task(&mut text, state, task, below);
+    quiet(&text)
+}
+
+fn write_task(
+    to: &mut String,
+    state: &RunState,
+    number: TaskNumber,
+    below: &[TaskNumber],
+) -> fmt::Result {
+    let task = state.plan.task(number);
+    let outcome = state.task(number).last_outcome();
+    let summary = outcome.and_then(|outcome| outcome.report.summary.as_deref());
+    writeln!(to, "{}", markdown_prose(summary.unwrap_or(&task.title)))?;
+    if let Some(End::Passed { stat, .. }) = outcome.map(|outcome| &outcome.end) {
+        writeln!(to, "\n{stat}")?;
+    }
+    if let Some(outcome) = outcome {
+        list(
+            to,
+            "Decisions made (review recommended)",
+            &outcome.report.decisions,
+        )?;
+        let issues = [&outcome.report.issues[..], &outcome.remarks].concat();
+        list(to, "Issues hit", &issues)?;
+        if !outcome.checks.is_empty() {
+            writeln!(to, "\n### Checks")?;
+        }
+        for check in &outcome.checks {
+            let command = markdown_code(&plain_line(&check.command, 120));
+            writeln!(to, "- {command}: {}", check.result.word())?;
+        }
+    }
+    if !below.is_empty() {
+        writeln!(to, "\n### Merge these first")?;
+    }
+    for below in below {
+        let title = markdown_prose(&plain_line(&state.plan.task(*below).title, 120));
+        let known = state
+            .pull_requests
+            .iter()
+            .find(|known| known.task == Some(*below));
+        match known.and_then(|known| known.url.as_deref()) {
+            Some(url) => writeln!(to, "- {title}: {url}")?,
+            None => writeln!(to, "- {title}")?,
+        }
+    }
+    write!(to, "\nTask {} ({}). {}", number.0, task.tag, origin(state))
+}
+
+fn list(to: &mut String, heading: &str, items: &[String]) -> fmt::Result {
+    if items.is_empty() {
+        return Ok(());
+    }
+    writeln!(to, "\n### {heading}")?;
+    items
+        .iter()
+        .try_for_each(|item| writeln!(to, "- {}", markdown_prose(item)))
+}
+
+fn origin(state: &RunState) -> String {
+    format!(
+        "Dispatch run `{}`, from `{}`.\n",
+        state.run,
+        state.base.short()
+    )
+}
+
+/// GitHub would make a link to an issue out of `#2` and send a message to whom `@ada` names. Neither
+/// happens in code, nor where a comment stands between.
+fn quiet(text: &str) -> String {
+    let mut quiet = String::with_capacity(text.len());
+    let mut fence = false;
+    for line in text.split_inclusive('\n') {
+        let is_fence = line.trim_start().starts_with("```");
+        fence ^= is_fence;
+        if fence || is_fence {
+            quiet.push_str(line);
+            continue;
+        }
+        let mut in_code = false;
+        let mut letters = line.chars().peekable();
+        while let Some(letter) = letters.next() {
+            quiet.push(letter);
+            in_code ^= letter == '`';
+            let next = letters.peek().copied().unwrap_or(' ');
+            let links = (letter == '#' && next.is_ascii_digit())
+                || (letter == '@' && next.is_ascii_alphanumeric());
+            if links && !in_code {
+                quiet.push_str("<!-- -->");
+            }
+        }
+    }
+    quiet
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::model::fixture::RunFixture;
+
+    use super::*;
+
+    #[test]
+    fn nobody_is_called_and_no_issue_is_linked() {
+        insta::assert_snapshot!(quiet("# One\nsee #2 and `#3`, @ada, a@b.c\n```\n#4 @ada\n```\n#5\n"), @r"
+        # One
+        see #<!-- -->2 and `#3`, @<!-- -->ada, a@<!-- -->b.c
+        ```
+        #4 @ada
+        ```
+        #<!-- -->5
+        ");
+    }
+
+    #[test]
+    fn a_pull_request_says_what_was_reported() {
+        let state = RunFixture::new("a · b <- a")
+            .begin(1, "shell")
+            .pass(1, "made the #1 thing")
+            .begin(2, "shell")
+            .pass(2, "on top")
+            .ended(0)
+            .state();
+        let all = [
+            body_of_run(&state),
+            body_of_task(&state, TaskNumber(2), &[TaskNumber(1)]),
+        ];
+        insta::assert_snapshot!(all.join("\n----\n"), @r#"
+        ## Dispatch Complete
+
+        All 2 tasks finished successfully.
+
+        ### What was done
+        - **a:** made the #<!-- -->1 thing (6 files, +312 −4)
+        - **b:** on top (6 files, +312 −4)
+
+        Dispatch run `checkout-7k3q`, from `1a2b3c4`.
+
+        ----
+        on top
+
+        6 files, +312 −4
+
+        ### Merge these first
+        - a
+
+        Task 2 (T2). Dispatch run `checkout-7k3q`, from `1a2b3c4`.
+        "#);
+    }
+}

@@ -1,0 +1,67 @@
+//! What a run that is taken up again was found to be, as one table for a terminal.
+
+use std::collections::BTreeMap;
+
+use crate::base::markdown::plain_line;
+use crate::base::table::table;
+use crate::base::text::plural;
+use crate::model::ids::TaskNumber;
+use crate::model::recovery::{Finding, Found};
+use crate::report::words::comma_list;
+
+/// More tasks than this are counted, not listed.
+const LISTED: usize = 12;
+
+/// One row for every kind of finding: which tasks, what was found, what is done about it.
+pub fn render(found: &[Found], columns: usize) -> String {
+    let mut kinds: BTreeMap<(Finding, &str), Vec<TaskNumber>> = BTreeMap::new();
+    for one in found {
+        let tasks = kinds.entry((one.what, &one.name)).or_default();
+        tasks.extend(one.task);
+    }
+    let header = ["Tasks", "Found", "Done about it"].map(str::to_owned);
+    let rows = kinds.iter().map(|((what, name), tasks)| {
+        let (found, done) = what.words();
+        let found = match *name {
+            "" => found.to_owned(),
+            name => format!("{found}: {}", plain_line(name, 80)),
+        };
+        [which(tasks), found, done.to_owned()]
+    });
+    let rows: Vec<_> = std::iter::once(header).chain(rows).collect();
+    table(&rows, columns)
+}
+
+fn which(tasks: &[TaskNumber]) -> String {
+    match tasks.len() {
+        0 => "—".to_owned(),
+        1..=LISTED => comma_list(tasks),
+        many => plural(many, "task"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tasks_that_were_found_alike_share_a_row() {
+        let task = |number, what| Found::of(TaskNumber(number), what);
+        let mut found = vec![
+            task(1, Finding::Done),
+            task(2, Finding::Alive),
+            task(3, Finding::Done),
+            task(4, Finding::Lost),
+            Found::named(Finding::StaleLock, "refs/dispatch/runs/checkout-7k3q"),
+        ];
+        found.extend((5..25).map(|number| task(number, Finding::Waiting)));
+        insta::assert_snapshot!(render(&found, 100), @r"
+        Tasks     Found                                                            Done about it
+        #1, #3    passed                                                           kept
+        #2        its worker is alive                                              taken up
+        #4        its worker lost its supervisor                                   ended; what it left is k…
+        20 tasks  not started yet                                                  queued
+        —         a lock of a process that died: refs/dispatch/runs/checkout-7k3q  removed
+        ");
+    }
+}

@@ -1,0 +1,66 @@
+//! Which tasks are done again because their results met others.
+//!
+//! The author of the later change can be asked again, where there is one: a task that is a shell
+//! command would make the same change blindly and wipe the other one out.
+
+use crate::model::conflict::TaskConflict;
+use crate::model::ids::TaskNumber;
+use crate::model::integration::{LeftOut, LeftOutReason};
+use crate::model::run::{RunState, TaskPhase};
+use crate::schedule::decide::{Action, Limits};
+use crate::schedule::retry;
+use crate::schedule::worker_pool::Choice;
+
+/// Those that may be done again now, as far as the budget goes. Of two that also met each other only
+/// one: the other one follows on top of it.
+pub(super) fn redispatches(state: &RunState, limits: &Limits) -> Vec<Action> {
+    let left_out = state.integration.iter().flat_map(|found| &found.left_out);
+    let budget = limits.budget.saturating_sub(retry::spent(state)) as usize;
+    let mut chosen: Vec<TaskNumber> = Vec::new();
+    let mut actions = Vec::new();
+    for out in left_out.filter(|out| may_go_again(state, out, limits)) {
+        let meets = |other: &TaskNumber| meet(state, out.task, *other);
+        let Some(onto) = state.would_be_onto(out.task) else {
+            continue;
+        };
+        if actions.len() < budget && !chosen.iter().any(meets) {
+            chosen.push(out.task);
+            let task = out.task;
+            actions.push(Action::Redispatch { task, onto });
+        }
+    }
+    actions
+}
+
+fn may_go_again(state: &RunState, out: &LeftOut, limits: &Limits) -> bool {
+    let LeftOutReason::Conflict { class, .. } = &out.reason else {
+        return false;
+    };
+    let task = state.task(out.task);
+    let has_author = state.plan.task(out.task).fields.run.is_none();
+    let offers = task.candidate() == Some(out.candidate);
+    let is_there = matches!(limits.crew.choose(state, out.task), Choice::Worker(_));
+    let is_its_own = task.by_hand.is_none() && task.resolving.is_none();
+    has_author
+        && is_its_own
+        && is_there
+        && offers
+        && class.is_for_its_author()
+        && task.redispatches < limits.redispatches
+}
+
+fn meet(state: &RunState, one: TaskNumber, other: TaskNumber) -> bool {
+    let pair = (one.min(other), one.max(other));
+    let is_it = |conflict: &TaskConflict| conflict.pair() == pair && !conflict.inherited;
+    state.conflicts.iter().any(is_it)
+}
+
+/// Tasks that were done again and failed for good.
+pub(super) fn given_up(state: &RunState) -> Vec<Action> {
+    let tasks = state.plan.tasks().iter().map(|task| task.number);
+    let failed = tasks.filter(|number| {
+        let task = state.task(*number);
+        task.phase == TaskPhase::Failed && task.onto.is_some() && task.redispatches > 0
+    });
+    failed.map(Action::GiveUpRedispatch).collect()
+}

@@ -1,0 +1,244 @@
+//! Claude Code, `--output-format stream-json`, and what speaks like it (Cursor).
+//!
+//! `subtype: "success"` is no success: a refused request says so too, with `is_error: true`. The
+//! order of keys differs between versions, and there may be several results, the last of which
+//! holds. What was refused stands in events of newer versions and in the result of all.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::model::transcript::StreamError;
+use crate::model::usage::{Cost, Usage};
+use crate::worker::dialect::seen::{Seen, bounded, count, describe_tool, status, text};
+use crate::worker::dialect::{Language, result};
+
+/// How many uses of tools are remembered, in case one turns out to be refused.
+const REMEMBERED: usize = 64;
+
+/// The longest input of a tool that is remembered, in characters of a command or a path.
+const INPUT_LIMIT: usize = 1000;
+
+#[derive(Default)]
+pub(super) struct Claude {
+    /// Recent uses of tools: id, name, input.
+    tools: VecDeque<(String, String, Value)>,
+    refused: BTreeSet<String>,
+    /// The kind of error the last message was about.
+    kind: Option<String>,
+    /// The limit that was run into, and when it ends.
+    limit: Option<Option<Timestamp>>,
+    /// The message of the current turn, which comes in pieces.
+    turn: Option<String>,
+}
+
+impl Language for Claude {
+    fn line(&mut self, line: &str, seen: &mut Seen) {
+        let Some(event) = seen.event(line) else {
+            return;
+        };
+        match text(&event, "/type").unwrap_or_default() {
+            "system" => self.system(&event, seen),
+            "assistant" => self.assistant(&event, seen),
+            "tool_call" => cursor_tool(&event, seen),
+            "rate_limit_event" => self.rate_limit(&event),
+            "result" => self.result(&event, seen),
+            _ => {}
+        }
+    }
+}
+
+impl Claude {
+    fn system(&mut self, event: &Value, seen: &mut Seen) {
+        match text(event, "/subtype").unwrap_or_default() {
+            "init" => seen.session(text(event, "/session_id")),
+            "permission_denied" => {
+                let id = text(event, "/tool_use_id").unwrap_or_default();
+                let used = self.tools.iter().find(|(used, _, _)| used == id).cloned();
+                let name = text(event, "/tool_name").unwrap_or("a tool").to_owned();
+                let (_, name, input) = used.unwrap_or((String::new(), name, Value::Null));
+                self.refuse(id, &name, &input, seen);
+            }
+            "api_retry" => {
+                let why = text(event, "/error").unwrap_or("error");
+                let attempt = count(event, "/attempt");
+                seen.step(&format!("asks again after {why} (try {attempt})"));
+            }
+            _ => {}
+        }
+    }
+
+    fn assistant(&mut self, event: &Value, seen: &mut Seen) {
+        seen.goes_on();
+        if let Some(kind) = text(event, "/error") {
+            self.kind = Some(kind.to_owned());
+        }
+        self.count_turn(event, seen);
+        let content = event.pointer("/message/content").and_then(Value::as_array);
+        for part in content.into_iter().flatten() {
+            match text(part, "/type").unwrap_or_default() {
+                "text" => seen.step(text(part, "/text").unwrap_or_default()),
+                "tool_use" => self.tool_use(part, seen),
+                _ => {}
+            }
+        }
+    }
+
+    /// Those of its sub-agents are not its own.
+    fn count_turn(&mut self, event: &Value, seen: &mut Seen) {
+        let id = text(event, "/message/id").map(str::to_owned);
+        let is_own = text(event, "/parent_tool_use_id").is_none();
+        if is_own && id.is_some() && self.turn != id {
+            seen.transcript.turns += 1;
+            self.turn = id;
+        }
+    }
+
+    fn tool_use(&mut self, part: &Value, seen: &mut Seen) {
+        let name = text(part, "/name").unwrap_or("a tool");
+        let input = part.pointer("/input").unwrap_or(&Value::Null);
+        seen.step(&describe_tool(name, input));
+        let id = text(part, "/id").unwrap_or_default().to_owned();
+        self.tools.push_back((id, name.to_owned(), essence(input)));
+        if self.tools.len() > REMEMBERED {
+            self.tools.pop_front();
+        }
+    }
+
+    /// Once for each use, whoever says so first.
+    fn refuse(&mut self, id: &str, name: &str, input: &Value, seen: &mut Seen) {
+        let is_new = id.is_empty() || self.refused.insert(id.to_owned());
+        if is_new && self.refused.len() <= REMEMBERED {
+            seen.refused_tool(name, input);
+        }
+    }
+
+    fn rate_limit(&mut self, event: &Value) {
+        let is_hit = text(event, "/rate_limit_info/status") == Some("rejected");
+        let reset = event
+            .pointer("/rate_limit_info/resetsAt")
+            .and_then(Value::as_i64);
+        let reset = reset.and_then(|seconds| Timestamp::from_second(seconds).ok());
+        self.limit = is_hit.then_some(reset);
+    }
+
+    fn result(&mut self, event: &Value, seen: &mut Seen) {
+        let subtype = text(event, "/subtype").unwrap_or_default();
+        let flag = event.pointer("/is_error").and_then(Value::as_bool);
+        if flag.is_none() && subtype.is_empty() {
+            return;
+        }
+        let is_error = flag.unwrap_or(false) || subtype.starts_with("error");
+        let words = words(event).unwrap_or(subtype);
+        seen.session(text(event, "/session_id"));
+        seen.transcript.terminal_seen = true;
+        seen.transcript.result = result(is_error, words);
+        seen.transcript.error = is_error.then(|| self.error(event, words));
+        let (usage, cost) = usage(event);
+        seen.transcript.usage = usage;
+        seen.transcript.cost = cost;
+        let denials = event.pointer("/permission_denials");
+        for denial in denials.and_then(Value::as_array).into_iter().flatten() {
+            let id = text(denial, "/tool_use_id").unwrap_or_default();
+            let name = text(denial, "/tool_name").unwrap_or("a tool");
+            let input = denial.pointer("/tool_input").unwrap_or(&Value::Null);
+            self.refuse(id, name, input, seen);
+        }
+        self.kind = None;
+    }
+
+    fn error(&self, event: &Value, words: &str) -> StreamError {
+        let status = status(event, "/api_error_status");
+        let limit = self
+            .limit
+            .filter(|_| status.is_none_or(|status| status == 429));
+        let by_end = match (
+            text(event, "/subtype").unwrap_or_default(),
+            text(event, "/terminal_reason").unwrap_or_default(),
+        ) {
+            ("error_max_turns", _) | (_, "max_turns") => Some("max-turns"),
+            ("error_max_budget_usd", _) | (_, "budget_exhausted") => Some("max-budget"),
+            (_, "prompt_too_long") => Some("prompt-too-long"),
+            _ if limit.is_some() => Some("usage-limit"),
+            _ => None,
+        };
+        let kind = by_end.or(self.kind.as_deref());
+        let kind = kind.or_else(|| text(event, "/api_error_type"));
+        StreamError {
+            status,
+            kind: kind.map(bounded),
+            message: bounded(words),
+            reset_at: limit.flatten(),
+        }
+    }
+}
+
+/// The result's text, or the first of its errors.
+fn words(event: &Value) -> Option<&str> {
+    let words = text(event, "/result").or_else(|| text(event, "/errors/0"));
+    words.filter(|words| !words.trim().is_empty())
+}
+
+/// What describes a use of a tool; the rest may be a whole file.
+fn essence(input: &Value) -> Value {
+    let short = |(key, value): (&String, &Value)| {
+        let value = crate::base::text::clip(value.as_str()?, INPUT_LIMIT);
+        Some((key.clone(), Value::String(value)))
+    };
+    let keep = |key: &str| key != "content" && !key.ends_with("_string");
+    let fields = input.as_object().into_iter().flatten();
+    let fields = fields.filter(|(key, _)| keep(key)).filter_map(short);
+    Value::Object(fields.collect())
+}
+
+/// By model where it says, because that covers sub-agents too; else the totals.
+fn usage(event: &Value) -> (Option<Usage>, Cost) {
+    let models = event.pointer("/modelUsage").and_then(Value::as_object);
+    let dollars = |value: &Value, pointer: &str| value.pointer(pointer).and_then(Value::as_f64);
+    if let Some(models) = models.filter(|models| !models.is_empty()) {
+        let usage = models.values().map(|model| tokens(model, MODEL_KEYS));
+        let cost = models
+            .values()
+            .map(|model| Cost::from(dollars(model, "/costUSD")));
+        return (usage.reduce(|all, one| all + one), cost.sum());
+    }
+    let usage = event.pointer("/usage").filter(|usage| usage.is_object());
+    let usage = usage.map(|usage| tokens(usage, TOTAL_KEYS));
+    (usage, Cost::from(dollars(event, "/total_cost_usd")))
+}
+
+/// Input beside the cache, read from it, written to it, and output.
+const MODEL_KEYS: [&str; 4] = [
+    "/inputTokens",
+    "/cacheReadInputTokens",
+    "/cacheCreationInputTokens",
+    "/outputTokens",
+];
+
+const TOTAL_KEYS: [&str; 4] = [
+    "/input_tokens",
+    "/cache_read_input_tokens",
+    "/cache_creation_input_tokens",
+    "/output_tokens",
+];
+
+fn tokens(value: &Value, keys: [&str; 4]) -> Usage {
+    let [fresh, read, written, output] = keys.map(|key| count(value, key));
+    Usage {
+        input: fresh.saturating_add(read).saturating_add(written),
+        output,
+        cached: value.pointer(keys[1]).and_then(Value::as_u64),
+    }
+}
+
+/// `{"type":"tool_call","tool_call":{"writeToolCall":{"args":{"path":…}}}}`
+fn cursor_tool(event: &Value, seen: &mut Seen) {
+    seen.goes_on();
+    let call = event.pointer("/tool_call").and_then(Value::as_object);
+    if let Some((name, call)) = call.and_then(|call| call.iter().next()) {
+        let name = name.strip_suffix("ToolCall").unwrap_or(name);
+        let input = call.pointer("/args").unwrap_or(&Value::Null);
+        seen.step(&describe_tool(name, input));
+    }
+}

@@ -1,0 +1,172 @@
+//! Codex, `exec --json`.
+//!
+//! Only `turn.failed` is a failure: an item of type `error` is a warning, and a top-level `error`
+//! may be a reconnection. Usage is that of the whole thread so far, so the last one counts; every
+//! attempt is a thread of its own. There is no money in it.
+
+use serde_json::Value;
+
+use crate::model::transcript::StreamError;
+use crate::model::usage::Usage;
+use crate::worker::dialect::seen::{Seen, bounded, count, is_commit, status_in, text};
+use crate::worker::dialect::{Language, result};
+
+/// What a command says that its sandbox did not let write.
+const READ_ONLY: &str = "Read-only file system";
+
+/// What takes a request of its own: a model asks for one tool and waits for what it says.
+const TOOLS: [&str; 4] = [
+    "command_execution",
+    "file_change",
+    "mcp_tool_call",
+    "web_search",
+];
+
+#[derive(Default)]
+pub(super) struct Codex {
+    /// The last use of a tool that was counted.
+    tool: Option<String>,
+    message: String,
+    /// An error that is the last word if the stream breaks off here.
+    error: Option<String>,
+}
+
+impl Language for Codex {
+    fn line(&mut self, line: &str, seen: &mut Seen) {
+        let Some(event) = seen.event(line) else {
+            return;
+        };
+        match text(&event, "/type").unwrap_or_default() {
+            "thread.started" => seen.session(text(&event, "/thread_id")),
+            "turn.started" => self.turn(seen),
+            "item.started" | "item.updated" | "item.completed" => self.item(&event, seen),
+            "error" => self.warn(&event, seen),
+            "turn.completed" => self.completed(&event, seen),
+            "turn.failed" => {
+                let message = text(&event, "/error/message");
+                let message = message.map(bounded).or(self.error.take());
+                fail(
+                    &message.unwrap_or_else(|| "the turn failed".to_owned()),
+                    seen,
+                );
+                seen.transcript.terminal_seen = true;
+            }
+            _ => {}
+        }
+    }
+
+    /// An error without a failed turn after it counts only if nothing else came.
+    fn finish(&mut self, seen: &mut Seen) {
+        match self.error.take() {
+            Some(message) if !seen.transcript.terminal_seen => fail(&message, seen),
+            _ => {}
+        }
+    }
+}
+
+impl Codex {
+    fn turn(&mut self, seen: &mut Seen) {
+        seen.goes_on();
+        seen.transcript.error = None;
+        self.error = None;
+    }
+
+    fn warn(&mut self, event: &Value, seen: &mut Seen) {
+        let message = text(event, "/message").unwrap_or_default();
+        if message.starts_with("Reconnecting") {
+            seen.step(message);
+        } else {
+            self.error = Some(bounded(message));
+        }
+    }
+
+    fn completed(&mut self, event: &Value, seen: &mut Seen) {
+        self.error = None;
+        seen.transcript.error = None;
+        seen.transcript.result = result(false, &self.message);
+        seen.transcript.terminal_seen = true;
+        if let Some(usage) = event.pointer("/usage").filter(|usage| usage.is_object()) {
+            seen.transcript.usage = Some(Usage {
+                input: count(usage, "/input_tokens"),
+                output: count(usage, "/output_tokens"),
+                cached: usage
+                    .pointer("/cached_input_tokens")
+                    .and_then(Value::as_u64),
+            });
+        }
+    }
+
+    fn item(&mut self, event: &Value, seen: &mut Seen) {
+        seen.goes_on();
+        let item = event.pointer("/item").unwrap_or(&Value::Null);
+        let kind = text(item, "/type").unwrap_or_default();
+        let what = describe(kind, item);
+        match kind {
+            // A warning about itself, not about the work.
+            "error" | "reasoning" => return,
+            "agent_message" => self.message = bounded(text(item, "/text").unwrap_or_default()),
+            "command_execution" => {
+                let output = text(item, "/aggregated_output").unwrap_or_default();
+                let command = text(item, "/command").unwrap_or_default();
+                if output.contains(READ_ONLY) && !is_commit(command) {
+                    seen.hindered(&format!("{what} ({READ_ONLY})"));
+                }
+            }
+            _ => {}
+        }
+        let id = text(item, "/id").map(str::to_owned);
+        if TOOLS.contains(&kind) && (id.is_none() || self.tool != id) {
+            seen.transcript.turns += 1;
+            self.tool = id;
+        }
+        if text(item, "/status") == Some("declined") {
+            seen.refused_tool(kind, item);
+        }
+        seen.step(&what);
+    }
+}
+
+fn describe(kind: &str, item: &Value) -> String {
+    let words = |pointer: &str| text(item, pointer).unwrap_or_default().to_owned();
+    match kind {
+        "agent_message" => words("/text"),
+        "command_execution" => format!("$ {}", words("/command").replace('\n', " ")),
+        "file_change" => {
+            let changes = item.pointer("/changes").and_then(Value::as_array);
+            let paths: Vec<_> = changes
+                .into_iter()
+                .flatten()
+                .filter_map(|change| text(change, "/path"))
+                .collect();
+            format!("edits {}", paths.join(", "))
+        }
+        "mcp_tool_call" => format!("{} {}", words("/server"), words("/tool")),
+        "web_search" => format!("searches {}", words("/query")),
+        "todo_list" => todo(item),
+        other => other.replace('_', " "),
+    }
+}
+
+/// `2 of 5: add the routes`.
+fn todo(item: &Value) -> String {
+    let items = item.pointer("/items").and_then(Value::as_array);
+    let items = items.map_or([].as_slice(), Vec::as_slice);
+    let is_done = |item: &&Value| item.pointer("/completed") == Some(&Value::Bool(true));
+    let done = items.iter().filter(is_done).count();
+    let next = items.iter().find(|item| !is_done(item));
+    let next = next.and_then(|item| text(item, "/text"));
+    match next {
+        Some(next) => format!("{} of {}: {next}", done + 1, items.len()),
+        None => format!("{done} of {} steps done", items.len()),
+    }
+}
+
+fn fail(message: &str, seen: &mut Seen) {
+    seen.transcript.result = result(true, message);
+    seen.transcript.error = Some(StreamError {
+        status: status_in(message),
+        kind: None,
+        message: bounded(message),
+        reset_at: None,
+    });
+}
