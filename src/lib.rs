@@ -32,6 +32,8 @@
 
 pub mod base;
 
+pub mod merge;
+
 pub mod model;
 
 pub mod assembly;

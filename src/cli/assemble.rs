@@ -19,11 +19,11 @@ use crate::engine::checks::cache as check_cache;
 use crate::engine::resolve::auto::policy;
 use crate::engine::resolve::policy::Policy;
 use crate::engine::runs::load::Loaded;
-use crate::model::change::RepoPath;
-use crate::model::conflict::TaskConflict;
+use crate::merge::change::RepoPath;
 use crate::model::event::Event;
 use crate::model::ids::{RunId, TaskNumber};
 use crate::model::run::RunState;
+use crate::model::task_conflict::TaskConflict;
 use crate::report::words::paths_in_short;
 use crate::ui::Ui;
 

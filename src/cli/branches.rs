@@ -8,7 +8,7 @@ use crate::cli::error::CommandError;
 use crate::conflicts::detector::Branch;
 use crate::git::refs::branch_ref;
 use crate::git::{Repo, Store};
-use crate::model::ids::Oid;
+use crate::merge::oid::Oid;
 
 /// The commit that one branch or revision names.
 pub(crate) fn resolve_revision(repo: &Repo, revision: &str) -> Result<Oid, CommandError> {

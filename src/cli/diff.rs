@@ -5,7 +5,8 @@ use clap::Args;
 use crate::cli::Answer;
 use crate::cli::error::{CommandError, Exit};
 use crate::cli::repo_context::{Default, Place, TaskName, find_task};
-use crate::model::ids::{Oid, TaskNumber};
+use crate::merge::oid::Oid;
+use crate::model::ids::TaskNumber;
 use crate::model::run::{Attempt, RunState};
 use crate::ui::Ui;
 

@@ -3,7 +3,7 @@
 use crate::base::text::did_you_mean;
 use crate::config::settings::{OnNewConflict, SandboxMode, Scope};
 use crate::config::value::{Kind, Toml, Wrong, expected, wrong};
-use crate::model::conflict::Rule;
+use crate::merge::verdict::Rule;
 use crate::model::integration::History;
 use crate::model::worker::{Dialect, PromptBy};
 

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::builtin;
 use crate::failure::patterns::Patterns;
-use crate::model::conflict::Rule;
+use crate::merge::verdict::Rule;
 use crate::model::integration::History;
 use crate::model::worker::Worker;
 

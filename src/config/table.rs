@@ -12,7 +12,7 @@ use crate::config::value::{
     BranchPrefix, Flag, Glob, Kind, List, Maybe, PathTemplate, Project, RepoFile, Text, Toml,
     VariableName, Wrong,
 };
-use crate::model::conflict::Rule;
+use crate::merge::verdict::Rule;
 use crate::model::integration::History;
 use crate::model::worker::{Dialect, PromptBy};
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::config::table::{Table, WorkerTable};
-use crate::model::conflict::Rule;
+use crate::merge::verdict::Rule;
 use crate::model::integration::History;
 use crate::model::worker::PromptBy;
 

@@ -11,8 +11,8 @@ use crate::conflicts::shared_edits::{SharedEdit, shared_edit};
 use crate::git::Store;
 use crate::git::blob_merge::Guesses;
 use crate::git::merge_tree::{MergeEngine, MergeError};
-use crate::model::change::{Change, Entry, RepoPath};
-use crate::model::ids::Oid;
+use crate::merge::change::{Change, Entry, RepoPath};
+use crate::merge::oid::Oid;
 
 /// The attribute that changes how git merges the content of a file (`ll_merge` of git's `merge-ll.c`).
 /// The other one that it looks at, `conflict-marker-size`, shows only in files that do not merge, and

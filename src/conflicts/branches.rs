@@ -12,8 +12,8 @@ use crate::git::ancestry::{History, Straight, common_ancestor};
 use crate::git::merge_tree::{MergeEngine, MergeError};
 use crate::git::tree_diff::TreeChanges;
 use crate::git::{Git, Store, StoreError};
-use crate::model::change::Change;
-use crate::model::ids::Oid;
+use crate::merge::change::Change;
+use crate::merge::oid::Oid;
 
 /// Differences that are asked for together: many branches that left the main line at different
 /// places differ from each of these by much.

@@ -20,9 +20,9 @@ use crate::conflicts::multiway::{Asked, Joint};
 use crate::git::attributes::Attributes;
 use crate::git::merge_env::{Surroundings, digest};
 use crate::git::merge_tree::{MergeEngine, MergeResult};
-use crate::model::change::Entry;
-use crate::model::conflict::{Class, Unit, Verdict};
-use crate::model::ids::Oid;
+use crate::merge::change::Entry;
+use crate::merge::oid::Oid;
+use crate::merge::verdict::{Class, Unit, Verdict};
 
 /// The largest the file gets.
 const LIMIT: usize = 32 << 20;

@@ -15,9 +15,9 @@ use crate::conflicts::merge_bases::Bases;
 use crate::git::merge_tree::MergeError;
 use crate::git::quarantine::Quarantine;
 use crate::git::{Repo, StoreError};
-use crate::model::change::{Change, RepoPath};
-use crate::model::conflict::{Class, PairVerdict, Verdict};
-use crate::model::ids::Oid;
+use crate::merge::change::{Change, RepoPath};
+use crate::merge::oid::Oid;
+use crate::merge::verdict::{Class, PairVerdict, Verdict};
 
 use crate::conflicts::branches::{Pair, Scene};
 use crate::conflicts::cache::VerdictCache;

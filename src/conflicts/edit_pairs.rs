@@ -9,7 +9,7 @@ use crate::conflicts::shared_edits::{SharedEdit, shared_edits};
 use crate::git::StoreError;
 use crate::git::merge_tree::{MergeAnswer, MergeEngine, MergeResult, Message};
 use crate::git::tree_hash::TreeNames;
-use crate::model::change::{Entry, RepoPath};
+use crate::merge::change::{Entry, RepoPath};
 
 impl Detector {
     /// What git says about each pair, where its files say it; `None` for the pairs that git has to

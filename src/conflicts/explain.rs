@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use crate::conflicts::detector::{Branch, DetectError, Detector, Sceptic};
 use crate::git::merge_tree::MergeAnswer;
 use crate::git::{Store, StoreError};
-use crate::model::change::{Entry, RepoPath};
-use crate::model::conflict::PairVerdict;
-use crate::model::ids::Oid;
+use crate::merge::change::{Entry, RepoPath};
+use crate::merge::oid::Oid;
+use crate::merge::verdict::PairVerdict;
 
 /// Everything there is to say about one pair.
 #[derive(Clone, PartialEq, Eq, Debug)]

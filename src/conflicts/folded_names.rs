@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use unicode_normalization::UnicodeNormalization as _;
 
-use crate::model::change::RepoPath;
+use crate::merge::change::RepoPath;
 
 /// The pairs of branches that add such names, with all of these, sorted. Each branch is its place
 /// and the paths it adds.

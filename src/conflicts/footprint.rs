@@ -1,6 +1,6 @@
 //! What one branch touches, with everything another branch could collide on.
 
-use crate::model::change::{Change, RepoPath};
+use crate::merge::change::{Change, RepoPath};
 
 /// What a branch changes against one base, paths only, each list sorted.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]

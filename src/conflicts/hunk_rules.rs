@@ -8,8 +8,8 @@ use std::cmp::Ordering;
 use crate::conflicts::hunks::{
     Place, Region, bare, is_subsequence, numbers, regions, replacements,
 };
-use crate::model::change::RepoPath;
-use crate::model::conflict::{Hunk, HunkClass};
+use crate::merge::change::RepoPath;
+use crate::merge::verdict::{Hunk, HunkClass};
 
 /// A file that was settled by rule.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -8,8 +8,8 @@ use std::ops::Range;
 use similar::{Algorithm, DiffOp, MergeResolution, TextMerge, capture_diff_slices};
 
 use crate::conflicts::language::Language;
-use crate::model::change::RepoPath;
-use crate::model::conflict::{Hunk, HunkClass, LineRange};
+use crate::merge::change::RepoPath;
+use crate::merge::verdict::{Hunk, HunkClass, LineRange};
 
 /// Every place where two texts clash over their base, in the order of the file. Empty where this
 /// merge sees no clash, or for content that is no text.

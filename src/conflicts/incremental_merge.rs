@@ -15,8 +15,8 @@ use crate::conflicts::merged_footprint::Territory;
 use crate::conflicts::shared_edits::shared_edit;
 use crate::git::merge_tree::{MergeAnswer, MergeEngine, MergeError};
 use crate::git::{Store, StoreError};
-use crate::model::change::{Change, Entry, RepoPath};
-use crate::model::ids::Oid;
+use crate::merge::change::{Change, Entry, RepoPath};
+use crate::merge::oid::Oid;
 
 /// What has been merged so far, always onto the base of one run.
 pub struct MergedTree<'a> {

@@ -1,6 +1,6 @@
 //! As much of programming languages as hunk classes need: what an import and a comment look like.
 
-use crate::model::change::RepoPath;
+use crate::merge::change::RepoPath;
 
 /// The family a file belongs to, by its name.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

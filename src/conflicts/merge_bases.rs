@@ -7,8 +7,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::model::ids::Oid;
-use crate::model::merge::Lineage;
+use crate::merge::answer::Lineage;
+use crate::merge::oid::Oid;
 
 /// What two branches have in common.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -7,7 +7,7 @@
 use std::collections::HashSet;
 
 use crate::conflicts::footprint::Footprint;
-use crate::model::change::RepoPath;
+use crate::merge::change::RepoPath;
 
 /// The footprint of a merged tree, as sets that grow with it.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]

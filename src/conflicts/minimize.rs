@@ -11,8 +11,8 @@ use crate::conflicts::prune::independent;
 use crate::git::commit::{By, NewCommit};
 use crate::git::merge_tree::{MergeEngine, MergeError};
 use crate::git::{Store, StoreError};
-use crate::model::change::{Change, RepoPath};
-use crate::model::ids::Oid;
+use crate::merge::change::{Change, RepoPath};
+use crate::merge::oid::Oid;
 
 /// How many merges making one set small may take.
 pub(crate) const MERGES_PER_SET: usize = 500;

@@ -18,9 +18,9 @@ use crate::conflicts::minimize::{Guilt, MERGES_PER_SET, Sequence};
 use crate::conflicts::multiway_risk::risky_groups;
 use crate::git::Store;
 use crate::git::merge_tree::{MergeAnswer, MergeEngine};
-use crate::model::change::{Change, RepoPath};
-use crate::model::conflict::Class;
-use crate::model::ids::Oid;
+use crate::merge::change::{Change, RepoPath};
+use crate::merge::oid::Oid;
+use crate::merge::verdict::Class;
 
 /// How many merges in sequence a list of branches that nobody is about to assemble is worth unasked.
 /// Those of commits cannot be asked for in one batch, so each costs a process of its own, some ten

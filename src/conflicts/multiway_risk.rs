@@ -9,7 +9,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use crate::model::change::{Change, RepoPath};
+use crate::merge::change::{Change, RepoPath};
 
 /// The groups of three and more that merging in pairs says nothing about, as places in the list,
 /// each in its order. What one group does cannot matter to another.
@@ -113,8 +113,8 @@ impl Groups {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::change::Entry;
-    use crate::model::ids::Oid;
+    use crate::merge::change::Entry;
+    use crate::merge::oid::Oid;
 
     /// `+path` added, `-path` deleted, `path` changed.
     fn changes(text: &str) -> Vec<Change> {

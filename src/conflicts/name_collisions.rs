@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::conflicts::folded_names::colliding_names;
-use crate::model::change::RepoPath;
-use crate::model::conflict::{Class, PairVerdict, Unit};
+use crate::merge::change::RepoPath;
+use crate::merge::verdict::{Class, PairVerdict, Unit};
 
 use crate::conflicts::detector::Side;
 

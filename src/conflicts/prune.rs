@@ -15,7 +15,7 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::conflicts::footprint::Footprint;
-use crate::model::change::RepoPath;
+use crate::merge::change::RepoPath;
 
 /// The rule itself, for one pair that shares the same single merge base.
 pub fn independent(a: &Footprint, b: &Footprint) -> bool {

@@ -4,8 +4,8 @@ use crate::base::text::shell_word;
 use crate::git::Store;
 use crate::git::attributes::ATTR_SOURCE_SINCE;
 use crate::git::{Repo, StoreError};
-use crate::model::conflict::PairVerdict;
-use crate::model::ids::Oid;
+use crate::merge::oid::Oid;
+use crate::merge::verdict::PairVerdict;
 
 /// Since this version `git merge-tree` takes a base (release notes of 2.40).
 const MERGE_BASE_SINCE: (u32, u32) = (2, 40);

@@ -10,8 +10,8 @@
 
 use crate::conflicts::footprint::Footprint;
 use crate::conflicts::prune::are_apart_elsewhere;
-use crate::model::change::{Change, Entry, RepoPath};
-use crate::model::ids::Oid;
+use crate::merge::change::{Change, Entry, RepoPath};
+use crate::merge::oid::Oid;
 
 /// A file that two sides edit.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]

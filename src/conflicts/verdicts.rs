@@ -10,10 +10,10 @@ use crate::conflicts::detector::{DetectError, Detector, Known};
 use crate::git::Store;
 use crate::git::attributes::Attributes;
 use crate::git::merge_tree::{MergeAnswer, MergeEngine, MergeResult};
-use crate::model::change::RepoPath;
-use crate::model::conflict::{Class, Unit};
-use crate::model::ids::Oid;
-use crate::model::merge::Rename;
+use crate::merge::answer::Rename;
+use crate::merge::change::RepoPath;
+use crate::merge::oid::Oid;
+use crate::merge::verdict::{Class, Unit};
 
 /// Pairs that are merged and judged together: enough for every core, few enough that what git says
 /// about them, and what it writes, stays small.

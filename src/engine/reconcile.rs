@@ -115,7 +115,7 @@ pub fn make_again(context: &Context, state: &RunState, found: &[Found]) -> Resul
         };
         if let Some(commit) = commit {
             let why = "dispatch: made again from the journal";
-            let zero = crate::model::ids::Oid::ZERO;
+            let zero = crate::merge::oid::Oid::ZERO;
             store.move_reference(&branch_ref(&one.name), zero, commit, why)?;
         }
     }

@@ -18,7 +18,7 @@ use crate::failure::explain;
 use crate::failure::patterns::Patterns;
 use crate::failure::reset_time::reset_time;
 use crate::failure::signature::signature;
-use crate::model::change::RepoPath;
+use crate::merge::change::RepoPath;
 use crate::model::event::{Failure, FailureClass, WorkerError};
 use crate::model::transcript::Transcript;
 use crate::report::words::outside_sentence;

@@ -6,8 +6,8 @@ use git2::{ErrorCode, Sort};
 
 use crate::git::command::{Git, GitError};
 use crate::git::store::{Store, StoreError, from_git2, to_git2};
-use crate::model::ids::Oid;
-use crate::model::merge::Lineage;
+use crate::merge::answer::Lineage;
+use crate::merge::oid::Oid;
 
 /// The commits above a base, with their parents, of many branches at once.
 ///

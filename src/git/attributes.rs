@@ -9,8 +9,8 @@ use std::path::Path;
 use git2::ObjectType;
 
 use crate::git::store::{Store, StoreError, from_git2, to_git2};
-use crate::model::change::{Entry, RepoPath};
-use crate::model::ids::Oid;
+use crate::merge::change::{Entry, RepoPath};
+use crate::merge::oid::Oid;
 
 /// The first git that takes attributes from `GIT_ATTR_SOURCE`; older ones ignore it silently.
 pub const ATTR_SOURCE_SINCE: (u32, u32) = (2, 41);

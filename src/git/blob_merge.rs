@@ -13,7 +13,7 @@ use git2::{MergeFileInput, merge_file};
 use crate::base::batches::cores;
 use crate::git::merge_tree::{MergeAnswer, MergeEngine, MergeError, MergeResult};
 use crate::git::store::{Store, StoreError};
-use crate::model::ids::Oid;
+use crate::merge::oid::Oid;
 
 /// Files in one made-up tree: enough to make the process cheap, few enough to keep its answer small.
 const FILES_PER_MERGE: usize = 256;

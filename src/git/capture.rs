@@ -11,7 +11,7 @@ use crate::git::refs::branch_ref;
 use crate::git::stage_args::{all_but, stage_everything};
 use crate::git::store::{Store, StoreError, from_git2, full};
 use crate::git::worktree::{Head, Worktree, WorktreeError};
-use crate::model::ids::Oid;
+use crate::merge::oid::Oid;
 
 /// Everything in a worktree, committed or not.
 #[derive(Clone, PartialEq, Eq, Debug)]

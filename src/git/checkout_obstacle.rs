@@ -12,7 +12,7 @@ use crate::base::process::Finished;
 use crate::base::text::one_line;
 use crate::git::command::{Git, GitError};
 use crate::git::worktree::WorktreeError;
-use crate::model::ids::Oid;
+use crate::merge::oid::Oid;
 
 /// How many paths are given to one git, whose command line is limited.
 const PATHS_AT_ONCE: usize = 500;

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use crate::base::fault;
 use crate::git::store::{Store, StoreError, from_git2, full, to_git2};
-use crate::model::ids::Oid;
+use crate::merge::oid::Oid;
 
 /// A commit to be written.
 #[derive(Clone, Debug)]

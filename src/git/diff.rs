@@ -8,8 +8,8 @@ use std::path::Path;
 use git2::{Delta, DiffOptions, ErrorCode, ObjectType, Patch};
 
 use crate::git::store::{Store, StoreError, from_git2, to_git2};
-use crate::model::change::{Change, ChangeStat, Entry, FileStat, RepoPath};
-use crate::model::ids::Oid;
+use crate::merge::change::{Change, ChangeStat, Entry, FileStat, RepoPath};
+use crate::merge::oid::Oid;
 
 impl Store {
     /// Every path, directories aside, whose mode or object differs; sorted by path.

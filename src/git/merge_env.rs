@@ -11,7 +11,7 @@ use crate::base::files::read_if_exists;
 use crate::base::process::find_program;
 use crate::git::merge_tree::{MergeEngine, MergeError};
 use crate::git::store::from_git2;
-use crate::model::ids::Oid;
+use crate::merge::oid::Oid;
 
 /// Sections of the configuration that no merge looks at; some of them change often.
 const IRRELEVANT: [&str; 11] = [

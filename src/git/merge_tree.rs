@@ -23,11 +23,11 @@ use crate::git::quarantine::Quarantine;
 use crate::git::repo::Repo;
 use crate::git::store::{Store, StoreError};
 use crate::git::temp_dir::Scratch;
-use crate::model::change::RepoPath;
-use crate::model::ids::Oid;
+use crate::merge::change::RepoPath;
+use crate::merge::oid::Oid;
 use jiff::Timestamp;
 
-pub use crate::model::merge::{MergeAnswer, MergeResult, Message, Stage};
+pub use crate::merge::answer::{MergeAnswer, MergeResult, Message, Stage};
 
 /// Merges one process is given at most, so that its output stays small in memory.
 const LARGEST_BATCH: usize = 1000;

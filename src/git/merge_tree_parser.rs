@@ -8,9 +8,9 @@
 //! once for every merge. `status` is 1 for clean and 0 for a conflict: the other way round than
 //! the exit code of a single merge. Paths are bytes and may hold anything but NUL.
 
-use crate::model::change::RepoPath;
-use crate::model::ids::Oid;
-use crate::model::merge::{MergeResult, Message, Stage};
+use crate::merge::answer::{MergeResult, Message, Stage};
+use crate::merge::change::RepoPath;
+use crate::merge::oid::Oid;
 
 /// An older git (2.39 does, 2.47 does not) prints advice for people on a submodule right here, between
 /// the last message and the NUL that ends the messages.
@@ -160,7 +160,7 @@ fn parse_oid(token: &[u8]) -> Option<Oid> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::model::change::Entry;
+    use crate::merge::change::Entry;
 
     fn random_path(rng: &mut fastrand::Rng) -> RepoPath {
         let pieces: [&[u8]; 9] = [

@@ -16,7 +16,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use git2::{Index, IndexEntry, IndexTime};
 
-use crate::model::change::Entry;
+use crate::merge::change::Entry;
 
 /// A time as a file system keeps it: seconds and nanoseconds.
 type Moment = (i64, i64);

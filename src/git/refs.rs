@@ -11,7 +11,7 @@ use git2::ErrorCode;
 use crate::base::fault;
 use crate::git::repo::Repo;
 use crate::git::store::{Store, StoreError, from_git2, full, to_git2};
-use crate::model::ids::Oid;
+use crate::merge::oid::Oid;
 
 /// How often a commit is written again that was taken away before a reference named it.
 const MOST_WRITES: u32 = 3;

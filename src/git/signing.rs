@@ -5,7 +5,7 @@ use crate::git::command::{Git, GitError};
 use crate::git::commit::NewCommit;
 use crate::git::repo::Repo;
 use crate::git::store::{Store, StoreError};
-use crate::model::ids::Oid;
+use crate::merge::oid::Oid;
 
 /// Why there is no signed commit.
 #[derive(Debug, thiserror::Error)]

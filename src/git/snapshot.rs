@@ -19,7 +19,7 @@ use crate::git::quarantine::Quarantine;
 use crate::git::repo::Repo;
 use crate::git::stage_args::stage_everything;
 use crate::git::worktree::{Worktree, WorktreeError};
-use crate::model::ids::Oid;
+use crate::merge::oid::Oid;
 
 /// How the new objects of staging are written: hardly waiting for the disk, since nobody keeps them.
 const FLEETING: [&str; 1] = ["core.fsync=none"];

@@ -8,8 +8,8 @@ use git2::{ConfigLevel, ErrorCode, ObjectType, Repository, RepositoryOpenFlags, 
 
 use crate::base::fault;
 use crate::git::repo::Repo;
-use crate::model::change::{Entry, RepoPath};
-use crate::model::ids::Oid;
+use crate::merge::change::{Entry, RepoPath};
+use crate::merge::oid::Oid;
 
 /// The object and reference store of a repository. Cheap to open; not shared between threads.
 pub struct Store {

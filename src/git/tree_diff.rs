@@ -8,9 +8,9 @@
 
 use crate::base::batches::in_batches;
 use crate::git::merge_tree::{MergeEngine, MergeError};
-use crate::model::change::{Change, Entry, RepoPath};
-use crate::model::ids::Oid;
-use crate::model::merge::Rename;
+use crate::merge::answer::Rename;
+use crate::merge::change::{Change, Entry, RepoPath};
+use crate::merge::oid::Oid;
 
 /// Pairs of trees one process is given at most, so that its output stays small in memory.
 const LARGEST_BATCH: usize = 256;

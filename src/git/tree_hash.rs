@@ -13,8 +13,8 @@ use git2::ObjectType;
 use sha1::{Digest as _, Sha1};
 
 use crate::git::store::{Store, to_git2};
-use crate::model::change::{Entry, RepoPath};
-use crate::model::ids::Oid;
+use crate::merge::change::{Entry, RepoPath};
+use crate::merge::oid::Oid;
 
 const DIRECTORY: u32 = 0o040_000;
 

@@ -16,7 +16,7 @@ use crate::git::command::{Git, GitError};
 use crate::git::refs::branch_ref;
 use crate::git::repo::Repo;
 use crate::git::store::Store;
-use crate::model::ids::Oid;
+use crate::merge::oid::Oid;
 
 /// A worktree with the admin folder that belongs to it.
 #[derive(Clone, PartialEq, Eq, Debug)]

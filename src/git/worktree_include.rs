@@ -2,7 +2,7 @@
 
 use crate::git::command::GitError;
 use crate::git::repo::Repo;
-use crate::model::change::RepoPath;
+use crate::merge::change::RepoPath;
 
 impl Repo {
     /// The untracked files of the user's checkout that match one of the patterns, or a pattern in

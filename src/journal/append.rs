@@ -6,8 +6,9 @@ use crate::git::commit::{By, NewCommit};
 use crate::git::{Repo, Store, StoreError};
 use crate::journal::record::{VERSION, render_record, summary};
 use crate::journal::{JournalError, Replayed, journal_ref};
+use crate::merge::oid::Oid;
 use crate::model::event::{End, Event, Recorded};
-use crate::model::ids::{Oid, RunId};
+use crate::model::ids::RunId;
 
 /// The end of a run's journal, where facts are added. Only the holder of the run lock has one.
 #[derive(Debug)]

@@ -3,8 +3,9 @@
 use crate::git::{Store, StoreError};
 use crate::journal::record::{RecordError, VERSION, parse_record};
 use crate::journal::{JournalError, journal_ref};
+use crate::merge::oid::Oid;
 use crate::model::event::Recorded;
-use crate::model::ids::{Oid, RunId};
+use crate::model::ids::RunId;
 
 /// Everything a journal holds.
 #[derive(Clone, Debug)]

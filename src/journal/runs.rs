@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use crate::base::files::{self, FileLock};
 use crate::base::text::slug;
 use crate::git::{Repo, Store, StoreError};
-use crate::model::ids::{Oid, RunId};
+use crate::merge::oid::Oid;
+use crate::model::ids::RunId;
 
 /// Where the journals are.
 pub const PREFIX: &str = "refs/dispatch/runs/";

@@ -6,15 +6,18 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::model::change::{ChangeStat, Remains, RepoPath};
-use crate::model::conflict::{Class, TaskConflict};
-use crate::model::ids::{AttemptNumber, Oid, TaskNumber};
+use crate::merge::change::{ChangeStat, RepoPath};
+use crate::merge::oid::Oid;
+use crate::merge::verdict::Class;
+use crate::model::ids::{AttemptNumber, TaskNumber};
 use crate::model::integration::{CheckResult, Integration, Landing};
 use crate::model::outside_changes::OutsideChange;
 use crate::model::pull_request::PullRequest;
 use crate::model::recovery::Found;
+use crate::model::remains::Remains;
 use crate::model::resolution::{Resolution, RungName};
 use crate::model::shortage::Shortage;
+use crate::model::task_conflict::TaskConflict;
 use crate::model::usage::{Cost, Usage};
 
 /// An event with its place and time.

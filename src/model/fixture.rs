@@ -4,13 +4,15 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::model::change::{ChangeStat, RepoPath};
-use crate::model::conflict::{Class, TaskConflict, Unit};
+use crate::merge::change::{ChangeStat, RepoPath};
+use crate::merge::oid::Oid;
+use crate::merge::verdict::{Class, Unit};
 use crate::model::event::{End, Event, Failure, FailureClass, Outcome, Recorded, WorkerReport};
-use crate::model::ids::{Oid, RunId, TaskNumber};
+use crate::model::ids::{RunId, TaskNumber};
 use crate::model::integration::Integration;
 use crate::model::plan::{Plan, Produces, Task, TaskFields};
 use crate::model::run::RunState;
+use crate::model::task_conflict::TaskConflict;
 use crate::model::usage::Cost;
 
 /// A run under construction: the plan first, then what happens.

@@ -3,9 +3,10 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::model::change::RepoPath;
-use crate::model::conflict::Class;
-use crate::model::ids::{Oid, TaskNumber};
+use crate::merge::change::RepoPath;
+use crate::merge::oid::Oid;
+use crate::merge::verdict::Class;
+use crate::model::ids::TaskNumber;
 use crate::model::resolution::{Resolution, TriedRung};
 
 /// The shape of the assembled history; the tree is the same for all.

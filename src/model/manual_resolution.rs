@@ -1,6 +1,7 @@
 //! A conflict that a person settles by hand.
 
-use crate::model::ids::{Oid, TaskNumber};
+use crate::merge::oid::Oid;
+use crate::model::ids::TaskNumber;
 use crate::model::redispatch::Onto;
 use crate::model::run::{RunState, TaskPhase, TaskState};
 

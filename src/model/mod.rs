@@ -1,27 +1,26 @@
 //! Plain data that every layer above shares. No clock, file, process or git in here.
 
 pub mod blockers;
-pub mod change;
 pub mod circuit_breaker;
-pub mod conflict;
 pub mod event;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub mod ids;
 pub mod integration;
 pub mod manual_resolution;
-pub mod merge;
 pub mod outside_changes;
 pub mod plan;
 pub mod pull_request;
 pub mod recovery;
 pub mod redispatch;
+pub mod remains;
 pub mod resolution;
 pub mod run;
 pub mod scope;
 pub mod shortage;
 pub mod spending;
 pub mod status;
+pub mod task_conflict;
 pub mod transcript;
 pub mod usage;
 pub mod worker;

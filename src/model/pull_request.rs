@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::ids::{Oid, TaskNumber};
+use crate::merge::oid::Oid;
+use crate::model::ids::TaskNumber;
 
 /// One pull request.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]

@@ -1,8 +1,9 @@
 //! Doing a task again: because a person asks, because it met others, because what it was built on
 //! has changed.
 
+use crate::merge::oid::Oid;
 use crate::model::event::End;
-use crate::model::ids::{Oid, TaskNumber};
+use crate::model::ids::TaskNumber;
 use crate::model::integration::LeftOutReason;
 use crate::model::run::{RunState, TaskPhase, TaskState};
 use crate::report::words::and_list;

@@ -4,9 +4,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::change::RepoPath;
-use crate::model::conflict::{Class, HunkClass};
-use crate::model::ids::{Oid, TaskNumber};
+use crate::merge::change::RepoPath;
+use crate::merge::oid::Oid;
+use crate::merge::verdict::{Class, HunkClass};
+use crate::model::ids::TaskNumber;
 use crate::report::words::{and_list, paths_in_short};
 
 /// One conflict of a candidate with what was in before, and what settled it.

@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use crate::model::change::RepoPath;
+use crate::merge::change::RepoPath;
+use crate::merge::oid::Oid;
+use crate::merge::verdict::Class;
 use crate::model::circuit_breaker::{Broken, SharedCause};
-use crate::model::conflict::{Class, TaskConflict};
 use crate::model::event::{End, Event, FailureKind, Outcome, Recorded};
-use crate::model::ids::{AttemptNumber, Oid, RunId, TaskNumber};
+use crate::model::ids::{AttemptNumber, RunId, TaskNumber};
 use crate::model::integration::{Integration, Landing};
 use crate::model::manual_resolution::{ByHand, Resolving};
 use crate::model::plan::Plan;
@@ -18,6 +19,7 @@ use crate::model::recovery::Finding;
 use crate::model::redispatch::Onto;
 use crate::model::shortage::Shortage;
 use crate::model::spending::Spending;
+use crate::model::task_conflict::TaskConflict;
 use crate::model::worker_health::Roster;
 
 /// Everything known about a run.

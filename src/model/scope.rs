@@ -2,7 +2,7 @@
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
-use crate::model::change::RepoPath;
+use crate::merge::change::RepoPath;
 
 /// The paths that none of the globs `files` of a task covers, in their order. A name without
 /// wildcards also stands for everything below it. A task that declares nothing may touch anything.

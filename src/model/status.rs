@@ -1,8 +1,9 @@
 //! What can be read off the state of a run: statuses, what a task waits for, what is offered, and
 //! the exit code that has been earned.
 
-use crate::model::change::RepoPath;
-use crate::model::ids::{Oid, TaskNumber};
+use crate::merge::change::RepoPath;
+use crate::merge::oid::Oid;
+use crate::model::ids::TaskNumber;
 use crate::model::integration::LeftOutReason;
 use crate::model::run::{RunPhase, RunState, TaskPhase, TaskState};
 use crate::model::scope::outside;

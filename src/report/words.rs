@@ -4,8 +4,8 @@ use std::fmt;
 
 use jiff::Timestamp;
 
-use crate::model::change::{ChangeStat, RepoPath};
-use crate::model::conflict::Class;
+use crate::merge::change::{ChangeStat, RepoPath};
+use crate::merge::verdict::Class;
 use crate::model::event::{Failure, FailureClass, FailureKind};
 use crate::model::ids::TaskNumber;
 use crate::model::integration::{AgainstBase, CheckOutcome, CheckResult};

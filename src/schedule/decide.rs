@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::model::ids::{Oid, TaskNumber};
+use crate::merge::oid::Oid;
+use crate::model::ids::TaskNumber;
 use crate::model::integration::LeftOutReason;
 use crate::model::redispatch::Onto;
 use crate::model::run::{RunPhase, RunState, TaskPhase};

@@ -3,10 +3,10 @@
 //! The author of the later change can be asked again, where there is one: a task that is a shell
 //! command would make the same change blindly and wipe the other one out.
 
-use crate::model::conflict::TaskConflict;
 use crate::model::ids::TaskNumber;
 use crate::model::integration::{LeftOut, LeftOutReason};
 use crate::model::run::{RunState, TaskPhase};
+use crate::model::task_conflict::TaskConflict;
 use crate::schedule::decide::{Action, Limits};
 use crate::schedule::retry;
 use crate::schedule::worker_pool::Choice;

@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 
-use crate::model::conflict::Class;
+use crate::merge::oid::Oid;
+use crate::merge::verdict::Class;
 use crate::model::event::{
     End, Event, Failure, FailureClass, FailureKind, Outcome, Recorded, WorkerReport,
 };
 use crate::model::fixture::{self, RunFixture};
-use crate::model::ids::{Oid, TaskNumber};
+use crate::model::ids::TaskNumber;
 use crate::model::integration::{Integration, LeftOut, LeftOutReason, Merged};
 use crate::model::run::RunState;
 use crate::model::shortage::{Scarce, Shortage};

@@ -4,7 +4,7 @@ use git_dispatch::conflicts::detector::{
     DetectOptions, Detection, Detector, detect, task_conflicts,
 };
 use git_dispatch::git::merge_tree::{MergeAnswer, MergeEngine};
-use git_dispatch::model::conflict::{Class, PairVerdict, Verdict};
+use git_dispatch::merge::verdict::{Class, PairVerdict, Verdict};
 use git_dispatch::model::ids::TaskNumber;
 
 use crate::forge::{Forge, MERGED_ONE_BY_ONE, Planned, files, named, options, planned, small};

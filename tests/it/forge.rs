@@ -6,7 +6,7 @@ use std::io::Write as _;
 use git_dispatch::base::process::Program;
 use git_dispatch::conflicts::detector::{Branch, DetectOptions, Detection};
 use git_dispatch::git::{Git, Repo, Store};
-use git_dispatch::model::ids::Oid;
+use git_dispatch::merge::oid::Oid;
 
 /// What a commit holds: path to mode and content (a submodule's content is its commit's id).
 pub(crate) type Files = BTreeMap<Vec<u8>, File>;

@@ -11,7 +11,7 @@ use std::io::Write as _;
 use fastrand::Rng;
 use git_dispatch::conflicts::detector::{Branch, DetectOptions, Detector, Emergent};
 use git_dispatch::git::{Git, Store};
-use git_dispatch::model::ids::Oid;
+use git_dispatch::merge::oid::Oid;
 
 use crate::differential::{Real, merge_for_real, number};
 use crate::forge::{FILE, Files, Forge, Planned, again_with_the_other_git, planned};

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use git_dispatch::engine::resolve::recorded::{Meeting, RESOLUTIONS, remember};
 use git_dispatch::git::{Repo, Store};
-use git_dispatch::model::conflict::Class;
+use git_dispatch::merge::verdict::Class;
 use serde_json::{Value, json};
 
 use crate::harness::Scene;

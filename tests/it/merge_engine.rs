@@ -4,7 +4,7 @@ use std::path::Path;
 
 use git_dispatch::conflicts::detector::{DetectOptions, detect};
 use git_dispatch::git::merge_tree::{MergeAnswer, MergeEngine};
-use git_dispatch::model::ids::Oid;
+use git_dispatch::merge::oid::Oid;
 
 use crate::forge::{Forge, again_with_the_other_git, branch, files, options, planned, show, small};
 

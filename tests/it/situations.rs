@@ -4,7 +4,7 @@ use std::path::Path;
 
 use git_dispatch::base::process::Program;
 use git_dispatch::conflicts::detector::{DetectOptions, Detector, Sceptic, detect};
-use git_dispatch::model::conflict::Verdict;
+use git_dispatch::merge::verdict::Verdict;
 
 use crate::forge::{
     EXEC, FILE, File, Files, Forge, LINK, SUBMODULE, again_with_the_other_git, branch, options,

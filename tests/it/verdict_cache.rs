@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use git_dispatch::base::process::Program;
 use git_dispatch::conflicts::detector::{Branch, DetectOptions, Detection, Detector, detect};
 use git_dispatch::git::commit::{By, NewCommit};
-use git_dispatch::model::conflict::Verdict;
-use git_dispatch::model::ids::Oid;
+use git_dispatch::merge::oid::Oid;
+use git_dispatch::merge::verdict::Verdict;
 
 use crate::conflicts::emptied_together;
 use crate::forge::{

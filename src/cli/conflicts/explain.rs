@@ -7,7 +7,7 @@ use crate::cli::conflicts::Subject;
 use crate::cli::error::CommandError;
 use crate::conflicts::detector::{Explained, ThreeWay};
 use crate::conflicts::hunks::hunks;
-use crate::model::conflict::{Class, Hunk, LineRange, PairVerdict, Rule, Unit, Verdict};
+use crate::merge::verdict::{Class, Hunk, LineRange, PairVerdict, Rule, Unit, Verdict};
 use crate::ui::diff::{line_diff, word_diff};
 
 /// Lines of one side of one place that are shown.

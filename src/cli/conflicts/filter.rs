@@ -5,8 +5,8 @@ use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use crate::base::text::did_you_mean;
 use crate::cli::conflicts::{ConflictsArgs, Found};
 use crate::cli::error::CommandError;
-use crate::model::change::RepoPath;
-use crate::model::conflict::{Class, HunkClass, PairVerdict, Unit, Verdict};
+use crate::merge::change::RepoPath;
+use crate::merge::verdict::{Class, HunkClass, PairVerdict, Unit, Verdict};
 
 /// `--severity`, `--class` and `--paths`: a pair has to pass all that are given.
 pub(super) struct Filter {

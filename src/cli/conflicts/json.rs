@@ -4,8 +4,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::cli::conflicts::{EMERGENT, Found, Subject, listed};
-use crate::model::change::RepoPath;
-use crate::model::conflict::{Class, PairVerdict, Rule, Unit, Verdict};
+use crate::merge::change::RepoPath;
+use crate::merge::verdict::{Class, PairVerdict, Rule, Unit, Verdict};
 
 /// Counts breaking changes.
 const JSON_VERSION: u32 = 1;

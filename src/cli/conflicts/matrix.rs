@@ -6,7 +6,7 @@ use unicode_width::UnicodeWidthStr as _;
 
 use crate::base::table::clip_to_width;
 use crate::base::text::terminal_safe;
-use crate::model::conflict::{PairVerdict, Verdict};
+use crate::merge::verdict::{PairVerdict, Verdict};
 
 /// Longest branch name that is shown whole.
 const NAME_WIDTH: usize = 32;
@@ -111,7 +111,7 @@ fn mark(pair: &PairVerdict) -> char {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::model::conflict::Class;
+    use crate::merge::verdict::Class;
 
     fn pair(a: usize, b: usize, verdict: Verdict, class: Class) -> PairVerdict {
         PairVerdict {

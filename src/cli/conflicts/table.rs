@@ -4,8 +4,8 @@ use crate::base::table::wrapped_table;
 use crate::base::text::terminal_safe;
 use crate::cli::conflicts::{EMERGENT, Found, Subject, listed};
 use crate::conflicts::detector::Emergent;
-use crate::model::change::RepoPath;
-use crate::model::conflict::{Class, PairVerdict};
+use crate::merge::change::RepoPath;
+use crate::merge::verdict::{Class, PairVerdict};
 
 /// How many paths of a unit are shown before `+n`.
 const PATHS_SHOWN: usize = 3;

@@ -20,8 +20,9 @@ use crate::engine::land::{
     Ground, LandOptions, Prepared, Shape, Work, carry_out, merged, prepare, survey,
 };
 use crate::git::refs::branch_ref;
+use crate::merge::oid::Oid;
 use crate::model::event::Event;
-use crate::model::ids::{Oid, RunId, TaskNumber};
+use crate::model::ids::{RunId, TaskNumber};
 use crate::model::integration::Landing;
 use crate::model::run::RunState;
 use crate::model::status::Status;

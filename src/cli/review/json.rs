@@ -4,8 +4,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::cli::review::Page;
-use crate::model::change::FileStat;
-use crate::model::conflict::Class;
+use crate::merge::change::FileStat;
+use crate::merge::verdict::Class;
 use crate::model::ids::TaskNumber;
 use crate::model::run::RunState;
 

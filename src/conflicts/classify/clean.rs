@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::conflicts::classify::Evidence;
-use crate::model::change::{Change, RepoPath};
-use crate::model::conflict::{Class, Unit};
+use crate::merge::change::{Change, RepoPath};
+use crate::merge::verdict::{Class, Unit};
 
 /// One unit a class, for the paths both branches changed.
 pub(super) fn clean_units(evidence: &Evidence<'_>) -> Vec<(Unit, u8)> {

@@ -3,9 +3,9 @@
 use crate::conflicts::classify::groups::Group;
 use crate::conflicts::classify::{Evidence, SideInfo};
 use crate::conflicts::hunks;
-use crate::model::change::Entry;
-use crate::model::conflict::{Class, Hunk, Unit};
-use crate::model::merge::{RENAME_COLLISION, Stage};
+use crate::merge::answer::{RENAME_COLLISION, Stage};
+use crate::merge::change::Entry;
+use crate::merge::verdict::{Class, Hunk, Unit};
 
 /// The unit of a group with its severity; `None` where the group is no conflict after all.
 pub(super) fn conflict_unit(evidence: &Evidence<'_>, group: &Group<'_>) -> Option<(Unit, u8)> {

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::conflicts::classify::Evidence;
-use crate::model::change::RepoPath;
-use crate::model::ids::Oid;
-use crate::model::merge::{Message, Stage};
+use crate::merge::answer::{Message, Stage};
+use crate::merge::change::RepoPath;
+use crate::merge::oid::Oid;
 
 /// A connected group, with the paths git made up (`p~<commit>`) given back their own name.
 #[derive(Default)]

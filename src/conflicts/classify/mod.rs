@@ -6,10 +6,10 @@
 
 use std::collections::HashMap;
 
-use crate::model::change::{Change, RepoPath};
-use crate::model::conflict::{Class, Unit, Verdict};
-use crate::model::ids::Oid;
-use crate::model::merge::{MergeResult, Rename};
+use crate::merge::answer::{MergeResult, Rename};
+use crate::merge::change::{Change, RepoPath};
+use crate::merge::oid::Oid;
+use crate::merge::verdict::{Class, Unit, Verdict};
 
 use crate::conflicts::classify::clean::clean_units;
 use crate::conflicts::classify::conflicts::conflict_unit;
@@ -111,8 +111,8 @@ pub fn classify(evidence: &Evidence<'_>) -> Classified {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::model::change::Entry;
-    use crate::model::merge::{Message, RENAME_COLLISION, Stage};
+    use crate::merge::answer::{Message, RENAME_COLLISION, Stage};
+    use crate::merge::change::Entry;
 
     const OURS: Oid = Oid::ZERO;
 

@@ -14,7 +14,8 @@ use crate::engine::kernel::cancel::Leash;
 use crate::engine::kernel::context::Context;
 use crate::engine::resolve::auto::Ladder;
 use crate::git::Store;
-use crate::model::ids::{Oid, TaskNumber};
+use crate::merge::oid::Oid;
+use crate::model::ids::TaskNumber;
 use crate::model::integration::{
     AgainstBase, CheckOutcome, CheckResult, Guilty, LeftOut, LeftOutReason,
 };

@@ -8,7 +8,7 @@ use crate::engine::kernel::context::Context;
 use crate::engine::worktree::prepare::keep;
 use crate::git::Store;
 use crate::git::refs::branch_ref;
-use crate::model::ids::Oid;
+use crate::merge::oid::Oid;
 use crate::model::integration::{Integration, Merged};
 use crate::model::run::RunState;
 

@@ -17,10 +17,10 @@ use crate::engine::assemble::rewound;
 use crate::engine::kernel::context::Context;
 use crate::git::refs::branch_ref;
 use crate::git::{Repo, Store};
-use crate::model::conflict::TaskConflict;
 use crate::model::ids::{RunId, TaskNumber};
 use crate::model::integration::{CheckOutcome, Integration};
 use crate::model::run::RunState;
+use crate::model::task_conflict::TaskConflict;
 
 /// The last assembly of a run.
 #[derive(Debug, Serialize, Deserialize)]

@@ -16,13 +16,14 @@ use crate::engine::resolve::auto::{Clash, Climb, Ladder};
 use crate::git::Store;
 use crate::git::commit::{By, NewCommit};
 use crate::git::merge_tree::MergeEngine;
-use crate::model::change::RepoPath;
-use crate::model::conflict::TaskConflict;
+use crate::merge::change::RepoPath;
+use crate::merge::oid::Oid;
 use crate::model::event::Event;
-use crate::model::ids::{Oid, TaskNumber};
+use crate::model::ids::TaskNumber;
 use crate::model::integration::{LeftOut, LeftOutReason};
 use crate::model::resolution::{Resolution, RungName, TriedRung};
 use crate::model::run::RunState;
+use crate::model::task_conflict::TaskConflict;
 
 /// A candidate that merged.
 pub(crate) struct Step {

@@ -22,11 +22,12 @@ use crate::engine::kernel::cancel::Leash;
 use crate::engine::kernel::context::Context;
 use crate::engine::resolve::auto::Ladder;
 use crate::git::Store;
-use crate::model::conflict::TaskConflict;
+use crate::merge::oid::Oid;
 use crate::model::event::Event;
-use crate::model::ids::{Oid, TaskNumber};
+use crate::model::ids::TaskNumber;
 use crate::model::integration::Integration;
 use crate::model::run::RunState;
+use crate::model::task_conflict::TaskConflict;
 
 pub mod bisect;
 mod branch;

@@ -5,8 +5,8 @@ use crate::base::text::{error_chain, one_line};
 use crate::engine::EngineError;
 use crate::engine::worktree::setup::SetUpFailure;
 use crate::failure::signature::signature;
+use crate::merge::oid::Oid;
 use crate::model::event::{End, Failure, FailureClass, FailureKind, Outcome, WorkerReport};
-use crate::model::ids::Oid;
 use crate::model::usage::Cost;
 
 /// An attempt that the run cut short; it counts as none.

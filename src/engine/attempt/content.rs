@@ -3,8 +3,9 @@
 
 use crate::engine::EngineError;
 use crate::git::{Repo, Store};
-use crate::model::change::{Change, Entry, Remains};
-use crate::model::ids::Oid;
+use crate::merge::change::{Change, Entry};
+use crate::merge::oid::Oid;
+use crate::model::remains::Remains;
 
 /// Files above this size are remarked on.
 const LARGE_FILE: u64 = 50 * 1024 * 1024;

@@ -3,8 +3,9 @@
 
 use crate::engine::EngineError;
 use crate::git::Store;
+use crate::merge::oid::Oid;
 use crate::model::event::{End, FailureClass, Outcome};
-use crate::model::ids::{AttemptNumber, Oid};
+use crate::model::ids::AttemptNumber;
 use crate::model::integration::CheckOutcome;
 use crate::model::run::{Attempt, TaskState};
 

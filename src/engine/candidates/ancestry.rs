@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::engine::EngineError;
 use crate::git::Store;
-use crate::model::ids::{Oid, TaskNumber};
+use crate::merge::oid::Oid;
+use crate::model::ids::TaskNumber;
 use crate::model::run::RunState;
 
 /// What each candidate contains, directly or through others.

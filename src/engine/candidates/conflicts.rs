@@ -11,10 +11,12 @@ use crate::engine::assemble::order_input;
 use crate::engine::candidates::ancestry::BuiltOn;
 use crate::engine::kernel::context::Context;
 use crate::git::Store;
-use crate::model::change::RepoPath;
-use crate::model::conflict::{Class, PairVerdict, TaskConflict};
-use crate::model::ids::{Oid, TaskNumber};
+use crate::merge::change::RepoPath;
+use crate::merge::oid::Oid;
+use crate::merge::verdict::{Class, PairVerdict};
+use crate::model::ids::TaskNumber;
 use crate::model::run::RunState;
+use crate::model::task_conflict::TaskConflict;
 
 /// Every conflicting pair among the candidates.
 ///

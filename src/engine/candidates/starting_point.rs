@@ -8,9 +8,10 @@ use crate::engine::kernel::context::Context;
 use crate::git::Store;
 use crate::git::commit::{By, NewCommit};
 use crate::git::merge_tree::{MergeAnswer, MergeEngine};
-use crate::model::change::RepoPath;
-use crate::model::conflict::Class;
-use crate::model::ids::{Oid, TaskNumber};
+use crate::merge::change::RepoPath;
+use crate::merge::oid::Oid;
+use crate::merge::verdict::Class;
+use crate::model::ids::TaskNumber;
 
 /// Where a task can start.
 #[derive(Clone, PartialEq, Eq, Debug)]

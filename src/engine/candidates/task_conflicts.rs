@@ -3,9 +3,10 @@
 use std::collections::HashSet;
 
 use crate::conflicts::detector::Detection;
-use crate::model::change::RepoPath;
-use crate::model::conflict::{PairVerdict, TaskConflict};
+use crate::merge::change::RepoPath;
+use crate::merge::verdict::PairVerdict;
 use crate::model::ids::TaskNumber;
+use crate::model::task_conflict::TaskConflict;
 
 /// The conflicts between the candidates of tasks. `tasks` names the branches of the detection by
 /// place; `built_on` gives the tasks whose candidates a task's own contains.

@@ -16,7 +16,8 @@ use crate::base::fault;
 use crate::base::files;
 use crate::engine::kernel::context::Context;
 use crate::git::Repo;
-use crate::model::ids::{Oid, RunId};
+use crate::merge::oid::Oid;
+use crate::model::ids::RunId;
 use crate::model::integration::{CheckOutcome, CheckResult};
 
 /// The results of a run's checks, by tree.

@@ -18,7 +18,7 @@ use crate::engine::kernel::context::Context;
 use crate::engine::kernel::disk_space::{self, Size};
 use crate::git::worktree::{Head, Worktree};
 use crate::git::{Git, Store};
-use crate::model::ids::Oid;
+use crate::merge::oid::Oid;
 use crate::model::integration::CheckResult;
 use crate::worker::environment::check_environment;
 

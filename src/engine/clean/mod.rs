@@ -18,8 +18,9 @@ use crate::engine::worktree::setup::tear_down;
 use crate::git::refs::branch_ref;
 use crate::git::worktree::{Head, Worktree};
 use crate::git::{Store, StoreError};
+use crate::merge::oid::Oid;
 use crate::model::event::End;
-use crate::model::ids::{Oid, TaskNumber};
+use crate::model::ids::TaskNumber;
 use crate::model::run::{Attempt, RunState};
 
 /// What can go and what has to stay.

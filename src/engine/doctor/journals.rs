@@ -9,7 +9,8 @@ use crate::git::{Repo, Store};
 use crate::journal::record::parse_record;
 use crate::journal::runs::{PREFIX, RunLock};
 use crate::journal::{journal_ref, replay};
-use crate::model::ids::{Oid, RunId};
+use crate::merge::oid::Oid;
+use crate::model::ids::RunId;
 
 /// Looks for folders, branches and kept attempts without a journal, and for journals that cannot be
 /// read.

@@ -9,7 +9,8 @@ use crate::engine::kernel::context::Context;
 use crate::engine::worktree::prepare::{keep, keep_remains};
 use crate::git::worktree::Worktree;
 use crate::git::{Repo, Store};
-use crate::model::ids::{AttemptNumber, Oid, RunId, TaskNumber};
+use crate::merge::oid::Oid;
+use crate::model::ids::{AttemptNumber, RunId, TaskNumber};
 
 pub mod environment;
 pub mod journals;

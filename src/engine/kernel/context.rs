@@ -13,7 +13,8 @@ use crate::engine::kernel::disk_space::Size;
 use crate::exec::Executor;
 use crate::failure::patterns::Patterns;
 use crate::git::Repo;
-use crate::model::ids::{AttemptNumber, Oid, RunId, TaskNumber};
+use crate::merge::oid::Oid;
+use crate::model::ids::{AttemptNumber, RunId, TaskNumber};
 use crate::model::plan::{INTEGRATION, Plan};
 
 /// The fixed facts of a run, shared by all its effects.

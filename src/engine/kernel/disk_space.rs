@@ -15,7 +15,7 @@ use crate::engine::kernel::context::Context;
 use crate::engine::run::quota;
 use crate::engine::start::existing_ancestor;
 use crate::git::{Repo, Store};
-use crate::model::ids::Oid;
+use crate::merge::oid::Oid;
 use crate::model::shortage::{Scarce, Shortage};
 
 /// Files that can still be made on each file system, at least, besides those of a new worktree.

@@ -6,9 +6,10 @@ use crate::base::text::plural;
 use crate::engine::EngineError;
 use crate::git::checkout_obstacle::Obstacle;
 use crate::git::{GitError, StoreError};
-use crate::model::change::RepoPath;
-use crate::model::conflict::Class;
-use crate::model::ids::{Oid, TaskNumber};
+use crate::merge::change::RepoPath;
+use crate::merge::oid::Oid;
+use crate::merge::verdict::Class;
+use crate::model::ids::TaskNumber;
 use crate::report::words::and_list;
 
 /// Why a run cannot land. The target has not moved.

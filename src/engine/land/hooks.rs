@@ -12,7 +12,7 @@ use crate::engine::land::lock::Moving;
 use crate::engine::land::{LandError, Shape};
 use crate::git::Git;
 use crate::git::worktree::{Head, Worktree};
-use crate::model::ids::Oid;
+use crate::merge::oid::Oid;
 
 /// What `git merge` runs before it commits, in its order.
 const OF_A_MERGE: [&str; 3] = ["pre-merge-commit", "prepare-commit-msg", "commit-msg"];

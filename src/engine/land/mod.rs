@@ -18,7 +18,7 @@ use crate::engine::publish::{render_board_file, with_board};
 use crate::git::merge_tree::{MergeAnswer, MergeEngine};
 use crate::git::refs::branch_ref;
 use crate::git::{GitError, Store};
-use crate::model::ids::Oid;
+use crate::merge::oid::Oid;
 use crate::model::integration::{AgainstBase, CheckResult, Integration, Landing};
 use crate::model::resolution::Resolution;
 use crate::model::run::RunState;

@@ -10,7 +10,7 @@ use crate::engine::land::{LandError, Prepared};
 use crate::git::checkout_obstacle::{Obstacle, obstacle, said};
 use crate::git::refs::branch_ref;
 use crate::git::{Git, Store, StoreError};
-use crate::model::ids::Oid;
+use crate::merge::oid::Oid;
 use crate::model::integration::Landing;
 
 /// Moves the target. Either it is at its new commit afterwards, or nothing has changed.

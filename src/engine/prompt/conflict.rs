@@ -8,9 +8,10 @@ use crate::base::text::terminal_safe;
 use crate::engine::EngineError;
 use crate::git::Repo;
 use crate::git::merge_tree::{MergeAnswer, MergeEngine};
-use crate::model::change::RepoPath;
+use crate::merge::change::RepoPath;
+use crate::merge::oid::Oid;
 use crate::model::event::End;
-use crate::model::ids::{Oid, TaskNumber};
+use crate::model::ids::TaskNumber;
 use crate::model::integration::LeftOutReason;
 use crate::model::run::{RunState, TaskState};
 

@@ -6,8 +6,9 @@ use crate::engine::kernel::context::Context;
 use crate::engine::resolve::manual::{ResolveError, handed_over, message, open, worktree};
 use crate::git::Store;
 use crate::git::commit::{By, NewCommit};
-use crate::model::change::RepoPath;
-use crate::model::ids::{Oid, TaskNumber};
+use crate::merge::change::RepoPath;
+use crate::merge::oid::Oid;
+use crate::model::ids::TaskNumber;
 use crate::model::redispatch::Onto;
 use crate::model::run::RunState;
 

@@ -17,9 +17,9 @@ use crate::engine::candidates::conflicts::{conflict_paths, pair_verdict};
 use crate::engine::kernel::cancel::Leash;
 use crate::engine::kernel::context::Context;
 use crate::engine::resolve::policy::Policy;
-use crate::model::change::RepoPath;
-use crate::model::conflict::Class;
-use crate::model::ids::Oid;
+use crate::merge::change::RepoPath;
+use crate::merge::oid::Oid;
+use crate::merge::verdict::Class;
 use crate::model::resolution::{Resolution, Resolver, RungName, TriedRung};
 use crate::model::run::TaskState;
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::engine::EngineError;
 use crate::git::{GitError, StoreError};
-use crate::model::change::RepoPath;
+use crate::merge::change::RepoPath;
 use crate::model::ids::TaskNumber;
 use crate::report::words::and_list;
 

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use globset::GlobBuilder;
 
-use crate::model::change::RepoPath;
-use crate::model::conflict::{Class, HunkClass, Rule, Unit};
+use crate::merge::change::RepoPath;
+use crate::merge::verdict::{Class, HunkClass, Rule, Unit};
 
 /// What the settings allow.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -155,7 +155,7 @@ fn has_blobs(class: Class) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::conflict::{Hunk, LineRange};
+    use crate::merge::verdict::{Hunk, LineRange};
 
     fn policy(rules: &[Rule]) -> Policy {
         Policy {

@@ -9,9 +9,9 @@ use jiff::Timestamp;
 
 use crate::git::commit::{By, NewCommit};
 use crate::git::{Repo, Store, StoreError};
-use crate::model::change::{Entry, RepoPath};
-use crate::model::conflict::Class;
-use crate::model::ids::Oid;
+use crate::merge::change::{Entry, RepoPath};
+use crate::merge::oid::Oid;
+use crate::merge::verdict::Class;
 
 /// Where resolutions are kept.
 pub const RESOLUTIONS: &str = "refs/dispatch/resolutions";

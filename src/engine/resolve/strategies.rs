@@ -12,9 +12,9 @@ use crate::engine::resolve::recorded::{Meeting, recall};
 use crate::engine::resolve::tools::{Made, Programs};
 use crate::git::Store;
 use crate::git::merge_tree::{MergeAnswer, MergeEngine, MergeResult, Stage};
-use crate::model::change::{Entry, RepoPath};
-use crate::model::conflict::{Class, Unit};
-use crate::model::ids::Oid;
+use crate::merge::change::{Entry, RepoPath};
+use crate::merge::oid::Oid;
+use crate::merge::verdict::{Class, Unit};
 use crate::model::resolution::{Resolution, Resolver, RungName, TriedRung};
 
 /// One climb.

@@ -22,8 +22,8 @@ use crate::engine::resolve::recorded::Meeting;
 use crate::git::Store;
 use crate::git::commit::{By, NewCommit};
 use crate::git::worktree::Worktree;
-use crate::model::change::{Entry, RepoPath};
-use crate::model::ids::Oid;
+use crate::merge::change::{Entry, RepoPath};
+use crate::merge::oid::Oid;
 use crate::model::integration::{CheckOutcome, CheckResult};
 
 /// The longest time a structural merge of one file may take.

@@ -7,9 +7,10 @@ use crate::engine::candidates::conflicts::{options, upstream};
 use crate::engine::kernel::context::Context;
 use crate::engine::worktree::populate::links_in;
 use crate::git::snapshot::Snapshots;
-use crate::model::conflict::TaskConflict;
-use crate::model::ids::{Oid, TaskNumber};
+use crate::merge::oid::Oid;
+use crate::model::ids::TaskNumber;
 use crate::model::run::{Attempt, RunState, TaskPhase};
+use crate::model::task_conflict::TaskConflict;
 
 /// After so many rounds everything is forgotten, so that the snapshots of a long run do not pile up.
 const ROUNDS: u32 = 500;

@@ -16,8 +16,8 @@ use crate::engine::kernel::context::Context;
 use crate::engine::kernel::disk_space::is_full;
 use crate::engine::worktree::setup::{SetUpFailure, set_up};
 use crate::git::worktree::Worktree;
-use crate::model::change::RepoPath;
-use crate::model::ids::Oid;
+use crate::merge::change::RepoPath;
+use crate::merge::oid::Oid;
 
 /// The file at the top of a repository that names ignored files to copy, in the syntax of
 /// gitignore(5). Other tools for worktrees read the same file.

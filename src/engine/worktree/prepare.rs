@@ -10,7 +10,8 @@ use crate::git::commit::{By, NewCommit};
 use crate::git::refs::branch_ref;
 use crate::git::worktree::{Head, Worktree};
 use crate::git::{Store, StoreError};
-use crate::model::ids::{AttemptNumber, Oid, TaskNumber};
+use crate::merge::oid::Oid;
+use crate::model::ids::{AttemptNumber, TaskNumber};
 
 /// Puts the task's branch at `base` and checks it out in a worktree of its own.
 ///

@@ -10,8 +10,9 @@ use crate::engine::worktree::prepare::detach_earlier;
 use crate::git::Store;
 use crate::git::refs::branch_ref;
 use crate::git::worktree::{Head, Worktree};
+use crate::merge::oid::Oid;
 use crate::model::event::End;
-use crate::model::ids::{Oid, TaskNumber};
+use crate::model::ids::TaskNumber;
 use crate::model::run::RunState;
 use crate::model::worker::Worker;
 

@@ -16,7 +16,8 @@ use crate::engine::kernel::context::Context;
 use crate::exec::log;
 use crate::git::Repo;
 use crate::git::worktree::Worktree;
-use crate::model::ids::{AttemptNumber, Oid, RunId, TaskNumber};
+use crate::merge::oid::Oid;
+use crate::model::ids::{AttemptNumber, RunId, TaskNumber};
 use crate::model::integration::{CheckOutcome, CheckResult};
 use crate::worker::environment::check_environment;
 

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::base::text::shell_word;
-use crate::model::conflict::{LineRange, Unit, Verdict};
+use crate::merge::verdict::{LineRange, Unit, Verdict};
 use crate::model::ids::TaskNumber;
 use crate::model::integration::{
     AgainstBase, CheckOutcome, CheckResult, Guilty, Integration, Landing, LeftOut, LeftOutReason,

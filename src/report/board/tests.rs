@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used)]
 
 use crate::base::golden::assert_golden;
-use crate::model::change::ChangeStat;
-use crate::model::conflict::{Class, Hunk, HunkClass, LineRange, TaskConflict};
+use crate::merge::change::ChangeStat;
+use crate::merge::verdict::{Class, Hunk, HunkClass, LineRange};
 use crate::model::event::{End, Event, FailureClass, WorkerReport};
 use crate::model::fixture::{RunFixture, base, candidate, conflict, failure, start};
 use crate::model::ids::TaskNumber;
@@ -12,6 +12,7 @@ use crate::model::integration::{
     CheckOutcome, CheckResult, Integration, Landing, LeftOut, LeftOutReason, Merged,
 };
 use crate::model::run::{RunState, TaskPhase};
+use crate::model::task_conflict::TaskConflict;
 use crate::report::board::view::{BoardView, Standing};
 use crate::report::board::{json, markdown, text};
 use crate::report::completion::Completion;

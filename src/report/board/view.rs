@@ -2,15 +2,16 @@
 
 use jiff::Timestamp;
 
-use crate::model::change::RepoPath;
-use crate::model::conflict::TaskConflict;
+use crate::merge::change::RepoPath;
+use crate::merge::oid::Oid;
 use crate::model::event::{End, FailureClass, Outcome};
-use crate::model::ids::{Oid, RunId, TaskNumber};
+use crate::model::ids::{RunId, TaskNumber};
 use crate::model::integration::{Integration, Landing};
 use crate::model::pull_request::PullRequest;
 use crate::model::run::{RunPhase, RunState, TaskPhase, TaskState};
 use crate::model::spending::{Bill, Spending};
 use crate::model::status::Status;
+use crate::model::task_conflict::TaskConflict;
 use crate::model::worker_health::Parking;
 use crate::report::board::banners::notices;
 use crate::report::board::row_note::note;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::base::clock::render_elapsed;
 use crate::base::markdown::{markdown_block, markdown_code, markdown_prose, plain_line};
 use crate::base::text::plural;
-use crate::model::change::RepoPath;
+use crate::merge::change::RepoPath;
 use crate::model::ids::TaskNumber;
 use crate::model::integration::{CheckOutcome, CheckResult, Guilty, LeftOut, LeftOutReason};
 use crate::model::resolution::Resolution;

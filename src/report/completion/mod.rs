@@ -9,8 +9,8 @@ pub mod next_steps;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::base::text::clip;
-use crate::model::change::{ChangeStat, RepoPath};
-use crate::model::conflict::{Class, HunkClass, TaskConflict};
+use crate::merge::change::{ChangeStat, RepoPath};
+use crate::merge::verdict::{Class, HunkClass};
 use crate::model::event::{End, Outcome};
 use crate::model::ids::{RunId, TaskNumber};
 use crate::model::integration::{CheckResult, Guilty, LeftOut, LeftOutReason};
@@ -20,6 +20,7 @@ use crate::model::resolution::Resolution;
 use crate::model::run::{RunState, TaskPhase};
 use crate::model::spending::Bill;
 use crate::model::status::Status;
+use crate::model::task_conflict::TaskConflict;
 use crate::report::completion::next_steps::{Step, next_steps};
 use crate::report::words::and_list;
 

@@ -3,9 +3,9 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::model::change::Remains;
 use crate::model::event::{FailureClass, FailureKind};
 use crate::model::ids::TaskNumber;
+use crate::model::remains::Remains;
 use crate::model::status::Status;
 use crate::model::usage::{Cost, Usage};
 use crate::report::failure::{

@@ -1,11 +1,13 @@
 //! The failure report: what failed, why, what waits for it, and the exact command that helps.
 
 use crate::base::markdown::plain_line;
-use crate::model::change::{Remains, RepoPath};
-use crate::model::conflict::Class;
+use crate::merge::change::RepoPath;
+use crate::merge::oid::Oid;
+use crate::merge::verdict::Class;
 use crate::model::event::{End, Failure, FailureClass, FailureKind};
-use crate::model::ids::{AttemptNumber, Oid, RunId, TaskNumber};
+use crate::model::ids::{AttemptNumber, RunId, TaskNumber};
 use crate::model::plan::Strategy;
+use crate::model::remains::Remains;
 use crate::model::run::{Attempt, RunState, TaskPhase, TaskState};
 use crate::model::spending::Bill;
 use crate::model::status::Status;

@@ -1,7 +1,7 @@
 //! The failure report of formats.md §4 and its variations, as golden files.
 
 use crate::base::golden::assert_golden;
-use crate::model::change::ChangeStat;
+use crate::merge::change::ChangeStat;
 use crate::model::event::{End, Event, WorkerReport};
 use crate::model::fixture::{RunFixture, candidate, failure};
 use crate::report::failure::*;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use git_dispatch::cli::error::Exit;
 use git_dispatch::cli::unsupported;
-use git_dispatch::model::conflict::{Class, HunkClass};
+use git_dispatch::merge::verdict::{Class, HunkClass};
 use git_dispatch::model::event::FailureClass;
 use git_dispatch::model::status::Status;
 

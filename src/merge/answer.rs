@@ -1,7 +1,7 @@
 //! What git's merge engine answers about two commits, as plain values.
 
-use crate::model::change::RepoPath;
-use crate::model::ids::Oid;
+use crate::merge::change::RepoPath;
+use crate::merge::oid::Oid;
 
 /// One merge, as `git merge-tree` reported it.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::ids::Oid;
+use crate::merge::oid::Oid;
 
 /// A path inside the repository: bytes, `/` between components, never assumed to be UTF-8.
 ///
@@ -133,18 +133,4 @@ pub struct ChangeStat {
     pub added: u64,
     /// Lines removed, binary files not counted.
     pub removed: u64,
-}
-
-/// What a failed attempt changed against the commit it started from.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Remains {
-    /// How much.
-    pub stat: ChangeStat,
-    /// The first [`Remains::NAMED`] paths.
-    pub paths: Vec<RepoPath>,
-}
-
-impl Remains {
-    /// How many paths are named; `stat` counts all.
-    pub const NAMED: usize = 20;
 }
