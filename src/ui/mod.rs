@@ -6,6 +6,7 @@ use anstyle::{AnsiColor, Style};
 
 mod bars;
 pub mod diff;
+pub mod markdown;
 pub mod progress;
 pub mod prompt;
 pub mod waiting;
