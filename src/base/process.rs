@@ -10,11 +10,13 @@ use std::io::{self, Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
+use signal_hook::consts::SIGINT;
 
 use crate::base::interrupt::{Watched, is_asked};
 
@@ -312,6 +314,28 @@ impl Program {
     /// When it cannot be started.
     pub fn on_terminal(&self) -> Result<ExitStatus, ProcessError> {
         self.command().status().map_err(|source| self.error(source))
+    }
+
+    /// Runs it on the user's terminal with its standard input fed from memory, as a pager is.
+    ///
+    /// Ctrl-C belongs to the program meanwhile, and one that reads only a part of its input is no
+    /// error.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn on_terminal_with_input(&self) -> Result<ExitStatus, ProcessError> {
+        let failed = |source| self.error(source);
+        let ignored = Arc::new(AtomicBool::new(false));
+        let ctrl_c = signal_hook::flag::register(SIGINT, ignored).map_err(failed)?;
+        let mut command = self.command();
+        let mut child = command.stdin(Stdio::piped()).spawn().map_err(failed)?;
+        if let Some(mut input) = child.stdin.take() {
+            // It may have been closed early: `q` in a pager.
+            let _ = input.write_all(&self.stdin);
+        }
+        let status = child.wait().map_err(failed);
+        signal_hook::low_level::unregister(ctrl_c);
+        status
     }
 
     fn error(&self, source: io::Error) -> ProcessError {

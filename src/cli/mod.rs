@@ -1,13 +1,16 @@
 //! The command line: one file a subcommand.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use clap_complete::CompleteEnv;
 
 pub mod assemble;
 pub(crate) mod branches;
 pub mod clean;
+pub mod completions;
 pub mod confirm;
 pub(crate) mod conflicts;
 pub mod control;
@@ -17,9 +20,12 @@ pub mod doctor;
 pub mod drive;
 pub mod editor;
 pub mod error;
+pub mod help;
 pub mod init;
 pub mod land;
 pub mod logs;
+pub mod man;
+mod mistyped;
 pub mod plan;
 pub mod plan_source;
 pub mod progress;
@@ -102,6 +108,9 @@ enum Command {
     Doctor(doctor::DoctorArgs),
     Workers(workers::WorkersArgs),
     History(status::HistoryArgs),
+    Help(help::HelpArgs),
+    Completions(completions::CompletionsArgs),
+    Man(man::ManArgs),
     /// Drive a run away from the terminal; started by dispatch itself
     #[command(name = "__drive", hide = true)]
     Drive {
@@ -119,10 +128,24 @@ enum Command {
 /// What a subcommand gives back.
 pub type Answer = Result<Exit, CommandError>;
 
-/// The whole program: parse the command line, run the subcommand, say what went wrong.
+/// Runs the program: parses the command line, runs the subcommand, reports an error.
 pub fn main() -> ExitCode {
+    match answer_completion() {
+        Ok(true) => return ExitCode::SUCCESS,
+        // A shell that completes a line shows nothing of it.
+        Err(_) => return ExitCode::FAILURE,
+        Ok(false) => {}
+    }
     let ui = Ui::new();
-    let cli = Cli::parse();
+    let args: Vec<OsString> = std::env::args_os().collect();
+    let cli = match parse(&args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // A closed pipe is no reason to fail otherwise.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(1));
+        }
+    };
     match cli.command.run(&ui) {
         Ok(exit) => ExitCode::from(exit as u8),
         Err(error) => {
@@ -131,6 +154,33 @@ pub fn main() -> ExitCode {
             ExitCode::from(error.exit as u8)
         }
     }
+}
+
+/// Completes a command line if a shell asks for that.
+fn answer_completion() -> clap::error::Result<bool> {
+    let program = || completions::candidates::with_candidates(command());
+    let folder = std::env::current_dir().ok();
+    CompleteEnv::with_factory(program)
+        .var(completions::VARIABLE)
+        .bin("dispatch")
+        .try_complete(std::env::args_os(), folder.as_deref())
+}
+
+fn parse(args: &[OsString]) -> Result<Cli, clap::Error> {
+    let program = command();
+    let matches = program.clone().try_get_matches_from(args);
+    let matches = matches.map_err(|error| mistyped::with_suggestion(error, &program, args))?;
+    Cli::from_arg_matches(&matches)
+}
+
+/// The command line of the program, with its whole help.
+pub fn command() -> clap::Command {
+    help::groups::with_groups(help::examples::with_examples(bare_command()))
+}
+
+/// The command line without groups and examples in its help.
+pub(crate) fn bare_command() -> clap::Command {
+    Cli::command()
 }
 
 impl Command {
@@ -162,6 +212,9 @@ impl Command {
             Command::Doctor(args) => doctor::run(args, ui),
             Command::Workers(args) => workers::run(args, ui),
             Command::History(args) => status::history(args, ui),
+            Command::Help(args) => help::run(&args, command(), ui),
+            Command::Completions(args) => completions::run(&args, ui),
+            Command::Man(args) => man::run(&args, bare_command(), ui),
             Command::Init(args) => init::run(args, &repo_context::Place::open()?.repo.top, ui),
             Command::Demo(args) => demo::run(args, ui),
             Command::Drive { run } => resume::drive(&run, ui),

@@ -32,11 +32,7 @@ use crate::ui::Ui;
 
 const AFTER_HELP: &str = "\
 For a task of a plan it is the prompt of its first attempt, as far as it is known before a run.
-For a task of a run it is what its last attempt was given, or will be given if there is none yet.
-
-Examples:
-  dispatch prompt plan.md API        before a run
-  dispatch prompt API --next         what `dispatch retry API` would give its worker";
+For a task of a run it is what its last attempt was given, or will be given if there is none yet.";
 
 /// Print what the worker of a task is told; nothing is run
 #[derive(Args, Debug, Clone)]

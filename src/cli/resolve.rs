@@ -31,12 +31,7 @@ const RUNS: usize = 20;
 const AFTER_HELP: &str = "\
 The worktree is as `git merge` leaves it: markers in the files, the three sides in the index, MERGE_HEAD.
 Settle the files, `git add` them, then continue. The checks run on the result; if they fail, go on in
-the worktree and continue again. What was done is remembered for the next time the same files meet.
-
-Examples:
-  dispatch resolve API           opens the conflict of a task of the latest unfinished run
-  dispatch resolve shop-7k 2     of a task of that run
-  dispatch resolve --continue    takes the result of the one that is open";
+the worktree and continue again. What was done is remembered for the next time the same files meet.";
 
 /// Settle the conflict of a task by hand, in a worktree of its own
 #[derive(Args, Debug, Clone)]

@@ -28,13 +28,7 @@ use crate::ui::Ui;
 
 const AFTER_HELP: &str = "\
 The plan is shown, and nothing starts before you say yes. At the end the results are assembled on a
-branch of the run. Your branches, checkout and index stay as they are until `dispatch land`.
-
-Examples:
-  dispatch run plan.md --dry-run     show the plan, start nothing
-  dispatch run plan.md -j 8          eight tasks at once
-  dispatch run plan.md --only 1,API  two tasks of the plan
-  dispatch run - --yes < plan.md     no question, for scripts";
+branch of the run. Your branches, checkout and index stay as they are until `dispatch land`.";
 
 /// Run a plan: every task in a worktree and branch of its own
 #[derive(Args, Debug, Clone, Default)]

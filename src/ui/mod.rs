@@ -7,6 +7,7 @@ use anstyle::{AnsiColor, Style};
 mod bars;
 pub mod diff;
 pub mod markdown;
+pub mod pager;
 pub mod progress;
 pub mod prompt;
 pub mod waiting;

@@ -27,6 +27,8 @@ const LAYERS: &[(&str, &[&str])] = &[
 const PACKAGES: &[(&str, &[&str])] = &[
     ("git2", &["src/git/", "src/journal/"]),
     ("clap", &["src/cli/"]),
+    ("clap_complete", &["src/cli/"]),
+    ("clap_mangen", &["src/cli/"]),
     ("indicatif", &["src/ui/"]),
     ("console", &["src/ui/"]),
     ("similar", &["src/conflict/lines.rs", "src/ui/diff.rs"]),
@@ -43,7 +45,7 @@ const PACKAGES: &[(&str, &[&str])] = &[
         ],
     ),
     ("minijinja", &["src/agent/"]),
-    ("pulldown_cmark", &["src/plan/"]),
+    ("pulldown_cmark", &["src/plan/", "src/ui/"]),
     ("rustix", &["src/exec/", "src/base/"]),
     ("etcetera", &["src/config/"]),
 ];

@@ -1,0 +1,85 @@
+//! `dispatch completions`: what makes a shell complete command lines of dispatch.
+//!
+//! The script that a shell loads calls `dispatch` itself for each completion, so runs, tasks,
+//! workers and branches are those of the repository at that moment.
+
+use clap::{Args, ValueEnum};
+use clap_complete::env::Shells;
+
+use crate::base::text::error_chain;
+use crate::cli::Answer;
+use crate::cli::error::{CommandError, Exit};
+use crate::ui::Ui;
+
+pub(crate) mod candidates;
+
+/// The variable that asks for completions; its value is the shell.
+pub(crate) const VARIABLE: &str = "DISPATCH_COMPLETE";
+
+/// Print a script that completes command lines in a shell
+#[derive(Args, Debug, Clone)]
+pub struct CompletionsArgs {
+    /// The shell
+    pub shell: Shell,
+}
+
+/// A shell that can complete.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum Shell {
+    /// GNU Bash
+    Bash,
+    /// Z shell
+    Zsh,
+    /// fish
+    Fish,
+    /// Elvish
+    Elvish,
+    /// PowerShell
+    #[value(name = "powershell")]
+    PowerShell,
+}
+
+impl Shell {
+    fn name(self) -> &'static str {
+        match self {
+            Shell::Bash => "bash",
+            Shell::Zsh => "zsh",
+            Shell::Fish => "fish",
+            Shell::Elvish => "elvish",
+            Shell::PowerShell => "powershell",
+        }
+    }
+}
+
+/// Runs the subcommand.
+///
+/// # Errors
+/// When the script cannot be made.
+pub fn run(args: &CompletionsArgs, ui: &Ui) -> Answer {
+    let name = args.shell.name();
+    let shells = Shells::builtins();
+    let shell = shells
+        .completer(name)
+        .ok_or_else(|| CommandError::failed(format!("no completions for {name}")))?;
+    let mut script = Vec::new();
+    shell
+        .write_registration(VARIABLE, "dispatch", "dispatch", "dispatch", &mut script)
+        .map_err(|error| CommandError::failed(error_chain(&error)))?;
+    ui.answer(&String::from_utf8_lossy(&script));
+    Ok(Exit::Ok)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_shell_has_a_script() {
+        for shell in Shell::value_variants() {
+            assert!(
+                Shells::builtins().completer(shell.name()).is_some(),
+                "{shell:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! `dispatch help`: commands in groups, and the chapters of the manual, offline.
+
+use clap::{Args, Command};
+
+use crate::base::text::did_you_mean;
+use crate::cli::Answer;
+use crate::cli::error::{CommandError, Exit};
+use crate::git::Git;
+use crate::ui::Ui;
+use crate::ui::markdown::render_markdown;
+
+use chapters::{CHAPTERS, Chapter, find_chapter};
+
+pub mod chapters;
+pub mod examples;
+pub(crate) mod groups;
+
+/// The widest line of help on a terminal.
+pub(crate) const WIDEST: usize = 100;
+
+/// The width of help that does not go to a terminal.
+const PLAIN_WIDTH: usize = 80;
+
+/// Show the help of a command, or a chapter of the manual
+#[derive(Args, Debug, Clone)]
+pub struct HelpArgs {
+    /// The command, or the chapter [default: a list of all of them]
+    #[arg(value_name = "COMMAND|CHAPTER")]
+    pub names: Vec<String>,
+}
+
+/// Runs the subcommand; `program` is the whole command line of `dispatch`.
+///
+/// # Errors
+/// Exit 2 for a name that is neither a command nor a chapter.
+pub fn run(args: &HelpArgs, program: Command, ui: &Ui) -> Answer {
+    let columns = match ui.columns() {
+        usize::MAX => PLAIN_WIDTH,
+        columns => columns.min(WIDEST),
+    };
+    let text = render(&args.names, program, columns)?;
+    ui.page(&text, &pager());
+    Ok(Exit::Ok)
+}
+
+/// The user's pager as git chooses it: `GIT_PAGER`, `core.pager`, `PAGER`, `less`.
+fn pager() -> String {
+    let folder = std::env::current_dir().unwrap_or_default();
+    let pager = Git::at(folder).run(&["var", "GIT_PAGER"]);
+    let pager = pager.unwrap_or_default();
+    String::from_utf8_lossy(&pager).trim().to_owned()
+}
+
+/// The help for these words: a command, a chapter, or both where they share a name.
+fn render(names: &[String], mut program: Command, columns: usize) -> Result<String, CommandError> {
+    program.build();
+    let [first, rest @ ..] = names else {
+        let commands = program.render_long_help().ansi().to_string();
+        return Ok(format!("{commands}\n{}", list_chapters(columns)));
+    };
+    let chapter = find_chapter(first).filter(|_| rest.is_empty());
+    let command = find_command(&program, names);
+    let mut parts = Vec::new();
+    if let Some(mut command) = command.cloned() {
+        parts.push(command.render_long_help().ansi().to_string());
+    }
+    if let Some(chapter) = chapter {
+        parts.push(render_markdown(chapter.text, columns));
+    }
+    match parts.is_empty() {
+        true => Err(unknown(names, &program)),
+        false => Ok(parts.join("\n")),
+    }
+}
+
+fn find_command<'a>(program: &'a Command, names: &[String]) -> Option<&'a Command> {
+    names.iter().try_fold(program, |command, name| {
+        let command = command.find_subcommand(name)?;
+        (!command.is_hide_set()).then_some(command)
+    })
+}
+
+fn list_chapters(columns: usize) -> String {
+    let header = program_header("Chapters of the manual:");
+    let rows = CHAPTERS
+        .iter()
+        .map(|chapter| (chapter.name, chapter.about()));
+    format!("{header}\n{}", groups::render_rows(rows, columns))
+}
+
+fn program_header(text: &str) -> String {
+    let style = clap::builder::Styles::styled();
+    let style = style.get_header();
+    format!("{style}{text}{style:#}")
+}
+
+fn unknown(names: &[String], program: &Command) -> CommandError {
+    let name = names.join(" ");
+    let commands = program
+        .get_subcommands()
+        .filter(|command| !command.is_hide_set());
+    let mut known: Vec<&str> = commands.map(Command::get_name).collect();
+    for name in CHAPTERS.iter().flat_map(Chapter::names) {
+        known.push(name);
+    }
+    let near = did_you_mean(&name, known);
+    let error = CommandError::usage(format!("no command or chapter {name:?}"));
+    let error = match near {
+        Some(near) => error.hint(format!("did you mean `dispatch help {near}`?")),
+        None => error,
+    };
+    error.hint("`dispatch help` lists all commands and chapters")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use crate::cli;
+
+    use super::*;
+
+    fn help(words: &str, columns: usize) -> String {
+        let names: Vec<String> = words.split_whitespace().map(str::to_owned).collect();
+        let text = render(&names, cli::command(), columns).unwrap();
+        anstream::adapter::strip_str(&text).to_string()
+    }
+
+    #[test]
+    fn a_command_shows_its_help_and_a_chapter_its_text() {
+        assert!(help("run", 80).starts_with("Run a plan"));
+        assert!(help("plan check", 80).contains("Usage: dispatch plan check"));
+        assert!(help("plans", 80).starts_with("Plans\n\nA plan lists tasks"));
+        assert!(
+            help("background", 80).starts_with("Runs\n"),
+            "another name of a chapter"
+        );
+    }
+
+    #[test]
+    fn a_name_of_both_shows_the_command_and_then_the_chapter() {
+        let text = help("workers", 80);
+        let chapter = text.find("\nWorkers\n\nA worker is a profile").unwrap();
+        assert!(
+            text.find("Usage: dispatch workers").unwrap() < chapter,
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn without_a_name_everything_is_listed() {
+        let text = help("", 80);
+        for listed in [
+            "Start a run:",
+            "  land ",
+            "Chapters of the manual:",
+            "  git-layout ",
+        ] {
+            assert!(text.contains(listed), "{listed}\n{text}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_name_gets_a_suggestion() {
+        let error = render(&["confilcts".to_owned()], cli::command(), 80).unwrap_err();
+        assert_eq!(error.exit, Exit::Usage);
+        assert_eq!(error.message, "no command or chapter \"confilcts\"");
+        assert_eq!(error.hints[0], "did you mean `dispatch help conflicts`?");
+        let error = render(&["xyzzy".to_owned()], cli::command(), 80).unwrap_err();
+        assert_eq!(
+            error.hints,
+            ["`dispatch help` lists all commands and chapters"]
+        );
+    }
+
+    #[test]
+    fn chapters_hold_no_markup_and_fit_the_terminal() {
+        for columns in [60, 80, 120] {
+            for chapter in CHAPTERS {
+                let text = help(chapter.name, columns);
+                for mark in ["```", "**", "|---", "]("] {
+                    assert!(!text.contains(mark), "{}: {mark}", chapter.name);
+                }
+                for line in text.lines().filter(|line| line.contains(' ')) {
+                    let words = line.trim_start().split("  ").count();
+                    let width = unicode_width::UnicodeWidthStr::width(line);
+                    let is_command_help =
+                        find_command(&cli::command(), &[chapter.name.into()]).is_some();
+                    assert!(
+                        width <= columns || words == 1 && is_one_word(line) || is_command_help,
+                        "{} at {columns}: {line}",
+                        chapter.name
+                    );
+                }
+            }
+        }
+    }
+
+    fn is_one_word(line: &str) -> bool {
+        line.split_whitespace().count() == 1
+    }
+}
