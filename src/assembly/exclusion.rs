@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::assembly::order::Order;
 use crate::model::ids::TaskNumber;
-use crate::report::words::{and_list, comma_list, together_with};
+use crate::model::task_list::{and_list, comma_list, together_with};
 
 /// A task that will not go in.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::assembly::selection::{Choice, OrderInput, OrderTask, choose};
 use crate::base::text::plural;
 use crate::model::ids::TaskNumber;
-use crate::report::words::{and_list, comma_list};
+use crate::model::task_list::{and_list, comma_list};
 
 /// One merge to be done.
 #[derive(Clone, PartialEq, Eq, Debug)]

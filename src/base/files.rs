@@ -4,6 +4,7 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustix::fs::OFlags;
@@ -191,6 +192,12 @@ pub fn is_own_folder(path: &Path) -> bool {
     use std::os::unix::fs::MetadataExt as _;
     let about = fs::symlink_metadata(path);
     about.is_ok_and(|about| about.is_dir() && about.uid() == rustix::process::geteuid().as_raw())
+}
+
+/// The nearest thing that is there; it may be a file, below which no folder can be made.
+pub fn existing_ancestor(path: &Path) -> PathBuf {
+    let found = path.ancestors().find(|place| place.exists());
+    found.unwrap_or(Path::new("/")).to_owned()
 }
 
 #[cfg(test)]

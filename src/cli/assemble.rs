@@ -20,11 +20,11 @@ use crate::engine::resolve::auto::policy;
 use crate::engine::resolve::policy::Policy;
 use crate::engine::runs::load::Loaded;
 use crate::merge::change::RepoPath;
+use crate::merge::change::paths_in_short;
 use crate::model::event::Event;
 use crate::model::ids::{RunId, TaskNumber};
 use crate::model::run::RunState;
 use crate::model::task_conflict::TaskConflict;
-use crate::report::words::paths_in_short;
 use crate::ui::Ui;
 
 const AFTER_HELP: &str = "\

@@ -7,7 +7,7 @@ use clap::error::{ContextKind, ContextValue, Error, ErrorKind};
 
 use crate::base::text::did_you_mean;
 
-/// Adds the word that was probably meant, if clap found none itself.
+/// Suggests the word that was probably meant, which clap misses in short words.
 pub(crate) fn with_suggestion(mut error: Error, program: &Command, args: &[OsString]) -> Error {
     let command = innermost(program, args);
     let (typed, suggested, known) = match error.kind() {
@@ -48,7 +48,7 @@ pub(crate) fn with_suggestion(mut error: Error, program: &Command, args: &[OsStr
         return error;
     };
     let near = did_you_mean(word, known.iter().map(String::as_str)).map(str::to_owned);
-    if let (Some(near), None) = (near, error.get(suggested)) {
+    if let Some(near) = near {
         let value = match suggested {
             ContextKind::SuggestedSubcommand => ContextValue::Strings(vec![near]),
             _ => ContextValue::String(near),

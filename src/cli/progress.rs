@@ -13,14 +13,16 @@ use crate::model::outside_changes::OutsideChange;
 use crate::model::plan::{Plan, Task};
 use crate::model::run::{RunPhase, RunState, TaskPhase};
 use crate::model::status::Status;
+use crate::model::task_list::and_list;
 use crate::report::board::json;
 use crate::report::board::view::{BoardView, TaskRow};
 use crate::report::notification::notifications;
 use crate::report::words::{
-    and_list, locked_out_sentence, out_of_money_sentence, parked_sentence, set_up_broken_sentence,
+    locked_out_sentence, out_of_money_sentence, parked_sentence, set_up_broken_sentence,
 };
 use crate::ui::Ui;
-use crate::ui::progress::{Line, Progress};
+use crate::ui::progress::Progress;
+use crate::ui::task_line::Line;
 
 /// Tags longer than this stand out of their column.
 const TAG_WIDTH: usize = 16;

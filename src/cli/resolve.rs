@@ -21,8 +21,8 @@ use crate::journal::{Journal, runs};
 use crate::model::event::Event;
 use crate::model::ids::{RunId, TaskNumber};
 use crate::model::run::{RunPhase, RunState};
+use crate::model::task_list::and_list;
 use crate::report::suggest;
-use crate::report::words::and_list;
 use crate::ui::Ui;
 
 /// How many runs are looked through for an open conflict.

@@ -20,9 +20,9 @@ use crate::engine::start::{self, Prepared, create, worker_name};
 use crate::git::discover::Remark;
 use crate::model::ids::TaskNumber;
 use crate::model::plan::{Plan, Task};
+use crate::model::task_list::comma_list;
 use crate::plan::{Format, render};
 use crate::report::suggest;
-use crate::report::words::comma_list;
 use crate::schedule::priority;
 use crate::ui::Ui;
 

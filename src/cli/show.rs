@@ -16,8 +16,8 @@ use crate::config::builtin::SHELL;
 use crate::model::event::{End, Outcome};
 use crate::model::plan::Task;
 use crate::model::run::{Attempt, RunState};
+use crate::model::task_list::and_list;
 use crate::model::usage::Cost;
-use crate::report::words::and_list;
 use crate::ui::Ui;
 
 /// Show all about one task: prompt, attempts, commits, checks, timing

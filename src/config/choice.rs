@@ -1,8 +1,9 @@
 //! Kinds of words: a choice between a few.
 
 use crate::base::text::did_you_mean;
+use crate::config::invalid::Invalid;
 use crate::config::settings::{OnNewConflict, SandboxMode, Scope};
-use crate::config::value::{Kind, Toml, Wrong, expected, wrong};
+use crate::config::value::{Kind, Toml, expected, wrong};
 use crate::merge::verdict::Rule;
 use crate::model::integration::History;
 use crate::model::worker::{Dialect, PromptBy};
@@ -17,7 +18,7 @@ pub(super) trait Choice: Copy + PartialEq + 'static {
 impl<T: Choice> Kind for T {
     type Value = T;
 
-    fn read(value: &Toml<'_>) -> Result<T, Vec<Wrong>> {
+    fn read(value: &Toml<'_>) -> Result<T, Vec<Invalid>> {
         let words = || {
             let mut known = T::WORDS.iter().copied();
             let mut before = None;

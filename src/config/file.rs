@@ -7,12 +7,13 @@ use toml::de::DeTable;
 
 use crate::base::text::did_you_mean;
 use crate::config::check;
+use crate::config::invalid::Invalid;
 use crate::config::table::{
     AssembleTable, BoardTable, ConflictsTable, FailureTable, Finding, GithubTable, Given,
     NotifyTable, Origin, PromptTable, ResolveTable, RetryTable, RunTable, SandboxTable, Table,
     WorkerTable, WorktreeTable,
 };
-use crate::config::value::{Toml, Wrong};
+use crate::config::value::Toml;
 
 macro_rules! file {
     ($($table:ident: $kind:ty,)*) => {
@@ -111,7 +112,7 @@ pub(super) fn parse_file(text: &str, file: usize, found: &mut Vec<Finding>) -> O
 fn syntax(error: &toml::de::Error, file: usize) -> Finding {
     Finding {
         origin: Origin::File(file, error.span().unwrap_or(0..0)),
-        wrong: Wrong {
+        wrong: Invalid {
             span: None,
             message: error.message().to_owned(),
             hint: None,
@@ -133,7 +134,7 @@ fn unknown_table<S: AsRef<str>>(name: &Spanned<S>, file: usize) -> Finding {
     };
     Finding {
         origin: Origin::File(file, name.span()),
-        wrong: Wrong::new(format!("unknown table {text:?}"), hint),
+        wrong: Invalid::new(format!("unknown table {text:?}"), hint),
     }
 }
 
@@ -176,7 +177,7 @@ fn no_table(place: &Place<'_>) -> Finding {
     let (name, found) = (place.name, place.value.get_ref().type_str());
     Finding {
         origin: Origin::File(place.file, place.value.span()),
-        wrong: Wrong::new(
+        wrong: Invalid::new(
             format!("{name} is a table, but here it has a value of the type {found}"),
             format!("write [{name}] on a line of its own and its keys below"),
         ),
@@ -198,7 +199,7 @@ fn fill<T: Table>(table: &mut T, place: Place<'_>) {
 }
 
 /// What to say about a key that a table does not have.
-pub(super) fn unknown_key(table: &str, key: &str, known: &[&str]) -> Wrong {
+pub(super) fn unknown_key(table: &str, key: &str, known: &[&str]) -> Invalid {
     let home = ConfigFile::TABLES
         .iter()
         .find(|(_, keys)| keys.contains(&key));
@@ -207,7 +208,7 @@ pub(super) fn unknown_key(table: &str, key: &str, known: &[&str]) -> Wrong {
         (None, Some((home, _))) => format!("{key} belongs into [{home}]"),
         (None, None) => format!("known are {}", known.join(", ")),
     };
-    Wrong::new(format!("unknown key {key:?} in [{table}]"), hint)
+    Invalid::new(format!("unknown key {key:?} in [{table}]"), hint)
 }
 
 fn workers_over(

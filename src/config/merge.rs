@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use crate::base::text::did_you_mean;
 use crate::config::builtin;
 use crate::config::file::ConfigFile;
+use crate::config::invalid::Invalid;
 use crate::config::settings::{RetrySettings, Settings};
 use crate::config::table::{AssembleTable, Finding, Given, ResolveTable, RetryTable, WorkerTable};
-use crate::config::value::Wrong;
 use crate::model::worker::Worker;
 
 /// Fills in the defaults; reports values that do not fit together.
@@ -153,7 +153,7 @@ fn check_command(name: &str, table: &Given<WorkerTable>, is_builtin: bool) -> Op
     let written = command.map(|given| &given.value);
     let wrong = if name == builtin::SHELL {
         written.is_some_and(|command| !command.is_empty()).then(|| {
-            Wrong::new(
+            Invalid::new(
                 "the command of the worker shell is the `run` of each task",
                 "give a worker with a command of its own another name",
             )
@@ -161,7 +161,7 @@ fn check_command(name: &str, table: &Given<WorkerTable>, is_builtin: bool) -> Op
     } else {
         let missing = written.map_or(!is_builtin, Vec::is_empty);
         missing.then(|| {
-            Wrong::new(
+            Invalid::new(
                 format!("the worker {name} has no command"),
                 "add one, such as command = [\"program\", \"{prompt_file}\"]",
             )
@@ -184,14 +184,14 @@ fn unknown_worker<T>(given: &Given<T>, name: &str, names: &[&str]) -> Option<Fin
     };
     Some(Finding {
         origin: given.origin.clone(),
-        wrong: Wrong::new(format!("there is no worker {name:?}"), hint),
+        wrong: Invalid::new(format!("there is no worker {name:?}"), hint),
     })
 }
 
 fn own_fallback<T>(name: &str, given: &Given<T>) -> Finding {
     Finding {
         origin: given.origin.clone(),
-        wrong: Wrong::new(
+        wrong: Invalid::new(
             format!("the worker {name} cannot take over from itself"),
             "name another worker",
         ),
@@ -201,7 +201,7 @@ fn own_fallback<T>(name: &str, given: &Given<T>) -> Finding {
 fn shell_fallback<T>(given: &Given<T>) -> Finding {
     Finding {
         origin: given.origin.clone(),
-        wrong: Wrong::new(
+        wrong: Invalid::new(
             "the worker shell only does tasks with a `run`, so it cannot take over",
             "name a worker with a command of its own",
         ),
@@ -217,7 +217,7 @@ fn check_delays(retry: &RetryTable, found: &mut Vec<Finding>) {
     if let Some(given) = given.filter(|_| base > max) {
         found.push(Finding {
             origin: given.origin.clone(),
-            wrong: Wrong::new(
+            wrong: Invalid::new(
                 "base_delay is longer than max_delay",
                 "make max_delay at least as long as base_delay",
             ),

@@ -18,6 +18,7 @@ pub mod builtin;
 mod check;
 mod choice;
 mod file;
+mod invalid;
 mod merge;
 mod number;
 pub mod problem;

@@ -5,7 +5,8 @@ use std::time::Duration;
 use toml::de::DeValue;
 
 use crate::base::clock::parse_duration;
-use crate::config::value::{Kind, Toml, Wrong, expected, wrong};
+use crate::config::invalid::Invalid;
+use crate::config::value::{Kind, Toml, expected, wrong};
 
 /// How many of something there may be; at least 1.
 pub(super) struct Count;
@@ -13,7 +14,7 @@ pub(super) struct Count;
 impl Kind for Count {
     type Value = usize;
 
-    fn read(value: &Toml<'_>) -> Result<usize, Vec<Wrong>> {
+    fn read(value: &Toml<'_>) -> Result<usize, Vec<Invalid>> {
         match usize::try_from(whole(value)?) {
             Ok(0) | Err(_) => wrong("it must be at least 1", "write 1 for one at a time"),
             Ok(count) => Ok(count),
@@ -27,7 +28,7 @@ pub(super) struct Times;
 impl Kind for Times {
     type Value = u32;
 
-    fn read(value: &Toml<'_>) -> Result<u32, Vec<Wrong>> {
+    fn read(value: &Toml<'_>) -> Result<u32, Vec<Invalid>> {
         u32::try_from(whole(value)?).or_else(|_| wrong("it must be 0 or more", "write 0 for never"))
     }
 }
@@ -38,7 +39,7 @@ pub(super) struct Dollars;
 impl Kind for Dollars {
     type Value = f64;
 
-    fn read(value: &Toml<'_>) -> Result<f64, Vec<Wrong>> {
+    fn read(value: &Toml<'_>) -> Result<f64, Vec<Invalid>> {
         let dollars = match value.get_ref() {
             DeValue::Integer(_) => whole(value)? as f64,
             DeValue::Float(number) => number.as_str().parse().unwrap_or(f64::NAN),
@@ -61,7 +62,7 @@ pub(super) struct Time;
 impl Kind for Time {
     type Value = Duration;
 
-    fn read(value: &Toml<'_>) -> Result<Duration, Vec<Wrong>> {
+    fn read(value: &Toml<'_>) -> Result<Duration, Vec<Invalid>> {
         const EXAMPLES: &str = "\"90s\", \"30m\", \"2h\" or \"1h30m\"";
         let Some(text) = value.get_ref().as_str() else {
             return expected("a duration", EXAMPLES, value);
@@ -81,7 +82,7 @@ pub(super) struct Size;
 impl Kind for Size {
     type Value = u64;
 
-    fn read(value: &Toml<'_>) -> Result<u64, Vec<Wrong>> {
+    fn read(value: &Toml<'_>) -> Result<u64, Vec<Invalid>> {
         const EXAMPLES: &str = "\"512KiB\", \"8MiB\", \"1GiB\" or a number of bytes";
         let bytes = match value.get_ref() {
             DeValue::Integer(_) => u64::try_from(whole(value)?).ok(),
@@ -116,7 +117,7 @@ fn parse_size(text: &str) -> Option<u64> {
     number.checked_mul(unit)
 }
 
-fn whole(value: &Toml<'_>) -> Result<i64, Vec<Wrong>> {
+fn whole(value: &Toml<'_>) -> Result<i64, Vec<Invalid>> {
     match value.get_ref() {
         DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
             .or_else(|_| wrong("the number is too large", "write a smaller one")),

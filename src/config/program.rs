@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use toml::de::DeTable;
 
 use crate::config::check;
-use crate::config::value::{Kind, List, Text, Toml, Wrong, at, collected, expected, wrong};
+use crate::config::invalid::Invalid;
+use crate::config::value::{Kind, List, Text, Toml, at, collected, expected, wrong};
 
 /// Shell commands: a list, or a single one as a text.
 pub(super) struct Commands;
@@ -13,7 +14,7 @@ pub(super) struct Commands;
 impl Kind for Commands {
     type Value = Vec<String>;
 
-    fn read(value: &Toml<'_>) -> Result<Vec<String>, Vec<Wrong>> {
+    fn read(value: &Toml<'_>) -> Result<Vec<String>, Vec<Invalid>> {
         if value.get_ref().is_str() {
             return Text::read(value).map(|command| vec![command]);
         }
@@ -27,7 +28,7 @@ pub(super) struct Program;
 impl Kind for Program {
     type Value = Vec<String>;
 
-    fn read(value: &Toml<'_>) -> Result<Vec<String>, Vec<Wrong>> {
+    fn read(value: &Toml<'_>) -> Result<Vec<String>, Vec<Invalid>> {
         let Some(items) = value.get_ref().as_array() else {
             let example = "[\"program\", \"argument\"]; for a shell: [\"sh\", \"-c\", \"line\"]";
             return expected("a program and its arguments", example, value);
@@ -51,7 +52,7 @@ pub(super) struct WorkerCommand;
 impl Kind for WorkerCommand {
     type Value = Vec<String>;
 
-    fn read(value: &Toml<'_>) -> Result<Vec<String>, Vec<Wrong>> {
+    fn read(value: &Toml<'_>) -> Result<Vec<String>, Vec<Invalid>> {
         let command = Program::read(value)?;
         let items = value
             .get_ref()
@@ -73,7 +74,7 @@ pub(super) struct MergeTool;
 impl Kind for MergeTool {
     type Value = Vec<String>;
 
-    fn read(value: &Toml<'_>) -> Result<Vec<String>, Vec<Wrong>> {
+    fn read(value: &Toml<'_>) -> Result<Vec<String>, Vec<Invalid>> {
         let command = Program::read(value)?;
         let missing = ["{base}", "{ours}", "{theirs}", "{result}"]
             .into_iter()
@@ -94,7 +95,7 @@ pub(super) struct CommandByGlob;
 impl Kind for CommandByGlob {
     type Value = BTreeMap<String, String>;
 
-    fn read(value: &Toml<'_>) -> Result<Self::Value, Vec<Wrong>> {
+    fn read(value: &Toml<'_>) -> Result<Self::Value, Vec<Invalid>> {
         let Some(table) = value.get_ref().as_table() else {
             return expected("a table", "\"Cargo.lock\" = \"command\"", value);
         };
@@ -107,7 +108,7 @@ impl Kind for CommandByGlob {
     }
 }
 
-fn entries(table: &DeTable<'_>) -> impl Iterator<Item = Result<(String, String), Vec<Wrong>>> {
+fn entries(table: &DeTable<'_>) -> impl Iterator<Item = Result<(String, String), Vec<Invalid>>> {
     table.iter().map(|(glob, command)| {
         let named = check::glob(glob.get_ref()).map_err(|wrong| vec![wrong]);
         at(glob.span(), named)?;

@@ -5,12 +5,13 @@
 
 use std::ops::Range;
 
+use crate::config::invalid::Invalid;
 use crate::config::number::{Count, Dollars, Size, Time, Times};
 use crate::config::program::{CommandByGlob, Commands, MergeTool, Program, WorkerCommand};
 use crate::config::settings::{OnNewConflict, SandboxMode, Scope};
 use crate::config::value::{
     BranchPrefix, Flag, Glob, Kind, List, Maybe, PathTemplate, Project, RepoFile, Text, Toml,
-    VariableName, Wrong,
+    VariableName,
 };
 use crate::merge::verdict::Rule;
 use crate::model::integration::History;
@@ -33,7 +34,7 @@ pub(super) struct Finding {
     /// Where.
     pub(super) origin: Origin,
     /// What.
-    pub(super) wrong: Wrong,
+    pub(super) wrong: Invalid,
 }
 
 /// A value that somebody wrote.
@@ -217,7 +218,7 @@ fn read<K: Kind>(
 }
 
 /// Variables and flags name their key themselves.
-fn placed(key: &str, mut wrong: Wrong, origin: &Origin) -> Finding {
+fn placed(key: &str, mut wrong: Invalid, origin: &Origin) -> Finding {
     let mut origin = origin.clone();
     if let Origin::File(_, span) = &mut origin {
         wrong.message = format!("{key}: {}", wrong.message);

@@ -10,28 +10,7 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use crate::config::check;
-
-/// A finding about one value, before it is known in which file it stands.
-#[derive(Clone, Debug)]
-pub(super) struct Wrong {
-    /// The bytes that are meant, if they are not the whole value.
-    pub(super) span: Option<Range<usize>>,
-    /// What is wrong.
-    pub(super) message: String,
-    /// What to do about it.
-    pub(super) hint: Option<String>,
-}
-
-impl Wrong {
-    /// Without a place of its own.
-    pub(super) fn new(message: impl Into<String>, hint: impl Into<String>) -> Wrong {
-        Wrong {
-            span: None,
-            message: message.into(),
-            hint: Some(hint.into()),
-        }
-    }
-}
+use crate::config::invalid::Invalid;
 
 /// A value of TOML with its place.
 pub(super) type Toml<'a> = Spanned<DeValue<'a>>;
@@ -42,7 +21,7 @@ pub(super) trait Kind {
     type Value;
 
     /// Reads it; says everything that is wrong with it.
-    fn read(value: &Toml<'_>) -> Result<Self::Value, Vec<Wrong>>;
+    fn read(value: &Toml<'_>) -> Result<Self::Value, Vec<Invalid>>;
 
     /// What holds when it is given in two places, the first one above the second.
     fn over(above: Self::Value, _below: Self::Value) -> Self::Value {
@@ -53,11 +32,11 @@ pub(super) trait Kind {
 pub(super) fn wrong<T>(
     message: impl Into<String>,
     hint: impl Into<String>,
-) -> Result<T, Vec<Wrong>> {
-    Err(vec![Wrong::new(message, hint)])
+) -> Result<T, Vec<Invalid>> {
+    Err(vec![Invalid::new(message, hint)])
 }
 
-pub(super) fn expected<T>(what: &str, example: &str, value: &Toml<'_>) -> Result<T, Vec<Wrong>> {
+pub(super) fn expected<T>(what: &str, example: &str, value: &Toml<'_>) -> Result<T, Vec<Invalid>> {
     let found = match value.get_ref() {
         DeValue::Array(_) => "a list",
         DeValue::Integer(_) => "a whole number",
@@ -67,7 +46,7 @@ pub(super) fn expected<T>(what: &str, example: &str, value: &Toml<'_>) -> Result
     wrong_type(what, example, found)
 }
 
-fn wrong_type<T>(what: &str, example: &str, found: &str) -> Result<T, Vec<Wrong>> {
+fn wrong_type<T>(what: &str, example: &str, found: &str) -> Result<T, Vec<Invalid>> {
     wrong(
         format!("expected {what}, found {found}"),
         format!("write it like {example}"),
@@ -80,7 +59,7 @@ pub(super) struct Text;
 impl Kind for Text {
     type Value = String;
 
-    fn read(value: &Toml<'_>) -> Result<String, Vec<Wrong>> {
+    fn read(value: &Toml<'_>) -> Result<String, Vec<Invalid>> {
         match value.get_ref().as_str() {
             Some(text) if text.trim().is_empty() => {
                 wrong("the text is empty", "leave the key out to get its default")
@@ -100,7 +79,7 @@ macro_rules! checked_texts {
         impl Kind for $name {
             type Value = String;
 
-            fn read(value: &Toml<'_>) -> Result<String, Vec<Wrong>> {
+            fn read(value: &Toml<'_>) -> Result<String, Vec<Invalid>> {
                 let text = Text::read(value)?;
                 $check(&text).map_err(|wrong| vec![wrong])?;
                 Ok(text)
@@ -128,7 +107,7 @@ pub(super) struct Project;
 impl Kind for Project {
     type Value = String;
 
-    fn read(value: &Toml<'_>) -> Result<String, Vec<Wrong>> {
+    fn read(value: &Toml<'_>) -> Result<String, Vec<Invalid>> {
         match value.get_ref() {
             DeValue::Integer(number) => Ok(number.to_string()),
             _ => Text::read(value),
@@ -142,7 +121,7 @@ pub(super) struct Flag;
 impl Kind for Flag {
     type Value = bool;
 
-    fn read(value: &Toml<'_>) -> Result<bool, Vec<Wrong>> {
+    fn read(value: &Toml<'_>) -> Result<bool, Vec<Invalid>> {
         match value.get_ref().as_bool() {
             Some(flag) => Ok(flag),
             None => expected("true or false", "true", value),
@@ -156,7 +135,7 @@ pub(super) struct Maybe<K>(PhantomData<K>);
 impl<K: Kind> Kind for Maybe<K> {
     type Value = Option<K::Value>;
 
-    fn read(value: &Toml<'_>) -> Result<Self::Value, Vec<Wrong>> {
+    fn read(value: &Toml<'_>) -> Result<Self::Value, Vec<Invalid>> {
         match value.get_ref().as_str() {
             Some("") => Ok(None),
             _ => K::read(value).map(Some),
@@ -170,7 +149,7 @@ pub(super) struct List<K>(PhantomData<K>);
 impl<K: Kind> Kind for List<K> {
     type Value = Vec<K::Value>;
 
-    fn read(value: &Toml<'_>) -> Result<Self::Value, Vec<Wrong>> {
+    fn read(value: &Toml<'_>) -> Result<Self::Value, Vec<Invalid>> {
         let Some(items) = value.get_ref().as_array() else {
             return expected("a list", "[\"one\", \"two\"]", value);
         };
@@ -179,8 +158,8 @@ impl<K: Kind> Kind for List<K> {
 }
 
 pub(super) fn collected<T>(
-    items: impl Iterator<Item = Result<T, Vec<Wrong>>>,
-) -> Result<Vec<T>, Vec<Wrong>> {
+    items: impl Iterator<Item = Result<T, Vec<Invalid>>>,
+) -> Result<Vec<T>, Vec<Invalid>> {
     let (mut good, mut bad) = (Vec::new(), Vec::new());
     for item in items {
         match item {
@@ -192,7 +171,7 @@ pub(super) fn collected<T>(
 }
 
 /// Gives a finding without a place of its own this one.
-pub(super) fn at<T>(span: Range<usize>, read: Result<T, Vec<Wrong>>) -> Result<T, Vec<Wrong>> {
+pub(super) fn at<T>(span: Range<usize>, read: Result<T, Vec<Invalid>>) -> Result<T, Vec<Invalid>> {
     read.map_err(|mut all| {
         for wrong in &mut all {
             wrong.span.get_or_insert(span.clone());

@@ -11,8 +11,9 @@ use toml::de::DeValue;
 
 use crate::base::text::did_you_mean;
 use crate::config::file::{ConfigFile, unknown_key};
+use crate::config::invalid::Invalid;
 use crate::config::table::{Finding, Origin};
-use crate::config::value::{Toml, Wrong};
+use crate::config::value::Toml;
 
 /// Variables that mean something else: what a worker is told, and what tests set.
 const RESERVED: &[&str] = &[
@@ -141,7 +142,7 @@ fn unknown((table, key): (&str, &str), origin: &Origin) -> Finding {
         Some((_, keys)) => unknown_key(table, key, keys),
         None => {
             let all: Vec<_> = tables.iter().map(|(name, _)| *name).collect();
-            Wrong::new(
+            Invalid::new(
                 format!("there is no table {table:?}"),
                 format!("write table.key; tables are {}", all.join(", ")),
             )

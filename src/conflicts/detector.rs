@@ -26,7 +26,6 @@ use crate::conflicts::name_collisions::add_colliding_names;
 pub use crate::conflicts::explain::{Explained, ThreeWay};
 pub use crate::conflicts::multiway::{APART_MERGES, Emergent, Joint, SEQUENCE_MERGES};
 pub use crate::conflicts::reproduce::Sceptic;
-pub use crate::engine::candidates::task_conflicts::task_conflicts;
 
 /// Merges of contents that are remembered; beyond that they are asked for again.
 const CONTENTS_KEPT: usize = 100_000;

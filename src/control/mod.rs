@@ -8,8 +8,11 @@ mod client;
 mod server;
 mod wire;
 
+use crate::git::Repo;
+use crate::model::ids::RunId;
 pub use client::ask;
 pub use server::{Reply, Server};
+use std::path::PathBuf;
 pub use wire::{Request, Response};
 
 use std::io;
@@ -26,4 +29,9 @@ pub enum ControlError {
     /// It ended without an answer.
     #[error("the running dispatch ended without an answer")]
     NoAnswer,
+}
+
+/// Where the process that drives a run can be reached.
+pub fn control_socket(repo: &Repo, run: &RunId) -> PathBuf {
+    repo.run_folder(run.as_str()).join("control.sock")
 }

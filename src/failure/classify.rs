@@ -20,8 +20,8 @@ use crate::failure::reset_time::reset_time;
 use crate::failure::signature::signature;
 use crate::merge::change::RepoPath;
 use crate::model::event::{Failure, FailureClass, WorkerError};
+use crate::model::scope::outside_sentence;
 use crate::model::transcript::Transcript;
-use crate::report::words::outside_sentence;
 
 /// How many of the last lines are searched for known texts.
 const SEARCHED_LINES: usize = 6;

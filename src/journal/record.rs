@@ -162,7 +162,7 @@ pub fn summary(event: &Event) -> String {
         Event::WorkerLockedOut { worker, .. } => format!("{worker} is not let in"),
         Event::SetUpBroken { tasks, .. } => format!(
             "nothing more is started: no set-up for {}",
-            crate::report::words::and_list(tasks)
+            crate::model::task_list::and_list(tasks)
         ),
         Event::OutOfSpace { shortage } => crate::base::text::clip(&shortage.sentence(), 100),
         Event::SpaceIsBack {} => "there is room again".to_owned(),

@@ -134,3 +134,12 @@ pub struct ChangeStat {
     /// Lines removed, binary files not counted.
     pub removed: u64,
 }
+
+/// The first path and how many there are besides: `src/app.ts, +2 more`.
+pub fn paths_in_short(paths: &[RepoPath]) -> String {
+    match paths {
+        [] => String::new(),
+        [one] => one.to_string(),
+        [first, rest @ ..] => format!("{first}, +{} more", rest.len()),
+    }
+}

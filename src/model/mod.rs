@@ -21,6 +21,7 @@ pub mod shortage;
 pub mod spending;
 pub mod status;
 pub mod task_conflict;
+pub mod task_list;
 pub mod transcript;
 pub mod usage;
 pub mod worker;

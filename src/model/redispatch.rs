@@ -6,7 +6,7 @@ use crate::model::event::End;
 use crate::model::ids::TaskNumber;
 use crate::model::integration::LeftOutReason;
 use crate::model::run::{RunState, TaskPhase, TaskState};
-use crate::report::words::and_list;
+use crate::model::task_list::and_list;
 
 /// What a task is done on top of, since its result met those of others.
 #[derive(Clone, PartialEq, Eq, Debug)]

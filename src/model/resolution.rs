@@ -5,10 +5,11 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::merge::change::RepoPath;
+use crate::merge::change::paths_in_short;
 use crate::merge::oid::Oid;
 use crate::merge::verdict::{Class, HunkClass};
 use crate::model::ids::TaskNumber;
-use crate::report::words::{and_list, paths_in_short};
+use crate::model::task_list::and_list;
 
 /// One conflict of a candidate with what was in before, and what settled it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]

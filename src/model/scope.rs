@@ -1,5 +1,6 @@
 //! What a task may touch by its own declaration.
 
+use crate::merge::change::paths_in_short;
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
 use crate::merge::change::RepoPath;
@@ -27,6 +28,14 @@ fn compile(files: &[String]) -> Result<GlobSet, globset::Error> {
         }
     }
     set.build()
+}
+
+/// What a task did beside what it said it would.
+pub fn outside_sentence(paths: &[RepoPath]) -> String {
+    format!(
+        "it changed what it did not declare: {}",
+        paths_in_short(paths)
+    )
 }
 
 #[cfg(test)]

@@ -4,8 +4,8 @@ use std::fmt;
 
 use crate::model::ids::TaskNumber;
 use crate::model::run::{Attempt, RunState};
+use crate::model::task_list::comma_list;
 use crate::model::usage::{Cost, Usage};
-use crate::report::words::comma_list;
 
 /// The worker that is no agent: it has neither tokens nor a price.
 const SHELL: &str = "shell";

@@ -7,7 +7,7 @@ use crate::base::table::table;
 use crate::base::text::plural;
 use crate::model::ids::TaskNumber;
 use crate::model::recovery::{Finding, Found};
-use crate::report::words::comma_list;
+use crate::model::task_list::comma_list;
 
 /// More tasks than this are counted, not listed.
 const LISTED: usize = 12;

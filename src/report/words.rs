@@ -1,5 +1,8 @@
 //! How the model's values are said to people: the same words on every board and in every report.
 
+use crate::merge::change::paths_in_short;
+use crate::model::task_list::and_list;
+use crate::model::task_list::comma_list;
 use std::fmt;
 
 use jiff::Timestamp;
@@ -137,14 +140,6 @@ impl fmt::Display for ChangeStat {
     }
 }
 
-/// What a task did beside what it said it would.
-pub fn outside_sentence(paths: &[RepoPath]) -> String {
-    format!(
-        "it changed what it did not declare: {}",
-        paths_in_short(paths)
-    )
-}
-
 /// `claude is parked until 2026-11-22 11:00 UTC: You've hit your limit`.
 pub fn parked_sentence(worker: &str, until: Timestamp, why: &str) -> String {
     format!("{worker} is parked until {}: {why}", minute(until))
@@ -182,29 +177,6 @@ pub fn minute(time: Timestamp) -> String {
     time.strftime("%Y-%m-%d %H:%M UTC").to_string()
 }
 
-/// `#1, #2`.
-pub fn comma_list(tasks: &[TaskNumber]) -> String {
-    let tasks: Vec<_> = tasks.iter().map(ToString::to_string).collect();
-    tasks.join(", ")
-}
-
-/// `#1, #2 and #3`.
-pub fn and_list(tasks: &[TaskNumber]) -> String {
-    match tasks {
-        [first @ .., last] if !first.is_empty() => format!("{} and {last}", comma_list(first)),
-        other => comma_list(other),
-    }
-}
-
-/// The first path and how many there are besides: `src/app.ts, +2 more`.
-pub fn paths_in_short(paths: &[RepoPath]) -> String {
-    match paths {
-        [] => String::new(),
-        [one] => one.to_string(),
-        [first, rest @ ..] => format!("{first}, +{} more", rest.len()),
-    }
-}
-
 /// `#1 and #2 conflict in src/app.ts (content)`.
 pub fn conflict_sentence(between: &[TaskNumber], paths: &[RepoPath], class: Class) -> String {
     let place = match paths_in_short(paths) {
@@ -212,14 +184,6 @@ pub fn conflict_sentence(between: &[TaskNumber], paths: &[RepoPath], class: Clas
         paths => format!(" in {paths}"),
     };
     format!("{} conflict{place} ({class})", and_list(between))
-}
-
-/// `together with #2 and #3`, or `on its own`.
-pub fn together_with(others: &[TaskNumber]) -> String {
-    match others {
-        [] => "on its own".to_owned(),
-        others => format!("together with {}", and_list(others)),
-    }
 }
 
 /// How a check ended and how that stands against the base: `failed (already failing on the base)`.

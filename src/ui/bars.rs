@@ -11,7 +11,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, P
 
 use crate::base::clock::render_elapsed;
 use crate::base::terminal::HiddenControls;
-use crate::ui::progress::{Line, safe};
+use crate::ui::task_line::{Line, safe};
 
 /// How often the clocks of the rows are drawn.
 const TICK: Duration = Duration::from_millis(250);

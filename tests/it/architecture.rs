@@ -3,27 +3,49 @@
 //! The map below is the law; the page it comes from is the table in `src/lib.rs`. Every file under
 //! `src` is read as tokens, without comments and texts, so a word in a sentence is no arrow.
 
+mod graph;
 mod rules;
 mod tokens;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use graph::Graph;
 use rules::findings;
 
 #[test]
 fn arrows_point_down_and_packages_stay_in_their_rooms() {
+    let mut all = Vec::new();
+    for (name, text) in sources() {
+        all.extend(findings(&name, &text));
+    }
+    assert!(all.is_empty(), "\n{}\n", all.join("\n"));
+}
+
+#[test]
+fn rooms_of_the_engine_use_only_rooms_below_them() {
+    let all = Graph::read(&sources()).wrong_rooms();
+    assert!(all.is_empty(), "\n{}\n", all.join("\n"));
+}
+
+#[test]
+fn no_files_import_each_other_in_a_circle() {
+    let all = Graph::read(&sources()).circles();
+    assert!(all.is_empty(), "\n{}\n", all.join("\n"));
+}
+
+/// Every file of `src` with its text, by its path from the top.
+fn sources() -> Vec<(String, String)> {
     let top = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut files = Vec::new();
     collect(&top.join("src"), &mut files);
     files.sort();
     assert!(files.len() > 20, "only {} files were found", files.len());
-    let mut all = Vec::new();
-    for file in files {
-        let name = file.strip_prefix(top).unwrap().to_str().unwrap();
-        all.extend(findings(name, &fs::read_to_string(&file).unwrap()));
-    }
-    assert!(all.is_empty(), "\n{}\n", all.join("\n"));
+    let read = |file: PathBuf| {
+        let name = file.strip_prefix(top).unwrap().to_str().unwrap().to_owned();
+        (name, fs::read_to_string(&file).unwrap())
+    };
+    files.into_iter().map(read).collect()
 }
 
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
@@ -65,14 +87,14 @@ fn an_arrow_up_or_sideways_is_found_however_it_is_written() {
     engine::{drive, cli::x},
     model::ids::Oid,
 };
-pub fn f() -> crate::board::View { crate :: cli :: main() }
-use super::super::conflict::Matrix;
+pub fn f() -> crate::report::View { crate :: cli :: main() }
+use super::super::assembly::Order;
 ";
     insta::assert_snapshot!(found("src/schedule/decide.rs", text), @r"
-    src/schedule/decide.rs:3: schedule must not use engine, because L4 is above L2
-    src/schedule/decide.rs:6: schedule must not use board, because both are in L2: peers share through what is below
-    src/schedule/decide.rs:6: schedule must not use cli, because L5 is above L2
-    src/schedule/decide.rs:7: schedule must not use conflict, because both are in L2: peers share through what is below
+    src/schedule/decide.rs:3: schedule must not use engine, because engine is above it
+    src/schedule/decide.rs:6: schedule must not use cli, because cli is above it
+    src/schedule/decide.rs:6: schedule must not use report, because report is above it
+    src/schedule/decide.rs:7: schedule must not use assembly, because both are in L1: peers share through what is below
     ");
 }
 
@@ -103,18 +125,18 @@ fn edges_do_not_see_each_other_and_the_model_sees_only_the_base() {
             found("src/git/repo.rs", "use crate::journal::append;"),
             found("src/model/run.rs", "use crate::plan::validate; use crate::base::text;"),
             found("src/base/text.rs", "use crate::model::ids;"),
-            found("src/engine/drive.rs", "use crate::exec::shim; use crate::cli::error;"),
+            found("src/engine/run/driver.rs", "use crate::exec::shim; use crate::cli::error;"),
             found("src/ui/mod.rs", "use crate::nowhere::x; use git_dispatch::cli;"),
         ]
         .join("\n"),
         @r"
-        src/config/mod.rs:1: config must not use ui, because both are in L3b: peers share through what is below
-        src/git/repo.rs:1: git must not use journal, because L3b is above L3a
-        src/model/run.rs:1: model must not use plan, because L2 is above L1
-        src/base/text.rs:1: base must not use model, because L1 is above L0
-        src/engine/drive.rs:1: engine must not use cli, because L5 is above L4
+        src/config/mod.rs:1: config must not use ui, because both are in L3: peers share through what is below
+        src/git/repo.rs:1: git must not use journal, because journal is above it
+        src/model/run.rs:1: model must not use plan, because plan is above it
+        src/base/text.rs:1: base must not use model, because model is above it
+        src/engine/run/driver.rs:1: engine must not use cli, because cli is above it
         src/ui/mod.rs:1: names git_dispatch, but inside the library paths start with crate
-        src/ui/mod.rs:1: ui must not use nowhere, because nowhere is no module with a layer
+        src/ui/mod.rs:1: ui must not use nowhere, because nowhere has no layer
         "
     );
 }
@@ -132,7 +154,7 @@ mod tests {
 fn h() { git2::init(); }
 ";
     insta::assert_snapshot!(found("src/model/run.rs", text), @r"
-    src/model/run.rs:6: model must not use cli, because L5 is above L1
+    src/model/run.rs:6: model must not use cli, because cli is above it
     src/model/run.rs:9: git2 is used, but its rooms are src/git/, src/journal/
     ");
 }
@@ -141,25 +163,25 @@ fn h() { git2::init(); }
 fn a_package_outside_its_rooms_is_found() {
     insta::assert_snapshot!(
         [
-            found("src/engine/drive.rs", "use git2::Repository;"),
+            found("src/engine/run/driver.rs", "use git2::Repository;"),
             found("src/journal/append.rs", "use git2::Repository;"),
             found("src/git/repo.rs", "#[derive(clap::Args)] struct A;"),
-            found("src/conflict/matrix.rs", "fn f() { similar::capture(a); }"),
-            found("src/conflict/lines.rs", "fn f() { similar::capture(a); }"),
+            found("src/conflicts/prune.rs", "fn f() { similar::capture(a); }"),
+            found("src/conflicts/hunks.rs", "fn f() { similar::capture(a); }"),
             found("src/schedule/decide.rs", "use {tokio::time, jiff::Zoned};"),
             found("src/cli/run.rs", "use tokio::runtime::Builder;"),
-            found("src/board/html.rs", "use minijinja;"),
+            found("src/report/html.rs", "use minijinja;"),
         ]
         .join("\n"),
         @r"
-        src/engine/drive.rs:1: git2 is used, but its rooms are src/git/, src/journal/
+        src/engine/run/driver.rs:1: git2 is used, but its rooms are src/git/, src/journal/
 
         src/git/repo.rs:1: clap is used, but its rooms are src/cli/
-        src/conflict/matrix.rs:1: similar is used, but its rooms are src/conflict/lines.rs, src/ui/diff.rs
+        src/conflicts/prune.rs:1: similar is used, but its rooms are src/conflicts/hunks.rs, src/ui/diff.rs
 
-        src/schedule/decide.rs:1: tokio is used, but its rooms are src/base/process.rs, src/engine/, src/exec/, src/control/, src/sync/, src/ui/, src/cli/
+        src/schedule/decide.rs:1: tokio is used, but its rooms are src/base/process.rs, src/engine/, src/exec/, src/control/, src/forge/, src/ui/, src/cli/
 
-        src/board/html.rs:1: minijinja is used, but its rooms are src/agent/
+        src/report/html.rs:1: minijinja is used, but its rooms are src/worker/
         "
     );
 }

@@ -1,8 +1,7 @@
 //! The detector on small histories: bases, memory, inheritance, what comes up only jointly.
 
-use git_dispatch::conflicts::detector::{
-    DetectOptions, Detection, Detector, detect, task_conflicts,
-};
+use git_dispatch::conflicts::detector::{DetectOptions, Detection, Detector, detect};
+use git_dispatch::engine::candidates::task_conflicts::task_conflicts;
 use git_dispatch::git::merge_tree::{MergeAnswer, MergeEngine};
 use git_dispatch::merge::verdict::{Class, PairVerdict, Verdict};
 use git_dispatch::model::ids::TaskNumber;

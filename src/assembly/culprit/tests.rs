@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use crate::assembly::culprit::*;
-use crate::report::words::comma_list;
+use crate::model::task_list::comma_list;
 
 /// The checks as the script wants them: `2+4` fails the check when #2 and #4 are in, `2:a`
 /// fails the test `a` of it, `0` fails on the base, `~3` fails only the first time #3 is in,

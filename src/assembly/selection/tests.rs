@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use crate::report::words::comma_list;
+use crate::model::task_list::comma_list;
 
 use crate::assembly::selection::*;
 

@@ -54,11 +54,15 @@ impl Chapter {
         line.trim_start_matches("# ")
     }
 
-    /// The first sentence below the heading.
-    pub fn about(&self) -> &'static str {
+    /// The first sentence below the heading, without markup.
+    pub fn about(&self) -> String {
         let text = self.text.split_once("\n\n").map_or("", |(_, text)| text);
-        let end = text.find([':', '.', '\n']).unwrap_or(text.len());
-        &text[..end]
+        let paragraph = text.split("\n\n").next().unwrap_or_default();
+        let line = paragraph.replace('\n', " ").replace('`', "");
+        let end = line.find(". ").or_else(|| line.find(':'));
+        line[..end.unwrap_or(line.len())]
+            .trim_end_matches('.')
+            .to_owned()
     }
 }
 

@@ -13,9 +13,9 @@ use crate::merge::oid::Oid;
 use crate::model::event::Event;
 use crate::model::ids::TaskNumber;
 use crate::model::run::RunState;
+use crate::model::task_list::and_list;
 use crate::report::board::text::why_left_out;
 use crate::report::suggest;
-use crate::report::words::and_list;
 use crate::ui::Ui;
 
 mod json;

@@ -5,23 +5,22 @@
 //! the published branch and what lands later cannot differ in anything but the board. The checks
 //! run on the chain, before anything is published.
 
+use crate::engine::candidates::order_input;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::assembly::exclusion::Failing;
 use crate::assembly::order::{Order, assembly_order};
-use crate::assembly::selection::{Choice, OrderInput, OrderTask};
+use crate::assembly::selection::Choice;
 use crate::base::fault;
 use crate::engine::EngineError;
 use crate::engine::assemble::bisect::{Tried, try_candidates};
 use crate::engine::assemble::cache::Settled;
-use crate::engine::attempt::run::{Message, Post, blocking};
-use crate::engine::candidates::ancestry::BuiltOn;
 use crate::engine::candidates::conflicts::candidate_conflicts;
 use crate::engine::kernel::cancel::Leash;
 use crate::engine::kernel::context::Context;
+use crate::engine::kernel::effect::{Message, Post, blocking};
 use crate::engine::resolve::auto::Ladder;
-use crate::git::Store;
 use crate::merge::oid::Oid;
 use crate::model::event::Event;
 use crate::model::ids::TaskNumber;
@@ -220,34 +219,4 @@ fn known_to_fail(context: &Context, state: &RunState) -> Vec<Failing> {
         })
     });
     known.collect()
-}
-
-/// What the choice of candidates and their order are made from.
-pub(super) fn order_input(
-    context: &Context,
-    state: &RunState,
-    conflicts: &[TaskConflict],
-) -> Result<OrderInput, EngineError> {
-    let store = Store::open(&context.repo)?;
-    let base_tree = store.tree_of(context.base)?;
-    let built_on = BuiltOn::read(&store, state)?;
-    let mut tasks = Vec::new();
-    for (number, candidate) in state.candidates() {
-        let task = state.plan.task(number);
-        let changes = store.changes(base_tree, store.tree_of(candidate)?)?;
-        tasks.push(OrderTask {
-            number,
-            priority: task.fields.priority,
-            depends_on: built_on.of(number),
-            moves_or_deletes: changes.iter().any(|change| change.new.is_none()),
-            left_out: state.is_left_out(number),
-        });
-    }
-    let conflicts = conflicts.iter().filter(|conflict| !conflict.inherited);
-    let conflicts = conflicts.map(|conflict| (conflict.a, conflict.b)).collect();
-    Ok(OrderInput {
-        tasks,
-        conflicts,
-        first: state.first.clone(),
-    })
 }

@@ -12,11 +12,13 @@ use crate::engine::attempt::content::{embedded_repository, large_files, remains}
 use crate::engine::attempt::flaky;
 use crate::engine::attempt::output::read_output;
 use crate::engine::attempt::outside_changes::look_after;
-use crate::engine::attempt::run::{AttemptSpec, blocking, environment, result_file, time_limits};
 use crate::engine::commands::runner::CheckRun;
 use crate::engine::kernel::context::Context;
 use crate::engine::kernel::disk_space::is_full;
+use crate::engine::kernel::effect::blocking;
+use crate::engine::spec::environment::environment;
 use crate::engine::spec::limits::Bounds;
+use crate::engine::spec::{AttemptSpec, result_file, time_limits};
 use crate::engine::worktree::populate::links_in;
 use crate::engine::worktree::prepare::{keep, keep_remains, worker_folder};
 use crate::exec::{self, Exit, JobEnd};
@@ -33,8 +35,8 @@ use crate::model::integration::{CheckOutcome, CheckResult};
 use crate::model::outside_changes::OutsideChange;
 use crate::model::plan::Produces;
 use crate::model::scope::outside;
+use crate::model::scope::outside_sentence;
 use crate::model::transcript::Transcript;
-use crate::report::words::outside_sentence;
 use crate::worker::result::load_result;
 
 /// How much of a worker's output is looked at for the cause of a failure.

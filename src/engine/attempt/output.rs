@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::engine::EngineError;
-use crate::engine::attempt::run::{AttemptSpec, blocking};
 use crate::engine::kernel::context::Context;
+use crate::engine::kernel::effect::blocking;
+use crate::engine::spec::AttemptSpec;
 use crate::engine::spec::limits::Bounds;
 use crate::engine::worktree::prepare::worker_folder;
 use crate::exec::log::{self, Follower};

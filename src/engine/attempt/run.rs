@@ -1,18 +1,19 @@
 //! One attempt: starting point, worktree, worker, and then what became of it.
 
-use std::collections::BTreeMap;
+use crate::engine::kernel::effect::Post;
+use crate::engine::kernel::effect::blocking;
+use crate::engine::spec::AttemptSpec;
+use crate::engine::spec::PROMPT_FILE;
+use crate::engine::spec::result_file;
+use crate::engine::spec::time_limits;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
-
-use tokio::sync::mpsc::UnboundedSender;
 
 use crate::base::fault;
 use crate::base::files::{self, says_no_space};
 use crate::base::text::one_line;
-use crate::config::settings::OnNewConflict;
-use crate::control::{Reply, Request};
 use crate::engine::EngineError;
 use crate::engine::attempt::aborted;
 use crate::engine::attempt::judge;
@@ -20,28 +21,22 @@ use crate::engine::attempt::output::Steps;
 use crate::engine::attempt::outside_changes::look_before;
 use crate::engine::candidates::starting_point::{StartingPoint, starting_point};
 use crate::engine::commands::runner;
-use crate::engine::kernel::cancel::Leash;
 use crate::engine::kernel::context::Context;
 use crate::engine::kernel::disk_space::{self, is_full};
+use crate::engine::kernel::effect::Message;
+use crate::engine::spec::environment::environment;
 use crate::engine::spec::limits::Bounds;
 use crate::engine::spec::ports;
-use crate::engine::start::depth;
 use crate::engine::worktree::populate::furnish;
 use crate::engine::worktree::prepare;
-use crate::engine::worktree::reuse::{self, GoingOn};
+use crate::engine::worktree::reuse;
 use crate::engine::worktree::setup::{SetUpFailure, end_set_up};
 use crate::exec::{Exit, Job, JobEnd, JobStatus, Running, kill_orphans};
 use crate::git::worktree::Worktree;
 use crate::merge::oid::Oid;
 use crate::model::event::{End, Event, Outcome};
-use crate::model::ids::{AttemptNumber, TaskNumber};
-use crate::model::run::RunState;
-use crate::model::shortage::Shortage;
-use crate::model::worker::Worker;
 use crate::worker::command::{Vars, command_line};
-use crate::worker::environment::{OwnVars, worker_environment};
 use crate::worker::result::load_result;
-use crate::worker::template::TemplateError;
 
 /// How long a worker has after SIGTERM.
 const GRACE: Duration = Duration::from_secs(10);
@@ -49,89 +44,8 @@ const GRACE: Duration = Duration::from_secs(10);
 /// How often a step is done again whose git was killed.
 const MOST_KILLED: u32 = 3;
 
-/// The file in the attempt's folder that holds its prompt.
-pub const PROMPT_FILE: &str = "prompt.md";
-
 /// How often a worker's result file is looked at while it runs.
 const NOTE_INTERVAL: Duration = Duration::from_millis(500);
-
-/// What an effect reports to the loop.
-#[derive(Debug)]
-pub enum Message {
-    /// A fact to be recorded.
-    Fact(Event),
-    /// An attempt is over.
-    Ended {
-        /// The task.
-        task: TaskNumber,
-        /// The attempt.
-        attempt: AttemptNumber,
-        /// How it ended.
-        outcome: Box<Outcome>,
-    },
-    /// The work of assembling is over.
-    Assembled(Result<(), EngineError>),
-    /// The conflicts among the candidates were looked for.
-    Detected,
-    /// The work of running tasks was compared.
-    Compared,
-    /// Something could not be written, because there is too little of this.
-    NoRoom(Shortage),
-    /// What dispatch keeps was looked at: there may be one more worktree.
-    MayAdd,
-    /// Something went, so it is looked again.
-    MadeRoom,
-    /// There may not, unless this one goes.
-    MustGo(Shortage, Option<Worktree>),
-    /// Looking at what dispatch keeps, or removing a part of it, failed.
-    Broke(EngineError),
-    /// The run is stopped while the end of an attempt cannot be written down: another process takes
-    /// it up.
-    LeftOpen(TaskNumber),
-    /// Something the user should know.
-    Remark(String),
-    /// A person asks for something through another process.
-    Asked(Request, Reply),
-}
-
-/// Where effects report.
-pub type Post = UnboundedSender<Message>;
-
-/// One attempt, described before anything of it exists.
-#[derive(Clone, Debug)]
-pub struct AttemptSpec {
-    /// The task.
-    pub task: TaskNumber,
-    /// The attempt.
-    pub attempt: AttemptNumber,
-    /// Who does it.
-    pub worker: Worker,
-    /// What it is told; a template that fails only now fails the attempt.
-    pub prompt: Result<String, TemplateError>,
-    /// Where it works.
-    pub worktree: PathBuf,
-    /// What it goes on with there, if it does not start from a clean tree.
-    pub going_on: Option<GoingOn>,
-    /// The attempt before that failed, with what it left, or the base if that was nothing.
-    pub failed_before: Option<(AttemptNumber, Oid)>,
-    /// The candidates of the tasks it depends on.
-    pub dependencies: Vec<(TaskNumber, Oid)>,
-    /// What stops it.
-    pub leash: Leash,
-}
-
-/// What the next attempt at a task starts from: what its own change met, with everything in there;
-/// else the candidates of what it depends on, and of what is in its way.
-pub fn starts_from(state: &RunState, task: TaskNumber) -> Vec<(TaskNumber, Oid)> {
-    if let Some(onto) = &state.task(task).onto {
-        return vec![(task, onto.commit)];
-    }
-    let candidate = |number: &TaskNumber| Some((*number, state.task(*number).candidate()?));
-    let depends_on = &state.plan.task(task).depends_on;
-    let met = state.in_the_way_of(task);
-    let all = depends_on.iter().chain(&met);
-    all.filter_map(candidate).collect()
-}
 
 /// Runs an attempt to its end and posts what became of it.
 pub async fn run(context: Arc<Context>, spec: AttemptSpec, post: Post) {
@@ -497,53 +411,6 @@ fn prepare_job(
     })
 }
 
-/// The whole environment of the attempt's worker and of its checks.
-pub fn environment(context: &Context, spec: &AttemptSpec, base: Oid) -> BTreeMap<String, String> {
-    let folder = context.attempt_folder(spec.task, spec.attempt);
-    let (result_file, prompt_file) = (result_file(&folder), folder.join(PROMPT_FILE));
-    let is_told = context.settings.conflicts.on_new == OnNewConflict::Notify;
-    let conflicts_file = conflicts_file(&folder).to_string_lossy().into_owned();
-    let depth = depth() + 1;
-    let own = OwnVars {
-        port_base: ports::claim(context, spec.task, spec.attempt),
-        depth,
-        run: context.run.as_str(),
-        attempt: spec.attempt,
-        base: &base.to_string(),
-        result_file: &result_file.to_string_lossy(),
-        prompt_file: &prompt_file.to_string_lossy(),
-        conflicts_file: is_told.then_some(&conflicts_file),
-    };
-    worker_environment(
-        std::env::vars_os(),
-        &spec.worker,
-        context.plan.task(spec.task),
-        &own,
-    )
-}
-
-/// How long the attempt may take, and how long it may be silent: the task's word goes before the
-/// worker's, and that before the run's.
-pub fn time_limits(context: &Context, spec: &AttemptSpec) -> (Duration, Duration) {
-    let (fields, run) = (&context.plan.task(spec.task).fields, &context.settings.run);
-    let timeout = fields
-        .timeout
-        .or(spec.worker.timeout)
-        .unwrap_or(run.timeout);
-    let stall_timeout = fields.stall_timeout.or(spec.worker.stall_timeout);
-    (timeout, stall_timeout.unwrap_or(run.stall_timeout))
-}
-
-/// Where a worker is told what its work conflicts with.
-pub fn conflicts_file(attempt_folder: &Path) -> std::path::PathBuf {
-    attempt_folder.join("conflicts.json")
-}
-
-/// Where a worker reports.
-pub fn result_file(attempt_folder: &Path) -> std::path::PathBuf {
-    attempt_folder.join("result.json")
-}
-
 fn write(path: &Path, content: &[u8]) -> Result<(), EngineError> {
     let failed = |error| EngineError::File(path.display().to_string(), error);
     if let Some(folder) = path.parent() {
@@ -689,15 +556,4 @@ impl Notes {
         self.last = Some(note.clone());
         Some(note)
     }
-}
-
-/// Runs blocking work beside the loop.
-///
-/// # Errors
-/// Whatever the work gives, or that it panicked.
-pub async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, EngineError> + Send + 'static,
-) -> Result<T, EngineError> {
-    let joined: Result<Result<T, EngineError>, _> = tokio::task::spawn_blocking(work).await;
-    joined.unwrap_or_else(|error| Err(EngineError::Broken(error.to_string())))
 }

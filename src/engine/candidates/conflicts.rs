@@ -3,12 +3,11 @@
 use std::sync::PoisonError;
 
 use crate::assembly::order::assembly_order;
-use crate::conflicts::detector::{
-    Branch, DetectOptions, Detection, Detector, detect, task_conflicts,
-};
+use crate::conflicts::detector::{Branch, DetectOptions, Detection, Detector, detect};
 use crate::engine::EngineError;
-use crate::engine::assemble::order_input;
 use crate::engine::candidates::ancestry::BuiltOn;
+use crate::engine::candidates::order_input;
+use crate::engine::candidates::task_conflicts::task_conflicts;
 use crate::engine::kernel::context::Context;
 use crate::git::Store;
 use crate::merge::change::RepoPath;

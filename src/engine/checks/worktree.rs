@@ -4,20 +4,21 @@
 //! caches stay warm. What else a check leaves there is gone before the next step, and never gets
 //! into a commit: trees come from merges alone.
 
+use crate::engine::kernel::sweep::sweep;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use crate::base::fault;
 use crate::engine::EngineError;
-use crate::engine::attempt::run::blocking;
 use crate::engine::checks::cache::Memory;
 use crate::engine::commands::runner::CheckRun;
 use crate::engine::kernel::cancel::Leash;
 use crate::engine::kernel::context::Context;
 use crate::engine::kernel::disk_space::{self, Size};
+use crate::engine::kernel::effect::blocking;
+use crate::git::Store;
 use crate::git::worktree::{Head, Worktree};
-use crate::git::{Git, Store};
 use crate::merge::oid::Oid;
 use crate::model::integration::CheckResult;
 use crate::worker::environment::check_environment;
@@ -148,14 +149,4 @@ fn refresh(worktree: &Worktree, commit: Oid, head: &Head) -> Result<(), EngineEr
     git.run(&["read-tree", "--reset", "-u", &commit.to_string()])?;
     sweep(&git)?;
     Ok(worktree.set_head(head)?)
-}
-
-/// Removes what checks have left in their worktree, but what git ignores: build caches stay warm.
-///
-/// # Errors
-/// When git cannot be run or something cannot be removed.
-pub fn sweep(git: &Git) -> Result<(), EngineError> {
-    // Twice `--force`, so that a repository a check has made goes, too.
-    git.run(&["clean", "--quiet", "-d", "--force", "--force"])?;
-    Ok(())
 }

@@ -1,10 +1,10 @@
 //! Whether the machine and the repository are fit for runs.
 
+use crate::base::files::existing_ancestor;
 use crate::base::files::{free_inodes, free_space};
 use crate::config::Settings;
 use crate::engine::EngineError;
 use crate::engine::doctor::{Ailment, Remedy};
-use crate::engine::start::existing_ancestor;
 use crate::git::Repo;
 use crate::git::discover::Remark;
 

@@ -249,8 +249,7 @@ impl Ward<'_> {
     }
 
     fn socket(&self) -> Option<Ailment> {
-        let socket =
-            crate::engine::run::driver::control_socket(&self.context.repo, &self.state.run);
+        let socket = crate::control::control_socket(&self.context.repo, &self.state.run);
         let name = socket.display().to_string();
         let why = "the process that listened on it is dead";
         let is_there = socket.symlink_metadata().is_ok();

@@ -7,13 +7,12 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use crate::base::files::existing_ancestor;
 use crate::base::files::{free_inodes, free_space, mount_point, says_no_space};
 use crate::base::text::error_chain;
 use crate::config::Settings;
 use crate::engine::kernel::cancel::Leash;
 use crate::engine::kernel::context::Context;
-use crate::engine::run::quota;
-use crate::engine::start::existing_ancestor;
 use crate::git::{Repo, Store};
 use crate::merge::oid::Oid;
 use crate::model::shortage::{Scarce, Shortage};
@@ -22,13 +21,10 @@ use crate::model::shortage::{Scarce, Shortage};
 const LEAST_FILES: u64 = 256;
 
 /// How often a full disk is looked at.
-const LOOK: Duration = Duration::from_secs(1);
-
-/// How often it is looked at whether what is kept is below the user's limits.
-const RARE_LOOK: Duration = Duration::from_secs(5);
+pub const LOOK: Duration = Duration::from_secs(1);
 
 /// The first pause where the disk has room and writing fails all the same (a quota), which doubles.
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
+pub const FIRST_PAUSE: Duration = Duration::from_millis(50);
 
 /// The longest one.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
@@ -126,87 +122,11 @@ pub async fn wait(context: &Context, leash: &Leash, tries: u32) {
     }
 }
 
-fn pause(tries: u32) -> Duration {
+/// Returns the pause before the next try of something that failed for want of room.
+pub fn pause(tries: u32) -> Duration {
     FIRST_PAUSE
         .saturating_mul(1 << tries.min(16))
         .min(LONGEST_PAUSE)
-}
-
-/// What the loop knows about the room there is.
-#[derive(Debug, Default)]
-pub struct Room {
-    lack: Option<Lack>,
-    /// How often in a row something failed though there was room.
-    tries: u32,
-}
-
-/// Something there is too little of.
-#[derive(Debug)]
-struct Lack {
-    shortage: Shortage,
-    look_at: Instant,
-    may_end: Instant,
-}
-
-impl Room {
-    /// Whether nothing is to be written now.
-    pub fn is_short(&self) -> bool {
-        self.lack.is_some()
-    }
-
-    /// There is too little of something; `true` if that is news.
-    pub fn lacks(&mut self, shortage: &Shortage, now: Instant) -> bool {
-        let is_new = self.lack.is_none();
-        if is_new {
-            self.tries += 1;
-            let may_end = now + pause(self.tries);
-            self.lack = Some(Lack {
-                shortage: shortage.clone(),
-                look_at: may_end.min(now + LOOK),
-                may_end,
-            });
-        }
-        is_new
-    }
-
-    /// How long until the disk is to be looked at.
-    pub fn due_in(&self, now: Instant) -> Option<Duration> {
-        let lack = self.lack.as_ref()?;
-        Some(lack.look_at.saturating_duration_since(now))
-    }
-
-    /// Something was written after all.
-    pub fn works(&mut self) {
-        self.tries = 0;
-    }
-
-    /// Looks, if it is time; `true` once there is room again, or there may be.
-    pub fn look(&mut self, context: &Context, worktrees: u64, now: Instant) -> bool {
-        let Some(lack) = self.lack.as_mut().filter(|lack| lack.look_at <= now) else {
-            return false;
-        };
-        lack.look_at = now + LOOK.min(lack.may_end.saturating_duration_since(now).max(FIRST_PAUSE));
-        let short = match lack.shortage.of {
-            Scarce::Bytes | Scarce::Files => {
-                shortage(&context.repo, &context.settings, context.size(), worktrees)
-            }
-            Scarce::Worktrees | Scarce::TotalDisk => {
-                // Everything is read for it.
-                lack.look_at = now + RARE_LOOK;
-                quota::passed(context)
-            }
-        };
-        if short.is_some() || lack.may_end > now {
-            return false;
-        }
-        self.lack = None;
-        true
-    }
-
-    /// What there is too little of.
-    pub fn shortage(&self) -> Option<&Shortage> {
-        self.lack.as_ref().map(|lack| &lack.shortage)
-    }
 }
 
 /// Where worktrees of dispatch stand, as the beginning of their paths, whatever their run.

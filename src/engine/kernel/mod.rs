@@ -3,5 +3,7 @@
 pub mod cancel;
 pub mod context;
 pub mod disk_space;
+pub mod effect;
 pub mod error;
 pub mod signals;
+pub mod sweep;

@@ -10,7 +10,7 @@ use crate::merge::change::RepoPath;
 use crate::merge::oid::Oid;
 use crate::merge::verdict::Class;
 use crate::model::ids::TaskNumber;
-use crate::report::words::and_list;
+use crate::model::task_list::and_list;
 
 /// Why a run cannot land. The target has not moved.
 #[derive(Debug, thiserror::Error)]

@@ -11,10 +11,10 @@ use crate::engine::EngineError;
 use crate::engine::assemble::Chain;
 use crate::engine::assemble::bisect::{Tried, reds, try_candidates};
 use crate::engine::assemble::history::HistoryWriter;
-use crate::engine::attempt::run::blocking;
 use crate::engine::checks::worktree::Checker;
 use crate::engine::kernel::cancel::Leash;
 use crate::engine::kernel::context::Context;
+use crate::engine::kernel::effect::blocking;
 use crate::engine::kernel::signals::Signals;
 use crate::engine::land::{Ground, LandError, LandOptions, Shape, Work, merged};
 use crate::engine::resolve::auto::Ladder;
@@ -27,7 +27,8 @@ use crate::merge::verdict::Class;
 use crate::model::ids::TaskNumber;
 use crate::model::integration::{CheckOutcome, CheckResult, LeftOutReason};
 use crate::model::run::RunState;
-use crate::report::words::{check_words, together_with};
+use crate::model::task_list::together_with;
+use crate::report::words::check_words;
 
 /// How much of a failed check's output is repeated, in characters.
 const SAID: usize = 200;

@@ -1,14 +1,14 @@
 //! What a worker is told: its task, the shared context, what the others do, what it builds on.
 
 use crate::config::settings::PromptSettings;
-use crate::engine::worktree::reuse::GoingOn;
+use crate::engine::spec::GoingOn;
 use crate::model::event::{End, FailureKind, Outcome};
 use crate::model::ids::TaskNumber;
 use crate::model::integration::CheckOutcome;
 use crate::model::plan::{Plan, Task};
 use crate::model::run::{Attempt, RunState, TaskPhase, TaskState};
 use crate::model::task_conflict::TaskConflict;
-use crate::report::words::and_list;
+use crate::model::task_list::and_list;
 use crate::worker::prompt::{
     DependencyResult, EarlierWork, Neighbour, PromptInput, check_template, render_prompt,
 };

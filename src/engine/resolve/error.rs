@@ -6,7 +6,7 @@ use crate::engine::EngineError;
 use crate::git::{GitError, StoreError};
 use crate::merge::change::RepoPath;
 use crate::model::ids::TaskNumber;
-use crate::report::words::and_list;
+use crate::model::task_list::and_list;
 
 /// Why a conflict cannot be settled by hand, or what a person made of it cannot be taken.
 #[derive(Debug, thiserror::Error)]

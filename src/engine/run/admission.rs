@@ -5,9 +5,9 @@ use std::time::Instant;
 
 use crate::base::text::error_chain;
 use crate::engine::EngineError;
-use crate::engine::attempt::run::{Message, blocking};
 use crate::engine::clean;
 use crate::engine::kernel::disk_space;
+use crate::engine::kernel::effect::{Message, blocking};
 use crate::engine::run::driver::Driver;
 use crate::engine::run::quota;
 use crate::engine::run::slots;

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use crate::base::text::error_chain;
 use crate::config::settings::OnNewConflict;
-use crate::engine::attempt::run::{Message, blocking};
 use crate::engine::candidates::conflicts::candidate_conflicts;
+use crate::engine::kernel::effect::{Message, blocking};
 use crate::engine::run::driver::Driver;
 use crate::engine::run::live;
 use crate::model::event::Event;

@@ -1,7 +1,7 @@
 //! The loop: take events, record them, apply them, publish, decide, carry out.
 
+use crate::control::control_socket;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -14,16 +14,18 @@ use crate::control::{Reply, Request, Response, Server};
 use crate::engine::EngineError;
 use crate::engine::assemble;
 use crate::engine::attempt::flaky::failed_before;
-use crate::engine::attempt::run::{self, AttemptSpec, Message, starts_from};
+use crate::engine::attempt::run;
 use crate::engine::kernel::cancel::Leash;
 use crate::engine::kernel::context::Context;
-use crate::engine::kernel::disk_space::{Room, is_full};
+use crate::engine::kernel::disk_space::is_full;
+use crate::engine::kernel::effect::Message;
 use crate::engine::kernel::signals::{Signals, Wish};
 use crate::engine::prompt::conflict::met;
 use crate::engine::prompt::context::{Place, prompt};
 use crate::engine::publish::{Publication, Publisher};
 use crate::engine::run::admission::Allowance;
 use crate::engine::run::cooldowns::Starts;
+use crate::engine::run::disk::Room;
 use crate::engine::run::live::Live;
 use crate::engine::run::notice::Notices;
 use crate::engine::run::notify::Notifier;
@@ -31,14 +33,14 @@ use crate::engine::run::requests;
 use crate::engine::run::slots::Slot;
 use crate::engine::run::throttle::Pace;
 use crate::engine::run::timers::Timers;
+use crate::engine::spec::{AttemptSpec, starts_from};
 use crate::engine::start::worker_pool::crew;
 use crate::engine::worktree::reuse::going_on;
 use crate::exec::StopSignal;
-use crate::git::Repo;
 use crate::git::worktree::Worktree;
 use crate::journal::Journal;
 use crate::model::event::{End, Event, Outcome, Recorded};
-use crate::model::ids::{RunId, TaskNumber};
+use crate::model::ids::TaskNumber;
 use crate::model::run::{RunPhase, RunState, TaskPhase, TaskState};
 use crate::schedule::{Action, Limits, decide};
 
@@ -791,11 +793,6 @@ impl<'a> Driver<'a> {
             .for_each(|leash| leash.pull(signal));
         Ok(())
     }
-}
-
-/// Where the process that drives a run can be reached.
-pub fn control_socket(repo: &Repo, run: &RunId) -> PathBuf {
-    repo.run_folder(run.as_str()).join("control.sock")
 }
 
 fn is_offer(event: &Event) -> bool {

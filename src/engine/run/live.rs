@@ -1,9 +1,10 @@
 //! Conflicts of work that still goes on: what running tasks have in their worktrees, committed or
 //! not, against each other and against the candidates.
 
-use crate::conflicts::detector::{Branch, Detector, task_conflicts};
+use crate::conflicts::detector::{Branch, Detector};
 use crate::engine::EngineError;
 use crate::engine::candidates::conflicts::{options, upstream};
+use crate::engine::candidates::task_conflicts::task_conflicts;
 use crate::engine::kernel::context::Context;
 use crate::engine::worktree::populate::links_in;
 use crate::git::snapshot::Snapshots;

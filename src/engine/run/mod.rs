@@ -3,6 +3,7 @@
 pub mod admission;
 pub mod cooldowns;
 pub mod detection;
+pub mod disk;
 pub mod driver;
 pub mod live;
 pub mod notice;

@@ -8,9 +8,9 @@ use serde::Serialize;
 
 use crate::base::files;
 use crate::engine::EngineError;
-use crate::engine::attempt::run::conflicts_file;
 use crate::engine::kernel::context::Context;
 use crate::engine::run::live::running;
+use crate::engine::spec::conflicts_file;
 use crate::model::ids::{AttemptNumber, TaskNumber};
 use crate::model::run::{RunState, Speculative};
 

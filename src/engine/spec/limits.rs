@@ -1,8 +1,8 @@
 //! How many turns and dollars an attempt may take, and who sees to it: the agent itself where its
 //! command is told, else dispatch, by what the output says.
 
-use crate::engine::attempt::run::AttemptSpec;
 use crate::engine::kernel::context::Context;
+use crate::engine::spec::AttemptSpec;
 use crate::failure::classify::Fact;
 use crate::model::plan::Task;
 use crate::model::usage::{Cost, Dollars};

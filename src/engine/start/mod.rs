@@ -2,6 +2,8 @@
 
 pub mod worker_pool;
 
+use crate::engine::spec::environment::depth;
+use crate::engine::start::files::existing_ancestor;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -160,12 +162,6 @@ impl StartError {
 
 fn levels(depth: u32) -> String {
     crate::base::text::plural(depth as usize, "level")
-}
-
-/// How many dispatches this process is below (`DISPATCH_DEPTH`).
-pub fn depth() -> u32 {
-    let depth = std::env::var("DISPATCH_DEPTH").ok();
-    depth.and_then(|text| text.parse().ok()).unwrap_or(0)
 }
 
 /// Workers start no workers, unless that is allowed.
@@ -409,12 +405,6 @@ fn refuse_places(repo: &Repo, settings: &Settings) -> Result<(), StartError> {
         Some(shortage) => Err(StartError::NoSpace(shortage)),
         None => Ok(()),
     }
-}
-
-/// The nearest thing that is there; it may be a file, below which no folder can be made.
-pub fn existing_ancestor(path: &Path) -> PathBuf {
-    let found = path.ancestors().find(|place| place.exists());
-    found.unwrap_or(Path::new("/")).to_owned()
 }
 
 /// A run that exists, and that is ours to drive.

@@ -1,7 +1,7 @@
 //! Going on in the worktree of the attempt before (`retry_in_place`), with everything in it that git
 //! ignores, in place of a new one from a clean tree.
 
-use std::path::PathBuf;
+use crate::engine::spec::GoingOn;
 
 use crate::base::fault;
 use crate::engine::EngineError;
@@ -15,17 +15,6 @@ use crate::model::event::End;
 use crate::model::ids::TaskNumber;
 use crate::model::run::RunState;
 use crate::model::worker::Worker;
-
-/// Where an attempt goes on.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct GoingOn {
-    /// The worktree.
-    pub path: PathBuf,
-    /// The commit that its attempt started from.
-    pub base: Oid,
-    /// What is in it, committed or not, as it was kept.
-    tip: Oid,
-}
 
 /// Where the next attempt of a worker goes on; `None` if it starts from a clean tree: because its
 /// profile says so, because the attempt before never began, passed, or left git in the middle of

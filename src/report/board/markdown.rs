@@ -3,8 +3,9 @@
 use std::fmt::{self, Write};
 
 use crate::base::markdown::{markdown_cell, markdown_code, markdown_prose, plain_line};
+use crate::merge::change::paths_in_short;
 use crate::report::board::view::BoardView;
-use crate::report::words::{minute, paths_in_short, second};
+use crate::report::words::{minute, second};
 
 /// The board as Markdown, from its title to the line end after its last table.
 pub fn render(view: &BoardView) -> String {

@@ -6,7 +6,8 @@ use crate::model::event::{End, Failure, Outcome};
 use crate::model::ids::TaskNumber;
 use crate::model::run::{RunState, TaskPhase, TaskState};
 use crate::model::status::Status;
-use crate::report::words::{comma_list, conflict_sentence};
+use crate::model::task_list::comma_list;
+use crate::report::words::conflict_sentence;
 
 /// One safe line of at most 120 characters; `stoppers` are the tasks that keep it from starting.
 pub(crate) fn note(

@@ -5,12 +5,12 @@ use std::fmt::{self, Write};
 use crate::base::markdown::plain_line;
 use crate::base::table::{clip_to_width, table};
 use crate::base::text::plural;
+use crate::merge::change::paths_in_short;
 use crate::model::integration::{Integration, LeftOut, LeftOutReason};
 use crate::model::status::Status;
+use crate::model::task_list::{and_list, comma_list, together_with};
 use crate::report::board::view::{BoardView, TaskRow};
-use crate::report::words::{
-    and_list, check_words, comma_list, minute, paths_in_short, second, together_with,
-};
+use crate::report::words::{check_words, minute, second};
 
 /// The widest a title is shown.
 const TITLE_WIDTH: usize = 40;

@@ -10,9 +10,10 @@ use crate::merge::change::RepoPath;
 use crate::model::ids::TaskNumber;
 use crate::model::integration::{CheckOutcome, CheckResult, Guilty, LeftOut, LeftOutReason};
 use crate::model::resolution::Resolution;
+use crate::model::task_list::{and_list, comma_list, together_with};
 use crate::report::completion::{Completion, InfoReport, Meeting, Said, Work, is_by_person};
 use crate::report::suggest;
-use crate::report::words::{and_list, check_words, comma_list, together_with};
+use crate::report::words::check_words;
 
 impl Completion {
     /// The report as Markdown, from its heading to the line end after its last step.

@@ -21,8 +21,8 @@ use crate::model::run::{RunState, TaskPhase};
 use crate::model::spending::Bill;
 use crate::model::status::Status;
 use crate::model::task_conflict::TaskConflict;
+use crate::model::task_list::and_list;
 use crate::report::completion::next_steps::{Step, next_steps};
-use crate::report::words::and_list;
 
 /// The longest report of an `info` task that is shown, in characters.
 const INFO_LIMIT: usize = 6000;
@@ -312,7 +312,7 @@ fn what_became(state: &RunState, conflict: &TaskConflict) -> String {
         [] => format!("{class} conflict, settled while assembling"),
         out => format!(
             "{class} conflict, {} left out",
-            crate::report::words::and_list(out)
+            crate::model::task_list::and_list(out)
         ),
     }
 }

@@ -4,9 +4,10 @@ use crate::model::ids::TaskNumber;
 use crate::model::integration::{CheckOutcome, Integration, LeftOutReason};
 use crate::model::run::RunState;
 use crate::model::status::Status;
+use crate::model::task_list::and_list;
 use crate::report::completion::is_by_person;
 use crate::report::suggest;
-use crate::report::words::{and_list, minute};
+use crate::report::words::minute;
 
 /// How many proposals of workers are shown.
 const PROPOSALS: usize = 10;

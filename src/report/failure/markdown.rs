@@ -13,11 +13,12 @@ use crate::model::event::FailureClass;
 use crate::model::ids::TaskNumber;
 use crate::model::remains::Remains;
 use crate::model::status::Status;
+use crate::model::task_list::comma_list;
 use crate::report::failure::{
     AttemptEnd, AttemptLine, FailedTask, FailureReport, GivenUp, StuckTask,
 };
 use crate::report::suggest;
-use crate::report::words::{comma_list, conflict_sentence};
+use crate::report::words::conflict_sentence;
 
 /// How many blocked tasks, or changed paths, are named before the rest is counted.
 const NAMED: usize = 5;

@@ -7,21 +7,27 @@ use super::tokens::{Token, tokens};
 /// Layers from the bottom; a module may use the ones below its own layer, never its peers.
 const LAYERS: &[(&str, &[&str])] = &[
     ("L0", &["base"]),
-    ("L1", &["model"]),
+    ("L0", &["merge"]),
+    ("L0", &["model"]),
+    ("L1", &["plan", "schedule", "failure", "assembly"]),
+    ("L1", &["report"]),
+    ("L2", &["git"]),
     (
-        "L2",
-        &["plan", "schedule", "failure", "conflict", "merge", "board"],
-    ),
-    ("L3a", &["git"]),
-    (
-        "L3b",
+        "L3",
         &[
-            "config", "journal", "agent", "exec", "control", "sync", "ui",
+            "config", "journal", "worker", "exec", "control", "forge", "ui",
         ],
     ),
-    ("L4", &["engine"]),
-    ("L5", &["cli", "mcp"]),
+    ("L4", &["conflicts"]),
+    ("L5", &["engine"]),
+    ("L6", &["cli", "tui", "web", "mcp"]),
 ];
+
+/// The layers from the bottom whose code reads no clock, file, process or environment.
+const PURE: std::ops::RangeInclusive<usize> = 1..=4;
+
+/// Modules that use only these of the ones below them.
+const ONLY: &[(&str, &[&str])] = &[("conflicts", &["base", "merge", "git"])];
 
 /// Packages and the only places that may name them: folders end in a slash.
 const PACKAGES: &[(&str, &[&str])] = &[
@@ -31,7 +37,7 @@ const PACKAGES: &[(&str, &[&str])] = &[
     ("clap_mangen", &["src/cli/"]),
     ("indicatif", &["src/ui/"]),
     ("console", &["src/ui/"]),
-    ("similar", &["src/conflict/lines.rs", "src/ui/diff.rs"]),
+    ("similar", &["src/conflicts/hunks.rs", "src/ui/diff.rs"]),
     (
         "tokio",
         &[
@@ -39,12 +45,12 @@ const PACKAGES: &[(&str, &[&str])] = &[
             "src/engine/",
             "src/exec/",
             "src/control/",
-            "src/sync/",
+            "src/forge/",
             "src/ui/",
             "src/cli/",
         ],
     ),
-    ("minijinja", &["src/agent/"]),
+    ("minijinja", &["src/worker/"]),
     ("pulldown_cmark", &["src/plan/", "src/ui/"]),
     ("rustix", &["src/exec/", "src/base/"]),
     ("etcetera", &["src/config/"]),
@@ -261,7 +267,7 @@ impl Scan<'_> {
         let pure = self
             .module()
             .and_then(layer)
-            .is_some_and(|layer| layer == 1 || layer == 2);
+            .is_some_and(|layer| PURE.contains(&layer));
         if !pure {
             return;
         }
@@ -300,20 +306,25 @@ fn forbidden_arrow(from: &str, to: &str) -> Option<String> {
         ));
     };
     let Some(other) = layer(to) else {
-        return Some(format!("because {to} is no module with a layer"));
+        return Some(format!("because {to} has no layer"));
     };
-    let (own_name, other_name) = (LAYERS[own].0, LAYERS[other].0);
+    if let Some((_, allowed)) = ONLY.iter().find(|(name, _)| *name == from)
+        && !allowed.contains(&to)
+    {
+        return Some(format!("because it uses {} alone", allowed.join(", ")));
+    }
+    let own_name = LAYERS[own].0;
     match other.cmp(&own) {
         std::cmp::Ordering::Less => None,
         std::cmp::Ordering::Equal => Some(format!(
             "because both are in {own_name}: peers share through what is below"
         )),
-        std::cmp::Ordering::Greater => Some(format!("because {other_name} is above {own_name}")),
+        std::cmp::Ordering::Greater => Some(format!("because {to} is above it")),
     }
 }
 
 /// Which tokens belong to an item with `#[cfg(test)]`, or to a file of tests.
-fn tests(file: &str, tokens: &[Token]) -> Vec<bool> {
+pub(super) fn tests(file: &str, tokens: &[Token]) -> Vec<bool> {
     let mut marked = vec![file.ends_with("/tests.rs"); tokens.len()];
     let text = |at: usize| tokens.get(at).map_or("", |token| token.text.as_str());
     let attribute = ["#", "[", "cfg", "(", "test", ")", "]"];

@@ -1,0 +1,63 @@
+//! Messages: what effects report to the loop, and work beside it.
+
+use crate::control::Reply;
+use crate::control::Request;
+use crate::engine::EngineError;
+use crate::git::worktree::Worktree;
+use crate::model::event::Event;
+use crate::model::event::Outcome;
+use crate::model::ids::AttemptNumber;
+use crate::model::ids::TaskNumber;
+use crate::model::shortage::Shortage;
+/// What an effect reports to the loop.
+#[derive(Debug)]
+pub enum Message {
+    /// A fact to be recorded.
+    Fact(Event),
+    /// An attempt is over.
+    Ended {
+        /// The task.
+        task: TaskNumber,
+        /// The attempt.
+        attempt: AttemptNumber,
+        /// How it ended.
+        outcome: Box<Outcome>,
+    },
+    /// The work of assembling is over.
+    Assembled(Result<(), EngineError>),
+    /// The conflicts among the candidates were looked for.
+    Detected,
+    /// The work of running tasks was compared.
+    Compared,
+    /// Something could not be written, because there is too little of this.
+    NoRoom(Shortage),
+    /// What dispatch keeps was looked at: there may be one more worktree.
+    MayAdd,
+    /// Something went, so it is looked again.
+    MadeRoom,
+    /// There may not, unless this one goes.
+    MustGo(Shortage, Option<Worktree>),
+    /// Looking at what dispatch keeps, or removing a part of it, failed.
+    Broke(EngineError),
+    /// The run is stopped while the end of an attempt cannot be written down: another process takes
+    /// it up.
+    LeftOpen(TaskNumber),
+    /// Something the user should know.
+    Remark(String),
+    /// A person asks for something through another process.
+    Asked(Request, Reply),
+}
+
+/// Where effects report.
+pub type Post = tokio::sync::mpsc::UnboundedSender<Message>;
+
+/// Runs blocking work beside the loop.
+///
+/// # Errors
+/// Whatever the work gives, or that it panicked.
+pub async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, EngineError> + Send + 'static,
+) -> Result<T, EngineError> {
+    let joined: Result<Result<T, EngineError>, _> = tokio::task::spawn_blocking(work).await;
+    joined.unwrap_or_else(|error| Err(EngineError::Broken(error.to_string())))
+}

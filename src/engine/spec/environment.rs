@@ -1,0 +1,43 @@
+//! The environment of an attempt.
+
+use crate::config::settings::OnNewConflict;
+use crate::engine::kernel::context::Context;
+use crate::engine::spec::AttemptSpec;
+use crate::engine::spec::PROMPT_FILE;
+use crate::engine::spec::conflicts_file;
+use crate::engine::spec::ports;
+use crate::engine::spec::result_file;
+use crate::merge::oid::Oid;
+use crate::worker::environment::OwnVars;
+use crate::worker::environment::worker_environment;
+use std::collections::BTreeMap;
+/// The whole environment of the attempt's worker and of its checks.
+pub fn environment(context: &Context, spec: &AttemptSpec, base: Oid) -> BTreeMap<String, String> {
+    let folder = context.attempt_folder(spec.task, spec.attempt);
+    let (result_file, prompt_file) = (result_file(&folder), folder.join(PROMPT_FILE));
+    let is_told = context.settings.conflicts.on_new == OnNewConflict::Notify;
+    let conflicts_file = conflicts_file(&folder).to_string_lossy().into_owned();
+    let depth = depth() + 1;
+    let own = OwnVars {
+        port_base: ports::claim(context, spec.task, spec.attempt),
+        depth,
+        run: context.run.as_str(),
+        attempt: spec.attempt,
+        base: &base.to_string(),
+        result_file: &result_file.to_string_lossy(),
+        prompt_file: &prompt_file.to_string_lossy(),
+        conflicts_file: is_told.then_some(&conflicts_file),
+    };
+    worker_environment(
+        std::env::vars_os(),
+        &spec.worker,
+        context.plan.task(spec.task),
+        &own,
+    )
+}
+
+/// How many dispatches this process is below (`DISPATCH_DEPTH`).
+pub fn depth() -> u32 {
+    let depth = std::env::var("DISPATCH_DEPTH").ok();
+    depth.and_then(|text| text.parse().ok()).unwrap_or(0)
+}
