@@ -14,7 +14,7 @@ use crate::git::{GitError, StoreError};
 use crate::journal::JournalError;
 use crate::worker::template::TemplateError;
 
-/// The exit codes (README, "Exit codes").
+/// The exit codes (`docs/runs.md`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
 pub enum Exit {

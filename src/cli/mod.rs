@@ -63,20 +63,19 @@ struct Cli {
 }
 
 const AFTER_HELP: &str = "\
-RUN is the name of a run, such as shop-7k3q, or a unique beginning of it. Left out, it is the
-latest run, or the latest unfinished one where only that makes sense; `land` and `review` take the
-latest that has not landed and has something to land. TASK is a number or a tag.
+RUN is the name of a run, such as shop-7k3q, or a unique beginning of it. Without one, a command uses
+the latest run, or the latest one it can apply to. TASK is a number or a tag.
 
 Exit codes:
-  0    all that was asked for happened
-  1    it could not be done, or a question was answered no
-  2    the command line, or a plan that does not parse
-  3    the run ended and some task did not pass
-  4    a person is needed: a conflict or a failed check
-  5    another dispatch holds the run
+  0    everything that was asked for happened
+  1    the command failed, or a question was answered no
+  2    invalid command line or plan
+  3    the run ended and a task did not pass
+  4    the run needs attention: a conflict or a failed check
+  5    another dispatch process holds the run
   130  interrupted
 
-`dispatch demo` shows the whole way in a few seconds.";
+`dispatch help` lists the chapters of the manual. `dispatch demo` shows a whole run.";
 
 #[derive(Subcommand, Debug)]
 enum Command {
@@ -215,7 +214,7 @@ impl Command {
             Command::Help(args) => help::run(&args, command(), ui),
             Command::Completions(args) => completions::run(&args, ui),
             Command::Man(args) => man::run(&args, bare_command(), ui),
-            Command::Init(args) => init::run(args, &repo_context::Place::open()?.repo.top, ui),
+            Command::Init(args) => init::run(args, ui),
             Command::Demo(args) => demo::run(args, ui),
             Command::Drive { run } => resume::drive(&run, ui),
             Command::Attempt { folder } => match shim::main(&folder) {

@@ -44,7 +44,12 @@ pub struct PromptArgs {
     /// The task, by number or tag
     pub task: String,
     /// What this attempt of a run was given, counted from 1
-    #[arg(long, value_name = "N", conflicts_with = "next")]
+    #[arg(
+        long,
+        value_name = "N",
+        conflicts_with = "next",
+        value_parser = clap::value_parser!(AttemptNumber).range(1..)
+    )]
     pub attempt: Option<AttemptNumber>,
     /// What a further attempt of a run would be given
     #[arg(long)]

@@ -8,6 +8,7 @@ use crate::base::clock::Clock;
 use crate::base::text::did_you_mean;
 use crate::cli::error::{CommandError, Exit};
 use crate::engine::runs::load::{Loaded, load};
+use crate::git::discover::Unsuitable;
 use crate::git::{Repo, Store};
 use crate::journal::runs::{self, Holder, RunLock, Taken};
 use crate::model::ids::RunId;
@@ -57,6 +58,18 @@ impl Place {
             CommandError::failed(format!("the current folder cannot be read: {error}"))
         })?;
         Place::at(&folder)
+    }
+
+    /// The repository around the current folder, or `None` outside one.
+    ///
+    /// # Errors
+    /// Why dispatch cannot work with the repository that is there.
+    pub fn open_if_any() -> Result<Option<Place>, CommandError> {
+        let folder = std::env::current_dir().unwrap_or_default();
+        match Repo::discover(&folder) {
+            Err(Unsuitable::NoRepository(_)) => Ok(None),
+            _ => Place::open().map(Some),
+        }
     }
 
     /// The repository around a folder.

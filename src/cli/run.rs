@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use clap::builder::RangedU64ValueParser;
 
 use crate::base::text::plural;
 use crate::cli::Answer;
@@ -43,7 +44,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "BRANCH")]
     pub into: Option<String>,
     /// How many tasks may run at once [default: 3]
-    #[arg(long, short = 'j', value_name = "N")]
+    #[arg(long, short = 'j', value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     pub max_parallel: Option<usize>,
     /// Run only these tasks, such as 1,API
     #[arg(long, value_name = "TASKS", value_delimiter = ',')]

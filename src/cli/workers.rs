@@ -45,10 +45,14 @@ pub struct WorkersArgs {
 /// # Errors
 /// When the configuration is wrong.
 pub fn run(args: WorkersArgs, ui: &Ui) -> Answer {
-    let place = Place::open()?;
-    let settings = config::load(&place.repo.top, None, &Overrides::default())?;
+    let place = Place::open_if_any()?;
+    let folder = match &place {
+        Some(place) => place.repo.top.clone(),
+        None => std::env::current_dir().unwrap_or_default(),
+    };
+    let settings = config::load(&folder, None, &Overrides::default())?;
     let found = survey(&settings);
-    let parked = parked(&place);
+    let parked = place.as_ref().map(parked).unwrap_or_default();
     let rows: Vec<Row<'_>> = settings
         .workers
         .values()

@@ -6,7 +6,7 @@ use unicode_width::UnicodeWidthStr;
 use crate::cli::help::program_header;
 
 /// The groups of commands, each with its heading.
-pub(crate) const GROUPS: &[(&str, &[&str])] = &[
+pub const GROUPS: &[(&str, &[&str])] = &[
     (
         "Start a run:",
         &["demo", "init", "workers", "plan", "prompt", "run", "resume"],

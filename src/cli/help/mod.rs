@@ -13,7 +13,7 @@ use chapters::{CHAPTERS, Chapter, find_chapter};
 
 pub mod chapters;
 pub mod examples;
-pub(crate) mod groups;
+pub mod groups;
 
 /// The widest line of help on a terminal.
 pub(crate) const WIDEST: usize = 100;
@@ -55,14 +55,18 @@ fn pager() -> String {
 fn render(names: &[String], mut program: Command, columns: usize) -> Result<String, CommandError> {
     program.build();
     let [first, rest @ ..] = names else {
-        let commands = program.render_long_help().ansi().to_string();
+        let commands = program.render_help().ansi().to_string();
         return Ok(format!("{commands}\n{}", list_chapters(columns)));
     };
     let chapter = find_chapter(first).filter(|_| rest.is_empty());
     let command = find_command(&program, names);
     let mut parts = Vec::new();
     if let Some(mut command) = command.cloned() {
-        parts.push(command.render_long_help().ansi().to_string());
+        let help = match command.get_long_about() {
+            Some(_) => command.render_long_help(),
+            None => command.render_help(),
+        };
+        parts.push(help.ansi().to_string());
     }
     if let Some(chapter) = chapter {
         parts.push(render_markdown(chapter.text, columns));
@@ -82,9 +86,7 @@ fn find_command<'a>(program: &'a Command, names: &[String]) -> Option<&'a Comman
 
 fn list_chapters(columns: usize) -> String {
     let header = program_header("Chapters of the manual:");
-    let rows = CHAPTERS
-        .iter()
-        .map(|chapter| (chapter.name, chapter.about()));
+    let rows = CHAPTERS.iter().map(|chapter| (chapter.name, chapter.about));
     format!("{header}\n{}", groups::render_rows(rows, columns))
 }
 
@@ -181,7 +183,7 @@ mod tests {
             for chapter in CHAPTERS {
                 let text = render_markdown(chapter.text, columns);
                 let text = anstream::adapter::strip_str(&text).to_string();
-                for mark in ["`", "|---", "](", "\n#"] {
+                for mark in ["`", "|---", "](", "\n# ", "\n## "] {
                     assert!(!text.contains(mark), "{}: {mark}\n{text}", chapter.name);
                 }
                 for line in text.lines() {

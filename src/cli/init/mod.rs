@@ -14,6 +14,7 @@ use crate::base::text::error_chain;
 use crate::cli::Answer;
 use crate::cli::error::{CommandError, Exit};
 use crate::cli::init::detect::{Findings, survey};
+use crate::cli::repo_context::Place;
 use crate::config::FILE_NAME;
 use crate::ui::Ui;
 
@@ -28,11 +29,21 @@ pub struct InitArgs {
     pub print: bool,
 }
 
-/// Writes, or prints, the file for the repository with this top folder.
+/// Runs the subcommand; `--print` works outside a repository as well.
 ///
 /// # Errors
 /// When there is such a file already, or it cannot be written.
-pub fn run(args: InitArgs, top: &Path, ui: &Ui) -> Answer {
+pub fn run(args: InitArgs, ui: &Ui) -> Answer {
+    let top = match Place::open_if_any()? {
+        Some(place) => place.repo.top,
+        None if args.print => env::current_dir().unwrap_or_default(),
+        None => Place::open()?.repo.top,
+    };
+    run_in(args, &top, ui)
+}
+
+/// Writes, or prints, the file for this folder.
+fn run_in(args: InitArgs, top: &Path, ui: &Ui) -> Answer {
     let path = env::var_os("PATH").unwrap_or_default();
     let folders: Vec<PathBuf> = env::split_paths(&path).collect();
     let text = render(&survey(top, &folders));
@@ -235,7 +246,7 @@ mod tests {
         let file = top.join(FILE_NAME);
         fs::write(&file, "mine").unwrap();
         let plain = InitArgs::default();
-        let error = run(plain, top, &ui).unwrap_err();
+        let error = run_in(plain, top, &ui).unwrap_err();
         assert_eq!(error.message, ".dispatch.toml exists already");
         assert_eq!(fs::read_to_string(&file).unwrap(), "mine");
 
@@ -243,7 +254,7 @@ mod tests {
             force: true,
             ..plain
         };
-        assert_eq!(run(forced, top, &ui).unwrap(), Exit::Ok);
+        assert_eq!(run_in(forced, top, &ui).unwrap(), Exit::Ok);
         assert!(fs::read_to_string(&file).unwrap().starts_with(HEAD));
     }
 }
