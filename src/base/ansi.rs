@@ -1,7 +1,10 @@
 //! Terminal escape sequences in other programs' output.
+//!
+//! Not `anstream::adapter::strip_str`: after an escape sequence that is cut off it loses the next
+//! letter or the whole rest of the text, and with it the error message of a killed program.
 
-/// The text without escape sequences (colours, cursor movements, window titles, hyperlinks).
-/// Other control characters stay; [`crate::base::text::terminal_safe`] deals with those.
+/// Removes escape sequences: colours, cursor movements, window titles, hyperlinks. Other control
+/// characters stay; [`crate::base::text::terminal_safe`] replaces those.
 pub fn strip_escapes(text: &str) -> String {
     let mut kept = String::with_capacity(text.len());
     let mut chars = text.chars().peekable();
@@ -36,8 +39,8 @@ fn skip_sequence(chars: &mut Chars<'_>) {
     }
 }
 
-/// Parameters and intermediates, then one final byte; a character that fits nowhere ends it and is
-/// kept, so that a cut sequence does not swallow what follows.
+/// Skips parameters, intermediates and one final byte. Any other character ends the sequence and is
+/// kept, so that a cut sequence loses nothing after it.
 fn skip_control_sequence(chars: &mut Chars<'_>) {
     while chars
         .next_if(|c| ('\u{20}'..='\u{3f}').contains(c))
@@ -46,8 +49,7 @@ fn skip_control_sequence(chars: &mut Chars<'_>) {
     chars.next_if(|c| ('\u{40}'..='\u{7e}').contains(c));
 }
 
-/// A string sequence ends with BEL or with `ESC \`; one that does not end on its line loses only
-/// the rest of that line.
+/// Skips to BEL or `ESC \`, but never beyond the end of the line.
 fn skip_string(chars: &mut Chars<'_>) {
     while let Some(c) = chars.next_if(|c| *c != '\n') {
         if c == '\u{7}' {
@@ -71,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sequence_that_is_cut_off_swallows_nothing_after_it() {
+    fn a_sequence_that_is_cut_off_loses_nothing_after_it() {
         assert_eq!(strip_escapes("a\u{1b}[31\nb"), "a\nb");
         assert_eq!(strip_escapes("a\u{1b}]0;never ends\nb"), "a\nb");
         assert_eq!(strip_escapes("a\u{1b}"), "a");

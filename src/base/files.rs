@@ -88,7 +88,7 @@ fn open_lock(path: &Path) -> io::Result<File> {
 ///
 /// # Errors
 /// When it cannot be opened.
-pub fn open_without_waiting(path: &Path) -> io::Result<File> {
+pub fn open_nonblocking(path: &Path) -> io::Result<File> {
     open_with(path, OFlags::NONBLOCK)
 }
 
@@ -96,7 +96,7 @@ pub fn open_without_waiting(path: &Path) -> io::Result<File> {
 ///
 /// # Errors
 /// When it cannot be opened, or is a symbolic link.
-pub fn open_itself_without_waiting(path: &Path) -> io::Result<File> {
+pub fn open_nonblocking_nofollow(path: &Path) -> io::Result<File> {
     open_with(path, OFlags::NONBLOCK | OFlags::NOFOLLOW)
 }
 

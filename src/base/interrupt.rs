@@ -44,7 +44,7 @@ pub fn listen() -> io::Result<()> {
 }
 
 /// Whether a signal came since [`listen`].
-pub fn is_asked() -> bool {
+pub fn is_interrupted() -> bool {
     ASKED.load(Ordering::SeqCst)
 }
 
@@ -62,7 +62,7 @@ impl Watched {
         spawn: impl FnOnce(bool) -> io::Result<(C, u32)>,
     ) -> io::Result<(C, Watched)> {
         let mut running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
-        if is_asked() {
+        if is_interrupted() {
             return Err(io::ErrorKind::Interrupted.into());
         }
         let (child, pid) = spawn(LISTENING.load(Ordering::SeqCst))?;

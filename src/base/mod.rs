@@ -1,7 +1,7 @@
 //! Things any program needs; nothing here knows a word of dispatch.
 
 pub mod ansi;
-pub mod batches;
+
 pub mod clock;
 pub mod fault;
 pub mod files;
@@ -9,6 +9,7 @@ pub mod files;
 pub(crate) mod golden;
 pub mod interrupt;
 pub mod markdown;
+pub mod parallel;
 pub mod process;
 pub mod record_log;
 pub mod reflink;

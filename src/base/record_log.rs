@@ -13,7 +13,7 @@ use std::io::{self, Read as _, Write as _};
 use std::ops::Range;
 use std::path::PathBuf;
 
-use crate::base::files::{open_without_waiting, replace};
+use crate::base::files::{open_nonblocking, replace};
 
 /// What a record is found by.
 pub type Key = [u8; 20];
@@ -56,7 +56,7 @@ impl RecordLog {
     }
 
     fn text(&self) -> io::Result<Vec<u8>> {
-        let file = open_without_waiting(&self.path)?;
+        let file = open_nonblocking(&self.path)?;
         let about = file.metadata()?;
         if !about.is_file() || about.len() > 2 * self.limit as u64 {
             return Ok(Vec::new());

@@ -1,20 +1,23 @@
-//! A copy of a file that shares its blocks with the original where the file system can (btrfs, XFS,
-//! bcachefs, APFS), so that it costs neither time nor room; an ordinary copy anywhere else.
+//! Copies files, sharing their blocks where the file system can (btrfs, XFS, bcachefs, APFS).
 
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use crate::base::files::open_without_waiting;
+use crate::base::files::open_nonblocking;
 
-/// Copies a file to a place where nothing is, with its permissions and its time of change: tools
-/// that build by time stamps see no difference. Returns whether the blocks are shared.
+/// Copies a file with its permissions and modification time, which build tools compare. Returns
+/// `true` if the blocks are shared.
 ///
 /// # Errors
-/// When the one cannot be read or the other not be written, or is there already.
+/// When the source cannot be read, or the copy exists or cannot be written.
 pub fn clone_or_copy(from: &Path, to: &Path) -> io::Result<bool> {
-    copy_with(from, to, clone)
+    // Apple's system call clones into a new file only, with permissions and times.
+    if cfg!(target_vendor = "apple") && reflink_copy::reflink(from, to).is_ok() {
+        return Ok(true);
+    }
+    copy_with(from, to, reflink_copy::reflink_file)
 }
 
 fn copy_with(
@@ -22,11 +25,12 @@ fn copy_with(
     to: &Path,
     clone: impl FnOnce(&File, &File) -> io::Result<()>,
 ) -> io::Result<bool> {
-    let mut source = open_without_waiting(from)?;
+    let mut source = open_nonblocking(from)?;
     let meta = source.metadata()?;
     let mut options = OpenOptions::new();
-    // Who may read it is said at the end; until then nobody else may.
+    // A copy of a secret must not be readable by others before its permissions are set.
     let mut copy = options.write(true).create_new(true).mode(0o600).open(to)?;
+    // Another file system, or one that cannot: whatever else is wrong fails the copy below as well.
     let is_shared = clone(&source, &copy).is_ok();
     if !is_shared {
         io::copy(&mut source, &mut copy)?;
@@ -34,18 +38,6 @@ fn copy_with(
     copy.set_permissions(meta.permissions())?;
     copy.set_modified(meta.modified()?)?;
     Ok(is_shared)
-}
-
-/// Whatever keeps the system from it (another file system, one that cannot, a file that is in use)
-/// is no reason not to copy; what would keep it from that as well is met again there.
-#[cfg(target_os = "linux")]
-fn clone(source: &File, copy: &File) -> io::Result<()> {
-    Ok(rustix::fs::ioctl_ficlone(copy, source)?)
-}
-
-#[cfg(not(target_os = "linux"))]
-fn clone(_: &File, _: &File) -> io::Result<()> {
-    Err(io::ErrorKind::Unsupported.into())
 }
 
 #[cfg(test)]
@@ -58,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn without_shared_blocks_content_permissions_and_time_are_the_same_too() {
+    fn an_ordinary_copy_keeps_content_permissions_and_time() {
         let folder = tempfile::tempdir().unwrap();
         let (from, to) = (folder.path().join("from"), folder.path().join("to"));
         let content = vec![7; 3 * 1024 * 1024 + 1];
@@ -75,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_system_has_cloned_is_not_copied_again() {
+    fn a_cloned_file_is_not_copied_again() {
         let folder = tempfile::tempdir().unwrap();
         let (from, to) = (folder.path().join("from"), folder.path().join("to"));
         fs::write(&from, "original").unwrap();
@@ -85,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_there_stays_as_it_is() {
+    fn an_existing_file_is_not_replaced() {
         let folder = tempfile::tempdir().unwrap();
         let (from, to) = (folder.path().join("from"), folder.path().join("to"));
         fs::write(&from, "new").unwrap();

@@ -1,4 +1,7 @@
 //! Tables for a terminal: columns aligned by display width.
+//!
+//! Not `comfy-table`: it breaks words (`modify-delet|e`) where another column could give way, breaks
+//! paths anywhere rather than behind a slash, and pads the ends of lines.
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 

@@ -14,7 +14,7 @@ use crate::cli::error::{CommandError, Exit};
 use crate::cli::repo_context::{Default, Place, find_task};
 use crate::cli::resume::{go_on, refuse_landed};
 use crate::config;
-use crate::engine::assemble::{cache as assembly_cache, foresee};
+use crate::engine::assemble::{cache as assembly_cache, predict};
 use crate::engine::checks::cache as check_cache;
 use crate::engine::resolve::auto::policy;
 use crate::engine::resolve::policy::Policy;
@@ -119,7 +119,7 @@ fn dry_run(place: &Place, loaded: Loaded, args: &AssembleArgs, ui: &Ui) -> Answe
     state.leave_out = candidates(&state, &args.leave_out)?;
     let settings = config::for_assembly(loaded.settings, args.config.as_deref())?;
     let context = context(&place.repo, &state, settings, place.clock)?;
-    let (order, conflicts) = foresee(&context, &state)?;
+    let (order, conflicts) = predict(&context, &state)?;
     let policy = policy(&context);
     ui.answer(&render(&state, &order, &conflicts, &policy));
     Ok(Exit::Ok)
@@ -184,7 +184,7 @@ fn settled_by(out: &Foreseen, conflicts: &[TaskConflict], policy: &Policy) -> Ve
     let units = units.filter(|unit| unit.class.is_conflict());
     let lines: Option<Vec<String>> = units
         .map(|unit| {
-            let how = plain_line(&policy.rungs(unit).first()?.settles()?, 200);
+            let how = plain_line(&policy.strategies(unit).first()?.description()?, 200);
             let place = terminal_safe(&paths_in_short(&unit.paths));
             Some(format!("{place} ({}) is tried {how}", unit.class))
         })

@@ -144,7 +144,7 @@ pub fn detach(place: &Place, run: &RunId) -> Result<(), CommandError> {
         .arg(DRIVE)
         .arg(run.as_str())
         .folder(&place.repo.top);
-    let pid = runner.start_and_leave(log).map_err(failed)?;
+    let pid = runner.spawn_detached(log).map_err(failed)?;
     // It has left the terminal by the time it holds the run. Before that, the end of this process
     // could be a hang-up for it, too.
     let start = Instant::now();

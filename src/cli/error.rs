@@ -6,10 +6,10 @@ use crate::base::text::error_chain;
 use crate::config::{ConfigError, ConfigProblem};
 use crate::engine::EngineError;
 use crate::engine::land::LandError;
-use crate::engine::resolve::manual::ResolveError;
+use crate::engine::resolve::error::ResolveError;
 use crate::engine::start::StartError;
 use crate::git::checkout_obstacle::Obstacle;
-use crate::git::discover::Unsuitable;
+use crate::git::discover::DiscoverError;
 use crate::git::{GitError, StoreError};
 use crate::journal::JournalError;
 use crate::worker::template::TemplateError;
@@ -88,8 +88,8 @@ impl CommandError {
     }
 }
 
-impl From<Unsuitable> for CommandError {
-    fn from(error: Unsuitable) -> CommandError {
+impl From<DiscoverError> for CommandError {
+    fn from(error: DiscoverError) -> CommandError {
         CommandError::failed(error_chain(&error)).hint(error.hint())
     }
 }
@@ -174,7 +174,7 @@ impl From<ResolveError> for CommandError {
             ResolveError::NotOpen(_) => failed().hint("`dispatch resolve RUN TASK` opens it"),
             ResolveError::MovedOn { .. } => failed()
                 .hint("`--abort` keeps what you did in a reference; then open the conflict again"),
-            ResolveError::Gone(_) => {
+            ResolveError::WorktreeMissing(_) => {
                 failed().hint("`--abort` gives it up; then the conflict can be opened again")
             }
             ResolveError::Unmerged(_) => person().hint("settle them, then `git add` them"),
@@ -182,7 +182,7 @@ impl From<ResolveError> for CommandError {
                 person().hint("`git add` takes them, `git restore` puts them back")
             }
             ResolveError::Marker { .. } => person().hint("take it out, then `git add` the file"),
-            ResolveError::NoMerge(_) => {
+            ResolveError::MergeAborted(_) => {
                 failed().hint("`--abort` gives it up; then the conflict can be opened again")
             }
             ResolveError::Engine(_) => failed(),
@@ -202,7 +202,7 @@ fn out_of_the_way(place: &Path, why: &Obstacle) -> String {
             place.display()
         ),
         Obstacle::Untracked(_) => "move it away, then try again".to_owned(),
-        Obstacle::Said(_) => "commit or stash the changes there, then try again".to_owned(),
+        Obstacle::Refused(_) => "commit or stash the changes there, then try again".to_owned(),
     }
 }
 

@@ -67,7 +67,7 @@ pub fn run(args: LogsArgs, ui: &Ui) -> Answer {
     let set_up = set_up_folder(&place.repo, &run, task.number, attempt);
     let known = state.task(task.number).attempts.iter();
     let known = known.rev().find(|known| known.number == attempt);
-    let worktree = known.map(|known| place.repo.place_of(&known.worktree));
+    let worktree = known.map(|known| place.repo.resolve_portable_path(&known.worktree));
     let none = |what: &str| {
         CommandError::failed(format!(
             "attempt {attempt} at {} of {run} has no {what} on this machine",

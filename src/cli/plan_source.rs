@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Component, Path, PathBuf};
 
-use crate::base::files::open_without_waiting;
+use crate::base::files::open_nonblocking;
 use crate::base::text::{plural, terminal_safe};
 use crate::cli::error::{CommandError, Exit};
 use crate::model::plan::Plan;
@@ -136,7 +136,7 @@ impl From<io::Error> for Problem {
 /// without blocking and then refused.
 fn read_file(path: &Path) -> Result<Vec<u8>, Problem> {
     check_is_file(&fs::metadata(path)?)?;
-    let file: File = open_without_waiting(path)?;
+    let file: File = open_nonblocking(path)?;
     let metadata = file.metadata()?;
     check_is_file(&metadata)?;
     if metadata.len() > MAX_BYTES as u64 {

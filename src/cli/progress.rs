@@ -9,11 +9,9 @@ use crate::engine::run::driver::Watcher;
 use crate::journal::record::render_record;
 use crate::model::event::{Event, Outcome, Recorded};
 use crate::model::ids::TaskNumber;
-use crate::model::outside_changes::OutsideChange;
 use crate::model::plan::{Plan, Task};
 use crate::model::run::{RunPhase, RunState, TaskPhase};
 use crate::model::status::Status;
-use crate::model::task_list::and_list;
 use crate::report::board::json;
 use crate::report::board::view::{BoardView, TaskRow};
 use crate::report::notification::notifications;
@@ -195,36 +193,12 @@ fn said(event: &Event) -> Option<String> {
     }
 }
 
-/// What changed outside while an attempt ran.
+/// Names what changed outside an attempt's worktree while it ran.
 fn outside_sentence(task: TaskNumber, outcome: &Outcome) -> Option<String> {
-    let (named, others): (Vec<_>, Vec<_>) = outcome
-        .meanwhile
-        .iter()
-        .partition(|change| change.named_in.is_some());
-    let list = |changes: &[&OutsideChange]| {
-        let all: Vec<&str> = changes.iter().map(|change| change.what.as_str()).collect();
-        all.join(", ")
-    };
-    match (named.is_empty(), others.is_empty()) {
-        (true, true) => None,
-        (false, _) => Some(format!(
-            "{task} wrote outside its worktree: {}",
-            list(&named)
-        )),
-        (true, false) => {
-            let mut tasks = vec![task];
-            tasks.extend(others.iter().flat_map(|change| &change.others));
-            tasks.sort();
-            tasks.dedup();
-            let only = if others.iter().all(|change| change.alone) {
-                "only "
-            } else {
-                ""
-            };
-            let tasks = and_list(&tasks);
-            Some(format!("{} changed while {only}{tasks} ran", list(&others)))
-        }
-    }
+    let changes = outcome.meanwhile.iter();
+    let changes: Vec<&str> = changes.map(|change| change.what.as_str()).collect();
+    let what = changes.join(", ");
+    (!changes.is_empty()).then(|| format!("{what} changed while {task} ran"))
 }
 
 /// One JSON object a line on standard output: every event, the last one with exit code and board.

@@ -135,7 +135,7 @@ fn with_edits(found: Vec<Found>, edits: &[Found]) -> Vec<Found> {
 /// any more says nothing.
 fn plan_differs(place: &Place, state: &RunState) -> Option<Found> {
     let recorded = state.plan_file.as_ref()?;
-    let file = place.repo.place_of(recorded);
+    let file = place.repo.resolve_portable_path(recorded);
     let edited = load_plan(&file, None).ok()?.plan;
     let differs = Replan::new(state, &edited).ok()?.changes_tasks();
     differs.then(|| Found::named(Finding::PlanDiffers, recorded))

@@ -8,7 +8,7 @@ use crate::base::clock::Clock;
 use crate::base::text::did_you_mean;
 use crate::cli::error::{CommandError, Exit};
 use crate::engine::runs::load::{Loaded, load};
-use crate::git::discover::Unsuitable;
+use crate::git::discover::DiscoverError;
 use crate::git::{Repo, Store};
 use crate::journal::runs::{self, Holder, RunLock, Taken};
 use crate::model::ids::RunId;
@@ -67,7 +67,7 @@ impl Place {
     pub fn open_if_any() -> Result<Option<Place>, CommandError> {
         let folder = std::env::current_dir().unwrap_or_default();
         match Repo::discover(&folder) {
-            Err(Unsuitable::NoRepository(_)) => Ok(None),
+            Err(DiscoverError::NoRepository(_)) => Ok(None),
             _ => Place::open().map(Some),
         }
     }

@@ -11,10 +11,10 @@ use crate::cli::repo_context::{Default, Place, find_task};
 use crate::cli::resume::{go_on, refuse_landed};
 use crate::engine::EngineError;
 use crate::engine::kernel::context::Context;
-use crate::engine::resolve::accept::take;
-use crate::engine::resolve::manual::{
-    ResolveError, discard, finish, keep_work, make, may_open, worktree,
-};
+use crate::engine::resolve::accept::accept;
+use crate::engine::resolve::conflict_worktree;
+use crate::engine::resolve::error::ResolveError;
+use crate::engine::resolve::manual::{find_conflict, finish, keep_work};
 use crate::engine::runs::load::{Loaded, free_references};
 use crate::git::worktree::Worktree;
 use crate::journal::{Journal, runs};
@@ -108,7 +108,7 @@ fn open(place: &Place, run: &RunId, task: &str, how: Opening, ui: &Ui) -> Answer
     let is_new = state.task(number).resolving.is_none();
     let context = context(&place.repo, &state, loaded.settings, place.clock)?;
     if is_new {
-        let onto = may_open(&state, number)?;
+        let onto = find_conflict(&state, number)?;
         let path = context.resolve_worktree(number);
         let opened = Event::ResolveOpened {
             task: number,
@@ -123,7 +123,7 @@ fn open(place: &Place, run: &RunId, task: &str, how: Opening, ui: &Ui) -> Answer
             state.apply(&recorded);
         }
     }
-    let worktree = make(&context, &state, number)?;
+    let worktree = conflict_worktree::create(&context, &state, number)?;
     match how {
         Opening::ForPrograms => {
             let with = with(&state, number).into_iter().map(|task| task.0);
@@ -259,7 +259,7 @@ fn take_and_go_on(place: &Place, run: &RunId, number: TaskNumber, json: bool, ui
             .hint(format!(
                 "the report says why; go on in {}, then `{resolve} --continue`",
                 context_of(place, &loaded)
-                    .and_then(|context| Ok(worktree(&context, state, number)?))
+                    .and_then(|context| Ok(conflict_worktree::find(&context, state, number)?))
                     .map_or_else(
                         |_| "its worktree".to_owned(),
                         |found| found.path.display().to_string()
@@ -288,7 +288,7 @@ fn take_now(
     number: TaskNumber,
 ) -> Result<Vec<Event>, CommandError> {
     let context = context_of(place, loaded)?;
-    let candidate = take(&context, &loaded.state, number)?;
+    let candidate = accept(&context, &loaded.state, number)?;
     let by_hand = loaded.state.task(number).by_hand.as_ref();
     Ok(match by_hand {
         Some(by_hand) if by_hand.candidate == candidate => Vec::new(),
@@ -318,7 +318,7 @@ fn abort(place: &Place, run: &RunId, number: TaskNumber, json: bool, ui: &Ui) ->
         return Err(ResolveError::NotOpen(number).into());
     }
     let kept = keep_work(&context, &loaded.state, number)?;
-    discard(&context, &loaded.state, number)?;
+    conflict_worktree::remove(&context, &loaded.state, number)?;
     if let Some(name) = kept {
         ui.status(&format!("what was done there is kept as {name}"));
     }

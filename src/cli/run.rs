@@ -18,7 +18,7 @@ use crate::cli::unsupported;
 use crate::config::variable::Overrides;
 use crate::config::{self, Settings, unknown_variables};
 use crate::engine::start::{self, Prepared, create, worker_name};
-use crate::git::discover::Remark;
+use crate::git::discover::Limitation;
 use crate::model::ids::TaskNumber;
 use crate::model::plan::{Plan, Task};
 use crate::model::task_list::comma_list;
@@ -174,10 +174,12 @@ fn chosen(plan: &Plan, names: &[String]) -> Result<Option<Vec<TaskNumber>>, Comm
 }
 
 fn say_remarks(place: &Place, prepared: &Prepared, ui: &Ui) -> Result<(), CommandError> {
-    for remark in place.repo.remarks()? {
+    for remark in place.repo.limitations()? {
         ui.warning(match remark {
-            Remark::Shallow => "this is a shallow clone: history ends early, merges may need more",
-            Remark::Submodules => "submodules are not checked out in the worktrees",
+            Limitation::Shallow => {
+                "this is a shallow clone: history ends early, merges may need more"
+            }
+            Limitation::Submodules => "submodules are not checked out in the worktrees",
         });
     }
     if place.repo.is_dirty()? {

@@ -16,7 +16,6 @@ use crate::config::builtin::SHELL;
 use crate::model::event::{End, Outcome};
 use crate::model::plan::Task;
 use crate::model::run::{Attempt, RunState};
-use crate::model::task_list::and_list;
 use crate::model::usage::Cost;
 use crate::ui::Ui;
 
@@ -186,17 +185,7 @@ fn describe(outcome: &Outcome, is_shell: bool) -> Vec<(&'static str, String)> {
         ));
     }
     for change in &outcome.meanwhile {
-        let what = match &change.named_in {
-            Some(words) => format!("{} changed, which {words} names", change.what),
-            None if change.alone => format!("{} changed while only this ran", change.what),
-            None if !change.others.is_empty() => format!(
-                "{} changed meanwhile, perhaps by {}",
-                change.what,
-                and_list(&change.others)
-            ),
-            None => format!("{} changed meanwhile", change.what),
-        };
-        lines.push(("outside", what));
+        lines.push(("outside", format!("{} changed meanwhile", change.what)));
     }
     for left in &outcome.leftovers {
         lines.push(("killed", format!("{left} outlived the worker")));

@@ -70,7 +70,6 @@ choices! {
     }
     History {
         "merge" => History::Merge,
-        "octopus" => History::Octopus,
         "squash" => History::Squash,
         "linear" => History::Linear,
     }

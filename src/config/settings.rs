@@ -105,7 +105,7 @@ pub struct RunSettings {
     pub result_grace: Duration,
     /// How deep below another dispatch this one may run workers.
     pub max_depth: u32,
-    /// What happens when an attempt writes outside of its worktree.
+    /// The answer to a change outside an attempt's worktree while it ran.
     pub outside_writes: Scope,
 }
 

@@ -163,7 +163,6 @@ fn every_shape_of_history_has_its_word() {
             .history
     };
     assert_eq!(history("merge"), History::Merge);
-    assert_eq!(history("octopus"), History::Octopus);
     assert_eq!(history("squash"), History::Squash);
     assert_eq!(history("linear"), History::Linear);
 }
@@ -236,7 +235,7 @@ transient = -1
         .dispatch.toml:12:11: history: "rebase" is not known
           12 | history = "rebase"
              |           ^^^^^^^^
-          hint: it is one of merge, octopus, squash, linear
+          hint: it is one of merge, squash, linear
         .dispatch.toml:15:8: path: {rum} is nothing that can be filled in
           15 | path = "../{repo}/{rum}/{task}"
              |        ^^^^^^^^^^^^^^^^^^^^^^^^

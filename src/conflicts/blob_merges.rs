@@ -2,15 +2,16 @@
 //!
 //! Where branches meet only in files that both edit ([`crate::conflicts::shared_edits`]), the contents decide;
 //! many branches meet in few files, and git merges the contents of all of them in one go
-//! ([`MergeEngine::merge_contents`]). That holds where git itself merges every file: neither a
+//! ([`MergeEngine::merge_blobs`]). That holds where git itself merges every file: neither a
 //! program nor an attribute has a say.
 
 use std::collections::{BTreeSet, HashMap};
 
 use crate::conflicts::shared_edits::{SharedEdit, shared_edit};
 use crate::git::Store;
-use crate::git::blob_merge::Guesses;
-use crate::git::merge_tree::{MergeEngine, MergeError};
+use crate::git::blob_merge::MergePredictor;
+use crate::git::merge_engine::MergeEngine;
+use crate::git::merge_error::MergeError;
 use crate::merge::change::{Change, Entry, RepoPath};
 use crate::merge::oid::Oid;
 
@@ -35,7 +36,7 @@ pub(crate) struct Contents<'a> {
     merged: HashMap<[Oid; 3], Option<Oid>>,
     /// What a blob is the merge of, where that was only remembered.
     made_of: HashMap<Oid, [Oid; 3]>,
-    guesses: Guesses,
+    predictor: MergePredictor,
     /// What git was asked about.
     asked: Vec<[Oid; 3]>,
 }
@@ -57,7 +58,7 @@ impl<'a> Contents<'a> {
             is_plain: HashMap::new(),
             merged: HashMap::new(),
             made_of: HashMap::new(),
-            guesses: Guesses::default(),
+            predictor: MergePredictor::default(),
             asked: Vec::new(),
         }
     }
@@ -116,7 +117,7 @@ impl<'a> Contents<'a> {
 
     fn ask_git(&mut self, blobs: Vec<[Oid; 3]>) -> Result<(), MergeError> {
         if let (false, Some(Some(neutral))) = (blobs.is_empty(), &self.neutral) {
-            let found = neutral.merge_contents(&blobs)?;
+            let found = neutral.merge_blobs(&blobs)?;
             self.asked.extend_from_slice(&blobs);
             self.merged.extend(blobs.into_iter().zip(found));
         }
@@ -153,7 +154,7 @@ impl<'a> Contents<'a> {
             next = blobs[1];
         }
         for (oid, blobs) in wanted.into_iter().rev() {
-            if self.guesses.merge(store, blobs) != Some(oid) && self.neutral()?.is_some() {
+            if self.predictor.predict(store, blobs) != Some(oid) && self.neutral()?.is_some() {
                 self.ask_git(vec![blobs])?;
             }
         }
@@ -222,7 +223,7 @@ impl<'a> Contents<'a> {
             Some(known) => known,
             None => {
                 self.bring(store, blobs[1])?;
-                self.guesses.merge(store, blobs)
+                self.predictor.predict(store, blobs)
             }
         };
         let oid = oid.unwrap_or(blobs[1]);
@@ -232,7 +233,7 @@ impl<'a> Contents<'a> {
     /// An engine that heeds nothing but contents, where one says the same as git.
     fn neutral(&mut self) -> Result<&Option<MergeEngine>, MergeError> {
         if self.neutral.is_none() {
-            let neutral = match self.engine.merges_contents_itself()? {
+            let neutral = match self.engine.merges_natively()? {
                 true => Some(self.engine.without_attributes()?),
                 false => None,
             };

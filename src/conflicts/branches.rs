@@ -8,8 +8,9 @@ use crate::conflicts::footprint::Footprint;
 use crate::conflicts::merge_bases::{Base, Bases, Sharing};
 use crate::conflicts::name_collisions::{Colliding, colliding_over};
 use crate::conflicts::prune;
-use crate::git::ancestry::{History, Straight, common_ancestor};
-use crate::git::merge_tree::{MergeEngine, MergeError};
+use crate::git::ancestry::{History, LinearHistory, common_ancestor};
+use crate::git::merge_engine::MergeEngine;
+use crate::git::merge_error::MergeError;
 use crate::git::tree_diff::TreeChanges;
 use crate::git::{Git, Store, StoreError};
 use crate::merge::change::Change;
@@ -96,7 +97,7 @@ impl Detector {
             });
         }
         let straight = prune
-            .then(|| store.straight(&tips, self.run_base))
+            .then(|| store.linear_history(&tips, self.run_base))
             .flatten();
         let common = || match &straight {
             Some(straight) => Some(straight.base),
@@ -125,7 +126,9 @@ impl Detector {
 
     fn engine(&self, attributes_from: Oid) -> Result<MergeEngine, MergeError> {
         match &self.quarantine {
-            Some(shared) => MergeEngine::within(&self.repo, Arc::clone(shared), attributes_from),
+            Some(shared) => {
+                MergeEngine::in_quarantine(&self.repo, Arc::clone(shared), attributes_from)
+            }
             None => MergeEngine::quarantined(&self.repo, attributes_from),
         }
     }
@@ -151,7 +154,7 @@ impl Detector {
         bases
     }
 
-    fn straight_bases(straight: Straight, tips: &[Oid]) -> Arc<Bases> {
+    fn straight_bases(straight: LinearHistory, tips: &[Oid]) -> Arc<Bases> {
         let known: Vec<Option<Oid>> = tips.iter().copied().map(Some).collect();
         Arc::new(Bases::new(&known, Some(straight.base), straight.commits))
     }

@@ -18,8 +18,9 @@ use crate::conflicts::classify::Classified;
 use crate::conflicts::detector::{DetectError, Detector, Known, Merged};
 use crate::conflicts::multiway::{Asked, Joint};
 use crate::git::attributes::Attributes;
-use crate::git::merge_env::{Surroundings, digest};
-use crate::git::merge_tree::{MergeEngine, MergeResult};
+use crate::git::merge_engine::MergeEngine;
+use crate::git::merge_environment::{MergeEnvironment, digest};
+use crate::merge::answer::MergeResult;
 use crate::merge::change::Entry;
 use crate::merge::oid::Oid;
 use crate::merge::verdict::{Class, Unit, Verdict};
@@ -37,7 +38,7 @@ pub(super) struct VerdictCache {
     known: Records,
     program: String,
     generated: Vec<String>,
-    surroundings: Surroundings,
+    environment: MergeEnvironment,
     fresh: Vec<(RecordKey, String)>,
 }
 
@@ -64,7 +65,7 @@ impl Detector {
         let Some(program) = wanted.then(this_program).flatten() else {
             return Ok(None);
         };
-        let Some(surroundings) = scene.engine.surroundings()? else {
+        let Some(environment) = scene.engine.environment()? else {
             return Ok(None);
         };
         let path = self.repo.dispatch_folder().join("cache/verdicts");
@@ -74,7 +75,7 @@ impl Detector {
             log,
             program,
             generated: self.options.generated.clone(),
-            surroundings,
+            environment,
             fresh: Vec::new(),
         }))
     }
@@ -176,7 +177,7 @@ impl VerdictCache {
     /// When git cannot be run.
     pub(super) fn save(&mut self, scene: &Scene) -> Result<(), DetectError> {
         let fresh = std::mem::take(&mut self.fresh);
-        if !fresh.is_empty() && scene.engine.surroundings()? == Some(self.surroundings) {
+        if !fresh.is_empty() && scene.engine.environment()? == Some(self.environment) {
             let _ = self.log.add(&fresh);
         }
         Ok(())
@@ -208,25 +209,25 @@ impl VerdictCache {
         let what = format!("sequence {}", asked.commits);
         let is_open = match asked.submodules {
             true => self.is_open(engine),
-            false => self.surroundings.has_drivers,
+            false => self.environment.has_drivers,
         };
         (!is_open).then(|| self.digest(asked.attributes, &what))
     }
 
     fn contents_key(&self, [base, ours, theirs]: [Oid; 3]) -> Option<RecordKey> {
         let what = format!("contents {base} {ours} {theirs}");
-        let has_drivers = self.surroundings.has_drivers;
+        let has_drivers = self.environment.has_drivers;
         (!has_drivers).then(|| self.digest(Oid::ZERO, &what))
     }
 
     /// Whether a merge may depend on programs or on what was fetched into submodules.
     fn is_open(&self, engine: &MergeEngine) -> bool {
-        self.surroundings.has_drivers || engine.finds_submodules()
+        self.environment.has_drivers || engine.has_submodules()
     }
 
     fn digest(&self, attributes: Oid, what: &str) -> RecordKey {
         let (program, generated) = (&self.program, &self.generated);
-        let around = self.surroundings.fingerprint;
+        let around = self.environment.fingerprint;
         let text = format!("{program}\0{generated:?}\0{around}\0{attributes}\0{what}");
         *digest(text.as_bytes()).as_bytes()
     }

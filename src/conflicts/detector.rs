@@ -12,7 +12,7 @@ use globset::{Glob, GlobSet, GlobSetBuilder};
 use crate::conflicts::classify::Classified;
 use crate::conflicts::footprint::Footprint;
 use crate::conflicts::merge_bases::Bases;
-use crate::git::merge_tree::MergeError;
+use crate::git::merge_error::MergeError;
 use crate::git::quarantine::Quarantine;
 use crate::git::{Repo, StoreError};
 use crate::merge::change::{Change, RepoPath};

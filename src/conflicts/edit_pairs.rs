@@ -7,8 +7,9 @@ use crate::conflicts::branches::{Pair, SIDES_AT_ONCE, Scene};
 use crate::conflicts::detector::{DetectError, Detector, Side};
 use crate::conflicts::shared_edits::{SharedEdit, shared_edits};
 use crate::git::StoreError;
-use crate::git::merge_tree::{MergeAnswer, MergeEngine, MergeResult, Message};
-use crate::git::tree_hash::TreeNames;
+use crate::git::merge_engine::MergeEngine;
+use crate::git::tree_hash::TreeHasher;
+use crate::merge::answer::{MergeAnswer, MergeResult, Message};
 use crate::merge::change::{Entry, RepoPath};
 
 impl Detector {
@@ -37,7 +38,7 @@ impl Detector {
         self.contents.extend(contents.learned());
         self.plain = Some((engine.attributes_from(), contents.seen().clone()));
         let store = engine.store()?;
-        let mut names = TreeNames::new(&store);
+        let mut hasher = TreeHasher::new(&store);
         self.in_parts(scene, pairs, |this, place, pair| {
             let merged = shared.get(&place).and_then(|edits| {
                 let entries = edits.iter().map(|edit| contents.merged(edit));
@@ -46,7 +47,7 @@ impl Detector {
                 Some(paths.zip(entries).collect())
             });
             if let Some(merged) = merged {
-                answers[place] = this.laid_over(scene, &mut names, pair, merged);
+                answers[place] = this.laid_over(scene, &mut hasher, pair, merged);
             }
             Ok(())
         })?;
@@ -82,7 +83,7 @@ impl Detector {
     fn laid_over(
         &self,
         scene: &Scene,
-        names: &mut TreeNames<'_>,
+        hasher: &mut TreeHasher<'_>,
         pair: &Pair,
         merged: Vec<(RepoPath, Entry)>,
     ) -> Option<MergeAnswer> {
@@ -98,7 +99,7 @@ impl Detector {
             let merged = merged.get(&change.path).copied();
             (change.path.clone(), merged.or(change.new))
         });
-        let tree = names.overlaid(tree, &entries.collect::<Vec<_>>())?;
+        let tree = hasher.hash_with(tree, &entries.collect::<Vec<_>>())?;
         Some(MergeAnswer::Done(MergeResult {
             clean: true,
             tree,

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::conflicts::detector::{Branch, DetectError, Detector, Sceptic};
-use crate::git::merge_tree::MergeAnswer;
 use crate::git::{Store, StoreError};
+use crate::merge::answer::MergeAnswer;
 use crate::merge::change::{Entry, RepoPath};
 use crate::merge::oid::Oid;
 use crate::merge::verdict::PairVerdict;
@@ -63,7 +63,7 @@ impl Detector {
         let (pairs, _) = self.pairs(&scene)?;
         let attributes = pairs.first().map(|pair| pair.key.attributes);
         let attributes = attributes.or(scene.base).unwrap_or(branches[0].tip);
-        let engine = scene.engine.pinned_to(attributes)?;
+        let engine = scene.engine.with_attributes_of(attributes)?;
         let answer = engine.merge(scene.commits[0], scene.commits[1])?;
         let store = engine.store()?;
         let bases = match self.options.base {

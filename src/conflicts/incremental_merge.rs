@@ -13,8 +13,10 @@ use crate::conflicts::blob_merges::Contents;
 use crate::conflicts::footprint::Footprint;
 use crate::conflicts::merged_footprint::Territory;
 use crate::conflicts::shared_edits::shared_edit;
-use crate::git::merge_tree::{MergeAnswer, MergeEngine, MergeError};
+use crate::git::merge_engine::MergeEngine;
+use crate::git::merge_error::MergeError;
 use crate::git::{Store, StoreError};
+use crate::merge::answer::MergeAnswer;
 use crate::merge::change::{Change, Entry, RepoPath};
 use crate::merge::oid::Oid;
 
@@ -503,10 +505,10 @@ mod tests {
             let learned: HashMap<[Oid; 3], Oid> = merged.contents().learned().collect();
             (tip, learned, merged.merges_run())
         };
-        let (tip, learned, asked) = merge_all(&engine.aside().unwrap(), None);
+        let (tip, learned, asked) = merge_all(&engine.nested().unwrap(), None);
         assert!(learned.len() > 10, "{}", learned.len());
         let recall = |blobs| learned.get(&blobs).copied();
-        let again = merge_all(&engine.aside().unwrap(), Some(&recall));
+        let again = merge_all(&engine.nested().unwrap(), Some(&recall));
         assert_eq!(again, (tip, HashMap::new(), asked));
         let mut by_git = base;
         for candidate in &candidates {

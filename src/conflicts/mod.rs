@@ -1,5 +1,5 @@
 //! Which branches meet where, and what kind of meeting it is. Pure: the merges themselves are git's
-//! ([`crate::git::merge_tree`]) and are handed in as values.
+//! ([`crate::git::merge_engine`]) and are handed in as values.
 
 pub mod blob_merges;
 pub mod branches;

@@ -17,7 +17,8 @@ use crate::conflicts::detector::{DetectError, Detection, Detector, Merged, Side}
 use crate::conflicts::minimize::{Guilt, MERGES_PER_SET, Sequence};
 use crate::conflicts::multiway_risk::risky_groups;
 use crate::git::Store;
-use crate::git::merge_tree::{MergeAnswer, MergeEngine};
+use crate::git::merge_engine::MergeEngine;
+use crate::merge::answer::MergeAnswer;
 use crate::merge::change::{Change, RepoPath};
 use crate::merge::oid::Oid;
 use crate::merge::verdict::Class;
@@ -111,7 +112,7 @@ impl Detector {
         joint: &mut Joint,
     ) -> Result<usize, DetectError> {
         let attributes = self.run_base.or(scene.base).unwrap_or(root);
-        let engine = scene.engine.pinned_to(attributes)?;
+        let engine = scene.engine.with_attributes_of(attributes)?;
         let mut cache = self.cache(scene)?;
         let asked = |group: &[usize], merges| {
             Asked::new(scene, root, attributes, (group, submodules), merges)
@@ -123,7 +124,7 @@ impl Detector {
             let known = merged.get(&blobs).copied();
             known.or_else(|| cache.as_ref()?.contents(blobs))
         };
-        let aside = engine.aside()?;
+        let aside = engine.nested()?;
         let store = aside.store()?;
         let plain = self.plain.take().filter(|(from, _)| *from == attributes);
         let plain = plain.map(|(_, plain)| plain).unwrap_or_default();

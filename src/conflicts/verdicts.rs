@@ -9,8 +9,9 @@ use crate::conflicts::classify::{Classified, Evidence, SideInfo, classify, needs
 use crate::conflicts::detector::{DetectError, Detector, Known};
 use crate::git::Store;
 use crate::git::attributes::Attributes;
-use crate::git::merge_tree::{MergeAnswer, MergeEngine, MergeResult};
+use crate::git::merge_engine::MergeEngine;
 use crate::merge::answer::Rename;
+use crate::merge::answer::{MergeAnswer, MergeResult};
 use crate::merge::change::RepoPath;
 use crate::merge::oid::Oid;
 use crate::merge::verdict::{Class, Unit};
@@ -42,9 +43,9 @@ impl Detector {
         }
         let mut cache = self.cache(scene)?;
         let mut merges = 0;
-        let aside = scene.engine.aside()?;
+        let aside = scene.engine.nested()?;
         for (attributes, pairs) in groups {
-            let engine = aside.pinned_to(attributes)?;
+            let engine = aside.with_attributes_of(attributes)?;
             let pairs = match &cache {
                 Some(cache) => self.recall(cache, scene, &engine, pairs),
                 None => pairs,
@@ -52,7 +53,7 @@ impl Detector {
             self.meter.wanted.fetch_add(pairs.len(), Ordering::Relaxed);
             for batch in pairs.chunks(BATCH) {
                 merges += self.merge(scene, &engine, batch, cache.as_mut())?;
-                engine.forget();
+                engine.clear_quarantine();
             }
         }
         if let Some(cache) = &mut cache {

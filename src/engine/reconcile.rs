@@ -58,7 +58,7 @@ fn alive(context: &Context, task: TaskNumber, attempt: &Attempt) -> Result<Findi
     let status = context.executor.status(&folder)?;
     let path = context.recorded_worktree(&attempt.worktree);
     let worktree = context.repo.find_worktree(&path);
-    let is_there = worktree.as_ref().is_some_and(Worktree::is_there);
+    let is_there = worktree.as_ref().is_some_and(Worktree::exists);
     Ok(match status {
         JobStatus::Absent => Finding::NotStarted,
         _ if !is_there => Finding::WorktreeGone,

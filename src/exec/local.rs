@@ -46,7 +46,7 @@ impl LocalExecutor {
         let path = folder.join(record::SHIM_LOG);
         let errors = options.create(true).append(true).open(path)?;
         let shim = Program::new(&self.program).arg("__attempt").arg(folder);
-        shim.folder("/").spawn_beside(lock, errors)
+        shim.folder("/").spawn_async(lock, errors)
     }
 
     fn failure(&self, source: impl Into<Box<dyn error::Error + Send + Sync>>) -> ExecError {

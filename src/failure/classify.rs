@@ -81,10 +81,8 @@ pub enum Fact {
         /// Its last lines.
         tail: String,
     },
-    /// It changed these things outside of its worktree.
-    WroteOutside(Vec<String>),
-    /// These files outside of its worktree changed while nothing else was under way.
-    ChangedAlone(Vec<String>),
+    /// These things outside its worktree changed while it ran.
+    ChangedOutside(Vec<String>),
     /// It changed these paths, which are outside the `files` its task declares.
     OutsideFiles(Vec<RepoPath>),
     /// There is no change where one was expected.
@@ -248,14 +246,10 @@ fn fact_about_the_work(fact: &Fact) -> Option<Finding> {
             "the content of the worktree",
             format!("{path} is a repository of its own, whose content git would drop"),
         ),
-        Fact::WroteOutside(what) => (
-            "its own words name what changed",
-            format!("wrote outside its worktree: {}", what.join(", ")),
-        ),
-        Fact::ChangedAlone(what) => (
-            "nothing else of dispatch was under way",
+        Fact::ChangedOutside(what) => (
+            "the repository outside its worktree",
             format!(
-                "changed outside its worktree while only it ran: {}",
+                "changed outside its worktree while it ran: {}",
                 what.join(", ")
             ),
         ),

@@ -1,4 +1,4 @@
-//! Which commits a branch has on top of a base, and one base below many branches.
+//! The commits of branches above a base, and a common base of many branches.
 
 use std::collections::{HashMap, HashSet};
 
@@ -19,7 +19,7 @@ pub struct History {
 }
 
 impl History {
-    /// Reads what these tips have and the base has not.
+    /// Reads the commits that are reachable from these tips and not from the base.
     ///
     /// # Errors
     /// When history is missing.
@@ -35,7 +35,7 @@ impl History {
         Ok(History { listed })
     }
 
-    /// Every commit once, children before their parents.
+    /// Yields every commit once, children before their parents.
     pub fn commits(&self) -> impl Iterator<Item = Lineage> + '_ {
         let lines = self.listed.split(|byte| *byte == b'\n');
         lines.filter_map(|line| {
@@ -46,20 +46,19 @@ impl History {
     }
 }
 
-/// Commits that stand on one another without a merge, as those of most tasks do: what they have in common
-/// is found with a few reads, without a process of git.
+/// A history without merges, as most tasks have it. It takes a few reads and no git process.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Straight {
-    /// The best common ancestor of all tips, or the commit that was asked for.
+pub struct LinearHistory {
+    /// The best common ancestor of all tips, or the commit that the caller gave.
     pub base: Oid,
-    /// What the tips have and the base has not, children before their parents.
+    /// The commits above the base, children before their parents.
     pub commits: Vec<Lineage>,
 }
 
-/// How far a branch is followed before its history is left to git.
+/// The longest chain of commits that is read without git.
 const MOST_STEPS: usize = 64;
 
-/// A commit that is an ancestor of all of these, or `None` if nothing is.
+/// Finds a best common ancestor of all tips, or `None` if there is none.
 ///
 /// # Errors
 /// When git cannot be run or history is missing.
@@ -81,14 +80,14 @@ pub fn common_ancestor(git: &Git, tips: &[Oid]) -> Result<Option<Oid>, GitError>
 }
 
 impl Store {
-    /// The history of these tips down to `below`, or to their best common ancestor, if none of them has
-    /// a merge or more than some commits above it; `None` where git has to be asked.
-    pub fn straight(&self, tips: &[Oid], below: Option<Oid>) -> Option<Straight> {
+    /// Reads the history of these tips down to `below`, or to their best common ancestor. `None` if
+    /// a tip has a merge or a long chain above it, so that git has to be asked.
+    pub fn linear_history(&self, tips: &[Oid], below: Option<Oid>) -> Option<LinearHistory> {
         let (first, others) = tips.split_first()?;
         if self.inner.is_shallow() || self.has_replacements().ok()? {
             return None;
         }
-        // All that is common to all of them is an ancestor of the first.
+        // Every common ancestor of all tips is an ancestor of the first.
         let (trunk, _) = self.single_parents(*first, |commit| Some(commit) == below)?;
         let place: HashMap<Oid, usize> = trunk.iter().map(|(c, _)| *c).zip(0..).collect();
         let mut commits = Vec::new();
@@ -104,14 +103,14 @@ impl Store {
             None => &lowest,
         };
         commits.extend_from_slice(&trunk[..*base]);
-        Some(Straight {
+        Some(LinearHistory {
             base: trunk[*base].0,
             commits: children_first(commits),
         })
     }
 
-    /// A commit and those below it, as far as it is worth it: down to the first that `is_end` or that is
-    /// no plain step, a merge or a root. The last of them comes along.
+    /// Follows single parents to the first commit that `is_end`, a merge, a root or the limit; that
+    /// commit is included.
     fn single_parents(
         &self,
         tip: Oid,
@@ -134,7 +133,7 @@ impl Store {
         }
     }
 
-    /// The commits that `tip` has and `base` has not, each with its parents.
+    /// Lists the commits reachable from `tip` and not from `base`, each with its parents.
     ///
     /// # Errors
     /// When history is missing.
@@ -153,7 +152,7 @@ impl Store {
         Ok(walk.map(|oid| lineage(oid?)).collect::<Result<_, _>>()?)
     }
 
-    /// A commit that is an ancestor of all of these, or `None` if nothing is.
+    /// Finds a best common ancestor of all tips, or `None` if there is none.
     ///
     /// # Errors
     /// When history is missing.
@@ -166,8 +165,8 @@ impl Store {
         }
     }
 
-    /// Whether `refs/replace` or a graft file gives commits other contents or parents than their
-    /// own, which git honours and libgit2 does not.
+    /// Returns `true` if `refs/replace` or a graft file changes commits, which git honours and
+    /// libgit2 does not.
     ///
     /// # Errors
     /// When references cannot be listed.
@@ -177,7 +176,7 @@ impl Store {
     }
 }
 
-/// Commits with one parent each, every one once, sorted so that children stand before their parents.
+/// Removes duplicates from single-parent commits and sorts children before parents.
 fn children_first(mut commits: Vec<Lineage>) -> Vec<Lineage> {
     let mut seen = HashSet::new();
     commits.retain(|(commit, _)| seen.insert(*commit));

@@ -1,4 +1,4 @@
-//! Git attributes, read from one commit whatever is checked out.
+//! Git attributes of one commit, independent of the checkout.
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -12,11 +12,11 @@ use crate::git::store::{Store, StoreError, from_git2, to_git2};
 use crate::merge::change::{Entry, RepoPath};
 use crate::merge::oid::Oid;
 
-/// The first git that takes attributes from `GIT_ATTR_SOURCE`; older ones ignore it silently.
+/// The first git that reads attributes from `GIT_ATTR_SOURCE`; older ones ignore it silently.
 pub const ATTR_SOURCE_SINCE: (u32, u32) = (2, 41);
 
 impl Store {
-    /// Every `.gitattributes` file of a tree.
+    /// Lists every `.gitattributes` file of a tree.
     ///
     /// # Errors
     /// When the tree cannot be read.
@@ -42,7 +42,7 @@ impl Store {
         Ok(found)
     }
 
-    /// Writes files of a tree below a folder that stands in for a working tree.
+    /// Writes files of a tree below a folder that replaces a working tree.
     ///
     /// # Errors
     /// When a blob is missing or the folder cannot be written.
@@ -58,7 +58,7 @@ impl Store {
         Ok(())
     }
 
-    /// What a tree holds at a path of bytes; `None` if nothing, or a directory.
+    /// Reads a tree's entry at a path; `None` for nothing or a directory.
     ///
     /// # Errors
     /// When the tree cannot be read.
@@ -77,10 +77,10 @@ impl Store {
     }
 }
 
-/// The attributes of paths: for every path, the names that are set with their values.
+/// Attribute values by path and name.
 pub type Attributes = HashMap<RepoPath, HashMap<String, String>>;
 
-/// Reads what `git check-attr -z` prints: path, attribute and value, each ended by NUL.
+/// Parses `git check-attr -z`: path, attribute and value, each ended by NUL.
 pub fn parse_attributes(output: &[u8]) -> Attributes {
     let mut found = Attributes::new();
     let tokens: Vec<&[u8]> = output.split(|byte| *byte == 0).collect();

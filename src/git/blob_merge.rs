@@ -1,45 +1,48 @@
-//! Files merged by content alone, many in one merge.
+//! Merges many files by content alone, with one merge of trees.
 //!
 //! git has no command that merges many files in one process, but a merge of two trees does just
-//! that: three made-up trees hold, under one name for each file, what the base, ours and theirs
-//! have. Every name is there in all three, so git looks for no renames, and nothing but the contents
-//! decides. A merge of a real pair costs some milliseconds, most of them for the trees around the
-//! files that really meet; here it costs what the contents do.
+//! that: three synthetic trees hold the blobs of base, ours and theirs, one name per file. Every
+//! name exists in all three, so git detects no renames, and only the contents decide. A merge of a
+//! real pair costs some milliseconds, most of them for the trees around the files that both change;
+//! here only the contents cost.
 
 use std::collections::{HashMap, HashSet};
 
 use git2::{MergeFileInput, merge_file};
 
-use crate::base::batches::cores;
-use crate::git::merge_tree::{MergeAnswer, MergeEngine, MergeError, MergeResult};
+use crate::base::parallel::cores;
+use crate::git::merge_engine::MergeEngine;
+use crate::git::merge_error::MergeError;
 use crate::git::store::{Store, StoreError};
+use crate::merge::answer::{MergeAnswer, MergeResult};
+use crate::merge::change::RepoPath;
 use crate::merge::oid::Oid;
 
-/// Files in one made-up tree: enough to make the process cheap, few enough to keep its answer small.
+/// The most files of one synthetic tree: enough to make the process cheap, few enough to keep its
+/// answer small.
 const FILES_PER_MERGE: usize = 256;
 
-/// Below this many files a process more costs more than another core brings.
+/// The fewest files that pay for another process.
 const FEWEST_FILES: usize = 8;
 
-/// Bytes of file contents that are kept for further guesses.
+/// The most bytes of file contents that a predictor keeps.
 const CONTENTS_KEPT: usize = 16 << 20;
 
 impl MergeEngine {
-    /// Merges files of which only the content is known, each given as the blobs of the base, of ours
-    /// and of theirs; the merged blobs stand in the order of the files, `None` for what does not
-    /// merge by itself or could not be merged. No attribute is heeded, so an engine
-    /// [without attributes](MergeEngine::without_attributes) is the one to ask, and only about files
-    /// that have none that matter to a merge.
+    /// Merges contents, each given as the blobs of base, ours and theirs. The merged blobs come in
+    /// the same order, `None` for a conflict or a failure. No attribute applies, so this takes an
+    /// engine [without attributes](MergeEngine::without_attributes), and files without attributes
+    /// that matter to a merge.
     ///
     /// # Errors
     /// When git cannot be run or the trees cannot be written; a blob that is missing is no error.
-    pub fn merge_contents(&self, files: &[[Oid; 3]]) -> Result<Vec<Option<Oid>>, MergeError> {
+    pub fn merge_blobs(&self, files: &[[Oid; 3]]) -> Result<Vec<Option<Oid>>, MergeError> {
         let store = self.store()?;
         let size = files.len().div_ceil(cores());
         let size = size.clamp(FEWEST_FILES, FILES_PER_MERGE);
         let mut pairs = Vec::new();
         for some in files.chunks(size) {
-            pairs.push(self.made_up_pair(&store, some)?);
+            pairs.push(self.synthetic_pair(&store, some)?);
         }
         let Some(pairs) = pairs.into_iter().collect::<Option<Vec<_>>>() else {
             return Ok(vec![None; files.len()]);
@@ -55,8 +58,8 @@ impl MergeEngine {
         Ok(merged)
     }
 
-    /// Two commits on one base that hold these files; `None` where a blob is missing.
-    fn made_up_pair(
+    /// Writes two commits on one base that hold these files; `None` if a blob is missing.
+    fn synthetic_pair(
         &self,
         store: &Store,
         files: &[[Oid; 3]],
@@ -86,10 +89,12 @@ fn clean_files(
     files: &[[Oid; 3]],
 ) -> Result<Vec<Option<Oid>>, StoreError> {
     let stages = result.stages.iter().map(|stage| stage.path.as_bytes());
-    let said = result.messages.iter();
-    let said = said.filter(|message| message.kind.starts_with("CONFLICT"));
-    let said = said.flat_map(|message| message.paths.iter().map(|path| path.as_bytes()));
-    let conflicts: HashSet<&[u8]> = stages.chain(said).collect();
+    let named = result
+        .messages
+        .iter()
+        .filter(|message| message.kind.starts_with("CONFLICT"))
+        .flat_map(|message| message.paths.iter().map(RepoPath::as_bytes));
+    let conflicts: HashSet<&[u8]> = stages.chain(named).collect();
     let merged = (0..files.len()).map(|place| {
         let name = name(place);
         if conflicts.contains(name.as_bytes()) {
@@ -100,21 +105,21 @@ fn clean_files(
     merged.collect()
 }
 
-/// What files probably become when they are merged: libgit2's opinion. Only good for asking git early
-/// about what comes next, and for making again what git is known to have made.
+/// Predicts git's merges of contents with libgit2's. A prediction only serves to ask git early about
+/// later merges, and to recreate a blob that git is known to have made.
 #[derive(Debug, Default)]
-pub struct Guesses {
-    /// What was read or written last: of a file that many branches edit, each merge has two of three.
+pub struct MergePredictor {
+    /// Recent contents: successive merges of one file share two of their three.
     contents: HashMap<Oid, Vec<u8>>,
     size: usize,
 }
 
-impl Guesses {
-    /// Merges contents (base, ours, theirs) and writes what comes of it; `None` where they do not merge
-    /// or cannot be read.
-    pub fn merge(&mut self, store: &Store, blobs: [Oid; 3]) -> Option<Oid> {
+impl MergePredictor {
+    /// Merges contents (base, ours, theirs) and writes the result; `None` if they conflict or
+    /// cannot be read.
+    pub fn predict(&mut self, store: &Store, blobs: [Oid; 3]) -> Option<Oid> {
         if self.size > CONTENTS_KEPT {
-            *self = Guesses::default();
+            *self = MergePredictor::default();
         }
         for blob in blobs {
             if !self.contents.contains_key(&blob) {

@@ -1,4 +1,4 @@
-//! Taking what a worker left in its worktree: its own commits plus whatever is uncommitted.
+//! Captures the content of an attempt's worktree, committed or not.
 
 use std::fs::{self, File};
 use std::io;
@@ -6,28 +6,28 @@ use std::path::{Path, PathBuf};
 
 use crate::base::fault;
 use crate::git::command::GitError;
-use crate::git::racy_index::vouch_for;
+use crate::git::racy_index::refresh_index_mtime;
 use crate::git::refs::branch_ref;
 use crate::git::stage_args::{all_but, stage_everything};
 use crate::git::store::{Store, StoreError, from_git2, full};
 use crate::git::worktree::{Head, Worktree, WorktreeError};
 use crate::merge::oid::Oid;
 
-/// Everything in a worktree, committed or not.
+/// The captured content of a worktree.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Harvest {
+pub struct Capture {
     /// The commit the worker left as HEAD.
     pub head: Oid,
-    /// The tree with the uncommitted changes on top; ignored files are not in it.
+    /// The tree of HEAD with the uncommitted changes, without ignored files.
     pub tree: Oid,
-    /// What git was in the middle of, if anything: `merge`, `rebase`, ….
+    /// The operation git was in the middle of, if any: `merge`, `rebase`, ….
     pub unfinished: Option<&'static str>,
 }
 
-/// What kept a worktree from being read.
+/// A worktree could not be captured.
 #[derive(Debug, thiserror::Error)]
-pub enum HarvestError {
-    /// The worktree is not what it was.
+pub enum CaptureError {
+    /// The worktree's links were changed.
     #[error(transparent)]
     Worktree(#[from] WorktreeError),
     /// HEAD names nothing.
@@ -39,34 +39,34 @@ pub enum HarvestError {
     /// The store could not be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// A lock a dead process left could not be removed.
+    /// A stale lock could not be removed.
     #[error("could not remove the stale lock {0}")]
     Lock(String, #[source] io::Error),
 }
 
-/// The name of the staged copy of the index in the admin folder.
+/// The staged copy of the index in the admin folder.
 const INDEX_COPY: &str = "dispatch-index";
 
-/// How the new objects of staging are written: durably, with one flush for all of them.
+/// The copy of the index for `git status`.
+const STATUS_COPY: &str = "dispatch-status-index";
+
+/// Settings that write staged objects durably, with one flush for all of them.
 const DURABLE: [&str; 2] = [
     "core.fsync=committed,loose-object",
     "core.fsyncMethod=batch",
 ];
 
-/// The name of the copy that is only looked at.
-const STATUS_COPY: &str = "dispatch-status-index";
-
 impl Store {
-    /// Stages everything in the worktree of an attempt that is over, but for the paths `left_out`,
-    /// and writes the tree.
+    /// Stages everything but the paths `left_out` in the worktree of an ended attempt, and writes
+    /// the tree.
     ///
     /// # Errors
     /// When the worktree was tampered with or git cannot read it.
-    pub fn harvest(
+    pub fn capture(
         &self,
         worktree: &Worktree,
         left_out: &[String],
-    ) -> Result<Harvest, HarvestError> {
+    ) -> Result<Capture, CaptureError> {
         worktree.verify()?;
         let head = self.head_of(worktree)?;
         fault::point("harvest", "before it begins");
@@ -83,14 +83,14 @@ impl Store {
         fault::point("harvest", "staged");
         let tree = self.write_index_tree(worktree, &index)?;
         fault::point("harvest", "written");
-        Ok(Harvest {
+        Ok(Capture {
             head,
             tree,
             unfinished,
         })
     }
 
-    /// Whether the worktree of an attempt that is over has changes that are in no commit, but for the
+    /// Returns `true` if the worktree of an ended attempt has uncommitted changes outside of the
     /// paths `left_out`.
     ///
     /// # Errors
@@ -99,7 +99,7 @@ impl Store {
         &self,
         worktree: &Worktree,
         left_out: &[String],
-    ) -> Result<bool, HarvestError> {
+    ) -> Result<bool, CaptureError> {
         worktree.verify()?;
         let index = copy_index(worktree, STATUS_COPY)?;
         let git = worktree.git().env("GIT_INDEX_FILE", index.as_os_str());
@@ -112,17 +112,17 @@ impl Store {
         let mut args = status.map(str::to_owned).to_vec();
         args.extend(all_but(left_out));
         let changes = git.run(&args);
-        // It is only a copy, and the admin folder goes with the worktree.
+        // A copy that stays is removed with the worktree's admin folder.
         let _ = fs::remove_file(&index);
         Ok(!changes?.is_empty())
     }
 
-    /// Makes the worktree show a harvest as committed: the staged copy becomes its index and HEAD
-    /// becomes `head`. Only for the worktree of an attempt that is over.
+    /// Makes the worktree show a capture as committed: the staged copy becomes its index and HEAD
+    /// becomes `head`. Only for the worktree of an ended attempt.
     ///
     /// # Errors
     /// When the admin folder cannot be written.
-    pub fn settle(&self, worktree: &Worktree, head: &Head) -> Result<(), HarvestError> {
+    pub fn settle(&self, worktree: &Worktree, head: &Head) -> Result<(), CaptureError> {
         fault::point("worktree", "before it is settled");
         full("settling")?;
         worktree.set_head(head)?;
@@ -140,17 +140,17 @@ impl Store {
         }
     }
 
-    fn head_of(&self, worktree: &Worktree) -> Result<Oid, HarvestError> {
-        let missing = || HarvestError::NoHead(worktree.path.display().to_string());
+    fn head_of(&self, worktree: &Worktree) -> Result<Oid, CaptureError> {
+        let missing = || CaptureError::NoHead(worktree.path.display().to_string());
         match worktree.head().ok_or_else(missing)? {
             Head::Detached(oid) => Ok(oid),
             Head::Branch(branch) => self.reference(&branch_ref(&branch))?.ok_or_else(missing),
         }
     }
 
-    /// libgit2 reads the plain index format in process; an index with extensions that it must not
-    /// ignore (split, sparse) is left to `git write-tree`.
-    fn write_index_tree(&self, worktree: &Worktree, index: &Path) -> Result<Oid, HarvestError> {
+    /// Writes the tree of an index, in process where libgit2 reads its format; an index with
+    /// extensions that it must not ignore (split, sparse) is left to `git write-tree`.
+    fn write_index_tree(&self, worktree: &Worktree, index: &Path) -> Result<Oid, CaptureError> {
         let in_process =
             git2::Index::open(index).and_then(|mut index| index.write_tree_to(&self.inner));
         match in_process {
@@ -166,11 +166,11 @@ impl Store {
     }
 }
 
-/// The worker's own index stays as it left it until the outcome is known, so that its checks see
-/// the worktree as the worker did. The copy keeps the time stamp: git compares file times with it
-/// to know which entries it cannot trust; where nothing can have changed unseen, it gets a later
-/// one, which spares git reading all those files again.
-fn copy_index(worktree: &Worktree, name: &str) -> Result<PathBuf, HarvestError> {
+/// Copies the worker's index, which stays as it is until the outcome is known, so that checks see
+/// the worktree as the worker did. The copy keeps the time stamp, with which git tells entries it
+/// cannot trust; where nothing can have changed unseen, it gets a later one, which spares git
+/// reading all those files again.
+fn copy_index(worktree: &Worktree, name: &str) -> Result<PathBuf, CaptureError> {
     let (index, copy) = (worktree.admin.join("index"), worktree.admin.join(name));
     let copied = (|| {
         let original = fs::metadata(&index)?;
@@ -179,11 +179,11 @@ fn copy_index(worktree: &Worktree, name: &str) -> Result<PathBuf, HarvestError> 
             .write(true)
             .open(&copy)?
             .set_modified(original.modified()?)?;
-        vouch_for(&copy, &original, &worktree.path)
+        refresh_index_mtime(&copy, &original, &worktree.path)
     })();
     match copied {
         Ok(_) => Ok(copy),
-        // A worker may have removed its index; git then stages everything anew.
+        // A worker may have removed its index; git then stages everything again.
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let _ = fs::remove_file(&copy);
             Ok(copy)
@@ -192,13 +192,13 @@ fn copy_index(worktree: &Worktree, name: &str) -> Result<PathBuf, HarvestError> 
     }
 }
 
-/// Locks inside the admin folder belong to the attempt alone, and the attempt is dead.
-fn remove_stale_locks(worktree: &Worktree) -> Result<(), HarvestError> {
+/// Removes locks inside the admin folder, which belong to the ended attempt alone.
+fn remove_stale_locks(worktree: &Worktree) -> Result<(), CaptureError> {
     for name in ["index.lock", "HEAD.lock", "dispatch-index.lock"] {
         let lock = worktree.admin.join(name);
         match fs::remove_file(&lock) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(HarvestError::Lock(lock.display().to_string(), error));
+                return Err(CaptureError::Lock(lock.display().to_string(), error));
             }
             _ => {}
         }

@@ -1,4 +1,4 @@
-//! A checkout of the user's: whether it could move, found out without touching it.
+//! Checks if a user's checkout can move to another commit, without touching it.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -14,47 +14,47 @@ use crate::git::command::{Git, GitError};
 use crate::git::worktree::WorktreeError;
 use crate::merge::oid::Oid;
 
-/// How many paths are given to one git, whose command line is limited.
+/// The most paths on one command line.
 const PATHS_AT_ONCE: usize = 500;
 
-/// Why a checkout does not move.
+/// The reason for which a checkout cannot move.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Obstacle {
-    /// A git holds its index, or one that died left this lock.
+    /// This lock on its index is held, or stale.
     Locked(PathBuf),
-    /// It is in the middle of this.
+    /// This operation is unfinished.
     Unfinished(&'static str),
-    /// git does not track this file, and one would be put in its place.
+    /// This untracked file would be overwritten.
     Untracked(String),
-    /// Local changes are in the way, or anything else that git says.
-    Said(String),
+    /// git's own message, for example about local changes.
+    Refused(String),
 }
 
 impl fmt::Display for Obstacle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Obstacle::Locked(lock) => write!(f, "its index is locked by {}", lock.display()),
-            Obstacle::Unfinished(what) => write!(f, "a {what} is not finished there"),
+            Obstacle::Unfinished(what) => write!(f, "an unfinished {what} is in progress there"),
             Obstacle::Untracked(path) => {
-                write!(f, "{path} is not tracked and would be overwritten")
+                write!(f, "the untracked file {path} would be overwritten")
             }
-            Obstacle::Said(said) => f.write_str(said),
+            Obstacle::Refused(message) => f.write_str(message),
         }
     }
 }
 
-/// What git ends with a commit of its own: `git merge` moves nothing before that.
+/// Operations that end with a commit of their own; `git merge` refuses to run before that.
 const UNFINISHED: [(&str, &str); 3] = [
     ("MERGE_HEAD", "merge"),
     ("CHERRY_PICK_HEAD", "cherry-pick"),
     ("REVERT_HEAD", "revert"),
 ];
 
-/// What stands against moving the checkout at `place` from the commit `from` to the commit or
-/// tree `to`. `None` if nothing does.
+/// Finds the reason for which the checkout at `place` cannot move from the commit `from` to the
+/// commit or tree `to`, if any.
 ///
-/// git is asked with a copy of the index below `scratch`, because `git merge` itself rewrites the
-/// index and `ORIG_HEAD` before it refuses.
+/// git works on a copy of the index below `scratch`, because `git merge` itself rewrites the index
+/// and `ORIG_HEAD` before it refuses.
 ///
 /// # Errors
 /// When the index cannot be copied or git cannot be run.
@@ -83,24 +83,24 @@ pub fn obstacle(
     let copy = folder.path().join("index");
     copy_with_time(&index, &copy).map_err(|error| WorktreeError::Io(index, error))?;
     let git = Git::at(place).env("GIT_INDEX_FILE", copy.as_os_str());
-    // Ends with 1 where something differs; what matters is the refreshed index.
+    // Exits with 1 if a file differs; only the refreshed index matters.
     git.finish(["update-index", "-q", "--refresh"])?;
     let (from, to) = (from.to_string(), to.to_string());
     if let Some(untracked) = untracked_in_the_way(&git, place, &from, &to)? {
         return Ok(Some(untracked));
     }
     let finished = git.finish(["read-tree", "--dry-run", "-m", "-u", &from, &to])?;
-    Ok((!finished.status.success()).then(|| said(&finished)))
+    Ok((!finished.status.success()).then(|| refusal(&finished)))
 }
 
-/// git's own words against it.
-pub fn said(finished: &Finished) -> Obstacle {
-    let said = one_line(&String::from_utf8_lossy(&finished.stderr));
-    Obstacle::Said(said.replace("error: ", ""))
+/// Returns git's own message as the obstacle.
+pub fn refusal(finished: &Finished) -> Obstacle {
+    let message = one_line(&String::from_utf8_lossy(&finished.stderr));
+    Obstacle::Refused(message.replace("error: ", ""))
 }
 
-/// A file that git does not track, where one would be put. An ignored one may be the only copy there
-/// is, and git itself overwrites those.
+/// Finds an untracked file that would be overwritten. An ignored one counts, too: git overwrites
+/// those, and it may be the only copy.
 fn untracked_in_the_way(
     git: &Git,
     place: &Path,
@@ -133,7 +133,7 @@ fn untracked_in_the_way(
     Ok(None)
 }
 
-/// What stands where a file of this path would go: at its place, or in place of one of its folders.
+/// Finds the existing file at a path, or at one of its folders.
 fn in_the_way_of<'a>(place: &Path, path: &'a Path) -> Option<&'a Path> {
     let folders: Vec<&Path> = path
         .ancestors()
@@ -155,7 +155,7 @@ fn scratch_folder(scratch: &Path) -> io::Result<tempfile::TempDir> {
     tempfile::tempdir_in(scratch)
 }
 
-/// The time stamp of an index tells git which of its entries it cannot trust.
+/// Copies an index with its time stamp, with which git tells entries that it cannot trust.
 fn copy_with_time(index: &Path, copy: &Path) -> io::Result<()> {
     let modified = match fs::metadata(index) {
         Ok(meta) => meta.modified()?,

@@ -1,4 +1,4 @@
-//! Running the `git` program: a scrubbed environment, no hooks, no prompts, no optional locks.
+//! Runs the `git` program with a scrubbed environment and without hooks, prompts, optional locks.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -8,8 +8,8 @@ use std::sync::Arc;
 use crate::base::process::{Finished, ProcessError, Program, was_killed};
 use crate::base::text::one_line;
 
-/// The variables that tie git to one repository: what `git rev-parse --local-env-vars` prints in
-/// git 2.39 to 2.47. Inherited (from a hook, say) they would point our git at the wrong place.
+/// The variables that tie git to one repository, as `git rev-parse --local-env-vars` prints them in
+/// git 2.39 to 2.47. Inherited (from a hook, for example) they would name another repository.
 pub const LOCAL_ENV_VARS: [&str; 16] = [
     "GIT_ALTERNATE_OBJECT_DIRECTORIES",
     "GIT_CONFIG",
@@ -29,7 +29,7 @@ pub const LOCAL_ENV_VARS: [&str; 16] = [
     "GIT_COMMON_DIR",
 ];
 
-/// Variables that would change what our git does though they name no repository.
+/// Other variables that change git's behaviour.
 const OTHER_ENV_VARS: [&str; 5] = [
     "GIT_NAMESPACE",
     "GIT_ATTR_SOURCE",
@@ -38,8 +38,8 @@ const OTHER_ENV_VARS: [&str; 5] = [
     "LANGUAGE",
 ];
 
-/// Settings for every call. Hooks and the file-system monitor are programs the repository names;
-/// automatic gc must not run in the middle of a run.
+/// Settings of every call. Hooks and the file-system monitor are programs that the repository names;
+/// automatic gc must not start during a run.
 const SETTINGS: [&str; 6] = [
     "core.hooksPath=/dev/null",
     "core.fsmonitor=false",
@@ -60,38 +60,38 @@ pub struct Git {
     holding: Option<Arc<File>>,
 }
 
-/// A git command that could not do its work.
+/// A git command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum GitError {
     /// git could not be started.
     #[error(transparent)]
     Start(#[from] ProcessError),
-    /// git ended with an error.
+    /// git exited with an error.
     #[error("`git {command}` in {} failed: {message}", folder.display())]
     Failed {
         /// The subcommand and its arguments.
         command: String,
-        /// Where it ran.
+        /// The folder it ran in.
         folder: PathBuf,
         /// The exit code; none after a signal.
         code: Option<i32>,
-        /// Whether somebody ended it from outside.
+        /// `true` if it was killed from outside.
         killed: bool,
-        /// What it said on standard error, in one line.
+        /// Its standard error, in one line.
         message: String,
     },
 }
 
 impl GitError {
-    /// Whether somebody ended git from outside (a person, or the system for want of memory): what it
-    /// was asked for is not to blame.
+    /// Returns `true` if git was killed from outside (by a user, or for lack of memory), which says
+    /// nothing about its input.
     pub fn was_killed(&self) -> bool {
         matches!(self, GitError::Failed { killed: true, .. })
     }
 }
 
 impl Git {
-    /// git in this folder.
+    /// Creates a git for this folder.
     pub fn at(folder: impl Into<PathBuf>) -> Git {
         Git {
             folder: folder.into(),
@@ -103,48 +103,48 @@ impl Git {
         }
     }
 
-    /// The same with the user's hooks switched on, for what the user asked for (`dispatch land`).
+    /// Turns on the user's hooks, for operations the user asked for (`dispatch land`).
     #[must_use]
     pub fn with_hooks(mut self) -> Git {
         self.hooks = true;
         self.in_foreground()
     }
 
-    /// The same where it may ask on the terminal (a passphrase for signing), which also means that
-    /// Ctrl-C ends it. Everywhere else the loop decides what a Ctrl-C does to the run's work.
+    /// Lets git prompt on the terminal (for a signing passphrase), and lets Ctrl-C end it. Elsewhere
+    /// the loop decides how a Ctrl-C affects the run.
     #[must_use]
     pub fn in_foreground(mut self) -> Git {
         self.foreground = true;
         self
     }
 
-    /// The same with one more variable in its environment.
+    /// Adds an environment variable.
     #[must_use]
     pub fn env(mut self, name: &str, value: impl Into<OsString>) -> Git {
         self.env.push((name.to_owned(), value.into()));
         self
     }
 
-    /// The same with one more setting, as `core.compression=0`, over those of all configuration.
+    /// Adds a setting such as `core.compression=0`, which overrides all configuration.
     #[must_use]
     pub fn setting(mut self, setting: &str) -> Git {
         self.settings.push(setting.to_owned());
         self
     }
 
-    /// The same with this file as standard input: a lock on it is held as long as git lives.
+    /// Passes this file as standard input, so that a lock on it is held until git exits.
     #[must_use]
     pub fn holding(mut self, file: Arc<File>) -> Git {
         self.holding = Some(file);
         self
     }
 
-    /// Where it runs.
+    /// The folder it runs in.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// The program with everything set but its subcommand.
+    /// Returns the program with everything set but its subcommand.
     pub fn program(&self) -> Program {
         let mut program = Program::new("git").folder(&self.folder);
         for name in LOCAL_ENV_VARS.iter().chain(&OTHER_ENV_VARS) {
@@ -172,7 +172,7 @@ impl Git {
         program
     }
 
-    /// Runs a subcommand and returns how it ended, whatever that was.
+    /// Runs a subcommand and returns its exit status and output, whatever the status.
     ///
     /// # Errors
     /// When git cannot be started.
@@ -186,7 +186,7 @@ impl Git {
     /// Runs a subcommand that must succeed and returns its standard output.
     ///
     /// # Errors
-    /// When git cannot be started or ends with another code than 0.
+    /// When git cannot be started or exits with another code than 0.
     pub fn run<S: AsRef<OsStr>>(&self, args: &[S]) -> Result<Vec<u8>, GitError> {
         let finished = self.finish(args)?;
         if finished.status.success() {
@@ -195,13 +195,13 @@ impl Git {
         Err(self.failed(args, &finished))
     }
 
-    /// The error for a command that ended in a way the caller did not expect.
+    /// Builds the error for a command with an unexpected exit.
     pub fn failed<S: AsRef<OsStr>>(&self, args: &[S], finished: &Finished) -> GitError {
         let mut words: Vec<_> = args
             .iter()
             .map(|arg| arg.as_ref().to_string_lossy())
             .collect();
-        // Our own settings say nothing to a reader and push the cause out of a short line.
+        // Settings of dispatch do not help the reader and push the cause out of a short line.
         while words.len() > 2 && words[0] == "-c" {
             words.drain(..2);
         }

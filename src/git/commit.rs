@@ -1,4 +1,4 @@
-//! Commits: written with explicit time and identity, read back with their trailers.
+//! Commits, written with explicit time and identity, and read with their trailers.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
@@ -10,7 +10,7 @@ use crate::base::fault;
 use crate::git::store::{Store, StoreError, from_git2, full, to_git2};
 use crate::merge::oid::Oid;
 
-/// A commit to be written.
+/// A commit to write.
 #[derive(Clone, Debug)]
 pub struct NewCommit<'a> {
     /// Its tree.
@@ -21,14 +21,14 @@ pub struct NewCommit<'a> {
     pub message: &'a str,
     /// Author and committer time.
     pub time: Timestamp,
-    /// Who it is by.
+    /// Its author and committer.
     pub by: By,
 }
 
-/// Who a commit is by.
+/// The author and committer of a commit.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum By {
-    /// The user, as git is configured; dispatch where it is not.
+    /// The user as configured in git; dispatch without such configuration.
     User,
     /// The runner.
     Dispatch,
@@ -50,7 +50,7 @@ pub struct Commit {
 }
 
 impl Commit {
-    /// The value of a trailer such as `Dispatch-Run`, from the last paragraph of the message.
+    /// Finds a trailer such as `Dispatch-Run` in the last paragraph of the message.
     pub fn trailer(&self, name: &str) -> Option<&str> {
         let last = self.message.trim_end().rsplit("\n\n").next()?;
         last.lines()
@@ -68,7 +68,7 @@ impl Store {
         self.write(new, &author)
     }
 
-    /// Writes a commit whose author, with the time, is that of another one.
+    /// Writes a commit with author and author time of another one.
     ///
     /// # Errors
     /// As [`Store::write_commit`], and when the other one is missing.
@@ -88,7 +88,7 @@ impl Store {
         let parents: Vec<_> = parents.iter().collect();
         fault::point("commit", "before it is written");
         full("commit")?;
-        // `git_commit_create` says that all went well when the object could not be written.
+        // `git_commit_create` reports success even if the object could not be written.
         let text =
             self.inner
                 .commit_create_buffer(author, &signature, new.message, &tree, &parents)?;
@@ -96,8 +96,8 @@ impl Store {
         Ok(from_git2(oid))
     }
 
-    /// Author and committer of a commit to be written, as git takes them from its environment.
-    pub(crate) fn people(
+    /// Returns the environment variables that make git write the same author and committer.
+    pub(super) fn identity_env(
         &self,
         new: &NewCommit<'_>,
         original: Option<Oid>,
@@ -132,7 +132,7 @@ impl Store {
         Ok(Signature::new(&name, &email, &time)?)
     }
 
-    /// The user's name and address: the environment goes before the configuration, as in git.
+    /// The user's name and address; the environment overrides the configuration, as in git.
     fn identity(&self) -> Option<(String, String)> {
         let from_env = |part: &str| {
             let read = |who: &str| std::env::var(format!("GIT_{who}_{part}")).ok();
@@ -147,7 +147,7 @@ impl Store {
         Some((name, email))
     }
 
-    /// Reads a commit. Bytes of the message that are no UTF-8 are replaced.
+    /// Reads a commit; invalid UTF-8 in the message is replaced.
     ///
     /// # Errors
     /// When there is no such commit.
@@ -164,7 +164,7 @@ impl Store {
     }
 }
 
-/// `@1795338840 +0130`, as git reads it whatever the number.
+/// Renders a time as `@1795338840 +0130`, which git parses for any number.
 fn date(time: Time) -> OsString {
     let minutes = time.offset_minutes().abs();
     let (hours, minutes) = (minutes / 60, minutes % 60);

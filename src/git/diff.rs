@@ -1,4 +1,4 @@
-//! What changed between two trees: paths without rename detection, and line counts.
+//! Differences of two trees: paths without rename detection, and line counts.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -12,7 +12,7 @@ use crate::merge::change::{Change, ChangeStat, Entry, FileStat, RepoPath};
 use crate::merge::oid::Oid;
 
 impl Store {
-    /// Every path, directories aside, whose mode or object differs; sorted by path.
+    /// Lists every path, directories aside, whose mode or object differs; sorted by path.
     ///
     /// # Errors
     /// When a tree is missing.
@@ -40,8 +40,8 @@ impl Store {
         Ok(merge_type_changes(changes))
     }
 
-    /// The directories that became none: each held a path that `changes` takes away, and in `tree`
-    /// there is nothing, or a file, at its name. Sorted.
+    /// Lists the directories that `changes` removed: each held a removed path, and `tree` has
+    /// nothing, or a file, at its name. Sorted.
     ///
     /// # Errors
     /// When a tree is missing.
@@ -69,7 +69,7 @@ impl Store {
         Ok(removed)
     }
 
-    /// How many files and lines changed.
+    /// Counts the changed files and lines.
     ///
     /// # Errors
     /// When a tree is missing.
@@ -82,7 +82,7 @@ impl Store {
         })
     }
 
-    /// How many lines of each path changed; sorted by path.
+    /// Counts the changed lines of each path; sorted by path.
     ///
     /// # Errors
     /// When a tree is missing.
@@ -119,7 +119,7 @@ impl Store {
     }
 }
 
-/// A path that libgit2 reports as removed and as added (its kind changed) is one change.
+/// Joins the removal and addition that libgit2 reports for a path whose kind changed.
 fn merge_type_changes(changes: Vec<Change>) -> Vec<Change> {
     let mut merged: Vec<Change> = Vec::with_capacity(changes.len());
     for change in changes {

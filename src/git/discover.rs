@@ -1,4 +1,4 @@
-//! Finding the repository, and saying no before anything is created where dispatch cannot work.
+//! Finds the repository around a folder, and rejects those that dispatch cannot work with.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
@@ -9,23 +9,23 @@ use crate::base::text::one_line;
 use crate::git::command::{Git, GitError};
 use crate::git::repo::Repo;
 
-/// The oldest git whose merge engine answers as needed (`merge-tree --stdin`).
+/// The oldest supported git: the first with `merge-tree --stdin`.
 pub const OLDEST_GIT: (u32, u32) = (2, 39);
 
-/// Why dispatch cannot work here.
+/// A folder without a usable repository.
 #[derive(Debug, thiserror::Error)]
-pub enum Unsuitable {
+pub enum DiscoverError {
     /// No `git` on PATH.
     #[error("the program `git` was not found on PATH")]
     NoGit,
     /// The git on PATH is too old.
     #[error("git {0} is too old; dispatch needs 2.39 or newer")]
     OldGit(String),
-    /// No repository around the folder.
+    /// The folder is not inside a repository.
     #[error("{} is not inside a git repository", .0.display())]
     NoRepository(PathBuf),
-    /// git refuses the repository (`safe.directory`, unknown extension), in its own words.
-    #[error("git does not open the repository at {}: {}", .0.display(), .1)]
+    /// git rejects the repository (`safe.directory`, unknown extension).
+    #[error("git cannot open the repository at {}: {}", .0.display(), .1)]
     Refused(PathBuf, String),
     /// A repository without a checkout.
     #[error("{} is a bare repository, which has no checkout to work beside", .0.display())]
@@ -36,36 +36,36 @@ pub enum Unsuitable {
     /// Object ids in a form libgit2 cannot read.
     #[error("{} uses SHA-256 object ids, which libgit2 cannot read", .0.display())]
     Sha256(PathBuf),
-    /// Objects that are fetched when needed, which libgit2 cannot do.
+    /// A partial clone, whose missing objects libgit2 cannot fetch.
     #[error("{} is a partial clone; libgit2 cannot fetch the objects it lacks", .0.display())]
     Partial(PathBuf),
-    /// A path that files with one path a line cannot name (`objects/info/alternates`).
+    /// A path with a line break, which `objects/info/alternates` cannot hold.
     #[error("{0:?} has a line break in its path, which git's own files cannot hold")]
     LineBreak(PathBuf),
-    /// git could not be asked.
+    /// The `git` program could not be run.
     #[error(transparent)]
     Git(#[from] GitError),
 }
 
-impl Unsuitable {
-    /// What to do about it.
+impl DiscoverError {
+    /// Suggests a remedy.
     pub fn hint(&self) -> &'static str {
         match self {
-            Unsuitable::NoGit => "install git 2.39 or newer and put it on PATH",
-            Unsuitable::OldGit(_) => "install a newer git, or put one first on PATH",
-            Unsuitable::NoRepository(_) => {
+            DiscoverError::NoGit => "install git 2.39 or newer and put it on PATH",
+            DiscoverError::OldGit(_) => "install a newer git, or put one first on PATH",
+            DiscoverError::NoRepository(_) => {
                 "go to a repository, or make one with `git init` and a first commit"
             }
-            Unsuitable::Refused(..) | Unsuitable::Git(_) => "`git status` there says more",
-            Unsuitable::Bare(_) => {
+            DiscoverError::Refused(..) | DiscoverError::Git(_) => "`git status` there says more",
+            DiscoverError::Bare(_) => {
                 "run dispatch from a worktree of it: `git worktree add ../work`, then `cd ../work`"
             }
-            Unsuitable::Reftable(_) => {
+            DiscoverError::Reftable(_) => {
                 "convert it with `git refs migrate --ref-format=files` (git 2.46 or newer)"
             }
-            Unsuitable::LineBreak(_) => "give the folder another name",
-            Unsuitable::Sha256(_) => "use a clone with SHA-1 object ids",
-            Unsuitable::Partial(_) => {
+            DiscoverError::LineBreak(_) => "give the folder another name",
+            DiscoverError::Sha256(_) => "use a clone with SHA-1 object ids",
+            DiscoverError::Partial(_) => {
                 "fetch everything first: `git fetch --refetch --no-filter`, then \
                  `git config --unset remote.origin.promisor` and \
                  `git config --unset remote.origin.partialclonefilter`"
@@ -74,9 +74,9 @@ impl Unsuitable {
     }
 }
 
-/// What is unusual about a repository that dispatch can work with.
+/// A limitation of a usable repository.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Remark {
+pub enum Limitation {
     /// History ends early.
     Shallow,
     /// Submodules are not checked out in worktrees.
@@ -84,16 +84,16 @@ pub enum Remark {
 }
 
 impl Repo {
-    /// The repository around a folder.
+    /// Finds the repository around a folder.
     ///
     /// # Errors
-    /// Says which kind of place it is when dispatch cannot work there. Nothing is created.
-    pub fn discover(folder: &Path) -> Result<Repo, Unsuitable> {
+    /// When there is none, or dispatch cannot work with it. Nothing is created.
+    pub fn discover(folder: &Path) -> Result<Repo, DiscoverError> {
         let git = Git::at(folder);
         let places = ["--git-common-dir", "--git-dir"];
         let place =
             |names: &[&str]| git.finish([&["rev-parse", "--path-format=absolute"], names].concat());
-        // Every command of dispatch waits for these, so they run side by side.
+        // Every command of dispatch waits for these, so they run in parallel.
         let (version, found, top, config) = std::thread::scope(|scope| {
             let found = scope.spawn(|| place(&places));
             let top = scope.spawn(|| place(&["--show-toplevel"]));
@@ -108,12 +108,12 @@ impl Repo {
             ));
         }
         let Some((common, git_dir)) = two_lines(&found.stdout) else {
-            return Err(Unsuitable::LineBreak(folder.to_owned()));
+            return Err(DiscoverError::LineBreak(folder.to_owned()));
         };
         refuse_formats(&String::from_utf8_lossy(&config?.stdout), &common)?;
         let top = top?;
         if !top.status.success() {
-            return Err(Unsuitable::Bare(common));
+            return Err(DiscoverError::Bare(common));
         }
         Ok(Repo {
             top: path_of(top.stdout),
@@ -123,14 +123,14 @@ impl Repo {
         })
     }
 
-    /// What is unusual about it, to be said before a run.
+    /// Lists the limitations to report before a run.
     ///
     /// # Errors
-    /// When git cannot be asked.
-    pub fn remarks(&self) -> Result<Vec<Remark>, GitError> {
-        let mut remarks = Vec::new();
+    /// When git cannot be run.
+    pub fn limitations(&self) -> Result<Vec<Limitation>, GitError> {
+        let mut limitations = Vec::new();
         if self.common.join("shallow").exists() {
-            remarks.push(Remark::Shallow);
+            limitations.push(Limitation::Shallow);
         }
         if self
             .git()
@@ -138,15 +138,15 @@ impl Repo {
             .status
             .success()
         {
-            remarks.push(Remark::Submodules);
+            limitations.push(Limitation::Submodules);
         }
-        Ok(remarks)
+        Ok(limitations)
     }
 
-    /// Whether the user's checkout has changes that are in no commit.
+    /// Returns `true` if the user's checkout has uncommitted changes.
     ///
     /// # Errors
-    /// When git cannot be asked.
+    /// When git cannot be run.
     pub fn is_dirty(&self) -> Result<bool, GitError> {
         Ok(!self
             .git()
@@ -155,7 +155,7 @@ impl Repo {
     }
 }
 
-/// A path as git prints it: its bytes and a line end.
+/// Parses a path as git prints it: bytes and a line end.
 fn path_of(mut printed: Vec<u8>) -> PathBuf {
     if printed.last() == Some(&b'\n') {
         printed.pop();
@@ -172,17 +172,17 @@ fn two_lines(printed: &[u8]) -> Option<(PathBuf, PathBuf)> {
     })
 }
 
-fn no_repository(folder: &Path, said: &str) -> Unsuitable {
+fn no_repository(folder: &Path, said: &str) -> DiscoverError {
     if said.contains("not a git repository") {
-        return Unsuitable::NoRepository(folder.to_owned());
+        return DiscoverError::NoRepository(folder.to_owned());
     }
     if said.contains("refstorage") {
-        return Unsuitable::Reftable(folder.to_owned());
+        return DiscoverError::Reftable(folder.to_owned());
     }
-    Unsuitable::Refused(folder.to_owned(), one_line(said))
+    DiscoverError::Refused(folder.to_owned(), one_line(said))
 }
 
-fn git_version(folder: &Path) -> Result<(u32, u32), Unsuitable> {
+fn git_version(folder: &Path) -> Result<(u32, u32), DiscoverError> {
     let folder = if folder.is_dir() {
         folder
     } else {
@@ -191,8 +191,8 @@ fn git_version(folder: &Path) -> Result<(u32, u32), Unsuitable> {
     let finished = Git::at(folder)
         .finish(["version"])
         .map_err(|error| match error {
-            GitError::Start(_) => Unsuitable::NoGit,
-            other => Unsuitable::Git(other),
+            GitError::Start(_) => DiscoverError::NoGit,
+            other => DiscoverError::Git(other),
         })?;
     let text = String::from_utf8_lossy(&finished.stdout).into_owned();
     let number = text
@@ -201,7 +201,7 @@ fn git_version(folder: &Path) -> Result<(u32, u32), Unsuitable> {
         .unwrap_or(text.trim());
     match parse_version(number) {
         Some(version) if version >= OLDEST_GIT => Ok(version),
-        _ => Err(Unsuitable::OldGit(number.to_owned())),
+        _ => Err(DiscoverError::OldGit(number.to_owned())),
     }
 }
 
@@ -210,34 +210,34 @@ fn parse_version(text: &str) -> Option<(u32, u32)> {
     Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
 }
 
-/// The result of a thread, or its panic.
+/// Returns the result of a thread, or resumes its panic.
 fn wait<T>(thread: ScopedJoinHandle<'_, T>) -> T {
     thread
         .join()
         .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
-/// Asks for the settings that say in which form the repository is.
+/// Arguments that list the settings of the repository format.
 const FORMATS: [&str; 3] = [
     "config",
     "--get-regexp",
     r"^(extensions\.|remote\..*\.promisor)",
 ];
 
-fn refuse_formats(settings: &str, common: &Path) -> Result<(), Unsuitable> {
+fn refuse_formats(settings: &str, common: &Path) -> Result<(), DiscoverError> {
     for line in settings.lines() {
         let (key, value) = line.split_once(' ').unwrap_or((line, "true"));
         let key = key.to_lowercase();
         match key.as_str() {
             "extensions.refstorage" if value != "files" => {
-                return Err(Unsuitable::Reftable(common.to_owned()));
+                return Err(DiscoverError::Reftable(common.to_owned()));
             }
             "extensions.objectformat" if value != "sha1" => {
-                return Err(Unsuitable::Sha256(common.to_owned()));
+                return Err(DiscoverError::Sha256(common.to_owned()));
             }
-            "extensions.partialclone" => return Err(Unsuitable::Partial(common.to_owned())),
+            "extensions.partialclone" => return Err(DiscoverError::Partial(common.to_owned())),
             _ if key.ends_with(".promisor") && value == "true" => {
-                return Err(Unsuitable::Partial(common.to_owned()));
+                return Err(DiscoverError::Partial(common.to_owned()));
             }
             _ => {}
         }

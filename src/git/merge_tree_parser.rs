@@ -1,24 +1,24 @@
-//! Reading what `git merge-tree --stdin -z --messages` prints.
+//! Parses the output of `git merge-tree --stdin -z --messages`.
 //!
 //! ```text
 //! <status> NUL <tree> NUL { <mode> SP <oid> SP <stage> TAB <path> NUL }* NUL
 //!     { <n> NUL path{n} NUL <type> NUL <text> NUL }* NUL
 //! ```
 //!
-//! once for every merge. `status` is 1 for clean and 0 for a conflict: the other way round than
-//! the exit code of a single merge. Paths are bytes and may hold anything but NUL.
+//! once for every merge. `status` is 1 for clean and 0 for a conflict, the opposite of the exit code
+//! of a single merge. Paths are bytes and may hold anything but NUL.
 
 use crate::merge::answer::{MergeResult, Message, Stage};
 use crate::merge::change::RepoPath;
 use crate::merge::oid::Oid;
 
-/// An older git (2.39 does, 2.47 does not) prints advice for people on a submodule right here, between
-/// the last message and the NUL that ends the messages.
+/// Advice on submodules that older git (2.39, not 2.47) prints between the last message and the NUL
+/// that ends the messages.
 const SUBMODULE_ADVICE: &[u8] = b"Recursive merging with submodules currently";
 
-/// Every whole answer in the output, in order. An answer that was cut off when git died, and
-/// everything after something that does not fit the grammar, is not among them.
-pub fn parse_answers(output: &[u8]) -> Vec<MergeResult> {
+/// Parses every complete answer, in order. Parsing stops at a truncated answer and at anything that
+/// does not fit the grammar.
+pub(super) fn parse_answers(output: &[u8]) -> Vec<MergeResult> {
     let mut reader = Reader { rest: output };
     let mut answers = Vec::new();
     while let Some(answer) = reader.answer() {
@@ -27,15 +27,15 @@ pub fn parse_answers(output: &[u8]) -> Vec<MergeResult> {
     answers
 }
 
-/// How many whole answers there are in an output that comes in pieces.
+/// Counts the complete answers of an output that arrives in pieces.
 #[derive(Debug, Default)]
-pub struct AnswerCount {
+pub(super) struct AnswerCount {
     next: Awaited,
-    /// The token that is not over yet.
+    /// The token read so far.
     token: Vec<u8>,
 }
 
-/// What the next token is.
+/// The kind of the next token.
 #[derive(Clone, Copy, Debug, Default)]
 enum Awaited {
     #[default]
@@ -43,15 +43,15 @@ enum Awaited {
     Tree,
     Stage,
     Message,
-    /// So many more of a message, then the next one.
+    /// The remaining tokens of a message.
     Rest(usize),
-    /// Nothing that could be counted: what came does not fit the grammar.
+    /// Not countable: the output does not fit the grammar.
     Unknown,
 }
 
 impl AnswerCount {
-    /// Takes the next piece and gives how many answers came to their end in it.
-    pub fn add(&mut self, piece: &[u8]) -> usize {
+    /// Reads the next piece and returns the number of answers that end in it.
+    pub(super) fn add(&mut self, piece: &[u8]) -> usize {
         let mut count = 0;
         for &byte in piece {
             if byte != 0 {
@@ -108,7 +108,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// Items until an empty token; `item` is given the first token of each.
+    /// Parses items up to an empty token; `item` takes the first token of each.
     fn list<T>(&mut self, item: impl Fn(&mut Self, &'a [u8]) -> Option<T>) -> Option<Vec<T>> {
         let mut items = Vec::new();
         loop {
@@ -135,7 +135,7 @@ impl<'a> Reader<'a> {
 
     fn message(&mut self, count: &[u8]) -> Option<Message> {
         let count: usize = std::str::from_utf8(count).ok()?.parse().ok()?;
-        // No capacity is reserved: a count that is wrong must not ask for memory.
+        // No capacity is reserved: a wrong count must not allocate memory.
         let paths = (0..count)
             .map(|_| self.token().map(RepoPath::new))
             .collect::<Option<Vec<_>>>()?;
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_git_can_print_is_read_back() {
+    fn generated_answers_are_parsed_back() {
         let mut rng = fastrand::Rng::with_seed(7);
         for _ in 0..500 {
             let answers: Vec<_> = (0..rng.usize(..5))
@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn an_output_cut_anywhere_gives_the_whole_answers_before_the_cut() {
+    fn truncated_output_gives_the_complete_answers_before_the_cut() {
         let mut rng = fastrand::Rng::with_seed(8);
         let answers: Vec<_> = (0..4).map(|_| random_answer(&mut rng)).collect();
         let printed: Vec<Vec<u8>> = answers.iter().map(print).collect();
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn a_conflict_without_any_staged_file_is_read() {
+    fn a_conflict_without_staged_files_is_parsed() {
         let output = b"0\x004b825dc642cb6eb9a060e54bf8d69288fbee4904\0\x001\0d\0CONFLICT(directory rename unclear split)\0which?\n\0\0";
         let answers = parse_answers(output);
         assert!(!answers[0].clean && answers[0].stages.is_empty());
@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn advice_between_the_answers_is_passed_over() {
+    fn advice_between_answers_is_skipped() {
         let answer = b"0\x004b825dc642cb6eb9a060e54bf8d69288fbee4904\0\x001\0sm\0CONFLICT (submodule)\0no\n\0Recursive merging with submodules currently only supports trivial cases.\n - come back\n\0";
         let twice = [&answer[..], &answer[..]].concat();
         let answers = parse_answers(&twice);
@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_the_grammar_ends_the_reading() {
+    fn parsing_stops_at_invalid_output() {
         assert!(parse_answers(b"2\0x\0\0\0").is_empty());
         assert!(parse_answers(b"fatal: no\n").is_empty());
         let huge = b"1\x004b825dc642cb6eb9a060e54bf8d69288fbee4904\0\x0099999999999\0a\0";

@@ -1,37 +1,43 @@
-//! The only door to git.
+//! Everything that reads or writes a git repository.
 //!
-//! Whatever touches only objects and refs goes through libgit2 ([`store::Store`]); whatever touches
-//! a working tree or asks for a merge goes through the `git` program ([`cli::Git`]), so that
-//! filters, sparse checkouts and the merge engine behave as the user's git does. Nothing in here
-//! touches the user's checkout, index, hooks or config.
+//! Objects and references go through libgit2 ([`store::Store`]). Working trees and merges go through
+//! the `git` program ([`command::Git`]), so that filters, sparse checkouts and the merge engine
+//! behave as the user's git does. Nothing here writes the user's checkout, index, hooks or
+//! configuration.
 
 pub mod ancestry;
 pub mod attributes;
 pub mod blob_merge;
 pub mod capture;
 pub mod checkout_obstacle;
+mod checkouts;
 pub mod command;
 pub mod commit;
 pub mod diff;
 pub mod discover;
-pub mod merge_env;
-pub mod merge_tree;
-pub mod merge_tree_parser;
+mod git_program;
+mod merge_batch;
+mod merge_config;
+pub mod merge_engine;
+pub mod merge_environment;
+pub mod merge_error;
+mod merge_tree_parser;
 pub mod quarantine;
-pub mod racy_index;
+mod racy_index;
 pub mod refs;
 pub mod repo;
 pub mod shared_state;
 pub mod signing;
 pub mod snapshot;
-pub mod stage_args;
+mod stage_args;
 pub mod store;
-pub mod temp_dir;
+mod temp_dir;
 pub mod tree_diff;
 pub mod tree_hash;
 pub mod worktree;
+mod worktree_entry;
 pub mod worktree_include;
 
 pub use crate::git::command::{Git, GitError};
-pub use repo::Repo;
-pub use store::{Store, StoreError};
+pub use crate::git::repo::Repo;
+pub use crate::git::store::{Store, StoreError};

@@ -1,5 +1,4 @@
-//! A place for objects that nobody is to keep: a temporary object folder with the repository's
-//! own as alternate. What git or we write there is gone when it is dropped.
+//! A temporary object folder with the repository's own as alternate, for objects nobody keeps.
 
 use std::fs;
 use std::io;
@@ -8,17 +7,18 @@ use std::path::{Path, PathBuf};
 use git2::{Repository, RepositoryOpenFlags};
 
 use crate::git::repo::Repo;
-use crate::git::store::{Store, StoreError, read_as_git_reads};
-use crate::git::temp_dir::Scratch;
+use crate::git::store::{Store, StoreError, disable_hash_verification};
+use crate::git::temp_dir::LockedTempDir;
 
-/// The temporary folder. It is a bare repository without references, so that libgit2 opens it.
+/// A temporary object folder, removed with everything in it when dropped. It is a bare repository
+/// without references, so that libgit2 opens it.
 #[derive(Debug)]
 pub struct Quarantine {
-    folder: Scratch,
+    folder: LockedTempDir,
 }
 
 impl Quarantine {
-    /// Makes it below dispatch's own folder, on the same disk as the repository.
+    /// Creates a quarantine below dispatch's own folder, on the same disk as the repository.
     ///
     /// # Errors
     /// When the folder cannot be written.
@@ -26,16 +26,16 @@ impl Quarantine {
         Quarantine::over(repo, &repo.common.join("objects"))
     }
 
-    /// Makes another one that also reads what is in this one.
+    /// Creates another quarantine that also reads the objects of this one.
     ///
     /// # Errors
     /// When the folder cannot be written.
-    pub fn above(&self, repo: &Repo) -> io::Result<Quarantine> {
+    pub fn nested(&self, repo: &Repo) -> io::Result<Quarantine> {
         Quarantine::over(repo, &self.objects())
     }
 
     fn over(repo: &Repo, below: &Path) -> io::Result<Quarantine> {
-        let folder = Scratch::new(repo, "quarantine-")?;
+        let folder = LockedTempDir::new(repo, "quarantine-")?;
         fs::create_dir_all(folder.path().join("objects/info"))?;
         fs::create_dir_all(folder.path().join("refs"))?;
         fs::write(folder.path().join("HEAD"), "ref: refs/heads/nothing\n")?;
@@ -44,8 +44,8 @@ impl Quarantine {
         Ok(Quarantine { folder })
     }
 
-    /// Removes everything in here, but not the folders: ext4 takes milliseconds to make one, and git
-    /// wants 256. What cannot be removed now goes with the quarantine.
+    /// Removes every object, but not the folders: ext4 takes milliseconds to create one, and git
+    /// needs 256. Files that cannot be removed now go with the quarantine.
     pub(super) fn clear(&self) {
         let folders = fs::read_dir(self.objects());
         for folder in folders.into_iter().flatten().flatten() {
@@ -56,27 +56,27 @@ impl Quarantine {
         }
     }
 
-    /// Where new objects go.
+    /// The folder that takes new objects.
     pub fn objects(&self) -> PathBuf {
         self.folder.path().join("objects")
     }
 
-    /// Reads the repository's objects and the ones in here; writes in here.
+    /// Opens a store that reads the repository's objects and these, and writes only here.
     ///
     /// # Errors
     /// When libgit2 cannot open it.
     pub fn store(&self) -> Result<Store, StoreError> {
         let flags = RepositoryOpenFlags::NO_SEARCH | RepositoryOpenFlags::NO_DOTGIT;
         let nowhere: [&Path; 0] = [];
-        read_as_git_reads();
+        disable_hash_verification();
         let inner = Repository::open_ext(self.folder.path(), flags, nowhere)?;
         Ok(Store { inner })
     }
 }
 
-/// The content of the file `info/alternates`: unlike the environment variable it needs no quotes
-/// around a path with a colon. Alternates that the repository names relative to itself are listed
-/// too, because libgit2 follows those of the first repository only; and so are ours.
+/// Renders the file `info/alternates`, which unlike the environment variable needs no quotes around
+/// a path with a colon. Relative alternates of the repository, and of an outer quarantine, are
+/// listed too, because libgit2 follows those of the first repository only.
 fn alternates_of(objects: &Path) -> io::Result<Vec<u8>> {
     let mut lines = quoted(objects);
     let own = objects.join("info/alternates");

@@ -1,10 +1,10 @@
-//! Sparing git the second look at files that provably have not changed.
+//! Spares git reading files again that provably have not changed.
 //!
-//! git compares times by the second (unless built otherwise), so every file that was written in the
-//! same second as the index is read and hashed again by the next command: all files of a worktree
-//! that was filled in less than a second, every time (git's Documentation/technical/racy-git). The
-//! index has the nanoseconds, though. Where they prove that no file has changed unseen, a copy of
-//! the index gets a time stamp after all its files, and git takes its word for them.
+//! git compares times by the second (unless built otherwise), so the next command reads and hashes
+//! again every file that was written in the same second as the index: all files of a worktree that
+//! was filled in less than a second, every time (git's Documentation/technical/racy-git). The index
+//! has nanoseconds, though. Where they prove that no file has changed unseen, a copy of the index
+//! gets a time stamp after all its files, and git trusts its entries.
 
 use std::ffi::OsStr;
 use std::fs::{self, File, Metadata};
@@ -18,18 +18,23 @@ use git2::{Index, IndexEntry, IndexTime};
 
 use crate::merge::change::Entry;
 
-/// A time as a file system keeps it: seconds and nanoseconds.
-type Moment = (i64, i64);
+/// A file time in seconds and nanoseconds.
+type FileTime = (i64, i64);
 
 const KIND: u32 = 0o170_000;
 
-/// Moves the time stamp of `copy`, a copy of an index that was written at the time of `original`,
-/// behind those of all files in it; only if no file below `top` can have changed in a way that git
-/// would then miss. Nobody may be at work in `top`. Returns whether it did.
+/// Moves the time stamp of `copy`, a copy of the index `original`, after those of all its files.
+///
+/// Does nothing and returns `false` if a file below `top` may have changed in a way that git would
+/// then miss. No process may write to `top` meanwhile.
 ///
 /// # Errors
 /// When the time stamp cannot be written.
-pub(super) fn vouch_for(copy: &Path, original: &Metadata, top: &Path) -> io::Result<bool> {
+pub(super) fn refresh_index_mtime(
+    copy: &Path,
+    original: &Metadata,
+    top: &Path,
+) -> io::Result<bool> {
     let written = (original.mtime(), original.mtime_nsec());
     let Ok(index) = Index::open(copy) else {
         return Ok(false);
@@ -39,7 +44,7 @@ pub(super) fn vouch_for(copy: &Path, original: &Metadata, top: &Path) -> io::Res
         .iter()
         .filter(|entry| entry.mode & KIND != Entry::SUBMODULE)
     {
-        if !git_sees_or_nothing_changed(&entry, written, top) {
+        if !is_unchanged_or_visible(&entry, written, top) {
             return Ok(false);
         }
         latest = latest.max(i64::from(entry.mtime.seconds()));
@@ -52,19 +57,19 @@ pub(super) fn vouch_for(copy: &Path, original: &Metadata, top: &Path) -> io::Res
     Ok(true)
 }
 
-/// Either git sees a change by size or second, whatever its settings; or time stamps prove that
-/// there is none: a write after the index was written would have left a later one.
-fn git_sees_or_nothing_changed(entry: &IndexEntry, written: Moment, top: &Path) -> bool {
+/// Returns `true` if git would see a change by size or second, whatever its settings, or if time
+/// stamps prove that there is none: a later write would have left a later time.
+fn is_unchanged_or_visible(entry: &IndexEntry, written: FileTime, top: &Path) -> bool {
     let path = top.join(OsStr::from_bytes(&entry.path));
     let file = match fs::symlink_metadata(path) {
         Ok(file) => file,
         Err(error) => return error.kind() == io::ErrorKind::NotFound,
     };
-    let modified = moment(entry.mtime);
+    let modified = file_time(entry.mtime);
     if file.len() as u32 != entry.file_size || file.mtime() != modified.0 {
         return true;
     }
-    let changed = moment(entry.ctime);
+    let changed = file_time(entry.ctime);
     (file.mtime(), file.mtime_nsec()) == modified
         && (file.ctime(), file.ctime_nsec()) == changed
         && file.ino() as u32 == entry.ino
@@ -72,7 +77,7 @@ fn git_sees_or_nothing_changed(entry: &IndexEntry, written: Moment, top: &Path) 
         && changed < written
 }
 
-fn moment(time: IndexTime) -> Moment {
+fn file_time(time: IndexTime) -> FileTime {
     (i64::from(time.seconds()), i64::from(time.nanoseconds()))
 }
 
@@ -82,27 +87,27 @@ mod tests {
     use super::*;
     use crate::git::Git;
 
-    /// A worktree with two files, its index and a copy of it.
-    struct Scene {
+    /// A repository with two staged files.
+    struct StagedFiles {
         top: tempfile::TempDir,
     }
 
-    impl Scene {
-        fn new() -> Scene {
-            let scene = Scene {
+    impl StagedFiles {
+        fn new() -> StagedFiles {
+            let files = StagedFiles {
                 top: tempfile::tempdir().unwrap(),
             };
-            scene.git().run(&["init", "--quiet"]).unwrap();
-            scene.write("a", "one\n");
-            scene.write("b", "two\n");
-            scene.write(".git/probe", "");
-            scene.let_the_clock_tick();
-            scene.git().run(&["add", "--all"]).unwrap();
-            scene
+            files.git().run(&["init", "--quiet"]).unwrap();
+            files.write("a", "one\n");
+            files.write("b", "two\n");
+            files.write(".git/probe", "");
+            files.wait_for_clock_tick();
+            files.git().run(&["add", "--all"]).unwrap();
+            files
         }
 
-        /// The clock of a file system stands still for some milliseconds at a time.
-        fn let_the_clock_tick(&self) {
+        /// Writes until the file system's clock, which advances every few milliseconds, moves on.
+        fn wait_for_clock_tick(&self) {
             let modified = |name: &str| {
                 let file = fs::metadata(self.top.path().join(name)).unwrap();
                 file.modified().unwrap()
@@ -125,59 +130,59 @@ mod tests {
             fs::write(self.top.path().join(name), text).unwrap();
         }
 
-        /// Vouches for a copy, and gives the files that git then calls changed.
-        fn vouched(&self) -> (bool, String) {
+        /// Refreshes a copy of the index, and returns the files that git then calls changed.
+        fn refreshed(&self) -> (bool, String) {
             let copy = self.top.path().join(".git/copy");
             fs::copy(self.index(), &copy).unwrap();
             let original = fs::metadata(self.index()).unwrap();
             let file = File::options().write(true).open(&copy).unwrap();
             file.set_modified(original.modified().unwrap()).unwrap();
-            let vouched = vouch_for(&copy, &original, self.top.path()).unwrap();
+            let moved = refresh_index_mtime(&copy, &original, self.top.path()).unwrap();
             let git = self.git().env("GIT_INDEX_FILE", copy.as_os_str());
-            (vouched, git.line(&["diff-files", "--name-only"]).unwrap())
+            (moved, git.line(&["diff-files", "--name-only"]).unwrap())
         }
     }
 
     #[test]
-    fn what_has_not_changed_is_vouched_for() {
-        assert_eq!(Scene::new().vouched(), (true, String::new()));
+    fn unchanged_files_get_a_later_index() {
+        assert_eq!(StagedFiles::new().refreshed(), (true, String::new()));
     }
 
     #[test]
-    fn a_change_that_git_sees_by_itself_is_no_hindrance() {
-        let scene = Scene::new();
-        scene.write("a", "longer\n");
-        fs::remove_file(scene.top.path().join("b")).unwrap();
-        assert_eq!(scene.vouched(), (true, "a\nb".to_owned()));
+    fn a_change_that_git_sees_anyway_does_not_prevent_it() {
+        let files = StagedFiles::new();
+        files.write("a", "longer\n");
+        fs::remove_file(files.top.path().join("b")).unwrap();
+        assert_eq!(files.refreshed(), (true, "a\nb".to_owned()));
     }
 
     #[test]
     fn a_change_of_the_same_size_within_the_same_second_is_never_missed() {
         for round in 0..50 {
-            let scene = Scene::new();
-            scene.write("a", &format!("{:03}\n", round));
-            let (_, changed) = scene.vouched();
+            let files = StagedFiles::new();
+            files.write("a", &format!("{:03}\n", round));
+            let (_, changed) = files.refreshed();
             assert_eq!(changed, "a", "round {round}");
         }
     }
 
     #[test]
-    fn a_time_stamp_that_was_put_back_hides_nothing() {
-        let scene = Scene::new();
-        let path = scene.top.path().join("a");
+    fn a_restored_time_stamp_hides_nothing() {
+        let files = StagedFiles::new();
+        let path = files.top.path().join("a");
         let modified = fs::metadata(&path).unwrap().modified().unwrap();
-        scene.write("a", "eno\n");
+        files.write("a", "eno\n");
         let file = File::options().write(true).open(&path).unwrap();
         file.set_modified(modified).unwrap();
-        assert_eq!(scene.vouched(), (false, "a".to_owned()));
+        assert_eq!(files.refreshed(), (false, "a".to_owned()));
     }
 
     #[test]
     fn a_file_as_young_as_the_index_is_left_to_git() {
-        let scene = Scene::new();
-        let file = fs::metadata(scene.top.path().join("b")).unwrap();
-        let index = File::options().write(true).open(scene.index()).unwrap();
+        let files = StagedFiles::new();
+        let file = fs::metadata(files.top.path().join("b")).unwrap();
+        let index = File::options().write(true).open(files.index()).unwrap();
         index.set_modified(file.modified().unwrap()).unwrap();
-        assert_eq!(scene.vouched(), (false, String::new()));
+        assert_eq!(files.refreshed(), (false, String::new()));
     }
 }

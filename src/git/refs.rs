@@ -1,4 +1,4 @@
-//! References: read, and moved only by compare-and-swap.
+//! References, read and moved only by compare-and-swap.
 
 use std::fs;
 use std::io;
@@ -13,11 +13,11 @@ use crate::git::repo::Repo;
 use crate::git::store::{Store, StoreError, from_git2, full, to_git2};
 use crate::merge::oid::Oid;
 
-/// How often a commit is written again that was taken away before a reference named it.
+/// Writes of a commit that is pruned before a reference names it.
 const MOST_WRITES: u32 = 3;
 
 impl Store {
-    /// Where a reference points, or `None` if there is none of that full name.
+    /// Reads the target of a reference by its full name, or `None` if it does not exist.
     ///
     /// # Errors
     /// When it cannot be read.
@@ -29,11 +29,11 @@ impl Store {
         }
     }
 
-    /// Moves a reference from `old` to `new` if it still is at `old`; [`Oid::ZERO`] as `old` means
-    /// that it must not exist yet.
+    /// Moves a reference to `new` if it is at `old`; [`Oid::ZERO`] as `old` requires that it does
+    /// not exist.
     ///
     /// # Errors
-    /// [`StoreError::Moved`] when it is elsewhere; nothing has changed then.
+    /// [`StoreError::Moved`] when it is elsewhere; nothing is changed.
     pub fn move_reference(
         &self,
         name: &str,
@@ -71,11 +71,11 @@ impl Store {
         }
     }
 
-    /// Writes a commit and moves a reference to it. A `git gc --prune=now` beside this one takes away
-    /// what no reference names yet, at any moment in between; then it is written once more.
+    /// Writes a commit and moves a reference to it. A concurrent `git gc --prune=now` may remove the
+    /// commit before a reference names it; then it is written again.
     ///
     /// # Errors
-    /// As [`Store::move_reference`], and whatever writing gives.
+    /// As [`Store::move_reference`], and the errors of writing.
     pub fn write_and_move<E: From<StoreError>>(
         &self,
         name: &str,
@@ -89,8 +89,8 @@ impl Store {
                 Err(_) if !self.has(new) => continue,
                 moved => moved?,
             }
-            // The reference is seen by every prune that begins from now on, but not by one that had
-            // looked at all references before.
+            // A prune that starts now sees the reference, one that had listed references before
+            // does not.
             return match self.has(new) {
                 true => Ok(new),
                 false => write(),
@@ -101,7 +101,7 @@ impl Store {
         Ok(new)
     }
 
-    /// Moves a reference wherever it is, for one that names nothing readable.
+    /// Moves a reference from anywhere, for one whose target is not readable.
     ///
     /// # Errors
     /// When it cannot be written.
@@ -110,7 +110,7 @@ impl Store {
         Ok(())
     }
 
-    /// Deletes a reference if it still is at `old`.
+    /// Deletes a reference if it is at `old`.
     ///
     /// # Errors
     /// [`StoreError::Moved`] when it is elsewhere or gone.
@@ -129,7 +129,7 @@ impl Store {
         if found != old {
             return Err(moved(found));
         }
-        // libgit2 compares with the value that was read when it takes the lock.
+        // libgit2 takes the lock and then compares with the value that was read.
         fault::point(kind(name), "before its reference goes");
         match reference.delete() {
             Err(error) if error.code() == ErrorCode::Modified => {
@@ -139,7 +139,7 @@ impl Store {
         }
     }
 
-    /// Every reference whose full name starts with `prefix`, sorted by name.
+    /// Lists references whose full name starts with `prefix`, sorted by name.
     ///
     /// # Errors
     /// When they cannot be listed.
@@ -156,7 +156,7 @@ impl Store {
     }
 }
 
-/// What a reference is for, in the name of a fault point.
+/// Names the purpose of a reference in a fault point.
 fn kind(name: &str) -> &'static str {
     let kinds = [
         ("refs/dispatch/runs/", "journal"),
@@ -175,17 +175,16 @@ fn kind(name: &str) -> &'static str {
     }
 }
 
-/// The full name of a branch.
+/// Returns the full name of a branch.
 pub fn branch_ref(branch: &str) -> String {
     format!("refs/heads/{branch}")
 }
 
-/// How long a lock on a reference may be held by somebody who is alive: git holds it for the
-/// moment in which it writes one line.
-const LOCK_PATIENCE: Duration = Duration::from_secs(2);
+/// The time after which a reference lock is stale: git holds one while it writes one line.
+const STALE_AFTER: Duration = Duration::from_secs(2);
 
 impl Repo {
-    /// The references among these, or below them, that are locked right now.
+    /// Lists the currently locked references among or below these.
     pub fn reference_locks(&self, names: &[String]) -> Vec<String> {
         let locks = names
             .iter()
@@ -200,22 +199,22 @@ impl Repo {
         name.display().to_string()
     }
 
-    /// Frees references that a process died on, and names them: a lock file that stays the same for two seconds
-    /// has nobody behind it. `names` are references, or folders of references, that only the
-    /// caller writes.
+    /// Removes stale locks of references and returns the names of those. A lock file that stays the
+    /// same for two seconds is stale. `names` are references, or folders of references, that only
+    /// the caller writes.
     ///
     /// # Errors
     /// When a lock file cannot be removed.
     pub fn free_references(&self, names: &[String]) -> io::Result<Vec<String>> {
         let start = Instant::now();
-        let mut locks: Vec<(PathBuf, Seen)> = names
+        let mut locks: Vec<(PathBuf, LockStamp)> = names
             .iter()
             .flat_map(|name| lock_files(&self.common.join(name)))
-            .filter_map(|lock| Some((lock.clone(), seen(&lock)?)))
+            .filter_map(|lock| Some((lock.clone(), lock_stamp(&lock)?)))
             .collect();
-        while !locks.is_empty() && start.elapsed() < LOCK_PATIENCE {
+        while !locks.is_empty() && start.elapsed() < STALE_AFTER {
             std::thread::sleep(Duration::from_millis(20));
-            locks.retain(|(lock, first)| seen(lock).as_ref() == Some(first));
+            locks.retain(|(lock, first)| lock_stamp(lock).as_ref() == Some(first));
         }
         let mut freed = Vec::new();
         for (lock, _) in locks {
@@ -230,15 +229,15 @@ impl Repo {
     }
 }
 
-/// By what a lock file can be told from a later one of the same name.
-type Seen = (u64, i64, i64, u64);
+/// Tells a lock file from a later one of the same name: inode, time and length.
+type LockStamp = (u64, i64, i64, u64);
 
-fn seen(lock: &Path) -> Option<Seen> {
+fn lock_stamp(lock: &Path) -> Option<LockStamp> {
     let meta = fs::metadata(lock).ok()?;
     Some((meta.ino(), meta.mtime(), meta.mtime_nsec(), meta.len()))
 }
 
-/// The lock of a reference, and the locks of all below it.
+/// Lists the lock of a reference, and the existing locks below it.
 fn lock_files(reference: &Path) -> Vec<PathBuf> {
     let mut lock = reference.as_os_str().to_owned();
     lock.push(".lock");

@@ -1,4 +1,4 @@
-//! Where a repository is and what kind it is.
+//! The folders of a repository, and the version of its git.
 
 use std::path::{Path, PathBuf};
 
@@ -18,12 +18,12 @@ pub struct Repo {
 }
 
 impl Repo {
-    /// git, run at the top of the user's checkout.
+    /// Returns git at the top of the user's checkout.
     pub fn git(&self) -> Git {
         Git::at(&self.top)
     }
 
-    /// Where dispatch keeps what is not history: locks, attempt folders, caches.
+    /// The folder for everything but history: locks, attempt folders, caches.
     pub fn dispatch_folder(&self) -> PathBuf {
         self.common.join("dispatch")
     }
@@ -40,7 +40,7 @@ impl Repo {
             .join(format!("{task}-{attempt}"))
     }
 
-    /// The folder of the main checkout, or the bare repository itself: what worktrees stand beside.
+    /// The folder of the main checkout, or the bare repository itself; worktrees stand beside it.
     pub fn home(&self) -> &Path {
         match self.common.file_name() {
             Some(name) if name == ".git" => self.common.parent().unwrap_or(&self.common),
@@ -48,9 +48,9 @@ impl Repo {
         }
     }
 
-    /// A path as it is recorded: from the top of the main checkout where it is near, so that what
-    /// travels reads the same everywhere.
-    pub fn near_path(&self, path: &Path) -> String {
+    /// Renders a path for the journal, relative to the main checkout if it is beside or below it, so
+    /// that it reads the same on every machine.
+    pub fn portable_path(&self, path: &Path) -> String {
         let beside = self.home().parent();
         match beside.and_then(|folder| path.strip_prefix(folder).ok()) {
             Some(near) => Path::new("..").join(near).display().to_string(),
@@ -58,8 +58,8 @@ impl Repo {
         }
     }
 
-    /// Where a recorded path is on this machine.
-    pub fn place_of(&self, recorded: &str) -> PathBuf {
+    /// Resolves a path of [`Repo::portable_path`] on this machine.
+    pub fn resolve_portable_path(&self, recorded: &str) -> PathBuf {
         let beside = self.home().parent();
         match (Path::new(recorded).strip_prefix(".."), beside) {
             (Ok(near), Some(folder)) => folder.join(near),
@@ -77,7 +77,7 @@ impl Repo {
         name.strip_suffix(".git").unwrap_or(&name).to_owned()
     }
 
-    /// One value of the configuration as git itself resolves it, or `None` if it is not set.
+    /// Reads one configuration value as git resolves it, or `None` if it is not set.
     ///
     /// # Errors
     /// When git cannot be run or the configuration cannot be read.

@@ -1,166 +1,289 @@
-//! One look at everything outside of an attempt's worktree, without touching any of it: libgit2 reads
-//! the status in process and does not refresh the index of the checkout, as `git status` would.
+//! Reads the state that all worktrees of a repository share, at a cost that does not grow with the
+//! number of worktrees, of dispatch's own branches or of files.
+//!
+//! A reading is believed until the signature of a file or folder it came from changes: inode, size,
+//! mode and times of HEAD, the index, the configuration, the hooks, `packed-refs` and the folders
+//! of references. git writes a reference by renaming a file into its folder, so the folder's
+//! signature stands for all references in it.
 
-use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::fs;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
-use std::time::SystemTime;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
-use git2::{Repository, StatusOptions};
+use sha1::{Digest as _, Sha1};
 
 use crate::git::repo::Repo;
-use crate::git::worktree::Worktree;
-use crate::model::outside_changes::{Checkout, Outside};
+use crate::merge::oid::Oid;
+use crate::model::outside_changes::SharedState;
 
-/// Further checkouts are looked at until their indexes have this many bytes together (some 80,000
-/// files), so that the look stays cheap. The main one always is.
-const MOST_INDEX_BYTES: u64 = 8 * 1024 * 1024;
-
-/// Of the worktrees of ended tasks so many are looked at, those that were made last: a look at all of
-/// them would cost the more the more tasks have ended, and what they came to is in git already.
-const MOST_SIBLINGS: usize = 8;
-
-/// What all worktrees share besides objects and references: who writes there changes them all.
-const SHARED: [&str; 4] = [
+/// Files that all worktrees share, besides objects, references and hooks.
+const SHARED_FILES: [&str; 5] = [
     "config",
+    "config.worktree",
     "info/attributes",
     "info/exclude",
     "objects/info/alternates",
 ];
 
-/// When a worktree was made: git writes this file then, and never again.
-fn made(worktree: &Worktree) -> Option<SystemTime> {
-    fs::metadata(worktree.admin.join("commondir"))
-        .and_then(|about| about.modified())
-        .ok()
+/// Folders of references that are not compared: remote-tracking branches change with every fetch,
+/// and `refs/dispatch` is dispatch's own.
+const SKIPPED_REFERENCES: [&str; 2] = ["refs/remotes", "refs/dispatch"];
+
+/// A file whose times are younger than this may change again without a new signature: file systems
+/// count time in steps of up to a second.
+const SETTLED_AFTER: Duration = Duration::from_secs(1);
+
+/// Reads the shared state of one repository again and again.
+#[derive(Debug)]
+pub struct SharedStateReader {
+    repo: Repo,
+    /// Branches of dispatch, as a folder in the git folder: `refs/heads/dispatch`.
+    own_branches: String,
+    head: Part<String>,
+    index: Part<Option<Oid>>,
+    references: Part<BTreeMap<String, String>>,
+    files: Part<BTreeMap<String, Oid>>,
+    last: Reading,
 }
 
-impl Repo {
-    /// Looks at the main checkout, those worktrees of the folder `siblings` but `own` that were made
-    /// last, branches, tags and the stash except those that begin with `but`, configuration and hooks.
-    /// A worktree that is locked is at work, and what changes there is its own affair. What cannot be
-    /// read is left out.
-    pub fn look_outside(&self, own: &Path, siblings: &Path, but: &str) -> Outside {
-        let mut checkouts = BTreeMap::new();
-        let home = self.home().to_owned();
-        if let Some(main) = look_at(&home, "the main checkout") {
-            checkouts.insert(home, main);
-        }
-        let mut left = MOST_INDEX_BYTES;
-        let mut worktrees = self.worktrees();
-        worktrees.retain(|tree| tree.path.parent() == Some(siblings) && tree.path != own);
-        worktrees.sort_by_cached_key(|tree| Reverse(made(tree)));
-        let idle = worktrees.into_iter().filter(Worktree::is_idle);
-        for worktree in idle.take(MOST_SIBLINGS) {
-            let size = fs::metadata(worktree.admin.join("index")).map_or(0, |meta| meta.len());
-            let Some(rest) = left.checked_sub(size) else {
-                break;
-            };
-            left = rest;
-            let name = worktree.path.file_name().unwrap_or_default();
-            let label = format!("the worktree {}", name.to_string_lossy());
-            if let Some(mut found) = look_at(&worktree.path, &label) {
-                // A retry of its task takes the branch away from it.
-                found.head.clear();
-                checkouts.insert(worktree.path, found);
-            }
-        }
-        Outside {
-            checkouts,
-            references: self.references_outside(but),
-            shared: self.shared_files(),
+/// What one call read.
+#[derive(Clone, Debug)]
+pub struct Reading {
+    /// A hash of the state: equal for equal states.
+    pub name: Oid,
+    /// The state.
+    pub state: Arc<SharedState>,
+}
+
+impl SharedStateReader {
+    /// Reads this repository; branches below `branch_prefix` are left out.
+    pub fn new(repo: &Repo, branch_prefix: &str) -> SharedStateReader {
+        SharedStateReader {
+            repo: repo.clone(),
+            own_branches: format!("refs/heads/{branch_prefix}"),
+            head: Part::default(),
+            index: Part::default(),
+            references: Part::default(),
+            files: Part::default(),
+            last: Reading::default(),
         }
     }
 
-    fn references_outside(&self, but: &str) -> BTreeMap<String, String> {
-        let Ok(repository) = Repository::open(&self.common) else {
-            return BTreeMap::new();
-        };
-        let mut found = BTreeMap::new();
-        for glob in ["refs/heads/*", "refs/tags/*", "refs/stash"] {
-            let Ok(references) = repository.references_glob(glob) else {
+    /// Returns the state now. What cannot be read is left out.
+    pub fn read(&mut self) -> Reading {
+        let (repo, own) = (&self.repo, self.own_branches.as_str());
+        let changed = [
+            self.head.update(|sources| read_head(repo, sources)),
+            self.index.update(|sources| read_index(repo, sources)),
+            self.references
+                .update(|sources| read_references(repo, own, sources)),
+            self.files.update(|sources| read_files(repo, sources)),
+        ];
+        if changed.contains(&true) {
+            self.last = Reading::of(SharedState {
+                head: self.head.value.clone(),
+                index: self.index.value,
+                references: self.references.value.clone(),
+                files: self.files.value.clone(),
+            });
+        }
+        self.last.clone()
+    }
+}
+
+impl Reading {
+    fn of(state: SharedState) -> Reading {
+        // Maps of strings always serialise.
+        let text = serde_json::to_vec(&state).unwrap_or_default();
+        let name = hash(&[&text]);
+        let state = Arc::new(state);
+        Reading { name, state }
+    }
+}
+
+impl Default for Reading {
+    fn default() -> Reading {
+        Reading::of(SharedState::default())
+    }
+}
+
+/// A part of the state, with the signatures of what it was read from.
+#[derive(Debug, Default)]
+struct Part<T> {
+    sources: Sources,
+    value: T,
+}
+
+impl<T> Part<T> {
+    /// Reads the value again if a source has changed; `true` if it did.
+    fn update(&mut self, read: impl FnOnce(&mut Sources) -> T) -> bool {
+        if self.sources.are_unchanged() {
+            return false;
+        }
+        let mut sources = Sources::default();
+        self.value = read(&mut sources);
+        self.sources = sources;
+        true
+    }
+}
+
+/// Files and folders with their signatures, each taken before the content was read.
+#[derive(Debug, Default)]
+struct Sources {
+    seen: Vec<(PathBuf, Option<Signature>)>,
+    /// Whether one of them is so young that its signature proves nothing yet.
+    unsettled: bool,
+}
+
+impl Sources {
+    fn add(&mut self, path: &Path) {
+        let signature = Signature::of(path);
+        self.unsettled |= signature
+            .as_ref()
+            .is_some_and(|found| found.is_younger_than(SETTLED_AFTER));
+        self.seen.push((path.to_owned(), signature));
+    }
+
+    fn are_unchanged(&self) -> bool {
+        !self.unsettled
+            && !self.seen.is_empty()
+            && self
+                .seen
+                .iter()
+                .all(|(path, signature)| Signature::of(path) == *signature)
+    }
+
+    /// Adds a file and reads it.
+    fn read(&mut self, path: &Path) -> Option<Vec<u8>> {
+        self.add(path);
+        fs::read(path).ok()
+    }
+}
+
+/// What differs after a file was written or a folder got or lost an entry.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Signature {
+    inode: u64,
+    size: u64,
+    mode: u32,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl Signature {
+    fn of(path: &Path) -> Option<Signature> {
+        let meta = path.metadata().ok()?;
+        Some(Signature {
+            inode: meta.ino(),
+            size: meta.size(),
+            mode: meta.mode(),
+            modified: (meta.mtime(), meta.mtime_nsec()),
+            changed: (meta.ctime(), meta.ctime_nsec()),
+        })
+    }
+
+    fn is_younger_than(&self, age: Duration) -> bool {
+        let (seconds, nanos) = self.changed.max(self.modified);
+        let since_epoch = Duration::new(seconds.max(0) as u64, nanos.clamp(0, 999_999_999) as u32);
+        let written = SystemTime::UNIX_EPOCH + since_epoch;
+        SystemTime::now()
+            .duration_since(written)
+            .is_ok_and(|passed| passed < age)
+    }
+}
+
+fn read_head(repo: &Repo, sources: &mut Sources) -> String {
+    let text = sources.read(&repo.common.join("HEAD")).unwrap_or_default();
+    String::from_utf8_lossy(&text).trim_end().to_owned()
+}
+
+/// git lists the entries, so that any format of the index is understood; their file times, which
+/// `git status` refreshes, do not count.
+fn read_index(repo: &Repo, sources: &mut Sources) -> Option<Oid> {
+    let index = repo.common.join("index");
+    sources.add(&index);
+    if !index.is_file() {
+        return None;
+    }
+    let git = crate::git::Git::at(repo.home());
+    let entries = git.run(&["ls-files", "--stage", "-z"]).ok()?;
+    Some(hash(&[&entries]))
+}
+
+fn read_files(repo: &Repo, sources: &mut Sources) -> BTreeMap<String, Oid> {
+    let mut names: Vec<String> = SHARED_FILES.map(str::to_owned).to_vec();
+    let hooks = repo.common.join("hooks");
+    sources.add(&hooks);
+    for hook in entries(&hooks) {
+        let name = hook.file_name().to_string_lossy().into_owned();
+        if !name.ends_with(".sample") {
+            names.push(format!("hooks/{name}"));
+        }
+    }
+    let mut found = BTreeMap::new();
+    for name in names {
+        let path = repo.common.join(&name);
+        if let Some(content) = sources.read(&path) {
+            let mode = path.metadata().map_or(0, |meta| meta.mode());
+            found.insert(name, hash(&[&content, &mode.to_be_bytes()]));
+        }
+    }
+    found
+}
+
+fn read_references(repo: &Repo, own: &str, sources: &mut Sources) -> BTreeMap<String, String> {
+    let is_skipped = |name: &str| {
+        let skipped = SKIPPED_REFERENCES.iter().copied().chain([own]);
+        let mut below = skipped.filter_map(|folder| name.strip_prefix(folder));
+        below.any(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    let packed = sources.read(&repo.common.join("packed-refs"));
+    let packed = packed.unwrap_or_default();
+    let packed = String::from_utf8_lossy(&packed);
+    let lines = packed.lines().filter_map(|line| line.split_once(' '));
+    let mut found: BTreeMap<String, String> = lines
+        .filter(|(_, name)| name.starts_with("refs/") && !is_skipped(name))
+        .map(|(oid, name)| (name.to_owned(), oid.to_owned()))
+        .collect();
+    let mut folders = vec!["refs".to_owned()];
+    while let Some(folder) = folders.pop() {
+        let path = repo.common.join(&folder);
+        sources.add(&path);
+        for entry in entries(&path) {
+            let name = format!("{folder}/{}", entry.file_name().to_string_lossy());
+            if is_skipped(&name) || name.ends_with(".lock") {
                 continue;
-            };
-            for reference in references.flatten() {
-                let name = reference.name().unwrap_or_default().to_owned();
-                if let Some(oid) = reference.target().filter(|_| !name.starts_with(but)) {
-                    found.insert(name, oid.to_string());
+            }
+            match entry.file_type() {
+                Ok(kind) if kind.is_dir() => folders.push(name),
+                _ => {
+                    if let Ok(text) = fs::read_to_string(entry.path()) {
+                        found.insert(name, text.trim_end().to_owned());
+                    }
                 }
             }
         }
-        found
     }
-
-    fn shared_files(&self) -> BTreeMap<String, u64> {
-        let mut names: Vec<String> = SHARED.map(str::to_owned).to_vec();
-        let hooks = fs::read_dir(self.common.join("hooks"));
-        for hook in hooks.into_iter().flatten().flatten() {
-            let name = hook.file_name().to_string_lossy().into_owned();
-            if !name.ends_with(".sample") {
-                names.push(format!("hooks/{name}"));
-            }
-        }
-        let hashed = |name: String| Some((name.clone(), hash_of(&self.common.join(name))?));
-        names.into_iter().filter_map(hashed).collect()
+    // A program that writes a reference in place, which git does not, most likely writes this one.
+    if let Some(name) = read_head(repo, sources).strip_prefix("ref: ") {
+        sources.add(&repo.common.join(name));
     }
+    found
 }
 
-impl Worktree {
-    /// Whether no attempt is at work in it.
-    fn is_idle(&self) -> bool {
-        !self.admin.join("locked").exists()
-    }
+fn entries(folder: &Path) -> impl Iterator<Item = fs::DirEntry> {
+    fs::read_dir(folder).into_iter().flatten().flatten()
 }
 
-fn hash_of(file: &Path) -> Option<u64> {
-    let mut hasher = DefaultHasher::new();
-    fs::read(file).ok()?.hash(&mut hasher);
-    let mode = fs::metadata(file).ok()?.mode();
-    mode.hash(&mut hasher);
-    Some(hasher.finish())
-}
-
-fn look_at(folder: &Path, label: &str) -> Option<Checkout> {
-    let repository = Repository::open(folder).ok()?;
-    if repository.is_bare() {
-        return None;
+fn hash(parts: &[&[u8]]) -> Oid {
+    let mut hash = Sha1::new();
+    for part in parts {
+        hash.update(part);
     }
-    let head = fs::read_to_string(repository.path().join("HEAD")).ok()?;
-    let mut options = StatusOptions::new();
-    options
-        .include_untracked(true)
-        .recurse_untracked_dirs(false)
-        .exclude_submodules(true)
-        .update_index(false);
-    let statuses = repository.statuses(Some(&mut options)).ok()?;
-    let changed = statuses.iter().map(|entry| {
-        let bytes = entry.path_bytes();
-        let path = String::from_utf8_lossy(bytes).into_owned();
-        let mark = format!("{:?} {}", entry.status(), stat_of(&folder.join(&path)));
-        (path, mark)
-    });
-    Some(Checkout {
-        label: label.to_owned(),
-        head: head.trim_end().to_owned(),
-        changed: changed.collect(),
-    })
-}
-
-/// What changes when a file is written again.
-fn stat_of(file: &Path) -> String {
-    match file.symlink_metadata() {
-        Ok(meta) => format!(
-            "{:o} {} {}.{}",
-            meta.mode(),
-            meta.len(),
-            meta.mtime(),
-            meta.mtime_nsec()
-        ),
-        Err(_) => "gone".to_owned(),
-    }
+    Oid::from_bytes(hash.finalize().into())
 }
 
 #[cfg(test)]
@@ -168,27 +291,159 @@ fn stat_of(file: &Path) -> String {
 mod tests {
     use super::*;
     use crate::git::Git;
+    use crate::model::outside_changes::changes;
+
+    struct Scene {
+        folder: tempfile::TempDir,
+        git: Git,
+    }
+
+    impl Scene {
+        fn new() -> Scene {
+            let folder = tempfile::tempdir().unwrap();
+            let git = Git::at(folder.path());
+            let scene = Scene { folder, git };
+            scene.run(&["init", "--quiet", "--initial-branch=main"]);
+            fs::write(scene.path("a.txt"), "1\n").unwrap();
+            scene.run(&["add", "a.txt"]);
+            scene.commit("first");
+            scene
+        }
+
+        fn path(&self, name: &str) -> PathBuf {
+            self.folder.path().join(name)
+        }
+
+        fn run(&self, args: &[&str]) {
+            self.git.run(args).unwrap();
+        }
+
+        fn commit(&self, message: &str) {
+            let who = ["-c", "user.name=A", "-c", "user.email=a@localhost"];
+            let commit = ["commit", "--quiet", "--allow-empty", "-m", message];
+            self.run(&[&who[..], &commit].concat());
+        }
+
+        fn reader(&self) -> SharedStateReader {
+            let repo = Repo::discover(self.folder.path()).unwrap();
+            SharedStateReader::new(&repo, "dispatch")
+        }
+
+        /// Makes every file look as if it was written long ago.
+        fn let_time_pass(&self, reader: &mut SharedStateReader) {
+            for sources in [
+                &mut reader.head.sources,
+                &mut reader.index.sources,
+                &mut reader.references.sources,
+                &mut reader.files.sources,
+            ] {
+                sources.unsettled = false;
+            }
+        }
+
+        /// The changes that an action makes, as they are named.
+        fn changes_of(&self, action: impl FnOnce(&Scene)) -> String {
+            let mut reader = self.reader();
+            let before = reader.read();
+            self.let_time_pass(&mut reader);
+            action(self);
+            let after = reader.read();
+            let found = changes(&before.state, &after.state);
+            assert_eq!(found.is_empty(), before.name == after.name);
+            let words: Vec<String> = found.into_iter().map(|change| change.what).collect();
+            words.join(", ")
+        }
+    }
 
     #[test]
-    fn of_many_worktrees_only_some_are_looked_at() {
-        let folder = tempfile::tempdir().unwrap();
-        let top = folder.path().join("repo");
-        fs::create_dir(&top).unwrap();
-        let git = Git::at(&top);
-        git.run(&["init", "--quiet"]).unwrap();
-        let who = ["-c", "user.name=A", "-c", "user.email=a@localhost"];
-        let commit = ["commit", "--quiet", "--allow-empty", "-m", "base"];
-        git.run(&[&who[..], &commit].concat()).unwrap();
-        let siblings = folder.path().join("trees");
-        for n in 0..MOST_SIBLINGS + 2 {
-            let place = siblings.join(n.to_string()).display().to_string();
-            let add = ["worktree", "add", "--quiet", "--detach", &place];
-            git.run(&add).unwrap();
-        }
-        let repo = Repo::discover(&top).unwrap();
-        let own = siblings.join("0");
-        let seen = repo.look_outside(&own, &siblings, "refs/heads/dispatch/");
-        assert_eq!(seen.checkouts.len(), 1 + MOST_SIBLINGS);
-        assert!(!seen.checkouts.contains_key(&own));
+    fn each_kind_of_change_is_seen() {
+        let scene = Scene::new();
+        let seen = |action: fn(&Scene)| scene.changes_of(action);
+        let commit = seen(|scene| {
+            fs::write(scene.path("a.txt"), "2\n").unwrap();
+            scene.run(&["add", "a.txt"]);
+            scene.commit("second");
+        });
+        let said = [
+            commit,
+            seen(|scene| scene.run(&["branch", "feature/x"])),
+            seen(|scene| scene.run(&["branch", "-f", "feature/x", "HEAD~1"])),
+            seen(|scene| scene.run(&["tag", "v1"])),
+            seen(|scene| scene.run(&["pack-refs", "--all"])),
+            seen(|scene| scene.run(&["branch", "-D", "feature/x"])),
+            seen(|scene| scene.run(&["switch", "--quiet", "--detach"])),
+            seen(|scene| scene.run(&["config", "user.name", "B"])),
+            seen(|scene| {
+                fs::create_dir_all(scene.path(".git/hooks")).unwrap();
+                fs::write(scene.path(".git/hooks/pre-commit"), "true\n").unwrap();
+            }),
+            seen(|scene| {
+                fs::write(scene.path("b.txt"), "b\n").unwrap();
+                scene.run(&["add", "b.txt"]);
+            }),
+        ];
+        insta::assert_snapshot!(said.join("\n"), @r"
+        the index of the main checkout, the branch main
+        the branch feature/x
+        the branch feature/x
+        the tag v1
+
+        the branch feature/x
+        HEAD of the main checkout
+        .git/config
+        .git/hooks/pre-commit
+        the index of the main checkout
+        ");
+    }
+
+    #[test]
+    fn a_plain_write_into_the_current_branch_is_seen() {
+        let scene = Scene::new();
+        scene.commit("second");
+        let said = scene.changes_of(|scene| {
+            let old = scene.git.line(&["rev-parse", "HEAD~1"]).unwrap();
+            fs::write(scene.path(".git/refs/heads/main"), old + "\n").unwrap();
+        });
+        assert_eq!(said, "the branch main");
+    }
+
+    #[test]
+    fn what_dispatch_and_a_status_write_is_no_change() {
+        let scene = Scene::new();
+        let said = scene.changes_of(|scene| {
+            scene.run(&["branch", "dispatch/run/task"]);
+            scene.run(&["update-ref", "refs/dispatch/runs/run", "HEAD"]);
+            scene.run(&["update-ref", "refs/remotes/origin/main", "HEAD"]);
+            let index = fs::File::options()
+                .write(true)
+                .open(scene.path(".git/index"));
+            let later = SystemTime::now() + Duration::from_secs(60);
+            index.unwrap().set_modified(later).unwrap();
+        });
+        assert_eq!(said, "");
+    }
+
+    #[test]
+    fn dispatch_s_own_work_leaves_the_reading_as_it_is() {
+        let scene = Scene::new();
+        scene.run(&["branch", "dispatch/run/one"]);
+        scene.run(&["update-ref", "refs/dispatch/runs/run", "HEAD"]);
+        let mut reader = scene.reader();
+        reader.read();
+        scene.let_time_pass(&mut reader);
+        scene.run(&["branch", "dispatch/run/two"]);
+        scene.run(&["update-ref", "refs/dispatch/attempts/run/one/1", "HEAD"]);
+        assert!(reader.references.sources.are_unchanged());
+        assert!(reader.index.sources.are_unchanged());
+        scene.run(&["branch", "mine"]);
+        assert!(!reader.references.sources.are_unchanged());
+    }
+
+    #[test]
+    fn a_young_file_is_read_again() {
+        let scene = Scene::new();
+        let mut reader = scene.reader();
+        reader.read();
+        assert!(!reader.index.sources.are_unchanged());
     }
 }

@@ -1,22 +1,24 @@
-//! Commits that are signed as the user's git signs: `git commit-tree -S` does it, with whatever
-//! `gpg.format`, `user.signingKey` and `gpg.program` say.
+//! Signs commits with `git commit-tree -S`, so that `gpg.format`, `user.signingKey` and
+//! `gpg.program` apply.
 
+use crate::base::process::Finished;
+use crate::base::text::one_line;
 use crate::git::command::{Git, GitError};
 use crate::git::commit::NewCommit;
 use crate::git::repo::Repo;
 use crate::git::store::{Store, StoreError};
 use crate::merge::oid::Oid;
 
-/// Why there is no signed commit.
+/// A commit that was not signed.
 #[derive(Debug, thiserror::Error)]
 pub enum SignError {
-    /// git could not sign.
+    /// git or the signing program refused.
     #[error("git could not sign a commit: {0}")]
     Refused(String),
-    /// git could not be asked.
+    /// The `git` program could not be run.
     #[error(transparent)]
     Git(#[from] GitError),
-    /// The store.
+    /// The store could not be read.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -28,8 +30,8 @@ pub struct Signer {
 }
 
 impl Signer {
-    /// A signer if `commit.gpgSign` asks for one, and then none of what dispatch commits in the
-    /// user's name goes unsigned.
+    /// Creates a signer if `commit.gpgSign` is set. Then every commit of dispatch in the user's name
+    /// is signed.
     ///
     /// # Errors
     /// When the configuration cannot be read.
@@ -39,20 +41,18 @@ impl Signer {
         Ok((signs.as_deref() == Some("true")).then_some(Signer { git }))
     }
 
-    /// Writes a commit, by the author of another one if that is given.
+    /// Writes a signed commit, with the author of `original` if given.
     ///
     /// # Errors
-    /// [`SignError::Refused`] with the words of git or of the signing program; no commit is there
-    /// then.
+    /// [`SignError::Refused`] with the message of git or of the signing program; nothing is written.
     pub fn commit(
         &self,
         store: &Store,
         new: &NewCommit<'_>,
         original: Option<Oid>,
     ) -> Result<Oid, SignError> {
-        let people = store.people(new, original)?;
         let mut git = self.git.clone();
-        for (name, value) in people {
+        for (name, value) in store.identity_env(new, original)? {
             git = git.env(name, value);
         }
         let mut args = vec!["commit-tree".to_owned(), new.tree.to_string()];
@@ -65,21 +65,22 @@ impl Signer {
         let line = String::from_utf8_lossy(&finished.stdout).trim().to_owned();
         match (finished.status.success(), line.parse()) {
             (true, Ok(oid)) => Ok(oid),
-            _ => Err(SignError::Refused(said(&git, &args, &finished))),
+            _ => Err(SignError::Refused(refusal(&git, &args, &finished))),
         }
     }
 }
 
-/// The words of git and of the program it called, without the machine-readable lines of gpg.
-fn said(git: &Git, args: &[String], finished: &crate::base::process::Finished) -> String {
-    let words = String::from_utf8_lossy(&finished.stderr);
-    let lines = words.lines().filter(|line| !line.starts_with("[GNUPG:]"));
-    let lines: Vec<&str> = lines
+/// Extracts the message of git and its signing program, without gpg's machine-readable lines.
+fn refusal(git: &Git, args: &[String], finished: &Finished) -> String {
+    let stderr = String::from_utf8_lossy(&finished.stderr);
+    let lines: Vec<&str> = stderr
+        .lines()
+        .filter(|line| !line.starts_with("[GNUPG:]"))
         .map(str::trim)
         .filter(|line| !line.is_empty())
         .collect();
-    match lines.is_empty() {
-        true => git.failed(args, finished).to_string(),
-        false => crate::base::text::one_line(&lines.join("; ")),
+    if lines.is_empty() {
+        return git.failed(args, finished).to_string();
     }
+    one_line(&lines.join("; "))
 }

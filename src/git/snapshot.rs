@@ -1,8 +1,8 @@
-//! What is in the worktree of a running task right now, without the worker noticing.
+//! Takes snapshots of running tasks' worktrees without disturbing the workers.
 //!
-//! Its index is copied and everything is staged into the copy; blobs, trees and the commit on top go
-//! into a quarantine. No lock of the worker's is taken and no file of its repository is written, so
-//! none of its git commands can fail because of this.
+//! The worker's index is copied and everything is staged into the copy; blobs, trees and the commit
+//! go into a quarantine. No lock is taken and no file of the repository is written, so none of the
+//! worker's git commands can fail because of it.
 
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::git::capture::HarvestError;
+use crate::git::capture::CaptureError;
 use crate::git::commit::{By, NewCommit};
 use crate::git::quarantine::Quarantine;
 use crate::git::repo::Repo;
@@ -21,21 +21,21 @@ use crate::git::stage_args::stage_everything;
 use crate::git::worktree::{Worktree, WorktreeError};
 use crate::merge::oid::Oid;
 
-/// How the new objects of staging are written: hardly waiting for the disk, since nobody keeps them.
-const FLEETING: [&str; 1] = ["core.fsync=none"];
+/// Settings that write staged objects without waiting for the disk, because nobody keeps them.
+const NOT_DURABLE: [&str; 1] = ["core.fsync=none"];
 
-/// Snapshots of worktrees, which live as long as this does.
+/// Snapshots of worktrees, removed when this is dropped.
 #[derive(Debug)]
 pub struct Snapshots {
     quarantine: Arc<Quarantine>,
-    copies: HashMap<PathBuf, Copied>,
+    copies: HashMap<PathBuf, IndexCopy>,
 }
 
-/// A copy of an index, with everything staged that was there the last time.
+/// A copy of an index, with everything staged as of the last snapshot.
 #[derive(Debug)]
-struct Copied {
+struct IndexCopy {
     path: PathBuf,
-    /// By what a later version of the original is told from the one that was copied.
+    /// Identifies the version of the original that was copied.
     original: Option<Stamp>,
 }
 
@@ -43,7 +43,7 @@ struct Copied {
 type Stamp = (u64, u64, i64, i64);
 
 impl Snapshots {
-    /// For worktrees of this repository.
+    /// Creates an empty set for worktrees of this repository.
     ///
     /// # Errors
     /// When the quarantine cannot be written.
@@ -54,23 +54,22 @@ impl Snapshots {
         })
     }
 
-    /// Where the snapshots are.
+    /// The quarantine that holds the snapshots.
     pub fn quarantine(&self) -> Arc<Quarantine> {
         Arc::clone(&self.quarantine)
     }
 
-    /// A commit on `base` of everything in the worktree but the paths `left_out`; the same commit as
-    /// long as nothing changes. `None` while a merge or rebase is under way, whose half-done state
-    /// is nobody's result.
+    /// Commits everything in the worktree but the paths `left_out` on top of `base`; the same commit
+    /// as long as nothing changes. `None` in the middle of a merge or rebase.
     ///
     /// # Errors
-    /// When the worktree changes under git's hands, or cannot be read.
+    /// When the worktree changes while git reads it, or cannot be read.
     pub fn take(
         &mut self,
         worktree: &Worktree,
         base: Oid,
         left_out: &[String],
-    ) -> Result<Option<Oid>, HarvestError> {
+    ) -> Result<Option<Oid>, CaptureError> {
         worktree.verify()?;
         if worktree.unfinished().is_some() {
             return Ok(None);
@@ -80,7 +79,7 @@ impl Snapshots {
             .git()
             .env("GIT_INDEX_FILE", index.as_os_str())
             .env("GIT_OBJECT_DIRECTORY", self.quarantine.objects());
-        git.run(&stage_everything(&FLEETING, left_out))?;
+        git.run(&stage_everything(&NOT_DURABLE, left_out))?;
         let line = git.line(&["write-tree"])?;
         let tree = line.parse().unwrap_or(Oid::ZERO);
         let store = self.quarantine.store()?;
@@ -94,19 +93,22 @@ impl Snapshots {
         Ok(Some(commit))
     }
 
-    /// As long as the worker's own index stays as it was, the last copy is better: what was staged
-    /// into it need not be read again.
-    fn copy_index(&mut self, worktree: &Worktree) -> Result<PathBuf, HarvestError> {
+    /// Copies the worker's index. While that stays as it was, the last copy is kept, because files
+    /// that are staged in it need not be read again.
+    fn copy_index(&mut self, worktree: &Worktree) -> Result<PathBuf, CaptureError> {
         let original = worktree.admin.join("index");
         let number = self.copies.len();
         let folder = self.quarantine.objects();
-        let copied = self.copies.entry(worktree.path.clone()).or_insert(Copied {
-            path: folder.with_file_name(format!("index-{number}")),
-            original: None,
-        });
+        let copied = self
+            .copies
+            .entry(worktree.path.clone())
+            .or_insert(IndexCopy {
+                path: folder.with_file_name(format!("index-{number}")),
+                original: None,
+            });
         match copy(&original, copied) {
             Ok(()) => Ok(copied.path.clone()),
-            // A worker may have removed its index; git then stages everything anew.
+            // A worker may have removed its index; git then stages everything again.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 copied.original = None;
                 let _ = fs::remove_file(&copied.path);
@@ -117,9 +119,9 @@ impl Snapshots {
     }
 }
 
-/// git replaces an index by renaming, so an open one stays whole. The copy keeps the time stamp: git
-/// compares file times with it to know which entries it cannot trust.
-fn copy(original: &Path, copied: &mut Copied) -> io::Result<()> {
+/// Copies an index with its time stamp, with which git tells entries that it cannot trust. git
+/// replaces an index by renaming, so an open one stays complete.
+fn copy(original: &Path, copied: &mut IndexCopy) -> io::Result<()> {
     let mut from = File::open(original)?;
     let meta = from.metadata()?;
     let stamp = (meta.ino(), meta.len(), meta.mtime(), meta.mtime_nsec());

@@ -1,4 +1,4 @@
-//! Objects, through libgit2: blobs, trees, commits, ancestry. Executes nothing the repository names.
+//! Objects through libgit2: blobs, trees, commits, ancestry. Runs no program the repository names.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -22,31 +22,31 @@ impl std::fmt::Debug for Store {
     }
 }
 
-/// What the store could not do.
+/// A store operation failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// libgit2 said no.
+    /// libgit2 reported an error.
     #[error("git store: {}", .0.message())]
     Git(#[from] git2::Error),
-    /// A reference is not where it was expected to be.
+    /// A reference is not at the expected commit.
     #[error("{name} was expected at {expected} and is at {found}")]
     Moved {
         /// The full name.
         name: String,
-        /// Where it should have been; zeros for "absent".
+        /// The expected commit; zeros for "absent".
         expected: Oid,
-        /// Where it is; zeros for "absent".
+        /// The actual commit; zeros for "absent".
         found: Oid,
     },
-    /// A name that git does not take.
-    #[error("{0:?} is no valid reference name")]
+    /// A reference name that git rejects.
+    #[error("invalid reference name {0:?}")]
     BadName(String),
-    /// A file dispatch keeps for itself could not be written.
+    /// A file of dispatch's own could not be written.
     #[error("could not write below {0}")]
     Folder(String, #[source] std::io::Error),
 }
 
-/// Where a test lets the disk be full.
+/// A fault point at which a test simulates a full disk.
 pub(super) fn full(effect: &str) -> Result<(), StoreError> {
     fault::full(effect).map_err(|error| StoreError::Folder("the repository".to_owned(), error))
 }
@@ -62,7 +62,7 @@ pub(crate) fn from_git2(oid: git2::Oid) -> Oid {
 }
 
 impl Store {
-    /// Opens the store that all worktrees share.
+    /// Opens the store shared by all worktrees.
     ///
     /// # Errors
     /// When libgit2 cannot open the repository.
@@ -71,21 +71,21 @@ impl Store {
     }
 
     fn open_common(common: &Path) -> Result<Store, StoreError> {
-        read_as_git_reads();
+        disable_hash_verification();
         let flags = RepositoryOpenFlags::NO_SEARCH | RepositoryOpenFlags::NO_DOTGIT;
         let nowhere: [&Path; 0] = [];
         let inner = Repository::open_ext(common, flags, nowhere)?;
         Ok(Store { inner })
     }
 
-    /// The same store, but what it writes has reached the disk when the call returns: objects,
-    /// their folders and references are fsynced.
+    /// Opens the store with durable writes: objects, their folders and references are fsynced
+    /// before a call returns.
     ///
     /// libgit2 takes this from `core.fsyncObjectFiles`. The setting is layered over this handle's
-    /// configuration from a file of our own, so the user's configuration is not written.
+    /// configuration from a file of dispatch's own, so the user's configuration is not written.
     ///
     /// # Errors
-    /// When the repository cannot be opened or our own file cannot be written.
+    /// When the repository cannot be opened or that file cannot be written.
     pub fn open_durable(repo: &Repo) -> Result<Store, StoreError> {
         let file = durable_config(repo).map_err(|error| {
             StoreError::Folder(repo.dispatch_folder().display().to_string(), error)
@@ -98,8 +98,8 @@ impl Store {
         Ok(store)
     }
 
-    /// Whether a yes-or-no setting is there and says yes. In process: a `git config` for every
-    /// worktree costs more than the rest of making its entry.
+    /// Returns `true` if a boolean setting is on. Reads in process: a `git config` for every worktree
+    /// costs more than the rest of creating its entry.
     pub fn is_set(&self, key: &str) -> bool {
         let config = self.inner.config();
         config
@@ -107,7 +107,7 @@ impl Store {
             .unwrap_or(false)
     }
 
-    /// The commit a revision names, or `None` if it names none.
+    /// Resolves a revision to a commit, or `None` if it names none.
     ///
     /// # Errors
     /// When the name is malformed or the store cannot be read.
@@ -123,12 +123,12 @@ impl Store {
         }
     }
 
-    /// Whether a revision names anything, be it no commit.
+    /// Returns `true` if a revision names any object.
     pub fn is_object(&self, revision: &str) -> bool {
         self.inner.revparse_single(revision).is_ok()
     }
 
-    /// The tree of a commit.
+    /// Reads the tree of a commit.
     ///
     /// # Errors
     /// When there is no such commit.
@@ -138,7 +138,7 @@ impl Store {
         ))
     }
 
-    /// The content of a blob.
+    /// Reads the content of a blob.
     ///
     /// # Errors
     /// When there is no such blob.
@@ -146,7 +146,7 @@ impl Store {
         Ok(self.inner.find_blob(to_git2(oid))?.content().to_vec())
     }
 
-    /// The size of a blob in bytes, without reading its content.
+    /// Reads the size of a blob in bytes, without its content.
     ///
     /// # Errors
     /// When there is no such object.
@@ -154,7 +154,7 @@ impl Store {
         Ok(self.inner.odb()?.read_header(to_git2(oid))?.0 as u64)
     }
 
-    /// The sizes of all files of a tree, in bytes, as they are in the repository.
+    /// Lists the sizes of all blobs of a tree, in bytes.
     ///
     /// # Errors
     /// When the tree or the size of a blob cannot be read.
@@ -181,12 +181,12 @@ impl Store {
         Ok(from_git2(self.inner.blob(content)?))
     }
 
-    /// Whether an object is there.
+    /// Returns `true` if an object exists.
     pub fn has(&self, oid: Oid) -> bool {
         self.inner.odb().is_ok_and(|odb| odb.exists(to_git2(oid)))
     }
 
-    /// What a tree holds at a path; `None` if nothing, or a directory.
+    /// Reads a tree's entry at a path; `None` for nothing or a directory.
     ///
     /// # Errors
     /// When the tree cannot be read.
@@ -203,7 +203,7 @@ impl Store {
         }
     }
 
-    /// The same tree with one file put in, replaced or (`None`) taken out.
+    /// Writes a tree with one file added, replaced or (`None`) removed.
     ///
     /// # Errors
     /// When the store cannot be read or written.
@@ -216,7 +216,7 @@ impl Store {
         self.tree_overlaid(tree, &[(RepoPath::from(path), entry)])
     }
 
-    /// The same tree with several files put in, replaced or taken out.
+    /// Writes a tree with files added, replaced or (`None`) removed.
     ///
     /// # Errors
     /// When the store cannot be read or written.
@@ -240,7 +240,7 @@ impl Store {
         Ok(from_git2(update.create_updated(&self.inner, &base)?))
     }
 
-    /// The tree that has nothing in it.
+    /// Writes the empty tree.
     ///
     /// # Errors
     /// When the store cannot be written.
@@ -248,7 +248,7 @@ impl Store {
         Ok(from_git2(self.inner.treebuilder(None)?.write()?))
     }
 
-    /// A flat tree of the given files.
+    /// Writes a flat tree of the given files.
     ///
     /// # Errors
     /// When the store cannot be written.
@@ -260,7 +260,7 @@ impl Store {
         Ok(from_git2(builder.write()?))
     }
 
-    /// The paths of a tree that are submodules, without their commits.
+    /// Lists the submodules of a tree.
     ///
     /// # Errors
     /// When the tree cannot be read.
@@ -278,7 +278,7 @@ impl Store {
         Ok(found)
     }
 
-    /// Whether `old` is `new` or one of its ancestors.
+    /// Returns `true` if `old` is `new` or one of its ancestors.
     ///
     /// # Errors
     /// When one of them is missing.
@@ -286,7 +286,7 @@ impl Store {
         Ok(old == new || self.inner.graph_descendant_of(to_git2(new), to_git2(old))?)
     }
 
-    /// Every best common ancestor of two commits.
+    /// Lists the best common ancestors of two commits.
     ///
     /// # Errors
     /// When one of them is missing.
@@ -299,10 +299,10 @@ impl Store {
     }
 }
 
-/// libgit2 computes the name of every object it reads again, which is half of what reading costs. git
-/// does not, and leaves that to `git fsck`; what was cut off or overwritten is seen by both, in the
-/// checksum of the compressed data.
-pub(crate) fn read_as_git_reads() {
+/// Turns off libgit2's hashing of every object it reads, which is half of the cost of reading. git
+/// leaves that to `git fsck`, too; both detect truncated or overwritten objects by the checksum of
+/// the compressed data.
+pub(super) fn disable_hash_verification() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| git2::opts::strict_hash_verification(false));
 }

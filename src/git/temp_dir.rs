@@ -1,5 +1,5 @@
-//! Temporary folders of ours below dispatch's own folder, or where temporary files go if nothing can
-//! be written there, and the removal of those whose owner was killed before it could remove them.
+//! Temporary folders below dispatch's own folder, or below the system's if that is not writable.
+//! Folders whose owner was killed are removed when the next one is created.
 
 use std::fs;
 use std::io;
@@ -13,38 +13,38 @@ use crate::base::fault;
 use crate::base::files::{FileLock, is_own_folder};
 use crate::git::repo::Repo;
 
-/// Held by the owner for as long as it lives, however it ends.
+/// The lock file that the owner holds until it exits.
 const LOCK: &str = ".dispatch-lock";
 
-/// A folder without a lock is being made right now, or has been left behind in that moment.
+/// The age from which a folder without a lock is abandoned rather than being created.
 const MAKING: Duration = Duration::from_secs(600);
 
-/// What ours are called where they stand among those of others.
+/// The prefix in the system's temporary folder, which other programs share.
 const ELSEWHERE: &str = "dispatch-scratch-";
 
-/// A temporary folder that is gone when this is dropped; or, if the process is killed, when the
-/// next one is made.
+/// A temporary folder that is removed when this is dropped, or if the process is killed, when the
+/// next one is created.
 #[derive(Debug)]
-pub(super) struct Scratch {
+pub(super) struct LockedTempDir {
     folder: TempDir,
     _lock: FileLock,
 }
 
-impl Scratch {
-    /// Makes one on the same disk as the repository, and removes what dead processes left. In a
-    /// repository that may only be read it is made where temporary files go.
+impl LockedTempDir {
+    /// Creates a folder on the same disk as the repository, and removes abandoned ones. For a
+    /// read-only repository it is created in the system's temporary folder.
     ///
     /// # Errors
-    /// When the folder cannot be written; what is said is about the one in the repository.
-    pub(super) fn new(repo: &Repo, prefix: &str) -> io::Result<Scratch> {
+    /// When the folder cannot be written; the error is about the one in the repository.
+    pub(super) fn new(repo: &Repo, prefix: &str) -> io::Result<LockedTempDir> {
         let root = repo.dispatch_folder().join("tmp");
-        Scratch::below(&root, ["", prefix]).or_else(|error| {
-            Scratch::below(&std::env::temp_dir(), [ELSEWHERE, prefix]).map_err(|_| error)
+        LockedTempDir::below(&root, ["", prefix]).or_else(|error| {
+            LockedTempDir::below(&std::env::temp_dir(), [ELSEWHERE, prefix]).map_err(|_| error)
         })
     }
 
-    /// Below this folder, where all of ours have names that begin with the first of the two.
-    fn below(root: &Path, [ours, prefix]: [&str; 2]) -> io::Result<Scratch> {
+    /// Creates a folder below `root`; names of dispatch's folders there start with `ours`.
+    fn below(root: &Path, [ours, prefix]: [&str; 2]) -> io::Result<LockedTempDir> {
         fs::create_dir_all(root)?;
         sweep(root, ours, SystemTime::now());
         fault::full("scratch")?;
@@ -54,20 +54,19 @@ impl Scratch {
         let unnamed = folder.path().join(".dispatch-lock-new");
         let lock = FileLock::wait(&unnamed)?;
         fs::rename(&unnamed, folder.path().join(LOCK))?;
-        Ok(Scratch {
+        Ok(LockedTempDir {
             folder,
             _lock: lock,
         })
     }
 
-    /// Where it is.
     pub(super) fn path(&self) -> &Path {
         self.folder.path()
     }
 }
 
 impl Repo {
-    /// Temporary folders of ours whose owner was killed.
+    /// Lists temporary folders whose owner was killed.
     pub fn abandoned_folders(&self) -> Vec<PathBuf> {
         let now = SystemTime::now();
         let below = |name: &str| fs::read_dir(self.dispatch_folder().join(name));
@@ -79,7 +78,7 @@ impl Repo {
                 .map(|e| e.path())
         };
         let scratch = folders("tmp").filter(|path| is_left_behind(path, now));
-        // Nobody holds a lock on these, but they live no longer than a rename.
+        // These have no lock, but they live no longer than a rename.
         let staged = folders("stage").filter(|path| is_older(path, now, MAKING));
         scratch.chain(staged).collect()
     }
@@ -90,8 +89,7 @@ fn is_older(path: &Path, now: SystemTime, than: Duration) -> bool {
     modified.is_some_and(|at| now.duration_since(at).is_ok_and(|age| age > than))
 }
 
-/// Removes our folders of these names that nobody holds. What cannot be removed stays for the next
-/// time.
+/// Removes abandoned folders with this prefix. Failures are left to the next sweep.
 fn sweep(root: &Path, prefix: &str, now: SystemTime) {
     for entry in fs::read_dir(root).into_iter().flatten().flatten() {
         let named = entry.file_name().as_bytes().starts_with(prefix.as_bytes());
@@ -118,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_nobody_holds_is_swept() {
+    fn only_abandoned_folders_are_swept() {
         let root = tempfile::tempdir().unwrap();
         let make = |name: &str| {
             let folder = root.path().join(name);
@@ -128,8 +126,8 @@ mod tests {
         let (held, left, making) = (make("held"), make("left"), make("making"));
         let lock = FileLock::wait(&held.join(LOCK)).unwrap();
         drop(FileLock::wait(&left.join(LOCK)).unwrap());
-        // A program that another test starts at this moment holds all locks until it has begun.
-        // On a busy machine that takes as long as it takes.
+        // A child process that another test starts right now inherits all locks until it execs.
+        // On a busy machine that can take long.
         let until_gone = |folder: &Path, ours: &str| {
             let give_up = std::time::Instant::now() + Duration::from_secs(60);
             while folder.exists() && std::time::Instant::now() < give_up {

@@ -1,37 +1,39 @@
-//! What many branches change, asked of one `git diff-tree --stdin`.
+//! Reads the changes of many branches with `git diff-tree --stdin`.
 //!
 //! ```text
 //! <tree> SP <tree> LF { :<mode> SP <mode> SP <oid> SP <oid> SP <status> NUL <path> NUL [ <path> NUL ] }*
 //! ```
 //!
-//! once for every pair of trees. One process for all of them costs a tenth of what libgit2 takes.
+//! once for every pair of trees. One process for all of them costs a tenth of libgit2's time.
 
-use crate::base::batches::in_batches;
-use crate::git::merge_tree::{MergeEngine, MergeError};
+use crate::base::parallel::in_batches;
+use crate::git::merge_engine::MergeEngine;
+use crate::git::merge_error::MergeError;
 use crate::merge::answer::Rename;
 use crate::merge::change::{Change, Entry, RepoPath};
 use crate::merge::oid::Oid;
 
-/// Pairs of trees one process is given at most, so that its output stays small in memory.
+/// The most pairs of trees of one process, which bounds its output in memory.
 const LARGEST_BATCH: usize = 256;
-/// Below this many pairs a process more costs more than another core brings.
+
+/// The fewest pairs that pay for another process.
 const SMALLEST_BATCH: usize = 16;
 
 /// The mode of a directory.
 const DIRECTORY: u32 = 0o040_000;
 
-/// How one tree differs from another.
+/// The difference of two trees.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct TreeChanges {
     /// Every path, directories aside, whose mode or object differs, without rename detection;
     /// sorted by path.
     pub changes: Vec<Change>,
-    /// The directories that are none any more, sorted.
+    /// Directories of the old tree that are not directories in the new one, sorted.
     pub removed_directories: Vec<RepoPath>,
 }
 
 impl MergeEngine {
-    /// What each pair of trees, (old, new), has different, in the order of the pairs.
+    /// Compares each pair of trees, (old, new), without rename detection.
     ///
     /// # Errors
     /// When git cannot be run or a tree is missing.
@@ -41,7 +43,7 @@ impl MergeEngine {
         Ok(found.into_iter().map(tree_changes).collect())
     }
 
-    /// The renames git finds between each pair of trees, as (old path, new path).
+    /// Lists git's renames between each pair of trees, as (old path, new path).
     ///
     /// # Errors
     /// When git cannot be run or a tree is missing.
@@ -64,7 +66,7 @@ impl MergeEngine {
         in_batches(pairs, (SMALLEST_BATCH, LARGEST_BATCH), |batch| {
             let input: String = batch.iter().map(|(a, b)| format!("{a} {b}\n")).collect();
             let fixed = ["diff-tree", "--stdin", "--raw", "-z", "--no-abbrev"];
-            let output = self.run_with(&[&fixed, args].concat(), input.into_bytes())?;
+            let output = self.run(&[&fixed, args].concat(), input.into_bytes())?;
             let whole = parse_differences(&output).filter(|answers| {
                 let asked = answers.iter().map(|(trees, _)| trees);
                 asked.eq(batch.iter())
@@ -108,7 +110,7 @@ fn tree_changes(entries: Vec<RawEntry>) -> TreeChanges {
 
 type Answer = ((Oid, Oid), Vec<RawEntry>);
 
-/// `None` for what does not fit the grammar.
+/// Parses the whole output; `None` if it does not fit the grammar.
 fn parse_differences(output: &[u8]) -> Option<Vec<Answer>> {
     let mut answers: Vec<Answer> = Vec::new();
     let mut rest = output;
@@ -189,13 +191,13 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_that_only_changed_is_none_of_both() {
+    fn a_directory_that_only_changed_is_not_listed() {
         let text = format!("{A} {B}\n:040000 040000 {A} {B} M\0d\0:100644 100644 {A} {B} M\0d/x\0");
         assert_eq!(shown(&text), "~d/x");
     }
 
     #[test]
-    fn what_is_cut_off_is_no_answer() {
+    fn truncated_output_is_not_an_answer() {
         let text = format!("{A} {B}\n:100644 100644 {A} {B} M\0d/x\0");
         for cut in 1..text.len() {
             let found = shown(&text[..cut]);

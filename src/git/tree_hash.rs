@@ -1,9 +1,8 @@
-//! The names of trees that nobody writes.
+//! Hashes changed trees without writing them.
 //!
-//! A merged tree that is only to be named need not become objects: the trees on the way to what
-//! changed are read, changed as bytes, and hashed. What a tree looks like as bytes, and the order of
-//! its entries, is that of git's `tree.c` (`base_name_compare`): a directory sorts as if its name
-//! ended with a slash.
+//! A merged tree that is only compared need not become objects: the trees above each changed path
+//! are read, edited as bytes, and hashed. Format and order of entries are those of git's `tree.c`
+//! (`base_name_compare`): a directory sorts as if its name ended with a slash.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap};
@@ -18,134 +17,136 @@ use crate::merge::oid::Oid;
 
 const DIRECTORY: u32 = 0o040_000;
 
-/// Bytes of trees that are kept because the next branch needs them again.
+/// The most bytes of trees that are kept; the next branch needs most of them again.
 const KEPT: usize = 16 << 20;
 
-/// Names merged trees, and remembers the trees they were made from.
-pub struct TreeNames<'a> {
+/// Hashes changed trees, and keeps the trees it read.
+pub struct TreeHasher<'a> {
     store: &'a Store,
     read: HashMap<Oid, Rc<[u8]>>,
     bytes: usize,
 }
 
-/// What is to become of one tree: by the first part of the path, the file there (`None`: nothing),
-/// or what becomes of the tree there.
+/// The edits of one tree, by the first component of each path.
 #[derive(Default)]
-struct Plan<'b> {
+struct TreeEdit<'b> {
+    /// The new entry; `None` removes it.
     files: BTreeMap<&'b [u8], Option<Entry>>,
-    folders: BTreeMap<&'b [u8], Plan<'b>>,
+    folders: BTreeMap<&'b [u8], TreeEdit<'b>>,
 }
 
-/// An entry of a tree as it stands in its bytes.
-struct Line<'t> {
+/// An entry inside the bytes of a tree.
+struct RawEntry<'t> {
     mode: u32,
     name: &'t [u8],
     bytes: &'t [u8],
 }
 
-impl<'a> TreeNames<'a> {
-    /// Names trees of this store.
-    pub fn new(store: &'a Store) -> TreeNames<'a> {
+impl<'a> TreeHasher<'a> {
+    /// Creates a hasher for trees of this store.
+    pub fn new(store: &'a Store) -> TreeHasher<'a> {
         let read = HashMap::new();
-        TreeNames {
+        TreeHasher {
             store,
             read,
             bytes: 0,
         }
     }
 
-    /// The name of a tree with several files put in, replaced or taken out; `None` where a file
-    /// stands in the way of a directory or the other way round, where something to be taken out is not
-    /// there, or where a tree cannot be read.
-    pub fn overlaid(&mut self, tree: Oid, entries: &[(RepoPath, Option<Entry>)]) -> Option<Oid> {
-        let mut plan = Plan::default();
+    /// Hashes a tree with files added, replaced or removed. `None` if a file and a directory want
+    /// one name, if a file to remove does not exist, or if a tree cannot be read.
+    pub fn hash_with(&mut self, tree: Oid, entries: &[(RepoPath, Option<Entry>)]) -> Option<Oid> {
+        let mut edit = TreeEdit::default();
         for (path, entry) in entries {
-            plan.add(path.as_bytes(), *entry);
+            edit.add(path.as_bytes(), *entry);
         }
-        let made = self.made(Some(tree), &plan)?;
-        Some(made.unwrap_or_else(|| name_of(&[])))
+        let edited = self.edited(Some(tree), &edit)?;
+        Some(edited.unwrap_or_else(|| hash_tree(&[])))
     }
 
-    /// The name of what a plan makes of a tree, itself `None` if nothing is left in it.
-    fn made(&mut self, tree: Option<Oid>, plan: &Plan<'_>) -> Option<Option<Oid>> {
+    /// Hashes one edited tree; `Some(None)` if it is left empty.
+    fn edited(&mut self, tree: Option<Oid>, edit: &TreeEdit<'_>) -> Option<Option<Oid>> {
         let old = match tree {
             Some(tree) => self.bytes_of(tree)?,
             None => Rc::from(&[][..]),
         };
-        let (mut fresh, mut replaced) = self.fresh(&old, plan)?;
-        let mut bytes = Vec::with_capacity(old.len() + 64 * fresh.len());
+        let (mut new, mut replaced) = self.new_entries(&old, edit)?;
+        let mut bytes = Vec::with_capacity(old.len() + 64 * new.len());
         let (mut rest, mut copied) = (&old[..], 0);
-        while let Some((line, after)) = first_line(rest) {
-            if fresh.is_empty() && replaced == 0 {
+        while let Some((entry, after)) = first_entry(rest) {
+            if new.is_empty() && replaced == 0 {
                 break;
             }
             let start = old.len() - rest.len();
-            // What is new and sorts before this line.
-            while let Some(next) = fresh.last()
-                && order(next.mode, next.name, line.mode, line.name) == Ordering::Less
+            while let Some(next) = new.last()
+                && order(next.mode, next.name, entry.mode, entry.name) == Ordering::Less
             {
                 bytes.extend_from_slice(&old[copied..start]);
                 copied = start;
                 next.write(&mut bytes);
-                fresh.pop();
+                new.pop();
             }
-            if plan.touches(line.name) {
+            if edit.touches(entry.name) {
                 bytes.extend_from_slice(&old[copied..start]);
-                copied = start + line.bytes.len();
+                copied = start + entry.bytes.len();
                 replaced -= 1;
-                if let Some(next) = fresh.pop_if(|next| next.name == line.name) {
+                if let Some(next) = new.pop_if(|next| next.name == entry.name) {
                     next.write(&mut bytes);
                 }
             }
             rest = after;
         }
         bytes.extend_from_slice(&old[copied..]);
-        while let Some(next) = fresh.pop() {
+        while let Some(next) = new.pop() {
             next.write(&mut bytes);
         }
-        Some((!bytes.is_empty()).then(|| name_of(&bytes)))
+        Some((!bytes.is_empty()).then(|| hash_tree(&bytes)))
     }
 
-    /// The entries a plan leaves at the names it touches, last first, and how many of these names are
-    /// in the tree already. Every name must keep its kind.
-    fn fresh<'p>(&mut self, old: &[u8], plan: &'p Plan<'_>) -> Option<(Vec<Fresh<'p>>, usize)> {
-        let mut there: HashMap<&[u8], (u32, Oid)> = HashMap::new();
+    /// Returns the entries at the edited names, last first, and the number of these names that exist
+    /// already. `None` if a name changes its kind.
+    fn new_entries<'p>(
+        &mut self,
+        old: &[u8],
+        edit: &'p TreeEdit<'_>,
+    ) -> Option<(Vec<NewEntry<'p>>, usize)> {
+        let mut existing: HashMap<&[u8], (u32, Oid)> = HashMap::new();
         let mut rest = old;
-        while let Some((line, after)) = first_line(rest) {
-            if plan.touches(line.name) {
-                there.insert(line.name, (line.mode, line.oid()));
+        while let Some((entry, after)) = first_entry(rest) {
+            if edit.touches(entry.name) {
+                existing.insert(entry.name, (entry.mode, entry.oid()));
             }
             rest = after;
         }
         if !rest.is_empty() {
             return None;
         }
-        let mut fresh = Vec::new();
-        for (name, entry) in &plan.files {
-            let old = there.get(name);
+        let mut new = Vec::new();
+        for (name, entry) in &edit.files {
+            let old = existing.get(name);
             if old.is_some_and(|(mode, _)| *mode == DIRECTORY) || (old, entry) == (None, &None) {
                 return None;
             }
             if let Some(Entry { mode, oid }) = *entry {
-                fresh.push(Fresh { mode, name, oid });
+                new.push(NewEntry { mode, name, oid });
             }
         }
-        for (name, below) in &plan.folders {
-            let old = match there.get(name) {
+        for (name, below) in &edit.folders {
+            let old = match existing.get(name) {
                 Some((DIRECTORY, oid)) => Some(*oid),
                 Some(_) => return None,
                 None => None,
             };
-            if plan.files.contains_key(name) {
+            if edit.files.contains_key(name) {
                 return None;
             }
-            if let Some(oid) = self.made(old, below)? {
+            if let Some(oid) = self.edited(old, below)? {
                 let mode = DIRECTORY;
-                fresh.push(Fresh { mode, name, oid });
+                new.push(NewEntry { mode, name, oid });
             }
         }
-        fresh.sort_by(|a, b| order(b.mode, b.name, a.mode, a.name));
-        Some((fresh, there.len()))
+        new.sort_by(|a, b| order(b.mode, b.name, a.mode, a.name));
+        Some((new, existing.len()))
     }
 
     fn bytes_of(&mut self, tree: Oid) -> Option<Rc<[u8]>> {
@@ -168,7 +169,7 @@ impl<'a> TreeNames<'a> {
     }
 }
 
-impl<'b> Plan<'b> {
+impl<'b> TreeEdit<'b> {
     fn add(&mut self, path: &'b [u8], entry: Option<Entry>) {
         match path.iter().position(|byte| *byte == b'/') {
             None => drop(self.files.insert(path, entry)),
@@ -184,14 +185,14 @@ impl<'b> Plan<'b> {
     }
 }
 
-/// An entry that a tree gets.
-struct Fresh<'p> {
+/// An entry to write into a tree.
+struct NewEntry<'p> {
     mode: u32,
     name: &'p [u8],
     oid: Oid,
 }
 
-impl Fresh<'_> {
+impl NewEntry<'_> {
     fn write(&self, bytes: &mut Vec<u8>) {
         bytes.extend_from_slice(format!("{:o} ", self.mode).as_bytes());
         bytes.extend_from_slice(self.name);
@@ -200,7 +201,7 @@ impl Fresh<'_> {
     }
 }
 
-impl Line<'_> {
+impl RawEntry<'_> {
     fn oid(&self) -> Oid {
         let mut oid = [0; 20];
         oid.copy_from_slice(&self.bytes[self.bytes.len() - 20..]);
@@ -208,7 +209,7 @@ impl Line<'_> {
     }
 }
 
-/// The modes git writes. Old trees have others, which a merge makes one of these.
+/// The modes git writes; a merge normalises the other modes of old trees.
 const MODES: [(&[u8], u32); 5] = [
     (b"40000", DIRECTORY),
     (b"100644", 0o100_644),
@@ -217,25 +218,25 @@ const MODES: [(&[u8], u32); 5] = [
     (b"160000", 0o160_000),
 ];
 
-/// The first entry and what follows it; `None` at the end, or where there is no entry as git writes it.
-fn first_line(bytes: &[u8]) -> Option<(Line<'_>, &[u8])> {
+/// Splits off the first entry; `None` at the end, or if it is not written as git writes it.
+fn first_entry(bytes: &[u8]) -> Option<(RawEntry<'_>, &[u8])> {
     let space = bytes.iter().position(|byte| *byte == b' ')?;
     let end = space + bytes[space..].iter().position(|byte| *byte == 0)?;
-    let (line, after) = bytes.split_at_checked(end + 21)?;
+    let (entry, after) = bytes.split_at_checked(end + 21)?;
     let (_, mode) = *MODES.iter().find(|(text, _)| *text == &bytes[..space])?;
     let name = &bytes[space + 1..end];
-    let bytes = line;
-    Some((Line { mode, name, bytes }, after))
+    let bytes = entry;
+    Some((RawEntry { mode, name, bytes }, after))
 }
 
-/// The order of two entries in a tree.
+/// Compares two entries as git orders them in a tree.
 fn order(mode: u32, name: &[u8], other_mode: u32, other: &[u8]) -> Ordering {
     let slash = |mode: u32| (mode == DIRECTORY).then_some(&b'/');
     let ours = name.iter().chain(slash(mode));
     ours.cmp(other.iter().chain(slash(other_mode)))
 }
 
-fn name_of(tree: &[u8]) -> Oid {
+fn hash_tree(tree: &[u8]) -> Oid {
     let mut hash = Sha1::new();
     hash.update(format!("tree {}\0", tree.len()));
     hash.update(tree);
@@ -254,7 +255,7 @@ mod tests {
     ];
 
     #[test]
-    fn names_are_those_of_the_trees_that_libgit2_writes() {
+    fn hashes_equal_the_trees_that_libgit2_writes() {
         let folder = tempfile::tempdir().unwrap();
         let top = folder.path().to_owned();
         Git::at(&top).run(&["init", "--quiet"]).unwrap();
@@ -267,7 +268,7 @@ mod tests {
         let store = Store::open(&repo).unwrap();
         let empty = store.empty_tree().unwrap();
         let mut rng = fastrand::Rng::with_seed(3);
-        let mut names = TreeNames::new(&store);
+        let mut hasher = TreeHasher::new(&store);
         let (mut same, mut declined) = (0, 0);
         for _ in 0..120 {
             let some = |rng: &mut fastrand::Rng, removes: bool| {
@@ -287,9 +288,9 @@ mod tests {
                 continue;
             };
             let changes = some(&mut rng, true);
-            match names.overlaid(old, &changes) {
-                Some(name) => {
-                    assert_eq!(name, store.tree_overlaid(old, &changes).unwrap());
+            match hasher.hash_with(old, &changes) {
+                Some(hash) => {
+                    assert_eq!(hash, store.tree_overlaid(old, &changes).unwrap());
                     same += 1;
                 }
                 None => declined += 1,

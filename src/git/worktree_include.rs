@@ -1,15 +1,15 @@
-//! Files of a checkout that are in no commit, chosen by patterns of the gitignore(5) syntax.
+//! Untracked files of a checkout, selected by patterns of the gitignore(5) syntax.
 
 use crate::git::command::GitError;
 use crate::git::repo::Repo;
 use crate::merge::change::RepoPath;
 
 impl Repo {
-    /// The untracked files of the user's checkout that match one of the patterns, or a pattern in
-    /// one of the pattern files (relative to the top), of which absent ones count as empty.
+    /// Lists untracked files of the user's checkout that match a pattern, or a pattern in one of the
+    /// pattern files (relative to the top). Absent pattern files count as empty.
     ///
     /// # Errors
-    /// When git cannot be asked.
+    /// When git cannot be run.
     pub fn untracked_matching(
         &self,
         patterns: &[String],
@@ -33,10 +33,10 @@ impl Repo {
         Ok(split(&self.git().run(&args)?))
     }
 
-    /// Those of the paths that git ignores.
+    /// Returns the paths that git ignores.
     ///
     /// # Errors
-    /// When git cannot be asked.
+    /// When git cannot be run.
     pub fn ignored_among(&self, paths: &[RepoPath]) -> Result<Vec<RepoPath>, GitError> {
         if paths.is_empty() {
             return Ok(Vec::new());

@@ -400,7 +400,7 @@ pub struct Outcome {
     /// How long the worker ran, in milliseconds by the monotonic clock.
     #[serde(default)]
     pub millis: u64,
-    /// What changed outside of its worktree while it ran.
+    /// What changed outside its worktree while it ran.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub meanwhile: Vec<OutsideChange>,
     /// The earlier attempt that failed with the very files it passed with.
@@ -537,15 +537,6 @@ impl Outcome {
     /// Whether it is a failure of this kind.
     pub fn is_of(&self, kind: FailureKind) -> bool {
         matches!(&self.end, End::Failed(failure) if failure.kind == Some(kind))
-    }
-
-    /// What it wrote outside of its worktree, as its own words show.
-    pub fn wrote_outside(&self) -> Vec<&str> {
-        let named = self
-            .meanwhile
-            .iter()
-            .filter(|change| change.named_in.is_some());
-        named.map(|change| change.what.as_str()).collect()
     }
 }
 

@@ -18,8 +18,6 @@ pub enum History {
     /// One two-parent commit a task.
     #[default]
     Merge,
-    /// One commit with the base and all candidates as parents.
-    Octopus,
     /// One ordinary commit a task.
     Squash,
     /// Each task's commits replayed on top of the others; one ordinary commit for a task whose

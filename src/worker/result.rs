@@ -9,7 +9,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use crate::base::files::open_itself_without_waiting;
+use crate::base::files::open_nonblocking_nofollow;
 use crate::model::event::{WorkerError, WorkerReport};
 
 /// The largest report that is read, in bytes.
@@ -50,7 +50,7 @@ pub fn load_result(path: &Path) -> Result<Option<WorkerReport>, BadResult> {
 }
 
 fn open(path: &Path) -> Result<Option<File>, BadResult> {
-    let file = match open_itself_without_waiting(path) {
+    let file = match open_nonblocking_nofollow(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(_) if path.is_symlink() => return Err(BadResult::NoFile),

@@ -179,7 +179,7 @@ fn a_package_outside_its_rooms_is_found() {
         src/git/repo.rs:1: clap is used, but its rooms are src/cli/
         src/conflicts/prune.rs:1: similar is used, but its rooms are src/conflicts/hunks.rs, src/ui/diff.rs
 
-        src/schedule/decide.rs:1: tokio is used, but its rooms are src/base/process.rs, src/engine/, src/exec/, src/control/, src/forge/, src/ui/, src/cli/
+        src/schedule/decide.rs:1: tokio is used, but its rooms are src/base/process/, src/engine/, src/exec/, src/control/, src/forge/, src/ui/, src/cli/
 
         src/report/html.rs:1: minijinja is used, but its rooms are src/worker/
         "
@@ -201,13 +201,13 @@ fn programs_are_started_in_one_place_only() {
             found("src/exec/shim.rs", "fn f() { Command::new(a) }"),
             found("src/exec/shim.rs", "use std::process::{ExitStatus, Child};"),
             found("src/cli/mod.rs", "fn f() { Command::new(a) } use std::process::ExitCode;"),
-            found("src/base/process.rs", "use std::process::Command; fn f() { Command::new(a) }"),
+            found("src/base/process/mod.rs", "use std::process::Command; fn f() { Command::new(a) }"),
         ]
         .join("\n"),
         @r"
-        src/exec/local.rs:1: a program is started, but only base/process.rs does that (Program)
-        src/exec/local.rs:2: a program is started, but only base/process.rs does that (Program)
-        src/exec/shim.rs:1: a program is started, but only base/process.rs does that (Program)
+        src/exec/local.rs:1: a program is started, but only base/process does that (Program)
+        src/exec/local.rs:2: a program is started, but only base/process does that (Program)
+        src/exec/shim.rs:1: a program is started, but only base/process does that (Program)
         "
     );
 }

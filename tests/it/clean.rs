@@ -301,7 +301,7 @@ fn a_commit_of_somebody_elses_on_the_integration_branch_is_never_lost() {
     assert!(!scene.git(&holders).is_empty());
     let refused = scene.dispatch(&["land", "--yes"]).expect(1);
     assert!(
-        refused.err.contains("has commits of somebody else"),
+        refused.err.contains("has a commit that is not of this run"),
         "{}",
         refused.err
     );

@@ -2,7 +2,8 @@
 
 use git_dispatch::conflicts::detector::{DetectOptions, Detection, Detector, detect};
 use git_dispatch::engine::candidates::task_conflicts::task_conflicts;
-use git_dispatch::git::merge_tree::{MergeAnswer, MergeEngine};
+use git_dispatch::git::merge_engine::MergeEngine;
+use git_dispatch::merge::answer::MergeAnswer;
 use git_dispatch::merge::verdict::{Class, PairVerdict, Verdict};
 use git_dispatch::model::ids::TaskNumber;
 

@@ -535,7 +535,7 @@ fn a_history_without_merges_is_that_of_git() {
             tips.truncate(rng.usize(2..5));
             let below_all = common_ancestor(&git, &tips).unwrap();
             let below = [None, below_all, Some(forge.commits[0])][rng.usize(..3)];
-            let Some(straight) = store.straight(&tips, below) else {
+            let Some(straight) = store.linear_history(&tips, below) else {
                 asked += 1;
                 continue;
             };

@@ -93,7 +93,7 @@ const CONFLICTS: Scenario = Scenario {
 };
 
 /// The effects that conflicts have a part in.
-const OF_CONFLICTS: [&str; 4] = ["assembly ", "ladder ", "landing ", "regenerate "];
+const OF_CONFLICTS: [&str; 4] = ["assembly ", "conflict ", "landing ", "regenerate "];
 
 /// The tree of the assembled branch, the board aside.
 fn result(scene: &Scene) -> String {

@@ -529,7 +529,7 @@ fn a_persons_commit_on_the_integration_branch_is_not_left_behind_silently() {
     let ended = scene.dispatch(&["land", "--yes"]);
     assert_ne!(ended.code, 0);
     assert!(
-        ended.err.contains("commits of somebody else"),
+        ended.err.contains("a commit that is not of this run"),
         "{}",
         ended.err
     );

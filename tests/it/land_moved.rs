@@ -401,7 +401,7 @@ fn what_keeps_a_checkout_from_moving_is_told_apart() {
                 scene.git(&["checkout", "-q", "main"]);
                 scene.git(&["merge", "-q", "--no-ff", "--no-commit", "side"]);
             },
-            "a merge is not finished there",
+            "an unfinished merge is in progress there",
             "merge --continue` or `--abort`",
         ),
         (

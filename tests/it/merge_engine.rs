@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use git_dispatch::conflicts::detector::{DetectOptions, detect};
-use git_dispatch::git::merge_tree::{MergeAnswer, MergeEngine};
+use git_dispatch::git::merge_engine::MergeEngine;
+use git_dispatch::merge::answer::MergeAnswer;
 use git_dispatch::merge::oid::Oid;
 
 use crate::forge::{Forge, again_with_the_other_git, branch, files, options, planned, show, small};
@@ -125,14 +126,14 @@ fn what_is_merged_aside_can_be_forgotten() {
     let engine = MergeEngine::quarantined(&forge.repo, c[0]).unwrap();
     let below = engine.commit_tree(forge.store().tree_of(c[1]).unwrap(), &[c[0]]);
     let below = below.unwrap();
-    let aside = engine.aside().unwrap();
+    let aside = engine.nested().unwrap();
     for _ in 0..2 {
         let MergeAnswer::Done(result) = aside.merge(below, c[4]).unwrap() else {
             panic!("no answer");
         };
         assert!(aside.store().unwrap().has(result.tree));
         assert!(!engine.store().unwrap().has(result.tree));
-        aside.forget();
+        aside.clear_quarantine();
         assert!(!aside.store().unwrap().has(result.tree));
         assert!(aside.store().unwrap().has(below));
     }

@@ -157,7 +157,7 @@ fn a_repository_of_somebody_else_is_refused_in_gits_own_words() {
         return;
     }
     insta::assert_snapshot!(refusal(&scene, &run(&scene, &[])), @r"
-    error: git does not open the repository at <root>/shop: fatal: detected dubious ownership in repository at '<root>/shop' To add an exception for this directory, call: git config --global --add safe.directory <root>/shop
+    error: git cannot open the repository at <root>/shop: fatal: detected dubious ownership in repository at '<root>/shop' To add an exception for this directory, call: git config --global --add safe.directory <root>/shop
     hint: `git status` there says more
     exit 1
     ");

@@ -208,7 +208,7 @@ fn a_result_that_was_done_on_top_of_others_goes_out_with_them() {
 
 #[test]
 fn every_shape_of_history_ends_in_the_same_tree() {
-    let trees = ["merge", "octopus", "squash", "linear"].map(|history| {
+    let trees = ["merge", "squash", "linear"].map(|history| {
         let scene = shop("", "");
         scene.write(".git/info/exclude", "own.toml\n");
         let settings = scene.read(".dispatch.toml");

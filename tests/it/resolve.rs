@@ -98,7 +98,7 @@ fn the_whole_way_from_the_conflict_to_the_landing() {
     refused(
         go_on(&scene),
         4,
-        "src/app.ts has a conflict marker, `<<<<<<< HEAD`",
+        "src/app.ts has a conflict marker: `<<<<<<< HEAD`",
         "take it out",
     );
     settle(&scene, &place, BOTH);
@@ -106,7 +106,7 @@ fn the_whole_way_from_the_conflict_to_the_landing() {
     refused(
         go_on(&scene),
         4,
-        "changed and not added: README.md",
+        "changed but not added: README.md",
         "`git restore`",
     );
     git(&scene, &place, &["restore", "README.md"]);
@@ -265,12 +265,7 @@ fn a_merge_that_the_person_commits_is_taken_as_it_is() {
     let scene = clashing("");
     let place = open(&scene);
     git(&scene, &place, &["merge", "--abort"]);
-    refused(
-        go_on(&scene),
-        1,
-        "is no longer in the middle of the merge",
-        "--abort",
-    );
+    refused(go_on(&scene), 1, "was aborted", "--abort");
 }
 
 #[test]
@@ -310,10 +305,10 @@ fn what_cannot_be_resolved_is_said_with_the_reason() {
     refused(
         resolve(&["1"]),
         1,
-        "#1 was not left out because of a conflict: it is in",
+        "#1 has no conflict to resolve: it is merged",
         "--dry-run",
     );
-    refused(resolve(&[&run, "FREE"]), 1, "it is in", "");
+    refused(resolve(&[&run, "FREE"]), 1, "it is merged", "");
     refused(
         resolve(&["nosuch", "2"]),
         1,
@@ -321,7 +316,7 @@ fn what_cannot_be_resolved_is_said_with_the_reason() {
         "",
     );
     scene.dispatch(&["assemble", "--leave-out", "2"]).expect(0);
-    refused(resolve(&[&run, "2"]), 1, "a person left it out", "");
+    refused(resolve(&[&run, "2"]), 1, "left out in review", "");
     scene.dispatch(&["assemble", &run]).expect(4);
     // The same one twice is one; of two that are open one has to be named.
     let place = open(&scene);
@@ -345,7 +340,7 @@ fn what_cannot_be_resolved_is_said_with_the_reason() {
     refused(
         resolve(&[&run, "--continue"]),
         1,
-        "has another result than when",
+        "has a new result since",
         "--abort",
     );
     resolve(&[&run, "--abort"]).expect(0);
@@ -358,8 +353,13 @@ fn a_worktree_that_was_taken_away_is_missed() {
     let scene = clashing("");
     let place = open(&scene);
     fs::remove_dir_all(&place).unwrap();
-    refused(go_on(&scene), 1, "is gone", "--abort");
-    refused(scene.dispatch(&["resolve", "2"]), 1, "is gone", "--abort");
+    refused(go_on(&scene), 1, "is missing", "--abort");
+    refused(
+        scene.dispatch(&["resolve", "2"]),
+        1,
+        "is missing",
+        "--abort",
+    );
     scene.dispatch(&["resolve", "--abort"]).expect(0);
     settle(&scene, &open(&scene), BOTH);
     go_on(&scene).expect(0);
@@ -423,7 +423,7 @@ fn clean_removes_only_what_nobody_has_worked_in() {
 
 #[test]
 fn every_shape_of_history_ends_in_the_same_tree() {
-    let trees = ["merge", "octopus", "squash", "linear"].map(|history| {
+    let trees = ["merge", "squash", "linear"].map(|history| {
         let scene = Scene::new();
         scene.write(".git/info/exclude", "own.toml\n");
         scene.write(

@@ -250,7 +250,7 @@ fn an_integration_branch_that_is_checked_out_is_left_alone_and_the_run_ends() {
         "it did not move under the user"
     );
     let said = scene.normal(&dispatch.said());
-    let why = "integration is checked out in <root>/mine; check out something else there";
+    let why = "integration is checked out in <root>/mine; check out another branch there";
     assert!(said.contains(why), "{said}");
     assert_eq!(scene.json()["state"], "needs-person");
 
@@ -276,7 +276,9 @@ fn work_of_somebody_else_on_the_integration_branch_is_not_overwritten() {
     assert_eq!(dispatch.wait(), 4, "{}", dispatch.said());
     assert_eq!(scene.rev(&integration), mine);
     assert!(
-        dispatch.said().contains("has commits of somebody else"),
+        dispatch
+            .said()
+            .contains("has a commit that is not of this run"),
         "{}",
         dispatch.said()
     );

@@ -58,7 +58,7 @@ fn signatures(scene: &Scene, range: &str) -> Vec<(String, bool)> {
 
 #[test]
 fn what_is_assembled_and_landed_is_signed_in_every_shape() {
-    for history in ["merge", "octopus", "squash", "linear"] {
+    for history in ["merge", "squash", "linear"] {
         let Some(scene) = signing(&format!("[assemble]\nhistory = \"{history}\"\n")) else {
             return;
         };

@@ -28,7 +28,7 @@ pub(crate) fn run(args: ConflictsArgs, ui: &Ui) -> Answer {
     // Without it Ctrl-C only leaves more behind, which the next call takes away.
     let _ = interrupt::listen();
     let answer = answer(args, ui);
-    match interrupt::is_asked() {
+    match interrupt::is_interrupted() {
         true => Ok(Exit::Interrupted),
         false => answer,
     }

@@ -50,7 +50,7 @@ pub(crate) fn watch(place: &Place, run: &RunId, args: &ConflictsArgs, ui: &Ui) -
         if matches!(state.phase, RunPhase::Ended(_)) {
             return Ok(exit);
         }
-        if interrupt::is_asked() {
+        if interrupt::is_interrupted() {
             return Ok(Exit::Interrupted);
         }
         if RunLock::is_held(&place.repo, run) {

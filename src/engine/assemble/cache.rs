@@ -1,8 +1,9 @@
-//! An assembly that was done before: with nothing changed there is nothing to merge or to check.
+//! Caches the last assembly of a run, so that assembling unchanged candidates merges and checks
+//! nothing.
 //!
-//! What an assembly rests on is written down with its result, once that stands on the integration
-//! branch. The next one that rests on the very same, and finds the branch where it was left, has the
-//! same result. Losing the file costs time and nothing else.
+//! The inputs of an assembly are written down with its result once that is on the integration
+//! branch. The next one with the same inputs, and with the branch where it was left, has the same
+//! result. Losing the file costs time and nothing else.
 
 use std::fs;
 use std::path::PathBuf;
@@ -13,7 +14,7 @@ use serde_json::{Value, json};
 use crate::base::fault;
 use crate::base::files;
 use crate::engine::EngineError;
-use crate::engine::assemble::rewound;
+use crate::engine::assemble::integration_branch::last_board_commit;
 use crate::engine::kernel::context::Context;
 use crate::git::refs::branch_ref;
 use crate::git::{Repo, Store};
@@ -24,42 +25,43 @@ use crate::model::task_conflict::TaskConflict;
 
 /// The last assembly of a run.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Settled {
-    rests_on: Value,
+pub(super) struct CachedAssembly {
+    inputs: Value,
     /// The order in which the candidates were tried.
-    pub(crate) order: Vec<TaskNumber>,
-    /// Its result.
-    pub(crate) integration: Integration,
+    pub(super) order: Vec<TaskNumber>,
+    /// The result.
+    pub(super) integration: Integration,
 }
 
-impl Settled {
-    /// The last assembly, if this one would be the same.
+impl CachedAssembly {
+    /// Loads the last assembly if this one would have the same result.
     ///
     /// # Errors
     /// When git or the store cannot be used.
-    pub(crate) fn recall(
+    pub(super) fn load(
         context: &Context,
         state: &RunState,
-    ) -> Result<Option<Settled>, EngineError> {
+    ) -> Result<Option<CachedAssembly>, EngineError> {
         let text = files::read_if_exists(&path(&context.repo, &context.run));
         let text = text.ok().flatten();
-        let settled: Option<Settled> = text.and_then(|text| serde_json::from_slice(&text).ok());
-        let Some(mut settled) = settled else {
+        let cached: Option<CachedAssembly> =
+            text.and_then(|text| serde_json::from_slice(&text).ok());
+        let Some(mut cached) = cached else {
             return Ok(None);
         };
-        let is_same = settled.rests_on == rests_on(context, state, &state.conflicts)?;
-        if !is_same || !settled.still_stands(context)? {
+        let is_same = cached.inputs == inputs(context, state, &state.conflicts)?;
+        if !is_same || !cached.is_current(context)? {
             return Ok(None);
         }
-        settled.integration.check_runs = 0;
-        Ok(Some(settled))
+        cached.integration.check_runs = 0;
+        Ok(Some(cached))
     }
 
-    /// Writes an assembly down. That this failed only means that it is done again.
+    /// Saves an assembly. Where the file cannot be written, the next one starts from nothing.
     ///
     /// # Errors
     /// When git or the store cannot be used.
-    pub(crate) fn keep(
+    pub(super) fn save(
         context: &Context,
         state: &RunState,
         conflicts: &[TaskConflict],
@@ -70,21 +72,21 @@ impl Settled {
         if !integration.checks.iter().all(|check| has_run(check.result)) {
             return Ok(());
         }
-        let settled = Settled {
-            rests_on: rests_on(context, state, conflicts)?,
+        let cached = CachedAssembly {
+            inputs: inputs(context, state, conflicts)?,
             order,
             integration: integration.clone(),
         };
-        fault::point("assembly", "before it is remembered");
-        if let Ok(text) = serde_json::to_vec(&settled) {
+        fault::point("assembly", "before it is cached");
+        if let Ok(text) = serde_json::to_vec(&cached) {
             let _ = files::replace(&path(&context.repo, &context.run), &text);
         }
-        fault::point("assembly", "remembered");
+        fault::point("assembly", "cached");
         Ok(())
     }
 
-    /// Whether the integration branch still has it, with nothing of somebody else on top.
-    fn still_stands(&self, context: &Context) -> Result<bool, EngineError> {
+    /// Returns `true` if the integration branch still contains it, with nothing of others on top.
+    fn is_current(&self, context: &Context) -> Result<bool, EngineError> {
         let store = Store::open(&context.repo)?;
         let branch = store.reference(&branch_ref(&context.integration_branch()))?;
         let (Some(branch), Some(tip)) = (branch, self.integration.tip) else {
@@ -94,12 +96,12 @@ impl Settled {
         Ok(code.is_some_and(|code| store.has(code))
             && store.has(tip)
             && store.is_ancestor(tip, branch)?
-            && rewound(&store, context, branch).is_ok())
+            && last_board_commit(&store, context, branch).is_ok())
     }
 }
 
-/// Forgets the last assembly, so that the next one does everything anew. Only for the holder of the
-/// run's lock.
+/// Deletes the cached assembly, so that the next one merges and checks everything. The caller holds
+/// the run's lock.
 ///
 /// # Errors
 /// When the file cannot be removed.
@@ -114,8 +116,8 @@ fn path(repo: &Repo, run: &RunId) -> PathBuf {
     repo.run_folder(run.as_str()).join("assembled.json")
 }
 
-/// Everything that decides what an assembly comes to.
-fn rests_on(
+/// Returns everything that the result of an assembly depends on.
+fn inputs(
     context: &Context,
     state: &RunState,
     conflicts: &[TaskConflict],
@@ -125,12 +127,10 @@ fn rests_on(
     let git = repo.git();
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
     let attributes = files::read_if_exists(&repo.common.join("info/attributes"));
-    let left_out: Vec<TaskNumber> = state
-        .candidates()
-        .into_iter()
-        .map(|(task, _)| task)
-        .collect();
-    let left_out = left_out.into_iter().filter(|task| state.is_left_out(*task));
+    let candidates = state.candidates();
+    let left_out = candidates.iter().map(|(task, _)| *task);
+    let left_out = left_out.filter(|task| state.is_left_out(*task));
+    let left_out: Vec<TaskNumber> = left_out.collect();
     Ok(json!({
         "dispatch": env!("CARGO_PKG_VERSION"),
         "git": git.line(&["version"])?,
@@ -139,9 +139,9 @@ fn rests_on(
         "resolutions": store.references("refs/dispatch/resolutions")?,
         "settings": context.settings,
         "base": context.base,
-        "candidates": state.candidates(),
+        "candidates": candidates,
         "first": state.first,
-        "left_out": left_out.collect::<Vec<_>>(),
+        "left_out": left_out,
         "conflicts": conflicts,
     }))
 }

@@ -1,4 +1,4 @@
-//! The chain: what merges, one candidate after the other, and what does not.
+//! Merges candidates one after the other into a chain, and says why the others are left out.
 
 use std::collections::BTreeMap;
 
@@ -8,36 +8,24 @@ use crate::conflicts::blob_merges::Contents;
 use crate::conflicts::incremental_merge::MergedTree;
 use crate::conflicts::minimize::{MERGES_PER_SET, Sequence};
 use crate::engine::EngineError;
-use crate::engine::assemble::bisect::Tried;
-use crate::engine::assemble::message::message;
+use crate::engine::assemble::commit_message::merge_message;
+use crate::engine::assemble::step::Step;
 use crate::engine::kernel::context::Context;
-use crate::engine::kernel::effect::{Message, Post};
-use crate::engine::resolve::auto::{Clash, Climb, Ladder};
+use crate::engine::resolve::auto::AutoResolver;
+use crate::engine::resolve::merge_conflict::{AutoResolution, MergeConflict};
 use crate::git::Store;
 use crate::git::commit::{By, NewCommit};
-use crate::git::merge_tree::MergeEngine;
+use crate::git::merge_engine::MergeEngine;
 use crate::merge::change::RepoPath;
 use crate::merge::oid::Oid;
-use crate::model::event::Event;
+use crate::merge::verdict::Class;
 use crate::model::ids::TaskNumber;
 use crate::model::integration::{LeftOut, LeftOutReason};
 use crate::model::resolution::{Resolution, RungName, TriedRung};
 use crate::model::run::RunState;
 use crate::model::task_conflict::TaskConflict;
 
-/// A candidate that merged.
-pub(crate) struct Step {
-    pub(crate) task: TaskNumber,
-    pub(crate) candidate: Oid,
-    /// The merged tree, with the base's board file.
-    pub(crate) tree: Oid,
-    /// The commit of the chain.
-    pub(crate) commit: Oid,
-    /// The conflicts it had with what was in before, and what settled them.
-    pub(crate) resolved: Vec<Resolution>,
-}
-
-/// The candidates that merged, in order, and those that did not.
+/// The candidates that merged, in order, and those that were left out.
 pub(crate) struct Chain {
     pub(crate) steps: Vec<Step>,
     pub(crate) left_out: Vec<LeftOut>,
@@ -50,217 +38,91 @@ impl Chain {
         state: &RunState,
         order: &[TaskNumber],
         conflicts: &[TaskConflict],
-        ladder: &Ladder,
+        resolver: &AutoResolver,
     ) -> Result<Chain, EngineError> {
         let candidates: BTreeMap<TaskNumber, Oid> = state.candidates().into_iter().collect();
         let store = Store::open(&context.repo)?;
         let engine = MergeEngine::writing(&context.repo, context.base)?;
-        let mut merged = MergedTree::new(&store, &engine, context.base)?;
-        let mut chain = Chain {
-            steps: Vec::new(),
-            left_out: chain_rejects(state),
-        };
-        let mut tip = context.base;
-        for task in order.iter().filter(|task| !state.is_left_out(**task)) {
-            let Some(&candidate) = candidates.get(task) else {
-                continue;
-            };
-            if let Some(out) = chain.built_on_left_out(&store, state, *task, candidate)? {
-                chain.left_out.push(out);
-                continue;
-            }
-            let (tree, resolved) = match merged.merge(tip, candidate)? {
-                Some(tree) => (tree, Vec::new()),
-                None => {
-                    let clash = Clash {
-                        tip,
-                        candidate,
-                        own_base: own_base(context, state, *task),
-                    };
-                    match ladder.climb(&clash)? {
-                        Climb::Settled { tree, resolutions } => {
-                            merged.settle(candidate, tree)?;
-                            (tree, resolutions)
-                        }
-                        stuck @ Climb::Stuck { .. } => {
-                            let out = chain.stuck(context, state, *task, conflicts, stuck)?;
-                            chain.left_out.extend(out);
-                            continue;
-                        }
-                    }
-                }
-            };
-            let before = ladder.settled_before(state.task(*task))?;
-            let mut step = Step {
-                task: *task,
-                candidate,
-                tree,
-                commit: Oid::ZERO,
-                resolved: before.into_iter().chain(resolved).collect(),
-            };
-            tip = store.write_commit(&NewCommit {
-                tree,
-                parents: &[tip, candidate],
-                message: &message(context, state, &step),
-                time: state.updated,
-                by: By::User,
-            })?;
-            step.commit = tip;
-            chain.steps.push(step);
-        }
-        Ok(chain)
-    }
-
-    /// Why a candidate stays out whose conflict nothing has settled.
-    fn stuck(
-        &self,
-        context: &Context,
-        state: &RunState,
-        task: TaskNumber,
-        conflicts: &[TaskConflict],
-        climb: Climb,
-    ) -> Result<Option<LeftOut>, EngineError> {
-        let (
-            Climb::Stuck {
-                class,
-                paths,
-                tried,
+        let mut builder = Builder {
+            context,
+            state,
+            conflicts,
+            resolver,
+            store: &store,
+            merged: MergedTree::new(&store, &engine, context.base)?,
+            tip: context.base,
+            chain: Chain {
+                steps: Vec::new(),
+                left_out: left_out_in_review(state),
             },
-            Some(candidate),
-        ) = (climb, state.task(task).candidate())
-        else {
-            return Ok(None);
         };
-        let mut tried = tried;
-        if state.task(task).redispatches > 0 {
-            tried.push(TriedRung {
-                rung: RungName::Redispatched,
-                why: "its new result conflicts, too".to_owned(),
-            });
+        for task in order.iter().filter(|task| !state.is_left_out(**task)) {
+            if let Some(&candidate) = candidates.get(task) {
+                builder.add(*task, candidate)?;
+            }
         }
-        let with = match self.in_the_way(task, conflicts) {
-            with if with.is_empty() => self.guilty(context, candidate, &paths)?,
-            with => with,
-        };
-        let reason = LeftOutReason::Conflict {
-            class,
-            with,
-            paths,
-            tried,
-        };
-        Ok(Some(LeftOut {
-            task,
-            candidate,
-            reason,
-        }))
+        Ok(builder.chain)
     }
 
-    /// What was not even tried because it was built on what a person left out.
+    /// Leaves out what was not even tried because it was built on a task left out in review.
     pub(super) fn add_untried(&mut self, state: &RunState, order: &[TaskNumber], choice: &Choice) {
-        for out in choice
-            .left_out
-            .iter()
-            .filter(|out| !order.contains(&out.task))
-        {
-            if let (Cause::BuiltOn(task), Some(candidate)) =
-                (&out.cause, state.task(out.task).candidate())
-            {
+        let untried = choice.left_out.iter();
+        for out in untried.filter(|out| !order.contains(&out.task)) {
+            let candidate = state.task(out.task).candidate();
+            if let (Cause::BuiltOn(on), Some(candidate)) = (&out.cause, candidate) {
                 self.left_out.push(LeftOut {
                     task: out.task,
                     candidate,
-                    reason: LeftOutReason::BuiltOn { task: *task },
+                    reason: LeftOutReason::BuiltOn { task: *on },
                 });
             }
         }
     }
 
-    /// The chain of what stands after the checks, with the reasons why the rest does not.
-    pub(super) fn without(
-        self,
-        context: &Context,
-        state: &RunState,
-        tried: &Tried,
-        ladder: &Ladder,
-    ) -> Result<Chain, EngineError> {
-        if tried.left_out.is_empty() {
-            return Ok(self);
-        }
-        let mut chain = Chain::build(context, state, &tried.standing, &[], ladder)?;
-        chain.left_out = self.left_out;
-        chain.left_out.extend(tried.left_out.iter().cloned());
-        Ok(chain)
+    /// Returns the commit of the last step, or the base if there is none.
+    pub(super) fn tip(&self, context: &Context) -> Oid {
+        self.steps.last().map_or(context.base, |step| step.commit)
     }
 
-    /// What was built on a branch that is not in cannot go in either: it contains it.
-    fn built_on_left_out(
+    fn contains(&self, task: TaskNumber) -> bool {
+        self.steps.iter().any(|step| step.task == task)
+    }
+
+    /// Finds a task that was left out and on which this candidate was built: it contains that task's
+    /// commits.
+    fn left_out_below(
         &self,
         store: &Store,
         state: &RunState,
         task: TaskNumber,
         candidate: Oid,
-    ) -> Result<Option<LeftOut>, EngineError> {
+    ) -> Result<Option<TaskNumber>, EngineError> {
         let built_on = state.built_on(task);
         for out in &self.left_out {
             let contains = built_on.contains(&out.task);
             if contains || store.is_ancestor(out.candidate, candidate)? {
-                let reason = LeftOutReason::BuiltOn { task: out.task };
-                return Ok(Some(LeftOut {
-                    task,
-                    candidate,
-                    reason,
-                }));
+                return Ok(Some(out.task));
             }
         }
         Ok(None)
     }
 
-    /// The tasks that are in and conflict with this one, as far as pairs show it.
-    fn in_the_way(&self, task: TaskNumber, conflicts: &[TaskConflict]) -> Vec<TaskNumber> {
-        let is_in = |other: TaskNumber| self.steps.iter().any(|step| step.task == other);
-        let met = conflicts
+    /// Returns the merged tasks that conflict with this one as a pair.
+    fn conflicting(&self, task: TaskNumber, conflicts: &[TaskConflict]) -> Vec<TaskNumber> {
+        let others = conflicts
             .iter()
             .filter_map(|conflict| match conflict.pair() {
-                (a, b) if a == task && is_in(b) => Some(b),
-                (a, b) if b == task && is_in(a) => Some(a),
+                (a, b) if a == task => Some(b),
+                (a, b) if b == task => Some(a),
                 _ => None,
             });
-        met.collect()
+        others.filter(|other| self.contains(*other)).collect()
     }
 
-    /// Says what was settled, before anything rests on it.
-    pub(super) fn announce_settled(&self, post: &Post) {
-        for step in &self.steps {
-            // What a result holds settled already was said when that was made.
-            let anew = |found: &&Resolution| !found.by.rung().is_in_the_result();
-            let resolutions: Vec<_> = step.resolved.iter().filter(anew).cloned().collect();
-            if resolutions.is_empty() {
-                continue;
-            }
-            let task = step.task;
-            // The loop is gone only when the program ends; then there is nobody left to tell.
-            let _ = post.send(Message::Fact(Event::ConflictSettled { task, resolutions }));
-        }
-    }
-
-    /// Takes back what made a check fail, if that is a settled conflict and not a candidate.
-    pub(crate) fn roll_back(&self, ladder: &Ladder, tried: &Tried) -> Vec<Event> {
-        let back = tried.guilty.iter().filter_map(|guilty| {
-            let step = self.steps.iter().find(|step| step.task == guilty.task)?;
-            let why = format!("`{}` fails with it", guilty.command);
-            let rung = ladder.roll_back(step.candidate, &step.resolved, why)?;
-            Some(Event::ResolutionRolledBack {
-                task: guilty.task,
-                rung,
-                command: guilty.command.clone(),
-            })
-        });
-        back.collect()
-    }
-
-    /// The fewest of what is in that this one conflicts with together, in a quarantine: most of what
-    /// is merged to find out is of no use to anybody. None where a conflict was settled before: what
-    /// was settled is in no candidate.
-    fn guilty(
+    /// Finds the fewest steps that a candidate conflicts with together, in a quarantine: the merges
+    /// that show it are of no further use. Returns none where an earlier conflict was resolved: the
+    /// resolution is in no candidate.
+    fn conflicting_together(
         &self,
         context: &Context,
         candidate: Oid,
@@ -274,33 +136,141 @@ impl Chain {
                 return Ok(Vec::new());
             }
         }
-        let guilt = sequence.smallest(candidate, paths, MERGES_PER_SET)?;
-        let mut with: Vec<TaskNumber> = guilt
-            .members
-            .iter()
-            .map(|place| self.steps[*place].task)
-            .collect();
-        with.sort_unstable();
-        Ok(with)
+        let smallest = sequence.smallest(candidate, paths, MERGES_PER_SET)?;
+        let places = smallest.members.iter();
+        let mut tasks: Vec<TaskNumber> = places.map(|place| self.steps[*place].task).collect();
+        tasks.sort_unstable();
+        Ok(tasks)
     }
 }
 
-fn chain_rejects(state: &RunState) -> Vec<LeftOut> {
-    let rejected = |(task, _): &(TaskNumber, Oid)| state.is_left_out(*task);
-    let left_out = |(task, candidate)| LeftOut {
+/// Builds a chain candidate by candidate.
+struct Builder<'a> {
+    context: &'a Context,
+    state: &'a RunState,
+    conflicts: &'a [TaskConflict],
+    resolver: &'a AutoResolver,
+    store: &'a Store,
+    merged: MergedTree<'a>,
+    tip: Oid,
+    chain: Chain,
+}
+
+/// A candidate's tree on top of the chain, or the reason why it is left out.
+type Merge = Result<(Oid, Vec<Resolution>), LeftOutReason>;
+
+impl Builder<'_> {
+    /// Adds a candidate as a step, or leaves it out.
+    fn add(&mut self, task: TaskNumber, candidate: Oid) -> Result<(), EngineError> {
+        let below = self
+            .chain
+            .left_out_below(self.store, self.state, task, candidate)?;
+        let merge = match below {
+            Some(task) => Err(LeftOutReason::BuiltOn { task }),
+            None => self.merge(task, candidate)?,
+        };
+        match merge {
+            Ok((tree, resolved)) => self.commit(task, candidate, tree, resolved)?,
+            Err(reason) => self.chain.left_out.push(LeftOut {
+                task,
+                candidate,
+                reason,
+            }),
+        }
+        Ok(())
+    }
+
+    fn merge(&mut self, task: TaskNumber, candidate: Oid) -> Result<Merge, EngineError> {
+        if let Some(tree) = self.merged.merge(self.tip, candidate)? {
+            return Ok(Ok((tree, Vec::new())));
+        }
+        let conflict = MergeConflict {
+            tip: self.tip,
+            candidate,
+            own_base: own_base(self.context, self.state, task),
+        };
+        match self.resolver.resolve(&conflict)? {
+            AutoResolution::Resolved { tree, resolutions } => {
+                self.merged.settle(candidate, tree)?;
+                Ok(Ok((tree, resolutions)))
+            }
+            AutoResolution::Unresolved {
+                class,
+                paths,
+                tried,
+            } => Ok(Err(self.conflict(task, candidate, class, paths, tried)?)),
+        }
+    }
+
+    /// Describes a conflict that no strategy resolved.
+    fn conflict(
+        &self,
+        task: TaskNumber,
+        candidate: Oid,
+        class: Class,
+        paths: Vec<RepoPath>,
+        mut tried: Vec<TriedRung>,
+    ) -> Result<LeftOutReason, EngineError> {
+        if self.state.task(task).redispatches > 0 {
+            tried.push(TriedRung {
+                rung: RungName::Redispatched,
+                why: "its new result conflicts, too".to_owned(),
+            });
+        }
+        let mut with = self.chain.conflicting(task, self.conflicts);
+        if with.is_empty() {
+            with = self
+                .chain
+                .conflicting_together(self.context, candidate, &paths)?;
+        }
+        Ok(LeftOutReason::Conflict {
+            class,
+            with,
+            paths,
+            tried,
+        })
+    }
+
+    fn commit(
+        &mut self,
+        task: TaskNumber,
+        candidate: Oid,
+        tree: Oid,
+        resolved: Vec<Resolution>,
+    ) -> Result<(), EngineError> {
+        let before = self.resolver.resolved_before(self.state.task(task))?;
+        let mut step = Step {
+            task,
+            candidate,
+            tree,
+            commit: Oid::ZERO,
+            resolved: before.into_iter().chain(resolved).collect(),
+        };
+        self.tip = self.store.write_commit(&NewCommit {
+            tree,
+            parents: &[self.tip, candidate],
+            message: &merge_message(self.context, self.state, &step),
+            time: self.state.updated,
+            by: By::User,
+        })?;
+        step.commit = self.tip;
+        self.chain.steps.push(step);
+        Ok(())
+    }
+}
+
+fn left_out_in_review(state: &RunState) -> Vec<LeftOut> {
+    let candidates = state.candidates().into_iter();
+    let left_out = candidates.filter(|(task, _)| state.is_left_out(*task));
+    let left_out = left_out.map(|(task, candidate)| LeftOut {
         task,
         candidate,
         reason: LeftOutReason::Person,
-    };
-    state
-        .candidates()
-        .into_iter()
-        .filter(rejected)
-        .map(left_out)
-        .collect()
+    });
+    left_out.collect()
 }
 
-/// The commit a candidate was built on, if that is not the base of the run.
+/// Returns the commit a candidate was built on, if that is not the base of the run.
 fn own_base(context: &Context, state: &RunState, task: TaskNumber) -> Option<Oid> {
     let by_hand = state.task(task).by_hand.as_ref();
     let base = match by_hand {

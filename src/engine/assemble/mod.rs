@@ -1,11 +1,11 @@
-//! Putting the candidates onto the integration branch: in memory, in order, never half-merged.
+//! Assembly: merges the candidates onto the integration branch, in memory, in order, never
+//! half-merged.
 //!
 //! The merges are a chain of two-parent commits over trees whose board file is the base's (the
-//! *code chain*); what is published has the same trees with the board in them. So a prediction,
-//! the published branch and what lands later cannot differ in anything but the board. The checks
-//! run on the chain, before anything is published.
+//! *code chain*); the published branch has the same trees with the board in them. So a prediction,
+//! the published branch and a later landing differ in nothing but the board. The checks run on the
+//! chain, before anything is published.
 
-use crate::engine::candidates::order_input;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -14,172 +14,219 @@ use crate::assembly::order::{Order, assembly_order};
 use crate::assembly::selection::Choice;
 use crate::base::fault;
 use crate::engine::EngineError;
-use crate::engine::assemble::bisect::{Tried, try_candidates};
-use crate::engine::assemble::cache::Settled;
+use crate::engine::assemble::cache::CachedAssembly;
+use crate::engine::assemble::verify::{Verification, roll_back, verify, without_culprits};
 use crate::engine::candidates::conflicts::candidate_conflicts;
-use crate::engine::kernel::cancel::Leash;
+use crate::engine::candidates::order_input;
+use crate::engine::kernel::blocking::blocking;
+use crate::engine::kernel::cancel::CancelHandle;
 use crate::engine::kernel::context::Context;
-use crate::engine::kernel::effect::{Message, Post, blocking};
-use crate::engine::resolve::auto::Ladder;
+use crate::engine::kernel::message::{Message, Post};
+use crate::engine::resolve::auto::AutoResolver;
 use crate::merge::oid::Oid;
 use crate::model::event::Event;
 use crate::model::ids::TaskNumber;
 use crate::model::integration::Integration;
+use crate::model::resolution::Resolution;
 use crate::model::run::RunState;
 use crate::model::task_conflict::TaskConflict;
 
-pub mod bisect;
-mod branch;
 pub mod cache;
-mod chain;
-pub mod history;
-mod message;
+pub(crate) mod chain;
+pub(crate) mod commit_message;
+pub(crate) mod history;
+pub(crate) mod integration_branch;
+mod replay;
+mod step;
+pub(crate) mod verify;
 
-pub use crate::engine::assemble::branch::rewound;
-pub(crate) use crate::engine::assemble::chain::{Chain, Step};
-pub(crate) use crate::engine::assemble::message::{message, settled_paragraph, settled_trailers};
+use chain::Chain;
 
-/// Assembles the candidates of a state and posts what happened, step by step.
-pub async fn run(context: Arc<Context>, state: RunState, leash: Leash, post: Post) {
-    let result = assemble(&context, state, &leash, &post).await;
-    // The loop is gone only when the program ends; then there is nobody left to tell.
+/// Assembles the candidates of a state and reports each step to the loop.
+pub async fn run(context: Arc<Context>, state: RunState, cancel: CancelHandle, post: Post) {
+    let result = assemble(&context, state, &cancel, &post).await;
+    // The loop is gone only when the program ends.
     let _ = post.send(Message::Assembled(result));
 }
 
 async fn assemble(
     context: &Arc<Context>,
     state: RunState,
-    leash: &Leash,
+    cancel: &CancelHandle,
     post: &Post,
 ) -> Result<(), EngineError> {
-    if let Some(settled) = recalled(context, &state).await? {
-        let (order, integration) = (settled.order, settled.integration);
-        let _ = post.send(Message::Fact(Event::AssemblyStarting { order }));
-        let _ = post.send(Message::Fact(Event::Assembled { integration }));
+    let record = |event| drop(post.send(Message::Fact(event)));
+    if let Some(cached) = cached(context, &state).await? {
+        let (order, integration) = (cached.order, cached.integration);
+        record(Event::AssemblyStarting { order });
+        record(Event::Assembled { integration });
         return Ok(());
     }
-    let wanted = wanted(context, &state, post).await?;
-    let ladder = Arc::new(Ladder::new(context, leash));
-    let Some((chain, tried)) = verified(context, &state, &wanted, &ladder, leash, post).await?
-    else {
-        // Stopped: nothing is recorded, and the next call assembles anew.
+    let selection = select(context, &state, post).await?;
+    let resolver = Arc::new(AutoResolver::new(context, cancel));
+    let assembly = Assembly {
+        context,
+        state: &state,
+        selection: &selection,
+        resolver: &resolver,
+        cancel,
+        post,
+    };
+    let Some((chain, verification)) = assembly.verified_chain().await? else {
+        // Stopped: nothing is recorded, and the next call starts again.
         return Ok(());
     };
     fault::point("assembly", "checked");
     let context = Arc::clone(context);
-    let integration = blocking(move || {
-        let chain = chain.without(&context, &state, &tried, &ladder)?;
-        let integration = Integration {
-            checks: tried.checks,
-            guilty: tried.guilty,
-            check_runs: tried.runs,
-            ..chain.publish(&context, &state)?
-        };
-        let Wanted {
-            order, conflicts, ..
-        } = wanted;
-        Settled::keep(&context, &state, &conflicts, order, &integration)?;
-        Ok(integration)
-    });
-    let integration = integration.await?;
-    let _ = post.send(Message::Fact(Event::Assembled { integration }));
+    let published =
+        blocking(move || publish(&context, &state, selection, chain, verification, &resolver));
+    let integration = published.await?;
+    record(Event::Assembled { integration });
     Ok(())
 }
 
-/// What is to be tried, in order.
-#[derive(Clone)]
-struct Wanted {
+/// The candidates to try, in order.
+struct Selection {
     order: Vec<TaskNumber>,
     choice: Choice,
     conflicts: Vec<TaskConflict>,
 }
 
-async fn wanted(
+async fn select(
     context: &Arc<Context>,
     state: &RunState,
     post: &Post,
-) -> Result<Wanted, EngineError> {
+) -> Result<Arc<Selection>, EngineError> {
     let (context, state, post) = (Arc::clone(context), state.clone(), post.clone());
     blocking(move || {
-        let fact = |event| drop(post.send(Message::Fact(event)));
+        let record = |event| drop(post.send(Message::Fact(event)));
         let conflicts = candidate_conflicts(&context, &state)?;
         if conflicts != state.conflicts {
-            fact(Event::ConflictsFound {
-                conflicts: conflicts.clone(),
-            });
+            let conflicts = conflicts.clone();
+            record(Event::ConflictsFound { conflicts });
         }
         let Order { steps, choice } = assembly_order(&order_input(&context, &state, &conflicts)?);
         let order: Vec<TaskNumber> = steps.into_iter().map(|step| step.task).collect();
-        fact(Event::AssemblyStarting {
-            order: order.clone(),
-        });
+        let announced = order.clone();
+        record(Event::AssemblyStarting { order: announced });
         fault::point("assembly", "ordered");
-        Ok(Wanted {
+        Ok(Arc::new(Selection {
             order,
             choice,
             conflicts,
-        })
+        }))
     })
     .await
 }
 
-/// The chain with what the checks say about it. What settled a conflict and makes a check fail is
-/// taken back, and the chain is built anew. `None` when the run was stopped meanwhile.
-async fn verified(
-    context: &Arc<Context>,
-    state: &RunState,
-    wanted: &Wanted,
-    ladder: &Arc<Ladder>,
-    leash: &Leash,
-    post: &Post,
-) -> Result<Option<(Chain, Tried)>, EngineError> {
-    let mut runs = 0;
-    loop {
-        let chain = {
-            let (context, state, ladder) = (Arc::clone(context), state.clone(), ladder.clone());
-            let wanted = wanted.clone();
-            blocking(move || {
-                let (order, conflicts) = (&wanted.order, &wanted.conflicts);
-                let mut chain = Chain::build(&context, &state, order, conflicts, &ladder)?;
-                chain.add_untried(&state, order, &wanted.choice);
-                fault::point("assembly", "merged");
-                Ok(chain)
-            })
-            .await?
-        };
-        if leash.is_pulled() {
-            return Ok(None);
+/// One assembly while its chain is built and verified.
+struct Assembly<'a> {
+    context: &'a Arc<Context>,
+    state: &'a RunState,
+    selection: &'a Arc<Selection>,
+    resolver: &'a Arc<AutoResolver>,
+    cancel: &'a CancelHandle,
+    post: &'a Post,
+}
+
+impl Assembly<'_> {
+    /// Builds a chain and checks it until no resolution makes a check fail. Returns `None` when the
+    /// run was stopped meanwhile.
+    async fn verified_chain(&self) -> Result<Option<(Chain, Verification)>, EngineError> {
+        let mut runs = 0;
+        loop {
+            let chain = self.chain().await?;
+            if self.cancel.is_cancelled() {
+                return Ok(None);
+            }
+            self.announce_resolutions(&chain);
+            let verified = verify(self.context, self.state, &chain, self.resolver, self.cancel);
+            let Some(mut verification) = verified.await? else {
+                return Ok(None);
+            };
+            runs += verification.runs;
+            let rolled_back = roll_back(&chain, self.resolver, &verification);
+            if rolled_back.is_empty() {
+                verification.runs = runs;
+                return Ok(Some((chain, verification)));
+            }
+            rolled_back.into_iter().for_each(|event| self.record(event));
         }
-        chain.announce_settled(post);
-        let Some(mut tried) = try_candidates(context, state, &chain, ladder, leash).await? else {
-            return Ok(None);
-        };
-        runs += tried.runs;
-        let rolled_back = chain.roll_back(ladder, &tried);
-        if rolled_back.is_empty() {
-            tried.runs = runs;
-            return Ok(Some((chain, tried)));
+    }
+
+    async fn chain(&self) -> Result<Chain, EngineError> {
+        let (context, state) = (Arc::clone(self.context), self.state.clone());
+        let (selection, resolver) = (Arc::clone(self.selection), Arc::clone(self.resolver));
+        blocking(move || {
+            let Selection {
+                order,
+                choice,
+                conflicts,
+            } = &*selection;
+            let mut chain = Chain::build(&context, &state, order, conflicts, &resolver)?;
+            chain.add_untried(&state, order, choice);
+            fault::point("assembly", "merged");
+            Ok(chain)
+        })
+        .await
+    }
+
+    /// Records the resolutions of a chain before anything rests on them.
+    fn announce_resolutions(&self, chain: &Chain) {
+        for step in &chain.steps {
+            // A resolution inside a candidate was recorded when that was made.
+            let is_new = |found: &&Resolution| !found.by.rung().is_in_the_result();
+            let resolutions: Vec<_> = step.resolved.iter().filter(is_new).cloned().collect();
+            if !resolutions.is_empty() {
+                let task = step.task;
+                self.record(Event::ConflictSettled { task, resolutions });
+            }
         }
-        for event in rolled_back {
-            let _ = post.send(Message::Fact(event));
-        }
+    }
+
+    fn record(&self, event: Event) {
+        // The loop is gone only when the program ends.
+        let _ = self.post.send(Message::Fact(event));
     }
 }
 
-async fn recalled(
-    context: &Arc<Context>,
+/// Moves the integration branch to the candidates that passed, and caches the result.
+fn publish(
+    context: &Context,
     state: &RunState,
-) -> Result<Option<Settled>, EngineError> {
-    let (context, state) = (Arc::clone(context), state.clone());
-    blocking(move || Settled::recall(&context, &state)).await
+    selection: Arc<Selection>,
+    chain: Chain,
+    verification: Verification,
+    resolver: &AutoResolver,
+) -> Result<Integration, EngineError> {
+    let chain = without_culprits(chain, context, state, &verification, resolver)?;
+    let integration = Integration {
+        checks: verification.checks,
+        guilty: verification.culprits,
+        check_runs: verification.runs,
+        ..integration_branch::publish(chain, context, state)?
+    };
+    let Selection {
+        order, conflicts, ..
+    } = &*selection;
+    CachedAssembly::save(context, state, conflicts, order.clone(), &integration)?;
+    Ok(integration)
 }
 
-/// What would be assembled now, in which order and why, as far as pairs of candidates and what the
-/// checks said before can tell; nothing is merged, checked or written. With the conflicts it rests on.
+async fn cached(
+    context: &Arc<Context>,
+    state: &RunState,
+) -> Result<Option<CachedAssembly>, EngineError> {
+    let (context, state) = (Arc::clone(context), state.clone());
+    blocking(move || CachedAssembly::load(&context, &state)).await
+}
+
+/// Predicts an assembly from pairs of candidates and earlier check results: the order with the
+/// reasons, and the conflicts it rests on. Nothing is merged, checked or written.
 ///
 /// # Errors
 /// When git's engine fails as a whole.
-pub fn foresee(
+pub fn predict(
     context: &Context,
     state: &RunState,
 ) -> Result<(Order, Vec<TaskConflict>), EngineError> {
@@ -187,13 +234,13 @@ pub fn foresee(
     let input = order_input(context, state, &conflicts)?;
     let built_on = input.tasks.iter();
     let built_on = built_on.map(|task| (task.number, task.depends_on.clone()));
-    let failing = known_to_fail(context, state);
+    let failing = known_failures(&context.settings.assemble.check, state);
     let order = assembly_order(&input).without_failing(&failing, &built_on.collect());
     Ok((order, conflicts))
 }
 
-/// The sets that the last assembly saw fail, as far as nothing of them has changed since.
-fn known_to_fail(context: &Context, state: &RunState) -> Vec<Failing> {
+/// Returns the sets that failed a check in the last assembly and whose candidates are the same.
+fn known_failures(checks: &[String], state: &RunState) -> Vec<Failing> {
     let Some(integration) = &state.integration else {
         return Vec::new();
     };
@@ -207,14 +254,13 @@ fn known_to_fail(context: &Context, state: &RunState) -> Vec<Failing> {
         let now = state.task(*task).candidate();
         now.is_some() && now == tried.get(task).copied()
     };
-    let checks = &context.settings.assemble.check;
-    let known = integration.guilty.iter().filter_map(|guilty| {
-        let mut tasks = guilty.with.clone();
-        tasks.push(guilty.task);
-        let holds = checks.contains(&guilty.command) && tasks.iter().all(is_same);
+    let known = integration.guilty.iter().filter_map(|culprit| {
+        let mut tasks = culprit.with.clone();
+        tasks.push(culprit.task);
+        let holds = checks.contains(&culprit.command) && tasks.iter().all(is_same);
         holds.then(|| Failing {
-            command: guilty.command.clone(),
-            timed_out: guilty.timed_out,
+            command: culprit.command.clone(),
+            timed_out: culprit.timed_out,
             tasks,
         })
     });

@@ -13,9 +13,9 @@ use crate::engine::attempt::flaky;
 use crate::engine::attempt::output::read_output;
 use crate::engine::attempt::outside_changes::look_after;
 use crate::engine::commands::runner::CheckRun;
+use crate::engine::kernel::blocking::blocking;
 use crate::engine::kernel::context::Context;
 use crate::engine::kernel::disk_space::is_full;
-use crate::engine::kernel::effect::blocking;
 use crate::engine::spec::environment::environment;
 use crate::engine::spec::limits::Bounds;
 use crate::engine::spec::{AttemptSpec, result_file, time_limits};
@@ -23,7 +23,7 @@ use crate::engine::worktree::populate::links_in;
 use crate::engine::worktree::prepare::{keep, keep_remains, worker_folder};
 use crate::exec::{self, Exit, JobEnd};
 use crate::failure::classify::{self, Evidence, Fact};
-use crate::git::capture::{Harvest, HarvestError};
+use crate::git::capture::{Capture, CaptureError};
 use crate::git::commit::{By, NewCommit};
 use crate::git::refs::branch_ref;
 use crate::git::worktree::{Head, Worktree};
@@ -57,14 +57,14 @@ struct Case {
     /// Why its report could not be used.
     unread: Option<String>,
     transcript: Transcript,
-    /// What changed outside of its worktree while it ran.
+    /// What changed outside its worktree while it ran.
     meanwhile: Vec<OutsideChange>,
 }
 
 /// What an attempt offers if its checks agree.
 #[derive(Clone)]
 struct Offer {
-    harvest: Harvest,
+    harvest: Capture,
     /// The harvested tree without a change of the board file.
     tree: Oid,
     changed: bool,
@@ -90,7 +90,7 @@ pub async fn conclude(
         Err(error) => (WorkerReport::default(), Some(error_chain(&error))),
     };
     let transcript = read_output(context, spec, &worktree, &end).await?;
-    let meanwhile = look_after(context, spec, &worktree, &transcript).await?;
+    let meanwhile = look_after(context, spec).await?;
     let context = Arc::clone(context);
     let case = Case {
         context,
@@ -130,43 +130,32 @@ impl Case {
             Exit::Code(_) | Exit::Signal(_) => self.end.stopped,
             Exit::NotStarted(_) => false,
         };
-        was_ended && self.transcript.terminal_seen && !self.spec.leash.is_pulled()
+        was_ended && self.transcript.terminal_seen && !self.spec.cancel.is_cancelled()
     }
 
-    /// What it wrote outside of its worktree, where that is not allowed.
+    /// Changes outside its worktree, where they are not allowed.
     fn trespass(&self) -> Option<Fact> {
-        let (named, others): (Vec<_>, Vec<_>) = self
-            .meanwhile
-            .iter()
-            .filter(|change| change.is_own())
-            .partition(|change| change.named_in.is_some());
-        let what = |changes: &[&OutsideChange]| {
-            let what = changes.iter().map(|change| change.what.clone());
-            what.collect::<Vec<String>>()
-        };
         let is_forbidden = self.context.settings.run.outside_writes == Scope::Fail;
-        match (is_forbidden, named.is_empty(), others.is_empty()) {
-            (true, false, _) => Some(Fact::WroteOutside(what(&named))),
-            (true, true, false) => Some(Fact::ChangedAlone(what(&others))),
-            _ => None,
-        }
+        let what = self.meanwhile.iter().map(|change| change.what.clone());
+        let what: Vec<String> = what.collect();
+        (is_forbidden && !what.is_empty()).then_some(Fact::ChangedOutside(what))
     }
 
     /// The limit that dispatch ended the worker for, if it did.
     fn passed_limit(&self) -> Option<Fact> {
         let bounds = Bounds::untold(&self.context, &self.spec);
         let passed = bounds.passed(self.transcript.turns, self.transcript.cost);
-        passed.filter(|_| self.end.stopped && !self.spec.leash.is_pulled())
+        passed.filter(|_| self.end.stopped && !self.spec.cancel.is_cancelled())
     }
 
     /// Looks at what the worker left; a fact says why it cannot be a candidate.
     fn inspect(&self) -> Result<Result<Offer, Fact>, EngineError> {
         let store = Store::open(&self.context.repo)?;
-        let harvest = match store.harvest(
+        let harvest = match store.capture(
             &self.worktree,
             &links_in(&self.context, &self.worktree.path),
         ) {
-            Err(HarvestError::Git(GitError::Failed { message, .. }))
+            Err(CaptureError::Git(GitError::Failed { message, .. }))
                 if message.contains("does not have a commit checked out") =>
             {
                 return Ok(Err(Fact::EmbeddedRepository(message)));
@@ -260,7 +249,7 @@ impl Case {
         fault::point("attempt", "after its checks");
         match checks.last() {
             Some(last) if last.result != CheckOutcome::Passed => {
-                let fact = if self.spec.leash.is_pulled() {
+                let fact = if self.spec.cancel.is_cancelled() {
                     Fact::Stopped
                 } else {
                     Fact::CheckFailed {
@@ -295,7 +284,7 @@ impl Case {
                 "{}/{}/{}/check",
                 self.context.run, task.number.0, self.spec.attempt
             ),
-            leash: &self.spec.leash,
+            cancel: &self.spec.cancel,
         };
         checks.run(&task.fields.check).await
     }
@@ -546,7 +535,9 @@ impl Case {
         }
         match self.passed_limit() {
             Some(passed) => facts.push(passed),
-            None if self.end.stopped || self.spec.leash.is_pulled() => facts.push(Fact::Stopped),
+            None if self.end.stopped || self.spec.cancel.is_cancelled() => {
+                facts.push(Fact::Stopped)
+            }
             None => {}
         }
         match &self.end.exit {

@@ -7,4 +7,3 @@ pub mod judge;
 pub mod output;
 pub mod outside_changes;
 pub mod run;
-pub mod suspects;

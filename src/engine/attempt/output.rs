@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::engine::EngineError;
+use crate::engine::kernel::blocking::blocking;
 use crate::engine::kernel::context::Context;
-use crate::engine::kernel::effect::blocking;
 use crate::engine::spec::AttemptSpec;
 use crate::engine::spec::limits::Bounds;
 use crate::engine::worktree::prepare::worker_folder;

@@ -1,7 +1,7 @@
 //! One attempt: starting point, worktree, worker, and then what became of it.
 
-use crate::engine::kernel::effect::Post;
-use crate::engine::kernel::effect::blocking;
+use crate::engine::kernel::blocking::blocking;
+use crate::engine::kernel::message::Post;
 use crate::engine::spec::AttemptSpec;
 use crate::engine::spec::PROMPT_FILE;
 use crate::engine::spec::result_file;
@@ -23,7 +23,7 @@ use crate::engine::candidates::starting_point::{StartingPoint, starting_point};
 use crate::engine::commands::runner;
 use crate::engine::kernel::context::Context;
 use crate::engine::kernel::disk_space::{self, is_full};
-use crate::engine::kernel::effect::Message;
+use crate::engine::kernel::message::Message;
 use crate::engine::spec::environment::environment;
 use crate::engine::spec::limits::Bounds;
 use crate::engine::spec::ports;
@@ -98,7 +98,7 @@ async fn give_up(context: &Arc<Context>, spec: &AttemptSpec) -> Result<Came, Eng
     let worker = prepare::worker_folder(context, spec.task, spec.attempt);
     runner::end_job(context, &worker).await?;
     let found = context.repo.find_worktree(&spec.worktree);
-    match (base_of(&folder), found.filter(Worktree::is_there)) {
+    match (base_of(&folder), found.filter(Worktree::exists)) {
         (Some(base), Some(worktree)) => keep_lost(context, spec, base, worktree).await,
         _ => Ok(Came::Nowhere(None)),
     }
@@ -243,13 +243,13 @@ impl Patience {
         if is_full(error) {
             self.full += 1;
             let _ = post.send(Message::NoRoom(disk_space::shortage_now(context)));
-            disk_space::wait(context, &spec.leash, self.full).await;
+            disk_space::wait(context, &spec.cancel, self.full).await;
         } else if error.is_killed_git() && self.killed < MOST_KILLED {
             self.killed += 1;
         } else {
             return false;
         }
-        !context.is_stopping() && !spec.leash.is_pulled()
+        !context.is_stopping() && !spec.cancel.is_cancelled()
     }
 }
 
@@ -326,7 +326,7 @@ async fn work(
         return Ok(Begun::Not(Came::Nowhere(None)));
     }
     fault::point("attempt", "furnished");
-    look_before(context, spec, &worktree).await?;
+    look_before(context, spec).await?;
     let job = prepare_job(context, spec, base, &worktree)?;
     fault::point("attempt", "with its prompt");
     fault::point("attempt", "before its worker starts");
@@ -430,7 +430,7 @@ async fn take_up(
     let path = spec.worktree.clone();
     let base = base_of(&folder);
     let found = context.repo.find_worktree(&path);
-    let worktree = found.clone().filter(Worktree::is_there);
+    let worktree = found.clone().filter(Worktree::exists);
     let (Some(base), Some(worktree)) = (base, worktree) else {
         // Somebody took the worktree away, or it never was: what its worker does is lost work.
         runner::end_job(context, &worker).await?;
@@ -489,7 +489,7 @@ async fn watch(
     base: Oid,
     worktree: Worktree,
 ) -> Result<Came, EngineError> {
-    spec.leash.hold(running.stopper());
+    spec.cancel.attach(running.stopper());
     let mut notes = Notes::new(context.attempt_folder(spec.task, spec.attempt));
     let mut steps = Steps::new(context, spec, &worktree, running.stopper());
     let mut interval = tokio::time::interval(NOTE_INTERVAL);

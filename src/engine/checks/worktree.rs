@@ -5,6 +5,7 @@
 //! into a commit: trees come from merges alone.
 
 use crate::engine::kernel::sweep::sweep;
+use crate::engine::kernel::worktree_size::WorktreeSize;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -13,10 +14,10 @@ use crate::base::fault;
 use crate::engine::EngineError;
 use crate::engine::checks::cache::Memory;
 use crate::engine::commands::runner::CheckRun;
-use crate::engine::kernel::cancel::Leash;
+use crate::engine::kernel::blocking::blocking;
+use crate::engine::kernel::cancel::CancelHandle;
 use crate::engine::kernel::context::Context;
-use crate::engine::kernel::disk_space::{self, Size};
-use crate::engine::kernel::effect::blocking;
+use crate::engine::kernel::disk_space;
 use crate::git::Store;
 use crate::git::worktree::{Head, Worktree};
 use crate::merge::oid::Oid;
@@ -26,17 +27,17 @@ use crate::worker::environment::check_environment;
 /// Runs the checks of a run, each only once on the same tree.
 pub(crate) struct Checker<'a> {
     context: &'a Arc<Context>,
-    leash: &'a Leash,
+    cancel: &'a CancelHandle,
     memory: Memory,
     runs: usize,
 }
 
 impl<'a> Checker<'a> {
     /// With what earlier ones found out.
-    pub(crate) fn new(context: &'a Arc<Context>, leash: &'a Leash) -> Checker<'a> {
+    pub(crate) fn new(context: &'a Arc<Context>, cancel: &'a CancelHandle) -> Checker<'a> {
         Checker {
             context,
-            leash,
+            cancel,
             memory: Memory::open(context),
             runs: 0,
         }
@@ -56,8 +57,8 @@ impl<'a> Checker<'a> {
             return Ok(known);
         }
         self.runs += 1;
-        let results = run_checks(self.context, commit, count, self.leash).await?;
-        if !self.leash.is_pulled() {
+        let results = run_checks(self.context, commit, count, self.cancel).await?;
+        if !self.cancel.is_cancelled() {
             self.memory.keep(tree, count, &results);
         }
         Ok(results)
@@ -77,17 +78,18 @@ async fn run_checks(
     context: &Arc<Context>,
     commit: Oid,
     count: usize,
-    leash: &Leash,
+    cancel: &CancelHandle,
 ) -> Result<Vec<CheckResult>, EngineError> {
     let worktree = {
         let context = Arc::clone(context);
         blocking(move || checkout(&context, commit)).await?
     };
-    let checks = in_folder(context, &worktree.path, leash);
+    let checks = in_folder(context, &worktree.path, cancel);
     let commands = &context.settings.assemble.check;
     fault::point("assembled worktree", "filled");
     let results = checks.run_all(&commands[..count]).await;
-    if disk_space::shortage(&context.repo, &context.settings, Size::default(), 0).is_some() {
+    if disk_space::shortage(&context.repo, &context.settings, WorktreeSize::default(), 0).is_some()
+    {
         // What they filled the disk with must not stop the run that has to remove it.
         let _ = sweep(&worktree.git());
     }
@@ -97,7 +99,11 @@ async fn run_checks(
 }
 
 /// How commands of the assembly run in this folder.
-pub fn in_folder<'a>(context: &'a Context, cwd: &'a Path, leash: &'a Leash) -> CheckRun<'a> {
+pub fn in_folder<'a>(
+    context: &'a Context,
+    cwd: &'a Path,
+    cancel: &'a CancelHandle,
+) -> CheckRun<'a> {
     let mut env: BTreeMap<String, String> = check_environment(std::env::vars_os());
     env.insert("DISPATCH_RUN".to_owned(), context.run.to_string());
     env.insert("DISPATCH_BASE".to_owned(), context.base.to_string());
@@ -110,7 +116,7 @@ pub fn in_folder<'a>(context: &'a Context, cwd: &'a Path, leash: &'a Leash) -> C
         env,
         timeout: context.settings.assemble.check_timeout,
         cookie: format!("{}/integration", context.run),
-        leash,
+        cancel,
     }
 }
 

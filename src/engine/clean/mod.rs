@@ -3,15 +3,12 @@
 
 use std::collections::BTreeMap;
 use std::collections::{HashMap, HashSet};
-use std::num::NonZero;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 
-use crate::base::fault;
+use crate::base::{fault, parallel};
 use crate::engine::EngineError;
 use crate::engine::kernel::context::Context;
-use crate::engine::resolve::manual::is_untouched;
+use crate::engine::resolve::conflict_worktree::is_untouched;
 use crate::engine::worktree::populate::links_in;
 use crate::engine::worktree::prepare::worker_folder;
 use crate::engine::worktree::setup::tear_down;
@@ -47,7 +44,7 @@ pub fn plan(
     let store = Store::open(&context.repo)?;
     let mut plan = Plan::default();
     let found = worktrees(context, state);
-    let hindrances = on_every_core(&found, |found| {
+    let hindrances = parallel::map(&found, |found| {
         let store = Store::open(&context.repo)?;
         match found.used && !is_untouched_conflict(context, found) {
             true => hindrance(context, &store, state, &found.worktree),
@@ -82,30 +79,6 @@ pub fn plan(
         }
     }
     Ok(plan)
-}
-
-/// Does the same to every item, on as many threads as there are cores; the results stand in the
-/// order of the items.
-fn on_every_core<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
-    let next = AtomicUsize::new(0);
-    let results = Mutex::new(Vec::with_capacity(items.len()));
-    std::thread::scope(|scope| {
-        for _ in 0..cores.min(items.len()) {
-            scope.spawn(|| {
-                loop {
-                    let place = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(item) = items.get(place) else { return };
-                    let result = work(item);
-                    let mut results = results.lock().unwrap_or_else(PoisonError::into_inner);
-                    results.push((place, result));
-                }
-            });
-        }
-    });
-    let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
-    results.sort_unstable_by_key(|(place, _)| *place);
-    results.into_iter().map(|(_, result)| result).collect()
 }
 
 fn worktrees(context: &Context, state: &RunState) -> Vec<Found> {
@@ -282,7 +255,7 @@ fn branches(
 /// When something cannot be removed; what was removed until then is gone.
 pub fn carry_out(context: &Context, plan: &Plan) -> Result<(), EngineError> {
     fault::point("cleaning", "before it begins");
-    let removed = on_every_core(&plan.worktrees, |worktree| remove(context, worktree));
+    let removed = parallel::map(&plan.worktrees, |worktree| remove(context, worktree));
     fault::point("cleaning", "without worktrees");
     for (worktree, removed) in plan.worktrees.iter().zip(removed) {
         removed?;

@@ -1,6 +1,7 @@
 //! Check commands: run one after the other in a worktree, each under the same containment as a
 //! worker, until one does not exit 0.
 
+use crate::engine::kernel::worktree_size::WorktreeSize;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,10 +12,10 @@ use crate::base::files::says_no_space;
 use crate::base::text::one_line;
 use crate::engine::EngineError;
 use crate::engine::commands::junit::{TestResult, parse_junit};
-use crate::engine::kernel::cancel::Leash;
+use crate::engine::kernel::blocking::blocking;
+use crate::engine::kernel::cancel::CancelHandle;
 use crate::engine::kernel::context::Context;
-use crate::engine::kernel::disk_space::{self, Size};
-use crate::engine::kernel::effect::blocking;
+use crate::engine::kernel::disk_space;
 use crate::engine::kernel::sweep::sweep;
 use crate::exec::{self, Exit, Job, JobEnd, JobStatus, StopSignal, kill_orphans};
 use crate::failure::excerpt;
@@ -53,7 +54,7 @@ pub struct CheckRun<'a> {
     /// By what their processes can be found.
     pub cookie: String,
     /// What stops them.
-    pub leash: &'a Leash,
+    pub cancel: &'a CancelHandle,
 }
 
 impl CheckRun<'_> {
@@ -84,7 +85,7 @@ impl CheckRun<'_> {
         let mut results = Vec::new();
         for command in commands {
             results.push(self.run_one(command).await?);
-            if self.leash.is_pulled() {
+            if self.cancel.is_cancelled() {
                 break;
             }
         }
@@ -113,7 +114,7 @@ impl CheckRun<'_> {
         fault::point("check", "before it starts");
         let running = self.context.executor.start(&folder, &job)?;
         fault::point("check", "started");
-        self.leash.hold(running.stopper());
+        self.cancel.attach(running.stopper());
         let status = running.wait().await?;
         fault::point("check", "ended");
         let (result, millis, dropped) = match status {
@@ -154,7 +155,8 @@ impl CheckRun<'_> {
     /// something.
     fn met_full_disk(&self) -> bool {
         let (repo, settings) = (&self.context.repo, &self.context.settings);
-        let is_short = || disk_space::shortage(repo, settings, Size::default(), 0).is_some();
+        let is_short =
+            || disk_space::shortage(repo, settings, WorktreeSize::default(), 0).is_some();
         if !is_short() {
             return false;
         }

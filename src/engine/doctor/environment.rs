@@ -6,7 +6,7 @@ use crate::config::Settings;
 use crate::engine::EngineError;
 use crate::engine::doctor::{Ailment, Remedy};
 use crate::git::Repo;
-use crate::git::discover::Remark;
+use crate::git::discover::Limitation;
 
 /// Below this much free space, in bytes, runs are likely to stop.
 const LITTLE_SPACE: u64 = 1024 * 1024 * 1024;
@@ -32,10 +32,10 @@ pub fn examine(repo: &Repo, settings: &Settings) -> Result<Surroundings, EngineE
     let (major, minor) = repo.version;
     let mut found = Surroundings::default();
     found.facts.push(format!("git {major}.{minor}"));
-    for remark in repo.remarks()? {
+    for remark in repo.limitations()? {
         let (what, why) = match remark {
-            Remark::Shallow => ("shallow clone", "history ends early, merges may need more"),
-            Remark::Submodules => ("submodules", "they are not checked out in worktrees"),
+            Limitation::Shallow => ("shallow clone", "history ends early, merges may need more"),
+            Limitation::Submodules => ("submodules", "they are not checked out in worktrees"),
         };
         found.warn(what, why, Remedy::Nothing);
     }

@@ -138,7 +138,7 @@ impl Ward<'_> {
     ) -> Result<Vec<Ailment>, EngineError> {
         let place = worktree.path.display().to_string();
         let mut ailments = Vec::new();
-        if !worktree.is_there() {
+        if !worktree.exists() {
             let kept = self.unkept(worktree)?;
             let kept = kept.map(|commit| (self.context.attempt_ref(task, attempt.number), commit));
             let why = "its folder is gone, git still has its entry";
@@ -237,7 +237,7 @@ impl Ward<'_> {
         ];
         let found = places.iter().filter_map(|place| repo.find_worktree(place));
         let is_left = |worktree: &Worktree| {
-            !worktree.is_there() || worktree.lock_reason().as_deref() == Some("initializing")
+            !worktree.exists() || worktree.lock_reason().as_deref() == Some("initializing")
         };
         let left = found.filter(is_left);
         let why = "a half-made folder for checks";

@@ -1,45 +1,75 @@
-//! A leash on whatever an attempt is running at the moment, so that it can be stopped.
+//! Cancels an attempt's current process, and every later one.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::exec::{StopSignal, Stopper};
 
-/// Shared by the loop, which pulls, and the attempt, which runs one job after the other.
+/// Shared by the loop, which cancels, and the attempt, which runs one job after the other.
 #[derive(Clone, Debug, Default)]
-pub struct Leash(Arc<Mutex<State>>);
+pub struct CancelHandle(Arc<Mutex<State>>);
 
 #[derive(Debug, Default)]
 struct State {
     current: Option<Stopper>,
-    pulled: Option<StopSignal>,
+    signal: Option<StopSignal>,
 }
 
-impl Leash {
-    /// From now on this job is what a pull stops. A pull that came before reaches it at once.
-    pub fn hold(&self, stopper: Stopper) {
+impl CancelHandle {
+    /// Makes this job the one that is stopped. An earlier signal reaches it at once.
+    pub fn attach(&self, stopper: Stopper) {
         let mut state = self.state();
-        if let Some(signal) = state.pulled {
+        if let Some(signal) = state.signal {
             stopper.stop(signal);
         }
         state.current = Some(stopper);
     }
 
     /// Stops the current job, and every later one.
-    pub fn pull(&self, signal: StopSignal) {
+    pub fn cancel(&self, signal: StopSignal) {
         let mut state = self.state();
-        state.pulled = Some(signal);
+        state.signal = Some(signal);
         if let Some(current) = &state.current {
             current.stop(signal);
         }
     }
 
-    /// Whether it was pulled.
-    pub fn is_pulled(&self) -> bool {
-        self.state().pulled.is_some()
+    /// Returns `true` if [`CancelHandle::cancel`] was called.
+    pub fn is_cancelled(&self) -> bool {
+        self.state().signal.is_some()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         // Every change is a single assignment, so a panic elsewhere leaves nothing half-done.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Receiver, channel};
+
+    use super::*;
+
+    fn job() -> (Stopper, Receiver<StopSignal>) {
+        let (sender, received) = channel();
+        let stop = move |signal| {
+            let _ = sender.send(signal);
+        };
+        (Stopper::new(stop), received)
+    }
+
+    #[test]
+    fn a_signal_reaches_the_current_job_and_every_later_one() {
+        let cancel = CancelHandle::default();
+        let ((first, first_got), (second, second_got)) = (job(), job());
+        cancel.attach(first);
+        assert!(!cancel.is_cancelled());
+        cancel.cancel(StopSignal::Interrupt);
+        cancel.attach(second);
+        cancel.cancel(StopSignal::Kill);
+        let got = |received: Receiver<StopSignal>| Vec::from_iter(received.try_iter());
+        assert_eq!(got(first_got), [StopSignal::Interrupt]);
+        assert_eq!(got(second_got), [StopSignal::Interrupt, StopSignal::Kill]);
+        assert!(cancel.is_cancelled());
     }
 }

@@ -9,10 +9,11 @@ use tokio::sync::Semaphore;
 use crate::base::clock::Clock;
 use crate::config::Settings;
 use crate::conflicts::detector::Detector;
-use crate::engine::kernel::disk_space::Size;
+use crate::engine::kernel::worktree_size::WorktreeSize;
 use crate::exec::Executor;
 use crate::failure::patterns::Patterns;
 use crate::git::Repo;
+use crate::git::shared_state::{Reading, SharedStateReader};
 use crate::merge::oid::Oid;
 use crate::model::ids::{AttemptNumber, RunId, TaskNumber};
 use crate::model::plan::{INTEGRATION, Plan};
@@ -40,8 +41,9 @@ pub struct Context {
     integration: Mutex<()>,
     /// What is known about conflicts among the candidates; none until they are first looked for.
     pub detector: Mutex<Option<Detector>>,
+    shared_state: Mutex<SharedStateReader>,
     stopping: AtomicBool,
-    size: OnceLock<Size>,
+    size: OnceLock<WorktreeSize>,
     slugs: Vec<String>,
 }
 
@@ -61,6 +63,7 @@ impl Context {
         let stopping = AtomicBool::new(false);
         let patterns = settings.failure.patterns();
         let fills = Semaphore::new(cores);
+        let shared_state = SharedStateReader::new(&repo, &settings.run.branch_prefix);
         Context {
             repo,
             run,
@@ -73,6 +76,7 @@ impl Context {
             fills,
             integration: Mutex::new(()),
             detector: Mutex::default(),
+            shared_state: Mutex::new(shared_state),
             stopping,
             size: OnceLock::new(),
             slugs,
@@ -93,10 +97,10 @@ impl Context {
     }
 
     /// What a worktree of the run takes, as far as its base says.
-    pub fn size(&self) -> Size {
+    pub fn size(&self) -> WorktreeSize {
         *self
             .size
-            .get_or_init(|| Size::of_worktree(&self.repo, self.base))
+            .get_or_init(|| WorktreeSize::of_worktree(&self.repo, self.base))
     }
 
     /// The right to move the integration branch, which both the board and the assembly do; waits
@@ -115,6 +119,12 @@ impl Context {
             Err(TryLockError::Poisoned(error)) => Some(error.into_inner()),
             Err(TryLockError::WouldBlock) => None,
         }
+    }
+
+    /// Returns the state that all worktrees share, as it is now.
+    pub fn shared_state(&self) -> Reading {
+        let reader = self.shared_state.lock();
+        reader.unwrap_or_else(PoisonError::into_inner).read()
     }
 
     /// From now on nothing new starts.
@@ -172,12 +182,12 @@ impl Context {
     /// A worktree's path as it is recorded: from the top of the main checkout where it is near, so
     /// that boards and journals, which travel, read the same everywhere.
     pub fn recorded_path(&self, worktree: &Path) -> String {
-        self.repo.near_path(worktree)
+        self.repo.portable_path(worktree)
     }
 
     /// Where a worktree of this recorded path is on this machine.
     pub fn recorded_worktree(&self, recorded: &str) -> PathBuf {
-        self.repo.place_of(recorded)
+        self.repo.resolve_portable_path(recorded)
     }
 
     /// Where the checks of the assembled branch run.

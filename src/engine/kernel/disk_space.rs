@@ -3,6 +3,7 @@
 //! Promise: a full disk costs no attempt and no work. What cannot be written is tried again once
 //! there is room, and until then nothing new is started.
 
+use crate::engine::kernel::worktree_size::WorktreeSize;
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -11,10 +12,9 @@ use crate::base::files::existing_ancestor;
 use crate::base::files::{free_inodes, free_space, mount_point, says_no_space};
 use crate::base::text::error_chain;
 use crate::config::Settings;
-use crate::engine::kernel::cancel::Leash;
+use crate::engine::kernel::cancel::CancelHandle;
 use crate::engine::kernel::context::Context;
-use crate::git::{Repo, Store};
-use crate::merge::oid::Oid;
+use crate::git::Repo;
 use crate::model::shortage::{Scarce, Shortage};
 
 /// Files that can still be made on each file system, at least, besides those of a new worktree.
@@ -34,36 +34,14 @@ pub fn is_full(error: &dyn Error) -> bool {
     says_no_space(&error_chain(error))
 }
 
-/// What a worktree takes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Size {
-    /// Bytes, in whole blocks.
-    pub bytes: u64,
-    /// Files and folders.
-    pub files: u64,
-}
-
-impl Size {
-    /// Of the files of a commit. What filters make of them is not known before.
-    pub fn of_worktree(repo: &Repo, base: Oid) -> Size {
-        let sizes = Store::open(repo).and_then(|store| {
-            let tree = store.tree_of(base)?;
-            store.file_sizes(tree)
-        });
-        // What cannot be read is found out when it is checked out.
-        let sizes = sizes.unwrap_or_default();
-        const BLOCK: u64 = 4096;
-        Size {
-            bytes: sizes.iter().map(|size| size.div_ceil(BLOCK) * BLOCK).sum(),
-            // Folders are fewer than files.
-            files: 2 * sizes.len() as u64,
-        }
-    }
-}
-
 /// What is too little for so many more worktrees of this size; with none, for what dispatch writes
 /// into the repository itself.
-pub fn shortage(repo: &Repo, settings: &Settings, size: Size, worktrees: u64) -> Option<Shortage> {
+pub fn shortage(
+    repo: &Repo,
+    settings: &Settings,
+    size: WorktreeSize,
+    worktrees: u64,
+) -> Option<Shortage> {
     let least = settings.run.min_free_space;
     let folder = existing_ancestor(&settings.worktree.folder(repo.home(), "run", "task"));
     let (bytes, files) = (size.bytes * worktrees, size.files * worktrees);
@@ -105,10 +83,10 @@ pub fn shortage_now(context: &Context) -> Shortage {
 
 /// Waits until something that could not be written may be tried again; `tries` counts how often it
 /// was. Comes back at once when the attempt is to end.
-pub async fn wait(context: &Context, leash: &Leash, tries: u32) {
+pub async fn wait(context: &Context, cancel: &CancelHandle, tries: u32) {
     let paused_from = Instant::now();
     loop {
-        if context.is_stopping() || leash.is_pulled() {
+        if context.is_stopping() || cancel.is_cancelled() {
             return;
         }
         let is_short = shortage(&context.repo, &context.settings, context.size(), 1).is_some();

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use crate::base::process::ProcessError;
 use crate::conflicts::detector::DetectError;
 use crate::exec::ExecError;
-use crate::git::capture::HarvestError;
-use crate::git::merge_tree::MergeError;
+use crate::git::capture::CaptureError;
+use crate::git::merge_error::MergeError;
 use crate::git::signing::SignError;
 use crate::git::worktree::WorktreeError;
 use crate::git::{GitError, StoreError};
@@ -28,7 +28,7 @@ pub enum EngineError {
     Worktree(#[from] WorktreeError),
     /// What a worker left.
     #[error(transparent)]
-    Harvest(#[from] HarvestError),
+    Capture(#[from] CaptureError),
     /// A merge.
     #[error(transparent)]
     Merge(#[from] MergeError),
@@ -101,8 +101,8 @@ impl EngineError {
         let git = match self {
             EngineError::Git(error)
             | EngineError::Worktree(WorktreeError::Git(error))
-            | EngineError::Harvest(
-                HarvestError::Git(error) | HarvestError::Worktree(WorktreeError::Git(error)),
+            | EngineError::Capture(
+                CaptureError::Git(error) | CaptureError::Worktree(WorktreeError::Git(error)),
             ) => error,
             _ => return false,
         };

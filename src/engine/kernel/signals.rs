@@ -1,10 +1,10 @@
-//! Signals: the first Ctrl-C stops starting and forwards, the second kills, the third leaves.
+//! The signals that end a run early, or detach it from its terminal.
 
 use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// The signals that end a run early.
+/// Listens for the signals that end a run early.
 #[derive(Debug)]
 pub struct Signals {
     interrupt: Signal,
@@ -12,13 +12,13 @@ pub struct Signals {
     hangup: Signal,
 }
 
-/// What a signal asks for.
+/// A request that a signal makes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Wish {
-    /// To end (SIGINT, SIGTERM).
+pub enum SignalRequest {
+    /// Stop the run (SIGINT, SIGTERM).
     Stop,
-    /// To do without the terminal, which is gone (SIGHUP).
-    GoOnAlone,
+    /// Run on without the terminal, which is gone (SIGHUP).
+    Detach,
 }
 
 impl Signals {
@@ -34,12 +34,12 @@ impl Signals {
         })
     }
 
-    /// Waits for the next of them.
-    pub async fn next(&mut self) -> Wish {
+    /// Waits for the next one.
+    pub async fn next(&mut self) -> SignalRequest {
         tokio::select! {
-            _ = self.interrupt.recv() => Wish::Stop,
-            _ = self.terminate.recv() => Wish::Stop,
-            _ = self.hangup.recv() => Wish::GoOnAlone,
+            _ = self.interrupt.recv() => SignalRequest::Stop,
+            _ = self.terminate.recv() => SignalRequest::Stop,
+            _ = self.hangup.recv() => SignalRequest::Detach,
         }
     }
 }

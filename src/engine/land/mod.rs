@@ -9,15 +9,17 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 
 use crate::engine::EngineError;
-use crate::engine::assemble::{rewound, settled_paragraph, settled_trailers};
+use crate::engine::assemble::commit_message::{resolution_trailers, resolutions_paragraph};
+use crate::engine::assemble::integration_branch::last_board_commit;
 use crate::engine::candidates::conflicts::verdict_on;
 use crate::engine::kernel::context::Context;
 use crate::engine::land::hooks::Hooks;
 use crate::engine::land::lock::Moving;
 use crate::engine::publish::{render_board_file, with_board};
-use crate::git::merge_tree::{MergeAnswer, MergeEngine};
+use crate::git::merge_engine::MergeEngine;
 use crate::git::refs::branch_ref;
 use crate::git::{GitError, Store};
+use crate::merge::answer::MergeAnswer;
 use crate::merge::oid::Oid;
 use crate::model::integration::{AgainstBase, CheckResult, Integration, Landing};
 use crate::model::resolution::Resolution;
@@ -133,7 +135,7 @@ pub fn survey(
     let has_moved = !store.is_ancestor(from, code_tip)?;
     let is_contained = is_contained(context, &store, from, code_tip)?;
     if !is_contained {
-        refuse_rewound(&store, state, options, &target, from)?;
+        refuse_last_board_commit(&store, state, options, &target, from)?;
     }
     Ok(Ground {
         is_contained,
@@ -149,7 +151,7 @@ pub fn survey(
 /// A target that was set back behind what the run started from lost those commits on purpose. Landing
 /// would bring them back, and nobody may find them there unasked. Where another branch than the run's
 /// own is named, what comes along is what was asked for.
-fn refuse_rewound(
+fn refuse_last_board_commit(
     store: &Store,
     state: &RunState,
     options: &LandOptions,
@@ -261,7 +263,7 @@ pub fn prepare(
 /// does.
 fn refuse_foreign_commits(context: &Context, store: &Store) -> Result<(), LandError> {
     match store.reference(&branch_ref(&context.integration_branch()))? {
-        Some(tip) => rewound(store, context, tip)
+        Some(tip) => last_board_commit(store, context, tip)
             .map(|_| ())
             .map_err(LandError::Engine),
         None => Ok(()),
@@ -348,9 +350,9 @@ fn message(state: &RunState, target: &str, settled: &[Resolution]) -> String {
     }
     text.push_str(&format!(
         "\n{}Dispatch-Run: {}\n{}",
-        settled_paragraph(settled),
+        resolutions_paragraph(settled),
         state.run,
-        settled_trailers(settled),
+        resolution_trailers(settled),
     ));
     text
 }

@@ -7,7 +7,7 @@ use crate::engine::EngineError;
 use crate::engine::kernel::context::Context;
 use crate::engine::land::lock::Moving;
 use crate::engine::land::{LandError, Prepared};
-use crate::git::checkout_obstacle::{Obstacle, obstacle, said};
+use crate::git::checkout_obstacle::{Obstacle, obstacle, refusal};
 use crate::git::refs::branch_ref;
 use crate::git::{Git, Store, StoreError};
 use crate::merge::oid::Oid;
@@ -91,13 +91,13 @@ fn move_checkout(
     Err(LandError::CheckoutRefused {
         target,
         place,
-        why: said(&finished),
+        why: refusal(&finished),
     })
 }
 
 /// Where a branch is checked out, if it is and may be moved there.
 pub(crate) fn only_checkout(context: &Context, target: &str) -> Result<Option<PathBuf>, LandError> {
-    if let Some((place, what)) = context.repo.being_rewritten(target) {
+    if let Some((place, what)) = context.repo.rebase_or_bisect_of(target) {
         let target = target.to_owned();
         return Err(LandError::BeingRewritten {
             target,

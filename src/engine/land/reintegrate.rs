@@ -8,16 +8,16 @@ use crate::assembly::culprit::Red;
 use crate::base::fault;
 use crate::base::text::one_line;
 use crate::engine::EngineError;
-use crate::engine::assemble::Chain;
-use crate::engine::assemble::bisect::{Tried, reds, try_candidates};
+use crate::engine::assemble::chain::Chain;
 use crate::engine::assemble::history::HistoryWriter;
+use crate::engine::assemble::verify::{Verification, failures, roll_back, verify};
 use crate::engine::checks::worktree::Checker;
-use crate::engine::kernel::cancel::Leash;
+use crate::engine::kernel::blocking::blocking;
+use crate::engine::kernel::cancel::CancelHandle;
 use crate::engine::kernel::context::Context;
-use crate::engine::kernel::effect::blocking;
 use crate::engine::kernel::signals::Signals;
 use crate::engine::land::{Ground, LandError, LandOptions, Shape, Work, merged};
-use crate::engine::resolve::auto::Ladder;
+use crate::engine::resolve::auto::AutoResolver;
 use crate::exec::StopSignal;
 use crate::git::Store;
 use crate::git::commit::{By, NewCommit};
@@ -53,13 +53,13 @@ pub fn rebuilt(
     let runtime = { runtime }.enable_all().build().map_err(failed)?;
     runtime.block_on(async {
         let mut signals = Signals::listen().map_err(failed)?;
-        let leash = Leash::default();
+        let cancel = CancelHandle::default();
         let redo = Redo {
-            ladder: Arc::new(Ladder::new(&there, &leash)),
+            ladder: Arc::new(AutoResolver::new(&there, &cancel)),
             there: &there,
             state,
             ground,
-            leash: &leash,
+            cancel: &cancel,
         };
         let mut work = std::pin::pin!(redo.work(context, options));
         let mut signal = StopSignal::Interrupt;
@@ -67,7 +67,7 @@ pub fn rebuilt(
             tokio::select! {
                 work = &mut work => return work,
                 _ = signals.next() => {
-                    leash.pull(signal);
+                    cancel.cancel(signal);
                     signal = StopSignal::Kill;
                 }
             }
@@ -80,8 +80,8 @@ struct Redo<'a> {
     there: &'a Arc<Context>,
     state: &'a RunState,
     ground: &'a Ground,
-    ladder: Arc<Ladder>,
-    leash: &'a Leash,
+    ladder: Arc<AutoResolver>,
+    cancel: &'a CancelHandle,
 }
 
 /// The merged candidates, put onto the target one after the other.
@@ -188,22 +188,22 @@ impl Redo<'_> {
             return Ok(false);
         }
         let tried = self.tried(chain).await?;
-        Ok(!chain.roll_back(&self.ladder, &tried).is_empty())
+        Ok(!roll_back(chain, &self.ladder, &tried).is_empty())
     }
 
-    async fn tried(&self, chain: &Chain) -> Result<Tried, LandError> {
-        let (there, state, leash) = (self.there, self.state, self.leash);
-        let tried = try_candidates(there, state, chain, &self.ladder, leash).await?;
+    async fn tried(&self, chain: &Chain) -> Result<Verification, LandError> {
+        let (there, state, cancel) = (self.there, self.state, self.cancel);
+        let tried = verify(there, state, chain, &self.ladder, cancel).await?;
         tried.ok_or(LandError::Stopped)
     }
 
     async fn verify(&self, tree: Oid) -> Result<(), LandError> {
-        let (there, state, ground, leash) = (self.there, self.state, self.ground, self.leash);
+        let (there, state, ground, cancel) = (self.there, self.state, self.ground, self.cancel);
         let count = there.settings.assemble.check.len();
         if count == 0 {
             return Ok(());
         }
-        let mut checker = Checker::new(there, leash);
+        let mut checker = Checker::new(there, cancel);
         let commit = Store::open(&there.repo)?.write_commit(&NewCommit {
             tree,
             parents: &[ground.from, ground.code_tip],
@@ -215,7 +215,7 @@ impl Redo<'_> {
         // What is flaky passes when it is run again, and then nobody is blamed.
         for _ in 0..=there.settings.assemble.flaky_reruns {
             failed = checker.results(commit, count).await?;
-            if leash.is_pulled() {
+            if cancel.is_cancelled() {
                 return Err(LandError::Stopped);
             }
             if failed.iter().all(CheckResult::passed) {
@@ -223,7 +223,7 @@ impl Redo<'_> {
             }
         }
         let before = checker.results(ground.from, count).await?;
-        if leash.is_pulled() {
+        if cancel.is_cancelled() {
             return Err(LandError::Stopped);
         }
         Err(self.failed(&failed, &before).await?)
@@ -235,7 +235,10 @@ impl Redo<'_> {
         before: &[CheckResult],
     ) -> Result<LandError, LandError> {
         let target = &self.ground.target;
-        let new: BTreeSet<Red> = reds(failed).difference(&reds(before)).cloned().collect();
+        let new: BTreeSet<Red> = failures(failed)
+            .difference(&failures(before))
+            .cloned()
+            .collect();
         let place = match new.first() {
             Some(red) => red.check,
             None => failed
@@ -264,7 +267,7 @@ impl Redo<'_> {
             return Ok(None);
         }
         let tried = self.tried(&again.chain).await?;
-        let guilty = tried.guilty.iter();
+        let guilty = tried.culprits.iter();
         let guilty =
             guilty.map(|guilty| format!("{} {}", guilty.task, together_with(&guilty.with)));
         let guilty: Vec<String> = guilty.collect();

@@ -12,7 +12,7 @@ use crate::engine::land::lock::Moving;
 use crate::engine::land::{
     LandError, Prepared, free_backup, make_ready, make_sure_it_can_move, move_branch, only_checkout,
 };
-use crate::git::checkout_obstacle::said;
+use crate::git::checkout_obstacle::refusal;
 use crate::git::refs::branch_ref;
 use crate::git::{Git, Store};
 use crate::model::integration::Landing;
@@ -90,7 +90,7 @@ pub fn carry_out(context: &Context, moving: &Moving, prepared: &Prepared) -> Res
         return Err(LandError::CheckoutRefused {
             target: target.clone(),
             place: place.to_owned(),
-            why: said(&finished),
+            why: refusal(&finished),
         });
     }
     fault::point("unlanding", "after the files have moved");

@@ -1,58 +1,45 @@
-//! Taking what a person made of a conflict; nothing in the worktree is touched.
+//! Accepts the user's resolution of a conflict; nothing in the worktree is touched.
 
 use crate::conflicts::markers::marker_left;
 use crate::engine::EngineError;
 use crate::engine::kernel::context::Context;
-use crate::engine::resolve::manual::{ResolveError, handed_over, message, open, worktree};
+use crate::engine::resolve::conflict_worktree::{
+    changed_paths, find, initial_tree, is_merging, merge_message, open_conflict, unmerged_paths,
+};
+use crate::engine::resolve::error::ResolveError;
 use crate::git::Store;
 use crate::git::commit::{By, NewCommit};
-use crate::merge::change::RepoPath;
+use crate::git::worktree::Worktree;
+use crate::merge::change::{Change, Entry, RepoPath};
 use crate::merge::oid::Oid;
 use crate::model::ids::TaskNumber;
 use crate::model::redispatch::Onto;
 use crate::model::run::RunState;
 
-/// Takes what a person made of an open conflict, as a commit with both sides as parents.
+/// Accepts the resolution of an open conflict as a commit with both sides as parents.
 ///
 /// # Errors
-/// Why it cannot be taken; nothing has changed then.
-pub fn take(context: &Context, state: &RunState, task: TaskNumber) -> Result<Oid, ResolveError> {
-    let onto = &open(state, task)?.onto;
+/// When it is incomplete; nothing has changed then.
+pub fn accept(context: &Context, state: &RunState, task: TaskNumber) -> Result<Oid, ResolveError> {
+    let resolving = open_conflict(state, task)?;
     if let Some(of) = state.moved_on(task) {
         return Err(ResolveError::MovedOn { task, of });
     }
-    if handed_over(context, task).is_none() {
-        let path = context.recorded_worktree(&open(state, task)?.worktree);
-        return Err(ResolveError::Gone(path));
+    if initial_tree(context, task).is_none() {
+        let path = context.recorded_worktree(&resolving.worktree);
+        return Err(ResolveError::WorktreeMissing(path));
     }
-    let worktree = worktree(context, state, task)?;
-    let git = worktree.git();
-    refuse(
-        paths(&git.run(&["diff", "--name-only", "--diff-filter=U", "-z"])?),
-        ResolveError::Unmerged,
-    )?;
-    refuse(
-        paths(&git.run(&["diff", "--name-only", "-z"])?),
-        ResolveError::NotAdded,
-    )?;
+    let worktree = find(context, state, task)?;
+    refuse_any(unmerged_paths(&worktree)?, ResolveError::Unmerged)?;
+    refuse_any(changed_paths(&worktree, &[])?, ResolveError::NotAdded)?;
     let store = Store::open(&context.repo)?;
-    let head = git.line(&["rev-parse", "--verify", "HEAD"])?;
-    let head: Oid = head.parse().map_err(|_| EngineError::Broken(head))?;
-    let is_merging = worktree.admin.join("MERGE_HEAD").exists();
-    let tree = git.line(&["write-tree"])?;
-    let tree: Oid = tree.parse().map_err(|_| EngineError::Broken(tree))?;
-    let has_both =
-        store.is_ancestor(onto.commit, head)? && store.is_ancestor(onto.candidate, head)?;
-    let is_committed = !is_merging && has_both && store.tree_of(head)? == tree;
-    let is_in_the_middle = is_merging && head == onto.commit;
-    if !is_committed && !is_in_the_middle {
-        return Err(ResolveError::NoMerge(worktree.path));
+    let tree = oid(worktree.git().line(&["write-tree"])?)?;
+    let committed = committed(&store, &worktree, &resolving.onto, tree)?;
+    refuse_markers(&store, &resolving.onto, tree)?;
+    if let Some(commit) = committed {
+        return Ok(commit);
     }
-    refuse_markers(&store, onto, tree)?;
-    if is_committed {
-        return Ok(head);
-    }
-    // Taken before and not settled yet: the same again.
+    // Accepted before, but not yet assembled: the same commit again.
     if let Some(by_hand) = &state.task(task).by_hand
         && store.tree_of(by_hand.candidate)? == tree
     {
@@ -63,53 +50,68 @@ pub fn take(context: &Context, state: &RunState, task: TaskNumber) -> Result<Oid
     let trailers = context.trailers(task, attempt);
     Ok(store.write_commit(&NewCommit {
         tree,
-        parents: &[onto.commit, onto.candidate],
-        message: &format!("{}\n\n{trailers}", message(context, task)),
+        parents: &[resolving.onto.commit, resolving.onto.candidate],
+        message: &format!("{}\n\n{trailers}", merge_message(context, task)),
         time: context.clock.now(),
         by: By::User,
     })?)
 }
 
-fn paths(output: &[u8]) -> Vec<RepoPath> {
-    let names = output
-        .split(|byte| *byte == 0)
-        .filter(|name| !name.is_empty());
-    let mut paths: Vec<RepoPath> = names.map(RepoPath::new).collect();
-    // A path in conflict is listed once for every side.
-    paths.dedup();
-    paths
-}
-
-fn refuse(
+fn refuse_any(
     paths: Vec<RepoPath>,
     why: impl Fn(Vec<RepoPath>) -> ResolveError,
 ) -> Result<(), ResolveError> {
-    match paths.is_empty() {
-        true => Ok(()),
-        false => Err(why(paths)),
+    if paths.is_empty() {
+        Ok(())
+    } else {
+        Err(why(paths))
     }
 }
 
-/// No file that differs from both sides may have a marker that neither has.
+fn oid(line: String) -> Result<Oid, EngineError> {
+    line.parse().map_err(|_| EngineError::Broken(line))
+}
+
+/// Returns the user's own commit of the merge; `None` while the merge is in progress.
+fn committed(
+    store: &Store,
+    worktree: &Worktree,
+    onto: &Onto,
+    tree: Oid,
+) -> Result<Option<Oid>, ResolveError> {
+    let head = oid(worktree.git().line(&["rev-parse", "--verify", "HEAD"])?)?;
+    if is_merging(worktree) && head == onto.commit {
+        return Ok(None);
+    }
+    let has_both =
+        store.is_ancestor(onto.commit, head)? && store.is_ancestor(onto.candidate, head)?;
+    if is_merging(worktree) || !has_both || store.tree_of(head)? != tree {
+        return Err(ResolveError::MergeAborted(worktree.path.clone()));
+    }
+    Ok(Some(head))
+}
+
+/// Refuses a file that has a conflict marker which neither side has.
 fn refuse_markers(store: &Store, onto: &Onto, tree: Oid) -> Result<(), ResolveError> {
     let (ours, theirs) = (store.tree_of(onto.commit)?, store.tree_of(onto.candidate)?);
     for change in store.changes(ours, tree)? {
-        let is_file = |mode: u32| mode & 0o170_000 == 0o100_000;
-        let Some(new) = change.new.filter(|new| is_file(new.mode)) else {
-            continue;
-        };
-        let sides = [change.old, store.entry_at(theirs, &change.path)?];
-        let sides = sides
-            .into_iter()
-            .flatten()
-            .filter(|side| is_file(side.mode));
-        let sides: Result<Vec<Vec<u8>>, _> = sides.map(|side| store.blob(side.oid)).collect();
-        let sides = sides?;
-        let sides: Vec<&[u8]> = sides.iter().map(Vec::as_slice).collect();
-        if let Some(marker) = marker_left(&store.blob(new.oid)?, &sides) {
+        if let Some(marker) = new_marker(store, theirs, &change)? {
             let path = change.path;
             return Err(ResolveError::Marker { path, marker });
         }
     }
     Ok(())
+}
+
+fn new_marker(store: &Store, theirs: Oid, change: &Change) -> Result<Option<String>, ResolveError> {
+    let is_file = |entry: &Entry| entry.mode & 0o170_000 == 0o100_000;
+    let Some(new) = change.new.filter(is_file) else {
+        return Ok(None);
+    };
+    let sides = [change.old, store.entry_at(theirs, &change.path)?];
+    let sides = sides.into_iter().flatten().filter(is_file);
+    let sides: Result<Vec<Vec<u8>>, _> = sides.map(|side| store.blob(side.oid)).collect();
+    let sides = sides?;
+    let sides: Vec<&[u8]> = sides.iter().map(Vec::as_slice).collect();
+    Ok(marker_left(&store.blob(new.oid)?, &sides))
 }

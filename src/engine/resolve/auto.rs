@@ -1,9 +1,8 @@
-//! The ladder: what may settle a candidate's conflict with what is in already, rung by rung, from
-//! the surest to a person ([`crate::engine::resolve::policy`]).
+//! Resolves conflicts of an assembly without the user.
 //!
-//! A candidate is settled as a whole or not at all. What comes out is verified by the checks with
-//! everything else; where they fail because of it, the weakest rung it stands on is barred and the
-//! climb begins anew (`Ladder::roll_back`).
+//! A candidate's conflict is resolved as a whole or not at all. The checks verify the result with
+//! everything else; where they fail because of it, the weakest strategy it rests on is excluded and
+//! the conflict is resolved again ([`AutoResolver::exclude_weakest`]).
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,104 +13,73 @@ use crate::base::fault;
 use crate::base::process::find_program;
 use crate::engine::EngineError;
 use crate::engine::candidates::conflicts::{conflict_paths, pair_verdict};
-use crate::engine::kernel::cancel::Leash;
+use crate::engine::kernel::cancel::CancelHandle;
 use crate::engine::kernel::context::Context;
+use crate::engine::resolve::merge_conflict::{AutoResolution, MergeConflict};
 use crate::engine::resolve::policy::Policy;
+use crate::engine::resolve::strategies::{Environment, Strategies};
 use crate::merge::change::RepoPath;
 use crate::merge::oid::Oid;
 use crate::merge::verdict::Class;
-use crate::model::resolution::{Resolution, Resolver, RungName, TriedRung};
+use crate::model::resolution::{Resolution, Resolver, RungName};
 use crate::model::run::TaskState;
 
-use crate::engine::resolve::strategies::Climber;
-pub(crate) use crate::engine::resolve::strategies::meetings;
-
-/// What settles conflicts in one assembly.
-pub(crate) struct Ladder {
-    pub context: Arc<Context>,
-    pub policy: Policy,
-    pub leash: Leash,
-    pub runtime: Handle,
+/// Resolves the conflicts of one assembly.
+pub(crate) struct AutoResolver {
+    environment: Environment,
     known: Mutex<Known>,
 }
 
 #[derive(Default)]
 struct Known {
-    /// The rungs that did not hold for a candidate, and why.
-    barred: BTreeMap<Oid, BTreeMap<RungName, String>>,
-    /// What came of each climb, so that tools run once.
-    climbs: HashMap<(Oid, Oid), Climb>,
-    /// The conflicts that candidates hold settled already.
-    before: HashMap<(Oid, Oid), (Class, Vec<RepoPath>)>,
+    /// The strategies that failed the checks, for each candidate, with the reason.
+    excluded: BTreeMap<Oid, BTreeMap<RungName, String>>,
+    /// Results by tip and candidate, so that tools run once.
+    results: HashMap<(Oid, Oid), AutoResolution>,
+    /// The conflicts that candidates contain resolved already.
+    resolved_before: HashMap<(Oid, Oid), (Class, Vec<RepoPath>)>,
 }
 
-/// A candidate that does not merge with what is in.
-pub(crate) struct Clash {
-    /// What is in.
-    pub(crate) tip: Oid,
-    /// The candidate.
-    pub(crate) candidate: Oid,
-    /// The commit it was built on, if that is not the base of the run.
-    pub(crate) own_base: Option<Oid>,
-}
-
-/// How far a climb came.
-#[derive(Clone, Debug)]
-pub(crate) enum Climb {
-    /// Everything is settled.
-    Settled {
-        /// The merged tree.
-        tree: Oid,
-        /// What settled what.
-        resolutions: Vec<Resolution>,
-    },
-    /// Something is not.
-    Stuck {
-        /// The class of the worst unit.
-        class: Class,
-        /// The paths.
-        paths: Vec<RepoPath>,
-        /// What was tried.
-        tried: Vec<TriedRung>,
-    },
-}
-
-impl Ladder {
-    /// The ladder of a run. Must be made inside the event loop's runtime.
-    pub(crate) fn new(context: &Arc<Context>, leash: &Leash) -> Ladder {
-        Ladder {
-            policy: policy(context),
-            context: Arc::clone(context),
-            leash: leash.clone(),
-            runtime: Handle::current(),
+impl AutoResolver {
+    /// Creates the resolver of a run. Panics outside the event loop's runtime.
+    pub(crate) fn new(context: &Arc<Context>, cancel: &CancelHandle) -> AutoResolver {
+        AutoResolver {
+            environment: Environment {
+                policy: policy(context),
+                context: Arc::clone(context),
+                cancel: cancel.clone(),
+                runtime: Handle::current(),
+            },
             known: Mutex::default(),
         }
     }
 
-    /// Tries to settle a clash.
+    /// Resolves a conflict as far as the strategies can.
     ///
     /// # Errors
-    /// When git, the store or the executor fails; a program of the user's that fails is a value.
-    pub(crate) fn climb(&self, clash: &Clash) -> Result<Climb, EngineError> {
-        let key = (clash.tip, clash.candidate);
-        if let Some(known) = self.known().climbs.get(&key) {
+    /// When git, the store or the executor fails; a failing program of the user's is a value.
+    pub(crate) fn resolve(&self, conflict: &MergeConflict) -> Result<AutoResolution, EngineError> {
+        let key = (conflict.tip, conflict.candidate);
+        if let Some(known) = self.known().results.get(&key) {
             return Ok(known.clone());
         }
-        let climb = Climber::new(self, clash)?.climb()?;
-        fault::point("ladder", "climbed");
-        // What was cut short with the run says nothing.
-        if !self.leash.is_pulled() {
-            self.known().climbs.insert(key, climb.clone());
+        let excluded = self.known().excluded.get(&conflict.candidate).cloned();
+        let excluded = excluded.unwrap_or_default();
+        let result = Strategies::new(&self.environment, conflict, excluded)?.resolve()?;
+        fault::point("conflict", "resolved");
+        // A result that was cut short with the run says nothing.
+        if !self.environment.cancel.is_cancelled() {
+            self.known().results.insert(key, result.clone());
         }
-        Ok(climb)
+        Ok(result)
     }
 
-    /// What the conflict was that a task's result holds settled already, and by what: a person, or
-    /// the task itself when it was done again.
+    /// Returns the conflict that a task's candidate contains resolved already: by the user, or by
+    /// the task itself when it was dispatched again.
     ///
     /// # Errors
     /// When git or the store fails.
-    pub(crate) fn settled_before(
+    pub(crate) fn resolved_before(
         &self,
         task: &TaskState,
     ) -> Result<Option<Resolution>, EngineError> {
@@ -125,36 +93,33 @@ impl Ladder {
             },
         };
         let key = (onto.commit, onto.candidate);
-        if let Some((class, paths)) = self.known().before.get(&key).cloned() {
+        if let Some((class, paths)) = self.known().resolved_before.get(&key).cloned() {
             return Ok(Some(Resolution { class, paths, by }));
         }
-        let Some(pair) = pair_verdict(&self.context, onto.commit, onto.candidate)? else {
+        let context = &self.environment.context;
+        let Some(pair) = pair_verdict(context, onto.commit, onto.candidate)? else {
             return Ok(None);
         };
         let (class, paths) = (pair.class, conflict_paths(&pair));
-        self.known().before.insert(key, (class, paths.clone()));
+        let known = (class, paths.clone());
+        self.known().resolved_before.insert(key, known);
         Ok(Some(Resolution { class, paths, by }))
     }
 
-    /// Bars the weakest rung that a candidate stands on, because the checks fail with it.
-    pub(crate) fn roll_back(
+    /// Excludes the weakest strategy that a candidate's resolutions rest on, and returns it.
+    pub(crate) fn exclude_weakest(
         &self,
         candidate: Oid,
         resolutions: &[Resolution],
         why: String,
     ) -> Option<RungName> {
-        let rungs = resolutions.iter().map(|found| found.by.rung());
-        let weakest = rungs.filter(|rung| !rung.is_in_the_result()).max()?;
+        let strategies = resolutions.iter().map(|found| found.by.rung());
+        let weakest = strategies.filter(|rung| !rung.is_in_the_result()).max()?;
         let mut known = self.known();
-        let barred = known.barred.entry(candidate).or_default();
-        barred.insert(weakest, why);
-        known.climbs.retain(|(_, other), _| *other != candidate);
+        let excluded = known.excluded.entry(candidate).or_default();
+        excluded.insert(weakest, why);
+        known.results.retain(|(_, other), _| *other != candidate);
         Some(weakest)
-    }
-
-    pub(super) fn barred(&self, candidate: Oid) -> BTreeMap<RungName, String> {
-        let known = self.known();
-        known.barred.get(&candidate).cloned().unwrap_or_default()
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
@@ -163,7 +128,7 @@ impl Ladder {
     }
 }
 
-/// What the settings allow, and what is installed.
+/// Returns the policy of the settings, with the tools that are installed.
 pub fn policy(context: &Context) -> Policy {
     let settings = &context.settings.resolve;
     let tool = settings.structural.first();

@@ -1,4 +1,4 @@
-//! Why a conflict cannot be settled by hand, or what a person made of it cannot be taken.
+//! Errors of resolving a conflict by hand.
 
 use std::path::PathBuf;
 
@@ -8,68 +8,68 @@ use crate::merge::change::RepoPath;
 use crate::model::ids::TaskNumber;
 use crate::model::task_list::and_list;
 
-/// Why a conflict cannot be settled by hand, or what a person made of it cannot be taken.
+/// A conflict cannot be opened, or its resolution cannot be accepted.
 #[derive(Debug, thiserror::Error)]
 pub enum ResolveError {
-    /// It is in, or there is nothing of it.
-    #[error("{task} was not left out because of a conflict: {why}")]
+    /// The task is merged, or has no result.
+    #[error("{task} has no conflict to resolve: {why}")]
     NoConflict {
         /// The task.
         task: TaskNumber,
-        /// What it is.
+        /// Its state.
         why: String,
     },
-    /// It goes in with another one.
+    /// The task was left out together with another one.
     #[error("{task} was left out because it was built on {on}")]
     BuiltOn {
         /// The task.
         task: TaskNumber,
-        /// That one.
+        /// The task it was built on.
         on: TaskNumber,
     },
-    /// It waits for others that conflict.
+    /// The dependencies of the task conflict.
     #[error("{task} waits for {}, which conflict", and_list(.between))]
     Waits {
         /// The task.
         task: TaskNumber,
-        /// Those.
+        /// The dependencies.
         between: Vec<TaskNumber>,
     },
-    /// What was assembled is not what is offered now.
-    #[error("what was assembled is no longer what the tasks offer")]
+    /// Tasks have new candidates since the assembly.
+    #[error("the integration branch is out of date: tasks have new results")]
     Stale,
-    /// Nothing is open.
+    /// No conflict of the task is open.
     #[error("no conflict of {0} is open")]
     NotOpen(TaskNumber),
-    /// The run went on.
-    #[error("{of} has another result than when the conflict of {task} was opened")]
+    /// A task has a new candidate since the conflict was opened.
+    #[error("{of} has a new result since the conflict of {task} was opened")]
     MovedOn {
         /// The task.
         task: TaskNumber,
-        /// Whose result is another one.
+        /// The task with the new candidate.
         of: TaskNumber,
     },
-    /// The worktree is not there.
-    #[error("the worktree {} is gone", .0.display())]
-    Gone(PathBuf),
+    /// The worktree of the conflict was removed.
+    #[error("the worktree {} is missing", .0.display())]
+    WorktreeMissing(PathBuf),
     /// Paths are still in conflict.
     #[error("still in conflict: {}", list(.0))]
     Unmerged(Vec<RepoPath>),
-    /// Changes that would not be taken.
-    #[error("changed and not added: {}", list(.0))]
+    /// Changes are not in the index.
+    #[error("changed but not added: {}", list(.0))]
     NotAdded(Vec<RepoPath>),
-    /// A marker was left.
-    #[error("{path} has a conflict marker, `{marker}`")]
+    /// A file still has a conflict marker.
+    #[error("{path} has a conflict marker: `{marker}`")]
     Marker {
         /// The file.
         path: RepoPath,
         /// The line.
         marker: String,
     },
-    /// Neither the merge nor a commit of it is there.
-    #[error("{} is no longer in the middle of the merge, and has no commit of it", .0.display())]
-    NoMerge(PathBuf),
-    /// Anything else.
+    /// The worktree has neither the merge in progress nor a commit of it.
+    #[error("the merge in {} was aborted", .0.display())]
+    MergeAborted(PathBuf),
+    /// The engine failed.
     #[error(transparent)]
     Engine(#[from] EngineError),
 }

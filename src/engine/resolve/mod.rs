@@ -2,9 +2,14 @@
 
 pub mod accept;
 pub mod auto;
+pub mod conflict_worktree;
 pub mod error;
+pub mod file_conflict;
+mod file_strategies;
 pub mod manual;
+pub mod merge_conflict;
 pub mod policy;
 pub mod recorded;
-pub mod strategies;
-pub mod tools;
+mod regenerate;
+mod strategies;
+mod tools;

@@ -1,7 +1,7 @@
-//! What may be done about a conflict: the rungs of the ladder, from the surest to a person.
+//! Chooses the strategies for a conflict, from the most certain to the user.
 //!
-//! Each rung is tried only if the one above did not do it. Everything above a clean merge is
-//! verified by the checks and rolled back when they fail.
+//! Each strategy is tried only if the one before it failed. The checks verify everything above a
+//! clean merge, and a resolution that fails them is rolled back.
 
 use std::collections::BTreeMap;
 
@@ -10,95 +10,95 @@ use globset::GlobBuilder;
 use crate::merge::change::RepoPath;
 use crate::merge::verdict::{Class, HunkClass, Rule, Unit};
 
-/// What the settings allow.
+/// The strategies that the settings allow.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Policy {
-    /// The rules that are on.
+    /// The enabled rules.
     pub rules: Vec<Rule>,
-    /// The command that makes a generated file anew, by path or glob; one without a slash matches in
-    /// every folder.
+    /// The command that regenerates a file, by path or glob; one without a slash matches in every
+    /// folder.
     pub regenerate: BTreeMap<String, String>,
-    /// Whether a structural merge tool is configured and installed.
+    /// A structural merge tool is configured and installed.
     pub structural: bool,
-    /// Whether the later task may be dispatched again: its author is there and has tries left.
+    /// The later task may be dispatched again.
     pub redispatch: bool,
 }
 
-/// One rung of the ladder.
+/// A way to resolve a unit of a conflict.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Rung {
-    /// Settle the hunks by these rules.
+pub enum Strategy {
+    /// Resolve the hunks by these rules.
     Hunks(Vec<HunkClass>),
     /// Take the side with the executable bit.
     SetBit,
-    /// Make the files anew with these commands, in this order, on top of everything else.
+    /// Regenerate the files with these commands, in this order, on top of everything else.
     Regenerate(Vec<String>),
-    /// Ask the structural merge tool.
+    /// Run the structural merge tool.
     Structural,
-    /// Replay what a person did with the same three blobs before.
-    Remembered,
+    /// Apply the recorded resolution of the same three blobs.
+    Recorded,
     /// Dispatch the later task again, on top.
     Redispatch,
-    /// Ask a person.
-    Person,
+    /// Leave it to the user.
+    Manual,
 }
 
-impl Rung {
-    /// How it settles a conflict without anybody, in a few words; `None` for those that may not.
-    pub fn settles(&self) -> Option<String> {
+impl Strategy {
+    /// Describes how it resolves a conflict by itself; `None` if it may not be able to.
+    pub fn description(&self) -> Option<String> {
         match self {
-            Rung::Hunks(rules) => {
+            Strategy::Hunks(rules) => {
                 let names: Vec<&str> = rules.iter().map(|rule| rule.name()).collect();
                 Some(format!("by rule ({})", names.join(", ")))
             }
-            Rung::SetBit => Some("by rule (exec-bit)".to_owned()),
-            Rung::Regenerate(commands) => {
+            Strategy::SetBit => Some("by rule (exec-bit)".to_owned()),
+            Strategy::Regenerate(commands) => {
                 let commands: Vec<&str> = commands.iter().map(|command| command.trim()).collect();
                 Some(format!("with `{}`", commands.join("; ")))
             }
-            Rung::Structural => Some("by the structural merge tool".to_owned()),
-            Rung::Remembered | Rung::Redispatch | Rung::Person => None,
+            Strategy::Structural => Some("by the structural merge tool".to_owned()),
+            Strategy::Recorded | Strategy::Redispatch | Strategy::Manual => None,
         }
     }
 }
 
 impl Policy {
-    /// What may be tried on a unit, in order. Empty for a unit that is no conflict; else the last
-    /// rung is a person.
-    pub fn rungs(&self, unit: &Unit) -> Vec<Rung> {
+    /// Returns the strategies for a unit, in order: none unless it is a conflict, else
+    /// [`Strategy::Manual`] is the last.
+    pub fn strategies(&self, unit: &Unit) -> Vec<Strategy> {
         if !unit.class.is_conflict() {
             return Vec::new();
         }
-        let mut rungs: Vec<Rung> = self.by_rule(unit).into_iter().collect();
+        let mut strategies: Vec<Strategy> = self.by_rule(unit).into_iter().collect();
         if self.structural && is_text(unit.class) {
-            rungs.push(Rung::Structural);
+            strategies.push(Strategy::Structural);
         }
         if has_blobs(unit.class) {
-            rungs.push(Rung::Remembered);
+            strategies.push(Strategy::Recorded);
         }
         if self.redispatch && unit.class.is_for_its_author() {
-            rungs.push(Rung::Redispatch);
+            strategies.push(Strategy::Redispatch);
         }
-        rungs.push(Rung::Person);
-        rungs
+        strategies.push(Strategy::Manual);
+        strategies
     }
 
     fn has(&self, rule: Rule) -> bool {
         self.rules.contains(&rule)
     }
 
-    fn by_rule(&self, unit: &Unit) -> Option<Rung> {
+    fn by_rule(&self, unit: &Unit) -> Option<Strategy> {
         match unit.class {
-            Class::Content if !unit.hunks.is_empty() => self.hunks(unit).map(Rung::Hunks),
-            Class::ExecBit if self.has(Rule::ExecBit) => Some(Rung::SetBit),
+            Class::Content if !unit.hunks.is_empty() => self.hunks(unit).map(Strategy::Hunks),
+            Class::ExecBit if self.has(Rule::ExecBit) => Some(Strategy::SetBit),
             Class::Generated if self.has(Rule::Generated) => {
-                self.commands(&unit.paths).map(Rung::Regenerate)
+                self.commands(&unit.paths).map(Strategy::Regenerate)
             }
             _ => None,
         }
     }
 
-    /// The rules the hunks need, if all of them are on.
+    /// Returns the rules that the hunks need, if all of them are enabled.
     fn hunks(&self, unit: &Unit) -> Option<Vec<HunkClass>> {
         let allowed = |class: HunkClass| self.rules.iter().any(|rule| rule.hunk() == Some(class));
         let mut classes: Vec<HunkClass> = unit.hunks.iter().map(|hunk| hunk.class).collect();
@@ -110,7 +110,7 @@ impl Policy {
             .then_some(classes)
     }
 
-    /// The commands for these files, if there is one for each.
+    /// Returns the commands for these files, if there is one for each.
     fn commands(&self, paths: &[RepoPath]) -> Option<Vec<String>> {
         let mut commands: Vec<String> = Vec::new();
         for path in paths {
@@ -122,7 +122,7 @@ impl Policy {
         (!commands.is_empty()).then_some(commands)
     }
 
-    /// The command of the longest glob that matches: it says the most about the file.
+    /// Returns the command of the longest glob that matches, as the most specific.
     fn command(&self, path: &RepoPath) -> Option<&str> {
         let path = path.to_string();
         let matching = self.regenerate.iter().filter(|(glob, command)| {
@@ -139,7 +139,7 @@ impl Policy {
     }
 }
 
-/// Whether it is two texts at one path, which a structural tool can merge.
+/// Returns `true` for two texts at one path, which a structural tool can merge.
 fn is_text(class: Class) -> bool {
     matches!(
         class,
@@ -147,7 +147,7 @@ fn is_text(class: Class) -> bool {
     )
 }
 
-/// Whether the same blobs can come again: then so can what was made of them.
+/// Returns `true` if the same blobs can conflict again, so that a record can apply.
 fn has_blobs(class: Class) -> bool {
     is_text(class) || matches!(class, Class::Binary | Class::Generated)
 }
@@ -175,12 +175,12 @@ mod tests {
     }
 
     fn unit(class: Class, paths: &[&str], hunks: &[HunkClass]) -> Unit {
-        let nowhere = LineRange { start: 1, count: 1 };
+        let range = LineRange { start: 1, count: 1 };
         let hunk = |class: &HunkClass| Hunk {
             class: *class,
-            base: nowhere,
-            a: nowhere,
-            b: nowhere,
+            base: range,
+            a: range,
+            b: range,
         };
         Unit {
             class,
@@ -189,98 +189,104 @@ mod tests {
         }
     }
 
-    fn show(rungs: &[Rung]) -> String {
-        let rung = |rung: &Rung| match rung {
-            Rung::Hunks(classes) => {
+    fn show(strategies: &[Strategy]) -> String {
+        let name = |strategy: &Strategy| match strategy {
+            Strategy::Hunks(classes) => {
                 let names: Vec<&str> = classes.iter().map(|class| class.name()).collect();
                 format!("hunks ({})", names.join(", "))
             }
-            Rung::Regenerate(commands) => format!("regenerate ({})", commands.join("; ")),
+            Strategy::Regenerate(commands) => format!("regenerate ({})", commands.join("; ")),
             other => format!("{other:?}").to_lowercase(),
         };
-        rungs.iter().map(rung).collect::<Vec<_>>().join(" → ")
+        strategies.iter().map(name).collect::<Vec<_>>().join(" → ")
     }
 
     #[test]
-    fn every_class_has_its_ladder() {
+    fn every_class_has_its_strategies() {
         let policy = policy(&Rule::CAUTIOUS);
         let classes = Class::ALL.iter().filter(|class| class.is_conflict());
         let lines = classes.map(|class| {
-            let rungs = policy.rungs(&unit(*class, &["Cargo.lock"], &[HunkClass::Whitespace]));
-            format!("{class}: {}", show(&rungs))
+            let strategies =
+                policy.strategies(&unit(*class, &["Cargo.lock"], &[HunkClass::Whitespace]));
+            format!("{class}: {}", show(&strategies))
         });
         insta::assert_snapshot!(lines.collect::<Vec<_>>().join("\n"), @r"
-        engine-failure: person
-        dir-rename-split: redispatch → person
-        dir-rename-collision: redispatch → person
-        file-in-way: redispatch → person
-        dir-rename-suggested: redispatch → person
-        file-directory: redispatch → person
-        submodule: person
-        distinct-types: redispatch → person
-        rename-rename: redispatch → person
-        rename-add-delete: redispatch → person
-        rename-collision: redispatch → person
-        rename-delete: redispatch → person
-        modify-delete: redispatch → person
-        binary: remembered → person
-        symlink: person
-        exec-bit: setbit → redispatch → person
-        rename-rename-2to1: structural → remembered → redispatch → person
-        rename-add: structural → remembered → redispatch → person
-        add-add: structural → remembered → redispatch → person
-        generated: regenerate (cargo update --workspace) → remembered → redispatch → person
-        content: hunks (whitespace) → structural → remembered → redispatch → person
-        case-collision: redispatch → person
+        engine-failure: manual
+        dir-rename-split: redispatch → manual
+        dir-rename-collision: redispatch → manual
+        file-in-way: redispatch → manual
+        dir-rename-suggested: redispatch → manual
+        file-directory: redispatch → manual
+        submodule: manual
+        distinct-types: redispatch → manual
+        rename-rename: redispatch → manual
+        rename-add-delete: redispatch → manual
+        rename-collision: redispatch → manual
+        rename-delete: redispatch → manual
+        modify-delete: redispatch → manual
+        binary: recorded → manual
+        symlink: manual
+        exec-bit: setbit → redispatch → manual
+        rename-rename-2to1: structural → recorded → redispatch → manual
+        rename-add: structural → recorded → redispatch → manual
+        add-add: structural → recorded → redispatch → manual
+        generated: regenerate (cargo update --workspace) → recorded → redispatch → manual
+        content: hunks (whitespace) → structural → recorded → redispatch → manual
+        case-collision: redispatch → manual
         ");
     }
 
     #[test]
-    fn hunks_are_settled_by_rule_only_if_every_one_has_its_rule() {
+    fn hunks_are_resolved_by_rule_only_if_each_has_an_enabled_rule() {
         let policy = policy(&Rule::CAUTIOUS);
-        let rungs = |hunks: &[HunkClass]| show(&policy.rungs(&unit(Class::Content, &["a"], hunks)));
+        let strategies =
+            |hunks: &[HunkClass]| show(&policy.strategies(&unit(Class::Content, &["a"], hunks)));
         let lines = [
-            rungs(&[
+            strategies(&[
                 HunkClass::ContainedInsert,
                 HunkClass::Whitespace,
                 HunkClass::Whitespace,
             ]),
-            rungs(&[HunkClass::Whitespace, HunkClass::Imports]),
-            rungs(&[HunkClass::Overlap]),
-            rungs(&[]),
+            strategies(&[HunkClass::Whitespace, HunkClass::Imports]),
+            strategies(&[HunkClass::Overlap]),
+            strategies(&[]),
         ];
         insta::assert_snapshot!(lines.join("\n"), @r"
-        hunks (whitespace, contained-insert) → structural → remembered → redispatch → person
-        structural → remembered → redispatch → person
-        structural → remembered → redispatch → person
-        structural → remembered → redispatch → person
+        hunks (whitespace, contained-insert) → structural → recorded → redispatch → manual
+        structural → recorded → redispatch → manual
+        structural → recorded → redispatch → manual
+        structural → recorded → redispatch → manual
         ");
     }
 
     #[test]
     fn generated_files_need_a_command_each() {
         let policy = policy(&Rule::CAUTIOUS);
-        let rungs = |paths: &[&str]| show(&policy.rungs(&unit(Class::Generated, paths, &[])));
+        let strategies =
+            |paths: &[&str]| show(&policy.strategies(&unit(Class::Generated, paths, &[])));
         let lines = [
-            rungs(&["Cargo.lock", "sub/Cargo.lock"]),
-            rungs(&["a.snap", "web/a.snap"]),
-            rungs(&["Cargo.lock", "go.sum"]),
-            rungs(&["off.lock"]),
+            strategies(&["Cargo.lock", "sub/Cargo.lock"]),
+            strategies(&["a.snap", "web/a.snap"]),
+            strategies(&["Cargo.lock", "go.sum"]),
+            strategies(&["off.lock"]),
         ];
         insta::assert_snapshot!(lines.join("\n"), @r"
-        regenerate (cargo update --workspace) → remembered → redispatch → person
-        regenerate (npm test -- -u; make snaps) → remembered → redispatch → person
-        remembered → redispatch → person
-        remembered → redispatch → person
+        regenerate (cargo update --workspace) → recorded → redispatch → manual
+        regenerate (npm test -- -u; make snaps) → recorded → redispatch → manual
+        recorded → redispatch → manual
+        recorded → redispatch → manual
         ");
     }
 
     #[test]
-    fn without_any_permission_a_person_is_asked() {
+    fn without_permissions_a_conflict_is_left_to_the_user() {
         let policy = Policy::default();
         let content = unit(Class::Content, &["a"], &[HunkClass::Whitespace]);
-        assert_eq!(policy.rungs(&content), [Rung::Remembered, Rung::Person]);
+        assert_eq!(
+            policy.strategies(&content),
+            [Strategy::Recorded, Strategy::Manual]
+        );
         let clean = unit(Class::AutoMerged, &["a"], &[]);
-        assert_eq!(policy.rungs(&clean), []);
+        assert_eq!(policy.strategies(&clean), []);
     }
 }

@@ -1,87 +1,75 @@
-//! What people did with conflicts, kept for the next time the same three files meet.
+//! Records how the user resolved conflicts, and finds the record when the same three files conflict
+//! again.
 //!
 //! `refs/dispatch/resolutions` is a chain of commits, moved by compare-and-swap. Its tree has a
-//! folder for every conflict, `<base>/<side>-<side>/<mode>-<class>-<kind>`, named by the blobs that
-//! met, the mode and class of the path and its extension; in it are the three files, the result, and
-//! where it comes from. Which side was ours makes no difference.
+//! folder for every conflict, `<base>/<side>-<side>/<mode>-<class>-<extension>`, named by the blobs,
+//! the mode and class of the path and its extension; it holds the three files, the result, and its
+//! origin. The order of the sides makes no difference.
 
 use jiff::Timestamp;
 
+use crate::engine::resolve::file_conflict::FileConflict;
 use crate::git::commit::{By, NewCommit};
 use crate::git::{Repo, Store, StoreError};
 use crate::merge::change::{Entry, RepoPath};
 use crate::merge::oid::Oid;
-use crate::merge::verdict::Class;
 
-/// Where resolutions are kept.
+/// The reference that keeps the resolutions.
 pub const RESOLUTIONS: &str = "refs/dispatch/resolutions";
 
-/// How often a writer that was overtaken tries again.
-const TRIES: usize = 20;
+/// The number of retries after another process moved the reference.
+const RETRIES: usize = 20;
 
-/// The files that met at a path.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Meeting {
-    /// Where.
-    pub path: RepoPath,
-    /// What it was classed as.
-    pub class: Class,
-    /// The mode of the merged file.
-    pub mode: u32,
-    /// The common base, if there is one.
-    pub base: Option<Oid>,
-    /// What was in before.
-    pub ours: Oid,
-    /// What the candidate brings.
-    pub theirs: Oid,
-}
-
-impl Meeting {
+impl FileConflict {
+    /// Returns the folder of its record.
     fn folder(&self) -> String {
         let base = self.base.map_or("none".to_owned(), |base| base.to_string());
         let (first, second) = (self.ours.min(self.theirs), self.ours.max(self.theirs));
         let (mode, class) = (self.mode, self.class);
         let path = self.path.to_string();
         let name = path.rsplit('/').next().unwrap_or_default();
-        let kind = name.rsplit_once('.').map_or("", |(_, kind)| kind);
+        let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
         let is_plain = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '_' | '+');
-        let kind: String = kind.chars().filter(is_plain).collect();
-        format!("{base}/{first}-{second}/{mode:o}-{class}-{kind}")
+        let extension: String = extension.chars().filter(is_plain).collect();
+        format!("{base}/{first}-{second}/{mode:o}-{class}-{extension}")
     }
 }
 
-/// What was made of such a meeting before, with the commit that keeps it.
+/// Finds the recorded resolution of a conflict, with the commit that keeps it.
 ///
 /// # Errors
 /// When the store cannot be read.
-pub fn recall(store: &Store, meeting: &Meeting) -> Result<Option<(Entry, Oid)>, StoreError> {
+pub(super) fn recall(
+    store: &Store,
+    conflict: &FileConflict,
+) -> Result<Option<(Entry, Oid)>, StoreError> {
     let Some(tip) = store.reference(RESOLUTIONS)? else {
         return Ok(None);
     };
-    let file = format!("{}/result", meeting.folder());
+    let file = format!("{}/result", conflict.folder());
     let found = store.entry(store.tree_of(tip)?, &file)?;
     Ok(found.map(|entry| {
-        let mode = meeting.mode;
+        let mode = conflict.mode;
         (Entry { mode, ..entry }, tip)
     }))
 }
 
-/// Keeps what was made of some meetings; `about` says by whom, in trailers.
+/// Records resolutions, as conflicts with the resulting blobs; `trailers` name their origin.
 ///
 /// # Errors
-/// When the store cannot be written, or others are always faster.
-pub fn remember(
+/// When the store cannot be written, or other processes keep moving the reference.
+pub fn record(
     repo: &Repo,
-    resolved: &[(Meeting, Oid)],
-    about: &str,
+    resolved: &[(FileConflict, Oid)],
+    trailers: &str,
     now: Timestamp,
 ) -> Result<(), StoreError> {
     if resolved.is_empty() {
         return Ok(());
     }
     let store = Store::open_durable(repo)?;
-    let files = files(&store, resolved, about)?;
-    let mut tries = 0;
+    let files = files(&store, resolved, trailers)?;
+    let mut retries = 0;
     loop {
         let tip = store.reference(RESOLUTIONS)?;
         let old = match tip {
@@ -95,13 +83,13 @@ pub fn remember(
         let commit = store.write_commit(&NewCommit {
             tree,
             parents: tip.as_slice(),
-            message: &message(resolved, about),
+            message: &message(resolved, trailers),
             time: now,
             by: By::User,
         })?;
-        let why = "dispatch: a resolution to remember";
+        let why = "dispatch: resolution recorded";
         match store.move_reference(RESOLUTIONS, tip.unwrap_or(Oid::ZERO), commit, why) {
-            Err(StoreError::Moved { .. }) if tries < TRIES => tries += 1,
+            Err(StoreError::Moved { .. }) if retries < RETRIES => retries += 1,
             other => return other,
         }
     }
@@ -109,17 +97,22 @@ pub fn remember(
 
 type Files = Vec<(RepoPath, Option<Entry>)>;
 
-fn files(store: &Store, resolved: &[(Meeting, Oid)], about: &str) -> Result<Files, StoreError> {
+fn files(
+    store: &Store,
+    resolved: &[(FileConflict, Oid)],
+    trailers: &str,
+) -> Result<Files, StoreError> {
     let mut files = Files::new();
-    for (meeting, result) in resolved {
-        let folder = meeting.folder();
-        let text = format!("Path: {}\nClass: {}\n{about}", meeting.path, meeting.class);
+    for (conflict, result) in resolved {
+        let folder = conflict.folder();
+        let (path, class) = (&conflict.path, conflict.class);
+        let text = format!("Path: {path}\nClass: {class}\n{trailers}");
         let about = store.write_blob(text.as_bytes())?;
         let parts = [
             ("about", Some(about)),
-            ("base", meeting.base),
-            ("ours", Some(meeting.ours)),
-            ("theirs", Some(meeting.theirs)),
+            ("base", conflict.base),
+            ("ours", Some(conflict.ours)),
+            ("theirs", Some(conflict.theirs)),
             ("result", Some(*result)),
         ];
         for (name, oid) in parts {
@@ -136,16 +129,15 @@ fn files(store: &Store, resolved: &[(Meeting, Oid)], about: &str) -> Result<File
     Ok(files)
 }
 
-fn message(resolved: &[(Meeting, Oid)], about: &str) -> String {
-    let paths: Vec<String> = resolved
-        .iter()
-        .map(|(meeting, _)| format!("* {} ({})\n", meeting.path, meeting.class))
-        .collect();
+fn message(resolved: &[(FileConflict, Oid)], trailers: &str) -> String {
+    let paths = resolved.iter();
+    let paths = paths.map(|(conflict, _)| format!("* {} ({})\n", conflict.path, conflict.class));
+    let paths: String = paths.collect();
     let subject = match resolved {
-        [(meeting, _)] => format!("Remember {}", meeting.path),
-        several => format!("Remember {} resolutions", several.len()),
+        [(conflict, _)] => format!("Record the resolution of {}", conflict.path),
+        several => format!("Record {} resolutions", several.len()),
     };
-    format!("{subject}\n\n{}\n{about}", paths.concat())
+    format!("{subject}\n\n{paths}\n{trailers}")
 }
 
 #[cfg(test)]
@@ -153,6 +145,7 @@ fn message(resolved: &[(Meeting, Oid)], about: &str) -> String {
 mod tests {
     use super::*;
     use crate::git::Git;
+    use crate::merge::verdict::Class;
 
     fn repo(folder: &tempfile::TempDir) -> Repo {
         let top = folder.path().to_owned();
@@ -165,9 +158,9 @@ mod tests {
         }
     }
 
-    fn meeting(store: &Store, path: &str, texts: [&str; 3]) -> Meeting {
+    fn conflict(store: &Store, path: &str, texts: [&str; 3]) -> FileConflict {
         let [base, ours, theirs] = texts.map(|text| store.write_blob(text.as_bytes()).unwrap());
-        Meeting {
+        FileConflict {
             path: path.into(),
             class: Class::Content,
             mode: 0o100_755,
@@ -178,54 +171,54 @@ mod tests {
     }
 
     #[test]
-    fn what_was_done_once_is_known_whichever_side_was_ours() {
+    fn a_recorded_resolution_is_found_whichever_side_was_ours() {
         let folder = tempfile::tempdir().unwrap();
         let repo = repo(&folder);
         let store = Store::open(&repo).unwrap();
-        let first = meeting(&store, "src/a.rs", ["b", "o", "t"]);
+        let first = conflict(&store, "src/a.rs", ["b", "o", "t"]);
         assert!(recall(&store, &first).unwrap().is_none());
         let result = store.write_blob(b"both").unwrap();
         let now = Timestamp::UNIX_EPOCH;
-        let about = "Dispatch-Run: r\n";
-        remember(&repo, &[(first.clone(), result)], about, now).unwrap();
-        let found = |meeting: &Meeting| recall(&store, meeting).unwrap();
+        let trailers = "Dispatch-Run: r\n";
+        record(&repo, &[(first.clone(), result)], trailers, now).unwrap();
+        let found = |conflict: &FileConflict| recall(&store, conflict).unwrap();
         let (entry, commit) = found(&first).unwrap();
         assert_eq!((entry.oid, entry.mode), (result, 0o100_755));
         assert_eq!(Some(commit), store.reference(RESOLUTIONS).unwrap());
-        let turned = meeting(&store, "elsewhere.rs", ["b", "t", "o"]);
+        let turned = conflict(&store, "elsewhere.rs", ["b", "t", "o"]);
         assert_eq!(found(&turned), Some((entry, commit)));
-        let other = |change: fn(&mut Meeting)| {
-            let mut meeting = first.clone();
-            change(&mut meeting);
-            found(&meeting).is_none()
+        let other = |change: fn(&mut FileConflict)| {
+            let mut conflict = first.clone();
+            change(&mut conflict);
+            found(&conflict).is_none()
         };
-        assert!(other(|meeting| meeting.mode = 0o100_644));
-        assert!(other(|meeting| meeting.class = Class::AddAdd));
-        assert!(other(|meeting| meeting.path = "a.py".into()));
-        assert!(other(|meeting| meeting.base = None));
-        assert!(other(|meeting| meeting.ours = meeting.theirs));
+        assert!(other(|conflict| conflict.mode = 0o100_644));
+        assert!(other(|conflict| conflict.class = Class::AddAdd));
+        assert!(other(|conflict| conflict.path = "a.py".into()));
+        assert!(other(|conflict| conflict.base = None));
+        assert!(other(|conflict| conflict.ours = conflict.theirs));
     }
 
     #[test]
-    fn every_one_stays_and_a_later_one_wins() {
+    fn every_resolution_is_kept_and_a_later_one_wins() {
         let folder = tempfile::tempdir().unwrap();
         let repo = repo(&folder);
         let store = Store::open(&repo).unwrap();
         let (first, second) = (
-            meeting(&store, "a", ["b", "o", "t"]),
-            meeting(&store, "b.x/../c", ["1", "2", "3"]),
+            conflict(&store, "a", ["b", "o", "t"]),
+            conflict(&store, "b.x/../c", ["1", "2", "3"]),
         );
         let [one, two] = ["one", "two"].map(|text| store.write_blob(text.as_bytes()).unwrap());
-        let remember = |meeting: &Meeting, result| {
-            let resolved = [(meeting.clone(), result)];
-            remember(&repo, &resolved, "Dispatch-Run: r\n", Timestamp::UNIX_EPOCH).unwrap();
+        let record = |conflict: &FileConflict, result| {
+            let resolved = [(conflict.clone(), result)];
+            record(&repo, &resolved, "Dispatch-Run: r\n", Timestamp::UNIX_EPOCH).unwrap();
             store.reference(RESOLUTIONS).unwrap()
         };
-        let before = remember(&first, one);
-        assert_eq!(remember(&first, one), before);
-        remember(&second, one);
-        remember(&first, two);
-        let found = |meeting: &Meeting| recall(&store, meeting).unwrap().unwrap().0.oid;
+        let before = record(&first, one);
+        assert_eq!(record(&first, one), before);
+        record(&second, one);
+        record(&first, two);
+        let found = |conflict: &FileConflict| recall(&store, conflict).unwrap().unwrap().0.oid;
         assert_eq!((found(&first), found(&second)), (two, one));
     }
 }

@@ -1,6 +1,7 @@
-//! The rungs that run programs: the structural merge tool, and commands that make files anew.
+//! Runs the programs that resolve conflicts: the structural merge tool, and commands that regenerate
+//! files.
 //!
-//! Both are contained like a check, and nothing but the files in question is taken from them.
+//! Both are contained like a check, and only the files in conflict are taken from them.
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -13,12 +14,12 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 
 use crate::base::fault;
-use crate::base::text::one_line;
+use crate::base::text::{clip, one_line};
 use crate::engine::EngineError;
 use crate::engine::checks::worktree::{checkout, in_folder};
-use crate::engine::kernel::cancel::Leash;
+use crate::engine::kernel::cancel::CancelHandle;
 use crate::engine::kernel::context::Context;
-use crate::engine::resolve::recorded::Meeting;
+use crate::engine::resolve::file_conflict::{FileConflict, ToolResult};
 use crate::git::Store;
 use crate::git::commit::{By, NewCommit};
 use crate::git::worktree::Worktree;
@@ -26,75 +27,73 @@ use crate::merge::change::{Entry, RepoPath};
 use crate::merge::oid::Oid;
 use crate::model::integration::{CheckOutcome, CheckResult};
 
-/// The longest time a structural merge of one file may take.
+/// The time limit of a structural merge of one file.
 const STRUCTURAL_LIMIT: Duration = Duration::from_secs(60);
 
-/// What came of a program: what is taken from it, or why nothing is.
-pub(super) type Made<T> = Result<T, String>;
-
 /// Runs programs for the assembly, one at a time.
-pub(super) struct Programs<'a> {
+pub(super) struct Tools<'a> {
     pub(super) context: &'a Context,
     pub(super) store: &'a Store,
-    pub(super) leash: &'a Leash,
-    /// Where processes are waited for: this itself runs beside the loop.
+    pub(super) cancel: &'a CancelHandle,
+    /// The runtime that waits for the processes.
     pub(super) runtime: &'a Handle,
 }
 
-impl Programs<'_> {
-    /// Lets the structural tool merge three files; gives the merged text.
+impl Tools<'_> {
+    /// Merges the three versions of a file with the structural tool and returns the merged text.
     pub(super) fn merge_structurally(
         &self,
         tool: &[String],
-        meeting: &Meeting,
-    ) -> Result<Made<Vec<u8>>, EngineError> {
+        file: &FileConflict,
+    ) -> Result<ToolResult<Vec<u8>>, EngineError> {
         let folder = self.run_folder().join("structural");
         let failed = |error| EngineError::File(folder.display().to_string(), error);
-        let side = |name: &str, oid: Option<Oid>| -> Result<PathBuf, EngineError> {
-            let file = folder.join(name).join(file_name(&meeting.path));
-            fs::create_dir_all(folder.join(name)).map_err(failed)?;
-            if let Some(oid) = oid {
-                fs::write(&file, self.store.blob(oid)?).map_err(failed)?;
-            }
-            Ok(file)
-        };
         clear(&folder).map_err(failed)?;
-        let empty = self.store.write_blob(b"")?;
-        let places = [
-            ("{base}", side("base", Some(meeting.base.unwrap_or(empty)))?),
-            ("{ours}", side("ours", Some(meeting.ours))?),
-            ("{theirs}", side("theirs", Some(meeting.theirs))?),
-            ("{result}", side("result", None)?),
-            ("{path}", PathBuf::from(meeting.path.to_string())),
-        ];
-        let argv = tool.iter().map(|word| {
-            let fill = |word: String, (name, place): &(&str, PathBuf)| {
-                word.replace(name, &place.to_string_lossy())
-            };
-            places.iter().fold(word.clone(), fill)
-        });
-        let argv: Vec<String> = argv.collect();
-        let mut run = in_folder(self.context, &folder, self.leash);
+        let places = self.write_versions(&folder, file)?;
+        let mut run = in_folder(self.context, &folder, self.cancel);
         run.timeout = run.timeout.min(STRUCTURAL_LIMIT);
         run.folder = self.run_folder().join("tool");
+        let argv = filled(tool, &places);
         let ended = self.runtime.block_on(run.run_program(&argv))?;
-        let made = match fs::read(&places[3].1) {
-            _ if ended.result != CheckOutcome::Passed => Err(said(&ended)),
+        let merged = match fs::read(&places.result) {
+            _ if ended.result != CheckOutcome::Passed => Err(failure(&ended)),
             Ok(text) => Ok(text),
             Err(_) => Err("it wrote no result".to_owned()),
         };
         clear(&folder).map_err(failed)?;
-        Ok(made)
+        Ok(merged)
     }
 
-    /// Runs commands in the worktree for checks, with this tree in it, and gives what then stands
+    fn write_versions(&self, folder: &Path, file: &FileConflict) -> Result<Places, EngineError> {
+        let failed = |error| EngineError::File(folder.display().to_string(), error);
+        let place = |version: &str| -> Result<PathBuf, EngineError> {
+            let place = folder.join(version).join(file_name(&file.path));
+            fs::create_dir_all(folder.join(version)).map_err(failed)?;
+            Ok(place)
+        };
+        let write = |version: &str, oid: Oid| -> Result<PathBuf, EngineError> {
+            let place = place(version)?;
+            fs::write(&place, self.store.blob(oid)?).map_err(failed)?;
+            Ok(place)
+        };
+        let empty = self.store.write_blob(b"")?;
+        Ok(Places {
+            base: write("base", file.base.unwrap_or(empty))?,
+            ours: write("ours", file.ours)?,
+            theirs: write("theirs", file.theirs)?,
+            result: place("result")?,
+            path: PathBuf::from(file.path.to_string()),
+        })
+    }
+
+    /// Runs commands on this tree in the worktree for checks, and returns the entries that are then
     /// at the paths.
-    pub(super) fn make_anew(
+    pub(super) fn regenerate(
         &self,
         commands: &[String],
         tree: Oid,
         paths: &[RepoPath],
-    ) -> Result<Made<Vec<Entry>>, EngineError> {
+    ) -> Result<ToolResult<Vec<Entry>>, EngineError> {
         let commit = self.store.write_commit(&NewCommit {
             tree,
             parents: &[],
@@ -104,33 +103,58 @@ impl Programs<'_> {
         })?;
         let worktree = checkout(self.context, commit)?;
         fault::point("regenerate", "checked out");
-        let mut run = in_folder(self.context, &worktree.path, self.leash);
+        let mut run = in_folder(self.context, &worktree.path, self.cancel);
         run.folder = self.run_folder().join("regenerate");
         let ended = self.runtime.block_on(run.run(commands))?;
-        fault::point("regenerate", "made anew");
+        fault::point("regenerate", "ended");
         worktree.unlock();
-        let broken = ended.iter().find(|result| !result.passed());
-        if let Some(broken) = broken {
-            return Ok(Err(format!("`{}` {}", broken.command, said(broken))));
+        if let Some(failed) = ended.iter().find(|result| !result.passed()) {
+            return Ok(Err(format!("`{}` {}", failed.command, failure(failed))));
         }
-        let mut made = Vec::new();
+        let mut entries = Vec::new();
         for path in paths {
-            match taken(&worktree, path)? {
-                Some(entry) => made.push(entry),
+            match entry_at(&worktree, path)? {
+                Some(entry) => entries.push(entry),
                 None => return Ok(Err(format!("there is no file {path} afterwards"))),
             }
         }
-        Ok(Ok(made))
+        Ok(Ok(entries))
     }
 
     fn run_folder(&self) -> PathBuf {
         let folder = self.context.repo.run_folder(self.context.run.as_str());
-        folder.join("ladder")
+        folder.join("strategies")
     }
 }
 
-/// A file of the worktree as git would store it.
-fn taken(worktree: &Worktree, path: &RepoPath) -> Result<Option<Entry>, EngineError> {
+/// The files that a structural tool gets, by placeholder.
+struct Places {
+    base: PathBuf,
+    ours: PathBuf,
+    theirs: PathBuf,
+    result: PathBuf,
+    path: PathBuf,
+}
+
+/// Fills the placeholders of a configured command.
+fn filled(tool: &[String], places: &Places) -> Vec<String> {
+    let values = [
+        ("{base}", &places.base),
+        ("{ours}", &places.ours),
+        ("{theirs}", &places.theirs),
+        ("{result}", &places.result),
+        ("{path}", &places.path),
+    ];
+    let words = tool.iter().map(|word| {
+        values.iter().fold(word.clone(), |word, (name, value)| {
+            word.replace(name, &value.to_string_lossy())
+        })
+    });
+    words.collect()
+}
+
+/// Reads a file of a worktree as git would store it.
+fn entry_at(worktree: &Worktree, path: &RepoPath) -> Result<Option<Entry>, EngineError> {
     let file = worktree.path.join(OsStr::from_bytes(path.as_bytes()));
     let Some(meta) = file.symlink_metadata().ok().filter(|meta| meta.is_file()) else {
         return Ok(None);
@@ -149,7 +173,7 @@ fn taken(worktree: &Worktree, path: &RepoPath) -> Result<Option<Entry>, EngineEr
     Ok(Some(Entry { mode, oid }))
 }
 
-/// Tools tell languages by the name.
+/// Returns the last part of a path: tools detect the language by its extension.
 fn file_name(path: &RepoPath) -> &OsStr {
     let name = path.as_bytes().rsplit(|byte| *byte == b'/').next();
     OsStr::from_bytes(name.unwrap_or_default())
@@ -163,12 +187,12 @@ fn clear(folder: &Path) -> io::Result<()> {
     fs::create_dir_all(folder)
 }
 
-/// How a program failed, with its last line.
-fn said(ended: &CheckResult) -> String {
+/// Describes how a program failed, with the last line of its output.
+fn failure(ended: &CheckResult) -> String {
     let word = ended.result.word();
     let last = ended.tail.trim_end().lines().last().unwrap_or_default();
     match one_line(last) {
         empty if empty.is_empty() => word.to_owned(),
-        last => format!("{word}: {}", crate::base::text::clip(&last, 120)),
+        last => format!("{word}: {}", clip(&last, 120)),
     }
 }

@@ -15,11 +15,11 @@ use crate::engine::EngineError;
 use crate::engine::assemble;
 use crate::engine::attempt::flaky::failed_before;
 use crate::engine::attempt::run;
-use crate::engine::kernel::cancel::Leash;
+use crate::engine::kernel::cancel::CancelHandle;
 use crate::engine::kernel::context::Context;
 use crate::engine::kernel::disk_space::is_full;
-use crate::engine::kernel::effect::Message;
-use crate::engine::kernel::signals::{Signals, Wish};
+use crate::engine::kernel::message::Message;
+use crate::engine::kernel::signals::{SignalRequest, Signals};
 use crate::engine::prompt::conflict::met;
 use crate::engine::prompt::context::{Place, prompt};
 use crate::engine::publish::{Publication, Publisher};
@@ -91,10 +91,10 @@ pub struct Driver<'a> {
     pub(super) watcher: &'a mut dyn Watcher,
     pub(super) post: UnboundedSender<Message>,
     inbox: UnboundedReceiver<Message>,
-    leashes: BTreeMap<TaskNumber, Leash>,
+    cancels: BTreeMap<TaskNumber, CancelHandle>,
     timers: Timers,
     starts: Starts,
-    assembling: Option<Leash>,
+    assembling: Option<CancelHandle>,
     pub(super) detection: Pace,
     pub(super) live_pace: Pace,
     pub(super) live: Arc<Mutex<Option<Live>>>,
@@ -153,7 +153,7 @@ impl<'a> Driver<'a> {
             watcher,
             post,
             inbox,
-            leashes: BTreeMap::new(),
+            cancels: BTreeMap::new(),
             timers,
             starts: Starts::default(),
             assembling: None,
@@ -326,8 +326,8 @@ impl<'a> Driver<'a> {
                 fault::point("request", "recorded");
                 if let Request::Cancel { .. } = request {
                     let cancelled = |task: &TaskNumber| self.state.task(*task).cancelled;
-                    let alive = self.leashes.iter().filter(|(task, _)| cancelled(task));
-                    alive.for_each(|(_, leash)| leash.pull(StopSignal::Terminate));
+                    let alive = self.cancels.iter().filter(|(task, _)| cancelled(task));
+                    alive.for_each(|(_, cancel)| cancel.cancel(StopSignal::Terminate));
                 }
                 match self.unwritten.is_empty() {
                     true => reply.send(Response::Done),
@@ -365,11 +365,11 @@ impl<'a> Driver<'a> {
             }
             wish = signals.next() => match wish {
                 // A background task outlives its terminal, and the run with it.
-                Wish::GoOnAlone if !self.background.is_empty() => {
+                SignalRequest::Detach if !self.background.is_empty() => {
                     self.hung_up = true;
                     Ok(())
                 }
-                Wish::Stop | Wish::GoOnAlone => self.interrupt(),
+                SignalRequest::Stop | SignalRequest::Detach => self.interrupt(),
             },
             () = tokio::time::sleep(wake_in) => Ok(()),
         }
@@ -390,7 +390,7 @@ impl<'a> Driver<'a> {
                     attempt,
                     outcome,
                 } => {
-                    self.leashes.remove(&task);
+                    self.cancels.remove(&task);
                     self.slots.remove(&task);
                     self.allowance = Allowance::Unknown;
                     self.heed_server(task, &outcome);
@@ -440,7 +440,7 @@ impl<'a> Driver<'a> {
             _ => None,
         });
         for task in blocked {
-            self.leashes.remove(&task);
+            self.cancels.remove(&task);
             self.slots.remove(&task);
         }
         let offered = events.iter().any(is_offer);
@@ -712,8 +712,8 @@ impl<'a> Driver<'a> {
         let worker = settings.workers.get(name).cloned().ok_or_else(|| {
             EngineError::Refused(format!("the worker `{name}` of {task} is not configured"))
         })?;
-        let leash = Leash::default();
-        self.leashes.insert(task, leash.clone());
+        let cancel = CancelHandle::default();
+        self.cancels.insert(task, cancel.clone());
         Ok(AttemptSpec {
             task,
             attempt,
@@ -724,7 +724,7 @@ impl<'a> Driver<'a> {
             going_on: None,
             failed_before: failed_before(self.state.task(task), attempt),
             dependencies: starts_from(&self.state, task),
-            leash,
+            cancel,
         })
     }
 
@@ -760,10 +760,10 @@ impl<'a> Driver<'a> {
         if self.assembling.is_some() {
             return;
         }
-        let leash = Leash::default();
-        self.assembling = Some(leash.clone());
+        let cancel = CancelHandle::default();
+        self.assembling = Some(cancel.clone());
         let (context, post) = (Arc::clone(&self.context), self.post.clone());
-        tokio::spawn(assemble::run(context, self.state.clone(), leash, post));
+        tokio::spawn(assemble::run(context, self.state.clone(), cancel, post));
     }
 
     fn interrupt(&mut self) -> Result<(), EngineError> {
@@ -774,7 +774,7 @@ impl<'a> Driver<'a> {
                 self.record(vec![Event::StopRequested {}]);
                 self.write()?;
                 self.show();
-                let alive = crate::base::text::plural(self.leashes.len(), "worker");
+                let alive = crate::base::text::plural(self.cancels.len(), "worker");
                 self.watcher.warning(&format!(
                     "stopping: nothing new starts, {alive} asked to end; again to kill"
                 ));
@@ -787,10 +787,10 @@ impl<'a> Driver<'a> {
             }
             _ => return Ok(()),
         };
-        self.leashes
+        self.cancels
             .values()
             .chain(&self.assembling)
-            .for_each(|leash| leash.pull(signal));
+            .for_each(|cancel| cancel.cancel(signal));
         Ok(())
     }
 }

@@ -87,7 +87,7 @@ impl Live {
         for (task, attempt, base) in running(state) {
             let path = context.recorded_worktree(&attempt.worktree);
             let worktree = worktrees.iter().find(|worktree| worktree.path == path);
-            let Some(worktree) = worktree.filter(|worktree| worktree.is_there()) else {
+            let Some(worktree) = worktree.filter(|worktree| worktree.exists()) else {
                 continue;
             };
             let mut left_out = links_in(context, &path);

@@ -15,7 +15,7 @@ use crate::base::clock::render_duration;
 use crate::base::process::{Program, find_program};
 use crate::base::text::{error_chain, one_line};
 use crate::engine::kernel::context::Context;
-use crate::engine::kernel::effect::{Message, Post};
+use crate::engine::kernel::message::{Message, Post};
 use crate::model::event::Recorded;
 use crate::model::run::RunState;
 use crate::report::notification::{Kind, notifications};

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 use crate::base::clock::Clock;
-use crate::engine::kernel::effect::{Message, Post};
+use crate::engine::kernel::message::{Message, Post};
 use crate::model::event::Event;
 use crate::model::ids::TaskNumber;
 

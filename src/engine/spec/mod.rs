@@ -1,6 +1,6 @@
 //! The description of an attempt: complete when it is built, and writable as a value.
 
-use crate::engine::kernel::cancel::Leash;
+use crate::engine::kernel::cancel::CancelHandle;
 use crate::engine::kernel::context::Context;
 use crate::merge::oid::Oid;
 use crate::model::ids::AttemptNumber;
@@ -37,7 +37,7 @@ pub struct AttemptSpec {
     /// The candidates of the tasks it depends on.
     pub dependencies: Vec<(TaskNumber, Oid)>,
     /// What stops it.
-    pub leash: Leash,
+    pub cancel: CancelHandle,
 }
 
 /// What the next attempt at a task starts from: what its own change met, with everything in there;

@@ -2,6 +2,7 @@
 
 pub mod worker_pool;
 
+use crate::engine::kernel::worktree_size::WorktreeSize;
 use crate::engine::spec::environment::depth;
 use crate::engine::start::files::existing_ancestor;
 use std::io;
@@ -14,7 +15,7 @@ use crate::base::files;
 use crate::base::process::find_program;
 use crate::config::Settings;
 use crate::engine::EngineError;
-use crate::engine::kernel::disk_space::{self, Size};
+use crate::engine::kernel::disk_space;
 use crate::engine::prompt::context;
 use crate::engine::runs::load::{PLAN_FILE, PLAN_TEXT_FILE, SETTINGS_FILE, settings_text};
 use crate::git::refs::branch_ref;
@@ -196,7 +197,7 @@ impl Prepared {
     pub fn from_file(mut self, repo: &Repo, plan: &Path) -> Prepared {
         let path = std::path::absolute(plan).ok();
         let is_file = path.filter(|path| path.is_file());
-        self.plan_file = is_file.map(|path| repo.near_path(&path));
+        self.plan_file = is_file.map(|path| repo.portable_path(&path));
         self
     }
 }
@@ -401,7 +402,7 @@ fn refuse_places(repo: &Repo, settings: &Settings) -> Result<(), StartError> {
     let worktrees = &existing_ancestor(&example);
     files::probe_writable(worktrees)
         .map_err(|error| StartError::Unwritable(worktrees.clone(), error))?;
-    match disk_space::shortage(repo, settings, Size::default(), 0) {
+    match disk_space::shortage(repo, settings, WorktreeSize::default(), 0) {
         Some(shortage) => Err(StartError::NoSpace(shortage)),
         None => Ok(()),
     }

@@ -11,9 +11,9 @@ use std::time::Instant;
 
 use crate::base::reflink::clone_or_copy;
 use crate::engine::EngineError;
+use crate::engine::kernel::blocking::blocking;
 use crate::engine::kernel::context::Context;
 use crate::engine::kernel::disk_space::is_full;
-use crate::engine::kernel::effect::blocking;
 use crate::engine::spec::AttemptSpec;
 use crate::engine::worktree::setup::{SetUpFailure, set_up};
 use crate::git::worktree::Worktree;

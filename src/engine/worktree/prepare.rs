@@ -164,7 +164,7 @@ pub fn keep_remains(
     base: Oid,
     worktree: &Worktree,
 ) -> Result<Option<Oid>, EngineError> {
-    let harvest = store.harvest(worktree, &links_in(context, &worktree.path))?;
+    let harvest = store.capture(worktree, &links_in(context, &worktree.path))?;
     let mut tip = harvest.head;
     if harvest.tree != store.tree_of(tip)? {
         let message = format!(

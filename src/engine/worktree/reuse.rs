@@ -41,7 +41,7 @@ pub fn going_on(
         return None;
     }
     let worktree = context.repo.find_worktree(&going_on.path)?;
-    let is_whole = worktree.is_there() && worktree.verify().is_ok();
+    let is_whole = worktree.exists() && worktree.verify().is_ok();
     let store = Store::open(&context.repo).ok()?;
     let is_sound = is_whole && worktree.unfinished().is_none();
     (is_sound && starts_there(context, &store, &going_on, dependencies)).then_some(going_on)

@@ -113,13 +113,13 @@ pub(super) async fn set_up(
         env: environment(context, spec, base),
         timeout: context.settings.run.timeout,
         cookie: format!("{}/{}/{}/setup", context.run, spec.task.0, spec.attempt),
-        leash: &spec.leash,
+        cancel: &spec.cancel,
     };
     let results = setup.run(commands).await?;
     let mut results = results.iter();
     let failed = results.find(|result| result.result != CheckOutcome::Passed);
     // One that was stopped with the run is no failure.
-    let failed = failed.filter(|_| !spec.leash.is_pulled());
+    let failed = failed.filter(|_| !spec.cancel.is_cancelled());
     Ok(failed.map(|failed| SetUpFailure::of_command(failed, since)))
 }
 

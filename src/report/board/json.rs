@@ -66,8 +66,8 @@ struct Task<'a> {
     note: &'a str,
     /// Whether it passed with the files it had failed with.
     flaky: bool,
-    /// What it wrote outside of its worktree.
-    wrote_outside: &'a [String],
+    /// What changed outside its worktree while it ran.
+    outside_changes: &'a [String],
     branch: Option<&'a str>,
     candidate: Option<String>,
     worktree: Option<&'a str>,
@@ -293,7 +293,7 @@ fn task(row: &TaskRow) -> Task<'_> {
         class: row.class.map(|class| class.word()),
         note: &row.note,
         flaky: row.flaky,
-        wrote_outside: &row.wrote_outside,
+        outside_changes: &row.outside_changes,
         branch: row.branch.as_deref(),
         candidate: row.candidate.map(|oid| oid.to_string()),
         worktree: row.worktree.as_deref(),

@@ -59,11 +59,9 @@ fn reservations(outcome: &Outcome) -> String {
             plural(outcome.outside.len(), "path")
         )
     });
-    let trespass =
-        (!outcome.wrote_outside().is_empty()).then(|| "wrote outside its worktree".to_owned());
     let flaky = outcome.flaky;
     let flaky = flaky.map(|earlier| format!("flaky: attempt {earlier} failed with the same files"));
-    let all: Vec<String> = flaky.into_iter().chain(trespass).chain(outside).collect();
+    let all: Vec<String> = flaky.into_iter().chain(outside).collect();
     all.join("; ")
 }
 

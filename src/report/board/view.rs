@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use crate::merge::change::RepoPath;
 use crate::merge::oid::Oid;
-use crate::model::event::{End, FailureClass, Outcome};
+use crate::model::event::{End, FailureClass};
 use crate::model::ids::{RunId, TaskNumber};
 use crate::model::integration::{Integration, Landing};
 use crate::model::pull_request::PullRequest;
@@ -101,8 +101,8 @@ pub struct TaskRow {
     pub note: String,
     /// Whether it passed with the very files it had failed with.
     pub flaky: bool,
-    /// What its last attempt wrote outside of its worktree.
-    pub wrote_outside: Vec<String>,
+    /// What changed outside its worktree during its last attempt.
+    pub outside_changes: Vec<String>,
     /// The branch of its last attempt, without `refs/heads/`.
     pub branch: Option<String>,
     /// The commit it offers.
@@ -232,12 +232,10 @@ fn may_go_on(phase: &TaskPhase) -> bool {
     )
 }
 
-fn wrote_outside(task: &TaskState) -> Vec<String> {
-    let what = task.last_outcome().map(Outcome::wrote_outside);
-    what.unwrap_or_default()
-        .into_iter()
-        .map(str::to_owned)
-        .collect()
+fn outside_changes(task: &TaskState) -> Vec<String> {
+    let changes = task.last_outcome().map(|outcome| &outcome.meanwhile);
+    let changes = changes.into_iter().flatten();
+    changes.map(|change| change.what.clone()).collect()
 }
 
 impl TaskRow {
@@ -260,7 +258,7 @@ impl TaskRow {
             attempts: now.attempts.len(),
             class,
             flaky: state.is_flaky(number),
-            wrote_outside: wrote_outside(state.task(number)),
+            outside_changes: outside_changes(now),
             branch: last.map(|attempt| attempt.branch.clone()),
             candidate: now.candidate(),
             worktree: last.map(|attempt| attempt.worktree.clone()),

@@ -6,7 +6,7 @@ pub mod json;
 pub mod markdown;
 pub mod next_steps;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::base::text::clip;
 use crate::merge::change::{ChangeStat, RepoPath};
@@ -14,14 +14,13 @@ use crate::merge::verdict::{Class, HunkClass};
 use crate::model::event::{End, Outcome};
 use crate::model::ids::{RunId, TaskNumber};
 use crate::model::integration::{CheckResult, Guilty, LeftOut, LeftOutReason};
-use crate::model::outside_changes::OutsideChange;
 use crate::model::plan::{Produces, Task};
 use crate::model::resolution::Resolution;
 use crate::model::run::{RunState, TaskPhase};
 use crate::model::spending::Bill;
 use crate::model::status::Status;
 use crate::model::task_conflict::TaskConflict;
-use crate::model::task_list::and_list;
+use crate::model::task_list::{and_list, comma_list};
 use crate::report::completion::next_steps::{Step, next_steps};
 
 /// The longest report of an `info` task that is shown, in characters.
@@ -29,6 +28,9 @@ const INFO_LIMIT: usize = 6000;
 
 /// The longest report of an `info` task that is shown, in lines.
 const INFO_LINES: usize = 100;
+
+/// How many of the tasks under way during a change are named.
+const MOST_NAMED: usize = 5;
 
 /// Everything the completion report says, whatever its form.
 #[derive(Clone, PartialEq, Debug)]
@@ -125,7 +127,7 @@ impl Completion {
             next: next_steps(state),
             bill: Bill::of(state),
         };
-        report.issues.extend(meanwhile(state));
+        report.issues.extend(outside_changes(state));
         for task in state.plan.tasks() {
             match (
                 state.status(task.number),
@@ -191,12 +193,6 @@ impl Completion {
         let remarks = outcome.remarks.iter();
         self.issues
             .extend(remarks.map(|remark| by_dispatch(&format!("on {}: {remark}", task.number))));
-        let wrote_outside = outcome.wrote_outside();
-        if !wrote_outside.is_empty() {
-            let what = wrote_outside.join(", ");
-            let words = format!("on {}: it wrote outside its worktree: {what}", task.number);
-            self.issues.push(by_dispatch(&words));
-        }
         if !outcome.leftovers.is_empty() {
             let names = outcome.leftovers.join(", ");
             let words = format!("ended what {} left running: {names}", task.number);
@@ -219,61 +215,33 @@ fn name(task: &Task) -> String {
     }
 }
 
-/// What changed outside of the worktrees while tasks ran, and nobody knows by whom: perhaps by the
-/// user, who works there.
-fn meanwhile(state: &RunState) -> Vec<Said> {
-    let mut during: BTreeMap<&str, Meanwhile> = BTreeMap::new();
+/// Changes outside the worktrees while tasks ran. Nobody knows who made them: perhaps the user.
+fn outside_changes(state: &RunState) -> Vec<Said> {
+    let mut during: BTreeMap<&str, Vec<TaskNumber>> = BTreeMap::new();
     for task in state.plan.tasks() {
         let attempts = state.task(task.number).attempts.iter();
         let outcomes = attempts.filter_map(|attempt| attempt.outcome.as_ref());
         for change in outcomes.flat_map(|outcome| &outcome.meanwhile) {
-            if change.named_in.is_none() {
-                let seen = during.entry(&change.what).or_default();
-                seen.add(task.number, change);
+            let tasks = during.entry(&change.what).or_default();
+            if tasks.last() != Some(&task.number) {
+                tasks.push(task.number);
             }
         }
     }
-    let said = |(what, seen): (&str, Meanwhile)| {
-        let tasks = seen.suspects();
-        let words = match (tasks.as_slice(), seen.alone) {
-            ([only], true) => format!("while only {only} ran; if it was not you, it was {only}"),
-            (tasks, _) => format!("while {} ran; it may have been you", and_list(tasks)),
+    let said = |(what, tasks): (&str, Vec<TaskNumber>)| {
+        let names = match tasks.split_at_checked(MOST_NAMED) {
+            Some((first, rest @ [_, ..])) => {
+                format!("{} and {} more", comma_list(first), rest.len())
+            }
+            _ => and_list(&tasks),
         };
         Said {
             task: tasks[0],
             by: "Dispatch".to_owned(),
-            words: format!("saw {what} change {words}"),
+            words: format!("saw {what} change while {names} ran; it may have been you"),
         }
     };
     during.into_iter().map(said).collect()
-}
-
-/// Who saw something change, and who can have done it.
-#[derive(Default)]
-struct Meanwhile {
-    saw: BTreeSet<TaskNumber>,
-    /// Those whom everybody who saw it names; nobody once that is empty.
-    common: Option<BTreeSet<TaskNumber>>,
-    alone: bool,
-}
-
-impl Meanwhile {
-    fn add(&mut self, task: TaskNumber, change: &OutsideChange) {
-        self.saw.insert(task);
-        self.alone |= change.alone;
-        let mut named: BTreeSet<TaskNumber> = change.others.iter().copied().collect();
-        named.insert(task);
-        self.common = Some(match self.common.take() {
-            Some(common) => &common & &named,
-            None => named,
-        });
-    }
-
-    /// A thing may change twice, by two who have nothing to do with each other.
-    fn suspects(&self) -> Vec<TaskNumber> {
-        let common = self.common.as_ref().filter(|common| !common.is_empty());
-        common.unwrap_or(&self.saw).iter().copied().collect()
-    }
 }
 
 fn meetings(state: &RunState) -> Vec<Meeting> {
@@ -310,10 +278,7 @@ fn what_became(state: &RunState, conflict: &TaskConflict) -> String {
         .collect();
     match outside.as_slice() {
         [] => format!("{class} conflict, settled while assembling"),
-        out => format!(
-            "{class} conflict, {} left out",
-            crate::model::task_list::and_list(out)
-        ),
+        out => format!("{class} conflict, {} left out", and_list(out)),
     }
 }
 

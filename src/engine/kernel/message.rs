@@ -1,4 +1,4 @@
-//! Messages: what effects report to the loop, and work beside it.
+//! Messages that effects send to the loop.
 
 use crate::control::Reply;
 use crate::control::Request;
@@ -9,7 +9,7 @@ use crate::model::event::Outcome;
 use crate::model::ids::AttemptNumber;
 use crate::model::ids::TaskNumber;
 use crate::model::shortage::Shortage;
-/// What an effect reports to the loop.
+/// A report of an effect to the loop.
 #[derive(Debug)]
 pub enum Message {
     /// A fact to be recorded.
@@ -48,16 +48,5 @@ pub enum Message {
     Asked(Request, Reply),
 }
 
-/// Where effects report.
+/// The sending end of the loop's inbox.
 pub type Post = tokio::sync::mpsc::UnboundedSender<Message>;
-
-/// Runs blocking work beside the loop.
-///
-/// # Errors
-/// Whatever the work gives, or that it panicked.
-pub async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, EngineError> + Send + 'static,
-) -> Result<T, EngineError> {
-    let joined: Result<Result<T, EngineError>, _> = tokio::task::spawn_blocking(work).await;
-    joined.unwrap_or_else(|error| Err(EngineError::Broken(error.to_string())))
-}

@@ -1,9 +1,10 @@
-//! The rungs of the ladder: what settles a conflict while results are put together, what the checks
-//! say about it, and what is taken back.
+//! Conflicts that an assembly resolves by itself: each strategy, the checks on its result, and what is
+//! rolled back.
 
 use std::path::Path;
 
-use git_dispatch::engine::resolve::recorded::{Meeting, RESOLUTIONS, remember};
+use git_dispatch::engine::resolve::file_conflict::FileConflict;
+use git_dispatch::engine::resolve::recorded::{RESOLUTIONS, record};
 use git_dispatch::git::{Repo, Store};
 use git_dispatch::merge::verdict::Class;
 use serde_json::{Value, json};
@@ -27,7 +28,7 @@ fn show(scene: &Scene, path: &str) -> String {
     scene.git(&["show", &format!("{}:{path}", scene.branch("integration"))])
 }
 
-/// What the journal says about the ladder, in order.
+/// The resolutions of the journal, in order.
 fn journal(scene: &Scene) -> String {
     let run = format!("refs/dispatch/runs/{}", scene.run_name());
     let log = scene.git(&["log", "--first-parent", "--reverse", "--format=%b", &run]);
@@ -63,7 +64,7 @@ const CONTAINED: &str = "# Contained
 ";
 
 #[test]
-fn what_a_rule_settles_goes_in_and_says_so_everywhere() {
+fn a_rule_resolves_a_conflict_and_every_face_says_so() {
     let scene = shop("[assemble]\ncheck = [\"grep newer src/app.ts\"]\n");
     let before = scene.fingerprint();
     let ended = scene.run(CONTAINED, &[]).expect(0);
@@ -85,7 +86,7 @@ fn what_a_rule_settles_goes_in_and_says_so_everywhere() {
     insta::assert_snapshot!(message.replace(&scene.run_name(), "<run>"), @r"
     Merge #2 MORE: Two lines
 
-    Conflicts settled while assembling:
+    Conflicts resolved while assembling:
 
     * src/app.ts (content): by rule (contained-insert)
 
@@ -110,7 +111,7 @@ fn what_a_rule_settles_goes_in_and_says_so_everywhere() {
 }
 
 #[test]
-fn without_a_check_it_is_said_that_none_has_verified_it() {
+fn without_a_check_the_resolution_is_shown_as_unverified() {
     let scene = shop("");
     let ended = scene.run(CONTAINED, &[]).expect(0);
     let said = "settled, by rule (contained-insert); no check has verified it";
@@ -118,7 +119,7 @@ fn without_a_check_it_is_said_that_none_has_verified_it() {
 }
 
 #[test]
-fn a_dry_run_says_what_would_be_settled_and_how() {
+fn a_dry_run_shows_how_a_conflict_would_be_resolved() {
     let scene = shop("");
     scene.run(CONTAINED, &["--no-assemble"]).expect(0);
     let refs = scene.git(&["for-each-ref"]);
@@ -137,7 +138,7 @@ fn a_dry_run_says_what_would_be_settled_and_how() {
 }
 
 #[test]
-fn a_dry_run_tells_what_may_be_settled_from_what_stays_out() {
+fn a_dry_run_separates_resolvable_conflicts_from_the_others() {
     let scene = parts("cat parts/* \\\n  > parts.lock\n");
     let plan = format!(
         "{PARTS}3. [C] c — blocked by #2\n   - run: echo c > c\n\
@@ -177,7 +178,7 @@ fn a_dry_run_tells_what_may_be_settled_from_what_stays_out() {
 }
 
 #[test]
-fn a_rule_that_is_not_allowed_settles_nothing() {
+fn a_disabled_rule_resolves_nothing() {
     let scene = shop("[resolve]\npolicy = [\"whitespace\"]\n");
     scene.run(CONTAINED, &[]).expect(4);
     let found = integration(&scene);
@@ -197,7 +198,7 @@ fn tool(scene: &Scene, script: &str) -> String {
 }
 
 #[test]
-fn what_the_checks_refuse_is_rolled_back_and_the_next_rung_is_tried() {
+fn a_resolution_that_fails_the_checks_is_rolled_back_for_the_next_strategy() {
     let scene = Scene::new();
     let tool = tool(
         &scene,
@@ -228,7 +229,7 @@ fn what_the_checks_refuse_is_rolled_back_and_the_next_rung_is_tried() {
 }
 
 #[test]
-fn a_tool_that_leaves_markers_fails_or_writes_nothing_settles_nothing() {
+fn a_tool_that_leaves_markers_fails_or_writes_nothing_resolves_nothing() {
     for (script, why) in [
         (
             "printf 'a\\n<<<<<<< x\\n' > \"$5\"",
@@ -249,7 +250,7 @@ fn a_tool_that_leaves_markers_fails_or_writes_nothing_settles_nothing() {
     }
 }
 
-/// Both add a part and make the list of parts anew, which conflicts.
+/// Both add a part and regenerate the list of parts, which conflicts.
 const PARTS: &str = "# Parts
 
 1. [A] a
@@ -271,7 +272,7 @@ fn parts(regenerate: &str) -> Scene {
 }
 
 #[test]
-fn a_generated_file_is_made_anew_in_a_worktree_of_its_own() {
+fn a_generated_file_is_regenerated_in_a_worktree_of_its_own() {
     let scene = parts("cat parts/* > parts.lock; echo junk > junk; pwd > ../where");
     let before = scene.fingerprint();
     scene.run(PARTS, &[]).expect(0);
@@ -312,7 +313,7 @@ fn a_command_that_fails_leaves_the_task_out_and_says_why() {
 }
 
 #[test]
-fn a_file_that_is_made_anew_and_fails_the_checks_is_taken_back() {
+fn a_regenerated_file_that_fails_the_checks_is_rolled_back() {
     let scene = parts("echo wrong > parts.lock");
     let ended = scene.run(PARTS, &[]).expect(4);
     assert_eq!(journal(&scene), "#2 regenerated, #2 back from regenerated");
@@ -335,15 +336,15 @@ fn of_two_modes_the_executable_one_is_taken() {
     assert_eq!(how, "by rule (exec-bit)");
 }
 
-/// Keeps what somebody made of the conflict of [`CLASH`].
-fn remember_clash(scene: &Scene, result: &str) {
+/// Records a resolution of the conflict of [`CLASH`].
+fn record_clash(scene: &Scene, result: &str) {
     let repo = Repo::discover(&scene.repo).unwrap();
     let store = Store::open(&repo).unwrap();
     let text = |two: &str| {
         let text = format!("one\n{two}\nthree\nfour\nfive\n");
         store.write_blob(text.as_bytes()).unwrap()
     };
-    let meeting = Meeting {
+    let conflict = FileConflict {
         path: "src/app.ts".into(),
         class: Class::Content,
         mode: 0o100_644,
@@ -352,9 +353,9 @@ fn remember_clash(scene: &Scene, result: &str) {
         theirs: text("zwei"),
     };
     let now = "2026-11-22T09:00:00Z".parse().unwrap();
-    remember(
+    record(
         &repo,
-        &[(meeting, text(result))],
+        &[(conflict, text(result))],
         "Dispatch-Run: earlier\n",
         now,
     )
@@ -370,9 +371,9 @@ const CLASH: &str = "# Clash
 ";
 
 #[test]
-fn what_a_person_did_before_is_done_again_and_can_be_read_with_git() {
+fn a_recorded_resolution_is_applied_and_can_be_read_with_git() {
     let scene = shop("[assemble]\ncheck = [\"grep 2/zwei src/app.ts\"]\n");
-    remember_clash(&scene, "2/zwei");
+    record_clash(&scene, "2/zwei");
     scene.run(CLASH, &[]).expect(0);
     assert_eq!(show(&scene, "src/app.ts"), "one\n2/zwei\nthree\nfour\nfive");
     let found = integration(&scene);
@@ -383,9 +384,9 @@ fn what_a_person_did_before_is_done_again_and_can_be_read_with_git() {
 }
 
 #[test]
-fn what_a_person_did_before_is_taken_back_where_the_checks_fail_with_it() {
+fn a_recorded_resolution_that_fails_the_checks_is_rolled_back() {
     let scene = shop("[assemble]\ncheck = [\"! grep 2/zwei src/app.ts\"]\n");
-    remember_clash(&scene, "2/zwei");
+    record_clash(&scene, "2/zwei");
     scene.run(CLASH, &[]).expect(4);
     assert_eq!(journal(&scene), "#2 remembered, #2 back from remembered");
     let found = integration(&scene);
@@ -394,8 +395,8 @@ fn what_a_person_did_before_is_taken_back_where_the_checks_fail_with_it() {
 }
 
 #[test]
-fn every_shape_of_history_ends_in_the_same_tree_with_what_was_settled() {
-    let trees = ["merge", "octopus", "squash", "linear"].map(|history| {
+fn every_history_ends_in_the_same_tree_with_resolutions() {
+    let trees = ["merge", "squash", "linear"].map(|history| {
         let scene = shop("[assemble]\n");
         // The settings are no part of the tree that is compared.
         scene.write(".git/info/exclude", "own.toml\n");

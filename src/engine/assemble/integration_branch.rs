@@ -1,0 +1,123 @@
+//! Moves the integration branch to an assembled chain in one step, or not at all.
+
+use crate::base::fault;
+use crate::engine::EngineError;
+use crate::engine::assemble::chain::Chain;
+use crate::engine::assemble::history::HistoryWriter;
+use crate::engine::kernel::context::Context;
+use crate::engine::worktree::prepare::keep;
+use crate::git::Store;
+use crate::git::refs::branch_ref;
+use crate::merge::oid::Oid;
+use crate::model::integration::{Integration, Merged};
+use crate::model::run::RunState;
+
+/// Writes a chain with and without boards in the configured history, and moves the branch.
+pub(super) fn publish(
+    chain: Chain,
+    context: &Context,
+    state: &RunState,
+) -> Result<Integration, EngineError> {
+    let store = Store::open(&context.repo)?;
+    let name = branch_ref(&context.integration_branch());
+    let _hold = context.hold_integration();
+    let old = store.reference(&name)?;
+    refuse_checked_out(context)?;
+    let board_tip = match old {
+        Some(tip) => last_board_commit(&store, context, tip)?,
+        None => context.base,
+    };
+    let file = &context.settings.board.file;
+    let board = store.entry(store.tree_of(board_tip)?, file)?;
+    let base_board = store.entry(store.tree_of(context.base)?, file)?;
+    let writer = HistoryWriter::new(context, state, &store, &chain.steps)?;
+    let code = writer.write(context.base, base_board)?;
+    let commits = writer.write(board_tip, board)?;
+    let tip = commits.last().copied().unwrap_or(board_tip);
+    fault::point("assembly", "written");
+    move_branch(context, &store, &name, old, tip)?;
+    fault::point("assembly", "on its branch");
+    Ok(Integration {
+        merged: merged(&chain, &commits),
+        tip: Some(tip),
+        code_tip: Some(code.last().copied().unwrap_or(context.base)),
+        chain_tip: Some(chain.tip(context)),
+        left_out: chain.left_out,
+        ..Integration::default()
+    })
+}
+
+fn merged(chain: &Chain, commits: &[Oid]) -> Vec<Merged> {
+    let steps = chain.steps.iter().zip(commits);
+    let merged = steps.map(|(step, commit)| Merged {
+        task: step.task,
+        candidate: step.candidate,
+        commit: *commit,
+        resolved: step.resolved.clone(),
+    });
+    merged.collect()
+}
+
+/// Returns the last commit of the integration branch below the assembled ones: only boards. The
+/// user's own commits are not rewound, and nothing is put on top of them.
+///
+/// # Errors
+/// [`EngineError::NotOurs`] when the branch has a commit that is not of this run.
+pub(crate) fn last_board_commit(
+    store: &Store,
+    context: &Context,
+    tip: Oid,
+) -> Result<Oid, EngineError> {
+    let mut board_tip = tip;
+    let mut walked = tip;
+    while walked != context.base {
+        let commit = store.commit(walked)?;
+        let is_ours = commit.trailer("Dispatch-Run") == Some(context.run.as_str());
+        let (true, Some(parent)) = (is_ours, commit.parents.first()) else {
+            let branch = context.integration_branch();
+            return Err(EngineError::NotOurs(format!(
+                "{branch} has a commit that is not of this run ({}); give it another name with \
+                 `git branch --move {branch} NAME`",
+                walked.short(),
+            )));
+        };
+        if commit.trailer("Dispatch-Task").is_some() {
+            board_tip = *parent;
+        }
+        walked = *parent;
+    }
+    Ok(board_tip)
+}
+
+fn refuse_checked_out(context: &Context) -> Result<(), EngineError> {
+    let branch = context.integration_branch();
+    match context.repo.checkouts_of(&branch).first() {
+        None => Ok(()),
+        Some(place) => Err(EngineError::NotOurs(format!(
+            "{branch} is checked out in {}; check out another branch there",
+            place.display(),
+        ))),
+    }
+}
+
+/// Moves the branch. The old tip is kept, since the user may have looked at it.
+fn move_branch(
+    context: &Context,
+    store: &Store,
+    name: &str,
+    old: Option<Oid>,
+    tip: Oid,
+) -> Result<(), EngineError> {
+    refuse_checked_out(context)?;
+    let Some(old) = old else {
+        return Ok(store.move_reference(name, Oid::ZERO, tip, "dispatch: assembled")?);
+    };
+    if !store.is_ancestor(old, tip)? {
+        let kept = format!("refs/dispatch/attempts/{}/integration/1", context.run);
+        keep(store, &kept, old)?;
+    }
+    if old != tip {
+        store.move_reference(name, old, tip, "dispatch: assembled")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,14 @@
+//! Blocking work beside the loop.
+
+use crate::engine::EngineError;
+
+/// Runs blocking work beside the loop.
+///
+/// # Errors
+/// When the work fails or panics.
+pub async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, EngineError> + Send + 'static,
+) -> Result<T, EngineError> {
+    let joined: Result<Result<T, EngineError>, _> = tokio::task::spawn_blocking(work).await;
+    joined.unwrap_or_else(|error| Err(EngineError::Broken(error.to_string())))
+}

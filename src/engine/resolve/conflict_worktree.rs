@@ -1,0 +1,210 @@
+//! The worktree in which the user resolves a conflict, as `git merge` leaves it.
+//!
+//! Opening a conflict is announced in the journal, then the worktree is made, then a file beside the
+//! logs says that it is ready. Without that file the user has not worked in it, and it is made again.
+
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+
+use crate::base::fault;
+use crate::base::files;
+use crate::engine::EngineError;
+use crate::engine::kernel::context::Context;
+use crate::engine::resolve::error::ResolveError;
+use crate::git::Store;
+use crate::git::refs::branch_ref;
+use crate::git::worktree::{Head, Worktree};
+use crate::merge::change::RepoPath;
+use crate::merge::oid::Oid;
+use crate::model::ids::TaskNumber;
+use crate::model::manual_resolution::Resolving;
+use crate::model::run::RunState;
+
+/// Creates the worktree of a conflict that the journal says is open, unless it exists.
+///
+/// # Errors
+/// When it cannot be created, or was removed after it was ready.
+pub fn create(
+    context: &Context,
+    state: &RunState,
+    task: TaskNumber,
+) -> Result<Worktree, ResolveError> {
+    let resolving = open_conflict(state, task)?;
+    let path = context.recorded_worktree(&resolving.worktree);
+    let is_ready = initial_tree(context, task).is_some();
+    match context.repo.find_worktree(&path) {
+        Some(worktree) if is_ready && worktree.exists() => return Ok(worktree),
+        None if is_ready => return Err(ResolveError::WorktreeMissing(path)),
+        Some(worktree) if is_ready => return Err(ResolveError::WorktreeMissing(worktree.path)),
+        Some(unfinished) => context.repo.remove_worktree(&unfinished),
+        None => context.repo.remove_orphan(&path),
+    }
+    .map_err(EngineError::from)?;
+    let reason = format!("dispatch {}/resolve", context.run);
+    let head = Head::Detached(resolving.onto.commit);
+    let worktree = context.repo.add_worktree(&path, &head, &reason);
+    let worktree = worktree.map_err(EngineError::from)?;
+    fault::point("resolve", "worktree made");
+    merge(context, task, &worktree, resolving.onto.candidate)?;
+    fault::point("resolve", "merged");
+    mark_ready(context, task, &worktree)?;
+    fault::point("resolve", "ready");
+    Ok(worktree)
+}
+
+/// Merges as the user would, without hooks: markers, stages and `MERGE_HEAD` are git's own.
+fn merge(
+    context: &Context,
+    task: TaskNumber,
+    worktree: &Worktree,
+    candidate: Oid,
+) -> Result<(), ResolveError> {
+    let branch = context.branch(task);
+    let tip = Store::open(&context.repo)?.reference(&branch_ref(&branch))?;
+    let name = match tip {
+        Some(tip) if tip == candidate => branch,
+        _ => candidate.to_string(),
+    };
+    let message = merge_message(context, task);
+    let args = [
+        "merge",
+        "--no-commit",
+        "--no-ff",
+        "--quiet",
+        "-m",
+        &message,
+        &name,
+    ];
+    let git = worktree.git();
+    let finished = git.finish(args)?;
+    if !is_merging(worktree) {
+        return Err(git.failed(&args, &finished).into());
+    }
+    Ok(())
+}
+
+/// Returns `true` if a merge is in progress.
+pub(super) fn is_merging(worktree: &Worktree) -> bool {
+    worktree.admin.join("MERGE_HEAD").exists()
+}
+
+/// Returns the message of the merge commit.
+pub(super) fn merge_message(context: &Context, task: TaskNumber) -> String {
+    let named = context.plan.task(task);
+    format!("Resolve {task} {}: {}", named.tag, named.title)
+}
+
+fn mark_ready(
+    context: &Context,
+    task: TaskNumber,
+    worktree: &Worktree,
+) -> Result<(), ResolveError> {
+    let store = Store::open(&context.repo)?;
+    let harvest = store.capture(worktree, &[]).map_err(EngineError::from)?;
+    let file = ready_file(context, task);
+    let text = format!("{}\n", harvest.tree);
+    let written = file.parent().map_or(Ok(()), fs::create_dir_all);
+    let written = written.and_then(|()| files::replace(&file, text.as_bytes()));
+    let failed = |error| EngineError::File(file.display().to_string(), error);
+    Ok(written.map_err(failed)?)
+}
+
+/// The file that says that the worktree is ready; it holds the tree of the untouched worktree.
+fn ready_file(context: &Context, task: TaskNumber) -> PathBuf {
+    let folder = context.repo.run_folder(context.run.as_str());
+    folder.join("resolve").join(context.slug(task))
+}
+
+/// Returns the tree of the untouched worktree; `None` until it is ready.
+pub(super) fn initial_tree(context: &Context, task: TaskNumber) -> Option<Oid> {
+    let text = fs::read_to_string(ready_file(context, task)).ok()?;
+    text.trim_end().parse().ok()
+}
+
+/// Returns the open conflict of a task.
+pub(super) fn open_conflict(
+    state: &RunState,
+    task: TaskNumber,
+) -> Result<&Resolving, ResolveError> {
+    let resolving = state.task(task).resolving.as_ref();
+    resolving.ok_or(ResolveError::NotOpen(task))
+}
+
+/// Finds the worktree of an open conflict.
+///
+/// # Errors
+/// When no conflict is open, or its worktree is missing.
+pub fn find(
+    context: &Context,
+    state: &RunState,
+    task: TaskNumber,
+) -> Result<Worktree, ResolveError> {
+    let path = context.recorded_worktree(&open_conflict(state, task)?.worktree);
+    let found = context.repo.find_worktree(&path);
+    let found = found.filter(Worktree::exists);
+    let worktree = found.ok_or(ResolveError::WorktreeMissing(path))?;
+    worktree.verify().map_err(EngineError::from)?;
+    Ok(worktree)
+}
+
+/// Lists the paths that are still in conflict in a worktree, each once.
+///
+/// # Errors
+/// When git fails.
+pub fn unmerged_paths(worktree: &Worktree) -> Result<Vec<RepoPath>, ResolveError> {
+    changed_paths(worktree, &["--diff-filter=U"])
+}
+
+/// Lists the paths of `git diff --name-only` with these options, each once.
+pub(super) fn changed_paths(
+    worktree: &Worktree,
+    options: &[&str],
+) -> Result<Vec<RepoPath>, ResolveError> {
+    let args = [&["diff", "--name-only", "-z"], options].concat();
+    let output = worktree.git().run(&args)?;
+    let names = output.split(|byte| *byte == 0);
+    let names = names.filter(|name| !name.is_empty());
+    let mut paths: Vec<RepoPath> = names.map(RepoPath::new).collect();
+    // git lists a path in conflict once for every side.
+    paths.dedup();
+    Ok(paths)
+}
+
+/// Returns `true` if the worktree of an open conflict is as it was made.
+pub fn is_untouched(context: &Context, task: TaskNumber, worktree: &Worktree) -> bool {
+    let store = Store::open(&context.repo);
+    let harvest = store.and_then(|store| Ok(store.capture(worktree, &[]).ok()));
+    let harvest = harvest.ok().flatten();
+    harvest.is_some_and(|now| Some(now.tree) == initial_tree(context, task))
+}
+
+/// Removes the worktree of a conflict with everything in it. The caller has kept what was done there.
+///
+/// # Errors
+/// When files cannot be removed.
+pub fn remove(context: &Context, state: &RunState, task: TaskNumber) -> Result<(), ResolveError> {
+    let path = context.recorded_worktree(&open_conflict(state, task)?.worktree);
+    let file = ready_file(context, task);
+    let was_unfinished = !file.exists();
+    match fs::remove_file(&file) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            let failed = EngineError::File(file.display().to_string(), error);
+            return Err(ResolveError::Engine(failed));
+        }
+        _ => {}
+    }
+    fault::point("resolve", "no longer ready");
+    let removed = match context.repo.find_worktree(&path) {
+        Some(worktree) => context.repo.remove_worktree(&worktree),
+        // A folder without its entry may hold work; only one that was never ready cannot.
+        None if was_unfinished => context.repo.remove_orphan(&path),
+        None => Ok(()),
+    };
+    removed.map_err(EngineError::from)?;
+    for folder in path.ancestors().skip(1).take(2) {
+        // Only empty folders go.
+        let _ = fs::remove_dir(folder);
+    }
+    Ok(())
+}

@@ -1,0 +1,88 @@
+//! Finds linked worktrees, and the places where a branch is checked out.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::git::repo::Repo;
+use crate::git::worktree::{Head, Worktree, read_head};
+
+impl Repo {
+    /// Finds the worktree at this folder.
+    pub fn find_worktree(&self, path: &Path) -> Option<Worktree> {
+        self.worktrees()
+            .into_iter()
+            .find(|worktree| worktree.path == path)
+    }
+
+    /// Lists all linked worktrees from the admin folders, without incomplete entries.
+    pub fn worktrees(&self) -> Vec<Worktree> {
+        let Ok(entries) = fs::read_dir(self.common.join("worktrees")) else {
+            return Vec::new();
+        };
+        let mut found: Vec<Worktree> = entries
+            .flatten()
+            .filter_map(|entry| {
+                let admin = entry.path();
+                let gitdir = fs::read_to_string(admin.join("gitdir")).ok()?;
+                let link = admin.join(gitdir.trim_end());
+                Some(Worktree {
+                    path: link.parent()?.to_owned(),
+                    admin,
+                })
+            })
+            .collect();
+        found.sort_by(|a, b| a.path.cmp(&b.path));
+        found
+    }
+
+    /// Lists the checkouts of a branch: the main checkout or linked worktrees.
+    pub fn checkouts_of(&self, branch: &str) -> Vec<PathBuf> {
+        let found = self.checkouts().into_iter();
+        found
+            .filter(|(checked_out, _)| checked_out == branch)
+            .map(|(_, place)| place)
+            .collect()
+    }
+
+    /// Finds the checkout in which a branch is being rebased or bisected, with the operation's name.
+    /// HEAD is detached there, and the end of either writes the branch, so git refuses to move it.
+    pub fn rebase_or_bisect_of(&self, branch: &str) -> Option<(PathBuf, &'static str)> {
+        let main = (self.common.clone(), self.home().to_owned());
+        let linked = self.worktrees().into_iter();
+        let mut places = linked.map(|worktree| (worktree.admin, worktree.path));
+        let mut all = std::iter::once(main).chain(&mut places);
+        all.find_map(|(admin, place)| {
+            let holds = |file: &str, name: &str| {
+                let text = fs::read_to_string(admin.join(file)).unwrap_or_default();
+                text.lines().any(|line| line.trim() == name)
+            };
+            let full = format!("refs/heads/{branch}");
+            let rebase = [
+                "rebase-merge/head-name",
+                "rebase-apply/head-name",
+                "rebase-merge/update-refs",
+            ];
+            if rebase.iter().any(|file| holds(file, &full)) {
+                return Some((place, "rebase"));
+            }
+            holds("BISECT_START", branch).then_some((place, "bisect"))
+        })
+    }
+
+    /// Lists the checked-out branches, without `refs/heads/`, with their folders.
+    pub fn checkouts(&self) -> Vec<(String, PathBuf)> {
+        let mut heads = Vec::new();
+        if self.common.join("index").exists() {
+            heads.push((read_head(&self.common), self.home().to_owned()));
+        }
+        let linked = self.worktrees().into_iter();
+        heads.extend(linked.map(|worktree| (worktree.head(), worktree.path)));
+        heads
+            .into_iter()
+            .filter_map(|(head, place)| match head {
+                Some(Head::Branch(branch)) => Some((branch, place)),
+                _ => None,
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,242 @@
+//! Creates and removes linked worktrees without disturbing concurrent git commands.
+//!
+//! `git worktree add` fills its admin folder in place, and any git command that runs meanwhile in the
+//! repository can fail on the incomplete entry (git's `get_common_dir_noenv`). So the admin folder,
+//! whose layout gitrepository-layout(5) documents, is built elsewhere and renamed into `worktrees/`.
+//! With per-worktree configuration (sparse checkouts), which that layout does not cover, `git
+//! worktree add` itself is used, under the same lock.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::base::fault;
+use crate::base::files::FileLock;
+use crate::git::command::Git;
+use crate::git::repo::Repo;
+use crate::git::store::Store;
+use crate::git::worktree::{Head, Worktree, WorktreeError, at, render_head};
+
+impl Repo {
+    /// Creates a worktree at `path` with `head` checked out, locked against `git worktree prune`
+    /// with `reason`. The branch must exist; nothing is fetched, tracked or hooked.
+    ///
+    /// # Errors
+    /// When the folder exists, cannot be written, or git cannot fill it. Everything created until
+    /// then is removed again.
+    pub fn add_worktree(
+        &self,
+        path: &Path,
+        head: &Head,
+        reason: &str,
+    ) -> Result<Worktree, WorktreeError> {
+        if path.symlink_metadata().is_ok() {
+            self.remove_incomplete(path)?;
+        }
+        if let Some(parent) = path.parent() {
+            at(parent, fs::create_dir_all(parent))?;
+        }
+        let worktree = if self.has_worktree_config() {
+            self.add_by_git(path, head, reason)?
+        } else {
+            self.add_by_rename(path, head, reason)?
+        };
+        fault::point("worktree", "before it is filled");
+        // Filling runs filters and takes the longest. It needs no lock, the entry is complete.
+        let filled = at(path, fault::full("worktree files")).and_then(|()| {
+            let args = ["read-tree", "--reset", "-u", "HEAD"];
+            Ok(Git::at(path).run(&args)?)
+        });
+        if let Err(error) = filled {
+            let _ = self.remove_worktree(&worktree);
+            return Err(error);
+        }
+        fault::point("worktree", "filled");
+        Ok(worktree)
+    }
+
+    /// Removes the folder of an interrupted creation, which holds nothing but possibly a link to an
+    /// entry that does not exist. Any other folder stays.
+    fn remove_incomplete(&self, path: &Path) -> Result<(), WorktreeError> {
+        let exists = || WorktreeError::Exists(path.to_owned());
+        let entries = fs::read_dir(path).map_err(|_| exists())?;
+        let names: Vec<_> = entries.flatten().map(|entry| entry.file_name()).collect();
+        let link = path.join(".git");
+        let dangling = || {
+            let text = fs::read_to_string(&link).unwrap_or_default();
+            let admin = Path::new(text.trim_end().trim_start_matches("gitdir: "));
+            admin.starts_with(self.common.join("worktrees")) && !admin.exists()
+        };
+        match names.as_slice() {
+            [] => {}
+            [name] if name == ".git" && dangling() => at(&link, fs::remove_file(&link))?,
+            _ => return Err(exists()),
+        }
+        at(path, fs::remove_dir(path))
+    }
+
+    /// Removes a folder whose worktree entry is gone, after an interrupted removal. Any other folder
+    /// stays. The caller has made sure that nothing in it can be lost.
+    ///
+    /// # Errors
+    /// When files cannot be removed.
+    pub fn remove_orphan(&self, path: &Path) -> Result<(), WorktreeError> {
+        let text = fs::read_to_string(path.join(".git")).unwrap_or_default();
+        let admin = Path::new(text.trim_end().trim_start_matches("gitdir: "));
+        let is_orphan = admin.starts_with(self.common.join("worktrees")) && !admin.exists();
+        match is_orphan {
+            true => at(path, fs::remove_dir_all(path)),
+            false => Ok(()),
+        }
+    }
+
+    fn has_worktree_config(&self) -> bool {
+        Store::open(self).is_ok_and(|store| store.is_set("extensions.worktreeConfig"))
+    }
+
+    fn add_by_rename(
+        &self,
+        path: &Path,
+        head: &Head,
+        reason: &str,
+    ) -> Result<Worktree, WorktreeError> {
+        let stage_root = self.dispatch_folder().join("stage");
+        at(&stage_root, fs::create_dir_all(&stage_root))?;
+        at(&stage_root, fault::full("worktree entry"))?;
+        let staged = at(&stage_root, tempfile::tempdir_in(&stage_root))?;
+        let write = |name: &str, text: String| {
+            let file = staged.path().join(name);
+            at(&file, fs::write(&file, text))
+        };
+        write("HEAD", render_head(head))?;
+        write("commondir", "../..\n".to_owned())?;
+        write("gitdir", format!("{}\n", path.join(".git").display()))?;
+        write("locked", format!("{reason}\n"))?;
+        fault::point("worktree", "staged");
+        at(path, fs::create_dir(path))?;
+        fault::point("worktree", "with its folder");
+        let result = self.rename_in(path, staged.path());
+        match result {
+            Ok(worktree) => {
+                // The folder has moved; the guard has nothing to remove.
+                let _ = staged.keep();
+                Ok(worktree)
+            }
+            Err(error) => {
+                let _ = fs::remove_dir_all(path);
+                Err(error)
+            }
+        }
+    }
+
+    fn rename_in(&self, path: &Path, staged: &Path) -> Result<Worktree, WorktreeError> {
+        let _lock = self.lock_worktrees()?;
+        let root = self.common.join("worktrees");
+        at(&root, fs::create_dir_all(&root))?;
+        let admin = free_name(&root, path);
+        let link = path.join(".git");
+        at(
+            &link,
+            fs::write(&link, format!("gitdir: {}\n", admin.display())),
+        )?;
+        fault::point("worktree", "linked");
+        at(&admin, fs::rename(staged, &admin))?;
+        fault::point("worktree", "renamed in");
+        Ok(Worktree {
+            path: path.to_owned(),
+            admin,
+        })
+    }
+
+    fn add_by_git(
+        &self,
+        path: &Path,
+        head: &Head,
+        reason: &str,
+    ) -> Result<Worktree, WorktreeError> {
+        let _lock = self.lock_worktrees()?;
+        let commit = match head {
+            Head::Branch(branch) => branch.clone(),
+            Head::Detached(oid) => oid.to_string(),
+        };
+        let folder = path.to_string_lossy();
+        let mut args = vec![
+            "worktree",
+            "add",
+            "--quiet",
+            "--no-checkout",
+            "--lock",
+            "--reason",
+        ];
+        args.push(reason);
+        if matches!(head, Head::Detached(_)) {
+            args.push("--detach");
+        }
+        args.extend(["--", &folder, &commit]);
+        self.git().run(&args)?;
+        let link = path.join(".git");
+        let text = at(&link, fs::read_to_string(&link))?;
+        let admin = PathBuf::from(text.trim_end().trim_start_matches("gitdir: "));
+        Ok(Worktree {
+            path: path.to_owned(),
+            admin,
+        })
+    }
+
+    /// Serialises creation and removal of worktrees among all dispatch processes.
+    fn lock_worktrees(&self) -> Result<FileLock, WorktreeError> {
+        let path = self.dispatch_folder().join("worktrees.lock");
+        at(&path, FileLock::wait(&path))
+    }
+
+    /// Removes a worktree, folder and entry. The caller has made sure that nothing in it can be
+    /// lost.
+    ///
+    /// # Errors
+    /// When files cannot be removed.
+    pub fn remove_worktree(&self, worktree: &Worktree) -> Result<(), WorktreeError> {
+        fault::point("worktree", "before it goes");
+        // The entry goes first, in one step; the slow removal comes after the lock is released.
+        let stage_root = self.dispatch_folder().join("stage");
+        at(&stage_root, fs::create_dir_all(&stage_root))?;
+        let away = at(&stage_root, tempfile::tempdir_in(&stage_root))?;
+        {
+            let _lock = self.lock_worktrees()?;
+            if worktree.admin.exists() {
+                at(
+                    &worktree.admin,
+                    fs::rename(&worktree.admin, away.path().join("admin")),
+                )?;
+            }
+        }
+        fault::point("worktree", "out of sight");
+        match fs::remove_dir_all(&worktree.path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(WorktreeError::Io(worktree.path.clone(), error));
+            }
+            _ => {}
+        }
+        fault::point("worktree", "gone");
+        Ok(())
+    }
+}
+
+/// Finds an unused name below `worktrees/`, after the worktree's folder as git does.
+fn free_name(root: &Path, path: &Path) -> PathBuf {
+    let base = path
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
+    let parent = path
+        .parent()
+        .and_then(Path::file_name)
+        .unwrap_or_default()
+        .to_string_lossy();
+    let first = root.join(format!("{parent}-{base}"));
+    let numbered = (1..).map(|n| root.join(format!("{parent}-{base}{n}")));
+    std::iter::once(first)
+        .chain(numbered)
+        .find(|candidate| candidate.symlink_metadata().is_err())
+        .unwrap_or_else(|| root.join(base))
+}
