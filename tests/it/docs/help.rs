@@ -13,9 +13,22 @@ struct Shown {
     words: Vec<String>,
     about: String,
     help: String,
-    /// Long names of options, each with its values.
-    options: Vec<(String, String)>,
+    options: Vec<Named>,
     has_inner: bool,
+}
+
+/// An option: its short name, its long name and its values.
+struct Named {
+    short: Option<char>,
+    long: String,
+    values: String,
+}
+
+impl Named {
+    fn render(&self) -> String {
+        let short = self.short.map(|short| format!("`-{short}`, "));
+        format!("{}`{}{}`", short.unwrap_or_default(), self.long, self.values)
+    }
 }
 
 impl Shown {
@@ -35,7 +48,7 @@ impl Shown {
     }
 
     fn knows(&self, option: &str) -> bool {
-        option == "--help" || self.options.iter().any(|(name, _)| name == option)
+        option == "--help" || self.options.iter().any(|known| known.long == option)
     }
 }
 
@@ -55,12 +68,8 @@ fn all() -> Vec<Shown> {
             let words = [words.clone(), vec![inner.get_name().to_owned()]].concat();
             open.push((words, inner.clone()));
         }
-        let options = command.get_opts().chain(
-            command
-                .get_arguments()
-                .filter(|arg| !arg.is_positional() && !arg.get_action().takes_values()),
-        );
-        let mut options: Vec<(String, String)> = options
+        let options = command.get_arguments().filter(|arg| !arg.is_positional());
+        let mut options: Vec<Named> = options
             .filter(|arg| arg.get_id() != "help" && arg.get_id() != "version")
             .filter_map(|arg| {
                 let values = arg
@@ -70,11 +79,15 @@ fn all() -> Vec<Shown> {
                     .unwrap_or_default()
                     .iter()
                     .map(|name| format!(" {name}"));
-                Some((format!("--{}", arg.get_long()?), values.collect()))
+                Some(Named {
+                    short: arg.get_short(),
+                    long: format!("--{}", arg.get_long()?),
+                    values: values.collect(),
+                })
             })
             .collect();
         let order = |name: &str| help.find(&format!("{name} ")).or(help.find(name));
-        options.sort_by_key(|(name, _)| order(name));
+        options.sort_by_key(|option| order(&option.long));
         shown.push(Shown {
             about: command
                 .get_about()
@@ -153,8 +166,7 @@ fn command_tables(all: &[Shown]) -> String {
                 .collect();
             commands.sort_by_key(|command| &command.words);
             for command in commands {
-                let options = command.options.iter();
-                let options = options.map(|(name, values)| format!("`{name}{values}`"));
+                let options = command.options.iter().map(Named::render);
                 let row = [
                     format!("`{}`", command.usage().replace('|', "\\|")),
                     command.about.clone(),

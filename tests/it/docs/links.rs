@@ -87,12 +87,11 @@ fn chapters_that_the_code_names_exist() {
         let text = fs::read_to_string(&path).unwrap_or_default();
         for part in text.split("`docs/").skip(1) {
             let name = part.split('`').next().unwrap();
-            assert!(
-                project().join("docs").join(name).exists(),
-                "{}: {name}",
-                path.display()
-            );
-            seen += 1;
+            if name.ends_with(".md") && !name.contains('*') {
+                let file = project().join("docs").join(name);
+                assert!(file.exists(), "{}: {name}", path.display());
+                seen += 1;
+            }
         }
         for part in text.split("`dispatch help ").skip(1) {
             let name = part.split('`').next().unwrap();
