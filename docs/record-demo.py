@@ -20,10 +20,10 @@ import termios
 import time
 import fcntl
 
-COLUMNS, ROWS = 100, 30
+COLUMNS, ROWS = 100, 36
 CELL, LINE = 8.0, 18
-# The shortest time between two frames, and how long the last one stays, in seconds.
-STEP, REST = 0.12, 6.0
+# The shortest time between two frames, in seconds.
+STEP = 0.12
 COLORS = {
     30: "#3b4252", 31: "#e06c75", 32: "#98c379", 33: "#e5c07b",
     34: "#61afef", 35: "#c678dd", 36: "#56b6c2", 37: "#d8dee9",
@@ -177,23 +177,23 @@ def draw_line(line, y):
 def draw(frames):
     """The frames as one SVG; each distinct line is defined once."""
     defined, uses = {}, []
-    length = frames[-1][0] + REST
     width, height = COLUMNS * CELL + 24, ROWS * LINE + 24
     for at, (begin, picture) in enumerate(frames):
-        end = frames[at + 1][0] if at + 1 < len(frames) else length
+        end = frames[min(at + 1, len(frames) - 1)][0]
         parts = []
         for row, line in enumerate(picture):
             if not any(char.strip() for char, _ in line):
                 continue
             name = defined.setdefault(line, f"l{len(defined)}")
             parts.append(f'<use href="#{name}" y="{12 + LINE * row:g}"/>')
-        hide = "" if at + 1 == len(frames) else (
-            f'<set attributeName="visibility" to="hidden" begin="{end:.2f}s;"/>'
-        )
-        uses.append(
-            f'<g visibility="hidden"><set attributeName="visibility" to="visible" '
-            f'begin="{begin:.2f}s"/>{hide}{"".join(parts)}</g>'
-        )
+        is_last = at + 1 == len(frames)
+        # The last frame is what a viewer without animation shows.
+        if is_last:
+            hidden = f'<set attributeName="visibility" to="hidden" end="{begin:.2f}s"/>'
+            uses.append(f"<g>{hidden}{''.join(parts)}</g>")
+            continue
+        shown = f'<set attributeName="visibility" to="visible" begin="{begin:.2f}s" end="{end:.2f}s"/>'
+        uses.append(f'<g visibility="hidden">{shown}{"".join(parts)}</g>')
     symbols = "".join(
         f'<g id="{name}">{draw_line(line, 14)}</g>' for line, name in defined.items()
     )
