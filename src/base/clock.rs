@@ -1,18 +1,18 @@
-//! Time: the clock that can be replaced in tests, and durations as people write them.
+//! The clock, which tests can freeze, and durations as text.
 
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-/// Where the time of day comes from. `DISPATCH_CLOCK=<RFC 3339>` freezes it, so that tests and
-/// recordings come out the same every time.
+/// A source of the current time. `DISPATCH_CLOCK=<RFC 3339>` freezes it, so that tests and
+/// recordings are reproducible.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Clock {
     frozen: Option<Timestamp>,
 }
 
 impl Clock {
-    /// The system's clock, unless the environment freezes it.
+    /// The system's clock, or a frozen one if the environment sets it.
     pub fn from_env() -> Clock {
         let frozen = std::env::var("DISPATCH_CLOCK")
             .ok()
@@ -20,27 +20,27 @@ impl Clock {
         Clock { frozen }
     }
 
-    /// A clock that always says this.
+    /// A clock that always returns this time.
     pub fn frozen(at: Timestamp) -> Clock {
         Clock { frozen: Some(at) }
     }
 
-    /// The time of day, to the millisecond.
+    /// Returns the current time in milliseconds.
     pub fn now(&self) -> Timestamp {
         let now = self.frozen.unwrap_or_else(Timestamp::now);
         Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)
     }
 }
 
-/// A text that is no duration.
+/// An invalid duration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no duration; write it like 90s, 30m, 2h or 1h30m")]
+#[error("invalid duration {0:?}; write it like 90s, 30m, 2h or 1h30m")]
 pub struct BadDuration(String);
 
-/// Reads `90s`, `30m`, `2h`, `1h 30m`: a number with a unit, always above zero.
+/// Parses `90s`, `30m`, `2h`, `1h 30m`: numbers with units, above zero.
 ///
 /// # Errors
-/// When it is something else, negative, zero or without a unit.
+/// When it is anything else, negative, zero or without a unit.
 pub fn parse_duration(text: &str) -> Result<Duration, BadDuration> {
     let bad = || BadDuration(text.to_owned());
     let span: SignedDuration = text.trim().parse().map_err(|_| bad())?;
@@ -50,7 +50,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, BadDuration> {
     }
 }
 
-/// Writes a duration so that [`parse_duration`] reads it back: `1h30m`, `90s`, `250ms`.
+/// Renders a duration for [`parse_duration`]: `1h30m`, `90s`, `250ms`.
 pub fn render_duration(duration: Duration) -> String {
     let millis = duration.as_millis() as u64;
     let parts = [
@@ -71,7 +71,7 @@ pub fn render_duration(duration: Duration) -> String {
     }
 }
 
-/// How long something took, for people: `8s`, `2m 10s`, `1h 5m`; below a second `0.3s`.
+/// Renders an elapsed time: `8s`, `2m 10s`, `1h 5m`; below a second `0.3s`.
 pub fn render_elapsed(duration: Duration) -> String {
     let seconds = duration.as_secs();
     match seconds {

@@ -8,11 +8,11 @@ use crate::assembly::exclusion::{Cause, Foreseen};
 use crate::assembly::order::Order;
 use crate::base::markdown::plain_line;
 use crate::base::text::{plural, terminal_safe};
-use crate::cli::Answer;
 use crate::cli::drive::context;
+use crate::cli::drive::reopen::{refuse_landed, reopen};
+use crate::cli::error::Answer;
 use crate::cli::error::{CommandError, Exit};
 use crate::cli::repo_context::{Default, Place, find_task};
-use crate::cli::resume::{go_on, refuse_landed};
 use crate::config;
 use crate::engine::assemble::{cache as assembly_cache, predict};
 use crate::engine::checks::cache as check_cache;
@@ -34,29 +34,29 @@ A run goes by the settings it was started with. What the environment says about 
 /// Put the results of a run together again on its integration branch
 #[derive(Args, Debug, Clone)]
 #[command(after_help = AFTER_HELP)]
-pub struct AssembleArgs {
+pub(crate) struct AssembleArgs {
     /// The run [default: the latest]
-    pub run: Option<String>,
+    run: Option<String>,
     /// Try these tasks first, in this order, each behind what it was built on; the largest set
     /// without a conflict is then chosen around them
     #[arg(long, value_name = "TASKS", value_delimiter = ',')]
-    pub order: Vec<String>,
+    order: Vec<String>,
     /// Leave these tasks out, and what was built on them
     #[arg(long, value_name = "TASKS", value_delimiter = ',')]
-    pub leave_out: Vec<String>,
+    leave_out: Vec<String>,
     /// Only print the order, why each task stands where it stands, which tasks stay out as far as
     /// pairs and earlier checks can tell, and what would bring each one in
     #[arg(long, conflicts_with = "json")]
-    pub dry_run: bool,
+    dry_run: bool,
     /// Merge and check again what was merged and checked before
     #[arg(long, conflicts_with = "dry_run")]
-    pub recheck: bool,
+    recheck: bool,
     /// Take `[assemble]`, `[resolve]` and `[conflicts] generated` from this file, for the run from now on
     #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
+    config: Option<PathBuf>,
     /// Print one JSON object per event, one a line
     #[arg(long)]
-    pub json: bool,
+    json: bool,
 }
 
 /// Runs the subcommand.
@@ -64,13 +64,13 @@ pub struct AssembleArgs {
 /// # Errors
 /// When the run cannot be read, has landed or is driven by another process, or a task that is
 /// named offers nothing.
-pub fn run(args: AssembleArgs, ui: &Ui) -> Answer {
+pub(crate) fn run(args: AssembleArgs, ui: &Ui) -> Answer {
     let place = Place::open()?;
     let run = place.find_run(args.run.as_deref(), Default::Latest)?;
     if args.dry_run {
         return dry_run(&place, place.load(&run)?, &args, ui);
     }
-    go_on(&place, &run, args.json, ui, |loaded| {
+    reopen(&place, &run, args.json, ui, |loaded| {
         refuse_landed(&loaded.state)?;
         loaded.settings = config::for_assembly(loaded.settings.clone(), args.config.as_deref())?;
         let state = &loaded.state;

@@ -3,8 +3,8 @@
 use clap::Args;
 
 use crate::base::text::plural;
-use crate::cli::Answer;
 use crate::cli::drive::context;
+use crate::cli::error::Answer;
 use crate::cli::error::{CommandError, Exit};
 use crate::cli::repo_context::{Default, Place, find_task};
 use crate::engine::EngineError;
@@ -20,22 +20,22 @@ use crate::ui::Ui;
 #[command(after_help = "\
 Work that is in no commit, or not landed, is kept. So are the journal, and the verdicts of `dispatch
 conflicts` in .git/dispatch/cache: that folder may be deleted at any time.")]
-pub struct CleanArgs {
+pub(crate) struct CleanArgs {
     /// The run [default: the latest]
-    pub run: Option<String>,
+    run: Option<String>,
     /// Say what would be removed, and stop
     #[arg(long)]
-    pub dry_run: bool,
+    dry_run: bool,
     /// Remove the worktrees of these tasks even with uncommitted work in them, such as 2,API
     #[arg(long, value_name = "TASKS", value_delimiter = ',')]
-    pub force: Vec<String>,
+    force: Vec<String>,
 }
 
 /// Runs the subcommand.
 ///
 /// # Errors
 /// When the run is being driven, or something cannot be removed.
-pub fn run(args: CleanArgs, ui: &Ui) -> Answer {
+pub(crate) fn run(args: CleanArgs, ui: &Ui) -> Answer {
     let place = Place::open()?;
     let run = place.find_run(args.run.as_deref(), Default::Latest)?;
     let _lock = place.lock(&run)?;

@@ -8,10 +8,10 @@ use crate::ui::Ui;
 
 /// The flag that answers the question in advance.
 #[derive(Args, Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Consent {
+pub(crate) struct Consent {
     /// Answer yes to the question
     #[arg(long, short = 'y')]
-    pub yes: bool,
+    pub(crate) yes: bool,
 }
 
 impl Consent {
@@ -19,7 +19,7 @@ impl Consent {
     ///
     /// # Errors
     /// Exit 1 if the answer is no, exit 2 if there is nobody to ask.
-    pub fn confirm(self, ui: &Ui, question: &str) -> Result<(), CommandError> {
+    pub(crate) fn confirm(self, ui: &Ui, question: &str) -> Result<(), CommandError> {
         match self.choose(ui, question, &["yes", "no"])? {
             "yes" => Ok(()),
             _ => Err(refused()),
@@ -30,7 +30,7 @@ impl Consent {
     ///
     /// # Errors
     /// Exit 1 at the end of the input, exit 2 if there is nobody to ask.
-    pub fn choose<'a>(
+    pub(crate) fn choose<'a>(
         self,
         ui: &Ui,
         question: &str,
@@ -59,7 +59,7 @@ fn ask<'a>(ui: &Ui, question: &str, words: &[&'a str]) -> Result<&'a str, Comman
 }
 
 /// What a no means, where nothing else follows from it.
-pub fn refused() -> CommandError {
+pub(crate) fn refused() -> CommandError {
     CommandError::failed("nothing was done, because the answer was no")
 }
 

@@ -4,8 +4,8 @@
 use clap::Args;
 
 use crate::base::text::error_chain;
-use crate::cli::Answer;
 use crate::cli::drive::context;
+use crate::cli::error::Answer;
 use crate::cli::error::{CommandError, Exit};
 use crate::cli::repo_context::{Default, Place, find_task};
 use crate::control::control_socket;
@@ -24,25 +24,25 @@ use crate::ui::Ui;
 
 /// End a task, or everything of a run that is not over
 #[derive(Args, Debug, Clone)]
-pub struct CancelArgs {
+pub(crate) struct CancelArgs {
     /// The run
-    pub run: String,
+    run: String,
     /// The task, by number or tag [default: every task that is not over]
-    pub task: Option<String>,
+    task: Option<String>,
 }
 
 /// Start nothing new in a run; what is alive goes on
 #[derive(Args, Debug, Clone)]
-pub struct PauseArgs {
+pub(crate) struct PauseArgs {
     /// The run [default: the latest unfinished one]
-    pub run: Option<String>,
+    run: Option<String>,
 }
 
 /// Runs `dispatch cancel`.
 ///
 /// # Errors
 /// When the task is over already, or the run cannot be reached.
-pub fn cancel(args: CancelArgs, ui: &Ui) -> Answer {
+pub(crate) fn cancel(args: CancelArgs, ui: &Ui) -> Answer {
     let place = Place::open()?;
     let run = place.find_run(Some(&args.run), Default::Unfinished)?;
     let plan = place.load(&run)?.state.plan;
@@ -64,7 +64,7 @@ pub fn cancel(args: CancelArgs, ui: &Ui) -> Answer {
 ///
 /// # Errors
 /// When the run is not running, or cannot be reached.
-pub fn pause(args: PauseArgs, ui: &Ui) -> Answer {
+pub(crate) fn pause(args: PauseArgs, ui: &Ui) -> Answer {
     let place = Place::open()?;
     let run = place.find_run(args.run.as_deref(), Default::Unfinished)?;
     request(&place, &run, &Request::Pause)?;

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use crate::base::clock::Clock;
-use crate::cli::Answer;
 use crate::cli::confirm::Consent;
 use crate::cli::conflicts::ConflictsArgs;
 use crate::cli::conflicts::run;
+use crate::cli::error::Answer;
 use crate::cli::error::{CommandError, Exit};
 use crate::cli::repo_context::{Default, Place};
 use crate::cli::run::{RunArgs, run_in};
@@ -19,9 +19,9 @@ use crate::ui::Ui;
 
 /// Make a small repository and run six tasks in it; no network, no account
 #[derive(Args, Debug, Clone)]
-pub struct DemoArgs {
+pub(crate) struct DemoArgs {
     /// Where to make it; must be empty or absent [default: a new temporary folder]
-    pub dir: Option<PathBuf>,
+    dir: Option<PathBuf>,
 }
 
 const FILES: [(&str, &str); 4] = [
@@ -41,7 +41,7 @@ const FILES: [(&str, &str); 4] = [
 ///
 /// # Errors
 /// When the folder cannot be used, or git cannot make a repository there.
-pub fn run(args: DemoArgs, ui: &Ui) -> Answer {
+pub(crate) fn run(args: DemoArgs, ui: &Ui) -> Answer {
     let folder = make_folder(args.dir)?;
     make_repository(&folder)?;
     ui.status(&format!("a demo repository in {}", folder.display()));

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use crate::cli::Answer;
+use crate::cli::error::Answer;
 use crate::cli::error::{CommandError, Exit};
 use crate::cli::repo_context::{Default, Place, TaskName, find_task};
 use crate::merge::oid::Oid;
@@ -12,20 +12,20 @@ use crate::ui::Ui;
 
 /// Show what a task changed, against the commit it started from
 #[derive(Args, Debug, Clone)]
-pub struct DiffArgs {
+pub(crate) struct DiffArgs {
     /// Which task
     #[command(flatten)]
-    pub name: TaskName,
+    name: TaskName,
     /// Show only files and counts
     #[arg(long)]
-    pub stat: bool,
+    stat: bool,
 }
 
 /// Runs the subcommand: the task's candidate, else what its last attempt left.
 ///
 /// # Errors
 /// When the task has changed nothing.
-pub fn run(args: DiffArgs, ui: &Ui) -> Answer {
+pub(crate) fn run(args: DiffArgs, ui: &Ui) -> Answer {
     let place = Place::open()?;
     let run = place.find_run(args.name.run.as_deref(), Default::Latest)?;
     let state = place.load(&run)?.state;
@@ -39,7 +39,7 @@ pub fn run(args: DiffArgs, ui: &Ui) -> Answer {
 }
 
 /// From which commit to which a task changed something.
-pub fn change(state: &RunState, number: TaskNumber) -> Option<(Oid, Oid)> {
+pub(crate) fn change(state: &RunState, number: TaskNumber) -> Option<(Oid, Oid)> {
     let kept = |attempt: &Attempt| attempt.outcome.as_ref().and_then(|outcome| outcome.kept);
     let attempts = &state.task(number).attempts;
     match state.task(number).candidate() {
@@ -55,7 +55,7 @@ pub fn change(state: &RunState, number: TaskNumber) -> Option<(Oid, Oid)> {
 ///
 /// # Errors
 /// When git cannot be run.
-pub fn show(place: &Place, from: Oid, to: Oid, stat: bool, ui: &Ui) -> Answer {
+pub(crate) fn show(place: &Place, from: Oid, to: Oid, stat: bool, ui: &Ui) -> Answer {
     let (from, to) = (from.to_string(), to.to_string());
     let mut args = vec!["diff", "--find-renames", &from, &to];
     if stat {

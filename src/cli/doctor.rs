@@ -4,8 +4,8 @@ use clap::Args;
 use serde_json::json;
 
 use crate::base::text::{error_chain, plural};
-use crate::cli::Answer;
 use crate::cli::drive::context;
+use crate::cli::error::Answer;
 use crate::cli::error::{CommandError, Exit};
 use crate::cli::repo_context::{Default, Place};
 use crate::cli::status::pretty;
@@ -27,15 +27,15 @@ Exits 0 when all is well or was repaired, 4 when something is left.";
 /// Find what runs left behind, explain it, repair it
 #[derive(Args, Debug, Clone)]
 #[command(after_help = AFTER_HELP)]
-pub struct DoctorArgs {
+pub(crate) struct DoctorArgs {
     /// The run [default: all of them, and the repository]
-    pub run: Option<String>,
+    run: Option<String>,
     /// Repair what can be repaired
     #[arg(long)]
-    pub fix: bool,
+    fix: bool,
     /// Print it as one JSON object
     #[arg(long)]
-    pub json: bool,
+    json: bool,
 }
 
 /// Something found, and what became of it.
@@ -59,7 +59,7 @@ impl Finding {
 ///
 /// # Errors
 /// When the repository cannot be read at all.
-pub fn run(args: DoctorArgs, ui: &Ui) -> Answer {
+pub(crate) fn run(args: DoctorArgs, ui: &Ui) -> Answer {
     let place = Place::open()?;
     // Settings that cannot be read are no reason to look at nothing.
     let settings = config::load(&place.repo.top, None, &Overrides::default()).unwrap_or_default();

@@ -11,7 +11,7 @@ use crate::git::Repo;
 ///
 /// # Errors
 /// When it cannot be started, or says by its exit code that the file is not to be used.
-pub fn edit(repo: &Repo, file: &Path) -> Result<(), CommandError> {
+pub(crate) fn edit(repo: &Repo, file: &Path) -> Result<(), CommandError> {
     let editor = editor(repo);
     let shell = Program::new("sh")
         .arg("-c")

@@ -49,20 +49,23 @@ impl Exit {
     }
 }
 
+/// The result of a subcommand.
+pub(crate) type Answer = Result<Exit, CommandError>;
+
 /// What a subcommand could not do.
 #[derive(Debug)]
-pub struct CommandError {
+pub(crate) struct CommandError {
     /// The exit code.
-    pub exit: Exit,
+    pub(crate) exit: Exit,
     /// What, where: one sentence without a period.
-    pub message: String,
+    pub(crate) message: String,
     /// What to do next.
-    pub hints: Vec<String>,
+    pub(crate) hints: Vec<String>,
 }
 
 impl CommandError {
     /// With this exit code.
-    pub fn new(exit: Exit, message: impl Into<String>) -> CommandError {
+    pub(crate) fn new(exit: Exit, message: impl Into<String>) -> CommandError {
         CommandError {
             exit,
             message: message.into(),
@@ -71,18 +74,18 @@ impl CommandError {
     }
 
     /// The user's input or surroundings do not allow it.
-    pub fn failed(message: impl Into<String>) -> CommandError {
+    pub(crate) fn failed(message: impl Into<String>) -> CommandError {
         CommandError::new(Exit::Failed, message)
     }
 
     /// The command line makes no sense.
-    pub fn usage(message: impl Into<String>) -> CommandError {
+    pub(crate) fn usage(message: impl Into<String>) -> CommandError {
         CommandError::new(Exit::Usage, message)
     }
 
     /// Adds what to do next.
     #[must_use]
-    pub fn hint(mut self, hint: impl Into<String>) -> CommandError {
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> CommandError {
         self.hints.push(hint.into());
         self
     }
@@ -291,7 +294,7 @@ impl From<LandError> for CommandError {
 
 /// What a person reads: `yes`, or the message and the hints.
 #[cfg(test)]
-pub(super) fn said(result: Result<(), CommandError>) -> String {
+pub(crate) fn said(result: Result<(), CommandError>) -> String {
     match result {
         Ok(()) => "yes".to_owned(),
         Err(error) => format!("{}\n{}", error.message, error.hints.join("\n")),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::base::text::terminal_safe;
-use crate::cli::Answer;
+use crate::cli::error::Answer;
 use crate::cli::error::{CommandError, Exit};
 use crate::cli::repo_context::{Default, Place, TaskName, find_task};
 use crate::engine::EngineError;
@@ -23,29 +23,29 @@ const FOLLOW_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Print what the worker of a task and its checks wrote
 #[derive(Args, Debug, Clone)]
-pub struct LogsArgs {
+pub(crate) struct LogsArgs {
     /// Which task
     #[command(flatten)]
-    pub name: TaskName,
+    name: TaskName,
     /// Go on printing what the worker writes until it has ended, and no checks
     #[arg(long, short = 'f')]
-    pub follow: bool,
+    follow: bool,
     /// Which attempt, counted from 1 [default: the last]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    pub attempt: Option<u32>,
+    attempt: Option<u32>,
     /// What the set-up of its worktree wrote
     #[arg(long, conflicts_with = "follow")]
-    pub setup: bool,
+    setup: bool,
     /// What the teardown of its worktree wrote
     #[arg(long, conflicts_with_all = ["follow", "setup"])]
-    pub teardown: bool,
+    teardown: bool,
 }
 
 /// Runs the subcommand.
 ///
 /// # Errors
 /// When the task has no log on this machine.
-pub fn run(args: LogsArgs, ui: &Ui) -> Answer {
+pub(crate) fn run(args: LogsArgs, ui: &Ui) -> Answer {
     let place = Place::open()?;
     let run = place.find_run(args.name.run.as_deref(), Default::Latest)?;
     let state = place.load(&run)?.state;

@@ -9,7 +9,7 @@ use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
 
 use crate::base::text::{error_chain, plural};
-use crate::cli::Answer;
+use crate::cli::error::Answer;
 use crate::cli::error::{CommandError, Exit};
 use crate::cli::help::examples::EXAMPLES;
 use crate::ui::Ui;
@@ -19,17 +19,17 @@ const GIT_PAGE: (&str, &str) = ("git-dispatch.1", ".so man1/dispatch.1\n");
 
 /// Write a manual page for every command
 #[derive(Args, Debug, Clone)]
-pub struct ManArgs {
+pub(crate) struct ManArgs {
     /// The folder to write them to; made if it is absent
     #[arg(long, value_name = "DIR")]
-    pub dir: PathBuf,
+    dir: PathBuf,
 }
 
 /// Runs the subcommand; `program` is the command line without examples.
 ///
 /// # Errors
 /// When a page cannot be written.
-pub fn run(args: &ManArgs, mut program: Command, ui: &Ui) -> Answer {
+pub(crate) fn run(args: &ManArgs, mut program: Command, ui: &Ui) -> Answer {
     program.build();
     let count = write_pages(&program, &args.dir).map_err(|error| {
         let dir = args.dir.display();

@@ -7,43 +7,40 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use clap_complete::CompleteEnv;
 
-pub mod assemble;
-pub(crate) mod branches;
-pub mod clean;
-pub mod completions;
-pub mod confirm;
-pub(crate) mod conflicts;
-pub mod control;
-pub mod demo;
-pub mod diff;
-pub mod doctor;
-pub mod drive;
-pub mod editor;
+mod assemble;
+mod branches;
+mod clean;
+mod completions;
+mod confirm;
+mod conflicts;
+mod control;
+mod demo;
+mod diff;
+mod doctor;
+mod drive;
+mod editor;
 pub mod error;
 pub mod help;
-pub mod init;
-pub mod land;
-pub mod logs;
-pub mod man;
+mod init;
+mod land;
+mod logs;
+mod man;
 mod mistyped;
-pub mod plan;
-pub mod plan_source;
-pub mod progress;
-pub mod prompt;
-pub mod recovery_summary;
-pub mod repo_context;
-pub mod resolve;
-pub mod resume;
-pub mod retry;
-pub mod review;
+mod plan;
+mod plan_source;
+mod prompt;
+mod repo_context;
+mod resolve;
+mod resume;
+mod retry;
+mod review;
 pub mod run;
-pub mod show;
-pub mod status;
-pub mod unsupported;
-pub mod wait;
-pub mod workers;
+mod show;
+mod status;
+mod wait;
+mod workers;
 
-use error::{CommandError, Exit};
+use error::{Answer, CommandError, Exit};
 
 use crate::exec::shim;
 use crate::ui::Ui;
@@ -123,9 +120,6 @@ enum Command {
         folder: PathBuf,
     },
 }
-
-/// What a subcommand gives back.
-pub type Answer = Result<Exit, CommandError>;
 
 /// Runs the program: parses the command line, runs the subcommand, reports an error.
 pub fn main() -> ExitCode {
@@ -216,7 +210,7 @@ impl Command {
             Command::Man(args) => man::run(&args, bare_command(), ui),
             Command::Init(args) => init::run(args, ui),
             Command::Demo(args) => demo::run(args, ui),
-            Command::Drive { run } => resume::drive(&run, ui),
+            Command::Drive { run } => drive::reopen::drive_detached(&run, ui),
             Command::Attempt { folder } => match shim::main(&folder) {
                 0 => Ok(Exit::Ok),
                 _ => Err(CommandError::failed("the attempt could not be supervised")),

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand, ValueEnum};
 
 use crate::base::text::{plural, terminal_safe};
-use crate::cli::Answer;
+use crate::cli::error::Answer;
 use crate::cli::error::{CommandError, Exit};
 use crate::cli::plan_source::{Loaded, load_plan, render_counts};
 use crate::cli::repo_context::Place;

@@ -15,13 +15,13 @@ use crate::ui::Ui;
 
 /// A plan with the text it came from.
 #[derive(Debug)]
-pub struct Loaded {
+pub(crate) struct Loaded {
     /// The plan.
-    pub plan: Plan,
+    pub(crate) plan: Plan,
     /// Its text.
-    pub source: Source,
+    pub(crate) source: Source,
     /// What should be looked at before it is run.
-    pub warnings: Vec<Diagnostic>,
+    pub(crate) warnings: Vec<Diagnostic>,
 }
 
 /// Reads and checks a plan; `-` is standard input in Markdown. `workers` are the names that exist
@@ -30,7 +30,10 @@ pub struct Loaded {
 /// # Errors
 /// When there is no readable text, or it is no plan: then the message has every diagnostic, and
 /// the exit code is that of a bad command line.
-pub fn load_plan(path: &Path, workers: Option<&BTreeSet<String>>) -> Result<Loaded, CommandError> {
+pub(crate) fn load_plan(
+    path: &Path,
+    workers: Option<&BTreeSet<String>>,
+) -> Result<Loaded, CommandError> {
     let source = load_source(path)?;
     let folder = folder_of(path);
     let read_prompt = |prompt: &str| read_prompt(&folder, prompt);

@@ -8,8 +8,8 @@ use clap::Args;
 
 use crate::base::clock::Clock;
 use crate::base::text::terminal_safe;
-use crate::cli::Answer;
 use crate::cli::drive::context;
+use crate::cli::error::Answer;
 use crate::cli::error::{CommandError, Exit};
 use crate::cli::plan_source::load_plan;
 use crate::cli::repo_context::{Default, Place, find_task};
@@ -37,12 +37,12 @@ For a task of a run it is what its last attempt was given, or will be given if t
 /// Print what the worker of a task is told; nothing is run
 #[derive(Args, Debug, Clone)]
 #[command(after_help = AFTER_HELP, allow_missing_positional = true)]
-pub struct PromptArgs {
+pub(crate) struct PromptArgs {
     /// The plan (.md, .toml, .json, or `-`), or the run [default: the latest run]
     #[arg(value_name = "PLAN|RUN")]
-    pub from: Option<String>,
+    from: Option<String>,
     /// The task, by number or tag
-    pub task: String,
+    task: String,
     /// What this attempt of a run was given, counted from 1
     #[arg(
         long,
@@ -50,20 +50,20 @@ pub struct PromptArgs {
         conflicts_with = "next",
         value_parser = clap::value_parser!(AttemptNumber).range(1..)
     )]
-    pub attempt: Option<AttemptNumber>,
+    attempt: Option<AttemptNumber>,
     /// What a further attempt of a run would be given
     #[arg(long)]
-    pub next: bool,
+    next: bool,
     /// Use this file in place of the repository's .dispatch.toml; only for a plan
     #[arg(long, value_name = "FILE", conflicts_with_all = ["attempt", "next"])]
-    pub config: Option<PathBuf>,
+    config: Option<PathBuf>,
 }
 
 /// Runs the subcommand.
 ///
 /// # Errors
 /// When there is no such plan, run or task, or the template of prompts is wrong.
-pub fn run(args: PromptArgs, ui: &Ui) -> Answer {
+pub(crate) fn run(args: PromptArgs, ui: &Ui) -> Answer {
     let prompt = match args.from.as_deref().filter(|from| is_plan(from)) {
         Some(file) => of_plan(Path::new(file), &args)?,
         None => of_run(&args)?,

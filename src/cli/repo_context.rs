@@ -18,28 +18,28 @@ use crate::ui::Ui;
 
 /// The repository a subcommand works in.
 #[derive(Debug)]
-pub struct Place {
+pub(crate) struct Place {
     /// The repository.
-    pub repo: Repo,
+    pub(crate) repo: Repo,
     /// Its store.
-    pub store: Store,
+    pub(crate) store: Store,
     /// The time of day.
-    pub clock: Clock,
+    pub(crate) clock: Clock,
 }
 
 /// A task on the command line, as `TASK` or `RUN TASK`.
 #[derive(Args, Debug, Clone)]
 #[command(allow_missing_positional = true)]
-pub struct TaskName {
+pub(crate) struct TaskName {
     /// The run, or a unique beginning of its name [default: the latest that fits]
-    pub run: Option<String>,
+    pub(crate) run: Option<String>,
     /// The task, by number or tag
-    pub task: String,
+    pub(crate) task: String,
 }
 
 /// Which run is meant when none is named.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Default {
+pub(crate) enum Default {
     /// The one that something happened to last.
     Latest,
     /// The same, but one that has not ended or did not end well goes first.
@@ -53,7 +53,7 @@ impl Place {
     ///
     /// # Errors
     /// Why dispatch cannot work here.
-    pub fn open() -> Result<Place, CommandError> {
+    pub(crate) fn open() -> Result<Place, CommandError> {
         let folder = std::env::current_dir().map_err(|error| {
             CommandError::failed(format!("the current folder cannot be read: {error}"))
         })?;
@@ -64,7 +64,7 @@ impl Place {
     ///
     /// # Errors
     /// Why dispatch cannot work with the repository that is there.
-    pub fn open_if_any() -> Result<Option<Place>, CommandError> {
+    pub(crate) fn open_if_any() -> Result<Option<Place>, CommandError> {
         let folder = std::env::current_dir().unwrap_or_default();
         match Repo::discover(&folder) {
             Err(DiscoverError::NoRepository(_)) => Ok(None),
@@ -76,7 +76,7 @@ impl Place {
     ///
     /// # Errors
     /// Why dispatch cannot work there.
-    pub fn at(folder: &Path) -> Result<Place, CommandError> {
+    pub(crate) fn at(folder: &Path) -> Result<Place, CommandError> {
         let repo = Repo::discover(folder)?;
         let store = Store::open(&repo)?;
         Ok(Place {
@@ -90,7 +90,11 @@ impl Place {
     ///
     /// # Errors
     /// When there is none, or a beginning fits several.
-    pub fn find_run(&self, name: Option<&str>, default: Default) -> Result<RunId, CommandError> {
+    pub(crate) fn find_run(
+        &self,
+        name: Option<&str>,
+        default: Default,
+    ) -> Result<RunId, CommandError> {
         let runs: Vec<RunId> = runs::list(&self.store)?
             .into_iter()
             .map(|entry| entry.run)
@@ -105,7 +109,7 @@ impl Place {
     ///
     /// # Errors
     /// When there is none, or a beginning fits several.
-    pub fn find_and_say(
+    pub(crate) fn find_and_say(
         &self,
         name: Option<&str>,
         default: Default,
@@ -119,7 +123,7 @@ impl Place {
     }
 
     /// Whether there is any run.
-    pub fn has_runs(&self) -> Result<bool, CommandError> {
+    pub(crate) fn has_runs(&self) -> Result<bool, CommandError> {
         Ok(!runs::list(&self.store)?.is_empty())
     }
 
@@ -147,7 +151,7 @@ impl Place {
     ///
     /// # Errors
     /// When it cannot be read.
-    pub fn load(&self, run: &RunId) -> Result<Loaded, CommandError> {
+    pub(crate) fn load(&self, run: &RunId) -> Result<Loaded, CommandError> {
         Ok(load(&self.store, run)?)
     }
 
@@ -155,7 +159,7 @@ impl Place {
     ///
     /// # Errors
     /// Exit 5 when another dispatch has it.
-    pub fn lock(&self, run: &RunId) -> Result<RunLock, CommandError> {
+    pub(crate) fn lock(&self, run: &RunId) -> Result<RunLock, CommandError> {
         match RunLock::take(&self.repo, run, self.clock.now()) {
             Ok(Taken::Ours(lock)) => Ok(lock),
             Ok(Taken::Held(holder)) => Err(held(run, holder)),
@@ -216,7 +220,7 @@ fn find_named(runs: &[RunId], name: &str) -> Result<RunId, CommandError> {
 ///
 /// # Errors
 /// When the plan has no such task.
-pub fn find_task<'a>(plan: &'a Plan, name: &str) -> Result<&'a Task, CommandError> {
+pub(crate) fn find_task<'a>(plan: &'a Plan, name: &str) -> Result<&'a Task, CommandError> {
     plan.find(name).ok_or_else(|| {
         let near = did_you_mean(name, plan.tasks().iter().map(|task| task.tag.as_str()));
         let count = plan.tasks().len();

@@ -4,11 +4,11 @@ use clap::Args;
 use serde_json::json;
 
 use crate::base::text::terminal_safe;
-use crate::cli::Answer;
 use crate::cli::drive::context;
+use crate::cli::drive::reopen::{refuse_landed, reopen};
+use crate::cli::error::Answer;
 use crate::cli::error::{CommandError, Exit};
 use crate::cli::repo_context::{Default, Place, find_task};
-use crate::cli::resume::{go_on, refuse_landed};
 use crate::engine::EngineError;
 use crate::engine::kernel::context::Context;
 use crate::engine::resolve::accept::accept;
@@ -36,30 +36,30 @@ the worktree and continue again. What was done is remembered for the next time t
 /// Settle the conflict of a task by hand, in a worktree of its own
 #[derive(Args, Debug, Clone)]
 #[command(after_help = AFTER_HELP)]
-pub struct ResolveArgs {
+pub(crate) struct ResolveArgs {
     /// The run [default: the latest unfinished one, or the one with an open conflict]
-    pub run: Option<String>,
+    run: Option<String>,
     /// The task, by number or tag; may be left out where only one conflict is open
-    pub task: Option<String>,
+    task: Option<String>,
     /// Start git's merge tool in the worktree
     #[arg(long, conflicts_with_all = ["go_on", "abort"])]
-    pub tool: bool,
+    tool: bool,
     /// Take what was made of the conflict, check it and put the results together again
     #[arg(long = "continue", conflicts_with = "abort")]
-    pub go_on: bool,
+    go_on: bool,
     /// Give it up: everything is as before, and what was done in the worktree is kept in a reference
     #[arg(long)]
-    pub abort: bool,
+    abort: bool,
     /// Print one JSON object with the worktree; with --continue, one per event, one a line
     #[arg(long, conflicts_with = "tool")]
-    pub json: bool,
+    json: bool,
 }
 
 /// Runs the subcommand.
 ///
 /// # Errors
 /// When there is no such conflict, or what was made of it cannot be taken.
-pub fn run(args: ResolveArgs, ui: &Ui) -> Answer {
+pub(crate) fn run(args: ResolveArgs, ui: &Ui) -> Answer {
     let place = Place::open()?;
     if args.go_on || args.abort {
         let (run, task) = find_open(&place, &args)?;
@@ -242,7 +242,7 @@ fn take_and_go_on(place: &Place, run: &RunId, number: TaskNumber, json: bool, ui
     let exit = match stands(&loaded.state, number) {
         // Cut off after the checks had agreed.
         true => Exit::Ok,
-        false => go_on(place, run, json, ui, |loaded| {
+        false => reopen(place, run, json, ui, |loaded| {
             take_now(place, loaded, number)
         })?,
     };
@@ -335,7 +335,7 @@ fn abort(place: &Place, run: &RunId, number: TaskNumber, json: bool, ui: &Ui) ->
         return Ok(Exit::Ok);
     }
     drop(lock);
-    go_on(place, run, json, ui, |_| Ok(vec![aborted]))
+    reopen(place, run, json, ui, |_| Ok(vec![aborted]))
 }
 
 fn record(place: &Place, loaded: &Loaded, event: Event) -> Result<(), CommandError> {

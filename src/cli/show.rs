@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::base::clock::render_elapsed;
 use crate::base::text::terminal_safe;
-use crate::cli::Answer;
+use crate::cli::error::Answer;
 use crate::cli::error::Exit;
 use crate::cli::repo_context::{Default, Place, TaskName, find_task};
 use crate::cli::status::pretty;
@@ -21,20 +21,20 @@ use crate::ui::Ui;
 
 /// Show all about one task: prompt, attempts, commits, checks, timing
 #[derive(Args, Debug, Clone)]
-pub struct ShowArgs {
+pub(crate) struct ShowArgs {
     /// Which task
     #[command(flatten)]
-    pub name: TaskName,
+    name: TaskName,
     /// Print it as one JSON object
     #[arg(long)]
-    pub json: bool,
+    json: bool,
 }
 
 /// Runs the subcommand.
 ///
 /// # Errors
 /// When there is no such run or task.
-pub fn run(args: ShowArgs, ui: &Ui) -> Answer {
+pub(crate) fn run(args: ShowArgs, ui: &Ui) -> Answer {
     let place = Place::open()?;
     let run = place.find_run(args.name.run.as_deref(), Default::Latest)?;
     let state = place.load(&run)?.state;

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::base::table::table;
 use crate::base::text::{one_line, terminal_safe};
-use crate::cli::Answer;
+use crate::cli::error::Answer;
 use crate::cli::error::{CommandError, Exit};
 use crate::cli::repo_context::{Default, Place};
 use crate::engine::publish::{render_board_file, render_reports};
@@ -19,40 +19,40 @@ use crate::ui::Ui;
 
 /// Show where a run stands: its tasks, conflicts and assembly
 #[derive(Args, Debug, Clone)]
-pub struct StatusArgs {
+pub(crate) struct StatusArgs {
     /// The run [default: the latest]
-    pub run: Option<String>,
+    run: Option<String>,
     /// Print it as one JSON object
     #[arg(long)]
-    pub json: bool,
+    json: bool,
 }
 
 /// Print the board of a run, as committed in DISPATCH.md
 #[derive(Args, Debug, Clone)]
-pub struct BoardArgs {
+pub(crate) struct BoardArgs {
     /// The run [default: the latest]
-    pub run: Option<String>,
+    run: Option<String>,
     /// Print it as one JSON object
     #[arg(long)]
-    pub json: bool,
+    json: bool,
 }
 
 /// Print what a run came to: the failure or completion report
 #[derive(Args, Debug, Clone)]
-pub struct ReportArgs {
+pub(crate) struct ReportArgs {
     /// The run [default: the latest]
-    pub run: Option<String>,
+    run: Option<String>,
     /// Print it as one JSON object
     #[arg(long)]
-    pub json: bool,
+    json: bool,
 }
 
 /// List the runs of this repository, the latest first
 #[derive(Args, Debug, Clone)]
-pub struct HistoryArgs {
+pub(crate) struct HistoryArgs {
     /// Print it as one JSON object
     #[arg(long)]
-    pub json: bool,
+    json: bool,
 }
 
 /// A run and whether anybody drives it.
@@ -76,7 +76,7 @@ fn show(place: &Place, name: Option<&str>) -> Result<Shown, CommandError> {
 ///
 /// # Errors
 /// When the run cannot be read.
-pub fn status(args: StatusArgs, ui: &Ui) -> Answer {
+pub(crate) fn status(args: StatusArgs, ui: &Ui) -> Answer {
     let place = Place::open()?;
     let shown = show(&place, args.run.as_deref())?;
     if args.json {
@@ -97,7 +97,7 @@ pub fn status(args: StatusArgs, ui: &Ui) -> Answer {
 ///
 /// # Errors
 /// When the run cannot be read.
-pub fn board(args: BoardArgs, ui: &Ui) -> Answer {
+pub(crate) fn board(args: BoardArgs, ui: &Ui) -> Answer {
     let place = Place::open()?;
     let shown = show(&place, args.run.as_deref())?;
     match args.json {
@@ -111,7 +111,7 @@ pub fn board(args: BoardArgs, ui: &Ui) -> Answer {
 ///
 /// # Errors
 /// When the run cannot be read, or there is nothing to report yet.
-pub fn report(args: ReportArgs, ui: &Ui) -> Answer {
+pub(crate) fn report(args: ReportArgs, ui: &Ui) -> Answer {
     let place = Place::open()?;
     let state = show(&place, args.run.as_deref())?.state;
     if args.json {
@@ -144,7 +144,7 @@ pub fn report(args: ReportArgs, ui: &Ui) -> Answer {
 ///
 /// # Errors
 /// When the references cannot be read.
-pub fn history(args: HistoryArgs, ui: &Ui) -> Answer {
+pub(crate) fn history(args: HistoryArgs, ui: &Ui) -> Answer {
     let place = Place::open()?;
     let mut rows = Vec::new();
     for entry in runs::list(&place.store)?.into_iter().rev() {
@@ -216,7 +216,7 @@ fn row(shown: &Shown) -> serde_json::Value {
 }
 
 /// One JSON object for people and programs.
-pub fn pretty(value: &serde_json::Value) -> String {
+pub(crate) fn pretty(value: &serde_json::Value) -> String {
     format!("{value:#}\n")
 }
 

@@ -6,7 +6,7 @@ use clap::Args;
 
 use crate::base::clock::parse_duration;
 use crate::base::text::terminal_safe;
-use crate::cli::Answer;
+use crate::cli::error::Answer;
 use crate::cli::error::{CommandError, Exit};
 use crate::cli::repo_context::{Default, Place, TaskName, find_task};
 use crate::journal::runs::RunLock;
@@ -27,29 +27,29 @@ const HANDOVER: Duration = Duration::from_secs(5);
 ///
 /// Gives the exit code that the run has; for a task 0 if it passed and 3 if not.
 #[derive(Args, Debug, Clone)]
-pub struct WaitArgs {
+pub(crate) struct WaitArgs {
     /// The run [default: the latest unfinished one]
-    pub run: Option<String>,
+    run: Option<String>,
     /// The task, by number or tag
-    pub task: Option<String>,
+    task: Option<String>,
     /// Give up after this time, such as 90s or 1h30m
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
-    pub timeout: Option<Duration>,
+    timeout: Option<Duration>,
 }
 
 /// Print what a task reported: the result of an information task, else its summary
 #[derive(Args, Debug, Clone)]
-pub struct OutputArgs {
+pub(crate) struct OutputArgs {
     /// Which task
     #[command(flatten)]
-    pub name: TaskName,
+    name: TaskName,
 }
 
 /// Runs `dispatch wait`.
 ///
 /// # Errors
 /// When the time is up, or nobody drives the run any more.
-pub fn wait(args: WaitArgs, ui: &Ui) -> Answer {
+pub(crate) fn wait(args: WaitArgs, ui: &Ui) -> Answer {
     let place = Place::open()?;
     let run = place.find_run(args.run.as_deref(), Default::Unfinished)?;
     let plan = place.load(&run)?.state.plan;
@@ -119,7 +119,7 @@ fn interrupted(run: &RunId) -> CommandError {
 ///
 /// # Errors
 /// When the task has not passed, or reported nothing.
-pub fn output(args: OutputArgs, ui: &Ui) -> Answer {
+pub(crate) fn output(args: OutputArgs, ui: &Ui) -> Answer {
     let place = Place::open()?;
     let run = place.find_run(args.name.run.as_deref(), Default::Latest)?;
     let state = place.load(&run)?.state;

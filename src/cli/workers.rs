@@ -14,7 +14,7 @@ use crate::base::markdown::plain_line;
 use crate::base::process::{Program, find_program};
 use crate::base::table::table;
 use crate::base::text::one_line;
-use crate::cli::Answer;
+use crate::cli::error::Answer;
 use crate::cli::error::Exit;
 use crate::cli::repo_context::Place;
 use crate::cli::status::pretty;
@@ -34,17 +34,17 @@ const NEWEST: usize = 20;
 
 /// List the workers: what is installed, which version, and how each is used
 #[derive(Args, Debug, Clone)]
-pub struct WorkersArgs {
+pub(crate) struct WorkersArgs {
     /// Print them as one JSON object
     #[arg(long)]
-    pub json: bool,
+    json: bool,
 }
 
 /// Runs the subcommand.
 ///
 /// # Errors
 /// When the configuration is wrong.
-pub fn run(args: WorkersArgs, ui: &Ui) -> Answer {
+pub(crate) fn run(args: WorkersArgs, ui: &Ui) -> Answer {
     let place = Place::open_if_any()?;
     let folder = match &place {
         Some(place) => place.repo.top.clone(),

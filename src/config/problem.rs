@@ -1,4 +1,4 @@
-//! What is wrong with a setting, where it was written, and what to do about it.
+//! Problems of the configuration as the user reads them.
 
 use std::fmt::{self, Write};
 use std::ops::Range;
@@ -6,20 +6,20 @@ use std::path::{Path, PathBuf};
 
 use crate::base::text::{clip, terminal_safe};
 
-/// Something wrong with a setting.
+/// An invalid setting.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ConfigProblem {
-    /// Where it was written.
-    pub place: Place,
-    /// What is wrong, in one line without a period.
+    /// The place it was read from.
+    pub location: Location,
+    /// The error, in one line without a period.
     pub message: String,
-    /// What to do about it.
+    /// The fix.
     pub hint: Option<String>,
 }
 
-/// Where a setting was written.
+/// The place a setting was read from.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Place {
+pub enum Location {
     /// In a file.
     File {
         /// The file.
@@ -28,7 +28,7 @@ pub enum Place {
         line: usize,
         /// The column in characters, from 1.
         column: usize,
-        /// How many characters are meant, at least 1.
+        /// The number of invalid characters, at least 1.
         width: usize,
         /// The whole line.
         excerpt: String,
@@ -39,36 +39,40 @@ pub enum Place {
     Flag(String),
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Place::File {
+            Location::File {
                 path, line, column, ..
             } => write!(f, "{}:{line}:{column}", path.display()),
-            Place::Variable(name) => write!(f, "the variable {name}"),
-            Place::Flag(flag) => f.write_str(flag),
+            Location::Variable(name) | Location::Flag(name) => f.write_str(name),
         }
     }
 }
 
-/// The problem in one line, without excerpt and hint.
+/// The problem in one line, without excerpt and hint. The message about a variable or a flag begins
+/// with its name.
 impl fmt::Display for ConfigProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.place, terminal_safe(&self.message))
+        let message = terminal_safe(&self.message);
+        match &self.location {
+            Location::File { .. } => write!(f, "{}: {message}", self.location),
+            Location::Variable(_) | Location::Flag(_) => f.write_str(&message),
+        }
     }
 }
 
 impl ConfigProblem {
-    /// The problem as people read it: place and message, the line with a caret below, the hint.
+    /// Renders location and message, the line with a caret below it, and the hint.
     pub fn render(&self) -> String {
         let mut text = format!("{self}\n");
-        if let Place::File {
+        if let Location::File {
             line,
             column,
             width,
             excerpt,
             ..
-        } = &self.place
+        } = &self.location
         {
             let _ = writeln!(text, "{}", underlined(*line, *column, *width, excerpt));
         }
@@ -88,14 +92,14 @@ fn underlined(line: usize, column: usize, width: usize, excerpt: &str) -> String
     format!("  {number} | {shown}\n  {gutter} | {caret}")
 }
 
-/// The place of a range of bytes in a file's text.
-pub(super) fn place_in(path: &Path, text: &str, span: &Range<usize>) -> Place {
+/// Locates a range of bytes in the text of a file.
+pub(super) fn locate(path: &Path, text: &str, span: &Range<usize>) -> Location {
     let start = boundary(text, span.start);
     let end = boundary(text, span.end).max(start);
     let line_start = text[..start].rfind('\n').map_or(0, |at| at + 1);
     let line_end = text[start..].find('\n').map_or(text.len(), |at| start + at);
     let excerpt = text[line_start..line_end].trim_end_matches('\r');
-    Place::File {
+    Location::File {
         path: path.to_owned(),
         line: text[..start].matches('\n').count() + 1,
         column: text[line_start..start].chars().count() + 1,
@@ -104,7 +108,7 @@ pub(super) fn place_in(path: &Path, text: &str, span: &Range<usize>) -> Place {
     }
 }
 
-/// The nearest place at or before `at` that is no middle of a character.
+/// Moves back to the start of a character.
 fn boundary(text: &str, at: usize) -> usize {
     let mut at = at.min(text.len());
     while !text.is_char_boundary(at) {

@@ -2,16 +2,16 @@
 #![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::time::Duration;
 
-use crate::config::table::{Table, WorkerTable};
 use crate::merge::verdict::Rule;
 use crate::model::integration::History;
 use crate::model::worker::PromptBy;
 
+use crate::config::load::load_repo_file;
+use crate::config::worker_keys::WORKER_KEYS;
 use crate::config::*;
-
-const EXAMPLE: &str = include_str!("../../.dispatch.toml.example");
 
 fn sources(repo: &str) -> Sources {
     Sources {
@@ -168,21 +168,6 @@ fn every_shape_of_history_has_its_word() {
 }
 
 #[test]
-fn a_word_from_before_is_understood_and_never_suggested() {
-    let settings = settings("[conflicts]\non_new = \"pause\"");
-    assert_eq!(
-        settings.conflicts.on_new,
-        crate::config::settings::OnNewConflict::PauseLaterTask
-    );
-    insta::assert_snapshot!(problems("[conflicts]\non_new = \"pauze\"\n"), @r#"
-    .dispatch.toml:2:10: on_new: "pauze" is not known
-      2 | on_new = "pauze"
-        |          ^^^^^^^
-      hint: it is one of note, notify, pause-later-task
-    "#);
-}
-
-#[test]
 fn all_problems_of_a_file_are_said_at_once() {
     insta::assert_snapshot!(
         problems(
@@ -212,19 +197,19 @@ transient = -1
           2 | max_paralel = 5
             | ^^^^^^^^^^^
           hint: did you mean max_parallel?
-        .dispatch.toml:3:16: max_parallel: it must be at least 1
+        .dispatch.toml:3:16: max_parallel must be at least 1
           3 | max_parallel = 0
             |                ^
           hint: write 1 for one at a time
-        .dispatch.toml:4:11: timeout: "fast" is no duration
+        .dispatch.toml:4:11: timeout: invalid duration "fast"
           4 | timeout = "fast"
             |           ^^^^^^
           hint: write it like "90s", "30m", "2h" or "1h30m"
-        .dispatch.toml:5:8: base: expected a text, found a whole number
+        .dispatch.toml:5:8: base: expected a string, found an integer
           5 | base = 3
             |        ^
           hint: write it like "text"
-        .dispatch.toml:6:10: there is no worker "cluade"
+        .dispatch.toml:6:10: unknown worker "cluade"
           6 | worker = "cluade"
             |          ^^^^^^^^
           hint: did you mean claude? or add [workers.cluade]
@@ -232,23 +217,23 @@ transient = -1
           8 | [asemble]
             |  ^^^^^^^
           hint: did you mean [assemble]?
-        .dispatch.toml:12:11: history: "rebase" is not known
+        .dispatch.toml:12:11: history: unknown value "rebase"
           12 | history = "rebase"
              |           ^^^^^^^^
-          hint: it is one of merge, squash, linear
-        .dispatch.toml:15:8: path: {rum} is nothing that can be filled in
+          hint: valid values are merge, squash, linear
+        .dispatch.toml:15:8: path: unknown placeholder {rum}
           15 | path = "../{repo}/{rum}/{task}"
              |        ^^^^^^^^^^^^^^^^^^^^^^^^
-          hint: did you mean {run}? known are {repo}, {run}, {task}
-        .dispatch.toml:16:15: copy: "a[" is no glob: unclosed character class; missing ']'
+          hint: did you mean {run}? valid placeholders are {repo}, {run}, {task}
+        .dispatch.toml:16:15: copy: invalid glob "a[": unclosed character class; missing ']'
           16 | copy = ["ok", "a[", "../secret"]
              |               ^^^^
-          hint: put \ before [, {, * or ? to mean the character itself
-        .dispatch.toml:16:21: copy: "../secret" leaves the repository
+          hint: put \ before [, {, * or ? to match the character itself
+        .dispatch.toml:16:21: copy: "../secret" is outside the repository
           16 | copy = ["ok", "a[", "../secret"]
              |                     ^^^^^^^^^^^
-          hint: write a path that counts from the top folder of the repository
-        .dispatch.toml:19:13: transient: it must be 0 or more
+          hint: write a path relative to the top folder of the repository
+        .dispatch.toml:19:13: transient must be 0 or more
           19 | transient = -1
              |             ^^
           hint: write 0 for never
@@ -277,27 +262,27 @@ base_delay = "10m"
 "#
         ),
         @r#"
-        .dispatch.toml:1:10: the worker mine has no command
+        .dispatch.toml:1:10: worker mine has no command
           1 | [workers.mine]
             |          ^^^^
           hint: add one, such as command = ["program", "{prompt_file}"]
-        .dispatch.toml:5:12: there is no worker "codx"
+        .dispatch.toml:5:12: unknown worker "codx"
           5 | fallback = ["codx", "claude"]
             |            ^^^^^^^^^^^^^^^^^^
           hint: did you mean codex? or add [workers.codx]
-        .dispatch.toml:5:12: the worker claude cannot take over from itself
+        .dispatch.toml:5:12: worker claude cannot be its own fallback
           5 | fallback = ["codx", "claude"]
             |            ^^^^^^^^^^^^^^^^^^
           hint: name another worker
-        .dispatch.toml:6:22: command: {promt_file} is nothing that can be filled in
+        .dispatch.toml:6:22: command: unknown placeholder {promt_file}
           6 | command = ["claude", "--file={promt_file}", "awk '{print}'", "${HOME}"]
             |                      ^^^^^^^^^^^^^^^^^^^^^
-          hint: did you mean {prompt_file}? known are {prompt_file}, {prompt}, {worktree}, {run}, {task}, {attempt}, {model}, {permission_mode}, {max_turns}, {max_cost}
-        .dispatch.toml:9:11: the command of the worker shell is the `run` of each task
+          hint: did you mean {prompt_file}? valid placeholders are {prompt_file}, {prompt}, {worktree}, {run}, {task}, {attempt}, {model}, {permission_mode}, {max_turns}, {max_cost}
+        .dispatch.toml:9:11: the command of worker shell is the `run` of each task
           9 | command = ["sh"]
             |           ^^^^^^
-          hint: give a worker with a command of its own another name
-        .dispatch.toml:11:10: "a b" is no name for a worker
+          hint: give a worker with its own command another name
+        .dispatch.toml:11:10: invalid worker name "a b"
           11 | [workers."a b"]
              |          ^^^^^
           hint: write at most 40 letters, digits, hyphens and underscores
@@ -316,23 +301,23 @@ fn a_worktree_path_keeps_tasks_apart_and_outside_the_repository() {
             .map(|path| problems(&format!("worktree.path = \"{path}\"")))
             .concat(),
         @r#"
-        .dispatch.toml:1:17: path: the path has no {task}, so worktrees would share a folder
+        .dispatch.toml:1:17: path: without {task} worktrees would share a folder
           1 | worktree.path = "../x/{run}"
             |                 ^^^^^^^^^^^^
           hint: write it like "../{repo}.dispatch/{run}/{task}"
-        .dispatch.toml:1:17: path: the path has no {run}, so worktrees would share a folder
+        .dispatch.toml:1:17: path: without {run} worktrees would share a folder
           1 | worktree.path = "../x/{task}"
             |                 ^^^^^^^^^^^^^
           hint: write it like "../{repo}.dispatch/{run}/{task}"
-        .dispatch.toml:1:17: path: worktrees would lie inside the repository, where tools take them for a part of it
+        .dispatch.toml:1:17: path: worktrees would lie inside the repository, where tools mistake them for part of it
           1 | worktree.path = ".worktrees/{run}/{task}"
             |                 ^^^^^^^^^^^^^^^^^^^^^^^^^
           hint: start the path with ../ or /
-        .dispatch.toml:1:17: path: the home folder is not filled in for ~
+        .dispatch.toml:1:17: path: ~ is not expanded
           1 | worktree.path = "~/w/{run}/{task}"
             |                 ^^^^^^^^^^^^^^^^^^
-          hint: write the whole path
-        .dispatch.toml:1:17: path: worktrees would lie inside the repository, where tools take them for a part of it
+          hint: write the full path
+        .dispatch.toml:1:17: path: worktrees would lie inside the repository, where tools mistake them for part of it
           1 | worktree.path = "../{repo}/{run}/{task}"
             |                 ^^^^^^^^^^^^^^^^^^^^^^^^
           hint: start the path with ../ or /
@@ -368,17 +353,17 @@ fn flags_and_variables_are_named_when_they_are_wrong() {
         .with("--set", "run.nothing", Some("1"))
         .with("--set", "nowhere", Some("1"));
     insta::assert_snapshot!(rendered(&resolve(&both).unwrap_err()), @r#"
-    --max-parallel: it must be at least 1
+    --max-parallel must be at least 1
       hint: write 1 for one at a time
     --set: unknown key "nothing" in [run]
-      hint: known are branch_prefix, max_parallel, max_parallel_total, base, target, timeout, stall_timeout, max_cost, quota_wait, worker, keep_terminal_free, max_log, min_free_space, max_worktrees, max_total_disk, result_grace, max_depth, outside_writes
-    --set: there is no table "nowhere"
-      hint: write table.key; tables are run, prompt, worktree, retry, failure, conflicts, assemble, resolve, board, notify, sandbox, github
-    --worker: there is no worker "nobody"
-      hint: known are aider, claude, codex, cursor, gemini, goose, opencode, shell; or add [workers.nobody]
-    the variable DISPATCH_RUN_TIMEOUT: "soon" is no duration
+      hint: valid keys are branch_prefix, max_parallel, max_parallel_total, base, target, timeout, stall_timeout, max_cost, quota_wait, worker, keep_terminal_free, max_log, min_free_space, max_worktrees, max_total_disk, result_grace, max_depth, outside_writes
+    --set: unknown table "nowhere"
+      hint: write table.key; valid tables are run, prompt, worktree, retry, failure, conflicts, assemble, resolve, board, notify, sandbox, github
+    --worker: unknown worker "nobody"
+      hint: known workers are aider, claude, codex, cursor, gemini, goose, opencode, shell; or add [workers.nobody]
+    DISPATCH_RUN_TIMEOUT: invalid duration "soon"
       hint: write it like "90s", "30m", "2h" or "1h30m"
-    the variable DISPATCH_RUN_MAX_LOG: it is no size above zero
+    DISPATCH_RUN_MAX_LOG: invalid size -4
       hint: write it like "512KiB", "8MiB", "1GiB" or a number of bytes
     "#);
 }
@@ -413,9 +398,9 @@ fn what_a_worker_is_told_is_no_setting() {
     ]
     .map(|name| (name.to_owned(), "checkout-7k3q".to_owned()))
     .into();
-    insta::assert_snapshot!(unknown_variables(&env).join("\n"), @r"
-    the variable DISPATCH_RUN_MAX_PARALEL means nothing; did you mean DISPATCH_RUN_MAX_PARALLEL?
-    the variable DISPATCH_WORKERS_CLAUDE_COMMAND means nothing
+    insta::assert_snapshot!(unknown_variables(&env).join("\n"), @"
+    unknown variable DISPATCH_RUN_MAX_PARALEL; did you mean DISPATCH_RUN_MAX_PARALLEL?
+    unknown variable DISPATCH_WORKERS_CLAUDE_COMMAND
     ");
     let told = resolve(&Sources {
         env: env
@@ -458,71 +443,56 @@ fn uncommented(text: &str) -> String {
 }
 
 #[test]
-fn the_example_says_nothing_until_it_is_uncommented() {
-    assert_eq!(settings(EXAMPLE), Settings::default());
-    assert_ne!(uncommented(EXAMPLE), EXAMPLE);
+fn the_example_is_generated_from_the_keys() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(".dispatch.toml.example");
+    if std::env::var_os("DISPATCH_BLESS").is_some_and(|value| value == "1") {
+        std::fs::write(&path, reference::example()).unwrap();
+    }
+    let written = std::fs::read_to_string(&path).unwrap();
+    assert!(
+        written == reference::example(),
+        "the example is out of date; run again with DISPATCH_BLESS=1"
+    );
+}
+
+#[test]
+fn the_example_sets_nothing_until_it_is_uncommented() {
+    let example = reference::example();
+    assert_eq!(settings(&example), Settings::default());
+    assert_ne!(uncommented(&example), example);
 }
 
 #[test]
 fn the_example_uncommented_is_the_defaults() {
-    assert_eq!(settings(&uncommented(EXAMPLE)), Settings::default());
-}
-
-#[test]
-fn the_example_has_every_key_and_every_worker() {
-    let text = uncommented(EXAMPLE);
-    let parsed: toml::Table = text.parse().unwrap();
-    let mut shown = BTreeSet::new();
-    for (table, keys) in &parsed {
-        for (key, value) in keys.as_table().unwrap() {
-            match value.as_table().filter(|_| table == "workers") {
-                Some(worker) => {
-                    shown.extend(worker.keys().map(|key| format!("workers.NAME.{key}")))
-                }
-                None => drop(shown.insert(format!("{table}.{key}"))),
-            }
-        }
-    }
-    let keys =
-        |(table, keys): &(&str, &[&str])| keys.iter().map(|key| format!("{table}.{key}")).collect();
-    let mut known: BTreeSet<String> = ConfigFile::TABLES
-        .iter()
-        .flat_map(keys as fn(&_) -> Vec<_>)
-        .collect();
-    known.extend(
-        WorkerTable::KEYS
-            .iter()
-            .map(|key| format!("workers.NAME.{key}")),
+    assert_eq!(
+        settings(&uncommented(&reference::example())),
+        Settings::default()
     );
-    assert_eq!(shown, known);
-
-    let workers: BTreeSet<_> = parsed["workers"]
-        .as_table()
-        .unwrap()
-        .keys()
-        .cloned()
-        .collect();
-    assert_eq!(workers, builtin::workers().into_keys().collect());
 }
 
 #[test]
-fn every_setting_of_the_example_is_explained() {
-    let lines: Vec<_> = EXAMPLE.lines().collect();
-    let setting =
-        |line: &str| line.starts_with('#') && !line.starts_with("# ") && line.contains('=');
-    let worker = lines
+fn the_example_has_a_line_for_every_key_and_every_worker() {
+    let parsed: toml::Table = uncommented(&reference::example()).parse().unwrap();
+    for key in Settings::KEYS {
+        assert!(parsed[key.table].get(key.name).is_some(), "{key:?}");
+    }
+    let workers = parsed["workers"].as_table().unwrap();
+    for key in WORKER_KEYS {
+        assert!(workers["claude"].get(key.name).is_some(), "{key:?}");
+    }
+    let names: BTreeSet<_> = workers.keys().cloned().collect();
+    assert_eq!(names, builtin::workers().into_keys().collect());
+}
+
+#[test]
+fn every_key_has_a_meaning_that_reads_as_sentences() {
+    for meaning in Settings::KEYS
         .iter()
-        .position(|line| *line == "#[workers.shell]")
-        .unwrap();
-    for pair in lines[..worker]
-        .windows(2)
-        .filter(|pair| setting(pair[1]) && !pair[1].starts_with("#\""))
+        .map(|key| (key.name, key.meaning()))
+        .chain(WORKER_KEYS.iter().map(|key| (key.name, key.meaning())))
     {
-        assert!(
-            pair[0].starts_with("# "),
-            "{} has no sentence above it",
-            pair[1]
-        );
+        assert!(meaning.1.ends_with('.'), "{meaning:?}");
+        assert!(meaning.1.len() <= 300, "{meaning:?}");
     }
 }
 

@@ -1,4 +1,4 @@
-//! Settings that are given as text: variables of the environment and flags of the command line.
+//! Settings as text: environment variables and flags.
 //!
 //! `DISPATCH_<TABLE>_<KEY>` stands for `key` in `[table]`: `DISPATCH_RUN_MAX_PARALLEL=5`. An empty
 //! variable counts as absent. Worker profiles have no variables, because their names are free.
@@ -10,13 +10,14 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use crate::base::text::did_you_mean;
-use crate::config::file::{ConfigFile, unknown_key};
-use crate::config::invalid::Invalid;
-use crate::config::table::{Finding, Origin};
-use crate::config::value::Toml;
+use crate::config::file::unknown_key;
+use crate::config::invalid::{Invalid, Origin, Rejection};
+use crate::config::kind::Toml;
+use crate::config::layers::Layers;
+use crate::config::settings::Settings;
 
-/// Variables that mean something else: what a worker is told, and what tests set.
-const RESERVED: &[&str] = &[
+/// Variables that are no settings: those of workers, of diagnosis and of tests.
+const OTHER_VARIABLES: &[&str] = &[
     "DISPATCH_RUN",
     "DISPATCH_TASK",
     "DISPATCH_TAG",
@@ -35,11 +36,12 @@ const RESERVED: &[&str] = &[
     "DISPATCH_UPDATE_GOLDEN",
     "DISPATCH_DIFFERENTIAL_PAIRS",
     "DISPATCH_DEPTH",
+    "DISPATCH_LOG",
     "DISPATCH_REAL_AGENTS",
     "DISPATCH_PORT_BASE",
 ];
 
-/// What flags of the command line say about settings.
+/// Settings given by flags of the command line.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Overrides(Vec<Override>);
 
@@ -51,7 +53,7 @@ struct Override {
 }
 
 impl Overrides {
-    /// Adds what a flag says, if it was given: `with("--max-parallel", "run.max_parallel", args.n)`.
+    /// Adds the value of a flag that was given: `with("--max-parallel", "run.max_parallel", args.n)`.
     /// A list is written as in the file: `["one", "two"]`.
     #[must_use]
     pub fn with(mut self, flag: &str, key: &str, value: Option<impl ToString>) -> Overrides {
@@ -64,51 +66,27 @@ impl Overrides {
     }
 }
 
-/// The variable that stands for a key.
-pub fn variable_name(table: &str, key: &str) -> String {
-    format!("DISPATCH_{table}_{key}").to_uppercase()
-}
-
-fn every_key() -> impl Iterator<Item = (&'static str, &'static str)> {
-    ConfigFile::TABLES
-        .iter()
-        .flat_map(|(table, keys)| keys.iter().map(move |key| (*table, *key)))
-}
-
-/// What the environment says.
-pub(super) fn parse_variables(
-    env: &BTreeMap<String, String>,
-    found: &mut Vec<Finding>,
-) -> ConfigFile {
-    let mut config = ConfigFile::default();
-    for path in every_key() {
-        let name = variable_name(path.0, path.1);
+/// Puts the values of variables over the weaker ones.
+pub(super) fn apply_variables(env: &BTreeMap<String, String>, layers: &mut Layers) {
+    for key in Settings::KEYS {
+        let name = key.variable();
         if let Some(text) = env.get(&name).filter(|text| !text.is_empty()) {
-            set_text(&mut config, path, text, &Origin::Variable(name), found);
+            apply_text((key.table, key.name), text, &Origin::Variable(name), layers);
         }
     }
-    config
 }
 
-/// What the command line says.
-pub(super) fn parse_overrides(overrides: &Overrides, found: &mut Vec<Finding>) -> ConfigFile {
-    let mut config = ConfigFile::default();
+/// Puts the values of flags over the weaker ones.
+pub(super) fn apply_overrides(overrides: &Overrides, layers: &mut Layers) {
     for Override { flag, key, text } in &overrides.0 {
         let path = key.split_once('.').unwrap_or((key, ""));
-        set_text(&mut config, path, text, &Origin::Flag(flag.clone()), found);
+        apply_text(path, text, &Origin::Flag(flag.clone()), layers);
     }
-    config
 }
 
-/// A text may stand for itself or be a value as the file has it. What begins like a quoted text or
-/// a list is tried as such first; findings are kept from the reading that got further.
-fn set_text(
-    config: &mut ConfigFile,
-    path: (&str, &str),
-    text: &str,
-    origin: &Origin,
-    found: &mut Vec<Finding>,
-) {
+/// Reads a text as a plain string and as a value of TOML. A text that begins like a string or a list
+/// of TOML is tried as such first; if both fail, the errors of the better reading are kept.
+fn apply_text(path: (&str, &str), text: &str, origin: &Origin, layers: &mut Layers) {
     let plain = Spanned::new(0..0, DeValue::String(Cow::Borrowed(text)));
     let mut readings: Vec<Toml<'_>> = vec![plain];
     if let Ok(value) = DeValue::parse(text) {
@@ -119,58 +97,54 @@ fn set_text(
         };
         readings.insert(first, value);
     }
-    let mut first_findings = None;
+    let before = layers.rejected.len();
+    let mut kept: Option<Vec<Rejection>> = None;
     for reading in &readings {
-        let mut findings = Vec::new();
-        if !config.set(path, reading, origin, &mut findings) {
-            return found.push(unknown(path, origin));
+        if !layers.set(path, reading, origin) {
+            return layers.reject(origin, unknown(path));
         }
-        if findings.is_empty() {
+        let rejected = layers.rejected.split_off(before);
+        if rejected.is_empty() {
             return;
         }
-        let mistyped = |finding: &Finding| finding.wrong.message.starts_with("expected ");
-        if first_findings.is_none() || !findings.iter().any(mistyped) {
-            first_findings = Some(findings);
+        let has_wrong_type = rejected
+            .iter()
+            .any(|one| one.message.contains(": expected "));
+        if kept.is_none() || !has_wrong_type {
+            kept = Some(rejected);
         }
     }
-    found.extend(first_findings.into_iter().flatten());
+    layers.rejected.extend(kept.into_iter().flatten());
 }
 
-fn unknown((table, key): (&str, &str), origin: &Origin) -> Finding {
-    let tables = ConfigFile::TABLES;
-    let wrong = match tables.iter().find(|(name, _)| *name == table) {
-        Some((_, keys)) => unknown_key(table, key, keys),
-        None => {
-            let all: Vec<_> = tables.iter().map(|(name, _)| *name).collect();
-            Invalid::new(
-                format!("there is no table {table:?}"),
-                format!("write table.key; tables are {}", all.join(", ")),
-            )
-        }
-    };
-    Finding {
-        origin: origin.clone(),
-        wrong,
+fn unknown((table, key): (&str, &str)) -> Invalid {
+    let tables: Vec<_> = Settings::TABLES.iter().map(|(name, _)| *name).collect();
+    if tables.contains(&table) {
+        return unknown_key(table, key);
     }
+    Invalid::new(
+        format!("unknown table {table:?}"),
+        format!("write table.key; valid tables are {}", tables.join(", ")),
+    )
 }
 
-/// A sentence for every `DISPATCH_` variable that means nothing, to be shown as a warning.
+/// Returns a warning for every unknown `DISPATCH_` variable.
 pub fn unknown_variables(env: &BTreeMap<String, String>) -> Vec<String> {
-    let known: Vec<_> = every_key().map(|(t, k)| variable_name(t, k)).collect();
-    let strange = env.keys().filter(|name| {
-        let known = known.contains(name) || RESERVED.contains(&name.as_str());
+    let known: Vec<_> = Settings::KEYS.iter().map(|key| key.variable()).collect();
+    let unknown = env.keys().filter(|name| {
+        let known = known.contains(name) || OTHER_VARIABLES.contains(&name.as_str());
         name.starts_with("DISPATCH_") && !known
     });
-    let sentence = |name: &String| {
-        // The common beginning would make every name look near.
+    let warning = |name: &String| {
+        // The common prefix would make every name look near.
         let bare = |name: &str| name.trim_start_matches("DISPATCH_").to_owned();
         let known: Vec<_> = known.iter().map(|name| bare(name)).collect();
         match did_you_mean(&bare(name), known.iter().map(String::as_str)) {
             Some(near) => {
-                format!("the variable {name} means nothing; did you mean DISPATCH_{near}?")
+                format!("unknown variable {name}; did you mean DISPATCH_{near}?")
             }
-            None => format!("the variable {name} means nothing"),
+            None => format!("unknown variable {name}"),
         }
     };
-    strange.map(sentence).collect()
+    unknown.map(warning).collect()
 }

@@ -91,7 +91,7 @@ fn a_paused_run_starts_nothing_until_it_is_resumed() {
     assert_eq!(scene.statuses(), "1 DONE · 2 QUEUED");
     assert_eq!(scene.json()["state"], "paused");
     let resumed = scene.dispatch(&["resume"]).expect(0);
-    assert!(resumed.err.contains("goes on"), "{}", resumed.err);
+    assert!(resumed.err.contains("resumed"), "{}", resumed.err);
     wait(run).expect(0);
     assert_eq!(scene.statuses(), "1 DONE · 2 DONE");
 }

@@ -423,7 +423,7 @@ fn a_run_lands_once_and_only_when_asked() {
         .dispatch(&["land", &scene.run_name(), "--yes"])
         .expect(1);
     assert!(
-        ended.err.contains("has landed on main already"),
+        ended.err.contains("has already landed on main"),
         "{}",
         ended.err
     );

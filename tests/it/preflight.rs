@@ -302,7 +302,7 @@ fn worktrees_that_cannot_be_made_are_refused() {
     scene.configure("[worktree]\npath = \"inside/{run}/{task}\"\n");
     insta::assert_snapshot!(refusal(&scene, &run(&scene, &[])), @r#"
     error: the configuration is wrong
-    <root>/shop/.dispatch.toml:4:8: path: worktrees would lie inside the repository, where tools take them for a part of it
+    <root>/shop/.dispatch.toml:4:8: path: worktrees would lie inside the repository, where tools mistake them for part of it
       4 | path = "inside/{run}/{task}"
         |        ^^^^^^^^^^^^^^^^^^^^^
       hint: start the path with ../ or /
@@ -478,7 +478,7 @@ fn a_wrong_configuration_is_refused_with_its_line() {
     ");
     let ended = run(&scene, &["--config", "nope.toml"]);
     insta::assert_snapshot!(refusal(&scene, &ended), @r"
-    error: there is no file nope.toml
+    error: nope.toml does not exist
     hint: `--config` names a file to use in place of the repository's .dispatch.toml
     exit 1
     ");
@@ -767,7 +767,7 @@ fn a_mistyped_variable_is_warned_about() {
     let mut scene = Scene::new();
     scene.set_env("DISPATCH_RUN_MAX_PARALEL", "1");
     let ended = scene.run(PLAN, &["--dry-run"]).expect(0);
-    let warning = "warning: the variable DISPATCH_RUN_MAX_PARALEL means nothing; \
+    let warning = "warning: unknown variable DISPATCH_RUN_MAX_PARALEL; \
                    did you mean DISPATCH_RUN_MAX_PARALLEL?";
     assert!(ended.err.contains(warning), "{}", ended.err);
 }

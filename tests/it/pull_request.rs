@@ -340,7 +340,7 @@ fn nothing_is_pushed_without_a_yes_and_what_landed_gets_no_pull_request() {
         .dispatch(&["land", &run, "--pr", "--yes"])
         .expect(1);
     assert!(
-        ended.err.contains("has landed on main already"),
+        ended.err.contains("has already landed on main"),
         "{}",
         ended.err
     );

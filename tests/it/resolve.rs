@@ -345,7 +345,7 @@ fn what_cannot_be_resolved_is_said_with_the_reason() {
     );
     resolve(&[&run, "--abort"]).expect(0);
     scene.dispatch(&["land", &run, "--yes"]).expect(0);
-    refused(resolve(&[&run, "2"]), 1, "has landed on main already", "");
+    refused(resolve(&[&run, "2"]), 1, "has already landed on main", "");
 }
 
 #[test]

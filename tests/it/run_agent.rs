@@ -302,7 +302,7 @@ fn a_user_says_what_further_words_mean() {
     let refused = scene
         .dispatch(&["run", &scene.plan(PLAN), "--yes"])
         .expect(1);
-    insta::assert_snapshot!(scene.normal(&refused.err), @"error: <root>/shop/errors.toml is no file of failure patterns: the failure patterns have version 2, and only 1 is understood");
+    insta::assert_snapshot!(scene.normal(&refused.err), @"error: invalid failure patterns in <root>/shop/errors.toml: the failure patterns have version 2, and only 1 is understood");
 }
 
 #[test]

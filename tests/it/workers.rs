@@ -109,7 +109,7 @@ fn a_wrong_configuration_is_said_in_place_of_a_list() {
     scene.write(".dispatch.toml", "[run]\nworker = \"nobody\"\n");
     let ended = scene.dispatch(&["workers"]).expect(1);
     assert!(
-        ended.err.contains("there is no worker \"nobody\""),
+        ended.err.contains("unknown worker \"nobody\""),
         "{}",
         ended.err
     );

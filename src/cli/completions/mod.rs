@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use clap_complete::env::Shells;
 
 use crate::base::text::error_chain;
-use crate::cli::Answer;
+use crate::cli::error::Answer;
 use crate::cli::error::{CommandError, Exit};
 use crate::ui::Ui;
 
@@ -18,14 +18,14 @@ pub(crate) const VARIABLE: &str = "DISPATCH_COMPLETE";
 
 /// Print a script that completes command lines in a shell
 #[derive(Args, Debug, Clone)]
-pub struct CompletionsArgs {
+pub(crate) struct CompletionsArgs {
     /// The shell
-    pub shell: Shell,
+    shell: Shell,
 }
 
 /// A shell that can complete.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
-pub enum Shell {
+enum Shell {
     /// GNU Bash
     Bash,
     /// Z shell
@@ -55,7 +55,7 @@ impl Shell {
 ///
 /// # Errors
 /// When the script cannot be made.
-pub fn run(args: &CompletionsArgs, ui: &Ui) -> Answer {
+pub(crate) fn run(args: &CompletionsArgs, ui: &Ui) -> Answer {
     let name = args.shell.name();
     let shells = Shells::builtins();
     let shell = shells

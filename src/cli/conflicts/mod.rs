@@ -7,9 +7,9 @@ use clap::Args;
 use anstyle::{AnsiColor, Style};
 
 use crate::base::text::{did_you_mean, error_chain, plural, terminal_safe};
-use crate::cli::Answer;
 use crate::cli::branches::resolve_revision;
 use crate::cli::conflicts::matrix::{Look, render_matrix};
+use crate::cli::error::Answer;
 use crate::cli::error::{CommandError, Exit};
 use crate::conflicts::detector::{
     APART_MERGES, Branch, DetectError, DetectOptions, Detection, Detector, Joint, SEQUENCE_MERGES,

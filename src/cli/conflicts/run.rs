@@ -1,11 +1,11 @@
 //! `dispatch conflicts` where it is about a run: which references its candidates are.
 
 use crate::base::interrupt;
-use crate::cli::Answer;
 use crate::cli::branches::{is_glob, resolve_branches};
 use crate::cli::conflicts::watch;
 use crate::cli::conflicts::{ConflictsArgs, Subject, pair, report, schema};
 use crate::cli::drive::context;
+use crate::cli::error::Answer;
 use crate::cli::error::{CommandError, Exit};
 use crate::cli::repo_context::{Default, Place};
 use crate::config;

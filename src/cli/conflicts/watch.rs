@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use crate::base::interrupt;
-use crate::cli::Answer;
 use crate::cli::conflicts::run::subject;
 use crate::cli::conflicts::{ConflictsArgs, judge};
+use crate::cli::error::Answer;
 use crate::cli::error::{CommandError, Exit};
 use crate::cli::repo_context::Place;
 use crate::journal::runs::RunLock;

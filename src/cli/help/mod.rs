@@ -3,7 +3,7 @@
 use clap::{Args, Command};
 
 use crate::base::text::did_you_mean;
-use crate::cli::Answer;
+use crate::cli::error::Answer;
 use crate::cli::error::{CommandError, Exit};
 use crate::git::Git;
 use crate::ui::Ui;
@@ -23,17 +23,17 @@ const PLAIN_WIDTH: usize = 80;
 
 /// Show the help of a command, or a chapter of the manual
 #[derive(Args, Debug, Clone)]
-pub struct HelpArgs {
+pub(crate) struct HelpArgs {
     /// The command, or the chapter [default: a list of all of them]
     #[arg(value_name = "COMMAND|CHAPTER")]
-    pub names: Vec<String>,
+    names: Vec<String>,
 }
 
 /// Runs the subcommand; `program` is the whole command line of `dispatch`.
 ///
 /// # Errors
 /// Exit 2 for a name that is neither a command nor a chapter.
-pub fn run(args: &HelpArgs, program: Command, ui: &Ui) -> Answer {
+pub(crate) fn run(args: &HelpArgs, program: Command, ui: &Ui) -> Answer {
     let columns = match ui.columns() {
         usize::MAX => PLAIN_WIDTH,
         columns => columns.min(WIDEST),

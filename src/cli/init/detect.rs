@@ -10,19 +10,19 @@ use crate::config::builtin::AGENTS;
 
 /// What was found.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub(super) struct Findings {
+pub(crate) struct Findings {
     /// Worker profiles whose program is there, the preferred one first.
-    pub(super) workers: Vec<&'static str>,
+    pub(crate) workers: Vec<&'static str>,
     /// The commands that test the project, and the file each was read off.
-    pub(super) checks: Vec<(String, &'static str)>,
+    pub(crate) checks: Vec<(String, &'static str)>,
     /// Commands that prepare a new worktree.
-    pub(super) setup: Vec<String>,
+    pub(crate) setup: Vec<String>,
     /// Untracked files a worker probably needs.
-    pub(super) copies: Vec<String>,
+    pub(crate) copies: Vec<String>,
 }
 
 /// Looks at the top folder and at the folders of `PATH`; runs nothing.
-pub(super) fn survey(top: &Path, path: &[PathBuf]) -> Findings {
+pub(crate) fn survey(top: &Path, path: &[PathBuf]) -> Findings {
     let present = AGENTS
         .iter()
         .filter(|agent| path.iter().any(|f| is_program(&f.join(agent.program))));

@@ -1,6 +1,6 @@
 //! `dispatch init`: a first `.dispatch.toml` from what is found in the repository and on `PATH`.
 
-pub mod detect;
+mod detect;
 
 use std::env;
 use std::fmt::Write as _;
@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use crate::base::text::error_chain;
-use crate::cli::Answer;
+use crate::cli::error::Answer;
 use crate::cli::error::{CommandError, Exit};
 use crate::cli::init::detect::{Findings, survey};
 use crate::cli::repo_context::Place;
@@ -20,20 +20,20 @@ use crate::ui::Ui;
 
 /// Write a first .dispatch.toml from what is found here: agents, build tool, tests
 #[derive(Args, Clone, Copy, Debug, Default)]
-pub struct InitArgs {
+pub(crate) struct InitArgs {
     /// Replace the file if there is one already
     #[arg(long)]
-    pub force: bool,
+    force: bool,
     /// Print what would be written, and write nothing
     #[arg(long)]
-    pub print: bool,
+    print: bool,
 }
 
 /// Runs the subcommand; `--print` works outside a repository as well.
 ///
 /// # Errors
 /// When there is such a file already, or it cannot be written.
-pub fn run(args: InitArgs, ui: &Ui) -> Answer {
+pub(crate) fn run(args: InitArgs, ui: &Ui) -> Answer {
     let top = match Place::open_if_any()? {
         Some(place) => place.repo.top,
         None if args.print => env::current_dir().unwrap_or_default(),

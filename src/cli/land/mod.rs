@@ -1,15 +1,15 @@
 //! `dispatch land RUN`: show what will move, ask, move it.
 
-pub mod pull_request;
-pub mod session;
-pub mod undo;
+mod pull_request;
+mod session;
+pub(crate) mod undo;
 
 use clap::Args;
 
 use crate::base::markdown::plain_line;
 use crate::base::text::{plural, terminal_safe};
-use crate::cli::Answer;
 use crate::cli::confirm::Consent;
+use crate::cli::error::Answer;
 use crate::cli::error::{CommandError, Exit};
 use crate::cli::land::pull_request::PullArgs;
 use crate::cli::land::session::{Opened, Preview};
@@ -37,52 +37,52 @@ together with its checkout; local changes that are in the way stop it before any
 /// Move the target branch to the assembled result
 #[derive(Args, Debug, Clone)]
 #[command(after_help = AFTER_HELP)]
-pub struct LandArgs {
+pub(crate) struct LandArgs {
     /// The run [default: the latest that has not landed and has something to land]
-    pub run: Option<String>,
+    run: Option<String>,
     /// Land on this branch [default: the run's target]
     #[arg(long, value_name = "BRANCH")]
-    pub into: Option<String>,
+    into: Option<String>,
     /// Make no merge commit: move the target forward along the assembled history, without the board
     #[arg(long, conflicts_with = "squash")]
-    pub ff: bool,
+    ff: bool,
     /// Make one ordinary commit of everything, without the board
     #[arg(long)]
-    pub squash: bool,
+    squash: bool,
     /// Leave the board file, DISPATCH.md, out
     #[arg(long)]
-    pub no_board: bool,
+    no_board: bool,
     /// Do not run git's hooks
     #[arg(long)]
-    pub no_verify: bool,
+    no_verify: bool,
     /// Land even if a check of the assembled branch failed, and check nothing on a target that has
     /// moved
     #[arg(long)]
-    pub force: bool,
+    force: bool,
     /// If the target has moved since the run started, land nothing, in place of putting the work
     /// on top of it and checking it again
     #[arg(long)]
-    pub no_rebuild: bool,
+    no_rebuild: bool,
     /// Land although the target no longer has the commit that the run started from, and bring that
     /// back with all before it
     #[arg(long)]
-    pub allow_rewound: bool,
+    allow_rewound: bool,
     /// Only show what would move; with --pr, only print the commands
     #[arg(long)]
-    pub dry_run: bool,
+    dry_run: bool,
     /// Landing by pull request
     #[command(flatten)]
-    pub pull: PullArgs,
+    pull: PullArgs,
     /// Whether to ask
     #[command(flatten)]
-    pub consent: Consent,
+    consent: Consent,
 }
 
 /// Runs the subcommand.
 ///
 /// # Errors
 /// Why the run cannot land; the target has not moved then.
-pub fn run(args: LandArgs, ui: &Ui) -> Answer {
+pub(crate) fn run(args: LandArgs, ui: &Ui) -> Answer {
     let mut opened = Opened::open(args.run.as_deref(), Default::Unlanded, ui)?;
     let options = options(&args, opened.context.settings.board.land);
     if let Some(landing) = cut_off(&opened.place, &opened.state)? {

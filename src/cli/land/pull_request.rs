@@ -3,8 +3,8 @@
 use clap::Args;
 
 use crate::base::text::plural;
-use crate::cli::Answer;
 use crate::cli::confirm::Consent;
+use crate::cli::error::Answer;
 use crate::cli::error::{CommandError, Exit};
 use crate::engine::EngineError;
 use crate::engine::kernel::context::Context;
@@ -19,17 +19,17 @@ use crate::ui::Ui;
 
 /// The options of landing by pull request.
 #[derive(Args, Debug, Clone)]
-pub struct PullArgs {
+pub(crate) struct PullArgs {
     /// Push, and open a pull request on GitHub with `gh`, in place of moving the target; one that is
     /// open already is brought up to date
     #[arg(long, conflicts_with_all = ["ff", "squash"])]
-    pub pr: bool,
+    pr: bool,
     /// The same with one pull request for each task, on top of what it was built on
     #[arg(long, conflicts_with_all = ["pr", "ff", "squash"])]
-    pub pr_tasks: bool,
+    pr_tasks: bool,
     /// Push the branches of pull requests to this remote [default: where git pushes the target]
     #[arg(long, value_name = "NAME")]
-    pub remote: Option<String>,
+    pub(crate) remote: Option<String>,
 }
 
 impl PullArgs {

@@ -2,8 +2,8 @@
 
 use clap::Args;
 
-use crate::cli::Answer;
 use crate::cli::confirm::Consent;
+use crate::cli::error::Answer;
 use crate::cli::error::Exit;
 use crate::cli::land::session::{Opened, Preview};
 use crate::cli::repo_context::Default;
@@ -23,22 +23,22 @@ kept under refs/dispatch/backups/, and the run can land again.";
 /// Move the target branch back to what it was before the run landed
 #[derive(Args, Debug, Clone)]
 #[command(after_help = AFTER_HELP)]
-pub struct UnlandArgs {
+pub(crate) struct UnlandArgs {
     /// The run [default: the latest]
-    pub run: Option<String>,
+    run: Option<String>,
     /// Only show what would move
     #[arg(long)]
-    pub dry_run: bool,
+    dry_run: bool,
     /// Whether to ask
     #[command(flatten)]
-    pub consent: Consent,
+    consent: Consent,
 }
 
 /// Runs the subcommand.
 ///
 /// # Errors
 /// Why the landing cannot be taken back; the target has not moved then.
-pub fn run(args: UnlandArgs, ui: &Ui) -> Answer {
+pub(crate) fn run(args: UnlandArgs, ui: &Ui) -> Answer {
     let mut opened = Opened::open(args.run.as_deref(), Default::Latest, ui)?;
     let preview = Preview::new(ui, args.dry_run);
     let landing = match prepare(&opened.context, &opened.state, opened.now)? {

@@ -101,7 +101,7 @@ pub(crate) fn schema() -> String {
 }
 
 /// One object on one line.
-pub(super) fn render_json(state: &RunState, pages: &[Page]) -> String {
+pub(crate) fn render_json(state: &RunState, pages: &[Page]) -> String {
     let review = WireReview {
         version: JSON_VERSION,
         run: state.run.as_str(),

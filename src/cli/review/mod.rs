@@ -3,11 +3,11 @@
 use clap::Args;
 
 use crate::base::text::{error_chain, plural, terminal_safe};
-use crate::cli::Answer;
 use crate::cli::diff;
+use crate::cli::drive::reopen::{refuse_landed, reopen};
+use crate::cli::error::Answer;
 use crate::cli::error::{CommandError, Exit};
 use crate::cli::repo_context::{Default, Place};
-use crate::cli::resume::{go_on, refuse_landed};
 use crate::merge::change::{ChangeStat, FileStat};
 use crate::merge::oid::Oid;
 use crate::model::event::Event;
@@ -20,7 +20,7 @@ use crate::ui::Ui;
 
 mod json;
 
-pub(crate) use crate::cli::review::json::schema;
+use crate::cli::review::json::schema;
 
 /// How many files are named before the rest is counted.
 const FILES: usize = 20;
@@ -36,19 +36,19 @@ quit       goes on with what was said so far";
 /// Look at every result before it lands; accept it, leave it out or send it back
 #[derive(Args, Debug, Clone)]
 #[command(after_help = AFTER_HELP)]
-pub struct ReviewArgs {
+pub(crate) struct ReviewArgs {
     /// The run [default: the latest that has not landed and has something to land]
-    pub run: Option<String>,
+    run: Option<String>,
     /// Print one JSON object and ask nothing
     #[arg(long)]
-    pub json: bool,
+    json: bool,
     /// Print the JSON Schema of that object
     #[arg(long, exclusive = true)]
-    pub schema: bool,
+    schema: bool,
 }
 
 /// What there is to see of one candidate.
-pub(super) struct Page {
+struct Page {
     task: TaskNumber,
     candidate: Oid,
     files: Vec<FileStat>,
@@ -59,7 +59,7 @@ pub(super) struct Page {
 ///
 /// # Errors
 /// When the run cannot be read, or is driven by another process when something changed.
-pub fn run(args: ReviewArgs, ui: &Ui) -> Answer {
+pub(crate) fn run(args: ReviewArgs, ui: &Ui) -> Answer {
     if args.schema {
         ui.answer(&schema());
         return Ok(Exit::Ok);
@@ -111,7 +111,7 @@ pub fn run(args: ReviewArgs, ui: &Ui) -> Answer {
         say_done_again(&state, said.task, "is", ui);
     }
     let events = said.into_iter().flat_map(Said::events).collect();
-    go_on(&place, &run, false, ui, |_| Ok(events))
+    reopen(&place, &run, false, ui, |_| Ok(events))
 }
 
 fn pages(place: &Place, state: &RunState) -> Result<Vec<Page>, CommandError> {

@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 
 use crate::base::fault;
 use crate::base::text::{clip, error_chain};
-use crate::config::settings::Scope;
+use crate::config::reaction::Reaction;
 use crate::engine::EngineError;
 use crate::engine::attempt::content::{embedded_repository, large_files, remains};
 use crate::engine::attempt::flaky;
@@ -135,7 +135,7 @@ impl Case {
 
     /// Changes outside its worktree, where they are not allowed.
     fn trespass(&self) -> Option<Fact> {
-        let is_forbidden = self.context.settings.run.outside_writes == Scope::Fail;
+        let is_forbidden = self.context.settings.run.outside_writes == Reaction::Fail;
         let what = self.meanwhile.iter().map(|change| change.what.clone());
         let what: Vec<String> = what.collect();
         (is_forbidden && !what.is_empty()).then_some(Fact::ChangedOutside(what))
@@ -184,7 +184,7 @@ impl Case {
         }
         let outside = self.outside(&changes);
         if !outside.is_empty() {
-            if self.context.settings.conflicts.scope == Scope::Fail {
+            if self.context.settings.conflicts.scope == Reaction::Fail {
                 return Ok(Err(Fact::OutsideFiles(outside)));
             }
             remarks.push(outside_sentence(&outside));
@@ -200,7 +200,7 @@ impl Case {
 
     /// What it changed that its task did not declare.
     fn outside(&self, changes: &[Change]) -> Vec<RepoPath> {
-        if self.context.settings.conflicts.scope == Scope::Ignore {
+        if self.context.settings.conflicts.scope == Reaction::Ignore {
             return Vec::new();
         }
         let files = &self.context.plan.task(self.spec.task).fields.files;

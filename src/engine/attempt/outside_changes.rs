@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::base::files;
-use crate::config::settings::Scope;
+use crate::config::reaction::Reaction;
 use crate::engine::EngineError;
 use crate::engine::kernel::blocking::blocking;
 use crate::engine::kernel::context::Context;
@@ -26,7 +26,7 @@ pub(super) async fn look_before(
     context: &Arc<Context>,
     spec: &AttemptSpec,
 ) -> Result<(), EngineError> {
-    if context.settings.run.outside_writes == Scope::Ignore {
+    if context.settings.run.outside_writes == Reaction::Ignore {
         return Ok(());
     }
     let before = before_file(context, spec);

@@ -19,7 +19,7 @@ pub enum LandError {
     #[error("nothing was assembled, so there is nothing to land")]
     Nothing,
     /// It has landed before.
-    #[error("the run has landed on {target} already, as {}", .commit.short())]
+    #[error("the run has already landed on {target} as {}", .commit.short())]
     Landed {
         /// The target.
         target: String,

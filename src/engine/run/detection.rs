@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::base::text::error_chain;
-use crate::config::settings::OnNewConflict;
+use crate::config::reaction::OnNewConflict;
 use crate::engine::candidates::conflicts::candidate_conflicts;
 use crate::engine::kernel::blocking::blocking;
 use crate::engine::kernel::message::Message;

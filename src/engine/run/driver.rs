@@ -9,7 +9,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::base::fault;
 use crate::base::text::error_chain;
-use crate::config::settings::OnNewConflict;
+use crate::config::reaction::OnNewConflict;
 use crate::control::{Reply, Request, Response, Server};
 use crate::engine::EngineError;
 use crate::engine::assemble;

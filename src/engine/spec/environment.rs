@@ -1,6 +1,6 @@
 //! The environment of an attempt.
 
-use crate::config::settings::OnNewConflict;
+use crate::config::reaction::OnNewConflict;
 use crate::engine::kernel::context::Context;
 use crate::engine::spec::AttemptSpec;
 use crate::engine::spec::PROMPT_FILE;

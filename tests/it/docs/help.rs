@@ -27,7 +27,12 @@ struct Named {
 impl Named {
     fn render(&self) -> String {
         let short = self.short.map(|short| format!("`-{short}`, "));
-        format!("{}`{}{}`", short.unwrap_or_default(), self.long, self.values)
+        format!(
+            "{}`{}{}`",
+            short.unwrap_or_default(),
+            self.long,
+            self.values
+        )
     }
 }
 

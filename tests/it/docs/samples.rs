@@ -269,7 +269,7 @@ fn every_setting_in_a_sample_is_one() {
     let settings = blocks(&documents(), "toml");
     let settings: Vec<_> = settings
         .iter()
-        .filter(|text| !text.contains("[[task]]"))
+        .filter(|text| !text.contains("[[task]]") && !text.contains("[[pattern]]"))
         .collect();
     assert!(
         settings.len() >= 2,
@@ -283,6 +283,12 @@ fn every_setting_in_a_sample_is_one() {
         };
         resolve(&sources).unwrap_or_else(|error| panic!("{error:?}\n{text}"));
     }
+}
+
+#[test]
+fn the_error_texts_in_the_chapter_are_read() {
+    let chapter = document("docs/failures.md");
+    git_dispatch::failure::patterns::Patterns::parse(chapter.blocks("toml")[0]).unwrap();
 }
 
 #[test]
@@ -307,7 +313,10 @@ fn a_worker_gets_exactly_the_variables_of_the_chapter() {
     let env = [(mine[2], "notify")];
     let ended = place.run_with("garden", "dispatch", &["run", "env.md", "--yes"], &env);
     assert_eq!(ended.code, 0, "{}", ended.err);
-    let mut words = ended.err.lines().filter_map(|line| line.strip_prefix("run "));
+    let mut words = ended
+        .err
+        .lines()
+        .filter_map(|line| line.strip_prefix("run "));
     let run = words.next().unwrap();
     let output = place.succeed("garden", "dispatch", &["output", run, "A"]);
     let real: BTreeSet<&str> = output.lines().filter(|name| !mine.contains(name)).collect();

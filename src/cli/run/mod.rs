@@ -1,5 +1,7 @@
 //! `dispatch run PLAN`: show the plan, ask, run it.
 
+pub mod unsupported;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -7,14 +9,13 @@ use clap::Args;
 use clap::builder::RangedU64ValueParser;
 
 use crate::base::text::plural;
-use crate::cli::Answer;
 use crate::cli::confirm::{Consent, refused};
 use crate::cli::drive::{Drive, detach, random};
 use crate::cli::editor::edit;
+use crate::cli::error::Answer;
 use crate::cli::error::{CommandError, Exit};
 use crate::cli::plan_source::{load_plan, show_warnings};
 use crate::cli::repo_context::{Place, find_task};
-use crate::cli::unsupported;
 use crate::config::variable::Overrides;
 use crate::config::{self, Settings, unknown_variables};
 use crate::engine::start::{self, Prepared, create, worker_name};
@@ -34,49 +35,49 @@ branch of the run. Your branches, checkout and index stay as they are until `dis
 /// Run a plan: every task in a worktree and branch of its own
 #[derive(Args, Debug, Clone, Default)]
 #[command(after_help = AFTER_HELP)]
-pub struct RunArgs {
+pub(crate) struct RunArgs {
     /// The plan (.md, .toml, .json); `-` reads Markdown from standard input
-    pub plan: PathBuf,
+    pub(crate) plan: PathBuf,
     /// The commit every independent task starts from [default: HEAD]
     #[arg(long, value_name = "REV")]
-    pub base: Option<String>,
+    pub(crate) base: Option<String>,
     /// The branch the result is meant for [default: the current branch]
     #[arg(long, value_name = "BRANCH")]
-    pub into: Option<String>,
+    pub(crate) into: Option<String>,
     /// How many tasks may run at once [default: 3]
     #[arg(long, short = 'j', value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
-    pub max_parallel: Option<usize>,
+    pub(crate) max_parallel: Option<usize>,
     /// Run only these tasks, such as 1,API
     #[arg(long, value_name = "TASKS", value_delimiter = ',')]
-    pub only: Vec<String>,
+    pub(crate) only: Vec<String>,
     /// Do not assemble the results at the end
     #[arg(long)]
-    pub no_assemble: bool,
+    pub(crate) no_assemble: bool,
     /// Show the plan and stop
     #[arg(long)]
-    pub dry_run: bool,
+    pub(crate) dry_run: bool,
     /// Run everything in the background and return at once
     #[arg(long, conflicts_with = "json")]
-    pub detach: bool,
+    pub(crate) detach: bool,
     /// Send to the background what may go there (tasks with `strategy: auto`)
     #[arg(long)]
-    pub keep_terminal_free: bool,
+    pub(crate) keep_terminal_free: bool,
     /// Print one JSON object per event, one a line
     #[arg(long)]
-    pub json: bool,
+    pub(crate) json: bool,
     /// Use this file in place of the repository's .dispatch.toml
     #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
+    pub(crate) config: Option<PathBuf>,
     /// Whether to ask
     #[command(flatten)]
-    pub consent: Consent,
+    pub(crate) consent: Consent,
 }
 
 /// Runs the subcommand.
 ///
 /// # Errors
 /// Every reason not to start comes before anything is created.
-pub fn run(args: RunArgs, ui: &Ui) -> Answer {
+pub(crate) fn run(args: RunArgs, ui: &Ui) -> Answer {
     run_in(&Place::open()?, args, ui)
 }
 
@@ -84,7 +85,7 @@ pub fn run(args: RunArgs, ui: &Ui) -> Answer {
 ///
 /// # Errors
 /// As [`run`].
-pub fn run_in(place: &Place, args: RunArgs, ui: &Ui) -> Answer {
+pub(crate) fn run_in(place: &Place, args: RunArgs, ui: &Ui) -> Answer {
     let settings = settings(place, &args)?;
     let workers: BTreeSet<String> = settings.workers.keys().cloned().collect();
     let loaded = load_plan(&args.plan, Some(&workers))?;

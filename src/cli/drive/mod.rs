@@ -1,14 +1,17 @@
-//! Driving a run from the terminal, for every subcommand that does.
+//! Drives a run from the terminal, for every subcommand that starts or continues one.
+
+mod progress;
+pub(crate) mod reopen;
 
 use std::fs::File;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use self::progress::{Events, Lines};
 use crate::base::clock::Clock;
 use crate::base::process::Program;
 use crate::base::text::plural;
 use crate::cli::error::{CommandError, Exit};
-use crate::cli::progress::{Events, Lines};
 use crate::cli::repo_context::Place;
 use crate::config::Settings;
 use crate::engine::EngineError;
@@ -29,25 +32,25 @@ use crate::schedule::foreground::background;
 use crate::ui::Ui;
 
 /// A run that is ours to drive.
-pub struct Drive<'a> {
+pub(crate) struct Drive<'a> {
     /// Where.
-    pub place: &'a Place,
+    pub(crate) place: &'a Place,
     /// The right to drive it.
-    pub lock: RunLock,
+    pub(crate) lock: RunLock,
     /// The run as it stands.
-    pub state: RunState,
+    pub(crate) state: RunState,
     /// Its journal.
-    pub journal: Journal,
+    pub(crate) journal: Journal,
     /// Its settings.
-    pub settings: Settings,
+    pub(crate) settings: Settings,
     /// What a person asked for, to be recorded first.
-    pub asked: Vec<Event>,
+    pub(crate) asked: Vec<Event>,
     /// What was recorded before the loop begins, for those who watch.
-    pub recorded: Vec<Recorded>,
+    pub(crate) recorded: Vec<Recorded>,
     /// Events on standard output instead of lines and reports.
-    pub json: bool,
+    pub(crate) json: bool,
     /// Background tasks may be left to another process.
-    pub foreground: bool,
+    pub(crate) foreground: bool,
 }
 
 impl Drive<'_> {
@@ -55,7 +58,7 @@ impl Drive<'_> {
     ///
     /// # Errors
     /// When dispatch itself could not go on; the run can be taken up again.
-    pub fn run(self, ui: &Ui) -> Result<Exit, CommandError> {
+    pub(crate) fn run(self, ui: &Ui) -> Result<Exit, CommandError> {
         let (run, place) = (self.state.run.clone(), self.place);
         let context = Arc::new(context(
             &self.place.repo,
@@ -127,7 +130,7 @@ impl Drive<'_> {
 ///
 /// # Errors
 /// When it cannot be started; the run can be taken up again.
-pub fn detach(place: &Place, run: &RunId) -> Result<(), CommandError> {
+pub(crate) fn detach(place: &Place, run: &RunId) -> Result<(), CommandError> {
     let resume = suggest::resume(run);
     let failed = |error: std::io::Error| {
         CommandError::failed(format!("no background process could be started: {error}"))
@@ -159,7 +162,7 @@ pub fn detach(place: &Place, run: &RunId) -> Result<(), CommandError> {
 const HAND_OVER: Duration = Duration::from_secs(10);
 
 /// The hidden subcommand that drives a run in the background.
-pub const DRIVE: &str = "__drive";
+const DRIVE: &str = "__drive";
 
 fn say_left(ui: &Ui, state: &RunState) {
     let open = state.tasks.iter().filter(|task| {
@@ -181,7 +184,7 @@ fn say_left(ui: &Ui, state: &RunState) {
 }
 
 /// The draws of this process; `DISPATCH_SEED` makes them repeatable.
-pub fn random() -> fastrand::Rng {
+pub(crate) fn random() -> fastrand::Rng {
     let seed = std::env::var("DISPATCH_SEED")
         .ok()
         .and_then(|text| text.parse().ok());
@@ -192,7 +195,7 @@ pub fn random() -> fastrand::Rng {
 ///
 /// # Errors
 /// When the path of this program cannot be found out.
-pub fn context(
+pub(crate) fn context(
     repo: &Repo,
     state: &RunState,
     settings: Settings,
@@ -214,7 +217,7 @@ pub fn context(
 }
 
 /// The board and the reports that are due at the end of a run.
-pub fn print_end(ui: &Ui, state: &RunState) {
+pub(crate) fn print_end(ui: &Ui, state: &RunState) {
     let board = text::render_within(&BoardView::new(state), ui.columns());
     ui.answer(&format!("\n{board}"));
     if matches!(state.phase, RunPhase::Ended(130)) {

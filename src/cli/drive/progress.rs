@@ -26,7 +26,7 @@ use crate::ui::task_line::Line;
 const TAG_WIDTH: usize = 16;
 
 /// Lines on the terminal: one a task, and a total.
-pub struct Lines {
+pub(crate) struct Lines {
     progress: Progress,
     since: BTreeMap<TaskNumber, Instant>,
     shown: BTreeMap<TaskNumber, (Status, String)>,
@@ -38,7 +38,7 @@ pub struct Lines {
 
 impl Lines {
     /// For the tasks of this plan.
-    pub fn new(ui: &Ui, plan: &Plan) -> Lines {
+    pub(crate) fn new(ui: &Ui, plan: &Plan) -> Lines {
         let tasks = plan.tasks();
         let number = |task: &Task| task.number.to_string().len();
         let tag = |task: &Task| task.tag.chars().count().min(TAG_WIDTH);
@@ -57,12 +57,12 @@ impl Lines {
 
     /// With or without the bell of the terminal when a person should look.
     #[must_use]
-    pub fn ringing(self, rings: bool) -> Lines {
+    pub(crate) fn ringing(self, rings: bool) -> Lines {
         Lines { rings, ..self }
     }
 
     /// Leaves the terminal as it was.
-    pub fn finish(&mut self) {
+    pub(crate) fn finish(&mut self) {
         self.progress.finish();
     }
 
@@ -202,13 +202,13 @@ fn outside_sentence(task: TaskNumber, outcome: &Outcome) -> Option<String> {
 }
 
 /// One JSON object a line on standard output: every event, the last one with exit code and board.
-pub struct Events<'a> {
+pub(crate) struct Events<'a> {
     ui: &'a Ui,
 }
 
 impl<'a> Events<'a> {
     /// On this terminal's standard output.
-    pub fn new(ui: &'a Ui) -> Events<'a> {
+    pub(crate) fn new(ui: &'a Ui) -> Events<'a> {
         Events { ui }
     }
 }

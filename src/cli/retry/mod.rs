@@ -6,11 +6,11 @@ use clap::Args;
 
 use crate::base::files;
 use crate::base::markdown::plain_line;
-use crate::cli::Answer;
+use crate::cli::drive::reopen::reopen;
 use crate::cli::editor::edit;
+use crate::cli::error::Answer;
 use crate::cli::error::CommandError;
 use crate::cli::repo_context::{Default, Place, TaskName, find_task};
-use crate::cli::resume::go_on;
 use crate::config::Settings;
 use crate::engine::prompt::context::current;
 use crate::engine::runs::load::Loaded;
@@ -26,39 +26,39 @@ const SCISSORS: &str = "------------------------ >8 ------------------------";
 
 /// Try a task again, then what it kept from starting
 #[derive(Args, Debug, Clone)]
-pub struct RetryArgs {
+pub(crate) struct RetryArgs {
     /// Which task
     #[command(flatten)]
-    pub name: TaskName,
+    name: TaskName,
     /// Add this to the task's prompt
     #[arg(long, value_name = "TEXT")]
-    pub prompt: Option<String>,
+    prompt: Option<String>,
     /// Change the task's prompt in your editor first
     #[arg(long, conflicts_with = "prompt")]
-    pub edit: bool,
+    edit: bool,
     /// Let this worker do it from now on
     #[arg(long, value_name = "NAME")]
-    pub worker: Option<String>,
+    worker: Option<String>,
     /// Print one JSON object per event, one a line
     #[arg(long)]
-    pub json: bool,
+    json: bool,
 }
 
 /// Give up a task, with everything that depends on it
 #[derive(Args, Debug, Clone)]
-pub struct SkipArgs {
+pub(crate) struct SkipArgs {
     /// Which task
     #[command(flatten)]
-    pub name: TaskName,
+    name: TaskName,
     /// Give up what depends on it, too [the default]
     #[arg(long, conflicts_with = "no_cascade")]
-    pub cascade: bool,
+    cascade: bool,
     /// Let what depends on it start all the same
     #[arg(long)]
-    pub no_cascade: bool,
+    no_cascade: bool,
     /// Print one JSON object per event, one a line
     #[arg(long)]
-    pub json: bool,
+    json: bool,
 }
 
 /// Runs `dispatch retry`.
@@ -66,7 +66,7 @@ pub struct SkipArgs {
 /// # Errors
 /// When the run cannot be read or is driven by another process, the task is not one that can be
 /// tried again, or the worker cannot do it.
-pub fn retry(args: RetryArgs, ui: &Ui) -> Answer {
+pub(crate) fn retry(args: RetryArgs, ui: &Ui) -> Answer {
     let place = Place::open()?;
     let run = place.find_run(args.name.run.as_deref(), Default::Unfinished)?;
     let rewritten = match args.edit {
@@ -80,7 +80,7 @@ pub fn retry(args: RetryArgs, ui: &Ui) -> Answer {
         }
         false => None,
     };
-    go_on(&place, &run, args.json, ui, |loaded| {
+    reopen(&place, &run, args.json, ui, |loaded| {
         // It may have become another run while the editor was open.
         let task = chosen(loaded, &args)?;
         Ok(vec![Event::RetryRequested {
@@ -211,10 +211,10 @@ fn above_scissors(text: &str) -> &str {
 ///
 /// # Errors
 /// When the run cannot be read or is driven by another process, and when the task is done or alive.
-pub fn skip(args: SkipArgs, ui: &Ui) -> Answer {
+pub(crate) fn skip(args: SkipArgs, ui: &Ui) -> Answer {
     let place = Place::open()?;
     let run = place.find_run(args.name.run.as_deref(), Default::Unfinished)?;
-    go_on(&place, &run, args.json, ui, |loaded| {
+    reopen(&place, &run, args.json, ui, |loaded| {
         let number = find_task(&loaded.state.plan, &args.name.task)?.number;
         may_skip(&loaded.state, number)?;
         Ok(vec![Event::TaskSkipped {

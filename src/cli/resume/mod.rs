@@ -1,0 +1,179 @@
+//! `dispatch resume`: continues an interrupted or paused run.
+
+mod edited_plan;
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use self::edited_plan::{plan_differs, replan, with_edits};
+use crate::base::text::error_chain;
+use crate::cli::drive::reopen::refuse_ended;
+use crate::cli::drive::{Drive, context, print_end};
+use crate::cli::error::{Answer, CommandError, Exit};
+use crate::cli::repo_context::{Default, Place};
+use crate::control::control_socket;
+use crate::control::{Request, Response, ask};
+use crate::engine::EngineError;
+use crate::engine::publish::catch_up;
+use crate::engine::reconcile::{make_again, survey};
+use crate::engine::runs::load::free_references;
+use crate::journal::Journal;
+use crate::journal::runs::RunLock;
+use crate::model::event::Event;
+use crate::model::ids::RunId;
+use crate::model::recovery::{Finding, Found};
+use crate::model::run::{RunPhase, RunState};
+use crate::report::recovery_table::render;
+use crate::ui::Ui;
+
+/// Take up a run again that was interrupted, or ended before its time
+#[derive(Args, Debug, Clone)]
+pub(crate) struct ResumeArgs {
+    /// The run [default: the latest unfinished one]
+    run: Option<String>,
+    /// Go on with this edited plan: tasks that are the same are kept, the others done again
+    #[arg(long, value_name = "FILE")]
+    plan: Option<PathBuf>,
+    /// Say what would be found and done, and stop
+    #[arg(long)]
+    dry_run: bool,
+    /// Let the whole run cost this much, in place of `[run] max_cost`
+    #[arg(long, value_name = "DOLLARS", value_parser = dollars)]
+    max_cost: Option<f64>,
+    /// Let parked workers start again at once: their limit has been lifted
+    #[arg(long)]
+    unpark: bool,
+    /// Print one JSON object per event, one a line
+    #[arg(long)]
+    json: bool,
+}
+
+fn dollars(text: &str) -> Result<f64, String> {
+    let dollars: Option<f64> = text.trim_start_matches('$').parse().ok();
+    let good = dollars.filter(|dollars| dollars.is_finite() && *dollars > 0.0);
+    good.ok_or_else(|| "write an amount of dollars above zero, such as 12.50".to_owned())
+}
+
+/// Runs `dispatch resume`.
+///
+/// # Errors
+/// When the run cannot be read, is driven by another process, or has ended.
+pub(crate) fn resume(args: ResumeArgs, ui: &Ui) -> Answer {
+    let place = Place::open()?;
+    let run = place.find_run(args.run.as_deref(), Default::Unfinished)?;
+    let is_plain = args.plan.is_none() && !args.dry_run;
+    if is_plain && let Some(exit) = unpause(&place, &run, ui)? {
+        return Ok(exit);
+    }
+    let lock = place.lock(&run)?;
+    if is_plain && let Some(exit) = print_unprinted_end(&place, &run, ui)? {
+        return Ok(exit);
+    }
+    reconcile_and_drive(&place, &run, lock, &args, ui)
+}
+
+/// Ends the pause of a run that another process drives.
+fn unpause(place: &Place, run: &RunId, ui: &Ui) -> Result<Option<Exit>, CommandError> {
+    if !RunLock::is_held(&place.repo, run) || place.load(run)?.state.phase != RunPhase::Paused {
+        return Ok(None);
+    }
+    let answer = ask(&control_socket(&place.repo, run), &Request::Resume);
+    match answer.map_err(|error| CommandError::failed(error_chain(&error)))? {
+        Some(Response::Done) => {
+            ui.status(&format!("{run} resumed"));
+            Ok(Some(Exit::Ok))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// Prints the board and reports of a run whose driver was killed after the last task ended.
+fn print_unprinted_end(place: &Place, run: &RunId, ui: &Ui) -> Result<Option<Exit>, CommandError> {
+    let loaded = place.load(run)?;
+    let RunPhase::Ended(code) = loaded.state.phase else {
+        return Ok(None);
+    };
+    free_references(&place.repo, run, &loaded.settings)?;
+    let context = context(&place.repo, &loaded.state, loaded.settings, place.clock)?;
+    if code == 130 || !catch_up(&context, &loaded.state)? {
+        return Ok(None);
+    }
+    print_end(ui, &loaded.state);
+    Ok(Some(Exit::of_run(code)))
+}
+
+/// Compares the journal with the repository, prints the differences as one table, and drives the
+/// run.
+fn reconcile_and_drive(
+    place: &Place,
+    run: &RunId,
+    lock: RunLock,
+    args: &ResumeArgs,
+    ui: &Ui,
+) -> Answer {
+    let mut loaded = place.load(run)?;
+    let replan = replan(&loaded, args.plan.as_deref(), ui)?;
+    if replan.is_none() {
+        refuse_ended(&loaded.state)?;
+    }
+    let mut found = Vec::new();
+    if !args.dry_run {
+        let freed = free_references(&place.repo, run, &loaded.settings)?;
+        let locks = freed.into_iter();
+        found.extend(locks.map(|name| Found::named(Finding::StaleLock, name)));
+    }
+    let context = context(
+        &place.repo,
+        &loaded.state,
+        loaded.settings.clone(),
+        place.clock,
+    )?;
+    let seen = survey(&context, &loaded.state)?;
+    if !args.dry_run {
+        make_again(&context, &loaded.state, &seen)?;
+    }
+    found.extend(seen);
+    match &replan {
+        Some(replan) => found = with_edits(found, &replan.edits),
+        None => found.extend(plan_differs(place, &loaded.state)),
+    }
+    if !args.json {
+        ui.status(&format!("resuming {run}\n{}", render(&found, ui.columns())));
+    }
+    if args.dry_run {
+        return Ok(Exit::Ok);
+    }
+    let mut journal = Journal::reopen(&place.repo, &loaded.replayed).map_err(EngineError::from)?;
+    let mut recorded = Vec::new();
+    if let Some(replan) = replan {
+        let now = place.clock.now();
+        recorded = replan.carry_out(&place.store, &mut loaded, &mut journal, now)?;
+    }
+    let drive = Drive {
+        place,
+        lock,
+        asked: requests(found, args, &loaded.state),
+        state: loaded.state,
+        journal,
+        settings: loaded.settings,
+        recorded,
+        json: args.json,
+        foreground: true,
+    };
+    drive.run(ui)
+}
+
+/// Lists the events that the command line asks for.
+fn requests(found: Vec<Found>, args: &ResumeArgs, state: &RunState) -> Vec<Event> {
+    let mut requests = vec![Event::RunResumed { found }];
+    requests.extend(args.max_cost.map(|max_cost| Event::MaxCostSet { max_cost }));
+    if args.unpark {
+        let parked = state.roster.parked(state.updated);
+        requests.extend(parked.map(|(worker, parking)| Event::WorkerUnparked {
+            worker: worker.to_owned(),
+            until: parking.until,
+        }));
+    }
+    requests
+}

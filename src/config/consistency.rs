@@ -1,0 +1,99 @@
+//! Checks settings against each other.
+
+use crate::base::text::did_you_mean;
+use crate::config::builtin;
+use crate::config::invalid::Invalid;
+use crate::config::layers::Layers;
+use crate::model::worker::Worker;
+
+/// Reports settings that contradict each other. Defaults never do, so every report has an origin.
+pub(super) fn check(layers: &mut Layers) {
+    let mut found = Vec::new();
+    check_default_worker(layers, &mut found);
+    for worker in layers.settings.workers.values() {
+        check_command(worker, layers, &mut found);
+        check_fallback(worker, layers, &mut found);
+    }
+    check_delays(layers, &mut found);
+    for ((table, key), invalid) in found {
+        // A worker without a command has its table as origin.
+        let origin = layers.origin(&table, key).or(layers.origin(&table, ""));
+        if let Some(origin) = origin.cloned() {
+            layers.reject(&origin, invalid);
+        }
+    }
+}
+
+/// An invalid value of a key of a table.
+type Found = ((String, &'static str), Invalid);
+
+fn check_default_worker(layers: &Layers, found: &mut Vec<Found>) {
+    let invalid = unknown_worker(layers, &layers.settings.run.worker);
+    found.extend(invalid.map(|invalid| (("run".to_owned(), "worker"), invalid)));
+}
+
+fn check_command(worker: &Worker, layers: &Layers, found: &mut Vec<Found>) {
+    let table = format!("workers.{}", worker.name);
+    let is_given = layers.origin(&table, "").is_some();
+    let invalid = match (worker.name == builtin::SHELL, worker.command.is_empty()) {
+        (true, false) => Invalid::new(
+            "the command of worker shell is the `run` of each task",
+            "give a worker with its own command another name",
+        ),
+        (false, true) if is_given => Invalid::new(
+            format!("worker {} has no command", worker.name),
+            "add one, such as command = [\"program\", \"{prompt_file}\"]",
+        ),
+        _ => return,
+    };
+    found.push(((table, "command"), invalid));
+}
+
+fn check_fallback(worker: &Worker, layers: &Layers, found: &mut Vec<Found>) {
+    let place = || (format!("workers.{}", worker.name), "fallback");
+    for other in &worker.fallback {
+        found.extend(unknown_worker(layers, other).map(|invalid| (place(), invalid)));
+        if *other == worker.name {
+            let message = format!("worker {other} cannot be its own fallback");
+            found.push((place(), Invalid::new(message, "name another worker")));
+        }
+        if other == builtin::SHELL {
+            let invalid = Invalid::new(
+                "worker shell runs only tasks with `run`, so it cannot be a fallback",
+                "name a worker with its own command",
+            );
+            found.push((place(), invalid));
+        }
+    }
+}
+
+fn unknown_worker(layers: &Layers, name: &str) -> Option<Invalid> {
+    let workers = &layers.settings.workers;
+    if workers.contains_key(name) {
+        return None;
+    }
+    let names: Vec<&str> = workers.keys().map(String::as_str).collect();
+    let hint = match did_you_mean(name, names.iter().copied()) {
+        Some(near) => format!("did you mean {near}? or add [workers.{name}]"),
+        None => format!(
+            "known workers are {}; or add [workers.{name}]",
+            names.join(", ")
+        ),
+    };
+    Some(Invalid::new(format!("unknown worker {name:?}"), hint))
+}
+
+fn check_delays(layers: &Layers, found: &mut Vec<Found>) {
+    let retry = &layers.settings.retry;
+    if retry.base_delay > retry.max_delay {
+        let key = match layers.origin("retry", "max_delay") {
+            Some(_) => "max_delay",
+            None => "base_delay",
+        };
+        let invalid = Invalid::new(
+            "base_delay is longer than max_delay",
+            "make max_delay at least as long as base_delay",
+        );
+        found.push((("retry".to_owned(), key), invalid));
+    }
+}

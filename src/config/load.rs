@@ -1,0 +1,132 @@
+//! Reads the configuration from its files and the environment.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use etcetera::BaseStrategy;
+
+use crate::base::files::read_if_exists;
+use crate::config::layers::Layers;
+use crate::config::settings::Settings;
+use crate::config::variable::Overrides;
+use crate::config::{ConfigError, FILE_NAME, Sources, apply, finish, resolve};
+use crate::failure::patterns::Patterns;
+
+/// Reads the settings that hold in a repository. `explicit` (`--config FILE`) takes the place of
+/// the repository's file; the user's file is `dispatch/config.toml` in `$XDG_CONFIG_HOME` or in
+/// `~/.config`.
+///
+/// # Errors
+/// When a file cannot be read or anything in the configuration is wrong.
+pub fn load(
+    repo_top: &Path,
+    explicit: Option<&Path>,
+    overrides: &Overrides,
+) -> Result<Settings, ConfigError> {
+    let sources = Sources {
+        repo_file: load_repo_file(repo_top, explicit)?,
+        user_file: user_file().map(read_file).transpose()?.flatten(),
+        env: environment(),
+        overrides: overrides.clone(),
+    };
+    let mut settings = resolve(&sources).map_err(ConfigError::Invalid)?;
+    settings.failure.pattern_text = load_patterns(repo_top, &settings)?;
+    settings.prompt.template_text = match &settings.prompt.template {
+        Some(path) => Some(read_named("[prompt] template", &repo_top.join(path))?),
+        None => None,
+    };
+    Ok(settings)
+}
+
+/// The settings of a run for an assembly that is asked for now: `[assemble]`, `[resolve]` and
+/// `[conflicts] generated` as the environment and the file named by `--config` have them, over those
+/// the run goes by. Everything else stays as it was when the run started.
+///
+/// # Errors
+/// When the file cannot be read, or anything in it or in the environment is wrong.
+pub fn for_assembly(run: Settings, explicit: Option<&Path>) -> Result<Settings, ConfigError> {
+    let file = match explicit {
+        Some(path) => load_repo_file(path, Some(path))?,
+        None => None,
+    };
+    let sources = Sources {
+        repo_file: file,
+        user_file: None,
+        env: environment(),
+        overrides: Overrides::default(),
+    };
+    let mut layers = Layers::over(run.clone());
+    apply(&sources, &mut layers);
+    let now = finish(&sources, layers).map_err(ConfigError::Invalid)?;
+    let mut settings = run;
+    settings.assemble = now.assemble;
+    settings.resolve = now.resolve;
+    settings.conflicts.generated = now.conflicts.generated;
+    Ok(settings)
+}
+
+/// The text of a file that a setting names, which must be there.
+fn read_named(key: &'static str, path: &Path) -> Result<String, ConfigError> {
+    match read_file(path.to_owned())? {
+        Some((_, text)) => Ok(text),
+        None => Err(ConfigError::NoSuchFile {
+            key,
+            path: path.to_owned(),
+        }),
+    }
+}
+
+/// The text of the user's failure patterns, which must be there and right if they are named.
+fn load_patterns(repo_top: &Path, settings: &Settings) -> Result<Option<String>, ConfigError> {
+    let Some(path) = &settings.failure.patterns else {
+        return Ok(None);
+    };
+    let path = repo_top.join(path);
+    let text = read_named("[failure] patterns", &path)?;
+    match Patterns::parse(&text) {
+        Ok(_) => Ok(Some(text)),
+        Err(error) => Err(ConfigError::Patterns(path, error)),
+    }
+}
+
+/// The repository's file, or the one named in its place, which must be there.
+pub(super) fn load_repo_file(
+    repo_top: &Path,
+    explicit: Option<&Path>,
+) -> Result<Option<(PathBuf, String)>, ConfigError> {
+    let Some(path) = explicit else {
+        return read_file(repo_top.join(FILE_NAME));
+    };
+    match read_file(path.to_owned())? {
+        None => Err(ConfigError::Missing(path.to_owned())),
+        file => Ok(file),
+    }
+}
+
+/// Where the user's file is; none without a home folder.
+pub fn user_file() -> Option<PathBuf> {
+    let folders = etcetera::choose_base_strategy().ok()?;
+    Some(folders.config_dir().join("dispatch").join("config.toml"))
+}
+
+/// The `DISPATCH_` variables of this process.
+pub fn environment() -> BTreeMap<String, String> {
+    let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+        Some((name.into_string().ok()?, value.into_string().ok()?))
+    };
+    std::env::vars_os()
+        .filter_map(text)
+        .filter(|(name, _)| name.starts_with("DISPATCH_"))
+        .collect()
+}
+
+fn read_file(path: PathBuf) -> Result<Option<(PathBuf, String)>, ConfigError> {
+    match read_if_exists(&path) {
+        Ok(None) => Ok(None),
+        Ok(Some(bytes)) => match String::from_utf8(bytes) {
+            Ok(text) => Ok(Some((path, text))),
+            Err(_) => Err(ConfigError::NotText(path)),
+        },
+        Err(error) => Err(ConfigError::Unreadable(path, error)),
+    }
+}

@@ -1,0 +1,43 @@
+//! The keys of `[workers.NAME]`.
+
+use crate::config::keys::worker_keys;
+use crate::config::kind::{
+    Count, Dollars, Flag, List, Maybe, Text, Time, VariableName, WorkerCommand,
+};
+use crate::model::worker::{Dialect, PromptBy};
+
+worker_keys! {
+    /// The program and its arguments; {prompt_file}, {prompt}, {worktree}, {run}, {task} and {attempt}
+    /// are filled in. So are {model}, {permission_mode}, {max_turns} and {max_cost}; where one is not set,
+    /// its argument is left out with the option before it.
+    command: WorkerCommand,
+    /// How the prompt arrives: as a "file" (DISPATCH_PROMPT_FILE names it), on "stdin" or as an
+    /// "argument".
+    prompt: PromptBy,
+    /// How its output is read: "text", "claude", "codex", "gemini", "opencode", "aider" or "goose".
+    dialect: Dialect,
+    /// The model, in the agent's words; "" leaves the choice to the agent.
+    model: Maybe<Text>,
+    /// What the agent may do without asking, in the agent's words.
+    permission_mode: Maybe<Text>,
+    /// Names of variables it may see besides ordinary ones such as PATH and HOME; never values.
+    env: List<VariableName>,
+    /// How many of its attempts run at once; "" is no limit.
+    concurrency: Maybe<Count>,
+    /// Least time between two starts; "" is none. It grows after rate limits.
+    stagger: Maybe<Time>,
+    /// Longest time of an attempt; "" is the run's.
+    timeout: Maybe<Time>,
+    /// Longest time of an attempt without output; "" is the run's.
+    stall_timeout: Maybe<Time>,
+    /// Turns (requests to its model) of an attempt; "" is no limit. Without {max_turns} in the command
+    /// turns are counted in its output, and it is killed when it takes one more.
+    max_turns: Maybe<Count>,
+    /// Dollars of an attempt; "" is no limit. Without {max_cost} in the command it is killed when its
+    /// output reports more, which few agents do before they end.
+    max_cost: Maybe<Dollars>,
+    /// Workers that take over while it is parked: the first that is installed and not parked.
+    fallback: List<Text>,
+    /// Retry in the worktree of the failed attempt instead of a new one.
+    retry_in_place: Flag,
+}
