@@ -3,7 +3,8 @@
 //! The script that a shell loads calls `dispatch` itself for each completion, so runs, tasks,
 //! workers and branches are those of the repository at that moment.
 
-use clap::{Args, ValueEnum};
+use clap::Args;
+use clap_complete::Shell;
 use clap_complete::env::Shells;
 
 use crate::base::text::error_chain;
@@ -23,43 +24,15 @@ pub(crate) struct CompletionsArgs {
     shell: Shell,
 }
 
-/// A shell that can complete.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
-enum Shell {
-    /// GNU Bash
-    Bash,
-    /// Z shell
-    Zsh,
-    /// fish
-    Fish,
-    /// Elvish
-    Elvish,
-    /// PowerShell
-    #[value(name = "powershell")]
-    PowerShell,
-}
-
-impl Shell {
-    fn name(self) -> &'static str {
-        match self {
-            Shell::Bash => "bash",
-            Shell::Zsh => "zsh",
-            Shell::Fish => "fish",
-            Shell::Elvish => "elvish",
-            Shell::PowerShell => "powershell",
-        }
-    }
-}
-
 /// Runs the subcommand.
 ///
 /// # Errors
 /// When the script cannot be made.
 pub(crate) fn run(args: &CompletionsArgs, ui: &Ui) -> Answer {
-    let name = args.shell.name();
+    let name = args.shell.to_string();
     let shells = Shells::builtins();
     let shell = shells
-        .completer(name)
+        .completer(&name)
         .ok_or_else(|| CommandError::failed(format!("no completions for {name}")))?;
     let mut script = Vec::new();
     shell
@@ -71,15 +44,15 @@ pub(crate) fn run(args: &CompletionsArgs, ui: &Ui) -> Answer {
 
 #[cfg(test)]
 mod tests {
+    use clap::ValueEnum as _;
+
     use super::*;
 
     #[test]
     fn every_shell_has_a_script() {
         for shell in Shell::value_variants() {
-            assert!(
-                Shells::builtins().completer(shell.name()).is_some(),
-                "{shell:?}"
-            );
+            let completer = Shells::builtins().completer(&shell.to_string()).is_some();
+            assert!(completer, "{shell}");
         }
     }
 }
