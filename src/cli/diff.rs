@@ -6,8 +6,9 @@ use crate::cli::error::Answer;
 use crate::cli::error::{CommandError, Exit};
 use crate::cli::repo_context::{Default, Place, TaskName, find_task};
 use crate::merge::oid::Oid;
+use crate::model::attempt::Attempt;
 use crate::model::ids::TaskNumber;
-use crate::model::run::{Attempt, RunState};
+use crate::model::run::RunState;
 use crate::ui::Ui;
 
 /// Show what a task changed, against the commit it started from

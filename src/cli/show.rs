@@ -13,9 +13,10 @@ use crate::cli::error::Exit;
 use crate::cli::repo_context::{Default, Place, TaskName, find_task};
 use crate::cli::status::pretty;
 use crate::config::builtin::SHELL;
-use crate::model::event::{End, Outcome};
+use crate::model::attempt::Attempt;
+use crate::model::outcome::{End, Outcome};
 use crate::model::plan::Task;
-use crate::model::run::{Attempt, RunState};
+use crate::model::run::RunState;
 use crate::model::usage::Cost;
 use crate::ui::Ui;
 

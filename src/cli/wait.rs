@@ -10,9 +10,10 @@ use crate::cli::error::Answer;
 use crate::cli::error::{CommandError, Exit};
 use crate::cli::repo_context::{Default, Place, TaskName, find_task};
 use crate::journal::runs::RunLock;
-use crate::model::event::End;
 use crate::model::ids::{RunId, TaskNumber};
-use crate::model::run::{RunPhase, RunState, TaskPhase};
+use crate::model::outcome::End;
+use crate::model::run::{RunPhase, RunState};
+use crate::model::task_state::TaskPhase;
 use crate::report::suggest;
 use crate::ui::Ui;
 

@@ -10,10 +10,12 @@ use crate::exec::JobStatus;
 use crate::git::Store;
 use crate::git::refs::branch_ref;
 use crate::git::worktree::Worktree;
-use crate::model::event::End;
+use crate::model::attempt::Attempt;
 use crate::model::ids::TaskNumber;
+use crate::model::outcome::End;
 use crate::model::recovery::{Finding, Found};
-use crate::model::run::{Attempt, RunState, TaskPhase, TaskState};
+use crate::model::run::RunState;
+use crate::model::task_state::{TaskPhase, TaskState};
 
 /// Looks at everything the journal speaks of. Nothing is changed.
 ///

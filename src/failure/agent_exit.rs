@@ -6,9 +6,9 @@
 //! same again, so a person has to give it more or less to do.
 
 use crate::base::markdown::plain_line;
-use crate::failure::classify::{Evidence, Exit, Finding};
+use crate::failure::evidence::{Evidence, Exit, Finding};
 use crate::failure::patterns::Patterns;
-use crate::model::event::FailureClass::{self, Blocker, Input, Logic, Quota, Transient};
+use crate::model::failure::FailureClass::{self, Blocker, Input, Logic, Quota, Transient};
 use crate::model::transcript::{StreamError, Transcript};
 use crate::model::worker::Dialect;
 

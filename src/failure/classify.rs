@@ -5,23 +5,20 @@
 //!
 //! Never the whole output: a passing test that prints "rate limit" must not make a failure of it.
 
-use std::time::Duration;
-
-use jiff::{Timestamp, Zoned};
+use jiff::Timestamp;
 
 use crate::base::clock::render_duration;
 use crate::base::markdown::plain_line;
 use crate::base::text::plural;
-use crate::failure::agent_exit;
-use crate::failure::excerpt;
-use crate::failure::explain;
+use crate::failure::evidence::{Evidence, Exit, Fact, Finding};
+use crate::failure::excerpt::last_lines;
 use crate::failure::patterns::Patterns;
 use crate::failure::reset_time::reset_time;
 use crate::failure::signature::signature;
-use crate::merge::change::RepoPath;
-use crate::model::event::{Failure, FailureClass, WorkerError};
+use crate::failure::{agent_exit, excerpt, explain};
+use crate::model::failure::{Failure, FailureClass};
 use crate::model::scope::outside_sentence;
-use crate::model::transcript::Transcript;
+use crate::model::worker_report::WorkerError;
 
 /// How many of the last lines are searched for known texts.
 const SEARCHED_LINES: usize = 6;
@@ -32,82 +29,6 @@ const SIGNED_LINES: usize = 3;
 /// The longest message, in characters.
 const MESSAGE_LIMIT: usize = 200;
 
-/// Everything known about an attempt that failed.
-#[derive(Clone, PartialEq, Debug, Default)]
-pub struct Evidence {
-    /// What dispatch did or saw itself, in any order.
-    pub facts: Vec<Fact>,
-    /// How the worker ended; none if it never ran or nobody saw it end.
-    pub exit: Option<Exit>,
-    /// The worker's own account: its result file, or what its output says in its own language.
-    pub error: Option<WorkerError>,
-    /// What its output says, read in its own language.
-    pub stream: Option<Transcript>,
-    /// The end of its output, events left out; only the last lines are looked at.
-    pub tail: String,
-    /// The time of day, where the output names times.
-    pub now: Option<Zoned>,
-}
-
-/// Something dispatch did or saw itself.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Fact {
-    /// Writing failed because a disk or a quota of disk space is full.
-    DiskFull,
-    /// A person cancelled the task, and dispatch ended the worker.
-    Cancelled,
-    /// The run was stopped, and dispatch ended the worker.
-    Stopped,
-    /// The worker could not be started; what the system said.
-    CouldNotStart(String),
-    /// It reached this time limit and was ended.
-    TimedOut(Duration),
-    /// It was silent for this long and was ended.
-    Stalled(Duration),
-    /// It took more turns than this and was ended.
-    OutOfTurns(u64),
-    /// It cost more than this and was ended.
-    OutOfMoney(String),
-    /// The commit the attempt started from is no ancestor of what it left.
-    BaseLost,
-    /// A merge, rebase or the like was left unfinished.
-    UnfinishedMerge,
-    /// A new repository inside the worktree, at this path, which git would record without content.
-    EmbeddedRepository(String),
-    /// A command of the task that must exit 0 did not.
-    CheckFailed {
-        /// The command.
-        command: String,
-        /// Its last lines.
-        tail: String,
-    },
-    /// These things outside its worktree changed while it ran.
-    ChangedOutside(Vec<String>),
-    /// It changed these paths, which are outside the `files` its task declares.
-    OutsideFiles(Vec<RepoPath>),
-    /// There is no change where one was expected.
-    NoChange,
-    /// The command of its worker keeps the agent from writing, with this option.
-    ReadOnly(String),
-}
-
-/// How a process ended.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Exit {
-    /// With this code.
-    Code(i32),
-    /// By this signal.
-    Signal(i32),
-}
-
-/// A class and what it rests on.
-pub(crate) struct Finding {
-    pub(crate) class: FailureClass,
-    pub(crate) evidence: String,
-    /// One line about the failure that is better than the worker's last line of output.
-    pub(crate) message: Option<String>,
-}
-
 /// The class of a failed attempt, what to say about it, and its signature.
 pub fn classify(evidence: &Evidence) -> Failure {
     classify_with(evidence, Patterns::compiled_in())
@@ -115,7 +36,7 @@ pub fn classify(evidence: &Evidence) -> Failure {
 
 /// As [`classify`], with other patterns.
 pub fn classify_with(evidence: &Evidence, patterns: &Patterns) -> Failure {
-    let lines = explain::last_lines(&evidence.tail, SEARCHED_LINES);
+    let lines = last_lines(&evidence.tail, SEARCHED_LINES);
     let hard = evidence
         .facts
         .iter()
@@ -412,7 +333,7 @@ fn sign(evidence: &Evidence, finding: &Finding, is_hard: bool, lines: &[String])
     for fact in &evidence.facts {
         if let Fact::CheckFailed { command, tail } = fact {
             failing.push(command.clone());
-            said.extend(explain::last_lines(tail, SIGNED_LINES));
+            said.extend(last_lines(tail, SIGNED_LINES));
         }
     }
     if said.is_empty() {

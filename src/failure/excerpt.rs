@@ -1,7 +1,7 @@
 //! What of a long output says what failed: a backtrace or a summary may stand between that and the
 //! end.
 
-use crate::failure::explain::last_lines;
+use crate::base::markdown::plain_line;
 
 /// How the line of a failed assertion starts or what it contains, in small letters.
 const TELLING: &[&str] = &[
@@ -80,6 +80,15 @@ fn is_telling(line: &str) -> bool {
     let line = line.trim_start();
     TELLING.iter().any(|words| line.contains(words))
         || FAILED_TEST.iter().any(|words| line.starts_with(words))
+}
+
+/// The last lines of output that are not empty, oldest first, safe to show; at most `count`.
+pub(crate) fn last_lines(tail: &str, count: usize) -> Vec<String> {
+    // A progress bar rewrites its line with carriage returns; each state counts as a line.
+    let lines = tail.rsplit(['\n', '\r']).map(|line| plain_line(line, 400));
+    let mut last: Vec<_> = lines.filter(|line| !line.is_empty()).take(count).collect();
+    last.reverse();
+    last
 }
 
 #[cfg(test)]

@@ -1,17 +1,7 @@
 //! What exit codes, signals and last lines say.
 
-use crate::base::markdown::plain_line;
-use crate::failure::classify::Exit;
-use crate::model::event::FailureClass::{self, Blocker, Input, Logic, Transient};
-
-/// The last lines of output that are not empty, oldest first, safe to show; at most `count`.
-pub(crate) fn last_lines(tail: &str, count: usize) -> Vec<String> {
-    // A progress bar rewrites its line with carriage returns; each state counts as a line.
-    let lines = tail.rsplit(['\n', '\r']).map(|line| plain_line(line, 400));
-    let mut last: Vec<_> = lines.filter(|line| !line.is_empty()).take(count).collect();
-    last.reverse();
-    last
-}
+use crate::failure::evidence::Exit;
+use crate::model::failure::FailureClass::{self, Blocker, Input, Logic, Transient};
 
 /// `exit code 75 (EX_TEMPFAIL)`, `signal 9 (SIGKILL)`.
 pub(crate) fn exit_text(exit: Exit) -> String {

@@ -2,6 +2,7 @@
 
 pub mod agent_exit;
 pub mod classify;
+pub mod evidence;
 pub mod excerpt;
 mod explain;
 pub mod patterns;

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
-use crate::model::event::FailureClass;
+use crate::model::failure::FailureClass;
 
 /// The version of the file's form that this code reads.
 const VERSION: u32 = 1;

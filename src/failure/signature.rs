@@ -3,7 +3,7 @@
 //! The signature stands in the journal, so the same input must give the same text in every version.
 
 use crate::base::ansi::strip_escapes;
-use crate::model::event::FailureClass;
+use crate::model::failure::FailureClass;
 
 /// 16 hexadecimal digits from the class, what the exit says, the last error lines and the failing
 /// checks, after everything that changes from try to try (numbers, times, paths, hashes) is gone.

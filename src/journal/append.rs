@@ -7,8 +7,9 @@ use crate::git::{Repo, Store, StoreError};
 use crate::journal::record::{VERSION, render_record, summary};
 use crate::journal::{JournalError, Replayed, journal_ref};
 use crate::merge::oid::Oid;
-use crate::model::event::{End, Event, Recorded};
+use crate::model::event::{Event, Recorded};
 use crate::model::ids::RunId;
+use crate::model::outcome::End;
 
 /// The end of a run's journal, where facts are added. Only the holder of the run lock has one.
 #[derive(Debug)]

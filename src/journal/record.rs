@@ -215,8 +215,8 @@ pub fn summary(event: &Event) -> String {
     }
 }
 
-fn end_word(end: &crate::model::event::End) -> String {
-    use crate::model::event::End;
+fn end_word(end: &crate::model::outcome::End) -> String {
+    use crate::model::outcome::End;
     match end {
         End::Passed { .. } => "passed".to_owned(),
         End::Failed(failure) => {

@@ -1,7 +1,8 @@
 //! Which tasks keep which others from starting, for a whole run at once.
 
 use crate::model::ids::TaskNumber;
-use crate::model::run::{RunState, TaskPhase};
+use crate::model::run::RunState;
+use crate::model::task_state::TaskPhase;
 
 /// How many stoppers of one task are looked for; more tell a reader nothing new.
 const ENOUGH: usize = 4;

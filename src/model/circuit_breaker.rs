@@ -1,7 +1,7 @@
 //! What failed in the same way for several tasks in a row, with none in between for which it worked:
 //! it will fail for the others too, so nothing that shares the cause is started.
 
-use crate::model::event::Failure;
+use crate::model::failure::Failure;
 use crate::model::ids::TaskNumber;
 
 /// After so many tasks it is a matter of the run and not of a task.

@@ -6,19 +6,17 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::merge::change::{ChangeStat, RepoPath};
+use crate::merge::change::RepoPath;
 use crate::merge::oid::Oid;
 use crate::merge::verdict::Class;
 use crate::model::ids::{AttemptNumber, TaskNumber};
-use crate::model::integration::{CheckResult, Integration, Landing};
-use crate::model::outside_changes::OutsideChange;
+use crate::model::integration::{Integration, Landing};
+use crate::model::outcome::Outcome;
 use crate::model::pull_request::PullRequest;
 use crate::model::recovery::Found;
-use crate::model::remains::Remains;
 use crate::model::resolution::{Resolution, RungName};
 use crate::model::shortage::Shortage;
 use crate::model::task_conflict::TaskConflict;
-use crate::model::usage::{Cost, Usage};
 
 /// An event with its place and time.
 #[derive(Clone, PartialEq, Debug)]
@@ -374,170 +372,6 @@ pub enum Event {
         /// The branches, without `refs/heads/`.
         branches: Vec<String>,
     },
-}
-
-/// How an attempt ended.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub struct Outcome {
-    /// Passed, failed, interrupted.
-    #[serde(flatten)]
-    pub end: End,
-    /// What the worker reported.
-    #[serde(default)]
-    pub report: WorkerReport,
-    /// The task's checks that were run.
-    #[serde(default)]
-    pub checks: Vec<CheckResult>,
-    /// Processes that outlived the worker and were killed, by name.
-    #[serde(default)]
-    pub leftovers: Vec<String>,
-    /// What dispatch has to say about it (a dropped board file, a large file).
-    #[serde(default)]
-    pub remarks: Vec<String>,
-    /// What it changed outside the `files` its task declares, where that is looked at.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub outside: Vec<RepoPath>,
-    /// How long the worker ran, in milliseconds by the monotonic clock.
-    #[serde(default)]
-    pub millis: u64,
-    /// What changed outside its worktree while it ran.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub meanwhile: Vec<OutsideChange>,
-    /// The earlier attempt that failed with the very files it passed with.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub flaky: Option<AttemptNumber>,
-    /// Commits that are to be kept for good: the candidate or what a failed attempt left.
-    #[serde(default)]
-    pub kept: Option<Oid>,
-    /// What a failed attempt changed, as far as that was kept.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub remains: Option<Remains>,
-    /// The tokens the worker used, if it says.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub usage: Option<Usage>,
-    /// What the worker says it cost.
-    #[serde(default, skip_serializing_if = "Cost::is_unknown")]
-    pub cost: Cost,
-    /// The agent's name for its session, with which it can be taken up again.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub session: Option<String>,
-}
-
-/// The three ways an attempt ends.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-#[serde(tag = "end", rename_all = "kebab-case")]
-pub enum End {
-    /// It offers a candidate, or a report.
-    Passed {
-        /// The commit; none if there was no change (a report, or `allow_empty`).
-        candidate: Option<Oid>,
-        /// How much it changed.
-        stat: ChangeStat,
-        /// The report text of an `info` task.
-        info: Option<String>,
-    },
-    /// It did not do its task.
-    Failed(Failure),
-    /// It was cut short by the run, not by itself, and counts as no attempt.
-    Interrupted {},
-}
-
-/// Why an attempt failed.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub struct Failure {
-    /// Its class, which decides what happens next.
-    pub class: FailureClass,
-    /// One line: what went wrong.
-    pub message: String,
-    /// Why, in the worker's own words or the failing check's; none if nobody said.
-    pub root_cause: Option<String>,
-    /// What to do about it, in the worker's own words; none if nobody said.
-    pub suggestion: Option<String>,
-    /// What the class rests on: `exit code 75 (EX_TEMPFAIL)`.
-    pub evidence: String,
-    /// The normalised failure: equal twice in a row without new commits means it will not pass.
-    pub signature: String,
-    /// When the limit it ran into ends, if the worker's output says.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reset_at: Option<Timestamp>,
-    /// Whether its provider was asked too often, so that fewer should ask at the same time.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub rate_limited: bool,
-    /// Whether its provider did not let it in, whatever the task: no login, a bill.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub locked_out: bool,
-    /// What kind within its class, where that is to be told apart.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub kind: Option<FailureKind>,
-}
-
-/// Failures that are no fault of the worker's and use up no retry.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum FailureKind {
-    /// Its worktree could not be set up, so that the worker never ran.
-    SetUp,
-}
-
-/// The classes of failure (`docs/failures.md`).
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum FailureClass {
-    /// May pass if tried again: timeout, rate limit, flaky.
-    Transient,
-    /// A limit that ends at a known time.
-    Quota,
-    /// Bad file, bad schema, bad command line.
-    Input,
-    /// Wrong approach, failed checks, no change.
-    Logic,
-    /// Two tasks at one place.
-    Conflict,
-    /// Login, permission, disk, missing program: a person is needed.
-    Blocker,
-    /// A person ended it.
-    Cancelled,
-    /// The run was interrupted.
-    Interrupted,
-}
-
-/// What a worker reports (`DISPATCH_RESULT_FILE`). Unknown keys are ignored, all are optional.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub struct WorkerReport {
-    /// What was done.
-    pub summary: Option<String>,
-    /// Choices a person should look at.
-    pub decisions: Vec<String>,
-    /// Problems it met.
-    pub issues: Vec<String>,
-    /// What could come next.
-    pub next_steps: Vec<String>,
-    /// How far it is.
-    pub progress: Option<String>,
-    /// Why it could not do the task.
-    pub error: Option<WorkerError>,
-}
-
-/// A worker's own account of its failure.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub struct WorkerError {
-    /// The class it names: `input`, `transient`, …
-    pub class: Option<String>,
-    /// One line.
-    pub message: Option<String>,
-    /// Why.
-    pub root_cause: Option<String>,
-    /// What would help.
-    pub suggestion: Option<String>,
-}
-
-impl Outcome {
-    /// Whether it is a failure of this kind.
-    pub fn is_of(&self, kind: FailureKind) -> bool {
-        matches!(&self.end, End::Failed(failure) if failure.kind == Some(kind))
-    }
 }
 
 impl Event {

@@ -7,13 +7,16 @@ use jiff::{SignedDuration, Timestamp};
 use crate::merge::change::{ChangeStat, RepoPath};
 use crate::merge::oid::Oid;
 use crate::merge::verdict::{Class, Unit};
-use crate::model::event::{End, Event, Failure, FailureClass, Outcome, Recorded, WorkerReport};
+use crate::model::event::{Event, Recorded};
+use crate::model::failure::{Failure, FailureClass};
 use crate::model::ids::{RunId, TaskNumber};
 use crate::model::integration::Integration;
+use crate::model::outcome::{End, Outcome};
 use crate::model::plan::{Plan, Produces, Task, TaskFields};
 use crate::model::run::RunState;
 use crate::model::task_conflict::TaskConflict;
 use crate::model::usage::Cost;
+use crate::model::worker_report::WorkerReport;
 
 /// A run under construction: the plan first, then what happens.
 pub(crate) struct RunFixture {

@@ -1,27 +1,10 @@
 //! A conflict that a person settles by hand.
 
 use crate::merge::oid::Oid;
+use crate::model::assembly_conflict::{ByHand, Resolving};
 use crate::model::ids::TaskNumber;
-use crate::model::redispatch::Onto;
-use crate::model::run::{RunState, TaskPhase, TaskState};
-
-/// A conflict that a person has open.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Resolving {
-    /// What the task met, and its own result.
-    pub onto: Onto,
-    /// The worktree with the conflict in it, from the top of the main checkout.
-    pub worktree: String,
-}
-
-/// What a person made of a conflict.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct ByHand {
-    /// The merge of the task's own result with what it met.
-    pub candidate: Oid,
-    /// What it met, and its own result.
-    pub onto: Onto,
-}
+use crate::model::run::RunState;
+use crate::model::task_state::TaskPhase;
 
 impl RunState {
     /// The tasks whose conflicts a person has open, in plan order.
@@ -77,13 +60,5 @@ impl RunState {
         task.resolving = None;
         task.by_hand = None;
         self.arranged = true;
-    }
-}
-
-impl TaskState {
-    /// What its result stands on beside what the plan says.
-    pub fn stands_on(&self) -> Option<&Onto> {
-        let by_hand = self.by_hand.as_ref().map(|by_hand| &by_hand.onto);
-        by_hand.or(self.onto.as_ref())
     }
 }

@@ -1,13 +1,19 @@
 //! Plain data that every layer above shares. No clock, file, process or git in here.
 
+pub mod assembly_conflict;
+pub mod attempt;
+pub mod bill;
 pub mod blockers;
 pub mod circuit_breaker;
 pub mod event;
+pub mod failure;
 #[cfg(test)]
 pub(crate) mod fixture;
+mod fold;
 pub mod ids;
 pub mod integration;
 pub mod manual_resolution;
+pub mod outcome;
 pub mod outside_changes;
 pub mod plan;
 pub mod pull_request;
@@ -22,7 +28,9 @@ pub mod spending;
 pub mod status;
 pub mod task_conflict;
 pub mod task_list;
+pub mod task_state;
 pub mod transcript;
 pub mod usage;
 pub mod worker;
 pub mod worker_health;
+pub mod worker_report;

@@ -2,24 +2,13 @@
 //! has changed.
 
 use crate::merge::oid::Oid;
-use crate::model::event::End;
+use crate::model::assembly_conflict::Onto;
 use crate::model::ids::TaskNumber;
 use crate::model::integration::LeftOutReason;
-use crate::model::run::{RunState, TaskPhase, TaskState};
+use crate::model::outcome::End;
+use crate::model::run::RunState;
 use crate::model::task_list::and_list;
-
-/// What a task is done on top of, since its result met those of others.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Onto {
-    /// The commit it starts from: everything that was in when it was left out.
-    pub commit: Oid,
-    /// What is in that commit.
-    pub contains: Vec<(TaskNumber, Oid)>,
-    /// What it met, as far as pairs show it.
-    pub with: Vec<TaskNumber>,
-    /// Its own result, which did not go in.
-    pub candidate: Oid,
-}
+use crate::model::task_state::TaskPhase;
 
 impl RunState {
     /// What a task is done on top of: what the plan says, and what was in when it was done again.
@@ -164,15 +153,5 @@ impl RunState {
         }
         let numbers = self.plan.tasks().iter().map(|task| task.number);
         numbers.filter(|number| found[number.index()]).collect()
-    }
-}
-
-impl TaskState {
-    fn start_anew(&mut self) {
-        self.phase = TaskPhase::Queued;
-        self.retries_from = self.attempts.len();
-        self.redispatches = 0;
-        self.onto = None;
-        self.by_hand = None;
     }
 }

@@ -5,8 +5,9 @@ use crate::merge::change::RepoPath;
 use crate::merge::oid::Oid;
 use crate::model::ids::TaskNumber;
 use crate::model::integration::LeftOutReason;
-use crate::model::run::{RunPhase, RunState, TaskPhase, TaskState};
+use crate::model::run::{RunPhase, RunState};
 use crate::model::scope::outside;
+use crate::model::task_state::{TaskPhase, TaskState};
 
 /// What the board says about a task.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::model::circuit_breaker::{Broken, SharedCause};
-use crate::model::event::{End, Failure, FailureClass, FailureKind, Outcome};
+use crate::model::failure::FailureKind;
 use crate::model::ids::TaskNumber;
-use crate::model::run::{Attempt, RunState, TaskPhase, TaskState};
+use crate::model::outcome::{End, Outcome};
 
 /// The rate of starts is never halved more often than this.
 const SLOWEST: u32 = 6;
@@ -149,74 +149,6 @@ impl Roster {
         if known.calm >= CALM {
             known.calm = 0;
             known.slowness -= 1;
-        }
-    }
-}
-
-impl RunState {
-    /// The attempts that ran into the limit count as none: their tasks wait like any other.
-    pub(crate) fn park(&mut self, worker: &str, task: TaskNumber, until: Timestamp, why: &str) {
-        let parking = Parking {
-            until,
-            why: why.to_owned(),
-            task,
-        };
-        self.roster.park(worker, parking);
-        for task in &mut self.tasks {
-            if task.phase == TaskPhase::Failed && task.ran_into_quota_of(worker) {
-                task.phase = TaskPhase::Queued;
-                task.note = None;
-            }
-        }
-    }
-}
-
-impl TaskState {
-    /// Whether its last attempt was by this worker, which had used up what it may.
-    pub fn ran_into_quota_of(&self, worker: &str) -> bool {
-        let is_quota = |outcome: &Outcome| matches!(&outcome.end, End::Failed(failure) if failure.class == FailureClass::Quota);
-        let last = self.last_attempt();
-        last.is_some_and(|last| {
-            last.worker == worker && last.outcome.as_ref().is_some_and(is_quota)
-        })
-    }
-}
-
-impl Attempt {
-    /// Whether it uses up a retry: not when the run cut it short, not when its worker had nothing
-    /// left to work with, and not when it never had a worktree to work in.
-    pub fn counts(&self) -> bool {
-        match self.outcome.as_ref().map(|outcome| &outcome.end) {
-            Some(End::Interrupted {}) => false,
-            Some(End::Failed(failure)) => {
-                failure.class != FailureClass::Quota && failure.kind.is_none()
-            }
-            _ => true,
-        }
-    }
-
-    /// How it failed, if it did.
-    pub fn failure(&self) -> Option<&Failure> {
-        match &self.outcome.as_ref()?.end {
-            End::Failed(failure) => Some(failure),
-            _ => None,
-        }
-    }
-
-    /// Whether it failed as the attempt before did, and neither left a commit: then it would fail a
-    /// third time. Not where the provider was asked too often, or the server said when to come
-    /// back: that says nothing about the task.
-    pub fn fails_like(&self, before: &Attempt) -> bool {
-        let kept = |attempt: &Attempt| attempt.outcome.as_ref().and_then(|outcome| outcome.kept);
-        match (self.failure(), before.failure()) {
-            (Some(last), Some(earlier)) => {
-                last.signature == earlier.signature
-                    && !last.rate_limited
-                    && last.reset_at.is_none()
-                    && kept(self).is_none()
-                    && kept(before).is_none()
-            }
-            _ => false,
         }
     }
 }

@@ -7,7 +7,7 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use crate::base::text::{clip, one_line, terminal_safe};
 use crate::plan::Source;
-use crate::plan::draft::Span;
+use crate::plan::span::{Span, line_bounds};
 
 /// How bad a finding is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -216,11 +216,4 @@ fn visible(text: &str) -> String {
             c => c,
         })
         .collect()
-}
-
-/// Where the line of a place begins and ends, without its line end.
-pub(super) fn line_bounds(text: &str, at: usize) -> (usize, usize) {
-    let start = text[..at].rfind(['\n', '\r']).map_or(0, |i| i + 1);
-    let end = text[at..].find(['\n', '\r']).map_or(text.len(), |i| at + i);
-    (start, end)
 }

@@ -1,29 +1,9 @@
 //! A plan as it was written: everything optional, nothing checked, every part with its place in
 //! the text. The three formats end here, so that they share every check.
 
-use std::ops::Range;
-
 use crate::plan::diagnostic::Code;
 use crate::plan::finding::{Finding, Findings, quoted};
-
-/// Bytes of the source text.
-pub(super) type Span = Range<usize>;
-
-/// Something and where it stands.
-#[derive(Clone, Debug, Default)]
-pub(super) struct At<T> {
-    /// What was written.
-    pub(super) value: T,
-    /// Where.
-    pub(super) span: Span,
-}
-
-impl<T> At<T> {
-    /// A value with its place.
-    pub(super) fn new(value: T, span: Span) -> At<T> {
-        At { value, span }
-    }
-}
+use crate::plan::span::{At, Span};
 
 /// What a field can hold in one of the formats.
 #[derive(Clone, Debug)]

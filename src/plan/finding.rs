@@ -1,8 +1,8 @@
 //! Findings while a plan is read: places are bytes, lines are counted at the end.
 
 use crate::base::text::{clip, did_you_mean, one_line, terminal_safe};
-use crate::plan::diagnostic::{Code, Diagnostic, Severity, line_bounds};
-use crate::plan::draft::{At, Span};
+use crate::plan::diagnostic::{Code, Diagnostic, Severity};
+use crate::plan::span::{At, Span, line_bounds};
 
 /// A finding before its line is known.
 #[derive(Clone, Debug)]

@@ -11,8 +11,9 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::plan::diagnostic::Code;
-use crate::plan::draft::{At, Draft, Member, Span, Value, from_document};
+use crate::plan::draft::{Draft, Member, Value, from_document};
 use crate::plan::finding::{Finding, Findings};
+use crate::plan::span::{At, Span};
 
 /// A task's fields are the third level, and their lists the fifth.
 const DEPTH: usize = 6;

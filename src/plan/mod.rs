@@ -18,6 +18,7 @@ mod finding;
 mod json;
 mod markdown;
 mod normal;
+mod span;
 #[cfg(test)]
 mod tests;
 mod toml;

@@ -1,11 +1,12 @@
 //! A plan in TOML.
 
-use ::toml::de::{DeTable, DeValue};
-use ::toml::{Spanned, de::Error};
+use ::toml::Spanned;
+use ::toml::de::{DeTable, DeValue, Error};
 
 use crate::plan::diagnostic::Code;
-use crate::plan::draft::{At, Draft, Member, Value, from_document};
+use crate::plan::draft::{Draft, Member, Value, from_document};
 use crate::plan::finding::{Finding, Findings};
+use crate::plan::span::At;
 
 /// Reads it; `None` if the text is no TOML.
 pub(super) fn parse(text: &str, findings: &mut Findings) -> Option<Draft> {

@@ -5,10 +5,12 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::base::markdown::plain_line;
-use crate::model::event::{End, Event, Recorded};
+use crate::model::event::{Event, Recorded};
 use crate::model::ids::TaskNumber;
-use crate::model::run::{RunState, TaskPhase};
+use crate::model::outcome::End;
+use crate::model::run::RunState;
 use crate::model::status::Status;
+use crate::model::task_state::TaskPhase;
 use crate::model::usage::Cost;
 use crate::report::board::banners::resume;
 use crate::report::board::view::{BoardView, Standing};
@@ -191,7 +193,7 @@ impl Notification {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::event::FailureClass;
+    use crate::model::failure::FailureClass;
     use crate::model::fixture::{RunFixture, failure, start};
 
     /// `event: message | command` of everything that is told about the last facts.

@@ -3,8 +3,8 @@
 use std::fmt::{self, Write};
 
 use crate::base::markdown::{markdown_code, markdown_prose, plain_line};
-use crate::model::event::End;
 use crate::model::ids::TaskNumber;
+use crate::model::outcome::End;
 use crate::model::run::RunState;
 use crate::report::completion::Completion;
 

@@ -1,19 +1,17 @@
 //! How the model's values are said to people: the same words on every board and in every report.
 
-use crate::merge::change::paths_in_short;
-use crate::model::task_list::and_list;
-use crate::model::task_list::comma_list;
 use std::fmt;
 
 use jiff::Timestamp;
 
-use crate::merge::change::{ChangeStat, RepoPath};
+use crate::merge::change::{ChangeStat, RepoPath, paths_in_short};
 use crate::merge::verdict::Class;
-use crate::model::event::{Failure, FailureClass, FailureKind};
+use crate::model::failure::{Failure, FailureClass, FailureKind};
 use crate::model::ids::TaskNumber;
 use crate::model::integration::{AgainstBase, CheckOutcome, CheckResult};
 use crate::model::run::RunState;
 use crate::model::status::Status;
+use crate::model::task_list::{and_list, comma_list};
 use crate::model::usage::Cost;
 
 impl CheckOutcome {

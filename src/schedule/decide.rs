@@ -6,137 +6,15 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use jiff::Timestamp;
-
 use crate::merge::oid::Oid;
 use crate::model::ids::TaskNumber;
 use crate::model::integration::LeftOutReason;
-use crate::model::redispatch::Onto;
-use crate::model::run::{RunPhase, RunState, TaskPhase};
-use crate::schedule::worker_pool::{Choice, Crew, Seat, Seats, parking_due};
-use crate::schedule::{priority, redispatch, retry};
-
-/// What bounds the run.
-#[derive(Clone, PartialEq, Debug, Default)]
-pub struct Limits {
-    /// How many attempts may be alive at once.
-    pub max_parallel: usize,
-    /// Retries of a transient failure, where the task does not say.
-    pub transient_retries: u32,
-    /// Retries after a rate limit, where the task does not say.
-    pub rate_limit_retries: u32,
-    /// The first delay before a retry.
-    pub base_delay: Duration,
-    /// The longest delay before a retry.
-    pub max_delay: Duration,
-    /// How often a task is done again whose result met others.
-    pub redispatches: u32,
-    /// How many retries the whole run may spend.
-    pub budget: u32,
-    /// Whether tasks wait that would make a conflict of running work worse.
-    pub hold_back: bool,
-    /// How far away the end of a parking may be for the run to wait for it.
-    pub quota_wait: Duration,
-    /// Dollars after which nothing more is started.
-    pub max_cost: Option<f64>,
-    /// Who does the work.
-    pub crew: Crew,
-}
-
-/// Something to do now.
-#[derive(Clone, PartialEq, Debug)]
-pub enum Action {
-    /// Start the next attempt at a task.
-    Start {
-        /// The task.
-        task: TaskNumber,
-        /// Who does it.
-        worker: String,
-    },
-    /// Record that a worker starts nothing for a while, because a task ran into its limit.
-    Park {
-        /// The worker.
-        worker: String,
-        /// The task.
-        task: TaskNumber,
-        /// Until when.
-        until: Timestamp,
-        /// What it said.
-        why: String,
-    },
-    /// Come back at this time for a worker that is parked.
-    UnparkAt {
-        /// The worker.
-        worker: String,
-        /// When.
-        at: Timestamp,
-    },
-    /// Come back when this worker has rested.
-    Rest {
-        /// The worker.
-        worker: String,
-    },
-    /// Record that the run has cost all that it may.
-    OutOfMoney {
-        /// What is known to be spent, in dollars.
-        spent: f64,
-        /// The most it may cost, in dollars.
-        max_cost: f64,
-    },
-    /// Record that a worker is not let in, so that it starts nothing more.
-    LockOut {
-        /// The worker.
-        worker: String,
-        /// The tasks that failed of it.
-        tasks: Vec<TaskNumber>,
-        /// What it said.
-        why: String,
-    },
-    /// Record that no worktree can be set up, so that nothing more is started.
-    GiveUpSetUps {
-        /// The tasks that failed of it.
-        tasks: Vec<TaskNumber>,
-        /// What went wrong.
-        why: String,
-    },
-    /// Record that a failed task will be tried again.
-    ScheduleRetry {
-        /// The task.
-        task: TaskNumber,
-        /// Not before this time.
-        due: Timestamp,
-    },
-    /// Record that a failed task is not tried again because the run has spent its retries.
-    OutOfRetries {
-        /// The task.
-        task: TaskNumber,
-        /// How many retries the run may spend.
-        budget: u32,
-    },
-    /// Come back at this time for a scheduled retry.
-    WakeAt {
-        /// The task.
-        task: TaskNumber,
-        /// When.
-        at: Timestamp,
-    },
-    /// Do a task again on top of what is in, because its result met that.
-    Redispatch {
-        /// The task.
-        task: TaskNumber,
-        /// What it is done on top of.
-        onto: Onto,
-    },
-    /// Doing a task again came to nothing: offer its earlier result.
-    GiveUpRedispatch(TaskNumber),
-    /// Assemble the candidates.
-    Assemble,
-    /// Nothing is left to do: end the run.
-    End {
-        /// Its exit code.
-        exit: u8,
-    },
-}
+use crate::model::run::{RunPhase, RunState};
+use crate::model::task_state::TaskPhase;
+use crate::schedule::parking::parking_due;
+use crate::schedule::slots::{Seat, Seats};
+use crate::schedule::worker_pool::Choice;
+use crate::schedule::{Action, Limits, priority, redispatch, retry};
 
 /// Everything that is due.
 pub fn decide(state: &RunState, limits: &Limits) -> Vec<Action> {

@@ -1,12 +1,18 @@
 //! What to do now: a pure function of the run's state.
 
+pub mod action;
 pub mod decide;
 pub mod foreground;
+pub mod limits;
+mod parking;
 pub mod priority;
 pub mod redispatch;
 pub mod retry;
+pub mod slots;
 #[cfg(test)]
 mod tests;
 pub mod worker_pool;
 
-pub use decide::{Action, Limits, decide};
+pub use action::Action;
+pub use decide::decide;
+pub use limits::Limits;

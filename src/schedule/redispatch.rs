@@ -5,9 +5,11 @@
 
 use crate::model::ids::TaskNumber;
 use crate::model::integration::{LeftOut, LeftOutReason};
-use crate::model::run::{RunState, TaskPhase};
+use crate::model::run::RunState;
 use crate::model::task_conflict::TaskConflict;
-use crate::schedule::decide::{Action, Limits};
+use crate::model::task_state::TaskPhase;
+use crate::schedule::action::Action;
+use crate::schedule::limits::Limits;
 use crate::schedule::retry;
 use crate::schedule::worker_pool::Choice;
 

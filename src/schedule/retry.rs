@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::model::event::FailureClass;
+use crate::model::attempt::Attempt;
+use crate::model::failure::FailureClass;
 use crate::model::ids::TaskNumber;
-use crate::model::run::{Attempt, RunState, TaskPhase, TaskState};
-use crate::schedule::decide::Limits;
+use crate::model::run::RunState;
+use crate::model::task_state::{TaskPhase, TaskState};
+use crate::schedule::limits::Limits;
 
 /// When a failed task is to be tried again, or `None` if it is not.
 pub fn retry_due(state: &RunState, number: TaskNumber, limits: &Limits) -> Option<Timestamp> {

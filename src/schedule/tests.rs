@@ -4,21 +4,23 @@
 
 mod worker_pool;
 
+use crate::schedule::slots::start_interval;
 use std::time::Duration;
 
 use jiff::SignedDuration;
 
 use crate::merge::oid::Oid;
 use crate::merge::verdict::Class;
-use crate::model::event::{
-    End, Event, Failure, FailureClass, FailureKind, Outcome, Recorded, WorkerReport,
-};
+use crate::model::event::{Event, Recorded};
+use crate::model::failure::{Failure, FailureClass, FailureKind};
 use crate::model::fixture::{self, RunFixture};
 use crate::model::ids::TaskNumber;
 use crate::model::integration::{Integration, LeftOut, LeftOutReason, Merged};
+use crate::model::outcome::{End, Outcome};
 use crate::model::run::RunState;
 use crate::model::shortage::{Scarce, Shortage};
 use crate::model::usage::Cost;
+use crate::model::worker_report::WorkerReport;
 use crate::schedule::worker_pool::Crew;
 use crate::schedule::{Action, Limits, decide};
 
@@ -119,8 +121,7 @@ impl Game {
 
     /// Time stands still until somebody says `rested`.
     fn rest(&mut self, worker: &str) {
-        let crew = &self.limits.crew;
-        if !crew.interval(&self.state, &self.limits, worker).is_zero() {
+        if !start_interval(&self.state, &self.limits, worker).is_zero() {
             self.limits.crew.resting.insert(worker.to_owned());
         }
     }

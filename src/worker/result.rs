@@ -10,7 +10,7 @@ use std::path::Path;
 use serde_json::{Map, Value};
 
 use crate::base::files::open_nonblocking_nofollow;
-use crate::model::event::{WorkerError, WorkerReport};
+use crate::model::worker_report::{WorkerError, WorkerReport};
 
 /// The largest report that is read, in bytes.
 pub const SIZE_LIMIT: u64 = 256 * 1024;

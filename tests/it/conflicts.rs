@@ -1,5 +1,6 @@
 //! The detector on small histories: bases, memory, inheritance, what comes up only jointly.
 
+use crate::harness::temp_folder;
 use git_dispatch::conflicts::detector::{DetectOptions, Detection, Detector, detect};
 use git_dispatch::engine::candidates::task_conflicts::task_conflicts;
 use git_dispatch::git::merge_engine::MergeEngine;
@@ -370,7 +371,7 @@ fn replaced_commits_are_judged_as_git_sees_them() {
 #[test]
 fn a_history_that_ends_early_is_judged_all_the_same() {
     let forge = Forge::new(&small());
-    let folder = tempfile::tempdir().unwrap();
+    let folder = temp_folder();
     let clone = folder.path().join("clone");
     let from = format!("file://{}", forge.repo.top.display());
     let to = clone.display().to_string();

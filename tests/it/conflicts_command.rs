@@ -1,5 +1,6 @@
 //! `dispatch conflicts` as people and programs see it.
 
+use crate::harness::temp_folder;
 use git_dispatch::base::process::Program;
 
 use crate::conflicts::emptied_together;
@@ -326,7 +327,7 @@ fn a_repository_that_may_only_be_read_is_compared_elsewhere() {
     let forge = Forge::new(&small());
     // Nothing can be written below it, whoever asks.
     std::fs::write(forge.repo.dispatch_folder(), "in the way").unwrap();
-    let elsewhere = tempfile::tempdir().unwrap();
+    let elsewhere = temp_folder();
     let program = Program::new(env!("CARGO_BIN_EXE_dispatch"))
         .args(["conflicts", "one", "two", "beside"])
         .folder(&forge.repo.top)

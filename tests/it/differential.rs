@@ -368,7 +368,7 @@ pub(crate) fn number(name: &str, otherwise: usize) -> usize {
 
 #[test]
 fn verdicts_are_those_of_git_merge_and_pruning_changes_none() {
-    let wanted = number("DISPATCH_DIFFERENTIAL_PAIRS", 700);
+    let wanted = number("DISPATCH_DIFFERENTIAL_PAIRS", 300);
     let first = number("DISPATCH_DIFFERENTIAL_SEED", 0) as u64;
     let mut rng = Rng::with_seed(99 + first);
     let mut counted = Counted::default();
@@ -435,7 +435,7 @@ impl Counted {
 fn verdicts_are_those_of_the_other_git_too() {
     again_with_the_other_git(
         "differential::verdicts_are_those_of_git_merge_and_pruning_changes_none",
-        &[("DISPATCH_DIFFERENTIAL_PAIRS", "200")],
+        &[("DISPATCH_DIFFERENTIAL_PAIRS", "100")],
     );
 }
 

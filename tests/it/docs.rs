@@ -6,6 +6,7 @@ mod names;
 mod samples;
 mod tables;
 
+use crate::harness::temp_folder;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -59,7 +60,7 @@ pub(crate) struct Place {
 impl Place {
     pub(crate) fn new() -> Place {
         let place = Place {
-            folder: tempfile::tempdir().unwrap(),
+            folder: temp_folder(),
         };
         std::fs::create_dir(place.path("home")).unwrap();
         place

@@ -1,6 +1,7 @@
 //! The shim and the local executor, with real processes: what a worker may do and what becomes of
 //! it, its output and its children.
 
+use crate::harness::temp_folder;
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
@@ -44,7 +45,7 @@ fn sh(script: &str) -> Bench {
 }
 
 fn bench(argv: Vec<String>) -> Bench {
-    let home = tempfile::tempdir().unwrap();
+    let home = temp_folder();
     let job = Job {
         argv,
         cwd: home.path().to_owned(),

@@ -1,5 +1,6 @@
 //! Repositories made from descriptions, quickly: one `git fast-import` for all commits.
 
+use crate::harness::temp_folder;
 use std::collections::BTreeMap;
 use std::io::Write as _;
 
@@ -56,7 +57,7 @@ impl Forge {
 
     /// The same in a folder of this name.
     pub(crate) fn at(name: &str, commits: &[Planned]) -> Forge {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = temp_folder();
         let top = folder.path().join(name);
         std::fs::create_dir(&top).unwrap();
         let git = Git::at(&top);
@@ -144,7 +145,7 @@ pub(crate) fn other_git() -> Option<tempfile::TempDir> {
     let other = gits
         .iter()
         .find(|git| version(git).is_some_and(|v| v != first))?;
-    let folder = tempfile::tempdir().unwrap();
+    let folder = temp_folder();
     std::os::unix::fs::symlink(other, folder.path().join("git")).unwrap();
     Some(folder)
 }

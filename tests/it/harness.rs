@@ -3,6 +3,7 @@
 //! Nothing outside the folder is read: no home folder, no system configuration, no wall clock in
 //! what is compared. Other tests build on it too.
 
+use git_dispatch::base::files::free_space;
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
@@ -24,6 +25,21 @@ const COMMITTED: &str = "2026-11-22T09:00:00Z";
 
 /// Retries come at once, so that no test waits.
 pub(crate) const FAST_RETRIES: &str = "[retry]\nbase_delay = \"10ms\"\n";
+
+/// Makes a folder for the repositories of one test.
+///
+/// It is in memory where the system has room for that: the tests start git some ten thousand times,
+/// and on a disk most of their time is spent waiting for it. `TMPDIR` chooses another place.
+pub(crate) fn temp_folder() -> tempfile::TempDir {
+    const ROOM: u64 = 2 << 30;
+    let memory = Path::new("/dev/shm");
+    let has_room = free_space(memory).is_ok_and(|free| free >= ROOM);
+    let in_memory = match std::env::var_os("TMPDIR") {
+        None if has_room => tempfile::tempdir_in(memory).ok(),
+        _ => None,
+    };
+    in_memory.unwrap_or_else(|| tempfile::tempdir().unwrap())
+}
 
 /// A temporary folder with a repository `shop` in it.
 pub(crate) struct Scene {
@@ -83,7 +99,7 @@ impl Scene {
 
     /// A repository without a commit.
     pub(crate) fn empty() -> Scene {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = temp_folder();
         let root = folder.path().canonicalize().unwrap();
         let repo = root.join("shop");
         fs::create_dir_all(root.join("home/config")).unwrap();

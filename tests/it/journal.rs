@@ -1,5 +1,6 @@
 //! The journal against a real repository: what is appended is read back, and nothing is guessed.
 
+use crate::harness::temp_folder;
 use std::cell::Cell;
 use std::path::Path;
 use std::process::Command;
@@ -53,7 +54,7 @@ struct Scene {
 
 impl Scene {
     fn new() -> Scene {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = temp_folder();
         git(folder.path(), &["init", "-q", "-b", "main"]);
         git(
             folder.path(),

@@ -41,6 +41,7 @@ mod plan;
 mod preflight;
 mod process;
 mod prompt;
+mod prose;
 mod pull_request;
 mod real_agents;
 mod redispatch;

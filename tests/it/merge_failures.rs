@@ -1,6 +1,7 @@
 //! A git that dies, breaks off or prints nonsense in the middle of a batch: only the pair it happens
 //! on has no verdict, and no pair has a wrong one.
 
+use crate::harness::temp_folder;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -53,7 +54,7 @@ fn wrapper(folder: &Path, script: &str) {
 }
 
 fn verdicts(forge: &Forge, script: Option<&str>) -> Vec<(String, String, String)> {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = temp_folder();
     let mut program = Program::new(env!("CARGO_BIN_EXE_dispatch"))
         .args(["conflicts", "b*", "--json"])
         .folder(&forge.repo.top);

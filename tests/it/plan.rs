@@ -1,5 +1,6 @@
 //! `dispatch plan` as a program: exit codes, streams, and files that are none.
 
+use crate::harness::temp_folder;
 use std::fs;
 use std::io::Write;
 use std::path::Path;
@@ -25,7 +26,7 @@ fn dispatch(folder: &Path, args: &[&str], input: &str) -> String {
 }
 
 fn folder() -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = temp_folder();
     fs::write(folder.path().join("plan.md"), SAMPLE).unwrap();
     folder
 }

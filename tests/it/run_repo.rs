@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Write;
 use std::process::Stdio;
 
-use crate::harness::{FAST_RETRIES, Scene};
+use crate::harness::{FAST_RETRIES, Scene, temp_folder};
 
 const ONE: &str = "1. [A] a\n   - run: echo a > a.txt\n";
 
@@ -142,7 +142,7 @@ fn a_shallow_clone_is_said_and_works() {
 #[test]
 fn worktrees_can_be_anywhere_outside_the_repository() {
     let scene = Scene::new();
-    let elsewhere = tempfile::tempdir().unwrap();
+    let elsewhere = temp_folder();
     let folder = elsewhere.path().canonicalize().unwrap();
     scene.configure(&format!(
         "[worktree]\npath = \"{}/{{run}}/{{task}}\"\n",

@@ -2,6 +2,7 @@
 //!
 //! `DISPATCH_SCALE=200` makes it 200 tasks; the default keeps the suite quick.
 
+use crate::harness::temp_folder;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,7 +18,7 @@ struct Place {
 impl Place {
     fn new() -> Place {
         let place = Place {
-            root: tempfile::tempdir().unwrap(),
+            root: temp_folder(),
         };
         fs::create_dir(place.repo()).unwrap();
         place.git(&["init", "--quiet", "--initial-branch=main"]);

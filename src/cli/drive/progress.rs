@@ -7,11 +7,13 @@ use jiff::Timestamp;
 
 use crate::engine::run::driver::Watcher;
 use crate::journal::record::render_record;
-use crate::model::event::{Event, Outcome, Recorded};
+use crate::model::event::{Event, Recorded};
 use crate::model::ids::TaskNumber;
+use crate::model::outcome::Outcome;
 use crate::model::plan::{Plan, Task};
-use crate::model::run::{RunPhase, RunState, TaskPhase};
+use crate::model::run::{RunPhase, RunState};
 use crate::model::status::Status;
+use crate::model::task_state::TaskPhase;
 use crate::report::board::json;
 use crate::report::board::view::{BoardView, TaskRow};
 use crate::report::notification::notifications;

@@ -15,9 +15,11 @@ use crate::config::Settings;
 use crate::engine::prompt::context::current;
 use crate::engine::runs::load::Loaded;
 use crate::engine::start::{refuse_worker, worker_for};
-use crate::model::event::{End, Event};
+use crate::model::event::Event;
 use crate::model::ids::{RunId, TaskNumber};
-use crate::model::run::{RunState, TaskPhase};
+use crate::model::outcome::End;
+use crate::model::run::RunState;
+use crate::model::task_state::TaskPhase;
 use crate::report::suggest;
 use crate::ui::Ui;
 

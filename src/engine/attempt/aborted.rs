@@ -6,8 +6,10 @@ use crate::engine::EngineError;
 use crate::engine::worktree::setup::SetUpFailure;
 use crate::failure::signature::signature;
 use crate::merge::oid::Oid;
-use crate::model::event::{End, Failure, FailureClass, FailureKind, Outcome, WorkerReport};
+use crate::model::failure::{Failure, FailureClass, FailureKind};
+use crate::model::outcome::{End, Outcome};
 use crate::model::usage::Cost;
+use crate::model::worker_report::WorkerReport;
 
 /// An attempt that the run cut short; it counts as none.
 pub(super) fn interrupted(kept: Option<Oid>) -> Outcome {

@@ -4,10 +4,12 @@
 use crate::engine::EngineError;
 use crate::git::Store;
 use crate::merge::oid::Oid;
-use crate::model::event::{End, FailureClass, Outcome};
+use crate::model::attempt::Attempt;
+use crate::model::failure::FailureClass;
 use crate::model::ids::AttemptNumber;
 use crate::model::integration::CheckOutcome;
-use crate::model::run::{Attempt, TaskState};
+use crate::model::outcome::{End, Outcome};
+use crate::model::task_state::TaskState;
 
 /// The last attempt before this one that failed because of what it did, with the commit that shows
 /// its files. A limit, a network or a missing login says nothing about files.

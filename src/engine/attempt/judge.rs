@@ -22,7 +22,8 @@ use crate::engine::spec::{AttemptSpec, result_file, time_limits};
 use crate::engine::worktree::populate::links_in;
 use crate::engine::worktree::prepare::{keep, keep_remains, worker_folder};
 use crate::exec::{self, Exit, JobEnd};
-use crate::failure::classify::{self, Evidence, Fact};
+use crate::failure::evidence::{Evidence, Fact};
+use crate::failure::{classify, evidence};
 use crate::git::capture::{Capture, CaptureError};
 use crate::git::commit::{By, NewCommit};
 use crate::git::refs::branch_ref;
@@ -30,13 +31,14 @@ use crate::git::worktree::{Head, Worktree};
 use crate::git::{GitError, Store};
 use crate::merge::change::{Change, RepoPath};
 use crate::merge::oid::Oid;
-use crate::model::event::{End, FailureClass, Outcome, WorkerReport};
+use crate::model::failure::FailureClass;
 use crate::model::integration::{CheckOutcome, CheckResult};
+use crate::model::outcome::{End, Outcome};
 use crate::model::outside_changes::OutsideChange;
 use crate::model::plan::Produces;
-use crate::model::scope::outside;
-use crate::model::scope::outside_sentence;
+use crate::model::scope::{outside, outside_sentence};
 use crate::model::transcript::Transcript;
+use crate::model::worker_report::WorkerReport;
 use crate::worker::result::load_result;
 
 /// How much of a worker's output is looked at for the cause of a failure.
@@ -464,8 +466,8 @@ impl Case {
         let evidence = Evidence {
             facts,
             exit: match self.end.exit {
-                Exit::Code(code) => Some(classify::Exit::Code(code)),
-                Exit::Signal(signal) => Some(classify::Exit::Signal(signal)),
+                Exit::Code(code) => Some(evidence::Exit::Code(code)),
+                Exit::Signal(signal) => Some(evidence::Exit::Signal(signal)),
                 _ => None,
             },
             error: self.report.error.clone(),

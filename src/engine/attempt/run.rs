@@ -1,11 +1,5 @@
 //! One attempt: starting point, worktree, worker, and then what became of it.
 
-use crate::engine::kernel::blocking::blocking;
-use crate::engine::kernel::message::Post;
-use crate::engine::spec::AttemptSpec;
-use crate::engine::spec::PROMPT_FILE;
-use crate::engine::spec::result_file;
-use crate::engine::spec::time_limits;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -15,26 +9,26 @@ use crate::base::fault;
 use crate::base::files::{self, says_no_space};
 use crate::base::text::one_line;
 use crate::engine::EngineError;
-use crate::engine::attempt::aborted;
-use crate::engine::attempt::judge;
 use crate::engine::attempt::output::Steps;
 use crate::engine::attempt::outside_changes::look_before;
+use crate::engine::attempt::{aborted, judge};
 use crate::engine::candidates::starting_point::{StartingPoint, starting_point};
 use crate::engine::commands::runner;
+use crate::engine::kernel::blocking::blocking;
 use crate::engine::kernel::context::Context;
 use crate::engine::kernel::disk_space::{self, is_full};
-use crate::engine::kernel::message::Message;
+use crate::engine::kernel::message::{Message, Post};
 use crate::engine::spec::environment::environment;
 use crate::engine::spec::limits::Bounds;
-use crate::engine::spec::ports;
+use crate::engine::spec::{AttemptSpec, PROMPT_FILE, ports, result_file, time_limits};
 use crate::engine::worktree::populate::furnish;
-use crate::engine::worktree::prepare;
-use crate::engine::worktree::reuse;
 use crate::engine::worktree::setup::{SetUpFailure, end_set_up};
+use crate::engine::worktree::{prepare, reuse};
 use crate::exec::{Exit, Job, JobEnd, JobStatus, Running, kill_orphans};
 use crate::git::worktree::Worktree;
 use crate::merge::oid::Oid;
-use crate::model::event::{End, Event, Outcome};
+use crate::model::event::Event;
+use crate::model::outcome::{End, Outcome};
 use crate::worker::command::{Vars, command_line};
 use crate::worker::result::load_result;
 

@@ -1,8 +1,7 @@
 //! Removing what a finished run no longer needs: worktrees and branches, never work that is
 //! nowhere else, and never the journal.
 
-use std::collections::BTreeMap;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
 
 use crate::base::{fault, parallel};
@@ -16,9 +15,10 @@ use crate::git::refs::branch_ref;
 use crate::git::worktree::{Head, Worktree};
 use crate::git::{Store, StoreError};
 use crate::merge::oid::Oid;
-use crate::model::event::End;
+use crate::model::attempt::Attempt;
 use crate::model::ids::TaskNumber;
-use crate::model::run::{Attempt, RunState};
+use crate::model::outcome::End;
+use crate::model::run::RunState;
 
 /// What can go and what has to stay.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]

@@ -14,9 +14,11 @@ use crate::git::refs::branch_ref;
 use crate::git::worktree::{Head, Worktree};
 use crate::journal::journal_ref;
 use crate::merge::oid::Oid;
+use crate::model::attempt::Attempt;
 use crate::model::ids::TaskNumber;
 use crate::model::recovery::Finding;
-use crate::model::run::{Attempt, RunPhase, RunState, TaskPhase};
+use crate::model::run::{RunPhase, RunState};
+use crate::model::task_state::TaskPhase;
 use crate::report::suggest;
 
 /// Looks at a run that nobody drives; the caller holds its lock.

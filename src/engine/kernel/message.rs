@@ -1,14 +1,13 @@
 //! Messages that effects send to the loop.
 
-use crate::control::Reply;
-use crate::control::Request;
+use crate::control::{Reply, Request};
 use crate::engine::EngineError;
 use crate::git::worktree::Worktree;
 use crate::model::event::Event;
-use crate::model::event::Outcome;
-use crate::model::ids::AttemptNumber;
-use crate::model::ids::TaskNumber;
+use crate::model::ids::{AttemptNumber, TaskNumber};
+use crate::model::outcome::Outcome;
 use crate::model::shortage::Shortage;
+
 /// A report of an effect to the loop.
 #[derive(Debug)]
 pub enum Message {

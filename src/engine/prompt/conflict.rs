@@ -11,10 +11,11 @@ use crate::git::merge_engine::MergeEngine;
 use crate::merge::answer::MergeAnswer;
 use crate::merge::change::RepoPath;
 use crate::merge::oid::Oid;
-use crate::model::event::End;
 use crate::model::ids::TaskNumber;
 use crate::model::integration::LeftOutReason;
-use crate::model::run::{RunState, TaskState};
+use crate::model::outcome::End;
+use crate::model::run::RunState;
+use crate::model::task_state::TaskState;
 
 /// The most of each of the three texts that is shown, in bytes.
 const LIMIT: usize = 12 * 1024;

@@ -2,13 +2,16 @@
 
 use crate::config::settings::PromptSettings;
 use crate::engine::spec::GoingOn;
-use crate::model::event::{End, FailureKind, Outcome};
+use crate::model::attempt::Attempt;
+use crate::model::failure::FailureKind;
 use crate::model::ids::TaskNumber;
 use crate::model::integration::CheckOutcome;
+use crate::model::outcome::{End, Outcome};
 use crate::model::plan::{Plan, Task};
-use crate::model::run::{Attempt, RunState, TaskPhase, TaskState};
+use crate::model::run::RunState;
 use crate::model::task_conflict::TaskConflict;
 use crate::model::task_list::and_list;
+use crate::model::task_state::{TaskPhase, TaskState};
 use crate::worker::prompt::{
     DependencyResult, EarlierWork, Neighbour, PromptInput, check_template, render_prompt,
 };

@@ -12,8 +12,8 @@ use crate::git::commit::{By, NewCommit};
 use crate::git::worktree::Worktree;
 use crate::merge::change::{Change, Entry, RepoPath};
 use crate::merge::oid::Oid;
+use crate::model::assembly_conflict::Onto;
 use crate::model::ids::TaskNumber;
-use crate::model::redispatch::Onto;
 use crate::model::run::RunState;
 
 /// Accepts the resolution of an open conflict as a commit with both sides as parents.

@@ -22,7 +22,7 @@ use crate::merge::change::RepoPath;
 use crate::merge::oid::Oid;
 use crate::merge::verdict::Class;
 use crate::model::resolution::{Resolution, Resolver, RungName};
-use crate::model::run::TaskState;
+use crate::model::task_state::TaskState;
 
 /// Resolves the conflicts of one assembly.
 pub(crate) struct AutoResolver {

@@ -3,12 +3,10 @@
 //! Opening a conflict is announced in the journal, then the worktree is made, then a file beside the
 //! logs says that it is ready. Without that file the user has not worked in it, and it is made again.
 
-use std::fs;
-use std::io;
 use std::path::PathBuf;
+use std::{fs, io};
 
-use crate::base::fault;
-use crate::base::files;
+use crate::base::{fault, files};
 use crate::engine::EngineError;
 use crate::engine::kernel::context::Context;
 use crate::engine::resolve::error::ResolveError;
@@ -17,8 +15,8 @@ use crate::git::refs::branch_ref;
 use crate::git::worktree::{Head, Worktree};
 use crate::merge::change::RepoPath;
 use crate::merge::oid::Oid;
+use crate::model::assembly_conflict::Resolving;
 use crate::model::ids::TaskNumber;
-use crate::model::manual_resolution::Resolving;
 use crate::model::run::RunState;
 
 /// Creates the worktree of a conflict that the journal says is open, unless it exists.

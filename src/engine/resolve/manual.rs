@@ -20,10 +20,11 @@ use crate::git::merge_engine::MergeEngine;
 use crate::git::worktree::Worktree;
 use crate::merge::answer::MergeAnswer;
 use crate::merge::oid::Oid;
+use crate::model::assembly_conflict::Onto;
 use crate::model::ids::TaskNumber;
 use crate::model::integration::LeftOutReason;
-use crate::model::redispatch::Onto;
-use crate::model::run::{RunState, TaskPhase};
+use crate::model::run::RunState;
+use crate::model::task_state::TaskPhase;
 
 /// Finds the conflict because of which a task was left out.
 ///

@@ -4,20 +4,19 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::base::text::error_chain;
-use crate::engine::EngineError;
-use crate::engine::clean;
 use crate::engine::kernel::blocking::blocking;
 use crate::engine::kernel::disk_space;
 use crate::engine::kernel::message::Message;
 use crate::engine::run::driver::Driver;
-use crate::engine::run::quota;
-use crate::engine::run::slots;
+use crate::engine::run::{quota, slots};
 use crate::engine::worktree::prepare::worker_folder;
+use crate::engine::{EngineError, clean};
 use crate::git::worktree::Worktree;
 use crate::model::event::Event;
 use crate::model::ids::TaskNumber;
-use crate::model::run::{RunPhase, TaskPhase, TaskState};
+use crate::model::run::RunPhase;
 use crate::model::shortage::Shortage;
+use crate::model::task_state::{TaskPhase, TaskState};
 
 /// Whether one more worktree may be made, where the user set a limit.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

@@ -5,8 +5,10 @@ use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::model::run::{RunState, TaskState};
+use crate::model::run::RunState;
+use crate::model::task_state::TaskState;
 use crate::schedule::Limits;
+use crate::schedule::slots::start_interval;
 
 /// The workers that rest.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -27,7 +29,7 @@ impl Starts {
             rest(worker, until);
         }
         for attempt in state.tasks.iter().filter_map(TaskState::last_attempt) {
-            let interval = limits.crew.interval(state, limits, &attempt.worker);
+            let interval = start_interval(state, limits, &attempt.worker);
             let interval = SignedDuration::try_from(interval).unwrap_or_default();
             if let Ok(until) = attempt.started.checked_add(interval) {
                 rest(&attempt.worker, until);
@@ -66,7 +68,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::model::event::FailureClass;
+    use crate::model::failure::FailureClass;
     use crate::model::fixture::{RunFixture, failure};
     use crate::schedule::worker_pool::{Crew, Profile};
 

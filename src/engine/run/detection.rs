@@ -12,7 +12,7 @@ use crate::engine::kernel::message::Message;
 use crate::engine::run::driver::Driver;
 use crate::engine::run::live;
 use crate::model::event::Event;
-use crate::model::run::{TaskPhase, TaskState};
+use crate::model::task_state::{TaskPhase, TaskState};
 
 impl Driver<'_> {
     /// While tasks still run, conflicts among the candidates so far are found beside the loop, at

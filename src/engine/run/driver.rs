@@ -1,6 +1,5 @@
 //! The loop: take events, record them, apply them, publish, decide, carry out.
 
-use crate::control::control_socket;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -10,9 +9,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use crate::base::fault;
 use crate::base::text::error_chain;
 use crate::config::reaction::OnNewConflict;
-use crate::control::{Reply, Request, Response, Server};
-use crate::engine::EngineError;
-use crate::engine::assemble;
+use crate::control::{Reply, Request, Response, Server, control_socket};
 use crate::engine::attempt::flaky::failed_before;
 use crate::engine::attempt::run;
 use crate::engine::kernel::cancel::CancelHandle;
@@ -36,12 +33,16 @@ use crate::engine::run::timers::Timers;
 use crate::engine::spec::{AttemptSpec, starts_from};
 use crate::engine::start::worker_pool::crew;
 use crate::engine::worktree::reuse::going_on;
+use crate::engine::{EngineError, assemble};
 use crate::exec::StopSignal;
 use crate::git::worktree::Worktree;
 use crate::journal::Journal;
-use crate::model::event::{End, Event, Outcome, Recorded};
+use crate::model::event::{Event, Recorded};
 use crate::model::ids::TaskNumber;
-use crate::model::run::{RunPhase, RunState, TaskPhase, TaskState};
+use crate::model::outcome::{End, Outcome};
+use crate::model::run::{RunPhase, RunState};
+use crate::model::task_state::{TaskPhase, TaskState};
+use crate::schedule::slots::start_interval;
 use crate::schedule::{Action, Limits, decide};
 
 /// How long a fact that nobody acts on may wait for company on its way into the journal.
@@ -689,8 +690,7 @@ impl<'a> Driver<'a> {
         let met = met(&self.context.repo, &self.state, task)?;
         let settings = &self.context.settings.prompt;
         spec.prompt = prompt(settings, &self.state, task, place, met);
-        let crew = &self.limits.crew;
-        let interval = crew.interval(&self.state, &self.limits, worker);
+        let interval = start_interval(&self.state, &self.limits, worker);
         self.starts.rest(worker, Instant::now(), interval);
         let event = Event::AttemptStarting {
             task,

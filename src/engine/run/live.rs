@@ -9,9 +9,11 @@ use crate::engine::kernel::context::Context;
 use crate::engine::worktree::populate::links_in;
 use crate::git::snapshot::Snapshots;
 use crate::merge::oid::Oid;
+use crate::model::attempt::Attempt;
 use crate::model::ids::TaskNumber;
-use crate::model::run::{Attempt, RunState, TaskPhase};
+use crate::model::run::RunState;
 use crate::model::task_conflict::TaskConflict;
+use crate::model::task_state::TaskPhase;
 
 /// After so many rounds everything is forgotten, so that the snapshots of a long run do not pile up.
 const ROUNDS: u32 = 500;

@@ -4,13 +4,13 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use crate::engine::EngineError;
-use crate::engine::clean;
 use crate::engine::kernel::context::Context;
 use crate::engine::kernel::disk_space::worktree_prefix;
+use crate::engine::{EngineError, clean};
 use crate::git::worktree::Worktree;
-use crate::model::run::{RunState, TaskPhase};
+use crate::model::run::RunState;
 use crate::model::shortage::{Scarce, Shortage};
+use crate::model::task_state::TaskPhase;
 
 /// Which limit of the user's one more worktree would pass, if any. Measuring what everything takes
 /// reads every folder, so it is not for the loop.

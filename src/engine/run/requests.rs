@@ -3,7 +3,8 @@
 use crate::control::{Request, Response};
 use crate::model::event::Event;
 use crate::model::ids::TaskNumber;
-use crate::model::run::{RunPhase, RunState, TaskPhase};
+use crate::model::run::{RunPhase, RunState};
+use crate::model::task_state::TaskPhase;
 
 /// The events a request stands for, or why it makes no sense now.
 ///

@@ -3,7 +3,7 @@
 
 use crate::engine::kernel::context::Context;
 use crate::engine::spec::AttemptSpec;
-use crate::failure::classify::Fact;
+use crate::failure::evidence::Fact;
 use crate::model::plan::Task;
 use crate::model::usage::{Cost, Dollars};
 use crate::model::worker::Worker;

@@ -1,18 +1,17 @@
 //! Going on in the worktree of the attempt before (`retry_in_place`), with everything in it that git
 //! ignores, in place of a new one from a clean tree.
 
-use crate::engine::spec::GoingOn;
-
 use crate::base::fault;
 use crate::engine::EngineError;
 use crate::engine::kernel::context::Context;
+use crate::engine::spec::GoingOn;
 use crate::engine::worktree::prepare::detach_earlier;
 use crate::git::Store;
 use crate::git::refs::branch_ref;
 use crate::git::worktree::{Head, Worktree};
 use crate::merge::oid::Oid;
-use crate::model::event::End;
 use crate::model::ids::TaskNumber;
+use crate::model::outcome::End;
 use crate::model::run::RunState;
 use crate::model::worker::Worker;
 

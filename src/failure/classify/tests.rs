@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use crate::failure::classify::*;
+use crate::failure::evidence::Fact;
 
 fn exit(code: i32) -> Evidence {
     Evidence {

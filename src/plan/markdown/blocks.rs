@@ -2,7 +2,7 @@
 
 use pulldown_cmark::{Event, HeadingLevel, Parser, Tag, TagEnd};
 
-use crate::plan::draft::Span;
+use crate::plan::span::Span;
 
 /// Deeper blocks are never looked at, and a tree of any depth could not be dropped safely.
 const DEPTH: usize = 8;

@@ -1,10 +1,9 @@
 //! The headline of a task: `[AUTH] Implement authentication — Worker 1 — blocked by #2, #3`.
 
 use crate::base::text::one_line;
-use crate::plan::draft::{At, Span};
 use crate::plan::fields::split_names;
-
 use crate::plan::markdown::raw::trimmed;
+use crate::plan::span::{At, Span};
 
 /// A headline taken apart.
 #[derive(Debug, Default)]

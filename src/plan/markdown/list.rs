@@ -10,13 +10,13 @@
 //! Otherwise it is the beginning of the prompt. Below `<!-- prompt -->` everything is prompt.
 
 use crate::plan::diagnostic::Code;
-use crate::plan::draft::{At, Member, Span, Value};
+use crate::plan::draft::{Member, Value};
 use crate::plan::fields::{is_known, is_nearly_known, normal_key};
 use crate::plan::finding::{Finding, Findings, quoted};
-use crate::plan::normal;
-
 use crate::plan::markdown::blocks::{Block, Kind};
 use crate::plan::markdown::raw::{line_end, marker, trimmed, unmargined};
+use crate::plan::normal;
+use crate::plan::span::{At, Span};
 
 /// Whether a bullet list directly under a headline is fields.
 pub(super) fn is_field_list(text: &str, list: &Block) -> bool {

@@ -13,10 +13,10 @@
 
 use crate::base::text::one_line;
 use crate::plan::diagnostic::Code;
-use crate::plan::draft::{At, Draft, Span};
+use crate::plan::draft::Draft;
 use crate::plan::finding::{Finding, Findings};
-
 use crate::plan::markdown::blocks::{Block, Kind};
+use crate::plan::span::{At, Span};
 
 mod blocks;
 mod headline;

@@ -1,7 +1,7 @@
 //! The raw text around a place: lines, list markers, columns.
 
-use crate::plan::draft::Span;
 use crate::plan::normal;
+use crate::plan::span::Span;
 
 /// Where the line of this place begins.
 pub(super) fn line_start(text: &str, at: usize) -> usize {

@@ -1,14 +1,14 @@
 //! One numbered item as a task: headline, fields, prompt.
 
 use crate::plan::diagnostic::Code;
-use crate::plan::draft::{At, DraftTask, Span};
+use crate::plan::draft::DraftTask;
 use crate::plan::finding::{Finding, Findings};
-use crate::plan::normal;
-
 use crate::plan::markdown::blocks::{Block, Kind};
 use crate::plan::markdown::headline::{self, Headline, looks_blocked};
 use crate::plan::markdown::list;
 use crate::plan::markdown::raw::{self, Marker};
+use crate::plan::normal;
+use crate::plan::span::{At, Span};
 
 /// Everything below it is prompt, also what looks like fields.
 pub(super) const PROMPT_MARK: &str = "<!-- prompt -->";

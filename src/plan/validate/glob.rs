@@ -3,8 +3,8 @@
 use globset::{GlobBuilder, GlobMatcher};
 
 use crate::plan::diagnostic::Code;
-use crate::plan::draft::At;
 use crate::plan::finding::{Finding, quoted};
+use crate::plan::span::At;
 
 /// Longer globs are a slip, and slow.
 const LONGEST: usize = 1000;

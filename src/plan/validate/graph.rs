@@ -5,9 +5,8 @@ use std::rc::Rc;
 
 use crate::base::text::did_you_mean;
 use crate::plan::diagnostic::Code;
-use crate::plan::draft::At;
 use crate::plan::finding::{Finding, Findings, quoted};
-
+use crate::plan::span::At;
 use crate::plan::validate::Checked;
 
 /// Tasks by their places, without cycles.

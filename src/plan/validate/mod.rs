@@ -6,13 +6,12 @@ use std::path::Path;
 use crate::base::text::one_line;
 use crate::model::ids::TaskNumber;
 use crate::model::plan::{Plan, Task};
-use crate::plan::MAX_TASKS;
 use crate::plan::diagnostic::Code;
-use crate::plan::draft::{At, Draft, Span};
+use crate::plan::draft::Draft;
 use crate::plan::finding::{Finding, Findings};
-use crate::plan::normal;
-
+use crate::plan::span::{At, Span};
 use crate::plan::validate::task::Reading;
+use crate::plan::{MAX_TASKS, normal};
 
 mod glob;
 mod graph;

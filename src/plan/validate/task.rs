@@ -7,11 +7,11 @@ use crate::base::text::{did_you_mean, one_line};
 use crate::model::ids::TaskNumber;
 use crate::model::plan::{Isolation, Produces, Strategy, Task, TaskFields};
 use crate::plan::diagnostic::Code;
-use crate::plan::draft::{At, DraftTask, Member, Span, Value};
+use crate::plan::draft::{DraftTask, Member, Value};
 use crate::plan::fields::{KNOWN, LISTS, split_commas, split_names};
 use crate::plan::finding::{Finding, Findings, quoted};
 use crate::plan::normal;
-
+use crate::plan::span::{At, Span};
 use crate::plan::validate::glob::check_glob;
 use crate::plan::validate::value::{
     boolean, choice, clean, count, dollars, duration, filled, integer, text, texts,

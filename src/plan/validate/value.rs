@@ -6,10 +6,11 @@ use crate::base::clock::parse_duration;
 use crate::base::text::did_you_mean;
 use crate::model::usage::Dollars;
 use crate::plan::diagnostic::Code;
-use crate::plan::draft::{At, Value, bad_kind};
+use crate::plan::draft::{Value, bad_kind};
 use crate::plan::fields::as_text;
 use crate::plan::finding::{Finding, Findings, quoted};
 use crate::plan::normal;
+use crate::plan::span::At;
 
 /// Longer than this is a slip, and would make sums of times overflow.
 const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);

@@ -2,11 +2,13 @@
 
 use crate::base::markdown::{CELL_LIMIT, plain_line};
 use crate::base::text::plural;
-use crate::model::event::{End, Failure, Outcome};
+use crate::model::failure::Failure;
 use crate::model::ids::TaskNumber;
-use crate::model::run::{RunState, TaskPhase, TaskState};
+use crate::model::outcome::{End, Outcome};
+use crate::model::run::RunState;
 use crate::model::status::Status;
 use crate::model::task_list::comma_list;
+use crate::model::task_state::{TaskPhase, TaskState};
 use crate::report::words::conflict_sentence;
 
 /// One safe line of at most 120 characters; `stoppers` are the tasks that keep it from starting.

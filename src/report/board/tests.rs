@@ -5,14 +5,18 @@
 use crate::base::golden::assert_golden;
 use crate::merge::change::ChangeStat;
 use crate::merge::verdict::{Class, Hunk, HunkClass, LineRange};
-use crate::model::event::{End, Event, FailureClass, WorkerReport};
+use crate::model::event::Event;
+use crate::model::failure::FailureClass;
 use crate::model::fixture::{RunFixture, base, candidate, conflict, failure, start};
 use crate::model::ids::TaskNumber;
 use crate::model::integration::{
     CheckOutcome, CheckResult, Integration, Landing, LeftOut, LeftOutReason, Merged,
 };
-use crate::model::run::{RunState, TaskPhase};
+use crate::model::outcome::End;
+use crate::model::run::RunState;
 use crate::model::task_conflict::TaskConflict;
+use crate::model::task_state::TaskPhase;
+use crate::model::worker_report::WorkerReport;
 use crate::report::board::view::{BoardView, Standing};
 use crate::report::board::{json, markdown, text};
 use crate::report::completion::Completion;

@@ -11,16 +11,17 @@ use std::collections::BTreeMap;
 use crate::base::text::clip;
 use crate::merge::change::{ChangeStat, RepoPath};
 use crate::merge::verdict::{Class, HunkClass};
-use crate::model::event::{End, Outcome};
+use crate::model::bill::Bill;
 use crate::model::ids::{RunId, TaskNumber};
 use crate::model::integration::{CheckResult, Guilty, LeftOut, LeftOutReason};
+use crate::model::outcome::{End, Outcome};
 use crate::model::plan::{Produces, Task};
 use crate::model::resolution::Resolution;
-use crate::model::run::{RunState, TaskPhase};
-use crate::model::spending::Bill;
+use crate::model::run::RunState;
 use crate::model::status::Status;
 use crate::model::task_conflict::TaskConflict;
 use crate::model::task_list::{and_list, comma_list};
+use crate::model::task_state::TaskPhase;
 use crate::report::completion::next_steps::{Step, next_steps};
 
 /// The longest report of an `info` task that is shown, in characters.

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::model::event::{FailureClass, FailureKind};
+use crate::model::failure::{FailureClass, FailureKind};
 use crate::model::ids::TaskNumber;
 use crate::model::remains::Remains;
 use crate::model::status::Status;

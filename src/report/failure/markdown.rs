@@ -9,7 +9,7 @@ use crate::base::markdown::{
     markdown_block, markdown_cell, markdown_code, markdown_prose, plain_line,
 };
 use crate::base::text::plural;
-use crate::model::event::FailureClass;
+use crate::model::failure::FailureClass;
 use crate::model::ids::TaskNumber;
 use crate::model::remains::Remains;
 use crate::model::status::Status;

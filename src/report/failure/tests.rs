@@ -2,8 +2,10 @@
 
 use crate::base::golden::assert_golden;
 use crate::merge::change::ChangeStat;
-use crate::model::event::{End, Event, WorkerReport};
+use crate::model::event::Event;
 use crate::model::fixture::{RunFixture, candidate, failure};
+use crate::model::outcome::End;
+use crate::model::worker_report::WorkerReport;
 use crate::report::failure::*;
 
 fn assert_report(name: &str, fixture: RunFixture) {

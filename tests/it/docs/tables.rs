@@ -5,7 +5,8 @@ use std::fs;
 
 use git_dispatch::cli::error::Exit;
 use git_dispatch::cli::run::unsupported;
-use git_dispatch::model::event::{Event, FailureClass};
+use git_dispatch::model::event::Event;
+use git_dispatch::model::failure::FailureClass;
 use git_dispatch::model::ids::TaskNumber;
 use git_dispatch::model::status::Status;
 use git_dispatch::report::board::view::Standing;

@@ -1,0 +1,68 @@
+//! Parks workers whose provider refuses until a later time.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::model::attempt::Attempt;
+use crate::model::failure::{Failure, FailureClass};
+use crate::model::ids::TaskNumber;
+use crate::model::outcome::End;
+use crate::model::run::RunState;
+use crate::model::task_state::TaskPhase;
+use crate::schedule::Limits;
+
+/// How long a worker is parked whose output names no time; it doubles each time that was too short.
+const UNKNOWN_RESET: Duration = Duration::from_secs(30 * 60);
+
+/// The longest such wait: the limits of most agents are counted over five hours.
+const LONGEST_UNKNOWN: Duration = Duration::from_secs(5 * 3600);
+
+/// The worker whose limit a task ran into with its last attempt, and until when it is to be parked.
+pub(super) fn parking_due(
+    state: &RunState,
+    task: TaskNumber,
+    limits: &Limits,
+) -> Option<(String, Timestamp, String)> {
+    let now = state.task(task);
+    if now.phase != TaskPhase::Failed {
+        return None;
+    }
+    let last = now.last_attempt()?;
+    if !limits.crew.profiles.contains_key(&last.worker) || !now.ran_into_quota_of(&last.worker) {
+        return None;
+    }
+    let until = parked_until(state, last, limits)?;
+    Some((last.worker.clone(), until, failure(last)?.message.clone()))
+}
+
+fn failure(attempt: &Attempt) -> Option<&Failure> {
+    match &attempt.outcome.as_ref()?.end {
+        End::Failed(failure) if failure.class == FailureClass::Quota => Some(failure),
+        _ => None,
+    }
+}
+
+/// The time the worker named, plus a little, so that not everybody asks in the same moment. Where it
+/// named none, or one that turned out to be too early, longer each time.
+fn parked_until(state: &RunState, last: &Attempt, limits: &Limits) -> Option<Timestamp> {
+    let ended = last.ended?;
+    let known = state.roster.standing(&last.worker);
+    let before = known.map_or(0, |known| {
+        known.parkings - u32::from(known.parked.is_some())
+    });
+    let named = failure(last)?.reset_at;
+    let pause = match (named, before) {
+        (Some(_), 0) => Duration::ZERO,
+        (Some(_), again) => limits.base_delay.saturating_mul(1 << again.min(16)),
+        (None, again) => UNKNOWN_RESET.saturating_mul(1 << again.min(16)),
+    };
+    let at_least = later(ended, pause.min(LONGEST_UNKNOWN))?;
+    let until = named.map_or(at_least, |named| named.max(at_least));
+    let jitter = limits.base_delay.mul_f64(last.jitter.clamp(0.0, 1.0));
+    later(until, Duration::from_millis(jitter.as_millis() as u64))
+}
+
+fn later(time: Timestamp, by: Duration) -> Option<Timestamp> {
+    time.checked_add(SignedDuration::try_from(by).ok()?).ok()
+}

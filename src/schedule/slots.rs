@@ -1,0 +1,113 @@
+//! Free slots for further attempts: in the run, and per worker.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use crate::model::run::RunState;
+use crate::model::task_state::TaskPhase;
+use crate::schedule::Limits;
+
+/// The room there is for further attempts.
+pub(super) struct Seats<'a> {
+    /// For how many, whoever does them.
+    pub(super) room: usize,
+    state: &'a RunState,
+    limits: &'a Limits,
+    alive: BTreeMap<&'a str, usize>,
+    just_started: BTreeSet<&'a str>,
+}
+
+/// What there is for one more attempt of a worker.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Seat {
+    /// A place, which is taken now.
+    Free,
+    /// One in a moment.
+    Resting,
+    /// None until another attempt of it is over.
+    None,
+}
+
+impl<'a> Seats<'a> {
+    /// As things stand.
+    pub(super) fn new(state: &'a RunState, limits: &'a Limits) -> Seats<'a> {
+        let mut alive: BTreeMap<&str, usize> = BTreeMap::new();
+        for task in &state.tasks {
+            if task.phase == TaskPhase::Running
+                && let Some(attempt) = task.last_attempt()
+            {
+                *alive.entry(attempt.worker.as_str()).or_default() += 1;
+            }
+        }
+        Seats {
+            room: limits.max_parallel.saturating_sub(alive.values().sum()),
+            state,
+            limits,
+            alive,
+            just_started: BTreeSet::new(),
+        }
+    }
+
+    /// Takes a place for one more attempt of this worker, if there is one.
+    pub(super) fn take(&mut self, worker: &'a str) -> Seat {
+        let crew = &self.limits.crew;
+        let alive = self.alive.entry(worker).or_default();
+        let profile = crew.profiles.get(worker);
+        let most = profile.and_then(|profile| profile.concurrency);
+        if most.is_some_and(|most| *alive >= most) {
+            return Seat::None;
+        }
+        if crew.resting.contains(worker) || self.just_started.contains(worker) {
+            return Seat::Resting;
+        }
+        *alive += 1;
+        self.room -= 1;
+        if !start_interval(self.state, self.limits, worker).is_zero() {
+            self.just_started.insert(worker);
+        }
+        Seat::Free
+    }
+}
+
+/// Every halving of the rate doubles the time between two starts.
+fn interval(stagger: Duration, slowness: u32, limits: &Limits) -> Duration {
+    if slowness == 0 {
+        return stagger;
+    }
+    let slowed = stagger
+        .max(limits.base_delay / 4)
+        .saturating_mul(1 << slowness.min(16));
+    slowed.min(limits.max_delay.max(stagger))
+}
+
+/// The shortest time between two starts of a worker.
+pub fn start_interval(state: &RunState, limits: &Limits, worker: &str) -> Duration {
+    let profile = limits.crew.profiles.get(worker);
+    interval(
+        profile.map(|profile| profile.stagger).unwrap_or_default(),
+        state.roster.slowness(worker),
+        limits,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_rate_limit_halves_the_rate_of_starts_up_to_a_bound() {
+        let limits = |base: u64| Limits {
+            base_delay: Duration::from_secs(base),
+            max_delay: Duration::from_secs(60),
+            ..Limits::default()
+        };
+        let times = |stagger: u64, base: u64| {
+            let stagger = Duration::from_millis(stagger);
+            let times = (0..7).map(|slowness| interval(stagger, slowness, &limits(base)));
+            let times: Vec<String> = times.map(|time| format!("{:?}", time)).collect();
+            times.join(" ")
+        };
+        assert_eq!(times(0, 4), "0ns 2s 4s 8s 16s 32s 60s");
+        assert_eq!(times(500, 1), "500ms 1s 2s 4s 8s 16s 32s");
+    }
+}
