@@ -13,11 +13,20 @@ const GAP: usize = 2;
 /// Spaces before a line of code.
 const CODE_INDENT: usize = 4;
 
+/// How code inside a sentence stands out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum CodeMarks {
+    /// By colour.
+    Color,
+    /// By quotes, where there is no colour.
+    Quotes,
+}
+
 /// Renders a document in at most this many columns.
 ///
 /// A single word may be wider, because a word is never broken.
-pub fn render_markdown(text: &str, columns: usize) -> String {
-    let mut events = Parser::new_ext(text, Options::ENABLE_TABLES);
+pub fn render_markdown(text: &str, columns: usize, marks: CodeMarks) -> String {
+    let mut events = parse_events(text, marks);
     let blocks = parse_blocks(&mut events);
     let mut lines = Vec::new();
     push_blocks(&blocks, columns, Spacing::Loose, &mut lines);
@@ -107,8 +116,35 @@ impl Word {
     }
 }
 
+type Events<'a> = std::vec::IntoIter<Event<'a>>;
+
+fn parse_events(text: &str, marks: CodeMarks) -> Events<'_> {
+    // The first column of a table names things, which need no quotes.
+    let (mut cells, mut in_table) = (0, false);
+    let mark = |event| match event {
+        Event::Start(Tag::TableRow | Tag::TableHead) => {
+            (cells, in_table) = (0, true);
+            event
+        }
+        Event::End(TagEnd::TableCell) => {
+            cells += 1;
+            event
+        }
+        Event::End(TagEnd::Table) => {
+            in_table = false;
+            event
+        }
+        Event::Code(code) if marks == CodeMarks::Quotes && !(in_table && cells == 0) => {
+            Event::Code(format!("'{code}'").into())
+        }
+        event => event,
+    };
+    let events = Parser::new_ext(text, Options::ENABLE_TABLES).map(mark);
+    events.collect::<Vec<_>>().into_iter()
+}
+
 /// The blocks up to the end of the one that is open.
-fn parse_blocks(events: &mut Parser<'_>) -> Vec<Block> {
+fn parse_blocks(events: &mut Events<'_>) -> Vec<Block> {
     let mut blocks = Vec::new();
     // A tight list item holds its text without a paragraph around it.
     let mut bare = Flow::default();
@@ -139,7 +175,7 @@ fn parse_blocks(events: &mut Parser<'_>) -> Vec<Block> {
     blocks
 }
 
-fn parse_items(events: &mut Parser<'_>) -> Vec<Vec<Block>> {
+fn parse_items(events: &mut Events<'_>) -> Vec<Vec<Block>> {
     let mut items = Vec::new();
     while let Some(event) = events.next() {
         match event {
@@ -151,7 +187,7 @@ fn parse_items(events: &mut Parser<'_>) -> Vec<Vec<Block>> {
     items
 }
 
-fn parse_rows(events: &mut Parser<'_>) -> Vec<Vec<Flow>> {
+fn parse_rows(events: &mut Events<'_>) -> Vec<Vec<Flow>> {
     let mut rows: Vec<Vec<Flow>> = Vec::new();
     let mut style = Style::new();
     while let Some(event) = events.next() {
@@ -175,7 +211,7 @@ fn parse_rows(events: &mut Parser<'_>) -> Vec<Vec<Flow>> {
     rows
 }
 
-fn parse_code(events: &mut Parser<'_>) -> String {
+fn parse_code(events: &mut Events<'_>) -> String {
     let mut code = String::new();
     for event in events {
         match event {
@@ -188,13 +224,13 @@ fn parse_code(events: &mut Parser<'_>) -> String {
 }
 
 /// The text up to the end of the element that is open.
-fn parse_flow(events: &mut Parser<'_>, style: Style) -> Flow {
+fn parse_flow(events: &mut Events<'_>, style: Style) -> Flow {
     let mut flow = Flow::default();
     push_until_end(&mut flow, style, events);
     flow
 }
 
-fn push_until_end(flow: &mut Flow, style: Style, events: &mut Parser<'_>) {
+fn push_until_end(flow: &mut Flow, style: Style, events: &mut Events<'_>) {
     while let Some(event) = events.next() {
         if matches!(event, Event::End(_)) {
             return;
@@ -203,7 +239,7 @@ fn push_until_end(flow: &mut Flow, style: Style, events: &mut Parser<'_>) {
     }
 }
 
-fn push_inline(flow: &mut Flow, event: Event<'_>, style: Style, events: &mut Parser<'_>) {
+fn push_inline(flow: &mut Flow, event: Event<'_>, style: Style, events: &mut Events<'_>) {
     match event {
         Event::Text(text) => flow.push(&text, style),
         Event::Code(code) => flow.push(&code, style.fg_color(Some(AnsiColor::Cyan.into()))),
@@ -377,7 +413,7 @@ mod tests {
     use super::*;
 
     fn plain(text: &str, columns: usize) -> String {
-        anstream::adapter::strip_str(&render_markdown(text, columns)).to_string()
+        anstream::adapter::strip_str(&render_markdown(text, columns, CodeMarks::Color)).to_string()
     }
 
     const SAMPLE: &str = "\
@@ -440,11 +476,19 @@ its problems (see [the guide](guide.md), [Jinja](https://example.com)).
 
     #[test]
     fn headings_are_bold_and_code_has_a_colour() {
-        let rendered = render_markdown("# A `b`\n\nc `d`.\n", 80);
+        let rendered = render_markdown("# A `b`\n\nc `d`.\n", 80, CodeMarks::Color);
         assert_eq!(
             rendered,
             "\u{1b}[1mA\u{1b}[0m \u{1b}[1m\u{1b}[36mb\u{1b}[0m\n\nc \u{1b}[36md\u{1b}[0m.\n"
         );
+    }
+
+    #[test]
+    fn without_colour_code_stands_in_quotes() {
+        let text = "Use `a b`.\n\n| x | y |\n|---|---|\n| `c` | `d` |\n";
+        let rendered = render_markdown(text, 80, CodeMarks::Quotes);
+        let plain = anstream::adapter::strip_str(&rendered).to_string();
+        assert_eq!(plain, "Use 'a b'.\n\nx  y\nc  'd'\n");
     }
 
     #[test]

@@ -78,6 +78,11 @@ impl Ui {
         }
     }
 
+    /// Returns `true` if standard output shows colour.
+    pub fn has_color(&self) -> bool {
+        anstream::AutoStream::choice(&io::stdout()) != anstream::ColorChoice::Never
+    }
+
     /// What was asked for, on standard output. A closed pipe (`| head`) is no error.
     pub fn answer(&self, text: &str) {
         let mut out = anstream::stdout().lock();

@@ -3,8 +3,6 @@
 use std::env;
 use std::io::{self, IsTerminal};
 
-use anstream::{AutoStream, ColorChoice};
-
 use crate::base::process::Program;
 use crate::ui::Ui;
 
@@ -17,17 +15,17 @@ impl Ui {
     /// The pager is a shell command, as in `GIT_PAGER`; an empty one and `cat` mean none.
     pub fn page(&self, text: &str, pager: &str) {
         let is_paged = io::stdout().is_terminal() && !["", "cat"].contains(&pager.trim());
-        if !is_paged || !show(text, pager) {
+        if !is_paged || !show(text, pager, self.has_color()) {
             self.answer(text);
         }
     }
 }
 
 /// Returns `false` if the pager could not be started.
-fn show(text: &str, pager: &str) -> bool {
-    let text = match AutoStream::choice(&io::stdout()) {
-        ColorChoice::Never => anstream::adapter::strip_str(text).to_string(),
-        _ => text.to_owned(),
+fn show(text: &str, pager: &str, has_color: bool) -> bool {
+    let text = match has_color {
+        true => text.to_owned(),
+        false => anstream::adapter::strip_str(text).to_string(),
     };
     let mut program = Program::new("sh").args(["-c", pager]).stdin(text);
     // The same defaults as git's: colours, no pager for one screen, nothing cleared at the end.

@@ -21,6 +21,9 @@ use crate::journal::{journal_ref, runs};
 use crate::model::ids::RunId;
 use crate::report::words::minute;
 
+/// The most tasks a plan has.
+const TASKS: usize = 10_000;
+
 /// How many runs are offered, the latest first.
 const RUNS: usize = 50;
 
@@ -153,7 +156,8 @@ fn runs_of(place: &Place) -> Candidates {
         .map(|(at, entry)| {
             CompletionCandidate::new(entry.run.as_str())
                 .help(Some(minute(entry.updated).into()))
-                .display_order(Some(at))
+                // Behind the tasks of the latest run, where both are offered.
+                .display_order(Some(TASKS + at))
         })
         .collect()
 }

@@ -7,7 +7,7 @@ use crate::cli::error::Answer;
 use crate::cli::error::{CommandError, Exit};
 use crate::git::Git;
 use crate::ui::Ui;
-use crate::ui::markdown::render_markdown;
+use crate::ui::markdown::{CodeMarks, render_markdown};
 
 use chapters::{CHAPTERS, Chapter, find_chapter};
 
@@ -38,7 +38,11 @@ pub(crate) fn run(args: &HelpArgs, program: Command, ui: &Ui) -> Answer {
         usize::MAX => PLAIN_WIDTH,
         columns => columns.min(WIDEST),
     };
-    let text = render(&args.names, program, columns)?;
+    let marks = match ui.has_color() {
+        true => CodeMarks::Color,
+        false => CodeMarks::Quotes,
+    };
+    let text = render(&args.names, program, columns, marks)?;
     ui.page(&text, &pager());
     Ok(Exit::Ok)
 }
@@ -52,7 +56,12 @@ fn pager() -> String {
 }
 
 /// The help for these words: a command, a chapter, or both where they share a name.
-fn render(names: &[String], mut program: Command, columns: usize) -> Result<String, CommandError> {
+fn render(
+    names: &[String],
+    mut program: Command,
+    columns: usize,
+    marks: CodeMarks,
+) -> Result<String, CommandError> {
     program.build();
     let [first, rest @ ..] = names else {
         let commands = program.render_help().ansi().to_string();
@@ -69,7 +78,7 @@ fn render(names: &[String], mut program: Command, columns: usize) -> Result<Stri
         parts.push(help.ansi().to_string());
     }
     if let Some(chapter) = chapter {
-        parts.push(render_markdown(chapter.text, columns));
+        parts.push(render_markdown(chapter.text, columns, marks));
     }
     match parts.is_empty() {
         true => Err(unknown(names, &program)),
@@ -126,7 +135,7 @@ mod tests {
 
     fn help(words: &str, columns: usize) -> String {
         let names: Vec<String> = words.split_whitespace().map(str::to_owned).collect();
-        let text = render(&names, cli::command(), columns).unwrap();
+        let text = render(&names, cli::command(), columns, CodeMarks::Color).unwrap();
         anstream::adapter::strip_str(&text).to_string()
     }
 
@@ -166,11 +175,18 @@ mod tests {
 
     #[test]
     fn an_unknown_name_gets_a_suggestion() {
-        let error = render(&["confilcts".to_owned()], cli::command(), 80).unwrap_err();
+        let error = render(
+            &["confilcts".to_owned()],
+            cli::command(),
+            80,
+            CodeMarks::Color,
+        )
+        .unwrap_err();
         assert_eq!(error.exit, Exit::Usage);
         assert_eq!(error.message, "no command or chapter \"confilcts\"");
         assert_eq!(error.hints[0], "did you mean `dispatch help conflicts`?");
-        let error = render(&["xyzzy".to_owned()], cli::command(), 80).unwrap_err();
+        let error =
+            render(&["xyzzy".to_owned()], cli::command(), 80, CodeMarks::Color).unwrap_err();
         assert_eq!(
             error.hints,
             ["`dispatch help` lists all commands and chapters"]
@@ -181,9 +197,9 @@ mod tests {
     fn chapters_hold_no_markup_and_fit_the_terminal() {
         for columns in [60, 80, 120] {
             for chapter in CHAPTERS {
-                let text = render_markdown(chapter.text, columns);
+                let text = render_markdown(chapter.text, columns, CodeMarks::Quotes);
                 let text = anstream::adapter::strip_str(&text).to_string();
-                for mark in ["`", "|---", "](", "\n# ", "\n## "] {
+                for mark in ["```", "|---", "](", "\n# ", "\n## "] {
                     assert!(!text.contains(mark), "{}: {mark}\n{text}", chapter.name);
                 }
                 for line in text.lines() {
