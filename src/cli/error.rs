@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::base::text::error_chain;
 use crate::config::{ConfigError, ConfigProblem};
 use crate::engine::EngineError;
-use crate::engine::land::LandError;
+use crate::engine::land::error::LandError;
 use crate::engine::resolve::error::ResolveError;
 use crate::engine::start::StartError;
 use crate::git::checkout_obstacle::Obstacle;

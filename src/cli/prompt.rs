@@ -16,12 +16,13 @@ use crate::cli::repo_context::{Default, Place, find_task};
 use crate::config;
 use crate::config::Settings;
 use crate::config::variable::Overrides;
-use crate::engine::prompt::conflict::met;
-use crate::engine::prompt::context;
+use crate::engine::prompt::both_sides::render_both_sides;
+use crate::engine::prompt::brief::brief;
+use crate::engine::prompt::render::{self, Tree, render};
 use crate::engine::runs::load::Loaded;
 use crate::engine::spec::{PROMPT_FILE, starts_from};
 use crate::engine::start::worker_for;
-use crate::engine::worktree::reuse::going_on;
+use crate::engine::worktree::reuse::{is_sound, reusable};
 use crate::merge::oid::Oid;
 use crate::model::event::{Event, Recorded};
 use crate::model::ids::{AttemptNumber, RunId, TaskNumber};
@@ -98,13 +99,14 @@ fn of_plan(file: &Path, args: &PromptArgs) -> Result<String, CommandError> {
     };
     let plan = load_plan(file, workers.as_ref())?.plan;
     let number = find_task(&plan, &args.task)?.number;
-    context::check(&settings.prompt, &plan)?;
+    render::check(&settings.prompt, &plan)?;
     let state = imagined(plan)?;
-    Ok(context::prompt(
+    Ok(render(
         &settings.prompt,
-        &state,
-        number,
-        context::Place::Clean,
+        &state.plan,
+        (number, 1),
+        &brief(&state, number),
+        Tree::Clean,
         None,
     )?)
 }
@@ -168,18 +170,19 @@ fn next(place: &Place, loaded: Loaded, number: TaskNumber) -> Result<String, Com
     let context = context(&place.repo, &state, settings, place.clock)?;
     let settings = &context.settings;
     let worker = settings.workers.get(worker_for(&state, number, settings));
-    let going_on = worker.and_then(|worker| {
-        let starts_from = starts_from(&state, number);
-        going_on(&context, &state, number, worker, &starts_from)
-    });
-    let start = context::Place::of(going_on.as_ref());
-    let met = met(&place.repo, &state, number)?;
-    Ok(context::prompt(
+    let reuse = worker.and_then(|worker| reusable(&context, &state, number, worker));
+    let reuse = reuse.filter(|reuse| is_sound(&context, reuse, &starts_from(&state, number)));
+    let brief = brief(&state, number);
+    let conflict = brief.conflict.as_ref();
+    let sides = conflict.and_then(|conflict| conflict.sides.as_ref());
+    let sides = sides.map(|sides| render_both_sides(&place.repo, sides));
+    Ok(render(
         &settings.prompt,
-        &state,
-        number,
-        start,
-        met,
+        &state.plan,
+        (number, state.task(number).attempts.len() as u32 + 1),
+        &brief,
+        reuse.map_or(Tree::Clean, |_| Tree::Reused),
+        sides.transpose()?.as_deref(),
     )?)
 }
 

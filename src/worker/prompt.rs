@@ -1,7 +1,7 @@
 //! The prompt of a worker: what it is made of. The template it is put into is in
 //! [`crate::worker::template`].
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::base::text;
 use crate::model::ids::AttemptNumber;
@@ -57,9 +57,11 @@ pub struct PromptInput<'a> {
 }
 
 /// Where the work of a failed attempt is when the next one starts.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum EarlierWork {
     /// There is none.
+    #[default]
     None,
     /// In this commit, out of the worktree.
     Kept(String),
@@ -86,7 +88,7 @@ impl<'a> PromptInput<'a> {
 }
 
 /// A worker that may run at the same time.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Neighbour {
     /// What the board calls it: `Worker 1`.
     pub label: String,
@@ -101,7 +103,7 @@ pub struct Neighbour {
 }
 
 /// What a dependency reported.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct DependencyResult {
     /// The task as people write it: `#2`.
     pub task: String,

@@ -73,6 +73,16 @@ fn a_landing_is_a_merge_commit_of_the_users_with_the_board() {
              * #1 A: First\n* #2 B: Second\n\nDispatch-Run: {run}"
         )
     );
+    let short = |oid: &str| oid[..7].to_owned();
+    let shown = format!("main {} -> {} (", short(&old), short(&scene.rev("main")));
+    assert!(ended.err.contains(&shown), "{}", ended.err);
+    assert!(
+        ended
+            .err
+            .contains("adds DISPATCH.md, the board of the run (`--no-board`"),
+        "{}",
+        ended.err
+    );
     let said = format!(
         "main is now {} (was {})",
         &scene.rev("main")[..7],
@@ -259,7 +269,7 @@ fn a_hook_can_refuse_and_see_what_would_land() {
     let ended = scene.dispatch(&["land", "--yes"]).expect(4);
     assert!(
         ended.err.contains(
-            "the hook pre-merge-commit refused the landing commit: no landing on sundays"
+            "the hook pre-merge-commit rejected the landing commit: no landing on sundays"
         ),
         "{}",
         ended.err

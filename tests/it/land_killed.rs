@@ -34,7 +34,7 @@ fn start_and_see_it_wait(scene: &Scene, args: &[&str]) -> Child {
     let mut child = scene.start(args);
     let mut said = String::new();
     let mut errors = BufReader::new(child.stderr.take().unwrap());
-    while !said.contains("still at work") {
+    while !said.contains("still running") {
         assert!(errors.read_line(&mut said).unwrap() > 0, "{said}");
     }
     std::thread::spawn(move || std::io::copy(&mut errors, &mut std::io::sink()));

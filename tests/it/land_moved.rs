@@ -95,7 +95,7 @@ fn a_check_that_fails_only_with_what_the_target_has_become_stops_it_and_names_th
     assert!(
         ended
             .err
-            .contains("does not pass on the assembled work together with main")
+            .contains("fails on the assembled work together with main")
             && ended.err.contains("#1 on its own fails there"),
         "{}",
         ended.err
@@ -115,7 +115,7 @@ fn a_check_that_fails_on_the_target_itself_is_said_to() {
     move_target(&scene, "later.txt", "later\n");
     let ended = scene.dispatch(&["land", "--yes"]).expect(4);
     assert!(
-        ended.err.contains("it fails on main without it, too"),
+        ended.err.contains("it also fails on main alone"),
         "{}",
         ended.err
     );
@@ -190,7 +190,7 @@ fn what_happens_to_the_target_while_a_landing_is_prepared_is_seen_and_left_alone
     let (scene, ended) = meanwhile(&format!("git update-ref refs/heads/main $({commit})"));
     assert_eq!(ended.code, 1, "{}", ended.err);
     assert!(
-        ended.err.contains("was moved by somebody else"),
+        ended.err.contains("main has moved in the meantime"),
         "{}",
         ended.err
     );
@@ -200,7 +200,7 @@ fn what_happens_to_the_target_while_a_landing_is_prepared_is_seen_and_left_alone
     let (scene, ended) = meanwhile("git checkout --quiet -b mine");
     assert_eq!(ended.code, 1, "{}", ended.err);
     assert!(
-        ended.err.contains("not checked out where it was"),
+        ended.err.contains("the checkout of main has changed"),
         "{}",
         ended.err
     );
@@ -225,7 +225,9 @@ fn a_dry_run_of_a_landing_moves_and_records_nothing() {
     let tip = scene.rev(&journal);
     let ended = scene.dispatch(&["land", "--dry-run"]).expect(0);
     assert!(ended.out.contains("#1 [A] First"), "{}", ended.out);
-    assert!(ended.out.starts_with("main "), "{}", ended.out);
+    let said = format!("main {} -> a new commit (", &scene.rev("main")[..7]);
+    assert!(ended.out.starts_with(&said), "{}", ended.out);
+    assert!(ended.out.contains("adds DISPATCH.md"), "{}", ended.out);
     before.assert_same(&scene.fingerprint());
     assert_eq!(scene.rev(&journal), tip);
 }
@@ -279,8 +281,8 @@ fn commits_that_the_target_no_longer_has_come_back_only_when_asked_for() {
         let before = scene.fingerprint();
         let ended = scene.dispatch(&["land", "--yes"]).expect(1);
         let said = format!(
-            "main does not have {}, from which the run started, so landing would bring back \
-             1 commit that no task made",
+            "main no longer contains {}, the base of the run; landing would bring back 1 \
+             commit that no task made",
             &started[..7]
         );
         assert!(
@@ -323,7 +325,7 @@ fn a_target_whose_first_commit_was_amended_is_refused_in_plain_words() {
         let ended = scene
             .dispatch(&[&["land", "--yes"], flags].concat())
             .expect(1);
-        let said = format!("main has no commit in common with {}", &started[..7]);
+        let said = format!("main has no common history with {}", &started[..7]);
         assert!(ended.err.contains(&said), "{}", ended.err);
         before.assert_same(&scene.fingerprint());
     }
@@ -406,7 +408,7 @@ fn what_keeps_a_checkout_from_moving_is_told_apart() {
         ),
         (
             |scene| scene.write("DISPATCH.md", "mine\n"),
-            "is not tracked, and the board would overwrite it",
+            "is untracked, and the board would overwrite it",
             "`--no-board`",
         ),
     ];

@@ -458,7 +458,7 @@ fn checks_of_the_assembled_branch_decide_whether_a_person_is_needed() {
     assert_eq!(json["integration"]["checks"][2]["result"], "passed");
     let before = scene.fingerprint();
     let ended = scene.dispatch(&["land", "--yes"]).expect(4);
-    let said = "did not pass on the assembled branch; it fails on the base of the run, too\n";
+    let said = "failed on the integration branch; it also fails on the base of the run\n";
     assert!(ended.err.contains(said), "{}", ended.err);
     before.assert_same(&scene.fingerprint());
     scene.dispatch(&["land", "--yes", "--force"]).expect(0);

@@ -130,7 +130,7 @@ fn only_what_nothing_came_after_is_taken_back() {
     scene.git(&["branch", "--force", "main", "other"]);
     let ended = scene.dispatch(&["unland", "--yes"]).expect(1);
     assert!(
-        ended.err.contains("does not have the landing"),
+        ended.err.contains("no longer contains the landing"),
         "{}",
         ended.err
     );

@@ -15,10 +15,11 @@ use crate::cli::land::pull_request::PullArgs;
 use crate::cli::land::session::{Opened, Preview};
 use crate::cli::repo_context::{Default, Place};
 use crate::engine::kernel::context::Context;
-use crate::engine::land::reintegrate::rebuilt;
-use crate::engine::land::{
-    Ground, LandOptions, Prepared, Shape, Work, carry_out, merged, prepare, survey,
-};
+use crate::engine::land::commit::{LandContent, Preparation, merge};
+use crate::engine::land::move_target::move_target;
+use crate::engine::land::reintegrate::reintegrate;
+use crate::engine::land::target::{LandTarget, inspect};
+use crate::engine::land::{LandOptions, MergeMethod, PreparedMove};
 use crate::git::refs::branch_ref;
 use crate::merge::oid::Oid;
 use crate::model::event::Event;
@@ -107,16 +108,28 @@ pub(crate) fn run(args: LandArgs, ui: &Ui) -> Answer {
     if args.pull.remote.is_some() {
         return Err(CommandError::usage("--remote goes with --pr or --pr-tasks"));
     }
-    let ground = survey(&opened.context, &opened.state, &options)?;
-    if ground.is_contained {
-        return note_contained(&mut opened, &ground, args.dry_run, ui);
+    let target = inspect(&opened.context, &opened.state, &options)?;
+    if target.is_contained {
+        return note_contained(&mut opened, &target, args.dry_run, ui);
     }
     let (context, state) = (&opened.context, &opened.state);
-    let work = work(context, state, &ground, &options, ui)?;
-    let moving = &opened.moving;
-    let prepared = prepare(context, moving, state, &options, &ground, &work, opened.now)?;
+    let content = content(context, state, &target, &options, ui)?;
+    let preparation = Preparation {
+        context,
+        state,
+        options: &options,
+        lock: &opened.lock,
+        target: &target,
+        now: opened.now,
+    };
+    let prepared = preparation.prepare(&content)?;
     let landing = prepared.landing.clone();
-    show(&opened, &prepared, &work, &Preview::new(ui, args.dry_run))?;
+    show(
+        &opened,
+        &prepared,
+        &content,
+        &Preview::new(ui, args.dry_run),
+    )?;
     say_what_is_missing(&opened, &prepared, ui)?;
     if args.dry_run {
         return Ok(Exit::Ok);
@@ -126,7 +139,7 @@ pub(crate) fn run(args: LandArgs, ui: &Ui) -> Answer {
     opened.record(Event::LandingStarting {
         landing: landing.clone(),
     })?;
-    carry_out(&opened.context, &opened.moving, &prepared)?;
+    move_target(&opened.context, &opened.lock, &prepared)?;
     opened.record(Event::Landed {
         landing: landing.clone(),
     })?;
@@ -135,43 +148,43 @@ pub(crate) fn run(args: LandArgs, ui: &Ui) -> Answer {
 }
 
 /// Nothing moves where the target has everything already; that it has is recorded.
-fn note_contained(opened: &mut Opened, ground: &Ground, dry_run: bool, ui: &Ui) -> Answer {
+fn note_contained(opened: &mut Opened, target: &LandTarget, dry_run: bool, ui: &Ui) -> Answer {
     let landing = Landing {
-        target: ground.target.clone(),
-        from: ground.from,
-        to: ground.from,
+        target: target.branch.clone(),
+        from: target.from,
+        to: target.from,
         at: opened.now,
         backup: None,
     };
     if !dry_run {
         opened.record(Event::Landed { landing })?;
     }
-    let (target, run) = (&ground.target, &opened.run);
+    let (target, run) = (&target.branch, &opened.run);
     ui.answer(&format!("{target} already contains {run}; nothing moved\n"));
     Ok(Exit::Ok)
 }
 
 /// What lands: what was assembled, or on a target that has moved, what that comes to there.
-fn work(
+fn content(
     context: &Context,
     state: &RunState,
-    ground: &Ground,
+    target: &LandTarget,
     options: &LandOptions,
     ui: &Ui,
-) -> Result<Work, CommandError> {
-    if !ground.has_moved {
-        return Ok(merged(context, ground, options.shape)?);
+) -> Result<LandContent, CommandError> {
+    if !target.has_moved {
+        return Ok(merge(context, target, options.method)?);
     }
     let checks = context.settings.assemble.check.len();
-    let target = &ground.target;
     let then = match (options.no_rebuild, options.force, checks) {
         (true, ..) => "",
         (_, true, 1..) => "; the checks are not run, because of --force",
         (_, _, 0) => "; the work is put on top of it",
         _ => "; the work is put on top of it and checked again",
     };
-    ui.status(&format!("{target} has moved since the run started{then}"));
-    Ok(rebuilt(context, state, ground, options)?)
+    let branch = &target.branch;
+    ui.status(&format!("{branch} has moved since the run started{then}"));
+    Ok(reintegrate(context, state, target, options)?)
 }
 
 /// A landing whose target has moved, but whose end nobody wrote down.
@@ -211,10 +224,10 @@ fn say_landed(run: &RunId, landing: &Landing, ui: &Ui) {
 fn options(args: &LandArgs, board: bool) -> LandOptions {
     LandOptions {
         into: args.into.clone(),
-        shape: match (args.ff, args.squash) {
-            (true, _) => Shape::FastForward,
-            (_, true) => Shape::Squash,
-            _ => Shape::Merge,
+        method: match (args.ff, args.squash) {
+            (true, _) => MergeMethod::FastForward,
+            (_, true) => MergeMethod::Squash,
+            _ => MergeMethod::Merge,
         },
         board: board && !args.no_board,
         force: args.force,
@@ -227,27 +240,34 @@ fn options(args: &LandArgs, board: bool) -> LandOptions {
 /// What will move, and what is in it.
 fn show(
     opened: &Opened,
-    prepared: &Prepared,
-    work: &Work,
+    prepared: &PreparedMove,
+    content: &LandContent,
     preview: &Preview<'_>,
 ) -> Result<(), CommandError> {
     let (landing, store) = (&prepared.landing, &opened.place.store);
     let trees = (store.tree_of(landing.from)?, store.tree_of(landing.to)?);
+    // A landing makes this very commit; after a dry run it would have another time.
+    let to = match content {
+        LandContent::Tree { .. } if preview.is_answer() => "a new commit".to_owned(),
+        _ => landing.to.short(),
+    };
     preview.say(&format!(
-        "{} {} -> {} ({})",
+        "{} {} -> {to} ({})",
         landing.target,
         landing.from.short(),
-        landing.to.short(),
         store.stat(trees.0, trees.1)?
     ));
     preview.say_checkout(prepared);
+    if let Some(line) = board_change(opened, trees.0, trees.1)? {
+        preview.say(&line);
+    }
     let plan = &opened.state.plan;
     for task in in_it(&opened.state).map(|number| plan.task(number)) {
         let title = terminal_safe(&task.title);
         preview.say(&format!("  {} [{}] {title}", task.number, task.tag));
     }
-    if let Work::Tree { settled, .. } = work {
-        for resolution in settled {
+    if let LandContent::Tree { resolved, .. } = content {
+        for resolution in resolved {
             preview.say(&format!(
                 "  settled {}",
                 plain_line(&resolution.to_string(), 160)
@@ -257,13 +277,30 @@ fn show(
     Ok(())
 }
 
+/// Says that a landing brings the board along, which no task made.
+fn board_change(opened: &Opened, from: Oid, to: Oid) -> Result<Option<String>, CommandError> {
+    let (store, file) = (&opened.place.store, &opened.context.settings.board.file);
+    let (old, new) = (store.entry(from, file)?, store.entry(to, file)?);
+    if old == new {
+        return Ok(None);
+    }
+    let verb = if old.is_none() { "adds" } else { "updates" };
+    Ok(Some(format!(
+        "  {verb} {file}, the board of the run (`--no-board` lands without it)"
+    )))
+}
+
 fn in_it(state: &RunState) -> impl Iterator<Item = TaskNumber> + '_ {
     let merged = state.integration.iter().flat_map(|found| &found.merged);
     merged.map(|merged| merged.task)
 }
 
 /// What nobody may find out only afterwards.
-fn say_what_is_missing(opened: &Opened, prepared: &Prepared, ui: &Ui) -> Result<(), CommandError> {
+fn say_what_is_missing(
+    opened: &Opened,
+    prepared: &PreparedMove,
+    ui: &Ui,
+) -> Result<(), CommandError> {
     let state = &opened.state;
     say_what_comes_along(opened, prepared.landing.from, ui)?;
     if state.requested {

@@ -8,8 +8,12 @@ use crate::cli::error::Answer;
 use crate::cli::error::{CommandError, Exit};
 use crate::engine::EngineError;
 use crate::engine::kernel::context::Context;
-use crate::engine::land::pull_request::{self, PullError, Scope, Wanted};
-use crate::engine::land::{LandError, LandOptions};
+use crate::engine::land::LandOptions;
+use crate::engine::land::error::LandError;
+use crate::engine::land::pull_request::commands::commands;
+use crate::engine::land::pull_request::error::PullRequestError;
+use crate::engine::land::pull_request::plan::{Scope, plan};
+use crate::engine::land::pull_request::{PullRequests, find_open};
 use crate::forge::{Gh, GhError};
 use crate::git::Repo;
 use crate::journal::Journal;
@@ -73,24 +77,24 @@ pub(crate) fn run(
         journal,
         now,
     } = scene;
-    let wanted = pull_request::plan(context, state, options, scope, remote)?;
+    let planned = plan(context, state, options, scope, remote)?;
     if dry_run {
-        let commands = pull_request::commands(state, &wanted, options.no_verify);
+        let commands = commands(state, &planned, options.no_verify);
         ui.answer(&(commands.join("\n") + "\n"));
         return Ok(Exit::Ok);
     }
-    let gh = Gh::find(&repo.top).map_err(PullError::from)?;
-    let open = pull_request::look(&gh, &wanted)?;
-    for (wanted, open) in wanted.iter().zip(&open) {
-        let Wanted { wording, .. } = wanted;
+    let gh = Gh::find(&repo.top).map_err(PullRequestError::from)?;
+    let open = find_open(&gh, &planned)?;
+    for (planned, open) in planned.iter().zip(&open) {
+        let wording = &planned.wording;
         let does = match open {
             Some(open) => format!("bring up to date {}", open.url),
             None => "open".to_owned(),
         };
         ui.status(&format!("{does}: {} -> {}", wording.head, wording.base));
     }
-    let count = plural(wanted.len(), "pull request");
-    let remote = wanted
+    let count = plural(planned.len(), "pull request");
+    let remote = planned
         .first()
         .map_or("", |first| &first.pull_request.remote);
     consent.confirm(ui, &format!("Push to {remote}, for {count}?"))?;
@@ -98,43 +102,42 @@ pub(crate) fn run(
         journal.append(events, now).map_err(EngineError::from)?;
         Ok(())
     };
-    let done = pull_request::carry_out(
+    let pull_requests = PullRequests {
         context,
         state,
-        &gh,
-        &wanted,
-        &open,
-        options.no_verify,
-        &mut record,
-    )?;
+        planned: &planned,
+        open: &open,
+        no_verify: options.no_verify,
+    };
+    let done = pull_requests.publish(&gh, &mut record)?;
     for url in done.iter().filter_map(|done| done.url.as_deref()) {
         ui.answer(&format!("{url}\n"));
     }
     Ok(Exit::Ok)
 }
 
-impl From<PullError> for CommandError {
-    fn from(error: PullError) -> CommandError {
+impl From<PullRequestError> for CommandError {
+    fn from(error: PullRequestError) -> CommandError {
         let failed = CommandError::failed(crate::base::text::error_chain(&error));
         match error {
-            PullError::Land(error @ LandError::Landed { .. }) => {
+            PullRequestError::Land(error @ LandError::Landed { .. }) => {
                 CommandError::from(error).hint("`dispatch unland` takes it back")
             }
-            PullError::Land(error) => error.into(),
-            PullError::NoRemote => {
+            PullRequestError::Land(error) => error.into(),
+            PullRequestError::NoRemote => {
                 failed.hint("add one with `git remote add`, or name it with `--remote`")
             }
-            PullError::Remote { .. } => failed
+            PullRequestError::Remote { .. } => failed
                 .hint("nothing was pushed; `git push` says more, and the same command tries again"),
-            PullError::NoTarget { remote, branch } => {
+            PullRequestError::NoTarget { remote, branch } => {
                 failed.hint(format!("push it first: `git push {remote} {branch}`"))
             }
-            PullError::NotOurs { remote, branch, .. } => failed.hint(format!(
+            PullRequestError::NotOurs { remote, branch, .. } => failed.hint(format!(
                 "nothing was pushed; look at it with `git fetch {remote} {branch}`, and remove the \
                  branch there if it is not needed"
             )),
-            PullError::Gh(error) => failed.hint(hint(&error)),
-            PullError::Engine(error) => error.into(),
+            PullRequestError::Gh(error) => failed.hint(hint(&error)),
+            PullRequestError::Engine(error) => error.into(),
         }
     }
 }

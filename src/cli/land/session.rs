@@ -7,8 +7,8 @@ use crate::cli::error::CommandError;
 use crate::cli::repo_context::{Default, Place};
 use crate::engine::EngineError;
 use crate::engine::kernel::context::Context;
-use crate::engine::land::Prepared;
-use crate::engine::land::lock::Moving;
+use crate::engine::land::PreparedMove;
+use crate::engine::land::lock::LandLock;
 use crate::engine::runs::load::{free_references, free_target};
 use crate::journal::Journal;
 use crate::journal::runs::RunLock;
@@ -24,10 +24,10 @@ pub(crate) struct Opened {
     pub(crate) state: RunState,
     pub(crate) context: Context,
     pub(crate) journal: Journal,
-    pub(crate) moving: Moving,
+    pub(crate) lock: LandLock,
     /// When it was opened.
     pub(crate) now: Timestamp,
-    _lock: RunLock,
+    _run_lock: RunLock,
 }
 
 impl Opened {
@@ -43,11 +43,9 @@ impl Opened {
     ) -> Result<Opened, CommandError> {
         let place = Place::open()?;
         let run = place.find_and_say(name, default, ui)?;
-        let lock = place.lock(&run)?;
-        let moving = Moving::take(&place.repo, &run, || {
-            ui.status(
-                "a git that an earlier landing started is still at work; waiting for its end",
-            );
+        let run_lock = place.lock(&run)?;
+        let lock = LandLock::take(&place.repo, &run, || {
+            ui.status("git is still running for an earlier landing; waiting until it exits");
         })?;
         let loaded = place.load(&run)?;
         free_references(&place.repo, &run, &loaded.settings)?;
@@ -60,9 +58,9 @@ impl Opened {
             state: loaded.state,
             context,
             journal,
-            moving,
+            lock,
             place,
-            _lock: lock,
+            _run_lock: run_lock,
         })
     }
 
@@ -89,6 +87,11 @@ impl<'a> Preview<'a> {
         Preview { ui, is_answer }
     }
 
+    /// Returns `true` where nothing moves after it.
+    pub(crate) fn is_answer(&self) -> bool {
+        self.is_answer
+    }
+
     pub(crate) fn say(&self, line: &str) {
         match self.is_answer {
             true => self.ui.answer(&format!("{line}\n")),
@@ -96,7 +99,7 @@ impl<'a> Preview<'a> {
         }
     }
 
-    pub(crate) fn say_checkout(&self, prepared: &Prepared) {
+    pub(crate) fn say_checkout(&self, prepared: &PreparedMove) {
         if let Some(checkout) = &prepared.checkout {
             self.say(&format!(
                 "the checkout in {} moves with it",

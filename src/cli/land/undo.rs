@@ -7,7 +7,7 @@ use crate::cli::error::Answer;
 use crate::cli::error::Exit;
 use crate::cli::land::session::{Opened, Preview};
 use crate::cli::repo_context::Default;
-use crate::engine::land::undo::{Taken, carry_out, prepare};
+use crate::engine::land::undo::{Undo, move_back, prepare};
 use crate::engine::publish::catch_up;
 use crate::engine::runs::load::load;
 use crate::model::event::Event;
@@ -42,14 +42,14 @@ pub(crate) fn run(args: UnlandArgs, ui: &Ui) -> Answer {
     let mut opened = Opened::open(args.run.as_deref(), Default::Latest, ui)?;
     let preview = Preview::new(ui, args.dry_run);
     let landing = match prepare(&opened.context, &opened.state, opened.now)? {
-        Taken::IsBack(landing) => {
+        Undo::IsBack(landing) => {
             if args.dry_run {
                 preview.say(&format!("{} is back already", landing.target));
                 return Ok(Exit::Ok);
             }
             landing
         }
-        Taken::Due(prepared) => {
+        Undo::Due(prepared) => {
             let landing = prepared.landing.clone();
             let (from, to) = (landing.to.short(), landing.from.short());
             preview.say(&format!("{} {from} -> {to}", landing.target));
@@ -62,7 +62,7 @@ pub(crate) fn run(args: UnlandArgs, ui: &Ui) -> Answer {
             opened.record(Event::UnlandingStarting {
                 landing: landing.clone(),
             })?;
-            carry_out(&opened.context, &opened.moving, &prepared)?;
+            move_back(&opened.context, &opened.lock, &prepared)?;
             landing
         }
     };

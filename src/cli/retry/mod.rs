@@ -12,7 +12,7 @@ use crate::cli::error::Answer;
 use crate::cli::error::CommandError;
 use crate::cli::repo_context::{Default, Place, TaskName, find_task};
 use crate::config::Settings;
-use crate::engine::prompt::context::current;
+use crate::engine::prompt::brief::current;
 use crate::engine::runs::load::Loaded;
 use crate::engine::start::{refuse_worker, worker_for};
 use crate::model::event::Event;

@@ -1,5 +1,5 @@
-//! Outcomes of attempts that say nothing about what a worker did: the run cut it short, or dispatch
-//! came no further than the worktree.
+//! Outcomes of attempts that say nothing about a worker: the run interrupted them, or their worker
+//! was never started.
 
 use crate::base::text::{error_chain, one_line};
 use crate::engine::EngineError;
@@ -11,7 +11,7 @@ use crate::model::outcome::{End, Outcome};
 use crate::model::usage::Cost;
 use crate::model::worker_report::WorkerReport;
 
-/// An attempt that the run cut short; it counts as none.
+/// Returns the outcome of an attempt that the run interrupted; it does not count.
 pub(super) fn interrupted(kept: Option<Oid>) -> Outcome {
     Outcome {
         kept,
@@ -19,8 +19,8 @@ pub(super) fn interrupted(kept: Option<Oid>) -> Outcome {
     }
 }
 
-/// An attempt that dispatch itself could not carry out: a person has to look, unless only a git that
-/// was killed is to blame.
+/// Returns the outcome of an attempt that dispatch itself could not carry out. It needs attention,
+/// unless only a git that was killed is to blame.
 pub(super) fn could_not(error: &EngineError) -> Outcome {
     let message = one_line(&error_chain(error));
     let class = match error.is_killed_git() {
@@ -35,7 +35,8 @@ pub(super) fn could_not(error: &EngineError) -> Outcome {
     }))
 }
 
-/// An attempt whose worktree could not be set up: its worker never ran, and it counts as none.
+/// Returns the outcome of an attempt whose worktree could not be set up. Its worker never ran, and it
+/// does not count.
 pub(super) fn not_set_up(failed: &SetUpFailure, kept: Option<Oid>) -> Outcome {
     let end = End::Failed(Failure {
         signature: signature(
@@ -71,7 +72,8 @@ fn blocker(evidence: &str) -> Failure {
     }
 }
 
-fn outcome_of(end: End) -> Outcome {
+/// Returns an outcome of which nothing but its end is known.
+pub(super) fn outcome_of(end: End) -> Outcome {
     Outcome {
         end,
         report: WorkerReport::default(),

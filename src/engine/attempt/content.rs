@@ -1,5 +1,5 @@
-//! What is in the changes of an attempt: what git would lose, what is too large, what a failed one
-//! left.
+//! Looks into the changes of an attempt: for content that git would lose, for large files, for what
+//! a failed attempt left.
 
 use crate::engine::EngineError;
 use crate::git::{Repo, Store};
@@ -7,10 +7,11 @@ use crate::merge::change::{Change, Entry};
 use crate::merge::oid::Oid;
 use crate::model::remains::Remains;
 
-/// Files above this size are remarked on.
+/// The size above which a file gets a remark.
 const LARGE_FILE: u64 = 50 * 1024 * 1024;
 
-/// A repository inside the worktree is staged as a bare commit id, and its content would be lost.
+/// Returns a repository inside the worktree. git stages it as a bare commit id, and its content
+/// would be lost.
 ///
 /// # Errors
 /// When the store cannot be read.
@@ -43,7 +44,7 @@ pub(super) fn embedded_repository(
     Ok(found.next().map(|change| change.path.to_string()))
 }
 
-/// Files that are hardly meant to be in git.
+/// Returns remarks on files that are hardly meant to be in git.
 ///
 /// # Errors
 /// When the store cannot be read.
@@ -65,7 +66,7 @@ pub(super) fn large_files(store: &Store, changes: &[Change]) -> Result<Vec<Strin
     Ok(remarks)
 }
 
-/// What the commit that a failed attempt left has changed; none if it left none.
+/// Returns the changes of the commit that a failed attempt left.
 ///
 /// # Errors
 /// When the store cannot be read.

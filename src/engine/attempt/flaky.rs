@@ -1,5 +1,5 @@
-//! Whether an attempt passed with the very files that an earlier one failed with: then nobody
-//! repaired anything, and the next time it may fail again.
+//! Detects flaky attempts: one passes with the very files that an earlier one failed with, so it may
+//! fail again the next time.
 
 use crate::engine::EngineError;
 use crate::git::Store;
@@ -11,8 +11,8 @@ use crate::model::integration::CheckOutcome;
 use crate::model::outcome::{End, Outcome};
 use crate::model::task_state::TaskState;
 
-/// The last attempt before this one that failed because of what it did, with the commit that shows
-/// its files. A limit, a network or a missing login says nothing about files.
+/// Returns the last attempt before this one that failed because of its files, with the commit that
+/// shows them. A limit, a network or a missing login says nothing about files.
 pub fn failed_before(task: &TaskState, attempt: AttemptNumber) -> Option<(AttemptNumber, Oid)> {
     let before = task.attempts.iter().rev();
     let mut failed = before.filter(|earlier| earlier.number < attempt && is_about_files(earlier));
@@ -32,7 +32,7 @@ fn is_about_files(attempt: &Attempt) -> bool {
     failure.class == FailureClass::Logic || a_check_failed
 }
 
-/// The attempt of `failed_before` if its files are those of `tree`.
+/// Returns the attempt of `failed_before` if its files are those of `tree`.
 ///
 /// # Errors
 /// When the store cannot be read.

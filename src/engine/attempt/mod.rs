@@ -1,9 +1,20 @@
 //! One attempt: from its worktree to the verdict on its work.
 
 pub mod aborted;
-pub mod content;
+mod accept;
+mod adopt;
+mod case;
+mod content;
+pub mod execution;
+mod fail;
 pub mod flaky;
-pub mod judge;
-pub mod output;
-pub mod outside_changes;
+pub mod job;
+mod judge;
+mod keep;
+mod offer;
+mod output;
+mod outside_changes;
+mod repeat;
 pub mod run;
+mod start;
+mod watch;

@@ -1,4 +1,4 @@
-//! The output of an attempt in the language of its worker: while it comes, and when it is over.
+//! Reads the output of an attempt in its worker's dialect, while it runs and afterwards.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,14 +16,14 @@ use crate::model::transcript::Transcript;
 use crate::model::worker::Dialect;
 use crate::worker::dialect::Reading;
 
-/// What an agent does changes by the second; this often it is worth a note in the journal.
+/// The least time between two notes about an agent's current step, which changes by the second.
 const STEP_INTERVAL: Duration = Duration::from_secs(5);
 
-/// What is kept of the output of an attempt that is over, read in the worker's language.
+/// Reads the kept output of an attempt whose worker has ended.
 ///
 /// # Errors
 /// When the reading panicked.
-pub async fn read_output(
+pub(super) async fn read_output(
     context: &Arc<Context>,
     spec: &AttemptSpec,
     worktree: &Worktree,
@@ -33,7 +33,7 @@ pub async fn read_output(
     let mut reading = reading(spec, worktree);
     let is_whole = end.dropped_bytes == 0;
     blocking(move || {
-        // An attempt whose log is gone has said nothing, which its language judges.
+        // An attempt without a log wrote nothing, which its dialect judges.
         reading.feed(&log::read(&folder).unwrap_or_default());
         if !is_whole {
             reading.mark_gap();
@@ -43,17 +43,17 @@ pub async fn read_output(
     .await
 }
 
-/// A reading of the output of an attempt.
+/// Returns a reader of the output of an attempt.
 fn reading(spec: &AttemptSpec, worktree: &Worktree) -> Reading {
     Reading::new(spec.worker.dialect, &worktree.path.to_string_lossy())
 }
 
-/// What the output of an agent says while it comes.
-pub struct Steps {
+/// Follows the output of an agent that runs.
+pub(super) struct Steps {
     follower: Follower,
     reading: Reading,
     last: Option<(Instant, String)>,
-    /// Since when nothing more has come after its last word.
+    /// The time of its last word, if nothing came after it.
     over: Option<Instant>,
     grace: Duration,
     bounds: Bounds,
@@ -61,8 +61,8 @@ pub struct Steps {
 }
 
 impl Steps {
-    /// `None` for a worker whose output says nothing.
-    pub fn new(
+    /// `None` for a worker whose output has no dialect.
+    pub(super) fn new(
         context: &Context,
         spec: &AttemptSpec,
         worktree: &Worktree,
@@ -80,13 +80,13 @@ impl Steps {
         })
     }
 
-    /// Reads what is new; gives what the agent does if that is worth saying.
-    pub fn look(&mut self) -> Option<String> {
-        // What cannot be read now is read when the attempt is over.
+    /// Reads what is new; returns the agent's current step if it is worth a note.
+    pub(super) fn next(&mut self) -> Option<String> {
+        // What cannot be read now is read when the worker has ended.
         let new = self.follower.read().unwrap_or_default();
         self.reading.feed(&new);
-        self.end_if_done(!new.is_empty());
-        self.end_if_out_of_bounds();
+        self.stop_if_done(!new.is_empty());
+        self.stop_if_past_a_limit();
         let step = self.reading.current_step()?;
         let is_new = self
             .last
@@ -97,8 +97,8 @@ impl Steps {
         Some(step)
     }
 
-    /// Its output says afterwards why it was ended.
-    fn end_if_out_of_bounds(&self) {
+    /// Stops a worker that has passed a limit; its output shows afterwards which one.
+    fn stop_if_past_a_limit(&self) {
         let passed = self
             .bounds
             .passed(self.reading.turns(), self.reading.cost());
@@ -107,8 +107,8 @@ impl Steps {
         }
     }
 
-    /// A worker that has said its last word and hangs is ended; its word counts all the same.
-    fn end_if_done(&mut self, has_new: bool) {
+    /// Stops a worker that hangs after its last word, which counts anyway.
+    fn stop_if_done(&mut self, has_new: bool) {
         if has_new || !self.reading.is_over() {
             self.over = self.reading.is_over().then(Instant::now);
         }

@@ -3,7 +3,7 @@
 use std::fs;
 
 use crate::engine::EngineError;
-use crate::engine::attempt::run::base_of;
+use crate::engine::attempt::job::recorded_base;
 use crate::engine::doctor::{Ailment, Remedy};
 use crate::engine::kernel::context::Context;
 use crate::engine::reconcile::survey;
@@ -208,7 +208,7 @@ impl Ward<'_> {
         }
         let is_expected = self.context.recorded_worktree(&attempt.worktree) == place;
         let folder = self.context.attempt_folder(task, attempt.number);
-        let keep = (!is_expected).then(|| base_of(&folder)).flatten();
+        let keep = (!is_expected).then(|| recorded_base(&folder)).flatten();
         let keep = keep.map(|base| (task, attempt.number, base));
         let why = "the repository or the folder was moved; they do not find each other";
         let place = place.display().to_string();

@@ -1,4 +1,4 @@
-//! Why a run cannot land, or a landing cannot be taken back.
+//! Errors of landing a run and of undoing a landing.
 
 use std::path::PathBuf;
 
@@ -12,13 +12,13 @@ use crate::merge::verdict::Class;
 use crate::model::ids::TaskNumber;
 use crate::model::task_list::and_list;
 
-/// Why a run cannot land. The target has not moved.
+/// A run cannot land, or a landing cannot be undone. The target has not moved.
 #[derive(Debug, thiserror::Error)]
 pub enum LandError {
-    /// Nothing was assembled.
-    #[error("nothing was assembled, so there is nothing to land")]
+    /// No task is assembled.
+    #[error("nothing to land: no task is assembled")]
     Nothing,
-    /// It has landed before.
+    /// The run has landed before.
     #[error("the run has already landed on {target} as {}", .commit.short())]
     Landed {
         /// The target.
@@ -26,45 +26,43 @@ pub enum LandError {
         /// The landing commit.
         commit: Oid,
     },
-    /// A check of the assembled branch failed.
+    /// A check of the integration branch failed.
     #[error(
-        "the check `{command}` did not pass on the assembled branch{}",
-        if *.on_base { "; it fails on the base of the run, too" } else { "" }
+        "the check `{command}` failed on the integration branch{}",
+        if *.on_base { "; it also fails on the base of the run" } else { "" }
     )]
     ChecksFailed {
         /// The check.
         command: String,
-        /// Whether what fails there fails on the base, too, so that no task is to blame.
+        /// The same failure is on the base, so no task is the culprit.
         on_base: bool,
     },
-    /// A check that passed on the assembled branch does not pass together with what the target has
-    /// become since.
-    #[error(
-        "the check `{command}` does not pass on the assembled work together with {target}: {why}"
-    )]
+    /// A check that passed on the integration branch fails together with the new commits of the
+    /// target.
+    #[error("the check `{command}` fails on the assembled work together with {target}: {why}")]
     ChecksFailedThere {
         /// The target.
         target: String,
         /// The check.
         command: String,
-        /// Who is to blame, and the end of its output.
+        /// The culprits, or the end of its output.
         why: String,
     },
-    /// A person stopped the checks.
-    #[error("stopped while the checks ran; nothing has moved")]
+    /// The user interrupted the checks.
+    #[error("interrupted while the checks ran; nothing has moved")]
     Stopped,
-    /// It has not landed, so nothing can be taken back.
-    #[error("the run has not landed, so there is nothing to take back")]
+    /// The run has not landed.
+    #[error("nothing to undo: the run has not landed")]
     NotLanded,
-    /// The target had everything already when it landed.
-    #[error("the landing on {0} moved nothing, so there is nothing to take back")]
+    /// The target already contained everything when the run landed.
+    #[error("nothing to undo: the landing on {0} moved nothing")]
     MovedNothing(String),
-    /// Something came after the landing.
+    /// The target has moved after the landing.
     #[error("{}", came_after(.target, *.after, *.commit))]
     CameAfter {
         /// The target.
         target: String,
-        /// How many commits stand on top of the landing; 0 if the target does not have it any more.
+        /// The number of commits on top of the landing; 0 if the target no longer contains it.
         after: usize,
         /// The landing.
         commit: Oid,
@@ -72,27 +70,24 @@ pub enum LandError {
     /// The run has no target.
     #[error("the run has no target branch, because HEAD was detached when it started")]
     NoTarget,
-    /// The target is no branch.
+    /// The target does not exist.
     #[error("the target branch {0:?} does not exist")]
     TargetGone(String),
-    /// The target has moved, and the user wants nothing redone.
-    #[error("{0} has moved since the run started, so what was checked is not what would land")]
+    /// The target has moved, and the user wants no reintegration.
+    #[error("{0} has moved since the run started, so the checked result is not what would land")]
     NotRebuilt(String),
-    /// The target shares no history with the run.
-    #[error(
-        "{target} has no commit in common with {}, from which the run started",
-        .base.short()
-    )]
+    /// The target has no common history with the run.
+    #[error("{target} has no common history with {}, the base of the run", .base.short())]
     Unrelated {
         /// The target.
         target: String,
         /// The base of the run.
         base: Oid,
     },
-    /// The target no longer has what the run started from.
+    /// The target no longer contains the base of the run.
     #[error(
-        "{target} does not have {}, from which the run started, so landing would bring back {} \
-         that no task made",
+        "{target} no longer contains {}, the base of the run; landing would bring back {} that no \
+         task made",
         .base.short(),
         plural(*.along, "commit")
     )]
@@ -101,19 +96,19 @@ pub enum LandError {
         target: String,
         /// The base of the run.
         base: Oid,
-        /// How many commits the target would get back.
+        /// The number of commits that would come back.
         along: usize,
     },
-    /// The assembled work conflicts with the target as it is now.
+    /// The assembled work conflicts with the target.
     #[error(
         "{} with {target} ({class}){}",
-        whose(.tasks),
+        conflicting(.tasks),
         places(.paths)
     )]
     Conflict {
         /// The target.
         target: String,
-        /// The tasks whose results conflict with it, if that could be told.
+        /// The conflicting tasks; none if they are unknown.
         tasks: Vec<TaskNumber>,
         /// The class.
         class: Class,
@@ -123,8 +118,8 @@ pub enum LandError {
     /// The target is checked out more than once.
     #[error("{0} is checked out in several worktrees, so it is not moved")]
     SeveralCheckouts(String),
-    /// The target is in the middle of a rebase or bisect, whose end would undo the landing.
-    #[error("git is in the middle of a {what} of {target} in {}, so it is not moved", .place.display())]
+    /// A rebase or bisect of the target is in progress, whose end would undo the landing.
+    #[error("a {what} of {target} is in progress in {}, so it is not moved", .place.display())]
     BeingRewritten {
         /// The target.
         target: String,
@@ -133,34 +128,34 @@ pub enum LandError {
         /// `rebase` or `bisect`.
         what: &'static str,
     },
-    /// A hook of the user's said no.
-    #[error("the hook {0} refused the landing commit: {1}")]
+    /// A hook of the user's rejected the landing commit.
+    #[error("the hook {0} rejected the landing commit: {1}")]
     Hook(&'static str, String),
-    /// git would not move the checkout.
-    #[error("git did not move {target} in {}: {why}", .place.display())]
+    /// The checkout cannot move.
+    #[error("cannot move {target} in {}: {why}", .place.display())]
     CheckoutRefused {
         /// The target.
         target: String,
         /// The checkout.
         place: PathBuf,
-        /// What is in the way.
+        /// The obstacle.
         why: Obstacle,
     },
-    /// A file that git does not track stands where the board would land.
-    #[error("{file} in {} is not tracked, and the board would overwrite it", .place.display())]
+    /// An untracked file has the name of the board.
+    #[error("{file} in {} is untracked, and the board would overwrite it", .place.display())]
     BoardInTheWay {
         /// The checkout.
         place: PathBuf,
         /// The board file.
         file: String,
     },
-    /// The target was checked out somewhere else at the same moment, or no longer is.
-    #[error("{0} is not checked out where it was a moment ago")]
+    /// The target was checked out elsewhere in the meantime.
+    #[error("the checkout of {0} has changed in the meantime")]
     CheckoutChanged(String),
-    /// The target was moved by somebody else at the same moment.
-    #[error("{0} was moved by somebody else just now")]
+    /// The target was moved in the meantime.
+    #[error("{0} has moved in the meantime")]
     MovedMeanwhile(String),
-    /// Anything else.
+    /// The engine failed.
     #[error(transparent)]
     Engine(#[from] EngineError),
 }
@@ -168,7 +163,7 @@ pub enum LandError {
 fn came_after(target: &str, after: usize, commit: Oid) -> String {
     let commit = commit.short();
     match after {
-        0 => format!("{target} does not have the landing {commit} any more"),
+        0 => format!("{target} no longer contains the landing {commit}"),
         after => {
             let commits = plural(after, "commit");
             format!("{target} has {commits} on top of the landing {commit}")
@@ -176,7 +171,7 @@ fn came_after(target: &str, after: usize, commit: Oid) -> String {
     }
 }
 
-fn whose(tasks: &[TaskNumber]) -> String {
+fn conflicting(tasks: &[TaskNumber]) -> String {
     match tasks {
         [] => "the assembled work conflicts".to_owned(),
         [task] => format!("{task} conflicts"),
@@ -184,13 +179,13 @@ fn whose(tasks: &[TaskNumber]) -> String {
     }
 }
 
-/// ` in src/app.ts, b.txt`; nothing where git names no path.
+/// ` in src/app.ts, b.txt`; empty where git names no path.
 fn places(paths: &[RepoPath]) -> String {
-    let names: Vec<String> = paths.iter().map(ToString::to_string).collect();
-    match names.is_empty() {
-        true => String::new(),
-        false => format!(" in {}", names.join(", ")),
+    if paths.is_empty() {
+        return String::new();
     }
+    let names: Vec<String> = paths.iter().map(ToString::to_string).collect();
+    format!(" in {}", names.join(", "))
 }
 
 impl From<StoreError> for LandError {

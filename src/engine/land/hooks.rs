@@ -1,5 +1,5 @@
-//! The user's hooks at a landing: they see the merge in a worktree of their own, before the commit
-//! exists, and may refuse it or change its message and tree, as at any `git merge` or `git commit`.
+//! Runs the user's hooks at a landing: they see the merge in a worktree of its own, before the commit
+//! exists, and may reject it or change its message and tree, as at any `git merge` or `git commit`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,41 +8,45 @@ use crate::base::process::is_executable;
 use crate::base::text::one_line;
 use crate::engine::EngineError;
 use crate::engine::kernel::context::Context;
-use crate::engine::land::lock::Moving;
-use crate::engine::land::{LandError, Shape};
+use crate::engine::land::MergeMethod;
+use crate::engine::land::error::LandError;
+use crate::engine::land::lock::LandLock;
 use crate::git::Git;
 use crate::git::worktree::{Head, Worktree};
 use crate::merge::oid::Oid;
 
-/// What `git merge` runs before it commits, in its order.
-const OF_A_MERGE: [&str; 3] = ["pre-merge-commit", "prepare-commit-msg", "commit-msg"];
+/// The hooks of `git merge`, in its order.
+const MERGE_HOOKS: [&str; 3] = ["pre-merge-commit", "prepare-commit-msg", "commit-msg"];
 
-/// What `git merge --squash` and then `git commit` run: that is an ordinary commit.
-const OF_A_SQUASH: [&str; 3] = ["pre-commit", "prepare-commit-msg", "commit-msg"];
+/// The hooks of `git merge --squash` and then `git commit`, which makes an ordinary commit.
+const SQUASH_HOOKS: [&str; 3] = ["pre-commit", "prepare-commit-msg", "commit-msg"];
 
-/// The hooks the user has.
+/// The hooks of the user that a landing runs.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Hooks {
-    /// Where they are. `core.hooksPath` may be relative and point at ignored files, which the
+pub(super) struct Hooks {
+    /// The hooks folder. `core.hooksPath` may be relative and point at ignored files, which the
     /// landing worktree does not have.
     folder: PathBuf,
     names: Vec<&'static str>,
-    shape: Shape,
+    method: MergeMethod,
 }
 
 impl Hooks {
-    /// Looks for those of a landing of this shape; there are none if the user does not want them
-    /// run.
+    /// Finds the hooks for a merge method; none if the user skips them.
     ///
     /// # Errors
-    /// When git cannot be asked.
-    pub fn find(context: &Context, shape: Shape, no_verify: bool) -> Result<Hooks, LandError> {
+    /// When git fails.
+    pub(super) fn find(
+        context: &Context,
+        method: MergeMethod,
+        no_verify: bool,
+    ) -> Result<Hooks, LandError> {
         let git = context.repo.git().with_hooks();
         let folder = git.line(&["rev-parse", "--git-path", "hooks"])?;
         let folder = context.repo.top.join(folder);
-        let wanted = match shape {
-            Shape::Squash => OF_A_SQUASH,
-            Shape::Merge | Shape::FastForward => OF_A_MERGE,
+        let wanted = match method {
+            MergeMethod::Squash => SQUASH_HOOKS,
+            MergeMethod::Merge | MergeMethod::FastForward => MERGE_HOOKS,
         };
         let wanted = wanted.into_iter().filter(|_| !no_verify);
         let names = wanted
@@ -51,23 +55,23 @@ impl Hooks {
         Ok(Hooks {
             folder,
             names,
-            shape,
+            method,
         })
     }
 
-    /// Whether there is nothing to run.
-    pub fn is_empty(&self) -> bool {
+    /// Returns `true` if there is no hook to run.
+    pub(super) fn is_empty(&self) -> bool {
         self.names.is_empty()
     }
 
-    /// Runs them and returns the tree and the message they leave.
+    /// Runs the hooks and returns the tree and the message they leave.
     ///
     /// # Errors
-    /// When a hook refuses, or the worktree cannot be made.
-    pub fn run(
+    /// When a hook rejects the commit, or the worktree cannot be made.
+    pub(super) fn run(
         &self,
         context: &Context,
-        moving: &Moving,
+        lock: &LandLock,
         tree: Oid,
         target: Oid,
         message: &str,
@@ -84,7 +88,7 @@ impl Hooks {
             .repo
             .add_worktree(&path, &Head::Detached(target), &reason)
             .map_err(EngineError::from)?;
-        let result = self.run_in(&worktree, moving, tree, message);
+        let result = self.run_in(&worktree, lock, tree, message);
         context
             .repo
             .remove_worktree(&worktree)
@@ -95,15 +99,15 @@ impl Hooks {
     fn run_in(
         &self,
         worktree: &Worktree,
-        moving: &Moving,
+        lock: &LandLock,
         tree: Oid,
         message: &str,
     ) -> Result<(Oid, String), LandError> {
-        let git = moving.hold(worktree.git().with_hooks());
+        let git = lock.hold(worktree.git().with_hooks());
         git.run(&["read-tree", "--reset", "-u", &tree.to_string()])?;
-        let file = worktree.admin.join(match self.shape {
-            Shape::Squash => "COMMIT_EDITMSG",
-            Shape::Merge | Shape::FastForward => "MERGE_MSG",
+        let file = worktree.admin.join(match self.method {
+            MergeMethod::Squash => "COMMIT_EDITMSG",
+            MergeMethod::Merge | MergeMethod::FastForward => "MERGE_MSG",
         });
         let failed =
             |error| LandError::Engine(EngineError::File(file.display().to_string(), error));
@@ -126,9 +130,9 @@ impl Hooks {
             "prepare-commit-msg" => args.extend([
                 "--",
                 &message,
-                match self.shape {
-                    Shape::Squash => "squash",
-                    Shape::Merge | Shape::FastForward => "merge",
+                match self.method {
+                    MergeMethod::Squash => "squash",
+                    MergeMethod::Merge | MergeMethod::FastForward => "merge",
                 },
             ]),
             "commit-msg" => args.extend(["--", &message]),
@@ -138,11 +142,11 @@ impl Hooks {
         if finished.status.success() {
             return Ok(());
         }
-        let said = [finished.stdout, finished.stderr].concat();
-        let said = match one_line(&String::from_utf8_lossy(&said)) {
+        let output = [finished.stdout, finished.stderr].concat();
+        let output = match one_line(&String::from_utf8_lossy(&output)) {
             empty if empty.is_empty() => finished.status.to_string(),
-            said => said,
+            output => output,
         };
-        Err(LandError::Hook(hook, said))
+        Err(LandError::Hook(hook, output))
     }
 }

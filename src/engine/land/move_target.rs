@@ -1,30 +1,35 @@
-//! The move itself: looked at once more, what the target was kept, then one step.
+//! Moves the target of a landing: checked again, backed up, then moved in one step.
 
 use std::path::{Path, PathBuf};
 
 use crate::base::fault;
 use crate::engine::EngineError;
 use crate::engine::kernel::context::Context;
-use crate::engine::land::lock::Moving;
-use crate::engine::land::{LandError, Prepared};
+use crate::engine::land::PreparedMove;
+use crate::engine::land::error::LandError;
+use crate::engine::land::lock::LandLock;
 use crate::git::checkout_obstacle::{Obstacle, obstacle, refusal};
 use crate::git::refs::branch_ref;
 use crate::git::{Git, Store, StoreError};
 use crate::merge::oid::Oid;
 use crate::model::integration::Landing;
 
-/// Moves the target. Either it is at its new commit afterwards, or nothing has changed.
+/// Moves the target. It is at its new commit afterwards, or nothing has changed.
 ///
 /// # Errors
-/// Why the target did not move.
-pub fn carry_out(context: &Context, moving: &Moving, prepared: &Prepared) -> Result<(), LandError> {
+/// When it could not move.
+pub fn move_target(
+    context: &Context,
+    lock: &LandLock,
+    prepared: &PreparedMove,
+) -> Result<(), LandError> {
     let Landing {
         target, from, to, ..
     } = &prepared.landing;
-    match make_ready(context, prepared, *from)? {
+    match prepare_checkout(context, prepared, *from)? {
         Some(place) => {
             fault::point("landing", "before the checkout moves");
-            move_checkout(moving, target, place, *from, *to)?;
+            move_checkout(lock, target, place, *from, *to)?;
             fault::point("landing", "after the checkout has moved");
             Ok(())
         }
@@ -32,33 +37,32 @@ pub fn carry_out(context: &Context, moving: &Moving, prepared: &Prepared) -> Res
     }
 }
 
-/// The last look before the target moves, and the reference that keeps what it was. Gives where it is
-/// checked out, if it is.
-pub(crate) fn make_ready<'a>(
+/// Checks the target a last time, backs up its old commit, and returns its checkout if it has one.
+pub(super) fn prepare_checkout<'a>(
     context: &Context,
-    prepared: &'a Prepared,
+    prepared: &'a PreparedMove,
     old: Oid,
 ) -> Result<Option<&'a Path>, LandError> {
     let target = &prepared.landing.target;
-    if only_checkout(context, target)? != prepared.checkout {
+    if single_checkout(context, target)? != prepared.checkout {
         return Err(LandError::CheckoutChanged(target.clone()));
     }
     if let Some(backup) = &prepared.landing.backup {
-        keep_backup(context, backup, old)?;
+        write_backup(context, backup, old)?;
     }
     Ok(prepared.checkout.as_deref())
 }
 
 /// Moves a target that is not checked out.
-pub(crate) fn move_branch(
+pub(super) fn move_branch(
     context: &Context,
     target: &str,
     from: Oid,
     to: Oid,
-    what: &str,
+    command: &str,
 ) -> Result<(), LandError> {
     let store = Store::open_durable(&context.repo)?;
-    let why = format!("dispatch {what} {}", context.run);
+    let why = format!("dispatch {command} {}", context.run);
     match store.move_reference(&branch_ref(target), from, to, &why) {
         Err(StoreError::Moved { .. }) => Err(LandError::MovedMeanwhile(target.to_owned())),
         other => Ok(other?),
@@ -66,13 +70,13 @@ pub(crate) fn move_branch(
 }
 
 fn move_checkout(
-    moving: &Moving,
+    lock: &LandLock,
     target: &str,
     place: &Path,
     from: Oid,
     to: Oid,
 ) -> Result<(), LandError> {
-    let git = moving.hold(Git::at(place).with_hooks());
+    let git = lock.hold(Git::at(place).with_hooks());
     if git.line(&["rev-parse", "--verify", "HEAD"])? != from.to_string() {
         return Err(LandError::MovedMeanwhile(target.to_owned()));
     }
@@ -95,8 +99,11 @@ fn move_checkout(
     })
 }
 
-/// Where a branch is checked out, if it is and may be moved there.
-pub(crate) fn only_checkout(context: &Context, target: &str) -> Result<Option<PathBuf>, LandError> {
+/// Returns the checkout of a branch, if it has one in which it may be moved.
+pub(super) fn single_checkout(
+    context: &Context,
+    target: &str,
+) -> Result<Option<PathBuf>, LandError> {
     if let Some((place, what)) = context.repo.rebase_or_bisect_of(target) {
         let target = target.to_owned();
         return Err(LandError::BeingRewritten {
@@ -106,14 +113,14 @@ pub(crate) fn only_checkout(context: &Context, target: &str) -> Result<Option<Pa
         });
     }
     let mut checkouts = context.repo.checkouts_of(target);
-    match checkouts.len() {
-        0 | 1 => Ok(checkouts.pop()),
-        _ => Err(LandError::SeveralCheckouts(target.to_owned())),
+    if checkouts.len() > 1 {
+        return Err(LandError::SeveralCheckouts(target.to_owned()));
     }
+    Ok(checkouts.pop())
 }
 
-/// Said before hooks run, a key is asked for, or a person is.
-pub(crate) fn make_sure_it_can_move(
+/// Refuses a checkout with changes in the way, before hooks run or the user is asked for anything.
+pub(super) fn refuse_blocked_checkout(
     context: &Context,
     target: &str,
     place: &Path,
@@ -135,22 +142,22 @@ pub(crate) fn make_sure_it_can_move(
     }
 }
 
-/// The reference that will keep what the target was: the first one of the run that is free, or
-/// keeps it already.
-pub(crate) fn free_backup(context: &Context, what: &str, old: Oid) -> Result<String, LandError> {
+/// Returns the name of the reference for the old commit of the target: the first of the run that is
+/// free, or has that commit.
+pub(super) fn backup_name(context: &Context, what: &str, old: Oid) -> Result<String, LandError> {
     let store = Store::open(&context.repo)?;
-    for number in 1.. {
+    let mut number = 1;
+    loop {
         let name = format!("refs/dispatch/backups/{}/{what}-{number}", context.run);
         match store.reference(&name)? {
-            Some(found) if found != old => {}
+            Some(found) if found != old => number += 1,
             _ => return Ok(name),
         }
     }
-    Err(LandError::Nothing)
 }
 
-/// Makes the announced reference that keeps what the target was.
-fn keep_backup(context: &Context, name: &str, old: Oid) -> Result<(), LandError> {
+/// Writes the announced reference that keeps the old commit of the target.
+fn write_backup(context: &Context, name: &str, old: Oid) -> Result<(), LandError> {
     let store = Store::open_durable(&context.repo)?;
     if store.reference(name)? == Some(old) {
         return Ok(());

@@ -1,5 +1,5 @@
-//! A landing on a target that has moved since the run was assembled: what was checked is not what
-//! would land, so the integration is redone on top of what the target is now and checked again.
+//! Integrates the assembled work again on a target that has moved, and checks it there: what was
+//! checked before would not be what lands.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -16,7 +16,10 @@ use crate::engine::kernel::blocking::blocking;
 use crate::engine::kernel::cancel::CancelHandle;
 use crate::engine::kernel::context::Context;
 use crate::engine::kernel::signals::Signals;
-use crate::engine::land::{Ground, LandError, LandOptions, Shape, Work, merged};
+use crate::engine::land::commit::{LandContent, merge};
+use crate::engine::land::error::LandError;
+use crate::engine::land::target::LandTarget;
+use crate::engine::land::{LandOptions, MergeMethod};
 use crate::engine::resolve::auto::AutoResolver;
 use crate::exec::StopSignal;
 use crate::git::Store;
@@ -30,42 +33,43 @@ use crate::model::run::RunState;
 use crate::model::task_list::together_with;
 use crate::report::words::check_words;
 
-/// How much of a failed check's output is repeated, in characters.
-const SAID: usize = 200;
+/// The length of the end of a failed check's output in a message, in characters.
+const EXCERPT: usize = 200;
 
-/// What lands on a target that has moved, checked there. Ctrl-C stops the checks.
+/// Integrates the assembled work on a target that has moved, and checks it there. Ctrl-C stops the
+/// checks.
 ///
 /// # Errors
-/// When it conflicts with the target, a check fails there, the user wants nothing redone, or
-/// a person stopped it. Nothing of the user's has moved.
-pub fn rebuilt(
+/// When it conflicts with the target, a check fails there, the user wants no reintegration, or
+/// interrupted it. Nothing of the user's has moved.
+pub fn reintegrate(
     context: &Context,
     state: &RunState,
-    ground: &Ground,
+    target: &LandTarget,
     options: &LandOptions,
-) -> Result<Work, LandError> {
+) -> Result<LandContent, LandError> {
     if options.no_rebuild {
-        return Err(LandError::NotRebuilt(ground.target.clone()));
+        return Err(LandError::NotRebuilt(target.branch.clone()));
     }
     let failed = |error| LandError::Engine(EngineError::File("the event loop".to_owned(), error));
-    let there = Arc::new(context.on(ground.from));
+    let there = Arc::new(context.on(target.from));
     let runtime = tokio::runtime::Builder::new_current_thread();
     let runtime = { runtime }.enable_all().build().map_err(failed)?;
     runtime.block_on(async {
         let mut signals = Signals::listen().map_err(failed)?;
         let cancel = CancelHandle::default();
-        let redo = Redo {
-            ladder: Arc::new(AutoResolver::new(&there, &cancel)),
+        let reintegration = Reintegration {
+            resolver: Arc::new(AutoResolver::new(&there, &cancel)),
             there: &there,
             state,
-            ground,
+            target,
             cancel: &cancel,
         };
-        let mut work = std::pin::pin!(redo.work(context, options));
+        let mut content = std::pin::pin!(reintegration.content(context, options));
         let mut signal = StopSignal::Interrupt;
         loop {
             tokio::select! {
-                work = &mut work => return work,
+                content = &mut content => return content,
                 _ = signals.next() => {
                     cancel.cancel(signal);
                     signal = StopSignal::Kill;
@@ -75,183 +79,184 @@ pub fn rebuilt(
     })
 }
 
-struct Redo<'a> {
-    /// The run, as if it had started from what the target is now.
+struct Reintegration<'a> {
+    /// The run, as if it had started from the tip of the target.
     there: &'a Arc<Context>,
     state: &'a RunState,
-    ground: &'a Ground,
-    ladder: Arc<AutoResolver>,
+    target: &'a LandTarget,
+    resolver: Arc<AutoResolver>,
     cancel: &'a CancelHandle,
 }
 
-/// The merged candidates, put onto the target one after the other.
-struct Again {
+/// The merged candidates, merged onto the target one after the other.
+struct Remerged {
     chain: Chain,
-    /// Those that do not go, with the class of the first conflict and its paths.
-    missing: Option<(Vec<TaskNumber>, Class, Vec<RepoPath>)>,
+    /// The candidates that do not merge, with the class and the paths of the first conflict.
+    conflict: Option<(Vec<TaskNumber>, Class, Vec<RepoPath>)>,
 }
 
-impl Redo<'_> {
-    async fn work(&self, context: &Context, options: &LandOptions) -> Result<Work, LandError> {
-        if options.shape != Shape::FastForward {
-            match merged(context, self.ground, options.shape) {
-                Ok(work) => {
-                    if let (Work::Tree { tree, .. }, false) = (&work, options.force) {
-                        self.verify(*tree).await?;
+impl Reintegration<'_> {
+    async fn content(
+        &self,
+        context: &Context,
+        options: &LandOptions,
+    ) -> Result<LandContent, LandError> {
+        if options.method != MergeMethod::FastForward {
+            match merge(context, self.target, options.method) {
+                Ok(content) => {
+                    if let (LandContent::Tree { tree, .. }, false) = (&content, options.force) {
+                        self.check(*tree).await?;
                     }
-                    return Ok(work);
+                    return Ok(content);
                 }
                 Err(LandError::Conflict { .. }) => {}
                 Err(other) => return Err(other),
             }
         }
-        self.settled(options).await
+        self.one_by_one(options).await
     }
 
-    /// What one merge does not bring together, the candidates one after the other may, with the same
-    /// ladder as in an assembly: what settled a conflict is checked, and taken back if that fails.
-    async fn settled(&self, options: &LandOptions) -> Result<Work, LandError> {
+    /// Merges the candidates one by one with the strategies of an assembly, where a single merge
+    /// conflicts. Resolutions are checked, and rolled back if that fails.
+    async fn one_by_one(&self, options: &LandOptions) -> Result<LandContent, LandError> {
         loop {
-            let again = self.again().await?;
-            if let Some((tasks, class, paths)) = again.missing {
+            let remerged = self.remerge().await?;
+            if let Some((tasks, class, paths)) = remerged.conflict {
                 return Err(LandError::Conflict {
-                    target: self.ground.target.clone(),
+                    target: self.target.branch.clone(),
                     tasks,
                     class,
                     paths,
                 });
             }
-            let Some(tree) = again.chain.steps.last().map(|step| step.tree) else {
+            let Some(tree) = remerged.chain.steps.last().map(|step| step.tree) else {
                 return Err(LandError::Nothing);
             };
             if !options.force
-                && let Err(failed) = self.verify(tree).await
+                && let Err(failed) = self.check(tree).await
             {
-                match self.takes_back(&again.chain).await? {
-                    true => continue,
-                    false => return Err(failed),
+                if self.rolls_back(&remerged.chain).await? {
+                    continue;
                 }
+                return Err(failed);
             }
-            fault::point("landing", "settled anew");
-            return self.written(again.chain, tree, options.shape);
+            fault::point("landing", "reintegrated");
+            return self.written(remerged.chain, tree, options.method);
         }
     }
 
-    async fn again(&self) -> Result<Again, EngineError> {
+    async fn remerge(&self) -> Result<Remerged, EngineError> {
         let (there, state) = (Arc::clone(self.there), self.state.clone());
-        let ladder = Arc::clone(&self.ladder);
+        let resolver = Arc::clone(&self.resolver);
         blocking(move || {
             let merged = state.integration.iter().flat_map(|found| &found.merged);
             let order: Vec<TaskNumber> = merged.map(|merged| merged.task).collect();
             let mut state = state;
-            // What lands is what was assembled, whatever a person wants left out of the next one.
+            // The assembled work lands, whatever the user leaves out of the next assembly.
             state.leave_out.clear();
-            let chain = Chain::build(&there, &state, &order, &[], &ladder)?;
-            let is_in = |task: &TaskNumber| chain.steps.iter().any(|step| step.task == *task);
-            let missing: Vec<TaskNumber> =
-                order.iter().copied().filter(|task| !is_in(task)).collect();
-            let mut out = chain.left_out.iter();
-            let conflict = out.find_map(|out| match &out.reason {
-                LeftOutReason::Conflict { class, paths, .. } if missing.contains(&out.task) => {
-                    Some((*class, paths.clone()))
-                }
-                _ => None,
-            });
-            let missing = (!missing.is_empty()).then(|| {
-                let (class, paths) = conflict.unwrap_or((Class::EngineFailure, Vec::new()));
-                (missing, class, paths)
-            });
-            Ok(Again { chain, missing })
+            let chain = Chain::build(&there, &state, &order, &[], &resolver)?;
+            let conflict = first_conflict(&chain, &order);
+            Ok(Remerged { chain, conflict })
         })
         .await
     }
 
-    /// In the shape that is asked for, without the board.
-    fn written(&self, chain: Chain, tree: Oid, shape: Shape) -> Result<Work, LandError> {
-        if shape != Shape::FastForward {
-            let settled = chain.steps.into_iter().flat_map(|step| step.resolved);
-            let settled = settled.collect();
-            return Ok(Work::Tree { tree, settled });
+    /// Writes the chain for this merge method, without the board.
+    fn written(
+        &self,
+        chain: Chain,
+        tree: Oid,
+        method: MergeMethod,
+    ) -> Result<LandContent, LandError> {
+        if method != MergeMethod::FastForward {
+            let resolved = chain.steps.into_iter().flat_map(|step| step.resolved);
+            let resolved = resolved.collect();
+            return Ok(LandContent::Tree { tree, resolved });
         }
-        let (there, ground) = (self.there, self.ground);
+        let (there, target) = (self.there, self.target);
         let store = Store::open(&there.repo)?;
-        let board = store.entry(store.tree_of(ground.from)?, &there.settings.board.file)?;
+        let board = store.entry(store.tree_of(target.from)?, &there.settings.board.file)?;
         let writer = HistoryWriter::new(there, self.state, &store, &chain.steps)?;
-        let commits = writer.write(ground.from, board)?;
+        let commits = writer.write(target.from, board)?;
         let tip = commits.last().copied().ok_or(LandError::Nothing)?;
-        Ok(Work::Chain(tip))
+        Ok(LandContent::Commit(tip))
     }
 
-    /// Whether what settled a conflict made a check fail, and was taken back for that.
-    async fn takes_back(&self, chain: &Chain) -> Result<bool, LandError> {
+    /// Rolls back resolutions that make a check fail. Returns `true` if there were any.
+    async fn rolls_back(&self, chain: &Chain) -> Result<bool, LandError> {
         if chain.steps.iter().all(|step| step.resolved.is_empty()) {
             return Ok(false);
         }
-        let tried = self.tried(chain).await?;
-        Ok(!roll_back(chain, &self.ladder, &tried).is_empty())
+        let verification = self.verify(chain).await?;
+        Ok(!roll_back(chain, &self.resolver, &verification).is_empty())
     }
 
-    async fn tried(&self, chain: &Chain) -> Result<Verification, LandError> {
-        let (there, state, cancel) = (self.there, self.state, self.cancel);
-        let tried = verify(there, state, chain, &self.ladder, cancel).await?;
-        tried.ok_or(LandError::Stopped)
+    async fn verify(&self, chain: &Chain) -> Result<Verification, LandError> {
+        let verified = verify(self.there, self.state, chain, &self.resolver, self.cancel);
+        verified.await?.ok_or(LandError::Stopped)
     }
 
-    async fn verify(&self, tree: Oid) -> Result<(), LandError> {
-        let (there, state, ground, cancel) = (self.there, self.state, self.ground, self.cancel);
-        let count = there.settings.assemble.check.len();
+    /// Runs the checks on a tree. A flaky failure passes when it is run again.
+    async fn check(&self, tree: Oid) -> Result<(), LandError> {
+        let settings = &self.there.settings.assemble;
+        let count = settings.check.len();
         if count == 0 {
             return Ok(());
         }
-        let mut checker = Checker::new(there, cancel);
-        let commit = Store::open(&there.repo)?.write_commit(&NewCommit {
-            tree,
-            parents: &[ground.from, ground.code_tip],
-            message: &format!("To be checked\n\nDispatch-Run: {}\n", there.run),
-            time: state.updated,
-            by: By::Dispatch,
-        })?;
+        let mut checker = Checker::new(self.there, self.cancel);
+        let commit = self.commit_to_check(tree)?;
         let mut failed = Vec::new();
-        // What is flaky passes when it is run again, and then nobody is blamed.
-        for _ in 0..=there.settings.assemble.flaky_reruns {
+        for _ in 0..=settings.flaky_reruns {
             failed = checker.results(commit, count).await?;
-            if cancel.is_cancelled() {
+            if self.cancel.is_cancelled() {
                 return Err(LandError::Stopped);
             }
             if failed.iter().all(CheckResult::passed) {
                 return Ok(());
             }
         }
-        let before = checker.results(ground.from, count).await?;
-        if cancel.is_cancelled() {
+        let before = checker.results(self.target.from, count).await?;
+        if self.cancel.is_cancelled() {
             return Err(LandError::Stopped);
         }
-        Err(self.failed(&failed, &before).await?)
+        Err(self.checks_failed(&failed, &before).await?)
     }
 
-    async fn failed(
+    fn commit_to_check(&self, tree: Oid) -> Result<Oid, LandError> {
+        let store = Store::open(&self.there.repo)?;
+        Ok(store.write_commit(&NewCommit {
+            tree,
+            parents: &[self.target.from, self.target.code_tip],
+            message: &format!("To be checked\n\nDispatch-Run: {}\n", self.there.run),
+            time: self.state.updated,
+            by: By::Dispatch,
+        })?)
+    }
+
+    async fn checks_failed(
         &self,
         failed: &[CheckResult],
         before: &[CheckResult],
     ) -> Result<LandError, LandError> {
-        let target = &self.ground.target;
+        let target = &self.target.branch;
         let new: BTreeSet<Red> = failures(failed)
             .difference(&failures(before))
             .cloned()
             .collect();
         let place = match new.first() {
             Some(red) => red.check,
-            None => failed
-                .iter()
-                .position(|check| !check.passed())
-                .unwrap_or_default(),
+            None => {
+                let place = failed.iter().position(|check| !check.passed());
+                place.unwrap_or_default()
+            }
         };
-        let why = match new.is_empty() {
-            true => format!("it fails on {target} without it, too"),
-            false => match self.blamed().await? {
-                Some(blamed) => blamed,
-                None => said(&failed[place]),
-            },
+        let why = if new.is_empty() {
+            format!("it also fails on {target} alone")
+        } else {
+            match self.culprits().await? {
+                Some(culprits) => culprits,
+                None => excerpt(&failed[place]),
+            }
         };
         Ok(LandError::ChecksFailedThere {
             target: target.clone(),
@@ -260,28 +265,49 @@ impl Redo<'_> {
         })
     }
 
-    /// `#4 together with #2`: who makes the check fail on the target as it is now.
-    async fn blamed(&self) -> Result<Option<String>, LandError> {
-        let again = self.again().await?;
-        if again.missing.is_some() {
+    /// Names the tasks that make the check fail on the target, as in `#4 together with #2 fails`.
+    async fn culprits(&self) -> Result<Option<String>, LandError> {
+        let remerged = self.remerge().await?;
+        if remerged.conflict.is_some() {
             return Ok(None);
         }
-        let tried = self.tried(&again.chain).await?;
-        let guilty = tried.culprits.iter();
-        let guilty =
-            guilty.map(|guilty| format!("{} {}", guilty.task, together_with(&guilty.with)));
-        let guilty: Vec<String> = guilty.collect();
-        let fails = if guilty.len() == 1 { "fails" } else { "fail" };
-        Ok((!guilty.is_empty()).then(|| format!("{} {fails} there", guilty.join(", "))))
+        let verification = self.verify(&remerged.chain).await?;
+        let culprits = verification.culprits.iter();
+        let culprits =
+            culprits.map(|culprit| format!("{} {}", culprit.task, together_with(&culprit.with)));
+        let culprits: Vec<String> = culprits.collect();
+        let verb = if culprits.len() == 1 { "fails" } else { "fail" };
+        Ok((!culprits.is_empty()).then(|| format!("{} {verb} there", culprits.join(", "))))
     }
 }
 
-/// That it timed out, or the end of what it said.
-fn said(check: &CheckResult) -> String {
+/// Returns the tasks of an order that a chain does not have, with the first conflict.
+fn first_conflict(
+    chain: &Chain,
+    order: &[TaskNumber],
+) -> Option<(Vec<TaskNumber>, Class, Vec<RepoPath>)> {
+    let is_in = |task: &TaskNumber| chain.steps.iter().any(|step| step.task == *task);
+    let missing: Vec<TaskNumber> = order.iter().copied().filter(|task| !is_in(task)).collect();
+    if missing.is_empty() {
+        return None;
+    }
+    let mut out = chain.left_out.iter();
+    let conflict = out.find_map(|out| match &out.reason {
+        LeftOutReason::Conflict { class, paths, .. } if missing.contains(&out.task) => {
+            Some((*class, paths.clone()))
+        }
+        _ => None,
+    });
+    let (class, paths) = conflict.unwrap_or((Class::EngineFailure, Vec::new()));
+    Some((missing, class, paths))
+}
+
+/// Returns the end of a check's output, or that it timed out.
+fn excerpt(check: &CheckResult) -> String {
     if check.result == CheckOutcome::TimedOut {
         return check_words(check);
     }
-    let said = one_line(&check.tail);
-    let start = said.char_indices().rev().nth(SAID);
-    said[start.map_or(0, |(place, _)| place)..].to_owned()
+    let output = one_line(&check.tail);
+    let start = output.char_indices().rev().nth(EXCERPT);
+    output[start.map_or(0, |(place, _)| place)..].to_owned()
 }

@@ -1,38 +1,43 @@
-//! Taking a landing back: the target moves to what it was before, if nothing came after.
+//! Undoes a landing: the target moves back to its old commit, if nothing came after.
 //!
 //! A checkout moves with it by git's own two-tree merge, which keeps unrelated local changes, staged
 //! or not, and refuses before it changes anything when some are in the way.
+
+use std::path::Path;
 
 use jiff::Timestamp;
 
 use crate::base::fault;
 use crate::engine::EngineError;
 use crate::engine::kernel::context::Context;
-use crate::engine::land::lock::Moving;
-use crate::engine::land::{
-    LandError, Prepared, free_backup, make_ready, make_sure_it_can_move, move_branch, only_checkout,
+use crate::engine::land::PreparedMove;
+use crate::engine::land::error::LandError;
+use crate::engine::land::lock::LandLock;
+use crate::engine::land::move_target::{
+    backup_name, move_branch, prepare_checkout, refuse_blocked_checkout, single_checkout,
 };
 use crate::git::checkout_obstacle::refusal;
 use crate::git::refs::branch_ref;
 use crate::git::{Git, Store};
+use crate::merge::oid::Oid;
 use crate::model::integration::Landing;
 use crate::model::run::RunState;
 
-/// What taking a landing back would do.
+/// The undoing of a landing.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Taken {
-    /// It is to be done.
-    Due(Prepared),
-    /// The target is where it was before: a step that was cut off, or a person did it by hand.
+pub enum Undo {
+    /// The target moves back.
+    Due(PreparedMove),
+    /// The target is back already: the last undo was interrupted, or the user moved it.
     IsBack(Landing),
 }
 
-/// Looks at the target; changes nothing. `landing` of the result is the one that is taken back, with
-/// the time and the backup of this step.
+/// Inspects the target; changes nothing. The `landing` of the result is the one that is undone, with
+/// the time and the backup of the undo.
 ///
 /// # Errors
-/// Why it cannot be taken back.
-pub fn prepare(context: &Context, state: &RunState, now: Timestamp) -> Result<Taken, LandError> {
+/// When the landing cannot be undone.
+pub fn prepare(context: &Context, state: &RunState, now: Timestamp) -> Result<Undo, LandError> {
     let landed = state.landed.as_ref().ok_or(LandError::NotLanded)?;
     let target = landed.target.clone();
     if landed.from == landed.to {
@@ -46,46 +51,65 @@ pub fn prepare(context: &Context, state: &RunState, now: Timestamp) -> Result<Ta
         ..landed.clone()
     };
     if found == landed.from {
-        return Ok(Taken::IsBack(landing));
+        return Ok(Undo::IsBack(landing));
     }
-    if found != landed.to {
-        let after = match store.is_ancestor(landed.to, found)? {
-            true => store.commits_above(found, Some(landed.to))?.len(),
-            false => 0,
-        };
-        return Err(LandError::CameAfter {
-            target,
-            after,
-            commit: landed.to,
-        });
-    }
-    let checkout = only_checkout(context, &target)?;
+    refuse_later_commits(&store, landed, found)?;
+    let checkout = single_checkout(context, &target)?;
     if let Some(place) = &checkout {
-        make_sure_it_can_move(context, &target, place, landed.to, landed.from)?;
+        refuse_blocked_checkout(context, &target, place, landed.to, landed.from)?;
     }
-    landing.backup = Some(free_backup(context, "unlanding", landed.to)?);
-    Ok(Taken::Due(Prepared { landing, checkout }))
+    landing.backup = Some(backup_name(context, "unlanding", landed.to)?);
+    Ok(Undo::Due(PreparedMove { landing, checkout }))
 }
 
-/// Moves the target back. Either it is where it was before the landing afterwards, or nothing has
-/// changed.
+fn refuse_later_commits(store: &Store, landed: &Landing, found: Oid) -> Result<(), LandError> {
+    if found == landed.to {
+        return Ok(());
+    }
+    let after = if store.is_ancestor(landed.to, found)? {
+        store.commits_above(found, Some(landed.to))?.len()
+    } else {
+        0
+    };
+    Err(LandError::CameAfter {
+        target: landed.target.clone(),
+        after,
+        commit: landed.to,
+    })
+}
+
+/// Moves the target back. It is at its old commit afterwards, or nothing has changed.
 ///
 /// # Errors
-/// Why it did not move.
-pub fn carry_out(context: &Context, moving: &Moving, prepared: &Prepared) -> Result<(), LandError> {
+/// When it could not move.
+pub fn move_back(
+    context: &Context,
+    lock: &LandLock,
+    prepared: &PreparedMove,
+) -> Result<(), LandError> {
     let Landing {
         target, from, to, ..
     } = &prepared.landing;
-    let Some(place) = make_ready(context, prepared, *to)? else {
-        return move_branch(context, target, *to, *from, "unland");
-    };
-    let git = moving.hold(Git::at(place).in_foreground());
-    if git.line(&["rev-parse", "--verify", "HEAD"])? != to.to_string() {
+    match prepare_checkout(context, prepared, *to)? {
+        Some(place) => move_checkout_back(context, lock, &prepared.landing, place),
+        None => move_branch(context, target, *to, *from, "unland"),
+    }
+}
+
+fn move_checkout_back(
+    context: &Context,
+    lock: &LandLock,
+    landing: &Landing,
+    place: &Path,
+) -> Result<(), LandError> {
+    let target = &landing.target;
+    let git = lock.hold(Git::at(place).in_foreground());
+    let (to, from) = (landing.to.to_string(), landing.from.to_string());
+    if git.line(&["rev-parse", "--verify", "HEAD"])? != to {
         return Err(LandError::MovedMeanwhile(target.clone()));
     }
     fault::point("unlanding", "before the checkout moves");
-    let trees = [to.to_string(), from.to_string()];
-    let finished = git.finish(["read-tree", "-m", "-u", &trees[0], &trees[1]])?;
+    let finished = git.finish(["read-tree", "-m", "-u", &to, &from])?;
     if !finished.status.success() {
         return Err(LandError::CheckoutRefused {
             target: target.clone(),
@@ -95,10 +119,10 @@ pub fn carry_out(context: &Context, moving: &Moving, prepared: &Prepared) -> Res
     }
     fault::point("unlanding", "after the files have moved");
     let why = format!("dispatch unland {}", context.run);
-    let (name, [old, new]) = (branch_ref(target), &trees);
-    if let Err(error) = git.run(&["update-ref", "-m", &why, &name, new, old]) {
-        // Somebody else was faster; the files go back to where HEAD is.
-        git.run(&["read-tree", "-m", "-u", &trees[1], &trees[0]])?;
+    let name = branch_ref(target);
+    if let Err(error) = git.run(&["update-ref", "-m", &why, &name, &from, &to]) {
+        // The branch moved in the meantime; the files go back to HEAD.
+        git.run(&["read-tree", "-m", "-u", &from, &to])?;
         return Err(LandError::Engine(EngineError::from(error)));
     }
     fault::point("unlanding", "after the checkout has moved");

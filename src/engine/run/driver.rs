@@ -10,6 +10,7 @@ use crate::base::fault;
 use crate::base::text::error_chain;
 use crate::config::reaction::OnNewConflict;
 use crate::control::{Reply, Request, Response, Server, control_socket};
+use crate::engine::attempt::execution::Execution;
 use crate::engine::attempt::flaky::failed_before;
 use crate::engine::attempt::run;
 use crate::engine::kernel::cancel::CancelHandle;
@@ -17,8 +18,7 @@ use crate::engine::kernel::context::Context;
 use crate::engine::kernel::disk_space::is_full;
 use crate::engine::kernel::message::Message;
 use crate::engine::kernel::signals::{SignalRequest, Signals};
-use crate::engine::prompt::conflict::met;
-use crate::engine::prompt::context::{Place, prompt};
+use crate::engine::prompt::brief::brief;
 use crate::engine::publish::{Publication, Publisher};
 use crate::engine::run::admission::Allowance;
 use crate::engine::run::cooldowns::Starts;
@@ -30,9 +30,10 @@ use crate::engine::run::requests;
 use crate::engine::run::slots::Slot;
 use crate::engine::run::throttle::Pace;
 use crate::engine::run::timers::Timers;
+use crate::engine::spec::brief::Brief;
 use crate::engine::spec::{AttemptSpec, starts_from};
 use crate::engine::start::worker_pool::crew;
-use crate::engine::worktree::reuse::going_on;
+use crate::engine::worktree::reuse::{is_sound, reusable};
 use crate::engine::{EngineError, assemble};
 use crate::exec::StopSignal;
 use crate::git::worktree::Worktree;
@@ -669,8 +670,7 @@ impl<'a> Driver<'a> {
             self.start_assembly();
         }
         for spec in attempts {
-            let (context, post) = (Arc::clone(&self.context), self.post.clone());
-            tokio::spawn(run::run(context, spec, post));
+            tokio::spawn(run::run(self.execution(spec)));
         }
     }
 
@@ -681,15 +681,14 @@ impl<'a> Driver<'a> {
     ) -> Result<(AttemptSpec, Event), EngineError> {
         let attempt = self.state.task(task).attempts.len() as u32 + 1;
         let mut spec = self.spec(task, attempt, worker)?;
-        let dependencies = &spec.dependencies;
-        spec.going_on = going_on(&self.context, &self.state, task, &spec.worker, dependencies);
-        if let Some(going_on) = &spec.going_on {
-            spec.worktree = going_on.path.clone();
+        let reuse = reusable(&self.context, &self.state, task, &spec.worker);
+        let reuse = reuse.filter(|reuse| is_sound(&self.context, reuse, &spec.dependencies));
+        if let Some(reuse) = &reuse {
+            spec.worktree = reuse.path.clone();
         }
-        let place = Place::of(spec.going_on.as_ref());
-        let met = met(&self.context.repo, &self.state, task)?;
-        let settings = &self.context.settings.prompt;
-        spec.prompt = prompt(settings, &self.state, task, place, met);
+        spec.reuse = reuse;
+        spec.brief = brief(&self.state, task);
+        self.cancels.insert(task, CancelHandle::default());
         let interval = start_interval(&self.state, &self.limits, worker);
         self.starts.rest(worker, Instant::now(), interval);
         let event = Event::AttemptStarting {
@@ -702,30 +701,27 @@ impl<'a> Driver<'a> {
         Ok((spec, event))
     }
 
-    fn spec(
-        &mut self,
-        task: TaskNumber,
-        attempt: u32,
-        name: &str,
-    ) -> Result<AttemptSpec, EngineError> {
+    fn spec(&self, task: TaskNumber, attempt: u32, name: &str) -> Result<AttemptSpec, EngineError> {
         let settings = &self.context.settings;
         let worker = settings.workers.get(name).cloned().ok_or_else(|| {
             EngineError::Refused(format!("the worker `{name}` of {task} is not configured"))
         })?;
-        let cancel = CancelHandle::default();
-        self.cancels.insert(task, cancel.clone());
         Ok(AttemptSpec {
             task,
             attempt,
             worker,
-            // Only an attempt that is about to start needs one.
-            prompt: Ok(String::new()),
             worktree: self.context.worktree_path(task, attempt),
-            going_on: None,
+            reuse: None,
             failed_before: failed_before(self.state.task(task), attempt),
             dependencies: starts_from(&self.state, task),
-            cancel,
+            brief: Brief::default(),
         })
+    }
+
+    fn execution(&mut self, spec: AttemptSpec) -> Execution {
+        let cancel = self.cancels.entry(spec.task).or_default().clone();
+        let (context, post) = (Arc::clone(&self.context), self.post.clone());
+        Execution::new(context, spec, cancel, post)
     }
 
     /// After a replay: attempts that another process started and that are not known to be over.
@@ -747,10 +743,10 @@ impl<'a> Driver<'a> {
             if let Some(alive) = self.state.task(task).last_attempt() {
                 spec.worktree = self.context.recorded_worktree(&alive.worktree);
             }
-            let (context, post) = (Arc::clone(&self.context), self.post.clone());
+            let execution = self.execution(spec);
             match self.state.task(task).superseded {
-                true => drop(tokio::spawn(run::set_aside(context, spec, post))),
-                false => drop(tokio::spawn(run::adopt(context, spec, post))),
+                true => drop(tokio::spawn(run::set_aside(execution))),
+                false => drop(tokio::spawn(run::adopt(execution))),
             }
         }
         Ok(())

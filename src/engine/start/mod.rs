@@ -16,7 +16,7 @@ use crate::base::process::find_program;
 use crate::config::Settings;
 use crate::engine::EngineError;
 use crate::engine::kernel::disk_space;
-use crate::engine::prompt::context;
+use crate::engine::prompt::render;
 use crate::engine::runs::load::{PLAN_FILE, PLAN_TEXT_FILE, SETTINGS_FILE, settings_text};
 use crate::git::refs::branch_ref;
 use crate::git::worktree::Head;
@@ -219,7 +219,7 @@ pub fn prepare(
     refuse_taken_names(&store, settings, base)?;
     refuse_cut(plan, only.as_deref())?;
     refuse_workers(plan, settings, only.as_deref())?;
-    context::check(&settings.prompt, plan)?;
+    render::check(&settings.prompt, plan)?;
     refuse_places(repo, settings)?;
     Ok(Prepared {
         base,

@@ -12,6 +12,7 @@ use std::time::Instant;
 use crate::base::reflink::clone_or_copy;
 use crate::engine::EngineError;
 use crate::engine::kernel::blocking::blocking;
+use crate::engine::kernel::cancel::CancelHandle;
 use crate::engine::kernel::context::Context;
 use crate::engine::kernel::disk_space::is_full;
 use crate::engine::spec::AttemptSpec;
@@ -31,6 +32,7 @@ pub const INCLUDE_FILE: &str = ".worktreeinclude";
 pub async fn furnish(
     context: &Arc<Context>,
     spec: &AttemptSpec,
+    cancel: &CancelHandle,
     base: Oid,
     worktree: &Worktree,
 ) -> Result<Option<SetUpFailure>, EngineError> {
@@ -42,7 +44,7 @@ pub async fn furnish(
         Err(error) => return Ok(Some(SetUpFailure::of_files(context, spec, &error, since))),
         Ok(()) => {}
     }
-    set_up(context, spec, base, worktree, since).await
+    set_up(context, spec, cancel, base, worktree, since).await
 }
 
 fn bring_files(context: &Context, worktree: &Path) -> Result<(), EngineError> {

@@ -11,6 +11,7 @@ use crate::base::process::Program;
 use crate::base::text::{clip, error_chain, one_line};
 use crate::engine::EngineError;
 use crate::engine::commands::runner::{self, COMMAND, CheckRun, label};
+use crate::engine::kernel::cancel::CancelHandle;
 use crate::engine::kernel::context::Context;
 use crate::engine::spec::AttemptSpec;
 use crate::engine::spec::environment::environment;
@@ -97,6 +98,7 @@ impl SetUpFailure {
 pub(super) async fn set_up(
     context: &Arc<Context>,
     spec: &AttemptSpec,
+    cancel: &CancelHandle,
     base: Oid,
     worktree: &Worktree,
     since: Instant,
@@ -113,13 +115,13 @@ pub(super) async fn set_up(
         env: environment(context, spec, base),
         timeout: context.settings.run.timeout,
         cookie: format!("{}/{}/{}/setup", context.run, spec.task.0, spec.attempt),
-        cancel: &spec.cancel,
+        cancel,
     };
     let results = setup.run(commands).await?;
     let mut results = results.iter();
     let failed = results.find(|result| result.result != CheckOutcome::Passed);
     // One that was stopped with the run is no failure.
-    let failed = failed.filter(|_| !spec.cancel.is_cancelled());
+    let failed = failed.filter(|_| !cancel.is_cancelled());
     Ok(failed.map(|failed| SetUpFailure::of_command(failed, since)))
 }
 

@@ -1,75 +1,40 @@
-//! What a worker is told: its task, the shared context, what the others do, what it builds on.
+//! Collects the facts of a prompt from the state of a run.
 
-use crate::config::settings::PromptSettings;
-use crate::engine::spec::GoingOn;
+use crate::engine::spec::brief::{BothSides, Brief, EarlierConflict};
+use crate::merge::change::RepoPath;
+use crate::merge::oid::Oid;
 use crate::model::attempt::Attempt;
 use crate::model::failure::FailureKind;
 use crate::model::ids::TaskNumber;
-use crate::model::integration::CheckOutcome;
+use crate::model::integration::{CheckOutcome, LeftOutReason};
 use crate::model::outcome::{End, Outcome};
-use crate::model::plan::{Plan, Task};
+use crate::model::plan::Task;
 use crate::model::run::RunState;
 use crate::model::task_conflict::TaskConflict;
-use crate::model::task_list::and_list;
 use crate::model::task_state::{TaskPhase, TaskState};
-use crate::worker::prompt::{
-    DependencyResult, EarlierWork, Neighbour, PromptInput, check_template, render_prompt,
-};
-use crate::worker::template::{Template, TemplateError};
+use crate::worker::prompt::{DependencyResult, EarlierWork, Neighbour};
 
 /// More neighbours than this say nothing to a worker; those nearest in the plan are named.
 const MOST_NEIGHBOURS: usize = 20;
 
-/// Where the next attempt starts.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Place {
-    /// In a clean tree.
-    Clean,
-    /// With what the attempt before left.
-    InPlace,
-}
-
-impl Place {
-    /// The place of an attempt that goes on with this.
-    pub fn of(going_on: Option<&GoingOn>) -> Place {
-        going_on.map_or(Place::Clean, |_| Place::InPlace)
+/// Collects the facts of the prompt of a task's next attempt.
+pub fn brief(state: &RunState, number: TaskNumber) -> Brief {
+    let (now, task) = (state.task(number), state.plan.task(number));
+    let results = task.depends_on.iter();
+    Brief {
+        rewritten_prompt: now.rewritten_prompt.clone(),
+        neighbours: neighbours(state, task),
+        results: results
+            .filter_map(|needed| result(state, *needed))
+            .collect(),
+        conflict: earlier_conflict(state, number),
+        previous_failure: previous_failure(now),
+        earlier_work: earlier_work(now),
+        extra: now.extra_prompt.clone(),
     }
 }
 
-/// The prompt of a task's next attempt, as things stand.
-///
-/// # Errors
-/// When the template is wrong.
-pub fn prompt(
-    settings: &PromptSettings,
-    state: &RunState,
-    number: TaskNumber,
-    place: Place,
-    met: Option<String>,
-) -> Result<String, TemplateError> {
-    let now = state.task(number);
-    let task = &current(state, number);
-    let input = PromptInput {
-        neighbours: neighbours(state, task),
-        results: task
-            .depends_on
-            .iter()
-            .filter_map(|needed| result(state, *needed))
-            .collect(),
-        conflict: conflict(state, number, met),
-        previous_failure: previous_failure(now),
-        earlier_work: match place {
-            Place::Clean => earlier_work(now),
-            Place::InPlace => EarlierWork::InPlace,
-        },
-        extra: now.extra_prompt.clone(),
-        attempt: now.attempts.len() as u32 + 1,
-        ..PromptInput::bare(task, state.plan.context())
-    };
-    render_prompt(template(settings), &input)
-}
-
-/// The task with the prompt a person gave it since.
+/// Returns the task with the prompt that the user gave it since the plan was read.
 pub fn current(state: &RunState, number: TaskNumber) -> Task {
     let mut task = state.plan.task(number).clone();
     if let Some(rewritten) = &state.task(number).rewritten_prompt {
@@ -78,33 +43,15 @@ pub fn current(state: &RunState, number: TaskNumber) -> Task {
     task
 }
 
-/// Whether the user's template works for every task of a plan.
-///
-/// # Errors
-/// The first mistake in it.
-pub fn check(settings: &PromptSettings, plan: &Plan) -> Result<(), TemplateError> {
-    let Some(template) = template(settings) else {
-        return Ok(());
-    };
-    let mut tasks = plan.tasks().iter();
-    tasks.try_for_each(|task| check_template(template, task))
-}
-
-fn template(settings: &PromptSettings) -> Option<Template<'_>> {
-    let file = settings.template.as_deref()?;
-    let text = settings.template_text.as_deref()?;
-    Some(Template { file, text })
-}
-
-/// The tasks that others work on beside this one, in trees that this one does not see.
+/// Returns the tasks that run beside this one, in trees that it does not see.
 fn neighbours(state: &RunState, task: &Task) -> Vec<Neighbour> {
     let downstream = state.downstream(task.number);
-    let met = state.in_the_way_of(task.number);
+    let conflicting = state.in_the_way_of(task.number);
     let is_beside = |other: &&Task| {
         let related = other.number == task.number
             || task.depends_on.contains(&other.number)
             || downstream.contains(&other.number)
-            || met.contains(&other.number);
+            || conflicting.contains(&other.number);
         let given_up = matches!(
             state.task(other.number).phase,
             TaskPhase::Skipped { .. } | TaskPhase::Cancelled
@@ -126,7 +73,7 @@ fn neighbours(state: &RunState, task: &Task) -> Vec<Neighbour> {
     others.into_iter().map(neighbour).collect()
 }
 
-/// Whether nobody works at it and nobody will before something else has happened.
+/// Returns `true` if a task cannot start before something else has happened.
 fn is_later(state: &RunState, number: TaskNumber) -> bool {
     match state.task(number).phase {
         TaskPhase::Queued => !state.unmet(number).is_empty(),
@@ -149,37 +96,61 @@ fn result(state: &RunState, number: TaskNumber) -> Option<DependencyResult> {
     })
 }
 
-/// Why a task that passed is done again: its change did not fit together with others.
-fn conflict(state: &RunState, number: TaskNumber, met: Option<String>) -> Option<String> {
+/// Returns the conflict for which a task that passed is done again.
+fn earlier_conflict(state: &RunState, number: TaskNumber) -> Option<EarlierConflict> {
     let with = state.in_the_way_of(number);
-    if with.is_empty() && met.is_none() {
+    let sides = both_sides(state, number);
+    if with.is_empty() && sides.is_none() {
         return None;
     }
-    let others = match and_list(&with) {
-        others if others.is_empty() => "the other results together".to_owned(),
-        others => others,
-    };
-    let meets = |conflict: &&TaskConflict| conflict.a == number || conflict.b == number;
-    let paths = state.conflicts.iter().filter(meets);
-    let mut paths: Vec<String> = paths
+    let is_own = |conflict: &&TaskConflict| conflict.a == number || conflict.b == number;
+    let own = state.conflicts.iter().filter(is_own);
+    let mut paths: Vec<String> = own
         .flat_map(|conflict| &conflict.units)
         .flat_map(|unit| &unit.paths)
         .map(ToString::to_string)
         .collect();
     paths.sort();
     paths.dedup();
-    let place = match paths.join(", ") {
-        paths if paths.is_empty() => String::new(),
-        paths => format!(" in {paths}"),
-    };
-    let met = met.map_or(String::new(), |met| format!("\n{met}"));
-    Some(format!(
-        "Your earlier change conflicted with {others}{place}. Their results are now in the commit \
-         you start from: make your change on top of them, and keep what both were meant to do.{met}",
-    ))
+    Some(EarlierConflict { with, paths, sides })
 }
 
-/// What the attempt before this one changed, as a range of commits.
+/// Returns the commits of both sides, where a task starts on top of the other one.
+fn both_sides(state: &RunState, number: TaskNumber) -> Option<BothSides> {
+    let task = state.task(number);
+    let onto = task.onto.as_ref()?;
+    Some(BothSides {
+        run_base: state.base,
+        base: base_of(task, onto.candidate).unwrap_or(state.base),
+        candidate: onto.candidate,
+        onto: onto.commit,
+        paths: conflicting_paths(state, number),
+    })
+}
+
+/// Returns the files for which a task was left out.
+fn conflicting_paths(state: &RunState, number: TaskNumber) -> Vec<RepoPath> {
+    let left_out = state.integration.iter().flat_map(|found| &found.left_out);
+    let own = left_out.filter(|out| out.task == number);
+    let paths = own.filter_map(|out| match &out.reason {
+        LeftOutReason::Conflict { paths, .. } => Some(paths.clone()),
+        _ => None,
+    });
+    paths.flatten().collect()
+}
+
+/// Returns the commit that a candidate of a task was made on.
+fn base_of(task: &TaskState, candidate: Oid) -> Option<Oid> {
+    let made_it = task.attempts.iter().rev().find(|attempt| {
+        let outcome = attempt.outcome.as_ref();
+        outcome.is_some_and(|outcome| {
+            matches!(&outcome.end, End::Passed { candidate: made, .. } if *made == Some(candidate))
+        })
+    });
+    made_it?.base
+}
+
+/// Returns the change of the attempt before this one, as a range of commits.
 fn earlier_work(task: &TaskState) -> EarlierWork {
     let left = |attempt: &Attempt| {
         let outcome = attempt.outcome.as_ref()?;

@@ -1,0 +1,147 @@
+//! Accepts an attempt: its work becomes the candidate, on the task's branch.
+
+use crate::base::fault;
+use crate::engine::EngineError;
+use crate::engine::attempt::case::Case;
+use crate::engine::attempt::flaky;
+use crate::engine::attempt::offer::Offer;
+use crate::engine::worktree::prepare::keep;
+use crate::git::Store;
+use crate::git::commit::{By, NewCommit};
+use crate::git::refs::branch_ref;
+use crate::git::worktree::Head;
+use crate::merge::change::ChangeStat;
+use crate::merge::oid::Oid;
+use crate::model::ids::AttemptNumber;
+use crate::model::integration::CheckResult;
+use crate::model::outcome::{End, Outcome};
+use crate::model::plan::Produces;
+use crate::model::worker_report::WorkerReport;
+
+/// The most bytes of the output of an `info` task that are its report, where it wrote no other.
+const INFO_BYTES: u64 = 64 * 1024;
+
+/// The most characters of a summary's first line that is the subject of its commit.
+const SUBJECT: usize = 72;
+
+/// Makes the candidate and returns the outcome of the attempt.
+///
+/// # Errors
+/// When the store cannot be read or written.
+pub(super) fn accept(
+    case: &Case,
+    offer: &Offer,
+    checks: Vec<CheckResult>,
+) -> Result<Outcome, EngineError> {
+    let store = Store::open(&case.execution.context.repo)?;
+    let report = report(case, &store, offer)?;
+    let commit = || commit_candidate(case, &store, offer, &report);
+    let candidate = offer.changed.then(commit).transpose()?;
+    fault::point("attempt", "accepted");
+    let stat = match candidate {
+        Some(_) => store.stat(store.tree_of(case.base)?, offer.tree)?,
+        None => ChangeStat::default(),
+    };
+    let failed_before = case.execution.spec.failed_before;
+    let flaky = flaky::same_files(&store, failed_before, offer.tree)?;
+    case.worktree.unlock();
+    let end = End::Passed {
+        candidate,
+        stat,
+        info: info(case, &report),
+    };
+    Ok(Outcome {
+        report,
+        checks,
+        outside: offer.outside.clone(),
+        flaky,
+        ..case.outcome(end, remarks(case, offer, flaky))
+    })
+}
+
+/// Returns the worker's report; the subject of its last commit is its summary where it has no other.
+fn report(case: &Case, store: &Store, offer: &Offer) -> Result<WorkerReport, EngineError> {
+    let mut report = case.report_with_last_words();
+    if report.summary.is_none() && offer.head != case.base {
+        let message = store.commit(offer.head)?.message;
+        report.summary = message.lines().next().map(str::to_owned);
+    }
+    Ok(report)
+}
+
+fn commit_candidate(
+    case: &Case,
+    store: &Store,
+    offer: &Offer,
+    report: &WorkerReport,
+) -> Result<Oid, EngineError> {
+    let (context, spec) = (&case.execution.context, &case.execution.spec);
+    let mut candidate = offer.head;
+    if offer.tree != store.tree_of(offer.head)? {
+        candidate = store.write_commit(&NewCommit {
+            tree: offer.tree,
+            parents: &[offer.head],
+            message: &message(case, report),
+            time: context.clock.now(),
+            by: By::User,
+        })?;
+    }
+    let branch = context.branch(spec.task);
+    let name = branch_ref(&branch);
+    let old = store.reference(&name)?.unwrap_or(Oid::ZERO);
+    if !old.is_zero() && !store.is_ancestor(old, candidate)? {
+        // The worker switched to another branch; the work on the first one is kept.
+        keep(store, &context.attempt_ref(spec.task, spec.attempt), old)?;
+    }
+    if old != candidate {
+        store.move_reference(&name, old, candidate, "dispatch: candidate")?;
+    }
+    store.settle(&case.worktree, &Head::Branch(branch))?;
+    Ok(candidate)
+}
+
+fn message(case: &Case, report: &WorkerReport) -> String {
+    let (context, spec) = (&case.execution.context, &case.execution.spec);
+    let title = &context.plan.task(spec.task).title;
+    let summary = report.summary.as_deref().map_or("", str::trim);
+    let (first, rest) = summary.split_once('\n').unwrap_or((summary, ""));
+    let (subject, body) = match first.chars().count() {
+        0 => (title.as_str(), ""),
+        1..=SUBJECT => (first, rest.trim()),
+        _ => (title.as_str(), summary),
+    };
+    let trailers = context.trailers(spec.task, spec.attempt);
+    match body {
+        "" => format!("{subject}\n\n{trailers}"),
+        body => format!("{subject}\n\n{body}\n\n{trailers}"),
+    }
+}
+
+/// Returns the report of an `info` task: its summary, else its output.
+fn info(case: &Case, report: &WorkerReport) -> Option<String> {
+    let task = case.execution.spec.task;
+    if case.execution.context.plan.task(task).fields.produces != Produces::Info {
+        return None;
+    }
+    let printed = || {
+        let text = case.output(INFO_BYTES);
+        let is_text = !case.transcript.has_terminal_event();
+        (is_text && !text.trim().is_empty()).then_some(text)
+    };
+    report.summary.clone().or_else(printed)
+}
+
+/// Returns the remarks on an attempt that passed anyway.
+fn remarks(case: &Case, offer: &Offer, flaky: Option<AttemptNumber>) -> Vec<String> {
+    let mut remarks = offer.remarks.clone();
+    let hindrances = case.transcript.hindrances.iter();
+    remarks.extend(hindrances.map(|what| format!("it was not allowed to: {what}")));
+    if case.outlived_its_result() {
+        remarks.push("it was still alive after its result and was ended".to_owned());
+    }
+    let attempt = case.execution.spec.attempt;
+    remarks.extend(flaky.map(|earlier| {
+        format!("flaky: attempt {earlier} failed with the same files, attempt {attempt} passed")
+    }));
+    remarks
+}

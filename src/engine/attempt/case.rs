@@ -1,0 +1,126 @@
+//! Everything that an attempt left, read for its verdict.
+
+use crate::base::text::error_chain;
+use crate::engine::EngineError;
+use crate::engine::attempt::aborted::outcome_of;
+use crate::engine::attempt::execution::{Execution, Finished};
+use crate::engine::attempt::output::read_output;
+use crate::engine::attempt::outside_changes::look_after;
+use crate::engine::spec::limits::Bounds;
+use crate::engine::spec::result_file;
+use crate::exec::{self, Exit, JobEnd};
+use crate::failure::evidence::Fact;
+use crate::git::worktree::Worktree;
+use crate::merge::oid::Oid;
+use crate::model::outcome::{End, Outcome};
+use crate::model::outside_changes::OutsideChange;
+use crate::model::transcript::Transcript;
+use crate::model::worker_report::WorkerReport;
+use crate::worker::result::load_result;
+
+/// An attempt whose worker has ended.
+#[derive(Clone)]
+pub(super) struct Case {
+    pub(super) execution: Execution,
+    pub(super) worktree: Worktree,
+    pub(super) base: Oid,
+    pub(super) end: JobEnd,
+    pub(super) report: WorkerReport,
+    /// The reason why its report could not be used.
+    unread: Option<String>,
+    pub(super) transcript: Transcript,
+    /// The changes outside its worktree while it ran.
+    pub(super) meanwhile: Vec<OutsideChange>,
+}
+
+impl Case {
+    /// Reads the worker's report, its output and the changes outside its worktree.
+    ///
+    /// # Errors
+    /// When the runtime ends meanwhile.
+    pub(super) async fn read(
+        execution: &Execution,
+        finished: Finished,
+    ) -> Result<Case, EngineError> {
+        let Finished {
+            worktree,
+            base,
+            end,
+        } = finished;
+        let (report, unread) = match load_result(&result_file(&execution.folder())) {
+            Ok(report) => (report.unwrap_or_default(), None),
+            Err(error) => (WorkerReport::default(), Some(error_chain(&error))),
+        };
+        let (context, spec) = (&execution.context, &execution.spec);
+        let transcript = read_output(context, spec, &worktree, &end).await?;
+        let meanwhile = look_after(context, spec).await?;
+        Ok(Case {
+            execution: execution.clone(),
+            worktree,
+            base,
+            end,
+            report,
+            unread,
+            transcript,
+            meanwhile,
+        })
+    }
+
+    /// Returns `true` if the worker says that it did its work.
+    pub(super) fn ended_well(&self) -> bool {
+        let ended_by_itself = self.end.exit == Exit::Code(0) && self.passed_limit().is_none();
+        (ended_by_itself || self.outlived_its_result())
+            && self.transcript.is_success()
+            && self.report.error.is_none()
+    }
+
+    /// Returns `true` if dispatch stopped a worker that had already said its last word: then its
+    /// word counts, not the way it ended.
+    pub(super) fn outlived_its_result(&self) -> bool {
+        let was_stopped = match self.end.exit {
+            Exit::TimedOut | Exit::Stalled => true,
+            Exit::Code(_) | Exit::Signal(_) => self.end.stopped,
+            Exit::NotStarted(_) => false,
+        };
+        was_stopped && self.transcript.terminal_seen && !self.execution.cancel.is_cancelled()
+    }
+
+    /// Returns the limit for which dispatch stopped the worker.
+    pub(super) fn passed_limit(&self) -> Option<Fact> {
+        let bounds = Bounds::untold(&self.execution.context, &self.execution.spec);
+        let passed = bounds.passed(self.transcript.turns, self.transcript.cost);
+        passed.filter(|_| self.end.stopped && !self.execution.cancel.is_cancelled())
+    }
+
+    /// Returns the worker's report; the agent's last words are its summary where it wrote none.
+    pub(super) fn report_with_last_words(&self) -> WorkerReport {
+        let mut report = self.report.clone();
+        let words = || self.transcript.last_words().map(str::to_owned);
+        report.summary = report.summary.or_else(words);
+        report
+    }
+
+    /// Returns the last bytes of the worker's output.
+    pub(super) fn output(&self, limit: u64) -> String {
+        let folder = self.execution.worker_folder();
+        let bytes = exec::log::tail(&folder, limit).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// Returns an outcome with everything that does not depend on the verdict.
+    pub(super) fn outcome(&self, end: End, mut remarks: Vec<String>) -> Outcome {
+        let unread = self.unread.iter();
+        remarks.extend(unread.map(|why| format!("its result file was not used: {why}")));
+        Outcome {
+            report: self.report_with_last_words(),
+            leftovers: self.end.leftovers.clone(),
+            remarks,
+            meanwhile: self.meanwhile.clone(),
+            millis: self.end.millis,
+            usage: self.transcript.usage,
+            cost: self.transcript.cost,
+            session: self.transcript.session.clone(),
+            ..outcome_of(end)
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! One attempt while it is carried out.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::engine::EngineError;
+use crate::engine::kernel::blocking::blocking;
+use crate::engine::kernel::cancel::CancelHandle;
+use crate::engine::kernel::context::Context;
+use crate::engine::kernel::disk_space;
+use crate::engine::kernel::message::{Message, Post};
+use crate::engine::spec::AttemptSpec;
+use crate::engine::worktree::prepare;
+use crate::engine::worktree::setup::SetUpFailure;
+use crate::exec::JobEnd;
+use crate::git::worktree::Worktree;
+use crate::merge::oid::Oid;
+use crate::model::event::Event;
+
+/// An attempt with everything that its steps need. Its clones are the same attempt.
+#[derive(Clone)]
+pub struct Execution {
+    pub(super) context: Arc<Context>,
+    pub(super) spec: Arc<AttemptSpec>,
+    pub(super) cancel: CancelHandle,
+    post: Post,
+}
+
+/// An attempt whose worker has ended.
+#[derive(Clone)]
+pub(super) struct Finished {
+    pub(super) worktree: Worktree,
+    pub(super) base: Oid,
+    pub(super) end: JobEnd,
+}
+
+/// How far an attempt came without a failure of dispatch itself.
+pub(super) enum Reached {
+    /// Its worker has ended.
+    Finished(Box<Finished>),
+    /// It never started, or its end is not known: it does not count. This commit keeps its work.
+    Aborted(Option<Oid>),
+    /// Its worktree could not be set up, so its worker never started.
+    NotSetUp(SetUpFailure, Option<Oid>),
+    /// Its dependencies conflict, which has been posted.
+    Blocked,
+}
+
+impl Execution {
+    /// An attempt that is described, can be cancelled and posts messages.
+    pub fn new(
+        context: Arc<Context>,
+        spec: AttemptSpec,
+        cancel: CancelHandle,
+        post: Post,
+    ) -> Execution {
+        Execution {
+            context,
+            spec: Arc::new(spec),
+            cancel,
+            post,
+        }
+    }
+
+    /// The folder of the attempt: prompt, result, logs.
+    pub(super) fn folder(&self) -> PathBuf {
+        self.context
+            .attempt_folder(self.spec.task, self.spec.attempt)
+    }
+
+    /// The folder of its worker's process.
+    pub(super) fn worker_folder(&self) -> PathBuf {
+        prepare::worker_folder(&self.context, self.spec.task, self.spec.attempt)
+    }
+
+    /// Returns `true` until the run is stopped or the attempt cancelled.
+    pub(super) fn may_go_on(&self) -> bool {
+        !self.context.is_stopping() && !self.cancel.is_cancelled()
+    }
+
+    /// Sends a message to the loop, which is gone only when the program ends.
+    pub(super) fn post(&self, message: Message) {
+        let _ = self.post.send(message);
+    }
+
+    /// Reports that the worker runs.
+    pub(super) fn post_started(&self, base: Oid) {
+        let (task, attempt) = (self.spec.task, self.spec.attempt);
+        self.post(Message::Fact(Event::AttemptStarted {
+            task,
+            attempt,
+            base,
+        }));
+    }
+
+    /// Reports that something could not be written.
+    pub(super) fn post_shortage(&self) {
+        self.post(Message::NoRoom(disk_space::shortage_now(&self.context)));
+    }
+
+    /// Runs blocking work for the attempt.
+    pub(super) async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Execution) -> Result<T, EngineError> + Send + 'static,
+    ) -> Result<T, EngineError> {
+        let execution = self.clone();
+        blocking(move || work(&execution)).await
+    }
+}

@@ -1,0 +1,130 @@
+//! Fails an attempt: its work is kept, and the failure gets its class.
+
+use jiff::tz::TimeZone;
+
+use crate::base::fault;
+use crate::base::text::{clip, error_chain};
+use crate::engine::EngineError;
+use crate::engine::attempt::case::Case;
+use crate::engine::attempt::content::remains;
+use crate::engine::kernel::blocking::blocking;
+use crate::engine::kernel::disk_space::is_full;
+use crate::engine::spec::time_limits;
+use crate::engine::worktree::prepare::keep_remains;
+use crate::exec::Exit;
+use crate::failure::classify::classify_with;
+use crate::failure::evidence::{self, Evidence, Fact};
+use crate::git::Store;
+use crate::merge::oid::Oid;
+use crate::model::failure::FailureClass;
+use crate::model::integration::CheckResult;
+use crate::model::outcome::{End, Outcome};
+use crate::model::remains::Remains;
+
+/// The most bytes at the end of a worker's output that are searched for the cause of a failure.
+const TAIL_BYTES: u64 = 16 * 1024;
+
+/// Keeps the work of an attempt that did not pass, and classifies its failure.
+///
+/// # Errors
+/// When its work cannot be kept for a reason that passes.
+pub(super) async fn fail(
+    case: Case,
+    fact: Option<Fact>,
+    checks: Vec<CheckResult>,
+) -> Result<Outcome, EngineError> {
+    let mut remarks = Vec::new();
+    let kept = match keep(&case).await {
+        Ok(kept) => kept,
+        // That passes, and the attempt is judged again.
+        Err(error) if is_full(&error) || error.is_killed_git() => return Err(error),
+        Err(error) => {
+            let why = error_chain(&error);
+            remarks.push(format!("what it left could not be kept: {why}"));
+            None
+        }
+    };
+    let remains = describe(&case, kept).await;
+    let facts = fact.into_iter().chain(facts(&case)).collect();
+    Ok(Outcome {
+        checks,
+        kept,
+        remains,
+        ..case.outcome(classify(&case, facts), remarks)
+    })
+}
+
+async fn keep(case: &Case) -> Result<Option<Oid>, EngineError> {
+    let case = case.clone();
+    blocking(move || {
+        let (context, spec) = (&case.execution.context, &case.execution.spec);
+        let store = Store::open(&context.repo)?;
+        fault::point("remains", "before they are kept");
+        let (base, worktree) = (case.base, &case.worktree);
+        keep_remains(context, &store, spec.task, spec.attempt, base, worktree)
+    })
+    .await
+}
+
+/// Describes the kept commit. Its size is only shown, so an error is no failure.
+async fn describe(case: &Case, kept: Option<Oid>) -> Option<Remains> {
+    let (repo, base) = (case.execution.context.repo.clone(), case.base);
+    let described = blocking(move || remains(&repo, base, kept)).await;
+    described.unwrap_or_default()
+}
+
+fn classify(case: &Case, facts: Vec<Fact>) -> End {
+    let context = &case.execution.context;
+    let evidence = Evidence {
+        facts,
+        exit: match case.end.exit {
+            Exit::Code(code) => Some(evidence::Exit::Code(code)),
+            Exit::Signal(signal) => Some(evidence::Exit::Signal(signal)),
+            _ => None,
+        },
+        error: case.report.error.clone(),
+        tail: last_lines(case),
+        stream: Some(case.transcript.clone()),
+        now: Some(context.clock.now().to_zoned(TimeZone::system())),
+    };
+    let failure = classify_with(&evidence, &context.patterns);
+    match failure.class {
+        FailureClass::Interrupted => End::Interrupted {},
+        _ => End::Failed(failure),
+    }
+}
+
+/// Returns the text that is searched for the last words of a failure: never the events, which hold
+/// what the agent said and read.
+fn last_lines(case: &Case) -> String {
+    if case.transcript.has_terminal_event() {
+        case.transcript.stray.join("\n")
+    } else {
+        case.output(TAIL_BYTES)
+    }
+}
+
+/// Returns what dispatch itself knows about the worker's end.
+fn facts(case: &Case) -> Vec<Fact> {
+    let (context, spec) = (&case.execution.context, &case.execution.spec);
+    let (timeout, stall_timeout) = time_limits(context, spec);
+    let read_only = spec.worker.read_only_option().map(Fact::ReadOnly);
+    let mut facts = Vec::from_iter(read_only);
+    if case.outlived_its_result() {
+        return facts;
+    }
+    match case.passed_limit() {
+        Some(passed) => facts.push(passed),
+        None if case.end.stopped || case.execution.cancel.is_cancelled() => {
+            facts.push(Fact::Stopped);
+        }
+        None => {}
+    }
+    match &case.end.exit {
+        Exit::TimedOut => facts.push(Fact::TimedOut(timeout)),
+        Exit::Stalled => facts.push(Fact::Stalled(stall_timeout)),
+        Exit::NotStarted(said) => facts.push(Fact::CouldNotStart(clip(said, 200))),
+        Exit::Code(_) | Exit::Signal(_) => {}
+    }
+    facts
+}

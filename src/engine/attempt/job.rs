@@ -1,0 +1,115 @@
+//! Describes the worker's process of an attempt.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use crate::base::{fault, files};
+use crate::engine::EngineError;
+use crate::engine::attempt::execution::Execution;
+use crate::engine::prompt::both_sides::render_both_sides;
+use crate::engine::prompt::render::{Tree, render};
+use crate::engine::spec::environment::environment;
+use crate::engine::spec::limits::Bounds;
+use crate::engine::spec::{PROMPT_FILE, time_limits};
+use crate::exec::Job;
+use crate::git::worktree::Worktree;
+use crate::merge::oid::Oid;
+use crate::worker::command::{CommandLine, Vars, command_line};
+
+/// How long a worker has after SIGTERM.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// The file in the attempt's folder that names the commit it works on.
+const BASE_FILE: &str = "base";
+
+/// Records what a later process needs to adopt the attempt, and describes its worker.
+///
+/// # Errors
+/// When the prompt cannot be rendered or a file cannot be written.
+pub(super) async fn prepare_job(
+    execution: &Execution,
+    base: Oid,
+    worktree: &Worktree,
+) -> Result<Job, EngineError> {
+    let (context, spec) = (&execution.context, &execution.spec);
+    let folder = execution.folder();
+    let prompt_file = folder.join(PROMPT_FILE);
+    let prompt = execution.blocking(render_prompt).await?;
+    write(&prompt_file, prompt.as_bytes())?;
+    write(&folder.join(BASE_FILE), base.to_string().as_bytes())?;
+    let line = worker_command(execution, &prompt, &prompt_file, worktree)?;
+    let (timeout, stall_timeout) = time_limits(context, spec);
+    Ok(Job {
+        argv: line.argv,
+        cwd: worktree.path.clone(),
+        env: environment(context, spec, base),
+        stdin: line.stdin_is_prompt.then_some(prompt_file),
+        timeout: Some(timeout),
+        stall_timeout: Some(stall_timeout),
+        grace: GRACE,
+        max_log: context.settings.run.max_log,
+        cookie: format!("{}/{}/{}", context.run, spec.task.0, spec.attempt),
+        keeps_room: false,
+    })
+}
+
+/// Returns the commit an attempt works on, as its folder records it.
+pub fn recorded_base(folder: &Path) -> Option<Oid> {
+    let text = files::read_if_exists(&folder.join(BASE_FILE)).ok()??;
+    String::from_utf8_lossy(&text).parse().ok()
+}
+
+fn render_prompt(execution: &Execution) -> Result<String, EngineError> {
+    let (context, spec) = (&execution.context, &execution.spec);
+    let conflict = spec.brief.conflict.as_ref();
+    let sides = conflict.and_then(|conflict| conflict.sides.as_ref());
+    let sides = sides.map(|sides| render_both_sides(&context.repo, sides));
+    let tree = match spec.reuse {
+        Some(_) => Tree::Reused,
+        None => Tree::Clean,
+    };
+    Ok(render(
+        &context.settings.prompt,
+        &context.plan,
+        (spec.task, spec.attempt),
+        &spec.brief,
+        tree,
+        sides.transpose()?.as_deref(),
+    )?)
+}
+
+fn worker_command(
+    execution: &Execution,
+    prompt: &str,
+    prompt_file: &Path,
+    worktree: &Worktree,
+) -> Result<CommandLine, EngineError> {
+    let (context, spec) = (&execution.context, &execution.spec);
+    let task = context.plan.task(spec.task);
+    let bounds = Bounds::of(&spec.worker, task);
+    let max_turns = bounds.max_turns.map(|turns| turns.to_string());
+    let max_cost = bounds.max_cost.map(|cost| cost.to_string());
+    let vars = Vars {
+        prompt_text: prompt,
+        prompt_file: &prompt_file.to_string_lossy(),
+        worktree: &worktree.path.to_string_lossy(),
+        run: context.run.as_str(),
+        task: &spec.task.0.to_string(),
+        attempt: &spec.attempt.to_string(),
+        model: spec.worker.model.as_deref(),
+        permission_mode: spec.worker.permission_mode.as_deref(),
+        max_turns: max_turns.as_deref(),
+        max_cost: max_cost.as_deref(),
+    };
+    Ok(command_line(&spec.worker, task, &vars)?)
+}
+
+fn write(path: &Path, content: &[u8]) -> Result<(), EngineError> {
+    let failed = |error| EngineError::File(path.display().to_string(), error);
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).map_err(failed)?;
+    }
+    fault::full("attempt file").map_err(failed)?;
+    fs::write(path, content).map_err(failed)
+}

@@ -1,0 +1,141 @@
+//! Inspects the worktree of an attempt for what it offers.
+
+use crate::config::reaction::Reaction;
+use crate::engine::EngineError;
+use crate::engine::attempt::case::Case;
+use crate::engine::attempt::content::{embedded_repository, large_files};
+use crate::engine::worktree::populate::links_in;
+use crate::failure::evidence::Fact;
+use crate::git::capture::{Capture, CaptureError};
+use crate::git::{GitError, Store};
+use crate::merge::change::{Change, RepoPath};
+use crate::merge::oid::Oid;
+use crate::model::plan::Produces;
+use crate::model::scope::{outside, outside_sentence};
+
+/// The work that an attempt offers if its checks pass.
+#[derive(Clone)]
+pub(super) struct Offer {
+    /// The worker's last commit.
+    pub(super) head: Oid,
+    /// The captured tree without a change of the board file.
+    pub(super) tree: Oid,
+    pub(super) changed: bool,
+    pub(super) remarks: Vec<String>,
+    pub(super) outside: Vec<RepoPath>,
+}
+
+impl Offer {
+    /// Inspects a worktree; a fact says why its content cannot be a candidate.
+    ///
+    /// # Errors
+    /// When the store or git fails.
+    pub(super) fn inspect(case: &Case) -> Result<Result<Offer, Fact>, EngineError> {
+        let store = Store::open(&case.execution.context.repo)?;
+        let capture = match capture(case, &store)? {
+            Ok(capture) => capture,
+            Err(fact) => return Ok(Err(fact)),
+        };
+        let base_tree = store.tree_of(case.base)?;
+        let (tree, mut remarks) = without_board(case, &store, base_tree, capture.tree)?;
+        let (tree, dropped) = without_links(case, &store, base_tree, tree)?;
+        remarks.extend(dropped);
+        let changes = store.changes(base_tree, tree)?;
+        if let Some(path) = embedded_repository(&store, tree, &changes)? {
+            return Ok(Err(Fact::EmbeddedRepository(path)));
+        }
+        remarks.extend(large_files(&store, &changes)?);
+        let outside = undeclared(case, &changes);
+        if let Some(fact) = refusal(case, &changes, &outside) {
+            return Ok(Err(fact));
+        }
+        if !outside.is_empty() {
+            remarks.push(outside_sentence(&outside));
+        }
+        Ok(Ok(Offer {
+            head: capture.head,
+            tree,
+            changed: !changes.is_empty(),
+            remarks,
+            outside,
+        }))
+    }
+}
+
+/// Captures a worktree that is in no unfinished state and still contains its base.
+fn capture(case: &Case, store: &Store) -> Result<Result<Capture, Fact>, EngineError> {
+    let links = links_in(&case.execution.context, &case.worktree.path);
+    let capture = match store.capture(&case.worktree, &links) {
+        Err(CaptureError::Git(GitError::Failed { message, .. }))
+            if message.contains("does not have a commit checked out") =>
+        {
+            return Ok(Err(Fact::EmbeddedRepository(message)));
+        }
+        other => other?,
+    };
+    if capture.unfinished.is_some() {
+        return Ok(Err(Fact::UnfinishedMerge));
+    }
+    if !store.is_ancestor(case.base, capture.head)? {
+        return Ok(Err(Fact::BaseLost));
+    }
+    Ok(Ok(capture))
+}
+
+/// Returns the reason why changes cannot be a candidate.
+fn refusal(case: &Case, changes: &[Change], outside: &[RepoPath]) -> Option<Fact> {
+    let (context, spec) = (&case.execution.context, &case.execution.spec);
+    let fields = &context.plan.task(spec.task).fields;
+    let may_be_empty = fields.produces == Produces::Info || fields.allow_empty;
+    if changes.is_empty() && !may_be_empty {
+        return Some(Fact::NoChange);
+    }
+    let is_forbidden = context.settings.conflicts.scope == Reaction::Fail;
+    (is_forbidden && !outside.is_empty()).then(|| Fact::OutsideFiles(outside.to_vec()))
+}
+
+/// Returns the changed paths that the task did not declare.
+fn undeclared(case: &Case, changes: &[Change]) -> Vec<RepoPath> {
+    let (context, spec) = (&case.execution.context, &case.execution.spec);
+    if context.settings.conflicts.scope == Reaction::Ignore {
+        return Vec::new();
+    }
+    let files = &context.plan.task(spec.task).fields.files;
+    outside(files, changes.iter().map(|change| &change.path))
+}
+
+/// Drops a change of the board, which only dispatch writes, so that candidates cannot conflict on it.
+fn without_board(
+    case: &Case,
+    store: &Store,
+    base_tree: Oid,
+    tree: Oid,
+) -> Result<(Oid, Vec<String>), EngineError> {
+    let file = &case.execution.context.settings.board.file;
+    let before = store.entry(base_tree, file)?;
+    if store.entry(tree, file)? == before {
+        return Ok((tree, Vec::new()));
+    }
+    let remark = format!("its change of {file} was dropped: only dispatch writes the board");
+    Ok((store.tree_with(tree, file, before)?, vec![remark]))
+}
+
+/// Drops the links that dispatch made, also where the worker has committed them.
+fn without_links(
+    case: &Case,
+    store: &Store,
+    base_tree: Oid,
+    mut tree: Oid,
+) -> Result<(Oid, Vec<String>), EngineError> {
+    let mut remarks = Vec::new();
+    for path in links_in(&case.execution.context, &case.worktree.path) {
+        let before = store.entry(base_tree, &path)?;
+        if store.entry(tree, &path)? != before {
+            tree = store.tree_with(tree, &path, before)?;
+            remarks.push(format!(
+                "its change of {path} was dropped: it is a link that dispatch made"
+            ));
+        }
+    }
+    Ok((tree, remarks))
+}

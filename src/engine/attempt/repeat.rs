@@ -1,0 +1,32 @@
+//! Repeats a step of an attempt that failed for a reason that passes.
+
+use crate::engine::EngineError;
+use crate::engine::attempt::execution::Execution;
+use crate::engine::kernel::disk_space::{self, is_full};
+
+/// How often a step is repeated whose git was killed.
+const MOST_KILLED: u32 = 3;
+
+/// Counts how often a step was repeated.
+#[derive(Default)]
+pub(super) struct Repeats {
+    full: u32,
+    killed: u32,
+}
+
+impl Repeats {
+    /// Waits until a step may be repeated that failed only because a disk was full, or because its
+    /// git was killed; returns `false` if it is to fail.
+    pub(super) async fn allow(&mut self, execution: &Execution, error: &EngineError) -> bool {
+        if is_full(error) {
+            self.full += 1;
+            execution.post_shortage();
+            disk_space::wait(&execution.context, &execution.cancel, self.full).await;
+        } else if error.is_killed_git() && self.killed < MOST_KILLED {
+            self.killed += 1;
+        } else {
+            return false;
+        }
+        execution.may_go_on()
+    }
+}

@@ -1,0 +1,156 @@
+//! Starts an attempt: its base, its worktree, its set-up, its worker.
+
+use std::fs;
+use std::sync::Arc;
+
+use crate::base::fault;
+use crate::engine::EngineError;
+use crate::engine::attempt::execution::{Execution, Reached};
+use crate::engine::attempt::job::prepare_job;
+use crate::engine::attempt::keep::keep_unfinished;
+use crate::engine::attempt::outside_changes::look_before;
+use crate::engine::attempt::watch::RunningWorker;
+use crate::engine::candidates::starting_point::{StartingPoint, starting_point};
+use crate::engine::kernel::blocking::blocking;
+use crate::engine::kernel::message::Message;
+use crate::engine::worktree::populate::furnish;
+use crate::engine::worktree::setup::SetUpFailure;
+use crate::engine::worktree::{prepare, reuse};
+use crate::exec::JobStatus;
+use crate::git::worktree::Worktree;
+use crate::merge::oid::Oid;
+use crate::model::event::Event;
+
+/// How far the start of an attempt came.
+pub(super) enum Start {
+    /// Its worker runs.
+    Running(RunningWorker),
+    /// It has no worker.
+    Over(Reached),
+}
+
+/// Starts an attempt.
+///
+/// # Errors
+/// When git, the store, a file or the executor fails.
+pub(super) async fn start(execution: &Execution) -> Result<Start, EngineError> {
+    if execution.context.is_stopping() {
+        return Ok(Start::Over(Reached::Aborted(None)));
+    }
+    if let Some(reuse) = &execution.spec.reuse {
+        let base = reuse.base;
+        let worktree = reopen(execution).await?;
+        return start_worker(execution, base, worktree).await;
+    }
+    let base = match find_base(execution).await? {
+        StartingPoint::Commit(base) => base,
+        conflict => {
+            post_conflict(execution, conflict);
+            return Ok(Start::Over(Reached::Blocked));
+        }
+    };
+    fault::point("attempt", "with its base");
+    let worktree = fill_worktree(execution, base).await?;
+    fault::point("attempt", "with its worktree");
+    let Execution {
+        context,
+        spec,
+        cancel,
+        ..
+    } = execution;
+    if let Some(failed) = furnish(context, spec, cancel, base, &worktree).await? {
+        return not_set_up(execution, base, worktree, failed).await;
+    }
+    start_worker(execution, base, worktree).await
+}
+
+/// Forgets the folder of a worker that was never started.
+pub(super) fn forget_start(execution: &Execution) {
+    let folder = execution.worker_folder();
+    let status = execution.context.executor.status(&folder);
+    if matches!(status, Ok(JobStatus::Absent)) {
+        let _ = fs::remove_dir_all(folder);
+    }
+}
+
+async fn reopen(execution: &Execution) -> Result<Worktree, EngineError> {
+    let reopened = execution.blocking(|execution| {
+        let (context, spec) = (&execution.context, &execution.spec);
+        let reused = spec.reuse.as_ref();
+        let reopened = reused.map(|reused| reuse::reopen(context, spec.task, reused));
+        reopened.transpose()
+    });
+    let gone = || EngineError::Broken("an attempt without a worktree to reuse".to_owned());
+    reopened.await?.ok_or_else(gone)
+}
+
+async fn find_base(execution: &Execution) -> Result<StartingPoint, EngineError> {
+    if execution.spec.dependencies.is_empty() {
+        return Ok(StartingPoint::Commit(execution.context.base));
+    }
+    let find = |execution: &Execution| {
+        let spec = &execution.spec;
+        starting_point(&execution.context, spec.task, &spec.dependencies)
+    };
+    execution.blocking(find).await
+}
+
+fn post_conflict(execution: &Execution, conflict: StartingPoint) {
+    let task = execution.spec.task;
+    if let StartingPoint::Conflict {
+        class,
+        between,
+        paths,
+    } = conflict
+    {
+        execution.post(Message::Fact(Event::DependenciesConflict {
+            task,
+            class,
+            between,
+            paths,
+        }));
+    }
+}
+
+async fn fill_worktree(execution: &Execution, base: Oid) -> Result<Worktree, EngineError> {
+    // The semaphore is never closed, so this cannot fail.
+    let _permit = execution.context.fills.acquire().await.ok();
+    let (context, spec) = (Arc::clone(&execution.context), Arc::clone(&execution.spec));
+    blocking(move || prepare::prepare(&context, spec.task, spec.attempt, base)).await
+}
+
+/// Leaves a worktree that is not ready for its worker as it is, for the user to look at.
+async fn not_set_up(
+    execution: &Execution,
+    base: Oid,
+    worktree: Worktree,
+    failed: SetUpFailure,
+) -> Result<Start, EngineError> {
+    let kept = keep_unfinished(execution, base, worktree).await?;
+    Ok(Start::Over(Reached::NotSetUp(failed, kept)))
+}
+
+/// Starts the worker in a worktree that is ready for it.
+async fn start_worker(
+    execution: &Execution,
+    base: Oid,
+    worktree: Worktree,
+) -> Result<Start, EngineError> {
+    let (context, spec) = (&execution.context, &execution.spec);
+    if context.is_stopping() {
+        return Ok(Start::Over(Reached::Aborted(None)));
+    }
+    fault::point("attempt", "furnished");
+    look_before(context, spec).await?;
+    let job = prepare_job(execution, base, &worktree).await?;
+    fault::point("attempt", "with its prompt");
+    fault::point("attempt", "before its worker starts");
+    let running = context.executor.start(&execution.worker_folder(), &job)?;
+    fault::point("attempt", "after its worker has started");
+    execution.post_started(base);
+    Ok(Start::Running(RunningWorker {
+        running,
+        base,
+        worktree,
+    }))
+}
