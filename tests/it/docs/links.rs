@@ -49,6 +49,37 @@ fn every_file_of_docs_is_a_chapter_in_the_readme() {
 }
 
 #[test]
+fn both_maps_of_the_code_have_every_room() {
+    let entries = fs::read_dir(project().join("src")).unwrap();
+    let folders = entries.map(|entry| entry.unwrap().path());
+    let folders = folders.filter(|path| path.is_dir() && !path.ends_with("bin"));
+    let rooms: BTreeSet<String> = folders
+        .map(|path| path.file_name().unwrap().to_str().unwrap().to_owned())
+        .collect();
+    let map = document("CONTRIBUTING.md");
+    let told = super::first_column(map.section("Map"));
+    let told = told
+        .iter()
+        .map(|room| room.trim_end_matches('/').to_owned());
+    assert_eq!(told.collect::<BTreeSet<_>>(), rooms);
+    let code = fs::read_to_string(project().join("src/lib.rs")).unwrap();
+    for room in rooms {
+        assert!(code.contains(&format!("| [`{room}`] |")), "{room}");
+    }
+}
+
+#[test]
+fn every_file_in_the_map_of_the_library_exists() {
+    let code = fs::read_to_string(project().join("src/lib.rs")).unwrap();
+    let rows = code.lines().filter(|line| line.starts_with("//! | how "));
+    let files: Vec<&str> = rows.flat_map(spans).collect();
+    assert!(files.len() > 8, "{files:?}");
+    for file in files {
+        assert!(project().join("src").join(file).exists(), "{file}");
+    }
+}
+
+#[test]
 fn every_link_leads_to_a_file() {
     let mut seen = 0;
     for document in documents() {
