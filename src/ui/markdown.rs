@@ -13,7 +13,7 @@ const GAP: usize = 2;
 /// Spaces before a line of code.
 const CODE_INDENT: usize = 4;
 
-/// How code inside a sentence stands out.
+/// The way code inside a sentence stands out.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum CodeMarks {
     /// By colour.
@@ -342,7 +342,7 @@ fn push_table(rows: &[Vec<Flow>], columns: usize, lines: &mut Vec<String>) {
     }
 }
 
-/// How wide each column is, or `None` if a word would have to be broken.
+/// The width of each column, or `None` if a word would have to be broken.
 fn column_widths(rows: &[Vec<Flow>], columns: usize) -> Option<Vec<usize>> {
     let count = rows.iter().map(Vec::len).max()?;
     let widest = |at: usize, of: fn(&Flow) -> usize| {

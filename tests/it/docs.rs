@@ -45,7 +45,7 @@ fn project() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// How a program ended.
+/// The exit code and the output of a program.
 pub(crate) struct Ended {
     pub(crate) code: i32,
     pub(crate) out: String,

@@ -24,7 +24,7 @@ use crate::report::words::minute;
 /// The most tasks a plan has.
 const TASKS: usize = 10_000;
 
-/// How many runs are offered, the latest first.
+/// The number of runs that are offered, the latest first.
 const RUNS: usize = 50;
 
 /// Lets every argument that names something of the repository complete it.

@@ -77,7 +77,7 @@ pub(crate) fn render_rows(
     text
 }
 
-/// Where the second column starts.
+/// The column at which the second text starts.
 const INDENT: usize = 17;
 
 #[cfg(test)]
