@@ -8,9 +8,8 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::base::text::terminal_safe;
-use crate::cli::error::Answer;
-use crate::cli::error::{CommandError, Exit};
-use crate::cli::repo_context::{Default, Place, TaskName, find_task};
+use crate::cli::error::{CommandError, CommandResult, ExitStatus};
+use crate::cli::repo_context::{DefaultRun, RepoContext, TaskName, find_task};
 use crate::engine::EngineError;
 use crate::engine::worktree::setup::{Written, set_up_folder, teardown_folder, written};
 use crate::exec::local::LocalExecutor;
@@ -45,10 +44,10 @@ pub(crate) struct LogsArgs {
 ///
 /// # Errors
 /// When the task has no log on this machine.
-pub(crate) fn run(args: LogsArgs, ui: &Ui) -> Answer {
-    let place = Place::open()?;
-    let run = place.find_run(args.name.run.as_deref(), Default::Latest)?;
-    let state = place.load(&run)?.state;
+pub(crate) fn run(args: LogsArgs, ui: &Ui) -> CommandResult {
+    let here = RepoContext::open()?;
+    let run = here.find_run(args.name.run.as_deref(), DefaultRun::Latest)?;
+    let state = here.load(&run)?.state;
     let task = find_task(&state.plan, &args.name.task)?;
     let last = state
         .task(task.number)
@@ -60,14 +59,14 @@ pub(crate) fn run(args: LogsArgs, ui: &Ui) -> Answer {
             task.number
         )));
     };
-    let whole = place
+    let whole = here
         .repo
         .attempt_folder(run.as_str(), task.number.0, attempt);
     let folder = whole.join("worker");
-    let set_up = set_up_folder(&place.repo, &run, task.number, attempt);
+    let set_up = set_up_folder(&here.repo, &run, task.number, attempt);
     let known = state.task(task.number).attempts.iter();
     let known = known.rev().find(|known| known.number == attempt);
-    let worktree = known.map(|known| place.repo.resolve_portable_path(&known.worktree));
+    let worktree = known.map(|known| here.repo.resolve_portable_path(&known.worktree));
     let none = |what: &str| {
         CommandError::failed(format!(
             "attempt {attempt} at {} of {run} has no {what} on this machine",
@@ -78,7 +77,7 @@ pub(crate) fn run(args: LogsArgs, ui: &Ui) -> Answer {
     let beside = match (args.setup, args.teardown) {
         (true, _) => Some(("log of a set-up", set_up)),
         (_, true) => {
-            let folder = worktree.map(|path| teardown_folder(&place.repo, &run, &path));
+            let folder = worktree.map(|path| teardown_folder(&here.repo, &run, &path));
             Some(("log of a teardown", folder.unwrap_or_default()))
         }
         // Where the set-up failed, or still goes on, there is no worker.
@@ -87,7 +86,7 @@ pub(crate) fn run(args: LogsArgs, ui: &Ui) -> Answer {
     match beside {
         Some((what, folder)) => match print_commands(ui, "$", &written(&folder)) {
             0 => Err(none(what)),
-            _ => Ok(Exit::Ok),
+            _ => Ok(ExitStatus::Ok),
         },
         None if args.follow => follow(ui, &folder),
         None => {
@@ -98,12 +97,12 @@ pub(crate) fn run(args: LogsArgs, ui: &Ui) -> Answer {
                 false => print_whole_lines(ui, &bytes),
             }
             print_commands(ui, "check:", &checks);
-            Ok(Exit::Ok)
+            Ok(ExitStatus::Ok)
         }
     }
 }
 
-fn follow(ui: &Ui, folder: &Path) -> Answer {
+fn follow(ui: &Ui, folder: &Path) -> CommandResult {
     let executor = LocalExecutor::new("dispatch");
     let mut follower = Follower::new(folder);
     loop {
@@ -117,7 +116,7 @@ fn follow(ui: &Ui, folder: &Path) -> Answer {
             .map_err(|error| unreadable(folder, &error))?;
         print(ui, &bytes);
         if over && bytes.is_empty() {
-            return Ok(Exit::Ok);
+            return Ok(ExitStatus::Ok);
         }
         if bytes.is_empty() {
             std::thread::sleep(FOLLOW_INTERVAL);

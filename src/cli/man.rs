@@ -9,8 +9,8 @@ use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
 
 use crate::base::text::{error_chain, plural};
-use crate::cli::error::Answer;
-use crate::cli::error::{CommandError, Exit};
+use crate::cli::error::CommandResult;
+use crate::cli::error::{CommandError, ExitStatus};
 use crate::cli::help::examples::EXAMPLES;
 use crate::ui::Ui;
 
@@ -29,7 +29,7 @@ pub(crate) struct ManArgs {
 ///
 /// # Errors
 /// When a page cannot be written.
-pub(crate) fn run(args: &ManArgs, mut program: Command, ui: &Ui) -> Answer {
+pub(crate) fn run(args: &ManArgs, mut program: Command, ui: &Ui) -> CommandResult {
     program.build();
     let count = write_pages(&program, &args.dir).map_err(|error| {
         let dir = args.dir.display();
@@ -40,7 +40,7 @@ pub(crate) fn run(args: &ManArgs, mut program: Command, ui: &Ui) -> Answer {
         plural(count, "page"),
         args.dir.display()
     ));
-    Ok(Exit::Ok)
+    Ok(ExitStatus::Ok)
 }
 
 fn write_pages(program: &Command, dir: &Path) -> io::Result<usize> {

@@ -40,10 +40,10 @@ mod status;
 mod wait;
 mod workers;
 
-use error::{Answer, CommandError, Exit};
+use error::{CommandError, CommandResult, ExitStatus};
 
 use crate::exec::shim;
-use crate::ui::Ui;
+use crate::ui::{Ui, trace};
 
 /// Run a plan of tasks in parallel git worktrees, find conflicts, assemble, land
 #[derive(Parser, Debug)]
@@ -129,7 +129,7 @@ pub fn main() -> ExitCode {
         Err(_) => return ExitCode::FAILURE,
         Ok(false) => {}
     }
-    let ui = Ui::new();
+    let ui = Ui::new().drawing(!start_trace(&Ui::new()));
     let args: Vec<OsString> = std::env::args_os().collect();
     let cli = match parse(&args) {
         Ok(cli) => cli,
@@ -176,8 +176,23 @@ pub(crate) fn bare_command() -> clap::Command {
     Cli::command()
 }
 
+/// Starts the trace output that `DISPATCH_LOG` asks for; `true` if it is on.
+fn start_trace(ui: &Ui) -> bool {
+    let filter = std::env::var(trace::VARIABLE).unwrap_or_default();
+    if filter.is_empty() {
+        return false;
+    }
+    match trace::start(&filter) {
+        Ok(()) => true,
+        Err(error) => {
+            ui.warning(&error.to_string());
+            false
+        }
+    }
+}
+
 impl Command {
-    fn run(self, ui: &Ui) -> Answer {
+    fn run(self, ui: &Ui) -> CommandResult {
         match self {
             Command::Run(args) => run::run(args, ui),
             Command::Plan(args) => plan::run(args, ui),
@@ -212,7 +227,7 @@ impl Command {
             Command::Demo(args) => demo::run(args, ui),
             Command::Drive { run } => drive::reopen::drive_detached(&run, ui),
             Command::Attempt { folder } => match shim::main(&folder) {
-                0 => Ok(Exit::Ok),
+                0 => Ok(ExitStatus::Ok),
                 _ => Err(CommandError::failed("the attempt could not be supervised")),
             },
         }

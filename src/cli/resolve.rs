@@ -6,9 +6,8 @@ use serde_json::json;
 use crate::base::text::terminal_safe;
 use crate::cli::drive::context;
 use crate::cli::drive::reopen::{refuse_landed, reopen};
-use crate::cli::error::Answer;
-use crate::cli::error::{CommandError, Exit};
-use crate::cli::repo_context::{Default, Place, find_task};
+use crate::cli::error::{CommandError, CommandResult, ExitStatus};
+use crate::cli::repo_context::{DefaultRun, RepoContext, find_task};
 use crate::engine::EngineError;
 use crate::engine::kernel::context::Context;
 use crate::engine::resolve::accept::accept;
@@ -59,13 +58,13 @@ pub(crate) struct ResolveArgs {
 ///
 /// # Errors
 /// When there is no such conflict, or what was made of it cannot be taken.
-pub(crate) fn run(args: ResolveArgs, ui: &Ui) -> Answer {
-    let place = Place::open()?;
+pub(crate) fn run(args: ResolveArgs, ui: &Ui) -> CommandResult {
+    let here = RepoContext::open()?;
     if args.go_on || args.abort {
-        let (run, task) = find_open(&place, &args)?;
+        let (run, task) = find_open(&here, &args)?;
         return match args.abort {
-            true => abort(&place, &run, task, args.json, ui),
-            false => take_and_go_on(&place, &run, task, args.json, ui),
+            true => abort(&here, &run, task, args.json, ui),
+            false => take_and_go_on(&here, &run, task, args.json, ui),
         };
     }
     let (run, task) = match (&args.run, &args.task) {
@@ -77,13 +76,13 @@ pub(crate) fn run(args: ResolveArgs, ui: &Ui) -> Answer {
                 .hint("`dispatch assemble --dry-run` shows what is left out, and why"));
         }
     };
-    let run = place.find_run(run, Default::Unfinished)?;
+    let run = here.find_run(run, DefaultRun::Unfinished)?;
     let how = match (args.tool, args.json) {
         (true, _) => Opening::WithTool,
         (_, true) => Opening::ForPrograms,
         _ => Opening::ForPeople,
     };
-    open(&place, &run, task, how, ui)
+    open(&here, &run, task, how, ui)
 }
 
 /// What comes after the worktree is there.
@@ -94,19 +93,19 @@ enum Opening {
     WithTool,
 }
 
-fn open(place: &Place, run: &RunId, task: &str, how: Opening, ui: &Ui) -> Answer {
-    let _lock = place.lock(run)?;
-    let loaded = place.load(run)?;
+fn open(here: &RepoContext, run: &RunId, task: &str, how: Opening, ui: &Ui) -> CommandResult {
+    let _lock = here.lock(run)?;
+    let loaded = here.load(run)?;
     let number = find_task(&loaded.state.plan, task)?.number;
     refuse_landed(&loaded.state)?;
     if !matches!(loaded.state.phase, RunPhase::Ended(_)) {
         return Err(CommandError::failed(format!("{run} has not ended"))
             .hint(format!("`{}` takes it up again", suggest::resume(run))));
     }
-    free_references(&place.repo, run, &loaded.settings)?;
+    free_references(&here.repo, run, &loaded.settings)?;
     let mut state = loaded.state;
     let is_new = state.task(number).resolving.is_none();
-    let context = context(&place.repo, &state, loaded.settings, place.clock)?;
+    let context = context(&here.repo, &state, loaded.settings, here.clock)?;
     if is_new {
         let onto = find_conflict(&state, number)?;
         let path = context.resolve_worktree(number);
@@ -116,9 +115,9 @@ fn open(place: &Place, run: &RunId, task: &str, how: Opening, ui: &Ui) -> Answer
             candidate: onto.candidate,
             worktree: context.recorded_path(&path),
         };
-        let journal = Journal::reopen(&place.repo, &loaded.replayed);
+        let journal = Journal::reopen(&here.repo, &loaded.replayed);
         let mut journal = journal.map_err(EngineError::from)?;
-        let recorded = journal.append(vec![opened], place.clock.now());
+        let recorded = journal.append(vec![opened], here.clock.now());
         for recorded in recorded.map_err(EngineError::from)? {
             state.apply(&recorded);
         }
@@ -135,11 +134,11 @@ fn open(place: &Place, run: &RunId, task: &str, how: Opening, ui: &Ui) -> Answer
                 "worktree": worktree.path.display().to_string(),
             });
             ui.answer(&format!("{found}\n"));
-            Ok(Exit::Ok)
+            Ok(ExitStatus::Ok)
         }
         Opening::ForPeople => {
             say_open(&state, number, &worktree, is_new, ui);
-            Ok(Exit::Ok)
+            Ok(ExitStatus::Ok)
         }
         Opening::WithTool => {
             say_open(&state, number, &worktree, is_new, ui);
@@ -176,7 +175,7 @@ fn say_open(state: &RunState, number: TaskNumber, worktree: &Worktree, is_new: b
 }
 
 /// The user's own merge tool, as `git mergetool` finds it.
-fn start_tool(worktree: &Worktree, run: &RunId, number: TaskNumber, ui: &Ui) -> Answer {
+fn start_tool(worktree: &Worktree, run: &RunId, number: TaskNumber, ui: &Ui) -> CommandResult {
     let git = worktree.git().in_foreground();
     let settings = ["-c", "mergetool.keepBackup=false"];
     let mut program = git.program().args(settings).arg("mergetool");
@@ -186,11 +185,11 @@ fn start_tool(worktree: &Worktree, run: &RunId, number: TaskNumber, ui: &Ui) -> 
     let ended = program.on_terminal();
     let ended = ended.map_err(|error| CommandError::failed(error.to_string()))?;
     if ended.success() {
-        return Ok(Exit::Ok);
+        return Ok(ExitStatus::Ok);
     }
     let resolve = suggest::resolve(run, number);
     Err(CommandError::new(
-        Exit::NeedsPerson,
+        ExitStatus::NeedsAttention,
         format!("git mergetool ended with {ended}"),
     )
     .hint(format!(
@@ -199,16 +198,16 @@ fn start_tool(worktree: &Worktree, run: &RunId, number: TaskNumber, ui: &Ui) -> 
 }
 
 /// The open conflict that is meant.
-fn find_open(place: &Place, args: &ResolveArgs) -> Result<(RunId, TaskNumber), CommandError> {
+fn find_open(here: &RepoContext, args: &ResolveArgs) -> Result<(RunId, TaskNumber), CommandError> {
     if let (Some(run), Some(task)) = (&args.run, &args.task) {
-        let run = place.find_run(Some(run), Default::Unfinished)?;
-        let state = place.load(&run)?.state;
+        let run = here.find_run(Some(run), DefaultRun::Unfinished)?;
+        let state = here.load(&run)?.state;
         let number = find_task(&state.plan, task)?.number;
         return Ok((run, number));
     }
     let mut open = Vec::new();
-    for entry in runs::list(&place.store)?.iter().rev().take(RUNS) {
-        let Ok(Loaded { state, .. }) = place.load(&entry.run) else {
+    for entry in runs::list(&here.store)?.iter().rev().take(RUNS) {
+        let Ok(Loaded { state, .. }) = here.load(&entry.run) else {
             continue;
         };
         let is_meant = |number: &TaskNumber| match &args.run {
@@ -236,29 +235,33 @@ fn find_open(place: &Place, args: &ResolveArgs) -> Result<(RunId, TaskNumber), C
     }
 }
 
-fn take_and_go_on(place: &Place, run: &RunId, number: TaskNumber, json: bool, ui: &Ui) -> Answer {
-    let loaded = place.load(run)?;
+fn take_and_go_on(
+    here: &RepoContext,
+    run: &RunId,
+    number: TaskNumber,
+    json: bool,
+    ui: &Ui,
+) -> CommandResult {
+    let loaded = here.load(run)?;
     refuse_landed(&loaded.state)?;
     let exit = match stands(&loaded.state, number) {
         // Cut off after the checks had agreed.
-        true => Exit::Ok,
-        false => reopen(place, run, json, ui, |loaded| {
-            take_now(place, loaded, number)
-        })?,
+        true => ExitStatus::Ok,
+        false => reopen(here, run, json, ui, |loaded| take_now(here, loaded, number))?,
     };
-    if exit == Exit::Interrupted {
+    if exit == ExitStatus::Interrupted {
         return Ok(exit);
     }
-    let _lock = place.lock(run)?;
-    let loaded = place.load(run)?;
+    let _lock = here.lock(run)?;
+    let loaded = here.load(run)?;
     let state = &loaded.state;
     if !stands(state, number) {
         let resolve = suggest::resolve(run, number);
         let message = format!("what was made of the conflict of {number} does not stand");
-        return Err(CommandError::new(Exit::NeedsPerson, message)
+        return Err(CommandError::new(ExitStatus::NeedsAttention, message)
             .hint(format!(
                 "the report says why; go on in {}, then `{resolve} --continue`",
-                context_of(place, &loaded)
+                context_of(here, &loaded)
                     .and_then(|context| Ok(conflict_worktree::find(&context, state, number)?))
                     .map_or_else(
                         |_| "its worktree".to_owned(),
@@ -267,9 +270,9 @@ fn take_and_go_on(place: &Place, run: &RunId, number: TaskNumber, json: bool, ui
             ))
             .hint(format!("`{resolve} --abort` takes it back")));
     }
-    let context = context_of(place, &loaded)?;
+    let context = context_of(here, &loaded)?;
     let kept = finish(&context, state, number)?;
-    record(place, &loaded, Event::ResolveClosed { task: number })?;
+    record(here, &loaded, Event::ResolveClosed { task: number })?;
     if !json {
         ui.status(&format!(
             "the conflict of {number} is settled, and remembered"
@@ -283,11 +286,11 @@ fn take_and_go_on(place: &Place, run: &RunId, number: TaskNumber, json: bool, ui
 
 /// What was made of it is taken, unless it is the same as before.
 fn take_now(
-    place: &Place,
+    here: &RepoContext,
     loaded: &Loaded,
     number: TaskNumber,
 ) -> Result<Vec<Event>, CommandError> {
-    let context = context_of(place, loaded)?;
+    let context = context_of(here, loaded)?;
     let candidate = accept(&context, &loaded.state, number)?;
     let by_hand = loaded.state.task(number).by_hand.as_ref();
     Ok(match by_hand {
@@ -309,11 +312,17 @@ fn stands(state: &RunState, number: TaskNumber) -> bool {
         .any(|merged| Some(merged.candidate) == candidate)
 }
 
-fn abort(place: &Place, run: &RunId, number: TaskNumber, json: bool, ui: &Ui) -> Answer {
-    let lock = place.lock(run)?;
-    let loaded = place.load(run)?;
-    free_references(&place.repo, run, &loaded.settings)?;
-    let context = context_of(place, &loaded)?;
+fn abort(
+    here: &RepoContext,
+    run: &RunId,
+    number: TaskNumber,
+    json: bool,
+    ui: &Ui,
+) -> CommandResult {
+    let lock = here.lock(run)?;
+    let loaded = here.load(run)?;
+    free_references(&here.repo, run, &loaded.settings)?;
+    let context = context_of(here, &loaded)?;
     if loaded.state.task(number).resolving.is_none() {
         return Err(ResolveError::NotOpen(number).into());
     }
@@ -324,7 +333,7 @@ fn abort(place: &Place, run: &RunId, number: TaskNumber, json: bool, ui: &Ui) ->
     }
     let aborted = Event::ResolveAborted { task: number };
     if loaded.state.task(number).by_hand.is_none() {
-        record(place, &loaded, aborted)?;
+        record(here, &loaded, aborted)?;
         ui.answer(&match json {
             true => format!(
                 "{}\n",
@@ -332,21 +341,21 @@ fn abort(place: &Place, run: &RunId, number: TaskNumber, json: bool, ui: &Ui) ->
             ),
             false => format!("the conflict of {number} is as before\n"),
         });
-        return Ok(Exit::Ok);
+        return Ok(ExitStatus::Ok);
     }
     drop(lock);
-    reopen(place, run, json, ui, |_| Ok(vec![aborted]))
+    reopen(here, run, json, ui, |_| Ok(vec![aborted]))
 }
 
-fn record(place: &Place, loaded: &Loaded, event: Event) -> Result<(), CommandError> {
-    let journal = Journal::reopen(&place.repo, &loaded.replayed);
+fn record(here: &RepoContext, loaded: &Loaded, event: Event) -> Result<(), CommandError> {
+    let journal = Journal::reopen(&here.repo, &loaded.replayed);
     let mut journal = journal.map_err(EngineError::from)?;
-    let recorded = journal.append(vec![event], place.clock.now());
+    let recorded = journal.append(vec![event], here.clock.now());
     recorded.map_err(EngineError::from)?;
     Ok(())
 }
 
-fn context_of(place: &Place, loaded: &Loaded) -> Result<Context, CommandError> {
+fn context_of(here: &RepoContext, loaded: &Loaded) -> Result<Context, CommandError> {
     let settings = loaded.settings.clone();
-    Ok(context(&place.repo, &loaded.state, settings, place.clock)?)
+    Ok(context(&here.repo, &loaded.state, settings, here.clock)?)
 }

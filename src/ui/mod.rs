@@ -11,6 +11,7 @@ pub mod pager;
 pub mod progress;
 pub mod prompt;
 pub mod task_line;
+pub mod trace;
 pub mod waiting;
 
 /// The terminal, or what stands in its place. Colour is left to the streams: none without a

@@ -62,6 +62,7 @@ mod signing;
 mod situations;
 mod suggest;
 mod together;
+mod trace;
 mod unland;
 mod verdict_cache;
 mod workers;

@@ -99,7 +99,7 @@ fn the_whole_way_from_the_conflict_to_the_landing() {
         go_on(&scene),
         4,
         "src/app.ts has a conflict marker: `<<<<<<< HEAD`",
-        "take it out",
+        "remove it",
     );
     settle(&scene, &place, BOTH);
     fs::write(place.join("README.md"), "changed\n").unwrap();

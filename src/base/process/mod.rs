@@ -5,6 +5,7 @@
 //! and left to the caller ([`Program::command`]).
 
 use std::ffi::{OsStr, OsString};
+use std::fmt;
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -15,6 +16,8 @@ use std::sync::atomic::AtomicBool;
 
 use rustix::process::Signal;
 use signal_hook::consts::SIGINT;
+
+use crate::base::text::shell_word;
 
 mod collect;
 mod lookup;
@@ -196,6 +199,7 @@ impl Program {
     /// # Errors
     /// When it cannot be started.
     pub fn on_terminal(&self) -> Result<ExitStatus, ProcessError> {
+        let _span = self.span().entered();
         self.command().status().map_err(|source| self.error(source))
     }
 
@@ -221,11 +225,42 @@ impl Program {
         status
     }
 
+    /// Opens a span for its run, with the command line of a git call without dispatch's settings.
+    fn span(&self) -> tracing::Span {
+        let name = Path::new(&self.name).file_name().unwrap_or(&self.name);
+        let folder = self.folder.as_deref().unwrap_or(Path::new("."));
+        if name == "git" {
+            let call = CommandLine(&self.args);
+            tracing::debug_span!(target: "git_dispatch::git", "git", %call, folder = %folder.display())
+        } else {
+            tracing::debug_span!("program", ?name, folder = %folder.display())
+        }
+    }
+
     fn error(&self, source: io::Error) -> ProcessError {
         ProcessError {
             program: self.name.to_string_lossy().into_owned(),
             source,
         }
+    }
+}
+
+/// The arguments of a git call, without the settings in front.
+struct CommandLine<'a>(&'a [OsString]);
+
+impl fmt::Display for CommandLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut args = self.0;
+        while let [flag, _, rest @ ..] = args
+            && flag == "-c"
+        {
+            args = rest;
+        }
+        let words: Vec<_> = args
+            .iter()
+            .map(|arg| shell_word(&arg.to_string_lossy()))
+            .collect();
+        f.write_str(&words.join(" "))
     }
 }
 

@@ -13,7 +13,7 @@ use clap_complete::engine::{
 use serde::Deserialize;
 
 use crate::cli::help::chapters::{CHAPTERS, Chapter};
-use crate::cli::repo_context::Place;
+use crate::cli::repo_context::RepoContext;
 use crate::config::variable::Overrides;
 use crate::config::{self, Settings};
 use crate::engine::runs::load::PLAN_FILE;
@@ -71,21 +71,21 @@ fn takes_task(command: &str) -> bool {
 type Candidates = Vec<CompletionCandidate>;
 
 fn run_names(current: &OsStr) -> Candidates {
-    Place::open().map_or_else(
+    RepoContext::open().map_or_else(
         |_| Candidates::new(),
         |place| matching(runs_of(&place), current),
     )
 }
 
 fn task_names(current: &OsStr) -> Candidates {
-    Place::open().map_or_else(
+    RepoContext::open().map_or_else(
         |_| Candidates::new(),
         |place| matching(tasks_of(&place), current),
     )
 }
 
 fn runs_and_tasks(current: &OsStr) -> Candidates {
-    let Ok(place) = Place::open() else {
+    let Ok(place) = RepoContext::open() else {
         return Candidates::new();
     };
     let mut all = tasks_of(&place);
@@ -106,7 +106,7 @@ fn runs_and_branches(current: &OsStr) -> Candidates {
 }
 
 fn branches(current: &OsStr) -> Candidates {
-    let Ok(place) = Place::open() else {
+    let Ok(place) = RepoContext::open() else {
         return Candidates::new();
     };
     let references = place.store.references("refs/heads/").unwrap_or_default();
@@ -117,7 +117,7 @@ fn branches(current: &OsStr) -> Candidates {
 }
 
 fn workers(current: &OsStr) -> Candidates {
-    let settings = match Place::open() {
+    let settings = match RepoContext::open() {
         Ok(place) => config::load(&place.repo.top, None, &Overrides::default()),
         Err(_) => return Candidates::new(),
     };
@@ -149,7 +149,7 @@ fn plan_files(current: &OsStr) -> Candidates {
     PathCompleter::any().filter(is_plan).complete(current)
 }
 
-fn runs_of(place: &Place) -> Candidates {
+fn runs_of(place: &RepoContext) -> Candidates {
     let runs = runs::list(&place.store).unwrap_or_default();
     let newest = runs.into_iter().rev().take(RUNS).enumerate();
     newest
@@ -163,7 +163,7 @@ fn runs_of(place: &Place) -> Candidates {
 }
 
 /// The tasks of the run that the command line names, else of the latest one.
-fn tasks_of(place: &Place) -> Candidates {
+fn tasks_of(place: &RepoContext) -> Candidates {
     let runs = runs::list(&place.store).unwrap_or_default();
     let words: Vec<OsString> = std::env::args_os().collect();
     let is_named = |run: &RunId| words.iter().any(|word| word == run.as_str());
@@ -193,7 +193,7 @@ struct PlannedTask {
 }
 
 /// The tasks of a run, read without its events.
-fn plan_of(place: &Place, run: &RunId) -> Option<PlannedTasks> {
+fn plan_of(place: &RepoContext, run: &RunId) -> Option<PlannedTasks> {
     let store = &place.store;
     let tip = store.reference(&journal_ref(run)).ok()??;
     let entry = store.entry(store.tree_of(tip).ok()?, PLAN_FILE).ok()??;

@@ -8,8 +8,8 @@ use clap_complete::Shell;
 use clap_complete::env::Shells;
 
 use crate::base::text::error_chain;
-use crate::cli::error::Answer;
-use crate::cli::error::{CommandError, Exit};
+use crate::cli::error::CommandResult;
+use crate::cli::error::{CommandError, ExitStatus};
 use crate::ui::Ui;
 
 pub(crate) mod candidates;
@@ -28,7 +28,7 @@ pub(crate) struct CompletionsArgs {
 ///
 /// # Errors
 /// When the script cannot be made.
-pub(crate) fn run(args: &CompletionsArgs, ui: &Ui) -> Answer {
+pub(crate) fn run(args: &CompletionsArgs, ui: &Ui) -> CommandResult {
     let name = args.shell.to_string();
     let shells = Shells::builtins();
     let shell = shells
@@ -39,7 +39,7 @@ pub(crate) fn run(args: &CompletionsArgs, ui: &Ui) -> Answer {
         .write_registration(VARIABLE, "dispatch", "dispatch", "dispatch", &mut script)
         .map_err(|error| CommandError::failed(error_chain(&error)))?;
     ui.answer(&String::from_utf8_lossy(&script));
-    Ok(Exit::Ok)
+    Ok(ExitStatus::Ok)
 }
 
 #[cfg(test)]

@@ -9,8 +9,7 @@ use anstyle::{AnsiColor, Style};
 use crate::base::text::{did_you_mean, error_chain, plural, terminal_safe};
 use crate::cli::branches::resolve_revision;
 use crate::cli::conflicts::matrix::{Look, render_matrix};
-use crate::cli::error::Answer;
-use crate::cli::error::{CommandError, Exit};
+use crate::cli::error::{CommandError, CommandResult, ExitStatus};
 use crate::conflicts::detector::{
     APART_MERGES, Branch, DetectError, DetectOptions, Detection, Detector, Joint, SEQUENCE_MERGES,
     Sceptic,
@@ -143,7 +142,12 @@ impl Subject {
 }
 
 /// Judges these branches and prints what was found.
-pub(crate) fn report(repo: &Repo, subject: &Subject, args: &ConflictsArgs, ui: &Ui) -> Answer {
+pub(crate) fn report(
+    repo: &Repo,
+    subject: &Subject,
+    args: &ConflictsArgs,
+    ui: &Ui,
+) -> CommandResult {
     let (text, exit) = judge(repo, subject, args, ui)?;
     ui.answer(&text);
     Ok(exit)
@@ -155,7 +159,7 @@ pub(crate) fn judge(
     subject: &Subject,
     args: &ConflictsArgs,
     ui: &Ui,
-) -> Result<(String, Exit), CommandError> {
+) -> Result<(String, ExitStatus), CommandError> {
     // A run with one result so far is no mistake; programs get an empty list.
     if subject.branches.len() < 2 && subject.run_base.is_none() {
         let found = match subject.branches.first() {
@@ -219,10 +223,10 @@ pub(crate) fn judge(
     Ok((text, exit(is_clean)))
 }
 
-fn exit(is_clean: bool) -> Exit {
+fn exit(is_clean: bool) -> ExitStatus {
     match is_clean {
-        true => Exit::Ok,
-        false => Exit::NeedsPerson,
+        true => ExitStatus::Ok,
+        false => ExitStatus::NeedsAttention,
     }
 }
 

@@ -3,8 +3,8 @@
 use clap::{Args, Command};
 
 use crate::base::text::did_you_mean;
-use crate::cli::error::Answer;
-use crate::cli::error::{CommandError, Exit};
+use crate::cli::error::CommandResult;
+use crate::cli::error::{CommandError, ExitStatus};
 use crate::git::Git;
 use crate::ui::Ui;
 use crate::ui::markdown::{CodeMarks, render_markdown};
@@ -32,8 +32,8 @@ pub(crate) struct HelpArgs {
 /// Runs the subcommand; `program` is the whole command line of `dispatch`.
 ///
 /// # Errors
-/// Exit 2 for a name that is neither a command nor a chapter.
-pub(crate) fn run(args: &HelpArgs, program: Command, ui: &Ui) -> Answer {
+/// ExitStatus 2 for a name that is neither a command nor a chapter.
+pub(crate) fn run(args: &HelpArgs, program: Command, ui: &Ui) -> CommandResult {
     let columns = match ui.columns() {
         usize::MAX => PLAIN_WIDTH,
         columns => columns.min(WIDEST),
@@ -44,7 +44,7 @@ pub(crate) fn run(args: &HelpArgs, program: Command, ui: &Ui) -> Answer {
     };
     let text = render(&args.names, program, columns, marks)?;
     ui.page(&text, &pager());
-    Ok(Exit::Ok)
+    Ok(ExitStatus::Ok)
 }
 
 /// The user's pager as git chooses it: `GIT_PAGER`, `core.pager`, `PAGER`, `less`.
@@ -182,7 +182,7 @@ mod tests {
             CodeMarks::Color,
         )
         .unwrap_err();
-        assert_eq!(error.exit, Exit::Usage);
+        assert_eq!(error.exit, ExitStatus::Usage);
         assert_eq!(error.message, "no command or chapter \"confilcts\"");
         assert_eq!(error.hints[0], "did you mean `dispatch help conflicts`?");
         let error =

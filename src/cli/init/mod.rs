@@ -11,10 +11,9 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use crate::base::text::error_chain;
-use crate::cli::error::Answer;
-use crate::cli::error::{CommandError, Exit};
+use crate::cli::error::{CommandError, CommandResult, ExitStatus};
 use crate::cli::init::detect::{Findings, survey};
-use crate::cli::repo_context::Place;
+use crate::cli::repo_context::RepoContext;
 use crate::config::FILE_NAME;
 use crate::ui::Ui;
 
@@ -33,28 +32,28 @@ pub(crate) struct InitArgs {
 ///
 /// # Errors
 /// When there is such a file already, or it cannot be written.
-pub(crate) fn run(args: InitArgs, ui: &Ui) -> Answer {
-    let top = match Place::open_if_any()? {
+pub(crate) fn run(args: InitArgs, ui: &Ui) -> CommandResult {
+    let top = match RepoContext::open_if_any()? {
         Some(place) => place.repo.top,
         None if args.print => env::current_dir().unwrap_or_default(),
-        None => Place::open()?.repo.top,
+        None => RepoContext::open()?.repo.top,
     };
     run_in(args, &top, ui)
 }
 
 /// Writes, or prints, the file for this folder.
-fn run_in(args: InitArgs, top: &Path, ui: &Ui) -> Answer {
+fn run_in(args: InitArgs, top: &Path, ui: &Ui) -> CommandResult {
     let path = env::var_os("PATH").unwrap_or_default();
     let folders: Vec<PathBuf> = env::split_paths(&path).collect();
     let text = render(&survey(top, &folders));
     if args.print {
         ui.answer(&text);
-        return Ok(Exit::Ok);
+        return Ok(ExitStatus::Ok);
     }
     write(&top.join(FILE_NAME), &text, args.force)?;
     ui.status(&format!("wrote {FILE_NAME}"));
     ui.hint("look it over, commit it, then write a plan and check it with `dispatch plan check`");
-    Ok(Exit::Ok)
+    Ok(ExitStatus::Ok)
 }
 
 fn write(file: &Path, text: &str, force: bool) -> Result<(), CommandError> {
@@ -254,7 +253,7 @@ mod tests {
             force: true,
             ..plain
         };
-        assert_eq!(run_in(forced, top, &ui).unwrap(), Exit::Ok);
+        assert_eq!(run_in(forced, top, &ui).unwrap(), ExitStatus::Ok);
         assert!(fs::read_to_string(&file).unwrap().starts_with(HEAD));
     }
 }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tracing::Instrument;
 
 use crate::base::fault;
 use crate::base::text::error_chain;
@@ -31,6 +32,7 @@ use crate::engine::run::slots::Slot;
 use crate::engine::run::throttle::Pace;
 use crate::engine::run::timers::Timers;
 use crate::engine::spec::brief::Brief;
+use crate::engine::spec::span::attempt_span;
 use crate::engine::spec::{AttemptSpec, starts_from};
 use crate::engine::start::worker_pool::crew;
 use crate::engine::worktree::reuse::{is_sound, reusable};
@@ -670,7 +672,8 @@ impl<'a> Driver<'a> {
             self.start_assembly();
         }
         for spec in attempts {
-            tokio::spawn(run::run(self.execution(spec)));
+            let span = attempt_span(&spec);
+            tokio::spawn(run::run(self.execution(spec)).instrument(span));
         }
     }
 
@@ -743,10 +746,11 @@ impl<'a> Driver<'a> {
             if let Some(alive) = self.state.task(task).last_attempt() {
                 spec.worktree = self.context.recorded_worktree(&alive.worktree);
             }
+            let span = attempt_span(&spec);
             let execution = self.execution(spec);
             match self.state.task(task).superseded {
-                true => drop(tokio::spawn(run::set_aside(execution))),
-                false => drop(tokio::spawn(run::adopt(execution))),
+                true => drop(tokio::spawn(run::set_aside(execution).instrument(span))),
+                false => drop(tokio::spawn(run::adopt(execution).instrument(span))),
             }
         }
         Ok(())
@@ -759,7 +763,8 @@ impl<'a> Driver<'a> {
         let cancel = CancelHandle::default();
         self.assembling = Some(cancel.clone());
         let (context, post) = (Arc::clone(&self.context), self.post.clone());
-        tokio::spawn(assemble::run(context, self.state.clone(), cancel, post));
+        let assembly = assemble::run(context, self.state.clone(), cancel, post);
+        tokio::spawn(assembly.instrument(tracing::debug_span!("assembly")));
     }
 
     fn interrupt(&mut self) -> Result<(), EngineError> {

@@ -54,6 +54,17 @@ const PACKAGES: &[(&str, &[&str])] = &[
     ("pulldown_cmark", &["src/plan/", "src/ui/"]),
     ("rustix", &["src/exec/", "src/base/"]),
     ("etcetera", &["src/config/"]),
+    (
+        "tracing",
+        &[
+            "src/base/",
+            "src/journal/",
+            "src/ui/trace.rs",
+            "src/engine/",
+            "src/cli/",
+        ],
+    ),
+    ("tracing_subscriber", &["src/ui/trace.rs"]),
     ("rayon", &["src/base/parallel.rs"]),
     ("reflink_copy", &["src/base/reflink.rs"]),
     ("wait_timeout", &["src/base/process/"]),

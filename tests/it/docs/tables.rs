@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
-use git_dispatch::cli::error::Exit;
+use git_dispatch::cli::error::ExitStatus;
 use git_dispatch::cli::run::unsupported;
 use git_dispatch::model::event::Event;
 use git_dispatch::model::failure::FailureClass;
@@ -33,23 +33,23 @@ fn the_fields_of_a_task_are_those_of_the_schema() {
 #[test]
 fn the_exit_codes_are_those_of_the_program() {
     let all = [
-        Exit::Ok,
-        Exit::Failed,
-        Exit::Usage,
-        Exit::TaskFailed,
-        Exit::NeedsPerson,
-        Exit::Held,
-        Exit::Interrupted,
+        ExitStatus::Ok,
+        ExitStatus::Failed,
+        ExitStatus::Usage,
+        ExitStatus::TaskFailed,
+        ExitStatus::NeedsAttention,
+        ExitStatus::Held,
+        ExitStatus::Interrupted,
     ];
     let chapter = document("docs/runs.md");
-    let rows = chapter.section("Exit codes").lines();
+    let rows = chapter.section("ExitStatus codes").lines();
     let rows = rows.filter_map(|line| line.strip_prefix("| "));
     let codes: Vec<u8> = rows
         .filter_map(|row| row.split(' ').next()?.parse().ok())
         .collect();
     assert_eq!(codes, all.map(|exit| exit as u8));
     for code in &codes {
-        assert_eq!(Exit::of_run(*code) as u8, *code, "every code is known");
+        assert_eq!(ExitStatus::of_run(*code) as u8, *code, "every code is known");
     }
 }
 
@@ -103,7 +103,7 @@ fn the_states_of_a_run_are_those_of_the_board() {
     let all = [
         Standing::Running,
         Standing::Finished,
-        Standing::NeedsPerson,
+        Standing::NeedsAttention,
         Standing::Interrupted,
         Standing::Paused,
     ];
