@@ -174,7 +174,16 @@ pub fn mount_point(path: &Path) -> std::path::PathBuf {
     inside.last().unwrap_or(path).to_owned()
 }
 
-/// Whether a program's words, or an error's, say that a disk or a quota of it is full.
+/// Returns `true` if an error of the system says that a disk or a quota of it is full.
+pub fn is_disk_full(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+    )
+}
+
+/// Returns `true` if the output of a program says that a disk or a quota of it is full. Errors of
+/// this program have a kind: [`is_disk_full`].
 pub fn says_no_space(text: &str) -> bool {
     let text = text.to_lowercase();
     [
@@ -216,6 +225,19 @@ mod tests {
         let mode = |path: &Path| path.metadata().unwrap().permissions().mode();
         assert_eq!(mode(&ours), mode(&plain));
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn a_full_disk_is_an_error_of_its_kind_in_any_language() {
+        use rustix::io::Errno;
+        let is_full = |errno: Errno| is_disk_full(&errno.into());
+        assert!(is_full(Errno::NOSPC) && is_full(Errno::DQUOT));
+        assert!(!is_full(Errno::ACCESS));
+        let said = io::Error::other("no space left on device, says a parser");
+        assert!(!is_disk_full(&said));
+        assert!(says_no_space("error: No space left on device"));
+        assert!(says_no_space("fatal: Disk quota exceeded"));
+        assert!(!says_no_space("no space before the comma"));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use crate::cli::drive::context;
 use crate::cli::error::{CommandError, CommandResult, ExitStatus};
 use crate::cli::repo_context::{DefaultRun, RepoContext, find_task};
 use crate::engine::EngineError;
-use crate::engine::clean::{self, Plan};
+use crate::engine::clean::CleanPlan;
 use crate::engine::runs::load::free_references;
 use crate::journal::Journal;
 use crate::model::event::Event;
@@ -51,7 +51,7 @@ pub(crate) fn run(args: CleanArgs, ui: &Ui) -> CommandResult {
     for name in &args.force {
         forced.push(find_task(&state.plan, name)?.number);
     }
-    let plan = clean::plan(&context, &state, &forced)?;
+    let plan = CleanPlan::new(&context, &state, &forced)?;
     show(&plan, args.dry_run, ui);
     if args.dry_run || (plan.worktrees.is_empty() && plan.branches.is_empty()) {
         return Ok(ExitStatus::Ok);
@@ -71,7 +71,7 @@ pub(crate) fn run(args: CleanArgs, ui: &Ui) -> CommandResult {
     journal
         .append(vec![cleaned], here.clock.now())
         .map_err(EngineError::from)?;
-    clean::carry_out(&context, &plan)?;
+    plan.apply(&context)?;
     ui.answer(&format!(
         "removed {} and {}; the journal of {run} stays\n",
         plural(plan.worktrees.len(), "worktree"),
@@ -85,7 +85,7 @@ pub(crate) fn run(args: CleanArgs, ui: &Ui) -> CommandResult {
 }
 
 /// What goes is the answer where nothing else is asked for, else only what happens on the way.
-fn show(plan: &Plan, dry_run: bool, ui: &Ui) {
+fn show(plan: &CleanPlan, dry_run: bool, ui: &Ui) {
     let say = |text: &str| match dry_run {
         true => ui.answer(&format!("{text}\n")),
         false => ui.status(text),

@@ -11,7 +11,7 @@ use crate::base::text::terminal_safe;
 use crate::cli::error::{CommandError, CommandResult, ExitStatus};
 use crate::cli::repo_context::{DefaultRun, RepoContext, TaskName, find_task};
 use crate::engine::EngineError;
-use crate::engine::worktree::setup::{Written, set_up_folder, teardown_folder, written};
+use crate::engine::worktree::command_log::{CommandLog, read_logs, set_up_folder, teardown_folder};
 use crate::exec::local::LocalExecutor;
 use crate::exec::log::{self, Follower};
 use crate::exec::{Executor, JobStatus};
@@ -84,14 +84,14 @@ pub(crate) fn run(args: LogsArgs, ui: &Ui) -> CommandResult {
         _ => (!folder.is_dir()).then_some(("log", set_up)),
     };
     match beside {
-        Some((what, folder)) => match print_commands(ui, "$", &written(&folder)) {
+        Some((what, folder)) => match print_commands(ui, "$", &read_logs(&folder)) {
             0 => Err(none(what)),
             _ => Ok(ExitStatus::Ok),
         },
         None if args.follow => follow(ui, &folder),
         None => {
             let bytes = log::read(&folder).map_err(|error| unreadable(&folder, &error))?;
-            let checks = written(&whole);
+            let checks = read_logs(&whole);
             match checks.is_empty() {
                 true => print(ui, &bytes),
                 false => print_whole_lines(ui, &bytes),
@@ -132,8 +132,8 @@ fn unreadable(folder: &Path, error: &std::io::Error) -> CommandError {
 }
 
 /// The commands of a set-up or teardown, or the checks, and what each wrote; how many there are.
-fn print_commands(ui: &Ui, mark: &str, all: &[Written]) -> usize {
-    for Written { command, output } in all {
+fn print_commands(ui: &Ui, mark: &str, all: &[CommandLog]) -> usize {
+    for CommandLog { command, output } in all {
         print(ui, format!("{mark} {}\n", command.trim_end()).as_bytes());
         print_whole_lines(ui, output);
     }

@@ -23,7 +23,6 @@ mod faults;
 #[cfg(feature = "faults")]
 mod faults_in_place;
 mod forge;
-mod furnish;
 mod harness;
 mod interrupt;
 mod isolation;
@@ -66,3 +65,4 @@ mod trace;
 mod unland;
 mod verdict_cache;
 mod workers;
+mod worktree_files;

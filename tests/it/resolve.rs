@@ -152,6 +152,11 @@ fn the_whole_way_from_the_conflict_to_the_landing() {
     assert_eq!(assembled(&scene, "src/app.ts"), BOTH);
     scene.dispatch(&["land", "--yes"]).expect(0);
     assert_eq!(scene.read("src/app.ts"), BOTH);
+    // Nothing of it is unlanded then.
+    let branch = scene.branch("other");
+    let cleaned = scene.dispatch(&["clean"]).expect(0);
+    assert!(!cleaned.err.contains("keeping"), "{}", cleaned.err);
+    assert!(!scene.has(&branch));
     scene.git(&["fsck", "--strict", "--no-dangling"]);
 }
 

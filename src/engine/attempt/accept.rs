@@ -5,7 +5,7 @@ use crate::engine::EngineError;
 use crate::engine::attempt::case::Case;
 use crate::engine::attempt::flaky;
 use crate::engine::attempt::offer::Offer;
-use crate::engine::worktree::prepare::keep;
+use crate::engine::worktree::remains::keep;
 use crate::git::Store;
 use crate::git::commit::{By, NewCommit};
 use crate::git::refs::branch_ref;

@@ -5,12 +5,13 @@
 
 use crate::engine::kernel::worktree_size::WorktreeSize;
 use std::error::Error;
+use std::io;
+use std::iter;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::base::files::existing_ancestor;
-use crate::base::files::{free_inodes, free_space, mount_point, says_no_space};
-use crate::base::text::error_chain;
+use crate::base::files::{free_inodes, free_space, is_disk_full, mount_point, says_no_space};
 use crate::config::Settings;
 use crate::engine::kernel::cancel::CancelHandle;
 use crate::engine::kernel::context::Context;
@@ -29,9 +30,14 @@ pub const FIRST_PAUSE: Duration = Duration::from_millis(50);
 /// The longest one.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
-/// Whether something failed because a disk, or a quota of it, is full.
-pub fn is_full(error: &dyn Error) -> bool {
-    says_no_space(&error_chain(error))
+/// Returns `true` if an error or one of its sources says that a disk or a quota of it is full: by the
+/// kind of the system's errors, by text only for those of git.
+pub fn is_full(error: &(dyn Error + 'static)) -> bool {
+    let mut chain = iter::successors(Some(error), |error| (*error).source());
+    chain.any(|error| match error.downcast_ref::<io::Error>() {
+        Some(error) => is_disk_full(error),
+        None => says_no_space(&error.to_string()),
+    })
 }
 
 /// What is too little for so many more worktrees of this size; with none, for what dispatch writes
@@ -113,4 +119,36 @@ pub fn worktree_prefix(repo: &Repo, settings: &Settings) -> PathBuf {
     let path = settings.worktree.folder(repo.home(), MARK, MARK);
     let text = path.to_string_lossy();
     PathBuf::from(text.split(MARK).next().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::process::ProcessError;
+    use crate::engine::kernel::error::EngineError;
+    use crate::git::GitError;
+
+    #[test]
+    fn a_full_disk_is_found_among_the_sources_of_an_error() {
+        let file = |kind: io::ErrorKind| EngineError::File("a file".to_owned(), kind.into());
+        assert!(is_full(&file(io::ErrorKind::StorageFull)));
+        assert!(is_full(&file(io::ErrorKind::QuotaExceeded)));
+        assert!(!is_full(&file(io::ErrorKind::PermissionDenied)));
+        let started = EngineError::Git(GitError::Start(ProcessError {
+            program: "git".to_owned(),
+            source: io::ErrorKind::StorageFull.into(),
+        }));
+        assert!(is_full(&started));
+        let git = |message: &str| {
+            EngineError::Git(GitError::Failed {
+                command: "add".to_owned(),
+                folder: PathBuf::from("work"),
+                message: message.to_owned(),
+                code: Some(128),
+                killed: false,
+            })
+        };
+        assert!(is_full(&git("unable to write: No space left on device")));
+        assert!(!is_full(&git("unable to write: Permission denied")));
+    }
 }

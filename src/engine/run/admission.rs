@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::base::text::error_chain;
+use crate::engine::EngineError;
 use crate::engine::kernel::blocking::blocking;
 use crate::engine::kernel::disk_space;
 use crate::engine::kernel::message::Message;
 use crate::engine::run::driver::Driver;
 use crate::engine::run::{quota, slots};
 use crate::engine::worktree::prepare::worker_folder;
-use crate::engine::{EngineError, clean};
+use crate::engine::worktree::remove;
 use crate::git::worktree::Worktree;
 use crate::model::event::Event;
 use crate::model::ids::TaskNumber;
@@ -152,7 +153,7 @@ impl Driver<'_> {
     pub(super) fn remove(&self, worktree: Worktree) {
         let (context, post) = (Arc::clone(&self.context), self.post.clone());
         tokio::spawn(async move {
-            let removed = blocking(move || clean::remove(&context, &worktree)).await;
+            let removed = blocking(move || remove::remove(&context, &worktree)).await;
             let _ = post.send(match removed {
                 Ok(()) => Message::MadeRoom,
                 Err(error) => Message::Broke(error),
