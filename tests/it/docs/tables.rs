@@ -49,7 +49,11 @@ fn the_exit_codes_are_those_of_the_program() {
         .collect();
     assert_eq!(codes, all.map(|exit| exit as u8));
     for code in &codes {
-        assert_eq!(ExitStatus::of_run(*code) as u8, *code, "every code is known");
+        assert_eq!(
+            ExitStatus::of_run(*code) as u8,
+            *code,
+            "every code is known"
+        );
     }
 }
 
