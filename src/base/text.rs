@@ -52,15 +52,29 @@ pub fn slug(text: &str) -> String {
 pub fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_lowercase();
     let scored = known.into_iter().map(|candidate| {
-        (
-            strsim::jaro_winkler(&word, &candidate.to_lowercase()),
-            candidate,
-        )
+        let lower = candidate.to_lowercase();
+        let score = match is_one_swap(&word, &lower) {
+            true => 1.0,
+            false => strsim::jaro_winkler(&word, &lower),
+        };
+        (score, candidate)
     });
     scored
         .filter(|(score, _)| *score > 0.8)
         .max_by(|(a, _), (b, _)| a.total_cmp(b))
         .map(|(_, candidate)| candidate)
+}
+
+/// Returns `true` if two neighbouring letters changed places, which Jaro-Winkler rates low in short
+/// words.
+fn is_one_swap(a: &str, b: &str) -> bool {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let differs = |at: &usize| a[*at] != b[*at];
+    a.len() == b.len()
+        && matches!(
+            (0..a.len()).filter(differs).collect::<Vec<_>>().as_slice(),
+            [i, j] if i + 1 == *j && a[*i] == b[*j] && a[*j] == b[*i]
+        )
 }
 
 /// Text from a stranger made safe to show: no control characters (so no escape sequences), no

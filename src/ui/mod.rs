@@ -6,6 +6,8 @@ use anstyle::{AnsiColor, Style};
 
 mod bars;
 pub mod diff;
+pub mod markdown;
+pub mod pager;
 pub mod progress;
 pub mod prompt;
 pub mod task_line;
@@ -75,6 +77,11 @@ impl Ui {
             Some((_, columns)) if io::stdout().is_terminal() => usize::from(columns),
             _ => usize::MAX,
         }
+    }
+
+    /// Returns `true` if standard output shows colour.
+    pub fn has_color(&self) -> bool {
+        anstream::AutoStream::choice(&io::stdout()) != anstream::ColorChoice::Never
     }
 
     /// What was asked for, on standard output. A closed pipe (`| head`) is no error.
