@@ -241,7 +241,7 @@ mod tests {
     #[test]
     fn a_file_that_is_there_is_not_replaced_unless_forced() {
         let folder = tempfile::tempdir().unwrap();
-        let (top, ui) = (folder.path(), Ui::without_person().quiet(true));
+        let (top, ui) = (folder.path(), Ui::non_interactive().quiet(true));
         let file = top.join(FILE_NAME);
         fs::write(&file, "mine").unwrap();
         let plain = InitArgs::default();
