@@ -23,6 +23,7 @@ pub mod merge_engine;
 pub mod merge_environment;
 pub mod merge_error;
 mod merge_tree_parser;
+pub mod object_hash;
 pub mod quarantine;
 mod racy_index;
 pub mod refs;

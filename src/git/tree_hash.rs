@@ -8,12 +8,11 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
-use git2::ObjectType;
-use sha1::{Digest as _, Sha1};
-
+use crate::git::object_hash::hash_tree;
 use crate::git::store::{Store, to_git2};
 use crate::merge::change::{Entry, RepoPath};
 use crate::merge::oid::Oid;
+use git2::ObjectType;
 
 const DIRECTORY: u32 = 0o040_000;
 
@@ -234,13 +233,6 @@ fn order(mode: u32, name: &[u8], other_mode: u32, other: &[u8]) -> Ordering {
     let slash = |mode: u32| (mode == DIRECTORY).then_some(&b'/');
     let ours = name.iter().chain(slash(mode));
     ours.cmp(other.iter().chain(slash(other_mode)))
-}
-
-fn hash_tree(tree: &[u8]) -> Oid {
-    let mut hash = Sha1::new();
-    hash.update(format!("tree {}\0", tree.len()));
-    hash.update(tree);
-    Oid::from_bytes(hash.finalize().into())
 }
 
 #[cfg(test)]

@@ -10,9 +10,9 @@ use crate::base::text::{did_you_mean, error_chain, plural, terminal_safe};
 use crate::cli::branches::resolve_revision;
 use crate::cli::conflicts::matrix::{Look, render_matrix};
 use crate::cli::error::{CommandError, CommandResult, ExitStatus};
-use crate::conflicts::detector::{
-    APART_MERGES, Branch, DetectError, DetectOptions, Detection, Detector, Joint, SEQUENCE_MERGES,
-    Sceptic,
+use crate::conflicts::{
+    Branch, DIVERGED_MERGES, DetectError, Detection, Detector, MultiwayReport, Options,
+    Reproduction, SEQUENCE_MERGES,
 };
 use crate::engine::EngineError;
 use crate::engine::candidates::conflicts::order_of_assembly;
@@ -173,7 +173,7 @@ pub(crate) fn judge(
     let filter = Filter::new(args)?;
     let base = args.base.as_deref();
     let base = base.map(|name| resolve_revision(repo, name)).transpose()?;
-    let options = DetectOptions {
+    let options = Options {
         base,
         prune: true,
         generated: subject.generated.clone(),
@@ -181,11 +181,11 @@ pub(crate) fn judge(
     };
     let failed = |error: DetectError| CommandError::failed(error_chain(&error));
     let mut detector = match subject.run_base {
-        Some(base) => Detector::new(repo, base, &options),
-        None => Detector::for_any(repo, &options),
+        Some(base) => Detector::on_base(repo, base, &options),
+        None => Detector::new(repo, &options),
     }
     .map_err(failed)?;
-    let meter = detector.meter();
+    let meter = detector.progress();
     let label = format!("comparing {} branches", subject.branches.len());
     let waiting = Waiting::new(ui, &label, move || meter.read());
     if let Some(pair) = pair(&args.explain)? {
@@ -206,10 +206,12 @@ pub(crate) fn judge(
     drop(waiting);
     let mut found = filter.apply(found.map_err(|error| CommandError::failed(error_chain(&error)))?);
     if args.all && filter.takes_all() {
-        found.independent = detector.independent(&found.detection).map_err(failed)?;
+        found.independent = detector
+            .independent_pairs(&found.detection)
+            .map_err(failed)?;
     }
     if args.json {
-        found.sceptics = sceptics(repo, &found, base)?;
+        found.reproductions = reproductions(repo, &found, base)?;
     }
     let text = render(&found, subject, args, ui.columns());
     let failed = |pair: &PairVerdict| pair.verdict == Verdict::EngineFailure;
@@ -219,7 +221,7 @@ pub(crate) fn judge(
         );
         ui.hint("or name what they stand on: `--base REV`");
     }
-    let is_clean = found.detection.conflicts().next().is_none() && found.joint.found.is_empty();
+    let is_clean = found.detection.conflicts().next().is_none() && found.joint.conflicts.is_empty();
     Ok((text, exit(is_clean)))
 }
 
@@ -236,11 +238,11 @@ const EMERGENT: &str = "re-dispatch the last on top of the others";
 /// What is shown: the pairs, and what only comes up when more than two are merged.
 struct Found {
     detection: Detection,
-    joint: Joint,
+    joint: MultiwayReport,
     /// The pairs that have nothing to do with each other, where those are wanted.
     independent: Vec<PairVerdict>,
     /// For programs: how pairs are merged by hand, by the commit their attributes are from.
-    sceptics: HashMap<Oid, Sceptic>,
+    reproductions: HashMap<Oid, Reproduction>,
     /// Conflicts that the filters took away.
     hidden: usize,
 }
@@ -260,33 +262,33 @@ fn look(
     let merges = if to_the_end {
         usize::MAX
     } else if pairs.any(|pair| pair.bases.first() != detection.base.as_ref()) {
-        APART_MERGES
+        DIVERGED_MERGES
     } else {
         SEQUENCE_MERGES
     };
-    let joint = detector.emergent(&mut detection, &order, merges)?;
+    let joint = detector.multiway_conflicts(&mut detection, &order, merges)?;
     Ok(Found {
         detection,
         joint,
         independent: Vec::new(),
-        sceptics: HashMap::new(),
+        reproductions: HashMap::new(),
         hidden: 0,
     })
 }
 
-fn sceptics(
+fn reproductions(
     repo: &Repo,
     found: &Found,
     asked_base: Option<Oid>,
-) -> Result<HashMap<Oid, Sceptic>, CommandError> {
+) -> Result<HashMap<Oid, Reproduction>, CommandError> {
     let failed = |error: StoreError| CommandError::failed(error_chain(&error));
     let store = Store::open(repo).map_err(failed)?;
     let pairs = found.detection.pairs.iter().chain(&found.independent);
     let commits = pairs.filter_map(|pair| pair.attributes);
     let commits = commits.chain(found.detection.base);
     let commits: HashSet<Oid> = commits.collect();
-    let sceptic = |commit| Ok((commit, Sceptic::new(repo, &store, commit, asked_base)?));
-    let found: Result<_, StoreError> = commits.into_iter().map(sceptic).collect();
+    let reproduction = |commit| Ok((commit, Reproduction::new(repo, &store, commit, asked_base)?));
+    let found: Result<_, StoreError> = commits.into_iter().map(reproduction).collect();
     found.map_err(failed)
 }
 
@@ -331,7 +333,7 @@ fn summary(found: &Found) -> String {
     let detection = &found.detection;
     let conflicts = detection.conflicts().count();
     let met = detection.pairs.len() - conflicts;
-    let emergent = match found.joint.found.len() {
+    let emergent = match found.joint.conflicts.len() {
         0 => String::new(),
         count => format!(", {} of more than two", plural(count, "conflict")),
     };
@@ -339,7 +341,7 @@ fn summary(found: &Found) -> String {
         true => format!(
             "Conflicts of more than two branches were only looked for among {} of the {} that \
              merge in pairs; `--together` looks to the end\n",
-            found.joint.seen, found.joint.wanted,
+            found.joint.searched, found.joint.wanted,
         ),
         false => String::new(),
     };

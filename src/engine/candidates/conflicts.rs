@@ -3,7 +3,7 @@
 use std::sync::PoisonError;
 
 use crate::assembly::order::assembly_order;
-use crate::conflicts::detector::{Branch, DetectOptions, Detection, Detector, detect};
+use crate::conflicts::{Branch, Detection, Detector, Options, detect};
 use crate::engine::EngineError;
 use crate::engine::candidates::ancestry::BuiltOn;
 use crate::engine::candidates::order_input;
@@ -75,11 +75,11 @@ fn detection(context: &Context, branches: &[Branch]) -> Result<Detection, Engine
         Some(detector) => detector,
         None => {
             let options = options(context, true);
-            kept.insert(Detector::new(&context.repo, context.base, &options)?)
+            kept.insert(Detector::on_base(&context.repo, context.base, &options)?)
         }
     };
     let detection = detector.update(branches);
-    detector.rest();
+    detector.release();
     Ok(detection?)
 }
 
@@ -93,9 +93,9 @@ pub fn task_branches(context: &Context, candidates: &[(TaskNumber, Oid)]) -> Vec
 }
 
 /// Returns the detector's options for this run.
-pub fn options(context: &Context, prune: bool) -> DetectOptions {
+pub fn options(context: &Context, prune: bool) -> Options {
     let generated = context.settings.conflicts.generated.clone();
-    DetectOptions {
+    Options {
         base: None,
         prune,
         generated,

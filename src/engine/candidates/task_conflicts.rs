@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::conflicts::detector::Detection;
+use crate::conflicts::Detection;
 use crate::merge::change::RepoPath;
 use crate::merge::verdict::PairVerdict;
 use crate::model::ids::TaskNumber;

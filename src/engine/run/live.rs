@@ -1,7 +1,7 @@
 //! Conflicts of work that still goes on: what running tasks have in their worktrees, committed or
 //! not, against each other and against the candidates.
 
-use crate::conflicts::detector::{Branch, Detector};
+use crate::conflicts::{Branch, Detector};
 use crate::engine::EngineError;
 use crate::engine::candidates::conflicts::{options, upstream};
 use crate::engine::candidates::task_conflicts::task_conflicts;
@@ -74,9 +74,9 @@ impl Live {
         let snapshots = Snapshots::new(&context.repo).map_err(|error| {
             EngineError::File(context.repo.dispatch_folder().display().to_string(), error)
         })?;
-        let detector = Detector::new(&context.repo, context.base, &options(context, true))?;
+        let detector = Detector::on_base(&context.repo, context.base, &options(context, true))?;
         Ok(Live {
-            detector: detector.within(snapshots.quarantine()),
+            detector: detector.in_quarantine(snapshots.quarantine()),
             snapshots,
             seen: Vec::new(),
             rounds: 0,
@@ -116,7 +116,7 @@ impl Live {
         };
         let branches: Vec<Branch> = commits.iter().map(branch).collect();
         let detection = self.detector.update(&branches);
-        self.detector.rest();
+        self.detector.release();
         let detection = detection?;
         let numbers: Vec<TaskNumber> = commits.iter().map(|(task, _)| *task).collect();
         let mut found = task_conflicts(&detection, &numbers, &|task| upstream(state, task));
