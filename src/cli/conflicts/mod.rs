@@ -33,6 +33,7 @@ mod filter;
 mod json;
 mod matrix;
 pub(crate) mod run;
+mod run_subject;
 mod table;
 mod watch;
 

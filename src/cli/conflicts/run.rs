@@ -2,15 +2,13 @@
 
 use crate::base::interrupt;
 use crate::cli::branches::{is_glob, resolve_branches};
+use crate::cli::conflicts::run_subject::subject;
 use crate::cli::conflicts::watch;
 use crate::cli::conflicts::{ConflictsArgs, Subject, pair, report, schema};
-use crate::cli::drive::context;
 use crate::cli::error::{CommandError, CommandResult, ExitStatus};
 use crate::cli::repo_context::{DefaultRun, RepoContext};
 use crate::config;
 use crate::config::variable::Overrides;
-use crate::engine::candidates::conflicts::task_branches;
-use crate::engine::runs::load::Loaded;
 use crate::model::ids::RunId;
 use crate::ui::Ui;
 
@@ -121,22 +119,4 @@ pub(crate) fn of_run(
         return Ok(ExitStatus::Ok);
     }
     report(&here.repo, &subject, args, ui)
-}
-
-/// The candidates of a run as it stands.
-///
-/// # Errors
-/// When the run's settings do not fit this machine.
-pub(crate) fn subject(here: &RepoContext, loaded: Loaded) -> Result<Subject, CommandError> {
-    let generated = loaded.settings.conflicts.generated.clone();
-    let context = context(&here.repo, &loaded.state, loaded.settings, here.clock)?;
-    let candidates = loaded.state.candidates();
-    let tag = |number| context.plan.task(number).tag.clone();
-    Ok(Subject {
-        branches: task_branches(&context, &candidates),
-        tasks: candidates.iter().map(|(n, _)| (*n, tag(*n))).collect(),
-        run_base: Some(context.base),
-        generated,
-        assembly: Some((context, loaded.state)),
-    })
 }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::base::interrupt;
-use crate::cli::conflicts::run::subject;
+use crate::cli::conflicts::run_subject::subject;
 use crate::cli::conflicts::{ConflictsArgs, judge};
 use crate::cli::error::{CommandError, CommandResult, ExitStatus};
 use crate::cli::repo_context::RepoContext;
