@@ -42,7 +42,7 @@ fn the_exit_codes_are_those_of_the_program() {
         ExitStatus::Interrupted,
     ];
     let chapter = document("docs/runs.md");
-    let rows = chapter.section("ExitStatus codes").lines();
+    let rows = chapter.section("Exit codes").lines();
     let rows = rows.filter_map(|line| line.strip_prefix("| "));
     let codes: Vec<u8> = rows
         .filter_map(|row| row.split(' ').next()?.parse().ok())
