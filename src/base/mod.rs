@@ -1,4 +1,4 @@
-//! Things any program needs; nothing here knows a word of dispatch.
+//! Things any program needs; nothing here knows a term of dispatch.
 
 pub mod ansi;
 

@@ -28,12 +28,7 @@ use crate::ui::Ui;
 
 const AFTER_HELP: &str = "\
 A run goes by the settings it was started with. What the environment says about [assemble] and
-[resolve] now (DISPATCH_ASSEMBLE_HISTORY=squash), and --config, hold for it from here on.
-
-Examples:
-  dispatch assemble --dry-run              what would go in, what not, and why
-  dispatch assemble --leave-out 2,API      without these and what was built on them
-  dispatch assemble --config .dispatch.toml  with the checks as they are in the file now";
+[resolve] now (DISPATCH_ASSEMBLE_HISTORY=squash), and --config, hold for it from here on.";
 
 /// Put the results of a run together again on its integration branch
 #[derive(Args, Debug, Clone)]

@@ -73,7 +73,7 @@ mod tests {
 
     #[test]
     fn yes_on_the_command_line_answers_in_advance() {
-        let ui = Ui::without_person();
+        let ui = Ui::non_interactive();
         let args = ConfirmArgs { yes: true };
         assert!(args.confirm(&ui, "Land?").is_ok());
         let chosen = args.choose(&ui, "Land?", &["yes", "no", "edit"]);
@@ -83,7 +83,7 @@ mod tests {
     #[test]
     fn a_question_without_a_terminal_is_an_error() {
         let error = ConfirmArgs::default()
-            .confirm(&Ui::without_person(), "Dispatch 4 tasks?")
+            .confirm(&Ui::non_interactive(), "Dispatch 4 tasks?")
             .unwrap_err();
         assert_eq!(error.exit, ExitStatus::Usage);
         insta::assert_snapshot!(said(Err(error)), @r#"

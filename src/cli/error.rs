@@ -14,7 +14,7 @@ use crate::git::{GitError, StoreError};
 use crate::journal::JournalError;
 use crate::worker::template::TemplateError;
 
-/// An exit code of the program.
+/// An exit code of the program (`docs/runs.md`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
 pub enum ExitStatus {

@@ -30,7 +30,7 @@ pub(crate) struct LogsArgs {
     #[arg(long, short = 'f')]
     follow: bool,
     /// Which attempt, counted from 1 [default: the last]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     attempt: Option<u32>,
     /// What the set-up of its worktree wrote
     #[arg(long, conflicts_with = "follow")]

@@ -16,14 +16,8 @@ use crate::config::variable::Overrides;
 use crate::plan::{self, Format, render_diagnostics};
 use crate::ui::Ui;
 
-const EXAMPLES: &str = "\
-Examples:
-  dispatch plan check plan.md
-  dispatch plan convert plan.md --to toml -o plan.toml";
-
 /// Check, show and convert plans; nothing is run
 #[derive(Args, Debug)]
-#[command(after_help = EXAMPLES)]
 pub(crate) struct PlanArgs {
     #[command(subcommand)]
     command: PlanCommand,

@@ -32,11 +32,7 @@ use crate::ui::Ui;
 
 const AFTER_HELP: &str = "\
 For a task of a plan it is the prompt of its first attempt, as far as it is known before a run.
-For a task of a run it is what its last attempt was given, or will be given if there is none yet.
-
-Examples:
-  dispatch prompt plan.md API        before a run
-  dispatch prompt API --next         what `dispatch retry API` would give its worker";
+For a task of a run it is what its last attempt was given, or will be given if there is none yet.";
 
 /// Print what the worker of a task is told; nothing is run
 #[derive(Args, Debug, Clone)]
@@ -48,7 +44,12 @@ pub(crate) struct PromptArgs {
     /// The task, by number or tag
     task: String,
     /// What this attempt of a run was given, counted from 1
-    #[arg(long, value_name = "N", conflicts_with = "next")]
+    #[arg(
+        long,
+        value_name = "N",
+        conflicts_with = "next",
+        value_parser = clap::value_parser!(AttemptNumber).range(1..)
+    )]
     attempt: Option<AttemptNumber>,
     /// What a further attempt of a run would be given
     #[arg(long)]

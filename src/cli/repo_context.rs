@@ -8,6 +8,7 @@ use crate::base::clock::Clock;
 use crate::base::text::did_you_mean;
 use crate::cli::error::{CommandError, ExitStatus};
 use crate::engine::runs::load::{Loaded, load};
+use crate::git::discover::DiscoverError;
 use crate::git::{Repo, Store};
 use crate::journal::runs::{self, Holder, RunLock, Taken};
 use crate::model::ids::RunId;
@@ -57,6 +58,18 @@ impl RepoContext {
             CommandError::failed(format!("could not read the current folder: {error}"))
         })?;
         RepoContext::at(&folder)
+    }
+
+    /// The repository around the current folder, or `None` outside one.
+    ///
+    /// # Errors
+    /// Why dispatch cannot work with the repository that is there.
+    pub(crate) fn open_if_any() -> Result<Option<RepoContext>, CommandError> {
+        let folder = std::env::current_dir().unwrap_or_default();
+        match Repo::discover(&folder) {
+            Err(DiscoverError::NoRepository(_)) => Ok(None),
+            _ => RepoContext::open().map(Some),
+        }
     }
 
     /// Opens the repository around a folder.

@@ -44,10 +44,14 @@ pub(crate) struct WorkersArgs {
 /// # Errors
 /// When the configuration is wrong.
 pub(crate) fn run(args: WorkersArgs, ui: &Ui) -> CommandResult {
-    let here = RepoContext::open()?;
-    let settings = config::load(&here.repo.top, None, &Overrides::default())?;
+    let place = RepoContext::open_if_any()?;
+    let folder = match &place {
+        Some(place) => place.repo.top.clone(),
+        None => std::env::current_dir().unwrap_or_default(),
+    };
+    let settings = config::load(&folder, None, &Overrides::default())?;
     let found = survey(&settings);
-    let parked = parked(&here);
+    let parked = place.as_ref().map(parked).unwrap_or_default();
     let rows: Vec<Row<'_>> = settings
         .workers
         .values()

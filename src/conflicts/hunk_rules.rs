@@ -8,7 +8,8 @@ use crate::conflicts::hunks::{
     HunkLines, Region, is_subsequence, numbers, regions, replacements, without_whitespace,
 };
 use crate::merge::change::RepoPath;
-use crate::merge::verdict::{Hunk, HunkClass};
+use crate::merge::class::HunkClass;
+use crate::merge::verdict::Hunk;
 
 /// A file that was resolved by rules.
 #[derive(Clone, PartialEq, Eq, Debug)]

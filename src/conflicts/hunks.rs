@@ -9,7 +9,8 @@ use similar::{Algorithm, DiffOp, MergeResolution, TextMerge, capture_diff_slices
 
 use crate::conflicts::language::Language;
 use crate::merge::change::RepoPath;
-use crate::merge::verdict::{Hunk, HunkClass, LineRange};
+use crate::merge::class::HunkClass;
+use crate::merge::verdict::{Hunk, LineRange};
 
 /// Lists the hunks where two texts conflict, in the order of the file. Empty if this merge finds no
 /// conflict, and for binary content.

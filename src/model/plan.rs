@@ -239,7 +239,7 @@ impl Task {
     }
 }
 
-/// The optional fields of a task (README, "Plans").
+/// The optional fields of a task (`docs/plans.md`).
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct TaskFields {
     /// The worker profile, if not the configured default.

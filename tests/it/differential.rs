@@ -16,7 +16,8 @@ use git_dispatch::git::ancestry::{History, common_ancestor};
 use git_dispatch::git::{Git, Store};
 use git_dispatch::merge::answer::Lineage;
 use git_dispatch::merge::oid::Oid;
-use git_dispatch::merge::verdict::{Class, PairVerdict, Verdict};
+use git_dispatch::merge::class::Class;
+use git_dispatch::merge::verdict::{PairVerdict, Verdict};
 
 use crate::forge::{EXEC, FILE, Files, Forge, LINK, Planned, again_with_the_other_git};
 
@@ -455,7 +456,8 @@ fn every_pair_gets_the_merge_bases_that_git_finds() {
             let listed = git.line(&["merge-base", "--all", &a, &b]).unwrap();
             let mut expected: Vec<Oid> = listed.lines().map(|l| l.parse().unwrap()).collect();
             let mut found = pair.bases.clone();
-            (expected.sort(), found.sort());
+            expected.sort();
+            found.sort();
             assert_eq!(found, expected, "seed {seed}, {} and {}", pair.a, pair.b);
             several += usize::from(expected.len() > 1);
         }

@@ -7,13 +7,15 @@
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::fs::File;
-use std::io;
+use std::io::{self, Write as _};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use rustix::process::Signal;
+use signal_hook::consts::SIGINT;
 
 use crate::base::text::shell_word;
 
@@ -199,6 +201,28 @@ impl Program {
     pub fn on_terminal(&self) -> Result<ExitStatus, ProcessError> {
         let _span = self.span().entered();
         self.command().status().map_err(|source| self.error(source))
+    }
+
+    /// Runs it on the user's terminal with its standard input fed from memory, as a pager is.
+    ///
+    /// Ctrl-C belongs to the program meanwhile, and one that reads only a part of its input is no
+    /// error.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn on_terminal_with_input(&self) -> Result<ExitStatus, ProcessError> {
+        let failed = |source| self.error(source);
+        let ignored = Arc::new(AtomicBool::new(false));
+        let ctrl_c = signal_hook::flag::register(SIGINT, ignored).map_err(failed)?;
+        let mut command = self.command();
+        let mut child = command.stdin(Stdio::piped()).spawn().map_err(failed)?;
+        if let Some(mut input) = child.stdin.take() {
+            // It may have been closed early: `q` in a pager.
+            let _ = input.write_all(&self.stdin);
+        }
+        let status = child.wait().map_err(failed);
+        signal_hook::low_level::unregister(ctrl_c);
+        status
     }
 
     /// Opens a span for its run, with the command line of a git call without dispatch's settings.

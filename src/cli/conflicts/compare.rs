@@ -15,13 +15,15 @@ use crate::cli::conflicts::subject::Subject;
 use crate::cli::conflicts::{explain, pair_arg, table};
 use crate::cli::error::{CommandError, CommandResult, ExitStatus};
 use crate::conflicts::{
-    DIVERGED_MERGES, DetectError, Detector, Options, Reproduction, SEQUENCE_MERGES,
+    Branch, DIVERGED_MERGES, DetectError, Detector, Options, Reproduction, SEQUENCE_MERGES,
 };
 use crate::engine::EngineError;
 use crate::engine::candidates::conflicts::{conflicts_in, order_of_assembly};
+use crate::engine::candidates::task_conflicts::task_conflict;
 use crate::git::{Repo, Store, StoreError};
 use crate::merge::oid::Oid;
 use crate::merge::verdict::{PairVerdict, Verdict};
+use crate::model::ids::TaskNumber;
 use crate::report::recommendation::recommendation;
 use crate::ui::Ui;
 use crate::ui::waiting::Waiting;
@@ -117,10 +119,25 @@ fn explain_pair(
     let explanation = detector.explain(first, second);
     drop(waiting);
     let explanation = explanation.map_err(|error| failed(&error))?;
-    let text = explain::render(subject, branches, &explanation);
+    let recommended = match &explanation.verdict {
+        Some(pair) => recommendation_for(subject, branches, pair),
+        None => String::new(),
+    };
+    let text = explain::render(subject, branches, &explanation, &recommended);
     let counts = |pair: &PairVerdict| pair.is_conflict() && filter.keeps(pair);
     let is_clean = !explanation.verdict.as_ref().is_some_and(counts);
     Ok((text, exit(is_clean)))
+}
+
+/// Recommends what to do about an explained pair, whose verdict has the branches 0 and 1.
+fn recommendation_for(subject: &Subject, (a, b): (usize, usize), pair: &PairVerdict) -> String {
+    let tasks = subject.task(a).zip(subject.task(b));
+    match (&subject.run, tasks) {
+        (Some(run), Some((a, b))) if pair.class.is_conflict() => {
+            recommendation(&run.state, &task_conflict(pair, a, b))
+        }
+        _ => pair.class.recommended().to_owned(),
+    }
 }
 
 fn exit(is_clean: bool) -> ExitStatus {
@@ -217,14 +234,14 @@ fn matrix(results: &Results, subject: &Subject, columns: usize) -> String {
     let pairs = &results.detection.pairs;
     let Some(run) = &subject.run else {
         let branches = subject.branches.iter().enumerate();
-        let row = |(place, branch): (usize, &crate::conflicts::Branch)| MatrixRow {
+        let row = |(place, branch): (usize, &Branch)| MatrixRow {
             number: place as u32 + 1,
             name: branch.name.clone(),
             branch: Some(place),
         };
         return render_matrix(&branches.map(row).collect::<Vec<_>>(), pairs, &style);
     };
-    let row = |(number, branch): (crate::model::ids::TaskNumber, Option<usize>)| MatrixRow {
+    let row = |(number, branch): (TaskNumber, Option<usize>)| MatrixRow {
         number: number.0,
         name: run.tag(number).to_owned(),
         branch,

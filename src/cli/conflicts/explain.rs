@@ -15,10 +15,15 @@ use crate::ui::diff::{line_diff, word_diff};
 const LINES_SHOWN: usize = 40;
 
 /// Renders the verdict, the hunks, and the command that reproduces them.
-pub(super) fn render(subject: &Subject, (a, b): (usize, usize), explanation: &Explanation) -> String {
+pub(super) fn render(
+    subject: &Subject,
+    (a, b): (usize, usize),
+    explanation: &Explanation,
+    recommended: &str,
+) -> String {
     let mut text = String::new();
     // Writing to a string cannot fail.
-    let _ = write_verdict(&mut text, subject, (a, b), explanation);
+    let _ = write_verdict(&mut text, subject, (a, b), (explanation, recommended));
     let sides = [subject.label(a), subject.label(b)];
     let units = explanation.verdict.iter().flat_map(|pair| &pair.units);
     let units: Vec<&Unit> = units.collect();
@@ -45,7 +50,7 @@ fn write_verdict(
     to: &mut String,
     subject: &Subject,
     (a, b): (usize, usize),
-    explanation: &Explanation,
+    (explanation, recommended): (&Explanation, &str),
 ) -> std::fmt::Result {
     let title = format!("{} × {}", subject.label(a), subject.label(b));
     match &explanation.verdict {
@@ -62,7 +67,7 @@ fn write_verdict(
             if let Some(why) = pair.counts_though_merged() {
                 writeln!(to, "It counts as a conflict: {why}")?;
             }
-            writeln!(to, "Recommended: {}", class.recommended())?;
+            writeln!(to, "Recommended: {recommended}")?;
             write_policy(to, pair)?;
         }
     }

@@ -19,16 +19,7 @@ pub(crate) use crate::cli::conflicts::json::schema;
 const AFTER_HELP: &str = "\
 Every pair is judged by git's own merge engine, and nothing in the repository changes. Globs need
 quotes; they match branches, then remote branches and whatever else was fetched. The filters decide
-what is listed and what counts. Exit code 0: no conflict; 4: at least one, or git failed on a pair.
-
-Examples:
-  dispatch conflicts                       the results of the latest run
-  dispatch conflicts shop-7k3q --matrix    a run, as a table
-  dispatch conflicts --explain 1:2         two tasks of a run, in full
-  dispatch conflicts --watch               a run that goes on, until it ends
-  dispatch conflicts main feature/x        two branches
-  dispatch conflicts 'refs/pull/*/head'    pull requests that were fetched
-  dispatch conflicts 'feature/*' --json    all that match, for programs";
+what is listed and what counts. Exit code 0: no conflict; 4: at least one, or git failed on a pair.";
 
 /// Say which branches conflict, before anybody merges them
 #[derive(Args, Debug, Default)]

@@ -278,7 +278,7 @@ mod tests {
         let state = RunFixture::new(&plan.join(" · "))
             .tags(&["AUTH", "A-TAG-THAT-IS-LONGER-THAN-ITS-COLUMN", "API"])
             .state();
-        let lines = Lines::new(&Ui::without_person(), &state.plan);
+        let lines = Lines::new(&Ui::non_interactive(), &state.plan);
         let view = BoardView::new(&state);
         let heads = view.tasks.iter().map(|row| lines.head(row) + "|");
         let heads: Vec<String> = heads.collect();
@@ -299,7 +299,7 @@ mod tests {
             .fail(1, "broken")
             .begin(2, "shell")
             .state();
-        let mut lines = Lines::new(&Ui::without_person().quiet(true), &state.plan);
+        let mut lines = Lines::new(&Ui::non_interactive().quiet(true), &state.plan);
         lines.recorded(&state, &[]);
         let alive: Vec<u32> = lines.since.keys().map(|number| number.0).collect();
         assert_eq!(alive, [2], "only what is alive gets a line");

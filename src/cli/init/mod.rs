@@ -13,6 +13,7 @@ use clap::Args;
 use crate::base::text::error_chain;
 use crate::cli::error::{CommandError, CommandResult, ExitStatus};
 use crate::cli::init::detect::{Findings, survey};
+use crate::cli::repo_context::RepoContext;
 use crate::config::FILE_NAME;
 use crate::ui::Ui;
 
@@ -27,11 +28,21 @@ pub(crate) struct InitArgs {
     print: bool,
 }
 
-/// Writes, or prints, the file for the repository with this top folder.
+/// Runs the subcommand; `--print` works outside a repository as well.
 ///
 /// # Errors
 /// When there is such a file already, or it cannot be written.
-pub(crate) fn run(args: InitArgs, top: &Path, ui: &Ui) -> CommandResult {
+pub(crate) fn run(args: InitArgs, ui: &Ui) -> CommandResult {
+    let top = match RepoContext::open_if_any()? {
+        Some(place) => place.repo.top,
+        None if args.print => env::current_dir().unwrap_or_default(),
+        None => RepoContext::open()?.repo.top,
+    };
+    run_in(args, &top, ui)
+}
+
+/// Writes, or prints, the file for this folder.
+fn run_in(args: InitArgs, top: &Path, ui: &Ui) -> CommandResult {
     let path = env::var_os("PATH").unwrap_or_default();
     let folders: Vec<PathBuf> = env::split_paths(&path).collect();
     let text = render(&survey(top, &folders));
@@ -230,11 +241,11 @@ mod tests {
     #[test]
     fn a_file_that_is_there_is_not_replaced_unless_forced() {
         let folder = tempfile::tempdir().unwrap();
-        let (top, ui) = (folder.path(), Ui::without_person().quiet(true));
+        let (top, ui) = (folder.path(), Ui::non_interactive().quiet(true));
         let file = top.join(FILE_NAME);
         fs::write(&file, "mine").unwrap();
         let plain = InitArgs::default();
-        let error = run(plain, top, &ui).unwrap_err();
+        let error = run_in(plain, top, &ui).unwrap_err();
         assert_eq!(error.message, ".dispatch.toml exists already");
         assert_eq!(fs::read_to_string(&file).unwrap(), "mine");
 
@@ -242,7 +253,7 @@ mod tests {
             force: true,
             ..plain
         };
-        assert_eq!(run(forced, top, &ui).unwrap(), ExitStatus::Ok);
+        assert_eq!(run_in(forced, top, &ui).unwrap(), ExitStatus::Ok);
         assert!(fs::read_to_string(&file).unwrap().starts_with(HEAD));
     }
 }

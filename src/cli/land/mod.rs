@@ -32,13 +32,7 @@ use crate::ui::Ui;
 
 const AFTER_HELP: &str = "\
 What will move is shown, and nothing moves before you say yes. A target that is checked out moves
-together with its checkout; local changes that are in the way stop it before anything moves.
-
-Examples:
-  dispatch land                  the latest run that has not landed, on its target
-  dispatch land shop-7k --ff     no merge commit, no board
-  dispatch land --into release   on another branch
-  dispatch land --pr             by a pull request on GitHub; nothing moves here";
+together with its checkout; local changes that are in the way stop it before anything moves.";
 
 /// Move the target branch to the assembled result
 #[derive(Args, Debug, Clone)]

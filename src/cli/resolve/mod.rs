@@ -29,13 +29,7 @@ const AFTER_HELP: &str = "\
 The worktree is as `git merge` leaves it: markers in the files, three stages in the index.
 Edit the files, `git add` them, then run `dispatch resolve --continue`. The checks run on the
 result; if they fail, edit and continue again. The resolution is recorded and used the next time
-the same files conflict.
-
-Examples:
-  dispatch resolve               lists the conflicts of the latest unfinished run
-  dispatch resolve API           opens the conflict of a task of that run
-  dispatch resolve shop-7k 2     opens the conflict of a task of another run
-  dispatch resolve --continue    accepts the resolution of the open conflict";
+the same files conflict.";
 
 /// Resolve the conflict of a task by hand, in a worktree of its own
 #[derive(Args, Debug, Clone)]

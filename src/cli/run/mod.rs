@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use clap::builder::RangedU64ValueParser;
 
 use crate::base::text::plural;
 use crate::cli::confirm::{ConfirmArgs, aborted};
@@ -28,13 +29,7 @@ use crate::ui::Ui;
 
 const AFTER_HELP: &str = "\
 The plan is shown, and nothing starts before you say yes. At the end the results are assembled on a
-branch of the run. Your branches, checkout and index stay as they are until `dispatch land`.
-
-Examples:
-  dispatch run plan.md --dry-run     show the plan, start nothing
-  dispatch run plan.md -j 8          eight tasks at once
-  dispatch run plan.md --only 1,API  two tasks of the plan
-  dispatch run - --yes < plan.md     no question, for scripts";
+branch of the run. Your branches, checkout and index stay as they are until `dispatch land`.";
 
 /// Run a plan: every task in a worktree and branch of its own
 #[derive(Args, Debug, Clone, Default)]
@@ -49,7 +44,7 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "BRANCH")]
     pub(crate) into: Option<String>,
     /// How many tasks may run at once [default: 3]
-    #[arg(long, short = 'j', value_name = "N")]
+    #[arg(long, short = 'j', value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     pub(crate) max_parallel: Option<usize>,
     /// Run only these tasks, such as 1,API
     #[arg(long, value_name = "TASKS", value_delimiter = ',')]

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use crate::conflicts::classify::Evidence;
 use crate::merge::change::{Change, RepoPath};
-use crate::merge::verdict::{Class, Unit};
+use crate::merge::class::Class;
+use crate::merge::verdict::Unit;
 
 /// Builds one unit per class for the paths that both branches changed.
 pub(super) fn clean_units(evidence: &Evidence<'_>) -> Vec<(Unit, u8)> {

@@ -5,7 +5,8 @@ use crate::conflicts::classify::{Evidence, SideInfo};
 use crate::conflicts::hunks;
 use crate::merge::answer::{RENAME_COLLISION, Stage};
 use crate::merge::change::Entry;
-use crate::merge::verdict::{Class, Hunk, Unit};
+use crate::merge::class::Class;
+use crate::merge::verdict::{Hunk, Unit};
 
 /// Builds the unit of a group with its severity; `None` if the group is not a conflict.
 pub(super) fn conflict_unit(evidence: &Evidence<'_>, group: &Group<'_>) -> Option<(Unit, u8)> {

@@ -2,7 +2,7 @@
 //!
 //! A candidate's conflict is resolved as a whole or not at all. The checks verify the result with
 //! everything else; where they fail because of it, the weakest strategy it rests on is excluded and
-//! the conflict is resolved again ([`AutoResolver::exclude_weakest`]).
+//! the conflict is resolved again (`AutoResolver::exclude_weakest`).
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,7 +20,7 @@ use crate::engine::resolve::policy::Policy;
 use crate::engine::resolve::strategies::{Environment, Strategies};
 use crate::merge::change::RepoPath;
 use crate::merge::oid::Oid;
-use crate::merge::verdict::Class;
+use crate::merge::class::Class;
 use crate::model::resolution::{Resolution, Resolver, RungName};
 use crate::model::task_state::TaskState;
 

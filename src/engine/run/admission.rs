@@ -8,6 +8,7 @@ use crate::engine::EngineError;
 use crate::engine::kernel::blocking::blocking;
 use crate::engine::kernel::disk_space;
 use crate::engine::kernel::message::Message;
+use crate::engine::run::allowance::Allowance;
 use crate::engine::run::driver::Driver;
 use crate::engine::run::{quota, slots};
 use crate::engine::worktree::prepare::worker_folder;
@@ -18,20 +19,6 @@ use crate::model::ids::TaskNumber;
 use crate::model::run::RunPhase;
 use crate::model::shortage::Shortage;
 use crate::model::task_state::{TaskPhase, TaskState};
-
-/// Whether one more worktree may be made, where the user set a limit.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(super) enum Allowance {
-    /// Not looked at since the last one.
-    #[default]
-    Unknown,
-    /// Somebody looks.
-    Looking,
-    /// One may.
-    Granted,
-    /// None, until an attempt has ended.
-    Refused,
-}
 
 impl Driver<'_> {
     /// Something could not be written.

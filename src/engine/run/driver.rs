@@ -21,7 +21,7 @@ use crate::engine::kernel::message::Message;
 use crate::engine::kernel::signals::{SignalRequest, Signals};
 use crate::engine::prompt::brief::brief;
 use crate::engine::publish::{Publication, Publisher};
-use crate::engine::run::admission::Allowance;
+use crate::engine::run::allowance::Allowance;
 use crate::engine::run::cooldowns::Starts;
 use crate::engine::run::disk::Room;
 use crate::engine::run::live::Live;

@@ -1,6 +1,7 @@
 //! The loop: records events, decides, publishes, and carries out what is decided.
 
 pub mod admission;
+mod allowance;
 pub mod cooldowns;
 pub mod detection;
 pub mod disk;

@@ -33,6 +33,8 @@ const ONLY: &[(&str, &[&str])] = &[("conflicts", &["base", "merge", "git"])];
 const PACKAGES: &[(&str, &[&str])] = &[
     ("git2", &["src/git/", "src/journal/"]),
     ("clap", &["src/cli/"]),
+    ("clap_complete", &["src/cli/"]),
+    ("clap_mangen", &["src/cli/"]),
     ("indicatif", &["src/ui/"]),
     ("console", &["src/ui/"]),
     ("similar", &["src/conflicts/hunks.rs", "src/ui/diff.rs"]),
@@ -49,7 +51,7 @@ const PACKAGES: &[(&str, &[&str])] = &[
         ],
     ),
     ("minijinja", &["src/worker/"]),
-    ("pulldown_cmark", &["src/plan/"]),
+    ("pulldown_cmark", &["src/plan/", "src/ui/"]),
     ("rustix", &["src/exec/", "src/base/"]),
     ("etcetera", &["src/config/"]),
     (
