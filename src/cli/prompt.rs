@@ -163,8 +163,8 @@ fn next(place: &Place, loaded: Loaded, number: TaskNumber) -> Result<String, Com
         settings,
         ..
     } = loaded;
-    if state.task(number).onto.is_none() {
-        state.tasks[number.index()].onto = state.would_be_onto(number);
+    if state.task(number).redispatched_for.is_none() {
+        state.tasks[number.index()].redispatched_for = state.assembly_conflict(number);
     }
     let context = context(&place.repo, &state, settings, place.clock)?;
     let settings = &context.settings;

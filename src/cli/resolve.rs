@@ -110,15 +110,15 @@ fn open(place: &Place, run: &RunId, task: &str, how: Opening, ui: &Ui) -> Answer
     }
     free_references(&place.repo, run, &loaded.settings)?;
     let mut state = loaded.state;
-    let is_new = state.task(number).resolving.is_none();
+    let is_new = state.task(number).open_resolution.is_none();
     let context = context(&place.repo, &state, loaded.settings, place.clock)?;
     if is_new {
-        let onto = find_conflict(&state, number)?;
+        let conflict = find_conflict(&state, number)?;
         let path = context.resolve_worktree(number);
-        let opened = Event::ResolveOpened {
+        let opened = Event::ResolutionOpened {
             task: number,
-            onto: onto.commit,
-            candidate: onto.candidate,
+            base: conflict.chain_tip,
+            candidate: conflict.candidate,
             worktree: context.recorded_path(&path),
         };
         let journal = Journal::reopen(&place.repo, &loaded.replayed);
@@ -155,8 +155,8 @@ fn open(place: &Place, run: &RunId, task: &str, how: Opening, ui: &Ui) -> Answer
 
 /// The tasks whose work it meets.
 fn with(state: &RunState, number: TaskNumber) -> Vec<TaskNumber> {
-    let open = state.task(number).resolving.iter();
-    open.flat_map(|open| open.onto.with.clone()).collect()
+    let open = state.task(number).open_resolution.iter();
+    open.flat_map(|open| open.conflict.with.clone()).collect()
 }
 
 fn say_open(state: &RunState, number: TaskNumber, worktree: &Worktree, is_new: bool, ui: &Ui) {
@@ -223,7 +223,7 @@ fn find_open(place: &Place, args: &ResolveArgs) -> Result<(RunId, TaskNumber), C
             }
             None => true,
         };
-        let numbers = state.open_resolves().into_iter().filter(is_meant);
+        let numbers = state.open_resolutions().into_iter().filter(is_meant);
         open.extend(numbers.map(|number| (state.run.clone(), number)));
     }
     match open.as_slice() {
@@ -274,7 +274,7 @@ fn take_and_go_on(place: &Place, run: &RunId, number: TaskNumber, json: bool, ui
     }
     let context = context_of(place, &loaded)?;
     let kept = finish(&context, state, number)?;
-    record(place, &loaded, Event::ResolveClosed { task: number })?;
+    record(place, &loaded, Event::ResolutionClosed { task: number })?;
     if !json {
         ui.status(&format!(
             "the conflict of {number} is settled, and remembered"
@@ -294,10 +294,10 @@ fn take_now(
 ) -> Result<Vec<Event>, CommandError> {
     let context = context_of(place, loaded)?;
     let candidate = accept(&context, &loaded.state, number)?;
-    let by_hand = loaded.state.task(number).by_hand.as_ref();
+    let by_hand = loaded.state.task(number).manual_resolution.as_ref();
     Ok(match by_hand {
         Some(by_hand) if by_hand.candidate == candidate => Vec::new(),
-        _ => vec![Event::ResolveTaken {
+        _ => vec![Event::ResolutionAccepted {
             task: number,
             candidate,
         }],
@@ -306,7 +306,7 @@ fn take_now(
 
 /// Whether what was made of a conflict is in, and the checks had nothing against it.
 fn stands(state: &RunState, number: TaskNumber) -> bool {
-    let candidate = state.task(number).by_hand.as_ref();
+    let candidate = state.task(number).manual_resolution.as_ref();
     let candidate = candidate.map(|by_hand| by_hand.candidate);
     let merged = state.integration.iter().flat_map(|found| &found.merged);
     merged
@@ -319,7 +319,7 @@ fn abort(place: &Place, run: &RunId, number: TaskNumber, json: bool, ui: &Ui) ->
     let loaded = place.load(run)?;
     free_references(&place.repo, run, &loaded.settings)?;
     let context = context_of(place, &loaded)?;
-    if loaded.state.task(number).resolving.is_none() {
+    if loaded.state.task(number).open_resolution.is_none() {
         return Err(ResolveError::NotOpen(number).into());
     }
     let kept = keep_work(&context, &loaded.state, number)?;
@@ -327,8 +327,8 @@ fn abort(place: &Place, run: &RunId, number: TaskNumber, json: bool, ui: &Ui) ->
     if let Some(name) = kept {
         ui.status(&format!("what was done there is kept as {name}"));
     }
-    let aborted = Event::ResolveAborted { task: number };
-    if loaded.state.task(number).by_hand.is_none() {
+    let aborted = Event::ResolutionAborted { task: number };
+    if loaded.state.task(number).manual_resolution.is_none() {
         record(place, &loaded, aborted)?;
         ui.answer(&match json {
             true => format!(

@@ -101,7 +101,7 @@ fn verdict(state: &RunState, task: Option<TaskNumber>) -> Option<Exit> {
 }
 
 fn decides(state: &RunState) -> bool {
-    state.phase == RunPhase::Running && state.out_of_space.is_none()
+    state.phase == RunPhase::Running && state.shortage.is_none()
 }
 
 fn sentence(state: &RunState, task: Option<TaskNumber>) -> String {
@@ -127,7 +127,7 @@ pub(crate) fn output(args: OutputArgs, ui: &Ui) -> Answer {
     let number = find_task(&state.plan, &args.name.task)?.number;
     let outcome = state
         .task(number)
-        .last_outcome()
+        .outcome()
         .map(|outcome| (&outcome.end, outcome));
     let Some((End::Passed { info, .. }, outcome)) = outcome else {
         let message = format!("{number} of {run} has no result: {}", state.status(number));

@@ -85,7 +85,7 @@ fn parked(place: &Place) -> BTreeMap<String, Parked> {
         let Ok(loaded) = place.load(&entry.run) else {
             continue;
         };
-        for (worker, parking) in loaded.state.roster.parked(now) {
+        for (worker, parking) in loaded.state.worker_health.parked(now) {
             let said = (entry.run.clone(), parking.until);
             parked.entry(worker.to_owned()).or_insert(said);
         }
