@@ -100,7 +100,7 @@ fn verdict(state: &RunState, task: Option<TaskNumber>) -> Option<ExitStatus> {
 }
 
 fn decides(state: &RunState) -> bool {
-    state.phase == RunPhase::Running && state.out_of_space.is_none()
+    state.phase == RunPhase::Running && state.shortage.is_none()
 }
 
 fn sentence(state: &RunState, task: Option<TaskNumber>) -> String {
@@ -126,7 +126,7 @@ pub(crate) fn output(args: OutputArgs, ui: &Ui) -> CommandResult {
     let number = find_task(&state.plan, &args.name.task)?.number;
     let outcome = state
         .task(number)
-        .last_outcome()
+        .outcome()
         .map(|outcome| (&outcome.end, outcome));
     let Some((End::Passed { info, .. }, outcome)) = outcome else {
         let message = format!("{number} of {run} has no result: {}", state.status(number));

@@ -44,7 +44,7 @@ pub fn render_reports(state: &RunState) -> Vec<String> {
     }
     match FailureReport::new(state) {
         Some(report) => vec![report.render_markdown()],
-        None if state.may_go_on() => Vec::new(),
+        None if state.can_progress() => Vec::new(),
         None => vec![Completion::new(state).render_markdown()],
     }
 }
@@ -115,7 +115,7 @@ struct Published {
 impl Published {
     fn of(state: &RunState) -> Published {
         let numbers = state.plan.tasks().iter().map(|task| task.number);
-        let speculative = state.speculative.iter();
+        let speculative = state.speculative_conflicts.iter();
         Published {
             statuses: numbers
                 .map(|number| (number, state.status(number)))
@@ -131,14 +131,14 @@ impl Published {
                 _ => None,
             },
             parked: state
-                .roster
+                .worker_health
                 .parked(state.updated)
                 .map(|(worker, _)| worker.to_owned())
                 .collect(),
-            out_of_money: state.out_of_money.is_some(),
-            set_up_broken: state.set_ups.broken().is_some(),
-            locked_out: state.roster.all_locked_out().count(),
-            out_of_space: state.out_of_space.is_some(),
+            out_of_money: state.cost_limit_reached.is_some(),
+            set_up_broken: state.setup.tripped().is_some(),
+            locked_out: state.worker_health.all_denied().count(),
+            out_of_space: state.shortage.is_some(),
         }
     }
 }

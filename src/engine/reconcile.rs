@@ -13,7 +13,7 @@ use crate::git::worktree::Worktree;
 use crate::model::attempt::Attempt;
 use crate::model::ids::TaskNumber;
 use crate::model::outcome::End;
-use crate::model::recovery::{Finding, Found};
+use crate::model::recovery::{Finding, FindingKind};
 use crate::model::run::RunState;
 use crate::model::task_state::{TaskPhase, TaskState};
 
@@ -21,7 +21,7 @@ use crate::model::task_state::{TaskPhase, TaskState};
 ///
 /// # Errors
 /// When references or the records of an attempt cannot be read.
-pub fn survey(context: &Context, state: &RunState) -> Result<Vec<Found>, EngineError> {
+pub fn survey(context: &Context, state: &RunState) -> Result<Vec<Finding>, EngineError> {
     let store = Store::open(&context.repo)?;
     let mut found = Vec::new();
     for task in state.plan.tasks() {
@@ -30,11 +30,11 @@ pub fn survey(context: &Context, state: &RunState) -> Result<Vec<Found>, EngineE
             (TaskPhase::Running, Some(attempt)) => alive(context, task.number, attempt)?,
             _ => at_rest(now),
         };
-        found.push(Found::of(task.number, what));
+        found.push(Finding::of(task.number, what));
         if let Some(branch) = missing_branch(context, &store, state, task.number)? {
-            found.push(Found {
+            found.push(Finding {
                 name: branch,
-                ..Found::of(task.number, Finding::BranchGone)
+                ..Finding::of(task.number, FindingKind::BranchGone)
             });
         }
     }
@@ -42,31 +42,35 @@ pub fn survey(context: &Context, state: &RunState) -> Result<Vec<Found>, EngineE
     Ok(found)
 }
 
-fn at_rest(task: &TaskState) -> Finding {
-    let was_cut = || matches!(task.last_outcome(), Some(o) if o.end == End::Interrupted {});
+fn at_rest(task: &TaskState) -> FindingKind {
+    let was_cut = || matches!(task.outcome(), Some(o) if o.end == End::Interrupted {});
     match task.phase {
-        TaskPhase::Done => Finding::Done,
-        TaskPhase::Failed | TaskPhase::DependenciesConflict { .. } => Finding::Failed,
-        TaskPhase::RetryAt(_) => Finding::RetryDue,
-        TaskPhase::Skipped { .. } | TaskPhase::Cancelled => Finding::GivenUp,
-        TaskPhase::Queued if was_cut() => Finding::Interrupted,
-        TaskPhase::Queued | TaskPhase::Running => Finding::Waiting,
+        TaskPhase::Done => FindingKind::Done,
+        TaskPhase::Failed | TaskPhase::DependenciesConflict { .. } => FindingKind::Failed,
+        TaskPhase::RetryAt(_) => FindingKind::RetryDue,
+        TaskPhase::Skipped { .. } | TaskPhase::Cancelled => FindingKind::GivenUp,
+        TaskPhase::Queued if was_cut() => FindingKind::Interrupted,
+        TaskPhase::Queued | TaskPhase::Running => FindingKind::Waiting,
     }
 }
 
 /// What became of an attempt of which the journal knows no end.
-fn alive(context: &Context, task: TaskNumber, attempt: &Attempt) -> Result<Finding, EngineError> {
+fn alive(
+    context: &Context,
+    task: TaskNumber,
+    attempt: &Attempt,
+) -> Result<FindingKind, EngineError> {
     let folder = worker_folder(context, task, attempt.number);
     let status = context.executor.status(&folder)?;
     let path = context.recorded_worktree(&attempt.worktree);
     let worktree = context.repo.find_worktree(&path);
     let is_there = worktree.as_ref().is_some_and(Worktree::exists);
     Ok(match status {
-        JobStatus::Absent => Finding::NotStarted,
-        _ if !is_there => Finding::WorktreeGone,
-        JobStatus::Alive => Finding::Alive,
-        JobStatus::Ended(_) => Finding::Ended,
-        JobStatus::Lost => Finding::Lost,
+        JobStatus::Absent => FindingKind::NotStarted,
+        _ if !is_there => FindingKind::WorktreeGone,
+        JobStatus::Alive => FindingKind::Alive,
+        JobStatus::Ended(_) => FindingKind::Ended,
+        JobStatus::Lost => FindingKind::Lost,
     })
 }
 
@@ -87,18 +91,18 @@ fn look_at_board(
     context: &Context,
     store: &Store,
     state: &RunState,
-) -> Result<Option<Found>, EngineError> {
+) -> Result<Option<Finding>, EngineError> {
     let branch = context.integration_branch();
     let has_attempts = state.tasks.iter().any(|task| !task.attempts.is_empty());
     let tip = state.integration.as_ref().and_then(|found| found.tip);
     let what = match store.reference(&branch_ref(&branch))? {
-        None if tip.is_some() => Finding::IntegrationGone,
-        None if has_attempts => Finding::BoardGone,
+        None if tip.is_some() => FindingKind::IntegrationGone,
+        None if has_attempts => FindingKind::BoardGone,
         None => return Ok(None),
         Some(at) if board_of(context, store, state, at)? => return Ok(None),
-        Some(_) => Finding::BoardBehind,
+        Some(_) => FindingKind::BoardBehind,
     };
-    Ok(Some(Found::named(what, branch)))
+    Ok(Some(Finding::named(what, branch)))
 }
 
 /// Makes the references again that somebody deleted and whose commits the journal keeps. The board
@@ -106,13 +110,17 @@ fn look_at_board(
 ///
 /// # Errors
 /// When a reference cannot be made, or came back meanwhile.
-pub fn make_again(context: &Context, state: &RunState, found: &[Found]) -> Result<(), EngineError> {
+pub fn make_again(
+    context: &Context,
+    state: &RunState,
+    found: &[Finding],
+) -> Result<(), EngineError> {
     let store = Store::open(&context.repo)?;
     fault::point("taking up", "before references are made again");
     for one in found {
-        let commit = match (one.what, one.task) {
-            (Finding::BranchGone, Some(task)) => state.task(task).candidate(),
-            (Finding::IntegrationGone, _) => state.integration.as_ref().and_then(|i| i.tip),
+        let commit = match (one.kind, one.task) {
+            (FindingKind::BranchGone, Some(task)) => state.task(task).candidate(),
+            (FindingKind::IntegrationGone, _) => state.integration.as_ref().and_then(|i| i.tip),
             _ => None,
         };
         if let Some(commit) = commit {

@@ -190,7 +190,7 @@ fn subject(records: &[Recorded]) -> String {
     let says_little = |recorded: &&Recorded| {
         matches!(
             recorded.event,
-            Event::AttemptStarted { .. } | Event::Noted { .. }
+            Event::AttemptStarted { .. } | Event::ProgressReported { .. }
         )
     };
     let (little, much): (Vec<&Recorded>, Vec<&Recorded>) =
@@ -230,7 +230,7 @@ fn named_commits(event: &Event) -> Vec<Oid> {
             .chain(integration.chain_tip)
             .chain(integration.tip)
             .collect(),
-        Event::ResolveTaken { candidate, .. } => vec![*candidate],
+        Event::ResolutionAccepted { candidate, .. } => vec![*candidate],
         Event::LandingStarting { landing } => vec![landing.from, landing.to],
         _ => Vec::new(),
     }

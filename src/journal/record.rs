@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::event::{Event, Recorded};
 use crate::model::ids::RunId;
-use crate::model::recovery::{Finding, Found};
+use crate::model::recovery::{Finding, FindingKind};
 
 /// The version of the wire form. It counts changes that an older reader would misread.
 pub const VERSION: u32 = 1;
@@ -76,7 +76,7 @@ pub fn summary(event: &Event) -> String {
         }
         Event::RunResumed { .. } => "run resumed".to_owned(),
         Event::PlanEdited { edits } => {
-            let is_new = |edit: &&Found| edit.what != Finding::Same;
+            let is_new = |edit: &&Finding| edit.kind != FindingKind::Same;
             let count = edits.iter().filter(is_new).count();
             format!("plan edited: {}", crate::base::text::plural(count, "task"))
         }
@@ -95,7 +95,7 @@ pub fn summary(event: &Event) -> String {
         } => {
             format!("{task} attempt {attempt} started at {}", base.short())
         }
-        Event::Noted { task, note } => {
+        Event::ProgressReported { task, note } => {
             format!("{task} says: {}", crate::base::text::clip(note, 50))
         }
         Event::AttemptEnded {
@@ -107,7 +107,7 @@ pub fn summary(event: &Event) -> String {
             format!("{task} attempt {attempt} {}", end_word(&outcome.end))
         }
         Event::RetryScheduled { task, due } => format!("{task} retry due {due}"),
-        Event::OutOfRetries { task, budget } => {
+        Event::RetryBudgetSpent { task, budget } => {
             format!("{task} is not tried again: the budget of {budget} is used up")
         }
         Event::RetryDue { task } => format!("{task} retry is due"),
@@ -130,25 +130,25 @@ pub fn summary(event: &Event) -> String {
             let (merged, left_out) = (integration.merged.len(), integration.left_out.len());
             format!("assembled: {merged} merged, {left_out} left out")
         }
-        Event::ConflictSettled { task, resolutions } => {
+        Event::ConflictResolved { task, resolutions } => {
             let conflicts = crate::base::text::plural(resolutions.len(), "conflict");
             format!("{task}: {conflicts} settled")
         }
-        Event::ResolutionRolledBack { task, rung, .. } => {
-            format!("{task}: {rung} rolled back")
+        Event::ResolutionRolledBack { task, strategy, .. } => {
+            format!("{task}: {strategy} rolled back")
         }
-        Event::Redispatched { task, onto, .. } => {
-            format!("{task} dispatched again on top of {}", onto.short())
+        Event::Redispatched { task, base, .. } => {
+            format!("{task} dispatched again on top of {}", base.short())
         }
-        Event::ResolveOpened { task, .. } => format!("{task}: a person resolves its conflict"),
-        Event::ResolveTaken { task, candidate } => {
+        Event::ResolutionOpened { task, .. } => format!("{task}: a person resolves its conflict"),
+        Event::ResolutionAccepted { task, candidate } => {
             format!("{task}: resolved by hand as {}", candidate.short())
         }
-        Event::ResolveClosed { task } => format!("{task}: its conflict is settled"),
-        Event::ResolveAborted { task } => format!("{task}: resolving by hand given up"),
-        Event::RedispatchGivenUp { task } => format!("{task} dispatched again in vain"),
-        Event::AssemblyRefused { why } => {
-            format!("assembly refused: {}", crate::base::text::clip(why, 50))
+        Event::ResolutionClosed { task } => format!("{task}: its conflict is settled"),
+        Event::ResolutionAborted { task } => format!("{task}: resolving by hand given up"),
+        Event::RedispatchFailed { task } => format!("{task} dispatched again in vain"),
+        Event::AssemblyRefused { reason } => {
+            format!("assembly refused: {}", crate::base::text::clip(reason, 50))
         }
         Event::AssemblyRequested { .. } => "assembly requested".to_owned(),
         Event::StopRequested {} => "stop requested".to_owned(),
@@ -156,17 +156,17 @@ pub fn summary(event: &Event) -> String {
         Event::TaskCancelled { task } => format!("{task} cancelled"),
         Event::WorkerParked { worker, until, .. } => format!("{worker} is parked until {until}"),
         Event::WorkerUnparked { worker, .. } => format!("{worker} may start again"),
-        Event::OutOfMoney { spent, max_cost } => {
+        Event::CostLimitReached { spent, max_cost } => {
             format!("nothing more is started: {spent:.2} of {max_cost:.2} dollars spent")
         }
-        Event::WorkerLockedOut { worker, .. } => format!("{worker} is not let in"),
-        Event::SetUpBroken { tasks, .. } => format!(
+        Event::WorkerAccessDenied { worker, .. } => format!("{worker} is not let in"),
+        Event::SetupBroken { tasks, .. } => format!(
             "nothing more is started: no set-up for {}",
             crate::model::task_list::and_list(tasks)
         ),
-        Event::OutOfSpace { shortage } => crate::base::text::clip(&shortage.sentence(), 100),
-        Event::SpaceIsBack {} => "there is room again".to_owned(),
-        Event::WorktreesGoing { worktrees } => format!(
+        Event::ShortageBegan { shortage } => crate::base::text::clip(&shortage.message(), 100),
+        Event::ShortageEnded {} => "there is room again".to_owned(),
+        Event::WorktreesEvicting { worktrees } => format!(
             "{} removed to make room",
             crate::base::text::plural(worktrees.len(), "worktree")
         ),
@@ -187,10 +187,10 @@ pub fn summary(event: &Event) -> String {
         Event::Landed { landing } => {
             format!("landed on {} as {}", landing.target, landing.to.short())
         }
-        Event::UnlandingStarting { landing } => {
+        Event::LandingUndoStarting { landing } => {
             format!("taking the landing on {} back", landing.target)
         }
-        Event::Unlanded { landing } => {
+        Event::LandingUndone { landing } => {
             format!("{} is back at {}", landing.target, landing.from.short())
         }
         Event::PullRequestStarting { pull_request } => {

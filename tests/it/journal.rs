@@ -99,7 +99,7 @@ fn now() -> Timestamp {
 }
 
 fn note(text: &str) -> Event {
-    Event::Noted {
+    Event::ProgressReported {
         task: TaskNumber(1),
         note: text.to_owned(),
     }

@@ -252,7 +252,7 @@ fn an_integration_branch_that_is_checked_out_is_left_alone_and_the_run_ends() {
     let said = scene.normal(&dispatch.said());
     let why = "integration is checked out in <root>/mine; check out another branch there";
     assert!(said.contains(why), "{said}");
-    assert_eq!(scene.json()["state"], "needs-person");
+    assert_eq!(scene.json()["state"], "needs-attention");
 
     scene.git(&["worktree", "remove", "../mine"]);
     scene.dispatch(&["assemble", &scene.run_name()]).expect(0);

@@ -158,10 +158,10 @@ impl Said {
             .map(|accepted| Event::Reviewed { task, accepted });
         let prompt = self.comment.map(|comment| Event::RetryRequested {
             task,
-            prompt: Some(format!(
+            extra_prompt: Some(format!(
                 "A person reviewed the last attempt and sent it back: {comment}"
             )),
-            rewritten: None,
+            new_prompt: None,
             worker: None,
         });
         reviewed.into_iter().chain(prompt).collect()
@@ -170,7 +170,7 @@ impl Said {
 
 /// What a person accepted is not done again behind his back.
 fn say_done_again(state: &RunState, task: TaskNumber, verb: &str, ui: &Ui) {
-    let again = state.done_again_with(task);
+    let again = state.redone_with(task);
     let (verb, built) = match again.as_slice() {
         [] => return,
         [_] => (verb, "was"),
@@ -271,7 +271,7 @@ fn summary(state: &RunState, page: &Page, at: usize, count: usize, most: usize) 
     let counted = format!("{} of {count}", at + 1);
     let mut text = format!("\n{number} [{}] {} ({counted})\n", task.tag, task.title);
     text.push_str(&files(&page.files, most));
-    let Some(outcome) = state.task(number).last_outcome() else {
+    let Some(outcome) = state.task(number).outcome() else {
         return text;
     };
     let mut say = |name: &str, lines: &[String]| {
@@ -282,7 +282,7 @@ fn summary(state: &RunState, page: &Page, at: usize, count: usize, most: usize) 
     say("summary", outcome.report.summary.as_slice());
     say("decision", &outcome.report.decisions);
     say("issue", &outcome.report.issues);
-    say("remark", &outcome.remarks);
+    say("remark", &outcome.warnings);
     let checks = outcome.checks.iter();
     let checks: Vec<String> = checks
         .map(|check| format!("{} {}", check.result.word(), check.command))

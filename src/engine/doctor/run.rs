@@ -16,7 +16,7 @@ use crate::journal::journal_ref;
 use crate::merge::oid::Oid;
 use crate::model::attempt::Attempt;
 use crate::model::ids::TaskNumber;
-use crate::model::recovery::Finding;
+use crate::model::recovery::FindingKind;
 use crate::model::run::{RunPhase, RunState};
 use crate::model::task_state::TaskPhase;
 use crate::report::suggest;
@@ -72,16 +72,16 @@ impl Ward<'_> {
             false => survey(self.context, self.state)?,
         };
         for one in found {
-            let commit = match (one.what, one.task) {
-                (Finding::BranchGone, Some(task)) => self.state.task(task).candidate(),
-                (Finding::IntegrationGone, _) => {
+            let commit = match (one.kind, one.task) {
+                (FindingKind::BranchGone, Some(task)) => self.state.task(task).candidate(),
+                (FindingKind::IntegrationGone, _) => {
                     self.state.integration.as_ref().and_then(|i| i.tip)
                 }
                 _ => None,
             };
             if let Some(commit) = commit {
                 let remedy = Remedy::MakeReference(branch_ref(&one.name), commit);
-                ailments.push(self.ailment(&one.name, one.what.words().0, remedy));
+                ailments.push(self.ailment(&one.name, one.kind.description().0, remedy));
             }
         }
         let run = &self.state.run;

@@ -16,7 +16,7 @@ use crate::config::Settings;
 use crate::engine::kernel::cancel::CancelHandle;
 use crate::engine::kernel::context::Context;
 use crate::git::Repo;
-use crate::model::shortage::{Scarce, Shortage};
+use crate::model::shortage::{Resource, Shortage};
 
 /// Files that can still be made on each file system, at least, besides those of a new worktree.
 const LEAST_FILES: u64 = 256;
@@ -62,25 +62,25 @@ pub fn shortage(
 
 fn shortage_at(place: &Path, bytes: u64, files: u64) -> Option<Shortage> {
     // A system that does not say how much there is shows it when something is written.
-    let short = |of, has: std::io::Result<u64>, needs| {
+    let short = |resource, has: std::io::Result<u64>, needs| {
         let has = has.ok().filter(|has| *has < needs)?;
         let place = mount_point(place).display().to_string();
         Some(Shortage {
-            of,
+            resource,
             place,
             has,
             needs,
         })
     };
-    short(Scarce::Bytes, free_space(place), bytes)
-        .or_else(|| short(Scarce::Files, free_inodes(place), files))
+    short(Resource::Bytes, free_space(place), bytes)
+        .or_else(|| short(Resource::Files, free_inodes(place), files))
 }
 
 /// What is said where writing failed: what is short, or how much there is where nothing seems to be.
 pub fn shortage_now(context: &Context) -> Shortage {
     let short = shortage(&context.repo, &context.settings, context.size(), 1);
     short.unwrap_or_else(|| Shortage {
-        of: Scarce::Bytes,
+        resource: Resource::Bytes,
         place: mount_point(&context.repo.common).display().to_string(),
         has: free_space(&context.repo.common).unwrap_or_default(),
         needs: context.settings.run.min_free_space,

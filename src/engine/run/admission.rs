@@ -27,7 +27,7 @@ impl Driver<'_> {
         if !self.room.is_short() {
             let said = error_chain(error);
             self.watcher
-                .warning(&format!("{said}: {}", shortage.sentence()));
+                .warning(&format!("{said}: {}", shortage.message()));
         }
         self.lacks(shortage);
     }
@@ -35,9 +35,9 @@ impl Driver<'_> {
     /// From now on nothing is started, until there is room again.
     pub(super) fn lacks(&mut self, shortage: Shortage) {
         self.room.lacks(&shortage, Instant::now());
-        let is_known = self.state.out_of_space.is_some();
+        let is_known = self.state.shortage.is_some();
         if !is_known && !matches!(self.state.phase, RunPhase::Ended(_)) {
-            self.record(vec![Event::OutOfSpace { shortage }]);
+            self.record(vec![Event::ShortageBegan { shortage }]);
         }
     }
 
@@ -48,9 +48,9 @@ impl Driver<'_> {
             self.repo_is_full = false;
         }
         // What another process had no room for is found out anew.
-        let is_paused = self.state.out_of_space.is_some();
+        let is_paused = self.state.shortage.is_some();
         if is_paused && !self.room.is_short() && !matches!(self.state.phase, RunPhase::Ended(_)) {
-            self.record(vec![Event::SpaceIsBack {}]);
+            self.record(vec![Event::ShortageEnded {}]);
         }
     }
 
@@ -121,7 +121,7 @@ impl Driver<'_> {
             Some(worktree) => {
                 let path = self.context.recorded_path(&worktree.path);
                 let worktrees = vec![path];
-                self.record(vec![Event::WorktreesGoing { worktrees }]);
+                self.record(vec![Event::WorktreesEvicting { worktrees }]);
                 self.announced.removal = Some(worktree);
             }
             None if self.slots_in_use() == 0 => {

@@ -65,7 +65,10 @@ impl Driver<'_> {
             let found = blocking(move || {
                 let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
                 let found = live::look(&context, &state, &mut kept)?;
-                let known = state.speculative.iter().map(|found| &found.conflict);
+                let known = state
+                    .speculative_conflicts
+                    .iter()
+                    .map(|found| &found.conflict);
                 Ok(found.filter(|found| !found.iter().eq(known)))
             });
             // What cannot be looked at now is looked at the next time, and in the end for certain.

@@ -6,7 +6,7 @@ use crate::engine::kernel::disk_space::LOOK;
 use crate::engine::kernel::disk_space::pause;
 use crate::engine::kernel::disk_space::shortage;
 use crate::engine::run::quota;
-use crate::model::shortage::Scarce;
+use crate::model::shortage::Resource;
 use crate::model::shortage::Shortage;
 use std::time::Duration;
 use std::time::Instant;
@@ -67,11 +67,11 @@ impl Room {
             return false;
         };
         lack.look_at = now + LOOK.min(lack.may_end.saturating_duration_since(now).max(FIRST_PAUSE));
-        let short = match lack.shortage.of {
-            Scarce::Bytes | Scarce::Files => {
+        let short = match lack.shortage.resource {
+            Resource::Bytes | Resource::Files => {
                 shortage(&context.repo, &context.settings, context.size(), worktrees)
             }
-            Scarce::Worktrees | Scarce::TotalDisk => {
+            Resource::Worktrees | Resource::TotalDisk => {
                 // Everything is read for it.
                 lack.look_at = now + RARE_LOOK;
                 quota::passed(context)

@@ -410,14 +410,14 @@ impl<'a> Driver<'a> {
                     self.assembling = None;
                     match result {
                         // The candidates are whole and can be assembled later, so the run ends.
-                        Err(EngineError::NotOurs(why)) => {
-                            self.watcher.warning(&format!("not assembled: {why}"));
-                            events.push(Event::AssemblyRefused { why });
+                        Err(EngineError::NotOurs(reason)) => {
+                            self.watcher.warning(&format!("not assembled: {reason}"));
+                            events.push(Event::AssemblyRefused { reason });
                         }
                         Err(error @ EngineError::Unsigned(_)) => {
-                            let why = format!("{error}: make `git commit -S` work");
-                            self.watcher.warning(&format!("not assembled: {why}"));
-                            events.push(Event::AssemblyRefused { why });
+                            let reason = format!("{error}: make `git commit -S` work");
+                            self.watcher.warning(&format!("not assembled: {reason}"));
+                            events.push(Event::AssemblyRefused { reason });
                         }
                         Err(error) if is_full(&error) => self.lack_now(&error),
                         result => failed = result,
@@ -526,7 +526,7 @@ impl<'a> Driver<'a> {
         let can_wait = |recorded: &Recorded| {
             matches!(
                 recorded.event,
-                Event::AttemptStarted { .. } | Event::Noted { .. }
+                Event::AttemptStarted { .. } | Event::ProgressReported { .. }
             )
         };
         let since = self.unwritten_since?;
@@ -551,7 +551,7 @@ impl<'a> Driver<'a> {
             }
             // The limit may have been run into once more, by an attempt that was alive already.
             Event::WorkerUnparked { worker, until } => {
-                let known = self.state.roster.standing(worker);
+                let known = self.state.worker_health.record(worker);
                 let parked = known.and_then(|known| known.parked.as_ref());
                 parked.is_some_and(|parked| parked.until == *until)
             }
@@ -586,7 +586,7 @@ impl<'a> Driver<'a> {
         self.waits_for_slot = false;
         loop {
             let mut announced = Vec::new();
-            self.limits.crew.resting = self.starts.resting(Instant::now());
+            self.limits.pool.cooling_down = self.starts.resting(Instant::now());
             for action in decide(&self.state, &self.limits) {
                 match action {
                     // It may have become full with the one before.
@@ -601,41 +601,49 @@ impl<'a> Driver<'a> {
                         worker,
                         task,
                         until,
-                        why,
+                        reason,
                     } => announced.push(Event::WorkerParked {
                         worker,
                         task,
                         until,
-                        why,
+                        reason,
                     }),
                     Action::UnparkAt { worker, at } => self.timers.unpark_at(worker, at),
                     // The loop wakes by itself when it has rested.
-                    Action::Rest { .. } => {}
-                    Action::OutOfMoney { spent, max_cost } => {
-                        announced.push(Event::OutOfMoney { spent, max_cost });
+                    Action::WaitForCooldown { .. } => {}
+                    Action::RecordCostLimit { spent, max_cost } => {
+                        announced.push(Event::CostLimitReached { spent, max_cost });
                     }
-                    Action::LockOut { worker, tasks, why } => {
-                        announced.push(Event::WorkerLockedOut { worker, tasks, why });
+                    Action::DenyAccess {
+                        worker,
+                        tasks,
+                        message,
+                    } => {
+                        announced.push(Event::WorkerAccessDenied {
+                            worker,
+                            tasks,
+                            message,
+                        });
                     }
-                    Action::GiveUpSetUps { tasks, why } => {
-                        announced.push(Event::SetUpBroken { tasks, why });
+                    Action::TripSetup { tasks, message } => {
+                        announced.push(Event::SetupBroken { tasks, message });
                     }
                     Action::ScheduleRetry { task, due } => {
                         announced.push(Event::RetryScheduled { task, due });
                     }
-                    Action::OutOfRetries { task, budget } => {
-                        announced.push(Event::OutOfRetries { task, budget });
+                    Action::RecordRetryBudget { task, budget } => {
+                        announced.push(Event::RetryBudgetSpent { task, budget });
                     }
                     Action::WakeAt { task, at } => self.timers.retry_at(task, at),
-                    Action::Redispatch { task, onto } => {
+                    Action::Redispatch { task, conflict } => {
                         announced.push(Event::Redispatched {
                             task,
-                            onto: onto.commit,
-                            with: onto.with,
+                            base: conflict.chain_tip,
+                            with: conflict.with,
                         });
                     }
-                    Action::GiveUpRedispatch(task) => {
-                        announced.push(Event::RedispatchGivenUp { task });
+                    Action::FailRedispatch(task) => {
+                        announced.push(Event::RedispatchFailed { task });
                     }
                     Action::Assemble => self.announced.assembly = true,
                     // An assembly that is under way moves a branch; it is waited for.
@@ -822,6 +830,6 @@ fn limits(context: &Context) -> Limits {
         hold_back: context.settings.conflicts.on_new == OnNewConflict::PauseLaterTask,
         quota_wait: run.quota_wait,
         max_cost: run.max_cost,
-        crew: crew(&context.plan, &context.settings),
+        pool: crew(&context.plan, &context.settings),
     }
 }

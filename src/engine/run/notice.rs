@@ -12,7 +12,7 @@ use crate::engine::kernel::context::Context;
 use crate::engine::run::live::running;
 use crate::engine::spec::conflicts_file;
 use crate::model::ids::{AttemptNumber, TaskNumber};
-use crate::model::run::{RunState, Speculative};
+use crate::model::run::{RunState, SpeculativeConflict};
 
 /// Counts breaking changes.
 const VERSION: u32 = 1;
@@ -56,7 +56,7 @@ impl Notices {
             let is_news = match known {
                 Some(known) => *known != text,
                 None => state
-                    .speculative
+                    .speculative_conflicts
                     .iter()
                     .any(|found| other(found, task).is_some()),
             };
@@ -75,7 +75,7 @@ impl Notices {
 }
 
 fn notice(state: &RunState, task: TaskNumber) -> String {
-    let met = state.speculative.iter();
+    let met = state.speculative_conflicts.iter();
     let met = met.filter_map(|found| Some(met_by(state, found, other(found, task)?)));
     let notice = Notice {
         version: VERSION,
@@ -85,7 +85,7 @@ fn notice(state: &RunState, task: TaskNumber) -> String {
 }
 
 /// The other one of the two, if the task is one of them.
-fn other(found: &Speculative, task: TaskNumber) -> Option<TaskNumber> {
+fn other(found: &SpeculativeConflict, task: TaskNumber) -> Option<TaskNumber> {
     match found.conflict.pair() {
         (a, b) if a == task => Some(b),
         (a, b) if b == task => Some(a),
@@ -93,7 +93,7 @@ fn other(found: &Speculative, task: TaskNumber) -> Option<TaskNumber> {
     }
 }
 
-fn met_by<'a>(state: &'a RunState, found: &'a Speculative, with: TaskNumber) -> Met<'a> {
+fn met_by<'a>(state: &'a RunState, found: &'a SpeculativeConflict, with: TaskNumber) -> Met<'a> {
     let (task, conflict) = (state.plan.task(with), &found.conflict);
     let paths = conflict.units.iter().flat_map(|unit| &unit.paths);
     Met {

@@ -42,7 +42,7 @@ impl Notifier {
     /// For a run; says what goes wrong to the loop.
     pub fn new(context: &Context, state: &RunState, post: Post) -> Notifier {
         let settings = &context.settings.notify;
-        let parked = state.roster.parked(state.updated);
+        let parked = state.worker_health.parked(state.updated);
         let mut notifier = Notifier {
             queue: None,
             thread: None,

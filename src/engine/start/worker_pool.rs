@@ -7,23 +7,23 @@ use crate::config::Settings;
 use crate::engine::start::worker_name;
 use crate::model::plan::Plan;
 use crate::model::worker::Worker;
-use crate::schedule::worker_pool::{Crew, Profile};
+use crate::schedule::worker_pool::{WorkerLimits, WorkerPool};
 
 /// The crew of a plan. Who could take over but is not installed is left out.
-pub fn crew(plan: &Plan, settings: &Settings) -> Crew {
+pub fn crew(plan: &Plan, settings: &Settings) -> WorkerPool {
     let assigned = plan.tasks().iter().map(|task| worker_name(task, settings));
     let with_command = settings.workers.values().filter(|w| !w.command.is_empty());
-    let profile = |worker: &Worker| Profile {
+    let profile = |worker: &Worker| WorkerLimits {
         concurrency: worker.concurrency,
         stagger: worker.stagger.unwrap_or_default(),
         fallback: fallback(worker, &settings.workers),
     };
-    Crew {
+    WorkerPool {
         assigned: assigned.map(str::to_owned).collect(),
-        profiles: with_command
+        workers: with_command
             .map(|worker| (worker.name.clone(), profile(worker)))
             .collect(),
-        ..Crew::default()
+        ..WorkerPool::default()
     }
 }
 

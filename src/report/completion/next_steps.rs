@@ -42,8 +42,8 @@ pub(crate) fn next_steps(state: &RunState) -> Vec<Step> {
                 suggest::clean(run),
             ));
         }
-        (None, _) if state.refused.is_some() => {
-            let why = state.refused.as_deref().unwrap_or_default();
+        (None, _) if state.assembly_refused.is_some() => {
+            let why = state.assembly_refused.as_deref().unwrap_or_default();
             steps.push(step(
                 format!("{why}, then assemble"),
                 suggest::assemble(run),
@@ -58,7 +58,7 @@ pub(crate) fn next_steps(state: &RunState) -> Vec<Step> {
             step("Review", suggest::review(run)),
             step("Land", land(state)),
         ]),
-        (None, Some(integration)) if integration.needs_person() => {
+        (None, Some(integration)) if integration.needs_attention() => {
             steps.extend(repairs(state, integration));
         }
         (None, Some(integration)) if integration.merged.is_empty() => steps.extend([
@@ -67,7 +67,7 @@ pub(crate) fn next_steps(state: &RunState) -> Vec<Step> {
         ]),
         (None, Some(integration)) => {
             steps.push(step("Review", suggest::review(run)));
-            let words = match &state.unlanded {
+            let words = match &state.undone_landing {
                 Some(unlanded) => format!(
                     "Land again, because it was taken back from {} at {},",
                     unlanded.target,
@@ -93,7 +93,7 @@ fn proposals(state: &RunState) -> Vec<Step> {
     let tasks = state.plan.tasks().iter();
     let passed = tasks.filter(|task| state.status(task.number) == Status::Done);
     let proposals = passed.flat_map(|task| {
-        let outcome = state.task(task.number).last_outcome();
+        let outcome = state.task(task.number).outcome();
         let words = outcome.map_or(&[][..], |outcome| &outcome.report.next_steps);
         words.iter().map(|words| Step {
             words: format!("{words} (proposed by {})", task.worker_label()),
