@@ -1,4 +1,4 @@
-//! The wire form of an event: one JSON object a line, with version, number and time.
+//! The wire form of an event: one line of JSON with version, number and time.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -7,7 +7,7 @@ use crate::model::event::{Event, Recorded};
 use crate::model::ids::RunId;
 use crate::model::recovery::{Finding, FindingKind};
 
-/// The version of the wire form. It counts changes that an older reader would misread.
+/// The version of the wire form, increased by changes that an older reader would misread.
 pub const VERSION: u32 = 1;
 
 /// The envelope around an event.
@@ -21,24 +21,24 @@ struct Envelope<'a, E> {
     event: E,
 }
 
-/// Only the version, to tell a newer form from a broken one.
+/// The version alone, which tells a newer form from a broken one.
 #[derive(Deserialize)]
 struct Version {
     version: u32,
 }
 
-/// Why a line is no event.
+/// An unreadable line.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordError {
     /// Written by a newer dispatch.
     #[error("version {0}")]
     Newer(u32),
-    /// Not of this form.
+    /// Not an event.
     #[error(transparent)]
     Json(#[from] serde_json::Error),
 }
 
-/// One line of JSON, without the line end.
+/// Renders one line of JSON, without the line end.
 pub fn render_record(run: &RunId, recorded: &Recorded) -> String {
     let envelope = Envelope {
         version: VERSION,
@@ -51,7 +51,7 @@ pub fn render_record(run: &RunId, recorded: &Recorded) -> String {
     serde_json::to_string(&envelope).unwrap_or_default()
 }
 
-/// Reads a line of [`render_record`].
+/// Parses a line of [`render_record`].
 ///
 /// # Errors
 /// When it was written by a newer dispatch or is broken.
@@ -68,7 +68,7 @@ pub fn parse_record(line: &str) -> Result<Recorded, RecordError> {
     })
 }
 
-/// What a person reads in `git log --oneline refs/dispatch/runs/<run>`.
+/// Summarises an event for `git log --oneline refs/dispatch/runs/<run>`.
 pub fn summary(event: &Event) -> String {
     match event {
         Event::RunStarted { title, base, .. } => {
@@ -96,7 +96,7 @@ pub fn summary(event: &Event) -> String {
             format!("{task} attempt {attempt} started at {}", base.short())
         }
         Event::ProgressReported { task, note } => {
-            format!("{task} says: {}", crate::base::text::clip(note, 50))
+            format!("{task} noted: {}", crate::base::text::clip(note, 50))
         }
         Event::AttemptEnded {
             task,
@@ -108,7 +108,7 @@ pub fn summary(event: &Event) -> String {
         }
         Event::RetryScheduled { task, due } => format!("{task} retry due {due}"),
         Event::RetryBudgetSpent { task, budget } => {
-            format!("{task} is not tried again: the budget of {budget} is used up")
+            format!("{task} has no retry: the budget of {budget} is exhausted")
         }
         Event::RetryDue { task } => format!("{task} retry is due"),
         Event::DependenciesConflict { task, class, .. } => {
@@ -132,21 +132,21 @@ pub fn summary(event: &Event) -> String {
         }
         Event::ConflictResolved { task, resolutions } => {
             let conflicts = crate::base::text::plural(resolutions.len(), "conflict");
-            format!("{task}: {conflicts} settled")
+            format!("{task}: {conflicts} resolved")
         }
         Event::ResolutionRolledBack { task, strategy, .. } => {
             format!("{task}: {strategy} rolled back")
         }
         Event::Redispatched { task, base, .. } => {
-            format!("{task} dispatched again on top of {}", base.short())
+            format!("{task} re-dispatched on top of {}", base.short())
         }
-        Event::ResolutionOpened { task, .. } => format!("{task}: a person resolves its conflict"),
+        Event::ResolutionOpened { task, .. } => format!("{task}: manual resolution started"),
         Event::ResolutionAccepted { task, candidate } => {
             format!("{task}: resolved by hand as {}", candidate.short())
         }
-        Event::ResolutionClosed { task } => format!("{task}: its conflict is settled"),
-        Event::ResolutionAborted { task } => format!("{task}: resolving by hand given up"),
-        Event::RedispatchFailed { task } => format!("{task} dispatched again in vain"),
+        Event::ResolutionClosed { task } => format!("{task}: its conflict is resolved"),
+        Event::ResolutionAborted { task } => format!("{task}: manual resolution aborted"),
+        Event::RedispatchFailed { task } => format!("{task}: re-dispatch failed"),
         Event::AssemblyRefused { reason } => {
             format!("assembly refused: {}", crate::base::text::clip(reason, 50))
         }
@@ -157,22 +157,22 @@ pub fn summary(event: &Event) -> String {
         Event::WorkerParked { worker, until, .. } => format!("{worker} is parked until {until}"),
         Event::WorkerUnparked { worker, .. } => format!("{worker} may start again"),
         Event::CostLimitReached { spent, max_cost } => {
-            format!("nothing more is started: {spent:.2} of {max_cost:.2} dollars spent")
+            format!("no further attempts: {spent:.2} of {max_cost:.2} dollars spent")
         }
-        Event::WorkerAccessDenied { worker, .. } => format!("{worker} is not let in"),
+        Event::WorkerAccessDenied { worker, .. } => format!("{worker}: authentication failed"),
         Event::SetupBroken { tasks, .. } => format!(
-            "nothing more is started: no set-up for {}",
+            "no further attempts: set-up failed for {}",
             crate::model::task_list::and_list(tasks)
         ),
         Event::ShortageBegan { shortage } => crate::base::text::clip(&shortage.message(), 100),
-        Event::ShortageEnded {} => "there is room again".to_owned(),
+        Event::ShortageEnded {} => "enough disk space again".to_owned(),
         Event::WorktreesEvicting { worktrees } => format!(
-            "{} removed to make room",
+            "{} removed for disk space",
             crate::base::text::plural(worktrees.len(), "worktree")
         ),
-        Event::MaxCostSet { max_cost } => format!("may cost {max_cost:.2} dollars"),
+        Event::MaxCostSet { max_cost } => format!("cost limit is {max_cost:.2} dollars"),
         Event::Paused {} => "paused".to_owned(),
-        Event::Unpaused {} => "going on".to_owned(),
+        Event::Unpaused {} => "resumed".to_owned(),
         Event::TaskSkipped { task, .. } => format!("{task} skipped"),
         Event::Reviewed {
             task,
@@ -181,17 +181,17 @@ pub fn summary(event: &Event) -> String {
         Event::Reviewed {
             task,
             accepted: false,
-        } => format!("{task} left out by a person"),
+        } => format!("{task} left out in review"),
         Event::RunEnded { exit } => format!("run ended with exit code {exit}"),
         Event::LandingStarting { landing } => format!("landing on {} starting", landing.target),
         Event::Landed { landing } => {
             format!("landed on {} as {}", landing.target, landing.to.short())
         }
         Event::LandingUndoStarting { landing } => {
-            format!("taking the landing on {} back", landing.target)
+            format!("undoing the landing on {}", landing.target)
         }
         Event::LandingUndone { landing } => {
-            format!("{} is back at {}", landing.target, landing.from.short())
+            format!("{} moved back to {}", landing.target, landing.from.short())
         }
         Event::PullRequestStarting { pull_request } => {
             format!("pull request of {} starting", pull_request.head)

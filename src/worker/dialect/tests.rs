@@ -1,4 +1,4 @@
-//! What recorded outputs of real agents say, one table for each, and outputs that are nasty.
+//! Recorded outputs of real agents, one table for each, and hostile outputs.
 #![allow(clippy::unwrap_used)]
 
 use std::fmt::Write;
@@ -28,7 +28,7 @@ fn dialect(name: &str) -> Dialect {
     serde_json::from_value(agent.into()).unwrap()
 }
 
-/// Read in pieces, so that every line is cut somewhere.
+/// Parses in small pieces, so that every line is cut.
 fn read(dialect: Dialect, output: &[u8]) -> Transcript {
     let mut reading = Reading::new(dialect, FOLDER);
     for piece in output.chunks(7) {
@@ -37,7 +37,7 @@ fn read(dialect: Dialect, output: &[u8]) -> Transcript {
     reading.finish()
 }
 
-/// What one output says, in a line for each thing.
+/// Renders the transcripts of outputs, one line for each part.
 fn table(names: &[&str]) -> String {
     let mut table = String::new();
     for name in names {
