@@ -175,7 +175,7 @@ fn an_unknown_run_a_newer_version_and_a_hole_are_each_refused_in_words() {
     );
     let hole = "hole\n\n{\"version\":1,\"seq\":3,\"time\":\"2026-11-22T09:14:00Z\",\"run\":\"trial-abcd\",\"event\":\"stop-requested\"}";
     assert!(forge(hole).ends_with("event 1 is missing before event 3"));
-    assert!(forge("nothing in it").ends_with("it holds no event"));
+    assert!(forge("nothing in it").ends_with("it has no event"));
 }
 
 #[test]

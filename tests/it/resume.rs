@@ -391,7 +391,7 @@ fn what_was_found_and_what_is_done_about_it_stands_in_one_table() {
     assert!(scene.has(&scene.branch("t1")));
     assert_eq!(scene.json()["state"], "finished");
     let journal = scene.git(&["log", "--format=%b", &format!("refs/dispatch/runs/{run}")]);
-    assert!(journal.contains(r#"{"task":4,"what":"lost"}"#), "{journal}");
+    assert!(journal.contains(r#"{"task":4,"kind":"lost"}"#), "{journal}");
 }
 
 fn shim_of(scene: &Scene, task: u32) -> i32 {
