@@ -135,7 +135,7 @@ fn may_retry(state: &RunState, number: TaskNumber) -> Result<(), CommandError> {
 
 fn not_over(run: &RunId, number: TaskNumber) -> CommandError {
     CommandError::failed(format!("{number} of {run} is not over"))
-        .hint(format!("`dispatch resume {run}` takes the run up again"))
+        .hint(format!("`dispatch resume {run}` continues the run"))
 }
 
 /// The prompt of a task as the user's editor leaves it.
