@@ -7,7 +7,6 @@ use crate::engine::EngineError;
 use crate::engine::attempt::job::recorded_base;
 use crate::engine::doctor::Problem;
 use crate::engine::doctor::fix::Fix;
-use crate::engine::doctor::run::problem;
 use crate::engine::kernel::context::Context;
 use crate::engine::worktree::prepare::worker_folder;
 use crate::exec::JobStatus;
@@ -65,7 +64,7 @@ struct Examiner<'a> {
 
 impl Examiner<'_> {
     fn problem(&self, what: &str, why: &str, fix: Fix) -> Problem {
-        problem(&self.state.run, what, why, fix)
+        Problem::of_run(&self.state.run, what, why, fix)
     }
 
     fn orphaned_worker(&self) -> Problem {

@@ -41,7 +41,7 @@ pub fn examine(repo: &Repo, store: &Store, prefix: &str) -> Result<Vec<Problem>,
             None => fetch_it(&run),
         };
         let why = "its newest commit is missing or damaged";
-        found.push(problem(&run, &journal_ref(&run), why, fix));
+        found.push(Problem::of_run(&run, &journal_ref(&run), why, fix));
     }
     for name in lost {
         let run = RunId::new(name);
@@ -52,21 +52,12 @@ pub fn examine(repo: &Repo, store: &Store, prefix: &str) -> Result<Vec<Problem>,
             Some((tip, _)) => {
                 let fix = Fix::RestoreReference(journal_ref(&run), *tip);
                 let why = "its reference is missing; its commits still exist";
-                found.push(problem(&run, &journal_ref(&run), why, fix));
+                found.push(Problem::of_run(&run, &journal_ref(&run), why, fix));
             }
             None => found.extend(orphans(repo, store, &run, &traces[name])?),
         }
     }
     Ok(found)
-}
-
-fn problem(run: &RunId, what: &str, why: &str, fix: Fix) -> Problem {
-    Problem {
-        run: Some(run.clone()),
-        what: what.to_owned(),
-        why: why.to_owned(),
-        fix,
-    }
 }
 
 fn fetch_it(run: &RunId) -> Fix {
@@ -167,7 +158,7 @@ fn orphans(
             let why = "no run owns it, and no other branch contains its work";
             (why, Fix::Manual(advice.to_owned()))
         };
-        found.push(problem(run, name, why, fix));
+        found.push(Problem::of_run(run, name, why, fix));
     }
     let folder = repo.run_folder(run.as_str());
     let has_attempts = folder.join("attempts").exists();
@@ -180,7 +171,12 @@ fn orphans(
             let fix = Fix::Remove(folder.clone());
             ("it was killed before its first event", fix)
         };
-        found.push(problem(run, &folder.display().to_string(), why, fix));
+        found.push(Problem::of_run(
+            run,
+            &folder.display().to_string(),
+            why,
+            fix,
+        ));
     }
     Ok(found)
 }

@@ -26,3 +26,14 @@ pub struct Problem {
     /// The repair.
     pub fix: Fix,
 }
+
+impl Problem {
+    fn of_run(run: &RunId, what: &str, why: &str, fix: Fix) -> Problem {
+        Problem {
+            run: Some(run.clone()),
+            what: what.to_owned(),
+            why: why.to_owned(),
+            fix,
+        }
+    }
+}

@@ -34,18 +34,9 @@ pub fn examine(context: &Context, state: &RunState) -> Result<Vec<Problem>, Engi
     if !matches!(state.phase, RunPhase::Ended(_)) {
         let fix = Fix::Manual(format!("`{}` continues it", suggest::resume(&state.run)));
         let name = state.run.as_str();
-        problems.push(problem(&state.run, name, "it was interrupted", fix));
+        problems.push(Problem::of_run(&state.run, name, "it was interrupted", fix));
     }
     Ok(problems)
-}
-
-pub(super) fn problem(run: &RunId, what: &str, why: &str, fix: Fix) -> Problem {
-    Problem {
-        run: Some(run.clone()),
-        what: what.to_owned(),
-        why: why.to_owned(),
-        fix,
-    }
 }
 
 /// Finds branches that were deleted although the run has neither landed nor been cleaned.
@@ -56,7 +47,12 @@ fn missing_references(context: &Context, state: &RunState) -> Result<Vec<Problem
     let found = inspect(context, state)?.into_iter();
     let missing = found.filter_map(|found| {
         let fix = Fix::RestoreReference(branch_ref(&found.name), missing_commit(state, &found)?);
-        Some(problem(&state.run, &found.name, found.what.words().0, fix))
+        Some(Problem::of_run(
+            &state.run,
+            &found.name,
+            found.what.words().0,
+            fix,
+        ))
     });
     Ok(missing.collect())
 }
@@ -72,7 +68,7 @@ fn locked_references(context: &Context, state: &RunState) -> Vec<Problem> {
     let problems = locks.map(|lock| {
         let why = "a process was killed while it moved the reference";
         let fix = Fix::UnlockReferences(names.clone());
-        problem(run, &format!("{lock}.lock"), why, fix)
+        Problem::of_run(run, &format!("{lock}.lock"), why, fix)
     });
     problems.collect()
 }
@@ -88,7 +84,7 @@ fn unfinished_worktrees(context: &Context, run: &RunId) -> Vec<Problem> {
     let problems = found.filter(is_unfinished).map(|worktree| {
         let name = worktree.path.display().to_string();
         let why = "an unfinished worktree for checks";
-        problem(run, &name, why, Fix::RemoveWorktree(worktree))
+        Problem::of_run(run, &name, why, Fix::RemoveWorktree(worktree))
     });
     problems.collect()
 }
@@ -98,5 +94,5 @@ fn dead_socket(context: &Context, run: &RunId) -> Option<Problem> {
     socket.symlink_metadata().ok()?;
     let name = socket.display().to_string();
     let why = "the process that listened on it is dead";
-    Some(problem(run, &name, why, Fix::Remove(socket)))
+    Some(Problem::of_run(run, &name, why, Fix::Remove(socket)))
 }
