@@ -317,8 +317,9 @@ mod tests {
     fn the_editor_shows_the_prompt_and_below_it_what_went_wrong() {
         let state = RunFixture::new("a")
             .with_task(1, |task| task.prompt = "Do it\n\n# well".to_owned())
-            .fail(1, "broken");
-        let text = to_edit(&state.state(), &Settings::default(), TaskNumber(1));
+            .fail(1, "broken")
+            .state();
+        let text = to_edit(&state, &Settings::default(), TaskNumber(1));
         insta::assert_snapshot!(text, @r"
         Do it
 
@@ -332,9 +333,8 @@ mod tests {
         failed: broken
         ");
         assert_eq!(above_scissors(&text), "Do it\n\n# well");
-        let is_unchanged = |text| is_unchanged(&state.state(), TaskNumber(1), text);
-        assert!(is_unchanged(above_scissors(&text)));
-        assert!(!is_unchanged("Do it\n\n# better"));
+        assert!(is_unchanged(&state, TaskNumber(1), above_scissors(&text)));
+        assert!(!is_unchanged(&state, TaskNumber(1), "Do it\n\n# better"));
         assert_eq!(above_scissors("Only this\r\n"), "Only this");
         assert_eq!(above_scissors(SCISSORS), "");
     }
