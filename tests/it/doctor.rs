@@ -140,9 +140,9 @@ fn leftovers_of_killed_processes_are_explained_and_removed() {
 #[test]
 fn a_worktree_of_a_run_is_known_as_such_wherever_the_settings_put_it() {
     let scene = Scene::new();
-    scene.configure("[worktree]\npath = \"../work/{run}/{task}\"\n");
+    scene.configure("[worktree]\npath = \"../elsewhere/{run}/{task}\"\n");
     scene.run(TWO, &[]).expect(0);
-    let worktree = scene.root.join("work").join(scene.run_name()).join("one");
+    let worktree = scene.root.join("elsewhere").join(scene.run_name()).join("one");
     let link = fs::read_to_string(worktree.join(".git")).unwrap();
     let admin = PathBuf::from(link.trim_end().strip_prefix("gitdir: ").unwrap());
     let locked = admin.join("locked");
@@ -152,7 +152,7 @@ fn a_worktree_of_a_run_is_known_as_such_wherever_the_settings_put_it() {
     file.set_modified(long_ago).unwrap();
     let found = scene.dispatch(&["doctor"]).expect(4);
     insta::assert_snapshot!(said(&scene, &found), @r"
-    RUN: <root>/work/RUN/one
+    RUN: <root>/elsewhere/RUN/one
       the git that made it was killed and left it locked
       with --fix: unlock it
     ");

@@ -213,3 +213,20 @@ fn what_the_demo_suggests_runs() {
     let found = follow(&scene, &format!("{}{}", ended.out, ended.err));
     assert!(found.len() >= 4, "{found:?}");
 }
+
+#[test]
+fn the_demo_commits_its_board_while_its_tasks_change() {
+    let mut scene = Scene::new();
+    let folder = scene.root.join("demo");
+    scene
+        .dispatch(&["demo", folder.to_str().unwrap()])
+        .expect(0);
+    scene.repo = folder;
+    let branch = scene.branch("integration");
+    let subjects = scene.git(&["log", "--format=%s", &branch, "--", "DISPATCH.md"]);
+    let boards: Vec<&str> = subjects.lines().collect();
+    assert!(boards.len() >= 8, "{subjects}");
+    for part in ["#4 RETRY (#1)", "#6 DONE", "2 conflicts"] {
+        assert!(boards.iter().any(|line| line.contains(part)), "{subjects}");
+    }
+}
