@@ -142,7 +142,11 @@ fn a_worktree_of_a_run_is_known_as_such_wherever_the_settings_put_it() {
     let scene = Scene::new();
     scene.configure("[worktree]\npath = \"../elsewhere/{run}/{task}\"\n");
     scene.run(TWO, &[]).expect(0);
-    let worktree = scene.root.join("elsewhere").join(scene.run_name()).join("one");
+    let worktree = scene
+        .root
+        .join("elsewhere")
+        .join(scene.run_name())
+        .join("one");
     let link = fs::read_to_string(worktree.join(".git")).unwrap();
     let admin = PathBuf::from(link.trim_end().strip_prefix("gitdir: ").unwrap());
     let locked = admin.join("locked");
