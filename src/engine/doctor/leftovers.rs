@@ -80,7 +80,7 @@ fn foreign_worktrees(repo: &Repo, settings: &Settings) -> impl Iterator<Item = P
 }
 
 /// Compares as text: a prefix may end inside a name, as in `../shop.{run}-{task}`.
-fn starts_with(path: &Path, prefix: &PathBuf) -> bool {
+fn starts_with(path: &Path, prefix: &Path) -> bool {
     let path = path.as_os_str().as_encoded_bytes();
     path.starts_with(prefix.as_os_str().as_encoded_bytes())
 }
