@@ -1,7 +1,7 @@
 //! Finds leftovers of killed processes that belong to no single run.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use crate::config::Settings;
