@@ -6,6 +6,7 @@ use crate::engine::spec::ReusedWorktree;
 use crate::base::fault;
 use crate::engine::EngineError;
 use crate::engine::kernel::context::Context;
+use crate::engine::kernel::layout::Layout;
 use crate::engine::worktree::prepare::detach_earlier;
 use crate::git::Store;
 use crate::git::refs::branch_ref;
@@ -20,7 +21,7 @@ use crate::model::worker::Worker;
 /// the run shows: none if the profile does not say so, or if the attempt before never began or
 /// passed.
 pub fn reusable(
-    context: &Context,
+    layout: &Layout,
     state: &RunState,
     task: TaskNumber,
     worker: &Worker,
@@ -33,7 +34,7 @@ pub fn reusable(
     Some(ReusedWorktree {
         base: last.base?,
         tip: outcome.kept.or(last.base)?,
-        path: context.recorded_worktree(&last.worktree),
+        path: layout.recorded_worktree(&last.worktree),
     })
 }
 
