@@ -185,7 +185,7 @@ measure_opens() {
         plan "$count" 200
         fresh_copy
         mapfile -t args < <(run_args)
-        strace -f -qq -c -e trace=open,openat,openat2 -o "$root/strace" \
+        strace -f --seccomp-bpf -qq -c -e trace=open,openat,openat2 -o "$root/strace" \
             "$dispatch" "${args[@]}" >"$root/out" 2>"$root/err" || { cat "$root/err" >&2; exit 1; }
         opens=$(awk '$NF ~ /^openat2?$|^open$/ { sum += $4 } END { print sum }' "$root/strace")
         opens=$(ratio "$opens" "$count")

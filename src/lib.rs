@@ -5,19 +5,48 @@
 //! branches are compared with git's own merge engine, the successful ones are assembled on one
 //! integration branch, and everything that happened can be read back from git alone.
 //!
-//! # The map: modules in layer order, arrows point down
+//! # The map: one room for each capability, arrows point down
 //!
-//! | layer | modules | what lives there |
+//! | layer | room | what it does |
 //! |---|---|---|
-//! | L5 | [`cli`] | subcommands, exit codes, hints; the only user of `clap` |
-//! | L4 | [`engine`] | the event loop, attempts, assembly, recovery, publishing |
-//! | L3b | [`config`] [`journal`] [`agent`] [`exec`] [`control`] [`sync`] [`ui`] | one outside thing each; may use `git`, not each other |
-//! | L3a | [`git`] | objects, refs, worktrees, merges: the only door to git |
-//! | L2 | [`plan`] [`schedule`] [`failure`] [`conflict`] [`merge`] [`board`] | pure: text and values in, values and text out |
-//! | L1 | [`model`] | plain data: ids, plan, run, event, change, conflict, integration |
-//! | L0 | [`base`] | clock, text, files, process; knows no word of dispatch |
+//! | L6 | [`cli`] | subcommands, exit codes, hints; the only user of `clap` |
+//! | L5 | [`engine`] | runs, lands, cleans up, repairs: a stack of rooms of its own |
+//! | L4 | [`conflicts`] | finds out which branches conflict; usable as a library |
+//! | L3 | [`config`] | settings from files, variables and flags |
+//! | L3 | [`journal`] | the events of a run, as commits |
+//! | L3 | [`worker`] | command lines, environments, prompts and output of workers |
+//! | L3 | [`exec`] | where attempts run: processes, supervisors, logs |
+//! | L3 | [`control`] | requests to the process that drives a run |
+//! | L3 | [`forge`] | GitHub, through `gh` |
+//! | L3 | [`ui`] | the terminal: questions, progress, rendered Markdown, the pager |
+//! | L2 | [`git`] | objects, references, worktrees, merges: the only way to git |
+//! | L1 | [`report`] | every view of a run: boards, reports, notifications |
+//! | L1 | [`plan`] | plan text to value, and back; diagnostics |
+//! | L1 | [`schedule`] | decides what to do now |
+//! | L1 | [`failure`] | evidence to failure class |
+//! | L1 | [`assembly`] | selects and orders results, finds the culprit of a failed check |
+//! | L0 | [`model`] | plain data: the plan, the state of a run, events |
+//! | L0 | [`merge`] | values of merges and conflicts |
+//! | L0 | [`base`] | clock, files, processes, text; knows nothing about runs |
 //!
-//! `tests/it/architecture.rs` fails on an arrow that points up or sideways.
+//! A room uses only rooms below it; those of L3 do not use each other. `tests/it/architecture.rs`
+//! fails on any other arrow, and on a circle between files.
+//!
+//! # Where to look
+//!
+//! | question | file |
+//! |---|---|
+//! | how is a run driven? | `engine/run/driver.rs` |
+//! | how is a retry decided? | `schedule/retry.rs` |
+//! | how is one attempt carried out? | `engine/attempt/` |
+//! | how is a worker started and killed? | `exec/shim.rs`, `exec/leftovers.rs` |
+//! | how is a failure classified? | `failure/classify.rs` |
+//! | how is git's merge output parsed? | `git/merge_tree_parser.rs` |
+//! | how are results assembled? | `engine/assemble/` |
+//! | how is a conflict resolved? | `engine/resolve/` |
+//! | how does a run land? | `engine/land/` |
+//! | how is the failure report rendered? | `report/failure/markdown.rs` |
+//! | how does a resumed run catch up? | `engine/reconcile.rs` |
 //!
 //! # The idea
 //!

@@ -1,18 +1,18 @@
-//! Fault points: named places before and after every effect, where a test makes the program end as
-//! if it were killed, and named writes that a test makes fail as if the disk were full. Without the
-//! feature `faults` they are nothing at all.
+//! Fault points: named places around every effect, where a test kills the process or fills the disk.
+//!
+//! Without the feature `faults` they compile to nothing.
 
 use std::io;
 
-/// How often a write fails in one test, so that the first new try fails, too.
+/// Number of failures of a write in one test, so that its first repetition fails, too.
 #[cfg(feature = "faults")]
 const FAILURES: u64 = 2;
 
-/// Ends the process here if `DISPATCH_FAULT` names this point and how often it was reached in this
-/// process, as in `journal before its reference moves@2`.
+/// Aborts the process if `DISPATCH_FAULT` names this point with its count in this process, as in
+/// `journal before its reference moves@2`.
 ///
-/// `DISPATCH_FAULT_DONE` is a file that says it has happened, so that the process that takes over
-/// passes; `DISPATCH_FAULT_LIST` is a file to which every point that is reached is added.
+/// `DISPATCH_FAULT_DONE` is a file that records the abort, so that the process that resumes passes;
+/// every point that is reached is appended to the file `DISPATCH_FAULT_LIST`.
 #[cfg(feature = "faults")]
 pub fn point(effect: &str, moment: &str) {
     let times = reached(&format!("{effect} {moment}"));
@@ -24,17 +24,17 @@ pub fn point(effect: &str, moment: &str) {
     }
 }
 
-/// Nothing.
+/// Does nothing.
 #[cfg(not(feature = "faults"))]
 #[inline(always)]
 pub fn point(_effect: &str, _moment: &str) {}
 
-/// Whether this write may be done. It fails as on a full disk from the time on that `DISPATCH_FAULT`
-/// names, as in `journal:enospc@2`; `DISPATCH_FAULT_DONE` is a file that counts the failures of all
-/// processes, which are two.
+/// Fails as a write on a full disk does, from the count on that `DISPATCH_FAULT` names, as in
+/// `journal:enospc@2`. The file `DISPATCH_FAULT_DONE` counts the failures of all processes, which are
+/// two.
 ///
 /// # Errors
-/// What the system says when a disk is full.
+/// The error of a full disk.
 #[cfg(feature = "faults")]
 pub fn full(effect: &str) -> io::Result<()> {
     use std::io::Write;
@@ -60,7 +60,7 @@ pub fn full(effect: &str) -> io::Result<()> {
     Err(rustix::io::Errno::NOSPC.into())
 }
 
-/// May be done.
+/// Succeeds.
 ///
 /// # Errors
 /// Never.
@@ -70,7 +70,7 @@ pub fn full(_effect: &str) -> io::Result<()> {
     Ok(())
 }
 
-/// Counts that a name was reached in this process, and lists it.
+/// Counts and lists a name that was reached in this process.
 #[cfg(feature = "faults")]
 fn reached(name: &str) -> u32 {
     use std::collections::BTreeMap;

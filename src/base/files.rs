@@ -1,4 +1,4 @@
-//! Files: replace one atomically and durably, hold a lock, clip a read.
+//! Files: atomic replacement, locks, bounded reads, free space.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use rustix::fs::OFlags;
 
-/// Writes a file so that a reader, also after a crash or power loss, sees the old or the new
-/// content and never a mixture: temporary file beside it, fsync, rename, fsync of the folder.
+/// Replaces a file atomically: a reader sees the old or the new content, also after a power loss.
+/// A temporary file beside it is written, synced and renamed, and the folder is synced.
 ///
 /// # Errors
 /// When the folder cannot be written; then the old file is untouched.
@@ -19,7 +19,7 @@ pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
         .parent()
         .filter(|parent| !parent.as_os_str().is_empty());
     let folder = parent.unwrap_or(Path::new("."));
-    // As any program makes a file: the user's umask decides who may read it.
+    // The user's umask decides who may read it, as for any new file.
     let ordinary = fs::Permissions::from_mode(0o666);
     let mut file = tempfile::Builder::new()
         .permissions(ordinary)
@@ -30,7 +30,24 @@ pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-/// A lock on a file, held until dropped or until the process ends, however it ends (`flock`).
+/// Sets the times of a file to the current time of its file system, which is coarser than the clock.
+///
+/// # Errors
+/// When the file is absent or belongs to another user.
+pub fn touch(path: &Path) -> io::Result<()> {
+    let now = rustix::fs::Timespec {
+        tv_sec: 0,
+        tv_nsec: rustix::fs::UTIME_NOW,
+    };
+    let times = rustix::fs::Timestamps {
+        last_access: now,
+        last_modification: now,
+    };
+    let flags = rustix::fs::AtFlags::empty();
+    Ok(rustix::fs::utimensat(rustix::fs::CWD, path, &times, flags)?)
+}
+
+/// A lock on a file (`flock`), held until it is dropped or the process exits.
 #[derive(Debug)]
 pub struct FileLock {
     file: Arc<File>,
@@ -40,7 +57,7 @@ impl FileLock {
     /// Waits for the lock.
     ///
     /// # Errors
-    /// When the file cannot be made or the system refuses.
+    /// When the file cannot be created or locked.
     pub fn wait(path: &Path) -> io::Result<FileLock> {
         let file = open_lock(path)?;
         file.lock()?;
@@ -49,10 +66,10 @@ impl FileLock {
         })
     }
 
-    /// Takes the lock if it is free; `None` if somebody holds it.
+    /// Takes the lock if it is free; `None` if another process holds it.
     ///
     /// # Errors
-    /// When the file cannot be made or the system refuses.
+    /// When the file cannot be created or locked.
     pub fn try_take(path: &Path) -> io::Result<Option<FileLock>> {
         let file = open_lock(path)?;
         match file.try_lock() {
@@ -64,7 +81,7 @@ impl FileLock {
         }
     }
 
-    /// The file. A program that has it open holds the lock, too ([`Program::holding`]).
+    /// Returns the file. A program that has it open holds the lock, too ([`Program::holding`]).
     ///
     /// [`Program::holding`]: crate::base::process::Program::holding
     pub fn file(&self) -> Arc<File> {
@@ -84,7 +101,7 @@ fn open_lock(path: &Path) -> io::Result<File> {
         .open(path)
 }
 
-/// Opens a file that may have become something else meanwhile: a pipe does not make this wait.
+/// Opens a file for reading without blocking, even if it is a pipe.
 ///
 /// # Errors
 /// When it cannot be opened.
@@ -92,7 +109,7 @@ pub fn open_nonblocking(path: &Path) -> io::Result<File> {
     open_with(path, OFlags::NONBLOCK)
 }
 
-/// The same, and a symbolic link is not followed.
+/// Opens a file like [`open_nonblocking`], but follows no symbolic link.
 ///
 /// # Errors
 /// When it cannot be opened, or is a symbolic link.
@@ -107,7 +124,7 @@ fn open_with(path: &Path, flags: OFlags) -> io::Result<File> {
         .open(path)
 }
 
-/// The last `limit` bytes of a file; all of it if it is shorter.
+/// Reads the last `limit` bytes of a file, or all of a shorter one.
 ///
 /// # Errors
 /// When it cannot be read.
@@ -120,10 +137,10 @@ pub fn read_tail(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The content of a file, or `None` if there is no such file.
+/// Reads a file; `None` if it does not exist.
 ///
 /// # Errors
-/// When it is there and cannot be read.
+/// When it exists and cannot be read.
 pub fn read_if_exists(path: &Path) -> io::Result<Option<Vec<u8>>> {
     match fs::read(path) {
         Ok(content) => Ok(Some(content)),
@@ -132,30 +149,30 @@ pub fn read_if_exists(path: &Path) -> io::Result<Option<Vec<u8>>> {
     }
 }
 
-/// Makes sure that a file can be made in a folder, by making one and removing it.
+/// Checks that a folder is writable by creating a file and removing it.
 ///
 /// # Errors
-/// What the system says when it cannot.
+/// The error of the system when it is not.
 pub fn probe_writable(folder: &Path) -> io::Result<()> {
     let probed = tempfile::NamedTempFile::new_in(folder).and_then(|file| file.close());
-    // The error names the random name of the probe, which says nothing to anybody.
+    // The error holds the random name of the probe, which would mislead.
     probed.map_err(|error| error.kind().into())
 }
 
-/// Bytes that an ordinary user can still write on the file system of a path.
+/// Returns the bytes that an ordinary user can still write on the file system of a path.
 ///
 /// # Errors
-/// When the system does not say.
+/// When the system does not report it.
 pub fn free_space(path: &Path) -> io::Result<u64> {
     let stat = rustix::fs::statvfs(path)?;
     Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
 }
 
-/// Files and folders that an ordinary user can still make on the file system of a path; a file system
-/// that knows no such limit has as many as can be counted.
+/// Returns the number of files that can still be created on the file system of a path; `u64::MAX`
+/// if the file system has no such limit.
 ///
 /// # Errors
-/// When the system does not say.
+/// When the system does not report it.
 pub fn free_inodes(path: &Path) -> io::Result<u64> {
     let stat = rustix::fs::statvfs(path)?;
     Ok(match stat.f_files {
@@ -164,7 +181,7 @@ pub fn free_inodes(path: &Path) -> io::Result<u64> {
     })
 }
 
-/// The top folder of the file system that a path is on.
+/// Returns the mount point of a path.
 pub fn mount_point(path: &Path) -> std::path::PathBuf {
     let device = |path: &Path| path.metadata().map(|meta| meta.dev()).ok();
     let of_path = device(path);
@@ -174,7 +191,16 @@ pub fn mount_point(path: &Path) -> std::path::PathBuf {
     inside.last().unwrap_or(path).to_owned()
 }
 
-/// Whether a program's words, or an error's, say that a disk or a quota of it is full.
+/// Returns `true` if an error of the system says that a disk or a quota of it is full.
+pub fn is_disk_full(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+    )
+}
+
+/// Returns `true` if the output of a program says that a disk or a quota of it is full. Errors of
+/// this program have a kind: [`is_disk_full`].
 pub fn says_no_space(text: &str) -> bool {
     let text = text.to_lowercase();
     [
@@ -186,15 +212,15 @@ pub fn says_no_space(text: &str) -> bool {
     .any(|words| text.contains(words))
 }
 
-/// Whether there is a folder, no link to one, that belongs to whoever runs this program. Where
-/// temporary files go others may make folders under any name, and links to anywhere.
+/// Returns `true` if this is a folder, not a link, of the user of this process. In the folder of
+/// temporary files other users can create folders and links under any name.
 pub fn is_own_folder(path: &Path) -> bool {
     use std::os::unix::fs::MetadataExt as _;
     let about = fs::symlink_metadata(path);
     about.is_ok_and(|about| about.is_dir() && about.uid() == rustix::process::geteuid().as_raw())
 }
 
-/// The nearest thing that is there; it may be a file, below which no folder can be made.
+/// Returns the nearest existing ancestor, which may be a file.
 pub fn existing_ancestor(path: &Path) -> PathBuf {
     let found = path.ancestors().find(|place| place.exists());
     found.unwrap_or(Path::new("/")).to_owned()
@@ -206,7 +232,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_replaced_file_is_as_readable_as_any_other() {
+    fn a_replaced_file_has_the_permissions_of_a_new_one() {
         let folder = tempfile::tempdir().unwrap();
         let (ours, plain) = (folder.path().join("ours"), folder.path().join("plain"));
         fs::write(&plain, "old").unwrap();
@@ -219,7 +245,20 @@ mod tests {
     }
 
     #[test]
-    fn a_lock_that_is_held_is_not_taken() {
+    fn a_full_disk_is_an_error_of_its_kind_in_any_language() {
+        use rustix::io::Errno;
+        let is_full = |errno: Errno| is_disk_full(&errno.into());
+        assert!(is_full(Errno::NOSPC) && is_full(Errno::DQUOT));
+        assert!(!is_full(Errno::ACCESS));
+        let said = io::Error::other("no space left on device, says a parser");
+        assert!(!is_disk_full(&said));
+        assert!(says_no_space("error: No space left on device"));
+        assert!(says_no_space("fatal: Disk quota exceeded"));
+        assert!(!says_no_space("no space before the comma"));
+    }
+
+    #[test]
+    fn a_held_lock_is_not_taken() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("deep/lock");
         let held = FileLock::wait(&path).unwrap();

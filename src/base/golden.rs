@@ -1,4 +1,4 @@
-//! Golden files under `fixtures/`, compared byte for byte; `DISPATCH_BLESS=1` writes them anew.
+//! Golden files under `fixtures/`, compared byte for byte; `DISPATCH_BLESS=1` rewrites them.
 
 use std::path::Path;
 

@@ -1,8 +1,8 @@
-//! Ctrl-C for commands that only look: what they have made is taken away on the way out.
+//! Ctrl-C for read-only commands: they remove their temporary files before they exit.
 //!
-//! The first signal ends the programs that are waited for with all they have started, and no further
-//! one can be started, so that the work ends with an error and everything temporary is dropped as it
-//! always is. The second signal ends the process at once.
+//! The first signal kills the running programs and their children, and no new one can start, so that
+//! the work ends with an error and drops everything temporary. The second signal ends the process at
+//! once.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -18,10 +18,10 @@ use signal_hook::low_level::emulate_default_handler;
 static LISTENING: AtomicBool = AtomicBool::new(false);
 static ASKED: AtomicBool = AtomicBool::new(false);
 
-/// The programs whose output is being collected.
+/// The process groups of the programs whose output is being collected.
 static RUNNING: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
 
-/// From now on signals that end the process are handled as told above.
+/// Starts to handle signals.
 ///
 /// # Errors
 /// When the system refuses.
@@ -35,7 +35,7 @@ pub fn listen() -> io::Result<()> {
             }
             let running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
             for pid in running.iter().copied().filter_map(Pid::from_raw) {
-                // One that is gone already is no matter.
+                // A program that has exited meanwhile needs no signal.
                 let _ = kill_process_group(pid, Signal::TERM);
             }
         }
@@ -43,18 +43,18 @@ pub fn listen() -> io::Result<()> {
     Ok(())
 }
 
-/// Whether a signal came since [`listen`].
+/// Returns `true` after a signal.
 pub fn is_interrupted() -> bool {
     ASKED.load(Ordering::SeqCst)
 }
 
-/// A program that a signal also ends, as long as this is there.
+/// Keeps a program killable by a signal until it is dropped.
 #[derive(Debug)]
 pub(super) struct Watched(i32);
 
 impl Watched {
-    /// Starts a program, which gives its number, unless a signal came before. It is told whether it
-    /// belongs in a group of its own, so that the signal gets to what it has started, too.
+    /// Starts a program by `spawn`, which returns its pid, unless a signal came before. `spawn` learns
+    /// if the program needs its own process group, so that a signal reaches its children, too.
     ///
     /// # Errors
     /// When it cannot be started.

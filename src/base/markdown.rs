@@ -1,7 +1,7 @@
-//! Text from strangers put into Markdown so that it can change nothing around it.
+//! Escapes foreign text for Markdown, so that it cannot change anything around it.
 //!
-//! Every function takes raw text, drops escape sequences, and replaces control characters and those
-//! that reorder what is read. What is cut ends in `…`.
+//! Every function takes raw text, drops escape sequences, and replaces control and bidirectional
+//! characters. Cut text ends in `…`.
 
 use crate::base::ansi::strip_escapes;
 use crate::base::text::{clip, one_line, terminal_safe};
@@ -12,14 +12,14 @@ pub const CELL_LIMIT: usize = 120;
 /// The longest paragraph of a report, in characters before escaping.
 pub const PROSE_LIMIT: usize = 1000;
 
-/// One line of plain text, safe for a terminal and for JSON, at most `limit` characters.
+/// Renders one line of plain text, safe for a terminal, of at most `limit` characters.
 pub fn plain_line(text: &str, limit: usize) -> String {
-    // Only a bounded part is looked at, so that a message of many megabytes costs nothing.
+    // A bounded part is enough, so that a message of many megabytes costs nothing.
     let head: String = text.chars().take(limit.saturating_mul(4) + 4096).collect();
     clip(&one_line(&terminal_safe(&strip_escapes(&head))), limit)
 }
 
-/// The content of a table cell: one line, cut at [`CELL_LIMIT`], nothing in it is markup.
+/// Renders a table cell: one line without markup, cut at [`CELL_LIMIT`].
 pub fn markdown_cell(text: &str) -> String {
     let mut cell = String::new();
     for c in plain_line(text, CELL_LIMIT).chars() {
@@ -31,8 +31,8 @@ pub fn markdown_cell(text: &str) -> String {
     cell
 }
 
-/// A paragraph of somebody's words: one line, cut at [`PROSE_LIMIT`]. Code spans stay code spans;
-/// HTML, images, stray backticks and what would start a heading or a list become plain text.
+/// Renders a paragraph: one line, cut at [`PROSE_LIMIT`]. Code spans are kept; HTML, images, stray
+/// backticks and the starts of headings and lists become plain text.
 pub fn markdown_prose(text: &str) -> String {
     let line = plain_line(text, PROSE_LIMIT);
     let (marker, mut rest) = line.split_at(block_marker(&line));
@@ -63,7 +63,7 @@ pub fn markdown_prose(text: &str) -> String {
     prose
 }
 
-/// A code span that shows exactly this line, whatever backticks it has.
+/// Renders a code span that shows exactly this line, including its backticks.
 pub fn markdown_code(text: &str) -> String {
     let line = plain_line(text, PROSE_LIMIT);
     if line.is_empty() {
@@ -76,12 +76,12 @@ pub fn markdown_code(text: &str) -> String {
     }
 }
 
-/// A code span for a table cell, where even code must escape `|`.
+/// Renders a code span for a table cell, where even code must escape `|`.
 pub fn markdown_code_cell(text: &str) -> String {
     markdown_code(&plain_line(text, CELL_LIMIT)).replace('|', "\\|")
 }
 
-/// A fenced block of lines, each behind `indent`, with a fence that nothing inside can close.
+/// Renders an indented code block with a fence that nothing inside can close.
 pub fn markdown_block(text: &str, indent: &str) -> String {
     let text = terminal_safe(&strip_escapes(&text.replace("\r\n", "\n")));
     let fence = "`".repeat(longest_backtick_run(&text).max(2) + 1);
@@ -93,8 +93,8 @@ pub fn markdown_block(text: &str, indent: &str) -> String {
     block + indent + &fence + "\n"
 }
 
-/// How long the start of a line is that would make it a heading, a quote, a list item, a rule or a
-/// fence; 0 if it is plain. A backslash before its last character makes it plain.
+/// Measures the marker of a heading, quote, list item, rule or fence; 0 for a plain line. A backslash
+/// before its last character makes the line plain.
 fn block_marker(line: &str) -> usize {
     let run = |c| line.len() - line.trim_start_matches(c).len();
     let ends_word = |at: usize| line[at..].is_empty() || line[at..].starts_with(' ');
@@ -111,8 +111,8 @@ fn block_marker(line: &str) -> usize {
     }
 }
 
-/// Splits off what starts with a run of backticks: the whole code span if it is closed by an equal
-/// run, else nothing; and the text after it.
+/// Splits off a code span that is closed by an equal run of backticks, if there is one, and returns it
+/// with the text after it.
 fn split_code_span(text: &str) -> (Option<&str>, &str) {
     let run = backtick_run(text);
     let mut at = run;

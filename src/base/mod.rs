@@ -1,9 +1,10 @@
-//! Things any program needs; nothing here knows a word of dispatch.
+//! Things any program needs; nothing here knows a term of dispatch.
 
 pub mod ansi;
 
 pub mod clock;
 pub mod fault;
+pub mod file_signature;
 pub mod files;
 #[cfg(test)]
 pub(crate) mod golden;

@@ -3,6 +3,7 @@
 use std::num::NonZero;
 
 use rayon::prelude::*;
+use tracing::Span;
 
 /// Returns the number of threads or processes that can run at once.
 pub fn cores() -> usize {
@@ -12,6 +13,8 @@ pub fn cores() -> usize {
 /// Maps every item; results keep the order of the items.
 pub fn map<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync + Send) -> Vec<R> {
     // One item a job: items cost a process each, so that sharing them evenly matters most.
+    let span = Span::current();
+    let work = |item| span.in_scope(|| work(item));
     items.par_iter().with_max_len(1).map(work).collect()
 }
 
@@ -28,6 +31,8 @@ pub fn in_batches<T: Sync, R: Send, E: Send>(
 ) -> Result<Vec<R>, E> {
     let workers = cores().min(items.len().div_ceil(smallest)).max(1);
     let size = items.len().div_ceil(workers).clamp(1, largest);
+    let span = Span::current();
+    let work = |batch| span.in_scope(|| work(batch));
     let batches = items.par_chunks(size).with_max_len(1).map(work);
     let batches: Vec<Result<Vec<R>, E>> = batches.collect();
     let mut all = Vec::with_capacity(items.len());

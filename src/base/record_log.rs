@@ -1,11 +1,10 @@
-//! Records in one file that is only ever added to: a memory that may be lost at any time, by anybody,
-//! and is never wrong.
+//! An append-only file of records: a cache that any process may delete and that is never wrong.
 //!
-//! One line a record: `<checksum> <key> <value>`, checksum and key in hexadecimal digits. A line
-//! whose checksum does not fit (cut off by a full disk, written over, half of it from another
-//! process) is no record. Of several with one key the last counts. There is no lock: what is added
-//! is added with one write at the end of the file, and what is thrown away is thrown away by putting
-//! a new file in place; a record that gets lost meanwhile is only asked about again.
+//! One line a record: `<checksum> <key> <value>`, checksum and key in hexadecimal digits. A line with
+//! a wrong checksum (cut off by a full disk, overwritten, half of it from another process) is
+//! ignored. Of several records with one key the last counts. There is no lock: records are appended
+//! with one write, and old ones are dropped by replacing the file; a record lost meanwhile is only
+//! computed again.
 
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, OpenOptions};
@@ -15,20 +14,20 @@ use std::path::PathBuf;
 
 use crate::base::files::{open_nonblocking, replace};
 
-/// What a record is found by.
+/// The key of a record.
 pub type Key = [u8; 20];
 
 /// Digits of a checksum, a space, digits of a key, a space.
 const HEAD: usize = 16 + 1 + 40 + 1;
 
-/// The file.
+/// A file of records.
 #[derive(Clone, Debug)]
 pub struct RecordLog {
     path: PathBuf,
     limit: usize,
 }
 
-/// Everything in the file at one moment.
+/// The records in the file at one moment.
 #[derive(Debug, Default)]
 pub struct Records {
     text: Vec<u8>,
@@ -36,14 +35,14 @@ pub struct Records {
 }
 
 impl RecordLog {
-    /// The file at this path, which is made when something is added. It is made smaller whenever it
-    /// has become larger than `limit` bytes.
+    /// Uses the file at this path, which the first record creates. Beyond `limit` bytes old records
+    /// are dropped.
     pub fn new(path: PathBuf, limit: usize) -> RecordLog {
         RecordLog { path, limit }
     }
 
-    /// What is in there. A file that cannot be read, or that is far larger than it can have become,
-    /// has nothing in it.
+    /// Reads all records. A file that cannot be read, or is far larger than the limit, counts as
+    /// empty.
     pub fn read(&self) -> Records {
         let text = self.text().unwrap_or_default();
         let mut lines = HashMap::new();
@@ -66,13 +65,13 @@ impl RecordLog {
         Ok(text)
     }
 
-    /// Adds records; values must not contain a line end, and one that does is left out. What is more
-    /// than half of the limit is left out, too.
+    /// Appends records. A value with a line end is skipped, and so is everything beyond half of the
+    /// limit.
     ///
     /// # Errors
-    /// When the file cannot be written: then all, some or none of them are in there.
+    /// When the file cannot be written; then all, some or none of the records are in it.
     pub fn add(&self, records: &[(Key, String)]) -> io::Result<()> {
-        // Whatever stands at the end of the file, half a line perhaps, must not join the first.
+        // Half a line at the end of the file must not join the first record.
         let mut text = b"\n".to_vec();
         for (key, value) in records.iter().filter(|(_, value)| !value.contains('\n')) {
             let line = line(key, value);
@@ -95,7 +94,7 @@ impl RecordLog {
         Ok(())
     }
 
-    /// The newest records that fit into half of the limit, in their order.
+    /// Returns the newest records that fit into half of the limit, in their order.
     fn newest(&self) -> io::Result<Vec<u8>> {
         let text = self.text()?;
         let lines: Vec<Range<usize>> = lines_of(&text).collect();
@@ -122,7 +121,7 @@ impl RecordLog {
 }
 
 impl Records {
-    /// The value of a key.
+    /// Returns the value of a key.
     pub fn get(&self, key: &Key) -> Option<&str> {
         value_of(&self.text[self.lines.get(key)?.clone()])
     }
@@ -134,7 +133,7 @@ fn line(key: &Key, value: &str) -> Vec<u8> {
     format!("{:016x} {checked}\n", checksum(checked.as_bytes())).into_bytes()
 }
 
-/// Whole lines only: what is behind the last line end may still be being written.
+/// Splits whole lines; another process may still write the text behind the last line end.
 fn lines_of(text: &[u8]) -> impl Iterator<Item = Range<usize>> {
     let mut from = 0;
     let ends = text.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
@@ -157,7 +156,7 @@ fn value_of(line: &[u8]) -> Option<&str> {
     std::str::from_utf8(value).ok()
 }
 
-/// FNV-1a: against accidents, not against anybody.
+/// Computes FNV-1a, which detects accidents, not attacks.
 fn checksum(bytes: &[u8]) -> u64 {
     let step = |sum: u64, byte: &u8| (sum ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, step)
@@ -192,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_of_one_key_counts() {
+    fn the_last_record_of_a_key_counts() {
         let (_folder, log) = log(4000);
         assert_eq!(shown(&log), "");
         add(&log, &[(1, "one"), (2, "{\"two\": \"\u{e9}\"}")]);
@@ -222,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn it_does_not_grow_for_ever_and_the_newest_stay() {
+    fn the_file_stays_within_its_limit_and_keeps_the_newest() {
         let (_folder, log) = log(2000);
         for n in 0..200 {
             add(&log, &[(n, "some words of one record"), (0, "every time")]);
@@ -238,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_such_file_has_nothing_in_it() {
+    fn a_folder_or_an_oversized_file_counts_as_empty() {
         let (folder, log) = log(100);
         fs::create_dir_all(&log.path).unwrap();
         assert_eq!(shown(&log), "");
@@ -250,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn many_at_once_lose_nothing_that_fits() {
+    fn many_writers_at_once_lose_nothing() {
         let (_folder, log) = log(1_000_000);
         std::thread::scope(|scope| {
             for n in 0..8 {

@@ -5,14 +5,14 @@
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-/// The narrowest the last column is cut to, however narrow the terminal.
+/// Minimum width of the last column, however narrow the terminal.
 const NARROWEST: usize = 20;
 
-/// The narrowest any column is made where words have to be broken for it.
+/// Minimum width of a column where words have to be broken.
 const NARROWEST_COLUMN: usize = 6;
 
-/// Rows of cells, columns two spaces apart. The last column is neither padded nor wider than what
-/// is left of `columns`; every line ends in a line end.
+/// Renders rows with columns two spaces apart. The last column is cut to the rest of `columns`; every
+/// line ends in a line end.
 pub fn table<const N: usize>(rows: &[[String; N]], columns: usize) -> String {
     let width = |column: usize| rows.iter().map(|row| row[column].width()).max();
     let widths: Vec<_> = (0..N - 1)
@@ -34,9 +34,9 @@ pub fn table<const N: usize>(rows: &[[String; N]], columns: usize) -> String {
     text
 }
 
-/// Rows of cells, columns two spaces apart, no wider than `columns` as long as that leaves every
-/// column a few characters: the widest give way first, and what they hold goes on below. Every line
-/// ends in a line end.
+/// Renders rows with columns two spaces apart and wraps cells so that lines fit into `columns`, as
+/// long as every column keeps a few characters. The widest columns shrink first. Every line ends in a
+/// line end.
 pub fn wrapped_table<const N: usize>(rows: &[[String; N]], columns: usize) -> String {
     let widths = fitting_widths(rows, columns);
     let mut text = String::new();
@@ -57,7 +57,7 @@ pub fn wrapped_table<const N: usize>(rows: &[[String; N]], columns: usize) -> St
     text
 }
 
-/// How wide each column is: as wide as what it holds, or what is left of `columns`.
+/// Computes the width of each column.
 fn fitting_widths<const N: usize>(rows: &[[String; N]], columns: usize) -> [usize; N] {
     let widest = |at: usize, of: fn(&str) -> usize| rows.iter().map(|row| of(&row[at])).max();
     let mut widths = std::array::from_fn(|at| widest(at, UnicodeWidthStr::width).unwrap_or(0));
@@ -65,7 +65,7 @@ fn fitting_widths<const N: usize>(rows: &[[String; N]], columns: usize) -> [usiz
         let parts = text.split(' ').flat_map(|word| word.split_inclusive('/'));
         parts.map(UnicodeWidthStr::width).max().unwrap_or(0)
     };
-    // What would have to be broken in the middle of a word keeps its width if it is not too long.
+    // A column keeps the width of its longest word unless that is too long.
     let least: [usize; N] =
         std::array::from_fn(|at| widest(at, longest_part).unwrap_or(0).min(NARROWEST));
     let room = columns.saturating_sub(2 * N.saturating_sub(1));
@@ -82,8 +82,7 @@ fn fitting_widths<const N: usize>(rows: &[[String; N]], columns: usize) -> [usiz
     widths
 }
 
-/// Lines of at most this many columns of a terminal, broken at spaces, else behind a slash, else
-/// anywhere.
+/// Wraps text to this many columns of a terminal, at spaces, else behind a slash, else anywhere.
 pub fn wrap_to_width(text: &str, columns: usize) -> Vec<String> {
     let mut lines = Vec::new();
     let mut rest = text;
@@ -93,7 +92,7 @@ pub fn wrap_to_width(text: &str, columns: usize) -> Vec<String> {
             used += c.width().unwrap_or(0);
             used > columns
         });
-        // A character that is wider than the column still has to go somewhere.
+        // A character that is wider than the column gets a line of its own.
         let first = rest.chars().next().map_or(0, char::len_utf8);
         let end = fits.map_or(rest.len(), |(at, _)| at).max(first);
         let (head, next) = (&rest[..end], &rest[end..]);
@@ -113,7 +112,7 @@ pub fn wrap_to_width(text: &str, columns: usize) -> Vec<String> {
     lines
 }
 
-/// At most this many columns of a terminal; what is cut ends in `…`.
+/// Cuts text to this many columns of a terminal; cut text ends in `…`.
 pub fn clip_to_width(text: &str, columns: usize) -> String {
     if text.width() <= columns {
         return text.to_owned();
@@ -136,7 +135,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_are_broken_where_it_hurts_least() {
+    fn lines_are_broken_at_spaces_then_behind_slashes() {
         let wrapped = |text, columns| wrap_to_width(text, columns).join("|");
         assert_eq!(wrapped("short", 10), "short");
         assert_eq!(

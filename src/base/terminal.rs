@@ -1,19 +1,19 @@
-//! The terminal a person types on.
+//! Modes of the user's terminal.
 
 use std::io;
 
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcgetpgrp, tcsetattr};
 
-/// Keeps the terminal from showing `^C` and its like while lines are drawn over: such an echo moves
-/// the cursor, and what is drawn next would stand one line too low. Undone when dropped.
+/// Hides the echo of control characters (`^C`) until it is dropped. The echo moves the cursor, and a
+/// live display would then be drawn one line too low.
 #[derive(Debug)]
 pub struct HiddenControls {
     before: Termios,
 }
 
 impl HiddenControls {
-    /// For the terminal on standard input; `None` where there is none, or where it is not ours
-    /// because the program runs in the background.
+    /// Changes the terminal on standard input; `None` if there is none, or the process runs in the
+    /// background.
     pub fn on_stdin() -> Option<HiddenControls> {
         let before = tcgetattr(io::stdin()).ok()?;
         let mut hidden = before.clone();
@@ -28,7 +28,7 @@ impl Drop for HiddenControls {
     }
 }
 
-/// A program in the background that sets modes would be stopped by the system.
+/// Sets modes, but only in the foreground: the system stops a background process that tries.
 fn set(modes: &Termios) -> bool {
     let is_ours = tcgetpgrp(io::stdin()).is_ok_and(|group| group == rustix::process::getpgrp());
     is_ours && tcsetattr(io::stdin(), OptionalActions::Now, modes).is_ok()

@@ -1,6 +1,6 @@
-//! Text: plurals, clipping, slugs, did-you-mean, and what a terminal may be shown.
+//! Text: plurals, clipping, slugs, suggestions, and escaping for a terminal.
 
-/// A text as one word of a POSIX shell.
+/// Quotes text as one word of a POSIX shell.
 pub fn shell_word(text: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+@%".contains(c);
     match !text.is_empty() && text.chars().all(is_plain) {
@@ -18,7 +18,7 @@ pub fn plural(count: usize, noun: &str) -> String {
     }
 }
 
-/// At most `limit` characters; what is cut ends in `…`.
+/// Cuts text to `limit` characters; cut text ends in `…`.
 pub fn clip(text: &str, limit: usize) -> String {
     if text.chars().count() <= limit {
         return text.to_owned();
@@ -29,12 +29,12 @@ pub fn clip(text: &str, limit: usize) -> String {
     clipped
 }
 
-/// All on one line: every run of white space becomes one space, ends are trimmed.
+/// Joins text into one line: every run of white space becomes one space, and ends are trimmed.
 pub fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// `Set up CI (fast)` becomes `set-up-ci-fast`: `[a-z0-9-]`, at most 40 characters, may be empty.
+/// Turns `Set up CI (fast)` into `set-up-ci-fast`: `[a-z0-9-]`, at most 40 characters, may be empty.
 pub fn slug(text: &str) -> String {
     let mut slug = String::new();
     for c in text.chars().flat_map(char::to_lowercase) {
@@ -48,14 +48,16 @@ pub fn slug(text: &str) -> String {
     slug.trim_end_matches('-').to_owned()
 }
 
-/// The known word that is nearest to a mistyped one, if any is near enough to be meant.
+/// Returns the known word nearest to a mistyped one, if one is near enough.
 pub fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_lowercase();
     let scored = known.into_iter().map(|candidate| {
-        (
-            strsim::jaro_winkler(&word, &candidate.to_lowercase()),
-            candidate,
-        )
+        let lower = candidate.to_lowercase();
+        let score = match is_one_swap(&word, &lower) {
+            true => 1.0,
+            false => strsim::jaro_winkler(&word, &lower),
+        };
+        (score, candidate)
     });
     scored
         .filter(|(score, _)| *score > 0.8)
@@ -63,8 +65,20 @@ pub fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) ->
         .map(|(_, candidate)| candidate)
 }
 
-/// Text from a stranger made safe to show: no control characters (so no escape sequences), no
-/// characters that reorder what is read; line ends and tabs stay.
+/// Returns `true` if two neighbouring letters changed places, which Jaro-Winkler rates low in short
+/// words.
+fn is_one_swap(a: &str, b: &str) -> bool {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let differs = |at: &usize| a[*at] != b[*at];
+    a.len() == b.len()
+        && matches!(
+            (0..a.len()).filter(differs).collect::<Vec<_>>().as_slice(),
+            [i, j] if i + 1 == *j && a[*i] == b[*j] && a[*j] == b[*i]
+        )
+}
+
+/// Makes foreign text safe to show: replaces control characters (so escape sequences, too) and
+/// bidirectional characters; keeps line ends and tabs.
 pub fn terminal_safe(text: &str) -> String {
     let safe = |c: char| match c {
         '\n' | '\t' => c,
@@ -74,13 +88,12 @@ pub fn terminal_safe(text: &str) -> String {
     text.chars().map(safe).collect()
 }
 
-/// Characters that change the order in which text is shown (Unicode TR 9, and CVE-2021-42574).
+/// Returns `true` for characters that change the order of text (Unicode TR 9, CVE-2021-42574).
 pub fn is_bidi_control(c: char) -> bool {
     matches!(c, '\u{200e}' | '\u{200f}' | '\u{061c}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// An error and everything that caused it, joined by colons; a cause that only repeats what was
-/// said is left out.
+/// Joins an error and its causes by colons; a cause that repeats the text before it is left out.
 pub fn error_chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();

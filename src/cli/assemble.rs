@@ -10,9 +10,8 @@ use crate::base::markdown::plain_line;
 use crate::base::text::{plural, terminal_safe};
 use crate::cli::drive::context;
 use crate::cli::drive::reopen::{refuse_landed, reopen};
-use crate::cli::error::Answer;
-use crate::cli::error::{CommandError, Exit};
-use crate::cli::repo_context::{Default, Place, find_task};
+use crate::cli::error::{CommandError, CommandResult, ExitStatus};
+use crate::cli::repo_context::{DefaultRun, RepoContext, find_task};
 use crate::config;
 use crate::engine::assemble::{cache as assembly_cache, predict};
 use crate::engine::checks::cache as check_cache;
@@ -29,12 +28,7 @@ use crate::ui::Ui;
 
 const AFTER_HELP: &str = "\
 A run goes by the settings it was started with. What the environment says about [assemble] and
-[resolve] now (DISPATCH_ASSEMBLE_HISTORY=squash), and --config, hold for it from here on.
-
-Examples:
-  dispatch assemble --dry-run              what would go in, what not, and why
-  dispatch assemble --leave-out 2,API      without these and what was built on them
-  dispatch assemble --config .dispatch.toml  with the checks as they are in the file now";
+[resolve] now (DISPATCH_ASSEMBLE_HISTORY=squash), and --config, hold for it from here on.";
 
 /// Put the results of a run together again on its integration branch
 #[derive(Args, Debug, Clone)]
@@ -69,18 +63,18 @@ pub(crate) struct AssembleArgs {
 /// # Errors
 /// When the run cannot be read, has landed or is driven by another process, or a task that is
 /// named offers nothing.
-pub(crate) fn run(args: AssembleArgs, ui: &Ui) -> Answer {
-    let place = Place::open()?;
-    let run = place.find_run(args.run.as_deref(), Default::Latest)?;
+pub(crate) fn run(args: AssembleArgs, ui: &Ui) -> CommandResult {
+    let here = RepoContext::open()?;
+    let run = here.find_run(args.run.as_deref(), DefaultRun::Latest)?;
     if args.dry_run {
-        return dry_run(&place, place.load(&run)?, &args, ui);
+        return dry_run(&here, here.load(&run)?, &args, ui);
     }
-    reopen(&place, &run, args.json, ui, |loaded| {
+    reopen(&here, &run, args.json, ui, |loaded| {
         refuse_landed(&loaded.state)?;
         loaded.settings = config::for_assembly(loaded.settings.clone(), args.config.as_deref())?;
         let state = &loaded.state;
         if args.recheck {
-            forget(&place, &run)?;
+            forget(&here, &run)?;
         }
         Ok(vec![Event::AssemblyRequested {
             order: candidates(state, &args.order)?,
@@ -90,9 +84,9 @@ pub(crate) fn run(args: AssembleArgs, ui: &Ui) -> Answer {
 }
 
 /// What earlier assemblies of the run found out is not believed any more.
-fn forget(place: &Place, run: &RunId) -> Result<(), CommandError> {
-    let forgotten = check_cache::forget(&place.repo, run)
-        .and_then(|()| assembly_cache::forget(&place.repo, run));
+fn forget(here: &RepoContext, run: &RunId) -> Result<(), CommandError> {
+    let forgotten =
+        check_cache::forget(&here.repo, run).and_then(|()| assembly_cache::forget(&here.repo, run));
     forgotten.map_err(|error| {
         let message = format!("could not forget the last assembly of {run}: {error}");
         CommandError::failed(message)
@@ -118,16 +112,16 @@ fn candidates(state: &RunState, names: &[String]) -> Result<Vec<TaskNumber>, Com
     Ok(numbers)
 }
 
-fn dry_run(place: &Place, loaded: Loaded, args: &AssembleArgs, ui: &Ui) -> Answer {
+fn dry_run(here: &RepoContext, loaded: Loaded, args: &AssembleArgs, ui: &Ui) -> CommandResult {
     let mut state = loaded.state;
     state.first = candidates(&state, &args.order)?;
     state.leave_out = candidates(&state, &args.leave_out)?;
     let settings = config::for_assembly(loaded.settings, args.config.as_deref())?;
-    let context = context(&place.repo, &state, settings, place.clock)?;
+    let context = context(&here.repo, &state, settings, here.clock)?;
     let (order, conflicts) = predict(&context, &state)?;
     let policy = policy(&context);
     ui.answer(&render(&state, &order, &conflicts, &policy));
-    Ok(Exit::Ok)
+    Ok(ExitStatus::Ok)
 }
 
 fn render(state: &RunState, order: &Order, conflicts: &[TaskConflict], policy: &Policy) -> String {

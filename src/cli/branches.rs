@@ -5,7 +5,7 @@ use globset::GlobBuilder;
 use crate::base::text::did_you_mean;
 use crate::base::text::error_chain;
 use crate::cli::error::CommandError;
-use crate::conflicts::detector::Branch;
+use crate::conflicts::Branch;
 use crate::git::refs::branch_ref;
 use crate::git::{Repo, Store};
 use crate::merge::oid::Oid;

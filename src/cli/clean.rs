@@ -4,11 +4,10 @@ use clap::Args;
 
 use crate::base::text::plural;
 use crate::cli::drive::context;
-use crate::cli::error::Answer;
-use crate::cli::error::{CommandError, Exit};
-use crate::cli::repo_context::{Default, Place, find_task};
+use crate::cli::error::{CommandError, CommandResult, ExitStatus};
+use crate::cli::repo_context::{DefaultRun, RepoContext, find_task};
 use crate::engine::EngineError;
-use crate::engine::clean::{self, Plan};
+use crate::engine::clean::CleanPlan;
 use crate::engine::runs::load::free_references;
 use crate::journal::Journal;
 use crate::model::event::Event;
@@ -35,27 +34,27 @@ pub(crate) struct CleanArgs {
 ///
 /// # Errors
 /// When the run is being driven, or something cannot be removed.
-pub(crate) fn run(args: CleanArgs, ui: &Ui) -> Answer {
-    let place = Place::open()?;
-    let run = place.find_run(args.run.as_deref(), Default::Latest)?;
-    let _lock = place.lock(&run)?;
-    let loaded = place.load(&run)?;
+pub(crate) fn run(args: CleanArgs, ui: &Ui) -> CommandResult {
+    let here = RepoContext::open()?;
+    let run = here.find_run(args.run.as_deref(), DefaultRun::Latest)?;
+    let _lock = here.lock(&run)?;
+    let loaded = here.load(&run)?;
     if !matches!(loaded.state.phase, RunPhase::Ended(_)) {
         return Err(CommandError::failed(format!("{run} has not ended"))
             .hint(format!("`dispatch resume {run}` takes it up again")));
     }
     let state = loaded.state;
-    free_references(&place.repo, &run, &loaded.settings)?;
-    let mut journal = Journal::reopen(&place.repo, &loaded.replayed).map_err(EngineError::from)?;
-    let context = context(&place.repo, &state, loaded.settings, place.clock)?;
+    free_references(&here.repo, &run, &loaded.settings)?;
+    let mut journal = Journal::reopen(&here.repo, &loaded.replayed).map_err(EngineError::from)?;
+    let context = context(&here.repo, &state, loaded.settings, here.clock)?;
     let mut forced = Vec::new();
     for name in &args.force {
         forced.push(find_task(&state.plan, name)?.number);
     }
-    let plan = clean::plan(&context, &state, &forced)?;
+    let plan = CleanPlan::new(&context, &state, &forced)?;
     show(&plan, args.dry_run, ui);
     if args.dry_run || (plan.worktrees.is_empty() && plan.branches.is_empty()) {
-        return Ok(Exit::Ok);
+        return Ok(ExitStatus::Ok);
     }
     let cleaned = Event::Cleaned {
         worktrees: plan
@@ -70,9 +69,9 @@ pub(crate) fn run(args: CleanArgs, ui: &Ui) -> Answer {
             .collect(),
     };
     journal
-        .append(vec![cleaned], place.clock.now())
+        .append(vec![cleaned], here.clock.now())
         .map_err(EngineError::from)?;
-    clean::carry_out(&context, &plan)?;
+    plan.apply(&context)?;
     ui.answer(&format!(
         "removed {} and {}; the journal of {run} stays\n",
         plural(plan.worktrees.len(), "worktree"),
@@ -82,11 +81,11 @@ pub(crate) fn run(args: CleanArgs, ui: &Ui) -> Answer {
             format!("{} branches", plan.branches.len())
         },
     ));
-    Ok(Exit::Ok)
+    Ok(ExitStatus::Ok)
 }
 
 /// What goes is the answer where nothing else is asked for, else only what happens on the way.
-fn show(plan: &Plan, dry_run: bool, ui: &Ui) {
+fn show(plan: &CleanPlan, dry_run: bool, ui: &Ui) {
     let say = |text: &str| match dry_run {
         true => ui.answer(&format!("{text}\n")),
         false => ui.status(text),

@@ -1,4 +1,4 @@
-//! Asking before something happens: what `--yes`, no terminal and each answer mean.
+//! Asks before something happens; `--yes` answers in advance.
 
 use clap::Args;
 
@@ -6,30 +6,30 @@ use crate::base::text::error_chain;
 use crate::cli::error::CommandError;
 use crate::ui::Ui;
 
-/// The flag that answers the question in advance.
+/// The flag that answers a question in advance.
 #[derive(Args, Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(crate) struct Consent {
+pub(crate) struct ConfirmArgs {
     /// Answer yes to the question
     #[arg(long, short = 'y')]
     pub(crate) yes: bool,
 }
 
-impl Consent {
-    /// Goes on if the answer is yes.
+impl ConfirmArgs {
+    /// Returns if the answer is yes.
     ///
     /// # Errors
-    /// Exit 1 if the answer is no, exit 2 if there is nobody to ask.
+    /// Exit code 1 if the answer is no, 2 without a terminal.
     pub(crate) fn confirm(self, ui: &Ui, question: &str) -> Result<(), CommandError> {
         match self.choose(ui, question, &["yes", "no"])? {
             "yes" => Ok(()),
-            _ => Err(refused()),
+            _ => Err(aborted()),
         }
     }
 
-    /// The chosen one of several words; the first one with `--yes` and for the empty line.
+    /// Returns the chosen word; the first one with `--yes` and for an empty line.
     ///
     /// # Errors
-    /// Exit 1 at the end of the input, exit 2 if there is nobody to ask.
+    /// Exit code 1 at the end of the input, 2 without a terminal.
     pub(crate) fn choose<'a>(
         self,
         ui: &Ui,
@@ -45,12 +45,12 @@ impl Consent {
 
 fn ask<'a>(ui: &Ui, question: &str, words: &[&'a str]) -> Result<&'a str, CommandError> {
     if !ui.is_interactive() {
-        let message = format!("there is no terminal to ask on: {question}");
-        return Err(CommandError::usage(message).hint("add --yes to go on without a question"));
+        let error = CommandError::usage("cannot ask for confirmation: not a terminal");
+        return Err(error.hint(format!("add `--yes` to answer \"{question}\" with yes")));
     }
     match ui.ask(question, words) {
         Ok(Some(word)) => Ok(word),
-        Ok(None) => Err(refused()),
+        Ok(None) => Err(aborted()),
         Err(error) => Err(CommandError::failed(format!(
             "could not read the answer: {}",
             error_chain(&error)
@@ -58,38 +58,37 @@ fn ask<'a>(ui: &Ui, question: &str, words: &[&'a str]) -> Result<&'a str, Comman
     }
 }
 
-/// What a no means, where nothing else follows from it.
-pub(crate) fn refused() -> CommandError {
-    CommandError::failed("nothing was done, because the answer was no")
+/// The error for an answer of no.
+pub(crate) fn aborted() -> CommandError {
+    CommandError::failed("aborted")
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use crate::cli::error::Exit;
+    use crate::cli::error::{ExitStatus, said};
 
     use super::*;
 
     #[test]
     fn yes_on_the_command_line_answers_in_advance() {
-        let ui = Ui::without_person();
-        let consent = Consent { yes: true };
-        assert!(consent.confirm(&ui, "Land?").is_ok());
-        let chosen = consent.choose(&ui, "Land?", &["yes", "no", "edit"]);
+        let ui = Ui::non_interactive();
+        let args = ConfirmArgs { yes: true };
+        assert!(args.confirm(&ui, "Land?").is_ok());
+        let chosen = args.choose(&ui, "Land?", &["yes", "no", "edit"]);
         assert_eq!(chosen.unwrap(), "yes");
     }
 
     #[test]
-    fn nothing_happens_when_there_is_nobody_to_ask() {
-        let error = Consent::default()
-            .confirm(&Ui::without_person(), "Dispatch 4 tasks?")
+    fn a_question_without_a_terminal_is_an_error() {
+        let error = ConfirmArgs::default()
+            .confirm(&Ui::non_interactive(), "Dispatch 4 tasks?")
             .unwrap_err();
-        assert_eq!(error.exit, Exit::Usage);
-        assert_eq!(
-            error.message,
-            "there is no terminal to ask on: Dispatch 4 tasks?"
-        );
-        assert_eq!(error.hints, ["add --yes to go on without a question"]);
+        assert_eq!(error.exit, ExitStatus::Usage);
+        insta::assert_snapshot!(said(Err(error)), @r#"
+        cannot ask for confirmation: not a terminal
+        add `--yes` to answer "Dispatch 4 tasks?" with yes
+        "#);
     }
 }

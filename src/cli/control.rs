@@ -5,9 +5,8 @@ use clap::Args;
 
 use crate::base::text::error_chain;
 use crate::cli::drive::context;
-use crate::cli::error::Answer;
-use crate::cli::error::{CommandError, Exit};
-use crate::cli::repo_context::{Default, Place, find_task};
+use crate::cli::error::{CommandError, CommandResult, ExitStatus};
+use crate::cli::repo_context::{DefaultRun, RepoContext, find_task};
 use crate::control::{Request, Response, ask, control_socket};
 use crate::engine::EngineError;
 use crate::engine::kernel::context::Context;
@@ -42,54 +41,53 @@ pub(crate) struct PauseArgs {
 ///
 /// # Errors
 /// When the task is over already, or the run cannot be reached.
-pub(crate) fn cancel(args: CancelArgs, ui: &Ui) -> Answer {
-    let place = Place::open()?;
-    let run = place.find_run(Some(&args.run), Default::Unfinished)?;
-    let plan = place.load(&run)?.state.plan;
+pub(crate) fn cancel(args: CancelArgs, ui: &Ui) -> CommandResult {
+    let here = RepoContext::open()?;
+    let run = here.find_run(Some(&args.run), DefaultRun::Unfinished)?;
+    let plan = here.load(&run)?.state.plan;
     let task = args
         .task
         .as_deref()
         .map(|name| find_task(&plan, name))
         .transpose()?;
     let task = task.map(|task| task.number);
-    request(&place, &run, &Request::Cancel { task })?;
+    request(&here, &run, &Request::Cancel { task })?;
     ui.status(&match task {
         Some(task) => format!("{task} of {run} is cancelled"),
         None => format!("everything of {run} that was not over is cancelled"),
     });
-    Ok(Exit::Ok)
+    Ok(ExitStatus::Ok)
 }
 
 /// Runs `dispatch pause`.
 ///
 /// # Errors
 /// When the run is not running, or cannot be reached.
-pub(crate) fn pause(args: PauseArgs, ui: &Ui) -> Answer {
-    let place = Place::open()?;
-    let run = place.find_run(args.run.as_deref(), Default::Unfinished)?;
-    request(&place, &run, &Request::Pause)?;
+pub(crate) fn pause(args: PauseArgs, ui: &Ui) -> CommandResult {
+    let here = RepoContext::open()?;
+    let run = here.find_run(args.run.as_deref(), DefaultRun::Unfinished)?;
+    request(&here, &run, &Request::Pause)?;
     ui.status(&format!(
         "{run} is paused; what is alive goes on to its end"
     ));
     ui.hint(&format!("`{}` ends the pause", suggest::resume(&run)));
-    Ok(Exit::Ok)
+    Ok(ExitStatus::Ok)
 }
 
 /// Asks the process that drives the run; where there is none, the journal is written here.
-fn request(place: &Place, run: &RunId, request: &Request) -> Result<(), CommandError> {
-    let failed = |error: std::io::Error| {
-        CommandError::failed(format!("the lock of {run} cannot be taken: {error}"))
-    };
-    match RunLock::take(&place.repo, run, place.clock.now()).map_err(failed)? {
-        Taken::Ours(lock) => record(place, run, request, &lock),
+fn request(here: &RepoContext, run: &RunId, request: &Request) -> Result<(), CommandError> {
+    let failed =
+        |error: std::io::Error| CommandError::failed(format!("could not lock {run}: {error}"));
+    match RunLock::take(&here.repo, run, here.clock.now()).map_err(failed)? {
+        Taken::Ours(lock) => record(here, run, request, &lock),
         Taken::Held(_) => {
-            let answer = ask(&control_socket(&place.repo, run), request)
+            let answer = ask(&control_socket(&here.repo, run), request)
                 .map_err(|error| CommandError::failed(error_chain(&error)))?;
             match answer {
                 Some(Response::Done) => Ok(()),
                 Some(Response::Refused { why }) => Err(CommandError::failed(why)),
                 None => Err(CommandError::new(
-                    Exit::Held,
+                    ExitStatus::Held,
                     format!("another dispatch holds {run} and takes no requests"),
                 )
                 .hint("it is landing or cleaning up; try again in a moment")),
@@ -99,23 +97,23 @@ fn request(place: &Place, run: &RunId, request: &Request) -> Result<(), CommandE
 }
 
 fn record(
-    place: &Place,
+    here: &RepoContext,
     run: &RunId,
     request: &Request,
     _lock: &RunLock,
 ) -> Result<(), CommandError> {
-    let loaded = place.load(run)?;
+    let loaded = here.load(run)?;
     let events = meaning::events(&loaded.state, request).map_err(|response| match response {
         Response::Refused { why } => CommandError::failed(why),
         Response::Done => CommandError::failed("nothing to do"),
     })?;
-    let mut journal = Journal::reopen(&place.repo, &loaded.replayed).map_err(EngineError::from)?;
+    let mut journal = Journal::reopen(&here.repo, &loaded.replayed).map_err(EngineError::from)?;
     let recorded = journal
-        .append(events, place.clock.now())
+        .append(events, here.clock.now())
         .map_err(EngineError::from)?;
     let mut state = loaded.state;
     recorded.iter().for_each(|record| state.apply(record));
-    let context = context(&place.repo, &state, loaded.settings, place.clock)?;
+    let context = context(&here.repo, &state, loaded.settings, here.clock)?;
     stop_orphans(&context, &state)?;
     Ok(())
 }

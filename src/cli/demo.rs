@@ -6,12 +6,11 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use crate::base::clock::Clock;
-use crate::cli::confirm::Consent;
+use crate::cli::confirm::ConfirmArgs;
 use crate::cli::conflicts::ConflictsArgs;
 use crate::cli::conflicts::run;
-use crate::cli::error::Answer;
-use crate::cli::error::{CommandError, Exit};
-use crate::cli::repo_context::{Default, Place};
+use crate::cli::error::{CommandError, CommandResult, ExitStatus};
+use crate::cli::repo_context::{DefaultRun, RepoContext};
 use crate::cli::run::{RunArgs, run_in};
 use crate::git::Git;
 use crate::report::suggest;
@@ -41,20 +40,20 @@ const FILES: [(&str, &str); 4] = [
 ///
 /// # Errors
 /// When the folder cannot be used, or git cannot make a repository there.
-pub(crate) fn run(args: DemoArgs, ui: &Ui) -> Answer {
+pub(crate) fn run(args: DemoArgs, ui: &Ui) -> CommandResult {
     let folder = make_folder(args.dir)?;
     make_repository(&folder)?;
     ui.status(&format!("a demo repository in {}", folder.display()));
-    let place = Place::at(&folder)?;
+    let here = RepoContext::at(&folder)?;
     let run_args = RunArgs {
         plan: folder.join("PLAN.md"),
-        consent: Consent { yes: true },
+        consent: ConfirmArgs { yes: true },
         ..RunArgs::default()
     };
-    let exit = run_in(&place, run_args, ui)?;
-    let run = place.find_run(None, Default::Latest)?;
+    let exit = run_in(&here, run_args, ui)?;
+    let run = here.find_run(None, DefaultRun::Latest)?;
     ui.answer("\nConflicts between the branches\n\n");
-    run::of_run(&place, &run, &ConflictsArgs::default(), ui)?;
+    run::of_run(&here, &run, &ConflictsArgs::default(), ui)?;
     let mut look: Vec<String> = path_line().into_iter().collect();
     look.extend([
         format!("cd {}", folder.display()),
@@ -68,8 +67,8 @@ pub(crate) fn run(args: DemoArgs, ui: &Ui) -> Answer {
     ui.answer(&format!("\nLook around\n\n    {}\n", look.join("\n    ")));
     // Two tasks are meant to conflict, so a person being needed is the planned outcome.
     match exit {
-        Exit::NeedsPerson => Ok(Exit::Ok),
-        Exit::Interrupted => Ok(exit),
+        ExitStatus::NeedsAttention => Ok(ExitStatus::Ok),
+        ExitStatus::Interrupted => Ok(exit),
         other => Err(CommandError::failed(format!(
             "the demo ended with {other:?}, not as planned"
         ))),
@@ -81,13 +80,13 @@ fn path_line() -> Option<String> {
     let program = std::env::current_exe().ok()?;
     let folder = program.parent()?;
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let is_known = std::env::split_paths(&path).any(|place| place.join("dispatch").is_file());
+    let is_known = std::env::split_paths(&path).any(|here| here.join("dispatch").is_file());
     (!is_known).then(|| format!("export PATH=\"{}:$PATH\"", folder.display()))
 }
 
 fn make_folder(wanted: Option<PathBuf>) -> Result<PathBuf, CommandError> {
-    let failed = |place: &Path, error: std::io::Error| {
-        CommandError::failed(format!("{} cannot be used: {error}", place.display()))
+    let failed = |here: &Path, error: std::io::Error| {
+        CommandError::failed(format!("{} cannot be used: {error}", here.display()))
     };
     let Some(folder) = wanted else {
         let temporary = tempfile::Builder::new().prefix("dispatch-demo-").tempdir();

@@ -2,9 +2,8 @@
 
 use clap::Args;
 
-use crate::cli::error::Answer;
-use crate::cli::error::{CommandError, Exit};
-use crate::cli::repo_context::{Default, Place, TaskName, find_task};
+use crate::cli::error::{CommandError, CommandResult, ExitStatus};
+use crate::cli::repo_context::{DefaultRun, RepoContext, TaskName, find_task};
 use crate::merge::oid::Oid;
 use crate::model::attempt::Attempt;
 use crate::model::ids::TaskNumber;
@@ -26,17 +25,17 @@ pub(crate) struct DiffArgs {
 ///
 /// # Errors
 /// When the task has changed nothing.
-pub(crate) fn run(args: DiffArgs, ui: &Ui) -> Answer {
-    let place = Place::open()?;
-    let run = place.find_run(args.name.run.as_deref(), Default::Latest)?;
-    let state = place.load(&run)?.state;
+pub(crate) fn run(args: DiffArgs, ui: &Ui) -> CommandResult {
+    let here = RepoContext::open()?;
+    let run = here.find_run(args.name.run.as_deref(), DefaultRun::Latest)?;
+    let state = here.load(&run)?.state;
     let number = find_task(&state.plan, &args.name.task)?.number;
     let Some((from, to)) = change(&state, number) else {
         return Err(CommandError::failed(format!(
             "{number} of {run} has changed nothing"
         )));
     };
-    show(&place, from, to, args.stat, ui)
+    show(&here, from, to, args.stat, ui)
 }
 
 /// From which commit to which a task changed something.
@@ -56,7 +55,7 @@ pub(crate) fn change(state: &RunState, number: TaskNumber) -> Option<(Oid, Oid)>
 ///
 /// # Errors
 /// When git cannot be run.
-pub(crate) fn show(place: &Place, from: Oid, to: Oid, stat: bool, ui: &Ui) -> Answer {
+pub(crate) fn show(here: &RepoContext, from: Oid, to: Oid, stat: bool, ui: &Ui) -> CommandResult {
     let (from, to) = (from.to_string(), to.to_string());
     let mut args = vec!["diff", "--find-renames", &from, &to];
     if stat {
@@ -64,7 +63,7 @@ pub(crate) fn show(place: &Place, from: Oid, to: Oid, stat: bool, ui: &Ui) -> An
     }
     if ui.is_interactive() && std::io::IsTerminal::is_terminal(&std::io::stdout()) {
         // As the user's own `git diff`: pager, colours, language, a diff program if there is one.
-        let program = place.repo.git().in_foreground().program().args(&args);
+        let program = here.repo.git().in_foreground().program().args(&args);
         let program = match std::env::var_os("LC_ALL") {
             Some(language) => program.env("LC_ALL", language),
             None => program.env_remove("LC_ALL"),
@@ -74,8 +73,8 @@ pub(crate) fn show(place: &Place, from: Oid, to: Oid, stat: bool, ui: &Ui) -> An
             .map_err(|error| CommandError::failed(error.to_string()))?;
     } else {
         args.insert(1, "--no-ext-diff");
-        let text = place.repo.git().run(&args)?;
+        let text = here.repo.git().run(&args)?;
         ui.answer(&String::from_utf8_lossy(&text));
     }
-    Ok(Exit::Ok)
+    Ok(ExitStatus::Ok)
 }

@@ -5,9 +5,8 @@ use serde_json::json;
 
 use crate::base::text::{error_chain, plural};
 use crate::cli::drive::context;
-use crate::cli::error::Answer;
-use crate::cli::error::{CommandError, Exit};
-use crate::cli::repo_context::{Default, Place};
+use crate::cli::error::{CommandError, CommandResult, ExitStatus};
+use crate::cli::repo_context::{DefaultRun, RepoContext};
 use crate::cli::status::pretty;
 use crate::config;
 use crate::config::variable::Overrides;
@@ -59,28 +58,28 @@ impl Finding {
 ///
 /// # Errors
 /// When the repository cannot be read at all.
-pub(crate) fn run(args: DoctorArgs, ui: &Ui) -> Answer {
-    let place = Place::open()?;
+pub(crate) fn run(args: DoctorArgs, ui: &Ui) -> CommandResult {
+    let here = RepoContext::open()?;
     // Settings that cannot be read are no reason to look at nothing.
-    let settings = config::load(&place.repo.top, None, &Overrides::default()).unwrap_or_default();
+    let settings = config::load(&here.repo.top, None, &Overrides::default()).unwrap_or_default();
     let mut facts = Vec::new();
     let mut findings = Vec::new();
     if args.run.is_none() {
-        let found = environment::examine(&place.repo, &settings)?;
+        let found = environment::examine(&here.repo, &settings)?;
         facts = found.facts;
         let general = found
             .ailments
             .into_iter()
-            .chain(leftovers::examine(&place.repo));
-        let lost = journals::examine(&place.repo, &place.store, &settings.run.branch_prefix)?;
-        findings.extend(treat(&place, None, general.chain(lost).collect(), args.fix));
+            .chain(leftovers::examine(&here.repo));
+        let lost = journals::examine(&here.repo, &here.store, &settings.run.branch_prefix)?;
+        findings.extend(treat(&here, None, general.chain(lost).collect(), args.fix));
     }
     let runs = match &args.run {
-        Some(_) => vec![place.find_run(args.run.as_deref(), Default::Latest)?],
-        None => readable_runs(&place),
+        Some(_) => vec![here.find_run(args.run.as_deref(), DefaultRun::Latest)?],
+        None => readable_runs(&here),
     };
     for run in &runs {
-        match visit(&place, run, args.fix)? {
+        match visit(&here, run, args.fix)? {
             Visit::Done(found) => findings.extend(found),
             Visit::Unfit(fact) => facts.push(fact),
         }
@@ -90,12 +89,16 @@ pub(crate) fn run(args: DoctorArgs, ui: &Ui) -> Answer {
         true => ui.answer(&pretty(&value(&facts, &findings))),
         false => show(&facts, &findings, runs.len(), args.fix, ui),
     }
-    Ok(if is_open { Exit::NeedsPerson } else { Exit::Ok })
+    Ok(if is_open {
+        ExitStatus::NeedsAttention
+    } else {
+        ExitStatus::Ok
+    })
 }
 
 /// A damaged journal must not hide the others, which `runs::list` would not list then.
-fn readable_runs(place: &Place) -> Vec<RunId> {
-    let found = place.store.references(runs::PREFIX).unwrap_or_default();
+fn readable_runs(here: &RepoContext) -> Vec<RunId> {
+    let found = here.store.references(runs::PREFIX).unwrap_or_default();
     let names = found
         .iter()
         .map(|(name, _)| RunId::new(&name[runs::PREFIX.len()..]));
@@ -109,8 +112,8 @@ enum Visit {
 }
 
 /// Looks at one run while holding its lock, so that nothing moves meanwhile.
-fn visit(place: &Place, run: &RunId, fix: bool) -> Result<Visit, CommandError> {
-    let lock = match RunLock::take(&place.repo, run, place.clock.now()) {
+fn visit(here: &RepoContext, run: &RunId, fix: bool) -> Result<Visit, CommandError> {
+    let lock = match RunLock::take(&here.repo, run, here.clock.now()) {
         Ok(Taken::Ours(lock)) => lock,
         Ok(Taken::Held(holder)) => {
             let who = holder.map_or_else(String::new, |h| format!(" (process {})", h.pid));
@@ -120,7 +123,7 @@ fn visit(place: &Place, run: &RunId, fix: bool) -> Result<Visit, CommandError> {
         }
         Err(error) => return Ok(Visit::Unfit(format!("{run} cannot be locked: {error}"))),
     };
-    let loaded = match place.load(run) {
+    let loaded = match here.load(run) {
         Ok(loaded) => loaded,
         Err(error) => {
             return Ok(Visit::Unfit(format!(
@@ -130,13 +133,13 @@ fn visit(place: &Place, run: &RunId, fix: bool) -> Result<Visit, CommandError> {
         }
     };
     let context = context(
-        &place.repo,
+        &here.repo,
         &loaded.state,
         loaded.settings.clone(),
-        place.clock,
+        here.clock,
     )?;
     let ailments = run::examine(&context, &loaded.state)?;
-    let findings = treat(place, Some(&context), ailments, fix);
+    let findings = treat(here, Some(&context), ailments, fix);
     let repairs: Vec<String> = findings
         .iter()
         .filter(|finding| matches!(finding.repaired, Some(Ok(()))))
@@ -150,10 +153,10 @@ fn visit(place: &Place, run: &RunId, fix: bool) -> Result<Visit, CommandError> {
         .collect();
     if !repairs.is_empty() {
         // A reference of the journal itself may have been freed just now, so it is read again.
-        let replayed = place.load(run)?.replayed;
-        let mut journal = Journal::reopen(&place.repo, &replayed).map_err(EngineError::from)?;
+        let replayed = here.load(run)?.replayed;
+        let mut journal = Journal::reopen(&here.repo, &replayed).map_err(EngineError::from)?;
         let event = Event::Repaired { repairs };
-        let recorded = journal.append(vec![event], place.clock.now());
+        let recorded = journal.append(vec![event], here.clock.now());
         recorded.map_err(EngineError::from)?;
     }
     drop(lock);
@@ -161,7 +164,7 @@ fn visit(place: &Place, run: &RunId, fix: bool) -> Result<Visit, CommandError> {
 }
 
 fn treat(
-    place: &Place,
+    here: &RepoContext,
     context: Option<&Context>,
     ailments: Vec<Ailment>,
     fix: bool,
@@ -169,7 +172,7 @@ fn treat(
     let one = |ailment: Ailment| {
         let tries = fix && ailment.remedy.is_ours();
         let repaired = tries.then(|| {
-            let done = ailment.remedy.carry_out(&place.repo, context);
+            let done = ailment.remedy.carry_out(&here.repo, context);
             done.map_err(|error| error_chain(&error))
         });
         Finding { ailment, repaired }

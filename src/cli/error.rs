@@ -1,4 +1,4 @@
-//! Errors as the user sees them: one sentence, what to do next, an exit code.
+//! Errors of subcommands: one sentence, hints and an exit code.
 
 use std::path::Path;
 
@@ -14,58 +14,58 @@ use crate::git::{GitError, StoreError};
 use crate::journal::JournalError;
 use crate::worker::template::TemplateError;
 
-/// The exit codes (README, "Exit codes").
+/// An exit code of the program (`docs/runs.md`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
-pub enum Exit {
-    /// All asked for happened.
+pub enum ExitStatus {
+    /// Everything asked for was done.
     Ok = 0,
-    /// Could not: user, configuration, environment; or a question was answered no.
+    /// The command failed, or a question was answered no.
     Failed = 1,
-    /// The command line, or a plan that does not parse.
+    /// The command line or the plan is invalid.
     Usage = 2,
-    /// The run ended and some task did not pass.
+    /// The run ended with a task that did not pass.
     TaskFailed = 3,
-    /// A person is needed: conflict, or failed check.
-    NeedsPerson = 4,
-    /// Another dispatch holds the run.
+    /// A conflict or a failed check needs attention.
+    NeedsAttention = 4,
+    /// Another process holds the run.
     Held = 5,
-    /// Interrupted.
+    /// The user interrupted it.
     Interrupted = 130,
 }
 
-impl Exit {
-    /// The exit code a run has earned.
-    pub fn of_run(code: u8) -> Exit {
+impl ExitStatus {
+    /// Converts the exit code recorded at the end of a run.
+    pub fn of_run(code: u8) -> ExitStatus {
         match code {
-            0 => Exit::Ok,
-            2 => Exit::Usage,
-            3 => Exit::TaskFailed,
-            4 => Exit::NeedsPerson,
-            5 => Exit::Held,
-            130 => Exit::Interrupted,
-            _ => Exit::Failed,
+            0 => ExitStatus::Ok,
+            2 => ExitStatus::Usage,
+            3 => ExitStatus::TaskFailed,
+            4 => ExitStatus::NeedsAttention,
+            5 => ExitStatus::Held,
+            130 => ExitStatus::Interrupted,
+            _ => ExitStatus::Failed,
         }
     }
 }
 
 /// The result of a subcommand.
-pub(crate) type Answer = Result<Exit, CommandError>;
+pub(crate) type CommandResult = Result<ExitStatus, CommandError>;
 
-/// What a subcommand could not do.
+/// An error of a subcommand.
 #[derive(Debug)]
 pub(crate) struct CommandError {
     /// The exit code.
-    pub(crate) exit: Exit,
-    /// What, where: one sentence without a period.
+    pub(crate) exit: ExitStatus,
+    /// One sentence without a period: the failure and its place.
     pub(crate) message: String,
-    /// What to do next.
+    /// The next steps.
     pub(crate) hints: Vec<String>,
 }
 
 impl CommandError {
-    /// With this exit code.
-    pub(crate) fn new(exit: Exit, message: impl Into<String>) -> CommandError {
+    /// Makes an error with this exit code.
+    pub(crate) fn new(exit: ExitStatus, message: impl Into<String>) -> CommandError {
         CommandError {
             exit,
             message: message.into(),
@@ -73,17 +73,17 @@ impl CommandError {
         }
     }
 
-    /// The user's input or surroundings do not allow it.
+    /// Makes an error with exit code 1.
     pub(crate) fn failed(message: impl Into<String>) -> CommandError {
-        CommandError::new(Exit::Failed, message)
+        CommandError::new(ExitStatus::Failed, message)
     }
 
-    /// The command line makes no sense.
+    /// Makes an error of the command line.
     pub(crate) fn usage(message: impl Into<String>) -> CommandError {
-        CommandError::new(Exit::Usage, message)
+        CommandError::new(ExitStatus::Usage, message)
     }
 
-    /// Adds what to do next.
+    /// Adds a next step.
     #[must_use]
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> CommandError {
         self.hints.push(hint.into());
@@ -126,13 +126,13 @@ impl From<EngineError> for CommandError {
         let command = CommandError::failed(error_chain(&error));
         match error {
             EngineError::Journal(JournalError::Newer { .. }) => {
-                command.hint("use a newer dispatch; this one only reads what it understands")
+                command.hint("install a newer version of dispatch")
             }
             EngineError::Journal(JournalError::Unreadable { run, .. }) => command.hint(format!(
-                "nothing was changed; `git log refs/dispatch/runs/{run}` shows what is there"
+                "nothing changed; `git log refs/dispatch/runs/{run}` shows the journal"
             )),
             EngineError::Unsigned(_) => command.hint(
-                "nothing has moved; make `git commit -S` work, or switch signing off with \
+                "no branch has moved; make `git commit -S` work, or turn signing off with \
                  `git config commit.gpgSign false`",
             ),
             _ => command,
@@ -145,12 +145,12 @@ impl From<ConfigError> for CommandError {
         match error {
             ConfigError::Invalid(problems) => {
                 let texts: Vec<String> = problems.iter().map(ConfigProblem::render).collect();
-                CommandError::failed(format!("the configuration is wrong\n{}", texts.join("\n")))
+                CommandError::failed(format!("invalid configuration\n{}", texts.join("\n")))
             }
             ConfigError::Missing(_) => CommandError::failed(error_chain(&error))
-                .hint("`--config` names a file to use in place of the repository's .dispatch.toml"),
+                .hint("`--config` takes the path of a file that replaces .dispatch.toml"),
             ConfigError::NoSuchFile { .. } => CommandError::failed(error_chain(&error))
-                .hint("a relative path counts from the top folder of the repository"),
+                .hint("relative paths start at the top folder of the repository"),
             other => CommandError::failed(error_chain(&other)),
         }
     }
@@ -160,51 +160,48 @@ impl From<ResolveError> for CommandError {
     fn from(error: ResolveError) -> CommandError {
         let message = error_chain(&error);
         let failed = || CommandError::failed(message.clone());
-        let person = || CommandError::new(Exit::NeedsPerson, message.clone());
+        let attention = || CommandError::new(ExitStatus::NeedsAttention, message.clone());
         match error {
             ResolveError::NoConflict { .. } => {
                 failed().hint("`dispatch assemble --dry-run` shows what is left out, and why")
             }
             ResolveError::BuiltOn { on, .. } => failed().hint(format!(
-                "resolve {on}; what was built on it comes in with it"
+                "resolve {on} first; the tasks built on it are merged with it"
             )),
-            ResolveError::Waits { .. } => {
-                failed().hint("resolve the one of them that is left out; then this one can start")
+            ResolveError::Waits { .. } => failed().hint("first resolve the one that was left out"),
+            ResolveError::Stale => failed().hint("run `dispatch assemble`, then resolve again"),
+            ResolveError::NotOpen(_) => failed().hint("`dispatch resolve RUN TASK` starts one"),
+            ResolveError::MovedOn { .. } => {
+                failed().hint("`--abort` saves your changes under refs/dispatch; then start again")
             }
-            ResolveError::Stale => {
-                failed().hint("`dispatch assemble` puts them together again, then resolve")
-            }
-            ResolveError::NotOpen(_) => failed().hint("`dispatch resolve RUN TASK` opens it"),
-            ResolveError::MovedOn { .. } => failed()
-                .hint("`--abort` keeps what you did in a reference; then open the conflict again"),
             ResolveError::WorktreeMissing(_) => {
-                failed().hint("`--abort` gives it up; then the conflict can be opened again")
+                failed().hint("`--abort` discards it; then start again")
             }
-            ResolveError::Unmerged(_) => person().hint("settle them, then `git add` them"),
+            ResolveError::Unmerged(_) => attention().hint("edit the files, then `git add` them"),
             ResolveError::NotAdded(_) => {
-                person().hint("`git add` takes them, `git restore` puts them back")
+                attention().hint("`git add` includes the changes, `git restore` discards them")
             }
-            ResolveError::Marker { .. } => person().hint("take it out, then `git add` the file"),
+            ResolveError::Marker { .. } => attention().hint("remove it, then `git add` the file"),
             ResolveError::MergeAborted(_) => {
-                failed().hint("`--abort` gives it up; then the conflict can be opened again")
+                failed().hint("`--abort` discards it; then start again")
             }
             ResolveError::Engine(_) => failed(),
         }
     }
 }
 
-/// What to do about what keeps a checkout from moving.
-fn out_of_the_way(place: &Path, why: &Obstacle) -> String {
-    match why {
+/// Returns the step that removes an obstacle from a checkout.
+fn clear_obstacle(checkout: &Path, obstacle: &Obstacle) -> String {
+    match obstacle {
         Obstacle::Locked(lock) => format!(
-            "wait until git is done there; if none is at work, one was killed: `rm '{}'`",
+            "wait until git has finished there; if no git process runs, remove its lock: `rm '{}'`",
             lock.display()
         ),
         Obstacle::Unfinished(what) => format!(
-            "end it with `git -C '{}' {what} --continue` or `--abort`, then try again",
-            place.display()
+            "finish it with `git -C '{}' {what} --continue` or `--abort`, then try again",
+            checkout.display()
         ),
-        Obstacle::Untracked(_) => "move it away, then try again".to_owned(),
+        Obstacle::Untracked(_) => "move the file away, then try again".to_owned(),
         Obstacle::Refused(_) => "commit or stash the changes there, then try again".to_owned(),
     }
 }
@@ -213,86 +210,86 @@ impl From<LandError> for CommandError {
     fn from(error: LandError) -> CommandError {
         let message = error_chain(&error);
         let failed = || CommandError::failed(message.clone());
-        let person = || CommandError::new(Exit::NeedsPerson, message.clone());
+        let attention = || CommandError::new(ExitStatus::NeedsAttention, message.clone());
         match error {
             LandError::Nothing => failed()
                 .hint("`dispatch status` shows what passed; `dispatch assemble` tries again"),
             LandError::Landed { .. } => failed(),
             LandError::ChecksFailed { .. } => {
-                person().hint("`dispatch review` shows what is in; `--force` lands it all the same")
+                attention().hint("`dispatch review` shows the tasks; `--force` lands them anyway")
             }
-            LandError::NoTarget => failed().hint("name one with `--into BRANCH`"),
+            LandError::NoTarget => failed().hint("add `--into BRANCH`"),
             LandError::TargetGone(name) => failed().hint(format!(
-                "make it with `git branch {name}`, or name another with `--into`"
+                "create it with `git branch {name}`, or choose another with `--into`"
             )),
             LandError::NotRebuilt(_) => failed().hint(
-                "nothing has moved; without `--no-rebuild` the work is put on top of it and \
-                 checked again",
+                "nothing has moved; without `--no-rebuild` the work is merged onto it and checked \
+                 again",
             ),
-            LandError::ChecksFailedThere { .. } => person().hint(
-                "nothing has moved; `dispatch assemble --leave-out TASK` leaves the culprit out, \
+            LandError::ChecksFailedThere { .. } => attention().hint(
+                "nothing has moved; `dispatch assemble --leave-out TASK` leaves a task out, \
                  `--force` lands without checks",
             ),
-            LandError::Stopped => CommandError::new(Exit::Interrupted, message.clone()),
-            LandError::NotLanded => failed().hint("`dispatch history` lists the runs that have"),
+            LandError::Stopped => CommandError::new(ExitStatus::Interrupted, message.clone()),
+            LandError::NotLanded => failed().hint("`dispatch history` lists the runs that have landed"),
             LandError::MovedNothing(_) => failed(),
             LandError::CameAfter { after, commit, .. } => {
                 let commit = commit.short();
                 failed().hint(match after {
                     0 => "nothing has moved".to_owned(),
                     _ => format!(
-                        "nothing has moved; `git revert -m 1 {commit}` takes a merge commit back \
-                         and keeps what came after"
+                        "nothing has moved; `git revert -m 1 {commit}` undoes the merge and keeps \
+                         the later commits"
                     ),
                 })
             }
             LandError::CheckoutChanged(name) => failed().hint(format!(
-                "nothing has moved; `git worktree list` shows where {name} is; try again"
+                "nothing has moved; check `git worktree list` for {name}, then try again"
             )),
             LandError::Conflict { tasks, .. } if !tasks.is_empty() => {
                 let tasks: Vec<String> = tasks.iter().map(|task| task.0.to_string()).collect();
-                person().hint(format!(
+                attention().hint(format!(
                     "nothing has moved; `dispatch assemble --leave-out {}` and then `dispatch land` \
                      lands the rest; or merge the integration branch by hand",
                     tasks.join(",")
                 ))
             }
-            LandError::Conflict { .. } => person().hint(
+            LandError::Conflict { .. } => attention().hint(
                 "nothing has moved; merge the integration branch by hand, or run the plan again \
-                 from the target as it is now",
+                 from the current target",
             ),
             LandError::Unrelated { .. } => failed().hint(
                 "nothing has moved; was its first commit amended? run the plan again from the \
-                 target as it is now",
+                 current target",
             ),
             LandError::Rewound { target, base, .. } => failed().hint(format!(
                 "nothing has moved; `git log {target}..{}` shows them; `--allow-rewound` lands \
-                 with them, or run the plan again from the target as it is now",
+                 with them, or run the plan again from the current target",
                 base.short()
             )),
             LandError::BeingRewritten { what, .. } => failed().hint(format!(
-                "nothing has moved; end the {what} there (`git status` says how), then try again"
+                "nothing has moved; finish the {what} there (`git status` shows how), then try again"
             )),
             LandError::SeveralCheckouts(name) => failed().hint(format!(
                 "`git worktree list` shows where {name} is checked out"
             )),
             LandError::Hook(..) => {
-                person().hint("nothing has moved; `--no-verify` lands without hooks")
+                attention().hint("nothing has moved; `--no-verify` lands without hooks")
             }
             LandError::CheckoutRefused { place, why, .. } => failed().hint(format!(
                 "nothing has moved; {}",
-                out_of_the_way(&place, &why)
+                clear_obstacle(&place, &why)
             )),
             LandError::BoardInTheWay { .. } => failed().hint(
-                "nothing has moved; move it away, or land without the board with `--no-board`",
+                "nothing has moved; move the file away, or land without the board with `--no-board`",
             ),
-            LandError::MovedMeanwhile(_) => failed().hint("nothing was lost; land again"),
+            LandError::MovedMeanwhile(_) => failed().hint("nothing was lost; run `dispatch land` again"),
             LandError::Engine(error) => error.into(),
         }
     }
 }
 
-/// What a person reads: `yes`, or the message and the hints.
+/// Renders a result for a test: `yes`, or the message and the hints.
 #[cfg(test)]
 pub(crate) fn said(result: Result<(), CommandError>) -> String {
     match result {

@@ -8,11 +8,10 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::base::text::terminal_safe;
-use crate::cli::error::Answer;
-use crate::cli::error::{CommandError, Exit};
-use crate::cli::repo_context::{Default, Place, TaskName, find_task};
+use crate::cli::error::{CommandError, CommandResult, ExitStatus};
+use crate::cli::repo_context::{DefaultRun, RepoContext, TaskName, find_task};
 use crate::engine::EngineError;
-use crate::engine::worktree::setup::{Written, set_up_folder, teardown_folder, written};
+use crate::engine::worktree::command_log::{CommandLog, read_logs, set_up_folder, teardown_folder};
 use crate::exec::local::LocalExecutor;
 use crate::exec::log::{self, Follower};
 use crate::exec::{Executor, JobStatus};
@@ -31,7 +30,7 @@ pub(crate) struct LogsArgs {
     #[arg(long, short = 'f')]
     follow: bool,
     /// Which attempt, counted from 1 [default: the last]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     attempt: Option<u32>,
     /// What the set-up of its worktree wrote
     #[arg(long, conflicts_with = "follow")]
@@ -45,10 +44,10 @@ pub(crate) struct LogsArgs {
 ///
 /// # Errors
 /// When the task has no log on this machine.
-pub(crate) fn run(args: LogsArgs, ui: &Ui) -> Answer {
-    let place = Place::open()?;
-    let run = place.find_run(args.name.run.as_deref(), Default::Latest)?;
-    let state = place.load(&run)?.state;
+pub(crate) fn run(args: LogsArgs, ui: &Ui) -> CommandResult {
+    let here = RepoContext::open()?;
+    let run = here.find_run(args.name.run.as_deref(), DefaultRun::Latest)?;
+    let state = here.load(&run)?.state;
     let task = find_task(&state.plan, &args.name.task)?;
     let last = state
         .task(task.number)
@@ -60,14 +59,14 @@ pub(crate) fn run(args: LogsArgs, ui: &Ui) -> Answer {
             task.number
         )));
     };
-    let whole = place
+    let whole = here
         .repo
         .attempt_folder(run.as_str(), task.number.0, attempt);
     let folder = whole.join("worker");
-    let set_up = set_up_folder(&place.repo, &run, task.number, attempt);
+    let set_up = set_up_folder(&here.repo, &run, task.number, attempt);
     let known = state.task(task.number).attempts.iter();
     let known = known.rev().find(|known| known.number == attempt);
-    let worktree = known.map(|known| place.repo.resolve_portable_path(&known.worktree));
+    let worktree = known.map(|known| here.repo.resolve_portable_path(&known.worktree));
     let none = |what: &str| {
         CommandError::failed(format!(
             "attempt {attempt} at {} of {run} has no {what} on this machine",
@@ -78,32 +77,32 @@ pub(crate) fn run(args: LogsArgs, ui: &Ui) -> Answer {
     let beside = match (args.setup, args.teardown) {
         (true, _) => Some(("log of a set-up", set_up)),
         (_, true) => {
-            let folder = worktree.map(|path| teardown_folder(&place.repo, &run, &path));
+            let folder = worktree.map(|path| teardown_folder(&here.repo, &run, &path));
             Some(("log of a teardown", folder.unwrap_or_default()))
         }
         // Where the set-up failed, or still goes on, there is no worker.
         _ => (!folder.is_dir()).then_some(("log", set_up)),
     };
     match beside {
-        Some((what, folder)) => match print_commands(ui, "$", &written(&folder)) {
+        Some((what, folder)) => match print_commands(ui, "$", &read_logs(&folder)) {
             0 => Err(none(what)),
-            _ => Ok(Exit::Ok),
+            _ => Ok(ExitStatus::Ok),
         },
         None if args.follow => follow(ui, &folder),
         None => {
             let bytes = log::read(&folder).map_err(|error| unreadable(&folder, &error))?;
-            let checks = written(&whole);
+            let checks = read_logs(&whole);
             match checks.is_empty() {
                 true => print(ui, &bytes),
                 false => print_whole_lines(ui, &bytes),
             }
             print_commands(ui, "check:", &checks);
-            Ok(Exit::Ok)
+            Ok(ExitStatus::Ok)
         }
     }
 }
 
-fn follow(ui: &Ui, folder: &Path) -> Answer {
+fn follow(ui: &Ui, folder: &Path) -> CommandResult {
     let executor = LocalExecutor::new("dispatch");
     let mut follower = Follower::new(folder);
     loop {
@@ -117,7 +116,7 @@ fn follow(ui: &Ui, folder: &Path) -> Answer {
             .map_err(|error| unreadable(folder, &error))?;
         print(ui, &bytes);
         if over && bytes.is_empty() {
-            return Ok(Exit::Ok);
+            return Ok(ExitStatus::Ok);
         }
         if bytes.is_empty() {
             std::thread::sleep(FOLLOW_INTERVAL);
@@ -133,8 +132,8 @@ fn unreadable(folder: &Path, error: &std::io::Error) -> CommandError {
 }
 
 /// The commands of a set-up or teardown, or the checks, and what each wrote; how many there are.
-fn print_commands(ui: &Ui, mark: &str, all: &[Written]) -> usize {
-    for Written { command, output } in all {
+fn print_commands(ui: &Ui, mark: &str, all: &[CommandLog]) -> usize {
+    for CommandLog { command, output } in all {
         print(ui, format!("{mark} {}\n", command.trim_end()).as_bytes());
         print_whole_lines(ui, output);
     }

@@ -1,13 +1,16 @@
 //! The command line: one file a subcommand.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use clap_complete::CompleteEnv;
 
 mod assemble;
 mod branches;
 mod clean;
+mod completions;
 mod confirm;
 mod conflicts;
 mod control;
@@ -17,9 +20,12 @@ mod doctor;
 mod drive;
 mod editor;
 pub mod error;
+pub mod help;
 mod init;
 mod land;
 mod logs;
+mod man;
+mod mistyped;
 mod plan;
 mod plan_source;
 mod prompt;
@@ -34,10 +40,10 @@ mod status;
 mod wait;
 mod workers;
 
-use error::{Answer, CommandError, Exit};
+use error::{CommandError, CommandResult, ExitStatus};
 
 use crate::exec::shim;
-use crate::ui::Ui;
+use crate::ui::{Ui, trace};
 
 /// Run a plan of tasks in parallel git worktrees, find conflicts, assemble, land
 #[derive(Parser, Debug)]
@@ -54,20 +60,19 @@ struct Cli {
 }
 
 const AFTER_HELP: &str = "\
-RUN is the name of a run, such as shop-7k3q, or a unique beginning of it. Left out, it is the
-latest run, or the latest unfinished one where only that makes sense; `land` and `review` take the
-latest that has not landed and has something to land. TASK is a number or a tag.
+RUN is the name of a run, such as shop-7k3q, or a unique beginning of it. Without one, a command uses
+the latest run, or the latest one it can apply to. TASK is a number or a tag.
 
 Exit codes:
-  0    all that was asked for happened
-  1    it could not be done, or a question was answered no
-  2    the command line, or a plan that does not parse
-  3    the run ended and some task did not pass
-  4    a person is needed: a conflict or a failed check
-  5    another dispatch holds the run
+  0    everything that was asked for happened
+  1    the command failed, or a question was answered no
+  2    invalid command line or plan
+  3    the run ended and a task did not pass
+  4    the run needs attention: a conflict or a failed check
+  5    another dispatch process holds the run
   130  interrupted
 
-`dispatch demo` shows the whole way in a few seconds.";
+`dispatch help` lists the chapters of the manual. `dispatch demo` shows a whole run.";
 
 #[derive(Subcommand, Debug)]
 enum Command {
@@ -99,6 +104,9 @@ enum Command {
     Doctor(doctor::DoctorArgs),
     Workers(workers::WorkersArgs),
     History(status::HistoryArgs),
+    Help(help::HelpArgs),
+    Completions(completions::CompletionsArgs),
+    Man(man::ManArgs),
     /// Drive a run away from the terminal; started by dispatch itself
     #[command(name = "__drive", hide = true)]
     Drive {
@@ -113,10 +121,24 @@ enum Command {
     },
 }
 
-/// The whole program: parse the command line, run the subcommand, say what went wrong.
+/// Runs the program: parses the command line, runs the subcommand, reports an error.
 pub fn main() -> ExitCode {
-    let ui = Ui::new();
-    let cli = Cli::parse();
+    match answer_completion() {
+        Ok(true) => return ExitCode::SUCCESS,
+        // A shell that completes a line shows nothing of it.
+        Err(_) => return ExitCode::FAILURE,
+        Ok(false) => {}
+    }
+    let ui = Ui::new().drawing(!start_trace(&Ui::new()));
+    let args: Vec<OsString> = std::env::args_os().collect();
+    let cli = match parse(&args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // A closed pipe is no reason to fail otherwise.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(1));
+        }
+    };
     match cli.command.run(&ui) {
         Ok(exit) => ExitCode::from(exit as u8),
         Err(error) => {
@@ -127,8 +149,50 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// Completes a command line if a shell asks for that.
+fn answer_completion() -> clap::error::Result<bool> {
+    let program = || completions::candidates::with_candidates(command());
+    let folder = std::env::current_dir().ok();
+    CompleteEnv::with_factory(program)
+        .var(completions::VARIABLE)
+        .bin("dispatch")
+        .try_complete(std::env::args_os(), folder.as_deref())
+}
+
+fn parse(args: &[OsString]) -> Result<Cli, clap::Error> {
+    let program = command();
+    let matches = program.clone().try_get_matches_from(args);
+    let matches = matches.map_err(|error| mistyped::with_suggestion(error, &program, args))?;
+    Cli::from_arg_matches(&matches)
+}
+
+/// The command line of the program, with its whole help.
+pub fn command() -> clap::Command {
+    help::groups::with_groups(help::examples::with_examples(bare_command()))
+}
+
+/// The command line without groups and examples in its help.
+pub(crate) fn bare_command() -> clap::Command {
+    Cli::command()
+}
+
+/// Starts the trace output that `DISPATCH_LOG` asks for; `true` if it is on.
+fn start_trace(ui: &Ui) -> bool {
+    let filter = std::env::var(trace::VARIABLE).unwrap_or_default();
+    if filter.is_empty() {
+        return false;
+    }
+    match trace::start(&filter) {
+        Ok(()) => true,
+        Err(error) => {
+            ui.warning(&error.to_string());
+            false
+        }
+    }
+}
+
 impl Command {
-    fn run(self, ui: &Ui) -> Answer {
+    fn run(self, ui: &Ui) -> CommandResult {
         match self {
             Command::Run(args) => run::run(args, ui),
             Command::Plan(args) => plan::run(args, ui),
@@ -156,11 +220,14 @@ impl Command {
             Command::Doctor(args) => doctor::run(args, ui),
             Command::Workers(args) => workers::run(args, ui),
             Command::History(args) => status::history(args, ui),
-            Command::Init(args) => init::run(args, &repo_context::Place::open()?.repo.top, ui),
+            Command::Help(args) => help::run(&args, command(), ui),
+            Command::Completions(args) => completions::run(&args, ui),
+            Command::Man(args) => man::run(&args, bare_command(), ui),
+            Command::Init(args) => init::run(args, ui),
             Command::Demo(args) => demo::run(args, ui),
             Command::Drive { run } => drive::reopen::drive_detached(&run, ui),
             Command::Attempt { folder } => match shim::main(&folder) {
-                0 => Ok(Exit::Ok),
+                0 => Ok(ExitStatus::Ok),
                 _ => Err(CommandError::failed("the attempt could not be supervised")),
             },
         }

@@ -8,23 +8,16 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand, ValueEnum};
 
 use crate::base::text::{plural, terminal_safe};
-use crate::cli::error::Answer;
-use crate::cli::error::{CommandError, Exit};
+use crate::cli::error::{CommandError, CommandResult, ExitStatus};
 use crate::cli::plan_source::{Loaded, load_plan, render_counts};
-use crate::cli::repo_context::Place;
+use crate::cli::repo_context::RepoContext;
 use crate::config;
 use crate::config::variable::Overrides;
 use crate::plan::{self, Format, render_diagnostics};
 use crate::ui::Ui;
 
-const EXAMPLES: &str = "\
-Examples:
-  dispatch plan check plan.md
-  dispatch plan convert plan.md --to toml -o plan.toml";
-
 /// Check, show and convert plans; nothing is run
 #[derive(Args, Debug)]
-#[command(after_help = EXAMPLES)]
 pub(crate) struct PlanArgs {
     #[command(subcommand)]
     command: PlanCommand,
@@ -81,14 +74,14 @@ impl To {
 ///
 /// # Errors
 /// When the plan cannot be read, is no plan, or the result cannot be written.
-pub(crate) fn run(args: PlanArgs, ui: &Ui) -> Answer {
+pub(crate) fn run(args: PlanArgs, ui: &Ui) -> CommandResult {
     match args.command {
         PlanCommand::Check { file } => check(&file, ui),
         PlanCommand::Show { file, json } => {
             let format = if json { Format::Json } else { Format::Markdown };
             let loaded = load(&file, ui)?;
             ui.answer(&plan::render(&loaded.plan, format));
-            Ok(Exit::Ok)
+            Ok(ExitStatus::Ok)
         }
         PlanCommand::Convert { file, to, output } => {
             let loaded = load(&file, ui)?;
@@ -97,11 +90,11 @@ pub(crate) fn run(args: PlanArgs, ui: &Ui) -> Answer {
                 Some(output) => write(&output, &text)?,
                 None => ui.answer(&text),
             }
-            Ok(Exit::Ok)
+            Ok(ExitStatus::Ok)
         }
         PlanCommand::Schema => {
             ui.answer(&plan::schema());
-            Ok(Exit::Ok)
+            Ok(ExitStatus::Ok)
         }
     }
 }
@@ -118,17 +111,17 @@ fn load(file: &Path, ui: &Ui) -> Result<Loaded, CommandError> {
 /// The workers a plan may name: those of the repository around the current folder. Elsewhere
 /// nobody knows, and any name will do.
 fn known_workers() -> Result<Option<BTreeSet<String>>, CommandError> {
-    let Ok(place) = Place::open() else {
+    let Ok(here) = RepoContext::open() else {
         return Ok(None);
     };
-    let settings = config::load(&place.repo.top, None, &Overrides::default())?;
+    let settings = config::load(&here.repo.top, None, &Overrides::default())?;
     Ok(Some(settings.workers.into_keys().collect()))
 }
 
-fn check(file: &Path, ui: &Ui) -> Answer {
+fn check(file: &Path, ui: &Ui) -> CommandResult {
     let loaded = load(file, ui)?;
     ui.answer(&format!("{}\n", render_summary(&loaded)));
-    Ok(Exit::Ok)
+    Ok(ExitStatus::Ok)
 }
 
 /// `plan.md: 4 tasks, 3 can start at once, 1 warning`.

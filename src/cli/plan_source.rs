@@ -8,7 +8,7 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::base::files::open_nonblocking;
 use crate::base::text::{plural, terminal_safe};
-use crate::cli::error::{CommandError, Exit};
+use crate::cli::error::{CommandError, ExitStatus};
 use crate::model::plan::Plan;
 use crate::plan::{self, Diagnostic, Format, MAX_BYTES, Source, render_diagnostics};
 use crate::ui::Ui;
@@ -49,7 +49,7 @@ pub(crate) fn load_plan(
             let shown = render_diagnostics(&source, &parsed.diagnostics);
             let name = terminal_safe(&source.name);
             let message = format!("{name} is no plan yet: {counts}\n\n{}", shown.trim_end());
-            Err(CommandError::new(Exit::Usage, message))
+            Err(CommandError::new(ExitStatus::Usage, message))
         }
     }
 }

@@ -9,10 +9,9 @@ use clap::Args;
 use crate::base::clock::Clock;
 use crate::base::text::terminal_safe;
 use crate::cli::drive::context;
-use crate::cli::error::Answer;
-use crate::cli::error::{CommandError, Exit};
+use crate::cli::error::{CommandError, CommandResult, ExitStatus};
 use crate::cli::plan_source::load_plan;
-use crate::cli::repo_context::{Default, Place, find_task};
+use crate::cli::repo_context::{DefaultRun, RepoContext, find_task};
 use crate::config;
 use crate::config::Settings;
 use crate::config::variable::Overrides;
@@ -33,11 +32,7 @@ use crate::ui::Ui;
 
 const AFTER_HELP: &str = "\
 For a task of a plan it is the prompt of its first attempt, as far as it is known before a run.
-For a task of a run it is what its last attempt was given, or will be given if there is none yet.
-
-Examples:
-  dispatch prompt plan.md API        before a run
-  dispatch prompt API --next         what `dispatch retry API` would give its worker";
+For a task of a run it is what its last attempt was given, or will be given if there is none yet.";
 
 /// Print what the worker of a task is told; nothing is run
 #[derive(Args, Debug, Clone)]
@@ -49,7 +44,12 @@ pub(crate) struct PromptArgs {
     /// The task, by number or tag
     task: String,
     /// What this attempt of a run was given, counted from 1
-    #[arg(long, value_name = "N", conflicts_with = "next")]
+    #[arg(
+        long,
+        value_name = "N",
+        conflicts_with = "next",
+        value_parser = clap::value_parser!(AttemptNumber).range(1..)
+    )]
     attempt: Option<AttemptNumber>,
     /// What a further attempt of a run would be given
     #[arg(long)]
@@ -63,7 +63,7 @@ pub(crate) struct PromptArgs {
 ///
 /// # Errors
 /// When there is no such plan, run or task, or the template of prompts is wrong.
-pub(crate) fn run(args: PromptArgs, ui: &Ui) -> Answer {
+pub(crate) fn run(args: PromptArgs, ui: &Ui) -> CommandResult {
     let prompt = match args.from.as_deref().filter(|from| is_plan(from)) {
         Some(file) => of_plan(Path::new(file), &args)?,
         None => of_run(&args)?,
@@ -72,7 +72,7 @@ pub(crate) fn run(args: PromptArgs, ui: &Ui) -> Answer {
         true => ui.answer(&terminal_safe(&prompt)),
         false => ui.answer(&prompt),
     }
-    Ok(Exit::Ok)
+    Ok(ExitStatus::Ok)
 }
 
 /// A run's name has neither an extension nor a slash.
@@ -86,10 +86,10 @@ fn of_plan(file: &Path, args: &PromptArgs) -> Result<String, CommandError> {
         return Err(CommandError::usage("a plan has no attempts")
             .hint("name a run, or leave --attempt and --next out"));
     }
-    let (settings, workers) = match Place::open() {
-        Ok(place) => {
+    let (settings, workers) = match RepoContext::open() {
+        Ok(here) => {
             let config = args.config.as_deref();
-            let settings = config::load(&place.repo.top, config, &Overrides::default())?;
+            let settings = config::load(&here.repo.top, config, &Overrides::default())?;
             let workers = settings.workers.keys().cloned().collect();
             (settings, Some(workers))
         }
@@ -137,14 +137,14 @@ fn of_run(args: &PromptArgs) -> Result<String, CommandError> {
                 .hint("leave --config out, or name a plan"),
         );
     }
-    let place = Place::open()?;
-    let run = place.find_run(args.from.as_deref(), Default::Latest)?;
-    let loaded = place.load(&run)?;
+    let here = RepoContext::open()?;
+    let run = here.find_run(args.from.as_deref(), DefaultRun::Latest)?;
+    let loaded = here.load(&run)?;
     let number = find_task(&loaded.state.plan, &args.task)?.number;
     let attempts = loaded.state.task(number).attempts.len() as u32;
     let wanted = args.attempt.unwrap_or(attempts);
     if args.next || wanted == 0 && args.attempt.is_none() {
-        return next(&place, loaded, number);
+        return next(&here, loaded, number);
     }
     if wanted == 0 || wanted > attempts {
         return Err(
@@ -153,11 +153,11 @@ fn of_run(args: &PromptArgs) -> Result<String, CommandError> {
             ),
         );
     }
-    given(&place, &run, number, wanted)
+    given(&here, &run, number, wanted)
 }
 
 /// What the next attempt would be given: that depends on where it would start.
-fn next(place: &Place, loaded: Loaded, number: TaskNumber) -> Result<String, CommandError> {
+fn next(here: &RepoContext, loaded: Loaded, number: TaskNumber) -> Result<String, CommandError> {
     let Loaded {
         mut state,
         settings,
@@ -166,7 +166,7 @@ fn next(place: &Place, loaded: Loaded, number: TaskNumber) -> Result<String, Com
     if state.task(number).onto.is_none() {
         state.tasks[number.index()].onto = state.would_be_onto(number);
     }
-    let context = context(&place.repo, &state, settings, place.clock)?;
+    let context = context(&here.repo, &state, settings, here.clock)?;
     let settings = &context.settings;
     let worker = settings.workers.get(worker_for(&state, number, settings));
     let reuse = worker.and_then(|worker| reusable(&context.layout, &state, number, worker));
@@ -174,7 +174,7 @@ fn next(place: &Place, loaded: Loaded, number: TaskNumber) -> Result<String, Com
     let brief = brief(&state, number);
     let conflict = brief.conflict.as_ref();
     let sides = conflict.and_then(|conflict| conflict.sides.as_ref());
-    let sides = sides.map(|sides| render_both_sides(&place.repo, sides));
+    let sides = sides.map(|sides| render_both_sides(&here.repo, sides));
     Ok(render(
         &settings.prompt,
         &state.plan,
@@ -186,12 +186,12 @@ fn next(place: &Place, loaded: Loaded, number: TaskNumber) -> Result<String, Com
 }
 
 fn given(
-    place: &Place,
+    here: &RepoContext,
     run: &RunId,
     number: TaskNumber,
     attempt: AttemptNumber,
 ) -> Result<String, CommandError> {
-    let folder = place.repo.attempt_folder(run.as_str(), number.0, attempt);
+    let folder = here.repo.attempt_folder(run.as_str(), number.0, attempt);
     let bytes = fs::read(folder.join(PROMPT_FILE)).map_err(|_| {
         CommandError::failed(format!(
             "no prompt of attempt {attempt} at {number} of {run} is kept on this machine"

@@ -1,4 +1,4 @@
-//! Where a subcommand works: the repository around the current folder, its runs and its clock.
+//! The repository around the current folder, with its runs and a clock.
 
 use std::path::Path;
 
@@ -6,8 +6,9 @@ use clap::Args;
 
 use crate::base::clock::Clock;
 use crate::base::text::did_you_mean;
-use crate::cli::error::{CommandError, Exit};
+use crate::cli::error::{CommandError, ExitStatus};
 use crate::engine::runs::load::{Loaded, load};
+use crate::git::discover::DiscoverError;
 use crate::git::{Repo, Store};
 use crate::journal::runs::{self, Holder, RunLock, Taken};
 use crate::model::ids::RunId;
@@ -15,9 +16,9 @@ use crate::model::plan::{Plan, Task};
 use crate::model::run::{RunPhase, RunState};
 use crate::ui::Ui;
 
-/// The repository a subcommand works in.
+/// The repository that a subcommand works in.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct RepoContext {
     /// The repository.
     pub(crate) repo: Repo,
     /// Its store.
@@ -26,7 +27,7 @@ pub(crate) struct Place {
     pub(crate) clock: Clock,
 }
 
-/// A task on the command line, as `TASK` or `RUN TASK`.
+/// The arguments `[RUN] TASK`.
 #[derive(Args, Debug, Clone)]
 #[command(allow_missing_positional = true)]
 pub(crate) struct TaskName {
@@ -36,51 +37,63 @@ pub(crate) struct TaskName {
     pub(crate) task: String,
 }
 
-/// Which run is meant when none is named.
+/// Selects a run when the command line names none.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Default {
-    /// The one that something happened to last.
+pub(crate) enum DefaultRun {
+    /// The run with the latest event.
     Latest,
-    /// The same, but one that has not ended or did not end well goes first.
+    /// The latest run that has not ended with success, else the latest.
     Unfinished,
-    /// The same, but one that offers something and has not landed goes first.
+    /// The latest run with a candidate that has not landed, else the latest.
     Unlanded,
 }
 
-impl Place {
-    /// The repository around the current folder.
+impl RepoContext {
+    /// Opens the repository around the current folder.
     ///
     /// # Errors
-    /// Why dispatch cannot work here.
-    pub(crate) fn open() -> Result<Place, CommandError> {
+    /// When there is none, or dispatch cannot work in it.
+    pub(crate) fn open() -> Result<RepoContext, CommandError> {
         let folder = std::env::current_dir().map_err(|error| {
-            CommandError::failed(format!("the current folder cannot be read: {error}"))
+            CommandError::failed(format!("could not read the current folder: {error}"))
         })?;
-        Place::at(&folder)
+        RepoContext::at(&folder)
     }
 
-    /// The repository around a folder.
+    /// The repository around the current folder, or `None` outside one.
     ///
     /// # Errors
-    /// Why dispatch cannot work there.
-    pub(crate) fn at(folder: &Path) -> Result<Place, CommandError> {
+    /// Why dispatch cannot work with the repository that is there.
+    pub(crate) fn open_if_any() -> Result<Option<RepoContext>, CommandError> {
+        let folder = std::env::current_dir().unwrap_or_default();
+        match Repo::discover(&folder) {
+            Err(DiscoverError::NoRepository(_)) => Ok(None),
+            _ => RepoContext::open().map(Some),
+        }
+    }
+
+    /// Opens the repository around a folder.
+    ///
+    /// # Errors
+    /// When there is none, or dispatch cannot work in it.
+    pub(crate) fn at(folder: &Path) -> Result<RepoContext, CommandError> {
         let repo = Repo::discover(folder)?;
         let store = Store::open(&repo)?;
-        Ok(Place {
+        Ok(RepoContext {
             repo,
             store,
             clock: Clock::from_env(),
         })
     }
 
-    /// The run a person means: a full name, a unique beginning of one, or the default.
+    /// Finds a run by its name or a unique prefix, or the default run.
     ///
     /// # Errors
-    /// When there is none, or a beginning fits several.
+    /// When there is none, or a prefix fits several.
     pub(crate) fn find_run(
         &self,
         name: Option<&str>,
-        default: Default,
+        default: DefaultRun,
     ) -> Result<RunId, CommandError> {
         let runs: Vec<RunId> = runs::list(&self.store)?
             .into_iter()
@@ -92,41 +105,41 @@ impl Place {
         }
     }
 
-    /// The same, and says which one it is where none was named.
+    /// Finds a run, and prints its name if it was not given.
     ///
     /// # Errors
-    /// When there is none, or a beginning fits several.
-    pub(crate) fn find_and_say(
+    /// When there is none, or a prefix fits several.
+    pub(crate) fn find_and_announce_run(
         &self,
         name: Option<&str>,
-        default: Default,
+        default: DefaultRun,
         ui: &Ui,
     ) -> Result<RunId, CommandError> {
         let run = self.find_run(name, default)?;
         if name.is_none() {
-            ui.status(&format!("taking {run}"));
+            ui.status(&format!("using run {run}"));
         }
         Ok(run)
     }
 
-    /// Whether there is any run.
+    /// Returns `true` if the repository has a run.
     pub(crate) fn has_runs(&self) -> Result<bool, CommandError> {
         Ok(!runs::list(&self.store)?.is_empty())
     }
 
-    fn find_default(&self, runs: &[RunId], default: Default) -> Result<RunId, CommandError> {
+    fn find_default(&self, runs: &[RunId], default: DefaultRun) -> Result<RunId, CommandError> {
         let none = || {
             CommandError::failed("there is no run in this repository yet")
-                .hint("`dispatch run PLAN` makes one; `dispatch demo` shows how it goes")
+                .hint("`dispatch run PLAN` starts one; `dispatch demo` shows an example")
         };
         let latest = runs.last().ok_or_else(none)?;
         let fits = match default {
-            Default::Latest => return Ok(latest.clone()),
-            Default::Unfinished => is_unfinished,
-            Default::Unlanded => is_landable,
+            DefaultRun::Latest => return Ok(latest.clone()),
+            DefaultRun::Unfinished => is_unfinished,
+            DefaultRun::Unlanded => is_landable,
         };
-        // Old runs are not read for this: the newest few are what a person can mean.
-        for run in runs.iter().rev().take(20) {
+        // Reading every old run would be slow; the default is among the newest.
+        for run in runs.iter().rev().take(NEWEST) {
             if self.load(run).is_ok_and(|loaded| fits(&loaded.state)) {
                 return Ok(run.clone());
             }
@@ -142,21 +155,24 @@ impl Place {
         Ok(load(&self.store, run)?)
     }
 
-    /// Takes the right to drive a run.
+    /// Takes the lock of a run.
     ///
     /// # Errors
-    /// Exit 5 when another dispatch has it.
+    /// Exit code 5 when another process holds it.
     pub(crate) fn lock(&self, run: &RunId) -> Result<RunLock, CommandError> {
         match RunLock::take(&self.repo, run, self.clock.now()) {
             Ok(Taken::Ours(lock)) => Ok(lock),
             Ok(Taken::Held(holder)) => Err(held(run, holder)),
             Err(error) => Err(CommandError::failed(format!(
-                "the lock of {run} in {} cannot be taken: {error}",
+                "could not lock {run} in {}: {error}",
                 self.repo.run_folder(run.as_str()).display()
             ))),
         }
     }
 }
+
+/// The number of runs that are read to find the default one.
+const NEWEST: usize = 20;
 
 fn is_unfinished(state: &RunState) -> bool {
     !matches!(state.phase, RunPhase::Ended(0)) && state.landed.is_none()
@@ -173,8 +189,11 @@ fn held(run: &RunId, holder: Option<Holder>) -> CommandError {
             holder.pid, holder.host, holder.since
         )
     });
-    CommandError::new(Exit::Held, format!("another dispatch drives {run}{who}"))
-        .hint(format!("`dispatch status {run}` shows how far it is"))
+    CommandError::new(
+        ExitStatus::Held,
+        format!("another dispatch drives {run}{who}"),
+    )
+    .hint(format!("`dispatch status {run}` shows its progress"))
 }
 
 fn find_named(runs: &[RunId], name: &str) -> Result<RunId, CommandError> {
@@ -197,13 +216,13 @@ fn find_named(runs: &[RunId], name: &str) -> Result<RunId, CommandError> {
         }
         several => {
             let names: Vec<&str> = several.iter().map(|run| run.as_str()).collect();
-            let message = format!("{name:?} is the beginning of several runs");
+            let message = format!("{name:?} matches several runs");
             Err(CommandError::failed(message).hint(format!("name one of {}", names.join(", "))))
         }
     }
 }
 
-/// The task a person means: a number or a tag.
+/// Finds a task by its number or tag.
 ///
 /// # Errors
 /// When the plan has no such task.

@@ -8,9 +8,8 @@ use serde_json::json;
 
 use crate::base::clock::render_elapsed;
 use crate::base::text::terminal_safe;
-use crate::cli::error::Answer;
-use crate::cli::error::Exit;
-use crate::cli::repo_context::{Default, Place, TaskName, find_task};
+use crate::cli::error::{CommandResult, ExitStatus};
+use crate::cli::repo_context::{DefaultRun, RepoContext, TaskName, find_task};
 use crate::cli::status::pretty;
 use crate::config::builtin::SHELL;
 use crate::model::attempt::Attempt;
@@ -35,16 +34,16 @@ pub(crate) struct ShowArgs {
 ///
 /// # Errors
 /// When there is no such run or task.
-pub(crate) fn run(args: ShowArgs, ui: &Ui) -> Answer {
-    let place = Place::open()?;
-    let run = place.find_run(args.name.run.as_deref(), Default::Latest)?;
-    let state = place.load(&run)?.state;
+pub(crate) fn run(args: ShowArgs, ui: &Ui) -> CommandResult {
+    let here = RepoContext::open()?;
+    let run = here.find_run(args.name.run.as_deref(), DefaultRun::Latest)?;
+    let state = here.load(&run)?.state;
     let task = find_task(&state.plan, &args.name.task)?;
     match args.json {
         true => ui.answer(&pretty(&value(&state, task))),
         false => ui.answer(&terminal_safe(&render(&state, task))),
     }
-    Ok(Exit::Ok)
+    Ok(ExitStatus::Ok)
 }
 
 fn value(state: &RunState, task: &Task) -> serde_json::Value {

@@ -5,9 +5,8 @@ use serde_json::json;
 
 use crate::base::table::table;
 use crate::base::text::{one_line, terminal_safe};
-use crate::cli::error::Answer;
-use crate::cli::error::{CommandError, Exit};
-use crate::cli::repo_context::{Default, Place};
+use crate::cli::error::{CommandError, CommandResult, ExitStatus};
+use crate::cli::repo_context::{DefaultRun, RepoContext};
 use crate::engine::publish::{render_board_file, render_reports};
 use crate::journal::runs::{self, RunLock};
 use crate::model::run::{RunPhase, RunState};
@@ -61,12 +60,12 @@ struct Shown {
     view: BoardView,
 }
 
-fn show(place: &Place, name: Option<&str>) -> Result<Shown, CommandError> {
-    let run = place.find_run(name, Default::Latest)?;
-    let state = place.load(&run)?.state;
+fn show(here: &RepoContext, name: Option<&str>) -> Result<Shown, CommandError> {
+    let run = here.find_run(name, DefaultRun::Latest)?;
+    let state = here.load(&run)?.state;
     let mut view = BoardView::new(&state);
     let over = matches!(state.phase, RunPhase::Ended(_));
-    if !over && !RunLock::is_held(&place.repo, &run) {
+    if !over && !RunLock::is_held(&here.repo, &run) {
         view.standing = Standing::Interrupted;
     }
     Ok(Shown { state, view })
@@ -76,12 +75,12 @@ fn show(place: &Place, name: Option<&str>) -> Result<Shown, CommandError> {
 ///
 /// # Errors
 /// When the run cannot be read.
-pub(crate) fn status(args: StatusArgs, ui: &Ui) -> Answer {
-    let place = Place::open()?;
-    let shown = show(&place, args.run.as_deref())?;
+pub(crate) fn status(args: StatusArgs, ui: &Ui) -> CommandResult {
+    let here = RepoContext::open()?;
+    let shown = show(&here, args.run.as_deref())?;
     if args.json {
         ui.answer(&pretty(&json::value(&shown.view)));
-        return Ok(Exit::Ok);
+        return Ok(ExitStatus::Ok);
     }
     ui.answer(&text::render_within(&shown.view, ui.columns()));
     if shown.view.standing == Standing::Interrupted {
@@ -90,30 +89,30 @@ pub(crate) fn status(args: StatusArgs, ui: &Ui) -> Answer {
             shown.state.run
         ));
     }
-    Ok(Exit::Ok)
+    Ok(ExitStatus::Ok)
 }
 
 /// Runs `dispatch board`.
 ///
 /// # Errors
 /// When the run cannot be read.
-pub(crate) fn board(args: BoardArgs, ui: &Ui) -> Answer {
-    let place = Place::open()?;
-    let shown = show(&place, args.run.as_deref())?;
+pub(crate) fn board(args: BoardArgs, ui: &Ui) -> CommandResult {
+    let here = RepoContext::open()?;
+    let shown = show(&here, args.run.as_deref())?;
     match args.json {
         true => ui.answer(&pretty(&json::value(&shown.view))),
         false => ui.answer(&render_board_file(&shown.state)),
     }
-    Ok(Exit::Ok)
+    Ok(ExitStatus::Ok)
 }
 
 /// Runs `dispatch report`.
 ///
 /// # Errors
 /// When the run cannot be read, or there is nothing to report yet.
-pub(crate) fn report(args: ReportArgs, ui: &Ui) -> Answer {
-    let place = Place::open()?;
-    let state = show(&place, args.run.as_deref())?.state;
+pub(crate) fn report(args: ReportArgs, ui: &Ui) -> CommandResult {
+    let here = RepoContext::open()?;
+    let state = show(&here, args.run.as_deref())?.state;
     if args.json {
         let value = match FailureReport::new(&state) {
             Some(report) => json!({"version": 1, "kind": "failure", "report": report.value()}),
@@ -124,7 +123,7 @@ pub(crate) fn report(args: ReportArgs, ui: &Ui) -> Answer {
             }),
         };
         ui.answer(&pretty(&value));
-        return Ok(Exit::Ok);
+        return Ok(ExitStatus::Ok);
     }
     let reports = render_reports(&state);
     if reports.is_empty() {
@@ -137,18 +136,18 @@ pub(crate) fn report(args: ReportArgs, ui: &Ui) -> Answer {
             .hint(format!("`dispatch status {run}` shows where it stands")));
     }
     ui.answer(&reports.join("\n"));
-    Ok(Exit::Ok)
+    Ok(ExitStatus::Ok)
 }
 
 /// Runs `dispatch history`.
 ///
 /// # Errors
 /// When the references cannot be read.
-pub(crate) fn history(args: HistoryArgs, ui: &Ui) -> Answer {
-    let place = Place::open()?;
+pub(crate) fn history(args: HistoryArgs, ui: &Ui) -> CommandResult {
+    let here = RepoContext::open()?;
     let mut rows = Vec::new();
-    for entry in runs::list(&place.store)?.into_iter().rev() {
-        match show(&place, Some(entry.run.as_str())) {
+    for entry in runs::list(&here.store)?.into_iter().rev() {
+        match show(&here, Some(entry.run.as_str())) {
             Ok(shown) => rows.push(row(&shown)),
             // One broken journal must not hide the others.
             Err(error) => rows.push(json!({
@@ -160,13 +159,13 @@ pub(crate) fn history(args: HistoryArgs, ui: &Ui) -> Answer {
     }
     if args.json {
         ui.answer(&pretty(&json!({"version": 1, "runs": rows})));
-        return Ok(Exit::Ok);
+        return Ok(ExitStatus::Ok);
     }
     if rows.is_empty() {
-        ui.hint("there is no run in this repository yet; `dispatch run PLAN` makes one");
+        ui.hint("there is no run in this repository yet; `dispatch run PLAN` starts one");
     }
     ui.answer(&render_history(&rows));
-    Ok(Exit::Ok)
+    Ok(ExitStatus::Ok)
 }
 
 /// Columns two spaces apart; nothing for no runs.

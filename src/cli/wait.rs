@@ -6,9 +6,8 @@ use clap::Args;
 
 use crate::base::clock::parse_duration;
 use crate::base::text::terminal_safe;
-use crate::cli::error::Answer;
-use crate::cli::error::{CommandError, Exit};
-use crate::cli::repo_context::{Default, Place, TaskName, find_task};
+use crate::cli::error::{CommandError, CommandResult, ExitStatus};
+use crate::cli::repo_context::{DefaultRun, RepoContext, TaskName, find_task};
 use crate::journal::runs::RunLock;
 use crate::model::ids::{RunId, TaskNumber};
 use crate::model::outcome::End;
@@ -50,10 +49,10 @@ pub(crate) struct OutputArgs {
 ///
 /// # Errors
 /// When the time is up, or nobody drives the run any more.
-pub(crate) fn wait(args: WaitArgs, ui: &Ui) -> Answer {
-    let place = Place::open()?;
-    let run = place.find_run(args.run.as_deref(), Default::Unfinished)?;
-    let plan = place.load(&run)?.state.plan;
+pub(crate) fn wait(args: WaitArgs, ui: &Ui) -> CommandResult {
+    let here = RepoContext::open()?;
+    let run = here.find_run(args.run.as_deref(), DefaultRun::Unfinished)?;
+    let plan = here.load(&run)?.state.plan;
     let task = args
         .task
         .as_deref()
@@ -63,12 +62,12 @@ pub(crate) fn wait(args: WaitArgs, ui: &Ui) -> Answer {
     let started = Instant::now();
     let mut driven = Instant::now();
     loop {
-        let state = place.load(&run)?.state;
+        let state = here.load(&run)?.state;
         if let Some(exit) = verdict(&state, task) {
             ui.status(&sentence(&state, task));
             return Ok(exit);
         }
-        if RunLock::is_held(&place.repo, &run) {
+        if RunLock::is_held(&here.repo, &run) {
             driven = Instant::now();
         } else if driven.elapsed() > HANDOVER {
             return Err(interrupted(&run));
@@ -78,25 +77,25 @@ pub(crate) fn wait(args: WaitArgs, ui: &Ui) -> Answer {
             .is_some_and(|timeout| started.elapsed() >= timeout)
         {
             return Err(CommandError::failed(format!("{run} is not over yet"))
-                .hint(format!("`{}` shows how far it is", suggest::status(&run))));
+                .hint(format!("`{}` shows its progress", suggest::status(&run))));
         }
         std::thread::sleep(INTERVAL);
     }
 }
 
-fn verdict(state: &RunState, task: Option<TaskNumber>) -> Option<Exit> {
+fn verdict(state: &RunState, task: Option<TaskNumber>) -> Option<ExitStatus> {
     let ended = match state.phase {
-        RunPhase::Ended(code) => Some(Exit::of_run(code)),
+        RunPhase::Ended(code) => Some(ExitStatus::of_run(code)),
         _ => None,
     };
     let Some(task) = task else { return ended };
     match state.task(task).phase {
-        TaskPhase::Done => Some(Exit::Ok),
-        TaskPhase::Skipped { .. } | TaskPhase::Cancelled => Some(Exit::TaskFailed),
+        TaskPhase::Done => Some(ExitStatus::Ok),
+        TaskPhase::Skipped { .. } | TaskPhase::Cancelled => Some(ExitStatus::TaskFailed),
         // That it is tried again stands in the same commit of the journal as its failure, unless the
         // run decides nothing now.
-        TaskPhase::Failed if decides(state) => Some(Exit::TaskFailed),
-        _ => ended.map(|_| Exit::TaskFailed),
+        TaskPhase::Failed if decides(state) => Some(ExitStatus::TaskFailed),
+        _ => ended.map(|_| ExitStatus::TaskFailed),
     }
 }
 
@@ -120,10 +119,10 @@ fn interrupted(run: &RunId) -> CommandError {
 ///
 /// # Errors
 /// When the task has not passed, or reported nothing.
-pub(crate) fn output(args: OutputArgs, ui: &Ui) -> Answer {
-    let place = Place::open()?;
-    let run = place.find_run(args.name.run.as_deref(), Default::Latest)?;
-    let state = place.load(&run)?.state;
+pub(crate) fn output(args: OutputArgs, ui: &Ui) -> CommandResult {
+    let here = RepoContext::open()?;
+    let run = here.find_run(args.name.run.as_deref(), DefaultRun::Latest)?;
+    let state = here.load(&run)?.state;
     let number = find_task(&state.plan, &args.name.task)?.number;
     let outcome = state
         .task(number)
@@ -145,5 +144,5 @@ pub(crate) fn output(args: OutputArgs, ui: &Ui) -> Answer {
         )));
     };
     ui.answer(&format!("{}\n", terminal_safe(text.trim_end())));
-    Ok(Exit::Ok)
+    Ok(ExitStatus::Ok)
 }

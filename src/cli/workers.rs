@@ -14,9 +14,8 @@ use crate::base::markdown::plain_line;
 use crate::base::process::{Program, find_program};
 use crate::base::table::table;
 use crate::base::text::one_line;
-use crate::cli::error::Answer;
-use crate::cli::error::Exit;
-use crate::cli::repo_context::Place;
+use crate::cli::error::{CommandResult, ExitStatus};
+use crate::cli::repo_context::RepoContext;
 use crate::cli::status::pretty;
 use crate::config::variable::Overrides;
 use crate::config::{self, Settings, builtin};
@@ -44,11 +43,15 @@ pub(crate) struct WorkersArgs {
 ///
 /// # Errors
 /// When the configuration is wrong.
-pub(crate) fn run(args: WorkersArgs, ui: &Ui) -> Answer {
-    let place = Place::open()?;
-    let settings = config::load(&place.repo.top, None, &Overrides::default())?;
+pub(crate) fn run(args: WorkersArgs, ui: &Ui) -> CommandResult {
+    let place = RepoContext::open_if_any()?;
+    let folder = match &place {
+        Some(place) => place.repo.top.clone(),
+        None => std::env::current_dir().unwrap_or_default(),
+    };
+    let settings = config::load(&folder, None, &Overrides::default())?;
     let found = survey(&settings);
-    let parked = parked(&place);
+    let parked = place.as_ref().map(parked).unwrap_or_default();
     let rows: Vec<Row<'_>> = settings
         .workers
         .values()
@@ -68,7 +71,7 @@ pub(crate) fn run(args: WorkersArgs, ui: &Ui) -> Answer {
         }
         false => ui.answer(&render(&rows, ui.columns())),
     }
-    Ok(Exit::Ok)
+    Ok(ExitStatus::Ok)
 }
 
 /// The run that knows that a worker's limit is reached, and until when.
@@ -76,13 +79,13 @@ type Parked = (RunId, Timestamp);
 
 /// The workers that the newest runs wait for. A run that has ended says so, too: the limit is that
 /// of an account, whoever ran into it.
-fn parked(place: &Place) -> BTreeMap<String, Parked> {
-    let now = place.clock.now();
-    let runs = runs::list(&place.store).unwrap_or_default();
+fn parked(here: &RepoContext) -> BTreeMap<String, Parked> {
+    let now = here.clock.now();
+    let runs = runs::list(&here.store).unwrap_or_default();
     let mut parked: BTreeMap<String, Parked> = BTreeMap::new();
     for entry in runs.iter().rev().take(NEWEST) {
         // A run that cannot be read says nothing about workers.
-        let Ok(loaded) = place.load(&entry.run) else {
+        let Ok(loaded) = here.load(&entry.run) else {
             continue;
         };
         for (worker, parking) in loaded.state.roster.parked(now) {

@@ -2,7 +2,7 @@
 //! defaults.
 //!
 //! [`settings`] declares every key. [`resolve`] is pure: texts in, [`Settings`] or every problem at
-//! once out. [`load`] reads the texts.
+//! once out. [`load()`] reads the texts.
 
 use std::collections::BTreeMap;
 use std::io;

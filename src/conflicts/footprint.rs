@@ -1,21 +1,21 @@
-//! What one branch touches, with everything another branch could collide on.
+//! The paths one branch changes, and those another branch could collide on.
 
 use crate::merge::change::{Change, RepoPath};
 
-/// What a branch changes against one base, paths only, each list sorted.
+/// The paths of a branch's changes against one base, each list sorted.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Footprint {
+pub(super) struct Footprint {
     /// Paths whose mode or content differs, without rename detection.
-    pub touched: Vec<RepoPath>,
-    /// Those of them that the base does not have.
-    pub added: Vec<RepoPath>,
-    /// Directories of the base that are no directory any more.
-    pub removed_directories: Vec<RepoPath>,
+    pub(super) touched: Vec<RepoPath>,
+    /// Touched paths that the base does not have.
+    pub(super) added: Vec<RepoPath>,
+    /// Directories of the base that the branch does not have as directories.
+    pub(super) removed_directories: Vec<RepoPath>,
 }
 
 impl Footprint {
-    /// From the difference to the base, and the directories that it takes away.
-    pub fn new(changes: &[Change], removed_directories: Vec<RepoPath>) -> Footprint {
+    /// Builds a footprint from the difference to the base.
+    pub(super) fn new(changes: &[Change], removed_directories: Vec<RepoPath>) -> Footprint {
         let paths = changes.iter().map(|change| change.path.clone());
         let mut touched: Vec<RepoPath> = paths.collect();
         let added = changes.iter().filter(|change| change.old.is_none());
@@ -31,8 +31,8 @@ impl Footprint {
         }
     }
 
-    /// Whether the branch is the base.
-    pub fn is_empty(&self) -> bool {
+    /// Returns `true` if the branch changes nothing.
+    pub(super) fn is_empty(&self) -> bool {
         self.touched.is_empty()
     }
 }

@@ -13,16 +13,16 @@ use crate::merge::verdict::{Hunk, HunkClass};
 
 /// A file that was settled by rule.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Settled {
+pub(crate) struct Settled {
     /// The merged text.
-    pub text: Vec<u8>,
+    pub(crate) text: Vec<u8>,
     /// The rules that did it, mildest first.
-    pub by: Vec<HunkClass>,
+    pub(crate) by: Vec<HunkClass>,
 }
 
 /// Merges three texts with these rules. `None` when some place has no rule among them, when there
 /// is no clash to settle, or for content that is no text.
-pub fn resolve(
+pub(crate) fn resolve(
     path: &RepoPath,
     base: &[u8],
     ours: &[u8],

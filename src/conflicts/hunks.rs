@@ -13,7 +13,7 @@ use crate::merge::verdict::{Hunk, HunkClass, LineRange};
 
 /// Every place where two texts clash over their base, in the order of the file. Empty where this
 /// merge sees no clash, or for content that is no text.
-pub fn hunks(path: &RepoPath, base: &[u8], ours: &[u8], theirs: &[u8]) -> Vec<Hunk> {
+pub(crate) fn hunks(path: &RepoPath, base: &[u8], ours: &[u8], theirs: &[u8]) -> Vec<Hunk> {
     let regions = regions(path, base, ours, theirs).unwrap_or_default();
     let clash = |region: Region<'_>| match region {
         Region::Clash { hunk, .. } => Some(hunk),

@@ -4,7 +4,7 @@ use crate::merge::change::RepoPath;
 
 /// The family a file belongs to, by its name.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Language {
+pub(super) enum Language {
     /// `.rs`
     Rust,
     /// `.py`
@@ -39,7 +39,7 @@ pub enum Language {
 
 impl Language {
     /// Judged by the end of the path.
-    pub fn of(path: &RepoPath) -> Language {
+    pub(super) fn of(path: &RepoPath) -> Language {
         let path = path.to_string();
         let name = path.rsplit('/').next().unwrap_or_default();
         if matches!(name, "Makefile" | "Dockerfile" | ".gitignore") {
@@ -66,7 +66,7 @@ impl Language {
     }
 
     /// Whether a trimmed line, taken for itself, imports something.
-    pub fn is_import(self, line: &str) -> bool {
+    pub(super) fn is_import(self, line: &str) -> bool {
         let starts = |words: &[&str]| words.iter().any(|word| line.starts_with(word));
         match self {
             Language::Rust => {
@@ -92,7 +92,7 @@ impl Language {
     }
 
     /// Whether a trimmed line is nothing but a comment.
-    pub fn is_comment(self, line: &str) -> bool {
+    pub(super) fn is_comment(self, line: &str) -> bool {
         let starts = |words: &[&str]| words.iter().any(|word| line.starts_with(word));
         match self {
             Language::Rust

@@ -5,7 +5,7 @@ const SHOWN: usize = 60;
 
 /// The first line of `text` that is a conflict marker and stands in none of `sides`: what a tool, a
 /// command or a person left unsettled. A file that is about markers may hold those it held before.
-pub fn marker_left(text: &[u8], sides: &[&[u8]]) -> Option<String> {
+pub(crate) fn marker_left(text: &[u8], sides: &[&[u8]]) -> Option<String> {
     let is_known = |line: &[u8]| sides.iter().any(|side| lines(side).any(|own| own == line));
     let mut left = lines(text).filter(|line| is_marker(line));
     let left = left.find(|line| !is_known(line))?;

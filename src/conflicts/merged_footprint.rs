@@ -1,8 +1,6 @@
-//! What many branches that were merged one after the other touch together, so that the next one can
-//! be held against all of them at once.
+//! The footprint of many merged branches together, to compare the next one with all of them at once.
 //!
-//! The rule is that of [`crate::conflicts::prune`], with the merged tree as the other side: what is
-//! kept here is the difference of that tree to the base.
+//! The rule is that of [`crate::conflicts::prune`], with the merged tree as the other side.
 
 use std::collections::HashSet;
 
@@ -11,17 +9,17 @@ use crate::merge::change::RepoPath;
 
 /// The footprint of a merged tree, as sets that grow with it.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Territory {
+pub(super) struct MergedFootprint {
     touched: HashSet<RepoPath>,
     above_touched: HashSet<RepoPath>,
     removed: HashSet<RepoPath>,
     above_added: HashSet<RepoPath>,
 }
 
-impl Territory {
-    /// Adds the footprint of a branch that was overlaid. Directories that only vanish by all
-    /// branches together are not in anyone's footprint: [`Territory::vanish`] adds them.
-    pub fn add(&mut self, footprint: &Footprint) {
+impl MergedFootprint {
+    /// Adds the footprint of a branch. Directories that are only removed by several branches together
+    /// are in no footprint: [`MergedFootprint::add_removed`] adds them.
+    pub(super) fn add(&mut self, footprint: &Footprint) {
         for path in &footprint.touched {
             self.touched.insert(path.clone());
             self.above_touched
@@ -30,31 +28,30 @@ impl Territory {
         for path in &footprint.added {
             self.above_added.extend(path.ancestors().map(RepoPath::new));
         }
-        self.vanish(footprint.removed_directories.iter().cloned());
+        self.add_removed(footprint.removed_directories.iter().cloned());
     }
 
     /// Adds directories that the merged tree no longer has.
-    pub fn vanish(&mut self, directories: impl IntoIterator<Item = RepoPath>) {
+    pub(super) fn add_removed(&mut self, directories: impl IntoIterator<Item = RepoPath>) {
         self.removed.extend(directories);
     }
 
-    /// Whether a branch with the same single merge base merges as a mere overlay but for the paths
-    /// that both touch.
-    pub fn is_apart_from(&self, branch: &Footprint) -> bool {
+    /// Returns `true` if only common paths can conflict with a branch of the same single merge base.
+    pub(super) fn is_apart_from(&self, branch: &Footprint) -> bool {
         if self.touched.is_empty() || branch.is_empty() {
             return true;
         }
-        let in_the_way =
+        let is_file_and_directory =
             |path: &RepoPath| self.above_touched.contains(path) || any_above(path, &self.touched);
         let adds_to_removed = |path: &RepoPath| any_above(path, &self.removed);
         let removes_under_added = |folder: &RepoPath| self.above_added.contains(folder);
-        !branch.touched.iter().any(in_the_way)
+        !branch.touched.iter().any(is_file_and_directory)
             && !branch.added.iter().any(adds_to_removed)
             && !branch.removed_directories.iter().any(removes_under_added)
     }
 
-    /// Whether this very path is touched.
-    pub fn has(&self, path: &RepoPath) -> bool {
+    /// Returns `true` if this path is touched.
+    pub(super) fn has(&self, path: &RepoPath) -> bool {
         self.touched.contains(path)
     }
 }
@@ -73,9 +70,9 @@ mod tests {
         "a", "b", "d", "d/a", "d/b", "d/e/a", "d/e", "dd", "dd/a", "c/x", "c",
     ];
 
-    fn is_overlay(territory: &Territory, next: &Footprint) -> bool {
-        let shared = next.touched.iter().any(|path| territory.has(path));
-        !shared && territory.is_apart_from(next)
+    fn is_overlay(merged: &MergedFootprint, next: &Footprint) -> bool {
+        let shared = next.touched.iter().any(|path| merged.has(path));
+        !shared && merged.is_apart_from(next)
     }
 
     fn any_footprint(rng: &mut fastrand::Rng) -> Footprint {
@@ -111,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn it_says_what_the_rule_for_two_branches_says_about_the_joined_footprint() {
+    fn the_rule_holds_for_the_joined_footprint() {
         let mut rng = fastrand::Rng::with_seed(7);
         let (mut yes, mut no) = (0, 0);
         for _ in 0..3000 {
@@ -119,10 +116,10 @@ mod tests {
                 .map(|_| any_footprint(&mut rng))
                 .collect();
             let next = any_footprint(&mut rng);
-            let mut territory = Territory::default();
-            parts.iter().for_each(|part| territory.add(part));
+            let mut merged = MergedFootprint::default();
+            parts.iter().for_each(|part| merged.add(part));
             let expected = independent(&joined(&parts), &next);
-            let found = is_overlay(&territory, &next);
+            let found = is_overlay(&merged, &next);
             assert_eq!(found, expected, "{parts:?} and {next:?}");
             *(if found { &mut yes } else { &mut no }) += 1;
         }
@@ -130,9 +127,9 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_that_only_vanishes_by_two_branches_together_stops_who_adds_to_it() {
-        let mut territory = Territory::default();
-        territory.add(&Footprint {
+    fn a_directory_that_two_branches_remove_together_matters_for_additions() {
+        let mut merged = MergedFootprint::default();
+        merged.add(&Footprint {
             touched: vec!["d/a".into(), "d/b".into()],
             ..Footprint::default()
         });
@@ -141,8 +138,8 @@ mod tests {
             added: vec!["d/new".into()],
             removed_directories: Vec::new(),
         };
-        assert!(is_overlay(&territory, &adder));
-        territory.vanish([RepoPath::from("d")]);
-        assert!(!is_overlay(&territory, &adder));
+        assert!(is_overlay(&merged, &adder));
+        merged.add_removed([RepoPath::from("d")]);
+        assert!(!is_overlay(&merged, &adder));
     }
 }

@@ -1,21 +1,25 @@
-//! Conflicts that no pair shows: branches that merge two by two and not all together.
+//! Finds conflicts of branches that merge pair by pair but not all together.
 //!
 //! Three branches can empty a directory together that a fourth adds to, move a file and change it
-//! until git no longer sees the move, or meet in text only jointly. No rule about pairs finds these,
-//! so the groups that can do that ([`risky_groups`]) are merged in order, as assembly does it: git is
-//! asked only about those that meet what was merged before them.
+//! until git no longer detects the rename, or conflict in text only together. No rule about pairs
+//! finds these, so the groups that can do that ([`risky_groups`]) are merged in order, as assembly
+//! does it. git is asked only about branches that are not independent of those merged before.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-
-use crate::conflicts::blob_merges::Contents;
-use crate::conflicts::branches::Scene;
+use crate::conflicts::blob_merges::{BlobMerges, Blobs, KeptBlobs};
+use crate::conflicts::branch_changes::{BranchChanges, ChangeCache};
 use crate::conflicts::classify::{Classified, Evidence, SideInfo, classify};
-use crate::conflicts::detector::{DetectError, Detection, Detector, Merged, Side};
-use crate::conflicts::minimize::{Guilt, MERGES_PER_SET, Sequence};
+use crate::conflicts::comparison::Comparison;
+use crate::conflicts::detection::Detection;
+use crate::conflicts::error::DetectError;
+use crate::conflicts::merge_sequence::MergeSequence;
+use crate::conflicts::minimize::{MERGES_PER_SET, SmallestSet};
+use crate::conflicts::multiway_conflict::{MultiwayConflict, MultiwayReport, SequenceKey};
 use crate::conflicts::multiway_risk::risky_groups;
+use crate::conflicts::options::Settings;
+use crate::conflicts::verdict_cache::VerdictCache;
 use crate::git::Store;
 use crate::git::merge_engine::MergeEngine;
 use crate::merge::answer::MergeAnswer;
@@ -23,254 +27,231 @@ use crate::merge::change::{Change, RepoPath};
 use crate::merge::oid::Oid;
 use crate::merge::verdict::Class;
 
-/// How many merges in sequence a list of branches that nobody is about to assemble is worth unasked.
-/// Those of commits cannot be asked for in one batch, so each costs a process of its own, some ten
-/// milliseconds; those of contents alone are cheaper, but between groups they count, too.
+/// The default budget of merges for a list of branches. Merges of commits in order cannot be
+/// batched, so each costs a process of some ten milliseconds. Merges of contents alone are cheaper,
+/// but count between groups.
 pub const SEQUENCE_MERGES: usize = 100;
 
-/// The same for branches that left their main line at different commits. The tip of such a sequence
-/// shares several bases with the next branch, which git first merges with each other: up to a second
-/// each in a history of 80,000 commits.
-pub const APART_MERGES: usize = 10;
+/// The default budget for branches that left their main line at different commits. The tip of such
+/// a sequence shares several merge bases with the next branch, which git merges first: up to a
+/// second each in a history of 80,000 commits.
+pub const DIVERGED_MERGES: usize = 10;
 
-/// A conflict of branches that merge pair by pair.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Emergent {
-    /// The smallest set found that shows it, as places in the list of branches, in the order in
-    /// which they were merged; the last one is where it came up.
-    pub branches: Vec<usize>,
-    /// Whether none of them can be left out; otherwise the search for that was given up.
-    pub is_smallest: bool,
-    /// The class of the worst unit.
-    pub class: Class,
-    /// The paths of all units.
-    pub paths: Vec<RepoPath>,
+/// Merges branches in order.
+pub(super) struct Multiway<'a> {
+    pub(super) settings: &'a Settings,
+    pub(super) comparison: &'a Comparison,
+    pub(super) changes: &'a mut ChangeCache,
+    pub(super) blobs: &'a mut KeptBlobs,
+    pub(super) cache: &'a mut Option<VerdictCache>,
+    /// The commit below all branches.
+    pub(super) root: Oid,
 }
 
-/// What merging in sequence showed.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-pub struct Joint {
-    /// The conflicts.
-    pub found: Vec<Emergent>,
-    /// How many branches were to be merged: those that conflict with none before them in pairs.
-    pub wanted: usize,
-    /// How many of them were looked at; fewer when the merges were used up.
-    pub seen: usize,
-    /// How often git was asked for it, now or when it was found out.
-    pub merges: usize,
+/// Groups of branches that may conflict together, each in order.
+struct Groups {
+    groups: Vec<Vec<usize>>,
+    /// Whether one of them may have changed a submodule.
+    submodules: bool,
 }
 
-impl Joint {
-    /// Whether the search was given up before its end.
-    pub fn is_cut_short(&self) -> bool {
-        self.seen < self.wanted
-    }
-}
-
-impl Detector {
-    /// Merges, in the given order, the branches that conflict with none before them in pairs, and
-    /// reports what conflicts all the same. `order` names places of `detection.branches`; `merges`
-    /// bounds how often git may be asked, beside what making a set small takes; what is asked counts
-    /// as [`Detection::merges_run`].
-    ///
-    /// # Errors
-    /// When git or the store cannot be used.
-    pub fn emergent(
+impl Multiway<'_> {
+    /// Merges the chosen branches in order as far as the budget of merges goes. Returns the report
+    /// and the number of merges that this took now.
+    pub(super) fn search(
         &mut self,
-        detection: &mut Detection,
-        order: &[usize],
-        merges: usize,
-    ) -> Result<Joint, DetectError> {
-        let chosen = without_conflicts(detection, order);
-        let mut joint = Joint {
-            wanted: chosen.len(),
-            seen: chosen.len(),
-            ..Joint::default()
-        };
-        if chosen.len() < 3 {
-            return Ok(joint);
+        chosen: &[usize],
+        budget: usize,
+    ) -> Result<(MultiwayReport, usize), DetectError> {
+        let mut report = MultiwayReport::complete(chosen.len());
+        let Groups { groups, submodules } = self.groups(chosen)?;
+        if groups.is_empty() {
+            return Ok((report, 0));
         }
-        let scene = self.scene(&detection.branches)?;
-        let Some(root) = root(&scene) else {
-            return Ok(joint);
-        };
-        let groups = self.risky(&scene, root, &chosen)?;
-        if !groups.0.is_empty() {
-            detection.merges_run += self.search(&scene, root, groups, merges, &mut joint)?;
+        if self.cache.is_none() {
+            *self.cache = VerdictCache::open(self.settings, self.comparison)?;
         }
-        self.keep(&detection.branches, scene);
-        Ok(joint)
-    }
-
-    /// Adds to `joint` what each of these groups shows, and returns how many merges that took now.
-    fn search(
-        &mut self,
-        scene: &Scene,
-        root: Oid,
-        (groups, submodules): (Vec<Vec<usize>>, bool),
-        merges: usize,
-        joint: &mut Joint,
-    ) -> Result<usize, DetectError> {
-        let attributes = self.run_base.or(scene.base).unwrap_or(root);
-        let engine = scene.engine.with_attributes_of(attributes)?;
-        let mut cache = self.cache(scene)?;
-        let asked = |group: &[usize], merges| {
-            Asked::new(scene, root, attributes, (group, submodules), merges)
+        let mut cache = self.cache.take();
+        let base = self.settings.common_base.or(self.comparison.base);
+        let attributes = base.unwrap_or(self.root);
+        let engine = self.comparison.engine.with_attributes_of(attributes)?;
+        let key = |this: &Self, group: &[usize], budget| SequenceKey {
+            attributes,
+            commits: this.describe(group, budget),
+            submodules,
         };
-        let known = |asked: &Asked| cache.as_ref().and_then(|c| c.joint(&engine, asked));
-        let (mut left, mut run, mut fresh) = (merges, 0, Vec::new());
-        let merged = std::mem::take(&mut self.contents);
+        let find = |key: &SequenceKey| cache.as_ref()?.sequence(&engine, key);
+        let (mut left, mut run, mut new) = (budget, 0, Vec::new());
+        let kept_blobs = std::mem::take(&mut self.blobs.merged);
         let recall = |blobs| {
-            let known = merged.get(&blobs).copied();
-            known.or_else(|| cache.as_ref()?.contents(blobs))
+            let kept = kept_blobs.get(&blobs).copied();
+            kept.or_else(|| cache.as_ref()?.contents(blobs))
         };
-        let aside = engine.nested()?;
-        let store = aside.store()?;
-        let plain = self.plain.take().filter(|(from, _)| *from == attributes);
-        let plain = plain.map(|(_, plain)| plain).unwrap_or_default();
-        let mut contents = Contents::new(&aside).recalling(Some(&recall)).seeing(plain);
+        let nested = engine.nested()?;
+        let store = nested.store()?;
+        let mut blobs = BlobMerges::new(&nested)
+            .recalling(Some(&recall))
+            .with_plain_paths(self.blobs.plain_paths(&engine));
         let unknown = groups
             .iter()
-            .filter(|group| known(&asked(group, None)).is_none());
-        self.foretell(scene, (&store, &mut contents), root, unknown)?;
-        for group in groups {
-            // To its end it is the same for any number of merges; cut short it is not.
-            let (whole, part) = (asked(&group, None), asked(&group, Some(left)));
-            if let Some(known) = known(&whole).or_else(|| known(&part)) {
+            .filter(|group| find(&key(self, group, None)).is_none());
+        let unknown: Vec<&Vec<usize>> = unknown.collect();
+        self.merge_contents_ahead(&store, &mut blobs, &unknown)?;
+        for group in &groups {
+            // A complete result is the same for any budget.
+            let (complete, partial) = (key(self, group, None), key(self, group, Some(left)));
+            if let Some(known) = find(&complete).or_else(|| find(&partial)) {
                 left = left.saturating_sub(known.merges);
-                joint.add(known.renamed(|place| group.get(place).copied()));
+                report.add(known.renumbered(|place| group.get(place).copied()));
                 continue;
             }
+            let sequence = MergeSequence::new(&store, &nested, self.root, blobs)?;
             let found;
-            let sequence = Sequence::new(&store, &aside, root, contents)?;
-            (found, contents) = self.merge_in_order(scene, sequence, root, &group, left)?;
+            (found, blobs) = self.merge_in_order(sequence, group, left)?;
             run += found.merges;
             left = left.saturating_sub(found.merges);
-            let asked = if found.is_cut_short() { part } else { whole };
-            // Why git failed may pass (a full disk), so that is asked about again.
-            let failed = |emergent: &Emergent| emergent.class == Class::EngineFailure;
-            if !found.found.iter().any(failed) {
+            // git may have failed for a passing reason, such as a full disk.
+            let has_failure = |conflict: &MultiwayConflict| conflict.class == Class::EngineFailure;
+            if !found.conflicts.iter().any(has_failure) {
+                let key = match found.is_cut_short() {
+                    true => partial,
+                    false => complete,
+                };
                 let place = |branch| group.iter().position(|other| *other == branch);
-                fresh.push((asked, found.clone().renamed(place)));
+                new.push((key, found.clone().renumbered(place)));
             }
-            joint.add(found);
+            report.add(found);
         }
-        let learned: Merged = contents.learned().collect();
-        joint.found.sort_by(|a, b| a.branches.cmp(&b.branches));
+        report.sort();
+        let learned: HashMap<Blobs, Oid> = blobs.learned().collect();
         if let Some(cache) = &mut cache {
             cache.put_contents(&learned);
-            for (asked, found) in &fresh {
-                cache.put_joint(&engine, asked, found);
+            for (key, found) in &new {
+                cache.put_sequence(&engine, key, found);
             }
-            cache.save(scene)?;
+            cache.save(&self.comparison.engine)?;
         }
-        self.contents = merged;
-        self.contents.extend(learned);
-        Ok(run)
+        *self.cache = cache;
+        self.blobs.merged = kept_blobs;
+        self.blobs.merged.extend(learned);
+        Ok((report, run))
     }
 
-    /// The groups that can conflict together, each in order, and whether any of them may have changed
-    /// a submodule; all of them, and yes, where nothing is known.
-    fn risky(
-        &mut self,
-        scene: &Scene,
-        root: Oid,
-        chosen: &[usize],
-    ) -> Result<(Vec<Vec<usize>>, bool), DetectError> {
-        if !scene.prune || !scene.share_only(root, chosen) {
-            return Ok((vec![chosen.to_vec()], true));
+    /// Describes a group by its commits, and by the budget if that ran out.
+    fn describe(&self, group: &[usize], budget: Option<usize>) -> String {
+        let commits = group.iter().map(|branch| self.comparison.commits[*branch]);
+        let commits: Vec<Oid> = commits.collect();
+        format!("{} {budget:?} {commits:?}", self.root)
+    }
+
+    /// Finds the groups that can conflict together; all branches in one group, if their history
+    /// does not allow to tell.
+    fn groups(&mut self, chosen: &[usize]) -> Result<Groups, DetectError> {
+        if !self.is_simple(chosen) {
+            return Ok(Groups {
+                groups: vec![chosen.to_vec()],
+                submodules: true,
+            });
         }
-        let tree = scene.store.tree_of(root)?;
-        let sides = self.sides(scene, tree, chosen)?;
-        let changes: Vec<&[Change]> = sides.iter().map(|side| side.changes.as_slice()).collect();
-        let mut entries = changes.iter().flat_map(|changes| changes.iter());
-        let submodules = entries.any(|change| {
+        let known = self.changes_of(chosen)?;
+        let changes: Vec<&[Change]> = known.iter().map(|known| known.changes.as_slice()).collect();
+        let submodules = changes.iter().copied().flatten().any(|change| {
             let mut sides = change.old.iter().chain(&change.new);
             sides.any(|entry| entry.is_submodule())
         });
-        let groups = risky_groups(&changes).into_iter();
         let branches = |group: Vec<usize>| group.into_iter().map(|place| chosen[place]).collect();
-        Ok((groups.map(branches).collect(), submodules))
+        let groups = risky_groups(&changes).into_iter();
+        Ok(Groups {
+            groups: groups.map(branches).collect(),
+            submodules,
+        })
     }
 
-    /// Asks in one go about the contents that merging each of these groups will probably need.
-    fn foretell<'g>(
+    /// Returns `true` if the root is the single merge base of every two of these branches.
+    fn is_simple(&self, branches: &[usize]) -> bool {
+        self.comparison.prune && self.comparison.is_only_base(self.root, branches)
+    }
+
+    /// Reads the changes of branches against the root.
+    fn changes_of(&mut self, branches: &[usize]) -> Result<Vec<Arc<BranchChanges>>, DetectError> {
+        let comparison = self.comparison;
+        let root = comparison.store.tree_of(self.root)?;
+        let trees = branches.iter().map(|branch| comparison.trees[*branch]);
+        Ok(self.changes.of(&comparison.engine, root, trees)?)
+    }
+
+    /// Merges in one batch the contents that merging these groups will probably need.
+    fn merge_contents_ahead(
         &mut self,
-        scene: &Scene,
-        (store, contents): (&Store, &mut Contents<'_>),
-        root: Oid,
-        groups: impl Iterator<Item = &'g Vec<usize>>,
+        store: &Store,
+        blobs: &mut BlobMerges<'_>,
+        groups: &[&Vec<usize>],
     ) -> Result<(), DetectError> {
-        let tree = store.tree_of(root)?;
         let mut edits = Vec::new();
-        for group in groups.filter(|group| scene.prune && scene.share_only(root, group)) {
-            let sides = self.sides(scene, tree, group)?;
-            let changes = sides.iter().flat_map(|side| &side.changes);
-            edits.extend(contents.expected(store, None, changes)?);
+        for group in groups {
+            if !self.is_simple(group) {
+                continue;
+            }
+            let known = self.changes_of(group)?;
+            let changes = known.iter().flat_map(|known| &known.changes);
+            edits.extend(blobs.predict(store, None, changes)?);
         }
-        Ok(contents.ask(&edits)?)
+        Ok(blobs.merge_all(&edits)?)
     }
 
-    /// What merging the group in order shows, and what is known of merging contents then.
-    fn merge_in_order<'a>(
+    /// Merges a group in order. Returns the report, and the known merges of contents.
+    fn merge_in_order<'s>(
         &mut self,
-        scene: &Scene,
-        mut sequence: Sequence<'a>,
-        root: Oid,
+        mut sequence: MergeSequence<'s>,
         group: &[usize],
-        merges: usize,
-    ) -> Result<(Joint, Contents<'a>), DetectError> {
-        if scene.prune && scene.share_only(root, group) {
-            let sides = self.sides(scene, scene.store.tree_of(root)?, group)?;
-            let sides = group.iter().zip(sides);
-            sequence.foretell(sides.map(|(b, side)| (scene.trees[*b], side.changes.clone())))?;
+        budget: usize,
+    ) -> Result<(MultiwayReport, BlobMerges<'s>), DetectError> {
+        if self.is_simple(group) {
+            let known = group.iter().zip(self.changes_of(group)?);
+            let trees = &self.comparison.trees;
+            sequence.announce(known.map(|(b, known)| (trees[*b], known.changes.clone())))?;
         }
-        let mut joint = Joint {
-            wanted: group.len(),
-            seen: group.len(),
-            ..Joint::default()
-        };
+        let mut report = MultiwayReport::complete(group.len());
         for (place, &next) in group.iter().enumerate() {
-            if sequence.merges_run() >= merges {
-                joint.seen = place;
+            if sequence.merges_run() >= budget {
+                report.searched = place;
                 break;
             }
-            if !sequence.add(next, scene.commits[next])? {
-                let found = self.emergent_of(scene, &mut sequence, next)?;
-                joint.found.extend(found);
+            if !sequence.add(next, self.comparison.commits[next])? {
+                report.conflicts.extend(self.conflict(&mut sequence, next)?);
             }
         }
-        joint.merges = sequence.merges_needed();
-        Ok((joint, sequence.into_contents()))
+        report.merges = sequence.merges_needed();
+        Ok((report, sequence.into_blobs()))
     }
 
-    fn emergent_of(
+    /// Finds the smallest set for a branch that conflicts with the merged ones. `None` if a pair
+    /// shows the conflict.
+    fn conflict(
         &mut self,
-        scene: &Scene,
-        sequence: &mut Sequence<'_>,
+        sequence: &mut MergeSequence<'_>,
         next: usize,
-    ) -> Result<Option<Emergent>, DetectError> {
-        let (engine, store) = sequence.merged_with();
-        let commit = scene.commits[next];
+    ) -> Result<Option<MultiwayConflict>, DetectError> {
+        let (engine, store) = sequence.engine_and_store();
+        let commit = self.comparison.commits[next];
         let tip = sequence.tip()?;
-        let (class, paths) = self.verdict_on(scene, engine, store, tip, next)?;
-        let guilt = sequence.smallest(commit, &paths, MERGES_PER_SET)?;
-        let Guilt {
-            members,
+        let (class, paths) = self.classify(engine, store, tip, next)?;
+        let set = sequence.smallest_set(commit, &paths, MERGES_PER_SET)?;
+        let SmallestSet {
+            members: mut branches,
             tip,
             is_smallest,
-        } = guilt;
-        if members.len() < 2 {
+        } = set;
+        if branches.len() < 2 {
             return Ok(None);
         }
-        // What the small set shows may be less than what all showed together.
+        // The smallest set may show less than all branches together.
         let (class, paths) = match tip {
-            Some(tip) => self.verdict_on(scene, engine, store, tip, next)?,
+            Some(tip) => self.classify(engine, store, tip, next)?,
             None => (class, paths),
         };
-        let mut branches = members;
         branches.push(next);
-        Ok(Some(Emergent {
+        Ok(Some(MultiwayConflict {
             branches,
             is_smallest,
             class,
@@ -278,117 +259,54 @@ impl Detector {
         }))
     }
 
-    /// The class of the worst unit and all paths of merging one branch into a merged commit.
-    fn verdict_on(
+    /// Merges one branch into a merged commit, and returns the class of the worst unit and the paths
+    /// of all units.
+    fn classify(
         &mut self,
-        scene: &Scene,
         engine: &MergeEngine,
         store: &Store,
         tip: Oid,
         next: usize,
     ) -> Result<(Class, Vec<RepoPath>), DetectError> {
-        let classified = match engine.merge(tip, scene.commits[next])? {
-            MergeAnswer::Failed(_) => Classified::engine_failure(),
-            MergeAnswer::Done(result) => {
-                let (ours, theirs): (_, Arc<Side>) = match root(scene) {
-                    Some(root) => {
-                        let root = store.tree_of(root)?;
-                        let changes = store.changes(root, store.tree_of(tip)?)?;
-                        (changes, self.side(scene, root, next)?)
-                    }
-                    None => Default::default(),
-                };
-                let side = |commit, changes| SideInfo {
-                    commit,
-                    changes,
-                    renames: &[],
-                };
-                classify(&Evidence {
-                    result: &result,
-                    ours: side(tip, &ours),
-                    theirs: side(scene.commits[next], &theirs.changes),
-                    blob: &|oid| store.blob(oid).ok(),
-                    generated: &|path| self.generated.is_match(path.to_string()),
-                })
-            }
+        let commit = self.comparison.commits[next];
+        let MergeAnswer::Done(result) = engine.merge(tip, commit)? else {
+            return Ok((Classified::engine_failure().class, Vec::new()));
         };
+        let root = store.tree_of(self.root)?;
+        let ours = store.changes(root, store.tree_of(tip)?)?;
+        let theirs = self.changes_of(&[next])?;
+        let side = |commit, changes| SideInfo {
+            commit,
+            changes,
+            renames: &[],
+        };
+        let classified = classify(&Evidence {
+            result: &result,
+            ours: side(tip, &ours),
+            theirs: side(commit, &theirs[0].changes),
+            blob: &|oid| store.blob(oid).ok(),
+            generated: &|path| self.settings.generated.has(path),
+        });
         let units = classified.units.iter();
         let paths: BTreeSet<RepoPath> = units.flat_map(|unit| unit.paths.iter().cloned()).collect();
         Ok((classified.class, paths.into_iter().collect()))
     }
 }
 
-/// What the merges in sequence depend on.
-pub(super) struct Asked {
-    /// The commit whose attributes hold.
-    pub(super) attributes: Oid,
-    /// The commit below them, their commits in order, and how many merges they are worth if that
-    /// was not enough.
-    pub(super) commits: String,
-    /// Whether one of them may have changed a submodule; git then looks into what was fetched there.
-    pub(super) submodules: bool,
-}
-
-impl Asked {
-    fn new(
-        scene: &Scene,
-        root: Oid,
-        attributes: Oid,
-        (group, submodules): (&[usize], bool),
-        merges: Option<usize>,
-    ) -> Asked {
-        let commits: Vec<Oid> = group.iter().map(|place| scene.commits[*place]).collect();
-        Asked {
-            attributes,
-            commits: format!("{root} {merges:?} {commits:?}"),
-            submodules,
-        }
+/// Selects the branches of `order` that conflict with none before them in pairs.
+pub(super) fn without_conflicts(detection: &Detection, order: &[usize]) -> Vec<usize> {
+    let mut conflicts: HashMap<usize, Vec<usize>> = HashMap::new();
+    for pair in detection.conflicts() {
+        conflicts.entry(pair.a).or_default().push(pair.b);
+        conflicts.entry(pair.b).or_default().push(pair.a);
     }
-}
-
-impl Joint {
-    /// Takes in what a group of the branches showed.
-    fn add(&mut self, group: Joint) {
-        self.found.extend(group.found);
-        self.seen -= group.wanted - group.seen;
-        self.merges += group.merges;
-    }
-
-    /// The same with other places for the branches: in another list they stand elsewhere. What has
-    /// no place any more is left out.
-    fn renamed(mut self, place: impl Fn(usize) -> Option<usize>) -> Joint {
-        let renamed = |emergent: Emergent| {
-            let branches = emergent.branches.into_iter().map(&place);
-            let branches = branches.collect::<Option<Vec<usize>>>()?;
-            Some(Emergent {
-                branches,
-                ..emergent
-            })
-        };
-        self.found = self.found.into_iter().filter_map(renamed).collect();
-        self.found.sort_by(|a, b| a.branches.cmp(&b.branches));
-        self
-    }
-}
-
-/// The commit below all of them, as it stands below what is merged: for a base that was asked for
-/// this is the throwaway commit under the throwaway branches.
-fn root(scene: &Scene) -> Option<Oid> {
-    match (scene.asked_base, scene.base) {
-        (Some(root), _) => Some(root),
-        (None, base) => base,
-    }
-}
-
-/// The branches of `order` that conflict with none before them.
-fn without_conflicts(detection: &Detection, order: &[usize]) -> Vec<usize> {
-    let conflicts: HashSet<(usize, usize)> =
-        detection.conflicts().map(|pair| (pair.a, pair.b)).collect();
-    let mut chosen: Vec<usize> = Vec::new();
+    let mut chosen = Vec::new();
+    let mut is_chosen = vec![false; detection.branches.len()];
     for &branch in order {
-        let clash = |other: &usize| conflicts.contains(&(branch.min(*other), branch.max(*other)));
-        if !chosen.iter().any(clash) {
+        let others = conflicts.get(&branch).into_iter().flatten();
+        if !others.into_iter().any(|other| is_chosen[*other]) {
             chosen.push(branch);
+            is_chosen[branch] = true;
         }
     }
     chosen

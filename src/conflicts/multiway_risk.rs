@@ -1,19 +1,19 @@
-//! Which branches can conflict together though they merge in pairs.
+//! Finds branches that can conflict together though they merge in pairs.
 //!
-//! For branches that all share one single merge base, git merges path by path as long as it looks for
-//! no renames and no file and directory want one name. Then a path that two of them touch ends as it
-//! does when these two are merged, and only where three or more touch one path can something new
-//! come up. Renames come in only where a path is deleted by one and changed by another, or where
-//! something is deleted and something is added below one directory; then everything that is connected
-//! counts, and every addition may be what a deletion is taken to have been renamed to.
+//! For branches that all share one single merge base, git merges path by path as long as it detects
+//! no renames and no file and directory want one name. Then a path that two of them touch becomes
+//! the same as in the merge of these two, and a new conflict needs three branches at one path.
+//! Renames matter only if one branch deletes a path that another changes, or if a directory has
+//! deletions and additions. Then all connected branches count, and every addition may be the target
+//! of a rename.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::merge::change::{Change, RepoPath};
 
-/// The groups of three and more that merging in pairs says nothing about, as places in the list,
-/// each in its order. What one group does cannot matter to another.
-pub fn risky_groups(branches: &[&[Change]]) -> Vec<Vec<usize>> {
+/// Finds groups of three or more branches that can conflict together, as indexes in order. Groups do
+/// not affect each other.
+pub(super) fn risky_groups(branches: &[&[Change]]) -> Vec<Vec<usize>> {
     let mut touchers: HashMap<&RepoPath, Vec<usize>> = HashMap::new();
     for (place, changes) in branches.iter().enumerate() {
         for change in *changes {
@@ -40,7 +40,7 @@ pub fn risky_groups(branches: &[&[Change]]) -> Vec<Vec<usize>> {
             .filter(|place| moves(branches[*place]))
             .collect();
         groups.join(&movers);
-        // Whoever wants a file where others want a directory is with them, all of them.
+        // Branches with a file at a path join all branches with a directory there.
         for (path, places) in &touchers {
             let above = path
                 .ancestors()
@@ -53,7 +53,7 @@ pub fn risky_groups(branches: &[&[Change]]) -> Vec<Vec<usize>> {
     groups.of_three_and_more()
 }
 
-/// Whether git may look for renames, or files and directories may be in each other's way.
+/// Returns `true` if git may detect renames, or a file and a directory may want one name.
 fn may_be_structural(branches: &[&[Change]], touchers: &HashMap<&RepoPath, Vec<usize>>) -> bool {
     let (mut emptied, mut filled) = (HashSet::new(), HashSet::new());
     for change in branches.iter().copied().flatten() {
@@ -75,7 +75,7 @@ fn may_be_structural(branches: &[&[Change]], touchers: &HashMap<&RepoPath, Vec<u
     emptied.iter().any(|folder| filled.contains(folder))
 }
 
-/// Union-find over places.
+/// Union-find over indexes of branches.
 struct Groups(Vec<usize>);
 
 impl Groups {
@@ -116,7 +116,7 @@ mod tests {
     use crate::merge::change::Entry;
     use crate::merge::oid::Oid;
 
-    /// `+path` added, `-path` deleted, `path` changed.
+    /// Parses changes: `+path` added, `-path` deleted, `path` changed.
     fn changes(text: &str) -> Vec<Change> {
         let entry = |byte| {
             Some(Entry {
@@ -143,20 +143,20 @@ mod tests {
     }
 
     #[test]
-    fn edits_are_risky_where_three_meet() {
+    fn edits_are_risky_if_three_branches_share_a_path() {
         assert_eq!(groups(&["a b", "b c", "c a"]), [[0usize; 0]; 0]);
         assert_eq!(groups(&["a", "x", "a", "a b", "b"]), [[0, 2, 3]]);
         assert_eq!(groups(&["+a", "+b", "-c/d", "+e"]), [[0usize; 0]; 0]);
     }
 
     #[test]
-    fn where_git_may_see_a_rename_everything_connected_counts() {
-        // A folder that may be emptied and gains a file; the third may be where it went.
+    fn all_connected_branches_count_if_git_may_detect_a_rename() {
+        // A directory that may be emptied and gains a file; the other addition may be its new place.
         assert_eq!(groups(&["-x/a", "+y/a", "+x/new", "z"]), [[0, 1, 2]]);
         // A deleted file that another changes.
         assert_eq!(groups(&["-f +g", "f", "z"]), [[0usize; 0]; 0]);
         assert_eq!(groups(&["-f +g", "f h", "+k", "h", "z"]), [[0, 1, 2, 3]]);
-        // A file where another wants a folder.
+        // A file and a directory at one path.
         assert_eq!(groups(&["d", "+d/x", "+e", "z"]), [[0, 1, 2]]);
     }
 }

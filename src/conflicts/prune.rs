@@ -1,33 +1,32 @@
-//! Which pairs of branches need a merge at all.
+//! Finds the pairs of branches that need a merge at all.
 //!
 //! For two branches with the same single merge base, git's merge is clean and is the overlay of
-//! both changes when
+//! both changes if
 //!
 //! 1. they touch no common path;
-//! 2. no path one touches is a directory above a path the other touches;
-//! 3. neither adds below a directory that the other takes away.
+//! 2. no path that one touches is a directory above a path that the other touches;
+//! 3. neither adds below a directory that the other removes.
 //!
-//! The argument, in short: git looks for renames only where a path is deleted on one side and
-//! changed on the other (excluded by 1), or where a directory vanishes on one side and gains a file
-//! on the other (excluded by 3); without renames every path is taken from the side that changed it,
-//! and 2 excludes that a file and a directory want one name. Weaker rules are wrong.
+//! Proof: git detects renames only if a path is deleted on one side and changed on the other
+//! (excluded by 1), or if a directory is removed on one side and gains a file on the other (excluded
+//! by 3). Without renames every path is taken from the side that changed it, and 2 excludes that a
+//! file and a directory want one name. Weaker rules are wrong.
 
 use std::collections::{HashMap, HashSet};
 
 use crate::conflicts::footprint::Footprint;
 use crate::merge::change::RepoPath;
 
-/// The rule itself, for one pair that shares the same single merge base.
-pub fn independent(a: &Footprint, b: &Footprint) -> bool {
+/// Returns `true` if a pair with the same single merge base needs no merge.
+pub(super) fn independent(a: &Footprint, b: &Footprint) -> bool {
     if a.is_empty() || b.is_empty() {
         return true;
     }
-    !shares_path(a, b) && are_apart_elsewhere(a, b)
+    !shares_path(a, b) && is_apart_elsewhere(a, b)
 }
 
-/// The second and the third part of the rule alone: that the two meet, if at all, at paths that both
-/// touch.
-pub fn are_apart_elsewhere(a: &Footprint, b: &Footprint) -> bool {
+/// Returns `true` if parts 2 and 3 of the rule hold, so that only common paths can conflict.
+pub(super) fn is_apart_elsewhere(a: &Footprint, b: &Footprint) -> bool {
     !one_is_above(a, b) && !adds_to_removed(a, b) && !adds_to_removed(b, a)
 }
 
@@ -55,21 +54,15 @@ fn adds_to_removed(adder: &Footprint, remover: &Footprint) -> bool {
     folders.any(|folder| removed.contains(folder))
 }
 
-/// Every pair (a, b), a before b, that is not [`independent`], sorted: found through an inverted
-/// index, so that pairs that have nothing to do with each other are never looked at.
-pub fn candidate_pairs(footprints: &[Footprint]) -> Vec<(usize, usize)> {
-    let refs: Vec<&Footprint> = footprints.iter().collect();
-    candidates_among(&refs)
-}
-
-/// As [`candidate_pairs`], for footprints that are kept elsewhere.
-pub fn candidates_among(footprints: &[&Footprint]) -> Vec<(usize, usize)> {
+/// Lists every pair (a, b), a before b, that is not [`independent`], sorted. An inverted index finds
+/// them, so that independent pairs are never examined.
+pub(super) fn candidates_among(footprints: &[&Footprint]) -> Vec<(usize, usize)> {
     let index = Index::new(footprints, |_| true);
     let mut seen_by = vec![usize::MAX; footprints.len()];
     let mut pairs = Vec::new();
     for (a, footprint) in footprints.iter().enumerate() {
         let first = pairs.len();
-        index.meet(footprint, |b| {
+        index.find(footprint, |b| {
             if b > a && seen_by[b] != a {
                 seen_by[b] = a;
                 pairs.push((a, b));
@@ -80,10 +73,11 @@ pub fn candidates_among(footprints: &[&Footprint]) -> Vec<(usize, usize)> {
     pairs
 }
 
-/// The pairs (a, b), a before b, of the given ones that are not [`independent`], sorted. Branches that
-/// left the main line at different places share all of its changes from the older place on, so that
-/// nearly all of them would meet: of each pair only the smaller footprint is put into the index.
-pub fn candidates_of(
+/// Lists the given pairs (a, b), a before b, that are not [`independent`], sorted.
+///
+/// Branches that left the main line at different commits share all changes since the older one, so
+/// nearly all of them touch common paths. Of each pair only the smaller footprint is indexed.
+pub(super) fn candidates_of(
     footprints: &[&Footprint],
     is_pair: impl Fn(usize, usize) -> bool,
 ) -> Vec<(usize, usize)> {
@@ -100,7 +94,7 @@ pub fn candidates_of(
     let mut seen_by = vec![usize::MAX; count];
     let mut pairs = Vec::new();
     for large in (0..count).filter(|place| asking[*place]) {
-        index.meet(footprints[large], |small| {
+        index.find(footprints[large], |small| {
             if seen_by[small] != large {
                 seen_by[small] = large;
                 if small != large && is_pair(small.min(large), small.max(large)) {
@@ -114,14 +108,15 @@ pub fn candidates_of(
     pairs
 }
 
-type Places<'a> = HashMap<&'a [u8], Vec<usize>>;
+type Branches<'a> = HashMap<&'a [u8], Vec<usize>>;
 
+/// The branches of each path, as indexes of their footprints.
 #[derive(Default)]
 struct Index<'a> {
-    touched: Places<'a>,
-    above_touched: Places<'a>,
-    removed: Places<'a>,
-    above_added: Places<'a>,
+    touched: Branches<'a>,
+    above_touched: Branches<'a>,
+    removed: Branches<'a>,
+    above_added: Branches<'a>,
 }
 
 impl<'a> Index<'a> {
@@ -145,30 +140,30 @@ impl<'a> Index<'a> {
         index
     }
 
-    /// Calls `found` with every branch this one meets; with some of them more than once.
-    fn meet(&self, footprint: &Footprint, mut found: impl FnMut(usize)) {
-        let mut look = |places: &Places<'a>, name: &[u8]| {
-            let branches = places.get(name).into_iter().flatten();
+    /// Calls `found` with every branch that is not independent of this one, some repeatedly.
+    fn find(&self, footprint: &Footprint, mut found: impl FnMut(usize)) {
+        let mut report = |index: &Branches<'a>, name: &[u8]| {
+            let branches = index.get(name).into_iter().flatten();
             branches.for_each(|branch| found(*branch));
         };
         for path in &footprint.touched {
-            look(&self.touched, path.as_bytes());
-            look(&self.above_touched, path.as_bytes());
+            report(&self.touched, path.as_bytes());
+            report(&self.above_touched, path.as_bytes());
             path.ancestors()
-                .for_each(|folder| look(&self.touched, folder));
+                .for_each(|folder| report(&self.touched, folder));
         }
         for folder in &footprint.removed_directories {
-            look(&self.above_added, folder.as_bytes());
+            report(&self.above_added, folder.as_bytes());
         }
         for folder in footprint.added.iter().flat_map(RepoPath::ancestors) {
-            look(&self.removed, folder);
+            report(&self.removed, folder);
         }
     }
 }
 
-/// Branches come in ascending order, so a repetition is always the last entry.
-fn note<'a>(places: &mut Places<'a>, name: &'a [u8], branch: usize) {
-    let branches = places.entry(name).or_default();
+/// Adds a branch; branches come in ascending order, so a repetition is always the last entry.
+fn note<'a>(index: &mut Branches<'a>, name: &'a [u8], branch: usize) {
+    let branches = index.entry(name).or_default();
     if branches.last() != Some(&branch) {
         branches.push(branch);
     }
@@ -179,7 +174,7 @@ fn note<'a>(places: &mut Places<'a>, name: &'a [u8], branch: usize) {
 mod tests {
     use super::*;
 
-    /// `~p` modifies, `+p` adds, `-d/` removes a directory, in one line.
+    /// Parses a footprint: `~p` modifies, `+p` adds, `-d/` removes a directory.
     fn footprint(text: &str) -> Footprint {
         let mut footprint = Footprint::default();
         for word in text.split_whitespace() {
@@ -198,41 +193,41 @@ mod tests {
         footprint
     }
 
-    fn judged(a: &str, b: &str) -> bool {
-        let pair = [footprint(a), footprint(b)];
-        let one = independent(&pair[0], &pair[1]);
-        assert_eq!(one, independent(&pair[1], &pair[0]), "symmetric");
-        assert_eq!(one, candidate_pairs(&pair).is_empty(), "index agrees");
+    fn are_independent(a: &str, b: &str) -> bool {
+        let (a, b) = (footprint(a), footprint(b));
+        let one = independent(&a, &b);
+        assert_eq!(one, independent(&b, &a), "symmetric");
+        assert_eq!(one, candidates_among(&[&a, &b]).is_empty(), "index agrees");
         one
     }
 
     #[test]
     fn different_files_are_independent() {
-        assert!(judged("~src/a +src/b", "~src/c ~d"));
+        assert!(are_independent("~src/a +src/b", "~src/c ~d"));
     }
 
     #[test]
-    fn the_same_path_is_not() {
-        assert!(!judged("~src/a", "~src/a"));
+    fn a_common_path_is_not_independent() {
+        assert!(!are_independent("~src/a", "~src/a"));
     }
 
     #[test]
-    fn a_file_where_the_other_has_a_directory_is_not() {
-        assert!(!judged("+p", "+p/x"));
-        assert!(judged("+p", "+pp/x"));
+    fn a_file_and_a_directory_at_one_path_are_not_independent() {
+        assert!(!are_independent("+p", "+p/x"));
+        assert!(are_independent("+p", "+pp/x"));
     }
 
     #[test]
-    fn an_addition_below_a_directory_that_vanishes_is_not() {
-        assert!(!judged("-d/ ~d/a", "+d/new"));
-        assert!(!judged("-d/ ~d/a", "+d/deep/new"));
-        assert!(judged("-d/ ~d/a", "~d/b"));
-        assert!(judged("-d/ ~d/a", "+dd/new"));
+    fn an_addition_below_a_removed_directory_is_not_independent() {
+        assert!(!are_independent("-d/ ~d/a", "+d/new"));
+        assert!(!are_independent("-d/ ~d/a", "+d/deep/new"));
+        assert!(are_independent("-d/ ~d/a", "~d/b"));
+        assert!(are_independent("-d/ ~d/a", "+dd/new"));
     }
 
     #[test]
-    fn a_branch_without_a_change_meets_nobody() {
-        assert!(judged("", "~a -d/"));
+    fn a_branch_without_changes_is_independent_of_all() {
+        assert!(are_independent("", "~a -d/"));
     }
 
     #[test]
@@ -263,10 +258,10 @@ mod tests {
                     }
                 }
             }
-            assert_eq!(candidate_pairs(&footprints), plain);
+            let refs: Vec<&Footprint> = footprints.iter().collect();
+            assert_eq!(candidates_among(&refs), plain);
             let some = |a: usize, b: usize| (a * 5 + b * 3) % 7 > 1;
             plain.retain(|(a, b)| some(*a, *b));
-            let refs: Vec<&Footprint> = footprints.iter().collect();
             assert_eq!(candidates_of(&refs, some), plain);
         }
     }

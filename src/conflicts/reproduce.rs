@@ -1,4 +1,4 @@
-//! The command with which anybody sees a verdict and its tree by git alone.
+//! Builds the git commands that reproduce a verdict.
 
 use crate::base::text::shell_word;
 use crate::git::Store;
@@ -7,21 +7,21 @@ use crate::git::{Repo, StoreError};
 use crate::merge::oid::Oid;
 use crate::merge::verdict::PairVerdict;
 
-/// Since this version `git merge-tree` takes a base (release notes of 2.40).
+/// The first git whose `merge-tree` takes a base (release notes of 2.40).
 const MERGE_BASE_SINCE: (u32, u32) = (2, 40);
 
-/// How two commits are merged by hand, to be typed into a shell in the repository.
+/// Builds shell commands that merge commits with git alone, for a shell in the repository.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Sceptic {
-    /// What pins the attributes, with a space behind it.
+pub struct Reproduction {
+    /// Pins the attributes, with a space at the end.
     before: String,
     after: String,
     merge_base: Option<Oid>,
     has_merge_base: bool,
 }
 
-impl Sceptic {
-    /// With the attributes of this commit, and over this base if one was asked for.
+impl Reproduction {
+    /// Uses the attributes of this commit, and this merge base if one is given.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -30,15 +30,15 @@ impl Sceptic {
         store: &Store,
         attributes: Oid,
         merge_base: Option<Oid>,
-    ) -> Result<Sceptic, StoreError> {
+    ) -> Result<Reproduction, StoreError> {
         let (before, after) = if repo.version >= ATTR_SOURCE_SINCE {
             (format!("GIT_ATTR_SOURCE={attributes} "), String::new())
         } else {
             let files = store.attribute_files(store.tree_of(attributes)?)?;
             let files = files.into_iter().map(|(path, _)| path.to_string());
-            in_a_folder_of_its_own(attributes, &files.collect::<Vec<_>>())
+            in_temporary_folder(attributes, &files.collect::<Vec<_>>())
         };
-        Ok(Sceptic {
+        Ok(Reproduction {
             before,
             after,
             merge_base,
@@ -46,8 +46,8 @@ impl Sceptic {
         })
     }
 
-    /// The command that shows what a verdict is about: for names that only some file systems keep
-    /// apart it lists them in the merged tree.
+    /// Returns the command that shows a verdict. For colliding names it lists them in the merged
+    /// tree.
     pub fn command_for(&self, pair: &PairVerdict, a: Oid, b: Oid) -> String {
         let merge = self.command(a, b);
         if pair.counts_though_merged().is_none() {
@@ -60,12 +60,12 @@ impl Sceptic {
         format!("git ls-tree -r --full-tree {tree} -- {}", names.join(" "))
     }
 
-    /// The command for commits that merge one after the other until the last does not.
+    /// Returns the command that merges commits in order, up to the last one, which conflicts.
     pub fn command_in_order(&self, tips: &[Oid]) -> Option<String> {
         let (last, rest) = tips.split_last()?;
         let (first, rest) = rest.split_first()?;
         if self.merge_base.is_some() && !self.has_merge_base {
-            // Every step would need commits that are made up.
+            // Every step would need synthetic commits.
             return None;
         }
         let mut text = String::new();
@@ -81,19 +81,19 @@ impl Sceptic {
     }
 
     fn merge(&self, a: &str, b: &str) -> String {
-        let Sceptic { before, after, .. } = self;
+        let Reproduction { before, after, .. } = self;
         let base = self.merge_base.map(|base| format!(" --merge-base={base}"));
         let base = base.unwrap_or_default();
         format!("{before}git merge-tree --write-tree{base} {a} {b}{after}")
     }
 
-    /// The command for two commits.
+    /// Returns the command that merges two commits.
     pub fn command(&self, a: Oid, b: Oid) -> String {
-        let Sceptic { before, after, .. } = self;
+        let Reproduction { before, after, .. } = self;
         match self.merge_base {
             None => self.merge(&a.to_string(), &b.to_string()),
             Some(_) if self.has_merge_base => self.merge(&a.to_string(), &b.to_string()),
-            // Two commits on one base, made up, are what the option does.
+            // Two synthetic commits on one base have the same effect as the option.
             Some(base) => {
                 let root = format!("root=$(git commit-tree -m base {base}^{{tree}})");
                 let on = |side: Oid| format!("$(git commit-tree -m side -p $root {side}^{{tree}})");
@@ -104,9 +104,9 @@ impl Sceptic {
     }
 }
 
-/// git that does not know `GIT_ATTR_SOURCE` reads attributes where it stands: in a subshell that
-/// stands in an empty folder, filled with those of the commit.
-fn in_a_folder_of_its_own(attributes: Oid, files: &[String]) -> (String, String) {
+/// Wraps a command for git without `GIT_ATTR_SOURCE`, which reads attributes from the working
+/// directory: a subshell in an empty folder with the attributes of the commit.
+fn in_temporary_folder(attributes: Oid, files: &[String]) -> (String, String) {
     let mut before = "(export GIT_DIR=$(git rev-parse --absolute-git-dir) && cd $(mktemp -d) && \
                       export GIT_WORK_TREE=$PWD && "
         .to_owned();

@@ -1,248 +1,313 @@
-//! Verdicts: git merges what is not known yet, and what it says gets its classes.
+//! Judges pairs: what is certain without git, what the cache has, and git's merges of the rest.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::atomic::Ordering;
 
-use crate::conflicts::branches::{Pair, SIDES_AT_ONCE, Scene};
-use crate::conflicts::cache::VerdictCache;
+use crate::base::parallel::in_batches;
+use crate::conflicts::blob_merges::{BlobMerges, KeptBlobs};
+use crate::conflicts::branch_changes::{ChangeCache, TreePair};
 use crate::conflicts::classify::{Classified, Evidence, SideInfo, classify, needs_renames};
-use crate::conflicts::detector::{DetectError, Detector, Known};
+use crate::conflicts::comparison::Comparison;
+use crate::conflicts::error::DetectError;
+use crate::conflicts::options::Settings;
+use crate::conflicts::pair::{Pair, PairKey, PairOutcome};
+use crate::conflicts::progress::Progress;
+use crate::conflicts::shared_edit_merges::{content_result, shared_edits_of};
+use crate::conflicts::shared_edits::SharedEdit;
+use crate::conflicts::verdict_cache::VerdictCache;
 use crate::git::Store;
 use crate::git::attributes::Attributes;
 use crate::git::merge_engine::MergeEngine;
-use crate::merge::answer::Rename;
-use crate::merge::answer::{MergeAnswer, MergeResult};
-use crate::merge::change::RepoPath;
+use crate::git::merge_error::MergeError;
+use crate::git::tree_hash::TreeHasher;
+use crate::merge::answer::{MergeAnswer, MergeResult, Rename};
+use crate::merge::change::{Entry, RepoPath};
 use crate::merge::oid::Oid;
 use crate::merge::verdict::{Class, Unit};
 
-/// Pairs that are merged and judged together: enough for every core, few enough that what git says
-/// about them, and what it writes, stays small.
+/// The number of pairs to merge and judge together: enough for every core, few enough to keep git's
+/// output, and the objects it writes, small.
 const BATCH: usize = 2000;
 
-impl Detector {
-    /// Finds the verdicts that are not known yet and returns how many merges that took.
-    pub(super) fn judge(&mut self, scene: &Scene, pairs: &[Pair]) -> Result<usize, DetectError> {
+/// The fewest certain merges that pay for another thread.
+const SMALLEST_BATCH: usize = 256;
+
+/// Known outcomes.
+pub(super) type Outcomes = HashMap<PairKey, PairOutcome>;
+
+/// Judges the pairs of one comparison.
+pub(super) struct Judge<'a> {
+    pub(super) settings: &'a Settings,
+    pub(super) comparison: &'a Comparison,
+    pub(super) changes: &'a mut ChangeCache,
+    pub(super) outcomes: &'a mut Outcomes,
+    pub(super) blobs: &'a mut KeptBlobs,
+    pub(super) cache: &'a mut Option<VerdictCache>,
+    pub(super) progress: &'a Progress,
+}
+
+/// The renames of branches by base tree and tree of the branch.
+type Renames = HashMap<TreePair, Vec<Rename>>;
+
+impl Judge<'_> {
+    /// Finds the outcomes that are not known, and returns the number of merges that git ran.
+    pub(super) fn judge(&mut self, pairs: &[Pair]) -> Result<usize, DetectError> {
         let mut groups: BTreeMap<Oid, Vec<&Pair>> = BTreeMap::new();
-        let mut asked = HashSet::new();
+        let mut seen = HashSet::new();
         for pair in pairs {
-            if self.verdicts.contains_key(&pair.key) || !asked.insert(pair.key) {
-                continue;
+            if !self.outcomes.contains_key(&pair.key) && seen.insert(pair.key) {
+                groups.entry(pair.key.attributes).or_default().push(pair);
             }
-            let one_tree = scene.trees[pair.a] == scene.trees[pair.b];
-            if scene.prune && one_tree && pair.key.base.is_some() {
-                self.look_at(scene, pair.sides(scene))?;
-                let known = self.same_tree(scene, pair);
-                self.verdicts.insert(pair.key, known);
-                continue;
-            }
-            groups.entry(pair.key.attributes).or_default().push(pair);
         }
         if groups.is_empty() {
             return Ok(0);
         }
-        let mut cache = self.cache(scene)?;
         let mut merges = 0;
-        let aside = scene.engine.nested()?;
+        let nested = self.comparison.engine.nested()?;
         for (attributes, pairs) in groups {
-            let engine = aside.with_attributes_of(attributes)?;
-            let pairs = match &cache {
-                Some(cache) => self.recall(cache, scene, &engine, pairs),
-                None => pairs,
-            };
-            self.meter.wanted.fetch_add(pairs.len(), Ordering::Relaxed);
-            for batch in pairs.chunks(BATCH) {
-                merges += self.merge(scene, &engine, batch, cache.as_mut())?;
-                engine.clear_quarantine();
-            }
+            let engine = nested.with_attributes_of(attributes)?;
+            merges += self.judge_group(&engine, pairs)?;
         }
-        if let Some(cache) = &mut cache {
-            cache.save(scene)?;
+        if let Some(cache) = self.cache {
+            cache.save(&self.comparison.engine)?;
         }
-        self.cache = cache;
         Ok(merges)
     }
 
-    /// Takes the verdicts that were kept, and returns the pairs that have none.
-    fn recall<'a>(
+    /// Judges pairs with the same attributes.
+    fn judge_group(
         &mut self,
-        cache: &VerdictCache,
-        scene: &Scene,
         engine: &MergeEngine,
-        pairs: Vec<&'a Pair>,
-    ) -> Vec<&'a Pair> {
-        let mut rest = Vec::new();
-        for pair in pairs {
-            match cache.get(scene, engine, pair) {
-                Some(known) => drop(self.verdicts.insert(pair.key, known)),
+        pairs: Vec<&Pair>,
+    ) -> Result<usize, DetectError> {
+        let rest = match self.comparison.prune {
+            true => self.settle_certain(engine, pairs)?,
+            false => pairs,
+        };
+        let rest = self.recall(engine, rest)?;
+        let wanted = &self.progress.wanted;
+        wanted.fetch_add(rest.len(), Ordering::Relaxed);
+        let mut merges = 0;
+        for batch in rest.chunks(BATCH) {
+            merges += self.merge(engine, batch)?;
+            engine.clear_quarantine();
+        }
+        Ok(merges)
+    }
+
+    /// Settles the pairs whose merge is certain without git, and returns the others.
+    fn settle_certain<'p>(
+        &mut self,
+        engine: &MergeEngine,
+        pairs: Vec<&'p Pair>,
+    ) -> Result<Vec<&'p Pair>, DetectError> {
+        let edits = shared_edits_of(engine, self.changes, &pairs)?;
+        let mut blobs = BlobMerges::new(engine);
+        blobs.merge_certain(edits.iter().flatten().flatten())?;
+        self.blobs.keep_plain_paths(engine, &blobs);
+        let (mut certain, mut rest) = (Vec::new(), Vec::new());
+        for (pair, edits) in pairs.into_iter().zip(edits) {
+            let has_one_tree = pair.trees[0] == pair.trees[1] && pair.key.base.is_some();
+            let edits = edits.or(has_one_tree.then(Vec::new));
+            match edits.and_then(|edits| Some((blobs.merged_all(&edits)?, edits))) {
+                Some((merged, edits)) => certain.push((pair, edits, merged)),
                 None => rest.push(pair),
             }
         }
-        rest
-    }
-
-    /// Two branches with one tree: git takes every path as it is.
-    fn same_tree(&self, scene: &Scene, pair: &Pair) -> Known {
-        let tree = scene.trees[pair.a];
-        let result = MergeResult {
-            clean: true,
-            tree,
-            stages: Vec::new(),
-            messages: Vec::new(),
-        };
-        let classified = classify(&Evidence {
-            result: &result,
-            ours: self.side_info(scene, pair, pair.a, &[]),
-            theirs: self.side_info(scene, pair, pair.b, &[]),
-            blob: &|_| None,
-            generated: &|_| false,
-        });
-        Known {
-            classified,
-            tree: Some(tree),
-            failure: None,
+        for some in certain.chunks(self.changes.pairs_at_once()) {
+            let trees = some.iter().flat_map(|(pair, ..)| pair.tree_pairs());
+            self.changes.load(engine, trees)?;
+            let outcomes = self.certain_outcomes(engine, some)?;
+            for ((pair, ..), outcome) in some.iter().zip(outcomes) {
+                match outcome {
+                    Some(outcome) => drop(self.outcomes.insert(pair.key, outcome)),
+                    None => rest.push(pair),
+                }
+            }
+            self.changes.trim();
         }
+        Ok(rest)
     }
 
-    pub(super) fn side_info<'a>(
-        &'a self,
-        scene: &Scene,
-        pair: &Pair,
-        branch: usize,
-        renames: &'a [Rename],
-    ) -> SideInfo<'a> {
-        let tree = scene.trees[branch];
-        let side = pair
-            .base_tree
-            .and_then(|base| self.sides.get(&(base, tree)));
-        SideInfo {
-            commit: scene.commits[branch],
-            changes: side.map_or(&[], |side| &side.changes),
-            renames,
-        }
-    }
-
-    fn merge(
-        &mut self,
-        scene: &Scene,
+    fn certain_outcomes(
+        &self,
         engine: &MergeEngine,
-        pairs: &[&Pair],
-        cache: Option<&mut VerdictCache>,
-    ) -> Result<usize, DetectError> {
-        let answers = self.answers(scene, engine, pairs)?;
-        let attributes = engine.attributes(&["merge", "linguist-generated"], &met(&answers))?;
-        let renames = renames(scene, engine, pairs, &answers)?;
+        certain: &[(&Pair, Vec<SharedEdit>, Vec<Entry>)],
+    ) -> Result<Vec<Option<PairOutcome>>, MergeError> {
+        let changes = &*self.changes;
+        in_batches(certain, (SMALLEST_BATCH, usize::MAX), |some| {
+            let store = engine.store()?;
+            let mut hasher = TreeHasher::new(&store);
+            let outcome = |(pair, edits, merged): &(&Pair, Vec<SharedEdit>, Vec<Entry>)| {
+                let result = content_result(pair, edits, merged, changes, &mut hasher)?;
+                Some(outcome(&clean_evidence(changes, pair, &result)))
+            };
+            Ok(some.iter().map(outcome).collect())
+        })
+    }
+
+    /// Takes outcomes from the cache, and returns the pairs that it does not have.
+    fn recall<'p>(
+        &mut self,
+        engine: &MergeEngine,
+        pairs: Vec<&'p Pair>,
+    ) -> Result<Vec<&'p Pair>, DetectError> {
+        if self.cache.is_none() && !pairs.is_empty() {
+            *self.cache = VerdictCache::open(self.settings, self.comparison)?;
+        }
+        let Some(cache) = self.cache else {
+            return Ok(pairs);
+        };
+        let mut rest = Vec::new();
+        for pair in pairs {
+            match cache.get(engine, pair) {
+                Some(outcome) => drop(self.outcomes.insert(pair.key, outcome)),
+                None => rest.push(pair),
+            }
+        }
+        Ok(rest)
+    }
+
+    /// Merges and classifies pairs, and returns the number of merges.
+    fn merge(&mut self, engine: &MergeEngine, pairs: &[&Pair]) -> Result<usize, DetectError> {
+        let answers = self.answers(engine, pairs)?;
+        let names = ["merge", "linguist-generated"];
+        let attributes = engine.attributes(&names, &merged_paths(&answers))?;
+        let renames = renames(engine, pairs, &answers)?;
         let store = engine.store()?;
         let answered: Vec<_> = pairs.iter().zip(&answers).collect();
-        for some in answered.chunks(SIDES_AT_ONCE) {
-            self.look_at(scene, some.iter().flat_map(|(pair, _)| pair.sides(scene)))?;
+        for some in answered.chunks(self.changes.pairs_at_once()) {
+            let trees = some.iter().flat_map(|(pair, _)| pair.tree_pairs());
+            self.changes.load(engine, trees)?;
             for (pair, answer) in some {
-                let known = match answer {
-                    MergeAnswer::Failed(said) => Known {
-                        classified: Classified::engine_failure(),
-                        tree: None,
-                        failure: Some(said.clone()),
-                    },
+                let outcome = match answer {
+                    MergeAnswer::Failed(message) => PairOutcome::failed(message.clone()),
                     MergeAnswer::Done(result) => {
-                        self.known(scene, &store, pair, result, (&attributes, &renames))
+                        self.outcome_of(&store, pair, result, (&attributes, &renames))
                     }
                 };
-                self.verdicts.insert(pair.key, known);
+                self.outcomes.insert(pair.key, outcome);
             }
-            self.make_room();
+            self.changes.trim();
         }
-        let extra = self.clean_by_attribute(scene, engine, pairs, &answers, &attributes)?;
-        if let Some(cache) = cache {
+        let extra = self.mark_clean_by_attribute(engine, pairs, &answers, &attributes)?;
+        if let Some(cache) = self.cache {
             for (pair, answer) in pairs.iter().zip(&answers) {
-                if let (MergeAnswer::Done(result), Some(known)) =
-                    (answer, self.verdicts.get(&pair.key))
+                if let (MergeAnswer::Done(result), Some(outcome)) =
+                    (answer, self.outcomes.get(&pair.key))
                 {
-                    cache.put(scene, engine, pair, known, (result, &attributes));
+                    cache.put(engine, pair, outcome, (result, &attributes));
                 }
             }
         }
         Ok(pairs.len() + extra)
     }
 
-    /// What merging each pair comes to: where the two only edit the same files, that of the files;
-    /// otherwise git merges the pair.
+    /// Merges each pair, by contents where these decide, otherwise as a whole.
     fn answers(
         &mut self,
-        scene: &Scene,
         engine: &MergeEngine,
         pairs: &[&Pair],
     ) -> Result<Vec<MergeAnswer>, DetectError> {
-        let mut answers = self.merged_by_contents(scene, engine, pairs)?;
+        let mut answers = match self.comparison.prune {
+            true => self.merged_by_contents(engine, pairs)?,
+            false => vec![None; pairs.len()],
+        };
         let open = pairs.iter().zip(&answers).filter(|(_, a)| a.is_none());
-        let open = open.map(|(pair, _)| (scene.commits[pair.a], scene.commits[pair.b]));
-        let open: Vec<(Oid, Oid)> = open.collect();
-        let merged = &self.meter.merged;
+        let open: Vec<(Oid, Oid)> = open.map(|(pair, _)| (pair.key.a, pair.key.b)).collect();
+        let merged = &self.progress.merged;
         merged.fetch_add(pairs.len() - open.len(), Ordering::Relaxed);
         let mut found = engine.merge_all_counted(&open, merged)?.into_iter();
         for answer in answers.iter_mut().filter(|answer| answer.is_none()) {
             *answer = found.next();
         }
-        let nothing = || MergeAnswer::Failed("git gave no answer".to_owned());
+        let none = || MergeAnswer::Failed("git gave no answer".to_owned());
         let answers = answers.into_iter();
-        Ok(answers.map(|a| a.unwrap_or_else(nothing)).collect())
+        Ok(answers.map(|a| a.unwrap_or_else(none)).collect())
     }
 
-    fn known(
+    /// Merges pairs by contents; `None` where contents do not decide, and for conflicts.
+    fn merged_by_contents(
+        &mut self,
+        engine: &MergeEngine,
+        pairs: &[&Pair],
+    ) -> Result<Vec<Option<MergeAnswer>>, DetectError> {
+        let edits = shared_edits_of(engine, self.changes, pairs)?;
+        let plain = self.blobs.plain_paths(engine);
+        let mut blobs = BlobMerges::new(engine).with_plain_paths(plain);
+        blobs.merge_all(edits.iter().flatten().flatten())?;
+        self.blobs.learn(engine, &blobs);
+        let store = engine.store()?;
+        let mut hasher = TreeHasher::new(&store);
+        let merges: Vec<_> = pairs.iter().zip(&edits).collect();
+        let mut answers = Vec::with_capacity(pairs.len());
+        for some in merges.chunks(self.changes.pairs_at_once()) {
+            let trees = some.iter().flat_map(|(pair, _)| pair.tree_pairs());
+            self.changes.load(engine, trees)?;
+            for (pair, edits) in some {
+                let merged = edits.as_ref().and_then(|edits| {
+                    let merged = blobs.merged_all(edits)?;
+                    content_result(pair, edits, &merged, self.changes, &mut hasher)
+                });
+                answers.push(merged.map(MergeAnswer::Done));
+            }
+            self.changes.trim();
+        }
+        Ok(answers)
+    }
+
+    fn outcome_of(
         &self,
-        scene: &Scene,
         store: &Store,
         pair: &Pair,
         result: &MergeResult,
         (attributes, renames): (&Attributes, &Renames),
-    ) -> Known {
-        let of_side = |branch: usize| match pair.base_tree {
-            Some(base) if needs_renames(result) => renames.get(&(base, scene.trees[branch])),
-            _ => None,
+    ) -> PairOutcome {
+        let of_side = |tree: Oid| match pair.base_tree {
+            Some(base) if needs_renames(result) => {
+                renames.get(&(base, tree)).map_or(&[][..], Vec::as_slice)
+            }
+            _ => &[],
         };
-        let of_side = |branch: usize| of_side(branch).map_or(&[][..], Vec::as_slice);
-        let (ours, theirs) = (of_side(pair.a), of_side(pair.b));
-        let classified = classify(&Evidence {
+        let side = |commit: Oid, tree: Oid| SideInfo {
+            renames: of_side(tree),
+            ..side_info(self.changes, pair, commit, tree)
+        };
+        outcome(&Evidence {
             result,
-            ours: self.side_info(scene, pair, pair.a, ours),
-            theirs: self.side_info(scene, pair, pair.b, theirs),
+            ours: side(pair.key.a, pair.trees[0]),
+            theirs: side(pair.key.b, pair.trees[1]),
             blob: &|oid| store.blob(oid).ok(),
             generated: &|path| self.is_generated(path, attributes),
-        });
-        let tree = (classified.class != Class::Independent).then_some(result.tree);
-        Known {
-            classified,
-            tree,
-            failure: None,
-        }
+        })
     }
 
     fn is_generated(&self, path: &RepoPath, attributes: &Attributes) -> bool {
-        let marked = attributes
+        let is_marked = attributes
             .get(path)
             .and_then(|names| names.get("linguist-generated"))
             .is_some_and(|value| value != "unset" && value != "false");
-        marked || self.generated.is_match(path.to_string())
+        is_marked || self.settings.generated.has(path)
     }
 
-    /// Clean pairs that meet at a path with a merge attribute are merged again without attributes:
-    /// what conflicts then was clean only because of them.
-    fn clean_by_attribute(
+    /// Merges clean pairs with a merge attribute at a common path again without attributes. A pair
+    /// that conflicts then was clean only because of them. Returns the number of these merges.
+    fn mark_clean_by_attribute(
         &mut self,
-        scene: &Scene,
         engine: &MergeEngine,
         pairs: &[&Pair],
         answers: &[MergeAnswer],
         attributes: &Attributes,
     ) -> Result<usize, DetectError> {
+        let has_attribute = |path: &&RepoPath| {
+            let names = attributes.get(path);
+            names.is_some_and(|names| names.contains_key("merge"))
+        };
         let with_attribute = |answer: &MergeAnswer| match answer {
-            MergeAnswer::Done(result) if result.clean => auto_merged(result)
-                .filter(|path| {
-                    attributes
-                        .get(path)
-                        .is_some_and(|names| names.contains_key("merge"))
-                })
-                .cloned()
-                .collect(),
+            MergeAnswer::Done(result) if result.clean => {
+                let paths = auto_merged(result).filter(has_attribute);
+                paths.cloned().collect()
+            }
             _ => Vec::new(),
         };
         let doubtful: Vec<(&Pair, Vec<RepoPath>)> = pairs
@@ -254,22 +319,21 @@ impl Detector {
         if doubtful.is_empty() {
             return Ok(0);
         }
-        let commits = doubtful
-            .iter()
-            .map(|(p, _)| (scene.commits[p.a], scene.commits[p.b]));
-        let neutral = engine.without_attributes()?;
-        let answers = neutral.merge_all(&commits.collect::<Vec<_>>())?;
+        let commits = doubtful.iter().map(|(pair, _)| (pair.key.a, pair.key.b));
+        let plain = engine.without_attributes()?;
+        let answers = plain.merge_all(&commits.collect::<Vec<_>>())?;
         for ((pair, paths), answer) in doubtful.iter().zip(answers) {
-            let clean = matches!(&answer, MergeAnswer::Done(result) if result.clean);
-            if let (false, Some(known)) = (clean, self.verdicts.get_mut(&pair.key)) {
-                mark_clean_by_attribute(&mut known.classified, paths);
+            let is_clean = matches!(&answer, MergeAnswer::Done(result) if result.clean);
+            if let (false, Some(outcome)) = (is_clean, self.outcomes.get_mut(&pair.key)) {
+                mark(&mut outcome.classified, paths);
             }
         }
         Ok(doubtful.len())
     }
 }
 
-fn mark_clean_by_attribute(classified: &mut Classified, paths: &[RepoPath]) {
+/// Moves these paths into one unit `clean-by-attribute`.
+fn mark(classified: &mut Classified, paths: &[RepoPath]) {
     let class = Class::CleanByAttribute;
     for unit in &mut classified.units {
         unit.paths.retain(|path| !paths.contains(path));
@@ -284,27 +348,57 @@ fn mark_clean_by_attribute(classified: &mut Classified, paths: &[RepoPath]) {
     (classified.class, classified.severity) = (class, class.severity());
 }
 
-/// The renames of branches, by (base tree, tree of the branch).
-type Renames = HashMap<(Oid, Oid), Vec<Rename>>;
+fn outcome(evidence: &Evidence<'_>) -> PairOutcome {
+    let classified = classify(evidence);
+    let has_tree = classified.class != Class::Independent;
+    PairOutcome {
+        classified,
+        tree: has_tree.then_some(evidence.result.tree),
+        failure: None,
+    }
+}
 
-/// The renames of the branches whose classes depend on them, asked for at once.
+/// Builds the evidence of a clean merge, whose class depends on no content.
+fn clean_evidence<'a>(
+    changes: &'a ChangeCache,
+    pair: &Pair,
+    result: &'a MergeResult,
+) -> Evidence<'a> {
+    Evidence {
+        result,
+        ours: side_info(changes, pair, pair.key.a, pair.trees[0]),
+        theirs: side_info(changes, pair, pair.key.b, pair.trees[1]),
+        blob: &|_| None,
+        generated: &|_| false,
+    }
+}
+
+fn side_info<'a>(changes: &'a ChangeCache, pair: &Pair, commit: Oid, tree: Oid) -> SideInfo<'a> {
+    let known = pair.base_tree.and_then(|base| changes.get((base, tree)));
+    SideInfo {
+        commit,
+        changes: known.map_or(&[], |known| &known.changes),
+        renames: &[],
+    }
+}
+
+/// Finds the renames of the branches whose classes depend on them, all at once.
 fn renames(
-    scene: &Scene,
     engine: &MergeEngine,
     pairs: &[&Pair],
     answers: &[MergeAnswer],
-) -> Result<Renames, DetectError> {
-    let asked = pairs
+) -> Result<Renames, MergeError> {
+    let needed = pairs
         .iter()
         .zip(answers)
         .filter(|(_, answer)| match answer {
             MergeAnswer::Done(result) => needs_renames(result),
             MergeAnswer::Failed(_) => false,
         });
-    let asked: BTreeSet<(Oid, Oid)> = asked.flat_map(|(pair, _)| pair.sides(scene)).collect();
-    let asked: Vec<(Oid, Oid)> = asked.into_iter().collect();
-    let found = engine.renames(&asked)?;
-    Ok(asked.into_iter().zip(found).collect())
+    let needed: BTreeSet<TreePair> = needed.flat_map(|(pair, _)| pair.tree_pairs()).collect();
+    let needed: Vec<TreePair> = needed.into_iter().collect();
+    let found = engine.renames(&needed)?;
+    Ok(needed.into_iter().zip(found).collect())
 }
 
 fn auto_merged(result: &MergeResult) -> impl Iterator<Item = &RepoPath> {
@@ -314,16 +408,14 @@ fn auto_merged(result: &MergeResult) -> impl Iterator<Item = &RepoPath> {
         .flat_map(|message| &message.paths)
 }
 
-/// The paths whose attributes can matter: merged by content, or in conflict.
-fn met(answers: &[MergeAnswer]) -> Vec<&RepoPath> {
-    let mut paths = HashSet::new();
+/// Lists the paths whose attributes matter: merged by content, or in conflict.
+fn merged_paths(answers: &[MergeAnswer]) -> Vec<&RepoPath> {
+    let mut paths = BTreeSet::new();
     for answer in answers {
         if let MergeAnswer::Done(result) = answer {
             paths.extend(auto_merged(result));
             paths.extend(result.stages.iter().map(|stage| &stage.path));
         }
     }
-    let mut paths: Vec<&RepoPath> = paths.into_iter().collect();
-    paths.sort();
-    paths
+    paths.into_iter().collect()
 }

@@ -1,4 +1,4 @@
-//! The side that asks.
+//! The client of the control socket.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::fs::symlink;
@@ -8,18 +8,18 @@ use std::path::Path;
 use crate::control::ControlError;
 use crate::control::wire::{Request, Response};
 
-/// The longest path that fits into a socket's address on every Unix (`sun_path` of macOS).
+/// The longest path of a socket that every Unix accepts (`sun_path` of macOS).
 const LONGEST: usize = 100;
 
-/// Asks the process that listens on a socket, and waits for its answer; `None` if nobody listens.
+/// Sends a request to a socket and waits for the response; `None` if no process listens.
 ///
 /// # Errors
-/// When the socket cannot be used, or the other side breaks off.
+/// When the socket cannot be used, or the connection breaks.
 pub fn ask(path: &Path, request: &Request) -> Result<Option<Response>, ControlError> {
     let failed = |error| ControlError::Socket(path.display().to_string(), error);
     let mut stream = match with_short_path(path, |short| UnixStream::connect(short)) {
         Ok(stream) => stream,
-        Err(error) if is_nobody(&error) => return Ok(None),
+        Err(error) if is_unattended(&error) => return Ok(None),
         Err(error) => return Err(failed(error)),
     };
     let mut text = serde_json::to_vec(request).map_err(ControlError::Answer)?;
@@ -37,15 +37,14 @@ pub fn ask(path: &Path, request: &Request) -> Result<Option<Response>, ControlEr
         .map_err(ControlError::Answer)
 }
 
-fn is_nobody(error: &io::Error) -> bool {
+fn is_unattended(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused
     )
 }
 
-/// A repository may lie deeper than a socket's address is long; then the socket's folder is
-/// reached through a short link, which is gone when this returns.
+/// Runs `use_path` with a path short enough for a socket: a long one goes through a temporary link.
 pub(super) fn with_short_path<T>(
     path: &Path,
     use_path: impl FnOnce(&Path) -> io::Result<T>,

@@ -1,8 +1,7 @@
-//! How other commands talk to the process that drives a run: one line of JSON each way over a Unix
-//! socket in the run's folder.
+//! The control socket of a run: one line of JSON each way over a Unix socket in the run's folder.
 //!
-//! The run lock says who drives a run; the socket is only how to reach them. A socket that nobody
-//! listens on is left by a process that was killed, and is taken over by the next one.
+//! The run lock decides which process drives a run; the socket only reaches it. A process that is
+//! killed leaves its socket behind, and the next one replaces it.
 
 mod client;
 mod server;
@@ -17,21 +16,21 @@ pub use wire::{Request, Response};
 
 use std::io;
 
-/// What kept two processes from talking.
+/// A failure of the control socket.
 #[derive(Debug, thiserror::Error)]
 pub enum ControlError {
     /// The socket cannot be used.
     #[error("could not use the control socket {0}")]
     Socket(String, #[source] io::Error),
-    /// What came over it is not of this form.
-    #[error("the answer of the running dispatch cannot be read")]
+    /// An invalid message.
+    #[error("the running dispatch sent an invalid response")]
     Answer(#[source] serde_json::Error),
-    /// It ended without an answer.
-    #[error("the running dispatch ended without an answer")]
+    /// The other process exited first.
+    #[error("the running dispatch exited without a response")]
     NoAnswer,
 }
 
-/// Where the process that drives a run can be reached.
+/// Returns the path of a run's control socket.
 pub fn control_socket(repo: &Repo, run: &RunId) -> PathBuf {
     repo.run_folder(run.as_str()).join("control.sock")
 }

@@ -1,4 +1,4 @@
-//! The side that drives a run.
+//! The server of the control socket.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -11,37 +11,37 @@ use std::time::Duration;
 use crate::control::wire::{Request, Response};
 use crate::control::{ControlError, client};
 
-/// How long a peer has to send its line; one that says nothing must not hold up the others.
+/// Longest wait for the line of a client; a silent one must not block the others.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Where the answer to one request goes. Dropping it tells the peer that there is none.
+/// Sends the response to one request. Dropping it closes the connection without one.
 #[derive(Debug)]
 pub struct Reply(Sender<Response>);
 
 impl Reply {
-    /// A reply whose answer goes to this channel.
-    pub(crate) fn new(answer: Sender<Response>) -> Reply {
-        Reply(answer)
+    /// A reply whose response goes to this channel.
+    pub(crate) fn new(responses: Sender<Response>) -> Reply {
+        Reply(responses)
     }
 
-    /// Answers. A peer that is gone does not mind.
+    /// Sends the response; a client that has gone is ignored.
     pub fn send(self, response: Response) {
         let _ = self.0.send(response);
     }
 }
 
-/// A listening socket; its file goes when this is dropped.
+/// A listening socket; dropping it removes the file.
 #[derive(Debug)]
 pub struct Server {
     path: PathBuf,
 }
 
 impl Server {
-    /// Listens, and hands every request to `receive`, from a thread of its own. Only the holder of
-    /// the run lock may call this: a socket that is there already is a dead process's.
+    /// Listens in a thread and passes every request to `receive`. Only the holder of the run lock may
+    /// call this: an existing socket belongs to a dead process.
     ///
     /// # Errors
-    /// When the socket cannot be made.
+    /// When the socket cannot be created.
     pub fn listen(
         path: &Path,
         receive: impl Fn(Request, Reply) + Send + 'static,
@@ -52,7 +52,7 @@ impl Server {
         let listener = listener.map_err(failed)?;
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                // A peer that breaks off, or says nonsense, is its own problem.
+                // A client that disconnects or sends nonsense does not affect the run.
                 let _ = serve(&stream, &receive);
             }
         });

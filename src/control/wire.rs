@@ -1,33 +1,33 @@
-//! The two messages, as lines of JSON.
+//! Requests and responses, as lines of JSON.
 
 use serde::{Deserialize, Serialize};
 
 use crate::model::ids::TaskNumber;
 
-/// What a person wants of a run that is being driven.
+/// A request of the user to a running run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "request", rename_all = "kebab-case")]
 pub enum Request {
-    /// End one task, or everything that is not over.
+    /// Cancels one task, or every unfinished task.
     Cancel {
-        /// The task; all of them when absent.
+        /// The task; all when absent.
         task: Option<TaskNumber>,
     },
-    /// Start nothing new until told otherwise.
+    /// Starts no attempt until the run is resumed.
     Pause,
-    /// Go on after a pause.
+    /// Ends a pause.
     Resume,
 }
 
-/// What became of a request.
+/// The response to a request.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "response", rename_all = "kebab-case")]
 pub enum Response {
-    /// It is recorded in the journal.
+    /// The request is recorded in the journal.
     Done,
-    /// It makes no sense now; why.
+    /// The request is refused.
     Refused {
-        /// In one sentence.
+        /// The reason, in one sentence.
         why: String,
     },
 }

@@ -17,7 +17,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::Signal;
 
 use crate::base::fault;
-use crate::base::files::says_no_space;
+use crate::base::files::is_disk_full;
 use crate::exec::log::LogWriter;
 use crate::exec::record::{self, ProcRecord};
 use crate::exec::signals::Signals;
@@ -115,7 +115,7 @@ fn keep(folder: &Path, end: &JobEnd) -> io::Result<()> {
     record::give_room_back(folder);
     loop {
         match record::save_end(folder, end) {
-            Err(error) if folder.is_dir() && says_no_space(&error.to_string()) => {
+            Err(error) if folder.is_dir() && is_disk_full(&error) => {
                 std::thread::sleep(TRY_AGAIN);
             }
             result => return result,

@@ -1,7 +1,7 @@
-//! GitHub, through the user's own `gh`: its login, its proxies, its idea of which repository it is.
+//! GitHub, through the user's own `gh` with its login, proxies and choice of repository.
 //!
-//! Nothing here knows a token. `gh` is asked first what is there, so that doing a thing twice does it
-//! once.
+//! Nothing here reads a token. Existing pull requests are looked up first, so that a repeated command
+//! updates instead of duplicating.
 
 use std::path::{Path, PathBuf};
 
@@ -10,58 +10,58 @@ use serde::Deserialize;
 use crate::base::process::{Finished, ProcessError, Program, find_program};
 use crate::base::text::{clip, one_line};
 
-/// What `gh` could not do.
+/// A failure of `gh`.
 #[derive(Debug, thiserror::Error)]
 pub enum GhError {
-    /// It is not there.
-    #[error("`gh`, GitHub's program for the command line, is not installed")]
+    /// The program is missing.
+    #[error("`gh`, GitHub's command-line program, is not installed")]
     NotInstalled,
-    /// Nobody is logged in, or not for this.
+    /// The user is not logged in, or lacks a permission.
     #[error("gh is not logged in: {0}")]
     NotLoggedIn(String),
-    /// GitHub wants to be asked less often.
-    #[error("GitHub's rate limit is used up: {0}")]
+    /// Too many requests.
+    #[error("GitHub rate limit exceeded: {0}")]
     RateLimited(String),
-    /// GitHub cannot be reached.
-    #[error("GitHub cannot be reached: {0}")]
+    /// No connection.
+    #[error("could not connect to GitHub: {0}")]
     Offline(String),
-    /// No remote of the repository is one of GitHub's.
+    /// The repository has no remote on GitHub.
     #[error("no remote of this repository is on GitHub: {0}")]
     NoRepository(String),
-    /// A label that the repository does not have.
-    #[error("GitHub does not know a label: {0}")]
+    /// A label is missing in the repository.
+    #[error("unknown label on GitHub: {0}")]
     NoLabel(String),
-    /// Anything else it said.
-    #[error("`gh {command}` failed: {said}")]
+    /// Any other failure.
+    #[error("`gh {command}` failed: {message}")]
     Failed {
         /// The subcommand.
         command: String,
-        /// Its words, in one line.
-        said: String,
+        /// Its output, in one line.
+        message: String,
     },
-    /// Its answer could not be read.
-    #[error("gh gave an answer that could not be read: {0}")]
+    /// Unexpected output.
+    #[error("unexpected output of gh: {0}")]
     Answer(String),
-    /// It could not be started.
+    /// The program could not be started.
     #[error(transparent)]
     Start(#[from] ProcessError),
 }
 
-/// A pull request that is open.
+/// An open pull request.
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 pub struct Open {
     /// Its number.
     pub number: u64,
-    /// Where it is.
+    /// Its address.
     pub url: String,
 }
 
-/// What a pull request is to say.
+/// The content of a pull request.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Wording {
     /// Its branch.
     pub head: String,
-    /// The branch it is to be merged into.
+    /// The branch it targets.
     pub base: String,
     /// Its title.
     pub title: String,
@@ -79,7 +79,7 @@ pub struct Gh {
 }
 
 impl Gh {
-    /// Looks for it.
+    /// Finds the program.
     ///
     /// # Errors
     /// [`GhError::NotInstalled`].
@@ -89,10 +89,10 @@ impl Gh {
         Ok(Gh { program, folder })
     }
 
-    /// The open pull request of a branch, if there is one.
+    /// Returns the open pull request of a branch.
     ///
     /// # Errors
-    /// When GitHub cannot be asked.
+    /// When `gh` fails.
     pub fn open_pull_request(&self, head: &str) -> Result<Option<Open>, GhError> {
         let said = self.run(&list(head))?;
         let found: Vec<Open> = serde_json::from_str(&said)
@@ -100,10 +100,10 @@ impl Gh {
         Ok(found.into_iter().next())
     }
 
-    /// Opens a pull request and gives its address.
+    /// Opens a pull request and returns its address.
     ///
     /// # Errors
-    /// When GitHub does not take it.
+    /// When `gh` fails.
     pub fn create(&self, wording: &Wording) -> Result<String, GhError> {
         let said = self.run(&create(wording))?;
         let url = said.lines().rev().map(str::trim);
@@ -112,10 +112,10 @@ impl Gh {
         url.ok_or_else(|| GhError::Answer(clip(&one_line(&said), 120)))
     }
 
-    /// Brings one that is open up to date.
+    /// Updates an open pull request.
     ///
     /// # Errors
-    /// When GitHub does not take it.
+    /// When `gh` fails.
     pub fn update(&self, number: u64, wording: &Wording) -> Result<(), GhError> {
         for args in update(number, wording) {
             self.run(&args)?;
@@ -139,7 +139,7 @@ impl Gh {
     }
 }
 
-/// Asks for the open pull request of a branch.
+/// Builds the command that lists the open pull request of a branch.
 fn list(head: &str) -> Vec<String> {
     let args = [
         "pr",
@@ -154,7 +154,7 @@ fn list(head: &str) -> Vec<String> {
     args.map(str::to_owned).to_vec()
 }
 
-/// Opens a pull request.
+/// Builds the command that opens a pull request.
 pub fn create(wording: &Wording) -> Vec<String> {
     let body = wording.body.display().to_string();
     let args = [
@@ -176,8 +176,8 @@ pub fn create(wording: &Wording) -> Vec<String> {
     args.into_iter().map(str::to_owned).collect()
 }
 
-/// Brings one up to date: through `gh api`, because `gh pr edit` of several versions asks for rights
-/// on project boards that it does not need.
+/// Builds the commands that update a pull request. They use `gh api`, because `gh pr edit` of several
+/// versions needs permissions on project boards.
 pub fn update(number: u64, wording: &Wording) -> Vec<Vec<String>> {
     let mut edit: Vec<String> = ["api", "--silent", "--method", "PATCH"]
         .map(str::to_owned)
@@ -204,7 +204,7 @@ pub fn update(number: u64, wording: &Wording) -> Vec<Vec<String>> {
     all
 }
 
-/// gh ends with 4 when it needs a login, and with 1 for everything else; the rest is its words.
+/// Classifies a failure: exit code 4 means a missing login; everything else is in the output.
 fn failed(args: &[String], finished: &Finished) -> GhError {
     let said = [&finished.stderr[..], b"\n", &finished.stdout[..]].concat();
     let said = clip(&one_line(&String::from_utf8_lossy(&said)), 300);
@@ -228,7 +228,10 @@ fn failed(args: &[String], finished: &Finished) -> GhError {
     } else {
         let command = args.iter().take(2).map(String::as_str).collect::<Vec<_>>();
         let command = command.join(" ");
-        GhError::Failed { command, said }
+        GhError::Failed {
+            command,
+            message: said,
+        }
     }
 }
 
@@ -251,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn the_words_of_gh_say_what_is_wrong() {
+    fn failures_are_classified_by_the_output_of_gh() {
         let all = [
             kind(
                 4,
@@ -282,16 +285,16 @@ mod tests {
         insta::assert_snapshot!(all.join("\n"), @r"
         gh is not logged in: To get started with GitHub CLI, please run: gh auth login
         gh is not logged in: HTTP 401: Bad credentials (https://api.github.com/graphql) Try authenticating with: gh auth login
-        GitHub's rate limit is used up: HTTP 403: API rate limit exceeded for user ID 1. (https://api.github.com/graphql)
-        GitHub cannot be reached: error connecting to api.github.com check your internet connection or https://githubstatus.com
+        GitHub rate limit exceeded: HTTP 403: API rate limit exceeded for user ID 1. (https://api.github.com/graphql)
+        could not connect to GitHub: error connecting to api.github.com check your internet connection or https://githubstatus.com
         no remote of this repository is on GitHub: none of the git remotes configured for this repository point to a known GitHub host. To tell gh about a new GitHub host, please use `gh auth login`
-        GitHub does not know a label: could not add label: 'agents' not found
+        unknown label on GitHub: could not add label: 'agents' not found
         `gh pr create` failed: pull request create failed: GraphQL: No commits between main and x (createPullRequest)
         ");
     }
 
     #[test]
-    fn the_commands_are_those_a_person_would_type() {
+    fn the_commands_are_ordinary_gh_commands() {
         let wording = Wording {
             head: "dispatch/shop-7k3q/api".to_owned(),
             base: "main".to_owned(),

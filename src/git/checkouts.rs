@@ -2,16 +2,31 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::PoisonError;
 
 use crate::git::repo::Repo;
 use crate::git::worktree::{Head, Worktree, read_head};
 
 impl Repo {
-    /// Finds the worktree at this folder.
+    /// Finds the worktree at this folder. Only where the link between the two is broken are all
+    /// worktrees read.
     pub fn find_worktree(&self, path: &Path) -> Option<Worktree> {
+        if let Some(linked) = self.linked_worktree(path) {
+            return Some(linked);
+        }
         self.worktrees()
             .into_iter()
             .find(|worktree| worktree.path == path)
+    }
+
+    /// Follows the link in a folder to its entry, if that links back.
+    fn linked_worktree(&self, path: &Path) -> Option<Worktree> {
+        let link = path.join(".git");
+        let text = fs::read_to_string(&link).ok()?;
+        let admin = PathBuf::from(text.trim_end().strip_prefix("gitdir: ")?);
+        let is_entry = admin.parent() == Some(&self.common.join("worktrees"));
+        let worktree = worktree_of(admin)?;
+        (is_entry && worktree.path == path).then_some(worktree)
     }
 
     /// Lists all linked worktrees from the admin folders, without incomplete entries.
@@ -21,15 +36,7 @@ impl Repo {
         };
         let mut found: Vec<Worktree> = entries
             .flatten()
-            .filter_map(|entry| {
-                let admin = entry.path();
-                let gitdir = fs::read_to_string(admin.join("gitdir")).ok()?;
-                let link = admin.join(gitdir.trim_end());
-                Some(Worktree {
-                    path: link.parent()?.to_owned(),
-                    admin,
-                })
-            })
+            .filter_map(|entry| worktree_of(entry.path()))
             .collect();
         found.sort_by(|a, b| a.path.cmp(&b.path));
         found
@@ -37,11 +44,24 @@ impl Repo {
 
     /// Lists the checkouts of a branch: the main checkout or linked worktrees.
     pub fn checkouts_of(&self, branch: &str) -> Vec<PathBuf> {
-        let found = self.checkouts().into_iter();
+        let main = self.common.join("index").exists() && {
+            let head = read_head(&self.common);
+            matches!(head, Some(Head::Branch(found)) if found == branch)
+        };
+        let main = main.then(|| self.home().to_owned());
+        let linked = self.worktrees_on(branch).into_iter();
+        let linked = linked.map(|worktree| worktree.path);
+        main.into_iter().chain(linked).collect()
+    }
+
+    /// Lists the linked worktrees that have a branch checked out.
+    pub fn worktrees_on(&self, branch: &str) -> Vec<Worktree> {
+        let heads = self.heads.lock();
+        let mut heads = heads.unwrap_or_else(PoisonError::into_inner);
+        let admins = heads.admins_on(&self.common.join("worktrees"), branch);
+        let mut found: Vec<Worktree> = admins.into_iter().filter_map(worktree_of).collect();
+        found.sort_by(|a, b| a.path.cmp(&b.path));
         found
-            .filter(|(checked_out, _)| checked_out == branch)
-            .map(|(_, place)| place)
-            .collect()
     }
 
     /// Finds the checkout in which a branch is being rebased or bisected, with the operation's name.
@@ -85,4 +105,14 @@ impl Repo {
             })
             .collect()
     }
+}
+
+/// Reads the folder that an entry below `worktrees/` belongs to.
+fn worktree_of(admin: PathBuf) -> Option<Worktree> {
+    let gitdir = fs::read_to_string(admin.join("gitdir")).ok()?;
+    let link = admin.join(gitdir.trim_end());
+    Some(Worktree {
+        path: link.parent()?.to_owned(),
+        admin,
+    })
 }

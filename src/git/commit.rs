@@ -79,20 +79,17 @@ impl Store {
 
     fn write(&self, new: &NewCommit<'_>, author: &Signature<'_>) -> Result<Oid, StoreError> {
         let signature = self.signature(new.by, new.time)?;
-        let tree = self.inner.find_tree(to_git2(new.tree))?;
-        let parents: Vec<_> = new
-            .parents
-            .iter()
-            .map(|parent| self.inner.find_commit(to_git2(*parent)))
-            .collect::<Result<_, _>>()?;
-        let parents: Vec<_> = parents.iter().collect();
+        // libgit2 would read them all, and keep what it has read.
+        let odb = self.inner.odb()?;
+        let mut names = new.parents.iter().chain([&new.tree]);
+        if let Some(missing) = names.find(|oid| !odb.exists(to_git2(**oid))) {
+            return Err(StoreError::Missing(*missing));
+        }
         fault::point("commit", "before it is written");
         full("commit")?;
         // `git_commit_create` reports success even if the object could not be written.
-        let text =
-            self.inner
-                .commit_create_buffer(author, &signature, new.message, &tree, &parents)?;
-        let oid = self.inner.odb()?.write(ObjectType::Commit, &text)?;
+        let text = commit_text(new, author, &signature);
+        let oid = odb.write(ObjectType::Commit, &text)?;
         Ok(from_git2(oid))
     }
 
@@ -164,9 +161,31 @@ impl Store {
     }
 }
 
+/// Renders the object that git calls a commit.
+fn commit_text(new: &NewCommit<'_>, author: &Signature<'_>, committer: &Signature<'_>) -> Vec<u8> {
+    let mut text = format!("tree {}\n", new.tree).into_bytes();
+    for parent in new.parents {
+        text.extend_from_slice(format!("parent {parent}\n").as_bytes());
+    }
+    for (role, who) in [("author", author), ("committer", committer)] {
+        text.extend_from_slice(format!("{role} ").as_bytes());
+        text.extend_from_slice(who.name_bytes());
+        text.extend_from_slice(b" <");
+        text.extend_from_slice(who.email_bytes());
+        text.extend_from_slice(format!("> {}\n", seconds_and_zone(who.when())).as_bytes());
+    }
+    text.push(b'\n');
+    text.extend_from_slice(new.message.as_bytes());
+    text
+}
+
 /// Renders a time as `@1795338840 +0130`, which git parses for any number.
 fn date(time: Time) -> OsString {
+    format!("@{}", seconds_and_zone(time)).into()
+}
+
+fn seconds_and_zone(time: Time) -> String {
     let minutes = time.offset_minutes().abs();
     let (hours, minutes) = (minutes / 60, minutes % 60);
-    format!("@{} {}{hours:02}{minutes:02}", time.seconds(), time.sign()).into()
+    format!("{} {}{hours:02}{minutes:02}", time.seconds(), time.sign())
 }

@@ -115,12 +115,7 @@ impl Repo {
         if !top.status.success() {
             return Err(DiscoverError::Bare(common));
         }
-        Ok(Repo {
-            top: path_of(top.stdout),
-            common,
-            git_dir,
-            version,
-        })
+        Ok(Repo::new(path_of(top.stdout), common, git_dir, version))
     }
 
     /// Lists the limitations to report before a run.

@@ -16,6 +16,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use git2::{Index, IndexEntry, IndexTime};
 
+use crate::base::files::touch;
 use crate::merge::change::Entry;
 
 /// A file time in seconds and nanoseconds.
@@ -55,6 +56,30 @@ pub(super) fn refresh_index_mtime(
     let file = File::options().write(true).open(copy)?;
     file.set_modified(UNIX_EPOCH + Duration::from_secs(after))?;
     Ok(true)
+}
+
+/// How often the clock of a file system is asked whether it has moved on.
+const MOST_WAITS: u32 = 10;
+
+/// Moves the time stamp of a new index past those of the files it lists, as soon as the clock of the
+/// file system moves on.
+///
+/// Files written in the same step of that clock as the index prove nothing to
+/// [`refresh_index_mtime`]. No process may write to the worktree meanwhile. A clock with long steps
+/// is not waited for.
+///
+/// # Errors
+/// When the time stamp cannot be written.
+pub(super) fn postdate_index(index: &Path) -> io::Result<()> {
+    let written = fs::metadata(index)?.modified()?;
+    for _ in 0..MOST_WAITS {
+        touch(index)?;
+        if fs::metadata(index)?.modified()? > written {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    Ok(())
 }
 
 /// Returns `true` if git would see a change by size or second, whatever its settings, or if time
@@ -175,6 +200,19 @@ mod tests {
         let file = File::options().write(true).open(&path).unwrap();
         file.set_modified(modified).unwrap();
         assert_eq!(files.refreshed(), (false, "a".to_owned()));
+    }
+
+    #[test]
+    fn a_postdated_index_is_trusted_and_misses_no_later_write() {
+        for round in 0..20 {
+            let files = StagedFiles::new();
+            files.write("a", &format!("{round:04}\n"));
+            files.git().run(&["add", "--all"]).unwrap();
+            postdate_index(&files.index()).unwrap();
+            assert_eq!(files.refreshed(), (true, String::new()), "round {round}");
+            files.write("a", &format!("{:04}\n", round + 1));
+            assert_eq!(files.refreshed().1, "a", "round {round}");
+        }
     }
 
     #[test]

@@ -1,8 +1,11 @@
 //! The folders of a repository, and the version of its git.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
 use crate::git::command::{Git, GitError};
+use crate::git::head_cache::HeadCache;
+use crate::git::store_pool::StorePool;
 
 /// A repository that dispatch can work with, as seen from one of its checkouts.
 #[derive(Clone, Debug)]
@@ -15,9 +18,30 @@ pub struct Repo {
     pub git_dir: PathBuf,
     /// The version of the `git` program, as (major, minor).
     pub version: (u32, u32),
+    /// Opened stores, reused by [`Repo::with_store`].
+    pub(super) stores: Arc<StorePool>,
+    /// The branches that linked worktrees have checked out.
+    pub(super) heads: Arc<Mutex<HeadCache>>,
 }
 
 impl Repo {
+    /// Describes a repository whose folders are known.
+    pub(super) fn new(
+        top: PathBuf,
+        common: PathBuf,
+        git_dir: PathBuf,
+        version: (u32, u32),
+    ) -> Repo {
+        Repo {
+            top,
+            common,
+            git_dir,
+            version,
+            stores: Arc::default(),
+            heads: Arc::default(),
+        }
+    }
+
     /// Returns git at the top of the user's checkout.
     pub fn git(&self) -> Git {
         Git::at(&self.top)

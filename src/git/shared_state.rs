@@ -11,10 +11,10 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
 
 use sha1::{Digest as _, Sha1};
 
+use crate::base::file_signature::FileSignature;
 use crate::git::repo::Repo;
 use crate::merge::oid::Oid;
 use crate::model::outside_changes::SharedState;
@@ -31,10 +31,6 @@ const SHARED_FILES: [&str; 5] = [
 /// Folders of references that are not compared: remote-tracking branches change with every fetch,
 /// and `refs/dispatch` is dispatch's own.
 const SKIPPED_REFERENCES: [&str; 2] = ["refs/remotes", "refs/dispatch"];
-
-/// A file whose times are younger than this may change again without a new signature: file systems
-/// count time in steps of up to a second.
-const SETTLED_AFTER: Duration = Duration::from_secs(1);
 
 /// Reads the shared state of one repository again and again.
 #[derive(Debug)]
@@ -133,17 +129,15 @@ impl<T> Part<T> {
 /// Files and folders with their signatures, each taken before the content was read.
 #[derive(Debug, Default)]
 struct Sources {
-    seen: Vec<(PathBuf, Option<Signature>)>,
+    seen: Vec<(PathBuf, Option<FileSignature>)>,
     /// Whether one of them is so young that its signature proves nothing yet.
     unsettled: bool,
 }
 
 impl Sources {
     fn add(&mut self, path: &Path) {
-        let signature = Signature::of(path);
-        self.unsettled |= signature
-            .as_ref()
-            .is_some_and(|found| found.is_younger_than(SETTLED_AFTER));
+        let signature = FileSignature::of(path);
+        self.unsettled |= signature.as_ref().is_some_and(|found| !found.is_settled());
         self.seen.push((path.to_owned(), signature));
     }
 
@@ -153,45 +147,13 @@ impl Sources {
             && self
                 .seen
                 .iter()
-                .all(|(path, signature)| Signature::of(path) == *signature)
+                .all(|(path, signature)| FileSignature::of(path) == *signature)
     }
 
     /// Adds a file and reads it.
     fn read(&mut self, path: &Path) -> Option<Vec<u8>> {
         self.add(path);
         fs::read(path).ok()
-    }
-}
-
-/// What differs after a file was written or a folder got or lost an entry.
-#[derive(Clone, PartialEq, Eq, Debug)]
-struct Signature {
-    inode: u64,
-    size: u64,
-    mode: u32,
-    modified: (i64, i64),
-    changed: (i64, i64),
-}
-
-impl Signature {
-    fn of(path: &Path) -> Option<Signature> {
-        let meta = path.metadata().ok()?;
-        Some(Signature {
-            inode: meta.ino(),
-            size: meta.size(),
-            mode: meta.mode(),
-            modified: (meta.mtime(), meta.mtime_nsec()),
-            changed: (meta.ctime(), meta.ctime_nsec()),
-        })
-    }
-
-    fn is_younger_than(&self, age: Duration) -> bool {
-        let (seconds, nanos) = self.changed.max(self.modified);
-        let since_epoch = Duration::new(seconds.max(0) as u64, nanos.clamp(0, 999_999_999) as u32);
-        let written = SystemTime::UNIX_EPOCH + since_epoch;
-        SystemTime::now()
-            .duration_since(written)
-            .is_ok_and(|passed| passed < age)
     }
 }
 
@@ -289,6 +251,8 @@ fn hash(parts: &[&[u8]]) -> Oid {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use std::time::{Duration, SystemTime};
+
     use super::*;
     use crate::git::Git;
     use crate::model::outside_changes::changes;

@@ -38,6 +38,9 @@ pub enum StoreError {
         /// The actual commit; zeros for "absent".
         found: Oid,
     },
+    /// A commit was to name an object that is missing.
+    #[error("git store: object {0} is missing")]
+    Missing(Oid),
     /// A reference name that git rejects.
     #[error("invalid reference name {0:?}")]
     BadName(String),
@@ -59,6 +62,25 @@ pub(crate) fn from_git2(oid: git2::Oid) -> Oid {
     let mut bytes = [0; 20];
     bytes.copy_from_slice(&oid.as_bytes()[..20]);
     Oid::from_bytes(bytes)
+}
+
+impl Repo {
+    /// Runs `work` with a store that may have been used before.
+    ///
+    /// # Errors
+    /// When the store cannot be opened, and the errors of `work`.
+    pub fn with_store<T, E: From<StoreError>>(
+        &self,
+        work: impl FnOnce(&Store) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let (store, uses) = match self.stores.take() {
+            Some((inner, uses)) => (Store { inner }, uses),
+            None => (Store::open(self)?, 0),
+        };
+        let result = work(&store);
+        self.stores.put_back(store.inner, uses + 1);
+        result
+    }
 }
 
 impl Store {
@@ -101,7 +123,8 @@ impl Store {
     /// Returns `true` if a boolean setting is on. Reads in process: a `git config` for every worktree
     /// costs more than the rest of creating its entry.
     pub fn is_set(&self, key: &str) -> bool {
-        let config = self.inner.config();
+        // A snapshot is read again when a file has changed.
+        let config = self.inner.config().and_then(|mut config| config.snapshot());
         config
             .and_then(|config| config.get_bool(key))
             .unwrap_or(false)

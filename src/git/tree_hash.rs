@@ -8,12 +8,11 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
-use git2::ObjectType;
-use sha1::{Digest as _, Sha1};
-
+use crate::git::object_hash::hash_tree;
 use crate::git::store::{Store, to_git2};
 use crate::merge::change::{Entry, RepoPath};
 use crate::merge::oid::Oid;
+use git2::ObjectType;
 
 const DIRECTORY: u32 = 0o040_000;
 
@@ -236,13 +235,6 @@ fn order(mode: u32, name: &[u8], other_mode: u32, other: &[u8]) -> Ordering {
     ours.cmp(other.iter().chain(slash(other_mode)))
 }
 
-fn hash_tree(tree: &[u8]) -> Oid {
-    let mut hash = Sha1::new();
-    hash.update(format!("tree {}\0", tree.len()));
-    hash.update(tree);
-    Oid::from_bytes(hash.finalize().into())
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -259,12 +251,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let top = folder.path().to_owned();
         Git::at(&top).run(&["init", "--quiet"]).unwrap();
-        let repo = Repo {
-            common: top.join(".git"),
-            git_dir: top.join(".git"),
-            top,
-            version: (2, 39),
-        };
+        let repo = Repo::discover(&top).unwrap();
         let store = Store::open(&repo).unwrap();
         let empty = store.empty_tree().unwrap();
         let mut rng = fastrand::Rng::with_seed(3);

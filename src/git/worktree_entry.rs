@@ -13,8 +13,9 @@ use std::path::{Path, PathBuf};
 use crate::base::fault;
 use crate::base::files::FileLock;
 use crate::git::command::Git;
+use crate::git::racy_index::postdate_index;
 use crate::git::repo::Repo;
-use crate::git::store::Store;
+use crate::git::store::{Store, StoreError};
 use crate::git::worktree::{Head, Worktree, WorktreeError, at, render_head};
 
 impl Repo {
@@ -45,7 +46,11 @@ impl Repo {
         // Filling runs filters and takes the longest. It needs no lock, the entry is complete.
         let filled = at(path, fault::full("worktree files")).and_then(|()| {
             let args = ["read-tree", "--reset", "-u", "HEAD"];
-            Ok(Git::at(path).run(&args)?)
+            Git::at(path).run(&args)?;
+            at(
+                &worktree.admin,
+                postdate_index(&worktree.admin.join("index")),
+            )
         });
         if let Err(error) = filled {
             let _ = self.remove_worktree(&worktree);
@@ -91,7 +96,8 @@ impl Repo {
     }
 
     fn has_worktree_config(&self) -> bool {
-        Store::open(self).is_ok_and(|store| store.is_set("extensions.worktreeConfig"))
+        let is_set = |store: &Store| Ok(store.is_set("extensions.worktreeConfig"));
+        self.with_store::<bool, StoreError>(is_set).unwrap_or(false)
     }
 
     fn add_by_rename(

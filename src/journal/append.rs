@@ -126,6 +126,9 @@ impl Journal {
             })?;
         self.tip = tip;
         self.seq = last.seq;
+        for recorded in records {
+            tracing::debug!(seq = recorded.seq, "{}", summary(&recorded.event));
+        }
         Ok(())
     }
 

@@ -5,28 +5,22 @@ use crate::model::run::RunState;
 use crate::model::task_state::TaskPhase;
 
 /// How many stoppers of one task are looked for; more tell a reader nothing new.
-const ENOUGH: usize = 4;
+pub const MOST_STOPPERS: usize = 4;
 
 impl RunState {
     /// For every task in plan order, the failed, skipped, cancelled or conflicting tasks that keep
     /// it from starting: the same roots as [`RunState::root_causes`], lowest numbers first, at most
     /// four, in one pass over the plan.
     pub fn stoppers(&self) -> Vec<Vec<TaskNumber>> {
-        let mut dependents = vec![Vec::new(); self.tasks.len()];
-        for task in self.plan.tasks() {
-            for dependency in &task.depends_on {
-                dependents[dependency.index()].push(task.number);
-            }
-        }
         let mut stoppers = vec![Vec::new(); self.tasks.len()];
         let numbers = self.plan.tasks().iter().map(|task| task.number);
         for root in numbers.filter(|number| self.is_stopper(*number)) {
             let mut open = vec![root];
             while let Some(task) = open.pop() {
-                for &dependent in &dependents[task.index()] {
+                for dependent in self.plan.dependents(task).map(|task| task.number) {
                     let known: &mut Vec<TaskNumber> = &mut stoppers[dependent.index()];
                     let waits = self.task(dependent).phase == TaskPhase::Queued;
-                    if waits && known.len() < ENOUGH && known.last() != Some(&root) {
+                    if waits && known.len() < MOST_STOPPERS && known.last() != Some(&root) {
                         known.push(root);
                         open.push(dependent);
                     }

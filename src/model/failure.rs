@@ -40,7 +40,7 @@ pub enum FailureKind {
     SetUp,
 }
 
-/// The classes of failure (README, "Failure classes").
+/// The classes of failure (`docs/failures.md`).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum FailureClass {

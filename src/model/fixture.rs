@@ -249,6 +249,11 @@ impl RunFixture {
 
     /// Folds everything.
     pub(crate) fn state(self) -> RunState {
+        self.fold(|_, _| {})
+    }
+
+    /// Folds everything, and shows the state after each event.
+    pub(crate) fn fold(self, mut seen: impl FnMut(&RunState, &Recorded)) -> RunState {
         let plan = Plan::new(self.title.clone(), Vec::new(), self.tasks).unwrap();
         let first = Recorded {
             seq: 1,
@@ -264,9 +269,12 @@ impl RunFixture {
             },
         };
         let mut state = RunState::start(RunId::new("checkout-7k3q"), plan, &first).unwrap();
+        seen(&state, &first);
         for (seq, event) in (2..).zip(self.events) {
             let time = start() + SignedDuration::from_secs(seq as i64);
-            state.apply(&Recorded { seq, time, event });
+            let recorded = Recorded { seq, time, event };
+            state.apply(&recorded);
+            seen(&state, &recorded);
         }
         state
     }

@@ -1,5 +1,6 @@
 //! Plain data that every layer above shares. No clock, file, process or git in here.
 
+pub mod affected;
 pub mod assembly_conflict;
 pub mod attempt;
 pub mod bill;

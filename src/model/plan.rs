@@ -1,6 +1,7 @@
 //! The plan: a validated, immutable graph of tasks in the author's order.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -10,11 +11,15 @@ use crate::model::usage::Dollars;
 
 /// The validated graph of tasks. Once built it cannot be wrong: numbers run from 1 in order, tags
 /// are unique, every dependency exists and there is no cycle.
+///
+/// A clone shares the graph.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Plan {
     title: String,
     context: Vec<String>,
-    tasks: Vec<Task>,
+    tasks: Arc<Vec<Task>>,
+    /// For every task the tasks that depend on it directly.
+    dependents: Arc<Vec<Vec<TaskNumber>>>,
 }
 
 /// The last part of the integration branch's name, which no task may have.
@@ -49,12 +54,14 @@ impl Plan {
     /// # Errors
     /// Says which rule of a plan the tasks break; the first one found.
     pub fn new(title: String, context: Vec<String>, tasks: Vec<Task>) -> Result<Plan, GraphError> {
-        let plan = Plan {
+        let mut plan = Plan {
             title,
             context,
-            tasks,
+            tasks: Arc::new(tasks),
+            dependents: Arc::default(),
         };
         plan.check()?;
+        plan.dependents = Arc::new(plan.find_dependents());
         Ok(plan)
     }
 
@@ -81,10 +88,20 @@ impl Plan {
         }
     }
 
+    fn find_dependents(&self) -> Vec<Vec<TaskNumber>> {
+        let mut dependents = vec![Vec::new(); self.tasks.len()];
+        for task in self.tasks.iter() {
+            for dependency in &task.depends_on {
+                dependents[dependency.index()].push(task.number);
+            }
+        }
+        dependents
+    }
+
     /// Depth-first search without recursion, because a plan may be a chain of 10,000 tasks.
     fn find_cycle(&self) -> Option<Vec<TaskNumber>> {
         let mut finished = vec![false; self.tasks.len()];
-        for start in &self.tasks {
+        for start in self.tasks.iter() {
             let mut path = vec![(start.number, 0)];
             let mut on_path = std::collections::HashSet::from([start.number]);
             while let Some((task, next)) = path.last_mut() {
@@ -117,7 +134,7 @@ impl Plan {
     /// The same plan with other priorities, where `priority` gives one.
     #[must_use]
     pub fn with_priorities(mut self, priority: impl Fn(TaskNumber) -> Option<i32>) -> Plan {
-        for task in &mut self.tasks {
+        for task in Arc::make_mut(&mut self.tasks) {
             task.fields.priority = priority(task.number).unwrap_or(task.fields.priority);
         }
         self
@@ -161,7 +178,7 @@ impl Plan {
     pub fn slugs(&self) -> Vec<String> {
         let mut taken = std::collections::HashSet::from([INTEGRATION.to_owned()]);
         let mut slugs = Vec::with_capacity(self.tasks.len());
-        for task in &self.tasks {
+        for task in self.tasks.iter() {
             let slug = crate::base::text::slug(&task.tag);
             let numbered = |suffix: String| {
                 let kept = &slug[..slug.len().min(39 - suffix.len())];
@@ -180,9 +197,8 @@ impl Plan {
 
     /// The tasks that depend on this one directly.
     pub fn dependents(&self, number: TaskNumber) -> impl Iterator<Item = &Task> {
-        self.tasks
-            .iter()
-            .filter(move |task| task.depends_on.contains(&number))
+        let numbers = self.dependents[number.index()].iter();
+        numbers.map(|number| self.task(*number))
     }
 }
 
@@ -223,7 +239,7 @@ impl Task {
     }
 }
 
-/// The optional fields of a task (README, "Plans").
+/// The optional fields of a task (`docs/plans.md`).
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct TaskFields {
     /// The worker profile, if not the configured default.

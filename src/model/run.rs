@@ -1,6 +1,8 @@
 //! The state of a run, folded from events: [`RunState::apply`] is the only way it changes. What can
 //! be read off it is in [`crate::model::status`].
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
 use crate::merge::oid::Oid;
@@ -165,17 +167,16 @@ impl RunState {
 
     /// Every task that depends on this one, directly or through others, in plan order.
     pub fn downstream(&self, number: TaskNumber) -> Vec<TaskNumber> {
-        let mut found = vec![false; self.tasks.len()];
+        let mut found = BTreeSet::new();
         let mut open = vec![number];
         while let Some(task) = open.pop() {
             for dependent in self.plan.dependents(task) {
-                if !std::mem::replace(&mut found[dependent.number.index()], true) {
+                if found.insert(dependent.number) {
                     open.push(dependent.number);
                 }
             }
         }
-        let numbers = self.plan.tasks().iter().map(|task| task.number);
-        numbers.filter(|number| found[number.index()]).collect()
+        found.into_iter().collect()
     }
 
     /// The state of one task.

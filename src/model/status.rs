@@ -141,7 +141,7 @@ impl RunState {
             .collect()
     }
 
-    /// The exit code the run has earned as things stand (README, "Exit codes").
+    /// The exit code the run has earned as things stand (`docs/runs.md`).
     pub fn exit_code(&self) -> u8 {
         if self.phase == RunPhase::Stopping {
             return 130;

@@ -1,7 +1,7 @@
-//! The lines on a terminal: one a task that is alive or changed last, and a total.
+//! The live display: one row for each running or recently changed task, and a total.
 //!
-//! A fixed number of rows is drawn, whatever the number of tasks; which task has a row is decided
-//! anew with every change. Only a row's clock and spinner move by themselves.
+//! The number of rows does not depend on the number of tasks; every change decides again which tasks
+//! have one. Only clocks and spinners move between changes.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,13 +13,13 @@ use crate::base::clock::render_elapsed;
 use crate::base::terminal::HiddenControls;
 use crate::ui::task_line::{Line, safe};
 
-/// How often the clocks of the rows are drawn.
+/// Interval at which the clocks of the rows are drawn.
 const TICK: Duration = Duration::from_millis(250);
 
-/// Rows that are left to the lines above: the total, what scrolls, and the cursor.
+/// Rows kept free for the total, the scrolling lines and the cursor.
 const ROWS_KEPT: usize = 4;
 
-/// Lines that are drawn over.
+/// The live display.
 pub struct Bars {
     screen: MultiProgress,
     rows: Vec<ProgressBar>,
@@ -30,7 +30,7 @@ pub struct Bars {
     controls: Option<HiddenControls>,
 }
 
-/// A line and the place of its last change in the order of all changes.
+/// A line with the number of its last change.
 struct Shown {
     line: Line,
     changed: u64,
@@ -44,12 +44,12 @@ impl fmt::Debug for Bars {
 }
 
 impl Bars {
-    /// On the terminal behind standard error.
+    /// Draws on the terminal behind standard error.
     pub(super) fn on_stderr(total: usize) -> Bars {
         let (height, _) = console::Term::stderr().size();
         let mut bars = Bars::on(ProgressDrawTarget::stderr(), usize::from(height), total);
         bars.controls = HiddenControls::on_stdin();
-        // Drawing is limited in rate, so the last of many changes is painted by a later tick.
+        // Drawing is rate-limited, so a later tick draws the last of many changes.
         bars.total.enable_steady_tick(TICK);
         bars
     }
@@ -81,7 +81,7 @@ impl Bars {
     }
 
     pub(super) fn say(&mut self, text: &str) {
-        // An error of the terminal is no reason to stop a run.
+        // An error of the terminal must not stop a run.
         let _ = self.screen.println(text);
     }
 
@@ -104,7 +104,7 @@ impl Bars {
     }
 }
 
-/// The lines that get a row: those alive first, then those that changed last; in their own order.
+/// Chooses the lines that get a row: running ones first, then the last changed; in task order.
 fn chosen(lines: &BTreeMap<u32, Shown>, room: usize) -> Vec<u32> {
     let mut all: Vec<_> = lines.iter().collect();
     all.sort_by_key(|(_, shown)| (!shown.line.is_alive(), std::cmp::Reverse(shown.changed)));
@@ -132,7 +132,7 @@ fn show(row: &ProgressBar, line: &Line) {
     row.set_message(line.text());
 }
 
-/// A clock that is drawn four times a second does not show tenths.
+/// Rounds to seconds, since the clock is drawn only four times a second.
 fn whole_seconds(since: Instant) -> Duration {
     Duration::from_secs(since.elapsed().as_secs().max(1))
 }
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn tasks_that_are_alive_have_a_row_before_those_that_changed_last() {
+    fn running_tasks_have_a_row_before_recently_changed_ones() {
         let lines = [(9, true), (1, false), (2, false), (5, true), (3, false)];
         assert_eq!(shown(&lines, 2), [5, 9]);
         assert_eq!(shown(&lines, 4), [2, 3, 5, 9]);

@@ -1,12 +1,12 @@
-//! What changed, to the word: readable without colour, as `git diff --word-diff` writes it.
+//! Word and line diffs, readable without colour, as `git diff --word-diff` writes them.
 
 use anstyle::{AnsiColor, Style};
 use similar::{Algorithm, ChangeTag, TextDiff};
 
 use crate::base::text::terminal_safe;
 
-/// One side of a conflict over its base, line by line: words the side took out stand in `[-…-]`,
-/// words it put in stand in `{+…+}`, and both have a colour where there is one.
+/// Renders the words that one side changed, line by line: removed ones as `[-…-]`, added ones as
+/// `{+…+}`, both in colour.
 pub fn word_diff(base: &str, side: &str) -> Vec<String> {
     let diff = TextDiff::configure()
         .algorithm(Algorithm::Patience)
@@ -18,7 +18,7 @@ pub fn word_diff(base: &str, side: &str) -> Vec<String> {
     lines.finish()
 }
 
-/// What a side did to a whole text, as lines with `-`, `+` and a little around them.
+/// Renders the lines that one side changed, with `-` and `+` and one line of context.
 pub fn line_diff(base: &str, side: &str) -> Vec<String> {
     let diff = TextDiff::configure()
         .algorithm(Algorithm::Histogram)
@@ -40,7 +40,7 @@ pub fn line_diff(base: &str, side: &str) -> Vec<String> {
     lines
 }
 
-/// Lines under way, with a run of words of one kind that is not closed yet.
+/// Finished lines, and an open run of words of one kind.
 #[derive(Default)]
 struct Marked {
     done: Vec<String>,
@@ -61,7 +61,7 @@ impl Marked {
             }
             if piece.ends_with('\n') {
                 self.close();
-                // A line end that went away joins nothing: what comes next stands on its own line.
+                // A removed line end still ends the line of the diff.
                 self.done.push(std::mem::take(&mut self.line));
             }
         }
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_whole_text_is_shown_where_it_changed() {
+    fn a_line_diff_shows_changes_with_context() {
         let base = "1\n2\n3\n4\n5\n6\n7\n8\n";
         let side = "1\n2\nthree\n4\n5\n6\n7\n";
         insta::assert_snapshot!(plain(&line_diff(base, side)), @"

@@ -1,4 +1,4 @@
-//! What people see on a terminal: answers on standard output, everything else on standard error.
+//! Terminal output: answers on standard output, everything else on standard error.
 
 use std::io::{self, IsTerminal, Write};
 
@@ -6,13 +6,15 @@ use anstyle::{AnsiColor, Style};
 
 mod bars;
 pub mod diff;
+pub mod markdown;
+pub mod pager;
 pub mod progress;
 pub mod prompt;
 pub mod task_line;
+pub mod trace;
 pub mod waiting;
 
-/// The terminal, or what stands in its place. Colour is left to the streams: none without a
-/// terminal, with `NO_COLOR` or with `TERM=dumb`.
+/// The output streams. There is no colour without a terminal, with `NO_COLOR` or with `TERM=dumb`.
 #[derive(Clone, Copy, Debug)]
 pub struct Ui {
     interactive: bool,
@@ -21,7 +23,7 @@ pub struct Ui {
 }
 
 impl Ui {
-    /// For the process's own streams.
+    /// Uses the streams of the process.
     pub fn new() -> Ui {
         Ui {
             interactive: io::stdin().is_terminal() && io::stderr().is_terminal(),
@@ -30,21 +32,21 @@ impl Ui {
         }
     }
 
-    /// The same streams, but nobody is asked, as if there were no terminal.
-    pub fn without_person() -> Ui {
+    /// Uses the same streams without prompts, as if there were no terminal.
+    pub fn non_interactive() -> Ui {
         Ui {
             interactive: false,
             ..Ui::new()
         }
     }
 
-    /// With or without words about what is going on; answers, warnings and errors stay.
+    /// Turns status messages on or off; answers, warnings and errors stay.
     #[must_use]
     pub fn quiet(self, quiet: bool) -> Ui {
         Ui { quiet, ..self }
     }
 
-    /// With or without a display that is drawn over (`[run] keep_terminal_free`).
+    /// Turns the live display on or off (`[run] keep_terminal_free`).
     #[must_use]
     pub fn drawing(self, draws: bool) -> Ui {
         Ui {
@@ -53,22 +55,22 @@ impl Ui {
         }
     }
 
-    /// Whether nothing is to be said about what is going on.
+    /// Returns `true` if status messages are off.
     pub fn is_quiet(&self) -> bool {
         self.quiet
     }
 
-    /// Whether lines may be drawn over if standard error is a terminal.
+    /// Returns `true` if a live display is allowed on a terminal.
     pub fn may_draw(&self) -> bool {
         self.draws
     }
 
-    /// Whether a person can be asked.
+    /// Returns `true` if the user can be prompted.
     pub fn is_interactive(&self) -> bool {
         self.interactive
     }
 
-    /// How many columns a table on standard output may take: no limit if that is no terminal.
+    /// Returns the width of standard output; `usize::MAX` without a terminal.
     pub fn columns(&self) -> usize {
         match console::Term::stdout().size_checked() {
             Some((_, columns)) if io::stdout().is_terminal() => usize::from(columns),
@@ -76,14 +78,19 @@ impl Ui {
         }
     }
 
-    /// What was asked for, on standard output. A closed pipe (`| head`) is no error.
+    /// Returns `true` if standard output shows colour.
+    pub fn has_color(&self) -> bool {
+        anstream::AutoStream::choice(&io::stdout()) != anstream::ColorChoice::Never
+    }
+
+    /// Prints an answer on standard output. A closed pipe (`| head`) is not an error.
     pub fn answer(&self, text: &str) {
         let mut out = anstream::stdout().lock();
         let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
     }
 
-    /// An answer that takes the place of the one before it on a terminal, and comes after it, with a
-    /// line between them, elsewhere.
+    /// Prints an answer that replaces the one before it on a terminal, and follows it after an empty
+    /// line elsewhere.
     pub fn redraw(&self, text: &str) {
         if self.draws && io::stdout().is_terminal() {
             // Cursor to the top, then clear to the end, so that nothing flickers.
@@ -93,24 +100,24 @@ impl Ui {
         }
     }
 
-    /// What is going on.
+    /// Prints a status message.
     pub fn status(&self, text: &str) {
         if !self.quiet {
             self.note(text);
         }
     }
 
-    /// Something the user should know before going on.
+    /// Prints a warning.
     pub fn warning(&self, text: &str) {
         self.prefixed("warning", AnsiColor::Yellow, text);
     }
 
-    /// What to do next.
+    /// Prints a hint about the next step.
     pub fn hint(&self, text: &str) {
         self.prefixed("hint", AnsiColor::Cyan, text);
     }
 
-    /// Why it did not work.
+    /// Prints an error.
     pub fn error(&self, text: &str) {
         self.prefixed("error", AnsiColor::Red, text);
     }

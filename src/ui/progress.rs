@@ -1,4 +1,4 @@
-//! What goes on while a run is alive: lines that are drawn over on a terminal, plain ones elsewhere.
+//! Progress of a run: a live display on a terminal, plain lines elsewhere.
 
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
@@ -7,19 +7,19 @@ use crate::ui::Ui;
 use crate::ui::bars::Bars;
 use crate::ui::task_line::Line;
 
-/// What a person sees of a run while it goes on. Everything goes to standard error.
+/// The display of a running run, on standard error.
 #[derive(Debug)]
 pub enum Progress {
-    /// One line a task, drawn over as things change.
+    /// A live display with one row a task.
     Terminal(Bars),
-    /// One line a change of a status.
+    /// One line for each change of a status.
     Plain(Plain),
     /// Nothing.
     Silent,
 }
 
 impl Progress {
-    /// As the terminal allows, for a plan of so many tasks.
+    /// Chooses the display for this terminal and number of tasks.
     pub fn new(ui: &Ui, total: usize) -> Progress {
         if ui.is_quiet() {
             Progress::Silent
@@ -30,7 +30,7 @@ impl Progress {
         }
     }
 
-    /// Shows what is the case with one task now.
+    /// Shows the state of one task.
     pub fn update(&mut self, line: Line) {
         match self {
             Progress::Terminal(bars) => bars.update(line),
@@ -39,14 +39,14 @@ impl Progress {
         }
     }
 
-    /// Shows how the whole run stands, below the tasks; plain output has no such line.
+    /// Shows the state of the run below the tasks; plain output has no such line.
     pub fn total(&mut self, text: &str) {
         if let Progress::Terminal(bars) = self {
             bars.total(text);
         }
     }
 
-    /// Says something that stays, above the lines of the tasks.
+    /// Prints a message above the live display.
     pub fn say(&mut self, text: &str) {
         match self {
             Progress::Terminal(bars) => bars.say(text),
@@ -55,16 +55,16 @@ impl Progress {
         }
     }
 
-    /// Rings the bell of a terminal.
+    /// Rings the terminal bell.
     pub fn ring(&self) {
         if io::stderr().is_terminal() {
             let mut terminal = io::stderr().lock();
-            // A terminal that is gone hears nothing.
+            // A closed terminal has no bell.
             let _ = terminal.write_all(b"\x07").and_then(|()| terminal.flush());
         }
     }
 
-    /// Takes the lines that are drawn over off the terminal.
+    /// Removes the live display.
     pub fn finish(&mut self) {
         if let Progress::Terminal(bars) = self {
             bars.finish();
@@ -72,7 +72,7 @@ impl Progress {
     }
 }
 
-/// One line a change of a status, never one a note: `09:14:03 #2 API IN PROGRESS — started`.
+/// Prints one line for each change of a status, none for a note: `09:14:03 #2 API IN PROGRESS — started`.
 pub struct Plain {
     out: Box<dyn Write + Send>,
     last: BTreeMap<u32, String>,
@@ -85,7 +85,7 @@ impl std::fmt::Debug for Plain {
 }
 
 impl Plain {
-    /// Onto this.
+    /// Prints to this writer.
     pub fn new(out: Box<dyn Write + Send>) -> Plain {
         Plain {
             out,
@@ -101,7 +101,7 @@ impl Plain {
         }
     }
 
-    /// A closed pipe is no reason to stop a run.
+    /// Writes a line; a closed pipe must not stop a run.
     fn write(&mut self, text: &str) {
         let _ = writeln!(self.out, "{text}").and_then(|()| self.out.flush());
     }
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_terminal_a_line_is_written_when_a_status_changes() {
+    fn without_a_terminal_a_line_is_printed_when_a_status_changes() {
         let written = Shared::default();
         let mut progress = Progress::Plain(Plain::new(Box::new(written.clone())));
         progress.say("dispatching 2 tasks");
@@ -163,8 +163,8 @@ mod tests {
     }
 
     #[test]
-    fn a_quiet_run_says_nothing() {
-        let ui = Ui::without_person().quiet(true);
+    fn a_quiet_run_prints_nothing() {
+        let ui = Ui::non_interactive().quiet(true);
         assert!(matches!(Progress::new(&ui, 3), Progress::Silent));
     }
 }

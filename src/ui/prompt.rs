@@ -1,14 +1,14 @@
-//! Questions to the person at the terminal.
+//! Prompts on the terminal.
 //!
-//! The end of the input (Ctrl-D, a closed terminal) is never taken for a yes.
+//! The end of the input (Ctrl-D, a closed terminal) never counts as yes.
 
 use std::io::{self, BufRead, Write};
 
 use crate::ui::Ui;
 
 impl Ui {
-    /// Asks until one of the words is chosen, by its first letters or in full; the empty line is
-    /// the first word. `None` at the end of the input, or if there is nobody to ask.
+    /// Asks until the user chooses a word, by its first letters or in full; the empty line is the
+    /// first word. `None` at the end of the input, or without a terminal.
     ///
     /// # Errors
     /// When the terminal cannot be read.
@@ -23,8 +23,7 @@ impl Ui {
         Ok(None)
     }
 
-    /// Asks a question that is answered by yes or no; the empty line is yes, the end of the input
-    /// is no.
+    /// Asks a yes-or-no question; the empty line is yes, the end of the input is no.
     ///
     /// # Errors
     /// When the terminal cannot be read.
@@ -32,8 +31,8 @@ impl Ui {
         Ok(self.ask(question, &["yes", "no"])? == Some("yes"))
     }
 
-    /// Shows a text and reads one line, without its end. `None` at the end of the input, or if
-    /// there is nobody to ask.
+    /// Shows a text and reads one line, without its end. `None` at the end of the input, or without a
+    /// terminal.
     ///
     /// # Errors
     /// When the terminal cannot be read.
@@ -52,7 +51,7 @@ impl Ui {
     }
 }
 
-/// `[Y]es / [n]o / [e]dit`: the first word is what the empty line means.
+/// Renders `[Y]es / [n]o / [e]dit`; the empty line means the first word.
 fn menu(words: &[&str]) -> String {
     let shown = words.iter().enumerate().map(|(place, word)| {
         let (first, rest) = word.split_at(word.chars().next().map_or(0, char::len_utf8));
@@ -64,14 +63,14 @@ fn menu(words: &[&str]) -> String {
     shown.collect::<Vec<_>>().join(" / ")
 }
 
-/// The word a line stands for: the only one, or the first one, that it begins.
+/// Returns the first word that begins with the line.
 fn parse_choice<'a>(line: &str, words: &[&'a str]) -> Option<&'a str> {
     let typed = line.trim().to_lowercase();
     let begins = |word: &&&str| word.to_lowercase().starts_with(&typed);
     words.iter().find(begins).copied()
 }
 
-/// One line without its end; `None` if the input is over.
+/// Reads one line without its end; `None` at the end of the input.
 fn read_line(input: &mut impl BufRead) -> io::Result<Option<String>> {
     let mut line = String::new();
     if input.read_line(&mut line)? == 0 {
@@ -113,8 +112,8 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_asked_without_a_terminal() {
-        let ui = Ui::without_person();
+    fn there_is_no_prompt_without_a_terminal() {
+        let ui = Ui::non_interactive();
         assert_eq!(ui.ask("Go on?", WORDS).unwrap(), None);
         assert!(!ui.confirm("Go on?").unwrap());
     }

@@ -6,42 +6,42 @@ use jiff::Timestamp;
 
 use crate::base::text::{clip, one_line, terminal_safe};
 
-/// What there is to say about one task now.
+/// The state of one task.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Line {
-    /// Which task; the order of the lines.
+    /// The number of the task, which orders the lines.
     pub key: u32,
-    /// What it is called, padded to the width of its column: `#1 AUTH `.
+    /// Number and tag, padded to the width of the column: `#1 AUTH `.
     pub head: String,
     /// Its status as on the board.
     pub status: String,
-    /// The last thing said about it; may be empty.
+    /// The latest note; may be empty.
     pub note: String,
-    /// Since when its attempt is alive; absent if none is.
+    /// The start of the running attempt, if there is one.
     pub since: Option<Instant>,
-    /// When this was the case.
+    /// The time of this state.
     pub at: Timestamp,
-    /// Nothing more will happen to it by itself.
+    /// `true` if the task is finished.
     pub over: bool,
 }
 
 impl Line {
-    /// Whether an attempt is alive.
+    /// Returns `true` if an attempt is running.
     pub(super) fn is_alive(&self) -> bool {
         self.since.is_some() && !self.over
     }
 
-    /// `#1 AUTH IN PROGRESS — 6/8 endpoints`, safe to show.
+    /// Renders `#1 AUTH IN PROGRESS — 6/8 endpoints`, safe to show.
     pub(super) fn text(&self) -> String {
         let note = safe(&self.note);
         let dash = if note.is_empty() { "" } else { " — " };
-        // Not on one line: that would take the padding away.
+        // Not through `one_line`, which would remove the padding.
         let head = terminal_safe(&self.head);
         format!("{head} {}{dash}{note}", safe(&self.status))
     }
 }
 
-/// Text of tasks on one line of a terminal.
+/// Makes text of a task safe for one line of a terminal.
 pub(super) fn safe(text: &str) -> String {
     clip(&one_line(&terminal_safe(text)), 200)
 }

@@ -1,4 +1,4 @@
-//! A bar for work that takes longer than a moment.
+//! A progress bar for work that takes longer than half a second.
 
 use std::io::{self, IsTerminal};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
@@ -10,13 +10,13 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
 
 use crate::ui::Ui;
 
-/// What is over by then is not worth a bar.
+/// Time before a bar is drawn.
 const MOMENT: Duration = Duration::from_millis(500);
 
-/// How often the bar is drawn.
+/// Interval at which the bar is drawn.
 const TICK: Duration = Duration::from_millis(100);
 
-/// Shows how far a piece of work is, until it is dropped; then the terminal is as it was.
+/// Shows the progress of work until it is dropped, which removes the bar.
 #[derive(Debug)]
 pub struct Waiting {
     over: Option<Sender<()>>,
@@ -24,8 +24,8 @@ pub struct Waiting {
 }
 
 impl Waiting {
-    /// For work that says how much of it is done, and how much there is as far as is known. Nothing
-    /// is drawn where nobody would see it, nor for work that is over in half a second.
+    /// Starts a bar for work whose done and total amounts `read` returns. Nothing is drawn without a
+    /// terminal, nor for work that ends in half a second.
     pub fn new(
         ui: &Ui,
         label: &str,
@@ -59,7 +59,7 @@ impl Waiting {
             bar.set_message(label);
             loop {
                 let (done, total) = read();
-                // Until it is known how much there is, a bar would look full.
+                // While the total is unknown, a bar would look full.
                 if total > 0 && bar.length() == Some(0) {
                     bar.set_style(style("{spinner} {msg} {wide_bar} {human_pos}/{human_len}"));
                 }
@@ -79,9 +79,8 @@ impl Waiting {
     }
 }
 
-/// A terminal whose cursor waits at the beginning of the line: the `^C` that a terminal writes where
-/// the cursor is would begin a line of its own behind a bar that fills its line, and only the line of
-/// the cursor is cleared in the end.
+/// A terminal whose cursor waits at the start of the line. The terminal writes `^C` at the cursor;
+/// behind a bar that fills its line that would start a new line, and the bar would not be cleared.
 #[derive(Debug)]
 struct AtLineStart<T>(T);
 
@@ -132,7 +131,7 @@ impl Drop for Waiting {
     fn drop(&mut self) {
         self.over = None;
         if let Some(thread) = self.thread.take() {
-            // A bar that could not be drawn is no loss.
+            // A bar that could not be drawn does not matter.
             let _ = thread.join();
         }
     }
@@ -152,8 +151,7 @@ mod tests {
 
     use super::*;
 
-    /// A reading that is asked for again once the one before was drawn, and then waits, so that
-    /// nothing is drawn while the screen is looked at.
+    /// Pauses the bar between two readings, so that the screen does not change during a check.
     struct Steps {
         asked: Receiver<()>,
         go_on: SyncSender<()>,
@@ -179,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn long_work_gets_a_bar_that_goes_away() {
+    fn long_work_gets_a_bar_that_is_removed() {
         let screen = InMemoryTerm::new(5, 60);
         let target = ProgressDrawTarget::term_like(Box::new(screen.clone()));
         let (steps, read) = steps(3, 12);
@@ -194,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_terminal_writes_at_an_interrupt_does_not_keep_the_bar_alive() {
+    fn an_echoed_interrupt_does_not_keep_the_bar_on_screen() {
         let screen = InMemoryTerm::new(5, 40);
         let target = ProgressDrawTarget::term_like(Box::new(AtLineStart(screen.clone())));
         let (steps, read) = steps(3, 12);
@@ -208,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn there_is_no_bar_before_it_is_known_how_much_there_is() {
+    fn there_is_no_bar_before_the_total_is_known() {
         let screen = InMemoryTerm::new(5, 60);
         let target = ProgressDrawTarget::term_like(Box::new(screen.clone()));
         let (steps, read) = steps(0, 0);
@@ -221,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn short_work_gets_none() {
+    fn short_work_gets_no_bar() {
         let screen = InMemoryTerm::new(5, 60);
         let target = ProgressDrawTarget::term_like(Box::new(screen.clone()));
         let long = Duration::from_secs(3600);

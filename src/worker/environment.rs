@@ -15,7 +15,7 @@ use crate::git::command::LOCAL_ENV_VARS;
 use crate::model::plan::Task;
 use crate::model::worker::{Dialect, Worker};
 
-/// What dispatch tells the worker (README, "What a worker gets").
+/// What dispatch tells the worker (`docs/workers.md`).
 #[derive(Clone, Copy, Debug)]
 pub struct OwnVars<'a> {
     /// `DISPATCH_RUN`: the run.

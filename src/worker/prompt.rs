@@ -11,7 +11,7 @@ use crate::worker::template::{self, Template, TemplateError};
 /// The most of one dependency's result, or of one failure, that is put into a prompt, in bytes.
 pub const RESULT_LIMIT: usize = 8 * 1024;
 
-/// What a template can use besides what it makes itself (README, "The prompt").
+/// What a template can use besides what it makes itself (`docs/prompts.md`).
 pub const VARIABLES: &[&str] = &[
     "label",
     "number",
@@ -473,13 +473,13 @@ mod tests {
         hint: there is label, number, tag, title, task, files, output, attempt, context, neighbours, results, conflict, previous_failure, kept, in_place, extra
         prompts/worker.jinja:3: syntax error: unexpected end of block
           3 | {% for x in %}
-        hint: the language is that of Jinja; README, "The prompt", lists the variables
+        hint: the language is Jinja; `dispatch help prompts` lists the variables
         prompts/worker.jinja:1: undefined value
           1 | {{ title.size }}
         hint: test for it first: {% if value is defined %}; an empty list or text counts as false
         prompts/worker.jinja:2: unknown filter: filter shout is unknown
           2 | {{ kept | shout }}{% endif %}
-        hint: the language is that of Jinja; README, "The prompt", lists the variables
+        hint: the language is Jinja; `dispatch help prompts` lists the variables
         prompts/worker.jinja:2: undefined value
           2 | {{ n.name }}{% endfor %}
         hint: test for it first: {% if value is defined %}; an empty list or text counts as false

@@ -102,7 +102,7 @@ fn wrong(source: Template<'_>, error: &minijinja::Error) -> TemplateError {
         ErrorKind::TemplateNotFound => {
             "only \"default\", the template that comes with dispatch, can be extended or included"
         }
-        _ => "the language is that of Jinja; README, \"The prompt\", lists the variables",
+        _ => "the language is Jinja; `dispatch help prompts` lists the variables",
     };
     TemplateError {
         file: source.file.to_owned(),

@@ -1,7 +1,7 @@
 //! The detector on small histories: bases, memory, inheritance, what comes up only jointly.
 
 use crate::harness::temp_folder;
-use git_dispatch::conflicts::detector::{DetectOptions, Detection, Detector, detect};
+use git_dispatch::conflicts::{Detection, Detector, Options, detect};
 use git_dispatch::engine::candidates::task_conflicts::task_conflicts;
 use git_dispatch::git::merge_engine::MergeEngine;
 use git_dispatch::merge::answer::MergeAnswer;
@@ -72,7 +72,7 @@ fn branches_with_one_tree_have_each_their_own_name_in_what_conflicts() {
 fn a_base_that_is_asked_for_replaces_history() {
     let forge = Forge::new(&small());
     let branches = named(&forge, &[("one", 1), ("beside", 4), ("stranger", 5)]);
-    let asked = DetectOptions {
+    let asked = Options {
         base: Some(forge.commits[0]),
         ..options()
     };
@@ -89,7 +89,7 @@ fn a_base_that_is_asked_for_replaces_history() {
 fn one_branch_that_moves_costs_only_its_own_merges() {
     let forge = Forge::new(&small());
     let c = &forge.commits;
-    let mut detector = Detector::new(&forge.repo, c[0], &options()).unwrap();
+    let mut detector = Detector::on_base(&forge.repo, c[0], &options()).unwrap();
     let three = named(&forge, &[("one", 1), ("two", 2), ("beside", 4)]);
     let first = detector.update(&three).unwrap();
     assert_eq!(
@@ -196,21 +196,21 @@ fn a_directory_that_branches_empty_together_is_an_emergent_conflict() {
         &forge,
         &[("one", 1), ("beside", 4), ("two", 2), ("adds", 3)],
     );
-    let mut detector = Detector::for_any(&forge.repo, &options()).unwrap();
+    let mut detector = Detector::new(&forge.repo, &options()).unwrap();
     let mut detection = detector.update(&branches).unwrap();
     assert_eq!(pairs(&detection), "");
     let found = detector
-        .emergent(&mut detection, &[0, 1, 2, 3], usize::MAX)
+        .multiway_conflicts(&mut detection, &[0, 1, 2, 3], usize::MAX)
         .unwrap()
-        .found;
+        .conflicts;
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].branches, [0, 2, 3]);
     assert_eq!(found[0].class, Class::DirRenameSuggested);
     // Adders before movers: then it never comes up.
     let adder_first = detector
-        .emergent(&mut detection, &[3, 0, 1, 2], usize::MAX)
+        .multiway_conflicts(&mut detection, &[3, 0, 1, 2], usize::MAX)
         .unwrap();
-    assert_eq!(adder_first.found, []);
+    assert_eq!(adder_first.conflicts, []);
 }
 
 #[test]
@@ -230,13 +230,13 @@ fn a_rename_diluted_by_many_is_an_emergent_conflict() {
         planned("one", &[0], &files(&[("f", &with(17..18))])),
     ]);
     let branches = named(&forge, &[("mover", 1), ("five", 2), ("one", 3)]);
-    let mut detector = Detector::for_any(&forge.repo, &options()).unwrap();
+    let mut detector = Detector::new(&forge.repo, &options()).unwrap();
     let mut detection = detector.update(&branches).unwrap();
     assert_eq!(detection.conflicts().count(), 0);
     let found = detector
-        .emergent(&mut detection, &[0, 1, 2], usize::MAX)
+        .multiway_conflicts(&mut detection, &[0, 1, 2], usize::MAX)
         .unwrap()
-        .found;
+        .conflicts;
     assert_eq!(found.len(), 1);
     assert_eq!(
         (found[0].class, found[0].branches.as_slice()),
@@ -262,12 +262,12 @@ fn a_folder_that_one_empties_and_another_copies_is_an_emergent_conflict() {
         ),
     ]);
     let branches = named(&forge, &[("empties", 1), ("copies", 2), ("adds", 3)]);
-    let mut detector = Detector::for_any(&forge.repo, &options()).unwrap();
+    let mut detector = Detector::new(&forge.repo, &options()).unwrap();
     let mut detection = detector.update(&branches).unwrap();
     assert_eq!(detection.conflicts().count(), 0);
     // Only the pair of the first and the last meets at all; together the first two are a rename.
-    let joint = detector.emergent(&mut detection, &[0, 1, 2], usize::MAX);
-    let found = joint.unwrap().found;
+    let joint = detector.multiway_conflicts(&mut detection, &[0, 1, 2], usize::MAX);
+    let found = joint.unwrap().conflicts;
     assert_eq!(found.len(), 1);
     assert_eq!(
         (found[0].class, found[0].branches.as_slice()),
@@ -318,20 +318,22 @@ fn the_guilty_are_found_among_many_and_a_short_search_says_so() {
     names.push(("adds", 3));
     let branches = named(&forge, &names);
     let order: Vec<usize> = (0..branches.len()).collect();
-    let mut detector = Detector::for_any(&forge.repo, &options()).unwrap();
+    let mut detector = Detector::new(&forge.repo, &options()).unwrap();
     let mut detection = detector.update(&branches).unwrap();
     assert_eq!(detection.conflicts().count(), 0);
     let joint = detector
-        .emergent(&mut detection, &order, usize::MAX)
+        .multiway_conflicts(&mut detection, &order, usize::MAX)
         .unwrap();
     assert!(!joint.is_cut_short());
-    assert_eq!(joint.found.len(), 1);
-    assert_eq!(joint.found[0].branches, [0, 16, 32]);
-    assert!(joint.found[0].is_smallest);
-    let joint = detector.emergent(&mut detection, &order, 10).unwrap();
+    assert_eq!(joint.conflicts.len(), 1);
+    assert_eq!(joint.conflicts[0].branches, [0, 16, 32]);
+    assert!(joint.conflicts[0].is_smallest);
+    let joint = detector
+        .multiway_conflicts(&mut detection, &order, 10)
+        .unwrap();
     // The three are a group of their own; of the crowd only the first few were looked at.
-    assert_eq!((joint.found.len(), joint.wanted), (1, 33));
-    assert!(joint.seen < 20, "{joint:?}");
+    assert_eq!((joint.conflicts.len(), joint.wanted), (1, 33));
+    assert!(joint.searched < 20, "{joint:?}");
     assert!(joint.is_cut_short());
 }
 
@@ -409,10 +411,10 @@ fn the_size_of_conflict_markers_is_that_of_the_attribute_and_decides_nothing() {
         planned("three", &[0], &edits("1|2 three|3|4|5|6|7|")),
     ]);
     let branches = named(&forge, &[("one", 1), ("two", 2), ("three", 3)]);
-    let mut detector = Detector::for_any(&forge.repo, &options()).unwrap();
+    let mut detector = Detector::new(&forge.repo, &options()).unwrap();
     let detection = detector.update(&branches).unwrap();
     let verdicts = |prune: bool| {
-        let options = DetectOptions { prune, ..options() };
+        let options = Options { prune, ..options() };
         let found = detect(&forge.repo, &branches, &options).unwrap().pairs;
         let shown = found
             .iter()

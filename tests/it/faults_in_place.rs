@@ -126,7 +126,7 @@ fn a_run_with_a_retry_in_place_and_a_parked_worker_survives_them_too() {
     let expected = result(&scene);
     assert!(scene.root.join("in-place").exists());
     let points = points(&list);
-    let is_in_place = |point: &String| point.starts_with("attempt before it goes on in place@");
+    let is_in_place = |point: &String| point.starts_with("attempt before its worktree is reused@");
     assert!(points.iter().any(is_in_place), "{points:?}");
     let next = AtomicUsize::new(0);
     let (wrong, missed) = (Mutex::new(Vec::new()), AtomicUsize::new(0));

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 
 use git_dispatch::base::process::Program;
-use git_dispatch::conflicts::detector::{Branch, DetectOptions, Detection};
+use git_dispatch::conflicts::{Branch, Detection, Options};
 use git_dispatch::git::{Git, Repo, Store};
 use git_dispatch::merge::oid::Oid;
 
@@ -193,10 +193,10 @@ pub(crate) fn branch(name: &str, tip: Oid) -> Branch {
 }
 
 /// As the command looks, with one generated file.
-pub(crate) fn options() -> DetectOptions {
-    DetectOptions {
+pub(crate) fn options() -> Options {
+    Options {
         generated: vec!["Cargo.lock".to_owned()],
-        ..DetectOptions::default()
+        ..Options::default()
     }
 }
 

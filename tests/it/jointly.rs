@@ -9,7 +9,7 @@ use std::fs;
 use std::io::Write as _;
 
 use fastrand::Rng;
-use git_dispatch::conflicts::detector::{Branch, DetectOptions, Detector, Emergent};
+use git_dispatch::conflicts::{Branch, Detector, MultiwayConflict, Options};
 use git_dispatch::git::{Git, Store};
 use git_dispatch::merge::oid::Oid;
 
@@ -211,22 +211,22 @@ fn check(seed: u64, counted: &mut Counted) {
         let expected = checkout.left_out(forge.commits[0], &sequence);
         // With a cache, what the orders before this one have shown is found again.
         for (prune, cache) in [(true, false), (false, false), (true, true)] {
-            let options = DetectOptions {
+            let options = Options {
                 prune,
                 cache,
-                ..DetectOptions::default()
+                ..Options::default()
             };
-            let mut detector = Detector::for_any(&forge.repo, &options).unwrap();
+            let mut detector = Detector::new(&forge.repo, &options).unwrap();
             let mut detection = detector.update(&branches).unwrap();
-            let joint = detector.emergent(&mut detection, &order, usize::MAX);
+            let joint = detector.multiway_conflicts(&mut detection, &order, usize::MAX);
             let joint = joint.unwrap();
             let what =
                 format!("seed {seed}, order {order:?}, prune {prune}, cache {cache}: {joint:?}");
-            let mut found = joint.found.iter().filter_map(|one| one.branches.last());
+            let mut found = joint.conflicts.iter().filter_map(|one| one.branches.last());
             let found: BTreeSet<usize> = found.by_ref().copied().collect();
             assert_eq!(found, expected.iter().copied().collect(), "{what}");
             assert!(!joint.is_cut_short(), "{what}");
-            for emergent in &joint.found {
+            for emergent in &joint.conflicts {
                 check_smallest(&mut checkout, forge.commits[0], tips, emergent, &what);
             }
         }
@@ -242,7 +242,7 @@ fn check_smallest(
     checkout: &mut Checkout,
     base: Oid,
     tips: &[Oid],
-    emergent: &Emergent,
+    emergent: &MultiwayConflict,
     what: &str,
 ) {
     let members: Vec<(usize, Oid)> = emergent.branches.iter().map(|n| (*n, tips[*n])).collect();

@@ -414,7 +414,7 @@ fn a_run_lands_once_and_only_when_asked() {
     let before = scene.fingerprint();
     let ended = scene.dispatch(&["land"]).expect(2);
     assert!(
-        ended.err.contains("there is no terminal to ask on"),
+        ended.err.contains("cannot ask for confirmation"),
         "{}",
         ended.err
     );
@@ -568,7 +568,7 @@ fn without_a_name_it_is_the_latest_run_that_has_not_landed_and_offers_something(
     for command in [&["land", "--dry-run"][..], &["review"]] {
         let said = scene.dispatch(command).expect(0);
         assert!(
-            said.err.contains(&format!("taking {whole}\n")),
+            said.err.contains(&format!("using run {whole}\n")),
             "{command:?}: {}",
             said.err
         );
@@ -580,7 +580,7 @@ fn without_a_name_it_is_the_latest_run_that_has_not_landed_and_offers_something(
     assert_eq!(scene.read("Whole.txt"), "Whole\n");
     let said = scene.dispatch(&["land", "--dry-run"]).expect(0);
     assert!(
-        said.err.contains(&format!("taking {broken}\n")),
+        said.err.contains(&format!("using run {broken}\n")),
         "{}",
         said.err
     );

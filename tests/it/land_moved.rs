@@ -393,7 +393,7 @@ fn what_keeps_a_checkout_from_moving_is_told_apart() {
         (
             |scene| scene.write(".git/index.lock", ""),
             "its index is locked by",
-            "one was killed: `rm ",
+            "remove its lock: `rm ",
         ),
         (
             |scene| {

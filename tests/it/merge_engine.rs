@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use git_dispatch::conflicts::detector::{DetectOptions, detect};
+use git_dispatch::conflicts::{Options, detect};
 use git_dispatch::git::merge_engine::MergeEngine;
 use git_dispatch::merge::answer::MergeAnswer;
 use git_dispatch::merge::oid::Oid;
@@ -93,7 +93,7 @@ fn detection_leaves_nothing_behind() {
         branch("two", forge.commits[2]),
     ];
     for base in [None, Some(forge.commits[0])] {
-        let options = DetectOptions { base, ..options() };
+        let options = Options { base, ..options() };
         let detection = detect(&forge.repo, &branches, &options).unwrap();
         assert_eq!(detection.conflicts().count(), 1);
     }

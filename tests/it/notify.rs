@@ -43,10 +43,10 @@ fn keys(value: &Value) -> Vec<&String> {
     value.as_object().unwrap().keys().collect()
 }
 
-/// The object in the README.
+/// The object in the chapter on JSON.
 fn sample() -> Value {
-    let readme = include_str!("../../README.md");
-    let blocks = readme.split("```json\n").skip(1);
+    let chapter = include_str!("../../docs/json.md");
+    let blocks = chapter.split("```json\n").skip(1);
     let mut blocks = blocks.filter_map(|block| block.split("```").next());
     let block = blocks.find(|block| block.contains("\"task-failed\""));
     serde_json::from_str(block.unwrap()).unwrap()
@@ -75,7 +75,7 @@ fn a_program_is_told_what_a_person_may_want_to_know() {
     assert_eq!(failed["repository"], scene.repo.to_str().unwrap());
     assert_eq!(failed["cost"], Value::Null, "nobody said");
     assert_eq!(failed["task"]["class"], "logic");
-    assert_eq!(keys(failed), keys(&sample()), "the README shows it");
+    assert_eq!(keys(failed), keys(&sample()), "docs/json.md shows it");
     let parked = told
         .iter()
         .find(|told| told["event"] == "quota-parked")

@@ -218,7 +218,7 @@ fn a_base_or_target_that_does_not_exist_is_refused() {
     "#);
     insta::assert_snapshot!(refusal(&scene, &run(&scene, &["--into", "nope"])), @r#"
     error: the target branch "nope" does not exist
-    hint: make it with `git branch nope`, or give another one with `--into`
+    hint: create it with `git branch nope`, or choose another with `--into`
     exit 1
     "#);
 }
@@ -237,9 +237,9 @@ fn a_detached_head_runs_and_lands_where_it_is_told() {
     assert!(ended.out.contains(&land), "{}", ended.out);
     let ended = scene.dispatch(&["land", "--yes"]).expect(1);
     insta::assert_snapshot!(ended.err.replace(&scene.run_name(), "RUN"), @r"
-    taking RUN
+    using run RUN
     error: the run has no target branch, because HEAD was detached when it started
-    hint: name one with `--into BRANCH`
+    hint: add `--into BRANCH`
     ");
     scene
         .dispatch(&["land", "--yes", "--into", "main"])
@@ -301,7 +301,7 @@ fn worktrees_that_cannot_be_made_are_refused() {
     ");
     scene.configure("[worktree]\npath = \"inside/{run}/{task}\"\n");
     insta::assert_snapshot!(refusal(&scene, &run(&scene, &[])), @r#"
-    error: the configuration is wrong
+    error: invalid configuration
     <root>/shop/.dispatch.toml:4:8: path: worktrees would lie inside the repository, where tools mistake them for part of it
       4 | path = "inside/{run}/{task}"
         |        ^^^^^^^^^^^^^^^^^^^^^
@@ -459,7 +459,7 @@ fn a_wrong_configuration_is_refused_with_its_line() {
     let scene = Scene::new();
     scene.write(".dispatch.toml", "[run]\nmax_paralel = 3\n");
     insta::assert_snapshot!(refusal(&scene, &run(&scene, &[])), @r#"
-    error: the configuration is wrong
+    error: invalid configuration
     <root>/shop/.dispatch.toml:2:1: unknown key "max_paralel" in [run]
       2 | max_paralel = 3
         | ^^^^^^^^^^^
@@ -469,7 +469,7 @@ fn a_wrong_configuration_is_refused_with_its_line() {
     "#);
     scene.write(".dispatch.toml", "[run\n");
     insta::assert_snapshot!(refusal(&scene, &run(&scene, &[])), @r"
-    error: the configuration is wrong
+    error: invalid configuration
     <root>/shop/.dispatch.toml:1:5: unclosed table, expected `]`
       1 | [run
         |     ^
@@ -479,7 +479,7 @@ fn a_wrong_configuration_is_refused_with_its_line() {
     let ended = run(&scene, &["--config", "nope.toml"]);
     insta::assert_snapshot!(refusal(&scene, &ended), @r"
     error: nope.toml does not exist
-    hint: `--config` names a file to use in place of the repository's .dispatch.toml
+    hint: `--config` takes the path of a file that replaces .dispatch.toml
     exit 1
     ");
 }
@@ -509,11 +509,11 @@ fn without_a_terminal_and_without_yes_nothing_starts() {
     let scene = Scene::new();
     let plan = scene.plan(PLAN);
     let ended = scene.dispatch(&["run", &plan]);
-    insta::assert_snapshot!(refusal(&scene, &ended), @r"
-    error: there is no terminal to ask on: Dispatch 2 tasks?
-    hint: add --yes to go on without a question
+    insta::assert_snapshot!(refusal(&scene, &ended), @r#"
+    error: cannot ask for confirmation: not a terminal
+    hint: add `--yes` to answer "Dispatch 2 tasks?" with yes
     exit 2
-    ");
+    "#);
 }
 
 // ---- names of runs and tasks -------------------------------------------------------------------
@@ -524,7 +524,7 @@ fn names_of_runs_and_tasks_that_fit_none_or_several_are_refused() {
     let none = scene.dispatch(&["status"]);
     insta::assert_snapshot!(refusal(&scene, &none), @r"
     error: there is no run in this repository yet
-    hint: `dispatch run PLAN` makes one; `dispatch demo` shows how it goes
+    hint: `dispatch run PLAN` starts one; `dispatch demo` shows an example
     exit 1
     ");
     scene.set_env("DISPATCH_SEED", "1");
@@ -544,7 +544,7 @@ fn names_of_runs_and_tasks_that_fit_none_or_several_are_refused() {
     hint: `dispatch history` lists the runs
     "#);
     insta::assert_snapshot!(said(&["status", "two"]), @r#"
-    error: "two" is the beginning of several runs
+    error: "two" matches several runs
     hint: name one of RUN-A, RUN-B
     "#);
     insta::assert_snapshot!(said(&["logs", &runs[0], "ONNE"]), @r#"

@@ -223,7 +223,7 @@ fn a_dry_run_prints_commands_that_do_it() {
 fn what_github_says_no_to_is_said_before_anything_is_pushed() {
     for (says, words, hint) in [
         ("login", "gh is not logged in", "gh auth login"),
-        ("limit", "rate limit is used up", "wait until it resets"),
+        ("limit", "rate limit exceeded", "wait until it resets"),
         (
             "remote",
             "no remote of this repository is on GitHub",

@@ -99,7 +99,7 @@ fn the_whole_way_from_the_conflict_to_the_landing() {
         go_on(&scene),
         4,
         "src/app.ts has a conflict marker: `<<<<<<< HEAD`",
-        "take it out",
+        "remove it",
     );
     settle(&scene, &place, BOTH);
     fs::write(place.join("README.md"), "changed\n").unwrap();
@@ -112,7 +112,9 @@ fn the_whole_way_from_the_conflict_to_the_landing() {
     git(&scene, &place, &["restore", "README.md"]);
     let ended = go_on(&scene).expect(0);
     assert!(
-        ended.err.contains("is settled, and remembered"),
+        ended
+            .err
+            .contains("#2 is resolved, and the resolution recorded"),
         "{}",
         ended.err
     );
@@ -152,7 +154,52 @@ fn the_whole_way_from_the_conflict_to_the_landing() {
     assert_eq!(assembled(&scene, "src/app.ts"), BOTH);
     scene.dispatch(&["land", "--yes"]).expect(0);
     assert_eq!(scene.read("src/app.ts"), BOTH);
+    // Nothing of it is unlanded then.
+    let branch = scene.branch("other");
+    let cleaned = scene.dispatch(&["clean"]).expect(0);
+    assert!(!cleaned.err.contains("keeping"), "{}", cleaned.err);
+    assert!(!scene.has(&branch));
     scene.git(&["fsck", "--strict", "--no-dangling"]);
+}
+
+#[test]
+fn conflicts_are_listed_with_their_files_and_the_exit_code_is_that_of_one_conflict() {
+    let scene = Scene::new();
+    let third = "4. [MORE] A third way\n   - run: sed -i s/two/III/ src/app.ts; cp src/app.ts b\n";
+    scene.run(&format!("{CLASH}{third}"), &[]).expect(4);
+    let listed = scene.dispatch(&["resolve"]).expect(0).out;
+    insta::assert_snapshot!(listed, @r"
+    #2 [OTHER] Another way conflicts with #1 in 1 file
+      src/app.ts
+    #4 [MORE] A third way conflicts with #1 in 1 file
+      src/app.ts
+    ");
+    let opened = scene.dispatch(&["resolve", "2"]).expect(0);
+    assert!(
+        opened
+            .err
+            .contains("#2 [OTHER] Another way conflicts with #1 in 1 file\n  src/app.ts\n"),
+        "{}",
+        opened.err
+    );
+    let place = PathBuf::from(opened.out.trim_end());
+    let json = scene.dispatch(&["resolve", "2", "--json"]).expect(0).out;
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["files"], json!(["src/app.ts"]));
+    let json = scene.dispatch(&["resolve", "--json"]).expect(0).out;
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["conflicts"][0]["open"], true);
+    assert_eq!(json["conflicts"][1]["task"], 4);
+    settle(&scene, &place, BOTH);
+    let again = scene.dispatch(&["resolve", "2"]).expect(0);
+    assert!(
+        again.err.contains("every file is resolved"),
+        "{}",
+        again.err
+    );
+    // #4 is still left out; this conflict is resolved.
+    go_on(&scene).expect(0);
+    assert_eq!(integration(&scene)["left_out"][0]["task"], 4);
 }
 
 #[test]
@@ -194,7 +241,7 @@ fn giving_it_up_leaves_everything_as_it_was_and_keeps_what_was_done() {
     let place = open(&scene);
     let ended = scene.dispatch(&["resolve", "--abort"]).expect(0);
     assert!(
-        !place.exists() && !ended.err.contains("is kept"),
+        !place.exists() && !ended.err.contains("saved your changes"),
         "{}",
         ended.err
     );
@@ -245,7 +292,7 @@ fn the_users_merge_tool_is_started_there() {
     refused(
         failed,
         4,
-        "git mergetool ended with",
+        "git mergetool failed with",
         "--tool` starts it again",
     );
 }
@@ -275,8 +322,13 @@ fn what_the_checks_refuse_can_be_gone_on_with_or_given_up() {
     let board = scene.json();
     let place = open(&scene);
     settle(&scene, &place, "wrong\n");
-    let hint = format!("go on in {}", place.display());
-    refused(go_on(&scene), 4, "does not stand", &hint);
+    let hint = format!("edit the files in {}", place.display());
+    refused(
+        go_on(&scene),
+        4,
+        "the resolution of #2 failed its checks",
+        &hint,
+    );
     let found = integration(&scene);
     assert_eq!(found["left_out"][0]["why"], "failed-checks");
     assert!(!scene.has(RESOLUTIONS));
@@ -288,7 +340,7 @@ fn what_the_checks_refuse_can_be_gone_on_with_or_given_up() {
     let place = open(&scene);
     settle(&scene, &place, "wrong\n");
     go_on(&scene).expect(4);
-    scene.dispatch(&["resolve", "--abort"]).expect(4);
+    scene.dispatch(&["resolve", "--abort"]).expect(0);
     let now = scene.json();
     assert_eq!(now["tasks"][1]["candidate"], board["tasks"][1]["candidate"]);
     assert_eq!(now["integration"]["left_out"][0]["why"], "conflict");
@@ -300,7 +352,6 @@ fn what_cannot_be_resolved_is_said_with_the_reason() {
     let scene = clashing("");
     let run = scene.run_name();
     let resolve = |args: &[&str]| scene.dispatch(&[&["resolve"], args].concat());
-    refused(resolve(&[]), 2, "the task is missing", "--dry-run");
     refused(resolve(&["9"]), 1, "the plan has no task \"9\"", "");
     refused(
         resolve(&["1"]),
@@ -321,7 +372,11 @@ fn what_cannot_be_resolved_is_said_with_the_reason() {
     // The same one twice is one; of two that are open one has to be named.
     let place = open(&scene);
     let again = resolve(&[&run, "2"]).expect(0);
-    assert!(again.err.contains("it was open already"), "{}", again.err);
+    assert!(
+        again.err.contains("in 1 file (already open)"),
+        "{}",
+        again.err
+    );
     assert_eq!(Path::new(again.out.trim_end()), place);
     scene.run(CLASH, &[]).expect(4);
     let names = scene.run_names();

@@ -131,7 +131,7 @@ cat one.txt two.txt cache.log > all.txt
     let kept = format!("refs/dispatch/attempts/{run}/a/1");
     assert_eq!(
         scene.git(&["log", "-1", "--format=%s", &kept]),
-        "What attempt 1 at #1 left"
+        "Uncommitted work of attempt 1 at #1"
     );
     assert!(!scene.worktree("a-2").exists());
     assert_eq!(

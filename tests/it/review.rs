@@ -53,9 +53,7 @@ fn away_from_a_terminal_everything_is_shown_and_nothing_asked() {
         binary  c.bin
     "#);
     assert!(
-        ended
-            .err
-            .contains("there is no terminal to ask on, so nothing was changed"),
+        ended.err.contains("not a terminal: nothing was changed"),
         "{}",
         ended.err
     );

@@ -248,7 +248,7 @@ fn a_dry_run_and_a_question_without_a_terminal_make_nothing() {
     );
     let ended = scene.dispatch(&["run", &plan]).expect(2);
     assert!(
-        ended.err.contains("there is no terminal to ask on"),
+        ended.err.contains("cannot ask for confirmation"),
         "{}",
         ended.err
     );

@@ -353,7 +353,7 @@ fn what_a_worker_wrote_before_it_failed_is_kept() {
     );
     assert_eq!(status(&scene), "FAILED: oh no (logic error)");
     let log = scene.git(&["log", "--format=%s", &format!("main..{}", kept(&scene))]);
-    assert_eq!(log, "What attempt 1 at #1 left\nOne");
+    assert_eq!(log, "Uncommitted work of attempt 1 at #1\nOne");
     let logs = scene.dispatch(&["logs", "1"]).expect(0);
     assert!(logs.out.contains("oh no"), "{}", logs.out);
 }

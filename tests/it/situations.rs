@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use git_dispatch::base::process::Program;
-use git_dispatch::conflicts::detector::{DetectOptions, Detector, Sceptic, detect};
+use git_dispatch::conflicts::{Detector, Options, Reproduction, detect};
 use git_dispatch::merge::verdict::Verdict;
 
 use crate::forge::{
@@ -223,16 +223,16 @@ fn the_command_for_sceptics_shows_every_verdict_and_tree() {
         let step = if asked { 5 } else { 1 };
         for (n, situation) in situations.iter().enumerate().step_by(step) {
             let [base, ours, theirs] = [0, 1, 2].map(|place| forge.commits[3 * n + place]);
-            let options = DetectOptions {
+            let options = Options {
                 base: asked.then_some(base),
                 ..options()
             };
-            let mut detector = Detector::for_any(&forge.repo, &options).unwrap();
+            let mut detector = Detector::new(&forge.repo, &options).unwrap();
             let branches = [branch("ours", ours), branch("theirs", theirs)];
             let verdict = detector.update(&branches).unwrap().pairs.pop();
             let attributes = verdict.as_ref().and_then(|pair| pair.attributes);
             let attributes = attributes.unwrap_or(base);
-            let sceptic = Sceptic::new(&forge.repo, &store, attributes, options.base);
+            let sceptic = Reproduction::new(&forge.repo, &store, attributes, options.base);
             let command = sceptic.unwrap().command(ours, theirs);
             let program = Program::new("sh").args(["-c", &command]);
             let finished = program.folder(&forge.repo.top).output().unwrap();

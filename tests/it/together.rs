@@ -68,7 +68,7 @@ fn a_run_that_is_driven_is_held_and_can_be_looked_at() {
             "{}",
             ended.err
         );
-        let hint = format!("`dispatch status {run}` shows how far it is");
+        let hint = format!("`dispatch status {run}` shows its progress");
         assert!(ended.err.contains(&hint), "{}", ended.err);
     }
     assert_eq!(scene.statuses(), "1 IN PROGRESS · 2 QUEUED");

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use git_dispatch::base::process::Program;
-use git_dispatch::conflicts::detector::{Branch, DetectOptions, Detection, Detector, detect};
+use git_dispatch::conflicts::{Branch, Detection, Detector, Options, detect};
 use git_dispatch::git::commit::{By, NewCommit};
 use git_dispatch::merge::oid::Oid;
 use git_dispatch::merge::verdict::Verdict;
@@ -16,14 +16,14 @@ use crate::forge::{
     small,
 };
 
-fn cached() -> DetectOptions {
-    DetectOptions {
+fn cached() -> Options {
+    Options {
         cache: true,
         ..options()
     }
 }
 
-fn look(forge: &Forge, branches: &[Branch]) -> Detection {
+fn detect_cached(forge: &Forge, branches: &[Branch]) -> Detection {
     detect(&forge.repo, branches, &cached()).unwrap()
 }
 
@@ -31,9 +31,10 @@ fn cache_file(forge: &Forge) -> PathBuf {
     forge.repo.common.join("dispatch/cache/verdicts")
 }
 
-/// One conflict, and two pairs that git merges clean though they meet.
-fn meeting() -> Vec<Planned> {
-    let lines = |edit: &str| "1|2|3|4|5|6|7|8|9|".replace(edit, &format!("{edit} edited"));
+/// One conflict, and two pairs that git merges cleanly. Every line between the edits occurs twice, so
+/// git has to be asked.
+fn one_conflict() -> Vec<Planned> {
+    let lines = |edit: &str| "1|2|x|y|x|y|x|8|9|".replace(edit, &format!("{edit} edited"));
     let with = |text: &str| files(&[("f", text)]);
     vec![
         planned("main", &[], &with(&lines("none"))),
@@ -49,18 +50,18 @@ fn three(forge: &Forge) -> Vec<Branch> {
 
 #[test]
 fn with_nothing_changed_no_merge_is_run() {
-    let forge = Forge::new(&meeting());
+    let forge = Forge::new(&one_conflict());
     let branches = three(&forge);
-    let first = look(&forge, &branches);
+    let first = detect_cached(&forge, &branches);
     assert_eq!((first.merges_run, first.conflicts().count()), (3, 1));
-    let again = look(&forge, &branches);
+    let again = detect_cached(&forge, &branches);
     assert_eq!(again.merges_run, 0);
     assert_eq!(again.pairs, first.pairs);
     let plain = detect(&forge.repo, &branches, &options()).unwrap();
     assert_eq!(plain.merges_run, 3);
     assert_eq!(plain.pairs, first.pairs);
     // A run that stands on the base asks with the same key.
-    let mut detector = Detector::new(&forge.repo, forge.commits[0], &cached()).unwrap();
+    let mut detector = Detector::on_base(&forge.repo, forge.commits[0], &cached()).unwrap();
     assert_eq!(detector.update(&branches).unwrap().merges_run, 0);
 }
 
@@ -71,28 +72,31 @@ fn with_nothing_changed_no_merge_is_run_by_the_other_git() {
 
 fn conflicts_of_more_than_two_are_known(commits: &[Planned]) {
     let forge = Forge::new(commits);
-    let look = |names: &[(&str, usize)]| {
+    let search = |names: &[(&str, usize)]| {
         let branches = named(&forge, names);
-        let mut detector = Detector::for_any(&forge.repo, &cached()).unwrap();
+        let mut detector = Detector::new(&forge.repo, &cached()).unwrap();
         let mut detection = detector.update(&branches).unwrap();
         let order: Vec<usize> = (0..branches.len()).collect();
         let found = detector
-            .emergent(&mut detection, &order, usize::MAX)
+            .multiway_conflicts(&mut detection, &order, usize::MAX)
             .unwrap();
-        let places = found.found.iter().map(|emergent| emergent.branches.clone());
+        let places = found
+            .conflicts
+            .iter()
+            .map(|conflict| conflict.branches.clone());
         (places.collect::<Vec<_>>(), detection.merges_run)
     };
     let names = [("one", 1), ("beside", 4), ("two", 2), ("adds", 3)];
-    let (found, merges) = look(&names);
+    let (found, merges) = search(&names);
     assert_eq!(found, [[0, 2, 3]]);
     assert!(merges > 0);
-    assert_eq!(look(&names), (found, 0));
+    assert_eq!(search(&names), (found, 0));
     // Without the one beside them the others stand at other places.
     assert_eq!(
-        look(&[names[0], names[2], names[3]]),
+        search(&[names[0], names[2], names[3]]),
         (vec![vec![0, 1, 2]], 0)
     );
-    let (found, _) = look(&[names[3], names[0], names[2]]);
+    let (found, _) = search(&[names[3], names[0], names[2]]);
     assert!(found.is_empty(), "another order is another question");
 }
 
@@ -117,23 +121,22 @@ fn a_submodule_that_nobody_changes_does_not_make_them_unknown() {
 
 #[test]
 fn whatever_a_merge_depends_on_makes_it_run_again() {
-    let forge = Forge::new(&meeting());
+    let forge = Forge::new(&one_conflict());
     let branches = three(&forge);
     let git = forge.repo.git();
-    let merges =
-        |options: &DetectOptions| detect(&forge.repo, &branches, options).unwrap().merges_run;
+    let merges = |options: &Options| detect(&forge.repo, &branches, options).unwrap().merges_run;
     assert_eq!((merges(&cached()), merges(&cached())), (3, 0));
 
     git.run(&["config", "merge.conflictStyle", "diff3"])
         .unwrap();
     assert_eq!((merges(&cached()), merges(&cached())), (3, 0));
     git.run(&["config", "branch.one.remote", "origin"]).unwrap();
-    assert_eq!(merges(&cached()), 0, "what no merge looks at");
+    assert_eq!(merges(&cached()), 0, "settings that no merge reads");
 
     let info = forge.repo.common.join("info");
     fs::create_dir_all(&info).unwrap();
     fs::write(info.join("attributes"), "f merge=union\n").unwrap();
-    let union = look(&forge, &branches);
+    let union = detect_cached(&forge, &branches);
     assert!(union.merges_run >= 3);
     assert_eq!(
         union.conflicts().count(),
@@ -143,12 +146,12 @@ fn whatever_a_merge_depends_on_makes_it_run_again() {
     fs::remove_file(info.join("attributes")).unwrap();
     assert_eq!(merges(&cached()), 0, "what was known before holds again");
 
-    let generated = DetectOptions {
+    let generated = Options {
         generated: vec!["f".to_owned()],
         ..cached()
     };
     assert_eq!(merges(&generated), 3);
-    let based = DetectOptions {
+    let based = Options {
         base: Some(forge.commits[3]),
         ..cached()
     };
@@ -157,9 +160,9 @@ fn whatever_a_merge_depends_on_makes_it_run_again() {
 
 #[test]
 fn a_conflict_between_other_commits_with_the_same_trees_has_their_names() {
-    let forge = Forge::new(&meeting());
+    let forge = Forge::new(&one_conflict());
     let branches = three(&forge);
-    look(&forge, &branches);
+    detect_cached(&forge, &branches);
     let store = forge.store();
     let mut moved = branches.clone();
     moved[0].tip = store
@@ -171,55 +174,67 @@ fn a_conflict_between_other_commits_with_the_same_trees_has_their_names() {
             by: By::Dispatch,
         })
         .unwrap();
-    let found = look(&forge, &moved);
+    let found = detect_cached(&forge, &moved);
     assert_eq!(found.merges_run, 1, "the conflict; the clean pair is known");
     assert_eq!(
         found.pairs,
         detect(&forge.repo, &moved, &options()).unwrap().pairs
     );
-    assert_eq!(look(&forge, &moved).merges_run, 0);
-    assert_eq!(look(&forge, &branches).merges_run, 0, "both are kept");
+    assert_eq!(detect_cached(&forge, &moved).merges_run, 0);
+    assert_eq!(
+        detect_cached(&forge, &branches).merges_run,
+        0,
+        "both are kept"
+    );
 }
 
 #[test]
 fn one_branch_that_changes_is_all_that_is_merged() {
-    let forge = Forge::new(&meeting());
+    let forge = Forge::new(&one_conflict());
     let mut branches = three(&forge);
-    look(&forge, &branches);
+    detect_cached(&forge, &branches);
     branches[2].tip = forge.commits[0];
-    assert_eq!(look(&forge, &branches).merges_run, 0, "it is the base now");
+    assert_eq!(
+        detect_cached(&forge, &branches).merges_run,
+        0,
+        "it is the base now"
+    );
     let fourth = Forge::new(
         &[
-            meeting(),
+            one_conflict(),
             vec![planned(
                 "four",
                 &[0],
-                &files(&[("f", "1|2|3|4|five|6|7|8|9|")]),
+                &files(&[("f", "1|2|x|y|five|y|x|8|9|")]),
             )],
         ]
         .concat(),
     );
     let mut branches = three(&fourth);
-    look(&fourth, &branches);
+    detect_cached(&fourth, &branches);
     branches[2].tip = fourth.commits[4];
-    assert_eq!(look(&fourth, &branches).merges_run, 2);
+    assert_eq!(detect_cached(&fourth, &branches).merges_run, 2);
 }
 
 #[test]
 fn a_file_that_is_broken_in_any_way_changes_no_verdict() {
-    let forge = Forge::new(&meeting());
+    let forge = Forge::new(&one_conflict());
     let branches = three(&forge);
-    let expected = look(&forge, &branches).pairs;
+    let expected = detect_cached(&forge, &branches).pairs;
     let file = cache_file(&forge);
     let whole = fs::read(&file).unwrap();
     let check = |what: &str| {
-        let found = look(&forge, &branches);
+        let found = detect_cached(&forge, &branches);
         assert_eq!(found.pairs, expected, "{what}");
     };
     for cut in [0, 1, 20, whole.len() / 2, whole.len() - 1] {
         fs::write(&file, &whole[..cut]).unwrap();
         check("cut");
-        assert_eq!(look(&forge, &branches).merges_run, 0, "made whole again");
+        assert_eq!(
+            detect_cached(&forge, &branches).merges_run,
+            0,
+            "made whole again"
+        );
     }
     let text = String::from_utf8(whole.clone()).unwrap();
     fs::write(&file, text.replace("conflict", "clean")).unwrap();
@@ -237,19 +252,19 @@ fn a_file_that_is_broken_in_any_way_changes_no_verdict() {
     check("no place for it");
     fs::remove_file(file.parent().unwrap()).unwrap();
     check("deleted");
-    assert_eq!(look(&forge, &branches).merges_run, 0);
+    assert_eq!(detect_cached(&forge, &branches).merges_run, 0);
 }
 
 #[test]
 fn many_at_once_and_a_deletion_in_between() {
-    let forge = Forge::new(&meeting());
+    let forge = Forge::new(&one_conflict());
     let branches = three(&forge);
     let expected = detect(&forge.repo, &branches, &options()).unwrap().pairs;
     std::thread::scope(|scope| {
         for _ in 0..3 {
             scope.spawn(|| {
                 for _ in 0..4 {
-                    assert_eq!(look(&forge, &branches).pairs, expected);
+                    assert_eq!(detect_cached(&forge, &branches).pairs, expected);
                 }
             });
         }
@@ -260,8 +275,8 @@ fn many_at_once_and_a_deletion_in_between() {
             }
         });
     });
-    look(&forge, &branches);
-    assert_eq!(look(&forge, &branches).merges_run, 0);
+    detect_cached(&forge, &branches);
+    assert_eq!(detect_cached(&forge, &branches).merges_run, 0);
 }
 
 #[test]
@@ -281,8 +296,8 @@ fn what_a_program_or_a_submodule_decides_is_asked_every_time() {
     let git = forge.repo.git();
     git.run(&["config", "merge.mine.driver", "true"]).unwrap();
     let branches = named(&forge, &[("one", 1), ("two", 2)]);
-    assert!(look(&forge, &branches).merges_run > 0);
-    assert!(look(&forge, &branches).merges_run > 0);
+    assert!(detect_cached(&forge, &branches).merges_run > 0);
+    assert!(detect_cached(&forge, &branches).merges_run > 0);
 
     let at = |digit: char| {
         let mut files = files(&[("f", "a|")]);
@@ -297,7 +312,7 @@ fn what_a_program_or_a_submodule_decides_is_asked_every_time() {
     ]);
     let branches = named(&forge, &[("one", 1), ("two", 2)]);
     for _ in 0..2 {
-        let found = look(&forge, &branches);
+        let found = detect_cached(&forge, &branches);
         assert_eq!((found.merges_run, found.conflicts().count()), (1, 1));
     }
 }
@@ -307,7 +322,7 @@ fn a_failure_of_git_is_asked_about_again() {
     let forge = Forge::new(&small());
     let branches = named(&forge, &[("one", 1), ("stranger", 5)]);
     for _ in 0..2 {
-        let found = look(&forge, &branches);
+        let found = detect_cached(&forge, &branches);
         assert_eq!(found.merges_run, 1);
         assert_eq!(found.pairs[0].verdict, Verdict::EngineFailure);
     }
@@ -315,22 +330,22 @@ fn a_failure_of_git_is_asked_about_again() {
 
 #[test]
 fn replaced_commits_are_not_kept() {
-    let forge = Forge::new(&meeting());
+    let forge = Forge::new(&one_conflict());
     let branches = three(&forge);
-    look(&forge, &branches);
+    detect_cached(&forge, &branches);
     let [two, three] = [2, 3].map(|place| forge.commits[place].to_string());
     forge.repo.git().run(&["replace", &two, &three]).unwrap();
-    let replaced = look(&forge, &branches);
+    let replaced = detect_cached(&forge, &branches);
     assert!(replaced.merges_run > 0);
     forge.repo.git().run(&["replace", "-d", &two]).unwrap();
-    let again = look(&forge, &branches);
+    let again = detect_cached(&forge, &branches);
     assert_eq!(again.merges_run, 0);
     assert_eq!(again.conflicts().count(), 1);
 }
 
 #[test]
 fn the_command_says_that_nothing_was_merged() {
-    let forge = Forge::new(&meeting());
+    let forge = Forge::new(&one_conflict());
     let run = || {
         let program = Program::new(env!("CARGO_BIN_EXE_dispatch"))
             .args(["conflicts", "one", "two", "three", "--json"])
@@ -357,8 +372,8 @@ fn names_that_are_no_text_are_kept() {
         planned("two", &[0], &with("2\nb\n")),
     ]);
     let branches = named(&forge, &[("one", 1), ("two", 2)]);
-    let first = look(&forge, &branches);
-    let again = look(&forge, &branches);
+    let first = detect_cached(&forge, &branches);
+    let again = detect_cached(&forge, &branches);
     assert_eq!((first.merges_run, again.merges_run), (1, 0));
     assert_eq!(again.pairs, first.pairs);
     assert_ne!(first.pairs[0].tree, Some(Oid::ZERO));

@@ -28,6 +28,7 @@ impl Program {
     }
 
     fn collect(&self, on_piece: &mut dyn FnMut(&[u8])) -> io::Result<Finished> {
+        let _span = self.span().entered();
         let mut command = self.command();
         let stdin = match &self.stdin_file {
             Some(file) => Stdio::from(file.try_clone()?),

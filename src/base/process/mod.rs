@@ -5,14 +5,19 @@
 //! and left to the caller ([`Program::command`]).
 
 use std::ffi::{OsStr, OsString};
+use std::fmt;
 use std::fs::File;
-use std::io;
+use std::io::{self, Write as _};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use rustix::process::Signal;
+use signal_hook::consts::SIGINT;
+
+use crate::base::text::shell_word;
 
 mod collect;
 mod lookup;
@@ -194,7 +199,42 @@ impl Program {
     /// # Errors
     /// When it cannot be started.
     pub fn on_terminal(&self) -> Result<ExitStatus, ProcessError> {
+        let _span = self.span().entered();
         self.command().status().map_err(|source| self.error(source))
+    }
+
+    /// Runs it on the user's terminal with its standard input fed from memory, as a pager is.
+    ///
+    /// Ctrl-C belongs to the program meanwhile, and one that reads only a part of its input is no
+    /// error.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn on_terminal_with_input(&self) -> Result<ExitStatus, ProcessError> {
+        let failed = |source| self.error(source);
+        let ignored = Arc::new(AtomicBool::new(false));
+        let ctrl_c = signal_hook::flag::register(SIGINT, ignored).map_err(failed)?;
+        let mut command = self.command();
+        let mut child = command.stdin(Stdio::piped()).spawn().map_err(failed)?;
+        if let Some(mut input) = child.stdin.take() {
+            // It may have been closed early: `q` in a pager.
+            let _ = input.write_all(&self.stdin);
+        }
+        let status = child.wait().map_err(failed);
+        signal_hook::low_level::unregister(ctrl_c);
+        status
+    }
+
+    /// Opens a span for its run, with the command line of a git call without dispatch's settings.
+    fn span(&self) -> tracing::Span {
+        let name = Path::new(&self.name).file_name().unwrap_or(&self.name);
+        let folder = self.folder.as_deref().unwrap_or(Path::new("."));
+        if name == "git" {
+            let call = CommandLine(&self.args);
+            tracing::debug_span!(target: "git_dispatch::git", "git", %call, folder = %folder.display())
+        } else {
+            tracing::debug_span!("program", ?name, folder = %folder.display())
+        }
     }
 
     fn error(&self, source: io::Error) -> ProcessError {
@@ -202,6 +242,25 @@ impl Program {
             program: self.name.to_string_lossy().into_owned(),
             source,
         }
+    }
+}
+
+/// The arguments of a git call, without the settings in front.
+struct CommandLine<'a>(&'a [OsString]);
+
+impl fmt::Display for CommandLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut args = self.0;
+        while let [flag, _, rest @ ..] = args
+            && flag == "-c"
+        {
+            args = rest;
+        }
+        let words: Vec<_> = args
+            .iter()
+            .map(|arg| shell_word(&arg.to_string_lossy()))
+            .collect();
+        f.write_str(&words.join(" "))
     }
 }
 

@@ -27,6 +27,7 @@ impl Program {
     }
 
     fn collect_within(&self, limit: Duration) -> io::Result<Option<Finished>> {
+        let _span = self.span().entered();
         let mut child = self
             .clone()
             .own_group()

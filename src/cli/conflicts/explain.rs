@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use crate::base::text::terminal_safe;
 use crate::cli::conflicts::Subject;
 use crate::cli::error::CommandError;
-use crate::conflicts::detector::{Explained, ThreeWay};
 use crate::conflicts::hunks::hunks;
+use crate::conflicts::{Explanation, FileVersions};
 use crate::merge::verdict::{Class, Hunk, LineRange, PairVerdict, Rule, Unit, Verdict};
 use crate::ui::diff::{line_diff, word_diff};
 
@@ -30,7 +30,7 @@ pub(crate) fn pair(words: &[String]) -> Result<Option<(String, String)>, Command
 }
 
 /// The verdict, the places, and the command that shows the same.
-pub(super) fn render(subject: &Subject, (a, b): (usize, usize), explained: &Explained) -> String {
+pub(super) fn render(subject: &Subject, (a, b): (usize, usize), explained: &Explanation) -> String {
     let mut text = String::new();
     // Writing to a string cannot fail.
     let _ = write_verdict(&mut text, subject, (a, b), explained);
@@ -49,8 +49,8 @@ pub(super) fn render(subject: &Subject, (a, b): (usize, usize), explained: &Expl
     }
     let (tip_a, tip_b) = (subject.branches[a].tip, subject.branches[b].tip);
     let command = match &explained.verdict {
-        Some(pair) => explained.sceptic.command_for(pair, tip_a, tip_b),
-        None => explained.sceptic.command(tip_a, tip_b),
+        Some(pair) => explained.reproduction.command_for(pair, tip_a, tip_b),
+        None => explained.reproduction.command(tip_a, tip_b),
     };
     let _ = write!(text, "\nSee for yourself\n  {command}\n");
     text
@@ -60,7 +60,7 @@ fn write_verdict(
     to: &mut String,
     subject: &Subject,
     (a, b): (usize, usize),
-    explained: &Explained,
+    explained: &Explanation,
 ) -> std::fmt::Result {
     let title = format!("{} × {}", subject.label(a), subject.label(b));
     match &explained.verdict {
@@ -137,7 +137,7 @@ fn severity_word(severity: u8) -> String {
 
 fn write_file(
     to: &mut String,
-    file: &ThreeWay,
+    file: &FileVersions,
     unit: Option<&Unit>,
     sides: &[String; 2],
 ) -> std::fmt::Result {
@@ -162,7 +162,7 @@ fn write_file(
 }
 
 /// What is no text, but the name of something else: the target of a link, the commit of a submodule.
-fn write_pointers(to: &mut String, file: &ThreeWay, sides: &[String; 2]) -> std::fmt::Result {
+fn write_pointers(to: &mut String, file: &FileVersions, sides: &[String; 2]) -> std::fmt::Result {
     let parts = [
         ("base", &file.base),
         (sides[0].as_str(), &file.a),
@@ -180,7 +180,7 @@ fn write_pointers(to: &mut String, file: &ThreeWay, sides: &[String; 2]) -> std:
     Ok(())
 }
 
-fn sizes(file: &ThreeWay, sides: &[String; 2]) -> String {
+fn sizes(file: &FileVersions, sides: &[String; 2]) -> String {
     let size = |name: &str, text: &Option<Vec<u8>>| match text {
         Some(text) => format!("{name} {} bytes", text.len()),
         None => format!("{name} has none"),
@@ -195,7 +195,7 @@ fn sizes(file: &ThreeWay, sides: &[String; 2]) -> String {
 
 fn write_one_sided(
     to: &mut String,
-    file: &ThreeWay,
+    file: &FileVersions,
     content: &[u8],
     side: &str,
     other: &str,
@@ -219,7 +219,7 @@ fn write_one_sided(
 
 fn write_hunks(
     to: &mut String,
-    file: &ThreeWay,
+    file: &FileVersions,
     (a, b): (&[u8], &[u8]),
     sides: &[String; 2],
 ) -> std::fmt::Result {

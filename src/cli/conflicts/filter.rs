@@ -36,7 +36,7 @@ impl Filter {
     pub(super) fn apply(&self, mut found: Found) -> Found {
         let before = count(&found);
         found.detection.pairs.retain(|pair| self.keeps(pair));
-        found.joint.found.retain(|emergent| {
+        found.joint.conflicts.retain(|emergent| {
             emergent.class.severity() >= self.severity
                 && self.wants_class(emergent.class.name())
                 && self.wants_paths(&emergent.paths)
@@ -82,7 +82,7 @@ impl Filter {
 }
 
 fn count(found: &Found) -> usize {
-    found.detection.conflicts().count() + found.joint.found.len()
+    found.detection.conflicts().count() + found.joint.conflicts.len()
 }
 
 fn check_class(name: &str) -> Result<(), CommandError> {

@@ -106,7 +106,7 @@ struct WireUnit<'a> {
 }
 
 #[derive(Serialize, JsonSchema)]
-#[schemars(rename = "Emergent")]
+#[schemars(rename = "MultiwayConflict")]
 struct WireEmergent<'a> {
     /// The branches, in the order in which they were merged.
     branches: Vec<&'a str>,
@@ -142,14 +142,14 @@ pub(super) fn render_json(found: &Found, subject: &Subject) -> String {
     let detection = &found.detection;
     let name = |place: usize| detection.branches[place].name.as_str();
     let command = |pair: &PairVerdict| {
-        let sceptic = found.sceptics.get(&pair.attributes?)?;
+        let reproduction = found.reproductions.get(&pair.attributes?)?;
         let tip = |place: usize| detection.branches[place].tip;
-        Some(sceptic.command_for(pair, tip(pair.a), tip(pair.b)))
+        Some(reproduction.command_for(pair, tip(pair.a), tip(pair.b)))
     };
     let command_in_order = |places: &[usize]| {
-        let sceptic = found.sceptics.get(&detection.base?)?;
+        let reproduction = found.reproductions.get(&detection.base?)?;
         let tips = places.iter().map(|place| detection.branches[*place].tip);
-        sceptic.command_in_order(&tips.collect::<Vec<_>>())
+        reproduction.command_in_order(&tips.collect::<Vec<_>>())
     };
     let task = |place: usize| subject.tasks.get(place).map(|(number, _)| number.0);
     let pairs = listed(found);
@@ -189,7 +189,7 @@ pub(super) fn render_json(found: &Found, subject: &Subject) -> String {
             .collect(),
         emergent: found
             .joint
-            .found
+            .conflicts
             .iter()
             .map(|emergent| WireEmergent {
                 branches: emergent.branches.iter().map(|place| name(*place)).collect(),
@@ -203,7 +203,7 @@ pub(super) fn render_json(found: &Found, subject: &Subject) -> String {
             .collect(),
         joint_search: WireSearch {
             branches: found.joint.wanted,
-            seen: found.joint.seen,
+            seen: found.joint.searched,
             complete: !found.joint.is_cut_short(),
         },
     };

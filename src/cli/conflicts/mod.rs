@@ -9,11 +9,10 @@ use anstyle::{AnsiColor, Style};
 use crate::base::text::{did_you_mean, error_chain, plural, terminal_safe};
 use crate::cli::branches::resolve_revision;
 use crate::cli::conflicts::matrix::{Look, render_matrix};
-use crate::cli::error::Answer;
-use crate::cli::error::{CommandError, Exit};
-use crate::conflicts::detector::{
-    APART_MERGES, Branch, DetectError, DetectOptions, Detection, Detector, Joint, SEQUENCE_MERGES,
-    Sceptic,
+use crate::cli::error::{CommandError, CommandResult, ExitStatus};
+use crate::conflicts::{
+    Branch, DIVERGED_MERGES, DetectError, Detection, Detector, MultiwayReport, Options,
+    Reproduction, SEQUENCE_MERGES,
 };
 use crate::engine::EngineError;
 use crate::engine::candidates::conflicts::order_of_assembly;
@@ -34,6 +33,7 @@ mod filter;
 mod json;
 mod matrix;
 pub(crate) mod run;
+mod run_subject;
 mod table;
 mod watch;
 
@@ -43,16 +43,7 @@ pub(crate) use crate::cli::conflicts::json::schema;
 const AFTER_HELP: &str = "\
 Every pair is judged by git's own merge engine, and nothing in the repository changes. Globs need
 quotes; they match branches, then remote branches and whatever else was fetched. The filters decide
-what is listed and what counts. Exit code 0: no conflict; 4: at least one, or git failed on a pair.
-
-Examples:
-  dispatch conflicts                       the results of the latest run
-  dispatch conflicts shop-7k3q --matrix    a run, as a table
-  dispatch conflicts --explain 1:2         two tasks of a run, in full
-  dispatch conflicts --watch               a run that goes on, until it ends
-  dispatch conflicts main feature/x        two branches
-  dispatch conflicts 'refs/pull/*/head'    pull requests that were fetched
-  dispatch conflicts 'feature/*' --json    all that match, for programs";
+what is listed and what counts. Exit code 0: no conflict; 4: at least one, or git failed on a pair.";
 
 /// Say which branches conflict, before anybody merges them
 #[derive(Args, Debug, Default)]
@@ -152,7 +143,12 @@ impl Subject {
 }
 
 /// Judges these branches and prints what was found.
-pub(crate) fn report(repo: &Repo, subject: &Subject, args: &ConflictsArgs, ui: &Ui) -> Answer {
+pub(crate) fn report(
+    repo: &Repo,
+    subject: &Subject,
+    args: &ConflictsArgs,
+    ui: &Ui,
+) -> CommandResult {
     let (text, exit) = judge(repo, subject, args, ui)?;
     ui.answer(&text);
     Ok(exit)
@@ -164,7 +160,7 @@ pub(crate) fn judge(
     subject: &Subject,
     args: &ConflictsArgs,
     ui: &Ui,
-) -> Result<(String, Exit), CommandError> {
+) -> Result<(String, ExitStatus), CommandError> {
     // A run with one result so far is no mistake; programs get an empty list.
     if subject.branches.len() < 2 && subject.run_base.is_none() {
         let found = match subject.branches.first() {
@@ -178,7 +174,7 @@ pub(crate) fn judge(
     let filter = Filter::new(args)?;
     let base = args.base.as_deref();
     let base = base.map(|name| resolve_revision(repo, name)).transpose()?;
-    let options = DetectOptions {
+    let options = Options {
         base,
         prune: true,
         generated: subject.generated.clone(),
@@ -186,11 +182,11 @@ pub(crate) fn judge(
     };
     let failed = |error: DetectError| CommandError::failed(error_chain(&error));
     let mut detector = match subject.run_base {
-        Some(base) => Detector::new(repo, base, &options),
-        None => Detector::for_any(repo, &options),
+        Some(base) => Detector::on_base(repo, base, &options),
+        None => Detector::new(repo, &options),
     }
     .map_err(failed)?;
-    let meter = detector.meter();
+    let meter = detector.progress();
     let label = format!("comparing {} branches", subject.branches.len());
     let waiting = Waiting::new(ui, &label, move || meter.read());
     if let Some(pair) = pair(&args.explain)? {
@@ -211,10 +207,12 @@ pub(crate) fn judge(
     drop(waiting);
     let mut found = filter.apply(found.map_err(|error| CommandError::failed(error_chain(&error)))?);
     if args.all && filter.takes_all() {
-        found.independent = detector.independent(&found.detection).map_err(failed)?;
+        found.independent = detector
+            .independent_pairs(&found.detection)
+            .map_err(failed)?;
     }
     if args.json {
-        found.sceptics = sceptics(repo, &found, base)?;
+        found.reproductions = reproductions(repo, &found, base)?;
     }
     let text = render(&found, subject, args, ui.columns());
     let failed = |pair: &PairVerdict| pair.verdict == Verdict::EngineFailure;
@@ -224,14 +222,14 @@ pub(crate) fn judge(
         );
         ui.hint("or name what they stand on: `--base REV`");
     }
-    let is_clean = found.detection.conflicts().next().is_none() && found.joint.found.is_empty();
+    let is_clean = found.detection.conflicts().next().is_none() && found.joint.conflicts.is_empty();
     Ok((text, exit(is_clean)))
 }
 
-fn exit(is_clean: bool) -> Exit {
+fn exit(is_clean: bool) -> ExitStatus {
     match is_clean {
-        true => Exit::Ok,
-        false => Exit::NeedsPerson,
+        true => ExitStatus::Ok,
+        false => ExitStatus::NeedsAttention,
     }
 }
 
@@ -241,11 +239,11 @@ const EMERGENT: &str = "re-dispatch the last on top of the others";
 /// What is shown: the pairs, and what only comes up when more than two are merged.
 struct Found {
     detection: Detection,
-    joint: Joint,
+    joint: MultiwayReport,
     /// The pairs that have nothing to do with each other, where those are wanted.
     independent: Vec<PairVerdict>,
     /// For programs: how pairs are merged by hand, by the commit their attributes are from.
-    sceptics: HashMap<Oid, Sceptic>,
+    reproductions: HashMap<Oid, Reproduction>,
     /// Conflicts that the filters took away.
     hidden: usize,
 }
@@ -265,33 +263,33 @@ fn look(
     let merges = if to_the_end {
         usize::MAX
     } else if pairs.any(|pair| pair.bases.first() != detection.base.as_ref()) {
-        APART_MERGES
+        DIVERGED_MERGES
     } else {
         SEQUENCE_MERGES
     };
-    let joint = detector.emergent(&mut detection, &order, merges)?;
+    let joint = detector.multiway_conflicts(&mut detection, &order, merges)?;
     Ok(Found {
         detection,
         joint,
         independent: Vec::new(),
-        sceptics: HashMap::new(),
+        reproductions: HashMap::new(),
         hidden: 0,
     })
 }
 
-fn sceptics(
+fn reproductions(
     repo: &Repo,
     found: &Found,
     asked_base: Option<Oid>,
-) -> Result<HashMap<Oid, Sceptic>, CommandError> {
+) -> Result<HashMap<Oid, Reproduction>, CommandError> {
     let failed = |error: StoreError| CommandError::failed(error_chain(&error));
     let store = Store::open(repo).map_err(failed)?;
     let pairs = found.detection.pairs.iter().chain(&found.independent);
     let commits = pairs.filter_map(|pair| pair.attributes);
     let commits = commits.chain(found.detection.base);
     let commits: HashSet<Oid> = commits.collect();
-    let sceptic = |commit| Ok((commit, Sceptic::new(repo, &store, commit, asked_base)?));
-    let found: Result<_, StoreError> = commits.into_iter().map(sceptic).collect();
+    let reproduction = |commit| Ok((commit, Reproduction::new(repo, &store, commit, asked_base)?));
+    let found: Result<_, StoreError> = commits.into_iter().map(reproduction).collect();
     found.map_err(failed)
 }
 
@@ -336,7 +334,7 @@ fn summary(found: &Found) -> String {
     let detection = &found.detection;
     let conflicts = detection.conflicts().count();
     let met = detection.pairs.len() - conflicts;
-    let emergent = match found.joint.found.len() {
+    let emergent = match found.joint.conflicts.len() {
         0 => String::new(),
         count => format!(", {} of more than two", plural(count, "conflict")),
     };
@@ -344,7 +342,7 @@ fn summary(found: &Found) -> String {
         true => format!(
             "Conflicts of more than two branches were only looked for among {} of the {} that \
              merge in pairs; `--together` looks to the end\n",
-            found.joint.seen, found.joint.wanted,
+            found.joint.searched, found.joint.wanted,
         ),
         false => String::new(),
     };

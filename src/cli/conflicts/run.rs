@@ -2,16 +2,13 @@
 
 use crate::base::interrupt;
 use crate::cli::branches::{is_glob, resolve_branches};
+use crate::cli::conflicts::run_subject::subject;
 use crate::cli::conflicts::watch;
 use crate::cli::conflicts::{ConflictsArgs, Subject, pair, report, schema};
-use crate::cli::drive::context;
-use crate::cli::error::Answer;
-use crate::cli::error::{CommandError, Exit};
-use crate::cli::repo_context::{Default, Place};
+use crate::cli::error::{CommandError, CommandResult, ExitStatus};
+use crate::cli::repo_context::{DefaultRun, RepoContext};
 use crate::config;
 use crate::config::variable::Overrides;
-use crate::engine::candidates::conflicts::task_branches;
-use crate::engine::runs::load::Loaded;
 use crate::model::ids::RunId;
 use crate::ui::Ui;
 
@@ -20,71 +17,71 @@ use crate::ui::Ui;
 ///
 /// # Errors
 /// When a name is unknown, or git's engine fails as a whole.
-pub(crate) fn run(args: ConflictsArgs, ui: &Ui) -> Answer {
+pub(crate) fn run(args: ConflictsArgs, ui: &Ui) -> CommandResult {
     if args.schema {
         ui.answer(&schema());
-        return Ok(Exit::Ok);
+        return Ok(ExitStatus::Ok);
     }
     // Without it Ctrl-C only leaves more behind, which the next call takes away.
     let _ = interrupt::listen();
     let answer = answer(args, ui);
     match interrupt::is_interrupted() {
-        true => Ok(Exit::Interrupted),
+        true => Ok(ExitStatus::Interrupted),
         false => answer,
     }
 }
 
-fn answer(mut args: ConflictsArgs, ui: &Ui) -> Answer {
-    let place = Place::open()?;
-    let is_revision = |name: &str| matches!(place.store.resolve(name), Ok(Some(_)));
+fn answer(mut args: ConflictsArgs, ui: &Ui) -> CommandResult {
+    let here = RepoContext::open()?;
+    let is_revision = |name: &str| matches!(here.store.resolve(name), Ok(Some(_)));
     take_back_target(&mut args);
     if let (true, Some((a, b))) = (args.targets.is_empty(), pair(&args.explain)?) {
         // Without a run both can only be branches, and then it is said which of them is none.
-        if (is_revision(&a) && is_revision(&b)) || !place.has_runs()? {
+        if (is_revision(&a) && is_revision(&b)) || !here.has_runs()? {
             args.targets = vec![a, b];
         }
     }
     let run = match args.targets.as_slice() {
-        [] => Some(place.find_run(None, Default::Latest)?),
+        [] => Some(here.find_run(None, DefaultRun::Latest)?),
         [one] if !is_glob(one) && !is_revision(one) => {
-            Some(place.find_run(Some(one), Default::Latest)?)
+            Some(here.find_run(Some(one), DefaultRun::Latest)?)
         }
         _ => None,
     };
     match run {
-        Some(run) if args.watch => watch::watch(&place, &run, &args, ui),
+        Some(run) if args.watch => watch::watch(&here, &run, &args, ui),
         None if args.watch => Err(
             CommandError::usage("`--watch` is for a run, not for branches")
                 .hint("leave the branches out, or name a run"),
         ),
-        Some(run) => of_run(&place, &run, &args, ui),
+        Some(run) => of_run(&here, &run, &args, ui),
         None => {
-            refuse_runs(&place, &args.targets)?;
-            let settings = config::load(&place.repo.top, None, &Overrides::default())?;
+            refuse_runs(&here, &args.targets)?;
+            let settings = config::load(&here.repo.top, None, &Overrides::default())?;
             let subject = Subject {
-                branches: resolve_branches(&place.repo, &args.targets)?,
+                branches: resolve_branches(&here.repo, &args.targets)?,
                 tasks: Vec::new(),
                 run_base: None,
                 assembly: None,
                 generated: settings.conflicts.generated,
             };
-            report(&place.repo, &subject, &args, ui)
+            report(&here.repo, &subject, &args, ui)
         }
     }
 }
 
 /// Two runs, or a run and a branch, are no list of branches.
-fn refuse_runs(place: &Place, targets: &[String]) -> Result<(), CommandError> {
+fn refuse_runs(here: &RepoContext, targets: &[String]) -> Result<(), CommandError> {
     let is_name =
-        |name: &&String| !is_glob(name) && !matches!(place.store.resolve(name), Ok(Some(_)));
+        |name: &&String| !is_glob(name) && !matches!(here.store.resolve(name), Ok(Some(_)));
     let Some((name, run)) = targets
         .iter()
         .filter(is_name)
-        .find_map(|name| Some((name, place.find_run(Some(name), Default::Latest).ok()?)))
+        .find_map(|name| Some((name, here.find_run(Some(name), DefaultRun::Latest).ok()?)))
     else {
         return Ok(());
     };
-    let branch = place.load(&run)?.state.integration_branch();
+    let branch = here.load(&run)?.state.integration_branch();
     let below = branch.trim_end_matches("integration");
     Err(CommandError::usage(format!(
         "{name:?} is a run, and a run is compared by itself"
@@ -108,31 +105,18 @@ fn take_back_target(args: &mut ConflictsArgs) {
 ///
 /// # Errors
 /// As [`run`].
-pub(crate) fn of_run(place: &Place, run: &RunId, args: &ConflictsArgs, ui: &Ui) -> Answer {
-    let subject = subject(place, place.load(run)?)?;
+pub(crate) fn of_run(
+    here: &RepoContext,
+    run: &RunId,
+    args: &ConflictsArgs,
+    ui: &Ui,
+) -> CommandResult {
+    let subject = subject(here, here.load(run)?)?;
     if subject.branches.len() < 2 && !args.json && args.explain.is_empty() {
         ui.status(&format!(
             "{run} has fewer than two candidates, so nothing can conflict"
         ));
-        return Ok(Exit::Ok);
+        return Ok(ExitStatus::Ok);
     }
-    report(&place.repo, &subject, args, ui)
-}
-
-/// The candidates of a run as it stands.
-///
-/// # Errors
-/// When the run's settings do not fit this machine.
-pub(crate) fn subject(place: &Place, loaded: Loaded) -> Result<Subject, CommandError> {
-    let generated = loaded.settings.conflicts.generated.clone();
-    let context = context(&place.repo, &loaded.state, loaded.settings, place.clock)?;
-    let candidates = loaded.state.candidates();
-    let tag = |number| context.plan.task(number).tag.clone();
-    Ok(Subject {
-        branches: task_branches(&context, &candidates),
-        tasks: candidates.iter().map(|(n, _)| (*n, tag(*n))).collect(),
-        run_base: Some(context.base),
-        generated,
-        assembly: Some((context, loaded.state)),
-    })
+    report(&here.repo, &subject, args, ui)
 }

@@ -3,7 +3,7 @@
 use crate::base::table::wrapped_table;
 use crate::base::text::terminal_safe;
 use crate::cli::conflicts::{EMERGENT, Found, Subject, listed};
-use crate::conflicts::detector::Emergent;
+use crate::conflicts::MultiwayConflict;
 use crate::merge::change::RepoPath;
 use crate::merge::verdict::{Class, PairVerdict};
 
@@ -13,7 +13,7 @@ const PATHS_SHOWN: usize = 3;
 /// One row a unit, in so many columns of a terminal; empty if there is none.
 pub(super) fn render(found: &Found, subject: &Subject, columns: usize) -> String {
     let mut rows = rows(found, subject);
-    let emergent = found.joint.found.iter();
+    let emergent = found.joint.conflicts.iter();
     rows.extend(emergent.map(|emergent| emergent_row(subject, emergent)));
     render_table(&rows, columns)
 }
@@ -48,7 +48,7 @@ fn unitless_row(title: String, pair: &PairVerdict) -> [String; 4] {
     [title, paths, class, recommended]
 }
 
-fn emergent_row(subject: &Subject, emergent: &Emergent) -> [String; 4] {
+fn emergent_row(subject: &Subject, emergent: &MultiwayConflict) -> [String; 4] {
     let places = emergent.branches.iter();
     let names: Vec<String> = places.map(|place| subject.label(*place)).collect();
     let [title, paths, class, _] = row(

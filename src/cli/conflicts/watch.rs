@@ -3,11 +3,10 @@
 use std::time::{Duration, Instant};
 
 use crate::base::interrupt;
-use crate::cli::conflicts::run::subject;
+use crate::cli::conflicts::run_subject::subject;
 use crate::cli::conflicts::{ConflictsArgs, judge};
-use crate::cli::error::Answer;
-use crate::cli::error::{CommandError, Exit};
-use crate::cli::repo_context::Place;
+use crate::cli::error::{CommandError, CommandResult, ExitStatus};
+use crate::cli::repo_context::RepoContext;
 use crate::journal::runs::RunLock;
 use crate::merge::oid::Oid;
 use crate::model::ids::{RunId, TaskNumber};
@@ -28,17 +27,22 @@ const HANDOVER: Duration = Duration::from_secs(5);
 ///
 /// # Errors
 /// When the run cannot be read, or nobody drives it any more.
-pub(crate) fn watch(place: &Place, run: &RunId, args: &ConflictsArgs, ui: &Ui) -> Answer {
+pub(crate) fn watch(
+    here: &RepoContext,
+    run: &RunId,
+    args: &ConflictsArgs,
+    ui: &Ui,
+) -> CommandResult {
     let mut shown = None;
-    let mut exit = Exit::Ok;
+    let mut exit = ExitStatus::Ok;
     let mut driven = Instant::now();
     loop {
-        let loaded = place.load(run)?;
+        let loaded = here.load(run)?;
         let state = loaded.state.clone();
         let now = Facts::of(&state);
         if shown.as_ref() != Some(&now) {
-            let subject = subject(place, loaded)?;
-            let (known, found) = judge(&place.repo, &subject, args, ui)?;
+            let subject = subject(here, loaded)?;
+            let (known, found) = judge(&here.repo, &subject, args, ui)?;
             let view = BoardView::new(&state);
             let time = second(state.updated);
             let (done, all) = (view.done(), view.tasks.len());
@@ -51,9 +55,9 @@ pub(crate) fn watch(place: &Place, run: &RunId, args: &ConflictsArgs, ui: &Ui) -
             return Ok(exit);
         }
         if interrupt::is_interrupted() {
-            return Ok(Exit::Interrupted);
+            return Ok(ExitStatus::Interrupted);
         }
-        if RunLock::is_held(&place.repo, run) {
+        if RunLock::is_held(&here.repo, run) {
             driven = Instant::now();
         } else if driven.elapsed() > HANDOVER {
             return Err(

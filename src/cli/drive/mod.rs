@@ -7,12 +7,14 @@ use std::fs::File;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tracing::Instrument;
+
 use self::progress::{Events, Lines};
 use crate::base::clock::Clock;
 use crate::base::process::Program;
 use crate::base::text::plural;
-use crate::cli::error::{CommandError, Exit};
-use crate::cli::repo_context::Place;
+use crate::cli::error::{CommandError, ExitStatus};
+use crate::cli::repo_context::RepoContext;
 use crate::config::Settings;
 use crate::engine::EngineError;
 use crate::engine::kernel::context::Context;
@@ -36,7 +38,7 @@ use crate::ui::Ui;
 /// A run that is ours to drive.
 pub(crate) struct Drive<'a> {
     /// Where.
-    pub(crate) place: &'a Place,
+    pub(crate) here: &'a RepoContext,
     /// The right to drive it.
     pub(crate) lock: RunLock,
     /// The run as it stands.
@@ -60,13 +62,13 @@ impl Drive<'_> {
     ///
     /// # Errors
     /// When dispatch itself could not go on; the run can be taken up again.
-    pub(crate) fn run(self, ui: &Ui) -> Result<Exit, CommandError> {
-        let (run, place) = (self.state.run.clone(), self.place);
+    pub(crate) fn run(self, ui: &Ui) -> Result<ExitStatus, CommandError> {
+        let (run, here) = (self.state.run.clone(), self.here);
         let context = Arc::new(context(
-            &self.place.repo,
+            &self.here.repo,
             &self.state,
             self.settings.clone(),
-            self.place.clock,
+            self.here.clock,
         )?);
         let resume = suggest::resume(&run);
         let json = self.json;
@@ -86,7 +88,7 @@ impl Drive<'_> {
         })?;
         if driven.left {
             drop(lock);
-            detach(place, &run)?;
+            detach(here, &run)?;
             say_left(ui, &driven.state);
         } else if driven.exit == 130 {
             let view = BoardView::new(&driven.state);
@@ -98,7 +100,7 @@ impl Drive<'_> {
         } else if !json {
             print_end(ui, &driven.state);
         }
-        Ok(Exit::of_run(driven.exit))
+        Ok(ExitStatus::of_run(driven.exit))
     }
 
     /// The lock comes back with the run, so that it is given up only when nothing more is done.
@@ -112,6 +114,7 @@ impl Drive<'_> {
             true => background(&self.state.plan, self.settings.run.keep_terminal_free),
             false => Vec::new(),
         };
+        let span = tracing::debug_span!("run", id = %self.state.run);
         let drive = || {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
@@ -126,7 +129,8 @@ impl Drive<'_> {
                 random: random(),
                 background,
             };
-            let driven = runtime.block_on(event_loop.run(self.asked));
+            let driven = event_loop.run(self.asked);
+            let driven = runtime.block_on(driven.instrument(span));
             // Work that was cut off by a third Ctrl-C is not waited for.
             runtime.shutdown_background();
             driven
@@ -139,13 +143,13 @@ impl Drive<'_> {
 ///
 /// # Errors
 /// When it cannot be started; the run can be taken up again.
-pub(crate) fn detach(place: &Place, run: &RunId) -> Result<(), CommandError> {
+pub(crate) fn detach(here: &RepoContext, run: &RunId) -> Result<(), CommandError> {
     let resume = suggest::resume(run);
     let failed = |error: std::io::Error| {
         CommandError::failed(format!("no background process could be started: {error}"))
             .hint(format!("nothing is lost; go on with `{resume}`"))
     };
-    let log = place.repo.run_folder(run.as_str()).join("runner.log");
+    let log = here.repo.run_folder(run.as_str()).join("runner.log");
     let log = File::options()
         .create(true)
         .append(true)
@@ -155,12 +159,12 @@ pub(crate) fn detach(place: &Place, run: &RunId) -> Result<(), CommandError> {
     let runner = Program::new(program)
         .arg(DRIVE)
         .arg(run.as_str())
-        .folder(&place.repo.top);
+        .folder(&here.repo.top);
     let pid = runner.spawn_detached(log).map_err(failed)?;
     // It has left the terminal by the time it holds the run. Before that, the end of this process
     // could be a hang-up for it, too.
     let start = Instant::now();
-    let holds = || RunLock::last_holder(&place.repo, run).is_some_and(|holder| holder.pid == pid);
+    let holds = || RunLock::last_holder(&here.repo, run).is_some_and(|holder| holder.pid == pid);
     while !holds() && start.elapsed() < HAND_OVER {
         std::thread::sleep(Duration::from_millis(5));
     }
@@ -186,7 +190,7 @@ fn say_left(ui: &Ui, state: &RunState) {
         "{left} of {run} left; a process in the background goes on"
     ));
     ui.hint(&format!(
-        "`{}` waits for the end; `{}` shows how far it is",
+        "`{}` waits for the end; `{}` shows its progress",
         suggest::wait(run),
         suggest::status(run)
     ));

@@ -34,6 +34,11 @@ pub(crate) struct Lines {
     shown: BTreeMap<TaskNumber, (Status, String)>,
     widths: (usize, usize),
     rings: bool,
+    /// How many tasks are done, and how many have failed.
+    counts: (usize, usize),
+    total: usize,
+    /// Whether everything was shown once.
+    begun: bool,
     /// What was said last about the run as a whole.
     said: Option<String>,
 }
@@ -53,6 +58,9 @@ impl Lines {
                 tasks.iter().map(tag).max().unwrap_or(0),
             ),
             rings: false,
+            counts: (0, 0),
+            total: tasks.len(),
+            begun: false,
             said: None,
         }
     }
@@ -75,19 +83,43 @@ impl Lines {
     }
 
     /// What was so before is known already; only what is alive gets a line.
-    fn begin(&mut self, state: &RunState, view: &BoardView) {
-        for row in &view.tasks {
+    fn begin(&mut self, state: &RunState, rows: &[TaskRow]) {
+        for row in rows {
             if state.task(row.number).phase != TaskPhase::Running {
-                let now = (row.status.clone(), row.note.clone());
-                self.shown.insert(row.number, now);
+                self.remember(row);
             }
         }
     }
 
-    fn show(&mut self, state: &RunState, row: &TaskRow, at: Timestamp) {
+    /// Notes what is shown of a task now; `true` if it differs from before.
+    fn remember(&mut self, row: &TaskRow) -> bool {
         let now = (row.status.clone(), row.note.clone());
-        let before = self.shown.insert(row.number, now.clone());
-        if before.as_ref() == Some(&now) {
+        let before = self.shown.insert(row.number, now);
+        let before = before.as_ref();
+        let count = |wanted: Status, count: &mut usize| {
+            let was = before.is_some_and(|(status, _)| *status == wanted);
+            *count += usize::from(row.status == wanted);
+            *count -= usize::from(was);
+        };
+        count(Status::Done, &mut self.counts.0);
+        count(Status::Failed, &mut self.counts.1);
+        before.is_none_or(|(status, note)| (status, note) != (&row.status, &row.note))
+    }
+
+    /// The rows that may look different now.
+    fn rows(&mut self, state: &RunState, new: &[Recorded]) -> Vec<TaskRow> {
+        let affected = state.affected_by(new).filter(|_| self.begun);
+        match affected {
+            Some(tasks) => tasks
+                .into_iter()
+                .map(|task| TaskRow::of(state, task))
+                .collect(),
+            None => BoardView::new(state).tasks,
+        }
+    }
+
+    fn show(&mut self, state: &RunState, row: &TaskRow, at: Timestamp) {
+        if !self.remember(row) {
             return;
         }
         let alive = state.task(row.number).phase == TaskPhase::Running;
@@ -113,11 +145,12 @@ impl Lines {
 
 impl Watcher for Lines {
     fn recorded(&mut self, state: &RunState, new: &[Recorded]) {
-        let view = BoardView::new(state);
+        let rows = self.rows(state, new);
         if new.is_empty() && self.shown.is_empty() {
-            self.begin(state, &view);
+            self.begin(state, &rows);
         }
-        for row in &view.tasks {
+        self.begun = true;
+        for row in &rows {
             let waits = matches!(row.status, Status::Queued | Status::Blocked(_));
             if !waits || self.shown.contains_key(&row.number) {
                 self.show(state, row, state.updated);
@@ -143,21 +176,14 @@ impl Watcher for Lines {
         if self.rings && !notifications(state, new).is_empty() {
             self.progress.ring();
         }
-        let failed = view
-            .tasks
-            .iter()
-            .filter(|row| row.status == Status::Failed)
-            .count();
+        let (done, failed) = self.counts;
         let failed = if failed > 0 {
             format!(", {failed} failed")
         } else {
             String::new()
         };
-        self.progress.total(&format!(
-            "{} of {} done{failed}",
-            view.done(),
-            view.tasks.len()
-        ));
+        self.progress
+            .total(&format!("{done} of {} done{failed}", self.total));
     }
 
     fn warning(&mut self, text: &str) {
@@ -252,7 +278,7 @@ mod tests {
         let state = RunFixture::new(&plan.join(" · "))
             .tags(&["AUTH", "A-TAG-THAT-IS-LONGER-THAN-ITS-COLUMN", "API"])
             .state();
-        let lines = Lines::new(&Ui::without_person(), &state.plan);
+        let lines = Lines::new(&Ui::non_interactive(), &state.plan);
         let view = BoardView::new(&state);
         let heads = view.tasks.iter().map(|row| lines.head(row) + "|");
         let heads: Vec<String> = heads.collect();
@@ -273,7 +299,7 @@ mod tests {
             .fail(1, "broken")
             .begin(2, "shell")
             .state();
-        let mut lines = Lines::new(&Ui::without_person().quiet(true), &state.plan);
+        let mut lines = Lines::new(&Ui::non_interactive().quiet(true), &state.plan);
         lines.recorded(&state, &[]);
         let alive: Vec<u32> = lines.since.keys().map(|number| number.0).collect();
         assert_eq!(alive, [2], "only what is alive gets a line");

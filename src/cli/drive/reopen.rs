@@ -2,8 +2,8 @@
 
 use crate::base::process::leave_terminal;
 use crate::cli::drive::Drive;
-use crate::cli::error::{Answer, CommandError};
-use crate::cli::repo_context::Place;
+use crate::cli::error::{CommandError, CommandResult};
+use crate::cli::repo_context::RepoContext;
 use crate::engine::EngineError;
 use crate::engine::runs::load::{Loaded, free_references, keep_settings};
 use crate::engine::start::refuse_depth;
@@ -19,27 +19,27 @@ use crate::ui::Ui;
 /// # Errors
 /// When the run is held, cannot be read, or `request` refuses.
 pub(crate) fn reopen(
-    place: &Place,
+    here: &RepoContext,
     run: &RunId,
     json: bool,
     ui: &Ui,
     request: impl FnOnce(&mut Loaded) -> Result<Vec<Event>, CommandError>,
-) -> Answer {
-    let lock = place.lock(run)?;
-    drive_loaded(place, run, lock, (json, true), ui, request)
+) -> CommandResult {
+    let lock = here.lock(run)?;
+    drive_loaded(here, run, lock, (json, true), ui, request)
 }
 
 /// Runs the hidden `dispatch __drive RUN`: drives a run without a terminal.
 ///
 /// # Errors
 /// When the run is held, cannot be read, or has ended.
-pub(crate) fn drive_detached(run: &str, ui: &Ui) -> Answer {
+pub(crate) fn drive_detached(run: &str, ui: &Ui) -> CommandResult {
     leave_terminal();
-    let place = Place::open()?;
+    let here = RepoContext::open()?;
     let run = RunId::new(run);
-    let lock = place.lock(&run)?;
+    let lock = here.lock(&run)?;
     let request = |loaded: &mut Loaded| refuse_ended(&loaded.state).map(|()| Vec::new());
-    drive_loaded(&place, &run, lock, (false, false), ui, request)
+    drive_loaded(&here, &run, lock, (false, false), ui, request)
 }
 
 /// Refuses to resume a run that ended with nothing left to do.
@@ -74,25 +74,25 @@ pub(crate) fn refuse_landed(state: &RunState) -> Result<(), CommandError> {
 }
 
 fn drive_loaded(
-    place: &Place,
+    here: &RepoContext,
     run: &RunId,
     lock: RunLock,
     (json, foreground): (bool, bool),
     ui: &Ui,
     request: impl FnOnce(&mut Loaded) -> Result<Vec<Event>, CommandError>,
-) -> Answer {
-    let mut loaded = place.load(run)?;
+) -> CommandResult {
+    let mut loaded = here.load(run)?;
     refuse_depth(&loaded.settings)?;
-    free_references(&place.repo, run, &loaded.settings)?;
+    free_references(&here.repo, run, &loaded.settings)?;
     let before = loaded.settings.clone();
     let mut asked = request(&mut loaded)?;
     asked.insert(0, Event::RunResumed { found: Vec::new() });
-    let mut journal = Journal::reopen(&place.repo, &loaded.replayed).map_err(EngineError::from)?;
+    let mut journal = Journal::reopen(&here.repo, &loaded.replayed).map_err(EngineError::from)?;
     if loaded.settings != before {
-        keep_settings(&place.store, &loaded, &mut journal)?;
+        keep_settings(&here.store, &loaded, &mut journal)?;
     }
     let drive = Drive {
-        place,
+        here,
         lock,
         state: loaded.state,
         journal,
@@ -109,7 +109,7 @@ fn drive_loaded(
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use crate::cli::error::{Exit, said};
+    use crate::cli::error::{ExitStatus, said};
     use crate::model::fixture::{RunFixture, base, candidate, start};
     use crate::model::integration::Landing;
 
@@ -128,7 +128,7 @@ mod tests {
         assert!(refuse_landed(&run.state()).is_ok());
         let run = RunFixture::new("a").fail(1, "broken");
         let error = refuse_landed(&run.event(Event::Landed { landing }).state()).unwrap_err();
-        assert_eq!(error.exit, Exit::Failed);
+        assert_eq!(error.exit, ExitStatus::Failed);
         insta::assert_snapshot!(said(Err(error)), @r"
         checkout-7k3q has already landed on main as 0000000
         a task that did not pass can still be tried again with `dispatch retry`

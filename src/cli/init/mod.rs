@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use crate::base::text::error_chain;
-use crate::cli::error::Answer;
-use crate::cli::error::{CommandError, Exit};
+use crate::cli::error::{CommandError, CommandResult, ExitStatus};
 use crate::cli::init::detect::{Findings, survey};
+use crate::cli::repo_context::RepoContext;
 use crate::config::FILE_NAME;
 use crate::ui::Ui;
 
@@ -28,22 +28,32 @@ pub(crate) struct InitArgs {
     print: bool,
 }
 
-/// Writes, or prints, the file for the repository with this top folder.
+/// Runs the subcommand; `--print` works outside a repository as well.
 ///
 /// # Errors
 /// When there is such a file already, or it cannot be written.
-pub(crate) fn run(args: InitArgs, top: &Path, ui: &Ui) -> Answer {
+pub(crate) fn run(args: InitArgs, ui: &Ui) -> CommandResult {
+    let top = match RepoContext::open_if_any()? {
+        Some(place) => place.repo.top,
+        None if args.print => env::current_dir().unwrap_or_default(),
+        None => RepoContext::open()?.repo.top,
+    };
+    run_in(args, &top, ui)
+}
+
+/// Writes, or prints, the file for this folder.
+fn run_in(args: InitArgs, top: &Path, ui: &Ui) -> CommandResult {
     let path = env::var_os("PATH").unwrap_or_default();
     let folders: Vec<PathBuf> = env::split_paths(&path).collect();
     let text = render(&survey(top, &folders));
     if args.print {
         ui.answer(&text);
-        return Ok(Exit::Ok);
+        return Ok(ExitStatus::Ok);
     }
     write(&top.join(FILE_NAME), &text, args.force)?;
     ui.status(&format!("wrote {FILE_NAME}"));
     ui.hint("look it over, commit it, then write a plan and check it with `dispatch plan check`");
-    Ok(Exit::Ok)
+    Ok(ExitStatus::Ok)
 }
 
 fn write(file: &Path, text: &str, force: bool) -> Result<(), CommandError> {
@@ -231,11 +241,11 @@ mod tests {
     #[test]
     fn a_file_that_is_there_is_not_replaced_unless_forced() {
         let folder = tempfile::tempdir().unwrap();
-        let (top, ui) = (folder.path(), Ui::without_person().quiet(true));
+        let (top, ui) = (folder.path(), Ui::non_interactive().quiet(true));
         let file = top.join(FILE_NAME);
         fs::write(&file, "mine").unwrap();
         let plain = InitArgs::default();
-        let error = run(plain, top, &ui).unwrap_err();
+        let error = run_in(plain, top, &ui).unwrap_err();
         assert_eq!(error.message, ".dispatch.toml exists already");
         assert_eq!(fs::read_to_string(&file).unwrap(), "mine");
 
@@ -243,7 +253,7 @@ mod tests {
             force: true,
             ..plain
         };
-        assert_eq!(run(forced, top, &ui).unwrap(), Exit::Ok);
+        assert_eq!(run_in(forced, top, &ui).unwrap(), ExitStatus::Ok);
         assert!(fs::read_to_string(&file).unwrap().starts_with(HEAD));
     }
 }

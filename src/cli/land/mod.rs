@@ -8,12 +8,11 @@ use clap::Args;
 
 use crate::base::markdown::plain_line;
 use crate::base::text::{plural, terminal_safe};
-use crate::cli::confirm::Consent;
-use crate::cli::error::Answer;
-use crate::cli::error::{CommandError, Exit};
+use crate::cli::confirm::ConfirmArgs;
+use crate::cli::error::{CommandError, CommandResult, ExitStatus};
 use crate::cli::land::pull_request::PullArgs;
 use crate::cli::land::session::{Opened, Preview};
-use crate::cli::repo_context::{Default, Place};
+use crate::cli::repo_context::{DefaultRun, RepoContext};
 use crate::engine::kernel::context::Context;
 use crate::engine::land::commit::{LandContent, Preparation, merge};
 use crate::engine::land::move_target::move_target;
@@ -33,13 +32,7 @@ use crate::ui::Ui;
 
 const AFTER_HELP: &str = "\
 What will move is shown, and nothing moves before you say yes. A target that is checked out moves
-together with its checkout; local changes that are in the way stop it before anything moves.
-
-Examples:
-  dispatch land                  the latest run that has not landed, on its target
-  dispatch land shop-7k --ff     no merge commit, no board
-  dispatch land --into release   on another branch
-  dispatch land --pr             by a pull request on GitHub; nothing moves here";
+together with its checkout; local changes that are in the way stop it before anything moves.";
 
 /// Move the target branch to the assembled result
 #[derive(Args, Debug, Clone)]
@@ -82,26 +75,26 @@ pub(crate) struct LandArgs {
     pull: PullArgs,
     /// Whether to ask
     #[command(flatten)]
-    consent: Consent,
+    consent: ConfirmArgs,
 }
 
 /// Runs the subcommand.
 ///
 /// # Errors
 /// Why the run cannot land; the target has not moved then.
-pub(crate) fn run(args: LandArgs, ui: &Ui) -> Answer {
-    let mut opened = Opened::open(args.run.as_deref(), Default::Unlanded, ui)?;
+pub(crate) fn run(args: LandArgs, ui: &Ui) -> CommandResult {
+    let mut opened = Opened::open(args.run.as_deref(), DefaultRun::Unlanded, ui)?;
     let options = options(&args, opened.context.settings.board.land);
-    if let Some(landing) = cut_off(&opened.place, &opened.state)? {
+    if let Some(landing) = cut_off(&opened.here, &opened.state)? {
         opened.record(Event::Landed {
             landing: landing.clone(),
         })?;
         say_landed(&opened.run, &landing, ui);
-        return Ok(Exit::Ok);
+        return Ok(ExitStatus::Ok);
     }
     if let Some(scope) = args.pull.scope() {
         let scene = pull_request::Scene {
-            repo: &opened.place.repo,
+            repo: &opened.here.repo,
             context: &opened.context,
             state: &opened.state,
             options: &options,
@@ -138,7 +131,7 @@ pub(crate) fn run(args: LandArgs, ui: &Ui) -> Answer {
     )?;
     say_what_is_missing(&opened, &prepared, ui)?;
     if args.dry_run {
-        return Ok(Exit::Ok);
+        return Ok(ExitStatus::Ok);
     }
     args.consent
         .confirm(ui, &format!("Land {} on {}?", opened.run, landing.target))?;
@@ -150,11 +143,16 @@ pub(crate) fn run(args: LandArgs, ui: &Ui) -> Answer {
         landing: landing.clone(),
     })?;
     say_landed(&opened.run, &landing, ui);
-    Ok(Exit::Ok)
+    Ok(ExitStatus::Ok)
 }
 
 /// Nothing moves where the target has everything already; that it has is recorded.
-fn note_contained(opened: &mut Opened, target: &LandTarget, dry_run: bool, ui: &Ui) -> Answer {
+fn note_contained(
+    opened: &mut Opened,
+    target: &LandTarget,
+    dry_run: bool,
+    ui: &Ui,
+) -> CommandResult {
     let landing = Landing {
         target: target.branch.clone(),
         from: target.from,
@@ -167,7 +165,7 @@ fn note_contained(opened: &mut Opened, target: &LandTarget, dry_run: bool, ui: &
     }
     let (target, run) = (&target.branch, &opened.run);
     ui.answer(&format!("{target} already contains {run}; nothing moved\n"));
-    Ok(Exit::Ok)
+    Ok(ExitStatus::Ok)
 }
 
 /// What lands: what was assembled, or on a target that has moved, what that comes to there.
@@ -194,17 +192,17 @@ fn content(
 }
 
 /// A landing whose target has moved, but whose end nobody wrote down.
-fn cut_off(place: &Place, state: &RunState) -> Result<Option<Landing>, CommandError> {
+fn cut_off(here: &RepoContext, state: &RunState) -> Result<Option<Landing>, CommandError> {
     let Some(landing) = state.landing.as_ref().filter(|_| state.landed.is_none()) else {
         return Ok(None);
     };
-    let found = place
+    let found = here
         .store
         .reference(&branch_ref(&landing.target))
         .ok()
         .flatten();
     let is_there = match found {
-        Some(found) => place.store.is_ancestor(landing.to, found)?,
+        Some(found) => here.store.is_ancestor(landing.to, found)?,
         None => false,
     };
     Ok(is_there.then(|| landing.clone()))
@@ -250,7 +248,7 @@ fn show(
     content: &LandContent,
     preview: &Preview<'_>,
 ) -> Result<(), CommandError> {
-    let (landing, store) = (&prepared.landing, &opened.place.store);
+    let (landing, store) = (&prepared.landing, &opened.here.store);
     let trees = (store.tree_of(landing.from)?, store.tree_of(landing.to)?);
     // A landing makes this very commit; after a dry run it would have another time.
     let to = match content {
@@ -285,7 +283,7 @@ fn show(
 
 /// Says that a landing brings the board along, which no task made.
 fn board_change(opened: &Opened, from: Oid, to: Oid) -> Result<Option<String>, CommandError> {
-    let (store, file) = (&opened.place.store, &opened.context.settings.board.file);
+    let (store, file) = (&opened.here.store, &opened.context.settings.board.file);
     let (old, new) = (store.entry(from, file)?, store.entry(to, file)?);
     if old == new {
         return Ok(None);
@@ -346,7 +344,7 @@ fn say_what_is_missing(
 /// from. Landing brings that, too.
 fn say_what_comes_along(opened: &Opened, from: Oid, ui: &Ui) -> Result<(), CommandError> {
     let base = opened.state.base;
-    let along = opened.place.store.commits_above(base, Some(from))?;
+    let along = opened.here.store.commits_above(base, Some(from))?;
     if !along.is_empty() {
         ui.warning(&format!(
             "the target does not have {base}, from which the run started: {} that no task made will \

@@ -3,9 +3,8 @@
 use clap::Args;
 
 use crate::base::text::plural;
-use crate::cli::confirm::Consent;
-use crate::cli::error::Answer;
-use crate::cli::error::{CommandError, Exit};
+use crate::cli::confirm::ConfirmArgs;
+use crate::cli::error::{CommandError, CommandResult, ExitStatus};
 use crate::engine::EngineError;
 use crate::engine::kernel::context::Context;
 use crate::engine::land::LandOptions;
@@ -65,10 +64,10 @@ pub(crate) fn run(
     scope: Scope,
     remote: Option<&str>,
     dry_run: bool,
-    consent: Consent,
+    consent: ConfirmArgs,
     scene: Scene<'_>,
     ui: &Ui,
-) -> Answer {
+) -> CommandResult {
     let Scene {
         repo,
         context,
@@ -81,7 +80,7 @@ pub(crate) fn run(
     if dry_run {
         let commands = commands(state, &planned, options.no_verify);
         ui.answer(&(commands.join("\n") + "\n"));
-        return Ok(Exit::Ok);
+        return Ok(ExitStatus::Ok);
     }
     let gh = Gh::find(&repo.top).map_err(PullRequestError::from)?;
     let open = find_open(&gh, &planned)?;
@@ -113,7 +112,7 @@ pub(crate) fn run(
     for url in done.iter().filter_map(|done| done.url.as_deref()) {
         ui.answer(&format!("{url}\n"));
     }
-    Ok(Exit::Ok)
+    Ok(ExitStatus::Ok)
 }
 
 impl From<PullRequestError> for CommandError {

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use crate::cli::drive::context;
 use crate::cli::error::CommandError;
-use crate::cli::repo_context::{Default, Place};
+use crate::cli::repo_context::{DefaultRun, RepoContext};
 use crate::engine::EngineError;
 use crate::engine::kernel::context::Context;
 use crate::engine::land::PreparedMove;
@@ -19,7 +19,7 @@ use crate::ui::Ui;
 
 /// A run whose target may be moved, and nobody else moves.
 pub(crate) struct Opened {
-    pub(crate) place: Place,
+    pub(crate) here: RepoContext,
     pub(crate) run: RunId,
     pub(crate) state: RunState,
     pub(crate) context: Context,
@@ -38,28 +38,28 @@ impl Opened {
     /// When there is no such run, or another process drives it.
     pub(crate) fn open(
         name: Option<&str>,
-        default: Default,
+        default: DefaultRun,
         ui: &Ui,
     ) -> Result<Opened, CommandError> {
-        let place = Place::open()?;
-        let run = place.find_and_say(name, default, ui)?;
-        let run_lock = place.lock(&run)?;
-        let lock = LandLock::take(&place.repo, &run, || {
+        let here = RepoContext::open()?;
+        let run = here.find_and_announce_run(name, default, ui)?;
+        let run_lock = here.lock(&run)?;
+        let lock = LandLock::take(&here.repo, &run, || {
             ui.status("git is still running for an earlier landing; waiting until it exits");
         })?;
-        let loaded = place.load(&run)?;
-        free_references(&place.repo, &run, &loaded.settings)?;
-        free_target(&place.repo, &loaded.state)?;
-        let journal = Journal::reopen(&place.repo, &loaded.replayed).map_err(EngineError::from)?;
-        let context = context(&place.repo, &loaded.state, loaded.settings, place.clock)?;
+        let loaded = here.load(&run)?;
+        free_references(&here.repo, &run, &loaded.settings)?;
+        free_target(&here.repo, &loaded.state)?;
+        let journal = Journal::reopen(&here.repo, &loaded.replayed).map_err(EngineError::from)?;
+        let context = context(&here.repo, &loaded.state, loaded.settings, here.clock)?;
         Ok(Opened {
-            now: place.clock.now(),
+            now: here.clock.now(),
             run,
             state: loaded.state,
             context,
             journal,
             lock,
-            place,
+            here,
             _run_lock: run_lock,
         })
     }
@@ -69,7 +69,7 @@ impl Opened {
     /// # Errors
     /// When the journal cannot be written.
     pub(crate) fn record(&mut self, event: Event) -> Result<(), CommandError> {
-        let now = self.place.clock.now();
+        let now = self.here.clock.now();
         let recorded = self.journal.append(vec![event], now);
         recorded.map_err(EngineError::from)?;
         Ok(())

@@ -2,11 +2,10 @@
 
 use clap::Args;
 
-use crate::cli::confirm::Consent;
-use crate::cli::error::Answer;
-use crate::cli::error::Exit;
+use crate::cli::confirm::ConfirmArgs;
+use crate::cli::error::{CommandResult, ExitStatus};
 use crate::cli::land::session::{Opened, Preview};
-use crate::cli::repo_context::Default;
+use crate::cli::repo_context::DefaultRun;
 use crate::engine::land::undo::{Undo, move_back, prepare};
 use crate::engine::publish::catch_up;
 use crate::engine::runs::load::load;
@@ -31,21 +30,21 @@ pub(crate) struct UnlandArgs {
     dry_run: bool,
     /// Whether to ask
     #[command(flatten)]
-    consent: Consent,
+    consent: ConfirmArgs,
 }
 
 /// Runs the subcommand.
 ///
 /// # Errors
 /// Why the landing cannot be taken back; the target has not moved then.
-pub(crate) fn run(args: UnlandArgs, ui: &Ui) -> Answer {
-    let mut opened = Opened::open(args.run.as_deref(), Default::Latest, ui)?;
+pub(crate) fn run(args: UnlandArgs, ui: &Ui) -> CommandResult {
+    let mut opened = Opened::open(args.run.as_deref(), DefaultRun::Latest, ui)?;
     let preview = Preview::new(ui, args.dry_run);
     let landing = match prepare(&opened.context, &opened.state, opened.now)? {
         Undo::IsBack(landing) => {
             if args.dry_run {
                 preview.say(&format!("{} is back already", landing.target));
-                return Ok(Exit::Ok);
+                return Ok(ExitStatus::Ok);
             }
             landing
         }
@@ -55,7 +54,7 @@ pub(crate) fn run(args: UnlandArgs, ui: &Ui) -> Answer {
             preview.say(&format!("{} {from} -> {to}", landing.target));
             preview.say_checkout(&prepared);
             if args.dry_run {
-                return Ok(Exit::Ok);
+                return Ok(ExitStatus::Ok);
             }
             let question = format!("Take {} back from {}?", opened.run, landing.target);
             args.consent.confirm(ui, &question)?;
@@ -69,11 +68,11 @@ pub(crate) fn run(args: UnlandArgs, ui: &Ui) -> Answer {
     opened.record(Event::Unlanded {
         landing: landing.clone(),
     })?;
-    let state = load(&opened.place.store, &opened.run)?.state;
+    let state = load(&opened.here.store, &opened.run)?.state;
     catch_up(&opened.context, &state)?;
     say(&landing, ui);
     ui.hint(&format!("`{}` lands it again", suggest::land(&opened.run)));
-    Ok(Exit::Ok)
+    Ok(ExitStatus::Ok)
 }
 
 fn say(landing: &Landing, ui: &Ui) {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::cli::error::CommandError;
 use crate::cli::plan_source::{load_plan, show_warnings};
-use crate::cli::repo_context::Place;
+use crate::cli::repo_context::RepoContext;
 use crate::engine::runs::load::Loaded;
 use crate::engine::runs::replan::Replan;
 use crate::engine::start::refuse_workers;
@@ -54,9 +54,9 @@ pub(crate) fn with_edits(found: Vec<Found>, edits: &[Found]) -> Vec<Found> {
 /// Returns a finding if the file that the plan came from has changed since the run started.
 ///
 /// A file that is gone, or no longer a valid plan, gives none.
-pub(crate) fn plan_differs(place: &Place, state: &RunState) -> Option<Found> {
+pub(crate) fn plan_differs(here: &RepoContext, state: &RunState) -> Option<Found> {
     let recorded = state.plan_file.as_ref()?;
-    let file = place.repo.resolve_portable_path(recorded);
+    let file = here.repo.resolve_portable_path(recorded);
     let edited = load_plan(&file, None).ok()?.plan;
     let differs = Replan::new(state, &edited).ok()?.changes_tasks();
     differs.then(|| Found::named(Finding::PlanDiffers, recorded))

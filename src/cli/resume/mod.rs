@@ -10,8 +10,8 @@ use self::edited_plan::{plan_differs, replan, with_edits};
 use crate::base::text::error_chain;
 use crate::cli::drive::reopen::refuse_ended;
 use crate::cli::drive::{Drive, context, print_end};
-use crate::cli::error::{Answer, CommandError, Exit};
-use crate::cli::repo_context::{Default, Place};
+use crate::cli::error::{CommandError, CommandResult, ExitStatus};
+use crate::cli::repo_context::{DefaultRun, RepoContext};
 use crate::control::control_socket;
 use crate::control::{Request, Response, ask};
 use crate::engine::EngineError;
@@ -59,75 +59,79 @@ fn dollars(text: &str) -> Result<f64, String> {
 ///
 /// # Errors
 /// When the run cannot be read, is driven by another process, or has ended.
-pub(crate) fn resume(args: ResumeArgs, ui: &Ui) -> Answer {
-    let place = Place::open()?;
-    let run = place.find_run(args.run.as_deref(), Default::Unfinished)?;
+pub(crate) fn resume(args: ResumeArgs, ui: &Ui) -> CommandResult {
+    let here = RepoContext::open()?;
+    let run = here.find_run(args.run.as_deref(), DefaultRun::Unfinished)?;
     let is_plain = args.plan.is_none() && !args.dry_run;
-    if is_plain && let Some(exit) = unpause(&place, &run, ui)? {
+    if is_plain && let Some(exit) = unpause(&here, &run, ui)? {
         return Ok(exit);
     }
-    let lock = place.lock(&run)?;
-    if is_plain && let Some(exit) = print_unprinted_end(&place, &run, ui)? {
+    let lock = here.lock(&run)?;
+    if is_plain && let Some(exit) = print_unprinted_end(&here, &run, ui)? {
         return Ok(exit);
     }
-    reconcile_and_drive(&place, &run, lock, &args, ui)
+    reconcile_and_drive(&here, &run, lock, &args, ui)
 }
 
 /// Ends the pause of a run that another process drives.
-fn unpause(place: &Place, run: &RunId, ui: &Ui) -> Result<Option<Exit>, CommandError> {
-    if !RunLock::is_held(&place.repo, run) || place.load(run)?.state.phase != RunPhase::Paused {
+fn unpause(here: &RepoContext, run: &RunId, ui: &Ui) -> Result<Option<ExitStatus>, CommandError> {
+    if !RunLock::is_held(&here.repo, run) || here.load(run)?.state.phase != RunPhase::Paused {
         return Ok(None);
     }
-    let answer = ask(&control_socket(&place.repo, run), &Request::Resume);
+    let answer = ask(&control_socket(&here.repo, run), &Request::Resume);
     match answer.map_err(|error| CommandError::failed(error_chain(&error)))? {
         Some(Response::Done) => {
             ui.status(&format!("{run} resumed"));
-            Ok(Some(Exit::Ok))
+            Ok(Some(ExitStatus::Ok))
         }
         _ => Ok(None),
     }
 }
 
 /// Prints the board and reports of a run whose driver was killed after the last task ended.
-fn print_unprinted_end(place: &Place, run: &RunId, ui: &Ui) -> Result<Option<Exit>, CommandError> {
-    let loaded = place.load(run)?;
+fn print_unprinted_end(
+    here: &RepoContext,
+    run: &RunId,
+    ui: &Ui,
+) -> Result<Option<ExitStatus>, CommandError> {
+    let loaded = here.load(run)?;
     let RunPhase::Ended(code) = loaded.state.phase else {
         return Ok(None);
     };
-    free_references(&place.repo, run, &loaded.settings)?;
-    let context = context(&place.repo, &loaded.state, loaded.settings, place.clock)?;
+    free_references(&here.repo, run, &loaded.settings)?;
+    let context = context(&here.repo, &loaded.state, loaded.settings, here.clock)?;
     if code == 130 || !catch_up(&context, &loaded.state)? {
         return Ok(None);
     }
     print_end(ui, &loaded.state);
-    Ok(Some(Exit::of_run(code)))
+    Ok(Some(ExitStatus::of_run(code)))
 }
 
 /// Compares the journal with the repository, prints the differences as one table, and drives the
 /// run.
 fn reconcile_and_drive(
-    place: &Place,
+    here: &RepoContext,
     run: &RunId,
     lock: RunLock,
     args: &ResumeArgs,
     ui: &Ui,
-) -> Answer {
-    let mut loaded = place.load(run)?;
+) -> CommandResult {
+    let mut loaded = here.load(run)?;
     let replan = replan(&loaded, args.plan.as_deref(), ui)?;
     if replan.is_none() {
         refuse_ended(&loaded.state)?;
     }
     let mut found = Vec::new();
     if !args.dry_run {
-        let freed = free_references(&place.repo, run, &loaded.settings)?;
+        let freed = free_references(&here.repo, run, &loaded.settings)?;
         let locks = freed.into_iter();
         found.extend(locks.map(|name| Found::named(Finding::StaleLock, name)));
     }
     let context = context(
-        &place.repo,
+        &here.repo,
         &loaded.state,
         loaded.settings.clone(),
-        place.clock,
+        here.clock,
     )?;
     let seen = survey(&context, &loaded.state)?;
     if !args.dry_run {
@@ -136,22 +140,22 @@ fn reconcile_and_drive(
     found.extend(seen);
     match &replan {
         Some(replan) => found = with_edits(found, &replan.edits),
-        None => found.extend(plan_differs(place, &loaded.state)),
+        None => found.extend(plan_differs(here, &loaded.state)),
     }
     if !args.json {
         ui.status(&format!("resuming {run}\n{}", render(&found, ui.columns())));
     }
     if args.dry_run {
-        return Ok(Exit::Ok);
+        return Ok(ExitStatus::Ok);
     }
-    let mut journal = Journal::reopen(&place.repo, &loaded.replayed).map_err(EngineError::from)?;
+    let mut journal = Journal::reopen(&here.repo, &loaded.replayed).map_err(EngineError::from)?;
     let mut recorded = Vec::new();
     if let Some(replan) = replan {
-        let now = place.clock.now();
-        recorded = replan.carry_out(&place.store, &mut loaded, &mut journal, now)?;
+        let now = here.clock.now();
+        recorded = replan.carry_out(&here.store, &mut loaded, &mut journal, now)?;
     }
     let drive = Drive {
-        place,
+        here,
         lock,
         asked: requests(found, args, &loaded.state),
         state: loaded.state,

@@ -8,9 +8,8 @@ use crate::base::files;
 use crate::base::markdown::plain_line;
 use crate::cli::drive::reopen::reopen;
 use crate::cli::editor::edit;
-use crate::cli::error::Answer;
-use crate::cli::error::CommandError;
-use crate::cli::repo_context::{Default, Place, TaskName, find_task};
+use crate::cli::error::{CommandError, CommandResult};
+use crate::cli::repo_context::{DefaultRun, RepoContext, TaskName, find_task};
 use crate::config::Settings;
 use crate::engine::prompt::brief::current;
 use crate::engine::runs::load::Loaded;
@@ -68,21 +67,21 @@ pub(crate) struct SkipArgs {
 /// # Errors
 /// When the run cannot be read or is driven by another process, the task is not one that can be
 /// tried again, or the worker cannot do it.
-pub(crate) fn retry(args: RetryArgs, ui: &Ui) -> Answer {
-    let place = Place::open()?;
-    let run = place.find_run(args.name.run.as_deref(), Default::Unfinished)?;
+pub(crate) fn retry(args: RetryArgs, ui: &Ui) -> CommandResult {
+    let here = RepoContext::open()?;
+    let run = here.find_run(args.name.run.as_deref(), DefaultRun::Unfinished)?;
     let rewritten = match args.edit {
         true => {
             // Nobody should write a prompt that cannot be used then; the lock itself is not held while
             // a person thinks.
-            drop(place.lock(&run)?);
-            let loaded = place.load(&run)?;
+            drop(here.lock(&run)?);
+            let loaded = here.load(&run)?;
             let number = chosen(&loaded, &args)?;
-            Some(edited(&place, &loaded, number)?)
+            Some(edited(&here, &loaded, number)?)
         }
         false => None,
     };
-    reopen(&place, &run, args.json, ui, |loaded| {
+    reopen(&here, &run, args.json, ui, |loaded| {
         // It may have become another run while the editor was open.
         let task = chosen(loaded, &args)?;
         Ok(vec![Event::RetryRequested {
@@ -140,9 +139,9 @@ fn not_over(run: &RunId, number: TaskNumber) -> CommandError {
 }
 
 /// The prompt of a task as the user's editor leaves it.
-fn edited(place: &Place, loaded: &Loaded, number: TaskNumber) -> Result<String, CommandError> {
+fn edited(here: &RepoContext, loaded: &Loaded, number: TaskNumber) -> Result<String, CommandError> {
     let run = &loaded.state.run;
-    let file = place
+    let file = here
         .repo
         .run_folder(run.as_str())
         .join(format!("prompt-{}.md", number.0));
@@ -152,7 +151,7 @@ fn edited(place: &Place, loaded: &Loaded, number: TaskNumber) -> Result<String, 
     let text = to_edit(&loaded.state, &loaded.settings, number);
     fs::create_dir_all(file.parent().unwrap_or(&file)).map_err(failed)?;
     files::replace(&file, text.as_bytes()).map_err(failed)?;
-    edit(&place.repo, &file)?;
+    edit(&here.repo, &file)?;
     let bytes = fs::read(&file).map_err(failed)?;
     let text = String::from_utf8(bytes).map_err(|_| {
         CommandError::failed(format!("{} is no UTF-8 text any more", file.display()))
@@ -213,10 +212,10 @@ fn above_scissors(text: &str) -> &str {
 ///
 /// # Errors
 /// When the run cannot be read or is driven by another process, and when the task is done or alive.
-pub(crate) fn skip(args: SkipArgs, ui: &Ui) -> Answer {
-    let place = Place::open()?;
-    let run = place.find_run(args.name.run.as_deref(), Default::Unfinished)?;
-    reopen(&place, &run, args.json, ui, |loaded| {
+pub(crate) fn skip(args: SkipArgs, ui: &Ui) -> CommandResult {
+    let here = RepoContext::open()?;
+    let run = here.find_run(args.name.run.as_deref(), DefaultRun::Unfinished)?;
+    reopen(&here, &run, args.json, ui, |loaded| {
         let number = find_task(&loaded.state.plan, &args.name.task)?.number;
         may_skip(&loaded.state, number)?;
         Ok(vec![Event::TaskSkipped {

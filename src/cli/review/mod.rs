@@ -5,9 +5,8 @@ use clap::Args;
 use crate::base::text::{error_chain, plural, terminal_safe};
 use crate::cli::diff;
 use crate::cli::drive::reopen::{refuse_landed, reopen};
-use crate::cli::error::Answer;
-use crate::cli::error::{CommandError, Exit};
-use crate::cli::repo_context::{Default, Place};
+use crate::cli::error::{CommandError, CommandResult, ExitStatus};
+use crate::cli::repo_context::{DefaultRun, RepoContext};
 use crate::merge::change::{ChangeStat, FileStat};
 use crate::merge::oid::Oid;
 use crate::model::event::Event;
@@ -59,18 +58,18 @@ struct Page {
 ///
 /// # Errors
 /// When the run cannot be read, or is driven by another process when something changed.
-pub(crate) fn run(args: ReviewArgs, ui: &Ui) -> Answer {
+pub(crate) fn run(args: ReviewArgs, ui: &Ui) -> CommandResult {
     if args.schema {
         ui.answer(&schema());
-        return Ok(Exit::Ok);
+        return Ok(ExitStatus::Ok);
     }
-    let place = Place::open()?;
-    let run = place.find_and_say(args.run.as_deref(), Default::Unlanded, ui)?;
-    let state = place.load(&run)?.state;
-    let pages = pages(&place, &state)?;
+    let here = RepoContext::open()?;
+    let run = here.find_and_announce_run(args.run.as_deref(), DefaultRun::Unlanded, ui)?;
+    let state = here.load(&run)?.state;
+    let pages = pages(&here, &state)?;
     if args.json {
         ui.answer(&json::render_json(&state, &pages));
-        return Ok(Exit::Ok);
+        return Ok(ExitStatus::Ok);
     }
     if pages.is_empty() {
         return Err(
@@ -88,18 +87,18 @@ pub(crate) fn run(args: ReviewArgs, ui: &Ui) -> Answer {
                 usize::MAX,
             )));
         }
-        ui.status("there is no terminal to ask on, so nothing was changed");
+        ui.status("not a terminal: nothing was changed");
         ui.hint("`--json` prints the same for programs");
-        return Ok(Exit::Ok);
+        return Ok(ExitStatus::Ok);
     }
     refuse_landed(&state)?;
-    let said = walk(&place, &state, &pages, ui)?;
+    let said = walk(&here, &state, &pages, ui)?;
     if said.is_empty() {
         ui.hint(&format!(
             "`{}` lands what is assembled",
             suggest::land(&run)
         ));
-        return Ok(Exit::Ok);
+        return Ok(ExitStatus::Ok);
     }
     let words: Vec<String> = said.iter().map(Said::words).collect();
     let then = match said.iter().any(|said| said.comment.is_some()) {
@@ -111,15 +110,15 @@ pub(crate) fn run(args: ReviewArgs, ui: &Ui) -> Answer {
         say_done_again(&state, said.task, "is", ui);
     }
     let events = said.into_iter().flat_map(Said::events).collect();
-    reopen(&place, &run, false, ui, |_| Ok(events))
+    reopen(&here, &run, false, ui, |_| Ok(events))
 }
 
-fn pages(place: &Place, state: &RunState) -> Result<Vec<Page>, CommandError> {
+fn pages(here: &RepoContext, state: &RunState) -> Result<Vec<Page>, CommandError> {
     let page = |(task, candidate)| {
         let files = match diff::change(state, task) {
             Some((from, to)) => {
-                let (from, to) = (place.store.tree_of(from)?, place.store.tree_of(to)?);
-                place.store.file_stats(from, to)?
+                let (from, to) = (here.store.tree_of(from)?, here.store.tree_of(to)?);
+                here.store.file_stats(from, to)?
             }
             None => Vec::new(),
         };
@@ -186,7 +185,7 @@ fn say_done_again(state: &RunState, task: TaskNumber, verb: &str, ui: &Ui) {
 
 /// Asks about one after the other; only what changes something is kept.
 fn walk(
-    place: &Place,
+    here: &RepoContext,
     state: &RunState,
     pages: &[Page],
     ui: &Ui,
@@ -200,7 +199,7 @@ fn walk(
             pages.len(),
             FILES,
         )));
-        let Some(word) = ask(place, state, page, ui)? else {
+        let Some(word) = ask(here, state, page, ui)? else {
             break;
         };
         let was_rejected = state.task(page.task).rejected;
@@ -229,7 +228,7 @@ enum Word {
 
 /// Until one of the words is said that decide something; `None` to stop here.
 fn ask(
-    place: &Place,
+    here: &RepoContext,
     state: &RunState,
     page: &Page,
     ui: &Ui,
@@ -248,7 +247,7 @@ fn ask(
             Some("leave out") => return Ok(Some(Word::LeaveOut)),
             Some("diff") => {
                 if let Some((from, to)) = diff::change(state, page.task) {
-                    diff::show(place, from, to, false, ui)?;
+                    diff::show(here, from, to, false, ui)?;
                 }
             }
             Some("send back") => {

@@ -6,15 +6,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use clap::builder::RangedU64ValueParser;
 
 use crate::base::text::plural;
-use crate::cli::confirm::{Consent, refused};
+use crate::cli::confirm::{ConfirmArgs, aborted};
 use crate::cli::drive::{Drive, detach, random};
 use crate::cli::editor::edit;
-use crate::cli::error::Answer;
-use crate::cli::error::{CommandError, Exit};
+use crate::cli::error::{CommandError, CommandResult, ExitStatus};
 use crate::cli::plan_source::{load_plan, show_warnings};
-use crate::cli::repo_context::{Place, find_task};
+use crate::cli::repo_context::{RepoContext, find_task};
 use crate::config::variable::Overrides;
 use crate::config::{self, Settings, unknown_variables};
 use crate::engine::start::{self, Prepared, create, worker_name};
@@ -29,13 +29,7 @@ use crate::ui::Ui;
 
 const AFTER_HELP: &str = "\
 The plan is shown, and nothing starts before you say yes. At the end the results are assembled on a
-branch of the run. Your branches, checkout and index stay as they are until `dispatch land`.
-
-Examples:
-  dispatch run plan.md --dry-run     show the plan, start nothing
-  dispatch run plan.md -j 8          eight tasks at once
-  dispatch run plan.md --only 1,API  two tasks of the plan
-  dispatch run - --yes < plan.md     no question, for scripts";
+branch of the run. Your branches, checkout and index stay as they are until `dispatch land`.";
 
 /// Run a plan: every task in a worktree and branch of its own
 #[derive(Args, Debug, Clone, Default)]
@@ -50,7 +44,7 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "BRANCH")]
     pub(crate) into: Option<String>,
     /// How many tasks may run at once [default: 3]
-    #[arg(long, short = 'j', value_name = "N")]
+    #[arg(long, short = 'j', value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     pub(crate) max_parallel: Option<usize>,
     /// Run only these tasks, such as 1,API
     #[arg(long, value_name = "TASKS", value_delimiter = ',')]
@@ -75,29 +69,29 @@ pub(crate) struct RunArgs {
     pub(crate) config: Option<PathBuf>,
     /// Whether to ask
     #[command(flatten)]
-    pub(crate) consent: Consent,
+    pub(crate) consent: ConfirmArgs,
 }
 
 /// Runs the subcommand.
 ///
 /// # Errors
 /// Every reason not to start comes before anything is created.
-pub(crate) fn run(args: RunArgs, ui: &Ui) -> Answer {
-    run_in(&Place::open()?, args, ui)
+pub(crate) fn run(args: RunArgs, ui: &Ui) -> CommandResult {
+    run_in(&RepoContext::open()?, args, ui)
 }
 
 /// Runs a plan in this repository.
 ///
 /// # Errors
 /// As [`run`].
-pub(crate) fn run_in(place: &Place, args: RunArgs, ui: &Ui) -> Answer {
-    let settings = settings(place, &args)?;
+pub(crate) fn run_in(here: &RepoContext, args: RunArgs, ui: &Ui) -> CommandResult {
+    let settings = settings(here, &args)?;
     let workers: BTreeSet<String> = settings.workers.keys().cloned().collect();
     let loaded = load_plan(&args.plan, Some(&workers))?;
     show_warnings(ui, &loaded);
     let only = chosen(&loaded.plan, &args.only)?;
-    let prepared = start::prepare(&place.repo, &loaded.plan, &settings, only)?;
-    say_remarks(place, &prepared, ui)?;
+    let prepared = start::prepare(&here.repo, &loaded.plan, &settings, only)?;
+    say_remarks(here, &prepared, ui)?;
     for remark in unsupported::remarks(&loaded.plan, &settings) {
         ui.warning(&remark);
     }
@@ -109,17 +103,17 @@ pub(crate) fn run_in(place: &Place, args: RunArgs, ui: &Ui) -> Answer {
     }
     show(ui, &args, &loaded.plan, &settings, &prepared);
     if args.dry_run {
-        return Ok(Exit::Ok);
+        return Ok(ExitStatus::Ok);
     }
-    let plan = agree(&args, loaded.plan, &workers, &settings, place, ui)?;
+    let plan = agree(&args, loaded.plan, &workers, &settings, here, ui)?;
     // The plan may have been edited, so what it needs is looked at again.
     let only = chosen(&plan, &args.only)?;
-    let prepared = start::prepare(&place.repo, &plan, &settings, only)?;
-    let prepared = prepared.from_file(&place.repo, &args.plan);
-    let now = place.clock.now();
+    let prepared = start::prepare(&here.repo, &plan, &settings, only)?;
+    let prepared = prepared.from_file(&here.repo, &args.plan);
+    let now = here.clock.now();
     let assemble = !args.no_assemble;
     let started = create(
-        &place.repo,
+        &here.repo,
         plan,
         &settings,
         &prepared,
@@ -133,12 +127,12 @@ pub(crate) fn run_in(place: &Place, args: RunArgs, ui: &Ui) -> Answer {
     if args.detach {
         let run = started.state.run.clone();
         drop(started.lock);
-        detach(place, &run)?;
+        detach(here, &run)?;
         ui.hint(&format!("`{}` waits for the end", suggest::wait(&run)));
-        return Ok(Exit::Ok);
+        return Ok(ExitStatus::Ok);
     }
     let drive = Drive {
-        place,
+        here,
         lock: started.lock,
         state: started.state,
         journal: started.journal,
@@ -151,7 +145,7 @@ pub(crate) fn run_in(place: &Place, args: RunArgs, ui: &Ui) -> Answer {
     drive.run(ui)
 }
 
-fn settings(place: &Place, args: &RunArgs) -> Result<Settings, CommandError> {
+fn settings(here: &RepoContext, args: &RunArgs) -> Result<Settings, CommandError> {
     let overrides = Overrides::default()
         .with("--base", "run.base", args.base.as_ref())
         .with("--into", "run.target", args.into.as_ref())
@@ -162,7 +156,7 @@ fn settings(place: &Place, args: &RunArgs) -> Result<Settings, CommandError> {
             args.keep_terminal_free.then_some(true),
         );
     Ok(config::load(
-        &place.repo.top,
+        &here.repo.top,
         args.config.as_deref(),
         &overrides,
     )?)
@@ -179,8 +173,8 @@ fn chosen(plan: &Plan, names: &[String]) -> Result<Option<Vec<TaskNumber>>, Comm
     Ok(Some(numbers?.into_iter().collect()))
 }
 
-fn say_remarks(place: &Place, prepared: &Prepared, ui: &Ui) -> Result<(), CommandError> {
-    for remark in place.repo.limitations()? {
+fn say_remarks(here: &RepoContext, prepared: &Prepared, ui: &Ui) -> Result<(), CommandError> {
+    for remark in here.repo.limitations()? {
         ui.warning(match remark {
             Limitation::Shallow => {
                 "this is a shallow clone: history ends early, merges may need more"
@@ -188,7 +182,7 @@ fn say_remarks(place: &Place, prepared: &Prepared, ui: &Ui) -> Result<(), Comman
             Limitation::Submodules => "submodules are not checked out in the worktrees",
         });
     }
-    if place.repo.is_dirty()? {
+    if here.repo.is_dirty()? {
         ui.warning(
             "the checkout has uncommitted changes; they are NOT part of the base and stay untouched",
         );
@@ -260,7 +254,7 @@ fn agree(
     mut plan: Plan,
     workers: &BTreeSet<String>,
     settings: &Settings,
-    place: &Place,
+    here: &RepoContext,
     ui: &Ui,
 ) -> Result<Plan, CommandError> {
     let mut order: Vec<TaskNumber> = Vec::new();
@@ -277,7 +271,7 @@ fn agree(
         };
         match args.consent.choose(ui, &question, words)? {
             "yes" => return Ok(plan),
-            "edit" => match edited(args, workers, settings, place, ui) {
+            "edit" => match edited(args, workers, settings, here, ui) {
                 Ok(edited) => {
                     plan = priority::with_order(edited, &order);
                     is_whole = true;
@@ -292,7 +286,7 @@ fn agree(
                 order = ask_order(&plan, ui)?.unwrap_or(order);
                 plan = priority::with_order(plan, &order);
             }
-            _ => return Err(refused()),
+            _ => return Err(aborted()),
         }
     }
 }
@@ -302,7 +296,7 @@ fn edited(
     args: &RunArgs,
     workers: &BTreeSet<String>,
     settings: &Settings,
-    place: &Place,
+    here: &RepoContext,
     ui: &Ui,
 ) -> Result<Plan, CommandError> {
     if args.plan == Path::new("-") {
@@ -310,11 +304,11 @@ fn edited(
             "a plan from standard input cannot be edited",
         ));
     }
-    edit(&place.repo, &args.plan)?;
+    edit(&here.repo, &args.plan)?;
     let loaded = load_plan(&args.plan, Some(workers))?;
     show_warnings(ui, &loaded);
     let only = chosen(&loaded.plan, &args.only)?;
-    let prepared = start::prepare(&place.repo, &loaded.plan, settings, only)?;
+    let prepared = start::prepare(&here.repo, &loaded.plan, settings, only)?;
     show(ui, args, &loaded.plan, settings, &prepared);
     Ok(loaded.plan)
 }

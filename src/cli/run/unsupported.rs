@@ -14,7 +14,7 @@ use crate::model::plan::{Isolation, Plan, Task};
 use crate::model::worker::{Dialect, Worker};
 use crate::worker::command::{MAX_COST, MAX_TURNS, MODEL, PERMISSION_MODE};
 
-/// Settings without effect (README, "Limits").
+/// Settings without effect (`docs/limits.md`).
 pub const SETTINGS: &[&str] = &["sandbox.mode", "github.project"];
 
 /// One sentence a kind of thing that was asked for and will not happen.

@@ -21,45 +21,45 @@ mod groups;
 
 /// What is known about one of the two branches.
 #[derive(Clone, Copy, Debug)]
-pub struct SideInfo<'a> {
+pub(super) struct SideInfo<'a> {
     /// The commit that was merged: git makes up file names with it.
-    pub commit: Oid,
+    pub(super) commit: Oid,
     /// Its difference to the merge base, without rename detection, sorted by path.
-    pub changes: &'a [Change],
+    pub(super) changes: &'a [Change],
     /// Its renames as (old path, new path); asked for only where [`needs_renames`] says so.
-    pub renames: &'a [Rename],
+    pub(super) renames: &'a [Rename],
 }
 
 /// Everything a verdict is made from.
-pub struct Evidence<'a> {
+pub(super) struct Evidence<'a> {
     /// What git said.
-    pub result: &'a MergeResult,
+    pub(super) result: &'a MergeResult,
     /// The first branch.
-    pub ours: SideInfo<'a>,
+    pub(super) ours: SideInfo<'a>,
     /// The second branch.
-    pub theirs: SideInfo<'a>,
+    pub(super) theirs: SideInfo<'a>,
     /// Reads a blob.
-    pub blob: &'a dyn Fn(Oid) -> Option<Vec<u8>>,
+    pub(super) blob: &'a dyn Fn(Oid) -> Option<Vec<u8>>,
     /// Whether a path is generated: a lock file, a snapshot, marked so by an attribute.
-    pub generated: &'a dyn Fn(&RepoPath) -> bool,
+    pub(super) generated: &'a dyn Fn(&RepoPath) -> bool,
 }
 
 /// The verdict on a pair.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Classified {
+pub(super) struct Classified {
     /// Whether they merge: git's word.
-    pub verdict: Verdict,
+    pub(super) verdict: Verdict,
     /// The class of the worst unit.
-    pub class: Class,
+    pub(super) class: Class,
     /// The worst severity.
-    pub severity: u8,
+    pub(super) severity: u8,
     /// What meets where, worst first.
-    pub units: Vec<Unit>,
+    pub(super) units: Vec<Unit>,
 }
 
 impl Classified {
     /// From units with their severities.
-    pub fn new(verdict: Verdict, units: Vec<(Unit, u8)>) -> Classified {
+    pub(super) fn new(verdict: Verdict, units: Vec<(Unit, u8)>) -> Classified {
         let mut units = units;
         units.sort_by(|(a, x), (b, y)| {
             y.cmp(x)
@@ -81,13 +81,13 @@ impl Classified {
     }
 
     /// git died on this pair.
-    pub fn engine_failure() -> Classified {
+    pub(super) fn engine_failure() -> Classified {
         Classified::new(Verdict::EngineFailure, Vec::new())
     }
 }
 
 /// Whether the class of some unit depends on the renames of the branches.
-pub fn needs_renames(result: &MergeResult) -> bool {
+pub(super) fn needs_renames(result: &MergeResult) -> bool {
     let mut stages: HashMap<&RepoPath, u8> = HashMap::new();
     for stage in &result.stages {
         *stages.entry(&stage.path).or_default() |= 1 << stage.stage;
@@ -96,7 +96,7 @@ pub fn needs_renames(result: &MergeResult) -> bool {
 }
 
 /// The verdict and its units.
-pub fn classify(evidence: &Evidence<'_>) -> Classified {
+pub(super) fn classify(evidence: &Evidence<'_>) -> Classified {
     if evidence.result.clean {
         return Classified::new(Verdict::Clean, clean_units(evidence));
     }

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use crate::assembly::exclusion::Cause;
 use crate::assembly::selection::Choice;
-use crate::conflicts::blob_merges::Contents;
-use crate::conflicts::incremental_merge::MergedTree;
-use crate::conflicts::minimize::{MERGES_PER_SET, Sequence};
+use crate::conflicts::blob_merges::BlobMerges;
+use crate::conflicts::incremental_merge::IncrementalMerge;
+use crate::conflicts::merge_sequence::MergeSequence;
+use crate::conflicts::minimize::MERGES_PER_SET;
 use crate::engine::EngineError;
 use crate::engine::assemble::commit_message::merge_message;
 use crate::engine::assemble::step::Step;
@@ -49,7 +50,7 @@ impl Chain {
             conflicts,
             resolver,
             store: &store,
-            merged: MergedTree::new(&store, &engine, context.base)?,
+            merged: IncrementalMerge::new(&store, &engine, context.base)?,
             tip: context.base,
             chain: Chain {
                 steps: Vec::new(),
@@ -130,13 +131,14 @@ impl Chain {
     ) -> Result<Vec<TaskNumber>, EngineError> {
         let engine = MergeEngine::quarantined(&context.repo, context.base)?;
         let store = engine.store()?;
-        let mut sequence = Sequence::new(&store, &engine, context.base, Contents::new(&engine))?;
+        let mut sequence =
+            MergeSequence::new(&store, &engine, context.base, BlobMerges::new(&engine))?;
         for (place, step) in self.steps.iter().enumerate() {
             if !sequence.add(place, step.candidate)? {
                 return Ok(Vec::new());
             }
         }
-        let smallest = sequence.smallest(candidate, paths, MERGES_PER_SET)?;
+        let smallest = sequence.smallest_set(candidate, paths, MERGES_PER_SET)?;
         let places = smallest.members.iter();
         let mut tasks: Vec<TaskNumber> = places.map(|place| self.steps[*place].task).collect();
         tasks.sort_unstable();
@@ -151,7 +153,7 @@ struct Builder<'a> {
     conflicts: &'a [TaskConflict],
     resolver: &'a AutoResolver,
     store: &'a Store,
-    merged: MergedTree<'a>,
+    merged: IncrementalMerge<'a>,
     tip: Oid,
     chain: Chain,
 }
@@ -191,7 +193,7 @@ impl Builder<'_> {
         };
         match self.resolver.resolve(&conflict)? {
             AutoResolution::Resolved { tree, resolutions } => {
-                self.merged.settle(candidate, tree)?;
+                self.merged.add_resolved(candidate, tree)?;
                 Ok(Ok((tree, resolutions)))
             }
             AutoResolution::Unresolved {

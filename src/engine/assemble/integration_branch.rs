@@ -5,7 +5,7 @@ use crate::engine::EngineError;
 use crate::engine::assemble::chain::Chain;
 use crate::engine::assemble::history::HistoryWriter;
 use crate::engine::kernel::context::Context;
-use crate::engine::worktree::prepare::keep;
+use crate::engine::worktree::remains::keep;
 use crate::git::Store;
 use crate::git::refs::branch_ref;
 use crate::merge::oid::Oid;

@@ -42,11 +42,11 @@ pub(super) fn not_set_up(failed: &SetUpFailure, kept: Option<Oid>) -> Outcome {
         signature: signature(
             FailureClass::Blocker,
             "set-up",
-            std::slice::from_ref(&failed.what),
+            std::slice::from_ref(&failed.message),
             &[],
         ),
-        message: failed.what.clone(),
-        root_cause: failed.said.clone(),
+        message: failed.message.clone(),
+        root_cause: failed.output.clone(),
         kind: Some(FailureKind::SetUp),
         ..blocker("the set-up of its worktree")
     });

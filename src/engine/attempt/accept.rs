@@ -5,7 +5,7 @@ use crate::engine::EngineError;
 use crate::engine::attempt::case::Case;
 use crate::engine::attempt::flaky;
 use crate::engine::attempt::offer::Offer;
-use crate::engine::worktree::prepare::keep;
+use crate::engine::worktree::remains::keep;
 use crate::git::Store;
 use crate::git::commit::{By, NewCommit};
 use crate::git::refs::branch_ref;
@@ -30,12 +30,12 @@ const SUBJECT: usize = 72;
 /// When the store cannot be read or written.
 pub(super) fn accept(
     case: &Case,
+    store: &Store,
     offer: &Offer,
     checks: Vec<CheckResult>,
 ) -> Result<Outcome, EngineError> {
-    let store = Store::open(&case.execution.context.repo)?;
-    let report = report(case, &store, offer)?;
-    let commit = || commit_candidate(case, &store, offer, &report);
+    let report = report(case, store, offer)?;
+    let commit = || commit_candidate(case, store, offer, &report);
     let candidate = offer.changed.then(commit).transpose()?;
     fault::point("attempt", "accepted");
     let stat = match candidate {
@@ -43,7 +43,7 @@ pub(super) fn accept(
         None => ChangeStat::default(),
     };
     let failed_before = case.execution.spec.failed_before;
-    let flaky = flaky::same_files(&store, failed_before, offer.tree)?;
+    let flaky = flaky::same_files(store, failed_before, offer.tree)?;
     case.worktree.unlock();
     let end = End::Passed {
         candidate,

@@ -10,7 +10,7 @@ use crate::engine::attempt::content::remains;
 use crate::engine::kernel::blocking::blocking;
 use crate::engine::kernel::disk_space::is_full;
 use crate::engine::spec::time_limits;
-use crate::engine::worktree::prepare::keep_remains;
+use crate::engine::worktree::remains::keep_remains;
 use crate::exec::Exit;
 use crate::failure::classify::classify_with;
 use crate::failure::evidence::{self, Evidence, Fact};

@@ -32,7 +32,11 @@ pub(super) async fn judge(
         return fail(case, Some(fact), Vec::new()).await;
     }
     let inspected = case.clone();
-    match blocking(move || Offer::inspect(&inspected)).await? {
+    let inspect = move || {
+        let repo = &inspected.execution.context.repo;
+        repo.with_store(|store| Offer::inspect(&inspected, store))
+    };
+    match blocking(inspect).await? {
         Ok(offer) => check(case, offer).await,
         Err(fact) => fail(case, Some(fact), Vec::new()).await,
     }
@@ -54,7 +58,11 @@ async fn check(case: Case, offer: Offer) -> Result<Outcome, EngineError> {
         .last()
         .filter(|last| last.result != CheckOutcome::Passed);
     let Some(failed) = failed else {
-        return blocking(move || accept(&case, &offer, checks)).await;
+        let accept = move || {
+            let repo = &case.execution.context.repo;
+            repo.with_store(|store| accept(&case, store, &offer, checks))
+        };
+        return blocking(accept).await;
     };
     let fact = if case.execution.cancel.is_cancelled() {
         Fact::Stopped

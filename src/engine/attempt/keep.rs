@@ -3,7 +3,7 @@
 use crate::base::fault;
 use crate::engine::EngineError;
 use crate::engine::attempt::execution::Execution;
-use crate::engine::worktree::prepare;
+use crate::engine::worktree::remains;
 use crate::exec::kill_orphans;
 use crate::git::Store;
 use crate::git::worktree::Worktree;
@@ -37,7 +37,7 @@ pub(super) async fn keep_unfinished(
     let keep = move |execution: &Execution| {
         let (context, spec) = (&execution.context, &execution.spec);
         let store = Store::open(&context.repo)?;
-        prepare::keep_remains(context, &store, spec.task, spec.attempt, base, &worktree)
+        remains::keep_remains(context, &store, spec.task, spec.attempt, base, &worktree)
     };
     execution.blocking(keep).await
 }

@@ -30,21 +30,20 @@ impl Offer {
     ///
     /// # Errors
     /// When the store or git fails.
-    pub(super) fn inspect(case: &Case) -> Result<Result<Offer, Fact>, EngineError> {
-        let store = Store::open(&case.execution.context.repo)?;
-        let capture = match capture(case, &store)? {
+    pub(super) fn inspect(case: &Case, store: &Store) -> Result<Result<Offer, Fact>, EngineError> {
+        let capture = match capture(case, store)? {
             Ok(capture) => capture,
             Err(fact) => return Ok(Err(fact)),
         };
         let base_tree = store.tree_of(case.base)?;
-        let (tree, mut remarks) = without_board(case, &store, base_tree, capture.tree)?;
-        let (tree, dropped) = without_links(case, &store, base_tree, tree)?;
+        let (tree, mut remarks) = without_board(case, store, base_tree, capture.tree)?;
+        let (tree, dropped) = without_links(case, store, base_tree, tree)?;
         remarks.extend(dropped);
         let changes = store.changes(base_tree, tree)?;
-        if let Some(path) = embedded_repository(&store, tree, &changes)? {
+        if let Some(path) = embedded_repository(store, tree, &changes)? {
             return Ok(Err(Fact::EmbeddedRepository(path)));
         }
-        remarks.extend(large_files(&store, &changes)?);
+        remarks.extend(large_files(store, &changes)?);
         let outside = undeclared(case, &changes);
         if let Some(fact) = refusal(case, &changes, &outside) {
             return Ok(Err(fact));

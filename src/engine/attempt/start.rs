@@ -13,7 +13,7 @@ use crate::engine::attempt::watch::RunningWorker;
 use crate::engine::candidates::starting_point::{StartingPoint, starting_point};
 use crate::engine::kernel::blocking::blocking;
 use crate::engine::kernel::message::Message;
-use crate::engine::worktree::populate::furnish;
+use crate::engine::worktree::populate::populate;
 use crate::engine::worktree::setup::SetUpFailure;
 use crate::engine::worktree::{prepare, reuse};
 use crate::exec::JobStatus;
@@ -58,7 +58,7 @@ pub(super) async fn start(execution: &Execution) -> Result<Start, EngineError> {
         cancel,
         ..
     } = execution;
-    if let Some(failed) = furnish(context, spec, cancel, base, &worktree).await? {
+    if let Some(failed) = populate(context, spec, cancel, base, &worktree).await? {
         return not_set_up(execution, base, worktree, failed).await;
     }
     start_worker(execution, base, worktree).await
@@ -140,7 +140,7 @@ async fn start_worker(
     if context.is_stopping() {
         return Ok(Start::Over(Reached::Aborted(None)));
     }
-    fault::point("attempt", "furnished");
+    fault::point("attempt", "populated");
     look_before(context, spec).await?;
     let job = prepare_job(execution, base, &worktree).await?;
     fault::point("attempt", "with its prompt");

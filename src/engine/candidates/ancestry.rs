@@ -1,5 +1,5 @@
-//! Which candidates contain which others: by history, which also knows what was dispatched again on
-//! top of others, and what a worker merged by itself.
+//! Finds the candidates that contain others, by history: it also knows tasks that were dispatched
+//! again on top of others, and merges that a worker made itself.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -9,12 +9,12 @@ use crate::merge::oid::Oid;
 use crate::model::ids::TaskNumber;
 use crate::model::run::RunState;
 
-/// What each candidate contains, directly or through others.
+/// The candidates that each candidate contains, directly or through others.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct BuiltOn(BTreeMap<TaskNumber, Vec<TaskNumber>>);
 
 impl BuiltOn {
-    /// Reads the history of every candidate; where it cannot be walked, what the journal says holds.
+    /// Reads the history of every candidate; where it cannot be walked, the journal decides.
     pub fn read(store: &Store, state: &RunState) -> Result<BuiltOn, EngineError> {
         let candidates = state.candidates();
         let by_commit: HashMap<Oid, TaskNumber> =
@@ -33,12 +33,12 @@ impl BuiltOn {
         Ok(BuiltOn(found))
     }
 
-    /// What this candidate contains.
+    /// Returns the candidates that this one contains.
     pub fn of(&self, task: TaskNumber) -> Vec<TaskNumber> {
         self.0.get(&task).cloned().unwrap_or_default()
     }
 
-    /// All of it, as [`crate::assembly::culprit::Blame`] takes it.
+    /// Returns all of them, by task.
     pub fn map(&self) -> BTreeMap<TaskNumber, Vec<TaskNumber>> {
         self.0.clone()
     }

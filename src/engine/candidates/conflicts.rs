@@ -1,9 +1,9 @@
-//! What the conflict detector says about the candidates of a run.
+//! Runs the conflict detector on the candidates of a run.
 
 use std::sync::PoisonError;
 
 use crate::assembly::order::assembly_order;
-use crate::conflicts::detector::{Branch, DetectOptions, Detection, Detector, detect};
+use crate::conflicts::{Branch, Detection, Detector, Options, detect};
 use crate::engine::EngineError;
 use crate::engine::candidates::ancestry::BuiltOn;
 use crate::engine::candidates::order_input;
@@ -17,7 +17,7 @@ use crate::model::ids::TaskNumber;
 use crate::model::run::RunState;
 use crate::model::task_conflict::TaskConflict;
 
-/// Every conflicting pair among the candidates.
+/// Finds every conflicting pair of candidates.
 ///
 /// # Errors
 /// When git's engine fails as a whole.
@@ -34,7 +34,7 @@ pub fn candidate_conflicts(
     conflicts_in(context, state, &detection)
 }
 
-/// The conflicts of a detection whose branches are the candidates of this state.
+/// Returns the task conflicts of a detection on the candidates of this state.
 fn conflicts_in(
     context: &Context,
     state: &RunState,
@@ -48,7 +48,8 @@ fn conflicts_in(
     }))
 }
 
-/// The order in which assembly would try the candidates, as places of the detection's branches.
+/// Returns the order in which assembly would try the candidates, as places of the detection's
+/// branches.
 ///
 /// # Errors
 /// When the store cannot be read.
@@ -65,24 +66,24 @@ pub fn order_of_assembly(
     Ok(steps.filter_map(|step| place(step.task)).collect())
 }
 
-/// One detector serves the whole run, so that each pair is asked about once.
+/// Detects conflicts with one detector for the whole run, so that each pair is merged once.
 fn detection(context: &Context, branches: &[Branch]) -> Result<Detection, EngineError> {
-    // After a panic half of its memory may be missing, which only means that it asks again.
+    // After a panic its cache may be incomplete, so that it merges some pairs again.
     let kept = context.detector.lock();
     let mut kept = kept.unwrap_or_else(PoisonError::into_inner);
     let detector = match &mut *kept {
         Some(detector) => detector,
         None => {
             let options = options(context, true);
-            kept.insert(Detector::new(&context.repo, context.base, &options)?)
+            kept.insert(Detector::on_base(&context.repo, context.base, &options)?)
         }
     };
     let detection = detector.update(branches);
-    detector.rest();
+    detector.release();
     Ok(detection?)
 }
 
-/// The branches of these candidates, as the detector takes them.
+/// Returns the branches of these candidates for the detector.
 pub fn task_branches(context: &Context, candidates: &[(TaskNumber, Oid)]) -> Vec<Branch> {
     let branch = |(number, tip): &(TaskNumber, Oid)| Branch {
         name: context.branch(*number),
@@ -91,10 +92,10 @@ pub fn task_branches(context: &Context, candidates: &[(TaskNumber, Oid)]) -> Vec
     candidates.iter().map(branch).collect()
 }
 
-/// How the branches of this run are compared.
-pub fn options(context: &Context, prune: bool) -> DetectOptions {
+/// Returns the detector's options for this run.
+pub fn options(context: &Context, prune: bool) -> Options {
     let generated = context.settings.conflicts.generated.clone();
-    DetectOptions {
+    Options {
         base: None,
         prune,
         generated,
@@ -102,7 +103,7 @@ pub fn options(context: &Context, prune: bool) -> DetectOptions {
     }
 }
 
-/// Every task that this one was built on, directly or through others.
+/// Returns every task that this one was built on, directly or through others.
 pub fn upstream(state: &RunState, number: TaskNumber) -> Vec<TaskNumber> {
     let mut found = Vec::new();
     let mut open = state.built_on(number);
@@ -115,7 +116,7 @@ pub fn upstream(state: &RunState, number: TaskNumber) -> Vec<TaskNumber> {
     found
 }
 
-/// The class and paths of the conflict of two commits that do not merge.
+/// Returns the class and the paths of the conflict of two commits.
 ///
 /// # Errors
 /// When git's engine fails as a whole.
@@ -130,7 +131,7 @@ pub fn verdict_on(
     })
 }
 
-/// Every path in conflict, those of the worst unit first.
+/// Returns every path in conflict, those of the worst unit first.
 pub fn conflict_paths(pair: &PairVerdict) -> Vec<RepoPath> {
     let conflicts = pair.units.iter().filter(|unit| unit.class.is_conflict());
     conflicts
@@ -138,7 +139,7 @@ pub fn conflict_paths(pair: &PairVerdict) -> Vec<RepoPath> {
         .collect()
 }
 
-/// What meets where between two commits; `None` if nothing does.
+/// Returns the verdict on two commits; `None` if they have no unit in common.
 ///
 /// # Errors
 /// When git's engine fails as a whole.

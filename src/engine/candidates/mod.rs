@@ -13,7 +13,7 @@ pub mod conflicts;
 pub mod starting_point;
 pub mod task_conflicts;
 
-/// What the choice of candidates and their order are made from.
+/// Returns the input of the selection and the order of candidates.
 pub(super) fn order_input(
     context: &Context,
     state: &RunState,

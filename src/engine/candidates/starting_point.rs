@@ -1,5 +1,5 @@
-//! The commit a task starts from: the run's base, or the merge of exactly its dependencies'
-//! candidates, made in memory by git's own engine.
+//! Makes the commit a task starts from: the run's base, or the merge of exactly its dependencies'
+//! candidates, in memory, by git's own engine.
 
 use crate::base::fault;
 use crate::engine::EngineError;
@@ -14,16 +14,16 @@ use crate::merge::oid::Oid;
 use crate::merge::verdict::Class;
 use crate::model::ids::TaskNumber;
 
-/// Where a task can start.
+/// The starting point of a task.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum StartingPoint {
-    /// From this commit.
+    /// This commit.
     Commit(Oid),
-    /// Nowhere: the candidates it depends on conflict.
+    /// None: the candidates it depends on conflict.
     Conflict {
         /// The class of the conflict.
         class: Class,
-        /// The dependencies that were merged until then, and the one that did not fit.
+        /// The dependencies that merged, and the one that conflicts with them.
         between: Vec<TaskNumber>,
         /// The paths.
         paths: Vec<RepoPath>,
@@ -74,7 +74,7 @@ pub fn starting_point(
     Ok(StartingPoint::Commit(tip))
 }
 
-/// A candidate that another one was built on adds nothing.
+/// Returns the candidates that no other one contains.
 fn independent_tips(
     store: &Store,
     candidates: &[(TaskNumber, Oid)],

@@ -1,14 +1,14 @@
-//! Conflicts between the candidates of a run's tasks, and which of them are only inherited.
+//! Maps conflicts between branches to tasks, and marks those that are only inherited.
 
 use std::collections::HashSet;
 
-use crate::conflicts::detector::Detection;
+use crate::conflicts::Detection;
 use crate::merge::change::RepoPath;
 use crate::merge::verdict::PairVerdict;
 use crate::model::ids::TaskNumber;
 use crate::model::task_conflict::TaskConflict;
 
-/// The conflicts between the candidates of tasks. `tasks` names the branches of the detection by
+/// Returns the conflicts between the candidates of tasks. `tasks` names the branches of the detection by
 /// place; `built_on` gives the tasks whose candidates a task's own contains.
 pub fn task_conflicts(
     detection: &Detection,
@@ -50,7 +50,8 @@ fn task_conflict(pair: &PairVerdict, a: TaskNumber, b: TaskNumber) -> TaskConfli
     }
 }
 
-/// Whether every path of the conflict is in conflict already between tasks the two were built on.
+/// Returns `true` if every path of the conflict is in conflict already between tasks the two were
+/// built on.
 fn is_inherited(
     conflict: &TaskConflict,
     all: &[TaskConflict],

@@ -1,10 +1,9 @@
-//! What the checks of a run said before: the same commands on the same tree are not run twice.
+//! Caches the results of a run's checks: the same commands run only once on the same tree.
 //!
-//! Results are kept in the order in which they came. A search that asks the same questions again
-//! gets the same answers in the same order, re-runs of what may be flaky included; the first
-//! question that was never asked runs the checks. What was cut short, not started or stopped by its
-//! time limit says nothing about the tree and is not kept. Losing the file costs time and nothing
-//! else.
+//! Results are kept in order. A search that asks the same questions again gets the same answers in
+//! the same order, re-runs of flaky checks included; the first new question runs the checks. A check
+//! that was interrupted, not started or timed out says nothing about the tree and is not kept. Losing
+//! the file costs time and nothing else.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -22,71 +21,70 @@ use crate::model::integration::{CheckOutcome, CheckResult};
 
 /// The results of a run's checks, by tree.
 #[derive(Debug)]
-pub(crate) struct Memory {
+pub(super) struct CheckCache {
     path: PathBuf,
-    kept: Kept,
-    /// How many of the results of a question were given already.
-    given: BTreeMap<String, usize>,
+    stored: Stored,
+    /// The number of results of each question that were returned already.
+    returned: BTreeMap<String, usize>,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
-struct Kept {
-    /// The commands; with others nothing of this counts.
+struct Stored {
+    /// The commands; other commands make the results invalid.
     commands: Vec<String>,
-    /// For `<tree> <number of commands>`, every time they ran.
+    /// The results of each run, by `<tree> <number of commands>`.
     results: BTreeMap<String, Vec<Vec<CheckResult>>>,
 }
 
-impl Memory {
-    /// What is known; nothing if there is no file, or not one that can be used.
-    pub(crate) fn open(context: &Context) -> Memory {
+impl CheckCache {
+    /// Opens the cache of a run; it is empty if there is no usable file.
+    pub(super) fn open(context: &Context) -> CheckCache {
         let path = path(&context.repo, &context.run);
         let text = files::read_if_exists(&path).ok().flatten();
-        let kept: Option<Kept> = text.and_then(|text| serde_json::from_slice(&text).ok());
+        let stored: Option<Stored> = text.and_then(|text| serde_json::from_slice(&text).ok());
         let commands = context.settings.assemble.check.clone();
-        let kept = kept.filter(|kept| kept.commands == commands);
-        Memory {
+        let stored = stored.filter(|stored| stored.commands == commands);
+        CheckCache {
             path,
-            kept: kept.unwrap_or(Kept {
+            stored: stored.unwrap_or(Stored {
                 commands,
                 results: BTreeMap::new(),
             }),
-            given: BTreeMap::new(),
+            returned: BTreeMap::new(),
         }
     }
 
-    /// What came of the first `count` commands on a tree, the first time this is asked the first
-    /// time they ran.
-    pub(crate) fn recall(&mut self, tree: Oid, count: usize) -> Option<Vec<CheckResult>> {
+    /// Returns the next result of the first `count` commands on a tree: on the first call that of their
+    /// first run.
+    pub(super) fn next(&mut self, tree: Oid, count: usize) -> Option<Vec<CheckResult>> {
         let question = question(tree, count);
-        let given = self.given.get(&question).copied().unwrap_or_default();
-        let found = self.kept.results.get(&question)?.get(given)?.clone();
-        self.given.insert(question, given + 1);
+        let returned = self.returned.get(&question).copied().unwrap_or_default();
+        let found = self.stored.results.get(&question)?.get(returned)?.clone();
+        self.returned.insert(question, returned + 1);
         Some(found)
     }
 
-    /// Keeps what came of them. That it could not be written only means that they run again.
-    pub(crate) fn keep(&mut self, tree: Oid, count: usize, results: &[CheckResult]) {
-        let says_something = |result: &CheckResult| {
+    /// Keeps a result. Where the file cannot be written, the checks run again.
+    pub(super) fn keep(&mut self, tree: Oid, count: usize, results: &[CheckResult]) {
+        let is_conclusive = |result: &CheckResult| {
             matches!(result.result, CheckOutcome::Passed | CheckOutcome::Failed)
         };
-        if results.len() != count || !results.iter().all(says_something) {
+        if results.len() != count || !results.iter().all(is_conclusive) {
             return;
         }
         let question = question(tree, count);
-        let known = self.kept.results.entry(question.clone()).or_default();
+        let known = self.stored.results.entry(question.clone()).or_default();
         known.push(results.to_vec());
-        self.given.insert(question, known.len());
+        self.returned.insert(question, known.len());
         fault::point("check", "before its result is kept");
-        if let Ok(text) = serde_json::to_vec(&self.kept) {
+        if let Ok(text) = serde_json::to_vec(&self.stored) {
             let _ = files::replace(&self.path, &text);
         }
         fault::point("check", "after its result is kept");
     }
 }
 
-/// Forgets everything about a run's checks, so that they run again. Only for the holder of the
-/// run's lock.
+/// Deletes the cached results of a run, so that its checks run again. The caller holds the run's lock.
 ///
 /// # Errors
 /// When the file cannot be removed.

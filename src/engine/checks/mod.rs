@@ -1,4 +1,4 @@
-//! Checks of assembled work: where they run, and what they said before.
+//! Checks of assembled work: their worktree and their cached results.
 
 pub mod cache;
 pub mod worktree;

@@ -1,8 +1,8 @@
-//! The checks of assembled candidates, in a worktree of their own.
+//! Runs the checks of assembled candidates in a worktree of their own.
 //!
-//! The worktree is kept between steps and between assemblies, with what git ignores, so that build
-//! caches stay warm. What else a check leaves there is gone before the next step, and never gets
-//! into a commit: trees come from merges alone.
+//! The worktree is kept between steps and between assemblies, with the files that git ignores, so
+//! that build caches stay warm. Other files that a check leaves are removed before the next step, and
+//! never get into a commit: trees come from merges alone.
 
 use crate::engine::kernel::sweep::sweep;
 use crate::engine::kernel::worktree_size::WorktreeSize;
@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use crate::base::fault;
 use crate::engine::EngineError;
-use crate::engine::checks::cache::Memory;
+use crate::engine::checks::cache::CheckCache;
 use crate::engine::commands::runner::CheckRun;
 use crate::engine::kernel::blocking::blocking;
 use crate::engine::kernel::cancel::CancelHandle;
@@ -28,22 +28,22 @@ use crate::worker::environment::check_environment;
 pub(crate) struct Checker<'a> {
     context: &'a Arc<Context>,
     cancel: &'a CancelHandle,
-    memory: Memory,
+    cache: CheckCache,
     runs: usize,
 }
 
 impl<'a> Checker<'a> {
-    /// With what earlier ones found out.
+    /// Creates a checker with the cached results of the run.
     pub(crate) fn new(context: &'a Arc<Context>, cancel: &'a CancelHandle) -> Checker<'a> {
         Checker {
             context,
             cancel,
-            memory: Memory::open(context),
+            cache: CheckCache::open(context),
             runs: 0,
         }
     }
 
-    /// What the first `count` checks say about a commit, from memory or by running them.
+    /// Returns the results of the first `count` checks on a commit, cached or by running them.
     ///
     /// # Errors
     /// When the worktree cannot be made or a process cannot be started.
@@ -53,24 +53,24 @@ impl<'a> Checker<'a> {
         count: usize,
     ) -> Result<Vec<CheckResult>, EngineError> {
         let tree = Store::open(&self.context.repo)?.tree_of(commit)?;
-        if let Some(known) = self.memory.recall(tree, count) {
+        if let Some(known) = self.cache.next(tree, count) {
             return Ok(known);
         }
         self.runs += 1;
         let results = run_checks(self.context, commit, count, self.cancel).await?;
         if !self.cancel.is_cancelled() {
-            self.memory.keep(tree, count, &results);
+            self.cache.keep(tree, count, &results);
         }
         Ok(results)
     }
 
-    /// How often they ran; what they said before is not counted.
+    /// Returns the number of times the checks ran, without cached results.
     pub(crate) fn runs(&self) -> usize {
         self.runs
     }
 }
 
-/// Runs the first `count` of `[assemble] check` on a commit, all of them whatever comes of each.
+/// Runs the first `count` of `[assemble] check` on a commit, whether they pass or not.
 ///
 /// # Errors
 /// When the worktree cannot be made or a process cannot be started.
@@ -86,19 +86,19 @@ async fn run_checks(
     };
     let checks = in_folder(context, &worktree.path, cancel);
     let commands = &context.settings.assemble.check;
-    fault::point("assembled worktree", "filled");
+    fault::point("check worktree", "checked out");
     let results = checks.run_all(&commands[..count]).await;
     if disk_space::shortage(&context.repo, &context.settings, WorktreeSize::default(), 0).is_some()
     {
-        // What they filled the disk with must not stop the run that has to remove it.
+        // Files that fill the disk must not stop the run, which has to remove them.
         let _ = sweep(&worktree.git());
     }
     worktree.unlock();
-    fault::point("assembled worktree", "free again");
+    fault::point("check worktree", "unlocked");
     results
 }
 
-/// How commands of the assembly run in this folder.
+/// Returns the conditions under which commands of the assembly run in this folder.
 pub fn in_folder<'a>(
     context: &'a Context,
     cwd: &'a Path,
@@ -120,7 +120,7 @@ pub fn in_folder<'a>(
     }
 }
 
-/// The worktree for checks, with this commit in it and nothing else but what git ignores.
+/// Checks out a commit in the worktree for checks, with no other files but those that git ignores.
 ///
 /// # Errors
 /// When it cannot be made.
@@ -136,7 +136,7 @@ pub fn checkout(context: &Context, commit: Oid) -> Result<Worktree, EngineError>
     };
     match refresh(&worktree, commit, &head) {
         Ok(()) => Ok(worktree),
-        // A git that was killed in it, or a check that broke it, is no reason to check nothing.
+        // A git that was killed there, or a check, has broken it.
         Err(_) => {
             context.repo.remove_worktree(&worktree)?;
             make(context, &path, &head)

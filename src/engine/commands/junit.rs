@@ -1,7 +1,7 @@
-//! What JUnit XML says about single tests.
+//! Reads the results of single tests from JUnit XML.
 //!
-//! There is no one schema: suites nest or stand alone, names repeat, attributes are missing. What
-//! all writers share is `testcase` with `failure` or `error` inside, and that is all that is read.
+//! There is no common schema: suites nest or stand alone, names repeat, attributes are missing. All
+//! writers share `testcase` with `failure` or `error` inside, and only that is read.
 
 use std::collections::BTreeMap;
 
@@ -9,19 +9,19 @@ use quick_xml::Reader;
 use quick_xml::XmlVersion;
 use quick_xml::events::{BytesStart, Event};
 
-/// How a test ended.
+/// The result of a test.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum TestResult {
     /// It passed.
     Passed,
     /// It was not run.
     Skipped,
-    /// It failed or broke.
+    /// It failed, or stopped with an error.
     Failed,
 }
 
-/// The tests by name: `class.name`, or the name alone. A name that comes more than once has its
-/// worst result. `None` for what is no XML or names no test.
+/// Parses the tests by name: `class.name`, or the name alone. A repeated name has its worst result.
+/// Returns `None` for a text that is not XML or names no test.
 pub fn parse_junit(text: &str) -> Option<BTreeMap<String, TestResult>> {
     let mut reader = Reader::from_str(text);
     let mut tests = BTreeMap::new();
@@ -49,7 +49,8 @@ pub fn parse_junit(text: &str) -> Option<BTreeMap<String, TestResult>> {
     (!tests.is_empty()).then_some(tests)
 }
 
-/// `failure` and `error` count; `rerunFailure` and `flakyFailure` are of a test that passed later.
+/// Marks the current test as failed by `failure` and `error`; `rerunFailure` and `flakyFailure` belong
+/// to a test that passed later.
 fn mark(current: &mut Option<(String, TestResult)>, start: &BytesStart<'_>) {
     let Some((_, result)) = current else { return };
     let found = match start.local_name().as_ref() {
@@ -115,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn what_names_no_test_says_nothing() {
+    fn a_text_without_tests_has_no_result() {
         assert_eq!(show(""), "nothing");
         assert_eq!(show("FAIL cart"), "nothing");
         assert_eq!(show("<testsuites/>"), "nothing");

@@ -1,4 +1,4 @@
-//! Commands of the configuration, run in a worktree: checks, set-up, teardown.
+//! Commands of the configuration, run in a worktree: checks and set-up.
 
 pub mod junit;
 pub mod runner;

@@ -1,5 +1,4 @@
-//! Check commands: run one after the other in a worktree, each under the same containment as a
-//! worker, until one does not exit 0.
+//! Runs commands one after the other in a worktree, each contained like a worker.
 
 use crate::engine::kernel::worktree_size::WorktreeSize;
 use std::collections::BTreeMap;
@@ -22,38 +21,38 @@ use crate::failure::excerpt;
 use crate::git::Git;
 use crate::model::integration::{CheckOutcome, CheckResult};
 
-/// How much of a check's output is kept in the journal.
+/// The length of the end of a check's output that the journal keeps.
 const TAIL_BYTES: usize = 4096;
 
-/// How far from its end a check's output is looked through for what failed.
+/// The length of the end of a check's output that is searched for failures.
 const SEARCHED_BYTES: u64 = 64 * 1024;
 
-/// The end of the name of the file beside a command's output that says which command it was.
+/// The extension of the file beside a command's log that names the command.
 pub const COMMAND: &str = "command";
 
-/// Where a check may write what became of its tests, as JUnit XML.
+/// The variable with the file to which a check may write its tests, as JUnit XML.
 const JUNIT_FILE: &str = "DISPATCH_JUNIT_FILE";
 
-/// A larger file is not read.
-const MOST_JUNIT: u64 = 64 * 1024 * 1024;
+/// The largest JUnit file that is read.
+const JUNIT_LIMIT: u64 = 64 * 1024 * 1024;
 
-/// Where and how checks run.
+/// The conditions under which commands run.
 pub struct CheckRun<'a> {
     /// The run.
     pub context: &'a Context,
-    /// Where their records and logs go; each gets a folder below it.
+    /// The folder of their records and logs; each gets a folder in it.
     pub folder: PathBuf,
     /// The worktree.
     pub cwd: &'a Path,
-    /// Whether what they leave there is nobody's, so that it may be removed.
+    /// Files that they leave in the worktree may be removed.
     pub is_swept: bool,
     /// Their environment.
     pub env: BTreeMap<String, String>,
-    /// The limit of each.
+    /// The time limit of each.
     pub timeout: Duration,
-    /// By what their processes can be found.
+    /// The mark by which their processes can be found.
     pub cookie: String,
-    /// What stops them.
+    /// The handle that cancels them.
     pub cancel: &'a CancelHandle,
 }
 
@@ -63,7 +62,7 @@ impl CheckRun<'_> {
     /// # Errors
     /// When a process cannot be started at all.
     pub async fn run(&self, commands: &[String]) -> Result<Vec<CheckResult>, EngineError> {
-        self.end_earlier().await?;
+        self.end_orphans().await?;
         let mut results = Vec::new();
         for command in commands {
             let result = self.run_one(command).await?;
@@ -76,12 +75,12 @@ impl CheckRun<'_> {
         Ok(results)
     }
 
-    /// Runs all of the commands in order, whatever comes of them, until the run is stopped.
+    /// Runs all commands in order, whether they pass or not, until the run is stopped.
     ///
     /// # Errors
     /// When a process cannot be started at all.
     pub async fn run_all(&self, commands: &[String]) -> Result<Vec<CheckResult>, EngineError> {
-        self.end_earlier().await?;
+        self.end_orphans().await?;
         let mut results = Vec::new();
         for command in commands {
             results.push(self.run_one(command).await?);
@@ -97,7 +96,7 @@ impl CheckRun<'_> {
     /// # Errors
     /// When its process cannot be started at all.
     pub async fn run_program(&self, argv: &[String]) -> Result<CheckResult, EngineError> {
-        self.end_earlier().await?;
+        self.end_orphans().await?;
         self.run_argv(&argv.join(" "), argv).await
     }
 
@@ -108,7 +107,7 @@ impl CheckRun<'_> {
 
     async fn run_argv(&self, command: &str, argv: &[String]) -> Result<CheckResult, EngineError> {
         let folder = self.free_folder();
-        label(&folder, command);
+        write_label(&folder, command);
         let junit = folder.join("junit.xml");
         let job = self.job(argv, &junit);
         fault::point("check", "before it starts");
@@ -123,16 +122,12 @@ impl CheckRun<'_> {
         };
         let tail = exec::log::tail(&folder, SEARCHED_BYTES).unwrap_or_default();
         let tail = excerpt::end(&String::from_utf8_lossy(&tail), TAIL_BYTES);
-        // On a full disk what it says about that cannot be written down either.
+        // On a full disk the message about it may be missing from the log, too.
         let may_lack_room = (self.is_swept && dropped > 0) || says_no_space(&tail);
-        if result == CheckOutcome::Failed && may_lack_room && self.met_full_disk() {
+        if result == CheckOutcome::Failed && may_lack_room && self.failed_on_full_disk() {
             return Err(EngineError::NoRoom {
                 command: command.to_owned(),
-                said: one_line(
-                    tail.lines()
-                        .rfind(|line| says_no_space(line))
-                        .unwrap_or("No space left on device for its output"),
-                ),
+                said: full_disk_line(&tail),
             });
         }
         Ok(CheckResult {
@@ -150,10 +145,10 @@ impl CheckRun<'_> {
         })
     }
 
-    /// Whether a check failed for want of room, which says nothing about what it checked. Where there
-    /// is room again once what it left is gone, it has filled the disk itself, and that does say
-    /// something.
-    fn met_full_disk(&self) -> bool {
+    /// Returns `true` if a check failed because the disk is full, which says nothing about the tree.
+    /// Where there is room again once its own files are removed, it filled the disk itself, and that
+    /// is a failure.
+    fn failed_on_full_disk(&self) -> bool {
         let (repo, settings) = (&self.context.repo, &self.context.settings);
         let is_short =
             || disk_space::shortage(repo, settings, WorktreeSize::default(), 0).is_some();
@@ -164,16 +159,15 @@ impl CheckRun<'_> {
         !swept || is_short()
     }
 
-    /// A dispatch that died may have left a check running, which must not meet the new one in the
-    /// same worktree.
-    async fn end_earlier(&self) -> Result<(), EngineError> {
+    /// Ends commands that a dispatch which died left running in the same worktree.
+    async fn end_orphans(&self) -> Result<(), EngineError> {
         for folder in self.folders().take_while(|folder| folder.exists()) {
             end_job(self.context, &folder).await?;
         }
         Ok(())
     }
 
-    /// A folder holds one job for ever, so a check that is run again gets another one.
+    /// Returns the first unused folder: each holds one job, so a check that runs again gets another.
     fn free_folder(&self) -> PathBuf {
         self.folders()
             .find(|folder| !folder.exists())
@@ -202,16 +196,22 @@ impl CheckRun<'_> {
     }
 }
 
-/// Without its label a command is run all the same.
-pub fn label(place: &Path, command: &str) {
+/// Returns the line of an output that says that the disk is full.
+fn full_disk_line(tail: &str) -> String {
+    let line = tail.lines().rfind(|line| says_no_space(line));
+    one_line(line.unwrap_or("No space left on device for its output"))
+}
+
+/// Writes the label of a command's log; the command runs without it, too.
+pub fn write_label(place: &Path, command: &str) {
     let file = place.with_extension(COMMAND);
     let folder = file.parent().map_or(Ok(()), fs::create_dir_all);
     let _ = folder.and_then(|()| fs::write(&file, command));
 }
 
-/// The tests that failed, as the check wrote them down; none if it did not.
+/// Returns the failed tests of a JUnit file; none if there is no file.
 fn failed_tests(junit: &Path) -> Vec<String> {
-    let is_small = |path: &Path| fs::metadata(path).is_ok_and(|meta| meta.len() <= MOST_JUNIT);
+    let is_small = |path: &Path| fs::metadata(path).is_ok_and(|meta| meta.len() <= JUNIT_LIMIT);
     let text = is_small(junit).then(|| fs::read(junit).ok()).flatten();
     let text = text.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
     let tests = text.and_then(|text| parse_junit(&text)).unwrap_or_default();
@@ -221,11 +221,10 @@ fn failed_tests(junit: &Path) -> Vec<String> {
     failed.map(|(name, _)| name).collect()
 }
 
-/// Makes sure that nothing of the job of this folder is alive: whoever started it is gone, and
-/// nobody waits for its result.
+/// Kills every process of the job in this folder, whose result is no longer wanted.
 ///
 /// # Errors
-/// When what is written there cannot be read, or its processes cannot be ended.
+/// When its record cannot be read, or its processes cannot be killed.
 pub async fn end_job(context: &Context, folder: &Path) -> Result<(), EngineError> {
     let status = match context.executor.status(folder)? {
         JobStatus::Alive => {

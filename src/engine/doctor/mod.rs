@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use crate::engine::EngineError;
 use crate::engine::kernel::context::Context;
-use crate::engine::worktree::prepare::{keep, keep_remains};
+use crate::engine::worktree::remains::{keep, keep_remains};
 use crate::git::worktree::Worktree;
 use crate::git::{Repo, Store};
 use crate::merge::oid::Oid;

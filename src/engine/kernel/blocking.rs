@@ -9,6 +9,8 @@ use crate::engine::EngineError;
 pub async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, EngineError> + Send + 'static,
 ) -> Result<T, EngineError> {
-    let joined: Result<Result<T, EngineError>, _> = tokio::task::spawn_blocking(work).await;
+    let span = tracing::Span::current();
+    let joined: Result<Result<T, EngineError>, _> =
+        tokio::task::spawn_blocking(move || span.in_scope(work)).await;
     joined.unwrap_or_else(|error| Err(EngineError::Broken(error.to_string())))
 }

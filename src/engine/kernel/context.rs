@@ -8,7 +8,7 @@ use tokio::sync::Semaphore;
 
 use crate::base::clock::Clock;
 use crate::config::Settings;
-use crate::conflicts::detector::Detector;
+use crate::conflicts::Detector;
 use crate::engine::kernel::layout::Layout;
 use crate::engine::kernel::worktree_size::WorktreeSize;
 use crate::exec::Executor;

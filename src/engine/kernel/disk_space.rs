@@ -4,11 +4,14 @@
 //! space, and until then nothing new is started.
 
 use std::error::Error;
+use std::io;
+use std::iter;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::base::files::{existing_ancestor, free_inodes, free_space, mount_point, says_no_space};
-use crate::base::text::error_chain;
+use crate::base::files::{
+    existing_ancestor, free_inodes, free_space, is_disk_full, mount_point, says_no_space,
+};
 use crate::config::Settings;
 use crate::engine::kernel::cancel::CancelHandle;
 use crate::engine::kernel::context::Context;
@@ -28,9 +31,14 @@ pub const FIRST_PAUSE: Duration = Duration::from_millis(50);
 /// The longest pause.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
-/// Returns `true` if something failed because a disk, or a quota of it, is full.
-pub fn is_full(error: &dyn Error) -> bool {
-    says_no_space(&error_chain(error))
+/// Returns `true` if an error or one of its sources says that a disk or a quota of it is full: by the
+/// kind of the system's errors, by text only for those of git.
+pub fn is_full(error: &(dyn Error + 'static)) -> bool {
+    let mut chain = iter::successors(Some(error), |error| (*error).source());
+    chain.any(|error| match error.downcast_ref::<io::Error>() {
+        Some(error) => is_disk_full(error),
+        None => says_no_space(&error.to_string()),
+    })
 }
 
 /// The free space of the file systems that a run writes to, as it was measured.
@@ -159,4 +167,36 @@ pub fn worktree_prefix(repo: &Repo, settings: &Settings) -> PathBuf {
     let path = settings.worktree.folder(repo.home(), MARK, MARK);
     let text = path.to_string_lossy();
     PathBuf::from(text.split(MARK).next().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::process::ProcessError;
+    use crate::engine::kernel::error::EngineError;
+    use crate::git::GitError;
+
+    #[test]
+    fn a_full_disk_is_found_among_the_sources_of_an_error() {
+        let file = |kind: io::ErrorKind| EngineError::File("a file".to_owned(), kind.into());
+        assert!(is_full(&file(io::ErrorKind::StorageFull)));
+        assert!(is_full(&file(io::ErrorKind::QuotaExceeded)));
+        assert!(!is_full(&file(io::ErrorKind::PermissionDenied)));
+        let started = EngineError::Git(GitError::Start(ProcessError {
+            program: "git".to_owned(),
+            source: io::ErrorKind::StorageFull.into(),
+        }));
+        assert!(is_full(&started));
+        let git = |message: &str| {
+            EngineError::Git(GitError::Failed {
+                command: "add".to_owned(),
+                folder: PathBuf::from("work"),
+                message: message.to_owned(),
+                code: Some(128),
+                killed: false,
+            })
+        };
+        assert!(is_full(&git("unable to write: No space left on device")));
+        assert!(!is_full(&git("unable to write: Permission denied")));
+    }
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::base::process::ProcessError;
-use crate::conflicts::detector::DetectError;
+use crate::conflicts::DetectError;
 use crate::exec::ExecError;
 use crate::git::capture::CaptureError;
 use crate::git::merge_error::MergeError;

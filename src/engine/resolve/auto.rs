@@ -2,7 +2,7 @@
 //!
 //! A candidate's conflict is resolved as a whole or not at all. The checks verify the result with
 //! everything else; where they fail because of it, the weakest strategy it rests on is excluded and
-//! the conflict is resolved again ([`AutoResolver::exclude_weakest`]).
+//! the conflict is resolved again (`AutoResolver::exclude_weakest`).
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -172,7 +172,7 @@ pub(super) fn changed_paths(
 /// Returns `true` if the worktree of an open conflict is as it was made.
 pub fn is_untouched(context: &Context, task: TaskNumber, worktree: &Worktree) -> bool {
     let store = Store::open(&context.repo);
-    let harvest = store.and_then(|store| Ok(store.capture(worktree, &[]).ok()));
+    let harvest = store.map(|store| store.capture(worktree, &[]).ok());
     let harvest = harvest.ok().flatten();
     harvest.is_some_and(|now| Some(now.tree) == initial_tree(context, task))
 }

@@ -13,7 +13,7 @@ use crate::engine::resolve::conflict_worktree::{initial_tree, open_conflict, rem
 use crate::engine::resolve::error::ResolveError;
 use crate::engine::resolve::file_conflict::{FileConflict, file_conflicts};
 use crate::engine::resolve::recorded::record;
-use crate::engine::worktree::prepare::keep;
+use crate::engine::worktree::remains::keep;
 use crate::git::Store;
 use crate::git::commit::{By, NewCommit};
 use crate::git::merge_engine::MergeEngine;

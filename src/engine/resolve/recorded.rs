@@ -150,12 +150,7 @@ mod tests {
     fn repo(folder: &tempfile::TempDir) -> Repo {
         let top = folder.path().to_owned();
         Git::at(&top).run(&["init", "--quiet"]).unwrap();
-        Repo {
-            common: top.join(".git"),
-            git_dir: top.join(".git"),
-            top,
-            version: (2, 39),
-        }
+        Repo::discover(&top).unwrap()
     }
 
     fn conflict(store: &Store, path: &str, texts: [&str; 3]) -> FileConflict {

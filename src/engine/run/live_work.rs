@@ -1,7 +1,7 @@
 //! Finds conflicts of work that is still going on: the worktrees of running tasks, committed or not,
 //! against each other and against the candidates.
 
-use crate::conflicts::detector::{Branch, Detector};
+use crate::conflicts::{Branch, Detector};
 use crate::engine::EngineError;
 use crate::engine::candidates::conflicts::{options, upstream};
 use crate::engine::candidates::task_conflicts::task_conflicts;
@@ -74,9 +74,9 @@ impl LiveWork {
         let snapshots = Snapshots::new(&context.repo).map_err(|error| {
             EngineError::File(context.repo.dispatch_folder().display().to_string(), error)
         })?;
-        let detector = Detector::new(&context.repo, context.base, &options(context, true))?;
+        let detector = Detector::on_base(&context.repo, context.base, &options(context, true))?;
         Ok(LiveWork {
-            detector: detector.within(snapshots.quarantine()),
+            detector: detector.in_quarantine(snapshots.quarantine()),
             snapshots,
             seen: Vec::new(),
             rounds: 0,
@@ -84,17 +84,16 @@ impl LiveWork {
     }
 
     fn snapshots(&mut self, context: &Context, state: &RunState) -> Vec<(TaskNumber, Oid)> {
-        let worktrees = context.repo.worktrees();
         let mut found = Vec::new();
         for (task, attempt, base) in running(state) {
             let path = context.recorded_worktree(&attempt.worktree);
-            let worktree = worktrees.iter().find(|worktree| worktree.path == path);
+            let worktree = context.repo.find_worktree(&path);
             let Some(worktree) = worktree.filter(|worktree| worktree.exists()) else {
                 continue;
             };
             let mut left_out = links_in(context, &path);
             left_out.push(context.settings.board.file.clone());
-            match self.snapshots.take(worktree, base, &left_out) {
+            match self.snapshots.take(&worktree, base, &left_out) {
                 Ok(Some(commit)) => found.push((task, commit)),
                 // What was seen of it last still is the best that is known.
                 Ok(None) | Err(_) => {
@@ -117,7 +116,7 @@ impl LiveWork {
         };
         let branches: Vec<Branch> = commits.iter().map(branch).collect();
         let detection = self.detector.update(&branches);
-        self.detector.rest();
+        self.detector.release();
         let detection = detection?;
         let numbers: Vec<TaskNumber> = commits.iter().map(|(task, _)| *task).collect();
         let mut found = task_conflicts(&detection, &numbers, &|task| upstream(state, task));

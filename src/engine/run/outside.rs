@@ -5,6 +5,7 @@ use std::fs;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::mpsc::UnboundedReceiver;
+use tracing::Instrument;
 
 use crate::base::text::error_chain;
 use crate::base::{fault, files};
@@ -24,10 +25,12 @@ use crate::engine::run::notify::Notifier;
 use crate::engine::run::quota;
 use crate::engine::run::slots::{self, Slot};
 use crate::engine::run::watcher::Watcher;
+use crate::engine::spec::span::attempt_span;
 use crate::engine::spec::{AttemptSpec, conflicts_file};
 use crate::engine::worktree::prepare::worker_folder;
+use crate::engine::worktree::remove;
 use crate::engine::worktree::reuse::is_sound;
-use crate::engine::{EngineError, assemble, clean};
+use crate::engine::{EngineError, assemble};
 use crate::git::worktree::Worktree;
 use crate::journal::Journal;
 use crate::model::event::Recorded;
@@ -92,9 +95,9 @@ impl<'a> Outside<'a> {
             Effect::Warn(text) => self.watcher.warning(&text),
             Effect::Notify(all) => all.iter().for_each(|one| self.notifier.send(state, one)),
             Effect::Answer(reply, response) => reply.send(response),
-            Effect::Start(spec) => drop(tokio::spawn(run::run(self.execution(*spec)))),
-            Effect::Adopt(spec) => drop(tokio::spawn(run::adopt(self.execution(*spec)))),
-            Effect::SetAside(spec) => drop(tokio::spawn(run::set_aside(self.execution(*spec)))),
+            Effect::Start(spec) => self.spawn_attempt(*spec, run::run),
+            Effect::Adopt(spec) => self.spawn_attempt(*spec, run::adopt),
+            Effect::SetAside(spec) => self.spawn_attempt(*spec, run::set_aside),
             Effect::Cancel(task, signal) => self.cancel_handle(task).cancel(signal),
             Effect::Release(task) => self.release(task),
             Effect::StopStarting => self.context.stop(),
@@ -164,9 +167,14 @@ impl<'a> Outside<'a> {
         FullDisk { shortage, error }
     }
 
-    fn execution(&mut self, spec: AttemptSpec) -> Execution {
+    fn spawn_attempt<F>(&mut self, spec: AttemptSpec, carry_on: impl FnOnce(Execution) -> F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let span = attempt_span(&spec);
         let cancel = self.cancel_handle(spec.task).clone();
-        Execution::new(Arc::clone(&self.context), spec, cancel, self.post.clone())
+        let execution = Execution::new(Arc::clone(&self.context), spec, cancel, self.post.clone());
+        tokio::spawn(carry_on(execution).instrument(span));
     }
 
     fn cancel_handle(&mut self, task: TaskNumber) -> &CancelHandle {
@@ -214,7 +222,7 @@ impl<'a> Outside<'a> {
 
     fn remove(&self, worktree: Worktree) {
         self.spawn(move |context| {
-            let removed = clean::remove(context, &worktree);
+            let removed = remove::remove(context, &worktree);
             Ok(Message::WorktreeRemoved(removed))
         });
     }
@@ -223,7 +231,8 @@ impl<'a> Outside<'a> {
         self.assembly = CancelHandle::default();
         let (context, post) = (Arc::clone(&self.context), self.post.clone());
         let (state, cancel) = (state.clone(), self.assembly.clone());
-        tokio::spawn(assemble::run(context, state, cancel, post));
+        let assembly = assemble::run(context, state, cancel, post);
+        tokio::spawn(assembly.instrument(tracing::debug_span!("assembly")));
     }
 
     fn write_notice(&mut self, notice: &Notice) {

@@ -4,9 +4,10 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use crate::engine::EngineError;
 use crate::engine::kernel::context::Context;
 use crate::engine::kernel::disk_space::worktree_prefix;
-use crate::engine::{EngineError, clean};
+use crate::engine::worktree::remove;
 use crate::git::worktree::Worktree;
 use crate::model::run::RunState;
 use crate::model::shortage::{Scarce, Shortage};
@@ -72,7 +73,7 @@ pub fn removable(context: &Context, state: &RunState) -> Result<Option<Worktree>
         let Some(worktree) = context.repo.find_worktree(&path) else {
             continue;
         };
-        if clean::is_safe(context, state, &worktree)? {
+        if remove::is_safe_to_remove(context, state, &worktree)? {
             return Ok(Some(worktree));
         }
     }

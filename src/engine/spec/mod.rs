@@ -16,6 +16,7 @@ pub mod brief;
 pub mod environment;
 pub mod limits;
 pub mod ports;
+pub mod span;
 
 /// The file in the attempt's folder that holds its prompt.
 pub const PROMPT_FILE: &str = "prompt.md";

@@ -5,6 +5,7 @@
 //! Who has which is one small file beside the runs. It is no truth, only a courtesy: where it cannot
 //! be used, attempts start all the same.
 
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -97,9 +98,16 @@ fn change<T>(folder: &Path, act: impl FnOnce(&mut Vec<Claim>) -> T) -> io::Resul
     let result = act(&mut claims);
     if claims != before {
         let lines: String = claims.iter().map(render).collect();
-        files::replace(&file, lines.as_bytes())?;
+        replace(&file, &lines)?;
     }
     Ok(result)
+}
+
+/// The claims need not survive a power loss, as no attempt does.
+fn replace(file: &Path, text: &str) -> io::Result<()> {
+    let new = file.with_extension("new");
+    fs::write(&new, text)?;
+    fs::rename(&new, file)
 }
 
 fn render(claim: &Claim) -> String {

@@ -110,7 +110,7 @@ impl StartError {
             StartError::Unborn(_) => "make a first commit, then run dispatch again".into(),
             StartError::NoBase(_) => "give a commit, branch or tag with `--base`".into(),
             StartError::NoTarget(name) => {
-                format!("make it with `git branch {name}`, or give another one with `--into`")
+                format!("create it with `git branch {name}`, or choose another with `--into`")
             }
             StartError::PrefixTaken(name) => format!(
                 "rename that branch, or set `branch_prefix` under `[run]` in .dispatch.toml \

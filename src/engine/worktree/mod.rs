@@ -1,6 +1,10 @@
-//! The worktrees of attempts: prepared, populated, set up, reused.
+//! The worktrees of attempts: prepared, populated, set up, reused, removed.
 
+pub mod command_log;
 pub mod populate;
 pub mod prepare;
+pub mod remains;
+pub mod remove;
 pub mod reuse;
 pub mod setup;
+mod teardown;

@@ -1,6 +1,7 @@
-//! What a new worktree gets before its worker: copies and links of untracked files, and set-up
-//! commands. A fresh checkout has none of what a project needs but does not commit.
+//! Populates a new worktree before its worker starts: copies and links of untracked files, then the
+//! set-up commands. A fresh checkout has none of what a project needs but does not commit.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -23,13 +24,13 @@ use crate::merge::oid::Oid;
 
 /// The file at the top of a repository that names ignored files to copy, in the syntax of
 /// gitignore(5). Other tools for worktrees read the same file.
-pub const INCLUDE_FILE: &str = ".worktreeinclude";
+const INCLUDE_FILE: &str = ".worktreeinclude";
 
-/// Copies, links and sets up; what went wrong, if something did: not the worker's fault.
+/// Copies, links and sets up. Returns what failed, which is not the worker's fault.
 ///
 /// # Errors
-/// When a process cannot be started at all.
-pub async fn furnish(
+/// When a process cannot be started, or the disk is full.
+pub async fn populate(
     context: &Arc<Context>,
     spec: &AttemptSpec,
     cancel: &CancelHandle,
@@ -38,8 +39,8 @@ pub async fn furnish(
 ) -> Result<Option<SetUpFailure>, EngineError> {
     let since = Instant::now();
     let (shared, path) = (Arc::clone(context), worktree.path.clone());
-    match blocking(move || bring_files(&shared, &path)).await {
-        // That passes, and the attempt begins once more.
+    match blocking(move || copy_and_link(&shared, &path)).await {
+        // A full disk passes, and the attempt starts again.
         Err(error) if is_full(&error) => return Err(error),
         Err(error) => return Ok(Some(SetUpFailure::of_files(context, spec, &error, since))),
         Ok(()) => {}
@@ -47,22 +48,22 @@ pub async fn furnish(
     set_up(context, spec, cancel, base, worktree, since).await
 }
 
-fn bring_files(context: &Context, worktree: &Path) -> Result<(), EngineError> {
+fn copy_and_link(context: &Context, worktree: &Path) -> Result<(), EngineError> {
     for path in files_to_copy(context)? {
-        let path = Path::new(std::ffi::OsStr::from_bytes(path.as_bytes())).to_owned();
+        let path = Path::new(OsStr::from_bytes(path.as_bytes())).to_owned();
         let (from, to) = (context.repo.top.join(&path), worktree.join(&path));
-        bring("copy", &to, || copy(&from, &to))?;
+        create("copy", &to, || copy(&from, &to))?;
     }
     for path in links(context) {
         let (from, to) = (context.repo.top.join(path), worktree.join(path));
         if from.symlink_metadata().is_ok() {
-            bring("link", &to, || symlink(&from, &to))?;
+            create("link", &to, || symlink(&from, &to))?;
         }
     }
     Ok(())
 }
 
-/// The links of `[worktree] link` that stand in a worktree. They are no work of the worker's, and a
+/// Returns the links of `[worktree] link` in a worktree. They are not the worker's changes, and a
 /// pattern such as `node_modules/` that ignores the folder does not ignore a link to it.
 pub fn links_in(context: &Context, worktree: &Path) -> Vec<String> {
     let is_ours = |path: &&str| {
@@ -71,13 +72,14 @@ pub fn links_in(context: &Context, worktree: &Path) -> Vec<String> {
     links(context).filter(is_ours).map(str::to_owned).collect()
 }
 
-/// A slash at the end says that it is a folder, and is no part of the name of a link.
+/// Returns the configured links. A slash at the end marks a folder, and is no part of a link's name.
 fn links(context: &Context) -> impl Iterator<Item = &str> {
     let paths = context.settings.worktree.link.iter();
     paths.map(|path| path.trim_end_matches('/'))
 }
 
-/// Only what git ignores is copied: a copy of anything else would become part of the candidate.
+/// Returns the files to copy, all ignored by git: a copy of any other would become part of the
+/// candidate.
 fn files_to_copy(context: &Context) -> Result<Vec<RepoPath>, EngineError> {
     let patterns = &context.settings.worktree.copy;
     if patterns.is_empty() && !context.repo.top.join(INCLUDE_FILE).is_file() {
@@ -87,28 +89,29 @@ fn files_to_copy(context: &Context) -> Result<Vec<RepoPath>, EngineError> {
     Ok(context.repo.ignored_among(&found)?)
 }
 
-/// What the base itself has at the place stays as it is.
-fn bring(
+/// Creates a file with the folders above it, unless the base has one there.
+fn create(
     verb: &'static str,
     to: &Path,
-    make: impl FnOnce() -> io::Result<()>,
+    create: impl FnOnce() -> io::Result<()>,
 ) -> Result<(), EngineError> {
     if to.symlink_metadata().is_ok() {
         return Ok(());
     }
     let parent = to.parent().map_or(Ok(()), fs::create_dir_all);
-    let made = parent.and_then(|()| make());
-    made.map_err(|source| EngineError::NotBrought {
+    let created = parent.and_then(|()| create());
+    created.map_err(|source| EngineError::NotBrought {
         verb,
         to: to.to_owned(),
         source,
     })
 }
 
-/// A symbolic link is copied as one.
+/// Copies a file; a symbolic link as one.
 fn copy(from: &Path, to: &Path) -> io::Result<()> {
-    match from.symlink_metadata()?.is_symlink() {
-        true => symlink(fs::read_link(from)?, to),
-        false => clone_or_copy(from, to).map(|_| ()),
+    if from.symlink_metadata()?.is_symlink() {
+        symlink(fs::read_link(from)?, to)
+    } else {
+        clone_or_copy(from, to).map(|_| ())
     }
 }

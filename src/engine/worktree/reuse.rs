@@ -1,12 +1,11 @@
-//! Reuses the worktree of the attempt before (`retry_in_place`), with everything in it that git
-//! ignores, in place of a new one from a clean tree.
-
-use crate::engine::spec::ReusedWorktree;
+//! Reuses the worktree of the last attempt (`retry_in_place`), with every file in it that git
+//! ignores, instead of a new one.
 
 use crate::base::fault;
 use crate::engine::EngineError;
 use crate::engine::kernel::context::Context;
 use crate::engine::kernel::layout::Layout;
+use crate::engine::spec::ReusedWorktree;
 use crate::engine::worktree::prepare::detach_earlier;
 use crate::git::Store;
 use crate::git::refs::branch_ref;
@@ -38,8 +37,8 @@ pub fn reusable(
     })
 }
 
-/// Returns `true` if a worktree is whole and starts where the next attempt has to: git is not in
-/// the middle of anything there, and the candidates it builds on are the same.
+/// Returns `true` if the next attempt can start from a worktree: it has no merge or rebase in
+/// progress, and the candidates it builds on are the same.
 pub fn is_sound(
     context: &Context,
     reuse: &ReusedWorktree,
@@ -54,10 +53,10 @@ pub fn is_sound(
     };
     is_whole
         && worktree.unfinished().is_none()
-        && starts_there(context, &store, reuse, dependencies)
+        && has_same_base(context, &store, reuse, dependencies)
 }
 
-fn starts_there(
+fn has_same_base(
     context: &Context,
     store: &Store,
     reuse: &ReusedWorktree,
@@ -72,31 +71,34 @@ fn starts_there(
     same_base && is_in(base, reuse.tip)
 }
 
-/// Puts the worktree back on the task's branch. What was not committed is not committed again.
+/// Puts the worktree back on the task's branch, with its uncommitted changes as they are.
 ///
 /// # Errors
-/// When the branch is in use elsewhere, was moved by somebody, or files cannot be written.
+/// When the branch is checked out elsewhere, was moved, or files cannot be written.
 pub fn reopen(
     context: &Context,
     task: TaskNumber,
     reuse: &ReusedWorktree,
 ) -> Result<Worktree, EngineError> {
     let store = Store::open(&context.repo)?;
-    let gone = || EngineError::Refused(format!("{} is gone", reuse.path.display()));
-    let worktree = context.repo.find_worktree(&reuse.path).ok_or_else(gone)?;
+    let missing = || EngineError::Refused(format!("{} is missing", reuse.path.display()));
+    let worktree = context
+        .repo
+        .find_worktree(&reuse.path)
+        .ok_or_else(missing)?;
     worktree.verify()?;
     let branch = context.branch(task);
     let name = branch_ref(&branch);
     let old = store.reference(&name)?.unwrap_or(Oid::ZERO);
     let tip = reuse.tip;
-    // What the worker did not commit was kept as one commit on top of what it did.
+    // Uncommitted changes were kept as one commit on top of the branch.
     let is_on_branch = old == tip || store.commit(tip)?.parents == [old];
     if !old.is_zero() {
         detach_earlier(context, &branch, old)?;
     }
-    fault::point("attempt", "before it goes on in place");
+    fault::point("attempt", "before its worktree is reused");
     if !is_on_branch {
-        store.move_reference(&name, old, tip, "dispatch: attempt goes on")?;
+        store.move_reference(&name, old, tip, "dispatch: attempt continues")?;
     }
     worktree.lock(&format!("dispatch {}/{}", context.run, context.slug(task)))?;
     worktree.set_head(&Head::Branch(branch))?;

@@ -17,7 +17,7 @@ use crate::model::run::RunState;
 use crate::model::task_conflict::TaskConflict;
 use crate::model::task_state::TaskPhase;
 use crate::model::worker_report::WorkerReport;
-use crate::report::board::view::{BoardView, Standing};
+use crate::report::board::view::{BoardView, Standing, TaskRow};
 use crate::report::board::{json, markdown, text};
 use crate::report::completion::Completion;
 use crate::report::suggest;
@@ -477,4 +477,42 @@ fn other_text_is_no_board() {
         .to_string(),
         "1 file, +2 −3"
     );
+}
+
+#[test]
+fn only_the_rows_of_affected_tasks_change() {
+    let runs = [
+        RunFixture::new("a · b <- a · c <- b · d · e")
+            .pass(1, "done")
+            .begin(4, "shell")
+            .note(4, "half way")
+            .fail(4, "broken")
+            .retry_later(4)
+            .pass(2, "done")
+            .fail(3, "broken")
+            .begin(5, "shell"),
+        RunFixture::new("a · b <- a · c <- b · d")
+            .fail(1, "broken")
+            .skip(4, true)
+            .ended(3),
+    ];
+    for run in runs {
+        let mut before: Option<BoardView> = None;
+        let mut narrow = 0;
+        run.fold(|state, recorded| {
+            let view = BoardView::new(state);
+            let affected = state.affected_by(std::slice::from_ref(recorded));
+            if let (Some(before), Some(affected)) = (&before, &affected) {
+                narrow += 1;
+                for (old, new) in before.tasks.iter().zip(&view.tasks) {
+                    assert!(old == new || affected.contains(&new.number), "{recorded:?}");
+                }
+            }
+            for row in &view.tasks {
+                assert_eq!(TaskRow::of(state, row.number), *row);
+            }
+            before = Some(view);
+        });
+        assert!(narrow > 1);
+    }
 }

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use crate::merge::change::RepoPath;
 use crate::merge::oid::Oid;
 use crate::model::bill::Bill;
+use crate::model::blockers::MOST_STOPPERS;
 use crate::model::failure::FailureClass;
 use crate::model::ids::{RunId, TaskNumber};
 use crate::model::integration::{Integration, Landing};
@@ -242,6 +243,13 @@ fn outside_changes(task: &TaskState) -> Vec<String> {
 }
 
 impl TaskRow {
+    /// Renders the row of one task.
+    pub fn of(state: &RunState, number: TaskNumber) -> TaskRow {
+        let mut stoppers = state.root_causes(number);
+        stoppers.truncate(MOST_STOPPERS);
+        TaskRow::new(state, number, &stoppers)
+    }
+
     fn new(state: &RunState, number: TaskNumber, stoppers: &[TaskNumber]) -> TaskRow {
         let (task, now) = (state.plan.task(number), state.task(number));
         let status = state.status(number);

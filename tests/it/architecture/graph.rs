@@ -250,7 +250,7 @@ impl<'a> Reader<'a> {
                 name if name.chars().all(|c| c.is_alphanumeric() || c == '_')
                     && !name.is_empty() =>
                 {
-                    if !(name == "self" && !path.is_empty()) {
+                    if name != "self" || path.is_empty() {
                         path.push(name.to_owned());
                     }
                     at += 1;

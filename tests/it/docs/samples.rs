@@ -1,18 +1,41 @@
-//! The samples of the README, run for real.
+//! The samples of the documents, run for real.
+//!
+//! A `console` block holds commands (`$ …`) with all they print. They run in the repository of
+//! `dispatch demo`. `DISPATCH_BLESS=1` writes what they print now into the document.
 
+use std::collections::BTreeSet;
 use std::fs;
 
 use serde_json::Value;
 
-use super::{Place, blocks, chapter};
+use super::{Document, Place, blocks, document, documents, may_rewrite, project, spans};
 
-/// Seven hexadecimal digits that stand alone become the same everywhere.
+/// The run of the demo with the seed that all samples use.
+const RUN: &str = "garden-vrhy";
+
+/// The plan with mistakes of the chapter on plans.
+const TYPO: &str =
+    "1. [API] Build the API\n   - chek: npm test\n2. [DOCS] Write docs — blocked by #7\n";
+
+/// The repository of the demo, in the folder `garden`, with the plans that samples name.
+fn garden() -> Place {
+    let place = Place::new();
+    place.succeed(".", "dispatch", &["demo", "garden"]);
+    let plans = document("docs/plans.md");
+    fs::write(
+        place.path("garden/checkout.md"),
+        plans.blocks("markdown")[0],
+    )
+    .unwrap();
+    fs::write(place.path("garden/typo.md"), TYPO).unwrap();
+    place
+}
+
+/// Object ids of seven digits become the same everywhere.
 fn without_ids(text: &str) -> String {
     let is_id = |word: &str| {
-        word.len() == 7
-            && word
-                .bytes()
-                .all(|byte| byte.is_ascii_hexdigit() && !byte.is_ascii_uppercase())
+        let is_hex = |byte: u8| byte.is_ascii_hexdigit() && !byte.is_ascii_uppercase();
+        word.len() == 7 && word.bytes().all(is_hex)
     };
     let word = |word: &str| match is_id(word) {
         true => "0000000".to_owned(),
@@ -20,6 +43,67 @@ fn without_ids(text: &str) -> String {
     };
     let line = |line: &str| line.split(' ').map(word).collect::<Vec<_>>().join(" ");
     text.lines().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// The block as it would be if its commands ran now.
+fn run_console(place: &Place, block: &str) -> String {
+    let commands = block.lines().filter_map(|line| line.strip_prefix("$ "));
+    let mut now = String::new();
+    for command in commands {
+        let ended = place.run("garden", "sh", &["-c", &format!("{command} 2>&1")]);
+        now += &format!("$ {command}\n{}", ended.out);
+    }
+    now
+}
+
+#[test]
+fn every_console_sample_is_what_the_program_prints() {
+    let place = garden();
+    let mut seen = 0;
+    for document in documents() {
+        let mut text = document.text.clone();
+        for block in document.blocks("console") {
+            let now = run_console(&place, block);
+            seen += 1;
+            if without_ids(block) == without_ids(&now) {
+                continue;
+            }
+            assert!(
+                may_rewrite(),
+                "{} differs; run again with DISPATCH_BLESS=1 if this is right\n{now}",
+                document.path
+            );
+            text = text.replace(
+                &format!("```console\n{block}```"),
+                &format!("```console\n{now}```"),
+            );
+        }
+        if text != document.text {
+            fs::write(project().join(document.path), text).unwrap();
+        }
+    }
+    assert!(seen >= 5, "only {seen} samples were found");
+}
+
+#[test]
+fn git_reads_everything_that_the_chapter_shows() {
+    let place = garden();
+    let chapter = document("docs/git-layout.md");
+    let text = chapter.section("Reading a run with git");
+    let lines: Vec<&str> = text
+        .lines()
+        .filter(|line| line.starts_with("git "))
+        .collect();
+    assert!(lines.len() > 6);
+    for line in lines {
+        let script = format!("run={RUN}; {line}");
+        let said = place.succeed("garden", "sh", &["-c", &script]);
+        assert!(!said.trim().is_empty(), "{line}");
+    }
+}
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}\n{text}"))
 }
 
 /// Every key of the sample, and of what is in it, is in the real thing; a list in the sample is
@@ -42,116 +126,203 @@ fn assert_has_keys(sample: &Value, real: &Value, at: &str) {
     }
 }
 
-fn json(text: &str) -> Value {
-    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}\n{text}"))
+/// The sample below this heading of the chapter on JSON.
+fn sample(chapter: &Document, heading: &str) -> Value {
+    let section = chapter.section(heading);
+    let (_, block) = section.split_once("```json\n").unwrap();
+    json(block.split("```").next().unwrap())
 }
 
-#[test]
-fn the_demo_is_what_the_readme_shows() {
-    let place = Place::new();
-    let said = place.succeed(".", "dispatch", &["demo", "garden"]);
-    let block = blocks("console")[0];
-    let (command, shown) = block.split_once("p'\n").unwrap();
-    assert!(command.contains("DISPATCH_CLOCK=2026-11-22T09:14:00Z DISPATCH_SEED=1 NO_COLOR=1"));
-    let (from, to) = (
-        said.find("\nGarden greeter\n").unwrap(),
-        "## Dispatch Complete\n",
-    );
-    let cut = &said[from + 1..said.find(to).unwrap() + to.len()];
-    assert_eq!(without_ids(cut), without_ids(shown));
-
-    programs_read_what_the_readme_shows(&place);
-    git_reads_everything(&place);
+/// Every key of an object and of what is in it, less the contents of what has a form of its own.
+fn keys(value: &Value, found: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(fields) => {
+            for (key, value) in fields {
+                found.insert(key.clone());
+                // The record of an attempt in the journal; settings, which have their own chapter.
+                if !["outcome", "limits"].contains(&key.as_str()) {
+                    keys(value, found);
+                }
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| keys(item, found)),
+        _ => {}
+    }
 }
 
-fn programs_read_what_the_readme_shows(place: &Place) {
-    let samples: Vec<Value> = blocks("json").into_iter().map(json).collect();
-    assert_eq!(samples.len(), 6);
-    let sample = |key: &str| {
-        samples
-            .iter()
-            .find(|sample| sample.get(key).is_some())
-            .unwrap()
-    };
-    let status = place.succeed("garden", "dispatch", &["status", "--json"]);
-    assert_has_keys(sample("tasks"), &json(&status), "status");
-    let board = place.succeed("garden", "dispatch", &["board", "--json"]);
-    assert_eq!(json(&board), json(&status));
-    let conflicts = place.run("garden", "dispatch", &["conflicts", "--json"]);
-    assert_eq!(conflicts.code, 4);
-    assert_has_keys(sample("pairs_total"), &json(&conflicts.out), "conflicts");
-    let review = samples
-        .iter()
-        .find(|sample| sample["tasks"][0].get("files").is_some())
-        .unwrap();
-    let said = place.succeed("garden", "dispatch", &["review", "--json"]);
-    assert_has_keys(review, &json(&said), "review");
-    let event = sample("event").to_string();
-    git_dispatch::journal::record::parse_record(&event).unwrap();
-}
-
-/// The commands of the chapter, each on its own: all of them answer.
-fn git_reads_everything(place: &Place) {
-    let text = chapter("Reading everything with plain git");
-    let lines: Vec<&str> = text
-        .lines()
-        .filter(|line| line.starts_with("git "))
-        .collect();
-    assert!(lines.len() > 6);
-    for line in lines {
-        let script = format!("run=garden-vrhy; {line}");
-        let said = place.succeed("garden", "sh", &["-c", &script]);
-        assert!(!said.trim().is_empty(), "{line}");
+/// The names of all properties in a JSON Schema.
+fn properties(schema: &Value, found: &mut BTreeSet<String>) {
+    if let Value::Object(fields) = schema {
+        if let Some(Value::Object(named)) = fields.get("properties") {
+            found.extend(named.keys().cloned());
+        }
+        fields.values().for_each(|field| properties(field, found));
     }
 }
 
 #[test]
-fn every_plan_of_the_readme_is_one() {
+fn programs_read_what_the_chapter_shows() {
+    let place = garden();
+    let chapter = document("docs/json.md");
+    let read = |args: &[&str]| json(&place.run("garden", "dispatch", args).out);
+    let board = read(&["status", "--json"]);
+    assert_eq!(read(&["board", "--json"]), board);
+    let conflicts = read(&["conflicts", "--json"]);
+    let review = read(&["review", "--json"]);
+    let heading = "The board: `dispatch status`, `dispatch board`";
+    assert_has_keys(&sample(&chapter, heading), &board, "status");
+    assert_has_keys(
+        &sample(&chapter, "`dispatch conflicts`"),
+        &conflicts,
+        "conflicts",
+    );
+    assert_has_keys(&sample(&chapter, "`dispatch review`"), &review, "review");
+    let event = sample(&chapter, "Events").to_string();
+    git_dispatch::journal::record::parse_record(&event).unwrap();
+
+    let mut found = BTreeSet::new();
+    for real in [&board, &conflicts, &review] {
+        keys(real, &mut found);
+    }
+    let others: [&[&str]; 6] = [
+        &["report", "--json"],
+        &["show", "1", "--json"],
+        &["history", "--json"],
+        &["workers", "--json"],
+        &["doctor", "--json"],
+        &["resolve", "2", "--json"],
+    ];
+    others.iter().for_each(|args| keys(&read(args), &mut found));
+    for args in [["conflicts", "--schema"], ["review", "--schema"]] {
+        properties(&read(&args), &mut found);
+    }
+    // What only a run that failed has.
+    for entry in fs::read_dir(project().join("fixtures/boards")).unwrap() {
+        let path = entry.unwrap().path();
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "json")
+        {
+            keys(&json(&fs::read_to_string(path).unwrap()), &mut found);
+        }
+    }
+    assert!(found.len() > 120, "only {} fields were found", found.len());
+    let settings = document("docs/configuration.md").text;
+    let mut told: BTreeSet<String> = [&chapter.text, &settings]
+        .into_iter()
+        .flat_map(|text| spans(text))
+        .map(str::to_owned)
+        .collect();
+    for block in chapter.blocks("json") {
+        keys(&json(block), &mut told);
+    }
+    let missing: Vec<&String> = found.difference(&told).collect();
+    assert!(
+        missing.is_empty(),
+        "docs/json.md says nothing about {missing:?}"
+    );
+}
+
+#[test]
+fn every_field_of_the_chapter_is_one_of_the_code() {
+    let mut code = String::new();
+    let mut all = Vec::new();
+    super::links::files(&project().join("src"), &mut all);
+    for path in all {
+        code += &fs::read_to_string(path).unwrap_or_default();
+    }
+    let words: BTreeSet<&str> = code
+        .split(|c: char| !c.is_alphanumeric() && c != '_')
+        .collect();
+    let chapter = document("docs/json.md");
+    let is_field = |span: &&str| span.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+    let text = chapter.text.replace(chapter.section("Events"), "");
+    let fields = spans(&text).into_iter().filter(is_field);
+    let unknown: Vec<&str> = fields.filter(|field| !words.contains(field)).collect();
+    assert!(unknown.is_empty(), "{unknown:?}");
+}
+
+#[test]
+fn every_plan_in_a_document_is_one() {
     let place = Place::new();
     fs::create_dir(place.path("prompts")).unwrap();
     fs::write(place.path("prompts/docs.md"), "Write it.\n").unwrap();
-    let plans = blocks("markdown").into_iter().map(|text| ("plan.md", text));
-    let tables = blocks("toml")
-        .into_iter()
-        .filter(|text| text.contains("[[task]]"));
+    let documents = documents();
+    let tables = blocks(&documents, "toml");
+    let tables = tables.into_iter().filter(|text| text.contains("[[task]]"));
+    let plans = blocks(&documents, "markdown");
+    let plans = plans.into_iter().map(|text| ("plan.md", text));
     let plans: Vec<_> = plans
         .chain(tables.map(|text| ("plan.toml", text)))
         .collect();
-    assert_eq!(plans.len(), 3);
+    assert!(plans.len() >= 4, "only {} plans were found", plans.len());
     for (name, text) in plans {
-        fs::write(place.path(name), text).unwrap();
+        fs::write(place.path(name), &text).unwrap();
         let ended = place.run(".", "dispatch", &["plan", "check", name]);
         assert_eq!((ended.code, ended.err.as_str()), (0, ""), "{text}");
     }
 }
 
 #[test]
-fn every_setting_of_the_readme_is_one() {
+fn every_setting_in_a_sample_is_one() {
     use git_dispatch::config::{Sources, resolve};
-    let settings = blocks("toml")
-        .into_iter()
-        .filter(|text| !text.contains("[[task]]"));
-    let mut seen = 0;
+    let settings = blocks(&documents(), "toml");
+    let settings: Vec<_> = settings
+        .iter()
+        .filter(|text| !text.contains("[[task]]") && !text.contains("[[pattern]]"))
+        .collect();
+    assert!(
+        settings.len() >= 2,
+        "only {} samples were found",
+        settings.len()
+    );
     for text in settings {
         let sources = Sources {
             repo_file: Some((".dispatch.toml".into(), text.to_owned())),
             ..Sources::default()
         };
         resolve(&sources).unwrap_or_else(|error| panic!("{error:?}\n{text}"));
-        seen += 1;
     }
-    assert_eq!(seen, 2);
+}
+
+#[test]
+fn the_error_texts_in_the_chapter_are_read() {
+    let chapter = document("docs/failures.md");
+    git_dispatch::failure::patterns::Patterns::parse(chapter.blocks("toml")[0]).unwrap();
 }
 
 #[test]
 fn the_report_of_a_worker_is_understood() {
-    let sample = blocks("json")
-        .into_iter()
-        .find(|text| text.contains("\"summary\""))
-        .unwrap();
+    let chapter = document("docs/workers.md");
+    let sample = chapter.blocks("json")[0];
     let report = git_dispatch::worker::result::parse_result(sample.as_bytes()).unwrap();
     let kept = serde_json::to_value(&report).unwrap();
     assert_eq!(kept, json(sample), "no key is dropped");
+}
+
+#[test]
+fn a_worker_gets_exactly_the_variables_of_the_chapter() {
+    let place = garden();
+    let plan = "1. [A] See\n   - run: env | grep '^DISPATCH_' | cut -d= -f1\n   - produces: info\n";
+    fs::write(place.path("garden/env.md"), plan).unwrap();
+    let mine = [
+        "DISPATCH_CLOCK",
+        "DISPATCH_SEED",
+        "DISPATCH_CONFLICTS_ON_NEW",
+    ];
+    let env = [(mine[2], "notify")];
+    let ended = place.run_with("garden", "dispatch", &["run", "env.md", "--yes"], &env);
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    let mut words = ended
+        .err
+        .lines()
+        .filter_map(|line| line.strip_prefix("run "));
+    let run = words.next().unwrap();
+    let output = place.succeed("garden", "dispatch", &["output", run, "A"]);
+    let real: BTreeSet<&str> = output.lines().filter(|name| !mine.contains(name)).collect();
+    let chapter = document("docs/workers.md");
+    let told = super::first_column(chapter.section("What a worker gets"));
+    assert_eq!(told.into_iter().collect::<BTreeSet<_>>(), real);
 }
 
 #[test]
@@ -168,7 +339,8 @@ fn the_first_steps_lead_to_the_end() {
     ] {
         place.succeed("shop", "git", args);
     }
-    fs::write(place.path("shop/plan.md"), blocks("markdown")[0]).unwrap();
+    let readme = document("README.md");
+    fs::write(place.path("shop/plan.md"), readme.blocks("markdown")[0]).unwrap();
     let ask = place.run("shop", "dispatch", &["run", "plan.md"]);
     assert_eq!(ask.code, 2, "{}", ask.err);
     place.succeed("shop", "dispatch", &["run", "plan.md", "--dry-run"]);

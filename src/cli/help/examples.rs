@@ -1,0 +1,283 @@
+//! Examples for the help of every command.
+
+use clap::Command;
+use clap::builder::StyledStr;
+use unicode_width::UnicodeWidthStr;
+
+use crate::cli::help::program_header;
+
+/// The examples of one command.
+#[derive(Debug)]
+pub struct Examples {
+    /// The words of the command, below `dispatch`.
+    pub command: &'static str,
+    /// Command lines, each with its meaning.
+    pub lines: &'static [(&'static str, &'static str)],
+}
+
+macro_rules! examples {
+    ($($command:literal { $($line:literal => $meaning:literal,)* })*) => {
+        &[$(Examples { command: $command, lines: &[$(($line, $meaning),)*] },)*]
+    };
+}
+
+/// The examples of all commands.
+pub const EXAMPLES: &[Examples] = examples! {
+    "demo" {
+        "dispatch demo" => "in a new temporary folder",
+        "dispatch demo garden" => "in the folder garden",
+    }
+    "init" {
+        "dispatch init" => "write .dispatch.toml",
+        "dispatch init --print" => "only print it",
+    }
+    "plan" {
+        "dispatch plan check plan.md" => "report every problem",
+        "dispatch plan convert plan.md --to toml -o plan.toml" => "write it as TOML",
+    }
+    "plan check" {
+        "dispatch plan check plan.md" => "a file",
+        "dispatch plan check - < plan.md" => "standard input",
+    }
+    "plan show" {
+        "dispatch plan show plan.toml" => "in Markdown",
+        "dispatch plan show plan.md --json" => "in JSON",
+    }
+    "plan convert" {
+        "dispatch plan convert plan.md --to toml" => "print it as TOML",
+        "dispatch plan convert plan.toml --to md -o plan.md" => "write it to a file",
+    }
+    "plan schema" {
+        "dispatch plan schema" => "print it",
+        "dispatch plan schema > plan.schema.json" => "keep it for an editor",
+    }
+    "prompt" {
+        "dispatch prompt plan.md API" => "before a run",
+        "dispatch prompt API" => "what the worker was given in the latest run",
+        "dispatch prompt API --next" => "what `dispatch retry API` would give its worker",
+    }
+    "run" {
+        "dispatch run plan.md --dry-run" => "show the plan, start nothing",
+        "dispatch run plan.md -j 8" => "eight tasks at once",
+        "dispatch run plan.md --only 1,API" => "two tasks of the plan",
+        "dispatch run - --yes < plan.md" => "no question, for scripts",
+    }
+    "resume" {
+        "dispatch resume" => "the latest unfinished run",
+        "dispatch resume --dry-run" => "only report what it would do",
+        "dispatch resume shop-7k --plan plan.md" => "with an edited plan",
+    }
+    "wait" {
+        "dispatch wait" => "until the latest unfinished run has ended",
+        "dispatch wait shop-7k API --timeout 30m" => "at most 30 minutes for one task",
+    }
+    "pause" {
+        "dispatch pause" => "the latest unfinished run",
+        "dispatch pause shop-7k" => "this run",
+    }
+    "cancel" {
+        "dispatch cancel shop-7k API" => "one task",
+        "dispatch cancel shop-7k" => "everything that is not over",
+    }
+    "status" {
+        "dispatch status" => "the latest run",
+        "dispatch status shop-7k --json" => "this run, for programs",
+    }
+    "board" {
+        "dispatch board" => "the latest run",
+        "dispatch board shop-7k > board.md" => "keep it as a file",
+    }
+    "report" {
+        "dispatch report" => "the latest run",
+        "dispatch report shop-7k --json" => "this run, for programs",
+    }
+    "output" {
+        "dispatch output SIZE" => "a task of the latest run",
+        "dispatch output shop-7k 5" => "a task of this run",
+    }
+    "logs" {
+        "dispatch logs -f API" => "while its worker runs",
+        "dispatch logs API --attempt 1" => "of the first attempt",
+        "dispatch logs shop-7k 2 --setup" => "of the set-up of its worktree",
+    }
+    "show" {
+        "dispatch show API" => "a task of the latest run",
+        "dispatch show shop-7k 2 --json" => "a task of this run, for programs",
+    }
+    "diff" {
+        "dispatch diff API" => "in your pager",
+        "dispatch diff shop-7k 2 --stat" => "only files and counts",
+    }
+    "retry" {
+        "dispatch retry API" => "after you changed what was wrong",
+        "dispatch retry API --prompt 'Use the v2 client'" => "with this in its prompt",
+        "dispatch retry shop-7k 2 --worker codex" => "with another worker",
+    }
+    "skip" {
+        "dispatch skip API" => "with everything that depends on it",
+        "dispatch skip API --no-cascade" => "start what depends on it anyway",
+    }
+    "conflicts" {
+        "dispatch conflicts" => "the results of the latest run",
+        "dispatch conflicts shop-7k3q --matrix" => "a run, as a table",
+        "dispatch conflicts --explain 1:2" => "two tasks of a run, in full",
+        "dispatch conflicts --watch" => "a run in progress, until it ends",
+        "dispatch conflicts main feature/x" => "two branches",
+        "dispatch conflicts 'refs/pull/*/head'" => "pull requests that were fetched",
+    }
+    "assemble" {
+        "dispatch assemble --dry-run" => "what would go in, what not, and why",
+        "dispatch assemble --leave-out 2,API" => "without these and what depends on them",
+        "dispatch assemble --config .dispatch.toml" => "with the checks of the file as it is now",
+    }
+    "resolve" {
+        "dispatch resolve API" => "open the conflict of a task",
+        "dispatch resolve shop-7k 2 --tool" => "start git's merge tool there",
+        "dispatch resolve --continue" => "take the result of the open one",
+    }
+    "review" {
+        "dispatch review" => "the latest run that has not landed",
+        "dispatch review shop-7k --json" => "this run, for programs",
+    }
+    "land" {
+        "dispatch land" => "the latest run that has not landed, on its target",
+        "dispatch land shop-7k --ff" => "no merge commit, no board",
+        "dispatch land --into release" => "on another branch",
+        "dispatch land --pr" => "by a pull request on GitHub; nothing moves here",
+    }
+    "unland" {
+        "dispatch unland --dry-run" => "show what would move",
+        "dispatch unland shop-7k" => "undo the landing of this run",
+    }
+    "clean" {
+        "dispatch clean --dry-run" => "show what would be removed",
+        "dispatch clean shop-7k" => "this run",
+    }
+    "doctor" {
+        "dispatch doctor" => "find and explain problems",
+        "dispatch doctor --fix" => "repair them",
+    }
+    "workers" {
+        "dispatch workers" => "as a table",
+        "dispatch workers --json" => "with their commands, for programs",
+    }
+    "history" {
+        "dispatch history" => "as a table",
+        "dispatch history --json" => "for programs",
+    }
+    "help" {
+        "dispatch help" => "list all commands and chapters",
+        "dispatch help land" => "the help of a command",
+        "dispatch help plans" => "a chapter of the manual",
+    }
+    "completions" {
+        "dispatch completions bash > ~/.local/share/bash-completion/completions/dispatch" => "for bash",
+        "dispatch completions fish > ~/.config/fish/completions/dispatch.fish" => "for fish",
+    }
+    "man" {
+        "dispatch man --dir ~/.local/share/man/man1" => "where `man dispatch` finds them",
+        "dispatch man --dir out" => "in a folder of your own",
+    }
+};
+
+/// Gives every command its examples, after its other notes.
+pub(crate) fn with_examples(program: Command) -> Command {
+    EXAMPLES.iter().fold(program, |program, examples| {
+        let words: Vec<&str> = examples.command.split(' ').collect();
+        at(program, &words, &|command| {
+            let before = command
+                .get_after_help()
+                .map(|notes| format!("{}\n\n", notes.ansi()));
+            let text = before.unwrap_or_default() + &render(examples.lines);
+            command.after_help(StyledStr::from(text))
+        })
+    })
+}
+
+/// Changes the subcommand that these words name.
+fn at(command: Command, words: &[&str], change: &dyn Fn(Command) -> Command) -> Command {
+    match words {
+        [] => change(command),
+        [name, rest @ ..] => command.mut_subcommand(name, |inner| at(inner, rest, change)),
+    }
+}
+
+/// Command lines and meanings in two columns, or below each other where that is too wide.
+fn render(lines: &[(&str, &str)]) -> String {
+    let left = lines
+        .iter()
+        .map(|(line, _)| line.width())
+        .max()
+        .unwrap_or(0);
+    let right = lines
+        .iter()
+        .map(|(_, meaning)| meaning.width())
+        .max()
+        .unwrap_or(0);
+    let fits = 2 + left + 2 + right <= super::WIDEST;
+    let row = |(line, meaning): &(&str, &str)| match fits {
+        true => format!("  {line:left$}  {meaning}"),
+        false => format!("  {line}\n      {meaning}"),
+    };
+    let rows: Vec<String> = lines.iter().map(row).collect();
+    format!("{}\n{}", program_header("Examples:"), rows.join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use crate::cli;
+
+    use super::*;
+
+    /// The words of a command line, without redirections.
+    fn words(line: &str) -> Vec<String> {
+        let line = line.split([';', '>', '<']).next().unwrap();
+        let mut words = Vec::new();
+        for (at, part) in line.split('\'').enumerate() {
+            match at % 2 {
+                0 => words.extend(part.split_whitespace().map(str::to_owned)),
+                _ => words.push(part.to_owned()),
+            }
+        }
+        words
+    }
+
+    #[test]
+    fn every_example_is_understood() {
+        for examples in EXAMPLES {
+            for (line, _) in examples.lines {
+                let parsed = cli::command().try_get_matches_from(words(line));
+                assert!(parsed.is_ok(), "{line}: {}", parsed.unwrap_err());
+                assert!(
+                    line.starts_with(&format!("dispatch {}", examples.command)),
+                    "{line}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn every_command_has_two_examples_or_more() {
+        let mut open = vec![(String::new(), cli::command())];
+        while let Some((name, command)) = open.pop() {
+            for inner in command
+                .get_subcommands()
+                .filter(|inner| !inner.is_hide_set())
+            {
+                let name = format!("{name} {}", inner.get_name());
+                open.push((name.trim().to_owned(), inner.clone()));
+            }
+            if name.is_empty() {
+                continue;
+            }
+            let found = EXAMPLES.iter().find(|examples| examples.command == name);
+            let count = found.map_or(0, |examples| examples.lines.len());
+            assert!(count >= 2, "dispatch {name} has {count} examples");
+            let help = command.clone().render_long_help().to_string();
+            let (_, last) = help.rsplit_once("\n\n").unwrap();
+            assert!(last.starts_with("Examples:"), "dispatch {name}: {last}");
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! Accepts a resolution: checks it, assembles the run again, and closes the conflict.
+
+use super::{context_of, record};
+use crate::cli::drive::reopen::{refuse_landed, reopen};
+use crate::cli::error::{CommandError, CommandResult, ExitStatus};
+use crate::cli::repo_context::RepoContext;
+use crate::engine::resolve::accept::accept;
+use crate::engine::resolve::conflict_worktree;
+use crate::engine::resolve::manual::finish;
+use crate::engine::runs::load::Loaded;
+use crate::model::event::Event;
+use crate::model::ids::{RunId, TaskNumber};
+use crate::model::run::RunState;
+use crate::report::suggest;
+use crate::ui::Ui;
+
+/// Accepts the resolution of a task and assembles the run again.
+///
+/// The exit code tells about this conflict alone: other tasks that are left out do not count.
+///
+/// # Errors
+/// When the resolution cannot be accepted, or fails the checks.
+pub(super) fn accept_and_assemble(
+    here: &RepoContext,
+    run: &RunId,
+    number: TaskNumber,
+    json: bool,
+    ui: &Ui,
+) -> CommandResult {
+    let loaded = here.load(run)?;
+    refuse_landed(&loaded.state)?;
+    // An earlier process may have been killed after the checks passed.
+    if !is_merged(&loaded.state, number) {
+        let exit = reopen(here, run, json, ui, |loaded| {
+            accept_once(here, loaded, number)
+        })?;
+        if exit == ExitStatus::Interrupted {
+            return Ok(exit);
+        }
+    }
+    let _lock = here.lock(run)?;
+    let loaded = here.load(run)?;
+    if !is_merged(&loaded.state, number) {
+        return Err(not_merged(here, &loaded, number));
+    }
+    let context = context_of(here, &loaded)?;
+    let kept = finish(&context, &loaded.state, number)?;
+    record(here, &loaded, Event::ResolveClosed { task: number })?;
+    if !json {
+        ui.status(&format!(
+            "the conflict of {number} is resolved, and the resolution recorded"
+        ));
+    }
+    if let Some((path, why)) = kept {
+        ui.warning(&format!("kept the worktree {}: {why}", path.display()));
+    }
+    Ok(ExitStatus::Ok)
+}
+
+/// Returns the event that accepts the resolution, unless the same one was accepted before.
+fn accept_once(
+    here: &RepoContext,
+    loaded: &Loaded,
+    number: TaskNumber,
+) -> Result<Vec<Event>, CommandError> {
+    let context = context_of(here, loaded)?;
+    let candidate = accept(&context, &loaded.state, number)?;
+    let by_hand = loaded.state.task(number).by_hand.as_ref();
+    Ok(match by_hand {
+        Some(by_hand) if by_hand.candidate == candidate => Vec::new(),
+        _ => vec![Event::ResolveTaken {
+            task: number,
+            candidate,
+        }],
+    })
+}
+
+/// Returns `true` if the accepted resolution is on the integration branch.
+fn is_merged(state: &RunState, number: TaskNumber) -> bool {
+    let candidate = state.task(number).by_hand.as_ref();
+    let candidate = candidate.map(|by_hand| by_hand.candidate);
+    let merged = state.integration.iter().flat_map(|found| &found.merged);
+    merged
+        .filter(|merged| merged.task == number)
+        .any(|merged| Some(merged.candidate) == candidate)
+}
+
+fn not_merged(here: &RepoContext, loaded: &Loaded, number: TaskNumber) -> CommandError {
+    let state = &loaded.state;
+    let resolve = suggest::resolve(&state.run, number);
+    let worktree = context_of(here, loaded)
+        .and_then(|context| Ok(conflict_worktree::find(&context, state, number)?))
+        .map_or_else(
+            |_| "its worktree".to_owned(),
+            |found| found.path.display().to_string(),
+        );
+    let message = format!("the resolution of {number} failed its checks");
+    CommandError::new(ExitStatus::NeedsAttention, message)
+        .hint(format!(
+            "edit the files in {worktree}, then `{resolve} --continue`; the report shows the checks"
+        ))
+        .hint(format!("`{resolve} --abort` gives up"))
+}

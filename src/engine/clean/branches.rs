@@ -1,0 +1,78 @@
+//! Finds the branches of a run, and whether their work is kept elsewhere.
+
+use crate::engine::EngineError;
+use crate::engine::kernel::context::Context;
+use crate::git::refs::branch_ref;
+use crate::git::{Store, StoreError};
+use crate::merge::oid::Oid;
+use crate::model::ids::TaskNumber;
+use crate::model::run::RunState;
+
+/// A branch of the run.
+pub(super) struct BranchOfRun {
+    pub(super) name: String,
+    pub(super) tip: Oid,
+    /// Its work has landed, or it has none.
+    pub(super) is_saved: bool,
+}
+
+/// Returns the branches of the run that exist.
+pub(super) fn branches(
+    store: &Store,
+    context: &Context,
+    state: &RunState,
+) -> Result<Vec<BranchOfRun>, EngineError> {
+    let target = state.target.as_deref();
+    let target = target.map(|target| store.reference(&branch_ref(target)));
+    let target = target.transpose()?.flatten();
+    let mut found = Vec::new();
+    for task in state.plan.tasks() {
+        let name = context.branch(task.number);
+        let Some(tip) = store.reference(&branch_ref(&name))? else {
+            continue;
+        };
+        let keepers = [
+            Some(state.base),
+            target,
+            landed_candidate(state, task.number),
+        ];
+        let is_saved = is_contained(store, tip, keepers.into_iter().flatten())?;
+        found.push(BranchOfRun {
+            name,
+            tip,
+            is_saved,
+        });
+    }
+    let name = context.integration_branch();
+    if let Some(tip) = store.reference(&branch_ref(&name))? {
+        let is_ours = store.commit(tip)?.trailer("Dispatch-Run") == Some(state.run.as_str());
+        found.push(BranchOfRun {
+            name,
+            tip,
+            is_saved: state.landed.is_some() && is_ours,
+        });
+    }
+    Ok(found)
+}
+
+/// Returns the candidate with which a task landed. The task's branch may be below it: a conflict that
+/// the user resolved is a merge on top. A squash landing contains neither, so the journal decides.
+fn landed_candidate(state: &RunState, task: TaskNumber) -> Option<Oid> {
+    state.landed.as_ref()?;
+    let mut merged = state.integration.as_ref()?.merged.iter();
+    let merged = merged.find(|merged| merged.task == task)?;
+    Some(merged.candidate)
+}
+
+fn is_contained(
+    store: &Store,
+    tip: Oid,
+    keepers: impl Iterator<Item = Oid>,
+) -> Result<bool, StoreError> {
+    for keeper in keepers {
+        if store.has(keeper) && store.is_ancestor(tip, keeper)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}

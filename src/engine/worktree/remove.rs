@@ -1,0 +1,84 @@
+//! Removes a worktree, and finds the work that would be lost with it.
+
+use crate::engine::EngineError;
+use crate::engine::kernel::context::Context;
+use crate::engine::worktree::populate::links_in;
+use crate::engine::worktree::teardown::tear_down;
+use crate::git::worktree::{Head, Worktree};
+use crate::git::{Store, StoreError};
+use crate::merge::oid::Oid;
+use crate::model::outcome::{End, Outcome};
+use crate::model::run::RunState;
+
+/// Runs the teardown commands of a worktree and removes it.
+///
+/// # Errors
+/// When its teardown fails, or files cannot be removed.
+pub fn remove(context: &Context, worktree: &Worktree) -> Result<(), EngineError> {
+    tear_down(context, worktree)?;
+    Ok(context.repo.remove_worktree(worktree)?)
+}
+
+/// Returns `true` if no work would be lost with a worktree of the run.
+///
+/// # Errors
+/// When the store or the worktree cannot be read.
+pub fn is_safe_to_remove(
+    context: &Context,
+    state: &RunState,
+    worktree: &Worktree,
+) -> Result<bool, EngineError> {
+    let store = Store::open(&context.repo)?;
+    let unsaved = || unsaved_work(context, &store, state, worktree);
+    Ok(worktree.path.is_dir() && unsaved()?.is_none())
+}
+
+/// Describes the work that would be lost with a worktree: changes in no commit, or commits that no
+/// reference keeps.
+///
+/// # Errors
+/// When the store or the worktree cannot be read.
+pub fn unsaved_work(
+    context: &Context,
+    store: &Store,
+    state: &RunState,
+    worktree: &Worktree,
+) -> Result<Option<String>, EngineError> {
+    if !worktree.path.is_dir() {
+        return Ok(None);
+    }
+    if let Err(error) = worktree.verify() {
+        return Ok(Some(error.to_string()));
+    }
+    if store.has_changes(worktree, &links_in(context, &worktree.path))? {
+        return Ok(Some("has uncommitted changes".to_owned()));
+    }
+    let Some(Head::Detached(head)) = worktree.head() else {
+        return Ok(None);
+    };
+    let is_kept = head.is_zero() || is_kept(store, state, head)?;
+    Ok((!is_kept).then(|| format!("is at {}, which no reference keeps", head.short())))
+}
+
+/// Returns `true` if the base, or a commit that the journal names, contains a commit.
+fn is_kept(store: &Store, state: &RunState, commit: Oid) -> Result<bool, StoreError> {
+    if store.is_ancestor(commit, state.base)? {
+        return Ok(true);
+    }
+    let attempts = state.tasks.iter().flat_map(|task| &task.attempts);
+    let outcomes = attempts.filter_map(|attempt| attempt.outcome.as_ref());
+    for kept in outcomes.flat_map(kept_commits) {
+        if store.is_ancestor(commit, kept)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn kept_commits(outcome: &Outcome) -> impl Iterator<Item = Oid> {
+    let candidate = match outcome.end {
+        End::Passed { candidate, .. } => candidate,
+        _ => None,
+    };
+    candidate.into_iter().chain(outcome.kept)
+}
