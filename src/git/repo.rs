@@ -26,7 +26,7 @@ pub struct Repo {
 
 impl Repo {
     /// Describes a repository whose folders are known.
-    pub(super) fn new(
+    pub fn new(
         top: PathBuf,
         common: PathBuf,
         git_dir: PathBuf,

@@ -670,12 +670,8 @@ fn driver(state: RunState, rules: &Rules, origin: Instant) -> Driver {
     worker.retry_in_place = rules.retry_in_place;
     let mut settings = rules.settings.clone();
     settings.workers.insert("agent".to_owned(), worker);
-    let repo = Repo {
-        top: PathBuf::from("/src/shop"),
-        common: PathBuf::from("/src/shop/.git"),
-        git_dir: PathBuf::from("/src/shop/.git"),
-        version: (2, 47),
-    };
+    let git_dir = PathBuf::from("/src/shop/.git");
+    let repo = Repo::new("/src/shop".into(), git_dir.clone(), git_dir, (2, 47));
     let layout = Layout::new(&repo, &state.run, &state.plan, &settings);
     let limits = Limits {
         max_parallel: rules.max_parallel.unwrap_or(3),
