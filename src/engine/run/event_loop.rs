@@ -7,7 +7,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use crate::base::fault;
 use crate::base::text::error_chain;
-use crate::control::{Server, control_socket};
+use crate::control::{ControlError, Server, control_socket};
 use crate::engine::EngineError;
 use crate::engine::kernel::blocking::blocking;
 use crate::engine::kernel::context::Context;
@@ -106,9 +106,10 @@ fn listen(context: &Context, post: &Post) -> Option<Server> {
         let _ = asked.send(Message::Asked(request, reply));
     });
     fault::point("control", "listening");
-    server
-        .map_err(|error| post.send(Message::Warning(error_chain(&error))))
-        .ok()
+    let warn = |error: &ControlError| {
+        let _ = post.send(Message::Warning(error_chain(error)));
+    };
+    server.inspect_err(warn).ok()
 }
 
 fn drain(first: Option<Message>, inbox: &mut UnboundedReceiver<Message>) -> Vec<Message> {
