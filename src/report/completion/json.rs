@@ -83,8 +83,9 @@ struct Report<'a> {
     truncated: bool,
 }
 
+/// A step that the report suggests.
 #[derive(Serialize)]
-struct Next<'a> {
+pub(crate) struct Next<'a> {
     text: &'a str,
     command: Option<&'a str>,
 }
@@ -174,7 +175,7 @@ fn report(report: &crate::report::completion::InfoReport) -> Report<'_> {
     }
 }
 
-fn next(step: &crate::report::completion::next_steps::Step) -> Next<'_> {
+pub(crate) fn next(step: &crate::report::completion::next_steps::Step) -> Next<'_> {
     Next {
         text: &step.words,
         command: step.command.as_deref(),
