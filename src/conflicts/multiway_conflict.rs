@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::merge::change::RepoPath;
 use crate::merge::oid::Oid;
-use crate::merge::verdict::Class;
+use crate::merge::class::Class;
 
 /// A conflict of more than two branches that merge pair by pair.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::merge::change::RepoPath;
 use crate::merge::oid::Oid;
-use crate::merge::verdict::Class;
+use crate::merge::class::Class;
 use crate::model::ids::TaskNumber;
 use crate::model::resolution::{Resolution, TriedRung};
 

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::merge::oid::Oid;
-use crate::merge::verdict::{Class, Unit, Verdict};
+use crate::merge::class::Class;
+use crate::merge::verdict::{Unit, Verdict};
 use crate::model::ids::TaskNumber;
 
 /// A conflict between the candidates of two tasks of a run.

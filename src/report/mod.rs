@@ -5,6 +5,7 @@ pub mod completion;
 pub mod failure;
 pub mod notification;
 pub mod pull_request;
+pub mod recommendation;
 pub mod recovery_table;
 pub mod suggest;
 pub mod words;

@@ -6,7 +6,7 @@ use std::path::Path;
 use git_dispatch::engine::resolve::file_conflict::FileConflict;
 use git_dispatch::engine::resolve::recorded::{RESOLUTIONS, record};
 use git_dispatch::git::{Repo, Store};
-use git_dispatch::merge::verdict::Class;
+use git_dispatch::merge::class::Class;
 use serde_json::{Value, json};
 
 use crate::harness::Scene;

@@ -1,67 +1,81 @@
-//! The pairs as a table for people.
+//! Renders the pairs as a table.
 
 use crate::base::table::wrapped_table;
 use crate::base::text::terminal_safe;
-use crate::cli::conflicts::{EMERGENT, Found, Subject, listed};
+use crate::cli::conflicts::results::{MULTIWAY_RECOMMENDATION, Results};
+use crate::cli::conflicts::subject::Subject;
 use crate::conflicts::MultiwayConflict;
 use crate::merge::change::RepoPath;
-use crate::merge::verdict::{Class, PairVerdict};
+use crate::merge::class::Class;
+use crate::merge::verdict::PairVerdict;
 
-/// How many paths of a unit are shown before `+n`.
+/// The most paths of a unit before `+n`.
 const PATHS_SHOWN: usize = 3;
 
-/// One row a unit, in so many columns of a terminal; empty if there is none.
-pub(super) fn render(found: &Found, subject: &Subject, columns: usize) -> String {
-    let mut rows = rows(found, subject);
-    let emergent = found.joint.conflicts.iter();
-    rows.extend(emergent.map(|emergent| emergent_row(subject, emergent)));
-    render_table(&rows, columns)
-}
+type Row = [String; 4];
 
-fn rows(found: &Found, subject: &Subject) -> Vec<[String; 4]> {
+/// Renders one row per unit within so many columns; empty if there is none.
+pub(super) fn render(results: &Results, subject: &Subject, columns: usize) -> String {
     let mut rows = Vec::new();
-    for pair in listed(found) {
-        let title = format!("{} × {}", subject.label(pair.a), subject.label(pair.b));
-        if pair.units.is_empty() {
-            rows.push(unitless_row(title, pair));
-            continue;
-        }
-        for (place, unit) in pair.units.iter().enumerate() {
-            let title = if place == 0 {
-                title.clone()
-            } else {
-                String::new()
-            };
-            rows.push(row(title, list_paths(&unit.paths), unit.class));
-        }
+    for pair in results.listed() {
+        rows.extend(pair_rows(results, subject, pair));
     }
-    rows
+    let multiway = results.multiway.conflicts.iter();
+    rows.extend(multiway.map(|conflict| multiway_row(subject, conflict)));
+    if rows.is_empty() {
+        return String::new();
+    }
+    let head = ["PAIR", "PATH", "CLASS", "RECOMMENDED"].map(str::to_owned);
+    let rows: Vec<Row> = std::iter::once(head)
+        .chain(rows)
+        .map(|row| row.map(|cell| cell.replace(['\n', '\t'], " ")))
+        .collect();
+    wrapped_table(&rows, columns)
 }
 
-/// For a pair that meets nowhere, or of which nobody knows where.
-fn unitless_row(title: String, pair: &PairVerdict) -> [String; 4] {
-    let [title, paths, class, recommended] = row(title, String::new(), pair.class);
-    let recommended = match &pair.failure {
-        Some(said) => format!("{recommended}: {}", terminal_safe(said)),
-        None => recommended,
-    };
-    [title, paths, class, recommended]
+/// Builds the rows of a pair. Its recommendation is in the first one; units of another class have
+/// their own.
+fn pair_rows(results: &Results, subject: &Subject, pair: &PairVerdict) -> Vec<Row> {
+    let title = format!("{} × {}", subject.label(pair.a), subject.label(pair.b));
+    let recommended = results.recommendation(subject, pair);
+    if pair.units.is_empty() {
+        let recommended = match &pair.failure {
+            Some(message) => format!("{recommended}: {}", terminal_safe(message)),
+            None => recommended.to_owned(),
+        };
+        return vec![row(title, &[], pair.class, recommended)];
+    }
+    let mut titles = std::iter::once(title).chain(std::iter::repeat(String::new()));
+    let units = pair.units.iter().map(|unit| {
+        let recommended = match unit.class == pair.class {
+            true => recommended,
+            false => unit.class.recommended(),
+        };
+        let title = titles.next().unwrap_or_default();
+        row(title, &unit.paths, unit.class, recommended.to_owned())
+    });
+    units.collect()
 }
 
-fn emergent_row(subject: &Subject, emergent: &MultiwayConflict) -> [String; 4] {
-    let places = emergent.branches.iter();
-    let names: Vec<String> = places.map(|place| subject.label(*place)).collect();
-    let [title, paths, class, _] = row(
+fn multiway_row(subject: &Subject, conflict: &MultiwayConflict) -> Row {
+    let branches = conflict.branches.iter();
+    let names: Vec<String> = branches.map(|branch| subject.label(*branch)).collect();
+    let recommended = MULTIWAY_RECOMMENDATION.to_owned();
+    row(
         names.join(" × "),
-        list_paths(&emergent.paths),
-        emergent.class,
-    );
-    [title, paths, class, EMERGENT.to_owned()]
+        &conflict.paths,
+        conflict.class,
+        recommended,
+    )
 }
 
-fn row(title: String, paths: String, class: Class) -> [String; 4] {
-    let recommended = class.recommended().to_owned();
-    [title, paths, class.name().to_owned(), recommended]
+fn row(title: String, paths: &[RepoPath], class: Class, recommended: String) -> Row {
+    [
+        title,
+        list_paths(paths),
+        class.name().to_owned(),
+        recommended,
+    ]
 }
 
 fn list_paths(paths: &[RepoPath]) -> String {
@@ -72,16 +86,4 @@ fn list_paths(paths: &[RepoPath]) -> String {
         text.push_str(&format!(" +{}", paths.len() - PATHS_SHOWN));
     }
     text
-}
-
-fn render_table(rows: &[[String; 4]], columns: usize) -> String {
-    if rows.is_empty() {
-        return String::new();
-    }
-    let head = ["PAIR", "PATH", "CLASS", "RECOMMENDED"].map(str::to_owned);
-    let rows: Vec<[String; 4]> = std::iter::once(&head)
-        .chain(rows)
-        .map(|row| row.clone().map(|cell| cell.replace(['\n', '\t'], " ")))
-        .collect();
-    wrapped_table(&rows, columns)
 }

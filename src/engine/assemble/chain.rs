@@ -19,7 +19,7 @@ use crate::git::commit::{By, NewCommit};
 use crate::git::merge_engine::MergeEngine;
 use crate::merge::change::RepoPath;
 use crate::merge::oid::Oid;
-use crate::merge::verdict::Class;
+use crate::merge::class::Class;
 use crate::model::ids::TaskNumber;
 use crate::model::integration::{LeftOut, LeftOutReason};
 use crate::model::resolution::{Resolution, RungName, TriedRung};

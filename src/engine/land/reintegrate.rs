@@ -26,7 +26,7 @@ use crate::git::Store;
 use crate::git::commit::{By, NewCommit};
 use crate::merge::change::RepoPath;
 use crate::merge::oid::Oid;
-use crate::merge::verdict::Class;
+use crate::merge::class::Class;
 use crate::model::ids::TaskNumber;
 use crate::model::integration::{CheckOutcome, CheckResult, LeftOutReason};
 use crate::model::run::RunState;

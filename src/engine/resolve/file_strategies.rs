@@ -9,7 +9,7 @@ use crate::engine::resolve::recorded::recall;
 use crate::engine::resolve::tools::Tools;
 use crate::git::Store;
 use crate::merge::oid::Oid;
-use crate::merge::verdict::HunkClass;
+use crate::merge::class::HunkClass;
 use crate::model::resolution::Resolver;
 
 /// The edits that resolve the files of a unit, and the strategy they come from.

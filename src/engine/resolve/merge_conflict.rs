@@ -2,7 +2,7 @@
 
 use crate::merge::change::{Entry, RepoPath};
 use crate::merge::oid::Oid;
-use crate::merge::verdict::Class;
+use crate::merge::class::Class;
 use crate::model::resolution::{Resolution, TriedRung};
 
 /// A candidate that does not merge with the commits merged before it.

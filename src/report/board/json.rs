@@ -437,7 +437,7 @@ fn pair<'a>(view: &'a BoardView, row: &'a ConflictRow) -> Pair<'a> {
         severity: conflict.severity,
         bases: conflict.bases.iter().map(ToString::to_string).collect(),
         tree: None,
-        recommended: &row.suggested,
+        recommended: &row.recommended,
         inherited: conflict.inherited,
         units: conflict.units.iter().map(unit).collect(),
         command: command(view, conflict.a, conflict.b),
