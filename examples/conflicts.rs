@@ -9,6 +9,8 @@
 //!
 //! It exits with 1 if there is a conflict, and with 2 on an error.
 
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
 use std::error::Error;
 use std::path::Path;
 use std::process::ExitCode;

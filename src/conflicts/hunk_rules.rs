@@ -138,21 +138,21 @@ fn union<'a>(lines: &HunkLines<'a>) -> Lines<'a> {
     let is_removed = |line: &[u8]| has(&lines.base, line) && !has(&lines.theirs, line);
     let blank = |line: &[u8]| without_whitespace(&[line]).is_empty();
     let kept = lines.ours.iter().copied();
-    let mut lines: Lines<'a> = kept
+    let mut merged: Lines<'a> = kept
         .filter(|line| blank(line) || !is_removed(line))
         .collect();
-    let sorted = lines.is_sorted();
+    let sorted = merged.is_sorted();
     for line in &lines.theirs {
-        if blank(line) || has(&lines.base, line) || has(&lines, line) {
+        if blank(line) || has(&lines.base, line) || has(&merged, line) {
             continue;
         }
         let at = match sorted {
-            true => lines.partition_point(|other| other < line),
-            false => lines.len(),
+            true => merged.partition_point(|other| other < line),
+            false => merged.len(),
         };
-        lines.insert(at, line);
+        merged.insert(at, line);
     }
-    lines
+    merged
 }
 
 /// Applies both edits, which touch but do not overlap, to the base.
@@ -166,15 +166,15 @@ fn both_edits<'a>(lines: &HunkLines<'a>) -> Lines<'a> {
     let mut all = edits(&lines.ours);
     all.extend(edits(&lines.theirs));
     all.sort_by_key(|(base, _)| (base.start, base.end));
-    let mut lines = Vec::new();
+    let mut merged = Vec::new();
     let mut at = 0;
     for (base, instead) in all {
-        lines.extend_from_slice(&lines.base[at..base.start]);
-        lines.extend(instead);
+        merged.extend_from_slice(&lines.base[at..base.start]);
+        merged.extend(instead);
         at = base.end;
     }
-    lines.extend_from_slice(&lines.base[at..]);
-    lines
+    merged.extend_from_slice(&lines.base[at..]);
+    merged
 }
 
 fn larger_version<'a>(lines: &HunkLines<'a>) -> Option<Lines<'a>> {

@@ -5,8 +5,8 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::merge::change::{ChangeStat, RepoPath};
-use crate::merge::oid::Oid;
 use crate::merge::class::Class;
+use crate::merge::oid::Oid;
 use crate::merge::verdict::Unit;
 use crate::model::event::{Event, Recorded};
 use crate::model::failure::{Failure, FailureClass};

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::merge::oid::Oid;
 use crate::merge::class::Class;
+use crate::merge::oid::Oid;
 use crate::merge::verdict::{Unit, Verdict};
 use crate::model::ids::TaskNumber;
 

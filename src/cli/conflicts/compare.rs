@@ -14,9 +14,7 @@ use crate::cli::conflicts::results::Results;
 use crate::cli::conflicts::subject::Subject;
 use crate::cli::conflicts::{explain, pair_arg, table};
 use crate::cli::error::{CommandError, CommandResult, ExitStatus};
-use crate::conflicts::{
-    Branch, DIVERGED_MERGES, DetectError, Detector, Options, Reproduction, SEQUENCE_MERGES,
-};
+use crate::conflicts::{Branch, DIVERGED_MERGES, Detector, Options, Reproduction, SEQUENCE_MERGES};
 use crate::engine::EngineError;
 use crate::engine::candidates::conflicts::{conflicts_in, order_of_assembly};
 use crate::engine::candidates::task_conflicts::task_conflict;
@@ -82,7 +80,9 @@ pub(super) fn compare(
         results.reproductions = reproductions(repo, &results, base)?;
     }
     if has_shallow_failure(repo, &results) {
-        ui.hint("the history of this shallow clone is cut off: fetch it with `git fetch --unshallow`");
+        ui.hint(
+            "the history of this shallow clone is cut off: fetch it with `git fetch --unshallow`",
+        );
         ui.hint("or name a common base: `--base REV`");
     }
     let text = render(&results, subject, args, ui.columns());
@@ -143,7 +143,7 @@ fn recommendation_for(subject: &Subject, (a, b): (usize, usize), pair: &PairVerd
 fn exit(is_clean: bool) -> ExitStatus {
     match is_clean {
         true => ExitStatus::Ok,
-        false => ExitStatus::NeedsPerson,
+        false => ExitStatus::NeedsAttention,
     }
 }
 

@@ -217,10 +217,7 @@ fn write_hunks(
     let base = file.base.as_ref().unwrap_or(&empty);
     let found = hunks(&file.path, base, a, b);
     if found.is_empty() {
-        return writeln!(
-            to,
-            "  the lines merge; modes or names conflict"
-        );
+        return writeln!(to, "  the lines merge; modes or names conflict");
     }
     let count = found.len();
     for (place, hunk) in found.iter().enumerate() {

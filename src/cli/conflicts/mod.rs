@@ -14,8 +14,6 @@ mod subject;
 mod table;
 mod watch;
 
-pub(crate) use crate::cli::conflicts::json::schema;
-
 const AFTER_HELP: &str = "\
 Every pair is judged by git's own merge engine, and nothing in the repository changes. Globs need
 quotes; they match branches, then remote branches and whatever else was fetched. The filters decide

@@ -87,8 +87,9 @@ impl Subject {
             Some(run) => run.find(word, &self.branches),
             None => {
                 let names = self.branches.iter().map(|branch| branch.name.as_str());
-                Err(unknown(word, "branch", names)
-                    .unwrap_or_else(|error| error.hint("`--explain A:B` takes two of the branches")))
+                Err(unknown(word, "branch", names).unwrap_or_else(|error| {
+                    error.hint("`--explain A:B` takes two of the branches")
+                }))
             }
         }
     }

@@ -61,10 +61,10 @@ pub(crate) fn watch(
         if RunLock::is_held(&here.repo, run) {
             driven = Instant::now();
         } else if driven.elapsed() > HANDOVER {
-            return Err(
-                CommandError::failed(format!("{run} is interrupted: no process drives it"))
-                    .hint(format!("`{}` continues it", suggest::resume(run))),
-            );
+            return Err(CommandError::failed(format!(
+                "{run} is interrupted: no process drives it"
+            ))
+            .hint(format!("`{}` continues it", suggest::resume(run))));
         }
         std::thread::sleep(INTERVAL);
     }

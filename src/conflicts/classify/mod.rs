@@ -8,8 +8,8 @@ use std::collections::HashMap;
 
 use crate::merge::answer::{MergeResult, Rename};
 use crate::merge::change::{Change, RepoPath};
-use crate::merge::oid::Oid;
 use crate::merge::class::Class;
+use crate::merge::oid::Oid;
 use crate::merge::verdict::{Unit, Verdict};
 
 use crate::conflicts::classify::clean::clean_units;

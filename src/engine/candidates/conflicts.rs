@@ -12,8 +12,8 @@ use crate::engine::candidates::task_conflicts::task_conflicts;
 use crate::engine::kernel::context::Context;
 use crate::git::Store;
 use crate::merge::change::RepoPath;
-use crate::merge::oid::Oid;
 use crate::merge::class::Class;
+use crate::merge::oid::Oid;
 use crate::merge::verdict::PairVerdict;
 use crate::model::ids::TaskNumber;
 use crate::model::run::RunState;
@@ -65,10 +65,15 @@ pub fn order_of_assembly(
 ) -> Result<Vec<usize>, EngineError> {
     let order = assembly_order(&order_input(context, state, conflicts)?);
     let candidates = state.candidates();
-    let index: HashMap<TaskNumber, usize> =
-        candidates.iter().map(|(number, _)| *number).zip(0..).collect();
+    let index: HashMap<TaskNumber, usize> = candidates
+        .iter()
+        .map(|(number, _)| *number)
+        .zip(0..)
+        .collect();
     let steps = order.steps.iter();
-    Ok(steps.filter_map(|step| index.get(&step.task).copied()).collect())
+    Ok(steps
+        .filter_map(|step| index.get(&step.task).copied())
+        .collect())
 }
 
 /// Detects conflicts with one detector for the whole run, so that each pair is merged once.
