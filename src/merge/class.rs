@@ -1,4 +1,4 @@
-//! Classes of conflicts and of their hunks, with severities and recommendations.
+//! Classes of conflicts and of their hunks, with severities and suggestions.
 
 use std::fmt;
 
@@ -119,8 +119,8 @@ impl Class {
             )
     }
 
-    /// Recommends what to do, in a few words.
-    pub fn recommended(self) -> &'static str {
+    /// Suggests what to do, in a few words.
+    pub fn suggestion(self) -> &'static str {
         use Class as C;
         match self {
             C::Independent => "nothing to do",

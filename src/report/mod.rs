@@ -2,10 +2,10 @@
 
 pub mod board;
 pub mod completion;
+pub mod conflict_suggestion;
 pub mod failure;
 pub mod notification;
 pub mod pull_request;
-pub mod recommendation;
 pub mod recovery_table;
 pub mod suggest;
 pub mod words;

@@ -70,8 +70,8 @@ fn filters_decide_what_is_shown_and_what_counts() {
     let forge = three_kinds();
     let (code, out, _) = dispatch(&forge, &with(&[]));
     assert_eq!(code, 4);
-    insta::assert_snapshot!(out, @r"
-    PAIR       PATH   CLASS          RECOMMENDED
+    insta::assert_snapshot!(out, @"
+    PAIR       PATH   KIND           SUGGESTED
     a × b      src/f  content        re-dispatch the later task on top
     v1 × v2    v      content        re-dispatch the later task on top
     del × mod  gone   modify-delete  re-dispatch the modifier on top of the deleter
@@ -138,7 +138,7 @@ fn a_wrong_filter_is_refused_with_the_nearest_right_one() {
     let (code, out, err) = dispatch(&forge, &["one", "two", "--class", "modfy-delete"]);
     assert_eq!((code, out.as_str()), (2, ""));
     insta::assert_snapshot!(err, @r#"
-    error: there is no class of conflict "modfy-delete"
+    error: invalid class of conflict "modfy-delete"
     hint: did you mean modify-delete?
     "#);
     let (code, _, err) = dispatch(&forge, &["one", "two", "--paths", "a["]);
@@ -199,10 +199,10 @@ fn one_pair_is_explained_with_all_that_reproduces_it() {
     let ids = names.iter().zip(&forge.commits);
     let ids: Vec<_> = ids.map(|(name, oid)| (oid.to_string(), *name)).collect();
     insta::with_settings!({filters => vec![("[0-9a-f]{40}", "<tree>"), BEFORE_GIT_2_41]}, {
-        insta::assert_snapshot!(without_ids(&out, &ids), @r"
+        insta::assert_snapshot!(without_ids(&out, &ids), @"
         a × b: conflict, content, severity 3 (semantic risk)
-        Recommended: re-dispatch the later task on top
-        By policy: no rule settles it
+        Suggested: re-dispatch the later task on top
+        Policy: no rule resolves it
 
           branch  a
                   commit <a>
@@ -215,7 +215,7 @@ fn one_pair_is_explained_with_all_that_reproduces_it() {
           merged  tree   <tree>
 
         src/f: content
-          place 1 of 1: overlap, severity 3 (semantic risk)
+          hunk 1 of 1: overlap, severity 3 (semantic risk)
           base line 2
             | b
           a line 2
@@ -223,11 +223,11 @@ fn one_pair_is_explained_with_all_that_reproduces_it() {
           b line 2
             | [-b-]{+two+}
 
-        What git says
+        Messages of git
           Auto-merging src/f
           CONFLICT (content): Merge conflict in src/f
 
-        See for yourself
+        Reproduce
           GIT_ATTR_SOURCE=<main> git merge-tree --write-tree <a> <b>
         ");
     });
@@ -286,7 +286,7 @@ fn a_pair_that_is_none_is_refused() {
     hint: `--explain A:B` or `--explain A B`, with branches or with tasks of a run
     "#);
     insta::assert_snapshot!(said(&["one", "two", "--explain", "one:twoo"]), @r#"
-    2 error: "twoo" is not among what is compared
+    2 error: there is no branch "twoo" to compare
     hint: did you mean two?
     "#);
     insta::assert_snapshot!(said(&["one", "two", "--explain", "one:one"]), @r#"2 error: "one" and "one" are the same branch"#);
@@ -359,9 +359,9 @@ fn a_run_is_shown_by_the_numbers_of_its_tasks() {
         "1. [AUTH] a\n   - run: echo a > same.txt\n2. [API] b\n   - run: echo b > same.txt\n";
     scene.run(plan, &[]).expect(4);
     let shown = scene.dispatch(&["conflicts"]).expect(4).out;
-    insta::assert_snapshot!(shown, @r"
-    PAIR     PATH      CLASS    RECOMMENDED
-    #1 × #2  same.txt  add-add  re-dispatch the later task on top
+    insta::assert_snapshot!(shown, @"
+    PAIR     PATH      KIND     SUGGESTED
+    #1 × #2  same.txt  add-add  merge after #1, re-dispatch #2
 
     2 branches, 1 pair: 1 conflict, 0 merged by git, 0 independent
     ");

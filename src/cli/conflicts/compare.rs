@@ -22,7 +22,7 @@ use crate::git::{Repo, Store, StoreError};
 use crate::merge::oid::Oid;
 use crate::merge::verdict::{PairVerdict, Verdict};
 use crate::model::ids::TaskNumber;
-use crate::report::recommendation::recommendation;
+use crate::report::conflict_suggestion::suggestion;
 use crate::ui::Ui;
 use crate::ui::waiting::Waiting;
 
@@ -119,24 +119,24 @@ fn explain_pair(
     let explanation = detector.explain(first, second);
     drop(waiting);
     let explanation = explanation.map_err(|error| failed(&error))?;
-    let recommended = match &explanation.verdict {
-        Some(pair) => recommendation_for(subject, branches, pair),
+    let suggested = match &explanation.verdict {
+        Some(pair) => suggestion_for(subject, branches, pair),
         None => String::new(),
     };
-    let text = explain::render(subject, branches, &explanation, &recommended);
+    let text = explain::render(subject, branches, &explanation, &suggested);
     let counts = |pair: &PairVerdict| pair.is_conflict() && filter.keeps(pair);
     let is_clean = !explanation.verdict.as_ref().is_some_and(counts);
     Ok((text, exit(is_clean)))
 }
 
-/// Recommends what to do about an explained pair, whose verdict has the branches 0 and 1.
-fn recommendation_for(subject: &Subject, (a, b): (usize, usize), pair: &PairVerdict) -> String {
+/// Suggests what to do about an explained pair, whose verdict has the branches 0 and 1.
+fn suggestion_for(subject: &Subject, (a, b): (usize, usize), pair: &PairVerdict) -> String {
     let tasks = subject.task(a).zip(subject.task(b));
     match (&subject.run, tasks) {
         (Some(run), Some((a, b))) if pair.class.is_conflict() => {
-            recommendation(&run.state, &task_conflict(pair, a, b))
+            suggestion(&run.state, &task_conflict(pair, a, b))
         }
-        _ => pair.class.recommended().to_owned(),
+        _ => pair.class.suggestion().to_owned(),
     }
 }
 
@@ -155,15 +155,15 @@ fn search(
     is_complete: bool,
 ) -> Result<Results, EngineError> {
     let mut detection = detector.update(&subject.branches)?;
-    let mut recommendations = HashMap::new();
+    let mut suggestions = HashMap::new();
     let mut order: Vec<usize> = (0..subject.branches.len()).collect();
     if let Some(run) = &subject.run {
         let conflicts = conflicts_in(&run.context, &run.state, &detection)?;
         let advice = conflicts.iter().map(|conflict| {
-            let advice = recommendation(&run.state, conflict);
+            let advice = suggestion(&run.state, conflict);
             (conflict.pair(), advice)
         });
-        recommendations.extend(advice);
+        suggestions.extend(advice);
         order = order_of_assembly(&run.context, &run.state, &conflicts)?;
     }
     let mut pairs = detection.pairs.iter();
@@ -178,7 +178,7 @@ fn search(
     Ok(Results {
         detection,
         multiway,
-        recommendations,
+        suggestions,
         independent: Vec::new(),
         reproductions: HashMap::new(),
         hidden: 0,

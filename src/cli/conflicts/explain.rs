@@ -19,11 +19,11 @@ pub(super) fn render(
     subject: &Subject,
     (a, b): (usize, usize),
     explanation: &Explanation,
-    recommended: &str,
+    suggested: &str,
 ) -> String {
     let mut text = String::new();
     // Writing to a string cannot fail.
-    let _ = write_verdict(&mut text, subject, (a, b), (explanation, recommended));
+    let _ = write_verdict(&mut text, subject, (a, b), (explanation, suggested));
     let sides = [subject.label(a), subject.label(b)];
     let units = explanation.verdict.iter().flat_map(|pair| &pair.units);
     let units: Vec<&Unit> = units.collect();
@@ -50,7 +50,7 @@ fn write_verdict(
     to: &mut String,
     subject: &Subject,
     (a, b): (usize, usize),
-    (explanation, recommended): (&Explanation, &str),
+    (explanation, suggested): (&Explanation, &str),
 ) -> std::fmt::Result {
     let title = format!("{} × {}", subject.label(a), subject.label(b));
     match &explanation.verdict {
@@ -67,7 +67,7 @@ fn write_verdict(
             if let Some(why) = pair.counts_though_merged() {
                 writeln!(to, "It counts as a conflict: {why}")?;
             }
-            writeln!(to, "Recommended: {recommended}")?;
+            writeln!(to, "Suggested: {suggested}")?;
             write_policy(to, pair)?;
         }
     }

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::cli::conflicts::results::{MULTIWAY_RECOMMENDATION, Results};
+use crate::cli::conflicts::results::{MULTIWAY_SUGGESTION, Results};
 use crate::cli::conflicts::subject::Subject;
 use crate::conflicts::{Branch, MultiwayConflict};
 use crate::merge::change::RepoPath;
@@ -34,16 +34,16 @@ struct WireReport<'a> {
     /// The pairs that pass the filters, without independent ones unless `--all` is given.
     pairs: Vec<WirePair<'a>>,
     /// Conflicts of more than two branches that merge pair by pair.
-    emergent: Vec<WireEmergent<'a>>,
+    multiway: Vec<WireMultiway<'a>>,
     /// The extent of the search for those.
-    emergent_search: WireSearch,
+    multiway_search: WireSearch,
     /// For a run: the tasks that are not compared, because they have no candidate.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     without_candidate: Vec<WireTask>,
 }
 
 #[derive(Serialize, JsonSchema)]
-#[schemars(rename = "EmergentSearch")]
+#[schemars(rename = "MultiwaySearch")]
 struct WireSearch {
     /// The number of branches that conflict with none before them in pairs.
     branches: usize,
@@ -98,9 +98,9 @@ struct WirePair<'a> {
     /// needed no merge: its tree is that of one branch with the changes of the other.
     tree: Option<String>,
     /// `true` for an independent pair, which needed no merge.
-    pruned: bool,
-    /// The recommendation.
-    recommended: &'a str,
+    independent: bool,
+    /// The suggestion.
+    suggested: &'a str,
     /// The conflicting or merged paths, worst first.
     units: Vec<WireUnit<'a>>,
     /// A shell command that reproduces the verdict with git alone.
@@ -123,15 +123,15 @@ struct WireUnit<'a> {
 
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "MultiwayConflict")]
-struct WireEmergent<'a> {
+struct WireMultiway<'a> {
     /// The branches, in the order in which they were merged.
     branches: Vec<&'a str>,
     /// The class of the worst unit.
     class: Class,
     /// From 0 (none) to 5 (blocked).
     severity: u8,
-    /// The recommendation.
-    recommended: &'static str,
+    /// The suggestion.
+    suggested: &'static str,
     /// The conflicting paths.
     #[schemars(with = "Vec<String>")]
     paths: &'a [RepoPath],
@@ -168,12 +168,12 @@ pub(super) fn render_json(results: &Results, subject: &Subject) -> String {
             .into_iter()
             .map(|pair| wire_pair(results, subject, pair))
             .collect(),
-        emergent: multiway
+        multiway: multiway
             .conflicts
             .iter()
             .map(|conflict| wire_multiway(results, conflict))
             .collect(),
-        emergent_search: WireSearch {
+        multiway_search: WireSearch {
             branches: multiway.wanted,
             searched: multiway.searched,
             complete: !multiway.is_cut_short(),
@@ -202,21 +202,21 @@ fn wire_pair<'a>(results: &'a Results, subject: &Subject, pair: &'a PairVerdict)
         severity: pair.severity,
         bases: pair.bases.iter().map(ToString::to_string).collect(),
         tree: pair.tree.map(|tree| tree.to_string()),
-        pruned: pair.verdict == Verdict::Clean && pair.tree.is_none(),
-        recommended: results.recommendation(subject, pair),
+        independent: pair.verdict == Verdict::Clean && pair.tree.is_none(),
+        suggested: results.suggestion(subject, pair),
         units: pair.units.iter().map(wire_unit).collect(),
         command: reproduction.map(|r| r.command_for(pair, branch(pair.a).tip, branch(pair.b).tip)),
         message: pair.failure.as_deref(),
     }
 }
 
-fn wire_multiway<'a>(results: &'a Results, conflict: &'a MultiwayConflict) -> WireEmergent<'a> {
+fn wire_multiway<'a>(results: &'a Results, conflict: &'a MultiwayConflict) -> WireMultiway<'a> {
     let branches = &results.detection.branches;
     let base = results.detection.base;
     let reproduction = base.and_then(|base| results.reproductions.get(&base));
     let tips = conflict.branches.iter().map(|branch| branches[*branch].tip);
     let tips: Vec<Oid> = tips.collect();
-    WireEmergent {
+    WireMultiway {
         branches: conflict
             .branches
             .iter()
@@ -224,7 +224,7 @@ fn wire_multiway<'a>(results: &'a Results, conflict: &'a MultiwayConflict) -> Wi
             .collect(),
         class: conflict.class,
         severity: conflict.class.severity(),
-        recommended: MULTIWAY_RECOMMENDATION,
+        suggested: MULTIWAY_SUGGESTION,
         paths: &conflict.paths,
         smallest: conflict.is_smallest,
         command: reproduction.and_then(|r| r.command_in_order(&tips)),

@@ -9,15 +9,15 @@ use crate::merge::oid::Oid;
 use crate::merge::verdict::PairVerdict;
 use crate::model::ids::TaskNumber;
 
-/// The recommendation for a conflict of more than two branches.
-pub(super) const MULTIWAY_RECOMMENDATION: &str = "re-dispatch the last on top of the others";
+/// The suggestion for a conflict of more than two branches.
+pub(super) const MULTIWAY_SUGGESTION: &str = "re-dispatch the last on top of the others";
 
 /// The results to show.
 pub(super) struct Results {
     pub(super) detection: Detection,
     pub(super) multiway: MultiwayReport,
-    /// For a run: the recommendation for each conflict between two tasks.
-    pub(super) recommendations: HashMap<(TaskNumber, TaskNumber), String>,
+    /// For a run: the suggestion for each conflict between two tasks.
+    pub(super) suggestions: HashMap<(TaskNumber, TaskNumber), String>,
     /// The independent pairs, with `--all`.
     pub(super) independent: Vec<PairVerdict>,
     /// With `--json`: commands that reproduce verdicts, by the commit whose attributes apply.
@@ -45,11 +45,11 @@ impl Results {
         pairs
     }
 
-    /// Returns the recommendation for a pair.
-    pub(super) fn recommendation<'a>(&'a self, subject: &Subject, pair: &PairVerdict) -> &'a str {
+    /// Returns the suggestion for a pair.
+    pub(super) fn suggestion<'a>(&'a self, subject: &Subject, pair: &PairVerdict) -> &'a str {
         let tasks = subject.task(pair.a).zip(subject.task(pair.b));
-        let known = tasks.and_then(|tasks| self.recommendations.get(&tasks));
-        known.map_or(pair.class.recommended(), String::as_str)
+        let known = tasks.and_then(|tasks| self.suggestions.get(&tasks));
+        known.map_or(pair.class.suggestion(), String::as_str)
     }
 
     /// Renders the counts as one sentence.

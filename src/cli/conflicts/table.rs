@@ -2,7 +2,7 @@
 
 use crate::base::table::wrapped_table;
 use crate::base::text::terminal_safe;
-use crate::cli::conflicts::results::{MULTIWAY_RECOMMENDATION, Results};
+use crate::cli::conflicts::results::{MULTIWAY_SUGGESTION, Results};
 use crate::cli::conflicts::subject::Subject;
 use crate::conflicts::MultiwayConflict;
 use crate::merge::change::RepoPath;
@@ -25,7 +25,7 @@ pub(super) fn render(results: &Results, subject: &Subject, columns: usize) -> St
     if rows.is_empty() {
         return String::new();
     }
-    let head = ["PAIR", "PATH", "CLASS", "RECOMMENDED"].map(str::to_owned);
+    let head = ["PAIR", "PATH", "KIND", "SUGGESTED"].map(str::to_owned);
     let rows: Vec<Row> = std::iter::once(head)
         .chain(rows)
         .map(|row| row.map(|cell| cell.replace(['\n', '\t'], " ")))
@@ -33,49 +33,39 @@ pub(super) fn render(results: &Results, subject: &Subject, columns: usize) -> St
     wrapped_table(&rows, columns)
 }
 
-/// Builds the rows of a pair. Its recommendation is in the first one; units of another class have
-/// their own.
+/// Builds the rows of a pair, one per unit; the first has the suggestion for the pair.
 fn pair_rows(results: &Results, subject: &Subject, pair: &PairVerdict) -> Vec<Row> {
     let title = format!("{} × {}", subject.label(pair.a), subject.label(pair.b));
-    let recommended = results.recommendation(subject, pair);
+    let suggested = results.suggestion(subject, pair);
     if pair.units.is_empty() {
-        let recommended = match &pair.failure {
-            Some(message) => format!("{recommended}: {}", terminal_safe(message)),
-            None => recommended.to_owned(),
+        let suggested = match &pair.failure {
+            Some(message) => format!("{suggested}: {}", terminal_safe(message)),
+            None => suggested.to_owned(),
         };
-        return vec![row(title, &[], pair.class, recommended)];
+        return vec![row(title, &[], pair.class, suggested)];
     }
-    let mut titles = std::iter::once(title).chain(std::iter::repeat(String::new()));
-    let units = pair.units.iter().map(|unit| {
-        let recommended = match unit.class == pair.class {
-            true => recommended,
-            false => unit.class.recommended(),
-        };
-        let title = titles.next().unwrap_or_default();
-        row(title, &unit.paths, unit.class, recommended.to_owned())
-    });
-    units.collect()
+    let first = (title, suggested.to_owned());
+    let further = std::iter::repeat_with(Default::default);
+    let cells = std::iter::once(first).chain(further);
+    let rows = pair.units.iter().zip(cells);
+    rows.map(|(unit, (title, suggested))| row(title, &unit.paths, unit.class, suggested))
+        .collect()
 }
 
 fn multiway_row(subject: &Subject, conflict: &MultiwayConflict) -> Row {
     let branches = conflict.branches.iter();
     let names: Vec<String> = branches.map(|branch| subject.label(*branch)).collect();
-    let recommended = MULTIWAY_RECOMMENDATION.to_owned();
+    let suggested = MULTIWAY_SUGGESTION.to_owned();
     row(
         names.join(" × "),
         &conflict.paths,
         conflict.class,
-        recommended,
+        suggested,
     )
 }
 
-fn row(title: String, paths: &[RepoPath], class: Class, recommended: String) -> Row {
-    [
-        title,
-        list_paths(paths),
-        class.name().to_owned(),
-        recommended,
-    ]
+fn row(title: String, paths: &[RepoPath], class: Class, suggested: String) -> Row {
+    [title, list_paths(paths), class.name().to_owned(), suggested]
 }
 
 fn list_paths(paths: &[RepoPath]) -> String {

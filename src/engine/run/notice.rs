@@ -13,6 +13,7 @@ use crate::engine::run::live::running;
 use crate::engine::spec::conflicts_file;
 use crate::model::ids::{AttemptNumber, TaskNumber};
 use crate::model::run::{RunState, Speculative};
+use crate::report::conflict_suggestion::suggestion;
 
 /// Counts breaking changes.
 const VERSION: u32 = 1;
@@ -34,7 +35,7 @@ struct Met<'a> {
     severity: u8,
     paths: Vec<String>,
     since: String,
-    recommended: &'static str,
+    suggested: String,
 }
 
 /// What each worker was told last.
@@ -104,6 +105,6 @@ fn met_by<'a>(state: &'a RunState, found: &'a Speculative, with: TaskNumber) -> 
         severity: conflict.severity,
         paths: paths.map(ToString::to_string).collect(),
         since: found.since.to_string(),
-        recommended: conflict.class.recommended(),
+        suggested: suggestion(state, conflict),
     }
 }

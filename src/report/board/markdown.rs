@@ -79,7 +79,7 @@ fn write_conflicts(to: &mut String, view: &BoardView) -> fmt::Result {
         return Ok(());
     }
     writeln!(to, "\n## Conflicts\n")?;
-    writeln!(to, "| Pair | Path | Class | Recommended |")?;
+    writeln!(to, "| Pair | Path | Kind | Suggested |")?;
     writeln!(to, "|------|------|------|-----------|")?;
     rows.try_for_each(|row| {
         write_row(
@@ -88,7 +88,7 @@ fn write_conflicts(to: &mut String, view: &BoardView) -> fmt::Result {
                 &format!("{} × {}", row.conflict.a, row.conflict.b),
                 &markdown_cell(&paths_in_short(&row.paths)),
                 row.conflict.class.name(),
-                &row.recommended,
+                &row.suggested,
             ],
         )
     })
@@ -100,7 +100,7 @@ fn write_speculative(to: &mut String, view: &BoardView) -> fmt::Result {
         return Ok(());
     }
     writeln!(to, "\n## Speculative conflicts\n")?;
-    writeln!(to, "| Pair | Path | Class | Since |")?;
+    writeln!(to, "| Pair | Path | Kind | Since |")?;
     writeln!(to, "|------|------|------|-------|")?;
     view.speculative.iter().try_for_each(|(row, since)| {
         write_row(

@@ -248,7 +248,7 @@ fn the_suggestion_for_a_conflict_follows_the_order_of_the_assembly() {
             .conflicts(vec![conflict(1, 3, Class::Content, &["a"])])
             .assembled(merged(merged_tasks))
             .state();
-        BoardView::new(&state).conflicts[0].recommended.clone()
+        BoardView::new(&state).conflicts[0].suggested.clone()
     };
     assert_eq!(suggested(&[1, 2]), "merge after #1, re-dispatch #3");
     assert_eq!(suggested(&[2, 3]), "merge after #3, re-dispatch #1");

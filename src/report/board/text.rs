@@ -92,13 +92,13 @@ fn task_cells(row: &TaskRow) -> [String; 5] {
 }
 
 fn write_conflicts(to: &mut String, view: &BoardView, columns: usize) -> fmt::Result {
-    let header = ["Pair", "Path", "Class", "Recommended"].map(str::to_owned);
+    let header = ["Pair", "Path", "Kind", "Suggested"].map(str::to_owned);
     let rows = view.open_conflicts().map(|row| {
         [
             format!("{} × {}", row.conflict.a, row.conflict.b),
             plain_line(&paths_in_short(&row.paths), 120),
             row.conflict.class.to_string(),
-            row.recommended.clone(),
+            row.suggested.clone(),
         ]
     });
     let rows = with_header(header, rows);
@@ -121,7 +121,7 @@ fn write_speculative(to: &mut String, view: &BoardView, columns: usize) -> fmt::
     if view.speculative.is_empty() {
         return Ok(());
     }
-    let header = ["Pair", "Class", "Since", "Path"].map(str::to_owned);
+    let header = ["Pair", "Kind", "Since", "Path"].map(str::to_owned);
     let rows = view.speculative.iter().map(|(row, since)| {
         [
             format!("{} × {}", row.conflict.a, row.conflict.b),

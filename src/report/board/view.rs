@@ -19,7 +19,7 @@ use crate::model::task_state::{TaskPhase, TaskState};
 use crate::model::worker_health::Parking;
 use crate::report::board::banners::notices;
 use crate::report::board::row_note::note;
-use crate::report::recommendation::recommendation;
+use crate::report::conflict_suggestion::suggestion;
 
 /// What every board of a run is rendered from. Text in it is as it was said, except for notes,
 /// which are one safe line already; each renderer escapes for its own form.
@@ -126,7 +126,7 @@ pub struct ConflictRow {
     /// Every path, those of the worst kind first.
     pub paths: Vec<RepoPath>,
     /// What to do about it.
-    pub recommended: String,
+    pub suggested: String,
 }
 
 impl BoardView {
@@ -289,7 +289,7 @@ impl ConflictRow {
         ConflictRow {
             conflict: conflict.clone(),
             paths: units.flat_map(|unit| unit.paths.clone()).collect(),
-            recommended: recommendation(state, conflict),
+            suggested: suggestion(state, conflict),
         }
     }
 }

@@ -1,13 +1,13 @@
-//! Recommends what to do about a conflict of two tasks.
+//! Suggests what to do about a conflict of two tasks.
 
 use crate::merge::class::Class;
 use crate::model::ids::TaskNumber;
 use crate::model::run::RunState;
 use crate::model::task_conflict::TaskConflict;
 
-/// Recommends what to do about a conflict, in a few words. Boards, reports and `dispatch conflicts`
+/// Suggests what to do about a conflict, in a few words. Boards, reports and `dispatch conflicts`
 /// all show this one.
-pub fn recommendation(state: &RunState, conflict: &TaskConflict) -> String {
+pub fn suggestion(state: &RunState, conflict: &TaskConflict) -> String {
     let integration = state.integration.as_ref();
     let is_merged = |task| integration.is_some_and(|integration| integration.contains(task));
     let (a, b) = conflict.pair();
@@ -24,9 +24,9 @@ pub fn recommendation(state: &RunState, conflict: &TaskConflict) -> String {
     }
 }
 
-/// Recommends what to do about a class of conflict, with the numbers of the tasks.
+/// Suggests what to do about a class of conflict, with the numbers of the tasks.
 fn for_class(class: Class, first: TaskNumber, second: TaskNumber) -> String {
-    match class.recommended() {
+    match class.suggestion() {
         "re-dispatch the later task" | "re-dispatch the later task on top" => {
             format!("merge after {first}, re-dispatch {second}")
         }
