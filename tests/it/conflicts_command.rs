@@ -34,7 +34,7 @@ fn the_command_shows_what_conflicts() {
     let (code, out, _) = dispatch(&forge, &["one", "beside", "--all"]);
     assert_eq!(code, 0);
     insta::assert_snapshot!(out, @r#"
-    PAIR          PATH  CLASS        SUGGESTED
+    PAIR          PATH  KIND         SUGGESTED
     one × beside        independent  nothing to do
 
     2 branches, 1 pair: 0 conflicts, 0 merged by git, 1 independent
@@ -105,13 +105,13 @@ fn the_json_form_has_the_promised_fields() {
               "tip": "<beside>"
             }
           ],
+          "merges_run": 1,
           "multiway": [],
           "multiway_search": {
             "branches": 2,
             "complete": true,
             "searched": 2
           },
-          "merges_run": 1,
           "pairs": [
             {
               "a": "one",
@@ -254,7 +254,7 @@ fn a_search_that_was_cut_short_says_so_and_can_go_to_the_end() {
     let (code, out, _) = dispatch(&forge, &args);
     assert_eq!(code, 4, "{out}");
     let value: serde_json::Value = serde_json::from_str(&out).unwrap();
-    let expected = serde_json::json!({"branches": 113, "seen": 113, "complete": true});
+    let expected = serde_json::json!({"branches": 113, "searched": 113, "complete": true});
     assert_eq!(value["multiway_search"], expected);
     let guilty = serde_json::json!(["one", "two", "adds"]);
     assert_eq!(value["multiway"][0]["branches"], guilty);
