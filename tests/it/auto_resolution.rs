@@ -104,7 +104,7 @@ fn a_rule_resolves_a_conflict_and_every_face_says_so() {
     assert!(
         scene
             .board()
-            .contains("| content | settled while assembling |"),
+            .contains("| content | resolved during assembly |"),
         "{}",
         scene.board()
     );

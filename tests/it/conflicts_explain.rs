@@ -367,10 +367,7 @@ fn a_run_is_shown_by_the_numbers_of_its_tasks() {
         .dispatch(&["conflicts", &run, "--matrix"])
         .expect(4)
         .out;
-    assert!(
-        picture.contains("1 AUTH  - 3\n2 API   3 -\n"),
-        "{picture}"
-    );
+    assert!(picture.contains("1 AUTH  - 3\n2 API   3 -\n"), "{picture}");
     for args in [
         &["--explain", "1:2"][..],
         &["--explain", "#1", "api"],
@@ -426,7 +423,11 @@ fn tasks_without_a_candidate_keep_their_number_and_their_row() {
     ");
     let json = scene.dispatch(&["conflicts", "--json"]).expect(4).out;
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
-    insta::assert_snapshot!(json["without_candidate"], @r#"[{"task":2,"why":"#2 failed and has no candidate"},{"task":4,"why":"#4 changed nothing and has no candidate"}]"#);
+    let gaps = serde_json::json!([
+        {"task": 2, "why": "#2 failed and has no candidate"},
+        {"task": 4, "why": "#4 changed nothing and has no candidate"},
+    ]);
+    assert_eq!(json["without_candidate"], gaps);
 }
 
 #[test]
