@@ -117,7 +117,7 @@ fn conflict<'a>(state: &'a RunState, found: &'a Speculative, with: TaskNumber) -
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::merge::verdict::Class;
+    use crate::merge::class::Class;
     use crate::model::event::Event;
     use crate::model::fixture::{RunFixture, conflict};
 
