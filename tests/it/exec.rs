@@ -382,7 +382,7 @@ fn what_cannot_be_started_is_an_answer_and_no_crash() {
     there is no command to run
     the folder <home>/gone does not exist
     could not open <home>/gone.md for standard input: No such file or directory (os error 2)
-    <home>/tool may not be executed
+    <home>/tool is not executable
     ");
 }
 
