@@ -58,7 +58,7 @@ fn ask<'a>(ui: &Ui, question: &str, words: &[&'a str]) -> Result<&'a str, Comman
     }
 }
 
-/// The error for an answer of no.
+/// Builds the error for the answer no.
 pub(crate) fn aborted() -> CommandError {
     CommandError::failed("aborted")
 }

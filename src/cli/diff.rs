@@ -1,4 +1,4 @@
-//! `dispatch diff RUN TASK`: what a task changed, through git's own diff.
+//! `dispatch diff RUN TASK`: shows the changes of a task with git's own diff.
 
 use clap::Args;
 
@@ -10,10 +10,10 @@ use crate::model::ids::TaskNumber;
 use crate::model::run::RunState;
 use crate::ui::Ui;
 
-/// Show what a task changed, against the commit it started from
+/// Show the changes of a task against the commit it started from
 #[derive(Args, Debug, Clone)]
 pub(crate) struct DiffArgs {
-    /// Which task
+    /// The task
     #[command(flatten)]
     name: TaskName,
     /// Show only files and counts
@@ -21,10 +21,9 @@ pub(crate) struct DiffArgs {
     stat: bool,
 }
 
-/// Runs the subcommand: the task's candidate, else what its last attempt left.
+/// Runs the subcommand: shows the task's candidate, or the work that its last attempt left.
 ///
-/// # Errors
-/// When the task has changed nothing.
+/// # Errors When the task has changed nothing.
 pub(crate) fn run(args: DiffArgs, ui: &Ui) -> CommandResult {
     let here = RepoContext::open()?;
     let run = here.find_run(args.name.run.as_deref(), DefaultRun::Latest)?;
@@ -38,7 +37,7 @@ pub(crate) fn run(args: DiffArgs, ui: &Ui) -> CommandResult {
     show(&here, from, to, args.stat, ui)
 }
 
-/// From which commit to which a task changed something.
+/// Returns the commits between which a task changed files.
 pub(crate) fn change(state: &RunState, number: TaskNumber) -> Option<(Oid, Oid)> {
     let kept = |attempt: &Attempt| attempt.outcome.as_ref().and_then(|outcome| outcome.kept);
     let attempts = &state.task(number).attempts;
@@ -51,7 +50,7 @@ pub(crate) fn change(state: &RunState, number: TaskNumber) -> Option<(Oid, Oid)>
     }
 }
 
-/// On a terminal git shows it, with its pager and colours; elsewhere it is plain text.
+/// Prints a diff: on a terminal by git, with its pager and colours, elsewhere as plain text.
 ///
 /// # Errors
 /// When git cannot be run.
@@ -62,7 +61,7 @@ pub(crate) fn show(here: &RepoContext, from: Oid, to: Oid, stat: bool, ui: &Ui) 
         args.insert(1, "--stat");
     }
     if ui.is_interactive() && std::io::IsTerminal::is_terminal(&std::io::stdout()) {
-        // As the user's own `git diff`: pager, colours, language, a diff program if there is one.
+        // As in the user's own `git diff`: pager, colours, language, external diff program.
         let program = here.repo.git().in_foreground().program().args(&args);
         let program = match std::env::var_os("LC_ALL") {
             Some(language) => program.env("LC_ALL", language),

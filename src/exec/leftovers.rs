@@ -17,9 +17,9 @@ const LIMIT: Duration = Duration::from_secs(5);
 
 /// Kills the remaining processes of a worker that has ended but is not reaped yet, and names them.
 ///
-/// Whatever left the worker's group or session is a child of the shim by now, for the shim is a
-/// subreaper. A child that was not reaped keeps its pid, so no other process can be hit. Where it
-/// could not become one, `cookie` says by which mark to look for the rest instead.
+/// Processes that left the worker's group or session are children of the shim by now, which is a
+/// subreaper. A child that was not reaped keeps its pid, so no other process is signalled. Where the
+/// shim could not become a subreaper, the rest is found by `cookie`.
 pub(super) fn kill(worker: &Worker, signals: &mut Signals, cookie: Option<&str>) -> Vec<String> {
     let mut names = BTreeMap::new();
     let deadline = Instant::now() + LIMIT;

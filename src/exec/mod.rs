@@ -2,20 +2,20 @@
 //!
 //! On this machine ([`local`]) every job gets a small process of its own, the *shim*
 //! (`dispatch __attempt <folder>`): it starts the worker, keeps its output, enforces the limits,
-//! cleans up what the worker leaves behind and writes down how it ended. So a killed runner loses
-//! neither a result nor output, and a later one can take up what is still alive.
+//! kills the processes that the worker leaves behind, and records how it ended. So a killed runner
+//! loses neither a result nor output, and a later one can adopt jobs that are still alive.
 //!
 //! The folder of an attempt belongs to exactly one job and holds:
 //!
-//! | file | what |
+//! | file | content |
 //! |---|---|
-//! | `alive.lock` | locked from before the shim exists until it is gone, however it goes |
+//! | `alive.lock` | locked from before the shim exists until it exits for any reason |
 //! | `job.json` | the job; removed by the shim once read, because it holds the environment |
-//! | `proc.json` | who the shim and the worker are, so that a later runner can tell them from strangers |
-//! | `output.log`, `output.tail.*` | what the worker wrote ([`log`]) |
-//! | `reserve` | room for its end, while the job of a check is alive |
-//! | `exit.json` | how it ended; its presence is what "ended" means |
-//! | `shim.log` | the shim's own last words, normally empty |
+//! | `proc.json` | the identity of shim and worker, so that a later runner signals no other process |
+//! | `output.log`, `output.tail.*` | the output of the worker ([`log`]) |
+//! | `reserve` | reserved space for `exit.json`, while the job of a check is alive |
+//! | `exit.json` | the end of the job; it exists once the job has ended |
+//! | `shim.log` | the shim's own output, normally empty |
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -131,20 +131,20 @@ pub trait Executor: Send + Sync {
     ///
     /// # Errors
     /// When the folder is in use or cannot be written, or the shim cannot be started. A program
-    /// that cannot be started is no error: [`Exit::NotStarted`].
+    /// that cannot be started is not an error: [`Exit::NotStarted`].
     fn start(&self, folder: &Path, job: &Job) -> Result<Running, ExecError>;
 
     /// Reads the state of the job in a folder.
     ///
     /// # Errors
-    /// When what is written there cannot be read.
+    /// When its records cannot be read.
     fn status(&self, folder: &Path) -> Result<JobStatus, ExecError>;
 
     /// Attaches to a job that another process started; for an ended one the result is ready at
     /// once.
     ///
     /// # Errors
-    /// When what is written there cannot be read.
+    /// When its records cannot be read.
     fn adopt(&self, folder: &Path) -> Result<Running, ExecError>;
 }
 
@@ -169,7 +169,7 @@ impl Running {
     /// Waits until the job has ended; never returns [`JobStatus::Alive`].
     ///
     /// # Errors
-    /// When what is written about it cannot be read.
+    /// When its records cannot be read.
     pub async fn wait(self) -> Result<JobStatus, ExecError> {
         self.end.await
     }

@@ -1,11 +1,11 @@
-//! The shim: one small process between the runner and one worker.
+//! Supervises one worker from a small process of its own, the shim.
 //!
-//! It promises: the worker is never blocked by its output and never loses its reader; limits hold
-//! also for a worker that ignores SIGTERM or has stopped itself; nothing the worker started
-//! outlives it; how it ended is written down even if the runner is gone. It has one thread and
-//! sleeps in `poll` until output, a signal, the end of a child or a deadline comes.
+//! It guarantees: output never blocks the worker; limits hold also for a worker that ignores SIGTERM
+//! or has stopped itself; no process that the worker started outlives it; its end is recorded even
+//! if the runner is gone. It has one thread and sleeps in `poll` until output, a signal, the end of
+//! a child or a deadline arrives.
 //!
-//! Signals: SIGUSR1 and SIGINT go on to the worker's group as SIGINT; SIGTERM ends it, with a grace;
+//! Signals: SIGUSR1 and SIGINT reach the worker's group as SIGINT; SIGTERM ends it, with a grace;
 //! SIGUSR2 and SIGQUIT kill it at once; SIGHUP is ignored, so that the job survives the terminal it
 //! was started from.
 

@@ -14,8 +14,8 @@ use crate::exec::StopSignal;
 /// The caught signals. While this exists, only SIGKILL ends the process.
 ///
 /// The runner interrupts with SIGUSR1 and kills with SIGUSR2. A shell ignores SIGINT and SIGQUIT for
-/// what it starts in the background, that stays so in their children, and a signal that is ignored
-/// before it is caught is lost.
+/// programs that it starts in the background, their children inherit that, and a signal that is
+/// ignored before it is caught is lost.
 #[derive(Debug)]
 pub(super) struct Signals {
     wake: UnixStream,

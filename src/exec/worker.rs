@@ -1,7 +1,7 @@
 //! Starts the worker process, signals it and reads its end.
 //!
-//! The dead worker is looked at but not reaped until its process group has been dealt with: so long
-//! the kernel gives its pid, which is also the group's, to nobody else.
+//! The dead worker is not reaped before its process group has been killed: until then the kernel
+//! gives its pid, which is also the group's, to no other process.
 
 use std::fs::File;
 use std::io::{self, PipeReader};

@@ -346,7 +346,7 @@ fn only_tasks_that_offer_something_can_be_named() {
     assert!(
         failed
             .err
-            .contains("#2 offers nothing to assemble; it is FAILED"),
+            .contains("#2 has no candidate to assemble; it is FAILED"),
         "{}",
         failed.err
     );

@@ -124,14 +124,14 @@ fn a_dry_run_shows_how_a_conflict_would_be_resolved() {
     scene.run(CONTAINED, &["--no-assemble"]).expect(0);
     let refs = scene.git(&["for-each-ref"]);
     let told = scene.dispatch(&["assemble", "--dry-run"]).expect(0).out;
-    let line = "src/app.ts (content) is tried by rule (contained-insert), if the checks agree\n";
+    let line = "src/app.ts (content) is tried by rule (contained-insert), if the checks pass\n";
     assert!(told.contains(line), "{told}");
     let heads = told.lines().filter(|line| line.ends_with(':'));
     assert_eq!(
         heads.collect::<Vec<_>>(),
         [
-            "1 task, in this order, and 1 more if settled as said below:",
-            "left out unless it is settled as said here:",
+            "1 task, in this order, and 1 more if resolved as described below:",
+            "left out unless resolved as described:",
         ]
     );
     assert_eq!(scene.git(&["for-each-ref"]), refs);
@@ -150,7 +150,7 @@ fn a_dry_run_separates_resolvable_conflicts_from_the_others() {
     scene.run(&plan, &["--no-assemble"]).expect(0);
     let told = scene.dispatch(&["assemble", "--dry-run"]).expect(0).out;
     insta::assert_snapshot!(told, @r"
-    3 tasks, in this order, and 1 more if settled as said below:
+    3 tasks, in this order, and 1 more if resolved as described below:
       1. #2 [B] b
          1 conflict with what comes later (#1)
       2. #3 [C] c
@@ -158,10 +158,10 @@ fn a_dry_run_separates_resolvable_conflicts_from_the_others() {
       3. #4 [D] d
          3 conflicts with what comes later (#5, #6, #7)
 
-    left out unless it is settled as said here:
+    left out unless resolved as described:
       #1 [A] a
          conflicts with #2 (generated in parts.lock)
-         parts.lock (generated) is tried with `cat parts/* \ > parts.lock`, if the checks agree
+         parts.lock (generated) is tried with `cat parts/* \ > parts.lock`, if the checks pass
          comes in when it is dispatched again on top of #2, or in place of #2, #3 (--order 1)
 
     left out:

@@ -72,7 +72,7 @@ fn the_command_refuses_what_it_cannot_compare() {
     assert_eq!(code, 1);
     insta::assert_snapshot!(err, @r#"
     error: no branch matches "nothing/*"
-    hint: `git branch --list --all` shows the branches, `git for-each-ref` everything
+    hint: `git branch --list --all` lists the branches, `git for-each-ref` all references
     "#);
 }
 

@@ -58,7 +58,7 @@ fn after_the_first_ctrl_c_the_run_can_be_resumed_to_the_same_end() {
         dispatch.signal(signal);
         assert_eq!(dispatch.wait(), 130, "{}", dispatch.said());
         let hint = format!(
-            "hint: nothing is lost; go on with `dispatch resume {}`",
+            "hint: nothing is lost; continue with `dispatch resume {}`",
             scene.run_name()
         );
         assert!(dispatch.said().contains(&hint), "{}", dispatch.said());

@@ -107,7 +107,7 @@ fn what_is_no_file_is_refused_without_waiting() {
         .map(|name| dispatch(path, &["plan", "check", name], ""))
         .collect();
     insta::assert_snapshot!(said.join("\n"), @r"
-    error: could not read no.md: there is no such file
+    error: could not read no.md: no such file
     exit 1
     error: could not read folder.md: it is a folder, not a file
     hint: name the file of the plan in it
@@ -190,7 +190,7 @@ fn a_prompt_file_may_be_anywhere_in_the_repository_but_not_outside() {
     error: could not read the prompt file `../../plan.md`: it is outside of the plan's folder and of the repository
     error: could not read the prompt file `link.md`: it is outside of the plan's folder and of the repository
     error: could not read the prompt file `/etc/hostname`: the path is absolute
-    error: could not read the prompt file `no.md`: there is no such file
+    error: could not read the prompt file `no.md`: no such file
     error: could not read the prompt file `.`: it is a folder, not a file
     ");
 }

@@ -397,11 +397,11 @@ fn what_is_no_file_is_no_plan_and_is_not_waited_for() {
     exit 1
 
     $ dispatch run ../missing.md --yes
-    error: could not read ../missing.md: there is no such file
+    error: could not read ../missing.md: no such file
     exit 1
 
     $ dispatch run ../missing/plan.md --yes
-    error: could not read ../missing/plan.md: there is no such file
+    error: could not read ../missing/plan.md: no such file
     exit 1
 
     $ dispatch run ../data.bin --yes

@@ -165,7 +165,7 @@ fn a_task_that_is_sent_back_is_tried_again_with_the_comment_in_its_prompt() {
     let folder = scene.repo.join(".git/dispatch/runs").join(scene.run_name());
     let prompt = fs::read_to_string(folder.join("attempts/1-2/prompt.md")).unwrap();
     assert!(
-        prompt.contains("A person reviewed the last attempt and sent it back: use a better name"),
+        prompt.contains("The user reviewed the last attempt and sent it back: use a better name"),
         "{prompt}"
     );
     let json = scene.json();

@@ -15,18 +15,18 @@ mod table;
 mod watch;
 
 const AFTER_HELP: &str = "\
-Every pair is judged by git's own merge engine, and nothing in the repository changes. Globs need
-quotes; they match branches, then remote branches and whatever else was fetched. The filters decide
-what is listed and what counts. Exit code 0: no conflict; 4: at least one, or git failed on a pair.";
+git's own merge engine judges every pair, and nothing in the repository changes. Globs need quotes;
+they match branches, then remote branches, then other fetched references. Only pairs that pass the
+filters are listed and count. Exit code 0: no conflict; 4: at least one, or git failed on a pair.";
 
-/// Say which branches conflict, before anybody merges them
+/// Report which branches conflict before they are merged
 #[derive(Args, Debug, Default)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct ConflictsArgs {
     /// A run, or branches, revisions, globs of branches [default: the latest run]
     #[arg(value_name = "RUN | REF")]
     pub(crate) targets: Vec<String>,
-    /// Compare over this commit [default: what history says]
+    /// Compare against this commit [default: the merge base]
     #[arg(long, value_name = "REV")]
     pub(crate) base: Option<String>,
     /// Only pairs of at least this severity, 0 to 5
@@ -35,13 +35,13 @@ pub(crate) struct ConflictsArgs {
     /// Only pairs with this class of conflict or of hunk; may be given again
     #[arg(long, value_name = "NAME")]
     pub(crate) class: Vec<String>,
-    /// Only pairs that meet at a path like this; may be given again
+    /// Only pairs that conflict at such a path; may be given again
     #[arg(long, value_name = "GLOB")]
     pub(crate) paths: Vec<String>,
-    /// List the pairs that have nothing to do with each other, too
+    /// List independent pairs, too
     #[arg(long)]
     pub(crate) all: bool,
-    /// Search to the end for conflicts that only more than two branches have together
+    /// Search completely for conflicts that only more than two branches have together
     #[arg(long, conflicts_with = "explain")]
     pub(crate) together: bool,
     /// Show one pair in full, `A:B` or `A B`: branches, or tasks of a run
@@ -50,7 +50,7 @@ pub(crate) struct ConflictsArgs {
     /// Draw all pairs as a table of severities
     #[arg(long, conflicts_with = "json")]
     pub(crate) matrix: bool,
-    /// Show a run as it goes on, work in progress included, until it ends
+    /// Update the output while the run goes on, work in progress included, until it ends
     #[arg(long, conflicts_with_all = ["json", "explain", "base"])]
     pub(crate) watch: bool,
     /// Print it as one JSON object

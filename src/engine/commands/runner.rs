@@ -146,7 +146,7 @@ impl CheckRun<'_> {
     }
 
     /// Returns `true` if a check failed because the disk is full, which says nothing about the tree.
-    /// Where there is room again once its own files are removed, it filled the disk itself, and that
+    /// If disk space is available again once its own files are removed, it filled the disk itself, and that
     /// is a failure.
     fn failed_on_full_disk(&self) -> bool {
         let (repo, settings) = (&self.context.repo, &self.context.settings);
