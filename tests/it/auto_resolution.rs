@@ -124,7 +124,7 @@ fn a_dry_run_shows_how_a_conflict_would_be_resolved() {
     scene.run(CONTAINED, &["--no-assemble"]).expect(0);
     let refs = scene.git(&["for-each-ref"]);
     let told = scene.dispatch(&["assemble", "--dry-run"]).expect(0).out;
-    let line = "src/app.ts (content) is tried by rule (contained-insert), if the checks pass\n";
+    let line = "src/app.ts (content) is resolved by rule (contained-insert), if the checks pass\n";
     assert!(told.contains(line), "{told}");
     let heads = told.lines().filter(|line| line.ends_with(':'));
     assert_eq!(
@@ -161,7 +161,7 @@ fn a_dry_run_separates_resolvable_conflicts_from_the_others() {
     left out unless resolved as described:
       #1 [A] a
          conflicts with #2 (generated in parts.lock)
-         parts.lock (generated) is tried with `cat parts/* \ > parts.lock`, if the checks pass
+         parts.lock (generated) is resolved with `cat parts/* \ > parts.lock`, if the checks pass
          comes in when it is dispatched again on top of #2, or in place of #2, #3 (--order 1)
 
     left out:

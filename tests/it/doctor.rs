@@ -84,7 +84,7 @@ fn repaired(scene: &Scene) -> String {
 fn a_run_that_went_well_leaves_nothing_to_repair() {
     let scene = done();
     let ended = scene.dispatch(&["doctor"]).expect(0);
-    assert_eq!(ended.out, "all is well with 1 run\n");
+    assert_eq!(ended.out, "no problems found in 1 run\n");
     assert!(ended.err.contains("git 2."), "{}", ended.err);
     let json = scene.dispatch(&["doctor", "--json"]).expect(0);
     let json: serde_json::Value = serde_json::from_str(&json.out).unwrap();
@@ -126,7 +126,7 @@ fn leftovers_of_killed_processes_are_explained_and_removed() {
     RUN: <root>/shop/.git/dispatch/runs/RUN/control.sock
       the process that listened on it is dead
       repaired: remove it
-    all is well with 1 run
+    no problems found in 1 run
     ");
     assert!(scene.worktree("one").join("one.txt").exists());
     let journal = format!("refs/dispatch/runs/{}", scene.run_name());
@@ -181,7 +181,7 @@ fn deleted_references_are_restored() {
     RUN: dispatch/RUN/integration
       the assembled branch is gone
       repaired: restore it at <integration>
-    all is well with 1 run
+    no problems found in 1 run
     ");
     assert_eq!(scene.rev(&branches[0]), tips[0]);
     scene.dispatch(&["assemble"]).expect(0);
@@ -257,7 +257,7 @@ fn a_worktree_that_is_gone_frees_its_entry_and_its_commits_stay() {
     RUN: <root>/shop.dispatch/RUN/two
       its folder is missing, but git has an entry for it
       repaired: keep <mine> as refs/dispatch/attempts/RUN/two/1, remove its entry
-    all is well with 1 run
+    no problems found in 1 run
     ");
     let kept = format!("refs/dispatch/attempts/{}/two/1", scene.run_name());
     assert_eq!(scene.rev(&kept), mine);

@@ -447,12 +447,12 @@ fn a_landing_says_what_is_not_in_it() {
     scene.run(plan, &[]).expect(3);
     let ended = scene.dispatch(&["land", "--yes"]).expect(0);
     assert!(
-        ended.err.contains("#2 [B] is not in it: left out"),
+        ended.err.contains("#2 [B] is not included: left out"),
         "{}",
         ended.err
     );
     assert!(
-        ended.err.contains("#3 [C] is not in it: FAILED"),
+        ended.err.contains("#3 [C] is not included: FAILED"),
         "{}",
         ended.err
     );

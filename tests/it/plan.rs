@@ -61,7 +61,7 @@ fn check_shows_warnings_and_all_errors() {
     exit 0
     ");
     insta::assert_snapshot!(check("1. a\n   - chek: x\n2. b — blocked by #3\n"), @r"
-    error: <stdin> is no plan yet: 2 errors
+    error: <stdin>: 2 errors
 
     error: unknown field `chek`
       --> <stdin>:2:6
@@ -115,7 +115,7 @@ fn what_is_no_file_is_refused_without_waiting() {
     error: plan.txt has no known extension
     hint: a plan is .md, .markdown, .toml or .json; `-` reads Markdown from standard input
     exit 1
-    error: latin.md is no UTF-8 text (line 2)
+    error: latin.md: line 2 is not valid UTF-8
     hint: save the file as UTF-8
     exit 2
     error: could not read large.md: it is over 16 MiB

@@ -410,12 +410,12 @@ fn what_is_no_file_is_no_plan_and_is_not_waited_for() {
     exit 1
 
     $ dispatch run ../data.md --yes
-    error: ../data.md is no UTF-8 text (line 2)
+    error: ../data.md: line 2 is not valid UTF-8
     hint: save the file as UTF-8
     exit 2
 
     $ dispatch run ../empty.md --yes
-    error: ../empty.md is no plan yet: 1 error
+    error: ../empty.md: 1 error
 
     error: the plan has no task
       --> ../empty.md:1:1
@@ -432,7 +432,7 @@ fn a_worker_that_cannot_work_is_refused() {
     let scene = Scene::new();
     scene.configure("[workers.ghost]\ncommand = [\"no-such-program\", \"{prompt_file}\"]\n");
     insta::assert_snapshot!(refused_plan(&scene, "1. A\n   - worker: nobody\n"), @r"
-    error: <root>/plan.md is no plan yet: 1 error
+    error: <root>/plan.md: 1 error
 
     error: unknown worker `nobody`
       --> <root>/plan.md:2:14

@@ -122,7 +122,7 @@ fn a_run_gets_one_pull_request_and_the_second_time_it_is_brought_up_to_date() {
         .dispatch(&["land", &run, "--pr", "--yes"])
         .expect(0);
     assert_eq!(ended.out, "https://github.com/o/r/pull/1\n");
-    assert!(ended.err.contains("bring up to date"), "{}", ended.err);
+    assert!(ended.err.contains("update https"), "{}", ended.err);
     assert_eq!(hub.pull_requests(), 1);
     assert_eq!(
         hub.remote("integration"),

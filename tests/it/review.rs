@@ -231,7 +231,7 @@ fn what_was_built_on_a_task_that_is_sent_back_is_named_before_it_is_done_again()
         return;
     };
     let before = said.find("#2 and #3, which were built on #1, would be done again, too");
-    let question = said.find("What should change?");
+    let question = said.find("Message for the worker:");
     assert!(before.is_some() && before < question, "{said}");
     assert!(
         said.contains("#2 and #3, which were built on #1, are done again, too"),

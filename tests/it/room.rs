@@ -154,7 +154,7 @@ fn work_that_is_too_large_for_the_repository_s_disk_waits_and_survives_ctrl_c() 
     dispatch.signal(Signal::INT);
     assert_eq!(dispatch.wait(), 130, "{}", dispatch.said());
     assert!(
-        dispatch.said().contains("nothing is lost; go on with"),
+        dispatch.said().contains("nothing is lost; continue with"),
         "{}",
         dispatch.said()
     );
