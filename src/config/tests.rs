@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::merge::verdict::Rule;
+use crate::merge::rule::Rule;
 use crate::model::integration::History;
 use crate::model::worker::PromptBy;
 

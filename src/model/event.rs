@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::merge::change::RepoPath;
+use crate::merge::class::Class;
 use crate::merge::oid::Oid;
-use crate::merge::verdict::Class;
 use crate::model::ids::{AttemptNumber, TaskNumber};
 use crate::model::integration::{Integration, Landing};
 use crate::model::outcome::Outcome;

@@ -5,8 +5,9 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::merge::change::{ChangeStat, RepoPath};
+use crate::merge::class::Class;
 use crate::merge::oid::Oid;
-use crate::merge::verdict::{Class, Unit};
+use crate::merge::verdict::Unit;
 use crate::model::event::{Event, Recorded};
 use crate::model::failure::{Failure, FailureClass};
 use crate::model::ids::{RunId, TaskNumber};

@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::merge::change::RepoPath;
+use crate::merge::class::Class;
 use crate::merge::oid::Oid;
-use crate::merge::verdict::Class;
 use crate::model::ids::TaskNumber;
 use crate::model::resolution::{Resolution, TriedRung};
 

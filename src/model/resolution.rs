@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::merge::change::RepoPath;
 use crate::merge::change::paths_in_short;
+use crate::merge::class::{Class, HunkClass};
 use crate::merge::oid::Oid;
-use crate::merge::verdict::{Class, HunkClass};
 use crate::model::ids::TaskNumber;
 use crate::model::task_list::and_list;
 

@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 
 use crate::merge::change::RepoPath;
+use crate::merge::class::Class;
 use crate::merge::oid::Oid;
-use crate::merge::verdict::Class;
 use crate::model::assembly_conflict::{ByHand, Onto, Resolving};
 use crate::model::attempt::Attempt;
 use crate::model::failure::FailureClass;

@@ -5,7 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 
 use crate::merge::change::{ChangeStat, RepoPath, paths_in_short};
-use crate::merge::verdict::Class;
+use crate::merge::class::Class;
 use crate::model::failure::{Failure, FailureClass, FailureKind};
 use crate::model::ids::TaskNumber;
 use crate::model::integration::{AgainstBase, CheckOutcome, CheckResult};
@@ -114,18 +114,6 @@ impl RunState {
     }
 }
 
-impl Class {
-    /// What to do about a conflict of this class between two tasks of a run.
-    pub fn recommended_for(self, earlier: TaskNumber, later: TaskNumber) -> String {
-        match self.recommended() {
-            "re-dispatch the later task" | "re-dispatch the later task on top" => {
-                format!("merge after {earlier}, re-dispatch {later}")
-            }
-            other => other.to_owned(),
-        }
-    }
-}
-
 impl fmt::Display for ChangeStat {
     /// `6 files, +312 −4`, with a real minus sign.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -210,17 +198,5 @@ mod tests {
             conflict_sentence(&tasks[..2], &paths, Class::AddAdd),
             "#1 and #2 conflict in a, +2 more (add-add)"
         );
-    }
-
-    #[test]
-    fn only_advice_about_the_later_task_is_given_its_number() {
-        let advice = |class: Class| class.recommended_for(TaskNumber(1), TaskNumber(2));
-        assert_eq!(advice(Class::Content), "merge after #1, re-dispatch #2");
-        assert_eq!(advice(Class::Generated), "regenerate it with its command");
-        let vague: Vec<_> = Class::ALL
-            .iter()
-            .filter(|class| advice(**class).contains("later task"))
-            .collect();
-        assert!(vague.is_empty(), "{vague:?}");
     }
 }

@@ -47,7 +47,7 @@ fn may_go_again(state: &RunState, out: &LeftOut, limits: &Limits) -> bool {
         && is_its_own
         && is_there
         && offers
-        && class.is_for_its_author()
+        && class.is_redoable()
         && task.redispatches < limits.redispatches
 }
 

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 
+use crate::merge::class::Class;
 use crate::merge::oid::Oid;
-use crate::merge::verdict::Class;
 use crate::model::event::{Event, Recorded};
 use crate::model::failure::{Failure, FailureClass, FailureKind};
 use crate::model::fixture::{self, RunFixture};

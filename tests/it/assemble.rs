@@ -446,11 +446,11 @@ fn a_conflict_of_several_together_names_the_fewest_that_it_takes() {
     let branch = |task: &str| format!("dispatch/{run}/{task}");
     let expected = json!([branch("a"), branch("b"), branch("adds")]);
     assert_eq!(
-        scene.json()["conflicts"]["emergent"][0]["branches"],
+        scene.json()["conflicts"]["multiway"][0]["branches"],
         expected
     );
     // What was foreseen is what happened.
     let ended = scene.dispatch(&["conflicts", "--json"]).expect(4);
     let foreseen: Value = serde_json::from_str(&ended.out).unwrap();
-    assert_eq!(foreseen["emergent"][0]["branches"], expected);
+    assert_eq!(foreseen["multiway"][0]["branches"], expected);
 }

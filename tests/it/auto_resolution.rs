@@ -6,7 +6,7 @@ use std::path::Path;
 use git_dispatch::engine::resolve::file_conflict::FileConflict;
 use git_dispatch::engine::resolve::recorded::{RESOLUTIONS, record};
 use git_dispatch::git::{Repo, Store};
-use git_dispatch::merge::verdict::Class;
+use git_dispatch::merge::class::Class;
 use serde_json::{Value, json};
 
 use crate::harness::Scene;
@@ -104,7 +104,7 @@ fn a_rule_resolves_a_conflict_and_every_face_says_so() {
     assert!(
         scene
             .board()
-            .contains("| content | settled while assembling |"),
+            .contains("| content | resolved during assembly |"),
         "{}",
         scene.board()
     );

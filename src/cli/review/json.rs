@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::cli::review::Page;
 use crate::merge::change::FileStat;
-use crate::merge::verdict::Class;
+use crate::merge::class::Class;
 use crate::model::ids::TaskNumber;
 use crate::model::run::RunState;
 

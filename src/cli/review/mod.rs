@@ -368,7 +368,7 @@ fn files(files: &[FileStat], most: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::merge::verdict::Class;
+    use crate::merge::class::Class;
 
     #[test]
     fn accepting_a_result_that_stays_left_out_says_so() {

@@ -19,8 +19,8 @@ use crate::engine::resolve::merge_conflict::{AutoResolution, MergeConflict};
 use crate::engine::resolve::policy::Policy;
 use crate::engine::resolve::strategies::{Environment, Strategies};
 use crate::merge::change::RepoPath;
+use crate::merge::class::Class;
 use crate::merge::oid::Oid;
-use crate::merge::verdict::Class;
 use crate::model::resolution::{Resolution, Resolver, RungName};
 use crate::model::task_state::TaskState;
 

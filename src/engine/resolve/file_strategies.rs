@@ -8,8 +8,8 @@ use crate::engine::resolve::merge_conflict::TreeEdits;
 use crate::engine::resolve::recorded::recall;
 use crate::engine::resolve::tools::Tools;
 use crate::git::Store;
+use crate::merge::class::HunkClass;
 use crate::merge::oid::Oid;
-use crate::merge::verdict::HunkClass;
 use crate::model::resolution::Resolver;
 
 /// The edits that resolve the files of a unit, and the strategy they come from.

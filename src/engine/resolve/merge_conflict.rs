@@ -1,8 +1,8 @@
 //! A candidate that conflicts with what is merged already, and the outcome of resolving that.
 
 use crate::merge::change::{Entry, RepoPath};
+use crate::merge::class::Class;
 use crate::merge::oid::Oid;
-use crate::merge::verdict::Class;
 use crate::model::resolution::{Resolution, TriedRung};
 
 /// A candidate that does not merge with the commits merged before it.

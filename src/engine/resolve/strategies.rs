@@ -26,7 +26,8 @@ use crate::merge::answer::MergeAnswer;
 use crate::merge::answer::MergeResult;
 use crate::merge::answer::Stage;
 use crate::merge::change::RepoPath;
-use crate::merge::verdict::{Class, Unit};
+use crate::merge::class::Class;
+use crate::merge::verdict::Unit;
 use crate::model::resolution::{Resolution, Resolver, RungName, TriedRung};
 
 /// What every conflict of an assembly is resolved with.

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::model::ids::{AttemptNumber, TaskNumber};
 use crate::model::run::{RunState, Speculative};
+use crate::report::conflict_suggestion::suggestion;
 
 /// The version of the format; a breaking change raises it.
 const VERSION: u32 = 1;
@@ -27,7 +28,7 @@ struct Conflict<'a> {
     severity: u8,
     paths: Vec<String>,
     since: String,
-    recommended: &'static str,
+    suggested: String,
 }
 
 /// A file that tells a worker what its work conflicts with.
@@ -109,14 +110,14 @@ fn conflict<'a>(state: &'a RunState, found: &'a Speculative, with: TaskNumber) -
         severity: conflict.severity,
         paths: paths.map(ToString::to_string).collect(),
         since: found.since.to_string(),
-        recommended: conflict.class.recommended(),
+        suggested: suggestion(state, conflict),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::merge::verdict::Class;
+    use crate::merge::class::Class;
     use crate::model::event::Event;
     use crate::model::fixture::{RunFixture, conflict};
 

@@ -169,7 +169,7 @@ struct Conflicts<'a> {
     /// A board only reads what was found before.
     merges_run: usize,
     pairs: Vec<Pair<'a>>,
-    emergent: Vec<Emergent<'a>>,
+    multiway: Vec<MultiwayConflict<'a>>,
     speculative: Vec<Speculative<'a>>,
 }
 
@@ -203,7 +203,7 @@ struct Pair<'a> {
     bases: Vec<String>,
     /// Merged trees are not journalled; the command gives it.
     tree: Option<String>,
-    recommended: &'a str,
+    suggested: &'a str,
     inherited: bool,
     units: Vec<PairUnit>,
     /// What shows it by git alone, typed into a shell at the top of the repository.
@@ -233,7 +233,7 @@ struct Lines {
 }
 
 #[derive(Serialize)]
-struct Emergent<'a> {
+struct MultiwayConflict<'a> {
     branches: Vec<&'a str>,
     class: &'static str,
     paths: Vec<String>,
@@ -399,7 +399,7 @@ fn conflicts(view: &BoardView) -> Conflicts<'_> {
         pairs_independent: None,
         merges_run: 0,
         pairs: view.conflicts.iter().map(|row| pair(view, row)).collect(),
-        emergent: emergent(view),
+        multiway: multiway(view),
         speculative: view
             .speculative
             .iter()
@@ -437,7 +437,7 @@ fn pair<'a>(view: &'a BoardView, row: &'a ConflictRow) -> Pair<'a> {
         severity: conflict.severity,
         bases: conflict.bases.iter().map(ToString::to_string).collect(),
         tree: None,
-        recommended: &row.suggested,
+        suggested: &row.suggested,
         inherited: conflict.inherited,
         units: conflict.units.iter().map(unit).collect(),
         command: command(view, conflict.a, conflict.b),
@@ -489,7 +489,7 @@ fn lines(range: LineRange) -> Lines {
 }
 
 /// A candidate that conflicts with no single one, only with several that were merged before it.
-fn emergent(view: &BoardView) -> Vec<Emergent<'_>> {
+fn multiway(view: &BoardView) -> Vec<MultiwayConflict<'_>> {
     let integration = view.integration.iter();
     let mut found = Vec::new();
     for out in integration.flat_map(|integration| &integration.left_out) {
@@ -505,7 +505,7 @@ fn emergent(view: &BoardView) -> Vec<Emergent<'_>> {
         };
         if with.len() > 1 && !with.iter().any(is_pair) {
             let all = with.iter().chain([&out.task]);
-            found.push(Emergent {
+            found.push(MultiwayConflict {
                 branches: all.map(|task| branch_name(view, *task)).collect(),
                 class: class.name(),
                 paths: paths.iter().map(ToString::to_string).collect(),

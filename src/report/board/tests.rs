@@ -4,7 +4,8 @@
 
 use crate::base::golden::assert_golden;
 use crate::merge::change::ChangeStat;
-use crate::merge::verdict::{Class, Hunk, HunkClass, LineRange};
+use crate::merge::class::{Class, HunkClass};
+use crate::merge::verdict::{Hunk, LineRange};
 use crate::model::event::Event;
 use crate::model::failure::FailureClass;
 use crate::model::fixture::{RunFixture, base, candidate, conflict, failure, start};

@@ -19,6 +19,7 @@ use crate::model::task_state::{TaskPhase, TaskState};
 use crate::model::worker_health::Parking;
 use crate::report::board::banners::notices;
 use crate::report::board::row_note::note;
+use crate::report::conflict_suggestion::suggestion;
 
 /// What every board of a run is rendered from. Text in it is as it was said, except for notes,
 /// which are one safe line already; each renderer escapes for its own form.
@@ -280,13 +281,6 @@ impl TaskRow {
 
 impl ConflictRow {
     fn new(state: &RunState, conflict: &TaskConflict) -> ConflictRow {
-        let integration = state.integration.as_ref();
-        let is_in = |task| integration.is_some_and(|integration| integration.contains(task));
-        // Where one of the two is in already, it is the other that has to follow.
-        let (first, second) = match is_in(conflict.b) && !is_in(conflict.a) {
-            true => (conflict.b, conflict.a),
-            false => (conflict.a, conflict.b),
-        };
         let (worst, others): (Vec<_>, Vec<_>) = conflict
             .units
             .iter()
@@ -295,13 +289,7 @@ impl ConflictRow {
         ConflictRow {
             conflict: conflict.clone(),
             paths: units.flat_map(|unit| unit.paths.clone()).collect(),
-            suggested: if is_in(first) && is_in(second) && !conflict.inherited {
-                "settled while assembling".to_owned()
-            } else if conflict.inherited {
-                "settled with the branches they build on".to_owned()
-            } else {
-                conflict.class.recommended_for(first, second)
-            },
+            suggested: suggestion(state, conflict),
         }
     }
 }

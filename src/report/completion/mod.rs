@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use crate::base::text::clip;
 use crate::merge::change::{ChangeStat, RepoPath};
-use crate::merge::verdict::{Class, HunkClass};
+use crate::merge::class::{Class, HunkClass};
 use crate::model::bill::Bill;
 use crate::model::ids::{RunId, TaskNumber};
 use crate::model::integration::{CheckResult, Guilty, LeftOut, LeftOutReason};

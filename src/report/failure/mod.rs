@@ -2,8 +2,8 @@
 
 use crate::base::markdown::plain_line;
 use crate::merge::change::RepoPath;
+use crate::merge::class::Class;
 use crate::merge::oid::Oid;
-use crate::merge::verdict::Class;
 use crate::model::attempt::Attempt;
 use crate::model::bill::Bill;
 use crate::model::failure::{Failure, FailureClass, FailureKind};
