@@ -2,7 +2,7 @@
 //! prompt, without a word.
 
 use crate::plan::diagnostic::Code;
-use crate::plan::finding::Finding;
+use crate::plan::collector::RawDiagnostic;
 use crate::plan::markdown::blocks::{Block, Kind};
 use crate::plan::markdown::headline;
 use crate::plan::markdown::raw::{line_end, line_start, marker, next_line, trimmed};
@@ -47,7 +47,7 @@ pub(super) fn inside(text: &str, item: &Block) -> Vec<Span> {
 }
 
 /// Warns about such a line.
-pub(super) fn warning(text: &str, line: Span) -> Finding {
+pub(super) fn warning(text: &str, line: Span) -> RawDiagnostic {
     let words = &text[line.clone()];
     let hint = match bare(words) {
         (Marker::Number, rest) if !words.starts_with('#') && !rest.starts_with(' ') => {
@@ -56,7 +56,7 @@ pub(super) fn warning(text: &str, line: Span) -> Finding {
         _ => "a task begins with its number at the start of a line: `1. [TAG] Title`",
     };
     let message = "this looks like a task, but is not a numbered item";
-    Finding::warning(Code::NotATask, line, message).hint(hint)
+    RawDiagnostic::warning(Code::NotATask, line, message).hint(hint)
 }
 
 fn lines(text: &str, span: Span) -> impl Iterator<Item = Span> {
