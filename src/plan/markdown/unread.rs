@@ -1,8 +1,8 @@
 //! Lines that look like a task and are none: they would be dropped, or become part of a title or a
 //! prompt, without a word.
 
-use crate::plan::diagnostic::Code;
 use crate::plan::collector::RawDiagnostic;
+use crate::plan::diagnostic::Code;
 use crate::plan::markdown::blocks::{Block, Kind};
 use crate::plan::markdown::headline;
 use crate::plan::markdown::raw::{line_end, line_start, marker, next_line, trimmed};
