@@ -2,7 +2,7 @@
 
 use crate::base::text::{clip, did_you_mean, one_line, terminal_safe};
 use crate::plan::diagnostic::{Code, Diagnostic, Severity};
-use crate::plan::fields::meant_by;
+use crate::plan::other_words::meant_by;
 use crate::plan::span::{At, Span, line_bounds};
 
 /// A finding before its line is known.

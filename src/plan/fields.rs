@@ -1,6 +1,7 @@
 //! The names of the fields, in the order in which they are written.
 
 use crate::plan::draft::Value;
+use crate::plan::other_words::is_unmistakable;
 
 /// Every key of a task.
 pub(super) const KNOWN: &[&str] = &[
@@ -46,37 +47,13 @@ pub(super) fn is_known(key: &str) -> bool {
     KNOWN.contains(&key)
 }
 
-/// The words that other tools have for a field.
-const OTHER_WORDS: &[(&str, &str)] = &[
-    ("needs", "depends_on"),
-    ("depends", "depends_on"),
-    ("dependencies", "depends_on"),
-    ("deps", "depends_on"),
-    ("requires", "depends_on"),
-    ("after", "depends_on"),
-    ("command", "run"),
-    ("cmd", "run"),
-    ("script", "run"),
-    ("agent", "worker"),
-    ("verify", "check"),
-];
-
-/// The words among these that hardly begin the line of a prompt.
-const UNMISTAKABLE: &[&str] = &["needs", "depends", "dependencies", "deps"];
-
-/// Returns the field that a word of another tool means.
-pub(super) fn meant_by(key: &str) -> Option<&'static str> {
-    let (_, field) = OTHER_WORDS.iter().find(|(word, _)| *word == key)?;
-    Some(field)
-}
-
 /// Whether a mistyped field may be meant: one letter wrong, two in a long word.
 pub(super) fn is_nearly_known(key: &str) -> bool {
     let near = |known: &&str| {
         let allowed = if known.len() > 5 { 2 } else { 1 };
         known.len().abs_diff(key.len()) <= allowed && strsim::osa_distance(known, key) <= allowed
     };
-    UNMISTAKABLE.contains(&key) || KNOWN.iter().any(near)
+    is_unmistakable(key) || KNOWN.iter().any(near)
 }
 
 /// The parts of one line of Markdown between its commas, but not those inside of brackets:
