@@ -47,7 +47,7 @@ pub(crate) struct LogsArgs {
 pub(crate) fn run(args: LogsArgs, ui: &Ui) -> CommandResult {
     let here = RepoContext::open()?;
     let run = here.find_run(args.name.run.as_deref(), DefaultRun::Latest)?;
-    let state = here.load(&run)?.state;
+    let state = here.read_state(&run)?;
     let task = find_task(&state.plan, &args.name.task)?;
     let last = state
         .task(task.number)

@@ -8,6 +8,7 @@ use crate::base::clock::parse_duration;
 use crate::base::text::terminal_safe;
 use crate::cli::error::{CommandError, CommandResult, ExitStatus};
 use crate::cli::repo_context::{DefaultRun, RepoContext, TaskName, find_task};
+use crate::engine::runs::read::StateReader;
 use crate::journal::runs::RunLock;
 use crate::model::ids::{RunId, TaskNumber};
 use crate::model::outcome::End;
@@ -52,7 +53,8 @@ pub(crate) struct OutputArgs {
 pub(crate) fn wait(args: WaitArgs, ui: &Ui) -> CommandResult {
     let here = RepoContext::open()?;
     let run = here.find_run(args.run.as_deref(), DefaultRun::Unfinished)?;
-    let plan = here.load(&run)?.state.plan;
+    let mut reader = StateReader::new(&here.repo, &here.store, &run);
+    let plan = reader.read()?.plan.clone();
     let task = args
         .task
         .as_deref()
@@ -62,9 +64,9 @@ pub(crate) fn wait(args: WaitArgs, ui: &Ui) -> CommandResult {
     let started = Instant::now();
     let mut driven = Instant::now();
     loop {
-        let state = here.load(&run)?.state;
-        if let Some(exit) = verdict(&state, task) {
-            ui.status(&sentence(&state, task));
+        let state = reader.read()?;
+        if let Some(exit) = verdict(state, task) {
+            ui.status(&sentence(state, task));
             return Ok(exit);
         }
         if RunLock::is_held(&here.repo, &run) {
@@ -122,7 +124,7 @@ fn interrupted(run: &RunId) -> CommandError {
 pub(crate) fn output(args: OutputArgs, ui: &Ui) -> CommandResult {
     let here = RepoContext::open()?;
     let run = here.find_run(args.name.run.as_deref(), DefaultRun::Latest)?;
-    let state = here.load(&run)?.state;
+    let state = here.read_state(&run)?;
     let number = find_task(&state.plan, &args.name.task)?.number;
     let outcome = state
         .task(number)

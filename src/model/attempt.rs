@@ -1,6 +1,7 @@
 //! One attempt at a task.
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::merge::oid::Oid;
 use crate::model::failure::{Failure, FailureClass};
@@ -8,7 +9,7 @@ use crate::model::ids::AttemptNumber;
 use crate::model::outcome::{End, Outcome};
 
 /// One try at a task.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Attempt {
     /// Its number, from 1.
     pub number: AttemptNumber,

@@ -1,6 +1,7 @@
 //! The state of one task of a run.
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::merge::change::RepoPath;
 use crate::merge::oid::Oid;
@@ -13,7 +14,7 @@ use crate::model::outcome::{End, Outcome};
 use crate::model::spending::Spending;
 
 /// Where one task is.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct TaskState {
     /// What it waits for or how it ended.
     pub phase: TaskPhase,
@@ -54,7 +55,7 @@ pub struct TaskState {
 }
 
 /// What a task waits for or how it ended.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub enum TaskPhase {
     /// Starts when its dependencies are done and there is room.
     Queued,

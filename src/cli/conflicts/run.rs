@@ -81,7 +81,7 @@ fn refuse_runs(here: &RepoContext, targets: &[String]) -> Result<(), CommandErro
     else {
         return Ok(());
     };
-    let branch = here.load(&run)?.state.integration_branch();
+    let branch = here.read_state(&run)?.integration_branch();
     let below = branch.trim_end_matches("integration");
     Err(CommandError::usage(format!(
         "{name:?} is a run, and a run is compared by itself"
