@@ -40,13 +40,13 @@ impl StateCache {
 
     /// Loads the cached state, with the commit of the journal after which it was the state.
     pub(super) fn load(&self) -> Option<(Oid, RunState)> {
-        let mut file = open_nonblocking(&self.path()).ok()?;
+        let file = open_nonblocking(&self.path()).ok()?;
         let about = file.metadata().ok()?;
         if !about.is_file() || about.len() > LIMIT {
             return None;
         }
         let mut content = Vec::with_capacity(usize::try_from(about.len()).ok()?);
-        file.by_ref().take(LIMIT).read_to_end(&mut content).ok()?;
+        file.take(LIMIT).read_to_end(&mut content).ok()?;
         let end = content.iter().position(|byte| *byte == b'\n')?;
         let (head, body) = (&content[..end], &content[end + 1..]);
         let tip = std::str::from_utf8(head).ok()?.rsplit(' ').next()?;
@@ -110,5 +110,7 @@ fn checksum(bytes: &[u8]) -> u64 {
     let (words, rest) = bytes.as_chunks::<8>();
     let words = words.iter().map(|word| u64::from_le_bytes(*word));
     let rest = rest.iter().map(|byte| u64::from(*byte));
-    words.chain(rest).fold(0xcbf2_9ce4_8422_2325 ^ bytes.len() as u64, step)
+    words
+        .chain(rest)
+        .fold(0xcbf2_9ce4_8422_2325 ^ bytes.len() as u64, step)
 }
