@@ -41,7 +41,7 @@ pub(crate) fn run(args: CleanArgs, ui: &Ui) -> CommandResult {
     let loaded = here.load(&run)?;
     if !matches!(loaded.state.phase, RunPhase::Ended(_)) {
         return Err(CommandError::failed(format!("{run} has not ended"))
-            .hint(format!("`dispatch resume {run}` takes it up again")));
+            .hint(format!("`dispatch resume {run}` continues it")));
     }
     let state = loaded.state;
     free_references(&here.repo, &run, &loaded.settings)?;

@@ -11,7 +11,8 @@ use crate::cli::status::pretty;
 use crate::config;
 use crate::config::variable::Overrides;
 use crate::engine::EngineError;
-use crate::engine::doctor::{Ailment, Remedy, environment, journals, leftovers, run};
+use crate::engine::doctor::fix::Fix;
+use crate::engine::doctor::{Problem, environment, journals, leftovers, run};
 use crate::engine::kernel::context::Context;
 use crate::journal::Journal;
 use crate::journal::runs::{self, RunLock, Taken};
@@ -37,19 +38,19 @@ pub(crate) struct DoctorArgs {
     json: bool,
 }
 
-/// Something found, and what became of it.
+/// A problem, and the result of its repair.
 struct Finding {
-    ailment: Ailment,
-    /// Whether it was repaired, or why not; `None` if nobody tried.
+    problem: Problem,
+    /// The result of the repair; `None` if none was tried.
     repaired: Option<Result<(), String>>,
 }
 
 impl Finding {
-    /// Whether it stays as it is and somebody should do something about it.
+    /// Returns `true` if the user has to do something about it.
     fn is_open(&self) -> bool {
         match &self.repaired {
             Some(result) => result.is_err(),
-            None => !matches!(self.ailment.remedy, Remedy::Nothing),
+            None => !matches!(self.problem.fix, Fix::None),
         }
     }
 }
@@ -68,11 +69,11 @@ pub(crate) fn run(args: DoctorArgs, ui: &Ui) -> CommandResult {
         let found = environment::examine(&here.repo, &settings)?;
         facts = found.facts;
         let general = found
-            .ailments
+            .problems
             .into_iter()
-            .chain(leftovers::examine(&here.repo));
+            .chain(leftovers::examine(&here.repo, &settings));
         let lost = journals::examine(&here.repo, &here.store, &settings.run.branch_prefix)?;
-        findings.extend(treat(&here, None, general.chain(lost).collect(), args.fix));
+        findings.extend(repair(&here, None, general.chain(lost).collect(), args.fix));
     }
     let runs = match &args.run {
         Some(_) => vec![here.find_run(args.run.as_deref(), DefaultRun::Latest)?],
@@ -138,18 +139,12 @@ fn visit(here: &RepoContext, run: &RunId, fix: bool) -> Result<Visit, CommandErr
         loaded.settings.clone(),
         here.clock,
     )?;
-    let ailments = run::examine(&context, &loaded.state)?;
-    let findings = treat(here, Some(&context), ailments, fix);
+    let problems = run::examine(&context, &loaded.state)?;
+    let findings = repair(here, Some(&context), problems, fix);
     let repairs: Vec<String> = findings
         .iter()
         .filter(|finding| matches!(finding.repaired, Some(Ok(()))))
-        .map(|finding| {
-            format!(
-                "{}: {}",
-                finding.ailment.what,
-                finding.ailment.remedy.words()
-            )
-        })
+        .map(|finding| format!("{}: {}", finding.problem.what, finding.problem.fix.words()))
         .collect();
     if !repairs.is_empty() {
         // A reference of the journal itself may have been freed just now, so it is read again.
@@ -163,21 +158,21 @@ fn visit(here: &RepoContext, run: &RunId, fix: bool) -> Result<Visit, CommandErr
     Ok(Visit::Done(findings))
 }
 
-fn treat(
+fn repair(
     here: &RepoContext,
     context: Option<&Context>,
-    ailments: Vec<Ailment>,
+    problems: Vec<Problem>,
     fix: bool,
 ) -> Vec<Finding> {
-    let one = |ailment: Ailment| {
-        let tries = fix && ailment.remedy.is_ours();
+    let one = |problem: Problem| {
+        let tries = fix && problem.fix.is_automatic();
         let repaired = tries.then(|| {
-            let done = ailment.remedy.carry_out(&here.repo, context);
+            let done = problem.fix.apply(&here.repo, context);
             done.map_err(|error| error_chain(&error))
         });
-        Finding { ailment, repaired }
+        Finding { problem, repaired }
     };
-    ailments.into_iter().map(one).collect()
+    problems.into_iter().map(one).collect()
 }
 
 fn show(facts: &[String], findings: &[Finding], runs: usize, fix: bool, ui: &Ui) {
@@ -185,52 +180,57 @@ fn show(facts: &[String], findings: &[Finding], runs: usize, fix: bool, ui: &Ui)
         ui.status(fact);
     }
     for finding in findings {
-        let Ailment {
+        let Problem {
             run,
             what,
             why,
-            remedy,
-        } = &finding.ailment;
+            fix: repair,
+        } = &finding.problem;
         let whose = run
             .as_ref()
             .map_or_else(String::new, |run| format!("{run}: "));
-        let done = match (&finding.repaired, remedy) {
-            (Some(Ok(())), _) => format!("repaired: {}", remedy.words()),
+        let done = match (&finding.repaired, repair) {
+            (Some(Ok(())), _) => format!("repaired: {}", repair.words()),
             (Some(Err(error)), _) => format!("could not be repaired: {error}"),
-            (None, Remedy::Nothing) => "nothing has to be done".to_owned(),
-            (None, Remedy::Person(what)) => what.clone(),
-            (None, _) => format!("with --fix: {}", remedy.words()),
+            (None, Fix::None) => "nothing to do".to_owned(),
+            (None, Fix::Manual(advice)) => advice.clone(),
+            (None, _) => format!("with --fix: {}", repair.words()),
         };
         ui.answer(&format!("{whose}{what}\n  {why}\n  {done}\n"));
     }
     let open = findings.iter().filter(|finding| finding.is_open());
-    let repairable = open.clone().any(|finding| finding.ailment.remedy.is_ours());
+    let repairable = open
+        .clone()
+        .any(|finding| finding.problem.fix.is_automatic());
     match open.count() {
         0 => ui.answer(&format!("all is well with {}\n", plural(runs, "run"))),
         open if repairable && !fix => {
             ui.hint(&format!(
                 "{} found; `dispatch doctor --fix` repairs what it can",
-                plural(open, "thing")
+                plural(open, "problem")
             ));
         }
-        open => ui.hint(&format!("{} left for a person", plural(open, "thing"))),
+        open => ui.hint(&format!(
+            "{} left for you to repair",
+            plural(open, "problem")
+        )),
     }
 }
 
 fn value(facts: &[String], findings: &[Finding]) -> serde_json::Value {
     let one = |finding: &Finding| {
-        let Ailment {
+        let Problem {
             run,
             what,
             why,
-            remedy,
-        } = &finding.ailment;
+            fix,
+        } = &finding.problem;
         json!({
             "run": run.as_ref().map(RunId::as_str),
             "what": what,
             "why": why,
-            "remedy": remedy.words(),
-            "fixable": remedy.is_ours(),
+            "fix": fix.words(),
+            "fixable": fix.is_automatic(),
             "repaired": finding.repaired.as_ref().map(Result::is_ok),
             "error": finding.repaired.as_ref().and_then(|result| result.as_ref().err()),
         })

@@ -26,8 +26,10 @@ mod land;
 mod logs;
 mod man;
 mod mistyped;
+mod output;
 mod plan;
 mod plan_source;
+mod poll;
 mod prompt;
 mod repo_context;
 mod resolve;
@@ -88,7 +90,7 @@ enum Command {
     Status(status::StatusArgs),
     Board(status::BoardArgs),
     Report(status::ReportArgs),
-    Output(wait::OutputArgs),
+    Output(output::OutputArgs),
     Logs(logs::LogsArgs),
     Show(show::ShowArgs),
     Diff(diff::DiffArgs),
@@ -197,10 +199,10 @@ impl Command {
             Command::Run(args) => run::run(args, ui),
             Command::Plan(args) => plan::run(args, ui),
             Command::Prompt(args) => prompt::run(args, ui),
-            Command::Wait(args) => wait::wait(args, ui),
+            Command::Wait(args) => wait::run(args, ui),
             Command::Pause(args) => control::pause(args, ui),
             Command::Cancel(args) => control::cancel(args, ui),
-            Command::Output(args) => wait::output(args, ui),
+            Command::Output(args) => output::run(args, ui),
             Command::Status(args) => status::status(args, ui),
             Command::Board(args) => status::board(args, ui),
             Command::Logs(args) => logs::run(args, ui),

@@ -169,7 +169,7 @@ fn next(here: &RepoContext, loaded: Loaded, number: TaskNumber) -> Result<String
     let context = context(&here.repo, &state, settings, here.clock)?;
     let settings = &context.settings;
     let worker = settings.workers.get(worker_for(&state, number, settings));
-    let reuse = worker.and_then(|worker| reusable(&context, &state, number, worker));
+    let reuse = worker.and_then(|worker| reusable(&context.layout, &state, number, worker));
     let reuse = reuse.filter(|reuse| is_sound(&context, reuse, &starts_from(&state, number)));
     let brief = brief(&state, number);
     let conflict = brief.conflict.as_ref();

@@ -85,7 +85,7 @@ pub(crate) fn status(args: StatusArgs, ui: &Ui) -> CommandResult {
     ui.answer(&text::render_within(&shown.view, ui.columns()));
     if shown.view.standing == Standing::Interrupted {
         ui.hint(&format!(
-            "`dispatch resume {}` takes it up again",
+            "`dispatch resume {}` continues it",
             shown.state.run
         ));
     }

@@ -19,6 +19,11 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub struct Reply(Sender<Response>);
 
 impl Reply {
+    /// A reply whose response goes to this channel.
+    pub(crate) fn new(responses: Sender<Response>) -> Reply {
+        Reply(responses)
+    }
+
     /// Sends the response; a client that has gone is ignored.
     pub fn send(self, response: Response) {
         let _ = self.0.send(response);
@@ -71,7 +76,7 @@ fn serve(stream: &UnixStream, receive: &impl Fn(Request, Reply)) -> std::io::Res
         return Ok(());
     };
     let (sender, answer) = channel();
-    receive(request, Reply(sender));
+    receive(request, Reply::new(sender));
     let Ok(response) = answer.recv() else {
         return Ok(());
     };

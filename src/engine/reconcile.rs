@@ -1,5 +1,4 @@
-//! What a process that takes a run up again finds in the world, compared with the journal; and what
-//! it makes again before the loop goes on.
+//! Reconciles the journal with the repository when a run resumes.
 
 use crate::base::fault;
 use crate::engine::EngineError;
@@ -10,6 +9,7 @@ use crate::exec::JobStatus;
 use crate::git::Store;
 use crate::git::refs::branch_ref;
 use crate::git::worktree::Worktree;
+use crate::merge::oid::Oid;
 use crate::model::attempt::Attempt;
 use crate::model::ids::TaskNumber;
 use crate::model::outcome::End;
@@ -17,18 +17,18 @@ use crate::model::recovery::{Finding, Found};
 use crate::model::run::RunState;
 use crate::model::task_state::{TaskPhase, TaskState};
 
-/// Looks at everything the journal speaks of. Nothing is changed.
+/// Compares everything that the journal names with the repository; changes nothing.
 ///
 /// # Errors
 /// When references or the records of an attempt cannot be read.
-pub fn survey(context: &Context, state: &RunState) -> Result<Vec<Found>, EngineError> {
+pub fn inspect(context: &Context, state: &RunState) -> Result<Vec<Found>, EngineError> {
     let store = Store::open(&context.repo)?;
     let mut found = Vec::new();
     for task in state.plan.tasks() {
         let now = state.task(task.number);
         let what = match (&now.phase, now.last_attempt()) {
-            (TaskPhase::Running, Some(attempt)) => alive(context, task.number, attempt)?,
-            _ => at_rest(now),
+            (TaskPhase::Running, Some(attempt)) => open_attempt(context, task.number, attempt)?,
+            _ => closed_task(now),
         };
         found.push(Found::of(task.number, what));
         if let Some(branch) = missing_branch(context, &store, state, task.number)? {
@@ -38,39 +38,43 @@ pub fn survey(context: &Context, state: &RunState) -> Result<Vec<Found>, EngineE
             });
         }
     }
-    found.extend(look_at_board(context, &store, state)?);
+    found.extend(inspect_board(context, &store, state)?);
     Ok(found)
 }
 
-fn at_rest(task: &TaskState) -> Finding {
-    let was_cut = || matches!(task.last_outcome(), Some(o) if o.end == End::Interrupted {});
+fn closed_task(task: &TaskState) -> Finding {
+    let was_interrupted = || matches!(task.last_outcome(), Some(o) if o.end == End::Interrupted {});
     match task.phase {
         TaskPhase::Done => Finding::Done,
         TaskPhase::Failed | TaskPhase::DependenciesConflict { .. } => Finding::Failed,
         TaskPhase::RetryAt(_) => Finding::RetryDue,
         TaskPhase::Skipped { .. } | TaskPhase::Cancelled => Finding::GivenUp,
-        TaskPhase::Queued if was_cut() => Finding::Interrupted,
+        TaskPhase::Queued if was_interrupted() => Finding::Interrupted,
         TaskPhase::Queued | TaskPhase::Running => Finding::Waiting,
     }
 }
 
-/// What became of an attempt of which the journal knows no end.
-fn alive(context: &Context, task: TaskNumber, attempt: &Attempt) -> Result<Finding, EngineError> {
+/// Finds the state of an attempt whose end is not in the journal.
+fn open_attempt(
+    context: &Context,
+    task: TaskNumber,
+    attempt: &Attempt,
+) -> Result<Finding, EngineError> {
     let folder = worker_folder(context, task, attempt.number);
     let status = context.executor.status(&folder)?;
     let path = context.recorded_worktree(&attempt.worktree);
     let worktree = context.repo.find_worktree(&path);
-    let is_there = worktree.as_ref().is_some_and(Worktree::exists);
+    let exists = worktree.as_ref().is_some_and(Worktree::exists);
     Ok(match status {
         JobStatus::Absent => Finding::NotStarted,
-        _ if !is_there => Finding::WorktreeGone,
+        _ if !exists => Finding::WorktreeGone,
         JobStatus::Alive => Finding::Alive,
         JobStatus::Ended(_) => Finding::Ended,
         JobStatus::Lost => Finding::Lost,
     })
 }
 
-/// The branch of a task that offers a candidate, if nobody has it any more.
+/// Returns the branch of a task with a candidate, if it is missing.
 fn missing_branch(
     context: &Context,
     store: &Store,
@@ -78,12 +82,12 @@ fn missing_branch(
     task: TaskNumber,
 ) -> Result<Option<String>, EngineError> {
     let branch = context.branch(task);
-    let is_wanted = state.task(task).candidate().is_some();
-    let is_gone = is_wanted && store.reference(&branch_ref(&branch))?.is_none();
-    Ok(is_gone.then_some(branch))
+    let has_candidate = state.task(task).candidate().is_some();
+    let is_missing = has_candidate && store.reference(&branch_ref(&branch))?.is_none();
+    Ok(is_missing.then_some(branch))
 }
 
-fn look_at_board(
+fn inspect_board(
     context: &Context,
     store: &Store,
     state: &RunState,
@@ -101,25 +105,31 @@ fn look_at_board(
     Ok(Some(Found::named(what, branch)))
 }
 
-/// Makes the references again that somebody deleted and whose commits the journal keeps. The board
-/// is left to the loop, which publishes it anyway.
+/// Restores missing branches whose commits the journal keeps. The loop publishes the board anyway.
 ///
 /// # Errors
-/// When a reference cannot be made, or came back meanwhile.
-pub fn make_again(context: &Context, state: &RunState, found: &[Found]) -> Result<(), EngineError> {
+/// When a reference cannot be written, or exists again in the meantime.
+pub fn restore_references(
+    context: &Context,
+    state: &RunState,
+    found: &[Found],
+) -> Result<(), EngineError> {
     let store = Store::open(&context.repo)?;
-    fault::point("taking up", "before references are made again");
+    fault::point("resuming", "before references are restored");
     for one in found {
-        let commit = match (one.what, one.task) {
-            (Finding::BranchGone, Some(task)) => state.task(task).candidate(),
-            (Finding::IntegrationGone, _) => state.integration.as_ref().and_then(|i| i.tip),
-            _ => None,
-        };
-        if let Some(commit) = commit {
-            let why = "dispatch: made again from the journal";
-            let zero = crate::merge::oid::Oid::ZERO;
-            store.move_reference(&branch_ref(&one.name), zero, commit, why)?;
+        if let Some(commit) = missing_commit(state, one) {
+            let why = "dispatch: restored from the journal";
+            store.move_reference(&branch_ref(&one.name), Oid::ZERO, commit, why)?;
         }
     }
     Ok(())
+}
+
+/// Returns the commit that a missing branch had.
+pub(super) fn missing_commit(state: &RunState, found: &Found) -> Option<Oid> {
+    match (found.what, found.task) {
+        (Finding::BranchGone, Some(task)) => state.task(task).candidate(),
+        (Finding::IntegrationGone, _) => state.integration.as_ref()?.tip,
+        _ => None,
+    }
 }

@@ -33,6 +33,7 @@ mod leftovers;
 pub mod local;
 pub mod log;
 mod record;
+pub mod scripted;
 pub mod shim;
 mod signals;
 #[cfg_attr(target_os = "linux", path = "linux.rs")]

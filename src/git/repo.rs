@@ -26,12 +26,7 @@ pub struct Repo {
 
 impl Repo {
     /// Describes a repository whose folders are known.
-    pub(super) fn new(
-        top: PathBuf,
-        common: PathBuf,
-        git_dir: PathBuf,
-        version: (u32, u32),
-    ) -> Repo {
+    pub fn new(top: PathBuf, common: PathBuf, git_dir: PathBuf, version: (u32, u32)) -> Repo {
         Repo {
             top,
             common,

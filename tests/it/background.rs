@@ -33,7 +33,7 @@ fn a_run_comes_back_once_only_background_tasks_are_left() {
     assert!(ended.err.contains("1 background task"), "{}", ended.err);
     assert_eq!(scene.statuses(), "1 DONE · 2 IN PROGRESS");
     let late = scene.dispatch(&["wait", "--timeout", "1ms"]).expect(1);
-    assert!(late.err.contains("not over yet"), "{}", late.err);
+    assert!(late.err.contains("has not ended yet"), "{}", late.err);
     gate.open();
     scene.dispatch(&["wait"]).expect(0);
     assert_eq!(scene.statuses(), "1 DONE · 2 DONE");

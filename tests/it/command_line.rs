@@ -19,7 +19,7 @@ fn complete(place: &Place, folder: &str, words: &[&str]) -> Ended {
 /// A repository with the run of the demo.
 fn garden() -> Place {
     let place = Place::new();
-    place.succeed(".", "dispatch", &["demo", "garden"]);
+    place.succeed(".", "dispatch", &["demo", "--fast", "garden"]);
     place
 }
 

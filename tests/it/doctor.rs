@@ -1,5 +1,5 @@
-//! `dispatch doctor`: what is left of processes and folders that went the hard way is found,
-//! explained and repaired, and no work is lost by it.
+//! `dispatch doctor`: leftovers of killed processes and lost folders are found, explained and repaired,
+//! and no work is lost.
 
 use std::fs;
 use std::path::PathBuf;
@@ -112,16 +112,16 @@ fn leftovers_of_killed_processes_are_explained_and_removed() {
       a temporary folder of a process that was killed
       repaired: remove it
     RUN: refs/heads/dispatch/RUN/one.lock
-      a process died while it moved the reference
+      a process was killed while it moved the reference
       repaired: remove the lock
     RUN: <root>/shop.dispatch/RUN/one
-      the git that made it was killed; it is locked for ever
+      the git that made it was killed and left it locked
       repaired: unlock it
     RUN: <root>/shop/.git/worktrees/RUN-two/index.lock
-      a git of a worker that is dead left it
+      a git of a dead worker left it
       repaired: remove it
     RUN: <root>/shop.dispatch/RUN/two
-      its attempt is over, and it is still locked
+      its attempt has ended, but it is still locked
       repaired: unlock it
     RUN: <root>/shop/.git/dispatch/runs/RUN/control.sock
       the process that listened on it is dead
@@ -138,7 +138,32 @@ fn leftovers_of_killed_processes_are_explained_and_removed() {
 }
 
 #[test]
-fn references_that_somebody_deleted_are_made_again() {
+fn a_worktree_of_a_run_is_known_as_such_wherever_the_settings_put_it() {
+    let scene = Scene::new();
+    scene.configure("[worktree]\npath = \"../elsewhere/{run}/{task}\"\n");
+    scene.run(TWO, &[]).expect(0);
+    let worktree = scene
+        .root
+        .join("elsewhere")
+        .join(scene.run_name())
+        .join("one");
+    let link = fs::read_to_string(worktree.join(".git")).unwrap();
+    let admin = PathBuf::from(link.trim_end().strip_prefix("gitdir: ").unwrap());
+    let locked = admin.join("locked");
+    fs::write(&locked, "initializing\n").unwrap();
+    let long_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(600);
+    let file = fs::File::options().write(true).open(&locked).unwrap();
+    file.set_modified(long_ago).unwrap();
+    let found = scene.dispatch(&["doctor"]).expect(4);
+    insta::assert_snapshot!(said(&scene, &found), @r"
+    RUN: <root>/elsewhere/RUN/one
+      the git that made it was killed and left it locked
+      with --fix: unlock it
+    ");
+}
+
+#[test]
+fn deleted_references_are_restored() {
     let scene = done();
     let branches = ["one", "integration"].map(|slug| format!("refs/heads/{}", scene.branch(slug)));
     let tips = branches.clone().map(|branch| scene.rev(&branch));
@@ -152,10 +177,10 @@ fn references_that_somebody_deleted_are_made_again() {
     insta::assert_snapshot!(said, @r"
     RUN: dispatch/RUN/one
       its branch is gone
-      repaired: make it again at <one>
+      repaired: restore it at <one>
     RUN: dispatch/RUN/integration
       the assembled branch is gone
-      repaired: make it again at <integration>
+      repaired: restore it at <integration>
     all is well with 1 run
     ");
     assert_eq!(scene.rev(&branches[0]), tips[0]);
@@ -170,7 +195,7 @@ fn a_journal_whose_reference_is_gone_is_found_among_the_objects() {
     let (tip, run) = (scene.rev(&journal), scene.run_name());
     scene.git(&["update-ref", "-d", &journal]);
     let found = scene.dispatch(&["doctor"]).expect(4);
-    let why = "the reference is gone, its commits are still there";
+    let why = "its reference is missing; its commits still exist";
     assert!(found.out.contains(why), "{}", found.out);
     scene.dispatch(&["doctor", "--fix"]).expect(0);
     assert_eq!((scene.rev(&journal), scene.run_name()), (tip, run));
@@ -209,7 +234,7 @@ fn a_run_without_a_journal_is_explained_and_work_of_it_stays() {
     assert!(
         found
             .out
-            .contains("no run has it, and it holds work of its own"),
+            .contains("no run owns it, and no other branch contains its work"),
         "{}",
         found.out
     );
@@ -227,10 +252,10 @@ fn a_worktree_that_is_gone_frees_its_entry_and_its_commits_stay() {
     fs::remove_dir_all(scene.worktree("two")).unwrap();
     insta::assert_snapshot!(repaired(&scene).replace(&mine[..7], "<mine>"), @r"
     RUN: <root>/shop.dispatch/RUN/one
-      its folder is gone, git still has its entry
+      its folder is missing, but git has an entry for it
       repaired: remove its entry
     RUN: <root>/shop.dispatch/RUN/two
-      its folder is gone, git still has its entry
+      its folder is missing, but git has an entry for it
       repaired: keep <mine> as refs/dispatch/attempts/RUN/two/1, remove its entry
     all is well with 1 run
     ");
@@ -262,7 +287,7 @@ fn a_repository_that_was_moved_finds_its_worktrees_again() {
             }
         }
         let found = scene.dispatch(&["doctor"]).expect(4);
-        let why = "the repository or the folder was moved; they do not find each other";
+        let why = "the repository or the folder was moved; the worktree's link is broken";
         assert!(found.out.contains(why), "{renamed}: {}", found.out);
         let fixed = scene.dispatch(&["doctor", "--fix"]).expect(4);
         assert!(

@@ -32,6 +32,7 @@ mod land;
 mod land_killed;
 mod land_moved;
 mod live;
+mod logs;
 mod merge_engine;
 mod merge_failures;
 mod mount;

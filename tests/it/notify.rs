@@ -97,7 +97,7 @@ fn a_program_that_fails_is_said_once_and_nothing_else_changes() {
         .lines()
         .filter(|line| line.contains("notif"))
         .collect();
-    insta::assert_snapshot!(said.join("\n"), @"nobody was notified: the command of [notify] ended with exit status: 7: no route");
+    insta::assert_snapshot!(said.join("\n"), @"notification failed: the command of [notify] ended with exit status: 7: no route");
     insta::assert_snapshot!(scene.statuses(), @"1 DONE · 2 FAILED · 3 QUEUED · 4 QUEUED");
     // A program that is not there.
     let scene = Scene::new();
@@ -110,7 +110,7 @@ fn a_program_that_fails_is_said_once_and_nothing_else_changes() {
         .lines()
         .filter(|line| line.contains("notif"))
         .collect();
-    insta::assert_snapshot!(said.join("\n"), @"nobody was notified: the command of [notify] could not run no-such-program: No such file or directory (os error 2)");
+    insta::assert_snapshot!(said.join("\n"), @"notification failed: the command of [notify] could not run no-such-program: No such file or directory (os error 2)");
 }
 
 /// A scene in which one task fails, with these settings of `[notify]`, and the plan's file.

@@ -90,6 +90,24 @@ fn what_cannot_be_asked_for_changes_nothing() {
 }
 
 #[test]
+fn a_prompt_that_the_editor_left_unchanged_is_asked_about() {
+    let mut scene = scene();
+    scene.unset_env("GIT_EDITOR");
+    scene.set_env("GIT_EDITOR", "true");
+    scene.run(PLAN, &[]).expect(3);
+    let journal = format!("refs/dispatch/runs/{}", scene.run_name());
+    let before = scene.rev(&journal);
+    let asked = scene.dispatch(&["retry", "1", "--edit"]).expect(2);
+    let question = "The prompt of #1 is unchanged. Retry with it?";
+    assert!(asked.err.contains(question), "{}", asked.err);
+    assert_eq!(scene.rev(&journal), before);
+    scene
+        .dispatch(&["retry", "1", "--edit", "--worker", "copy", "--yes"])
+        .expect(0);
+    assert_eq!(scene.statuses(), "1 DONE · 2 DONE · 3 DONE");
+}
+
+#[test]
 fn a_retry_may_go_on_in_the_worktree_of_the_attempt_before() {
     let scene = Scene::new();
     let script = "\

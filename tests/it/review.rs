@@ -135,6 +135,17 @@ fn on_a_terminal(scene: &Scene, typed: &str) -> Option<String> {
 }
 
 #[test]
+fn before_a_conflicting_result_is_accepted_its_fate_is_shown() {
+    let scene = reviewed();
+    let Some(said) = on_a_terminal(&scene, "a\na\na\n") else {
+        return;
+    };
+    let hint = "if accepted, #2 stays left out until its conflict with #1 is resolved";
+    assert_eq!(said.matches("if accepted, ").count(), 1, "{said}");
+    assert!(said.contains(hint), "{said}");
+}
+
+#[test]
 fn a_task_that_is_sent_back_is_tried_again_with_the_comment_in_its_prompt() {
     let scene = Scene::new();
     let plan = "# Two

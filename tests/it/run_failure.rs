@@ -297,6 +297,39 @@ fn the_workers_own_word_decides_the_class() {
 }
 
 #[test]
+fn a_failure_beside_a_conflict_names_the_steps_for_both() {
+    let scene = Scene::new();
+    let plan = "1. [A] a\n   - run: echo a > same.txt\n\
+                2. [B] b\n   - run: echo b > same.txt\n\
+                3. [C] c\n   - run: exit 1\n";
+    let ended = scene.run(plan, &[]).expect(3);
+    let (run, name) = (scene.run_name(), "correct its command in the plan, then");
+    let steps = [
+        format!("{name} `dispatch resume {run} --plan ../plan.md`"),
+        format!("1. See what conflicts: `dispatch conflicts {run}`"),
+        format!("2. Try #2 again: `dispatch retry {run} 2`"),
+        format!("3. Or settle the conflict of #2 by hand: `dispatch resolve {run} 2`"),
+        format!("4. Assemble again: `dispatch assemble {run}`"),
+        format!("5. Or land what is there without #2 and #3: `dispatch land {run}`"),
+    ];
+    for step in &steps {
+        assert!(ended.out.contains(step), "{step}\n{}", ended.out);
+        assert!(scene.board().contains(step), "{step}");
+    }
+    let report: serde_json::Value =
+        serde_json::from_str(&scene.dispatch(&["report", "--json"]).expect(0).out).unwrap();
+    let next = report["report"]["next_steps"].as_array().unwrap();
+    assert_eq!(next.len(), 5, "{report}");
+
+    // The command that is named does what it says.
+    scene.plan(&plan.replace("exit 1", "echo c > c.txt"));
+    let file = scene.root.join("plan.md");
+    let resumed = scene.dispatch(&["resume", &run, "--plan", file.to_str().unwrap()]);
+    resumed.expect(4);
+    assert_eq!(scene.statuses(), "1 DONE · 2 DONE · 3 DONE");
+}
+
+#[test]
 fn a_failed_check_fails_the_task_with_its_last_lines() {
     let scene = Scene::new();
     let plan = "1. [A] a\n   - run: echo a > a.txt; printf working\n   - check: echo built > built.txt\n   - check: echo 3 tests failed; exit 1\n\

@@ -179,7 +179,7 @@ fn what_an_empty_repository_suggests_runs() {
         let ended = match command.as_str() {
             "dispatch demo" => {
                 let folder = scene.root.join("demo");
-                scene.dispatch(&["demo", folder.to_str().unwrap()])
+                scene.dispatch(&["demo", "--fast", folder.to_str().unwrap()])
             }
             "dispatch run PLAN" => scene.run("1. a\n   - run: echo 1 > 1.txt\n", &[]),
             command => {
@@ -207,9 +207,26 @@ fn what_the_demo_suggests_runs() {
     let mut scene = Scene::new();
     let folder = scene.root.join("demo");
     let ended = scene
-        .dispatch(&["demo", folder.to_str().unwrap()])
+        .dispatch(&["demo", "--fast", folder.to_str().unwrap()])
         .expect(0);
     scene.repo = folder;
     let found = follow(&scene, &format!("{}{}", ended.out, ended.err));
     assert!(found.len() >= 4, "{found:?}");
+}
+
+#[test]
+fn the_demo_commits_its_board_while_its_tasks_change() {
+    let mut scene = Scene::new();
+    let folder = scene.root.join("demo");
+    scene
+        .dispatch(&["demo", folder.to_str().unwrap()])
+        .expect(0);
+    scene.repo = folder;
+    let branch = scene.branch("integration");
+    let subjects = scene.git(&["log", "--format=%s", &branch, "--", "DISPATCH.md"]);
+    let boards: Vec<&str> = subjects.lines().collect();
+    assert!(boards.len() >= 8, "{subjects}");
+    for part in ["#4 RETRY (#1)", "#6 DONE", "2 conflicts"] {
+        assert!(boards.iter().any(|line| line.contains(part)), "{subjects}");
+    }
 }

@@ -19,7 +19,8 @@ use crate::config::Settings;
 use crate::engine::EngineError;
 use crate::engine::kernel::context::Context;
 use crate::engine::publish::render_reports;
-use crate::engine::run::driver::{Driven, Driver, Watcher};
+use crate::engine::run::event_loop::{Driven, EventLoop};
+use crate::engine::run::watcher::Watcher;
 use crate::exec::local::LocalExecutor;
 use crate::git::Repo;
 use crate::journal::Journal;
@@ -120,8 +121,15 @@ impl Drive<'_> {
                 .build()
                 .map_err(|error| EngineError::File("the event loop".to_owned(), error))?;
             watcher.recorded(&self.state, &self.recorded);
-            let driver = Driver::new(context, self.state, self.journal, watcher, random())?;
-            let driven = driver.leaving(background).run(self.asked);
+            let event_loop = EventLoop {
+                context,
+                state: self.state,
+                journal: self.journal,
+                watcher,
+                random: random(),
+                background,
+            };
+            let driven = event_loop.run(self.asked);
             let driven = runtime.block_on(driven.instrument(span));
             // Work that was cut off by a third Ctrl-C is not waited for.
             runtime.shutdown_background();

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 
-use crate::engine::run::driver::Watcher;
+use crate::engine::run::watcher::Watcher;
 use crate::journal::record::render_record;
 use crate::model::event::{Event, Recorded};
 use crate::model::ids::TaskNumber;

@@ -16,7 +16,7 @@ use crate::control::control_socket;
 use crate::control::{Request, Response, ask};
 use crate::engine::EngineError;
 use crate::engine::publish::catch_up;
-use crate::engine::reconcile::{make_again, survey};
+use crate::engine::reconcile::{inspect, restore_references};
 use crate::engine::runs::load::free_references;
 use crate::journal::Journal;
 use crate::journal::runs::RunLock;
@@ -133,9 +133,9 @@ fn reconcile_and_drive(
         loaded.settings.clone(),
         here.clock,
     )?;
-    let seen = survey(&context, &loaded.state)?;
+    let seen = inspect(&context, &loaded.state)?;
     if !args.dry_run {
-        make_again(&context, &loaded.state, &seen)?;
+        restore_references(&context, &loaded.state, &seen)?;
     }
     found.extend(seen);
     match &replan {

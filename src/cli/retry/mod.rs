@@ -6,6 +6,7 @@ use clap::Args;
 
 use crate::base::files;
 use crate::base::markdown::plain_line;
+use crate::cli::confirm::ConfirmArgs;
 use crate::cli::drive::reopen::reopen;
 use crate::cli::editor::edit;
 use crate::cli::error::{CommandError, CommandResult};
@@ -37,6 +38,9 @@ pub(crate) struct RetryArgs {
     /// Change the task's prompt in your editor first
     #[arg(long, conflicts_with = "prompt")]
     edit: bool,
+    /// Asks before a prompt that was not changed is used
+    #[command(flatten)]
+    confirm: ConfirmArgs,
     /// Let this worker do it from now on
     #[arg(long, value_name = "NAME")]
     worker: Option<String>,
@@ -77,7 +81,12 @@ pub(crate) fn retry(args: RetryArgs, ui: &Ui) -> CommandResult {
             drop(here.lock(&run)?);
             let loaded = here.load(&run)?;
             let number = chosen(&loaded, &args)?;
-            Some(edited(&here, &loaded, number)?)
+            let prompt = edited(&here, &loaded, number)?;
+            if is_unchanged(&loaded.state, number, &prompt) {
+                let question = format!("The prompt of {number} is unchanged. Retry with it?");
+                args.confirm.confirm(ui, &question)?;
+            }
+            Some(prompt)
         }
         false => None,
     };
@@ -135,7 +144,7 @@ fn may_retry(state: &RunState, number: TaskNumber) -> Result<(), CommandError> {
 
 fn not_over(run: &RunId, number: TaskNumber) -> CommandError {
     CommandError::failed(format!("{number} of {run} is not over"))
-        .hint(format!("`dispatch resume {run}` takes the run up again"))
+        .hint(format!("`dispatch resume {run}` continues the run"))
 }
 
 /// The prompt of a task as the user's editor leaves it.
@@ -165,6 +174,12 @@ fn edited(here: &RepoContext, loaded: &Loaded, number: TaskNumber) -> Result<Str
         ));
     }
     Ok(prompt.to_owned())
+}
+
+/// Returns `true` if the editor left the prompt as it was.
+fn is_unchanged(state: &RunState, number: TaskNumber, prompt: &str) -> bool {
+    let task = current(state, number);
+    prompt == task.text().trim_matches('\n').trim_end()
 }
 
 fn to_edit(state: &RunState, settings: &Settings, number: TaskNumber) -> String {
@@ -302,8 +317,9 @@ mod tests {
     fn the_editor_shows_the_prompt_and_below_it_what_went_wrong() {
         let state = RunFixture::new("a")
             .with_task(1, |task| task.prompt = "Do it\n\n# well".to_owned())
-            .fail(1, "broken");
-        let text = to_edit(&state.state(), &Settings::default(), TaskNumber(1));
+            .fail(1, "broken")
+            .state();
+        let text = to_edit(&state, &Settings::default(), TaskNumber(1));
         insta::assert_snapshot!(text, @r"
         Do it
 
@@ -317,6 +333,8 @@ mod tests {
         failed: broken
         ");
         assert_eq!(above_scissors(&text), "Do it\n\n# well");
+        assert!(is_unchanged(&state, TaskNumber(1), above_scissors(&text)));
+        assert!(!is_unchanged(&state, TaskNumber(1), "Do it\n\n# better"));
         assert_eq!(above_scissors("Only this\r\n"), "Only this");
         assert_eq!(above_scissors(SCISSORS), "");
     }

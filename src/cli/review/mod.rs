@@ -10,7 +10,8 @@ use crate::cli::repo_context::{DefaultRun, RepoContext};
 use crate::merge::change::{ChangeStat, FileStat};
 use crate::merge::oid::Oid;
 use crate::model::event::Event;
-use crate::model::ids::TaskNumber;
+use crate::model::ids::{RunId, TaskNumber};
+use crate::model::integration::LeftOutReason;
 use crate::model::run::RunState;
 use crate::model::task_list::and_list;
 use crate::report::board::text::why_left_out;
@@ -240,6 +241,9 @@ fn ask(
         ))
     };
     let words = ["accept", "diff", "leave out", "send back", "quit"];
+    if let Some(effect) = effect_of_accepting(state, page.task) {
+        ui.hint(&effect);
+    }
     loop {
         let question = format!("Take {}?", page.task);
         match ui.ask(&question, &words).map_err(failed)? {
@@ -262,6 +266,36 @@ fn ask(
             }
             _ => return Ok(None),
         }
+    }
+}
+
+/// Says what accepting does to a candidate that is left out for a reason other than the user's word.
+fn effect_of_accepting(state: &RunState, task: TaskNumber) -> Option<String> {
+    let mut left_out = state.integration.iter().flat_map(|found| &found.left_out);
+    let out = left_out.find(|out| out.task == task)?;
+    stays_out(&state.run, task, &out.reason)
+}
+
+fn stays_out(run: &RunId, task: TaskNumber, reason: &LeftOutReason) -> Option<String> {
+    match reason {
+        LeftOutReason::Conflict { with, .. } => {
+            let with = match and_list(with) {
+                others if others.is_empty() => "the other results together".to_owned(),
+                others => others,
+            };
+            Some(format!(
+                "if accepted, {task} stays left out until its conflict with {with} is resolved: \
+                 `{}` resolves it by hand, \"send back\" starts the task again on top of {with}",
+                suggest::resolve(run, task)
+            ))
+        }
+        LeftOutReason::FailedChecks { command, .. } => Some(format!(
+            "if accepted, {task} stays left out as long as `{command}` fails with it"
+        )),
+        LeftOutReason::BuiltOn { task: on } => Some(format!(
+            "if accepted, {task} stays left out until {on} is merged"
+        )),
+        LeftOutReason::Person => None,
     }
 }
 
@@ -329,4 +363,37 @@ fn files(files: &[FileStat], most: usize) -> String {
         text.push_str(&format!("    {more}\n"));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::merge::verdict::Class;
+
+    #[test]
+    fn accepting_a_result_that_stays_left_out_says_so() {
+        let run = RunId::new("checkout-7k3q");
+        let say = |reason: &LeftOutReason| {
+            stays_out(&run, TaskNumber(2), reason).unwrap_or_else(|| "merged".to_owned())
+        };
+        let conflict = |with: &[u32]| LeftOutReason::Conflict {
+            class: Class::Content,
+            with: with.iter().copied().map(TaskNumber).collect(),
+            paths: vec!["src/app.ts".into()],
+            tried: Vec::new(),
+        };
+        insta::assert_snapshot!(say(&conflict(&[1])), @r#"if accepted, #2 stays left out until its conflict with #1 is resolved: `dispatch resolve checkout-7k3q 2` resolves it by hand, "send back" starts the task again on top of #1"#);
+        insta::assert_snapshot!(say(&conflict(&[])), @r#"if accepted, #2 stays left out until its conflict with the other results together is resolved: `dispatch resolve checkout-7k3q 2` resolves it by hand, "send back" starts the task again on top of the other results together"#);
+        let failed = LeftOutReason::FailedChecks {
+            command: "npm test".to_owned(),
+            with: Vec::new(),
+            timed_out: false,
+        };
+        insta::assert_snapshot!(say(&failed), @"if accepted, #2 stays left out as long as `npm test` fails with it");
+        let built_on = LeftOutReason::BuiltOn {
+            task: TaskNumber(1),
+        };
+        insta::assert_snapshot!(say(&built_on), @"if accepted, #2 stays left out until #1 is merged");
+        assert_eq!(say(&LeftOutReason::Person), "merged");
+    }
 }

@@ -73,7 +73,7 @@ fn blocker(evidence: &str) -> Failure {
 }
 
 /// Returns an outcome of which nothing but its end is known.
-pub(super) fn outcome_of(end: End) -> Outcome {
+pub(crate) fn outcome_of(end: End) -> Outcome {
     Outcome {
         end,
         report: WorkerReport::default(),

@@ -95,7 +95,7 @@ impl Execution {
 
     /// Reports that something could not be written.
     pub(super) fn post_shortage(&self) {
-        self.post(Message::NoRoom(disk_space::shortage_now(&self.context)));
+        self.post(Message::OutOfSpace(disk_space::shortage_now(&self.context)));
     }
 
     /// Runs blocking work for the attempt.

@@ -1,10 +1,11 @@
-//! Runs whose journal is gone or damaged while something else of them is there.
+//! Finds runs whose journal is missing or damaged.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use crate::engine::EngineError;
-use crate::engine::doctor::{Ailment, Remedy};
+use crate::engine::doctor::Problem;
+use crate::engine::doctor::fix::Fix;
 use crate::git::{Repo, Store};
 use crate::journal::record::parse_record;
 use crate::journal::runs::{PREFIX, RunLock};
@@ -12,12 +13,11 @@ use crate::journal::{journal_ref, replay};
 use crate::merge::oid::Oid;
 use crate::model::ids::RunId;
 
-/// Looks for folders, branches and kept attempts without a journal, and for journals that cannot be
-/// read.
+/// Finds folders, branches and kept attempts without a journal, and journals that cannot be read.
 ///
 /// # Errors
 /// When references cannot be listed.
-pub fn examine(repo: &Repo, store: &Store, prefix: &str) -> Result<Vec<Ailment>, EngineError> {
+pub fn examine(repo: &Repo, store: &Store, prefix: &str) -> Result<Vec<Problem>, EngineError> {
     let known: BTreeSet<String> = store
         .references(PREFIX)?
         .into_iter()
@@ -36,12 +36,12 @@ pub fn examine(repo: &Repo, store: &Store, prefix: &str) -> Result<Vec<Ailment>,
     let tips = loose_tips(repo, store);
     let mut found = Vec::new();
     for run in damaged {
-        let remedy = match tips.get(run.as_str()) {
-            Some((tip, _)) => Remedy::MoveBack(journal_ref(&run), *tip),
-            None => by_hand(&run),
+        let fix = match tips.get(run.as_str()) {
+            Some((tip, _)) => Fix::ResetReference(journal_ref(&run), *tip),
+            None => fetch_it(&run),
         };
         let why = "its newest commit is missing or damaged";
-        found.push(ailment(&run, &journal_ref(&run), why, remedy));
+        found.push(Problem::of_run(&run, &journal_ref(&run), why, fix));
     }
     for name in lost {
         let run = RunId::new(name);
@@ -50,9 +50,9 @@ pub fn examine(repo: &Repo, store: &Store, prefix: &str) -> Result<Vec<Ailment>,
         }
         match tips.get(run.as_str()) {
             Some((tip, _)) => {
-                let remedy = Remedy::MakeReference(journal_ref(&run), *tip);
-                let why = "the reference is gone, its commits are still there";
-                found.push(ailment(&run, &journal_ref(&run), why, remedy));
+                let fix = Fix::RestoreReference(journal_ref(&run), *tip);
+                let why = "its reference is missing; its commits still exist";
+                found.push(Problem::of_run(&run, &journal_ref(&run), why, fix));
             }
             None => found.extend(orphans(repo, store, &run, &traces[name])?),
         }
@@ -60,23 +60,14 @@ pub fn examine(repo: &Repo, store: &Store, prefix: &str) -> Result<Vec<Ailment>,
     Ok(found)
 }
 
-fn ailment(run: &RunId, what: &str, why: &str, remedy: Remedy) -> Ailment {
-    Ailment {
-        run: Some(run.clone()),
-        what: what.to_owned(),
-        why: why.to_owned(),
-        remedy,
-    }
-}
-
-fn by_hand(run: &RunId) -> Remedy {
-    Remedy::Person(format!(
+fn fetch_it(run: &RunId) -> Fix {
+    Fix::Manual(format!(
         "`git log {}` shows what is there; fetch it from where it was pushed",
         journal_ref(run)
     ))
 }
 
-/// The references of every run that has a branch, a kept attempt or a folder.
+/// The branches and kept attempts of every run; none for one that has only a folder.
 type Traces = BTreeMap<String, Vec<(String, Oid)>>;
 
 fn traces(repo: &Repo, store: &Store, prefix: &str) -> Result<Traces, EngineError> {
@@ -86,7 +77,7 @@ fn traces(repo: &Repo, store: &Store, prefix: &str) -> Result<Traces, EngineErro
         "refs/dispatch/attempts/".to_owned(),
     ] {
         for (name, tip) in store.references(&root)? {
-            // A branch of the user's may begin alike; a run's has one part more.
+            // A user's branch may begin alike; a run's has one part more.
             if let Some((run, _)) = name[root.len()..].split_once('/') {
                 traces
                     .entry(run.to_owned())
@@ -104,15 +95,11 @@ fn traces(repo: &Repo, store: &Store, prefix: &str) -> Result<Traces, EngineErro
 }
 
 fn is_damaged(store: &Store, run: &RunId) -> bool {
-    use crate::journal::JournalError::{Newer, Store as Unstored, Unreadable};
-    match replay(store, run) {
-        Err(Unreadable { .. } | Unstored { .. }) => true,
-        Err(Newer { .. }) | Ok(_) => false,
-        Err(_) => false,
-    }
+    use crate::journal::JournalError::{Store as Unstored, Unreadable};
+    matches!(replay(store, run), Err(Unreadable { .. } | Unstored { .. }))
 }
 
-/// The newest readable commit of every journal among those that no reference leads to.
+/// Finds the newest readable commit of every journal among unreachable commits.
 fn loose_tips(repo: &Repo, store: &Store) -> BTreeMap<String, (Oid, u64)> {
     let args = [
         "fsck",
@@ -121,7 +108,7 @@ fn loose_tips(repo: &Repo, store: &Store) -> BTreeMap<String, (Oid, u64)> {
         "--connectivity-only",
         "--no-progress",
     ];
-    // It ends with an error when something is missing, which is just when it is needed.
+    // It exits with an error when something is missing, which is just when it is needed.
     let finished = repo.git().finish(args);
     let text = finished.map(|finished| finished.stdout).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
@@ -151,40 +138,45 @@ fn loose_tips(repo: &Repo, store: &Store) -> BTreeMap<String, (Oid, u64)> {
     tips
 }
 
-/// What is left of a run that has no journal at all.
+/// Examines the branches and the folder of a run without a journal.
 fn orphans(
     repo: &Repo,
     store: &Store,
     run: &RunId,
     references: &[(String, Oid)],
-) -> Result<Vec<Ailment>, EngineError> {
+) -> Result<Vec<Problem>, EngineError> {
     let mut found = Vec::new();
     let mut all_go = true;
     for (name, tip) in references {
         let is_kept = is_kept_elsewhere(store, name, *tip, run)?;
         all_go &= is_kept;
-        let remedy = match is_kept {
-            true => Remedy::DeleteReference(name.clone(), *tip),
-            false => Remedy::Person("look at it; rename or delete it with git".to_owned()),
+        let (why, fix) = if is_kept {
+            let fix = Fix::DeleteReference(name.clone(), *tip);
+            ("no run owns it; another branch contains it", fix)
+        } else {
+            let advice = "inspect it; rename or delete it with git";
+            let why = "no run owns it, and no other branch contains its work";
+            (why, Fix::Manual(advice.to_owned()))
         };
-        let why = match is_kept {
-            true => "no run has it; everything in it is on another branch",
-            false => "no run has it, and it holds work of its own",
-        };
-        found.push(ailment(run, name, why, remedy));
+        found.push(Problem::of_run(run, name, why, fix));
     }
     let folder = repo.run_folder(run.as_str());
     let has_attempts = folder.join("attempts").exists();
     if folder.exists() && all_go {
-        let why = match has_attempts {
-            true => "no journal knows this run; logs and prompts of attempts are in its folder",
-            false => "it died before its first event",
+        let (why, fix) = if has_attempts {
+            let advice = "inspect it; remove it if you need nothing in it";
+            let why = "the run has no journal; logs and prompts of attempts are in its folder";
+            (why, Fix::Manual(advice.to_owned()))
+        } else {
+            let fix = Fix::Remove(folder.clone());
+            ("it was killed before its first event", fix)
         };
-        let remedy = match has_attempts {
-            true => Remedy::Person("look at it; remove it when nothing in it is needed".to_owned()),
-            false => Remedy::Remove(folder.clone()),
-        };
-        found.push(ailment(run, &folder.display().to_string(), why, remedy));
+        found.push(Problem::of_run(
+            run,
+            &folder.display().to_string(),
+            why,
+            fix,
+        ));
     }
     Ok(found)
 }

@@ -1,49 +1,51 @@
-//! What is left of processes that were killed, and belongs to no run alone.
+//! Finds leftovers of killed processes that belong to no single run.
 
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use crate::engine::doctor::{Ailment, Remedy};
+use crate::config::Settings;
+use crate::engine::doctor::Problem;
+use crate::engine::doctor::fix::Fix;
+use crate::engine::kernel::disk_space::worktree_prefix;
 use crate::git::Repo;
+use crate::git::worktree::Worktree;
 
-/// git holds a lock for the moment in which it writes a file; one that is this old has nobody
-/// behind it, but only its owner can be sure.
+/// The age from which a lock is stale: git holds one only for the moment in which it writes a file.
 const OLD: Duration = Duration::from_secs(60);
 
-/// Temporary folders of killed processes, and locks of the whole repository.
-pub fn examine(repo: &Repo) -> Vec<Ailment> {
-    let mut found = Vec::new();
-    for folder in repo.abandoned_folders() {
-        found.push(Ailment {
-            run: None,
-            what: folder.display().to_string(),
-            why: "a temporary folder of a process that was killed".to_owned(),
-            remedy: Remedy::Remove(folder),
-        });
-    }
-    for name in [
+/// Finds temporary folders of killed processes, and stale locks of the whole repository.
+pub fn examine(repo: &Repo, settings: &Settings) -> Vec<Problem> {
+    let folders = repo.abandoned_folders().into_iter();
+    let folders = folders.map(|folder| Problem {
+        run: None,
+        what: folder.display().to_string(),
+        why: "a temporary folder of a process that was killed".to_owned(),
+        fix: Fix::Remove(folder),
+    });
+    let locks = [
         "config.lock",
         "packed-refs.lock",
         "shallow.lock",
         "index.lock",
         "HEAD.lock",
-    ] {
-        let lock = repo.common.join(name);
-        if let Some(age) = age(&lock).filter(|age| *age > OLD) {
-            found.push(Ailment {
-                run: None,
-                what: lock.display().to_string(),
-                why: format!("git is locked since {} minutes", age.as_secs() / 60),
-                remedy: Remedy::Person(
-                    "make sure that no git is at work in this repository, then remove it"
-                        .to_owned(),
-                ),
-            });
-        }
-    }
-    found.extend(foreign_worktrees(repo));
-    found
+    ];
+    let locks = locks.into_iter().map(|name| repo.common.join(name));
+    folders
+        .chain(locks.filter_map(|lock| stale_lock(&lock)))
+        .chain(foreign_worktrees(repo, settings))
+        .collect()
+}
+
+fn stale_lock(lock: &Path) -> Option<Problem> {
+    let age = age(lock).filter(|age| *age > OLD)?;
+    let advice = "make sure that no git is running in this repository, then remove it";
+    Some(Problem {
+        run: None,
+        what: lock.display().to_string(),
+        why: format!("git has been locked for {} minutes", age.as_secs() / 60),
+        fix: Fix::Manual(advice.to_owned()),
+    })
 }
 
 fn age(path: &Path) -> Option<Duration> {
@@ -51,23 +53,34 @@ fn age(path: &Path) -> Option<Duration> {
     SystemTime::now().duration_since(modified).ok()
 }
 
-/// A worktree of somebody else that git was killed over is theirs to remove.
-fn foreign_worktrees(repo: &Repo) -> Vec<Ailment> {
-    let is_stuck = |worktree: &crate::git::worktree::Worktree| {
+/// Finds worktrees of the user's that a killed `git worktree add` left locked. Those of runs are
+/// examined with their run.
+fn foreign_worktrees(repo: &Repo, settings: &Settings) -> impl Iterator<Item = Problem> {
+    let is_stuck = |worktree: &Worktree| {
         worktree.lock_reason().as_deref() == Some("initializing")
             && age(&worktree.admin.join("locked")).is_some_and(|age| age > OLD)
     };
-    let is_ours = |path: &Path| path.to_string_lossy().contains(".dispatch/");
-    let found = repo.worktrees().into_iter().filter(is_stuck);
-    let found = found.filter(|worktree| !is_ours(&worktree.path));
-    let ailment = |worktree: crate::git::worktree::Worktree| Ailment {
+    // Earlier runs may have had the default path.
+    let prefixes = [settings, &Settings::default()].map(|given| worktree_prefix(repo, given));
+    let is_ours = move |worktree: &Worktree| {
+        let mut prefixes = prefixes.iter();
+        prefixes.any(|prefix| starts_with(&worktree.path, prefix))
+    };
+    let found = repo.worktrees().into_iter();
+    let found = found.filter(move |worktree| is_stuck(worktree) && !is_ours(worktree));
+    found.map(|worktree| Problem {
         run: None,
         what: worktree.path.display().to_string(),
-        why: "a `git worktree add` was killed over it; it is locked for ever".to_owned(),
-        remedy: Remedy::Person(format!(
+        why: "a `git worktree add` was killed and left it locked".to_owned(),
+        fix: Fix::Manual(format!(
             "`git worktree remove -f -f {}` if nothing in it is yours",
             worktree.path.display()
         )),
-    };
-    found.map(ailment).collect()
+    })
+}
+
+/// Compares as text: a prefix may end inside a name, as in `../shop.{run}-{task}`.
+fn starts_with(path: &Path, prefix: &Path) -> bool {
+    let path = path.as_os_str().as_encoded_bytes();
+    path.starts_with(prefix.as_os_str().as_encoded_bytes())
 }

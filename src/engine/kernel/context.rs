@@ -1,4 +1,4 @@
-//! What every effect of a run needs to know: where things are and what they are called.
+//! The fixed facts of a run that every effect needs.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,6 +9,7 @@ use tokio::sync::Semaphore;
 use crate::base::clock::Clock;
 use crate::config::Settings;
 use crate::conflicts::Detector;
+use crate::engine::kernel::layout::Layout;
 use crate::engine::kernel::worktree_size::WorktreeSize;
 use crate::exec::Executor;
 use crate::failure::patterns::Patterns;
@@ -30,21 +31,22 @@ pub struct Context {
     pub base: Oid,
     /// The settings the run was started with.
     pub settings: Settings,
-    /// Where attempts run.
+    /// The names and paths of the run.
+    pub layout: Layout,
+    /// The executor of its attempts.
     pub executor: Arc<dyn Executor>,
-    /// The time of day.
+    /// The clock of day times.
     pub clock: Clock,
-    /// What workers' words mean.
+    /// The user's patterns of failures.
     pub patterns: Patterns,
-    /// How many worktrees may be filled at once: more only makes the disk thrash.
+    /// Limits how many worktrees are filled at once: more only makes the disk thrash.
     pub fills: Semaphore,
     integration: Mutex<()>,
-    /// What is known about conflicts among the candidates; none until they are first looked for.
+    /// Finds conflicts among the candidates; none until it is first needed.
     pub detector: Mutex<Option<Detector>>,
     shared_state: Mutex<SharedStateReader>,
     stopping: AtomicBool,
     size: OnceLock<WorktreeSize>,
-    slugs: Vec<String>,
 }
 
 impl Context {
@@ -59,7 +61,7 @@ impl Context {
         clock: Clock,
     ) -> Context {
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
-        let slugs = plan.slugs();
+        let layout = Layout::new(&repo, &run, &plan, &settings);
         let stopping = AtomicBool::new(false);
         let patterns = settings.failure.patterns();
         let fills = Semaphore::new(cores);
@@ -79,11 +81,11 @@ impl Context {
             shared_state: Mutex::new(shared_state),
             stopping,
             size: OnceLock::new(),
-            slugs,
+            layout,
         }
     }
 
-    /// The same run, as if it had started from another commit.
+    /// Returns the context of the same run on another base.
     pub(crate) fn on(&self, base: Oid) -> Context {
         Context::new(
             self.repo.clone(),
@@ -96,15 +98,14 @@ impl Context {
         )
     }
 
-    /// What a worktree of the run takes, as far as its base says.
+    /// Returns the disk space of a worktree, as far as the base of the run shows it.
     pub fn size(&self) -> WorktreeSize {
         *self
             .size
             .get_or_init(|| WorktreeSize::of_worktree(&self.repo, self.base))
     }
 
-    /// The right to move the integration branch, which both the board and the assembly do; waits
-    /// for it.
+    /// Waits for the right to move the integration branch, which board and assembly share.
     pub fn hold_integration(&self) -> MutexGuard<'_, ()> {
         // It guards nothing in memory, so a panic elsewhere leaves nothing half-done.
         self.integration
@@ -127,91 +128,73 @@ impl Context {
         reader.unwrap_or_else(PoisonError::into_inner).read()
     }
 
-    /// From now on nothing new starts.
+    /// Stops the run: nothing new starts.
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::SeqCst);
     }
 
-    /// Whether a person asked to stop.
+    /// Returns `true` once the run is stopped.
     pub fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::SeqCst)
     }
 
-    /// The task's name in branches and folders.
+    /// Returns the task's name in branches and folders.
     pub fn slug(&self, task: TaskNumber) -> &str {
-        &self.slugs[task.index()]
+        self.layout.slug(task)
     }
 
-    /// The task's branch, without `refs/heads/`.
+    /// Returns the task's branch, without `refs/heads/`.
     pub fn branch(&self, task: TaskNumber) -> String {
-        format!(
-            "{}/{}/{}",
-            self.settings.run.branch_prefix,
-            self.run,
-            self.slug(task)
-        )
+        self.layout.branch(task)
     }
 
-    /// The integration branch, without `refs/heads/`.
+    /// Returns the integration branch, without `refs/heads/`.
     pub fn integration_branch(&self) -> String {
         integration_branch(&self.settings, &self.run)
     }
 
-    /// The full name of the reference that keeps what an attempt left.
+    /// Returns the reference that keeps the work of an attempt.
     pub fn attempt_ref(&self, task: TaskNumber, attempt: AttemptNumber) -> String {
-        format!(
-            "refs/dispatch/attempts/{}/{}/{attempt}",
-            self.run,
-            self.slug(task)
-        )
+        self.layout.attempt_ref(task, attempt)
     }
 
-    /// The folder of an attempt: prompt, result, logs.
+    /// Returns the folder of an attempt: prompt, result, logs.
     pub fn attempt_folder(&self, task: TaskNumber, attempt: AttemptNumber) -> PathBuf {
-        self.repo.attempt_folder(self.run.as_str(), task.0, attempt)
+        self.layout.attempt_folder(task, attempt)
     }
 
-    /// Where an attempt's worktree goes.
+    /// Returns the path of an attempt's worktree.
     pub fn worktree_path(&self, task: TaskNumber, attempt: AttemptNumber) -> PathBuf {
-        match attempt {
-            1 => self.worktree_named(self.slug(task)),
-            _ => self.worktree_named(&format!("{}-{attempt}", self.slug(task))),
-        }
+        self.layout.worktree_path(task, attempt)
     }
 
-    /// A worktree's path as it is recorded: from the top of the main checkout where it is near, so
-    /// that boards and journals, which travel, read the same everywhere.
+    /// Renders a worktree's path for the journal, so that it reads the same on every machine.
     pub fn recorded_path(&self, worktree: &Path) -> String {
-        self.repo.portable_path(worktree)
+        self.layout.recorded_path(worktree)
     }
 
-    /// Where a worktree of this recorded path is on this machine.
+    /// Resolves a path of [`Context::recorded_path`] on this machine.
     pub fn recorded_worktree(&self, recorded: &str) -> PathBuf {
-        self.repo.resolve_portable_path(recorded)
+        self.layout.recorded_worktree(recorded)
     }
 
-    /// Where the checks of the assembled branch run.
+    /// Returns the worktree in which the assembled branch is checked.
     pub fn integration_worktree(&self) -> PathBuf {
-        self.worktree_named(INTEGRATION)
+        self.layout.integration_worktree()
     }
 
-    /// Where a person settles a task's conflict. No task's name has a dot.
+    /// Returns the worktree in which the user resolves a task's conflict. No task's name has a dot.
     pub fn resolve_worktree(&self, task: TaskNumber) -> PathBuf {
-        self.worktree_named(&format!("resolve.{}", self.slug(task)))
+        let name = format!("resolve.{}", self.slug(task));
+        self.layout.worktree_named(&name)
     }
 
-    /// Where the user's hooks see the landing commit before it exists.
+    /// Returns the worktree in which the user's hooks see the landing commit before it exists.
     pub fn landing_worktree(&self) -> PathBuf {
-        self.worktree_named("landing")
+        self.layout.worktree_named("landing")
     }
 
-    fn worktree_named(&self, name: &str) -> PathBuf {
-        self.settings
-            .worktree
-            .folder(self.repo.home(), self.run.as_str(), name)
-    }
-
-    /// The trailers of a commit that dispatch makes for a task.
+    /// Renders the trailers of a commit that dispatch makes for a task.
     pub fn trailers(&self, task: TaskNumber, attempt: AttemptNumber) -> String {
         format!(
             "Dispatch-Run: {}\nDispatch-Task: {} {}\nDispatch-Attempt: {attempt}\n",
@@ -222,7 +205,7 @@ impl Context {
     }
 }
 
-/// The integration branch of a run, without `refs/heads/`.
+/// Returns the integration branch of a run, without `refs/heads/`.
 pub fn integration_branch(settings: &Settings, run: &RunId) -> String {
     format!("{}/{run}/{INTEGRATION}", settings.run.branch_prefix)
 }

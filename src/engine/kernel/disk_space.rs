@@ -1,33 +1,34 @@
-//! Room on the disk: looked for before anything is made, and waited for where it ran out.
+//! Disk space: measured before anything is made, and waited for where it ran out.
 //!
-//! Promise: a full disk costs no attempt and no work. What cannot be written is tried again once
-//! there is room, and until then nothing new is started.
+//! Promise: a full disk costs no attempt and no work. A write that failed is repeated once there is
+//! space, and until then nothing new is started.
 
-use crate::engine::kernel::worktree_size::WorktreeSize;
 use std::error::Error;
 use std::io;
 use std::iter;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::base::files::existing_ancestor;
-use crate::base::files::{free_inodes, free_space, is_disk_full, mount_point, says_no_space};
+use crate::base::files::{
+    existing_ancestor, free_inodes, free_space, is_disk_full, mount_point, says_no_space,
+};
 use crate::config::Settings;
 use crate::engine::kernel::cancel::CancelHandle;
 use crate::engine::kernel::context::Context;
+use crate::engine::kernel::worktree_size::WorktreeSize;
 use crate::git::Repo;
 use crate::model::shortage::{Scarce, Shortage};
 
-/// Files that can still be made on each file system, at least, besides those of a new worktree.
+/// The fewest files that must stay free on each file system, besides those of a new worktree.
 const LEAST_FILES: u64 = 256;
 
-/// How often a full disk is looked at.
-pub const LOOK: Duration = Duration::from_secs(1);
+/// How often the space of a full disk is measured.
+pub const MEASURE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The first pause where the disk has room and writing fails all the same (a quota), which doubles.
+/// The first pause where the disk has space and writing fails anyway (a quota); it doubles.
 pub const FIRST_PAUSE: Duration = Duration::from_millis(50);
 
-/// The longest one.
+/// The longest pause.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// Returns `true` if an error or one of its sources says that a disk or a quota of it is full: by the
@@ -40,43 +41,90 @@ pub fn is_full(error: &(dyn Error + 'static)) -> bool {
     })
 }
 
-/// What is too little for so many more worktrees of this size; with none, for what dispatch writes
-/// into the repository itself.
+/// The free space of the file systems that a run writes to, as it was measured.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DiskSpace {
+    /// The file system of the worktrees.
+    pub worktrees: FileSystem,
+    /// The file system of the repository.
+    pub repository: FileSystem,
+    /// The bytes that must stay free on both.
+    pub least: u64,
+    /// The size of one worktree.
+    pub size: WorktreeSize,
+}
+
+/// The free space of one file system.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct FileSystem {
+    /// Its top folder.
+    pub place: String,
+    /// Free bytes, if the system says.
+    pub bytes: Option<u64>,
+    /// Files that can still be made, if the system says.
+    pub files: Option<u64>,
+}
+
+impl DiskSpace {
+    /// Measures the free space.
+    pub fn measure(repo: &Repo, settings: &Settings, size: WorktreeSize) -> DiskSpace {
+        let folder = settings.worktree.folder(repo.home(), "run", "task");
+        DiskSpace {
+            worktrees: FileSystem::measure(&existing_ancestor(&folder)),
+            repository: FileSystem::measure(&repo.common),
+            least: settings.run.min_free_space,
+            size,
+        }
+    }
+
+    /// Returns the shortage if this many more worktrees do not fit; with none, if dispatch itself
+    /// cannot write into the repository.
+    pub fn shortage(&self, worktrees: u64) -> Option<Shortage> {
+        let (bytes, files) = (self.size.bytes * worktrees, self.size.files * worktrees);
+        let in_worktrees = self
+            .worktrees
+            .shortage(self.least + bytes, LEAST_FILES + files);
+        in_worktrees.or_else(|| self.repository.shortage(self.least, LEAST_FILES))
+    }
+}
+
+impl FileSystem {
+    fn measure(place: &Path) -> FileSystem {
+        FileSystem {
+            place: mount_point(place).display().to_string(),
+            // A system that does not say how much is free shows it when something is written.
+            bytes: free_space(place).ok(),
+            files: free_inodes(place).ok(),
+        }
+    }
+
+    fn shortage(&self, bytes: u64, files: u64) -> Option<Shortage> {
+        let short = |of, has: Option<u64>, needs| {
+            let has = has.filter(|has| *has < needs)?;
+            let place = self.place.clone();
+            Some(Shortage {
+                of,
+                place,
+                has,
+                needs,
+            })
+        };
+        let of_bytes = short(Scarce::Bytes, self.bytes, bytes);
+        of_bytes.or_else(|| short(Scarce::Files, self.files, files))
+    }
+}
+
+/// Returns the shortage if this many more worktrees of this size do not fit.
 pub fn shortage(
     repo: &Repo,
     settings: &Settings,
     size: WorktreeSize,
     worktrees: u64,
 ) -> Option<Shortage> {
-    let least = settings.run.min_free_space;
-    let folder = existing_ancestor(&settings.worktree.folder(repo.home(), "run", "task"));
-    let (bytes, files) = (size.bytes * worktrees, size.files * worktrees);
-    let wanted = [
-        (&folder, least + bytes, LEAST_FILES + files),
-        (&repo.common, least, LEAST_FILES),
-    ];
-    wanted
-        .into_iter()
-        .find_map(|(place, bytes, files)| shortage_at(place, bytes, files))
+    DiskSpace::measure(repo, settings, size).shortage(worktrees)
 }
 
-fn shortage_at(place: &Path, bytes: u64, files: u64) -> Option<Shortage> {
-    // A system that does not say how much there is shows it when something is written.
-    let short = |of, has: std::io::Result<u64>, needs| {
-        let has = has.ok().filter(|has| *has < needs)?;
-        let place = mount_point(place).display().to_string();
-        Some(Shortage {
-            of,
-            place,
-            has,
-            needs,
-        })
-    };
-    short(Scarce::Bytes, free_space(place), bytes)
-        .or_else(|| short(Scarce::Files, free_inodes(place), files))
-}
-
-/// What is said where writing failed: what is short, or how much there is where nothing seems to be.
+/// Returns the shortage behind a write that failed; the free space where nothing seems short.
 pub fn shortage_now(context: &Context) -> Shortage {
     let short = shortage(&context.repo, &context.settings, context.size(), 1);
     short.unwrap_or_else(|| Shortage {
@@ -87,8 +135,8 @@ pub fn shortage_now(context: &Context) -> Shortage {
     })
 }
 
-/// Waits until something that could not be written may be tried again; `tries` counts how often it
-/// was. Comes back at once when the attempt is to end.
+/// Waits until a write that failed `tries` times may be repeated; returns at once when the attempt is
+/// to end.
 pub async fn wait(context: &Context, cancel: &CancelHandle, tries: u32) {
     let paused_from = Instant::now();
     loop {
@@ -99,21 +147,21 @@ pub async fn wait(context: &Context, cancel: &CancelHandle, tries: u32) {
         let left = pause(tries).saturating_sub(paused_from.elapsed());
         match (is_short, left.is_zero()) {
             (false, true) => return,
-            (true, _) => tokio::time::sleep(LOOK).await,
-            // A stop is noticed in time all the same.
-            (false, false) => tokio::time::sleep(left.min(LOOK)).await,
+            (true, _) => tokio::time::sleep(MEASURE_INTERVAL).await,
+            // Short naps, so that a stop is noticed in time.
+            (false, false) => tokio::time::sleep(left.min(MEASURE_INTERVAL)).await,
         }
     }
 }
 
-/// Returns the pause before the next try of something that failed for want of room.
+/// Returns the pause before the next try of a write that failed for want of space.
 pub fn pause(tries: u32) -> Duration {
     FIRST_PAUSE
         .saturating_mul(1 << tries.min(16))
         .min(LONGEST_PAUSE)
 }
 
-/// Where worktrees of dispatch stand, as the beginning of their paths, whatever their run.
+/// Returns the beginning that the paths of all worktrees of dispatch share, whatever their run.
 pub fn worktree_prefix(repo: &Repo, settings: &Settings) -> PathBuf {
     const MARK: &str = "\u{1}";
     let path = settings.worktree.folder(repo.home(), MARK, MARK);

@@ -2,49 +2,112 @@
 
 use crate::control::{Reply, Request};
 use crate::engine::EngineError;
+use crate::engine::kernel::disk_space::DiskSpace;
+use crate::engine::kernel::signals::SignalRequest;
 use crate::git::worktree::Worktree;
-use crate::model::event::Event;
+use crate::model::event::{Event, Recorded};
 use crate::model::ids::{AttemptNumber, TaskNumber};
 use crate::model::outcome::Outcome;
 use crate::model::shortage::Shortage;
 
-/// A report of an effect to the loop.
+/// A report to the loop: of an attempt, of an effect it asked for, or from outside.
 #[derive(Debug)]
 pub enum Message {
     /// A fact to be recorded.
     Fact(Event),
-    /// An attempt is over.
+    /// An attempt has ended.
     Ended {
         /// The task.
         task: TaskNumber,
         /// The attempt.
         attempt: AttemptNumber,
-        /// How it ended.
+        /// Its outcome.
         outcome: Box<Outcome>,
     },
-    /// The work of assembling is over.
-    Assembled(Result<(), EngineError>),
-    /// The conflicts among the candidates were looked for.
-    Detected,
-    /// The work of running tasks was compared.
-    Compared,
-    /// Something could not be written, because there is too little of this.
-    NoRoom(Shortage),
-    /// What dispatch keeps was looked at: there may be one more worktree.
-    MayAdd,
-    /// Something went, so it is looked again.
-    MadeRoom,
-    /// There may not, unless this one goes.
-    MustGo(Shortage, Option<Worktree>),
-    /// Looking at what dispatch keeps, or removing a part of it, failed.
-    Broke(EngineError),
-    /// The run is stopped while the end of an attempt cannot be written down: another process takes
-    /// it up.
+    /// The run is stopped and the end of this attempt cannot be written: the next process that
+    /// resumes the run judges it.
     LeftOpen(TaskNumber),
+    /// The assembly has ended.
+    Assembled(Result<(), EngineError>),
+    /// The candidates were compared.
+    CandidatesCompared,
+    /// The work of running tasks was compared.
+    WorkCompared,
+    /// An attempt could not write something for want of this.
+    OutOfSpace(Shortage),
+    /// The facts are in the journal.
+    Written(Vec<Recorded>),
+    /// The facts are not in the journal, for want of space.
+    NotWritten(Vec<Recorded>, FullDisk),
+    /// An effect failed for want of space.
+    DiskFull(FullDisk),
+    /// A board was committed, or not.
+    Published(Publication),
+    /// The free space was measured.
+    DiskMeasured(DiskSpace),
+    /// The worktrees and bytes that dispatch keeps were measured against the user's limits.
+    QuotaMeasured(Result<Quota, EngineError>),
+    /// A worktree was removed to make space for another.
+    WorktreeRemoved(Result<(), EngineError>),
+    /// A slot of `max_parallel_total` was asked for.
+    Slot(TaskNumber, SlotAnswer),
+    /// The worktree that the next attempt at a task could continue in was checked.
+    ReuseChecked {
+        /// The task.
+        task: TaskNumber,
+        /// The worktree is whole and starts from the right base.
+        is_sound: bool,
+    },
     /// Something the user should know.
-    Remark(String),
-    /// A person asks for something through another process.
+    Warning(String),
+    /// A part of dispatch itself failed.
+    Broken(EngineError),
+    /// A request from another process.
     Asked(Request, Reply),
+    /// A signal.
+    Signal(SignalRequest),
+}
+
+/// A failure because a disk is full.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct FullDisk {
+    /// The shortage.
+    pub shortage: Shortage,
+    /// The error.
+    pub error: String,
+}
+
+/// The result of committing a board.
+#[derive(Debug)]
+pub enum Publication {
+    /// It is on the integration branch.
+    Committed,
+    /// The branch is not dispatch's to move right now; why.
+    Blocked(String),
+    /// The disk is full.
+    NoSpace(FullDisk),
+    /// git or the store failed.
+    Failed(EngineError),
+}
+
+/// The use of a user's limit on worktrees.
+#[derive(Debug)]
+pub enum Quota {
+    /// One more worktree may be made.
+    Allowed,
+    /// One more would pass the limit; this worktree can be removed, as its content is in git.
+    Exceeded(Shortage, Option<Worktree>),
+}
+
+/// The answer to a request for a slot.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum SlotAnswer {
+    /// It is taken.
+    Taken,
+    /// All are in use.
+    AllInUse,
+    /// The slots cannot be used; why.
+    Unusable(String),
 }
 
 /// The sending end of the loop's inbox.

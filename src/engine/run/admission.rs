@@ -1,183 +1,272 @@
-//! The loop's part in room on the disk, in the user's limits and in the cap over all runs.
+//! Admits attempts: for space on the disk, the user's limits, and the slots that all runs share.
 
-use std::sync::Arc;
-use std::time::Instant;
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
-use crate::base::text::error_chain;
-use crate::engine::EngineError;
-use crate::engine::kernel::blocking::blocking;
-use crate::engine::kernel::disk_space;
-use crate::engine::kernel::message::Message;
-use crate::engine::run::allowance::Allowance;
-use crate::engine::run::driver::Driver;
-use crate::engine::run::{quota, slots};
-use crate::engine::worktree::prepare::worker_folder;
-use crate::engine::worktree::remove;
-use crate::git::worktree::Worktree;
+use crate::config::Settings;
+use crate::engine::kernel::disk_space::DiskSpace;
+use crate::engine::kernel::message::SlotAnswer;
+use crate::engine::run::disk_watch::{DiskWatch, Measure};
+use crate::engine::run::effect::Effect;
 use crate::model::event::Event;
-use crate::model::ids::TaskNumber;
-use crate::model::run::RunPhase;
+use crate::model::ids::{AttemptNumber, TaskNumber};
 use crate::model::shortage::Shortage;
-use crate::model::task_state::{TaskPhase, TaskState};
 
-impl Driver<'_> {
-    /// Something could not be written.
-    pub(super) fn lack_now(&mut self, error: &EngineError) {
-        let shortage = disk_space::shortage_now(&self.context);
-        if !self.room.is_short() {
-            let said = error_chain(error);
-            self.watcher
-                .warning(&format!("{said}: {}", shortage.sentence()));
+/// How often a slot is asked for.
+const SLOT_INTERVAL: Duration = Duration::from_millis(250);
+
+/// Decides whether one more attempt may start.
+#[derive(Debug)]
+pub(super) struct Admission {
+    /// `max_worktrees` or `max_total_disk` is set.
+    has_quota: bool,
+    max_parallel_total: Option<usize>,
+    disk: DiskWatch,
+    /// The last measurement, which holds for the turn that asked for it.
+    space: Option<(Instant, DiskSpace)>,
+    quota: Quota,
+    slots: BTreeMap<TaskNumber, Slot>,
+    /// When slots are asked for again, if all were in use.
+    ask_again: Option<Instant>,
+    wait_announced: bool,
+}
+
+/// The use of the user's limits on worktrees.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Quota {
+    /// Not measured since the last worktree.
+    Unknown,
+    Measuring,
+    Allowed,
+    /// Exceeded until an attempt has ended or a worktree is removed.
+    Exceeded,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Slot {
+    Asked,
+    Taken,
+}
+
+/// The answer of the admission.
+#[derive(Debug)]
+pub(super) enum Admitted {
+    /// The attempt may start.
+    Yes,
+    /// It may not, for want of this.
+    Short(Shortage),
+    /// It may not yet; this effect finds out.
+    NotYet(Option<Effect>),
+}
+
+impl Admission {
+    /// With the limits of these settings.
+    pub(super) fn new(settings: &Settings) -> Admission {
+        let run = &settings.run;
+        Admission {
+            has_quota: run.max_worktrees.is_some() || run.max_total_disk.is_some(),
+            max_parallel_total: run.max_parallel_total,
+            disk: DiskWatch::default(),
+            space: None,
+            quota: Quota::Unknown,
+            slots: BTreeMap::new(),
+            ask_again: None,
+            wait_announced: false,
         }
-        self.lacks(shortage);
     }
 
-    /// From now on nothing is started, until there is room again.
-    pub(super) fn lacks(&mut self, shortage: Shortage) {
-        self.room.lacks(&shortage, Instant::now());
-        let is_known = self.state.out_of_space.is_some();
-        if !is_known && !matches!(self.state.phase, RunPhase::Ended(_)) {
-            self.record(vec![Event::OutOfSpace { shortage }]);
+    /// Follows a fact.
+    pub(super) fn apply(&mut self, event: &Event) {
+        match event {
+            Event::AttemptStarting { .. } => self.quota = Quota::Unknown,
+            Event::AttemptEnded { task, .. } => {
+                self.quota = match self.quota {
+                    Quota::Measuring => Quota::Measuring,
+                    _ => Quota::Unknown,
+                };
+                self.slots.remove(task);
+            }
+            Event::DependenciesConflict { task, .. } => {
+                self.slots.remove(task);
+            }
+            _ => {}
         }
     }
 
-    /// Looks whether there is room again.
-    pub(super) fn look_for_room(&mut self) {
-        let worktrees = self.worktrees_to_come();
-        if self.room.look(&self.context, worktrees, Instant::now()) {
-            self.repo_is_full = false;
-        }
-        // What another process had no room for is found out anew.
-        let is_paused = self.state.out_of_space.is_some();
-        if is_paused && !self.room.is_short() && !matches!(self.state.phase, RunPhase::Ended(_)) {
-            self.record(vec![Event::SpaceIsBack {}]);
-        }
-    }
-
-    /// How many attempts are alive that may not have their worktree yet.
-    pub(super) fn worktrees_to_come(&self) -> u64 {
-        let is_to_come = |task: &&TaskState| {
-            let last = task.last_attempt();
-            task.phase == TaskPhase::Running && last.is_some_and(|last| last.base.is_none())
+    /// Decides about the next attempt at a task, beside those that are starting.
+    pub(super) fn admit(
+        &mut self,
+        (task, attempt): (TaskNumber, AttemptNumber),
+        starting: u64,
+        now: Instant,
+    ) -> Admitted {
+        let Some(space) = self.space_at(now) else {
+            return Admitted::NotYet(Some(Effect::MeasureDisk));
         };
-        self.state.tasks.iter().filter(is_to_come).count() as u64
-    }
-
-    /// Whether there is room for one more attempt beside those that were just announced.
-    pub(super) fn has_room(&mut self, announced: &[Event]) -> bool {
-        let context = Arc::clone(&self.context);
-        let worktrees = self.worktrees_to_come() + announced.len() as u64 + 1;
-        let (repo, settings) = (&context.repo, &context.settings);
-        match disk_space::shortage(repo, settings, context.size(), worktrees) {
-            Some(shortage) => {
-                self.lacks(shortage);
-                false
-            }
-            None => self.may_add(),
+        if let Some(shortage) = space.shortage(starting + 1) {
+            return Admitted::Short(shortage);
         }
-    }
-
-    /// Whether the user's limits allow one more worktree; where that is not known, somebody looks.
-    pub(super) fn may_add(&mut self) -> bool {
-        let run = &self.context.settings.run;
-        if run.max_worktrees.is_none() && run.max_total_disk.is_none() {
-            return true;
+        if self.has_quota && self.quota != Quota::Allowed {
+            return Admitted::NotYet(self.measure_quota(starting));
         }
-        match self.allowance {
-            Allowance::Granted if self.worktrees_to_come() == 0 => {
-                self.allowance = Allowance::Unknown;
-                true
-            }
-            // The worktree of the one before counts once it is there.
-            Allowance::Granted | Allowance::Looking | Allowance::Refused => false,
-            Allowance::Unknown if self.worktrees_to_come() > 0 => false,
-            Allowance::Unknown => {
-                self.allowance = Allowance::Looking;
-                let (context, post) = (Arc::clone(&self.context), self.post.clone());
-                let state = self.state.clone();
-                tokio::spawn(async move {
-                    let looked = blocking(move || {
-                        let Some(shortage) = quota::passed(&context) else {
-                            return Ok(Message::MayAdd);
-                        };
-                        let worktree = quota::can_go(&context, &state)?;
-                        Ok(Message::MustGo(shortage, worktree))
-                    });
-                    let _ = post.send(match looked.await {
-                        Ok(message) => message,
-                        Err(error) => Message::Broke(error),
-                    });
-                });
-                false
-            }
+        // The worktree of the one before counts once it exists.
+        if self.has_quota && starting > 0 {
+            return Admitted::NotYet(None);
         }
+        self.slot(task, attempt)
     }
 
-    /// Removes a worktree whose work is all in git, once that is recorded; without one, everything
-    /// waits: for an attempt that is alive, or for a person.
-    pub(super) fn make_room(&mut self, shortage: Shortage, worktree: Option<Worktree>) {
-        self.allowance = Allowance::Refused;
-        match worktree {
-            Some(worktree) => {
-                let path = self.context.recorded_path(&worktree.path);
-                let worktrees = vec![path];
-                self.record(vec![Event::WorktreesGoing { worktrees }]);
-                self.announced.removal = Some(worktree);
-            }
-            None if self.slots_in_use() == 0 => {
-                self.allowance = Allowance::Unknown;
-                self.lacks(shortage);
-            }
-            None => {}
+    fn measure_quota(&mut self, starting: u64) -> Option<Effect> {
+        let is_due = self.quota == Quota::Unknown && starting == 0;
+        is_due.then(|| {
+            self.quota = Quota::Measuring;
+            Effect::MeasureQuota
+        })
+    }
+
+    fn slot(&mut self, task: TaskNumber, attempt: AttemptNumber) -> Admitted {
+        if self.max_parallel_total.is_none() || self.slots.get(&task) == Some(&Slot::Taken) {
+            return Admitted::Yes;
         }
+        if self.ask_again.is_some() || self.slots.contains_key(&task) {
+            return Admitted::NotYet(None);
+        }
+        self.slots.insert(task, Slot::Asked);
+        Admitted::NotYet(Some(Effect::TakeSlot(task, attempt)))
     }
 
-    pub(super) fn slots_in_use(&self) -> usize {
-        let running = |task: &&TaskState| task.phase == TaskPhase::Running;
-        self.state.tasks.iter().filter(running).count()
+    /// Takes the slot of an attempt that is alive already.
+    pub(super) fn retake_slot(
+        &mut self,
+        task: TaskNumber,
+        attempt: AttemptNumber,
+    ) -> Option<Effect> {
+        self.max_parallel_total?;
+        self.slots.insert(task, Slot::Taken);
+        Some(Effect::RetakeSlot(task, attempt))
     }
 
-    pub(super) fn remove(&self, worktree: Worktree) {
-        let (context, post) = (Arc::clone(&self.context), self.post.clone());
-        tokio::spawn(async move {
-            let removed = blocking(move || remove::remove(&context, &worktree)).await;
-            let _ = post.send(match removed {
-                Ok(()) => Message::MadeRoom,
-                Err(error) => Message::Broke(error),
-            });
-        });
-    }
-
-    /// Whether all runs of the repository together leave a place for this task.
-    pub(super) fn has_slot(&mut self, task: TaskNumber) -> bool {
-        let Some(limit) = self.context.settings.run.max_parallel_total else {
-            return true;
-        };
-        let attempt = self.state.task(task).attempts.len() as u32 + 1;
-        let folder = worker_folder(&self.context, task, attempt);
-        match slots::take(&self.context, limit, &folder) {
-            Ok(Some(slot)) => drop(self.slots.insert(task, slot)),
-            Ok(None) => {
-                self.waits_for_slot = true;
-                if !std::mem::replace(&mut self.said_to_wait, true) {
-                    self.watcher.warning(&format!(
-                        "waiting: {limit} attempts are alive in this repository, as max_parallel_total allows"
-                    ));
-                }
+    /// Takes the answer to a request for a slot; returns a warning.
+    pub(super) fn slot_answered(
+        &mut self,
+        task: TaskNumber,
+        answer: SlotAnswer,
+        now: Instant,
+    ) -> Option<String> {
+        let (slot, warning) = match answer {
+            SlotAnswer::Taken => (Some(Slot::Taken), None),
+            SlotAnswer::AllInUse => {
+                self.ask_again = Some(now + SLOT_INTERVAL);
+                (None, self.announce_wait())
             }
             // A limit that cannot be kept does not keep a run from its work.
-            Err(error) => self
-                .watcher
-                .warning(&format!("max_parallel_total: {error}")),
-        }
-        !self.waits_for_slot
+            SlotAnswer::Unusable(why) => (
+                Some(Slot::Taken),
+                Some(format!("max_parallel_total: {why}")),
+            ),
+        };
+        match slot {
+            Some(slot) => self.slots.insert(task, slot),
+            None => self.slots.remove(&task),
+        };
+        warning
     }
 
-    /// The place of an attempt that is alive; it is over the limit, but alive, if others have them all.
-    pub(super) fn take_slot_again(&mut self, task: TaskNumber, attempt: u32) {
-        let folder = worker_folder(&self.context, task, attempt);
-        let limit = self.context.settings.run.max_parallel_total;
-        let slot = limit.and_then(|limit| slots::take(&self.context, limit, &folder).ok()?);
-        self.slots.extend(slot.map(|slot| (task, slot)));
+    fn announce_wait(&mut self) -> Option<String> {
+        let limit = self.max_parallel_total?;
+        let is_first = !std::mem::replace(&mut self.wait_announced, true);
+        is_first.then(|| {
+            format!(
+                "waiting: {limit} attempts are alive in this repository, as max_parallel_total allows"
+            )
+        })
+    }
+
+    /// Gives up the slots of tasks that were not started after all.
+    pub(super) fn release_unused(&mut self, is_live: impl Fn(TaskNumber) -> bool) -> Vec<Effect> {
+        let unused = |(task, slot): (&TaskNumber, &Slot)| {
+            (*slot == Slot::Taken && !is_live(*task)).then_some(*task)
+        };
+        let unused: Vec<TaskNumber> = self.slots.iter().filter_map(unused).collect();
+        unused.iter().for_each(|task| {
+            self.slots.remove(task);
+        });
+        unused.into_iter().map(Effect::Release).collect()
+    }
+
+    /// Allows slots to be asked for again once their pause is over; returns `true` if it is.
+    pub(super) fn wake(&mut self, now: Instant) -> bool {
+        let is_over = self.ask_again.is_some_and(|at| at <= now);
+        if is_over {
+            self.ask_again = None;
+        }
+        is_over
+    }
+
+    /// Returns `true` if a measurement of this turn is at hand.
+    pub(super) fn is_measured(&self, now: Instant) -> bool {
+        self.space_at(now).is_some()
+    }
+
+    fn space_at(&self, now: Instant) -> Option<&DiskSpace> {
+        let space = self.space.as_ref().filter(|(at, _)| *at == now);
+        space.map(|(_, space)| space)
+    }
+
+    /// Takes a measurement of the free space; returns `true` if a shortage is over.
+    pub(super) fn disk_measured(&mut self, space: DiskSpace, starting: u64, now: Instant) -> bool {
+        let is_short = space.shortage(starting).is_some();
+        self.space = Some((now, space));
+        self.disk.measured(Measure::Disk, is_short, now)
+    }
+
+    /// Records that one more worktree may be made; returns `true` if a shortage is over.
+    pub(super) fn quota_allowed(&mut self, now: Instant) -> bool {
+        self.quota = Quota::Allowed;
+        self.disk.measured(Measure::Quota, false, now)
+    }
+
+    /// Lets one more worktree be made without a measurement.
+    pub(super) fn quota_granted(&mut self) {
+        self.quota = Quota::Allowed;
+    }
+
+    /// Records that one more worktree would pass a limit.
+    pub(super) fn quota_exceeded(&mut self) {
+        self.quota = Quota::Exceeded;
+    }
+
+    /// Records that a worktree was removed, or that the limit is to be measured again.
+    pub(super) fn quota_unknown(&mut self) {
+        self.quota = Quota::Unknown;
+    }
+
+    /// Records a shortage: nothing new starts until it is over.
+    pub(super) fn record_shortage(&mut self, shortage: &Shortage, now: Instant) {
+        self.disk.record_shortage(shortage, now);
+    }
+
+    /// Records that something was written.
+    pub(super) fn wrote(&mut self) {
+        self.disk.wrote();
+    }
+
+    /// Returns `true` if nothing new is to be started.
+    pub(super) fn is_short(&self) -> bool {
+        self.disk.is_short()
+    }
+
+    /// Returns the measurement that is due because of a shortage.
+    pub(super) fn measure_due(&mut self, now: Instant) -> Option<Effect> {
+        Some(match self.disk.take_due(now)? {
+            Measure::Disk => Effect::MeasureDisk,
+            Measure::Quota => Effect::MeasureQuota,
+        })
+    }
+
+    /// Returns the time until something is due.
+    pub(super) fn due_in(&self, now: Instant) -> Option<Duration> {
+        let ask = self.ask_again.map(|at| at.saturating_duration_since(now));
+        [self.disk.due_in(now), ask].into_iter().flatten().min()
     }
 }

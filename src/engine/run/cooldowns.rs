@@ -1,64 +1,63 @@
-//! When each worker may start its next attempt. It reads no clock.
+//! Cooldowns of workers between two starts. It reads no clock.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::engine::run::now::Now;
 use crate::model::run::RunState;
 use crate::model::task_state::TaskState;
 use crate::schedule::Limits;
 use crate::schedule::slots::start_interval;
 
-/// The workers that rest.
+/// The workers that start nothing at this moment.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Starts {
+pub struct Cooldowns {
     until: BTreeMap<String, Instant>,
 }
 
-impl Starts {
-    /// Who rests when a process goes on with a run that another one drove: as its journal says, who
-    /// was told to and who had just started. `today` and `now` are the same moment.
-    pub fn taken_up(state: &RunState, limits: &Limits, today: Timestamp, now: Instant) -> Starts {
-        let mut starts = Starts::default();
-        let mut rest = |worker: &str, until: Timestamp| {
-            let wait = Duration::try_from(until.duration_since(today));
-            starts.rest(worker, now, wait.unwrap_or_default());
+impl Cooldowns {
+    /// The cooldowns of a run that another process drove, as its journal records them: workers that a
+    /// rate limit slowed down, and workers that had just started.
+    pub fn resume(state: &RunState, limits: &Limits, now: Now) -> Cooldowns {
+        let mut cooldowns = Cooldowns::default();
+        let mut begin = |worker: &str, until: Timestamp| {
+            let wait = Duration::try_from(until.duration_since(now.time));
+            cooldowns.start(worker, now.instant, wait.unwrap_or_default());
         };
         for (worker, until) in state.roster.rests() {
-            rest(worker, until);
+            begin(worker, until);
         }
         for attempt in state.tasks.iter().filter_map(TaskState::last_attempt) {
             let interval = start_interval(state, limits, &attempt.worker);
             let interval = SignedDuration::try_from(interval).unwrap_or_default();
             if let Ok(until) = attempt.started.checked_add(interval) {
-                rest(&attempt.worker, until);
+                begin(&attempt.worker, until);
             }
         }
-        starts
+        cooldowns
     }
 
-    /// The worker rests for so long; a longer rest stays.
-    pub fn rest(&mut self, worker: &str, now: Instant, rest: Duration) {
-        let Some(until) = now.checked_add(rest).filter(|_| !rest.is_zero()) else {
+    /// Starts a cooldown of this worker; a longer one stays.
+    pub fn start(&mut self, worker: &str, now: Instant, time: Duration) {
+        let Some(until) = now.checked_add(time).filter(|_| !time.is_zero()) else {
             return;
         };
         let known = self.until.entry(worker.to_owned()).or_insert(until);
         *known = until.max(*known);
     }
 
-    /// Who rests now.
+    /// Returns the workers in a cooldown.
     pub fn resting(&mut self, now: Instant) -> BTreeSet<String> {
         self.until.retain(|_, until| *until > now);
         self.until.keys().cloned().collect()
     }
 
-    /// How long until one of them has rested.
+    /// Returns the time until the next cooldown ends.
     pub fn due_in(&self, now: Instant) -> Option<Duration> {
-        let rests = self.until.values();
-        rests
-            .map(|until| until.saturating_duration_since(now))
-            .min()
+        let ends = self.until.values();
+        ends.map(|until| until.saturating_duration_since(now)).min()
     }
 }
 
@@ -93,12 +92,12 @@ mod tests {
             ..Limits::default()
         };
         let rests = |today: &str| {
-            let (today, now) = (today.parse().unwrap(), Instant::now());
-            let mut starts = Starts::taken_up(&state, &limits, today, now);
-            let resting = Vec::from_iter(starts.resting(now));
+            let (time, instant) = (today.parse().unwrap(), Instant::now());
+            let mut cooldowns = Cooldowns::resume(&state, &limits, Now { instant, time });
+            let resting = Vec::from_iter(cooldowns.resting(instant));
             (
                 resting.join(" "),
-                starts.due_in(now).map(|due| due.as_secs()),
+                cooldowns.due_in(instant).map(|due| due.as_secs()),
             )
         };
         // Both started a few seconds after 09:14:00.
@@ -117,16 +116,22 @@ mod tests {
     fn a_worker_rests_as_long_as_the_longest_reason_asks_for() {
         const SECOND: Duration = Duration::from_secs(1);
         let now = Instant::now();
-        let mut starts = Starts::default();
-        starts.rest("shell", now, Duration::ZERO);
-        assert_eq!((starts.resting(now).len(), starts.due_in(now)), (0, None));
-        starts.rest("claude", now, 20 * SECOND);
-        starts.rest("claude", now, SECOND);
-        starts.rest("codex", now, 2 * SECOND);
-        assert_eq!(starts.due_in(now), Some(2 * SECOND));
+        let mut cooldowns = Cooldowns::default();
+        cooldowns.start("shell", now, Duration::ZERO);
+        assert_eq!(
+            (cooldowns.resting(now).len(), cooldowns.due_in(now)),
+            (0, None)
+        );
+        cooldowns.start("claude", now, 20 * SECOND);
+        cooldowns.start("claude", now, SECOND);
+        cooldowns.start("codex", now, 2 * SECOND);
+        assert_eq!(cooldowns.due_in(now), Some(2 * SECOND));
         let later = now + 3 * SECOND;
-        assert_eq!(starts.resting(later), BTreeSet::from(["claude".to_owned()]));
-        assert_eq!(starts.due_in(later), Some(17 * SECOND));
-        assert!(starts.resting(now + 20 * SECOND).is_empty());
+        assert_eq!(
+            cooldowns.resting(later),
+            BTreeSet::from(["claude".to_owned()])
+        );
+        assert_eq!(cooldowns.due_in(later), Some(17 * SECOND));
+        assert!(cooldowns.resting(now + 20 * SECOND).is_empty());
     }
 }

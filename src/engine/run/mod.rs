@@ -1,16 +1,45 @@
 //! The loop: records events, decides, publishes, and carries out what is decided.
+//!
+//! | part | decides |
+//! |---|---|
+//! | [`driver`] | takes messages, returns effects; owns the parts below |
+//! | `recorder` | when facts are written, and which effects wait for them |
+//! | `attempts` | which attempts are alive, and which signals they get |
+//! | `admission`, `disk_watch` | whether one more attempt may start |
+//! | `pacing`, [`cooldowns`], [`timers`] | when the next one starts |
+//! | `detection`, [`throttle`], [`notice`] | when candidates and running work are compared |
+//! | `outbox` | when a board is committed |
+//! | `notifications` | which notifications are sent |
+//! | `shutdown` | when the loop is left |
+//!
+//! [`effect`] lists what they may ask for; `outside` carries it out; [`event_loop`] is the loop
+//! around both.
 
-pub mod admission;
-mod allowance;
+mod admission;
+mod attempts;
+mod compare;
 pub mod cooldowns;
-pub mod detection;
-pub mod disk;
+mod detection;
+mod disk_watch;
 pub mod driver;
-pub mod live;
+pub mod effect;
+pub mod event_loop;
+pub mod live_work;
 pub mod notice;
+mod notifications;
 pub mod notify;
+pub mod now;
+mod outbox;
+mod outside;
+mod pacing;
 pub mod quota;
+mod recorder;
 pub mod requests;
+mod scheduling;
+mod shutdown;
 pub mod slots;
+#[cfg(test)]
+mod tests;
 pub mod throttle;
 pub mod timers;
+pub mod watcher;

@@ -1,31 +1,24 @@
-//! What a worker can read about the conflicts of its work while it works
-//! (`[conflicts] on_new = "notify"`).
+//! Tells workers while they run what their work conflicts with (`[conflicts] on_new = "notify"`).
 
 use std::collections::BTreeMap;
-use std::fs;
 
 use serde::Serialize;
 
-use crate::base::files;
-use crate::engine::EngineError;
-use crate::engine::kernel::context::Context;
-use crate::engine::run::live::running;
-use crate::engine::spec::conflicts_file;
 use crate::model::ids::{AttemptNumber, TaskNumber};
 use crate::model::run::{RunState, Speculative};
 
-/// Counts breaking changes.
+/// The version of the format; a breaking change raises it.
 const VERSION: u32 = 1;
 
 #[derive(Serialize)]
-struct Notice<'a> {
+struct Wire<'a> {
     version: u32,
-    conflicts: Vec<Met<'a>>,
+    conflicts: Vec<Conflict<'a>>,
 }
 
-/// One task that the reader's work conflicts with.
+/// A task that the reader's work conflicts with.
 #[derive(Serialize)]
-struct Met<'a> {
+struct Conflict<'a> {
     /// Its number.
     task: u32,
     tag: &'a str,
@@ -37,54 +30,66 @@ struct Met<'a> {
     recommended: &'static str,
 }
 
-/// What each worker was told last.
+/// A file that tells a worker what its work conflicts with.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Notice {
+    /// The task.
+    pub task: TaskNumber,
+    /// The attempt.
+    pub attempt: AttemptNumber,
+    /// The content of the file.
+    pub text: String,
+}
+
+/// The last notice of each worker.
 #[derive(Debug, Default)]
-pub struct Notices {
-    written: BTreeMap<(TaskNumber, AttemptNumber), String>,
+pub(super) struct Notices {
+    written: BTreeMap<TaskNumber, (AttemptNumber, String)>,
 }
 
 impl Notices {
-    /// Writes the file of every worker for whom something has changed. A worker whose work never
-    /// conflicted has none.
-    ///
-    /// # Errors
-    /// When a file cannot be written.
-    pub fn write(&mut self, context: &Context, state: &RunState) -> Result<(), EngineError> {
-        for (task, attempt, _) in running(state) {
-            let (attempt, text) = (attempt.number, notice(state, task));
-            let known = self.written.get(&(task, attempt));
-            let is_news = match known {
-                Some(known) => *known != text,
-                None => state
-                    .speculative
-                    .iter()
-                    .any(|found| other(found, task).is_some()),
+    /// Returns the notices that have changed. A worker whose work never conflicted gets none.
+    pub(super) fn changed(
+        &mut self,
+        state: &RunState,
+        running: impl Iterator<Item = TaskNumber>,
+    ) -> Vec<Notice> {
+        let mut changed = Vec::new();
+        for task in running {
+            let Some(attempt) = state.task(task).last_attempt().map(|last| last.number) else {
+                continue;
             };
-            if !is_news {
+            let known = self.written.get(&task);
+            let known = known.filter(|(of, _)| *of == attempt);
+            let conflicts = || state.speculative.iter().any(|c| other(c, task).is_some());
+            if known.is_none() && !conflicts() {
                 continue;
             }
-            let folder = context.attempt_folder(task, attempt);
-            let path = conflicts_file(&folder);
-            fs::create_dir_all(&folder)
-                .and_then(|()| files::replace(&path, text.as_bytes()))
-                .map_err(|error| EngineError::File(path.display().to_string(), error))?;
-            self.written.insert((task, attempt), text);
+            let text = notice(state, task);
+            if known.is_none_or(|(_, known)| *known != text) {
+                self.written.insert(task, (attempt, text.clone()));
+                changed.push(Notice {
+                    task,
+                    attempt,
+                    text,
+                });
+            }
         }
-        Ok(())
+        changed
     }
 }
 
 fn notice(state: &RunState, task: TaskNumber) -> String {
-    let met = state.speculative.iter();
-    let met = met.filter_map(|found| Some(met_by(state, found, other(found, task)?)));
-    let notice = Notice {
+    let found = state.speculative.iter();
+    let conflicts = found.filter_map(|found| Some(conflict(state, found, other(found, task)?)));
+    let notice = Wire {
         version: VERSION,
-        conflicts: met.collect(),
+        conflicts: conflicts.collect(),
     };
     serde_json::to_string_pretty(&notice).unwrap_or_default() + "\n"
 }
 
-/// The other one of the two, if the task is one of them.
+/// Returns the other task of the two, if the task is one of them.
 fn other(found: &Speculative, task: TaskNumber) -> Option<TaskNumber> {
     match found.conflict.pair() {
         (a, b) if a == task => Some(b),
@@ -93,10 +98,10 @@ fn other(found: &Speculative, task: TaskNumber) -> Option<TaskNumber> {
     }
 }
 
-fn met_by<'a>(state: &'a RunState, found: &'a Speculative, with: TaskNumber) -> Met<'a> {
+fn conflict<'a>(state: &'a RunState, found: &'a Speculative, with: TaskNumber) -> Conflict<'a> {
     let (task, conflict) = (state.plan.task(with), &found.conflict);
     let paths = conflict.units.iter().flat_map(|unit| &unit.paths);
-    Met {
+    Conflict {
         task: with.0,
         tag: &task.tag,
         title: &task.title,
@@ -105,5 +110,40 @@ fn met_by<'a>(state: &'a RunState, found: &'a Speculative, with: TaskNumber) -> 
         paths: paths.map(ToString::to_string).collect(),
         since: found.since.to_string(),
         recommended: conflict.class.recommended(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::merge::verdict::Class;
+    use crate::model::event::Event;
+    use crate::model::fixture::{RunFixture, conflict};
+
+    #[test]
+    fn a_worker_is_told_when_a_conflict_comes_and_when_it_goes() {
+        let run = |conflicts| {
+            let run = RunFixture::new("a · b · c")
+                .begin(1, "shell")
+                .begin(2, "shell");
+            run.event(Event::SpeculativeConflicts {
+                conflicts,
+                holds_back: false,
+            })
+            .state()
+        };
+        let found = vec![conflict(1, 2, Class::Content, &["app.ts"])];
+        let (before, during) = (run(Vec::new()), run(found));
+        let mut notices = Notices::default();
+        let mut told = |state: &RunState| {
+            let running = [1, 2].map(TaskNumber).into_iter();
+            let changed = notices.changed(state, running);
+            let of = |notice: &Notice| (notice.task.0, notice.text.contains("app.ts"));
+            changed.iter().map(of).collect::<Vec<_>>()
+        };
+        assert_eq!(told(&before), []);
+        assert_eq!(told(&during), [(1, true), (2, true)]);
+        assert_eq!(told(&during), []);
+        assert_eq!(told(&before), [(1, false), (2, false)]);
     }
 }

@@ -1,32 +1,27 @@
-//! Telling a person who is not looking (`[notify]`): a program gets one object on its standard input.
+//! Runs the notification program (`[notify]`): it gets one object on its standard input.
 //!
-//! The run never waits for it while it goes on, and nothing of its fate depends on it. Each program
-//! has a short time; one that takes longer is killed and never started again by this run. What went
-//! wrong is said once. After a crash nothing is told twice, and something perhaps not at all.
+//! The run never waits for it before its end. A program that takes too long is killed and never
+//! started again by this run. A failure is reported once.
 
-use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
-
-use jiff::Timestamp;
 
 use crate::base::clock::render_duration;
 use crate::base::process::{Program, find_program};
 use crate::base::text::{error_chain, one_line};
 use crate::engine::kernel::context::Context;
 use crate::engine::kernel::message::{Message, Post};
-use crate::model::event::Recorded;
 use crate::model::run::RunState;
-use crate::report::notification::{Kind, notifications};
+use crate::report::notification::Notification;
 
-/// How long one program may take.
+/// The longest time of one program.
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// How often the end is looked for.
+/// How often the end of the last program is checked.
 const LOOK: Duration = Duration::from_millis(10);
 
-/// Starts the programs, one after the other.
+/// Runs the notification programs, one after the other.
 #[derive(Debug)]
 pub struct Notifier {
     queue: Option<Sender<Program>>,
@@ -34,24 +29,18 @@ pub struct Notifier {
     command: Vec<String>,
     desktop: bool,
     repository: String,
-    /// Until when each worker was said to be parked.
-    parked: BTreeMap<String, Timestamp>,
 }
 
 impl Notifier {
-    /// For a run; says what goes wrong to the loop.
-    pub fn new(context: &Context, state: &RunState, post: Post) -> Notifier {
+    /// For a run; a program that fails is reported to the loop.
+    pub fn new(context: &Context, post: Post) -> Notifier {
         let settings = &context.settings.notify;
-        let parked = state.roster.parked(state.updated);
         let mut notifier = Notifier {
             queue: None,
             thread: None,
             command: settings.command.clone(),
             desktop: settings.desktop,
             repository: context.repo.home().display().to_string(),
-            parked: parked
-                .map(|(worker, parking)| (worker.to_owned(), parking.until))
-                .collect(),
         };
         if !notifier.command.is_empty() || notifier.desktop {
             let (queue, programs) = channel();
@@ -61,31 +50,22 @@ impl Notifier {
         notifier
     }
 
-    /// Tells about these facts, which led to this state, without waiting.
-    pub fn tell(&mut self, state: &RunState, new: &[Recorded]) {
+    /// Sends a notification about a run in this state, without waiting.
+    pub fn send(&self, state: &RunState, notification: &Notification) {
         let Some(queue) = &self.queue else { return };
-        for told in notifications(state, new) {
-            if let (Kind::QuotaParked, Some((worker, until))) = (told.kind, &told.parked) {
-                let before = self.parked.insert(worker.clone(), *until);
-                // Another attempt ran into a limit that is known already.
-                if before.is_some_and(|before| before > told.time) {
-                    continue;
-                }
-            }
-            let object = told.value(state, &self.repository).to_string() + "\n";
-            if let Some((program, args)) = self.command.split_first() {
-                let program = Program::new(program).args(args).folder(&self.repository);
-                let _ = queue.send(program.stdin(object));
-            }
-            if self.desktop
-                && let Some(program) = on_desktop(&told.message)
-            {
-                let _ = queue.send(program);
-            }
+        let object = notification.value(state, &self.repository).to_string() + "\n";
+        if let Some((program, args)) = self.command.split_first() {
+            let program = Program::new(program).args(args).folder(&self.repository);
+            let _ = queue.send(program.stdin(object));
+        }
+        if self.desktop
+            && let Some(program) = on_desktop(&notification.message)
+        {
+            let _ = queue.send(program);
         }
     }
 
-    /// Waits for what is under way, which has its limit.
+    /// Waits for the programs that are queued, within their limit.
     pub async fn finish(&mut self) {
         self.queue = None;
         let Some(thread) = self.thread.take() else {
@@ -119,9 +99,9 @@ fn work(programs: &Receiver<Program>, post: &Post) {
             Err(error) => (error_chain(&error), false),
         };
         if !std::mem::replace(&mut has_complained, true) {
-            let what = format!("nobody was notified: the command of [notify] {wrong}");
-            // The loop is gone only when the program ends; then there is nobody left to tell.
-            let _ = post.send(Message::Remark(what));
+            let what = format!("notification failed: the command of [notify] {wrong}");
+            // The loop is gone only when the program ends.
+            let _ = post.send(Message::Warning(what));
         }
         if is_over {
             return;
@@ -129,7 +109,7 @@ fn work(programs: &Receiver<Program>, post: &Post) {
     }
 }
 
-/// A program of this desktop that shows a notification, if there is one.
+/// Returns a program of this desktop that shows a notification.
 fn on_desktop(message: &str) -> Option<Program> {
     const SCRIPT: &str =
         "on run argv\ndisplay notification (item 1 of argv) with title \"dispatch\"\nend run";

@@ -1,4 +1,4 @@
-//! What dispatch keeps in a repository, against what it may keep, and what of it can go.
+//! Measures what dispatch keeps in a repository against the user's limits.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -13,9 +13,9 @@ use crate::model::run::RunState;
 use crate::model::shortage::{Scarce, Shortage};
 use crate::model::task_state::TaskPhase;
 
-/// Which limit of the user's one more worktree would pass, if any. Measuring what everything takes
-/// reads every folder, so it is not for the loop.
-pub fn passed(context: &Context) -> Option<Shortage> {
+/// Returns the user's limit that one more worktree would pass. Measuring reads every folder, so it
+/// runs beside the loop.
+pub fn exceeded(context: &Context) -> Option<Shortage> {
     let run = &context.settings.run;
     let kept = worktrees(context);
     let prefix = worktree_prefix(&context.repo, &context.settings);
@@ -36,7 +36,7 @@ pub fn passed(context: &Context) -> Option<Shortage> {
     (used + context.size().bytes > most).then(|| shortage(Scarce::TotalDisk, used, most))
 }
 
-/// Every worktree of dispatch, whatever its run.
+/// Returns every worktree of dispatch, whatever its run.
 fn worktrees(context: &Context) -> Vec<Worktree> {
     let prefix = worktree_prefix(&context.repo, &context.settings);
     let prefix = prefix.to_string_lossy();
@@ -45,7 +45,7 @@ fn worktrees(context: &Context) -> Vec<Worktree> {
     all
 }
 
-/// What a folder takes on its disk, in bytes. What goes away meanwhile takes nothing.
+/// Returns the bytes of a folder on its disk. A file that is removed meanwhile takes none.
 fn disk_use(folder: &Path) -> u64 {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let of_entry = |entry: fs::DirEntry| match entry.metadata() {
@@ -56,12 +56,12 @@ fn disk_use(folder: &Path) -> u64 {
     entries.map(of_entry).sum()
 }
 
-/// The worktree of the task of this run that passed first, if everything in it is in git. One that
-/// failed is left for a person to look at.
+/// Returns the worktree of the task that passed first, if its whole content is in git. One that
+/// failed is left for the user to look at.
 ///
 /// # Errors
 /// When the store or a worktree cannot be read.
-pub fn can_go(context: &Context, state: &RunState) -> Result<Option<Worktree>, EngineError> {
+pub fn removable(context: &Context, state: &RunState) -> Result<Option<Worktree>, EngineError> {
     let done = state
         .tasks
         .iter()

@@ -1,4 +1,4 @@
-//! What a person may ask of a run while it is driven, and what that means for its state.
+//! Translates requests of other processes into events.
 
 use crate::control::{Request, Response};
 use crate::model::event::Event;
@@ -6,10 +6,10 @@ use crate::model::ids::TaskNumber;
 use crate::model::run::{RunPhase, RunState};
 use crate::model::task_state::TaskPhase;
 
-/// The events a request stands for, or why it makes no sense now.
+/// Returns the events of a request, or the reason why it makes no sense now.
 ///
 /// # Errors
-/// The reason, as an answer to the person.
+/// The reason, as the answer.
 pub fn events(state: &RunState, request: &Request) -> Result<Vec<Event>, Response> {
     match request {
         Request::Pause if state.phase == RunPhase::Running => Ok(vec![Event::Paused {}]),

@@ -1,71 +1,152 @@
-//! Facts that come true at a time of day.
+//! Timers for facts that come true at a time of day. It reads no clock.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use crate::base::clock::Clock;
-use crate::engine::kernel::message::{Message, Post};
+use crate::engine::run::now::Now;
 use crate::model::event::Event;
 use crate::model::ids::TaskNumber;
 
-/// The longest time for which the time of day is not looked at.
-const NAP: Duration = Duration::from_secs(30);
+/// The longest sleep. A machine that was suspended has less to wait for than its timers show.
+const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 
-/// Posts each fact when its time has come, once.
-#[derive(Debug)]
+/// A fact that comes true at some time.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Due {
+    Retry(TaskNumber),
+    Unpark(String),
+}
+
+/// The facts that come true later, each once.
+#[derive(Debug, Default)]
 pub struct Timers {
-    clock: Clock,
-    post: Post,
-    retries: BTreeSet<TaskNumber>,
-    parkings: BTreeSet<(String, Timestamp)>,
+    queue: BTreeSet<(Timestamp, Due)>,
+    /// The time of each, and the end of the wait for it by the monotonic clock, in case the time of
+    /// day stands still.
+    waits: BTreeMap<Due, (Timestamp, Instant)>,
 }
 
 impl Timers {
-    /// None is set.
-    pub fn new(clock: Clock, post: Post) -> Timers {
-        Timers {
-            clock,
-            post,
-            retries: BTreeSet::new(),
-            parkings: BTreeSet::new(),
-        }
+    /// Sets the time of a scheduled retry.
+    pub fn retry_at(&mut self, task: TaskNumber, at: Timestamp, now: Now) {
+        self.set(Due::Retry(task), at, now);
     }
 
-    /// The time of a scheduled retry.
-    pub fn retry_at(&mut self, task: TaskNumber, at: Timestamp) {
-        if self.retries.insert(task) {
-            self.post_at(at, Event::RetryDue { task });
-        }
+    /// Sets the time until which a worker is parked.
+    pub fn unpark_at(&mut self, worker: String, at: Timestamp, now: Now) {
+        self.set(Due::Unpark(worker), at, now);
     }
 
-    /// The time until which a worker is parked.
-    pub fn unpark_at(&mut self, worker: String, at: Timestamp) {
-        if self.parkings.insert((worker.clone(), at)) {
-            self.post_at(at, Event::WorkerUnparked { worker, until: at });
-        }
-    }
-
-    /// This fact was posted, so that its timer may be set again.
-    pub fn went_off(&mut self, event: &Event) {
-        if let Event::RetryDue { task } = event {
-            self.retries.remove(task);
-        }
-    }
-
-    fn post_at(&self, at: Timestamp, event: Event) {
-        let (clock, post) = (self.clock, self.post.clone());
-        let wait = Duration::try_from(at.duration_since(clock.now())).unwrap_or_default();
-        let end = Instant::now() + wait;
-        tokio::spawn(async move {
-            // A machine that slept has less to wait for than its timers know.
-            while clock.now() < at && Instant::now() < end {
-                let left = end.saturating_duration_since(Instant::now());
-                tokio::time::sleep(left.min(NAP)).await;
+    /// Takes the facts that have come true.
+    pub fn take_due(&mut self, now: Now) -> Vec<Event> {
+        let mut events = Vec::new();
+        while let Some(first) = self.queue.first().cloned() {
+            let (until, due) = &first;
+            let wait = self.waits.get(due);
+            if *until > now.time && wait.is_some_and(|(_, end)| *end > now.instant) {
+                break;
             }
-            // The loop is gone only when the program ends.
-            let _ = post.send(Message::Fact(event));
-        });
+            self.queue.remove(&first);
+            self.waits.remove(&first.1);
+            let (until, due) = first;
+            events.push(match due {
+                Due::Retry(task) => Event::RetryDue { task },
+                Due::Unpark(worker) => Event::WorkerUnparked { worker, until },
+            });
+        }
+        events
+    }
+
+    /// Returns the time until the next look at the clock.
+    pub fn due_in(&self, now: Now) -> Option<Duration> {
+        let (_, first) = self.queue.first()?;
+        let (_, end) = self.waits.get(first)?;
+        Some(
+            end.saturating_duration_since(now.instant)
+                .min(LONGEST_SLEEP),
+        )
+    }
+
+    /// A later call for the same fact replaces its time.
+    fn set(&mut self, due: Due, at: Timestamp, now: Now) {
+        let known = self.waits.get(&due).map(|(known, _)| *known);
+        if known == Some(at) {
+            return;
+        }
+        if let Some(known) = known {
+            self.queue.remove(&(known, due.clone()));
+        }
+        let wait = Duration::try_from(at.duration_since(now.time)).unwrap_or_default();
+        // Later than any clock can show means never.
+        if let Some(end) = now.instant.checked_add(wait) {
+            self.waits.insert(due.clone(), (at, end));
+            self.queue.insert((at, due));
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    fn at(minutes: i64) -> Timestamp {
+        Timestamp::from_second(minutes * 60).unwrap()
+    }
+
+    fn now(start: Instant, minutes: u32, time: i64) -> Now {
+        Now {
+            instant: start + minutes * MINUTE,
+            time: at(time),
+        }
+    }
+
+    #[test]
+    fn each_fact_comes_true_once_and_in_order() {
+        let start = Instant::now();
+        let mut timers = Timers::default();
+        let begin = now(start, 0, 0);
+        timers.unpark_at("claude".to_owned(), at(5), begin);
+        timers.retry_at(TaskNumber(2), at(3), begin);
+        timers.retry_at(TaskNumber(2), at(3), begin);
+        assert_eq!(timers.due_in(begin), Some(MINUTE / 2), "a short sleep");
+        assert!(timers.take_due(now(start, 2, 2)).is_empty());
+        let due = timers.take_due(now(start, 5, 5));
+        let retry = Event::RetryDue {
+            task: TaskNumber(2),
+        };
+        let unparked = Event::WorkerUnparked {
+            worker: "claude".to_owned(),
+            until: at(5),
+        };
+        assert_eq!(due, [retry, unparked]);
+        assert!(timers.take_due(now(start, 9, 9)).is_empty());
+        assert_eq!(timers.due_in(now(start, 9, 9)), None);
+    }
+
+    #[test]
+    fn a_fact_whose_time_changes_comes_true_at_its_new_time() {
+        let start = Instant::now();
+        let mut timers = Timers::default();
+        timers.retry_at(TaskNumber(1), at(3), now(start, 0, 0));
+        timers.retry_at(TaskNumber(1), at(8), now(start, 1, 1));
+        assert!(timers.take_due(now(start, 5, 5)).is_empty());
+        assert_eq!(timers.take_due(now(start, 8, 8)).len(), 1);
+    }
+
+    #[test]
+    fn a_clock_that_jumps_or_stands_still_delays_nothing() {
+        let start = Instant::now();
+        let mut timers = Timers::default();
+        timers.retry_at(TaskNumber(1), at(60), now(start, 0, 0));
+        // The machine slept: the monotonic clock did not count that.
+        assert_eq!(timers.take_due(now(start, 1, 60)).len(), 1);
+        timers.retry_at(TaskNumber(1), at(60), now(start, 1, 50));
+        assert!(timers.take_due(now(start, 10, 50)).is_empty());
+        assert_eq!(timers.take_due(now(start, 11, 50)).len(), 1);
     }
 }

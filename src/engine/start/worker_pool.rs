@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 
 use crate::base::process::find_program;
 use crate::config::Settings;
+use crate::config::reaction::OnNewConflict;
 use crate::engine::start::worker_name;
 use crate::model::plan::Plan;
 use crate::model::worker::Worker;
+use crate::schedule::Limits;
 use crate::schedule::worker_pool::{Crew, Profile};
 
 /// The crew of a plan. Who could take over but is not installed is left out.
-pub fn crew(plan: &Plan, settings: &Settings) -> Crew {
+fn crew(plan: &Plan, settings: &Settings) -> Crew {
     let assigned = plan.tasks().iter().map(|task| worker_name(task, settings));
     let with_command = settings.workers.values().filter(|w| !w.command.is_empty());
     let profile = |worker: &Worker| Profile {
@@ -33,4 +35,22 @@ fn fallback(worker: &Worker, workers: &BTreeMap<String, Worker>) -> Vec<String> 
         program.is_some_and(|program| program.contains('{') || find_program(program).is_some())
     };
     worker.fallback.iter().filter(is_there).cloned().collect()
+}
+
+/// The limits of a run.
+pub fn limits(plan: &Plan, settings: &Settings) -> Limits {
+    let (run, retry) = (&settings.run, &settings.retry);
+    Limits {
+        max_parallel: run.max_parallel,
+        transient_retries: retry.transient,
+        rate_limit_retries: retry.rate_limit,
+        redispatches: retry.conflict,
+        base_delay: retry.base_delay,
+        max_delay: retry.max_delay,
+        budget: retry.budget,
+        hold_back: settings.conflicts.on_new == OnNewConflict::PauseLaterTask,
+        quota_wait: run.quota_wait,
+        max_cost: run.max_cost,
+        crew: crew(plan, settings),
+    }
 }

@@ -4,6 +4,7 @@
 use crate::base::fault;
 use crate::engine::EngineError;
 use crate::engine::kernel::context::Context;
+use crate::engine::kernel::layout::Layout;
 use crate::engine::spec::ReusedWorktree;
 use crate::engine::worktree::prepare::detach_earlier;
 use crate::git::Store;
@@ -19,7 +20,7 @@ use crate::model::worker::Worker;
 /// the run shows: none if the profile does not say so, or if the attempt before never began or
 /// passed.
 pub fn reusable(
-    context: &Context,
+    layout: &Layout,
     state: &RunState,
     task: TaskNumber,
     worker: &Worker,
@@ -32,7 +33,7 @@ pub fn reusable(
     Some(ReusedWorktree {
         base: last.base?,
         tip: outcome.kept.or(last.base)?,
-        path: context.recorded_worktree(&last.worktree),
+        path: layout.recorded_worktree(&last.worktree),
     })
 }
 

@@ -81,8 +81,9 @@ struct Report<'a> {
     cut: bool,
 }
 
+/// A step that the report suggests.
 #[derive(Serialize)]
-struct Next<'a> {
+pub(crate) struct Next<'a> {
     words: &'a str,
     command: Option<&'a str>,
 }
@@ -172,7 +173,7 @@ fn report(report: &crate::report::completion::InfoReport) -> Report<'_> {
     }
 }
 
-fn next(step: &crate::report::completion::next_steps::Step) -> Next<'_> {
+pub(crate) fn next(step: &crate::report::completion::next_steps::Step) -> Next<'_> {
     Next {
         words: &step.words,
         command: step.command.as_deref(),

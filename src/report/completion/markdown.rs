@@ -11,6 +11,7 @@ use crate::model::ids::TaskNumber;
 use crate::model::integration::{CheckOutcome, CheckResult, Guilty, LeftOut, LeftOutReason};
 use crate::model::resolution::Resolution;
 use crate::model::task_list::{and_list, comma_list, together_with};
+use crate::report::completion::next_steps::write_steps;
 use crate::report::completion::{Completion, InfoReport, Meeting, Said, Work, is_by_person};
 use crate::report::suggest;
 use crate::report::words::check_words;
@@ -58,15 +59,7 @@ impl Completion {
 
     fn write_markdown(&self, to: &mut String) -> fmt::Result {
         self.write_what_was(to)?;
-        writeln!(to, "\n### Suggested next steps")?;
-        for (place, step) in (1..).zip(&self.next) {
-            let words = markdown_prose(&step.words);
-            match &step.command {
-                Some(command) => writeln!(to, "{place}. {words}: `{command}`")?,
-                None => writeln!(to, "{place}. {words}")?,
-            }
-        }
-        Ok(())
+        write_steps(to, &self.next)
     }
 
     pub(crate) fn headline(&self) -> String {

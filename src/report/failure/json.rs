@@ -8,6 +8,7 @@ use crate::model::ids::TaskNumber;
 use crate::model::remains::Remains;
 use crate::model::status::Status;
 use crate::model::usage::{Cost, Usage};
+use crate::report::completion::json::{Next, next};
 use crate::report::failure::{
     AttemptEnd, AttemptLine, FailedTask, FailureReport, GivenUp, HealthyTask, StuckTask,
 };
@@ -24,6 +25,8 @@ struct Wire<'a> {
     conflicting: Vec<Conflicting<'a>>,
     healthy: Vec<Healthy<'a>>,
     summary: Summary,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    next_steps: Vec<Next<'a>>,
     usage: Option<Usage>,
     cost: Cost,
 }
@@ -120,6 +123,7 @@ impl FailureReport {
                 cancelled: self.count(&Status::Cancelled),
                 unfinished: self.unfinished(),
             },
+            next_steps: self.next.iter().map(next).collect(),
             usage: self.bill.as_ref().and_then(|bill| bill.spending().usage),
             cost: self
                 .bill

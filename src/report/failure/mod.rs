@@ -9,12 +9,13 @@ use crate::model::bill::Bill;
 use crate::model::failure::{Failure, FailureClass, FailureKind};
 use crate::model::ids::{AttemptNumber, RunId, TaskNumber};
 use crate::model::outcome::End;
-use crate::model::plan::Strategy;
+use crate::model::plan::{Strategy, Task};
 use crate::model::remains::Remains;
 use crate::model::run::RunState;
 use crate::model::status::Status;
 use crate::model::task_state::{TaskPhase, TaskState};
 use crate::model::usage::{Cost, Usage};
+use crate::report::completion::next_steps::{Step, next_steps_beside_failures};
 use crate::report::suggest;
 
 /// Everything the failure report says, whatever its form.
@@ -26,6 +27,8 @@ pub struct FailureReport {
     pub(crate) healthy: Vec<HealthyTask>,
     pub(crate) total: usize,
     pub(crate) blocked: BlockedCount,
+    /// The steps that the results of the other tasks allow.
+    pub(crate) next: Vec<Step>,
     /// What the agents used and cost, if any of them says.
     pub(crate) bill: Option<Bill>,
 }
@@ -49,6 +52,8 @@ pub(crate) struct FailedTask {
     pub(crate) given_up: GivenUp,
     pub(crate) attempts: Vec<AttemptLine>,
     pub(crate) blocks: Vec<(TaskNumber, String)>,
+    /// Its shell command, rather than the worker, has to change.
+    pub(crate) has_wrong_command: bool,
     pub(crate) command: String,
 }
 
@@ -147,6 +152,7 @@ impl FailureReport {
             healthy: Vec::new(),
             total: state.tasks.len(),
             blocked: BlockedCount::new(state),
+            next: next_steps_beside_failures(state),
             bill: Bill::of(state),
         };
         for task in state.plan.tasks() {
@@ -237,8 +243,18 @@ fn failed_task(state: &RunState, number: TaskNumber) -> Option<FailedTask> {
         given_up: given_up(state.task(number)),
         attempts: lines,
         blocks: blocks(state, number),
-        command: suggest::retry(&state.run, number),
+        has_wrong_command: has_wrong_command(task, failure),
+        command: match has_wrong_command(task, failure) {
+            true => suggest::resume_with_plan(&state.run, state.plan_file.as_deref()),
+            false => suggest::retry(&state.run, number),
+        },
     })
+}
+
+/// Returns `true` if a retry would run the same shell command, which would fail again.
+fn has_wrong_command(task: &Task, failure: &Failure) -> bool {
+    let is_final = matches!(failure.class, FailureClass::Logic | FailureClass::Input);
+    task.fields.run.is_some() && is_final && failure.suggestion.is_none()
 }
 
 /// An attempt that counts as none is made again under the same name.

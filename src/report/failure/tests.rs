@@ -163,6 +163,42 @@ fn why_there_is_no_further_retry_is_said() {
 }
 
 #[test]
+fn a_command_that_fails_for_good_is_corrected_in_the_plan() {
+    let resolution = |class, with_suggestion: bool, run: Option<&str>| {
+        let failure = Failure {
+            suggestion: with_suggestion.then(|| "Log in".to_owned()),
+            ..failure(class, "broken")
+        };
+        let fixture = RunFixture::new("a")
+            .with_task(1, |task| task.fields.run = run.map(str::to_owned))
+            .begin(1, "shell")
+            .fail_with(1, failure, 1);
+        let report = FailureReport::new(&fixture.state()).expect("it failed");
+        let text = report.render_markdown();
+        let line = text.lines().find(|line| line.starts_with("- **Sugg"));
+        line.unwrap_or_default().replace("checkout-7k3q", "RUN")
+    };
+    let run = Some("make");
+    insta::assert_snapshot!(
+        [
+            resolution(FailureClass::Logic, false, run),
+            resolution(FailureClass::Input, false, run),
+            resolution(FailureClass::Transient, false, run),
+            resolution(FailureClass::Logic, true, run),
+            resolution(FailureClass::Logic, false, None),
+        ]
+        .join("\n"),
+        @r"
+        - **Suggested resolution:** See `dispatch logs RUN 1`, correct its command in the plan, then `dispatch resume RUN --plan PLAN`
+        - **Suggested resolution:** See `dispatch logs RUN 1`, correct its command in the plan, then `dispatch resume RUN --plan PLAN`
+        - **Suggested resolution:** See `dispatch logs RUN 1`, wait until the cause has passed, then `dispatch retry RUN 1`
+        - **Suggested resolution:** Log in, then `dispatch retry RUN 1`
+        - **Suggested resolution:** See `dispatch logs RUN 1`, correct the task or what it builds on, then `dispatch retry RUN 1`
+        "
+    );
+}
+
+#[test]
 fn nasty_text_cannot_break_out_of_the_report() {
     let nasty = "x|y `z <script>alert(1)</script> \u{1b}[31mred\u{202e} \n## Fake heading\n";
     let failure = Failure {

@@ -20,7 +20,7 @@ const TYPO: &str =
 /// The repository of the demo, in the folder `garden`, with the plans that samples name.
 fn garden() -> Place {
     let place = Place::new();
-    place.succeed(".", "dispatch", &["demo", "garden"]);
+    place.succeed(".", "dispatch", &["demo", "--fast", "garden"]);
     let plans = document("docs/plans.md");
     fs::write(
         place.path("garden/checkout.md"),

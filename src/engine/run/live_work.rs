@@ -1,5 +1,5 @@
-//! Conflicts of work that still goes on: what running tasks have in their worktrees, committed or
-//! not, against each other and against the candidates.
+//! Finds conflicts of work that is still going on: the worktrees of running tasks, committed or not,
+//! against each other and against the candidates.
 
 use crate::conflicts::{Branch, Detector};
 use crate::engine::EngineError;
@@ -15,20 +15,20 @@ use crate::model::run::RunState;
 use crate::model::task_conflict::TaskConflict;
 use crate::model::task_state::TaskPhase;
 
-/// After so many rounds everything is forgotten, so that the snapshots of a long run do not pile up.
+/// After this many rounds everything is dropped, so that the snapshots of a long run do not pile up.
 const ROUNDS: u32 = 500;
 
-/// What is known from one round to the next.
+/// The state between two rounds.
 #[derive(Debug)]
-pub struct Live {
+pub struct LiveWork {
     snapshots: Snapshots,
     detector: Detector,
-    /// The commits that were compared last.
+    /// The commits of the last round.
     seen: Vec<(TaskNumber, Oid)>,
     rounds: u32,
 }
 
-/// The tasks at work, with the attempt and the commit it started from.
+/// Returns the running tasks, with the attempt and the commit it started from.
 pub fn running(state: &RunState) -> Vec<(TaskNumber, &Attempt, Oid)> {
     let at_work = |number: TaskNumber| {
         let task = state.task(number);
@@ -40,22 +40,22 @@ pub fn running(state: &RunState) -> Vec<(TaskNumber, &Attempt, Oid)> {
     tasks.filter_map(|task| at_work(task.number)).collect()
 }
 
-/// The conflicts as of now; `None` if nothing has changed since the last round.
+/// Compares the work of running tasks; `None` if nothing has changed since the last round.
 ///
 /// # Errors
 /// When git or the store cannot be used as a whole; a worktree that cannot be read right now is left
 /// for the next round.
-pub fn look(
+pub fn compare(
     context: &Context,
     state: &RunState,
-    kept: &mut Option<Live>,
+    kept: &mut Option<LiveWork>,
 ) -> Result<Option<Vec<TaskConflict>>, EngineError> {
     if kept.as_ref().is_some_and(|live| live.rounds >= ROUNDS) {
         *kept = None;
     }
     let live = match kept {
         Some(live) => live,
-        None => kept.insert(Live::new(context)?),
+        None => kept.insert(LiveWork::new(context)?),
     };
     live.rounds += 1;
     let mut commits = live.snapshots(context, state);
@@ -69,13 +69,13 @@ pub fn look(
     Ok(Some(found))
 }
 
-impl Live {
-    fn new(context: &Context) -> Result<Live, EngineError> {
+impl LiveWork {
+    fn new(context: &Context) -> Result<LiveWork, EngineError> {
         let snapshots = Snapshots::new(&context.repo).map_err(|error| {
             EngineError::File(context.repo.dispatch_folder().display().to_string(), error)
         })?;
         let detector = Detector::on_base(&context.repo, context.base, &options(context, true))?;
-        Ok(Live {
+        Ok(LiveWork {
             detector: detector.in_quarantine(snapshots.quarantine()),
             snapshots,
             seen: Vec::new(),

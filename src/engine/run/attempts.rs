@@ -1,0 +1,297 @@
+//! Live attempts: announced, and not ended yet.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::engine::run::effect::Effect;
+use crate::engine::spec::ReusedWorktree;
+use crate::exec::StopSignal;
+use crate::merge::oid::Oid;
+use crate::model::event::Event;
+use crate::model::ids::TaskNumber;
+use crate::model::run::RunState;
+use crate::model::task_state::TaskPhase;
+
+/// The live attempts of this process, kept up to date from events.
+#[derive(Debug, Default)]
+pub(super) struct Attempts {
+    /// The tasks at work, and whether their worker runs.
+    live: BTreeMap<TaskNumber, Progress>,
+    /// How many of them may not have their worktree yet.
+    starting: u64,
+    /// Attempts whose end this process could not write.
+    left_open: BTreeSet<TaskNumber>,
+    /// The worktrees that attempts could continue in.
+    reuse: BTreeMap<TaskNumber, Check>,
+    /// Signals to be sent after the next write.
+    signals: Vec<(TaskNumber, StopSignal)>,
+}
+
+/// How far a live attempt is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Progress {
+    Starting,
+    Running,
+}
+
+/// A check of a worktree that an attempt could continue in.
+#[derive(Debug)]
+struct Check {
+    reuse: ReusedWorktree,
+    dependencies: Vec<(TaskNumber, Oid)>,
+    answer: Option<bool>,
+}
+
+/// The worktree of the next attempt at a task.
+#[derive(Debug)]
+pub(super) enum Reuse {
+    /// A new one.
+    New,
+    /// This one of an earlier attempt.
+    Earlier(ReusedWorktree),
+    /// Not known yet; the check that finds out, unless it is under way.
+    Unknown(Option<Effect>),
+}
+
+impl Attempts {
+    /// Those that another process left alive.
+    pub(super) fn resume(state: &RunState) -> Attempts {
+        let mut attempts = Attempts::default();
+        for task in state.plan.tasks() {
+            let now = state.task(task.number);
+            if now.phase == TaskPhase::Running
+                && let Some(attempt) = now.last_attempt()
+            {
+                let progress = match attempt.base {
+                    Some(_) => Progress::Running,
+                    None => Progress::Starting,
+                };
+                attempts.set(task.number, Some(progress));
+            }
+        }
+        attempts
+    }
+
+    /// Follows a fact.
+    pub(super) fn apply(&mut self, event: &Event) {
+        match event {
+            Event::AttemptStarting { task, .. } => {
+                self.reuse.remove(task);
+                self.set(*task, Some(Progress::Starting));
+            }
+            Event::AttemptStarted { task, .. } => self.set(*task, Some(Progress::Running)),
+            Event::AttemptEnded { task, .. } | Event::DependenciesConflict { task, .. } => {
+                self.left_open.remove(task);
+                self.set(*task, None);
+            }
+            _ => {}
+        }
+    }
+
+    fn set(&mut self, task: TaskNumber, progress: Option<Progress>) {
+        let before = match progress {
+            Some(progress) => self.live.insert(task, progress),
+            None => self.live.remove(&task),
+        };
+        self.starting -= u64::from(before == Some(Progress::Starting));
+        self.starting += u64::from(progress == Some(Progress::Starting));
+    }
+
+    /// Returns how many are alive.
+    pub(super) fn count(&self) -> usize {
+        self.live.len()
+    }
+
+    /// Returns how many may not have their worktree yet.
+    pub(super) fn starting(&self) -> u64 {
+        self.starting
+    }
+
+    /// Returns the tasks whose worker runs.
+    pub(super) fn running(&self) -> impl Iterator<Item = TaskNumber> + '_ {
+        let running = self.live.iter();
+        let running = running.filter(|(_, progress)| **progress == Progress::Running);
+        running.map(|(task, _)| *task)
+    }
+
+    /// Returns `true` if the task has a live attempt.
+    pub(super) fn is_live(&self, task: TaskNumber) -> bool {
+        self.live.contains_key(&task)
+    }
+
+    /// Returns the tasks with a live attempt.
+    pub(super) fn live(&self) -> impl Iterator<Item = TaskNumber> + '_ {
+        self.live.keys().copied()
+    }
+
+    /// Remembers an attempt whose end this process cannot write.
+    pub(super) fn leave_open(&mut self, task: TaskNumber) {
+        self.left_open.insert(task);
+    }
+
+    /// Returns `true` if there are live attempts, and the end of none of them can be written.
+    pub(super) fn are_all_left_open(&self) -> bool {
+        !self.live.is_empty() && self.live.len() == self.left_open.len()
+    }
+
+    /// Keeps a signal for a task's process until the next write.
+    pub(super) fn cancel(&mut self, task: TaskNumber, signal: StopSignal) {
+        self.signals.push((task, signal));
+    }
+
+    /// Keeps a signal for every process until the next write.
+    pub(super) fn cancel_all(&mut self, signal: StopSignal) {
+        let all = self.live.keys().map(|task| (*task, signal));
+        self.signals.extend(all);
+    }
+
+    /// Takes the signals for attempts that are still alive.
+    pub(super) fn take_signals(&mut self) -> Vec<Effect> {
+        let signals = std::mem::take(&mut self.signals).into_iter();
+        let alive = signals.filter(|(task, _)| self.live.contains_key(task));
+        alive
+            .map(|(task, signal)| Effect::Cancel(task, signal))
+            .collect()
+    }
+
+    /// Decides which worktree the next attempt at a task gets, given the one it could continue in.
+    pub(super) fn reuse(
+        &mut self,
+        task: TaskNumber,
+        reuse: Option<ReusedWorktree>,
+        dependencies: &[(TaskNumber, Oid)],
+    ) -> Reuse {
+        let Some(reuse) = reuse else {
+            return Reuse::New;
+        };
+        let known = self.reuse.get(&task);
+        let known =
+            known.filter(|check| check.reuse == reuse && check.dependencies == dependencies);
+        match known.map(|check| check.answer) {
+            Some(Some(true)) => Reuse::Earlier(reuse),
+            Some(Some(false)) => Reuse::New,
+            Some(None) => Reuse::Unknown(None),
+            None => Reuse::Unknown(Some(self.check(task, reuse, dependencies.to_vec()))),
+        }
+    }
+
+    fn check(
+        &mut self,
+        task: TaskNumber,
+        reuse: ReusedWorktree,
+        dependencies: Vec<(TaskNumber, Oid)>,
+    ) -> Effect {
+        let effect = Effect::CheckReuse {
+            task,
+            reuse: Box::new(reuse.clone()),
+            dependencies: dependencies.clone(),
+        };
+        let answer = None;
+        self.reuse.insert(
+            task,
+            Check {
+                reuse,
+                dependencies,
+                answer,
+            },
+        );
+        effect
+    }
+
+    /// Takes the answer to a check.
+    pub(super) fn reuse_checked(&mut self, task: TaskNumber, is_sound: bool) {
+        if let Some(check) = self.reuse.get_mut(&task) {
+            check.answer = Some(is_sound);
+        }
+    }
+
+    /// Forgets answers that were not used at once: worktrees change.
+    pub(super) fn forget_checks(&mut self) {
+        self.reuse.retain(|_, check| check.answer.is_none());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::fixture::{RunFixture, base};
+
+    const ONE: TaskNumber = TaskNumber(1);
+    const TWO: TaskNumber = TaskNumber(2);
+
+    fn starting(task: TaskNumber) -> Event {
+        Event::AttemptStarting {
+            task,
+            attempt: 1,
+            worker: "shell".to_owned(),
+            branch: String::new(),
+            worktree: String::new(),
+        }
+    }
+
+    fn started(task: TaskNumber) -> Event {
+        let (attempt, base) = (1, base());
+        Event::AttemptStarted {
+            task,
+            attempt,
+            base,
+        }
+    }
+
+    #[test]
+    fn attempts_are_counted_from_their_announcement_to_their_end() {
+        let mut attempts = Attempts::default();
+        for event in [starting(ONE), starting(TWO), started(ONE), started(ONE)] {
+            attempts.apply(&event);
+        }
+        assert_eq!((attempts.count(), attempts.starting()), (2, 1));
+        assert_eq!(Vec::from_iter(attempts.running()), [ONE]);
+        let state = RunFixture::new("a · b").begin(2, "shell").state();
+        let resumed = Attempts::resume(&state);
+        assert_eq!((resumed.count(), resumed.starting()), (1, 0));
+    }
+
+    #[test]
+    fn a_signal_does_not_reach_the_attempt_after_the_one_it_was_meant_for() {
+        let mut attempts = Attempts::default();
+        attempts.apply(&starting(ONE));
+        attempts.apply(&starting(TWO));
+        attempts.cancel(ONE, StopSignal::Terminate);
+        attempts.cancel(TWO, StopSignal::Terminate);
+        attempts.apply(&Event::DependenciesConflict {
+            task: ONE,
+            class: crate::merge::verdict::Class::Content,
+            between: Vec::new(),
+            paths: Vec::new(),
+        });
+        let signals = attempts.take_signals();
+        assert!(matches!(signals[..], [Effect::Cancel(TWO, _)]));
+        assert!(attempts.take_signals().is_empty());
+    }
+
+    #[test]
+    fn a_worktree_is_checked_once_and_an_old_answer_is_not_used() {
+        let reuse = ReusedWorktree {
+            path: "/w".into(),
+            base: base(),
+            tip: base(),
+        };
+        let mut attempts = Attempts::default();
+        let next = |attempts: &mut Attempts| match attempts.reuse(ONE, Some(reuse.clone()), &[]) {
+            Reuse::New => "new",
+            Reuse::Earlier(_) => "earlier",
+            Reuse::Unknown(Some(_)) => "check",
+            Reuse::Unknown(None) => "wait",
+        };
+        assert_eq!(
+            [next(&mut attempts), next(&mut attempts)],
+            ["check", "wait"]
+        );
+        attempts.reuse_checked(ONE, true);
+        assert_eq!(next(&mut attempts), "earlier");
+        attempts.forget_checks();
+        assert_eq!(next(&mut attempts), "check");
+        attempts.reuse_checked(ONE, false);
+        assert_eq!(next(&mut attempts), "new");
+        assert!(matches!(attempts.reuse(ONE, None, &[]), Reuse::New));
+    }
+}

@@ -1,0 +1,88 @@
+//! Effects: everything that the loop may do to the world outside.
+
+use crate::control::{Reply, Response};
+use crate::engine::EngineError;
+use crate::engine::publish::Board;
+use crate::engine::run::notice::Notice;
+use crate::engine::spec::{AttemptSpec, ReusedWorktree};
+use crate::exec::StopSignal;
+use crate::git::worktree::Worktree;
+use crate::merge::oid::Oid;
+use crate::model::event::Recorded;
+use crate::model::ids::{AttemptNumber, TaskNumber};
+use crate::report::notification::Notification;
+
+/// An effect of the loop.
+#[derive(Debug)]
+pub enum Effect {
+    /// Write facts to the journal, durably.
+    Write(Vec<Recorded>),
+    /// Show facts that are in the journal to the user.
+    Show(Vec<Recorded>),
+    /// Warn the user.
+    Warn(String),
+    /// Run the notification program.
+    Notify(Vec<Notification>),
+    /// Answer a request of another process.
+    Answer(Reply, Response),
+    /// Start an attempt.
+    Start(Box<AttemptSpec>),
+    /// Adopt an attempt that another process started.
+    Adopt(Box<AttemptSpec>),
+    /// Stop an attempt at what the plan no longer says, and keep its work.
+    SetAside(Box<AttemptSpec>),
+    /// Signal the process of a live attempt.
+    Cancel(TaskNumber, StopSignal),
+    /// Give up the slot and the cancel handle of an attempt that has ended.
+    Release(TaskNumber),
+    /// Let attempts start no further step.
+    StopStarting,
+    /// Check the worktree that the next attempt at a task could continue in.
+    CheckReuse {
+        /// The task.
+        task: TaskNumber,
+        /// The worktree.
+        reuse: Box<ReusedWorktree>,
+        /// The candidates that the attempt starts from.
+        dependencies: Vec<(TaskNumber, Oid)>,
+    },
+    /// Take a slot of `max_parallel_total`.
+    TakeSlot(TaskNumber, AttemptNumber),
+    /// Take a slot for an attempt that is alive already.
+    RetakeSlot(TaskNumber, AttemptNumber),
+    /// Find the shortage behind an error.
+    ReportShortage(String),
+    /// Measure the free space.
+    MeasureDisk,
+    /// Measure the worktrees and bytes that dispatch keeps.
+    MeasureQuota,
+    /// Remove a worktree whose content is in git.
+    RemoveWorktree(Worktree),
+    /// Assemble the candidates.
+    Assemble,
+    /// Signal the process of the assembly.
+    CancelAssembly(StopSignal),
+    /// Compare the candidates.
+    CompareCandidates,
+    /// Compare the work of running tasks.
+    CompareWork,
+    /// Tell a worker what its work conflicts with.
+    WriteNotice(Notice),
+    /// Commit a board.
+    Publish(Board),
+    /// Leave the loop.
+    Leave(Leave),
+}
+
+/// The reason for leaving the loop.
+#[derive(Debug)]
+pub enum Leave {
+    /// The run has ended with this exit code.
+    Ended(u8),
+    /// The user interrupted the run.
+    Interrupted,
+    /// Only background tasks are left, for another process to drive.
+    Detached,
+    /// dispatch itself cannot continue; the run can be resumed.
+    Failed(EngineError),
+}

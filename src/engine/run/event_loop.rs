@@ -1,0 +1,194 @@
+//! The loop around the driver: waits for messages, carries effects out.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+use crate::base::fault;
+use crate::base::text::error_chain;
+use crate::control::{ControlError, Server, control_socket};
+use crate::engine::EngineError;
+use crate::engine::kernel::blocking::blocking;
+use crate::engine::kernel::context::Context;
+use crate::engine::kernel::message::{Message, Post};
+use crate::engine::kernel::signals::Signals;
+use crate::engine::publish::Publisher;
+use crate::engine::run::driver::{Driver, Start};
+use crate::engine::run::effect::{Effect, Leave};
+use crate::engine::run::now::Now;
+use crate::engine::run::outside::Outside;
+use crate::engine::run::watcher::Watcher;
+use crate::engine::start::worker_pool::limits;
+use crate::journal::Journal;
+use crate::model::event::Event;
+use crate::model::ids::TaskNumber;
+use crate::model::run::RunState;
+
+/// A run to be driven.
+pub struct EventLoop<'a> {
+    /// Its fixed facts.
+    pub context: Arc<Context>,
+    /// Its state.
+    pub state: RunState,
+    /// Its journal.
+    pub journal: Journal,
+    /// Shows what happens to the user.
+    pub watcher: &'a mut dyn Watcher,
+    /// The draws for the delays of retries.
+    pub random: fastrand::Rng,
+    /// The tasks that may be left to another process once only such tasks are open.
+    pub background: Vec<TaskNumber>,
+}
+
+/// A run that the loop has left.
+#[derive(Debug)]
+pub struct Driven {
+    /// Its state.
+    pub state: RunState,
+    /// The exit code.
+    pub exit: u8,
+    /// Only background tasks are left, and no process drives them now.
+    pub left: bool,
+}
+
+impl EventLoop<'_> {
+    /// Records what the user asked for, then drives the run until nothing is alive or scheduled.
+    ///
+    /// # Errors
+    /// When the journal cannot be written or git fails; the run can be resumed.
+    pub async fn run(self, asked: Vec<Event>) -> Result<Driven, EngineError> {
+        let mut signals = Signals::listen()
+            .map_err(|error| EngineError::File("signal handlers".to_owned(), error))?;
+        let (post, mut inbox) = unbounded_channel();
+        let context = self.context;
+        let _server = listen(&context, &post);
+        let publisher = Publisher::new(&context.repo)?;
+        // Reading the sizes of a large tree takes a while.
+        let shared = Arc::clone(&context);
+        blocking(move || Ok(shared.size())).await?;
+        let mut driver = Driver::new(
+            Start {
+                settings: Arc::new(context.settings.clone()),
+                layout: context.layout.clone(),
+                limits: limits(&context.plan, &context.settings),
+                random: self.random,
+                background: self.background,
+                board_is_committed: publisher.is_committed(&context, &self.state)?,
+                state: self.state,
+            },
+            now(&context),
+        );
+        let mut outside = Outside::new(context, self.journal, publisher, self.watcher, post);
+        let begin = driver.begin(asked, now(outside.context()));
+        let mut leave = turn(&mut driver, &mut outside, begin)?;
+        while leave.is_none() {
+            let sleep = driver.sleep(now(outside.context()));
+            let messages = tokio::select! {
+                message = inbox.recv() => drain(message, &mut inbox),
+                request = signals.next() => vec![Message::Signal(request)],
+                () = tokio::time::sleep(sleep) => Vec::new(),
+            };
+            leave = receive(&mut driver, &mut outside, messages)?;
+        }
+        outside.finish(&mut inbox, leave.as_ref()).await;
+        finished(driver, leave)
+    }
+}
+
+/// Lets other commands reach this process. Without it the run goes on anyway.
+fn listen(context: &Context, post: &Post) -> Option<Server> {
+    fault::point("control", "before it listens");
+    let path = control_socket(&context.repo, &context.run);
+    let asked = post.clone();
+    let server = Server::listen(&path, move |request, reply| {
+        // The loop is gone only when the program ends, which the peer notices.
+        let _ = asked.send(Message::Asked(request, reply));
+    });
+    fault::point("control", "listening");
+    let warn = |error: &ControlError| {
+        let _ = post.send(Message::Warning(error_chain(error)));
+    };
+    server.inspect_err(warn).ok()
+}
+
+fn drain(first: Option<Message>, inbox: &mut UnboundedReceiver<Message>) -> Vec<Message> {
+    let mut messages = Vec::from_iter(first);
+    while let Ok(more) = inbox.try_recv() {
+        messages.push(more);
+    }
+    messages
+}
+
+/// Handles everything that came in together, so that its facts share a commit.
+fn receive(
+    driver: &mut Driver,
+    outside: &mut Outside<'_>,
+    messages: Vec<Message>,
+) -> Result<Option<Leave>, EngineError> {
+    let now = now(outside.context());
+    let mut effects = Vec::new();
+    let mut is_request = false;
+    for message in messages {
+        is_request |= matches!(message, Message::Asked(..));
+        effects.extend(driver.handle(message, now));
+    }
+    if is_request {
+        fault::point("request", "before it is recorded");
+    }
+    let leave = turn(driver, outside, effects)?;
+    if is_request {
+        fault::point("request", "recorded");
+    }
+    Ok(leave)
+}
+
+/// Carries effects out and decides, until nothing is left to do before the next message.
+fn turn(
+    driver: &mut Driver,
+    outside: &mut Outside<'_>,
+    mut effects: Vec<Effect>,
+) -> Result<Option<Leave>, EngineError> {
+    let now = now(outside.context());
+    loop {
+        let mut answers = Vec::new();
+        for effect in effects {
+            if let Effect::Leave(leave) = effect {
+                return Ok(Some(leave));
+            }
+            answers.extend(outside.carry_out(effect, driver.state())?);
+        }
+        effects = Vec::new();
+        for answer in answers {
+            effects.extend(driver.handle(answer, now));
+        }
+        if effects.is_empty() {
+            effects = driver.settle(now);
+        }
+        if effects.is_empty() {
+            return Ok(None);
+        }
+    }
+}
+
+fn finished(driver: Driver, leave: Option<Leave>) -> Result<Driven, EngineError> {
+    let (exit, left) = match leave {
+        Some(Leave::Failed(error)) => return Err(error),
+        Some(Leave::Ended(exit)) => (exit, false),
+        Some(Leave::Detached) => (0, true),
+        Some(Leave::Interrupted) | None => (130, false),
+    };
+    Ok(Driven {
+        state: driver.into_state(),
+        exit,
+        left,
+    })
+}
+
+/// The clocks are read here and nowhere else.
+fn now(context: &Context) -> Now {
+    Now {
+        instant: Instant::now(),
+        time: context.clock.now(),
+    }
+}

@@ -1,0 +1,164 @@
+//! Decides when a board is committed: on every change of a status, within a second.
+//!
+//! A burst of changes gets a commit each, so that a short run shows every status. After that boards
+//! share a commit, one a second.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use crate::engine::publish::digest::{Digest, subject};
+use crate::engine::publish::{Board, render_board_file};
+use crate::engine::run::effect::Effect;
+use crate::model::event::Event;
+use crate::model::run::{RunPhase, RunState};
+
+/// The longest time from a change to its commit, and the time in which one more commit is earned.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// How many boards may be committed at once.
+const BURST: u32 = 24;
+
+/// The boards on their way to the integration branch.
+#[derive(Debug)]
+pub(super) struct Outbox {
+    /// The last board on the branch.
+    committed: Digest,
+    /// The last board that was rendered.
+    rendered: Digest,
+    /// Something may have changed since.
+    is_stale: bool,
+    queue: VecDeque<(Board, Digest)>,
+    in_flight: Option<Digest>,
+    tokens: u32,
+    refilled: Instant,
+    /// When a branch is tried again that is not dispatch's to move.
+    retry_at: Option<Instant>,
+    block_announced: bool,
+    /// The board of the end of the run was on the branch, and the run was resumed.
+    is_resumed: bool,
+}
+
+impl Outbox {
+    /// For a run in this state. `board_is_committed` says that its board is on the branch.
+    pub(super) fn new(state: &RunState, board_is_committed: bool, now: Instant) -> Outbox {
+        let committed = match board_is_committed {
+            true => Digest::of(state),
+            false => Digest::default(),
+        };
+        Outbox {
+            rendered: committed.clone(),
+            committed,
+            is_stale: true,
+            queue: VecDeque::new(),
+            in_flight: None,
+            tokens: BURST,
+            refilled: now,
+            retry_at: None,
+            block_announced: false,
+            is_resumed: board_is_committed,
+        }
+    }
+
+    /// Follows a fact.
+    pub(super) fn apply(&mut self, event: &Event) {
+        self.is_stale |= !matches!(event, Event::AttemptStarted { .. } | Event::Noted { .. });
+    }
+
+    /// Returns the commit that is due, if any.
+    pub(super) fn next(&mut self, state: &RunState, now: Instant) -> Option<Effect> {
+        self.refill(now);
+        self.render(state, now);
+        if self.in_flight.is_some() {
+            return None;
+        }
+        let (board, digest) = self.queue.pop_front()?;
+        self.in_flight = Some(digest);
+        Some(Effect::Publish(board))
+    }
+
+    fn refill(&mut self, now: Instant) {
+        let earned = now.saturating_duration_since(self.refilled).as_secs() as u32;
+        if earned > 0 {
+            self.tokens = self.tokens.saturating_add(earned).min(BURST);
+            self.refilled = now;
+        }
+    }
+
+    fn render(&mut self, state: &RunState, now: Instant) {
+        if !self.is_stale || self.retry_at.is_some_and(|at| at > now) {
+            return;
+        }
+        if self.tokens == 0 && !matches!(state.phase, RunPhase::Ended(_)) {
+            return;
+        }
+        let due = Digest::of(state);
+        if self.is_same(&due) {
+            self.is_stale = false;
+        } else {
+            self.tokens = self.tokens.saturating_sub(1);
+            let board = Board {
+                text: render_board_file(state),
+                subject: subject(&self.rendered, &due),
+                time: state.updated,
+            };
+            self.rendered = due.clone();
+            self.queue.push_back((board, due));
+            (self.is_stale, self.retry_at) = (false, None);
+        }
+    }
+
+    /// The words of a report can change where nothing else does. A run that was only resumed shows
+    /// nothing new.
+    fn is_same(&self, due: &Digest) -> bool {
+        if !self.is_resumed {
+            return *due == self.rendered;
+        }
+        !due.has_ended() && (*due == self.rendered.resumed() || *due == self.rendered)
+    }
+
+    /// Takes the news that a board is on the branch.
+    pub(super) fn committed(&mut self) {
+        if let Some(digest) = self.in_flight.take() {
+            self.is_resumed &= !digest.has_ended();
+            self.committed = digest;
+        }
+        self.block_announced = false;
+    }
+
+    /// Takes the news that the branch is not dispatch's to move now; returns `true` the first time.
+    pub(super) fn blocked(&mut self, now: Instant) -> bool {
+        self.start_over();
+        self.retry_at = Some(now + INTERVAL);
+        !std::mem::replace(&mut self.block_announced, true)
+    }
+
+    /// Renders the board again that could not be committed, once there is space.
+    pub(super) fn start_over(&mut self) {
+        self.in_flight = None;
+        self.queue.clear();
+        self.rendered = self.committed.clone();
+        self.is_stale = true;
+    }
+
+    /// Returns the time until a board is due.
+    pub(super) fn due_in(&self, now: Instant) -> Option<Duration> {
+        if !self.is_stale {
+            return None;
+        }
+        let retry = self.retry_at.map(|at| at.saturating_duration_since(now));
+        let refill = (self.tokens == 0)
+            .then(|| INTERVAL.saturating_sub(now.saturating_duration_since(self.refilled)));
+        retry.max(refill)
+    }
+
+    /// Returns `true` if nothing is on its way, and nothing more can be done now.
+    pub(super) fn is_idle(&self) -> bool {
+        let is_blocked = self.retry_at.is_some();
+        self.in_flight.is_none() && self.queue.is_empty() && (!self.is_stale || is_blocked)
+    }
+
+    /// Returns `true` if a commit is under way.
+    pub(super) fn is_in_flight(&self) -> bool {
+        self.in_flight.is_some()
+    }
+}

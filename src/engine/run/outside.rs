@@ -1,0 +1,278 @@
+//! Carries effects out: the only part of the loop that touches the world outside.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::mpsc::UnboundedReceiver;
+use tracing::Instrument;
+
+use crate::base::text::error_chain;
+use crate::base::{fault, files};
+use crate::engine::attempt::execution::Execution;
+use crate::engine::attempt::run;
+use crate::engine::kernel::blocking::blocking;
+use crate::engine::kernel::cancel::CancelHandle;
+use crate::engine::kernel::context::Context;
+use crate::engine::kernel::disk_space::{self, DiskSpace, is_full};
+use crate::engine::kernel::message::{FullDisk, Message, Post, Publication, Quota, SlotAnswer};
+use crate::engine::publish::{Board, Committed, Publisher};
+use crate::engine::run::compare;
+use crate::engine::run::effect::{Effect, Leave};
+use crate::engine::run::live_work::LiveWork;
+use crate::engine::run::notice::Notice;
+use crate::engine::run::notify::Notifier;
+use crate::engine::run::quota;
+use crate::engine::run::slots::{self, Slot};
+use crate::engine::run::watcher::Watcher;
+use crate::engine::spec::span::attempt_span;
+use crate::engine::spec::{AttemptSpec, conflicts_file};
+use crate::engine::worktree::prepare::worker_folder;
+use crate::engine::worktree::remove;
+use crate::engine::worktree::reuse::is_sound;
+use crate::engine::{EngineError, assemble};
+use crate::git::worktree::Worktree;
+use crate::journal::Journal;
+use crate::model::event::Recorded;
+use crate::model::ids::{AttemptNumber, TaskNumber};
+use crate::model::run::RunState;
+
+/// The world outside of the loop.
+pub(super) struct Outside<'a> {
+    context: Arc<Context>,
+    journal: Journal,
+    publisher: Arc<Mutex<Publisher>>,
+    watcher: &'a mut dyn Watcher,
+    notifier: Notifier,
+    post: Post,
+    cancels: BTreeMap<TaskNumber, CancelHandle>,
+    assembly: CancelHandle,
+    slots: BTreeMap<TaskNumber, Slot>,
+    live_work: Arc<Mutex<Option<LiveWork>>>,
+}
+
+impl<'a> Outside<'a> {
+    /// For one run.
+    pub(super) fn new(
+        context: Arc<Context>,
+        journal: Journal,
+        publisher: Publisher,
+        watcher: &'a mut dyn Watcher,
+        post: Post,
+    ) -> Outside<'a> {
+        Outside {
+            notifier: Notifier::new(&context, post.clone()),
+            context,
+            journal,
+            publisher: Arc::new(Mutex::new(publisher)),
+            watcher,
+            post,
+            cancels: BTreeMap::new(),
+            assembly: CancelHandle::default(),
+            slots: BTreeMap::new(),
+            live_work: Arc::default(),
+        }
+    }
+
+    /// The fixed facts of the run.
+    pub(super) fn context(&self) -> &Context {
+        &self.context
+    }
+
+    /// Carries one effect out. The answer of a short one is returned; a long one runs beside the
+    /// loop and posts its answer.
+    ///
+    /// # Errors
+    /// When the journal cannot be written for another reason than a full disk.
+    pub(super) fn carry_out(
+        &mut self,
+        effect: Effect,
+        state: &RunState,
+    ) -> Result<Option<Message>, EngineError> {
+        match effect {
+            Effect::Write(facts) => return self.write(facts).map(Some),
+            Effect::Show(facts) => self.watcher.recorded(state, &facts),
+            Effect::Warn(text) => self.watcher.warning(&text),
+            Effect::Notify(all) => all.iter().for_each(|one| self.notifier.send(state, one)),
+            Effect::Answer(reply, response) => reply.send(response),
+            Effect::Start(spec) => self.spawn_attempt(*spec, run::run),
+            Effect::Adopt(spec) => self.spawn_attempt(*spec, run::adopt),
+            Effect::SetAside(spec) => self.spawn_attempt(*spec, run::set_aside),
+            Effect::Cancel(task, signal) => self.cancel_handle(task).cancel(signal),
+            Effect::Release(task) => self.release(task),
+            Effect::StopStarting => self.context.stop(),
+            Effect::CheckReuse {
+                task,
+                reuse,
+                dependencies,
+            } => self.spawn(move |context| {
+                let is_sound = is_sound(context, &reuse, &dependencies);
+                Ok(Message::ReuseChecked { task, is_sound })
+            }),
+            Effect::TakeSlot(task, attempt) => return Ok(self.take_slot(task, attempt)),
+            Effect::RetakeSlot(task, attempt) => drop(self.take_slot(task, attempt)),
+            Effect::ReportShortage(error) => {
+                return Ok(Some(Message::DiskFull(self.full_disk(error))));
+            }
+            Effect::MeasureDisk => return Ok(Some(self.measure_disk())),
+            Effect::MeasureQuota => self.measure_quota(state),
+            Effect::RemoveWorktree(worktree) => self.remove(worktree),
+            Effect::Assemble => self.assemble(state),
+            Effect::CancelAssembly(signal) => self.assembly.cancel(signal),
+            Effect::CompareCandidates => {
+                compare::candidates(&self.context, state, &self.post);
+            }
+            Effect::CompareWork => {
+                compare::work(&self.context, state, &self.live_work, &self.post);
+            }
+            Effect::WriteNotice(notice) => self.write_notice(&notice),
+            Effect::Publish(board) => self.publish(board),
+            Effect::Leave(_) => {}
+        }
+        Ok(None)
+    }
+
+    /// Waits for notifications before the loop is left for good.
+    pub(super) async fn finish(
+        &mut self,
+        inbox: &mut UnboundedReceiver<Message>,
+        leave: Option<&Leave>,
+    ) {
+        if !matches!(leave, Some(Leave::Ended(_) | Leave::Detached)) {
+            return;
+        }
+        self.notifier.finish().await;
+        while let Ok(message) = inbox.try_recv() {
+            if let Message::Warning(text) = message {
+                self.watcher.warning(&text);
+            }
+        }
+    }
+
+    fn write(&mut self, facts: Vec<Recorded>) -> Result<Message, EngineError> {
+        fault::point("turn", "before it is recorded");
+        match self.journal.append_records(&facts) {
+            Err(error) if is_full(&error) => {
+                let error = error_chain(&EngineError::from(error));
+                return Ok(Message::NotWritten(facts, self.full_disk(error)));
+            }
+            written => written?,
+        }
+        fault::point("turn", "recorded");
+        Ok(Message::Written(facts))
+    }
+
+    fn full_disk(&self, error: String) -> FullDisk {
+        let shortage = disk_space::shortage_now(&self.context);
+        FullDisk { shortage, error }
+    }
+
+    fn spawn_attempt<F>(&mut self, spec: AttemptSpec, carry_on: impl FnOnce(Execution) -> F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let span = attempt_span(&spec);
+        let cancel = self.cancel_handle(spec.task).clone();
+        let execution = Execution::new(Arc::clone(&self.context), spec, cancel, self.post.clone());
+        tokio::spawn(carry_on(execution).instrument(span));
+    }
+
+    fn cancel_handle(&mut self, task: TaskNumber) -> &CancelHandle {
+        self.cancels.entry(task).or_default()
+    }
+
+    fn release(&mut self, task: TaskNumber) {
+        self.cancels.remove(&task);
+        self.slots.remove(&task);
+    }
+
+    fn take_slot(&mut self, task: TaskNumber, attempt: AttemptNumber) -> Option<Message> {
+        let limit = self.context.settings.run.max_parallel_total?;
+        let folder = worker_folder(&self.context, task, attempt);
+        let answer = match slots::take(&self.context, limit, &folder) {
+            Ok(Some(slot)) => {
+                self.slots.insert(task, slot);
+                SlotAnswer::Taken
+            }
+            Ok(None) => SlotAnswer::AllInUse,
+            Err(error) => SlotAnswer::Unusable(error.to_string()),
+        };
+        Some(Message::Slot(task, answer))
+    }
+
+    fn measure_disk(&self) -> Message {
+        let context = &self.context;
+        let space = DiskSpace::measure(&context.repo, &context.settings, context.size());
+        Message::DiskMeasured(space)
+    }
+
+    fn measure_quota(&self, state: &RunState) {
+        let state = state.clone();
+        self.spawn(move |context| {
+            let measure = || {
+                let Some(shortage) = quota::exceeded(context) else {
+                    return Ok(Quota::Allowed);
+                };
+                let worktree = quota::removable(context, &state)?;
+                Ok(Quota::Exceeded(shortage, worktree))
+            };
+            Ok(Message::QuotaMeasured(measure()))
+        });
+    }
+
+    fn remove(&self, worktree: Worktree) {
+        self.spawn(move |context| {
+            let removed = remove::remove(context, &worktree);
+            Ok(Message::WorktreeRemoved(removed))
+        });
+    }
+
+    fn assemble(&mut self, state: &RunState) {
+        self.assembly = CancelHandle::default();
+        let (context, post) = (Arc::clone(&self.context), self.post.clone());
+        let (state, cancel) = (state.clone(), self.assembly.clone());
+        let assembly = assemble::run(context, state, cancel, post);
+        tokio::spawn(assembly.instrument(tracing::debug_span!("assembly")));
+    }
+
+    fn write_notice(&mut self, notice: &Notice) {
+        let folder = self.context.attempt_folder(notice.task, notice.attempt);
+        let path = conflicts_file(&folder);
+        let written = fs::create_dir_all(&folder)
+            .and_then(|()| files::replace(&path, notice.text.as_bytes()));
+        if let Err(error) = written {
+            let error = EngineError::File(path.display().to_string(), error);
+            self.watcher.warning(&error_chain(&error));
+        }
+    }
+
+    fn publish(&self, board: Board) {
+        let publisher = Arc::clone(&self.publisher);
+        self.spawn(move |context| {
+            let publisher = publisher.lock().unwrap_or_else(PoisonError::into_inner);
+            let publication = match publisher.publish(context, &board) {
+                Ok(Committed::Yes) => Publication::Committed,
+                Ok(Committed::Blocked(why)) => Publication::Blocked(why),
+                Err(error) if is_full(&error) => Publication::NoSpace(FullDisk {
+                    shortage: disk_space::shortage_now(context),
+                    error: error_chain(&error),
+                }),
+                Err(error) => Publication::Failed(error),
+            };
+            Ok(Message::Published(publication))
+        });
+    }
+
+    /// Runs blocking work beside the loop and posts its message.
+    fn spawn(&self, work: impl FnOnce(&Context) -> Result<Message, EngineError> + Send + 'static) {
+        let (context, post) = (Arc::clone(&self.context), self.post.clone());
+        tokio::spawn(async move {
+            let message = match blocking(move || work(&context)).await {
+                Ok(message) => message,
+                Err(error) => Message::Broken(error),
+            };
+            // The loop is gone only when the program ends.
+            let _ = post.send(message);
+        });
+    }
+}

@@ -1,0 +1,112 @@
+//! The pace of starts and retries: limits, cooldowns, timers.
+
+use std::time::Duration;
+
+use crate::engine::run::cooldowns::Cooldowns;
+use crate::engine::run::now::Now;
+use crate::engine::run::timers::Timers;
+use crate::model::event::Event;
+use crate::model::ids::TaskNumber;
+use crate::model::outcome::{End, Outcome};
+use crate::model::run::RunState;
+use crate::schedule::slots::start_interval;
+use crate::schedule::{Action, Limits, decide};
+
+/// Decides when the next attempts start.
+#[derive(Debug)]
+pub(super) struct Pacing {
+    limits: Limits,
+    cooldowns: Cooldowns,
+    timers: Timers,
+    random: fastrand::Rng,
+    /// Something has changed since the last decision.
+    has_changed: bool,
+}
+
+impl Pacing {
+    /// With these limits.
+    pub(super) fn new(limits: Limits, random: fastrand::Rng) -> Pacing {
+        Pacing {
+            limits,
+            cooldowns: Cooldowns::default(),
+            timers: Timers::default(),
+            random,
+            has_changed: true,
+        }
+    }
+
+    /// Continues the cooldowns of a run that another process drove.
+    pub(super) fn resume(&mut self, state: &RunState, now: Now) {
+        self.cooldowns = Cooldowns::resume(state, &self.limits, now);
+    }
+
+    /// Returns the actions that are due; none if nothing has changed since the last decision.
+    pub(super) fn decide(&mut self, state: &RunState, now: Now) -> Vec<Action> {
+        let resting = self.cooldowns.resting(now.instant);
+        self.has_changed |= resting != self.limits.crew.resting;
+        self.limits.crew.resting = resting;
+        if !std::mem::take(&mut self.has_changed) {
+            return Vec::new();
+        }
+        decide(state, &self.limits)
+    }
+
+    /// Notes a change that may lead to another decision.
+    pub(super) fn changed(&mut self) {
+        self.has_changed = true;
+    }
+
+    /// Returns `true` if one more attempt may be alive.
+    pub(super) fn has_free_slot(&self, alive: usize) -> bool {
+        alive < self.limits.max_parallel
+    }
+
+    /// Starts the cooldown of a worker that starts an attempt.
+    pub(super) fn started(&mut self, state: &RunState, worker: &str, now: Now) {
+        let interval = start_interval(state, &self.limits, worker);
+        self.cooldowns.start(worker, now.instant, interval);
+    }
+
+    /// Makes a whole worker wait as long as its provider said after a rate limit.
+    pub(super) fn apply_rate_limit(
+        &mut self,
+        state: &RunState,
+        task: TaskNumber,
+        outcome: &Outcome,
+        now: Now,
+    ) {
+        let End::Failed(failure) = &outcome.end else {
+            return;
+        };
+        let reset = failure.reset_at.filter(|_| failure.rate_limited);
+        if let (Some(reset), Some(attempt)) = (reset, state.task(task).last_attempt()) {
+            let wait = Duration::try_from(reset.duration_since(now.time)).unwrap_or_default();
+            self.cooldowns.start(&attempt.worker, now.instant, wait);
+        }
+    }
+
+    /// Returns a draw for the delay of a retry.
+    pub(super) fn jitter(&mut self) -> f64 {
+        self.random.f64()
+    }
+
+    /// Sets the timer that an action asks for.
+    pub(super) fn set_timer(&mut self, action: Action, now: Now) {
+        match action {
+            Action::UnparkAt { worker, at } => self.timers.unpark_at(worker, at, now),
+            Action::WakeAt { task, at } => self.timers.retry_at(task, at, now),
+            _ => {}
+        }
+    }
+
+    /// Takes the facts that have come true.
+    pub(super) fn take_due(&mut self, now: Now) -> Vec<Event> {
+        self.timers.take_due(now)
+    }
+
+    /// Returns the time until something is due.
+    pub(super) fn due_in(&self, now: Now) -> Option<Duration> {
+        let due = [self.cooldowns.due_in(now.instant), self.timers.due_in(now)];
+        due.into_iter().flatten().min()
+    }
+}

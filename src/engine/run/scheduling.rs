@@ -1,0 +1,236 @@
+//! Acts on the decisions of the scheduler: announces what is decided.
+
+use crate::engine::EngineError;
+use crate::engine::attempt::flaky::failed_before;
+use crate::engine::prompt::brief::brief;
+use crate::engine::run::admission::Admitted;
+use crate::engine::run::attempts::Reuse;
+use crate::engine::run::driver::{Assembly, Driver};
+use crate::engine::run::effect::Effect;
+use crate::engine::run::now::Now;
+use crate::engine::spec::{AttemptSpec, ReusedWorktree, starts_from};
+use crate::engine::worktree::reuse::reusable;
+use crate::model::event::Event;
+use crate::model::ids::{AttemptNumber, TaskNumber};
+use crate::model::run::RunPhase;
+use crate::model::worker::Worker;
+use crate::schedule::Action;
+
+/// What follows from one action.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Next {
+    /// The next action.
+    Action,
+    /// No further start until something outside has changed.
+    NoStart,
+    /// Nothing until an effect has answered.
+    Wait,
+}
+
+impl Driver {
+    /// Acts on everything that is due; returns `false` if that needs the answer of an effect.
+    pub(super) fn decide(&mut self, now: Now) -> bool {
+        let may_start = self.state.phase == RunPhase::Running
+            && self.pacing.has_free_slot(self.attempts.count())
+            && !self.admission.is_short();
+        if may_start && !self.admission.is_measured(now.instant) {
+            self.effects.push(Effect::MeasureDisk);
+            return false;
+        }
+        loop {
+            let (actions, mut may_start) = (self.pacing.decide(&self.state, now), true);
+            if actions.is_empty() {
+                break;
+            }
+            for action in actions {
+                if !may_start && matches!(action, Action::Start { .. }) {
+                    continue;
+                }
+                match self.act(action, now) {
+                    Next::Action => {}
+                    Next::NoStart => may_start = false,
+                    Next::Wait => return false,
+                }
+            }
+        }
+        let attempts = &self.attempts;
+        let unused = self.admission.release_unused(|task| attempts.is_live(task));
+        self.effects.extend(unused);
+        self.attempts.forget_checks();
+        true
+    }
+
+    fn act(&mut self, action: Action, now: Now) -> Next {
+        let event = match action {
+            Action::Start { task, worker } => return self.start(task, &worker, now),
+            Action::UnparkAt { .. } | Action::WakeAt { .. } => {
+                self.pacing.set_timer(action, now);
+                return Next::Action;
+            }
+            Action::Assemble => {
+                self.assemble();
+                return Next::Action;
+            }
+            // The loop wakes by itself when the cooldown is over.
+            Action::Rest { .. } => return Next::Action,
+            // An assembly that is under way moves a branch; the run waits for it.
+            Action::End { .. } if self.assembly == Assembly::Running => return Next::Action,
+            action => announcement(action),
+        };
+        event.into_iter().for_each(|event| self.record(event, now));
+        Next::Action
+    }
+
+    fn assemble(&mut self) {
+        if self.assembly == Assembly::Idle {
+            self.assembly = Assembly::Announced;
+            if self.recorder.is_written() {
+                self.assembly = Assembly::Running;
+            }
+            self.after_write(Effect::Assemble);
+        }
+    }
+
+    fn start(&mut self, task: TaskNumber, worker: &str, now: Now) -> Next {
+        let attempt = self.state.task(task).attempts.len() as AttemptNumber + 1;
+        let worker = match self.worker(task, worker) {
+            Ok(worker) => worker,
+            Err(error) => {
+                self.shutdown.fail(error);
+                return Next::NoStart;
+            }
+        };
+        let dependencies = starts_from(&self.state, task);
+        let reuse = reusable(&self.layout, &self.state, task, &worker);
+        let reuse = match self.attempts.reuse(task, reuse, &dependencies) {
+            Reuse::New => None,
+            Reuse::Earlier(reuse) => Some(reuse),
+            Reuse::Unknown(check) => {
+                self.effects.extend(check);
+                return Next::Action;
+            }
+        };
+        let starting = self.attempts.starting();
+        match self.admission.admit((task, attempt), starting, now.instant) {
+            Admitted::Yes => {}
+            Admitted::Short(shortage) => {
+                self.record_shortage(&shortage, now);
+                return Next::NoStart;
+            }
+            Admitted::NotYet(Some(effect)) => {
+                self.effects.push(effect);
+                return Next::Wait;
+            }
+            Admitted::NotYet(None) => return Next::NoStart,
+        }
+        self.announce((task, attempt), worker, reuse, now);
+        Next::Action
+    }
+
+    fn announce(
+        &mut self,
+        (task, attempt): (TaskNumber, AttemptNumber),
+        worker: Worker,
+        reuse: Option<ReusedWorktree>,
+        now: Now,
+    ) {
+        let spec = AttemptSpec {
+            worktree: match &reuse {
+                Some(reuse) => reuse.path.clone(),
+                None => self.layout.worktree_path(task, attempt),
+            },
+            reuse,
+            ..self.spec((task, attempt), worker)
+        };
+        let event = Event::AttemptStarting {
+            task,
+            attempt,
+            worker: spec.worker.name.clone(),
+            branch: self.layout.branch(task),
+            worktree: self.layout.recorded_path(&spec.worktree),
+        };
+        self.pacing.started(&self.state, &spec.worker.name, now);
+        self.record(event, now);
+        self.after_write(Effect::Start(Box::new(spec)));
+    }
+
+    fn spec(&self, (task, attempt): (TaskNumber, AttemptNumber), worker: Worker) -> AttemptSpec {
+        AttemptSpec {
+            task,
+            attempt,
+            worker,
+            worktree: self.layout.worktree_path(task, attempt),
+            reuse: None,
+            failed_before: failed_before(self.state.task(task), attempt),
+            dependencies: starts_from(&self.state, task),
+            brief: brief(&self.state, task),
+        }
+    }
+
+    fn worker(&self, task: TaskNumber, name: &str) -> Result<Worker, EngineError> {
+        let worker = self.settings.workers.get(name).cloned();
+        worker.ok_or_else(|| {
+            EngineError::Refused(format!("the worker `{name}` of {task} is not configured"))
+        })
+    }
+
+    /// Adopts the attempts that another process left alive.
+    ///
+    /// # Errors
+    /// When a worker is not configured any more.
+    pub(super) fn adopt_live(&mut self) -> Result<(), EngineError> {
+        let live: Vec<TaskNumber> = self.attempts.live().collect();
+        for task in live {
+            let Some(last) = self.state.task(task).last_attempt() else {
+                continue;
+            };
+            let (attempt, worktree) = (last.number, last.worktree.clone());
+            let worker = self.worker(task, &last.worker)?;
+            let spec = Box::new(AttemptSpec {
+                worktree: self.layout.recorded_worktree(&worktree),
+                ..self.spec((task, attempt), worker)
+            });
+            let slot = self.admission.retake_slot(task, attempt);
+            self.effects.extend(slot);
+            self.effects.push(match self.state.task(task).superseded {
+                true => Effect::SetAside(spec),
+                false => Effect::Adopt(spec),
+            });
+        }
+        Ok(())
+    }
+}
+
+/// Returns the event that announces an action.
+fn announcement(action: Action) -> Option<Event> {
+    Some(match action {
+        Action::Park {
+            worker,
+            task,
+            until,
+            why,
+        } => Event::WorkerParked {
+            worker,
+            task,
+            until,
+            why,
+        },
+        Action::OutOfMoney { spent, max_cost } => Event::OutOfMoney { spent, max_cost },
+        Action::LockOut { worker, tasks, why } => Event::WorkerLockedOut { worker, tasks, why },
+        Action::GiveUpSetUps { tasks, why } => Event::SetUpBroken { tasks, why },
+        Action::ScheduleRetry { task, due } => Event::RetryScheduled { task, due },
+        Action::OutOfRetries { task, budget } => Event::OutOfRetries { task, budget },
+        Action::Redispatch { task, onto } => Event::Redispatched {
+            task,
+            onto: onto.commit,
+            with: onto.with,
+        },
+        Action::GiveUpRedispatch(task) => Event::RedispatchGivenUp { task },
+        Action::End { exit } => Event::RunEnded { exit },
+        Action::Start { .. }
+        | Action::UnparkAt { .. }
+        | Action::WakeAt { .. }
+        | Action::Rest { .. }
+        | Action::Assemble => return None,
+    })
+}
