@@ -124,7 +124,9 @@ impl Pack for String {
     }
 
     fn unpack(bytes: &mut &[u8]) -> Option<String> {
-        std::str::from_utf8(unpack_bytes(bytes)?).ok().map(str::to_owned)
+        std::str::from_utf8(unpack_bytes(bytes)?)
+            .ok()
+            .map(str::to_owned)
     }
 }
 
@@ -237,7 +239,14 @@ mod tests {
         rest: Box<Duration>,
     }
 
-    pack_struct!(Sample { name, count, share, since, parts, rest });
+    pack_struct!(Sample {
+        name,
+        count,
+        share,
+        since,
+        parts,
+        rest
+    });
 
     fn sample() -> Sample {
         Sample {

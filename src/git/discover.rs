@@ -217,7 +217,11 @@ const PLACES: [&str; 5] = [
 fn formats_in_process(repo: &Repo) -> Option<String> {
     let listed = repo.with_store(|store| Ok::<_, StoreError>(store.settings(FORMAT_KEYS)?));
     let lines = listed.ok()?.into_iter();
-    Some(lines.map(|(key, value)| format!("{key} {value}\n")).collect())
+    Some(
+        lines
+            .map(|(key, value)| format!("{key} {value}\n"))
+            .collect(),
+    )
 }
 
 /// The settings of the repository format.

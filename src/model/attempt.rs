@@ -1,7 +1,6 @@
 //! One attempt at a task.
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
 use crate::merge::oid::Oid;
 use crate::model::failure::{Failure, FailureClass};
@@ -9,7 +8,7 @@ use crate::model::ids::AttemptNumber;
 use crate::model::outcome::{End, Outcome};
 
 /// One try at a task.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug)]
 pub struct Attempt {
     /// Its number, from 1.
     pub number: AttemptNumber,

@@ -16,6 +16,7 @@ pub mod integration;
 pub mod manual_resolution;
 pub mod outcome;
 pub mod outside_changes;
+mod packed;
 pub mod plan;
 pub mod pull_request;
 pub mod recovery;

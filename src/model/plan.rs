@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::ser::SerializeStruct as _;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 use crate::model::ids::TaskNumber;
 use crate::model::usage::Dollars;
@@ -14,40 +13,13 @@ use crate::model::usage::Dollars;
 /// are unique, every dependency exists and there is no cycle.
 ///
 /// A clone shares the graph.
-#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
-#[serde(try_from = "PlanParts")]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Plan {
     title: String,
     context: Vec<String>,
     tasks: Arc<Vec<Task>>,
     /// For every task the tasks that depend on it directly.
     dependents: Arc<Vec<Vec<TaskNumber>>>,
-}
-
-/// A plan as it is written down: what its graph is built from.
-#[derive(Deserialize)]
-struct PlanParts {
-    title: String,
-    context: Vec<String>,
-    tasks: Vec<Task>,
-}
-
-impl TryFrom<PlanParts> for Plan {
-    type Error = GraphError;
-
-    fn try_from(parts: PlanParts) -> Result<Plan, GraphError> {
-        Plan::new(parts.title, parts.context, parts.tasks)
-    }
-}
-
-impl Serialize for Plan {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut parts = serializer.serialize_struct("PlanParts", 3)?;
-        parts.serialize_field("title", &self.title)?;
-        parts.serialize_field("context", &self.context)?;
-        parts.serialize_field("tasks", &*self.tasks)?;
-        parts.end()
-    }
 }
 
 /// The last part of the integration branch's name, which no task may have.
@@ -231,7 +203,7 @@ impl Plan {
 }
 
 /// One unit of work.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Task {
     /// Its place in the plan, from 1.
     pub number: TaskNumber,
@@ -268,7 +240,7 @@ impl Task {
 }
 
 /// The optional fields of a task (`docs/plans.md`).
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct TaskFields {
     /// The worker profile, if not the configured default.
     pub worker: Option<String>,

@@ -19,7 +19,7 @@ use crate::model::task_state::TaskState;
 use crate::model::worker_health::Roster;
 
 /// Everything known about a run.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug)]
 pub struct RunState {
     /// Its name.
     pub run: RunId,

@@ -14,7 +14,7 @@ use crate::model::outcome::{End, Outcome};
 use crate::model::spending::Spending;
 
 /// Where one task is.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug)]
 pub struct TaskState {
     /// What it waits for or how it ended.
     pub phase: TaskPhase,

@@ -144,7 +144,7 @@ mod tests {
 
     fn wait(run: RunFixture, task: u32, wanted: Option<u32>, has_folder: bool) -> String {
         let state = run.state();
-        match wait_of(state, TaskNumber(task), wanted, |_| has_folder) {
+        match wait_of(&state, TaskNumber(task), wanted, |_| has_folder) {
             Wait::Over(attempt) => format!("attempt {attempt}"),
             Wait::NoWorker(attempt) => format!("attempt {attempt} without a worker"),
             Wait::For(why) | Wait::Never(why) => why,

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use crate::base::files::open_nonblocking;
+use crate::base::pack::Pack as _;
 use crate::git::Repo;
 use crate::merge::oid::Oid;
 use crate::model::ids::RunId;
@@ -54,8 +55,10 @@ impl StateCache {
         if head != self.head(tip, body).as_bytes() {
             return None;
         }
-        let state: RunState = serde_json::from_slice(body).ok()?;
-        let is_sound = state.run == self.run && state.tasks.len() == state.plan.tasks().len();
+        let mut rest = body;
+        let state = RunState::unpack(&mut rest)?;
+        let count = state.plan.tasks().len();
+        let is_sound = rest.is_empty() && state.run == self.run && state.tasks.len() == count;
         is_sound.then_some((tip, state))
     }
 
@@ -64,7 +67,8 @@ impl StateCache {
     /// # Errors
     /// When the file cannot be written; then the old one is untouched.
     pub(super) fn save(&self, tip: Oid, state: &RunState) -> io::Result<()> {
-        let body = serde_json::to_vec(state)?;
+        let mut body = Vec::new();
+        state.pack(&mut body);
         fs::create_dir_all(&self.folder)?;
         let mut file = tempfile::NamedTempFile::new_in(&self.folder)?;
         file.write_all(format!("{}\n", self.head(tip, &body)).as_bytes())?;
