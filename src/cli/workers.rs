@@ -88,7 +88,7 @@ fn parked(here: &RepoContext) -> BTreeMap<String, Parked> {
         let Ok(state) = here.read_state(&entry.run) else {
             continue;
         };
-        for (worker, parking) in state.roster.parked(now) {
+        for (worker, parking) in state.worker_health.parked(now) {
             let said = (entry.run.clone(), parking.until);
             parked.entry(worker.to_owned()).or_insert(said);
         }

@@ -6,55 +6,55 @@
 use crate::base::pack::{Pack, pack_as_json, pack_struct};
 use crate::merge::change::{ChangeStat, RepoPath};
 use crate::merge::oid::Oid;
-use crate::model::assembly_conflict::{ByHand, Onto, Resolving};
+use crate::model::assembly_conflict::{AssemblyConflict, ManualResolution, OpenResolution};
 use crate::model::attempt::Attempt;
-use crate::model::circuit_breaker::SharedCause;
+use crate::model::circuit_breaker::CircuitBreaker;
 use crate::model::failure::Failure;
 use crate::model::ids::{RunId, TaskNumber};
-use crate::model::integration::{CheckResult, Guilty, Integration, Landing, LeftOut, Merged};
+use crate::model::integration::{CheckResult, Culprit, Integration, Landing, LeftOut, Merged};
+use crate::model::kept_changes::KeptChanges;
 use crate::model::outcome::{End, Outcome};
 use crate::model::outside_changes::OutsideChange;
 use crate::model::plan::{Isolation, Plan, Produces, Strategy, Task, TaskFields};
 use crate::model::pull_request::PullRequest;
-use crate::model::remains::Remains;
 use crate::model::resolution::Resolution;
-use crate::model::run::{RunPhase, RunState, Speculative};
+use crate::model::run::{RunPhase, RunState, SpeculativeConflict};
 use crate::model::shortage::Shortage;
 use crate::model::task_conflict::TaskConflict;
 use crate::model::task_state::{TaskPhase, TaskState};
 use crate::model::usage::{Cost, Dollars, Usage};
-use crate::model::worker_health::Roster;
+use crate::model::worker_health::WorkerHealth;
 use crate::model::worker_report::{WorkerError, WorkerReport};
 
 pack_as_json!(
-    ByHand,
+    AssemblyConflict,
     CheckResult,
+    CircuitBreaker,
     Cost,
+    Culprit,
     Dollars,
     Failure,
-    Guilty,
     Isolation,
+    KeptChanges,
     Landing,
     LeftOut,
-    Onto,
+    ManualResolution,
+    OpenResolution,
     OutsideChange,
     Produces,
     PullRequest,
-    Remains,
     RepoPath,
     Resolution,
-    Resolving,
-    Roster,
     RunId,
     RunPhase,
-    SharedCause,
     Shortage,
-    Speculative,
+    SpeculativeConflict,
     Strategy,
     TaskConflict,
     TaskPhase,
     Usage,
     WorkerError,
+    WorkerHealth,
     (String, String, Oid),
 );
 
@@ -65,53 +65,53 @@ pack_struct!(RunState {
     base_name,
     target,
     assemble,
-    first,
+    assembly_order,
     leave_out,
-    arranged,
+    redispatch_suspended,
     started,
     updated,
     seq,
     phase,
     tasks,
     conflicts,
-    roster,
+    worker_health,
     max_cost,
-    out_of_money,
-    set_ups,
-    out_of_space,
-    speculative,
+    cost_limit_reached,
+    setup,
+    shortage,
+    speculative_conflicts,
     holds_back,
     integration,
-    requested,
-    refused,
+    assembly_requested,
+    assembly_refused,
     landed,
-    landing,
-    unlanded,
+    pending_landing,
+    undone_landing,
     pull_requests,
     pushed,
     cleaned,
-    plan_file,
+    plan_file
 });
 
 pack_struct!(TaskState {
     phase,
     attempts,
     note,
-    retries_from,
-    out_of_retries,
+    counted_from,
+    retry_budget_spent,
     extra_prompt,
     rewritten_prompt,
-    chosen_worker,
+    worker_override,
     rejected,
-    given_up,
+    explicitly_skipped,
     cancelled,
     removed,
     superseded,
-    onto,
+    redispatched_for,
     redispatches,
-    offered,
-    resolving,
-    by_hand,
+    candidate_attempt,
+    open_resolution,
+    manual_resolution
 });
 
 pack_struct!(Attempt {
@@ -130,17 +130,17 @@ pack_struct!(Outcome {
     end,
     report,
     checks,
-    leftovers,
-    remarks,
-    outside,
+    killed_processes,
+    warnings,
+    undeclared,
     millis,
-    meanwhile,
+    outside_changes,
     flaky,
     kept,
-    remains,
+    kept_changes,
     usage,
     cost,
-    session,
+    session
 });
 
 pack_struct!(WorkerReport {
@@ -195,8 +195,8 @@ pack_struct!(Integration {
     code_tip,
     chain_tip,
     checks,
-    guilty,
-    check_runs,
+    culprits,
+    check_runs
 });
 
 pack_struct!(Merged {

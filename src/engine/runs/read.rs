@@ -102,14 +102,14 @@ mod tests {
     };
     use crate::git::Git;
     use crate::journal::Journal;
-    use crate::merge::verdict::Class;
+    use crate::merge::class::Class;
     use crate::model::event::Event;
     use crate::model::failure::FailureClass;
     use crate::model::fixture::{RunFixture, conflict, failure};
     use crate::model::ids::TaskNumber;
     use crate::model::outcome::{End, Outcome};
     use crate::model::plan::Plan;
-    use crate::model::recovery::{Finding, Found};
+    use crate::model::recovery::{Finding, FindingKind};
     use crate::plan::{Format, render};
 
     const TASKS: u32 = 7;
@@ -181,9 +181,9 @@ mod tests {
             self.plan = Plan::new("Trial".to_owned(), Vec::new(), tasks).unwrap();
             let files = files_of(&self.plan);
             self.journal.replace_files(&named(&files)).unwrap();
-            let edits = vec![Found {
+            let edits = vec![Finding {
                 task: Some(TaskNumber(4)),
-                what: Finding::Changed,
+                kind: FindingKind::Changed,
                 name: String::new(),
             }];
             let edited = vec![Event::PlanEdited { edits }];
@@ -220,7 +220,7 @@ mod tests {
                     worker: "claude".to_owned(),
                     task,
                     until: now(),
-                    why: "limit".to_owned(),
+                    reason: "limit".to_owned(),
                 },
                 8 => Event::TaskSkipped {
                     task,
@@ -228,8 +228,8 @@ mod tests {
                 },
                 _ => Event::RetryRequested {
                     task,
-                    prompt: Some("again".to_owned()),
-                    rewritten: None,
+                    extra_prompt: Some("again".to_owned()),
+                    new_prompt: None,
                     worker: None,
                 },
             }
@@ -240,7 +240,7 @@ mod tests {
                 .begin(1, "claude")
                 .pass(1, "done")
                 .state();
-            let mut outcome = passed.tasks[0].last_outcome().unwrap().clone();
+            let mut outcome = passed.tasks[0].outcome().unwrap().clone();
             outcome.millis = self.random.u64(..);
             outcome.end = match self.random.u8(0..3) {
                 0 => End::Failed(failure(FailureClass::Transient, "no network")),
