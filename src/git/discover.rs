@@ -8,7 +8,6 @@ use std::thread::ScopedJoinHandle;
 use crate::base::text::one_line;
 use crate::git::command::{Git, GitError};
 use crate::git::repo::Repo;
-use crate::git::store::StoreError;
 
 /// The oldest supported git: the first with `merge-tree --stdin`.
 pub const OLDEST_GIT: (u32, u32) = (2, 39);
@@ -215,7 +214,7 @@ const PLACES: [&str; 5] = [
 /// Lists the settings of the repository format as [`FORMATS`] does; `None` where libgit2 cannot open
 /// the repository.
 fn formats_in_process(repo: &Repo) -> Option<String> {
-    let listed = repo.with_store(|store| Ok::<_, StoreError>(store.settings(FORMAT_KEYS)?));
+    let listed = repo.with_store(|store| store.settings(FORMAT_KEYS));
     let lines = listed.ok()?.into_iter();
     Some(
         lines

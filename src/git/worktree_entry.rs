@@ -66,14 +66,14 @@ impl Repo {
 
     /// Returns the tree of a HEAD; `None` where libgit2 cannot read it.
     fn tree_at(&self, head: &Head) -> Option<Oid> {
-        let tree = self.with_store(|store| {
+        let tree = self.with_store::<_, StoreError>(|store| {
             let commit = match head {
                 Head::Branch(branch) => store.reference(&branch_ref(branch))?,
                 Head::Detached(commit) => Some(*commit),
             };
             commit.map(|commit| store.tree_of(commit)).transpose()
         });
-        tree.unwrap_or_else(|_: StoreError| None)
+        tree.unwrap_or(None)
     }
 
     /// Removes the folder of an interrupted creation, which holds nothing but possibly a link to an
