@@ -43,7 +43,7 @@ pub enum Choice<'a> {
 
 impl Crew {
     /// The worker of a task: the one a person chose since, else that of the plan.
-    fn first<'a>(&'a self, state: &'a RunState, task: TaskNumber) -> &'a str {
+    pub(super) fn first<'a>(&'a self, state: &'a RunState, task: TaskNumber) -> &'a str {
         let chosen = state.task(task).chosen_worker.as_deref();
         chosen.unwrap_or_else(|| self.assigned[task.index()].as_str())
     }
