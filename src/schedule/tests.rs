@@ -802,8 +802,8 @@ fn the_retries_of_a_run_are_bounded_together() {
         @r"
         open         | start a | start b | start c
         flake a      | retry a in 4s | wake for a
-        flake b      | retry b in 4s | wake for a | wake for b
-        flake c      | c has spent all | wake for a | wake for b
+        flake b      | retry b in 4s | wake for a
+        flake c      | c has spent all | wake for a
         "
     );
 }

@@ -38,7 +38,7 @@ fn queues_decide_as_a_scan_of_all_tasks_does() {
             starts += act(&mut game, &mut random);
         }
     }
-    assert!(starts > 5000, "{starts}");
+    assert!(starts > 1000, "{starts}");
 }
 
 fn game(random: &mut fastrand::Rng) -> Game {
