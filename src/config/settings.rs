@@ -12,7 +12,7 @@ use crate::config::kind::{
     PathTemplate, Program, Project, RepoFile, Size, Text, Time, Times,
 };
 use crate::config::reaction::{OnNewConflict, Reaction, SandboxMode};
-use crate::merge::verdict::Rule;
+use crate::merge::rule::Rule;
 use crate::model::integration::History;
 
 const MIB: u64 = 1 << 20;

@@ -24,8 +24,9 @@ use crate::conflicts::verdicts::{Judge, Outcomes};
 use crate::git::quarantine::Quarantine;
 use crate::git::{Repo, StoreError};
 use crate::merge::answer::MergeAnswer;
+use crate::merge::class::Class;
 use crate::merge::oid::Oid;
-use crate::merge::verdict::{Class, PairVerdict, Verdict};
+use crate::merge::verdict::{PairVerdict, Verdict};
 
 /// Judges every pair of branches once.
 ///

@@ -1,42 +1,43 @@
-//! Settling the places of a content conflict by rule, where the rule is allowed.
+//! Resolves the hunks of a content conflict by rules that the policy allows.
 //!
-//! A file is settled as a whole or not at all. What comes out is a proposal: it is verified by the
-//! checks like everything above a clean merge.
+//! A file is resolved as a whole or not at all. The result is a proposal that the checks verify.
 
 use std::cmp::Ordering;
 
 use crate::conflicts::hunks::{
-    Place, Region, bare, is_subsequence, numbers, regions, replacements,
+    HunkLines, Region, is_subsequence, numbers, regions, replacements, without_whitespace,
 };
 use crate::merge::change::RepoPath;
-use crate::merge::verdict::{Hunk, HunkClass};
+use crate::merge::class::HunkClass;
+use crate::merge::verdict::Hunk;
 
-/// A file that was settled by rule.
+/// A file that was resolved by rules.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Settled {
+pub(crate) struct ResolvedFile {
     /// The merged text.
     pub(crate) text: Vec<u8>,
-    /// The rules that did it, mildest first.
+    /// The rules applied, mildest first.
     pub(crate) by: Vec<HunkClass>,
 }
 
-/// Merges three texts with these rules. `None` when some place has no rule among them, when there
-/// is no clash to settle, or for content that is no text.
+/// Merges three texts with these rules. `None` if a hunk has no rule among them, if there is no
+/// conflict, and for binary content.
 pub(crate) fn resolve(
     path: &RepoPath,
     base: &[u8],
     ours: &[u8],
     theirs: &[u8],
     rules: &[HunkClass],
-) -> Option<Settled> {
+) -> Option<ResolvedFile> {
     let mut text = Vec::new();
     let mut by = Vec::new();
     for region in regions(path, base, ours, theirs)? {
         match region {
-            Region::Settled(bytes) => append(&mut text, bytes),
-            Region::Clash { hunk, place } => {
-                let allowed = rules.contains(&hunk.class) && !means_something(path, &hunk, &place);
-                let lines = settle(hunk.class, &place).filter(|_| allowed)?;
+            Region::Merged(bytes) => append(&mut text, bytes),
+            Region::Conflict { hunk, lines } => {
+                let is_allowed =
+                    rules.contains(&hunk.class) && !changes_indentation(path, &hunk, &lines);
+                let lines = resolve_hunk(hunk.class, &lines).filter(|_| is_allowed)?;
                 lines.iter().for_each(|line| append(&mut text, line));
                 by.push(hunk.class);
             }
@@ -44,10 +45,10 @@ pub(crate) fn resolve(
     }
     by.sort();
     by.dedup();
-    (!by.is_empty()).then_some(Settled { text, by })
+    (!by.is_empty()).then_some(ResolvedFile { text, by })
 }
 
-/// Adds lines; what ended the file on one side may stand in its middle now.
+/// Appends lines, and a line end if the text before them was the end of a file without one.
 fn append(text: &mut Vec<u8>, bytes: &[u8]) {
     if !bytes.is_empty() && text.last().is_some_and(|last| *last != b'\n') {
         let windows = text.windows(2).any(|pair| pair == b"\r\n");
@@ -56,14 +57,14 @@ fn append(text: &mut Vec<u8>, bytes: &[u8]) {
     text.extend_from_slice(bytes);
 }
 
-/// Languages in which moving a line to the right changes what it does.
+/// Extensions of languages in which indentation is significant.
 const INDENTED: [&str; 14] = [
     "py", "pyi", "pyx", "yaml", "yml", "mk", "hs", "fs", "nim", "coffee", "sass", "pug", "haml",
     "rst",
 ];
 
-/// Whether the white space that a rule would take for formatting may be an edit.
-fn means_something(path: &RepoPath, hunk: &Hunk, place: &Place<'_>) -> bool {
+/// Returns `true` if a rule would ignore a change of significant indentation.
+fn changes_indentation(path: &RepoPath, hunk: &Hunk, lines: &HunkLines<'_>) -> bool {
     let path = path.to_string();
     let name = path.rsplit('/').next().unwrap_or_default();
     let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
@@ -71,123 +72,130 @@ fn means_something(path: &RepoPath, hunk: &Hunk, place: &Place<'_>) -> bool {
         return false;
     }
     match hunk.class {
-        HunkClass::Whitespace => indents(&place.ours) != indents(&place.theirs),
-        HunkClass::ReformatVsEdit if bare(&place.ours) == bare(&place.base) => {
-            indents(&place.ours) != indents(&place.base)
+        HunkClass::Whitespace => indents(&lines.ours) != indents(&lines.theirs),
+        HunkClass::ReformatVsEdit
+            if without_whitespace(&lines.ours) == without_whitespace(&lines.base) =>
+        {
+            indents(&lines.ours) != indents(&lines.base)
         }
-        HunkClass::ReformatVsEdit => indents(&place.theirs) != indents(&place.base),
+        HunkClass::ReformatVsEdit => indents(&lines.theirs) != indents(&lines.base),
         _ => false,
     }
 }
 
-/// The white space in front of every line that is not blank.
+/// Returns the indentation of every line that is not blank.
 fn indents<'a>(lines: &[&'a [u8]]) -> Vec<&'a [u8]> {
-    let lines = lines.iter().filter(|line| !bare(&[line]).is_empty());
+    let lines = lines
+        .iter()
+        .filter(|line| !without_whitespace(&[line]).is_empty());
     let indent = |line: &&'a [u8]| &line[..line.len() - line.trim_ascii_start().len()];
     lines.map(indent).collect()
 }
 
 type Lines<'a> = Vec<&'a [u8]>;
 
-/// The lines that stand at a place in the end.
-fn settle<'a>(class: HunkClass, place: &Place<'a>) -> Option<Lines<'a>> {
+/// Returns the merged lines of a hunk.
+fn resolve_hunk<'a>(class: HunkClass, lines: &HunkLines<'a>) -> Option<Lines<'a>> {
     match class {
-        HunkClass::Whitespace => Some(place.ours.clone()),
-        HunkClass::ReformatVsEdit => Some(edited(place)),
-        HunkClass::Imports => Some(union(place)),
-        HunkClass::Version => larger_version(place),
-        HunkClass::ContainedInsert => Some(longer(place)),
-        HunkClass::InsertInsert => Some([&place.ours[..], &place.theirs].concat()),
-        HunkClass::Adjacent => Some(both_edits(place)),
-        HunkClass::Comment => Some(union(place)),
+        HunkClass::Whitespace => Some(lines.ours.clone()),
+        HunkClass::ReformatVsEdit => Some(edited(lines)),
+        HunkClass::Imports => Some(union(lines)),
+        HunkClass::Version => larger_version(lines),
+        HunkClass::ContainedInsert => Some(longer(lines)),
+        HunkClass::InsertInsert => Some([&lines.ours[..], &lines.theirs].concat()),
+        HunkClass::Adjacent => Some(both_edits(lines)),
+        HunkClass::Comment => Some(union(lines)),
         HunkClass::DeleteEdit | HunkClass::Overlap => None,
     }
 }
 
-/// The side that did more than move white space about.
-fn edited<'a>(place: &Place<'a>) -> Lines<'a> {
-    if bare(&place.ours) == bare(&place.base) {
-        place.theirs.clone()
+/// Returns the side that changed more than whitespace.
+fn edited<'a>(lines: &HunkLines<'a>) -> Lines<'a> {
+    if without_whitespace(&lines.ours) == without_whitespace(&lines.base) {
+        lines.theirs.clone()
     } else {
-        place.ours.clone()
+        lines.ours.clone()
     }
 }
 
-/// The side that has all the lines of the other.
-fn longer<'a>(place: &Place<'a>) -> Lines<'a> {
-    if is_subsequence(&place.theirs, &place.ours) {
-        place.ours.clone()
+/// Returns the side that contains all lines of the other.
+fn longer<'a>(lines: &HunkLines<'a>) -> Lines<'a> {
+    if is_subsequence(&lines.theirs, &lines.ours) {
+        lines.ours.clone()
     } else {
-        place.theirs.clone()
+        lines.theirs.clone()
     }
 }
 
-/// Our lines without those they took away, and their new ones: where ours are sorted, in their
-/// place, else behind.
-fn union<'a>(place: &Place<'a>) -> Lines<'a> {
-    let has =
-        |lines: &[&[u8]], line: &[u8]| lines.iter().any(|other| bare(&[other]) == bare(&[line]));
-    let taken_away = |line: &[u8]| has(&place.base, line) && !has(&place.theirs, line);
-    let blank = |line: &[u8]| bare(&[line]).is_empty();
-    let kept = place.ours.iter().copied();
-    let mut lines: Lines<'a> = kept
-        .filter(|line| blank(line) || !taken_away(line))
+/// Returns our lines without those that theirs removes, and the lines that theirs adds: in order if
+/// ours are sorted, otherwise at the end.
+fn union<'a>(lines: &HunkLines<'a>) -> Lines<'a> {
+    let has = |lines: &[&[u8]], line: &[u8]| {
+        lines
+            .iter()
+            .any(|other| without_whitespace(&[other]) == without_whitespace(&[line]))
+    };
+    let is_removed = |line: &[u8]| has(&lines.base, line) && !has(&lines.theirs, line);
+    let blank = |line: &[u8]| without_whitespace(&[line]).is_empty();
+    let kept = lines.ours.iter().copied();
+    let mut merged: Lines<'a> = kept
+        .filter(|line| blank(line) || !is_removed(line))
         .collect();
-    let sorted = lines.is_sorted();
-    for line in &place.theirs {
-        if blank(line) || has(&place.base, line) || has(&lines, line) {
+    let sorted = merged.is_sorted();
+    for line in &lines.theirs {
+        if blank(line) || has(&lines.base, line) || has(&merged, line) {
             continue;
         }
         let at = match sorted {
-            true => lines.partition_point(|other| other < line),
-            false => lines.len(),
+            true => merged.partition_point(|other| other < line),
+            false => merged.len(),
         };
-        lines.insert(at, line);
+        merged.insert(at, line);
     }
-    lines
+    merged
 }
 
-/// Both edits, which touch but do not overlap, put into the base.
-fn both_edits<'a>(place: &Place<'a>) -> Lines<'a> {
+/// Applies both edits, which touch but do not overlap, to the base.
+fn both_edits<'a>(lines: &HunkLines<'a>) -> Lines<'a> {
     let edits = |side: &Lines<'a>| -> Vec<(std::ops::Range<usize>, Lines<'a>)> {
-        let replacements = replacements(&place.base, side).into_iter();
+        let replacements = replacements(&lines.base, side).into_iter();
         replacements
             .map(|(base, lines)| (base, side[lines].to_vec()))
             .collect()
     };
-    let mut all = edits(&place.ours);
-    all.extend(edits(&place.theirs));
+    let mut all = edits(&lines.ours);
+    all.extend(edits(&lines.theirs));
     all.sort_by_key(|(base, _)| (base.start, base.end));
-    let mut lines = Vec::new();
+    let mut merged = Vec::new();
     let mut at = 0;
     for (base, instead) in all {
-        lines.extend_from_slice(&place.base[at..base.start]);
-        lines.extend(instead);
+        merged.extend_from_slice(&lines.base[at..base.start]);
+        merged.extend(instead);
         at = base.end;
     }
-    lines.extend_from_slice(&place.base[at..]);
-    lines
+    merged.extend_from_slice(&lines.base[at..]);
+    merged
 }
 
-fn larger_version<'a>(place: &Place<'a>) -> Option<Lines<'a>> {
+fn larger_version<'a>(lines: &HunkLines<'a>) -> Option<Lines<'a>> {
     let versions = |lines: &Lines<'_>| Some(numbers(lines.first()?).1);
-    let (ours, theirs) = (versions(&place.ours)?, versions(&place.theirs)?);
+    let (ours, theirs) = (versions(&lines.ours)?, versions(&lines.theirs)?);
     let different = ours
         .iter()
         .zip(&theirs)
         .find(|(ours, theirs)| ours != theirs);
     Some(match different {
         Some((ours, theirs)) if compare_versions(ours, theirs) == Ordering::Less => {
-            place.theirs.clone()
+            lines.theirs.clone()
         }
-        _ => place.ours.clone(),
+        _ => lines.ours.clone(),
     })
 }
 
-/// Number by number; at the same numbers a release is larger than what comes before it (`-rc.1`).
+/// Compares number by number. With equal numbers a release is larger than its prereleases (`-rc.1`).
 fn compare_versions(a: &[u8], b: &[u8]) -> Ordering {
     let (a, b) = (String::from_utf8_lossy(a), String::from_utf8_lossy(b));
-    let split = |text: &str| -> (Vec<u64>, Option<Vec<Part>>) {
+    let split = |text: &str| -> (Vec<u64>, Option<Vec<Identifier>>) {
         let text = text.split('+').next().unwrap_or_default();
         let end = text.find(|c: char| c != '.' && !c.is_ascii_digit());
         let (release, rest) = text.split_at(end.unwrap_or(text.len()));
@@ -196,10 +204,10 @@ fn compare_versions(a: &[u8], b: &[u8]) -> Ordering {
         while numbers.last() == Some(&0) {
             numbers.pop();
         }
-        (numbers, (!rest.is_empty()).then(|| parts(rest)))
+        (numbers, (!rest.is_empty()).then(|| parse_prerelease(rest)))
     };
-    let ((a, a_before), (b, b_before)) = (split(&a), split(&b));
-    a.cmp(&b).then_with(|| match (a_before, b_before) {
+    let ((a, a_prerelease), (b, b_prerelease)) = (split(&a), split(&b));
+    a.cmp(&b).then_with(|| match (a_prerelease, b_prerelease) {
         (None, None) => Ordering::Equal,
         (None, Some(_)) => Ordering::Greater,
         (Some(_), None) => Ordering::Less,
@@ -207,14 +215,14 @@ fn compare_versions(a: &[u8], b: &[u8]) -> Ordering {
     })
 }
 
-/// A part of what comes before a release: numbers count, and come before words.
+/// An identifier of a prerelease; numbers compare by value and are smaller than words.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
-enum Part {
+enum Identifier {
     Number(u64),
     Word(String),
 }
 
-fn parts(text: &str) -> Vec<Part> {
+fn parse_prerelease(text: &str) -> Vec<Identifier> {
     let mut parts: Vec<String> = Vec::new();
     for c in text.chars().filter(|c| !matches!(c, '.' | '-')) {
         match parts.last_mut() {
@@ -225,8 +233,8 @@ fn parts(text: &str) -> Vec<Part> {
         }
     }
     let part = |text: String| match text.parse() {
-        Ok(number) => Part::Number(number),
-        Err(_) => Part::Word(text),
+        Ok(number) => Identifier::Number(number),
+        Err(_) => Identifier::Word(text),
     };
     parts.into_iter().map(part).collect()
 }
@@ -243,14 +251,14 @@ mod tests {
         (path.into(), texts.map(text).collect())
     }
 
-    /// `path: base / ours / theirs`, one case a line, all rules allowed.
+    /// Renders cases `path: base / ours / theirs`, one per line, with all rules allowed.
     fn table(cases: &str) -> String {
         let line = |case: &str| {
             let (path, texts) = texts(case);
-            let settled = resolve(&path, &texts[0], &texts[1], &texts[2], HunkClass::ALL);
-            let found = settled.map_or("no".to_owned(), |settled| {
-                let by: Vec<&str> = settled.by.iter().map(|class| class.name()).collect();
-                let text = String::from_utf8(settled.text).unwrap();
+            let resolved = resolve(&path, &texts[0], &texts[1], &texts[2], HunkClass::ALL);
+            let found = resolved.map_or("no".to_owned(), |resolved| {
+                let by: Vec<&str> = resolved.by.iter().map(|class| class.name()).collect();
+                let text = String::from_utf8(resolved.text).unwrap();
                 let text = text.replace("\r\n", "↵").replace('\n', "|");
                 format!("{text} ({})", by.join(", "))
             });
@@ -261,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn each_rule_settles_its_kind_of_place() {
+    fn each_rule_resolves_its_class_of_hunk() {
         insta::assert_snapshot!(
             table(
                 r#"
@@ -317,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn where_indentation_has_a_meaning_it_is_no_formatting() {
+    fn significant_indentation_is_not_formatting() {
         insta::assert_snapshot!(
             table(
                 r#"
@@ -339,19 +347,19 @@ mod tests {
     }
 
     #[test]
-    fn line_ends_stay_as_they_are() {
-        let settled = resolve(
+    fn line_ends_are_kept() {
+        let resolved = resolve(
             &"f".into(),
             b"a\r\n",
             b"a\r\nx",
             b"a\r\ny",
             &[HunkClass::InsertInsert],
         );
-        assert_eq!(settled.unwrap().text, b"a\r\nx\r\ny");
+        assert_eq!(resolved.unwrap().text, b"a\r\nx\r\ny");
     }
 
     #[test]
-    fn a_rule_that_is_not_allowed_settles_nothing() {
+    fn a_rule_that_is_not_allowed_resolves_nothing() {
         let (path, t) = texts("f: a|b|c|d|e|f| / a|x|c|d|e|f|y| /  a| b|c|d|e|f|z|");
         let with = |rules: &[HunkClass]| resolve(&path, &t[0], &t[1], &t[2], rules).is_some();
         assert!(!with(&[]));
@@ -365,7 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_text_or_does_not_clash_is_not_settled() {
+    fn binary_content_and_clean_merges_are_not_resolved() {
         let none = |base: &[u8], ours: &[u8], theirs: &[u8]| {
             resolve(&"f".into(), base, ours, theirs, HunkClass::ALL).is_none()
         };
@@ -375,9 +383,9 @@ mod tests {
     }
 
     #[test]
-    fn nothing_that_both_sides_kept_is_lost_and_nothing_is_made_up() {
+    fn common_lines_are_kept_and_no_line_is_invented() {
         let mut rng = fastrand::Rng::with_seed(21);
-        let mut settled = 0;
+        let mut resolved = 0;
         for _ in 0..4000 {
             let base: Vec<String> = (0..rng.u8(1..9)).map(|n| format!("line {n}\n")).collect();
             let mut edited = || {
@@ -398,11 +406,11 @@ mod tests {
             let Some(merged) = resolve(&"f".into(), &b, &o, &t, HunkClass::ALL) else {
                 continue;
             };
-            settled += 1;
+            resolved += 1;
             let text = String::from_utf8(merged.text).unwrap();
             for line in text.split_inclusive('\n') {
                 let known = |lines: &[String]| lines.iter().any(|other| other == line);
-                assert!(known(&ours) || known(&theirs), "made up {line:?}");
+                assert!(known(&ours) || known(&theirs), "invented {line:?}");
             }
             for line in base
                 .iter()
@@ -414,6 +422,6 @@ mod tests {
                 );
             }
         }
-        assert!(settled > 200, "{settled}");
+        assert!(resolved > 200, "{resolved}");
     }
 }

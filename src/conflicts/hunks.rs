@@ -1,7 +1,7 @@
-//! The places of a content conflict, each with its class.
+//! Finds the hunks of a content conflict and classifies them.
 //!
-//! Where the sides clash comes from a line merge with the histogram algorithm, which agrees with
-//! git's own almost always; whether they clash at all is git's word alone.
+//! The hunks come from a line merge with the histogram algorithm, which nearly always agrees with
+//! git's own. Whether a file conflicts at all is decided by git alone.
 
 use std::ops::Range;
 
@@ -9,34 +9,34 @@ use similar::{Algorithm, DiffOp, MergeResolution, TextMerge, capture_diff_slices
 
 use crate::conflicts::language::Language;
 use crate::merge::change::RepoPath;
-use crate::merge::verdict::{Hunk, HunkClass, LineRange};
+use crate::merge::class::HunkClass;
+use crate::merge::verdict::{Hunk, LineRange};
 
-/// Every place where two texts clash over their base, in the order of the file. Empty where this
-/// merge sees no clash, or for content that is no text.
+/// Lists the hunks where two texts conflict, in the order of the file. Empty if this merge finds no
+/// conflict, and for binary content.
 pub(crate) fn hunks(path: &RepoPath, base: &[u8], ours: &[u8], theirs: &[u8]) -> Vec<Hunk> {
     let regions = regions(path, base, ours, theirs).unwrap_or_default();
-    let clash = |region: Region<'_>| match region {
-        Region::Clash { hunk, .. } => Some(hunk),
-        Region::Settled(_) => None,
+    let conflict = |region: Region<'_>| match region {
+        Region::Conflict { hunk, .. } => Some(hunk),
+        Region::Merged(_) => None,
     };
-    regions.into_iter().filter_map(clash).collect()
+    regions.into_iter().filter_map(conflict).collect()
 }
 
-/// A stretch of a three-way line merge.
-pub(crate) enum Region<'a> {
-    /// No clash: these are the merged lines.
-    Settled(&'a [u8]),
-    /// The sides clash here.
-    Clash {
-        /// What kind of clash, and where.
+/// A region of a three-way line merge.
+pub(super) enum Region<'a> {
+    /// Merged lines.
+    Merged(&'a [u8]),
+    /// Conflicting lines.
+    Conflict {
         hunk: Hunk,
-        /// The lines of the three sides.
-        place: Place<'a>,
+        /// The lines of the three versions.
+        lines: HunkLines<'a>,
     },
 }
 
-/// The whole line merge of a file, in order. `None` for content that is no text.
-pub(crate) fn regions<'a>(
+/// Merges a file by lines, in order. `None` for binary content.
+pub(super) fn regions<'a>(
     path: &RepoPath,
     base: &'a [u8],
     ours: &'a [u8],
@@ -58,86 +58,89 @@ pub(crate) fn regions<'a>(
         );
         match region.resolution() {
             MergeResolution::Conflict => {
-                let place = Place {
+                let lines = HunkLines {
                     base: lines[0][b.clone()].to_vec(),
                     ours: lines[1][o.clone()].to_vec(),
                     theirs: lines[2][t.clone()].to_vec(),
                 };
                 let hunk = Hunk {
-                    class: classify(language, &place),
+                    class: classify(language, &lines),
                     base: line_range(b),
                     a: line_range(o),
                     b: line_range(t),
                 };
-                Region::Clash { hunk, place }
+                Region::Conflict { hunk, lines }
             }
-            MergeResolution::Theirs => Region::Settled(bytes_of(theirs, &lines[2], t)),
-            _ => Region::Settled(bytes_of(ours, &lines[1], o)),
+            MergeResolution::Theirs => Region::Merged(bytes_of(theirs, &lines[2], t)),
+            _ => Region::Merged(bytes_of(ours, &lines[1], o)),
         }
     };
     Some(merge.regions().iter().map(region).collect())
 }
 
-/// The bytes of a range of lines, without copying.
+/// Returns the bytes of a range of lines, without copying.
 fn bytes_of<'a>(text: &'a [u8], lines: &[&[u8]], range: Range<usize>) -> &'a [u8] {
     let length = |lines: &[&[u8]]| lines.iter().map(|line| line.len()).sum::<usize>();
     let start = length(&lines[..range.start]);
     &text[start..start + length(&lines[range])]
 }
 
-/// The lines of the three sides at one place, each with its line end.
-pub(crate) struct Place<'a> {
-    pub(crate) base: Vec<&'a [u8]>,
-    pub(crate) ours: Vec<&'a [u8]>,
-    pub(crate) theirs: Vec<&'a [u8]>,
+/// The lines of the three versions in one hunk, each with its line end.
+pub(super) struct HunkLines<'a> {
+    pub(super) base: Vec<&'a [u8]>,
+    pub(super) ours: Vec<&'a [u8]>,
+    pub(super) theirs: Vec<&'a [u8]>,
 }
 
-/// The first class that fits, mildest first.
-fn classify(language: Language, place: &Place<'_>) -> HunkClass {
-    let (ours, theirs) = (bare(&place.ours), bare(&place.theirs));
-    let base = bare(&place.base);
+/// Returns the first class that fits, mildest first.
+fn classify(language: Language, lines: &HunkLines<'_>) -> HunkClass {
+    let (ours, theirs) = (
+        without_whitespace(&lines.ours),
+        without_whitespace(&lines.theirs),
+    );
+    let base = without_whitespace(&lines.base);
     if ours == theirs {
         HunkClass::Whitespace
-    } else if (ours == base && !place.ours.is_empty())
-        || (theirs == base && !place.theirs.is_empty())
+    } else if (ours == base && !lines.ours.is_empty())
+        || (theirs == base && !lines.theirs.is_empty())
     {
         HunkClass::ReformatVsEdit
-    } else if all_lines(place, |line| language.is_import(line)) {
+    } else if all_lines(lines, |line| language.is_import(line)) {
         HunkClass::Imports
-    } else if differ_in_one_number(place) {
+    } else if differ_in_one_number(lines) {
         HunkClass::Version
-    } else if place.base.is_empty() && one_contains_the_other(&place.ours, &place.theirs) {
+    } else if lines.base.is_empty() && one_contains_the_other(&lines.ours, &lines.theirs) {
         HunkClass::ContainedInsert
-    } else if base.is_empty() && share_no_line(&place.ours, &place.theirs) {
+    } else if base.is_empty() && share_no_line(&lines.ours, &lines.theirs) {
         HunkClass::InsertInsert
-    } else if only_touch(place) {
+    } else if only_touch(lines) {
         HunkClass::Adjacent
-    } else if all_lines(place, |line| language.is_comment(line)) {
+    } else if all_lines(lines, |line| language.is_comment(line)) {
         HunkClass::Comment
-    } else if place.ours.is_empty() || place.theirs.is_empty() {
+    } else if lines.ours.is_empty() || lines.theirs.is_empty() {
         HunkClass::DeleteEdit
     } else {
         HunkClass::Overlap
     }
 }
 
-/// The text without any white space.
-pub(crate) fn bare(lines: &[&[u8]]) -> Vec<u8> {
+/// Removes all whitespace.
+pub(super) fn without_whitespace(lines: &[&[u8]]) -> Vec<u8> {
     let bytes = lines.iter().flat_map(|line| line.iter().copied());
     bytes.filter(|byte| !byte.is_ascii_whitespace()).collect()
 }
 
-/// Whether both sides have lines and every line of the three that is not blank passes.
-fn all_lines(place: &Place<'_>, test: impl Fn(&str) -> bool) -> bool {
+/// Returns `true` if both sides have lines and every nonblank line of all three passes the test.
+fn all_lines(lines: &HunkLines<'_>, test: impl Fn(&str) -> bool) -> bool {
     let passes = |lines: &[&[u8]]| {
         lines.iter().all(|line| {
             let line = String::from_utf8_lossy(line);
             line.trim().is_empty() || test(line.trim())
         })
     };
-    !bare(&place.ours).is_empty()
-        && !bare(&place.theirs).is_empty()
-        && [&place.base, &place.ours, &place.theirs]
+    !without_whitespace(&lines.ours).is_empty()
+        && !without_whitespace(&lines.theirs).is_empty()
+        && [&lines.base, &lines.ours, &lines.theirs]
             .into_iter()
             .all(|lines| passes(lines))
 }
@@ -146,7 +149,7 @@ fn one_contains_the_other(ours: &[&[u8]], theirs: &[&[u8]]) -> bool {
     is_subsequence(ours, theirs) || is_subsequence(theirs, ours)
 }
 
-pub(crate) fn is_subsequence(short: &[&[u8]], long: &[&[u8]]) -> bool {
+pub(super) fn is_subsequence(short: &[&[u8]], long: &[&[u8]]) -> bool {
     let mut rest = long.iter();
     short.iter().all(|line| rest.any(|other| other == line))
 }
@@ -157,9 +160,9 @@ fn share_no_line(ours: &[&[u8]], theirs: &[&[u8]]) -> bool {
     !kept.any(|line| theirs.contains(line))
 }
 
-/// Whether the three are one line each that differs in exactly one number, such as `1.2.3`.
-fn differ_in_one_number(place: &Place<'_>) -> bool {
-    let ([base], [ours], [theirs]) = (&place.base[..], &place.ours[..], &place.theirs[..]) else {
+/// Returns `true` for three lines that differ in exactly one number, such as `1.2.3`.
+fn differ_in_one_number(lines: &HunkLines<'_>) -> bool {
+    let ([base], [ours], [theirs]) = (&lines.base[..], &lines.ours[..], &lines.theirs[..]) else {
         return false;
     };
     let (base, ours, theirs) = (numbers(base), numbers(ours), numbers(theirs));
@@ -170,14 +173,14 @@ fn differ_in_one_number(place: &Place<'_>) -> bool {
     triples.filter(|((b, o), t)| b != o || b != t).count() == 1
 }
 
-/// A line as the text around its numbers, and the numbers with their dots and `-rc.1`-like ends.
-pub(crate) fn numbers(line: &[u8]) -> (Vec<Vec<u8>>, Vec<Vec<u8>>) {
+/// Splits a line into the text around its numbers, and the numbers with suffixes such as `-rc.1`.
+pub(super) fn numbers(line: &[u8]) -> (Vec<Vec<u8>>, Vec<Vec<u8>>) {
     let (mut around, mut found) = (vec![Vec::new()], Vec::new());
     let mut rest = line;
     while let Some((&byte, tail)) = rest.split_first() {
         let before = around.last().and_then(|text| text.last().copied());
-        let is_glued = before.is_some_and(|b: u8| b.is_ascii_alphanumeric() && b != b'v');
-        if byte.is_ascii_digit() && !is_glued {
+        let is_inside_word = before.is_some_and(|b: u8| b.is_ascii_alphanumeric() && b != b'v');
+        if byte.is_ascii_digit() && !is_inside_word {
             let in_number = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'+');
             let length = rest.iter().take_while(|b| in_number(b)).count();
             found.push(rest[..length].to_vec());
@@ -193,24 +196,24 @@ pub(crate) fn numbers(line: &[u8]) -> (Vec<Vec<u8>>, Vec<Vec<u8>>) {
     (around, found)
 }
 
-/// Whether no edit of one side reaches into an edit of the other.
-fn only_touch(place: &Place<'_>) -> bool {
-    let ours = edits(&place.base, &place.ours);
-    let theirs = edits(&place.base, &place.theirs);
+/// Returns `true` if no edit of one side overlaps an edit of the other.
+fn only_touch(lines: &HunkLines<'_>) -> bool {
+    let ours = edits(&lines.base, &lines.ours);
+    let theirs = edits(&lines.base, &lines.theirs);
     let apart = |a: &Range<usize>, b: &Range<usize>| {
         (a.end <= b.start || b.end <= a.start) && !(a.is_empty() && b.is_empty() && a == b)
     };
     ours.iter().all(|a| theirs.iter().all(|b| apart(a, b)))
 }
 
-/// The ranges of the base that a side replaces; empty ones are insertions.
+/// Lists the ranges of the base that a side replaces; empty ones are insertions.
 fn edits(base: &[&[u8]], side: &[&[u8]]) -> Vec<Range<usize>> {
     let replacements = replacements(base, side).into_iter();
     replacements.map(|(base, _)| base).collect()
 }
 
-/// The ranges of the base that a side replaces, each with the range of the side that stands there.
-pub(crate) fn replacements(base: &[&[u8]], side: &[&[u8]]) -> Vec<(Range<usize>, Range<usize>)> {
+/// Lists the ranges of the base that a side replaces, each with the replacing range of the side.
+pub(super) fn replacements(base: &[&[u8]], side: &[&[u8]]) -> Vec<(Range<usize>, Range<usize>)> {
     let ops = capture_diff_slices(Algorithm::Histogram, base, side);
     ops.iter()
         .filter(|op| !matches!(op, DiffOp::Equal { .. }))
@@ -248,7 +251,7 @@ mod tests {
         words.collect::<Vec<_>>().join(", ")
     }
 
-    /// `path: base / ours / theirs`, one case a line.
+    /// Renders cases `path: base / ours / theirs`, one per line.
     fn table(cases: &str) -> String {
         let line = |case: &str| {
             let (path, texts) = case.trim().split_once(": ").unwrap();
@@ -265,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn every_place_gets_the_mildest_class_that_fits() {
+    fn every_hunk_gets_the_mildest_class_that_fits() {
         insta::assert_snapshot!(
             table(
                 r#"
@@ -325,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_text_has_no_places() {
+    fn binary_content_has_no_hunks() {
         assert!(hunks(&"f".into(), b"\0a", b"\0b", b"\0c").is_empty());
     }
 }

@@ -1,8 +1,8 @@
-//! As much of programming languages as hunk classes need: what an import and a comment look like.
+//! Recognises imports and comments of programming languages.
 
 use crate::merge::change::RepoPath;
 
-/// The family a file belongs to, by its name.
+/// A family of languages with the same imports and comments.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Language {
     /// `.rs`
@@ -33,12 +33,12 @@ pub(super) enum Language {
     Dash,
     /// HTML, XML, Markdown.
     Markup,
-    /// Anything else: nothing is an import or a comment.
+    /// Any other file, without imports or comments.
     Plain,
 }
 
 impl Language {
-    /// Judged by the end of the path.
+    /// Detects the language by the file name.
     pub(super) fn of(path: &RepoPath) -> Language {
         let path = path.to_string();
         let name = path.rsplit('/').next().unwrap_or_default();
@@ -65,7 +65,7 @@ impl Language {
         }
     }
 
-    /// Whether a trimmed line, taken for itself, imports something.
+    /// Returns `true` if a trimmed line is an import by itself.
     pub(super) fn is_import(self, line: &str) -> bool {
         let starts = |words: &[&str]| words.iter().any(|word| line.starts_with(word));
         match self {
@@ -91,7 +91,7 @@ impl Language {
         }
     }
 
-    /// Whether a trimmed line is nothing but a comment.
+    /// Returns `true` if a trimmed line is only a comment.
     pub(super) fn is_comment(self, line: &str) -> bool {
         let starts = |words: &[&str]| words.iter().any(|word| line.starts_with(word));
         match self {
@@ -111,13 +111,13 @@ impl Language {
     }
 }
 
-/// `/* … */` on one line, its first line, or a line inside one as usually written.
+/// Returns `true` for a comment `/* … */` on one line, its first line, or a usual line inside.
 fn is_block_comment(line: &str) -> bool {
     let inside = line == "*" || line == "*/" || line.starts_with("* ");
     inside || (line.starts_with("/*") && line.find("*/").is_none_or(|end| end + 2 == line.len()))
 }
 
-/// A line of a Go import block: a quoted path, perhaps after a name.
+/// Returns `true` for a line of a Go import block: a quoted path, possibly after a name.
 fn is_go_path(line: &str) -> bool {
     let path = line.split_whitespace().next_back().unwrap_or_default();
     let quoted = path.len() > 2 && path.starts_with('"') && path.ends_with('"');

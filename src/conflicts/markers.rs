@@ -1,10 +1,10 @@
-//! Conflict markers that a resolution must not hold.
+//! Finds conflict markers that a resolution left in a file.
 
-/// The longest part of a line that a person is shown.
+/// The most bytes of a line in a message.
 const SHOWN: usize = 60;
 
-/// The first line of `text` that is a conflict marker and stands in none of `sides`: what a tool, a
-/// command or a person left unsettled. A file that is about markers may hold those it held before.
+/// Finds the first conflict marker in `text` that none of `sides` has. A file about conflict markers
+/// may keep those it had before.
 pub(crate) fn marker_left(text: &[u8], sides: &[&[u8]]) -> Option<String> {
     let is_known = |line: &[u8]| sides.iter().any(|side| lines(side).any(|own| own == line));
     let mut left = lines(text).filter(|line| is_marker(line));
@@ -17,7 +17,8 @@ fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
         .map(|line| line.trim_ascii_end())
 }
 
-/// `<<<<<<< ours`, `||||||| base`, `>>>>>>> theirs`. A line of equal signs alone may be a heading.
+/// Returns `true` for `<<<<<<< ours`, `||||||| base`, `>>>>>>> theirs`. A line of equal signs may be a
+/// heading.
 fn is_marker(line: &[u8]) -> bool {
     [b'<', b'|', b'>'].iter().any(|sign| {
         let signs = line.iter().take_while(|byte| *byte == sign).count();
@@ -35,7 +36,7 @@ mod tests {
     }
 
     #[test]
-    fn markers_are_found_and_what_only_looks_like_one_is_not() {
+    fn markers_are_found_and_similar_lines_are_not() {
         assert_eq!(
             left("a\n<<<<<<< HEAD\nb\n=======\nc\n", &[]),
             "<<<<<<< HEAD"
@@ -54,8 +55,8 @@ mod tests {
     }
 
     #[test]
-    fn a_text_about_markers_may_keep_its_own() {
-        let about = "So it looks:\n<<<<<<< ours\n";
+    fn a_text_about_markers_may_keep_them() {
+        let about = "For example:\n<<<<<<< ours\n";
         assert_eq!(left(about, &["x\n", about]), "");
         let both = "<<<<<<< ours\n<<<<<<< HEAD\n";
         assert_eq!(left(both, &[about]), "<<<<<<< HEAD");

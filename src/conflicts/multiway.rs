@@ -24,8 +24,8 @@ use crate::git::Store;
 use crate::git::merge_engine::MergeEngine;
 use crate::merge::answer::MergeAnswer;
 use crate::merge::change::{Change, RepoPath};
+use crate::merge::class::Class;
 use crate::merge::oid::Oid;
-use crate::merge::verdict::Class;
 
 /// The default budget of merges for a list of branches. Merges of commits in order cannot be
 /// batched, so each costs a process of some ten milliseconds. Merges of contents alone are cheaper,

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::merge::change::RepoPath;
+use crate::merge::class::Class;
 use crate::merge::oid::Oid;
-use crate::merge::verdict::Class;
 
 /// A conflict of more than two branches that merge pair by pair.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]

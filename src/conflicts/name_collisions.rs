@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, HashMap};
 use unicode_normalization::UnicodeNormalization as _;
 
 use crate::merge::change::RepoPath;
-use crate::merge::verdict::{Class, PairVerdict, Unit};
+use crate::merge::class::Class;
+use crate::merge::verdict::{PairVerdict, Unit};
 
 /// Two branches that add colliding names.
 #[derive(Debug)]

@@ -26,8 +26,9 @@ use crate::git::merge_engine::MergeEngine;
 use crate::git::merge_environment::{MergeEnvironment, digest};
 use crate::merge::answer::MergeResult;
 use crate::merge::change::Entry;
+use crate::merge::class::Class;
 use crate::merge::oid::Oid;
-use crate::merge::verdict::{Class, Unit, Verdict};
+use crate::merge::verdict::{Unit, Verdict};
 
 /// The largest size of the file.
 const LIMIT: usize = 32 << 20;

@@ -22,8 +22,9 @@ use crate::git::merge_error::MergeError;
 use crate::git::tree_hash::TreeHasher;
 use crate::merge::answer::{MergeAnswer, MergeResult, Rename};
 use crate::merge::change::{Entry, RepoPath};
+use crate::merge::class::Class;
 use crate::merge::oid::Oid;
-use crate::merge::verdict::{Class, Unit};
+use crate::merge::verdict::Unit;
 
 /// The number of pairs to merge and judge together: enough for every core, few enough to keep git's
 /// output, and the objects it writes, small.

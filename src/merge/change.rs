@@ -1,4 +1,4 @@
-//! What a candidate changes: paths, modes and blobs.
+//! Changes between two trees: paths, modes and blobs.
 
 use std::fmt;
 
@@ -8,23 +8,23 @@ use crate::merge::oid::Oid;
 
 /// A path inside the repository: bytes, `/` between components, never assumed to be UTF-8.
 ///
-/// In JSON it is a string; bytes that are no UTF-8, and `\` itself, are written as `\xNN`.
+/// In JSON it is a string; bytes that are not UTF-8, and `\` itself, are written as `\xNN`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
 pub struct RepoPath(Vec<u8>);
 
 impl RepoPath {
-    /// From the bytes git uses.
+    /// Creates a path from git's bytes.
     pub fn new(bytes: impl Into<Vec<u8>>) -> RepoPath {
         RepoPath(bytes.into())
     }
 
-    /// The bytes git uses.
+    /// Returns git's bytes.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 
-    /// Every proper directory prefix, nearest last: `a/b/c` gives `a`, `a/b`.
+    /// Yields every proper directory prefix, shortest first: `a/b/c` gives `a`, `a/b`.
     pub fn ancestors(&self) -> impl Iterator<Item = &[u8]> {
         let slash = |(i, byte): (usize, &u8)| (*byte == b'/').then_some(i);
         self.0
@@ -67,7 +67,7 @@ impl From<RepoPath> for String {
 }
 
 impl From<String> for RepoPath {
-    /// Undoes the `\xNN` of [`fmt::Display`]; any other text is taken as it is.
+    /// Decodes the `\xNN` of [`fmt::Display`]; other text is kept.
     fn from(text: String) -> RepoPath {
         let mut bytes = Vec::with_capacity(text.len());
         let mut rest = text.as_bytes();
@@ -96,7 +96,7 @@ pub struct Change {
     pub new: Option<Entry>,
 }
 
-/// What a tree holds at a path that is no directory.
+/// An entry of a tree that is not a directory.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Entry {
     /// The file mode as git writes it, such as `0o100644`.
@@ -109,13 +109,13 @@ impl Entry {
     /// The mode of a submodule, whose object is a commit of another repository.
     pub const SUBMODULE: u32 = 0o160_000;
 
-    /// Whether it is a submodule.
+    /// Returns `true` for a submodule.
     pub fn is_submodule(self) -> bool {
         self.mode == Entry::SUBMODULE
     }
 }
 
-/// How much one path changed.
+/// The changed lines of one path.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct FileStat {
     /// The path.
@@ -124,7 +124,7 @@ pub struct FileStat {
     pub lines: Option<(u64, u64)>,
 }
 
-/// How much a candidate changed against the commit it started from.
+/// The size of a change.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct ChangeStat {
     /// Paths that differ.
@@ -135,7 +135,7 @@ pub struct ChangeStat {
     pub removed: u64,
 }
 
-/// The first path and how many there are besides: `src/app.ts, +2 more`.
+/// Renders the first path and the number of others: `src/app.ts, +2 more`.
 pub fn paths_in_short(paths: &[RepoPath]) -> String {
     match paths {
         [] => String::new(),

@@ -2,5 +2,7 @@
 
 pub mod answer;
 pub mod change;
+pub mod class;
 pub mod oid;
+pub mod rule;
 pub mod verdict;

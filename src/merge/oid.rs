@@ -14,22 +14,22 @@ impl Oid {
     /// The all-zero id that git uses for "no object".
     pub const ZERO: Oid = Oid([0; 20]);
 
-    /// From the raw bytes of the id.
+    /// Creates an id from its bytes.
     pub fn from_bytes(bytes: [u8; 20]) -> Oid {
         Oid(bytes)
     }
 
-    /// The raw bytes of the id.
+    /// Returns the bytes of the id.
     pub fn as_bytes(&self) -> &[u8; 20] {
         &self.0
     }
 
-    /// The first seven digits, as people read them.
+    /// Renders the first seven digits.
     pub fn short(&self) -> String {
         self.to_string()[..7].to_owned()
     }
 
-    /// Whether this is [`Oid::ZERO`].
+    /// Returns `true` for [`Oid::ZERO`].
     pub fn is_zero(&self) -> bool {
         *self == Oid::ZERO
     }
@@ -47,16 +47,16 @@ impl fmt::Debug for Oid {
     }
 }
 
-/// A text that is no object id.
+/// A text that is not an object id.
 #[derive(Debug, thiserror::Error)]
-#[error("{0:?} is not a 40-digit hexadecimal object id")]
-pub struct BadOid(String);
+#[error("invalid object id {0:?}: not 40 hexadecimal digits")]
+pub struct InvalidOid(String);
 
 impl FromStr for Oid {
-    type Err = BadOid;
+    type Err = InvalidOid;
 
-    fn from_str(text: &str) -> Result<Oid, BadOid> {
-        let bad = || BadOid(text.to_owned());
+    fn from_str(text: &str) -> Result<Oid, InvalidOid> {
+        let bad = || InvalidOid(text.to_owned());
         if text.len() != 40 || !text.is_ascii() {
             return Err(bad());
         }
@@ -69,9 +69,9 @@ impl FromStr for Oid {
 }
 
 impl TryFrom<String> for Oid {
-    type Error = BadOid;
+    type Error = InvalidOid;
 
-    fn try_from(text: String) -> Result<Oid, BadOid> {
+    fn try_from(text: String) -> Result<Oid, InvalidOid> {
         text.parse()
     }
 }

@@ -5,8 +5,9 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::merge::change::{ChangeStat, RepoPath};
+use crate::merge::class::Class;
 use crate::merge::oid::Oid;
-use crate::merge::verdict::{Class, Unit};
+use crate::merge::verdict::Unit;
 use crate::model::event::{Event, Recorded};
 use crate::model::failure::{Failure, FailureClass};
 use crate::model::ids::{RunId, TaskNumber};
@@ -127,7 +128,7 @@ impl RunFixture {
 
     /// The worker says how far it is.
     pub(crate) fn note(self, task: u32, note: &str) -> RunFixture {
-        self.event(Event::Noted {
+        self.event(Event::ProgressReported {
             task: TaskNumber(task),
             note: note.to_owned(),
         })
@@ -143,14 +144,14 @@ impl RunFixture {
                 end,
                 report,
                 checks: Vec::new(),
-                leftovers: Vec::new(),
-                remarks: Vec::new(),
-                outside: Vec::new(),
+                killed_processes: Vec::new(),
+                warnings: Vec::new(),
+                undeclared: Vec::new(),
                 millis: seconds * 1000,
                 flaky: None,
-                meanwhile: Vec::new(),
+                outside_changes: Vec::new(),
                 kept: None,
-                remains: None,
+                kept_changes: None,
                 usage: None,
                 cost: Cost::Unknown,
                 session: None,
@@ -306,7 +307,7 @@ pub(crate) fn failure(class: FailureClass, message: &str) -> Failure {
         signature: message.to_owned(),
         reset_at: None,
         rate_limited: false,
-        locked_out: false,
+        access_denied: false,
         kind: None,
     }
 }

@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::merge::class::Class;
 use crate::merge::oid::Oid;
-use crate::merge::verdict::{Class, Unit, Verdict};
+use crate::merge::verdict::{Unit, Verdict};
 use crate::model::ids::TaskNumber;
 
 /// A conflict between the candidates of two tasks of a run.

@@ -2,6 +2,7 @@
 
 pub mod board;
 pub mod completion;
+pub mod conflict_suggestion;
 pub mod failure;
 pub mod notification;
 pub mod pull_request;

@@ -1,5 +1,6 @@
 //! Every command that boards, reports and hints may suggest, so that one test can run them all.
 
+use crate::base::text::shell_word;
 use crate::model::ids::{RunId, TaskNumber};
 
 macro_rules! on_a_run {
@@ -71,10 +72,17 @@ pub fn resume_with(run: &RunId, max_cost: f64) -> String {
     format!("{} --max-cost {max_cost:.digits$}", resume(run))
 }
 
+/// Continue a run with the edited plan of this file.
+pub fn resume_with_plan(run: &RunId, file: Option<&str>) -> String {
+    let file = file.map_or_else(|| "PLAN".to_owned(), shell_word);
+    format!("{} --plan {file}", resume(run))
+}
+
 /// All of them, for this run and task.
 pub fn all(run: &RunId, task: TaskNumber) -> Vec<String> {
     let mut all = all_on_a_run(run);
     all.push(resume_with(run, 10.0));
+    all.push(resume_with_plan(run, None));
     all.extend(all_on_a_task(run, task));
     all
 }
@@ -98,6 +106,7 @@ mod tests {
         dispatch clean checkout-7k3q
         dispatch wait checkout-7k3q
         dispatch resume checkout-7k3q --max-cost 10.00
+        dispatch resume checkout-7k3q --plan PLAN
         dispatch retry checkout-7k3q 2
         dispatch resolve checkout-7k3q 2
         dispatch skip checkout-7k3q 2
@@ -105,6 +114,19 @@ mod tests {
         dispatch show checkout-7k3q 2
         dispatch diff checkout-7k3q 2
         ");
+    }
+
+    #[test]
+    fn a_plan_file_is_one_word_of_a_shell() {
+        let command = |file| resume_with_plan(&RunId::new("checkout-7k3q"), Some(file));
+        assert_eq!(
+            command("../shop/my plan.md"),
+            "dispatch resume checkout-7k3q --plan '../shop/my plan.md'"
+        );
+        assert_eq!(
+            command("PLAN.md"),
+            "dispatch resume checkout-7k3q --plan PLAN.md"
+        );
     }
 
     #[test]

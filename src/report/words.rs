@@ -5,10 +5,10 @@ use std::fmt;
 use jiff::Timestamp;
 
 use crate::merge::change::{ChangeStat, RepoPath, paths_in_short};
-use crate::merge::verdict::Class;
+use crate::merge::class::Class;
 use crate::model::failure::{Failure, FailureClass, FailureKind};
 use crate::model::ids::TaskNumber;
-use crate::model::integration::{AgainstBase, CheckOutcome, CheckResult};
+use crate::model::integration::{BaseComparison, CheckOutcome, CheckResult};
 use crate::model::run::RunState;
 use crate::model::status::Status;
 use crate::model::task_list::{and_list, comma_list};
@@ -83,7 +83,7 @@ impl Failure {
     /// As it stands in brackets behind its message: `input error`.
     pub fn words(&self) -> &'static str {
         match self.kind {
-            Some(FailureKind::SetUp) => "blocker, the worker never ran",
+            Some(FailureKind::Setup) => "blocker, the worker never ran",
             None => self.class.words(),
         }
     }
@@ -111,18 +111,6 @@ impl RunState {
         let mut prefixes = attempts.filter_map(|attempt| attempt.branch.rsplit_once(&folder));
         let prefix = prefixes.next().map_or("dispatch", |(prefix, _)| prefix);
         format!("{prefix}{folder}integration")
-    }
-}
-
-impl Class {
-    /// What to do about a conflict of this class between two tasks of a run.
-    pub fn recommended_for(self, earlier: TaskNumber, later: TaskNumber) -> String {
-        match self.recommended() {
-            "re-dispatch the later task" | "re-dispatch the later task on top" => {
-                format!("merge after {earlier}, re-dispatch {later}")
-            }
-            other => other.to_owned(),
-        }
     }
 }
 
@@ -188,8 +176,10 @@ pub fn conflict_sentence(between: &[TaskNumber], paths: &[RepoPath], class: Clas
 pub fn check_words(check: &CheckResult) -> String {
     let word = check.result.word();
     match (check.against_base, check.flaky) {
-        (Some(AgainstBase::AlreadyFailing), _) => format!("{word} (already failing on the base)"),
-        (Some(AgainstBase::Fixed), _) => format!("{word} (failed on the base)"),
+        (Some(BaseComparison::AlreadyFailing), _) => {
+            format!("{word} (already failing on the base)")
+        }
+        (Some(BaseComparison::Fixed), _) => format!("{word} (failed on the base)"),
         (None, true) => format!("{word} (flaky: failed before, passed when run again)"),
         (None, false) => word.to_owned(),
     }
@@ -210,17 +200,5 @@ mod tests {
             conflict_sentence(&tasks[..2], &paths, Class::AddAdd),
             "#1 and #2 conflict in a, +2 more (add-add)"
         );
-    }
-
-    #[test]
-    fn only_advice_about_the_later_task_is_given_its_number() {
-        let advice = |class: Class| class.recommended_for(TaskNumber(1), TaskNumber(2));
-        assert_eq!(advice(Class::Content), "merge after #1, re-dispatch #2");
-        assert_eq!(advice(Class::Generated), "regenerate it with its command");
-        let vague: Vec<_> = Class::ALL
-            .iter()
-            .filter(|class| advice(**class).contains("later task"))
-            .collect();
-        assert!(vague.is_empty(), "{vague:?}");
     }
 }

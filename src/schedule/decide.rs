@@ -12,7 +12,7 @@ use crate::model::integration::LeftOutReason;
 use crate::model::run::{RunPhase, RunState};
 use crate::schedule::parking::parking_due;
 use crate::schedule::queues::Queues;
-use crate::schedule::starts::{spent_all, starts};
+use crate::schedule::starts::{exhausted_cost, starts};
 use crate::schedule::{Action, Limits, redispatch};
 
 /// Returns the actions that are due. The queues must be those of this state.
@@ -22,7 +22,7 @@ pub fn decide(state: &RunState, limits: &Limits, queues: &Queues) -> Vec<Action>
         return Vec::new();
     }
     // Every next step needs space; live attempts continue.
-    if state.phase == RunPhase::Running && state.out_of_space.is_some() {
+    if state.phase == RunPhase::Running && state.shortage.is_some() {
         return Vec::new();
     }
     let mut actions = Vec::new();
@@ -54,21 +54,21 @@ pub fn decide(state: &RunState, limits: &Limits, queues: &Queues) -> Vec<Action>
 pub(super) fn last_steps(state: &RunState, limits: &Limits, queues: &Queues) -> Vec<Action> {
     let is_running = state.phase == RunPhase::Running;
     if is_running {
-        let given_up = redispatch::given_up(state);
+        let given_up = redispatch::failed(state);
         if !given_up.is_empty() {
             return given_up;
         }
     }
-    let may_assemble = is_running && state.assemble && state.refused.is_none();
+    let may_assemble = is_running && state.assemble && state.assembly_refused.is_none();
     if may_assemble && !is_assembled(state) {
         return vec![Action::Assemble];
     }
     // A task that cannot be started now would only lose the result it offers.
-    let may_start = state.out_of_money.is_none()
-        && state.set_ups.broken().is_none()
-        && state.roster.all_locked_out().next().is_none()
-        && spent_all(state, limits, queues).is_none();
-    if may_assemble && !state.arranged && may_start {
+    let may_start = state.cost_limit_reached.is_none()
+        && state.setup.tripped().is_none()
+        && state.worker_health.all_denied().next().is_none()
+        && exhausted_cost(state, limits, queues).is_none();
+    if may_assemble && !state.redispatch_suspended && may_start {
         let again = redispatch::redispatches(state, limits, queues);
         if !again.is_empty() {
             return again;
@@ -88,7 +88,7 @@ fn retries(limits: &Limits, queues: &Queues) -> Vec<Action> {
     });
     let first_without = queues.retries.keys().nth(left).into_iter();
     let rest = first_without.flat_map(|first| queues.unannounced.range(*first..));
-    let give_up = rest.map(|task| Action::OutOfRetries {
+    let give_up = rest.map(|task| Action::RecordRetryBudget {
         task: *task,
         budget: limits.budget,
     });
@@ -98,7 +98,7 @@ fn retries(limits: &Limits, queues: &Queues) -> Vec<Action> {
 fn parks(state: &RunState, limits: &Limits, queues: &Queues) -> Vec<Action> {
     let mut parks: Vec<Action> = Vec::new();
     for task in queues.over_quota.iter().copied() {
-        let Some((worker, until, why)) = parking_due(state, task, limits) else {
+        let Some((worker, until, reason)) = parking_due(state, task, limits) else {
             continue;
         };
         let same =
@@ -108,7 +108,7 @@ fn parks(state: &RunState, limits: &Limits, queues: &Queues) -> Vec<Action> {
                 worker,
                 task,
                 until,
-                why,
+                reason,
             });
         }
     }
@@ -129,7 +129,11 @@ fn is_assembled(state: &RunState) -> bool {
         .into_iter()
         .map(|(task, candidate)| (task, candidate, state.is_left_out(task)))
         .collect();
-    let Some(integration) = state.integration.as_ref().filter(|_| !state.requested) else {
+    let Some(integration) = state
+        .integration
+        .as_ref()
+        .filter(|_| !state.assembly_requested)
+    else {
         return wanted.is_empty();
     };
     let merged = integration
@@ -139,6 +143,6 @@ fn is_assembled(state: &RunState) -> bool {
     let left_out = integration
         .left_out
         .iter()
-        .map(|out| (out.task, out.candidate, out.reason == LeftOutReason::Person));
+        .map(|out| (out.task, out.candidate, out.reason == LeftOutReason::ByUser));
     wanted == merged.chain(left_out).collect()
 }

@@ -174,13 +174,13 @@ impl Entry {
         let is_ready = task.phase == TaskPhase::Queued && state.is_unblocked(number);
         let retry = retry_due(state, number, limits);
         Entry {
-            ready: is_ready.then(|| limits.crew.first(state, number).to_owned()),
+            ready: is_ready.then(|| limits.pool.assigned_worker(state, number).to_owned()),
             is_running: task.phase == TaskPhase::Running,
             waiting: match task.phase {
                 TaskPhase::RetryAt(at) => Some(at),
                 _ => None,
             },
-            is_unannounced: retry.is_some() && task.out_of_retries.is_none(),
+            is_unannounced: retry.is_some() && task.retry_budget_spent.is_none(),
             retry,
             is_over_quota: task.phase == TaskPhase::Failed && is_over_quota(task),
             is_satisfied: state.is_satisfied(number),
@@ -208,25 +208,27 @@ fn keep(tasks: &mut BTreeSet<TaskNumber>, task: TaskNumber, is_in: bool) {
 fn changed(state: &RunState, event: &Event) -> Changed {
     match event {
         // What was built on an earlier result of it starts again.
-        Event::AttemptEnded { task, .. } if state.task(*task).onto.is_some() => Changed::All,
+        Event::AttemptEnded { task, .. } if state.task(*task).redispatched_for.is_some() => {
+            Changed::All
+        }
         Event::AttemptStarting { task, .. }
         | Event::AttemptEnded { task, .. }
         | Event::RetryScheduled { task, .. }
         | Event::RetryDue { task }
-        | Event::OutOfRetries { task, .. }
+        | Event::RetryBudgetSpent { task, .. }
         | Event::DependenciesConflict { task, .. }
         | Event::TaskCancelled { task } => Changed::One(*task),
         Event::AttemptStarted { .. }
-        | Event::Noted { .. }
+        | Event::ProgressReported { .. }
         | Event::ConflictsFound { .. }
         | Event::SpeculativeConflicts { .. }
-        | Event::OutOfSpace { .. }
-        | Event::SpaceIsBack {}
+        | Event::ShortageBegan { .. }
+        | Event::ShortageEnded {}
         | Event::Paused {}
         | Event::Unpaused {}
         | Event::StopRequested {}
         | Event::WorkerUnparked { .. }
-        | Event::WorktreesGoing { .. } => Changed::None,
+        | Event::WorktreesEvicting { .. } => Changed::None,
         _ => Changed::All,
     }
 }

@@ -7,38 +7,38 @@ use crate::model::ids::TaskNumber;
 use crate::model::run::RunState;
 use crate::model::usage::Cost;
 use crate::schedule::queues::{Queues, Rank};
-use crate::schedule::slots::{Seat, Seats};
-use crate::schedule::worker_pool::Choice;
+use crate::schedule::slots::{Slot, Slots};
+use crate::schedule::worker_pool::WorkerChoice;
 use crate::schedule::{Action, Limits};
 
 /// Returns the starts that are possible now, and what has to be waited for so that more are.
 pub(super) fn starts(state: &RunState, limits: &Limits, queues: &Queues) -> Vec<Action> {
-    let mut seats = Seats::new(state, limits, queues);
-    if seats.room == 0 || state.out_of_money.is_some() || state.set_ups.broken().is_some() {
+    let mut slots = Slots::new(state, limits, queues);
+    if slots.free == 0 || state.cost_limit_reached.is_some() || state.setup.tripped().is_some() {
         return Vec::new();
     }
     let mut ready = Ready::new(state, limits, queues);
     if ready.is_empty() {
         return Vec::new();
     }
-    if let Some(broken) = state.set_ups.newly_broken() {
-        let (tasks, why) = (broken.tasks.clone(), broken.why.clone());
-        return vec![Action::GiveUpSetUps { tasks, why }];
+    if let Some(broken) = state.setup.ready_to_trip() {
+        let (tasks, message) = (broken.tasks.clone(), broken.message.clone());
+        return vec![Action::TripSetup { tasks, message }];
     }
-    if let Some((spent, max_cost)) = spent_all(state, limits, queues) {
-        return vec![Action::OutOfMoney { spent, max_cost }];
+    if let Some((spent, max_cost)) = exhausted_cost(state, limits, queues) {
+        return vec![Action::RecordCostLimit { spent, max_cost }];
     }
     let mut actions: Vec<Action> = Vec::new();
-    while seats.room > 0
+    while slots.free > 0
         && let Some(task) = ready.first()
     {
-        let Some(action) = next(state, limits, &mut seats, task) else {
+        let Some(action) = next(state, limits, &mut slots, task) else {
             ready.skip_worker();
             continue;
         };
         match action {
             Action::Start { .. } => ready.pop(),
-            Action::LockOut { .. } => return vec![action],
+            Action::DenyAccess { .. } => return vec![action],
             _ => ready.skip_worker(),
         }
         if !actions.contains(&action) {
@@ -53,33 +53,41 @@ pub(super) fn starts(state: &RunState, limits: &Limits, queues: &Queues) -> Vec<
 fn next<'a>(
     state: &'a RunState,
     limits: &'a Limits,
-    seats: &mut Seats<'a>,
+    slots: &mut Slots<'a>,
     task: TaskNumber,
 ) -> Option<Action> {
-    let name = match limits.crew.choose(state, task) {
-        Choice::Worker(name) => name,
-        Choice::Parked(name, at) => {
+    let name = match limits.pool.choose(state, task) {
+        WorkerChoice::Worker(name) => name,
+        WorkerChoice::Parked(name, at) => {
             let worker = name.to_owned();
             return Some(Action::UnparkAt { worker, at });
         }
     };
     let worker = name.to_owned();
-    if state.roster.locked_out(name).is_some() {
+    if state.worker_health.access_denied(name).is_some() {
         return None;
     }
-    if let Some(broken) = state.roster.newly_locked_out(name) {
-        let (tasks, why) = (broken.tasks.clone(), broken.why.clone());
-        return Some(Action::LockOut { worker, tasks, why });
+    if let Some(broken) = state.worker_health.newly_denied(name) {
+        let (tasks, message) = (broken.tasks.clone(), broken.message.clone());
+        return Some(Action::DenyAccess {
+            worker,
+            tasks,
+            message,
+        });
     }
-    match seats.take(name) {
-        Seat::Free => Some(Action::Start { task, worker }),
-        Seat::Resting => Some(Action::Rest { worker }),
-        Seat::None => None,
+    match slots.take(name) {
+        Slot::Free => Some(Action::Start { task, worker }),
+        Slot::CoolingDown => Some(Action::WaitForCooldown { worker }),
+        Slot::None => None,
     }
 }
 
 /// Returns what has been spent and the most that may be, once that is reached.
-pub(super) fn spent_all(state: &RunState, limits: &Limits, queues: &Queues) -> Option<(f64, f64)> {
+pub(super) fn exhausted_cost(
+    state: &RunState,
+    limits: &Limits,
+    queues: &Queues,
+) -> Option<(f64, f64)> {
     let max_cost = state.max_cost.or(limits.max_cost)?;
     let spent = match queues.known_cost {
         Cost::Known(dollars) => dollars,
@@ -95,8 +103,9 @@ struct Ready<'a>(BTreeMap<Rank, Line<'a>>);
 
 impl<'a> Ready<'a> {
     fn new(state: &'a RunState, limits: &'a Limits, queues: &'a Queues) -> Ready<'a> {
-        let is_held_back =
-            move |rank: &Rank| limits.hold_back && state.conflict_ahead_of(rank.task).is_some();
+        let is_held_back = move |rank: &Rank| {
+            limits.hold_back && state.speculative_conflict_for(rank.task).is_some()
+        };
         let mut ready = Ready(BTreeMap::new());
         for line in queues.ready.values() {
             let line = line.iter().copied();

@@ -5,7 +5,8 @@ use git_dispatch::conflicts::{Detection, Detector, Options, detect};
 use git_dispatch::engine::candidates::task_conflicts::task_conflicts;
 use git_dispatch::git::merge_engine::MergeEngine;
 use git_dispatch::merge::answer::MergeAnswer;
-use git_dispatch::merge::verdict::{Class, PairVerdict, Verdict};
+use git_dispatch::merge::class::Class;
+use git_dispatch::merge::verdict::{PairVerdict, Verdict};
 use git_dispatch::model::ids::TaskNumber;
 
 use crate::forge::{Forge, MERGED_ONE_BY_ONE, Planned, files, named, options, planned, small};

@@ -23,18 +23,18 @@ fn the_command_shows_what_conflicts() {
     let forge = Forge::new(&small());
     let (code, out, _) = dispatch(&forge, &["t*", "one", "beside"]);
     assert_eq!(code, 4);
-    insta::assert_snapshot!(out, @r#"
-    PAIR         PATH  CLASS    RECOMMENDED
+    insta::assert_snapshot!(out, @"
+    PAIR         PATH  KIND     SUGGESTED
     three × two  f     content  re-dispatch the later task on top
     three × one  f     content  re-dispatch the later task on top
     two × one    f     content  re-dispatch the later task on top
 
     4 branches, 6 pairs: 3 conflicts, 0 merged by git, 3 independent
-    "#);
+    ");
     let (code, out, _) = dispatch(&forge, &["one", "beside", "--all"]);
     assert_eq!(code, 0);
     insta::assert_snapshot!(out, @r#"
-    PAIR          PATH  CLASS        RECOMMENDED
+    PAIR          PATH  KIND         SUGGESTED
     one × beside        independent  nothing to do
 
     2 branches, 1 pair: 0 conflicts, 0 merged by git, 1 independent
@@ -105,13 +105,13 @@ fn the_json_form_has_the_promised_fields() {
               "tip": "<beside>"
             }
           ],
-          "emergent": [],
-          "joint_search": {
+          "merges_run": 1,
+          "multiway": [],
+          "multiway_search": {
             "branches": 2,
             "complete": true,
-            "seen": 2
+            "searched": 2
           },
-          "merges_run": 1,
           "pairs": [
             {
               "a": "one",
@@ -122,9 +122,9 @@ fn the_json_form_has_the_promised_fields() {
               "class": "content",
               "command": "GIT_ATTR_SOURCE=<main> git merge-tree --write-tree <one> <two>",
               "conflict": true,
-              "pruned": false,
-              "recommended": "re-dispatch the later task on top",
+              "independent": false,
               "severity": 3,
+              "suggested": "re-dispatch the later task on top",
               "tree": "<tree>",
               "units": [
                 {
@@ -163,9 +163,9 @@ fn the_json_form_has_the_promised_fields() {
               "class": "independent",
               "command": "GIT_ATTR_SOURCE=<main> git merge-tree --write-tree <one> <beside>",
               "conflict": false,
-              "pruned": true,
-              "recommended": "nothing to do",
+              "independent": true,
               "severity": 0,
+              "suggested": "nothing to do",
               "tree": null,
               "units": [],
               "verdict": "clean"
@@ -179,9 +179,9 @@ fn the_json_form_has_the_promised_fields() {
               "class": "independent",
               "command": "GIT_ATTR_SOURCE=<main> git merge-tree --write-tree <two> <beside>",
               "conflict": false,
-              "pruned": true,
-              "recommended": "nothing to do",
+              "independent": true,
               "severity": 0,
+              "suggested": "nothing to do",
               "tree": null,
               "units": [],
               "verdict": "clean"
@@ -200,27 +200,27 @@ fn the_command_counts_an_emergent_conflict_as_found() {
     let forge = Forge::new(&emptied_together());
     let (code, out, _) = dispatch(&forge, &["one", "two", "adds"]);
     assert_eq!(code, 4);
-    insta::assert_snapshot!(out, @r#"
-    PAIR              PATH          CLASS                 RECOMMENDED
+    insta::assert_snapshot!(out, @"
+    PAIR              PATH          KIND                  SUGGESTED
     one × two × adds  x/new, y/new  dir-rename-suggested  re-dispatch the last on top of the others
 
     3 branches, 3 pairs: 0 conflicts, 0 merged by git, 3 independent, 1 conflict of more than two
-    "#);
+    ");
     let (code, out, _) = dispatch(&forge, &["one", "two", "adds", "--json"]);
     assert_eq!(code, 4);
     let value: serde_json::Value = serde_json::from_str(&out).unwrap();
-    let mut emergent = value["emergent"][0].clone();
-    let command = emergent["command"].take();
+    let mut multiway = value["multiway"][0].clone();
+    let command = multiway["command"].take();
     let expected = serde_json::json!({
         "branches": ["one", "two", "adds"],
         "class": "dir-rename-suggested",
         "command": null,
         "paths": ["x/new", "y/new"],
-        "recommended": "re-dispatch the last on top of the others",
+        "suggested": "re-dispatch the last on top of the others",
         "severity": 3,
         "smallest": true,
     });
-    assert_eq!(emergent, expected);
+    assert_eq!(multiway, expected);
     let (code, said) = typed(&forge, command.as_str().unwrap());
     assert_eq!(code, 1, "{command}");
     assert!(said.contains("CONFLICT (file location)"), "{said}");
@@ -249,15 +249,15 @@ fn a_search_that_was_cut_short_says_so_and_can_go_to_the_end() {
     let (code, out, _) = dispatch(&forge, &args);
     assert_eq!(code, 0, "{out}");
     let last = out.lines().last().unwrap();
-    insta::assert_snapshot!(last, @"Conflicts of more than two branches were only looked for among 101 of the 113 that merge in pairs; `--together` looks to the end");
+    insta::assert_snapshot!(last, @"Searched 101 of the 113 branches that merge in pairs for conflicts of more than two; `--together` searches all");
     let args = [&args[..], &["--together", "--json"]].concat();
     let (code, out, _) = dispatch(&forge, &args);
     assert_eq!(code, 4, "{out}");
     let value: serde_json::Value = serde_json::from_str(&out).unwrap();
-    let expected = serde_json::json!({"branches": 113, "seen": 113, "complete": true});
-    assert_eq!(value["joint_search"], expected);
+    let expected = serde_json::json!({"branches": 113, "searched": 113, "complete": true});
+    assert_eq!(value["multiway_search"], expected);
     let guilty = serde_json::json!(["one", "two", "adds"]);
-    assert_eq!(value["emergent"][0]["branches"], guilty);
+    assert_eq!(value["multiway"][0]["branches"], guilty);
 }
 
 /// What a shell says to a command in the repository.
@@ -310,7 +310,7 @@ fn the_command_of_a_pair_that_needed_no_merge_gives_its_tree() {
     let (_, out, _) = dispatch(&forge, &["one", "beside", "--json", "--all"]);
     let value: serde_json::Value = serde_json::from_str(&out).unwrap();
     let pair = &value["pairs"][0];
-    assert_eq!(pair["pruned"], true);
+    assert_eq!(pair["independent"], true);
     let (code, tree) = typed(&forge, pair["command"].as_str().unwrap());
     let git = forge.repo.git();
     let (one, beside) = (forge.commits[1].to_string(), forge.commits[4].to_string());
@@ -346,5 +346,5 @@ fn what_git_failed_with_stands_beside_what_to_do() {
     let forge = Forge::new(&small());
     let (_, out, _) = dispatch(&forge, &["one", "stranger"]);
     let line = out.lines().nth(1).unwrap();
-    insta::assert_snapshot!(line, @"one × stranger        engine-failure  needs a person: refusing to merge unrelated histories");
+    insta::assert_snapshot!(line, @"one × stranger        engine-failure  needs attention: refusing to merge unrelated histories");
 }

@@ -15,8 +15,9 @@ use git_dispatch::conflicts::{Branch, Detection, Detector, Options, detect};
 use git_dispatch::git::ancestry::{History, common_ancestor};
 use git_dispatch::git::{Git, Store};
 use git_dispatch::merge::answer::Lineage;
+use git_dispatch::merge::class::Class;
 use git_dispatch::merge::oid::Oid;
-use git_dispatch::merge::verdict::{Class, PairVerdict, Verdict};
+use git_dispatch::merge::verdict::{PairVerdict, Verdict};
 
 use crate::forge::{EXEC, FILE, Files, Forge, LINK, Planned, again_with_the_other_git};
 

@@ -60,7 +60,7 @@ fn uncommitted_work_that_conflicts_is_on_the_board_until_it_does_no_more() {
         (Some("conflict"), Some(true))
     );
     let advice = "merge after #1, re-dispatch #2";
-    assert_eq!(found["recommended"], advice);
+    assert_eq!(found["suggested"], advice);
     assert_eq!(found["bases"][0], scene.git(&["rev-parse", "main"]));
     until("a board", || {
         scene.board().contains("## Speculative conflicts")

@@ -150,7 +150,7 @@ fn a_failure_dooms_what_depends_on_it_and_nothing_else() {
         "1 FAILED · 2 BLOCKED by #1 · 3 BLOCKED by #2 · 4 DONE"
     );
     let json = scene.json();
-    assert_eq!(json["state"], "needs-person");
+    assert_eq!(json["state"], "needs-attention");
     assert_eq!(json["tasks"][1]["note"], "#1 failed");
     assert_eq!(json["tasks"][1]["attempts"], 0);
     assert_eq!(json["integration"]["merged"], serde_json::json!([4]));
@@ -294,6 +294,39 @@ fn the_workers_own_word_decides_the_class() {
     assert_eq!(of(2), r#""logic" 1 "m-logic (logic error)""#);
     let kept = format!("refs/dispatch/attempts/{}/a/1:a.txt", scene.run_name());
     assert_eq!(scene.git(&["show", &kept]), "a");
+}
+
+#[test]
+fn a_failure_beside_a_conflict_names_the_steps_for_both() {
+    let scene = Scene::new();
+    let plan = "1. [A] a\n   - run: echo a > same.txt\n\
+                2. [B] b\n   - run: echo b > same.txt\n\
+                3. [C] c\n   - run: exit 1\n";
+    let ended = scene.run(plan, &[]).expect(3);
+    let (run, name) = (scene.run_name(), "correct its command in the plan, then");
+    let steps = [
+        format!("{name} `dispatch resume {run} --plan ../plan.md`"),
+        format!("1. See what conflicts: `dispatch conflicts {run}`"),
+        format!("2. Try #2 again: `dispatch retry {run} 2`"),
+        format!("3. Or settle the conflict of #2 by hand: `dispatch resolve {run} 2`"),
+        format!("4. Assemble again: `dispatch assemble {run}`"),
+        format!("5. Or land what is there without #2 and #3: `dispatch land {run}`"),
+    ];
+    for step in &steps {
+        assert!(ended.out.contains(step), "{step}\n{}", ended.out);
+        assert!(scene.board().contains(step), "{step}");
+    }
+    let report: serde_json::Value =
+        serde_json::from_str(&scene.dispatch(&["report", "--json"]).expect(0).out).unwrap();
+    let next = report["report"]["next_steps"].as_array().unwrap();
+    assert_eq!(next.len(), 5, "{report}");
+
+    // The command that is named does what it says.
+    scene.plan(&plan.replace("exit 1", "echo c > c.txt"));
+    let file = scene.root.join("plan.md");
+    let resumed = scene.dispatch(&["resume", &run, "--plan", file.to_str().unwrap()]);
+    resumed.expect(4);
+    assert_eq!(scene.statuses(), "1 DONE · 2 DONE · 3 DONE");
 }
 
 #[test]

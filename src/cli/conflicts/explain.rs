@@ -1,58 +1,48 @@
-//! `dispatch conflicts --explain`: one pair in full, for somebody who does not believe it.
+//! Renders one pair in full, for `dispatch conflicts --explain`.
 
 use std::fmt::Write as _;
 
 use crate::base::text::terminal_safe;
-use crate::cli::conflicts::Subject;
-use crate::cli::error::CommandError;
+use crate::cli::conflicts::subject::Subject;
 use crate::conflicts::hunks::hunks;
 use crate::conflicts::{Explanation, FileVersions};
-use crate::merge::verdict::{Class, Hunk, LineRange, PairVerdict, Rule, Unit, Verdict};
+use crate::merge::class::Class;
+use crate::merge::rule::Rule;
+use crate::merge::verdict::{Hunk, LineRange, PairVerdict, Unit, Verdict};
 use crate::ui::diff::{line_diff, word_diff};
 
-/// Lines of one side of one place that are shown.
+/// The most lines of one side of a hunk.
 const LINES_SHOWN: usize = 40;
 
-/// The two names of `A:B` or `A B`.
-pub(crate) fn pair(words: &[String]) -> Result<Option<(String, String)>, CommandError> {
-    let found = match words {
-        [] => return Ok(None),
-        [both] => both.split_once(':'),
-        [a, b, ..] => Some((a.as_str(), b.as_str())),
-    };
-    match found {
-        Some((a, b)) if !a.is_empty() && !b.is_empty() => Ok(Some((a.to_owned(), b.to_owned()))),
-        _ => Err(
-            CommandError::usage(format!("{:?} does not name two branches", words.join(" ")))
-                .hint("`--explain A:B` or `--explain A B`, with branches or with tasks of a run"),
-        ),
-    }
-}
-
-/// The verdict, the places, and the command that shows the same.
-pub(super) fn render(subject: &Subject, (a, b): (usize, usize), explained: &Explanation) -> String {
+/// Renders the verdict, the hunks, and the command that reproduces them.
+pub(super) fn render(
+    subject: &Subject,
+    (a, b): (usize, usize),
+    explanation: &Explanation,
+    suggested: &str,
+) -> String {
     let mut text = String::new();
     // Writing to a string cannot fail.
-    let _ = write_verdict(&mut text, subject, (a, b), explained);
+    let _ = write_verdict(&mut text, subject, (a, b), (explanation, suggested));
     let sides = [subject.label(a), subject.label(b)];
-    let units = explained.verdict.iter().flat_map(|pair| &pair.units);
+    let units = explanation.verdict.iter().flat_map(|pair| &pair.units);
     let units: Vec<&Unit> = units.collect();
-    for file in &explained.files {
+    for file in &explanation.files {
         let unit = units.iter().find(|unit| unit.paths.contains(&file.path));
         let _ = write_file(&mut text, file, unit.copied(), &sides);
     }
-    if !explained.messages.is_empty() {
-        text.push_str("\nWhat git says\n");
-        for message in &explained.messages {
+    if !explanation.messages.is_empty() {
+        text.push_str("\nMessages of git\n");
+        for message in &explanation.messages {
             let _ = writeln!(text, "  {}", terminal_safe(message));
         }
     }
     let (tip_a, tip_b) = (subject.branches[a].tip, subject.branches[b].tip);
-    let command = match &explained.verdict {
-        Some(pair) => explained.reproduction.command_for(pair, tip_a, tip_b),
-        None => explained.reproduction.command(tip_a, tip_b),
+    let command = match &explanation.verdict {
+        Some(pair) => explanation.reproduction.command_for(pair, tip_a, tip_b),
+        None => explanation.reproduction.command(tip_a, tip_b),
     };
-    let _ = write!(text, "\nSee for yourself\n  {command}\n");
+    let _ = write!(text, "\nReproduce\n  {command}\n");
     text
 }
 
@@ -60,11 +50,11 @@ fn write_verdict(
     to: &mut String,
     subject: &Subject,
     (a, b): (usize, usize),
-    explained: &Explanation,
+    (explanation, suggested): (&Explanation, &str),
 ) -> std::fmt::Result {
     let title = format!("{} × {}", subject.label(a), subject.label(b));
-    match &explained.verdict {
-        None => writeln!(to, "{title}: independent, they merge without meeting")?,
+    match &explanation.verdict {
+        None => writeln!(to, "{title}: independent")?,
         Some(pair) => {
             let severity = severity_word(pair.severity);
             let verdict = match pair.verdict {
@@ -77,31 +67,31 @@ fn write_verdict(
             if let Some(why) = pair.counts_though_merged() {
                 writeln!(to, "It counts as a conflict: {why}")?;
             }
-            writeln!(to, "Recommended: {}", class.recommended())?;
+            writeln!(to, "Suggested: {suggested}")?;
             write_policy(to, pair)?;
         }
     }
     writeln!(to)?;
-    for (place, tree) in [(a, explained.trees[0]), (b, explained.trees[1])] {
+    for (place, tree) in [(a, explanation.trees[0]), (b, explanation.trees[1])] {
         let branch = &subject.branches[place];
         writeln!(to, "  branch  {}", terminal_safe(&branch.name))?;
         writeln!(to, "          commit {}", branch.tip)?;
         writeln!(to, "          tree   {tree}")?;
     }
-    for (base, tree) in &explained.bases {
+    for (base, tree) in &explanation.bases {
         writeln!(to, "  base    commit {base}")?;
         writeln!(to, "          tree   {tree}")?;
     }
-    if explained.bases.is_empty() {
-        writeln!(to, "  base    none: the two have no history in common")?;
+    if explanation.bases.is_empty() {
+        writeln!(to, "  base    none: unrelated histories")?;
     }
-    match explained.verdict.as_ref().and_then(|pair| pair.tree) {
+    match explanation.verdict.as_ref().and_then(|pair| pair.tree) {
         Some(tree) => writeln!(to, "  merged  tree   {tree}"),
         None => Ok(()),
     }
 }
 
-/// Whether the rules of `[resolve] policy` could settle it.
+/// Writes the rules of `[resolve] policy` that can resolve the pair.
 fn write_policy(to: &mut String, pair: &PairVerdict) -> std::fmt::Result {
     let conflicts = pair.units.iter().filter(|unit| unit.class.is_conflict());
     let rules: Vec<Vec<Rule>> = conflicts.map(Unit::rules).collect();
@@ -109,7 +99,7 @@ fn write_policy(to: &mut String, pair: &PairVerdict) -> std::fmt::Result {
         return Ok(());
     }
     if rules.iter().any(Vec::is_empty) {
-        return writeln!(to, "By policy: no rule settles it");
+        return writeln!(to, "Policy: no rule resolves it");
     }
     let mut rules = rules.concat();
     rules.sort();
@@ -117,12 +107,12 @@ fn write_policy(to: &mut String, pair: &PairVerdict) -> std::fmt::Result {
     let rules: Vec<&str> = rules.into_iter().map(Rule::name).collect();
     writeln!(
         to,
-        "By policy: {} if `[resolve] policy` has it",
+        "Policy: resolved by {} if `[resolve] policy` allows it",
         rules.join(", ")
     )
 }
 
-/// `3 (semantic risk)`.
+/// Renders a severity as `3 (semantic risk)`.
 fn severity_word(severity: u8) -> String {
     let word = match severity {
         0 => "none",
@@ -157,11 +147,11 @@ fn write_file(
         (Some(a), Some(b)) => write_hunks(to, file, (a, b), sides),
         (Some(side), None) => write_one_sided(to, file, side, &sides[0], &sides[1]),
         (None, Some(side)) => write_one_sided(to, file, side, &sides[1], &sides[0]),
-        (None, None) => writeln!(to, "  only the base has it, under this name"),
+        (None, None) => writeln!(to, "  only the base has this path"),
     }
 }
 
-/// What is no text, but the name of something else: the target of a link, the commit of a submodule.
+/// Writes the targets of links, or the commits of submodules.
 fn write_pointers(to: &mut String, file: &FileVersions, sides: &[String; 2]) -> std::fmt::Result {
     let parts = [
         ("base", &file.base),
@@ -183,7 +173,7 @@ fn write_pointers(to: &mut String, file: &FileVersions, sides: &[String; 2]) -> 
 fn sizes(file: &FileVersions, sides: &[String; 2]) -> String {
     let size = |name: &str, text: &Option<Vec<u8>>| match text {
         Some(text) => format!("{name} {} bytes", text.len()),
-        None => format!("{name} has none"),
+        None => format!("{name}: no such file"),
     };
     let parts = [
         size("base", &file.base),
@@ -203,16 +193,16 @@ fn write_one_sided(
     let Some(base) = &file.base else {
         return writeln!(
             to,
-            "  {side} adds it; in {other} something else is in the way"
+            "  {side} adds it; {other} has something else at this path"
         );
     };
-    writeln!(to, "  {other} has it no more; what {side} did to it:")?;
+    writeln!(to, "  {other} deletes it; the changes of {side}:")?;
     let lines = line_diff(
         &String::from_utf8_lossy(base),
         &String::from_utf8_lossy(content),
     );
     if lines.is_empty() {
-        return writeln!(to, "    nothing to its content");
+        return writeln!(to, "    none to its content");
     }
     write_lines(to, &lines)
 }
@@ -227,10 +217,7 @@ fn write_hunks(
     let base = file.base.as_ref().unwrap_or(&empty);
     let found = hunks(&file.path, base, a, b);
     if found.is_empty() {
-        return writeln!(
-            to,
-            "  the contents merge line by line; modes or names do not"
-        );
+        return writeln!(to, "  the lines merge; modes or names conflict");
     }
     let count = found.len();
     for (place, hunk) in found.iter().enumerate() {
@@ -238,7 +225,7 @@ fn write_hunks(
         let place = place + 1;
         writeln!(
             to,
-            "  place {place} of {count}: {class}, severity {severity}"
+            "  hunk {place} of {count}: {class}, severity {severity}"
         )?;
         write_hunk(to, hunk, [base, a, b], sides)?;
     }
@@ -279,7 +266,7 @@ fn lines_of(text: &[u8], range: LineRange) -> String {
     String::from_utf8_lossy(&lines.concat()).into_owned()
 }
 
-/// `lines 3–5`, `line 3`, `before line 3`.
+/// Renders a range as `lines 3–5`, `line 3` or `before line 3`.
 fn range(range: LineRange) -> String {
     match range.count {
         0 => format!("before line {}", range.start),

@@ -1,14 +1,16 @@
-//! Which of the pairs a person wants to hear about.
+//! Filters the results by severity, class and path.
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
 use crate::base::text::did_you_mean;
-use crate::cli::conflicts::{ConflictsArgs, Found};
+use crate::cli::conflicts::ConflictsArgs;
+use crate::cli::conflicts::results::Results;
 use crate::cli::error::CommandError;
 use crate::merge::change::RepoPath;
-use crate::merge::verdict::{Class, HunkClass, PairVerdict, Unit, Verdict};
+use crate::merge::class::{Class, HunkClass};
+use crate::merge::verdict::{PairVerdict, Unit, Verdict};
 
-/// `--severity`, `--class` and `--paths`: a pair has to pass all that are given.
+/// The filters `--severity`, `--class` and `--paths`; a pair has to pass all of them.
 pub(super) struct Filter {
     severity: u8,
     classes: Vec<String>,
@@ -16,7 +18,7 @@ pub(super) struct Filter {
 }
 
 impl Filter {
-    /// From the command line.
+    /// Reads the filters from the command line.
     pub(super) fn new(args: &ConflictsArgs) -> Result<Filter, CommandError> {
         for name in &args.class {
             check_class(name)?;
@@ -32,19 +34,20 @@ impl Filter {
         })
     }
 
-    /// What passes. A pair that git failed on always does: nobody knows what is in it.
-    pub(super) fn apply(&self, mut found: Found) -> Found {
-        let before = count(&found);
-        found.detection.pairs.retain(|pair| self.keeps(pair));
-        found.joint.conflicts.retain(|emergent| {
-            emergent.class.severity() >= self.severity
-                && self.wants_class(emergent.class.name())
-                && self.wants_paths(&emergent.paths)
+    /// Removes pairs that do not pass.
+    pub(super) fn apply(&self, mut results: Results) -> Results {
+        let before = results.count_conflicts();
+        results.detection.pairs.retain(|pair| self.keeps(pair));
+        results.multiway.conflicts.retain(|conflict| {
+            conflict.class.severity() >= self.severity
+                && self.wants_class(conflict.class.name())
+                && self.wants_paths(&conflict.paths)
         });
-        found.hidden = before - count(&found);
-        found
+        results.hidden = before - results.count_conflicts();
+        results
     }
 
+    /// Returns `true` if a pair passes. A failure of git always does, because its units are unknown.
     pub(super) fn keeps(&self, pair: &PairVerdict) -> bool {
         if pair.verdict == Verdict::EngineFailure {
             return true;
@@ -53,13 +56,12 @@ impl Filter {
             && (self.is_open() || pair.units.iter().any(|unit| self.wants(unit)))
     }
 
-    /// Whether it takes nothing away, so that pairs that have nothing to do with each other may be
-    /// listed, too.
+    /// Returns `true` if every pair passes, so that independent ones may be listed, too.
     pub(super) fn takes_all(&self) -> bool {
         self.severity == 0 && self.is_open()
     }
 
-    /// Whether no filter looks at units.
+    /// Returns `true` without a filter on units.
     fn is_open(&self) -> bool {
         self.classes.is_empty() && self.paths.is_none()
     }
@@ -81,10 +83,6 @@ impl Filter {
     }
 }
 
-fn count(found: &Found) -> usize {
-    found.detection.conflicts().count() + found.joint.conflicts.len()
-}
-
 fn check_class(name: &str) -> Result<(), CommandError> {
     let classes = Class::ALL.iter().map(|class| class.name());
     let hunks = HunkClass::ALL.iter().map(|class| class.name());
@@ -92,15 +90,15 @@ fn check_class(name: &str) -> Result<(), CommandError> {
     if known.contains(&name) {
         return Ok(());
     }
-    let error = CommandError::usage(format!("there is no class of conflict {name:?}"));
+    let error = CommandError::usage(format!("invalid class of conflict {name:?}"));
     Err(match did_you_mean(name, known.iter().copied()) {
         Some(near) => error.hint(format!("did you mean {near}?")),
         None => error.hint(format!("the classes are {}", known.join(", "))),
     })
 }
 
-/// A glob without a slash names a file wherever it stands, as in `.gitignore`; a folder stands for
-/// everything below it.
+/// Parses globs. One without a slash matches a file name in any folder, as in `.gitignore`; a folder
+/// matches everything below it.
 fn glob_set(globs: &[String]) -> Result<GlobSet, CommandError> {
     let mut set = GlobSetBuilder::new();
     for glob in globs {
@@ -113,13 +111,13 @@ fn glob_set(globs: &[String]) -> Result<GlobSet, CommandError> {
         }
         for form in forms {
             let built = GlobBuilder::new(&form).literal_separator(true).build();
-            set.add(built.map_err(|error| not_a_glob(glob, &error))?);
+            set.add(built.map_err(|error| invalid(glob, &error))?);
         }
     }
     set.build()
-        .map_err(|error| not_a_glob(&globs.join(", "), &error))
+        .map_err(|error| invalid(&globs.join(", "), &error))
 }
 
-fn not_a_glob(glob: &str, error: &globset::Error) -> CommandError {
-    CommandError::usage(format!("{glob:?} is no glob: {}", error.kind()))
+fn invalid(glob: &str, error: &globset::Error) -> CommandError {
+    CommandError::usage(format!("invalid glob {glob:?}: {}", error.kind()))
 }

@@ -1,55 +1,72 @@
-//! What `dispatch conflicts --json` prints; fields are only ever added.
+//! The output of `dispatch conflicts --json`; fields are only added.
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::cli::conflicts::{EMERGENT, Found, Subject, listed};
+use crate::cli::conflicts::results::{MULTIWAY_SUGGESTION, Results};
+use crate::cli::conflicts::subject::Subject;
+use crate::conflicts::{Branch, MultiwayConflict};
 use crate::merge::change::RepoPath;
-use crate::merge::verdict::{Class, PairVerdict, Rule, Unit, Verdict};
+use crate::merge::class::Class;
+use crate::merge::oid::Oid;
+use crate::merge::rule::Rule;
+use crate::merge::verdict::{PairVerdict, Unit, Verdict};
 
 /// Counts breaking changes.
 const JSON_VERSION: u32 = 1;
 
-/// What `dispatch conflicts --json` prints.
+/// The output of `dispatch conflicts --json`.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "Conflicts")]
 struct WireReport<'a> {
     /// Counts breaking changes.
     version: u32,
-    /// The commit below all branches, if there is one.
+    /// The common base of all branches, if there is one.
     base: Option<String>,
-    /// What is compared.
-    branches: Vec<WireBranch<'a>>,
-    /// All pairs there are.
+    /// The compared branches.
+    branches: Vec<WireBranch>,
+    /// The number of all pairs.
     pairs_total: usize,
-    /// Pairs that have nothing to do with each other.
+    /// The number of independent pairs.
     pairs_independent: usize,
-    /// Merges that were carried out for this answer.
+    /// The number of merges that git ran for this output.
     merges_run: usize,
-    /// The pairs that meet and pass the filters; with `--all` the independent ones, too.
+    /// The pairs that pass the filters, without independent ones unless `--all` is given.
     pairs: Vec<WirePair<'a>>,
     /// Conflicts of more than two branches that merge pair by pair.
-    emergent: Vec<WireEmergent<'a>>,
-    /// How far those were looked for.
-    joint_search: WireSearch,
+    multiway: Vec<WireMultiway<'a>>,
+    /// The extent of the search for those.
+    multiway_search: WireSearch,
+    /// For a run: the tasks that are not compared, because they have no candidate.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    without_candidate: Vec<WireTask>,
 }
 
 #[derive(Serialize, JsonSchema)]
-#[schemars(rename = "JointSearch")]
+#[schemars(rename = "MultiwaySearch")]
 struct WireSearch {
-    /// The branches that conflict with none before them in pairs, which were to be merged in order.
+    /// The number of branches that conflict with none before them in pairs.
     branches: usize,
-    /// How many of them were merged.
-    seen: usize,
-    /// Whether that were all.
+    /// The number of those that were merged in order.
+    searched: usize,
+    /// `true` if all of them were merged.
     complete: bool,
 }
 
 #[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Task")]
+struct WireTask {
+    /// Its number.
+    task: u32,
+    /// The reason, as one sentence.
+    why: String,
+}
+
+#[derive(Serialize, JsonSchema)]
 #[schemars(rename = "Branch")]
-struct WireBranch<'a> {
+struct WireBranch {
     /// Its name.
-    name: &'a str,
+    name: String,
     /// Its commit.
     tip: String,
 }
@@ -64,11 +81,11 @@ struct WirePair<'a> {
     /// For a run: the numbers of the two tasks.
     #[serde(skip_serializing_if = "Option::is_none")]
     tasks: Option<[u32; 2]>,
-    /// What git says: whether they merge.
+    /// git's verdict.
     verdict: Verdict,
-    /// Whether it counts as a conflict, as the exit code has it.
+    /// `true` if it counts as a conflict in the exit code.
     conflict: bool,
-    /// Why it counts although git merges it.
+    /// The reason for which it counts although git merges it.
     #[serde(skip_serializing_if = "Option::is_none")]
     why: Option<&'static str>,
     /// The class of the worst unit.
@@ -77,20 +94,19 @@ struct WirePair<'a> {
     severity: u8,
     /// The merge bases: one, or several after criss-cross merges, or none.
     bases: Vec<String>,
-    /// The merged tree, with conflict markers where it is a conflict. Null where git failed, and for
-    /// a pair that needed no merge: that is the tree of one with the changes of the other, and the
-    /// command gives it.
+    /// The merged tree, with conflict markers for a conflict. Null if git failed, and for a pair that
+    /// needed no merge: its tree is that of one branch with the changes of the other.
     tree: Option<String>,
-    /// Whether that is so: nothing that one of the two changes can matter to the other.
-    pruned: bool,
-    /// What to do about it.
-    recommended: &'static str,
-    /// What meets where, the worst first.
+    /// `true` for an independent pair, which needed no merge.
+    independent: bool,
+    /// The suggestion.
+    suggested: &'a str,
+    /// The conflicting or merged paths, worst first.
     units: Vec<WireUnit<'a>>,
-    /// What shows the verdict by git alone, in a shell in the repository.
+    /// A shell command that reproduces the verdict with git alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     command: Option<String>,
-    /// What git said when it failed on the pair.
+    /// git's message if it failed on the pair.
     #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<&'a str>,
 }
@@ -101,35 +117,118 @@ struct WireUnit<'a> {
     /// Class, paths and hunks.
     #[serde(flatten)]
     unit: &'a Unit,
-    /// The rules of `[resolve] policy` that settle it without a person; empty where none can.
+    /// The rules of `[resolve] policy` that can resolve it; empty if none can.
     policy: Vec<Rule>,
 }
 
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "MultiwayConflict")]
-struct WireEmergent<'a> {
+struct WireMultiway<'a> {
     /// The branches, in the order in which they were merged.
     branches: Vec<&'a str>,
     /// The class of the worst unit.
     class: Class,
     /// From 0 (none) to 5 (blocked).
     severity: u8,
-    /// What to do about it.
-    recommended: &'static str,
-    /// Where.
+    /// The suggestion.
+    suggested: &'static str,
+    /// The conflicting paths.
     #[schemars(with = "Vec<String>")]
     paths: &'a [RepoPath],
-    /// Whether it takes every one of them; otherwise the search for that was given up.
+    /// `true` if none of them can be left out; otherwise the search for that was cut short.
     smallest: bool,
-    /// What shows it by git alone: the merges one after the other, as commits that no branch has.
+    /// A shell command that reproduces it with git alone, as throwaway commits.
     #[serde(skip_serializing_if = "Option::is_none")]
     command: Option<String>,
 }
 
-/// The JSON Schema of what [`render_json`] gives.
+/// Renders the JSON Schema of the output.
 pub(crate) fn schema() -> String {
     let schema = schemars::schema_for!(WireReport<'static>);
     serde_json::to_string_pretty(&schema).unwrap_or_default() + "\n"
+}
+
+/// Renders the results as one object on one line.
+pub(super) fn render_json(results: &Results, subject: &Subject) -> String {
+    let detection = &results.detection;
+    let multiway = &results.multiway;
+    let branch = |branch: &Branch| WireBranch {
+        name: branch.name.clone(),
+        tip: branch.tip.to_string(),
+    };
+    let pairs = results.listed();
+    let report = WireReport {
+        version: JSON_VERSION,
+        base: detection.base.map(|base| base.to_string()),
+        branches: detection.branches.iter().map(branch).collect(),
+        pairs_total: detection.pairs_total,
+        pairs_independent: detection.pairs_independent,
+        merges_run: detection.merges_run,
+        pairs: pairs
+            .into_iter()
+            .map(|pair| wire_pair(results, subject, pair))
+            .collect(),
+        multiway: multiway
+            .conflicts
+            .iter()
+            .map(|conflict| wire_multiway(results, conflict))
+            .collect(),
+        multiway_search: WireSearch {
+            branches: multiway.wanted,
+            searched: multiway.searched,
+            complete: !multiway.is_cut_short(),
+        },
+        without_candidate: without_candidate(subject),
+    };
+    let mut text = serde_json::to_string(&report).unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+fn wire_pair<'a>(results: &'a Results, subject: &Subject, pair: &'a PairVerdict) -> WirePair<'a> {
+    let branch = |branch: usize| &results.detection.branches[branch];
+    let reproduction = pair
+        .attributes
+        .and_then(|commit| results.reproductions.get(&commit));
+    let tasks = subject.task(pair.a).zip(subject.task(pair.b));
+    WirePair {
+        a: &branch(pair.a).name,
+        b: &branch(pair.b).name,
+        tasks: tasks.map(|(a, b)| [a.0, b.0]),
+        verdict: pair.verdict,
+        conflict: pair.is_conflict(),
+        why: pair.counts_though_merged(),
+        class: pair.class,
+        severity: pair.severity,
+        bases: pair.bases.iter().map(ToString::to_string).collect(),
+        tree: pair.tree.map(|tree| tree.to_string()),
+        independent: pair.verdict == Verdict::Clean && pair.tree.is_none(),
+        suggested: results.suggestion(subject, pair),
+        units: pair.units.iter().map(wire_unit).collect(),
+        command: reproduction.map(|r| r.command_for(pair, branch(pair.a).tip, branch(pair.b).tip)),
+        message: pair.failure.as_deref(),
+    }
+}
+
+fn wire_multiway<'a>(results: &'a Results, conflict: &'a MultiwayConflict) -> WireMultiway<'a> {
+    let branches = &results.detection.branches;
+    let base = results.detection.base;
+    let reproduction = base.and_then(|base| results.reproductions.get(&base));
+    let tips = conflict.branches.iter().map(|branch| branches[*branch].tip);
+    let tips: Vec<Oid> = tips.collect();
+    WireMultiway {
+        branches: conflict
+            .branches
+            .iter()
+            .map(|branch| branches[*branch].name.as_str())
+            .collect(),
+        class: conflict.class,
+        severity: conflict.class.severity(),
+        suggested: MULTIWAY_SUGGESTION,
+        paths: &conflict.paths,
+        smallest: conflict.is_smallest,
+        command: reproduction.and_then(|r| r.command_in_order(&tips)),
+    }
 }
 
 fn wire_unit(unit: &Unit) -> WireUnit<'_> {
@@ -137,77 +236,15 @@ fn wire_unit(unit: &Unit) -> WireUnit<'_> {
     WireUnit { unit, policy }
 }
 
-/// One object on one line.
-pub(super) fn render_json(found: &Found, subject: &Subject) -> String {
-    let detection = &found.detection;
-    let name = |place: usize| detection.branches[place].name.as_str();
-    let command = |pair: &PairVerdict| {
-        let reproduction = found.reproductions.get(&pair.attributes?)?;
-        let tip = |place: usize| detection.branches[place].tip;
-        Some(reproduction.command_for(pair, tip(pair.a), tip(pair.b)))
+fn without_candidate(subject: &Subject) -> Vec<WireTask> {
+    let Some(run) = &subject.run else {
+        return Vec::new();
     };
-    let command_in_order = |places: &[usize]| {
-        let reproduction = found.reproductions.get(&detection.base?)?;
-        let tips = places.iter().map(|place| detection.branches[*place].tip);
-        reproduction.command_in_order(&tips.collect::<Vec<_>>())
-    };
-    let task = |place: usize| subject.tasks.get(place).map(|(number, _)| number.0);
-    let pairs = listed(found);
-    let report = WireReport {
-        version: JSON_VERSION,
-        base: detection.base.map(|base| base.to_string()),
-        branches: detection
-            .branches
-            .iter()
-            .map(|branch| WireBranch {
-                name: &branch.name,
-                tip: branch.tip.to_string(),
-            })
-            .collect(),
-        pairs_total: detection.pairs_total,
-        pairs_independent: detection.pairs_independent,
-        merges_run: detection.merges_run,
-        pairs: pairs
-            .iter()
-            .map(|pair| WirePair {
-                a: name(pair.a),
-                b: name(pair.b),
-                tasks: task(pair.a).zip(task(pair.b)).map(|(a, b)| [a, b]),
-                verdict: pair.verdict,
-                conflict: pair.is_conflict(),
-                why: pair.counts_though_merged(),
-                class: pair.class,
-                severity: pair.severity,
-                bases: pair.bases.iter().map(ToString::to_string).collect(),
-                tree: pair.tree.map(|tree| tree.to_string()),
-                pruned: pair.verdict == Verdict::Clean && pair.tree.is_none(),
-                recommended: pair.class.recommended(),
-                units: pair.units.iter().map(wire_unit).collect(),
-                command: command(pair),
-                message: pair.failure.as_deref(),
-            })
-            .collect(),
-        emergent: found
-            .joint
-            .conflicts
-            .iter()
-            .map(|emergent| WireEmergent {
-                branches: emergent.branches.iter().map(|place| name(*place)).collect(),
-                class: emergent.class,
-                severity: emergent.class.severity(),
-                recommended: EMERGENT,
-                paths: &emergent.paths,
-                smallest: emergent.is_smallest,
-                command: command_in_order(&emergent.branches),
-            })
-            .collect(),
-        joint_search: WireSearch {
-            branches: found.joint.wanted,
-            seen: found.joint.searched,
-            complete: !found.joint.is_cut_short(),
-        },
-    };
-    let mut text = serde_json::to_string(&report).unwrap_or_default();
-    text.push('\n');
-    text
+    run.all_tasks()
+        .filter(|(_, branch)| branch.is_none())
+        .map(|(number, _)| WireTask {
+            task: number.0,
+            why: run.why_without_candidate(number),
+        })
+        .collect()
 }

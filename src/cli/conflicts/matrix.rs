@@ -1,4 +1,4 @@
-//! The picture of all pairs: one row and one column a branch.
+//! Renders all pairs as a matrix, one row and one column per branch or task.
 
 use std::fmt::Write as _;
 
@@ -8,70 +8,119 @@ use crate::base::table::clip_to_width;
 use crate::base::text::terminal_safe;
 use crate::merge::verdict::{PairVerdict, Verdict};
 
-/// Longest branch name that is shown whole.
+/// The longest name that is not clipped.
 const NAME_WIDTH: usize = 32;
 
-/// The fewest characters a name is cut to, however narrow the terminal.
+/// The shortest width of a clipped name, however narrow the terminal.
 const NARROWEST_NAME: usize = 8;
 
-/// How a matrix is drawn.
+/// The style of a matrix.
 #[derive(Clone, Copy)]
-pub(super) struct Look<'a> {
-    /// Columns of the terminal; what does not fit goes below, in a block of its own.
-    pub columns: usize,
-    /// Gives a mark its colour. What a mark means can be read without.
-    pub paint: &'a dyn Fn(char) -> String,
+pub(super) struct MatrixStyle<'a> {
+    /// The width of the terminal; further columns go into a block below.
+    pub(super) columns: usize,
+    /// Colours a mark, which is readable without.
+    pub(super) paint: &'a dyn Fn(char) -> String,
 }
 
-/// The pairs as a table of digits: the severity of the worst unit, `!` where git failed, `.` for
-/// nothing, `-` for the branch itself. `pairs` names branches by their place in `names`.
-pub(super) fn render_matrix(names: &[&str], pairs: &[PairVerdict], look: &Look<'_>) -> String {
-    let count = names.len();
-    let mut cells = vec!['.'; count * count];
-    for pair in pairs {
-        let mark = mark(pair);
-        cells[pair.a * count + pair.b] = mark;
-        cells[pair.b * count + pair.a] = mark;
-    }
-    for place in 0..count {
-        cells[place * count + place] = '-';
-    }
-    let limit = NAME_WIDTH.min((look.columns / 3).max(NARROWEST_NAME));
-    let names: Vec<String> = names
+/// A row of the matrix, and the column with the same number.
+pub(super) struct MatrixRow {
+    /// The number of the task, or the position of the branch.
+    pub(super) number: u32,
+    pub(super) name: String,
+    /// The index of the branch; `None` for a task without a candidate.
+    pub(super) branch: Option<usize>,
+}
+
+/// Renders the pairs as digits: the severity of the worst unit, `!` for a failure of git, `.` for
+/// nothing, `-` for the branch itself, and `x` for a task without a candidate.
+pub(super) fn render_matrix(
+    rows: &[MatrixRow],
+    pairs: &[PairVerdict],
+    style: &MatrixStyle<'_>,
+) -> String {
+    let cells = Cells::new(rows, pairs);
+    let limit = NAME_WIDTH.min((style.columns / 3).max(NARROWEST_NAME));
+    let names: Vec<String> = rows
         .iter()
-        .map(|name| clip_to_width(&terminal_safe(name), limit))
+        .map(|row| clip_to_width(&terminal_safe(&row.name), limit))
         .collect();
     let width = names.iter().map(|name| name.width()).max().unwrap_or(0);
-    let number = count.to_string().len();
-    let room = look.columns.saturating_sub(number + width + 2) / (number + 1);
+    let digits = rows.iter().map(|row| row.number.to_string().len());
+    let digits = digits.max().unwrap_or(1);
+    let room = style.columns.saturating_sub(digits + width + 2) / (digits + 1);
     let mut text = String::new();
-    let places: Vec<usize> = (0..count).collect();
+    let places: Vec<usize> = (0..rows.len()).collect();
+    // Writing to a string cannot fail.
     for block in places.chunks(room.max(1)) {
         if !text.is_empty() {
             text.push('\n');
         }
-        let _ = write!(text, "{:number$} {:width$} ", "", "");
-        for place in block {
-            let _ = write!(text, " {:>number$}", place + 1);
+        let _ = write!(text, "{:digits$} {:width$} ", "", "");
+        for column in block {
+            let _ = write!(text, " {:>digits$}", rows[*column].number);
         }
         text.push('\n');
         for (row, name) in names.iter().enumerate() {
             let padding = " ".repeat(width - name.width());
-            let _ = write!(text, "{:>number$} {name}{padding} ", row + 1);
-            for place in block {
-                let mark = (look.paint)(cells[row * count + place]);
-                let _ = write!(text, " {:1$}{mark}", "", number - 1);
+            let number = rows[row].number;
+            let _ = write!(text, "{number:>digits$} {name}{padding} ");
+            for column in block {
+                let mark = (style.paint)(cells.mark(row, *column));
+                let _ = write!(text, " {:1$}{mark}", "", digits - 1);
             }
             text.push('\n');
         }
     }
     text.push('\n');
-    write_legend(&mut text, look.columns);
+    let has_gaps = rows.iter().any(|row| row.branch.is_none());
+    write_legend(&mut text, has_gaps, style.columns);
     text
 }
 
-/// What the marks mean, on as many lines as the terminal needs.
-fn write_legend(to: &mut String, columns: usize) {
+/// The marks of all rows and columns.
+struct Cells {
+    count: usize,
+    marks: Vec<char>,
+}
+
+impl Cells {
+    fn new(rows: &[MatrixRow], pairs: &[PairVerdict]) -> Cells {
+        let count = rows.len();
+        let mut cells = Cells {
+            count,
+            marks: vec!['.'; count * count],
+        };
+        let branches = rows.iter().filter_map(|row| row.branch).max();
+        let mut row_of = vec![None; branches.map_or(0, |most| most + 1)];
+        for (place, row) in rows.iter().enumerate() {
+            match row.branch {
+                Some(branch) => row_of[branch] = Some(place),
+                None => (0..count).for_each(|other| cells.set(place, other, 'x')),
+            }
+        }
+        for pair in pairs {
+            let row = |branch: usize| row_of.get(branch).copied().flatten();
+            if let (Some(a), Some(b)) = (row(pair.a), row(pair.b)) {
+                cells.set(a, b, mark(pair));
+            }
+        }
+        (0..count).for_each(|place| cells.set(place, place, '-'));
+        cells
+    }
+
+    fn set(&mut self, a: usize, b: usize, mark: char) {
+        self.marks[a * self.count + b] = mark;
+        self.marks[b * self.count + a] = mark;
+    }
+
+    fn mark(&self, row: usize, column: usize) -> char {
+        self.marks[row * self.count + column]
+    }
+}
+
+/// Writes the meaning of the marks, on as many lines as the terminal needs.
+fn write_legend(to: &mut String, has_gaps: bool, columns: usize) {
     let marks = [
         "1 trivial",
         "2 mechanical",
@@ -81,8 +130,9 @@ fn write_legend(to: &mut String, columns: usize) {
         "! git failed",
         ". nothing",
     ];
+    let gaps = has_gaps.then_some("x no candidate");
     let mut used = 0;
-    for mark in marks {
+    for mark in marks.into_iter().chain(gaps) {
         match used {
             0 => used = mark.len(),
             _ if used + 2 + mark.len() > columns => {
@@ -111,7 +161,7 @@ fn mark(pair: &PairVerdict) -> char {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::merge::verdict::Class;
+    use crate::merge::class::Class;
 
     fn pair(a: usize, b: usize, verdict: Verdict, class: Class) -> PairVerdict {
         PairVerdict {
@@ -128,17 +178,26 @@ mod tests {
         }
     }
 
-    fn drawn(names: &[&str], pairs: &[PairVerdict], columns: usize) -> String {
+    fn branches(names: &[&str]) -> Vec<MatrixRow> {
+        let row = |(place, name): (usize, &&str)| MatrixRow {
+            number: place as u32 + 1,
+            name: (*name).to_owned(),
+            branch: Some(place),
+        };
+        names.iter().enumerate().map(row).collect()
+    }
+
+    fn render(rows: &[MatrixRow], pairs: &[PairVerdict], columns: usize) -> String {
         let paint = &|mark: char| mark.to_string();
-        render_matrix(names, pairs, &Look { columns, paint })
+        render_matrix(rows, pairs, &MatrixStyle { columns, paint })
     }
 
     #[test]
-    fn what_is_wider_than_the_terminal_goes_below() {
+    fn columns_beyond_the_terminal_go_into_a_block_below() {
         let names: Vec<String> = (1..=11).map(|n| format!("feature/of-today-{n}")).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let pairs = [pair(0, 10, Verdict::Conflict, Class::Content)];
-        let text = drawn(&names, &pairs, 32);
+        let text = render(&branches(&names), &pairs, 32);
         let (picture, _) = text.split_once("\n\n1 trivial").unwrap();
         assert!(picture.lines().all(|line| line.chars().count() <= 32));
         let lines: Vec<&str> = picture.lines().collect();
@@ -152,10 +211,10 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_wider_than_the_terminal_whatever_the_script() {
+    fn no_line_is_wider_than_the_terminal_in_any_script() {
         let names = ["日本語のとても長いブランチ名前です", "e\u{301}", "x"];
         let pairs = [pair(0, 2, Verdict::Conflict, Class::Content)];
-        let text = drawn(&names, &pairs, 40);
+        let text = render(&branches(&names), &pairs, 40);
         assert!(text.lines().all(|line| line.width() <= 40), "{text}");
         let last: Vec<&str> = text.lines().skip(5).collect();
         insta::assert_snapshot!(last.join("\n"), @"
@@ -166,14 +225,14 @@ mod tests {
     }
 
     #[test]
-    fn every_pair_stands_twice() {
+    fn every_pair_is_shown_twice() {
         let pairs = [
             pair(0, 1, Verdict::Conflict, Class::Content),
             pair(0, 2, Verdict::Clean, Class::AutoMerged),
             pair(1, 2, Verdict::EngineFailure, Class::EngineFailure),
         ];
         insta::assert_snapshot!(
-            drawn(&["auth", "feature/api", "docs", "x"], &pairs, usize::MAX),
+            render(&branches(&["auth", "feature/api", "docs", "x"]), &pairs, usize::MAX),
             @"
                        1 2 3 4
         1 auth         - 3 1 .
@@ -182,6 +241,34 @@ mod tests {
         4 x            . . . -
 
         1 trivial  2 mechanical  3 semantic risk  4 structural  5 blocked  ! git failed  . nothing
+        "
+        );
+    }
+
+    #[test]
+    fn columns_have_the_numbers_of_the_tasks_and_tasks_without_a_candidate_stay() {
+        let row = |number, name: &str, branch| MatrixRow {
+            number,
+            name: name.to_owned(),
+            branch,
+        };
+        let rows = [
+            row(1, "AUTH", Some(0)),
+            row(2, "API", None),
+            row(3, "DOCS", Some(1)),
+            row(12, "SEARCH", Some(2)),
+        ];
+        let pairs = [pair(1, 2, Verdict::Conflict, Class::Content)];
+        insta::assert_snapshot!(
+            render(&rows, &pairs, usize::MAX),
+            @"
+                    1  2  3 12
+         1 AUTH     -  x  .  .
+         2 API      x  -  x  x
+         3 DOCS     .  x  -  3
+        12 SEARCH   .  x  3  -
+
+        1 trivial  2 mechanical  3 semantic risk  4 structural  5 blocked  ! git failed  . nothing  x no candidate
         "
         );
     }

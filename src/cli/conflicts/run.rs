@@ -1,10 +1,10 @@
-//! `dispatch conflicts` where it is about a run: which references its candidates are.
+//! Runs `dispatch conflicts` for a run or for branches.
 
 use crate::base::interrupt;
 use crate::cli::branches::{is_glob, resolve_branches};
-use crate::cli::conflicts::run_subject::subject;
-use crate::cli::conflicts::watch;
-use crate::cli::conflicts::{ConflictsArgs, Subject, pair, report, schema};
+use crate::cli::conflicts::compare::report;
+use crate::cli::conflicts::subject::Subject;
+use crate::cli::conflicts::{ConflictsArgs, json, pair_arg, watch};
 use crate::cli::error::{CommandError, CommandResult, ExitStatus};
 use crate::cli::repo_context::{DefaultRun, RepoContext};
 use crate::config;
@@ -12,17 +12,17 @@ use crate::config::variable::Overrides;
 use crate::model::ids::RunId;
 use crate::ui::Ui;
 
-/// Runs `dispatch conflicts`, for a run or for any references. One name that is a revision is
-/// taken for that, so that a branch is never mistaken for a run.
+/// Runs `dispatch conflicts`. A single name that is a revision means that revision, so that a branch
+/// is never mistaken for a run.
 ///
 /// # Errors
-/// When a name is unknown, or git's engine fails as a whole.
+/// When a name is unknown, or git's merge engine fails as a whole.
 pub(crate) fn run(args: ConflictsArgs, ui: &Ui) -> CommandResult {
     if args.schema {
-        ui.answer(&schema());
+        ui.answer(&json::schema());
         return Ok(ExitStatus::Ok);
     }
-    // Without it Ctrl-C only leaves more behind, which the next call takes away.
+    // Without it Ctrl-C leaves temporary folders behind, which the next call removes.
     let _ = interrupt::listen();
     let answer = answer(args, ui);
     match interrupt::is_interrupted() {
@@ -34,9 +34,9 @@ pub(crate) fn run(args: ConflictsArgs, ui: &Ui) -> CommandResult {
 fn answer(mut args: ConflictsArgs, ui: &Ui) -> CommandResult {
     let here = RepoContext::open()?;
     let is_revision = |name: &str| matches!(here.store.resolve(name), Ok(Some(_)));
-    take_back_target(&mut args);
-    if let (true, Some((a, b))) = (args.targets.is_empty(), pair(&args.explain)?) {
-        // Without a run both can only be branches, and then it is said which of them is none.
+    reclaim_target(&mut args);
+    if let (true, Some((a, b))) = (args.targets.is_empty(), pair_arg::parse(&args.explain)?) {
+        // Without a run both must be branches, and the error names the unknown one.
         if (is_revision(&a) && is_revision(&b)) || !here.has_runs()? {
             args.targets = vec![a, b];
         }
@@ -58,19 +58,14 @@ fn answer(mut args: ConflictsArgs, ui: &Ui) -> CommandResult {
         None => {
             refuse_runs(&here, &args.targets)?;
             let settings = config::load(&here.repo.top, None, &Overrides::default())?;
-            let subject = Subject {
-                branches: resolve_branches(&here.repo, &args.targets)?,
-                tasks: Vec::new(),
-                run_base: None,
-                assembly: None,
-                generated: settings.conflicts.generated,
-            };
+            let branches = resolve_branches(&here.repo, &args.targets)?;
+            let subject = Subject::of_branches(branches, settings.conflicts.generated);
             report(&here.repo, &subject, &args, ui)
         }
     }
 }
 
-/// Two runs, or a run and a branch, are no list of branches.
+/// Rejects runs among several targets.
 fn refuse_runs(here: &RepoContext, targets: &[String]) -> Result<(), CommandError> {
     let is_name =
         |name: &&String| !is_glob(name) && !matches!(here.store.resolve(name), Ok(Some(_)));
@@ -84,24 +79,24 @@ fn refuse_runs(here: &RepoContext, targets: &[String]) -> Result<(), CommandErro
     let branch = here.load(&run)?.state.integration_branch();
     let below = branch.trim_end_matches("integration");
     Err(CommandError::usage(format!(
-        "{name:?} is a run, and a run is compared by itself"
+        "the run {name:?} cannot be compared with other targets"
     ))
     .hint(format!(
-        "`dispatch conflicts {run}` compares the results of its tasks"
+        "`dispatch conflicts {run}` compares the candidates of its tasks"
     ))
     .hint(format!(
-        "its branches, to be compared with others, are below {below}"
+        "to compare its branches with others, name them: they are below {below}"
     )))
 }
 
-/// `--explain A:B RUN`: no branch has a colon in its name, so what follows is not the other side.
-fn take_back_target(args: &mut ConflictsArgs) {
+/// Moves the second word of `--explain A:B RUN` to the targets: no branch name has a colon.
+fn reclaim_target(args: &mut ConflictsArgs) {
     if args.explain.len() == 2 && args.explain[0].contains(':') {
         args.targets.extend(args.explain.pop());
     }
 }
 
-/// The conflicts among the candidates of a run.
+/// Compares the candidates of a run.
 ///
 /// # Errors
 /// As [`run`].
@@ -111,7 +106,7 @@ pub(crate) fn of_run(
     args: &ConflictsArgs,
     ui: &Ui,
 ) -> CommandResult {
-    let subject = subject(here, here.load(run)?)?;
+    let subject = Subject::of_run(here, here.load(run)?)?;
     if subject.branches.len() < 2 && !args.json && args.explain.is_empty() {
         ui.status(&format!(
             "{run} has fewer than two candidates, so nothing can conflict"

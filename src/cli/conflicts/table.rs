@@ -1,67 +1,71 @@
-//! The pairs as a table for people.
+//! Renders the pairs as a table.
 
 use crate::base::table::wrapped_table;
 use crate::base::text::terminal_safe;
-use crate::cli::conflicts::{EMERGENT, Found, Subject, listed};
+use crate::cli::conflicts::results::{MULTIWAY_SUGGESTION, Results};
+use crate::cli::conflicts::subject::Subject;
 use crate::conflicts::MultiwayConflict;
 use crate::merge::change::RepoPath;
-use crate::merge::verdict::{Class, PairVerdict};
+use crate::merge::class::Class;
+use crate::merge::verdict::PairVerdict;
 
-/// How many paths of a unit are shown before `+n`.
+/// The most paths of a unit before `+n`.
 const PATHS_SHOWN: usize = 3;
 
-/// One row a unit, in so many columns of a terminal; empty if there is none.
-pub(super) fn render(found: &Found, subject: &Subject, columns: usize) -> String {
-    let mut rows = rows(found, subject);
-    let emergent = found.joint.conflicts.iter();
-    rows.extend(emergent.map(|emergent| emergent_row(subject, emergent)));
-    render_table(&rows, columns)
-}
+type Row = [String; 4];
 
-fn rows(found: &Found, subject: &Subject) -> Vec<[String; 4]> {
+/// Renders one row per unit within so many columns; empty if there is none.
+pub(super) fn render(results: &Results, subject: &Subject, columns: usize) -> String {
     let mut rows = Vec::new();
-    for pair in listed(found) {
-        let title = format!("{} × {}", subject.label(pair.a), subject.label(pair.b));
-        if pair.units.is_empty() {
-            rows.push(unitless_row(title, pair));
-            continue;
-        }
-        for (place, unit) in pair.units.iter().enumerate() {
-            let title = if place == 0 {
-                title.clone()
-            } else {
-                String::new()
-            };
-            rows.push(row(title, list_paths(&unit.paths), unit.class));
-        }
+    for pair in results.listed() {
+        rows.extend(pair_rows(results, subject, pair));
     }
-    rows
+    let multiway = results.multiway.conflicts.iter();
+    rows.extend(multiway.map(|conflict| multiway_row(subject, conflict)));
+    if rows.is_empty() {
+        return String::new();
+    }
+    let head = ["PAIR", "PATH", "KIND", "SUGGESTED"].map(str::to_owned);
+    let rows: Vec<Row> = std::iter::once(head)
+        .chain(rows)
+        .map(|row| row.map(|cell| cell.replace(['\n', '\t'], " ")))
+        .collect();
+    wrapped_table(&rows, columns)
 }
 
-/// For a pair that meets nowhere, or of which nobody knows where.
-fn unitless_row(title: String, pair: &PairVerdict) -> [String; 4] {
-    let [title, paths, class, recommended] = row(title, String::new(), pair.class);
-    let recommended = match &pair.failure {
-        Some(said) => format!("{recommended}: {}", terminal_safe(said)),
-        None => recommended,
-    };
-    [title, paths, class, recommended]
+/// Builds the rows of a pair, one per unit; the first has the suggestion for the pair.
+fn pair_rows(results: &Results, subject: &Subject, pair: &PairVerdict) -> Vec<Row> {
+    let title = format!("{} × {}", subject.label(pair.a), subject.label(pair.b));
+    let suggested = results.suggestion(subject, pair);
+    if pair.units.is_empty() {
+        let suggested = match &pair.failure {
+            Some(message) => format!("{suggested}: {}", terminal_safe(message)),
+            None => suggested.to_owned(),
+        };
+        return vec![row(title, &[], pair.class, suggested)];
+    }
+    let first = (title, suggested.to_owned());
+    let further = std::iter::repeat_with(Default::default);
+    let cells = std::iter::once(first).chain(further);
+    let rows = pair.units.iter().zip(cells);
+    rows.map(|(unit, (title, suggested))| row(title, &unit.paths, unit.class, suggested))
+        .collect()
 }
 
-fn emergent_row(subject: &Subject, emergent: &MultiwayConflict) -> [String; 4] {
-    let places = emergent.branches.iter();
-    let names: Vec<String> = places.map(|place| subject.label(*place)).collect();
-    let [title, paths, class, _] = row(
+fn multiway_row(subject: &Subject, conflict: &MultiwayConflict) -> Row {
+    let branches = conflict.branches.iter();
+    let names: Vec<String> = branches.map(|branch| subject.label(*branch)).collect();
+    let suggested = MULTIWAY_SUGGESTION.to_owned();
+    row(
         names.join(" × "),
-        list_paths(&emergent.paths),
-        emergent.class,
-    );
-    [title, paths, class, EMERGENT.to_owned()]
+        &conflict.paths,
+        conflict.class,
+        suggested,
+    )
 }
 
-fn row(title: String, paths: String, class: Class) -> [String; 4] {
-    let recommended = class.recommended().to_owned();
-    [title, paths, class.name().to_owned(), recommended]
+fn row(title: String, paths: &[RepoPath], class: Class, suggested: String) -> Row {
+    [title, list_paths(paths), class.name().to_owned(), suggested]
 }
 
 fn list_paths(paths: &[RepoPath]) -> String {
@@ -72,16 +76,4 @@ fn list_paths(paths: &[RepoPath]) -> String {
         text.push_str(&format!(" +{}", paths.len() - PATHS_SHOWN));
     }
     text
-}
-
-fn render_table(rows: &[[String; 4]], columns: usize) -> String {
-    if rows.is_empty() {
-        return String::new();
-    }
-    let head = ["PAIR", "PATH", "CLASS", "RECOMMENDED"].map(str::to_owned);
-    let rows: Vec<[String; 4]> = std::iter::once(&head)
-        .chain(rows)
-        .map(|row| row.clone().map(|cell| cell.replace(['\n', '\t'], " ")))
-        .collect();
-    wrapped_table(&rows, columns)
 }

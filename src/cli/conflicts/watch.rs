@@ -1,32 +1,33 @@
-//! `dispatch conflicts RUN --watch`: the conflicts of a run as they come and go.
+//! Shows the conflicts of a run while it goes on, for `dispatch conflicts RUN --watch`.
 
 use std::time::{Duration, Instant};
 
 use crate::base::interrupt;
-use crate::cli::conflicts::run_subject::subject;
-use crate::cli::conflicts::{ConflictsArgs, judge};
+use crate::cli::conflicts::ConflictsArgs;
+use crate::cli::conflicts::compare::compare;
+use crate::cli::conflicts::subject::Subject;
 use crate::cli::error::{CommandError, CommandResult, ExitStatus};
 use crate::cli::repo_context::RepoContext;
 use crate::journal::runs::RunLock;
 use crate::merge::oid::Oid;
 use crate::model::ids::{RunId, TaskNumber};
-use crate::model::run::{RunPhase, RunState, Speculative};
+use crate::model::run::{RunPhase, RunState, SpeculativeConflict};
 use crate::report::board::text::render_speculative;
 use crate::report::board::view::BoardView;
 use crate::report::suggest;
 use crate::report::words::second;
 use crate::ui::Ui;
 
-/// How often the journal is looked at.
+/// The interval between reads of the journal.
 const INTERVAL: Duration = Duration::from_millis(200);
 
-/// How long a run may have no driver: one process may be handing it to another.
+/// The longest time without a driver, while one process hands the run to another.
 const HANDOVER: Duration = Duration::from_secs(5);
 
-/// Shows them anew whenever something has changed, until the run has ended.
+/// Redraws the conflicts on every change until the run ends.
 ///
 /// # Errors
-/// When the run cannot be read, or nobody drives it any more.
+/// When the run cannot be read, or no process drives it.
 pub(crate) fn watch(
     here: &RepoContext,
     run: &RunId,
@@ -41,8 +42,8 @@ pub(crate) fn watch(
         let state = loaded.state.clone();
         let now = Facts::of(&state);
         if shown.as_ref() != Some(&now) {
-            let subject = subject(here, loaded)?;
-            let (known, found) = judge(&here.repo, &subject, args, ui)?;
+            let subject = Subject::of_run(here, loaded)?;
+            let (known, found) = compare(&here.repo, &subject, args, ui)?;
             let view = BoardView::new(&state);
             let time = second(state.updated);
             let (done, all) = (view.done(), view.tasks.len());
@@ -60,20 +61,20 @@ pub(crate) fn watch(
         if RunLock::is_held(&here.repo, run) {
             driven = Instant::now();
         } else if driven.elapsed() > HANDOVER {
-            return Err(
-                CommandError::failed(format!("nobody drives {run} any more"))
-                    .hint(format!("`{}` takes it up again", suggest::resume(run))),
-            );
+            return Err(CommandError::failed(format!(
+                "{run} is interrupted: no process drives it"
+            ))
+            .hint(format!("`{}` continues it", suggest::resume(run))));
         }
         std::thread::sleep(INTERVAL);
     }
 }
 
-/// What is drawn anew for.
+/// The facts whose change redraws the screen.
 #[derive(PartialEq)]
 struct Facts {
     candidates: Vec<(TaskNumber, Oid)>,
-    speculative: Vec<Speculative>,
+    speculative: Vec<SpeculativeConflict>,
     is_over: bool,
 }
 
@@ -81,7 +82,7 @@ impl Facts {
     fn of(state: &RunState) -> Facts {
         Facts {
             candidates: state.candidates(),
-            speculative: state.speculative.clone(),
+            speculative: state.speculative_conflicts.clone(),
             is_over: matches!(state.phase, RunPhase::Ended(_)),
         }
     }

@@ -6,7 +6,7 @@ use crate::base::text::did_you_mean;
 use crate::config::invalid::Invalid;
 use crate::config::kind::{Kind, Toml, expected, invalid};
 use crate::config::reaction::{OnNewConflict, Reaction, SandboxMode};
-use crate::merge::verdict::Rule;
+use crate::merge::rule::Rule;
 use crate::model::integration::History;
 use crate::model::worker::{Dialect, PromptBy};
 

@@ -1,12 +1,13 @@
-//! What two branches have in common where git merged them clean.
+//! Classifies the common paths of a clean merge.
 
 use std::collections::BTreeSet;
 
 use crate::conflicts::classify::Evidence;
 use crate::merge::change::{Change, RepoPath};
-use crate::merge::verdict::{Class, Unit};
+use crate::merge::class::Class;
+use crate::merge::verdict::Unit;
 
-/// One unit a class, for the paths both branches changed.
+/// Builds one unit per class for the paths that both branches changed.
 pub(super) fn clean_units(evidence: &Evidence<'_>) -> Vec<(Unit, u8)> {
     let (mut same, mut merged, mut renamed) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     for (a, b) in shared(evidence.ours.changes, evidence.theirs.changes) {
@@ -14,9 +15,9 @@ pub(super) fn clean_units(evidence: &Evidence<'_>) -> Vec<(Unit, u8)> {
         match (&a.new, &b.new) {
             (x, y) if x == y => same.insert(path),
             (Some(_), Some(_)) => merged.insert(path),
-            // Deleted here and changed there is clean only when the change went along a rename.
-            (None, _) => carried(&mut renamed, a, evidence.ours.changes),
-            (_, None) => carried(&mut renamed, b, evidence.theirs.changes),
+            // Deleted on one side and changed on the other is clean only after a rename.
+            (None, _) => add_renamed(&mut renamed, a, evidence.ours.changes),
+            (_, None) => add_renamed(&mut renamed, b, evidence.theirs.changes),
         };
     }
     for message in &evidence.result.messages {
@@ -46,19 +47,17 @@ pub(super) fn clean_units(evidence: &Evidence<'_>) -> Vec<(Unit, u8)> {
     .collect()
 }
 
-/// Notes a path that a branch moved away and, if it did not edit it, where it went.
-fn carried(paths: &mut BTreeSet<RepoPath>, gone: &Change, changes: &[Change]) -> bool {
+/// Adds a path that a branch renamed and, if it did not edit the file, the new path.
+fn add_renamed(paths: &mut BTreeSet<RepoPath>, gone: &Change, changes: &[Change]) -> bool {
     let old = gone.old.map(|entry| entry.oid);
-    let arrived = |change: &&Change| change.old.is_none() && change.new.map(|new| new.oid) == old;
-    let arrived = changes
-        .iter()
-        .filter(arrived)
-        .map(|change| change.path.clone());
-    paths.extend(arrived);
+    let is_new_path =
+        |change: &&Change| change.old.is_none() && change.new.map(|new| new.oid) == old;
+    let new_paths = changes.iter().filter(is_new_path);
+    paths.extend(new_paths.map(|change| change.path.clone()));
     paths.insert(gone.path.clone())
 }
 
-/// The changes of both branches at the same path; both lists are sorted.
+/// Pairs the changes of both branches at the same path; both lists are sorted.
 fn shared<'a>(ours: &'a [Change], theirs: &'a [Change]) -> Vec<(&'a Change, &'a Change)> {
     let find = |change: &'a Change| {
         let place = theirs.binary_search_by(|other| other.path.cmp(&change.path));

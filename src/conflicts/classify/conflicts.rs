@@ -1,16 +1,17 @@
-//! The class of one group in conflict: the first line of the table that fits.
+//! Classifies one conflicting group: the first matching class in decision order.
 
 use crate::conflicts::classify::groups::Group;
 use crate::conflicts::classify::{Evidence, SideInfo};
 use crate::conflicts::hunks;
 use crate::merge::answer::{RENAME_COLLISION, Stage};
 use crate::merge::change::Entry;
-use crate::merge::verdict::{Class, Hunk, Unit};
+use crate::merge::class::Class;
+use crate::merge::verdict::{Hunk, Unit};
 
-/// The unit of a group with its severity; `None` where the group is no conflict after all.
+/// Builds the unit of a group with its severity; `None` if the group is not a conflict.
 pub(super) fn conflict_unit(evidence: &Evidence<'_>, group: &Group<'_>) -> Option<(Unit, u8)> {
     let class = conflict_class(evidence, group);
-    // git also prints this message where it found a place for both; then nothing is staged.
+    // git also prints this message if it found a path for both; then nothing is staged.
     if class == Class::FileDirectory && group.stages.is_empty() {
         return None;
     }
@@ -32,23 +33,23 @@ pub(super) fn conflict_unit(evidence: &Evidence<'_>, group: &Group<'_>) -> Optio
     Some((unit, severity))
 }
 
-/// The first line that fits, in decision order.
+/// Returns the first class that fits, in decision order.
 fn conflict_class(evidence: &Evidence<'_>, group: &Group<'_>) -> Class {
-    if group.says_like("ERROR") {
+    if group.has_message_like("ERROR") {
         Class::EngineFailure
-    } else if group.says("CONFLICT(directory rename unclear split)") {
+    } else if group.has_message("CONFLICT(directory rename unclear split)") {
         Class::DirRenameSplit
-    } else if group.says("CONFLICT(directory rename collision)") {
+    } else if group.has_message("CONFLICT(directory rename collision)") {
         Class::DirRenameCollision
-    } else if group.says("CONFLICT (file in way of directory rename)") {
+    } else if group.has_message("CONFLICT (file in way of directory rename)") {
         Class::FileInWay
-    } else if group.says("CONFLICT (directory rename suggested)") {
+    } else if group.has_message("CONFLICT (directory rename suggested)") {
         Class::DirRenameSuggested
-    } else if group.says("CONFLICT (file/directory)") {
+    } else if group.has_message("CONFLICT (file/directory)") {
         Class::FileDirectory
-    } else if group.says_like("CONFLICT (submodule") || any_mode(group, Entry::SUBMODULE) {
+    } else if group.has_message_like("CONFLICT (submodule") || any_mode(group, Entry::SUBMODULE) {
         Class::Submodule
-    } else if group.says("CONFLICT (distinct modes)") {
+    } else if group.has_message("CONFLICT (distinct modes)") {
         Class::DistinctTypes
     } else {
         rename_or_content_class(evidence, group)
@@ -56,17 +57,19 @@ fn conflict_class(evidence: &Evidence<'_>, group: &Group<'_>) -> Class {
 }
 
 fn rename_or_content_class(evidence: &Evidence<'_>, group: &Group<'_>) -> Class {
-    if group.says("CONFLICT (rename/rename)") {
+    if group.has_message("CONFLICT (rename/rename)") {
         Class::RenameRename
-    } else if group.says("CONFLICT (rename/delete)") && group.says("CONFLICT (contents)") {
+    } else if group.has_message("CONFLICT (rename/delete)")
+        && group.has_message("CONFLICT (contents)")
+    {
         Class::RenameAddDelete
-    } else if group.says(RENAME_COLLISION) {
+    } else if group.has_message(RENAME_COLLISION) {
         Class::RenameCollision
-    } else if group.says("CONFLICT (rename/delete)") {
+    } else if group.has_message("CONFLICT (rename/delete)") {
         Class::RenameDelete
-    } else if group.says("CONFLICT (modify/delete)") {
+    } else if group.has_message("CONFLICT (modify/delete)") {
         Class::ModifyDelete
-    } else if group.says("CONFLICT (binary)") || is_lfs(evidence, group) {
+    } else if group.has_message("CONFLICT (binary)") || is_lfs(evidence, group) {
         Class::Binary
     } else if !group.stages.is_empty() && group.stages.iter().all(|s| s.mode == 0o120_000) {
         Class::Symlink
@@ -81,7 +84,7 @@ fn rename_or_content_class(evidence: &Evidence<'_>, group: &Group<'_>) -> Class 
     }
 }
 
-/// Two new files at one path: told apart by how each branch came to its file.
+/// Classifies two new files at one path by the renames of each branch.
 fn addition_class(evidence: &Evidence<'_>, group: &Group<'_>) -> Class {
     let renamed_here = |side: &SideInfo<'_>| {
         let mut renames = side.renames.iter();
@@ -105,7 +108,7 @@ fn is_exec_bit(group: &Group<'_>) -> bool {
     }
 }
 
-/// Only the mode of what is left differs from the base, not its content.
+/// Returns `true` if only the mode of the remaining side differs from the base.
 fn is_mode_only(group: &Group<'_>) -> bool {
     let kept = group.stage(2).or(group.stage(3));
     match (group.stage(1), kept) {
@@ -117,7 +120,7 @@ fn is_mode_only(group: &Group<'_>) -> bool {
     }
 }
 
-/// A large file's pointer is text and conflicts as text, but no line of it may be merged.
+/// Returns `true` for pointers of large files, which are text but must not be merged by lines.
 fn is_lfs(evidence: &Evidence<'_>, group: &Group<'_>) -> bool {
     let start = b"version https://git-lfs.github.com/spec/v1";
     let is_pointer = |stage: &Stage| {

@@ -1,4 +1,4 @@
-//! Which staged paths and messages of a merge belong together.
+//! Groups the staged paths and messages of a merge that belong together.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,7 +7,7 @@ use crate::merge::answer::{Message, Stage};
 use crate::merge::change::RepoPath;
 use crate::merge::oid::Oid;
 
-/// A connected group, with the paths git made up (`p~<commit>`) given back their own name.
+/// A connected group; synthetic paths (`p~<commit>`) are replaced by the original ones.
 #[derive(Default)]
 pub(super) struct Group<'a> {
     pub(super) paths: BTreeSet<RepoPath>,
@@ -16,11 +16,11 @@ pub(super) struct Group<'a> {
 }
 
 impl Group<'_> {
-    pub(super) fn says(&self, kind: &str) -> bool {
+    pub(super) fn has_message(&self, kind: &str) -> bool {
         self.messages.iter().any(|message| message.kind == kind)
     }
 
-    pub(super) fn says_like(&self, start: &str) -> bool {
+    pub(super) fn has_message_like(&self, start: &str) -> bool {
         self.messages
             .iter()
             .any(|message| message.kind.starts_with(start))
@@ -38,42 +38,42 @@ impl Group<'_> {
     }
 }
 
-/// Every group of one merge, in the order of their first paths.
+/// Lists the groups of one merge, in the order of their first paths.
 pub(super) fn groups<'a>(evidence: &Evidence<'a>) -> Vec<Group<'a>> {
     let commits = [evidence.ours.commit, evidence.theirs.commit];
-    let own_name = |path: &RepoPath| strip_made_up(path, &commits);
+    let original = |path: &RepoPath| original_path(path, &commits);
     let conflicts: Vec<&Message> = evidence
         .result
         .messages
         .iter()
         .filter(|m| m.kind.starts_with("CONFLICT") || m.kind.starts_with("ERROR"))
         .collect();
-    let mut joined = Joined::default();
+    let mut joined = UnionFind::default();
     for stage in &evidence.result.stages {
-        joined.place(&own_name(&stage.path));
+        joined.index(&original(&stage.path));
     }
     for message in &conflicts {
-        let places: Vec<usize> = message
+        let indexes: Vec<usize> = message
             .paths
             .iter()
-            .map(|path| joined.place(&own_name(path)))
+            .map(|path| joined.index(&original(path)))
             .collect();
-        places
+        indexes
             .windows(2)
             .for_each(|pair| joined.join(pair[0], pair[1]));
     }
     let mut groups: BTreeMap<usize, Group<'a>> = BTreeMap::new();
-    for (path, place) in joined.places.clone() {
+    for (path, index) in joined.indexes.clone() {
         groups
-            .entry(joined.root(place))
+            .entry(joined.root(index))
             .or_default()
             .paths
             .insert(path);
     }
     for stage in &evidence.result.stages {
-        let place = joined.place(&own_name(&stage.path));
+        let index = joined.index(&original(&stage.path));
         groups
-            .entry(joined.root(place))
+            .entry(joined.root(index))
             .or_default()
             .stages
             .push(stage);
@@ -82,9 +82,9 @@ pub(super) fn groups<'a>(evidence: &Evidence<'a>) -> Vec<Group<'a>> {
         let Some(first) = message.paths.first() else {
             continue;
         };
-        let place = joined.place(&own_name(first));
+        let index = joined.index(&original(first));
         groups
-            .entry(joined.root(place))
+            .entry(joined.root(index))
             .or_default()
             .messages
             .push(message);
@@ -92,8 +92,9 @@ pub(super) fn groups<'a>(evidence: &Evidence<'a>) -> Vec<Group<'a>> {
     groups.into_values().collect()
 }
 
-/// git names a file `p~<commit>`, `p~<commit>_0` and so on where it cannot stand at `p`.
-fn strip_made_up(path: &RepoPath, commits: &[Oid]) -> RepoPath {
+/// Returns the original path of a synthetic one. git names a file `p~<commit>`, `p~<commit>_0` and so
+/// on if it cannot be at `p`.
+fn original_path(path: &RepoPath, commits: &[Oid]) -> RepoPath {
     let bytes = path.as_bytes();
     for commit in commits {
         let mark = format!("~{commit}");
@@ -114,28 +115,28 @@ fn strip_made_up(path: &RepoPath, commits: &[Oid]) -> RepoPath {
 
 /// Union-find over paths.
 #[derive(Default)]
-struct Joined {
-    places: BTreeMap<RepoPath, usize>,
+struct UnionFind {
+    indexes: BTreeMap<RepoPath, usize>,
     parents: Vec<usize>,
 }
 
-impl Joined {
-    fn place(&mut self, path: &RepoPath) -> usize {
+impl UnionFind {
+    fn index(&mut self, path: &RepoPath) -> usize {
         let next = self.parents.len();
-        let place = *self.places.entry(path.clone()).or_insert(next);
-        if place == next {
+        let index = *self.indexes.entry(path.clone()).or_insert(next);
+        if index == next {
             self.parents.push(next);
         }
-        place
+        index
     }
 
-    fn root(&mut self, place: usize) -> usize {
-        let mut place = place;
-        while self.parents[place] != place {
-            self.parents[place] = self.parents[self.parents[place]];
-            place = self.parents[place];
+    fn root(&mut self, index: usize) -> usize {
+        let mut index = index;
+        while self.parents[index] != index {
+            self.parents[index] = self.parents[self.parents[index]];
+            index = self.parents[index];
         }
-        place
+        index
     }
 
     fn join(&mut self, a: usize, b: usize) {

@@ -1,15 +1,16 @@
-//! From git's answer about two branches to units with one class each.
+//! Splits git's answer about two branches into units with one class each.
 //!
-//! A unit is a connected group of staged paths and paths named in messages. Stages alone cannot
-//! tell the kinds apart, neither can messages: the class comes from message types, the stages with
-//! their modes and objects, and the renames of each branch.
+//! A unit is a connected group of staged paths and paths named in messages. Neither stages nor
+//! messages alone tell the classes apart: a class depends on message types, on the stages with their
+//! modes and objects, and on the renames of each branch.
 
 use std::collections::HashMap;
 
 use crate::merge::answer::{MergeResult, Rename};
 use crate::merge::change::{Change, RepoPath};
+use crate::merge::class::Class;
 use crate::merge::oid::Oid;
-use crate::merge::verdict::{Class, Unit, Verdict};
+use crate::merge::verdict::{Unit, Verdict};
 
 use crate::conflicts::classify::clean::clean_units;
 use crate::conflicts::classify::conflicts::conflict_unit;
@@ -19,20 +20,20 @@ mod clean;
 mod conflicts;
 mod groups;
 
-/// What is known about one of the two branches.
+/// One of the two branches.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SideInfo<'a> {
-    /// The commit that was merged: git makes up file names with it.
+    /// The merged commit, which git uses in synthetic file names.
     pub(super) commit: Oid,
-    /// Its difference to the merge base, without rename detection, sorted by path.
+    /// Its changes against the merge base, without rename detection, sorted by path.
     pub(super) changes: &'a [Change],
-    /// Its renames as (old path, new path); asked for only where [`needs_renames`] says so.
+    /// Its renames as (old path, new path), only if [`needs_renames`].
     pub(super) renames: &'a [Rename],
 }
 
-/// Everything a verdict is made from.
+/// Everything a verdict depends on.
 pub(super) struct Evidence<'a> {
-    /// What git said.
+    /// git's answer.
     pub(super) result: &'a MergeResult,
     /// The first branch.
     pub(super) ours: SideInfo<'a>,
@@ -40,25 +41,25 @@ pub(super) struct Evidence<'a> {
     pub(super) theirs: SideInfo<'a>,
     /// Reads a blob.
     pub(super) blob: &'a dyn Fn(Oid) -> Option<Vec<u8>>,
-    /// Whether a path is generated: a lock file, a snapshot, marked so by an attribute.
+    /// Returns `true` for generated paths: lock files, snapshots, those marked by an attribute.
     pub(super) generated: &'a dyn Fn(&RepoPath) -> bool,
 }
 
 /// The verdict on a pair.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Classified {
-    /// Whether they merge: git's word.
+    /// git's verdict.
     pub(super) verdict: Verdict,
     /// The class of the worst unit.
     pub(super) class: Class,
     /// The worst severity.
     pub(super) severity: u8,
-    /// What meets where, worst first.
+    /// The units, worst first.
     pub(super) units: Vec<Unit>,
 }
 
 impl Classified {
-    /// From units with their severities.
+    /// Sorts units, given with their severities.
     pub(super) fn new(verdict: Verdict, units: Vec<(Unit, u8)>) -> Classified {
         let mut units = units;
         units.sort_by(|(a, x), (b, y)| {
@@ -80,13 +81,13 @@ impl Classified {
         }
     }
 
-    /// git died on this pair.
+    /// The verdict on a pair on which git failed.
     pub(super) fn engine_failure() -> Classified {
         Classified::new(Verdict::EngineFailure, Vec::new())
     }
 }
 
-/// Whether the class of some unit depends on the renames of the branches.
+/// Returns `true` if the class of a unit depends on the renames of the branches.
 pub(super) fn needs_renames(result: &MergeResult) -> bool {
     let mut stages: HashMap<&RepoPath, u8> = HashMap::new();
     for stage in &result.stages {
@@ -95,7 +96,7 @@ pub(super) fn needs_renames(result: &MergeResult) -> bool {
     !result.clean && stages.values().any(|bits| *bits == 0b1100)
 }
 
-/// The verdict and its units.
+/// Classifies a merge.
 pub(super) fn classify(evidence: &Evidence<'_>) -> Classified {
     if evidence.result.clean {
         return Classified::new(Verdict::Clean, clean_units(evidence));
@@ -151,7 +152,7 @@ mod tests {
         }
     }
 
-    fn judge(
+    fn classified(
         clean: bool,
         stages: Vec<Stage>,
         messages: Vec<Message>,
@@ -186,42 +187,42 @@ mod tests {
     const FILE: u32 = 0o100_644;
 
     #[test]
-    fn a_clean_merge_stays_clean_whatever_its_messages_say() {
-        let said = vec![message("CONFLICT (file/directory)", &["p~x", "p"])];
-        assert_eq!(judge(true, vec![], said, [&[], &[]]), "Clean 0");
+    fn a_clean_merge_stays_clean_with_any_messages() {
+        let messages = vec![message("CONFLICT (file/directory)", &["p~x", "p"])];
+        assert_eq!(classified(true, vec![], messages, [&[], &[]]), "Clean 0");
     }
 
     #[test]
-    fn markers_that_git_committed_are_named() {
-        let said = vec![
+    fn committed_conflict_markers_are_reported() {
+        let messages = vec![
             message(RENAME_COLLISION, &["new", "old"]),
             message("Auto-merging", &["new"]),
         ];
-        let shown = judge(true, vec![], said, [&[], &[]]);
+        let shown = classified(true, vec![], messages, [&[], &[]]);
         assert_eq!(shown, "Clean 4 rename-collision(new old)");
     }
 
     #[test]
-    fn a_conflict_that_says_nothing_is_no_clean_merge() {
-        assert_eq!(judge(false, vec![], vec![], [&[], &[]]), "Conflict 5");
+    fn a_conflict_without_stages_and_messages_is_a_conflict() {
+        assert_eq!(classified(false, vec![], vec![], [&[], &[]]), "Conflict 5");
     }
 
     #[test]
-    fn names_that_git_made_up_get_their_own_name_back() {
-        let made_up = format!("p~{OURS}_0");
-        let stages = vec![stage(2, FILE, 1, &made_up)];
-        let said = vec![message("CONFLICT (file/directory)", &[&made_up, "p"])];
-        let shown = judge(false, stages, said, [&[], &[]]);
+    fn synthetic_names_become_the_original_names() {
+        let synthetic = format!("p~{OURS}_0");
+        let stages = vec![stage(2, FILE, 1, &synthetic)];
+        let messages = vec![message("CONFLICT (file/directory)", &[&synthetic, "p"])];
+        let shown = classified(false, stages, messages, [&[], &[]]);
         assert_eq!(shown, "Conflict 4 file-directory(p)");
         let other = format!("p~{}", oid(5));
         let stages = vec![stage(2, FILE, 1, &other), stage(3, FILE, 2, &other)];
-        let said = vec![message("CONFLICT (contents)", &[&other])];
-        let shown = judge(false, stages, said, [&[], &[]]);
+        let messages = vec![message("CONFLICT (contents)", &[&other])];
+        let shown = classified(false, stages, messages, [&[], &[]]);
         assert_eq!(shown, format!("Conflict 3 add-add({other})"));
     }
 
     #[test]
-    fn the_worst_unit_comes_first_and_gives_the_pair_its_class() {
+    fn the_worst_unit_comes_first_and_gives_the_class_of_the_pair() {
         let stages = vec![
             stage(1, FILE, 1, "a"),
             stage(2, FILE, 2, "a"),
@@ -229,17 +230,17 @@ mod tests {
             stage(2, FILE, 2, "b"),
             stage(3, FILE, 3, "b"),
         ];
-        let said = vec![
+        let messages = vec![
             message("CONFLICT (modify/delete)", &["a"]),
             message("CONFLICT (binary)", &["b"]),
             message("CONFLICT (contents)", &["b"]),
         ];
-        let shown = judge(false, stages, said, [&[], &[]]);
+        let shown = classified(false, stages, messages, [&[], &[]]);
         assert_eq!(shown, "Conflict 5 binary(b) modify-delete(a)");
     }
 
     #[test]
-    fn renames_are_asked_for_only_where_both_sides_added() {
+    fn renames_are_needed_only_if_both_sides_added() {
         let with = |stages: Vec<Stage>| MergeResult {
             clean: false,
             tree: OURS,
@@ -253,19 +254,19 @@ mod tests {
     }
 
     #[test]
-    fn clean_pairs_say_what_they_share() {
+    fn clean_pairs_list_their_common_paths() {
         let ours = [
             change("both", 1, 2),
             change("gone", 3, 0),
             change("here", 0, 3),
         ];
         let theirs = [change("both", 1, 2), change("gone", 3, 4)];
-        let shown = judge(true, vec![], vec![], [&ours, &theirs]);
+        let shown = classified(true, vec![], vec![], [&ours, &theirs]);
         assert_eq!(
             shown,
             "Clean 1 auto-merged-rename(gone here) identical(both)"
         );
         let apart = [change("other", 0, 1)];
-        assert_eq!(judge(true, vec![], vec![], [&ours, &apart]), "Clean 0");
+        assert_eq!(classified(true, vec![], vec![], [&ours, &apart]), "Clean 0");
     }
 }

@@ -1,5 +1,6 @@
 //! Runs the conflict detector on the candidates of a run.
 
+use std::collections::HashMap;
 use std::sync::PoisonError;
 
 use crate::assembly::order::assembly_order;
@@ -11,8 +12,9 @@ use crate::engine::candidates::task_conflicts::task_conflicts;
 use crate::engine::kernel::context::Context;
 use crate::git::Store;
 use crate::merge::change::RepoPath;
+use crate::merge::class::Class;
 use crate::merge::oid::Oid;
-use crate::merge::verdict::{Class, PairVerdict};
+use crate::merge::verdict::PairVerdict;
 use crate::model::ids::TaskNumber;
 use crate::model::run::RunState;
 use crate::model::task_conflict::TaskConflict;
@@ -35,7 +37,10 @@ pub fn candidate_conflicts(
 }
 
 /// Returns the task conflicts of a detection on the candidates of this state.
-fn conflicts_in(
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn conflicts_in(
     context: &Context,
     state: &RunState,
     detection: &Detection,
@@ -48,22 +53,27 @@ fn conflicts_in(
     }))
 }
 
-/// Returns the order in which assembly would try the candidates, as places of the detection's
-/// branches.
+/// Returns the order in which assembly would try the candidates with these conflicts, as indexes of
+/// the candidates.
 ///
 /// # Errors
 /// When the store cannot be read.
 pub fn order_of_assembly(
     context: &Context,
     state: &RunState,
-    detection: &Detection,
+    conflicts: &[TaskConflict],
 ) -> Result<Vec<usize>, EngineError> {
-    let conflicts = conflicts_in(context, state, detection)?;
-    let order = assembly_order(&order_input(context, state, &conflicts)?);
+    let order = assembly_order(&order_input(context, state, conflicts)?);
     let candidates = state.candidates();
-    let place = |task: TaskNumber| candidates.iter().position(|(number, _)| *number == task);
+    let index: HashMap<TaskNumber, usize> = candidates
+        .iter()
+        .map(|(number, _)| *number)
+        .zip(0..)
+        .collect();
     let steps = order.steps.iter();
-    Ok(steps.filter_map(|step| place(step.task)).collect())
+    Ok(steps
+        .filter_map(|step| index.get(&step.task).copied())
+        .collect())
 }
 
 /// Detects conflicts with one detector for the whole run, so that each pair is merged once.

@@ -10,8 +10,8 @@ use crate::git::commit::{By, NewCommit};
 use crate::git::merge_engine::MergeEngine;
 use crate::merge::answer::MergeAnswer;
 use crate::merge::change::RepoPath;
+use crate::merge::class::Class;
 use crate::merge::oid::Oid;
-use crate::merge::verdict::Class;
 use crate::model::ids::TaskNumber;
 
 /// The starting point of a task.

@@ -33,7 +33,8 @@ pub fn task_conflicts(
     conflicts
 }
 
-fn task_conflict(pair: &PairVerdict, a: TaskNumber, b: TaskNumber) -> TaskConflict {
+/// Builds the conflict of two tasks from the verdict on their candidates.
+pub fn task_conflict(pair: &PairVerdict, a: TaskNumber, b: TaskNumber) -> TaskConflict {
     let mut units = pair.units.clone();
     if b < a {
         let hunks = units.iter_mut().flat_map(|unit| &mut unit.hunks);

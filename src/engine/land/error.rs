@@ -7,8 +7,8 @@ use crate::engine::EngineError;
 use crate::git::checkout_obstacle::Obstacle;
 use crate::git::{GitError, StoreError};
 use crate::merge::change::RepoPath;
+use crate::merge::class::Class;
 use crate::merge::oid::Oid;
-use crate::merge::verdict::Class;
 use crate::model::ids::TaskNumber;
 use crate::model::task_list::and_list;
 

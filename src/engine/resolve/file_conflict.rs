@@ -5,8 +5,9 @@ use crate::git::Store;
 use crate::merge::answer::MergeResult;
 use crate::merge::answer::Stage;
 use crate::merge::change::{Entry, RepoPath};
+use crate::merge::class::Class;
 use crate::merge::oid::Oid;
-use crate::merge::verdict::{Class, Unit};
+use crate::merge::verdict::Unit;
 
 /// The output of a tool, or the reason why it is not used.
 pub(super) type ToolResult<T> = Result<T, String>;

@@ -8,8 +8,8 @@ use crate::engine::resolve::merge_conflict::TreeEdits;
 use crate::engine::resolve::recorded::recall;
 use crate::engine::resolve::tools::Tools;
 use crate::git::Store;
+use crate::merge::class::HunkClass;
 use crate::merge::oid::Oid;
-use crate::merge::verdict::HunkClass;
 use crate::model::resolution::Resolver;
 
 /// The edits that resolve the files of a unit, and the strategy they come from.
@@ -49,7 +49,7 @@ pub(super) fn by_record(
 ) -> Result<Option<ResolvedFiles>, EngineError> {
     each(files, |file| {
         let recorded = recall(store, file)?;
-        Ok(recorded.map(|(entry, commit)| (entry.oid, Resolver::Remembered { commit })))
+        Ok(recorded.map(|(entry, commit)| (entry.oid, Resolver::Recorded { commit })))
     })
 }
 

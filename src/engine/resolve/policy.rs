@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 use globset::GlobBuilder;
 
 use crate::merge::change::RepoPath;
-use crate::merge::verdict::{Class, HunkClass, Rule, Unit};
+use crate::merge::class::{Class, HunkClass};
+use crate::merge::rule::Rule;
+use crate::merge::verdict::Unit;
 
 /// The strategies that the settings allow.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -76,7 +78,7 @@ impl Policy {
         if has_blobs(unit.class) {
             strategies.push(Strategy::Recorded);
         }
-        if self.redispatch && unit.class.is_for_its_author() {
+        if self.redispatch && unit.class.is_redoable() {
             strategies.push(Strategy::Redispatch);
         }
         strategies.push(Strategy::Manual);

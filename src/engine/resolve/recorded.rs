@@ -145,7 +145,7 @@ fn message(resolved: &[(FileConflict, Oid)], trailers: &str) -> String {
 mod tests {
     use super::*;
     use crate::git::Git;
-    use crate::merge::verdict::Class;
+    use crate::merge::class::Class;
 
     fn repo(folder: &tempfile::TempDir) -> Repo {
         let top = folder.path().to_owned();

@@ -259,7 +259,7 @@ mod tests {
         attempts.cancel(TWO, StopSignal::Terminate);
         attempts.apply(&Event::DependenciesConflict {
             task: ONE,
-            class: crate::merge::verdict::Class::Content,
+            class: crate::merge::class::Class::Content,
             between: Vec::new(),
             paths: Vec::new(),
         });

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::model::ids::{AttemptNumber, TaskNumber};
-use crate::model::run::{RunState, Speculative};
+use crate::model::run::{RunState, SpeculativeConflict};
+use crate::report::conflict_suggestion::suggestion;
 
 /// The version of the format; a breaking change raises it.
 const VERSION: u32 = 1;
@@ -27,7 +28,7 @@ struct Conflict<'a> {
     severity: u8,
     paths: Vec<String>,
     since: String,
-    recommended: &'static str,
+    suggested: String,
 }
 
 /// A file that tells a worker what its work conflicts with.
@@ -61,7 +62,12 @@ impl Notices {
             };
             let known = self.written.get(&task);
             let known = known.filter(|(of, _)| *of == attempt);
-            let conflicts = || state.speculative.iter().any(|c| other(c, task).is_some());
+            let conflicts = || {
+                state
+                    .speculative_conflicts
+                    .iter()
+                    .any(|c| other(c, task).is_some())
+            };
             if known.is_none() && !conflicts() {
                 continue;
             }
@@ -80,7 +86,7 @@ impl Notices {
 }
 
 fn notice(state: &RunState, task: TaskNumber) -> String {
-    let found = state.speculative.iter();
+    let found = state.speculative_conflicts.iter();
     let conflicts = found.filter_map(|found| Some(conflict(state, found, other(found, task)?)));
     let notice = Wire {
         version: VERSION,
@@ -90,7 +96,7 @@ fn notice(state: &RunState, task: TaskNumber) -> String {
 }
 
 /// Returns the other task of the two, if the task is one of them.
-fn other(found: &Speculative, task: TaskNumber) -> Option<TaskNumber> {
+fn other(found: &SpeculativeConflict, task: TaskNumber) -> Option<TaskNumber> {
     match found.conflict.pair() {
         (a, b) if a == task => Some(b),
         (a, b) if b == task => Some(a),
@@ -98,7 +104,11 @@ fn other(found: &Speculative, task: TaskNumber) -> Option<TaskNumber> {
     }
 }
 
-fn conflict<'a>(state: &'a RunState, found: &'a Speculative, with: TaskNumber) -> Conflict<'a> {
+fn conflict<'a>(
+    state: &'a RunState,
+    found: &'a SpeculativeConflict,
+    with: TaskNumber,
+) -> Conflict<'a> {
     let (task, conflict) = (state.plan.task(with), &found.conflict);
     let paths = conflict.units.iter().flat_map(|unit| &unit.paths);
     Conflict {
@@ -109,14 +119,14 @@ fn conflict<'a>(state: &'a RunState, found: &'a Speculative, with: TaskNumber) -
         severity: conflict.severity,
         paths: paths.map(ToString::to_string).collect(),
         since: found.since.to_string(),
-        recommended: conflict.class.recommended(),
+        suggested: suggestion(state, conflict),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::merge::verdict::Class;
+    use crate::merge::class::Class;
     use crate::model::event::Event;
     use crate::model::fixture::{RunFixture, conflict};
 

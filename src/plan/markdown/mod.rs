@@ -12,9 +12,9 @@
 //!   are they counted from it, as Markdown does.
 
 use crate::base::text::one_line;
+use crate::plan::collector::{Collector, RawDiagnostic};
 use crate::plan::diagnostic::Code;
 use crate::plan::draft::Draft;
-use crate::plan::finding::{Finding, Findings};
 use crate::plan::markdown::blocks::{Block, Kind};
 use crate::plan::span::{At, Span};
 
@@ -28,7 +28,7 @@ mod task;
 pub(super) use render::render;
 
 /// Reads a plan; any text is Markdown, so there is always something to check.
-pub(super) fn parse(text: &str, findings: &mut Findings) -> Draft {
+pub(super) fn parse(text: &str, findings: &mut Collector) -> Draft {
     let blocks = blocks::read(text);
     let mut reader = Reader::new(text, &blocks, findings);
     blocks.iter().for_each(|block| reader.take(block));
@@ -46,7 +46,7 @@ enum Section {
 
 struct Reader<'a> {
     text: &'a str,
-    findings: &'a mut Findings,
+    findings: &'a mut Collector,
     draft: Draft,
     /// The lowest level at which a heading "Dispatch Plan" counts; `None` if there is none.
     plan_heading: Option<u8>,
@@ -58,7 +58,7 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    fn new(text: &'a str, blocks: &[Block], findings: &'a mut Findings) -> Reader<'a> {
+    fn new(text: &'a str, blocks: &[Block], findings: &'a mut Collector) -> Reader<'a> {
         // A plan may itself be called "Dispatch Plan".
         let levels = blocks.iter().filter_map(|block| match block.kind {
             Kind::Heading(level) => is_plan(&heading(text, block).value).then_some(level),
@@ -174,7 +174,7 @@ impl<'a> Reader<'a> {
         if list::is_field_list(self.text, list) {
             let span = self.first_line(list);
             let message = "these fields belong to no task";
-            let finding = Finding::error(Code::StrayField, span, message);
+            let finding = RawDiagnostic::error(Code::StrayField, span, message);
             self.findings.add(finding.hint(self.indent_hint()));
         } else if self.draft.tasks.is_empty() {
             self.draft.advice = "tasks are numbered: write `1. [TAG] Title` instead of a bullet";
@@ -188,7 +188,7 @@ impl<'a> Reader<'a> {
         if is_indented && !self.draft.tasks.is_empty() {
             let span = self.first_line(block);
             let message = "this text belongs to no task, though it is indented";
-            let finding = Finding::warning(Code::StrayText, span, message);
+            let finding = RawDiagnostic::warning(Code::StrayText, span, message);
             self.findings.add(finding.hint(self.indent_hint()));
         }
     }

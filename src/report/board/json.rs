@@ -7,10 +7,11 @@ use crate::base::text::shell_word;
 use crate::merge::verdict::{LineRange, Unit, Verdict};
 use crate::model::ids::TaskNumber;
 use crate::model::integration::{
-    AgainstBase, CheckOutcome, CheckResult, Guilty, Integration, Landing, LeftOut, LeftOutReason,
+    BaseComparison, CheckOutcome, CheckResult, Culprit, Integration, Landing, LeftOut,
+    LeftOutReason,
 };
 use crate::model::pull_request::PullRequest;
-use crate::model::resolution::{Resolution, TriedRung};
+use crate::model::resolution::{FailedStrategy, Resolution};
 use crate::model::status::Status;
 use crate::model::usage::{Cost, Usage};
 use crate::model::worker_health::Parking;
@@ -35,7 +36,7 @@ struct Board<'a> {
     conflicts: Conflicts<'a>,
     landed: Option<Landed<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    unlanded: Option<Landed<'a>>,
+    undone_landing: Option<Landed<'a>>,
     #[serde(skip_serializing_if = "<[PullRequest]>::is_empty")]
     pull_requests: &'a [PullRequest],
     usage: Option<Usage>,
@@ -49,7 +50,7 @@ struct Board<'a> {
 struct Parked<'a> {
     worker: &'a str,
     until: String,
-    why: &'a str,
+    reason: &'a str,
     task: u32,
 }
 
@@ -81,16 +82,16 @@ struct Assembled<'a> {
     tip: Option<String>,
     merged: Vec<u32>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    resolved: Vec<Settled>,
+    resolved: Vec<ResolvedConflict>,
     left_out: Vec<Left>,
     checks: Vec<Check<'a>>,
-    guilty: Vec<Blamed<'a>>,
+    culprits: Vec<CulpritJson<'a>>,
     check_runs: usize,
 }
 
 /// A task that was left out because a check newly fails with it.
 #[derive(Serialize)]
-pub(crate) struct Blamed<'a> {
+pub(crate) struct CulpritJson<'a> {
     task: u32,
     with: Vec<u32>,
     command: &'a str,
@@ -103,22 +104,22 @@ pub(crate) struct Blamed<'a> {
 #[derive(Serialize)]
 struct Left {
     task: u32,
-    why: &'static str,
+    reason: &'static str,
     class: Option<&'static str>,
     with: Vec<u32>,
     paths: Vec<String>,
     /// What was tried to settle a conflict, and why it did not hold.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    tried: Vec<TriedRung>,
+    failed_strategies: Vec<FailedStrategy>,
 }
 
 /// A conflict of a task that was settled while assembling.
 #[derive(Serialize)]
-pub(crate) struct Settled {
+pub(crate) struct ResolvedConflict {
     task: u32,
     class: &'static str,
     paths: Vec<String>,
-    rung: &'static str,
+    strategy: &'static str,
     how: String,
 }
 
@@ -128,7 +129,7 @@ struct Check<'a> {
     result: &'static str,
     millis: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
-    against_base: Option<AgainstBase>,
+    against_base: Option<BaseComparison>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     flaky: bool,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
@@ -169,7 +170,7 @@ struct Conflicts<'a> {
     /// A board only reads what was found before.
     merges_run: usize,
     pairs: Vec<Pair<'a>>,
-    emergent: Vec<Emergent<'a>>,
+    multiway: Vec<MultiwayConflict<'a>>,
     speculative: Vec<Speculative<'a>>,
 }
 
@@ -203,7 +204,7 @@ struct Pair<'a> {
     bases: Vec<String>,
     /// Merged trees are not journalled; the command gives it.
     tree: Option<String>,
-    recommended: &'a str,
+    suggested: &'a str,
     inherited: bool,
     units: Vec<PairUnit>,
     /// What shows it by git alone, typed into a shell at the top of the repository.
@@ -233,7 +234,7 @@ struct Lines {
 }
 
 #[derive(Serialize)]
-struct Emergent<'a> {
+struct MultiwayConflict<'a> {
     branches: Vec<&'a str>,
     class: &'static str,
     paths: Vec<String>,
@@ -256,7 +257,7 @@ pub fn value(view: &BoardView) -> Value {
         integration: integration.map(|integration| assembled(view, integration)),
         conflicts: conflicts(view),
         landed: view.landed.as_ref().map(landed),
-        unlanded: view.unlanded.as_ref().map(landed),
+        undone_landing: view.undone_landing.as_ref().map(landed),
         pull_requests: &view.pull_requests,
         usage: view.spending.and_then(|spending| spending.usage),
         cost: view
@@ -273,7 +274,7 @@ fn parked((worker, parking): &(String, Parking)) -> Parked<'_> {
     Parked {
         worker,
         until: parking.until.to_string(),
-        why: &parking.why,
+        reason: &parking.reason,
         task: parking.task.0,
     }
 }
@@ -307,30 +308,30 @@ fn assembled<'a>(view: &'a BoardView, integration: &'a Integration) -> Assembled
         branch: &view.integration_branch,
         tip: integration.tip.map(|tip| tip.to_string()),
         merged: integration.merged.iter().map(|m| m.task.0).collect(),
-        resolved: integration.settled().iter().map(settled).collect(),
+        resolved: integration.resolutions().iter().map(resolved).collect(),
         left_out: integration.left_out.iter().map(left).collect(),
         checks: integration.checks.iter().map(check).collect(),
-        guilty: integration.guilty.iter().map(blamed).collect(),
+        culprits: integration.culprits.iter().map(culprit).collect(),
         check_runs: integration.check_runs,
     }
 }
 
-pub(crate) fn blamed(guilty: &Guilty) -> Blamed<'_> {
-    Blamed {
-        task: guilty.task.0,
-        with: numbers(&guilty.with),
-        command: &guilty.command,
+pub(crate) fn culprit(culprit: &Culprit) -> CulpritJson<'_> {
+    CulpritJson {
+        task: culprit.task.0,
+        with: numbers(&culprit.with),
+        command: &culprit.command,
         result: "newly-failing",
-        timed_out: guilty.timed_out,
-        tests: &guilty.tests,
+        timed_out: culprit.timed_out,
+        tests: &culprit.tests,
     }
 }
 
-pub(crate) fn why(reason: &LeftOutReason) -> &'static str {
+pub(crate) fn reason(reason: &LeftOutReason) -> &'static str {
     match reason {
         LeftOutReason::Conflict { .. } => "conflict",
         LeftOutReason::BuiltOn { .. } => "built-on",
-        LeftOutReason::Person => "person",
+        LeftOutReason::ByUser => "by-user",
         LeftOutReason::FailedChecks { .. } => "failed-checks",
     }
 }
@@ -341,28 +342,30 @@ fn left(out: &LeftOut) -> Left {
             class, with, paths, ..
         } => (Some(class.name()), numbers(with), paths.as_slice()),
         LeftOutReason::BuiltOn { task } => (None, vec![task.0], [].as_slice()),
-        LeftOutReason::Person => (None, Vec::new(), [].as_slice()),
+        LeftOutReason::ByUser => (None, Vec::new(), [].as_slice()),
         LeftOutReason::FailedChecks { with, .. } => (None, numbers(with), [].as_slice()),
     };
     Left {
         task: out.task.0,
-        why: why(&out.reason),
+        reason: reason(&out.reason),
         class,
         with,
         paths: files.iter().map(ToString::to_string).collect(),
-        tried: match &out.reason {
-            LeftOutReason::Conflict { tried, .. } => tried.clone(),
+        failed_strategies: match &out.reason {
+            LeftOutReason::Conflict {
+                failed_strategies, ..
+            } => failed_strategies.clone(),
             _ => Vec::new(),
         },
     }
 }
 
-pub(crate) fn settled((task, resolution): &(TaskNumber, Resolution)) -> Settled {
-    Settled {
+pub(crate) fn resolved((task, resolution): &(TaskNumber, Resolution)) -> ResolvedConflict {
+    ResolvedConflict {
         task: task.0,
         class: resolution.class.name(),
         paths: resolution.paths.iter().map(ToString::to_string).collect(),
-        rung: resolution.by.rung().word(),
+        strategy: resolution.by.strategy().name(),
         how: resolution.by.to_string(),
     }
 }
@@ -399,7 +402,7 @@ fn conflicts(view: &BoardView) -> Conflicts<'_> {
         pairs_independent: None,
         merges_run: 0,
         pairs: view.conflicts.iter().map(|row| pair(view, row)).collect(),
-        emergent: emergent(view),
+        multiway: multiway(view),
         speculative: view
             .speculative
             .iter()
@@ -437,7 +440,7 @@ fn pair<'a>(view: &'a BoardView, row: &'a ConflictRow) -> Pair<'a> {
         severity: conflict.severity,
         bases: conflict.bases.iter().map(ToString::to_string).collect(),
         tree: None,
-        recommended: &row.suggested,
+        suggested: &row.suggested,
         inherited: conflict.inherited,
         units: conflict.units.iter().map(unit).collect(),
         command: command(view, conflict.a, conflict.b),
@@ -489,7 +492,7 @@ fn lines(range: LineRange) -> Lines {
 }
 
 /// A candidate that conflicts with no single one, only with several that were merged before it.
-fn emergent(view: &BoardView) -> Vec<Emergent<'_>> {
+fn multiway(view: &BoardView) -> Vec<MultiwayConflict<'_>> {
     let integration = view.integration.iter();
     let mut found = Vec::new();
     for out in integration.flat_map(|integration| &integration.left_out) {
@@ -505,7 +508,7 @@ fn emergent(view: &BoardView) -> Vec<Emergent<'_>> {
         };
         if with.len() > 1 && !with.iter().any(is_pair) {
             let all = with.iter().chain([&out.task]);
-            found.push(Emergent {
+            found.push(MultiwayConflict {
                 branches: all.map(|task| branch_name(view, *task)).collect(),
                 class: class.name(),
                 paths: paths.iter().map(ToString::to_string).collect(),

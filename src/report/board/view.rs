@@ -19,6 +19,7 @@ use crate::model::task_state::{TaskPhase, TaskState};
 use crate::model::worker_health::Parking;
 use crate::report::board::banners::notices;
 use crate::report::board::row_note::note;
+use crate::report::conflict_suggestion::suggestion;
 
 /// What every board of a run is rendered from. Text in it is as it was said, except for notes,
 /// which are one safe line already; each renderer escapes for its own form.
@@ -54,7 +55,7 @@ pub struct BoardView {
     /// Where it landed.
     pub landed: Option<Landing>,
     /// A landing that was taken back.
-    pub unlanded: Option<Landing>,
+    pub undone_landing: Option<Landing>,
     /// Its pull requests.
     pub pull_requests: Vec<PullRequest>,
     /// What the agents used and cost so far, if any of them says.
@@ -131,7 +132,7 @@ pub struct ConflictRow {
 impl BoardView {
     /// The view of a run as it stands.
     pub fn new(state: &RunState) -> BoardView {
-        let stoppers = state.stoppers();
+        let stoppers = state.blockers();
         let tasks = state.plan.tasks().iter().zip(&stoppers);
         let conflicts = state.conflicts.iter();
         let conflicts = conflicts
@@ -151,19 +152,19 @@ impl BoardView {
                 .collect(),
             conflicts,
             speculative: state
-                .speculative
+                .speculative_conflicts
                 .iter()
                 .map(|found| (ConflictRow::new(state, &found.conflict), found.since))
                 .collect(),
             integration_branch: state.integration_branch(),
             integration: state.integration.clone(),
             landed: state.landed.clone(),
-            unlanded: state.unlanded.clone(),
+            undone_landing: state.undone_landing.clone(),
             pull_requests: state.pull_requests.clone(),
             spending: Spending::of(state.tasks.iter().flat_map(|task| &task.attempts)),
             bill: Bill::of(state).map(|bill| bill.to_string()),
             parked: state
-                .roster
+                .worker_health
                 .parked(state.updated)
                 .map(|(worker, parking)| (worker.to_owned(), parking.clone()))
                 .collect(),
@@ -190,7 +191,7 @@ impl Standing {
         match self {
             Standing::Running => "running",
             Standing::Finished => "finished",
-            Standing::NeedsPerson => "needs-person",
+            Standing::NeedsPerson => "needs-attention",
             Standing::Interrupted => "interrupted",
             Standing::Paused => "paused",
         }
@@ -220,10 +221,10 @@ impl Standing {
             RunPhase::Ended(130) => Standing::Interrupted,
             RunPhase::Ended(_) if any(stuck) || blocked => Standing::NeedsPerson,
             RunPhase::Ended(_) if any(may_go_on) => Standing::Paused,
-            RunPhase::Ended(_) if integration.is_some_and(Integration::needs_person) => {
+            RunPhase::Ended(_) if integration.is_some_and(Integration::needs_attention) => {
                 Standing::NeedsPerson
             }
-            RunPhase::Ended(_) if state.refused.is_some() => Standing::NeedsPerson,
+            RunPhase::Ended(_) if state.assembly_refused.is_some() => Standing::NeedsPerson,
             RunPhase::Ended(_) => Standing::Finished,
         }
     }
@@ -237,7 +238,7 @@ fn may_go_on(phase: &TaskPhase) -> bool {
 }
 
 fn outside_changes(task: &TaskState) -> Vec<String> {
-    let changes = task.last_outcome().map(|outcome| &outcome.meanwhile);
+    let changes = task.outcome().map(|outcome| &outcome.outside_changes);
     let changes = changes.into_iter().flatten();
     changes.map(|change| change.what.clone()).collect()
 }
@@ -254,7 +255,7 @@ impl TaskRow {
         let (task, now) = (state.plan.task(number), state.task(number));
         let status = state.status(number);
         let last = now.last_attempt();
-        let class = match (&status, now.last_outcome().map(|outcome| &outcome.end)) {
+        let class = match (&status, now.outcome().map(|outcome| &outcome.end)) {
             (Status::Failed | Status::Retry(_), Some(End::Failed(failure))) => Some(failure.class),
             _ => None,
         };
@@ -280,13 +281,6 @@ impl TaskRow {
 
 impl ConflictRow {
     fn new(state: &RunState, conflict: &TaskConflict) -> ConflictRow {
-        let integration = state.integration.as_ref();
-        let is_in = |task| integration.is_some_and(|integration| integration.contains(task));
-        // Where one of the two is in already, it is the other that has to follow.
-        let (first, second) = match is_in(conflict.b) && !is_in(conflict.a) {
-            true => (conflict.b, conflict.a),
-            false => (conflict.a, conflict.b),
-        };
         let (worst, others): (Vec<_>, Vec<_>) = conflict
             .units
             .iter()
@@ -295,13 +289,7 @@ impl ConflictRow {
         ConflictRow {
             conflict: conflict.clone(),
             paths: units.flat_map(|unit| unit.paths.clone()).collect(),
-            suggested: if is_in(first) && is_in(second) && !conflict.inherited {
-                "settled while assembling".to_owned()
-            } else if conflict.inherited {
-                "settled with the branches they build on".to_owned()
-            } else {
-                conflict.class.recommended_for(first, second)
-            },
+            suggested: suggestion(state, conflict),
         }
     }
 }

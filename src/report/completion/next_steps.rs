@@ -1,5 +1,8 @@
-//! What a person may do after a run: the workers' proposals, then the commands that fit.
+//! Suggests what to do after a run: the workers' proposals, then the commands that fit.
 
+use std::fmt::{self, Write};
+
+use crate::base::markdown::markdown_prose;
 use crate::model::ids::TaskNumber;
 use crate::model::integration::{CheckOutcome, Integration, LeftOutReason};
 use crate::model::run::RunState;
@@ -20,7 +23,32 @@ pub(crate) struct Step {
     pub(crate) command: Option<String>,
 }
 
-/// In the order in which they make sense; landing something that is not whole says so.
+/// Writes the steps as a numbered list under a heading; writes nothing without steps.
+pub(crate) fn write_steps(to: &mut String, steps: &[Step]) -> fmt::Result {
+    if steps.is_empty() {
+        return Ok(());
+    }
+    writeln!(to, "\n### Suggested next steps")?;
+    for (place, step) in (1..).zip(steps) {
+        let words = markdown_prose(&step.words);
+        match &step.command {
+            Some(command) => writeln!(to, "{place}. {words}: `{command}`")?,
+            None => writeln!(to, "{place}. {words}")?,
+        }
+    }
+    Ok(())
+}
+
+/// Returns the steps for the results of a run in which something failed; none before they were
+/// assembled.
+pub(crate) fn next_steps_beside_failures(state: &RunState) -> Vec<Step> {
+    match state.integration.is_some() || state.assembly_refused.is_some() {
+        true => next_steps(state),
+        false => Vec::new(),
+    }
+}
+
+/// Returns the steps in the order in which they make sense; landing an incomplete result says so.
 pub(crate) fn next_steps(state: &RunState) -> Vec<Step> {
     let mut steps = proposals(state);
     let run = &state.run;
@@ -42,8 +70,8 @@ pub(crate) fn next_steps(state: &RunState) -> Vec<Step> {
                 suggest::clean(run),
             ));
         }
-        (None, _) if state.refused.is_some() => {
-            let why = state.refused.as_deref().unwrap_or_default();
+        (None, _) if state.assembly_refused.is_some() => {
+            let why = state.assembly_refused.as_deref().unwrap_or_default();
             steps.push(step(
                 format!("{why}, then assemble"),
                 suggest::assemble(run),
@@ -58,7 +86,7 @@ pub(crate) fn next_steps(state: &RunState) -> Vec<Step> {
             step("Review", suggest::review(run)),
             step("Land", land(state)),
         ]),
-        (None, Some(integration)) if integration.needs_person() => {
+        (None, Some(integration)) if integration.needs_attention() => {
             steps.extend(repairs(state, integration));
         }
         (None, Some(integration)) if integration.merged.is_empty() => steps.extend([
@@ -67,7 +95,7 @@ pub(crate) fn next_steps(state: &RunState) -> Vec<Step> {
         ]),
         (None, Some(integration)) => {
             steps.push(step("Review", suggest::review(run)));
-            let words = match &state.unlanded {
+            let words = match &state.undone_landing {
                 Some(unlanded) => format!(
                     "Land again, because it was taken back from {} at {},",
                     unlanded.target,
@@ -75,7 +103,7 @@ pub(crate) fn next_steps(state: &RunState) -> Vec<Step> {
                 ),
                 None => "Land".to_owned(),
             };
-            let words = format!("{words}{}", without(integration));
+            let words = format!("{words}{}", without(state, integration));
             steps.push(step(words.trim_end_matches(','), land(state)));
         }
     }
@@ -93,7 +121,7 @@ fn proposals(state: &RunState) -> Vec<Step> {
     let tasks = state.plan.tasks().iter();
     let passed = tasks.filter(|task| state.status(task.number) == Status::Done);
     let proposals = passed.flat_map(|task| {
-        let outcome = state.task(task.number).last_outcome();
+        let outcome = state.task(task.number).outcome();
         let words = outcome.map_or(&[][..], |outcome| &outcome.report.next_steps);
         words.iter().map(|words| Step {
             words: format!("{words} (proposed by {})", task.worker_label()),
@@ -132,7 +160,7 @@ fn repairs(state: &RunState, integration: &Integration) -> Vec<Step> {
     }
     steps.push(step("Assemble again", suggest::assemble(run)));
     if !integration.merged.is_empty() {
-        let words = format!("Or land what is there{}", without(integration));
+        let words = format!("Or land what is there{}", without(state, integration));
         steps.push(step(words, land(state)));
     }
     steps
@@ -153,11 +181,13 @@ fn land(state: &RunState) -> String {
 }
 
 /// ` without #2, although the check npm test failed`: what a landing would lack.
-fn without(integration: &Integration) -> String {
-    let out: Vec<TaskNumber> = integration.left_out.iter().map(|out| out.task).collect();
+fn without(state: &RunState, integration: &Integration) -> String {
+    let out = missing(state, integration);
     let mut words = String::new();
     if !out.is_empty() {
-        let why = if integration.left_out.iter().all(is_by_person) {
+        let all_by_person = out.len() == integration.left_out.len()
+            && integration.left_out.iter().all(is_by_person);
+        let why = if all_by_person {
             " (left out by a person)"
         } else {
             ""
@@ -168,6 +198,17 @@ fn without(integration: &Integration) -> String {
         words = format!("{words}, although {}", broken_checks(integration));
     }
     words
+}
+
+/// Returns the tasks that were left out, failed or never ran; those that were skipped are not missed.
+fn missing(state: &RunState, integration: &Integration) -> Vec<TaskNumber> {
+    let is_missing = |task: &TaskNumber| match state.status(*task) {
+        Status::Done => integration.left_out.iter().any(|out| out.task == *task),
+        Status::Skipped => false,
+        _ => true,
+    };
+    let tasks = state.plan.tasks().iter().map(|task| task.number);
+    tasks.filter(is_missing).collect()
 }
 
 /// `the check npm test failed`, `2 checks did not pass`.

@@ -5,9 +5,10 @@ use serde_json::Value;
 
 use crate::model::failure::{FailureClass, FailureKind};
 use crate::model::ids::TaskNumber;
-use crate::model::remains::Remains;
+use crate::model::kept_changes::KeptChanges;
 use crate::model::status::Status;
 use crate::model::usage::{Cost, Usage};
+use crate::report::completion::json::{Next, next};
 use crate::report::failure::{
     AttemptEnd, AttemptLine, FailedTask, FailureReport, GivenUp, HealthyTask, StuckTask,
 };
@@ -24,6 +25,8 @@ struct Wire<'a> {
     conflicting: Vec<Conflicting<'a>>,
     healthy: Vec<Healthy<'a>>,
     summary: Summary,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    next_steps: Vec<Next<'a>>,
     usage: Option<Usage>,
     cost: Cost,
 }
@@ -45,9 +48,9 @@ struct Failed<'a> {
     signature: &'a str,
     reset_at: Option<String>,
     kept: Option<String>,
-    remains: Option<&'a Remains>,
+    kept_changes: Option<&'a KeptChanges>,
     retries: usize,
-    retries_of_run_spent: bool,
+    retry_budget_spent: bool,
     attempts: Vec<Attempt<'a>>,
     blocks: Vec<u32>,
     command: &'a str,
@@ -120,6 +123,7 @@ impl FailureReport {
                 cancelled: self.count(&Status::Cancelled),
                 unfinished: self.unfinished(),
             },
+            next_steps: self.next.iter().map(next).collect(),
             usage: self.bill.as_ref().and_then(|bill| bill.spending().usage),
             cost: self
                 .bill
@@ -148,9 +152,9 @@ fn failed(task: &FailedTask) -> Failed<'_> {
         signature: &task.failure.signature,
         reset_at: task.failure.reset_at.map(|at| at.to_string()),
         kept: task.kept.map(|kept| kept.to_string()),
-        remains: task.remains.as_ref(),
+        kept_changes: task.remains.as_ref(),
         retries: task.retries,
-        retries_of_run_spent: matches!(task.given_up, GivenUp::OutOfRetries(_)),
+        retry_budget_spent: matches!(task.given_up, GivenUp::OutOfRetries(_)),
         attempts: task.attempts.iter().map(attempt).collect(),
         blocks: numbers(&task.blocks),
         command: &task.command,

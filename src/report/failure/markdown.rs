@@ -11,9 +11,10 @@ use crate::base::markdown::{
 use crate::base::text::plural;
 use crate::model::failure::FailureClass;
 use crate::model::ids::TaskNumber;
-use crate::model::remains::Remains;
+use crate::model::kept_changes::KeptChanges;
 use crate::model::status::Status;
 use crate::model::task_list::comma_list;
+use crate::report::completion::next_steps::write_steps;
 use crate::report::failure::{
     AttemptEnd, AttemptLine, FailedTask, FailureReport, GivenUp, StuckTask,
 };
@@ -47,7 +48,8 @@ impl FailureReport {
                 .try_for_each(|task| self.write_stuck(to, task))?;
         }
         self.write_healthy(to)?;
-        self.write_summary(to)
+        self.write_summary(to)?;
+        write_steps(to, &self.next)
     }
 
     fn write_failed(&self, to: &mut String, task: &FailedTask) -> fmt::Result {
@@ -81,7 +83,7 @@ impl FailureReport {
         writeln!(to, "- **Suggested resolution:** {}", self.resolution(task))
     }
 
-    /// Always ends in the command that tries the task again.
+    /// Returns advice that always ends in the command that runs the task again.
     fn resolution(&self, task: &FailedTask) -> String {
         let command = format!("`{}`", task.command);
         let suggestion = task.failure.suggestion.as_deref().map(markdown_prose);
@@ -99,6 +101,9 @@ impl FailureReport {
     /// What helps against a failure of this class when the worker did not say.
     fn advice(&self, task: &FailedTask) -> String {
         let logs = suggest::logs(&self.run, task.number);
+        if task.has_wrong_command {
+            return format!("See `{logs}`, correct its command in the plan");
+        }
         match task.failure.class {
             FailureClass::Transient => format!("See `{logs}`, wait until the cause has passed"),
             FailureClass::Quota => match task.failure.reset_at {
@@ -230,8 +235,9 @@ fn error_type(task: &FailedTask) -> Cow<'static, str> {
 }
 
 /// Which commit, and which files it changes, as git says.
-fn kept_sentence(commit: &str, remains: Option<&Remains>) -> String {
-    let Some(Remains { stat, paths }) = remains.filter(|remains| !remains.paths.is_empty()) else {
+fn kept_sentence(commit: &str, remains: Option<&KeptChanges>) -> String {
+    let Some(KeptChanges { stat, paths }) = remains.filter(|remains| !remains.paths.is_empty())
+    else {
         return format!("what it left, as commit `{commit}`");
     };
     let named = paths.iter().take(NAMED).map(|path| {

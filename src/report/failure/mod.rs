@@ -2,19 +2,20 @@
 
 use crate::base::markdown::plain_line;
 use crate::merge::change::RepoPath;
+use crate::merge::class::Class;
 use crate::merge::oid::Oid;
-use crate::merge::verdict::Class;
 use crate::model::attempt::Attempt;
 use crate::model::bill::Bill;
 use crate::model::failure::{Failure, FailureClass, FailureKind};
 use crate::model::ids::{AttemptNumber, RunId, TaskNumber};
+use crate::model::kept_changes::KeptChanges;
 use crate::model::outcome::End;
-use crate::model::plan::Strategy;
-use crate::model::remains::Remains;
+use crate::model::plan::{Strategy, Task};
 use crate::model::run::RunState;
 use crate::model::status::Status;
 use crate::model::task_state::{TaskPhase, TaskState};
 use crate::model::usage::{Cost, Usage};
+use crate::report::completion::next_steps::{Step, next_steps_beside_failures};
 use crate::report::suggest;
 
 /// Everything the failure report says, whatever its form.
@@ -26,6 +27,8 @@ pub struct FailureReport {
     pub(crate) healthy: Vec<HealthyTask>,
     pub(crate) total: usize,
     pub(crate) blocked: BlockedCount,
+    /// The steps that the results of the other tasks allow.
+    pub(crate) next: Vec<Step>,
     /// What the agents used and cost, if any of them says.
     pub(crate) bill: Option<Bill>,
 }
@@ -44,11 +47,13 @@ pub(crate) struct FailedTask {
     pub(crate) kept: Option<Oid>,
     pub(crate) retries: usize,
     /// What that changed.
-    pub(crate) remains: Option<Remains>,
+    pub(crate) remains: Option<KeptChanges>,
     /// Why no further retry was made of what may pass if it is tried again.
     pub(crate) given_up: GivenUp,
     pub(crate) attempts: Vec<AttemptLine>,
     pub(crate) blocks: Vec<(TaskNumber, String)>,
+    /// Its shell command, rather than the worker, has to change.
+    pub(crate) has_wrong_command: bool,
     pub(crate) command: String,
 }
 
@@ -92,7 +97,7 @@ pub(crate) enum AttemptEnd {
 impl FailedTask {
     /// Whether its worker never ran because there was no worktree to run in.
     pub(crate) fn is_not_set_up(&self) -> bool {
-        self.failure.kind == Some(FailureKind::SetUp)
+        self.failure.kind == Some(FailureKind::Setup)
     }
 }
 
@@ -147,6 +152,7 @@ impl FailureReport {
             healthy: Vec::new(),
             total: state.tasks.len(),
             blocked: BlockedCount::new(state),
+            next: next_steps_beside_failures(state),
             bill: Bill::of(state),
         };
         for task in state.plan.tasks() {
@@ -195,7 +201,7 @@ impl FailureReport {
 impl BlockedCount {
     fn new(state: &RunState) -> BlockedCount {
         let mut count = BlockedCount::default();
-        for stoppers in state.stoppers().iter().filter(|all| !all.is_empty()) {
+        for stoppers in state.blockers().iter().filter(|all| !all.is_empty()) {
             let phases = || stoppers.iter().map(|number| &state.task(*number).phase);
             if phases().any(|phase| matches!(phase, TaskPhase::Failed)) {
                 count.by_failure += 1;
@@ -233,12 +239,22 @@ fn failed_task(state: &RunState, number: TaskNumber) -> Option<FailedTask> {
         failure: failure.clone(),
         kept: outcome.kept,
         retries: lines.iter().filter(counted).count().saturating_sub(1),
-        remains: outcome.remains.clone(),
+        remains: outcome.kept_changes.clone(),
         given_up: given_up(state.task(number)),
         attempts: lines,
         blocks: blocks(state, number),
-        command: suggest::retry(&state.run, number),
+        has_wrong_command: has_wrong_command(task, failure),
+        command: match has_wrong_command(task, failure) {
+            true => suggest::resume_with_plan(&state.run, state.plan_file.as_deref()),
+            false => suggest::retry(&state.run, number),
+        },
     })
+}
+
+/// Returns `true` if a retry would run the same shell command, which would fail again.
+fn has_wrong_command(task: &Task, failure: &Failure) -> bool {
+    let is_final = matches!(failure.class, FailureClass::Logic | FailureClass::Input);
+    task.fields.run.is_some() && is_final && failure.suggestion.is_none()
 }
 
 /// An attempt that counts as none is made again under the same name.
@@ -255,10 +271,10 @@ fn attempt_lines(attempts: &[Attempt]) -> Vec<AttemptLine> {
 fn attempt_line(attempt: &Attempt, retry: usize) -> AttemptLine {
     let outcome = attempt.outcome.as_ref();
     let end = match outcome.map(|outcome| &outcome.end) {
-        Some(End::Failed(failure)) if failure.kind == Some(FailureKind::SetUp) => {
+        Some(End::Failed(failure)) if failure.kind == Some(FailureKind::Setup) => {
             AttemptEnd::NotSetUp(plain_line(&failure.message, 120))
         }
-        Some(End::Failed(failure)) if !attempt.counts() => {
+        Some(End::Failed(failure)) if !attempt.is_counted() => {
             AttemptEnd::Parked(plain_line(&failure.message, 120))
         }
         Some(End::Failed(failure)) => {
@@ -281,9 +297,9 @@ fn attempt_line(attempt: &Attempt, retry: usize) -> AttemptLine {
 
 fn given_up(task: &TaskState) -> GivenUp {
     let mut counted = task.counted_attempts().rev();
-    match (task.out_of_retries, counted.next(), counted.next()) {
+    match (task.retry_budget_spent, counted.next(), counted.next()) {
         (Some(budget), ..) => GivenUp::OutOfRetries(budget),
-        (None, Some(last), Some(before)) if last.fails_like(before) => GivenUp::Repeated,
+        (None, Some(last), Some(before)) if last.repeats(before) => GivenUp::Repeated,
         _ => GivenUp::RetriesUsedUp,
     }
 }

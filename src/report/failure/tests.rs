@@ -74,7 +74,7 @@ fn a_failed_check_shows_its_last_lines_and_what_is_kept() {
     let outcome = outcome.expect("it ended");
     outcome.kept = Some(candidate(7));
     let paths = ["src/`app`.ts", "b", "c", "d", "e", "f", "g"];
-    outcome.remains = Some(Remains {
+    outcome.kept_changes = Some(KeptChanges {
         stat: ChangeStat {
             files: 7,
             added: 12,
@@ -151,13 +151,49 @@ fn why_there_is_no_further_retry_is_said() {
     let once = || checkout().fail_with(2, limit("reset"), 130);
     let twice = |said| once().begin(2, "claude").fail_with(2, limit(said), 1);
     let task = TaskNumber(2);
-    let spent = twice("other").event(Event::OutOfRetries { task, budget: 20 });
+    let spent = twice("other").event(Event::RetryBudgetSpent { task, budget: 20 });
     insta::assert_snapshot!(
         [twice("other"), twice("reset"), spent].map(error_type).join("\n"),
         @r"
         - **Error type:** Transient error (retryable, retries used up)
         - **Error type:** Transient error (the same failure twice, not retried again)
         - **Error type:** Transient error (retryable, but the budget of the whole run, 20, is used up)
+        "
+    );
+}
+
+#[test]
+fn a_command_that_fails_for_good_is_corrected_in_the_plan() {
+    let resolution = |class, with_suggestion: bool, run: Option<&str>| {
+        let failure = Failure {
+            suggestion: with_suggestion.then(|| "Log in".to_owned()),
+            ..failure(class, "broken")
+        };
+        let fixture = RunFixture::new("a")
+            .with_task(1, |task| task.fields.run = run.map(str::to_owned))
+            .begin(1, "shell")
+            .fail_with(1, failure, 1);
+        let report = FailureReport::new(&fixture.state()).expect("it failed");
+        let text = report.render_markdown();
+        let line = text.lines().find(|line| line.starts_with("- **Sugg"));
+        line.unwrap_or_default().replace("checkout-7k3q", "RUN")
+    };
+    let run = Some("make");
+    insta::assert_snapshot!(
+        [
+            resolution(FailureClass::Logic, false, run),
+            resolution(FailureClass::Input, false, run),
+            resolution(FailureClass::Transient, false, run),
+            resolution(FailureClass::Logic, true, run),
+            resolution(FailureClass::Logic, false, None),
+        ]
+        .join("\n"),
+        @r"
+        - **Suggested resolution:** See `dispatch logs RUN 1`, correct its command in the plan, then `dispatch resume RUN --plan PLAN`
+        - **Suggested resolution:** See `dispatch logs RUN 1`, correct its command in the plan, then `dispatch resume RUN --plan PLAN`
+        - **Suggested resolution:** See `dispatch logs RUN 1`, wait until the cause has passed, then `dispatch retry RUN 1`
+        - **Suggested resolution:** Log in, then `dispatch retry RUN 1`
+        - **Suggested resolution:** See `dispatch logs RUN 1`, correct the task or what it builds on, then `dispatch retry RUN 1`
         "
     );
 }

@@ -12,14 +12,14 @@ use crate::schedule::parking::parking_due;
 use crate::schedule::priority::path_lengths;
 use crate::schedule::retry::retry_due;
 use crate::schedule::slots::start_interval;
-use crate::schedule::worker_pool::Choice;
+use crate::schedule::worker_pool::WorkerChoice;
 use crate::schedule::{Action, Limits, Queues};
 
 /// Returns the actions that are due.
 pub(super) fn decide(state: &RunState, limits: &Limits) -> Vec<Action> {
     let rests = matches!(state.phase, RunPhase::Ended(_) | RunPhase::Paused);
     let is_running = state.phase == RunPhase::Running;
-    if rests || (is_running && state.out_of_space.is_some()) {
+    if rests || (is_running && state.shortage.is_some()) {
         return Vec::new();
     }
     let mut actions = Vec::new();
@@ -57,14 +57,14 @@ fn running(state: &RunState) -> impl Iterator<Item = &TaskState> {
 fn parks(state: &RunState, limits: &Limits) -> Vec<Action> {
     let (mut parks, mut parked) = (Vec::new(), BTreeSet::new());
     for task in numbers(state) {
-        if let Some((worker, until, why)) = parking_due(state, task, limits)
+        if let Some((worker, until, reason)) = parking_due(state, task, limits)
             && parked.insert(worker.clone())
         {
             parks.push(Action::Park {
                 worker,
                 task,
                 until,
-                why,
+                reason,
             });
         }
     }
@@ -86,8 +86,8 @@ fn retries(state: &RunState, limits: &Limits) -> Vec<Action> {
         if left > 0 {
             left -= 1;
             actions.push(Action::ScheduleRetry { task, due });
-        } else if state.task(task).out_of_retries.is_none() {
-            actions.push(Action::OutOfRetries { task, budget });
+        } else if state.task(task).retry_budget_spent.is_none() {
+            actions.push(Action::RecordRetryBudget { task, budget });
         }
     }
     actions
@@ -95,53 +95,59 @@ fn retries(state: &RunState, limits: &Limits) -> Vec<Action> {
 
 fn starts(state: &RunState, limits: &Limits) -> Vec<Action> {
     let live: Vec<&TaskState> = running(state).collect();
-    let mut room = limits.max_parallel.saturating_sub(live.len());
-    if room == 0 || state.out_of_money.is_some() || state.set_ups.broken().is_some() {
+    let mut free = limits.max_parallel.saturating_sub(live.len());
+    if free == 0 || state.cost_limit_reached.is_some() || state.setup.tripped().is_some() {
         return Vec::new();
     }
     let ready = ready(state, limits);
     if ready.is_empty() {
         return Vec::new();
     }
-    if let Some(broken) = state.set_ups.newly_broken() {
-        let (tasks, why) = (broken.tasks.clone(), broken.why.clone());
-        return vec![Action::GiveUpSetUps { tasks, why }];
+    if let Some(broken) = state.setup.ready_to_trip() {
+        let (tasks, message) = (broken.tasks.clone(), broken.message.clone());
+        return vec![Action::TripSetup { tasks, message }];
     }
     let max_cost = state.max_cost.or(limits.max_cost);
     if let Some(max_cost) = max_cost.filter(|most| state.known_cost() >= *most) {
         let spent = state.known_cost();
-        return vec![Action::OutOfMoney { spent, max_cost }];
+        return vec![Action::RecordCostLimit { spent, max_cost }];
     }
     let mut workers: Vec<&str> = Vec::new();
     let at_work = live.iter().filter_map(|task| task.last_attempt());
     workers.extend(at_work.map(|attempt| attempt.worker.as_str()));
     let (mut actions, mut started) = (Vec::new(), BTreeSet::new());
     for task in ready {
-        if room == 0 {
+        if free == 0 {
             break;
         }
-        let action = match limits.crew.choose(state, task) {
-            Choice::Parked(worker, at) => Action::UnparkAt {
+        let action = match limits.pool.choose(state, task) {
+            WorkerChoice::Parked(worker, at) => Action::UnparkAt {
                 worker: worker.to_owned(),
                 at,
             },
-            Choice::Worker(name) if state.roster.locked_out(name).is_some() => continue,
-            Choice::Worker(name) => {
+            WorkerChoice::Worker(name) if state.worker_health.access_denied(name).is_some() => {
+                continue;
+            }
+            WorkerChoice::Worker(name) => {
                 let worker = name.to_owned();
-                if let Some(broken) = state.roster.newly_locked_out(name) {
-                    let (tasks, why) = (broken.tasks.clone(), broken.why.clone());
-                    return vec![Action::LockOut { worker, tasks, why }];
+                if let Some(broken) = state.worker_health.newly_denied(name) {
+                    let (tasks, message) = (broken.tasks.clone(), broken.message.clone());
+                    return vec![Action::DenyAccess {
+                        worker,
+                        tasks,
+                        message,
+                    }];
                 }
-                let profile = limits.crew.profiles.get(name);
+                let profile = limits.pool.workers.get(name);
                 let most = profile.and_then(|profile| profile.concurrency);
                 let alive = workers.iter().filter(|other| **other == name).count();
                 let waits = !start_interval(state, limits, name).is_zero();
                 if most.is_some_and(|most| alive >= most) {
                     continue;
-                } else if limits.crew.resting.contains(name) || started.contains(name) {
-                    Action::Rest { worker }
+                } else if limits.pool.cooling_down.contains(name) || started.contains(name) {
+                    Action::WaitForCooldown { worker }
                 } else {
-                    room -= 1;
+                    free -= 1;
                     workers.push(name);
                     started.extend(waits.then_some(name));
                     Action::Start { task, worker }
@@ -158,8 +164,8 @@ fn starts(state: &RunState, limits: &Limits) -> Vec<Action> {
 fn ready(state: &RunState, limits: &Limits) -> Vec<TaskNumber> {
     let is_ready = |task: &TaskNumber| {
         state.task(*task).phase == TaskPhase::Queued
-            && state.unmet(*task).is_empty()
-            && !(limits.hold_back && state.conflict_ahead_of(*task).is_some())
+            && state.unmet_dependencies(*task).is_empty()
+            && !(limits.hold_back && state.speculative_conflict_for(*task).is_some())
     };
     let mut ready: Vec<TaskNumber> = numbers(state).filter(is_ready).collect();
     let lengths = path_lengths(&state.plan);

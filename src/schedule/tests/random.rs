@@ -9,7 +9,7 @@ use crate::model::ids::TaskNumber;
 use crate::model::run::RunPhase;
 use crate::model::task_state::TaskPhase;
 use crate::schedule::tests::Game;
-use crate::schedule::worker_pool::{Crew, Profile};
+use crate::schedule::worker_pool::{WorkerLimits, WorkerPool};
 use crate::schedule::{Action, Limits};
 
 const WORKERS: [&str; 3] = ["claude", "codex", "shell"];
@@ -29,7 +29,7 @@ fn queues_decide_as_a_scan_of_all_tasks_does() {
         for _ in 0..60 {
             let word = word(&game, &mut random);
             if word == "rested" {
-                game.limits.crew.resting.clear();
+                game.limits.pool.cooling_down.clear();
             }
             for event in game.events(&word) {
                 game.record(event);
@@ -63,17 +63,17 @@ fn game(random: &mut fastrand::Rng) -> Game {
 }
 
 fn limits(count: usize, random: &mut fastrand::Rng) -> Limits {
-    let mut profile = |fallback: &str| Profile {
+    let mut profile = |fallback: &str| WorkerLimits {
         concurrency: random.bool().then(|| random.usize(1..4)),
         stagger: Duration::from_secs(random.u64(..2)),
         fallback: Vec::from_iter(random.bool().then(|| fallback.to_owned())),
     };
-    let profiles = [
+    let workers = [
         ("claude", profile("codex")),
         ("codex", profile("claude")),
-        ("shell", Profile::default()),
+        ("shell", WorkerLimits::default()),
     ];
-    let profiles = profiles.map(|(name, profile)| (name.to_owned(), profile));
+    let workers = workers.map(|(name, profile)| (name.to_owned(), profile));
     let worker = |random: &mut fastrand::Rng| WORKERS[random.usize(..3)].to_owned();
     Limits {
         max_parallel: random.usize(1..6),
@@ -85,10 +85,10 @@ fn limits(count: usize, random: &mut fastrand::Rng) -> Limits {
         budget: random.u32(..8),
         quota_wait: Duration::from_secs(random.u64(..7200)),
         max_cost: random.bool().then_some(1.5),
-        crew: Crew {
+        pool: WorkerPool {
             assigned: (0..count).map(|_| worker(random)).collect(),
-            profiles: BTreeMap::from(profiles),
-            ..Crew::default()
+            workers: BTreeMap::from(workers),
+            ..WorkerPool::default()
         },
         ..Limits::default()
     }
@@ -102,7 +102,7 @@ fn word(game: &Game, random: &mut fastrand::Rng) -> String {
         |words: &[&'static str], random: &mut fastrand::Rng| words[random.usize(..words.len())];
     match &task.phase {
         _ if random.u8(..) < 8 => "full".to_owned(),
-        _ if game.state.out_of_space.is_some() && random.bool() => "room".to_owned(),
+        _ if game.state.shortage.is_some() && random.bool() => "room".to_owned(),
         _ if matches!(game.state.phase, RunPhase::Ended(_)) => "resume".to_owned(),
         _ if game.state.phase == RunPhase::Paused && random.bool() => "go".to_owned(),
         _ if random.u8(..) < 8 => "pause".to_owned(),

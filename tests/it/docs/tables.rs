@@ -121,7 +121,7 @@ fn the_states_of_a_run_are_those_of_the_board() {
 
 #[test]
 fn the_classes_of_conflicts_are_those_of_the_detector() {
-    use git_dispatch::merge::verdict::{Class, HunkClass};
+    use git_dispatch::merge::class::{Class, HunkClass};
     let chapter = document("docs/conflicts.md");
     let classes = chapter.section("Classes");
     assert_eq!(

@@ -1,0 +1,52 @@
+//! Suggests what to do about a conflict of two tasks.
+
+use crate::merge::class::Class;
+use crate::model::ids::TaskNumber;
+use crate::model::run::RunState;
+use crate::model::task_conflict::TaskConflict;
+
+/// Suggests what to do about a conflict, in a few words. Boards, reports and `dispatch conflicts`
+/// all show this one.
+pub fn suggestion(state: &RunState, conflict: &TaskConflict) -> String {
+    let integration = state.integration.as_ref();
+    let is_merged = |task| integration.is_some_and(|integration| integration.contains(task));
+    let (a, b) = conflict.pair();
+    if conflict.inherited {
+        return "resolved with the branches they build on".to_owned();
+    }
+    if is_merged(a) && is_merged(b) {
+        return "resolved during assembly".to_owned();
+    }
+    // If one of the two is merged already, the other one has to follow.
+    match is_merged(b) {
+        true => for_class(conflict.class, b, a),
+        false => for_class(conflict.class, a, b),
+    }
+}
+
+/// Suggests what to do about a class of conflict, with the numbers of the tasks.
+fn for_class(class: Class, first: TaskNumber, second: TaskNumber) -> String {
+    match class.suggestion() {
+        "re-dispatch the later task" | "re-dispatch the later task on top" => {
+            format!("merge after {first}, re-dispatch {second}")
+        }
+        other => other.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_advice_about_the_later_task_has_its_number() {
+        let advice = |class: Class| for_class(class, TaskNumber(1), TaskNumber(2));
+        assert_eq!(advice(Class::Content), "merge after #1, re-dispatch #2");
+        assert_eq!(advice(Class::Generated), "regenerate it with its command");
+        let vague: Vec<_> = Class::ALL
+            .iter()
+            .filter(|class| advice(**class).contains("later task"))
+            .collect();
+        assert!(vague.is_empty(), "{vague:?}");
+    }
+}
