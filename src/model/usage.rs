@@ -72,6 +72,11 @@ pub enum Cost {
 }
 
 impl Cost {
+    /// Returns `true` if somebody said.
+    pub fn is_known(&self) -> bool {
+        !self.is_unknown()
+    }
+
     /// Whether nobody said.
     pub fn is_unknown(&self) -> bool {
         *self == Cost::Unknown
