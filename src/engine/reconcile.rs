@@ -17,10 +17,9 @@ use crate::model::recovery::{Finding, FindingKind};
 use crate::model::run::RunState;
 use crate::model::task_state::{TaskPhase, TaskState};
 
-/// Compares everything that the journal names with the repository; changes nothing.
+/// Compares everything that the journal names with the repository, without changing anything.
 ///
-/// # Errors
-/// When references or the records of an attempt cannot be read.
+/// # Errors When references or the records of an attempt cannot be read.
 pub fn inspect(context: &Context, state: &RunState) -> Result<Vec<Finding>, EngineError> {
     let store = Store::open(&context.repo)?;
     let mut found = Vec::new();

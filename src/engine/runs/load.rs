@@ -1,4 +1,4 @@
-//! Taking a run up from its journal: replay, and nothing else, gives the state.
+//! Loads a run from its journal alone.
 
 use crate::base::text::error_chain;
 use crate::config::Settings;
@@ -15,13 +15,13 @@ use crate::plan::{Format, Source, parse};
 /// The file of the journal's tree that holds the plan for programs.
 pub const PLAN_FILE: &str = "plan.json";
 
-/// The same plan for people.
+/// The file of the journal's tree that holds the plan for readers.
 pub const PLAN_TEXT_FILE: &str = "plan.md";
 
 /// The file of the journal's tree that holds the settings the run was started with.
 pub const SETTINGS_FILE: &str = "settings.json";
 
-/// A run as its journal tells it.
+/// A run, read from its journal.
 #[derive(Debug)]
 pub struct Loaded {
     /// The state after the last event.
@@ -32,10 +32,9 @@ pub struct Loaded {
     pub replayed: Replayed,
 }
 
-/// Reads a run. Needs nothing but the references: no worktree, no log, no lock.
+/// Loads a run from references alone, without worktrees, logs or locks.
 ///
-/// # Errors
-/// When the journal, the plan or the settings cannot be read; nothing is guessed.
+/// # Errors When the journal, the plan or the settings cannot be read.
 pub fn load(store: &Store, run: &RunId) -> Result<Loaded, EngineError> {
     let replayed = replay(store, run)?;
     let plan = plan_at(store, &replayed, 1)?;
@@ -66,10 +65,9 @@ pub fn load(store: &Store, run: &RunId) -> Result<Loaded, EngineError> {
     })
 }
 
-/// From the next record on the run goes by the settings it has now.
+/// Records the current settings, which apply to the run from the next event on.
 ///
-/// # Errors
-/// When the journal cannot be read or written.
+/// # Errors When the journal cannot be read or written.
 pub fn keep_settings(
     store: &Store,
     loaded: &Loaded,
@@ -86,16 +84,15 @@ pub fn keep_settings(
     ])?)
 }
 
-/// Settings as they are journalled.
+/// Renders settings for the journal.
 ///
-/// # Errors
-/// When they cannot be written down.
+/// # Errors When they cannot be serialised.
 pub fn settings_text(settings: &Settings) -> Result<String, EngineError> {
     serde_json::to_string_pretty(settings)
         .map_err(|error| EngineError::Refused(format!("{SETTINGS_FILE}: {}", error_chain(&error))))
 }
 
-/// The plan that stood in the journal when this event was recorded.
+/// Returns the plan that the journal held when this event was recorded.
 fn plan_at(store: &Store, replayed: &Replayed, seq: u64) -> Result<Plan, EngineError> {
     let source = Source {
         name: format!("{PLAN_FILE} of {}", replayed.run),
@@ -107,11 +104,10 @@ fn plan_at(store: &Store, replayed: &Replayed, seq: u64) -> Result<Plan, EngineE
     plan.ok_or_else(|| broken(&replayed.run, PLAN_FILE))
 }
 
-/// Frees the references of a run whose last driver died while it moved one, and names them. Only for
-/// the holder of the run's lock, who alone moves them.
+/// Unlocks the references of a run whose last driver died while it moved one, and returns their
+/// names. Only for the holder of the run's lock, the only process that moves them.
 ///
-/// # Errors
-/// When a lock file cannot be removed.
+/// # Errors When a lock file cannot be removed.
 pub fn free_references(
     repo: &Repo,
     run: &RunId,
@@ -127,11 +123,10 @@ pub fn free_references(
         .map_err(|error| EngineError::File(format!("a lock on a reference of {run}"), error))
 }
 
-/// Frees the target of a landing that was announced and never heard of again: the lock on it that
-/// is older than this process is its own.
+/// Unlocks the target of a landing that was announced and not finished: a lock on it that is older
+/// than this process belongs to that landing.
 ///
-/// # Errors
-/// When a lock file cannot be removed.
+/// # Errors When a lock file cannot be removed.
 pub fn free_target(repo: &Repo, state: &RunState) -> Result<(), EngineError> {
     let Some(landing) = &state.pending_landing else {
         return Ok(());
