@@ -320,7 +320,7 @@ fn a_full_or_read_only_disk_for_worktrees_is_refused() {
     };
     insta::assert_snapshot!(refusal(&scene, &run(&scene, &[])), @r"
     error: the disk is full: 64 KiB free at <root>/disk, 64 MiB needed
-    hint: make room there; `min_free_space` under `[run]` in .dispatch.toml says how much is to stay free
+    hint: free some space; `min_free_space` under `[run]` in .dispatch.toml says how much is to stay free
     exit 1
     ");
     disk.remount("ro");

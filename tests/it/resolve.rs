@@ -430,7 +430,7 @@ fn what_waits_for_the_two_starts_when_their_conflict_is_settled() {
     refused(
         waits,
         1,
-        "#4 waits for #1 and #2, which conflict",
+        "#4 depends on #1 and #2, which conflict",
         "left out",
     );
     settle(&scene, &open(&scene), BOTH);

@@ -72,7 +72,7 @@ fn where_no_worktree_has_room_the_run_is_paused_and_goes_on_by_itself() {
         ballast.display()
     );
     let mut dispatch = Background::run(&scene, &plan, &[]);
-    dispatch.wait_until_said("needed; make room there; the run resumes automatically");
+    dispatch.wait_until_said("needed; free some space; the run resumes automatically");
     // Nothing of the second task was begun, and every board says why.
     assert_eq!(scene.statuses(), "1 DONE · 2 QUEUED");
     let said = notices(&scene);

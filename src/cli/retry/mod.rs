@@ -68,14 +68,15 @@ pub(crate) struct SkipArgs {
 
 /// Runs `dispatch retry`.
 ///
-/// # Errors When the run cannot be read or is driven by another process, the task cannot be
-/// retried, or the worker does not suit it.
+/// # Errors
+/// When the run cannot be read or is driven by another process, the task cannot be retried, or the
+/// worker does not suit it.
 pub(crate) fn retry(args: RetryArgs, ui: &Ui) -> CommandResult {
     let here = RepoContext::open()?;
     let run = here.find_run(args.name.run.as_deref(), DefaultRun::Unfinished)?;
     let rewritten = match args.edit {
         true => {
-            // Fails before the user writes a prompt in vain; the lock is not held while the editor
+            // Fails before the user writes an unusable prompt; the lock is not held while the editor
             // is open.
             drop(here.lock(&run)?);
             let loaded = here.load(&run)?;
@@ -222,8 +223,8 @@ fn above_scissors(text: &str) -> &str {
 
 /// Runs `dispatch skip`.
 ///
-/// # Errors When the run cannot be read or is driven by another process, or the task is done or
-/// running.
+/// # Errors
+/// When the run cannot be read or is driven by another process, or the task is done or running.
 pub(crate) fn skip(args: SkipArgs, ui: &Ui) -> CommandResult {
     let here = RepoContext::open()?;
     let run = here.find_run(args.name.run.as_deref(), DefaultRun::Unfinished)?;

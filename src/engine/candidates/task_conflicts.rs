@@ -1,4 +1,4 @@
-//! Maps conflicts between branches to tasks, and marks those that are only inherited.
+//! Maps conflicts between branches to tasks, and marks inherited ones.
 
 use std::collections::HashSet;
 
@@ -8,8 +8,8 @@ use crate::merge::verdict::PairVerdict;
 use crate::model::ids::TaskNumber;
 use crate::model::task_conflict::TaskConflict;
 
-/// Returns the conflicts between the candidates of tasks. `tasks` names the branches of the detection by
-/// place; `built_on` gives the tasks whose candidates a task's own contains.
+/// Returns the conflicts between the candidates of tasks. `tasks` are the tasks of the branches, by
+/// index; `built_on` lists the tasks whose candidates a candidate contains.
 pub fn task_conflicts(
     detection: &Detection,
     tasks: &[TaskNumber],
