@@ -60,8 +60,9 @@ pub(crate) struct AssembleArgs {
 
 /// Runs the subcommand.
 ///
-/// # Errors When the run cannot be read, has landed or is driven by another process, or a named
-/// task has no candidate.
+/// # Errors
+/// When the run cannot be read, has landed or is driven by another process, or a named task has no
+/// candidate.
 pub(crate) fn run(args: AssembleArgs, ui: &Ui) -> CommandResult {
     let here = RepoContext::open()?;
     let run = here.find_run(args.run.as_deref(), DefaultRun::Latest)?;

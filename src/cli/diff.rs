@@ -23,7 +23,8 @@ pub(crate) struct DiffArgs {
 
 /// Runs the subcommand: shows the task's candidate, or the work that its last attempt left.
 ///
-/// # Errors When the task has changed nothing.
+/// # Errors
+/// When the task has changed nothing.
 pub(crate) fn run(args: DiffArgs, ui: &Ui) -> CommandResult {
     let here = RepoContext::open()?;
     let run = here.find_run(args.name.run.as_deref(), DefaultRun::Latest)?;

@@ -9,7 +9,8 @@ use crate::git::Repo;
 /// Opens a file in the editor and waits until it exits. The command may contain arguments, as in
 /// git, so the shell splits it.
 ///
-/// # Errors When it cannot be started, or exits with an error.
+/// # Errors
+/// When it cannot be started, or exits with an error.
 pub(crate) fn edit(repo: &Repo, file: &Path) -> Result<(), CommandError> {
     let editor = editor(repo);
     let shell = Program::new("sh")

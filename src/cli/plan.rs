@@ -72,7 +72,8 @@ impl To {
 
 /// Runs `dispatch plan`.
 ///
-/// # Errors When the plan cannot be read, is invalid, or the result cannot be written.
+/// # Errors
+/// When the plan cannot be read, is invalid, or the result cannot be written.
 pub(crate) fn run(args: PlanArgs, ui: &Ui) -> CommandResult {
     match args.command {
         PlanCommand::Check { file } => check(&file, ui),

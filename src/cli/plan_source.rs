@@ -27,8 +27,9 @@ pub(crate) struct Loaded {
 /// Reads and checks a plan; `-` is standard input in Markdown. `workers` are the names that exist
 /// (`None`: not checked).
 ///
-/// # Errors When the text cannot be read or is not a valid plan. The message then has every
-/// diagnostic, and the exit code is that of a bad command line.
+/// # Errors
+/// When the text cannot be read or is not a valid plan. The message then has every diagnostic, and
+/// the exit code is that of a bad command line.
 pub(crate) fn load_plan(
     path: &Path,
     workers: Option<&BTreeSet<String>>,

@@ -61,7 +61,8 @@ pub(crate) struct PromptArgs {
 
 /// Runs the subcommand.
 ///
-/// # Errors When there is no such plan, run or task, or the prompt template is invalid.
+/// # Errors
+/// When there is no such plan, run or task, or the prompt template is invalid.
 pub(crate) fn run(args: PromptArgs, ui: &Ui) -> CommandResult {
     let prompt = match args.from.as_deref().filter(|from| is_plan(from)) {
         Some(file) => of_plan(Path::new(file), &args)?,

@@ -62,7 +62,8 @@ impl RepoContext {
 
     /// Opens the repository around the current folder, or returns `None` outside one.
     ///
-    /// # Errors When dispatch cannot work with the repository.
+    /// # Errors
+    /// When dispatch cannot work with the repository.
     pub(crate) fn open_if_any() -> Result<Option<RepoContext>, CommandError> {
         let folder = std::env::current_dir().unwrap_or_default();
         match Repo::discover(&folder) {

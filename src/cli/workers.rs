@@ -41,7 +41,8 @@ pub(crate) struct WorkersArgs {
 
 /// Runs the subcommand.
 ///
-/// # Errors When the configuration is invalid.
+/// # Errors
+/// When the configuration is invalid.
 pub(crate) fn run(args: WorkersArgs, ui: &Ui) -> CommandResult {
     let place = RepoContext::open_if_any()?;
     let folder = match &place {

@@ -19,7 +19,8 @@ use crate::model::task_state::{TaskPhase, TaskState};
 
 /// Compares everything that the journal names with the repository, without changing anything.
 ///
-/// # Errors When references or the records of an attempt cannot be read.
+/// # Errors
+/// When references or the records of an attempt cannot be read.
 pub fn inspect(context: &Context, state: &RunState) -> Result<Vec<Finding>, EngineError> {
     let store = Store::open(&context.repo)?;
     let mut found = Vec::new();

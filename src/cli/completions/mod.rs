@@ -26,7 +26,8 @@ pub(crate) struct CompletionsArgs {
 
 /// Runs the subcommand.
 ///
-/// # Errors When the script cannot be created.
+/// # Errors
+/// When the script cannot be created.
 pub(crate) fn run(args: &CompletionsArgs, ui: &Ui) -> CommandResult {
     let name = args.shell.to_string();
     let shells = Shells::builtins();

@@ -60,7 +60,8 @@ pub(crate) struct Drive<'a> {
 impl Drive<'_> {
     /// Drives the run until it ends and prints the report.
     ///
-    /// # Errors When dispatch itself fails; the run can then be resumed.
+    /// # Errors
+    /// When dispatch itself fails; the run can then be resumed.
     pub(crate) fn run(self, ui: &Ui) -> Result<ExitStatus, CommandError> {
         let (run, here) = (self.state.run.clone(), self.here);
         let context = Arc::new(context(
@@ -140,7 +141,8 @@ impl Drive<'_> {
 
 /// Starts a background process that drives the run; its output goes to `runner.log` of the run.
 ///
-/// # Errors When it cannot be started; the run can then be resumed.
+/// # Errors
+/// When it cannot be started; the run can then be resumed.
 pub(crate) fn detach(here: &RepoContext, run: &RunId) -> Result<(), CommandError> {
     let resume = suggest::resume(run);
     let failed = |error: std::io::Error| {
@@ -204,7 +206,8 @@ pub(crate) fn random() -> fastrand::Rng {
 
 /// Builds the context of a run whose attempts run on this machine.
 ///
-/// # Errors When the path of this program cannot be determined.
+/// # Errors
+/// When the path of this program cannot be determined.
 pub(crate) fn context(
     repo: &Repo,
     state: &RunState,

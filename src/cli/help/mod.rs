@@ -31,7 +31,8 @@ pub(crate) struct HelpArgs {
 
 /// Runs the subcommand; `program` is the whole command line of `dispatch`.
 ///
-/// # Errors Exit code 2 for a name that is neither a command nor a chapter.
+/// # Errors
+/// Exit code 2 for a name that is neither a command nor a chapter.
 pub(crate) fn run(args: &HelpArgs, program: Command, ui: &Ui) -> CommandResult {
     let columns = match ui.columns() {
         usize::MAX => PLAIN_WIDTH,

@@ -30,7 +30,8 @@ pub(crate) struct InitArgs {
 
 /// Runs the subcommand; `--print` works outside a repository as well.
 ///
-/// # Errors When the file exists already, or cannot be written.
+/// # Errors
+/// When the file exists already, or cannot be written.
 pub(crate) fn run(args: InitArgs, ui: &Ui) -> CommandResult {
     let top = match RepoContext::open_if_any()? {
         Some(place) => place.repo.top,

@@ -80,7 +80,8 @@ pub(crate) struct LandArgs {
 
 /// Runs the subcommand.
 ///
-/// # Errors When the run cannot land; the target has not moved then.
+/// # Errors
+/// When the run cannot land; the target has not moved then.
 pub(crate) fn run(args: LandArgs, ui: &Ui) -> CommandResult {
     let mut opened = Opened::open(args.run.as_deref(), DefaultRun::Unlanded, ui)?;
     let options = options(&args, opened.context.settings.board.land);

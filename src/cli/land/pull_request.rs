@@ -58,7 +58,8 @@ pub(crate) struct Scene<'a> {
 
 /// Shows the pull requests, asks, pushes and opens them.
 ///
-/// # Errors When the run cannot land, or the remote or GitHub rejects it.
+/// # Errors
+/// When the run cannot land, or the remote or GitHub rejects it.
 pub(crate) fn run(
     scope: Scope,
     remote: Option<&str>,

@@ -34,7 +34,8 @@ impl Opened {
     /// Opens a run. Processes of an earlier landing are waited for, and its locks are removed, so
     /// that the state does not change afterwards.
     ///
-    /// # Errors When there is no such run, or another process drives it.
+    /// # Errors
+    /// When there is no such run, or another process drives it.
     pub(crate) fn open(
         name: Option<&str>,
         default: DefaultRun,
@@ -65,7 +66,8 @@ impl Opened {
 
     /// Records an event.
     ///
-    /// # Errors When the journal cannot be written.
+    /// # Errors
+    /// When the journal cannot be written.
     pub(crate) fn record(&mut self, event: Event) -> Result<(), CommandError> {
         let now = self.here.clock.now();
         let recorded = self.journal.append(vec![event], now);

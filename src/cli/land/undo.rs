@@ -35,7 +35,8 @@ pub(crate) struct UnlandArgs {
 
 /// Runs the subcommand.
 ///
-/// # Errors When the landing cannot be undone; the target has not moved then.
+/// # Errors
+/// When the landing cannot be undone; the target has not moved then.
 pub(crate) fn run(args: UnlandArgs, ui: &Ui) -> CommandResult {
     let mut opened = Opened::open(args.run.as_deref(), DefaultRun::Latest, ui)?;
     let preview = Preview::new(ui, args.dry_run);

@@ -46,7 +46,8 @@ impl Followed<'_> {
     /// Waits until the worker has started, and prints the reason for waiting. Returns the number of
     /// the attempt.
     ///
-    /// # Errors When the worker will not start, or no process drives the run.
+    /// # Errors
+    /// When the worker will not start, or no process drives the run.
     pub(super) fn wait_for_worker(&self, ui: &Ui) -> Result<u32, CommandError> {
         let mut poll = Poll::new(self.here, self.run);
         let mut said = String::new();

@@ -68,8 +68,9 @@ pub(crate) struct SkipArgs {
 
 /// Runs `dispatch retry`.
 ///
-/// # Errors When the run cannot be read or is driven by another process, the task cannot be
-/// retried, or the worker does not suit it.
+/// # Errors
+/// When the run cannot be read or is driven by another process, the task cannot be retried, or the
+/// worker does not suit it.
 pub(crate) fn retry(args: RetryArgs, ui: &Ui) -> CommandResult {
     let here = RepoContext::open()?;
     let run = here.find_run(args.name.run.as_deref(), DefaultRun::Unfinished)?;
@@ -222,8 +223,8 @@ fn above_scissors(text: &str) -> &str {
 
 /// Runs `dispatch skip`.
 ///
-/// # Errors When the run cannot be read or is driven by another process, or the task is done or
-/// running.
+/// # Errors
+/// When the run cannot be read or is driven by another process, or the task is done or running.
 pub(crate) fn skip(args: SkipArgs, ui: &Ui) -> CommandResult {
     let here = RepoContext::open()?;
     let run = here.find_run(args.name.run.as_deref(), DefaultRun::Unfinished)?;

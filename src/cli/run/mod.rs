@@ -74,7 +74,8 @@ pub(crate) struct RunArgs {
 
 /// Runs the subcommand.
 ///
-/// # Errors When the run cannot start; nothing has been created then.
+/// # Errors
+/// When the run cannot start; nothing has been created then.
 pub(crate) fn run(args: RunArgs, ui: &Ui) -> CommandResult {
     run_in(&RepoContext::open()?, args, ui)
 }

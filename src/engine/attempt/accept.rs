@@ -26,7 +26,8 @@ const SUBJECT: usize = 72;
 
 /// Creates the candidate and returns the outcome of the attempt.
 ///
-/// # Errors When the store cannot be read or written.
+/// # Errors
+/// When the store cannot be read or written.
 pub(super) fn accept(
     case: &Case,
     store: &Store,

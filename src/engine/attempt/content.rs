@@ -45,7 +45,8 @@ pub(super) fn embedded_repository(
 
 /// Returns remarks on files that are probably not meant to be in git.
 ///
-/// # Errors When the store cannot be read.
+/// # Errors
+/// When the store cannot be read.
 pub(super) fn large_files(store: &Store, changes: &[Change]) -> Result<Vec<String>, EngineError> {
     let mut remarks = Vec::new();
     for change in changes {

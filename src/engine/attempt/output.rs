@@ -21,7 +21,8 @@ const STEP_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Reads the stored output of an attempt whose worker has ended.
 ///
-/// # Errors When the reader panicked.
+/// # Errors
+/// When the reader panicked.
 pub(super) async fn read_output(
     context: &Arc<Context>,
     spec: &AttemptSpec,

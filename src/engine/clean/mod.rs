@@ -35,7 +35,8 @@ impl CleanPlan {
     /// Inspects every worktree and branch of a run. The worktrees of `forced` tasks are removed
     /// even with uncommitted work in them.
     ///
-    /// # Errors When the store cannot be read.
+    /// # Errors
+    /// When the store cannot be read.
     pub fn new(
         context: &Context,
         state: &RunState,

@@ -18,7 +18,8 @@ const LIMIT: usize = 12 * 1024;
 /// Renders both changes and the conflict, quoted, so that their text cannot pass for a part of the
 /// prompt.
 ///
-/// # Errors When git or the store fails.
+/// # Errors
+/// When git or the store fails.
 pub fn render_both_sides(repo: &Repo, sides: &BothSides) -> Result<String, EngineError> {
     let BothSides {
         run_base,

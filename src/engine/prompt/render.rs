@@ -19,7 +19,8 @@ pub enum Tree {
 
 /// Renders the prompt of an attempt. `sides` shows both sides of an earlier conflict.
 ///
-/// # Errors When the template is invalid.
+/// # Errors
+/// When the template is invalid.
 pub fn render(
     settings: &PromptSettings,
     plan: &Plan,

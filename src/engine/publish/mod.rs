@@ -111,7 +111,8 @@ pub enum Committed {
 impl Publisher {
     /// Creates a publisher for the runs of a repository.
     ///
-    /// # Errors When the store cannot be opened.
+    /// # Errors
+    /// When the store cannot be opened.
     pub fn new(repo: &Repo) -> Result<Publisher, StoreError> {
         let store = Store::open(repo)?;
         Ok(Publisher { store })
@@ -133,7 +134,8 @@ impl Publisher {
     /// Commits a board, unless the branch must not be moved right now. Waits for an assembly that
     /// moves the branch.
     ///
-    /// # Errors When the store cannot be written.
+    /// # Errors
+    /// When the store cannot be written.
     pub fn publish(&self, context: &Context, board: &Board) -> Result<Committed, EngineError> {
         let _hold = context.hold_integration();
         if let Some(why) = self.hindrance(context)? {

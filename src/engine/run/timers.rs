@@ -1,4 +1,4 @@
-//! Timers for facts that come true at a time of day. It reads no clock.
+//! Schedules events for a time of day; the time is an argument.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -9,17 +9,17 @@ use crate::engine::run::now::Now;
 use crate::model::event::Event;
 use crate::model::ids::TaskNumber;
 
-/// The longest sleep. A machine that was suspended has less to wait for than its timers show.
+/// The longest sleep. After a suspension of the machine, less time remains than the timers show.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 
-/// A fact that comes true at some time.
+/// An event that is due at some time.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 enum Due {
     Retry(TaskNumber),
     Unpark(String),
 }
 
-/// The facts that come true later, each once.
+/// The scheduled events, each once.
 #[derive(Debug, Default)]
 pub struct Timers {
     queue: BTreeSet<(Timestamp, Due)>,
@@ -39,7 +39,7 @@ impl Timers {
         self.set(Due::Unpark(worker), at, now);
     }
 
-    /// Takes the facts that have come true.
+    /// Takes the events that are due.
     pub fn take_due(&mut self, now: Now) -> Vec<Event> {
         let mut events = Vec::new();
         while let Some(first) = self.queue.first().cloned() {
@@ -59,7 +59,7 @@ impl Timers {
         events
     }
 
-    /// Returns the time until the next look at the clock.
+    /// Returns the time until the clock is checked next.
     pub fn due_in(&self, now: Now) -> Option<Duration> {
         let (_, first) = self.queue.first()?;
         let (_, end) = self.waits.get(first)?;
@@ -69,7 +69,7 @@ impl Timers {
         )
     }
 
-    /// A later call for the same fact replaces its time.
+    /// Sets the time of an event; a later call replaces it.
     fn set(&mut self, due: Due, at: Timestamp, now: Now) {
         let known = self.waits.get(&due).map(|(known, _)| *known);
         if known == Some(at) {
@@ -79,7 +79,7 @@ impl Timers {
             self.queue.remove(&(known, due.clone()));
         }
         let wait = Duration::try_from(at.duration_since(now.time)).unwrap_or_default();
-        // Later than any clock can show means never.
+        // A time beyond the range of the clock means never.
         if let Some(end) = now.instant.checked_add(wait) {
             self.waits.insert(due.clone(), (at, end));
             self.queue.insert((at, due));
@@ -143,7 +143,7 @@ mod tests {
         let start = Instant::now();
         let mut timers = Timers::default();
         timers.retry_at(TaskNumber(1), at(60), now(start, 0, 0));
-        // The machine slept: the monotonic clock did not count that.
+        // The machine slept, which the monotonic clock did not count.
         assert_eq!(timers.take_due(now(start, 1, 60)).len(), 1);
         timers.retry_at(TaskNumber(1), at(60), now(start, 1, 50));
         assert!(timers.take_due(now(start, 10, 50)).is_empty());

@@ -34,7 +34,8 @@ pub struct Loaded {
 
 /// Loads a run from references alone, without worktrees, logs or locks.
 ///
-/// # Errors When the journal, the plan or the settings cannot be read.
+/// # Errors
+/// When the journal, the plan or the settings cannot be read.
 pub fn load(store: &Store, run: &RunId) -> Result<Loaded, EngineError> {
     let replayed = replay(store, run)?;
     let plan = plan_at(store, &replayed, 1)?;
@@ -67,7 +68,8 @@ pub fn load(store: &Store, run: &RunId) -> Result<Loaded, EngineError> {
 
 /// Records the current settings, which apply to the run from the next event on.
 ///
-/// # Errors When the journal cannot be read or written.
+/// # Errors
+/// When the journal cannot be read or written.
 pub fn keep_settings(
     store: &Store,
     loaded: &Loaded,
@@ -86,7 +88,8 @@ pub fn keep_settings(
 
 /// Renders settings for the journal.
 ///
-/// # Errors When they cannot be serialised.
+/// # Errors
+/// When they cannot be serialised.
 pub fn settings_text(settings: &Settings) -> Result<String, EngineError> {
     serde_json::to_string_pretty(settings)
         .map_err(|error| EngineError::Refused(format!("{SETTINGS_FILE}: {}", error_chain(&error))))
@@ -107,7 +110,8 @@ fn plan_at(store: &Store, replayed: &Replayed, seq: u64) -> Result<Plan, EngineE
 /// Unlocks the references of a run whose last driver died while it moved one, and returns their
 /// names. Only for the holder of the run's lock, the only process that moves them.
 ///
-/// # Errors When a lock file cannot be removed.
+/// # Errors
+/// When a lock file cannot be removed.
 pub fn free_references(
     repo: &Repo,
     run: &RunId,
@@ -126,7 +130,8 @@ pub fn free_references(
 /// Unlocks the target of a landing that was announced and not finished: a lock on it that is older
 /// than this process belongs to that landing.
 ///
-/// # Errors When a lock file cannot be removed.
+/// # Errors
+/// When a lock file cannot be removed.
 pub fn free_target(repo: &Repo, state: &RunState) -> Result<(), EngineError> {
     let Some(landing) = &state.pending_landing else {
         return Ok(());

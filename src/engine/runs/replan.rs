@@ -26,7 +26,8 @@ pub struct Replan {
 impl Replan {
     /// Compares an edited plan with the run's own.
     ///
-    /// # Errors When the edited plan does not fit the run.
+    /// # Errors
+    /// When the edited plan does not fit the run.
     pub fn new(state: &RunState, edited: &Plan) -> Result<Replan, EngineError> {
         let numbers = state.plan.tasks().iter().map(|task| task.number);
         let removed: Vec<TaskNumber> = numbers.filter(|n| state.task(*n).removed).collect();
@@ -42,7 +43,8 @@ impl Replan {
 
     /// Records the new plan, which the run follows from now on.
     ///
-    /// # Errors When the journal cannot be written; nothing has changed then.
+    /// # Errors
+    /// When the journal cannot be written; nothing has changed then.
     pub fn carry_out(
         self,
         store: &Store,

@@ -204,7 +204,8 @@ impl Prepared {
 
 /// Checks everything that could prevent a run.
 ///
-/// # Errors The first obstacle. Nothing has been created.
+/// # Errors
+/// The first obstacle. Nothing has been created.
 pub fn prepare(
     repo: &Repo,
     plan: &Plan,
@@ -337,7 +338,8 @@ fn refuse_cut(plan: &Plan, only: Option<&[TaskNumber]>) -> Result<(), StartError
 
 /// Checks that every chosen task has a worker that can run it here.
 ///
-/// # Errors The first task that has none.
+/// # Errors
+/// The first task that has none.
 pub fn refuse_workers(
     plan: &Plan,
     settings: &Settings,
@@ -355,7 +357,8 @@ pub fn refuse_workers(
 
 /// Checks that a worker can run a task here.
 ///
-/// # Errors When it has no command for the task, or its program is not installed.
+/// # Errors
+/// When it has no command for the task, or its program is not installed.
 pub fn refuse_worker(task: &Task, worker: &Worker) -> Result<(), StartError> {
     let Some(program) = worker.command.first() else {
         return match task.fields.run {
