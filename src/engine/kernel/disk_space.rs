@@ -23,7 +23,7 @@ use crate::model::shortage::{Resource, Shortage};
 /// The fewest files that must stay free on each file system, besides those of a new worktree.
 const LEAST_FILES: u64 = 256;
 
-/// How often the space of a full disk is measured.
+/// The interval at which the space of a full disk is measured.
 pub const MEASURE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The first pause if writing fails although the disk has space (a quota); it doubles.

@@ -1,4 +1,4 @@
-//! Carries effects out: the only part of the loop that touches the world outside.
+//! Carries out effects: the only part of the loop that acts on the outside world.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -37,7 +37,7 @@ use crate::model::event::Recorded;
 use crate::model::ids::{AttemptNumber, TaskNumber};
 use crate::model::run::RunState;
 
-/// The world outside of the loop.
+/// The outside world of the loop.
 pub(super) struct Outside<'a> {
     context: Arc<Context>,
     journal: Journal,
@@ -52,7 +52,7 @@ pub(super) struct Outside<'a> {
 }
 
 impl<'a> Outside<'a> {
-    /// For one run.
+    /// Creates the outside of one run.
     pub(super) fn new(
         context: Arc<Context>,
         journal: Journal,
@@ -74,13 +74,13 @@ impl<'a> Outside<'a> {
         }
     }
 
-    /// The fixed facts of the run.
+    /// The fixed data of the run.
     pub(super) fn context(&self) -> &Context {
         &self.context
     }
 
-    /// Carries one effect out. The answer of a short one is returned; a long one runs beside the
-    /// loop and posts its answer.
+    /// Carries out one effect. A short one returns its answer; a long one runs in the background
+    /// and posts it.
     ///
     /// # Errors
     /// When the journal cannot be written for another reason than a full disk.
@@ -132,7 +132,7 @@ impl<'a> Outside<'a> {
         Ok(None)
     }
 
-    /// Waits for notifications before the loop is left for good.
+    /// Waits for notifications before the loop ends.
     pub(super) async fn finish(
         &mut self,
         inbox: &mut UnboundedReceiver<Message>,
@@ -263,7 +263,7 @@ impl<'a> Outside<'a> {
         });
     }
 
-    /// Runs blocking work beside the loop and posts its message.
+    /// Runs blocking work in the background and posts its message.
     fn spawn(&self, work: impl FnOnce(&Context) -> Result<Message, EngineError> + Send + 'static) {
         let (context, post) = (Arc::clone(&self.context), self.post.clone());
         tokio::spawn(async move {
@@ -271,7 +271,7 @@ impl<'a> Outside<'a> {
                 Ok(message) => message,
                 Err(error) => Message::Broken(error),
             };
-            // The loop is gone only when the program ends.
+            // The loop ends only with the program.
             let _ = post.send(message);
         });
     }
