@@ -1,5 +1,6 @@
 //! A candidate's conflict with the candidates that were assembled before it.
 
+use crate::merge::change::ChangeStat;
 use crate::merge::oid::Oid;
 use crate::model::ids::TaskNumber;
 
@@ -32,4 +33,6 @@ pub struct ManualResolution {
     pub candidate: Oid,
     /// What it met, and its own result.
     pub conflict: AssemblyConflict,
+    /// The counts of what it adds to the others; a journal of an earlier version has none.
+    pub stat: Option<ChangeStat>,
 }
