@@ -11,6 +11,7 @@ pub mod files;
 pub(crate) mod golden;
 pub mod interrupt;
 pub mod markdown;
+pub mod pack;
 pub mod parallel;
 pub mod process;
 pub mod record_log;

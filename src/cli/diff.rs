@@ -28,7 +28,7 @@ pub(crate) struct DiffArgs {
 pub(crate) fn run(args: DiffArgs, ui: &Ui) -> CommandResult {
     let here = RepoContext::open()?;
     let run = here.find_run(args.name.run.as_deref(), DefaultRun::Latest)?;
-    let state = here.load(&run)?.state;
+    let state = here.read_state(&run)?;
     let number = find_task(&state.plan, &args.name.task)?.number;
     let Some((from, to)) = change(&state, number) else {
         return Err(CommandError::failed(format!(

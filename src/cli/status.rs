@@ -62,7 +62,7 @@ struct Shown {
 
 fn show(here: &RepoContext, name: Option<&str>) -> Result<Shown, CommandError> {
     let run = here.find_run(name, DefaultRun::Latest)?;
-    let state = here.load(&run)?.state;
+    let state = here.read_state(&run)?;
     let mut view = BoardView::new(&state);
     let over = matches!(state.phase, RunPhase::Ended(_));
     if !over && !RunLock::is_held(&here.repo, &run) {

@@ -35,7 +35,7 @@ pub(crate) struct WaitArgs {
 pub(crate) fn run(args: WaitArgs, ui: &Ui) -> CommandResult {
     let here = RepoContext::open()?;
     let run = here.find_run(args.run.as_deref(), DefaultRun::Unfinished)?;
-    let plan = here.load(&run)?.state.plan;
+    let plan = here.read_state(&run)?.plan;
     let task = args.task.as_deref();
     let task = task.map(|name| find_task(&plan, name)).transpose()?;
     let task = task.map(|task| task.number);
@@ -43,8 +43,8 @@ pub(crate) fn run(args: WaitArgs, ui: &Ui) -> CommandResult {
     let mut poll = Poll::new(&here, &run);
     loop {
         let state = poll.next()?;
-        if let Some(exit) = result(&state, task) {
-            ui.status(&sentence(&state, task));
+        if let Some(exit) = result(state, task) {
+            ui.status(&sentence(state, task));
             return Ok(exit);
         }
         if args

@@ -17,6 +17,7 @@ pub mod kept_changes;
 pub mod manual_resolution;
 pub mod outcome;
 pub mod outside_changes;
+mod packed;
 pub mod plan;
 pub mod pull_request;
 pub mod recovery;

@@ -85,13 +85,13 @@ pub(crate) fn run(args: ResolveArgs, ui: &Ui) -> CommandResult {
 fn find_open(here: &RepoContext, args: &ResolveArgs) -> Result<(RunId, TaskNumber), CommandError> {
     if let (Some(run), Some(task)) = (&args.run, &args.task) {
         let run = here.find_run(Some(run), DefaultRun::Unfinished)?;
-        let state = here.load(&run)?.state;
+        let state = here.read_state(&run)?;
         let number = find_task(&state.plan, task)?.number;
         return Ok((run, number));
     }
     let mut open = Vec::new();
     for entry in runs::list(&here.store)?.iter().rev().take(NEWEST) {
-        let Ok(Loaded { state, .. }) = here.load(&entry.run) else {
+        let Ok(state) = here.read_state(&entry.run) else {
             continue;
         };
         let is_named = |number: &TaskNumber| match &args.run {

@@ -66,7 +66,7 @@ pub(crate) fn run(args: ReviewArgs, ui: &Ui) -> CommandResult {
     }
     let here = RepoContext::open()?;
     let run = here.find_and_announce_run(args.run.as_deref(), DefaultRun::Unlanded, ui)?;
-    let state = here.load(&run)?.state;
+    let state = here.read_state(&run)?;
     let pages = pages(&here, &state)?;
     if args.json {
         ui.answer(&json::render_json(&state, &pages));
