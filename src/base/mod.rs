@@ -3,6 +3,7 @@
 pub mod ansi;
 
 pub mod clock;
+pub mod excerpt;
 pub mod fault;
 pub mod file_signature;
 pub mod files;

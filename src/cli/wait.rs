@@ -11,6 +11,8 @@ use crate::cli::repo_context::{DefaultRun, RepoContext, find_task};
 use crate::model::ids::TaskNumber;
 use crate::model::run::{RunPhase, RunState};
 use crate::model::task_state::TaskPhase;
+use crate::report::board::text;
+use crate::report::board::view::BoardView;
 use crate::report::suggest;
 use crate::ui::Ui;
 
@@ -81,6 +83,6 @@ fn decides(state: &RunState) -> bool {
 fn sentence(state: &RunState, task: Option<TaskNumber>) -> String {
     match task {
         Some(task) => format!("{task} of {}: {}", state.run, state.status(task)),
-        None => format!("{} has ended", state.run),
+        None => text::result_line(&BoardView::new(state)),
     }
 }

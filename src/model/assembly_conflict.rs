@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::merge::change::ChangeStat;
 use crate::merge::oid::Oid;
 use crate::model::ids::TaskNumber;
 
@@ -34,4 +35,6 @@ pub struct ManualResolution {
     pub candidate: Oid,
     /// What it met, and its own result.
     pub conflict: AssemblyConflict,
+    /// The counts of what it adds to the others; a journal of an earlier version has none.
+    pub stat: Option<ChangeStat>,
 }

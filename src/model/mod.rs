@@ -6,6 +6,7 @@ pub mod attempt;
 pub mod bill;
 pub mod blockers;
 pub mod circuit_breaker;
+pub mod conflict_status;
 pub mod event;
 pub mod failure;
 #[cfg(test)]
@@ -28,6 +29,7 @@ pub mod scope;
 pub mod shortage;
 pub mod spending;
 pub mod status;
+pub mod task_change;
 pub mod task_conflict;
 pub mod task_list;
 pub mod task_state;

@@ -17,7 +17,9 @@ mod differential;
 mod docs;
 mod doctor;
 mod every_class;
+mod examples;
 mod exec;
+mod faces;
 #[cfg(feature = "faults")]
 mod faults;
 #[cfg(feature = "faults")]
@@ -67,3 +69,4 @@ mod unland;
 mod verdict_cache;
 mod workers;
 mod worktree_files;
+mod wrapped;
