@@ -7,10 +7,11 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crate::engine::publish::digest::{Digest, subject};
-use crate::engine::publish::{Board, render_board_file};
+use crate::engine::publish::{Board, with_reports};
 use crate::engine::run::effect::Effect;
-use crate::model::event::Event;
+use crate::model::event::{Event, Recorded};
 use crate::model::run::{RunPhase, RunState};
+use crate::report::board::incremental::IncrementalBoard;
 
 /// The longest time from a change to its commit, and the time in which one more commit is earned.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -25,6 +26,7 @@ pub(super) struct Outbox {
     committed: Digest,
     /// The last board that was rendered.
     rendered: Digest,
+    board: IncrementalBoard,
     /// Something may have changed since.
     is_stale: bool,
     queue: VecDeque<(Board, Digest)>,
@@ -48,6 +50,7 @@ impl Outbox {
         Outbox {
             rendered: committed.clone(),
             committed,
+            board: IncrementalBoard::default(),
             is_stale: true,
             queue: VecDeque::new(),
             in_flight: None,
@@ -59,10 +62,11 @@ impl Outbox {
         }
     }
 
-    /// Follows a fact.
-    pub(super) fn apply(&mut self, event: &Event) {
+    /// Follows a fact that was just applied to the state.
+    pub(super) fn apply(&mut self, state: &RunState, fact: &Recorded) {
+        self.board.apply(state, fact);
         self.is_stale |= !matches!(
-            event,
+            fact.event,
             Event::AttemptStarted { .. } | Event::ProgressReported { .. }
         );
     }
@@ -100,7 +104,7 @@ impl Outbox {
         } else {
             self.tokens = self.tokens.saturating_sub(1);
             let board = Board {
-                text: render_board_file(state),
+                text: with_reports(self.board.render(state), state),
                 subject: subject(&self.rendered, &due),
                 time: state.updated,
             };

@@ -28,7 +28,7 @@ fn a_request_on_a_full_disk_is_answered_once_it_is_written_and_carried_out_at_on
         @r"
         0s      begin     | write attempt-starting a | start a
         0.21s             | write attempt-started a
-        1s      cancel a  | terminate a | warn: no space: the disk is full: 0 B free at /, 1 B needed
+        1s      cancel a  | warn: no space: the disk is full: 0 B free at /, 1 B needed | terminate a
         1s      a stops   |
         3.05s             | write task-cancelled a + shortage-began + attempt-ended a + shortage-ended + run-ended | answer done
         3.06s             | leave 3
@@ -41,7 +41,7 @@ fn a_run_that_is_stopped_on_a_full_disk_is_left_for_the_next_process() {
     insta::assert_snapshot!(play("a: run 9s · b: run 9s", "1s · full · ctrl-c · end"), @r"
         0s      begin     | write attempt-starting a + attempt-starting b | start a | start b
         0.21s             | write attempt-started a + attempt-started b
-        1s      ctrl-c    | warn: stopping: nothing new starts, 2 workers asked to end; again to kill | interrupt a | interrupt b | warn: no space: the disk is full: 0 B free at /, 1 B needed
+        1s      ctrl-c    | warn: stopping: nothing new starts, 2 workers asked to end; again to kill | warn: no space: the disk is full: 0 B free at /, 1 B needed | interrupt a | interrupt b
         1s      a is left open, b is left open | leave, interrupted
         ");
 }

@@ -129,7 +129,7 @@ fn a_cancelled_task_is_stopped_in_every_phase() {
     insta::assert_snapshot!(play_with("a: run 3s · b", "1s · cancel a · end", one()), @r"
         0s      begin     | write attempt-starting a | start a
         0.21s             | write attempt-started a
-        1s      cancel a  | write task-cancelled a | terminate a | answer done
+        1s      cancel a  | write task-cancelled a | answer done | terminate a
         1s      a stops   | write attempt-ended a + attempt-starting b | start b
         1.21s             | write attempt-started b
         2s      b passes  | write attempt-ended b | assemble
@@ -160,7 +160,7 @@ fn a_cancelled_task_is_stopped_in_every_phase() {
     insta::assert_snapshot!(play("a: run 3s · b: run 5s · c <- b", "1s · cancel · end"), @r"
         0s      begin     | write attempt-starting b + attempt-starting a | start b | start a
         0.21s             | write attempt-started b + attempt-started a
-        1s      cancel    | write task-cancelled a + task-cancelled b + task-cancelled c | terminate a | terminate b | answer done
+        1s      cancel    | write task-cancelled a + task-cancelled b + task-cancelled c | answer done | terminate a | terminate b
         1s      a stops, b stops | write attempt-ended a + attempt-ended b + run-ended
         1.02s             | leave 3
         ");
@@ -171,7 +171,7 @@ fn a_cancelled_worker_that_does_not_listen_is_waited_for() {
     insta::assert_snapshot!(play("a: hang", "1s · cancel a · 5s · ctrl-c · ctrl-c · end"), @r"
         0s      begin     | write attempt-starting a | start a
         0.21s             | write attempt-started a
-        1s      cancel a  | write task-cancelled a | terminate a | answer done
+        1s      cancel a  | write task-cancelled a | answer done | terminate a
         6s      ctrl-c    | warn: stopping: nothing new starts, 1 worker asked to end; again to kill | write stop-requested | interrupt a
         6s      ctrl-c    | warn: killing what is left; once more to leave at once | kill a
         6s      a stops   | write attempt-ended a + run-ended
