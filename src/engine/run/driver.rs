@@ -82,6 +82,7 @@ pub struct Driver {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Assembly {
     Idle,
+    /// It starts once the last board is on the branch.
     Announced,
     Running,
 }
@@ -251,6 +252,7 @@ impl Driver {
             self.show();
             self.publish(now);
             self.detect(now);
+            self.assemble();
             self.leave_if_over();
         }
     }
@@ -317,12 +319,8 @@ impl Driver {
 
     fn written(&mut self, facts: Vec<Recorded>) {
         self.admission.wrote();
-        for effect in self.recorder.written(facts) {
-            if matches!(effect, Effect::Assemble) {
-                self.assembly = Assembly::Running;
-            }
-            self.effects.push(effect);
-        }
+        let released = self.recorder.written(facts);
+        self.effects.extend(released);
     }
 
     fn answer(&mut self, request: &Request, reply: Reply, now: Now) {
@@ -352,8 +350,6 @@ impl Driver {
         }
         if step == Step::Stop {
             self.record(Event::StopRequested {}, now);
-            self.recorder
-                .forget(|effect| matches!(effect, Effect::Assemble));
             if self.assembly == Assembly::Announced {
                 self.assembly = Assembly::Idle;
             }
@@ -525,10 +521,22 @@ impl Driver {
         self.effects.push(Effect::Show(facts));
     }
 
+    /// While an assembly moves the branch, boards wait.
     fn publish(&mut self, now: Now) {
-        if !self.recorder.is_full() && self.recorder.is_patient() {
-            let board = self.outbox.next(&self.state, now.instant);
+        let is_writable = !self.recorder.is_full() && self.recorder.is_patient();
+        if is_writable && self.assembly != Assembly::Running {
+            let is_last = self.assembly == Assembly::Announced;
+            let board = self.outbox.next(&self.state, is_last, now.instant);
             self.effects.extend(board);
+        }
+    }
+
+    /// Starts an assembly on top of the last board.
+    fn assemble(&mut self) {
+        let is_ready = self.recorder.is_written() && self.outbox.is_idle();
+        if self.assembly == Assembly::Announced && is_ready {
+            self.assembly = Assembly::Running;
+            self.effects.push(Effect::Assemble);
         }
     }
 

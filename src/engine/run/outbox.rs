@@ -71,10 +71,10 @@ impl Outbox {
         );
     }
 
-    /// Returns the commit that is due, if any.
-    pub(super) fn next(&mut self, state: &RunState, now: Instant) -> Option<Effect> {
+    /// Returns the commit that is due, if any. The last board before an assembly waits for no other.
+    pub(super) fn next(&mut self, state: &RunState, is_last: bool, now: Instant) -> Option<Effect> {
         self.refill(now);
-        self.render(state, now);
+        self.render(state, is_last, now);
         if self.in_flight.is_some() {
             return None;
         }
@@ -91,11 +91,12 @@ impl Outbox {
         }
     }
 
-    fn render(&mut self, state: &RunState, now: Instant) {
+    fn render(&mut self, state: &RunState, is_last: bool, now: Instant) {
         if !self.is_stale || self.retry_at.is_some_and(|at| at > now) {
             return;
         }
-        if self.tokens == 0 && !matches!(state.phase, RunPhase::Ended(_)) {
+        let is_last = is_last || matches!(state.phase, RunPhase::Ended(_));
+        if self.tokens == 0 && !is_last {
             return;
         }
         let due = Digest::of(state);

@@ -50,11 +50,6 @@ impl Recorder {
         self.waiting.push_back((seq, effect));
     }
 
-    /// Drops the waiting effects that are not to happen any more.
-    pub(super) fn forget(&mut self, is_forgotten: impl Fn(&Effect) -> bool) {
-        self.waiting.retain(|(_, effect)| !is_forgotten(effect));
-    }
-
     /// Returns the write that is due, if any.
     pub(super) fn write(&mut self) -> Option<Effect> {
         let is_blocked = self.is_full && !self.may_retry;

@@ -41,8 +41,9 @@ fn ctrl_c_stops_an_assembly_which_is_made_again_later() {
     insta::assert_snapshot!(play("a: run 1s", "1.5s · ctrl-c · end"), @r"
         0s      begin     | write attempt-starting a | start a
         0.21s             | write attempt-started a
-        1s      a passes  | write attempt-ended a | assemble
-        1.01s             | write assembly-starting
+        1s      a passes  | write attempt-ended a
+        1.01s             | assemble
+        1.02s             | write assembly-starting
         1.50s   ctrl-c    | warn: stopping: nothing new starts, 0 workers asked to end; again to kill | write stop-requested | interrupt assembly
         1.51s             | write run-ended
         1.52s             | leave 130
@@ -97,10 +98,11 @@ fn a_lost_control_socket_or_peer_keeps_no_run_from_its_end() {
         0s      begin     | write attempt-starting a | start a
         0s      warn could not use the control socket | warn: could not use the control socket
         0.21s             | write attempt-started a
-        2s      a passes  | write attempt-ended a | assemble
-        2.01s             | write assembly-starting
-        3s      assembled | write assembled + run-ended
-        3.01s             | leave 0
+        2s      a passes  | write attempt-ended a
+        2.01s             | assemble
+        2.02s             | write assembly-starting
+        3.01s   assembled | write assembled + run-ended
+        3.02s             | leave 0
         "
     );
     insta::assert_snapshot!(play("a: run 2s", "1s · gone · resume · end"), @r"
@@ -108,10 +110,11 @@ fn a_lost_control_socket_or_peer_keeps_no_run_from_its_end() {
         0.21s             | write attempt-started a
         1s      gone      | write paused | answer done
         1s      resume    | write unpaused | answer done
-        2s      a passes  | write attempt-ended a | assemble
-        2.01s             | write assembly-starting
-        3s      assembled | write assembled + run-ended
-        3.01s             | leave 0
+        2s      a passes  | write attempt-ended a
+        2.01s             | assemble
+        2.02s             | write assembly-starting
+        3.01s   assembled | write assembled + run-ended
+        3.02s             | leave 0
         ");
 }
 
@@ -128,10 +131,11 @@ fn a_run_that_another_process_drove_is_adopted_where_it_stands() {
         0.21s             | write attempt-started a
         3s      a passes  | write attempt-ended a + attempt-starting b | start b
         3.21s             | write attempt-started b
-        4s      b passes  | write attempt-ended b | assemble
-        4.01s             | write assembly-starting
-        5s      assembled | write assembled + run-ended
-        5.01s             | leave 0
+        4s      b passes  | write attempt-ended b
+        4.01s             | assemble
+        4.02s             | write assembly-starting
+        5.01s   assembled | write assembled + run-ended
+        5.02s             | leave 0
         ");
 }
 
@@ -158,12 +162,13 @@ fn facts_that_come_during_a_write_share_the_next_one_and_effects_wait_for_theirs
         2.50s   written   | answer done | write attempt-started c | terminate c
         2.50s   c stops   |
         3s      written   | write attempt-ended c
-        3.50s   written   | assemble
-        3.51s             | write assembly-starting
-        4.01s   written   |
-        4.50s   assembled | write assembled + run-ended
-        5s      written   |
-        5.01s             | leave 3
+        3.50s   written   |
+        3.51s             | assemble
+        3.52s             | write assembly-starting
+        4.02s   written   |
+        4.51s   assembled | write assembled + run-ended
+        5.01s   written   |
+        5.02s             | leave 3
         "
     );
 }
