@@ -1,6 +1,7 @@
 //! The state of one task of a run.
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::merge::change::RepoPath;
 use crate::merge::class::Class;
@@ -53,7 +54,7 @@ pub struct TaskState {
 }
 
 /// What a task waits for or how it ended.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub enum TaskPhase {
     /// Starts when its dependencies are done and there is room.
     Queued,
