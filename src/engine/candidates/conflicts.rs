@@ -1,6 +1,6 @@
 //! Runs the conflict detector on the candidates of a run.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::PoisonError;
 
 use crate::assembly::order::assembly_order;
@@ -51,6 +51,30 @@ pub fn conflicts_in(
     Ok(task_conflicts(detection, &numbers, &|number| {
         built_on.of(number)
     }))
+}
+
+/// Finds the conflict of two tasks. Compares the candidates they were built on as well, which tells
+/// if it is inherited.
+///
+/// # Errors
+/// When git's engine fails as a whole, or the store cannot be read.
+pub fn conflict_between(
+    context: &Context,
+    state: &RunState,
+    detector: &mut Detector,
+    tasks: [TaskNumber; 2],
+) -> Result<Option<TaskConflict>, EngineError> {
+    let store = Store::open(&context.repo)?;
+    let built_on = BuiltOn::of_tasks(&store, state, &tasks.into())?;
+    let below = tasks.into_iter().flat_map(|task| built_on.of(task));
+    let involved: BTreeSet<TaskNumber> = below.chain(tasks).collect();
+    let mut candidates = state.candidates();
+    candidates.retain(|(task, _)| involved.contains(task));
+    let detection = detector.update(&task_branches(context, &candidates))?;
+    let numbers: Vec<TaskNumber> = candidates.iter().map(|(task, _)| *task).collect();
+    let found = task_conflicts(&detection, &numbers, &|task| built_on.of(task));
+    let pair = (tasks[0].min(tasks[1]), tasks[0].max(tasks[1]));
+    Ok(found.into_iter().find(|conflict| conflict.pair() == pair))
 }
 
 /// Returns the order in which assembly would try the candidates with these conflicts, as indexes of
@@ -113,17 +137,16 @@ pub fn options(context: &Context, prune: bool) -> Options {
     }
 }
 
-/// Returns every task that this one was built on, directly or through others.
+/// Lists every task that this one was built on, directly or through others.
 pub fn upstream(state: &RunState, number: TaskNumber) -> Vec<TaskNumber> {
-    let mut found = Vec::new();
+    let mut found = BTreeSet::new();
     let mut open = state.built_on(number);
     while let Some(task) = open.pop() {
-        if !found.contains(&task) {
+        if found.insert(task) {
             open.extend(state.built_on(task));
-            found.push(task);
         }
     }
-    found
+    found.into_iter().collect()
 }
 
 /// Returns the class and the paths of the conflict of two commits.
