@@ -166,7 +166,7 @@ fn recalled_contents_are_not_merged_again_and_give_the_same_trees() {
         merged = merged.with_blobs(BlobMerges::new(engine).recalling(recall));
         let announced = candidates.iter().map(|candidate| {
             let tree = store.tree_of(*candidate).unwrap();
-            (tree, store.changes(base_tree, tree).unwrap())
+            (*candidate, Some(store.changes(base_tree, tree).unwrap()))
         });
         merged.announce(announced).unwrap();
         let mut tip = base;
