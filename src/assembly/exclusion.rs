@@ -5,16 +5,16 @@ use crate::model::task_list::{and_list, comma_list, together_with};
 
 /// A task that will not go in.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Foreseen {
+pub struct Exclusion {
     /// The task.
     pub task: TaskNumber,
     /// Why not.
-    pub cause: Cause,
+    pub reason: ExclusionReason,
 }
 
 /// Why a task will not go in.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Cause {
+pub enum ExclusionReason {
     /// It conflicts with chosen tasks.
     Conflict {
         /// Those tasks.
@@ -25,14 +25,14 @@ pub enum Cause {
     /// It was built on a task that does not go in.
     BuiltOn(TaskNumber),
     /// A person left it out.
-    Person,
+    ByUser,
     /// A check failed with it when these very results were put together last.
-    FailedChecks(Failing),
+    FailedChecks(FailingSet),
 }
 
 /// A check that failed on a set of candidates, and on no smaller one.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Failing {
+pub struct FailingSet {
     /// The check.
     pub command: String,
     /// It was killed by its time limit.
@@ -41,14 +41,14 @@ pub struct Failing {
     pub tasks: Vec<TaskNumber>,
 }
 
-impl Foreseen {
+impl Exclusion {
     /// Why it stays out.
     pub fn why(&self) -> String {
-        match &self.cause {
-            Cause::Conflict { with, .. } => format!("conflicts with {}", and_list(with)),
-            Cause::BuiltOn(task) => format!("built on {task}, which is left out"),
-            Cause::Person => "left out by a person".to_owned(),
-            Cause::FailedChecks(failing) => {
+        match &self.reason {
+            ExclusionReason::Conflict { with, .. } => format!("conflicts with {}", and_list(with)),
+            ExclusionReason::BuiltOn(task) => format!("built on {task}, which is left out"),
+            ExclusionReason::ByUser => "left out by a person".to_owned(),
+            ExclusionReason::FailedChecks(failing) => {
                 let how = together_with(&failing.without(self.task));
                 let fails = if failing.timed_out {
                     "times out"
@@ -65,16 +65,16 @@ impl Foreseen {
 
     /// What would bring it in.
     pub fn remedy(&self) -> String {
-        match &self.cause {
-            Cause::Conflict { with, instead_of } => format!(
+        match &self.reason {
+            ExclusionReason::Conflict { with, instead_of } => format!(
                 "comes in when it is dispatched again on top of {}, or in place of {} (--order {})",
                 comma_list(with),
                 comma_list(instead_of),
                 self.task.0
             ),
-            Cause::BuiltOn(task) => format!("comes in with {task}"),
-            Cause::Person => "comes in when it is no longer left out".to_owned(),
-            Cause::FailedChecks(failing) => match failing.without(self.task).as_slice() {
+            ExclusionReason::BuiltOn(task) => format!("comes in with {task}"),
+            ExclusionReason::ByUser => "comes in when it is no longer left out".to_owned(),
+            ExclusionReason::FailedChecks(failing) => match failing.without(self.task).as_slice() {
                 [] => "comes in with another result, or when everything is checked again \
                        (--recheck)"
                     .to_owned(),
@@ -88,7 +88,7 @@ impl Foreseen {
     }
 }
 
-impl Failing {
+impl FailingSet {
     fn without(&self, task: TaskNumber) -> Vec<TaskNumber> {
         let others = self.tasks.iter().copied();
         others.filter(|other| *other != task).collect()

@@ -9,8 +9,8 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::assembly::exclusion::{Cause, Failing, Foreseen};
-use crate::assembly::selection::{Choice, OrderInput, OrderTask, choose};
+use crate::assembly::exclusion::{Exclusion, ExclusionReason, FailingSet};
+use crate::assembly::selection::{OrderInput, OrderTask, Selection, select};
 use crate::base::text::plural;
 use crate::model::ids::TaskNumber;
 use crate::model::task_list::{and_list, comma_list};
@@ -30,12 +30,12 @@ pub struct Order {
     /// Every task that may be tried, in the order in which it should be.
     pub steps: Vec<OrderStep>,
     /// What goes in as far as pairs can tell, and what does not.
-    pub choice: Choice,
+    pub selection: Selection,
 }
 
 /// Chooses, and puts in order.
 pub fn assembly_order(input: &OrderInput) -> Order {
-    let choice = choose(input);
+    let choice = select(input);
     let mut order = Ordering::new(input, &choice);
     let (first, rest): (Vec<_>, Vec<_>) = order
         .admitted
@@ -44,7 +44,10 @@ pub fn assembly_order(input: &OrderInput) -> Order {
     order.place(input, first);
     order.place(input, rest);
     let steps = order.steps;
-    Order { steps, choice }
+    Order {
+        steps,
+        selection: choice,
+    }
 }
 
 struct Ordering<'a> {
@@ -56,7 +59,7 @@ struct Ordering<'a> {
 }
 
 impl<'a> Ordering<'a> {
-    fn new(input: &'a OrderInput, choice: &'a Choice) -> Ordering<'a> {
+    fn new(input: &'a OrderInput, choice: &'a Selection) -> Ordering<'a> {
         let mut admitted: BTreeMap<TaskNumber, &OrderTask> =
             input.tasks.iter().map(|task| (task.number, task)).collect();
         let left_out = input.tasks.iter().filter(|task| task.left_out);
@@ -210,11 +213,11 @@ impl Order {
     #[must_use]
     pub fn without_failing(
         mut self,
-        failing: &[Failing],
+        failing: &[FailingSet],
         built_on: &BTreeMap<TaskNumber, Vec<TaskNumber>>,
     ) -> Order {
         for set in failing {
-            let is_chosen = |task: &TaskNumber| self.choice.chosen.contains(task);
+            let is_chosen = |task: &TaskNumber| self.selection.chosen.contains(task);
             if set.tasks.is_empty() || !set.tasks.iter().all(is_chosen) {
                 continue;
             }
@@ -222,20 +225,20 @@ impl Order {
             let Some(guilty) = steps.find(|task| set.tasks.contains(task)) else {
                 continue;
             };
-            self.take_out(guilty, Cause::FailedChecks(set.clone()));
+            self.take_out(guilty, ExclusionReason::FailedChecks(set.clone()));
             let mut out = vec![guilty];
             while let Some(task) = out.pop() {
                 let contains =
                     |other: &&TaskNumber| built_on.get(other).is_some_and(|on| on.contains(&task));
                 let more: Vec<TaskNumber> = self
-                    .choice
+                    .selection
                     .chosen
                     .iter()
                     .filter(contains)
                     .copied()
                     .collect();
                 for other in &more {
-                    self.take_out(*other, Cause::BuiltOn(guilty));
+                    self.take_out(*other, ExclusionReason::BuiltOn(guilty));
                 }
                 out.extend(more);
             }
@@ -243,10 +246,13 @@ impl Order {
         self
     }
 
-    fn take_out(&mut self, task: TaskNumber, cause: Cause) {
-        self.choice.chosen.remove(&task);
-        self.choice.left_out.push(Foreseen { task, cause });
-        self.choice.left_out.sort_by_key(|out| out.task);
+    fn take_out(&mut self, task: TaskNumber, cause: ExclusionReason) {
+        self.selection.chosen.remove(&task);
+        self.selection.left_out.push(Exclusion {
+            task,
+            reason: cause,
+        });
+        self.selection.left_out.sort_by_key(|out| out.task);
     }
 }
 
@@ -330,8 +336,11 @@ mod tests {
             }
             let unique: BTreeSet<_> = order.iter().collect();
             assert_eq!(unique.len(), order.len());
-            let chosen: BTreeSet<_> = order[..found.choice.chosen.len()].iter().copied().collect();
-            assert_eq!(chosen, found.choice.chosen);
+            let chosen: BTreeSet<_> = order[..found.selection.chosen.len()]
+                .iter()
+                .copied()
+                .collect();
+            assert_eq!(chosen, found.selection.chosen);
         }
     }
 
@@ -340,15 +349,15 @@ mod tests {
         let tasks = input.tasks.iter();
         let built_on = tasks.map(|task| (task.number, task.depends_on.clone()));
         let built_on = built_on.collect();
-        let failing = sets.iter().map(|tasks| Failing {
+        let failing = sets.iter().map(|tasks| FailingSet {
             command: "make".to_owned(),
             timed_out: false,
             tasks: tasks.iter().copied().map(TaskNumber).collect(),
         });
-        let failing: Vec<Failing> = failing.collect();
+        let failing: Vec<FailingSet> = failing.collect();
         let order = assembly_order(&input).without_failing(&failing, &built_on);
-        let chosen: Vec<TaskNumber> = order.choice.chosen.into_iter().collect();
-        let out = order.choice.left_out.iter();
+        let chosen: Vec<TaskNumber> = order.selection.chosen.into_iter().collect();
+        let out = order.selection.left_out.iter();
         let out = out.map(|out| format!("{} {}; {}", out.task, out.why(), out.remedy()));
         let lines: Vec<String> = std::iter::once(comma_list(&chosen)).chain(out).collect();
         lines.join("\n")

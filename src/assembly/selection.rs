@@ -10,7 +10,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::assembly::exclusion::{Cause, Foreseen};
+use crate::assembly::exclusion::{Exclusion, ExclusionReason};
 use crate::model::ids::TaskNumber;
 
 /// The largest part for which every set is looked at.
@@ -45,15 +45,15 @@ pub struct OrderTask {
 
 /// Which tasks go in and which do not, as far as pairs can tell.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Choice {
+pub struct Selection {
     /// What goes in.
     pub chosen: BTreeSet<TaskNumber>,
     /// What does not, in the order of the input.
-    pub left_out: Vec<Foreseen>,
+    pub left_out: Vec<Exclusion>,
 }
 
 /// Chooses what goes in.
-pub fn choose(input: &OrderInput) -> Choice {
+pub fn select(input: &OrderInput) -> Selection {
     let graph = Graph::new(input);
     let mut chosen = graph.pinned(&input.first);
     let open = (0..graph.tasks.len()).filter(|place| graph.may_join(*place, &chosen));
@@ -62,9 +62,9 @@ pub fn choose(input: &OrderInput) -> Choice {
         places.iter().map(|place| graph.number(*place)).collect()
     };
     let left_out = (0..graph.tasks.len()).filter(|place| !chosen.contains(place));
-    Choice {
+    Selection {
         left_out: left_out
-            .map(|place| graph.foreseen(place, &chosen))
+            .map(|place| graph.exclusion(place, &chosen))
             .collect(),
         chosen: numbers(&chosen),
     }
@@ -290,7 +290,7 @@ impl<'a> Graph<'a> {
         )
     }
 
-    fn foreseen(&self, place: usize, chosen: &BTreeSet<usize>) -> Foreseen {
+    fn exclusion(&self, place: usize, chosen: &BTreeSet<usize>) -> Exclusion {
         let numbers = |places: BTreeSet<usize>| -> Vec<TaskNumber> {
             let mut numbers: Vec<_> = places.into_iter().map(|p| self.number(p)).collect();
             numbers.sort();
@@ -302,21 +302,21 @@ impl<'a> Graph<'a> {
             .collect();
         let on = self.upstream[place].iter().find(|on| !chosen.contains(on));
         let cause = match on {
-            _ if self.tasks[place].left_out => Cause::Person,
-            Some(&on) => Cause::BuiltOn(self.number(self.root(on, chosen))),
+            _ if self.tasks[place].left_out => ExclusionReason::ByUser,
+            Some(&on) => ExclusionReason::BuiltOn(self.number(self.root(on, chosen))),
             None => {
                 let out =
                     |task: &usize| with.contains(task) || !self.upstream[*task].is_disjoint(&with);
                 let instead_of = chosen.iter().copied().filter(out).collect();
-                Cause::Conflict {
+                ExclusionReason::Conflict {
                     with: numbers(with),
                     instead_of: numbers(instead_of),
                 }
             }
         };
-        Foreseen {
+        Exclusion {
             task: self.number(place),
-            cause,
+            reason: cause,
         }
     }
 

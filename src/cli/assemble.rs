@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::assembly::exclusion::{Cause, Foreseen};
+use crate::assembly::exclusion::{Exclusion, ExclusionReason};
 use crate::assembly::order::Order;
 use crate::base::markdown::plain_line;
 use crate::base::text::{plural, terminal_safe};
@@ -114,7 +114,7 @@ fn candidates(state: &RunState, names: &[String]) -> Result<Vec<TaskNumber>, Com
 
 fn dry_run(here: &RepoContext, loaded: Loaded, args: &AssembleArgs, ui: &Ui) -> CommandResult {
     let mut state = loaded.state;
-    state.first = candidates(&state, &args.order)?;
+    state.assembly_order = candidates(&state, &args.order)?;
     state.leave_out = candidates(&state, &args.leave_out)?;
     let settings = config::for_assembly(loaded.settings, args.config.as_deref())?;
     let context = context(&here.repo, &state, settings, here.clock)?;
@@ -130,9 +130,9 @@ fn render(state: &RunState, order: &Order, conflicts: &[TaskConflict], policy: &
         format!("{number} [{}] {}", task.tag, terminal_safe(&task.title))
     };
     let chosen = order.steps.iter();
-    let chosen = chosen.filter(|step| order.choice.chosen.contains(&step.task));
+    let chosen = chosen.filter(|step| order.selection.chosen.contains(&step.task));
     let (maybe, out) = hopeful(order, conflicts, policy);
-    let mut text = match (order.choice.chosen.len(), maybe.len()) {
+    let mut text = match (order.selection.chosen.len(), maybe.len()) {
         (0, 0) => "nothing to assemble\n".to_owned(),
         (count, 0) => format!("{}, in this order:\n", plural(count, "task")),
         (count, more) => format!(
@@ -168,17 +168,17 @@ fn hopeful<'a>(
     order: &'a Order,
     conflicts: &[TaskConflict],
     policy: &Policy,
-) -> (Vec<&'a Foreseen>, Vec<&'a Foreseen>) {
-    let all = &order.choice.left_out;
-    let is_tried = |out: &Foreseen| !settled_by(out, conflicts, policy).is_empty();
-    all.iter().partition(|out| match out.cause {
-        Cause::BuiltOn(on) => all.iter().any(|other| other.task == on && is_tried(other)),
+) -> (Vec<&'a Exclusion>, Vec<&'a Exclusion>) {
+    let all = &order.selection.left_out;
+    let is_tried = |out: &Exclusion| !settled_by(out, conflicts, policy).is_empty();
+    all.iter().partition(|out| match out.reason {
+        ExclusionReason::BuiltOn(on) => all.iter().any(|other| other.task == on && is_tried(other)),
         _ => is_tried(out),
     })
 }
 
 /// What of its conflicts would be settled without anybody: only if all of them are, it goes in so.
-fn settled_by(out: &Foreseen, conflicts: &[TaskConflict], policy: &Policy) -> Vec<String> {
+fn settled_by(out: &Exclusion, conflicts: &[TaskConflict], policy: &Policy) -> Vec<String> {
     let units = met(out, conflicts).flat_map(|conflict| &conflict.units);
     let units = units.filter(|unit| unit.class.is_conflict());
     let lines: Option<Vec<String>> = units
@@ -193,11 +193,11 @@ fn settled_by(out: &Foreseen, conflicts: &[TaskConflict], policy: &Policy) -> Ve
 
 /// The conflicts with what goes in that keep a task out.
 fn met<'a>(
-    out: &'a Foreseen,
+    out: &'a Exclusion,
     conflicts: &'a [TaskConflict],
 ) -> impl Iterator<Item = &'a TaskConflict> {
-    let with = match &out.cause {
-        Cause::Conflict { with, .. } => with.as_slice(),
+    let with = match &out.reason {
+        ExclusionReason::Conflict { with, .. } => with.as_slice(),
         _ => &[],
     };
     conflicts.iter().filter(move |conflict| {
@@ -208,7 +208,7 @@ fn met<'a>(
 
 /// ` (content in src/app.ts, +2 more)`: the worst of the conflicts that keep a task out, and in how
 /// many files there is one.
-fn places(out: &Foreseen, conflicts: &[TaskConflict]) -> String {
+fn places(out: &Exclusion, conflicts: &[TaskConflict]) -> String {
     let worst = met(out, conflicts).max_by_key(|conflict| conflict.severity);
     worst.map_or(String::new(), |worst| {
         let units = met(out, conflicts).flat_map(|conflict| &conflict.units);

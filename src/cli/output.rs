@@ -26,7 +26,7 @@ pub(crate) fn run(args: OutputArgs, ui: &Ui) -> CommandResult {
     let run = here.find_run(args.name.run.as_deref(), DefaultRun::Latest)?;
     let state = here.load(&run)?.state;
     let number = find_task(&state.plan, &args.name.task)?.number;
-    let outcome = state.task(number).last_outcome();
+    let outcome = state.task(number).outcome();
     let Some((End::Passed { info, .. }, outcome)) = outcome.map(|outcome| (&outcome.end, outcome))
     else {
         let message = format!("{number} of {run} has no result: {}", state.status(number));

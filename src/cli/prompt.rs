@@ -163,8 +163,8 @@ fn next(here: &RepoContext, loaded: Loaded, number: TaskNumber) -> Result<String
         settings,
         ..
     } = loaded;
-    if state.task(number).onto.is_none() {
-        state.tasks[number.index()].onto = state.would_be_onto(number);
+    if state.task(number).redispatched_for.is_none() {
+        state.tasks[number.index()].redispatched_for = state.assembly_conflict(number);
     }
     let context = context(&here.repo, &state, settings, here.clock)?;
     let settings = &context.settings;

@@ -184,13 +184,13 @@ fn describe(outcome: &Outcome, is_shell: bool) -> Vec<(&'static str, String)> {
             format!("{} {} ({took})", check.result.word(), check.command),
         ));
     }
-    for change in &outcome.meanwhile {
+    for change in &outcome.outside_changes {
         lines.push(("outside", format!("{} changed meanwhile", change.what)));
     }
-    for left in &outcome.leftovers {
+    for left in &outcome.killed_processes {
         lines.push(("killed", format!("{left} outlived the worker")));
     }
-    for remark in &outcome.remarks {
+    for remark in &outcome.warnings {
         lines.push(("remark", remark.clone()));
     }
     lines

@@ -174,7 +174,7 @@ fn render_history(rows: &[serde_json::Value]) -> String {
         let field = |name: &str| row[name].as_str().unwrap_or_default().to_owned();
         let state = match (row["landed"].as_str(), field("state").as_str()) {
             (Some(_), _) => "landed".to_owned(),
-            (None, "needs-person") => Standing::NeedsPerson.words().to_owned(),
+            (None, "needs-attention") => Standing::NeedsPerson.words().to_owned(),
             (None, state) => state.to_owned(),
         };
         let done = match row["tasks"].as_u64() {
@@ -237,7 +237,7 @@ mod tests {
                 Some("1a2b"),
                 "Checkout",
             ),
-            row("shop-2f4d", "needs-person", None, "Shop"),
+            row("shop-2f4d", "needs-attention", None, "Shop"),
             broken,
         ];
         insta::assert_snapshot!(render_history(&rows), @r"

@@ -75,7 +75,7 @@ fn result(state: &RunState, task: Option<TaskNumber>) -> Option<ExitStatus> {
 }
 
 fn decides(state: &RunState) -> bool {
-    state.phase == RunPhase::Running && state.out_of_space.is_none()
+    state.phase == RunPhase::Running && state.shortage.is_none()
 }
 
 fn sentence(state: &RunState, task: Option<TaskNumber>) -> String {

@@ -88,7 +88,7 @@ fn parked(here: &RepoContext) -> BTreeMap<String, Parked> {
         let Ok(loaded) = here.load(&entry.run) else {
             continue;
         };
-        for (worker, parking) in loaded.state.roster.parked(now) {
+        for (worker, parking) in loaded.state.worker_health.parked(now) {
             let said = (entry.run.clone(), parking.until);
             parked.entry(worker.to_owned()).or_insert(said);
         }

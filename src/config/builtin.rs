@@ -1,7 +1,7 @@
-//! The worker profiles that exist without any configuration.
+//! The built-in worker profiles.
 //!
-//! The command lines are the ones that were seen to work without a terminal: output in a machine's
-//! format, edits allowed in the working directory, no question asked. Nobody commits: dispatch does.
+//! The command lines are known to work without a terminal: output in a machine's
+//! format, edits allowed in the working directory, no prompts. Agents do not commit: dispatch does.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -67,7 +67,7 @@ fn profile(name: &str, command: &str, prompt: PromptBy, dialect: Dialect, env: &
     }
 }
 
-/// What an agent may do without asking unless somebody says otherwise.
+/// Sets the default permissions of an agent.
 fn permitting(mode: &str, worker: Worker) -> Worker {
     Worker {
         permission_mode: Some(mode.to_owned()),

@@ -12,7 +12,7 @@ use crate::config::variable::Overrides;
 use crate::config::{ConfigError, FILE_NAME, Sources, apply, finish, resolve};
 use crate::failure::patterns::Patterns;
 
-/// Reads the settings that hold in a repository. `explicit` (`--config FILE`) takes the place of
+/// Loads the settings of a repository. `explicit` (`--config FILE`) takes the place of
 /// the repository's file; the user's file is `dispatch/config.toml` in `$XDG_CONFIG_HOME` or in
 /// `~/.config`.
 ///
@@ -38,9 +38,8 @@ pub fn load(
     Ok(settings)
 }
 
-/// The settings of a run for an assembly that is asked for now: `[assemble]`, `[resolve]` and
-/// `[conflicts] generated` as the environment and the file named by `--config` have them, over those
-/// the run goes by. Everything else stays as it was when the run started.
+/// Loads the settings of a repeated assembly: those of the run, with `[assemble]`, `[resolve]` and
+/// `[conflicts] generated` from the environment and the file of `--config`.
 ///
 /// # Errors
 /// When the file cannot be read, or anything in it or in the environment is wrong.
@@ -65,7 +64,7 @@ pub fn for_assembly(run: Settings, explicit: Option<&Path>) -> Result<Settings, 
     Ok(settings)
 }
 
-/// The text of a file that a setting names, which must be there.
+/// Reads a file that a setting names.
 fn read_named(key: &'static str, path: &Path) -> Result<String, ConfigError> {
     match read_file(path.to_owned())? {
         Some((_, text)) => Ok(text),
@@ -76,7 +75,7 @@ fn read_named(key: &'static str, path: &Path) -> Result<String, ConfigError> {
     }
 }
 
-/// The text of the user's failure patterns, which must be there and right if they are named.
+/// Reads and checks the user's failure patterns.
 fn load_patterns(repo_top: &Path, settings: &Settings) -> Result<Option<String>, ConfigError> {
     let Some(path) = &settings.failure.patterns else {
         return Ok(None);
@@ -89,7 +88,7 @@ fn load_patterns(repo_top: &Path, settings: &Settings) -> Result<Option<String>,
     }
 }
 
-/// The repository's file, or the one named in its place, which must be there.
+/// Reads the repository's file, or the one that `--config` names.
 pub(super) fn load_repo_file(
     repo_top: &Path,
     explicit: Option<&Path>,
@@ -103,13 +102,13 @@ pub(super) fn load_repo_file(
     }
 }
 
-/// Where the user's file is; none without a home folder.
+/// Returns the path of the user's file; `None` without a home folder.
 pub fn user_file() -> Option<PathBuf> {
     let folders = etcetera::choose_base_strategy().ok()?;
     Some(folders.config_dir().join("dispatch").join("config.toml"))
 }
 
-/// The `DISPATCH_` variables of this process.
+/// Returns the `DISPATCH_` variables of this process.
 pub fn environment() -> BTreeMap<String, String> {
     let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
         Some((name.into_string().ok()?, value.into_string().ok()?))

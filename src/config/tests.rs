@@ -1,4 +1,4 @@
-//! What holds, and what is said when something is wrong.
+//! Precedence, values and messages of the configuration.
 #![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeSet;
@@ -431,7 +431,7 @@ fn worktrees_are_beside_the_repository() {
     assert_eq!(folder, Path::new("/code/shop.dispatch/checkout-7k3q/api"));
 }
 
-/// `#key = …` and the lines it goes on with become settings; `# text` stays a comment.
+/// Uncomments `#key = …` with its further lines; `# text` stays a comment.
 fn uncommented(text: &str) -> String {
     let line = |line: &str| match line.strip_prefix('#') {
         Some(rest) if rest.starts_with("  ") || !rest.starts_with([' ', '#']) => {

@@ -13,7 +13,7 @@ use crate::merge::oid::Oid;
 use crate::model::attempt::Attempt;
 use crate::model::ids::TaskNumber;
 use crate::model::outcome::End;
-use crate::model::recovery::{Finding, Found};
+use crate::model::recovery::{Finding, FindingKind};
 use crate::model::run::RunState;
 use crate::model::task_state::{TaskPhase, TaskState};
 
@@ -21,7 +21,7 @@ use crate::model::task_state::{TaskPhase, TaskState};
 ///
 /// # Errors
 /// When references or the records of an attempt cannot be read.
-pub fn inspect(context: &Context, state: &RunState) -> Result<Vec<Found>, EngineError> {
+pub fn inspect(context: &Context, state: &RunState) -> Result<Vec<Finding>, EngineError> {
     let store = Store::open(&context.repo)?;
     let mut found = Vec::new();
     for task in state.plan.tasks() {
@@ -30,11 +30,11 @@ pub fn inspect(context: &Context, state: &RunState) -> Result<Vec<Found>, Engine
             (TaskPhase::Running, Some(attempt)) => open_attempt(context, task.number, attempt)?,
             _ => closed_task(now),
         };
-        found.push(Found::of(task.number, what));
+        found.push(Finding::of(task.number, what));
         if let Some(branch) = missing_branch(context, &store, state, task.number)? {
-            found.push(Found {
+            found.push(Finding {
                 name: branch,
-                ..Found::of(task.number, Finding::BranchGone)
+                ..Finding::of(task.number, FindingKind::BranchGone)
             });
         }
     }
@@ -42,15 +42,15 @@ pub fn inspect(context: &Context, state: &RunState) -> Result<Vec<Found>, Engine
     Ok(found)
 }
 
-fn closed_task(task: &TaskState) -> Finding {
-    let was_interrupted = || matches!(task.last_outcome(), Some(o) if o.end == End::Interrupted {});
+fn closed_task(task: &TaskState) -> FindingKind {
+    let was_interrupted = || matches!(task.outcome(), Some(o) if o.end == End::Interrupted {});
     match task.phase {
-        TaskPhase::Done => Finding::Done,
-        TaskPhase::Failed | TaskPhase::DependenciesConflict { .. } => Finding::Failed,
-        TaskPhase::RetryAt(_) => Finding::RetryDue,
-        TaskPhase::Skipped { .. } | TaskPhase::Cancelled => Finding::GivenUp,
-        TaskPhase::Queued if was_interrupted() => Finding::Interrupted,
-        TaskPhase::Queued | TaskPhase::Running => Finding::Waiting,
+        TaskPhase::Done => FindingKind::Done,
+        TaskPhase::Failed | TaskPhase::DependenciesConflict { .. } => FindingKind::Failed,
+        TaskPhase::RetryAt(_) => FindingKind::RetryDue,
+        TaskPhase::Skipped { .. } | TaskPhase::Cancelled => FindingKind::GivenUp,
+        TaskPhase::Queued if was_interrupted() => FindingKind::Interrupted,
+        TaskPhase::Queued | TaskPhase::Running => FindingKind::Waiting,
     }
 }
 
@@ -59,18 +59,18 @@ fn open_attempt(
     context: &Context,
     task: TaskNumber,
     attempt: &Attempt,
-) -> Result<Finding, EngineError> {
+) -> Result<FindingKind, EngineError> {
     let folder = worker_folder(context, task, attempt.number);
     let status = context.executor.status(&folder)?;
     let path = context.recorded_worktree(&attempt.worktree);
     let worktree = context.repo.find_worktree(&path);
     let exists = worktree.as_ref().is_some_and(Worktree::exists);
     Ok(match status {
-        JobStatus::Absent => Finding::NotStarted,
-        _ if !exists => Finding::WorktreeGone,
-        JobStatus::Alive => Finding::Alive,
-        JobStatus::Ended(_) => Finding::Ended,
-        JobStatus::Lost => Finding::Lost,
+        JobStatus::Absent => FindingKind::NotStarted,
+        _ if !exists => FindingKind::WorktreeGone,
+        JobStatus::Alive => FindingKind::Alive,
+        JobStatus::Ended(_) => FindingKind::Ended,
+        JobStatus::Lost => FindingKind::Lost,
     })
 }
 
@@ -91,18 +91,18 @@ fn inspect_board(
     context: &Context,
     store: &Store,
     state: &RunState,
-) -> Result<Option<Found>, EngineError> {
+) -> Result<Option<Finding>, EngineError> {
     let branch = context.integration_branch();
     let has_attempts = state.tasks.iter().any(|task| !task.attempts.is_empty());
     let tip = state.integration.as_ref().and_then(|found| found.tip);
     let what = match store.reference(&branch_ref(&branch))? {
-        None if tip.is_some() => Finding::IntegrationGone,
-        None if has_attempts => Finding::BoardGone,
+        None if tip.is_some() => FindingKind::IntegrationGone,
+        None if has_attempts => FindingKind::BoardGone,
         None => return Ok(None),
         Some(at) if board_of(context, store, state, at)? => return Ok(None),
-        Some(_) => Finding::BoardBehind,
+        Some(_) => FindingKind::BoardBehind,
     };
-    Ok(Some(Found::named(what, branch)))
+    Ok(Some(Finding::named(what, branch)))
 }
 
 /// Restores missing branches whose commits the journal keeps. The loop publishes the board anyway.
@@ -112,7 +112,7 @@ fn inspect_board(
 pub fn restore_references(
     context: &Context,
     state: &RunState,
-    found: &[Found],
+    found: &[Finding],
 ) -> Result<(), EngineError> {
     let store = Store::open(&context.repo)?;
     fault::point("resuming", "before references are restored");
@@ -126,10 +126,10 @@ pub fn restore_references(
 }
 
 /// Returns the commit that a missing branch had.
-pub(super) fn missing_commit(state: &RunState, found: &Found) -> Option<Oid> {
-    match (found.what, found.task) {
-        (Finding::BranchGone, Some(task)) => state.task(task).candidate(),
-        (Finding::IntegrationGone, _) => state.integration.as_ref()?.tip,
+pub(super) fn missing_commit(state: &RunState, found: &Finding) -> Option<Oid> {
+    match (found.kind, found.task) {
+        (FindingKind::BranchGone, Some(task)) => state.task(task).candidate(),
+        (FindingKind::IntegrationGone, _) => state.integration.as_ref()?.tip,
         _ => None,
     }
 }

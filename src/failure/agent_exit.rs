@@ -6,18 +6,19 @@
 //! same again, so a person has to give it more or less to do.
 
 use crate::base::markdown::plain_line;
-use crate::failure::evidence::{Evidence, Exit, Finding};
+use crate::failure::evidence::{Classification, Evidence};
+use crate::failure::exit_status::Exit;
 use crate::failure::patterns::Patterns;
 use crate::model::failure::FailureClass::{self, Blocker, Input, Logic, Quota, Transient};
 use crate::model::transcript::{StreamError, Transcript};
 use crate::model::worker::Dialect;
 
 /// The class of what the agent itself says went wrong, if it says so.
-pub(crate) fn from_stream(stream: &Transcript, patterns: &Patterns) -> Option<Finding> {
+pub(crate) fn from_stream(stream: &Transcript, patterns: &Patterns) -> Option<Classification> {
     let error = stream.error.as_ref().map(|error| {
         let (class, evidence) = class_of(error, patterns);
         let message = Some(error.message.clone()).filter(|said| !said.trim().is_empty());
-        Finding {
+        Classification {
             class: class.unwrap_or(Logic),
             evidence,
             message,
@@ -30,13 +31,13 @@ pub(crate) fn from_stream(stream: &Transcript, patterns: &Patterns) -> Option<Fi
     }
 }
 
-fn refused(stream: &Transcript) -> Option<Finding> {
+fn refused(stream: &Transcript) -> Option<Classification> {
     let first = stream.refusals.first()?;
     let more = match stream.refusals.len() {
         1 => String::new(),
         count => format!(" and {} more", count - 1),
     };
-    Some(Finding {
+    Some(Classification {
         class: Blocker,
         evidence: "the agent's output: permission refused".to_owned(),
         message: Some(format!("permission refused: {first}{more}")),
@@ -93,7 +94,7 @@ pub(crate) fn from_exit(
     evidence: &Evidence,
     lines: &[String],
     patterns: &Patterns,
-) -> Option<Finding> {
+) -> Option<Classification> {
     let Some(Exit::Code(code)) = evidence.exit else {
         return None;
     };
@@ -107,7 +108,7 @@ pub(crate) fn from_exit(
     }
 }
 
-fn gemini_exit(code: i32, lines: &[String], patterns: &Patterns) -> Option<Finding> {
+fn gemini_exit(code: i32, lines: &[String], patterns: &Patterns) -> Option<Classification> {
     let found = |class, what| Some(by_code(class, code, what));
     match code {
         41 => found(Blocker, "not logged in"),
@@ -141,8 +142,8 @@ fn status_of(code: i32) -> Option<u16> {
         .find(|status| i32::from(status & 255) == code)
 }
 
-fn by_code(class: FailureClass, code: i32, what: &str) -> Finding {
-    Finding {
+fn by_code(class: FailureClass, code: i32, what: &str) -> Classification {
+    Classification {
         class,
         evidence: format!("exit code {code} ({what})"),
         message: None,
@@ -151,18 +152,21 @@ fn by_code(class: FailureClass, code: i32, what: &str) -> Finding {
 
 /// An output that breaks off: the agent was cut short, which may go better next time. One in which
 /// nothing is in its language at all comes from another program or from options that it refused.
-pub(crate) fn from_broken_stream(evidence: &Evidence) -> Option<Finding> {
-    let stream = evidence.stream.as_ref().filter(|stream| stream.is_cut())?;
+pub(crate) fn from_broken_stream(evidence: &Evidence) -> Option<Classification> {
+    let stream = evidence
+        .stream
+        .as_ref()
+        .filter(|stream| stream.is_truncated())?;
     if stream.events == 0 && stream.bytes > 0 {
         let dialect = stream.dialect.name();
         if evidence.exit != Some(Exit::Code(0)) {
-            return Some(Finding {
+            return Some(Classification {
                 class: Input,
                 evidence: "it ended before its first event".to_owned(),
                 message: None,
             });
         }
-        return Some(Finding {
+        return Some(Classification {
             class: Input,
             evidence: format!("no line of the output is in the dialect {dialect}"),
             message: stream
@@ -171,7 +175,7 @@ pub(crate) fn from_broken_stream(evidence: &Evidence) -> Option<Finding> {
                 .map(|last| format!("the output is not in the worker's dialect {dialect}: {last}")),
         });
     }
-    Some(Finding {
+    Some(Classification {
         class: Transient,
         evidence: "the output ends without a final result".to_owned(),
         message: Some("the output of the agent breaks off".to_owned()),

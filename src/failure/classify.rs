@@ -10,14 +10,15 @@ use jiff::Timestamp;
 use crate::base::clock::render_duration;
 use crate::base::markdown::plain_line;
 use crate::base::text::plural;
-use crate::failure::evidence::{Evidence, Exit, Fact, Finding};
+use crate::failure::evidence::{Classification, Evidence, Fact};
 use crate::failure::excerpt::last_lines;
+use crate::failure::exit_status::Exit;
 use crate::failure::patterns::Patterns;
 use crate::failure::reset_time::reset_time;
 use crate::failure::signature::signature;
-use crate::failure::{agent_exit, excerpt, explain};
+use crate::failure::{agent_exit, excerpt, exit_status};
 use crate::model::failure::{Failure, FailureClass};
-use crate::model::scope::outside_sentence;
+use crate::model::scope::undeclared_sentence;
 use crate::model::worker_report::WorkerError;
 
 /// How many of the last lines are searched for known texts.
@@ -49,7 +50,12 @@ pub fn classify_with(evidence: &Evidence, patterns: &Patterns) -> Failure {
         .or_else(|| agent_exit::from_stream(evidence.stream.as_ref()?, patterns))
         .or_else(|| evidence.facts.iter().find_map(fact_about_the_work))
         .or_else(|| agent_exit::from_exit(evidence, &lines, patterns))
-        .or_else(|| evidence.exit.and_then(explain::telling_exit).map(from_exit))
+        .or_else(|| {
+            evidence
+                .exit
+                .and_then(exit_status::meaningful_exit)
+                .map(from_exit)
+        })
         .or_else(|| known_text(&lines, patterns))
         .or_else(|| agent_exit::from_broken_stream(evidence))
         .or_else(|| {
@@ -63,7 +69,7 @@ pub fn classify_with(evidence: &Evidence, patterns: &Patterns) -> Failure {
     Failure {
         class: finding.class,
         kind: None,
-        locked_out: !is_hard && is_locked_out(evidence, finding.class),
+        access_denied: !is_hard && is_locked_out(evidence, finding.class),
         rate_limited: !is_hard && is_rate_limited(evidence, finding.class, &message, patterns),
         reset_at: reset_at(evidence, finding.class, &message),
         message,
@@ -75,13 +81,13 @@ pub fn classify_with(evidence: &Evidence, patterns: &Patterns) -> Failure {
 }
 
 /// What dispatch did or saw itself outweighs everything; among several, the first cause.
-fn hard_fact(fact: &Fact) -> Option<(u8, Finding)> {
+fn hard_fact(fact: &Fact) -> Option<(u8, Classification)> {
     let found = |rank, class, evidence: &str, message: String| {
         let evidence = evidence.to_owned();
         let message = Some(message);
         Some((
             rank,
-            Finding {
+            Classification {
                 class,
                 evidence,
                 message,
@@ -144,16 +150,16 @@ fn hard_fact(fact: &Fact) -> Option<(u8, Finding)> {
     }
 }
 
-fn own_account(evidence: &Evidence, patterns: &Patterns) -> Option<Finding> {
+fn own_account(evidence: &Evidence, patterns: &Patterns) -> Option<Classification> {
     let word = evidence.error.as_ref()?.class.as_deref()?;
-    Some(Finding {
+    Some(Classification {
         class: patterns.class_of_name(word)?,
         evidence: format!("the worker's own word: {}", plain_line(word, 40)),
         message: None,
     })
 }
 
-fn fact_about_the_work(fact: &Fact) -> Option<Finding> {
+fn fact_about_the_work(fact: &Fact) -> Option<Classification> {
     let (evidence, message) = match fact {
         Fact::BaseLost => (
             "the history of the work",
@@ -174,31 +180,31 @@ fn fact_about_the_work(fact: &Fact) -> Option<Finding> {
                 what.join(", ")
             ),
         ),
-        Fact::OutsideFiles(paths) => ("the files it declares", outside_sentence(paths)),
+        Fact::OutsideFiles(paths) => ("the files it declares", undeclared_sentence(paths)),
         Fact::CheckFailed { command, .. } => {
             ("a failed check", format!("check `{command}` failed"))
         }
         _ => return None,
     };
-    Some(Finding {
+    Some(Classification {
         class: FailureClass::Logic,
         evidence: evidence.to_owned(),
         message: Some(message),
     })
 }
 
-fn from_exit((class, evidence): (FailureClass, String)) -> Finding {
-    Finding {
+fn from_exit((class, evidence): (FailureClass, String)) -> Classification {
+    Classification {
         class,
         evidence,
         message: None,
     }
 }
 
-fn known_text(lines: &[String], patterns: &Patterns) -> Option<Finding> {
+fn known_text(lines: &[String], patterns: &Patterns) -> Option<Classification> {
     let (text, class) = patterns.find(lines)?;
     let stands = |line: &&String| line.to_lowercase().contains(text);
-    Some(Finding {
+    Some(Classification {
         class,
         evidence: format!("output with {text:?}"),
         message: lines.iter().rev().find(stands).cloned(),
@@ -206,10 +212,10 @@ fn known_text(lines: &[String], patterns: &Patterns) -> Option<Finding> {
 }
 
 /// What hindered an agent whose work is there is no failure; without any work it is the cause.
-fn no_change(evidence: &Evidence) -> Finding {
+fn no_change(evidence: &Evidence) -> Classification {
     let stream = evidence.stream.as_ref();
     if let Some(hindrance) = stream.and_then(|stream| stream.hindrances.first()) {
-        return Finding {
+        return Classification {
             class: FailureClass::Blocker,
             evidence: "no change in the worktree, and the agent was refused".to_owned(),
             message: Some(format!("ended without a change, was refused: {hindrance}")),
@@ -221,7 +227,7 @@ fn no_change(evidence: &Evidence) -> Finding {
         _ => None,
     });
     if let Some(option) = read_only {
-        return Finding {
+        return Classification {
             class: FailureClass::Blocker,
             evidence: "no change in the worktree, and the command of its worker".to_owned(),
             message: Some(format!(
@@ -229,7 +235,7 @@ fn no_change(evidence: &Evidence) -> Finding {
             )),
         };
     }
-    Finding {
+    Classification {
         class: FailureClass::Logic,
         evidence: "no change in the worktree".to_owned(),
         message: Some("ended without a change".to_owned()),
@@ -278,17 +284,22 @@ fn is_locked_out(evidence: &Evidence, class: FailureClass) -> bool {
     class == FailureClass::Blocker && evidence.error.is_none() && is_refused
 }
 
-fn nothing_known(exit: Option<Exit>) -> Finding {
-    Finding {
+fn nothing_known(exit: Option<Exit>) -> Classification {
+    Classification {
         class: FailureClass::Logic,
-        evidence: exit.map_or_else(|| "no exit was seen".to_owned(), explain::exit_text),
+        evidence: exit.map_or_else(|| "no exit was seen".to_owned(), exit_status::exit_text),
         message: None,
     }
 }
 
 /// The worker's message, unless dispatch itself knows better; else the finding's, else the last line
 /// of output, else what the exit says.
-fn message(evidence: &Evidence, finding: &Finding, is_hard: bool, lines: &[String]) -> String {
+fn message(
+    evidence: &Evidence,
+    finding: &Classification,
+    is_hard: bool,
+    lines: &[String],
+) -> String {
     let own = own_words(evidence, |error| &error.message).filter(|_| !is_hard);
     let said = own
         .or_else(|| finding.message.clone())
@@ -313,8 +324,11 @@ fn own_words(evidence: &Evidence, which: fn(&WorkerError) -> &Option<String>) ->
 }
 
 /// Where dispatch ended the worker its last lines are accidental, so they are not part of it.
-fn sign(evidence: &Evidence, finding: &Finding, is_hard: bool, lines: &[String]) -> String {
-    let exit = evidence.exit.map(explain::exit_text).unwrap_or_default();
+fn sign(evidence: &Evidence, finding: &Classification, is_hard: bool, lines: &[String]) -> String {
+    let exit = evidence
+        .exit
+        .map(exit_status::exit_text)
+        .unwrap_or_default();
     if is_hard {
         return signature(finding.class, &finding.evidence, &[], &[]);
     }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::Zoned;
 
+use crate::failure::exit_status::Exit;
 use crate::merge::change::RepoPath;
 use crate::model::failure::FailureClass;
 use crate::model::transcript::Transcript;
@@ -68,17 +69,8 @@ pub enum Fact {
     ReadOnly(String),
 }
 
-/// How a process ended.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Exit {
-    /// With this code.
-    Code(i32),
-    /// By this signal.
-    Signal(i32),
-}
-
 /// A class and what it rests on.
-pub(crate) struct Finding {
+pub(crate) struct Classification {
     pub(crate) class: FailureClass,
     pub(crate) evidence: String,
     /// One line about the failure that is better than the worker's last line of output.

@@ -4,7 +4,7 @@ pub mod agent_exit;
 pub mod classify;
 pub mod evidence;
 pub mod excerpt;
-mod explain;
+pub mod exit_status;
 pub mod patterns;
 pub mod reset_time;
 pub mod signature;

@@ -1,4 +1,4 @@
-//! Writing the journal: one commit a turn, by compare-and-swap, durable when the call returns.
+//! Appends to the journal: one commit a turn, by compare-and-swap, durable when the call returns.
 
 use jiff::Timestamp;
 
@@ -11,7 +11,7 @@ use crate::model::event::{Event, Recorded};
 use crate::model::ids::RunId;
 use crate::model::outcome::End;
 
-/// The end of a run's journal, where facts are added. Only the holder of the run lock has one.
+/// The end of a run's journal, where events are appended. Only the holder of the run lock has one.
 #[derive(Debug)]
 pub struct Journal {
     store: Store,
@@ -22,7 +22,7 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// Starts the journal of a new run. `files` (plan, settings) stand in the tree of every commit.
+    /// Starts the journal of a new run. `files` (plan, settings) are in the tree of every commit.
     ///
     /// # Errors
     /// When the store cannot be written or the run exists.
@@ -50,8 +50,7 @@ impl Journal {
         Ok((journal, recorded.remove(0)))
     }
 
-    /// From the next record on these files stand in the tree of every commit, in place of the ones
-    /// before.
+    /// Replaces the files in the tree of every further commit.
     ///
     /// # Errors
     /// When the store cannot be written.
@@ -64,7 +63,7 @@ impl Journal {
         Ok(())
     }
 
-    /// Goes on where a replayed journal ends.
+    /// Continues a replayed journal.
     ///
     /// # Errors
     /// When the store cannot be opened.
@@ -84,11 +83,10 @@ impl Journal {
         })
     }
 
-    /// Records facts in one commit. When this returns they are durable, in this order.
+    /// Records events in one commit. They are durable when this returns.
     ///
     /// # Errors
-    /// When the store cannot be written, or somebody else moved the chain; nothing is recorded
-    /// then.
+    /// When the store cannot be written, or another process moved the chain; then nothing is recorded.
     pub fn append(
         &mut self,
         events: Vec<Event>,
@@ -103,12 +101,11 @@ impl Journal {
         Ok(records)
     }
 
-    /// Records facts that the caller has numbered already, going on where the journal ends, in one
-    /// commit. When this returns they are durable, in this order.
+    /// Records numbered events in one commit. They are durable when this returns.
     ///
     /// # Errors
-    /// When the numbers do not go on, the store cannot be written, or somebody else moved the
-    /// chain; nothing is recorded then.
+    /// When the numbers do not follow the last one, the store cannot be written, or another process
+    /// moved the chain; then nothing is recorded.
     pub fn append_records(&mut self, records: &[Recorded]) -> Result<(), JournalError> {
         let Some(last) = records.last() else {
             return Ok(());
@@ -137,7 +134,7 @@ impl Journal {
         if !self.tip.is_zero() {
             parents.push(self.tip);
         }
-        // What a record names must stay reachable for as long as the record: it becomes a parent.
+        // A commit that a record names becomes a parent, so that it stays reachable.
         for oid in records
             .iter()
             .flat_map(|recorded| named_commits(&recorded.event))
@@ -183,14 +180,13 @@ fn write_files(store: &Store, files: &[(&str, &str)]) -> Result<Oid, StoreError>
     store.write_tree(&blobs?)
 }
 
-/// What a person reads in `git log --oneline`: the events of the commit, those first that say most,
-/// as far as one line holds them.
+/// Renders the subject of a journal commit: as many events as fit on a line, important ones first.
 fn subject(records: &[Recorded]) -> String {
     const LONGEST: usize = 100;
     let says_little = |recorded: &&Recorded| {
         matches!(
             recorded.event,
-            Event::AttemptStarted { .. } | Event::Noted { .. }
+            Event::AttemptStarted { .. } | Event::ProgressReported { .. }
         )
     };
     let (little, much): (Vec<&Recorded>, Vec<&Recorded>) =
@@ -214,7 +210,7 @@ fn subject(records: &[Recorded]) -> String {
     }
 }
 
-/// Commits that an event names and that nothing else is sure to keep.
+/// Returns the commits of an event that only the journal keeps reachable.
 fn named_commits(event: &Event) -> Vec<Oid> {
     match event {
         Event::AttemptEnded { outcome, .. } => {
@@ -230,7 +226,7 @@ fn named_commits(event: &Event) -> Vec<Oid> {
             .chain(integration.chain_tip)
             .chain(integration.tip)
             .collect(),
-        Event::ResolveTaken { candidate, .. } => vec![*candidate],
+        Event::ResolutionAccepted { candidate, .. } => vec![*candidate],
         Event::LandingStarting { landing } => vec![landing.from, landing.to],
         _ => Vec::new(),
     }

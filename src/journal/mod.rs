@@ -1,7 +1,7 @@
 //! The journal: a chain of commits on `refs/dispatch/runs/<run>` that records every fact of a run.
 //!
-//! Promise: a fact is on disk, durable, before anybody acts on it; the chain is moved only by
-//! compare-and-swap; what cannot be read is never overwritten.
+//! An event is durable before any action depends on it; the chain moves only by compare-and-swap; an
+//! unreadable journal is never overwritten.
 
 pub mod append;
 pub mod record;
@@ -14,52 +14,52 @@ use crate::model::ids::RunId;
 pub use append::Journal;
 pub use replay::{Replayed, replay};
 
-/// What the journal could not do.
+/// A failure of the journal.
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
-    /// The store said no, or the chain was moved by somebody else.
-    #[error("journal of {run}")]
+    /// The store failed, or another process moved the chain.
+    #[error("could not use the journal of {run}")]
     Store {
         /// The run.
         run: RunId,
-        /// Why.
+        /// The cause.
         #[source]
         source: StoreError,
     },
-    /// A commit of the chain is not of this journal's form.
+    /// A commit of the chain is not a journal commit.
     #[error("commit {commit} of the journal of {run} cannot be read: {what}")]
     Unreadable {
         /// The run.
         run: RunId,
         /// The commit.
         commit: String,
-        /// What is wrong with it.
+        /// The error.
         what: String,
     },
-    /// A newer dispatch wrote it.
+    /// A newer dispatch wrote the journal.
     #[error("the journal of {run} has version {found}; this dispatch reads up to {known}")]
     Newer {
         /// The run.
         run: RunId,
         /// Its version.
         found: u32,
-        /// The newest this program knows.
+        /// The newest version this program reads.
         known: u32,
     },
-    /// Facts were to be added whose numbers do not follow the last one.
-    #[error("the journal of {run} goes on with number {expected}")]
+    /// The numbers of new events do not follow the last one.
+    #[error("the next event of {run} must have the number {expected}")]
     Order {
         /// The run.
         run: RunId,
-        /// The number that comes next.
+        /// The next number.
         expected: u64,
     },
-    /// There is no such run.
-    #[error("there is no run {0}")]
+    /// The run does not exist.
+    #[error("no such run: {0}")]
     NoRun(RunId),
 }
 
-/// The full name of the reference that holds a run's journal.
+/// Returns the full name of the reference of a run's journal.
 pub fn journal_ref(run: &RunId) -> String {
     format!("{}{run}", runs::PREFIX)
 }

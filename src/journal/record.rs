@@ -1,13 +1,13 @@
-//! The wire form of an event: one JSON object a line, with version, number and time.
+//! The wire form of an event: one line of JSON with version, number and time.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::model::event::{Event, Recorded};
 use crate::model::ids::RunId;
-use crate::model::recovery::{Finding, Found};
+use crate::model::recovery::{Finding, FindingKind};
 
-/// The version of the wire form. It counts changes that an older reader would misread.
+/// The version of the wire form, increased by changes that an older reader would misread.
 pub const VERSION: u32 = 1;
 
 /// The envelope around an event.
@@ -21,24 +21,24 @@ struct Envelope<'a, E> {
     event: E,
 }
 
-/// Only the version, to tell a newer form from a broken one.
+/// The version alone, which tells a newer form from a broken one.
 #[derive(Deserialize)]
 struct Version {
     version: u32,
 }
 
-/// Why a line is no event.
+/// An unreadable line.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordError {
     /// Written by a newer dispatch.
     #[error("version {0}")]
     Newer(u32),
-    /// Not of this form.
+    /// Not an event.
     #[error(transparent)]
     Json(#[from] serde_json::Error),
 }
 
-/// One line of JSON, without the line end.
+/// Renders one line of JSON, without the line end.
 pub fn render_record(run: &RunId, recorded: &Recorded) -> String {
     let envelope = Envelope {
         version: VERSION,
@@ -51,7 +51,7 @@ pub fn render_record(run: &RunId, recorded: &Recorded) -> String {
     serde_json::to_string(&envelope).unwrap_or_default()
 }
 
-/// Reads a line of [`render_record`].
+/// Parses a line of [`render_record`].
 ///
 /// # Errors
 /// When it was written by a newer dispatch or is broken.
@@ -68,7 +68,7 @@ pub fn parse_record(line: &str) -> Result<Recorded, RecordError> {
     })
 }
 
-/// What a person reads in `git log --oneline refs/dispatch/runs/<run>`.
+/// Summarises an event for `git log --oneline refs/dispatch/runs/<run>`.
 pub fn summary(event: &Event) -> String {
     match event {
         Event::RunStarted { title, base, .. } => {
@@ -76,7 +76,7 @@ pub fn summary(event: &Event) -> String {
         }
         Event::RunResumed { .. } => "run resumed".to_owned(),
         Event::PlanEdited { edits } => {
-            let is_new = |edit: &&Found| edit.what != Finding::Same;
+            let is_new = |edit: &&Finding| edit.kind != FindingKind::Same;
             let count = edits.iter().filter(is_new).count();
             format!("plan edited: {}", crate::base::text::plural(count, "task"))
         }
@@ -95,8 +95,8 @@ pub fn summary(event: &Event) -> String {
         } => {
             format!("{task} attempt {attempt} started at {}", base.short())
         }
-        Event::Noted { task, note } => {
-            format!("{task} says: {}", crate::base::text::clip(note, 50))
+        Event::ProgressReported { task, note } => {
+            format!("{task} noted: {}", crate::base::text::clip(note, 50))
         }
         Event::AttemptEnded {
             task,
@@ -107,8 +107,8 @@ pub fn summary(event: &Event) -> String {
             format!("{task} attempt {attempt} {}", end_word(&outcome.end))
         }
         Event::RetryScheduled { task, due } => format!("{task} retry due {due}"),
-        Event::OutOfRetries { task, budget } => {
-            format!("{task} is not tried again: the budget of {budget} is used up")
+        Event::RetryBudgetSpent { task, budget } => {
+            format!("{task} has no retry: the budget of {budget} is exhausted")
         }
         Event::RetryDue { task } => format!("{task} retry is due"),
         Event::DependenciesConflict { task, class, .. } => {
@@ -130,25 +130,25 @@ pub fn summary(event: &Event) -> String {
             let (merged, left_out) = (integration.merged.len(), integration.left_out.len());
             format!("assembled: {merged} merged, {left_out} left out")
         }
-        Event::ConflictSettled { task, resolutions } => {
+        Event::ConflictResolved { task, resolutions } => {
             let conflicts = crate::base::text::plural(resolutions.len(), "conflict");
-            format!("{task}: {conflicts} settled")
+            format!("{task}: {conflicts} resolved")
         }
-        Event::ResolutionRolledBack { task, rung, .. } => {
-            format!("{task}: {rung} rolled back")
+        Event::ResolutionRolledBack { task, strategy, .. } => {
+            format!("{task}: {strategy} rolled back")
         }
-        Event::Redispatched { task, onto, .. } => {
-            format!("{task} dispatched again on top of {}", onto.short())
+        Event::Redispatched { task, base, .. } => {
+            format!("{task} re-dispatched on top of {}", base.short())
         }
-        Event::ResolveOpened { task, .. } => format!("{task}: a person resolves its conflict"),
-        Event::ResolveTaken { task, candidate } => {
+        Event::ResolutionOpened { task, .. } => format!("{task}: manual resolution started"),
+        Event::ResolutionAccepted { task, candidate } => {
             format!("{task}: resolved by hand as {}", candidate.short())
         }
-        Event::ResolveClosed { task } => format!("{task}: its conflict is settled"),
-        Event::ResolveAborted { task } => format!("{task}: resolving by hand given up"),
-        Event::RedispatchGivenUp { task } => format!("{task} dispatched again in vain"),
-        Event::AssemblyRefused { why } => {
-            format!("assembly refused: {}", crate::base::text::clip(why, 50))
+        Event::ResolutionClosed { task } => format!("{task}: its conflict is resolved"),
+        Event::ResolutionAborted { task } => format!("{task}: manual resolution aborted"),
+        Event::RedispatchFailed { task } => format!("{task}: re-dispatch failed"),
+        Event::AssemblyRefused { reason } => {
+            format!("assembly refused: {}", crate::base::text::clip(reason, 50))
         }
         Event::AssemblyRequested { .. } => "assembly requested".to_owned(),
         Event::StopRequested {} => "stop requested".to_owned(),
@@ -156,23 +156,23 @@ pub fn summary(event: &Event) -> String {
         Event::TaskCancelled { task } => format!("{task} cancelled"),
         Event::WorkerParked { worker, until, .. } => format!("{worker} is parked until {until}"),
         Event::WorkerUnparked { worker, .. } => format!("{worker} may start again"),
-        Event::OutOfMoney { spent, max_cost } => {
-            format!("nothing more is started: {spent:.2} of {max_cost:.2} dollars spent")
+        Event::CostLimitReached { spent, max_cost } => {
+            format!("no further attempts: {spent:.2} of {max_cost:.2} dollars spent")
         }
-        Event::WorkerLockedOut { worker, .. } => format!("{worker} is not let in"),
-        Event::SetUpBroken { tasks, .. } => format!(
-            "nothing more is started: no set-up for {}",
+        Event::WorkerAccessDenied { worker, .. } => format!("{worker}: authentication failed"),
+        Event::SetupBroken { tasks, .. } => format!(
+            "no further attempts: set-up failed for {}",
             crate::model::task_list::and_list(tasks)
         ),
-        Event::OutOfSpace { shortage } => crate::base::text::clip(&shortage.sentence(), 100),
-        Event::SpaceIsBack {} => "there is room again".to_owned(),
-        Event::WorktreesGoing { worktrees } => format!(
-            "{} removed to make room",
+        Event::ShortageBegan { shortage } => crate::base::text::clip(&shortage.message(), 100),
+        Event::ShortageEnded {} => "enough disk space again".to_owned(),
+        Event::WorktreesEvicting { worktrees } => format!(
+            "{} removed for disk space",
             crate::base::text::plural(worktrees.len(), "worktree")
         ),
-        Event::MaxCostSet { max_cost } => format!("may cost {max_cost:.2} dollars"),
+        Event::MaxCostSet { max_cost } => format!("cost limit is {max_cost:.2} dollars"),
         Event::Paused {} => "paused".to_owned(),
-        Event::Unpaused {} => "going on".to_owned(),
+        Event::Unpaused {} => "resumed".to_owned(),
         Event::TaskSkipped { task, .. } => format!("{task} skipped"),
         Event::Reviewed {
             task,
@@ -181,17 +181,17 @@ pub fn summary(event: &Event) -> String {
         Event::Reviewed {
             task,
             accepted: false,
-        } => format!("{task} left out by a person"),
+        } => format!("{task} left out in review"),
         Event::RunEnded { exit } => format!("run ended with exit code {exit}"),
         Event::LandingStarting { landing } => format!("landing on {} starting", landing.target),
         Event::Landed { landing } => {
             format!("landed on {} as {}", landing.target, landing.to.short())
         }
-        Event::UnlandingStarting { landing } => {
-            format!("taking the landing on {} back", landing.target)
+        Event::LandingUndoStarting { landing } => {
+            format!("undoing the landing on {}", landing.target)
         }
-        Event::Unlanded { landing } => {
-            format!("{} is back at {}", landing.target, landing.from.short())
+        Event::LandingUndone { landing } => {
+            format!("{} moved back to {}", landing.target, landing.from.short())
         }
         Event::PullRequestStarting { pull_request } => {
             format!("pull request of {} starting", pull_request.head)

@@ -1,4 +1,4 @@
-//! Reading a journal back, from the first commit to the last.
+//! Reads a journal back, from the first commit to the last.
 
 use crate::git::{Store, StoreError};
 use crate::journal::record::{RecordError, VERSION, parse_record};
@@ -7,24 +7,23 @@ use crate::merge::oid::Oid;
 use crate::model::event::Recorded;
 use crate::model::ids::RunId;
 
-/// Everything a journal holds.
+/// The content of a journal.
 #[derive(Clone, Debug)]
 pub struct Replayed {
     /// The run.
     pub run: RunId,
-    /// The facts, oldest first.
+    /// The events, oldest first.
     pub records: Vec<Recorded>,
     /// The last commit of the chain.
     pub tip: Oid,
-    /// The trees, which hold the files: each with the number of the first event it stood beside,
-    /// oldest first.
+    /// The trees with the files of the run, oldest first, each with the number of its first event.
     pub trees: Vec<(u64, Oid)>,
 }
 
 /// Reads the journal of a run.
 ///
 /// # Errors
-/// When there is no such run, or a commit of the chain cannot be read; nothing is guessed.
+/// When the run does not exist, or a commit of the chain cannot be read.
 pub fn replay(store: &Store, run: &RunId) -> Result<Replayed, JournalError> {
     let failed = |source: StoreError| JournalError::Store {
         run: run.clone(),
@@ -86,7 +85,7 @@ fn read_commit(run: &RunId, oid: Oid, message: &str) -> Result<Vec<Recorded>, Jo
         .collect();
     match records {
         Ok(records) if records.is_empty() => {
-            Err(unreadable(run, oid, "it holds no event".to_owned()))
+            Err(unreadable(run, oid, "it has no event".to_owned()))
         }
         other => other,
     }
@@ -101,23 +100,23 @@ fn unreadable(run: &RunId, oid: Oid, what: String) -> JournalError {
 }
 
 impl Replayed {
-    /// The tree of the last commit.
+    /// Returns the tree of the last commit.
     pub fn tree(&self) -> Oid {
         self.trees.last().map_or(Oid::ZERO, |(_, tree)| *tree)
     }
 
-    /// A file of the journal's tree, such as `plan.json`, as it is now.
+    /// Reads the latest version of a file of the journal's tree, such as `plan.json`.
     ///
     /// # Errors
-    /// When it is not there or cannot be read.
+    /// When it does not exist or cannot be read.
     pub fn file(&self, store: &Store, name: &str) -> Result<String, JournalError> {
         self.file_at(store, name, u64::MAX)
     }
 
-    /// The same as it was when this event was recorded.
+    /// Reads the version of a file at the time of an event.
     ///
     /// # Errors
-    /// When it is not there or cannot be read.
+    /// When it does not exist or cannot be read.
     pub fn file_at(&self, store: &Store, name: &str, seq: u64) -> Result<String, JournalError> {
         let mut then = self.trees.iter().rev();
         let tree = then.find(|(since, _)| *since <= seq);
@@ -131,6 +130,6 @@ impl Replayed {
             entry.ok_or_else(|| unreadable(&self.run, self.tip, format!("{name} is missing")))?;
         let bytes = store.blob(entry.oid).map_err(failed)?;
         String::from_utf8(bytes)
-            .map_err(|_| unreadable(&self.run, self.tip, format!("{name} is no UTF-8")))
+            .map_err(|_| unreadable(&self.run, self.tip, format!("{name} is not UTF-8")))
     }
 }

@@ -1,4 +1,4 @@
-//! Which runs there are, their names, and the lock that lets only one process drive a run.
+//! The runs of a repository, their names, and the lock of a run.
 
 use std::fs;
 use std::io;
@@ -12,21 +12,21 @@ use crate::git::{Repo, Store, StoreError};
 use crate::merge::oid::Oid;
 use crate::model::ids::RunId;
 
-/// Where the journals are.
+/// The prefix of all journal references.
 pub const PREFIX: &str = "refs/dispatch/runs/";
 
-/// A run as the list of references shows it.
+/// A run in the list of references.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct RunEntry {
     /// Its name.
     pub run: RunId,
     /// The last commit of its journal.
     pub tip: Oid,
-    /// When its last event was recorded, to the second.
+    /// The time of its last event, in seconds.
     pub updated: Timestamp,
 }
 
-/// Every run of the repository, the most recently active one last.
+/// Lists the runs of the repository, the most recently active last.
 ///
 /// # Errors
 /// When references cannot be listed.
@@ -41,8 +41,8 @@ pub fn list(store: &Store) -> Result<Vec<RunEntry>, StoreError> {
     Ok(runs)
 }
 
-/// Draws a name for a new run: the first word of the title that is longer than two letters and four base32 characters, drawn again
-/// while the name is taken.
+/// Draws a free name for a new run: a word of the title with more than two letters, and four base32
+/// characters.
 ///
 /// # Errors
 /// When references cannot be read.
@@ -54,7 +54,7 @@ pub fn draw(
 ) -> Result<RunId, StoreError> {
     const BASE32: &[u8] = b"abcdefghijklmnopqrstuvwxyz234567";
     let slug = slug(title);
-    // An article names nothing.
+    // Short words are articles.
     let words = || slug.split('-').filter(|word| !word.is_empty());
     let word = words()
         .find(|word| word.len() > 2)
@@ -69,37 +69,37 @@ pub fn draw(
     }
 }
 
-/// Who drives a run. For people only: the lock itself is the kernel's.
+/// The process that drives a run. It is shown only; the kernel holds the lock itself.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Holder {
     /// Process id.
     pub pid: u32,
     /// Host name.
     pub host: String,
-    /// Since when.
+    /// The time it took the lock.
     pub since: Timestamp,
 }
 
-/// The right to drive a run, held until dropped or until the process ends, however it ends.
+/// The right to drive a run, held until it is dropped or the process exits.
 #[derive(Debug)]
 pub struct RunLock {
     _lock: FileLock,
 }
 
-/// What [`RunLock::take`] found.
+/// The result of [`RunLock::take`].
 #[derive(Debug)]
 pub enum Taken {
-    /// The run is ours.
+    /// This process has the lock.
     Ours(RunLock),
-    /// Somebody else drives it.
+    /// Another process has the lock.
     Held(Option<Holder>),
 }
 
 impl RunLock {
-    /// Takes the lock of a run if nobody holds it. It is never broken by age.
+    /// Takes the lock of a run if it is free. A lock never expires.
     ///
     /// # Errors
-    /// When the lock file cannot be made.
+    /// When the lock file cannot be created.
     pub fn take(repo: &Repo, run: &RunId, now: Timestamp) -> io::Result<Taken> {
         let folder = repo.run_folder(run.as_str());
         let holder_file = folder.join("holder.json");
@@ -121,13 +121,13 @@ impl RunLock {
         Ok(Taken::Ours(RunLock { _lock: lock }))
     }
 
-    /// Who took the lock last, without touching it.
+    /// Returns the last holder without taking the lock.
     pub fn last_holder(repo: &Repo, run: &RunId) -> Option<Holder> {
         let text = fs::read(repo.run_folder(run.as_str()).join("holder.json")).ok()?;
         serde_json::from_slice(&text).ok()
     }
 
-    /// Whether somebody drives the run right now.
+    /// Returns `true` if a process drives the run.
     pub fn is_held(repo: &Repo, run: &RunId) -> bool {
         let path = repo.run_folder(run.as_str()).join("run.lock");
         path.exists() && matches!(FileLock::try_take(&path), Ok(None))

@@ -19,17 +19,17 @@ impl RunState {
             let task = match &recorded.event {
                 Event::AttemptStarting { task, .. }
                 | Event::AttemptStarted { task, .. }
-                | Event::Noted { task, .. }
+                | Event::ProgressReported { task, .. }
                 | Event::AttemptEnded { task, .. }
                 | Event::RetryScheduled { task, .. }
                 | Event::RetryDue { task }
-                | Event::OutOfRetries { task, .. }
+                | Event::RetryBudgetSpent { task, .. }
                 | Event::DependenciesConflict { task, .. }
                 | Event::TaskCancelled { task } => *task,
                 _ => return None,
             };
             // What was built on an earlier result of it starts again.
-            if self.task(task).onto.is_some() {
+            if self.task(task).redispatched_for.is_some() {
                 return None;
             }
             if affected.insert(task) {

@@ -5,11 +5,11 @@ use crate::model::ids::TaskNumber;
 
 /// What a task is done on top of, since its result met those of others.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Onto {
+pub struct AssemblyConflict {
     /// The commit it starts from: everything that was in when it was left out.
-    pub commit: Oid,
+    pub chain_tip: Oid,
     /// What is in that commit.
-    pub contains: Vec<(TaskNumber, Oid)>,
+    pub merged: Vec<(TaskNumber, Oid)>,
     /// What it met, as far as pairs show it.
     pub with: Vec<TaskNumber>,
     /// Its own result, which did not go in.
@@ -18,18 +18,18 @@ pub struct Onto {
 
 /// A conflict that a person has open.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Resolving {
+pub struct OpenResolution {
     /// What the task met, and its own result.
-    pub onto: Onto,
+    pub conflict: AssemblyConflict,
     /// The worktree with the conflict in it, from the top of the main checkout.
     pub worktree: String,
 }
 
 /// What a person made of a conflict.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct ByHand {
+pub struct ManualResolution {
     /// The merge of the task's own result with what it met.
     pub candidate: Oid,
     /// What it met, and its own result.
-    pub onto: Onto,
+    pub conflict: AssemblyConflict,
 }

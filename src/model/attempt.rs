@@ -33,7 +33,7 @@ pub struct Attempt {
 impl Attempt {
     /// Whether it uses up a retry: not when the run cut it short, not when its worker had nothing
     /// left to work with, and not when it never had a worktree to work in.
-    pub fn counts(&self) -> bool {
+    pub fn is_counted(&self) -> bool {
         match self.outcome.as_ref().map(|outcome| &outcome.end) {
             Some(End::Interrupted {}) => false,
             Some(End::Failed(failure)) => {
@@ -54,7 +54,7 @@ impl Attempt {
     /// Whether it failed as the attempt before did, and neither left a commit: then it would fail a
     /// third time. Not where the provider was asked too often, or the server said when to come
     /// back: that says nothing about the task.
-    pub fn fails_like(&self, before: &Attempt) -> bool {
+    pub fn repeats(&self, before: &Attempt) -> bool {
         let kept = |attempt: &Attempt| attempt.outcome.as_ref().and_then(|outcome| outcome.kept);
         match (self.failure(), before.failure()) {
             (Some(last), Some(earlier)) => {

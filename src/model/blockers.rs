@@ -11,10 +11,10 @@ impl RunState {
     /// For every task in plan order, the failed, skipped, cancelled or conflicting tasks that keep
     /// it from starting: the same roots as [`RunState::root_causes`], lowest numbers first, at most
     /// four, in one pass over the plan.
-    pub fn stoppers(&self) -> Vec<Vec<TaskNumber>> {
+    pub fn blockers(&self) -> Vec<Vec<TaskNumber>> {
         let mut stoppers = vec![Vec::new(); self.tasks.len()];
         let numbers = self.plan.tasks().iter().map(|task| task.number);
-        for root in numbers.filter(|number| self.is_stopper(*number)) {
+        for root in numbers.filter(|number| self.is_blocker(*number)) {
             let mut open = vec![root];
             while let Some(task) = open.pop() {
                 for dependent in self.plan.dependents(task).map(|task| task.number) {
@@ -30,7 +30,7 @@ impl RunState {
         stoppers
     }
 
-    fn is_stopper(&self, number: TaskNumber) -> bool {
+    fn is_blocker(&self, number: TaskNumber) -> bool {
         match self.task(number).phase {
             TaskPhase::Queued | TaskPhase::Running | TaskPhase::RetryAt(_) | TaskPhase::Done => {
                 false
@@ -55,8 +55,8 @@ mod tests {
             .fail(2, "broken")
             .state();
         let roots: Vec<_> = (1..=6).map(|n| state.root_causes(TaskNumber(n))).collect();
-        assert_eq!(state.stoppers(), roots);
-        assert_eq!(state.stoppers()[4], [TaskNumber(1), TaskNumber(2)]);
+        assert_eq!(state.blockers(), roots);
+        assert_eq!(state.blockers()[4], [TaskNumber(1), TaskNumber(2)]);
     }
 
     #[test]
@@ -68,6 +68,6 @@ mod tests {
             })
             .collect();
         let state = RunFixture::new(&chain.join(" · ")).fail(1, "x").state();
-        assert_eq!(state.stoppers()[9_999], [TaskNumber(1)]);
+        assert_eq!(state.blockers()[9_999], [TaskNumber(1)]);
     }
 }

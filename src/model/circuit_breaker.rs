@@ -9,42 +9,42 @@ const SEVERAL: usize = 2;
 
 /// What is known about something that tasks share: the set-up of worktrees, the access of a worker.
 #[derive(Clone, PartialEq, Debug, Default)]
-pub struct SharedCause {
+pub struct CircuitBreaker {
     /// The last failures in a row that are alike.
     alike: Option<Alike>,
     /// Said once: nothing is started until it works or a person wants to go on.
-    broken: Option<Broken>,
+    broken: Option<SharedFailure>,
 }
 
 #[derive(Clone, PartialEq, Debug)]
 struct Alike {
     signature: String,
-    found: Broken,
+    found: SharedFailure,
 }
 
 /// What failed in the same way for several tasks.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Broken {
+pub struct SharedFailure {
     /// The tasks, in the order of the plan.
     pub tasks: Vec<TaskNumber>,
     /// What went wrong, in one line.
-    pub why: String,
+    pub message: String,
 }
 
-impl SharedCause {
+impl CircuitBreaker {
     /// What keeps everything from being started, once that was recorded.
-    pub fn broken(&self) -> Option<&Broken> {
+    pub fn tripped(&self) -> Option<&SharedFailure> {
         self.broken.as_ref()
     }
 
     /// What is to be recorded as that.
-    pub fn newly_broken(&self) -> Option<&Broken> {
+    pub fn ready_to_trip(&self) -> Option<&SharedFailure> {
         let alike = self.alike.as_ref().filter(|_| self.broken.is_none());
         let found = alike.map(|alike| &alike.found);
         found.filter(|found| found.tasks.len() >= SEVERAL)
     }
 
-    pub(crate) fn fail(&mut self, task: TaskNumber, failure: &Failure) {
+    pub(crate) fn record_failure(&mut self, task: TaskNumber, failure: &Failure) {
         let before = self.alike.take();
         let same = before.filter(|alike| alike.signature == failure.signature);
         let mut tasks = same.map_or(Vec::new(), |alike| alike.found.tasks);
@@ -54,19 +54,19 @@ impl SharedCause {
         }
         self.alike = Some(Alike {
             signature: failure.signature.clone(),
-            found: Broken {
+            found: SharedFailure {
                 tasks,
-                why: failure.message.clone(),
+                message: failure.message.clone(),
             },
         });
     }
 
-    pub(crate) fn give_up(&mut self, broken: Broken) {
+    pub(crate) fn trip(&mut self, broken: SharedFailure) {
         self.broken = Some(broken);
     }
 
     /// One worked, or a person has seen to it.
-    pub(crate) fn begin_anew(&mut self) {
-        *self = SharedCause::default();
+    pub(crate) fn reset(&mut self) {
+        *self = CircuitBreaker::default();
     }
 }

@@ -13,8 +13,8 @@ use crate::model::ids::{AttemptNumber, TaskNumber};
 use crate::model::integration::{Integration, Landing};
 use crate::model::outcome::Outcome;
 use crate::model::pull_request::PullRequest;
-use crate::model::recovery::Found;
-use crate::model::resolution::{Resolution, RungName};
+use crate::model::recovery::Finding;
+use crate::model::resolution::{Resolution, ResolutionStrategy};
 use crate::model::shortage::Shortage;
 use crate::model::task_conflict::TaskConflict;
 
@@ -55,12 +55,12 @@ pub enum Event {
     RunResumed {
         /// What it found, and so what it does.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        found: Vec<Found>,
+        findings: Vec<Finding>,
     },
     /// The plan of the run is another one from here on; it stands in the same journal commit.
     PlanEdited {
         /// What it is for every task that was there before or is there now.
-        edits: Vec<Found>,
+        edits: Vec<Finding>,
     },
     /// An attempt is about to get its branch and worktree.
     AttemptStarting {
@@ -85,7 +85,7 @@ pub enum Event {
         base: Oid,
     },
     /// The worker said how far it is.
-    Noted {
+    ProgressReported {
         /// The task.
         task: TaskNumber,
         /// Its words, cut to one line.
@@ -110,7 +110,7 @@ pub enum Event {
         due: Timestamp,
     },
     /// A failed attempt would be tried again, but the run has spent its retries.
-    OutOfRetries {
+    RetryBudgetSpent {
         /// The task.
         task: TaskNumber,
         /// How many retries the run may spend.
@@ -131,7 +131,7 @@ pub enum Event {
         /// When it may start again.
         until: Timestamp,
         /// What it said.
-        why: String,
+        reason: String,
     },
     /// The time for which a worker was parked is over.
     WorkerUnparked {
@@ -141,37 +141,37 @@ pub enum Event {
         until: Timestamp,
     },
     /// What the agents say they cost has reached the most the run may cost, so nothing more starts.
-    OutOfMoney {
+    CostLimitReached {
         /// What is known to be spent, in dollars.
         spent: f64,
         /// The most it may cost, in dollars.
         max_cost: f64,
     },
     /// The set-up of worktrees failed in the same way for several tasks, so nothing more starts.
-    SetUpBroken {
+    SetupBroken {
         /// The tasks.
         tasks: Vec<TaskNumber>,
         /// What went wrong, in one line.
-        why: String,
+        message: String,
     },
     /// A worker was not let in for several tasks (no login, a bill), so it starts nothing more.
-    WorkerLockedOut {
+    WorkerAccessDenied {
         /// The worker profile.
         worker: String,
         /// The tasks.
         tasks: Vec<TaskNumber>,
         /// What it said.
-        why: String,
+        message: String,
     },
     /// There is no room for what comes next, so nothing more starts until there is.
-    OutOfSpace {
+    ShortageBegan {
         /// What there is too little of.
         shortage: Shortage,
     },
     /// There is room again.
-    SpaceIsBack {},
+    ShortageEnded {},
     /// Worktrees whose work is all in git are about to be removed, to make room for others.
-    WorktreesGoing {
+    WorktreesEvicting {
         /// Where they are, from the top of the main checkout.
         worktrees: Vec<String>,
     },
@@ -211,7 +211,7 @@ pub enum Event {
         order: Vec<TaskNumber>,
     },
     /// Conflicts of a candidate with what is in before it were settled; the checks come next.
-    ConflictSettled {
+    ConflictResolved {
         /// The task.
         task: TaskNumber,
         /// What was settled, and by what.
@@ -222,7 +222,7 @@ pub enum Event {
         /// The task.
         task: TaskNumber,
         /// What did not hold.
-        rung: RungName,
+        strategy: ResolutionStrategy,
         /// The check that fails with it.
         command: String,
     },
@@ -231,40 +231,40 @@ pub enum Event {
         /// The task.
         task: TaskNumber,
         /// The commit it starts from.
-        onto: Oid,
+        base: Oid,
         /// What it met, as far as pairs show it.
         with: Vec<TaskNumber>,
     },
     /// Doing it again came to nothing: its earlier result is offered again.
-    RedispatchGivenUp {
+    RedispatchFailed {
         /// The task.
         task: TaskNumber,
     },
     /// A person is about to get a worktree with a conflict in it.
-    ResolveOpened {
+    ResolutionOpened {
         /// The task that was left out.
         task: TaskNumber,
         /// What is in, which the worktree starts from.
-        onto: Oid,
+        base: Oid,
         /// The task's result.
         candidate: Oid,
         /// Where the worktree is, from the top of the main checkout.
         worktree: String,
     },
     /// What a person made of a conflict is what the task offers now; the checks come next.
-    ResolveTaken {
+    ResolutionAccepted {
         /// The task.
         task: TaskNumber,
         /// The merge of both sides.
         candidate: Oid,
     },
     /// The checks agreed, and the worktree is no longer needed.
-    ResolveClosed {
+    ResolutionClosed {
         /// The task.
         task: TaskNumber,
     },
     /// A person gave it up: the task offers what it did before.
-    ResolveAborted {
+    ResolutionAborted {
         /// The task.
         task: TaskNumber,
     },
@@ -276,7 +276,7 @@ pub enum Event {
     /// The integration branch is not dispatch's to move right now; nothing was assembled.
     AssemblyRefused {
         /// Why, and what to do about it.
-        why: String,
+        reason: String,
     },
     /// A person wants the candidates assembled, whatever was assembled before.
     AssemblyRequested {
@@ -294,10 +294,10 @@ pub enum Event {
         /// The task.
         task: TaskNumber,
         /// Words added to its prompt.
-        prompt: Option<String>,
+        extra_prompt: Option<String>,
         /// The prompt as the person wrote it anew.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        rewritten: Option<String>,
+        new_prompt: Option<String>,
         /// The worker profile that is to do it from now on.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         worker: Option<String>,
@@ -341,12 +341,12 @@ pub enum Event {
         landing: Landing,
     },
     /// The target is about to move back to what it was before it landed there.
-    UnlandingStarting {
+    LandingUndoStarting {
         /// The landing that is taken back; its backup is that of this step.
         landing: Landing,
     },
     /// The target has moved back.
-    Unlanded {
+    LandingUndone {
         /// The landing that was taken back, with the time of this step.
         landing: Landing,
     },
@@ -380,22 +380,22 @@ impl Event {
         match self {
             Event::AttemptStarting { task, .. }
             | Event::AttemptStarted { task, .. }
-            | Event::Noted { task, .. }
+            | Event::ProgressReported { task, .. }
             | Event::AttemptEnded { task, .. }
             | Event::RetryScheduled { task, .. }
-            | Event::OutOfRetries { task, .. }
+            | Event::RetryBudgetSpent { task, .. }
             | Event::RetryDue { task }
             | Event::DependenciesConflict { task, .. }
             | Event::RetryRequested { task, .. }
             | Event::TaskCancelled { task }
             | Event::TaskSkipped { task, .. }
-            | Event::ConflictSettled { task, .. }
+            | Event::ConflictResolved { task, .. }
             | Event::Redispatched { task, .. }
-            | Event::RedispatchGivenUp { task }
-            | Event::ResolveOpened { task, .. }
-            | Event::ResolveTaken { task, .. }
-            | Event::ResolveClosed { task }
-            | Event::ResolveAborted { task }
+            | Event::RedispatchFailed { task }
+            | Event::ResolutionOpened { task, .. }
+            | Event::ResolutionAccepted { task, .. }
+            | Event::ResolutionClosed { task }
+            | Event::ResolutionAborted { task }
             | Event::ResolutionRolledBack { task, .. }
             | Event::Reviewed { task, .. } => Some(*task),
             _ => None,

@@ -26,7 +26,7 @@ pub struct Failure {
     pub rate_limited: bool,
     /// Whether its provider did not let it in, whatever the task: no login, a bill.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub locked_out: bool,
+    pub access_denied: bool,
     /// What kind within its class, where that is to be told apart.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<FailureKind>,
@@ -37,7 +37,7 @@ pub struct Failure {
 #[serde(rename_all = "kebab-case")]
 pub enum FailureKind {
     /// Its worktree could not be set up, so that the worker never ran.
-    SetUp,
+    Setup,
 }
 
 /// The classes of failure (`docs/failures.md`).

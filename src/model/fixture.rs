@@ -128,7 +128,7 @@ impl RunFixture {
 
     /// The worker says how far it is.
     pub(crate) fn note(self, task: u32, note: &str) -> RunFixture {
-        self.event(Event::Noted {
+        self.event(Event::ProgressReported {
             task: TaskNumber(task),
             note: note.to_owned(),
         })
@@ -144,14 +144,14 @@ impl RunFixture {
                 end,
                 report,
                 checks: Vec::new(),
-                leftovers: Vec::new(),
-                remarks: Vec::new(),
-                outside: Vec::new(),
+                killed_processes: Vec::new(),
+                warnings: Vec::new(),
+                undeclared: Vec::new(),
                 millis: seconds * 1000,
                 flaky: None,
-                meanwhile: Vec::new(),
+                outside_changes: Vec::new(),
                 kept: None,
-                remains: None,
+                kept_changes: None,
                 usage: None,
                 cost: Cost::Unknown,
                 session: None,
@@ -307,7 +307,7 @@ pub(crate) fn failure(class: FailureClass, message: &str) -> Failure {
         signature: message.to_owned(),
         reset_at: None,
         rate_limited: false,
-        locked_out: false,
+        access_denied: false,
         kind: None,
     }
 }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::merge::oid::Oid;
 use crate::model::attempt::Attempt;
-use crate::model::circuit_breaker::Broken;
+use crate::model::circuit_breaker::SharedFailure;
 use crate::model::event::{Event, Recorded};
 use crate::model::failure::FailureKind;
 use crate::model::ids::TaskNumber;
@@ -14,8 +14,8 @@ use crate::model::integration::Integration;
 use crate::model::outcome::End;
 use crate::model::plan::Plan;
 use crate::model::pull_request::PullRequest;
-use crate::model::recovery::Finding;
-use crate::model::run::{RunPhase, RunState, Speculative};
+use crate::model::recovery::FindingKind;
+use crate::model::run::{RunPhase, RunState, SpeculativeConflict};
 use crate::model::task_conflict::TaskConflict;
 use crate::model::task_state::{TaskPhase, TaskState};
 use crate::model::worker_health::Parking;
@@ -34,9 +34,11 @@ impl RunState {
         for edit in edits {
             let Some(number) = edit.task else { continue };
             let task = &mut self.tasks[number.index()];
-            match edit.what {
-                Finding::Changed | Finding::Downstream | Finding::Added => task.begin_anew(),
-                Finding::Removed => task.remove(),
+            match edit.kind {
+                FindingKind::Changed | FindingKind::Downstream | FindingKind::Added => {
+                    task.restart_after_edit()
+                }
+                FindingKind::Removed => task.remove(),
                 _ => {}
             }
         }
@@ -58,21 +60,21 @@ impl RunState {
             Event::Unpaused {} => self.phase = RunPhase::Running,
             Event::RunResumed { .. } => {
                 self.phase = RunPhase::Running;
-                self.out_of_space = None;
-                self.set_ups.begin_anew();
-                self.roster.let_in();
-                self.refused = None;
-                self.arranged = false;
+                self.shortage = None;
+                self.setup.reset();
+                self.worker_health.reset_access();
+                self.assembly_refused = None;
+                self.redispatch_suspended = false;
             }
-            Event::AssemblyStarting { .. } => self.refused = None,
-            Event::AssemblyRefused { why } => self.refused = Some(why.clone()),
+            Event::AssemblyStarting { .. } => self.assembly_refused = None,
+            Event::AssemblyRefused { reason } => self.assembly_refused = Some(reason.clone()),
             Event::StopRequested {} => self.phase = RunPhase::Stopping,
             Event::RunEnded { exit } => self.phase = RunPhase::Ended(*exit),
             Event::AssemblyRequested { order, leave_out } => {
-                self.requested = true;
-                self.arranged = true;
+                self.assembly_requested = true;
+                self.redispatch_suspended = true;
                 self.assemble = true;
-                self.first.clone_from(order);
+                self.assembly_order.clone_from(order);
                 self.leave_out.clone_from(leave_out);
             }
             Event::ConflictsFound { conflicts } => self.conflicts.clone_from(conflicts),
@@ -84,70 +86,78 @@ impl RunState {
                 self.holds_back = *holds_back;
             }
             Event::Assembled { integration } => self.assembled(integration),
-            Event::LandingStarting { landing } | Event::UnlandingStarting { landing } => {
-                self.landing = Some(landing.clone());
+            Event::LandingStarting { landing } | Event::LandingUndoStarting { landing } => {
+                self.pending_landing = Some(landing.clone());
             }
             Event::Landed { landing } => {
                 self.landed = Some(landing.clone());
-                (self.landing, self.unlanded) = (None, None);
+                (self.pending_landing, self.undone_landing) = (None, None);
             }
-            Event::Unlanded { landing } => {
-                (self.landed, self.landing) = (None, None);
-                self.unlanded = Some(landing.clone());
+            Event::LandingUndone { landing } => {
+                (self.landed, self.pending_landing) = (None, None);
+                self.undone_landing = Some(landing.clone());
             }
             Event::PullRequestStarting { pull_request }
             | Event::PullRequestOpened { pull_request } => self.note_pull_request(pull_request),
-            Event::Repaired { .. } | Event::WorktreesGoing { .. } => {}
+            Event::Repaired { .. } | Event::WorktreesEvicting { .. } => {}
             Event::Cleaned { .. } => self.cleaned = true,
             Event::TaskSkipped { task, cascade } => self.skip(*task, *cascade),
             Event::RetryRequested {
                 task,
-                prompt,
-                rewritten,
+                extra_prompt,
+                new_prompt,
                 worker,
             } => {
-                self.set_ups.begin_anew();
-                self.roster.let_in();
+                self.setup.reset();
+                self.worker_health.reset_access();
                 self.request_retry(*task);
                 let task = &mut self.tasks[task.index()];
                 let keep = |slot: &mut Option<String>, said: &Option<String>| {
                     *slot = said.clone().or(slot.take());
                 };
-                keep(&mut task.extra_prompt, prompt);
-                keep(&mut task.rewritten_prompt, rewritten);
-                keep(&mut task.chosen_worker, worker);
+                keep(&mut task.extra_prompt, extra_prompt);
+                keep(&mut task.rewritten_prompt, new_prompt);
+                keep(&mut task.worker_override, worker);
             }
             Event::WorkerParked {
                 worker,
                 task,
                 until,
-                why,
-            } => self.park(worker, *task, *until, why),
-            Event::WorkerUnparked { worker, .. } => self.roster.unpark(worker),
-            Event::OutOfMoney { spent, max_cost } => self.out_of_money = Some((*spent, *max_cost)),
-            Event::SetUpBroken { tasks, why } => self.set_ups.give_up(Broken {
+                reason,
+            } => self.park(worker, *task, *until, reason),
+            Event::WorkerUnparked { worker, .. } => self.worker_health.unpark(worker),
+            Event::CostLimitReached { spent, max_cost } => {
+                self.cost_limit_reached = Some((*spent, *max_cost))
+            }
+            Event::SetupBroken { tasks, message } => self.setup.trip(SharedFailure {
                 tasks: tasks.clone(),
-                why: why.clone(),
+                message: message.clone(),
             }),
-            Event::WorkerLockedOut { worker, tasks, why } => self.roster.lock_out(
+            Event::WorkerAccessDenied {
                 worker,
-                Broken {
+                tasks,
+                message,
+            } => self.worker_health.deny_access(
+                worker,
+                SharedFailure {
                     tasks: tasks.clone(),
-                    why: why.clone(),
+                    message: message.clone(),
                 },
             ),
-            Event::OutOfSpace { shortage } => self.out_of_space = Some(shortage.clone()),
-            Event::SpaceIsBack {} => self.out_of_space = None,
+            Event::ShortageBegan { shortage } => self.shortage = Some(shortage.clone()),
+            Event::ShortageEnded {} => self.shortage = None,
             Event::MaxCostSet { max_cost } => {
                 self.max_cost = Some(*max_cost);
-                self.out_of_money = None;
+                self.cost_limit_reached = None;
             }
             Event::Redispatched { task, .. } => self.redispatch(*task),
-            Event::RedispatchGivenUp { task } => self.give_up_redispatch(*task),
-            Event::ResolveOpened { task, worktree, .. } => self.open_resolve(*task, worktree),
-            Event::ResolveTaken { task, candidate } => self.take_resolve(*task, *candidate),
-            Event::ResolveClosed { task } => self.tasks[task.index()].resolving = None,
-            Event::ResolveAborted { task } => self.abort_resolve(*task),
+            Event::RedispatchFailed { task } => self.fail_redispatch(*task),
+            Event::ResolutionOpened { task, worktree, .. } => self.open_resolution(*task, worktree),
+            Event::ResolutionAccepted { task, candidate } => {
+                self.accept_resolution(*task, *candidate)
+            }
+            Event::ResolutionClosed { task } => self.tasks[task.index()].open_resolution = None,
+            Event::ResolutionAborted { task } => self.abort_resolution(*task),
             event => self.apply_to_task(event, recorded.time),
         }
     }
@@ -158,13 +168,13 @@ impl RunState {
             && let Some(attempt) = self.tasks[number.index()].last_attempt()
         {
             let worker = attempt.worker.clone();
-            self.roster.learn(&worker, number, outcome);
+            self.worker_health.learn(&worker, number, outcome);
         }
         match event {
-            Event::AttemptStarted { .. } => self.set_ups.begin_anew(),
-            Event::AttemptEnded { outcome, .. } if outcome.is_of(FailureKind::SetUp) => {
+            Event::AttemptStarted { .. } => self.setup.reset(),
+            Event::AttemptEnded { outcome, .. } if outcome.is_kind(FailureKind::Setup) => {
                 if let End::Failed(failure) = &outcome.end {
-                    self.set_ups.fail(number, failure);
+                    self.setup.record_failure(number, failure);
                 }
             }
             _ => {}
@@ -180,13 +190,13 @@ impl RunState {
             } => {
                 // The next attempt makes up for one that does not count, so nothing is left to say
                 // about it.
-                if task.last_attempt().is_some_and(|last| !last.counts()) {
+                if task.last_attempt().is_some_and(|last| !last.is_counted()) {
                     task.note = None;
                 }
                 task.phase = TaskPhase::Running;
-                task.out_of_retries = None;
-                task.offered = None;
-                task.by_hand = None;
+                task.retry_budget_spent = None;
+                task.candidate_attempt = None;
+                task.manual_resolution = None;
                 task.attempts.push(Attempt {
                     number: *attempt,
                     worker: worker.clone(),
@@ -204,17 +214,17 @@ impl RunState {
                     attempt.base = Some(*base);
                 }
             }
-            Event::Noted { note, .. } => task.note = Some(note.clone()),
+            Event::ProgressReported { note, .. } => task.note = Some(note.clone()),
             Event::AttemptEnded {
                 outcome, jitter, ..
             } => {
                 task.end_attempt(outcome, *jitter, time);
-                if task.onto.is_some() && task.phase == TaskPhase::Done {
+                if task.redispatched_for.is_some() && task.phase == TaskPhase::Done {
                     self.requeue_built_on(number);
                 }
             }
             Event::RetryScheduled { due, .. } => task.phase = TaskPhase::RetryAt(*due),
-            Event::OutOfRetries { budget, .. } => task.out_of_retries = Some(*budget),
+            Event::RetryBudgetSpent { budget, .. } => task.retry_budget_spent = Some(*budget),
             Event::RetryDue { .. } => task.phase = TaskPhase::Queued,
             Event::DependenciesConflict {
                 class,
@@ -232,7 +242,7 @@ impl RunState {
             }
             Event::Reviewed { accepted, .. } => {
                 task.rejected = !accepted;
-                self.arranged = true;
+                self.redispatch_suspended = true;
             }
             Event::TaskCancelled { .. } => task.cancel(),
             _ => {}
@@ -241,33 +251,35 @@ impl RunState {
 
     /// A conflict that only changed is as old as it was.
     fn speculate(&mut self, conflicts: &[TaskConflict], time: Timestamp) {
-        let before = std::mem::take(&mut self.speculative);
+        let before = std::mem::take(&mut self.speculative_conflicts);
         let since = |conflict: &TaskConflict| {
-            let same = |old: &&Speculative| old.conflict.pair() == conflict.pair();
+            let same = |old: &&SpeculativeConflict| old.conflict.pair() == conflict.pair();
             before.iter().find(same).map_or(time, |old| old.since)
         };
-        let speculative = |conflict: &TaskConflict| Speculative {
+        let speculative = |conflict: &TaskConflict| SpeculativeConflict {
             conflict: conflict.clone(),
             since: since(conflict),
         };
-        self.speculative = conflicts.iter().map(speculative).collect();
+        self.speculative_conflicts = conflicts.iter().map(speculative).collect();
     }
 
     /// Once neither of the two runs there is nothing to speculate about: either both offer a
     /// candidate, whose conflicts are known for certain, or one offers nothing.
     fn drop_settled_speculation(&mut self) {
-        if self.speculative.is_empty() {
+        if self.speculative_conflicts.is_empty() {
             return;
         }
         let has_ended = matches!(self.phase, RunPhase::Ended(_));
         let tasks = &self.tasks;
         let phase = |number: TaskNumber| &tasks[number.index()].phase;
-        self.speculative.retain(|Speculative { conflict, .. }| {
-            let phases = [phase(conflict.a), phase(conflict.b)];
-            let counts = |phase: &&TaskPhase| matches!(phase, TaskPhase::Running | TaskPhase::Done);
-            let runs = phases.contains(&&TaskPhase::Running);
-            !has_ended && runs && phases.iter().all(counts)
-        });
+        self.speculative_conflicts
+            .retain(|SpeculativeConflict { conflict, .. }| {
+                let phases = [phase(conflict.a), phase(conflict.b)];
+                let counts =
+                    |phase: &&TaskPhase| matches!(phase, TaskPhase::Running | TaskPhase::Done);
+                let runs = phases.contains(&&TaskPhase::Running);
+                !has_ended && runs && phases.iter().all(counts)
+            });
     }
 
     /// A landing is one of what was assembled then: other candidates have not landed.
@@ -281,7 +293,7 @@ impl RunState {
             self.landed = None;
         }
         self.integration = Some(integration.clone());
-        self.requested = false;
+        self.assembly_requested = false;
     }
 
     /// One that is announced again keeps the place where it is open.
@@ -305,7 +317,7 @@ impl RunState {
         self.tasks[number.index()].phase = TaskPhase::Skipped {
             satisfied: !cascade,
         };
-        self.tasks[number.index()].given_up = true;
+        self.tasks[number.index()].explicitly_skipped = true;
         for dependent in self.downstream(number) {
             let is_cut_off = self.is_cut_off(dependent, number);
             let task = &mut self.tasks[dependent.index()];
@@ -313,7 +325,7 @@ impl RunState {
                 TaskPhase::Done => {}
                 _ if cascade => task.phase = TaskPhase::Skipped { satisfied: false },
                 // It was skipped with the task before, and may start without it now.
-                TaskPhase::Skipped { .. } if !task.given_up && !is_cut_off => {
+                TaskPhase::Skipped { .. } if !task.explicitly_skipped && !is_cut_off => {
                     task.phase = TaskPhase::Queued;
                 }
                 _ => {}
@@ -322,15 +334,15 @@ impl RunState {
     }
 
     /// The attempts that ran into the limit count as none: their tasks wait like any other.
-    fn park(&mut self, worker: &str, task: TaskNumber, until: Timestamp, why: &str) {
+    fn park(&mut self, worker: &str, task: TaskNumber, until: Timestamp, reason: &str) {
         let parking = Parking {
             until,
-            why: why.to_owned(),
+            reason: reason.to_owned(),
             task,
         };
-        self.roster.park(worker, parking);
+        self.worker_health.park(worker, parking);
         for task in &mut self.tasks {
-            if task.phase == TaskPhase::Failed && task.ran_into_quota_of(worker) {
+            if task.phase == TaskPhase::Failed && task.hit_quota_of(worker) {
                 task.phase = TaskPhase::Queued;
                 task.note = None;
             }

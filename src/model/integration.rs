@@ -7,7 +7,7 @@ use crate::merge::change::RepoPath;
 use crate::merge::class::Class;
 use crate::merge::oid::Oid;
 use crate::model::ids::TaskNumber;
-use crate::model::resolution::{Resolution, TriedRung};
+use crate::model::resolution::{FailedStrategy, Resolution};
 
 /// The shape of the assembled history; the tree is the same for all.
 #[derive(
@@ -52,7 +52,7 @@ pub struct LeftOut {
 
 /// Why a candidate was left out.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(tag = "why", rename_all = "kebab-case")]
+#[serde(tag = "reason", rename_all = "kebab-case")]
 pub enum LeftOutReason {
     /// It conflicts with what is in already.
     Conflict {
@@ -65,7 +65,7 @@ pub enum LeftOutReason {
         paths: Vec<RepoPath>,
         /// What was tried to settle it, and did not hold.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        tried: Vec<TriedRung>,
+        failed_strategies: Vec<FailedStrategy>,
     },
     /// It was built on a task that was left out.
     BuiltOn {
@@ -73,7 +73,7 @@ pub enum LeftOutReason {
         task: TaskNumber,
     },
     /// A person left it out (`dispatch review`, `dispatch assemble --leave-out`).
-    Person,
+    ByUser,
     /// A check fails with it that passes without it and on the base.
     FailedChecks {
         /// The check.
@@ -88,7 +88,7 @@ pub enum LeftOutReason {
 
 /// A candidate that makes a check fail.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Guilty {
+pub struct Culprit {
     /// The task.
     pub task: TaskNumber,
     /// The tasks it needs to fail, as few as possible; none if it fails alone.
@@ -109,7 +109,7 @@ pub struct Guilty {
 /// How a check that did not simply pass stands against the base.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum AgainstBase {
+pub enum BaseComparison {
     /// What fails fails on the base, too: nobody is blamed.
     AlreadyFailing,
     /// It fails on the base and passes now.
@@ -136,7 +136,7 @@ pub struct CheckResult {
     pub fixed_tests: Vec<String>,
     /// How it stands against the base, where that was asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub against_base: Option<AgainstBase>,
+    pub against_base: Option<BaseComparison>,
     /// It failed before and passed when it was run again.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub flaky: bool,
@@ -182,7 +182,7 @@ pub struct Integration {
     pub checks: Vec<CheckResult>,
     /// Who was left out because of a check.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub guilty: Vec<Guilty>,
+    pub culprits: Vec<Culprit>,
     /// How often the checks were run to find that out.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub check_runs: usize,
@@ -199,7 +199,7 @@ impl Integration {
     }
 
     /// Every conflict that was settled, with the task that had it, in assembled order.
-    pub fn settled(&self) -> Vec<(TaskNumber, Resolution)> {
+    pub fn resolutions(&self) -> Vec<(TaskNumber, Resolution)> {
         let of_task = |merged: &Merged| {
             let task = merged.task;
             let resolved = merged.resolved.clone().into_iter();
@@ -214,8 +214,8 @@ impl Integration {
     }
 
     /// Whether a person has to look before it is whole.
-    pub fn needs_person(&self) -> bool {
-        let by_person = |out: &LeftOut| out.reason == LeftOutReason::Person;
+    pub fn needs_attention(&self) -> bool {
+        let by_person = |out: &LeftOut| out.reason == LeftOutReason::ByUser;
         !self.checks_passed() || !self.left_out.iter().all(by_person)
     }
 }

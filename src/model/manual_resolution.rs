@@ -1,50 +1,53 @@
 //! A conflict that a person settles by hand.
 
 use crate::merge::oid::Oid;
-use crate::model::assembly_conflict::{ByHand, Resolving};
+use crate::model::assembly_conflict::{ManualResolution, OpenResolution};
 use crate::model::ids::TaskNumber;
 use crate::model::run::RunState;
 use crate::model::task_state::TaskPhase;
 
 impl RunState {
     /// The tasks whose conflicts a person has open, in plan order.
-    pub fn open_resolves(&self) -> Vec<TaskNumber> {
+    pub fn open_resolutions(&self) -> Vec<TaskNumber> {
         let numbers = self.plan.tasks().iter().map(|task| task.number);
         numbers
-            .filter(|number| self.task(*number).resolving.is_some())
+            .filter(|number| self.task(*number).open_resolution.is_some())
             .collect()
     }
 
     /// The task whose result is no longer what an open conflict is about.
-    pub fn moved_on(&self, number: TaskNumber) -> Option<TaskNumber> {
-        let resolving = self.task(number).resolving.as_ref()?;
+    pub fn outdated_by(&self, number: TaskNumber) -> Option<TaskNumber> {
+        let resolving = self.task(number).open_resolution.as_ref()?;
         let offers = |task: TaskNumber| self.task(task).candidate();
-        let own = match &self.task(number).by_hand {
-            Some(by_hand) => Some(by_hand.onto.candidate),
+        let own = match &self.task(number).manual_resolution {
+            Some(by_hand) => Some(by_hand.conflict.candidate),
             None => offers(number),
         };
-        if own != Some(resolving.onto.candidate) {
+        if own != Some(resolving.conflict.candidate) {
             return Some(number);
         }
-        let mut contained = resolving.onto.contains.iter();
+        let mut contained = resolving.conflict.merged.iter();
         let moved = contained.find(|(task, candidate)| offers(*task) != Some(*candidate));
         moved.map(|(task, _)| *task)
     }
 
-    pub(super) fn open_resolve(&mut self, number: TaskNumber, worktree: &str) {
-        let onto = self.would_be_onto(number);
-        self.tasks[number.index()].resolving = onto.map(|onto| Resolving {
-            onto,
+    pub(super) fn open_resolution(&mut self, number: TaskNumber, worktree: &str) {
+        let conflict = self.assembly_conflict(number);
+        self.tasks[number.index()].open_resolution = conflict.map(|conflict| OpenResolution {
+            conflict,
             worktree: worktree.to_owned(),
         });
     }
 
     /// What waited for the conflict to go away can start.
-    pub(super) fn take_resolve(&mut self, number: TaskNumber, candidate: Oid) {
+    pub(super) fn accept_resolution(&mut self, number: TaskNumber, candidate: Oid) {
         let task = &mut self.tasks[number.index()];
-        if let Some(resolving) = &task.resolving {
-            let onto = resolving.onto.clone();
-            task.by_hand = Some(ByHand { candidate, onto });
+        if let Some(resolving) = &task.open_resolution {
+            let conflict = resolving.conflict.clone();
+            task.manual_resolution = Some(ManualResolution {
+                candidate,
+                conflict,
+            });
         }
         for dependent in self.downstream(number) {
             let task = &mut self.tasks[dependent.index()];
@@ -52,13 +55,13 @@ impl RunState {
                 task.phase = TaskPhase::Queued;
             }
         }
-        self.arranged = true;
+        self.redispatch_suspended = true;
     }
 
-    pub(super) fn abort_resolve(&mut self, number: TaskNumber) {
+    pub(super) fn abort_resolution(&mut self, number: TaskNumber) {
         let task = &mut self.tasks[number.index()];
-        task.resolving = None;
-        task.by_hand = None;
-        self.arranged = true;
+        task.open_resolution = None;
+        task.manual_resolution = None;
+        self.redispatch_suspended = true;
     }
 }

@@ -7,8 +7,8 @@ use crate::merge::oid::Oid;
 use crate::model::failure::{Failure, FailureKind};
 use crate::model::ids::AttemptNumber;
 use crate::model::integration::CheckResult;
+use crate::model::kept_changes::KeptChanges;
 use crate::model::outside_changes::OutsideChange;
-use crate::model::remains::Remains;
 use crate::model::usage::{Cost, Usage};
 use crate::model::worker_report::WorkerReport;
 
@@ -26,19 +26,19 @@ pub struct Outcome {
     pub checks: Vec<CheckResult>,
     /// Processes that outlived the worker and were killed, by name.
     #[serde(default)]
-    pub leftovers: Vec<String>,
+    pub killed_processes: Vec<String>,
     /// What dispatch has to say about it (a dropped board file, a large file).
     #[serde(default)]
-    pub remarks: Vec<String>,
+    pub warnings: Vec<String>,
     /// What it changed outside the `files` its task declares, where that is looked at.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub outside: Vec<RepoPath>,
+    pub undeclared: Vec<RepoPath>,
     /// How long the worker ran, in milliseconds by the monotonic clock.
     #[serde(default)]
     pub millis: u64,
     /// What changed outside its worktree while it ran.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub meanwhile: Vec<OutsideChange>,
+    pub outside_changes: Vec<OutsideChange>,
     /// The earlier attempt that failed with the very files it passed with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub flaky: Option<AttemptNumber>,
@@ -47,7 +47,7 @@ pub struct Outcome {
     pub kept: Option<Oid>,
     /// What a failed attempt changed, as far as that was kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub remains: Option<Remains>,
+    pub kept_changes: Option<KeptChanges>,
     /// The tokens the worker used, if it says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
@@ -80,7 +80,7 @@ pub enum End {
 
 impl Outcome {
     /// Whether it is a failure of this kind.
-    pub fn is_of(&self, kind: FailureKind) -> bool {
+    pub fn is_kind(&self, kind: FailureKind) -> bool {
         matches!(&self.end, End::Failed(failure) if failure.kind == Some(kind))
     }
 }

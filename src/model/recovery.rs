@@ -7,12 +7,12 @@ use crate::model::ids::TaskNumber;
 
 /// One thing that was found.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Found {
+pub struct Finding {
     /// The task it is about, if it is about one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task: Option<TaskNumber>,
     /// What it is.
-    pub what: Finding,
+    pub kind: FindingKind,
     /// What it is called: a branch, a reference, a number of tasks; empty where nothing is left to
     /// say.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -22,7 +22,7 @@ pub struct Found {
 /// Everything that can be found.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Finding {
+pub enum FindingKind {
     /// The task passed before.
     Done,
     /// Its worker is alive under its shim.
@@ -71,61 +71,63 @@ pub enum Finding {
     Removed,
 }
 
-impl Finding {
+impl FindingKind {
     /// What was found, and what is done about it, each in a few words.
-    pub fn words(self) -> (&'static str, &'static str) {
+    pub fn description(self) -> (&'static str, &'static str) {
         match self {
-            Finding::Done => ("passed", "kept"),
-            Finding::Alive => ("its worker is alive", "taken up"),
-            Finding::Ended => ("its worker has ended meanwhile", "its result is taken"),
-            Finding::Lost => (
+            FindingKind::Done => ("passed", "kept"),
+            FindingKind::Alive => ("its worker is alive", "taken up"),
+            FindingKind::Ended => ("its worker has ended meanwhile", "its result is taken"),
+            FindingKind::Lost => (
                 "its worker lost its supervisor",
                 "ended; what it left is kept; queued again",
             ),
-            Finding::NotStarted => ("no worker was started yet", "queued again"),
-            Finding::WorktreeGone => ("its worktree is gone", "queued again, in a new worktree"),
-            Finding::Interrupted => ("was interrupted", "queued again"),
-            Finding::RetryDue => ("waits for its retry", "waits on"),
-            Finding::Failed => ("failed", "kept; `dispatch retry` tries it again"),
-            Finding::Waiting => ("not started yet", "queued"),
-            Finding::GivenUp => ("given up", "kept"),
-            Finding::BranchGone => ("its branch is gone", "made again"),
-            Finding::IntegrationGone => ("the assembled branch is gone", "made again"),
-            Finding::BoardGone => ("the board is gone", "made again"),
-            Finding::BoardBehind => ("the board is behind the journal", "brought up to date"),
-            Finding::StaleLock => ("a lock of a process that died", "removed"),
-            Finding::PlanDiffers => (
+            FindingKind::NotStarted => ("no worker was started yet", "queued again"),
+            FindingKind::WorktreeGone => {
+                ("its worktree is gone", "queued again, in a new worktree")
+            }
+            FindingKind::Interrupted => ("was interrupted", "queued again"),
+            FindingKind::RetryDue => ("waits for its retry", "waits on"),
+            FindingKind::Failed => ("failed", "kept; `dispatch retry` tries it again"),
+            FindingKind::Waiting => ("not started yet", "queued"),
+            FindingKind::GivenUp => ("given up", "kept"),
+            FindingKind::BranchGone => ("its branch is gone", "made again"),
+            FindingKind::IntegrationGone => ("the assembled branch is gone", "made again"),
+            FindingKind::BoardGone => ("the board is gone", "made again"),
+            FindingKind::BoardBehind => ("the board is behind the journal", "brought up to date"),
+            FindingKind::StaleLock => ("a lock of a process that died", "removed"),
+            FindingKind::PlanDiffers => (
                 "the plan's file differs from the plan of the run",
                 "not used; `--plan` takes it over",
             ),
-            Finding::Same => ("the same in the edited plan", "kept"),
-            Finding::Adjusted => (
+            FindingKind::Same => ("the same in the edited plan", "kept"),
+            FindingKind::Adjusted => (
                 "other files, limits or order in the edited plan",
                 "kept; they hold from its next attempt on",
             ),
-            Finding::Changed => ("changed in the edited plan", "done again"),
-            Finding::Downstream => ("depends on what is done again", "done again"),
-            Finding::Added => ("new in the edited plan", "queued"),
-            Finding::Removed => ("not in the edited plan", "given up; its branch stays"),
+            FindingKind::Changed => ("changed in the edited plan", "done again"),
+            FindingKind::Downstream => ("depends on what is done again", "done again"),
+            FindingKind::Added => ("new in the edited plan", "queued"),
+            FindingKind::Removed => ("not in the edited plan", "given up; its branch stays"),
         }
     }
 }
 
-impl Found {
+impl Finding {
     /// Something about a task.
-    pub fn of(task: TaskNumber, what: Finding) -> Found {
-        Found {
+    pub fn of(task: TaskNumber, what: FindingKind) -> Finding {
+        Finding {
             task: Some(task),
-            what,
+            kind: what,
             name: String::new(),
         }
     }
 
     /// Something about the run, with a name.
-    pub fn named(what: Finding, name: impl Into<String>) -> Found {
-        Found {
+    pub fn named(what: FindingKind, name: impl Into<String>) -> Finding {
+        Finding {
             task: None,
-            what,
+            kind: what,
             name: name.into(),
         }
     }

@@ -2,7 +2,7 @@
 //! has changed.
 
 use crate::merge::oid::Oid;
-use crate::model::assembly_conflict::Onto;
+use crate::model::assembly_conflict::AssemblyConflict;
 use crate::model::ids::TaskNumber;
 use crate::model::integration::LeftOutReason;
 use crate::model::outcome::End;
@@ -14,8 +14,8 @@ impl RunState {
     /// What a task is done on top of: what the plan says, and what was in when it was done again.
     pub fn built_on(&self, number: TaskNumber) -> Vec<TaskNumber> {
         let mut on = self.plan.task(number).depends_on.clone();
-        let again = self.task(number).stands_on().into_iter();
-        let again = again.flat_map(|onto| onto.contains.iter().map(|(task, _)| *task));
+        let again = self.task(number).resolved_conflict().into_iter();
+        let again = again.flat_map(|conflict| conflict.merged.iter().map(|(task, _)| *task));
         on.extend(again);
         on.sort();
         on.dedup();
@@ -24,7 +24,7 @@ impl RunState {
 
     /// What a task would be done on top of if it were done again now: none if it was not left out
     /// because of a conflict, or if what was assembled is no longer what the others offer.
-    pub fn would_be_onto(&self, number: TaskNumber) -> Option<Onto> {
+    pub fn assembly_conflict(&self, number: TaskNumber) -> Option<AssemblyConflict> {
         let integration = self.integration.as_ref()?;
         let mut left_out = integration.left_out.iter();
         let (candidate, with) = left_out.find_map(|out| match &out.reason {
@@ -33,14 +33,14 @@ impl RunState {
             }
             _ => None,
         })?;
-        let merged = integration.merged.iter();
-        let contains: Vec<_> = merged.map(|step| (step.task, step.candidate)).collect();
+        let steps = integration.merged.iter();
+        let merged: Vec<_> = steps.map(|step| (step.task, step.candidate)).collect();
         let is_offered = |(task, candidate): &(TaskNumber, Oid)| {
             self.task(*task).candidate() == Some(*candidate) && !self.is_left_out(*task)
         };
-        contains.iter().all(is_offered).then_some(Onto {
-            commit: integration.chain_tip?,
-            contains,
+        merged.iter().all(is_offered).then_some(AssemblyConflict {
+            chain_tip: integration.chain_tip?,
+            merged,
             with,
             candidate,
         })
@@ -48,17 +48,19 @@ impl RunState {
 
     /// A task is done again because its result met others: an attempt like any other.
     pub(super) fn redispatch(&mut self, number: TaskNumber) {
-        let onto = self.would_be_onto(number);
+        let conflict = self.assembly_conflict(number);
         let task = &mut self.tasks[number.index()];
-        task.onto = onto;
+        task.redispatched_for = conflict;
         task.redispatches += 1;
         task.phase = TaskPhase::Queued;
     }
 
     /// Doing it again came to nothing, and what it had offered before is offered again.
-    pub(super) fn give_up_redispatch(&mut self, number: TaskNumber) {
+    pub(super) fn fail_redispatch(&mut self, number: TaskNumber) {
         let task = &mut self.tasks[number.index()];
-        let Some(onto) = task.onto.take() else { return };
+        let Some(conflict) = task.redispatched_for.take() else {
+            return;
+        };
         let why = match task.attempts.last().and_then(|last| last.outcome.as_ref()) {
             Some(outcome) => match &outcome.end {
                 End::Failed(failure) => format!(": {}", failure.message),
@@ -66,17 +68,17 @@ impl RunState {
             },
             None => String::new(),
         };
-        let others = match and_list(&onto.with) {
+        let others = match and_list(&conflict.with) {
             others if others.is_empty() => "the others".to_owned(),
             others => others,
         };
         task.note = Some(format!("dispatched again on top of {others} in vain{why}"));
-        let offers = |end: &End| matches!(end, End::Passed { candidate, .. } if *candidate == Some(onto.candidate));
-        task.offered = task.attempts.iter().rposition(|attempt| {
+        let offers = |end: &End| matches!(end, End::Passed { candidate, .. } if *candidate == Some(conflict.candidate));
+        task.candidate_attempt = task.attempts.iter().rposition(|attempt| {
             let outcome = attempt.outcome.as_ref();
             outcome.is_some_and(|outcome| offers(&outcome.end))
         });
-        task.phase = match task.offered {
+        task.phase = match task.candidate_attempt {
             Some(_) => TaskPhase::Done,
             None => TaskPhase::Failed,
         };
@@ -85,15 +87,15 @@ impl RunState {
     /// A retry makes the task and everything that was given up because of it start again, and what
     /// was built on its old candidate too: that would bring the old change back in.
     pub(super) fn request_retry(&mut self, number: TaskNumber) {
-        let onto = self.would_be_onto(number);
-        for dependent in self.begun_anew_with(number) {
-            self.tasks[dependent.index()].start_anew();
+        let conflict = self.assembly_conflict(number);
+        for dependent in self.restarted_with(number) {
+            self.tasks[dependent.index()].requeue();
         }
         let task = &mut self.tasks[number.index()];
-        task.start_anew();
-        task.onto = onto;
+        task.requeue();
+        task.redispatched_for = conflict;
         task.cancelled = false;
-        task.given_up = false;
+        task.explicitly_skipped = false;
         task.note = None;
     }
 
@@ -102,7 +104,7 @@ impl RunState {
         let skipped = TaskPhase::Skipped { satisfied: false };
         let cuts = |other: TaskNumber| {
             let task = self.task(other);
-            other != but && task.given_up && task.phase == skipped
+            other != but && task.explicitly_skipped && task.phase == skipped
         };
         let mut numbers = self.plan.tasks().iter().map(|task| task.number);
         self.task(dependent).phase == skipped
@@ -111,21 +113,24 @@ impl RunState {
 
     /// What was built on a task starts again: its old result is in there.
     pub(super) fn requeue_built_on(&mut self, number: TaskNumber) {
-        for dependent in self.begun_anew_with(number) {
+        for dependent in self.restarted_with(number) {
             let task = &mut self.tasks[dependent.index()];
             // No person asked for this, so what is used up of `[retry] conflict` stays used up.
             let redispatches = task.redispatches;
-            task.start_anew();
+            task.requeue();
             task.redispatches = redispatches;
         }
     }
 
     /// The tasks that start again when this one does, because they were built on its old result.
-    fn begun_anew_with(&self, number: TaskNumber) -> Vec<TaskNumber> {
+    fn restarted_with(&self, number: TaskNumber) -> Vec<TaskNumber> {
         let starts_anew = |dependent: &TaskNumber| {
             let task = self.task(*dependent);
             let alive = matches!(task.phase, TaskPhase::Running | TaskPhase::RetryAt(_));
-            !alive && !task.given_up && !task.cancelled && !self.is_cut_off(*dependent, number)
+            !alive
+                && !task.explicitly_skipped
+                && !task.cancelled
+                && !self.is_cut_off(*dependent, number)
         };
         let mut dependents = self.all_built_on(number);
         dependents.retain(starts_anew);
@@ -133,8 +138,8 @@ impl RunState {
     }
 
     /// The tasks that have passed and would be done again if this one were: they were built on it.
-    pub fn done_again_with(&self, number: TaskNumber) -> Vec<TaskNumber> {
-        let mut dependents = self.begun_anew_with(number);
+    pub fn redone_with(&self, number: TaskNumber) -> Vec<TaskNumber> {
+        let mut dependents = self.restarted_with(number);
         dependents.retain(|dependent| self.task(*dependent).phase == TaskPhase::Done);
         dependents
     }

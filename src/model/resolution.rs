@@ -24,7 +24,7 @@ pub struct Resolution {
 
 /// What settled a conflict.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(tag = "rung", rename_all = "kebab-case")]
+#[serde(tag = "strategy", rename_all = "kebab-case")]
 pub enum Resolver {
     /// git, over the commit the candidate was built on: history alone gives it several bases.
     OwnBase {
@@ -47,7 +47,7 @@ pub enum Resolver {
         tool: String,
     },
     /// What a person did with the same files before.
-    Remembered {
+    Recorded {
         /// The commit on `refs/dispatch/resolutions` that keeps it.
         commit: Oid,
     },
@@ -57,13 +57,13 @@ pub enum Resolver {
         on: Vec<TaskNumber>,
     },
     /// A person, in a worktree with the conflict in it.
-    ByHand {},
+    Manual {},
 }
 
 /// The rungs of the ladder, the surest first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum RungName {
+pub enum ResolutionStrategy {
     /// [`Resolver::OwnBase`]
     OwnBase,
     /// [`Resolver::Rules`]
@@ -73,70 +73,73 @@ pub enum RungName {
     /// [`Resolver::Structural`]
     Structural,
     /// [`Resolver::Remembered`]
-    Remembered,
+    Recorded,
     /// The task was done again on top of the others. As one that was tried: what came of it conflicts,
     /// too.
     Redispatched,
     /// [`Resolver::ByHand`]
-    ByHand,
+    Manual,
 }
 
 /// A rung that did not hold.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct TriedRung {
+pub struct FailedStrategy {
     /// Which.
-    pub rung: RungName,
+    pub strategy: ResolutionStrategy,
     /// Why not, in a few words.
-    pub why: String,
+    pub reason: String,
 }
 
 impl Resolver {
     /// Its place on the ladder.
-    pub fn rung(&self) -> RungName {
+    pub fn strategy(&self) -> ResolutionStrategy {
         match self {
-            Resolver::OwnBase { .. } => RungName::OwnBase,
-            Resolver::Rules { .. } => RungName::Rules,
-            Resolver::Regenerated { .. } => RungName::Regenerated,
-            Resolver::Structural { .. } => RungName::Structural,
-            Resolver::Remembered { .. } => RungName::Remembered,
-            Resolver::Redispatched { .. } => RungName::Redispatched,
-            Resolver::ByHand {} => RungName::ByHand,
+            Resolver::OwnBase { .. } => ResolutionStrategy::OwnBase,
+            Resolver::Rules { .. } => ResolutionStrategy::Rules,
+            Resolver::Regenerated { .. } => ResolutionStrategy::Regenerated,
+            Resolver::Structural { .. } => ResolutionStrategy::Structural,
+            Resolver::Recorded { .. } => ResolutionStrategy::Recorded,
+            Resolver::Redispatched { .. } => ResolutionStrategy::Redispatched,
+            Resolver::Manual {} => ResolutionStrategy::Manual,
         }
     }
 }
 
-impl RungName {
+impl ResolutionStrategy {
     /// Whether it belongs to the task's own result, which stands or falls with it: an assembly cannot
     /// take it back and try another one.
-    pub fn is_in_the_result(self) -> bool {
-        matches!(self, RungName::Redispatched | RungName::ByHand)
+    pub fn is_part_of_candidate(self) -> bool {
+        matches!(
+            self,
+            ResolutionStrategy::Redispatched | ResolutionStrategy::Manual
+        )
     }
 
     /// The word for it in JSON.
-    pub fn word(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
-            RungName::OwnBase => "own-base",
-            RungName::Rules => "rules",
-            RungName::Regenerated => "regenerated",
-            RungName::Structural => "structural",
-            RungName::Remembered => "remembered",
-            RungName::Redispatched => "redispatched",
-            RungName::ByHand => "by-hand",
+            ResolutionStrategy::OwnBase => "own-base",
+            ResolutionStrategy::Rules => "rules",
+            ResolutionStrategy::Regenerated => "regenerated",
+            ResolutionStrategy::Structural => "structural",
+            ResolutionStrategy::Recorded => "recorded",
+            ResolutionStrategy::Redispatched => "redispatched",
+            ResolutionStrategy::Manual => "manual",
         }
     }
 }
 
-impl fmt::Display for RungName {
+impl fmt::Display for ResolutionStrategy {
     /// As it stands in front of why it did not hold.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
-            RungName::OwnBase => "git over its own base",
-            RungName::Rules => "the rules",
-            RungName::Regenerated => "making it anew",
-            RungName::Structural => "the structural merge",
-            RungName::Remembered => "the remembered resolution",
-            RungName::Redispatched => "dispatching it again",
-            RungName::ByHand => "settling it by hand",
+            ResolutionStrategy::OwnBase => "git over its own base",
+            ResolutionStrategy::Rules => "the rules",
+            ResolutionStrategy::Regenerated => "making it anew",
+            ResolutionStrategy::Structural => "the structural merge",
+            ResolutionStrategy::Recorded => "the recorded resolution",
+            ResolutionStrategy::Redispatched => "dispatching it again",
+            ResolutionStrategy::Manual => "settling it by hand",
         })
     }
 }
@@ -157,14 +160,14 @@ impl fmt::Display for Resolver {
                 write!(f, "made anew by {}", commands.join("; "))
             }
             Resolver::Structural { tool } => write!(f, "by {tool}"),
-            Resolver::Remembered { commit } => {
+            Resolver::Recorded { commit } => {
                 write!(f, "as a person did before ({})", commit.short())
             }
             Resolver::Redispatched { on } if on.is_empty() => write!(f, "by doing it again"),
             Resolver::Redispatched { on } => {
                 write!(f, "by doing it again on top of {}", and_list(on))
             }
-            Resolver::ByHand {} => write!(f, "by hand"),
+            Resolver::Manual {} => write!(f, "by hand"),
         }
     }
 }
@@ -177,8 +180,8 @@ impl fmt::Display for Resolution {
     }
 }
 
-impl fmt::Display for TriedRung {
+impl fmt::Display for FailedStrategy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.rung, self.why)
+        write!(f, "{}: {}", self.strategy, self.reason)
     }
 }

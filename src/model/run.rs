@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use crate::merge::oid::Oid;
-use crate::model::circuit_breaker::SharedCause;
+use crate::model::circuit_breaker::CircuitBreaker;
 use crate::model::event::{Event, Recorded};
 use crate::model::ids::{RunId, TaskNumber};
 use crate::model::integration::{Integration, Landing};
@@ -15,7 +15,7 @@ use crate::model::pull_request::PullRequest;
 use crate::model::shortage::Shortage;
 use crate::model::task_conflict::TaskConflict;
 use crate::model::task_state::TaskState;
-use crate::model::worker_health::Roster;
+use crate::model::worker_health::WorkerHealth;
 
 /// Everything known about a run.
 #[derive(Clone, PartialEq, Debug)]
@@ -33,11 +33,11 @@ pub struct RunState {
     /// Whether the candidates are to be assembled at the end.
     pub assemble: bool,
     /// The tasks a person wants assembled first, in this order.
-    pub first: Vec<TaskNumber>,
+    pub assembly_order: Vec<TaskNumber>,
     /// The tasks a person wants left out of the assembly, beside those rejected in review.
     pub leave_out: Vec<TaskNumber>,
     /// A person only wants what there is put together, so no task is done again by itself.
-    pub arranged: bool,
+    pub redispatch_suspended: bool,
     /// When it started.
     pub started: Timestamp,
     /// When the last event was recorded.
@@ -51,31 +51,31 @@ pub struct RunState {
     /// The conflicts among the candidates.
     pub conflicts: Vec<TaskConflict>,
     /// What was learnt about the workers.
-    pub roster: Roster,
+    pub worker_health: WorkerHealth,
     /// The most the run may cost, in dollars, where a person said so since it was started.
     pub max_cost: Option<f64>,
     /// What had been spent, and the most that could be, when nothing more could be started.
-    pub out_of_money: Option<(f64, f64)>,
+    pub cost_limit_reached: Option<(f64, f64)>,
     /// Whether worktrees can be set up.
-    pub set_ups: SharedCause,
+    pub setup: CircuitBreaker,
     /// What there is too little room for, so that nothing more is started until there is.
-    pub out_of_space: Option<Shortage>,
+    pub shortage: Option<Shortage>,
     /// Conflicts of work that still goes on; they may vanish again.
-    pub speculative: Vec<Speculative>,
+    pub speculative_conflicts: Vec<SpeculativeConflict>,
     /// Whether tasks wait for the end of those conflicts.
     pub holds_back: bool,
     /// The assembled branch, once there is one. It stands until another one takes its place.
     pub integration: Option<Integration>,
     /// A person asked for another one since.
-    pub requested: bool,
+    pub assembly_requested: bool,
     /// Why the last try to assemble moved nothing, and what to do about it.
-    pub refused: Option<String>,
+    pub assembly_refused: Option<String>,
     /// Where it landed, once it did.
     pub landed: Option<Landing>,
     /// A landing, or taking one back, that was announced and of which nothing more is known.
-    pub landing: Option<Landing>,
+    pub pending_landing: Option<Landing>,
     /// The last landing that was taken back, unless it has landed again since.
-    pub unlanded: Option<Landing>,
+    pub undone_landing: Option<Landing>,
     /// The pull requests, each as it was announced or opened last.
     pub pull_requests: Vec<PullRequest>,
     /// Every commit that was announced to be pushed: remote, branch, commit.
@@ -88,7 +88,7 @@ pub struct RunState {
 
 /// A conflict of which at least one side is uncommitted work of a running task.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Speculative {
+pub struct SpeculativeConflict {
     /// The verdict as of now.
     pub conflict: TaskConflict,
     /// When the two first met.
@@ -137,27 +137,27 @@ impl RunState {
             base_name: base_name.clone(),
             target: target.clone(),
             assemble: *assemble,
-            first: Vec::new(),
+            assembly_order: Vec::new(),
             leave_out: Vec::new(),
-            arranged: false,
+            redispatch_suspended: false,
             started: first.time,
             updated: first.time,
             seq: first.seq,
             phase: RunPhase::Running,
             conflicts: Vec::new(),
-            roster: Roster::default(),
+            worker_health: WorkerHealth::default(),
             max_cost: None,
-            out_of_money: None,
-            set_ups: SharedCause::default(),
-            out_of_space: None,
-            speculative: Vec::new(),
+            cost_limit_reached: None,
+            setup: CircuitBreaker::default(),
+            shortage: None,
+            speculative_conflicts: Vec::new(),
             holds_back: false,
             integration: None,
-            requested: false,
-            refused: None,
+            assembly_requested: false,
+            assembly_refused: None,
             landed: None,
-            landing: None,
-            unlanded: None,
+            pending_landing: None,
+            undone_landing: None,
             pull_requests: Vec::new(),
             pushed: Vec::new(),
             cleaned: false,

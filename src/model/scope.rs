@@ -7,7 +7,7 @@ use crate::merge::change::RepoPath;
 
 /// The paths that none of the globs `files` of a task covers, in their order. A name without
 /// wildcards also stands for everything below it. A task that declares nothing may touch anything.
-pub fn outside<'a>(
+pub fn undeclared_paths<'a>(
     files: &[String],
     paths: impl IntoIterator<Item = &'a RepoPath>,
 ) -> Vec<RepoPath> {
@@ -31,7 +31,7 @@ fn compile(files: &[String]) -> Result<GlobSet, globset::Error> {
 }
 
 /// What a task did beside what it said it would.
-pub fn outside_sentence(paths: &[RepoPath]) -> String {
+pub fn undeclared_sentence(paths: &[RepoPath]) -> String {
     format!(
         "it changed what it did not declare: {}",
         paths_in_short(paths)
@@ -45,9 +45,9 @@ mod tests {
     fn found(files: &str, paths: &str) -> String {
         let files: Vec<String> = files.split_whitespace().map(str::to_owned).collect();
         let paths: Vec<RepoPath> = paths.split_whitespace().map(RepoPath::from).collect();
-        let outside = outside(&files, &paths);
-        let outside: Vec<String> = outside.iter().map(ToString::to_string).collect();
-        outside.join(" ")
+        let found = undeclared_paths(&files, &paths);
+        let found: Vec<String> = found.iter().map(ToString::to_string).collect();
+        found.join(" ")
     }
 
     #[test]

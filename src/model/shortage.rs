@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Shortage {
     /// Of what.
-    pub of: Scarce,
+    pub resource: Resource,
     /// The top folder of the file system; the folder of the worktrees where a limit is reached.
     pub place: String,
     /// How much there is: free bytes or files, or what is in use where a limit is reached.
@@ -18,7 +18,7 @@ pub struct Shortage {
 /// Something there can be too little of.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Scarce {
+pub enum Resource {
     /// Bytes of a file system.
     Bytes,
     /// Files of a file system (inodes).
@@ -31,26 +31,26 @@ pub enum Scarce {
 
 impl Shortage {
     /// Which file system, how much is free, how much is needed: one sentence.
-    pub fn sentence(&self) -> String {
+    pub fn message(&self) -> String {
         let Shortage {
-            of,
+            resource,
             place,
             has,
             needs,
         } = self;
-        match of {
-            Scarce::Bytes => format!(
+        match resource {
+            Resource::Bytes => format!(
                 "the disk is full: {} free at {place}, {} needed",
                 bytes(*has),
                 bytes(*needs)
             ),
-            Scarce::Files => {
+            Resource::Files => {
                 format!("the disk is full: {has} more files can be made at {place}, {needs} needed")
             }
-            Scarce::Worktrees => {
+            Resource::Worktrees => {
                 format!("{has} worktrees are kept at {place}, and max_worktrees is {needs}")
             }
-            Scarce::TotalDisk => format!(
+            Resource::TotalDisk => format!(
                 "{} are kept at {place} and in the repository, and max_total_disk is {}",
                 bytes(*has),
                 bytes(*needs)
@@ -59,10 +59,10 @@ impl Shortage {
     }
 
     /// What a person can do about it.
-    pub fn advice(&self) -> &'static str {
-        match self.of {
-            Scarce::Bytes | Scarce::Files => "make room there",
-            Scarce::Worktrees | Scarce::TotalDisk => {
+    pub fn hint(&self) -> &'static str {
+        match self.resource {
+            Resource::Bytes | Resource::Files => "make room there",
+            Resource::Worktrees | Resource::TotalDisk => {
                 "`dispatch clean` a run that has ended, or raise the limit"
             }
         }
@@ -96,18 +96,18 @@ mod tests {
         let say = |of, has, needs| {
             let place = "/data".to_owned();
             Shortage {
-                of,
+                resource: of,
                 place,
                 has,
                 needs,
             }
-            .sentence()
+            .message()
         };
         let said = [
-            say(Scarce::Bytes, 12 << 20, 64 << 20),
-            say(Scarce::Files, 3, 1400),
-            say(Scarce::Worktrees, 5, 5),
-            say(Scarce::TotalDisk, 3_300_000_000, 3 << 30),
+            say(Resource::Bytes, 12 << 20, 64 << 20),
+            say(Resource::Files, 3, 1400),
+            say(Resource::Worktrees, 5, 5),
+            say(Resource::TotalDisk, 3_300_000_000, 3 << 30),
         ];
         insta::assert_snapshot!(said.join("\n"), @r"
         the disk is full: 12 MiB free at /data, 64 MiB needed

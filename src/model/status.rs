@@ -6,7 +6,7 @@ use crate::merge::oid::Oid;
 use crate::model::ids::TaskNumber;
 use crate::model::integration::LeftOutReason;
 use crate::model::run::{RunPhase, RunState};
-use crate::model::scope::outside;
+use crate::model::scope::undeclared_paths;
 use crate::model::task_state::{TaskPhase, TaskState};
 
 /// What the board says about a task.
@@ -40,7 +40,7 @@ impl RunState {
     }
 
     /// The dependencies a task still waits for.
-    pub fn unmet(&self, number: TaskNumber) -> Vec<TaskNumber> {
+    pub fn unmet_dependencies(&self, number: TaskNumber) -> Vec<TaskNumber> {
         let depends_on = self.plan.task(number).depends_on.iter().copied();
         depends_on
             .filter(|dependency| !self.is_satisfied(*dependency))
@@ -50,14 +50,14 @@ impl RunState {
     /// The failed, skipped or conflicting tasks that keep this one from starting, roots only.
     pub fn root_causes(&self, number: TaskNumber) -> Vec<TaskNumber> {
         let mut seen = vec![false; self.tasks.len()];
-        let mut open = self.unmet(number);
+        let mut open = self.unmet_dependencies(number);
         let mut roots = Vec::new();
         while let Some(task) = open.pop() {
             if std::mem::replace(&mut seen[task.index()], true) {
                 continue;
             }
             match self.task(task).phase {
-                TaskPhase::Queued => open.extend(self.unmet(task)),
+                TaskPhase::Queued => open.extend(self.unmet_dependencies(task)),
                 TaskPhase::Running | TaskPhase::RetryAt(_) | TaskPhase::Done => {}
                 _ => roots.push(task),
             }
@@ -70,8 +70,8 @@ impl RunState {
     pub fn status(&self, number: TaskNumber) -> Status {
         let task = self.task(number);
         match &task.phase {
-            TaskPhase::Queued if !self.unmet(number).is_empty() => {
-                Status::Blocked(self.unmet(number))
+            TaskPhase::Queued if !self.unmet_dependencies(number).is_empty() => {
+                Status::Blocked(self.unmet_dependencies(number))
             }
             TaskPhase::Queued if task.retries() > 0 => Status::Retry(task.retries()),
             TaskPhase::Queued => Status::Queued,
@@ -89,13 +89,13 @@ impl RunState {
     /// Whether a task passed with the very files that an attempt before had failed with.
     pub fn is_flaky(&self, number: TaskNumber) -> bool {
         let task = self.task(number);
-        let outcome = task.last_outcome();
+        let outcome = task.outcome();
         task.phase == TaskPhase::Done && outcome.is_some_and(|outcome| outcome.flaky.is_some())
     }
 
     /// Whether a task is alive, scheduled, or waits for nothing that has failed.
-    pub fn may_go_on(&self) -> bool {
-        let stoppers = self.stoppers();
+    pub fn can_progress(&self) -> bool {
+        let stoppers = self.blockers();
         let mut tasks = self.tasks.iter().zip(&stoppers);
         tasks.any(|(task, stoppers)| match task.phase {
             TaskPhase::Running | TaskPhase::RetryAt(_) => true,
@@ -111,7 +111,7 @@ impl RunState {
 
     /// The tasks whose results kept this one's out of the last assembly. What it does next is built
     /// on them: from the old base it would only conflict again.
-    pub fn in_the_way_of(&self, number: TaskNumber) -> Vec<TaskNumber> {
+    pub fn assembled_conflicts(&self, number: TaskNumber) -> Vec<TaskNumber> {
         let integration = self.integration.iter();
         let mut left_out = integration.flat_map(|integration| &integration.left_out);
         let with = left_out.find_map(|out| match &out.reason {
@@ -123,12 +123,12 @@ impl RunState {
 
     /// Two tasks whose work in progress conflicts at a path that this one declares, so that it would
     /// make things worse. At least one of the two runs, so this passes by itself.
-    pub fn conflict_ahead_of(&self, number: TaskNumber) -> Option<(TaskNumber, TaskNumber)> {
+    pub fn speculative_conflict_for(&self, number: TaskNumber) -> Option<(TaskNumber, TaskNumber)> {
         let files = &self.plan.task(number).fields.files;
-        let found = self.speculative.iter().find(|found| {
+        let found = self.speculative_conflicts.iter().find(|found| {
             let units = found.conflict.units.iter();
             let paths: Vec<&RepoPath> = units.flat_map(|unit| &unit.paths).collect();
-            !files.is_empty() && outside(files, paths.iter().copied()).len() < paths.len()
+            !files.is_empty() && undeclared_paths(files, paths.iter().copied()).len() < paths.len()
         });
         found.map(|found| found.conflict.pair())
     }
@@ -152,8 +152,8 @@ impl RunState {
             return 3;
         }
         match &self.integration {
-            Some(integration) if integration.needs_person() => 4,
-            _ if self.refused.is_some() => 4,
+            Some(integration) if integration.needs_attention() => 4,
+            _ if self.assembly_refused.is_some() => 4,
             _ => 0,
         }
     }

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use crate::merge::change::RepoPath;
 use crate::merge::class::Class;
 use crate::merge::oid::Oid;
-use crate::model::assembly_conflict::{ByHand, Onto, Resolving};
+use crate::model::assembly_conflict::{AssemblyConflict, ManualResolution, OpenResolution};
 use crate::model::attempt::Attempt;
 use crate::model::failure::FailureClass;
 use crate::model::ids::TaskNumber;
@@ -22,19 +22,19 @@ pub struct TaskState {
     /// The last thing said about it.
     pub note: Option<String>,
     /// Attempts before this one belong to an earlier request of a person and use up no retries.
-    pub retries_from: usize,
+    pub counted_from: usize,
     /// How many retries the run may spend, if it was not tried again because they are spent.
-    pub out_of_retries: Option<u32>,
+    pub retry_budget_spent: Option<u32>,
     /// Words a person added to the prompt.
     pub extra_prompt: Option<String>,
     /// Its prompt as a person wrote it anew.
     pub rewritten_prompt: Option<String>,
     /// The worker profile a person chose in place of the plan's.
-    pub chosen_worker: Option<String>,
+    pub worker_override: Option<String>,
     /// Whether a person left its change out of the assembly.
     pub rejected: bool,
     /// Whether a person gave it up by name, and not because of another task.
-    pub given_up: bool,
+    pub explicitly_skipped: bool,
     /// Whether a person ended it; an attempt that is alive is on its way out.
     pub cancelled: bool,
     /// Whether the plan has it no more.
@@ -42,15 +42,15 @@ pub struct TaskState {
     /// Whether the attempt that is alive works at what the plan no longer says.
     pub superseded: bool,
     /// What its attempts start on top of, since its result met others.
-    pub onto: Option<Onto>,
+    pub redispatched_for: Option<AssemblyConflict>,
     /// How often it was done again because of that, since a person last asked for it.
     pub redispatches: u32,
     /// The attempt whose result counts, where later ones came to nothing.
-    pub offered: Option<usize>,
+    pub candidate_attempt: Option<usize>,
     /// The conflict of it that a person has open.
-    pub resolving: Option<Resolving>,
+    pub open_resolution: Option<OpenResolution>,
     /// What a person made of its conflict, which it offers in place of its own result.
-    pub by_hand: Option<ByHand>,
+    pub manual_resolution: Option<ManualResolution>,
 }
 
 /// What a task waits for or how it ended.
@@ -94,40 +94,40 @@ impl TaskState {
             },
             note: (!chosen).then(|| "not chosen (--only)".to_owned()),
             attempts: Vec::new(),
-            retries_from: 0,
-            out_of_retries: None,
+            counted_from: 0,
+            retry_budget_spent: None,
             extra_prompt: None,
             rewritten_prompt: None,
-            chosen_worker: None,
+            worker_override: None,
             rejected: false,
-            given_up: !chosen,
+            explicitly_skipped: !chosen,
             cancelled: false,
             removed: false,
             superseded: false,
-            onto: None,
+            redispatched_for: None,
             redispatches: 0,
-            offered: None,
-            resolving: None,
-            by_hand: None,
+            candidate_attempt: None,
+            open_resolution: None,
+            manual_resolution: None,
         }
     }
 
     /// The plan says something else than what the attempts so far were made for.
-    pub(super) fn begin_anew(&mut self) {
+    pub(super) fn restart_after_edit(&mut self) {
         if self.phase == TaskPhase::Running {
             self.superseded = true;
         } else if !matches!(self.phase, TaskPhase::Skipped { .. }) || self.removed {
             self.phase = TaskPhase::Queued;
         }
-        self.retries_from = self.attempts.len();
+        self.counted_from = self.attempts.len();
         self.removed = false;
-        self.given_up = false;
+        self.explicitly_skipped = false;
         self.cancelled = false;
         self.rejected = false;
         self.extra_prompt = None;
-        self.onto = None;
+        self.redispatched_for = None;
         self.redispatches = 0;
-        self.offered = None;
+        self.candidate_attempt = None;
         self.note = None;
     }
 
@@ -138,7 +138,7 @@ impl TaskState {
             self.phase = TaskPhase::Skipped { satisfied: false };
         }
         self.removed = true;
-        self.given_up = true;
+        self.explicitly_skipped = true;
         self.note = Some("not in the plan any more".to_owned());
     }
 
@@ -182,9 +182,9 @@ impl TaskState {
 
     /// Attempts since a person last asked for one that count.
     pub fn counted_attempts(&self) -> impl DoubleEndedIterator<Item = &Attempt> {
-        self.attempts[self.retries_from..]
+        self.attempts[self.counted_from..]
             .iter()
-            .filter(|attempt| attempt.counts())
+            .filter(|attempt| attempt.is_counted())
     }
 
     /// How many attempts count so far; the one after them is a retry of this number.
@@ -205,42 +205,45 @@ impl TaskState {
     /// The attempt that says how the task stands: the last one, unless it came to nothing and an
     /// earlier one counts.
     pub fn deciding_attempt(&self) -> Option<&Attempt> {
-        match self.offered {
+        match self.candidate_attempt {
             Some(place) => self.attempts.get(place),
             None => self.attempts.last(),
         }
     }
 
     /// The outcome of the attempt that says how the task stands, if that is over.
-    pub fn last_outcome(&self) -> Option<&Outcome> {
+    pub fn outcome(&self) -> Option<&Outcome> {
         self.deciding_attempt()?.outcome.as_ref()
     }
 
     /// The commit the task offers.
     pub fn candidate(&self) -> Option<Oid> {
-        match (&self.phase, &self.last_outcome()?.end, &self.by_hand) {
+        match (&self.phase, &self.outcome()?.end, &self.manual_resolution) {
             (TaskPhase::Done, End::Passed { .. }, Some(by_hand)) => Some(by_hand.candidate),
             (TaskPhase::Done, End::Passed { candidate, .. }, None) => *candidate,
             _ => None,
         }
     }
 
-    pub(super) fn start_anew(&mut self) {
+    pub(super) fn requeue(&mut self) {
         self.phase = TaskPhase::Queued;
-        self.retries_from = self.attempts.len();
+        self.counted_from = self.attempts.len();
         self.redispatches = 0;
-        self.onto = None;
-        self.by_hand = None;
+        self.redispatched_for = None;
+        self.manual_resolution = None;
     }
 
     /// What its result stands on beside what the plan says.
-    pub fn stands_on(&self) -> Option<&Onto> {
-        let by_hand = self.by_hand.as_ref().map(|by_hand| &by_hand.onto);
-        by_hand.or(self.onto.as_ref())
+    pub fn resolved_conflict(&self) -> Option<&AssemblyConflict> {
+        let by_hand = self
+            .manual_resolution
+            .as_ref()
+            .map(|by_hand| &by_hand.conflict);
+        by_hand.or(self.redispatched_for.as_ref())
     }
 
     /// Whether its last attempt was by this worker, which had used up what it may.
-    pub fn ran_into_quota_of(&self, worker: &str) -> bool {
+    pub fn hit_quota_of(&self, worker: &str) -> bool {
         let is_quota = |outcome: &Outcome| matches!(&outcome.end, End::Failed(failure) if failure.class == FailureClass::Quota);
         let last = self.last_attempt();
         last.is_some_and(|last| {

@@ -66,7 +66,7 @@ impl Transcript {
     }
 
     /// Whether the output breaks off before the event that should end it.
-    pub fn is_cut(&self) -> bool {
+    pub fn is_truncated(&self) -> bool {
         self.has_terminal_event() && !self.terminal_seen
     }
 
@@ -74,7 +74,7 @@ impl Transcript {
     /// does not.
     pub fn is_success(&self) -> bool {
         let is_error = self.result.as_ref().is_some_and(|result| result.is_error);
-        !self.is_cut() && !is_error && self.error.is_none() && self.refusals.is_empty()
+        !self.is_truncated() && !is_error && self.error.is_none() && self.refusals.is_empty()
     }
 
     /// The agent's last words, if they are no error.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use crate::model::circuit_breaker::{Broken, SharedCause};
+use crate::model::circuit_breaker::{CircuitBreaker, SharedFailure};
 use crate::model::failure::FailureKind;
 use crate::model::ids::TaskNumber;
 use crate::model::outcome::{End, Outcome};
@@ -18,21 +18,21 @@ const CALM: u32 = 3;
 
 /// What is known about the workers of a run, by name.
 #[derive(Clone, PartialEq, Debug, Default)]
-pub struct Roster(BTreeMap<String, Standing>);
+pub struct WorkerHealth(BTreeMap<String, WorkerRecord>);
 
 /// What is known about one worker.
 #[derive(Clone, PartialEq, Debug, Default)]
-pub struct Standing {
+pub struct WorkerRecord {
     /// It starts nothing for a while.
     pub parked: Option<Parking>,
     /// How often it was parked since it last passed a task.
     pub parkings: u32,
     /// How often its rate of starts is halved.
-    pub slowness: u32,
+    pub slowdown: u32,
     /// Until when its provider, which was asked too often, wants to be left alone.
-    pub rests_until: Option<Timestamp>,
+    pub cooldown_until: Option<Timestamp>,
     /// Whether its provider lets it in at all.
-    access: SharedCause,
+    access: CircuitBreaker,
     calm: u32,
 }
 
@@ -42,25 +42,25 @@ pub struct Parking {
     /// When it may start again.
     pub until: Timestamp,
     /// What it said.
-    pub why: String,
+    pub reason: String,
     /// The task whose attempt ran into the limit.
     pub task: TaskNumber,
 }
 
-impl Roster {
+impl WorkerHealth {
     /// What is known about a worker; nothing is known about most.
-    pub fn standing(&self, worker: &str) -> Option<&Standing> {
+    pub fn record(&self, worker: &str) -> Option<&WorkerRecord> {
         self.0.get(worker)
     }
 
     /// How often the rate of starts of a worker is halved.
-    pub fn slowness(&self, worker: &str) -> u32 {
-        self.standing(worker).map_or(0, |known| known.slowness)
+    pub fn slowdown(&self, worker: &str) -> u32 {
+        self.record(worker).map_or(0, |known| known.slowdown)
     }
 
     /// The limit a worker is waiting for to end, at this time.
     pub fn parking(&self, worker: &str, now: Timestamp) -> Option<&Parking> {
-        let parking = self.standing(worker)?.parked.as_ref()?;
+        let parking = self.record(worker)?.parked.as_ref()?;
         (parking.until > now).then_some(parking)
     }
 
@@ -71,36 +71,36 @@ impl Roster {
     }
 
     /// Until when each worker whose provider was asked too often starts nothing, by name.
-    pub fn rests(&self) -> impl Iterator<Item = (&str, Timestamp)> {
+    pub fn cooldowns(&self) -> impl Iterator<Item = (&str, Timestamp)> {
         let all = self.0.iter();
-        all.filter_map(|(name, known)| Some((name.as_str(), known.rests_until?)))
+        all.filter_map(|(name, known)| Some((name.as_str(), known.cooldown_until?)))
     }
 
     /// What keeps a worker from being started, whose provider lets it in for no task.
-    pub fn locked_out(&self, worker: &str) -> Option<&Broken> {
-        self.standing(worker)?.access.broken()
+    pub fn access_denied(&self, worker: &str) -> Option<&SharedFailure> {
+        self.record(worker)?.access.tripped()
     }
 
     /// What is to be recorded as that.
-    pub fn newly_locked_out(&self, worker: &str) -> Option<&Broken> {
-        self.standing(worker)?.access.newly_broken()
+    pub fn newly_denied(&self, worker: &str) -> Option<&SharedFailure> {
+        self.record(worker)?.access.ready_to_trip()
     }
 
     /// All workers that are not let in, by name.
-    pub fn all_locked_out(&self) -> impl Iterator<Item = (&str, &Broken)> {
+    pub fn all_denied(&self) -> impl Iterator<Item = (&str, &SharedFailure)> {
         let all = self.0.iter();
-        all.filter_map(|(name, known)| Some((name.as_str(), known.access.broken()?)))
+        all.filter_map(|(name, known)| Some((name.as_str(), known.access.tripped()?)))
     }
 
-    pub(crate) fn lock_out(&mut self, worker: &str, broken: Broken) {
+    pub(crate) fn deny_access(&mut self, worker: &str, broken: SharedFailure) {
         let known = self.0.entry(worker.to_owned()).or_default();
-        known.access.give_up(broken);
+        known.access.trip(broken);
     }
 
     /// A person has seen to it.
-    pub(crate) fn let_in(&mut self) {
+    pub(crate) fn reset_access(&mut self) {
         let all = self.0.values_mut();
-        all.for_each(|known| known.access.begin_anew());
+        all.for_each(|known| known.access.reset());
     }
 
     /// A second word about the same limit makes it no second one.
@@ -119,36 +119,36 @@ impl Roster {
     /// What the end of an attempt says about its worker.
     pub(crate) fn learn(&mut self, worker: &str, task: TaskNumber, outcome: &Outcome) {
         if let End::Failed(failure) = &outcome.end
-            && failure.locked_out
+            && failure.access_denied
         {
             let known = self.0.entry(worker.to_owned()).or_default();
-            known.access.fail(task, failure);
+            known.access.record_failure(task, failure);
         }
         if let End::Failed(failure) = &outcome.end
             && failure.rate_limited
         {
             let known = self.0.entry(worker.to_owned()).or_default();
-            known.slowness = (known.slowness + 1).min(SLOWEST);
+            known.slowdown = (known.slowdown + 1).min(SLOWEST);
             known.calm = 0;
-            known.rests_until = known.rests_until.max(failure.reset_at);
+            known.cooldown_until = known.cooldown_until.max(failure.reset_at);
             return;
         }
         let Some(known) = self.0.get_mut(worker) else {
             return;
         };
-        if outcome.is_of(FailureKind::SetUp) {
+        if outcome.is_kind(FailureKind::Setup) {
             return;
         }
         if let End::Passed { .. } = outcome.end {
             known.parkings = 0;
-            known.access.begin_anew();
+            known.access.reset();
         }
-        if known.slowness > 0 && !matches!(outcome.end, End::Interrupted {}) {
+        if known.slowdown > 0 && !matches!(outcome.end, End::Interrupted {}) {
             known.calm += 1;
         }
         if known.calm >= CALM {
             known.calm = 0;
-            known.slowness -= 1;
+            known.slowdown -= 1;
         }
     }
 }

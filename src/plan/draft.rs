@@ -1,8 +1,8 @@
 //! A plan as it was written: everything optional, nothing checked, every part with its place in
 //! the text. The three formats end here, so that they share every check.
 
+use crate::plan::collector::{Collector, RawDiagnostic, quoted};
 use crate::plan::diagnostic::Code;
-use crate::plan::finding::{Finding, Findings, quoted};
 use crate::plan::span::{At, Span};
 
 /// What a field can hold in one of the formats.
@@ -92,7 +92,7 @@ pub(super) struct DraftTask {
 }
 
 /// Takes the document of TOML or JSON apart.
-pub(super) fn from_document(members: Vec<Member>, findings: &mut Findings) -> Draft {
+pub(super) fn from_document(members: Vec<Member>, findings: &mut Collector) -> Draft {
     let mut draft = Draft {
         advice: "add a task: a table [[task]] with a `title` (in JSON \"task\": [{\"title\": …}])",
         ..Draft::default()
@@ -100,7 +100,7 @@ pub(super) fn from_document(members: Vec<Member>, findings: &mut Findings) -> Dr
     let mut seen = std::collections::HashSet::new();
     for Member { key, value } in members {
         if !seen.insert(key.value.clone()) {
-            findings.add(Finding::duplicate_field(&key));
+            findings.add(RawDiagnostic::duplicate_field(&key));
             continue;
         }
         match key.value.as_str() {
@@ -108,13 +108,16 @@ pub(super) fn from_document(members: Vec<Member>, findings: &mut Findings) -> Dr
             "context" => draft.context = texts_of(&key, value, findings),
             "task" => draft.tasks = tasks_of(value, findings),
             "$schema" => {}
-            _ => findings.add(Finding::unknown_field(&key, &["title", "context", "task"])),
+            _ => findings.add(RawDiagnostic::unknown_field(
+                &key,
+                &["title", "context", "task"],
+            )),
         }
     }
     draft
 }
 
-fn tasks_of(value: At<Value>, findings: &mut Findings) -> Vec<DraftTask> {
+fn tasks_of(value: At<Value>, findings: &mut Collector) -> Vec<DraftTask> {
     let list = match value.value {
         Value::List(list) => list,
         // `[task]` instead of `[[task]]`: one task.
@@ -138,7 +141,7 @@ fn tasks_of(value: At<Value>, findings: &mut Findings) -> Vec<DraftTask> {
     tasks
 }
 
-fn text_of(key: &At<String>, value: At<Value>, findings: &mut Findings) -> Option<At<String>> {
+fn text_of(key: &At<String>, value: At<Value>, findings: &mut Collector) -> Option<At<String>> {
     match value.value {
         Value::Text(text) => Some(At::new(text, value.span)),
         other => {
@@ -148,7 +151,7 @@ fn text_of(key: &At<String>, value: At<Value>, findings: &mut Findings) -> Optio
     }
 }
 
-fn texts_of(key: &At<String>, value: At<Value>, findings: &mut Findings) -> Vec<At<String>> {
+fn texts_of(key: &At<String>, value: At<Value>, findings: &mut Collector) -> Vec<At<String>> {
     let list = match value.value {
         Value::List(list) => list,
         _ => vec![value],
@@ -159,8 +162,8 @@ fn texts_of(key: &At<String>, value: At<Value>, findings: &mut Findings) -> Vec<
 }
 
 /// A value of the wrong kind.
-pub(super) fn bad_kind(key: &str, wanted: &str, found: &Value, span: Span) -> Finding {
+pub(super) fn bad_kind(key: &str, wanted: &str, found: &Value, span: Span) -> RawDiagnostic {
     let kind = found.kind();
     let message = format!("{} must be {wanted}, not {kind}", quoted(key));
-    Finding::error(Code::BadValue, span, message)
+    RawDiagnostic::error(Code::BadValue, span, message)
 }

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::ids::TaskNumber;
 use crate::model::plan::{GraphError, Plan, Task, TaskFields};
-use crate::model::recovery::{Finding, Found};
+use crate::model::recovery::{Finding, FindingKind};
 
 /// The plan the run goes on with, and what it is for every task. Tasks that were there keep their
 /// numbers, because branches, folders and the journal name them; new ones come after them. Tasks of
@@ -22,7 +22,7 @@ pub fn edit(
     before: &Plan,
     edited: &Plan,
     removed: &[TaskNumber],
-) -> Result<(Plan, Vec<Found>), GraphError> {
+) -> Result<(Plan, Vec<Finding>), GraphError> {
     let names = numbers_of(before, edited);
     let mut tasks: Vec<Task> = Vec::new();
     let mut findings = BTreeMap::new();
@@ -35,10 +35,10 @@ pub fn edit(
             Some(new) => {
                 let new = renumbered(new, old, &names);
                 let finding = match is_same(old, &new) {
-                    _ if removed.contains(&old.number) => Finding::Added,
-                    true if without_label(old) == without_label(&new) => Finding::Same,
-                    true => Finding::Adjusted,
-                    false => Finding::Changed,
+                    _ if removed.contains(&old.number) => FindingKind::Added,
+                    true if without_label(old) == without_label(&new) => FindingKind::Same,
+                    true => FindingKind::Adjusted,
+                    false => FindingKind::Changed,
                 };
                 (new, Some(finding))
             }
@@ -46,7 +46,7 @@ pub fn edit(
                 let is_news = !removed.contains(&old.number);
                 (
                     without_dependencies(old),
-                    is_news.then_some(Finding::Removed),
+                    is_news.then_some(FindingKind::Removed),
                 )
             }
         };
@@ -56,7 +56,7 @@ pub fn edit(
     for new in edited.tasks() {
         let number = names[&new.number];
         if number.index() >= before.tasks().len() {
-            findings.insert(number, Finding::Added);
+            findings.insert(number, FindingKind::Added);
             let same_tag = Task {
                 number,
                 ..new.clone()
@@ -70,7 +70,7 @@ pub fn edit(
     let found = findings.into_iter();
     Ok((
         plan,
-        found.map(|(task, what)| Found::of(task, what)).collect(),
+        found.map(|(task, what)| Finding::of(task, what)).collect(),
     ))
 }
 
@@ -140,8 +140,9 @@ fn is_same(old: &Task, new: &Task) -> bool {
 }
 
 /// What is built on something that is done again is done again, too.
-fn spread(plan: &Plan, findings: &mut BTreeMap<TaskNumber, Finding>) {
-    let again = |finding: &Finding| matches!(finding, Finding::Changed | Finding::Downstream);
+fn spread(plan: &Plan, findings: &mut BTreeMap<TaskNumber, FindingKind>) {
+    let again =
+        |finding: &FindingKind| matches!(finding, FindingKind::Changed | FindingKind::Downstream);
     let mut open: Vec<TaskNumber> = findings
         .iter()
         .filter(|(_, finding)| again(finding))
@@ -149,9 +150,11 @@ fn spread(plan: &Plan, findings: &mut BTreeMap<TaskNumber, Finding>) {
         .collect();
     while let Some(number) = open.pop() {
         for dependent in plan.dependents(number) {
-            let finding = findings.entry(dependent.number).or_insert(Finding::Same);
-            if matches!(finding, Finding::Same | Finding::Adjusted) {
-                *finding = Finding::Downstream;
+            let finding = findings
+                .entry(dependent.number)
+                .or_insert(FindingKind::Same);
+            if matches!(finding, FindingKind::Same | FindingKind::Adjusted) {
+                *finding = FindingKind::Downstream;
                 open.push(dependent.number);
             }
         }
@@ -178,7 +181,7 @@ mod tests {
         let (plan, found) = edit(&plan(before), &plan(after), &removed).unwrap();
         let line = |task: &Task| {
             let found = found.iter().find(|found| found.task == Some(task.number));
-            let found = found.map_or("-".to_owned(), |found| format!("{:?}", found.what));
+            let found = found.map_or("-".to_owned(), |found| format!("{:?}", found.kind));
             let needs: Vec<String> = task.depends_on.iter().map(ToString::to_string).collect();
             format!(
                 "{} {} <- [{}] {found}",

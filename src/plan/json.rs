@@ -10,16 +10,16 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use crate::plan::collector::{Collector, RawDiagnostic};
 use crate::plan::diagnostic::Code;
 use crate::plan::draft::{Draft, Member, Value, from_document};
-use crate::plan::finding::{Finding, Findings};
 use crate::plan::span::{At, Span};
 
 /// A task's fields are the third level, and their lists the fifth.
 const DEPTH: usize = 6;
 
 /// Reads it; `None` if the text is no JSON.
-pub(super) fn parse(text: &str, findings: &mut Findings) -> Option<Draft> {
+pub(super) fn parse(text: &str, findings: &mut Collector) -> Option<Draft> {
     let whole: &RawValue = match serde_json::from_str(text) {
         Ok(whole) => whole,
         Err(error) => {
@@ -44,14 +44,18 @@ pub(super) fn parse(text: &str, findings: &mut Findings) -> Option<Draft> {
         other => {
             let start = document.span.start;
             let message = format!("a plan is an object, not {}", other.kind());
-            findings.add(Finding::error(Code::BadValue, start..start + 1, message));
+            findings.add(RawDiagnostic::error(
+                Code::BadValue,
+                start..start + 1,
+                message,
+            ));
             None
         }
     }
 }
 
 /// The line and column of serde_json count from the slice it was given.
-fn syntax_error(slice: &str, base: usize, error: &serde_json::Error) -> Finding {
+fn syntax_error(slice: &str, base: usize, error: &serde_json::Error) -> RawDiagnostic {
     let lines = slice.split_inclusive('\n');
     let before: usize = lines
         .take(error.line().saturating_sub(1))
@@ -62,12 +66,12 @@ fn syntax_error(slice: &str, base: usize, error: &serde_json::Error) -> Finding 
     let said = said
         .rsplit_once(" at line ")
         .map_or(&*said, |(said, _)| said);
-    Finding::error(Code::Syntax, at..at + 1, format!("this is no JSON: {said}"))
+    RawDiagnostic::error(Code::Syntax, at..at + 1, format!("this is no JSON: {said}"))
 }
 
 struct Reader<'a> {
     text: &'a str,
-    errors: Vec<Finding>,
+    errors: Vec<RawDiagnostic>,
 }
 
 impl<'a> Reader<'a> {

@@ -10,14 +10,15 @@ use std::path::Path;
 
 use crate::model::plan::Plan;
 
+pub mod collector;
 pub mod diagnostic;
 mod draft;
 pub mod edit;
 mod fields;
-mod finding;
 mod json;
 mod markdown;
 mod normal;
+mod other_words;
 mod span;
 #[cfg(test)]
 mod tests;
@@ -25,9 +26,9 @@ mod toml;
 mod validate;
 mod wire;
 
+use crate::plan::collector::{Collector, RawDiagnostic};
 pub use diagnostic::{Code, Diagnostic, Severity, render_diagnostics};
-use finding::{Finding, Findings};
-use validate::Surroundings;
+use validate::ParseContext;
 
 /// The longest text of a plan, in bytes.
 pub const MAX_BYTES: usize = 16 * 1024 * 1024;
@@ -86,8 +87,8 @@ pub fn parse(
     workers: Option<&BTreeSet<String>>,
     read_prompt: &dyn Fn(&str) -> Result<String, String>,
 ) -> Parsed {
-    let mut findings = Findings::default();
-    let surroundings = Surroundings {
+    let mut findings = Collector::default();
+    let surroundings = ParseContext {
         name: &source.name,
         workers,
         read_prompt,
@@ -101,12 +102,12 @@ pub fn parse(
 
 fn parse_text(
     source: &Source,
-    surroundings: &Surroundings<'_>,
-    findings: &mut Findings,
+    surroundings: &ParseContext<'_>,
+    findings: &mut Collector,
 ) -> Option<Plan> {
     if source.text.len() > MAX_BYTES {
         let message = "the plan is over 16 MiB";
-        findings.add(Finding::error(Code::TooLarge, 0..0, message));
+        findings.add(RawDiagnostic::error(Code::TooLarge, 0..0, message));
         return None;
     }
     let text = without_byte_order_mark(&source.text);

@@ -3,13 +3,13 @@
 use ::toml::Spanned;
 use ::toml::de::{DeTable, DeValue, Error};
 
+use crate::plan::collector::{Collector, RawDiagnostic};
 use crate::plan::diagnostic::Code;
 use crate::plan::draft::{Draft, Member, Value, from_document};
-use crate::plan::finding::{Finding, Findings};
 use crate::plan::span::At;
 
 /// Reads it; `None` if the text is no TOML.
-pub(super) fn parse(text: &str, findings: &mut Findings) -> Option<Draft> {
+pub(super) fn parse(text: &str, findings: &mut Collector) -> Option<Draft> {
     let (document, errors) = DeTable::parse_recoverable(text);
     if errors.is_empty() {
         return Some(from_document(members(document.into_inner()), findings));
@@ -20,10 +20,10 @@ pub(super) fn parse(text: &str, findings: &mut Findings) -> Option<Draft> {
     None
 }
 
-fn syntax_error(text: &str, error: &Error) -> Finding {
+fn syntax_error(text: &str, error: &Error) -> RawDiagnostic {
     let span = error.span().unwrap_or(text.len()..text.len());
     let message = format!("this is no TOML: {}", error.message().replace('\n', ", "));
-    Finding::error(Code::Syntax, span, message)
+    RawDiagnostic::error(Code::Syntax, span, message)
 }
 
 /// The keys in the order of the text (the table sorts them).

@@ -99,13 +99,13 @@ fn of(state: &RunState, fact: &Recorded) -> Vec<Notification> {
             worker,
             task,
             until,
-            why,
+            reason,
         } => vec![Notification {
             task: Some(*task),
             parked: Some((worker.clone(), *until)),
             ..told(
                 Kind::QuotaParked,
-                parked_sentence(worker, *until, why),
+                parked_sentence(worker, *until, reason),
                 suggest::status(run),
             )
         }],
@@ -230,7 +230,7 @@ mod tests {
             worker: "claude".to_owned(),
             task: TaskNumber(1),
             until: start(),
-            why: "limit\nreached".to_owned(),
+            reason: "limit\nreached".to_owned(),
         };
         let quota = plan().fail_with(1, failure(FailureClass::Quota, "limit"), 1);
         let said = [

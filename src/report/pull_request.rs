@@ -40,7 +40,7 @@ fn write_task(
     below: &[TaskNumber],
 ) -> fmt::Result {
     let task = state.plan.task(number);
-    let outcome = state.task(number).last_outcome();
+    let outcome = state.task(number).outcome();
     let summary = outcome.and_then(|outcome| outcome.report.summary.as_deref());
     writeln!(to, "{}", markdown_prose(summary.unwrap_or(&task.title)))?;
     if let Some(End::Passed { stat, .. }) = outcome.map(|outcome| &outcome.end) {
@@ -52,7 +52,7 @@ fn write_task(
             "Decisions made (review recommended)",
             &outcome.report.decisions,
         )?;
-        let issues = [&outcome.report.issues[..], &outcome.remarks].concat();
+        let issues = [&outcome.report.issues[..], &outcome.warnings].concat();
         list(to, "Issues hit", &issues)?;
         if !outcome.checks.is_empty() {
             writeln!(to, "\n### Checks")?;

@@ -6,22 +6,22 @@ use crate::base::markdown::plain_line;
 use crate::base::table::table;
 use crate::base::text::plural;
 use crate::model::ids::TaskNumber;
-use crate::model::recovery::{Finding, Found};
+use crate::model::recovery::{Finding, FindingKind};
 use crate::model::task_list::comma_list;
 
 /// More tasks than this are counted, not listed.
 const LISTED: usize = 12;
 
 /// One row for every kind of finding: which tasks, what was found, what is done about it.
-pub fn render(found: &[Found], columns: usize) -> String {
-    let mut kinds: BTreeMap<(Finding, &str), Vec<TaskNumber>> = BTreeMap::new();
+pub fn render(found: &[Finding], columns: usize) -> String {
+    let mut kinds: BTreeMap<(FindingKind, &str), Vec<TaskNumber>> = BTreeMap::new();
     for one in found {
-        let tasks = kinds.entry((one.what, &one.name)).or_default();
+        let tasks = kinds.entry((one.kind, &one.name)).or_default();
         tasks.extend(one.task);
     }
     let header = ["Tasks", "Found", "Done about it"].map(str::to_owned);
     let rows = kinds.iter().map(|((what, name), tasks)| {
-        let (found, done) = what.words();
+        let (found, done) = what.description();
         let found = match *name {
             "" => found.to_owned(),
             name => format!("{found}: {}", plain_line(name, 80)),
@@ -46,15 +46,15 @@ mod tests {
 
     #[test]
     fn tasks_that_were_found_alike_share_a_row() {
-        let task = |number, what| Found::of(TaskNumber(number), what);
+        let task = |number, what| Finding::of(TaskNumber(number), what);
         let mut found = vec![
-            task(1, Finding::Done),
-            task(2, Finding::Alive),
-            task(3, Finding::Done),
-            task(4, Finding::Lost),
-            Found::named(Finding::StaleLock, "refs/dispatch/runs/checkout-7k3q"),
+            task(1, FindingKind::Done),
+            task(2, FindingKind::Alive),
+            task(3, FindingKind::Done),
+            task(4, FindingKind::Lost),
+            Finding::named(FindingKind::StaleLock, "refs/dispatch/runs/checkout-7k3q"),
         ];
-        found.extend((5..25).map(|number| task(number, Finding::Waiting)));
+        found.extend((5..25).map(|number| task(number, FindingKind::Waiting)));
         insta::assert_snapshot!(render(&found, 100), @r"
         Tasks     Found                                                            Done about it
         #1, #3    passed                                                           kept

@@ -8,7 +8,7 @@ use crate::merge::change::{ChangeStat, RepoPath, paths_in_short};
 use crate::merge::class::Class;
 use crate::model::failure::{Failure, FailureClass, FailureKind};
 use crate::model::ids::TaskNumber;
-use crate::model::integration::{AgainstBase, CheckOutcome, CheckResult};
+use crate::model::integration::{BaseComparison, CheckOutcome, CheckResult};
 use crate::model::run::RunState;
 use crate::model::status::Status;
 use crate::model::task_list::{and_list, comma_list};
@@ -83,7 +83,7 @@ impl Failure {
     /// As it stands in brackets behind its message: `input error`.
     pub fn words(&self) -> &'static str {
         match self.kind {
-            Some(FailureKind::SetUp) => "blocker, the worker never ran",
+            Some(FailureKind::Setup) => "blocker, the worker never ran",
             None => self.class.words(),
         }
     }
@@ -176,8 +176,10 @@ pub fn conflict_sentence(between: &[TaskNumber], paths: &[RepoPath], class: Clas
 pub fn check_words(check: &CheckResult) -> String {
     let word = check.result.word();
     match (check.against_base, check.flaky) {
-        (Some(AgainstBase::AlreadyFailing), _) => format!("{word} (already failing on the base)"),
-        (Some(AgainstBase::Fixed), _) => format!("{word} (failed on the base)"),
+        (Some(BaseComparison::AlreadyFailing), _) => {
+            format!("{word} (already failing on the base)")
+        }
+        (Some(BaseComparison::Fixed), _) => format!("{word} (failed on the base)"),
         (None, true) => format!("{word} (flaky: failed before, passed when run again)"),
         (None, false) => word.to_owned(),
     }

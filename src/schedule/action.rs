@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::model::assembly_conflict::Onto;
+use crate::model::assembly_conflict::AssemblyConflict;
 use crate::model::ids::TaskNumber;
 
 /// Something to do now.
@@ -24,7 +24,7 @@ pub enum Action {
         /// Until when.
         until: Timestamp,
         /// What it said.
-        why: String,
+        reason: String,
     },
     /// Come back at this time for a worker that is parked.
     UnparkAt {
@@ -34,32 +34,32 @@ pub enum Action {
         at: Timestamp,
     },
     /// Come back when this worker has rested.
-    Rest {
+    WaitForCooldown {
         /// The worker.
         worker: String,
     },
     /// Record that the run has cost all that it may.
-    OutOfMoney {
+    RecordCostLimit {
         /// What is known to be spent, in dollars.
         spent: f64,
         /// The most it may cost, in dollars.
         max_cost: f64,
     },
     /// Record that a worker is not let in, so that it starts nothing more.
-    LockOut {
+    DenyAccess {
         /// The worker.
         worker: String,
         /// The tasks that failed of it.
         tasks: Vec<TaskNumber>,
         /// What it said.
-        why: String,
+        message: String,
     },
     /// Record that no worktree can be set up, so that nothing more is started.
-    GiveUpSetUps {
+    TripSetup {
         /// The tasks that failed of it.
         tasks: Vec<TaskNumber>,
         /// What went wrong.
-        why: String,
+        message: String,
     },
     /// Record that a failed task will be tried again.
     ScheduleRetry {
@@ -69,7 +69,7 @@ pub enum Action {
         due: Timestamp,
     },
     /// Record that a failed task is not tried again because the run has spent its retries.
-    OutOfRetries {
+    RecordRetryBudget {
         /// The task.
         task: TaskNumber,
         /// How many retries the run may spend.
@@ -87,10 +87,10 @@ pub enum Action {
         /// The task.
         task: TaskNumber,
         /// What it is done on top of.
-        onto: Onto,
+        conflict: AssemblyConflict,
     },
     /// Doing a task again came to nothing: offer its earlier result.
-    GiveUpRedispatch(TaskNumber),
+    FailRedispatch(TaskNumber),
     /// Assemble the candidates.
     Assemble,
     /// Nothing is left to do: end the run.

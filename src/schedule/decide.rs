@@ -7,13 +7,14 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::merge::oid::Oid;
+use crate::model::circuit_breaker::SharedFailure;
 use crate::model::ids::TaskNumber;
 use crate::model::integration::LeftOutReason;
 use crate::model::run::{RunPhase, RunState};
 use crate::model::task_state::TaskPhase;
 use crate::schedule::parking::parking_due;
-use crate::schedule::slots::{Seat, Seats};
-use crate::schedule::worker_pool::Choice;
+use crate::schedule::slots::{Slot, Slots};
+use crate::schedule::worker_pool::WorkerChoice;
 use crate::schedule::{Action, Limits, priority, redispatch, retry};
 
 /// Everything that is due.
@@ -23,7 +24,7 @@ pub fn decide(state: &RunState, limits: &Limits) -> Vec<Action> {
         return Vec::new();
     }
     // Whatever is next needs room; what is alive goes on.
-    if state.phase == RunPhase::Running && state.out_of_space.is_some() {
+    if state.phase == RunPhase::Running && state.shortage.is_some() {
         return Vec::new();
     }
     let mut actions = Vec::new();
@@ -52,21 +53,21 @@ pub fn decide(state: &RunState, limits: &Limits) -> Vec<Action> {
         return actions;
     }
     if state.phase == RunPhase::Running {
-        let given_up = redispatch::given_up(state);
+        let given_up = redispatch::failed(state);
         if !given_up.is_empty() {
             return given_up;
         }
     }
-    let may_assemble = state.assemble && state.refused.is_none();
+    let may_assemble = state.assemble && state.assembly_refused.is_none();
     if state.phase == RunPhase::Running && may_assemble && !is_assembled(state) {
         return vec![Action::Assemble];
     }
-    let may_go_on = state.phase == RunPhase::Running && may_assemble && !state.arranged;
+    let may_go_on = state.phase == RunPhase::Running && may_assemble && !state.redispatch_suspended;
     // What is not started now would only lose what it offers.
-    let may_start = state.out_of_money.is_none()
-        && state.set_ups.broken().is_none()
-        && state.roster.all_locked_out().next().is_none();
-    if may_go_on && may_start && spent_all(state, limits).is_none() {
+    let may_start = state.cost_limit_reached.is_none()
+        && state.setup.tripped().is_none()
+        && state.worker_health.all_denied().next().is_none();
+    if may_go_on && may_start && exhausted_cost(state, limits).is_none() {
         let again = redispatch::redispatches(state, limits);
         if !again.is_empty() {
             return again;
@@ -87,8 +88,8 @@ fn retries<'a>(state: &'a RunState, limits: &'a Limits) -> impl Iterator<Item = 
     let due = numbers(state).filter_map(due).enumerate();
     due.filter_map(move |(place, (task, due))| match place < left {
         true => Some(Action::ScheduleRetry { task, due }),
-        false if state.task(task).out_of_retries.is_some() => None,
-        false => Some(Action::OutOfRetries {
+        false if state.task(task).retry_budget_spent.is_some() => None,
+        false => Some(Action::RecordRetryBudget {
             task,
             budget: limits.budget,
         }),
@@ -98,7 +99,7 @@ fn retries<'a>(state: &'a RunState, limits: &'a Limits) -> impl Iterator<Item = 
 fn parks(state: &RunState, limits: &Limits) -> Vec<Action> {
     let mut parks: Vec<Action> = Vec::new();
     for number in numbers(state) {
-        let Some((worker, until, why)) = parking_due(state, number, limits) else {
+        let Some((worker, until, reason)) = parking_due(state, number, limits) else {
             continue;
         };
         let same =
@@ -108,7 +109,7 @@ fn parks(state: &RunState, limits: &Limits) -> Vec<Action> {
                 worker,
                 task: number,
                 until,
-                why,
+                reason,
             });
         }
     }
@@ -118,40 +119,44 @@ fn parks(state: &RunState, limits: &Limits) -> Vec<Action> {
 /// What may start now, and what has to be waited for so that more may. A lower task whose worker is
 /// free goes before a higher one whose worker is not.
 fn starts(state: &RunState, limits: &Limits) -> Vec<Action> {
-    let mut seats = Seats::new(state, limits);
-    if seats.room == 0 || state.out_of_money.is_some() || state.set_ups.broken().is_some() {
+    let mut slots = Slots::new(state, limits);
+    if slots.free == 0 || state.cost_limit_reached.is_some() || state.setup.tripped().is_some() {
         return Vec::new();
     }
     let ready = ready(state, limits);
-    if let Some(broken) = state.set_ups.newly_broken().filter(|_| !ready.is_empty()) {
-        let (tasks, why) = (broken.tasks.clone(), broken.why.clone());
-        return vec![Action::GiveUpSetUps { tasks, why }];
+    if let Some(failure) = state.setup.ready_to_trip().filter(|_| !ready.is_empty()) {
+        let SharedFailure { tasks, message } = failure.clone();
+        return vec![Action::TripSetup { tasks, message }];
     }
-    if let Some((spent, max_cost)) = spent_all(state, limits).filter(|_| !ready.is_empty()) {
-        return vec![Action::OutOfMoney { spent, max_cost }];
+    if let Some((spent, max_cost)) = exhausted_cost(state, limits).filter(|_| !ready.is_empty()) {
+        return vec![Action::RecordCostLimit { spent, max_cost }];
     }
     let mut actions: Vec<Action> = Vec::new();
     for task in ready {
-        if seats.room == 0 {
+        if slots.free == 0 {
             break;
         }
-        let action = match limits.crew.choose(state, task) {
-            Choice::Worker(name) => {
+        let action = match limits.pool.choose(state, task) {
+            WorkerChoice::Worker(name) => {
                 let worker = name.to_owned();
-                if state.roster.locked_out(name).is_some() {
+                if state.worker_health.access_denied(name).is_some() {
                     continue;
                 }
-                if let Some(broken) = state.roster.newly_locked_out(name) {
-                    let (tasks, why) = (broken.tasks.clone(), broken.why.clone());
-                    return vec![Action::LockOut { worker, tasks, why }];
+                if let Some(failure) = state.worker_health.newly_denied(name) {
+                    let SharedFailure { tasks, message } = failure.clone();
+                    return vec![Action::DenyAccess {
+                        worker,
+                        tasks,
+                        message,
+                    }];
                 }
-                match seats.take(name) {
-                    Seat::Free => Action::Start { task, worker },
-                    Seat::Resting => Action::Rest { worker },
-                    Seat::None => continue,
+                match slots.take(name) {
+                    Slot::Free => Action::Start { task, worker },
+                    Slot::CoolingDown => Action::WaitForCooldown { worker },
+                    Slot::None => continue,
                 }
             }
-            Choice::Parked(name, at) => {
+            WorkerChoice::Parked(name, at) => {
                 let worker = name.to_owned();
                 Action::UnparkAt { worker, at }
             }
@@ -164,7 +169,7 @@ fn starts(state: &RunState, limits: &Limits) -> Vec<Action> {
 }
 
 /// What has been spent as far as anybody says, and the most that may be, once that is reached.
-fn spent_all(state: &RunState, limits: &Limits) -> Option<(f64, f64)> {
+fn exhausted_cost(state: &RunState, limits: &Limits) -> Option<(f64, f64)> {
     let max_cost = state.max_cost.or(limits.max_cost)?;
     let spent = state.known_cost();
     (spent >= max_cost).then_some((spent, max_cost))
@@ -174,8 +179,8 @@ fn spent_all(state: &RunState, limits: &Limits) -> Option<(f64, f64)> {
 fn ready(state: &RunState, limits: &Limits) -> Vec<TaskNumber> {
     let ready = |number: &TaskNumber| {
         state.task(*number).phase == TaskPhase::Queued
-            && state.unmet(*number).is_empty()
-            && !(limits.hold_back && state.conflict_ahead_of(*number).is_some())
+            && state.unmet_dependencies(*number).is_empty()
+            && !(limits.hold_back && state.speculative_conflict_for(*number).is_some())
     };
     let mut ready: Vec<TaskNumber> = numbers(state).filter(ready).collect();
     priority::sort(&state.plan, &mut ready);
@@ -196,7 +201,11 @@ fn is_assembled(state: &RunState) -> bool {
         .into_iter()
         .map(|(task, candidate)| (task, candidate, state.is_left_out(task)))
         .collect();
-    let Some(integration) = state.integration.as_ref().filter(|_| !state.requested) else {
+    let Some(integration) = state
+        .integration
+        .as_ref()
+        .filter(|_| !state.assembly_requested)
+    else {
         return wanted.is_empty();
     };
     let merged = integration
@@ -206,6 +215,6 @@ fn is_assembled(state: &RunState) -> bool {
     let left_out = integration
         .left_out
         .iter()
-        .map(|out| (out.task, out.candidate, out.reason == LeftOutReason::Person));
+        .map(|out| (out.task, out.candidate, out.reason == LeftOutReason::ByUser));
     wanted == merged.chain(left_out).collect()
 }

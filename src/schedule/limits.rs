@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::schedule::worker_pool::Crew;
+use crate::schedule::worker_pool::WorkerPool;
 
 /// What bounds the run.
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -28,5 +28,5 @@ pub struct Limits {
     /// Dollars after which nothing more is started.
     pub max_cost: Option<f64>,
     /// Who does the work.
-    pub crew: Crew,
+    pub pool: WorkerPool,
 }

@@ -29,7 +29,7 @@ pub(super) fn parking_due(
         return None;
     }
     let last = now.last_attempt()?;
-    if !limits.crew.profiles.contains_key(&last.worker) || !now.ran_into_quota_of(&last.worker) {
+    if !limits.pool.workers.contains_key(&last.worker) || !now.hit_quota_of(&last.worker) {
         return None;
     }
     let until = parked_until(state, last, limits)?;
@@ -47,7 +47,7 @@ fn failure(attempt: &Attempt) -> Option<&Failure> {
 /// named none, or one that turned out to be too early, longer each time.
 fn parked_until(state: &RunState, last: &Attempt, limits: &Limits) -> Option<Timestamp> {
     let ended = last.ended?;
-    let known = state.roster.standing(&last.worker);
+    let known = state.worker_health.record(&last.worker);
     let before = known.map_or(0, |known| {
         known.parkings - u32::from(known.parked.is_some())
     });

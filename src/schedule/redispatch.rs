@@ -11,7 +11,7 @@ use crate::model::task_state::TaskPhase;
 use crate::schedule::action::Action;
 use crate::schedule::limits::Limits;
 use crate::schedule::retry;
-use crate::schedule::worker_pool::Choice;
+use crate::schedule::worker_pool::WorkerChoice;
 
 /// Those that may be done again now, as far as the budget goes. Of two that also met each other only
 /// one: the other one follows on top of it.
@@ -20,29 +20,29 @@ pub(super) fn redispatches(state: &RunState, limits: &Limits) -> Vec<Action> {
     let budget = limits.budget.saturating_sub(retry::spent(state)) as usize;
     let mut chosen: Vec<TaskNumber> = Vec::new();
     let mut actions = Vec::new();
-    for out in left_out.filter(|out| may_go_again(state, out, limits)) {
-        let meets = |other: &TaskNumber| meet(state, out.task, *other);
-        let Some(onto) = state.would_be_onto(out.task) else {
+    for out in left_out.filter(|out| may_redispatch(state, out, limits)) {
+        let meets = |other: &TaskNumber| conflicts(state, out.task, *other);
+        let Some(conflict) = state.assembly_conflict(out.task) else {
             continue;
         };
         if actions.len() < budget && !chosen.iter().any(meets) {
             chosen.push(out.task);
             let task = out.task;
-            actions.push(Action::Redispatch { task, onto });
+            actions.push(Action::Redispatch { task, conflict });
         }
     }
     actions
 }
 
-fn may_go_again(state: &RunState, out: &LeftOut, limits: &Limits) -> bool {
+fn may_redispatch(state: &RunState, out: &LeftOut, limits: &Limits) -> bool {
     let LeftOutReason::Conflict { class, .. } = &out.reason else {
         return false;
     };
     let task = state.task(out.task);
     let has_author = state.plan.task(out.task).fields.run.is_none();
     let offers = task.candidate() == Some(out.candidate);
-    let is_there = matches!(limits.crew.choose(state, out.task), Choice::Worker(_));
-    let is_its_own = task.by_hand.is_none() && task.resolving.is_none();
+    let is_there = matches!(limits.pool.choose(state, out.task), WorkerChoice::Worker(_));
+    let is_its_own = task.manual_resolution.is_none() && task.open_resolution.is_none();
     has_author
         && is_its_own
         && is_there
@@ -51,18 +51,18 @@ fn may_go_again(state: &RunState, out: &LeftOut, limits: &Limits) -> bool {
         && task.redispatches < limits.redispatches
 }
 
-fn meet(state: &RunState, one: TaskNumber, other: TaskNumber) -> bool {
+fn conflicts(state: &RunState, one: TaskNumber, other: TaskNumber) -> bool {
     let pair = (one.min(other), one.max(other));
     let is_it = |conflict: &TaskConflict| conflict.pair() == pair && !conflict.inherited;
     state.conflicts.iter().any(is_it)
 }
 
 /// Tasks that were done again and failed for good.
-pub(super) fn given_up(state: &RunState) -> Vec<Action> {
+pub(super) fn failed(state: &RunState) -> Vec<Action> {
     let tasks = state.plan.tasks().iter().map(|task| task.number);
     let failed = tasks.filter(|number| {
         let task = state.task(*number);
-        task.phase == TaskPhase::Failed && task.onto.is_some() && task.redispatches > 0
+        task.phase == TaskPhase::Failed && task.redispatched_for.is_some() && task.redispatches > 0
     });
-    failed.map(Action::GiveUpRedispatch).collect()
+    failed.map(Action::FailRedispatch).collect()
 }

@@ -19,14 +19,14 @@ pub fn retry_due(state: &RunState, number: TaskNumber, limits: &Limits) -> Optio
     let task = state.task(number);
     let last = task.last_attempt()?;
     let failure = last.failure()?;
-    let is_due = task.phase == TaskPhase::Failed && last.counts();
+    let is_due = task.phase == TaskPhase::Failed && last.is_counted();
     if !is_due || failure.class != FailureClass::Transient {
         return None;
     }
     let before = task.counted_attempts().rev().nth(1);
     let tries = tries(task, failure.rate_limited);
     if tries > allowed(state, number, limits, failure.rate_limited)
-        || before.is_some_and(|before| last.fails_like(before))
+        || before.is_some_and(|before| last.repeats(before))
     {
         return None;
     }

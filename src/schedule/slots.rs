@@ -8,9 +8,9 @@ use crate::model::task_state::TaskPhase;
 use crate::schedule::Limits;
 
 /// The room there is for further attempts.
-pub(super) struct Seats<'a> {
+pub(super) struct Slots<'a> {
     /// For how many, whoever does them.
-    pub(super) room: usize,
+    pub(super) free: usize,
     state: &'a RunState,
     limits: &'a Limits,
     alive: BTreeMap<&'a str, usize>,
@@ -19,18 +19,18 @@ pub(super) struct Seats<'a> {
 
 /// What there is for one more attempt of a worker.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Seat {
+pub(super) enum Slot {
     /// A place, which is taken now.
     Free,
     /// One in a moment.
-    Resting,
+    CoolingDown,
     /// None until another attempt of it is over.
     None,
 }
 
-impl<'a> Seats<'a> {
+impl<'a> Slots<'a> {
     /// As things stand.
-    pub(super) fn new(state: &'a RunState, limits: &'a Limits) -> Seats<'a> {
+    pub(super) fn new(state: &'a RunState, limits: &'a Limits) -> Slots<'a> {
         let mut alive: BTreeMap<&str, usize> = BTreeMap::new();
         for task in &state.tasks {
             if task.phase == TaskPhase::Running
@@ -39,8 +39,8 @@ impl<'a> Seats<'a> {
                 *alive.entry(attempt.worker.as_str()).or_default() += 1;
             }
         }
-        Seats {
-            room: limits.max_parallel.saturating_sub(alive.values().sum()),
+        Slots {
+            free: limits.max_parallel.saturating_sub(alive.values().sum()),
             state,
             limits,
             alive,
@@ -49,23 +49,23 @@ impl<'a> Seats<'a> {
     }
 
     /// Takes a place for one more attempt of this worker, if there is one.
-    pub(super) fn take(&mut self, worker: &'a str) -> Seat {
-        let crew = &self.limits.crew;
+    pub(super) fn take(&mut self, worker: &'a str) -> Slot {
+        let pool = &self.limits.pool;
         let alive = self.alive.entry(worker).or_default();
-        let profile = crew.profiles.get(worker);
+        let profile = pool.workers.get(worker);
         let most = profile.and_then(|profile| profile.concurrency);
         if most.is_some_and(|most| *alive >= most) {
-            return Seat::None;
+            return Slot::None;
         }
-        if crew.resting.contains(worker) || self.just_started.contains(worker) {
-            return Seat::Resting;
+        if pool.cooling_down.contains(worker) || self.just_started.contains(worker) {
+            return Slot::CoolingDown;
         }
         *alive += 1;
-        self.room -= 1;
+        self.free -= 1;
         if !start_interval(self.state, self.limits, worker).is_zero() {
             self.just_started.insert(worker);
         }
-        Seat::Free
+        Slot::Free
     }
 }
 
@@ -82,10 +82,10 @@ fn interval(stagger: Duration, slowness: u32, limits: &Limits) -> Duration {
 
 /// The shortest time between two starts of a worker.
 pub fn start_interval(state: &RunState, limits: &Limits, worker: &str) -> Duration {
-    let profile = limits.crew.profiles.get(worker);
+    let profile = limits.pool.workers.get(worker);
     interval(
         profile.map(|profile| profile.stagger).unwrap_or_default(),
-        state.roster.slowness(worker),
+        state.worker_health.slowdown(worker),
         limits,
     )
 }

@@ -18,10 +18,10 @@ use crate::model::ids::TaskNumber;
 use crate::model::integration::{Integration, LeftOut, LeftOutReason, Merged};
 use crate::model::outcome::{End, Outcome};
 use crate::model::run::RunState;
-use crate::model::shortage::{Scarce, Shortage};
+use crate::model::shortage::{Resource, Shortage};
 use crate::model::usage::Cost;
 use crate::model::worker_report::WorkerReport;
-use crate::schedule::worker_pool::Crew;
+use crate::schedule::worker_pool::WorkerPool;
 use crate::schedule::{Action, Limits, decide};
 
 /// A run in the middle of a game.
@@ -53,9 +53,9 @@ fn play_with(plan: &str, words: &str, change: impl FnOnce(Limits) -> Limits) -> 
         redispatches: 1,
         budget: 20,
         quota_wait: Duration::from_secs(3600),
-        crew: Crew {
+        pool: WorkerPool {
             assigned: vec!["shell".to_owned(); plan.split(" · ").count()],
-            ..Crew::default()
+            ..WorkerPool::default()
         },
         ..Limits::default()
     };
@@ -79,7 +79,7 @@ impl Game {
         match word.split_once(' ') {
             Some(("later", time)) => self.skipped = time.parse().unwrap(),
 
-            _ if word == "rested" => self.limits.crew.resting.clear(),
+            _ if word == "rested" => self.limits.pool.cooling_down.clear(),
             _ => {}
         }
         for event in self.events(word) {
@@ -122,7 +122,7 @@ impl Game {
     /// Time stands still until somebody says `rested`.
     fn rest(&mut self, worker: &str) {
         if !start_interval(&self.state, &self.limits, worker).is_zero() {
-            self.limits.crew.resting.insert(worker.to_owned());
+            self.limits.pool.cooling_down.insert(worker.to_owned());
         }
     }
 
@@ -147,52 +147,56 @@ impl Game {
                 worker,
                 task,
                 until,
-                why,
+                reason,
             } => {
                 let wait = until.duration_since(self.state.updated).as_secs();
                 let event = Event::WorkerParked {
                     worker: worker.clone(),
                     task: *task,
                     until: *until,
-                    why: why.clone(),
+                    reason: reason.clone(),
                 };
                 (format!("park {worker} for {wait}s"), Some(event))
             }
             Action::UnparkAt { worker, .. } => (format!("wait for {worker}"), None),
-            Action::Rest { worker } => (format!("{worker} rests"), None),
-            Action::OutOfMoney { spent, max_cost } => {
-                let event = Event::OutOfMoney {
+            Action::WaitForCooldown { worker } => (format!("{worker} rests"), None),
+            Action::RecordCostLimit { spent, max_cost } => {
+                let event = Event::CostLimitReached {
                     spent: *spent,
                     max_cost: *max_cost,
                 };
                 (format!("{spent} of {max_cost} spent"), Some(event))
             }
-            Action::LockOut { worker, tasks, why } => {
-                let event = Event::WorkerLockedOut {
+            Action::DenyAccess {
+                worker,
+                tasks,
+                message,
+            } => {
+                let event = Event::WorkerAccessDenied {
                     worker: worker.clone(),
                     tasks: tasks.clone(),
-                    why: why.clone(),
+                    message: message.clone(),
                 };
                 (format!("lock {worker} out"), Some(event))
             }
-            Action::GiveUpSetUps { tasks, why } => {
-                let event = Event::SetUpBroken {
+            Action::TripSetup { tasks, message } => {
+                let event = Event::SetupBroken {
                     tasks: tasks.clone(),
-                    why: why.clone(),
+                    message: message.clone(),
                 };
                 let names: Vec<&str> = tasks.iter().map(|task| self.name(*task)).collect();
                 (format!("no set-up for {}", names.join(" ")), Some(event))
             }
-            Action::Redispatch { task, onto } => {
+            Action::Redispatch { task, conflict } => {
                 let event = Event::Redispatched {
                     task: *task,
-                    onto: onto.commit,
-                    with: onto.with.clone(),
+                    base: conflict.chain_tip,
+                    with: conflict.with.clone(),
                 };
                 (format!("again {}", self.name(*task)), Some(event))
             }
-            Action::GiveUpRedispatch(task) => {
-                let event = Event::RedispatchGivenUp { task: *task };
+            Action::FailRedispatch(task) => {
+                let event = Event::RedispatchFailed { task: *task };
                 (format!("in vain {}", self.name(*task)), Some(event))
             }
             Action::ScheduleRetry { task, due } => {
@@ -213,8 +217,8 @@ impl Game {
                     Some(event),
                 )
             }
-            Action::OutOfRetries { task, budget } => {
-                let event = Event::OutOfRetries {
+            Action::RecordRetryBudget { task, budget } => {
+                let event = Event::RetryBudgetSpent {
                     task: *task,
                     budget: *budget,
                 };
@@ -255,7 +259,7 @@ impl Game {
                 vec![event]
             }
             "unpark" => {
-                let parked = self.state.roster.standing(name).unwrap();
+                let parked = self.state.worker_health.record(name).unwrap();
                 let until = parked.parked.as_ref().unwrap().until;
                 vec![Event::WorkerUnparked {
                     worker: name.to_owned(),
@@ -263,7 +267,9 @@ impl Game {
                 }]
             }
             "money" => vec![
-                Event::RunResumed { found: Vec::new() },
+                Event::RunResumed {
+                    findings: Vec::new(),
+                },
                 Event::MaxCostSet {
                     max_cost: name.parse().unwrap(),
                 },
@@ -278,7 +284,7 @@ impl Game {
             "login" => {
                 let mut end = failed(FailureClass::Blocker, "not logged in");
                 if let End::Failed(failure) = &mut end {
-                    failure.locked_out = true;
+                    failure.access_denied = true;
                 }
                 vec![self.ended(task(), end)]
             }
@@ -286,7 +292,7 @@ impl Game {
                 let said = format!("set-up failed{more}");
                 let mut end = failed(FailureClass::Blocker, &said);
                 if let End::Failed(failure) = &mut end {
-                    failure.kind = Some(FailureKind::SetUp);
+                    failure.kind = Some(FailureKind::Setup);
                 }
                 vec![self.ended(task(), end)]
             }
@@ -299,32 +305,38 @@ impl Game {
             "cut" => vec![self.ended(task(), End::Interrupted {})],
             "due" => vec![Event::RetryDue { task: task() }],
             "stop" => vec![Event::StopRequested {}],
-            "full" => vec![Event::OutOfSpace {
+            "full" => vec![Event::ShortageBegan {
                 shortage: Shortage {
-                    of: Scarce::Bytes,
+                    resource: Resource::Bytes,
                     place: "/".to_owned(),
                     has: 0,
                     needs: 1,
                 },
             }],
-            "room" => vec![Event::SpaceIsBack {}],
+            "room" => vec![Event::ShortageEnded {}],
             "pause" => vec![Event::Paused {}],
             "go" => vec![Event::Unpaused {}],
             "cancel" => vec![Event::TaskCancelled { task: task() }],
-            "resume" => vec![Event::RunResumed { found: Vec::new() }],
+            "resume" => vec![Event::RunResumed {
+                findings: Vec::new(),
+            }],
             "retry" => vec![
-                Event::RunResumed { found: Vec::new() },
+                Event::RunResumed {
+                    findings: Vec::new(),
+                },
                 Event::RetryRequested {
                     task: task(),
-                    prompt: None,
-                    rewritten: None,
+                    extra_prompt: None,
+                    new_prompt: None,
                     worker: None,
                 },
             ],
             "skip" | "drop" => {
                 let cascade = verb == "skip";
                 vec![
-                    Event::RunResumed { found: Vec::new() },
+                    Event::RunResumed {
+                        findings: Vec::new(),
+                    },
                     Event::TaskSkipped {
                         task: task(),
                         cascade,
@@ -347,14 +359,14 @@ impl Game {
             end,
             report: WorkerReport::default(),
             checks: vec![],
-            leftovers: vec![],
-            remarks: vec![],
-            outside: Vec::new(),
+            killed_processes: vec![],
+            warnings: vec![],
+            undeclared: Vec::new(),
             millis: 0,
             flaky: None,
-            meanwhile: Vec::new(),
+            outside_changes: Vec::new(),
             kept: None,
-            remains: None,
+            kept_changes: None,
             usage: None,
             cost: Cost::Unknown,
             session: None,
@@ -404,7 +416,7 @@ impl Game {
                 class: Class::Content,
                 with: vec![TaskNumber(1)],
                 paths: Vec::new(),
-                tried: Vec::new(),
+                failed_strategies: Vec::new(),
             },
         }];
         integration
@@ -425,7 +437,7 @@ fn failed(class: FailureClass, message: &str) -> End {
         signature: message.to_owned(),
         reset_at: None,
         rate_limited: false,
-        locked_out: false,
+        access_denied: false,
         kind: None,
     })
 }

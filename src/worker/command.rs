@@ -6,7 +6,7 @@ use crate::model::worker::{PromptBy, Worker};
 /// The longest prompt on a command line, in bytes. Linux takes no argument above 128 KiB.
 pub const ARGUMENT_LIMIT: usize = 120 * 1024;
 
-/// What the placeholders of a command stand for.
+/// The values of the placeholders of a command.
 #[derive(Clone, Copy, Debug)]
 pub struct Vars<'a> {
     /// `{prompt_file}`: the file with the prompt.
@@ -21,41 +21,41 @@ pub struct Vars<'a> {
     pub task: &'a str,
     /// `{attempt}`: the number of the attempt.
     pub attempt: &'a str,
-    /// `{model}`: the model to use; none if nobody says.
+    /// `{model}`: the model, if one is set.
     pub model: Option<&'a str>,
-    /// `{permission_mode}`: what may be done without asking; none if nobody says.
+    /// `{permission_mode}`: the permissions of the agent, if set.
     pub permission_mode: Option<&'a str>,
-    /// `{max_turns}`: how many turns it may take; none if there is no limit.
+    /// `{max_turns}`: the limit of turns, if there is one.
     pub max_turns: Option<&'a str>,
-    /// `{max_cost}`: how many dollars it may cost; none if there is no limit.
+    /// `{max_cost}`: the limit of dollars, if there is one.
     pub max_cost: Option<&'a str>,
 }
 
-/// Where a command has the model.
+/// The placeholder of the model.
 pub const MODEL: &str = "{model}";
 
-/// Where a command has what its agent may do without asking.
+/// The placeholder of the agent's permissions.
 pub const PERMISSION_MODE: &str = "{permission_mode}";
 
-/// Where a command has the most turns an attempt may take.
+/// The placeholder of the limit of turns.
 pub const MAX_TURNS: &str = "{max_turns}";
 
-/// Where a command has the most an attempt may cost.
+/// The placeholder of the limit of dollars.
 pub const MAX_COST: &str = "{max_cost}";
 
-/// What to execute.
+/// A command line to execute.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct CommandLine {
     /// The program and its arguments.
     pub argv: Vec<String>,
-    /// Whether standard input is the prompt; empty otherwise.
+    /// `true` if the prompt is standard input, which is empty otherwise.
     pub stdin_is_prompt: bool,
 }
 
-/// A worker and a task that make no command.
+/// A worker that cannot do a task.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum CommandLineError {
-    /// A worker without a command of its own does what the task's `run` says.
+    /// A worker without a command needs a task with `run`.
     #[error("worker {worker} needs run; give the task a line such as `- run: make test`")]
     NeedsRun {
         /// The worker profile.
@@ -63,7 +63,7 @@ pub enum CommandLineError {
     },
     /// The prompt does not fit on a command line.
     #[error(
-        "the prompt has {kib} KiB, too much for an argument of worker {worker}; \
+        "the prompt of {kib} KiB is too long for an argument of worker {worker}; \
          set prompt = \"file\" or \"stdin\" for it"
     )]
     PromptTooLong {
@@ -72,9 +72,9 @@ pub enum CommandLineError {
         /// The length of the prompt.
         kib: usize,
     },
-    /// No argument can hold a NUL.
+    /// An argument cannot hold a NUL.
     #[error(
-        "the prompt has a NUL character, which no argument can hold; \
+        "the prompt has a NUL character, which an argument cannot hold; \
          set prompt = \"file\" or \"stdin\" for worker {worker}"
     )]
     NulInPrompt {
@@ -83,7 +83,7 @@ pub enum CommandLineError {
     },
 }
 
-/// Whether the worker can do the task at all; a plan is checked with this before anything starts.
+/// Checks that the worker can do the task.
 ///
 /// # Errors
 /// When the worker has no command and the task no `run`.
@@ -91,7 +91,7 @@ pub fn check_worker(worker: &Worker, task: &Task) -> Result<(), CommandLineError
     script(worker, task).map(drop)
 }
 
-/// The script of a worker without a command, `None` for one that has a command.
+/// Returns the script of a worker without a command; `None` for one with a command.
 fn script<'a>(worker: &Worker, task: &'a Task) -> Result<Option<&'a str>, CommandLineError> {
     if !worker.command.is_empty() {
         return Ok(None);
@@ -103,14 +103,14 @@ fn script<'a>(worker: &Worker, task: &'a Task) -> Result<Option<&'a str>, Comman
     })
 }
 
-/// The command line for one attempt.
+/// Builds the command line of an attempt.
 ///
-/// Placeholders are replaced inside each argument, once, and never by a shell: what stands in a
-/// title or a prompt stays text. A script (`run`) is handed to `sh -c` as it was written, without
-/// replacements; it finds everything in its environment.
+/// Placeholders are replaced inside each argument, once, and never by a shell: a title or a prompt
+/// stays text. A script (`run`) is passed to `sh -c` as written, without replacements; it reads
+/// everything from its environment.
 ///
 /// # Errors
-/// When the worker cannot do the task, or the prompt fits on no command line.
+/// When the worker cannot do the task, or the prompt does not fit on a command line.
 pub fn command_line(
     worker: &Worker,
     task: &Task,
@@ -139,8 +139,8 @@ pub fn command_line(
     })
 }
 
-/// Without the arguments that would hold something which there is not, and without the option before
-/// one that would hold nothing else: `--max-turns {max_turns}`.
+/// Removes the arguments whose placeholder has no value, and the option before an argument that is
+/// only a placeholder: `--max-turns {max_turns}`.
 fn without_absent(command: &[String], vars: &Vars<'_>) -> Vec<String> {
     let places = [
         (MODEL, vars.model),
@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_that_there_is_not_takes_its_option_along() {
+    fn an_unset_limit_is_left_out_with_its_option() {
         let worker = worker(
             &[
                 "agent",
@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn the_prompt_reaches_the_worker_in_its_own_way() {
+    fn the_prompt_arrives_as_the_profile_says() {
         let ways = [
             line_for(
                 &worker(&["a", "{prompt_file}"], PromptBy::File),
@@ -330,13 +330,13 @@ mod tests {
     }
 
     #[test]
-    fn a_prompt_that_fits_in_no_argument_is_refused_with_the_way_out() {
+    fn a_prompt_that_is_too_long_for_an_argument_is_refused() {
         let argument = worker(&["a"], PromptBy::Argument);
         insta::assert_snapshot!(
             [line_for(&argument, None, &"x".repeat(ARGUMENT_LIMIT + 1)), line_for(&argument, None, "\0")].join("\n"),
             @r#"
-        the prompt has 121 KiB, too much for an argument of worker agent; set prompt = "file" or "stdin" for it
-        the prompt has a NUL character, which no argument can hold; set prompt = "file" or "stdin" for worker agent
+        the prompt of 121 KiB is too long for an argument of worker agent; set prompt = "file" or "stdin" for it
+        the prompt has a NUL character, which an argument cannot hold; set prompt = "file" or "stdin" for worker agent
         "#
         );
         let file = worker(&["a", "{prompt_file}"], PromptBy::File);

@@ -1,12 +1,11 @@
 //! The environment of a worker.
 //!
-//! A configured agent sees a list of ordinary variables, those of its own program, and those its
-//! profile and its task name; so a secret of the user's shell does not reach it by accident. The
-//! `shell` worker, whose command is the task's `run`, sees everything, like any build script. For
-//! both, what would tie git to another repository is taken out, and what dispatch has to say is
-//! put in last.
+//! A configured agent sees ordinary variables, those of its own program, and those its profile and
+//! its task name, so that a secret of the user's shell does not reach it by accident. The `shell`
+//! worker, whose command is the task's `run`, sees everything, like any build script. Neither sees
+//! variables that tie git to another repository, and both get those of dispatch.
 //!
-//! The user's hooks stay in force for the worker's own commits: nothing here sets a hooks path.
+//! The user's hooks apply to the worker's own commits: nothing here sets a hooks path.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -15,7 +14,7 @@ use crate::git::command::LOCAL_ENV_VARS;
 use crate::model::plan::Task;
 use crate::model::worker::{Dialect, Worker};
 
-/// What dispatch tells the worker (`docs/workers.md`).
+/// The variables that dispatch sets for a worker (`docs/workers.md`).
 #[derive(Clone, Copy, Debug)]
 pub struct OwnVars<'a> {
     /// `DISPATCH_RUN`: the run.
@@ -24,21 +23,21 @@ pub struct OwnVars<'a> {
     pub attempt: u32,
     /// `DISPATCH_BASE`: the commit it works on.
     pub base: &'a str,
-    /// `DISPATCH_RESULT_FILE`: where it may report.
+    /// `DISPATCH_RESULT_FILE`: the file for its report.
     pub result_file: &'a str,
-    /// `DISPATCH_PROMPT_FILE`: where its prompt is.
+    /// `DISPATCH_PROMPT_FILE`: the file with its prompt.
     pub prompt_file: &'a str,
     /// `DISPATCH_PORT_BASE`: the first of its ports.
     pub port_base: u16,
-    /// `DISPATCH_DEPTH`: how many dispatches it is below.
+    /// `DISPATCH_DEPTH`: the number of dispatches above it.
     pub depth: u32,
-    /// `DISPATCH_CONFLICTS_FILE`: where it is told what its work conflicts with, if it is.
+    /// `DISPATCH_CONFLICTS_FILE`: the file with the conflicts of its work, if there is one.
     pub conflicts_file: Option<&'a str>,
 }
 
-/// What belongs to one git command or to the caller's session, never to a worker. The variables that
-/// tie git to a repository ([`LOCAL_ENV_VARS`]) go as well: a hook exports them, and in a worker they
-/// would make every git command work on the wrong repository.
+/// Variables of one git command or of the caller's session, which never reach a worker. Those that
+/// tie git to a repository ([`LOCAL_ENV_VARS`]) are removed, too: a hook exports them, and in a worker
+/// they would redirect every git command to the wrong repository.
 const SCRUBBED: &[&str] = &[
     // With GIT_CONFIG_COUNT, and what hooks and rebases leave behind.
     "GIT_CONFIG_KEY_*",
@@ -50,7 +49,7 @@ const SCRUBBED: &[&str] = &[
     "GIT_NAMESPACE",
     "GIT_LITERAL_PATHSPECS",
     "GIT_EXTERNAL_DIFF",
-    // Editors and pagers wait for a person.
+    // Editors and pagers wait for input.
     "GIT_EDITOR",
     "GIT_SEQUENCE_EDITOR",
     "GIT_PAGER",
@@ -65,7 +64,7 @@ const SCRUBBED: &[&str] = &[
     "_",
 ];
 
-/// What every agent sees: the person, the place, the network, the tools of a build.
+/// Variables that every agent sees: user, place, network, build tools.
 const PASSED: &[&str] = &[
     "PATH",
     "HOME",
@@ -158,7 +157,7 @@ const PASSED: &[&str] = &[
     "CCACHE_DIR",
 ];
 
-/// What quietens tools that would ask a person or draw on a terminal. A task may set them otherwise.
+/// Variables that keep tools from prompting or drawing on a terminal. A task may override them.
 const QUIET: &[(&str, &str)] = &[
     ("CI", "1"),
     ("NO_COLOR", "1"),
@@ -170,8 +169,8 @@ const QUIET: &[(&str, &str)] = &[
     ("PAGER", "cat"),
 ];
 
-/// Git settings for the worker's own commands, which need no change of any configuration file: many
-/// worktrees share one repository, so nobody collects garbage and everybody waits for locks.
+/// Git settings of the worker's own commands, without a change of any configuration file. Many
+/// worktrees share one repository, so garbage collection is off and locks are waited for.
 const GIT_SETTINGS: &[(&str, &str)] = &[
     ("gc.auto", "0"),
     ("maintenance.auto", "false"),
@@ -184,7 +183,7 @@ const GIT_SETTINGS: &[(&str, &str)] = &[
     ("advice.statusHints", "false"),
 ];
 
-/// The whole environment of one attempt. Variables that are no UTF-8 are left out.
+/// Builds the whole environment of an attempt. Variables that are not UTF-8 are left out.
 pub fn worker_environment(
     inherited: impl Iterator<Item = (OsString, OsString)>,
     worker: &Worker,
@@ -204,7 +203,7 @@ pub fn worker_environment(
     env
 }
 
-/// The whole environment of a check that belongs to no task: that of a build script.
+/// Builds the environment of a check outside any task: that of a build script.
 pub fn check_environment(
     inherited: impl Iterator<Item = (OsString, OsString)>,
 ) -> BTreeMap<String, String> {
@@ -230,7 +229,7 @@ fn is_passed(name: &str, dialect: Dialect) -> bool {
     patterns.any(|pattern| matches(pattern, name))
 }
 
-/// Where the agents' programs look for their logins and settings.
+/// Returns the variables with logins and settings of an agent.
 fn of_dialect(dialect: Dialect) -> &'static [&'static str] {
     match dialect {
         Dialect::Text => &[],
@@ -243,7 +242,7 @@ fn of_dialect(dialect: Dialect) -> &'static [&'static str] {
     }
 }
 
-/// What the worker's profile and the task ask for by name; the task's own values win.
+/// Returns the variables that the profile and the task name; the task's own values win.
 fn named_by(
     worker: &Worker,
     task: &Task,
@@ -308,7 +307,7 @@ fn owned(pairs: &[(&str, &str)]) -> impl Iterator<Item = (String, String)> {
     pairs.iter().map(owned)
 }
 
-/// `NAME` matches itself, `NAME_*` every longer name that begins so.
+/// Matches `NAME` with itself, and `NAME_*` with every longer name that begins with it.
 fn matches(pattern: &str, name: &str) -> bool {
     match pattern.strip_suffix('*') {
         Some(prefix) => name.starts_with(prefix),
@@ -376,7 +375,7 @@ mod tests {
         worker_environment(inherited, worker, task, &OWN)
     }
 
-    /// What differs from the environment of a worker that inherits nothing.
+    /// Returns the difference from the environment of a worker that inherits nothing.
     fn difference(inherited: &[(&str, &str)], worker: &Worker, task: &Task) -> String {
         let plain = environment(&[], worker, &self::task(&[]));
         let env = environment(inherited, worker, task);

@@ -1,6 +1,6 @@
-//! What a worker gets and gives back: its prompt, its command line, its environment, its report.
+//! Input and output of a worker: prompt, command line, environment, output, report.
 //!
-//! Everything here is text and values; running the worker is the business of the room `exec`.
+//! Everything here is text and values; the room `exec` runs the worker.
 
 pub mod command;
 pub mod dialect;

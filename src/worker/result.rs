@@ -1,7 +1,7 @@
 //! The report a worker writes to `DISPATCH_RESULT_FILE`.
 //!
-//! It comes from a program that may be anything, so single fields of the wrong type are dropped
-//! instead of losing the rest. The text is kept as it is; it is made safe where it is shown.
+//! Any program may write it, so fields of the wrong type are dropped and the rest is kept. The text
+//! is stored as it is and made safe where it is shown.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -15,67 +15,67 @@ use crate::model::worker_report::{WorkerError, WorkerReport};
 /// The largest report that is read, in bytes.
 pub const SIZE_LIMIT: u64 = 256 * 1024;
 
-/// A report that cannot be used at all.
+/// An unusable report.
 #[derive(Debug, thiserror::Error)]
-pub enum BadResult {
-    /// It is larger than [`SIZE_LIMIT`].
+pub enum InvalidReport {
+    /// Larger than [`SIZE_LIMIT`].
     #[error("the report is larger than {} KiB", SIZE_LIMIT / 1024)]
     TooLarge,
-    /// It is no JSON; perhaps it is being written right now.
-    #[error("the report is no JSON")]
+    /// Not JSON, perhaps because the worker is still writing it.
+    #[error("the report is not JSON")]
     NoJson(#[source] serde_json::Error),
-    /// It is JSON, but no object.
-    #[error("the report is no JSON object")]
+    /// JSON, but not an object.
+    #[error("the report is not a JSON object")]
     NoObject,
-    /// The path leads to a folder, a pipe, a link.
-    #[error("the report is no ordinary file")]
+    /// A folder, a pipe or a link.
+    #[error("the report is not a regular file")]
     NoFile,
-    /// It cannot be read.
+    /// The file cannot be read.
     #[error("could not read the report")]
     Read(#[source] io::Error),
 }
 
-/// Reads a report; `None` if there is none. Never follows a link and never waits for a pipe.
+/// Reads a report; `None` if there is none. Follows no link and does not wait for a pipe.
 ///
 /// # Errors
-/// When there is something that is no usable report.
-pub fn load_result(path: &Path) -> Result<Option<WorkerReport>, BadResult> {
+/// When there is an unusable report.
+pub fn load_result(path: &Path) -> Result<Option<WorkerReport>, InvalidReport> {
     let Some(file) = open(path)? else {
         return Ok(None);
     };
     let mut bytes = Vec::new();
     let read = file.take(SIZE_LIMIT + 1).read_to_end(&mut bytes);
-    read.map_err(BadResult::Read)?;
+    read.map_err(InvalidReport::Read)?;
     parse_result(&bytes).map(Some)
 }
 
-fn open(path: &Path) -> Result<Option<File>, BadResult> {
+fn open(path: &Path) -> Result<Option<File>, InvalidReport> {
     let file = match open_nonblocking_nofollow(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(_) if path.is_symlink() => return Err(BadResult::NoFile),
-        Err(error) => return Err(BadResult::Read(error)),
+        Err(_) if path.is_symlink() => return Err(InvalidReport::NoFile),
+        Err(error) => return Err(InvalidReport::Read(error)),
     };
     match file.metadata() {
         Ok(metadata) if metadata.is_file() => Ok(Some(file)),
-        Ok(_) => Err(BadResult::NoFile),
-        Err(error) => Err(BadResult::Read(error)),
+        Ok(_) => Err(InvalidReport::NoFile),
+        Err(error) => Err(InvalidReport::Read(error)),
     }
 }
 
-/// Reads a report's JSON. Bytes that are no UTF-8 are replaced.
+/// Parses the JSON of a report. Bytes that are not UTF-8 are replaced.
 ///
 /// # Errors
-/// When it is too large or no JSON object.
-pub fn parse_result(bytes: &[u8]) -> Result<WorkerReport, BadResult> {
+/// When it is too large or not a JSON object.
+pub fn parse_result(bytes: &[u8]) -> Result<WorkerReport, InvalidReport> {
     if bytes.len() as u64 > SIZE_LIMIT {
-        return Err(BadResult::TooLarge);
+        return Err(InvalidReport::TooLarge);
     }
     let text = String::from_utf8_lossy(bytes);
     let text = text.trim_start_matches('\u{feff}');
-    match serde_json::from_str(text).map_err(BadResult::NoJson)? {
+    match serde_json::from_str(text).map_err(InvalidReport::NoJson)? {
         Value::Object(fields) => Ok(report(&fields)),
-        _ => Err(BadResult::NoObject),
+        _ => Err(InvalidReport::NoObject),
     }
 }
 
@@ -160,14 +160,14 @@ mod tests {
     fn what_is_no_report_says_so() {
         let said = ["", "{\"summary\": \"ha", "[]", "\"done\""].map(parse);
         insta::assert_snapshot!(said.join("\n"), @r"
-        the report is no JSON
-        the report is no JSON
-        the report is no JSON object
-        the report is no JSON object
+        the report is not JSON
+        the report is not JSON
+        the report is not a JSON object
+        the report is not a JSON object
         ");
         let large = format!("{{\"summary\": \"{}\"}}", "x".repeat(SIZE_LIMIT as usize));
         assert_eq!(parse(&large), "the report is larger than 256 KiB");
-        assert_eq!(parse(&"[".repeat(100_000)), "the report is no JSON");
+        assert_eq!(parse(&"[".repeat(100_000)), "the report is not JSON");
     }
 
     #[test]
@@ -192,7 +192,7 @@ mod tests {
         );
         for name in ["link", "folder", "pipe"] {
             assert!(
-                matches!(load_result(&path(name)), Err(BadResult::NoFile)),
+                matches!(load_result(&path(name)), Err(InvalidReport::NoFile)),
                 "{name}"
             );
         }

@@ -1,7 +1,6 @@
-//! The template of prompts: the one that comes with the program, or the user's own.
+//! Renders prompt templates: the built-in one, or the user's own.
 //!
-//! Nothing is lenient: a variable that does not exist is an error with its line, also where it stands
-//! in a part that is not taken now.
+//! An unknown variable is an error with its line, even in a branch that is not rendered.
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
@@ -10,28 +9,28 @@ use serde::Serialize;
 
 use crate::base::text;
 
-/// The template that is used when the user has none of their own.
+/// The built-in template.
 pub const DEFAULT_TEMPLATE: &str = include_str!("prompt.md.jinja");
 
-/// What a user's template calls it: `{% extends "default" %}`.
+/// The name of the built-in template: `{% extends "default" %}`.
 const DEFAULT_NAME: &str = "default";
 
-/// What the user's own template is called inside the engine; its file is named in messages.
+/// The internal name of the user's template; messages name its file.
 const OWN_NAME: &str = "own";
 
-/// A template that does not work.
+/// An invalid template.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("{file}:{line}: {message}{}", excerpt_below(*.line, .excerpt))]
 pub struct TemplateError {
-    /// Its file, or what it is called.
+    /// Its file or its name.
     pub file: String,
     /// The line, from 1.
     pub line: usize,
-    /// What is wrong.
+    /// The error.
     pub message: String,
     /// The line itself.
     pub excerpt: String,
-    /// What to do about it.
+    /// The fix.
     pub hint: String,
 }
 
@@ -45,7 +44,7 @@ fn excerpt_below(line: usize, excerpt: &str) -> String {
     }
 }
 
-/// A template of the user's own.
+/// A template of the user.
 #[derive(Clone, Copy, Debug)]
 pub struct Template<'a> {
     /// The file, for messages.
@@ -54,11 +53,10 @@ pub struct Template<'a> {
     pub text: &'a str,
 }
 
-/// Fills in a template; the result ends in exactly one line end. `known` are the names of the
-/// variables.
+/// Renders a template, which ends in exactly one line end. `known` are the names of the variables.
 ///
 /// # Errors
-/// When the template has a mistake.
+/// When the template is invalid.
 pub(super) fn render(
     template: Option<Template<'_>>,
     variables: &impl Serialize,
@@ -68,17 +66,17 @@ pub(super) fn render(
         file: "the built-in prompt template",
         text: DEFAULT_TEMPLATE,
     });
-    let environment = environment(source.text).map_err(|error| wrong(source, &error))?;
+    let environment = environment(source.text).map_err(|error| template_error(source, &error))?;
     let parsed = environment.get_template(OWN_NAME);
-    let parsed = parsed.map_err(|error| wrong(source, &error))?;
+    let parsed = parsed.map_err(|error| template_error(source, &error))?;
     let mut used: Vec<String> = parsed.undeclared_variables(false).into_iter().collect();
     used.sort();
     let exists = |name: &str| known.contains(&name) || is_global(&environment, name);
     if let Some(name) = used.into_iter().find(|name| !exists(name)) {
-        return Err(unknown(source, &name, known));
+        return Err(unknown_variable(source, &name, known));
     }
     let rendered = parsed.render(Serde(variables));
-    let rendered = rendered.map_err(|error| wrong(source, &error))?;
+    let rendered = rendered.map_err(|error| template_error(source, &error))?;
     Ok(format!("{}\n", rendered.trim_end()))
 }
 
@@ -87,12 +85,12 @@ fn is_global(environment: &Environment<'_>, name: &str) -> bool {
     name == "super" || environment.globals().any(|(global, _)| global == name)
 }
 
-fn wrong(source: Template<'_>, error: &minijinja::Error) -> TemplateError {
+fn template_error(source: Template<'_>, error: &minijinja::Error) -> TemplateError {
     let message = match error.detail() {
         Some(detail) => format!("{}: {detail}", error.kind()),
         None => error.kind().to_string(),
     };
-    // What goes wrong in the template it extends is said of the line that extends it.
+    // An error in the template it extends is reported at the line that extends it.
     let own = error.name().is_none_or(|name| name == OWN_NAME);
     let line = error.line().filter(|_| own).unwrap_or(1);
     let hint = match error.kind() {
@@ -100,9 +98,9 @@ fn wrong(source: Template<'_>, error: &minijinja::Error) -> TemplateError {
             "test for it first: {% if value is defined %}; an empty list or text counts as false"
         }
         ErrorKind::TemplateNotFound => {
-            "only \"default\", the template that comes with dispatch, can be extended or included"
+            "only \"default\", the built-in template, can be extended or included"
         }
-        _ => "the language is Jinja; `dispatch help prompts` lists the variables",
+        _ => "templates are written in Jinja; `dispatch help prompts` lists the variables",
     };
     TemplateError {
         file: source.file.to_owned(),
@@ -113,20 +111,20 @@ fn wrong(source: Template<'_>, error: &minijinja::Error) -> TemplateError {
     }
 }
 
-fn unknown(source: Template<'_>, name: &str, known: &[&str]) -> TemplateError {
+fn unknown_variable(source: Template<'_>, name: &str, known: &[&str]) -> TemplateError {
     let is_word = |line: &str| {
         let mut words = line.split(|c: char| !c.is_alphanumeric() && c != '_');
         words.any(|word| word == name)
     };
     let hint = match text::did_you_mean(name, known.iter().copied()) {
         Some(near) => format!("did you mean {near}?"),
-        None => format!("there is {}", known.join(", ")),
+        None => format!("valid variables are {}", known.join(", ")),
     };
     let line = source.text.lines().position(is_word).unwrap_or(0) + 1;
     TemplateError {
         file: source.file.to_owned(),
         line,
-        message: format!("there is no variable {name}"),
+        message: format!("unknown variable {name}"),
         excerpt: line_of(source, line),
         hint,
     }
@@ -149,7 +147,7 @@ fn environment(own: &str) -> Result<Environment<'_>, minijinja::Error> {
     Ok(environment)
 }
 
-/// A line that holds nothing but a block leaves no empty line behind.
+/// Removes lines that hold only a block.
 fn syntax() -> SyntaxConfig {
     let mut syntax = SyntaxConfig::builder();
     syntax.trim_blocks(true).lstrip_blocks(true);

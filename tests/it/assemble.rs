@@ -67,10 +67,10 @@ fn two_branches_that_break_a_test_only_together_are_named_as_a_pair() {
     let ended = scene.run(SEMANTIC, &[]).expect(4);
     let found = integration(&scene);
     assert_eq!(found["merged"], json!([1, 2, 3, 5]));
-    assert_eq!(found["guilty"][0]["task"], 4);
-    assert_eq!(found["guilty"][0]["with"], json!([2]));
-    assert_eq!(found["guilty"][0]["result"], "newly-failing");
-    assert_eq!(found["left_out"][0]["why"], "failed-checks");
+    assert_eq!(found["culprits"][0]["task"], 4);
+    assert_eq!(found["culprits"][0]["with"], json!([2]));
+    assert_eq!(found["culprits"][0]["result"], "newly-failing");
+    assert_eq!(found["left_out"][0]["reason"], "failed-checks");
     assert_eq!(found["checks"][0]["result"], "passed");
     // The bound for five candidates, one re-run and one partner.
     assert!(found["check_runs"].as_u64().unwrap() <= 13, "{found}");
@@ -103,8 +103,8 @@ fn what_a_check_leaves_behind_is_in_no_commit_and_in_no_later_check() {
     let plan = SEMANTIC.replace(" && sh test.sh", "");
     scene.run(&plan, &[]).expect(4);
     let found = integration(&scene);
-    assert_eq!(found["guilty"][0]["task"], 4, "{found}");
-    assert_eq!(found["guilty"][0]["with"], json!([2]), "{found}");
+    assert_eq!(found["culprits"][0]["task"], 4, "{found}");
+    assert_eq!(found["culprits"][0]["with"], json!([2]), "{found}");
     let runs = std::fs::read_to_string(scene.worktree("integration").join("runs.log")).unwrap();
     assert_eq!(
         runs.lines().count() as u64,
@@ -126,7 +126,7 @@ fn what_was_red_before_is_blamed_on_nobody() {
     scene.run(plan, &[]).expect(4);
     let found = integration(&scene);
     assert_eq!(found["merged"], json!([1, 2]));
-    assert_eq!(found["guilty"], json!([]));
+    assert_eq!(found["culprits"], json!([]));
     assert_eq!(found["checks"][0]["against_base"], "already-failing");
     assert_eq!(found["checks"][1]["against_base"], "fixed");
     assert_eq!(found["check_runs"], 2);
@@ -154,9 +154,9 @@ fn checks_that_write_junit_are_judged_test_by_test() {
     scene.run(plan, &[]).expect(4);
     let found = integration(&scene);
     assert_eq!(found["merged"], json!([1]));
-    assert_eq!(found["guilty"][0]["task"], 2);
-    assert_eq!(found["guilty"][0]["with"], json!([]));
-    assert_eq!(found["guilty"][0]["tests"], json!(["new"]));
+    assert_eq!(found["culprits"][0]["task"], 2);
+    assert_eq!(found["culprits"][0]["with"], json!([]));
+    assert_eq!(found["culprits"][0]["tests"], json!(["new"]));
     assert_eq!(found["checks"][0]["failed_tests"], json!(["old"]));
     assert_eq!(found["checks"][0]["fixed_tests"], json!(["mended"]));
     assert_eq!(found["checks"][0]["against_base"], "already-failing");
@@ -319,14 +319,14 @@ fn a_persons_order_and_what_they_leave_out_is_recorded_and_done() {
     ended.expect(0);
     let found = integration(&scene);
     assert_eq!(found["merged"], json!([1, 4]));
-    assert_eq!(found["left_out"][0]["why"], "person");
+    assert_eq!(found["left_out"][0]["reason"], "by-user");
     // #3 was built on #2 and goes with it.
     scene
         .dispatch(&["assemble", &run, "--leave-out", "2"])
         .expect(4);
     let found = integration(&scene);
     assert_eq!(found["merged"], json!([1, 4]));
-    assert_eq!(found["left_out"][1]["why"], "built-on");
+    assert_eq!(found["left_out"][1]["reason"], "built-on");
     assert_eq!(found["left_out"][1]["with"], json!([2]));
     let journal = scene.git(&["log", "--format=%H", &format!("refs/dispatch/runs/{run}")]);
     assert!(journal.lines().count() > 3);

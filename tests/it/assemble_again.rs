@@ -44,8 +44,8 @@ fn with_nothing_changed_no_check_runs_and_the_branch_does_not_move() {
     let scene = checked(TOGETHER, "");
     scene.run(PAIR, &[]).expect(4);
     let first = integration(&scene);
-    assert_eq!(first["guilty"][0]["task"], 3, "{first}");
-    assert_eq!(first["guilty"][0]["with"], json!([1]));
+    assert_eq!(first["culprits"][0]["task"], 3, "{first}");
+    assert_eq!(first["culprits"][0]["with"], json!([1]));
     assert_eq!(first["check_runs"], ran(&scene));
     let run = scene.run_name();
     let tip = scene.rev(&scene.branch("integration"));
@@ -75,7 +75,7 @@ fn what_was_found_out_on_the_way_is_not_found_out_twice() {
     fs::remove_file(folder.join("assembled.json")).unwrap();
     scene.dispatch(&["assemble", &run]).expect(4);
     assert_eq!(ran(&scene), 0);
-    assert_eq!(integration(&scene)["guilty"][0]["with"], json!([1]));
+    assert_eq!(integration(&scene)["culprits"][0]["with"], json!([1]));
     // A set that was tried on the way is known, another one is not.
     scene
         .dispatch(&["assemble", &run, "--leave-out", "3"])
@@ -146,8 +146,8 @@ fn a_check_that_newly_times_out_is_said_to_have_timed_out() {
     );
     scene.run(PAIR, &[]).expect(4);
     let found = integration(&scene);
-    assert_eq!(found["guilty"][0]["task"], 2, "{found}");
-    assert_eq!(found["guilty"][0]["timed_out"], true);
+    assert_eq!(found["culprits"][0]["task"], 2, "{found}");
+    assert_eq!(found["culprits"][0]["timed_out"], true);
     let board = scene.dispatch(&["board"]).expect(0).out;
     assert!(board.contains("times out with it on its own"), "{board}");
     assert!(
@@ -170,7 +170,7 @@ fn flaky_checks_are_run_again_as_often_as_the_settings_say() {
             .run("# P\n1. [A] a\n   - run: echo a > a.txt\n", &[])
             .expect(code);
         let found = integration(&scene);
-        let blamed = found["guilty"].as_array().map_or(0, Vec::len);
+        let blamed = found["culprits"].as_array().map_or(0, Vec::len);
         assert_eq!(blamed, guilty, "{found}");
         if guilty == 0 {
             // The set, the base, and the set twice more.

@@ -177,7 +177,7 @@ fn a_check_that_fills_the_disk_is_blamed_and_what_it_filled_is_free_again() {
     scene.run(&plan, &[]).expect(4);
     let found = scene.json()["integration"].clone();
     assert_eq!(found["merged"], serde_json::json!([1]), "{found}");
-    assert_eq!(found["guilty"][0]["task"], 2, "{found}");
+    assert_eq!(found["culprits"][0]["task"], 2, "{found}");
     assert_eq!(result(&scene), "passed");
     let run = scene.run_name();
     scene.dispatch(&["assemble", &run, "--recheck"]).expect(4);
@@ -208,7 +208,7 @@ fn a_check_that_fills_the_disk_of_repository_and_worktrees_is_blamed_and_stops_n
     scene.run(&plan, &[]).expect(4);
     let found = scene.json()["integration"].clone();
     assert_eq!(found["merged"], serde_json::json!([1]), "{found}");
-    assert_eq!(found["guilty"][0]["task"], 2, "{found}");
+    assert_eq!(found["culprits"][0]["task"], 2, "{found}");
     assert_eq!(result(&scene), "passed");
     let run = scene.run_name();
     scene.dispatch(&["land", &run, "--yes"]).expect(0);

@@ -36,18 +36,18 @@ fn journal(scene: &Scene) -> String {
         .lines()
         .filter_map(|line| serde_json::from_str(line).ok());
     let told = events.filter_map(|event: Value| match event["event"].as_str()? {
-        "conflict-settled" => {
+        "conflict-resolved" => {
             let rungs = event["resolutions"].as_array()?;
             let rungs: Vec<_> = rungs
                 .iter()
-                .map(|found| found["by"]["rung"].as_str().unwrap_or_default())
+                .map(|found| found["by"]["strategy"].as_str().unwrap_or_default())
                 .collect();
             Some(format!("#{} {}", event["task"], rungs.join("+")))
         }
         "resolution-rolled-back" => Some(format!(
             "#{} back from {}",
             event["task"],
-            event["rung"].as_str()?
+            event["strategy"].as_str()?
         )),
         _ => None,
     });
@@ -77,7 +77,7 @@ fn a_rule_resolves_a_conflict_and_every_face_says_so() {
     assert_eq!(found["merged"], json!([1, 2]));
     assert_eq!(
         found["resolved"],
-        json!([{"task": 2, "class": "content", "paths": ["src/app.ts"], "rung": "rules",
+        json!([{"task": 2, "class": "content", "paths": ["src/app.ts"], "strategy": "rules",
                 "how": "by rule (contained-insert)"}])
     );
     assert_eq!(journal(&scene), "#2 rules");
@@ -215,8 +215,8 @@ fn a_resolution_that_fails_the_checks_is_rolled_back_for_the_next_strategy() {
     );
     assert_eq!(show(&scene, "src/app.ts"), "by the tool");
     let found = integration(&scene);
-    assert_eq!(found["resolved"][0]["rung"], "structural");
-    assert_eq!(found["guilty"], json!([]));
+    assert_eq!(found["resolved"][0]["strategy"], "structural");
+    assert_eq!(found["culprits"], json!([]));
     // The whole and the base, both again, #1 alone, #2 alone; then the whole with the tool's result.
     assert!(found["check_runs"].as_u64().unwrap() <= 7, "{found}");
     let path = std::fs::read_to_string(scene.root.join("tool.path")).unwrap();
@@ -242,9 +242,9 @@ fn a_tool_that_leaves_markers_fails_or_writes_nothing_resolves_nothing() {
         let tool = tool(&scene, script);
         scene.configure(&format!("[resolve]\npolicy = []\n{tool}"));
         let ended = scene.run(CONTAINED, &[]).expect(4);
-        let tried = &integration(&scene)["left_out"][0]["tried"];
+        let tried = &integration(&scene)["left_out"][0]["failed_strategies"];
         let why = format!("src/app.ts: {why}");
-        assert_eq!(*tried, json!([{"rung": "structural", "why": why}]));
+        assert_eq!(*tried, json!([{"strategy": "structural", "reason": why}]));
         let said = format!("tried the structural merge: {why}");
         assert!(ended.out.contains(&said), "{}", ended.out);
     }
@@ -283,7 +283,7 @@ fn a_generated_file_is_regenerated_in_a_worktree_of_its_own() {
     let place = std::fs::read_to_string(place.parent().unwrap().join("where")).unwrap();
     assert_eq!(Path::new(place.trim()), scene.worktree("integration"));
     let found = integration(&scene);
-    assert_eq!(found["resolved"][0]["rung"], "regenerated");
+    assert_eq!(found["resolved"][0]["strategy"], "regenerated");
     assert_eq!(found["checks"][0]["result"], "passed");
     assert_eq!(journal(&scene), "#2 regenerated");
 }
@@ -306,8 +306,8 @@ fn a_command_that_fails_leaves_the_task_out_and_says_why() {
         let found = integration(&scene);
         assert_eq!(found["merged"], json!([1]), "{found}");
         assert_eq!(
-            found["left_out"][0]["tried"],
-            json!([{"rung": "regenerated", "why": why}])
+            found["left_out"][0]["failed_strategies"],
+            json!([{"strategy": "regenerated", "reason": why}])
         );
     }
 }
@@ -319,7 +319,7 @@ fn a_regenerated_file_that_fails_the_checks_is_rolled_back() {
     assert_eq!(journal(&scene), "#2 regenerated, #2 back from regenerated");
     let found = integration(&scene);
     assert_eq!(found["merged"], json!([1]));
-    assert_eq!(found["left_out"][0]["why"], "conflict");
+    assert_eq!(found["left_out"][0]["reason"], "conflict");
     let why = "making it anew: `cat parts/* | cmp - parts.lock` fails with it";
     assert!(ended.out.contains(why), "{}", ended.out);
 }
@@ -377,7 +377,7 @@ fn a_recorded_resolution_is_applied_and_can_be_read_with_git() {
     scene.run(CLASH, &[]).expect(0);
     assert_eq!(show(&scene, "src/app.ts"), "one\n2/zwei\nthree\nfour\nfive");
     let found = integration(&scene);
-    assert_eq!(found["resolved"][0]["rung"], "remembered");
+    assert_eq!(found["resolved"][0]["strategy"], "recorded");
     let files = scene.git(&["ls-tree", "-r", "--name-only", RESOLUTIONS]);
     assert_eq!(files.lines().count(), 5, "{files}");
     assert!(files.contains("100644-content-ts/result"), "{files}");
@@ -388,10 +388,13 @@ fn a_recorded_resolution_that_fails_the_checks_is_rolled_back() {
     let scene = shop("[assemble]\ncheck = [\"! grep 2/zwei src/app.ts\"]\n");
     record_clash(&scene, "2/zwei");
     scene.run(CLASH, &[]).expect(4);
-    assert_eq!(journal(&scene), "#2 remembered, #2 back from remembered");
+    assert_eq!(journal(&scene), "#2 recorded, #2 back from recorded");
     let found = integration(&scene);
     assert_eq!(found["merged"], json!([1]));
-    assert_eq!(found["left_out"][0]["tried"][0]["rung"], "remembered");
+    assert_eq!(
+        found["left_out"][0]["failed_strategies"][0]["strategy"],
+        "recorded"
+    );
 }
 
 #[test]
@@ -417,7 +420,7 @@ fn every_history_ends_in_the_same_tree_with_resolutions() {
         let run = scene.run_name();
         scene.dispatch(&["assemble", &run]).expect(0);
         let found = integration(&scene);
-        assert_eq!(found["resolved"][0]["rung"], "rules", "{history}");
+        assert_eq!(found["resolved"][0]["strategy"], "rules", "{history}");
         scene.dispatch(&["land", "--ff", "--yes"]).expect(0);
         scene.rev("main^{tree}")
     });

@@ -42,7 +42,7 @@ fn story(events: &[Value]) -> String {
                 | "worker-parked"
                 | "worker-unparked"
                 | "run-ended"
-                | "out-of-money"
+                | "cost-limit-reached"
         );
         let words = [&event["task"], &event["worker"], &event["exit"]];
         let words = words.into_iter().filter(|word| !word.is_null());

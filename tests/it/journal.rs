@@ -99,7 +99,7 @@ fn now() -> Timestamp {
 }
 
 fn note(text: &str) -> Event {
-    Event::Noted {
+    Event::ProgressReported {
         task: TaskNumber(1),
         note: text.to_owned(),
     }
@@ -135,8 +135,8 @@ fn what_is_appended_is_read_back_in_order_with_its_files() {
     );
     insta::assert_snapshot!(subjects, @r#"
     run started: Trial at 163731a
-    #1 says: one; #1 says: two
-    #1 says: {"a line": 1} that looks like a record
+    #1 noted: one; #1 noted: two
+    #1 noted: {"a line": 1} that looks like a record
     "#);
 }
 
@@ -157,7 +157,7 @@ fn a_reopened_journal_goes_on_and_a_stale_one_is_refused() {
 fn an_unknown_run_a_newer_version_and_a_hole_are_each_refused_in_words() {
     let scene = Scene::new();
     let unknown = replay(&scene.store, &RunId::new("nobody-home")).unwrap_err();
-    insta::assert_snapshot!(unknown, @"there is no run nobody-home");
+    insta::assert_snapshot!(unknown, @"no such run: nobody-home");
     let tree = git(&scene.repo.top, &["rev-parse", "HEAD^{tree}"]);
     let forge = |message: &str| {
         let commit = git(&scene.repo.top, &["commit-tree", "-m", message, &tree]);
@@ -175,7 +175,7 @@ fn an_unknown_run_a_newer_version_and_a_hole_are_each_refused_in_words() {
     );
     let hole = "hole\n\n{\"version\":1,\"seq\":3,\"time\":\"2026-11-22T09:14:00Z\",\"run\":\"trial-abcd\",\"event\":\"stop-requested\"}";
     assert!(forge(hole).ends_with("event 1 is missing before event 3"));
-    assert!(forge("nothing in it").ends_with("it holds no event"));
+    assert!(forge("nothing in it").ends_with("it has no event"));
 }
 
 #[test]

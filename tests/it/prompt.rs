@@ -75,12 +75,12 @@ fn a_task_that_waits_for_others_is_not_said_to_be_worked_on_meanwhile() {
     let after = others(scene.dispatch(&["prompt", "A", "--next"]).expect(0).out);
     insta::assert_snapshot!(format!("{before}---\n{after}"), @r"
     - Worker 2 is building b/** in parallel — use the interface, don't modify the file (its task: Second)
-    - Worker 3 is to build c/**, d/** later — don't modify the files (its task: Third)
-    - Worker 4 is to work later on: Fourth
+    - Worker 3 will build c/**, d/** later — don't modify the files (its task: Third)
+    - Worker 4 will work later on: Fourth
     ---
-    - Worker 2 is to build b/** later — don't modify the file (its task: Second)
-    - Worker 3 is to build c/**, d/** later — don't modify the files (its task: Third)
-    - Worker 4 is to work later on: Fourth
+    - Worker 2 will build b/** later — don't modify the file (its task: Second)
+    - Worker 3 will build c/**, d/** later — don't modify the files (its task: Third)
+    - Worker 4 will work later on: Fourth
     ");
 }
 
@@ -111,7 +111,7 @@ fn a_mistake_in_the_template_is_shown_before_anything_is_created() {
     scene.configure("[prompt]\ntemplate = \"worker.jinja\"\n");
     let before = scene.fingerprint();
     let plan = scene.plan("# P\n\n1. [A] Nothing\n   - run: touch a\n");
-    let said = "error: worker.jinja:3: there is no variable tittle\n  3 | {{ tittle }}\nhint: did you mean title?\n";
+    let said = "error: worker.jinja:3: unknown variable tittle\n  3 | {{ tittle }}\nhint: did you mean title?\n";
     for args in [&["run", &plan, "--yes"][..], &["prompt", &plan, "A"]] {
         let ended = scene.dispatch(args).expect(1);
         assert_eq!(ended.err, said, "{args:?}");

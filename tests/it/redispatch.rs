@@ -143,7 +143,7 @@ fn one_that_comes_to_nothing_leaves_the_earlier_result_to_a_person() {
     );
     let found = integration(&scene);
     assert_eq!(found["left_out"][0]["task"], 2);
-    assert_eq!(found["left_out"][0]["why"], "conflict");
+    assert_eq!(found["left_out"][0]["reason"], "conflict");
     let candidate = task["candidate"].as_str().unwrap();
     assert_eq!(
         scene
@@ -178,8 +178,8 @@ fn one_that_still_conflicts_falls_to_a_person() {
     let found = integration(&scene);
     assert_eq!(found["left_out"].as_array().unwrap().len(), 1, "{found}");
     assert_eq!(
-        found["left_out"][0]["tried"],
-        json!([{"rung": "redispatched", "why": "its new result conflicts, too"}])
+        found["left_out"][0]["failed_strategies"],
+        json!([{"strategy": "redispatched", "reason": "its new result conflicts, too"}])
     );
     let said = "dispatching it again: its new result conflicts, too";
     assert!(ended.out.contains(said), "{}", ended.out);
@@ -195,7 +195,7 @@ fn a_result_that_was_done_on_top_of_others_goes_out_with_them() {
         .expect(4);
     let found = integration(&scene);
     assert_eq!(found["merged"], json!([]));
-    assert_eq!(found["left_out"][1]["why"], "built-on");
+    assert_eq!(found["left_out"][1]["reason"], "built-on");
     assert_eq!(found["left_out"][1]["with"], json!([1]));
     scene.dispatch(&["assemble", &run]).expect(0);
     assert_eq!(integration(&scene)["merged"], json!([1, 2]));

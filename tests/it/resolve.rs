@@ -130,13 +130,13 @@ fn the_whole_way_from_the_conflict_to_the_landing() {
     let found = integration(&scene);
     assert_eq!(
         found["resolved"],
-        json!([{"task": 2, "class": "content", "paths": ["src/app.ts"], "rung": "by-hand",
+        json!([{"task": 2, "class": "content", "paths": ["src/app.ts"], "strategy": "manual",
                 "how": "by hand"}])
     );
     let tip = scene.branch("integration");
     let trailers = "--format=%(trailers:key=Dispatch-Resolved,valueonly)";
     let commits = scene.git(&["log", "--first-parent", "--grep=^Merge #2", trailers, &tip]);
-    assert_eq!(commits.trim(), "by-hand src/app.ts");
+    assert_eq!(commits.trim(), "manual src/app.ts");
     let board = scene.dispatch(&["board"]).expect(0).out;
     assert!(
         board.contains("content conflict settled, by hand"),
@@ -220,7 +220,7 @@ fn what_was_done_once_is_done_by_itself_in_the_next_run() {
         .dispatch(&["board", &second.unwrap(), "--json"])
         .expect(0);
     let board: Value = serde_json::from_str(&board.out).unwrap();
-    assert_eq!(board["integration"]["resolved"][0]["rung"], "remembered");
+    assert_eq!(board["integration"]["resolved"][0]["strategy"], "recorded");
 }
 
 #[test]
@@ -330,7 +330,7 @@ fn what_the_checks_refuse_can_be_gone_on_with_or_given_up() {
         &hint,
     );
     let found = integration(&scene);
-    assert_eq!(found["left_out"][0]["why"], "failed-checks");
+    assert_eq!(found["left_out"][0]["reason"], "failed-checks");
     assert!(!scene.has(RESOLUTIONS));
     settle(&scene, &place, BOTH);
     go_on(&scene).expect(0);
@@ -343,7 +343,7 @@ fn what_the_checks_refuse_can_be_gone_on_with_or_given_up() {
     scene.dispatch(&["resolve", "--abort"]).expect(0);
     let now = scene.json();
     assert_eq!(now["tasks"][1]["candidate"], board["tasks"][1]["candidate"]);
-    assert_eq!(now["integration"]["left_out"][0]["why"], "conflict");
+    assert_eq!(now["integration"]["left_out"][0]["reason"], "conflict");
     assert!(!place.exists());
 }
 
@@ -560,7 +560,7 @@ fn a_process_that_is_killed_at_any_point_is_taken_up_by_the_next_call() {
                     assert!(scene.has(RESOLUTIONS), "{point}");
                 }
                 _ => {
-                    assert_eq!(integration(&scene)["left_out"][0]["why"], "conflict");
+                    assert_eq!(integration(&scene)["left_out"][0]["reason"], "conflict");
                     settle(&scene, &open(&scene), BOTH);
                     go_on(&scene).expect(0);
                 }

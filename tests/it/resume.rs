@@ -252,7 +252,7 @@ fn an_integration_branch_that_is_checked_out_is_left_alone_and_the_run_ends() {
     let said = scene.normal(&dispatch.said());
     let why = "integration is checked out in <root>/mine; check out another branch there";
     assert!(said.contains(why), "{said}");
-    assert_eq!(scene.json()["state"], "needs-person");
+    assert_eq!(scene.json()["state"], "needs-attention");
 
     scene.git(&["worktree", "remove", "../mine"]);
     scene.dispatch(&["assemble", &scene.run_name()]).expect(0);
@@ -391,7 +391,7 @@ fn what_was_found_and_what_is_done_about_it_stands_in_one_table() {
     assert!(scene.has(&scene.branch("t1")));
     assert_eq!(scene.json()["state"], "finished");
     let journal = scene.git(&["log", "--format=%b", &format!("refs/dispatch/runs/{run}")]);
-    assert!(journal.contains(r#"{"task":4,"what":"lost"}"#), "{journal}");
+    assert!(journal.contains(r#"{"task":4,"kind":"lost"}"#), "{journal}");
 }
 
 fn shim_of(scene: &Scene, task: u32) -> i32 {

@@ -141,7 +141,7 @@ cat one.txt two.txt cache.log > all.txt
     let told = scene.git(&["show", &format!("{branch}:told.md")]);
     assert_eq!(told, next.trim_end());
     assert!(
-        told.contains("is still in your working directory: go on from there"),
+        told.contains("are still in your working directory: continue from there"),
         "{told}"
     );
     let subjects = scene.git(&["log", "--format=%s", &format!("main..{branch}")]);

@@ -170,7 +170,7 @@ fn a_task_that_is_sent_back_is_tried_again_with_the_comment_in_its_prompt() {
     );
     let json = scene.json();
     assert_eq!(json["tasks"][0]["attempts"], 2);
-    assert_eq!(json["integration"]["left_out"][0]["why"], "person");
+    assert_eq!(json["integration"]["left_out"][0]["reason"], "by-user");
     // Taken back in, and an empty comment sends nothing back.
     let said = on_a_terminal(&scene, "s\n\na\na\n").unwrap();
     assert!(said.contains("#2 accepted; assembling again"), "{said}");

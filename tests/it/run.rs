@@ -447,14 +447,14 @@ fn checks_of_the_assembled_branch_decide_whether_a_person_is_needed() {
         ended.out
     );
     let json = scene.json();
-    assert_eq!(json["state"], "needs-person");
+    assert_eq!(json["state"], "needs-attention");
     assert_eq!(json["integration"]["checks"][1]["result"], "failed");
     // It fails on the base, too, so nobody is blamed; the others run all the same.
     assert_eq!(
         json["integration"]["checks"][1]["against_base"],
         "already-failing"
     );
-    assert_eq!(json["integration"]["guilty"], serde_json::json!([]));
+    assert_eq!(json["integration"]["culprits"], serde_json::json!([]));
     assert_eq!(json["integration"]["checks"][2]["result"], "passed");
     let before = scene.fingerprint();
     let ended = scene.dispatch(&["land", "--yes"]).expect(4);
@@ -475,7 +475,7 @@ fn a_candidate_that_conflicts_is_left_out_whole() {
     assert_eq!(scene.statuses(), "1 DONE · 2 DONE · 3 DONE");
     let json = scene.json();
     assert_eq!(json["integration"]["merged"], serde_json::json!([3, 1]));
-    insta::assert_snapshot!(json["integration"]["left_out"], @r#"[{"class":"content","paths":["src/app.ts"],"task":2,"why":"conflict","with":[1]}]"#);
+    insta::assert_snapshot!(json["integration"]["left_out"], @r#"[{"class":"content","paths":["src/app.ts"],"reason":"conflict","task":2,"with":[1]}]"#);
     let app = scene.git(&[
         "show",
         &format!("{}:src/app.ts", scene.branch("integration")),

@@ -278,7 +278,7 @@ fn the_board_shows_the_step_and_an_interrupted_agent_that_ends_with_0_has_not_su
     let last_step = "Done. Files created: a.txt. Decisions: none. Issues: none.";
     let shown = lines.find(|line| {
         let event: serde_json::Value = serde_json::from_str(line.as_ref().unwrap()).unwrap();
-        event["event"] == "noted" && event["note"] == last_step
+        event["event"] == "progress-reported" && event["note"] == last_step
     });
     assert!(shown.is_some());
     let pid = rustix::process::Pid::from_child(&run);

@@ -102,7 +102,7 @@ fn the_journal_reads_as_a_story_and_keeps_the_candidates() {
     let records = records.map(|line| summary(&parse_record(line).unwrap().event));
     // Whether a note is seen while the worker lives depends on when it is looked for.
     let log = records
-        .filter(|line| !line.contains(" says: "))
+        .filter(|line| !line.contains(" noted: "))
         .collect::<Vec<_>>()
         .join("\n");
     insta::assert_snapshot!(log.replace(&base[..7], "<base>"), @r"

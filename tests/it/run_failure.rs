@@ -150,7 +150,7 @@ fn a_failure_dooms_what_depends_on_it_and_nothing_else() {
         "1 FAILED · 2 BLOCKED by #1 · 3 BLOCKED by #2 · 4 DONE"
     );
     let json = scene.json();
-    assert_eq!(json["state"], "needs-person");
+    assert_eq!(json["state"], "needs-attention");
     assert_eq!(json["tasks"][1]["note"], "#1 failed");
     assert_eq!(json["tasks"][1]["attempts"], 0);
     assert_eq!(json["integration"]["merged"], serde_json::json!([4]));

@@ -380,7 +380,7 @@ fn a_report_that_cannot_be_read_is_remarked_on() {
     assert!(status(&scene).starts_with("DONE"));
     let said = scene.dispatch(&["show", "1"]).expect(0).out;
     assert!(
-        said.contains("its result file was not used: the report is no JSON"),
+        said.contains("its result file was not used: the report is not JSON"),
         "{said}"
     );
     assert!(

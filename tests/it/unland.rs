@@ -40,7 +40,7 @@ fn a_landing_of_any_shape_is_taken_back_with_its_files_and_can_land_again() {
         assert!(ended.err.contains(&backup), "{}", ended.err);
         let json = scene.json();
         assert_eq!(json["landed"], serde_json::Value::Null);
-        assert_eq!(json["unlanded"]["to"], new.as_str());
+        assert_eq!(json["undone_landing"]["to"], new.as_str());
         assert!(
             scene.board().contains("it was taken back from main"),
             "{}",
@@ -53,7 +53,7 @@ fn a_landing_of_any_shape_is_taken_back_with_its_files_and_can_land_again() {
         assert!(scene.has(&scene.branch("a")));
         scene.dispatch(&land).expect(0);
         assert_eq!(scene.read("a.txt"), "a\n");
-        assert_eq!(scene.json()["unlanded"], serde_json::Value::Null);
+        assert_eq!(scene.json()["undone_landing"], serde_json::Value::Null);
     }
 }
 

@@ -82,7 +82,7 @@ fn a_set_up_that_fails_is_a_blocker_of_its_own_kind_and_the_worker_never_runs() 
     let failed = &report["report"]["failed"][0];
     assert_eq!(
         (&failed["class"], &failed["kind"]),
-        (&"blocker".into(), &"set-up".into())
+        (&"blocker".into(), &"setup".into())
     );
     assert_eq!(failed["root_cause"], "looking\nno compiler");
     for said in [

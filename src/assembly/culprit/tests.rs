@@ -27,8 +27,8 @@ impl Script {
         }
     }
 
-    fn answer(&mut self, run: &Run) -> Answer {
-        let mut reds = BTreeSet::new();
+    fn answer(&mut self, run: &CheckRun) -> RunResult {
+        let mut failures = BTreeSet::new();
         for (place, (check, rule)) in self.rules.iter().enumerate() {
             let (rule, test) = match rule.split_once(':') {
                 Some((rule, test)) => (rule, Some(test.to_owned())),
@@ -43,13 +43,13 @@ impl Script {
             let tries = self.tries.entry((run.set.clone(), place)).or_default();
             *tries += usize::from(holds);
             if holds && (!once || *tries == 1) && *check < run.checks {
-                reds.insert(Red {
+                failures.insert(FailedCheck {
                     check: *check,
                     test,
                 });
             }
         }
-        Answer::Ran(reds)
+        RunResult::Ran(failures)
     }
 }
 
@@ -61,7 +61,7 @@ fn numbers(text: &str) -> Vec<TaskNumber> {
 }
 
 /// `1 2 3<1,2`.
-fn blame(order: &str, script: &str, reruns: usize) -> Blame {
+fn search(order: &str, script: &str, reruns: usize) -> CulpritSearch {
     let mut built_on = BTreeMap::new();
     let tasks = order.split_whitespace().map(|word| {
         let (task, on) = word.split_once('<').unwrap_or((word, ""));
@@ -70,70 +70,70 @@ fn blame(order: &str, script: &str, reruns: usize) -> Blame {
         task
     });
     let tasks = tasks.collect();
-    Blame::new(tasks, built_on, script.split('/').count(), reruns)
+    CulpritSearch::new(tasks, built_on, script.split('/').count(), reruns)
 }
 
-fn name(red: &Red) -> String {
-    let test = red.test.iter().map(|test| format!(" {test}"));
-    format!("check {}{}", red.check + 1, test.collect::<String>())
+fn name(failure: &FailedCheck) -> String {
+    let test = failure.test.iter().map(|test| format!(" {test}"));
+    format!("check {}{}", failure.check + 1, test.collect::<String>())
 }
 
-fn names(reds: &BTreeSet<Red>) -> String {
-    reds.iter().map(name).collect::<Vec<_>>().join(", ")
+fn names(failures: &BTreeSet<FailedCheck>) -> String {
+    failures.iter().map(name).collect::<Vec<_>>().join(", ")
 }
 
-fn say(verdict: &Verdict) -> String {
-    let mut lines = vec![format!("stand: {}", comma_list(&verdict.standing))];
-    for guilty in &verdict.guilty {
-        let with = match guilty.with.as_slice() {
+fn say(verdict: &SearchResult) -> String {
+    let mut lines = vec![format!("stand: {}", comma_list(&verdict.passing))];
+    for culprit in &verdict.culprits {
+        let with = match culprit.with.as_slice() {
             [] => "alone".to_owned(),
             with => format!("together with {}", comma_list(with)),
         };
         lines.push(format!(
             "{} fails {} {with}",
-            guilty.task,
-            names(&guilty.reds)
+            culprit.task,
+            names(&culprit.failures)
         ));
     }
     let built_on = verdict.built_on.iter();
     lines.extend(built_on.map(|(task, on)| format!("{task} was built on {on}")));
-    let stuck = verdict.stuck.iter();
-    lines.extend(stuck.map(|task| format!("{task} does not merge without")));
-    for (word, reds) in [
+    let unmergeable = verdict.unmergeable.iter();
+    lines.extend(unmergeable.map(|task| format!("{task} does not merge without")));
+    for (word, failures) in [
         ("already failing", &verdict.already_failing),
         ("fixed", &verdict.fixed),
         ("flaky", &verdict.flaky),
     ] {
-        if !reds.is_empty() {
-            lines.push(format!("{word}: {}", names(reds)));
+        if !failures.is_empty() {
+            lines.push(format!("{word}: {}", names(failures)));
         }
     }
     lines.join("\n")
 }
 
-fn finish(blame: &mut Blame, script: &mut Script) -> (Vec<String>, Verdict) {
+fn finish(search: &mut CulpritSearch, script: &mut Script) -> (Vec<String>, SearchResult) {
     let mut lines = Vec::new();
     loop {
-        match blame.next() {
-            Next::Run(run) => {
+        match search.next() {
+            Step::Run(run) => {
                 let answer = script.answer(&run);
-                let bad = matches!(&answer, Answer::Ran(reds) if !reds.is_empty());
+                let bad = matches!(&answer, RunResult::Ran(failures) if !failures.is_empty());
                 let set = match comma_list(&run.set) {
                     set if set.is_empty() => "base".to_owned(),
                     set => set,
                 };
                 lines.push(format!("{set} {}", if bad { "fails" } else { "passes" }));
-                blame.take(answer);
+                search.record(answer);
             }
-            Next::Done(verdict) => return (lines, verdict),
+            Step::Done(verdict) => return (lines, verdict),
         }
     }
 }
 
 fn play(order: &str, script: &str) -> String {
-    let mut blame = blame(order, script, 1);
-    let (mut lines, verdict) = finish(&mut blame, &mut Script::new(script));
-    assert_eq!(lines.len(), blame.runs());
+    let mut search = search(order, script, 1);
+    let (mut lines, verdict) = finish(&mut search, &mut Script::new(script));
+    assert_eq!(lines.len(), search.runs());
     lines.push(say(&verdict));
     lines.join("\n")
 }
@@ -320,27 +320,27 @@ fn every_guilty_one_is_found() {
 
 #[test]
 fn only_the_checks_up_to_the_failing_one_run_while_searching() {
-    let mut blame = blame("1 2 3 4", "/2+3/", 0);
+    let mut search = search("1 2 3 4", "/2+3/", 0);
     let mut script = Script::new("/2+3/");
     let mut wanted = Vec::new();
-    while let Next::Run(run) = blame.next() {
+    while let Step::Run(run) = search.next() {
         wanted.push(run.checks);
-        blame.take(script.answer(&run));
+        search.record(script.answer(&run));
     }
     assert_eq!(wanted, [3, 3, 2, 2, 2, 2, 2, 3]);
 }
 
 #[test]
 fn one_that_does_not_merge_without_the_guilty_one_is_left_out_too() {
-    let mut blame = blame("1 2 3", "1", 0);
+    let mut search = search("1 2 3", "1", 0);
     let mut script = Script::new("1");
     let verdict = loop {
-        match blame.next() {
-            Next::Run(run) if run.set == numbers("2 3") => {
-                blame.take(Answer::Stuck(TaskNumber(3)));
+        match search.next() {
+            Step::Run(run) if run.set == numbers("2 3") => {
+                search.record(RunResult::DoesNotMerge(TaskNumber(3)));
             }
-            Next::Run(run) => blame.take(script.answer(&run)),
-            Next::Done(verdict) => break verdict,
+            Step::Run(run) => search.record(script.answer(&run)),
+            Step::Done(verdict) => break verdict,
         }
     };
     insta::assert_snapshot!(say(&verdict), @r"
@@ -356,14 +356,14 @@ fn the_number_of_runs_reaches_its_bound_and_never_exceeds_it() {
         let mut most = 0;
         for (a, b) in (1..=8).flat_map(|a| (a + 1..=8).map(move |b| (a, b))) {
             let script = format!("{a}+{b}");
-            let mut blame = blame("1 2 3 4 5 6 7 8", &script, reruns);
-            let (lines, verdict) = finish(&mut blame, &mut Script::new(&script));
+            let mut search = search("1 2 3 4 5 6 7 8", &script, reruns);
+            let (lines, verdict) = finish(&mut search, &mut Script::new(&script));
             let expected = (TaskNumber(b), vec![TaskNumber(a)]);
-            let guilty = &verdict.guilty[0];
-            assert_eq!((guilty.task, guilty.with.clone()), expected, "{lines:#?}");
-            most = most.max(blame.runs());
+            let culprit = &verdict.culprits[0];
+            assert_eq!((culprit.task, culprit.with.clone()), expected, "{lines:#?}");
+            most = most.max(search.runs());
         }
-        assert_eq!(most, bound(8, reruns, &[1]));
+        assert_eq!(most, max_runs(8, reruns, &[1]));
     }
 }
 
@@ -379,13 +379,13 @@ fn generated_guilty_sets_are_found_exactly_and_within_the_bound() {
         let words: Vec<String> = set.iter().map(ToString::to_string).collect();
         let order: Vec<String> = all.iter().map(ToString::to_string).collect();
         let script = words.join("+");
-        let mut blame = blame(&order.join(" "), &script, 1);
-        let (_, verdict) = finish(&mut blame, &mut Script::new(&script));
-        let mut found = verdict.guilty[0].with.clone();
-        found.push(verdict.guilty[0].task);
+        let mut search = search(&order.join(" "), &script, 1);
+        let (_, verdict) = finish(&mut search, &mut Script::new(&script));
+        let mut found = verdict.culprits[0].with.clone();
+        found.push(verdict.culprits[0].task);
         assert_eq!(found, numbers(&words.join(" ")));
-        assert_eq!(verdict.guilty.len(), 1);
-        assert!(blame.runs() <= bound(count as usize, 1, &[size - 1]));
+        assert_eq!(verdict.culprits.len(), 1);
+        assert!(search.runs() <= max_runs(count as usize, 1, &[size - 1]));
     }
 }
 
@@ -410,17 +410,17 @@ fn on_average_it_takes_no_more_runs_than_was_simulated() {
         for _ in 0..rounds {
             let fails = order.iter().filter(|_| rng.f64() < likely);
             let script = fails.cloned().collect::<Vec<_>>().join(" ");
-            let mut blame = blame(&order.join(" "), &script, 0);
-            let (lines, verdict) = finish(&mut blame, &mut Script::new(&script));
+            let mut search = search(&order.join(" "), &script, 0);
+            let (lines, verdict) = finish(&mut search, &mut Script::new(&script));
             let failing = script.split_whitespace().count();
-            assert_eq!(verdict.guilty.len(), failing);
-            assert!(blame.runs() <= bound(count, 0, &vec![0; failing]));
+            assert_eq!(verdict.culprits.len(), failing);
+            assert!(search.runs() <= max_runs(count, 0, &vec![0; failing]));
             // The simulation asks neither the base nor who the partners of a culprit are.
             let more = |line: &&String| {
                 let set = line.split(' ').count() - 1;
                 line.starts_with("base") || (set == 1 && line.ends_with("fails"))
             };
-            total += blame.runs() - lines.iter().filter(more).count();
+            total += search.runs() - lines.iter().filter(more).count();
         }
         #[allow(clippy::cast_precision_loss)]
         let average = total as f64 / rounds as f64;
@@ -436,8 +436,8 @@ fn on_average_it_takes_no_more_runs_than_was_simulated() {
 fn where_nothing_fails_one_run_is_all_whatever_the_number() {
     for count in [1, 2, 10, 30, 100] {
         let order: Vec<String> = (1..=count).map(|number| number.to_string()).collect();
-        let mut blame = blame(&order.join(" "), "", 1);
-        finish(&mut blame, &mut Script::new(""));
-        assert_eq!(blame.runs(), 1);
+        let mut search = search(&order.join(" "), "", 1);
+        finish(&mut search, &mut Script::new(""));
+        assert_eq!(search.runs(), 1);
     }
 }

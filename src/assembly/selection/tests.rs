@@ -41,7 +41,7 @@ pub(crate) fn input(text: &str) -> OrderInput {
 }
 
 fn show(text: &str) -> String {
-    let choice = choose(&input(text));
+    let choice = select(&input(text));
     let chosen: Vec<TaskNumber> = choice.chosen.into_iter().collect();
     let mut lines = vec![comma_list(&chosen)];
     let out = choice.left_out.iter();
@@ -172,7 +172,7 @@ fn small_sets_are_chosen_as_large_as_brute_force_finds() {
     let mut rng = fastrand::Rng::with_seed(11);
     for _ in 0..300 {
         let input = random(&mut rng, EXACT as u32);
-        let choice = choose(&input);
+        let choice = select(&input);
         assert!(may_go_in(&input, &choice.chosen), "{input:?}");
         assert_eq!(
             choice.chosen.len(),
@@ -188,14 +188,14 @@ fn large_sets_are_never_smaller_than_first_come_first_served() {
     let (mut chosen, mut first) = (0, 0);
     for _ in 0..300 {
         let input = random(&mut rng, 60);
-        let choice = choose(&input);
+        let choice = select(&input);
         assert!(may_go_in(&input, &choice.chosen), "{input:?}");
         assert!(choice.chosen.len() >= first_come(&input), "{input:?}");
         assert_eq!(
             choice.chosen.len() + choice.left_out.len(),
             input.tasks.len()
         );
-        assert_eq!(choose(&input), choice);
+        assert_eq!(select(&input), choice);
         chosen += choice.chosen.len();
         first += first_come(&input);
     }
@@ -207,13 +207,13 @@ fn what_is_said_to_bring_a_task_in_does_bring_it_in() {
     let mut rng = fastrand::Rng::with_seed(13);
     for _ in 0..200 {
         let input = random(&mut rng, 14);
-        for out in choose(&input).left_out {
-            let Cause::Conflict { instead_of, .. } = out.cause else {
+        for out in select(&input).left_out {
+            let ExclusionReason::Conflict { instead_of, .. } = out.reason else {
                 continue;
             };
             let mut asked = input.clone();
             asked.first = vec![out.task];
-            let chosen = choose(&asked).chosen;
+            let chosen = select(&asked).chosen;
             assert!(chosen.contains(&out.task), "{input:?}");
             assert!(instead_of.iter().all(|task| !chosen.contains(task)));
         }

@@ -11,7 +11,7 @@ use crate::cli::repo_context::RepoContext;
 use crate::journal::runs::RunLock;
 use crate::merge::oid::Oid;
 use crate::model::ids::{RunId, TaskNumber};
-use crate::model::run::{RunPhase, RunState, Speculative};
+use crate::model::run::{RunPhase, RunState, SpeculativeConflict};
 use crate::report::board::text::render_speculative;
 use crate::report::board::view::BoardView;
 use crate::report::suggest;
@@ -74,7 +74,7 @@ pub(crate) fn watch(
 #[derive(PartialEq)]
 struct Facts {
     candidates: Vec<(TaskNumber, Oid)>,
-    speculative: Vec<Speculative>,
+    speculative: Vec<SpeculativeConflict>,
     is_over: bool,
 }
 
@@ -82,7 +82,7 @@ impl Facts {
     fn of(state: &RunState) -> Facts {
         Facts {
             candidates: state.candidates(),
-            speculative: state.speculative.clone(),
+            speculative: state.speculative_conflicts.clone(),
             is_over: matches!(state.phase, RunPhase::Ended(_)),
         }
     }

@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 
 use tracing::Instrument;
 
-use self::progress::{Events, Lines};
 use crate::base::clock::Clock;
 use crate::base::process::Program;
 use crate::base::text::plural;
+use crate::cli::drive::progress::{Events, Lines};
 use crate::cli::error::{CommandError, ExitStatus};
 use crate::cli::repo_context::RepoContext;
 use crate::config::Settings;

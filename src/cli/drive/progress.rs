@@ -199,31 +199,38 @@ fn said(event: &Event) -> Option<String> {
             Some(format!("assembling {count}"))
         }
         Event::WorkerParked {
-            worker, until, why, ..
-        } => Some(parked_sentence(worker, *until, why)),
+            worker,
+            until,
+            reason,
+            ..
+        } => Some(parked_sentence(worker, *until, reason)),
         Event::WorkerUnparked { worker, .. } => Some(format!("{worker} may start again")),
         Event::AttemptEnded { task, outcome, .. } => outside_sentence(*task, outcome),
-        Event::OutOfSpace { shortage } => Some(format!(
+        Event::ShortageBegan { shortage } => Some(format!(
             "paused: {}; {}, and it goes on by itself",
-            shortage.sentence(),
-            shortage.advice()
+            shortage.message(),
+            shortage.hint()
         )),
-        Event::SpaceIsBack {} => Some("there is room again".to_owned()),
-        Event::OutOfRetries { task, budget } => Some(format!(
+        Event::ShortageEnded {} => Some("there is room again".to_owned()),
+        Event::RetryBudgetSpent { task, budget } => Some(format!(
             "{task} is not tried again: the {budget} retries of the run are used up"
         )),
-        Event::WorkerLockedOut { worker, tasks, why } => {
-            Some(locked_out_sentence(worker, tasks, why))
+        Event::WorkerAccessDenied {
+            worker,
+            tasks,
+            message,
+        } => Some(locked_out_sentence(worker, tasks, message)),
+        Event::SetupBroken { tasks, message } => Some(set_up_broken_sentence(tasks, message)),
+        Event::CostLimitReached { spent, max_cost } => {
+            Some(out_of_money_sentence(*spent, *max_cost))
         }
-        Event::SetUpBroken { tasks, why } => Some(set_up_broken_sentence(tasks, why)),
-        Event::OutOfMoney { spent, max_cost } => Some(out_of_money_sentence(*spent, *max_cost)),
         _ => None,
     }
 }
 
 /// Names what changed outside an attempt's worktree while it ran.
 fn outside_sentence(task: TaskNumber, outcome: &Outcome) -> Option<String> {
-    let changes = outcome.meanwhile.iter();
+    let changes = outcome.outside_changes.iter();
     let changes: Vec<&str> = changes.map(|change| change.what.as_str()).collect();
     let what = changes.join(", ");
     (!changes.is_empty()).then(|| format!("{what} changed while {task} ran"))

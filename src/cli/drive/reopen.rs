@@ -50,7 +50,7 @@ pub(crate) fn refuse_ended(state: &RunState) -> Result<(), CommandError> {
     let run = &state.run;
     match state.phase {
         RunPhase::Ended(130) | RunPhase::Running | RunPhase::Stopping | RunPhase::Paused => Ok(()),
-        RunPhase::Ended(_) if state.may_go_on() => Ok(()),
+        RunPhase::Ended(_) if state.can_progress() => Ok(()),
         RunPhase::Ended(_) => Err(
             CommandError::failed(format!("{run} has ended")).hint(format!(
                 "`dispatch report {run}` shows how; `dispatch retry {run} TASK` tries a task again"
@@ -86,7 +86,12 @@ fn drive_loaded(
     free_references(&here.repo, run, &loaded.settings)?;
     let before = loaded.settings.clone();
     let mut asked = request(&mut loaded)?;
-    asked.insert(0, Event::RunResumed { found: Vec::new() });
+    asked.insert(
+        0,
+        Event::RunResumed {
+            findings: Vec::new(),
+        },
+    );
     let mut journal = Journal::reopen(&here.repo, &loaded.replayed).map_err(EngineError::from)?;
     if loaded.settings != before {
         keep_settings(&here.store, &loaded, &mut journal)?;

@@ -193,7 +193,11 @@ fn content(
 
 /// A landing whose target has moved, but whose end nobody wrote down.
 fn cut_off(here: &RepoContext, state: &RunState) -> Result<Option<Landing>, CommandError> {
-    let Some(landing) = state.landing.as_ref().filter(|_| state.landed.is_none()) else {
+    let Some(landing) = state
+        .pending_landing
+        .as_ref()
+        .filter(|_| state.landed.is_none())
+    else {
         return Ok(None);
     };
     let found = here
@@ -307,8 +311,8 @@ fn say_what_is_missing(
 ) -> Result<(), CommandError> {
     let state = &opened.state;
     say_what_comes_along(opened, prepared.landing.from, ui)?;
-    if state.requested {
-        let why = state.refused.as_deref();
+    if state.assembly_requested {
+        let why = state.assembly_refused.as_deref();
         let why = why.map_or_else(|| "it did not come to its end".to_owned(), str::to_owned);
         ui.warning(&format!(
             "the last `{}` changed nothing ({why}); what lands was assembled before it",

@@ -58,14 +58,14 @@ pub(crate) fn run(args: UnlandArgs, ui: &Ui) -> CommandResult {
             }
             let question = format!("Take {} back from {}?", opened.run, landing.target);
             args.consent.confirm(ui, &question)?;
-            opened.record(Event::UnlandingStarting {
+            opened.record(Event::LandingUndoStarting {
                 landing: landing.clone(),
             })?;
             move_back(&opened.context, &opened.lock, &prepared)?;
             landing
         }
     };
-    opened.record(Event::Unlanded {
+    opened.record(Event::LandingUndone {
         landing: landing.clone(),
     })?;
     let state = load(&opened.here.store, &opened.run)?.state;

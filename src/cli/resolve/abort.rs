@@ -29,7 +29,7 @@ pub(super) fn abort(
     let loaded = here.load(run)?;
     free_references(&here.repo, run, &loaded.settings)?;
     let context = context_of(here, &loaded)?;
-    if loaded.state.task(number).resolving.is_none() {
+    if loaded.state.task(number).open_resolution.is_none() {
         return Err(ResolveError::NotOpen(number).into());
     }
     let saved = keep_work(&context, &loaded.state, number)?;
@@ -37,8 +37,8 @@ pub(super) fn abort(
     if let Some(name) = saved {
         ui.status(&format!("saved your changes as {name}"));
     }
-    let aborted = Event::ResolveAborted { task: number };
-    if loaded.state.task(number).by_hand.is_some() {
+    let aborted = Event::ResolutionAborted { task: number };
+    if loaded.state.task(number).manual_resolution.is_some() {
         drop(lock);
         let exit = reopen(here, run, json, ui, |_| Ok(vec![aborted]))?;
         return Ok(match exit {

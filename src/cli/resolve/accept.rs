@@ -45,7 +45,7 @@ pub(super) fn accept_and_assemble(
     }
     let context = context_of(here, &loaded)?;
     let kept = finish(&context, &loaded.state, number)?;
-    record(here, &loaded, Event::ResolveClosed { task: number })?;
+    record(here, &loaded, Event::ResolutionClosed { task: number })?;
     if !json {
         ui.status(&format!(
             "the conflict of {number} is resolved, and the resolution recorded"
@@ -65,10 +65,10 @@ fn accept_once(
 ) -> Result<Vec<Event>, CommandError> {
     let context = context_of(here, loaded)?;
     let candidate = accept(&context, &loaded.state, number)?;
-    let by_hand = loaded.state.task(number).by_hand.as_ref();
+    let by_hand = loaded.state.task(number).manual_resolution.as_ref();
     Ok(match by_hand {
         Some(by_hand) if by_hand.candidate == candidate => Vec::new(),
-        _ => vec![Event::ResolveTaken {
+        _ => vec![Event::ResolutionAccepted {
             task: number,
             candidate,
         }],
@@ -77,7 +77,7 @@ fn accept_once(
 
 /// Returns `true` if the accepted resolution is on the integration branch.
 fn is_merged(state: &RunState, number: TaskNumber) -> bool {
-    let candidate = state.task(number).by_hand.as_ref();
+    let candidate = state.task(number).manual_resolution.as_ref();
     let candidate = candidate.map(|by_hand| by_hand.candidate);
     let merged = state.integration.iter().flat_map(|found| &found.merged);
     merged

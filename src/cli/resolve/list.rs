@@ -52,7 +52,7 @@ fn conflicts(state: &RunState) -> Vec<OpenConflict<'_>> {
     left_out
         .filter_map(|out| match &out.reason {
             LeftOutReason::Conflict { with, paths, .. } => {
-                let is_open = state.task(out.task).resolving.is_some();
+                let is_open = state.task(out.task).open_resolution.is_some();
                 let can_open = is_open || find_conflict(state, out.task).is_ok();
                 can_open.then_some(OpenConflict {
                     task: out.task,

@@ -101,7 +101,7 @@ fn find_open(here: &RepoContext, args: &ResolveArgs) -> Result<(RunId, TaskNumbe
             }
             None => true,
         };
-        let numbers = state.open_resolves().into_iter().filter(is_named);
+        let numbers = state.open_resolutions().into_iter().filter(is_named);
         open.extend(numbers.map(|number| (state.run.clone(), number)));
     }
     match open.as_slice() {
@@ -121,8 +121,8 @@ fn find_open(here: &RepoContext, args: &ResolveArgs) -> Result<(RunId, TaskNumbe
 
 /// Names the tasks that a task with an open conflict conflicts with.
 fn opponents(state: &RunState, number: TaskNumber) -> String {
-    let resolving = state.task(number).resolving.as_ref();
-    match resolving.map_or(&[][..], |resolving| &resolving.onto.with) {
+    let open_resolution = state.task(number).open_resolution.as_ref();
+    match open_resolution.map_or(&[][..], |open_resolution| &open_resolution.conflict.with) {
         [] => "the integration branch".to_owned(),
         with => and_list(with),
     }

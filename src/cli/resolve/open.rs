@@ -48,15 +48,15 @@ pub(super) fn open(
             .hint(format!("`{}` continues it", suggest::resume(run))));
     }
     free_references(&here.repo, run, &loaded.settings)?;
-    let is_new = loaded.state.task(number).resolving.is_none();
+    let is_new = loaded.state.task(number).open_resolution.is_none();
     let context = context_of(here, &loaded)?;
     if is_new {
-        let onto = find_conflict(&loaded.state, number)?;
+        let conflict = find_conflict(&loaded.state, number)?;
         let path = context.resolve_worktree(number);
-        let opened = Event::ResolveOpened {
+        let opened = Event::ResolutionOpened {
             task: number,
-            onto: onto.commit,
-            candidate: onto.candidate,
+            base: conflict.chain_tip,
+            candidate: conflict.candidate,
             worktree: context.recorded_path(&path),
         };
         let journal = Journal::reopen(&here.repo, &loaded.replayed);
@@ -86,8 +86,8 @@ fn json(
     worktree: &Worktree,
     files: &[RepoPath],
 ) -> serde_json::Value {
-    let resolving = state.task(number).resolving.iter();
-    let with = resolving.flat_map(|resolving| &resolving.onto.with);
+    let open_resolution = state.task(number).open_resolution.iter();
+    let with = open_resolution.flat_map(|open_resolution| &open_resolution.conflict.with);
     json!({
         "version": 1,
         "run": state.run.as_str(),

@@ -8,7 +8,7 @@ use crate::cli::repo_context::RepoContext;
 use crate::engine::runs::load::Loaded;
 use crate::engine::runs::replan::Replan;
 use crate::engine::start::refuse_workers;
-use crate::model::recovery::{Finding, Found};
+use crate::model::recovery::{Finding, FindingKind};
 use crate::model::run::RunState;
 use crate::ui::Ui;
 
@@ -40,24 +40,24 @@ pub(crate) fn replan(
 }
 
 /// Replaces what recovery found of a task by what the edited plan decides about it.
-pub(crate) fn with_edits(found: Vec<Found>, edits: &[Found]) -> Vec<Found> {
+pub(crate) fn with_edits(found: Vec<Finding>, edits: &[Finding]) -> Vec<Finding> {
     let edit_of = |task| edits.iter().find(|edit| edit.task == Some(task));
-    let is_overruled = |one: &Found| {
+    let is_overruled = |one: &Finding| {
         let edit = one.task.and_then(edit_of);
-        edit.is_some_and(|edit| !matches!(edit.what, Finding::Same | Finding::Adjusted))
+        edit.is_some_and(|edit| !matches!(edit.kind, FindingKind::Same | FindingKind::Adjusted))
     };
     let kept = found.into_iter().filter(|one| !is_overruled(one));
-    let edits = edits.iter().filter(|edit| edit.what != Finding::Same);
+    let edits = edits.iter().filter(|edit| edit.kind != FindingKind::Same);
     kept.chain(edits.cloned()).collect()
 }
 
 /// Returns a finding if the file that the plan came from has changed since the run started.
 ///
 /// A file that is gone, or no longer a valid plan, gives none.
-pub(crate) fn plan_differs(here: &RepoContext, state: &RunState) -> Option<Found> {
+pub(crate) fn plan_differs(here: &RepoContext, state: &RunState) -> Option<Finding> {
     let recorded = state.plan_file.as_ref()?;
     let file = here.repo.resolve_portable_path(recorded);
     let edited = load_plan(&file, None).ok()?.plan;
     let differs = Replan::new(state, &edited).ok()?.changes_tasks();
-    differs.then(|| Found::named(Finding::PlanDiffers, recorded))
+    differs.then(|| Finding::named(FindingKind::PlanDiffers, recorded))
 }

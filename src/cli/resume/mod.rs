@@ -6,12 +6,12 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use self::edited_plan::{plan_differs, replan, with_edits};
 use crate::base::text::error_chain;
 use crate::cli::drive::reopen::refuse_ended;
 use crate::cli::drive::{Drive, context, print_end};
 use crate::cli::error::{CommandError, CommandResult, ExitStatus};
 use crate::cli::repo_context::{DefaultRun, RepoContext};
+use crate::cli::resume::edited_plan::{plan_differs, replan, with_edits};
 use crate::control::control_socket;
 use crate::control::{Request, Response, ask};
 use crate::engine::EngineError;
@@ -22,7 +22,7 @@ use crate::journal::Journal;
 use crate::journal::runs::RunLock;
 use crate::model::event::Event;
 use crate::model::ids::RunId;
-use crate::model::recovery::{Finding, Found};
+use crate::model::recovery::{Finding, FindingKind};
 use crate::model::run::{RunPhase, RunState};
 use crate::report::recovery_table::render;
 use crate::ui::Ui;
@@ -125,7 +125,7 @@ fn reconcile_and_drive(
     if !args.dry_run {
         let freed = free_references(&here.repo, run, &loaded.settings)?;
         let locks = freed.into_iter();
-        found.extend(locks.map(|name| Found::named(Finding::StaleLock, name)));
+        found.extend(locks.map(|name| Finding::named(FindingKind::StaleLock, name)));
     }
     let context = context(
         &here.repo,
@@ -169,11 +169,11 @@ fn reconcile_and_drive(
 }
 
 /// Lists the events that the command line asks for.
-fn requests(found: Vec<Found>, args: &ResumeArgs, state: &RunState) -> Vec<Event> {
-    let mut requests = vec![Event::RunResumed { found }];
+fn requests(findings: Vec<Finding>, args: &ResumeArgs, state: &RunState) -> Vec<Event> {
+    let mut requests = vec![Event::RunResumed { findings }];
     requests.extend(args.max_cost.map(|max_cost| Event::MaxCostSet { max_cost }));
     if args.unpark {
-        let parked = state.roster.parked(state.updated);
+        let parked = state.worker_health.parked(state.updated);
         requests.extend(parked.map(|(worker, parking)| Event::WorkerUnparked {
             worker: worker.to_owned(),
             until: parking.until,

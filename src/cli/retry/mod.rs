@@ -95,8 +95,8 @@ pub(crate) fn retry(args: RetryArgs, ui: &Ui) -> CommandResult {
         let task = chosen(loaded, &args)?;
         Ok(vec![Event::RetryRequested {
             task,
-            prompt: args.prompt.clone(),
-            rewritten: rewritten.clone(),
+            extra_prompt: args.prompt.clone(),
+            new_prompt: rewritten.clone(),
             worker: args.worker.clone(),
         }])
     })
@@ -194,7 +194,7 @@ fn to_edit(state: &RunState, settings: &Settings, number: TaskNumber) -> String 
             plain_line(command, 200)
         ));
     }
-    if let Some(End::Failed(failure)) = now.last_outcome().map(|outcome| &outcome.end) {
+    if let Some(End::Failed(failure)) = now.outcome().map(|outcome| &outcome.end) {
         below.push_str(&format!("failed: {}\n", plain_line(&failure.message, 400)));
         for (name, words) in [
             ("cause", &failure.root_cause),

@@ -115,7 +115,7 @@ pub(crate) fn render_json(state: &RunState, pages: &[Page]) -> String {
 fn task<'a>(state: &'a RunState, page: &Page) -> WireTask<'a> {
     let plan = state.plan.task(page.task);
     let now = state.task(page.task);
-    let outcome = now.last_outcome();
+    let outcome = now.outcome();
     let report = outcome.map(|outcome| &outcome.report);
     let merged = state
         .integration
@@ -138,7 +138,7 @@ fn task<'a>(state: &'a RunState, page: &Page) -> WireTask<'a> {
         summary: report.and_then(|report| report.summary.as_deref()),
         decisions: report.map_or(&[], |report| &report.decisions),
         issues: outcome.map_or(Vec::new(), |outcome| {
-            let all = outcome.report.issues.iter().chain(&outcome.remarks);
+            let all = outcome.report.issues.iter().chain(&outcome.warnings);
             all.map(String::as_str).collect()
         }),
         checks: outcome.map_or(Vec::new(), |outcome| {

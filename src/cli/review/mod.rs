@@ -159,10 +159,10 @@ impl Said {
             .map(|accepted| Event::Reviewed { task, accepted });
         let prompt = self.comment.map(|comment| Event::RetryRequested {
             task,
-            prompt: Some(format!(
+            extra_prompt: Some(format!(
                 "A person reviewed the last attempt and sent it back: {comment}"
             )),
-            rewritten: None,
+            new_prompt: None,
             worker: None,
         });
         reviewed.into_iter().chain(prompt).collect()
@@ -171,7 +171,7 @@ impl Said {
 
 /// What a person accepted is not done again behind his back.
 fn say_done_again(state: &RunState, task: TaskNumber, verb: &str, ui: &Ui) {
-    let again = state.done_again_with(task);
+    let again = state.redone_with(task);
     let (verb, built) = match again.as_slice() {
         [] => return,
         [_] => (verb, "was"),
@@ -295,7 +295,7 @@ fn stays_out(run: &RunId, task: TaskNumber, reason: &LeftOutReason) -> Option<St
         LeftOutReason::BuiltOn { task: on } => Some(format!(
             "if accepted, {task} stays left out until {on} is merged"
         )),
-        LeftOutReason::Person => None,
+        LeftOutReason::ByUser => None,
     }
 }
 
@@ -305,7 +305,7 @@ fn summary(state: &RunState, page: &Page, at: usize, count: usize, most: usize) 
     let counted = format!("{} of {count}", at + 1);
     let mut text = format!("\n{number} [{}] {} ({counted})\n", task.tag, task.title);
     text.push_str(&files(&page.files, most));
-    let Some(outcome) = state.task(number).last_outcome() else {
+    let Some(outcome) = state.task(number).outcome() else {
         return text;
     };
     let mut say = |name: &str, lines: &[String]| {
@@ -316,7 +316,7 @@ fn summary(state: &RunState, page: &Page, at: usize, count: usize, most: usize) 
     say("summary", outcome.report.summary.as_slice());
     say("decision", &outcome.report.decisions);
     say("issue", &outcome.report.issues);
-    say("remark", &outcome.remarks);
+    say("remark", &outcome.warnings);
     let checks = outcome.checks.iter();
     let checks: Vec<String> = checks
         .map(|check| format!("{} {}", check.result.word(), check.command))
@@ -380,7 +380,7 @@ mod tests {
             class: Class::Content,
             with: with.iter().copied().map(TaskNumber).collect(),
             paths: vec!["src/app.ts".into()],
-            tried: Vec::new(),
+            failed_strategies: Vec::new(),
         };
         insta::assert_snapshot!(say(&conflict(&[1])), @r#"if accepted, #2 stays left out until its conflict with #1 is resolved: `dispatch resolve checkout-7k3q 2` resolves it by hand, "send back" starts the task again on top of #1"#);
         insta::assert_snapshot!(say(&conflict(&[])), @r#"if accepted, #2 stays left out until its conflict with the other results together is resolved: `dispatch resolve checkout-7k3q 2` resolves it by hand, "send back" starts the task again on top of the other results together"#);
@@ -394,6 +394,6 @@ mod tests {
             task: TaskNumber(1),
         };
         insta::assert_snapshot!(say(&built_on), @"if accepted, #2 stays left out until #1 is merged");
-        assert_eq!(say(&LeftOutReason::Person), "merged");
+        assert_eq!(say(&LeftOutReason::ByUser), "merged");
     }
 }

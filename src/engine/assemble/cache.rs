@@ -140,7 +140,7 @@ fn inputs(
         "settings": context.settings,
         "base": context.base,
         "candidates": candidates,
-        "first": state.first,
+        "first": state.assembly_order,
         "left_out": left_out,
         "conflicts": conflicts,
     }))

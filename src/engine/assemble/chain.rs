@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::assembly::exclusion::Cause;
-use crate::assembly::selection::Choice;
+use crate::assembly::exclusion::ExclusionReason;
+use crate::assembly::selection::Selection;
 use crate::conflicts::blob_merges::BlobMerges;
 use crate::conflicts::incremental_merge::IncrementalMerge;
 use crate::conflicts::merge_sequence::MergeSequence;
@@ -22,7 +22,7 @@ use crate::merge::class::Class;
 use crate::merge::oid::Oid;
 use crate::model::ids::TaskNumber;
 use crate::model::integration::{LeftOut, LeftOutReason};
-use crate::model::resolution::{Resolution, RungName, TriedRung};
+use crate::model::resolution::{FailedStrategy, Resolution, ResolutionStrategy};
 use crate::model::run::RunState;
 use crate::model::task_conflict::TaskConflict;
 
@@ -66,11 +66,16 @@ impl Chain {
     }
 
     /// Leaves out what was not even tried because it was built on a task left out in review.
-    pub(super) fn add_untried(&mut self, state: &RunState, order: &[TaskNumber], choice: &Choice) {
+    pub(super) fn add_untried(
+        &mut self,
+        state: &RunState,
+        order: &[TaskNumber],
+        choice: &Selection,
+    ) {
         let untried = choice.left_out.iter();
         for out in untried.filter(|out| !order.contains(&out.task)) {
             let candidate = state.task(out.task).candidate();
-            if let (Cause::BuiltOn(on), Some(candidate)) = (&out.cause, candidate) {
+            if let (ExclusionReason::BuiltOn(on), Some(candidate)) = (&out.reason, candidate) {
                 self.left_out.push(LeftOut {
                     task: out.task,
                     candidate,
@@ -211,12 +216,12 @@ impl Builder<'_> {
         candidate: Oid,
         class: Class,
         paths: Vec<RepoPath>,
-        mut tried: Vec<TriedRung>,
+        mut failed_strategies: Vec<FailedStrategy>,
     ) -> Result<LeftOutReason, EngineError> {
         if self.state.task(task).redispatches > 0 {
-            tried.push(TriedRung {
-                rung: RungName::Redispatched,
-                why: "its new result conflicts, too".to_owned(),
+            failed_strategies.push(FailedStrategy {
+                strategy: ResolutionStrategy::Redispatched,
+                reason: "its new result conflicts, too".to_owned(),
             });
         }
         let mut with = self.chain.conflicting(task, self.conflicts);
@@ -229,7 +234,7 @@ impl Builder<'_> {
             class,
             with,
             paths,
-            tried,
+            failed_strategies,
         })
     }
 
@@ -267,16 +272,16 @@ fn left_out_in_review(state: &RunState) -> Vec<LeftOut> {
     let left_out = left_out.map(|(task, candidate)| LeftOut {
         task,
         candidate,
-        reason: LeftOutReason::Person,
+        reason: LeftOutReason::ByUser,
     });
     left_out.collect()
 }
 
 /// Returns the commit a candidate was built on, if that is not the base of the run.
 fn own_base(context: &Context, state: &RunState, task: TaskNumber) -> Option<Oid> {
-    let by_hand = state.task(task).by_hand.as_ref();
+    let by_hand = state.task(task).manual_resolution.as_ref();
     let base = match by_hand {
-        Some(by_hand) => by_hand.onto.commit,
+        Some(by_hand) => by_hand.conflict.chain_tip,
         None => state.task(task).deciding_attempt()?.base?,
     };
     Some(base).filter(|base| *base != context.base)

@@ -9,7 +9,7 @@ use crate::model::run::RunState;
 /// Returns the message of the commit that merges a task.
 pub(super) fn merge_message(context: &Context, state: &RunState, step: &Step) -> String {
     let (number, named) = (step.task, context.plan.task(step.task));
-    let outcome = state.task(number).last_outcome();
+    let outcome = state.task(number).outcome();
     let summary = outcome.and_then(|outcome| outcome.report.summary.as_deref());
     let attempt = state.task(number).deciding_attempt();
     let attempt = attempt.map_or(1, |attempt| attempt.number);
@@ -43,7 +43,7 @@ pub(crate) fn resolutions_paragraph(resolved: &[Resolution]) -> String {
 /// Lists resolved conflicts as trailers, one a conflict.
 pub(crate) fn resolution_trailers(resolved: &[Resolution]) -> String {
     let lines = resolved.iter().map(|resolution| {
-        let strategy = resolution.by.rung().word();
+        let strategy = resolution.by.strategy().name();
         format!("Dispatch-Resolved: {strategy} {}\n", paths(resolution))
     });
     lines.collect()

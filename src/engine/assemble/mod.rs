@@ -9,9 +9,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::assembly::exclusion::Failing;
+use crate::assembly::exclusion::FailingSet;
 use crate::assembly::order::{Order, assembly_order};
-use crate::assembly::selection::Choice;
+use crate::assembly::selection;
 use crate::base::fault;
 use crate::engine::EngineError;
 use crate::engine::assemble::cache::CachedAssembly;
@@ -62,12 +62,12 @@ async fn assemble(
         record(Event::Assembled { integration });
         return Ok(());
     }
-    let selection = select(context, &state, post).await?;
+    let candidates = select(context, &state, post).await?;
     let resolver = Arc::new(AutoResolver::new(context, cancel));
     let assembly = Assembly {
         context,
         state: &state,
-        selection: &selection,
+        candidates: &candidates,
         resolver: &resolver,
         cancel,
         post,
@@ -79,16 +79,16 @@ async fn assemble(
     fault::point("assembly", "checked");
     let context = Arc::clone(context);
     let published =
-        blocking(move || publish(&context, &state, selection, chain, verification, &resolver));
+        blocking(move || publish(&context, &state, candidates, chain, verification, &resolver));
     let integration = published.await?;
     record(Event::Assembled { integration });
     Ok(())
 }
 
 /// The candidates to try, in order.
-struct Selection {
+struct Candidates {
     order: Vec<TaskNumber>,
-    choice: Choice,
+    selection: selection::Selection,
     conflicts: Vec<TaskConflict>,
 }
 
@@ -96,7 +96,7 @@ async fn select(
     context: &Arc<Context>,
     state: &RunState,
     post: &Post,
-) -> Result<Arc<Selection>, EngineError> {
+) -> Result<Arc<Candidates>, EngineError> {
     let (context, state, post) = (Arc::clone(context), state.clone(), post.clone());
     blocking(move || {
         let record = |event| drop(post.send(Message::Fact(event)));
@@ -105,14 +105,15 @@ async fn select(
             let conflicts = conflicts.clone();
             record(Event::ConflictsFound { conflicts });
         }
-        let Order { steps, choice } = assembly_order(&order_input(&context, &state, &conflicts)?);
+        let Order { steps, selection } =
+            assembly_order(&order_input(&context, &state, &conflicts)?);
         let order: Vec<TaskNumber> = steps.into_iter().map(|step| step.task).collect();
         let announced = order.clone();
         record(Event::AssemblyStarting { order: announced });
         fault::point("assembly", "ordered");
-        Ok(Arc::new(Selection {
+        Ok(Arc::new(Candidates {
             order,
-            choice,
+            selection,
             conflicts,
         }))
     })
@@ -123,7 +124,7 @@ async fn select(
 struct Assembly<'a> {
     context: &'a Arc<Context>,
     state: &'a RunState,
-    selection: &'a Arc<Selection>,
+    candidates: &'a Arc<Candidates>,
     resolver: &'a Arc<AutoResolver>,
     cancel: &'a CancelHandle,
     post: &'a Post,
@@ -156,15 +157,15 @@ impl Assembly<'_> {
 
     async fn chain(&self) -> Result<Chain, EngineError> {
         let (context, state) = (Arc::clone(self.context), self.state.clone());
-        let (selection, resolver) = (Arc::clone(self.selection), Arc::clone(self.resolver));
+        let (candidates, resolver) = (Arc::clone(self.candidates), Arc::clone(self.resolver));
         blocking(move || {
-            let Selection {
+            let Candidates {
                 order,
-                choice,
+                selection,
                 conflicts,
-            } = &*selection;
+            } = &*candidates;
             let mut chain = Chain::build(&context, &state, order, conflicts, &resolver)?;
-            chain.add_untried(&state, order, choice);
+            chain.add_untried(&state, order, selection);
             fault::point("assembly", "merged");
             Ok(chain)
         })
@@ -175,11 +176,11 @@ impl Assembly<'_> {
     fn announce_resolutions(&self, chain: &Chain) {
         for step in &chain.steps {
             // A resolution inside a candidate was recorded when that was made.
-            let is_new = |found: &&Resolution| !found.by.rung().is_in_the_result();
+            let is_new = |found: &&Resolution| !found.by.strategy().is_part_of_candidate();
             let resolutions: Vec<_> = step.resolved.iter().filter(is_new).cloned().collect();
             if !resolutions.is_empty() {
                 let task = step.task;
-                self.record(Event::ConflictSettled { task, resolutions });
+                self.record(Event::ConflictResolved { task, resolutions });
             }
         }
     }
@@ -194,7 +195,7 @@ impl Assembly<'_> {
 fn publish(
     context: &Context,
     state: &RunState,
-    selection: Arc<Selection>,
+    candidates: Arc<Candidates>,
     chain: Chain,
     verification: Verification,
     resolver: &AutoResolver,
@@ -202,13 +203,13 @@ fn publish(
     let chain = without_culprits(chain, context, state, &verification, resolver)?;
     let integration = Integration {
         checks: verification.checks,
-        guilty: verification.culprits,
+        culprits: verification.culprits,
         check_runs: verification.runs,
         ..integration_branch::publish(chain, context, state)?
     };
-    let Selection {
+    let Candidates {
         order, conflicts, ..
-    } = &*selection;
+    } = &*candidates;
     CachedAssembly::save(context, state, conflicts, order.clone(), &integration)?;
     Ok(integration)
 }
@@ -240,7 +241,7 @@ pub fn predict(
 }
 
 /// Returns the sets that failed a check in the last assembly and whose candidates are the same.
-fn known_failures(checks: &[String], state: &RunState) -> Vec<Failing> {
+fn known_failures(checks: &[String], state: &RunState) -> Vec<FailingSet> {
     let Some(integration) = &state.integration else {
         return Vec::new();
     };
@@ -254,11 +255,11 @@ fn known_failures(checks: &[String], state: &RunState) -> Vec<Failing> {
         let now = state.task(*task).candidate();
         now.is_some() && now == tried.get(task).copied()
     };
-    let known = integration.guilty.iter().filter_map(|culprit| {
+    let known = integration.culprits.iter().filter_map(|culprit| {
         let mut tasks = culprit.with.clone();
         tasks.push(culprit.task);
         let holds = checks.contains(&culprit.command) && tasks.iter().all(is_same);
-        holds.then(|| Failing {
+        holds.then(|| FailingSet {
             command: culprit.command.clone(),
             timed_out: culprit.timed_out,
             tasks,

@@ -1,11 +1,13 @@
 //! Runs the checks on a chain and leaves out the candidates that make them fail.
 //!
-//! [`Blame`] chooses the sets to check; [`Verifier`] merges and checks them.
+//! [`CulpritSearch`] chooses the sets to check; [`Verifier`] merges and checks them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::assembly::culprit::{Answer, Blame, Next, Red, Run, Verdict};
+use crate::assembly::culprit::{
+    self, CheckRun, CulpritSearch, FailedCheck, RunResult, SearchResult,
+};
 use crate::engine::EngineError;
 use crate::engine::assemble::chain::Chain;
 use crate::engine::assemble::step::Step;
@@ -20,7 +22,7 @@ use crate::merge::oid::Oid;
 use crate::model::event::Event;
 use crate::model::ids::TaskNumber;
 use crate::model::integration::{
-    AgainstBase, CheckOutcome, CheckResult, Guilty, LeftOut, LeftOutReason,
+    BaseComparison, CheckOutcome, CheckResult, Culprit, LeftOut, LeftOutReason,
 };
 use crate::model::run::RunState;
 
@@ -37,7 +39,7 @@ pub(crate) struct Verification {
     /// The last checks of those that pass.
     pub(super) checks: Vec<CheckResult>,
     /// The candidates that make checks fail.
-    pub(crate) culprits: Vec<Guilty>,
+    pub(crate) culprits: Vec<Culprit>,
     /// The number of check runs, without those answered from the cache.
     pub(super) runs: usize,
 }
@@ -62,7 +64,7 @@ pub(crate) async fn verify(
         let (context, state) = (Arc::clone(context), state.clone());
         blocking(move || BuiltOn::read(&Store::open(&context.repo)?, &state)).await?
     };
-    let search = Blame::new(
+    let search = CulpritSearch::new(
         order,
         built_on.map(),
         settings.check.len(),
@@ -91,10 +93,10 @@ pub(crate) fn roll_back(
     let rolled_back = culprits.filter_map(|culprit| {
         let step = chain.steps.iter().find(|step| step.task == culprit.task)?;
         let why = format!("`{}` fails with it", culprit.command);
-        let rung = resolver.exclude_weakest(step.candidate, &step.resolved, why)?;
+        let strategy = resolver.exclude_weakest(step.candidate, &step.resolved, why)?;
         Some(Event::ResolutionRolledBack {
             task: culprit.task,
-            rung,
+            strategy,
             command: culprit.command.clone(),
         })
     });
@@ -134,17 +136,17 @@ struct Verifier<'a> {
 }
 
 impl Verifier<'_> {
-    async fn run(mut self, mut search: Blame) -> Result<Option<Verification>, EngineError> {
+    async fn run(mut self, mut search: CulpritSearch) -> Result<Option<Verification>, EngineError> {
         loop {
             let run = match search.next() {
-                Next::Run(run) => run,
-                Next::Done(verdict) => return Ok(Some(self.verification(verdict))),
+                culprit::Step::Run(run) => run,
+                culprit::Step::Done(verdict) => return Ok(Some(self.verification(verdict))),
             };
             let commit = match self.commit(&run.set).await? {
                 Ok(commit) => commit,
                 Err((task, reason)) => {
                     self.unmerged.insert(task, reason);
-                    search.take(Answer::Stuck(task));
+                    search.record(RunResult::DoesNotMerge(task));
                     continue;
                 }
             };
@@ -156,12 +158,12 @@ impl Verifier<'_> {
             if results.iter().any(is_not_run) {
                 return Ok(Some(self.unverified(results)));
             }
-            search.take(Answer::Ran(failures(&results)));
+            search.record(RunResult::Ran(failures(&results)));
             self.keep(run, results);
         }
     }
 
-    fn keep(&mut self, run: Run, results: Vec<CheckResult>) {
+    fn keep(&mut self, run: CheckRun, results: Vec<CheckResult>) {
         self.results.entry(run.set).or_default().push(results);
     }
 
@@ -199,20 +201,20 @@ impl Verifier<'_> {
         }
     }
 
-    fn verification(self, verdict: Verdict) -> Verification {
+    fn verification(self, verdict: SearchResult) -> Verification {
         let checks = self.last_checks(&verdict);
-        let culprits = verdict.guilty.iter();
-        let culprits: Vec<Guilty> = culprits.map(|culprit| self.culprit(culprit)).collect();
+        let culprits = verdict.culprits.iter();
+        let culprits: Vec<Culprit> = culprits.map(|culprit| self.culprit(culprit)).collect();
         Verification {
             left_out: self.left_out(&verdict, &culprits),
             checks,
             culprits,
             runs: self.checker.runs(),
-            standing: verdict.standing,
+            standing: verdict.passing,
         }
     }
 
-    fn left_out(&self, verdict: &Verdict, culprits: &[Guilty]) -> Vec<LeftOut> {
+    fn left_out(&self, verdict: &SearchResult, culprits: &[Culprit]) -> Vec<LeftOut> {
         let failed = culprits.iter().map(|culprit| {
             let reason = LeftOutReason::FailedChecks {
                 command: culprit.command.clone(),
@@ -224,7 +226,7 @@ impl Verifier<'_> {
         let built_on = verdict.built_on.iter();
         let built_on = built_on.map(|(task, on)| (*task, LeftOutReason::BuiltOn { task: *on }));
         let unmerged = self.unmerged.iter();
-        let unmerged = unmerged.filter(|(task, _)| verdict.stuck.contains(task));
+        let unmerged = unmerged.filter(|(task, _)| verdict.unmergeable.contains(task));
         let unmerged = unmerged.map(|(task, reason)| (*task, reason.clone()));
         let all = failed.chain(built_on).chain(unmerged);
         let left_out = all.filter_map(|(task, reason)| {
@@ -240,20 +242,20 @@ impl Verifier<'_> {
     }
 
     /// Returns the last results on the standing set, each compared with the base.
-    fn last_checks(&self, verdict: &Verdict) -> Vec<CheckResult> {
+    fn last_checks(&self, verdict: &SearchResult) -> Vec<CheckResult> {
         let all = self.context.settings.assemble.check.len();
-        let results = self.results.get(&verdict.standing).into_iter().flatten();
+        let results = self.results.get(&verdict.passing).into_iter().flatten();
         let last = results.rev().find(|results| results.len() == all);
         let checks = last.into_iter().flatten().cloned().enumerate();
         let checks = checks.map(|(place, result)| against_base(place, result, verdict));
         checks.collect()
     }
 
-    fn culprit(&self, culprit: &crate::assembly::culprit::Guilty) -> Guilty {
-        let check = culprit.reds.first().map_or(0, |red| red.check);
-        let tests = culprit.reds.iter().filter_map(|red| red.test.clone());
+    fn culprit(&self, culprit: &crate::assembly::culprit::Culprit) -> Culprit {
+        let check = culprit.failures.first().map_or(0, |red| red.check);
+        let tests = culprit.failures.iter().filter_map(|red| red.test.clone());
         let shown = self.clearest_failure(culprit, check);
-        Guilty {
+        Culprit {
             task: culprit.task,
             with: culprit.with.clone(),
             command: self.context.settings.assemble.check[check].clone(),
@@ -266,7 +268,7 @@ impl Verifier<'_> {
     /// Returns the failure on the smallest set, which shows the least besides the culprit.
     fn clearest_failure(
         &self,
-        culprit: &crate::assembly::culprit::Guilty,
+        culprit: &crate::assembly::culprit::Culprit,
         check: usize,
     ) -> Option<&CheckResult> {
         let is_involved = |set: &[TaskNumber]| {
@@ -281,14 +283,14 @@ impl Verifier<'_> {
     }
 }
 
-fn against_base(place: usize, result: CheckResult, verdict: &Verdict) -> CheckResult {
-    let has = |reds: &BTreeSet<Red>| reds.iter().any(|red| red.check == place);
+fn against_base(place: usize, result: CheckResult, verdict: &SearchResult) -> CheckResult {
+    let has = |reds: &BTreeSet<FailedCheck>| reds.iter().any(|red| red.check == place);
     let fixed = verdict.fixed.iter().filter(|red| red.check == place);
     let fixed = fixed.filter_map(|red| red.test.clone());
     let against_base = if has(&verdict.already_failing) {
-        Some(AgainstBase::AlreadyFailing)
+        Some(BaseComparison::AlreadyFailing)
     } else if has(&verdict.fixed) {
-        Some(AgainstBase::Fixed)
+        Some(BaseComparison::Fixed)
     } else {
         None
     };
@@ -306,14 +308,14 @@ fn recorded(mut result: CheckResult) -> CheckResult {
 }
 
 /// Returns the failures: the tests where a check names them, else the check as a whole.
-pub(crate) fn failures(results: &[CheckResult]) -> BTreeSet<Red> {
+pub(crate) fn failures(results: &[CheckResult]) -> BTreeSet<FailedCheck> {
     let failed = results.iter().enumerate();
     let failed = failed.filter(|(_, result)| result.result != CheckOutcome::Passed);
-    let red = |(check, result): (usize, &CheckResult)| -> Vec<Red> {
+    let red = |(check, result): (usize, &CheckResult)| -> Vec<FailedCheck> {
         let tests = result.failed_tests.iter().cloned().map(Some);
         let whole = result.failed_tests.is_empty().then_some(None);
         let tests = tests.chain(whole);
-        tests.map(|test| Red { check, test }).collect()
+        tests.map(|test| FailedCheck { check, test }).collect()
     };
     failed.flat_map(red).collect()
 }

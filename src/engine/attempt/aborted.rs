@@ -47,7 +47,7 @@ pub(super) fn not_set_up(failed: &SetUpFailure, kept: Option<Oid>) -> Outcome {
         ),
         message: failed.message.clone(),
         root_cause: failed.output.clone(),
-        kind: Some(FailureKind::SetUp),
+        kind: Some(FailureKind::Setup),
         ..blocker("the set-up of its worktree")
     });
     Outcome {
@@ -67,7 +67,7 @@ fn blocker(evidence: &str) -> Failure {
         signature: String::new(),
         reset_at: None,
         rate_limited: false,
-        locked_out: false,
+        access_denied: false,
         kind: None,
     }
 }
@@ -78,14 +78,14 @@ pub(crate) fn outcome_of(end: End) -> Outcome {
         end,
         report: WorkerReport::default(),
         checks: Vec::new(),
-        leftovers: Vec::new(),
-        remarks: Vec::new(),
-        outside: Vec::new(),
+        killed_processes: Vec::new(),
+        warnings: Vec::new(),
+        undeclared: Vec::new(),
         flaky: None,
-        meanwhile: Vec::new(),
+        outside_changes: Vec::new(),
         millis: 0,
         kept: None,
-        remains: None,
+        kept_changes: None,
         usage: None,
         cost: Cost::Unknown,
         session: None,

@@ -53,7 +53,7 @@ pub(super) fn accept(
     Ok(Outcome {
         report,
         checks,
-        outside: offer.outside.clone(),
+        undeclared: offer.outside.clone(),
         flaky,
         ..case.outcome(end, remarks(case, offer, flaky))
     })

@@ -113,9 +113,9 @@ impl Case {
         remarks.extend(unread.map(|why| format!("its result file was not used: {why}")));
         Outcome {
             report: self.report_with_last_words(),
-            leftovers: self.end.leftovers.clone(),
-            remarks,
-            meanwhile: self.meanwhile.clone(),
+            killed_processes: self.end.leftovers.clone(),
+            warnings: remarks,
+            outside_changes: self.meanwhile.clone(),
             millis: self.end.millis,
             usage: self.transcript.usage,
             cost: self.transcript.cost,

@@ -5,7 +5,7 @@ use crate::engine::EngineError;
 use crate::git::{Repo, Store};
 use crate::merge::change::{Change, Entry};
 use crate::merge::oid::Oid;
-use crate::model::remains::Remains;
+use crate::model::kept_changes::KeptChanges;
 
 /// The size above which a file gets a remark.
 const LARGE_FILE: u64 = 50 * 1024 * 1024;
@@ -74,7 +74,7 @@ pub(super) fn remains(
     repo: &Repo,
     base: Oid,
     kept: Option<Oid>,
-) -> Result<Option<Remains>, EngineError> {
+) -> Result<Option<KeptChanges>, EngineError> {
     let Some(kept) = kept else {
         return Ok(None);
     };
@@ -82,8 +82,8 @@ pub(super) fn remains(
     let (old, new) = (store.tree_of(base)?, store.tree_of(kept)?);
     let changes = store.changes(old, new)?;
     let paths = changes.into_iter().map(|change| change.path);
-    Ok(Some(Remains {
+    Ok(Some(KeptChanges {
         stat: store.stat(old, new)?,
-        paths: paths.take(Remains::NAMED).collect(),
+        paths: paths.take(KeptChanges::NAMED).collect(),
     }))
 }

@@ -13,13 +13,14 @@ use crate::engine::spec::time_limits;
 use crate::engine::worktree::remains::keep_remains;
 use crate::exec::Exit;
 use crate::failure::classify::classify_with;
-use crate::failure::evidence::{self, Evidence, Fact};
+use crate::failure::evidence::{Evidence, Fact};
+use crate::failure::exit_status;
 use crate::git::Store;
 use crate::merge::oid::Oid;
 use crate::model::failure::FailureClass;
 use crate::model::integration::CheckResult;
+use crate::model::kept_changes::KeptChanges;
 use crate::model::outcome::{End, Outcome};
-use crate::model::remains::Remains;
 
 /// The most bytes at the end of a worker's output that are searched for the cause of a failure.
 const TAIL_BYTES: u64 = 16 * 1024;
@@ -49,7 +50,7 @@ pub(super) async fn fail(
     Ok(Outcome {
         checks,
         kept,
-        remains,
+        kept_changes: remains,
         ..case.outcome(classify(&case, facts), remarks)
     })
 }
@@ -67,7 +68,7 @@ async fn keep(case: &Case) -> Result<Option<Oid>, EngineError> {
 }
 
 /// Describes the kept commit. Its size is only shown, so an error is no failure.
-async fn describe(case: &Case, kept: Option<Oid>) -> Option<Remains> {
+async fn describe(case: &Case, kept: Option<Oid>) -> Option<KeptChanges> {
     let (repo, base) = (case.execution.context.repo.clone(), case.base);
     let described = blocking(move || remains(&repo, base, kept)).await;
     described.unwrap_or_default()
@@ -78,8 +79,8 @@ fn classify(case: &Case, facts: Vec<Fact>) -> End {
     let evidence = Evidence {
         facts,
         exit: match case.end.exit {
-            Exit::Code(code) => Some(evidence::Exit::Code(code)),
-            Exit::Signal(signal) => Some(evidence::Exit::Signal(signal)),
+            Exit::Code(code) => Some(exit_status::Exit::Code(code)),
+            Exit::Signal(signal) => Some(exit_status::Exit::Signal(signal)),
             _ => None,
         },
         error: case.report.error.clone(),

@@ -11,7 +11,7 @@ use crate::git::{GitError, Store};
 use crate::merge::change::{Change, RepoPath};
 use crate::merge::oid::Oid;
 use crate::model::plan::Produces;
-use crate::model::scope::{outside, outside_sentence};
+use crate::model::scope::{undeclared_paths, undeclared_sentence};
 
 /// The work that an attempt offers if its checks pass.
 #[derive(Clone)]
@@ -49,7 +49,7 @@ impl Offer {
             return Ok(Err(fact));
         }
         if !outside.is_empty() {
-            remarks.push(outside_sentence(&outside));
+            remarks.push(undeclared_sentence(&outside));
         }
         Ok(Ok(Offer {
             head: capture.head,
@@ -100,7 +100,7 @@ fn undeclared(case: &Case, changes: &[Change]) -> Vec<RepoPath> {
         return Vec::new();
     }
     let files = &context.plan.task(spec.task).fields.files;
-    outside(files, changes.iter().map(|change| &change.path))
+    undeclared_paths(files, changes.iter().map(|change| &change.path))
 }
 
 /// Drops a change of the board, which only dispatch writes, so that candidates cannot conflict on it.

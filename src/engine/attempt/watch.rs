@@ -77,7 +77,7 @@ async fn wait(
                 let step = step.filter(|_| notes.last.is_none());
                 if let Some(note) = notes.next().or(step) {
                     let task = spec.task;
-                    execution.post(Message::Fact(Event::Noted { task, note }));
+                    execution.post(Message::Fact(Event::ProgressReported { task, note }));
                 }
             }
         }

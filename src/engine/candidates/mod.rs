@@ -39,6 +39,6 @@ pub(super) fn order_input(
     Ok(OrderInput {
         tasks,
         conflicts,
-        first: state.first.clone(),
+        first: state.assembly_order.clone(),
     })
 }

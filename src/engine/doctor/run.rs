@@ -50,7 +50,7 @@ fn missing_references(context: &Context, state: &RunState) -> Result<Vec<Problem
         Some(Problem::of_run(
             &state.run,
             &found.name,
-            found.what.words().0,
+            found.kind.description().0,
             fix,
         ))
     });

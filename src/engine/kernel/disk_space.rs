@@ -17,7 +17,7 @@ use crate::engine::kernel::cancel::CancelHandle;
 use crate::engine::kernel::context::Context;
 use crate::engine::kernel::worktree_size::WorktreeSize;
 use crate::git::Repo;
-use crate::model::shortage::{Scarce, Shortage};
+use crate::model::shortage::{Resource, Shortage};
 
 /// The fewest files that must stay free on each file system, besides those of a new worktree.
 const LEAST_FILES: u64 = 256;
@@ -99,18 +99,18 @@ impl FileSystem {
     }
 
     fn shortage(&self, bytes: u64, files: u64) -> Option<Shortage> {
-        let short = |of, has: Option<u64>, needs| {
+        let short = |resource, has: Option<u64>, needs| {
             let has = has.filter(|has| *has < needs)?;
             let place = self.place.clone();
             Some(Shortage {
-                of,
+                resource,
                 place,
                 has,
                 needs,
             })
         };
-        let of_bytes = short(Scarce::Bytes, self.bytes, bytes);
-        of_bytes.or_else(|| short(Scarce::Files, self.files, files))
+        let of_bytes = short(Resource::Bytes, self.bytes, bytes);
+        of_bytes.or_else(|| short(Resource::Files, self.files, files))
     }
 }
 
@@ -128,7 +128,7 @@ pub fn shortage(
 pub fn shortage_now(context: &Context) -> Shortage {
     let short = shortage(&context.repo, &context.settings, context.size(), 1);
     short.unwrap_or_else(|| Shortage {
-        of: Scarce::Bytes,
+        resource: Resource::Bytes,
         place: mount_point(&context.repo.common).display().to_string(),
         has: free_space(&context.repo.common).unwrap_or_default(),
         needs: context.settings.run.min_free_space,

@@ -156,7 +156,7 @@ impl Preparation<'_> {
             return Ok(tree);
         }
         let mut landed = self.state.clone();
-        landed.unlanded = None;
+        landed.undone_landing = None;
         landed.landed = Some(Landing {
             to: Oid::ZERO,
             ..self.landing()

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::assembly::culprit::Red;
+use crate::assembly::culprit::FailedCheck;
 use crate::base::fault;
 use crate::base::text::one_line;
 use crate::engine::EngineError;
@@ -239,7 +239,7 @@ impl Reintegration<'_> {
         before: &[CheckResult],
     ) -> Result<LandError, LandError> {
         let target = &self.target.branch;
-        let new: BTreeSet<Red> = failures(failed)
+        let new: BTreeSet<FailedCheck> = failures(failed)
             .difference(&failures(before))
             .cloned()
             .collect();

@@ -13,7 +13,7 @@ use crate::git::merge_engine::MergeEngine;
 use crate::git::refs::branch_ref;
 use crate::merge::answer::MergeAnswer;
 use crate::merge::oid::Oid;
-use crate::model::integration::{AgainstBase, CheckResult, Integration};
+use crate::model::integration::{BaseComparison, CheckResult, Integration};
 use crate::model::run::RunState;
 
 /// The target of a landing, and the integration branch that lands on it.
@@ -86,7 +86,8 @@ pub(super) fn landable<'a>(
         return Err(LandError::Nothing);
     }
     if !integration.checks_passed() && !options.force {
-        let is_old = |check: &CheckResult| check.against_base == Some(AgainstBase::AlreadyFailing);
+        let is_old =
+            |check: &CheckResult| check.against_base == Some(BaseComparison::AlreadyFailing);
         let failed = integration.checks.iter().filter(|check| !check.passed());
         // A check that the tasks broke comes before one that fails without them.
         let failed = failed.min_by_key(|check| is_old(check));

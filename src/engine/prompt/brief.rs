@@ -46,7 +46,7 @@ pub fn current(state: &RunState, number: TaskNumber) -> Task {
 /// Returns the tasks that run beside this one, in trees that it does not see.
 fn neighbours(state: &RunState, task: &Task) -> Vec<Neighbour> {
     let downstream = state.downstream(task.number);
-    let conflicting = state.in_the_way_of(task.number);
+    let conflicting = state.assembled_conflicts(task.number);
     let is_beside = |other: &&Task| {
         let related = other.number == task.number
             || task.depends_on.contains(&other.number)
@@ -76,7 +76,7 @@ fn neighbours(state: &RunState, task: &Task) -> Vec<Neighbour> {
 /// Returns `true` if a task cannot start before something else has happened.
 fn is_later(state: &RunState, number: TaskNumber) -> bool {
     match state.task(number).phase {
-        TaskPhase::Queued => !state.unmet(number).is_empty(),
+        TaskPhase::Queued => !state.unmet_dependencies(number).is_empty(),
         TaskPhase::Failed | TaskPhase::DependenciesConflict { .. } => true,
         TaskPhase::Running | TaskPhase::RetryAt(_) | TaskPhase::Done => false,
         TaskPhase::Skipped { .. } | TaskPhase::Cancelled => false,
@@ -84,7 +84,7 @@ fn is_later(state: &RunState, number: TaskNumber) -> bool {
 }
 
 fn result(state: &RunState, number: TaskNumber) -> Option<DependencyResult> {
-    let outcome = state.task(number).last_outcome()?;
+    let outcome = state.task(number).outcome()?;
     let End::Passed { info, .. } = &outcome.end else {
         return None;
     };
@@ -98,7 +98,7 @@ fn result(state: &RunState, number: TaskNumber) -> Option<DependencyResult> {
 
 /// Returns the conflict for which a task that passed is done again.
 fn earlier_conflict(state: &RunState, number: TaskNumber) -> Option<EarlierConflict> {
-    let with = state.in_the_way_of(number);
+    let with = state.assembled_conflicts(number);
     let sides = both_sides(state, number);
     if with.is_empty() && sides.is_none() {
         return None;
@@ -118,12 +118,12 @@ fn earlier_conflict(state: &RunState, number: TaskNumber) -> Option<EarlierConfl
 /// Returns the commits of both sides, where a task starts on top of the other one.
 fn both_sides(state: &RunState, number: TaskNumber) -> Option<BothSides> {
     let task = state.task(number);
-    let onto = task.onto.as_ref()?;
+    let onto = task.redispatched_for.as_ref()?;
     Some(BothSides {
         run_base: state.base,
         base: base_of(task, onto.candidate).unwrap_or(state.base),
         candidate: onto.candidate,
-        onto: onto.commit,
+        onto: onto.chain_tip,
         paths: conflicting_paths(state, number),
     })
 }
@@ -167,7 +167,7 @@ fn earlier_work(task: &TaskState) -> EarlierWork {
 fn previous_failure(task: &TaskState) -> Option<String> {
     // What kept its worktree from being set up is nothing the worker could mend.
     let failed = |outcome: &&Outcome| {
-        matches!(outcome.end, End::Failed(_)) && !outcome.is_of(FailureKind::SetUp)
+        matches!(outcome.end, End::Failed(_)) && !outcome.is_kind(FailureKind::Setup)
     };
     let outcome = task
         .attempts

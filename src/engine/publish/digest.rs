@@ -17,17 +17,17 @@ pub struct Digest {
     merged: Option<Oid>,
     ended: Option<u8>,
     parked: Vec<String>,
-    out_of_money: bool,
-    set_up_broken: bool,
-    locked_out: usize,
-    out_of_space: bool,
+    cost_limit: bool,
+    setup_broken: bool,
+    access_denied: usize,
+    shortage: bool,
 }
 
 impl Digest {
     /// The digest of a state.
     pub fn of(state: &RunState) -> Digest {
         let numbers = state.plan.tasks().iter().map(|task| task.number);
-        let speculative = state.speculative.iter();
+        let speculative = state.speculative_conflicts.iter();
         Digest {
             statuses: numbers
                 .map(|number| (number, state.status(number)))
@@ -43,14 +43,14 @@ impl Digest {
                 _ => None,
             },
             parked: state
-                .roster
+                .worker_health
                 .parked(state.updated)
                 .map(|(worker, _)| worker.to_owned())
                 .collect(),
-            out_of_money: state.out_of_money.is_some(),
-            set_up_broken: state.set_ups.broken().is_some(),
-            locked_out: state.roster.all_locked_out().count(),
-            out_of_space: state.out_of_space.is_some(),
+            cost_limit: state.cost_limit_reached.is_some(),
+            setup_broken: state.setup.tripped().is_some(),
+            access_denied: state.worker_health.all_denied().count(),
+            shortage: state.shortage.is_some(),
         }
     }
 }
@@ -103,17 +103,17 @@ pub fn subject(before: &Digest, now: &Digest) -> String {
             workers => format!("{} parked", workers.join(", ")),
         });
     }
-    if now.out_of_money && !before.out_of_money {
+    if now.cost_limit && !before.cost_limit {
         parts.push("out of money".to_owned());
     }
-    if now.locked_out > before.locked_out {
+    if now.access_denied > before.access_denied {
         parts.push("a worker locked out".to_owned());
     }
-    if now.set_up_broken && !before.set_up_broken {
+    if now.setup_broken && !before.setup_broken {
         parts.push("no set-up".to_owned());
     }
-    if now.out_of_space != before.out_of_space {
-        let said = ["room again", "out of space"][usize::from(now.out_of_space)];
+    if now.shortage != before.shortage {
+        let said = ["room again", "out of space"][usize::from(now.shortage)];
         parts.push(said.to_owned());
     }
     if parts.is_empty() {

@@ -48,7 +48,7 @@ pub fn render_reports(state: &RunState) -> Vec<String> {
     }
     match FailureReport::new(state) {
         Some(report) => vec![report.render_markdown()],
-        None if state.may_go_on() => Vec::new(),
+        None if state.can_progress() => Vec::new(),
         None => vec![Completion::new(state).render_markdown()],
     }
 }

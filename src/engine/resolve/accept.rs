@@ -12,7 +12,7 @@ use crate::git::commit::{By, NewCommit};
 use crate::git::worktree::Worktree;
 use crate::merge::change::{Change, Entry, RepoPath};
 use crate::merge::oid::Oid;
-use crate::model::assembly_conflict::Onto;
+use crate::model::assembly_conflict::AssemblyConflict;
 use crate::model::ids::TaskNumber;
 use crate::model::run::RunState;
 
@@ -22,7 +22,7 @@ use crate::model::run::RunState;
 /// When it is incomplete; nothing has changed then.
 pub fn accept(context: &Context, state: &RunState, task: TaskNumber) -> Result<Oid, ResolveError> {
     let resolving = open_conflict(state, task)?;
-    if let Some(of) = state.moved_on(task) {
+    if let Some(of) = state.outdated_by(task) {
         return Err(ResolveError::MovedOn { task, of });
     }
     if initial_tree(context, task).is_none() {
@@ -34,13 +34,13 @@ pub fn accept(context: &Context, state: &RunState, task: TaskNumber) -> Result<O
     refuse_any(changed_paths(&worktree, &[])?, ResolveError::NotAdded)?;
     let store = Store::open(&context.repo)?;
     let tree = oid(worktree.git().line(&["write-tree"])?)?;
-    let committed = committed(&store, &worktree, &resolving.onto, tree)?;
-    refuse_markers(&store, &resolving.onto, tree)?;
+    let committed = committed(&store, &worktree, &resolving.conflict, tree)?;
+    refuse_markers(&store, &resolving.conflict, tree)?;
     if let Some(commit) = committed {
         return Ok(commit);
     }
     // Accepted before, but not yet assembled: the same commit again.
-    if let Some(by_hand) = &state.task(task).by_hand
+    if let Some(by_hand) = &state.task(task).manual_resolution
         && store.tree_of(by_hand.candidate)? == tree
     {
         return Ok(by_hand.candidate);
@@ -50,7 +50,7 @@ pub fn accept(context: &Context, state: &RunState, task: TaskNumber) -> Result<O
     let trailers = context.trailers(task, attempt);
     Ok(store.write_commit(&NewCommit {
         tree,
-        parents: &[resolving.onto.commit, resolving.onto.candidate],
+        parents: &[resolving.conflict.chain_tip, resolving.conflict.candidate],
         message: &format!("{}\n\n{trailers}", merge_message(context, task)),
         time: context.clock.now(),
         by: By::User,
@@ -76,15 +76,15 @@ fn oid(line: String) -> Result<Oid, EngineError> {
 fn committed(
     store: &Store,
     worktree: &Worktree,
-    onto: &Onto,
+    conflict: &AssemblyConflict,
     tree: Oid,
 ) -> Result<Option<Oid>, ResolveError> {
     let head = oid(worktree.git().line(&["rev-parse", "--verify", "HEAD"])?)?;
-    if is_merging(worktree) && head == onto.commit {
+    if is_merging(worktree) && head == conflict.chain_tip {
         return Ok(None);
     }
-    let has_both =
-        store.is_ancestor(onto.commit, head)? && store.is_ancestor(onto.candidate, head)?;
+    let has_both = store.is_ancestor(conflict.chain_tip, head)?
+        && store.is_ancestor(conflict.candidate, head)?;
     if is_merging(worktree) || !has_both || store.tree_of(head)? != tree {
         return Err(ResolveError::MergeAborted(worktree.path.clone()));
     }
@@ -92,8 +92,15 @@ fn committed(
 }
 
 /// Refuses a file that has a conflict marker which neither side has.
-fn refuse_markers(store: &Store, onto: &Onto, tree: Oid) -> Result<(), ResolveError> {
-    let (ours, theirs) = (store.tree_of(onto.commit)?, store.tree_of(onto.candidate)?);
+fn refuse_markers(
+    store: &Store,
+    conflict: &AssemblyConflict,
+    tree: Oid,
+) -> Result<(), ResolveError> {
+    let (ours, theirs) = (
+        store.tree_of(conflict.chain_tip)?,
+        store.tree_of(conflict.candidate)?,
+    );
     for change in store.changes(ours, tree)? {
         if let Some(marker) = new_marker(store, theirs, &change)? {
             let path = change.path;

@@ -21,7 +21,7 @@ use crate::engine::resolve::strategies::{Environment, Strategies};
 use crate::merge::change::RepoPath;
 use crate::merge::class::Class;
 use crate::merge::oid::Oid;
-use crate::model::resolution::{Resolution, Resolver, RungName};
+use crate::model::resolution::{Resolution, ResolutionStrategy, Resolver};
 use crate::model::task_state::TaskState;
 
 /// Resolves the conflicts of one assembly.
@@ -33,7 +33,7 @@ pub(crate) struct AutoResolver {
 #[derive(Default)]
 struct Known {
     /// The strategies that failed the checks, for each candidate, with the reason.
-    excluded: BTreeMap<Oid, BTreeMap<RungName, String>>,
+    excluded: BTreeMap<Oid, BTreeMap<ResolutionStrategy, String>>,
     /// Results by tip and candidate, so that tools run once.
     results: HashMap<(Oid, Oid), AutoResolution>,
     /// The conflicts that candidates contain resolved already.
@@ -83,21 +83,21 @@ impl AutoResolver {
         &self,
         task: &TaskState,
     ) -> Result<Option<Resolution>, EngineError> {
-        let Some(onto) = task.stands_on() else {
+        let Some(conflict) = task.resolved_conflict() else {
             return Ok(None);
         };
-        let by = match &task.by_hand {
-            Some(_) => Resolver::ByHand {},
+        let by = match &task.manual_resolution {
+            Some(_) => Resolver::Manual {},
             None => Resolver::Redispatched {
-                on: onto.with.clone(),
+                on: conflict.with.clone(),
             },
         };
-        let key = (onto.commit, onto.candidate);
+        let key = (conflict.chain_tip, conflict.candidate);
         if let Some((class, paths)) = self.known().resolved_before.get(&key).cloned() {
             return Ok(Some(Resolution { class, paths, by }));
         }
         let context = &self.environment.context;
-        let Some(pair) = pair_verdict(context, onto.commit, onto.candidate)? else {
+        let Some(pair) = pair_verdict(context, conflict.chain_tip, conflict.candidate)? else {
             return Ok(None);
         };
         let (class, paths) = (pair.class, conflict_paths(&pair));
@@ -112,9 +112,11 @@ impl AutoResolver {
         candidate: Oid,
         resolutions: &[Resolution],
         why: String,
-    ) -> Option<RungName> {
-        let strategies = resolutions.iter().map(|found| found.by.rung());
-        let weakest = strategies.filter(|rung| !rung.is_in_the_result()).max()?;
+    ) -> Option<ResolutionStrategy> {
+        let strategies = resolutions.iter().map(|found| found.by.strategy());
+        let weakest = strategies
+            .filter(|rung| !rung.is_part_of_candidate())
+            .max()?;
         let mut known = self.known();
         let excluded = known.excluded.entry(candidate).or_default();
         excluded.insert(weakest, why);

@@ -15,7 +15,7 @@ use crate::git::refs::branch_ref;
 use crate::git::worktree::{Head, Worktree};
 use crate::merge::change::RepoPath;
 use crate::merge::oid::Oid;
-use crate::model::assembly_conflict::Resolving;
+use crate::model::assembly_conflict::OpenResolution;
 use crate::model::ids::TaskNumber;
 use crate::model::run::RunState;
 
@@ -40,11 +40,11 @@ pub fn create(
     }
     .map_err(EngineError::from)?;
     let reason = format!("dispatch {}/resolve", context.run);
-    let head = Head::Detached(resolving.onto.commit);
+    let head = Head::Detached(resolving.conflict.chain_tip);
     let worktree = context.repo.add_worktree(&path, &head, &reason);
     let worktree = worktree.map_err(EngineError::from)?;
     fault::point("resolve", "worktree made");
-    merge(context, task, &worktree, resolving.onto.candidate)?;
+    merge(context, task, &worktree, resolving.conflict.candidate)?;
     fault::point("resolve", "merged");
     mark_ready(context, task, &worktree)?;
     fault::point("resolve", "ready");
@@ -124,8 +124,8 @@ pub(super) fn initial_tree(context: &Context, task: TaskNumber) -> Option<Oid> {
 pub(super) fn open_conflict(
     state: &RunState,
     task: TaskNumber,
-) -> Result<&Resolving, ResolveError> {
-    let resolving = state.task(task).resolving.as_ref();
+) -> Result<&OpenResolution, ResolveError> {
+    let resolving = state.task(task).open_resolution.as_ref();
     resolving.ok_or(ResolveError::NotOpen(task))
 }
 

@@ -49,7 +49,7 @@ pub(super) fn by_record(
 ) -> Result<Option<ResolvedFiles>, EngineError> {
     each(files, |file| {
         let recorded = recall(store, file)?;
-        Ok(recorded.map(|(entry, commit)| (entry.oid, Resolver::Remembered { commit })))
+        Ok(recorded.map(|(entry, commit)| (entry.oid, Resolver::Recorded { commit })))
     })
 }
 

@@ -20,7 +20,7 @@ use crate::git::merge_engine::MergeEngine;
 use crate::git::worktree::Worktree;
 use crate::merge::answer::MergeAnswer;
 use crate::merge::oid::Oid;
-use crate::model::assembly_conflict::Onto;
+use crate::model::assembly_conflict::AssemblyConflict;
 use crate::model::ids::TaskNumber;
 use crate::model::integration::LeftOutReason;
 use crate::model::run::RunState;
@@ -30,7 +30,7 @@ use crate::model::task_state::TaskPhase;
 ///
 /// # Errors
 /// When the task was not left out because of a conflict with what is merged.
-pub fn find_conflict(state: &RunState, task: TaskNumber) -> Result<Onto, ResolveError> {
+pub fn find_conflict(state: &RunState, task: TaskNumber) -> Result<AssemblyConflict, ResolveError> {
     if let TaskPhase::DependenciesConflict { between, .. } = &state.task(task).phase {
         let between = between.clone();
         return Err(ResolveError::Waits { task, between });
@@ -51,11 +51,11 @@ pub fn find_conflict(state: &RunState, task: TaskNumber) -> Result<Onto, Resolve
         }
         None => return Err(no_conflict(format!("it is {}", state.status(task)))),
     }
-    let onto = state.would_be_onto(task).ok_or(ResolveError::Stale)?;
-    if state.task(task).candidate() != Some(onto.candidate) {
+    let conflict = state.assembly_conflict(task).ok_or(ResolveError::Stale)?;
+    if state.task(task).candidate() != Some(conflict.candidate) {
         return Err(ResolveError::Stale);
     }
-    Ok(onto)
+    Ok(conflict)
 }
 
 fn other_reason(reason: &LeftOutReason) -> String {
@@ -66,7 +66,7 @@ fn other_reason(reason: &LeftOutReason) -> String {
             ..
         } => format!("it times out in `{command}`"),
         LeftOutReason::FailedChecks { command, .. } => format!("it fails `{command}`"),
-        LeftOutReason::Person => "it was left out in review".to_owned(),
+        LeftOutReason::ByUser => "it was left out in review".to_owned(),
         LeftOutReason::Conflict { .. } | LeftOutReason::BuiltOn { .. } => String::new(),
     }
 }
@@ -82,12 +82,12 @@ pub fn finish(
     task: TaskNumber,
 ) -> Result<Option<(PathBuf, String)>, ResolveError> {
     let resolving = open_conflict(state, task)?;
-    let Some(by_hand) = &state.task(task).by_hand else {
+    let Some(by_hand) = &state.task(task).manual_resolution else {
         return Err(ResolveError::NotOpen(task));
     };
     let store = Store::open(&context.repo)?;
     let tree = store.tree_of(by_hand.candidate)?;
-    record_files(context, &store, task, &resolving.onto, tree)?;
+    record_files(context, &store, task, &resolving.conflict, tree)?;
     fault::point("resolve", "recorded");
     let path = context.recorded_worktree(&resolving.worktree);
     let worktree = context.repo.find_worktree(&path);
@@ -108,12 +108,12 @@ fn record_files(
     context: &Context,
     store: &Store,
     task: TaskNumber,
-    onto: &Onto,
+    conflict: &AssemblyConflict,
     tree: Oid,
 ) -> Result<(), ResolveError> {
-    let verdict = pair_verdict(context, onto.commit, onto.candidate)?;
+    let verdict = pair_verdict(context, conflict.chain_tip, conflict.candidate)?;
     let engine = MergeEngine::writing(&context.repo, context.base).map_err(EngineError::from)?;
-    let answer = engine.merge(onto.commit, onto.candidate);
+    let answer = engine.merge(conflict.chain_tip, conflict.candidate);
     let MergeAnswer::Done(result) = answer.map_err(EngineError::from)? else {
         return Ok(());
     };
@@ -158,7 +158,7 @@ pub fn keep_work(
     };
     let store = Store::open(&context.repo)?;
     let now = store.capture(&worktree, &[]).map_err(EngineError::from)?;
-    if now.tree == untouched && now.head == resolving.onto.commit {
+    if now.tree == untouched && now.head == resolving.conflict.chain_tip {
         return Ok(None);
     }
     let attempt = state.task(task).deciding_attempt();
@@ -166,7 +166,7 @@ pub fn keep_work(
     let trailers = context.trailers(task, attempt);
     let commit = store.write_commit(&NewCommit {
         tree: now.tree,
-        parents: &[now.head, resolving.onto.candidate],
+        parents: &[now.head, resolving.conflict.candidate],
         message: &format!("Unfinished resolution of the conflict of {task}\n\n{trailers}"),
         time: context.clock.now(),
         by: By::User,

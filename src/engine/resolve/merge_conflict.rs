@@ -3,7 +3,7 @@
 use crate::merge::change::{Entry, RepoPath};
 use crate::merge::class::Class;
 use crate::merge::oid::Oid;
-use crate::model::resolution::{Resolution, TriedRung};
+use crate::model::resolution::{FailedStrategy, Resolution};
 
 /// A candidate that does not merge with the commits merged before it.
 pub(crate) struct MergeConflict {
@@ -32,7 +32,7 @@ pub(crate) enum AutoResolution {
         /// The paths in conflict.
         paths: Vec<RepoPath>,
         /// The strategies that failed.
-        tried: Vec<TriedRung>,
+        tried: Vec<FailedStrategy>,
     },
 }
 

@@ -28,7 +28,7 @@ use crate::merge::answer::Stage;
 use crate::merge::change::RepoPath;
 use crate::merge::class::Class;
 use crate::merge::verdict::Unit;
-use crate::model::resolution::{Resolution, Resolver, RungName, TriedRung};
+use crate::model::resolution::{FailedStrategy, Resolution, ResolutionStrategy, Resolver};
 
 /// What every conflict of an assembly is resolved with.
 pub(super) struct Environment {
@@ -46,20 +46,20 @@ pub(super) struct Strategies<'a> {
     store: Store,
     engine: MergeEngine,
     /// Strategies that are not tried, because checks failed with them.
-    excluded: BTreeMap<RungName, String>,
-    tried: Vec<TriedRung>,
+    excluded: BTreeMap<ResolutionStrategy, String>,
+    tried: Vec<FailedStrategy>,
 }
 
 impl<'a> Strategies<'a> {
     pub(super) fn new(
         environment: &'a Environment,
         conflict: &'a MergeConflict,
-        excluded: BTreeMap<RungName, String>,
+        excluded: BTreeMap<ResolutionStrategy, String>,
     ) -> Result<Strategies<'a>, EngineError> {
         let context = &environment.context;
-        let tried = excluded.iter().map(|(rung, why)| TriedRung {
-            rung: *rung,
-            why: why.clone(),
+        let tried = excluded.iter().map(|(rung, why)| FailedStrategy {
+            strategy: *rung,
+            reason: why.clone(),
         });
         Ok(Strategies {
             environment,
@@ -104,7 +104,7 @@ impl<'a> Strategies<'a> {
         let Some(base) = self.conflict.own_base else {
             return Ok(None);
         };
-        if self.is_excluded(RungName::OwnBase) {
+        if self.is_excluded(ResolutionStrategy::OwnBase) {
             return Ok(None);
         }
         let commits = [base, self.conflict.tip, self.conflict.candidate];
@@ -177,7 +177,7 @@ impl<'a> Strategies<'a> {
             _ => None,
         });
         let commands = commands.next()?;
-        (!self.is_excluded(RungName::Regenerated)).then_some(commands)
+        (!self.is_excluded(ResolutionStrategy::Regenerated)).then_some(commands)
     }
 
     /// Resolves a unit with the first strategy that can.
@@ -208,14 +208,16 @@ impl<'a> Strategies<'a> {
         files: &[FileConflict],
     ) -> Result<Option<ResolvedFiles>, EngineError> {
         match strategy {
-            Strategy::Hunks(rules) if !self.is_excluded(RungName::Rules) => {
+            Strategy::Hunks(rules) if !self.is_excluded(ResolutionStrategy::Rules) => {
                 by_rules(&self.store, files, rules)
             }
-            Strategy::SetBit if !self.is_excluded(RungName::Rules) => with_exec_bit(files),
-            Strategy::Structural if !self.is_excluded(RungName::Structural) => {
+            Strategy::SetBit if !self.is_excluded(ResolutionStrategy::Rules) => {
+                with_exec_bit(files)
+            }
+            Strategy::Structural if !self.is_excluded(ResolutionStrategy::Structural) => {
                 self.apply_structural_tool(files)
             }
-            Strategy::Recorded if !self.is_excluded(RungName::Remembered) => {
+            Strategy::Recorded if !self.is_excluded(ResolutionStrategy::Recorded) => {
                 by_record(&self.store, files)
             }
             _ => Ok(None),
@@ -229,7 +231,7 @@ impl<'a> Strategies<'a> {
         match by_structural_tool(&self.tools(), files)? {
             Ok(resolved) => Ok(Some(resolved)),
             Err(why) => {
-                self.note_failure(RungName::Structural, why);
+                self.note_failure(ResolutionStrategy::Structural, why);
                 Ok(None)
             }
         }
@@ -247,18 +249,18 @@ impl<'a> Strategies<'a> {
         }
         match regenerate(&self.tools(), generated, &edits_of(resolved), result)? {
             Ok(units) => return Ok(Some(units)),
-            Err(why) => self.note_failure(RungName::Regenerated, why),
+            Err(why) => self.note_failure(ResolutionStrategy::Regenerated, why),
         }
         let units = generated.iter();
         let units = units.map(|generated| self.resolve_unit(generated.unit, result));
         units.collect()
     }
 
-    fn note_failure(&mut self, rung: RungName, why: String) {
-        self.tried.push(TriedRung { rung, why });
+    fn note_failure(&mut self, strategy: ResolutionStrategy, reason: String) {
+        self.tried.push(FailedStrategy { strategy, reason });
     }
 
-    fn is_excluded(&self, strategy: RungName) -> bool {
+    fn is_excluded(&self, strategy: ResolutionStrategy) -> bool {
         self.excluded.contains_key(&strategy)
     }
 

@@ -42,7 +42,10 @@ pub(super) fn work(
         let found = blocking(move || {
             let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
             let found = live_work::compare(&context, &state, &mut kept)?;
-            let known = state.speculative.iter().map(|found| &found.conflict);
+            let known = state
+                .speculative_conflicts
+                .iter()
+                .map(|found| &found.conflict);
             Ok(found.filter(|found| !found.iter().eq(known)))
         });
         if let Ok(Some(conflicts)) = found.await {

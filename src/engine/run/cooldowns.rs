@@ -26,7 +26,7 @@ impl Cooldowns {
             let wait = Duration::try_from(until.duration_since(now.time));
             cooldowns.start(worker, now.instant, wait.unwrap_or_default());
         };
-        for (worker, until) in state.roster.rests() {
+        for (worker, until) in state.worker_health.cooldowns() {
             begin(worker, until);
         }
         for attempt in state.tasks.iter().filter_map(TaskState::last_attempt) {
@@ -69,7 +69,7 @@ mod tests {
     use super::*;
     use crate::model::failure::FailureClass;
     use crate::model::fixture::{RunFixture, failure};
-    use crate::schedule::worker_pool::{Crew, Profile};
+    use crate::schedule::worker_pool::{WorkerLimits, WorkerPool};
 
     #[test]
     fn what_a_server_asked_for_and_the_last_start_outlive_the_process() {
@@ -80,14 +80,14 @@ mod tests {
             .begin(1, "claude")
             .begin(2, "codex");
         let state = run.fail_with(1, limit, 1).state();
-        let codex = Profile {
+        let codex = WorkerLimits {
             stagger: Duration::from_secs(30),
-            ..Profile::default()
+            ..WorkerLimits::default()
         };
         let limits = Limits {
-            crew: Crew {
-                profiles: BTreeMap::from([("codex".to_owned(), codex)]),
-                ..Crew::default()
+            pool: WorkerPool {
+                workers: BTreeMap::from([("codex".to_owned(), codex)]),
+                ..WorkerPool::default()
             },
             ..Limits::default()
         };

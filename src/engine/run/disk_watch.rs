@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::engine::kernel::disk_space::{FIRST_PAUSE, MEASURE_INTERVAL, pause};
-use crate::model::shortage::{Scarce, Shortage};
+use crate::model::shortage::{Resource, Shortage};
 
 /// How often a limit of the user's is measured, for which everything is read.
 const QUOTA_INTERVAL: Duration = Duration::from_secs(5);
@@ -46,9 +46,9 @@ impl DiskWatch {
         self.tries += 1;
         let may_end = now + pause(self.tries);
         self.lack = Some(Lack {
-            measure: match shortage.of {
-                Scarce::Bytes | Scarce::Files => Measure::Disk,
-                Scarce::Worktrees | Scarce::TotalDisk => Measure::Quota,
+            measure: match shortage.resource {
+                Resource::Bytes | Resource::Files => Measure::Disk,
+                Resource::Worktrees | Resource::TotalDisk => Measure::Quota,
             },
             measure_at: may_end.min(now + MEASURE_INTERVAL),
             may_end,
@@ -95,9 +95,9 @@ impl DiskWatch {
 mod tests {
     use super::*;
 
-    fn shortage(of: Scarce) -> Shortage {
+    fn shortage(of: Resource) -> Shortage {
         Shortage {
-            of,
+            resource: of,
             place: "/".to_owned(),
             has: 0,
             needs: 1,
@@ -110,7 +110,7 @@ mod tests {
         let mut waits = Vec::new();
         for _ in 0..6 {
             let since = now;
-            watch.record_shortage(&shortage(Scarce::Bytes), now);
+            watch.record_shortage(&shortage(Resource::Bytes), now);
             while watch.is_short() {
                 now += watch.due_in(now).unwrap();
                 assert!(watch.take_due(now).is_some());
@@ -120,14 +120,14 @@ mod tests {
         }
         assert_eq!(waits, [100, 200, 400, 800, 1600, 3200]);
         watch.wrote();
-        watch.record_shortage(&shortage(Scarce::Bytes), now);
+        watch.record_shortage(&shortage(Resource::Bytes), now);
         assert_eq!(watch.due_in(now), Some(2 * FIRST_PAUSE), "it starts again");
     }
 
     #[test]
     fn a_shortage_lasts_until_a_measurement_finds_space() {
         let (mut watch, start) = (DiskWatch::default(), Instant::now());
-        watch.record_shortage(&shortage(Scarce::Worktrees), start);
+        watch.record_shortage(&shortage(Resource::Worktrees), start);
         let now = start + watch.due_in(start).unwrap();
         assert_eq!(watch.take_due(now), Some(Measure::Quota));
         assert_eq!(watch.take_due(now), None, "one measurement at a time");

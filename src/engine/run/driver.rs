@@ -289,7 +289,7 @@ impl Driver {
                 matches!(self.state.task(*task).phase, TaskPhase::RetryAt(_))
             }
             Event::WorkerUnparked { worker, until } => {
-                let known = self.state.roster.standing(worker);
+                let known = self.state.worker_health.record(worker);
                 let parked = known.and_then(|known| known.parked.as_ref());
                 parked.is_some_and(|parked| parked.until == *until)
             }
@@ -385,7 +385,7 @@ impl Driver {
         };
         self.effects
             .push(Effect::Warn(format!("not assembled: {why}")));
-        self.record(Event::AssemblyRefused { why }, now);
+        self.record(Event::AssemblyRefused { reason: why }, now);
     }
 
     fn published(&mut self, publication: Publication, now: Now) {
@@ -412,7 +412,7 @@ impl Driver {
     fn disk_is_full(&mut self, why: &FullDisk, is_news: bool, now: Now) {
         if is_news {
             let FullDisk { error, shortage } = why;
-            let warning = format!("{error}: {}", shortage.sentence());
+            let warning = format!("{error}: {}", shortage.message());
             self.effects.push(Effect::Warn(warning));
         }
         self.record_shortage(&why.shortage, now);
@@ -422,9 +422,9 @@ impl Driver {
     pub(super) fn record_shortage(&mut self, shortage: &Shortage, now: Now) {
         self.admission.record_shortage(shortage, now.instant);
         let is_over = matches!(self.state.phase, RunPhase::Ended(_));
-        if self.state.out_of_space.is_none() && !is_over {
+        if self.state.shortage.is_none() && !is_over {
             let shortage = shortage.clone();
-            self.record(Event::OutOfSpace { shortage }, now);
+            self.record(Event::ShortageBegan { shortage }, now);
         }
     }
 
@@ -438,9 +438,9 @@ impl Driver {
 
     /// A shortage that another process recorded is found again, if there still is one.
     fn end_shortage(&mut self, now: Now) {
-        let is_paused = self.state.out_of_space.is_some() && !self.admission.is_short();
+        let is_paused = self.state.shortage.is_some() && !self.admission.is_short();
         if is_paused && !matches!(self.state.phase, RunPhase::Ended(_)) {
-            self.record(Event::SpaceIsBack {}, now);
+            self.record(Event::ShortageEnded {}, now);
         }
     }
 
@@ -467,7 +467,7 @@ impl Driver {
             Some(worktree) => {
                 let path = self.layout.recorded_path(&worktree.path);
                 let worktrees = vec![path];
-                self.record(Event::WorktreesGoing { worktrees }, now);
+                self.record(Event::WorktreesEvicting { worktrees }, now);
                 self.after_write(Effect::RemoveWorktree(worktree));
             }
             None if self.attempts.count() == 0 => {

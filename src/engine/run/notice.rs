@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::model::ids::{AttemptNumber, TaskNumber};
-use crate::model::run::{RunState, Speculative};
+use crate::model::run::{RunState, SpeculativeConflict};
 use crate::report::conflict_suggestion::suggestion;
 
 /// The version of the format; a breaking change raises it.
@@ -62,7 +62,12 @@ impl Notices {
             };
             let known = self.written.get(&task);
             let known = known.filter(|(of, _)| *of == attempt);
-            let conflicts = || state.speculative.iter().any(|c| other(c, task).is_some());
+            let conflicts = || {
+                state
+                    .speculative_conflicts
+                    .iter()
+                    .any(|c| other(c, task).is_some())
+            };
             if known.is_none() && !conflicts() {
                 continue;
             }
@@ -81,7 +86,7 @@ impl Notices {
 }
 
 fn notice(state: &RunState, task: TaskNumber) -> String {
-    let found = state.speculative.iter();
+    let found = state.speculative_conflicts.iter();
     let conflicts = found.filter_map(|found| Some(conflict(state, found, other(found, task)?)));
     let notice = Wire {
         version: VERSION,
@@ -91,7 +96,7 @@ fn notice(state: &RunState, task: TaskNumber) -> String {
 }
 
 /// Returns the other task of the two, if the task is one of them.
-fn other(found: &Speculative, task: TaskNumber) -> Option<TaskNumber> {
+fn other(found: &SpeculativeConflict, task: TaskNumber) -> Option<TaskNumber> {
     match found.conflict.pair() {
         (a, b) if a == task => Some(b),
         (a, b) if b == task => Some(a),
@@ -99,7 +104,11 @@ fn other(found: &Speculative, task: TaskNumber) -> Option<TaskNumber> {
     }
 }
 
-fn conflict<'a>(state: &'a RunState, found: &'a Speculative, with: TaskNumber) -> Conflict<'a> {
+fn conflict<'a>(
+    state: &'a RunState,
+    found: &'a SpeculativeConflict,
+    with: TaskNumber,
+) -> Conflict<'a> {
     let (task, conflict) = (state.plan.task(with), &found.conflict);
     let paths = conflict.units.iter().flat_map(|unit| &unit.paths);
     Conflict {

@@ -20,7 +20,7 @@ pub(super) struct Notifications {
 impl Notifications {
     /// For a run in this state, whose parkings the user knows.
     pub(super) fn new(settings: &Settings, state: &RunState) -> Notifications {
-        let parked = state.roster.parked(state.updated);
+        let parked = state.worker_health.parked(state.updated);
         Notifications {
             is_enabled: !settings.notify.command.is_empty() || settings.notify.desktop,
             parked: parked
@@ -64,7 +64,7 @@ mod tests {
             worker: "claude".to_owned(),
             task: TaskNumber(1),
             until: start() + SignedDuration::from_mins(minutes),
-            why: "usage limit".to_owned(),
+            reason: "usage limit".to_owned(),
         };
         Recorded {
             seq: 2,

@@ -61,7 +61,10 @@ impl Outbox {
 
     /// Follows a fact.
     pub(super) fn apply(&mut self, event: &Event) {
-        self.is_stale |= !matches!(event, Event::AttemptStarted { .. } | Event::Noted { .. });
+        self.is_stale |= !matches!(
+            event,
+            Event::AttemptStarted { .. } | Event::ProgressReported { .. }
+        );
     }
 
     /// Returns the commit that is due, if any.

@@ -43,8 +43,8 @@ impl Pacing {
     /// Returns the actions that are due; none if nothing has changed since the last decision.
     pub(super) fn decide(&mut self, state: &RunState, now: Now) -> Vec<Action> {
         let resting = self.cooldowns.resting(now.instant);
-        self.has_changed |= resting != self.limits.crew.resting;
-        self.limits.crew.resting = resting;
+        self.has_changed |= resting != self.limits.pool.cooling_down;
+        self.limits.pool.cooling_down = resting;
         if !std::mem::take(&mut self.has_changed) {
             return Vec::new();
         }

@@ -10,7 +10,7 @@ use crate::engine::kernel::disk_space::worktree_prefix;
 use crate::engine::worktree::remove;
 use crate::git::worktree::Worktree;
 use crate::model::run::RunState;
-use crate::model::shortage::{Scarce, Shortage};
+use crate::model::shortage::{Resource, Shortage};
 use crate::model::task_state::TaskPhase;
 
 /// Returns the user's limit that one more worktree would pass. Measuring reads every folder, so it
@@ -19,21 +19,21 @@ pub fn exceeded(context: &Context) -> Option<Shortage> {
     let run = &context.settings.run;
     let kept = worktrees(context);
     let prefix = worktree_prefix(&context.repo, &context.settings);
-    let shortage = |of, has: u64, needs: u64| Shortage {
-        of,
+    let shortage = |resource, has: u64, needs: u64| Shortage {
+        resource,
         place: prefix.display().to_string(),
         has,
         needs,
     };
     let count = kept.len() as u64;
     if let Some(most) = run.max_worktrees.filter(|most| kept.len() >= *most) {
-        return Some(shortage(Scarce::Worktrees, count, most as u64));
+        return Some(shortage(Resource::Worktrees, count, most as u64));
     }
     let most = run.max_total_disk?;
     let places = kept.iter().map(|worktree| worktree.path.as_path());
     let own = context.repo.dispatch_folder();
     let used: u64 = places.chain([own.as_path()]).map(disk_use).sum();
-    (used + context.size().bytes > most).then(|| shortage(Scarce::TotalDisk, used, most))
+    (used + context.size().bytes > most).then(|| shortage(Resource::TotalDisk, used, most))
 }
 
 /// Returns every worktree of dispatch, whatever its run.

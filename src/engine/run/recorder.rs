@@ -122,7 +122,7 @@ impl Recorder {
 fn may_wait(fact: &Recorded) -> bool {
     matches!(
         fact.event,
-        Event::AttemptStarted { .. } | Event::Noted { .. }
+        Event::AttemptStarted { .. } | Event::ProgressReported { .. }
     )
 }
 
@@ -135,7 +135,7 @@ mod tests {
 
     fn note(seq: u64) -> Recorded {
         let (task, note) = (TaskNumber(1), format!("step {seq}"));
-        fact(seq, Event::Noted { task, note })
+        fact(seq, Event::ProgressReported { task, note })
     }
 
     fn fact(seq: u64, event: Event) -> Recorded {

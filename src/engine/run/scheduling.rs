@@ -72,7 +72,7 @@ impl Driver {
                 return Next::Action;
             }
             // The loop wakes by itself when the cooldown is over.
-            Action::Rest { .. } => return Next::Action,
+            Action::WaitForCooldown { .. } => return Next::Action,
             // An assembly that is under way moves a branch; the run waits for it.
             Action::End { .. } if self.assembly == Assembly::Running => return Next::Action,
             action => announcement(action),
@@ -208,29 +208,37 @@ fn announcement(action: Action) -> Option<Event> {
             worker,
             task,
             until,
-            why,
+            reason,
         } => Event::WorkerParked {
             worker,
             task,
             until,
-            why,
+            reason,
         },
-        Action::OutOfMoney { spent, max_cost } => Event::OutOfMoney { spent, max_cost },
-        Action::LockOut { worker, tasks, why } => Event::WorkerLockedOut { worker, tasks, why },
-        Action::GiveUpSetUps { tasks, why } => Event::SetUpBroken { tasks, why },
+        Action::RecordCostLimit { spent, max_cost } => Event::CostLimitReached { spent, max_cost },
+        Action::DenyAccess {
+            worker,
+            tasks,
+            message,
+        } => Event::WorkerAccessDenied {
+            worker,
+            tasks,
+            message,
+        },
+        Action::TripSetup { tasks, message } => Event::SetupBroken { tasks, message },
         Action::ScheduleRetry { task, due } => Event::RetryScheduled { task, due },
-        Action::OutOfRetries { task, budget } => Event::OutOfRetries { task, budget },
-        Action::Redispatch { task, onto } => Event::Redispatched {
+        Action::RecordRetryBudget { task, budget } => Event::RetryBudgetSpent { task, budget },
+        Action::Redispatch { task, conflict } => Event::Redispatched {
             task,
-            onto: onto.commit,
-            with: onto.with,
+            base: conflict.chain_tip,
+            with: conflict.with,
         },
-        Action::GiveUpRedispatch(task) => Event::RedispatchGivenUp { task },
+        Action::FailRedispatch(task) => Event::RedispatchFailed { task },
         Action::End { exit } => Event::RunEnded { exit },
         Action::Start { .. }
         | Action::UnparkAt { .. }
         | Action::WakeAt { .. }
-        | Action::Rest { .. }
+        | Action::WaitForCooldown { .. }
         | Action::Assemble => return None,
     })
 }

@@ -133,7 +133,7 @@ pub fn free_references(
 /// # Errors
 /// When a lock file cannot be removed.
 pub fn free_target(repo: &Repo, state: &RunState) -> Result<(), EngineError> {
-    let Some(landing) = &state.landing else {
+    let Some(landing) = &state.pending_landing else {
         return Ok(());
     };
     let name = branch_ref(&landing.target);

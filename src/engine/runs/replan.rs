@@ -9,7 +9,7 @@ use crate::journal::Journal;
 use crate::model::event::{Event, Recorded};
 use crate::model::ids::TaskNumber;
 use crate::model::plan::Plan;
-use crate::model::recovery::{Finding, Found};
+use crate::model::recovery::{Finding, FindingKind};
 use crate::model::run::RunState;
 use crate::plan::edit::edit;
 use crate::plan::{Format, render};
@@ -20,7 +20,7 @@ pub struct Replan {
     /// The plan the run goes on with.
     pub plan: Plan,
     /// What it is for every task.
-    pub edits: Vec<Found>,
+    pub edits: Vec<Finding>,
 }
 
 impl Replan {
@@ -38,7 +38,7 @@ impl Replan {
 
     /// Whether anything differs for any task.
     pub fn changes_tasks(&self) -> bool {
-        self.edits.iter().any(|edit| edit.what != Finding::Same)
+        self.edits.iter().any(|edit| edit.kind != FindingKind::Same)
     }
 
     /// Records it; from here on the run has this plan.

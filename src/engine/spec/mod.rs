@@ -57,12 +57,12 @@ pub struct ReusedWorktree {
 /// Returns the candidates that the next attempt at a task starts from: its own redispatch base if it
 /// has one, else the candidates of its dependencies and of the tasks it conflicted with.
 pub fn starts_from(state: &RunState, task: TaskNumber) -> Vec<(TaskNumber, Oid)> {
-    if let Some(onto) = &state.task(task).onto {
-        return vec![(task, onto.commit)];
+    if let Some(onto) = &state.task(task).redispatched_for {
+        return vec![(task, onto.chain_tip)];
     }
     let candidate = |number: &TaskNumber| Some((*number, state.task(*number).candidate()?));
     let depends_on = &state.plan.task(task).depends_on;
-    let conflicting = state.in_the_way_of(task);
+    let conflicting = state.assembled_conflicts(task);
     let all = depends_on.iter().chain(&conflicting);
     all.filter_map(candidate).collect()
 }

@@ -90,7 +90,7 @@ pub enum StartError {
     #[error("{} cannot be written", .0.display())]
     ReadOnly(PathBuf, #[source] io::Error),
     /// The disk is nearly full.
-    #[error("{}", .0.sentence())]
+    #[error("{}", .0.message())]
     NoSpace(Shortage),
     /// The worktrees would be inside a checkout.
     #[error("worktrees would be made inside the checkout, at {}", .0.display())]
@@ -388,7 +388,7 @@ pub fn worker_name<'a>(task: &'a Task, settings: &'a Settings) -> &'a str {
 
 /// Who does a task of a run: the worker a person chose since, else that of the plan.
 pub fn worker_for<'a>(state: &'a RunState, number: TaskNumber, settings: &'a Settings) -> &'a str {
-    let chosen = state.task(number).chosen_worker.as_deref();
+    let chosen = state.task(number).worker_override.as_deref();
     chosen.unwrap_or_else(|| worker_name(state.plan.task(number), settings))
 }
 

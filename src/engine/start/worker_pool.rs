@@ -9,23 +9,23 @@ use crate::engine::start::worker_name;
 use crate::model::plan::Plan;
 use crate::model::worker::Worker;
 use crate::schedule::Limits;
-use crate::schedule::worker_pool::{Crew, Profile};
+use crate::schedule::worker_pool::{WorkerLimits, WorkerPool};
 
 /// The crew of a plan. Who could take over but is not installed is left out.
-fn crew(plan: &Plan, settings: &Settings) -> Crew {
+fn crew(plan: &Plan, settings: &Settings) -> WorkerPool {
     let assigned = plan.tasks().iter().map(|task| worker_name(task, settings));
     let with_command = settings.workers.values().filter(|w| !w.command.is_empty());
-    let profile = |worker: &Worker| Profile {
+    let profile = |worker: &Worker| WorkerLimits {
         concurrency: worker.concurrency,
         stagger: worker.stagger.unwrap_or_default(),
         fallback: fallback(worker, &settings.workers),
     };
-    Crew {
+    WorkerPool {
         assigned: assigned.map(str::to_owned).collect(),
-        profiles: with_command
+        workers: with_command
             .map(|worker| (worker.name.clone(), profile(worker)))
             .collect(),
-        ..Crew::default()
+        ..WorkerPool::default()
     }
 }
 
@@ -51,6 +51,6 @@ pub fn limits(plan: &Plan, settings: &Settings) -> Limits {
         hold_back: settings.conflicts.on_new == OnNewConflict::PauseLaterTask,
         quota_wait: run.quota_wait,
         max_cost: run.max_cost,
-        crew: crew(plan, settings),
+        pool: crew(plan, settings),
     }
 }

@@ -9,10 +9,10 @@
 //!
 //! Otherwise it is the beginning of the prompt. Below `<!-- prompt -->` everything is prompt.
 
+use crate::plan::collector::{Collector, RawDiagnostic, quoted};
 use crate::plan::diagnostic::Code;
 use crate::plan::draft::{Member, Value};
 use crate::plan::fields::{is_known, is_nearly_known, normal_key};
-use crate::plan::finding::{Finding, Findings, quoted};
 use crate::plan::markdown::blocks::{Block, Kind};
 use crate::plan::markdown::raw::{line_end, marker, trimmed, unmargined};
 use crate::plan::normal;
@@ -41,19 +41,19 @@ pub(super) fn is_only_known_fields(text: &str, list: &Block) -> bool {
 }
 
 /// The fields of a list that [`is_field_list`].
-pub(super) fn read(text: &str, list: &Block, findings: &mut Findings) -> Vec<Member> {
+pub(super) fn read(text: &str, list: &Block, findings: &mut Collector) -> Vec<Member> {
     let items = list.children.iter();
     items
         .filter_map(|item| read_field(text, item, findings))
         .collect()
 }
 
-fn read_field(text: &str, item: &Block, findings: &mut Findings) -> Option<Member> {
+fn read_field(text: &str, item: &Block, findings: &mut Collector) -> Option<Member> {
     let Some(key) = key_of(text, item) else {
         let span = first_line(text, item);
         let message = format!("{} is no `key: value`", quoted(&text[span.clone()]));
         let hint = "a list that belongs to the prompt needs a line of prose before it";
-        findings.add(Finding::error(Code::NotAField, span, message).hint(hint));
+        findings.add(RawDiagnostic::error(Code::NotAField, span, message).hint(hint));
         return None;
     };
     let value = match read_value(text, item, &key) {
@@ -70,13 +70,14 @@ fn read_field(text: &str, item: &Block, findings: &mut Findings) -> Option<Membe
     {
         let message = "the backticks are taken as part of the value";
         let hint = format!("write {} without them", quoted(inside));
-        findings.add(Finding::warning(Code::Backticks, value.span.clone(), message).hint(hint));
+        findings
+            .add(RawDiagnostic::warning(Code::Backticks, value.span.clone(), message).hint(hint));
     }
     let key = At::new(key.name, key.span);
     Some(Member { key, value })
 }
 
-fn read_value(text: &str, item: &Block, key: &Key) -> Result<At<Value>, Finding> {
+fn read_value(text: &str, item: &Block, key: &Key) -> Result<At<Value>, RawDiagnostic> {
     let (head, nested) = match item.children.split_first() {
         Some((head, nested)) if matches!(head.kind, Kind::Text | Kind::Heading(_)) => {
             (head, nested)
@@ -92,7 +93,7 @@ fn read_value(text: &str, item: &Block, key: &Key) -> Result<At<Value>, Finding>
     let two = || {
         let message = format!("{} has more than one value", quoted(&key.name));
         let hint = "a value is the rest of the line, or a nested list, or a code block";
-        Finding::error(Code::BadValue, key.span.clone(), message).hint(hint)
+        RawDiagnostic::error(Code::BadValue, key.span.clone(), message).hint(hint)
     };
     match nested {
         [] => one_line_value(key, inline, span),
@@ -107,11 +108,11 @@ fn read_value(text: &str, item: &Block, key: &Key) -> Result<At<Value>, Finding>
 
 /// A value that an editor has wrapped is one line again, except for commands: there it is not
 /// clear whether one was meant or two.
-fn one_line_value(key: &Key, inline: &str, span: Span) -> Result<At<Value>, Finding> {
+fn one_line_value(key: &Key, inline: &str, span: Span) -> Result<At<Value>, RawDiagnostic> {
     if inline.contains(['\n', '\r']) && matches!(key.name.as_str(), "run" | "check") {
         let message = format!("{} goes over several lines", quoted(&key.name));
         let hint = format!("put the lines in a code block below `{}:`", key.name);
-        return Err(Finding::error(Code::BadValue, span, message).hint(hint));
+        return Err(RawDiagnostic::error(Code::BadValue, span, message).hint(hint));
     }
     let inline = normal::lines(inline);
     let lines: Vec<_> = inline.split('\n').map(str::trim).collect();

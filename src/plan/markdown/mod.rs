@@ -12,9 +12,9 @@
 //!   are they counted from it, as Markdown does.
 
 use crate::base::text::one_line;
+use crate::plan::collector::{Collector, RawDiagnostic};
 use crate::plan::diagnostic::Code;
 use crate::plan::draft::Draft;
-use crate::plan::finding::{Finding, Findings};
 use crate::plan::markdown::blocks::{Block, Kind};
 use crate::plan::span::{At, Span};
 
@@ -24,14 +24,16 @@ mod list;
 mod raw;
 mod render;
 mod task;
+mod unread;
 
 pub(super) use render::render;
 
 /// Reads a plan; any text is Markdown, so there is always something to check.
-pub(super) fn parse(text: &str, findings: &mut Findings) -> Draft {
+pub(super) fn parse(text: &str, findings: &mut Collector) -> Draft {
     let blocks = blocks::read(text);
     let mut reader = Reader::new(text, &blocks, findings);
     blocks.iter().for_each(|block| reader.take(block));
+    reader.warn_about_unread();
     reader.draft
 }
 
@@ -46,7 +48,7 @@ enum Section {
 
 struct Reader<'a> {
     text: &'a str,
-    findings: &'a mut Findings,
+    findings: &'a mut Collector,
     draft: Draft,
     /// The lowest level at which a heading "Dispatch Plan" counts; `None` if there is none.
     plan_heading: Option<u8>,
@@ -55,10 +57,12 @@ struct Reader<'a> {
     in_plan: bool,
     section: Section,
     section_level: u8,
+    /// The lines that look like a task and are none.
+    unread: Vec<Span>,
 }
 
 impl<'a> Reader<'a> {
-    fn new(text: &'a str, blocks: &[Block], findings: &'a mut Findings) -> Reader<'a> {
+    fn new(text: &'a str, blocks: &[Block], findings: &'a mut Collector) -> Reader<'a> {
         // A plan may itself be called "Dispatch Plan".
         let levels = blocks.iter().filter_map(|block| match block.kind {
             Kind::Heading(level) => is_plan(&heading(text, block).value).then_some(level),
@@ -84,10 +88,14 @@ impl<'a> Reader<'a> {
             in_plan: plan_heading.is_none(),
             section: Section::Plain,
             section_level: 0,
+            unread: Vec::new(),
         }
     }
 
     fn take(&mut self, block: &Block) {
+        if self.in_plan && self.section != Section::Context {
+            self.unread.extend(unread::outside(self.text, block));
+        }
         match (&block.kind, self.section) {
             (Kind::Heading(level), _) => self.heading(*level, heading(self.text, block)),
             (_, Section::Context) => self.context(block),
@@ -165,6 +173,7 @@ impl<'a> Reader<'a> {
             let value = if is_lazy { counted } else { number.value };
             let number = At::new(value, number.span);
             let mut task = task::read(self.text, item, number, self.findings);
+            self.unread.extend(unread::inside(self.text, item));
             task.after_independent = self.section == Section::Dependent;
             self.draft.tasks.push(task);
         }
@@ -174,10 +183,20 @@ impl<'a> Reader<'a> {
         if list::is_field_list(self.text, list) {
             let span = self.first_line(list);
             let message = "these fields belong to no task";
-            let finding = Finding::error(Code::StrayField, span, message);
+            let finding = RawDiagnostic::error(Code::StrayField, span, message);
             self.findings.add(finding.hint(self.indent_hint()));
         } else if self.draft.tasks.is_empty() {
             self.draft.advice = "tasks are numbered: write `1. [TAG] Title` instead of a bullet";
+        }
+    }
+
+    /// Without any task, the advice says how one is written.
+    fn warn_about_unread(&mut self) {
+        if self.draft.tasks.is_empty() {
+            return;
+        }
+        for line in std::mem::take(&mut self.unread) {
+            self.findings.add(unread::warning(self.text, line));
         }
     }
 
@@ -188,7 +207,7 @@ impl<'a> Reader<'a> {
         if is_indented && !self.draft.tasks.is_empty() {
             let span = self.first_line(block);
             let message = "this text belongs to no task, though it is indented";
-            let finding = Finding::warning(Code::StrayText, span, message);
+            let finding = RawDiagnostic::warning(Code::StrayText, span, message);
             self.findings.add(finding.hint(self.indent_hint()));
         }
     }

@@ -1,8 +1,8 @@
 //! One numbered item as a task: headline, fields, prompt.
 
+use crate::plan::collector::{Collector, RawDiagnostic};
 use crate::plan::diagnostic::Code;
 use crate::plan::draft::DraftTask;
-use crate::plan::finding::{Finding, Findings};
 use crate::plan::markdown::blocks::{Block, Kind};
 use crate::plan::markdown::headline::{self, Headline, looks_blocked};
 use crate::plan::markdown::list;
@@ -18,7 +18,7 @@ pub(super) fn read(
     text: &str,
     item: &Block,
     number: At<u64>,
-    findings: &mut Findings,
+    findings: &mut Collector,
 ) -> DraftTask {
     let marker = raw::marker(text, &item.span);
     let (headline, after, mut rest) = read_headline(text, item, &marker);
@@ -152,21 +152,21 @@ fn is_prompt_mark(text: &str, block: &Block) -> bool {
     block.kind == Kind::Html && text[block.span.start..end].trim() == PROMPT_MARK
 }
 
-fn warn_about_fields(text: &str, blocks: &[Block], findings: &mut Findings) {
+fn warn_about_fields(text: &str, blocks: &[Block], findings: &mut Collector) {
     for block in blocks {
         if list::is_only_known_fields(text, block) {
             let span = raw::trimmed(text, block.span.clone());
             let end = raw::line_end(text, span.start).min(span.end);
             let message = "this list is part of the prompt, though it looks like fields";
             let hint = "fields follow the line of their task, before any prose";
-            let finding = Finding::warning(Code::FieldsAfterPrompt, span.start..end, message);
+            let finding = RawDiagnostic::warning(Code::FieldsAfterPrompt, span.start..end, message);
             findings.add(finding.hint(hint));
         }
     }
 }
 
-fn unread_dependency(span: Span) -> Finding {
+fn unread_dependency(span: Span) -> RawDiagnostic {
     let message = "this reads like a dependency, but is part of the title";
     let hint = "write `— blocked by #2` at the end of the line, or a field `depends_on: #2`";
-    Finding::warning(Code::UnreadDependency, span, message).hint(hint)
+    RawDiagnostic::warning(Code::UnreadDependency, span, message).hint(hint)
 }

@@ -2,15 +2,15 @@
 
 use globset::{GlobBuilder, GlobMatcher};
 
+use crate::plan::collector::{RawDiagnostic, quoted};
 use crate::plan::diagnostic::Code;
-use crate::plan::finding::{Finding, quoted};
 use crate::plan::span::At;
 
 /// Longer globs are a slip, and slow.
 const LONGEST: usize = 1000;
 
 /// The glob as it is kept: without `./` before it, and a folder (`src/`) means all below it.
-pub(super) fn check_glob(glob: &At<String>) -> Result<String, Finding> {
+pub(super) fn check_glob(glob: &At<String>) -> Result<String, RawDiagnostic> {
     let written = glob.value.trim();
     let mut pattern = written;
     while let Some(rest) = pattern.strip_prefix("./") {
@@ -19,7 +19,7 @@ pub(super) fn check_glob(glob: &At<String>) -> Result<String, Finding> {
     let bad = |why: String| {
         let message = format!("{} is no glob: {why}", quoted(written));
         let hint = "globs look like `src/**`, `docs/*.md` or `Cargo.{toml,lock}`";
-        Finding::error(Code::BadGlob, glob.span.clone(), message).hint(hint)
+        RawDiagnostic::error(Code::BadGlob, glob.span.clone(), message).hint(hint)
     };
     if pattern.is_empty() || pattern == "." {
         return Err(bad("it names nothing".to_owned()));
@@ -30,7 +30,7 @@ pub(super) fn check_glob(glob: &At<String>) -> Result<String, Finding> {
     if leaves_repository(pattern) {
         let message = format!("{} leaves the repository", quoted(written));
         let hint = "paths are relative to the top of the repository";
-        return Err(Finding::error(Code::PathOutside, glob.span.clone(), message).hint(hint));
+        return Err(RawDiagnostic::error(Code::PathOutside, glob.span.clone(), message).hint(hint));
     }
     if pattern.len() > LONGEST {
         return Err(bad(format!("it is longer than {LONGEST} bytes")));

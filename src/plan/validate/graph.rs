@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use crate::base::text::did_you_mean;
+use crate::plan::collector::{Collector, RawDiagnostic, quoted};
 use crate::plan::diagnostic::Code;
-use crate::plan::finding::{Finding, Findings, quoted};
 use crate::plan::span::At;
 use crate::plan::validate::Checked;
 
@@ -19,7 +19,7 @@ pub(super) struct Graph {
 }
 
 /// Finds out what each task depends on; `None` if there is no sound graph.
-pub(super) fn resolve(tasks: &[Checked], findings: &mut Findings) -> Option<Graph> {
+pub(super) fn resolve(tasks: &[Checked], findings: &mut Collector) -> Option<Graph> {
     let before = findings.errors();
     let names = Names::of(tasks);
     let mut dependencies: Vec<Rc<[usize]>> = Vec::with_capacity(tasks.len());
@@ -64,7 +64,12 @@ impl Names {
         }
     }
 
-    fn dependencies(&self, tasks: &[Checked], index: usize, findings: &mut Findings) -> Vec<usize> {
+    fn dependencies(
+        &self,
+        tasks: &[Checked],
+        index: usize,
+        findings: &mut Collector,
+    ) -> Vec<usize> {
         let mut found = Vec::new();
         for name in &tasks[index].depends_on {
             match self.find(name.value.trim()) {
@@ -78,9 +83,9 @@ impl Names {
         found
     }
 
-    fn unknown(&self, name: &At<String>, count: usize, is_hidden: bool) -> Finding {
+    fn unknown(&self, name: &At<String>, count: usize, is_hidden: bool) -> RawDiagnostic {
         let message = format!("there is no task {}", quoted(&name.value));
-        let finding = Finding::error(Code::UnknownDependency, name.span.clone(), message);
+        let finding = RawDiagnostic::error(Code::UnknownDependency, name.span.clone(), message);
         if is_hidden {
             return finding;
         }
@@ -95,14 +100,14 @@ impl Names {
     }
 }
 
-fn self_dependency(name: &At<String>) -> Finding {
+fn self_dependency(name: &At<String>) -> RawDiagnostic {
     let message = "a task cannot depend on itself";
-    Finding::error(Code::SelfDependency, name.span.clone(), message)
+    RawDiagnostic::error(Code::SelfDependency, name.span.clone(), message)
 }
 
 /// Under the heading "Dependent", no dependencies mean all independent tasks: those that stand
 /// elsewhere and have no dependencies themselves, so that this never makes a cycle.
-fn add_independent(tasks: &[Checked], graph: &mut [Rc<[usize]>], findings: &mut Findings) {
+fn add_independent(tasks: &[Checked], graph: &mut [Rc<[usize]>], findings: &mut Collector) {
     let waits = |task: &Checked| task.after_independent && task.depends_on.is_empty();
     if !tasks.iter().any(waits) {
         return;
@@ -114,7 +119,8 @@ fn add_independent(tasks: &[Checked], graph: &mut [Rc<[usize]>], findings: &mut 
         if independent.is_empty() {
             let message = "this task stands under `Dependent`, but there is nothing it waits for";
             let hint = "say which: `— blocked by #1`";
-            let finding = Finding::warning(Code::NothingToWaitFor, task.span.clone(), message);
+            let finding =
+                RawDiagnostic::warning(Code::NothingToWaitFor, task.span.clone(), message);
             findings.add(finding.hint(hint));
         }
         dependencies.clone_from(&independent);
@@ -193,7 +199,7 @@ impl Search<'_> {
     }
 }
 
-fn cycle_finding(tasks: &[Checked], cycle: &[usize]) -> Finding {
+fn cycle_finding(tasks: &[Checked], cycle: &[usize]) -> RawDiagnostic {
     let number = |index: &usize| format!("#{}", tasks[*index].number.value);
     let shown = match cycle {
         [start @ .., _, last] if cycle.len() > 12 => {
@@ -209,5 +215,5 @@ fn cycle_finding(tasks: &[Checked], cycle: &[usize]) -> Finding {
         .map_or(&task.span, |name| &name.span);
     let message = format!("these tasks wait for each other: {shown}");
     let hint = "take one of these dependencies out";
-    Finding::error(Code::Cycle, place.clone(), message).hint(hint)
+    RawDiagnostic::error(Code::Cycle, place.clone(), message).hint(hint)
 }

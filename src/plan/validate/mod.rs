@@ -6,9 +6,9 @@ use std::path::Path;
 use crate::base::text::one_line;
 use crate::model::ids::TaskNumber;
 use crate::model::plan::{Plan, Task};
+use crate::plan::collector::{Collector, RawDiagnostic};
 use crate::plan::diagnostic::Code;
 use crate::plan::draft::Draft;
-use crate::plan::finding::{Finding, Findings};
 use crate::plan::span::{At, Span};
 use crate::plan::validate::task::Reading;
 use crate::plan::{MAX_TASKS, normal};
@@ -20,7 +20,7 @@ mod task;
 mod value;
 
 /// What a plan is checked against.
-pub(super) struct Surroundings<'a> {
+pub(super) struct ParseContext<'a> {
     /// What the text is called.
     pub(super) name: &'a str,
     /// The workers that exist; `None` if they are not to be checked.
@@ -50,8 +50,8 @@ pub(super) struct Checked {
 /// Checks a draft; the plan is `None` if any finding is an error.
 pub(super) fn validate(
     draft: Draft,
-    surroundings: &Surroundings<'_>,
-    findings: &mut Findings,
+    surroundings: &ParseContext<'_>,
+    findings: &mut Collector,
 ) -> Option<Plan> {
     let title = title(draft.title, surroundings.name, findings);
     let context = context(draft.context, findings);
@@ -81,14 +81,14 @@ pub(super) fn validate(
         Ok(plan) => Some(plan),
         // The checks above say more; this is the rule they must not be weaker than.
         Err(error) => {
-            findings.add(Finding::error(Code::Cycle, 0..0, error.to_string()));
+            findings.add(RawDiagnostic::error(Code::Cycle, 0..0, error.to_string()));
             None
         }
     }
 }
 
 /// The title, or else the stem of the file's name.
-fn title(title: Option<At<String>>, name: &str, findings: &mut Findings) -> String {
+fn title(title: Option<At<String>>, name: &str, findings: &mut Collector) -> String {
     let Some(At { value, span }) = title else {
         let stem = Path::new(name).file_stem().and_then(|stem| stem.to_str());
         let stem = one_line(stem.unwrap_or_default());
@@ -101,12 +101,12 @@ fn title(title: Option<At<String>>, name: &str, findings: &mut Findings) -> Stri
     let title = value::clean(&At::new(one_line(&value), span.clone()), findings);
     if title.is_empty() {
         let message = "the plan has an empty title";
-        findings.add(Finding::error(Code::EmptyTitle, span, message));
+        findings.add(RawDiagnostic::error(Code::EmptyTitle, span, message));
     }
     title
 }
 
-fn context(context: Vec<At<String>>, findings: &mut Findings) -> Vec<String> {
+fn context(context: Vec<At<String>>, findings: &mut Collector) -> Vec<String> {
     let entries = context.iter();
     entries
         .map(|entry| {
@@ -118,14 +118,14 @@ fn context(context: Vec<At<String>>, findings: &mut Findings) -> Vec<String> {
         .collect()
 }
 
-fn count_is_right(count: usize, advice: &str, findings: &mut Findings) -> bool {
+fn count_is_right(count: usize, advice: &str, findings: &mut Collector) -> bool {
     let finding = match count {
-        0 => Finding::error(Code::NoTask, 0..0, "the plan has no task").hint(advice),
+        0 => RawDiagnostic::error(Code::NoTask, 0..0, "the plan has no task").hint(advice),
         1..=MAX_TASKS => return true,
         _ => {
             let message = format!("the plan has {count} tasks, but can have at most 10,000");
             let hint = "split it into several plans and run them one after the other";
-            Finding::error(Code::TooManyTasks, 0..0, message).hint(hint)
+            RawDiagnostic::error(Code::TooManyTasks, 0..0, message).hint(hint)
         }
     };
     findings.add(finding);
@@ -133,7 +133,7 @@ fn count_is_right(count: usize, advice: &str, findings: &mut Findings) -> bool {
 }
 
 /// Numbers run from 1 without gaps, because the board, `blocked by` and every command use them.
-fn check_numbers(tasks: &[Checked], findings: &mut Findings) {
+fn check_numbers(tasks: &[Checked], findings: &mut Collector) {
     let mut previous = None;
     for task in tasks {
         let At { value, span } = &task.number;
@@ -141,17 +141,19 @@ fn check_numbers(tasks: &[Checked], findings: &mut Findings) {
         if previous == Some(*value) {
             let message = format!("two tasks have the number {value}");
             let hint = "numbers go on from one list to the next";
-            findings.add(Finding::error(Code::DuplicateNumber, span.clone(), message).hint(hint));
+            findings
+                .add(RawDiagnostic::error(Code::DuplicateNumber, span.clone(), message).hint(hint));
         } else if *value != expected {
             let message = format!("this task has the number {value} instead of {expected}");
             let hint = "number the tasks from 1 without gaps";
-            findings.add(Finding::error(Code::MissingNumber, span.clone(), message).hint(hint));
+            findings
+                .add(RawDiagnostic::error(Code::MissingNumber, span.clone(), message).hint(hint));
         }
         previous = Some(*value);
     }
 }
 
-fn check_tags(tasks: &[Checked], findings: &mut Findings) {
+fn check_tags(tasks: &[Checked], findings: &mut Collector) {
     let mut owners: HashMap<String, u64> = HashMap::new();
     for checked in tasks {
         let (tag, number) = (&checked.task.tag, checked.number.value);
@@ -160,7 +162,7 @@ fn check_tags(tasks: &[Checked], findings: &mut Findings) {
         };
         let span = checked.tag.clone().unwrap_or(checked.span.clone());
         let message = format!("tasks #{owner} and #{number} both have the tag `{tag}`");
-        let mut finding = Finding::error(Code::DuplicateTag, span, message);
+        let mut finding = RawDiagnostic::error(Code::DuplicateTag, span, message);
         if checked.tag.is_none() || *tag == format!("T{owner}") {
             finding = finding.hint("a task without a tag has the tag `T` and its number");
         }

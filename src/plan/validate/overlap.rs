@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
+use crate::plan::collector::{Collector, RawDiagnostic, quoted};
 use crate::plan::diagnostic::Code;
-use crate::plan::finding::{Finding, Findings, quoted};
 
 use crate::plan::validate::Checked;
 use crate::plan::validate::glob::{literal_prefix, may_overlap};
@@ -14,7 +14,7 @@ use crate::plan::validate::graph::Graph;
 const BUDGET: usize = 200_000;
 
 /// Warns about pairs of tasks without a path of dependencies between them.
-pub(super) fn check(tasks: &[Checked], graph: &Graph, findings: &mut Findings) {
+pub(super) fn check(tasks: &[Checked], graph: &Graph, findings: &mut Collector) {
     let globs = globs(tasks);
     if globs.len() < 2 {
         return;
@@ -53,7 +53,7 @@ fn overlapping<'a>(globs: &'a [Glob<'a>], ancestors: &[Bits]) -> (Vec<Pair<'a>>,
     let mut seen = HashSet::new();
     let mut pairs = Vec::new();
     for (compared, (a, b)) in candidates(globs).enumerate() {
-        if compared == BUDGET || pairs.len() > Findings::LIMIT {
+        if compared == BUDGET || pairs.len() > Collector::LIMIT {
             return (pairs, false);
         }
         let (first, second) = if a.task < b.task { (a, b) } else { (b, a) };
@@ -87,7 +87,7 @@ struct Glob<'a> {
     place: usize,
 }
 
-fn report(tasks: &[Checked], mut pairs: Vec<Pair<'_>>, findings: &mut Findings) {
+fn report(tasks: &[Checked], mut pairs: Vec<Pair<'_>>, findings: &mut Collector) {
     pairs.sort_by_key(|(first, second)| (second.task, first.task));
     for (first, second) in pairs {
         let (one, other) = (&tasks[first.task], &tasks[second.task]);
@@ -103,13 +103,13 @@ fn report(tasks: &[Checked], mut pairs: Vec<Pair<'_>>, findings: &mut Findings) 
         let message = format!("tasks #{number} and #{second_number} may run at once and {both}");
         let hint = format!("let #{second_number} be `blocked by #{number}`, or narrow the files");
         let span = other.files[second.place].clone();
-        findings.add(Finding::warning(Code::OverlappingFiles, span, message).hint(hint));
+        findings.add(RawDiagnostic::warning(Code::OverlappingFiles, span, message).hint(hint));
     }
 }
 
-fn not_all_compared() -> Finding {
+fn not_all_compared() -> RawDiagnostic {
     let message = "the files of the tasks were not all compared, there are too many of them";
-    Finding::warning(Code::Incomplete, 0..0, message)
+    RawDiagnostic::warning(Code::Incomplete, 0..0, message)
 }
 
 /// A set of tasks, one bit each.

@@ -6,17 +6,17 @@ use std::collections::btree_map::Entry;
 use crate::base::text::{did_you_mean, one_line};
 use crate::model::ids::TaskNumber;
 use crate::model::plan::{Isolation, Produces, Strategy, Task, TaskFields};
+use crate::plan::collector::{Collector, RawDiagnostic, quoted};
 use crate::plan::diagnostic::Code;
 use crate::plan::draft::{DraftTask, Member, Value};
 use crate::plan::fields::{KNOWN, LISTS, split_commas, split_names};
-use crate::plan::finding::{Finding, Findings, quoted};
 use crate::plan::normal;
 use crate::plan::span::{At, Span};
 use crate::plan::validate::glob::check_glob;
 use crate::plan::validate::value::{
     boolean, choice, clean, count, dollars, duration, filled, integer, text, texts,
 };
-use crate::plan::validate::{Checked, Surroundings};
+use crate::plan::validate::{Checked, ParseContext};
 
 /// The worker of a task with `run`.
 const SHELL: &str = "shell";
@@ -24,8 +24,8 @@ const SHELL: &str = "shell";
 /// A task being read.
 pub(super) struct Reading<'a> {
     repeatable: bool,
-    surroundings: &'a Surroundings<'a>,
-    findings: &'a mut Findings,
+    surroundings: &'a ParseContext<'a>,
+    findings: &'a mut Collector,
     fields: TaskFields,
     title: Option<At<String>>,
     /// There is one, but of the wrong kind, which was said.
@@ -42,8 +42,8 @@ impl<'a> Reading<'a> {
     /// Of one task.
     pub(super) fn new(
         repeatable: bool,
-        surroundings: &'a Surroundings<'a>,
-        findings: &'a mut Findings,
+        surroundings: &'a ParseContext<'a>,
+        findings: &'a mut Collector,
     ) -> Reading<'a> {
         Reading {
             repeatable,
@@ -73,7 +73,7 @@ impl<'a> Reading<'a> {
         for Member { key, value } in &draft.members {
             let may_repeat = self.repeatable && LISTS.contains(&key.value.as_str());
             if !seen.insert(key.value.as_str()) && !may_repeat {
-                self.findings.add(Finding::duplicate_field(key));
+                self.findings.add(RawDiagnostic::duplicate_field(key));
             } else {
                 self.field(key, value);
             }
@@ -144,7 +144,7 @@ impl<'a> Reading<'a> {
                 self.prompt(key, prompt);
             }
             "prompt_file" => self.prompt_file(key, value),
-            _ => findings.add(Finding::unknown_field(key, KNOWN)),
+            _ => findings.add(RawDiagnostic::unknown_field(key, KNOWN)),
         }
     }
 
@@ -152,7 +152,7 @@ impl<'a> Reading<'a> {
         if self.prompt.is_some() {
             let message = "this task has two prompts";
             let hint = "keep one of prose, `prompt` and `prompt_file`";
-            let finding = Finding::error(Code::PromptTwice, key.span.clone(), message);
+            let finding = RawDiagnostic::error(Code::PromptTwice, key.span.clone(), message);
             self.findings.add(finding.hint(hint));
         } else {
             self.prompt = prompt;
@@ -171,7 +171,7 @@ impl<'a> Reading<'a> {
             Err(reason) => {
                 let message = format!("could not read the prompt file {}: {reason}", quoted(&path));
                 let hint = "the path is relative to the folder of the plan";
-                let finding = Finding::error(Code::PromptFile, value.span.clone(), message);
+                let finding = RawDiagnostic::error(Code::PromptFile, value.span.clone(), message);
                 self.findings.add(finding.hint(hint));
             }
         }
@@ -261,7 +261,7 @@ impl<'a> Reading<'a> {
             format!("the variable {} is given twice", quoted(&name.value))
         };
         let hint = "write `NAME` to pass a variable on, or `NAME=value`";
-        let finding = Finding::error(Code::BadValue, name.span, message);
+        let finding = RawDiagnostic::error(Code::BadValue, name.span, message);
         self.findings.add(finding.hint(hint));
     }
 
@@ -276,7 +276,7 @@ impl<'a> Reading<'a> {
                     quoted(&worker.value)
                 );
                 let hint = "leave out one of the two: the shell carries out `run`";
-                let finding = Finding::error(Code::RunWithWorker, worker.span, message);
+                let finding = RawDiagnostic::error(Code::RunWithWorker, worker.span, message);
                 self.findings.add(finding.hint(hint));
             }
             return;
@@ -292,7 +292,7 @@ impl<'a> Reading<'a> {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!("known workers: {}", names.join(", ")),
             };
-            let finding = Finding::error(Code::UnknownWorker, worker.span.clone(), message);
+            let finding = RawDiagnostic::error(Code::UnknownWorker, worker.span.clone(), message);
             self.findings.add(finding.hint(hint));
         }
         self.fields.worker = Some(worker.value);
@@ -310,7 +310,7 @@ impl<'a> Reading<'a> {
         if !is_good {
             let message = format!("{} cannot be a tag", quoted(&tag.value));
             let hint = "a tag is one word of letters, digits and `-_./+&:@`, such as `API-DOCS`";
-            let finding = Finding::error(Code::BadTag, tag.span.clone(), message);
+            let finding = RawDiagnostic::error(Code::BadTag, tag.span.clone(), message);
             self.findings.add(finding.hint(hint));
         }
         tag.value.clone()
@@ -325,7 +325,7 @@ impl<'a> Reading<'a> {
         if clean.is_empty() && !self.has_bad_title {
             let message = format!("task #{number} has no title");
             let hint = "say in one line what the task is";
-            let finding = Finding::error(Code::EmptyTitle, place.clone(), message);
+            let finding = RawDiagnostic::error(Code::EmptyTitle, place.clone(), message);
             self.findings.add(finding.hint(hint));
         }
         clean

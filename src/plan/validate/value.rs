@@ -5,10 +5,10 @@ use std::time::Duration;
 use crate::base::clock::parse_duration;
 use crate::base::text::did_you_mean;
 use crate::model::usage::Dollars;
+use crate::plan::collector::{Collector, RawDiagnostic, quoted};
 use crate::plan::diagnostic::Code;
 use crate::plan::draft::{Value, bad_kind};
 use crate::plan::fields::as_text;
-use crate::plan::finding::{Finding, Findings, quoted};
 use crate::plan::normal;
 use crate::plan::span::At;
 
@@ -16,16 +16,20 @@ use crate::plan::span::At;
 const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
 
 /// A text without the character that no program can be given.
-pub(super) fn clean(text: &At<String>, findings: &mut Findings) -> String {
+pub(super) fn clean(text: &At<String>, findings: &mut Collector) -> String {
     if text.value.contains('\0') {
         let message = "this text contains a NUL character, which cannot be passed to a program";
-        findings.add(Finding::error(Code::BadValue, text.span.clone(), message));
+        findings.add(RawDiagnostic::error(
+            Code::BadValue,
+            text.span.clone(),
+            message,
+        ));
     }
     text.value.replace('\0', "")
 }
 
 /// A text as it is, with plain line ends.
-pub(super) fn text(key: &str, value: &At<Value>, findings: &mut Findings) -> Option<String> {
+pub(super) fn text(key: &str, value: &At<Value>, findings: &mut Collector) -> Option<String> {
     let Some(found) = as_text(&value.value) else {
         let span = value.span.clone();
         findings.add(bad_kind(key, "a text", &value.value, span));
@@ -39,13 +43,13 @@ pub(super) fn text(key: &str, value: &At<Value>, findings: &mut Findings) -> Opt
 pub(super) fn filled(
     key: &At<String>,
     value: &At<Value>,
-    findings: &mut Findings,
+    findings: &mut Collector,
 ) -> Option<String> {
     let found = text(&key.value, value, findings)?.trim().to_owned();
     if found.is_empty() {
         let message = format!("{} is empty", quoted(&key.value));
         let hint = "give it a value or leave it out";
-        findings.add(Finding::error(Code::BadValue, key.span.clone(), message).hint(hint));
+        findings.add(RawDiagnostic::error(Code::BadValue, key.span.clone(), message).hint(hint));
         return None;
     }
     Some(found)
@@ -56,9 +60,9 @@ pub(super) fn texts(
     key: &str,
     value: &At<Value>,
     split: impl Fn(&str) -> Vec<&str>,
-    findings: &mut Findings,
+    findings: &mut Collector,
 ) -> Vec<At<String>> {
-    let entry = |entry: &At<Value>, findings: &mut Findings| {
+    let entry = |entry: &At<Value>, findings: &mut Collector| {
         let found = text(key, entry, findings)?;
         Some(At::new(found, entry.span.clone()))
     };
@@ -91,7 +95,7 @@ pub(super) fn integer<T: TryFrom<i64>>(
     key: &str,
     wanted: &str,
     value: &At<Value>,
-    findings: &mut Findings,
+    findings: &mut Collector,
 ) -> Option<T> {
     let found = match &value.value {
         Value::Integer(found) => Some(*found),
@@ -106,7 +110,7 @@ pub(super) fn integer<T: TryFrom<i64>>(
 }
 
 /// How many of something; at least 1.
-pub(super) fn count(key: &str, value: &At<Value>, findings: &mut Findings) -> Option<u32> {
+pub(super) fn count(key: &str, value: &At<Value>, findings: &mut Collector) -> Option<u32> {
     let number = integer(key, "a number from 1", value, findings)?;
     if number == 0 {
         findings.add(bad_value(key, "a number from 1", value));
@@ -115,7 +119,7 @@ pub(super) fn count(key: &str, value: &At<Value>, findings: &mut Findings) -> Op
 }
 
 /// An amount of dollars above zero.
-pub(super) fn dollars(key: &str, value: &At<Value>, findings: &mut Findings) -> Option<Dollars> {
+pub(super) fn dollars(key: &str, value: &At<Value>, findings: &mut Collector) -> Option<Dollars> {
     let found = match &value.value {
         Value::Integer(number) => Dollars::parse(&number.to_string()),
         Value::Decimal(text) | Value::Raw(text) => Dollars::parse(text),
@@ -128,7 +132,7 @@ pub(super) fn dollars(key: &str, value: &At<Value>, findings: &mut Findings) -> 
 }
 
 /// `true` or `false`; in Markdown also `yes` and `no`.
-pub(super) fn boolean(key: &str, value: &At<Value>, findings: &mut Findings) -> Option<bool> {
+pub(super) fn boolean(key: &str, value: &At<Value>, findings: &mut Collector) -> Option<bool> {
     let found = match &value.value {
         Value::Boolean(found) => Some(*found),
         Value::Raw(line) => match line.to_ascii_lowercase().as_str() {
@@ -149,7 +153,7 @@ pub(super) fn choice<T: Copy>(
     key: &str,
     words: &[(&str, T)],
     value: &At<Value>,
-    findings: &mut Findings,
+    findings: &mut Collector,
 ) -> Option<T> {
     let written = as_text(&value.value).unwrap_or_default().trim();
     let found = words
@@ -167,7 +171,7 @@ pub(super) fn choice<T: Copy>(
 }
 
 /// A duration of a millisecond to a year; milliseconds are kept.
-pub(super) fn duration(key: &str, value: &At<Value>, findings: &mut Findings) -> Option<Duration> {
+pub(super) fn duration(key: &str, value: &At<Value>, findings: &mut Collector) -> Option<Duration> {
     let written = match &value.value {
         Value::Integer(number) => number.to_string(),
         other => text(key, &At::new(other.clone(), value.span.clone()), findings)?,
@@ -180,25 +184,25 @@ pub(super) fn duration(key: &str, value: &At<Value>, findings: &mut Findings) ->
     if found.is_none() {
         let message = format!("{} is no duration for {}", quoted(&written), quoted(key));
         let hint = "write a number with a unit, like 90s, 30m, 2h or 1h30m, and at most a year";
-        let finding = Finding::error(Code::BadDuration, value.span.clone(), message);
+        let finding = RawDiagnostic::error(Code::BadDuration, value.span.clone(), message);
         findings.add(finding.hint(hint));
     }
     found
 }
 
-fn bad_value(key: &str, wanted: &str, value: &At<Value>) -> Finding {
+fn bad_value(key: &str, wanted: &str, value: &At<Value>) -> RawDiagnostic {
     match &value.value {
         Value::Raw(text) | Value::Text(text) if text.trim().is_empty() => {
             let message = format!("{} must be {wanted}, but is empty", quoted(key));
-            Finding::error(Code::BadValue, value.span.clone(), message)
+            RawDiagnostic::error(Code::BadValue, value.span.clone(), message)
         }
         Value::Raw(text) | Value::Text(text) => {
             let message = format!("{} must be {wanted}, not {}", quoted(key), quoted(text));
-            Finding::error(Code::BadValue, value.span.clone(), message)
+            RawDiagnostic::error(Code::BadValue, value.span.clone(), message)
         }
         Value::Integer(number) => {
             let message = format!("{} must be {wanted}, not {number}", quoted(key));
-            Finding::error(Code::BadValue, value.span.clone(), message)
+            RawDiagnostic::error(Code::BadValue, value.span.clone(), message)
         }
         other => bad_kind(key, wanted, other, value.span.clone()),
     }

@@ -7,10 +7,11 @@ use crate::base::text::shell_word;
 use crate::merge::verdict::{LineRange, Unit, Verdict};
 use crate::model::ids::TaskNumber;
 use crate::model::integration::{
-    AgainstBase, CheckOutcome, CheckResult, Guilty, Integration, Landing, LeftOut, LeftOutReason,
+    BaseComparison, CheckOutcome, CheckResult, Culprit, Integration, Landing, LeftOut,
+    LeftOutReason,
 };
 use crate::model::pull_request::PullRequest;
-use crate::model::resolution::{Resolution, TriedRung};
+use crate::model::resolution::{FailedStrategy, Resolution};
 use crate::model::status::Status;
 use crate::model::usage::{Cost, Usage};
 use crate::model::worker_health::Parking;
@@ -35,7 +36,7 @@ struct Board<'a> {
     conflicts: Conflicts<'a>,
     landed: Option<Landed<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    unlanded: Option<Landed<'a>>,
+    undone_landing: Option<Landed<'a>>,
     #[serde(skip_serializing_if = "<[PullRequest]>::is_empty")]
     pull_requests: &'a [PullRequest],
     usage: Option<Usage>,
@@ -49,7 +50,7 @@ struct Board<'a> {
 struct Parked<'a> {
     worker: &'a str,
     until: String,
-    why: &'a str,
+    reason: &'a str,
     task: u32,
 }
 
@@ -81,16 +82,16 @@ struct Assembled<'a> {
     tip: Option<String>,
     merged: Vec<u32>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    resolved: Vec<Settled>,
+    resolved: Vec<ResolvedConflict>,
     left_out: Vec<Left>,
     checks: Vec<Check<'a>>,
-    guilty: Vec<Blamed<'a>>,
+    culprits: Vec<CulpritJson<'a>>,
     check_runs: usize,
 }
 
 /// A task that was left out because a check newly fails with it.
 #[derive(Serialize)]
-pub(crate) struct Blamed<'a> {
+pub(crate) struct CulpritJson<'a> {
     task: u32,
     with: Vec<u32>,
     command: &'a str,
@@ -103,22 +104,22 @@ pub(crate) struct Blamed<'a> {
 #[derive(Serialize)]
 struct Left {
     task: u32,
-    why: &'static str,
+    reason: &'static str,
     class: Option<&'static str>,
     with: Vec<u32>,
     paths: Vec<String>,
     /// What was tried to settle a conflict, and why it did not hold.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    tried: Vec<TriedRung>,
+    failed_strategies: Vec<FailedStrategy>,
 }
 
 /// A conflict of a task that was settled while assembling.
 #[derive(Serialize)]
-pub(crate) struct Settled {
+pub(crate) struct ResolvedConflict {
     task: u32,
     class: &'static str,
     paths: Vec<String>,
-    rung: &'static str,
+    strategy: &'static str,
     how: String,
 }
 
@@ -128,7 +129,7 @@ struct Check<'a> {
     result: &'static str,
     millis: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
-    against_base: Option<AgainstBase>,
+    against_base: Option<BaseComparison>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     flaky: bool,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
@@ -256,7 +257,7 @@ pub fn value(view: &BoardView) -> Value {
         integration: integration.map(|integration| assembled(view, integration)),
         conflicts: conflicts(view),
         landed: view.landed.as_ref().map(landed),
-        unlanded: view.unlanded.as_ref().map(landed),
+        undone_landing: view.undone_landing.as_ref().map(landed),
         pull_requests: &view.pull_requests,
         usage: view.spending.and_then(|spending| spending.usage),
         cost: view
@@ -273,7 +274,7 @@ fn parked((worker, parking): &(String, Parking)) -> Parked<'_> {
     Parked {
         worker,
         until: parking.until.to_string(),
-        why: &parking.why,
+        reason: &parking.reason,
         task: parking.task.0,
     }
 }
@@ -307,30 +308,30 @@ fn assembled<'a>(view: &'a BoardView, integration: &'a Integration) -> Assembled
         branch: &view.integration_branch,
         tip: integration.tip.map(|tip| tip.to_string()),
         merged: integration.merged.iter().map(|m| m.task.0).collect(),
-        resolved: integration.settled().iter().map(settled).collect(),
+        resolved: integration.resolutions().iter().map(resolved).collect(),
         left_out: integration.left_out.iter().map(left).collect(),
         checks: integration.checks.iter().map(check).collect(),
-        guilty: integration.guilty.iter().map(blamed).collect(),
+        culprits: integration.culprits.iter().map(culprit).collect(),
         check_runs: integration.check_runs,
     }
 }
 
-pub(crate) fn blamed(guilty: &Guilty) -> Blamed<'_> {
-    Blamed {
-        task: guilty.task.0,
-        with: numbers(&guilty.with),
-        command: &guilty.command,
+pub(crate) fn culprit(culprit: &Culprit) -> CulpritJson<'_> {
+    CulpritJson {
+        task: culprit.task.0,
+        with: numbers(&culprit.with),
+        command: &culprit.command,
         result: "newly-failing",
-        timed_out: guilty.timed_out,
-        tests: &guilty.tests,
+        timed_out: culprit.timed_out,
+        tests: &culprit.tests,
     }
 }
 
-pub(crate) fn why(reason: &LeftOutReason) -> &'static str {
+pub(crate) fn reason(reason: &LeftOutReason) -> &'static str {
     match reason {
         LeftOutReason::Conflict { .. } => "conflict",
         LeftOutReason::BuiltOn { .. } => "built-on",
-        LeftOutReason::Person => "person",
+        LeftOutReason::ByUser => "by-user",
         LeftOutReason::FailedChecks { .. } => "failed-checks",
     }
 }
@@ -341,28 +342,30 @@ fn left(out: &LeftOut) -> Left {
             class, with, paths, ..
         } => (Some(class.name()), numbers(with), paths.as_slice()),
         LeftOutReason::BuiltOn { task } => (None, vec![task.0], [].as_slice()),
-        LeftOutReason::Person => (None, Vec::new(), [].as_slice()),
+        LeftOutReason::ByUser => (None, Vec::new(), [].as_slice()),
         LeftOutReason::FailedChecks { with, .. } => (None, numbers(with), [].as_slice()),
     };
     Left {
         task: out.task.0,
-        why: why(&out.reason),
+        reason: reason(&out.reason),
         class,
         with,
         paths: files.iter().map(ToString::to_string).collect(),
-        tried: match &out.reason {
-            LeftOutReason::Conflict { tried, .. } => tried.clone(),
+        failed_strategies: match &out.reason {
+            LeftOutReason::Conflict {
+                failed_strategies, ..
+            } => failed_strategies.clone(),
             _ => Vec::new(),
         },
     }
 }
 
-pub(crate) fn settled((task, resolution): &(TaskNumber, Resolution)) -> Settled {
-    Settled {
+pub(crate) fn resolved((task, resolution): &(TaskNumber, Resolution)) -> ResolvedConflict {
+    ResolvedConflict {
         task: task.0,
         class: resolution.class.name(),
         paths: resolution.paths.iter().map(ToString::to_string).collect(),
-        rung: resolution.by.rung().word(),
+        strategy: resolution.by.strategy().name(),
         how: resolution.by.to_string(),
     }
 }

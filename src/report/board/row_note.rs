@@ -32,20 +32,22 @@ pub(crate) fn note(
             plain_line(&format!("Waiting for {}", comma_list(by)), CELL_LIMIT)
         }
         (Status::Blocked(_), _) => reasons(state, stoppers),
-        (Status::Queued, _) if state.holds_back => match state.conflict_ahead_of(number) {
+        (Status::Queued, _) if state.holds_back => match state.speculative_conflict_for(number) {
             Some((a, b)) => format!("Waits for the end of a conflict between {a} and {b}"),
             None => plain_line(said(task), CELL_LIMIT),
         },
         (Status::Failed | Status::Retry(_), _) => failure_or_note(task),
-        (Status::Done, _) if task.resolving.is_some() => {
+        (Status::Done, _) if task.open_resolution.is_some() => {
             with_suffix(said(task), "a person resolves its conflict")
         }
-        (Status::Done, _) if task.by_hand.is_some() => with_suffix(said(task), "resolved by hand"),
+        (Status::Done, _) if task.manual_resolution.is_some() => {
+            with_suffix(said(task), "resolved by hand")
+        }
         (Status::Done, _) if task.rejected => with_suffix(said(task), "left out in review"),
         (Status::Done, _) if state.is_left_out(number) => {
             with_suffix(said(task), "left out by a person")
         }
-        (Status::Done, _) => match task.last_outcome().map(reservations) {
+        (Status::Done, _) => match task.outcome().map(reservations) {
             Some(words) if !words.is_empty() => with_suffix(said(task), &words),
             _ => plain_line(said(task), CELL_LIMIT),
         },
@@ -55,10 +57,10 @@ pub(crate) fn note(
 
 /// What is to be known about a task that passed all the same.
 fn reservations(outcome: &Outcome) -> String {
-    let outside = (!outcome.outside.is_empty()).then(|| {
+    let outside = (!outcome.undeclared.is_empty()).then(|| {
         format!(
             "{} outside its files",
-            plural(outcome.outside.len(), "path")
+            plural(outcome.undeclared.len(), "path")
         )
     });
     let flaky = outcome.flaky;

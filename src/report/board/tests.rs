@@ -132,7 +132,7 @@ fn broken() -> RunFixture {
                     class: Class::Content,
                     with: vec![TaskNumber(1)],
                     paths: vec!["src/app.ts".into(), "src/b|c.ts".into()],
-                    tried: Vec::new(),
+                    failed_strategies: Vec::new(),
                 },
             ),
             left_out(
@@ -366,7 +366,7 @@ fn what_comes_next_follows_from_where_the_run_stands() {
         left_out: vec![LeftOut {
             task: TaskNumber(1),
             candidate: candidate(1),
-            reason: LeftOutReason::Person,
+            reason: LeftOutReason::ByUser,
         }],
         ..merged(&[2])
     };
@@ -400,7 +400,7 @@ fn what_comes_next_follows_from_where_the_run_stands() {
             .event(Event::Landed {
                 landing: landing.clone(),
             })
-            .event(Event::Unlanded { landing }),
+            .event(Event::LandingUndone { landing }),
     ];
     insta::assert_snapshot!(all.map(steps).join("\n"), @r"
     ### Suggested next steps

@@ -159,8 +159,11 @@ fn write_integration(to: &mut String, view: &BoardView, integration: &Integratio
     }
     for out in &integration.left_out {
         writeln!(to, "  left out {}", left_out(out))?;
-        if let LeftOutReason::Conflict { tried, .. } = &out.reason {
-            for tried in tried {
+        if let LeftOutReason::Conflict {
+            failed_strategies, ..
+        } = &out.reason
+        {
+            for tried in failed_strategies {
                 writeln!(to, "    tried {}", plain_line(&tried.to_string(), 160))?;
             }
         }
@@ -171,7 +174,7 @@ fn write_integration(to: &mut String, view: &BoardView, integration: &Integratio
     }
     for (words, landing) in [
         ("Landed on", &view.landed),
-        ("Taken back from", &view.unlanded),
+        ("Taken back from", &view.undone_landing),
     ] {
         if let Some(landing) = landing {
             let (target, to_commit) = (&landing.target, landing.to.short());
@@ -205,7 +208,7 @@ pub fn why_left_out(out: &LeftOut) -> String {
             format!("{class} conflict{with}{place}")
         }
         LeftOutReason::BuiltOn { task } => format!("built on {task}"),
-        LeftOutReason::Person => "by a person".to_owned(),
+        LeftOutReason::ByUser => "by a person".to_owned(),
         LeftOutReason::FailedChecks {
             command,
             with,

@@ -55,7 +55,7 @@ pub struct BoardView {
     /// Where it landed.
     pub landed: Option<Landing>,
     /// A landing that was taken back.
-    pub unlanded: Option<Landing>,
+    pub undone_landing: Option<Landing>,
     /// Its pull requests.
     pub pull_requests: Vec<PullRequest>,
     /// What the agents used and cost so far, if any of them says.
@@ -132,7 +132,7 @@ pub struct ConflictRow {
 impl BoardView {
     /// The view of a run as it stands.
     pub fn new(state: &RunState) -> BoardView {
-        let stoppers = state.stoppers();
+        let stoppers = state.blockers();
         let tasks = state.plan.tasks().iter().zip(&stoppers);
         let conflicts = state.conflicts.iter();
         let conflicts = conflicts
@@ -152,19 +152,19 @@ impl BoardView {
                 .collect(),
             conflicts,
             speculative: state
-                .speculative
+                .speculative_conflicts
                 .iter()
                 .map(|found| (ConflictRow::new(state, &found.conflict), found.since))
                 .collect(),
             integration_branch: state.integration_branch(),
             integration: state.integration.clone(),
             landed: state.landed.clone(),
-            unlanded: state.unlanded.clone(),
+            undone_landing: state.undone_landing.clone(),
             pull_requests: state.pull_requests.clone(),
             spending: Spending::of(state.tasks.iter().flat_map(|task| &task.attempts)),
             bill: Bill::of(state).map(|bill| bill.to_string()),
             parked: state
-                .roster
+                .worker_health
                 .parked(state.updated)
                 .map(|(worker, parking)| (worker.to_owned(), parking.clone()))
                 .collect(),
@@ -191,7 +191,7 @@ impl Standing {
         match self {
             Standing::Running => "running",
             Standing::Finished => "finished",
-            Standing::NeedsPerson => "needs-person",
+            Standing::NeedsPerson => "needs-attention",
             Standing::Interrupted => "interrupted",
             Standing::Paused => "paused",
         }
@@ -221,10 +221,10 @@ impl Standing {
             RunPhase::Ended(130) => Standing::Interrupted,
             RunPhase::Ended(_) if any(stuck) || blocked => Standing::NeedsPerson,
             RunPhase::Ended(_) if any(may_go_on) => Standing::Paused,
-            RunPhase::Ended(_) if integration.is_some_and(Integration::needs_person) => {
+            RunPhase::Ended(_) if integration.is_some_and(Integration::needs_attention) => {
                 Standing::NeedsPerson
             }
-            RunPhase::Ended(_) if state.refused.is_some() => Standing::NeedsPerson,
+            RunPhase::Ended(_) if state.assembly_refused.is_some() => Standing::NeedsPerson,
             RunPhase::Ended(_) => Standing::Finished,
         }
     }
@@ -238,7 +238,7 @@ fn may_go_on(phase: &TaskPhase) -> bool {
 }
 
 fn outside_changes(task: &TaskState) -> Vec<String> {
-    let changes = task.last_outcome().map(|outcome| &outcome.meanwhile);
+    let changes = task.outcome().map(|outcome| &outcome.outside_changes);
     let changes = changes.into_iter().flatten();
     changes.map(|change| change.what.clone()).collect()
 }
@@ -255,7 +255,7 @@ impl TaskRow {
         let (task, now) = (state.plan.task(number), state.task(number));
         let status = state.status(number);
         let last = now.last_attempt();
-        let class = match (&status, now.last_outcome().map(|outcome| &outcome.end)) {
+        let class = match (&status, now.outcome().map(|outcome| &outcome.end)) {
             (Status::Failed | Status::Retry(_), Some(End::Failed(failure))) => Some(failure.class),
             _ => None,
         };

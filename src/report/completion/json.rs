@@ -5,7 +5,9 @@ use serde_json::Value;
 
 use crate::model::integration::{CheckResult, LeftOut};
 use crate::model::usage::{Cost, Usage};
-use crate::report::board::json::{Blamed, Settled, blamed, check_name, settled, why};
+use crate::report::board::json::{
+    CulpritJson, ResolvedConflict, check_name, culprit, reason, resolved,
+};
 use crate::report::completion::{Completion, Meeting, Said, Work};
 
 /// The version of this form; a change that breaks readers raises it.
@@ -23,10 +25,10 @@ struct Wire<'a> {
     issues: Vec<Words<'a>>,
     conflicts: Vec<Met<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    settled: Vec<Settled>,
+    resolved: Vec<ResolvedConflict>,
     left_out: Vec<Left>,
     checks: Vec<Check<'a>>,
-    guilty: Vec<Blamed<'a>>,
+    culprits: Vec<CulpritJson<'a>>,
     reports: Vec<Report<'a>>,
     next_steps: Vec<Next<'a>>,
     usage: Option<Usage>,
@@ -48,7 +50,7 @@ struct Done<'a> {
 struct Words<'a> {
     task: u32,
     by: &'a str,
-    words: &'a str,
+    text: &'a str,
 }
 
 #[derive(Serialize)]
@@ -56,13 +58,13 @@ struct Met<'a> {
     tasks: [u32; 2],
     class: &'static str,
     paths: Vec<String>,
-    what: &'a str,
+    outcome: &'a str,
 }
 
 #[derive(Serialize)]
 struct Left {
     task: u32,
-    why: &'static str,
+    reason: &'static str,
 }
 
 #[derive(Serialize)]
@@ -78,13 +80,13 @@ struct Report<'a> {
     task: u32,
     title: &'a str,
     text: &'a str,
-    cut: bool,
+    truncated: bool,
 }
 
 /// A step that the report suggests.
 #[derive(Serialize)]
 pub(crate) struct Next<'a> {
-    words: &'a str,
+    text: &'a str,
     command: Option<&'a str>,
 }
 
@@ -101,10 +103,10 @@ impl Completion {
             decisions: self.decisions.iter().map(words).collect(),
             issues: self.issues.iter().map(words).collect(),
             conflicts: self.meetings.iter().map(met).collect(),
-            settled: self.settled.iter().map(settled).collect(),
+            resolved: self.settled.iter().map(resolved).collect(),
             left_out: self.left_out.iter().map(left).collect(),
             checks: self.checks.iter().map(check).collect(),
-            guilty: self.guilty.iter().map(blamed).collect(),
+            culprits: self.guilty.iter().map(culprit).collect(),
             reports: self.reports.iter().map(report).collect(),
             next_steps: self.next.iter().map(next).collect(),
             usage: self.bill.as_ref().and_then(|bill| bill.spending().usage),
@@ -135,7 +137,7 @@ fn words(said: &Said) -> Words<'_> {
     Words {
         task: said.task.0,
         by: &said.by,
-        words: &said.words,
+        text: &said.words,
     }
 }
 
@@ -144,14 +146,14 @@ fn met(meeting: &Meeting) -> Met<'_> {
         tasks: [meeting.a.0, meeting.b.0],
         class: meeting.class.name(),
         paths: meeting.paths.iter().map(ToString::to_string).collect(),
-        what: &meeting.what,
+        outcome: &meeting.what,
     }
 }
 
 fn left(out: &LeftOut) -> Left {
     Left {
         task: out.task.0,
-        why: why(&out.reason),
+        reason: reason(&out.reason),
     }
 }
 
@@ -169,13 +171,13 @@ fn report(report: &crate::report::completion::InfoReport) -> Report<'_> {
         task: report.number.0,
         title: &report.title,
         text: &report.text,
-        cut: report.is_cut,
+        truncated: report.is_cut,
     }
 }
 
 pub(crate) fn next(step: &crate::report::completion::next_steps::Step) -> Next<'_> {
     Next {
-        words: &step.words,
+        text: &step.words,
         command: step.command.as_deref(),
     }
 }

@@ -8,7 +8,7 @@ use crate::base::markdown::{markdown_block, markdown_code, markdown_prose, plain
 use crate::base::text::plural;
 use crate::merge::change::RepoPath;
 use crate::model::ids::TaskNumber;
-use crate::model::integration::{CheckOutcome, CheckResult, Guilty, LeftOut, LeftOutReason};
+use crate::model::integration::{CheckOutcome, CheckResult, Culprit, LeftOut, LeftOutReason};
 use crate::model::resolution::Resolution;
 use crate::model::task_list::{and_list, comma_list, together_with};
 use crate::report::completion::next_steps::write_steps;
@@ -221,7 +221,7 @@ fn left_out(out: &LeftOut) -> String {
             class,
             with,
             paths: all,
-            tried,
+            failed_strategies,
         } => {
             let with = match with.as_slice() {
                 [] => " with the others together".to_owned(),
@@ -231,7 +231,7 @@ fn left_out(out: &LeftOut) -> String {
                 paths if paths.is_empty() => String::new(),
                 paths => format!(" in {paths}"),
             };
-            let tried: Vec<String> = tried
+            let tried: Vec<String> = failed_strategies
                 .iter()
                 .map(|tried| format!("; {}", markdown_prose(&plain_line(&tried.to_string(), 160))))
                 .collect();
@@ -241,7 +241,7 @@ fn left_out(out: &LeftOut) -> String {
         LeftOutReason::BuiltOn { task: on } => {
             format!("{task} left out of the integration: built on {on}")
         }
-        LeftOutReason::Person => format!("{task} left out of the integration by a person"),
+        LeftOutReason::ByUser => format!("{task} left out of the integration by a person"),
         LeftOutReason::FailedChecks {
             command,
             with,
@@ -280,7 +280,7 @@ fn write_check(to: &mut String, check: &CheckResult) -> fmt::Result {
     }
 }
 
-fn write_guilty(to: &mut String, guilty: &Guilty) -> fmt::Result {
+fn write_guilty(to: &mut String, guilty: &Culprit) -> fmt::Result {
     let command = markdown_code(&plain_line(&guilty.command, 120));
     let how = together_with(&guilty.with);
     let what = match guilty.timed_out {

@@ -13,7 +13,7 @@ use crate::merge::change::{ChangeStat, RepoPath};
 use crate::merge::class::{Class, HunkClass};
 use crate::model::bill::Bill;
 use crate::model::ids::{RunId, TaskNumber};
-use crate::model::integration::{CheckResult, Guilty, LeftOut, LeftOutReason};
+use crate::model::integration::{CheckResult, Culprit, LeftOut, LeftOutReason};
 use crate::model::outcome::{End, Outcome};
 use crate::model::plan::{Produces, Task};
 use crate::model::resolution::Resolution;
@@ -47,7 +47,7 @@ pub struct Completion {
     pub(crate) settled: Vec<(TaskNumber, Resolution)>,
     pub(crate) left_out: Vec<LeftOut>,
     pub(crate) checks: Vec<CheckResult>,
-    pub(crate) guilty: Vec<Guilty>,
+    pub(crate) guilty: Vec<Culprit>,
     pub(crate) check_runs: usize,
     pub(crate) reports: Vec<InfoReport>,
     pub(crate) next: Vec<Step>,
@@ -119,10 +119,10 @@ impl Completion {
             decisions: Vec::new(),
             issues: Vec::new(),
             meetings: meetings(state),
-            settled: integration.settled(),
+            settled: integration.resolutions(),
             left_out: integration.left_out,
             checks: integration.checks,
-            guilty: integration.guilty,
+            guilty: integration.culprits,
             check_runs: integration.check_runs,
             reports: Vec::new(),
             next: next_steps(state),
@@ -130,10 +130,7 @@ impl Completion {
         };
         report.issues.extend(outside_changes(state));
         for task in state.plan.tasks() {
-            match (
-                state.status(task.number),
-                state.task(task.number).last_outcome(),
-            ) {
+            match (state.status(task.number), state.task(task.number).outcome()) {
                 (Status::Done, Some(outcome)) => report.add_done(state, task, outcome),
                 (Status::Skipped, _) => report.skipped.push(task.number),
                 _ => {}
@@ -191,11 +188,11 @@ impl Completion {
             .extend(outcome.report.decisions.iter().map(by_worker));
         self.issues
             .extend(outcome.report.issues.iter().map(by_worker));
-        let remarks = outcome.remarks.iter();
+        let remarks = outcome.warnings.iter();
         self.issues
             .extend(remarks.map(|remark| by_dispatch(&format!("on {}: {remark}", task.number))));
-        if !outcome.leftovers.is_empty() {
-            let names = outcome.leftovers.join(", ");
+        if !outcome.killed_processes.is_empty() {
+            let names = outcome.killed_processes.join(", ");
             let words = format!("ended what {} left running: {names}", task.number);
             self.issues.push(by_dispatch(&words));
         }
@@ -222,7 +219,7 @@ fn outside_changes(state: &RunState) -> Vec<Said> {
     for task in state.plan.tasks() {
         let attempts = state.task(task.number).attempts.iter();
         let outcomes = attempts.filter_map(|attempt| attempt.outcome.as_ref());
-        for change in outcomes.flat_map(|outcome| &outcome.meanwhile) {
+        for change in outcomes.flat_map(|outcome| &outcome.outside_changes) {
             let tasks = during.entry(&change.what).or_default();
             if tasks.last() != Some(&task.number) {
                 tasks.push(task.number);
@@ -299,5 +296,5 @@ fn clean_meeting(conflict: &TaskConflict) -> String {
 
 /// Whether a person left it out, which is no trouble.
 pub(crate) fn is_by_person(out: &LeftOut) -> bool {
-    out.reason == LeftOutReason::Person
+    out.reason == LeftOutReason::ByUser
 }

@@ -42,7 +42,7 @@ pub(crate) fn write_steps(to: &mut String, steps: &[Step]) -> fmt::Result {
 /// Returns the steps for the results of a run in which something failed; none before they were
 /// assembled.
 pub(crate) fn next_steps_beside_failures(state: &RunState) -> Vec<Step> {
-    match state.integration.is_some() || state.refused.is_some() {
+    match state.integration.is_some() || state.assembly_refused.is_some() {
         true => next_steps(state),
         false => Vec::new(),
     }
@@ -70,8 +70,8 @@ pub(crate) fn next_steps(state: &RunState) -> Vec<Step> {
                 suggest::clean(run),
             ));
         }
-        (None, _) if state.refused.is_some() => {
-            let why = state.refused.as_deref().unwrap_or_default();
+        (None, _) if state.assembly_refused.is_some() => {
+            let why = state.assembly_refused.as_deref().unwrap_or_default();
             steps.push(step(
                 format!("{why}, then assemble"),
                 suggest::assemble(run),
@@ -86,7 +86,7 @@ pub(crate) fn next_steps(state: &RunState) -> Vec<Step> {
             step("Review", suggest::review(run)),
             step("Land", land(state)),
         ]),
-        (None, Some(integration)) if integration.needs_person() => {
+        (None, Some(integration)) if integration.needs_attention() => {
             steps.extend(repairs(state, integration));
         }
         (None, Some(integration)) if integration.merged.is_empty() => steps.extend([
@@ -95,7 +95,7 @@ pub(crate) fn next_steps(state: &RunState) -> Vec<Step> {
         ]),
         (None, Some(integration)) => {
             steps.push(step("Review", suggest::review(run)));
-            let words = match &state.unlanded {
+            let words = match &state.undone_landing {
                 Some(unlanded) => format!(
                     "Land again, because it was taken back from {} at {},",
                     unlanded.target,
@@ -121,7 +121,7 @@ fn proposals(state: &RunState) -> Vec<Step> {
     let tasks = state.plan.tasks().iter();
     let passed = tasks.filter(|task| state.status(task.number) == Status::Done);
     let proposals = passed.flat_map(|task| {
-        let outcome = state.task(task.number).last_outcome();
+        let outcome = state.task(task.number).outcome();
         let words = outcome.map_or(&[][..], |outcome| &outcome.report.next_steps);
         words.iter().map(|words| Step {
             words: format!("{words} (proposed by {})", task.worker_label()),

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::model::failure::{FailureClass, FailureKind};
 use crate::model::ids::TaskNumber;
-use crate::model::remains::Remains;
+use crate::model::kept_changes::KeptChanges;
 use crate::model::status::Status;
 use crate::model::usage::{Cost, Usage};
 use crate::report::completion::json::{Next, next};
@@ -48,9 +48,9 @@ struct Failed<'a> {
     signature: &'a str,
     reset_at: Option<String>,
     kept: Option<String>,
-    remains: Option<&'a Remains>,
+    kept_changes: Option<&'a KeptChanges>,
     retries: usize,
-    retries_of_run_spent: bool,
+    retry_budget_spent: bool,
     attempts: Vec<Attempt<'a>>,
     blocks: Vec<u32>,
     command: &'a str,
@@ -152,9 +152,9 @@ fn failed(task: &FailedTask) -> Failed<'_> {
         signature: &task.failure.signature,
         reset_at: task.failure.reset_at.map(|at| at.to_string()),
         kept: task.kept.map(|kept| kept.to_string()),
-        remains: task.remains.as_ref(),
+        kept_changes: task.remains.as_ref(),
         retries: task.retries,
-        retries_of_run_spent: matches!(task.given_up, GivenUp::OutOfRetries(_)),
+        retry_budget_spent: matches!(task.given_up, GivenUp::OutOfRetries(_)),
         attempts: task.attempts.iter().map(attempt).collect(),
         blocks: numbers(&task.blocks),
         command: &task.command,

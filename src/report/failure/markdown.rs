@@ -11,7 +11,7 @@ use crate::base::markdown::{
 use crate::base::text::plural;
 use crate::model::failure::FailureClass;
 use crate::model::ids::TaskNumber;
-use crate::model::remains::Remains;
+use crate::model::kept_changes::KeptChanges;
 use crate::model::status::Status;
 use crate::model::task_list::comma_list;
 use crate::report::completion::next_steps::write_steps;
@@ -235,8 +235,9 @@ fn error_type(task: &FailedTask) -> Cow<'static, str> {
 }
 
 /// Which commit, and which files it changes, as git says.
-fn kept_sentence(commit: &str, remains: Option<&Remains>) -> String {
-    let Some(Remains { stat, paths }) = remains.filter(|remains| !remains.paths.is_empty()) else {
+fn kept_sentence(commit: &str, remains: Option<&KeptChanges>) -> String {
+    let Some(KeptChanges { stat, paths }) = remains.filter(|remains| !remains.paths.is_empty())
+    else {
         return format!("what it left, as commit `{commit}`");
     };
     let named = paths.iter().take(NAMED).map(|path| {

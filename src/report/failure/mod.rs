@@ -8,9 +8,9 @@ use crate::model::attempt::Attempt;
 use crate::model::bill::Bill;
 use crate::model::failure::{Failure, FailureClass, FailureKind};
 use crate::model::ids::{AttemptNumber, RunId, TaskNumber};
+use crate::model::kept_changes::KeptChanges;
 use crate::model::outcome::End;
 use crate::model::plan::{Strategy, Task};
-use crate::model::remains::Remains;
 use crate::model::run::RunState;
 use crate::model::status::Status;
 use crate::model::task_state::{TaskPhase, TaskState};
@@ -47,7 +47,7 @@ pub(crate) struct FailedTask {
     pub(crate) kept: Option<Oid>,
     pub(crate) retries: usize,
     /// What that changed.
-    pub(crate) remains: Option<Remains>,
+    pub(crate) remains: Option<KeptChanges>,
     /// Why no further retry was made of what may pass if it is tried again.
     pub(crate) given_up: GivenUp,
     pub(crate) attempts: Vec<AttemptLine>,
@@ -97,7 +97,7 @@ pub(crate) enum AttemptEnd {
 impl FailedTask {
     /// Whether its worker never ran because there was no worktree to run in.
     pub(crate) fn is_not_set_up(&self) -> bool {
-        self.failure.kind == Some(FailureKind::SetUp)
+        self.failure.kind == Some(FailureKind::Setup)
     }
 }
 
@@ -201,7 +201,7 @@ impl FailureReport {
 impl BlockedCount {
     fn new(state: &RunState) -> BlockedCount {
         let mut count = BlockedCount::default();
-        for stoppers in state.stoppers().iter().filter(|all| !all.is_empty()) {
+        for stoppers in state.blockers().iter().filter(|all| !all.is_empty()) {
             let phases = || stoppers.iter().map(|number| &state.task(*number).phase);
             if phases().any(|phase| matches!(phase, TaskPhase::Failed)) {
                 count.by_failure += 1;
@@ -239,7 +239,7 @@ fn failed_task(state: &RunState, number: TaskNumber) -> Option<FailedTask> {
         failure: failure.clone(),
         kept: outcome.kept,
         retries: lines.iter().filter(counted).count().saturating_sub(1),
-        remains: outcome.remains.clone(),
+        remains: outcome.kept_changes.clone(),
         given_up: given_up(state.task(number)),
         attempts: lines,
         blocks: blocks(state, number),
@@ -271,10 +271,10 @@ fn attempt_lines(attempts: &[Attempt]) -> Vec<AttemptLine> {
 fn attempt_line(attempt: &Attempt, retry: usize) -> AttemptLine {
     let outcome = attempt.outcome.as_ref();
     let end = match outcome.map(|outcome| &outcome.end) {
-        Some(End::Failed(failure)) if failure.kind == Some(FailureKind::SetUp) => {
+        Some(End::Failed(failure)) if failure.kind == Some(FailureKind::Setup) => {
             AttemptEnd::NotSetUp(plain_line(&failure.message, 120))
         }
-        Some(End::Failed(failure)) if !attempt.counts() => {
+        Some(End::Failed(failure)) if !attempt.is_counted() => {
             AttemptEnd::Parked(plain_line(&failure.message, 120))
         }
         Some(End::Failed(failure)) => {
@@ -297,9 +297,9 @@ fn attempt_line(attempt: &Attempt, retry: usize) -> AttemptLine {
 
 fn given_up(task: &TaskState) -> GivenUp {
     let mut counted = task.counted_attempts().rev();
-    match (task.out_of_retries, counted.next(), counted.next()) {
+    match (task.retry_budget_spent, counted.next(), counted.next()) {
         (Some(budget), ..) => GivenUp::OutOfRetries(budget),
-        (None, Some(last), Some(before)) if last.fails_like(before) => GivenUp::Repeated,
+        (None, Some(last), Some(before)) if last.repeats(before) => GivenUp::Repeated,
         _ => GivenUp::RetriesUsedUp,
     }
 }

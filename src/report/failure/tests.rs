@@ -74,7 +74,7 @@ fn a_failed_check_shows_its_last_lines_and_what_is_kept() {
     let outcome = outcome.expect("it ended");
     outcome.kept = Some(candidate(7));
     let paths = ["src/`app`.ts", "b", "c", "d", "e", "f", "g"];
-    outcome.remains = Some(Remains {
+    outcome.kept_changes = Some(KeptChanges {
         stat: ChangeStat {
             files: 7,
             added: 12,
@@ -151,7 +151,7 @@ fn why_there_is_no_further_retry_is_said() {
     let once = || checkout().fail_with(2, limit("reset"), 130);
     let twice = |said| once().begin(2, "claude").fail_with(2, limit(said), 1);
     let task = TaskNumber(2);
-    let spent = twice("other").event(Event::OutOfRetries { task, budget: 20 });
+    let spent = twice("other").event(Event::RetryBudgetSpent { task, budget: 20 });
     insta::assert_snapshot!(
         [twice("other"), twice("reset"), spent].map(error_type).join("\n"),
         @r"

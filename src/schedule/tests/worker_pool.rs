@@ -4,34 +4,34 @@ use std::time::Duration;
 
 use crate::schedule::Limits;
 use crate::schedule::tests::{play, play_with};
-use crate::schedule::worker_pool::{Crew, Profile};
+use crate::schedule::worker_pool::{WorkerLimits, WorkerPool};
 
 /// A game in which task `a` is done by `claude`, and so on, with these profiles.
-fn with_crew(
+fn with_pool(
     assigned: &str,
-    profiles: &[(&str, Profile)],
+    profiles: &[(&str, WorkerLimits)],
 ) -> impl FnOnce(Limits) -> Limits + use<> {
-    let crew = Crew {
+    let pool = WorkerPool {
         assigned: assigned.split(' ').map(str::to_owned).collect(),
-        profiles: profiles
+        workers: profiles
             .iter()
             .map(|(name, profile)| ((*name).to_owned(), profile.clone()))
             .collect(),
-        ..Crew::default()
+        ..WorkerPool::default()
     };
-    |limits| Limits { crew, ..limits }
+    |limits| Limits { pool, ..limits }
 }
 
-fn then(fallback: &[&str]) -> Profile {
-    Profile {
+fn then(fallback: &[&str]) -> WorkerLimits {
+    WorkerLimits {
         fallback: fallback.iter().map(|name| (*name).to_owned()).collect(),
-        ..Profile::default()
+        ..WorkerLimits::default()
     }
 }
 
 #[test]
 fn a_worker_that_has_used_up_its_quota_is_parked_and_another_takes_over() {
-    let crew = with_crew(
+    let pool = with_pool(
         "claude claude claude gemini",
         &[
             ("claude", then(&["codex", "gemini"])),
@@ -43,7 +43,7 @@ fn a_worker_that_has_used_up_its_quota_is_parked_and_another_takes_over() {
         play_with(
             "a · b · c · d",
             "open · quota a 2h · quota b 2h · pass a · quota b 3h · pass c · pass b · pass d · assembled",
-            crew,
+            pool,
         ),
         @r"
     open         | start a by claude | start b by claude | start c by claude
@@ -61,7 +61,7 @@ fn a_worker_that_has_used_up_its_quota_is_parked_and_another_takes_over() {
 
 #[test]
 fn without_anybody_else_a_run_waits_for_a_near_reset_and_no_attempt_is_lost() {
-    let crew = with_crew(
+    let pool = with_pool(
         "claude codex",
         &[("claude", then(&[])), ("codex", then(&[]))],
     );
@@ -69,7 +69,7 @@ fn without_anybody_else_a_run_waits_for_a_near_reset_and_no_attempt_is_lost() {
         play_with(
             "a · b",
             "open · quota a 10m · pass b · unpark claude · flake a · due a · flake a · due a · pass a · assembled",
-            crew,
+            pool,
         ),
         @r"
     open         | start a by claude | start b by codex
@@ -88,8 +88,8 @@ fn without_anybody_else_a_run_waits_for_a_near_reset_and_no_attempt_is_lost() {
 
 #[test]
 fn a_run_ends_in_order_when_the_reset_is_far_and_goes_on_once_it_has_passed() {
-    let crew = || {
-        with_crew(
+    let pool = || {
+        with_pool(
             "claude codex",
             &[("claude", then(&[])), ("codex", then(&[]))],
         )
@@ -99,8 +99,8 @@ fn a_run_ends_in_order_when_the_reset_is_far_and_goes_on_once_it_has_passed() {
             "a · b · c <- a",
             "open · quota a 5h · pass b · assembled · resume · later 5h · resume · pass a",
             |limits| {
-                let mut limits = crew()(limits);
-                limits.crew.assigned.push("codex".to_owned());
+                let mut limits = pool()(limits);
+                limits.pool.assigned.push("codex".to_owned());
                 limits
             },
         ),
@@ -119,10 +119,10 @@ fn a_run_ends_in_order_when_the_reset_is_far_and_goes_on_once_it_has_passed() {
 
 #[test]
 fn a_reset_that_nobody_names_or_that_was_too_early_is_waited_for_longer_each_time() {
-    let crew = || with_crew("claude", &[("claude", then(&[]))]);
+    let pool = || with_pool("claude", &[("claude", then(&[]))]);
     let patient = |limits| Limits {
         quota_wait: Duration::from_secs(100 * 3600),
-        ..crew()(limits)
+        ..pool()(limits)
     };
     insta::assert_snapshot!(
         [
@@ -167,16 +167,16 @@ fn a_task_that_runs_a_command_of_its_own_is_no_provider_that_could_be_parked() {
 
 #[test]
 fn a_worker_has_no_more_attempts_alive_than_it_may_and_others_go_first() {
-    let one = Profile {
+    let one = WorkerLimits {
         concurrency: Some(1),
-        ..Profile::default()
+        ..WorkerLimits::default()
     };
-    let crew = with_crew(
+    let pool = with_pool(
         "claude claude codex codex",
         &[("claude", one), ("codex", then(&[]))],
     );
     insta::assert_snapshot!(
-        play_with("a · b · c · d", "open · pass c · pass a · pass b · pass d", crew),
+        play_with("a · b · c · d", "open · pass c · pass a · pass b · pass d", pool),
         @r"
     open         | start a by claude | start c by codex | start d by codex
     pass c       |
@@ -189,13 +189,13 @@ fn a_worker_has_no_more_attempts_alive_than_it_may_and_others_go_first() {
 
 #[test]
 fn starts_of_a_worker_keep_their_distance_and_a_rate_limit_makes_it_grow() {
-    let staggered = Profile {
+    let staggered = WorkerLimits {
         stagger: Duration::from_millis(500),
-        ..Profile::default()
+        ..WorkerLimits::default()
     };
-    let crew = with_crew("claude claude shell", &[("claude", staggered)]);
+    let pool = with_pool("claude claude shell", &[("claude", staggered)]);
     insta::assert_snapshot!(
-        play_with("a · b · c", "open · pass c · rested · pass a · pass b", crew),
+        play_with("a · b · c", "open · pass c · rested · pass a · pass b", pool),
         @r"
     open         | start a by claude | claude rests | start c
     pass c       | claude rests
@@ -205,9 +205,9 @@ fn starts_of_a_worker_keep_their_distance_and_a_rate_limit_makes_it_grow() {
     "
     );
     // Without a distance of its own it gets one.
-    let crew = with_crew("claude claude claude", &[("claude", then(&[]))]);
+    let pool = with_pool("claude claude claude", &[("claude", then(&[]))]);
     insta::assert_snapshot!(
-        play_with("a · b · c", "open · limit a · limit b · due a · due b · rested · pass c · pass a", crew),
+        play_with("a · b · c", "open · limit a · limit b · due a · due b · rested · pass c · pass a", pool),
         @r"
     open         | start a by claude | start b by claude | start c by claude
     limit a      | retry a in 4s | wake for a
@@ -226,7 +226,7 @@ fn nothing_more_starts_once_the_money_is_spent_and_more_money_goes_on() {
     let poor = |limits| Limits {
         max_parallel: 2,
         max_cost: Some(5.0),
-        ..with_crew("claude claude claude", &[("claude", then(&[]))])(limits)
+        ..with_pool("claude claude claude", &[("claude", then(&[]))])(limits)
     };
     insta::assert_snapshot!(
         play_with("a · b · c", "open · paid a 3.5 · paid b 2 · pass c · assembled", poor),
@@ -261,9 +261,9 @@ fn nothing_more_starts_once_the_money_is_spent_and_more_money_goes_on() {
 
 #[test]
 fn a_worker_that_is_not_let_in_for_several_tasks_starts_nothing_more_and_others_go_on() {
-    let crew = |limits| Limits {
+    let pool = |limits| Limits {
         max_parallel: 1,
-        ..with_crew(
+        ..with_pool(
             "claude claude codex claude",
             &[("claude", then(&[])), ("codex", then(&[]))],
         )(limits)
@@ -272,7 +272,7 @@ fn a_worker_that_is_not_let_in_for_several_tasks_starts_nothing_more_and_others_
         play_with(
             "a · b · c · d",
             "open · login a · login b · pass c · assembled · retry a · pass a · pass d · assembled",
-            crew,
+            pool,
         ),
         @r"
     open         | start a by claude
@@ -288,7 +288,7 @@ fn a_worker_that_is_not_let_in_for_several_tasks_starts_nothing_more_and_others_
     );
     // What it did in between shows that it can.
     insta::assert_snapshot!(
-        play_with("a · b · c · d", "open · login a · pass b · pass c · login d", crew),
+        play_with("a · b · c · d", "open · login a · pass b · pass c · login d", pool),
         @r"
     open         | start a by claude
     login a      | start b by claude

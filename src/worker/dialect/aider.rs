@@ -9,29 +9,29 @@ use std::collections::BTreeSet;
 
 use crate::model::transcript::StreamError;
 use crate::model::usage::{Cost, Usage};
-use crate::worker::dialect::seen::{Seen, bounded};
-use crate::worker::dialect::{Language, result};
+use crate::worker::dialect::transcript_builder::{TranscriptBuilder, bounded};
+use crate::worker::dialect::{DialectParser, result};
 
 const EDIT: &str = "Applied edit to ";
 
-/// How many edited files are named.
+/// Number of edited files that are named.
 const MOST_EDITS: usize = 100;
 
 #[derive(Default)]
 pub(super) struct Aider {
-    /// Of all answers; none once an answer came without a price.
+    /// Cost of all answers; `None` after an answer without a price.
     session: Option<f64>,
     has_answer: bool,
     edited: BTreeSet<String>,
 }
 
-impl Language for Aider {
-    fn line(&mut self, line: &str, seen: &mut Seen) {
+impl DialectParser for Aider {
+    fn line(&mut self, line: &str, builder: &mut TranscriptBuilder) {
         if let Some(error) = line.strip_prefix("litellm.") {
             let kind = error.split(':').next().unwrap_or_default();
             if kind.ends_with("Error") || kind == "Timeout" {
-                seen.transcript.events += 1;
-                seen.transcript.error = Some(StreamError {
+                builder.transcript.events += 1;
+                builder.transcript.error = Some(StreamError {
                     status: None,
                     kind: Some(bounded(kind)),
                     message: bounded(line),
@@ -39,31 +39,31 @@ impl Language for Aider {
                 });
             }
         } else if let Some(tokens) = line.strip_prefix("Tokens: ") {
-            self.answered(tokens, seen);
+            self.answered(tokens, builder);
         } else if let Some(path) = line.strip_prefix(EDIT) {
-            seen.transcript.events += 1;
-            seen.step(line);
+            builder.transcript.events += 1;
+            builder.step(line);
             if self.edited.len() < MOST_EDITS {
                 self.edited.insert(bounded(path));
             }
         }
-        seen.stray(line);
+        builder.stray(line);
     }
 
-    fn finish(&mut self, seen: &mut Seen) {
+    fn finish(&mut self, builder: &mut TranscriptBuilder) {
         let paths: Vec<&str> = self.edited.iter().map(String::as_str).collect();
         if !paths.is_empty() {
             let words = format!("{EDIT}{}", paths.join(", "));
-            seen.transcript.result = result(seen.transcript.error.is_some(), &words);
+            builder.transcript.result = result(builder.transcript.error.is_some(), &words);
         }
     }
 }
 
 impl Aider {
-    fn answered(&mut self, line: &str, seen: &mut Seen) {
-        seen.transcript.events += 1;
-        seen.transcript.turns += 1;
-        seen.transcript.error = None;
+    fn answered(&mut self, line: &str, builder: &mut TranscriptBuilder) {
+        builder.transcript.events += 1;
+        builder.transcript.turns += 1;
+        builder.transcript.error = None;
         let (tokens, cost) = line.split_once("Cost: ").unwrap_or((line, ""));
         let named = |name: &str| {
             let parts = tokens
@@ -73,7 +73,7 @@ impl Aider {
             parts.next().and_then(|number| tokens_of(number.trim()))
         };
         let hit = named("cache hit");
-        seen.add(
+        builder.add(
             Usage {
                 input: named("sent").unwrap_or(0) + hit.unwrap_or(0),
                 output: named("received").unwrap_or(0),
@@ -88,11 +88,11 @@ impl Aider {
         let is_known = !self.has_answer || self.session.is_some();
         self.has_answer = true;
         self.session = session.filter(|_| is_known);
-        seen.transcript.cost = Cost::from(self.session);
+        builder.transcript.cost = Cost::from(self.session);
     }
 }
 
-/// `159`, `2.4k`, `1.2M`: aider rounds.
+/// Parses the rounded counts of aider: `159`, `2.4k`, `1.2M`.
 fn tokens_of(text: &str) -> Option<u64> {
     let (number, factor) = match text.strip_suffix('k') {
         Some(number) => (number, 1e3),

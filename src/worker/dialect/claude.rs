@@ -1,8 +1,8 @@
-//! Claude Code, `--output-format stream-json`, and what speaks like it (Cursor).
+//! Claude Code, `--output-format stream-json`, and Cursor, which uses the same format.
 //!
-//! `subtype: "success"` is no success: a refused request says so too, with `is_error: true`. The
-//! order of keys differs between versions, and there may be several results, the last of which
-//! holds. What was refused stands in events of newer versions and in the result of all.
+//! `subtype: "success"` is not enough: a refused request has it too, with `is_error: true`. The
+//! order of keys differs between versions, and the last of several results counts. Refused
+//! permissions are in events of newer versions and in the result of all.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -11,13 +11,15 @@ use serde_json::Value;
 
 use crate::model::transcript::StreamError;
 use crate::model::usage::{Cost, Usage};
-use crate::worker::dialect::seen::{Seen, bounded, count, describe_tool, status, text};
-use crate::worker::dialect::{Language, result};
+use crate::worker::dialect::transcript_builder::{
+    TranscriptBuilder, bounded, count, describe_tool, status, text,
+};
+use crate::worker::dialect::{DialectParser, result};
 
-/// How many uses of tools are remembered, in case one turns out to be refused.
+/// Number of recent uses of tools that are kept, in case one is refused later.
 const REMEMBERED: usize = 64;
 
-/// The longest input of a tool that is remembered, in characters of a command or a path.
+/// The longest input of a tool that is kept, in characters of a command or a path.
 const INPUT_LIMIT: usize = 1000;
 
 #[derive(Default)]
@@ -25,80 +27,80 @@ pub(super) struct Claude {
     /// Recent uses of tools: id, name, input.
     tools: VecDeque<(String, String, Value)>,
     refused: BTreeSet<String>,
-    /// The kind of error the last message was about.
+    /// The kind of error of the last message.
     kind: Option<String>,
-    /// The limit that was run into, and when it ends.
+    /// The usage limit that was reached, with the time it resets.
     limit: Option<Option<Timestamp>>,
-    /// The message of the current turn, which comes in pieces.
+    /// The message of the current turn, which arrives in pieces.
     turn: Option<String>,
 }
 
-impl Language for Claude {
-    fn line(&mut self, line: &str, seen: &mut Seen) {
-        let Some(event) = seen.event(line) else {
+impl DialectParser for Claude {
+    fn line(&mut self, line: &str, builder: &mut TranscriptBuilder) {
+        let Some(event) = builder.event(line) else {
             return;
         };
         match text(&event, "/type").unwrap_or_default() {
-            "system" => self.system(&event, seen),
-            "assistant" => self.assistant(&event, seen),
-            "tool_call" => cursor_tool(&event, seen),
+            "system" => self.system(&event, builder),
+            "assistant" => self.assistant(&event, builder),
+            "tool_call" => cursor_tool(&event, builder),
             "rate_limit_event" => self.rate_limit(&event),
-            "result" => self.result(&event, seen),
+            "result" => self.result(&event, builder),
             _ => {}
         }
     }
 }
 
 impl Claude {
-    fn system(&mut self, event: &Value, seen: &mut Seen) {
+    fn system(&mut self, event: &Value, builder: &mut TranscriptBuilder) {
         match text(event, "/subtype").unwrap_or_default() {
-            "init" => seen.session(text(event, "/session_id")),
+            "init" => builder.session(text(event, "/session_id")),
             "permission_denied" => {
                 let id = text(event, "/tool_use_id").unwrap_or_default();
                 let used = self.tools.iter().find(|(used, _, _)| used == id).cloned();
                 let name = text(event, "/tool_name").unwrap_or("a tool").to_owned();
                 let (_, name, input) = used.unwrap_or((String::new(), name, Value::Null));
-                self.refuse(id, &name, &input, seen);
+                self.refuse(id, &name, &input, builder);
             }
             "api_retry" => {
                 let why = text(event, "/error").unwrap_or("error");
                 let attempt = count(event, "/attempt");
-                seen.step(&format!("asks again after {why} (try {attempt})"));
+                builder.step(&format!("asks again after {why} (try {attempt})"));
             }
             _ => {}
         }
     }
 
-    fn assistant(&mut self, event: &Value, seen: &mut Seen) {
-        seen.goes_on();
+    fn assistant(&mut self, event: &Value, builder: &mut TranscriptBuilder) {
+        builder.mark_active();
         if let Some(kind) = text(event, "/error") {
             self.kind = Some(kind.to_owned());
         }
-        self.count_turn(event, seen);
+        self.count_turn(event, builder);
         let content = event.pointer("/message/content").and_then(Value::as_array);
         for part in content.into_iter().flatten() {
             match text(part, "/type").unwrap_or_default() {
-                "text" => seen.step(text(part, "/text").unwrap_or_default()),
-                "tool_use" => self.tool_use(part, seen),
+                "text" => builder.step(text(part, "/text").unwrap_or_default()),
+                "tool_use" => self.tool_use(part, builder),
                 _ => {}
             }
         }
     }
 
-    /// Those of its sub-agents are not its own.
-    fn count_turn(&mut self, event: &Value, seen: &mut Seen) {
+    /// Counts a turn of the agent itself, not of its sub-agents.
+    fn count_turn(&mut self, event: &Value, builder: &mut TranscriptBuilder) {
         let id = text(event, "/message/id").map(str::to_owned);
         let is_own = text(event, "/parent_tool_use_id").is_none();
         if is_own && id.is_some() && self.turn != id {
-            seen.transcript.turns += 1;
+            builder.transcript.turns += 1;
             self.turn = id;
         }
     }
 
-    fn tool_use(&mut self, part: &Value, seen: &mut Seen) {
+    fn tool_use(&mut self, part: &Value, builder: &mut TranscriptBuilder) {
         let name = text(part, "/name").unwrap_or("a tool");
         let input = part.pointer("/input").unwrap_or(&Value::Null);
-        seen.step(&describe_tool(name, input));
+        builder.step(&describe_tool(name, input));
         let id = text(part, "/id").unwrap_or_default().to_owned();
         self.tools.push_back((id, name.to_owned(), essence(input)));
         if self.tools.len() > REMEMBERED {
@@ -106,11 +108,11 @@ impl Claude {
         }
     }
 
-    /// Once for each use, whoever says so first.
-    fn refuse(&mut self, id: &str, name: &str, input: &Value, seen: &mut Seen) {
+    /// Records a refusal once for each use of a tool.
+    fn refuse(&mut self, id: &str, name: &str, input: &Value, builder: &mut TranscriptBuilder) {
         let is_new = id.is_empty() || self.refused.insert(id.to_owned());
         if is_new && self.refused.len() <= REMEMBERED {
-            seen.refused_tool(name, input);
+            builder.refused_tool(name, input);
         }
     }
 
@@ -123,7 +125,7 @@ impl Claude {
         self.limit = is_hit.then_some(reset);
     }
 
-    fn result(&mut self, event: &Value, seen: &mut Seen) {
+    fn result(&mut self, event: &Value, builder: &mut TranscriptBuilder) {
         let subtype = text(event, "/subtype").unwrap_or_default();
         let flag = event.pointer("/is_error").and_then(Value::as_bool);
         if flag.is_none() && subtype.is_empty() {
@@ -131,19 +133,19 @@ impl Claude {
         }
         let is_error = flag.unwrap_or(false) || subtype.starts_with("error");
         let words = words(event).unwrap_or(subtype);
-        seen.session(text(event, "/session_id"));
-        seen.transcript.terminal_seen = true;
-        seen.transcript.result = result(is_error, words);
-        seen.transcript.error = is_error.then(|| self.error(event, words));
+        builder.session(text(event, "/session_id"));
+        builder.transcript.terminal_seen = true;
+        builder.transcript.result = result(is_error, words);
+        builder.transcript.error = is_error.then(|| self.error(event, words));
         let (usage, cost) = usage(event);
-        seen.transcript.usage = usage;
-        seen.transcript.cost = cost;
+        builder.transcript.usage = usage;
+        builder.transcript.cost = cost;
         let denials = event.pointer("/permission_denials");
         for denial in denials.and_then(Value::as_array).into_iter().flatten() {
             let id = text(denial, "/tool_use_id").unwrap_or_default();
             let name = text(denial, "/tool_name").unwrap_or("a tool");
             let input = denial.pointer("/tool_input").unwrap_or(&Value::Null);
-            self.refuse(id, name, input, seen);
+            self.refuse(id, name, input, builder);
         }
         self.kind = None;
     }
@@ -174,13 +176,13 @@ impl Claude {
     }
 }
 
-/// The result's text, or the first of its errors.
+/// Returns the text of the result, or its first error.
 fn words(event: &Value) -> Option<&str> {
     let words = text(event, "/result").or_else(|| text(event, "/errors/0"));
     words.filter(|words| !words.trim().is_empty())
 }
 
-/// What describes a use of a tool; the rest may be a whole file.
+/// Keeps the input that describes a use of a tool; the rest may be a whole file.
 fn essence(input: &Value) -> Value {
     let short = |(key, value): (&String, &Value)| {
         let value = crate::base::text::clip(value.as_str()?, INPUT_LIMIT);
@@ -192,7 +194,7 @@ fn essence(input: &Value) -> Value {
     Value::Object(fields.collect())
 }
 
-/// By model where it says, because that covers sub-agents too; else the totals.
+/// Sums usage by model, which covers sub-agents, or else returns the totals.
 fn usage(event: &Value) -> (Option<Usage>, Cost) {
     let models = event.pointer("/modelUsage").and_then(Value::as_object);
     let dollars = |value: &Value, pointer: &str| value.pointer(pointer).and_then(Value::as_f64);
@@ -208,7 +210,7 @@ fn usage(event: &Value) -> (Option<Usage>, Cost) {
     (usage, Cost::from(dollars(event, "/total_cost_usd")))
 }
 
-/// Input beside the cache, read from it, written to it, and output.
+/// Keys of uncached input, cache reads, cache writes and output.
 const MODEL_KEYS: [&str; 4] = [
     "/inputTokens",
     "/cacheReadInputTokens",
@@ -232,13 +234,13 @@ fn tokens(value: &Value, keys: [&str; 4]) -> Usage {
     }
 }
 
-/// `{"type":"tool_call","tool_call":{"writeToolCall":{"args":{"path":…}}}}`
-fn cursor_tool(event: &Value, seen: &mut Seen) {
-    seen.goes_on();
+/// Parses `{"type":"tool_call","tool_call":{"writeToolCall":{"args":{"path":…}}}}`.
+fn cursor_tool(event: &Value, builder: &mut TranscriptBuilder) {
+    builder.mark_active();
     let call = event.pointer("/tool_call").and_then(Value::as_object);
     if let Some((name, call)) = call.and_then(|call| call.iter().next()) {
         let name = name.strip_suffix("ToolCall").unwrap_or(name);
         let input = call.pointer("/args").unwrap_or(&Value::Null);
-        seen.step(&describe_tool(name, input));
+        builder.step(&describe_tool(name, input));
     }
 }

@@ -2,19 +2,21 @@
 //!
 //! Only `turn.failed` is a failure: an item of type `error` is a warning, and a top-level `error`
 //! may be a reconnection. Usage is that of the whole thread so far, so the last one counts; every
-//! attempt is a thread of its own. There is no money in it.
+//! attempt is a thread of its own. It reports no cost.
 
 use serde_json::Value;
 
 use crate::model::transcript::StreamError;
 use crate::model::usage::Usage;
-use crate::worker::dialect::seen::{Seen, bounded, count, is_commit, status_in, text};
-use crate::worker::dialect::{Language, result};
+use crate::worker::dialect::transcript_builder::{
+    TranscriptBuilder, bounded, count, is_commit, status_in, text,
+};
+use crate::worker::dialect::{DialectParser, result};
 
-/// What a command says that its sandbox did not let write.
+/// Message of a command whose sandbox refused a write.
 const READ_ONLY: &str = "Read-only file system";
 
-/// What takes a request of its own: a model asks for one tool and waits for what it says.
+/// Items that count as a turn: a model asks for one tool and waits for its result.
 const TOOLS: [&str; 4] = [
     "command_execution",
     "file_change",
@@ -27,66 +29,66 @@ pub(super) struct Codex {
     /// The last use of a tool that was counted.
     tool: Option<String>,
     message: String,
-    /// An error that is the last word if the stream breaks off here.
+    /// An error that counts if the stream ends here.
     error: Option<String>,
 }
 
-impl Language for Codex {
-    fn line(&mut self, line: &str, seen: &mut Seen) {
-        let Some(event) = seen.event(line) else {
+impl DialectParser for Codex {
+    fn line(&mut self, line: &str, builder: &mut TranscriptBuilder) {
+        let Some(event) = builder.event(line) else {
             return;
         };
         match text(&event, "/type").unwrap_or_default() {
-            "thread.started" => seen.session(text(&event, "/thread_id")),
-            "turn.started" => self.turn(seen),
-            "item.started" | "item.updated" | "item.completed" => self.item(&event, seen),
-            "error" => self.warn(&event, seen),
-            "turn.completed" => self.completed(&event, seen),
+            "thread.started" => builder.session(text(&event, "/thread_id")),
+            "turn.started" => self.turn(builder),
+            "item.started" | "item.updated" | "item.completed" => self.item(&event, builder),
+            "error" => self.warn(&event, builder),
+            "turn.completed" => self.completed(&event, builder),
             "turn.failed" => {
                 let message = text(&event, "/error/message");
                 let message = message.map(bounded).or(self.error.take());
                 fail(
                     &message.unwrap_or_else(|| "the turn failed".to_owned()),
-                    seen,
+                    builder,
                 );
-                seen.transcript.terminal_seen = true;
+                builder.transcript.terminal_seen = true;
             }
             _ => {}
         }
     }
 
-    /// An error without a failed turn after it counts only if nothing else came.
-    fn finish(&mut self, seen: &mut Seen) {
+    /// Counts an error without a failed turn after it if nothing else followed.
+    fn finish(&mut self, builder: &mut TranscriptBuilder) {
         match self.error.take() {
-            Some(message) if !seen.transcript.terminal_seen => fail(&message, seen),
+            Some(message) if !builder.transcript.terminal_seen => fail(&message, builder),
             _ => {}
         }
     }
 }
 
 impl Codex {
-    fn turn(&mut self, seen: &mut Seen) {
-        seen.goes_on();
-        seen.transcript.error = None;
+    fn turn(&mut self, builder: &mut TranscriptBuilder) {
+        builder.mark_active();
+        builder.transcript.error = None;
         self.error = None;
     }
 
-    fn warn(&mut self, event: &Value, seen: &mut Seen) {
+    fn warn(&mut self, event: &Value, builder: &mut TranscriptBuilder) {
         let message = text(event, "/message").unwrap_or_default();
         if message.starts_with("Reconnecting") {
-            seen.step(message);
+            builder.step(message);
         } else {
             self.error = Some(bounded(message));
         }
     }
 
-    fn completed(&mut self, event: &Value, seen: &mut Seen) {
+    fn completed(&mut self, event: &Value, builder: &mut TranscriptBuilder) {
         self.error = None;
-        seen.transcript.error = None;
-        seen.transcript.result = result(false, &self.message);
-        seen.transcript.terminal_seen = true;
+        builder.transcript.error = None;
+        builder.transcript.result = result(false, &self.message);
+        builder.transcript.terminal_seen = true;
         if let Some(usage) = event.pointer("/usage").filter(|usage| usage.is_object()) {
-            seen.transcript.usage = Some(Usage {
+            builder.transcript.usage = Some(Usage {
                 input: count(usage, "/input_tokens"),
                 output: count(usage, "/output_tokens"),
                 cached: usage
@@ -96,8 +98,8 @@ impl Codex {
         }
     }
 
-    fn item(&mut self, event: &Value, seen: &mut Seen) {
-        seen.goes_on();
+    fn item(&mut self, event: &Value, builder: &mut TranscriptBuilder) {
+        builder.mark_active();
         let item = event.pointer("/item").unwrap_or(&Value::Null);
         let kind = text(item, "/type").unwrap_or_default();
         let what = describe(kind, item);
@@ -109,20 +111,20 @@ impl Codex {
                 let output = text(item, "/aggregated_output").unwrap_or_default();
                 let command = text(item, "/command").unwrap_or_default();
                 if output.contains(READ_ONLY) && !is_commit(command) {
-                    seen.hindered(&format!("{what} ({READ_ONLY})"));
+                    builder.hindered(&format!("{what} ({READ_ONLY})"));
                 }
             }
             _ => {}
         }
         let id = text(item, "/id").map(str::to_owned);
         if TOOLS.contains(&kind) && (id.is_none() || self.tool != id) {
-            seen.transcript.turns += 1;
+            builder.transcript.turns += 1;
             self.tool = id;
         }
         if text(item, "/status") == Some("declined") {
-            seen.refused_tool(kind, item);
+            builder.refused_tool(kind, item);
         }
-        seen.step(&what);
+        builder.step(&what);
     }
 }
 
@@ -161,9 +163,9 @@ fn todo(item: &Value) -> String {
     }
 }
 
-fn fail(message: &str, seen: &mut Seen) {
-    seen.transcript.result = result(true, message);
-    seen.transcript.error = Some(StreamError {
+fn fail(message: &str, builder: &mut TranscriptBuilder) {
+    builder.transcript.result = result(true, message);
+    builder.transcript.error = Some(StreamError {
         status: status_in(message),
         kind: None,
         message: bounded(message),

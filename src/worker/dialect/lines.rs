@@ -1,10 +1,10 @@
-//! Lines out of bytes as they come, in bounded memory.
+//! Splits arriving bytes into lines, in bounded memory.
 
-/// The longest line that is kept, in bytes; a longer one is passed over. An agent may print a whole
-/// file as one line, and its last word may name everything it was refused.
+/// The longest line, in bytes; a longer one is skipped. An agent may print a whole file as one line,
+/// and its result may list every refused permission.
 pub(super) const LINE_LIMIT: usize = 2 * 1024 * 1024;
 
-/// A line that is not whole yet.
+/// An incomplete line.
 #[derive(Debug, Default)]
 pub(super) struct Lines {
     begun: Vec<u8>,
@@ -12,7 +12,7 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    /// Gives every line that these bytes complete, without its end.
+    /// Passes on every line that these bytes complete, without its end.
     pub(super) fn feed(&mut self, mut bytes: &[u8], mut take: impl FnMut(&str)) {
         while let Some(end) = bytes.iter().position(|byte| *byte == b'\n') {
             self.add(&bytes[..end]);
@@ -32,7 +32,7 @@ impl Lines {
         }
     }
 
-    /// Gives the line that was begun, if there is one.
+    /// Passes on the incomplete line, if there is one.
     pub(super) fn finish(&mut self, take: &mut impl FnMut(&str)) {
         let line = std::mem::take(&mut self.begun);
         let is_whole = !std::mem::take(&mut self.too_long);

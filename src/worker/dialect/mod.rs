@@ -1,8 +1,8 @@
-//! Reading the output of agents while it comes, each in its own language.
+//! Parses the output of agents as it arrives, each in its own dialect.
 //!
-//! Nothing in an output can break a reading: what is no event of the language, or an unknown one,
-//! is passed over, and whatever is kept is bounded. The output is standard output and standard
-//! error together, as the log has them, so lines that are no events are ordinary.
+//! No output can break the parser: unknown events and other lines are skipped, and everything kept is
+//! bounded. The output is standard output and standard error together, as in the log, so lines that
+//! are not events are ordinary.
 
 use crate::model::transcript::{FinalResult, Transcript};
 use crate::model::usage::Cost;
@@ -15,32 +15,32 @@ mod gemini;
 mod goose;
 mod lines;
 mod opencode;
-mod seen;
 mod text;
+mod transcript_builder;
 
 use crate::worker::dialect::lines::Lines;
-use crate::worker::dialect::seen::Seen;
+use crate::worker::dialect::transcript_builder::TranscriptBuilder;
 
-/// One language.
-trait Language: Send {
-    /// Takes one line.
-    fn line(&mut self, line: &str, seen: &mut Seen);
+/// A parser of one dialect.
+trait DialectParser: Send {
+    /// Parses one line.
+    fn line(&mut self, line: &str, builder: &mut TranscriptBuilder);
 
-    /// There is no more: settles what depends on what did not come.
-    fn finish(&mut self, _seen: &mut Seen) {}
+    /// Ends the output, for events whose meaning depends on what follows.
+    fn finish(&mut self, _seen: &mut TranscriptBuilder) {}
 }
 
-/// An output that is being read.
+/// The output of an agent while it is parsed.
 pub struct Reading {
     lines: Lines,
-    language: Box<dyn Language>,
-    seen: Seen,
+    language: Box<dyn DialectParser>,
+    builder: TranscriptBuilder,
 }
 
 impl Reading {
-    /// Nothing is read yet. Paths below `folder`, the worktree, are shown relative to it.
+    /// Starts with an empty output. Paths below `folder`, the worktree, are shown relative to it.
     pub fn new(dialect: Dialect, folder: &str) -> Reading {
-        let language: Box<dyn Language> = match dialect {
+        let language: Box<dyn DialectParser> = match dialect {
             Dialect::Text => Box::new(text::Text),
             Dialect::Claude => Box::new(claude::Claude::default()),
             Dialect::Codex => Box::new(codex::Codex::default()),
@@ -52,65 +52,65 @@ impl Reading {
         Reading {
             lines: Lines::default(),
             language,
-            seen: Seen::new(dialect, folder),
+            builder: TranscriptBuilder::new(dialect, folder),
         }
     }
 
-    /// Takes the next bytes, cut wherever they are.
+    /// Parses the next bytes, which may end within a line.
     pub fn feed(&mut self, bytes: &[u8]) {
         let Reading {
             lines,
             language,
-            seen,
+            builder,
         } = self;
-        seen.transcript.bytes += bytes.len() as u64;
-        lines.feed(bytes, |line| language.line(line, seen));
+        builder.transcript.bytes += bytes.len() as u64;
+        lines.feed(bytes, |line| language.line(line, builder));
     }
 
-    /// Part of the output is not there to be read, so nothing that must be added up is known.
+    /// Records that part of the output is missing, so that sums over it are unknown.
     pub fn mark_gap(&mut self) {
-        self.seen.has_gap = true;
+        self.builder.has_gap = true;
     }
 
-    /// What the agent does now, as one safe line, or the first line of what it said last.
+    /// Returns the current step of the agent, or the first line of its last message, safe to show.
     pub fn current_step(&self) -> Option<&str> {
-        self.seen.step.as_deref()
+        self.builder.step.as_deref()
     }
 
-    /// How many turns it took so far.
+    /// Returns the number of turns so far.
     pub fn turns(&self) -> u64 {
-        self.seen.transcript.turns
+        self.builder.transcript.turns
     }
 
-    /// What it cost so far; most agents say that only at their end.
+    /// Returns the cost so far; most agents report it only at their end.
     pub fn cost(&self) -> Cost {
-        match self.seen.has_gap {
+        match self.builder.has_gap {
             true => Cost::Unknown,
-            false => self.seen.transcript.cost,
+            false => self.builder.transcript.cost,
         }
     }
 
-    /// What the agent was not allowed to do so far.
+    /// Returns the refused permissions so far.
     pub fn refusals(&self) -> &[String] {
-        &self.seen.transcript.refusals
+        &self.builder.transcript.refusals
     }
 
-    /// Whether the agent has said that it has come to its end, and nothing since.
+    /// Returns `true` after the final event of the agent.
     pub fn is_over(&self) -> bool {
-        self.seen.transcript.terminal_seen
+        self.builder.transcript.terminal_seen
     }
 
-    /// There is no more: what it all says.
+    /// Ends the output and returns the transcript.
     pub fn finish(self) -> Transcript {
         let Reading {
             mut lines,
             mut language,
-            mut seen,
+            mut builder,
         } = self;
-        lines.finish(&mut |line: &str| language.line(line, &mut seen));
-        language.finish(&mut seen);
-        let mut transcript = seen.transcript;
-        if seen.has_gap && adds_up(transcript.dialect) {
+        lines.finish(&mut |line: &str| language.line(line, &mut builder));
+        language.finish(&mut builder);
+        let mut transcript = builder.transcript;
+        if builder.has_gap && adds_up(transcript.dialect) {
             transcript.usage = None;
             transcript.cost = Cost::Unknown;
         }
@@ -118,16 +118,16 @@ impl Reading {
     }
 }
 
-/// Whether usage is the sum of many events instead of standing in the last one.
+/// Returns `true` for dialects whose usage is the sum of many events.
 fn adds_up(dialect: Dialect) -> bool {
     matches!(dialect, Dialect::Opencode | Dialect::Aider)
 }
 
-/// A final result in the agent's words.
+/// Builds a final result in the agent's words.
 fn result(is_error: bool, text: &str) -> Option<FinalResult> {
     Some(FinalResult {
         is_error,
-        text: seen::bounded(text),
+        text: transcript_builder::bounded(text),
     })
 }
 

@@ -1,4 +1,4 @@
-//! What recorded outputs of real agents say, one table for each, and outputs that are nasty.
+//! Recorded outputs of real agents, one table for each, and hostile outputs.
 #![allow(clippy::unwrap_used)]
 
 use std::fmt::Write;
@@ -28,7 +28,7 @@ fn dialect(name: &str) -> Dialect {
     serde_json::from_value(agent.into()).unwrap()
 }
 
-/// Read in pieces, so that every line is cut somewhere.
+/// Parses in small pieces, so that every line is cut.
 fn read(dialect: Dialect, output: &[u8]) -> Transcript {
     let mut reading = Reading::new(dialect, FOLDER);
     for piece in output.chunks(7) {
@@ -37,12 +37,12 @@ fn read(dialect: Dialect, output: &[u8]) -> Transcript {
     reading.finish()
 }
 
-/// What one output says, in a line for each thing.
+/// Renders the transcripts of outputs, one line for each part.
 fn table(names: &[&str]) -> String {
     let mut table = String::new();
     for name in names {
         let said = read(dialect(name), &load(name));
-        let verdict = match (said.is_success(), said.is_cut()) {
+        let verdict = match (said.is_success(), said.is_truncated()) {
             (true, _) => "success",
             (false, true) => "cut short",
             (false, false) => "no success",
@@ -359,10 +359,10 @@ fn an_output_that_breaks_off_anywhere_is_no_success() {
             let mut reading = Reading::new(dialect(name), FOLDER);
             reading.feed(&whole[..length]);
             let said = reading.finish();
-            assert!(said.is_cut(), "{name} cut at {length}: {said:?}");
+            assert!(said.is_truncated(), "{name} cut at {length}: {said:?}");
         }
         assert!(
-            !read(dialect(name), &whole[..whole.len() - 1]).is_cut(),
+            !read(dialect(name), &whole[..whole.len() - 1]).is_truncated(),
             "{name}"
         );
     }
@@ -390,7 +390,7 @@ fn an_agent_that_goes_on_after_its_result_is_not_over() {
     assert!(reading.is_over());
     reading.feed(b"{\"type\":\"assistant\",\"message\":{\"content\":[]},\"session_id\":\"x\"}\n");
     assert!(!reading.is_over());
-    assert!(reading.finish().is_cut());
+    assert!(reading.finish().is_truncated());
 }
 
 #[test]

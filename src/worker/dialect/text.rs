@@ -1,12 +1,12 @@
-//! Any program: its output says nothing that could be relied on.
+//! Any program, whose output has no known meaning.
 
-use crate::worker::dialect::Language;
-use crate::worker::dialect::seen::Seen;
+use crate::worker::dialect::DialectParser;
+use crate::worker::dialect::transcript_builder::TranscriptBuilder;
 
 pub(super) struct Text;
 
-impl Language for Text {
-    fn line(&mut self, line: &str, seen: &mut Seen) {
-        seen.stray(line);
+impl DialectParser for Text {
+    fn line(&mut self, line: &str, builder: &mut TranscriptBuilder) {
+        builder.stray(line);
     }
 }

@@ -117,7 +117,9 @@ fn a_lost_control_socket_or_peer_keeps_no_run_from_its_end() {
 fn a_run_that_another_process_drove_is_adopted_where_it_stands() {
     let run = RunFixture::new("a · b <- a").begin(1, "agent");
     let mut world = World::resumed(run.state(), "a: run 3s · b", Rules::default());
-    let mut lines = world.begin(vec![Event::RunResumed { found: Vec::new() }]);
+    let mut lines = world.begin(vec![Event::RunResumed {
+        findings: Vec::new(),
+    }]);
     lines.extend(world.turn("end"));
     insta::assert_snapshot!(lines.join("\n"), @r"
         0s      begin     | write run-resumed | adopt a

@@ -11,7 +11,7 @@ fn on_a_full_disk_work_ends_nothing_starts_and_nothing_is_lost() {
         0s      begin     | write attempt-starting a | start a
         0.21s             | write attempt-started a
         2s      a passes  | warn: no space: the disk is full: 0 B free at /, 1 B needed
-        5.05s             | write attempt-ended a + out-of-space + space-is-back + attempt-starting b | start b
+        5.05s             | write attempt-ended a + shortage-began + shortage-ended + attempt-starting b | start b
         5.26s             | write attempt-started b
         6.05s   b passes  | write attempt-ended b | assemble
         6.06s             | write assembly-starting
@@ -30,7 +30,7 @@ fn a_request_on_a_full_disk_is_answered_once_it_is_written_and_carried_out_at_on
         0.21s             | write attempt-started a
         1s      cancel a  | terminate a | warn: no space: the disk is full: 0 B free at /, 1 B needed
         1s      a stops   |
-        3.05s             | write task-cancelled a + out-of-space + attempt-ended a + space-is-back + run-ended | answer done
+        3.05s             | write task-cancelled a + shortage-began + attempt-ended a + shortage-ended + run-ended | answer done
         3.06s             | leave 3
         "
     );

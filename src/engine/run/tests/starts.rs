@@ -9,7 +9,7 @@ fn what_depends_on_a_task_starts_after_it_and_then_everything_is_assembled() {
         0.21s             | write attempt-started a + attempt-started b
         1s      b passes  | write attempt-ended b
         2s      a: half   |
-        2.20s             | write noted a
+        2.20s             | write progress-reported a
         3s      a passes  | write attempt-ended a + attempt-starting c | start c
         3.21s             | write attempt-started c
         4s      c passes  | write attempt-ended c | assemble

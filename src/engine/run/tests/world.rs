@@ -29,10 +29,10 @@ use crate::model::ids::{AttemptNumber, TaskNumber};
 use crate::model::integration::{Integration, Merged};
 use crate::model::outcome::{End, Outcome};
 use crate::model::run::RunState;
-use crate::model::shortage::{Scarce, Shortage};
+use crate::model::shortage::{Resource, Shortage};
 use crate::model::worker::Worker;
 use crate::schedule::Limits;
-use crate::schedule::worker_pool::{Crew, Profile};
+use crate::schedule::worker_pool::{WorkerLimits, WorkerPool};
 
 /// How long an assembly takes.
 const ASSEMBLY: Duration = Duration::from_secs(1);
@@ -79,7 +79,7 @@ pub(super) struct Rules {
     pub(super) max_parallel: Option<usize>,
     pub(super) budget: Option<u32>,
     pub(super) settings: Settings,
-    pub(super) profile: Profile,
+    pub(super) profile: WorkerLimits,
     pub(super) retry_in_place: bool,
     pub(super) background: Vec<u32>,
     /// The lines show board commits.
@@ -484,7 +484,10 @@ impl World {
             What::Noted(note) => {
                 let task = spec.task;
                 let word = format!("{name}: {note}");
-                (Some(word), Some(Message::Fact(Event::Noted { task, note })))
+                (
+                    Some(word),
+                    Some(Message::Fact(Event::ProgressReported { task, note })),
+                )
             }
             What::Ended(_) if self.free == 0 && self.is_stopping => {
                 let word = format!("{name} is left open");
@@ -631,7 +634,7 @@ impl World {
 
     fn shortage(&self) -> Shortage {
         Shortage {
-            of: Scarce::Bytes,
+            resource: Resource::Bytes,
             place: "/".to_owned(),
             has: self.free,
             needs: 1,
@@ -682,10 +685,10 @@ fn driver(state: RunState, rules: &Rules, origin: Instant) -> Driver {
         redispatches: 1,
         budget: rules.budget.unwrap_or(20),
         quota_wait: Duration::from_secs(3600),
-        crew: Crew {
+        pool: WorkerPool {
             assigned: vec!["agent".to_owned(); state.plan.tasks().len()],
-            profiles: BTreeMap::from([("agent".to_owned(), rules.profile.clone())]),
-            resting: BTreeSet::new(),
+            workers: BTreeMap::from([("agent".to_owned(), rules.profile.clone())]),
+            cooling_down: BTreeSet::new(),
         },
         ..Limits::default()
     };

@@ -6,14 +6,14 @@ use crate::merge::change::{ChangeStat, RepoPath};
 
 /// What a failed attempt changed against the commit it started from.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Remains {
+pub struct KeptChanges {
     /// How much.
     pub stat: ChangeStat,
     /// The first [`Remains::NAMED`] paths.
     pub paths: Vec<RepoPath>,
 }
 
-impl Remains {
+impl KeptChanges {
     /// How many paths are named; `stat` counts all.
     pub const NAMED: usize = 20;
 }

@@ -2,11 +2,12 @@
 
 use crate::base::text::{clip, did_you_mean, one_line, terminal_safe};
 use crate::plan::diagnostic::{Code, Diagnostic, Severity};
+use crate::plan::other_words::meant_by;
 use crate::plan::span::{At, Span, line_bounds};
 
 /// A finding before its line is known.
 #[derive(Clone, Debug)]
-pub(super) struct Finding {
+pub(super) struct RawDiagnostic {
     severity: Severity,
     code: Code,
     message: String,
@@ -14,10 +15,10 @@ pub(super) struct Finding {
     hint: Option<String>,
 }
 
-impl Finding {
+impl RawDiagnostic {
     /// There is no plan.
-    pub(super) fn error(code: Code, span: Span, message: impl Into<String>) -> Finding {
-        Finding {
+    pub(super) fn error(code: Code, span: Span, message: impl Into<String>) -> RawDiagnostic {
+        RawDiagnostic {
             severity: Severity::Error,
             code,
             message: message.into(),
@@ -27,57 +28,59 @@ impl Finding {
     }
 
     /// There is a plan, but perhaps not the one that was meant.
-    pub(super) fn warning(code: Code, span: Span, message: impl Into<String>) -> Finding {
+    pub(super) fn warning(code: Code, span: Span, message: impl Into<String>) -> RawDiagnostic {
         let severity = Severity::Warning;
-        Finding {
+        RawDiagnostic {
             severity,
-            ..Finding::error(code, span, message)
+            ..RawDiagnostic::error(code, span, message)
         }
     }
 
     /// Adds what to do next.
-    pub(super) fn hint(mut self, hint: impl Into<String>) -> Finding {
+    pub(super) fn hint(mut self, hint: impl Into<String>) -> RawDiagnostic {
         self.hint = Some(hint.into());
         self
     }
 
     /// A key that is none of these.
-    pub(super) fn unknown_field(key: &At<String>, known: &[&str]) -> Finding {
+    pub(super) fn unknown_field(key: &At<String>, known: &[&str]) -> RawDiagnostic {
         let message = format!("unknown field {}", quoted(&key.value));
-        let hint = match did_you_mean(&key.value, known.iter().copied()) {
+        let other = meant_by(&key.value).filter(|field| known.contains(field));
+        let near = other.or_else(|| did_you_mean(&key.value, known.iter().copied()));
+        let hint = match near {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("known fields: {}", known.join(", ")),
         };
-        Finding::error(Code::UnknownField, key.span.clone(), message).hint(hint)
+        RawDiagnostic::error(Code::UnknownField, key.span.clone(), message).hint(hint)
     }
 
     /// A key that was there before.
-    pub(super) fn duplicate_field(key: &At<String>) -> Finding {
+    pub(super) fn duplicate_field(key: &At<String>) -> RawDiagnostic {
         let message = format!("the field {} is given twice", quoted(&key.value));
-        Finding::error(Code::DuplicateField, key.span.clone(), message)
+        RawDiagnostic::error(Code::DuplicateField, key.span.clone(), message)
     }
 }
 
 /// All findings of one plan, a limited number of each severity: nobody reads ten thousand.
 #[derive(Debug, Default)]
-pub(super) struct Findings {
-    list: Vec<Finding>,
+pub(super) struct Collector {
+    list: Vec<RawDiagnostic>,
     errors: usize,
     warnings: usize,
 }
 
-impl Findings {
+impl Collector {
     /// How many errors, and how many warnings, are kept.
     pub(super) const LIMIT: usize = 100;
 
     /// Takes one more.
-    pub(super) fn add(&mut self, finding: Finding) {
+    pub(super) fn add(&mut self, finding: RawDiagnostic) {
         let count = match finding.severity {
             Severity::Error => &mut self.errors,
             Severity::Warning => &mut self.warnings,
         };
         *count += 1;
-        if *count <= Findings::LIMIT {
+        if *count <= Collector::LIMIT {
             self.list.push(finding);
         }
     }
@@ -89,7 +92,7 @@ impl Findings {
 
     /// Whether another error would not be kept, so that its hint need not be thought of.
     pub(super) fn is_full(&self) -> bool {
-        self.errors >= Findings::LIMIT
+        self.errors >= Collector::LIMIT
     }
 
     /// In the order of the text, with lines and columns.
@@ -99,11 +102,11 @@ impl Findings {
             (self.errors, Severity::Error),
             (self.warnings, Severity::Warning),
         ] {
-            if let Some(more) = count.checked_sub(Findings::LIMIT).filter(|more| *more > 0) {
+            if let Some(more) = count.checked_sub(Collector::LIMIT).filter(|more| *more > 0) {
                 let message = format!("{more} more like these are not shown");
                 let end = text.len()..text.len();
-                let finding = Finding::error(Code::Incomplete, end, message);
-                self.list.push(Finding {
+                let finding = RawDiagnostic::error(Code::Incomplete, end, message);
+                self.list.push(RawDiagnostic {
                     severity,
                     ..finding
                 });
@@ -128,7 +131,7 @@ impl<'a> Places<'a> {
         Places { text, at, line }
     }
 
-    fn diagnostic(&mut self, finding: Finding) -> Diagnostic {
+    fn diagnostic(&mut self, finding: RawDiagnostic) -> Diagnostic {
         let start = floor(self.text, finding.span.start);
         let end = floor(self.text, finding.span.end).max(start);
         let passed = &self.text.as_bytes()[self.at..start];

@@ -1,4 +1,4 @@
-//! What was seen of an output so far, and how events are put into words.
+//! Builds a transcript from events, and describes events in words.
 
 use serde_json::Value;
 
@@ -8,43 +8,43 @@ use crate::model::transcript::Transcript;
 use crate::model::usage::{Cost, Usage};
 use crate::model::worker::Dialect;
 
-/// The longest text that is kept of what an agent says, in characters.
+/// The longest text of an agent that is kept, in characters.
 const TEXT_LIMIT: usize = 64 * 1024;
 
 /// The longest description of a step or a refusal, in characters.
 const STEP_LIMIT: usize = 200;
 
-/// How many refusals are kept, and how many hindrances.
+/// Number of refusals that are kept, and of hindrances.
 const MOST_REFUSALS: usize = 20;
 
-/// How many lines that are no events are kept: the last ones.
+/// Number of lines without events that are kept: the last ones.
 const MOST_STRAY: usize = 12;
 
-/// What was seen so far. Everything in it is bounded.
+/// The transcript so far, in bounded memory.
 #[derive(Debug, Default)]
-pub(super) struct Seen {
+pub(super) struct TranscriptBuilder {
     pub(super) transcript: Transcript,
-    /// What the agent is doing.
+    /// The current step of the agent.
     pub(super) step: Option<String>,
-    /// Where it works, with a slash at the end; paths below it are shown without it.
+    /// The worktree with a slash at the end, which is removed from paths.
     folder: String,
-    /// Part of the output is missing, so what must be added up is not known.
+    /// `true` if part of the output is missing, so that sums are unknown.
     pub(super) has_gap: bool,
 }
 
-impl Seen {
-    pub(super) fn new(dialect: Dialect, folder: &str) -> Seen {
-        Seen {
+impl TranscriptBuilder {
+    pub(super) fn new(dialect: Dialect, folder: &str) -> TranscriptBuilder {
+        TranscriptBuilder {
             transcript: Transcript {
                 dialect,
                 ..Transcript::default()
             },
             folder: format!("{}/", folder.trim_end_matches('/')),
-            ..Seen::default()
+            ..TranscriptBuilder::default()
         }
     }
 
-    /// The event on this line; a line that is none is kept as one of the last words.
+    /// Parses the event on a line; any other line is kept as stray output.
     pub(super) fn event(&mut self, line: &str) -> Option<Value> {
         let line = line.trim();
         let event = match line.starts_with('{') {
@@ -69,8 +69,8 @@ impl Seen {
         }
     }
 
-    /// The agent works: whatever it said before, this is not its end.
-    pub(super) fn goes_on(&mut self) {
+    /// Records that the agent works on, so that an earlier final event does not count.
+    pub(super) fn mark_active(&mut self) {
         self.transcript.terminal_seen = false;
     }
 
@@ -80,7 +80,7 @@ impl Seen {
         }
     }
 
-    /// What it does now, or the first line of what it says.
+    /// Sets the current step to the first line of a text.
     pub(super) fn step(&mut self, words: &str) {
         let first = words.trim_start().lines().next().unwrap_or_default();
         let step = self.shown(first);
@@ -89,31 +89,31 @@ impl Seen {
         }
     }
 
-    /// This use of a tool was not allowed. A commit is passed over: dispatch makes it.
+    /// Records a refused use of a tool, except a commit, which dispatch makes itself.
     pub(super) fn refused_tool(&mut self, name: &str, input: &Value) {
         if !text(input, "/command").is_some_and(is_commit) {
             self.refused(&describe_tool(name, input));
         }
     }
 
-    /// This was not allowed.
+    /// Records a refused permission.
     pub(super) fn refused(&mut self, what: &str) {
         let what = self.shown(what);
         add_once(&mut self.transcript.refusals, what);
     }
 
-    /// This was not allowed, but the work may be whole without it.
+    /// Records a refusal that may not matter for the result.
     pub(super) fn hindered(&mut self, what: &str) {
         let what = self.shown(what);
         add_once(&mut self.transcript.hindrances, what);
     }
 
-    /// One safe line without the path of the worktree, which is nobody's business.
+    /// Renders one safe line without the path of the worktree.
     fn shown(&self, words: &str) -> String {
         plain_line(&words.replace(&self.folder, ""), STEP_LIMIT)
     }
 
-    /// Adds to what was used; unknown for good once part of the output is missing.
+    /// Adds usage and cost.
     pub(super) fn add(&mut self, usage: Usage, cost: Cost) {
         let transcript = &mut self.transcript;
         (transcript.usage, transcript.cost) = match transcript.usage {
@@ -129,8 +129,8 @@ fn add_once(list: &mut Vec<String>, what: String) {
     }
 }
 
-/// Whether this is no more than an attempt to commit, which dispatch does itself afterwards.
-/// Agents are rarely allowed to write into a repository's own folder.
+/// Returns `true` for a command that only commits, which dispatch does itself. Agents rarely have the
+/// permission to write into the folder of a repository.
 pub(super) fn is_commit(command: &str) -> bool {
     let command = command.trim().trim_start_matches("/bin/");
     let script = ["bash -lc ", "bash -c ", "sh -c "]
@@ -147,7 +147,7 @@ pub(super) fn is_commit(command: &str) -> bool {
     words.next() == Some("git") && matches!(words.next(), Some("add" | "commit"))
 }
 
-/// `Write src/a.rs`, `Bash cargo test`: the tool and what says most about its use.
+/// Describes a use of a tool by its most telling input: `Write src/a.rs`, `Bash cargo test`.
 pub(super) fn describe_tool(name: &str, input: &Value) -> String {
     const TELLING: [&str; 12] = [
         "file_path",
@@ -170,35 +170,35 @@ pub(super) fn describe_tool(name: &str, input: &Value) -> String {
     }
 }
 
-/// A text of bounded length.
+/// Cuts a text to the limit.
 pub(super) fn bounded(text: &str) -> String {
     clip(text, TEXT_LIMIT)
 }
 
-/// Adds to a text that stays bounded.
+/// Appends to a text within the limit.
 pub(super) fn extend(text: &mut String, more: &str) {
     if text.len() < TEXT_LIMIT {
         text.push_str(&clip(more, TEXT_LIMIT));
     }
 }
 
-/// The string at this place.
+/// Returns the string at a JSON pointer.
 pub(super) fn text<'a>(event: &'a Value, pointer: &str) -> Option<&'a str> {
     event.pointer(pointer)?.as_str()
 }
 
-/// The number at this place, 0 if there is none.
+/// Returns the number at a JSON pointer, or 0.
 pub(super) fn count(event: &Value, pointer: &str) -> u64 {
     event.pointer(pointer).and_then(Value::as_u64).unwrap_or(0)
 }
 
-/// The HTTP status at this place.
+/// Returns the HTTP status at a JSON pointer.
 pub(super) fn status(event: &Value, pointer: &str) -> Option<u16> {
     let status = u16::try_from(event.pointer(pointer)?.as_u64()?).ok()?;
     (100..600).contains(&status).then_some(status)
 }
 
-/// The HTTP status a message names: `unexpected status 401 Unauthorized`, `last status: 429 …`.
+/// Finds an HTTP status in a message: `unexpected status 401 Unauthorized`, `last status: 429 …`.
 pub(super) fn status_in(message: &str) -> Option<u16> {
     let mut after = message.split("status").skip(1);
     after.find_map(|rest| {
@@ -239,12 +239,12 @@ mod tests {
 
     #[test]
     fn a_refused_commit_is_passed_over_and_anything_else_is_refused_once() {
-        let mut seen = Seen::new(Dialect::Claude, "/w/auth");
+        let mut builder = TranscriptBuilder::new(Dialect::Claude, "/w/auth");
         let tool = |key: &str, value: &str| serde_json::json!({ key: value });
-        seen.refused_tool("Bash", &tool("command", "git add . && git commit -m x"));
-        seen.refused_tool("Write", &tool("file_path", "/w/auth/src/a.rs"));
-        seen.refused_tool("Write", &tool("file_path", "/w/auth/src/a.rs"));
-        seen.refused_tool("Task", &Value::Null);
-        assert_eq!(seen.transcript.refusals, ["Write src/a.rs", "Task"]);
+        builder.refused_tool("Bash", &tool("command", "git add . && git commit -m x"));
+        builder.refused_tool("Write", &tool("file_path", "/w/auth/src/a.rs"));
+        builder.refused_tool("Write", &tool("file_path", "/w/auth/src/a.rs"));
+        builder.refused_tool("Task", &Value::Null);
+        assert_eq!(builder.transcript.refusals, ["Write src/a.rs", "Task"]);
     }
 }

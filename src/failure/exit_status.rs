@@ -1,6 +1,5 @@
 //! What exit codes, signals and last lines say.
 
-use crate::failure::evidence::Exit;
 use crate::model::failure::FailureClass::{self, Blocker, Input, Logic, Transient};
 
 /// `exit code 75 (EX_TEMPFAIL)`, `signal 9 (SIGKILL)`.
@@ -16,7 +15,7 @@ pub(crate) fn exit_text(exit: Exit) -> String {
 }
 
 /// The class of an exit that means something by itself, with its text.
-pub(crate) fn telling_exit(exit: Exit) -> Option<(FailureClass, String)> {
+pub(crate) fn meaningful_exit(exit: Exit) -> Option<(FailureClass, String)> {
     let class = match exit {
         Exit::Signal(signal) => signal_class(signal)?,
         Exit::Code(code) => code_class(code)?,
@@ -92,4 +91,13 @@ fn signal_name(signal: i32) -> Option<&'static str> {
         31 => "SIGSYS",
         _ => return None,
     })
+}
+
+/// How a process ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Exit {
+    /// With this code.
+    Code(i32),
+    /// By this signal.
+    Signal(i32),
 }
