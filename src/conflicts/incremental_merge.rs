@@ -41,7 +41,7 @@ pub(crate) struct IncrementalMerge<'a> {
     /// The merged commits above the base; `None` once a history could not be read.
     commits: Option<HashSet<Oid>>,
     footprint: MergedFootprint,
-    /// Whether the overlay rule applies at all.
+    /// `true` if the overlay rule applies at all.
     may_overlay: bool,
     blobs: BlobMerges<'a>,
     /// The announced candidates in order, and their indexes by commit.

@@ -51,7 +51,7 @@ pub(super) struct Multiway<'a> {
 /// Groups of branches that may conflict together, each in order.
 struct Groups {
     groups: Vec<Vec<usize>>,
-    /// Whether one of them may have changed a submodule.
+    /// `true` if one of them may have changed a submodule.
     submodules: bool,
 }
 

@@ -11,17 +11,17 @@ use crate::model::run::RunState;
 
 /// The candidates that each candidate contains, directly or through others.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct BuiltOn(BTreeMap<TaskNumber, Vec<TaskNumber>>);
+pub(crate) struct BuiltOn(BTreeMap<TaskNumber, Vec<TaskNumber>>);
 
 impl BuiltOn {
     /// Reads the history of every candidate; where it cannot be walked, the journal decides.
-    pub fn read(store: &Store, state: &RunState) -> Result<BuiltOn, EngineError> {
+    pub(crate) fn read(store: &Store, state: &RunState) -> Result<BuiltOn, EngineError> {
         let all = state.candidates().into_iter().map(|(task, _)| task);
         BuiltOn::of_tasks(store, state, &all.collect())
     }
 
     /// Reads the history of the candidates of these tasks.
-    pub fn of_tasks(
+    pub(crate) fn of_tasks(
         store: &Store,
         state: &RunState,
         tasks: &BTreeSet<TaskNumber>,
@@ -45,12 +45,12 @@ impl BuiltOn {
     }
 
     /// Returns the candidates that this one contains.
-    pub fn of(&self, task: TaskNumber) -> Vec<TaskNumber> {
+    pub(crate) fn of(&self, task: TaskNumber) -> Vec<TaskNumber> {
         self.0.get(&task).cloned().unwrap_or_default()
     }
 
     /// Returns all of them, by task.
-    pub fn map(&self) -> BTreeMap<TaskNumber, Vec<TaskNumber>> {
+    pub(crate) fn map(&self) -> BTreeMap<TaskNumber, Vec<TaskNumber>> {
         self.0.clone()
     }
 }

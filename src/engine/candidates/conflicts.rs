@@ -23,7 +23,7 @@ use crate::model::task_conflict::TaskConflict;
 ///
 /// # Errors
 /// When git's engine fails as a whole.
-pub fn candidate_conflicts(
+pub(crate) fn candidate_conflicts(
     context: &Context,
     state: &RunState,
 ) -> Result<Vec<TaskConflict>, EngineError> {
@@ -40,7 +40,7 @@ pub fn candidate_conflicts(
 ///
 /// # Errors
 /// When the store cannot be read.
-pub fn conflicts_in(
+pub(crate) fn conflicts_in(
     context: &Context,
     state: &RunState,
     detection: &Detection,
@@ -58,7 +58,7 @@ pub fn conflicts_in(
 ///
 /// # Errors
 /// When git's engine fails as a whole, or the store cannot be read.
-pub fn conflict_between(
+pub(crate) fn conflict_between(
     context: &Context,
     state: &RunState,
     detector: &mut Detector,
@@ -82,7 +82,7 @@ pub fn conflict_between(
 ///
 /// # Errors
 /// When the store cannot be read.
-pub fn order_of_assembly(
+pub(crate) fn order_of_assembly(
     context: &Context,
     state: &RunState,
     conflicts: &[TaskConflict],
@@ -118,7 +118,7 @@ fn detection(context: &Context, branches: &[Branch]) -> Result<Detection, Engine
 }
 
 /// Returns the branches of these candidates for the detector.
-pub fn task_branches(context: &Context, candidates: &[(TaskNumber, Oid)]) -> Vec<Branch> {
+pub(crate) fn task_branches(context: &Context, candidates: &[(TaskNumber, Oid)]) -> Vec<Branch> {
     let branch = |(number, tip): &(TaskNumber, Oid)| Branch {
         name: context.branch(*number),
         tip: *tip,
@@ -127,7 +127,7 @@ pub fn task_branches(context: &Context, candidates: &[(TaskNumber, Oid)]) -> Vec
 }
 
 /// Returns the detector's options for this run.
-pub fn options(context: &Context, prune: bool) -> Options {
+pub(crate) fn options(context: &Context, prune: bool) -> Options {
     let generated = context.settings.conflicts.generated.clone();
     Options {
         base: None,
@@ -138,7 +138,7 @@ pub fn options(context: &Context, prune: bool) -> Options {
 }
 
 /// Lists every task that this one was built on, directly or through others.
-pub fn upstream(state: &RunState, number: TaskNumber) -> Vec<TaskNumber> {
+pub(crate) fn upstream(state: &RunState, number: TaskNumber) -> Vec<TaskNumber> {
     let mut found = BTreeSet::new();
     let mut open = state.built_on(number);
     while let Some(task) = open.pop() {
@@ -153,7 +153,7 @@ pub fn upstream(state: &RunState, number: TaskNumber) -> Vec<TaskNumber> {
 ///
 /// # Errors
 /// When git's engine fails as a whole.
-pub fn verdict_on(
+pub(crate) fn verdict_on(
     context: &Context,
     ours: Oid,
     theirs: Oid,
@@ -165,7 +165,7 @@ pub fn verdict_on(
 }
 
 /// Returns every path in conflict, those of the worst unit first.
-pub fn conflict_paths(pair: &PairVerdict) -> Vec<RepoPath> {
+pub(crate) fn conflict_paths(pair: &PairVerdict) -> Vec<RepoPath> {
     let conflicts = pair.units.iter().filter(|unit| unit.class.is_conflict());
     conflicts
         .flat_map(|unit| unit.paths.iter().cloned())
@@ -176,7 +176,7 @@ pub fn conflict_paths(pair: &PairVerdict) -> Vec<RepoPath> {
 ///
 /// # Errors
 /// When git's engine fails as a whole.
-pub fn pair_verdict(
+pub(crate) fn pair_verdict(
     context: &Context,
     ours: Oid,
     theirs: Oid,
