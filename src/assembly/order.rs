@@ -116,8 +116,12 @@ impl<'a> Ordering<'a> {
         let mut open: BTreeMap<TaskNumber, usize> = BTreeMap::new();
         let mut ready = BinaryHeap::new();
         for task in waiting {
-            let below = self.admitted.get(task).iter().flat_map(|t| &t.depends_on);
-            let below: BTreeSet<&TaskNumber> = below.filter(|on| waiting.contains(on)).collect();
+            let below = self.admitted.get(task).map(|task| task.depends_on.iter());
+            let below = below
+                .into_iter()
+                .flatten()
+                .filter(|on| waiting.contains(on));
+            let below: BTreeSet<&TaskNumber> = below.collect();
             match below.len() {
                 0 => ready.push(Reverse((self.rank(*task), *task))),
                 count => drop(open.insert(*task, count)),
