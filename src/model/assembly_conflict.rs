@@ -1,10 +1,13 @@
 //! A candidate's conflict with the candidates that were assembled before it.
 
+use serde::{Deserialize, Serialize};
+
+use crate::merge::change::ChangeStat;
 use crate::merge::oid::Oid;
 use crate::model::ids::TaskNumber;
 
 /// What a task is done on top of, since its result met those of others.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct AssemblyConflict {
     /// The commit it starts from: everything that was in when it was left out.
     pub chain_tip: Oid,
@@ -17,7 +20,7 @@ pub struct AssemblyConflict {
 }
 
 /// A conflict that a person has open.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct OpenResolution {
     /// What the task met, and its own result.
     pub conflict: AssemblyConflict,
@@ -26,10 +29,12 @@ pub struct OpenResolution {
 }
 
 /// What a person made of a conflict.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct ManualResolution {
     /// The merge of the task's own result with what it met.
     pub candidate: Oid,
     /// What it met, and its own result.
     pub conflict: AssemblyConflict,
+    /// The counts of what it adds to the others; a journal of an earlier version has none.
+    pub stat: Option<ChangeStat>,
 }

@@ -1,6 +1,8 @@
 //! What failed in the same way for several tasks in a row, with none in between for which it worked:
 //! it will fail for the others too, so nothing that shares the cause is started.
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::failure::Failure;
 use crate::model::ids::TaskNumber;
 
@@ -8,7 +10,7 @@ use crate::model::ids::TaskNumber;
 const SEVERAL: usize = 2;
 
 /// What is known about something that tasks share: the set-up of worktrees, the access of a worker.
-#[derive(Clone, PartialEq, Debug, Default)]
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub struct CircuitBreaker {
     /// The last failures in a row that are alike.
     alike: Option<Alike>,
@@ -16,14 +18,14 @@ pub struct CircuitBreaker {
     broken: Option<SharedFailure>,
 }
 
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 struct Alike {
     signature: String,
     found: SharedFailure,
 }
 
 /// What failed in the same way for several tasks.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct SharedFailure {
     /// The tasks, in the order of the plan.
     pub tasks: Vec<TaskNumber>,

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::merge::oid::Oid;
 use crate::model::circuit_breaker::CircuitBreaker;
@@ -87,7 +88,7 @@ pub struct RunState {
 }
 
 /// A conflict of which at least one side is uncommitted work of a running task.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct SpeculativeConflict {
     /// The verdict as of now.
     pub conflict: TaskConflict,
@@ -96,7 +97,7 @@ pub struct SpeculativeConflict {
 }
 
 /// Where the run as a whole is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum RunPhase {
     /// Tasks may start.
     Running,

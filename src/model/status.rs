@@ -47,6 +47,12 @@ impl RunState {
             .collect()
     }
 
+    /// Returns `true` if a task waits for no dependency.
+    pub fn is_unblocked(&self, number: TaskNumber) -> bool {
+        let mut depends_on = self.plan.task(number).depends_on.iter();
+        depends_on.all(|dependency| self.is_satisfied(*dependency))
+    }
+
     /// The failed, skipped or conflicting tasks that keep this one from starting, roots only.
     pub fn root_causes(&self, number: TaskNumber) -> Vec<TaskNumber> {
         let mut seen = vec![false; self.tasks.len()];

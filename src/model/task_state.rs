@@ -1,13 +1,13 @@
 //! The state of one task of a run.
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::merge::change::RepoPath;
 use crate::merge::class::Class;
 use crate::merge::oid::Oid;
 use crate::model::assembly_conflict::{AssemblyConflict, ManualResolution, OpenResolution};
 use crate::model::attempt::Attempt;
-use crate::model::failure::FailureClass;
 use crate::model::ids::TaskNumber;
 use crate::model::outcome::{End, Outcome};
 use crate::model::spending::Spending;
@@ -54,7 +54,7 @@ pub struct TaskState {
 }
 
 /// What a task waits for or how it ended.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub enum TaskPhase {
     /// Starts when its dependencies are done and there is room.
     Queued,
@@ -244,10 +244,9 @@ impl TaskState {
 
     /// Whether its last attempt was by this worker, which had used up what it may.
     pub fn hit_quota_of(&self, worker: &str) -> bool {
-        let is_quota = |outcome: &Outcome| matches!(&outcome.end, End::Failed(failure) if failure.class == FailureClass::Quota);
         let last = self.last_attempt();
         last.is_some_and(|last| {
-            last.worker == worker && last.outcome.as_ref().is_some_and(is_quota)
+            last.worker == worker && last.outcome.as_ref().is_some_and(Outcome::is_over_quota)
         })
     }
 }

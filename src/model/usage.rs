@@ -72,6 +72,11 @@ pub enum Cost {
 }
 
 impl Cost {
+    /// Returns `true` if somebody said.
+    pub fn is_known(&self) -> bool {
+        !self.is_unknown()
+    }
+
     /// Whether nobody said.
     pub fn is_unknown(&self) -> bool {
         *self == Cost::Unknown
@@ -98,7 +103,7 @@ impl From<Cost> for Option<f64> {
 }
 
 /// An amount of dollars that somebody wrote into a plan, in millionths.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub struct Dollars(u64);
 
 impl Dollars {

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::model::circuit_breaker::{CircuitBreaker, SharedFailure};
 use crate::model::failure::FailureKind;
@@ -17,11 +18,11 @@ const SLOWEST: u32 = 6;
 const CALM: u32 = 3;
 
 /// What is known about the workers of a run, by name.
-#[derive(Clone, PartialEq, Debug, Default)]
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub struct WorkerHealth(BTreeMap<String, WorkerRecord>);
 
 /// What is known about one worker.
-#[derive(Clone, PartialEq, Debug, Default)]
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub struct WorkerRecord {
     /// It starts nothing for a while.
     pub parked: Option<Parking>,
@@ -37,7 +38,7 @@ pub struct WorkerRecord {
 }
 
 /// A worker that ran into a limit which ends at some time.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Parking {
     /// When it may start again.
     pub until: Timestamp,

@@ -1,22 +1,11 @@
 //! Findings about a plan's text, and how they are shown.
 
-use std::fmt::Write;
 use std::ops::Range;
 
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
-
-use crate::base::text::{clip, one_line, terminal_safe};
+pub use crate::base::excerpt::Severity;
+use crate::base::excerpt::{self, Excerpt};
 use crate::plan::Source;
-use crate::plan::span::{Span, line_bounds};
-
-/// How bad a finding is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Severity {
-    /// There is no plan.
-    Error,
-    /// There is a plan, but perhaps not the one that was meant.
-    Warning,
-}
+use crate::plan::span::line_bounds;
 
 macro_rules! codes {
     ($($(#[$doc:meta])* $variant:ident => $name:literal,)*) => {
@@ -148,74 +137,19 @@ pub fn render_diagnostics(source: &Source, diagnostics: &[Diagnostic]) -> String
 }
 
 fn render_one(source: &Source, diagnostic: &Diagnostic) -> String {
-    let word = match diagnostic.severity {
-        Severity::Error => "error",
-        Severity::Warning => "warning",
+    let span = &diagnostic.span;
+    let (start, end) = line_bounds(&source.text, span.start);
+    let at = Excerpt {
+        file: &source.name,
+        line: diagnostic.line,
+        column: diagnostic.column,
+        text: &source.text[start..end],
+        marked: span.start - start..span.end.clamp(span.start, end) - start,
     };
-    let (line, column) = (diagnostic.line, diagnostic.column);
-    let excerpt = Excerpt::of(&source.text, &diagnostic.span);
-    let number = line.to_string();
-    let margin = " ".repeat(number.len());
-    let mut out = format!("{word}: {}\n", diagnostic.message);
-    let name = one_line(&terminal_safe(&source.name));
-    let _ = writeln!(out, "{margin} --> {name}:{line}:{column}");
-    let _ = writeln!(out, "{margin} |");
-    let _ = writeln!(out, "{}", format!("{number} | {}", excerpt.text).trim_end());
-    let carets = format!(
-        "{}{}",
-        " ".repeat(excerpt.before),
-        "^".repeat(excerpt.width)
-    );
-    let _ = writeln!(out, "{margin} | {carets}");
-    if let Some(hint) = &diagnostic.hint {
-        let _ = writeln!(out, "hint: {hint}");
-    }
-    out
-}
-
-/// The part of a line that is shown, and where the carets go.
-struct Excerpt {
-    text: String,
-    before: usize,
-    width: usize,
-}
-
-impl Excerpt {
-    const WIDTH: usize = 100;
-    const LEAD: usize = 30;
-
-    fn of(text: &str, span: &Span) -> Excerpt {
-        let (start, end) = line_bounds(text, span.start);
-        let prefix = &text[start..span.start];
-        let marked = &text[span.start..span.end.clamp(span.start, end)];
-        // A line without end (minified JSON) is cut on both sides of the finding.
-        let cut = match prefix.chars().count() {
-            long if long > Excerpt::WIDTH - Excerpt::LEAD => long - Excerpt::LEAD,
-            _ => 0,
-        };
-        let dots = if cut > 0 { "…" } else { "" };
-        let lead = visible(&prefix.chars().skip(cut).collect::<String>());
-        let rest: String = text[span.start..end].chars().take(Excerpt::WIDTH).collect();
-        let tail = clip(&visible(&rest), Excerpt::WIDTH - Excerpt::LEAD);
-        let marked: String = marked.chars().take(Excerpt::WIDTH).collect();
-        let width = visible(&marked).trim_end().width();
-        Excerpt {
-            before: dots.width() + lead.width(),
-            width: width.clamp(1, tail.width().max(1)),
-            text: format!("{dots}{lead}{tail}"),
-        }
-    }
-}
-
-/// A tab has no width of its own and an invisible character none at all: both would move the
-/// carets away from what they point at.
-fn visible(text: &str) -> String {
-    terminal_safe(text)
-        .chars()
-        .map(|c| match c {
-            '\t' => ' ',
-            c if c.width().is_none() => ' ',
-            c => c,
-        })
-        .collect()
+    excerpt::render(
+        diagnostic.severity,
+        &diagnostic.message,
+        &at,
+        diagnostic.hint.as_deref(),
+    )
 }

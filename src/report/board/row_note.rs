@@ -37,7 +37,7 @@ pub(crate) fn note(
             None => plain_line(said(task), CELL_LIMIT),
         },
         (Status::Failed | Status::Retry(_), _) => failure_or_note(task),
-        (Status::Done, _) if task.open_resolution.is_some() => {
+        (Status::Done, _) if state.is_conflict_open(number) => {
             with_suffix(said(task), "a person resolves its conflict")
         }
         (Status::Done, _) if task.manual_resolution.is_some() => {

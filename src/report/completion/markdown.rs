@@ -45,16 +45,23 @@ impl Completion {
         let decisions = self.decisions.iter().map(said);
         write_list(to, "Decisions made (review recommended)", decisions)?;
         write_list(to, "Issues hit", self.issues.iter().map(said))?;
-        let meetings = self.meetings.iter().map(meeting);
-        write_list(
-            to,
-            "Conflicts",
-            meetings
-                .chain(self.settled.iter().map(|settled| self.settled(settled)))
-                .chain(self.left_out.iter().map(left_out)),
-        )?;
+        self.write_conflicts(to)?;
         self.write_checks(to)?;
         self.write_reports(to)
+    }
+
+    /// Writes the part that also stands in the report of a run with failures.
+    pub(crate) fn write_assembly(&self, to: &mut String) -> fmt::Result {
+        self.write_conflicts(to)?;
+        self.write_checks(to)?;
+        write_steps(to, &self.next)
+    }
+
+    fn write_conflicts(&self, to: &mut String) -> fmt::Result {
+        let meetings = self.meetings.iter().map(meeting);
+        let settled = self.settled.iter().map(|settled| self.settled(settled));
+        let left_out = self.left_out.iter().map(left_out);
+        write_list(to, "Conflicts", meetings.chain(settled).chain(left_out))
     }
 
     fn write_markdown(&self, to: &mut String) -> fmt::Result {

@@ -7,6 +7,7 @@ use crate::model::ids::TaskNumber;
 use crate::model::integration::{CheckOutcome, Integration, LeftOutReason};
 use crate::model::run::RunState;
 use crate::model::status::Status;
+use crate::model::task_change::Placement;
 use crate::model::task_list::and_list;
 use crate::report::completion::is_by_person;
 use crate::report::suggest;
@@ -37,15 +38,6 @@ pub(crate) fn write_steps(to: &mut String, steps: &[Step]) -> fmt::Result {
         }
     }
     Ok(())
-}
-
-/// Returns the steps for the results of a run in which something failed; none before they were
-/// assembled.
-pub(crate) fn next_steps_beside_failures(state: &RunState) -> Vec<Step> {
-    match state.integration.is_some() || state.assembly_refused.is_some() {
-        true => next_steps(state),
-        false => Vec::new(),
-    }
 }
 
 /// Returns the steps in the order in which they make sense; landing an incomplete result says so.
@@ -182,7 +174,7 @@ fn land(state: &RunState) -> String {
 
 /// ` without #2, although the check npm test failed`: what a landing would lack.
 fn without(state: &RunState, integration: &Integration) -> String {
-    let out = missing(state, integration);
+    let out = missing(state);
     let mut words = String::new();
     if !out.is_empty() {
         let all_by_person = out.len() == integration.left_out.len()
@@ -201,9 +193,9 @@ fn without(state: &RunState, integration: &Integration) -> String {
 }
 
 /// Returns the tasks that were left out, failed or never ran; those that were skipped are not missed.
-fn missing(state: &RunState, integration: &Integration) -> Vec<TaskNumber> {
+fn missing(state: &RunState) -> Vec<TaskNumber> {
     let is_missing = |task: &TaskNumber| match state.status(*task) {
-        Status::Done => integration.left_out.iter().any(|out| out.task == *task),
+        Status::Done => matches!(state.placement(*task), Placement::LeftOut(_)),
         Status::Skipped => false,
         _ => true,
     };
