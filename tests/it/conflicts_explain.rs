@@ -392,6 +392,38 @@ fn a_run_is_shown_by_the_numbers_of_its_tasks() {
 }
 
 #[test]
+fn an_inherited_conflict_has_one_suggestion_everywhere() {
+    let scene = Scene::new();
+    let plan = "1. [AUTH] a\n   - run: echo a > same.txt\n2. [API] b\n   - run: echo b > same.txt\n\
+                3. [DOCS] c — blocked by #1\n   - run: echo c > other.txt\n";
+    scene.run(plan, &[]).expect(4);
+    let suggested = "resolved with the branches they build on";
+    let table = scene.dispatch(&["conflicts"]).expect(4).out;
+    assert!(
+        table
+            .lines()
+            .any(|line| line.starts_with("#2 × #3") && line.ends_with(suggested)),
+        "{table}"
+    );
+    let pair = scene
+        .dispatch(&["conflicts", "--explain", "2:3"])
+        .expect(4)
+        .out;
+    assert_eq!(
+        pair.lines().nth(1).unwrap(),
+        format!("Suggested: {suggested}")
+    );
+    let json = scene.dispatch(&["conflicts", "--json"]).expect(4).out;
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["pairs"][1]["suggested"], suggested);
+    assert!(
+        scene
+            .board()
+            .contains(&format!("| #2 × #3 | same.txt | add-add | {suggested} |"))
+    );
+}
+
+#[test]
 fn tasks_without_a_candidate_keep_their_number_and_their_row() {
     let scene = Scene::new();
     let plan = "1. [AUTH] a\n   - run: echo a > same.txt\n2. [TEST] b\n   - run: exit 3\n\

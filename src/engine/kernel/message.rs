@@ -39,6 +39,8 @@ pub enum Message {
     Written(Vec<Recorded>),
     /// The events are not in the journal, because the disk is full.
     NotWritten(Vec<Recorded>, FullDisk),
+    /// The journal cannot be written, for another reason.
+    JournalFailed(EngineError),
     /// An effect failed because the disk is full.
     DiskFull(FullDisk),
     /// A board was committed, or not.

@@ -19,6 +19,8 @@ pub(super) struct Recorder {
     unwritten: Vec<Recorded>,
     since: Option<Instant>,
     is_writing: bool,
+    /// The number of the last event in the journal.
+    last_written: u64,
     /// `true` if the journal could not be written because the disk is full.
     is_full: bool,
     /// `true` if one more write may be tried although the disk is full.
@@ -30,6 +32,14 @@ pub(super) struct Recorder {
 }
 
 impl Recorder {
+    /// Creates the recorder of a run whose journal ends with this event.
+    pub(super) fn new(last_written: u64) -> Recorder {
+        Recorder {
+            last_written,
+            ..Recorder::default()
+        }
+    }
+
     /// Adds an event that was just applied.
     pub(super) fn add(&mut self, fact: Recorded, now: Instant) {
         self.since.get_or_insert(now);
@@ -39,11 +49,6 @@ impl Recorder {
     /// Keeps an effect until the events up to this number are written.
     pub(super) fn wait_for(&mut self, seq: u64, effect: Effect) {
         self.waiting.push_back((seq, effect));
-    }
-
-    /// Drops waiting effects that must no longer happen.
-    pub(super) fn forget(&mut self, is_forgotten: impl Fn(&Effect) -> bool) {
-        self.waiting.retain(|(_, effect)| !is_forgotten(effect));
     }
 
     /// Returns the write that is due, if any.
@@ -66,7 +71,8 @@ impl Recorder {
     /// Handles written events, and returns the effects that waited for them.
     pub(super) fn written(&mut self, mut facts: Vec<Recorded>) -> Vec<Effect> {
         (self.is_writing, self.is_full) = (false, false);
-        let last = facts.last().map_or(0, |fact| fact.seq);
+        let last = facts.last().map_or(self.last_written, |fact| fact.seq);
+        self.last_written = last;
         self.unseen.append(&mut facts);
         let mut released = Vec::new();
         while self.waiting.front().is_some_and(|(seq, _)| *seq <= last) {
@@ -81,6 +87,13 @@ impl Recorder {
         self.unwritten = facts;
         self.since.get_or_insert(now);
         (self.is_writing, self.is_full) = (false, true);
+    }
+
+    /// Drops events that cannot be written for another reason than a full disk.
+    pub(super) fn give_up(&mut self) {
+        self.is_writing = false;
+        self.unwritten.clear();
+        self.waiting.clear();
     }
 
     /// Records that the repository cannot be written.
@@ -101,6 +114,16 @@ impl Recorder {
     /// Returns `true` if the repository cannot be written.
     pub(super) fn is_full(&self) -> bool {
         self.is_full
+    }
+
+    /// Returns the number of the last event in the journal.
+    pub(super) fn last_written(&self) -> u64 {
+        self.last_written
+    }
+
+    /// Returns `true` while events are being written.
+    pub(super) fn is_writing(&self) -> bool {
+        self.is_writing
     }
 
     /// Returns `true` if every event is in the journal.
