@@ -1,5 +1,5 @@
-//! The same as in `faults`, for a retry that goes on in place, a set-up, and a worker that is parked
-//! while another one takes over.
+//! Fault points of a retry in place, a set-up, and a worker that is parked while another one takes
+//! over.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;

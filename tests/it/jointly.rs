@@ -1,6 +1,6 @@
-//! Conflicts that only several branches have together, against `git merge` in a checkout: on
-//! generated repositories every set of three to five branches is merged one after the other, in
-//! every order (of five: in some), and what does not merge has to be what the detector reports.
+//! Conflicts of several branches, compared with `git merge` in a checkout. on generated
+//! repositories every set of three to five branches is merged one after the other, in every order
+//! (of five: in some), and what does not merge has to be what the detector reports.
 //!
 //! `DISPATCH_JOINT_SETS` sets how many sets, `DISPATCH_JOINT_SEED` with which seed to begin.
 
@@ -133,7 +133,7 @@ fn orders(rng: &mut Rng, count: usize) -> BTreeSet<Vec<usize>> {
     orders
 }
 
-/// Merges in checkouts, each only once.
+/// Real merges in checkouts, each only once.
 struct Checkout {
     git: Git,
     store: Store,
@@ -178,7 +178,7 @@ impl Checkout {
     }
 }
 
-/// What was looked at.
+/// Counts of the test.
 #[derive(Debug, Default)]
 struct Counted {
     sets: usize,

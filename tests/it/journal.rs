@@ -1,4 +1,4 @@
-//! The journal against a real repository: what is appended is read back, and nothing is guessed.
+//! The journal on a real repository: appended events are read back, and nothing is guessed.
 
 use crate::harness::temp_folder;
 use std::cell::Cell;
