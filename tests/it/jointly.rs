@@ -34,8 +34,9 @@ fn base() -> Files {
     paths.map(file).into_iter().collect()
 }
 
-/// What the `n`th branch does: small steps that seldom conflict in pairs. Folders are emptied in
-/// parts, files are moved and changed in parts, additions stand where folders may have gone from.
+/// Changes the files of the `n`th branch, in small steps that seldom conflict in pairs. small steps
+/// that seldom conflict in pairs. Folders are emptied in parts, files are moved and changed in
+/// parts, additions stand where folders may have gone from.
 fn step(rng: &mut Rng, files: &mut Files, n: usize) {
     let Some(path) = files.keys().nth(rng.usize(..files.len().max(1))).cloned() else {
         return;
@@ -65,8 +66,8 @@ fn step(rng: &mut Rng, files: &mut Files, n: usize) {
     }
 }
 
-/// What makes it likely that something comes up only jointly: a folder that two branches empty and a
-/// third adds to, or a file that one moves and three change until it no longer looks moved.
+/// Prepares a likely conflict of several branches. a folder that two branches empty and a third
+/// adds to, or a file that one moves and three change until it no longer looks moved.
 fn begin(rng: &mut Rng, theme: u64, n: usize, files: &mut Files) {
     let mut take = |path: &str| files.remove(path.as_bytes());
     match (theme, n) {
