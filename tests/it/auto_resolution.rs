@@ -1,5 +1,5 @@
-//! Conflicts that an assembly resolves by itself: each strategy, the checks on its result, and what is
-//! rolled back.
+//! Conflicts that an assembly resolves automatically: each strategy, the checks on its result, and
+//! rollbacks.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::harness::Scene;
 
-/// A scene with these settings on top of the usual ones.
+/// Creates a scene with these additional settings.
 fn shop(settings: &str) -> Scene {
     let scene = Scene::new();
     if !settings.is_empty() {
@@ -28,7 +28,7 @@ fn show(scene: &Scene, path: &str) -> String {
     scene.git(&["show", &format!("{}:{path}", scene.branch("integration"))])
 }
 
-/// The resolutions of the journal, in order.
+/// Lists the resolutions in the journal, in order.
 fn journal(scene: &Scene) -> String {
     let run = format!("refs/dispatch/runs/{}", scene.run_name());
     let log = scene.git(&["log", "--first-parent", "--reverse", "--format=%b", &run]);
@@ -186,7 +186,7 @@ fn a_disabled_rule_resolves_nothing() {
     assert_eq!(found["merged"], json!([1]));
 }
 
-/// A structural tool that does what the script says, with `$1` to `$5` as in the settings.
+/// Creates a structural tool that runs this script, with `$1` to `$5` as in the settings.
 fn tool(scene: &Scene, script: &str) -> String {
     let path = scene.root.join("tool");
     std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
@@ -401,7 +401,7 @@ fn a_recorded_resolution_that_fails_the_checks_is_rolled_back() {
 fn every_history_ends_in_the_same_tree_with_resolutions() {
     let trees = ["merge", "squash", "linear"].map(|history| {
         let scene = shop("[assemble]\n");
-        // The settings are no part of the tree that is compared.
+        // The settings do not belong to the compared tree.
         scene.write(".git/info/exclude", "own.toml\n");
         let own = format!("[assemble]\nhistory = \"{history}\"\n");
         scene.write("own.toml", &own);

@@ -12,14 +12,14 @@ use crate::process::{Background, is_alive, send, until};
 const TWO: &str = "1. [ONE] First\n   - run: echo one > one.txt\n\
                    2. [TWO] Second\n   - run: echo two > two.txt\n";
 
-/// A run of two tasks that has ended well.
+/// Creates a run of two tasks that has passed.
 fn done() -> Scene {
     let scene = Scene::new();
     scene.run(TWO, &[]).expect(0);
     scene
 }
 
-/// A run whose only worker was killed with its supervisor while `half.txt` was in no commit.
+/// Creates a run whose only worker was killed with its supervisor while `half.txt` was uncommitted.
 fn killed() -> (Scene, Gate) {
     let scene = Scene::new();
     let mut gate = Gate::new(&scene, "gate");
@@ -35,7 +35,7 @@ fn killed() -> (Scene, Gate) {
         let text = fs::read(&file).unwrap_or_default();
         serde_json::from_slice(&text).unwrap_or_default()
     };
-    // The worker may be quicker than the record of it.
+    // The worker may be faster than its record.
     until("the worker is recorded", || {
         record()["worker"]["pid"].is_i64()
     });
@@ -60,13 +60,13 @@ fn admin(scene: &Scene, slug: &str) -> PathBuf {
     PathBuf::from(link.trim_end().strip_prefix("gitdir: ").unwrap())
 }
 
-/// What it says, without what differs from place to place.
+/// Renders the output, without parts that differ from place to place.
 fn said(scene: &Scene, ended: &Ended) -> String {
     let run = scene.run_name();
     scene.normal(&ended.out).replace(&run, "RUN")
 }
 
-/// Finds something, repairs it, and then finds nothing.
+/// Checks that a problem is found, repaired, and then no longer found.
 #[track_caller]
 fn repaired(scene: &Scene) -> String {
     let before = scene.fingerprint();
@@ -276,7 +276,7 @@ fn a_repository_that_was_moved_finds_its_worktrees_again() {
                 fs::rename(&scene.repo, &moved).unwrap();
                 scene.repo = moved;
             }
-            // Both went together.
+            // Both were moved together.
             false => {
                 let moved = scene.root.join("moved");
                 fs::create_dir(&moved).unwrap();

@@ -1,4 +1,4 @@
-//! `dispatch plan` as a program: exit codes, streams, and files that are none.
+//! `dispatch plan` as a program: exit codes, streams, and unreadable files.
 
 use crate::harness::temp_folder;
 use std::fs;
@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 
 const SAMPLE: &str = include_str!("../../fixtures/plans/ok/sample.md");
 
-/// Runs it in a folder with this on standard input; gives exit code, output, errors.
+/// Runs it in a folder with this standard input; returns exit code, output and errors.
 fn dispatch(folder: &Path, args: &[&str], input: &str) -> String {
     let mut child = Command::new(env!("CARGO_BIN_EXE_dispatch"))
         .args(args)

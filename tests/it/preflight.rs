@@ -1,5 +1,5 @@
-//! Bad input and bad places: each gets one clear sentence before anything is created; and places
-//! that are only unusual, where a run must go as anywhere else.
+//! Bad input and unsuitable places get one clear message before anything is created; unusual places
+//! work.
 
 use std::fs;
 use std::path::Path;
@@ -16,7 +16,7 @@ const PLAN: &str = "\
    - run: echo two > two.txt
 ";
 
-/// What was said instead of starting, with the exit code; makes sure that nothing was created.
+/// Renders the refusal with the exit code, and checks that nothing was created.
 #[track_caller]
 fn refusal(scene: &Scene, ended: &Ended) -> String {
     assert!([1, 2].contains(&ended.code), "{}{}", ended.out, ended.err);
@@ -24,7 +24,7 @@ fn refusal(scene: &Scene, ended: &Ended) -> String {
     format!("{}exit {}", scene.normal(&ended.err), ended.code)
 }
 
-/// No reference, folder or worktree of dispatch.
+/// Checks that no reference, folder or worktree of dispatch exists.
 #[track_caller]
 fn assert_untouched(scene: &Scene) {
     let below: [&Path; 2] = [&scene.repo.join(".git"), &scene.repo];
@@ -57,7 +57,7 @@ fn refused_plan(scene: &Scene, text: &str) -> String {
     refusal(scene, &scene.run(text, &[]))
 }
 
-/// The run came to its good end, with both files in the assembled branch.
+/// Checks that the run passed, with both files on the integration branch.
 #[track_caller]
 fn assert_both_words(scene: &Scene) {
     let integration = scene.branch("integration");
@@ -561,7 +561,7 @@ fn names_of_runs_and_tasks_that_fit_none_or_several_are_refused() {
     error: the plan has no task "3"
     hint: tasks are named by number (1 to 2) or by tag
     "#);
-    // The shortest unique beginning is enough.
+    // The shortest unique prefix is enough.
     let unique = (1..runs[0].len())
         .map(|length| &runs[0][..length])
         .find(|beginning| !runs[1].starts_with(beginning))
@@ -744,7 +744,7 @@ fn commits_of_tasks_are_not_signed() {
     let scene = Scene::new();
     scene.git(&["config", "commit.gpgSign", "true"]);
     scene.git(&["config", "gpg.program", "false"]);
-    // Nobody can sign what is assembled, but the tasks have done theirs.
+    // The integration branch cannot be signed, but the tasks have passed.
     run(&scene, &[]).expect(4);
     assert!(scene.has(&format!("{}:one.txt", scene.branch("one"))));
     let kinds = scene.git(&["log", "--branches=dispatch/*", "--format=%G?"]);

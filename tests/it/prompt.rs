@@ -1,4 +1,4 @@
-//! What workers are told: the prompt, the user's template, and `dispatch prompt`.
+//! Prompts of workers: content, the user's template, and `dispatch prompt`.
 
 use std::fs;
 
@@ -23,7 +23,7 @@ const PLAN: &str = "\
 - Project uses TypeScript + Express
 ";
 
-/// The prompt without its long last line.
+/// Returns the prompt without its long last line.
 fn told(text: &str) -> String {
     let lines = text
         .lines()

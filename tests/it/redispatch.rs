@@ -1,10 +1,11 @@
-//! A task whose result met others is done again on top of them, told what it met.
+//! A task whose result conflicts runs again on top of the others, with the conflict in its prompt.
 
 use serde_json::{Value, json};
 
 use crate::harness::Scene;
 
-/// A scene whose worker `agent` rethinks when it is told to; `more` goes into the settings.
+/// Creates a scene whose worker `agent` changes its mind on request; `more` is added to the
+/// settings.
 fn shop(how: &str, more: &str) -> Scene {
     let scene = Scene::new();
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/agents");
@@ -27,7 +28,7 @@ fn line(scene: &Scene, number: usize) -> String {
     text.lines().nth(number - 1).unwrap().to_owned()
 }
 
-/// The subjects of the journal that have these words in them.
+/// Lists the journal subjects that contain these words.
 fn journal(scene: &Scene, words: &str) -> Vec<String> {
     let run = format!("refs/dispatch/runs/{}", scene.run_name());
     let log = scene.git(&["log", "--first-parent", "--reverse", "--format=%b", &run]);

@@ -1,4 +1,4 @@
-//! `dispatch review`: what it shows, and what a person may say.
+//! `dispatch review`: its output and the user's answers.
 
 use std::fs;
 use std::io::Write as _;
@@ -175,7 +175,7 @@ fn a_task_that_is_sent_back_is_tried_again_with_the_comment_in_its_prompt() {
     let said = on_a_terminal(&scene, "s\n\na\na\n").unwrap();
     assert!(said.contains("#2 accepted; assembling again"), "{said}");
     assert!(scene.has(&format!("{tip}:b.txt")));
-    // Quitting says nothing about the rest.
+    // Quitting leaves the rest unchanged.
     let said = on_a_terminal(&scene, "q\n").unwrap();
     assert!(said.contains("lands what is assembled"), "{said}");
 }
