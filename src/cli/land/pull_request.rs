@@ -132,7 +132,7 @@ impl From<PullRequestError> for CommandError {
                 failed.hint(format!("push it first: `git push {remote} {branch}`"))
             }
             PullRequestError::NotOurs { remote, branch, .. } => failed.hint(format!(
-                "nothing was pushed; look at it with `git fetch {remote} {branch}`, and remove the \
+                "nothing was pushed; inspect it with `git fetch {remote} {branch}`, and remove the \
                  branch there if it is not needed"
             )),
             PullRequestError::Gh(error) => failed.hint(hint(&error)),

@@ -79,7 +79,7 @@ pub(crate) fn run(args: ReviewArgs, ui: &Ui) -> CommandResult {
     if pages.is_empty() {
         return Err(
             CommandError::failed(format!("{run} has no candidate to review"))
-                .hint(format!("`dispatch status {run}` shows where it stands")),
+                .hint(format!("`dispatch status {run}` shows its state")),
         );
     }
     if !ui.is_interactive() {

@@ -1,7 +1,7 @@
 //! Lists parts of plans and settings that this version parses and ignores.
 //!
 //! Such words are read and checked, so that files need not change later. Silence would make a user
-//! rely on them; a run that is asked for one of them says so.
+//! rely on them; a run that uses one of them prints a warning.
 
 use std::collections::BTreeSet;
 
