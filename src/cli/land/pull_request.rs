@@ -47,7 +47,7 @@ impl PullArgs {
 }
 
 /// The values that `dispatch land` has prepared.
-pub(crate) struct Scene<'a> {
+pub(crate) struct PullRequestInput<'a> {
     pub(crate) repo: &'a Repo,
     pub(crate) context: &'a Context,
     pub(crate) state: &'a RunState,
@@ -65,17 +65,17 @@ pub(crate) fn run(
     remote: Option<&str>,
     dry_run: bool,
     consent: ConfirmArgs,
-    scene: Scene<'_>,
+    input: PullRequestInput<'_>,
     ui: &Ui,
 ) -> CommandResult {
-    let Scene {
+    let PullRequestInput {
         repo,
         context,
         state,
         options,
         journal,
         now,
-    } = scene;
+    } = input;
     let planned = plan(context, state, options, scope, remote)?;
     if dry_run {
         let commands = commands(state, &planned, options.no_verify);

@@ -40,7 +40,7 @@ pub(crate) fn remarks(plan: &Plan, settings: &Settings) -> Vec<String> {
 }
 
 /// A string setting of a worker.
-type Word = fn(&Worker) -> &Option<String>;
+type StringSetting = fn(&Worker) -> &Option<String>;
 
 /// Lists settings and limits of workers that cannot be applied: the command has no placeholder for
 /// them, and the output does not show the consumption in time.
@@ -64,7 +64,7 @@ fn unkept(plan: &Plan, settings: &Settings) -> BTreeSet<String> {
             ),
             ("max_cost", MAX_COST, bounds.max_cost.is_some(), has_money),
         ];
-        let words: [(_, _, Word); 2] = [
+        let words: [(_, _, StringSetting); 2] = [
             ("model", MODEL, |worker| &worker.model),
             ("permission_mode", PERMISSION_MODE, |worker| {
                 &worker.permission_mode
