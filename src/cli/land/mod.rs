@@ -93,7 +93,7 @@ pub(crate) fn run(args: LandArgs, ui: &Ui) -> CommandResult {
         return Ok(ExitStatus::Ok);
     }
     if let Some(scope) = args.pull.scope() {
-        let input = pull_request::Landing {
+        let input = pull_request::PullRequestInput {
             repo: &opened.here.repo,
             context: &opened.context,
             state: &opened.state,
