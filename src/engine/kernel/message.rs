@@ -39,6 +39,8 @@ pub enum Message {
     Written(Vec<Recorded>),
     /// The facts are not in the journal, for want of space.
     NotWritten(Vec<Recorded>, FullDisk),
+    /// The journal cannot be written, for another reason.
+    JournalFailed(EngineError),
     /// An effect failed for want of space.
     DiskFull(FullDisk),
     /// A board was committed, or not.

@@ -32,7 +32,12 @@ pub struct Board {
 
 /// Renders DISPATCH.md: the board, and after the run the reports.
 pub fn render_board_file(state: &RunState) -> String {
-    let mut text = markdown::render(&BoardView::new(state));
+    with_reports(markdown::render(&BoardView::new(state)), state)
+}
+
+/// Returns a rendered board with the reports that are due.
+pub fn with_reports(board: String, state: &RunState) -> String {
+    let mut text = board;
     for report in render_reports(state) {
         text.push('\n');
         text.push_str(&report);

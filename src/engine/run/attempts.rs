@@ -22,8 +22,8 @@ pub(super) struct Attempts {
     left_open: BTreeSet<TaskNumber>,
     /// The worktrees that attempts could continue in.
     reuse: BTreeMap<TaskNumber, Check>,
-    /// Signals to be sent after the next write.
-    signals: Vec<(TaskNumber, StopSignal)>,
+    /// Signals, each with the number of the fact that is written before it is sent.
+    signals: Vec<(u64, TaskNumber, StopSignal)>,
 }
 
 /// How far a live attempt is.
@@ -133,23 +133,24 @@ impl Attempts {
         !self.live.is_empty() && self.live.len() == self.left_open.len()
     }
 
-    /// Keeps a signal for a task's process until the next write.
-    pub(super) fn cancel(&mut self, task: TaskNumber, signal: StopSignal) {
-        self.signals.push((task, signal));
+    /// Keeps a signal for a task's process until this fact is written.
+    pub(super) fn cancel(&mut self, seq: u64, task: TaskNumber, signal: StopSignal) {
+        self.signals.push((seq, task, signal));
     }
 
-    /// Keeps a signal for every process until the next write.
-    pub(super) fn cancel_all(&mut self, signal: StopSignal) {
-        let all = self.live.keys().map(|task| (*task, signal));
+    /// Keeps a signal for every process until this fact is written.
+    pub(super) fn cancel_all(&mut self, seq: u64, signal: StopSignal) {
+        let all = self.live.keys().map(|task| (seq, *task, signal));
         self.signals.extend(all);
     }
 
-    /// Takes the signals for attempts that are still alive.
-    pub(super) fn take_signals(&mut self) -> Vec<Effect> {
-        let signals = std::mem::take(&mut self.signals).into_iter();
-        let alive = signals.filter(|(task, _)| self.live.contains_key(task));
+    /// Takes the signals that may be sent once the facts up to this one are written, for attempts
+    /// that are still alive.
+    pub(super) fn take_signals(&mut self, written: u64) -> Vec<Effect> {
+        let due = self.signals.extract_if(.., |(seq, ..)| *seq <= written);
+        let alive = due.filter(|(_, task, _)| self.live.contains_key(task));
         alive
-            .map(|(task, signal)| Effect::Cancel(task, signal))
+            .map(|(_, task, signal)| Effect::Cancel(task, signal))
             .collect()
     }
 
@@ -255,17 +256,18 @@ mod tests {
         let mut attempts = Attempts::default();
         attempts.apply(&starting(ONE));
         attempts.apply(&starting(TWO));
-        attempts.cancel(ONE, StopSignal::Terminate);
-        attempts.cancel(TWO, StopSignal::Terminate);
+        attempts.cancel(3, ONE, StopSignal::Terminate);
+        attempts.cancel(4, TWO, StopSignal::Terminate);
         attempts.apply(&Event::DependenciesConflict {
             task: ONE,
             class: crate::merge::class::Class::Content,
             between: Vec::new(),
             paths: Vec::new(),
         });
-        let signals = attempts.take_signals();
+        assert!(attempts.take_signals(3).is_empty(), "not written yet");
+        let signals = attempts.take_signals(4);
         assert!(matches!(signals[..], [Effect::Cancel(TWO, _)]));
-        assert!(attempts.take_signals().is_empty());
+        assert!(attempts.take_signals(9).is_empty());
     }
 
     #[test]

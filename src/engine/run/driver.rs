@@ -82,6 +82,7 @@ pub struct Driver {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Assembly {
     Idle,
+    /// It starts once the last board is on the branch.
     Announced,
     Running,
 }
@@ -103,7 +104,7 @@ impl Driver {
             attempts: Attempts::default(),
             admission: Admission::new(&settings),
             assembly: Assembly::Idle,
-            recorder: Recorder::default(),
+            recorder: Recorder::new(state.seq),
             outbox: Outbox::new(&state, board_is_committed, now.instant),
             detection: Detection::new(&settings, now.instant),
             notifications: Notifications::new(&settings, &state),
@@ -181,6 +182,10 @@ impl Driver {
                 self.recorder.not_written(facts, now.instant);
                 self.disk_is_full(&why, is_news, now);
             }
+            Message::JournalFailed(error) => {
+                self.recorder.give_up();
+                self.shutdown.fail(error);
+            }
             Message::Published(publication) => self.published(publication, now),
             Message::DiskMeasured(space) => {
                 let starting = self.attempts.starting();
@@ -247,6 +252,7 @@ impl Driver {
             self.show();
             self.publish(now);
             self.detect(now);
+            self.assemble();
             self.leave_if_over();
         }
     }
@@ -276,7 +282,7 @@ impl Driver {
         self.pacing.apply(&self.state, &fact.event);
         self.attempts.apply(&fact.event);
         self.admission.apply(&fact.event);
-        self.outbox.apply(&fact.event);
+        self.outbox.apply(&self.state, &fact);
         self.detection.apply(&fact.event);
         if let Event::AttemptEnded { task, .. } | Event::DependenciesConflict { task, .. } =
             &fact.event
@@ -313,12 +319,8 @@ impl Driver {
 
     fn written(&mut self, facts: Vec<Recorded>) {
         self.admission.wrote();
-        for effect in self.recorder.written(facts) {
-            if matches!(effect, Effect::Assemble) {
-                self.assembly = Assembly::Running;
-            }
-            self.effects.push(effect);
-        }
+        let released = self.recorder.written(facts);
+        self.effects.extend(released);
     }
 
     fn answer(&mut self, request: &Request, reply: Reply, now: Now) {
@@ -327,10 +329,15 @@ impl Driver {
             Err(refused) => return self.effects.push(Effect::Answer(reply, refused)),
         };
         for event in events {
-            if let Event::TaskCancelled { task } = &event {
-                self.attempts.cancel(*task, StopSignal::Terminate);
-            }
+            let cancelled = match &event {
+                Event::TaskCancelled { task } => Some(*task),
+                _ => None,
+            };
             self.record(event, now);
+            if let Some(task) = cancelled {
+                let seq = self.state.seq;
+                self.attempts.cancel(seq, task, StopSignal::Terminate);
+            }
         }
         self.after_write(Effect::Answer(reply, Response::Done));
     }
@@ -343,8 +350,6 @@ impl Driver {
         }
         if step == Step::Stop {
             self.record(Event::StopRequested {}, now);
-            self.recorder
-                .forget(|effect| matches!(effect, Effect::Assemble));
             if self.assembly == Assembly::Announced {
                 self.assembly = Assembly::Idle;
             }
@@ -358,14 +363,26 @@ impl Driver {
             self.effects.push(Effect::Warn(warning));
         }
         if let Some(signal) = step.signal() {
-            self.attempts.cancel_all(signal);
+            // A second signal does not wait for the journal.
+            let seq = match step {
+                Step::Stop => self.state.seq,
+                _ => 0,
+            };
+            self.attempts.cancel_all(seq, signal);
         }
     }
 
-    /// Signals are sent after a write was tried: on a full disk they must not wait.
+    /// A signal is sent once its fact is written; on a full disk it does not wait.
     fn send_signals(&mut self) {
-        let signals = self.attempts.take_signals();
+        let written = match self.recorder.is_full() {
+            true => u64::MAX,
+            false => self.recorder.last_written(),
+        };
+        let signals = self.attempts.take_signals(written);
         self.effects.extend(signals);
+        if self.recorder.is_writing() {
+            return;
+        }
         let signal = self.shutdown.take_assembly_signal();
         if let (Some(signal), Assembly::Running) = (signal, self.assembly) {
             self.effects.push(Effect::CancelAssembly(signal));
@@ -504,10 +521,22 @@ impl Driver {
         self.effects.push(Effect::Show(facts));
     }
 
+    /// While an assembly moves the branch, boards wait.
     fn publish(&mut self, now: Now) {
-        if !self.recorder.is_full() && self.recorder.is_patient() {
-            let board = self.outbox.next(&self.state, now.instant);
+        let is_writable = !self.recorder.is_full() && self.recorder.is_patient();
+        if is_writable && self.assembly != Assembly::Running {
+            let is_last = self.assembly == Assembly::Announced;
+            let board = self.outbox.next(&self.state, is_last, now.instant);
             self.effects.extend(board);
+        }
+    }
+
+    /// Starts an assembly on top of the last board.
+    fn assemble(&mut self) {
+        let is_ready = self.recorder.is_written() && self.outbox.is_idle();
+        if self.assembly == Assembly::Announced && is_ready {
+            self.assembly = Assembly::Running;
+            self.effects.push(Effect::Assemble);
         }
     }
 
@@ -521,6 +550,9 @@ impl Driver {
     }
 
     fn leave_at_once(&mut self) {
+        if self.recorder.is_writing() {
+            return;
+        }
         self.recorder.retry();
         let write = self.recorder.write();
         self.effects.extend(write);
@@ -538,7 +570,8 @@ impl Driver {
         if let RunPhase::Ended(exit) = self.state.phase {
             let is_known = self.recorder.is_written() && !self.recorder.is_full();
             let is_published = self.outbox.is_idle();
-            let may_leave = self.shutdown.is_requested() && !self.outbox.is_in_flight();
+            let is_busy = self.outbox.is_in_flight() || self.recorder.is_writing();
+            let may_leave = self.shutdown.is_requested() && !is_busy;
             if (is_known && is_published) || may_leave {
                 self.effects.push(Effect::Leave(Leave::Ended(exit)));
             }
@@ -547,9 +580,8 @@ impl Driver {
         let is_busy = self.assembly != Assembly::Idle || self.admission.is_short();
         if !is_busy && !self.outbox.is_in_flight() && self.shutdown.may_detach(&self.state) {
             let rest = self.recorder.write();
-            let is_written = rest.is_none();
             self.effects.extend(rest);
-            if is_written {
+            if self.recorder.is_written() {
                 self.effects.push(Effect::Leave(Leave::Detached));
             }
         }

@@ -81,7 +81,7 @@ impl EventLoop<'_> {
         );
         let mut outside = Outside::new(context, self.journal, publisher, self.watcher, post);
         let begin = driver.begin(asked, now(outside.context()));
-        let mut leave = turn(&mut driver, &mut outside, begin)?;
+        let mut leave = turn(&mut driver, &mut outside, begin);
         while leave.is_none() {
             let sleep = driver.sleep(now(outside.context()));
             let messages = tokio::select! {
@@ -89,7 +89,7 @@ impl EventLoop<'_> {
                 request = signals.next() => vec![Message::Signal(request)],
                 () = tokio::time::sleep(sleep) => Vec::new(),
             };
-            leave = receive(&mut driver, &mut outside, messages)?;
+            leave = receive(&mut driver, &mut outside, messages);
         }
         outside.finish(&mut inbox, leave.as_ref()).await;
         finished(driver, leave)
@@ -125,7 +125,7 @@ fn receive(
     driver: &mut Driver,
     outside: &mut Outside<'_>,
     messages: Vec<Message>,
-) -> Result<Option<Leave>, EngineError> {
+) -> Option<Leave> {
     let now = now(outside.context());
     let mut effects = Vec::new();
     let mut is_request = false;
@@ -136,27 +136,19 @@ fn receive(
     if is_request {
         fault::point("request", "before it is recorded");
     }
-    let leave = turn(driver, outside, effects)?;
-    if is_request {
-        fault::point("request", "recorded");
-    }
-    Ok(leave)
+    turn(driver, outside, effects)
 }
 
 /// Carries effects out and decides, until nothing is left to do before the next message.
-fn turn(
-    driver: &mut Driver,
-    outside: &mut Outside<'_>,
-    mut effects: Vec<Effect>,
-) -> Result<Option<Leave>, EngineError> {
+fn turn(driver: &mut Driver, outside: &mut Outside<'_>, mut effects: Vec<Effect>) -> Option<Leave> {
     let now = now(outside.context());
     loop {
         let mut answers = Vec::new();
         for effect in effects {
             if let Effect::Leave(leave) = effect {
-                return Ok(Some(leave));
+                return Some(leave);
             }
-            answers.extend(outside.carry_out(effect, driver.state())?);
+            answers.extend(outside.carry_out(effect, driver.state()));
         }
         effects = Vec::new();
         for answer in answers {
@@ -166,7 +158,7 @@ fn turn(
             effects = driver.settle(now);
         }
         if effects.is_empty() {
-            return Ok(None);
+            return None;
         }
     }
 }

@@ -7,10 +7,11 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crate::engine::publish::digest::{Digest, subject};
-use crate::engine::publish::{Board, render_board_file};
+use crate::engine::publish::{Board, with_reports};
 use crate::engine::run::effect::Effect;
-use crate::model::event::Event;
+use crate::model::event::{Event, Recorded};
 use crate::model::run::{RunPhase, RunState};
+use crate::report::board::incremental::IncrementalBoard;
 
 /// The longest time from a change to its commit, and the time in which one more commit is earned.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -25,6 +26,7 @@ pub(super) struct Outbox {
     committed: Digest,
     /// The last board that was rendered.
     rendered: Digest,
+    board: IncrementalBoard,
     /// Something may have changed since.
     is_stale: bool,
     queue: VecDeque<(Board, Digest)>,
@@ -48,6 +50,7 @@ impl Outbox {
         Outbox {
             rendered: committed.clone(),
             committed,
+            board: IncrementalBoard::default(),
             is_stale: true,
             queue: VecDeque::new(),
             in_flight: None,
@@ -59,18 +62,19 @@ impl Outbox {
         }
     }
 
-    /// Follows a fact.
-    pub(super) fn apply(&mut self, event: &Event) {
+    /// Follows a fact that was just applied to the state.
+    pub(super) fn apply(&mut self, state: &RunState, fact: &Recorded) {
+        self.board.apply(state, fact);
         self.is_stale |= !matches!(
-            event,
+            fact.event,
             Event::AttemptStarted { .. } | Event::ProgressReported { .. }
         );
     }
 
-    /// Returns the commit that is due, if any.
-    pub(super) fn next(&mut self, state: &RunState, now: Instant) -> Option<Effect> {
+    /// Returns the commit that is due, if any. The last board before an assembly waits for no other.
+    pub(super) fn next(&mut self, state: &RunState, is_last: bool, now: Instant) -> Option<Effect> {
         self.refill(now);
-        self.render(state, now);
+        self.render(state, is_last, now);
         if self.in_flight.is_some() {
             return None;
         }
@@ -87,11 +91,12 @@ impl Outbox {
         }
     }
 
-    fn render(&mut self, state: &RunState, now: Instant) {
+    fn render(&mut self, state: &RunState, is_last: bool, now: Instant) {
         if !self.is_stale || self.retry_at.is_some_and(|at| at > now) {
             return;
         }
-        if self.tokens == 0 && !matches!(state.phase, RunPhase::Ended(_)) {
+        let is_last = is_last || matches!(state.phase, RunPhase::Ended(_));
+        if self.tokens == 0 && !is_last {
             return;
         }
         let due = Digest::of(state);
@@ -100,7 +105,7 @@ impl Outbox {
         } else {
             self.tokens = self.tokens.saturating_sub(1);
             let board = Board {
-                text: render_board_file(state),
+                text: with_reports(self.board.render(state), state),
                 subject: subject(&self.rendered, &due),
                 time: state.updated,
             };

@@ -18,6 +18,8 @@ pub(super) struct Recorder {
     unwritten: Vec<Recorded>,
     since: Option<Instant>,
     is_writing: bool,
+    /// The last fact in the journal.
+    last_written: u64,
     /// The journal could not be written for want of space.
     is_full: bool,
     /// One more write may be tried although the disk is full.
@@ -29,6 +31,14 @@ pub(super) struct Recorder {
 }
 
 impl Recorder {
+    /// For a run whose journal ends with this fact.
+    pub(super) fn new(last_written: u64) -> Recorder {
+        Recorder {
+            last_written,
+            ..Recorder::default()
+        }
+    }
+
     /// Takes a fact that was just applied.
     pub(super) fn add(&mut self, fact: Recorded, now: Instant) {
         self.since.get_or_insert(now);
@@ -38,11 +48,6 @@ impl Recorder {
     /// Keeps an effect until the facts up to this number are written.
     pub(super) fn wait_for(&mut self, seq: u64, effect: Effect) {
         self.waiting.push_back((seq, effect));
-    }
-
-    /// Drops the waiting effects that are not to happen any more.
-    pub(super) fn forget(&mut self, is_forgotten: impl Fn(&Effect) -> bool) {
-        self.waiting.retain(|(_, effect)| !is_forgotten(effect));
     }
 
     /// Returns the write that is due, if any.
@@ -65,7 +70,8 @@ impl Recorder {
     /// Takes facts that are in the journal now, and returns the effects that waited for them.
     pub(super) fn written(&mut self, mut facts: Vec<Recorded>) -> Vec<Effect> {
         (self.is_writing, self.is_full) = (false, false);
-        let last = facts.last().map_or(0, |fact| fact.seq);
+        let last = facts.last().map_or(self.last_written, |fact| fact.seq);
+        self.last_written = last;
         self.unseen.append(&mut facts);
         let mut released = Vec::new();
         while self.waiting.front().is_some_and(|(seq, _)| *seq <= last) {
@@ -80,6 +86,13 @@ impl Recorder {
         self.unwritten = facts;
         self.since.get_or_insert(now);
         (self.is_writing, self.is_full) = (false, true);
+    }
+
+    /// Drops the facts that cannot be written for another reason than space: no write is tried again.
+    pub(super) fn give_up(&mut self) {
+        self.is_writing = false;
+        self.unwritten.clear();
+        self.waiting.clear();
     }
 
     /// Remembers that the repository cannot be written.
@@ -100,6 +113,16 @@ impl Recorder {
     /// Returns `true` if the repository cannot be written.
     pub(super) fn is_full(&self) -> bool {
         self.is_full
+    }
+
+    /// Returns the number of the last fact in the journal.
+    pub(super) fn last_written(&self) -> u64 {
+        self.last_written
+    }
+
+    /// Returns `true` while facts are written.
+    pub(super) fn is_writing(&self) -> bool {
+        self.is_writing
     }
 
     /// Returns `true` if every fact is in the journal.

@@ -68,7 +68,7 @@ impl Driver {
                 return Next::Action;
             }
             Action::Assemble => {
-                self.assemble();
+                self.announce_assembly();
                 return Next::Action;
             }
             // The loop wakes by itself when the cooldown is over.
@@ -81,13 +81,9 @@ impl Driver {
         Next::Action
     }
 
-    fn assemble(&mut self) {
+    fn announce_assembly(&mut self) {
         if self.assembly == Assembly::Idle {
             self.assembly = Assembly::Announced;
-            if self.recorder.is_written() {
-                self.assembly = Assembly::Running;
-            }
-            self.after_write(Effect::Assemble);
         }
     }
 

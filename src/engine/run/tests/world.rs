@@ -10,6 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::config::Settings;
 use crate::control::{Reply, Request, Response};
+use crate::engine::EngineError;
 use crate::engine::kernel::disk_space::{DiskSpace, FileSystem};
 use crate::engine::kernel::layout::Layout;
 use crate::engine::kernel::message::{FullDisk, Message, Publication, Quota, SlotAnswer};
@@ -60,6 +61,8 @@ pub(super) struct World {
     replies: Vec<(u64, Receiver<Response>)>,
     is_stopping: bool,
     pub(super) free: u64,
+    /// Another process moved the journal.
+    pub(super) is_broken: bool,
     /// Another run has all slots.
     pub(super) slots_in_use: bool,
     /// The user has the integration branch checked out.
@@ -67,6 +70,7 @@ pub(super) struct World {
     /// The worktrees of failed attempts cannot be reused.
     pub(super) is_unsound: bool,
     shows_boards: bool,
+    write_time: Duration,
     boards: usize,
     settled: usize,
     left: Option<String>,
@@ -84,6 +88,8 @@ pub(super) struct Rules {
     pub(super) background: Vec<u32>,
     /// The lines show board commits.
     pub(super) shows_boards: bool,
+    /// How long a write to the journal takes.
+    pub(super) write_time: Duration,
 }
 
 /// Plays a plan, tasks as `name <- dependency: script; script` (one script an attempt, the last one
@@ -150,10 +156,12 @@ impl World {
             replies: Vec::new(),
             is_stopping: false,
             free: 1_000_000,
+            is_broken: false,
             slots_in_use: false,
             is_blocked: false,
             is_unsound: false,
             shows_boards: rules.shows_boards,
+            write_time: rules.write_time,
             boards: 0,
             settled: 0,
             left: None,
@@ -262,9 +270,16 @@ impl World {
         let now = self.moment();
         let mut effects = Vec::new();
         for message in messages {
-            effects.extend(self.driver.handle(message, now));
+            effects.extend(self.deliver(message, now));
         }
         self.settle(effects);
+    }
+
+    fn deliver(&mut self, message: Message, now: Now) -> Vec<Effect> {
+        if let Message::Written(facts) = &message {
+            self.journal.extend(facts.clone());
+        }
+        self.driver.handle(message, now)
     }
 
     /// Carries effects out until the loop has nothing left to do, as the event loop does.
@@ -279,7 +294,7 @@ impl World {
             }
             effects = Vec::new();
             for answer in answers {
-                effects.extend(self.driver.handle(answer, now));
+                effects.extend(self.deliver(answer, now));
             }
             if effects.is_empty() {
                 self.settled += 1;
@@ -294,7 +309,13 @@ impl World {
 
     fn carry_out(&mut self, effect: Effect) -> Option<Message> {
         match effect {
-            Effect::Write(facts) => return Some(self.write(facts)),
+            Effect::Write(facts) => {
+                let answer = self.write(facts);
+                if self.write_time.is_zero() {
+                    return Some(answer);
+                }
+                self.post(self.write_time, answer);
+            }
             Effect::Show(facts) => self.show(&facts),
             Effect::Warn(text) => self.say(format!("warn: {text}")),
             Effect::Notify(all) => self.say(format!("notify {}", all.len())),
@@ -356,6 +377,11 @@ impl World {
 
     fn write(&mut self, facts: Vec<Recorded>) -> Message {
         let names: Vec<String> = facts.iter().map(|fact| self.event(&fact.event)).collect();
+        if self.is_broken {
+            self.is_broken = false;
+            let why = "another process moved the journal".to_owned();
+            return Message::JournalFailed(EngineError::Refused(why));
+        }
         if self.free == 0 {
             let (shortage, error) = (self.shortage(), "no space".to_owned());
             return Message::NotWritten(facts, FullDisk { shortage, error });
@@ -363,7 +389,6 @@ impl World {
         let next = self.journal.last().map_or(self.shown, |fact| fact.seq) + 1;
         assert_eq!(facts[0].seq, next, "facts are written in order, each once");
         self.say(format!("write {}", names.join(" + ")));
-        self.journal.extend(facts.clone());
         Message::Written(facts)
     }
 
@@ -463,6 +488,12 @@ impl World {
         };
         self.say(how.clone());
         self.left = Some(how);
+        // The process waits for the write under way before it exits.
+        for message in std::mem::take(&mut self.mail).into_values() {
+            if let Message::Written(facts) = message {
+                self.journal.extend(facts);
+            }
+        }
     }
 
     /// What must hold after every game: what was applied is written, unless the disk is full.
@@ -573,6 +604,7 @@ impl World {
         Some(match message {
             Message::Ended { task, .. } => format!("{} stops", self.name(*task)),
             Message::Fact(Event::Assembled { .. }) => "assembled".to_owned(),
+            Message::Written(_) => "written".to_owned(),
             Message::QuotaMeasured(_) => "measured".to_owned(),
             Message::ReuseChecked { .. } => "checked".to_owned(),
             _ => return None,
