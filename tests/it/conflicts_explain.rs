@@ -1,4 +1,4 @@
-//! `dispatch conflicts` in depth: filters, one pair explained, what was fetched, a run's tasks.
+//! `dispatch conflicts` in detail: filters, one explained pair, fetched references, tasks of a run.
 
 use std::fs;
 
@@ -86,7 +86,7 @@ fn filters_decide_what_is_shown_and_what_counts() {
     };
     assert_eq!(shown(&["--severity", "2"]), "4 a × b, del × mod");
     assert_eq!(shown(&["--severity", "4"]), "0 ");
-    // What a filter took away is not independent.
+    // A filtered pair is not independent.
     assert_eq!(shown(&["--severity", "4", "--all"]), "0 ");
     assert_eq!(shown(&["--class", "modify-delete"]), "4 del × mod");
     assert_eq!(shown(&["--class", "version"]), "4 v1 × v2");
@@ -173,7 +173,7 @@ fn what_was_fetched_is_found_by_short_and_by_full_names() {
     assert!(out.contains("origin/pr/7 × origin/pr/8"), "{out}");
     let (_, out, _) = dispatch(&forge, &["refs/*/pr/*", "pull/1/head"]);
     assert!(out.contains("origin/pr/7 × pull/1/head"), "{out}");
-    // A branch of the same name goes before, so that the short name would mean another commit.
+    // A branch of the same name takes precedence, so the short name would mean another commit.
     let three = forge.commits[3].to_string();
     git.run(&["update-ref", "refs/heads/pull/1/head", &three])
         .unwrap();
@@ -181,7 +181,7 @@ fn what_was_fetched_is_found_by_short_and_by_full_names() {
     assert!(out.contains("refs/pull/1/head × pull/2/head"), "{out}");
 }
 
-/// Every id in a text under a short name, in the order in which they come.
+/// Replaces every id in a text by a short name, in order of appearance.
 fn without_ids(text: &str, names: &[(String, &str)]) -> String {
     let mut text = text.to_owned();
     for (oid, name) in names {
@@ -305,7 +305,7 @@ fn the_schema_names_every_field_that_is_printed() {
     );
 }
 
-/// Whether every field of a value is in its schema, all the way down.
+/// Checks that every field of a value is in its schema, recursively.
 fn check(
     all: &serde_json::Value,
     schema: &serde_json::Value,
@@ -520,7 +520,7 @@ fn odd_words_are_understood_or_refused_for_what_they_are() {
         .unwrap();
     let two = forge.commits[2].to_string();
     git.run(&["update-ref", "refs/heads/moved", &two]).unwrap();
-    // Braces of a revision are no glob.
+    // Braces of a revision are not a glob.
     let (code, out, err) = dispatch(&forge, &["one", "moved@{0}"]);
     assert_eq!(code, 4, "{err}");
     assert!(out.contains("one × moved@{0}"), "{out}");

@@ -1,5 +1,5 @@
-//! Finds the candidates that contain others, by history: it also knows tasks that were dispatched
-//! again on top of others, and merges that a worker made itself.
+//! Finds the candidates that contain others, from history, which also shows re-dispatched tasks and
+//! merges made by workers.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -49,7 +49,7 @@ impl BuiltOn {
         self.0.get(&task).cloned().unwrap_or_default()
     }
 
-    /// Returns all of them, by task.
+    /// Returns these candidates for all tasks.
     pub(crate) fn map(&self) -> BTreeMap<TaskNumber, Vec<TaskNumber>> {
         self.0.clone()
     }

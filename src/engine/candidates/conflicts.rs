@@ -102,7 +102,7 @@ pub(crate) fn order_of_assembly(
 
 /// Detects conflicts with one detector for the whole run, so that each pair is merged once.
 fn detection(context: &Context, branches: &[Branch]) -> Result<Detection, EngineError> {
-    // After a panic its cache may be incomplete, so that it merges some pairs again.
+    // After a panic the cache may be incomplete, which only repeats some merges.
     let kept = context.detector.lock();
     let mut kept = kept.unwrap_or_else(PoisonError::into_inner);
     let detector = match &mut *kept {

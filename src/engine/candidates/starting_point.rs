@@ -1,4 +1,4 @@
-//! Makes the commit a task starts from: the run's base, or the merge of exactly its dependencies'
+//! Creates the commit that a task starts from: the run's base, or the merge of its dependencies'
 //! candidates, in memory, by git's own engine.
 
 use crate::base::fault;

@@ -1,4 +1,4 @@
-//! Maps conflicts between branches to tasks, and marks those that are only inherited.
+//! Maps conflicts between branches to tasks, and marks inherited ones.
 
 use std::collections::{HashMap, HashSet};
 

@@ -1,4 +1,4 @@
-//! Live attempts: announced, and not ended yet.
+//! Tracks live attempts: announced, and not ended yet.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,14 +11,14 @@ use crate::model::ids::TaskNumber;
 use crate::model::run::RunState;
 use crate::model::task_state::TaskPhase;
 
-/// The live attempts of this process, kept up to date from events.
+/// The live attempts of this process, updated from events.
 #[derive(Debug, Default)]
 pub(super) struct Attempts {
-    /// The tasks at work, and whether their worker runs.
+    /// The tasks with a live attempt, and its progress.
     live: BTreeMap<TaskNumber, Progress>,
-    /// How many of them may not have their worktree yet.
+    /// The number of attempts that may not have their worktree yet.
     starting: u64,
-    /// Attempts whose end this process could not write.
+    /// Attempts whose end this process could not record.
     left_open: BTreeSet<TaskNumber>,
     /// The worktrees that attempts could continue in.
     reuse: BTreeMap<TaskNumber, Check>,
@@ -26,7 +26,7 @@ pub(super) struct Attempts {
     signals: Vec<(u64, TaskNumber, StopSignal)>,
 }
 
-/// How far a live attempt is.
+/// The progress of a live attempt.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Progress {
     Starting,
@@ -48,12 +48,12 @@ pub(super) enum Reuse {
     New,
     /// This one of an earlier attempt.
     Earlier(ReusedWorktree),
-    /// Not known yet; the check that finds out, unless it is under way.
+    /// Unknown; with the check that finds out, unless it is running.
     Unknown(Option<Effect>),
 }
 
 impl Attempts {
-    /// Those that another process left alive.
+    /// Restores the attempts that another process left alive.
     pub(super) fn resume(state: &RunState) -> Attempts {
         let mut attempts = Attempts::default();
         for task in state.plan.tasks() {
@@ -71,7 +71,7 @@ impl Attempts {
         attempts
     }
 
-    /// Follows a fact.
+    /// Applies an event.
     pub(super) fn apply(&mut self, event: &Event) {
         match event {
             Event::AttemptStarting { task, .. } => {
@@ -96,12 +96,12 @@ impl Attempts {
         self.starting += u64::from(progress == Some(Progress::Starting));
     }
 
-    /// Returns how many are alive.
+    /// Returns the number of live attempts.
     pub(super) fn count(&self) -> usize {
         self.live.len()
     }
 
-    /// Returns how many may not have their worktree yet.
+    /// Returns the number of attempts that may not have their worktree yet.
     pub(super) fn starting(&self) -> u64 {
         self.starting
     }
@@ -123,12 +123,12 @@ impl Attempts {
         self.live.keys().copied()
     }
 
-    /// Remembers an attempt whose end this process cannot write.
+    /// Marks an attempt whose end this process cannot record.
     pub(super) fn leave_open(&mut self, task: TaskNumber) {
         self.left_open.insert(task);
     }
 
-    /// Returns `true` if there are live attempts, and the end of none of them can be written.
+    /// Returns `true` if there are live attempts and none of their ends can be recorded.
     pub(super) fn are_all_left_open(&self) -> bool {
         !self.live.is_empty() && self.live.len() == self.left_open.len()
     }
@@ -198,14 +198,14 @@ impl Attempts {
         effect
     }
 
-    /// Takes the answer to a check.
+    /// Handles the answer to a check.
     pub(super) fn reuse_checked(&mut self, task: TaskNumber, is_sound: bool) {
         if let Some(check) = self.reuse.get_mut(&task) {
             check.answer = Some(is_sound);
         }
     }
 
-    /// Forgets answers that were not used at once: worktrees change.
+    /// Drops answers that were not used at once, because worktrees change.
     pub(super) fn forget_checks(&mut self) {
         self.reuse.retain(|_, check| check.answer.is_none());
     }

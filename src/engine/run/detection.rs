@@ -1,5 +1,5 @@
-//! Decides when candidates and the work of running tasks are compared, beside the loop and at a
-//! pace that leaves the machine to the workers.
+//! Decides when candidates and the work of running tasks are compared, in the background and
+//! throttled.
 
 use std::time::{Duration, Instant};
 
@@ -22,12 +22,12 @@ const WORK_INTERVAL: Duration = Duration::from_secs(1);
 pub(super) struct Detection {
     candidates: Throttle,
     work: Throttle,
-    /// The notices for workers, where they are asked for.
+    /// The notices for workers, if they are enabled.
     notices: Option<Notices>,
 }
 
 impl Detection {
-    /// For a run with these settings.
+    /// Creates the comparisons of a run with these settings.
     pub(super) fn new(settings: &Settings, now: Instant) -> Detection {
         let on_new = settings.conflicts.on_new;
         Detection {
@@ -37,7 +37,7 @@ impl Detection {
         }
     }
 
-    /// Follows a fact: a new candidate is compared.
+    /// Applies an event: a new candidate is compared.
     pub(super) fn apply(&mut self, event: &Event) {
         let is_offer = |end: &End| {
             matches!(

@@ -40,7 +40,7 @@ use crate::schedule::Limits;
 /// The longest sleep of the loop.
 const LONGEST_SLEEP: Duration = Duration::from_secs(3600);
 
-/// Everything a driver starts from.
+/// The initial values of a driver.
 #[derive(Debug)]
 pub struct Start {
     /// The state of the run.
@@ -51,7 +51,7 @@ pub struct Start {
     pub layout: Layout,
     /// Its limits.
     pub limits: Limits,
-    /// The draws for the delays of retries.
+    /// The random numbers for the delays of retries.
     pub random: fastrand::Rng,
     /// The tasks that may be left to another process.
     pub background: Vec<TaskNumber>,
@@ -88,7 +88,7 @@ pub(super) enum Assembly {
 }
 
 impl Driver {
-    /// A driver at this state of a run.
+    /// Creates a driver for this state of a run.
     pub fn new(start: Start, now: Now) -> Driver {
         let Start {
             state,
@@ -121,12 +121,12 @@ impl Driver {
         &self.state
     }
 
-    /// Returns the state of the run, and gives the driver up.
+    /// Returns the state of the run and drops the driver.
     pub fn into_state(self) -> RunState {
         self.state
     }
 
-    /// Records what the user asked for, and adopts the attempts that another process left alive.
+    /// Records the user's requests, and adopts the attempts that another process left alive.
     pub fn begin(&mut self, asked: Vec<Event>, now: Now) -> Vec<Effect> {
         for event in asked {
             self.record(event, now);
@@ -195,7 +195,7 @@ impl Driver {
             Message::QuotaMeasured(quota) => self.quota_measured(quota, now),
             Message::WorktreeRemoved(result) => {
                 self.admission.quota_unknown();
-                // Without knowing, one more is better than none.
+                // Without a measurement, one more worktree is allowed.
                 self.warn_of(result, Admission::quota_granted);
             }
             Message::Slot(task, answer) => {
@@ -211,7 +211,7 @@ impl Driver {
         std::mem::take(&mut self.effects)
     }
 
-    /// Decides what is due. Returns nothing once there is nothing left to do before the next message.
+    /// Decides what is due. Returns nothing once only a message can lead to more work.
     pub fn settle(&mut self, now: Now) -> Vec<Effect> {
         if self.shutdown.leaves_at_once(&self.attempts) || self.shutdown.has_failed() {
             self.leave_at_once();
@@ -270,8 +270,8 @@ impl Driver {
         due.unwrap_or(LONGEST_SLEEP)
     }
 
-    /// Numbers a fact and applies it. It is written together with what is decided on it, before
-    /// anything acts on it.
+    /// Numbers an event and applies it. It is written together with the decisions that follow from
+    /// it, before any effect.
     pub(super) fn record(&mut self, event: Event, now: Now) {
         if !self.still_holds(&event) {
             return;
@@ -292,8 +292,8 @@ impl Driver {
         self.recorder.add(fact, now.instant);
     }
 
-    /// A timer may fire after the user has changed the task's fate, or after an attempt that was
-    /// alive ran into the limit once more.
+    /// Returns `true` if an event is still valid. A timer may fire after the user has changed the
+    /// task, or after a live attempt hit the same limit again.
     fn still_holds(&self, event: &Event) -> bool {
         match event {
             Event::RetryDue { task } => {
@@ -308,7 +308,7 @@ impl Driver {
         }
     }
 
-    /// Carries an effect out once everything recorded so far is written.
+    /// Carries out an effect after everything recorded so far is written.
     pub(super) fn after_write(&mut self, effect: Effect) {
         if self.recorder.is_written() {
             self.effects.push(effect);
@@ -372,7 +372,7 @@ impl Driver {
         }
     }
 
-    /// A signal is sent once its fact is written; on a full disk it does not wait.
+    /// Sends signals whose events are written; on a full disk they do not wait.
     fn send_signals(&mut self) {
         let written = match self.recorder.is_full() {
             true => u64::MAX,
@@ -393,7 +393,7 @@ impl Driver {
         self.assembly = Assembly::Idle;
         let why = match result {
             Ok(()) => return,
-            // The candidates are whole and can be assembled later, so the run ends.
+            // The candidates are complete and can be assembled later, so the run ends.
             Err(EngineError::NotOurs(why)) => why,
             Err(error @ EngineError::Unsigned(_)) => {
                 format!("{error}: make `git commit -S` work")
@@ -440,7 +440,7 @@ impl Driver {
         self.record_shortage(&why.shortage, now);
     }
 
-    /// From now on nothing new starts, until there is space again.
+    /// Records a shortage: no attempt starts until there is space again.
     pub(super) fn record_shortage(&mut self, shortage: &Shortage, now: Now) {
         self.admission.record_shortage(shortage, now.instant);
         let is_over = matches!(self.state.phase, RunPhase::Ended(_));
@@ -458,7 +458,7 @@ impl Driver {
         }
     }
 
-    /// A shortage that another process recorded is found again, if there still is one.
+    /// Ends the shortage. One that another process recorded is found again if it still exists.
     fn end_shortage(&mut self, now: Now) {
         let is_paused = self.state.shortage.is_some() && !self.admission.is_short();
         if is_paused && !matches!(self.state.phase, RunPhase::Ended(_)) {
@@ -475,13 +475,13 @@ impl Driver {
             Ok(Quota::Exceeded(shortage, worktree)) => {
                 self.quota_exceeded(&shortage, worktree, now);
             }
-            // Without knowing, one more is better than none.
+            // Without a measurement, one more worktree is allowed.
             Err(error) => self.warn_of(Err(error), Admission::quota_granted),
         }
     }
 
-    /// Removes a worktree whose content is in git, once that is recorded. Without one everything
-    /// waits: for a live attempt to end, or for the user.
+    /// Removes a worktree whose content is in git, once that is recorded. Without such a worktree
+    /// the run waits for a live attempt to end, or for the user.
     fn quota_exceeded(&mut self, shortage: &Shortage, worktree: Option<Worktree>, now: Now) {
         self.admission.quota_exceeded();
         match worktree {
@@ -507,8 +507,8 @@ impl Driver {
         }
     }
 
-    /// Shows what was written, together with what was decided on it, so that a task that is retried
-    /// is not shown as failed before.
+    /// Shows written events together with the decisions that follow, so that a retried task is not
+    /// shown as failed first.
     fn show(&mut self) {
         let facts = self.recorder.take_unseen();
         if facts.is_empty() {
@@ -588,8 +588,7 @@ impl Driver {
     }
 }
 
-/// Returns `true` for the answers after which a start may be admitted that was not before, or the
-/// run may end.
+/// Returns `true` for messages after which another attempt may start, or the run may end.
 fn may_admit(message: &Message) -> bool {
     matches!(
         message,

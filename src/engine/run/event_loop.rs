@@ -1,4 +1,4 @@
-//! The loop around the driver: waits for messages, carries effects out.
+//! Runs the loop around the driver: waits for messages, carries out effects.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -20,12 +20,13 @@ use crate::engine::run::now::Now;
 use crate::engine::run::outside::Outside;
 use crate::engine::run::watcher::Watcher;
 use crate::engine::start::worker_pool::limits;
+use crate::git::Store;
 use crate::journal::Journal;
 use crate::model::event::Event;
 use crate::model::ids::TaskNumber;
 use crate::model::run::RunState;
 
-/// A run to be driven.
+/// A run to drive.
 pub struct EventLoop<'a> {
     /// Its fixed facts.
     pub context: Arc<Context>,
@@ -33,9 +34,9 @@ pub struct EventLoop<'a> {
     pub state: RunState,
     /// Its journal.
     pub journal: Journal,
-    /// Shows what happens to the user.
+    /// The display of the user.
     pub watcher: &'a mut dyn Watcher,
-    /// The draws for the delays of retries.
+    /// The random numbers for the delays of retries.
     pub random: fastrand::Rng,
     /// The tasks that may be left to another process once only such tasks are open.
     pub background: Vec<TaskNumber>,
@@ -46,18 +47,19 @@ pub struct EventLoop<'a> {
 pub struct Driven {
     /// Its state.
     pub state: RunState,
-    /// The exit code.
+    /// Its exit code.
     pub exit: u8,
     /// Only background tasks are left, and no process drives them now.
     pub left: bool,
 }
 
 impl EventLoop<'_> {
-    /// Records what the user asked for, then drives the run until nothing is alive or scheduled.
+    /// Records the user's requests, then drives the run until nothing is alive or scheduled.
     ///
     /// # Errors
     /// When the journal cannot be written or git fails; the run can be resumed.
     pub async fn run(self, asked: Vec<Event>) -> Result<Driven, EngineError> {
+        Store::keep_no_objects();
         let mut signals = Signals::listen()
             .map_err(|error| EngineError::File("signal handlers".to_owned(), error))?;
         let (post, mut inbox) = unbounded_channel();
@@ -96,13 +98,13 @@ impl EventLoop<'_> {
     }
 }
 
-/// Lets other commands reach this process. Without it the run goes on anyway.
+/// Listens for other commands. The run works without this, too.
 fn listen(context: &Context, post: &Post) -> Option<Server> {
     fault::point("control", "before it listens");
     let path = control_socket(&context.repo, &context.run);
     let asked = post.clone();
     let server = Server::listen(&path, move |request, reply| {
-        // The loop is gone only when the program ends, which the peer notices.
+        // The loop ends only with the program, which the peer notices.
         let _ = asked.send(Message::Asked(request, reply));
     });
     fault::point("control", "listening");
@@ -120,7 +122,7 @@ fn drain(first: Option<Message>, inbox: &mut UnboundedReceiver<Message>) -> Vec<
     messages
 }
 
-/// Handles everything that came in together, so that its facts share a commit.
+/// Handles all pending messages, so that their events share a commit.
 fn receive(
     driver: &mut Driver,
     outside: &mut Outside<'_>,
@@ -139,7 +141,7 @@ fn receive(
     turn(driver, outside, effects)
 }
 
-/// Carries effects out and decides, until nothing is left to do before the next message.
+/// Carries out effects and decides, until only a message can lead to more work.
 fn turn(driver: &mut Driver, outside: &mut Outside<'_>, mut effects: Vec<Effect>) -> Option<Leave> {
     let now = now(outside.context());
     loop {
@@ -177,7 +179,7 @@ fn finished(driver: Driver, leave: Option<Leave>) -> Result<Driven, EngineError>
     })
 }
 
-/// The clocks are read here and nowhere else.
+/// Reads the clocks; the only place that does.
 fn now(context: &Context) -> Now {
     Now {
         instant: Instant::now(),

@@ -13,13 +13,14 @@ use crate::model::event::{Event, Recorded};
 use crate::model::run::{RunPhase, RunState};
 use crate::report::board::incremental::IncrementalBoard;
 
-/// The longest time from a change to its commit, and the time in which one more commit is earned.
+/// The longest time from a change to its commit, and the time after which one more commit is
+/// allowed.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// How many boards may be committed at once.
+/// The number of boards that may be committed without a pause.
 const BURST: u32 = 24;
 
-/// The boards on their way to the integration branch.
+/// The boards to be committed to the integration branch.
 #[derive(Debug)]
 pub(super) struct Outbox {
     /// The last board on the branch.
@@ -27,21 +28,22 @@ pub(super) struct Outbox {
     /// The last board that was rendered.
     rendered: Digest,
     board: IncrementalBoard,
-    /// Something may have changed since.
+    /// `true` if something may have changed since.
     is_stale: bool,
     queue: VecDeque<(Board, Digest)>,
     in_flight: Option<Digest>,
     tokens: u32,
     refilled: Instant,
-    /// When a branch is tried again that is not dispatch's to move.
+    /// The time at which a blocked branch is tried again.
     retry_at: Option<Instant>,
     block_announced: bool,
-    /// The board of the end of the run was on the branch, and the run was resumed.
+    /// `true` if the run was resumed after its last board was on the branch.
     is_resumed: bool,
 }
 
 impl Outbox {
-    /// For a run in this state. `board_is_committed` says that its board is on the branch.
+    /// Creates the outbox of a run in this state. `board_is_committed` means that its board is on
+    /// the branch.
     pub(super) fn new(state: &RunState, board_is_committed: bool, now: Instant) -> Outbox {
         let committed = match board_is_committed {
             true => Digest::of(state),
@@ -62,7 +64,7 @@ impl Outbox {
         }
     }
 
-    /// Follows a fact that was just applied to the state.
+    /// Applies an event that was just applied to the state.
     pub(super) fn apply(&mut self, state: &RunState, fact: &Recorded) {
         self.board.apply(state, fact);
         self.is_stale |= !matches!(
@@ -115,8 +117,8 @@ impl Outbox {
         }
     }
 
-    /// The words of a report can change where nothing else does. A run that was only resumed shows
-    /// nothing new.
+    /// Returns `true` if the due board shows nothing new. The text of a report can change alone; a
+    /// run that was only resumed shows nothing new.
     fn is_same(&self, due: &Digest) -> bool {
         if !self.is_resumed {
             return *due == self.rendered;
@@ -124,7 +126,7 @@ impl Outbox {
         !due.has_ended() && (*due == self.rendered.resumed() || *due == self.rendered)
     }
 
-    /// Takes the news that a board is on the branch.
+    /// Records that a board is on the branch.
     pub(super) fn committed(&mut self) {
         if let Some(digest) = self.in_flight.take() {
             self.is_resumed &= !digest.has_ended();
@@ -133,14 +135,14 @@ impl Outbox {
         self.block_announced = false;
     }
 
-    /// Takes the news that the branch is not dispatch's to move now; returns `true` the first time.
+    /// Records that the branch is blocked; returns `true` the first time.
     pub(super) fn blocked(&mut self, now: Instant) -> bool {
         self.start_over();
         self.retry_at = Some(now + INTERVAL);
         !std::mem::replace(&mut self.block_announced, true)
     }
 
-    /// Renders the board again that could not be committed, once there is space.
+    /// Renders an uncommitted board again, once there is space.
     pub(super) fn start_over(&mut self) {
         self.in_flight = None;
         self.queue.clear();
@@ -159,13 +161,13 @@ impl Outbox {
         retry.max(refill)
     }
 
-    /// Returns `true` if nothing is on its way, and nothing more can be done now.
+    /// Returns `true` if no commit is running and none can start now.
     pub(super) fn is_idle(&self) -> bool {
         let is_blocked = self.retry_at.is_some();
         self.in_flight.is_none() && self.queue.is_empty() && (!self.is_stale || is_blocked)
     }
 
-    /// Returns `true` if a commit is under way.
+    /// Returns `true` if a commit is running.
     pub(super) fn is_in_flight(&self) -> bool {
         self.in_flight.is_some()
     }

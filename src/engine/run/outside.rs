@@ -1,4 +1,4 @@
-//! Carries effects out: the only part of the loop that touches the world outside.
+//! Carries out effects: the only part of the loop that acts on the outside world.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -39,7 +39,7 @@ use crate::model::event::Recorded;
 use crate::model::ids::{AttemptNumber, TaskNumber};
 use crate::model::run::RunState;
 
-/// The world outside of the loop.
+/// The outside world of the loop.
 pub(super) struct Outside<'a> {
     context: Arc<Context>,
     journal: Arc<Mutex<Journal>>,
@@ -56,7 +56,7 @@ pub(super) struct Outside<'a> {
 }
 
 impl<'a> Outside<'a> {
-    /// For one run.
+    /// Creates the outside of one run.
     pub(super) fn new(
         context: Arc<Context>,
         journal: Journal,
@@ -79,13 +79,13 @@ impl<'a> Outside<'a> {
         }
     }
 
-    /// The fixed facts of the run.
+    /// The fixed data of the run.
     pub(super) fn context(&self) -> &Context {
         &self.context
     }
 
-    /// Carries one effect out. The answer of a short one is returned; a long one runs beside the
-    /// loop and posts its answer.
+    /// Carries out one effect. A short one returns its answer; a long one runs in the background
+    /// and posts it.
     pub(super) fn carry_out(&mut self, effect: Effect, state: &RunState) -> Option<Message> {
         match effect {
             Effect::Write(facts) => self.write(facts),
@@ -135,7 +135,7 @@ impl<'a> Outside<'a> {
         None
     }
 
-    /// Waits for the journal before the loop is left, and for notifications if it is left for good.
+    /// Waits for the journal before the loop ends, and for notifications if the run has ended.
     pub(super) async fn finish(
         &mut self,
         inbox: &mut UnboundedReceiver<Message>,
@@ -257,7 +257,7 @@ impl<'a> Outside<'a> {
         });
     }
 
-    /// Runs blocking work beside the loop and posts its message.
+    /// Runs blocking work in the background and posts its message.
     fn spawn(
         &self,
         work: impl FnOnce(&Context) -> Result<Message, EngineError> + Send + 'static,
@@ -268,7 +268,7 @@ impl<'a> Outside<'a> {
                 Ok(message) => message,
                 Err(error) => Message::Broken(error),
             };
-            // The loop is gone only when the program ends.
+            // The loop ends only with the program.
             let _ = post.send(message);
         })
     }
