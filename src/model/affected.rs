@@ -1,4 +1,4 @@
-//! Finds the tasks whose row on a board may differ after new facts.
+//! Finds the tasks whose board row may change after new events.
 
 use std::collections::BTreeSet;
 
@@ -7,9 +7,9 @@ use crate::model::ids::TaskNumber;
 use crate::model::run::RunState;
 
 impl RunState {
-    /// Returns the tasks that these facts, already applied, may have changed; `None` if it may be any
-    /// task. The usual facts change one task and what depends on it, so that a view of a run need
-    /// not be rendered as a whole for each of them.
+    /// Returns the tasks that these applied events may have changed; `None` means any task.
+    ///
+    /// Most events change one task and its dependents, so a board need not render every row again.
     pub fn affected_by(&self, new: &[Recorded]) -> Option<BTreeSet<TaskNumber>> {
         if self.holds_back {
             return None;
@@ -28,7 +28,7 @@ impl RunState {
                 | Event::TaskCancelled { task } => *task,
                 _ => return None,
             };
-            // What was built on an earlier result of it starts again.
+            // Tasks built on its earlier candidate start again.
             if self.task(task).redispatched_for.is_some() {
                 return None;
             }

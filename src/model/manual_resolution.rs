@@ -1,4 +1,4 @@
-//! A conflict that a person settles by hand.
+//! Manual resolution: opens, accepts and aborts conflicts that the user resolves by hand.
 
 use crate::merge::oid::Oid;
 use crate::model::assembly_conflict::{ManualResolution, OpenResolution};
@@ -7,7 +7,7 @@ use crate::model::run::RunState;
 use crate::model::task_state::TaskPhase;
 
 impl RunState {
-    /// The tasks whose conflicts a person has open, in plan order.
+    /// Returns the tasks whose conflicts the user has open, in plan order.
     pub fn open_resolutions(&self) -> Vec<TaskNumber> {
         let numbers = self.plan.tasks().iter().map(|task| task.number);
         numbers
@@ -15,7 +15,7 @@ impl RunState {
             .collect()
     }
 
-    /// The task whose result is no longer what an open conflict is about.
+    /// Returns a task whose candidate has changed since the conflict was opened.
     pub fn outdated_by(&self, number: TaskNumber) -> Option<TaskNumber> {
         let resolving = self.task(number).open_resolution.as_ref()?;
         let offers = |task: TaskNumber| self.task(task).candidate();
@@ -39,7 +39,7 @@ impl RunState {
         });
     }
 
-    /// What waited for the conflict to go away can start.
+    /// Accepts the resolution and queues the dependents that the conflict blocked.
     pub(super) fn accept_resolution(&mut self, number: TaskNumber, candidate: Oid) {
         let task = &mut self.tasks[number.index()];
         if let Some(resolving) = &task.open_resolution {

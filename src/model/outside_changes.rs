@@ -1,8 +1,9 @@
 //! Changes in the repository outside dispatch's own branches while an attempt ran.
 //!
-//! A worktree is no wall: a worker can move a branch of the user's, or change the configuration that
-//! all worktrees share. Dispatch compares both before and after each attempt. It cannot tell who made
-//! a change: the user and other attempts work in the same repository.
+//! A worktree does not confine a worker: it can move the user's branches or change the
+//! configuration
+//! that all worktrees share. Dispatch compares both before and after each attempt. It cannot tell
+//! which process made a change: the user and other attempts work in the same repository.
 
 use std::collections::BTreeMap;
 
@@ -23,17 +24,17 @@ pub struct SharedState {
     pub files: BTreeMap<String, Oid>,
 }
 
-/// Something that changed while an attempt ran.
+/// A change outside the worktree while an attempt ran.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct OutsideChange {
-    /// A name for people: `the branch main`.
+    /// The changed item, for display: `the branch main`.
     pub what: String,
 }
 
-/// How many changes are recorded for one attempt; more say no more.
+/// The maximum number of changes recorded for one attempt.
 const MOST_CHANGES: usize = 20;
 
-/// Returns what differs between two moments, in a fixed order.
+/// Returns the differences between two states, in a fixed order.
 pub fn changes(before: &SharedState, after: &SharedState) -> Vec<OutsideChange> {
     let mut found = Vec::new();
     if before.head != after.head {

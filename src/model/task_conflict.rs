@@ -18,12 +18,12 @@ pub struct TaskConflict {
     pub class: Class,
     /// The worst severity.
     pub severity: u8,
-    /// The merge bases; none is also what a journal of an earlier version has.
+    /// The merge bases; empty in journals of earlier versions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub bases: Vec<Oid>,
-    /// What meets where.
+    /// The conflicting paths and hunks.
     pub units: Vec<Unit>,
-    /// It was there already between branches that one of the two was built on.
+    /// `true` if branches below one of the two conflict in the same way.
     #[serde(default)]
     pub inherited: bool,
 }
@@ -34,7 +34,7 @@ impl TaskConflict {
         (self.a, self.b)
     }
 
-    /// What git says about the two.
+    /// Returns the verdict of git's merge of the two.
     pub fn verdict(&self) -> Verdict {
         let stops = |class: Class| class.is_conflict() && class.counts_though_merged().is_none();
         match self.class {

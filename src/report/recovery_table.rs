@@ -58,10 +58,10 @@ mod tests {
         insta::assert_snapshot!(render(&found, 100), @r"
         Tasks     Found                                                            Done about it
         #1, #3    passed                                                           kept
-        #2        its worker is alive                                              taken up
-        #4        its worker lost its supervisor                                   ended; what it left is k…
-        20 tasks  not started yet                                                  queued
-        —         a lock of a process that died: refs/dispatch/runs/checkout-7k3q  removed
+        #2        its worker is running                                           attached
+        #4        its worker lost its supervisor                                  killed; its work is kept…
+        20 tasks  not started yet                                                 queued
+        —         stale lock of a dead process: refs/dispatch/runs/checkout-7k3q  removed
         ");
     }
 }

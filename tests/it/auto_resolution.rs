@@ -245,7 +245,7 @@ fn a_tool_that_leaves_markers_fails_or_writes_nothing_resolves_nothing() {
         let tried = &integration(&scene)["left_out"][0]["failed_strategies"];
         let why = format!("src/app.ts: {why}");
         assert_eq!(*tried, json!([{"strategy": "structural", "reason": why}]));
-        let said = format!("tried the structural merge: {why}");
+        let said = format!("tried structural merge: {why}");
         assert!(ended.out.contains(&said), "{}", ended.out);
     }
 }
@@ -320,7 +320,7 @@ fn a_regenerated_file_that_fails_the_checks_is_rolled_back() {
     let found = integration(&scene);
     assert_eq!(found["merged"], json!([1]));
     assert_eq!(found["left_out"][0]["reason"], "conflict");
-    let why = "making it anew: `cat parts/* | cmp - parts.lock` fails with it";
+    let why = "regeneration: `cat parts/* | cmp - parts.lock` fails with it";
     assert!(ended.out.contains(why), "{}", ended.out);
 }
 

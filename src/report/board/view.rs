@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use crate::merge::change::RepoPath;
 use crate::merge::oid::Oid;
 use crate::model::bill::Bill;
-use crate::model::blockers::MOST_STOPPERS;
+use crate::model::blockers::MAX_BLOCKERS;
 use crate::model::failure::FailureClass;
 use crate::model::ids::{RunId, TaskNumber};
 use crate::model::integration::{Integration, Landing};
@@ -247,7 +247,7 @@ impl TaskRow {
     /// Renders the row of one task.
     pub fn of(state: &RunState, number: TaskNumber) -> TaskRow {
         let mut stoppers = state.root_causes(number);
-        stoppers.truncate(MOST_STOPPERS);
+        stoppers.truncate(MAX_BLOCKERS);
         TaskRow::new(state, number, &stoppers)
     }
 
