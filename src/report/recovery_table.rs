@@ -19,7 +19,7 @@ pub fn render(found: &[Finding], columns: usize) -> String {
         let tasks = kinds.entry((one.kind, &one.name)).or_default();
         tasks.extend(one.task);
     }
-    let header = ["Tasks", "Found", "Done about it"].map(str::to_owned);
+    let header = ["Tasks", "Found", "Action"].map(str::to_owned);
     let rows = kinds.iter().map(|((what, name), tasks)| {
         let (found, done) = what.description();
         let found = match *name {
@@ -56,10 +56,10 @@ mod tests {
         ];
         found.extend((5..25).map(|number| task(number, FindingKind::Waiting)));
         insta::assert_snapshot!(render(&found, 100), @r"
-        Tasks     Found                                                            Done about it
-        #1, #3    passed                                                           kept
+        Tasks     Found                                                           Action
+        #1, #3    passed                                                          kept
         #2        its worker is running                                           attached
-        #4        its worker lost its supervisor                                  killed; its work is kept…
+        #4        its worker lost its supervisor                                  killed; its work is kept;…
         20 tasks  not started yet                                                 queued
         —         stale lock of a dead process: refs/dispatch/runs/checkout-7k3q  removed
         ");

@@ -377,7 +377,7 @@ fn what_was_found_and_what_is_done_about_it_stands_in_one_table() {
     };
     let said = same_name(table(&dispatch.said()));
     insta::assert_snapshot!(said, @r"
-    Tasks  Found                                              Done about it
+    Tasks  Found                                              Action
     #1     passed                                             kept
     #2     its worker is running                              attached
     #3     its worker exited meanwhile                        its result is recorded
@@ -449,7 +449,7 @@ fn a_run_goes_on_with_an_edited_plan_and_says_what_that_means() {
     let run = scene.run_name();
     let ended = scene.dispatch(&["resume", "--plan", &plan]).expect(0);
     insta::assert_snapshot!(table(&ended.err), @r"
-    Tasks   Found                                            Done about it
+    Tasks   Found                                            Action
     #1      passed                                           kept
     #1      other files, limits or order in the edited plan  kept; they apply from its next attempt
     #2, #5  changed in the edited plan                       starts again

@@ -72,7 +72,7 @@ fn where_no_worktree_has_room_the_run_is_paused_and_goes_on_by_itself() {
         ballast.display()
     );
     let mut dispatch = Background::run(&scene, &plan, &[]);
-    dispatch.wait_until_said("needed; make room there, and it goes on by itself");
+    dispatch.wait_until_said("needed; free disk space there");
     // Nothing of the second task was begun, and every board says why.
     assert_eq!(scene.statuses(), "1 DONE · 2 QUEUED");
     let said = notices(&scene);
@@ -104,11 +104,7 @@ fn a_disk_without_a_free_inode_is_full_too() {
         return;
     };
     let refused = scene.run("1. One\n   - run: touch one\n", &[]).expect(1);
-    assert!(
-        refused.err.contains("free inodes at"),
-        "{}",
-        refused.err
-    );
+    assert!(refused.err.contains("free inodes at"), "{}", refused.err);
     disk.remount("nr_inodes=2000");
     scene.run("1. One\n   - run: touch one\n", &[]).expect(0);
 }
