@@ -377,15 +377,15 @@ fn what_was_found_and_what_is_done_about_it_stands_in_one_table() {
     };
     let said = same_name(table(&dispatch.said()));
     insta::assert_snapshot!(said, @r"
-    Tasks  Found                                              Action
-    #1     passed                                             kept
-    #2     its worker is running                              attached
-    #3     its worker exited meanwhile                        its result is recorded
-    #4     its worker lost its supervisor                     killed; its work is kept; queued again
-    #5     its worktree is missing                            queued again, in a new worktree
-    #6     not started yet                                    queued
-    #1     its branch is missing: dispatch/RUN/t1             restored
-    —      the board is missing: dispatch/RUN/integration     restored
+    Tasks  Found                                                 Action
+    #1     passed                                                kept
+    #2     its worker is running                                 attached
+    #3     its worker exited meanwhile                           its result is recorded
+    #4     its worker lost its supervisor                        killed; its work is kept; queued again
+    #5     its worktree is missing                               queued again, in a new worktree
+    #6     not started yet                                       queued
+    #1     its branch is missing: dispatch/RUN/t1                restored
+    —      the board is missing: dispatch/RUN/integration        restored
     ");
     assert_eq!(same_name(table(&looked.err)), said);
     assert!(scene.has(&scene.branch("t1")));

@@ -203,7 +203,7 @@ fn where_only_a_person_can_make_room_the_run_waits_for_one() {
     assert!(
         dispatch
             .said()
-            .contains("max_worktrees is 2; `dispatch clean` a run")
+            .contains("max_worktrees is 2; remove a finished run")
     );
     // Of another run nothing is removed by itself.
     assert_eq!(
