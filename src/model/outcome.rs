@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::merge::change::{ChangeStat, RepoPath};
 use crate::merge::oid::Oid;
-use crate::model::failure::{Failure, FailureKind};
+use crate::model::failure::{Failure, FailureClass, FailureKind};
 use crate::model::ids::AttemptNumber;
 use crate::model::integration::CheckResult;
 use crate::model::kept_changes::KeptChanges;
@@ -82,5 +82,10 @@ impl Outcome {
     /// Returns `true` if it is a failure of this kind.
     pub fn is_kind(&self, kind: FailureKind) -> bool {
         matches!(&self.end, End::Failed(failure) if failure.kind == Some(kind))
+    }
+
+    /// Returns `true` if the worker ran into its usage limit.
+    pub fn is_over_quota(&self) -> bool {
+        matches!(&self.end, End::Failed(failure) if failure.class == FailureClass::Quota)
     }
 }

@@ -46,6 +46,12 @@ impl RunState {
             .collect()
     }
 
+    /// Returns `true` if a task waits for no dependency.
+    pub fn is_unblocked(&self, number: TaskNumber) -> bool {
+        let mut depends_on = self.plan.task(number).depends_on.iter();
+        depends_on.all(|dependency| self.is_satisfied(*dependency))
+    }
+
     /// Returns the failed, skipped or conflicting tasks that block this one, roots only.
     pub fn root_causes(&self, number: TaskNumber) -> Vec<TaskNumber> {
         let mut seen = vec![false; self.tasks.len()];

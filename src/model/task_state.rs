@@ -7,7 +7,6 @@ use crate::merge::class::Class;
 use crate::merge::oid::Oid;
 use crate::model::assembly_conflict::{AssemblyConflict, ManualResolution, OpenResolution};
 use crate::model::attempt::Attempt;
-use crate::model::failure::FailureClass;
 use crate::model::ids::TaskNumber;
 use crate::model::outcome::{End, Outcome};
 use crate::model::spending::Spending;
@@ -244,10 +243,9 @@ impl TaskState {
 
     /// Returns `true` if its last attempt failed with a used-up quota of this worker.
     pub fn hit_quota_of(&self, worker: &str) -> bool {
-        let is_quota = |outcome: &Outcome| matches!(&outcome.end, End::Failed(failure) if failure.class == FailureClass::Quota);
         let last = self.last_attempt();
         last.is_some_and(|last| {
-            last.worker == worker && last.outcome.as_ref().is_some_and(is_quota)
+            last.worker == worker && last.outcome.as_ref().is_some_and(Outcome::is_over_quota)
         })
     }
 }

@@ -72,6 +72,11 @@ pub enum Cost {
 }
 
 impl Cost {
+    /// Returns `true` if the cost is known.
+    pub fn is_known(&self) -> bool {
+        !self.is_unknown()
+    }
+
     /// Returns `true` if the cost is unknown.
     pub fn is_unknown(&self) -> bool {
         *self == Cost::Unknown

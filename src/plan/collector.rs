@@ -2,6 +2,7 @@
 
 use crate::base::text::{clip, did_you_mean, one_line, terminal_safe};
 use crate::plan::diagnostic::{Code, Diagnostic, Severity};
+use crate::plan::other_words::meant_by;
 use crate::plan::span::{At, Span, line_bounds};
 
 /// A finding before its line is known.
@@ -44,7 +45,9 @@ impl RawDiagnostic {
     /// A key that is none of these.
     pub(super) fn unknown_field(key: &At<String>, known: &[&str]) -> RawDiagnostic {
         let message = format!("unknown field {}", quoted(&key.value));
-        let hint = match did_you_mean(&key.value, known.iter().copied()) {
+        let other = meant_by(&key.value).filter(|field| known.contains(field));
+        let near = other.or_else(|| did_you_mean(&key.value, known.iter().copied()));
+        let hint = match near {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("known fields: {}", known.join(", ")),
         };

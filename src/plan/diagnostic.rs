@@ -95,6 +95,8 @@ codes! {
     FieldsAfterPrompt => "fields-after-prompt",
     /// Indented text that belongs to no task.
     StrayText => "stray-text",
+    /// A line that looks like a task and is none.
+    NotATask => "not-a-task",
     /// A value in backticks, which are taken as part of it.
     Backticks => "backticks",
     /// Not everything was looked at or is shown.

@@ -1,6 +1,7 @@
 //! The names of the fields, in the order in which they are written.
 
 use crate::plan::draft::Value;
+use crate::plan::other_words::is_unmistakable;
 
 /// Every key of a task.
 pub(super) const KNOWN: &[&str] = &[
@@ -52,7 +53,7 @@ pub(super) fn is_nearly_known(key: &str) -> bool {
         let allowed = if known.len() > 5 { 2 } else { 1 };
         known.len().abs_diff(key.len()) <= allowed && strsim::osa_distance(known, key) <= allowed
     };
-    KNOWN.iter().any(near)
+    is_unmistakable(key) || KNOWN.iter().any(near)
 }
 
 /// The parts of one line of Markdown between its commas, but not those inside of brackets:

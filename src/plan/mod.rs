@@ -18,6 +18,7 @@ mod fields;
 mod json;
 mod markdown;
 mod normal;
+mod other_words;
 mod span;
 #[cfg(test)]
 mod tests;

@@ -1,47 +1,41 @@
-//! [`decide`]: from the state of a run to the actions that are due.
+//! Decides what a run does now.
 //!
-//! The answer depends on nothing but the arguments, and acting on it changes the state so that it
-//! is not given again; that is why a run can be taken up after a crash by replaying and deciding.
+//! A decision depends on nothing but the arguments, and acting on it changes the state so that it is
+//! not taken again. So a run that was interrupted is resumed by replaying its events and deciding.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::merge::oid::Oid;
-use crate::model::circuit_breaker::SharedFailure;
 use crate::model::ids::TaskNumber;
 use crate::model::integration::LeftOutReason;
 use crate::model::run::{RunPhase, RunState};
-use crate::model::task_state::TaskPhase;
 use crate::schedule::parking::parking_due;
-use crate::schedule::slots::{Slot, Slots};
-use crate::schedule::worker_pool::WorkerChoice;
-use crate::schedule::{Action, Limits, priority, redispatch, retry};
+use crate::schedule::queues::Queues;
+use crate::schedule::starts::{exhausted_cost, starts};
+use crate::schedule::{Action, Limits, redispatch};
 
-/// Everything that is due.
-pub fn decide(state: &RunState, limits: &Limits) -> Vec<Action> {
-    // A pause lasts until a person ends it, also when nothing is alive any more.
+/// Returns the actions that are due. The queues must be those of this state.
+pub fn decide(state: &RunState, limits: &Limits, queues: &Queues) -> Vec<Action> {
+    // A pause lasts until the user ends it, also when nothing is alive any more.
     if matches!(state.phase, RunPhase::Ended(_) | RunPhase::Paused) {
         return Vec::new();
     }
-    // Whatever is next needs room; what is alive goes on.
+    // Every next step needs space; live attempts continue.
     if state.phase == RunPhase::Running && state.shortage.is_some() {
         return Vec::new();
     }
     let mut actions = Vec::new();
     if state.phase == RunPhase::Running {
-        let parks = parks(state, limits);
+        let parks = parks(state, limits, queues);
         if !parks.is_empty() {
-            // Who is parked decides about everything else.
+            // Everything else depends on which workers are parked.
             return parks;
         }
-        actions.extend(retries(state, limits));
-        actions.extend(starts(state, limits));
-        actions.extend(wakes(state));
+        actions.extend(retries(limits, queues));
+        actions.extend(starts(state, limits, queues));
+        actions.extend(wake(queues));
     }
-    let alive = state
-        .tasks
-        .iter()
-        .any(|task| task.phase == TaskPhase::Running);
     let is_near = |action: &Action| match action {
         Action::UnparkAt { at, .. } => {
             let wait = at.duration_since(state.updated);
@@ -49,26 +43,33 @@ pub fn decide(state: &RunState, limits: &Limits) -> Vec<Action> {
         }
         _ => true,
     };
-    if alive || actions.iter().any(is_near) {
+    if !queues.running.is_empty() || actions.iter().any(is_near) {
         return actions;
     }
-    if state.phase == RunPhase::Running {
+    last_steps(state, limits, queues)
+}
+
+/// Returns the steps after the last attempt: an earlier result in place of a failed one, the
+/// assembly, tasks that are done again because of it, the end.
+pub(super) fn last_steps(state: &RunState, limits: &Limits, queues: &Queues) -> Vec<Action> {
+    let is_running = state.phase == RunPhase::Running;
+    if is_running {
         let given_up = redispatch::failed(state);
         if !given_up.is_empty() {
             return given_up;
         }
     }
-    let may_assemble = state.assemble && state.assembly_refused.is_none();
-    if state.phase == RunPhase::Running && may_assemble && !is_assembled(state) {
+    let may_assemble = is_running && state.assemble && state.assembly_refused.is_none();
+    if may_assemble && !is_assembled(state) {
         return vec![Action::Assemble];
     }
-    let may_go_on = state.phase == RunPhase::Running && may_assemble && !state.redispatch_suspended;
-    // What is not started now would only lose what it offers.
+    // A task that cannot be started now would only lose the result it offers.
     let may_start = state.cost_limit_reached.is_none()
         && state.setup.tripped().is_none()
-        && state.worker_health.all_denied().next().is_none();
-    if may_go_on && may_start && exhausted_cost(state, limits).is_none() {
-        let again = redispatch::redispatches(state, limits);
+        && state.worker_health.all_denied().next().is_none()
+        && exhausted_cost(state, limits, queues).is_none();
+    if may_assemble && !state.redispatch_suspended && may_start {
+        let again = redispatch::redispatches(state, limits, queues);
         if !again.is_empty() {
             return again;
         }
@@ -78,28 +79,26 @@ pub fn decide(state: &RunState, limits: &Limits) -> Vec<Action> {
     }]
 }
 
-fn numbers(state: &RunState) -> impl Iterator<Item = TaskNumber> + '_ {
-    state.plan.tasks().iter().map(|task| task.number)
+fn retries(limits: &Limits, queues: &Queues) -> Vec<Action> {
+    let left = limits.budget.saturating_sub(queues.retries_spent) as usize;
+    let schedule = queues.retries.iter().take(left);
+    let schedule = schedule.map(|(task, due)| Action::ScheduleRetry {
+        task: *task,
+        due: *due,
+    });
+    let first_without = queues.retries.keys().nth(left).into_iter();
+    let rest = first_without.flat_map(|first| queues.unannounced.range(*first..));
+    let give_up = rest.map(|task| Action::RecordRetryBudget {
+        task: *task,
+        budget: limits.budget,
+    });
+    schedule.chain(give_up).collect()
 }
 
-fn retries<'a>(state: &'a RunState, limits: &'a Limits) -> impl Iterator<Item = Action> + 'a {
-    let due = move |task| Some((task, retry::retry_due(state, task, limits)?));
-    let left = limits.budget.saturating_sub(retry::spent(state)) as usize;
-    let due = numbers(state).filter_map(due).enumerate();
-    due.filter_map(move |(place, (task, due))| match place < left {
-        true => Some(Action::ScheduleRetry { task, due }),
-        false if state.task(task).retry_budget_spent.is_some() => None,
-        false => Some(Action::RecordRetryBudget {
-            task,
-            budget: limits.budget,
-        }),
-    })
-}
-
-fn parks(state: &RunState, limits: &Limits) -> Vec<Action> {
+fn parks(state: &RunState, limits: &Limits, queues: &Queues) -> Vec<Action> {
     let mut parks: Vec<Action> = Vec::new();
-    for number in numbers(state) {
-        let Some((worker, until, reason)) = parking_due(state, number, limits) else {
+    for task in queues.over_quota.iter().copied() {
+        let Some((worker, until, reason)) = parking_due(state, task, limits) else {
             continue;
         };
         let same =
@@ -107,7 +106,7 @@ fn parks(state: &RunState, limits: &Limits) -> Vec<Action> {
         if !parks.iter().any(same) {
             parks.push(Action::Park {
                 worker,
-                task: number,
+                task,
                 until,
                 reason,
             });
@@ -116,85 +115,14 @@ fn parks(state: &RunState, limits: &Limits) -> Vec<Action> {
     parks
 }
 
-/// What may start now, and what has to be waited for so that more may. A lower task whose worker is
-/// free goes before a higher one whose worker is not.
-fn starts(state: &RunState, limits: &Limits) -> Vec<Action> {
-    let mut slots = Slots::new(state, limits);
-    if slots.free == 0 || state.cost_limit_reached.is_some() || state.setup.tripped().is_some() {
-        return Vec::new();
-    }
-    let ready = ready(state, limits);
-    if let Some(failure) = state.setup.ready_to_trip().filter(|_| !ready.is_empty()) {
-        let SharedFailure { tasks, message } = failure.clone();
-        return vec![Action::TripSetup { tasks, message }];
-    }
-    if let Some((spent, max_cost)) = exhausted_cost(state, limits).filter(|_| !ready.is_empty()) {
-        return vec![Action::RecordCostLimit { spent, max_cost }];
-    }
-    let mut actions: Vec<Action> = Vec::new();
-    for task in ready {
-        if slots.free == 0 {
-            break;
-        }
-        let action = match limits.pool.choose(state, task) {
-            WorkerChoice::Worker(name) => {
-                let worker = name.to_owned();
-                if state.worker_health.access_denied(name).is_some() {
-                    continue;
-                }
-                if let Some(failure) = state.worker_health.newly_denied(name) {
-                    let SharedFailure { tasks, message } = failure.clone();
-                    return vec![Action::DenyAccess {
-                        worker,
-                        tasks,
-                        message,
-                    }];
-                }
-                match slots.take(name) {
-                    Slot::Free => Action::Start { task, worker },
-                    Slot::CoolingDown => Action::WaitForCooldown { worker },
-                    Slot::None => continue,
-                }
-            }
-            WorkerChoice::Parked(name, at) => {
-                let worker = name.to_owned();
-                Action::UnparkAt { worker, at }
-            }
-        };
-        if !actions.contains(&action) {
-            actions.push(action);
-        }
-    }
-    actions
+/// The first retry; the one after it is decided on once this one is due.
+fn wake(queues: &Queues) -> Option<Action> {
+    let (at, task) = queues.waiting.first().copied()?;
+    Some(Action::WakeAt { task, at })
 }
 
-/// What has been spent as far as anybody says, and the most that may be, once that is reached.
-fn exhausted_cost(state: &RunState, limits: &Limits) -> Option<(f64, f64)> {
-    let max_cost = state.max_cost.or(limits.max_cost)?;
-    let spent = state.known_cost();
-    (spent >= max_cost).then_some((spent, max_cost))
-}
-
-/// The tasks that wait for nothing but room, the most important one first.
-fn ready(state: &RunState, limits: &Limits) -> Vec<TaskNumber> {
-    let ready = |number: &TaskNumber| {
-        state.task(*number).phase == TaskPhase::Queued
-            && state.unmet_dependencies(*number).is_empty()
-            && !(limits.hold_back && state.speculative_conflict_for(*number).is_some())
-    };
-    let mut ready: Vec<TaskNumber> = numbers(state).filter(ready).collect();
-    priority::sort(&state.plan, &mut ready);
-    ready
-}
-
-fn wakes(state: &RunState) -> impl Iterator<Item = Action> + '_ {
-    numbers(state).filter_map(|task| match state.task(task).phase {
-        TaskPhase::RetryAt(at) => Some(Action::WakeAt { task, at }),
-        _ => None,
-    })
-}
-
-/// Whether the integration branch holds, or names as left out, exactly the candidates there are.
+/// Returns `true` if the integration branch holds, or names as left out, exactly the candidates there
+/// are.
 fn is_assembled(state: &RunState) -> bool {
     let wanted: BTreeSet<(TaskNumber, Oid, bool)> = state
         .candidates()

@@ -6,9 +6,11 @@ pub mod foreground;
 pub mod limits;
 mod parking;
 pub mod priority;
+pub mod queues;
 pub mod redispatch;
 pub mod retry;
 pub mod slots;
+mod starts;
 #[cfg(test)]
 mod tests;
 pub mod worker_pool;
@@ -16,3 +18,4 @@ pub mod worker_pool;
 pub use action::Action;
 pub use decide::decide;
 pub use limits::Limits;
+pub use queues::Queues;

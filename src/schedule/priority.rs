@@ -3,18 +3,6 @@
 use crate::model::ids::TaskNumber;
 use crate::model::plan::Plan;
 
-/// Sorts ready tasks: the author's priority, then the longest remaining path, then plan order.
-pub fn sort(plan: &Plan, ready: &mut [TaskNumber]) {
-    if ready.len() < 2 {
-        return;
-    }
-    let lengths = path_lengths(plan);
-    ready.sort_by_key(|number| {
-        let urgency = -i64::from(plan.task(*number).fields.priority);
-        (urgency, std::cmp::Reverse(lengths[number.index()]), *number)
-    });
-}
-
 /// For every task, how many tasks the longest chain that starts with it has.
 pub fn path_lengths(plan: &Plan) -> Vec<u32> {
     let mut waiting: Vec<usize> = vec![0; plan.tasks().len()];

@@ -10,14 +10,14 @@ use crate::model::task_conflict::TaskConflict;
 use crate::model::task_state::TaskPhase;
 use crate::schedule::action::Action;
 use crate::schedule::limits::Limits;
-use crate::schedule::retry;
+use crate::schedule::queues::Queues;
 use crate::schedule::worker_pool::WorkerChoice;
 
 /// Those that may be done again now, as far as the budget goes. Of two that also met each other only
 /// one: the other one follows on top of it.
-pub(super) fn redispatches(state: &RunState, limits: &Limits) -> Vec<Action> {
+pub(super) fn redispatches(state: &RunState, limits: &Limits, queues: &Queues) -> Vec<Action> {
     let left_out = state.integration.iter().flat_map(|found| &found.left_out);
-    let budget = limits.budget.saturating_sub(retry::spent(state)) as usize;
+    let budget = limits.budget.saturating_sub(queues.retries_spent) as usize;
     let mut chosen: Vec<TaskNumber> = Vec::new();
     let mut actions = Vec::new();
     for out in left_out.filter(|out| may_redispatch(state, out, limits)) {

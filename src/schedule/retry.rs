@@ -62,12 +62,11 @@ fn backoff(limits: &Limits, retry: u32, jitter: f64) -> Duration {
     Duration::from_secs_f64(ceiling * jitter.clamp(0.0, 1.0))
 }
 
-/// How many retries the run has spent or promised.
-pub fn spent(state: &RunState) -> u32 {
-    let of_task = |task: &TaskState| match task.phase {
-        // A retry that is due and waits for room is promised as much as one that is scheduled.
+/// Returns how many retries a task has spent or promised.
+pub(super) fn retries_spent(task: &TaskState) -> u32 {
+    match task.phase {
+        // A retry that is due and waits for a slot is promised as much as one that is scheduled.
         TaskPhase::RetryAt(_) | TaskPhase::Queued => task.retries(),
         _ => task.retries().saturating_sub(1),
-    };
-    state.tasks.iter().map(of_task).sum()
+    }
 }

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::model::run::RunState;
-use crate::model::task_state::TaskPhase;
 use crate::schedule::Limits;
+use crate::schedule::queues::Queues;
 
 /// The room there is for further attempts.
 pub(super) struct Slots<'a> {
@@ -29,13 +29,11 @@ pub(super) enum Slot {
 }
 
 impl<'a> Slots<'a> {
-    /// As things stand.
-    pub(super) fn new(state: &'a RunState, limits: &'a Limits) -> Slots<'a> {
+    /// The slots beside the attempts that are alive.
+    pub(super) fn new(state: &'a RunState, limits: &'a Limits, queues: &Queues) -> Slots<'a> {
         let mut alive: BTreeMap<&str, usize> = BTreeMap::new();
-        for task in &state.tasks {
-            if task.phase == TaskPhase::Running
-                && let Some(attempt) = task.last_attempt()
-            {
+        for task in &queues.running {
+            if let Some(attempt) = state.task(*task).last_attempt() {
                 *alive.entry(attempt.worker.as_str()).or_default() += 1;
             }
         }

@@ -43,7 +43,7 @@ pub enum WorkerChoice<'a> {
 
 impl WorkerPool {
     /// The worker of a task: the one a person chose since, else that of the plan.
-    fn assigned_worker<'a>(&'a self, state: &'a RunState, task: TaskNumber) -> &'a str {
+    pub(super) fn assigned_worker<'a>(&'a self, state: &'a RunState, task: TaskNumber) -> &'a str {
         let chosen = state.task(task).worker_override.as_deref();
         chosen.unwrap_or_else(|| self.assigned[task.index()].as_str())
     }

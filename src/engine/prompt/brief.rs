@@ -1,5 +1,7 @@
 //! Collects the facts of a prompt from the state of a run.
 
+use std::iter;
+
 use crate::engine::spec::brief::{BothSides, Brief, EarlierConflict};
 use crate::merge::change::RepoPath;
 use crate::merge::oid::Oid;
@@ -43,14 +45,13 @@ pub fn current(state: &RunState, number: TaskNumber) -> Task {
     task
 }
 
-/// Returns the tasks that run beside this one, in trees that it does not see.
+/// Returns the tasks that run beside this one, in trees that it does not see: the nearest in the plan.
 fn neighbours(state: &RunState, task: &Task) -> Vec<Neighbour> {
     let downstream = state.downstream(task.number);
     let conflicting = state.assembled_conflicts(task.number);
     let is_beside = |other: &&Task| {
-        let related = other.number == task.number
-            || task.depends_on.contains(&other.number)
-            || downstream.contains(&other.number)
+        let related = task.depends_on.contains(&other.number)
+            || downstream.binary_search(&other.number).is_ok()
             || conflicting.contains(&other.number);
         let given_up = matches!(
             state.task(other.number).phase,
@@ -58,10 +59,8 @@ fn neighbours(state: &RunState, task: &Task) -> Vec<Neighbour> {
         );
         !related && !given_up
     };
-    let all = state.plan.tasks().iter();
-    let mut others: Vec<&Task> = all.filter(is_beside).collect();
-    others.sort_by_key(|other| other.number.0.abs_diff(task.number.0));
-    others.truncate(MOST_NEIGHBOURS);
+    let nearest = nearest_first(state.plan.tasks(), task.number);
+    let mut others: Vec<&Task> = nearest.filter(is_beside).take(MOST_NEIGHBOURS).collect();
     others.sort_by_key(|other| other.number);
     let neighbour = |other: &Task| Neighbour {
         label: other.worker_label(),
@@ -71,6 +70,15 @@ fn neighbours(state: &RunState, task: &Task) -> Vec<Neighbour> {
         later: is_later(state, other.number),
     };
     others.into_iter().map(neighbour).collect()
+}
+
+/// Returns the other tasks by their distance in the plan; of two at the same, the earlier one first.
+fn nearest_first(tasks: &[Task], number: TaskNumber) -> impl Iterator<Item = &Task> {
+    let (before, after) = tasks.split_at(number.index());
+    let (mut before, mut after) = (before.iter().rev(), after.iter().skip(1));
+    let pairs = iter::repeat_with(move || [before.next(), after.next()]);
+    let pairs = pairs.take_while(|pair| pair.iter().any(Option::is_some));
+    pairs.flat_map(|pair| pair.into_iter().flatten())
 }
 
 /// Returns `true` if a task cannot start before something else has happened.

@@ -99,7 +99,7 @@ impl Driver {
             board_is_committed,
         } = start;
         Driver {
-            pacing: Pacing::new(limits, random),
+            pacing: Pacing::new(&state, limits, random),
             attempts: Attempts::default(),
             admission: Admission::new(&settings),
             assembly: Assembly::Idle,
@@ -220,17 +220,22 @@ impl Driver {
         if self.admission.wake(now.instant) {
             self.pacing.changed();
         }
-        for event in self.pacing.take_due(now) {
-            self.record(event, now);
-        }
-        let measure = self.admission.measure_due(now.instant);
-        if measure.is_some() {
-            self.effects.extend(measure);
-            return;
-        }
-        self.end_shortage(now);
-        if !self.decide(now) {
-            return;
+        loop {
+            for event in self.pacing.take_due(now) {
+                self.record(event, now);
+            }
+            let measure = self.admission.measure_due(now.instant);
+            if measure.is_some() {
+                self.effects.extend(measure);
+                return;
+            }
+            self.end_shortage(now);
+            if !self.decide(now) {
+                return;
+            }
+            if !self.pacing.is_due(now) {
+                break;
+            }
         }
         let patience = self.recorder.patience(now.instant);
         if patience.is_none_or(|left| left.is_zero()) {
@@ -265,10 +270,10 @@ impl Driver {
         if !self.still_holds(&event) {
             return;
         }
-        self.pacing.changed();
         let (seq, time) = (self.state.seq + 1, now.time);
         let fact = Recorded { seq, time, event };
         self.state.apply(&fact);
+        self.pacing.apply(&self.state, &fact.event);
         self.attempts.apply(&fact.event);
         self.admission.apply(&fact.event);
         self.outbox.apply(&fact.event);

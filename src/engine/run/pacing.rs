@@ -10,12 +10,13 @@ use crate::model::ids::TaskNumber;
 use crate::model::outcome::{End, Outcome};
 use crate::model::run::RunState;
 use crate::schedule::slots::start_interval;
-use crate::schedule::{Action, Limits, decide};
+use crate::schedule::{Action, Limits, Queues, decide};
 
 /// Decides when the next attempts start.
 #[derive(Debug)]
 pub(super) struct Pacing {
     limits: Limits,
+    queues: Queues,
     cooldowns: Cooldowns,
     timers: Timers,
     random: fastrand::Rng,
@@ -25,8 +26,9 @@ pub(super) struct Pacing {
 
 impl Pacing {
     /// With these limits.
-    pub(super) fn new(limits: Limits, random: fastrand::Rng) -> Pacing {
+    pub(super) fn new(state: &RunState, limits: Limits, random: fastrand::Rng) -> Pacing {
         Pacing {
+            queues: Queues::new(state, &limits),
             limits,
             cooldowns: Cooldowns::default(),
             timers: Timers::default(),
@@ -40,6 +42,12 @@ impl Pacing {
         self.cooldowns = Cooldowns::resume(state, &self.limits, now);
     }
 
+    /// Follows a fact that was just applied to the state.
+    pub(super) fn apply(&mut self, state: &RunState, event: &Event) {
+        self.queues.apply(state, &self.limits, event);
+        self.has_changed = true;
+    }
+
     /// Returns the actions that are due; none if nothing has changed since the last decision.
     pub(super) fn decide(&mut self, state: &RunState, now: Now) -> Vec<Action> {
         let resting = self.cooldowns.resting(now.instant);
@@ -48,7 +56,8 @@ impl Pacing {
         if !std::mem::take(&mut self.has_changed) {
             return Vec::new();
         }
-        decide(state, &self.limits)
+        self.queues.refresh(state, &self.limits);
+        decide(state, &self.limits, &self.queues)
     }
 
     /// Notes a change that may lead to another decision.
@@ -102,6 +111,11 @@ impl Pacing {
     /// Takes the facts that have come true.
     pub(super) fn take_due(&mut self, now: Now) -> Vec<Event> {
         self.timers.take_due(now)
+    }
+
+    /// Returns `true` if a fact has come true that was not taken yet.
+    pub(super) fn is_due(&self, now: Now) -> bool {
+        self.timers.is_due(now)
     }
 
     /// Returns the time until something is due.

@@ -42,21 +42,24 @@ impl Timers {
     /// Takes the facts that have come true.
     pub fn take_due(&mut self, now: Now) -> Vec<Event> {
         let mut events = Vec::new();
-        while let Some(first) = self.queue.first().cloned() {
-            let (until, due) = &first;
-            let wait = self.waits.get(due);
-            if *until > now.time && wait.is_some_and(|(_, end)| *end > now.instant) {
-                break;
-            }
-            self.queue.remove(&first);
-            self.waits.remove(&first.1);
-            let (until, due) = first;
+        while self.is_due(now)
+            && let Some((until, due)) = self.queue.pop_first()
+        {
+            self.waits.remove(&due);
             events.push(match due {
                 Due::Retry(task) => Event::RetryDue { task },
                 Due::Unpark(worker) => Event::WorkerUnparked { worker, until },
             });
         }
         events
+    }
+
+    /// Returns `true` if a fact has come true that was not taken yet.
+    pub fn is_due(&self, now: Now) -> bool {
+        self.queue.first().is_some_and(|(until, due)| {
+            let end = self.waits.get(due).map(|(_, end)| *end);
+            *until <= now.time || end.is_none_or(|end| end <= now.instant)
+        })
     }
 
     /// Returns the time until the next look at the clock.

@@ -24,6 +24,7 @@ mod list;
 mod raw;
 mod render;
 mod task;
+mod unread;
 
 pub(super) use render::render;
 
@@ -32,6 +33,7 @@ pub(super) fn parse(text: &str, findings: &mut Collector) -> Draft {
     let blocks = blocks::read(text);
     let mut reader = Reader::new(text, &blocks, findings);
     blocks.iter().for_each(|block| reader.take(block));
+    reader.warn_about_unread();
     reader.draft
 }
 
@@ -55,6 +57,8 @@ struct Reader<'a> {
     in_plan: bool,
     section: Section,
     section_level: u8,
+    /// The lines that look like a task and are none.
+    unread: Vec<Span>,
 }
 
 impl<'a> Reader<'a> {
@@ -84,10 +88,14 @@ impl<'a> Reader<'a> {
             in_plan: plan_heading.is_none(),
             section: Section::Plain,
             section_level: 0,
+            unread: Vec::new(),
         }
     }
 
     fn take(&mut self, block: &Block) {
+        if self.in_plan && self.section != Section::Context {
+            self.unread.extend(unread::outside(self.text, block));
+        }
         match (&block.kind, self.section) {
             (Kind::Heading(level), _) => self.heading(*level, heading(self.text, block)),
             (_, Section::Context) => self.context(block),
@@ -165,6 +173,7 @@ impl<'a> Reader<'a> {
             let value = if is_lazy { counted } else { number.value };
             let number = At::new(value, number.span);
             let mut task = task::read(self.text, item, number, self.findings);
+            self.unread.extend(unread::inside(self.text, item));
             task.after_independent = self.section == Section::Dependent;
             self.draft.tasks.push(task);
         }
@@ -178,6 +187,16 @@ impl<'a> Reader<'a> {
             self.findings.add(finding.hint(self.indent_hint()));
         } else if self.draft.tasks.is_empty() {
             self.draft.advice = "tasks are numbered: write `1. [TAG] Title` instead of a bullet";
+        }
+    }
+
+    /// Without any task, the advice says how one is written.
+    fn warn_about_unread(&mut self) {
+        if self.draft.tasks.is_empty() {
+            return;
+        }
+        for line in std::mem::take(&mut self.unread) {
+            self.findings.add(unread::warning(self.text, line));
         }
     }
 

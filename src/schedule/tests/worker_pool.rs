@@ -211,7 +211,7 @@ fn starts_of_a_worker_keep_their_distance_and_a_rate_limit_makes_it_grow() {
         @r"
     open         | start a by claude | start b by claude | start c by claude
     limit a      | retry a in 4s | wake for a
-    limit b      | retry b in 4s | wake for a | wake for b
+    limit b      | retry b in 4s | wake for a
     due a        | start a by claude | wake for b
     due b        | claude rests
     rested       | start b by claude
