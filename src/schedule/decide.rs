@@ -1,7 +1,9 @@
-//! [`decide`]: from the state of a run to the actions that are due.
+//! Decides the actions that are due in the state of a run.
 //!
-//! The answer depends on nothing but the arguments, and acting on it changes the state so that it
-//! is not given again; that is why a run can be taken up after a crash by replaying and deciding.
+//! The result depends only on the arguments, and carrying it out changes the state so that it is
+//! not
+//! returned again. Therefore replaying the journal and deciding again is enough to resume after a
+//! crash.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -17,13 +19,13 @@ use crate::schedule::slots::{Slot, Slots};
 use crate::schedule::worker_pool::WorkerChoice;
 use crate::schedule::{Action, Limits, priority, redispatch, retry};
 
-/// Everything that is due.
+/// Returns every action that is due.
 pub fn decide(state: &RunState, limits: &Limits) -> Vec<Action> {
-    // A pause lasts until a person ends it, also when nothing is alive any more.
+    // A pause lasts until the user ends it, even when nothing is running.
     if matches!(state.phase, RunPhase::Ended(_) | RunPhase::Paused) {
         return Vec::new();
     }
-    // Whatever is next needs room; what is alive goes on.
+    // Every next action needs space; running attempts continue.
     if state.phase == RunPhase::Running && state.shortage.is_some() {
         return Vec::new();
     }
@@ -31,7 +33,7 @@ pub fn decide(state: &RunState, limits: &Limits) -> Vec<Action> {
     if state.phase == RunPhase::Running {
         let parks = parks(state, limits);
         if !parks.is_empty() {
-            // Who is parked decides about everything else.
+            // Parked workers affect every other decision.
             return parks;
         }
         actions.extend(retries(state, limits));
@@ -63,7 +65,7 @@ pub fn decide(state: &RunState, limits: &Limits) -> Vec<Action> {
         return vec![Action::Assemble];
     }
     let may_go_on = state.phase == RunPhase::Running && may_assemble && !state.redispatch_suspended;
-    // What is not started now would only lose what it offers.
+    // A task that cannot start now would only lose its candidate.
     let may_start = state.cost_limit_reached.is_none()
         && state.setup.tripped().is_none()
         && state.worker_health.all_denied().next().is_none();
@@ -116,8 +118,9 @@ fn parks(state: &RunState, limits: &Limits) -> Vec<Action> {
     parks
 }
 
-/// What may start now, and what has to be waited for so that more may. A lower task whose worker is
-/// free goes before a higher one whose worker is not.
+/// Returns the starts that are possible now, and the waits for further ones.
+///
+/// A later task whose worker is free starts before an earlier one whose worker is not.
 fn starts(state: &RunState, limits: &Limits) -> Vec<Action> {
     let mut slots = Slots::new(state, limits);
     if slots.free == 0 || state.cost_limit_reached.is_some() || state.setup.tripped().is_some() {
@@ -168,14 +171,14 @@ fn starts(state: &RunState, limits: &Limits) -> Vec<Action> {
     actions
 }
 
-/// What has been spent as far as anybody says, and the most that may be, once that is reached.
+/// Returns the reported cost and the limit, once it is reached.
 fn exhausted_cost(state: &RunState, limits: &Limits) -> Option<(f64, f64)> {
     let max_cost = state.max_cost.or(limits.max_cost)?;
     let spent = state.known_cost();
     (spent >= max_cost).then_some((spent, max_cost))
 }
 
-/// The tasks that wait for nothing but room, the most important one first.
+/// Returns the tasks that only wait for a free slot, the most important first.
 fn ready(state: &RunState, limits: &Limits) -> Vec<TaskNumber> {
     let ready = |number: &TaskNumber| {
         state.task(*number).phase == TaskPhase::Queued
@@ -194,7 +197,7 @@ fn wakes(state: &RunState) -> impl Iterator<Item = Action> + '_ {
     })
 }
 
-/// Whether the integration branch holds, or names as left out, exactly the candidates there are.
+/// Returns `true` if the last assembly covers exactly the current candidates.
 fn is_assembled(state: &RunState) -> bool {
     let wanted: BTreeSet<(TaskNumber, Oid, bool)> = state
         .candidates()

@@ -295,7 +295,7 @@ fn a_dry_run_says_what_goes_in_why_and_what_would_bring_the_rest_in() {
 
     left out:
       #2 [OTHER] Another way
-         left out by a person
+         left out by the user
          comes in when it is no longer left out
       #3 [TOP] On top
          built on #2, which is left out

@@ -311,7 +311,7 @@ fn with_nothing_changed_not_even_a_board_is_committed() {
     assert_eq!(scene.dispatch(&["board"]).expect(0).out, scene.board());
     let board = scene.board();
     assert!(
-        board.contains("left out by a person") && !board.contains("in review"),
+        board.contains("left out by the user") && !board.contains("in review"),
         "{board}"
     );
     // Nothing is merged, so nothing is there to land.

@@ -96,8 +96,8 @@ fn a_rule_resolves_a_conflict_and_every_face_says_so() {
     Dispatch-Resolved: rules src/app.ts
     ");
     for said in [
-        "settled #2: src/app.ts (content) by rule (contained-insert)",
-        "#2 `src/app.ts`: content conflict settled, by rule (contained-insert)\n",
+        "resolved #2: src/app.ts (content) by rule (contained-insert)",
+        "#2 `src/app.ts`: content conflict resolved by rule (contained-insert)\n",
     ] {
         assert!(ended.out.contains(said), "{}", ended.out);
     }
@@ -114,7 +114,7 @@ fn a_rule_resolves_a_conflict_and_every_face_says_so() {
 fn without_a_check_the_resolution_is_shown_as_unverified() {
     let scene = shop("");
     let ended = scene.run(CONTAINED, &[]).expect(0);
-    let said = "settled, by rule (contained-insert); no check has verified it";
+    let said = "resolved by rule (contained-insert); not verified by a check";
     assert!(ended.out.contains(said), "{}", ended.out);
 }
 
@@ -222,7 +222,7 @@ fn a_resolution_that_fails_the_checks_is_rolled_back_for_the_next_strategy() {
     let path = std::fs::read_to_string(scene.root.join("tool.path")).unwrap();
     assert_eq!(path, "src/app.ts\n");
     assert!(
-        ended.out.contains("content conflict settled, by "),
+        ended.out.contains("content conflict resolved by "),
         "{}",
         ended.out
     );
