@@ -1,10 +1,10 @@
-//! Findings while a plan is read: places are bytes, lines are counted at the end.
+//! Collects diagnostics during parsing; byte positions become lines at the end.
 
 use crate::base::text::{clip, did_you_mean, one_line, terminal_safe};
 use crate::plan::diagnostic::{Code, Diagnostic, Severity};
 use crate::plan::span::{At, Span, line_bounds};
 
-/// A finding before its line is known.
+/// A diagnostic without line and column.
 #[derive(Clone, Debug)]
 pub(super) struct RawDiagnostic {
     severity: Severity,
@@ -15,7 +15,7 @@ pub(super) struct RawDiagnostic {
 }
 
 impl RawDiagnostic {
-    /// There is no plan.
+    /// Creates an error.
     pub(super) fn error(code: Code, span: Span, message: impl Into<String>) -> RawDiagnostic {
         RawDiagnostic {
             severity: Severity::Error,
@@ -26,7 +26,7 @@ impl RawDiagnostic {
         }
     }
 
-    /// There is a plan, but perhaps not the one that was meant.
+    /// Creates a warning.
     pub(super) fn warning(code: Code, span: Span, message: impl Into<String>) -> RawDiagnostic {
         let severity = Severity::Warning;
         RawDiagnostic {
@@ -35,13 +35,13 @@ impl RawDiagnostic {
         }
     }
 
-    /// Adds what to do next.
+    /// Adds a hint.
     pub(super) fn hint(mut self, hint: impl Into<String>) -> RawDiagnostic {
         self.hint = Some(hint.into());
         self
     }
 
-    /// A key that is none of these.
+    /// Creates an error about an unknown key.
     pub(super) fn unknown_field(key: &At<String>, known: &[&str]) -> RawDiagnostic {
         let message = format!("unknown field {}", quoted(&key.value));
         let hint = match did_you_mean(&key.value, known.iter().copied()) {
@@ -51,14 +51,14 @@ impl RawDiagnostic {
         RawDiagnostic::error(Code::UnknownField, key.span.clone(), message).hint(hint)
     }
 
-    /// A key that was there before.
+    /// Creates an error about a repeated key.
     pub(super) fn duplicate_field(key: &At<String>) -> RawDiagnostic {
         let message = format!("the field {} is given twice", quoted(&key.value));
         RawDiagnostic::error(Code::DuplicateField, key.span.clone(), message)
     }
 }
 
-/// All findings of one plan, a limited number of each severity: nobody reads ten thousand.
+/// The diagnostics of one plan, up to a limit for each severity.
 #[derive(Debug, Default)]
 pub(super) struct Collector {
     list: Vec<RawDiagnostic>,
@@ -67,7 +67,7 @@ pub(super) struct Collector {
 }
 
 impl Collector {
-    /// How many errors, and how many warnings, are kept.
+    /// The maximum number of errors, and of warnings.
     pub(super) const LIMIT: usize = 100;
 
     /// Takes one more.
@@ -92,7 +92,7 @@ impl Collector {
         self.errors >= Collector::LIMIT
     }
 
-    /// In the order of the text, with lines and columns.
+    /// Returns the diagnostics in the order of the text, with lines and columns.
     pub(super) fn finish(mut self, text: &str) -> Vec<Diagnostic> {
         self.list.sort_by_key(|finding| finding.span.start);
         for (count, severity) in [
@@ -100,7 +100,7 @@ impl Collector {
             (self.warnings, Severity::Warning),
         ] {
             if let Some(more) = count.checked_sub(Collector::LIMIT).filter(|more| *more > 0) {
-                let message = format!("{more} more like these are not shown");
+                let message = format!("{more} more not shown");
                 let end = text.len()..text.len();
                 let finding = RawDiagnostic::error(Code::Incomplete, end, message);
                 self.list.push(RawDiagnostic {
@@ -115,7 +115,7 @@ impl Collector {
     }
 }
 
-/// Counts lines once, for findings in ascending order.
+/// Counts lines once, for diagnostics in ascending order.
 struct Places<'a> {
     text: &'a str,
     at: usize,
@@ -152,7 +152,7 @@ impl<'a> Places<'a> {
     }
 }
 
-/// The nearest place at or before this one where a character begins.
+/// Returns the nearest character boundary at or before a position.
 fn floor(text: &str, at: usize) -> usize {
     let at = at.min(text.len());
     (0..=at)
@@ -161,7 +161,7 @@ fn floor(text: &str, at: usize) -> usize {
         .unwrap_or(0)
 }
 
-/// The author's own words in a message: short, in one line, harmless.
+/// Quotes the author's text in a message: one short, safe line.
 pub(super) fn quoted(text: &str) -> String {
     format!("`{}`", clip(&one_line(&terminal_safe(text)), 60))
 }

@@ -227,8 +227,8 @@ fn a_dry_run_knows_what_the_checks_have_said() {
     let why = "`echo run >> ";
     assert!(said.contains(&format!("  #3 [C] c\n     {why}")), "{said}");
     assert!(
-        said.contains("fails with it together with #1, as was found out before")
-            && said.contains("comes in with another result, or in place of #1 (--leave-out 1)"),
+        said.contains("fails with it together with #1, as found earlier")
+            && said.contains("included with another candidate, or in place of #1 (--leave-out 1)"),
         "{said}"
     );
     // In another order it is the other one that comes last.

@@ -152,28 +152,28 @@ fn a_dry_run_separates_resolvable_conflicts_from_the_others() {
     insta::assert_snapshot!(told, @r"
     3 tasks, in this order, and 1 more if settled as said below:
       1. #2 [B] b
-         1 conflict with what comes later (#1)
+         1 conflict with later tasks (#1)
       2. #3 [C] c
-         built on #2; 1 conflict with what comes later (#7)
+         built on #2; 1 conflict with later tasks (#7)
       3. #4 [D] d
-         3 conflicts with what comes later (#5, #6, #7)
+         3 conflicts with later tasks (#5, #6, #7)
 
     left out unless it is settled as said here:
       #1 [A] a
          conflicts with #2 (generated in parts.lock)
          parts.lock (generated) is tried with `cat parts/* \ > parts.lock`, if the checks agree
-         comes in when it is dispatched again on top of #2, or in place of #2, #3 (--order 1)
+         included after a re-dispatch on top of #2, or in place of #2, #3 (--order 1)
 
     left out:
       #5 [E] e
          conflicts with #4 (add-add in d)
-         comes in when it is dispatched again on top of #4, or in place of #4 (--order 5)
+         included after a re-dispatch on top of #4, or in place of #4 (--order 5)
       #6 [F] f
          conflicts with #4 (add-add in d, +2 more)
-         comes in when it is dispatched again on top of #4, or in place of #4 (--order 6)
+         included after a re-dispatch on top of #4, or in place of #4 (--order 6)
       #7 [G] g
          conflicts with #3 and #4 (add-add in c, +1 more)
-         comes in when it is dispatched again on top of #3, #4, or in place of #3, #4 (--order 7)
+         included after a re-dispatch on top of #3, #4, or in place of #3, #4 (--order 7)
     ");
 }
 

@@ -197,8 +197,9 @@ struct Pair<'a> {
     verdict: Verdict,
     /// `true` if it counts as a conflict.
     conflict: bool,
+    /// The reason for which it counts although git merges it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    why: Option<&'static str>,
+    reason: Option<&'static str>,
     class: &'static str,
     severity: u8,
     bases: Vec<String>,
@@ -435,7 +436,7 @@ fn pair<'a>(view: &'a BoardView, row: &'a ConflictRow) -> Pair<'a> {
         tasks: [conflict.a.0, conflict.b.0],
         verdict: conflict.verdict(),
         conflict: conflict.class.is_conflict(),
-        why: conflict.class.counts_though_merged(),
+        reason: conflict.class.counts_though_merged(),
         class: conflict.class.name(),
         severity: conflict.severity,
         bases: conflict.bases.iter().map(ToString::to_string).collect(),
