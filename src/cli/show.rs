@@ -185,7 +185,7 @@ fn describe(outcome: &Outcome, is_shell: bool) -> Vec<(&'static str, String)> {
         ));
     }
     for change in &outcome.outside_changes {
-        lines.push(("outside", format!("{} changed meanwhile", change.what)));
+        lines.push(("outside", format!("{} changed meanwhile", change.name)));
     }
     for left in &outcome.killed_processes {
         lines.push(("killed", format!("{left} outlived the worker")));

@@ -28,7 +28,7 @@ pub struct SharedState {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct OutsideChange {
     /// The changed item, for display: `the branch main`.
-    pub what: String,
+    pub name: String,
 }
 
 /// The maximum number of changes recorded for one attempt.
@@ -46,7 +46,7 @@ pub fn changes(before: &SharedState, after: &SharedState) -> Vec<OutsideChange> 
     found.extend(differing(&before.references, &after.references).map(reference_words));
     found.extend(differing(&before.files, &after.files).map(|path| format!(".git/{path}")));
     found.truncate(MOST_CHANGES);
-    let change = |what| OutsideChange { what };
+    let change = |name| OutsideChange { name };
     found.into_iter().map(change).collect()
 }
 
@@ -79,7 +79,7 @@ mod tests {
 
     fn words(before: &SharedState, after: &SharedState) -> String {
         let found = changes(before, after);
-        let words: Vec<String> = found.into_iter().map(|change| change.what).collect();
+        let words: Vec<String> = found.into_iter().map(|change| change.name).collect();
         words.join("\n")
     }
 

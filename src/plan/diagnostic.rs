@@ -1,4 +1,4 @@
-//! Findings about a plan's text, and how they are shown.
+//! Diagnostics about a plan's text, and their rendering.
 
 use std::fmt::Write;
 use std::ops::Range;
@@ -9,18 +9,18 @@ use crate::base::text::{clip, one_line, terminal_safe};
 use crate::plan::Source;
 use crate::plan::span::{Span, line_bounds};
 
-/// How bad a finding is.
+/// The severity of a diagnostic.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Severity {
-    /// There is no plan.
+    /// The plan is rejected.
     Error,
-    /// There is a plan, but perhaps not the one that was meant.
+    /// The plan is accepted, but may not be what the author meant.
     Warning,
 }
 
 macro_rules! codes {
     ($($(#[$doc:meta])* $variant:ident => $name:literal,)*) => {
-        /// What a finding is about; the name is stable.
+        /// The code of a diagnostic; its name is stable.
         #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
         pub enum Code { $($(#[$doc])* $variant,)* }
 
@@ -28,7 +28,7 @@ macro_rules! codes {
             /// Every code.
             pub const ALL: &[Code] = &[$(Code::$variant,)*];
 
-            /// The name of it, in kebab case.
+            /// Returns the name, in kebab case.
             pub fn name(self) -> &'static str {
                 match self { $(Code::$variant => $name,)* }
             }
@@ -37,9 +37,9 @@ macro_rules! codes {
 }
 
 codes! {
-    /// The text is no TOML or no JSON.
+    /// Invalid TOML or JSON.
     Syntax => "syntax",
-    /// The text is over 16 MiB.
+    /// The text is larger than 16 MiB.
     TooLarge => "too-large",
     /// There are more than 10,000 tasks.
     TooManyTasks => "too-many-tasks",
@@ -51,31 +51,31 @@ codes! {
     MissingNumber => "missing-number",
     /// Two tasks have the same tag.
     DuplicateTag => "duplicate-tag",
-    /// A tag with characters it cannot have.
+    /// A tag has invalid characters.
     BadTag => "bad-tag",
     /// A task or the plan has no title.
     EmptyTitle => "empty-title",
-    /// A dependency names no task.
+    /// A dependency does not exist.
     UnknownDependency => "unknown-dependency",
     /// A task depends on itself.
     SelfDependency => "self-dependency",
-    /// Tasks wait for each other.
+    /// Tasks form a dependency cycle.
     Cycle => "cycle",
-    /// There is no such field.
+    /// A field does not exist.
     UnknownField => "unknown-field",
     /// A field is given twice.
     DuplicateField => "duplicate-field",
-    /// A line among the fields is no field.
+    /// An item among the fields is not a field.
     NotAField => "not-a-field",
-    /// Fields that stand outside of any task.
+    /// Fields outside any task.
     StrayField => "stray-field",
-    /// There is no such worker.
+    /// A worker does not exist.
     UnknownWorker => "unknown-worker",
-    /// A shell command, and a worker that is not the shell.
+    /// A task has a shell command and a worker other than the shell.
     RunWithWorker => "run-with-worker",
-    /// No duration, or not a sensible one.
+    /// Invalid duration.
     BadDuration => "bad-duration",
-    /// No glob.
+    /// Invalid glob.
     BadGlob => "bad-glob",
     /// A path that leaves the repository.
     PathOutside => "path-outside",
@@ -83,53 +83,53 @@ codes! {
     BadValue => "bad-value",
     /// The file of the prompt cannot be read.
     PromptFile => "prompt-file",
-    /// Two prompts.
+    /// A task has two prompts.
     PromptTwice => "prompt-twice",
     /// Two tasks that may run at the same time declare the same files.
     OverlappingFiles => "overlapping-files",
-    /// Words that look like a dependency and are none.
+    /// Text that looks like a dependency but is not parsed as one.
     UnreadDependency => "unread-dependency",
-    /// A dependent task with nothing to wait for.
+    /// A dependent task without dependencies.
     NothingToWaitFor => "nothing-to-wait-for",
-    /// What looks like fields stands below the prompt.
+    /// Text below the prompt that looks like fields.
     FieldsAfterPrompt => "fields-after-prompt",
-    /// Indented text that belongs to no task.
+    /// Indented text outside any task.
     StrayText => "stray-text",
     /// A line that looks like a task and is none.
     NotATask => "not-a-task",
-    /// A value in backticks, which are taken as part of it.
+    /// A value in backticks, which are part of it.
     Backticks => "backticks",
-    /// Not everything was looked at or is shown.
+    /// The diagnostics are incomplete.
     Incomplete => "incomplete",
 }
 
-/// A finding about a plan's text.
+/// A diagnostic about a plan's text.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Diagnostic {
-    /// How bad it is.
+    /// The severity.
     pub severity: Severity,
-    /// What it is about.
+    /// The code.
     pub code: Code,
-    /// What is wrong, in one line of lower case without a period.
+    /// The message: one line in lower case without a period.
     pub message: String,
-    /// The bytes of the source it is about.
+    /// The byte range in the source.
     pub span: Range<usize>,
     /// The line, from 1.
     pub line: usize,
     /// The character in the line, from 1.
     pub column: usize,
-    /// What to do next.
+    /// The hint.
     pub hint: Option<String>,
 }
 
 impl Diagnostic {
-    /// Whether there is no plan because of it.
+    /// Returns `true` if it is an error.
     pub fn is_error(&self) -> bool {
         self.severity == Severity::Error
     }
 }
 
-/// Shows findings as compilers do: what, where, the line itself, what to do.
+/// Renders diagnostics like a compiler: message, position, source line, hint.
 ///
 /// ```text
 /// error: unknown field `chek`
@@ -173,7 +173,7 @@ fn render_one(source: &Source, diagnostic: &Diagnostic) -> String {
     out
 }
 
-/// The part of a line that is shown, and where the carets go.
+/// The rendered part of a line, with the position of the carets.
 struct Excerpt {
     text: String,
     before: usize,
@@ -188,7 +188,7 @@ impl Excerpt {
         let (start, end) = line_bounds(text, span.start);
         let prefix = &text[start..span.start];
         let marked = &text[span.start..span.end.clamp(span.start, end)];
-        // A line without end (minified JSON) is cut on both sides of the finding.
+        // A very long line (minified JSON) is cut on both sides of the span.
         let cut = match prefix.chars().count() {
             long if long > Excerpt::WIDTH - Excerpt::LEAD => long - Excerpt::LEAD,
             _ => 0,
@@ -207,8 +207,7 @@ impl Excerpt {
     }
 }
 
-/// A tab has no width of its own and an invisible character none at all: both would move the
-/// carets away from what they point at.
+/// Replaces tabs and invisible characters by spaces, which would misplace the carets.
 fn visible(text: &str) -> String {
     terminal_safe(text)
         .chars()

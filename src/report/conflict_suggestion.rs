@@ -1,12 +1,11 @@
-//! Suggests what to do about a conflict of two tasks.
+//! Suggests a next step for a conflict of two tasks.
 
 use crate::merge::class::Class;
 use crate::model::ids::TaskNumber;
 use crate::model::run::RunState;
 use crate::model::task_conflict::TaskConflict;
 
-/// Suggests what to do about a conflict, in a few words. Boards, reports and `dispatch conflicts`
-/// all show this one.
+/// Suggests a next step for a conflict, the same in boards, reports and `dispatch conflicts`.
 pub fn suggestion(state: &RunState, conflict: &TaskConflict) -> String {
     let integration = state.integration.as_ref();
     let is_merged = |task| integration.is_some_and(|integration| integration.contains(task));
@@ -17,14 +16,14 @@ pub fn suggestion(state: &RunState, conflict: &TaskConflict) -> String {
     if is_merged(a) && is_merged(b) {
         return "resolved during assembly".to_owned();
     }
-    // If one of the two is merged already, the other one has to follow.
+    // If one of the two is merged already, the other one follows.
     match is_merged(b) {
         true => for_class(conflict.class, b, a),
         false => for_class(conflict.class, a, b),
     }
 }
 
-/// Suggests what to do about a class of conflict, with the numbers of the tasks.
+/// Suggests a next step for a class of conflict, with the numbers of the tasks.
 fn for_class(class: Class, first: TaskNumber, second: TaskNumber) -> String {
     match class.suggestion() {
         "re-dispatch the later task" | "re-dispatch the later task on top" => {

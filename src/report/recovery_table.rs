@@ -1,4 +1,4 @@
-//! What a run that is taken up again was found to be, as one table for a terminal.
+//! Renders the findings of a resume as a table for a terminal.
 
 use std::collections::BTreeMap;
 
@@ -9,10 +9,10 @@ use crate::model::ids::TaskNumber;
 use crate::model::recovery::{Finding, FindingKind};
 use crate::model::task_list::comma_list;
 
-/// More tasks than this are counted, not listed.
+/// The maximum number of tasks listed in a row; more are counted.
 const LISTED: usize = 12;
 
-/// One row for every kind of finding: which tasks, what was found, what is done about it.
+/// Renders one row for every kind of finding: tasks, finding, action.
 pub fn render(found: &[Finding], columns: usize) -> String {
     let mut kinds: BTreeMap<(FindingKind, &str), Vec<TaskNumber>> = BTreeMap::new();
     for one in found {
@@ -20,19 +20,19 @@ pub fn render(found: &[Finding], columns: usize) -> String {
         tasks.extend(one.task);
     }
     let header = ["Tasks", "Found", "Action"].map(str::to_owned);
-    let rows = kinds.iter().map(|((what, name), tasks)| {
-        let (found, done) = what.description();
+    let rows = kinds.iter().map(|((kind, name), tasks)| {
+        let (found, action) = kind.description();
         let found = match *name {
             "" => found.to_owned(),
             name => format!("{found}: {}", plain_line(name, 80)),
         };
-        [which(tasks), found, done.to_owned()]
+        [task_cell(tasks), found, action.to_owned()]
     });
     let rows: Vec<_> = std::iter::once(header).chain(rows).collect();
     table(&rows, columns)
 }
 
-fn which(tasks: &[TaskNumber]) -> String {
+fn task_cell(tasks: &[TaskNumber]) -> String {
     match tasks.len() {
         0 => "—".to_owned(),
         1..=LISTED => comma_list(tasks),

@@ -14,7 +14,7 @@ use crate::model::ids::{RunId, TaskNumber};
 use crate::model::integration::LeftOutReason;
 use crate::model::run::RunState;
 use crate::model::task_list::and_list;
-use crate::report::board::text::why_left_out;
+use crate::report::board::text::left_out_reason;
 use crate::report::suggest;
 use crate::ui::Ui;
 
@@ -129,7 +129,7 @@ fn pages(here: &RepoContext, state: &RunState) -> Result<Vec<Page>, CommandError
             task,
             candidate,
             files,
-            left_out: out.next().map(why_left_out),
+            left_out: out.next().map(left_out_reason),
         })
     };
     state.candidates().into_iter().map(page).collect()

@@ -1,4 +1,4 @@
-//! The board as `DISPATCH.md`.
+//! Renders the board as `DISPATCH.md`.
 
 use std::fmt::{self, Write};
 
@@ -7,7 +7,7 @@ use crate::merge::change::paths_in_short;
 use crate::report::board::view::BoardView;
 use crate::report::words::{minute, second};
 
-/// The board as Markdown, from its title to the line end after its last table.
+/// Renders the board as Markdown, from its title to its last table.
 pub fn render(view: &BoardView) -> String {
     let mut text = String::new();
     // Writing to a string cannot fail.
@@ -15,7 +15,7 @@ pub fn render(view: &BoardView) -> String {
     text
 }
 
-/// Whether a text is a board that [`render`] made, told by its run line.
+/// Returns `true` if a text is a board made by [`render`], judged by its run line.
 pub fn is_board(text: &str) -> bool {
     let run_line = |line: &str| {
         line.starts_with("Run `") && line.contains("` · base `") && line.ends_with(" done")
@@ -94,7 +94,7 @@ fn write_conflicts(to: &mut String, view: &BoardView) -> fmt::Result {
     })
 }
 
-/// What conflicts now and may not when the tasks are done.
+/// Writes the conflicts of running tasks, which may disappear.
 fn write_speculative(to: &mut String, view: &BoardView) -> fmt::Result {
     if view.speculative.is_empty() {
         return Ok(());
@@ -115,7 +115,7 @@ fn write_speculative(to: &mut String, view: &BoardView) -> fmt::Result {
     })
 }
 
-/// An empty cell has one space, not two.
+/// Writes a table row; an empty cell has one space, not two.
 fn write_row(to: &mut String, cells: &[&str]) -> fmt::Result {
     for cell in cells {
         let space = if cell.is_empty() { "" } else { " " };

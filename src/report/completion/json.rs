@@ -1,4 +1,4 @@
-//! The completion report for programs: `dispatch report --json`.
+//! Renders the completion report as JSON: `dispatch report --json`.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -8,9 +8,9 @@ use crate::model::usage::{Cost, Usage};
 use crate::report::board::json::{
     CulpritJson, ResolvedConflict, check_name, culprit, reason, resolved,
 };
-use crate::report::completion::{Completion, Meeting, Said, Work};
+use crate::report::completion::{Completion, Overlap, Remark, Work};
 
-/// The version of this form; a change that breaks readers raises it.
+/// The version of the format; a breaking change raises it.
 const VERSION: u32 = 1;
 
 #[derive(Serialize)]
@@ -23,7 +23,7 @@ struct Wire<'a> {
     skipped: Vec<u32>,
     decisions: Vec<Words<'a>>,
     issues: Vec<Words<'a>>,
-    conflicts: Vec<Met<'a>>,
+    conflicts: Vec<ConflictLine<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     resolved: Vec<ResolvedConflict>,
     left_out: Vec<Left>,
@@ -54,7 +54,7 @@ struct Words<'a> {
 }
 
 #[derive(Serialize)]
-struct Met<'a> {
+struct ConflictLine<'a> {
     tasks: [u32; 2],
     class: &'static str,
     paths: Vec<String>,
@@ -83,7 +83,7 @@ struct Report<'a> {
     truncated: bool,
 }
 
-/// A step that the report suggests.
+/// A suggested next step.
 #[derive(Serialize)]
 pub(crate) struct Next<'a> {
     text: &'a str,
@@ -91,7 +91,7 @@ pub(crate) struct Next<'a> {
 }
 
 impl Completion {
-    /// The report as one versioned object.
+    /// Renders the report as one versioned object.
     pub fn value(&self) -> Value {
         let wire = Wire {
             version: VERSION,
@@ -102,11 +102,11 @@ impl Completion {
             skipped: self.skipped.iter().map(|task| task.0).collect(),
             decisions: self.decisions.iter().map(words).collect(),
             issues: self.issues.iter().map(words).collect(),
-            conflicts: self.meetings.iter().map(met).collect(),
-            resolved: self.settled.iter().map(resolved).collect(),
+            conflicts: self.overlaps.iter().map(conflict_line).collect(),
+            resolved: self.resolved.iter().map(resolved).collect(),
             left_out: self.left_out.iter().map(left).collect(),
             checks: self.checks.iter().map(check).collect(),
-            culprits: self.guilty.iter().map(culprit).collect(),
+            culprits: self.culprits.iter().map(culprit).collect(),
             reports: self.reports.iter().map(report).collect(),
             next_steps: self.next.iter().map(next).collect(),
             usage: self.bill.as_ref().and_then(|bill| bill.spending().usage),
@@ -133,20 +133,20 @@ fn done(work: &Work) -> Done<'_> {
     }
 }
 
-fn words(said: &Said) -> Words<'_> {
+fn words(remark: &Remark) -> Words<'_> {
     Words {
-        task: said.task.0,
-        by: &said.by,
-        text: &said.words,
+        task: remark.task.0,
+        by: &remark.author,
+        text: &remark.text,
     }
 }
 
-fn met(meeting: &Meeting) -> Met<'_> {
-    Met {
-        tasks: [meeting.a.0, meeting.b.0],
-        class: meeting.class.name(),
-        paths: meeting.paths.iter().map(ToString::to_string).collect(),
-        outcome: &meeting.what,
+fn conflict_line(overlap: &Overlap) -> ConflictLine<'_> {
+    ConflictLine {
+        tasks: [overlap.a.0, overlap.b.0],
+        class: overlap.class.name(),
+        paths: overlap.paths.iter().map(ToString::to_string).collect(),
+        outcome: &overlap.outcome,
     }
 }
 
