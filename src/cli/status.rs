@@ -241,10 +241,10 @@ mod tests {
             broken,
         ];
         insta::assert_snapshot!(render_history(&rows), @r"
-        RUN                          STATE           DONE  STARTED (UTC)     TITLE
-        a-run-with-a-long-name-7k3q  landed          3/12  2026-11-22 09:14  Checkout
+        RUN                          STATE            DONE  STARTED (UTC)     TITLE
+        a-run-with-a-long-name-7k3q  landed           3/12  2026-11-22 09:14  Checkout
         shop-2f4d                    needs attention  3/12  2026-11-22 09:14  Shop
-        old-0000                     unreadable                              not read
+        old-0000                     unreadable                               not read
         ");
         assert_eq!(render_history(&[]), "");
     }
