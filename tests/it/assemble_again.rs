@@ -151,7 +151,7 @@ fn a_check_that_newly_times_out_is_said_to_have_timed_out() {
     let board = scene.dispatch(&["board"]).expect(0).out;
     assert!(board.contains("times out with it on its own"), "{board}");
     assert!(
-        board.contains("timed out, newly, with #2 on its own"),
+        board.contains("newly timing out with #2 on its own"),
         "{board}"
     );
     let status = scene.dispatch(&["status"]).expect(0).out;

@@ -229,7 +229,7 @@ fn nothing_more_starts_once_the_run_has_cost_what_it_may() {
         let lines = ended
             .out
             .lines()
-            .filter(|l| l.contains("spent") || l.contains("--max-cost"));
+            .filter(|l| l.contains("cost limit") || l.contains("--max-cost"));
         lines.collect::<Vec<_>>().join("\n").replace(&run, "<run>")
     };
     insta::assert_snapshot!(of(&ended), @r"

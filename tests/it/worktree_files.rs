@@ -75,7 +75,7 @@ fn a_set_up_that_fails_is_a_blocker_of_its_own_kind_and_the_worker_never_runs() 
     let ended = scene.run(&plan, &[]).expect(3);
     let board = scene.json();
     assert_eq!(board["tasks"][0]["class"], "blocker");
-    let note = "set-up `echo looking; echo no compiler; exit 3` failed: no compiler (blocker, the worker never ran)";
+    let note = "set-up `echo looking; echo no compiler; exit 3` failed: no compiler (blocker; the worker never ran)";
     assert_eq!(board["tasks"][0]["note"], note);
     let report: serde_json::Value =
         serde_json::from_str(&scene.dispatch(&["report", "--json"]).expect(0).out).unwrap();
