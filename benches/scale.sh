@@ -138,7 +138,7 @@ status_cpu() {
     done | median
 }
 keep_cache() { :; }
-drop_cache() { rm -rf .git/dispatch/states; }
+drop_cache() { rm -rf .git/dispatch/cache/states; }
 
 failed=0
 above() { echo "ABOVE THE LIMIT: $*"; failed=1; }

@@ -3,6 +3,7 @@
 pub mod ansi;
 
 pub mod clock;
+pub mod excerpt;
 pub mod fault;
 pub mod file_signature;
 pub mod files;
@@ -10,6 +11,7 @@ pub mod files;
 pub(crate) mod golden;
 pub mod interrupt;
 pub mod markdown;
+pub mod pack;
 pub mod parallel;
 pub mod process;
 pub mod record_log;

@@ -44,7 +44,7 @@ pub(crate) struct PauseArgs {
 pub(crate) fn cancel(args: CancelArgs, ui: &Ui) -> CommandResult {
     let here = RepoContext::open()?;
     let run = here.find_run(Some(&args.run), DefaultRun::Unfinished)?;
-    let plan = here.load(&run)?.state.plan;
+    let plan = here.read_state(&run)?.plan;
     let task = args
         .task
         .as_deref()

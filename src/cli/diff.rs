@@ -4,10 +4,7 @@ use clap::Args;
 
 use crate::cli::error::{CommandError, CommandResult, ExitStatus};
 use crate::cli::repo_context::{DefaultRun, RepoContext, TaskName, find_task};
-use crate::merge::oid::Oid;
-use crate::model::attempt::Attempt;
-use crate::model::ids::TaskNumber;
-use crate::model::run::RunState;
+use crate::model::task_change::TaskChange;
 use crate::ui::Ui;
 
 /// Show what a task changed, against the commit it started from
@@ -28,35 +25,22 @@ pub(crate) struct DiffArgs {
 pub(crate) fn run(args: DiffArgs, ui: &Ui) -> CommandResult {
     let here = RepoContext::open()?;
     let run = here.find_run(args.name.run.as_deref(), DefaultRun::Latest)?;
-    let state = here.load(&run)?.state;
+    let state = here.read_state(&run)?;
     let number = find_task(&state.plan, &args.name.task)?.number;
-    let Some((from, to)) = change(&state, number) else {
+    let Some(change) = state.task_change(number) else {
         return Err(CommandError::failed(format!(
             "{number} of {run} has changed nothing"
         )));
     };
-    show(&here, from, to, args.stat, ui)
-}
-
-/// From which commit to which a task changed something.
-pub(crate) fn change(state: &RunState, number: TaskNumber) -> Option<(Oid, Oid)> {
-    let kept = |attempt: &Attempt| attempt.outcome.as_ref().and_then(|outcome| outcome.kept);
-    let attempts = &state.task(number).attempts;
-    match state.task(number).candidate() {
-        Some(candidate) => Some((state.task(number).deciding_attempt()?.base?, candidate)),
-        None => attempts
-            .iter()
-            .rev()
-            .find_map(|attempt| Some((attempt.base?, kept(attempt)?))),
-    }
+    show(&here, change, args.stat, ui)
 }
 
 /// On a terminal git shows it, with its pager and colours; elsewhere it is plain text.
 ///
 /// # Errors
 /// When git cannot be run.
-pub(crate) fn show(here: &RepoContext, from: Oid, to: Oid, stat: bool, ui: &Ui) -> CommandResult {
-    let (from, to) = (from.to_string(), to.to_string());
+pub(crate) fn show(here: &RepoContext, change: TaskChange, stat: bool, ui: &Ui) -> CommandResult {
+    let (from, to) = (change.from.to_string(), change.to.to_string());
     let mut args = vec!["diff", "--find-renames", &from, &to];
     if stat {
         args.insert(1, "--stat");

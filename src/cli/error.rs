@@ -145,7 +145,8 @@ impl From<ConfigError> for CommandError {
         match error {
             ConfigError::Invalid(problems) => {
                 let texts: Vec<String> = problems.iter().map(ConfigProblem::render).collect();
-                CommandError::failed(format!("invalid configuration\n{}", texts.join("\n")))
+                let shown = texts.join("\n");
+                CommandError::failed(format!("invalid configuration\n\n{}", shown.trim_end()))
             }
             ConfigError::Missing(_) => CommandError::failed(error_chain(&error))
                 .hint("`--config` takes the path of a file that replaces .dispatch.toml"),

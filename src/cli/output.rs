@@ -24,7 +24,7 @@ pub(crate) struct OutputArgs {
 pub(crate) fn run(args: OutputArgs, ui: &Ui) -> CommandResult {
     let here = RepoContext::open()?;
     let run = here.find_run(args.name.run.as_deref(), DefaultRun::Latest)?;
-    let state = here.load(&run)?.state;
+    let state = here.read_state(&run)?;
     let number = find_task(&state.plan, &args.name.task)?.number;
     let outcome = state.task(number).outcome();
     let Some((End::Passed { info, .. }, outcome)) = outcome.map(|outcome| (&outcome.end, outcome))

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::cli::error::CommandError;
 use crate::cli::repo_context::RepoContext;
+use crate::engine::runs::read::StateReader;
 use crate::journal::runs::RunLock;
 use crate::model::ids::RunId;
 use crate::model::run::{RunPhase, RunState};
@@ -19,6 +20,7 @@ const HANDOVER: Duration = Duration::from_secs(5);
 pub(crate) struct Poll<'a> {
     here: &'a RepoContext,
     run: &'a RunId,
+    reader: StateReader<'a>,
     last_driven: Instant,
     is_first: bool,
 }
@@ -29,6 +31,7 @@ impl<'a> Poll<'a> {
         Poll {
             here,
             run,
+            reader: StateReader::new(&here.repo, &here.store, run),
             last_driven: Instant::now(),
             is_first: true,
         }
@@ -38,7 +41,7 @@ impl<'a> Poll<'a> {
     ///
     /// # Errors
     /// When the run cannot be read, or has not ended and no process drives it.
-    pub(crate) fn next(&mut self) -> Result<RunState, CommandError> {
+    pub(crate) fn next(&mut self) -> Result<&RunState, CommandError> {
         if !self.is_first {
             std::thread::sleep(INTERVAL);
         }
@@ -47,7 +50,7 @@ impl<'a> Poll<'a> {
         if RunLock::is_held(&self.here.repo, self.run) {
             self.last_driven = Instant::now();
         }
-        let state = self.here.load(self.run)?.state;
+        let state = self.reader.read()?;
         let is_abandoned = self.last_driven.elapsed() > HANDOVER;
         match state.phase {
             RunPhase::Ended(_) => Ok(state),

@@ -8,6 +8,7 @@ use crate::base::clock::Clock;
 use crate::base::text::did_you_mean;
 use crate::cli::error::{CommandError, ExitStatus};
 use crate::engine::runs::load::{Loaded, load};
+use crate::engine::runs::read::read_state;
 use crate::git::discover::DiscoverError;
 use crate::git::{Repo, Store};
 use crate::journal::runs::{self, Holder, RunLock, Taken};
@@ -140,14 +141,22 @@ impl RepoContext {
         };
         // Reading every old run would be slow; the default is among the newest.
         for run in runs.iter().rev().take(NEWEST) {
-            if self.load(run).is_ok_and(|loaded| fits(&loaded.state)) {
+            if self.read_state(run).is_ok_and(|state| fits(&state)) {
                 return Ok(run.clone());
             }
         }
         Ok(latest.clone())
     }
 
-    /// Reads a run from its journal.
+    /// Reads the state of a run.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub(crate) fn read_state(&self, run: &RunId) -> Result<RunState, CommandError> {
+        Ok(read_state(&self.repo, &self.store, run)?)
+    }
+
+    /// Reads a run from its whole journal, to change it.
     ///
     /// # Errors
     /// When it cannot be read.

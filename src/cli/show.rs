@@ -12,11 +12,16 @@ use crate::cli::error::{CommandResult, ExitStatus};
 use crate::cli::repo_context::{DefaultRun, RepoContext, TaskName, find_task};
 use crate::cli::status::pretty;
 use crate::config::builtin::SHELL;
+use crate::merge::oid::Oid;
 use crate::model::attempt::Attempt;
+use crate::model::ids::TaskNumber;
 use crate::model::outcome::{End, Outcome};
 use crate::model::plan::Task;
 use crate::model::run::RunState;
+use crate::model::task_change::{Placement, TaskChange};
 use crate::model::usage::Cost;
+use crate::report::board::text::left_out_reason;
+use crate::report::words::{resolved, second};
 use crate::ui::Ui;
 
 /// Show all about one task: prompt, attempts, commits, checks, timing
@@ -37,7 +42,7 @@ pub(crate) struct ShowArgs {
 pub(crate) fn run(args: ShowArgs, ui: &Ui) -> CommandResult {
     let here = RepoContext::open()?;
     let run = here.find_run(args.name.run.as_deref(), DefaultRun::Latest)?;
-    let state = here.load(&run)?.state;
+    let state = here.read_state(&run)?;
     let task = find_task(&state.plan, &args.name.task)?;
     match args.json {
         true => ui.answer(&pretty(&value(&state, task))),
@@ -74,6 +79,10 @@ fn value(state: &RunState, task: &Task) -> serde_json::Value {
         "tag": task.tag,
         "title": task.title,
         "status": state.status(task.number).to_string(),
+        "merged": state.placement(task.number).is_merged(),
+        "left_out": left_out(state, task.number),
+        "resolved": resolved(state, task.number),
+        "change": change_value(state, task.number),
         "prompt": task.text(),
         "run_command": task.fields.run,
         "depends_on": task.depends_on,
@@ -90,6 +99,11 @@ fn render(state: &RunState, task: &Task) -> String {
     };
     line("run", state.run.to_string());
     line("status", state.status(task.number).to_string());
+    line("assembly", place(state, task.number));
+    for resolution in resolved(state, task.number) {
+        line("resolved", resolution);
+    }
+    line("change", change(state, task.number));
     let depends_on: Vec<String> = task.depends_on.iter().map(ToString::to_string).collect();
     line("depends on", depends_on.join(", "));
     line("command", task.fields.run.clone().unwrap_or_default());
@@ -103,6 +117,52 @@ fn render(state: &RunState, task: &Task) -> String {
     text
 }
 
+/// Returns the reason why a task was left out, as all boards give it.
+fn left_out(state: &RunState, number: TaskNumber) -> Option<String> {
+    match state.placement(number) {
+        Placement::LeftOut(out) => Some(left_out_reason(out)),
+        _ => None,
+    }
+}
+
+/// `merged as 728c414`, `left out: content conflict with #1 in src/app.ts`.
+fn place(state: &RunState, number: TaskNumber) -> String {
+    let place = match state.placement(number) {
+        Placement::Merged(merged) => format!("merged as {}", merged.commit.short()),
+        Placement::LeftOut(out) => format!("left out: {}", left_out_reason(out)),
+        Placement::NotAssembled => String::new(),
+    };
+    match state.is_conflict_open(number) {
+        true => format!("{place}; its conflict is open in a worktree"),
+        false => place,
+    }
+}
+
+/// `1 file, +1 −1 (fcc604c..c34fb82)`.
+fn change(state: &RunState, number: TaskNumber) -> String {
+    let (stat, change) = (state.task_stat(number), state.task_change(number));
+    let between = |change: TaskChange| format!("{}..{}", change.from.short(), change.to.short());
+    match (stat, change) {
+        (Some(stat), Some(change)) => format!("{stat} ({})", between(change)),
+        (None, Some(change)) => format!("kept, not offered ({})", between(change)),
+        _ => String::new(),
+    }
+}
+
+fn change_value(state: &RunState, number: TaskNumber) -> serde_json::Value {
+    let Some(change) = state.task_change(number) else {
+        return serde_json::Value::Null;
+    };
+    let stat = state.task_stat(number);
+    json!({
+        "from": change.from.to_string(),
+        "to": change.to.to_string(),
+        "files": stat.map(|stat| stat.files),
+        "added": stat.map(|stat| stat.added),
+        "removed": stat.map(|stat| stat.removed),
+    })
+}
+
 fn render_attempt(attempt: &Attempt) -> String {
     let mut text = format!("\nattempt {} ({})\n", attempt.number, attempt.worker);
     let mut line = |name: &str, value: String| {
@@ -110,16 +170,10 @@ fn render_attempt(attempt: &Attempt) -> String {
             let _ = writeln!(text, "  {name:<9} {value}");
         }
     };
-    line("started", attempt.started.to_string());
+    line("started", second(attempt.started));
     line("worktree", attempt.worktree.clone());
     line("branch", attempt.branch.clone());
-    line(
-        "base",
-        attempt
-            .base
-            .map(|base| base.to_string())
-            .unwrap_or_default(),
-    );
+    line("base", short(attempt.base));
     if let Some(outcome) = &attempt.outcome {
         for (name, value) in describe(outcome, attempt.worker == SHELL) {
             line(name, value);
@@ -140,10 +194,7 @@ fn describe(outcome: &Outcome, is_shell: bool) -> Vec<(&'static str, String)> {
             info,
         } => {
             lines.push(("ended", "passed".to_owned()));
-            lines.push((
-                "candidate",
-                candidate.map(|oid| oid.to_string()).unwrap_or_default(),
-            ));
+            lines.push(("candidate", short(*candidate)));
             if candidate.is_some() {
                 lines.push(("change", stat.to_string()));
             }
@@ -156,13 +207,9 @@ fn describe(outcome: &Outcome, is_shell: bool) -> Vec<(&'static str, String)> {
                 "class",
                 format!("{} ({})", failure.class.word(), failure.evidence),
             ));
-            let reset = failure.reset_at.map(|at| at.to_string());
-            lines.push(("reset", reset.unwrap_or_default()));
+            lines.push(("reset", failure.reset_at.map(second).unwrap_or_default()));
             lines.push(("cause", failure.root_cause.clone().unwrap_or_default()));
-            lines.push((
-                "kept",
-                outcome.kept.map(|oid| oid.to_string()).unwrap_or_default(),
-            ));
+            lines.push(("kept", short(outcome.kept)));
         }
         End::Interrupted {} => lines.push(("ended", "interrupted; it does not count".to_owned())),
     }
@@ -194,6 +241,10 @@ fn describe(outcome: &Outcome, is_shell: bool) -> Vec<(&'static str, String)> {
         lines.push(("remark", remark.clone()));
     }
     lines
+}
+
+fn short(commit: Option<Oid>) -> String {
+    commit.map(|commit| commit.short()).unwrap_or_default()
 }
 
 fn indented(text: &str) -> String {

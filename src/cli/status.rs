@@ -27,6 +27,8 @@ pub(crate) struct StatusArgs {
 }
 
 /// Print the board of a run, as committed in DISPATCH.md
+///
+/// A terminal shows it as text, anything else gets the Markdown.
 #[derive(Args, Debug, Clone)]
 pub(crate) struct BoardArgs {
     /// The run [default: the latest]
@@ -41,6 +43,9 @@ pub(crate) struct BoardArgs {
 pub(crate) struct ReportArgs {
     /// The run [default: the latest]
     run: Option<String>,
+    /// Print it as Markdown, as in DISPATCH.md
+    #[arg(long, conflicts_with = "json")]
+    markdown: bool,
     /// Print it as one JSON object
     #[arg(long)]
     json: bool,
@@ -62,7 +67,7 @@ struct Shown {
 
 fn show(here: &RepoContext, name: Option<&str>) -> Result<Shown, CommandError> {
     let run = here.find_run(name, DefaultRun::Latest)?;
-    let state = here.load(&run)?.state;
+    let state = here.read_state(&run)?;
     let mut view = BoardView::new(&state);
     let over = matches!(state.phase, RunPhase::Ended(_));
     if !over && !RunLock::is_held(&here.repo, &run) {
@@ -101,6 +106,7 @@ pub(crate) fn board(args: BoardArgs, ui: &Ui) -> CommandResult {
     let shown = show(&here, args.run.as_deref())?;
     match args.json {
         true => ui.answer(&pretty(&json::value(&shown.view))),
+        false if ui.is_on_terminal() => ui.answer_markdown(&render_board_file(&shown.state)),
         false => ui.answer(&render_board_file(&shown.state)),
     }
     Ok(ExitStatus::Ok)
@@ -135,7 +141,11 @@ pub(crate) fn report(args: ReportArgs, ui: &Ui) -> CommandResult {
         return Err(CommandError::failed(format!("{run} {what}"))
             .hint(format!("`dispatch status {run}` shows where it stands")));
     }
-    ui.answer(&reports.join("\n"));
+    let report = reports.join("\n");
+    match args.markdown {
+        true => ui.answer(&report),
+        false => ui.answer_markdown(&report),
+    }
     Ok(ExitStatus::Ok)
 }
 

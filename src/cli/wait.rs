@@ -11,6 +11,8 @@ use crate::cli::repo_context::{DefaultRun, RepoContext, find_task};
 use crate::model::ids::TaskNumber;
 use crate::model::run::{RunPhase, RunState};
 use crate::model::task_state::TaskPhase;
+use crate::report::board::text;
+use crate::report::board::view::BoardView;
 use crate::report::suggest;
 use crate::ui::Ui;
 
@@ -35,7 +37,7 @@ pub(crate) struct WaitArgs {
 pub(crate) fn run(args: WaitArgs, ui: &Ui) -> CommandResult {
     let here = RepoContext::open()?;
     let run = here.find_run(args.run.as_deref(), DefaultRun::Unfinished)?;
-    let plan = here.load(&run)?.state.plan;
+    let plan = here.read_state(&run)?.plan;
     let task = args.task.as_deref();
     let task = task.map(|name| find_task(&plan, name)).transpose()?;
     let task = task.map(|task| task.number);
@@ -43,8 +45,8 @@ pub(crate) fn run(args: WaitArgs, ui: &Ui) -> CommandResult {
     let mut poll = Poll::new(&here, &run);
     loop {
         let state = poll.next()?;
-        if let Some(exit) = result(&state, task) {
-            ui.status(&sentence(&state, task));
+        if let Some(exit) = result(state, task) {
+            ui.status(&sentence(state, task));
             return Ok(exit);
         }
         if args
@@ -81,6 +83,6 @@ fn decides(state: &RunState) -> bool {
 fn sentence(state: &RunState, task: Option<TaskNumber>) -> String {
     match task {
         Some(task) => format!("{task} of {}: {}", state.run, state.status(task)),
-        None => format!("{} has ended", state.run),
+        None => text::result_line(&BoardView::new(state)),
     }
 }

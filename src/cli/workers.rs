@@ -85,10 +85,10 @@ fn parked(here: &RepoContext) -> BTreeMap<String, Parked> {
     let mut parked: BTreeMap<String, Parked> = BTreeMap::new();
     for entry in runs.iter().rev().take(NEWEST) {
         // A run that cannot be read says nothing about workers.
-        let Ok(loaded) = here.load(&entry.run) else {
+        let Ok(state) = here.read_state(&entry.run) else {
             continue;
         };
-        for (worker, parking) in loaded.state.worker_health.parked(now) {
+        for (worker, parking) in state.worker_health.parked(now) {
             let said = (entry.run.clone(), parking.until);
             parked.entry(worker.to_owned()).or_insert(said);
         }

@@ -1,10 +1,11 @@
 //! Problems of the configuration as the user reads them.
 
-use std::fmt::{self, Write};
+use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use crate::base::text::{clip, terminal_safe};
+use crate::base::excerpt::{self, Excerpt, Severity};
+use crate::base::text::terminal_safe;
 
 /// An invalid setting.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -28,8 +29,8 @@ pub enum Location {
         line: usize,
         /// The column in characters, from 1.
         column: usize,
-        /// The number of invalid characters, at least 1.
-        width: usize,
+        /// The invalid bytes of the line.
+        marked: Range<usize>,
         /// The whole line.
         excerpt: String,
     },
@@ -63,33 +64,31 @@ impl fmt::Display for ConfigProblem {
 }
 
 impl ConfigProblem {
-    /// Renders location and message, the line with a caret below it, and the hint.
+    /// Renders the message with its place, the line with carets below it, and the hint.
     pub fn render(&self) -> String {
-        let mut text = format!("{self}\n");
-        if let Location::File {
+        let Location::File {
+            path,
             line,
             column,
-            width,
+            marked,
             excerpt,
-            ..
         } = &self.location
-        {
-            let _ = writeln!(text, "{}", underlined(*line, *column, *width, excerpt));
-        }
-        if let Some(hint) = &self.hint {
-            let _ = writeln!(text, "  hint: {}", terminal_safe(hint));
-        }
-        text
+        else {
+            let hint = self.hint.as_ref().map(|hint| format!("hint: {hint}\n"));
+            return format!(
+                "error: {self}\n{}",
+                terminal_safe(&hint.unwrap_or_default())
+            );
+        };
+        let at = Excerpt {
+            file: &path.display().to_string(),
+            line: *line,
+            column: *column,
+            text: excerpt,
+            marked: marked.clone(),
+        };
+        excerpt::render(Severity::Error, &self.message, &at, self.hint.as_deref())
     }
-}
-
-fn underlined(line: usize, column: usize, width: usize, excerpt: &str) -> String {
-    let number = line.to_string();
-    let gutter = " ".repeat(number.len());
-    let shown = clip(&terminal_safe(&excerpt.replace('\t', " ")), 160);
-    let room = shown.chars().count().saturating_sub(column - 1).max(1);
-    let caret = " ".repeat(column - 1) + &"^".repeat(width.min(room));
-    format!("  {number} | {shown}\n  {gutter} | {caret}")
 }
 
 /// Locates a range of bytes in the text of a file.
@@ -103,7 +102,7 @@ pub(super) fn locate(path: &Path, text: &str, span: &Range<usize>) -> Location {
         path: path.to_owned(),
         line: text[..start].matches('\n').count() + 1,
         column: text[line_start..start].chars().count() + 1,
-        width: text[start..end.min(line_end)].chars().count().max(1),
+        marked: start - line_start..end.min(line_start + excerpt.len()).max(start) - line_start,
         excerpt: excerpt.to_owned(),
     }
 }

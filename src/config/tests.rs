@@ -193,51 +193,73 @@ transient = -1
 "#
         ),
         @r#"
-        .dispatch.toml:2:1: unknown key "max_paralel" in [run]
-          2 | max_paralel = 5
-            | ^^^^^^^^^^^
-          hint: did you mean max_parallel?
-        .dispatch.toml:3:16: max_parallel must be at least 1
-          3 | max_parallel = 0
-            |                ^
-          hint: write 1 for one at a time
-        .dispatch.toml:4:11: timeout: invalid duration "fast"
-          4 | timeout = "fast"
-            |           ^^^^^^
-          hint: write it like "90s", "30m", "2h" or "1h30m"
-        .dispatch.toml:5:8: base: expected a string, found an integer
-          5 | base = 3
-            |        ^
-          hint: write it like "text"
-        .dispatch.toml:6:10: unknown worker "cluade"
-          6 | worker = "cluade"
-            |          ^^^^^^^^
-          hint: did you mean claude? or add [workers.cluade]
-        .dispatch.toml:8:2: unknown table "asemble"
-          8 | [asemble]
-            |  ^^^^^^^
-          hint: did you mean [assemble]?
-        .dispatch.toml:12:11: history: unknown value "rebase"
-          12 | history = "rebase"
-             |           ^^^^^^^^
-          hint: valid values are merge, squash, linear
-        .dispatch.toml:15:8: path: unknown placeholder {rum}
-          15 | path = "../{repo}/{rum}/{task}"
-             |        ^^^^^^^^^^^^^^^^^^^^^^^^
-          hint: did you mean {run}? valid placeholders are {repo}, {run}, {task}
-        .dispatch.toml:16:15: copy: invalid glob "a[": unclosed character class; missing ']'
-          16 | copy = ["ok", "a[", "../secret"]
-             |               ^^^^
-          hint: put \ before [, {, * or ? to match the character itself
-        .dispatch.toml:16:21: copy: "../secret" is outside the repository
-          16 | copy = ["ok", "a[", "../secret"]
-             |                     ^^^^^^^^^^^
-          hint: write a path relative to the top folder of the repository
-        .dispatch.toml:19:13: transient must be 0 or more
-          19 | transient = -1
-             |             ^^
-          hint: write 0 for never
-        "#
+    error: unknown key "max_paralel" in [run]
+     --> .dispatch.toml:2:1
+      |
+    2 | max_paralel = 5
+      | ^^^^^^^^^^^
+    hint: did you mean max_parallel?
+    error: max_parallel must be at least 1
+     --> .dispatch.toml:3:16
+      |
+    3 | max_parallel = 0
+      |                ^
+    hint: write 1 for one at a time
+    error: timeout: invalid duration "fast"
+     --> .dispatch.toml:4:11
+      |
+    4 | timeout = "fast"
+      |           ^^^^^^
+    hint: write it like "90s", "30m", "2h" or "1h30m"
+    error: base: expected a string, found an integer
+     --> .dispatch.toml:5:8
+      |
+    5 | base = 3
+      |        ^
+    hint: write it like "text"
+    error: unknown worker "cluade"
+     --> .dispatch.toml:6:10
+      |
+    6 | worker = "cluade"
+      |          ^^^^^^^^
+    hint: did you mean claude? or add [workers.cluade]
+    error: unknown table "asemble"
+     --> .dispatch.toml:8:2
+      |
+    8 | [asemble]
+      |  ^^^^^^^
+    hint: did you mean [assemble]?
+    error: history: unknown value "rebase"
+      --> .dispatch.toml:12:11
+       |
+    12 | history = "rebase"
+       |           ^^^^^^^^
+    hint: valid values are merge, squash, linear
+    error: path: unknown placeholder {rum}
+      --> .dispatch.toml:15:8
+       |
+    15 | path = "../{repo}/{rum}/{task}"
+       |        ^^^^^^^^^^^^^^^^^^^^^^^^
+    hint: did you mean {run}? valid placeholders are {repo}, {run}, {task}
+    error: copy: invalid glob "a[": unclosed character class; missing ']'
+      --> .dispatch.toml:16:15
+       |
+    16 | copy = ["ok", "a[", "../secret"]
+       |               ^^^^
+    hint: put \ before [, {, * or ? to match the character itself
+    error: copy: "../secret" is outside the repository
+      --> .dispatch.toml:16:21
+       |
+    16 | copy = ["ok", "a[", "../secret"]
+       |                     ^^^^^^^^^^^
+    hint: write a path relative to the top folder of the repository
+    error: transient must be 0 or more
+      --> .dispatch.toml:19:13
+       |
+    19 | transient = -1
+       |             ^^
+    hint: write 0 for never
+    "#
     );
 }
 
@@ -262,35 +284,49 @@ base_delay = "10m"
 "#
         ),
         @r#"
-        .dispatch.toml:1:10: worker mine has no command
-          1 | [workers.mine]
-            |          ^^^^
-          hint: add one, such as command = ["program", "{prompt_file}"]
-        .dispatch.toml:5:12: unknown worker "codx"
-          5 | fallback = ["codx", "claude"]
-            |            ^^^^^^^^^^^^^^^^^^
-          hint: did you mean codex? or add [workers.codx]
-        .dispatch.toml:5:12: worker claude cannot be its own fallback
-          5 | fallback = ["codx", "claude"]
-            |            ^^^^^^^^^^^^^^^^^^
-          hint: name another worker
-        .dispatch.toml:6:22: command: unknown placeholder {promt_file}
-          6 | command = ["claude", "--file={promt_file}", "awk '{print}'", "${HOME}"]
-            |                      ^^^^^^^^^^^^^^^^^^^^^
-          hint: did you mean {prompt_file}? valid placeholders are {prompt_file}, {prompt}, {worktree}, {run}, {task}, {attempt}, {model}, {permission_mode}, {max_turns}, {max_cost}
-        .dispatch.toml:9:11: the command of worker shell is the `run` of each task
-          9 | command = ["sh"]
-            |           ^^^^^^
-          hint: give a worker with its own command another name
-        .dispatch.toml:11:10: invalid worker name "a b"
-          11 | [workers."a b"]
-             |          ^^^^^
-          hint: write at most 40 letters, digits, hyphens and underscores
-        .dispatch.toml:14:14: base_delay is longer than max_delay
-          14 | base_delay = "10m"
-             |              ^^^^^
-          hint: make max_delay at least as long as base_delay
-        "#
+    error: worker mine has no command
+     --> .dispatch.toml:1:10
+      |
+    1 | [workers.mine]
+      |          ^^^^
+    hint: add one, such as command = ["program", "{prompt_file}"]
+    error: unknown worker "codx"
+     --> .dispatch.toml:5:12
+      |
+    5 | fallback = ["codx", "claude"]
+      |            ^^^^^^^^^^^^^^^^^^
+    hint: did you mean codex? or add [workers.codx]
+    error: worker claude cannot be its own fallback
+     --> .dispatch.toml:5:12
+      |
+    5 | fallback = ["codx", "claude"]
+      |            ^^^^^^^^^^^^^^^^^^
+    hint: name another worker
+    error: command: unknown placeholder {promt_file}
+     --> .dispatch.toml:6:22
+      |
+    6 | command = ["claude", "--file={promt_file}", "awk '{print}'", "${HOME}"]
+      |                      ^^^^^^^^^^^^^^^^^^^^^
+    hint: did you mean {prompt_file}? valid placeholders are {prompt_file}, {prompt}, {worktree}, {run}, {task}, {attempt}, {model}, {permission_mode}, {max_turns}, {max_cost}
+    error: the command of worker shell is the `run` of each task
+     --> .dispatch.toml:9:11
+      |
+    9 | command = ["sh"]
+      |           ^^^^^^
+    hint: give a worker with its own command another name
+    error: invalid worker name "a b"
+      --> .dispatch.toml:11:10
+       |
+    11 | [workers."a b"]
+       |          ^^^^^
+    hint: write at most 40 letters, digits, hyphens and underscores
+    error: base_delay is longer than max_delay
+      --> .dispatch.toml:14:14
+       |
+    14 | base_delay = "10m"
+       |              ^^^^^
+    hint: make max_delay at least as long as base_delay
+    "#
     );
 }
 
@@ -301,27 +337,37 @@ fn a_worktree_path_keeps_tasks_apart_and_outside_the_repository() {
             .map(|path| problems(&format!("worktree.path = \"{path}\"")))
             .concat(),
         @r#"
-        .dispatch.toml:1:17: path: without {task} worktrees would share a folder
-          1 | worktree.path = "../x/{run}"
-            |                 ^^^^^^^^^^^^
-          hint: write it like "../{repo}.dispatch/{run}/{task}"
-        .dispatch.toml:1:17: path: without {run} worktrees would share a folder
-          1 | worktree.path = "../x/{task}"
-            |                 ^^^^^^^^^^^^^
-          hint: write it like "../{repo}.dispatch/{run}/{task}"
-        .dispatch.toml:1:17: path: worktrees would lie inside the repository, where tools mistake them for part of it
-          1 | worktree.path = ".worktrees/{run}/{task}"
-            |                 ^^^^^^^^^^^^^^^^^^^^^^^^^
-          hint: start the path with ../ or /
-        .dispatch.toml:1:17: path: ~ is not expanded
-          1 | worktree.path = "~/w/{run}/{task}"
-            |                 ^^^^^^^^^^^^^^^^^^
-          hint: write the full path
-        .dispatch.toml:1:17: path: worktrees would lie inside the repository, where tools mistake them for part of it
-          1 | worktree.path = "../{repo}/{run}/{task}"
-            |                 ^^^^^^^^^^^^^^^^^^^^^^^^
-          hint: start the path with ../ or /
-        "#
+    error: path: without {task} worktrees would share a folder
+     --> .dispatch.toml:1:17
+      |
+    1 | worktree.path = "../x/{run}"
+      |                 ^^^^^^^^^^^^
+    hint: write it like "../{repo}.dispatch/{run}/{task}"
+    error: path: without {run} worktrees would share a folder
+     --> .dispatch.toml:1:17
+      |
+    1 | worktree.path = "../x/{task}"
+      |                 ^^^^^^^^^^^^^
+    hint: write it like "../{repo}.dispatch/{run}/{task}"
+    error: path: worktrees would lie inside the repository, where tools mistake them for part of it
+     --> .dispatch.toml:1:17
+      |
+    1 | worktree.path = ".worktrees/{run}/{task}"
+      |                 ^^^^^^^^^^^^^^^^^^^^^^^^^
+    hint: start the path with ../ or /
+    error: path: ~ is not expanded
+     --> .dispatch.toml:1:17
+      |
+    1 | worktree.path = "~/w/{run}/{task}"
+      |                 ^^^^^^^^^^^^^^^^^^
+    hint: write the full path
+    error: path: worktrees would lie inside the repository, where tools mistake them for part of it
+     --> .dispatch.toml:1:17
+      |
+    1 | worktree.path = "../{repo}/{run}/{task}"
+      |                 ^^^^^^^^^^^^^^^^^^^^^^^^
+    hint: start the path with ../ or /
+    "#
     );
 }
 
@@ -333,12 +379,16 @@ fn broken_toml_is_said_for_both_files_and_nothing_else_is_guessed() {
         "[run]\nbase = \"a\"\nbase = \"b\"\n".into(),
     ));
     insta::assert_snapshot!(rendered(&resolve(&both).unwrap_err()), @r#"
-    .dispatch.toml:1:5: unclosed table, expected `]`
-      1 | [run
-        |     ^
-    config.toml:3:1: duplicate key
-      3 | base = "b"
-        | ^^^^
+    error: unclosed table, expected `]`
+     --> .dispatch.toml:1:5
+      |
+    1 | [run
+      |     ^
+    error: duplicate key
+     --> config.toml:3:1
+      |
+    3 | base = "b"
+      | ^^^^
     "#);
 }
 
@@ -353,18 +403,18 @@ fn flags_and_variables_are_named_when_they_are_wrong() {
         .with("--set", "run.nothing", Some("1"))
         .with("--set", "nowhere", Some("1"));
     insta::assert_snapshot!(rendered(&resolve(&both).unwrap_err()), @r#"
-    --max-parallel must be at least 1
-      hint: write 1 for one at a time
-    --set: unknown key "nothing" in [run]
-      hint: valid keys are branch_prefix, max_parallel, max_parallel_total, base, target, timeout, stall_timeout, max_cost, quota_wait, worker, keep_terminal_free, max_log, min_free_space, max_worktrees, max_total_disk, result_grace, max_depth, outside_writes
-    --set: unknown table "nowhere"
-      hint: write table.key; valid tables are run, prompt, worktree, retry, failure, conflicts, assemble, resolve, board, notify, sandbox, github
-    --worker: unknown worker "nobody"
-      hint: known workers are aider, claude, codex, cursor, gemini, goose, opencode, shell; or add [workers.nobody]
-    DISPATCH_RUN_TIMEOUT: invalid duration "soon"
-      hint: write it like "90s", "30m", "2h" or "1h30m"
-    DISPATCH_RUN_MAX_LOG: invalid size -4
-      hint: write it like "512KiB", "8MiB", "1GiB" or a number of bytes
+    error: --max-parallel must be at least 1
+    hint: write 1 for one at a time
+    error: --set: unknown key "nothing" in [run]
+    hint: valid keys are branch_prefix, max_parallel, max_parallel_total, base, target, timeout, stall_timeout, max_cost, quota_wait, worker, keep_terminal_free, max_log, min_free_space, max_worktrees, max_total_disk, result_grace, max_depth, outside_writes
+    error: --set: unknown table "nowhere"
+    hint: write table.key; valid tables are run, prompt, worktree, retry, failure, conflicts, assemble, resolve, board, notify, sandbox, github
+    error: --worker: unknown worker "nobody"
+    hint: known workers are aider, claude, codex, cursor, gemini, goose, opencode, shell; or add [workers.nobody]
+    error: DISPATCH_RUN_TIMEOUT: invalid duration "soon"
+    hint: write it like "90s", "30m", "2h" or "1h30m"
+    error: DISPATCH_RUN_MAX_LOG: invalid size -4
+    hint: write it like "512KiB", "8MiB", "1GiB" or a number of bytes
     "#);
 }
 

@@ -164,6 +164,10 @@ impl Git {
         if let Some(file) = &self.holding {
             program = program.holding(Arc::clone(file));
         }
+        if !self.foreground {
+            // Without it git reads the configuration once more, for the pager.
+            program = program.arg("--no-pager");
+        }
         let skipped = usize::from(self.hooks);
         let settings = SETTINGS[skipped..].iter().copied();
         for setting in settings.chain(self.settings.iter().map(String::as_str)) {

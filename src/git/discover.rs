@@ -90,32 +90,31 @@ impl Repo {
     /// When there is none, or dispatch cannot work with it. Nothing is created.
     pub fn discover(folder: &Path) -> Result<Repo, DiscoverError> {
         let git = Git::at(folder);
-        let places = ["--git-common-dir", "--git-dir"];
-        let place =
-            |names: &[&str]| git.finish([&["rev-parse", "--path-format=absolute"], names].concat());
         // Every command of dispatch waits for these, so they run in parallel.
-        let (version, found, top, config) = std::thread::scope(|scope| {
-            let found = scope.spawn(|| place(&places));
-            let top = scope.spawn(|| place(&["--show-toplevel"]));
-            let config = scope.spawn(|| git.finish(FORMATS));
-            (git_version(folder), wait(found), wait(top), wait(config))
+        let (version, places) = std::thread::scope(|scope| {
+            let places = scope.spawn(|| git.finish(PLACES));
+            (git_version(folder), wait(places))
         });
-        let (version, found) = (version?, found?);
-        if !found.status.success() {
-            return Err(no_repository(
-                folder,
-                &String::from_utf8_lossy(&found.stderr),
-            ));
-        }
-        let Some((common, git_dir)) = two_lines(&found.stdout) else {
-            return Err(DiscoverError::LineBreak(folder.to_owned()));
+        let (version, places) = (version?, places?);
+        let lines = lines(&places.stdout);
+        // Of a bare repository git prints all but the last place, and fails.
+        let (common, git_dir, top) = match (lines.as_slice(), places.status.success()) {
+            ([common, git_dir, top], true) => (common, git_dir, Some(top)),
+            ([common, git_dir], false) => (common, git_dir, None),
+            ([], false) => {
+                let said = String::from_utf8_lossy(&places.stderr);
+                return Err(no_repository(folder, &said));
+            }
+            _ => return Err(DiscoverError::LineBreak(folder.to_owned())),
         };
-        refuse_formats(&String::from_utf8_lossy(&config?.stdout), &common)?;
-        let top = top?;
-        if !top.status.success() {
-            return Err(DiscoverError::Bare(common));
-        }
-        Ok(Repo::new(path_of(top.stdout), common, git_dir, version))
+        let top = top.ok_or_else(|| DiscoverError::Bare(common.clone()));
+        let repo = top.map(|top| Repo::new(top.clone(), common.clone(), git_dir.clone(), version));
+        let formats = match repo.as_ref().ok().and_then(formats_in_process) {
+            Some(formats) => formats,
+            None => String::from_utf8_lossy(&git.finish(FORMATS)?.stdout).into_owned(),
+        };
+        refuse_formats(&formats, common)?;
+        repo
     }
 
     /// Lists the limitations to report before a run.
@@ -150,21 +149,12 @@ impl Repo {
     }
 }
 
-/// Parses a path as git prints it: bytes and a line end.
-fn path_of(mut printed: Vec<u8>) -> PathBuf {
-    if printed.last() == Some(&b'\n') {
-        printed.pop();
-    }
-    PathBuf::from(OsString::from_vec(printed))
-}
-
-fn two_lines(printed: &[u8]) -> Option<(PathBuf, PathBuf)> {
-    let mut lines = printed.strip_suffix(b"\n")?.split(|byte| *byte == b'\n');
-    let two = (lines.next()?, lines.next()?);
-    lines.next().is_none().then(|| {
-        let path = |line: &[u8]| path_of(line.to_vec());
-        (path(two.0), path(two.1))
-    })
+/// Parses paths as git prints them: bytes and a line end each.
+fn lines(printed: &[u8]) -> Vec<PathBuf> {
+    let path = |line: &[u8]| PathBuf::from(OsString::from_vec(line.to_vec()));
+    let printed = printed.strip_suffix(b"\n");
+    let lines = printed.map(|lines| lines.split(|byte| *byte == b'\n').map(path));
+    lines.into_iter().flatten().collect()
 }
 
 fn no_repository(folder: &Path, said: &str) -> DiscoverError {
@@ -212,12 +202,32 @@ fn wait<T>(thread: ScopedJoinHandle<'_, T>) -> T {
         .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
-/// Arguments that list the settings of the repository format.
-const FORMATS: [&str; 3] = [
-    "config",
-    "--get-regexp",
-    r"^(extensions\.|remote\..*\.promisor)",
+/// Arguments that print the places of a repository, one a line.
+const PLACES: [&str; 5] = [
+    "rev-parse",
+    "--path-format=absolute",
+    "--git-common-dir",
+    "--git-dir",
+    "--show-toplevel",
 ];
+
+/// Lists the settings of the repository format as [`FORMATS`] does; `None` where libgit2 cannot open
+/// the repository.
+fn formats_in_process(repo: &Repo) -> Option<String> {
+    let listed = repo.with_store(|store| store.settings(FORMAT_KEYS));
+    let lines = listed.ok()?.into_iter();
+    Some(
+        lines
+            .map(|(key, value)| format!("{key} {value}\n"))
+            .collect(),
+    )
+}
+
+/// The settings of the repository format.
+const FORMAT_KEYS: &str = r"^(extensions\.|remote\..*\.promisor)";
+
+/// Arguments that list the settings of the repository format.
+const FORMATS: [&str; 3] = ["config", "--get-regexp", FORMAT_KEYS];
 
 fn refuse_formats(settings: &str, common: &Path) -> Result<(), DiscoverError> {
     for line in settings.lines() {

@@ -130,6 +130,27 @@ impl Store {
             .unwrap_or(false)
     }
 
+    /// Lists the settings whose keys match a regular expression, with their values; `true` for one
+    /// without a value.
+    ///
+    /// # Errors
+    /// When the configuration cannot be read.
+    pub(super) fn settings(&self, keys: &str) -> Result<Vec<(String, String)>, StoreError> {
+        let config = self.inner.config()?;
+        let mut entries = config.entries(Some(keys))?;
+        let mut found = Vec::new();
+        while let Some(entry) = entries.next() {
+            let entry = entry?;
+            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+            let value = match entry.has_value() {
+                true => text(entry.value_bytes()),
+                false => "true".to_owned(),
+            };
+            found.push((text(entry.name_bytes()), value));
+        }
+        Ok(found)
+    }
+
     /// Resolves a revision to a commit, or `None` if it names none.
     ///
     /// # Errors

@@ -14,9 +14,11 @@ use crate::base::fault;
 use crate::base::files::FileLock;
 use crate::git::command::Git;
 use crate::git::racy_index::postdate_index;
+use crate::git::refs::branch_ref;
 use crate::git::repo::Repo;
 use crate::git::store::{Store, StoreError};
 use crate::git::worktree::{Head, Worktree, WorktreeError, at, render_head};
+use crate::merge::oid::Oid;
 
 impl Repo {
     /// Creates a worktree at `path` with `head` checked out, locked against `git worktree prune`
@@ -45,8 +47,10 @@ impl Repo {
         fault::point("worktree", "before it is filled");
         // Filling runs filters and takes the longest. It needs no lock, the entry is complete.
         let filled = at(path, fault::full("worktree files")).and_then(|()| {
-            let args = ["read-tree", "--reset", "-u", "HEAD"];
-            Git::at(path).run(&args)?;
+            // By its tree, git need not look up the branch among all references.
+            let tree = self.tree_at(head).map(|tree| tree.to_string());
+            let tree = tree.unwrap_or_else(|| "HEAD".to_owned());
+            Git::at(path).run(&["read-tree", "--reset", "-u", &tree])?;
             at(
                 &worktree.admin,
                 postdate_index(&worktree.admin.join("index")),
@@ -58,6 +62,18 @@ impl Repo {
         }
         fault::point("worktree", "filled");
         Ok(worktree)
+    }
+
+    /// Returns the tree of a HEAD; `None` where libgit2 cannot read it.
+    fn tree_at(&self, head: &Head) -> Option<Oid> {
+        let tree = self.with_store::<_, StoreError>(|store| {
+            let commit = match head {
+                Head::Branch(branch) => store.reference(&branch_ref(branch))?,
+                Head::Detached(commit) => Some(*commit),
+            };
+            commit.map(|commit| store.tree_of(commit)).transpose()
+        });
+        tree.unwrap_or(None)
     }
 
     /// Removes the folder of an interrupted creation, which holds nothing but possibly a link to an

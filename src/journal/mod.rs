@@ -12,7 +12,7 @@ use crate::git::StoreError;
 use crate::model::ids::RunId;
 
 pub use append::Journal;
-pub use replay::{Replayed, replay};
+pub use replay::{Replayed, replay, replay_after};
 
 /// A failure of the journal.
 #[derive(Debug, thiserror::Error)]

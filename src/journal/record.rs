@@ -141,7 +141,9 @@ pub fn summary(event: &Event) -> String {
             format!("{task} re-dispatched on top of {}", base.short())
         }
         Event::ResolutionOpened { task, .. } => format!("{task}: manual resolution started"),
-        Event::ResolutionAccepted { task, candidate } => {
+        Event::ResolutionAccepted {
+            task, candidate, ..
+        } => {
             format!("{task}: resolved by hand as {}", candidate.short())
         }
         Event::ResolutionClosed { task } => format!("{task}: its conflict is resolved"),

@@ -1,6 +1,6 @@
 //! Reads a journal back, from the first commit to the last.
 
-use crate::git::{Store, StoreError};
+use crate::git::Store;
 use crate::journal::record::{RecordError, VERSION, parse_record};
 use crate::journal::{JournalError, journal_ref};
 use crate::merge::oid::Oid;
@@ -25,19 +25,52 @@ pub struct Replayed {
 /// # Errors
 /// When the run does not exist, or a commit of the chain cannot be read.
 pub fn replay(store: &Store, run: &RunId) -> Result<Replayed, JournalError> {
-    let failed = |source: StoreError| JournalError::Store {
+    let replayed = walk(store, run, tip(store, run)?, None)?;
+    expect_numbers(&replayed, 1)?;
+    Ok(replayed)
+}
+
+/// Reads the events after event number `seq`, which the commit `known` records last. Reads the whole
+/// journal where `known` is not part of it.
+///
+/// # Errors
+/// When there is no such run, or a commit of the chain cannot be read; nothing is guessed.
+pub fn replay_after(
+    store: &Store,
+    run: &RunId,
+    known: Oid,
+    seq: u64,
+) -> Result<Replayed, JournalError> {
+    let replayed = walk(store, run, tip(store, run)?, Some(known))?;
+    let is_whole = replayed.records.first().is_some_and(|first| first.seq == 1);
+    expect_numbers(&replayed, if is_whole { 1 } else { seq + 1 })?;
+    Ok(replayed)
+}
+
+fn tip(store: &Store, run: &RunId) -> Result<Oid, JournalError> {
+    let tip = store.reference(&journal_ref(run));
+    let tip = tip.map_err(|source| JournalError::Store {
         run: run.clone(),
         source,
-    };
-    let tip = store
-        .reference(&journal_ref(run))
-        .map_err(failed)?
-        .ok_or_else(|| JournalError::NoRun(run.clone()))?;
+    })?;
+    tip.ok_or_else(|| JournalError::NoRun(run.clone()))
+}
+
+/// Reads the chain from its tip back to the first event, or to the commit `known`, which is left out.
+fn walk(
+    store: &Store,
+    run: &RunId,
+    tip: Oid,
+    known: Option<Oid>,
+) -> Result<Replayed, JournalError> {
     let mut commits = Vec::new();
-    let mut next = Some(tip);
     let mut trees: Vec<(u64, Oid)> = Vec::new();
-    while let Some(oid) = next {
-        let commit = store.commit(oid).map_err(failed)?;
+    let mut next = Some(tip);
+    while let Some(oid) = next.filter(|oid| Some(*oid) != known) {
+        let commit = store.commit(oid).map_err(|source| JournalError::Store {
+            run: run.clone(),
+            source,
+        })?;
         // The run's base is a parent of the first commit; only journal commits are followed.
         let records = read_commit(run, oid, &commit.message)?;
         let first = records.first().map_or(1, |recorded| recorded.seq);
@@ -45,28 +78,28 @@ pub fn replay(store: &Store, run: &RunId) -> Result<Replayed, JournalError> {
             Some((since, tree)) if *tree == commit.tree => *since = first,
             _ => trees.push((first, commit.tree)),
         }
-        let is_first = records.first().is_some_and(|recorded| recorded.seq == 1);
         commits.push(records);
-        next = if is_first {
-            None
-        } else {
-            commit.parents.first().copied()
-        };
-    }
-    let records: Vec<Recorded> = commits.into_iter().rev().flatten().collect();
-    for (recorded, seq) in records.iter().zip(1..) {
-        if recorded.seq != seq {
-            let what = format!("event {seq} is missing before event {}", recorded.seq);
-            return Err(unreadable(run, tip, what));
-        }
+        next = commit.parents.first().copied().filter(|_| first != 1);
     }
     trees.reverse();
     Ok(Replayed {
         run: run.clone(),
-        records,
+        records: commits.into_iter().rev().flatten().collect(),
         tip,
         trees,
     })
+}
+
+/// Fails if the events are not numbered one after the other from `first`.
+fn expect_numbers(replayed: &Replayed, first: u64) -> Result<(), JournalError> {
+    let mut numbered = replayed.records.iter().zip(first..);
+    match numbered.find(|(recorded, seq)| recorded.seq != *seq) {
+        Some((recorded, seq)) => {
+            let what = format!("event {seq} is missing before event {}", recorded.seq);
+            Err(unreadable(&replayed.run, replayed.tip, what))
+        }
+        None => Ok(()),
+    }
 }
 
 fn read_commit(run: &RunId, oid: Oid, message: &str) -> Result<Vec<Recorded>, JournalError> {

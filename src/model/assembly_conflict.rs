@@ -1,10 +1,13 @@
 //! A candidate's conflict with the candidates assembled before it.
 
+use serde::{Deserialize, Serialize};
+
+use crate::merge::change::ChangeStat;
 use crate::merge::oid::Oid;
 use crate::model::ids::TaskNumber;
 
 /// The conflict of a candidate that assembly left out, and the new base for its task.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct AssemblyConflict {
     /// The new base: the chain of merges at the time the candidate was left out.
     pub chain_tip: Oid,
@@ -17,7 +20,7 @@ pub struct AssemblyConflict {
 }
 
 /// A conflict that the user has opened for manual resolution.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct OpenResolution {
     /// The conflict.
     pub conflict: AssemblyConflict,
@@ -26,10 +29,12 @@ pub struct OpenResolution {
 }
 
 /// The user's resolution of a conflict.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct ManualResolution {
     /// The resolved merge commit.
     pub candidate: Oid,
     /// The resolved conflict.
     pub conflict: AssemblyConflict,
+    /// The counts of what it adds to the others; a journal of an earlier version has none.
+    pub stat: Option<ChangeStat>,
 }

@@ -3,6 +3,8 @@
 //! With no success in between, the failure has a cause that tasks share, so the next ones would
 //! fail too.
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::failure::Failure;
 use crate::model::ids::TaskNumber;
 
@@ -10,7 +12,7 @@ use crate::model::ids::TaskNumber;
 const SEVERAL: usize = 2;
 
 /// The health of something that tasks share: the set-up of worktrees, the access of a worker.
-#[derive(Clone, PartialEq, Debug, Default)]
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub struct CircuitBreaker {
     /// The last equal failures in a row.
     alike: Option<Alike>,
@@ -18,14 +20,14 @@ pub struct CircuitBreaker {
     broken: Option<SharedFailure>,
 }
 
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 struct Alike {
     signature: String,
     found: SharedFailure,
 }
 
 /// A failure that several tasks share.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct SharedFailure {
     /// The tasks, in plan order.
     pub tasks: Vec<TaskNumber>,

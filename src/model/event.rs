@@ -6,7 +6,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::merge::change::RepoPath;
+use crate::merge::change::{ChangeStat, RepoPath};
 use crate::merge::class::Class;
 use crate::merge::oid::Oid;
 use crate::model::ids::{AttemptNumber, TaskNumber};
@@ -259,6 +259,9 @@ pub enum Event {
         task: TaskNumber,
         /// The merge of both sides.
         candidate: Oid,
+        /// The counts of what it adds to the results it was merged with.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        stat: Option<ChangeStat>,
     },
     /// The checks passed with the resolution, and the worktree is removed.
     ResolutionClosed {

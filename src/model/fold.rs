@@ -154,9 +154,11 @@ impl RunState {
             Event::Redispatched { task, .. } => self.redispatch(*task),
             Event::RedispatchFailed { task } => self.fail_redispatch(*task),
             Event::ResolutionOpened { task, worktree, .. } => self.open_resolution(*task, worktree),
-            Event::ResolutionAccepted { task, candidate } => {
-                self.accept_resolution(*task, *candidate)
-            }
+            Event::ResolutionAccepted {
+                task,
+                candidate,
+                stat,
+            } => self.accept_resolution(*task, *candidate, *stat),
             Event::ResolutionClosed { task } => self.tasks[task.index()].open_resolution = None,
             Event::ResolutionAborted { task } => self.abort_resolution(*task),
             event => self.apply_to_task(event, recorded.time),

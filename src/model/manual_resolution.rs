@@ -1,5 +1,6 @@
 //! Manual resolution: opens, accepts and aborts conflicts that the user resolves by hand.
 
+use crate::merge::change::ChangeStat;
 use crate::merge::oid::Oid;
 use crate::model::assembly_conflict::{ManualResolution, OpenResolution};
 use crate::model::ids::TaskNumber;
@@ -40,13 +41,19 @@ impl RunState {
     }
 
     /// Accepts the resolution and queues the dependents that the conflict blocked.
-    pub(super) fn accept_resolution(&mut self, number: TaskNumber, candidate: Oid) {
+    pub(super) fn accept_resolution(
+        &mut self,
+        number: TaskNumber,
+        candidate: Oid,
+        stat: Option<ChangeStat>,
+    ) {
         let task = &mut self.tasks[number.index()];
         if let Some(resolving) = &task.open_resolution {
             let conflict = resolving.conflict.clone();
             task.manual_resolution = Some(ManualResolution {
                 candidate,
                 conflict,
+                stat,
             });
         }
         for dependent in self.downstream(number) {

@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::merge::oid::Oid;
 use crate::model::circuit_breaker::CircuitBreaker;
@@ -88,7 +89,7 @@ pub struct RunState {
 }
 
 /// A conflict in which at least one side is uncommitted work of a running task.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct SpeculativeConflict {
     /// The current verdict.
     pub conflict: TaskConflict,
@@ -97,7 +98,7 @@ pub struct SpeculativeConflict {
 }
 
 /// The phase of the run.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum RunPhase {
     /// Tasks may start.
     Running,

@@ -1,6 +1,7 @@
 //! The state of one task of a run.
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::merge::change::RepoPath;
 use crate::merge::class::Class;
@@ -53,7 +54,7 @@ pub struct TaskState {
 }
 
 /// The phase of a task.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub enum TaskPhase {
     /// Starts when its dependencies are done and a slot is free.
     Queued,

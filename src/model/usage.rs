@@ -103,7 +103,7 @@ impl From<Cost> for Option<f64> {
 }
 
 /// An amount of dollars in a plan, in millionths.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub struct Dollars(u64);
 
 impl Dollars {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::model::circuit_breaker::{CircuitBreaker, SharedFailure};
 use crate::model::failure::FailureKind;
@@ -13,14 +14,14 @@ use crate::model::outcome::{End, Outcome};
 const MAX_SLOWDOWN: u32 = 6;
 
 /// The number of attempts without a rate limit after which the rate of starts doubles again.
-const CALM_ATTEMPTS: u32 = 3;
+const CALM_ATTEMPTS_ATTEMPTS: u32 = 3;
 
 /// The health of a run's workers, by name.
-#[derive(Clone, PartialEq, Debug, Default)]
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub struct WorkerHealth(BTreeMap<String, WorkerRecord>);
 
 /// The health of one worker.
-#[derive(Clone, PartialEq, Debug, Default)]
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub struct WorkerRecord {
     /// The usage limit that keeps it from starting for a while.
     pub parked: Option<Parking>,
@@ -36,7 +37,7 @@ pub struct WorkerRecord {
 }
 
 /// A usage limit of a worker.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Parking {
     /// The time from which it may start again.
     pub until: Timestamp,
@@ -145,7 +146,7 @@ impl WorkerHealth {
         if known.slowdown > 0 && !matches!(outcome.end, End::Interrupted {}) {
             known.calm += 1;
         }
-        if known.calm >= CALM_ATTEMPTS {
+        if known.calm >= CALM_ATTEMPTS_ATTEMPTS {
             known.calm = 0;
             known.slowdown -= 1;
         }

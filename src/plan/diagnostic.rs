@@ -1,22 +1,11 @@
 //! Diagnostics about a plan's text, and their rendering.
 
-use std::fmt::Write;
 use std::ops::Range;
 
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
-
-use crate::base::text::{clip, one_line, terminal_safe};
+pub use crate::base::excerpt::Severity;
+use crate::base::excerpt::{self, Excerpt};
 use crate::plan::Source;
-use crate::plan::span::{Span, line_bounds};
-
-/// The severity of a diagnostic.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Severity {
-    /// The plan is rejected.
-    Error,
-    /// The plan is accepted, but may not be what the author meant.
-    Warning,
-}
+use crate::plan::span::line_bounds;
 
 macro_rules! codes {
     ($($(#[$doc:meta])* $variant:ident => $name:literal,)*) => {
@@ -148,73 +137,19 @@ pub fn render_diagnostics(source: &Source, diagnostics: &[Diagnostic]) -> String
 }
 
 fn render_one(source: &Source, diagnostic: &Diagnostic) -> String {
-    let word = match diagnostic.severity {
-        Severity::Error => "error",
-        Severity::Warning => "warning",
+    let span = &diagnostic.span;
+    let (start, end) = line_bounds(&source.text, span.start);
+    let at = Excerpt {
+        file: &source.name,
+        line: diagnostic.line,
+        column: diagnostic.column,
+        text: &source.text[start..end],
+        marked: span.start - start..span.end.clamp(span.start, end) - start,
     };
-    let (line, column) = (diagnostic.line, diagnostic.column);
-    let excerpt = Excerpt::of(&source.text, &diagnostic.span);
-    let number = line.to_string();
-    let margin = " ".repeat(number.len());
-    let mut out = format!("{word}: {}\n", diagnostic.message);
-    let name = one_line(&terminal_safe(&source.name));
-    let _ = writeln!(out, "{margin} --> {name}:{line}:{column}");
-    let _ = writeln!(out, "{margin} |");
-    let _ = writeln!(out, "{}", format!("{number} | {}", excerpt.text).trim_end());
-    let carets = format!(
-        "{}{}",
-        " ".repeat(excerpt.before),
-        "^".repeat(excerpt.width)
-    );
-    let _ = writeln!(out, "{margin} | {carets}");
-    if let Some(hint) = &diagnostic.hint {
-        let _ = writeln!(out, "hint: {hint}");
-    }
-    out
-}
-
-/// The rendered part of a line, with the position of the carets.
-struct Excerpt {
-    text: String,
-    before: usize,
-    width: usize,
-}
-
-impl Excerpt {
-    const WIDTH: usize = 100;
-    const LEAD: usize = 30;
-
-    fn of(text: &str, span: &Span) -> Excerpt {
-        let (start, end) = line_bounds(text, span.start);
-        let prefix = &text[start..span.start];
-        let marked = &text[span.start..span.end.clamp(span.start, end)];
-        // A very long line (minified JSON) is cut on both sides of the span.
-        let cut = match prefix.chars().count() {
-            long if long > Excerpt::WIDTH - Excerpt::LEAD => long - Excerpt::LEAD,
-            _ => 0,
-        };
-        let dots = if cut > 0 { "…" } else { "" };
-        let lead = visible(&prefix.chars().skip(cut).collect::<String>());
-        let rest: String = text[span.start..end].chars().take(Excerpt::WIDTH).collect();
-        let tail = clip(&visible(&rest), Excerpt::WIDTH - Excerpt::LEAD);
-        let marked: String = marked.chars().take(Excerpt::WIDTH).collect();
-        let width = visible(&marked).trim_end().width();
-        Excerpt {
-            before: dots.width() + lead.width(),
-            width: width.clamp(1, tail.width().max(1)),
-            text: format!("{dots}{lead}{tail}"),
-        }
-    }
-}
-
-/// Replaces tabs and invisible characters by spaces, which would misplace the carets.
-fn visible(text: &str) -> String {
-    terminal_safe(text)
-        .chars()
-        .map(|c| match c {
-            '\t' => ' ',
-            c if c.width().is_none() => ' ',
-            c => c,
-        })
-        .collect()
+    excerpt::render(
+        diagnostic.severity,
+        &diagnostic.message,
+        &at,
+        diagnostic.hint.as_deref(),
+    )
 }

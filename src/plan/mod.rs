@@ -19,6 +19,7 @@ mod json;
 mod markdown;
 mod normal;
 mod other_words;
+pub mod preview;
 mod span;
 #[cfg(test)]
 mod tests;

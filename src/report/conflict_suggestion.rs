@@ -1,25 +1,20 @@
 //! Suggests a next step for a conflict of two tasks.
 
 use crate::merge::class::Class;
+use crate::model::conflict_status::ConflictStatus;
 use crate::model::ids::TaskNumber;
 use crate::model::run::RunState;
 use crate::model::task_conflict::TaskConflict;
 
 /// Suggests a next step for a conflict, the same in boards, reports and `dispatch conflicts`.
 pub fn suggestion(state: &RunState, conflict: &TaskConflict) -> String {
-    let integration = state.integration.as_ref();
-    let is_merged = |task| integration.is_some_and(|integration| integration.contains(task));
     let (a, b) = conflict.pair();
-    if conflict.inherited {
-        return "resolved with the branches they build on".to_owned();
-    }
-    if is_merged(a) && is_merged(b) {
-        return "resolved during assembly".to_owned();
-    }
-    // If one of the two is merged already, the other one follows.
-    match is_merged(b) {
-        true => for_class(conflict.class, b, a),
-        false => for_class(conflict.class, a, b),
+    match state.conflict_status(conflict) {
+        ConflictStatus::Inherited => "resolved with the branches they build on".to_owned(),
+        ConflictStatus::Resolved => "resolved during assembly".to_owned(),
+        // If one of the two is merged already, the other one follows.
+        ConflictStatus::Open if state.placement(b).is_merged() => for_class(conflict.class, b, a),
+        ConflictStatus::Open => for_class(conflict.class, a, b),
     }
 }
 

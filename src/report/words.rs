@@ -11,6 +11,7 @@ use crate::model::ids::TaskNumber;
 use crate::model::integration::{BaseComparison, CheckOutcome, CheckResult};
 use crate::model::run::RunState;
 use crate::model::status::Status;
+use crate::model::task_change::Placement;
 use crate::model::task_list::{and_list, comma_list};
 use crate::model::usage::Cost;
 
@@ -123,6 +124,14 @@ impl fmt::Display for ChangeStat {
             "{} {noun}, +{} −{}",
             self.files, self.added, self.removed
         )
+    }
+}
+
+/// Returns a line for each conflict of a task that was resolved: `src/app.ts (content) by hand`.
+pub fn resolved(state: &RunState, number: TaskNumber) -> Vec<String> {
+    match state.placement(number) {
+        Placement::Merged(merged) => merged.resolved.iter().map(ToString::to_string).collect(),
+        _ => Vec::new(),
     }
 }
 

@@ -20,6 +20,8 @@ pub enum CodeMarks {
     Color,
     /// By quotes, where there is no colour.
     Quotes,
+    /// By backticks, as hints and errors mark commands.
+    Backticks,
 }
 
 /// Renders a document in at most this many columns.
@@ -136,6 +138,9 @@ fn parse_events(text: &str, marks: CodeMarks) -> Events<'_> {
         }
         Event::Code(code) if marks == CodeMarks::Quotes && !(in_table && cells == 0) => {
             Event::Code(format!("'{code}'").into())
+        }
+        Event::Code(code) if marks == CodeMarks::Backticks => {
+            Event::Code(format!("`{code}`").into())
         }
         event => event,
     };
@@ -307,9 +312,17 @@ fn push_code(code: &str, columns: usize, lines: &mut Vec<String>) {
     }
 }
 
+/// Returns `true` for an item of text alone, or of text with such items below it.
+fn is_short(item: &[Block]) -> bool {
+    match item {
+        [Block::Paragraph(_)] => true,
+        [Block::Paragraph(_), Block::List { items, .. }] => items.iter().all(|item| is_short(item)),
+        _ => false,
+    }
+}
+
 fn push_items(first: Option<u64>, items: &[Vec<Block>], columns: usize, lines: &mut Vec<String>) {
-    let is_short = |item: &Vec<Block>| matches!(item.as_slice(), [Block::Paragraph(_)]);
-    let spacing = match items.iter().all(is_short) {
+    let spacing = match items.iter().all(|item| is_short(item)) {
         true => Spacing::Tight,
         false => Spacing::Loose,
     };
@@ -352,7 +365,8 @@ fn column_widths(rows: &[Vec<Flow>], columns: usize) -> Option<Vec<usize>> {
             .max()
             .unwrap_or(0)
     };
-    let mut widths: Vec<usize> = (0..count).map(|at| widest(at, Flow::width)).collect();
+    let natural: Vec<usize> = (0..count).map(|at| widest(at, Flow::width)).collect();
+    let mut widths = natural.clone();
     let least: Vec<usize> = (0..count).map(|at| widest(at, Flow::widest_word)).collect();
     let room = columns.checked_sub(GAP * (count - 1))?;
     while widths.iter().sum::<usize>() > room {
@@ -370,8 +384,8 @@ fn column_widths(rows: &[Vec<Flow>], columns: usize) -> Option<Vec<usize>> {
         *width = wrapped(at, *width);
     }
     let unused = room - widths.iter().sum::<usize>();
-    if let Some(last) = widths.last_mut() {
-        *last += unused;
+    if let (Some(last), Some(wanted)) = (widths.last_mut(), natural.last()) {
+        *last += unused.min(wanted.saturating_sub(*last));
     }
     Some(widths)
 }

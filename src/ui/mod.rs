@@ -4,6 +4,8 @@ use std::io::{self, IsTerminal, Write};
 
 use anstyle::{AnsiColor, Style};
 
+use crate::ui::markdown::{CodeMarks, render_markdown};
+
 mod bars;
 pub mod diff;
 pub mod markdown;
@@ -78,6 +80,11 @@ impl Ui {
         }
     }
 
+    /// Returns `true` if standard output is a terminal.
+    pub fn is_on_terminal(&self) -> bool {
+        io::stdout().is_terminal()
+    }
+
     /// Returns `true` if standard output shows colour.
     pub fn has_color(&self) -> bool {
         anstream::AutoStream::choice(&io::stdout()) != anstream::ColorChoice::Never
@@ -87,6 +94,15 @@ impl Ui {
     pub fn answer(&self, text: &str) {
         let mut out = anstream::stdout().lock();
         let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    }
+
+    /// Prints Markdown as text: words are wrapped at the width of a terminal, and never broken.
+    pub fn answer_markdown(&self, markdown: &str) {
+        let marks = match self.has_color() {
+            true => CodeMarks::Color,
+            false => CodeMarks::Backticks,
+        };
+        self.answer(&render_markdown(markdown, self.columns(), marks));
     }
 
     /// Prints an answer that replaces the one before it on a terminal, and follows it after an empty

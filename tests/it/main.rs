@@ -18,6 +18,7 @@ mod docs;
 mod doctor;
 mod every_class;
 mod exec;
+mod faces;
 #[cfg(feature = "faults")]
 mod faults;
 #[cfg(feature = "faults")]
@@ -67,3 +68,4 @@ mod unland;
 mod verdict_cache;
 mod workers;
 mod worktree_files;
+mod wrapped;

@@ -52,7 +52,7 @@ fn check_shows_warnings_and_all_errors() {
     insta::assert_snapshot!(check("1. a\n2. b (blocked by #1)\n"), @r"
     <stdin>: 2 tasks, 2 can start at once, 1 warning
     warning: this reads like a dependency, but is part of the title
-      --> <stdin>:2:4
+     --> <stdin>:2:4
       |
     2 | 2. b (blocked by #1)
       |    ^^^^^^^^^^^^^^^^^
@@ -64,14 +64,14 @@ fn check_shows_warnings_and_all_errors() {
     error: <stdin> is no plan yet: 2 errors
 
     error: unknown field `chek`
-      --> <stdin>:2:6
+     --> <stdin>:2:6
       |
     2 |    - chek: x
       |      ^^^^
     hint: did you mean `check`?
 
     error: there is no task `#3`
-      --> <stdin>:3:19
+     --> <stdin>:3:19
       |
     3 | 2. b — blocked by #3
       |                   ^^

@@ -302,11 +302,13 @@ fn worktrees_that_cannot_be_made_are_refused() {
     scene.configure("[worktree]\npath = \"inside/{run}/{task}\"\n");
     insta::assert_snapshot!(refusal(&scene, &run(&scene, &[])), @r#"
     error: invalid configuration
-    <root>/shop/.dispatch.toml:4:8: path: worktrees would lie inside the repository, where tools mistake them for part of it
-      4 | path = "inside/{run}/{task}"
-        |        ^^^^^^^^^^^^^^^^^^^^^
-      hint: start the path with ../ or /
 
+    error: path: worktrees would lie inside the repository, where tools mistake them for part of it
+     --> <root>/shop/.dispatch.toml:4:8
+      |
+    4 | path = "inside/{run}/{task}"
+      |        ^^^^^^^^^^^^^^^^^^^^^
+    hint: start the path with ../ or /
     exit 1
     "#);
 }
@@ -418,7 +420,7 @@ fn what_is_no_file_is_no_plan_and_is_not_waited_for() {
     error: ../empty.md is no plan yet: 1 error
 
     error: the plan has no task
-      --> ../empty.md:1:1
+     --> ../empty.md:1:1
       |
     1 |
       | ^
@@ -435,7 +437,7 @@ fn a_worker_that_cannot_work_is_refused() {
     error: <root>/plan.md is no plan yet: 1 error
 
     error: unknown worker `nobody`
-      --> <root>/plan.md:2:14
+     --> <root>/plan.md:2:14
       |
     2 |    - worker: nobody
       |              ^^^^^^
@@ -460,20 +462,24 @@ fn a_wrong_configuration_is_refused_with_its_line() {
     scene.write(".dispatch.toml", "[run]\nmax_paralel = 3\n");
     insta::assert_snapshot!(refusal(&scene, &run(&scene, &[])), @r#"
     error: invalid configuration
-    <root>/shop/.dispatch.toml:2:1: unknown key "max_paralel" in [run]
-      2 | max_paralel = 3
-        | ^^^^^^^^^^^
-      hint: did you mean max_parallel?
 
+    error: unknown key "max_paralel" in [run]
+     --> <root>/shop/.dispatch.toml:2:1
+      |
+    2 | max_paralel = 3
+      | ^^^^^^^^^^^
+    hint: did you mean max_parallel?
     exit 1
     "#);
     scene.write(".dispatch.toml", "[run\n");
     insta::assert_snapshot!(refusal(&scene, &run(&scene, &[])), @r"
     error: invalid configuration
-    <root>/shop/.dispatch.toml:1:5: unclosed table, expected `]`
-      1 | [run
-        |     ^
 
+    error: unclosed table, expected `]`
+     --> <root>/shop/.dispatch.toml:1:5
+      |
+    1 | [run
+      |     ^
     exit 1
     ");
     let ended = run(&scene, &["--config", "nope.toml"]);

@@ -188,7 +188,8 @@ fn a_task_that_passes_with_what_it_failed_with_is_flaky_and_said_to_be() {
     );
     scene.run(&plan, &[]).expect(3);
     fs::write(&works, "").unwrap();
-    let failure = scene.dispatch(&["retry", "1"]).expect(3).out;
+    scene.dispatch(&["retry", "1"]).expect(3);
+    let failure = scene.dispatch(&["report", "--markdown"]).expect(0).out;
     assert!(failure.contains("| 1 | Work | DONE (flaky) |"), "{failure}");
     let task = &scene.json()["tasks"][0];
     assert_eq!(task["flaky"], true);

@@ -57,6 +57,7 @@ fn the_sample_plan_ends_with_the_board_and_the_completion_report() {
     assert_golden("runs/sample-board.md", &board);
     let report = scene.dispatch(&["report"]).expect(0).out;
     assert!(ended.out.ends_with(&report), "{}", ended.out);
+    let report = scene.dispatch(&["report", "--markdown"]).expect(0).out;
     assert!(board.ends_with(&scene.normal(&report)), "{report}");
     let read =
         |path: &str| scene.git(&["show", &format!("{}:{path}", scene.branch("integration"))]);
@@ -222,7 +223,7 @@ fn dependencies_that_conflict_block_their_dependent_and_nothing_else() {
         "{board}"
     );
     assert!(
-        ended.out.contains("## Dispatch Failure Report"),
+        ended.out.contains("\nDispatch Failure Report\n"),
         "{}",
         ended.out
     );

@@ -88,7 +88,7 @@ fn retries_end_after_two_and_a_task_can_say_how_many() {
         .map(|n| json["tasks"][n]["attempts"].as_u64().unwrap())
         .collect();
     assert_eq!(attempts, [3, 1, 4]);
-    let report = scene.dispatch(&["report"]).expect(0).out;
+    let report = scene.dispatch(&["report", "--markdown"]).expect(0).out;
     let report = scene.normal(&report);
     assert!(
         report.contains("#### #1 — a [FAILED after 2 retries]"),

@@ -72,7 +72,7 @@ fn a_set_up_that_fails_is_a_blocker_of_its_own_kind_and_the_worker_never_runs() 
         "[worktree]\nsetup = [\"touch ready\", \"echo looking; echo no compiler; exit 3\"]\n",
     );
     let plan = plan("touch ran");
-    let ended = scene.run(&plan, &[]).expect(3);
+    scene.run(&plan, &[]).expect(3);
     let board = scene.json();
     assert_eq!(board["tasks"][0]["class"], "blocker");
     let note = "set-up `echo looking; echo no compiler; exit 3` failed: no compiler (blocker; the worker never ran)";
@@ -85,6 +85,7 @@ fn a_set_up_that_fails_is_a_blocker_of_its_own_kind_and_the_worker_never_runs() 
         (&"blocker".into(), &"setup".into())
     );
     assert_eq!(failed["root_cause"], "looking\nno compiler");
+    let markdown = scene.dispatch(&["report", "--markdown"]).expect(0).out;
     for said in [
         "[FAILED, no retry]",
         "- **Error type:** Blocker in the worktree set-up (the worker never ran; non-retryable until it is fixed)",
@@ -92,7 +93,7 @@ fn a_set_up_that_fails_is_a_blocker_of_its_own_kind_and_the_worker_never_runs() 
         "): Set-up failed, not counted — `` set-up `echo looking; echo no compiler; exit 3` failed: no compiler ``",
         "fix the worktree set-up, then `dispatch retry",
     ] {
-        assert!(ended.out.contains(said), "{said}\n{}", ended.out);
+        assert!(markdown.contains(said), "{said}\n{markdown}");
     }
     let logs = "$ touch ready\n$ echo looking; echo no compiler; exit 3\nlooking\nno compiler\n";
     assert_eq!(scene.dispatch(&["logs", "1"]).expect(0).out, logs);

@@ -76,7 +76,7 @@ fn refuse_runs(here: &RepoContext, targets: &[String]) -> Result<(), CommandErro
     else {
         return Ok(());
     };
-    let branch = here.load(&run)?.state.integration_branch();
+    let branch = here.read_state(&run)?.integration_branch();
     let below = branch.trim_end_matches("integration");
     Err(CommandError::usage(format!(
         "the run {name:?} cannot be compared with other targets"

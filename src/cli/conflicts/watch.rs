@@ -8,6 +8,7 @@ use crate::cli::conflicts::compare::compare;
 use crate::cli::conflicts::subject::Subject;
 use crate::cli::error::{CommandError, CommandResult, ExitStatus};
 use crate::cli::repo_context::RepoContext;
+use crate::engine::runs::read::StateReader;
 use crate::journal::runs::RunLock;
 use crate::merge::oid::Oid;
 use crate::model::ids::{RunId, TaskNumber};
@@ -34,17 +35,17 @@ pub(crate) fn watch(
     args: &ConflictsArgs,
     ui: &Ui,
 ) -> CommandResult {
+    let mut reader = StateReader::new(&here.repo, &here.store, run);
     let mut shown = None;
     let mut exit = ExitStatus::Ok;
     let mut driven = Instant::now();
     loop {
-        let loaded = here.load(run)?;
-        let state = loaded.state.clone();
-        let now = Facts::of(&state);
+        let state = reader.read()?;
+        let now = Facts::of(state);
         if shown.as_ref() != Some(&now) {
-            let subject = Subject::of_run(here, loaded)?;
+            let subject = Subject::of_run(here, here.load(run)?)?;
             let (known, found) = compare(&here.repo, &subject, args, ui)?;
-            let view = BoardView::new(&state);
+            let view = BoardView::new(state);
             let time = second(state.updated);
             let (done, all) = (view.done(), view.tasks.len());
             let speculative = render_speculative(&view, ui.columns());

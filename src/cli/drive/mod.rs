@@ -237,6 +237,7 @@ pub(crate) fn print_end(ui: &Ui, state: &RunState) {
         return;
     }
     for report in render_reports(state) {
-        ui.answer(&format!("\n{report}"));
+        ui.answer("\n");
+        ui.answer_markdown(&report);
     }
 }

@@ -8,7 +8,6 @@ use crate::cli::land::session::{Opened, Preview};
 use crate::cli::repo_context::DefaultRun;
 use crate::engine::land::undo::{Undo, move_back, prepare};
 use crate::engine::publish::catch_up;
-use crate::engine::runs::load::load;
 use crate::model::event::Event;
 use crate::model::integration::Landing;
 use crate::report::suggest;
@@ -68,7 +67,7 @@ pub(crate) fn run(args: UnlandArgs, ui: &Ui) -> CommandResult {
     opened.record(Event::LandingUndone {
         landing: landing.clone(),
     })?;
-    let state = load(&opened.here.store, &opened.run)?.state;
+    let state = opened.here.read_state(&opened.run)?;
     catch_up(&opened.context, &state)?;
     say(&landing, ui);
     ui.hint(&format!("`{}` lands it again", suggest::land(&opened.run)));

@@ -53,7 +53,7 @@ impl Followed<'_> {
         loop {
             let state = poll.next()?;
             let has_folder = |attempt| self.worker_folder(attempt).is_dir();
-            match wait_of(&state, self.task, self.attempt, has_folder) {
+            match wait_of(state, self.task, self.attempt, has_folder) {
                 Wait::Over(attempt) | Wait::NoWorker(attempt) => return Ok(attempt),
                 Wait::Never(why) => {
                     return Err(CommandError::failed(why).hint(format!(

@@ -44,7 +44,7 @@ pub(crate) struct LogsArgs {
 pub(crate) fn run(args: LogsArgs, ui: &Ui) -> CommandResult {
     let here = RepoContext::open()?;
     let run = here.find_run(args.name.run.as_deref(), DefaultRun::Latest)?;
-    let state = here.load(&run)?.state;
+    let state = here.read_state(&run)?;
     let number = find_task(&state.plan, &args.name.task)?.number;
     let attempt = match args.follow {
         true => {

@@ -46,7 +46,8 @@ pub(super) fn abort(
             _ => ExitStatus::Ok,
         });
     }
-    record(here, &loaded, aborted)?;
+    let what = format!("the resolution of {number} is aborted");
+    record(here, &loaded, aborted, &what)?;
     ui.answer(&match json {
         true => format!(
             "{}\n",

@@ -10,7 +10,6 @@ use crate::engine::resolve::manual::finish;
 use crate::engine::runs::load::Loaded;
 use crate::model::event::Event;
 use crate::model::ids::{RunId, TaskNumber};
-use crate::model::run::RunState;
 use crate::report::suggest;
 use crate::ui::Ui;
 
@@ -30,7 +29,7 @@ pub(super) fn accept_and_assemble(
     let loaded = here.load(run)?;
     refuse_landed(&loaded.state)?;
     // An earlier process may have been killed after the checks passed.
-    if !is_merged(&loaded.state, number) {
+    if !loaded.state.is_resolution_merged(number) {
         let exit = reopen(here, run, json, ui, |loaded| {
             accept_once(here, loaded, number)
         })?;
@@ -40,12 +39,13 @@ pub(super) fn accept_and_assemble(
     }
     let _lock = here.lock(run)?;
     let loaded = here.load(run)?;
-    if !is_merged(&loaded.state, number) {
+    if !loaded.state.is_resolution_merged(number) {
         return Err(not_merged(here, &loaded, number));
     }
     let context = context_of(here, &loaded)?;
     let kept = finish(&context, &loaded.state, number)?;
-    record(here, &loaded, Event::ResolutionClosed { task: number })?;
+    let closed = Event::ResolutionClosed { task: number };
+    record(here, &loaded, closed, &format!("{number} resolved by hand"))?;
     if !json {
         ui.status(&format!(
             "the conflict of {number} is resolved, and the resolution recorded"
@@ -64,25 +64,16 @@ fn accept_once(
     number: TaskNumber,
 ) -> Result<Vec<Event>, CommandError> {
     let context = context_of(here, loaded)?;
-    let candidate = accept(&context, &loaded.state, number)?;
+    let (candidate, stat) = accept(&context, &loaded.state, number)?;
     let by_hand = loaded.state.task(number).manual_resolution.as_ref();
     Ok(match by_hand {
         Some(by_hand) if by_hand.candidate == candidate => Vec::new(),
         _ => vec![Event::ResolutionAccepted {
             task: number,
             candidate,
+            stat: Some(stat),
         }],
     })
-}
-
-/// Returns `true` if the accepted resolution is on the integration branch.
-fn is_merged(state: &RunState, number: TaskNumber) -> bool {
-    let candidate = state.task(number).manual_resolution.as_ref();
-    let candidate = candidate.map(|by_hand| by_hand.candidate);
-    let merged = state.integration.iter().flat_map(|found| &found.merged);
-    merged
-        .filter(|merged| merged.task == number)
-        .any(|merged| Some(merged.candidate) == candidate)
 }
 
 fn not_merged(here: &RepoContext, loaded: &Loaded, number: TaskNumber) -> CommandError {

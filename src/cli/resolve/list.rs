@@ -28,7 +28,7 @@ struct OpenConflict<'a> {
 /// When it has none.
 pub(super) fn list(here: &RepoContext, json: bool, ui: &Ui) -> CommandResult {
     let run = here.find_run(None, DefaultRun::Unfinished)?;
-    let state = here.load(&run)?.state;
+    let state = here.read_state(&run)?;
     let found = conflicts(&state);
     if json {
         ui.answer(&format!("{}\n", to_json(&state, &found)));

@@ -13,6 +13,7 @@ use crate::cli::error::{CommandError, CommandResult};
 use crate::cli::repo_context::{DefaultRun, RepoContext, find_task};
 use crate::engine::EngineError;
 use crate::engine::kernel::context::Context;
+use crate::engine::publish::publish_due;
 use crate::engine::runs::load::Loaded;
 use crate::journal::{Journal, runs};
 use crate::model::event::Event;
@@ -85,13 +86,13 @@ pub(crate) fn run(args: ResolveArgs, ui: &Ui) -> CommandResult {
 fn find_open(here: &RepoContext, args: &ResolveArgs) -> Result<(RunId, TaskNumber), CommandError> {
     if let (Some(run), Some(task)) = (&args.run, &args.task) {
         let run = here.find_run(Some(run), DefaultRun::Unfinished)?;
-        let state = here.load(&run)?.state;
+        let state = here.read_state(&run)?;
         let number = find_task(&state.plan, task)?.number;
         return Ok((run, number));
     }
     let mut open = Vec::new();
     for entry in runs::list(&here.store)?.iter().rev().take(NEWEST) {
-        let Ok(Loaded { state, .. }) = here.load(&entry.run) else {
+        let Ok(state) = here.read_state(&entry.run) else {
             continue;
         };
         let is_named = |number: &TaskNumber| match &args.run {
@@ -128,12 +129,22 @@ fn opponents(state: &RunState, number: TaskNumber) -> String {
     }
 }
 
-fn record(here: &RepoContext, loaded: &Loaded, event: Event) -> Result<(), CommandError> {
+/// Records an event, and commits the board that shows it.
+fn record(
+    here: &RepoContext,
+    loaded: &Loaded,
+    event: Event,
+    what: &str,
+) -> Result<RunState, CommandError> {
     let journal = Journal::reopen(&here.repo, &loaded.replayed);
     let mut journal = journal.map_err(EngineError::from)?;
     let recorded = journal.append(vec![event], here.clock.now());
-    recorded.map_err(EngineError::from)?;
-    Ok(())
+    let mut state = loaded.state.clone();
+    for recorded in recorded.map_err(EngineError::from)? {
+        state.apply(&recorded);
+    }
+    publish_due(&context_of(here, loaded)?, &state, format!("board: {what}"))?;
+    Ok(state)
 }
 
 fn context_of(here: &RepoContext, loaded: &Loaded) -> Result<Context, CommandError> {

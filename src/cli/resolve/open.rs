@@ -2,17 +2,15 @@
 
 use serde_json::json;
 
-use super::{context_of, opponents};
+use super::{context_of, opponents, record};
 use crate::base::text::{plural, terminal_safe};
 use crate::cli::drive::reopen::refuse_landed;
 use crate::cli::error::{CommandError, CommandResult, ExitStatus};
 use crate::cli::repo_context::{RepoContext, find_task};
-use crate::engine::EngineError;
 use crate::engine::resolve::conflict_worktree::{create, unmerged_paths};
 use crate::engine::resolve::manual::find_conflict;
 use crate::engine::runs::load::free_references;
 use crate::git::worktree::Worktree;
-use crate::journal::Journal;
 use crate::merge::change::RepoPath;
 use crate::model::event::Event;
 use crate::model::ids::{RunId, TaskNumber};
@@ -59,12 +57,8 @@ pub(super) fn open(
             candidate: conflict.candidate,
             worktree: context.recorded_path(&path),
         };
-        let journal = Journal::reopen(&here.repo, &loaded.replayed);
-        let mut journal = journal.map_err(EngineError::from)?;
-        let recorded = journal.append(vec![opened], here.clock.now());
-        for recorded in recorded.map_err(EngineError::from)? {
-            loaded.state.apply(&recorded);
-        }
+        let what = format!("the conflict of {number} is open");
+        loaded.state = record(here, &loaded, opened, &what)?;
     }
     let state = &loaded.state;
     let worktree = create(&context, state, number)?;

@@ -75,7 +75,7 @@ pub(crate) fn resume(args: ResumeArgs, ui: &Ui) -> CommandResult {
 
 /// Ends the pause of a run that another process drives.
 fn unpause(here: &RepoContext, run: &RunId, ui: &Ui) -> Result<Option<ExitStatus>, CommandError> {
-    if !RunLock::is_held(&here.repo, run) || here.load(run)?.state.phase != RunPhase::Paused {
+    if !RunLock::is_held(&here.repo, run) || here.read_state(run)?.phase != RunPhase::Paused {
         return Ok(None);
     }
     let answer = ask(&control_socket(&here.repo, run), &Request::Resume);

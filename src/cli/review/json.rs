@@ -8,6 +8,7 @@ use crate::merge::change::FileStat;
 use crate::merge::class::Class;
 use crate::model::ids::TaskNumber;
 use crate::model::run::RunState;
+use crate::report::words::resolved;
 
 /// Counts breaking changes.
 const JSON_VERSION: u32 = 1;
@@ -61,6 +62,8 @@ struct WireTask<'a> {
     checks: Vec<WireCheck<'a>>,
     /// Which others it meets.
     conflicts: Vec<WireConflict>,
+    /// The conflicts with what was merged before it, each with its resolution.
+    resolved: Vec<String>,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -117,22 +120,17 @@ fn task<'a>(state: &'a RunState, page: &Page) -> WireTask<'a> {
     let now = state.task(page.task);
     let outcome = now.outcome();
     let report = outcome.map(|outcome| &outcome.report);
-    let merged = state
-        .integration
-        .as_ref()
-        .is_some_and(|found| found.contains(page.task));
     WireTask {
         number: page.task.0,
         tag: &plan.tag,
         title: &plan.title,
         worker: state.worker_name(page.task),
-        base: now
-            .last_attempt()
-            .and_then(|a| a.base)
-            .map(|oid| oid.to_string()),
+        base: state
+            .task_change(page.task)
+            .map(|change| change.from.to_string()),
         candidate: page.candidate.to_string(),
         accepted: !now.rejected,
-        merged,
+        merged: state.placement(page.task).is_merged(),
         left_out: page.left_out.clone(),
         files: page.files.iter().map(file).collect(),
         summary: report.and_then(|report| report.summary.as_deref()),
@@ -151,6 +149,7 @@ fn task<'a>(state: &'a RunState, page: &Page) -> WireTask<'a> {
                 .collect()
         }),
         conflicts: conflicts(state, page.task),
+        resolved: resolved(state, page.task),
     }
 }
 

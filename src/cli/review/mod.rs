@@ -9,13 +9,17 @@ use crate::cli::error::{CommandError, CommandResult, ExitStatus};
 use crate::cli::repo_context::{DefaultRun, RepoContext};
 use crate::merge::change::{ChangeStat, FileStat};
 use crate::merge::oid::Oid;
+use crate::model::conflict_status::ConflictStatus;
 use crate::model::event::Event;
 use crate::model::ids::{RunId, TaskNumber};
 use crate::model::integration::LeftOutReason;
 use crate::model::run::RunState;
+use crate::model::task_change::{Placement, TaskChange};
 use crate::model::task_list::and_list;
 use crate::report::board::text::left_out_reason;
+use crate::report::conflict_suggestion::suggestion;
 use crate::report::suggest;
+use crate::report::words::resolved;
 use crate::ui::Ui;
 
 mod json;
@@ -66,7 +70,7 @@ pub(crate) fn run(args: ReviewArgs, ui: &Ui) -> CommandResult {
     }
     let here = RepoContext::open()?;
     let run = here.find_and_announce_run(args.run.as_deref(), DefaultRun::Unlanded, ui)?;
-    let state = here.load(&run)?.state;
+    let state = here.read_state(&run)?;
     let pages = pages(&here, &state)?;
     if args.json {
         ui.answer(&json::render_json(&state, &pages));
@@ -116,20 +120,22 @@ pub(crate) fn run(args: ReviewArgs, ui: &Ui) -> CommandResult {
 
 fn pages(here: &RepoContext, state: &RunState) -> Result<Vec<Page>, CommandError> {
     let page = |(task, candidate)| {
-        let files = match diff::change(state, task) {
-            Some((from, to)) => {
+        let files = match state.task_change(task) {
+            Some(TaskChange { from, to }) => {
                 let (from, to) = (here.store.tree_of(from)?, here.store.tree_of(to)?);
                 here.store.file_stats(from, to)?
             }
             None => Vec::new(),
         };
-        let out = state.integration.iter().flat_map(|found| &found.left_out);
-        let mut out = out.filter(|out| out.task == task);
+        let left_out = match state.placement(task) {
+            Placement::LeftOut(out) => Some(left_out_reason(out)),
+            _ => None,
+        };
         Ok(Page {
             task,
             candidate,
             files,
-            left_out: out.next().map(left_out_reason),
+            left_out,
         })
     };
     state.candidates().into_iter().map(page).collect()
@@ -250,8 +256,8 @@ fn ask(
             Some("accept") => return Ok(Some(Word::Accept)),
             Some("leave out") => return Ok(Some(Word::LeaveOut)),
             Some("diff") => {
-                if let Some((from, to)) = diff::change(state, page.task) {
-                    diff::show(here, from, to, false, ui)?;
+                if let Some(change) = state.task_change(page.task) {
+                    diff::show(here, change, false, ui)?;
                 }
             }
             Some("send back") => {
@@ -271,9 +277,10 @@ fn ask(
 
 /// Says what accepting does to a candidate that is left out for a reason other than the user's word.
 fn effect_of_accepting(state: &RunState, task: TaskNumber) -> Option<String> {
-    let mut left_out = state.integration.iter().flat_map(|found| &found.left_out);
-    let out = left_out.find(|out| out.task == task)?;
-    stays_out(&state.run, task, &out.reason)
+    match state.placement(task) {
+        Placement::LeftOut(out) => stays_out(&state.run, task, &out.reason),
+        _ => None,
+    }
 }
 
 fn stays_out(run: &RunId, task: TaskNumber, reason: &LeftOutReason) -> Option<String> {
@@ -327,10 +334,14 @@ fn summary(state: &RunState, page: &Page, at: usize, count: usize, most: usize) 
     let conflicts: Vec<String> = own
         .map(|c| {
             let other = if c.a == number { c.b } else { c.a };
-            format!("with {other} ({})", c.class)
+            match state.conflict_status(c) {
+                ConflictStatus::Open => format!("with {other} ({})", c.class),
+                _ => format!("with {other} ({}), {}", c.class, suggestion(state, c)),
+            }
         })
         .collect();
     say("conflict", &conflicts);
+    say("resolved", &resolved(state, number));
     if state.task(number).rejected {
         text.push_str("  left out so far\n");
     } else if let Some(why) = &page.left_out {

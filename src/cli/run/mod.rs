@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
 
-use crate::base::text::plural;
+use crate::base::text::{plural, terminal_safe};
 use crate::cli::confirm::{ConfirmArgs, aborted};
 use crate::cli::drive::{Drive, detach, random};
 use crate::cli::editor::edit;
@@ -22,7 +22,7 @@ use crate::git::discover::Limitation;
 use crate::model::ids::TaskNumber;
 use crate::model::plan::{Plan, Task};
 use crate::model::task_list::comma_list;
-use crate::plan::{Format, render};
+use crate::plan::preview::render_preview;
 use crate::report::suggest;
 use crate::schedule::priority;
 use crate::ui::Ui;
@@ -199,7 +199,7 @@ fn say_remarks(here: &RepoContext, prepared: &Prepared, ui: &Ui) -> Result<(), C
 fn show(ui: &Ui, args: &RunArgs, plan: &Plan, settings: &Settings, prepared: &Prepared) {
     let text = format!(
         "{}\n{}\n",
-        render(plan, Format::Markdown),
+        terminal_safe(&render_preview(plan)),
         facts(plan, settings, prepared)
     );
     if args.json {

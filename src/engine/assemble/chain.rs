@@ -279,10 +279,6 @@ fn left_out_in_review(state: &RunState) -> Vec<LeftOut> {
 
 /// Returns the commit a candidate was built on, if that is not the base of the run.
 fn own_base(context: &Context, state: &RunState, task: TaskNumber) -> Option<Oid> {
-    let by_hand = state.task(task).manual_resolution.as_ref();
-    let base = match by_hand {
-        Some(by_hand) => by_hand.conflict.chain_tip,
-        None => state.task(task).deciding_attempt()?.base?,
-    };
+    let base = state.task_change(task)?.from;
     Some(base).filter(|base| *base != context.base)
 }

@@ -20,6 +20,7 @@ use crate::git::{Store, StoreError};
 use crate::merge::oid::Oid;
 use crate::model::ids::TaskNumber;
 use crate::model::run::RunState;
+use crate::report::suggest;
 
 /// The worktrees and branches of a run that can be removed, and those that stay.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -114,6 +115,15 @@ fn reason_to_keep(
     state: &RunState,
     found: &WorktreeOfRun,
 ) -> Result<Option<String>, EngineError> {
+    if let Some(task) = found.task
+        && state.task(task).open_resolution.is_some()
+        && found.worktree.path == context.resolve_worktree(task)
+    {
+        return Ok(Some(format!(
+            "the conflict of {task} is open (`{} --abort` gives up)",
+            suggest::resolve(&state.run, task)
+        )));
+    }
     let is_untouched_conflict = || {
         found.task.is_some_and(|task| {
             found.worktree.path == context.resolve_worktree(task)

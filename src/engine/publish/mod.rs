@@ -59,6 +59,19 @@ pub fn render_reports(state: &RunState) -> Vec<String> {
 /// # Errors
 /// When the store cannot be read or written.
 pub fn catch_up(context: &Context, state: &RunState) -> Result<bool, EngineError> {
+    let subject = subject(&Digest::default(), &Digest::of(state));
+    publish_due(context, state, subject)
+}
+
+/// Commits the board of a run that no process drives, if it differs from the last one; `false` if not.
+///
+/// # Errors
+/// When the store cannot be read or written.
+pub fn publish_due(
+    context: &Context,
+    state: &RunState,
+    subject: String,
+) -> Result<bool, EngineError> {
     let publisher = Publisher::new(&context.repo)?;
     let branch = branch_ref(&context.integration_branch());
     let Some(tip) = publisher.store.reference(&branch)? else {
@@ -69,7 +82,7 @@ pub fn catch_up(context: &Context, state: &RunState) -> Result<bool, EngineError
     }
     let board = Board {
         text: render_board_file(state),
-        subject: subject(&Digest::default(), &Digest::of(state)),
+        subject,
         time: state.updated,
     };
     Ok(publisher.publish(context, &board)? == Committed::Yes)

@@ -10,7 +10,7 @@ use crate::engine::resolve::error::ResolveError;
 use crate::git::Store;
 use crate::git::commit::{By, NewCommit};
 use crate::git::worktree::Worktree;
-use crate::merge::change::{Change, Entry, RepoPath};
+use crate::merge::change::{Change, ChangeStat, Entry, RepoPath};
 use crate::merge::oid::Oid;
 use crate::model::assembly_conflict::AssemblyConflict;
 use crate::model::ids::TaskNumber;
@@ -20,7 +20,11 @@ use crate::model::run::RunState;
 ///
 /// # Errors
 /// When it is incomplete; nothing has changed then.
-pub fn accept(context: &Context, state: &RunState, task: TaskNumber) -> Result<Oid, ResolveError> {
+pub fn accept(
+    context: &Context,
+    state: &RunState,
+    task: TaskNumber,
+) -> Result<(Oid, ChangeStat), ResolveError> {
     let resolving = open_conflict(state, task)?;
     if let Some(of) = state.outdated_by(task) {
         return Err(ResolveError::MovedOn { task, of });
@@ -36,25 +40,27 @@ pub fn accept(context: &Context, state: &RunState, task: TaskNumber) -> Result<O
     let tree = oid(worktree.git().line(&["write-tree"])?)?;
     let committed = committed(&store, &worktree, &resolving.conflict, tree)?;
     refuse_markers(&store, &resolving.conflict, tree)?;
+    let stat = store.stat(store.tree_of(resolving.conflict.chain_tip)?, tree)?;
     if let Some(commit) = committed {
-        return Ok(commit);
+        return Ok((commit, stat));
     }
     // Accepted before, but not yet assembled: the same commit again.
     if let Some(by_hand) = &state.task(task).manual_resolution
         && store.tree_of(by_hand.candidate)? == tree
     {
-        return Ok(by_hand.candidate);
+        return Ok((by_hand.candidate, stat));
     }
     let attempt = state.task(task).deciding_attempt();
     let attempt = attempt.map_or(1, |attempt| attempt.number);
     let trailers = context.trailers(task, attempt);
-    Ok(store.write_commit(&NewCommit {
+    let commit = store.write_commit(&NewCommit {
         tree,
         parents: &[resolving.conflict.chain_tip, resolving.conflict.candidate],
         message: &format!("{}\n\n{trailers}", merge_message(context, task)),
         time: context.clock.now(),
         by: By::User,
-    })?)
+    })?;
+    Ok((commit, stat))
 }
 
 fn refuse_any(

@@ -32,13 +32,12 @@ pub struct Loaded {
     pub replayed: Replayed,
 }
 
-/// Reads a run. Needs nothing but the references: no worktree, no log, no lock.
+/// Reads a run from its whole journal, to go on with it. Needs nothing but the references: no worktree, no log, no lock.
 ///
 /// # Errors
 /// When the journal, the plan or the settings cannot be read; nothing is guessed.
 pub fn load(store: &Store, run: &RunId) -> Result<Loaded, EngineError> {
     let replayed = replay(store, run)?;
-    let plan = plan_at(store, &replayed, 1)?;
     let settings =
         serde_json::from_str(&replayed.file(store, SETTINGS_FILE)?).map_err(|error| {
             EngineError::Refused(format!(
@@ -46,24 +45,39 @@ pub fn load(store: &Store, run: &RunId) -> Result<Loaded, EngineError> {
                 error_chain(&error)
             ))
         })?;
-    let mut records = replayed.records.iter();
-    let state = records
-        .next()
-        .and_then(|first| RunState::start(run.clone(), plan, first));
-    let mut state = state.ok_or_else(|| broken(run, "its first event"))?;
-    for recorded in records {
+    let state = start(store, &replayed)?;
+    Ok(Loaded {
+        state: fold(store, state, &replayed)?,
+        settings,
+        replayed,
+    })
+}
+
+/// Returns the state after the first event of a whole journal.
+pub(super) fn start(store: &Store, replayed: &Replayed) -> Result<RunState, EngineError> {
+    let run = &replayed.run;
+    let plan = plan_at(store, replayed, 1)?;
+    let first = replayed.records.first();
+    let state = first.and_then(|first| RunState::start(run.clone(), plan, first));
+    state.ok_or_else(|| broken(run, "its first event"))
+}
+
+/// Folds the events that a state does not know yet.
+pub(super) fn fold(
+    store: &Store,
+    mut state: RunState,
+    replayed: &Replayed,
+) -> Result<RunState, EngineError> {
+    let known = state.seq;
+    for recorded in replayed.records.iter().filter(|new| new.seq > known) {
         match recorded.event {
             Event::PlanEdited { .. } => {
-                state.replan(plan_at(store, &replayed, recorded.seq)?, recorded);
+                state.replan(plan_at(store, replayed, recorded.seq)?, recorded);
             }
             _ => state.apply(recorded),
         }
     }
-    Ok(Loaded {
-        state,
-        settings,
-        replayed,
-    })
+    Ok(state)
 }
 
 /// From the next record on the run goes by the settings it has now.

@@ -5,11 +5,11 @@
 //! Who has which is one small file beside the runs. It is no truth, only a courtesy: where it cannot
 //! be used, attempts start all the same.
 
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::path::Path;
 
-use crate::base::files::{self, FileLock};
+use crate::base::files::FileLock;
 use crate::engine::kernel::context::Context;
 use crate::journal::runs::RunLock;
 use crate::model::ids::{AttemptNumber, RunId, TaskNumber};
@@ -89,25 +89,28 @@ fn take(claims: &mut Vec<Claim>, wanted: &Claim, is_driven: impl Fn(&str) -> boo
 }
 
 fn change<T>(folder: &Path, act: impl FnOnce(&mut Vec<Claim>) -> T) -> io::Result<T> {
-    let _lock = FileLock::wait(&folder.join("ports.lock"))?;
-    let file: PathBuf = folder.join("ports");
-    let text = files::read_if_exists(&file)?.unwrap_or_default();
+    let lock = FileLock::wait(&folder.join("ports"))?;
+    let file = lock.file();
+    let mut file = &*file;
+    let mut text = Vec::new();
+    file.read_to_end(&mut text)?;
     let text = String::from_utf8_lossy(&text);
     let mut claims: Vec<Claim> = text.lines().filter_map(parse).collect();
     let before = claims.clone();
     let result = act(&mut claims);
     if claims != before {
         let lines: String = claims.iter().map(render).collect();
-        replace(&file, &lines)?;
+        replace(file, &lines)?;
     }
     Ok(result)
 }
 
-/// The claims need not survive a power loss, as no attempt does.
-fn replace(file: &Path, text: &str) -> io::Result<()> {
-    let new = file.with_extension("new");
-    fs::write(&new, text)?;
-    fs::rename(&new, file)
+/// Writes the claims in place: they need not survive a power loss, as no attempt does, and a line
+/// that was cut off is ignored.
+fn replace(mut file: &File, text: &str) -> io::Result<()> {
+    file.seek(SeekFrom::Start(0))?;
+    file.write_all(text.as_bytes())?;
+    file.set_len(text.len() as u64)
 }
 
 fn render(claim: &Claim) -> String {

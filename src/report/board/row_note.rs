@@ -37,7 +37,7 @@ pub(crate) fn note(
             None => plain_line(note_text(task), CELL_LIMIT),
         },
         (Status::Failed | Status::Retry(_), _) => failure_or_note(task),
-        (Status::Done, _) if task.open_resolution.is_some() => {
+        (Status::Done, _) if state.is_conflict_open(number) => {
             with_suffix(note_text(task), "manual resolution in progress")
         }
         (Status::Done, _) if task.manual_resolution.is_some() => {

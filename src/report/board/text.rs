@@ -80,6 +80,24 @@ fn status_line(view: &BoardView) -> String {
     parts.join(" · ")
 }
 
+/// Renders the end of a run: `shop-2f4d finished: 3 of 4 done, 1 skipped; #2 left out`.
+pub fn result_line(view: &BoardView) -> String {
+    let done = status_line(view).replace(" · ", ", ");
+    let mut line = format!("{} {}: {done}", view.run, view.standing.words());
+    let integration = view.integration.iter();
+    let left_out = integration.clone().flat_map(|found| &found.left_out);
+    let left_out: Vec<_> = left_out.map(|out| out.task).collect();
+    if !left_out.is_empty() {
+        line.push_str(&format!("; {} left out", and_list(&left_out)));
+    }
+    let checks = integration.flat_map(|found| &found.checks);
+    for check in checks.filter(|check| !check.passed()) {
+        let command = plain_line(&check.command, 60);
+        line.push_str(&format!("; check {command}: {}", check_words(check)));
+    }
+    line
+}
+
 fn task_cells(row: &TaskRow) -> [String; 5] {
     let worker = row.worker_name.as_deref().unwrap_or("—");
     [

@@ -23,14 +23,9 @@ struct Wire<'a> {
     skipped: Vec<u32>,
     decisions: Vec<Words<'a>>,
     issues: Vec<Words<'a>>,
-    conflicts: Vec<ConflictLine<'a>>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    resolved: Vec<ResolvedConflict>,
-    left_out: Vec<Left>,
-    checks: Vec<Check<'a>>,
-    culprits: Vec<CulpritJson<'a>>,
+    #[serde(flatten)]
+    assembled: Assembled<'a>,
     reports: Vec<Report<'a>>,
-    next_steps: Vec<Next<'a>>,
     usage: Option<Usage>,
     cost: Cost,
 }
@@ -85,9 +80,21 @@ struct Report<'a> {
 
 /// A suggested next step.
 #[derive(Serialize)]
-pub(crate) struct Next<'a> {
+struct Next<'a> {
     text: &'a str,
     command: Option<&'a str>,
+}
+
+/// The part that is also in the report of a run with failures.
+#[derive(Serialize)]
+pub(crate) struct Assembled<'a> {
+    conflicts: Vec<ConflictLine<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    resolved: Vec<ResolvedConflict>,
+    left_out: Vec<Left>,
+    checks: Vec<Check<'a>>,
+    culprits: Vec<CulpritJson<'a>>,
+    next_steps: Vec<Next<'a>>,
 }
 
 impl Completion {
@@ -102,13 +109,8 @@ impl Completion {
             skipped: self.skipped.iter().map(|task| task.0).collect(),
             decisions: self.decisions.iter().map(words).collect(),
             issues: self.issues.iter().map(words).collect(),
-            conflicts: self.overlaps.iter().map(conflict_line).collect(),
-            resolved: self.resolved.iter().map(resolved).collect(),
-            left_out: self.left_out.iter().map(left).collect(),
-            checks: self.checks.iter().map(check).collect(),
-            culprits: self.culprits.iter().map(culprit).collect(),
+            assembled: assembled(self),
             reports: self.reports.iter().map(report).collect(),
-            next_steps: self.next.iter().map(next).collect(),
             usage: self.bill.as_ref().and_then(|bill| bill.spending().usage),
             cost: self
                 .bill
@@ -117,6 +119,18 @@ impl Completion {
         };
         // Strings and numbers under string keys always have a JSON form.
         serde_json::to_value(wire).unwrap_or_default()
+    }
+}
+
+/// Returns the part about the assembled result.
+pub(crate) fn assembled(report: &Completion) -> Assembled<'_> {
+    Assembled {
+        conflicts: report.overlaps.iter().map(conflict_line).collect(),
+        resolved: report.resolved.iter().map(resolved).collect(),
+        left_out: report.left_out.iter().map(left).collect(),
+        checks: report.checks.iter().map(check).collect(),
+        culprits: report.culprits.iter().map(culprit).collect(),
+        next_steps: report.next.iter().map(next).collect(),
     }
 }
 
@@ -175,7 +189,7 @@ fn report(report: &crate::report::completion::InfoReport) -> Report<'_> {
     }
 }
 
-pub(crate) fn next(step: &crate::report::completion::next_steps::Step) -> Next<'_> {
+fn next(step: &crate::report::completion::next_steps::Step) -> Next<'_> {
     Next {
         text: &step.words,
         command: step.command.as_deref(),

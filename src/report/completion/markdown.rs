@@ -45,16 +45,23 @@ impl Completion {
         let decisions = self.decisions.iter().map(remark);
         write_list(to, "Decisions made (review recommended)", decisions)?;
         write_list(to, "Issues hit", self.issues.iter().map(remark))?;
-        let overlaps = self.overlaps.iter().map(overlap);
-        write_list(
-            to,
-            "Conflicts",
-            overlaps
-                .chain(self.resolved.iter().map(|resolved| self.resolved(resolved)))
-                .chain(self.left_out.iter().map(left_out)),
-        )?;
+        self.write_conflicts(to)?;
         self.write_checks(to)?;
         self.write_reports(to)
+    }
+
+    /// Writes the part that is also in the report of a run with failures.
+    pub(crate) fn write_assembly(&self, to: &mut String) -> fmt::Result {
+        self.write_conflicts(to)?;
+        self.write_checks(to)?;
+        write_steps(to, &self.next)
+    }
+
+    fn write_conflicts(&self, to: &mut String) -> fmt::Result {
+        let overlaps = self.overlaps.iter().map(overlap);
+        let resolved = self.resolved.iter().map(|resolved| self.resolved(resolved));
+        let left_out = self.left_out.iter().map(left_out);
+        write_list(to, "Conflicts", overlaps.chain(resolved).chain(left_out))
     }
 
     fn write_markdown(&self, to: &mut String) -> fmt::Result {

@@ -12,6 +12,7 @@ use crate::base::text::clip;
 use crate::merge::change::{ChangeStat, RepoPath};
 use crate::merge::class::{Class, HunkClass};
 use crate::model::bill::Bill;
+use crate::model::conflict_status::ConflictStatus;
 use crate::model::ids::{RunId, TaskNumber};
 use crate::model::integration::{CheckResult, Culprit, LeftOut, LeftOutReason};
 use crate::model::outcome::{End, Outcome};
@@ -19,10 +20,12 @@ use crate::model::plan::{Produces, Task};
 use crate::model::resolution::Resolution;
 use crate::model::run::RunState;
 use crate::model::status::Status;
+use crate::model::task_change::Placement;
 use crate::model::task_conflict::TaskConflict;
 use crate::model::task_list::{and_list, comma_list};
 use crate::model::task_state::TaskPhase;
 use crate::report::completion::next_steps::{Step, next_steps};
+use crate::report::conflict_suggestion::suggestion;
 
 /// The maximum length of an `info` task's report, in characters.
 const INFO_LIMIT: usize = 6000;
@@ -158,7 +161,7 @@ impl Completion {
             title: task.title.clone(),
             name: name(task),
             summary: outcome.report.summary.as_ref().or(last_words).cloned(),
-            stat: (!changes_nothing).then_some(*stat),
+            stat: state.task_stat(task.number).filter(|_| !changes_nothing),
         });
         if let Some(text) = info.as_ref().filter(|text| !text.trim().is_empty()) {
             let lines: Vec<_> = text.trim().lines().collect();
@@ -269,17 +272,13 @@ fn conflict_outcome(state: &RunState, conflict: &TaskConflict) -> String {
     if !class.is_conflict() {
         return clean_overlap(conflict);
     }
-    let Some(integration) = &state.integration else {
-        return format!("{class} conflict");
-    };
-    let is_in = |task| integration.merged.iter().any(|merged| merged.task == task);
-    let outside: Vec<_> = [conflict.a, conflict.b]
-        .into_iter()
-        .filter(|t| !is_in(*t))
-        .collect();
-    match outside.as_slice() {
-        [] => format!("{class} conflict, resolved during assembly"),
-        out => format!("{class} conflict, {} left out", and_list(out)),
+    let is_left_out = |task: &TaskNumber| matches!(state.placement(*task), Placement::LeftOut(_));
+    let pair = [conflict.a, conflict.b].into_iter();
+    let left_out: Vec<TaskNumber> = pair.filter(is_left_out).collect();
+    match (state.conflict_status(conflict), left_out.as_slice()) {
+        (ConflictStatus::Open, []) => format!("{class} conflict"),
+        (ConflictStatus::Open, out) => format!("{class} conflict, {} left out", and_list(out)),
+        _ => format!("{class} conflict, {}", suggestion(state, conflict)),
     }
 }
 

@@ -7,6 +7,7 @@ use crate::model::ids::TaskNumber;
 use crate::model::integration::{CheckOutcome, Integration, LeftOutReason};
 use crate::model::run::RunState;
 use crate::model::status::Status;
+use crate::model::task_change::Placement;
 use crate::model::task_list::and_list;
 use crate::report::completion::is_by_user;
 use crate::report::suggest;
@@ -37,14 +38,6 @@ pub(crate) fn write_steps(to: &mut String, steps: &[Step]) -> fmt::Result {
         }
     }
     Ok(())
-}
-
-/// Returns the steps for the results of a run with failures; none before an assembly.
-pub(crate) fn next_steps_beside_failures(state: &RunState) -> Vec<Step> {
-    match state.integration.is_some() || state.assembly_refused.is_some() {
-        true => next_steps(state),
-        false => Vec::new(),
-    }
 }
 
 /// Returns the steps in a sensible order; landing an incomplete result is marked as such.
@@ -184,7 +177,7 @@ fn land(state: &RunState) -> String {
 
 /// Renders the parts a landing would lack: ` without #2, although the check npm test failed`.
 fn without(state: &RunState, integration: &Integration) -> String {
-    let out = missing(state, integration);
+    let out = missing(state);
     let mut words = String::new();
     if !out.is_empty() {
         let all_by_user =
@@ -203,9 +196,9 @@ fn without(state: &RunState, integration: &Integration) -> String {
 }
 
 /// Returns the tasks that were left out, failed or never ran, except skipped ones.
-fn missing(state: &RunState, integration: &Integration) -> Vec<TaskNumber> {
+fn missing(state: &RunState) -> Vec<TaskNumber> {
     let is_missing = |task: &TaskNumber| match state.status(*task) {
-        Status::Done => integration.left_out.iter().any(|out| out.task == *task),
+        Status::Done => matches!(state.placement(*task), Placement::LeftOut(_)),
         Status::Skipped => false,
         _ => true,
     };

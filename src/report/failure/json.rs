@@ -8,7 +8,7 @@ use crate::model::ids::TaskNumber;
 use crate::model::kept_changes::KeptChanges;
 use crate::model::status::Status;
 use crate::model::usage::{Cost, Usage};
-use crate::report::completion::json::{Next, next};
+use crate::report::completion::json::{Assembled, assembled};
 use crate::report::failure::{
     AttemptEnd, AttemptLine, ConflictedTask, FailedTask, FailureReport, HealthyTask, RetryEnd,
 };
@@ -25,8 +25,8 @@ struct Wire<'a> {
     conflicting: Vec<Conflicting<'a>>,
     healthy: Vec<Healthy<'a>>,
     summary: Summary,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    next_steps: Vec<Next<'a>>,
+    #[serde(flatten)]
+    assembled: Option<Assembled<'a>>,
     usage: Option<Usage>,
     cost: Cost,
 }
@@ -123,7 +123,7 @@ impl FailureReport {
                 cancelled: self.count(&Status::Cancelled),
                 unfinished: self.unfinished(),
             },
-            next_steps: self.next.iter().map(next).collect(),
+            assembled: self.assembled.as_ref().map(assembled),
             usage: self.bill.as_ref().and_then(|bill| bill.spending().usage),
             cost: self
                 .bill

@@ -14,7 +14,6 @@ use crate::model::ids::TaskNumber;
 use crate::model::kept_changes::KeptChanges;
 use crate::model::status::Status;
 use crate::model::task_list::comma_list;
-use crate::report::completion::next_steps::write_steps;
 use crate::report::failure::{
     AttemptEnd, AttemptLine, ConflictedTask, FailedTask, FailureReport, RetryEnd,
 };
@@ -49,7 +48,10 @@ impl FailureReport {
         }
         self.write_healthy(to)?;
         self.write_summary(to)?;
-        write_steps(to, &self.next)
+        match &self.assembled {
+            Some(assembled) => assembled.write_assembly(to),
+            None => Ok(()),
+        }
     }
 
     fn write_failed(&self, to: &mut String, task: &FailedTask) -> fmt::Result {

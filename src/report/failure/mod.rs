@@ -15,7 +15,7 @@ use crate::model::run::RunState;
 use crate::model::status::Status;
 use crate::model::task_state::{TaskPhase, TaskState};
 use crate::model::usage::{Cost, Usage};
-use crate::report::completion::next_steps::{Step, next_steps_beside_failures};
+use crate::report::completion::Completion;
 use crate::report::suggest;
 
 /// The content of the failure report, independent of its format.
@@ -27,8 +27,8 @@ pub struct FailureReport {
     pub(crate) healthy: Vec<HealthyTask>,
     pub(crate) total: usize,
     pub(crate) blocked: BlockedCount,
-    /// The next steps for the results of the other tasks.
-    pub(crate) next: Vec<Step>,
+    /// The results of the other tasks, once they were assembled.
+    pub(crate) assembled: Option<Completion>,
     /// The tokens and the cost, if any agent reports them.
     pub(crate) bill: Option<Bill>,
 }
@@ -152,7 +152,7 @@ impl FailureReport {
             healthy: Vec::new(),
             total: state.tasks.len(),
             blocked: BlockedCount::new(state),
-            next: next_steps_beside_failures(state),
+            assembled: assembled(state),
             bill: Bill::of(state),
         };
         for task in state.plan.tasks() {
@@ -249,6 +249,12 @@ fn failed_task(state: &RunState, number: TaskNumber) -> Option<FailedTask> {
             false => suggest::retry(&state.run, number),
         },
     })
+}
+
+/// Returns the report on the results of the other tasks, if they were assembled.
+fn assembled(state: &RunState) -> Option<Completion> {
+    let is_assembled = state.integration.is_some() || state.assembly_refused.is_some();
+    is_assembled.then(|| Completion::new(state))
 }
 
 /// Returns `true` if a retry would run the same shell command, which would fail again.

@@ -1,0 +1,91 @@
+//! Text for a terminal: no raw Markdown, and no word broken at any width.
+
+use std::collections::BTreeSet;
+
+use git_dispatch::ui::markdown::{CodeMarks, render_markdown};
+
+use crate::harness::Scene;
+
+/// A conflict, a failure and a report in one run.
+const PLAN: &str = "# Everything at once
+
+1. [ONE] One way to write a line of the application
+   - run: sed -i s/two/2/ src/app.ts
+2. [OTHER] Another way to write the very same line of the application
+   - run: sed -i s/two/zwei/ src/app.ts
+3. [BROKEN] A command that cannot work
+   - run: echo something went wrong here >&2; exit 1
+4. [WAITS] Something that waits for it — blocked by #3
+   - run: echo 4 > four
+5. [INFO] A report with a list
+   - run: printf '* first\\n* second\\n'
+   - produces: info
+";
+
+fn has_markdown(line: &str) -> bool {
+    let line = line.trim_start();
+    let heading = line.trim_start_matches('#').strip_prefix(' ');
+    let is_heading = heading.is_some_and(|words| line.starts_with('#') && !words.starts_with(' '));
+    is_heading
+        || line.contains("**")
+        || line.starts_with("- ")
+        || line.starts_with('|')
+        || line.starts_with("```")
+}
+
+#[test]
+fn a_report_is_text_everywhere_but_in_the_file() {
+    let scene = Scene::new();
+    let ended = scene.run(PLAN, &[]).expect(3);
+    let report = scene.dispatch(&["report"]).expect(0).out;
+    assert!(ended.out.ends_with(&report), "{}", ended.out);
+    let odd: Vec<&str> = ended
+        .out
+        .lines()
+        .filter(|line| has_markdown(line))
+        .collect();
+    assert!(odd.is_empty(), "{odd:?}");
+    let markdown = scene.dispatch(&["report", "--markdown"]).expect(0).out;
+    assert!(scene.board().ends_with(&format!("\n{markdown}")));
+    assert!(markdown.lines().filter(|line| has_markdown(line)).count() > 10);
+}
+
+#[test]
+fn words_are_whole_at_every_width() {
+    let scene = Scene::new();
+    scene.run(PLAN, &[]).expect(3);
+    let board = scene.dispatch(&["board"]).expect(0).out;
+    let words = |columns: usize| -> BTreeSet<String> {
+        let text = render_markdown(&board, columns, CodeMarks::Backticks);
+        let plain = anstream::adapter::strip_str(&text).to_string();
+        for line in plain.lines() {
+            let is_one_word = !line.trim().contains(' ');
+            assert!(
+                line.chars().count() <= columns || is_one_word,
+                "{columns}: {line}"
+            );
+            assert!(!has_markdown(line), "{columns}: {line}");
+        }
+        plain.split_whitespace().map(str::to_owned).collect()
+    };
+    let whole = words(10_000);
+    assert!(whole.len() > 50);
+    for columns in [60, 80, 120] {
+        let missing: Vec<String> = whole.difference(&words(columns)).cloned().collect();
+        // A table that is too narrow for columns has no heading.
+        let headings = [
+            "Worker",
+            "Status",
+            "Notes",
+            "Pair",
+            "Path",
+            "Kind",
+            "Suggested",
+            "Task",
+        ];
+        let missing = missing
+            .iter()
+            .filter(|word| !headings.contains(&word.as_str()));
+        assert_eq!(missing.count(), 0, "{columns}");
+    }
+}
