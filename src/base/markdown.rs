@@ -76,11 +76,6 @@ pub fn markdown_code(text: &str) -> String {
     }
 }
 
-/// Renders a code span for a table cell, where even code must escape `|`.
-pub fn markdown_code_cell(text: &str) -> String {
-    markdown_code(&plain_line(text, CELL_LIMIT)).replace('|', "\\|")
-}
-
 /// Renders an indented code block with a fence that nothing inside can close.
 pub fn markdown_block(text: &str, indent: &str) -> String {
     let text = terminal_safe(&strip_escapes(&text.replace("\r\n", "\n")));
@@ -190,7 +185,6 @@ mod tests {
         assert_eq!(markdown_code("npm test"), "`npm test`");
         assert_eq!(markdown_code("a `b` c"), "`` a `b` c ``");
         assert_eq!(markdown_code(" \n "), "");
-        assert_eq!(markdown_code_cell("a|b"), "`a\\|b`");
     }
 
     #[test]

@@ -23,14 +23,6 @@ impl Ui {
         Ok(None)
     }
 
-    /// Asks a yes-or-no question; the empty line is yes, the end of the input is no.
-    ///
-    /// # Errors
-    /// When the terminal cannot be read.
-    pub fn confirm(&self, question: &str) -> io::Result<bool> {
-        Ok(self.ask(question, &["yes", "no"])? == Some("yes"))
-    }
-
     /// Shows a text and reads one line, without its end. `None` at the end of the input, or without a
     /// terminal.
     ///
@@ -115,6 +107,5 @@ mod tests {
     fn there_is_no_prompt_without_a_terminal() {
         let ui = Ui::non_interactive();
         assert_eq!(ui.ask("Go on?", WORDS).unwrap(), None);
-        assert!(!ui.confirm("Go on?").unwrap());
     }
 }

@@ -83,14 +83,6 @@ pub enum CommandLineError {
     },
 }
 
-/// Checks that the worker can do the task.
-///
-/// # Errors
-/// When the worker has no command and the task no `run`.
-pub fn check_worker(worker: &Worker, task: &Task) -> Result<(), CommandLineError> {
-    script(worker, task).map(drop)
-}
-
 /// Returns the script of a worker without a command; `None` for one with a command.
 fn script<'a>(worker: &Worker, task: &'a Task) -> Result<Option<&'a str>, CommandLineError> {
     if !worker.command.is_empty() {

@@ -17,6 +17,7 @@ mod differential;
 mod docs;
 mod doctor;
 mod every_class;
+mod examples;
 mod exec;
 mod faces;
 #[cfg(feature = "faults")]

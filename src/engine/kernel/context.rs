@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tokio::sync::Semaphore;
 
@@ -111,15 +111,6 @@ impl Context {
         self.integration
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The same, or `None` if it is not free.
-    pub fn try_hold_integration(&self) -> Option<MutexGuard<'_, ()>> {
-        match self.integration.try_lock() {
-            Ok(guard) => Some(guard),
-            Err(TryLockError::Poisoned(error)) => Some(error.into_inner()),
-            Err(TryLockError::WouldBlock) => None,
-        }
     }
 
     /// Returns the state that all worktrees share, as it is now.

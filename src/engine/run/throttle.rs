@@ -43,11 +43,6 @@ impl Throttle {
         Some(rests_until.saturating_duration_since(now))
     }
 
-    /// Returns `true` if a round could begin now.
-    pub fn is_ready(&self, now: Instant) -> bool {
-        self.began.is_none() && self.rests_until.is_none_or(|until| until <= now)
-    }
-
     /// Begins a round.
     pub fn begin(&mut self, now: Instant) {
         self.requested = false;

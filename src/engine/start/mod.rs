@@ -31,6 +31,7 @@ use crate::model::run::RunState;
 use crate::model::shortage::Shortage;
 use crate::model::worker::Worker;
 use crate::plan::{Format, render};
+use crate::report::board::markdown::is_board;
 use crate::worker::template::TemplateError;
 
 /// What stands above the references of a run, from the top.
@@ -313,8 +314,7 @@ fn refuse_taken_names(store: &Store, settings: &Settings, base: Oid) -> Result<(
     };
     let text = store.blob(entry.oid)?;
     let text = String::from_utf8_lossy(&text);
-    let is_board = text.starts_with("# Dispatch: ") && text.contains("\nRun `");
-    if is_board {
+    if is_board(&text) {
         Ok(())
     } else {
         Err(StartError::BoardTaken(file.clone()))

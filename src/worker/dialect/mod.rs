@@ -90,11 +90,6 @@ impl Reading {
         }
     }
 
-    /// Returns the refused permissions so far.
-    pub fn refusals(&self) -> &[String] {
-        &self.builder.transcript.refusals
-    }
-
     /// Returns `true` after the final event of the agent.
     pub fn is_over(&self) -> bool {
         self.builder.transcript.terminal_seen
