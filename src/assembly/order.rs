@@ -11,7 +11,7 @@
 //! order; then priority; then number.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
 use crate::assembly::exclusion::{Exclusion, ExclusionReason, FailingSet};
 use crate::assembly::selection::{OrderInput, OrderTask, Selection, select};
@@ -109,10 +109,44 @@ impl<'a> Ordering<'a> {
                 waiting.remove(&next);
             }
         }
-        while let Some(next) = self.best(&waiting, |_| true) {
+        for next in self.sorted(&waiting) {
             self.push(next, None);
-            waiting.remove(&next);
         }
+    }
+
+    /// Sorts these tasks: repeatedly the best of those that were built on none of the rest.
+    fn sorted(&self, waiting: &BTreeSet<TaskNumber>) -> Vec<TaskNumber> {
+        let mut dependents: BTreeMap<TaskNumber, Vec<TaskNumber>> = BTreeMap::new();
+        let mut open: BTreeMap<TaskNumber, usize> = BTreeMap::new();
+        let mut ready = BinaryHeap::new();
+        for task in waiting {
+            let below = self.admitted.get(task).map(|task| task.depends_on.iter());
+            let below = below
+                .into_iter()
+                .flatten()
+                .filter(|on| waiting.contains(on));
+            let below: BTreeSet<&TaskNumber> = below.collect();
+            match below.len() {
+                0 => ready.push(Reverse((self.rank(*task), *task))),
+                count => drop(open.insert(*task, count)),
+            }
+            for on in below {
+                dependents.entry(*on).or_default().push(*task);
+            }
+        }
+        let mut sorted = Vec::with_capacity(waiting.len());
+        while let Some(Reverse((_, next))) = ready.pop() {
+            sorted.push(next);
+            for dependent in dependents.remove(&next).unwrap_or_default() {
+                if let Some(count) = open.get_mut(&dependent) {
+                    *count -= 1;
+                    if *count == 0 {
+                        ready.push(Reverse((self.rank(dependent), dependent)));
+                    }
+                }
+            }
+        }
+        sorted
     }
 
     /// Returns a task and all unplaced tasks it was built on.

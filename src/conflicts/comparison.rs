@@ -23,7 +23,7 @@ pub(super) struct Comparison {
     pub(super) base: Option<Oid>,
     /// The throwaway commit that stands for a given base.
     given_base: Option<Oid>,
-    /// Whether merges may be skipped.
+    /// `true` if merges may be skipped.
     pub(super) prune: bool,
 }
 

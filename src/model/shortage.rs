@@ -61,7 +61,7 @@ impl Shortage {
     /// Returns a hint for the user.
     pub fn hint(&self) -> &'static str {
         match self.resource {
-            Resource::Bytes | Resource::Files => "free disk space there",
+            Resource::Bytes | Resource::Files => "free some space",
             Resource::Worktrees | Resource::TotalDisk => {
                 "remove a finished run with `dispatch clean`, or raise the limit"
             }

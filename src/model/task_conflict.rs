@@ -21,20 +21,20 @@ pub struct TaskConflict {
     /// The merge bases; empty in journals of earlier versions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub bases: Vec<Oid>,
-    /// The conflicting paths and hunks.
+    /// The paths in conflict, by class.
     pub units: Vec<Unit>,
-    /// `true` if branches below one of the two conflict in the same way.
+    /// `true` if branches that the two were built on have it already.
     #[serde(default)]
     pub inherited: bool,
 }
 
 impl TaskConflict {
-    /// The two tasks, the lower number first.
+    /// Returns the two tasks, the lower number first.
     pub fn pair(&self) -> (TaskNumber, TaskNumber) {
         (self.a, self.b)
     }
 
-    /// Returns the verdict of git's merge of the two.
+    /// Returns git's verdict on the two.
     pub fn verdict(&self) -> Verdict {
         let stops = |class: Class| class.is_conflict() && class.counts_though_merged().is_none();
         match self.class {

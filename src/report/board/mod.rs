@@ -1,5 +1,6 @@
 //! Boards: one [`view::BoardView`] of a run, rendered as Markdown, terminal text and JSON.
 
+pub mod incremental;
 pub mod json;
 pub mod markdown;
 pub mod text;
