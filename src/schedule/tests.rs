@@ -222,7 +222,7 @@ impl Game {
             }
             Action::FailRedispatch(task) => {
                 let event = Event::RedispatchFailed { task: *task };
-                (format!("in vain {}", self.name(*task)), Some(event))
+                (format!("restore {}", self.name(*task)), Some(event))
             }
             Action::ScheduleRetry { task, due } => {
                 let ended = self
@@ -554,7 +554,7 @@ fn one_that_is_done_again_in_vain_offers_what_it_had() {
         clash b      | again b | start b
         flake b      | retry b in 4s | wake for b
         due b        | start b
-        fail b       | in vain b | end 4
+        fail b       | restore b | end 4
         "
     );
     insta::assert_snapshot!(
