@@ -3,11 +3,9 @@
 //! [`CulpritSearch`] requests check runs on sets of candidates and records what failed, until the
 //! result is clear. The whole set is tried first. If something fails that passes on the base, it is
 //! run again; if it fails again, the cumulative prefixes of the assembly order are bisected, and
-//! the
-//! boundary is run again too. The candidate at the boundary is tried alone, with the tasks it was
-//! built on; if that passes, the others are reduced to the partners it needs. Then the rest is
-//! tried
-//! without it and without the tasks built on it, until it passes.
+//! the boundary is run again too. The candidate at the boundary is tried alone, with the tasks it
+//! was built on; if that passes, the others are reduced to the partners it needs. Then the rest is
+//! tried without it and without the tasks built on it, until it passes.
 //!
 //! With `n` candidates, `r` re-runs, `L = ⌈log2 n⌉` and `m` partners of each culprit, the
 //! checks run at most `2 + Σ (2r + L + 2 + m (L + 1))` times ([`max_runs`]): the whole set and the
@@ -15,8 +13,7 @@
 //! alone, for each partner a bisection and a test of the partners so far, and the rest.
 //!
 //! Invariant: for every culprit, its failures occurred `1 + r` times on a set, and the set without
-//! it
-//! passed.
+//! it passed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -112,8 +109,7 @@ impl CulpritSearch {
     /// Starts a search over the candidates in assembly order.
     ///
     /// `built_on` has the tasks each contains, of which only those in `order` count; `checks` is
-    /// the
-    /// number of checks.
+    /// the number of checks.
     pub fn new(
         order: Vec<TaskNumber>,
         built_on: BTreeMap<TaskNumber, Vec<TaskNumber>>,

@@ -1,14 +1,10 @@
 //! Orders the candidates of an assembly.
 //!
 //! The selected ones come first ([`crate::assembly::selection`]), then the others, to be resolved
-//! or
-//! re-dispatched. In each half dependencies come first; then the fewest conflicts (240 generated
-//! sets
-//! of 10: 6.5 merged, against 6.1 first come, first served and 5.0 at worst); then editors and
-//! adders
-//! before movers and deleters, because most sets of branches that only conflict jointly merge in
-//! that
-//! order; then priority; then number.
+//! or re-dispatched. In each half dependencies come first; then the fewest conflicts (240 generated
+//! sets of 10: 6.5 merged, against 6.1 first come, first served and 5.0 at worst); then editors and
+//! adders before movers and deleters, because most sets of branches that only conflict jointly
+//! merge in that order; then priority; then number.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};

@@ -1,12 +1,10 @@
 //! Selects the candidates to assemble: the largest set without a conflict.
 //!
 //! The set contains every task that a member was built on. Connected parts of the graph with at
-//! most
-//! [`EXACT`] tasks are solved exactly; in larger parts the task with the fewest conflicts is
-//! selected
-//! until the rest splits into such parts, and the result is never smaller than first come, first
-//! served. Among sets of one size editors and adders go before movers and deleters, then priority,
-//! then number. The user's choices outrank all of this.
+//! most [`EXACT`] tasks are solved exactly; in larger parts the task with the fewest conflicts is
+//! selected until the rest splits into such parts, and the result is never smaller than first come,
+//! first served. Among sets of one size editors and adders go before movers and deleters, then
+//! priority, then number. The user's choices outrank all of this.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};

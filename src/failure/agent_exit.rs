@@ -2,10 +2,8 @@
 //!
 //! Status and kind of an error outrank its text, except where the text is more exact: a 429 with
 //! "usage limit" is a quota, a 400 with "credit balance" is missing credit. Used-up turns or cost
-//! are
-//! `logic`: the same attempt would use them up again, so the user has to raise the limit or split
-//! the
-//! task.
+//! are `logic`: the same attempt would use them up again, so the user has to raise the limit or
+//! split the task.
 
 use crate::base::markdown::plain_line;
 use crate::failure::evidence::{Classification, Evidence};

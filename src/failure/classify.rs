@@ -2,8 +2,7 @@
 //!
 //! The order: facts dispatch observed, the worker's own report, the events of its output, the state
 //! of the work, the exit code by the agent's and then by its general meaning, and known texts in
-//! the
-//! last lines of the output. The whole output is never searched: a passing test may print "rate
+//! the last lines of the output. The whole output is never searched: a passing test may print "rate
 //! limit".
 
 use jiff::Timestamp;

@@ -2,8 +2,7 @@
 //!
 //! Known formats: `resets 7pm (America/Los_Angeles)`, `resets Oct 7, 1am`, `try again at Apr 28th,
 //! 2026 10:03 PM.`, `try again in 3 days 4 hours`, `limit reached|1760000000`. A time of day
-//! without
-//! a date is the next one; without a time zone it is in the zone of `now`.
+//! without a date is the next one; without a time zone it is in the zone of `now`.
 
 use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;

@@ -200,8 +200,7 @@ pub enum Event {
     /// The current conflicts of uncommitted work; replaces the previous ones.
     SpeculativeConflicts {
         /// Every conflicting pair with at least one running task; without hunks, whose lines move
-        /// with
-        /// every edit.
+        /// with every edit.
         conflicts: Vec<TaskConflict>,
         /// `true` if tasks that declare one of their paths wait.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]

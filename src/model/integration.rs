@@ -21,8 +21,7 @@ pub enum History {
     /// One ordinary commit per task.
     Squash,
     /// Each task's commits rebased on top of the others; one ordinary commit for a task whose
-    /// rebased
-    /// commits end in a different tree.
+    /// rebased commits end in a different tree.
     Linear,
 }
 

@@ -1,9 +1,9 @@
 //! Changes in the repository outside dispatch's own branches while an attempt ran.
 //!
 //! A worktree does not confine a worker: it can move the user's branches or change the
-//! configuration
-//! that all worktrees share. Dispatch compares both before and after each attempt. It cannot tell
-//! which process made a change: the user and other attempts work in the same repository.
+//! configuration that all worktrees share. Dispatch compares both before and after each attempt. It
+//! cannot tell which process made a change: the user and other attempts work in the same
+//! repository.
 
 use std::collections::BTreeMap;
 

@@ -26,8 +26,7 @@ impl RunState {
     /// Returns the conflict that kept a task out of the last assembly.
     ///
     /// `None` if it was not left out because of a conflict, or if an assembled candidate has
-    /// changed
-    /// since.
+    /// changed since.
     pub fn assembly_conflict(&self, number: TaskNumber) -> Option<AssemblyConflict> {
         let integration = self.integration.as_ref()?;
         let mut left_out = integration.left_out.iter();

@@ -19,8 +19,7 @@ pub struct Transcript {
     /// `true` if the output has the event with which the agent ends.
     pub terminal_seen: bool,
     /// The actions the agent's permissions refused, one line each, safe to print. Refused commits
-    /// are
-    /// left out, because dispatch makes the commit.
+    /// are left out, because dispatch makes the commit.
     pub refusals: Vec<String>,
     /// Commands that the agent's sandbox kept from writing; the work may be complete without them.
     pub hindrances: Vec<String>,

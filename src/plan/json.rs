@@ -1,8 +1,8 @@
 //! Parses plans in JSON.
 //!
 //! serde_json keeps no positions, but returns every value as a slice of the text ([`RawValue`]),
-//! whose
-//! start is the position. A document is parsed one level at a time, only as deep as a plan can be.
+//! whose start is the position. A document is parsed one level at a time, only as deep as a plan
+//! can be.
 
 use std::fmt;
 

@@ -2,8 +2,7 @@
 //!
 //! Each format yields the same draft with positions, and one validation turns the draft into a plan
 //! and reports all errors at once. A valid plan can be rendered in each format and parsed back
-//! without
-//! loss, except for the name of a prompt's file.
+//! without loss, except for the name of a prompt's file.
 
 use std::collections::BTreeSet;
 use std::path::Path;

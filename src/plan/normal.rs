@@ -8,8 +8,7 @@ pub(super) fn lines(text: &str) -> String {
 /// Normalises a prompt.
 ///
 /// Removes empty lines at the start, white space at the end, and a common indentation of one to
-/// three
-/// spaces; four make a code block in Markdown and stay.
+/// three spaces; four make a code block in Markdown and stay.
 pub(super) fn prompt(text: &str) -> String {
     let text = lines(text);
     let text = without_empty_lines(text.trim_end());

@@ -6,8 +6,7 @@ use crate::assembly::culprit::*;
 use crate::model::task_list::comma_list;
 
 /// The checks by script: `2+4` fails the check with #2 and #4, `2:a` fails its test `a`, `0` fails
-/// on
-/// the base, `~3` fails only the first time with #3, `3+!4` fails with #3 and without #4; `/`
+/// on the base, `~3` fails only the first time with #3, `3+!4` fails with #3 and without #4; `/`
 /// separates checks.
 struct Script {
     rules: Vec<(usize, String)>,
@@ -391,8 +390,7 @@ fn generated_culprit_sets_are_found_exactly_and_within_the_bound() {
 }
 
 /// The simulation behind the choice of the method: the number of candidates, the probability that
-/// one
-/// fails alone, and the average number of runs of the bisection.
+/// one fails alone, and the average number of runs of the bisection.
 const SIMULATED: [(usize, f64, f64); 6] = [
     (10, 0.05, 3.2),
     (10, 0.1, 4.9),

@@ -5,10 +5,8 @@
 //!
 //! * The title is the first heading of level 1.
 //! * If there is a heading "Dispatch Plan", tasks are below it, up to the next heading of its level
-//! or
-//!   above; otherwise every numbered list contains tasks. Everything else is for the reader.
-//! * Headings that start with "Independent" or "Dependent" set the default dependencies, and
-//! "Shared
+//!   or above; otherwise every numbered list contains tasks. Everything else is for the reader.
+//! * Headings that start with "Independent" or "Dependent" set the default dependencies, and "Shared
 //!   Context" (anywhere) contains the context: one entry for each item or block.
 //! * The number of a task is the written one. If all items of a list have the same number, they are
 //!   counted from it, as in Markdown.

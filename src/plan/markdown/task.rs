@@ -60,8 +60,7 @@ pub(super) fn read(
 /// Parses the headline; returns it with the start of the next line and the blocks below.
 ///
 /// The headline is the whole first paragraph, because editors wrap lines. If a label or `blocked
-/// by`
-/// ends its first line, the headline ends there and the prompt begins.
+/// by` ends its first line, the headline ends there and the prompt begins.
 fn read_headline<'a>(
     text: &str,
     item: &'a Block,
@@ -130,8 +129,7 @@ fn last_place(text: &str, list: &Block) -> usize {
 /// Returns the end of an item.
 ///
 /// Its span may include a following link definition: text after an empty line and left of the
-/// item's
-/// column does not belong to it.
+/// item's column does not belong to it.
 fn end_of_item(text: &str, span: Span, column: usize) -> usize {
     let mut at = span.start;
     let mut after_empty = false;
