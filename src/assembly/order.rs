@@ -380,6 +380,24 @@ mod tests {
         }
     }
 
+    #[test]
+    fn sorting_is_taking_the_best_of_the_ready_again_and_again() {
+        let mut rng = fastrand::Rng::with_seed(8);
+        for _ in 0..200 {
+            let input = random(&mut rng, 15);
+            let selection = select(&input);
+            let order = Ordering::new(&input, &selection);
+            let mut waiting: BTreeSet<TaskNumber> = order.admitted.keys().copied().collect();
+            let sorted = order.sorted(&waiting);
+            let mut expected = Vec::new();
+            while let Some(next) = order.best(&waiting, |_| true) {
+                waiting.remove(&next);
+                expected.push(next);
+            }
+            assert_eq!(sorted, expected);
+        }
+    }
+
     fn order_without_failing(text: &str, sets: &[&[u32]]) -> String {
         let input = input(text);
         let tasks = input.tasks.iter();

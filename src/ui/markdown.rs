@@ -13,7 +13,7 @@ const GAP: usize = 2;
 /// Spaces before a line of code.
 const CODE_INDENT: usize = 4;
 
-/// The way code inside a sentence stands out.
+/// The marking of code inside a sentence.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum CodeMarks {
     /// By colour.

@@ -20,6 +20,7 @@ use crate::engine::run::now::Now;
 use crate::engine::run::outside::Outside;
 use crate::engine::run::watcher::Watcher;
 use crate::engine::start::worker_pool::limits;
+use crate::git::Store;
 use crate::journal::Journal;
 use crate::model::event::Event;
 use crate::model::ids::TaskNumber;
@@ -58,6 +59,7 @@ impl EventLoop<'_> {
     /// # Errors
     /// When the journal cannot be written or git fails; the run can be resumed.
     pub async fn run(self, asked: Vec<Event>) -> Result<Driven, EngineError> {
+        Store::keep_no_objects();
         let mut signals = Signals::listen()
             .map_err(|error| EngineError::File("signal handlers".to_owned(), error))?;
         let (post, mut inbox) = unbounded_channel();
