@@ -295,7 +295,7 @@ fn a_command_that_fails_leaves_the_task_out_and_says_why() {
             "echo no registry; exit 7",
             "`echo no registry; exit 7` failed: no registry",
         ),
-        ("rm parts.lock", "there is no file parts.lock afterwards"),
+        ("rm parts.lock", "it left no file parts.lock"),
         (
             "echo '>>>>>>> x' > parts.lock",
             "parts.lock: the result has a conflict marker, `>>>>>>> x`",

@@ -38,7 +38,7 @@ fn a_change_of_what_all_worktrees_share_is_reported() {
         let said = format!("{what} changed while #{task} ran");
         assert!(ended.err.contains(&said), "{said}\n{}", ended.err);
         let said =
-            format!("- Dispatch found a change of {what} while #{task} ran; you may have made it");
+            format!("• Dispatch found a change of {what} while #{task} ran; you may have made it");
         assert!(ended.out.contains(&said), "{said}\n{}", ended.out);
         let row = &board["tasks"][place];
         assert_eq!(row["outside_changes"], serde_json::json!([what]));
@@ -88,7 +88,7 @@ fn all_attempts_that_were_under_way_are_named() {
         ".git/config",
     ] {
         let said = format!(
-            "- Dispatch found a change of {what} while #1 and #2 ran; you may have made it"
+            "• Dispatch found a change of {what} while #1 and #2 ran; you may have made it"
         );
         assert!(ended.out.contains(&said), "{said}\n{}", ended.out);
     }
