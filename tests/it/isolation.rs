@@ -37,7 +37,7 @@ fn a_change_of_what_all_worktrees_share_is_reported() {
         let task = place + 1;
         let said = format!("{what} changed while #{task} ran");
         assert!(ended.err.contains(&said), "{said}\n{}", ended.err);
-        let said = format!("- Dispatch saw {what} change while #{task} ran; it may have been you");
+        let said = format!("• Dispatch saw {what} change while #{task} ran; it may have been you");
         assert!(ended.out.contains(&said), "{said}\n{}", ended.out);
         let row = &board["tasks"][place];
         assert_eq!(row["outside_changes"], serde_json::json!([what]));
@@ -87,7 +87,7 @@ fn all_attempts_that_were_under_way_are_named() {
         ".git/config",
     ] {
         let said =
-            format!("- Dispatch saw {what} change while #1 and #2 ran; it may have been you");
+            format!("• Dispatch saw {what} change while #1 and #2 ran; it may have been you");
         assert!(ended.out.contains(&said), "{said}\n{}", ended.out);
     }
     before.assert_same(&scene.fingerprint());

@@ -198,7 +198,7 @@ fn a_task_that_passes_with_what_it_failed_with_is_flaky_and_said_to_be() {
         "(flaky: attempt 1 failed with the same files)"
     );
     let complete = scene.dispatch(&["skip", "2"]).expect(0).out;
-    let said = "- Dispatch on #1: flaky: attempt 1 failed with the same files, attempt 2 passed";
+    let said = "• Dispatch on #1: flaky: attempt 1 failed with the same files, attempt 2 passed";
     assert!(complete.contains(said), "{complete}");
     assert!(scene.board().contains("flaky"), "{}", scene.board());
 }
