@@ -11,6 +11,10 @@
 #   benches/conflicts.sh --thousand [REPO]
 #       1,000 branches of which 1 % of the pairs share a file: `dispatch conflicts` against one pass
 #       of `git diff-tree --stdin` over the branches, and the peak of memory.
+#   benches/conflicts.sh --scale [REPO]
+#       4,000 branches of which 1 % of the pairs share a file, per pair against `git merge-tree
+#       --stdin`. Then the same for a generated run of 4,000 tasks, a third of which depend on another
+#       task, one pair in 200 tasks conflicts. COUNT sets another number.
 #
 # REPO is any repository, as `git clone` takes it; it is cloned first and itself not touched. The
 # 100 branches are then its newest topics (merges of the first-parent history), each laid on one
@@ -24,11 +28,11 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")/.." && pwd)
 . "$here/benches/shared.sh"
 dispatch=${DISPATCH:-$here/target/release/dispatch}
-pairs=${PAIRS:-5}
+pairs=${PAIRS:-5} count=${COUNT:-4000}
 mode=all
 case ${1:-} in
---hundred | --spread | --thousand) mode=${1#--} && shift ;;
--*) sed -n '2,25p' "$0" && exit 2 ;;
+--hundred | --spread | --thousand | --scale) mode=${1#--} && shift ;;
+-*) sed -n '2,29p' "$0" && exit 2 ;;
 esac
 source=${1:-}
 [ -x "$dispatch" ] || { echo "no $dispatch; run cargo build --release first" >&2; exit 1; }
@@ -118,7 +122,7 @@ all_pairs() { awk '{ t[NR] = $1 } END { for (a = 1; a < NR; a++) for (b = a + 1;
 fresh_objects() {
     rm -rf "$root/objects"
     mkdir -p "$root/objects/info"
-    echo "$root/repo/.git/objects" > "$root/objects/info/alternates"
+    echo "$PWD/.git/objects" > "$root/objects/info/alternates"
 }
 
 by_one_process() {
@@ -141,7 +145,7 @@ by_diff_tree() { sed "s/^/$base /" "$root/tips" | git diff-tree --stdin -r -z; }
 
 by_dispatch() { "$dispatch" conflicts "$name/*" --json || [ $? -eq 4 ]; }
 
-forget() { rm -rf "$root/repo/.git/dispatch/cache"; }
+forget() { rm -rf .git/dispatch/cache; }
 
 merges_run() { grep -o '"merges_run":[0-9]*' "$root/$1.out" | cut -d: -f2; }
 
@@ -285,6 +289,61 @@ thousand() {
     echo "peak of resident memory of dispatch itself (200): $((peak / 1024)) MiB"
 }
 
+# per_pair TEXT RECORD TOTAL: microseconds per pair.
+per_pair() {
+    printf '%-58s %8s µs %8s µs\n' "$1" "$(awk -v t="$(middle "$2" 1)" -v n="$3" 'BEGIN { printf "%.2f", t * 1000 / n }')" \
+        "$(awk -v t="$(middle "$2" 2)" -v n="$3" 'BEGIN { printf "%.2f", t * 1000 / n }')"
+}
+
+# Compares what `by_dispatch` does with the pairs of the first 50 of the tips, merged by git.
+report_scale() {
+    local round total sample
+    head -50 "$root/tips" | all_pairs > "$root/pairs"
+    rm -f "$root"/*.times
+    for round in $(seq "$pairs"); do
+        fresh_objects
+        timed by_one_process stdin
+        forget
+        timed "$1" many
+        timed "$1" again
+    done
+    total=$(grep -o '"pairs_total":[0-9]*' "$root/many.out" | cut -d: -f2)
+    sample=$(wc -l < "$root/pairs")
+    printf '\n%-58s %11s %11s\n' "$2, medians of $pairs" wall cpu
+    row "nothing known ($(merges_run many) merges, $(grep -o '"verdict":"conflict"' "$root/many.out" | wc -l) conflicts)" many
+    row 'nothing changed' again
+    per_pair "per pair: dispatch ($total pairs)" many "$total"
+    per_pair "per pair: git merge-tree --stdin ($sample pairs)" stdin "$sample"
+}
+
+scale_branches() {
+    name=scale
+    edit_files scale "$count" 0 1 "$(git rev-parse HEAD)"
+    tips scale > "$root/tips"
+    report_scale by_dispatch "$count branches, 1 % of the pairs share a file"
+}
+
+# A task inserts a line into one of 100 files, far from those of others, save for one pair in 200 tasks.
+scale_run() {
+    git init -q "$root/run" && cd "$root/run"
+    text_tree 100 $((count / 5 + 200)) | git fast-import --quiet
+    git reset -q --hard main
+    awk -v tasks="$count" 'BEGIN {
+        print "# Scale\n\n## Dispatch Plan\n"
+        for (t = 1; t <= tasks; t++) {
+            n = t % 100; turn = int((t - 1) / 100)
+            if (n == 1 && turn % 2) turn--
+            printf "%d. [T%d] Task %d%s\n      - run: sed -i '"'%da a line of task %d'"' dir%d/file%d.txt\n", \
+                t, t, t, t % 3 ? "" : " — blocked by #" (t - 1), 10 + 20 * turn, t, (n + 1) % 50, n + 1
+        }
+    }' > "$root/plan.md"
+    "$dispatch" run "$root/plan.md" -j 4 --yes --no-assemble > "$root/run.out" 2>&1 || [ $? -eq 4 ]
+    git for-each-ref --format='%(objectname)' 'refs/heads/dispatch/*/t*' > "$root/tips"
+    report_scale by_dispatch_run "a run of $count tasks, a third with dependencies"
+}
+
+by_dispatch_run() { "$dispatch" conflicts --json || [ $? -eq 4 ]; }
+
 make_repository
 case $mode in hundred | all) hundred hundred 150 1 ;; esac
 case $mode in
@@ -292,3 +351,4 @@ spread) hundred spread 1200 4 ;;
 all) [ -z "$source" ] || hundred spread 1200 4 ;;
 esac
 case $mode in thousand | all) thousand ;; esac
+case $mode in scale) scale_branches && scale_run ;; esac

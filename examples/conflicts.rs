@@ -4,7 +4,7 @@
 //! $ cargo run --example conflicts -- main feature/x feature/y
 //! feature/x and feature/y conflict: content, severity 3
 //!   src/app.ts (content)
-//! 3 branches, 3 pairs: 1 conflicts
+//! 3 branches, 3 pairs, 1 in conflict
 //! ```
 //!
 //! It exits with 1 if there is a conflict, and with 2 on an error.
@@ -12,15 +12,19 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 use std::error::Error;
+use std::fmt::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
 use git_dispatch::conflicts::{Branch, Detection, Options, PairVerdict, Repo, detect};
 
 fn main() -> ExitCode {
-    match run() {
-        Ok(true) => ExitCode::FAILURE,
-        Ok(false) => ExitCode::SUCCESS,
+    let names: Vec<String> = std::env::args().skip(1).collect();
+    match compare(Path::new("."), &names) {
+        Ok((text, has_conflicts)) => {
+            print!("{text}");
+            ExitCode::from(u8::from(has_conflicts))
+        }
         Err(error) => {
             eprintln!("error: {}", with_causes(&*error));
             ExitCode::from(2)
@@ -28,46 +32,46 @@ fn main() -> ExitCode {
     }
 }
 
-/// Compares the branches in the arguments; returns `true` if some conflict.
-fn run() -> Result<bool, Box<dyn Error>> {
-    let names: Vec<String> = std::env::args().skip(1).collect();
+/// Compares branches of the repository that this folder belongs to. Returns a report, and `true`
+/// if some conflict.
+fn compare(folder: &Path, names: &[String]) -> Result<(String, bool), Box<dyn Error>> {
     if names.len() < 2 {
         return Err("two or more branches are required, for example `main feature/x`".into());
     }
-    let repo = Repo::discover(Path::new("."))?;
-    let branches: Result<Vec<Branch>, _> = names
-        .iter()
-        .map(|name| Branch::resolve(&repo, name))
-        .collect();
-    let detection = detect(&repo, &branches?, &Options::default())?;
-    let conflicts: Vec<&PairVerdict> = detection.conflicts().collect();
-    for pair in &conflicts {
-        print_pair(&detection, pair);
+    let repo = Repo::discover(folder)?;
+    let branches = names.iter().map(|name| Branch::resolve(&repo, name));
+    let branches = branches.collect::<Result<Vec<Branch>, _>>()?;
+    let detection = detect(&repo, &branches, &Options::default())?;
+    let mut text = String::new();
+    for pair in detection.conflicts() {
+        write_pair(&mut text, &detection, pair)?;
     }
-    println!(
-        "{} branches, {} pairs: {} conflicts",
-        names.len(),
-        detection.pairs_total,
-        conflicts.len()
-    );
-    Ok(!conflicts.is_empty())
+    let count = detection.conflicts().count();
+    let pairs = detection.pairs_total;
+    writeln!(
+        text,
+        "{} branches, {pairs} pairs, {count} in conflict",
+        names.len()
+    )?;
+    Ok((text, count > 0))
 }
 
-fn print_pair(detection: &Detection, pair: &PairVerdict) {
+fn write_pair(to: &mut String, detection: &Detection, pair: &PairVerdict) -> std::fmt::Result {
     let name = |branch: usize| &detection.branches[branch].name;
     let (a, b) = (name(pair.a), name(pair.b));
-    println!(
-        "{a} and {b} conflict: {}, severity {}",
-        pair.class, pair.severity
-    );
+    let PairVerdict {
+        class, severity, ..
+    } = pair;
+    writeln!(to, "{a} and {b} conflict: {class}, severity {severity}")?;
     if let Some(message) = &pair.failure {
-        println!("  {message}");
+        writeln!(to, "  {message}")?;
     }
     for unit in &pair.units {
         for path in &unit.paths {
-            println!("  {path} ({})", unit.class);
+            writeln!(to, "  {path} ({})", unit.class)?;
         }
     }
+    Ok(())
 }
 
 /// Renders an error with its causes, separated by colons.
@@ -79,4 +83,51 @@ fn with_causes(error: &dyn Error) -> String {
         cause = next.source();
     }
     text
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    fn git(folder: &Path, args: &[&str]) {
+        let who = ["-c", "user.name=A", "-c", "user.email=a@localhost"];
+        let mut git = Command::new("git");
+        let status = git.args(who).args(args).current_dir(folder).status();
+        assert!(status.unwrap().success(), "git {args:?}");
+    }
+
+    fn commit(folder: &Path, text: &str) {
+        std::fs::write(folder.join("greeting.txt"), text).unwrap();
+        git(folder, &["add", "greeting.txt"]);
+        git(folder, &["commit", "--quiet", "--message", "greet"]);
+    }
+
+    #[test]
+    fn conflicts_are_printed_with_their_paths() {
+        let folder = tempfile::tempdir().unwrap();
+        let top = folder.path();
+        git(top, &["init", "--quiet", "--initial-branch=main"]);
+        commit(top, "Hello\n");
+        for (branch, text) in [("polite", "Good morning\n"), ("short", "Hi\n")] {
+            git(top, &["switch", "--quiet", "--create", branch, "main"]);
+            commit(top, text);
+        }
+        let compare = |names: &[&str]| {
+            let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+            compare(top, &names)
+        };
+        let (text, has_conflicts) = compare(&["main", "polite", "short"]).unwrap();
+        assert!(has_conflicts);
+        assert_eq!(
+            text,
+            "polite and short conflict: content, severity 3\n  greeting.txt (content)\n\
+             3 branches, 3 pairs, 1 in conflict\n"
+        );
+        assert!(!compare(&["main", "polite"]).unwrap().1);
+        let error = compare(&["main", "unknown"]).unwrap_err();
+        assert_eq!(with_causes(&*error), "no commit named \"unknown\"");
+    }
 }

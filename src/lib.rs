@@ -41,6 +41,7 @@
 //! | how is one attempt carried out? | `engine/attempt/` |
 //! | how is a worker started and killed? | `exec/shim.rs`, `exec/leftovers.rs` |
 //! | how is a failure classified? | `failure/classify.rs` |
+//! | how are branches compared? | `conflicts/detector.rs`, `conflicts/verdicts.rs` |
 //! | how is git's merge output parsed? | `git/merge_tree_parser.rs` |
 //! | how are results assembled? | `engine/assemble/` |
 //! | how is a conflict resolved? | `engine/resolve/` |

@@ -7,7 +7,7 @@
 //! that only conflicts jointly mostly merges in that order; then priority; then number.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
 use crate::assembly::exclusion::{Exclusion, ExclusionReason, FailingSet};
 use crate::assembly::selection::{OrderInput, OrderTask, Selection, select};
@@ -105,10 +105,44 @@ impl<'a> Ordering<'a> {
                 waiting.remove(&next);
             }
         }
-        while let Some(next) = self.best(&waiting, |_| true) {
+        for next in self.sorted(&waiting) {
             self.push(next, None);
-            waiting.remove(&next);
         }
+    }
+
+    /// Sorts these tasks: again and again the best of those that were built on none of the rest.
+    fn sorted(&self, waiting: &BTreeSet<TaskNumber>) -> Vec<TaskNumber> {
+        let mut dependents: BTreeMap<TaskNumber, Vec<TaskNumber>> = BTreeMap::new();
+        let mut open: BTreeMap<TaskNumber, usize> = BTreeMap::new();
+        let mut ready = BinaryHeap::new();
+        for task in waiting {
+            let below = self.admitted.get(task).map(|task| task.depends_on.iter());
+            let below = below
+                .into_iter()
+                .flatten()
+                .filter(|on| waiting.contains(on));
+            let below: BTreeSet<&TaskNumber> = below.collect();
+            match below.len() {
+                0 => ready.push(Reverse((self.rank(*task), *task))),
+                count => drop(open.insert(*task, count)),
+            }
+            for on in below {
+                dependents.entry(*on).or_default().push(*task);
+            }
+        }
+        let mut sorted = Vec::with_capacity(waiting.len());
+        while let Some(Reverse((_, next))) = ready.pop() {
+            sorted.push(next);
+            for dependent in dependents.remove(&next).unwrap_or_default() {
+                if let Some(count) = open.get_mut(&dependent) {
+                    *count -= 1;
+                    if *count == 0 {
+                        ready.push(Reverse((self.rank(dependent), dependent)));
+                    }
+                }
+            }
+        }
+        sorted
     }
 
     /// A task and all it was built on that is not placed.
@@ -341,6 +375,24 @@ mod tests {
                 .copied()
                 .collect();
             assert_eq!(chosen, found.selection.chosen);
+        }
+    }
+
+    #[test]
+    fn sorting_is_taking_the_best_of_the_ready_again_and_again() {
+        let mut rng = fastrand::Rng::with_seed(8);
+        for _ in 0..200 {
+            let input = random(&mut rng, 15);
+            let selection = select(&input);
+            let order = Ordering::new(&input, &selection);
+            let mut waiting: BTreeSet<TaskNumber> = order.admitted.keys().copied().collect();
+            let sorted = order.sorted(&waiting);
+            let mut expected = Vec::new();
+            while let Some(next) = order.best(&waiting, |_| true) {
+                waiting.remove(&next);
+                expected.push(next);
+            }
+            assert_eq!(sorted, expected);
         }
     }
 

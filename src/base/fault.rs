@@ -4,7 +4,7 @@
 
 use std::io;
 
-/// Number of failures of a write in one test, so that its first repetition fails, too.
+/// Number of failures of a write in one test; the second one hits the first retry.
 #[cfg(feature = "faults")]
 const FAILURES: u64 = 2;
 

@@ -30,7 +30,8 @@ fn copy_with(
     let mut options = OpenOptions::new();
     // A copy of a secret must not be readable by others before its permissions are set.
     let mut copy = options.write(true).create_new(true).mode(0o600).open(to)?;
-    // Another file system, or one that cannot: whatever else is wrong fails the copy below as well.
+    // Another file system, or one without this feature: any other failure fails the copy below as
+    // well.
     let is_shared = clone(&source, &copy).is_ok();
     if !is_shared {
         io::copy(&mut source, &mut copy)?;

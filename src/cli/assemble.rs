@@ -1,4 +1,4 @@
-//! `dispatch assemble`: put the candidates together again, in a person's order if wanted.
+//! `dispatch assemble`: assembles the candidates again, in the user's order if given.
 
 use std::path::PathBuf;
 
@@ -27,30 +27,30 @@ use crate::model::task_conflict::TaskConflict;
 use crate::ui::Ui;
 
 const AFTER_HELP: &str = "\
-A run goes by the settings it was started with. What the environment says about [assemble] and
-[resolve] now (DISPATCH_ASSEMBLE_HISTORY=squash), and --config, hold for it from here on.";
+A run keeps the settings it was started with. Environment variables for [assemble] and [resolve],
+such as DISPATCH_ASSEMBLE_HISTORY=squash, and --config change them for this run from now on.";
 
-/// Put the results of a run together again on its integration branch
+/// Assemble the results of a run again on its integration branch
 #[derive(Args, Debug, Clone)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct AssembleArgs {
     /// The run [default: the latest]
     run: Option<String>,
-    /// Try these tasks first, in this order, each behind what it was built on; the largest set
-    /// without a conflict is then chosen around them
+    /// Merge these tasks first, in this order, each after the tasks it was built on; the other
+    /// tasks are then selected so that the largest set without a conflict is merged
     #[arg(long, value_name = "TASKS", value_delimiter = ',')]
     order: Vec<String>,
-    /// Leave these tasks out, and what was built on them
+    /// Leave these tasks out, and the tasks built on them
     #[arg(long, value_name = "TASKS", value_delimiter = ',')]
     leave_out: Vec<String>,
-    /// Only print the order, why each task stands where it stands, which tasks stay out as far as
-    /// pairs and earlier checks can tell, and what would bring each one in
+    /// Only print the order and the reason for each place in it, the tasks that are left out as far
+    /// as pairs and earlier checks tell, and what would include each of them
     #[arg(long, conflicts_with = "json")]
     dry_run: bool,
-    /// Merge and check again what was merged and checked before
+    /// Repeat merges and checks whose results are recorded
     #[arg(long, conflicts_with = "dry_run")]
     recheck: bool,
-    /// Take `[assemble]`, `[resolve]` and `[conflicts] generated` from this file, for the run from now on
+    /// Take `[assemble]`, `[resolve]` and `[conflicts] generated` from this file, from now on
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Print one JSON object per event, one a line
@@ -61,8 +61,8 @@ pub(crate) struct AssembleArgs {
 /// Runs the subcommand.
 ///
 /// # Errors
-/// When the run cannot be read, has landed or is driven by another process, or a task that is
-/// named offers nothing.
+/// When the run cannot be read, has landed or is driven by another process, or a named task has no
+/// candidate.
 pub(crate) fn run(args: AssembleArgs, ui: &Ui) -> CommandResult {
     let here = RepoContext::open()?;
     let run = here.find_run(args.run.as_deref(), DefaultRun::Latest)?;
@@ -83,27 +83,30 @@ pub(crate) fn run(args: AssembleArgs, ui: &Ui) -> CommandResult {
     })
 }
 
-/// What earlier assemblies of the run found out is not believed any more.
+/// Discards the results of earlier assemblies of the run.
 fn forget(here: &RepoContext, run: &RunId) -> Result<(), CommandError> {
     let forgotten =
         check_cache::forget(&here.repo, run).and_then(|()| assembly_cache::forget(&here.repo, run));
     forgotten.map_err(|error| {
-        let message = format!("could not forget the last assembly of {run}: {error}");
+        let message = format!("could not discard the last assembly of {run}: {error}");
         CommandError::failed(message)
     })
 }
 
-/// The tasks of these names, each of which must offer a candidate.
+/// Finds the tasks of these names, each of which must have a candidate.
 fn candidates(state: &RunState, names: &[String]) -> Result<Vec<TaskNumber>, CommandError> {
     let mut numbers = Vec::new();
     for name in names {
         let number = find_task(&state.plan, name.trim().trim_start_matches('#'))?.number;
         if state.task(number).candidate().is_none() {
             return Err(CommandError::failed(format!(
-                "{number} offers nothing to assemble; it is {}",
+                "{number} has no candidate to assemble; it is {}",
                 state.status(number)
             ))
-            .hint(format!("`dispatch status {}` shows what does", state.run)));
+            .hint(format!(
+                "`dispatch status {}` lists the tasks that have one",
+                state.run
+            )));
         }
         if !numbers.contains(&number) {
             numbers.push(number);
@@ -136,7 +139,7 @@ fn render(state: &RunState, order: &Order, conflicts: &[TaskConflict], policy: &
         (0, 0) => "nothing to assemble\n".to_owned(),
         (count, 0) => format!("{}, in this order:\n", plural(count, "task")),
         (count, more) => format!(
-            "{}, in this order, and {more} more if settled as said below:\n",
+            "{}, in this order, and {more} more if resolved as described below:\n",
             plural(count, "task")
         ),
     };
@@ -144,7 +147,7 @@ fn render(state: &RunState, order: &Order, conflicts: &[TaskConflict], policy: &
         text += &format!("{place:>3}. {}\n     {}\n", name(step.task), step.why);
     }
     for (heading, some) in [
-        ("left out unless it is settled as said here:", maybe),
+        ("left out unless resolved as described:", maybe),
         ("left out:", out),
     ] {
         if !some.is_empty() {
@@ -155,7 +158,7 @@ fn render(state: &RunState, order: &Order, conflicts: &[TaskConflict], policy: &
             let places = places(out, conflicts);
             text += &format!("  {}\n     {why}{places}\n", name(out.task));
             for line in settled_by(out, conflicts, policy) {
-                text += &format!("     {line}, if the checks agree\n");
+                text += &format!("     {line}, if the checks pass\n");
             }
             text += &format!("     {}\n", out.remedy());
         }
@@ -163,7 +166,8 @@ fn render(state: &RunState, order: &Order, conflicts: &[TaskConflict], policy: &
     text
 }
 
-/// What stays out, those first that something is tried for, and what was built on those.
+/// Splits the excluded tasks: first those that a resolution may include and the tasks built on
+/// these, then the rest.
 fn hopeful<'a>(
     order: &'a Order,
     conflicts: &[TaskConflict],
@@ -177,7 +181,8 @@ fn hopeful<'a>(
     })
 }
 
-/// What of its conflicts would be settled without anybody: only if all of them are, it goes in so.
+/// Describes how each conflict of an excluded task would be resolved automatically; empty unless
+/// all of them can be, because only then is the task included.
 fn settled_by(out: &Exclusion, conflicts: &[TaskConflict], policy: &Policy) -> Vec<String> {
     let units = met(out, conflicts).flat_map(|conflict| &conflict.units);
     let units = units.filter(|unit| unit.class.is_conflict());
@@ -185,13 +190,13 @@ fn settled_by(out: &Exclusion, conflicts: &[TaskConflict], policy: &Policy) -> V
         .map(|unit| {
             let how = plain_line(&policy.strategies(unit).first()?.description()?, 200);
             let place = terminal_safe(&paths_in_short(&unit.paths));
-            Some(format!("{place} ({}) is tried {how}", unit.class))
+            Some(format!("{place} ({}) is resolved {how}", unit.class))
         })
         .collect();
     lines.unwrap_or_default()
 }
 
-/// The conflicts with what goes in that keep a task out.
+/// Selects the conflicts with included tasks that keep a task out.
 fn met<'a>(
     out: &'a Exclusion,
     conflicts: &'a [TaskConflict],
@@ -206,8 +211,8 @@ fn met<'a>(
     })
 }
 
-/// ` (content in src/app.ts, +2 more)`: the worst of the conflicts that keep a task out, and in how
-/// many files there is one.
+/// Renders the worst of these conflicts and the number of further files: ` (content in src/app.ts,
+/// +2 more)`.
 fn places(out: &Exclusion, conflicts: &[TaskConflict]) -> String {
     let worst = met(out, conflicts).max_by_key(|conflict| conflict.severity);
     worst.map_or(String::new(), |worst| {

@@ -1,4 +1,4 @@
-//! From what people type (branches, revisions, globs of branches) to commits under a name.
+//! Resolves branches, revisions and globs of branches to commits with names.
 
 use globset::GlobBuilder;
 
@@ -10,12 +10,12 @@ use crate::git::refs::branch_ref;
 use crate::git::{Repo, Store};
 use crate::merge::oid::Oid;
 
-/// The commit that one branch or revision names.
+/// Resolves a branch or a revision to a commit.
 pub(crate) fn resolve_revision(repo: &Repo, revision: &str) -> Result<Oid, CommandError> {
     resolve_in(&open(repo)?, revision)
 }
 
-/// The branches that names, revisions and globs stand for, each name once.
+/// Resolves names, revisions and globs to branches, each name once.
 pub(crate) fn resolve_branches(
     repo: &Repo,
     targets: &[String],
@@ -42,13 +42,13 @@ pub(crate) fn resolve_branches(
     Ok(branches)
 }
 
-/// Whether this can only be a glob, and not one name: `main@{1}` and `HEAD^{tree}` have braces, too.
+/// Returns `true` if this can only be a glob: `main@{1}` and `HEAD^{tree}` have braces, too.
 pub(crate) fn is_glob(target: &str) -> bool {
     let plain = target.replace("@{", "").replace("^{", "");
     plain.contains(['*', '?', '[', '{'])
 }
 
-/// What a glob of a full name is held against, in this order; the first that has any wins. So
+/// The prefixes under which a glob is tried, in this order; the first with a match is used. So
 /// `feature/*` means branches, `origin/pr/*` remote branches, `pull/*/head` what was fetched from a
 /// forge, and `refs/…` exactly what it says.
 const ROOTS: [&str; 4] = ["refs/heads/", "refs/remotes/", "refs/", ""];
@@ -57,7 +57,7 @@ fn resolve_glob(store: &Store, glob: &str) -> Result<Vec<Branch>, CommandError> 
     let matcher = GlobBuilder::new(glob)
         .literal_separator(false)
         .build()
-        .map_err(|error| CommandError::usage(format!("{glob:?} is no glob: {}", error.kind())))?
+        .map_err(|error| CommandError::usage(format!("invalid glob {glob:?}: {}", error.kind())))?
         .compile_matcher();
     let references = store
         .references("refs/")
@@ -67,7 +67,7 @@ fn resolve_glob(store: &Store, glob: &str) -> Result<Vec<Branch>, CommandError> 
             name.strip_prefix(root)
                 .is_some_and(|rest| matcher.is_match(rest))
         });
-        // A tag of a tree or a blob is nothing to merge.
+        // A tag of a tree or a blob cannot be merged.
         let found = named.filter_map(|(name, _)| Some((name, commit_at(store, name)?)));
         let found = found.map(|(name, tip)| Branch {
             name: short_name(&references, name),
@@ -79,14 +79,14 @@ fn resolve_glob(store: &Store, glob: &str) -> Result<Vec<Branch>, CommandError> 
         }
     }
     Err(CommandError::failed(format!("no branch matches {glob:?}"))
-        .hint("`git branch --list --all` shows the branches, `git for-each-ref` everything"))
+        .hint("`git branch --list --all` lists the branches, `git for-each-ref` all references"))
 }
 
 fn commit_at(store: &Store, reference: &str) -> Option<Oid> {
     store.resolve(reference).ok().flatten()
 }
 
-/// A name as short as git understands it, unless that would mean a branch.
+/// Shortens a name as far as git understands it, unless it would then name a branch.
 fn short_name(references: &[(String, Oid)], name: &str) -> String {
     if let Some(branch) = name.strip_prefix("refs/heads/") {
         return branch.to_owned();
@@ -110,7 +110,7 @@ fn local_branches(store: &Store) -> Result<Vec<Branch>, CommandError> {
     Ok(references.into_iter().map(branch).collect())
 }
 
-/// A branch of that name goes before anything else it could mean.
+/// Resolves a name to a commit; a branch of that name comes before everything else.
 fn resolve_in(store: &Store, revision: &str) -> Result<Oid, CommandError> {
     let failed = |error| CommandError::failed(error_chain(&error));
     if let Some(tip) = store.reference(&branch_ref(revision)).unwrap_or(None) {
@@ -120,15 +120,17 @@ fn resolve_in(store: &Store, revision: &str) -> Result<Oid, CommandError> {
         return Ok(tip);
     }
     if store.is_object(revision) {
-        return Err(CommandError::failed(format!("{revision:?} is no commit"))
-            .hint("branches and commits can be merged, trees and files cannot"));
+        return Err(
+            CommandError::failed(format!("{revision:?} does not name a commit"))
+                .hint("branches and commits can be merged, trees and files cannot"),
+        );
     }
     let branches = local_branches(store)?;
     let names = branches.iter().map(|branch| branch.name.as_str());
     let error = CommandError::failed(format!("there is no run, branch or revision {revision:?}"));
     Err(match did_you_mean(revision, names) {
         Some(near) => error.hint(format!("did you mean {near}?")),
-        None => error.hint("`git branch --list` shows the branches there are"),
+        None => error.hint("`git branch --list` lists the branches"),
     })
 }
 

@@ -1,4 +1,4 @@
-//! `dispatch clean [RUN]`: remove what a finished run no longer needs.
+//! `dispatch clean [RUN]`: removes the worktrees and landed branches of a finished run.
 
 use clap::Args;
 
@@ -17,12 +17,12 @@ use crate::ui::Ui;
 /// Remove the worktrees of a finished run and its landed branches
 #[derive(Args, Debug, Clone)]
 #[command(after_help = "\
-Work that is in no commit, or not landed, is kept. So are the journal, and the verdicts of `dispatch
-conflicts` in .git/dispatch/cache: that folder may be deleted at any time.")]
+Work that is not committed or not landed is kept. So are the journal, and the verdicts of `dispatch
+conflicts` in .git/dispatch/cache, a folder that may be deleted at any time.")]
 pub(crate) struct CleanArgs {
     /// The run [default: the latest]
     run: Option<String>,
-    /// Say what would be removed, and stop
+    /// Only print what would be removed
     #[arg(long)]
     dry_run: bool,
     /// Remove the worktrees of these tasks even with uncommitted work in them, such as 2,API
@@ -84,7 +84,7 @@ pub(crate) fn run(args: CleanArgs, ui: &Ui) -> CommandResult {
     Ok(ExitStatus::Ok)
 }
 
-/// What goes is the answer where nothing else is asked for, else only what happens on the way.
+/// Prints the removals: as the answer of a dry run, otherwise as progress.
 fn show(plan: &CleanPlan, dry_run: bool, ui: &Ui) {
     let say = |text: &str| match dry_run {
         true => ui.answer(&format!("{text}\n")),

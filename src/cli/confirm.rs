@@ -18,7 +18,7 @@ impl ConfirmArgs {
     /// Returns if the answer is yes.
     ///
     /// # Errors
-    /// Exit code 1 if the answer is no, 2 without a terminal.
+    /// Exit code 1 for the answer no, 2 without a terminal.
     pub(crate) fn confirm(self, ui: &Ui, question: &str) -> Result<(), CommandError> {
         match self.choose(ui, question, &["yes", "no"])? {
             "yes" => Ok(()),
@@ -58,7 +58,7 @@ fn ask<'a>(ui: &Ui, question: &str, words: &[&'a str]) -> Result<&'a str, Comman
     }
 }
 
-/// The error for an answer of no.
+/// Builds the error for the answer no.
 pub(crate) fn aborted() -> CommandError {
     CommandError::failed("aborted")
 }

@@ -1,5 +1,5 @@
-//! `dispatch cancel` and `pause`: through the process that drives the run, or into the journal
-//! where none does.
+//! `dispatch cancel` and `pause`: ask the process that drives the run, or write the journal if none
+//! does.
 
 use clap::Args;
 
@@ -21,16 +21,16 @@ use crate::model::task_state::TaskPhase;
 use crate::report::suggest;
 use crate::ui::Ui;
 
-/// End a task, or everything of a run that is not over
+/// Cancel a task, or all unfinished tasks of a run
 #[derive(Args, Debug, Clone)]
 pub(crate) struct CancelArgs {
     /// The run
     run: String,
-    /// The task, by number or tag [default: every task that is not over]
+    /// The task, by number or tag [default: all unfinished tasks]
     task: Option<String>,
 }
 
-/// Start nothing new in a run; what is alive goes on
+/// Start no new tasks in a run; running tasks continue
 #[derive(Args, Debug, Clone)]
 pub(crate) struct PauseArgs {
     /// The run [default: the latest unfinished one]
@@ -54,7 +54,7 @@ pub(crate) fn cancel(args: CancelArgs, ui: &Ui) -> CommandResult {
     request(&here, &run, &Request::Cancel { task })?;
     ui.status(&match task {
         Some(task) => format!("{task} of {run} is cancelled"),
-        None => format!("everything of {run} that was not over is cancelled"),
+        None => format!("all unfinished tasks of {run} are cancelled"),
     });
     Ok(ExitStatus::Ok)
 }
@@ -68,13 +68,13 @@ pub(crate) fn pause(args: PauseArgs, ui: &Ui) -> CommandResult {
     let run = here.find_run(args.run.as_deref(), DefaultRun::Unfinished)?;
     request(&here, &run, &Request::Pause)?;
     ui.status(&format!(
-        "{run} is paused; what is alive goes on to its end"
+        "{run} is paused; running tasks continue until they end"
     ));
-    ui.hint(&format!("`{}` ends the pause", suggest::resume(&run)));
+    ui.hint(&format!("`{}` continues it", suggest::resume(&run)));
     Ok(ExitStatus::Ok)
 }
 
-/// Asks the process that drives the run; where there is none, the journal is written here.
+/// Sends the request to the process that drives the run; if none does, records it in the journal.
 fn request(here: &RepoContext, run: &RunId, request: &Request) -> Result<(), CommandError> {
     let failed =
         |error: std::io::Error| CommandError::failed(format!("could not lock {run}: {error}"));
@@ -118,7 +118,7 @@ fn record(
     Ok(())
 }
 
-/// Workers outlive the process that drove them; those of cancelled tasks are ended here.
+/// Stops the workers of cancelled tasks, which outlive the process that drove them.
 fn stop_orphans(context: &Context, state: &RunState) -> Result<(), CommandError> {
     for task in state.plan.tasks() {
         let now = state.task(task.number);

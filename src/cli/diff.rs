@@ -1,4 +1,4 @@
-//! `dispatch diff RUN TASK`: what a task changed, through git's own diff.
+//! `dispatch diff RUN TASK`: shows the changes of a task with git's own diff.
 
 use clap::Args;
 
@@ -7,10 +7,10 @@ use crate::cli::repo_context::{DefaultRun, RepoContext, TaskName, find_task};
 use crate::model::task_change::TaskChange;
 use crate::ui::Ui;
 
-/// Show what a task changed, against the commit it started from
+/// Show the changes of a task against the commit it started from
 #[derive(Args, Debug, Clone)]
 pub(crate) struct DiffArgs {
-    /// Which task
+    /// The task
     #[command(flatten)]
     name: TaskName,
     /// Show only files and counts
@@ -18,7 +18,7 @@ pub(crate) struct DiffArgs {
     stat: bool,
 }
 
-/// Runs the subcommand: the task's candidate, else what its last attempt left.
+/// Runs the subcommand: shows the task's candidate, or the work that its last attempt left.
 ///
 /// # Errors
 /// When the task has changed nothing.
@@ -35,7 +35,7 @@ pub(crate) fn run(args: DiffArgs, ui: &Ui) -> CommandResult {
     show(&here, change, args.stat, ui)
 }
 
-/// On a terminal git shows it, with its pager and colours; elsewhere it is plain text.
+/// Prints a diff: on a terminal by git, with its pager and colours, elsewhere as plain text.
 ///
 /// # Errors
 /// When git cannot be run.
@@ -46,7 +46,7 @@ pub(crate) fn show(here: &RepoContext, change: TaskChange, stat: bool, ui: &Ui) 
         args.insert(1, "--stat");
     }
     if ui.is_interactive() && std::io::IsTerminal::is_terminal(&std::io::stdout()) {
-        // As the user's own `git diff`: pager, colours, language, a diff program if there is one.
+        // As in the user's own `git diff`: pager, colours, language, external diff program.
         let program = here.repo.git().in_foreground().program().args(&args);
         let program = match std::env::var_os("LC_ALL") {
             Some(language) => program.env("LC_ALL", language),

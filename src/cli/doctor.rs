@@ -1,4 +1,4 @@
-//! `dispatch doctor [RUN]`: find what runs left behind, explain it, repair it on request.
+//! `dispatch doctor [RUN]`: finds and explains what runs left behind, and repairs it on request.
 
 use clap::Args;
 use serde_json::json;
@@ -21,10 +21,10 @@ use crate::model::ids::RunId;
 use crate::ui::Ui;
 
 const AFTER_HELP: &str = "\
-Nothing that could be work is removed: what is in no commit is committed and kept first.
-Exits 0 when all is well or was repaired, 4 when something is left.";
+No work is removed: uncommitted work is committed and kept first.
+Exit code 0: no problem is left; 4: at least one is.";
 
-/// Find what runs left behind, explain it, repair it
+/// Find, explain and repair what runs left behind
 #[derive(Args, Debug, Clone)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct DoctorArgs {
@@ -61,7 +61,7 @@ impl Finding {
 /// When the repository cannot be read at all.
 pub(crate) fn run(args: DoctorArgs, ui: &Ui) -> CommandResult {
     let here = RepoContext::open()?;
-    // Settings that cannot be read are no reason to look at nothing.
+    // Invalid settings do not prevent the other checks.
     let settings = config::load(&here.repo.top, None, &Overrides::default()).unwrap_or_default();
     let mut facts = Vec::new();
     let mut findings = Vec::new();
@@ -97,7 +97,7 @@ pub(crate) fn run(args: DoctorArgs, ui: &Ui) -> CommandResult {
     })
 }
 
-/// A damaged journal must not hide the others, which `runs::list` would not list then.
+/// Lists all runs, including those with a damaged journal, which `runs::list` leaves out.
 fn readable_runs(here: &RepoContext) -> Vec<RunId> {
     let found = here.store.references(runs::PREFIX).unwrap_or_default();
     let names = found
@@ -108,11 +108,11 @@ fn readable_runs(here: &RepoContext) -> Vec<RunId> {
 
 enum Visit {
     Done(Vec<Finding>),
-    /// It is left alone, and why.
+    /// The run was left alone, for this reason.
     Unfit(String),
 }
 
-/// Looks at one run while holding its lock, so that nothing moves meanwhile.
+/// Checks one run while holding its lock, so that nothing moves meanwhile.
 fn visit(here: &RepoContext, run: &RunId, fix: bool) -> Result<Visit, CommandError> {
     let lock = match RunLock::take(&here.repo, run, here.clock.now()) {
         Ok(Taken::Ours(lock)) => lock,
@@ -203,7 +203,7 @@ fn show(facts: &[String], findings: &[Finding], runs: usize, fix: bool, ui: &Ui)
         .clone()
         .any(|finding| finding.problem.fix.is_automatic());
     match open.count() {
-        0 => ui.answer(&format!("all is well with {}\n", plural(runs, "run"))),
+        0 => ui.answer(&format!("no problems found in {}\n", plural(runs, "run"))),
         open if repairable && !fix => {
             ui.hint(&format!(
                 "{} found; `dispatch doctor --fix` repairs what it can",

@@ -6,11 +6,11 @@ use crate::base::process::Program;
 use crate::cli::error::CommandError;
 use crate::git::Repo;
 
-/// Opens a file in the editor and waits for its end. The command may hold arguments, as git allows,
-/// so the shell splits it.
+/// Opens a file in the editor and waits until it exits. The command may contain arguments, as in
+/// git, so the shell splits it.
 ///
 /// # Errors
-/// When it cannot be started, or says by its exit code that the file is not to be used.
+/// When it cannot be started, or exits with an error.
 pub(crate) fn edit(repo: &Repo, file: &Path) -> Result<(), CommandError> {
     let editor = editor(repo);
     let shell = Program::new("sh")

@@ -20,7 +20,7 @@ const GIT_PAGE: (&str, &str) = ("git-dispatch.1", ".so man1/dispatch.1\n");
 /// Write a manual page for every command
 #[derive(Args, Debug, Clone)]
 pub(crate) struct ManArgs {
-    /// The folder to write them to; made if it is absent
+    /// The folder to write them to; created if absent
     #[arg(long, value_name = "DIR")]
     dir: PathBuf,
 }

@@ -1,4 +1,4 @@
-//! The command line: one file a subcommand.
+//! The command line: one file per subcommand.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -127,7 +127,7 @@ enum Command {
 pub fn main() -> ExitCode {
     match answer_completion() {
         Ok(true) => return ExitCode::SUCCESS,
-        // A shell that completes a line shows nothing of it.
+        // A shell that completes a line shows no messages.
         Err(_) => return ExitCode::FAILURE,
         Ok(false) => {}
     }
@@ -136,7 +136,7 @@ pub fn main() -> ExitCode {
     let cli = match parse(&args) {
         Ok(cli) => cli,
         Err(error) => {
-            // A closed pipe is no reason to fail otherwise.
+            // A closed pipe is not an error.
             let _ = error.print();
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(1));
         }
@@ -168,12 +168,12 @@ fn parse(args: &[OsString]) -> Result<Cli, clap::Error> {
     Cli::from_arg_matches(&matches)
 }
 
-/// The command line of the program, with its whole help.
+/// Builds the command line of the program, with its whole help.
 pub fn command() -> clap::Command {
     help::groups::with_groups(help::examples::with_examples(bare_command()))
 }
 
-/// The command line without groups and examples in its help.
+/// Builds the command line without groups and examples in its help.
 pub(crate) fn bare_command() -> clap::Command {
     Cli::command()
 }

@@ -25,7 +25,7 @@ pub(crate) struct PlanArgs {
 
 #[derive(Subcommand, Debug)]
 enum PlanCommand {
-    /// Say everything that is wrong with a plan
+    /// Check a plan and report every problem
     Check {
         /// The plan (.md, .toml, .json); `-` reads Markdown from standard input
         file: PathBuf,
@@ -49,7 +49,7 @@ enum PlanCommand {
         #[arg(long, short, value_name = "FILE")]
         output: Option<PathBuf>,
     },
-    /// Print the JSON Schema that plans in JSON follow
+    /// Print the JSON Schema of plans in JSON
     Schema,
 }
 
@@ -73,7 +73,7 @@ impl To {
 /// Runs `dispatch plan`.
 ///
 /// # Errors
-/// When the plan cannot be read, is no plan, or the result cannot be written.
+/// When the plan cannot be read, is invalid, or the result cannot be written.
 pub(crate) fn run(args: PlanArgs, ui: &Ui) -> CommandResult {
     match args.command {
         PlanCommand::Check { file } => check(&file, ui),
@@ -108,8 +108,8 @@ fn load(file: &Path, ui: &Ui) -> Result<Loaded, CommandError> {
     Ok(loaded)
 }
 
-/// The workers a plan may name: those of the repository around the current folder. Elsewhere
-/// nobody knows, and any name will do.
+/// Lists the workers that a plan may name: those of the repository around the current folder.
+/// Outside a repository any name is accepted.
 fn known_workers() -> Result<Option<BTreeSet<String>>, CommandError> {
     let Ok(here) = RepoContext::open() else {
         return Ok(None);
@@ -124,7 +124,7 @@ fn check(file: &Path, ui: &Ui) -> CommandResult {
     Ok(ExitStatus::Ok)
 }
 
-/// `plan.md: 4 tasks, 3 can start at once, 1 warning`.
+/// Renders `plan.md: 4 tasks, 3 can start at once, 1 warning`.
 fn render_summary(loaded: &Loaded) -> String {
     let tasks = loaded.plan.tasks();
     let ready = tasks.iter().filter(|task| task.depends_on.is_empty());

@@ -1,4 +1,4 @@
-//! Plans from disk or from standard input.
+//! Reads plans from disk or from standard input.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -20,7 +20,7 @@ pub(crate) struct Loaded {
     pub(crate) plan: Plan,
     /// Its text.
     pub(crate) source: Source,
-    /// What should be looked at before it is run.
+    /// The warnings.
     pub(crate) warnings: Vec<Diagnostic>,
 }
 
@@ -28,7 +28,7 @@ pub(crate) struct Loaded {
 /// (`None`: not checked).
 ///
 /// # Errors
-/// When there is no readable text, or it is no plan: then the message has every diagnostic, and
+/// When the text cannot be read or is not a valid plan. The message then has every diagnostic, and
 /// the exit code is that of a bad command line.
 pub(crate) fn load_plan(
     path: &Path,
@@ -48,20 +48,20 @@ pub(crate) fn load_plan(
             let counts = render_counts(&parsed.diagnostics);
             let shown = render_diagnostics(&source, &parsed.diagnostics);
             let name = terminal_safe(&source.name);
-            let message = format!("{name} is no plan yet: {counts}\n\n{}", shown.trim_end());
+            let message = format!("{name}: {counts}\n\n{}", shown.trim_end());
             Err(CommandError::new(ExitStatus::Usage, message))
         }
     }
 }
 
-/// Shows what should be looked at before a plan is run.
+/// Shows the warnings about a plan before it is run.
 pub(crate) fn show_warnings(ui: &Ui, loaded: &Loaded) {
     if !loaded.warnings.is_empty() {
         ui.status(render_diagnostics(&loaded.source, &loaded.warnings).trim_end());
     }
 }
 
-/// `2 errors, 1 warning`; nothing for no diagnostics.
+/// Renders `2 errors, 1 warning`; empty without diagnostics.
 pub(crate) fn render_counts(diagnostics: &[Diagnostic]) -> String {
     let errors = diagnostics.iter().filter(|found| found.is_error()).count();
     let warnings = diagnostics.len() - errors;
@@ -92,7 +92,7 @@ fn load_source(path: &Path) -> Result<Source, CommandError> {
 }
 
 fn known_format(path: &Path) -> Result<Format, CommandError> {
-    // That there is no file, or that it is a folder or a pipe, is the better news.
+    // A missing file, a folder or a pipe gets a better message than a missing extension.
     let is_file = fs::metadata(path).is_ok_and(|metadata| metadata.is_file());
     match Format::from_path(path) {
         Some(format) => Ok(format),
@@ -107,7 +107,7 @@ fn known_format(path: &Path) -> Result<Format, CommandError> {
     }
 }
 
-/// Why there are no bytes.
+/// The reason for which a file could not be read.
 enum Problem {
     NoSuchFile,
     NotAFile(&'static str),
@@ -118,7 +118,7 @@ enum Problem {
 impl Problem {
     fn sentence(&self) -> String {
         match self {
-            Problem::NoSuchFile => "there is no such file".to_owned(),
+            Problem::NoSuchFile => "no such file".to_owned(),
             Problem::NotAFile(kind) => format!("it is {kind}, not a file"),
             Problem::TooLarge => "it is over 16 MiB".to_owned(),
             Problem::Io(error) => error.to_string(),
@@ -135,8 +135,8 @@ impl From<io::Error> for Problem {
     }
 }
 
-/// Never waits: what is no file is not opened, and what becomes a pipe in between is opened
-/// without blocking and then refused.
+/// Reads a file and never blocks: only regular files are opened, and one that becomes a pipe in
+/// between is opened without blocking and then rejected.
 fn read_file(path: &Path) -> Result<Vec<u8>, Problem> {
     check_is_file(&fs::metadata(path)?)?;
     let file: File = open_nonblocking(path)?;
@@ -176,7 +176,7 @@ fn read_limited(input: impl Read) -> Result<Vec<u8>, Problem> {
 fn unreadable(name: &str, problem: &Problem) -> CommandError {
     let message = format!("could not read {name}: {}", problem.sentence());
     let error = match problem {
-        // There is a text, but it is no plan.
+        // The text exists, but it is not a plan.
         Problem::TooLarge => CommandError::usage(message),
         _ => CommandError::failed(message),
     };
@@ -193,7 +193,7 @@ fn unreadable(name: &str, problem: &Problem) -> CommandError {
 fn not_utf8(name: &str, error: &std::string::FromUtf8Error) -> CommandError {
     let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
     let line = good.iter().filter(|byte| **byte == b'\n').count() + 1;
-    CommandError::usage(format!("{name} is no UTF-8 text (line {line})"))
+    CommandError::usage(format!("{name}: line {line} is not valid UTF-8"))
         .hint("save the file as UTF-8")
 }
 
@@ -221,10 +221,10 @@ fn read_prompt(folder: &Path, prompt: &str) -> Result<String, String> {
         return Err("it is outside of the plan's folder and of the repository".to_owned());
     }
     let bytes = read_file(&path).map_err(|problem| problem.sentence())?;
-    String::from_utf8(bytes).map_err(|_| "it is no UTF-8 text".to_owned())
+    String::from_utf8(bytes).map_err(|_| "it is not valid UTF-8".to_owned())
 }
 
-/// The working tree that a folder belongs to, or else the folder itself.
+/// Returns the working tree that a folder belongs to, or the folder itself.
 fn repository_of(folder: &Path) -> &Path {
     let mut above = folder.ancestors();
     above

@@ -13,7 +13,7 @@ use crate::report::suggest;
 /// The pause between two reads of the journal.
 const INTERVAL: Duration = Duration::from_millis(100);
 
-/// The time a run may be without a driver, because one process may hand it to another.
+/// The longest time without a driver, while one process hands the run to another.
 const HANDOVER: Duration = Duration::from_secs(5);
 
 /// Reads the state of a run until it ends.
@@ -26,7 +26,7 @@ pub(crate) struct Poll<'a> {
 }
 
 impl<'a> Poll<'a> {
-    /// Starts now.
+    /// Starts to poll.
     pub(crate) fn new(here: &'a RepoContext, run: &'a RunId) -> Poll<'a> {
         Poll {
             here,
@@ -61,6 +61,6 @@ impl<'a> Poll<'a> {
 }
 
 fn abandoned(run: &RunId) -> CommandError {
-    CommandError::failed(format!("no process drives {run} any more"))
+    CommandError::failed(format!("{run} is interrupted: no process drives it"))
         .hint(format!("`{}` continues it", suggest::resume(run)))
 }

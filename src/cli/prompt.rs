@@ -1,4 +1,4 @@
-//! `dispatch prompt PLAN TASK`: what the worker of a task is told, without running anything.
+//! `dispatch prompt PLAN TASK`: prints the prompt of a task without running anything.
 
 use std::fs;
 use std::io::IsTerminal;
@@ -31,10 +31,10 @@ use crate::plan::Format;
 use crate::ui::Ui;
 
 const AFTER_HELP: &str = "\
-For a task of a plan it is the prompt of its first attempt, as far as it is known before a run.
-For a task of a run it is what its last attempt was given, or will be given if there is none yet.";
+For a task of a plan this is the prompt of its first attempt, as far as it is known before a run.
+For a task of a run it is the prompt of its last attempt, or of its first one if none was made yet.";
 
-/// Print what the worker of a task is told; nothing is run
+/// Print the prompt that the worker of a task gets; nothing is run
 #[derive(Args, Debug, Clone)]
 #[command(after_help = AFTER_HELP, allow_missing_positional = true)]
 pub(crate) struct PromptArgs {
@@ -43,7 +43,7 @@ pub(crate) struct PromptArgs {
     from: Option<String>,
     /// The task, by number or tag
     task: String,
-    /// What this attempt of a run was given, counted from 1
+    /// Print the prompt of this attempt of a run, counted from 1
     #[arg(
         long,
         value_name = "N",
@@ -51,10 +51,10 @@ pub(crate) struct PromptArgs {
         value_parser = clap::value_parser!(AttemptNumber).range(1..)
     )]
     attempt: Option<AttemptNumber>,
-    /// What a further attempt of a run would be given
+    /// Print the prompt that a further attempt of a run would get
     #[arg(long)]
     next: bool,
-    /// Use this file in place of the repository's .dispatch.toml; only for a plan
+    /// Use this file instead of the repository's .dispatch.toml; only for a plan
     #[arg(long, value_name = "FILE", conflicts_with_all = ["attempt", "next"])]
     config: Option<PathBuf>,
 }
@@ -62,7 +62,7 @@ pub(crate) struct PromptArgs {
 /// Runs the subcommand.
 ///
 /// # Errors
-/// When there is no such plan, run or task, or the template of prompts is wrong.
+/// When there is no such plan, run or task, or the prompt template is invalid.
 pub(crate) fn run(args: PromptArgs, ui: &Ui) -> CommandResult {
     let prompt = match args.from.as_deref().filter(|from| is_plan(from)) {
         Some(file) => of_plan(Path::new(file), &args)?,
@@ -75,7 +75,7 @@ pub(crate) fn run(args: PromptArgs, ui: &Ui) -> CommandResult {
     Ok(ExitStatus::Ok)
 }
 
-/// A run's name has neither an extension nor a slash.
+/// Returns `true` if this names a plan: names of runs have neither an extension nor a slash.
 fn is_plan(from: &str) -> bool {
     let path = Path::new(from);
     from == "-" || from.contains('/') || Format::from_path(path).is_some() || path.is_file()
@@ -93,7 +93,7 @@ fn of_plan(file: &Path, args: &PromptArgs) -> Result<String, CommandError> {
             let workers = settings.workers.keys().cloned().collect();
             (settings, Some(workers))
         }
-        // Elsewhere nobody knows the workers, and there is no configuration.
+        // Outside a repository there is no configuration, and the workers are unknown.
         Err(_) => (Settings::default(), None),
     };
     let plan = load_plan(file, workers.as_ref())?.plan;
@@ -110,7 +110,7 @@ fn of_plan(file: &Path, args: &PromptArgs) -> Result<String, CommandError> {
     )?)
 }
 
-/// The run of a plan that was never started.
+/// Creates the state of a run of this plan that has not started.
 fn imagined(plan: Plan) -> Result<RunState, CommandError> {
     let event = Event::RunStarted {
         plan_file: None,
@@ -156,7 +156,7 @@ fn of_run(args: &PromptArgs) -> Result<String, CommandError> {
     given(&here, &run, number, wanted)
 }
 
-/// What the next attempt would be given: that depends on where it would start.
+/// Prints the prompt of the next attempt, which depends on the commit it would start from.
 fn next(here: &RepoContext, loaded: Loaded, number: TaskNumber) -> Result<String, CommandError> {
     let Loaded {
         mut state,
@@ -196,7 +196,7 @@ fn given(
         CommandError::failed(format!(
             "no prompt of attempt {attempt} at {number} of {run} is kept on this machine"
         ))
-        .hint("it stays where the run was made, and an attempt that never reached its worker has none")
+        .hint("prompts stay on the machine of the run, and an attempt without a worker has none")
     })?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }

@@ -61,10 +61,10 @@ impl RepoContext {
         RepoContext::at(&folder)
     }
 
-    /// The repository around the current folder, or `None` outside one.
+    /// Opens the repository around the current folder, or returns `None` outside one.
     ///
     /// # Errors
-    /// Why dispatch cannot work with the repository that is there.
+    /// When dispatch cannot work with the repository.
     pub(crate) fn open_if_any() -> Result<Option<RepoContext>, CommandError> {
         let folder = std::env::current_dir().unwrap_or_default();
         match Repo::discover(&folder) {

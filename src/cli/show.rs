@@ -1,4 +1,4 @@
-//! `dispatch show RUN TASK`: everything the journal knows about a task.
+//! `dispatch show RUN TASK`: prints everything that the journal records about a task.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -27,7 +27,7 @@ use crate::ui::Ui;
 /// Show all about one task: prompt, attempts, commits, checks, timing
 #[derive(Args, Debug, Clone)]
 pub(crate) struct ShowArgs {
-    /// Which task
+    /// The task
     #[command(flatten)]
     name: TaskName,
     /// Print it as one JSON object

@@ -1,4 +1,4 @@
-//! `dispatch status`, `board`, `report` and `history`: reading runs, from git alone.
+//! `dispatch status`, `board`, `report` and `history`: show runs, from git alone.
 
 use clap::Args;
 use serde_json::json;
@@ -38,7 +38,7 @@ pub(crate) struct BoardArgs {
     json: bool,
 }
 
-/// Print what a run came to: the failure or completion report
+/// Print the failure or completion report of a run
 #[derive(Args, Debug, Clone)]
 pub(crate) struct ReportArgs {
     /// The run [default: the latest]
@@ -59,7 +59,7 @@ pub(crate) struct HistoryArgs {
     json: bool,
 }
 
-/// A run and whether anybody drives it.
+/// A run, with the process that drives it, if any.
 struct Shown {
     state: RunState,
     view: BoardView,
@@ -159,7 +159,7 @@ pub(crate) fn history(args: HistoryArgs, ui: &Ui) -> CommandResult {
     for entry in runs::list(&here.store)?.into_iter().rev() {
         match show(&here, Some(entry.run.as_str())) {
             Ok(shown) => rows.push(row(&shown)),
-            // One broken journal must not hide the others.
+            // A damaged journal must not hide the others.
             Err(error) => rows.push(json!({
                 "run": entry.run.as_str(),
                 "state": "unreadable",
@@ -178,7 +178,7 @@ pub(crate) fn history(args: HistoryArgs, ui: &Ui) -> CommandResult {
     Ok(ExitStatus::Ok)
 }
 
-/// Columns two spaces apart; nothing for no runs.
+/// Renders columns two spaces apart; empty without runs.
 fn render_history(rows: &[serde_json::Value], columns: usize) -> String {
     let cells = |row: &serde_json::Value| {
         let field = |name: &str| row[name].as_str().unwrap_or_default().to_owned();
@@ -224,7 +224,7 @@ fn row(shown: &Shown) -> serde_json::Value {
     })
 }
 
-/// One JSON object for people and programs.
+/// Renders one JSON object with line breaks.
 pub(crate) fn pretty(value: &serde_json::Value) -> String {
     format!("{value:#}\n")
 }

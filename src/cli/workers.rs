@@ -1,4 +1,4 @@
-//! `dispatch workers`: which worker profiles there are, and which of them this machine can run.
+//! `dispatch workers`: lists the worker profiles and those that this machine can run.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -25,13 +25,13 @@ use crate::model::worker::Worker;
 use crate::report::words::minute;
 use crate::ui::Ui;
 
-/// How long an agent may take to say its version; some load a whole runtime for it.
+/// The longest wait for an agent's version; some load a whole runtime for it.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How many runs are asked who is parked.
+/// The number of runs that are searched for parked workers.
 const NEWEST: usize = 20;
 
-/// List the workers: what is installed, which version, and how each is used
+/// List the workers with their installed versions and settings
 #[derive(Args, Debug, Clone)]
 pub(crate) struct WorkersArgs {
     /// Print them as one JSON object
@@ -42,7 +42,7 @@ pub(crate) struct WorkersArgs {
 /// Runs the subcommand.
 ///
 /// # Errors
-/// When the configuration is wrong.
+/// When the configuration is invalid.
 pub(crate) fn run(args: WorkersArgs, ui: &Ui) -> CommandResult {
     let place = RepoContext::open_if_any()?;
     let folder = match &place {
@@ -74,17 +74,17 @@ pub(crate) fn run(args: WorkersArgs, ui: &Ui) -> CommandResult {
     Ok(ExitStatus::Ok)
 }
 
-/// The run that knows that a worker's limit is reached, and until when.
+/// The run that recorded a worker's rate limit, and the end of that limit.
 type Parked = (RunId, Timestamp);
 
-/// The workers that the newest runs wait for. A run that has ended says so, too: the limit is that
-/// of an account, whoever ran into it.
+/// Finds the workers that the newest runs wait for. An ended run counts, too, because the limit
+/// belongs to the account.
 fn parked(here: &RepoContext) -> BTreeMap<String, Parked> {
     let now = here.clock.now();
     let runs = runs::list(&here.store).unwrap_or_default();
     let mut parked: BTreeMap<String, Parked> = BTreeMap::new();
     for entry in runs.iter().rev().take(NEWEST) {
-        // A run that cannot be read says nothing about workers.
+        // A run that cannot be read tells nothing about workers.
         let Ok(state) = here.read_state(&entry.run) else {
             continue;
         };
@@ -96,29 +96,29 @@ fn parked(here: &RepoContext) -> BTreeMap<String, Parked> {
     parked
 }
 
-/// What this machine says about the program of a worker.
+/// The program of a worker on this machine.
 #[derive(Clone, PartialEq, Eq, Debug)]
 enum Found {
-    /// There is none of its own: the command is the task's, or a placeholder.
+    /// The worker has no program of its own: its command is the task's, or a placeholder.
     NoProgram,
     /// It is not on `PATH`.
     Missing,
-    /// It is here. Only agents that are known by name are asked for their version: what another
-    /// program does when it is called so, nobody knows.
+    /// It is installed. Only agents known by name are asked for their version, because another
+    /// program may do anything with that option.
     Here {
         path: PathBuf,
         version: Option<Result<String, String>>,
     },
 }
 
-/// Looks for the programs of all workers, in their order, and asks at the same time.
+/// Looks up the programs of all workers, in order, and asks them in parallel for their versions.
 fn survey(settings: &Settings) -> Vec<Found> {
     let programs = settings.workers.values().map(|worker| {
         let program = worker.command.first()?;
         (!program.contains('{')).then(|| program.clone())
     });
     let asking = programs.map(|program| thread::spawn(move || program.map(|name| look_for(&name))));
-    // All are asked before anybody is waited for.
+    // All are asked before the first answer is awaited.
     let asking: Vec<_> = asking.collect();
     let found = asking.into_iter().map(|asked| asked.join().ok().flatten());
     found
@@ -140,8 +140,8 @@ fn look_for(name: &str) -> Found {
     Found::Here { path, version }
 }
 
-/// What `--version` says. It works in an empty folder, and a program that would look for a newer
-/// version of itself finds no network.
+/// Runs `--version` in an empty folder and without network, so that the program cannot update
+/// itself.
 fn version(path: &PathBuf) -> Result<String, String> {
     const NOWHERE: &str = "http://127.0.0.1:9";
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
@@ -168,15 +168,17 @@ fn version(path: &PathBuf) -> Result<String, String> {
     match program.output_within(PATIENCE) {
         Err(error) => Err(one_line(&crate::base::text::error_chain(&error))),
         Ok(None) => Err(format!("no answer within {}", render_duration(PATIENCE))),
-        Ok(Some(ended)) if !ended.status.success() => Err(format!("ended with {}", ended.status)),
+        Ok(Some(ended)) if !ended.status.success() => Err(format!("exited with {}", ended.status)),
         Ok(Some(ended)) => {
             let said = [ended.stdout, ended.stderr].concat();
-            version_in(&String::from_utf8_lossy(&said)).ok_or_else(|| "said no version".to_owned())
+            version_in(&String::from_utf8_lossy(&said))
+                .ok_or_else(|| "printed no version".to_owned())
         }
     }
 }
 
-/// `2.1.330 (Claude Code)`, `codex-cli 0.169.0`, `v1.18.33`: the first word with numbers and dots.
+/// Extracts the first word with numbers and dots: `2.1.330 (Claude Code)`, `codex-cli 0.169.0`,
+/// `v1.18.33`.
 fn version_in(said: &str) -> Option<String> {
     let words = said.split_whitespace().map(|word| {
         let word = word.trim_matches(|c: char| !c.is_ascii_alphanumeric());
@@ -194,7 +196,7 @@ fn version_in(said: &str) -> Option<String> {
     versions.next().map(|word| plain_line(word, 40))
 }
 
-/// One worker as it is shown.
+/// A row of the output.
 struct Row<'a> {
     settings: &'a Settings,
     worker: &'a Worker,
@@ -207,7 +209,7 @@ impl Row<'_> {
         self.worker.name == self.settings.run.worker
     }
 
-    /// Where the profile comes from.
+    /// Returns the origin of the profile.
     fn origin(&self) -> &'static str {
         match builtin::workers().get(&self.worker.name) {
             None => "configured",
@@ -216,8 +218,7 @@ impl Row<'_> {
         }
     }
 
-    /// What holds for an attempt of it, by the names and in the words of the configuration; `null`
-    /// where there is no limit.
+    /// Lists the limits of an attempt by their configuration names; `null` for no limit.
     fn limits(&self) -> Vec<(&'static str, Value)> {
         let (worker, run) = (self.worker, &self.settings.run);
         let time = |own: Option<Duration>, usual| json!(render_duration(own.unwrap_or(usual)));

@@ -50,7 +50,7 @@ pub(super) fn read_into<K: Kind>(
 }
 
 /// Declares the tables of the configuration: `table: Type { key: type as Kind = default, … }`.
-/// `with` adds fields that are kept with a run but are no keys.
+/// `with` adds fields that are kept with a run but are not keys.
 macro_rules! tables {
     ($($(#[doc = $table_doc:literal])+ $table:ident: $name:ident {
         $($(#[doc = $doc:literal])+ $key:ident: $type:ty as $kind:ty = $default:expr,)*

@@ -17,7 +17,7 @@ use crate::failure::patterns::Patterns;
 /// `~/.config`.
 ///
 /// # Errors
-/// When a file cannot be read or anything in the configuration is wrong.
+/// When a file cannot be read or anything in the configuration is invalid.
 pub fn load(
     repo_top: &Path,
     explicit: Option<&Path>,
@@ -42,7 +42,7 @@ pub fn load(
 /// `[conflicts] generated` from the environment and the file of `--config`.
 ///
 /// # Errors
-/// When the file cannot be read, or anything in it or in the environment is wrong.
+/// When the file cannot be read, or anything in it or in the environment is invalid.
 pub fn for_assembly(run: Settings, explicit: Option<&Path>) -> Result<Settings, ConfigError> {
     let file = match explicit {
         Some(path) => load_repo_file(path, Some(path))?,

@@ -52,7 +52,7 @@ tables! {
         /// Number of attempts that run at once in all runs of the repository together; "" is no
         /// limit. Of several runs each applies its own limit.
         max_parallel_total: Option<usize> as Maybe<Count> = None,
-        /// Where a run starts: a branch, a tag or a commit.
+        /// The start of a run: a branch, a tag or a commit.
         base: String as Text = "HEAD".to_owned(),
         /// The branch a run is meant for; "" is the branch that is checked out.
         target: Option<String> as Maybe<Text> = None,
@@ -60,7 +60,7 @@ tables! {
         timeout: Duration as Time = Duration::from_secs(2 * 3600),
         /// Longest time of an attempt without output.
         stall_timeout: Duration as Time = Duration::from_secs(30 * 60),
-        /// Dollars after which no attempt starts, as far as agents report their cost; "" is no limit.
+        /// Dollars after which no attempt starts, as far as agents report their cost; "" means no limit.
         max_cost: Option<f64> as Maybe<Dollars> = None,
         /// Longest time a run waits for a worker whose usage limit is exhausted. If the limit resets
         /// later than that and nothing else is left to do, the run ends; `dispatch resume` continues it.
@@ -75,15 +75,15 @@ tables! {
         /// Space that stays free on the disks of the repository and the worktrees, besides the size of
         /// a new worktree. With less the run pauses, and resumes automatically when there is enough.
         min_free_space: u64 as Size = 64 * MIB,
-        /// Number of worktrees in the repository; "" is no limit. When one more is needed, those of
+        /// Number of worktrees in the repository; "" means no limit. When one more is needed, those of
         /// finished tasks are removed, the oldest first, if everything in them is in git.
         max_worktrees: Option<usize> as Maybe<Count> = None,
         /// The same for the disk space of worktrees, logs and caches, such as "20GiB".
         max_total_disk: Option<u64> as Maybe<Size> = None,
-        /// How long an agent may run after its output reports the end; then it is killed and its result
+        /// Time that an agent may run after its output reports the end; then it is killed and its result
         /// counts.
         result_grace: Duration as Time = Duration::from_secs(30),
-        /// How many levels of dispatch may run below a worker; with 0 a worker cannot start a run.
+        /// Number of dispatch levels that may run below a worker; with 0 a worker cannot start a run.
         max_depth: u32 as Times = 0,
         /// When an attempt changes something that all worktrees share (branches, configuration, hooks, the
         /// main checkout): "warn" on the board, "fail" the attempt, or "ignore" it.
@@ -102,7 +102,7 @@ tables! {
 
     /// Places and contents of worktrees.
     worktree: WorktreeSettings {
-        /// Where worktrees are, outside the repository; {repo}, {run} and {task} are filled in.
+        /// The path of a worktree, outside the repository; {repo}, {run} and {task} are filled in.
         path: String as PathTemplate = "../{repo}.dispatch/{run}/{task}".to_owned(),
         /// Globs of untracked files, such as ".env", that are copied into a new worktree.
         copy: Vec<String> as List<Glob> = Vec::new(),
@@ -162,7 +162,7 @@ tables! {
         /// The shape of the history: "merge" is one merge commit a task, "squash" one ordinary commit a
         /// task, "linear" each task's own commits on top of one another.
         history: History as History = History::Merge,
-        /// How often a failed check runs again before a task is blamed.
+        /// Number of times that a failed check is repeated before a task is called the culprit.
         flaky_reruns: u32 as Times = 1,
     }
 

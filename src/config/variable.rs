@@ -16,7 +16,7 @@ use crate::config::kind::Toml;
 use crate::config::layers::Layers;
 use crate::config::settings::Settings;
 
-/// Variables that are no settings: those of workers, of diagnosis and of tests.
+/// Variables that are not settings: those of workers, of diagnosis and of tests.
 const OTHER_VARIABLES: &[&str] = &[
     "DISPATCH_RUN",
     "DISPATCH_TASK",

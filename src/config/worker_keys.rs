@@ -11,18 +11,18 @@ worker_keys! {
     /// are filled in. So are {model}, {permission_mode}, {max_turns} and {max_cost}; where one is not set,
     /// its argument is left out with the option before it.
     command: WorkerCommand,
-    /// How the prompt arrives: as a "file" (DISPATCH_PROMPT_FILE names it), on "stdin" or as an
+    /// The way the prompt arrives: as a "file" (DISPATCH_PROMPT_FILE names it), on "stdin" or as an
     /// "argument".
     prompt: PromptBy,
-    /// How its output is read: "text", "claude", "codex", "gemini", "opencode", "aider" or "goose".
+    /// The format of its output: "text", "claude", "codex", "gemini", "opencode", "aider" or "goose".
     dialect: Dialect,
     /// The model, in the agent's words; "" leaves the choice to the agent.
     model: Maybe<Text>,
-    /// What the agent may do without asking, in the agent's words.
+    /// Actions that the agent may take without asking, in the words of the agent.
     permission_mode: Maybe<Text>,
     /// Names of variables it may see besides ordinary ones such as PATH and HOME; never values.
     env: List<VariableName>,
-    /// How many of its attempts run at once; "" is no limit.
+    /// Number of its attempts that run at once; "" means no limit.
     concurrency: Maybe<Count>,
     /// Least time between two starts; "" is none. It grows after rate limits.
     stagger: Maybe<Time>,
@@ -30,10 +30,10 @@ worker_keys! {
     timeout: Maybe<Time>,
     /// Longest time of an attempt without output; "" is the run's.
     stall_timeout: Maybe<Time>,
-    /// Turns (requests to its model) of an attempt; "" is no limit. Without {max_turns} in the command
+    /// Turns (requests to its model) of an attempt; "" means no limit. Without {max_turns} in the command
     /// turns are counted in its output, and it is killed when it takes one more.
     max_turns: Maybe<Count>,
-    /// Dollars of an attempt; "" is no limit. Without {max_cost} in the command it is killed when its
+    /// Dollars of an attempt; "" means no limit. Without {max_cost} in the command it is killed when its
     /// output reports more, which few agents do before they end.
     max_cost: Maybe<Dollars>,
     /// Workers that take over while it is parked: the first that is installed and not parked.

@@ -35,7 +35,7 @@ const PAIRS_AT_ONCE: usize = 4096;
 #[derive(Debug, Default)]
 pub(super) struct ChangeCache {
     known: HashMap<TreePair, Arc<BranchChanges>>,
-    /// Whether changes were forgotten, so that loading them again takes time and memory.
+    /// `true` if changes were forgotten, so that loading them again takes time and memory.
     is_partial: bool,
 }
 

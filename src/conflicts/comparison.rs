@@ -23,7 +23,7 @@ pub(super) struct Comparison {
     pub(super) base: Option<Oid>,
     /// The throwaway commit that stands for a given base.
     given_base: Option<Oid>,
-    /// Whether merges may be skipped.
+    /// `true` if merges may be skipped.
     pub(super) prune: bool,
 }
 
@@ -103,9 +103,9 @@ impl Comparison {
 
     /// Returns `true` if `base` is the single merge base of every two of these branches.
     pub(super) fn is_only_base(&self, base: Oid, branches: &[usize]) -> bool {
-        branches.iter().enumerate().all(|(place, a)| {
-            let mut later = branches[place + 1..].iter();
-            later.all(|b| self.bases.of(*a, *b) == Base::One(base))
+        branches.iter().enumerate().all(|(place, b)| {
+            let mut earlier = branches[..place].iter();
+            earlier.all(|a| self.bases.of(*a, *b) == Base::One(base))
         })
     }
 }

@@ -4,8 +4,16 @@
 //! each costs more than all the rest of assembling. So a candidate that provably merges as an overlay
 //! ([`crate::conflicts::merged_footprint`]) is laid over in process, and git merges the others; where
 //! they only edit the same files, the contents may have been merged already
-//! ([`crate::conflicts::blob_merges`]). The rule needs a single merge base: the base of the run is one
-//! exactly if the candidate stands on it and shares no commit above it with the merged ones.
+//! ([`crate::conflicts::blob_merges`]).
+//!
+//! The rule needs a single merge base. A candidate's own commits are those that no merged candidate
+//! has. If all parents of its own commits, other own commits aside, are one and the same commit, and
+//! that is the base of the run or a merged commit, then it is the only best common ancestor: every
+//! way from the candidate to a merged commit leads through it.
+//!
+//! Over a merged commit, as for a task that depends on another, only edits are laid over. A path
+//! that both the merged tree and the candidate have is neither the source nor the target of a rename,
+//! so git takes it from the side that changed it, and merges contents if both did.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -16,7 +24,7 @@ use crate::conflicts::shared_edits::shared_edit;
 use crate::git::merge_engine::MergeEngine;
 use crate::git::merge_error::MergeError;
 use crate::git::{Store, StoreError};
-use crate::merge::answer::MergeAnswer;
+use crate::merge::answer::{Lineage, MergeAnswer};
 use crate::merge::change::{Change, Entry, RepoPath};
 use crate::merge::oid::Oid;
 
@@ -33,19 +41,29 @@ pub(crate) struct IncrementalMerge<'a> {
     /// The merged commits above the base; `None` once a history could not be read.
     commits: Option<HashSet<Oid>>,
     footprint: MergedFootprint,
-    /// Whether the overlay rule applies at all.
+    /// `true` if the overlay rule applies at all.
     may_overlay: bool,
     blobs: BlobMerges<'a>,
-    /// The changes of announced candidates, in order, and their indexes by tree.
-    announced: Vec<Vec<Change>>,
+    /// The announced candidates in order, and their indexes by commit.
+    announced: Vec<Announced>,
     indexes: HashMap<Oid, usize>,
     merges_run: usize,
     content_merges: usize,
 }
 
+/// A candidate to come.
+struct Announced {
+    /// Its commits above the base of the run.
+    history: Vec<Lineage>,
+    /// Its single merge base with the candidates before it, if all of those merge.
+    base: Oid,
+    /// Its changes against that base.
+    changes: Vec<Change>,
+}
+
 /// The changes of a candidate to which the overlay rule applies.
 struct Overlay {
-    /// The resulting entries, against the base.
+    /// The resulting entries, against the merge base.
     changes: Vec<Change>,
     footprint: Footprint,
 }
@@ -94,24 +112,40 @@ impl<'a> IncrementalMerge<'a> {
         self.blobs
     }
 
-    /// Announces candidates, as trees and their changes against the base, so that git merges the
-    /// needed contents in one batch.
+    /// Announces candidates, with their changes against the base if these are known, so that git
+    /// merges the needed contents in one batch.
     ///
     /// # Errors
-    /// When git cannot be run.
+    /// When git cannot be run, or a candidate cannot be read.
     pub(super) fn announce(
         &mut self,
-        candidates: impl IntoIterator<Item = (Oid, Vec<Change>)>,
+        candidates: impl IntoIterator<Item = (Oid, Option<Vec<Change>>)>,
     ) -> Result<(), MergeError> {
         if !self.may_overlay {
             return Ok(());
         }
         let first = self.announced.len();
-        for (tree, changes) in candidates {
-            self.indexes.insert(tree, self.announced.len());
-            self.announced.push(changes);
+        let mut merged = self.commits.clone().unwrap_or_default();
+        for (candidate, known) in candidates {
+            let Some(history) = self.history(candidate) else {
+                continue;
+            };
+            let base = self.single_base(candidate, &history, &merged);
+            merged.extend(history.iter().map(|(commit, _)| *commit));
+            let Some(base) = base else { continue };
+            let changes = match known.filter(|_| base == self.base) {
+                Some(changes) => changes,
+                None => self.changes(base, candidate)?,
+            };
+            self.indexes.insert(candidate, self.announced.len());
+            self.announced.push(Announced {
+                history,
+                base,
+                changes,
+            });
         }
-        let changes = self.announced[first..].iter().flatten();
+        let coming = self.announced[first..].iter();
+        let changes = coming.flat_map(|announced| &announced.changes);
         let edits = self.blobs.predict(self.store, None, changes)?;
         self.blobs.merge_all(&edits)
     }
@@ -138,15 +172,15 @@ impl<'a> IncrementalMerge<'a> {
         tip: impl FnOnce(Oid) -> Result<Oid, StoreError>,
         candidate: Oid,
     ) -> Result<bool, MergeError> {
-        let above = self.store.commits_above(candidate, Some(self.base)).ok();
-        let above = above.filter(|commits| {
-            candidate == self.base || commits.iter().any(|(_, p)| p.contains(&self.base))
-        });
-        let above: Option<Vec<Oid>> =
-            above.map(|commits| commits.into_iter().map(|(commit, _)| commit).collect());
-        let overlay = match self.has_single_base(above.as_deref()) {
-            true => self.overlay_of(candidate)?,
-            false => None,
+        let history = self.history(candidate);
+        let merged = self.commits.as_ref().filter(|_| self.may_overlay);
+        let base = match (&history, merged) {
+            (Some(history), Some(merged)) => self.single_base(candidate, history, merged),
+            _ => None,
+        };
+        let overlay = match base {
+            Some(base) => self.overlay_of(candidate, base)?,
+            None => None,
         };
         let is_laid = overlay.is_some_and(|overlay| self.lay(overlay).is_some());
         if !is_laid {
@@ -156,7 +190,7 @@ impl<'a> IncrementalMerge<'a> {
                 None => return Ok(false),
             }
         }
-        self.add_commits(above);
+        self.add_commits(history);
         Ok(true)
     }
 
@@ -184,8 +218,8 @@ impl<'a> IncrementalMerge<'a> {
         self.read_footprint(tree)?;
         self.overlay.clear();
         self.tree = tree;
-        let above = self.store.commits_above(candidate, Some(self.base)).ok();
-        self.add_commits(above.map(|above| above.into_iter().map(|(commit, _)| commit).collect()));
+        let history = self.store.commits_above(candidate, Some(self.base)).ok();
+        self.add_commits(history);
         Ok(())
     }
 
@@ -199,58 +233,98 @@ impl<'a> IncrementalMerge<'a> {
         self.content_merges
     }
 
-    fn add_commits(&mut self, above: Option<Vec<Oid>>) {
-        self.commits = match (self.commits.take(), above) {
-            (Some(mut commits), Some(above)) => {
-                commits.extend(above);
+    fn add_commits(&mut self, history: Option<Vec<Lineage>>) {
+        self.commits = match (self.commits.take(), history) {
+            (Some(mut commits), Some(history)) => {
+                commits.extend(history.into_iter().map(|(commit, _)| commit));
                 Some(commits)
             }
             _ => None,
         };
     }
 
-    /// Returns `true` if the base is the single merge base with a candidate of these commits.
-    fn has_single_base(&self, above: Option<&[Oid]>) -> bool {
-        match (&self.commits, above) {
-            (Some(merged), Some(above)) => {
-                self.may_overlay && !above.iter().any(|commit| merged.contains(commit))
-            }
-            _ => false,
+    /// Lists the commits of a candidate above the base, with their parents. `None` if it does not
+    /// stand on the base, or its history cannot be read.
+    fn history(&self, candidate: Oid) -> Option<Vec<Lineage>> {
+        if let Some(index) = self.indexes.get(&candidate) {
+            return Some(self.announced[*index].history.clone());
         }
+        let history = self.store.commits_above(candidate, Some(self.base)).ok()?;
+        let mut parents = history.iter().flat_map(|(_, parents)| parents);
+        let stands_on_base = candidate == self.base || parents.any(|parent| *parent == self.base);
+        stands_on_base.then_some(history)
     }
 
-    /// Reads a candidate; `None` if git has to merge it.
-    fn overlay_of(&mut self, candidate: Oid) -> Result<Option<Overlay>, MergeError> {
-        let tree = self.store.tree_of(candidate)?;
-        let index = self.indexes.get(&tree).copied();
-        let mut changes = match index {
-            Some(index) => self.announced[index].clone(),
-            None => self.store.changes(self.base_tree, tree)?,
+    /// Returns the single merge base of a candidate of this history and a tip that has these merged
+    /// commits. `None` if there may be several.
+    fn single_base(
+        &self,
+        candidate: Oid,
+        history: &[Lineage],
+        merged: &HashSet<Oid>,
+    ) -> Option<Oid> {
+        if candidate == self.base {
+            return Some(candidate);
+        }
+        let own = history
+            .iter()
+            .filter(|(commit, _)| !merged.contains(commit));
+        let commits: HashSet<Oid> = own.clone().map(|(commit, _)| *commit).collect();
+        let parents = own.flat_map(|(_, parents)| parents);
+        let mut bases = parents.filter(|parent| !commits.contains(parent));
+        let base = *bases.next()?;
+        let is_merged = base == self.base || merged.contains(&base);
+        (is_merged && bases.all(|other| *other == base)).then_some(base)
+    }
+
+    /// Reads the changes of a candidate against a commit.
+    fn changes(&self, base: Oid, candidate: Oid) -> Result<Vec<Change>, StoreError> {
+        let base = match base == self.base {
+            true => self.base_tree,
+            false => self.store.tree_of(base)?,
         };
+        self.store.changes(base, self.store.tree_of(candidate)?)
+    }
+
+    /// Reads a candidate with this merge base; `None` if git has to merge it.
+    fn overlay_of(&mut self, candidate: Oid, base: Oid) -> Result<Option<Overlay>, MergeError> {
+        let index = self.indexes.get(&candidate).copied();
+        let index = index.filter(|index| self.announced[*index].base == base);
+        let mut changes = match index {
+            Some(index) => self.announced[index].changes.clone(),
+            None => self.changes(base, candidate)?,
+        };
+        let is_edit = |change: &Change| change.old.is_some() && change.new.is_some();
+        let on_merged = base != self.base;
+        if on_merged && !changes.iter().all(is_edit) {
+            return Ok(None);
+        }
+        let tree = self.store.tree_of(candidate)?;
         let removed = self.store.removed_directories(tree, &changes)?;
         let footprint = Footprint::new(&changes, removed);
         if !self.footprint.is_apart_from(&footprint) {
             return Ok(None);
         }
         for change in &mut changes {
-            match self.entry_after(change, index)? {
-                Some(entry) => change.new = entry,
-                None => return Ok(None),
+            let is_shared = on_merged || self.footprint.has(&change.path);
+            if is_shared {
+                match self.entry_after(change, on_merged, index)? {
+                    Some(entry) => change.new = Some(entry),
+                    None => return Ok(None),
+                }
             }
         }
         Ok(Some(Overlay { changes, footprint }))
     }
 
-    /// Returns the entry at the path of a change after merging it, `Some(None)` for no entry, or
-    /// `None` if git has to decide. `index` is that of the announced candidate.
+    /// Returns the entry at the path of a change after merging it; `None` if git has to decide.
+    /// `index` is that of the announced candidate.
     fn entry_after(
         &mut self,
         change: &Change,
+        on_merged: bool,
         index: Option<usize>,
-    ) -> Result<Option<Option<Entry>>, MergeError> {
-        if !self.footprint.has(&change.path) {
-            return Ok(Some(change.new));
-        }
+    ) -> Result<Option<Entry>, MergeError> {
         let there = match self.overlay.get(&change.path) {
             Some(laid) => *laid,
             None => self.store.entry_at(self.tree, &change.path)?,
@@ -258,21 +332,25 @@ impl<'a> IncrementalMerge<'a> {
         let Some(there) = there else {
             return Ok(None);
         };
+        if on_merged && Some(there) == change.old {
+            return Ok(change.new);
+        }
         let Some(edit) = shared_edit(&change.path, change, there) else {
             return Ok(None);
         };
         if Some(there) == change.new {
-            return Ok(Some(change.new));
+            return Ok(change.new);
         }
         if self.blobs.is_open(&edit) {
             // The prediction was wrong, and so are those for later candidates at this path.
             let rest = index.map_or(&[][..], |index| &self.announced[index..]);
-            let changes = rest.iter().flatten().filter(|c| c.path == change.path);
+            let changes = rest.iter().flat_map(|announced| &announced.changes);
+            let changes = changes.filter(|c| c.path == change.path);
             let there = Some((&change.path, there));
             let edits = self.blobs.predict(self.store, there, changes)?;
             self.blobs.merge_all(&edits)?;
         }
-        Ok(self.blobs.merged(&edit).map(Some))
+        Ok(self.blobs.merged(&edit))
     }
 
     /// Lays changes over the tree. `None` if libgit2 cannot do that, as for a file that becomes a

@@ -65,7 +65,7 @@ impl Language {
         }
     }
 
-    /// Returns `true` if a trimmed line is an import by itself.
+    /// Returns `true` if a trimmed line is a complete import.
     pub(super) fn is_import(self, line: &str) -> bool {
         let starts = |words: &[&str]| words.iter().any(|word| line.starts_with(word));
         match self {

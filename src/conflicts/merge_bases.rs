@@ -107,7 +107,8 @@ impl MergeBases {
     pub(super) fn shared(&self) -> Vec<SharedBase> {
         let count = self.known.len();
         let mut sharers: Vec<Option<(Vec<bool>, usize)>> = vec![None; self.lists.len()];
-        for (a, b) in pairs(count) {
+        // In the order of the table, which is read fastest.
+        for (a, b) in (0..count).flat_map(|b| (0..b).map(move |a| (a, b))) {
             let list = self.table[pair_index(a, b)] as usize;
             if self.lists[list].len() == 1 && self.known[a] && self.known[b] {
                 let (is_sharer, pairs) = sharers[list].get_or_insert((vec![false; count], 0));

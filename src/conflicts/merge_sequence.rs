@@ -64,14 +64,14 @@ impl<'a> MergeSequence<'a> {
         Ok(true)
     }
 
-    /// Announces the branches to come, as trees and their changes against the root, so that git
-    /// merges the needed contents in one batch.
+    /// Announces the branches to come, with their changes against the root if these are known, so
+    /// that git merges the needed contents in one batch.
     ///
     /// # Errors
-    /// When git cannot be run.
+    /// When git cannot be run, or a branch cannot be read.
     pub(super) fn announce(
         &mut self,
-        branches: impl IntoIterator<Item = (Oid, Vec<Change>)>,
+        branches: impl IntoIterator<Item = (Oid, Option<Vec<Change>>)>,
     ) -> Result<(), MergeError> {
         self.tree.announce(branches)
     }

@@ -51,7 +51,7 @@ pub(super) struct Multiway<'a> {
 /// Groups of branches that may conflict together, each in order.
 struct Groups {
     groups: Vec<Vec<usize>>,
-    /// Whether one of them may have changed a submodule.
+    /// `true` if one of them may have changed a submodule.
     submodules: bool,
 }
 
@@ -206,10 +206,15 @@ impl Multiway<'_> {
         group: &[usize],
         budget: usize,
     ) -> Result<(MultiwayReport, BlobMerges<'s>), DetectError> {
+        let commits = group.iter().map(|branch| self.comparison.commits[*branch]);
+        let commits: Vec<Oid> = commits.collect();
         if self.is_simple(group) {
-            let known = group.iter().zip(self.changes_of(group)?);
-            let trees = &self.comparison.trees;
-            sequence.announce(known.map(|(b, known)| (trees[*b], known.changes.clone())))?;
+            let known = self.changes_of(group)?.into_iter();
+            let known = known.map(|known| Some(known.changes.clone()));
+            sequence.announce(commits.into_iter().zip(known))?;
+        } else if self.settings.common_base.is_some() {
+            // Other branches may have a long history above the root, and the budget may be small.
+            sequence.announce(commits.into_iter().map(|commit| (commit, None)))?;
         }
         let mut report = MultiwayReport::complete(group.len());
         for (place, &next) in group.iter().enumerate() {

@@ -83,6 +83,6 @@ pub(super) struct SequenceKey {
     pub(super) attributes: Oid,
     /// The commit below all of them, the commits in order, and the budget if that ran out.
     pub(super) commits: String,
-    /// Whether a commit may have changed a submodule: git then reads its fetched commits.
+    /// `true` if a commit may have changed a submodule: git then reads its fetched commits.
     pub(super) submodules: bool,
 }

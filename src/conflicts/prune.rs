@@ -84,8 +84,8 @@ pub(super) fn candidates_of(
     let count = footprints.len();
     let size = |place: usize| (footprints[place].touched.len(), place);
     let (mut indexed, mut asking) = (vec![false; count], vec![false; count]);
-    for a in 0..count {
-        for b in (a + 1..count).filter(|b| is_pair(a, *b)) {
+    for b in 0..count {
+        for a in (0..b).filter(|a| is_pair(*a, b)) {
             let (small, large) = if size(a) <= size(b) { (a, b) } else { (b, a) };
             (indexed[small], asking[large]) = (true, true);
         }

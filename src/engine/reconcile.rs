@@ -17,7 +17,7 @@ use crate::model::recovery::{Finding, FindingKind};
 use crate::model::run::RunState;
 use crate::model::task_state::{TaskPhase, TaskState};
 
-/// Compares everything that the journal names with the repository; changes nothing.
+/// Compares everything that the journal names with the repository, without changing anything.
 ///
 /// # Errors
 /// When references or the records of an attempt cannot be read.

@@ -1,4 +1,4 @@
-//! Processes a worker leaves behind: found, named, killed.
+//! Finds, names and kills the processes that a worker leaves behind.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -12,15 +12,14 @@ use crate::exec::signals::Signals;
 use crate::exec::worker::Worker;
 use crate::exec::{ExecError, system};
 
-/// A process that does not die of SIGKILL in this time hangs in the kernel; nothing more can be
-/// done about it.
+/// The longest wait for a killed process to die; one that survives it hangs in the kernel.
 const LIMIT: Duration = Duration::from_secs(5);
 
-/// Kills what is left of a worker that has ended but is not reaped yet, and names it.
+/// Kills the remaining processes of a worker that has ended but is not reaped yet, and names them.
 ///
-/// Whatever left the worker's group or session is a child of the shim by now, for the shim is a
-/// subreaper. A child that was not reaped keeps its pid, so no other process can be hit. Where it
-/// could not become one, `cookie` says by which mark to look for the rest instead.
+/// Processes that left the worker's group or session are children of the shim by now, which is a
+/// subreaper. A child that was not reaped keeps its pid, so no other process is signalled. Where the
+/// shim could not become a subreaper, the rest is found by `cookie`.
 pub(super) fn kill(worker: &Worker, signals: &mut Signals, cookie: Option<&str>) -> Vec<String> {
     let mut names = BTreeMap::new();
     let deadline = Instant::now() + LIMIT;
@@ -44,7 +43,7 @@ pub(super) fn kill(worker: &Worker, signals: &mut Signals, cookie: Option<&str>)
     names
 }
 
-/// Reaps what has ended and gives the children that live, the worker itself left out.
+/// Reaps ended children and returns the living ones, without the worker itself.
 pub(super) fn reap_children(worker: Pid) -> Vec<Pid> {
     let children = system::children().unwrap_or_default().into_iter();
     children
@@ -62,7 +61,7 @@ fn wait_for_child(signals: &mut Signals) {
     signals.take();
 }
 
-/// Ends the worker of a job whose shim died, with everything it started; names what was killed.
+/// Kills the worker of a job whose shim died, with everything it started, and names what it killed.
 ///
 /// Only processes are signalled that are known by start time and boot, or that carry the attempt's
 /// unique cookie in their environment.
@@ -90,14 +89,14 @@ fn kill_tree(worker: &system::Handle) -> Vec<String> {
     let tree = system::tree(pid).into_iter().map(system::identify);
     let living = name_living(tree.filter_map(system::Handle::open).collect());
     if !worker.is_gone() {
-        // The worker lives and leads the group of its pid, so the group is its own.
+        // The worker lives and leads the group of its pid, so the group belongs to it.
         let _ = kill_process_group(pid, Signal::KILL);
     }
     kill_all(living)
 }
 
-/// Kills every process with the cookie, until two looks in a row find none: a process may fork
-/// while it is being looked for.
+/// Kills every process with the cookie, until two searches in a row find none: a process may fork
+/// during a search.
 fn kill_bearers(cookie: &str) -> Vec<String> {
     let mut names = Vec::new();
     let mut empty = 0;
@@ -119,7 +118,7 @@ fn name_living(handles: Vec<system::Handle>) -> Vec<(system::Handle, String)> {
     named.collect()
 }
 
-/// Kills them and waits until they are dead; gives their names.
+/// Kills processes, waits until they are dead, and returns their names.
 fn kill_all(named: Vec<(system::Handle, String)>) -> Vec<String> {
     for (handle, _) in &named {
         handle.signal(Signal::KILL);

@@ -1,4 +1,4 @@
-//! What only Linux tells about processes, from `/proc`, pidfds and the child subreaper.
+//! Process functions that need Linux: `/proc`, pidfds and the child subreaper.
 //!
 //! `portable.rs` has the same functions for other systems.
 
@@ -15,12 +15,12 @@ use rustix::process::{
 use crate::exec::Process;
 
 /// Makes this process the parent of every descendant whose own parent ends, so that no daemon
-/// gets away. Says whether the system did it.
+/// escapes. Returns `true` if the system did it.
 pub(super) fn become_subreaper() -> bool {
     set_child_subreaper(Some(getpid())).is_ok()
 }
 
-/// The children of this process, dead ones included; `None` where that cannot be known.
+/// Lists the children of this process, dead ones included; `None` if the system does not tell.
 pub(super) fn children() -> Option<Vec<Pid>> {
     children_of(getpid())
 }
@@ -43,7 +43,7 @@ fn children_by_parent(parent: Pid) -> Vec<Pid> {
     every_process().filter(is_child).collect()
 }
 
-/// A process and everything it started that is still linked to it, itself first.
+/// Lists a process, first, and everything it started that is still linked to it.
 pub(super) fn tree(root: Pid) -> Vec<Pid> {
     let mut found = vec![root];
     let mut next = 0;
@@ -55,7 +55,7 @@ pub(super) fn tree(root: Pid) -> Vec<Pid> {
     found
 }
 
-/// `sleep (4711)`.
+/// Renders the name and pid of a process: `sleep (4711)`.
 pub(super) fn name(pid: Pid) -> String {
     let number = pid.as_raw_pid();
     match fs::read(format!("/proc/{number}/comm")) {
@@ -64,13 +64,13 @@ pub(super) fn name(pid: Pid) -> String {
     }
 }
 
-/// The boot of this machine; pids and start times mean nothing in another one.
+/// Returns the id of this boot; pids and start times mean nothing in another one.
 pub(super) fn boot_id() -> Option<String> {
     let text = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
     Some(text.trim().to_owned())
 }
 
-/// A process with its start time, by which it differs from a later one of the same pid.
+/// Reads the start time of a process, which tells it from a later one of the same pid.
 pub(super) fn identify(pid: Pid) -> Process {
     Process {
         pid: pid.as_raw_pid(),
@@ -78,14 +78,14 @@ pub(super) fn identify(pid: Pid) -> Process {
     }
 }
 
-/// The processes that were started with this `DISPATCH_COOKIE`, dead ones not included.
+/// Lists the processes that were started with this `DISPATCH_COOKIE`, without dead ones.
 pub(super) fn with_cookie(cookie: &str) -> Vec<Handle> {
     let line = format!("DISPATCH_COOKIE={cookie}").into_bytes();
     let has_cookie = |pid: Pid| {
         fs::read(format!("/proc/{}/environ", pid.as_raw_pid()))
             .is_ok_and(|environ| environ.split(|b| *b == 0).any(|entry| entry == line))
     };
-    // The identity comes first: if the pid changes hands after it, the handle cannot be opened.
+    // The identity comes first: if another process gets the pid later, the handle cannot be opened.
     every_process()
         .filter(|pid| *pid != getpid())
         .map(identify)
@@ -103,8 +103,8 @@ fn parse_pid(text: &str) -> Option<Pid> {
     Pid::from_raw(text.parse().ok().filter(|pid| *pid > 0)?)
 }
 
-/// A numeric field of `/proc/<pid>/stat`, counted from 1 as in proc(5). The second field, the name,
-/// may hold anything, so counting starts after its last parenthesis.
+/// Reads a numeric field of `/proc/<pid>/stat`, counted from 1 as in proc(5). The second field, the
+/// name, may hold anything, so counting starts after its last parenthesis.
 fn stat_field(pid: Pid, number: usize) -> Option<u64> {
     let stat = fs::read(format!("/proc/{}/stat", pid.as_raw_pid())).ok()?;
     let after_name = stat.iter().rposition(|byte| *byte == b')')?;
@@ -112,20 +112,20 @@ fn stat_field(pid: Pid, number: usize) -> Option<u64> {
     rest.split_whitespace().nth(number - 3)?.parse().ok()
 }
 
-/// A process that can be signalled without ever reaching another one that got its pid.
+/// A handle to a process. Its signals never reach another process that got the same pid.
 #[derive(Debug)]
 pub(super) struct Handle {
     process: Process,
-    /// Absent before Linux 5.3 and where a sandbox forbids it; then the start time has to do.
+    /// Absent before Linux 5.3 and where a sandbox forbids it; then the start time must suffice.
     fd: Option<OwnedFd>,
 }
 
 impl Handle {
-    /// For the process of this identity, if it is still there.
+    /// Opens a handle to the process of this identity, if it still exists.
     pub(super) fn open(process: Process) -> Option<Handle> {
         let pid = Pid::from_raw(process.pid)?;
         let fd = pidfd_open(pid, PidfdFlags::empty()).ok();
-        // Looked at after the descriptor is open: from here on it means this one process.
+        // Checked after the descriptor is open: from here on it refers to this one process.
         let same = process.start.is_some() && identify(pid).start == process.start;
         same.then_some(Handle { process, fd })
     }
@@ -134,7 +134,7 @@ impl Handle {
         Pid::from_raw(self.process.pid)
     }
 
-    /// Sends the signal; a process that is gone is no matter.
+    /// Sends the signal, and does nothing if the process is gone.
     pub(super) fn signal(&self, signal: Signal) {
         let _ = match (&self.fd, self.pid()) {
             (Some(fd), _) => pidfd_send_signal(fd, signal),
@@ -143,7 +143,7 @@ impl Handle {
         };
     }
 
-    /// Waits until the process has ended; says whether.
+    /// Waits until the process has ended, at most this long. Returns `true` if it has ended.
     pub(super) fn wait_until_gone(&self, limit: Duration) -> bool {
         let deadline = Instant::now() + limit;
         while !self.is_gone() {
@@ -162,7 +162,7 @@ impl Handle {
         true
     }
 
-    /// Whether the process has ended, reaped or not.
+    /// Returns `true` if the process has ended, reaped or not.
     pub(super) fn is_gone(&self) -> bool {
         let Some(pid) = self.pid() else { return true };
         identify(pid) != self.process || is_dead(pid)

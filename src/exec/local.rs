@@ -1,4 +1,4 @@
-//! Jobs on this machine, each under a shim.
+//! Runs jobs on this machine, each under a shim.
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::process::ExitStatusExt;
@@ -26,14 +26,14 @@ pub struct LocalExecutor {
 }
 
 impl LocalExecutor {
-    /// With this `dispatch` as the shim.
+    /// Creates an executor with this `dispatch` as the shim.
     pub fn new(program: impl Into<PathBuf>) -> LocalExecutor {
         LocalExecutor {
             program: program.into(),
         }
     }
 
-    /// With the running program as the shim.
+    /// Creates an executor with the running program as the shim.
     ///
     /// # Errors
     /// When the system does not say where that is.
@@ -63,7 +63,7 @@ impl Executor for LocalExecutor {
         let lock = record::prepare(&folder, job)?;
         let child = self.spawn(&folder, lock);
         let child = child.map_err(|error| self.failure(error))?;
-        // The shim is not reaped yet, so its pid is its own and the handle means it for good.
+        // The shim is not reaped yet, so no other process can have its pid.
         let pid = child.id().and_then(|id| Pid::from_raw(id as i32));
         let shim = pid.and_then(|pid| system::Handle::open(system::identify(pid)));
         let stopper = stopper_of(&folder, shim);
@@ -87,7 +87,7 @@ impl Executor for LocalExecutor {
     }
 }
 
-/// The lock proves that the shim is alive, also where a handle is no more than a pid.
+/// Stops a shim while its lock proves that it is alive, also where a handle is only a pid.
 fn stopper_of(folder: &Path, shim: Option<system::Handle>) -> Stopper {
     let (folder, shim) = (folder.to_owned(), Arc::new(shim));
     Stopper::new(move |signal| {
@@ -106,8 +106,8 @@ impl LocalExecutor {
     async fn end_of_child(&self, folder: &Path, mut child: Child) -> Result<JobStatus, ExecError> {
         let exit = child.wait().await.map_err(|error| self.failure(error))?;
         let status = match record::status(folder)? {
-            // A program that is being started by another thread may have a copy of the lock, for
-            // as long as it takes from its fork to its exec.
+            // A program that another thread is starting may have a copy of the lock from its fork
+            // to its exec.
             JobStatus::Alive => end_of_stranger(folder.to_owned()).await?,
             status => status,
         };
@@ -117,7 +117,8 @@ impl LocalExecutor {
         }
     }
 
-    /// The shim ended before it had a worker: it was stopped at once, or it could not work.
+    /// Records the end of a job whose shim ended before it had a worker: it was stopped at once, or
+    /// it failed.
     fn end_without_worker(&self, folder: &Path, exit: ExitStatus) -> Result<JobStatus, ExecError> {
         if exit.signal().is_none() {
             let said = files::read_tail(&folder.join(record::SHIM_LOG), 1024).unwrap_or_default();
@@ -140,13 +141,13 @@ impl LocalExecutor {
     }
 }
 
-/// Waits for the lock in a thread of its own, not one of tokio's: those would keep the runtime from
-/// being dropped for as long as the job lives.
+/// Waits for the end of a job that another process started. The wait is in a thread of its own,
+/// because one of tokio's would keep the runtime from being dropped while the job lives.
 async fn end_of_stranger(folder: PathBuf) -> Result<JobStatus, ExecError> {
     let (sender, receiver) = oneshot::channel();
     std::thread::spawn(move || {
         let end = record::wait_until_free(&folder).and_then(|()| record::status(&folder));
-        // Nobody waits any more: then nobody needs to know.
+        // The receiver may have stopped waiting.
         let _ = sender.send(end);
     });
     receiver.await.unwrap_or(Ok(JobStatus::Lost))

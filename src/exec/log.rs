@@ -1,4 +1,4 @@
-//! What a worker wrote: bytes as they came, in bounded room.
+//! Stores the output of a worker as bytes, in bounded space.
 //!
 //! The first half of the room is `output.log`, written straight through. When that is full, the
 //! newest output goes on in segments of a quarter each, `output.tail.<offset>`; when a segment is
@@ -15,8 +15,8 @@ use crate::base::fault;
 const HEAD: &str = "output.log";
 const TAIL: &str = "output.tail.";
 
-/// The writing side, used by the shim only. It never fails: what cannot be written is counted, so
-/// that a full disk does not turn into a failure of the worker.
+/// Writes a log; used by the shim only. It never fails: bytes that cannot be written are counted,
+/// so that a full disk does not become a failure of the worker.
 #[derive(Debug)]
 pub(super) struct LogWriter {
     folder: PathBuf,
@@ -25,13 +25,13 @@ pub(super) struct LogWriter {
     /// The segments on disk with their offsets and lengths, oldest first.
     segments: VecDeque<(u64, u64)>,
     file: Option<File>,
-    /// How many bytes were written, those that are deleted again included.
+    /// The number of bytes written, later deleted ones included.
     position: u64,
     dropped: u64,
 }
 
 impl LogWriter {
-    /// Starts an empty log that keeps about `limit` bytes.
+    /// Creates an empty log that keeps about `limit` bytes.
     pub(super) fn create(folder: &Path, limit: u64) -> LogWriter {
         LogWriter {
             folder: folder.to_owned(),
@@ -44,7 +44,7 @@ impl LogWriter {
         }
     }
 
-    /// Takes everything.
+    /// Writes all of these bytes, deleting old segments where necessary.
     pub(super) fn write(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             match self.write_some(bytes) {
@@ -57,7 +57,7 @@ impl LogWriter {
         }
     }
 
-    /// How many bytes of the output are not in the log.
+    /// Returns the number of output bytes that are not in the log.
     pub(super) fn dropped(&self) -> u64 {
         self.dropped
     }
@@ -90,7 +90,7 @@ impl LogWriter {
     }
 
     fn begin_segment(&mut self) -> io::Result<()> {
-        // The oldest goes first, so that a full disk has room for the new one.
+        // The oldest segment goes first, so that a full disk has space for the new one.
         if self.segments.len() == 2 {
             let (offset, length) = self.segments[0];
             fs::remove_file(segment(&self.folder, offset))?;
@@ -107,8 +107,8 @@ fn segment(folder: &Path, offset: u64) -> PathBuf {
     folder.join(format!("{TAIL}{offset}"))
 }
 
-/// Keeps the output of a program that ran without a shim, in place of what was there; like a log
-/// of a job it never fails.
+/// Replaces the log by the output of a program that ran without a shim. Like the log of a job it
+/// never fails.
 pub fn store(folder: &Path, output: &[u8], limit: u64) {
     for piece in pieces(folder).unwrap_or_default() {
         let _ = fs::remove_file(piece.path);
@@ -118,7 +118,7 @@ pub fn store(folder: &Path, output: &[u8], limit: u64) {
     }
 }
 
-/// Everything that is kept, with a line in place of what is not.
+/// Reads everything that was kept, with a line in place of each gap.
 ///
 /// # Errors
 /// When the folder cannot be read; one without output gives an empty log.
@@ -126,7 +126,7 @@ pub fn read(folder: &Path) -> io::Result<Vec<u8>> {
     Follower::new(folder).read()
 }
 
-/// The last `limit` bytes, with a line in place of what is not kept among them.
+/// Reads the last `limit` bytes, with a line in place of each gap among them.
 ///
 /// # Errors
 /// When the folder cannot be read; one without output gives an empty log.
@@ -137,7 +137,7 @@ pub fn tail(folder: &Path, limit: u64) -> io::Result<Vec<u8>> {
     follower.read()
 }
 
-/// Reads a log while it grows.
+/// Follows a log while it grows.
 #[derive(Clone, Debug)]
 pub struct Follower {
     folder: PathBuf,
@@ -145,7 +145,7 @@ pub struct Follower {
 }
 
 impl Follower {
-    /// From the first byte of the log in this folder.
+    /// Creates a follower that begins at the first byte of the log in this folder.
     pub fn new(folder: &Path) -> Follower {
         Follower {
             folder: folder.to_owned(),
@@ -153,14 +153,14 @@ impl Follower {
         }
     }
 
-    /// What came since the last call, perhaps nothing; never waits.
+    /// Reads the bytes written since the last call, possibly none, without waiting.
     ///
     /// # Errors
     /// When the log cannot be read.
     pub fn read(&mut self) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
-        // A segment may be deleted between the listing and the reading: look again. The writer
-        // would have to fill a whole segment in that time, so it can not go on for ever.
+        // A segment may be deleted between listing and reading; then this lists again. The writer
+        // would have to fill a whole segment in that time, so the loop ends.
         for _ in 0..100 {
             match self.read_pieces(&mut bytes) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -186,7 +186,8 @@ impl Follower {
                 self.position = piece.offset;
             }
             file.seek(SeekFrom::Start(self.position - piece.offset))?;
-            // No more than was listed: a piece that grew meanwhile may have a successor.
+            // Bytes beyond the listed length are left out: a file that grew meanwhile may have a
+            // successor.
             let wanted = piece.end() - self.position;
             self.position += file.take(wanted).read_to_end(bytes)? as u64;
         }
@@ -208,7 +209,7 @@ impl Piece {
     }
 }
 
-/// The files of a log in the order of the output.
+/// Lists the files of a log in the order of the output.
 fn pieces(folder: &Path) -> io::Result<Vec<Piece>> {
     let mut pieces = Vec::new();
     for entry in fs::read_dir(folder)? {
@@ -217,7 +218,7 @@ fn pieces(folder: &Path) -> io::Result<Vec<Piece>> {
         let Some(offset) = name.to_str().and_then(offset) else {
             continue;
         };
-        // A segment that is deleted right now is no loss: newer ones are there.
+        // A segment that is being deleted is no longer needed: newer ones exist.
         if let Ok(metadata) = entry.metadata() {
             pieces.push(Piece {
                 path: entry.path(),
@@ -246,7 +247,7 @@ mod tests {
         String::from_utf8(bytes).unwrap()
     }
 
-    /// A log with room for 16 bytes after these writes.
+    /// Writes these texts to a log that keeps 16 bytes.
     fn written(writes: &[&str]) -> (tempfile::TempDir, LogWriter) {
         let folder = tempfile::tempdir().unwrap();
         let mut log = LogWriter::create(folder.path(), 16);

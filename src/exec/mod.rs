@@ -1,22 +1,21 @@
-//! Where attempts run: a job is a value that can be written down, an [`Executor`] starts it and
-//! says how it ended.
+//! Runs attempts: a job is a serialisable value that an [`Executor`] starts until it ends.
 //!
 //! On this machine ([`local`]) every job gets a small process of its own, the *shim*
 //! (`dispatch __attempt <folder>`): it starts the worker, keeps its output, enforces the limits,
-//! cleans up what the worker leaves behind and writes down how it ended. So a killed runner loses
-//! neither a result nor output, and a later one can take up what is still alive.
+//! kills the processes that the worker leaves behind, and records how it ended. So a killed runner
+//! loses neither a result nor output, and a later one can adopt jobs that are still alive.
 //!
 //! The folder of an attempt belongs to exactly one job and holds:
 //!
-//! | file | what |
+//! | file | content |
 //! |---|---|
-//! | `alive.lock` | locked from before the shim exists until it is gone, however it goes |
+//! | `alive.lock` | locked from before the shim exists until it exits for any reason |
 //! | `job.json` | the job; removed by the shim once read, because it holds the environment |
-//! | `proc.json` | who the shim and the worker are, so that a later runner can tell them from strangers |
-//! | `output.log`, `output.tail.*` | what the worker wrote ([`log`]) |
-//! | `reserve` | room for its end, while the job of a check is alive |
-//! | `exit.json` | how it ended; its presence is what "ended" means |
-//! | `shim.log` | the shim's own last words, normally empty |
+//! | `proc.json` | the identity of shim and worker, so that a later runner signals no other process |
+//! | `output.log`, `output.tail.*` | the output of the worker ([`log`]) |
+//! | `reserve` | reserved space for `exit.json`, while the job of a check is alive |
+//! | `exit.json` | the end of the job; it exists once the job has ended |
+//! | `shim.log` | the shim's own output, normally empty |
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -44,7 +43,7 @@ mod worker;
 pub use leftovers::kill_orphans;
 pub use record::{ProcRecord, Process};
 
-/// A program to run to its end under limits.
+/// A program to run under limits until it ends.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Job {
     /// The program and its arguments.
@@ -55,70 +54,70 @@ pub struct Job {
     pub env: BTreeMap<String, String>,
     /// The file it reads from standard input; nothing when absent.
     pub stdin: Option<PathBuf>,
-    /// Longest time it may take.
+    /// The longest run time.
     pub timeout: Option<Duration>,
-    /// Longest time it may write nothing to standard output and standard error.
+    /// The longest time without any output.
     pub stall_timeout: Option<Duration>,
-    /// How long after SIGTERM it is killed.
+    /// The time between SIGTERM and SIGKILL.
     pub grace: Duration,
-    /// How many bytes of output are kept on disk: the first half, and the newest.
+    /// The number of output bytes to keep on disk: half of them the first, half the newest.
     pub max_log: u64,
-    /// A name for the attempt, such as `checkout-7k3q/2/1`, by which its processes can be found.
+    /// A name for the attempt, such as `checkout-7k3q/2/1`, by which its processes are found.
     pub cookie: String,
-    /// Whether room is kept for writing down its end, because what it may fill the disk with is
-    /// removed only once that end is known.
+    /// `true` if space on disk is reserved for the record of its end, because the files with which
+    /// it may fill the disk are removed only after that record exists.
     pub keeps_room: bool,
 }
 
-/// How the program ended.
+/// The way a program ended.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Exit {
-    /// By itself, with this exit code.
+    /// It exited with this code.
     Code(i32),
-    /// By this signal.
+    /// A signal killed it.
     Signal(i32),
-    /// It was ended because it took longer than [`Job::timeout`].
+    /// It was killed because it took longer than [`Job::timeout`].
     TimedOut,
-    /// It was ended because it was silent for [`Job::stall_timeout`].
+    /// It was killed because it was silent for [`Job::stall_timeout`].
     Stalled,
-    /// It could not be started; why.
+    /// It could not be started, for this reason.
     NotStarted(String),
 }
 
-/// How a job ended.
+/// The end of a job.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct JobEnd {
-    /// How the program ended.
+    /// The way its program ended.
     pub exit: Exit,
-    /// Whether it was asked to stop ([`Stopper::stop`]) before it ended.
+    /// `true` if it was asked to stop ([`Stopper::stop`]) before it ended.
     pub stopped: bool,
-    /// How long the program ran, in milliseconds by the monotonic clock.
+    /// The run time in milliseconds of the monotonic clock.
     pub millis: u64,
-    /// Processes that outlived the program and were killed, as `name (pid)`.
+    /// Processes that outlived the program and were killed, each as `name (pid)`.
     pub leftovers: Vec<String>,
-    /// Bytes of output that were not kept.
+    /// The number of output bytes that were not kept.
     pub dropped_bytes: u64,
 }
 
-/// What is known about the job of a folder.
+/// The state of the job in a folder.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum JobStatus {
-    /// Nothing was ever started there.
+    /// No job was started there.
     Absent,
-    /// It runs, or is about to.
+    /// It runs, or is starting.
     Alive,
-    /// It is over.
+    /// It has ended.
     Ended(JobEnd),
-    /// Its shim died without writing down how the job ended (kill -9, power loss). The worker may
-    /// still be there: [`kill_orphans`].
+    /// Its shim died without recording the end of the job (kill -9, power loss). The worker may
+    /// still run: [`kill_orphans`].
     Lost,
 }
 
-/// What a job can be told.
+/// A request to a running job.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum StopSignal {
-    /// SIGINT to the worker's process group; what it makes of that is its own business.
+    /// SIGINT to the worker's process group, which may ignore it.
     Interrupt,
     /// SIGTERM to the group, and SIGKILL after [`Job::grace`].
     Terminate,
@@ -128,24 +127,24 @@ pub enum StopSignal {
 
 /// A place where jobs run.
 pub trait Executor: Send + Sync {
-    /// Starts a job; `folder` is made if need be and must not have held a job before.
+    /// Starts a job in `folder`, which is created if necessary and must not have held a job before.
     ///
     /// # Errors
     /// When the folder is in use or cannot be written, or the shim cannot be started. A program
-    /// that cannot be started is no error: [`Exit::NotStarted`].
+    /// that cannot be started is not an error: [`Exit::NotStarted`].
     fn start(&self, folder: &Path, job: &Job) -> Result<Running, ExecError>;
 
-    /// What became of the job of a folder.
+    /// Reads the state of the job in a folder.
     ///
     /// # Errors
-    /// When what is written there cannot be read.
+    /// When its records cannot be read.
     fn status(&self, folder: &Path) -> Result<JobStatus, ExecError>;
 
-    /// Takes up a job that another process started; one that is over already is "running" with
-    /// its end known.
+    /// Attaches to a job that another process started; for an ended one the result is ready at
+    /// once.
     ///
     /// # Errors
-    /// When what is written there cannot be read.
+    /// When its records cannot be read.
     fn adopt(&self, folder: &Path) -> Result<Running, ExecError>;
 }
 
@@ -156,7 +155,7 @@ pub struct Running {
 }
 
 impl Running {
-    /// A job whose end this future waits for.
+    /// Creates a handle from a future that waits for the end of the job.
     pub fn new(
         end: impl Future<Output = Result<JobStatus, ExecError>> + Send + 'static,
         stopper: Stopper,
@@ -167,15 +166,15 @@ impl Running {
         }
     }
 
-    /// Waits until the job is over; never gives [`JobStatus::Alive`].
+    /// Waits until the job has ended; never returns [`JobStatus::Alive`].
     ///
     /// # Errors
-    /// When what is written about it cannot be read.
+    /// When its records cannot be read.
     pub async fn wait(self) -> Result<JobStatus, ExecError> {
         self.end.await
     }
 
-    /// A handle to stop it with, also while somebody waits.
+    /// Returns a handle that stops the job, also while another task waits for it.
     pub fn stopper(&self) -> Stopper {
         self.stopper.clone()
     }
@@ -187,17 +186,17 @@ impl fmt::Debug for Running {
     }
 }
 
-/// Stops one job; harmless when that is over.
+/// Stops one job; does nothing once that has ended.
 #[derive(Clone)]
 pub struct Stopper(Arc<dyn Fn(StopSignal) + Send + Sync>);
 
 impl Stopper {
-    /// A handle that does this.
+    /// Creates a handle that calls this function.
     pub fn new(stop: impl Fn(StopSignal) + Send + Sync + 'static) -> Stopper {
         Stopper(Arc::new(stop))
     }
 
-    /// Tells the job; does not wait for what it makes of it.
+    /// Sends a request to the job, without waiting for its effect.
     pub fn stop(&self, signal: StopSignal) {
         (self.0)(signal);
     }
@@ -209,7 +208,7 @@ impl fmt::Debug for Stopper {
     }
 }
 
-/// What an executor could not do.
+/// A failed operation of an executor.
 #[derive(Debug, thiserror::Error)]
 pub enum ExecError {
     /// A file of the attempt's folder cannot be read or written.
@@ -217,23 +216,23 @@ pub enum ExecError {
     File {
         /// The file or folder.
         path: PathBuf,
-        /// Why.
+        /// The system's error.
         #[source]
         source: io::Error,
     },
-    /// A record of the attempt's folder is not what dispatch wrote.
+    /// A record of the attempt's folder is not one that dispatch wrote.
     #[error("{path} is damaged")]
     Damaged {
         /// The record.
         path: PathBuf,
-        /// Why.
+        /// The parser's error.
         #[source]
         source: serde_json::Error,
     },
     /// The folder has held a job before, or holds one now.
     #[error("{0} already holds a job; every attempt needs a folder of its own")]
     Used(PathBuf),
-    /// The job of the folder is alive, so nothing of it may be cleaned up.
+    /// The job in the folder is alive, so nothing of it may be removed.
     #[error("the job in {0} is still alive")]
     Alive(PathBuf),
     /// The shim cannot be started or waited for.
@@ -241,7 +240,7 @@ pub enum ExecError {
     Shim {
         /// The program.
         program: PathBuf,
-        /// Why.
+        /// The cause.
         #[source]
         source: Box<dyn error::Error + Send + Sync>,
     },

@@ -1,4 +1,4 @@
-//! What `linux.rs` does, for systems that do not say as much about processes.
+//! The functions of `linux.rs` for systems that tell less about processes.
 //!
 //! Without a subreaper a daemon of the worker that leaves its process group gets away; without
 //! start times no process of an earlier runner's is ever signalled, except a shim whose lock proves
@@ -10,32 +10,32 @@ use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 
 use crate::exec::Process;
 
-/// There is no such thing here.
+/// Returns `false`: these systems have no subreaper.
 pub(super) fn become_subreaper() -> bool {
     false
 }
 
-/// Not known here.
+/// Returns `None`: the children are unknown here.
 pub(super) fn children() -> Option<Vec<Pid>> {
     None
 }
 
-/// Only the process itself is known.
+/// Lists the process alone; its children are unknown here.
 pub(super) fn tree(root: Pid) -> Vec<Pid> {
     vec![root]
 }
 
-/// `process 4711`.
+/// Renders the pid: `process 4711`.
 pub(super) fn name(pid: Pid) -> String {
     format!("process {}", pid.as_raw_pid())
 }
 
-/// Not known here.
+/// Returns `None`: the boot is unknown here.
 pub(super) fn boot_id() -> Option<String> {
     None
 }
 
-/// The pid alone.
+/// Returns the pid alone, without a start time.
 pub(super) fn identify(pid: Pid) -> Process {
     Process {
         pid: pid.as_raw_pid(),
@@ -43,17 +43,17 @@ pub(super) fn identify(pid: Pid) -> Process {
     }
 }
 
-/// Environments of other processes cannot be read here.
+/// Returns nothing: environments of other processes cannot be read here.
 pub(super) fn with_cookie(_cookie: &str) -> Vec<Handle> {
     Vec::new()
 }
 
-/// A process; the caller makes sure that it is alive.
+/// A handle to a process; the caller makes sure that it is alive.
 #[derive(Debug)]
 pub(super) struct Handle(Pid);
 
 impl Handle {
-    /// For this pid.
+    /// Opens a handle to this pid.
     pub(super) fn open(process: Process) -> Option<Handle> {
         Pid::from_raw(process.pid).map(Handle)
     }
@@ -62,17 +62,17 @@ impl Handle {
         Some(self.0)
     }
 
-    /// Sends the signal; a process that is gone is no matter.
+    /// Sends the signal, and does nothing if the process is gone.
     pub(super) fn signal(&self, signal: Signal) {
         let _ = kill_process(self.0, signal);
     }
 
-    /// Whether there is no such process any more.
+    /// Returns `true` if the process no longer exists.
     pub(super) fn is_gone(&self) -> bool {
         test_kill_process(self.0).is_err()
     }
 
-    /// Waits until the process has ended; says whether.
+    /// Waits until the process has ended, at most this long. Returns `true` if it has ended.
     pub(super) fn wait_until_gone(&self, limit: Duration) -> bool {
         let deadline = Instant::now() + limit;
         while !self.is_gone() && Instant::now() < deadline {

@@ -1,4 +1,4 @@
-//! The records of an attempt's folder, and what they say together.
+//! Reads and writes the records in an attempt's folder.
 //!
 //! The lock is the only proof of life: the kernel frees it when its last holder is gone, and no
 //! pid is needed to ask. The starter takes it before the shim exists and hands it over as the
@@ -24,8 +24,7 @@ const EXIT: &str = "exit.json";
 const LOCK: &str = "alive.lock";
 const RESERVE: &str = "reserve";
 
-/// How much room is kept for what is written at the end, in bytes: a block, so that nothing is left of
-/// it for others.
+/// Bytes reserved for the record of the end: a whole block, so that no other file can use the rest.
 const RESERVED: usize = 4096;
 
 /// The shim's own output.
@@ -34,27 +33,27 @@ pub(super) const SHIM_LOG: &str = "shim.log";
 /// The processes of one job (`proc.json`).
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct ProcRecord {
-    /// What is in `DISPATCH_COOKIE` of the worker and everything it starts; unique.
+    /// The value of `DISPATCH_COOKIE` in the worker and everything it starts; unique.
     pub cookie: String,
-    /// The boot of the machine in which the pids below mean something; none where unknown.
+    /// The boot of the machine to which the pids below belong, if known.
     pub boot: Option<String>,
     /// The shim.
     pub shim: Process,
-    /// The worker, which leads the process group of its pid; none until it is started.
+    /// The worker, which leads the process group of its pid; absent until it is started.
     pub worker: Option<Process>,
 }
 
-/// A process that can be told from a later one with the same pid.
+/// A process, distinguishable from a later one with the same pid.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Process {
     /// Its pid.
     pub pid: i32,
-    /// When it started, in clock ticks since the boot; none where unknown.
+    /// Its start time in clock ticks since the boot, if known.
     pub start: Option<u64>,
 }
 
 impl ProcRecord {
-    /// What the folder says; `None` if no shim came that far.
+    /// Reads the record; `None` if no shim has written one.
     ///
     /// # Errors
     /// When it cannot be read.
@@ -62,8 +61,8 @@ impl ProcRecord {
         load(&folder.join(PROC))
     }
 
-    /// Replaces the record. It is not synced to disk: after a crash of the whole machine it would
-    /// speak about processes that are gone.
+    /// Replaces the record, without syncing it: after a crash of the whole machine it would name
+    /// processes that no longer exist.
     pub(super) fn save(&self, folder: &Path) -> io::Result<()> {
         fault::full("shim record")?;
         let mut file = tempfile::NamedTempFile::new_in(folder)?;
@@ -72,14 +71,14 @@ impl ProcRecord {
         Ok(())
     }
 
-    /// A handle to one of its processes if that is still the very one.
+    /// Opens a handle to one of its processes, if that still runs.
     pub(super) fn find(&self, process: Process) -> Option<system::Handle> {
         let same_boot = self.boot.is_none() || self.boot == system::boot_id();
         same_boot.then(|| system::Handle::open(process)).flatten()
     }
 }
 
-/// What the folder says about its job.
+/// Reads the state of the job in a folder.
 pub(super) fn status(folder: &Path) -> Result<JobStatus, ExecError> {
     if let Some(end) = load_end(folder)? {
         return Ok(JobStatus::Ended(end));
@@ -87,7 +86,7 @@ pub(super) fn status(folder: &Path) -> Result<JobStatus, ExecError> {
     if is_held(folder)? {
         return Ok(JobStatus::Alive);
     }
-    // The shim writes its last record before it frees the lock, perhaps between the two looks.
+    // The shim writes its last record before it frees the lock, possibly between the two reads.
     match (load_end(folder)?, ProcRecord::load(folder)?) {
         (Some(end), _) => Ok(JobStatus::Ended(end)),
         (None, Some(_)) => Ok(JobStatus::Lost),
@@ -99,26 +98,25 @@ fn load_end(folder: &Path) -> Result<Option<JobEnd>, ExecError> {
     load(&folder.join(EXIT))
 }
 
-/// Keeps room for the end of a job with [`Job::keeps_room`]. On a disk that is full already there is
-/// none to keep.
+/// Reserves disk space for the end of a job with [`Job::keeps_room`]. Does nothing on a full disk.
 pub(super) fn reserve_room(folder: &Path) {
-    // No zeros, which some file systems store as a hole.
+    // Not zeros, which some file systems store as a hole.
     let _ = fs::write(folder.join(RESERVE), [b'.'; RESERVED]);
 }
 
-/// Gives that room back.
+/// Frees the reserved space.
 pub(super) fn give_room_back(folder: &Path) {
     let _ = fs::remove_file(folder.join(RESERVE));
 }
 
-/// Writes down how the job ended, durably.
+/// Records the end of a job, durably.
 pub(super) fn save_end(folder: &Path, end: &JobEnd) -> io::Result<()> {
     fault::full("end")?;
     files::replace(&folder.join(EXIT), &serde_json::to_vec(end)?)
 }
 
-/// Makes the folder of a new job, readable by its owner only, takes its lock and leaves the job
-/// there for the shim.
+/// Creates the folder of a new job, readable by its owner only, locks it, and writes the job for
+/// the shim.
 pub(super) fn prepare(folder: &Path, job: &Job) -> Result<File, ExecError> {
     fault::point("job", "before its folder is made");
     make_folder(folder).map_err(|error| ExecError::file(folder, error))?;
@@ -130,7 +128,7 @@ pub(super) fn prepare(folder: &Path, job: &Job) -> Result<File, ExecError> {
     }
     let path = folder.join(JOB);
     if let Err(error) = save_job(&path, job) {
-        // A job that is only half there must not keep a later try from the folder.
+        // A half-written job must not block a later try with this folder.
         let _ = fs::remove_file(&path);
         return Err(ExecError::file(&path, error));
     }
@@ -161,7 +159,7 @@ fn save_job(path: &Path, job: &Job) -> io::Result<()> {
     file.write_all(&serde_json::to_vec(job)?)
 }
 
-/// Reads the job and removes it, because its environment may hold secrets.
+/// Reads the job and removes its file, because its environment may hold secrets.
 pub(super) fn take_job(folder: &Path) -> Result<Job, ExecError> {
     let path = folder.join(JOB);
     let missing = || ExecError::file(&path, io::ErrorKind::NotFound.into());
@@ -170,20 +168,20 @@ pub(super) fn take_job(folder: &Path) -> Result<Job, ExecError> {
     Ok(job)
 }
 
-/// The lock the starter handed over as standard input, or else taken now.
+/// Returns the lock that the starter passed as standard input, or takes it now.
 pub(super) fn inherit_lock(folder: &Path) -> Result<File, ExecError> {
     let path = folder.join(LOCK);
     let handed_over = stdin_if_it_is(&path).map_err(|error| ExecError::file(&path, error))?;
     let lock = match handed_over {
-        // It is locked through this very open file already, so this only makes sure.
+        // This open file holds the lock already, so this only verifies it.
         Some(file) => file.try_lock().is_ok().then_some(file),
         None => take_lock(folder)?,
     };
     lock.ok_or_else(|| ExecError::Used(folder.to_owned()))
 }
 
-/// A close-on-exec copy of standard input, if that is this file. The worker gets another standard
-/// input, so the lock never reaches it.
+/// Duplicates standard input with close-on-exec, if it is this file. The worker gets another
+/// standard input, so the lock never reaches it.
 fn stdin_if_it_is(path: &Path) -> io::Result<Option<File>> {
     let stdin = File::from(io::stdin().as_fd().try_clone_to_owned()?);
     let given = stdin.metadata()?;
@@ -191,8 +189,8 @@ fn stdin_if_it_is(path: &Path) -> io::Result<Option<File>> {
     Ok(fs::metadata(path).is_ok_and(same).then_some(stdin))
 }
 
-/// Takes the lock for good, or not if somebody has it. Who only asks ([`is_held`]) has it for a
-/// moment, so this tries for a while.
+/// Takes the lock for good; `None` if another process holds it. A process that only checks it
+/// ([`is_held`]) holds it for a moment, so this retries for a while.
 pub(super) fn take_lock(folder: &Path) -> Result<Option<File>, ExecError> {
     let (path, file) = open_lock(folder, true)?;
     for _ in 0..20 {
@@ -205,7 +203,8 @@ pub(super) fn take_lock(folder: &Path) -> Result<Option<File>, ExecError> {
     Ok(None)
 }
 
-/// Whether the job is alive. Asks with a shared lock, so that two who ask do not see each other.
+/// Returns `true` if the job is alive. Tries a shared lock, so that two concurrent checks do not
+/// disturb each other.
 pub(super) fn is_held(folder: &Path) -> Result<bool, ExecError> {
     let (path, file) = match open_lock(folder, false) {
         Err(ExecError::File { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
@@ -220,7 +219,7 @@ pub(super) fn is_held(folder: &Path) -> Result<bool, ExecError> {
     }
 }
 
-/// Blocks until nobody holds the lock.
+/// Blocks until no process holds the lock.
 pub(super) fn wait_until_free(folder: &Path) -> Result<(), ExecError> {
     match open_lock(folder, false) {
         Err(ExecError::File { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(()),

@@ -17,7 +17,7 @@ use crate::exec::{
     ExecError, Executor, Exit, Job, JobEnd, JobStatus, Running, StopSignal, Stopper,
 };
 
-/// The steps of a worker, in order. A worker whose steps are done exits with 0.
+/// The steps of a worker, in order. After the last one the worker exits with 0.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Script(Vec<Step>);
 
@@ -30,9 +30,9 @@ pub enum Step {
     Note(String),
     /// It exits with this code: `exit 75`.
     Exit(i32),
-    /// It runs until it is killed, whatever it is asked: `hang`.
+    /// It runs until it is killed and ignores every other signal: `hang`.
     Hang,
-    /// Its shim is killed, and its end is lost: `vanish`.
+    /// Its shim is killed and its end is not recorded: `vanish`.
     Vanish,
     /// Its shim is stopped, so that no signal reaches it: `freeze`.
     Freeze,
@@ -68,18 +68,18 @@ fn parse_step(text: &str) -> Result<Step, InvalidStep> {
     })
 }
 
-/// Something that a played worker did.
+/// An action of a played worker.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Played {
-    /// When, by the virtual clock.
+    /// Its time on the virtual clock.
     pub at: Duration,
     /// The folder of its job.
     pub folder: PathBuf,
-    /// The thing it did.
+    /// The action.
     pub what: What,
 }
 
-/// A thing that a played worker does.
+/// An action that a played worker can take.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum What {
     /// It reported its progress.
@@ -88,7 +88,7 @@ pub enum What {
     Ended(JobStatus),
 }
 
-/// An executor whose jobs follow scripts. Its clones play on the same stage.
+/// An executor whose jobs follow scripts. Clones share its clock and its jobs.
 #[derive(Clone)]
 pub struct ScriptedExecutor(Arc<Mutex<Stage>>);
 
@@ -114,7 +114,7 @@ struct Play {
 }
 
 impl ScriptedExecutor {
-    /// An executor that chooses the script of each job, at time zero.
+    /// Creates an executor that chooses the script of each job, at time zero.
     pub fn new(choose: impl Fn(&Job) -> Script + Send + 'static) -> ScriptedExecutor {
         ScriptedExecutor(Arc::new(Mutex::new(Stage {
             now: Duration::ZERO,
@@ -131,7 +131,7 @@ impl ScriptedExecutor {
         self.stage().due.first().map(|(at, _)| *at)
     }
 
-    /// Moves the clock to this time and returns what the workers did until then, in order.
+    /// Moves the clock to this time and returns the workers' actions until then, in order.
     pub fn advance(&self, to: Duration) -> Vec<Played> {
         let mut stage = self.stage();
         while stage.due.first().is_some_and(|(at, _)| *at <= to)
@@ -219,7 +219,7 @@ impl Stage {
         }
     }
 
-    /// Plays the next step of a job, and those that take no time after it.
+    /// Plays the next step of a job, and the steps after it that take no time.
     fn step(&mut self, play: usize) {
         if self.plays[play].status != JobStatus::Alive {
             return;
@@ -285,7 +285,7 @@ impl Stage {
             (_, StopSignal::Interrupt) => 2,
             (_, StopSignal::Terminate) => 15,
         };
-        // Whoever asks for the next step learns of the end at once.
+        // A caller that asks for the next step must see the end at once.
         self.due.insert((self.now, play));
         self.exit(play, Exit::Signal(number));
     }
@@ -302,7 +302,8 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    /// Plays one script; signals are sent at these seconds. Each line is a time and what happened.
+    /// Plays one script, with signals at these seconds. Each line of the result is a time and an
+    /// action.
     fn play(script: &str, signals: &[(u64, StopSignal)]) -> String {
         let script: Script = script.parse().unwrap();
         let executor = ScriptedExecutor::new(move |_| script.clone());

@@ -1,11 +1,11 @@
-//! The shim: one small process between the runner and one worker.
+//! Supervises one worker from a small process of its own, the shim.
 //!
-//! It promises: the worker is never blocked by its output and never loses its reader; limits hold
-//! also for a worker that ignores SIGTERM or has stopped itself; nothing the worker started
-//! outlives it; how it ended is written down even if the runner is gone. It has one thread and
-//! sleeps in `poll` until output, a signal, the end of a child or a deadline comes.
+//! It guarantees: output never blocks the worker; limits hold also for a worker that ignores SIGTERM
+//! or has stopped itself; no process that the worker started outlives it; its end is recorded even
+//! if the runner is gone. It has one thread and sleeps in `poll` until output, a signal, the end of
+//! a child or a deadline arrives.
 //!
-//! Signals: SIGUSR1 and SIGINT go on to the worker's group as SIGINT; SIGTERM ends it, with a grace;
+//! Signals: SIGUSR1 and SIGINT reach the worker's group as SIGINT; SIGTERM ends it, with a grace;
 //! SIGUSR2 and SIGQUIT kill it at once; SIGHUP is ignored, so that the job survives the terminal it
 //! was started from.
 
@@ -24,14 +24,14 @@ use crate::exec::signals::Signals;
 use crate::exec::worker::Worker;
 use crate::exec::{ExecError, Exit, Job, JobEnd, StopSignal, leftovers, system};
 
-/// How long after the worker's end its last children may take to end by themselves.
+/// The time that the worker's last children have to end after the worker.
 const LEAK_WAIT: Duration = Duration::from_millis(150);
 
-/// How often it is tried to write down the end while a full disk does not allow it.
+/// The time between two tries to record the end on a full disk.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
 
-/// Runs the job of this folder to its end; gives the exit code of the shim, which is 0 when the end
-/// of the job is written down, whatever it was.
+/// Runs the job of this folder until it ends. Returns the exit code of the shim, which is 0 if the
+/// end of the job is recorded, whatever that was.
 pub fn main(folder: &Path) -> i32 {
     match run(folder) {
         Ok(()) => 0,
@@ -44,9 +44,9 @@ pub fn main(folder: &Path) -> i32 {
 }
 
 fn run(folder: &Path) -> Result<(), ExecError> {
-    // Before anything else: a stop that comes earlier ends the shim before there is a worker.
+    // First of all: an earlier stop request ends the shim before a worker exists.
     let signals = Signals::install().map_err(|error| ExecError::file(folder, error))?;
-    // It fails for the leader of a group, which is then started by hand and needs no session.
+    // It fails for a group leader, which a user started by hand and which needs no session.
     let _ = rustix::process::setsid();
     let _alive = record::inherit_lock(folder)?;
     fault::point("shim", "with its lock");
@@ -88,7 +88,8 @@ fn supervise(folder: &Path, job: &Job, signals: Signals) -> JobEnd {
     watch.until_end((!subreaper).then_some(record.cookie.as_str()))
 }
 
-/// The record of a job without a worker yet. The shim's pid and start time make the cookie unique.
+/// Creates the record of a job without a worker yet. The shim's pid and start time make the cookie
+/// unique.
 fn describe(job: &Job) -> ProcRecord {
     let shim = system::identify(rustix::process::getpid());
     ProcRecord {
@@ -109,8 +110,8 @@ fn not_started(message: String) -> JobEnd {
     }
 }
 
-/// Writes the end down. A full disk must not lose a result, so this tries for as long as it takes; the
-/// lock stays held, so the job counts as alive. A folder that is gone is no longer of interest.
+/// Records the end. A full disk must not lose a result, so this retries without limit; the lock
+/// stays held, so the job counts as alive. A removed folder ends the retries.
 fn keep(folder: &Path, end: &JobEnd) -> io::Result<()> {
     record::give_room_back(folder);
     loop {
@@ -123,7 +124,7 @@ fn keep(folder: &Path, end: &JobEnd) -> io::Result<()> {
     }
 }
 
-/// What has been done to make the worker end.
+/// The strongest signal that was sent to end the worker.
 enum Pressure {
     None,
     /// SIGTERM was sent; SIGKILL follows at this time.
@@ -135,14 +136,14 @@ enum Pressure {
 struct Watch<'a> {
     job: &'a Job,
     worker: Worker,
-    /// Absent once everybody who could write has closed it.
+    /// Absent once every writer has closed it.
     output: Option<PipeReader>,
     log: LogWriter,
     signals: Signals,
     started: Instant,
     last_output: Instant,
     pressure: Pressure,
-    /// The limit that was exceeded.
+    /// The exceeded limit.
     limit: Option<Exit>,
     stopped: bool,
     buffer: Box<[u8]>,
@@ -172,7 +173,8 @@ impl<'a> Watch<'a> {
         }
     }
 
-    /// `cookie` is given where the system cannot show every descendant.
+    /// Supervises the worker until it and its children have ended. `cookie` is given where the
+    /// system cannot list every descendant.
     fn until_end(mut self, cookie: Option<&str>) -> JobEnd {
         let exit = self.until_exit();
         fault::point("shim", "after the worker has ended");
@@ -180,7 +182,7 @@ impl<'a> Watch<'a> {
         self.let_children_end();
         let mut leftovers = leftovers::kill(&self.worker, &mut self.signals, cookie);
         if leftovers.is_empty() && self.output.is_some() {
-            // Somebody holds the output, but the system does not say who.
+            // A process holds the output, but the system does not tell which.
             leftovers.push("an unknown background process".to_owned());
         }
         fault::point("shim", "after leftovers are killed");
@@ -195,7 +197,7 @@ impl<'a> Watch<'a> {
         }
     }
 
-    /// Until the worker itself has ended.
+    /// Supervises until the worker itself has ended.
     fn until_exit(&mut self) -> Exit {
         loop {
             if let Some(exit) = self.worker.exit() {
@@ -206,8 +208,8 @@ impl<'a> Watch<'a> {
         }
     }
 
-    /// Until the last child has ended and the output is closed, but not for long. After a stop it
-    /// may take the grace, because what a shell started often ends after the shell.
+    /// Waits until the last child has ended and the output is closed, for a short time. After a
+    /// stop this may take the grace, because children of a shell often end after the shell.
     fn let_children_end(&mut self) {
         let wait = if self.stopped {
             self.job.grace
@@ -230,7 +232,8 @@ impl<'a> Watch<'a> {
         }
     }
 
-    /// What is still in the pipe when every writer is dead; not for ever, in case one is not.
+    /// Reads the rest of the pipe after every writer is dead, for a limited time in case one is
+    /// not.
     fn drain(&mut self) {
         let deadline = Instant::now() + LEAK_WAIT;
         while self.output.is_some() && Instant::now() < deadline {
@@ -283,7 +286,7 @@ impl<'a> Watch<'a> {
         self.pressure = Pressure::Killed;
     }
 
-    /// Sleeps until there is output, a signal or the deadline, and takes what there is.
+    /// Sleeps until output, a signal or the deadline arrives, and handles what arrived.
     fn wait_and_read(&mut self, deadline: Option<Instant>) {
         let timeout = deadline.map(|at| at.saturating_duration_since(Instant::now()));
         let (woken, readable) = self.poll(timeout);
@@ -296,14 +299,14 @@ impl<'a> Watch<'a> {
         }
     }
 
-    /// Whether there is a signal and whether there is output, its end included.
+    /// Returns two flags: a signal is there; output, or its end, is there.
     fn poll(&self, timeout: Option<Duration>) -> (bool, bool) {
         let wake = self.signals.wake();
         let mut fds = vec![PollFd::new(&wake, PollFlags::IN)];
         if let Some(output) = &self.output {
             fds.push(PollFd::new(output, PollFlags::IN));
         }
-        // An interrupted poll left nothing in the results, so the caller just comes again.
+        // An interrupted poll leaves nothing in the results, so the caller calls again.
         let timeout = timeout.and_then(|timeout| timeout.try_into().ok());
         let ready = poll(&mut fds, timeout.as_ref()).unwrap_or(0) > 0;
         let fired =

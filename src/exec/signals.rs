@@ -1,4 +1,4 @@
-//! The signals a shim gets, as flags and a descriptor to wait on.
+//! Receives the signals of a shim as flags and a descriptor to wait on.
 
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -11,11 +11,11 @@ use signal_hook::{flag, low_level::pipe};
 
 use crate::exec::StopSignal;
 
-/// From the moment this exists no signal but SIGKILL ends the process by itself.
+/// The caught signals. While this exists, only SIGKILL ends the process.
 ///
 /// The runner interrupts with SIGUSR1 and kills with SIGUSR2. A shell ignores SIGINT and SIGQUIT for
-/// what it starts in the background, that stays so in their children, and a signal that is ignored
-/// before it is caught is lost.
+/// programs that it starts in the background, their children inherit that, and a signal that is
+/// ignored before it is caught is lost.
 #[derive(Debug)]
 pub(super) struct Signals {
     wake: UnixStream,
@@ -23,7 +23,7 @@ pub(super) struct Signals {
 }
 
 impl Signals {
-    /// Takes over the signals of the process.
+    /// Catches the signals of this process.
     pub(super) fn install() -> io::Result<Signals> {
         let (wake, waker) = UnixStream::pair()?;
         wake.set_nonblocking(true)?;
@@ -45,18 +45,18 @@ impl Signals {
         for signal in demanding.chain(&[SIGCHLD, SIGHUP]) {
             pipe::register(*signal, waker.try_clone()?)?;
         }
-        // A signal that came in between has set its flag and woken nobody.
+        // A signal that arrived in between has set its flag without a wake-up.
         (&waker).write_all(&[0])?;
         Ok(Signals { wake, flags })
     }
 
-    /// Readable once a signal came: one of the three, the end of a child, or a hang-up, which is
-    /// otherwise ignored.
+    /// Returns a descriptor that is readable after a signal: one of the three, the end of a child,
+    /// or a hang-up, which has no other effect.
     pub(super) fn wake(&self) -> BorrowedFd<'_> {
         self.wake.as_fd()
     }
 
-    /// The demands since the last call, mildest first; resets [`Signals::wake`].
+    /// Takes the requests since the last call, mildest first, and resets [`Signals::wake`].
     pub(super) fn take(&mut self) -> Vec<StopSignal> {
         let mut buffer = [0; 64];
         while matches!(self.wake.read(&mut buffer), Ok(n) if n > 0) {}

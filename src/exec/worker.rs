@@ -1,7 +1,7 @@
-//! The worker process, seen from its parent.
+//! Starts the worker process, signals it and reads its end.
 //!
-//! The dead worker is looked at but not reaped until its process group has been dealt with: so long
-//! the kernel gives its pid, which is also the group's, to nobody else.
+//! The dead worker is not reaped before its process group has been killed: until then the kernel
+//! gives its pid, which is also the group's, to no other process.
 
 use std::fs::File;
 use std::io::{self, PipeReader};
@@ -21,13 +21,13 @@ use crate::exec::{Exit, Job};
 #[derive(Debug)]
 pub(super) struct Worker {
     pub(super) pid: Pid,
-    // Kept for its pid only: the status is taken with `waitid`.
+    // Kept for its pid only: the status is read with `waitid`.
     _child: Child,
 }
 
 impl Worker {
-    /// Starts the job's program; both its outputs go to the pipe. The error is a sentence for
-    /// people.
+    /// Starts the job's program with both outputs connected to the pipe. The error is a message for
+    /// the user.
     pub(super) fn spawn(job: &Job, cookie: &str) -> Result<(Worker, PipeReader), String> {
         let Some((program, args)) = job.argv.split_first() else {
             return Err("there is no command to run".to_owned());
@@ -54,19 +54,19 @@ impl Worker {
         Ok((Worker { pid, _child: child }, output))
     }
 
-    /// Sends a signal to the worker and its group. SIGCONT follows where the signal would otherwise
-    /// wait until a stopped process goes on.
+    /// Sends a signal to the worker and its group. SIGCONT follows if a stopped process would not
+    /// receive the signal before it continues.
     pub(super) fn signal(&self, signal: Signal) {
         let _ = kill_process_group(self.pid, signal);
         if signal == Signal::KILL {
-            // In case it left its own group.
+            // The worker may have left its own group.
             let _ = kill_process(self.pid, signal);
         } else {
             let _ = kill_process_group(self.pid, Signal::CONT);
         }
     }
 
-    /// How it ended, if it has; it stays unreaped.
+    /// Returns the way it ended, if it has; it stays unreaped.
     pub(super) fn exit(&self) -> Option<Exit> {
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
         let status = waitid(WaitId::Pid(self.pid), options).ok()??;
@@ -77,7 +77,7 @@ impl Worker {
         }
     }
 
-    /// Gives up the pid of a worker that has ended.
+    /// Reaps a worker that has ended, which frees its pid.
     pub(super) fn reap(self) {
         let _ = waitpid(Some(self.pid), WaitOptions::NOHANG);
     }
@@ -102,7 +102,7 @@ fn explain(program: &str, error: &io::Error) -> String {
             format!("{program} does not exist, or the interpreter it names does not")
         }
         io::ErrorKind::NotFound => format!("{program} is not in PATH"),
-        io::ErrorKind::PermissionDenied => format!("{program} may not be executed"),
+        io::ErrorKind::PermissionDenied => format!("{program} is not executable"),
         _ => format!("could not start {program}: {error}"),
     }
 }

@@ -21,7 +21,7 @@ impl Store {
     /// # Errors
     /// When the tree cannot be read.
     pub fn attribute_files(&self, tree: Oid) -> Result<Vec<(RepoPath, Oid)>, StoreError> {
-        // libgit2's own walk gives up at the first folder whose name is no UTF-8.
+        // libgit2's own walk gives up at the first folder whose name is not UTF-8.
         let mut found = Vec::new();
         let mut open = vec![(Vec::new(), to_git2(tree))];
         while let Some((folder, tree)) = open.pop() {

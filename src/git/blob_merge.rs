@@ -35,7 +35,7 @@ impl MergeEngine {
     /// that matter to a merge.
     ///
     /// # Errors
-    /// When git cannot be run or the trees cannot be written; a blob that is missing is no error.
+    /// When git cannot be run or the trees cannot be written; a missing blob is not an error.
     pub fn merge_blobs(&self, files: &[[Oid; 3]]) -> Result<Vec<Option<Oid>>, MergeError> {
         let store = self.store()?;
         let size = files.len().div_ceil(cores());

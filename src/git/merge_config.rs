@@ -25,7 +25,7 @@ pub(super) struct MergeConfig {
     pub(super) relevant: Vec<u8>,
     /// The value of `core.attributesFile`.
     pub(super) attributes_file: Option<Vec<u8>>,
-    /// Whether merge drivers are configured.
+    /// `true` if merge drivers are configured.
     pub(super) has_drivers: bool,
 }
 

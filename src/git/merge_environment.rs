@@ -19,7 +19,7 @@ use crate::merge::oid::Oid;
 pub struct MergeEnvironment {
     /// Equal for equal git, configuration, attributes outside of trees, and shallow boundary.
     pub fingerprint: Oid,
-    /// Whether merge drivers are configured: programs with unknown dependencies.
+    /// `true` if merge drivers are configured: programs with unknown dependencies.
     pub has_drivers: bool,
 }
 

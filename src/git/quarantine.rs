@@ -1,4 +1,4 @@
-//! A temporary object folder with the repository's own as alternate, for objects nobody keeps.
+//! A temporary object folder with the repository's own as alternate, for throwaway objects.
 
 use std::fs;
 use std::io;

@@ -58,7 +58,7 @@ pub(super) fn refresh_index_mtime(
     Ok(true)
 }
 
-/// How often the clock of a file system is asked whether it has moved on.
+/// The most readings of a file system's clock while waiting for its next step.
 const MOST_WAITS: u32 = 10;
 
 /// Moves the time stamp of a new index past those of the files it lists, as soon as the clock of the

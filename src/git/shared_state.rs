@@ -45,7 +45,7 @@ pub struct SharedStateReader {
     last: Reading,
 }
 
-/// What one call read.
+/// The result of one reading.
 #[derive(Clone, Debug)]
 pub struct Reading {
     /// A hash of the state: equal for equal states.
@@ -130,7 +130,7 @@ impl<T> Part<T> {
 #[derive(Debug, Default)]
 struct Sources {
     seen: Vec<(PathBuf, Option<FileSignature>)>,
-    /// Whether one of them is so young that its signature proves nothing yet.
+    /// `true` if one of them is so young that its signature proves nothing yet.
     unsettled: bool,
 }
 

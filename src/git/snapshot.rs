@@ -21,7 +21,7 @@ use crate::git::stage_args::stage_everything;
 use crate::git::worktree::{Worktree, WorktreeError};
 use crate::merge::oid::Oid;
 
-/// Settings that write staged objects without waiting for the disk, because nobody keeps them.
+/// Settings that write staged objects, which are temporary, without waiting for the disk.
 const NOT_DURABLE: [&str; 1] = ["core.fsync=none"];
 
 /// Snapshots of worktrees, removed when this is dropped.

@@ -5,10 +5,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use git2::Repository;
 
-/// How many opened repositories wait for their next use at most.
+/// The most opened repositories that are kept for their next use.
 const MOST_IDLE: usize = 8;
 
-/// How often one is used. libgit2 keeps the commits and trees it has read, so memory would grow.
+/// The most uses of one. libgit2 keeps the commits and trees it has read, so memory would grow.
 const MOST_USES: u32 = 50;
 
 /// Opened repositories that are not in use, each with the number of its uses.

@@ -136,7 +136,7 @@ pub struct ChangeStat {
 }
 
 /// Renders the first path and the number of others: `src/app.ts, +2 more`.
-pub fn paths_in_short(paths: &[RepoPath]) -> String {
+pub(crate) fn paths_in_short(paths: &[RepoPath]) -> String {
     match paths {
         [] => String::new(),
         [one] => one.to_string(),

@@ -5,6 +5,14 @@ use std::collections::BTreeSet;
 use crate::model::event::{Event, Recorded};
 use crate::model::ids::TaskNumber;
 use crate::model::run::RunState;
+use crate::model::task_state::TaskPhase;
+
+/// How far a fact about a task reaches.
+enum Reach {
+    Task,
+    Dependents,
+    Downstream,
+}
 
 impl RunState {
     /// Returns the tasks that these facts, already applied, may have changed; `None` if it may be any
@@ -16,26 +24,37 @@ impl RunState {
         }
         let mut affected = BTreeSet::new();
         for recorded in new {
-            let task = match &recorded.event {
-                Event::AttemptStarting { task, .. }
-                | Event::AttemptStarted { task, .. }
-                | Event::ProgressReported { task, .. }
-                | Event::AttemptEnded { task, .. }
-                | Event::RetryScheduled { task, .. }
-                | Event::RetryDue { task }
-                | Event::RetryBudgetSpent { task, .. }
-                | Event::DependenciesConflict { task, .. }
-                | Event::TaskCancelled { task } => *task,
-                _ => return None,
-            };
-            // What was built on an earlier result of it starts again.
-            if self.task(task).redispatched_for.is_some() {
-                return None;
-            }
-            if affected.insert(task) {
-                affected.extend(self.downstream(task));
+            let (task, reach) = self.reach(&recorded.event)?;
+            affected.insert(task);
+            match reach {
+                Reach::Task => {}
+                Reach::Dependents => {
+                    affected.extend(self.plan.dependents(task).map(|other| other.number));
+                }
+                Reach::Downstream => affected.extend(self.downstream(task)),
             }
         }
         Some(affected)
+    }
+    fn reach(&self, event: &Event) -> Option<(TaskNumber, Reach)> {
+        let (task, reach) = match event {
+            Event::AttemptStarting { task, .. }
+            | Event::AttemptStarted { task, .. }
+            | Event::ProgressReported { task, .. } => (*task, Reach::Task),
+            // A task that passes keeps nothing from starting, before and after.
+            Event::AttemptEnded { task, .. } if self.task(*task).phase == TaskPhase::Done => {
+                (*task, Reach::Dependents)
+            }
+            Event::AttemptEnded { task, .. }
+            | Event::RetryScheduled { task, .. }
+            | Event::RetryDue { task }
+            | Event::RetryBudgetSpent { task, .. }
+            | Event::DependenciesConflict { task, .. }
+            | Event::TaskCancelled { task } => (*task, Reach::Downstream),
+            _ => return None,
+        };
+        // What was built on an earlier result of it starts again.
+        let is_alone = self.task(task).redispatched_for.is_none();
+        is_alone.then_some((task, reach))
     }
 }

@@ -199,6 +199,8 @@ impl RunState {
                 task.retry_budget_spent = None;
                 task.candidate_attempt = None;
                 task.manual_resolution = None;
+                // Most tasks have one attempt; a vector would make room for four of them.
+                task.attempts.reserve_exact(1);
                 task.attempts.push(Attempt {
                     number: *attempt,
                     worker: worker.clone(),
@@ -349,5 +351,19 @@ impl RunState {
                 task.note = None;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::model::fixture::RunFixture;
+
+    #[test]
+    fn an_attempt_takes_no_memory_for_further_ones() {
+        let first = RunFixture::new("a").begin(1, "claude");
+        assert_eq!(first.state().tasks[0].attempts.capacity(), 1);
+        let second = RunFixture::new("a").begin(1, "claude").fail(1, "no");
+        let second = second.begin(1, "claude").state();
+        assert_eq!(second.tasks[0].attempts.capacity(), 2);
     }
 }

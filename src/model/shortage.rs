@@ -61,7 +61,7 @@ impl Shortage {
     /// What a person can do about it.
     pub fn hint(&self) -> &'static str {
         match self.resource {
-            Resource::Bytes | Resource::Files => "make room there",
+            Resource::Bytes | Resource::Files => "free some space",
             Resource::Worktrees | Resource::TotalDisk => {
                 "`dispatch clean` a run that has ended, or raise the limit"
             }

@@ -21,20 +21,20 @@ pub struct TaskConflict {
     /// The merge bases; none is also what a journal of an earlier version has.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub bases: Vec<Oid>,
-    /// What meets where.
+    /// The paths in conflict, by class.
     pub units: Vec<Unit>,
-    /// It was there already between branches that one of the two was built on.
+    /// `true` if branches that the two were built on have it already.
     #[serde(default)]
     pub inherited: bool,
 }
 
 impl TaskConflict {
-    /// The two tasks, the lower number first.
+    /// Returns the two tasks, the lower number first.
     pub fn pair(&self) -> (TaskNumber, TaskNumber) {
         (self.a, self.b)
     }
 
-    /// What git says about the two.
+    /// Returns git's verdict on the two.
     pub fn verdict(&self) -> Verdict {
         let stops = |class: Class| class.is_conflict() && class.counts_though_merged().is_none();
         match self.class {

@@ -35,7 +35,7 @@ fn parse_in(source: &Source, name: &str) -> Parsed {
     let workers = ["claude", "codex", "shell"].map(str::to_owned);
     let read = |path: &str| {
         let path = folder(name).join(path);
-        fs::read_to_string(path).map_err(|_| "there is no such file".to_owned())
+        fs::read_to_string(path).map_err(|_| "no such file".to_owned())
     };
     parse(source, Some(&BTreeSet::from(workers)), &read)
 }

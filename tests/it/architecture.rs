@@ -34,7 +34,7 @@ fn no_files_import_each_other_in_a_circle() {
     assert!(all.is_empty(), "\n{}\n", all.join("\n"));
 }
 
-/// Every file of `src` with its text, by its path from the top.
+/// Reads every file of `src`, with its path from the top.
 fn sources() -> Vec<(String, String)> {
     let top = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut files = Vec::new();

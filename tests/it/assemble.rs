@@ -1,11 +1,10 @@
-//! Assembling on real repositories with real checks: who is blamed, in which shape the history
-//! stands, and what a person may say.
+//! Assembly on real repositories with real checks: culprits, shapes of history, the user's options.
 
 use serde_json::{Value, json};
 
 use crate::harness::{Gate, Scene, wait};
 
-/// A shop whose test sources every part; `more` goes into its settings.
+/// Creates a shop whose test sources every part; `more` is added to its settings.
 fn shop(more: &str) -> Scene {
     let scene = Scene::new();
     scene.write("price.sh", "price() { echo 10; }\n");
@@ -40,7 +39,7 @@ fn integration(scene: &Scene) -> Value {
     scene.json()["integration"].clone()
 }
 
-/// The tree of the assembled work, without the board.
+/// Returns the tree of the assembled work, without the board.
 fn code_tree(scene: &Scene) -> String {
     let tip = scene.branch("integration");
     let files = scene.git(&["ls-tree", "-r", &tip]);
@@ -48,7 +47,7 @@ fn code_tree(scene: &Scene) -> String {
     code.collect::<Vec<_>>().join("\n")
 }
 
-/// The commits of the assembled work, oldest first: subject and number of parents.
+/// Lists the commits of the assembled work, oldest first: subject and number of parents.
 fn log(scene: &Scene) -> Vec<String> {
     let range = format!("main..{}", scene.branch("integration"));
     let format = "--format=%s%x09%p%x09%(trailers:key=Dispatch-Task,valueonly,separator=%x2C)";
@@ -122,7 +121,7 @@ fn what_was_red_before_is_blamed_on_nobody() {
     scene.write("test.sh", "echo broken since long; exit 1\n");
     scene.commit("A broken test");
     let plan = "# P\n1. Fix\n   - run: echo > fixed\n2. Other\n   - run: echo > other\n";
-    // Nobody is to blame, but a check that must exit 0 did not: a person has to look.
+    // No task is the culprit, but a required check failed: the run needs attention.
     scene.run(plan, &[]).expect(4);
     let found = integration(&scene);
     assert_eq!(found["merged"], json!([1, 2]));
@@ -234,7 +233,7 @@ fn assembling_again_and_landing_work_for_every_shape() {
     }
 }
 
-/// #1 and #2 clash; #3 was built on #2; #4 is free.
+/// #1 and #2 conflict; #3 was built on #2; #4 is independent.
 const CLASHING: &str = "# Clash
 
 1. [ONE] One way
@@ -314,7 +313,7 @@ fn a_persons_order_and_what_they_leave_out_is_recorded_and_done() {
         .dispatch(&["assemble", &run, "--order", "1"])
         .expect(4);
     assert_eq!(integration(&scene)["merged"], json!([1, 4]));
-    // Everything that is out now is out by a person's word, so nobody is needed.
+    // The user left out everything that is out, so nothing needs attention.
     let ended = scene.dispatch(&["assemble", &run, "--leave-out", "2,3"]);
     ended.expect(0);
     let found = integration(&scene);
@@ -346,7 +345,7 @@ fn only_tasks_that_offer_something_can_be_named() {
     assert!(
         failed
             .err
-            .contains("#2 offers nothing to assemble; it is FAILED"),
+            .contains("#2 has no candidate to assemble; it is FAILED"),
         "{}",
         failed.err
     );
@@ -449,7 +448,7 @@ fn a_conflict_of_several_together_names_the_fewest_that_it_takes() {
         scene.json()["conflicts"]["multiway"][0]["branches"],
         expected
     );
-    // What was foreseen is what happened.
+    // The result is as predicted.
     let ended = scene.dispatch(&["conflicts", "--json"]).expect(4);
     let foreseen: Value = serde_json::from_str(&ended.out).unwrap();
     assert_eq!(foreseen["multiway"][0]["branches"], expected);

@@ -1,4 +1,4 @@
-//! Assembling a second time: with nothing changed nothing is merged and nothing checked.
+//! Repeated assembly: nothing is merged or checked if nothing has changed.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::harness::Scene;
 
-/// A scene whose check says in a file outside that it ran, and runs `script`.
+/// Creates a scene whose check records its runs in a file outside, and runs `script`.
 fn checked(script: &str, more: &str) -> Scene {
     let scene = Scene::new();
     let ran = scene.root.join("ran");
@@ -15,7 +15,7 @@ fn checked(script: &str, more: &str) -> Scene {
     scene
 }
 
-/// How often the check ran since this was asked last.
+/// Returns the number of check runs since the last call.
 fn ran(scene: &Scene) -> usize {
     let file = scene.root.join("ran");
     let text = fs::read_to_string(&file).unwrap_or_default();
@@ -51,7 +51,7 @@ fn with_nothing_changed_no_check_runs_and_the_branch_does_not_move() {
     let tip = scene.rev(&scene.branch("integration"));
     let ended = scene.dispatch(&["assemble", &run]).expect(4);
     assert_eq!(ran(&scene), 0);
-    // Only the number of runs is not in the report any more.
+    // Only the number of runs disappears from the report.
     assert_eq!(
         scene.rev(&format!("{}~1", scene.branch("integration"))),
         tip
@@ -69,14 +69,14 @@ fn what_was_found_out_on_the_way_is_not_found_out_twice() {
     scene.run(PAIR, &[]).expect(4);
     let first = ran(&scene);
     assert!(first > 3);
-    // Without what the first assembly came to, its merges are done again, and no check runs.
+    // Without the cached result the merges are repeated, and no check runs.
     let run = scene.run_name();
     let folder = scene.repo.join(".git/dispatch/runs").join(&run);
     fs::remove_file(folder.join("assembled.json")).unwrap();
     scene.dispatch(&["assemble", &run]).expect(4);
     assert_eq!(ran(&scene), 0);
     assert_eq!(integration(&scene)["culprits"][0]["with"], json!([1]));
-    // A set that was tried on the way is known, another one is not.
+    // A set that was tried before is cached, another one is not.
     scene
         .dispatch(&["assemble", &run, "--leave-out", "3"])
         .expect(0);
@@ -85,7 +85,7 @@ fn what_was_found_out_on_the_way_is_not_found_out_twice() {
         .dispatch(&["assemble", &run, "--leave-out", "1"])
         .expect(0);
     assert_eq!(ran(&scene), 1);
-    // A file that cannot be read is none.
+    // An unreadable file counts as absent.
     fs::write(folder.join("checks.json"), "{").unwrap();
     fs::write(folder.join("assembled.json"), "[]").unwrap();
     scene.dispatch(&["assemble", &run]).expect(4);
@@ -114,13 +114,13 @@ fn what_an_assembly_rests_on_is_looked_at() {
     scene.run(PAIR, &[]).expect(0);
     let run = scene.run_name();
     let branch = scene.branch("integration");
-    // A branch that is gone is made again, from what is known.
+    // A missing branch is recreated from the cache.
     let tip = scene.rev(&format!("{branch}^{{tree}}"));
     scene.git(&["branch", "-D", &branch]);
     scene.dispatch(&["assemble", &run]).expect(0);
     assert_eq!(ran(&scene), 1);
     assert_eq!(scene.rev(&format!("{branch}^{{tree}}")), tip);
-    // Another merge driver may merge otherwise.
+    // Another merge driver may merge differently.
     scene.git(&["config", "merge.renames", "false"]);
     scene.dispatch(&["assemble", &run]).expect(0);
     assert_eq!(ran(&scene), 0, "but the tree is the one that was checked");
@@ -183,7 +183,7 @@ fn flaky_checks_are_run_again_as_often_as_the_settings_say() {
 
 #[test]
 fn an_assembly_that_comes_to_nothing_leaves_the_one_before_it_to_land() {
-    // git is to sign and cannot; the worktree of the checks cannot be made.
+    // git is to sign and cannot; the worktree of the checks cannot be created.
     for (code, why) in [(4, "could not be signed"), (1, "integration")] {
         let scene = checked("true", "");
         scene.run(PAIR, &[]).expect(0);
@@ -271,7 +271,7 @@ fn settings_of_the_assembly_hold_as_they_are_when_it_is_asked_for() {
     scene.set_env("DISPATCH_ASSEMBLE_HISTORY", "squash");
     scene.dispatch(&["assemble", &run]).expect(0);
     assert_eq!(parents(&scene), 1);
-    // And for the run from then on.
+    // The settings stay for the run.
     scene.unset_env("DISPATCH_ASSEMBLE_HISTORY");
     scene
         .dispatch(&["assemble", &run, "--leave-out", "3"])
@@ -314,7 +314,7 @@ fn with_nothing_changed_not_even_a_board_is_committed() {
         board.contains("left out by a person") && !board.contains("in review"),
         "{board}"
     );
-    // Nothing is merged, so nothing is there to land.
+    // Nothing is merged, so nothing can land.
     scene
         .dispatch(&["assemble", &run, "--leave-out", "1,2,3"])
         .expect(0);

@@ -1,5 +1,5 @@
-//! Checks of assembled work that hang, leave processes behind or write without end: contained, and
-//! what is committed is what was merged.
+//! Checks of assembled work that hang, leave processes or write without end are contained, and
+//! commits hold only what was merged.
 
 use std::fs;
 
@@ -11,7 +11,7 @@ fn result(scene: &Scene) -> serde_json::Value {
     scene.json()["integration"]["checks"][0]["result"].clone()
 }
 
-/// Whether a process whose number stands in this file is alive.
+/// Returns `true` if the process whose id is in this file is alive.
 fn is_alive(scene: &Scene, file: &str) -> bool {
     let pid = fs::read_to_string(scene.root.join(file)).unwrap();
     let status = fs::read_to_string(format!("/proc/{}/stat", pid.trim()));
@@ -33,7 +33,7 @@ fn a_check_that_hangs_is_ended_with_everything_it_started() {
     let ended = scene.run(ONE, &[]).expect(4);
     assert!(ended.out.contains("timed out"), "{}", ended.out);
     assert!(!is_alive(&scene, "pid"));
-    // What hung is tried again, and nothing of it is in the way.
+    // A check that hung runs again, and its leftovers do not disturb that.
     let run = scene.run_name();
     scene.dispatch(&["assemble", &run]).expect(4);
     assert!(!is_alive(&scene, "pid"));
@@ -135,11 +135,11 @@ fn a_check_that_edits_its_worktree_changes_nothing_that_is_committed() {
     assert!(scene.read("src/app.ts").contains("two"));
 }
 
-/// A small disk of its own, gone with this value.
+/// A small disk of its own, unmounted when dropped.
 struct SmallDisk(std::path::PathBuf);
 
 impl SmallDisk {
-    /// None where this user may mount nothing.
+    /// Mounts a disk; `None` if this user may not mount.
     fn at(place: std::path::PathBuf) -> Option<SmallDisk> {
         fs::create_dir_all(&place).unwrap();
         let mount = ["-t", "tmpfs", "-o", "size=24m", "tmpfs"];

@@ -1,5 +1,5 @@
-//! Conflicts that an assembly resolves by itself: each strategy, the checks on its result, and what is
-//! rolled back.
+//! Conflicts that an assembly resolves automatically: each strategy, the checks on its result, and
+//! rollbacks.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::harness::Scene;
 
-/// A scene with these settings on top of the usual ones.
+/// Creates a scene with these additional settings.
 fn shop(settings: &str) -> Scene {
     let scene = Scene::new();
     if !settings.is_empty() {
@@ -28,7 +28,7 @@ fn show(scene: &Scene, path: &str) -> String {
     scene.git(&["show", &format!("{}:{path}", scene.branch("integration"))])
 }
 
-/// The resolutions of the journal, in order.
+/// Lists the resolutions in the journal, in order.
 fn journal(scene: &Scene) -> String {
     let run = format!("refs/dispatch/runs/{}", scene.run_name());
     let log = scene.git(&["log", "--first-parent", "--reverse", "--format=%b", &run]);
@@ -124,14 +124,14 @@ fn a_dry_run_shows_how_a_conflict_would_be_resolved() {
     scene.run(CONTAINED, &["--no-assemble"]).expect(0);
     let refs = scene.git(&["for-each-ref"]);
     let told = scene.dispatch(&["assemble", "--dry-run"]).expect(0).out;
-    let line = "src/app.ts (content) is tried by rule (contained-insert), if the checks agree\n";
+    let line = "src/app.ts (content) is resolved by rule (contained-insert), if the checks pass\n";
     assert!(told.contains(line), "{told}");
     let heads = told.lines().filter(|line| line.ends_with(':'));
     assert_eq!(
         heads.collect::<Vec<_>>(),
         [
-            "1 task, in this order, and 1 more if settled as said below:",
-            "left out unless it is settled as said here:",
+            "1 task, in this order, and 1 more if resolved as described below:",
+            "left out unless resolved as described:",
         ]
     );
     assert_eq!(scene.git(&["for-each-ref"]), refs);
@@ -150,7 +150,7 @@ fn a_dry_run_separates_resolvable_conflicts_from_the_others() {
     scene.run(&plan, &["--no-assemble"]).expect(0);
     let told = scene.dispatch(&["assemble", "--dry-run"]).expect(0).out;
     insta::assert_snapshot!(told, @r"
-    3 tasks, in this order, and 1 more if settled as said below:
+    3 tasks, in this order, and 1 more if resolved as described below:
       1. #2 [B] b
          1 conflict with what comes later (#1)
       2. #3 [C] c
@@ -158,10 +158,10 @@ fn a_dry_run_separates_resolvable_conflicts_from_the_others() {
       3. #4 [D] d
          3 conflicts with what comes later (#5, #6, #7)
 
-    left out unless it is settled as said here:
+    left out unless resolved as described:
       #1 [A] a
          conflicts with #2 (generated in parts.lock)
-         parts.lock (generated) is tried with `cat parts/* \ > parts.lock`, if the checks agree
+         parts.lock (generated) is resolved with `cat parts/* \ > parts.lock`, if the checks pass
          comes in when it is dispatched again on top of #2, or in place of #2, #3 (--order 1)
 
     left out:
@@ -186,7 +186,7 @@ fn a_disabled_rule_resolves_nothing() {
     assert_eq!(found["merged"], json!([1]));
 }
 
-/// A structural tool that does what the script says, with `$1` to `$5` as in the settings.
+/// Creates a structural tool that runs this script, with `$1` to `$5` as in the settings.
 fn tool(scene: &Scene, script: &str) -> String {
     let path = scene.root.join("tool");
     std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
@@ -401,7 +401,7 @@ fn a_recorded_resolution_that_fails_the_checks_is_rolled_back() {
 fn every_history_ends_in_the_same_tree_with_resolutions() {
     let trees = ["merge", "squash", "linear"].map(|history| {
         let scene = shop("[assemble]\n");
-        // The settings are no part of the tree that is compared.
+        // The settings do not belong to the compared tree.
         scene.write(".git/info/exclude", "own.toml\n");
         let own = format!("[assemble]\nhistory = \"{history}\"\n");
         scene.write("own.toml", &own);

@@ -197,7 +197,7 @@ fn ctrl_z_stops_the_runner_and_no_worker_and_fg_goes_on() {
     let is_stopped = || fs::read_to_string(&stat).is_ok_and(|stat| stat.contains(") T "));
     until("the runner is stopped", is_stopped);
     gate.open();
-    // The worker goes on to its end, and its shim keeps the result.
+    // The worker runs until it ends, and its shim keeps the result.
     let end = format!(
         ".git/dispatch/runs/{}/attempts/1-1/worker/exit.json",
         scene.run_name()

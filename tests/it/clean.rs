@@ -1,4 +1,4 @@
-//! `dispatch clean`: what goes, what stays, and what can still be read afterwards.
+//! `dispatch clean`: removed and kept things, and the data that stays readable.
 
 use std::fs;
 use std::path::Path;
@@ -45,7 +45,7 @@ fn worktrees(scene: &Scene) -> String {
     names.join(" ")
 }
 
-/// What can be read of a run in a repository, in one text.
+/// Reads everything that a repository shows about a run, as one text.
 fn read_all(scene: &Scene, folder: &Path) -> String {
     let run = scene.run_name();
     let commands: [&[&str]; 14] = [
@@ -233,7 +233,7 @@ fn a_run_can_be_read_in_a_clone_that_fetched_its_references() {
     assert_eq!(read_all(&scene, &clone), before);
     let ended = scene.dispatch_in(&clone, &["logs", "1"]).expect(1);
     assert!(ended.err.contains("log"), "{}", ended.err);
-    // What is there can be landed from the clone as well.
+    // The remaining data can be landed from the clone as well.
     scene.git(&["-C", "../clone", "config", "user.name", "Grace"]);
     scene.git(&[
         "-C",

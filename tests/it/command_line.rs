@@ -4,7 +4,7 @@ use std::fs;
 
 use crate::docs::{Ended, Place};
 
-/// What a shell gets to complete the last of these words.
+/// Returns the shell's completions of the last of these words.
 fn complete(place: &Place, folder: &str, words: &[&str]) -> Ended {
     let index = (words.len() - 1).to_string();
     let env = [
@@ -16,7 +16,7 @@ fn complete(place: &Place, folder: &str, words: &[&str]) -> Ended {
     place.run_with(folder, "dispatch", &args, &env)
 }
 
-/// A repository with the run of the demo.
+/// Creates a repository with the run of the demo.
 fn garden() -> Place {
     let place = Place::new();
     place.succeed(".", "dispatch", &["demo", "--fast", "garden"]);

@@ -1,4 +1,4 @@
-//! The detector on small histories: bases, memory, inheritance, what comes up only jointly.
+//! The detector on small histories: bases, cache, inheritance, conflicts of several branches.
 
 use crate::harness::temp_folder;
 use git_dispatch::conflicts::{Detection, Detector, Options, detect};
@@ -30,7 +30,7 @@ fn unrelated_histories_are_an_engine_failure_and_say_so() {
         &[("one", 1), ("two", 2), ("beside", 4), ("stranger", 5)],
     );
     let detection = detect(&forge.repo, &branches, &options()).unwrap();
-    // The stranger does not keep the others from being compared over their own base.
+    // An unrelated branch does not prevent comparing the others against their own base.
     assert_eq!(detection.base, Some(forge.commits[0]));
     assert_eq!(detection.merges_run, 4);
     assert_eq!(
@@ -78,7 +78,7 @@ fn a_base_that_is_asked_for_replaces_history() {
         ..options()
     };
     let detection = detect(&forge.repo, &branches, &asked).unwrap();
-    // Over that base the stranger has deleted everything.
+    // Against that base the unrelated branch has deleted everything.
     assert_eq!(
         pairs(&detection),
         "one-stranger modify-delete, beside-stranger modify-delete"
@@ -157,7 +157,7 @@ fn conflicts_of_tasks_name_the_lower_number_first() {
     assert_eq!(conflicts[0].class, Class::Content);
 }
 
-/// The base and three branches that merge pair by pair and not all together.
+/// Plans a base and three branches that merge in pairs and not all together.
 pub(crate) fn emptied_together() -> Vec<Planned> {
     let text = |word: &str| (1..9).map(|n| format!("{word} {n}|")).collect::<String>();
     let (a, b) = (text("apple"), text("berry"));
@@ -207,7 +207,7 @@ fn a_directory_that_branches_empty_together_is_an_emergent_conflict() {
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].branches, [0, 2, 3]);
     assert_eq!(found[0].class, Class::DirRenameSuggested);
-    // Adders before movers: then it never comes up.
+    // Adders before movers: then there is no conflict.
     let adder_first = detector
         .multiway_conflicts(&mut detection, &[3, 0, 1, 2], usize::MAX)
         .unwrap();
@@ -266,7 +266,7 @@ fn a_folder_that_one_empties_and_another_copies_is_an_emergent_conflict() {
     let mut detector = Detector::new(&forge.repo, &options()).unwrap();
     let mut detection = detector.update(&branches).unwrap();
     assert_eq!(detection.conflicts().count(), 0);
-    // Only the pair of the first and the last meets at all; together the first two are a rename.
+    // Only the first and the last share a path; together the first two are a rename.
     let joint = detector.multiway_conflicts(&mut detection, &[0, 1, 2], usize::MAX);
     let found = joint.unwrap().conflicts;
     assert_eq!(found.len(), 1);
@@ -299,7 +299,7 @@ fn the_guilty_are_found_among_many_and_a_short_search_says_so() {
         ]));
         files
     };
-    // Every second line, so that all of them merge and each has to be asked about.
+    // Every second line, so that all of them merge and git has to decide each.
     let more: Vec<Planned> = (0..30)
         .map(|n| planned(crowd[n].clone(), &[0], &with_line(2 * n)))
         .collect();
@@ -332,7 +332,7 @@ fn the_guilty_are_found_among_many_and_a_short_search_says_so() {
     let joint = detector
         .multiway_conflicts(&mut detection, &order, 10)
         .unwrap();
-    // The three are a group of their own; of the crowd only the first few were looked at.
+    // The three form a group of their own; only the first few of the others were merged.
     assert_eq!((joint.conflicts.len(), joint.wanted), (1, 33));
     assert!(joint.searched < 20, "{joint:?}");
     assert!(joint.is_cut_short());
@@ -393,7 +393,7 @@ fn a_history_that_ends_early_is_judged_all_the_same() {
     let repo = git_dispatch::git::Repo::discover(&clone).unwrap();
     let branches = named(&forge, &[("one", 1), ("two", 2), ("beside", 4)]);
     let detection = detect(&repo, &branches, &options()).unwrap();
-    // git itself refuses: it no longer sees that they have something in common.
+    // git itself refuses: it no longer sees a common history.
     let failed = detection
         .pairs
         .iter()

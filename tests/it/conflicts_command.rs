@@ -1,4 +1,4 @@
-//! `dispatch conflicts` as people and programs see it.
+//! `dispatch conflicts` for users and programs.
 
 use crate::harness::temp_folder;
 use git_dispatch::base::process::Program;
@@ -72,7 +72,7 @@ fn the_command_refuses_what_it_cannot_compare() {
     assert_eq!(code, 1);
     insta::assert_snapshot!(err, @r#"
     error: no branch matches "nothing/*"
-    hint: `git branch --list --all` shows the branches, `git for-each-ref` everything
+    hint: `git branch --list --all` lists the branches, `git for-each-ref` all references
     "#);
 }
 
@@ -260,7 +260,7 @@ fn a_search_that_was_cut_short_says_so_and_can_go_to_the_end() {
     assert_eq!(value["multiway"][0]["branches"], guilty);
 }
 
-/// What a shell says to a command in the repository.
+/// Runs a command in the repository through a shell.
 fn typed(forge: &Forge, command: &str) -> (i32, String) {
     let program = Program::new("sh").args(["-c", command]);
     let finished = program.folder(&forge.repo.top).output().unwrap();
@@ -284,7 +284,7 @@ fn names_that_only_some_file_systems_keep_apart_count_and_say_why() {
         assert_eq!(code, 4);
         let value: serde_json::Value = serde_json::from_str(&out).unwrap();
         let pair = &value["pairs"][0];
-        // The verdict is git's; that it counts all the same is said beside it.
+        // The verdict is git's; the reason why it counts anyway is given beside it.
         assert_eq!(pair["verdict"], "clean");
         assert_eq!(pair["class"], "case-collision");
         assert_eq!(pair["conflict"], true);

@@ -1,4 +1,4 @@
-//! `dispatch conflicts` in depth: filters, one pair explained, what was fetched, a run's tasks.
+//! `dispatch conflicts` in detail: filters, one explained pair, fetched references, tasks of a run.
 
 use std::fs;
 
@@ -86,7 +86,7 @@ fn filters_decide_what_is_shown_and_what_counts() {
     };
     assert_eq!(shown(&["--severity", "2"]), "4 a × b, del × mod");
     assert_eq!(shown(&["--severity", "4"]), "0 ");
-    // What a filter took away is not independent.
+    // A filtered pair is not independent.
     assert_eq!(shown(&["--severity", "4", "--all"]), "0 ");
     assert_eq!(shown(&["--class", "modify-delete"]), "4 del × mod");
     assert_eq!(shown(&["--class", "version"]), "4 v1 × v2");
@@ -173,7 +173,7 @@ fn what_was_fetched_is_found_by_short_and_by_full_names() {
     assert!(out.contains("origin/pr/7 × origin/pr/8"), "{out}");
     let (_, out, _) = dispatch(&forge, &["refs/*/pr/*", "pull/1/head"]);
     assert!(out.contains("origin/pr/7 × pull/1/head"), "{out}");
-    // A branch of the same name goes before, so that the short name would mean another commit.
+    // A branch of the same name takes precedence, so the short name would mean another commit.
     let three = forge.commits[3].to_string();
     git.run(&["update-ref", "refs/heads/pull/1/head", &three])
         .unwrap();
@@ -181,7 +181,7 @@ fn what_was_fetched_is_found_by_short_and_by_full_names() {
     assert!(out.contains("refs/pull/1/head × pull/2/head"), "{out}");
 }
 
-/// Every id in a text under a short name, in the order in which they come.
+/// Replaces every id in a text by a short name, in order of appearance.
 fn without_ids(text: &str, names: &[(String, &str)]) -> String {
     let mut text = text.to_owned();
     for (oid, name) in names {
@@ -305,7 +305,7 @@ fn the_schema_names_every_field_that_is_printed() {
     );
 }
 
-/// Whether every field of a value is in its schema, all the way down.
+/// Checks that every field of a value is in its schema, recursively.
 fn check(
     all: &serde_json::Value,
     schema: &serde_json::Value,
@@ -389,6 +389,38 @@ fn a_run_is_shown_by_the_numbers_of_its_tasks() {
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(json["pairs"][0]["tasks"], serde_json::json!([1, 2]));
     assert_eq!(json["pairs"][0]["a"], scene.branch("auth"));
+}
+
+#[test]
+fn an_inherited_conflict_has_one_suggestion_everywhere() {
+    let scene = Scene::new();
+    let plan = "1. [AUTH] a\n   - run: echo a > same.txt\n2. [API] b\n   - run: echo b > same.txt\n\
+                3. [DOCS] c — blocked by #1\n   - run: echo c > other.txt\n";
+    scene.run(plan, &[]).expect(4);
+    let suggested = "resolved with the branches they build on";
+    let table = scene.dispatch(&["conflicts"]).expect(4).out;
+    assert!(
+        table
+            .lines()
+            .any(|line| line.starts_with("#2 × #3") && line.ends_with(suggested)),
+        "{table}"
+    );
+    let pair = scene
+        .dispatch(&["conflicts", "--explain", "2:3"])
+        .expect(4)
+        .out;
+    assert_eq!(
+        pair.lines().nth(1).unwrap(),
+        format!("Suggested: {suggested}")
+    );
+    let json = scene.dispatch(&["conflicts", "--json"]).expect(4).out;
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["pairs"][1]["suggested"], suggested);
+    assert!(
+        scene
+            .board()
+            .contains(&format!("| #2 × #3 | same.txt | add-add | {suggested} |"))
+    );
 }
 
 #[test]
@@ -488,7 +520,7 @@ fn odd_words_are_understood_or_refused_for_what_they_are() {
         .unwrap();
     let two = forge.commits[2].to_string();
     git.run(&["update-ref", "refs/heads/moved", &two]).unwrap();
-    // Braces of a revision are no glob.
+    // Braces of a revision are not a glob.
     let (code, out, err) = dispatch(&forge, &["one", "moved@{0}"]);
     assert_eq!(code, 4, "{err}");
     assert!(out.contains("one × moved@{0}"), "{out}");

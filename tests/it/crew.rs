@@ -1,4 +1,4 @@
-//! Who does the work: parked workers and those who take over, how many start and when, and money.
+//! Selection of workers: parking, fallbacks, limits of starts, and money.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::harness::{Ended, Scene};
 
-/// The settings of a worker that is this script, which stands beside the repository.
+/// Renders the settings of a worker that runs this script, stored beside the repository.
 fn scripted(scene: &Scene, name: &str, script: &str, more: &str) -> String {
     let path = scene.root.join(format!("{name}.sh"));
     fs::write(&path, script).unwrap();
@@ -15,7 +15,7 @@ fn scripted(scene: &Scene, name: &str, script: &str, more: &str) -> String {
     format!("[workers.{name}]\ncommand = [\"sh\", \"{path}\"]\n{more}\n")
 }
 
-/// A worker whose limit is reset at the end of the morning, or as said.
+/// Creates a worker whose limit resets at noon, or as given.
 fn limited(scene: &Scene, name: &str, reset: &str, more: &str) -> String {
     let script = format!("echo \"You've hit your usage limit. Try again {reset}\"; exit 1\n");
     scripted(scene, name, &script, more)
@@ -25,13 +25,13 @@ fn working(scene: &Scene, name: &str, more: &str) -> String {
     scripted(scene, name, "echo x > $DISPATCH_TAG.txt\n", more)
 }
 
-/// The events of a run, as values.
+/// Parses the events of a run.
 fn events(ended: &Ended) -> Vec<Value> {
     let lines = ended.out.lines().filter(|line| line.starts_with('{'));
     lines.map(|l| serde_json::from_str(l).unwrap()).collect()
 }
 
-/// `event task worker` of those events that say something about workers.
+/// Renders `event task worker` for events about workers.
 fn story(events: &[Value]) -> String {
     let told = events.iter().filter_map(|event| {
         let name = event["event"].as_str()?;
@@ -166,7 +166,7 @@ fn a_run_ends_in_order_when_the_reset_is_far_and_resume_goes_on_afterwards() {
     let said = format!("parked until 2026-11-22 11:00 UTC (says {run})");
     assert!(agent.ends_with(&said), "{agent}");
 
-    // Too early: it says the same once more.
+    // Too early: the worker reports the same limit once more.
     let early = scene.dispatch(&["resume"]).expect(3);
     assert!(
         early

@@ -65,7 +65,7 @@ fn pick(rng: &mut Rng, files: &Files) -> Option<Vec<u8>> {
     files.keys().nth(place).cloned()
 }
 
-/// Removes whatever stands in the way of a file at this path.
+/// Removes everything that blocks a file at this path.
 fn make_room(files: &mut Files, path: &[u8]) {
     let below = [path, b"/"].concat();
     files.retain(|key, _| !key.starts_with(&below));
@@ -189,7 +189,7 @@ fn move_directory(rng: &mut Rng, files: &mut Files) {
     }
 }
 
-/// Commit 0 is the base; then branches on it, branches on branches, and merges of two.
+/// Generates commits: 0 is the base, then branches on it, branches on branches, and merges of two.
 fn generate(seed: u64) -> Vec<Planned> {
     let mut rng = Rng::with_seed(seed);
     let mut commits = vec![Planned {
@@ -241,7 +241,7 @@ fn options(prune: bool) -> Options {
     }
 }
 
-/// What `git merge` in a checkout makes of it.
+/// The result of `git merge` in a checkout.
 #[derive(PartialEq, Eq, Debug)]
 pub(crate) enum Real {
     Clean(Oid),
@@ -267,7 +267,7 @@ pub(crate) fn merge_for_real(git: &Git, store: &Store, ours: Oid, theirs: Oid) -
     }
 }
 
-/// Takes everything away that the merge before has left, also one that died, and detaches HEAD.
+/// Removes everything that the previous merge left, even a crashed one, and detaches HEAD.
 fn start_over(top: &Path, head: Oid) {
     for entry in fs::read_dir(top).unwrap() {
         let entry = entry.unwrap();
@@ -360,7 +360,7 @@ fn check_for_real(forge: &Forge, detection: &Detection, a: usize, b: usize, seed
     }
 }
 
-/// A number from the environment.
+/// Reads a number from the environment.
 pub(crate) fn number(name: &str, otherwise: usize) -> usize {
     let text = std::env::var(name).ok();
     text.and_then(|text| text.parse().ok()).unwrap_or(otherwise)
@@ -398,7 +398,7 @@ fn verdicts_are_those_of_git_merge_and_pruning_changes_none() {
     assert!(counted.criss_cross >= wanted / 100);
 }
 
-/// What was merged for real.
+/// Counts of real merges.
 #[derive(Default, Debug)]
 struct Counted {
     merged: usize,

@@ -1,4 +1,4 @@
-//! The documentation held to the code: README, the chapters of `docs/`, help texts, samples.
+//! Checks the documentation against the code: README, the chapters of `docs/`, help texts, samples.
 
 mod help;
 mod links;
@@ -19,14 +19,14 @@ struct Document {
     text: String,
 }
 
-/// README and all chapters.
+/// Returns the README and all chapters.
 fn documents() -> Vec<Document> {
     let chapters = CHAPTERS.iter().map(|chapter| chapter.path);
     let paths = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"];
     paths.into_iter().chain(chapters).map(document).collect()
 }
 
-/// The document at this path, as it is now.
+/// Reads the document at this path.
 fn document(path: &'static str) -> Document {
     let text = std::fs::read_to_string(project().join(path));
     Document {
@@ -40,7 +40,7 @@ fn may_rewrite() -> bool {
     std::env::var_os("DISPATCH_BLESS").is_some_and(|value| value == "1")
 }
 
-/// The top folder of the project.
+/// Returns the top folder of the project.
 fn project() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
@@ -52,7 +52,7 @@ pub(crate) struct Ended {
     pub(crate) err: String,
 }
 
-/// A folder with a home of its own, so that no settings of the user are seen.
+/// A folder with a home of its own, so that the user's settings have no effect.
 pub(crate) struct Place {
     folder: tempfile::TempDir,
 }
@@ -75,7 +75,7 @@ impl Place {
         self.run_with(folder, program, args, &[])
     }
 
-    /// The same with further variables.
+    /// Runs a program with further variables.
     pub(crate) fn run_with(
         &self,
         folder: &str,
@@ -111,7 +111,7 @@ impl Place {
         }
     }
 
-    /// Runs a program that must succeed, and gives its standard output.
+    /// Runs a program that must succeed, and returns its standard output.
     #[track_caller]
     pub(crate) fn succeed(&self, folder: &str, program: &str, args: &[&str]) -> String {
         let ended = self.run(folder, program, args);
@@ -125,7 +125,7 @@ impl Place {
 }
 
 impl Document {
-    /// The fenced blocks in this language.
+    /// Returns the fenced blocks in this language.
     fn blocks(&self, language: &str) -> Vec<&str> {
         let mut blocks = Vec::new();
         let mut rest = self.text.as_str();
@@ -141,7 +141,7 @@ impl Document {
         blocks
     }
 
-    /// The text of a section, from its heading to the next one of its level or above.
+    /// Returns the text of a section, from its heading to the next one of its level or above.
     #[track_caller]
     fn section(&self, heading: &str) -> &str {
         let lines = self.text.lines();
@@ -159,7 +159,7 @@ impl Document {
     }
 }
 
-/// The blocks of all documents in this language.
+/// Returns the blocks of all documents in this language.
 fn blocks(documents: &[Document], language: &str) -> Vec<String> {
     let all = documents
         .iter()
@@ -167,19 +167,19 @@ fn blocks(documents: &[Document], language: &str) -> Vec<String> {
     all.map(str::to_owned).collect()
 }
 
-/// The code spans of the first column of the tables of a text.
+/// Returns the code spans in the first column of the tables of a text.
 fn first_column(text: &str) -> Vec<&str> {
     let rows = text.lines().filter(|line| line.starts_with("| `"));
     let cells = rows.filter_map(|row| row[2..].split(" | ").next());
     cells.flat_map(spans).collect()
 }
 
-/// The code spans of a text.
+/// Returns the code spans of a text.
 fn spans(text: &str) -> Vec<&str> {
     text.split('`').skip(1).step_by(2).collect()
 }
 
-/// The text without its fenced blocks.
+/// Returns the text without its fenced blocks.
 fn prose(text: &str) -> String {
     text.split("\n```")
         .step_by(2)

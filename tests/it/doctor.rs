@@ -12,14 +12,14 @@ use crate::process::{Background, is_alive, send, until};
 const TWO: &str = "1. [ONE] First\n   - run: echo one > one.txt\n\
                    2. [TWO] Second\n   - run: echo two > two.txt\n";
 
-/// A run of two tasks that has ended well.
+/// Creates a run of two tasks that has passed.
 fn done() -> Scene {
     let scene = Scene::new();
     scene.run(TWO, &[]).expect(0);
     scene
 }
 
-/// A run whose only worker was killed with its supervisor while `half.txt` was in no commit.
+/// Creates a run whose only worker was killed with its supervisor while `half.txt` was uncommitted.
 fn killed() -> (Scene, Gate) {
     let scene = Scene::new();
     let mut gate = Gate::new(&scene, "gate");
@@ -35,7 +35,7 @@ fn killed() -> (Scene, Gate) {
         let text = fs::read(&file).unwrap_or_default();
         serde_json::from_slice(&text).unwrap_or_default()
     };
-    // The worker may be quicker than the record of it.
+    // The worker may be faster than its record.
     until("the worker is recorded", || {
         record()["worker"]["pid"].is_i64()
     });
@@ -60,13 +60,13 @@ fn admin(scene: &Scene, slug: &str) -> PathBuf {
     PathBuf::from(link.trim_end().strip_prefix("gitdir: ").unwrap())
 }
 
-/// What it says, without what differs from place to place.
+/// Renders the output, without parts that differ from place to place.
 fn said(scene: &Scene, ended: &Ended) -> String {
     let run = scene.run_name();
     scene.normal(&ended.out).replace(&run, "RUN")
 }
 
-/// Finds something, repairs it, and then finds nothing.
+/// Checks that a problem is found, repaired, and then no longer found.
 #[track_caller]
 fn repaired(scene: &Scene) -> String {
     let before = scene.fingerprint();
@@ -84,7 +84,7 @@ fn repaired(scene: &Scene) -> String {
 fn a_run_that_went_well_leaves_nothing_to_repair() {
     let scene = done();
     let ended = scene.dispatch(&["doctor"]).expect(0);
-    assert_eq!(ended.out, "all is well with 1 run\n");
+    assert_eq!(ended.out, "no problems found in 1 run\n");
     assert!(ended.err.contains("git 2."), "{}", ended.err);
     let json = scene.dispatch(&["doctor", "--json"]).expect(0);
     let json: serde_json::Value = serde_json::from_str(&json.out).unwrap();
@@ -126,7 +126,7 @@ fn leftovers_of_killed_processes_are_explained_and_removed() {
     RUN: <root>/shop/.git/dispatch/runs/RUN/control.sock
       the process that listened on it is dead
       repaired: remove it
-    all is well with 1 run
+    no problems found in 1 run
     ");
     assert!(scene.worktree("one").join("one.txt").exists());
     let journal = format!("refs/dispatch/runs/{}", scene.run_name());
@@ -181,7 +181,7 @@ fn deleted_references_are_restored() {
     RUN: dispatch/RUN/integration
       the assembled branch is gone
       repaired: restore it at <integration>
-    all is well with 1 run
+    no problems found in 1 run
     ");
     assert_eq!(scene.rev(&branches[0]), tips[0]);
     scene.dispatch(&["assemble"]).expect(0);
@@ -257,7 +257,7 @@ fn a_worktree_that_is_gone_frees_its_entry_and_its_commits_stay() {
     RUN: <root>/shop.dispatch/RUN/two
       its folder is missing, but git has an entry for it
       repaired: keep <mine> as refs/dispatch/attempts/RUN/two/1, remove its entry
-    all is well with 1 run
+    no problems found in 1 run
     ");
     let kept = format!("refs/dispatch/attempts/{}/two/1", scene.run_name());
     assert_eq!(scene.rev(&kept), mine);
@@ -276,7 +276,7 @@ fn a_repository_that_was_moved_finds_its_worktrees_again() {
                 fs::rename(&scene.repo, &moved).unwrap();
                 scene.repo = moved;
             }
-            // Both went together.
+            // Both were moved together.
             false => {
                 let moved = scene.root.join("moved");
                 fs::create_dir(&moved).unwrap();

@@ -1,5 +1,5 @@
-//! A run in which every class of failure occurs once; then a person has their say, and it comes to its
-//! end. Both reports are golden files.
+//! A run in which every class of failure occurs once; then the user decides, and it ends. Both
+//! reports are golden files.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::harness::{Gate, Scene, assert_golden, statuses, wait};
 
-/// What the workers do at their first attempts; later ones work.
+/// The scripts of the workers' first attempts; later attempts pass.
 const SCRIPTS: &[(&str, &str)] = &[
     (
         "auth",
@@ -84,13 +84,13 @@ fn plan(scene: &Scene, gates: &[Gate; 2]) -> String {
     )
 }
 
-/// The statuses while the run goes on.
+/// Returns the statuses of the run in progress.
 fn now(scene: &Scene) -> String {
     let ended = scene.dispatch(&["status", &scene.run_name(), "--json"]);
     statuses(&serde_json::from_str(&ended.expect(0).out).unwrap())
 }
 
-/// Looks until the statuses of the run have this part.
+/// Waits until the statuses of the run contain this part.
 #[track_caller]
 fn settle(scene: &Scene, part: &str) {
     for _ in 0..2000 {
@@ -101,7 +101,7 @@ fn settle(scene: &Scene, part: &str) {
     panic!("{part} does not come about: {}", now(scene));
 }
 
-/// The run up to its failure report: one task is cancelled, one interrupted with the run.
+/// Drives the run to its failure report: one task is cancelled, one is interrupted with the run.
 fn fail(scene: &Scene) -> String {
     let mut gates = [
         Gate::new(scene, "interrupted"),
@@ -140,7 +140,7 @@ fn every_class_of_failure_is_reported_and_the_run_can_still_be_brought_to_its_en
         classes.join(" "),
         "- input transient quota logic conflict blocker - -"
     );
-    // Every command that the report suggests works as it stands.
+    // Every command that the report suggests works as printed.
     for (task, code) in [("2", 3), ("3", 3), ("4", 3), ("5", 3), ("6", 3)] {
         // A command that failed for good has to change in the plan; this one passes the next time.
         let command = match task {

@@ -1,4 +1,4 @@
-//! Every example in the help of a command is run as it stands, in a repository made for it.
+//! Runs every example in the help of a command in a repository made for it.
 //!
 //! Two things are filled in: the name of the run where an example says `shop-7k`, and `--yes` where
 //! a command asks.
@@ -67,7 +67,7 @@ impl Examples {
         Examples { scene }
     }
 
-    /// The command line of an example, for a shell.
+    /// Renders the command line of an example, for a shell.
     #[track_caller]
     fn line(&self, example: &str) -> String {
         let known = EXAMPLES.iter().flat_map(|examples| examples.lines);
@@ -86,7 +86,7 @@ impl Examples {
         }
     }
 
-    /// Runs an example, which ends with this code.
+    /// Runs an example, which must exit with this code.
     #[track_caller]
     fn run(&self, example: &str, code: i32) -> Ended {
         wait(self.start(example)).expect(code)
@@ -100,7 +100,7 @@ impl Examples {
         shell.spawn().unwrap()
     }
 
-    /// Lets a worker with this command do API.
+    /// Configures a worker with this command for API.
     fn configure_wait(&self, command: &str) {
         let worker = format!("[workers.wait]\ncommand = [\"sh\", \"-c\", {command:?}]\n");
         let plan = PLAN.replace("Another way\n", "Another way\n   - worker: wait\n");
@@ -222,7 +222,7 @@ fn examples_after_a_run_work() {
     here.run("dispatch clean shop-7k", 0);
 }
 
-/// The plan with API done by a worker that waits at the gate.
+/// Renders the plan whose task API waits at the gate.
 fn at_a_gate(here: &Examples) -> Gate {
     let gate = Gate::new(&here.scene, "api");
     here.configure_wait(&format!("{}; touch waited", gate.script()));

@@ -1,5 +1,4 @@
-//! The shim and the local executor, with real processes: what a worker may do and what becomes of
-//! it, its output and its children.
+//! The shim and the local executor with real processes: limits, output and children of a worker.
 
 use crate::harness::temp_folder;
 use std::collections::BTreeMap;
@@ -32,7 +31,7 @@ struct Bench {
     runtime: Runtime,
 }
 
-/// With the program of `fixtures/agents` and its arguments.
+/// Creates a bench with the program of `fixtures/agents` and its arguments.
 fn agent(name: &str, args: &[&str]) -> Bench {
     let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/agents");
     let program = program.join(name).to_str().unwrap().to_owned();
@@ -76,7 +75,7 @@ impl Bench {
         self.path(&format!("attempts/{}", self.attempt))
     }
 
-    /// A named pipe whose path the worker finds in this variable.
+    /// Creates a named pipe whose path the worker gets in this variable.
     fn pipe(&mut self, name: &str) -> Pipe {
         let path = self.path(name);
         let made = Program::new("mkfifo").arg(&path).output().unwrap();
@@ -121,7 +120,8 @@ impl Bench {
         ProcRecord::load(&self.folder()).unwrap().unwrap()
     }
 
-    /// The worker as recorded; the shim may be a moment behind the worker's own first words.
+    /// Returns the recorded worker; the shim may record it a moment after the worker's first
+    /// output.
     fn worker(&self) -> Process {
         loop {
             match self.record().worker {
@@ -140,7 +140,7 @@ impl Bench {
 }
 
 impl Drop for Bench {
-    /// A failed test leaves nothing running.
+    /// Kills all processes of a failed test.
     fn drop(&mut self) {
         if let Ok(adopted) = self.executor.adopt(&self.folder()) {
             adopted.stopper().stop(StopSignal::Kill);
@@ -150,7 +150,7 @@ impl Drop for Bench {
     }
 }
 
-/// Something to wait for and to say, without sleeping.
+/// A named pipe to wait on and to write to, without sleeping.
 struct Pipe(File);
 
 impl Pipe {
@@ -174,7 +174,7 @@ fn pid_in(path: &Path) -> i32 {
     fs::read_to_string(path).unwrap().trim().parse().unwrap()
 }
 
-/// Whether a process runs; one that is dead and waits for its parent does not.
+/// Returns `true` if a process runs; a zombie does not.
 fn runs(pid: i32) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit(") ")
@@ -382,7 +382,7 @@ fn what_cannot_be_started_is_an_answer_and_no_crash() {
     there is no command to run
     the folder <home>/gone does not exist
     could not open <home>/gone.md for standard input: No such file or directory (os error 2)
-    <home>/tool may not be executed
+    <home>/tool is not executable
     ");
 }
 
@@ -634,7 +634,7 @@ fn the_log_can_be_followed_while_the_worker_writes() {
     let running = bench.start();
     let mut follower = log::Follower::new(&bench.folder());
     ready.wait_for_line();
-    // The shim may be a moment behind the worker's own message.
+    // The shim may be a moment behind the worker's message.
     let mut first = Vec::new();
     while first.is_empty() {
         std::thread::yield_now();

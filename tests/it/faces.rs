@@ -1,6 +1,7 @@
-//! One answer in every face: over finished runs of random plans with failures, conflicts, resolutions
-//! and landings, the committed board, `board`, `status`, `show`, `diff`, `review`, `report` and
-//! `--json` agree on what was merged or left out, on conflicts, and on the files of each task.
+//! Consistency of all views: over finished runs of random plans with failures, conflicts,
+//! resolutions and landings, the committed board, `board`, `status`, `show`, `diff`, `review`,
+//! `report` and `--json` agree on merged and left-out tasks, on conflicts, and on the files of each
+//! task.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -9,10 +10,10 @@ use serde_json::{Value, json};
 
 use crate::harness::Scene;
 
-/// The runs that are compared.
+/// The number of compared runs.
 const RUNS: u64 = 4;
 
-/// What a task of a random plan does.
+/// The behaviour of a task in a random plan.
 #[derive(Clone, Copy, PartialEq)]
 enum Kind {
     /// It writes a file of its own.
@@ -54,7 +55,7 @@ impl Tasks {
         plan
     }
 
-    /// The files that a task may be credited with.
+    /// Returns the files that may belong to a task.
     fn files(&self, number: usize) -> BTreeSet<String> {
         let own = format!("own-{number}");
         match self.0[number - 1].0 {
@@ -75,7 +76,7 @@ fn numbers(list: &Value) -> BTreeSet<u64> {
         .map_or(BTreeSet::new(), |list| list.iter().map(number).collect())
 }
 
-/// The paths that `dispatch diff` shows.
+/// Lists the paths that `dispatch diff` shows.
 fn diffed(scene: &Scene, number: &str) -> BTreeSet<String> {
     let text = scene.dispatch(&["diff", number]).expect(0).out;
     let paths = text
@@ -85,7 +86,7 @@ fn diffed(scene: &Scene, number: &str) -> BTreeSet<String> {
     paths.map(path).collect()
 }
 
-/// Everything that a face can say about a run.
+/// The output of all views of a run.
 struct Faces<'a> {
     scene: &'a Scene,
     tasks: &'a Tasks,
@@ -110,7 +111,7 @@ impl<'a> Faces<'a> {
 
     fn assert_agreement(&self) {
         let board = self.scene.dispatch(&["board"]).expect(0).out;
-        // The board that landed is the last one; before, it is on the integration branch.
+        // Once landed, the last board is on the target; before, it is on the integration branch.
         let committed = match self.board["landed"].is_null() {
             true => self.scene.board(),
             false => self.scene.git(&["show", "main:DISPATCH.md"]) + "\n",
@@ -131,7 +132,7 @@ impl<'a> Faces<'a> {
         self.assert_conflicts(&board);
     }
 
-    /// Merged or left out, and why.
+    /// Checks if a task was merged or left out, and the reason.
     fn assert_place(&self, number: u64) {
         let name = number.to_string();
         let is_merged = numbers(&self.board["integration"]["merged"]).contains(&number);
@@ -166,7 +167,7 @@ impl<'a> Faces<'a> {
         tasks.find(|task| task["number"] == number)
     }
 
-    /// No face credits a task with the files of another one.
+    /// Checks that no view shows files of another task.
     fn assert_files(&self, number: usize) {
         let show = read(self.scene, &["show", &number.to_string()]);
         if show["change"].is_null() {
@@ -195,7 +196,7 @@ impl<'a> Faces<'a> {
         }
     }
 
-    /// Open or resolved, with the same words.
+    /// Checks open and resolved conflicts in all views.
     fn assert_conflicts(&self, board: &str) {
         let merged = numbers(&self.board["integration"]["merged"]);
         let pairs = self.board["conflicts"]["pairs"].as_array().unwrap();

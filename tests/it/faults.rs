@@ -1,5 +1,5 @@
-//! The program ends as if killed at every fault point, once; then `dispatch resume`, and the run
-//! ends as if nothing had happened. Built only with the feature `faults`.
+//! Kills the program at every fault point, once; then `dispatch resume` ends the run like an
+//! undisturbed one. Built only with the feature `faults`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -31,19 +31,19 @@ fn plan(scene: &Scene) -> String {
     )
 }
 
-/// What happens, and what has to come of it whenever the program is killed.
+/// A scenario, and its expected end wherever the program is killed.
 struct Scenario {
     scene: fn() -> Scene,
     plan: fn(&Scene) -> String,
-    /// What becomes of the target between the end of the run and the landing.
+    /// Changes the target between the end of the run and the landing.
     move_target: fn(&Scene),
-    /// Files that a landing brings.
+    /// Files that a landing adds.
     files: &'static [&'static str],
-    /// How many results are accepted.
+    /// The number of accepted results.
     accepted: usize,
 }
 
-/// A run in which nothing conflicts, and a landing on a target that went on.
+/// A run without conflicts, and a landing on a target that has moved.
 const PLAIN: Scenario = Scenario {
     scene: || {
         let scene = Scene::new();
@@ -92,10 +92,10 @@ const CONFLICTS: Scenario = Scenario {
     accepted: 6,
 };
 
-/// The effects that conflicts have a part in.
+/// The effects that concern conflicts.
 const OF_CONFLICTS: [&str; 4] = ["assembly ", "conflict ", "landing ", "regenerate "];
 
-/// The tree of the assembled branch, the board aside.
+/// Returns the tree of the assembled branch without the board.
 fn result(scene: &Scene) -> String {
     let tree = scene.git(&["ls-tree", "-r", &scene.branch("integration")]);
     tree.lines()
@@ -141,7 +141,7 @@ fn undisturbed(scenario: &Scenario) -> (String, Vec<String>) {
     (result, points(&list, false))
 }
 
-/// What is wrong after a crash at this point, if anything.
+/// Returns the failure after a crash at this point, if any.
 fn crash_at(scenario: &Scenario, point: &str, expected: &str) -> Result<bool, String> {
     let mut scene = (scenario.scene)();
     let done = scene.root.join("done");
@@ -151,7 +151,7 @@ fn crash_at(scenario: &Scenario, point: &str, expected: &str) -> Result<bool, St
     let plan = (scenario.plan)(&scene);
     let first = scene.run(&plan, &["-j", "2"]);
     if scene.run_names().is_empty() {
-        // It ended before the run existed; nothing is there to resume.
+        // It was killed before the run existed; nothing can be resumed.
         scene.run(&plan, &["-j", "2"]).expect(0);
     } else if first.code != 0 {
         let resumed = scene.dispatch(&["resume"]);
@@ -299,7 +299,8 @@ fn a_run_with_conflicts_that_is_killed_at_their_fault_points_ends_the_same() {
     assert!(missed.len() * 5 < points.len(), "{missed:?}");
 }
 
-/// What is wrong after a run whose disk was full at this write, if anything; and whether it was.
+/// Returns the failure after a run whose disk was full at this write, if any, and `true` if it was
+/// full.
 fn full_at(point: &str, expected: &str) -> Result<bool, String> {
     let mut scene = (PLAIN.scene)();
     let done = scene.root.join("done");

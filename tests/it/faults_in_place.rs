@@ -1,5 +1,5 @@
-//! The same as in `faults`, for a retry that goes on in place, a set-up, and a worker that is parked
-//! while another one takes over.
+//! Fault points of a retry in place, a set-up, and a worker that is parked while another one takes
+//! over.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
@@ -10,7 +10,7 @@ use crate::harness::Scene;
 const PLAN: &str = "# In place\n\n1. [A] Fail half-way, then go on\n   - worker: placed\n\
                     2. [B] Be parked\n   - worker: limited\n";
 
-/// What it leaves in `cache` is ignored by git: it is there only if the worktree is the same.
+/// git ignores `cache`, so a worker finds it only in the same worktree.
 const PLACED: &str = r#"
 exec 9> ROOT/alive-$DISPATCH_TAG; flock -n 9 || echo $DISPATCH_TAG >> ROOT/twice
 test -e cache/set-up || exit 1

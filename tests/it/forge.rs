@@ -1,4 +1,4 @@
-//! Repositories made from descriptions, quickly: one `git fast-import` for all commits.
+//! Creates repositories from descriptions, quickly: one `git fast-import` for all commits.
 
 use crate::harness::temp_folder;
 use std::collections::BTreeMap;
@@ -9,7 +9,7 @@ use git_dispatch::conflicts::{Branch, Detection, Options};
 use git_dispatch::git::{Git, Repo, Store};
 use git_dispatch::merge::oid::Oid;
 
-/// What a commit holds: path to mode and content (a submodule's content is its commit's id).
+/// The content of a commit: path to mode and content (a submodule's content is its commit's id).
 pub(crate) type Files = BTreeMap<Vec<u8>, File>;
 
 /// Mode and content.
@@ -29,9 +29,9 @@ pub(crate) const SUBMODULE: u32 = 0o160_000;
 pub(crate) struct Planned {
     /// Its branch.
     pub(crate) branch: String,
-    /// The places of its parents in the list.
+    /// The positions of its parents in the list.
     pub(crate) parents: Vec<usize>,
-    /// Everything in it.
+    /// All its files.
     pub(crate) files: Files,
 }
 
@@ -55,7 +55,7 @@ impl Forge {
         Forge::at("repo", commits)
     }
 
-    /// The same in a folder of this name.
+    /// Creates a repository in a folder of this name.
     pub(crate) fn at(name: &str, commits: &[Planned]) -> Forge {
         let folder = temp_folder();
         let top = folder.path().join(name);
@@ -63,7 +63,7 @@ impl Forge {
         let git = Git::at(&top);
         git.run(&["init", "--quiet", "--initial-branch=main"])
             .unwrap();
-        // What the user of this machine has configured must not reach the tests.
+        // The user's configuration must not affect the tests.
         let settings = "[user]\n\tname = t\n\temail = t@example.com\n[merge]\n\trenames = true\n\
             \tdirectoryRenames = conflict\n\tconflictStyle = merge\n[core]\n\tautocrlf = false\n\
             \tattributesFile = /dev/null\n\tquotePath = false\n";
@@ -132,7 +132,7 @@ fn quoted(path: &[u8]) -> String {
     format!("\"{octal}\"")
 }
 
-/// Another git than the one in use, found on PATH: the folder to put in front of PATH.
+/// Finds a git on PATH other than the one in use, and returns the folder to put in front of PATH.
 pub(crate) fn other_git() -> Option<tempfile::TempDir> {
     let version = |program: &std::path::Path| {
         let finished = Program::new(program).arg("version").output().ok()?;
@@ -150,7 +150,7 @@ pub(crate) fn other_git() -> Option<tempfile::TempDir> {
     Some(folder)
 }
 
-/// Runs one test of this binary again, with the other git; says so and passes without one.
+/// Runs one test of this binary again with the other git; prints a note and passes without one.
 pub(crate) fn again_with_the_other_git(test: &str, env: &[(&str, &str)]) {
     let Some(folder) = other_git() else {
         let said = "skipped: only one version of git is on PATH";

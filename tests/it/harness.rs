@@ -17,16 +17,16 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::OFlags;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
-/// What the frozen clock of every dispatch says.
+/// The time of the frozen clock of every dispatch.
 pub(crate) const NOW: &str = "2026-11-22T09:14:00Z";
 
-/// When every commit of the user is made.
+/// The time of every commit of the user.
 const COMMITTED: &str = "2026-11-22T09:00:00Z";
 
-/// Retries come at once, so that no test waits.
+/// Retries without delay, so that no test waits.
 pub(crate) const FAST_RETRIES: &str = "[retry]\nbase_delay = \"10ms\"\n";
 
-/// Makes a folder for the repositories of one test.
+/// Creates a folder for the repositories of one test.
 ///
 /// It is in memory where the system has room for that: the tests start git some ten thousand times,
 /// and on a disk most of their time is spent waiting for it. `TMPDIR` chooses another place.
@@ -51,7 +51,7 @@ pub(crate) struct Scene {
     _folder: tempfile::TempDir,
 }
 
-/// How a program ended.
+/// The end of a program.
 #[derive(Debug)]
 pub(crate) struct Ended {
     /// Its exit code.
@@ -71,7 +71,7 @@ impl Ended {
         }
     }
 
-    /// The same, after making sure of the exit code.
+    /// Checks the exit code and returns the result.
     #[track_caller]
     pub(crate) fn expect(self, code: i32) -> Ended {
         assert!(
@@ -86,7 +86,7 @@ impl Ended {
 }
 
 impl Scene {
-    /// A repository with a few files, one commit on `main`, and fast retries.
+    /// Creates a repository with a few files, one commit on `main`, and fast retries.
     pub(crate) fn new() -> Scene {
         let scene = Scene::empty();
         scene.write("README.md", "# Shop\n");
@@ -97,7 +97,7 @@ impl Scene {
         scene
     }
 
-    /// A repository without a commit.
+    /// Creates a repository without a commit.
     pub(crate) fn empty() -> Scene {
         let folder = temp_folder();
         let root = folder.path().canonicalize().unwrap();
@@ -121,12 +121,12 @@ impl Scene {
         self.env.push((name.to_owned(), value.to_owned()));
     }
 
-    /// Takes it back.
+    /// Removes such a variable.
     pub(crate) fn unset_env(&mut self, name: &str) {
         self.env.retain(|(known, _)| known != name);
     }
 
-    /// A program in the repository, with nothing of this process's environment but `PATH`.
+    /// Builds a command in the repository, with nothing of this process's environment but `PATH`.
     pub(crate) fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
         command
@@ -177,14 +177,14 @@ impl Scene {
         self.commit("Settings");
     }
 
-    /// Commits everything in the checkout and gives the commit.
+    /// Commits everything in the checkout and returns the commit.
     pub(crate) fn commit(&self, message: &str) -> String {
         self.git(&["add", "--all"]);
         self.git(&["commit", "--quiet", "--message", message]);
         self.rev("HEAD")
     }
 
-    /// Runs git, which must succeed; gives its output without the last line end.
+    /// Runs git, which must succeed; returns its output without the last line end.
     #[track_caller]
     pub(crate) fn git(&self, args: &[&str]) -> String {
         let ended = self.try_git(args);
@@ -202,13 +202,13 @@ impl Scene {
         Ended::new(self.command("git").args(args).output().unwrap())
     }
 
-    /// The object a revision names.
+    /// Resolves a revision to an object.
     #[track_caller]
     pub(crate) fn rev(&self, revision: &str) -> String {
         self.git(&["rev-parse", "--verify", "--quiet", revision])
     }
 
-    /// Whether a revision names anything.
+    /// Returns `true` if a revision names an object.
     pub(crate) fn has(&self, revision: &str) -> bool {
         self.try_git(&["rev-parse", "--verify", "--quiet", revision])
             .code
@@ -238,7 +238,7 @@ impl Scene {
             .unwrap()
     }
 
-    /// Runs dispatch with a terminal of its own as standard error; gives what that was sent.
+    /// Runs dispatch with a terminal of its own as standard error; returns the bytes sent to that.
     pub(crate) fn dispatch_on_terminal(&self, args: &[&str]) -> Vec<u8> {
         let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         grantpt(&master).unwrap();
@@ -254,72 +254,72 @@ impl Scene {
             .env("TERM", "xterm")
             .stdout(Stdio::null());
         let mut child = command.stderr(slave).spawn().unwrap();
-        // The copy of this process goes, so that the end of the other is the end of the terminal.
+        // The copy of this process is closed, so that the terminal ends with the other process.
         drop(command);
         let mut sent = Vec::new();
-        // Linux says that with an error, others with an end of file.
+        // Linux reports that as an error, other systems as an end of file.
         let _ = File::from(master).read_to_end(&mut sent);
         assert!(child.wait().unwrap().code().is_some());
         sent
     }
 
-    /// Writes a plan beside the repository, so that the checkout stays clean; gives its path.
+    /// Writes a plan beside the repository, so that the checkout stays clean; returns its path.
     pub(crate) fn plan(&self, text: &str) -> String {
         self.plan_named("plan.md", text)
     }
 
-    /// The same, with a name.
+    /// Writes a plan with this name.
     pub(crate) fn plan_named(&self, name: &str, text: &str) -> String {
         let path = self.root.join(name);
         fs::write(&path, text).unwrap();
         path.to_str().unwrap().to_owned()
     }
 
-    /// Runs a plan to its end without a question.
+    /// Runs a plan until it ends, without a question.
     pub(crate) fn run(&self, plan: &str, more: &[&str]) -> Ended {
         let plan = self.plan(plan);
         let args = [&["run", &plan, "--yes"], more].concat();
         self.dispatch(&args)
     }
 
-    /// The name of the only run, or of the last by name.
+    /// Returns the name of the only run, or of the last by name.
     #[track_caller]
     pub(crate) fn run_name(&self) -> String {
         self.run_names().pop().expect("there is a run")
     }
 
-    /// The names of all runs.
+    /// Returns the names of all runs.
     pub(crate) fn run_names(&self) -> Vec<String> {
         let format = "--format=%(refname:lstrip=3)";
         let names = self.git(&["for-each-ref", format, "refs/dispatch/runs/"]);
         names.lines().map(str::to_owned).collect()
     }
 
-    /// A branch of the only run.
+    /// Returns a branch of the only run.
     pub(crate) fn branch(&self, slug: &str) -> String {
         format!("dispatch/{}/{slug}", self.run_name())
     }
 
-    /// DISPATCH.md on the integration branch of the only run.
+    /// Reads DISPATCH.md on the integration branch of the only run.
     pub(crate) fn board(&self) -> String {
         let board = format!("{}:DISPATCH.md", self.branch("integration"));
         self.git(&["show", &board]) + "\n"
     }
 
-    /// The board of the only run as values.
+    /// Parses the board of the only run.
     #[track_caller]
     pub(crate) fn json(&self) -> serde_json::Value {
         let ended = self.dispatch(&["board", &self.run_name(), "--json"]);
         serde_json::from_str(&ended.expect(0).out).unwrap()
     }
 
-    /// `1 DONE · 2 FAILED`: the status of every task of the only run.
+    /// Renders the status of every task of the only run: `1 DONE · 2 FAILED`.
     #[track_caller]
     pub(crate) fn statuses(&self) -> String {
         statuses(&self.json())
     }
 
-    /// The worktree of a task's first attempt.
+    /// Returns the worktree of a task's first attempt.
     pub(crate) fn worktree(&self, slug: &str) -> PathBuf {
         let folder = self.root.join("shop.dispatch").join(self.run_name());
         folder.join(slug)
@@ -327,14 +327,14 @@ impl Scene {
 
     // ---- what is compared --------------------------------------------------------------------
 
-    /// Text of dispatch with what differs from machine to machine replaced: paths and durations.
+    /// Replaces parts of dispatch's output that differ between machines: paths and durations.
     pub(crate) fn normal(&self, text: &str) -> String {
         let text = text.replace(self.root.to_str().unwrap(), "<root>");
         replace_durations(&text)
     }
 
-    /// Everything that is the user's: references outside dispatch's own, HEAD, reflogs, config,
-    /// index, hooks, and every file of the checkout with mode and time of change.
+    /// Reads everything that belongs to the user: references outside dispatch's own, HEAD, reflogs,
+    /// config, index, hooks, and every file of the checkout with mode and time of change.
     pub(crate) fn fingerprint(&self) -> Fingerprint {
         let mut found = BTreeMap::new();
         let refs = self.git(&["for-each-ref", "--format=%(refname) %(objectname)"]);
@@ -374,7 +374,7 @@ impl Scene {
 pub(crate) struct Fingerprint(BTreeMap<String, Vec<u8>>);
 
 impl Fingerprint {
-    /// Makes sure that nothing differs, and names what does.
+    /// Checks that nothing differs, and names each difference.
     #[track_caller]
     pub(crate) fn assert_same(&self, after: &Fingerprint) {
         let names = self.0.keys().chain(after.0.keys());
@@ -407,7 +407,7 @@ fn collect(path: &Path, name: &str, found: &mut BTreeMap<String, Vec<u8>>) {
     found.insert(name.to_owned(), [facts.into_bytes(), content].concat());
 }
 
-/// `1 DONE · 2 FAILED`, from the JSON board.
+/// Renders statuses from the JSON board: `1 DONE · 2 FAILED`.
 pub(crate) fn statuses(board: &serde_json::Value) -> String {
     let tasks = board["tasks"].as_array().unwrap();
     let task = |task: &serde_json::Value| {
@@ -430,7 +430,7 @@ pub(crate) fn statuses(board: &serde_json::Value) -> String {
     tasks.iter().map(task).collect::<Vec<_>>().join(" · ")
 }
 
-/// `(0.3s)`, `(12s)` and `(1m 2s)` become `(<time>)`.
+/// Replaces `(0.3s)`, `(12s)` and `(1m 2s)` by `(<time>)`.
 fn replace_durations(text: &str) -> String {
     let is_duration = |inside: &str| {
         !inside.is_empty()
@@ -454,7 +454,7 @@ fn replace_durations(text: &str) -> String {
     replaced
 }
 
-/// Compares a text with a golden file under `fixtures/`; `DISPATCH_BLESS=1` writes it anew.
+/// Compares a text with a golden file under `fixtures/`; `DISPATCH_BLESS=1` rewrites it.
 #[track_caller]
 pub(crate) fn assert_golden(name: &str, actual: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -473,7 +473,7 @@ pub(crate) fn assert_golden(name: &str, actual: &str) {
     );
 }
 
-/// Holds a worker until the test lets it go, without a clock: two pipes with names.
+/// Holds a worker until the test releases it, without a clock: two named pipes.
 pub(crate) struct Gate {
     paths: [PathBuf; 2],
     reached: File,
@@ -481,12 +481,12 @@ pub(crate) struct Gate {
 }
 
 impl Gate {
-    /// A closed gate.
+    /// Creates a closed gate.
     pub(crate) fn new(scene: &Scene, name: &str) -> Gate {
         let paths = ["reached", "go"].map(|end| scene.root.join(format!("{name}.{end}")));
         let made = Command::new("mkfifo").args(&paths).status().unwrap();
         assert!(made.success());
-        // Open for both directions, so that neither side waits for the other to open it.
+        // Open for both directions, so that neither side waits for the other.
         let open = |path: &PathBuf| {
             OpenOptions::new()
                 .read(true)
@@ -499,7 +499,7 @@ impl Gate {
         Gate { paths, reached, go }
     }
 
-    /// The line of shell that waits at the gate.
+    /// Returns the shell line that waits at the gate.
     pub(crate) fn script(&self) -> String {
         let [reached, go] = &self.paths;
         format!(
@@ -509,7 +509,7 @@ impl Gate {
         )
     }
 
-    /// Waits until a worker stands at the gate.
+    /// Waits until a worker is at the gate.
     #[track_caller]
     pub(crate) fn wait_until_reached(&mut self) {
         let mut events = [PollFd::new(&self.reached, PollFlags::IN)];
@@ -524,13 +524,13 @@ impl Gate {
         self.reached.read_exact(&mut word).unwrap();
     }
 
-    /// Lets one worker through.
+    /// Releases one worker.
     pub(crate) fn open(&mut self) {
         self.go.write_all(b"go\n").unwrap();
     }
 }
 
-/// Waits for a dispatch that was started.
+/// Waits for a started dispatch.
 pub(crate) fn wait(child: Child) -> Ended {
     Ended::new(child.wait_with_output().unwrap())
 }

@@ -1,5 +1,5 @@
-//! Ctrl-C: the first stops starting and asks workers to end, the second kills, the third leaves;
-//! whatever it was, `dispatch resume` brings the run to the end it would have had.
+//! Ctrl-C: the first asks workers to stop, the second kills them, the third exits; then `dispatch
+//! resume` completes the run as if undisturbed.
 
 use std::fs;
 
@@ -42,7 +42,7 @@ fn state(scene: &Scene) -> String {
     scene.json()["state"].as_str().unwrap().to_owned()
 }
 
-/// Every worker is let through at once, from now on.
+/// Releases every worker at once, from now on.
 fn open_for_all(gate: &mut Gate) {
     gate.open();
     gate.open();
@@ -58,7 +58,7 @@ fn after_the_first_ctrl_c_the_run_can_be_resumed_to_the_same_end() {
         dispatch.signal(signal);
         assert_eq!(dispatch.wait(), 130, "{}", dispatch.said());
         let hint = format!(
-            "hint: nothing is lost; go on with `dispatch resume {}`",
+            "hint: nothing is lost; continue with `dispatch resume {}`",
             scene.run_name()
         );
         assert!(dispatch.said().contains(&hint), "{}", dispatch.said());
@@ -74,7 +74,7 @@ fn after_the_first_ctrl_c_the_run_can_be_resumed_to_the_same_end() {
         assert_whole(&scene);
         let board = scene.json();
         assert_eq!(board["tasks"][0]["status"], "DONE");
-        // What was cut short is no failure: there is no retry in the story.
+        // An interruption is not a failure: there is no retry.
         assert!(!scene.board().contains("Retry"), "{}", scene.board());
     }
 }
@@ -109,7 +109,7 @@ fn the_third_ctrl_c_leaves_at_once_while_a_worker_hangs() {
     let plan = gated(&scene, &gate);
     let mut dispatch = Background::run(&scene, &plan, &["-j", "1"]);
     gate.wait_until_reached();
-    // A stopped shim hangs whatever it is told.
+    // A stopped shim hangs regardless of signals.
     let attempt = ".git/dispatch/runs/RUN/attempts/1-1/worker/proc.json";
     let record = scene.read(&attempt.replace("RUN", &scene.run_name()));
     let record: serde_json::Value = serde_json::from_str(&record).unwrap();

@@ -1,4 +1,4 @@
-//! What workers do outside of their worktrees, and what they are kept from.
+//! Workers that write outside their worktrees, and what they cannot reach.
 
 use std::fs;
 

@@ -1,6 +1,6 @@
-//! Conflicts that only several branches have together, against `git merge` in a checkout: on
-//! generated repositories every set of three to five branches is merged one after the other, in
-//! every order (of five: in some), and what does not merge has to be what the detector reports.
+//! Conflicts of several branches, compared with `git merge` in a checkout. on generated
+//! repositories every set of three to five branches is merged one after the other, in every order
+//! (of five: in some), and what does not merge has to be what the detector reports.
 //!
 //! `DISPATCH_JOINT_SETS` sets how many sets, `DISPATCH_JOINT_SEED` with which seed to begin.
 
@@ -34,8 +34,9 @@ fn base() -> Files {
     paths.map(file).into_iter().collect()
 }
 
-/// What the `n`th branch does: small steps that seldom conflict in pairs. Folders are emptied in
-/// parts, files are moved and changed in parts, additions stand where folders may have gone from.
+/// Changes the files of the `n`th branch, in small steps that seldom conflict in pairs. small steps
+/// that seldom conflict in pairs. Folders are emptied in parts, files are moved and changed in
+/// parts, additions stand where folders may have gone from.
 fn step(rng: &mut Rng, files: &mut Files, n: usize) {
     let Some(path) = files.keys().nth(rng.usize(..files.len().max(1))).cloned() else {
         return;
@@ -65,8 +66,8 @@ fn step(rng: &mut Rng, files: &mut Files, n: usize) {
     }
 }
 
-/// What makes it likely that something comes up only jointly: a folder that two branches empty and a
-/// third adds to, or a file that one moves and three change until it no longer looks moved.
+/// Prepares a likely conflict of several branches. a folder that two branches empty and a third
+/// adds to, or a file that one moves and three change until it no longer looks moved.
 fn begin(rng: &mut Rng, theme: u64, n: usize, files: &mut Files) {
     let mut take = |path: &str| files.remove(path.as_bytes());
     match (theme, n) {
@@ -133,7 +134,7 @@ fn orders(rng: &mut Rng, count: usize) -> BTreeSet<Vec<usize>> {
     orders
 }
 
-/// Merges in checkouts, each only once.
+/// Real merges in checkouts, each only once.
 struct Checkout {
     git: Git,
     store: Store,
@@ -178,7 +179,7 @@ impl Checkout {
     }
 }
 
-/// What was looked at.
+/// Counts of the test.
 #[derive(Debug, Default)]
 struct Counted {
     sets: usize,

@@ -1,4 +1,4 @@
-//! The journal against a real repository: what is appended is read back, and nothing is guessed.
+//! The journal on a real repository: appended events are read back, and nothing is guessed.
 
 use crate::harness::temp_folder;
 use std::cell::Cell;
@@ -237,7 +237,7 @@ fn a_journal_of_version_1_gives_the_same_board_for_ever() {
     assert_eq!(board, std::fs::read_to_string(golden).unwrap());
 }
 
-/// What a `git gc --prune=now` does that comes between the writing of an object and its reference.
+/// Simulates a `git gc --prune=now` between writing an object and its reference.
 #[test]
 fn a_commit_that_is_pruned_before_a_reference_names_it_is_written_again() {
     let scene = Scene::new();

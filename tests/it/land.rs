@@ -1,4 +1,4 @@
-//! `dispatch land`: in which shapes the target moves, and when it does not.
+//! `dispatch land`: the shapes of a landing, and refusals.
 
 use crate::harness::Scene;
 
@@ -9,7 +9,7 @@ const TWO: &str = "# Two
    - run: sed -i s/two/TWO/ src/app.ts
 ";
 
-/// A scene whose run is over and not landed.
+/// Creates a scene whose run has ended and not landed.
 fn assembled() -> Scene {
     let scene = Scene::new();
     scene.run(TWO, &[]).expect(0);
@@ -21,7 +21,7 @@ fn parents(scene: &Scene, revision: &str) -> Vec<String> {
     line.split(' ').map(str::to_owned).collect()
 }
 
-/// The commits of a branch that touch the board.
+/// Counts the commits of a branch that change the board.
 fn boards(scene: &Scene, revision: &str) -> usize {
     let commits = [
         "log",
@@ -447,12 +447,12 @@ fn a_landing_says_what_is_not_in_it() {
     scene.run(plan, &[]).expect(3);
     let ended = scene.dispatch(&["land", "--yes"]).expect(0);
     assert!(
-        ended.err.contains("#2 [B] is not in it: left out"),
+        ended.err.contains("#2 [B] is not included: left out"),
         "{}",
         ended.err
     );
     assert!(
-        ended.err.contains("#3 [C] is not in it: FAILED"),
+        ended.err.contains("#3 [C] is not included: FAILED"),
         "{}",
         ended.err
     );

@@ -1,5 +1,5 @@
-//! A dispatch that is killed while git moves the target for it: git goes on, and the next call waits
-//! for its end and settles what became of it.
+//! A dispatch that is killed while git moves the target for it: git continues, and the next call
+//! waits for its end and finishes the landing.
 
 use std::io::{BufRead, BufReader};
 use std::process::Child;

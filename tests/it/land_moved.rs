@@ -1,4 +1,4 @@
-//! Landing on a target that has moved, or that somebody moves: redone and checked again, or refused.
+//! Landing on a target that has moved, or moves meanwhile: merged and checked again, or refused.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! Conflicts of work that still goes on.
+//! Conflicts of unfinished work.
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,7 +12,7 @@ use git_dispatch::git::{Git, Repo};
 use crate::forge::{Forge, files, planned};
 use crate::harness::{Gate, Scene, wait};
 
-/// Waits until something is the case, and fails if it never is.
+/// Waits until a condition holds, and fails if it never does.
 #[track_caller]
 fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(60);

@@ -5,7 +5,7 @@ use std::process::Child;
 
 use crate::harness::{Gate, Scene, wait};
 
-/// The next line of what a process writes to standard error.
+/// Reads the next line that a process writes to standard error.
 fn line(child: &mut Child) -> String {
     let mut line = String::new();
     let mut errors = BufReader::with_capacity(1, child.stderr.as_mut().unwrap());

@@ -1,4 +1,4 @@
-//! One test binary; one file a topic.
+//! All end-to-end tests in one binary, one file per topic.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod architecture;

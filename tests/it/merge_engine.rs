@@ -1,4 +1,4 @@
-//! git's merge engine as it is asked here: what kills it, what it reads, what it leaves behind.
+//! git's merge engine as dispatch uses it: crashes, inputs and leftovers.
 
 use std::path::Path;
 

@@ -1,5 +1,5 @@
-//! A git that dies, breaks off or prints nonsense in the middle of a batch: only the pair it happens
-//! on has no verdict, and no pair has a wrong one.
+//! A git that dies, stops or prints garbage in the middle of a batch: only the affected pair has no
+//! verdict, and no pair has a wrong one.
 
 use crate::harness::temp_folder;
 use std::fs;

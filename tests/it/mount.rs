@@ -1,4 +1,4 @@
-//! Small file systems of a test's own, where the system lets it mount any.
+//! Mounts small file systems for tests, if the system allows it.
 
 use std::fs;
 
@@ -8,7 +8,8 @@ use crate::harness::Scene;
 pub(crate) struct Mount<'a>(&'a Scene, String);
 
 impl<'a> Mount<'a> {
-    /// Mounts it at this folder below the scene's; `None`, which is said, where that is not allowed.
+    /// Mounts it at this folder below the scene's; prints a note and returns `None` if that is not
+    /// allowed.
     pub(crate) fn new(scene: &'a Scene, name: &str, options: &str) -> Option<Mount<'a>> {
         let path = scene.root.join(name).to_str().unwrap().to_owned();
         fs::create_dir_all(&path).unwrap();
@@ -21,7 +22,7 @@ impl<'a> Mount<'a> {
         works.then_some(Mount(scene, path))
     }
 
-    /// Changes its options.
+    /// Changes its mount options.
     pub(crate) fn remount(&self, options: &str) {
         let args = ["-o", &format!("remount,{options}"), &self.1];
         let output = self.0.command("mount").args(args).output().unwrap();
@@ -35,7 +36,7 @@ impl Drop for Mount<'_> {
     }
 }
 
-/// Says that a test shows nothing here.
+/// Prints that a test was skipped.
 #[allow(clippy::print_stderr)]
 pub(crate) fn skipped(why: &str) {
     eprintln!("skipped: {why}");

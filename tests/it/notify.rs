@@ -1,4 +1,4 @@
-//! `[notify]`: who is told what, and that it changes nothing for the run.
+//! `[notify]`: the notifications of a run, which never affect it.
 
 use serde_json::Value;
 
@@ -43,7 +43,7 @@ fn keys(value: &Value) -> Vec<&String> {
     value.as_object().unwrap().keys().collect()
 }
 
-/// The object in the chapter on JSON.
+/// Returns the object in the chapter on JSON.
 fn sample() -> Value {
     let chapter = include_str!("../../docs/json.md");
     let blocks = chapter.split("```json\n").skip(1);
@@ -58,7 +58,7 @@ const PLAN: &str = "# Shop\n\n1. [A] Pass\n   - run: echo a > a.txt\n\
 
 #[test]
 fn a_program_is_told_what_a_person_may_want_to_know() {
-    // It leaves its mark where the repository is not.
+    // It leaves its mark outside the repository.
     let scene = telling("cat >> \"$HOME/../told\"; test \"$1\" = extra\n");
     let ended = scene.run(PLAN, &["-j", "1"]).expect(3);
     assert!(!ended.err.contains("notif"), "{}", ended.err);
@@ -113,7 +113,7 @@ fn a_program_that_fails_is_said_once_and_nothing_else_changes() {
     insta::assert_snapshot!(said.join("\n"), @"notification failed: the command of [notify] could not run no-such-program: No such file or directory (os error 2)");
 }
 
-/// A scene in which one task fails, with these settings of `[notify]`, and the plan's file.
+/// Creates a scene in which one task fails, with these settings of `[notify]`, and the plan's file.
 fn failing(settings: &str) -> (Scene, String) {
     let scene = Scene::new();
     scene.configure(&format!("transient = 0\n[notify]\n{settings}\n"));

@@ -1,4 +1,4 @@
-//! `dispatch plan` as a program: exit codes, streams, and files that are none.
+//! `dispatch plan` as a program: exit codes, streams, and unreadable files.
 
 use crate::harness::temp_folder;
 use std::fs;
@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 
 const SAMPLE: &str = include_str!("../../fixtures/plans/ok/sample.md");
 
-/// Runs it in a folder with this on standard input; gives exit code, output, errors.
+/// Runs it in a folder with this standard input; returns exit code, output and errors.
 fn dispatch(folder: &Path, args: &[&str], input: &str) -> String {
     let mut child = Command::new(env!("CARGO_BIN_EXE_dispatch"))
         .args(args)
@@ -61,7 +61,7 @@ fn check_shows_warnings_and_all_errors() {
     exit 0
     ");
     insta::assert_snapshot!(check("1. a\n   - chek: x\n2. b — blocked by #3\n"), @r"
-    error: <stdin> is no plan yet: 2 errors
+    error: <stdin>: 2 errors
 
     error: unknown field `chek`
      --> <stdin>:2:6
@@ -107,7 +107,7 @@ fn what_is_no_file_is_refused_without_waiting() {
         .map(|name| dispatch(path, &["plan", "check", name], ""))
         .collect();
     insta::assert_snapshot!(said.join("\n"), @r"
-    error: could not read no.md: there is no such file
+    error: could not read no.md: no such file
     exit 1
     error: could not read folder.md: it is a folder, not a file
     hint: name the file of the plan in it
@@ -115,7 +115,7 @@ fn what_is_no_file_is_refused_without_waiting() {
     error: plan.txt has no known extension
     hint: a plan is .md, .markdown, .toml or .json; `-` reads Markdown from standard input
     exit 1
-    error: latin.md is no UTF-8 text (line 2)
+    error: latin.md: line 2 is not valid UTF-8
     hint: save the file as UTF-8
     exit 2
     error: could not read large.md: it is over 16 MiB
@@ -190,7 +190,7 @@ fn a_prompt_file_may_be_anywhere_in_the_repository_but_not_outside() {
     error: could not read the prompt file `../../plan.md`: it is outside of the plan's folder and of the repository
     error: could not read the prompt file `link.md`: it is outside of the plan's folder and of the repository
     error: could not read the prompt file `/etc/hostname`: the path is absolute
-    error: could not read the prompt file `no.md`: there is no such file
+    error: could not read the prompt file `no.md`: no such file
     error: could not read the prompt file `.`: it is a folder, not a file
     ");
 }

@@ -1,5 +1,5 @@
-//! Bad input and bad places: each gets one clear sentence before anything is created; and places
-//! that are only unusual, where a run must go as anywhere else.
+//! Bad input and unsuitable places get one clear message before anything is created; unusual places
+//! work.
 
 use std::fs;
 use std::path::Path;
@@ -16,7 +16,7 @@ const PLAN: &str = "\
    - run: echo two > two.txt
 ";
 
-/// What was said instead of starting, with the exit code; makes sure that nothing was created.
+/// Renders the refusal with the exit code, and checks that nothing was created.
 #[track_caller]
 fn refusal(scene: &Scene, ended: &Ended) -> String {
     assert!([1, 2].contains(&ended.code), "{}{}", ended.out, ended.err);
@@ -24,7 +24,7 @@ fn refusal(scene: &Scene, ended: &Ended) -> String {
     format!("{}exit {}", scene.normal(&ended.err), ended.code)
 }
 
-/// No reference, folder or worktree of dispatch.
+/// Checks that no reference, folder or worktree of dispatch exists.
 #[track_caller]
 fn assert_untouched(scene: &Scene) {
     let below: [&Path; 2] = [&scene.repo.join(".git"), &scene.repo];
@@ -57,7 +57,7 @@ fn refused_plan(scene: &Scene, text: &str) -> String {
     refusal(scene, &scene.run(text, &[]))
 }
 
-/// The run came to its good end, with both files in the assembled branch.
+/// Checks that the run passed, with both files on the integration branch.
 #[track_caller]
 fn assert_both_words(scene: &Scene) {
     let integration = scene.branch("integration");
@@ -322,7 +322,7 @@ fn a_full_or_read_only_disk_for_worktrees_is_refused() {
     };
     insta::assert_snapshot!(refusal(&scene, &run(&scene, &[])), @r"
     error: the disk is full: 64 KiB free at <root>/disk, 64 MiB needed
-    hint: make room there; `min_free_space` under `[run]` in .dispatch.toml says how much is to stay free
+    hint: free some space; `min_free_space` under `[run]` in .dispatch.toml says how much is to stay free
     exit 1
     ");
     disk.remount("ro");
@@ -399,11 +399,11 @@ fn what_is_no_file_is_no_plan_and_is_not_waited_for() {
     exit 1
 
     $ dispatch run ../missing.md --yes
-    error: could not read ../missing.md: there is no such file
+    error: could not read ../missing.md: no such file
     exit 1
 
     $ dispatch run ../missing/plan.md --yes
-    error: could not read ../missing/plan.md: there is no such file
+    error: could not read ../missing/plan.md: no such file
     exit 1
 
     $ dispatch run ../data.bin --yes
@@ -412,12 +412,12 @@ fn what_is_no_file_is_no_plan_and_is_not_waited_for() {
     exit 1
 
     $ dispatch run ../data.md --yes
-    error: ../data.md is no UTF-8 text (line 2)
+    error: ../data.md: line 2 is not valid UTF-8
     hint: save the file as UTF-8
     exit 2
 
     $ dispatch run ../empty.md --yes
-    error: ../empty.md is no plan yet: 1 error
+    error: ../empty.md: 1 error
 
     error: the plan has no task
      --> ../empty.md:1:1
@@ -434,7 +434,7 @@ fn a_worker_that_cannot_work_is_refused() {
     let scene = Scene::new();
     scene.configure("[workers.ghost]\ncommand = [\"no-such-program\", \"{prompt_file}\"]\n");
     insta::assert_snapshot!(refused_plan(&scene, "1. A\n   - worker: nobody\n"), @r"
-    error: <root>/plan.md is no plan yet: 1 error
+    error: <root>/plan.md: 1 error
 
     error: unknown worker `nobody`
      --> <root>/plan.md:2:14
@@ -561,7 +561,7 @@ fn names_of_runs_and_tasks_that_fit_none_or_several_are_refused() {
     error: the plan has no task "3"
     hint: tasks are named by number (1 to 2) or by tag
     "#);
-    // The shortest unique beginning is enough.
+    // The shortest unique prefix is enough.
     let unique = (1..runs[0].len())
         .map(|length| &runs[0][..length])
         .find(|beginning| !runs[1].starts_with(beginning))
@@ -744,7 +744,7 @@ fn commits_of_tasks_are_not_signed() {
     let scene = Scene::new();
     scene.git(&["config", "commit.gpgSign", "true"]);
     scene.git(&["config", "gpg.program", "false"]);
-    // Nobody can sign what is assembled, but the tasks have done theirs.
+    // The integration branch cannot be signed, but the tasks have passed.
     run(&scene, &[]).expect(4);
     assert!(scene.has(&format!("{}:one.txt", scene.branch("one"))));
     let kinds = scene.git(&["log", "--branches=dispatch/*", "--format=%G?"]);

@@ -1,4 +1,4 @@
-//! Processes that a test starts, watches and ends, and waiting for them with a limit.
+//! Starts, watches and kills processes for tests, and waits for them with a limit.
 
 use std::fs::{self, File};
 use std::os::unix::process::CommandExt;
@@ -10,7 +10,7 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 use crate::harness::Scene;
 
-/// How long anything may take before a test gives up.
+/// The longest wait before a test gives up.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Waits until something holds.
@@ -23,14 +23,14 @@ pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
-/// Whether a process is there and not only waiting to be reaped.
+/// Returns `true` if a process exists and is not a zombie.
 pub(crate) fn is_alive(pid: i32) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let state = stat.rsplit(") ").next().unwrap_or_default();
     !state.is_empty() && !state.starts_with('Z')
 }
 
-/// The pid that a worker wrote into a file with `echo $$`.
+/// Reads the pid that a worker wrote into a file with `echo $$`.
 #[track_caller]
 pub(crate) fn pid_in(file: &Path) -> i32 {
     let read = || fs::read_to_string(file).unwrap_or_default();
@@ -53,7 +53,7 @@ pub(crate) struct Background {
 }
 
 impl Background {
-    /// Starts it in the scene's repository.
+    /// Starts a command in the scene's repository.
     pub(crate) fn start(scene: &Scene, args: &[&str]) -> Background {
         Background::spawn(scene, args, false)
     }
@@ -93,26 +93,26 @@ impl Background {
         self.child.id().cast_signed()
     }
 
-    /// Sends it a signal.
+    /// Sends a signal to it.
     #[track_caller]
     pub(crate) fn signal(&self, signal: Signal) {
         send(self.pid(), signal);
     }
 
-    /// Sends its process group a signal, as a terminal does on Ctrl-C.
+    /// Sends a signal to its process group, as a terminal does on Ctrl-C.
     #[track_caller]
     pub(crate) fn signal_group(&self, signal: Signal) {
         kill_process_group(Pid::from_raw(self.pid()).unwrap(), signal).unwrap();
     }
 
-    /// Ends it as a crash does.
+    /// Kills it, as in a crash.
     #[track_caller]
     pub(crate) fn crash(mut self) {
         self.signal(Signal::KILL);
         assert_eq!(self.wait(), -1);
     }
 
-    /// Its exit code; -1 after a signal.
+    /// Waits and returns its exit code; -1 after a signal.
     #[track_caller]
     pub(crate) fn wait(&mut self) -> i32 {
         let mut ended = None;
@@ -123,12 +123,12 @@ impl Background {
         ended.and_then(|status| status.code()).unwrap_or(-1)
     }
 
-    /// What it has said until now, on both outputs.
+    /// Returns its output until now, of both streams.
     pub(crate) fn said(&self) -> String {
         fs::read_to_string(&self.said).unwrap()
     }
 
-    /// Waits until it has said this.
+    /// Waits until it has printed this.
     #[track_caller]
     pub(crate) fn wait_until_said(&self, words: &str) {
         let start = Instant::now();

@@ -1,4 +1,4 @@
-//! What workers are told: the prompt, the user's template, and `dispatch prompt`.
+//! Prompts of workers: content, the user's template, and `dispatch prompt`.
 
 use std::fs;
 
@@ -23,7 +23,7 @@ const PLAN: &str = "\
 - Project uses TypeScript + Express
 ";
 
-/// The prompt without its long last line.
+/// Returns the prompt without its long last line.
 fn told(text: &str) -> String {
     let lines = text
         .lines()
@@ -139,7 +139,7 @@ fn a_prompt_that_is_not_there_is_said_so() {
     let said = |args: &[&str], code: i32| scene.dispatch(args).expect(code).err;
     assert!(said(&["prompt", &plan, "9"], 1).contains("the plan has no task"));
     assert!(said(&["prompt", &plan, "1", "--next"], 2).contains("a plan has no attempts"));
-    assert!(said(&["prompt", "absent.md", "1"], 1).contains("there is no such file"));
+    assert!(said(&["prompt", "absent.md", "1"], 1).contains("no such file"));
     assert!(said(&["prompt", "shop-", "1"], 1).contains("there is no run"));
     assert!(said(&["prompt", "1"], 1).contains("there is no run in this repository yet"));
 }

@@ -1,4 +1,4 @@
-//! `dispatch land --pr`, with a `gh` of our own and a bare repository for a remote.
+//! `dispatch land --pr`, with a fake `gh` and a bare repository as remote.
 
 use std::fs;
 use std::path::PathBuf;
@@ -6,7 +6,7 @@ use std::process::Command;
 
 use crate::harness::Scene;
 
-/// #3 stands on #2, which stands on #1; #4 is free.
+/// #3 is built on #2, which is built on #1; #4 is independent.
 const FOUR: &str = "# Shop, better
 1. [A] First
    - run: echo a > a.txt; printf '{\"summary\":\"a for @ada, see #7\",\"decisions\":[\"chose a\"]}' > $DISPATCH_RESULT_FILE
@@ -20,7 +20,7 @@ const FOUR: &str = "# Shop, better
 
 struct Hub {
     scene: Scene,
-    /// Where the `gh` of the test keeps what it was told.
+    /// The folder in which the fake `gh` records its calls.
     folder: PathBuf,
 }
 
@@ -48,7 +48,7 @@ impl Hub {
         calls.lines().map(|line| line.trim().to_owned()).collect()
     }
 
-    /// Number, base, title, labels and text of the pull request of a branch.
+    /// Returns number, base, title, labels and text of the pull request of a branch.
     fn pull_request(&self, slug: &str) -> String {
         let head = self.scene.branch(slug).replace('/', "_");
         fs::read_to_string(self.folder.join(format!("{head}.pr"))).unwrap()
@@ -122,7 +122,7 @@ fn a_run_gets_one_pull_request_and_the_second_time_it_is_brought_up_to_date() {
         .dispatch(&["land", &run, "--pr", "--yes"])
         .expect(0);
     assert_eq!(ended.out, "https://github.com/o/r/pull/1\n");
-    assert!(ended.err.contains("bring up to date"), "{}", ended.err);
+    assert!(ended.err.contains("update https"), "{}", ended.err);
     assert_eq!(hub.pull_requests(), 1);
     assert_eq!(
         hub.remote("integration"),

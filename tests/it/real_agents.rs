@@ -22,12 +22,12 @@ fn scene() -> Option<Scene> {
     })
 }
 
-/// Runs dispatch below the launcher.
+/// Runs dispatch through the launcher.
 fn launched(scene: &Scene, args: &[&str]) -> Ended {
     launched_after(scene, "", args)
 }
 
-/// The same, after this line of shell.
+/// Runs dispatch through the launcher, after this line of shell.
 fn launched_after(scene: &Scene, before: &str, args: &[&str]) -> Ended {
     let launcher = std::env::var("DISPATCH_AGENT_LAUNCHER")
         .expect("DISPATCH_AGENT_LAUNCHER says what to run the agents below");
@@ -51,7 +51,7 @@ fn run(scene: &Scene, plan: &str) -> Ended {
     launched(scene, &["run", &plan, "--yes"])
 }
 
-/// `class: note` of every task.
+/// Lists `class: note` of every task.
 fn classes(scene: &Scene) -> Vec<String> {
     let board = scene.json();
     let tasks = board["tasks"].as_array().unwrap().iter();

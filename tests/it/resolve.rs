@@ -1,4 +1,4 @@
-//! Settling a conflict by hand: what is opened, what is taken, what is refused, what is as before.
+//! Resolving a conflict by hand: opening, accepting, refusing, aborting.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{Ended, Scene};
 
-/// #1 and #2 clash, #3 is free.
+/// #1 and #2 conflict, #3 is independent.
 const CLASH: &str = "# Clash
 
 1. [ONE] One way
@@ -21,7 +21,7 @@ const CLASH: &str = "# Clash
 
 const BOTH: &str = "one\n2/zwei\nthree\nfour\nfive\n";
 
-/// A scene in which #2 was left out.
+/// Creates a scene in which #2 was left out.
 fn clashing(settings: &str) -> Scene {
     let scene = Scene::new();
     if !settings.is_empty() {
@@ -31,7 +31,7 @@ fn clashing(settings: &str) -> Scene {
     scene
 }
 
-/// Opens the conflict of #2 and gives its worktree.
+/// Opens the conflict of #2 and returns its worktree.
 #[track_caller]
 fn open(scene: &Scene) -> PathBuf {
     let ended = scene.dispatch(&["resolve", "2"]).expect(0);
@@ -87,7 +87,7 @@ fn the_whole_way_from_the_conflict_to_the_landing() {
     assert!(place.join("free").exists());
     let note = &scene.json()["tasks"][1]["note"];
     assert_eq!(note, "(a person resolves its conflict)");
-    // What is not settled is not taken, and it is said what.
+    // Unresolved conflicts are refused, with the reason.
     refused(
         go_on(&scene),
         4,
@@ -149,7 +149,7 @@ fn the_whole_way_from_the_conflict_to_the_landing() {
         "no conflict is open",
         "dispatch resolve RUN TASK",
     );
-    // It stays so when everything is put together again, and it lands.
+    // The resolution stays when the run is assembled again, and it lands.
     scene.dispatch(&["assemble"]).expect(0);
     assert_eq!(assembled(&scene, "src/app.ts"), BOTH);
     scene.dispatch(&["land", "--yes"]).expect(0);
@@ -242,7 +242,7 @@ fn giving_it_up_leaves_everything_as_it_was_and_keeps_what_was_done() {
         assert_eq!(now["tasks"], board["tasks"]);
         assert_eq!(now["integration"], board["integration"]);
     };
-    // Nothing was done there: nothing is kept.
+    // No work was done there: nothing is kept.
     let place = open(&scene);
     let ended = scene.dispatch(&["resolve", "--abort"]).expect(0);
     assert!(
@@ -252,7 +252,7 @@ fn giving_it_up_leaves_everything_as_it_was_and_keeps_what_was_done() {
     );
     same(&scene.json());
     assert_eq!(refs(), at_first);
-    // Something was: it is in a reference.
+    // Work was done: a reference keeps it.
     let place = open(&scene);
     fs::write(place.join("src/app.ts"), BOTH).unwrap();
     fs::write(place.join("notes"), "mine\n").unwrap();
@@ -435,7 +435,7 @@ fn what_waits_for_the_two_starts_when_their_conflict_is_settled() {
     refused(
         waits,
         1,
-        "#4 waits for #1 and #2, which conflict",
+        "#4 depends on #1 and #2, which conflict",
         "left out",
     );
     settle(&scene, &open(&scene), BOTH);
@@ -474,7 +474,7 @@ fn clean_keeps_the_worktree_of_an_open_conflict() {
     let said = format!("{}", place.display());
     assert!(place.join("notes").exists(), "{}{}", ended.out, ended.err);
     assert!(format!("{}{}", ended.out, ended.err).contains(&said));
-    // What is not in the result stays, and is said to.
+    // Work that is not in the result is kept, and reported.
     settle(&scene, &place, BOTH);
     let ended = go_on(&scene).expect(0);
     assert!(

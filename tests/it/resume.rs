@@ -1,5 +1,5 @@
-//! A dispatch that died, and `dispatch resume`: replay and nothing else brings the run to its end,
-//! no worker works twice, and nothing that somebody else did is overwritten.
+//! A dispatch that died, and `dispatch resume`: replay alone completes the run, no worker runs
+//! twice, and foreign changes are never overwritten.
 
 use std::fs;
 use std::path::PathBuf;
@@ -16,7 +16,7 @@ fn gated(scene: &Scene, gate: &Gate) -> String {
     format!("1. [ONE] First\n   - run: echo $$ >> {started}; {gate}; echo one > one.txt\n")
 }
 
-/// A run whose only worker waits at the gate.
+/// Creates a run whose only worker waits at the gate.
 fn at_the_gate() -> (Scene, Gate, Background) {
     let scene = Scene::new();
     let mut gate = Gate::new(&scene, "gate");
@@ -26,7 +26,7 @@ fn at_the_gate() -> (Scene, Gate, Background) {
     (scene, gate, dispatch)
 }
 
-/// The pids of the workers that were started.
+/// Lists the pids of the started workers.
 fn started(scene: &Scene) -> Vec<i32> {
     let text = fs::read_to_string(scene.root.join("started")).unwrap_or_default();
     text.lines().map(|line| line.parse().unwrap()).collect()
@@ -38,7 +38,7 @@ fn attempt(scene: &Scene, number: u32) -> PathBuf {
     folder.join(format!("attempts/1-{number}"))
 }
 
-/// The shim of the first attempt.
+/// Returns the shim of the first attempt.
 fn shim(scene: &Scene) -> i32 {
     let record = fs::read(attempt(scene, 1).join("worker/proc.json")).unwrap();
     let record: serde_json::Value = serde_json::from_slice(&record).unwrap();
@@ -306,7 +306,7 @@ fn locks_that_died_with_the_last_driver_do_not_stop_the_run() {
     assert_done(&scene);
 }
 
-/// The table that `resume` prints.
+/// Returns the table that `resume` prints.
 fn table(said: &str) -> String {
     let lines = said.lines().skip_while(|line| !line.starts_with("Tasks"));
     let table = lines.take_while(|line| line.starts_with(['T', '#', '—']) && line.contains("  "));
@@ -409,7 +409,7 @@ fn an_assembled_branch_that_is_gone_is_made_again_whole() {
     scene.run(plan, &[]).expect(0);
     let before = scene.board();
     let run = scene.run_name();
-    // The end of the run is taken back, as if it had never been recorded.
+    // The end of the run is undone, as if never recorded.
     let journal = format!("refs/dispatch/runs/{run}");
     scene.git(&["update-ref", &journal, &format!("{journal}~")]);
     scene.git(&[
@@ -524,7 +524,7 @@ fn other_limits_in_an_edited_plan_hold_from_the_next_attempt_on_and_keep_results
     scene.dispatch(&["run", &file, "--yes"]).expect(3);
     assert_eq!(scene.statuses(), "1 DONE · 2 FAILED");
     plan("   - timeout: 50s\n");
-    // A task that failed waits for a person, whatever its limits are now.
+    // A failed task needs attention, whatever its limits are now.
     let ended = scene.dispatch(&["resume", "--plan", &file]).expect(3);
     assert!(
         ended.err.contains("they hold from its next attempt on"),

@@ -1,5 +1,5 @@
-//! What a person decides about a task that did not pass: retry with other words or another worker,
-//! go on in place, skip and take that back; and a task that passes with what it failed with.
+//! The user's decisions about a task that did not pass: retry with another prompt or worker,
+//! continue in place, skip, undo a skip; and flaky tasks.
 
 use std::fs;
 

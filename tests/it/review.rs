@@ -1,4 +1,4 @@
-//! `dispatch review`: what it shows, and what a person may say.
+//! `dispatch review`: its output and the user's answers.
 
 use std::fs;
 use std::io::Write as _;
@@ -165,7 +165,7 @@ fn a_task_that_is_sent_back_is_tried_again_with_the_comment_in_its_prompt() {
     let folder = scene.repo.join(".git/dispatch/runs").join(scene.run_name());
     let prompt = fs::read_to_string(folder.join("attempts/1-2/prompt.md")).unwrap();
     assert!(
-        prompt.contains("A person reviewed the last attempt and sent it back: use a better name"),
+        prompt.contains("The user reviewed the last attempt and sent it back: use a better name"),
         "{prompt}"
     );
     let json = scene.json();
@@ -175,7 +175,7 @@ fn a_task_that_is_sent_back_is_tried_again_with_the_comment_in_its_prompt() {
     let said = on_a_terminal(&scene, "s\n\na\na\n").unwrap();
     assert!(said.contains("#2 accepted; assembling again"), "{said}");
     assert!(scene.has(&format!("{tip}:b.txt")));
-    // Quitting says nothing about the rest.
+    // Quitting leaves the rest unchanged.
     let said = on_a_terminal(&scene, "q\n").unwrap();
     assert!(said.contains("lands what is assembled"), "{said}");
 }
@@ -231,7 +231,7 @@ fn what_was_built_on_a_task_that_is_sent_back_is_named_before_it_is_done_again()
         return;
     };
     let before = said.find("#2 and #3, which were built on #1, would be done again, too");
-    let question = said.find("What should change?");
+    let question = said.find("Message for the worker:");
     assert!(before.is_some() && before < question, "{said}");
     assert!(
         said.contains("#2 and #3, which were built on #1, are done again, too"),

@@ -1,4 +1,4 @@
-//! Disks that are really full: small file systems of the test's own, filled and freed.
+//! Full disks: small file systems of the tests, filled and freed.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use crate::harness::{Gate, Scene};
 use crate::mount::Mount;
 use crate::process::{Background, until};
 
-/// The repository on a disk of its own, in `outside`, and worktrees elsewhere.
+/// Creates the repository on a small disk, in `outside`, and worktrees elsewhere.
 fn repo_on_disk(outside: &Scene) -> Scene {
     let mut scene = Scene::new();
     scene.configure(
@@ -33,7 +33,7 @@ fn notices(scene: &Scene) -> String {
         .collect()
 }
 
-/// What the files of a folder take, in bytes.
+/// Returns the size of all files of a folder, in bytes.
 fn size(folder: &Path) -> u64 {
     let entries = fs::read_dir(folder).unwrap().map(Result::unwrap);
     let of_entry = |entry: fs::DirEntry| match entry.metadata().unwrap() {
@@ -49,7 +49,7 @@ fn ran(scene: &Scene) -> String {
         .replace('\n', " ")
 }
 
-/// How many attempts the journal knows of.
+/// Counts the attempts in the journal.
 fn attempts(scene: &Scene) -> usize {
     let journal = format!("refs/dispatch/runs/{}", scene.run_name());
     let journal = scene.git(&["log", "--first-parent", "--format=%b", &journal]);
@@ -72,7 +72,7 @@ fn where_no_worktree_has_room_the_run_is_paused_and_goes_on_by_itself() {
         ballast.display()
     );
     let mut dispatch = Background::run(&scene, &plan, &[]);
-    dispatch.wait_until_said("needed; make room there, and it goes on by itself");
+    dispatch.wait_until_said("needed; free some space; the run resumes automatically");
     // Nothing of the second task was begun, and every board says why.
     assert_eq!(scene.statuses(), "1 DONE · 2 QUEUED");
     let said = notices(&scene);
@@ -89,7 +89,7 @@ fn where_no_worktree_has_room_the_run_is_paused_and_goes_on_by_itself() {
 
     fs::remove_file(ballast).unwrap();
     assert_eq!(dispatch.wait(), 0, "{}", dispatch.said());
-    assert!(dispatch.said().contains("there is room again"));
+    assert!(dispatch.said().contains("disk space is available again"));
     assert_eq!(scene.statuses(), "1 DONE · 2 DONE");
     assert_eq!((attempts(&scene), notices(&scene)), (2, String::new()));
 }
@@ -154,7 +154,7 @@ fn work_that_is_too_large_for_the_repository_s_disk_waits_and_survives_ctrl_c() 
     dispatch.signal(Signal::INT);
     assert_eq!(dispatch.wait(), 130, "{}", dispatch.said());
     assert!(
-        dispatch.said().contains("nothing is lost; go on with"),
+        dispatch.said().contains("nothing is lost; continue with"),
         "{}",
         dispatch.said()
     );
@@ -209,7 +209,7 @@ fn where_only_a_person_can_make_room_the_run_waits_for_one() {
             .said()
             .contains("max_worktrees is 2; `dispatch clean` a run")
     );
-    // Of another run nothing is removed by itself.
+    // Nothing of another run is removed automatically.
     assert_eq!(
         fs::read_dir(scene.root.join("shop.dispatch").join(&first))
             .unwrap()
@@ -220,7 +220,7 @@ fn where_only_a_person_can_make_room_the_run_waits_for_one() {
     assert_eq!(dispatch.wait(), 0, "{}", dispatch.said());
 }
 
-/// A task whose worker says when it comes and goes.
+/// Renders a task whose worker records its start and its end.
 fn counted(scene: &Scene, name: &str, between: &str) -> String {
     let log = scene.root.join("log").display().to_string();
     format!(

@@ -1,11 +1,11 @@
-//! Whole runs: the sample plan, what the checkout sees of them, and what the flags mean.
+//! Whole runs: the sample plan, the user's checkout during a run, and options.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use crate::harness::{Gate, Scene, assert_golden, statuses, wait};
 
-/// Three tasks that have nothing to do with each other.
+/// Three independent tasks.
 const THREE: &str = "# Three
 1. [A] First
    - run: echo a > a.txt
@@ -450,7 +450,7 @@ fn checks_of_the_assembled_branch_decide_whether_a_person_is_needed() {
     let json = scene.json();
     assert_eq!(json["state"], "needs-attention");
     assert_eq!(json["integration"]["checks"][1]["result"], "failed");
-    // It fails on the base, too, so nobody is blamed; the others run all the same.
+    // It fails on the base, too, so no task is the culprit; the others run anyway.
     assert_eq!(
         json["integration"]["checks"][1]["against_base"],
         "already-failing"

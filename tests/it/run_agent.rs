@@ -1,10 +1,10 @@
-//! Real agents as workers: what they printed is replayed, and the run has to make the right of it.
+//! Real agents as workers: recorded output is replayed, and the run has to judge it correctly.
 
 use std::io::{BufRead, BufReader};
 
 use crate::harness::{Gate, Scene, wait};
 
-/// The settings of a worker that replays this output.
+/// Renders the settings of a worker that replays this output.
 fn worker(name: &str, output: &str, how: &[&str]) -> String {
     let dialect = output.split('-').next().unwrap();
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/agents");
@@ -17,7 +17,7 @@ fn worker(name: &str, output: &str, how: &[&str]) -> String {
     )
 }
 
-/// A scene whose worker `agent` replays this output, and `settings` beside it.
+/// Creates a scene whose worker `agent` replays this output, with these settings.
 fn replaying(output: &str, how: &[&str], settings: &str) -> Scene {
     let scene = Scene::new();
     let agent = worker("agent", output, how);
@@ -27,14 +27,14 @@ fn replaying(output: &str, how: &[&str], settings: &str) -> Scene {
 
 const PLAN: &str = "1. [A] Write a\n   - worker: agent\n";
 
-/// The run of one task by that worker.
+/// Runs one task with that worker.
 fn run(output: &str, how: &[&str]) -> Scene {
     let scene = replaying(output, how, "");
     scene.run(PLAN, &[]);
     scene
 }
 
-/// `STATUS class | note | evidence`, and what it cost.
+/// Renders `STATUS class | note | evidence`, and the cost.
 fn told(scene: &Scene) -> String {
     told_of(scene, 1)
 }
@@ -57,7 +57,7 @@ fn told_of(scene: &Scene, number: usize) -> String {
     )
 }
 
-/// One run with a worker and a task for each of these outputs; every task writes a file.
+/// Runs a worker and a task for each of these outputs; every task writes a file.
 fn run_all(outputs: &[&str]) -> Scene {
     let scene = Scene::new();
     let mut settings = "transient = 0\nrate_limit = 0\n[run]\nmax_parallel = 8\n".to_owned();
@@ -246,7 +246,7 @@ fn an_agent_that_takes_more_turns_or_money_than_it_may_is_ended() {
         bounded("claude-success", &["interrupt"], "max_turns = 1"),
         bounded("aider-work", &["hang"], "max_cost = 0.01"),
         bounded("claude-success", &[], "max_turns = 2\nmax_cost = 1.0"),
-        // It has come to its end by itself, so its result counts.
+        // It exited without a signal, so its result counts.
         bounded("opencode-success", &[], "max_turns = 1"),
     ];
     insta::assert_snapshot!(said.join("\n"), @r"
@@ -274,7 +274,7 @@ fn the_board_shows_the_step_and_an_interrupted_agent_that_ends_with_0_has_not_su
     let mut run = scene.start(&["run", &plan, "--yes", "--json"]);
     gate.wait_until_reached();
     let mut lines = BufReader::new(run.stdout.as_mut().unwrap()).lines();
-    // An earlier look may have found it at an earlier step.
+    // An earlier reading may have found it at an earlier step.
     let last_step = "Done. Files created: a.txt. Decisions: none. Issues: none.";
     let shown = lines.find(|line| {
         let event: serde_json::Value = serde_json::from_str(line.as_ref().unwrap()).unwrap();

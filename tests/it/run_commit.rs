@@ -1,4 +1,4 @@
-//! What a run writes into git: commits of tasks, of boards and of the journal.
+//! The commits of a run: tasks, boards and the journal.
 
 use git_dispatch::journal::record::{parse_record, summary};
 
@@ -90,7 +90,7 @@ fn the_journal_reads_as_a_story_and_keeps_the_candidates() {
     scene.run(PLAN, &["-j", "1"]).expect(3);
     let journal = format!("refs/dispatch/runs/{}", scene.run_name());
     let base = scene.rev(&format!("{}~1", scene.branch("d")));
-    // Which events share a commit depends on how fast they come; their order does not.
+    // The events that share a commit depend on timing; their order does not.
     let log = scene.git(&[
         "log",
         "--first-parent",
@@ -100,7 +100,7 @@ fn the_journal_reads_as_a_story_and_keeps_the_candidates() {
     ]);
     let records = log.lines().filter(|line| line.starts_with('{'));
     let records = records.map(|line| summary(&parse_record(line).unwrap().event));
-    // Whether a note is seen while the worker lives depends on when it is looked for.
+    // A note may be read while the worker lives or after it, depending on timing.
     let log = records
         .filter(|line| !line.contains(" noted: "))
         .collect::<Vec<_>>()

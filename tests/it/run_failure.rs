@@ -1,4 +1,4 @@
-//! Tasks that fail: what is tried again, what waits for a person, and what a person can say.
+//! Failing tasks: retries, tasks that need attention, and the user's decisions.
 
 use crate::harness::Scene;
 
@@ -174,7 +174,7 @@ fn a_retry_after_the_fix_takes_the_dependents_along() {
         scene.json()["integration"]["merged"],
         serde_json::json!([1, 2, 3, 4])
     );
-    // Everything passed, so there is nothing to take up and nothing to skip.
+    // Everything passed, so nothing can be resumed or skipped.
     let ended = scene.dispatch(&["resume"]).expect(1);
     assert!(ended.err.contains("has ended"), "{}", ended.err);
     let ended = scene.dispatch(&["skip", "1"]).expect(1);

@@ -1,4 +1,4 @@
-//! Runs in repositories that are not quite ordinary.
+//! Runs in unusual repositories.
 
 use std::fs;
 use std::io::Write;
@@ -8,7 +8,7 @@ use crate::harness::{FAST_RETRIES, Scene, temp_folder};
 
 const ONE: &str = "1. [A] a\n   - run: echo a > a.txt\n";
 
-/// What a branch changes against `main`.
+/// Lists the changes of a branch against `main`.
 fn changed(scene: &Scene, slug: &str) -> String {
     scene.git(&[
         "diff",

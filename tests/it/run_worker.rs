@@ -1,16 +1,16 @@
-//! What workers can leave in their worktrees, and what becomes of it.
+//! Things that workers leave in their worktrees, and their treatment.
 
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 
 use crate::harness::Scene;
 
-/// A run of one task, with this script as its worker.
+/// Runs one task with this script as its worker.
 fn one(script: &str) -> Scene {
     one_with("", script)
 }
 
-/// The same with more fields.
+/// Runs one task with more fields.
 fn one_with(fields: &str, script: &str) -> Scene {
     let scene = Scene::new();
     scene.write("worker.sh", script);
@@ -33,7 +33,7 @@ fn status(scene: &Scene) -> String {
     )
 }
 
-/// The subjects on the task's branch, newest first.
+/// Lists the subjects on the task's branch, newest first.
 fn subjects(scene: &Scene) -> String {
     let range = format!("main..{}", scene.branch("a"));
     scene
@@ -45,7 +45,7 @@ fn show(scene: &Scene, path: &str) -> String {
     scene.git(&["show", &format!("{}:{path}", scene.branch("a"))])
 }
 
-/// What a failed attempt left.
+/// Lists the work that a failed attempt left.
 fn kept(scene: &Scene) -> String {
     format!("refs/dispatch/attempts/{}/a/1", scene.run_name())
 }

@@ -1,4 +1,4 @@
-//! Many tasks at once, while somebody goes on working in the same repository.
+//! Many tasks at once, while the user continues to work in the same repository.
 //!
 //! `DISPATCH_SCALE=200` makes it 200 tasks; the default keeps the suite quick.
 
@@ -89,8 +89,7 @@ fn plan(tasks: usize) -> String {
     text
 }
 
-/// What somebody does in the main checkout meanwhile; gives what failed, and how often it went
-/// round.
+/// Works in the main checkout meanwhile; returns the failures, and the number of rounds.
 fn bystander(place: &Place, over: &AtomicBool) -> (Vec<String>, usize) {
     let mut failures = Vec::new();
     let mut rounds = 0;

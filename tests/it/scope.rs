@@ -1,4 +1,4 @@
-//! What a task touches outside the `files` it declares: `[conflicts] scope`.
+//! Changes outside the `files` that a task declares: `[conflicts] scope`.
 
 use crate::harness::Scene;
 

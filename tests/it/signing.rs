@@ -1,4 +1,4 @@
-//! Where the user's git signs, what dispatch commits in the user's name is signed.
+//! If the user's git signs, commits of dispatch in the user's name are signed.
 
 use crate::harness::Scene;
 
@@ -9,7 +9,7 @@ const TWO: &str = "# Two
    - run: sed -i s/two/TWO/ src/app.ts
 ";
 
-/// A scene whose user signs with an SSH key; none if this machine cannot make one.
+/// Creates a scene whose user signs with an SSH key; `None` if this machine cannot create one.
 fn signing(more: &str) -> Option<Scene> {
     let scene = Scene::new();
     let key = scene.root.join("key");
@@ -46,7 +46,7 @@ fn is_signed(scene: &Scene, commit: &str) -> bool {
     claims
 }
 
-/// The commits of a range: subject and whether it is signed, oldest first.
+/// Lists the commits of a range, oldest first: subject, and `true` if it is signed.
 fn signatures(scene: &Scene, range: &str) -> Vec<(String, bool)> {
     let log = scene.git(&["log", "--reverse", "--topo-order", "--format=%H %s", range]);
     let signature = |line: &str| {

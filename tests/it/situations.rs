@@ -112,7 +112,7 @@ fn one_operation(files: &mut Files, verb: &str, path: &str, rest: &str) {
     }
 }
 
-/// Takes out a file, or everything below a directory.
+/// Removes a file, or everything below a directory.
 fn take(files: &mut Files, path: &str) -> Vec<(Vec<u8>, File)> {
     let below = format!("{path}/");
     let is_it = |key: &Vec<u8>| key == path.as_bytes() || key.starts_with(below.as_bytes());
@@ -164,7 +164,7 @@ fn unescaped(text: &str) -> Vec<u8> {
     text.into_bytes()
 }
 
-/// Base, ours and theirs of every situation.
+/// Creates base, ours and theirs of every situation.
 fn forged(situations: &[Situation]) -> Forge {
     let mut commits = Vec::new();
     for (n, situation) in situations.iter().enumerate() {

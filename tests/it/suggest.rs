@@ -1,4 +1,4 @@
-//! Every command that dispatch ever suggests can be run as it is printed.
+//! Every command that dispatch suggests runs as printed.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use git_dispatch::report::suggest;
 
 use crate::harness::{Ended, Scene};
 
-/// The commands between backticks that start with `dispatch`.
+/// Returns the commands between backticks that start with `dispatch`.
 fn suggestions(text: &str) -> BTreeSet<String> {
     let spans = text.split('`').skip(1).step_by(2);
     spans
@@ -30,7 +30,7 @@ fn rank(command: &str) -> usize {
         .map_or(0, |place| place + 1)
 }
 
-/// Runs a suggestion as a person would, who answers yes and fills in what is in capitals.
+/// Runs a suggestion like a user who answers yes and fills in words in capitals.
 fn carry_out(scene: &Scene, command: &str) -> Ended {
     let (plan, run) = (
         scene.plan("1. a\n   - run: echo 1 > 1.txt\n"),
@@ -55,7 +55,8 @@ fn carry_out(scene: &Scene, command: &str) -> Ended {
     scene.dispatch(&args)
 }
 
-/// Runs everything suggested by these texts, and what that suggests, until nothing new comes.
+/// Runs everything that these texts suggest, and the suggestions of that, until nothing new
+/// appears.
 #[track_caller]
 fn follow(scene: &Scene, texts: &str) -> BTreeSet<String> {
     let mut done = BTreeSet::new();
@@ -84,7 +85,7 @@ fn follow(scene: &Scene, texts: &str) -> BTreeSet<String> {
     done
 }
 
-/// What every reading command prints.
+/// Returns the output of every reading command.
 fn everything(scene: &Scene) -> String {
     let commands: [&[&str]; 11] = [
         &["status"],

@@ -1,4 +1,4 @@
-//! Several dispatches in one repository.
+//! Several dispatch processes in one repository.
 
 use crate::harness::{Gate, Scene, wait};
 

@@ -1,4 +1,4 @@
-//! `dispatch unland`: the target goes back, or nothing changes.
+//! `dispatch unland`: the target moves back, or nothing changes.
 
 use crate::harness::Scene;
 
@@ -48,7 +48,7 @@ fn a_landing_of_any_shape_is_taken_back_with_its_files_and_can_land_again() {
         );
         let board = scene.dispatch(&["status", &run]).expect(0).out;
         assert!(board.contains("Taken back from main"), "{board}");
-        // What was taken back is not landed work for `clean`.
+        // An undone landing does not count as landed for `clean`.
         scene.dispatch(&["clean"]).expect(0);
         assert!(scene.has(&scene.branch("a")));
         scene.dispatch(&land).expect(0);

@@ -1,5 +1,5 @@
-//! Verdicts that outlive the process: found again when nothing has changed, never when something has,
-//! and of no harm whatever becomes of the file.
+//! Verdicts cached between processes: reused when nothing has changed, never otherwise, and
+//! harmless whatever happens to the file.
 
 use std::fs;
 use std::path::PathBuf;

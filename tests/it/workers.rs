@@ -1,8 +1,8 @@
-//! `dispatch workers`: what there is, and that asking leaves no trace.
+//! `dispatch workers`: the list, and that it leaves no trace.
 
 use crate::harness::Scene;
 
-/// A scene with programs of its own at the front of `PATH`.
+/// Creates a scene with programs of its own at the front of `PATH`.
 fn with_programs(programs: &[(&str, &str)]) -> Scene {
     let mut scene = Scene::new();
     for (name, script) in programs {

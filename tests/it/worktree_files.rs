@@ -1,4 +1,4 @@
-//! What a new worktree gets before its worker: copies, links, set-up; and teardown at its end.
+//! The content of a new worktree before its worker starts: copies, links, set-up; and its teardown.
 
 use crate::harness::Scene;
 

@@ -1,4 +1,4 @@
-//! Text for a terminal: no raw Markdown, and no word broken at any width.
+//! Terminal output has no raw Markdown and no broken word at any width.
 
 use std::collections::BTreeSet;
 

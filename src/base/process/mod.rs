@@ -205,8 +205,7 @@ impl Program {
 
     /// Runs it on the user's terminal with its standard input fed from memory, as a pager is.
     ///
-    /// Ctrl-C belongs to the program meanwhile, and one that reads only a part of its input is no
-    /// error.
+    /// Ctrl-C belongs to the program meanwhile. A program may read only a part of its input.
     ///
     /// # Errors
     /// When it cannot be started.

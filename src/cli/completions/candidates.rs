@@ -1,4 +1,5 @@
-//! Values that complete an argument: runs, tasks, workers, branches and plan files.
+//! Completes arguments with runs, tasks, workers, branches and plan files. runs, tasks, workers,
+//! branches and plan files.
 //!
 //! Outside a repository, and where anything cannot be read, there are none: a shell that completes a
 //! line must stay silent.
@@ -21,13 +22,13 @@ use crate::journal::{journal_ref, runs};
 use crate::model::ids::RunId;
 use crate::report::words::minute;
 
-/// The most tasks a plan has.
+/// The most tasks that a plan can have.
 const TASKS: usize = 10_000;
 
 /// The number of runs that are offered, the latest first.
 const RUNS: usize = 50;
 
-/// Lets every argument that names something of the repository complete it.
+/// Attaches completers to all arguments that name something in the repository.
 pub(crate) fn with_candidates(program: Command) -> Command {
     let names: Vec<String> = program
         .get_subcommands()
@@ -43,14 +44,14 @@ pub(crate) fn with_candidates(program: Command) -> Command {
     })
 }
 
-/// What completes an argument, by its name in the code.
+/// Selects the completer of an argument by its name in the code.
 fn completer(command: &str, arg: &Arg) -> Option<ArgValueCompleter> {
     let completer = match (command, arg.get_id().as_str()) {
         ("help", "names") => ArgValueCompleter::new(help_names),
         ("run", "plan") | (_, "file") | ("resume", "plan") => ArgValueCompleter::new(plan_files),
         ("prompt", "from") => ArgValueCompleter::new(plans_and_runs),
         ("conflicts", "targets") => ArgValueCompleter::new(runs_and_branches),
-        // Where the run may be left out, the first word may be the task.
+        // Where the run may be omitted, the first word may be the task.
         ("cancel" | "wait", "run") => ArgValueCompleter::new(run_names),
         (_, "run") if takes_task(command) => ArgValueCompleter::new(runs_and_tasks),
         (_, "run") => ArgValueCompleter::new(run_names),
@@ -139,7 +140,7 @@ fn help_names(current: &OsStr) -> Candidates {
     )
 }
 
-/// Files of a plan format, and folders on the way to them.
+/// Lists the files of a plan format, and folders that may contain one.
 fn plan_files(current: &OsStr) -> Candidates {
     let is_plan = |path: &std::path::Path| {
         let extension = path.extension().and_then(OsStr::to_str);
@@ -156,13 +157,13 @@ fn runs_of(place: &RepoContext) -> Candidates {
         .map(|(at, entry)| {
             CompletionCandidate::new(entry.run.as_str())
                 .help(Some(minute(entry.updated).into()))
-                // Behind the tasks of the latest run, where both are offered.
+                // After the tasks of the latest run, where both are offered.
                 .display_order(Some(TASKS + at))
         })
         .collect()
 }
 
-/// The tasks of the run that the command line names, else of the latest one.
+/// Lists the tasks of the run on the command line, or of the latest run.
 fn tasks_of(place: &RepoContext) -> Candidates {
     let runs = runs::list(&place.store).unwrap_or_default();
     let words: Vec<OsString> = std::env::args_os().collect();
@@ -192,7 +193,7 @@ struct PlannedTask {
     title: String,
 }
 
-/// The tasks of a run, read without its events.
+/// Reads the tasks of a run without replaying its events.
 fn plan_of(place: &RepoContext, run: &RunId) -> Option<PlannedTasks> {
     let store = &place.store;
     let tip = store.reference(&journal_ref(run)).ok()??;

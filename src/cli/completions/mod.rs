@@ -1,4 +1,4 @@
-//! `dispatch completions`: what makes a shell complete command lines of dispatch.
+//! `dispatch completions`: prints the script with which a shell completes command lines.
 //!
 //! The script that a shell loads calls `dispatch` itself for each completion, so runs, tasks,
 //! workers and branches are those of the repository at that moment.
@@ -27,7 +27,7 @@ pub(crate) struct CompletionsArgs {
 /// Runs the subcommand.
 ///
 /// # Errors
-/// When the script cannot be made.
+/// When the script cannot be created.
 pub(crate) fn run(args: &CompletionsArgs, ui: &Ui) -> CommandResult {
     let name = args.shell.to_string();
     let shells = Shells::builtins();

@@ -16,8 +16,7 @@ use crate::cli::conflicts::{explain, pair_arg, table};
 use crate::cli::error::{CommandError, CommandResult, ExitStatus};
 use crate::conflicts::{Branch, DIVERGED_MERGES, Detector, Options, Reproduction, SEQUENCE_MERGES};
 use crate::engine::EngineError;
-use crate::engine::candidates::conflicts::{conflicts_in, order_of_assembly};
-use crate::engine::candidates::task_conflicts::task_conflict;
+use crate::engine::candidates::conflicts::{conflict_between, conflicts_in, order_of_assembly};
 use crate::git::{Repo, Store, StoreError};
 use crate::merge::oid::Oid;
 use crate::merge::verdict::{PairVerdict, Verdict};
@@ -120,7 +119,7 @@ fn explain_pair(
     drop(waiting);
     let explanation = explanation.map_err(|error| failed(&error))?;
     let suggested = match &explanation.verdict {
-        Some(pair) => suggestion_for(subject, branches, pair),
+        Some(pair) => suggestion_for(detector, subject, branches, pair)?,
         None => String::new(),
     };
     let text = explain::render(subject, branches, &explanation, &suggested);
@@ -129,15 +128,21 @@ fn explain_pair(
     Ok((text, exit(is_clean)))
 }
 
-/// Suggests what to do about an explained pair, whose verdict has the branches 0 and 1.
-fn suggestion_for(subject: &Subject, (a, b): (usize, usize), pair: &PairVerdict) -> String {
+/// Suggests what to do about an explained pair, as the table of all pairs does.
+fn suggestion_for(
+    detector: &mut Detector,
+    subject: &Subject,
+    (a, b): (usize, usize),
+    pair: &PairVerdict,
+) -> Result<String, CommandError> {
     let tasks = subject.task(a).zip(subject.task(b));
-    match (&subject.run, tasks) {
-        (Some(run), Some((a, b))) if pair.class.is_conflict() => {
-            suggestion(&run.state, &task_conflict(pair, a, b))
+    if let (Some(run), Some((a, b))) = (&subject.run, tasks) {
+        let found = conflict_between(&run.context, &run.state, detector, [a, b]);
+        if let Some(conflict) = found.map_err(|error| failed(&error))? {
+            return Ok(suggestion(&run.state, &conflict));
         }
-        _ => pair.class.suggestion().to_owned(),
     }
+    Ok(pair.class.suggestion().to_owned())
 }
 
 fn exit(is_clean: bool) -> ExitStatus {

@@ -15,18 +15,18 @@ mod table;
 mod watch;
 
 const AFTER_HELP: &str = "\
-Every pair is judged by git's own merge engine, and nothing in the repository changes. Globs need
-quotes; they match branches, then remote branches and whatever else was fetched. The filters decide
-what is listed and what counts. Exit code 0: no conflict; 4: at least one, or git failed on a pair.";
+git's own merge engine judges every pair, and nothing in the repository changes. Globs need quotes;
+they match branches, then remote branches and other fetched references. Filters apply to the list and
+to the exit code: 0 without a conflict, 4 with one or if git failed on a pair.";
 
-/// Say which branches conflict, before anybody merges them
+/// Show which branches conflict, before they are merged
 #[derive(Args, Debug, Default)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct ConflictsArgs {
     /// A run, or branches, revisions, globs of branches [default: the latest run]
     #[arg(value_name = "RUN | REF")]
     pub(crate) targets: Vec<String>,
-    /// Compare over this commit [default: what history says]
+    /// Compare over this commit [default: the merge base of each pair]
     #[arg(long, value_name = "REV")]
     pub(crate) base: Option<String>,
     /// Only pairs of at least this severity, 0 to 5
@@ -35,13 +35,13 @@ pub(crate) struct ConflictsArgs {
     /// Only pairs with this class of conflict or of hunk; may be given again
     #[arg(long, value_name = "NAME")]
     pub(crate) class: Vec<String>,
-    /// Only pairs that meet at a path like this; may be given again
+    /// Only pairs that both change a path like this; may be given again
     #[arg(long, value_name = "GLOB")]
     pub(crate) paths: Vec<String>,
-    /// List the pairs that have nothing to do with each other, too
+    /// List independent pairs as well
     #[arg(long)]
     pub(crate) all: bool,
-    /// Search to the end for conflicts that only more than two branches have together
+    /// Complete the search for conflicts that only more than two branches have together
     #[arg(long, conflicts_with = "explain")]
     pub(crate) together: bool,
     /// Show one pair in full, `A:B` or `A B`: branches, or tasks of a run
@@ -50,10 +50,10 @@ pub(crate) struct ConflictsArgs {
     /// Draw all pairs as a table of severities
     #[arg(long, conflicts_with = "json")]
     pub(crate) matrix: bool,
-    /// Show a run as it goes on, work in progress included, until it ends
+    /// Redraw while a run goes on, with work in progress, until it ends
     #[arg(long, conflicts_with_all = ["json", "explain", "base"])]
     pub(crate) watch: bool,
-    /// Print it as one JSON object
+    /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,
     /// Print the JSON Schema of that object

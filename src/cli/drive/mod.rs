@@ -35,33 +35,33 @@ use crate::report::suggest;
 use crate::schedule::foreground::background;
 use crate::ui::Ui;
 
-/// A run that is ours to drive.
+/// A run to drive.
 pub(crate) struct Drive<'a> {
-    /// Where.
+    /// The repository.
     pub(crate) here: &'a RepoContext,
-    /// The right to drive it.
+    /// The lock of the run.
     pub(crate) lock: RunLock,
-    /// The run as it stands.
+    /// The state of the run.
     pub(crate) state: RunState,
     /// Its journal.
     pub(crate) journal: Journal,
     /// Its settings.
     pub(crate) settings: Settings,
-    /// What a person asked for, to be recorded first.
+    /// The user's requests, to be recorded first.
     pub(crate) asked: Vec<Event>,
-    /// What was recorded before the loop begins, for those who watch.
+    /// Events recorded before the loop begins, for the progress display.
     pub(crate) recorded: Vec<Recorded>,
-    /// Events on standard output instead of lines and reports.
+    /// Prints events on standard output instead of lines and reports.
     pub(crate) json: bool,
-    /// Background tasks may be left to another process.
+    /// Keeps background tasks in this process instead of handing them to another.
     pub(crate) foreground: bool,
 }
 
 impl Drive<'_> {
-    /// Drives the run to its end and prints the report.
+    /// Drives the run until it ends and prints the report.
     ///
     /// # Errors
-    /// When dispatch itself could not go on; the run can be taken up again.
+    /// When dispatch itself fails; the run can then be resumed.
     pub(crate) fn run(self, ui: &Ui) -> Result<ExitStatus, CommandError> {
         let (run, here) = (self.state.run.clone(), self.here);
         let context = Arc::new(context(
@@ -84,7 +84,7 @@ impl Drive<'_> {
         };
         let (driven, lock) = driven;
         let driven = driven.map_err(|error| {
-            CommandError::from(error).hint(format!("nothing is lost; go on with `{resume}`"))
+            CommandError::from(error).hint(format!("nothing is lost; continue with `{resume}`"))
         })?;
         if driven.left {
             drop(lock);
@@ -96,14 +96,14 @@ impl Drive<'_> {
             ui.warning(&format!(
                 "{run} is interrupted, with {done} of {tasks} done"
             ));
-            ui.hint(&format!("nothing is lost; go on with `{resume}`"));
+            ui.hint(&format!("nothing is lost; continue with `{resume}`"));
         } else if !json {
             print_end(ui, &driven.state);
         }
         Ok(ExitStatus::of_run(driven.exit))
     }
 
-    /// The lock comes back with the run, so that it is given up only when nothing more is done.
+    /// Drives the run and returns it with its lock, which is held until everything is done.
     fn drive(
         self,
         context: Arc<Context>,
@@ -131,7 +131,7 @@ impl Drive<'_> {
             };
             let driven = event_loop.run(self.asked);
             let driven = runtime.block_on(driven.instrument(span));
-            // Work that was cut off by a third Ctrl-C is not waited for.
+            // Work that a third Ctrl-C cut off is not waited for.
             runtime.shutdown_background();
             driven
         };
@@ -139,15 +139,15 @@ impl Drive<'_> {
     }
 }
 
-/// Starts a process of its own that drives the run; its words go to `runner.log` of the run.
+/// Starts a background process that drives the run; its output goes to `runner.log` of the run.
 ///
 /// # Errors
-/// When it cannot be started; the run can be taken up again.
+/// When it cannot be started; the run can then be resumed.
 pub(crate) fn detach(here: &RepoContext, run: &RunId) -> Result<(), CommandError> {
     let resume = suggest::resume(run);
     let failed = |error: std::io::Error| {
         CommandError::failed(format!("no background process could be started: {error}"))
-            .hint(format!("nothing is lost; go on with `{resume}`"))
+            .hint(format!("nothing is lost; continue with `{resume}`"))
     };
     let log = here.repo.run_folder(run.as_str()).join("runner.log");
     let log = File::options()
@@ -161,8 +161,8 @@ pub(crate) fn detach(here: &RepoContext, run: &RunId) -> Result<(), CommandError
         .arg(run.as_str())
         .folder(&here.repo.top);
     let pid = runner.spawn_detached(log).map_err(failed)?;
-    // It has left the terminal by the time it holds the run. Before that, the end of this process
-    // could be a hang-up for it, too.
+    // The child has left the terminal by the time it holds the run. Earlier, the end of this
+    // process could send it a hang-up.
     let start = Instant::now();
     let holds = || RunLock::last_holder(&here.repo, run).is_some_and(|holder| holder.pid == pid);
     while !holds() && start.elapsed() < HAND_OVER {
@@ -171,7 +171,7 @@ pub(crate) fn detach(here: &RepoContext, run: &RunId) -> Result<(), CommandError
     Ok(())
 }
 
-/// How long a process that is to go on may take to take over.
+/// The longest wait for a background process to take over.
 const HAND_OVER: Duration = Duration::from_secs(10);
 
 /// The hidden subcommand that drives a run in the background.
@@ -187,7 +187,7 @@ fn say_left(ui: &Ui, state: &RunState) {
     let run = &state.run;
     let left = plural(open.count(), "background task");
     ui.status(&format!(
-        "{left} of {run} left; a process in the background goes on"
+        "{left} of {run} left; a background process continues them"
     ));
     ui.hint(&format!(
         "`{}` waits for the end; `{}` shows its progress",
@@ -196,7 +196,7 @@ fn say_left(ui: &Ui, state: &RunState) {
     ));
 }
 
-/// The draws of this process; `DISPATCH_SEED` makes them repeatable.
+/// Returns the random numbers of this process; `DISPATCH_SEED` makes them repeatable.
 pub(crate) fn random() -> fastrand::Rng {
     let seed = std::env::var("DISPATCH_SEED")
         .ok()
@@ -204,10 +204,10 @@ pub(crate) fn random() -> fastrand::Rng {
     seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed)
 }
 
-/// The context of a run whose attempts run on this machine.
+/// Builds the context of a run whose attempts run on this machine.
 ///
 /// # Errors
-/// When the path of this program cannot be found out.
+/// When the path of this program cannot be determined.
 pub(crate) fn context(
     repo: &Repo,
     state: &RunState,
@@ -229,7 +229,7 @@ pub(crate) fn context(
     ))
 }
 
-/// The board and the reports that are due at the end of a run.
+/// Prints the board and the reports at the end of a run.
 pub(crate) fn print_end(ui: &Ui, state: &RunState) {
     let board = text::render_within(&BoardView::new(state), ui.columns());
     ui.answer(&format!("\n{board}"));

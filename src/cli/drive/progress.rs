@@ -1,4 +1,4 @@
-//! What a person or a program sees of a run while it goes on.
+//! Shows the progress of a run to the user or to a program.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -24,27 +24,27 @@ use crate::ui::Ui;
 use crate::ui::progress::Progress;
 use crate::ui::task_line::Line;
 
-/// Tags longer than this stand out of their column.
+/// The widest column of tags; a longer tag overflows it.
 const TAG_WIDTH: usize = 16;
 
-/// Lines on the terminal: one a task, and a total.
+/// Lines on the terminal: one per task, and a total.
 pub(crate) struct Lines {
     progress: Progress,
     since: BTreeMap<TaskNumber, Instant>,
     shown: BTreeMap<TaskNumber, (Status, String)>,
     widths: (usize, usize),
     rings: bool,
-    /// How many tasks are done, and how many have failed.
+    /// The numbers of done and of failed tasks.
     counts: (usize, usize),
     total: usize,
-    /// Whether everything was shown once.
+    /// `true` once everything was shown.
     begun: bool,
-    /// What was said last about the run as a whole.
+    /// The last message about the run as a whole.
     said: Option<String>,
 }
 
 impl Lines {
-    /// For the tasks of this plan.
+    /// Creates the lines for the tasks of this plan.
     pub(crate) fn new(ui: &Ui, plan: &Plan) -> Lines {
         let tasks = plan.tasks();
         let number = |task: &Task| task.number.to_string().len();
@@ -65,24 +65,24 @@ impl Lines {
         }
     }
 
-    /// With or without the bell of the terminal when a person should look.
+    /// Enables or disables the terminal bell for moments that need attention.
     #[must_use]
     pub(crate) fn ringing(self, rings: bool) -> Lines {
         Lines { rings, ..self }
     }
 
-    /// Leaves the terminal as it was.
+    /// Restores the terminal.
     pub(crate) fn finish(&mut self) {
         self.progress.finish();
     }
 
-    /// `#1  AUTH`, as wide as the widest.
+    /// Renders `#1  AUTH`, with tags padded to the widest.
     fn head(&self, row: &TaskRow) -> String {
         let (number, tag) = self.widths;
         format!("{:<number$} {:<tag$}", row.number.to_string(), row.tag)
     }
 
-    /// What was so before is known already; only what is alive gets a line.
+    /// Shows the initial state; only running tasks get a line.
     fn begin(&mut self, state: &RunState, rows: &[TaskRow]) {
         for row in rows {
             if state.task(row.number).phase != TaskPhase::Running {
@@ -91,7 +91,7 @@ impl Lines {
         }
     }
 
-    /// Notes what is shown of a task now; `true` if it differs from before.
+    /// Stores the displayed state of a task; returns `true` if it changed.
     fn remember(&mut self, row: &TaskRow) -> bool {
         let now = (row.status.clone(), row.note.clone());
         let before = self.shown.insert(row.number, now);
@@ -106,7 +106,7 @@ impl Lines {
         before.is_none_or(|(status, note)| (status, note) != (&row.status, &row.note))
     }
 
-    /// The rows that may look different now.
+    /// Lists the rows that these events may have changed.
     fn rows(&mut self, state: &RunState, new: &[Recorded]) -> Vec<TaskRow> {
         let affected = state.affected_by(new).filter(|_| self.begun);
         match affected {
@@ -157,7 +157,7 @@ impl Watcher for Lines {
             }
         }
         for recorded in new {
-            // Every attempt that was alive runs into the same limit.
+            // Every running attempt hits the same limit.
             let said = said(&recorded.event).filter(|said| self.said.as_ref() != Some(said));
             if let Some(said) = said {
                 self.progress.say(&said);
@@ -191,7 +191,7 @@ impl Watcher for Lines {
     }
 }
 
-/// What is said about the run as a whole.
+/// Renders a message about the run as a whole.
 fn said(event: &Event) -> Option<String> {
     match event {
         Event::AssemblyStarting { order } => {
@@ -204,16 +204,16 @@ fn said(event: &Event) -> Option<String> {
             reason,
             ..
         } => Some(parked_sentence(worker, *until, reason)),
-        Event::WorkerUnparked { worker, .. } => Some(format!("{worker} may start again")),
+        Event::WorkerUnparked { worker, .. } => Some(format!("{worker} can start again")),
         Event::AttemptEnded { task, outcome, .. } => outside_sentence(*task, outcome),
         Event::ShortageBegan { shortage } => Some(format!(
-            "paused: {}; {}, and it goes on by itself",
+            "paused: {}; {}; the run resumes automatically",
             shortage.message(),
             shortage.hint()
         )),
-        Event::ShortageEnded {} => Some("there is room again".to_owned()),
+        Event::ShortageEnded {} => Some("disk space is available again".to_owned()),
         Event::RetryBudgetSpent { task, budget } => Some(format!(
-            "{task} is not tried again: the {budget} retries of the run are used up"
+            "{task} is not retried: the {budget} retries of the run are used up"
         )),
         Event::WorkerAccessDenied {
             worker,
@@ -236,13 +236,14 @@ fn outside_sentence(task: TaskNumber, outcome: &Outcome) -> Option<String> {
     (!changes.is_empty()).then(|| format!("{what} changed while {task} ran"))
 }
 
-/// One JSON object a line on standard output: every event, the last one with exit code and board.
+/// Prints one JSON object per line on standard output: every event, and at the end exit code and
+/// board.
 pub(crate) struct Events<'a> {
     ui: &'a Ui,
 }
 
 impl<'a> Events<'a> {
-    /// On this terminal's standard output.
+    /// Creates a printer for this terminal's standard output.
     pub(crate) fn new(ui: &'a Ui) -> Events<'a> {
         Events { ui }
     }

@@ -49,19 +49,19 @@ pub const CHAPTERS: &[Chapter] = chapters![
 ];
 
 impl Chapter {
-    /// Every name it answers to.
+    /// Lists every name it answers to.
     pub fn names(&self) -> impl Iterator<Item = &'static str> {
         std::iter::once(self.name).chain(self.aliases.iter().copied())
     }
 
-    /// The heading.
+    /// Returns the heading.
     pub fn title(&self) -> &'static str {
         let line = self.text.lines().next().unwrap_or_default();
         line.trim_start_matches("# ")
     }
 }
 
-/// The chapter of this name.
+/// Finds the chapter of this name.
 pub fn find_chapter(name: &str) -> Option<&'static Chapter> {
     CHAPTERS
         .iter()

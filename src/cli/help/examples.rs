@@ -180,7 +180,7 @@ pub const EXAMPLES: &[Examples] = examples! {
     }
 };
 
-/// Gives every command its examples, after its other notes.
+/// Adds its examples to the help of every command, after other notes.
 pub(crate) fn with_examples(program: Command) -> Command {
     EXAMPLES.iter().fold(program, |program, examples| {
         let words: Vec<&str> = examples.command.split(' ').collect();
@@ -202,7 +202,7 @@ fn at(command: Command, words: &[&str], change: &dyn Fn(Command) -> Command) -> 
     }
 }
 
-/// Command lines and meanings in two columns, or below each other where that is too wide.
+/// Renders command lines and meanings in two columns, or below each other if too wide.
 fn render(lines: &[(&str, &str)]) -> String {
     let left = lines
         .iter()
@@ -231,7 +231,7 @@ mod tests {
 
     use super::*;
 
-    /// The words of a command line, without redirections.
+    /// Splits a command line into words, without redirections.
     fn words(line: &str) -> Vec<String> {
         let line = line.split([';', '>', '<']).next().unwrap();
         let mut words = Vec::new();

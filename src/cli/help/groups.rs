@@ -1,4 +1,4 @@
-//! The commands in the order in which a run needs them.
+//! Groups the commands in the order in which a run needs them.
 
 use clap::Command;
 use unicode_width::UnicodeWidthStr;
@@ -58,7 +58,7 @@ pub(crate) fn with_groups(program: Command) -> Command {
     program.help_template(template)
 }
 
-/// Names with a few words each, in two columns.
+/// Renders names and short descriptions in two columns.
 pub(crate) fn render_rows(
     rows: impl Iterator<Item = (impl AsRef<str>, impl AsRef<str>)>,
     columns: usize,

@@ -32,7 +32,7 @@ pub(crate) struct HelpArgs {
 /// Runs the subcommand; `program` is the whole command line of `dispatch`.
 ///
 /// # Errors
-/// ExitStatus 2 for a name that is neither a command nor a chapter.
+/// Exit code 2 for a name that is neither a command nor a chapter.
 pub(crate) fn run(args: &HelpArgs, program: Command, ui: &Ui) -> CommandResult {
     let columns = match ui.columns() {
         usize::MAX => PLAIN_WIDTH,
@@ -47,7 +47,7 @@ pub(crate) fn run(args: &HelpArgs, program: Command, ui: &Ui) -> CommandResult {
     Ok(ExitStatus::Ok)
 }
 
-/// The user's pager as git chooses it: `GIT_PAGER`, `core.pager`, `PAGER`, `less`.
+/// Finds the user's pager as git does: `GIT_PAGER`, `core.pager`, `PAGER`, `less`.
 fn pager() -> String {
     let folder = std::env::current_dir().unwrap_or_default();
     let pager = Git::at(folder).run(&["var", "GIT_PAGER"]);
@@ -55,7 +55,7 @@ fn pager() -> String {
     String::from_utf8_lossy(&pager).trim().to_owned()
 }
 
-/// The help for these words: a command, a chapter, or both where they share a name.
+/// Renders the help for these words: a command, a chapter, or both if they share a name.
 fn render(
     names: &[String],
     mut program: Command,

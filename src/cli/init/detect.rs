@@ -1,4 +1,4 @@
-//! What a repository and `PATH` show: agents, build tools, files that workers need.
+//! Detects agents, build tools, and files that workers need, in the repository and on `PATH`.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,12 +8,12 @@ use std::path::{Path, PathBuf};
 use crate::base::files::read_if_exists;
 use crate::config::builtin::AGENTS;
 
-/// What was found.
+/// The results of the detection.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Findings {
-    /// Worker profiles whose program is there, the preferred one first.
+    /// Worker profiles whose program is installed, the preferred one first.
     pub(crate) workers: Vec<&'static str>,
-    /// The commands that test the project, and the file each was read off.
+    /// The commands that test the project, each with the file it was derived from.
     pub(crate) checks: Vec<(String, &'static str)>,
     /// Commands that prepare a new worktree.
     pub(crate) setup: Vec<String>,
@@ -21,7 +21,7 @@ pub(crate) struct Findings {
     pub(crate) copies: Vec<String>,
 }
 
-/// Looks at the top folder and at the folders of `PATH`; runs nothing.
+/// Inspects the top folder and the folders of `PATH`, without running anything.
 pub(crate) fn survey(top: &Path, path: &[PathBuf]) -> Findings {
     let present = AGENTS
         .iter()
@@ -67,7 +67,7 @@ impl Tool {
 
 type FindTool = fn(&Path) -> Option<Tool>;
 
-/// Every way to find a build tool but `make`, which often only calls one of these.
+/// Every way to find a build tool except `make`, which often only calls one of these.
 const BUILD_TOOLS: &[FindTool] = &[cargo, node, python, go, maven, gradle, mix, dotnet];
 
 fn has(top: &Path, name: &str) -> bool {
@@ -91,7 +91,7 @@ fn node(top: &Path) -> Option<Tool> {
     }
     let package: Package = serde_json::from_str(&text_of(top, "package.json")?).ok()?;
     let test = package.scripts.get("test")?.as_str()?;
-    // This is what `npm init` writes when there is no test.
+    // `npm init` writes this when there is no test.
     if test.contains("no test specified") {
         return None;
     }
@@ -176,7 +176,7 @@ fn make(top: &Path) -> Option<Tool> {
     made.or(just.map(|file| Tool::new(file, "just test")))
 }
 
-/// Whether a file has a rule for the target `test`, not an assignment `test := …`.
+/// Returns `true` if a file has a rule for the target `test`, not an assignment `test := …`.
 fn has_target(top: &Path, file: &str) -> bool {
     let is_rule = |line: &str| {
         let rest = line.strip_prefix("test").map(str::trim_start);
@@ -186,8 +186,8 @@ fn has_target(top: &Path, file: &str) -> bool {
     text_of(top, file).is_some_and(|text| text.lines().any(is_rule))
 }
 
-/// Files that are usually ignored by git and needed to run the project; what `.worktreeinclude`
-/// names comes first.
+/// Lists files that git usually ignores and the project needs; those of `.worktreeinclude` come
+/// first.
 fn copies(top: &Path) -> Vec<String> {
     let usual = [
         ".env",
@@ -220,7 +220,7 @@ pub(super) mod tests {
 
     use super::*;
 
-    /// A repository with these files, and a folder of programs with these names.
+    /// Creates a repository with these files, and a folder of programs with these names.
     pub(in crate::cli::init) fn found(
         files: &[(&str, &str)],
         programs: &[&str],

@@ -1,4 +1,4 @@
-//! `dispatch init`: a first `.dispatch.toml` from what is found in the repository and on `PATH`.
+//! `dispatch init`: writes a first `.dispatch.toml` from the repository and the programs on `PATH`.
 
 mod detect;
 
@@ -17,13 +17,13 @@ use crate::cli::repo_context::RepoContext;
 use crate::config::FILE_NAME;
 use crate::ui::Ui;
 
-/// Write a first .dispatch.toml from what is found here: agents, build tool, tests
+/// Write a first .dispatch.toml for the agents, build tool and tests found here
 #[derive(Args, Clone, Copy, Debug, Default)]
 pub(crate) struct InitArgs {
-    /// Replace the file if there is one already
+    /// Replace an existing file
     #[arg(long)]
     force: bool,
-    /// Print what would be written, and write nothing
+    /// Only print the file
     #[arg(long)]
     print: bool,
 }
@@ -31,7 +31,7 @@ pub(crate) struct InitArgs {
 /// Runs the subcommand; `--print` works outside a repository as well.
 ///
 /// # Errors
-/// When there is such a file already, or it cannot be written.
+/// When the file exists already, or cannot be written.
 pub(crate) fn run(args: InitArgs, ui: &Ui) -> CommandResult {
     let top = match RepoContext::open_if_any()? {
         Some(place) => place.repo.top,
@@ -52,7 +52,7 @@ fn run_in(args: InitArgs, top: &Path, ui: &Ui) -> CommandResult {
     }
     write(&top.join(FILE_NAME), &text, args.force)?;
     ui.status(&format!("wrote {FILE_NAME}"));
-    ui.hint("look it over, commit it, then write a plan and check it with `dispatch plan check`");
+    ui.hint("review and commit it, then write a plan and check it with `dispatch plan check`");
     Ok(ExitStatus::Ok)
 }
 
@@ -64,8 +64,8 @@ fn write(file: &Path, text: &str, force: bool) -> Result<(), CommandError> {
     };
     written.map_err(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => CommandError::failed(format!("{FILE_NAME} exists already"))
-            .hint("see what would be written with `dispatch init --print`")
-            .hint("replace the file with `dispatch init --force`"),
+            .hint("`dispatch init --print` shows the new file")
+            .hint("`dispatch init --force` replaces the file"),
         _ => CommandError::failed(format!(
             "could not write {FILE_NAME}: {}",
             error_chain(&error)
@@ -75,7 +75,7 @@ fn write(file: &Path, text: &str, force: bool) -> Result<(), CommandError> {
 
 const HEAD: &str = "\
 # Settings of dispatch for this repository, written by `dispatch init`.
-# Everything that can be set, with its default, is in `.dispatch.toml.example` of dispatch.
+# All settings and their defaults: `dispatch help configuration`.
 ";
 
 fn render(findings: &Findings) -> String {
@@ -104,12 +104,10 @@ fn render_run(text: &mut String, workers: &[&str]) {
 
 fn render_assemble(text: &mut String, checks: &[(String, &str)]) {
     text.push_str(
-        "\n# What must pass on the assembled branch before it can be landed.\n[assemble]\n",
+        "\n# Checks that must pass on the assembled branch before it can be landed.\n[assemble]\n",
     );
     if checks.is_empty() {
-        text.push_str(
-            "# No build tool was recognised; name the command that tests this project.\n",
-        );
+        text.push_str("# No build tool was found; add the command that tests this project.\n");
         text.push_str("check = []\n");
         return;
     }
@@ -125,14 +123,14 @@ fn render_worktree(text: &mut String, findings: &Findings) {
         return;
     }
     text.push_str(
-        "\n# How a new worktree is prepared; take away a `#` if workers need it.\n[worktree]\n",
+        "\n# Commands that prepare a new worktree; remove a `#` if workers need it.\n[worktree]\n",
     );
     if !findings.setup.is_empty() {
         let _ = writeln!(text, "#setup = {}", list(&findings.setup));
     }
     if !findings.copies.is_empty() {
         text.push_str(
-            "# Untracked files that a worktree gets as copies: every worker can read them.\n",
+            "# Untracked files that are copied into each worktree: every worker can read them.\n",
         );
         let _ = writeln!(text, "#copy = {}", list(&findings.copies));
     }
@@ -179,23 +177,23 @@ mod tests {
         );
         insta::assert_snapshot!(render(&findings), @r#"
         # Settings of dispatch for this repository, written by `dispatch init`.
-        # Everything that can be set, with its default, is in `.dispatch.toml.example` of dispatch.
+        # All settings and their defaults: `dispatch help configuration`.
 
         [run]
         # Also found on PATH: codex, cursor.
         worker = "claude"
 
-        # What must pass on the assembled branch before it can be landed.
+        # Checks that must pass on the assembled branch before it can be landed.
         [assemble]
         check = [
           "cargo test", # from Cargo.toml
           "pnpm test", # from package.json
         ]
 
-        # How a new worktree is prepared; take away a `#` if workers need it.
+        # Commands that prepare a new worktree; remove a `#` if workers need it.
         [worktree]
         #setup = ["pnpm install --frozen-lockfile"]
-        # Untracked files that a worktree gets as copies: every worker can read them.
+        # Untracked files that are copied into each worktree: every worker can read them.
         #copy = [".env", "secrets/*.json", ".envrc"]
         "#);
     }
@@ -205,15 +203,15 @@ mod tests {
         let (_folder, findings) = found(&[], &[]);
         insta::assert_snapshot!(render(&findings), @r#"
         # Settings of dispatch for this repository, written by `dispatch init`.
-        # Everything that can be set, with its default, is in `.dispatch.toml.example` of dispatch.
+        # All settings and their defaults: `dispatch help configuration`.
 
         [run]
         # No coding agent was found on PATH, so a task needs a `run` line or a worker of your own.
         worker = "shell"
 
-        # What must pass on the assembled branch before it can be landed.
+        # Checks that must pass on the assembled branch before it can be landed.
         [assemble]
-        # No build tool was recognised; name the command that tests this project.
+        # No build tool was found; add the command that tests this project.
         check = []
         "#);
         assert_eq!(resolved(&render(&findings)), Settings::default());

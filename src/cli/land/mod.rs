@@ -1,4 +1,4 @@
-//! `dispatch land RUN`: show what will move, ask, move it.
+//! `dispatch land RUN`: shows what will move, asks, and moves it.
 
 mod pull_request;
 mod session;
@@ -31,8 +31,8 @@ use crate::report::suggest;
 use crate::ui::Ui;
 
 const AFTER_HELP: &str = "\
-What will move is shown, and nothing moves before you say yes. A target that is checked out moves
-together with its checkout; local changes that are in the way stop it before anything moves.";
+The move is shown, and nothing moves before you confirm. A target that is checked out moves together
+with its checkout; if local changes would be overwritten, nothing moves.";
 
 /// Move the target branch to the assembled result
 #[derive(Args, Debug, Clone)]
@@ -43,37 +43,37 @@ pub(crate) struct LandArgs {
     /// Land on this branch [default: the run's target]
     #[arg(long, value_name = "BRANCH")]
     into: Option<String>,
-    /// Make no merge commit: move the target forward along the assembled history, without the board
+    /// Make no merge commit: fast-forward the target along the assembled history, without the board
     #[arg(long, conflicts_with = "squash")]
     ff: bool,
     /// Make one ordinary commit of everything, without the board
     #[arg(long)]
     squash: bool,
-    /// Leave the board file, DISPATCH.md, out
+    /// Leave out the board file, DISPATCH.md
     #[arg(long)]
     no_board: bool,
     /// Do not run git's hooks
     #[arg(long)]
     no_verify: bool,
-    /// Land even if a check of the assembled branch failed, and check nothing on a target that has
+    /// Land even if a check of the assembled branch failed, and run no checks on a target that has
     /// moved
     #[arg(long)]
     force: bool,
-    /// If the target has moved since the run started, land nothing, in place of putting the work
-    /// on top of it and checking it again
+    /// Refuse to land if the target has moved since the run started, instead of merging the work
+    /// onto it and checking it again
     #[arg(long)]
     no_rebuild: bool,
-    /// Land although the target no longer has the commit that the run started from, and bring that
-    /// back with all before it
+    /// Land although the target no longer contains the commit that the run started from, and
+    /// restore that commit with its history
     #[arg(long)]
     allow_rewound: bool,
     /// Only show what would move; with --pr, only print the commands
     #[arg(long)]
     dry_run: bool,
-    /// Landing by pull request
+    /// The options for pull requests.
     #[command(flatten)]
     pull: PullArgs,
-    /// Whether to ask
+    /// The answer given in advance.
     #[command(flatten)]
     consent: ConfirmArgs,
 }
@@ -81,7 +81,7 @@ pub(crate) struct LandArgs {
 /// Runs the subcommand.
 ///
 /// # Errors
-/// Why the run cannot land; the target has not moved then.
+/// When the run cannot land; the target has not moved then.
 pub(crate) fn run(args: LandArgs, ui: &Ui) -> CommandResult {
     let mut opened = Opened::open(args.run.as_deref(), DefaultRun::Unlanded, ui)?;
     let options = options(&args, opened.context.settings.board.land);
@@ -105,7 +105,7 @@ pub(crate) fn run(args: LandArgs, ui: &Ui) -> CommandResult {
         return pull_request::run(scope, remote, args.dry_run, args.consent, scene, ui);
     }
     if args.pull.remote.is_some() {
-        return Err(CommandError::usage("--remote goes with --pr or --pr-tasks"));
+        return Err(CommandError::usage("--remote requires --pr or --pr-tasks"));
     }
     let target = inspect(&opened.context, &opened.state, &options)?;
     if target.is_contained {
@@ -146,7 +146,7 @@ pub(crate) fn run(args: LandArgs, ui: &Ui) -> CommandResult {
     Ok(ExitStatus::Ok)
 }
 
-/// Nothing moves where the target has everything already; that it has is recorded.
+/// Records a landing without a move, for a target that contains the run already.
 fn note_contained(
     opened: &mut Opened,
     target: &LandTarget,
@@ -168,7 +168,7 @@ fn note_contained(
     Ok(ExitStatus::Ok)
 }
 
-/// What lands: what was assembled, or on a target that has moved, what that comes to there.
+/// Prepares what will land: the assembled result, or its merge onto a target that has moved.
 fn content(
     context: &Context,
     state: &RunState,
@@ -182,16 +182,16 @@ fn content(
     let checks = context.settings.assemble.check.len();
     let then = match (options.no_rebuild, options.force, checks) {
         (true, ..) => "",
-        (_, true, 1..) => "; the checks are not run, because of --force",
-        (_, _, 0) => "; the work is put on top of it",
-        _ => "; the work is put on top of it and checked again",
+        (_, true, 1..) => "; the checks are skipped because of --force",
+        (_, _, 0) => "; the work is merged onto it",
+        _ => "; the work is merged onto it and checked again",
     };
     let branch = &target.branch;
     ui.status(&format!("{branch} has moved since the run started{then}"));
     Ok(reintegrate(context, state, target, options)?)
 }
 
-/// A landing whose target has moved, but whose end nobody wrote down.
+/// Finds a landing that moved the target but was interrupted before it was recorded.
 fn cut_off(here: &RepoContext, state: &RunState) -> Result<Option<Landing>, CommandError> {
     let Some(landing) = state
         .pending_landing
@@ -220,10 +220,10 @@ fn say_landed(run: &RunId, landing: &Landing, ui: &Ui) {
         landing.from.short()
     ));
     if let Some(backup) = &landing.backup {
-        ui.status(&format!("what it was is kept as {backup}"));
+        ui.status(&format!("its old commit is kept as {backup}"));
     }
     ui.hint(&format!(
-        "`{}` removes the run's worktrees and merged branches; `{}` takes the landing back",
+        "`{}` removes the run's worktrees and merged branches; `{}` undoes the landing",
         suggest::clean(run),
         suggest::unland(run)
     ));
@@ -245,7 +245,7 @@ fn options(args: &LandArgs, board: bool) -> LandOptions {
     }
 }
 
-/// What will move, and what is in it.
+/// Shows what will move, and its content.
 fn show(
     opened: &Opened,
     prepared: &PreparedMove,
@@ -285,7 +285,7 @@ fn show(
     Ok(())
 }
 
-/// Says that a landing brings the board along, which no task made.
+/// Describes the change to the board file, which no task made.
 fn board_change(opened: &Opened, from: Oid, to: Oid) -> Result<Option<String>, CommandError> {
     let (store, file) = (&opened.here.store, &opened.context.settings.board.file);
     let (old, new) = (store.entry(from, file)?, store.entry(to, file)?);
@@ -303,7 +303,7 @@ fn in_it(state: &RunState) -> impl Iterator<Item = TaskNumber> + '_ {
     merged.map(|merged| merged.task)
 }
 
-/// What nobody may find out only afterwards.
+/// Warns about everything of the run that is not included.
 fn say_what_is_missing(
     opened: &Opened,
     prepared: &PreparedMove,
@@ -313,9 +313,9 @@ fn say_what_is_missing(
     say_what_comes_along(opened, prepared.landing.from, ui)?;
     if state.assembly_requested {
         let why = state.assembly_refused.as_deref();
-        let why = why.map_or_else(|| "it did not come to its end".to_owned(), str::to_owned);
+        let why = why.map_or_else(|| "it was interrupted".to_owned(), str::to_owned);
         ui.warning(&format!(
-            "the last `{}` changed nothing ({why}); what lands was assembled before it",
+            "the last `{}` changed nothing ({why}); an earlier assembly is landed",
             suggest::assemble(&opened.run)
         ));
     }
@@ -337,15 +337,15 @@ fn say_what_is_missing(
             false => status.to_string(),
         };
         ui.warning(&format!(
-            "{} [{}] is not in it: {why}",
+            "{} [{}] is not included: {why}",
             task.number, task.tag
         ));
     }
     Ok(())
 }
 
-/// A target that was set back, or another than the run's own, may not have what the run started
-/// from. Landing brings that, too.
+/// Warns that landing brings commits from before the run. A target that was reset, or another one
+/// than the run's own, may lack the commit that the run started from.
 fn say_what_comes_along(opened: &Opened, from: Oid, ui: &Ui) -> Result<(), CommandError> {
     let base = opened.state.base;
     let along = opened.here.store.commits_above(base, Some(from))?;

@@ -1,4 +1,4 @@
-//! `dispatch land --pr`: push, and open pull requests in place of moving the target.
+//! `dispatch land --pr`: pushes branches and opens pull requests instead of moving the target.
 
 use clap::Args;
 
@@ -23,11 +23,11 @@ use crate::ui::Ui;
 /// The options of landing by pull request.
 #[derive(Args, Debug, Clone)]
 pub(crate) struct PullArgs {
-    /// Push, and open a pull request on GitHub with `gh`, in place of moving the target; one that is
-    /// open already is brought up to date
+    /// Push, and open a pull request on GitHub with `gh` instead of moving the target; an open one
+    /// is updated
     #[arg(long, conflicts_with_all = ["ff", "squash"])]
     pr: bool,
-    /// The same with one pull request for each task, on top of what it was built on
+    /// The same with one pull request per task, each on top of the tasks it was built on
     #[arg(long, conflicts_with_all = ["pr", "ff", "squash"])]
     pr_tasks: bool,
     /// Push the branches of pull requests to this remote [default: where git pushes the target]
@@ -36,7 +36,7 @@ pub(crate) struct PullArgs {
 }
 
 impl PullArgs {
-    /// What gets a pull request, if anything does.
+    /// Returns what gets a pull request, if anything.
     pub(crate) fn scope(&self) -> Option<Scope> {
         match (self.pr, self.pr_tasks) {
             (_, true) => Some(Scope::Tasks),
@@ -46,7 +46,7 @@ impl PullArgs {
     }
 }
 
-/// What `dispatch land` knows when it comes here.
+/// The values that `dispatch land` has prepared.
 pub(crate) struct Scene<'a> {
     pub(crate) repo: &'a Repo,
     pub(crate) context: &'a Context,
@@ -56,10 +56,10 @@ pub(crate) struct Scene<'a> {
     pub(crate) now: jiff::Timestamp,
 }
 
-/// Shows, asks, pushes and opens.
+/// Shows the pull requests, asks, pushes and opens them.
 ///
 /// # Errors
-/// When the run cannot land, or the remote or GitHub does not take it.
+/// When the run cannot land, or the remote or GitHub rejects it.
 pub(crate) fn run(
     scope: Scope,
     remote: Option<&str>,
@@ -87,7 +87,7 @@ pub(crate) fn run(
     for (planned, open) in planned.iter().zip(&open) {
         let wording = &planned.wording;
         let does = match open {
-            Some(open) => format!("bring up to date {}", open.url),
+            Some(open) => format!("update {}", open.url),
             None => "open".to_owned(),
         };
         ui.status(&format!("{does}: {} -> {}", wording.head, wording.base));
@@ -120,7 +120,7 @@ impl From<PullRequestError> for CommandError {
         let failed = CommandError::failed(crate::base::text::error_chain(&error));
         match error {
             PullRequestError::Land(error @ LandError::Landed { .. }) => {
-                CommandError::from(error).hint("`dispatch unland` takes it back")
+                CommandError::from(error).hint("`dispatch unland` undoes it")
             }
             PullRequestError::Land(error) => error.into(),
             PullRequestError::NoRemote => {
@@ -146,11 +146,11 @@ fn hint(error: &GhError) -> &'static str {
         GhError::NotInstalled => {
             "install it (https://cli.github.com), or run the commands of `--dry-run` elsewhere"
         }
-        GhError::NotLoggedIn(_) => "`gh auth login` logs in; the same command goes on from here",
-        GhError::RateLimited(_) => "wait until it resets; the same command goes on from here",
-        GhError::Offline(_) => "the same command goes on from here once it can be reached",
-        GhError::NoRepository(_) => "`git remote -v` shows where they lead",
-        GhError::NoLabel(_) => "make it with `gh label create`, or change `[github] labels`",
-        _ => "the same command goes on from here",
+        GhError::NotLoggedIn(_) => "`gh auth login` logs in; run the same command again",
+        GhError::RateLimited(_) => "wait until it resets; run the same command again",
+        GhError::Offline(_) => "run the same command again once it can be reached",
+        GhError::NoRepository(_) => "`git remote -v` shows their addresses",
+        GhError::NoLabel(_) => "create it with `gh label create`, or change `[github] labels`",
+        _ => "run the same command again",
     }
 }

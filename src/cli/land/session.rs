@@ -1,4 +1,4 @@
-//! What `land` and `unland` share: a run is opened by the one process that may move its target.
+//! Opens a run for `land` and `unland`, as the one process that may move its target.
 
 use jiff::Timestamp;
 
@@ -17,7 +17,7 @@ use crate::model::ids::RunId;
 use crate::model::run::RunState;
 use crate::ui::Ui;
 
-/// A run whose target may be moved, and nobody else moves.
+/// A run whose target only this process may move.
 pub(crate) struct Opened {
     pub(crate) here: RepoContext,
     pub(crate) run: RunId,
@@ -25,14 +25,14 @@ pub(crate) struct Opened {
     pub(crate) context: Context,
     pub(crate) journal: Journal,
     pub(crate) lock: LandLock,
-    /// When it was opened.
+    /// The time of opening.
     pub(crate) now: Timestamp,
     _run_lock: RunLock,
 }
 
 impl Opened {
-    /// Opens a run. What an earlier landing of it left at work is waited for, and its locks are
-    /// freed, so that what is found afterwards stays as it is.
+    /// Opens a run. Processes of an earlier landing are waited for, and its locks are removed, so
+    /// that the state does not change afterwards.
     ///
     /// # Errors
     /// When there is no such run, or another process drives it.
@@ -64,7 +64,7 @@ impl Opened {
         })
     }
 
-    /// Records a fact.
+    /// Records an event.
     ///
     /// # Errors
     /// When the journal cannot be written.
@@ -76,7 +76,7 @@ impl Opened {
     }
 }
 
-/// Says where something goes and what moves with it: the answer, where nothing more is asked for.
+/// Shows what will move and where: as the answer of a dry run, otherwise as progress.
 pub(crate) struct Preview<'a> {
     ui: &'a Ui,
     is_answer: bool,
@@ -87,7 +87,7 @@ impl<'a> Preview<'a> {
         Preview { ui, is_answer }
     }
 
-    /// Returns `true` where nothing moves after it.
+    /// Returns `true` for a dry run.
     pub(crate) fn is_answer(&self) -> bool {
         self.is_answer
     }

@@ -1,4 +1,4 @@
-//! `dispatch unland RUN`: move the target back to what it was before the run landed.
+//! `dispatch unland RUN`: moves the target back to its commit before the run landed.
 
 use clap::Args;
 
@@ -14,11 +14,11 @@ use crate::report::suggest;
 use crate::ui::Ui;
 
 const AFTER_HELP: &str = "\
-Only if nothing came after the landing. A target that is checked out moves together with its
-checkout; local changes that are in the way stop it before anything moves. What the target was is
-kept under refs/dispatch/backups/, and the run can land again.";
+Works only if no commit came after the landing. A target that is checked out moves together with its
+checkout; if local changes would be overwritten, nothing moves. The old commit of the target is kept
+under refs/dispatch/backups/, and the run can land again.";
 
-/// Move the target branch back to what it was before the run landed
+/// Move the target branch back to its commit before the run landed
 #[derive(Args, Debug, Clone)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct UnlandArgs {
@@ -27,7 +27,7 @@ pub(crate) struct UnlandArgs {
     /// Only show what would move
     #[arg(long)]
     dry_run: bool,
-    /// Whether to ask
+    /// The answer given in advance.
     #[command(flatten)]
     consent: ConfirmArgs,
 }
@@ -35,14 +35,14 @@ pub(crate) struct UnlandArgs {
 /// Runs the subcommand.
 ///
 /// # Errors
-/// Why the landing cannot be taken back; the target has not moved then.
+/// When the landing cannot be undone; the target has not moved then.
 pub(crate) fn run(args: UnlandArgs, ui: &Ui) -> CommandResult {
     let mut opened = Opened::open(args.run.as_deref(), DefaultRun::Latest, ui)?;
     let preview = Preview::new(ui, args.dry_run);
     let landing = match prepare(&opened.context, &opened.state, opened.now)? {
         Undo::IsBack(landing) => {
             if args.dry_run {
-                preview.say(&format!("{} is back already", landing.target));
+                preview.say(&format!("{} is already back", landing.target));
                 return Ok(ExitStatus::Ok);
             }
             landing
@@ -78,6 +78,6 @@ fn say(landing: &Landing, ui: &Ui) {
     let (target, now, was) = (&landing.target, landing.from.short(), landing.to.short());
     ui.answer(&format!("{target} is back at {now} (was {was})\n"));
     if let Some(backup) = &landing.backup {
-        ui.status(&format!("what it was is kept as {backup}"));
+        ui.status(&format!("its old commit is kept as {backup}"));
     }
 }

@@ -43,7 +43,8 @@ enum Wait {
 }
 
 impl Followed<'_> {
-    /// Waits until the worker has started, and prints what for. Returns the number of the attempt.
+    /// Waits until the worker has started, and prints the reason for waiting. Returns the number of
+    /// the attempt.
     ///
     /// # Errors
     /// When the worker will not start, or no process drives the run.
@@ -121,7 +122,7 @@ pub(super) fn follow(ui: &Ui, folder: &Path) -> CommandResult {
     let executor = LocalExecutor::new("dispatch");
     let mut follower = Follower::new(folder);
     loop {
-        // The status comes first, so that the last bytes are read after the end was seen.
+        // The status is read first, so that the last bytes are read after the end was seen.
         let status = executor.status(folder).map_err(EngineError::from)?;
         let bytes = follower
             .read()

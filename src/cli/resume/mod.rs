@@ -27,21 +27,21 @@ use crate::model::run::{RunPhase, RunState};
 use crate::report::recovery_table::render;
 use crate::ui::Ui;
 
-/// Take up a run again that was interrupted, or ended before its time
+/// Continue a run that was interrupted, paused or ended early
 #[derive(Args, Debug, Clone)]
 pub(crate) struct ResumeArgs {
     /// The run [default: the latest unfinished one]
     run: Option<String>,
-    /// Go on with this edited plan: tasks that are the same are kept, the others done again
+    /// Continue with this edited plan: unchanged tasks are kept, the others run again
     #[arg(long, value_name = "FILE")]
     plan: Option<PathBuf>,
-    /// Say what would be found and done, and stop
+    /// Only print what would be found and done
     #[arg(long)]
     dry_run: bool,
-    /// Let the whole run cost this much, in place of `[run] max_cost`
+    /// Limit the cost of the whole run to this, instead of `[run] max_cost`
     #[arg(long, value_name = "DOLLARS", value_parser = dollars)]
     max_cost: Option<f64>,
-    /// Let parked workers start again at once: their limit has been lifted
+    /// Let parked workers start again at once, because their limit was lifted
     #[arg(long)]
     unpark: bool,
     /// Print one JSON object per event, one a line

@@ -1,4 +1,4 @@
-//! `dispatch retry` and `skip`: what a person decides about a task that did not pass.
+//! `dispatch retry` and `skip`: the user's decisions about a task that did not pass.
 
 use std::fs;
 
@@ -23,13 +23,13 @@ use crate::model::task_state::TaskPhase;
 use crate::report::suggest;
 use crate::ui::Ui;
 
-/// What stands between the prompt and the remarks below it in the editor, as git writes it.
+/// The line between the prompt and the notes below it in the editor, as git writes it.
 const SCISSORS: &str = "------------------------ >8 ------------------------";
 
-/// Try a task again, then what it kept from starting
+/// Retry a task, then the tasks that it blocked
 #[derive(Args, Debug, Clone)]
 pub(crate) struct RetryArgs {
-    /// Which task
+    /// The task
     #[command(flatten)]
     name: TaskName,
     /// Add this to the task's prompt
@@ -38,10 +38,10 @@ pub(crate) struct RetryArgs {
     /// Change the task's prompt in your editor first
     #[arg(long, conflicts_with = "prompt")]
     edit: bool,
-    /// Asks before a prompt that was not changed is used
+    /// Asks before an unchanged prompt is used
     #[command(flatten)]
     confirm: ConfirmArgs,
-    /// Let this worker do it from now on
+    /// Use this worker for the task from now on
     #[arg(long, value_name = "NAME")]
     worker: Option<String>,
     /// Print one JSON object per event, one a line
@@ -49,16 +49,16 @@ pub(crate) struct RetryArgs {
     json: bool,
 }
 
-/// Give up a task, with everything that depends on it
+/// Skip a task and everything that depends on it
 #[derive(Args, Debug, Clone)]
 pub(crate) struct SkipArgs {
-    /// Which task
+    /// The task
     #[command(flatten)]
     name: TaskName,
-    /// Give up what depends on it, too [the default]
+    /// Skip dependent tasks, too [the default]
     #[arg(long, conflicts_with = "no_cascade")]
     cascade: bool,
-    /// Let what depends on it start all the same
+    /// Let dependent tasks start anyway
     #[arg(long)]
     no_cascade: bool,
     /// Print one JSON object per event, one a line
@@ -69,15 +69,15 @@ pub(crate) struct SkipArgs {
 /// Runs `dispatch retry`.
 ///
 /// # Errors
-/// When the run cannot be read or is driven by another process, the task is not one that can be
-/// tried again, or the worker cannot do it.
+/// When the run cannot be read or is driven by another process, the task cannot be retried, or the
+/// worker does not suit it.
 pub(crate) fn retry(args: RetryArgs, ui: &Ui) -> CommandResult {
     let here = RepoContext::open()?;
     let run = here.find_run(args.name.run.as_deref(), DefaultRun::Unfinished)?;
     let rewritten = match args.edit {
         true => {
-            // Nobody should write a prompt that cannot be used then; the lock itself is not held while
-            // a person thinks.
+            // Fails before the user writes an unusable prompt; the lock is not held while the editor
+            // is open.
             drop(here.lock(&run)?);
             let loaded = here.load(&run)?;
             let number = chosen(&loaded, &args)?;
@@ -91,7 +91,7 @@ pub(crate) fn retry(args: RetryArgs, ui: &Ui) -> CommandResult {
         false => None,
     };
     reopen(&here, &run, args.json, ui, |loaded| {
-        // It may have become another run while the editor was open.
+        // The run may have changed while the editor was open.
         let task = chosen(loaded, &args)?;
         Ok(vec![Event::RetryRequested {
             task,
@@ -111,7 +111,7 @@ fn chosen(loaded: &Loaded, args: &RetryArgs) -> Result<TaskNumber, CommandError>
     Ok(number)
 }
 
-/// The worker is looked up in the settings the run was started with.
+/// Checks that a worker exists and suits the task, in the settings of the run.
 fn may_do(
     state: &RunState,
     settings: &Settings,
@@ -131,10 +131,8 @@ fn may_retry(state: &RunState, number: TaskNumber) -> Result<(), CommandError> {
     if let Some(stopper) = state.root_causes(number).first() {
         let message =
             format!("{number} of {run} cannot start before {stopper}, which did not pass");
-        return Err(CommandError::failed(message).hint(format!(
-            "`{}` goes on with {number} by itself",
-            suggest::retry(run, *stopper)
-        )));
+        return Err(CommandError::failed(message)
+            .hint(format!("`{}` retries both", suggest::retry(run, *stopper))));
     }
     match &state.task(number).phase {
         TaskPhase::Running | TaskPhase::RetryAt(_) => Err(not_over(run, number)),
@@ -143,11 +141,11 @@ fn may_retry(state: &RunState, number: TaskNumber) -> Result<(), CommandError> {
 }
 
 fn not_over(run: &RunId, number: TaskNumber) -> CommandError {
-    CommandError::failed(format!("{number} of {run} is not over"))
+    CommandError::failed(format!("{number} of {run} has not ended"))
         .hint(format!("`dispatch resume {run}` continues the run"))
 }
 
-/// The prompt of a task as the user's editor leaves it.
+/// Opens the prompt of a task in the user's editor and returns the result.
 fn edited(here: &RepoContext, loaded: &Loaded, number: TaskNumber) -> Result<String, CommandError> {
     let run = &loaded.state.run;
     let file = here
@@ -163,14 +161,14 @@ fn edited(here: &RepoContext, loaded: &Loaded, number: TaskNumber) -> Result<Str
     edit(&here.repo, &file)?;
     let bytes = fs::read(&file).map_err(failed)?;
     let text = String::from_utf8(bytes).map_err(|_| {
-        CommandError::failed(format!("{} is no UTF-8 text any more", file.display()))
+        CommandError::failed(format!("{} is no longer valid UTF-8", file.display()))
     })?;
-    // It is in the journal from here on.
+    // The prompt goes into the journal from here on.
     let _ = fs::remove_file(&file);
     let prompt = above_scissors(&text);
     if prompt.trim().is_empty() {
         return Err(CommandError::failed(
-            "the prompt is empty, so nothing was done",
+            "the prompt is empty; nothing was retried",
         ));
     }
     Ok(prompt.to_owned())
@@ -190,7 +188,7 @@ fn to_edit(state: &RunState, settings: &Settings, number: TaskNumber) -> String 
     below.push_str(&format!("worker: {worker}\n"));
     if let Some(command) = &task.fields.run {
         below.push_str(&format!(
-            "It runs a command, which finds the prompt in $DISPATCH_PROMPT_FILE: {}\n",
+            "It runs a command, which reads the prompt from $DISPATCH_PROMPT_FILE: {}\n",
             plain_line(command, 200)
         ));
     }
@@ -211,7 +209,7 @@ fn to_edit(state: &RunState, settings: &Settings, number: TaskNumber) -> String 
     )
 }
 
-/// What stands before the first line of scissors.
+/// Returns the text before the first scissors line.
 fn above_scissors(text: &str) -> &str {
     let mut at = 0;
     for line in text.split_inclusive('\n') {
@@ -226,7 +224,7 @@ fn above_scissors(text: &str) -> &str {
 /// Runs `dispatch skip`.
 ///
 /// # Errors
-/// When the run cannot be read or is driven by another process, and when the task is done or alive.
+/// When the run cannot be read or is driven by another process, or the task is done or running.
 pub(crate) fn skip(args: SkipArgs, ui: &Ui) -> CommandResult {
     let here = RepoContext::open()?;
     let run = here.find_run(args.name.run.as_deref(), DefaultRun::Unfinished)?;
@@ -244,13 +242,13 @@ fn may_skip(state: &RunState, number: TaskNumber) -> Result<(), CommandError> {
     let run = &state.run;
     match state.task(number).phase {
         TaskPhase::Done => Err(CommandError::failed(format!(
-            "{number} is done, so it cannot be skipped"
+            "{number} is done and cannot be skipped"
         ))
         .hint(format!(
             "`dispatch review {run}` can leave it out of the assembly"
         ))),
         TaskPhase::Running => Err(
-            CommandError::failed(format!("{number} of {run} is at work"))
+            CommandError::failed(format!("{number} of {run} is running"))
                 .hint(format!("`dispatch cancel {run} {}` ends it", number.0)),
         ),
         _ => Ok(()),
@@ -273,11 +271,11 @@ mod tests {
         assert_eq!(retry(run(), 1), "yes");
         insta::assert_snapshot!(retry(run(), 3), @r"
         #3 of checkout-7k3q cannot start before #1, which did not pass
-        `dispatch retry checkout-7k3q 1` goes on with #3 by itself
+        `dispatch retry checkout-7k3q 1` retries both
         ");
         insta::assert_snapshot!(retry(run().skip(1, true), 2), @r"
         #2 of checkout-7k3q cannot start before #1, which did not pass
-        `dispatch retry checkout-7k3q 1` goes on with #2 by itself
+        `dispatch retry checkout-7k3q 1` retries both
         ");
         assert_eq!(retry(run().skip(1, false), 2), "yes");
     }
@@ -289,11 +287,11 @@ mod tests {
         assert_eq!(skip(run().fail(1, "broken"), 1), "yes");
         assert_eq!(skip(run().fail(1, "broken"), 2), "yes");
         insta::assert_snapshot!(skip(run().pass(1, "made"), 1), @r"
-        #1 is done, so it cannot be skipped
+        #1 is done and cannot be skipped
         `dispatch review checkout-7k3q` can leave it out of the assembly
         ");
         insta::assert_snapshot!(skip(run().begin(1, "shell"), 1), @r"
-        #1 of checkout-7k3q is at work
+        #1 of checkout-7k3q is running
         `dispatch cancel checkout-7k3q 1` ends it
         ");
     }

@@ -1,4 +1,4 @@
-//! What `dispatch review --json` prints; fields are only ever added.
+//! The output of `dispatch review --json`; fields are only ever added.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -13,7 +13,7 @@ use crate::report::words::resolved;
 /// Counts breaking changes.
 const JSON_VERSION: u32 = 1;
 
-/// What `dispatch review --json` prints.
+/// The output of `dispatch review --json`.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "Review")]
 struct WireReview<'a> {
@@ -25,7 +25,7 @@ struct WireReview<'a> {
     title: &'a str,
     /// The branch the result is meant for.
     target: Option<&'a str>,
-    /// The tasks that offer something, in the order of the plan.
+    /// The tasks with a candidate, in the order of the plan.
     tasks: Vec<WireTask<'a>>,
 }
 
@@ -38,29 +38,30 @@ struct WireTask<'a> {
     tag: &'a str,
     /// Its title.
     title: &'a str,
-    /// Who did it.
+    /// The worker.
     worker: Option<String>,
     /// The commit it started from.
     base: Option<String>,
-    /// The commit it offers.
+    /// Its candidate.
     candidate: String,
-    /// Whether a person has not left it out.
+    /// `false` if the user left it out.
     accepted: bool,
-    /// Whether it is on the integration branch.
+    /// `true` if it is on the integration branch.
     merged: bool,
-    /// Why it is not, if it is not: `left out: content conflict with #1 in src/app.ts`.
+    /// The reason for which it was left out, if it was: `left out: content conflict with #1 in
+    /// src/app.ts`.
     left_out: Option<String>,
-    /// What it changes, by path.
+    /// Its changes, by path.
     files: Vec<WireFile>,
     /// The worker's summary.
     summary: Option<&'a str>,
-    /// What the worker decided.
+    /// The worker's decisions.
     decisions: &'a [String],
-    /// What the worker and dispatch remarked.
+    /// Remarks of the worker and of dispatch.
     issues: Vec<&'a str>,
     /// The checks of the task.
     checks: Vec<WireCheck<'a>>,
-    /// Which others it meets.
+    /// Its conflicts with other tasks.
     conflicts: Vec<WireConflict>,
     /// The conflicts with what was merged before it, each with its resolution.
     resolved: Vec<String>,
@@ -69,7 +70,7 @@ struct WireTask<'a> {
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "File")]
 struct WireFile {
-    /// The path; bytes that are no UTF-8 as `\xNN`.
+    /// The path; bytes that are not UTF-8 as `\xNN`.
     path: String,
     /// Lines added; none for a binary file.
     added: Option<u64>,
@@ -82,7 +83,7 @@ struct WireFile {
 struct WireCheck<'a> {
     /// The command.
     command: &'a str,
-    /// How it ended: `passed`, `failed`, `timed out`, `not run`.
+    /// Its result: `passed`, `failed`, `timed out`, `not run`.
     result: &'static str,
 }
 
@@ -93,17 +94,17 @@ struct WireConflict {
     with: u32,
     /// The class of the worst unit.
     class: Class,
-    /// Where.
+    /// The conflicting paths.
     paths: Vec<String>,
 }
 
-/// The JSON Schema of what [`render_json`] gives.
+/// Renders the JSON Schema of the output of [`render_json`].
 pub(crate) fn schema() -> String {
     let schema = schemars::schema_for!(WireReview<'static>);
     serde_json::to_string_pretty(&schema).unwrap_or_default() + "\n"
 }
 
-/// One object on one line.
+/// Renders the candidates as one object on one line.
 pub(crate) fn render_json(state: &RunState, pages: &[Page]) -> String {
     let review = WireReview {
         version: JSON_VERSION,

@@ -1,4 +1,4 @@
-//! `dispatch review RUN`: walk through the candidates; accept, leave out, send back.
+//! `dispatch review RUN`: shows the candidates one by one, to accept, leave out or send back.
 
 use clap::Args;
 
@@ -26,18 +26,18 @@ mod json;
 
 use crate::cli::review::json::schema;
 
-/// How many files are named before the rest is counted.
+/// The number of files to name before the rest is only counted.
 const FILES: usize = 20;
 
 const AFTER_HELP: &str = "\
-accept     takes the result
+accept     includes the result
 diff       shows it with your pager, as `git diff` does (GIT_PAGER, core.pager, pager.diff)
 leave out  assembles the rest without it
-send back  asks what should change; the task is tried again with that in its prompt, and what was
-           built on it is done again, too
-quit       goes on with what was said so far";
+send back  asks for a message; the task is retried with that in its prompt, and the tasks built on
+           it run again, too
+quit       stops asking and applies the answers so far";
 
-/// Look at every result before it lands; accept it, leave it out or send it back
+/// Look at every result before it lands: accept it, leave it out or send it back
 #[derive(Args, Debug, Clone)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct ReviewArgs {
@@ -51,7 +51,7 @@ pub(crate) struct ReviewArgs {
     schema: bool,
 }
 
-/// What there is to see of one candidate.
+/// The displayed data of one candidate.
 struct Page {
     task: TaskNumber,
     candidate: Oid,
@@ -141,10 +141,10 @@ fn pages(here: &RepoContext, state: &RunState) -> Result<Vec<Page>, CommandError
     state.candidates().into_iter().map(page).collect()
 }
 
-/// What a person said about one task.
+/// The user's answer about one task.
 struct Said {
     task: TaskNumber,
-    /// Whether that is new.
+    /// The new decision, if it differs from the recorded one.
     accepted: Option<bool>,
     comment: Option<String>,
 }
@@ -166,7 +166,7 @@ impl Said {
         let prompt = self.comment.map(|comment| Event::RetryRequested {
             task,
             extra_prompt: Some(format!(
-                "A person reviewed the last attempt and sent it back: {comment}"
+                "The user reviewed the last attempt and sent it back: {comment}"
             )),
             new_prompt: None,
             worker: None,
@@ -175,7 +175,7 @@ impl Said {
     }
 }
 
-/// What a person accepted is not done again behind his back.
+/// Tells the user which other tasks run again together with a task that is sent back.
 fn say_done_again(state: &RunState, task: TaskNumber, verb: &str, ui: &Ui) {
     let again = state.redone_with(task);
     let (verb, built) = match again.as_slice() {
@@ -190,7 +190,7 @@ fn say_done_again(state: &RunState, task: TaskNumber, verb: &str, ui: &Ui) {
     ));
 }
 
-/// Asks about one after the other; only what changes something is kept.
+/// Asks about each candidate in turn and returns the answers that change something.
 fn walk(
     here: &RepoContext,
     state: &RunState,
@@ -233,7 +233,7 @@ enum Word {
     SendBack(String),
 }
 
-/// Until one of the words is said that decide something; `None` to stop here.
+/// Asks until an answer decides; `None` to stop here.
 fn ask(
     here: &RepoContext,
     state: &RunState,
@@ -262,12 +262,12 @@ fn ask(
             }
             Some("send back") => {
                 say_done_again(state, page.task, "would be", ui);
-                let comment = ui.ask_line("What should change? ").map_err(failed)?;
+                let comment = ui.ask_line("Message for the worker: ").map_err(failed)?;
                 match comment.map(|comment| comment.trim().to_owned()) {
                     Some(comment) if !comment.is_empty() => {
                         return Ok(Some(Word::SendBack(comment)));
                     }
-                    _ => ui.status("nothing was said, so it is not sent back"),
+                    _ => ui.status("no message given; not sent back"),
                 }
             }
             _ => return Ok(None),
@@ -350,7 +350,7 @@ fn summary(state: &RunState, page: &Page, at: usize, count: usize, most: usize) 
     text
 }
 
-/// The total, then each file with its lines, the counts below each other.
+/// Renders the total, then each file with its changed lines, aligned.
 fn files(files: &[FileStat], most: usize) -> String {
     let sum = |part: fn((u64, u64)) -> u64| files.iter().filter_map(|f| f.lines).map(part).sum();
     let total = ChangeStat {

@@ -1,4 +1,4 @@
-//! `dispatch run PLAN`: show the plan, ask, run it.
+//! `dispatch run PLAN`: shows the plan, asks, and runs it.
 
 pub mod unsupported;
 
@@ -28,10 +28,10 @@ use crate::schedule::priority;
 use crate::ui::Ui;
 
 const AFTER_HELP: &str = "\
-The plan is shown, and nothing starts before you say yes. At the end the results are assembled on a
-branch of the run. Your branches, checkout and index stay as they are until `dispatch land`.";
+The plan is shown, and nothing starts before you confirm. At the end the results are assembled on a
+branch of the run. Your branches, checkout and index do not change before `dispatch land`.";
 
-/// Run a plan: every task in a worktree and branch of its own
+/// Run a plan, with a worktree and a branch for every task
 #[derive(Args, Debug, Clone, Default)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct RunArgs {
@@ -43,7 +43,7 @@ pub(crate) struct RunArgs {
     /// The branch the result is meant for [default: the current branch]
     #[arg(long, value_name = "BRANCH")]
     pub(crate) into: Option<String>,
-    /// How many tasks may run at once [default: 3]
+    /// The number of tasks that may run at once [default: 3]
     #[arg(long, short = 'j', value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     pub(crate) max_parallel: Option<usize>,
     /// Run only these tasks, such as 1,API
@@ -52,22 +52,22 @@ pub(crate) struct RunArgs {
     /// Do not assemble the results at the end
     #[arg(long)]
     pub(crate) no_assemble: bool,
-    /// Show the plan and stop
+    /// Show the plan without running it
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Run everything in the background and return at once
+    /// Run in the background and return at once
     #[arg(long, conflicts_with = "json")]
     pub(crate) detach: bool,
-    /// Send to the background what may go there (tasks with `strategy: auto`)
+    /// Run tasks with `strategy: auto` in the background
     #[arg(long)]
     pub(crate) keep_terminal_free: bool,
     /// Print one JSON object per event, one a line
     #[arg(long)]
     pub(crate) json: bool,
-    /// Use this file in place of the repository's .dispatch.toml
+    /// Use this file instead of the repository's .dispatch.toml
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// Whether to ask
+    /// The answer given in advance.
     #[command(flatten)]
     pub(crate) consent: ConfirmArgs,
 }
@@ -75,7 +75,7 @@ pub(crate) struct RunArgs {
 /// Runs the subcommand.
 ///
 /// # Errors
-/// Every reason not to start comes before anything is created.
+/// When the run cannot start; nothing has been created then.
 pub(crate) fn run(args: RunArgs, ui: &Ui) -> CommandResult {
     run_in(&RepoContext::open()?, args, ui)
 }
@@ -106,7 +106,7 @@ pub(crate) fn run_in(here: &RepoContext, args: RunArgs, ui: &Ui) -> CommandResul
         return Ok(ExitStatus::Ok);
     }
     let plan = agree(&args, loaded.plan, &workers, &settings, here, ui)?;
-    // The plan may have been edited, so what it needs is looked at again.
+    // The plan may have been edited, so its needs are checked again.
     let only = chosen(&plan, &args.only)?;
     let prepared = start::prepare(&here.repo, &plan, &settings, only)?;
     let prepared = prepared.from_file(&here.repo, &args.plan);
@@ -195,7 +195,7 @@ fn say_remarks(here: &RepoContext, prepared: &Prepared, ui: &Ui) -> Result<(), C
     Ok(())
 }
 
-/// The plan, then one line about what is going to happen.
+/// Prints the plan, then one line about the planned run.
 fn show(ui: &Ui, args: &RunArgs, plan: &Plan, settings: &Settings, prepared: &Prepared) {
     let text = format!(
         "{}\n{}\n",
@@ -233,7 +233,7 @@ fn facts(plan: &Plan, settings: &Settings, prepared: &Prepared) -> String {
     )
 }
 
-/// How many tasks can start in the beginning.
+/// Counts the tasks that can start at the beginning.
 fn at_once(tasks: &[&Task], settings: &Settings) -> usize {
     let mut free: BTreeMap<&str, usize> = BTreeMap::new();
     for task in tasks.iter().filter(|task| task.depends_on.is_empty()) {
@@ -248,7 +248,7 @@ fn at_once(tasks: &[&Task], settings: &Settings) -> usize {
     free.min(settings.run.max_parallel)
 }
 
-/// The question of the plan's fate, until it is answered by yes or no.
+/// Asks about the plan until the answer is yes or no.
 fn agree(
     args: &RunArgs,
     mut plan: Plan,
@@ -266,7 +266,7 @@ fn agree(
                 format!("Dispatch {count}?"),
                 &["yes", "no", "edit", "priorities"],
             ),
-            // What the file says is no plan; what it said before is not what the user wants.
+            // The file is not a valid plan; its earlier content is not what the user wants.
             false => ("Edit the plan again?".to_owned(), &["edit", "no"]),
         };
         match args.consent.choose(ui, &question, words)? {
@@ -313,7 +313,7 @@ fn edited(
     Ok(loaded.plan)
 }
 
-/// `3 1`: these go first, in this order; `None` leaves everything as it was.
+/// Reads the tasks that go first, such as `3 1`; `None` keeps the order.
 fn ask_order(plan: &Plan, ui: &Ui) -> Result<Option<Vec<TaskNumber>>, CommandError> {
     let line = ui
         .ask_line("Which tasks go first, such as 3 1? ")
@@ -328,7 +328,7 @@ fn ask_order(plan: &Plan, ui: &Ui) -> Result<Option<Vec<TaskNumber>>, CommandErr
         Ok(order) if order.is_empty() => Ok(None),
         Ok(order) => {
             let first = comma_list(&order);
-            ui.status(&format!("first {first}, then the rest as usual"));
+            ui.status(&format!("first {first}, then the others"));
             Ok(Some(order))
         }
         Err(error) => {

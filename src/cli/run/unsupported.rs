@@ -1,4 +1,4 @@
-//! What plans and settings may say already, but what this version does not act on.
+//! Lists parts of plans and settings that this version parses and ignores.
 //!
 //! Such words are read and checked, so that files need not change later. Silence would make a user
 //! rely on them; a run that is asked for one of them says so.
@@ -17,19 +17,19 @@ use crate::worker::command::{MAX_COST, MAX_TURNS, MODEL, PERMISSION_MODE};
 /// Settings without effect (`docs/limits.md`).
 pub const SETTINGS: &[&str] = &["sandbox.mode", "github.project"];
 
-/// One sentence a kind of thing that was asked for and will not happen.
+/// Renders one message per kind of ignored setting.
 pub(crate) fn remarks(plan: &Plan, settings: &Settings) -> Vec<String> {
     let set = changed(settings);
     let mut remarks = Vec::new();
     if !set.is_empty() {
         let names = set.join(", ");
-        remarks.push(format!("this version does not act on the settings {names}"));
+        remarks.push(format!("this version ignores the settings {names}"));
     }
     let mut tasks = |what: &str, is_asked: fn(&Task) -> bool| {
         let asked = plan.tasks().iter().filter(|task| is_asked(task)).count();
         if asked > 0 {
             let tasks = plural(asked, "task");
-            remarks.push(format!("this version does not act on {what} ({tasks})"));
+            remarks.push(format!("this version ignores {what} ({tasks})"));
         }
     };
     tasks("`isolation: clone`: every task has a worktree", |task| {
@@ -39,11 +39,11 @@ pub(crate) fn remarks(plan: &Plan, settings: &Settings) -> Vec<String> {
     remarks
 }
 
-/// A word that a worker's agent is told.
+/// A string setting of a worker.
 type Word = fn(&Worker) -> &Option<String>;
 
-/// Limits of single attempts that nobody can see to: the agent is not told, and its output does not
-/// show in time what it takes.
+/// Lists settings and limits of workers that cannot be applied: the command has no placeholder for
+/// them, and the output does not show the consumption in time.
 fn unkept(plan: &Plan, settings: &Settings) -> BTreeSet<String> {
     let known = builtin::workers();
     let mut remarks = BTreeSet::new();
@@ -71,12 +71,12 @@ fn unkept(plan: &Plan, settings: &Settings) -> BTreeSet<String> {
             }),
         ];
         for (name, place, of) in words {
-            // What is built in is no wish of anybody's.
+            // Built-in values were not chosen by the user.
             let usual = known.get(&worker.name).map(of);
             if of(worker).is_some() && usual != Some(of(worker)) && !is_told(place) {
                 let worker = &worker.name;
                 remarks.insert(format!(
-                    "{name} of the worker {worker} reaches nobody: its command has no {place}"
+                    "{name} of the worker {worker} is ignored: its command has no {place}"
                 ));
             }
         }
@@ -84,8 +84,8 @@ fn unkept(plan: &Plan, settings: &Settings) -> BTreeSet<String> {
             if is_set && !is_shown && !is_told(place) {
                 let worker = &worker.name;
                 remarks.insert(format!(
-                    "{name} of the worker {worker} is not kept: its command has no {place}, and its \
-                     output does not say it in time"
+                    "{name} of the worker {worker} is not enforced: its command has no {place}, and its \
+                     output does not report it in time"
                 ));
             }
         }
@@ -93,7 +93,7 @@ fn unkept(plan: &Plan, settings: &Settings) -> BTreeSet<String> {
     remarks
 }
 
-/// The settings without effect that somebody changed, in the order of the file.
+/// Lists the ignored settings that the user changed, in the order of the file.
 fn changed(settings: &Settings) -> Vec<&'static str> {
     let usual = Settings::default();
     let is_changed = |name: &str| match name {
@@ -129,8 +129,8 @@ mod tests {
             .with_task(3, |task| task.fields.isolation = Some(Isolation::Clone));
         let file = "[sandbox]\nmode = \"require\"\n[github]\nproject = \"me/1\"\n";
         insta::assert_snapshot!(said(plan, file), @r"
-        this version does not act on the settings sandbox.mode, github.project
-        this version does not act on `isolation: clone`: every task has a worktree (1 task)
+        this version ignores the settings sandbox.mode, github.project
+        this version ignores `isolation: clone`: every task has a worktree (1 task)
         ");
     }
 
@@ -149,9 +149,9 @@ mod tests {
                     [workers.codex]\nmax_turns = 5\nmax_cost = 1.5\n\
                     [workers.mine]\ncommand = [\"mine\"]\nmax_turns = 5\nmodel = \"m\"\n";
         insta::assert_snapshot!(said(plan(), file), @r"
-        max_cost of the worker codex is not kept: its command has no {max_cost}, and its output does not say it in time
-        max_turns of the worker mine is not kept: its command has no {max_turns}, and its output does not say it in time
-        model of the worker mine reaches nobody: its command has no {model}
+        max_cost of the worker codex is not enforced: its command has no {max_cost}, and its output does not report it in time
+        max_turns of the worker mine is not enforced: its command has no {max_turns}, and its output does not report it in time
+        model of the worker mine is ignored: its command has no {model}
         ");
     }
 
@@ -161,10 +161,7 @@ mod tests {
             sandbox.mode = "require"
             github = { project = "me/1" }
         "#;
-        let all = format!(
-            "this version does not act on the settings {}",
-            SETTINGS.join(", ")
-        );
+        let all = format!("this version ignores the settings {}", SETTINGS.join(", "));
         assert_eq!(said(RunFixture::new("a"), file), all);
     }
 }

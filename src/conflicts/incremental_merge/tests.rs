@@ -126,6 +126,97 @@ fn every_tree_is_the_one_that_git_writes() {
     assert!(asked > 10 && asked + 20 < steps, "{asked} of {steps} asked");
 }
 
+impl TestRepo {
+    /// Commits on `parent` edits of single lines, and now and then another kind of change.
+    fn line_edits(&self, rng: &mut fastrand::Rng, parent: Oid) -> Oid {
+        let tree = self.store.tree_of(parent).unwrap();
+        let mut changes: Vec<(RepoPath, Option<Entry>)> = Vec::new();
+        for _ in 0..rng.usize(1..4) {
+            let name = NAMES[rng.usize(..8)];
+            let old = self.store.entry(tree, name).unwrap();
+            let text = old.map(|old| self.store.blob(old.oid).unwrap());
+            let text = String::from_utf8(text.unwrap_or_default()).unwrap();
+            let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+            match rng.u8(..16) {
+                0 => changes.push((name.into(), None)),
+                1 => changes.push((format!("{name}.new").as_str().into(), old)),
+                2 => {
+                    // The content that the base has.
+                    let base = self.store.tree_of(self.base).unwrap();
+                    changes.push((name.into(), self.store.entry(base, name).unwrap()));
+                }
+                _ if !lines.is_empty() => {
+                    let line = rng.usize(..lines.len());
+                    lines[line] = format!("line {line} as edited by {}", rng.u32(..));
+                    let text = lines.join("\n") + "\n";
+                    changes.push((name.into(), Some(entry(&self.store, &text))));
+                }
+                _ => {}
+            }
+        }
+        changes.sort_by(|a, b| a.0.cmp(&b.0));
+        changes.dedup_by(|a, b| a.0 == b.0);
+        changes.retain(|(path, new)| {
+            new.is_some() || self.store.entry(tree, &path.to_string()).unwrap().is_some()
+        });
+        let tree = self.store.tree_overlaid(tree, &changes).unwrap();
+        write(&self.store, tree, &[parent])
+    }
+}
+
+#[test]
+fn candidates_on_merged_ones_give_the_trees_that_git_writes() {
+    let mut test = TestRepo::new();
+    let lines = |name: &str| (0..60).map(|n| format!("line {n} of {name}\n")).collect();
+    let files: Vec<(&str, String)> = NAMES[..8].iter().map(|name| (*name, lines(name))).collect();
+    let empty = test.store.empty_tree().unwrap();
+    test.base = commit(&test.store, empty, &files, &[]);
+    let engine = MergeEngine::writing(&test.repo, test.base).unwrap();
+    let mut rng = fastrand::Rng::with_seed(23);
+    let rounds = std::env::var("DISPATCH_DIFFERENTIAL_SEQUENCES");
+    let rounds = rounds.map_or(25, |rounds| rounds.parse().unwrap());
+    let (mut steps, mut asked, mut conflicts, mut dependent) = (0, 0, 0, 0);
+    for round in 0..rounds {
+        let mut candidates = vec![test.base];
+        for _ in 0..7 {
+            let parent = candidates[rng.usize(..candidates.len())];
+            let mut candidate = test.line_edits(&mut rng, parent);
+            if rng.u8(..4) == 0 {
+                candidate = test.line_edits(&mut rng, candidate);
+            }
+            dependent += usize::from(parent != test.base);
+            candidates.push(candidate);
+        }
+        candidates.remove(0);
+        if rng.u8(..4) == 0 {
+            rng.shuffle(&mut candidates);
+        }
+        let mut merged = IncrementalMerge::new(&test.store, &engine, test.base).unwrap();
+        if round % 2 == 0 {
+            let announced = candidates.iter().map(|candidate| (*candidate, None));
+            merged.announce(announced).unwrap();
+        }
+        let mut tip = test.base;
+        for candidate in candidates {
+            let by_git = match engine.merge(tip, candidate).unwrap() {
+                MergeAnswer::Done(result) if result.is_sound() => Some(result.tree),
+                _ => None,
+            };
+            let found = merged.merge(tip, candidate).unwrap();
+            assert_eq!(found, by_git, "candidate {candidate} into {tip}");
+            steps += 1;
+            match found {
+                Some(tree) => tip = write(&test.store, tree, &[tip, candidate]),
+                None => conflicts += 1,
+            }
+        }
+        asked += merged.merges_run();
+    }
+    assert!(dependent > steps / 3, "{dependent} of {steps} on another");
+    assert!(conflicts > 0, "{conflicts} of {steps} conflict");
+    assert!(asked > 10 && asked * 2 < steps, "{asked} of {steps} asked");
+}
+
 #[test]
 fn recalled_contents_are_not_merged_again_and_give_the_same_trees() {
     let test = TestRepo::new();
@@ -166,7 +257,7 @@ fn recalled_contents_are_not_merged_again_and_give_the_same_trees() {
         merged = merged.with_blobs(BlobMerges::new(engine).recalling(recall));
         let announced = candidates.iter().map(|candidate| {
             let tree = store.tree_of(*candidate).unwrap();
-            (tree, store.changes(base_tree, tree).unwrap())
+            (*candidate, Some(store.changes(base_tree, tree).unwrap()))
         });
         merged.announce(announced).unwrap();
         let mut tip = base;

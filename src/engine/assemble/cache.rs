@@ -1,5 +1,5 @@
-//! Caches the last assembly of a run, so that assembling unchanged candidates merges and checks
-//! nothing.
+//! Caches the last assembly of a run, so that assembling unchanged candidates repeats no merge or
+//! check.
 //!
 //! The inputs of an assembly are written down with its result once that is on the integration
 //! branch. The next one with the same inputs, and with the branch where it was left, has the same
@@ -85,7 +85,7 @@ impl CachedAssembly {
         Ok(())
     }
 
-    /// Returns `true` if the integration branch still contains it, with nothing of others on top.
+    /// Returns `true` if the integration branch still contains it, without foreign commits on top.
     fn is_current(&self, context: &Context) -> Result<bool, EngineError> {
         let store = Store::open(&context.repo)?;
         let branch = store.reference(&branch_ref(&context.integration_branch()))?;

@@ -1,4 +1,4 @@
-//! Merges candidates one after the other into a chain, and says why the others are left out.
+//! Merges candidates in order into a chain, and records why the others are left out.
 
 use std::collections::BTreeMap;
 
@@ -33,7 +33,7 @@ pub(crate) struct Chain {
 }
 
 impl Chain {
-    /// Merges these candidates in this order, as far as they merge.
+    /// Merges candidates in this order and leaves out those that conflict.
     pub(crate) fn build(
         context: &Context,
         state: &RunState,
@@ -65,7 +65,8 @@ impl Chain {
         Ok(builder.chain)
     }
 
-    /// Leaves out what was not even tried because it was built on a task left out in review.
+    /// Leaves out candidates that were not tried because they were built on a task left out in
+    /// review.
     pub(super) fn add_untried(
         &mut self,
         state: &RunState,
@@ -125,9 +126,9 @@ impl Chain {
         others.filter(|other| self.contains(*other)).collect()
     }
 
-    /// Finds the fewest steps that a candidate conflicts with together, in a quarantine: the merges
-    /// that show it are of no further use. Returns none where an earlier conflict was resolved: the
-    /// resolution is in no candidate.
+    /// Finds the smallest set of steps that a candidate conflicts with together, in a quarantine,
+    /// because its merges are not needed later. the merges that show it are of no further use.
+    /// Returns none where an earlier conflict was resolved: the resolution is in no candidate.
     fn conflicting_together(
         &self,
         context: &Context,
@@ -277,7 +278,7 @@ fn left_out_in_review(state: &RunState) -> Vec<LeftOut> {
     left_out.collect()
 }
 
-/// Returns the commit a candidate was built on, if that is not the base of the run.
+/// Returns the commit a candidate was built on, if it is not the base of the run.
 fn own_base(context: &Context, state: &RunState, task: TaskNumber) -> Option<Oid> {
     let base = state.task_change(task)?.from;
     Some(base).filter(|base| *base != context.base)

@@ -40,7 +40,7 @@ pub(crate) fn resolutions_paragraph(resolved: &[Resolution]) -> String {
     format!("Conflicts resolved while assembling:\n\n{lines}\n")
 }
 
-/// Lists resolved conflicts as trailers, one a conflict.
+/// Renders resolved conflicts as trailers, one per conflict.
 pub(crate) fn resolution_trailers(resolved: &[Resolution]) -> String {
     let lines = resolved.iter().map(|resolution| {
         let strategy = resolution.by.strategy().name();

@@ -1,5 +1,5 @@
-//! Assembly: merges the candidates onto the integration branch, in memory, in order, never
-//! half-merged.
+//! Merges the candidates onto the integration branch, in order and in memory, never partially.
+//! merges the candidates onto the integration branch, in memory, in order, never half-merged.
 //!
 //! The merges are a chain of two-parent commits over trees whose board file is the base's (the
 //! *code chain*); the published branch has the same trees with the board in them. So a prediction,
@@ -45,7 +45,7 @@ use chain::Chain;
 /// Assembles the candidates of a state and reports each step to the loop.
 pub async fn run(context: Arc<Context>, state: RunState, cancel: CancelHandle, post: Post) {
     let result = assemble(&context, state, &cancel, &post).await;
-    // The loop is gone only when the program ends.
+    // The loop ends only with the program.
     let _ = post.send(Message::Assembled(result));
 }
 
@@ -172,10 +172,10 @@ impl Assembly<'_> {
         .await
     }
 
-    /// Records the resolutions of a chain before anything rests on them.
+    /// Records the resolutions of a chain before they are used.
     fn announce_resolutions(&self, chain: &Chain) {
         for step in &chain.steps {
-            // A resolution inside a candidate was recorded when that was made.
+            // A resolution inside a candidate was recorded when it was made.
             let is_new = |found: &&Resolution| !found.by.strategy().is_part_of_candidate();
             let resolutions: Vec<_> = step.resolved.iter().filter(is_new).cloned().collect();
             if !resolutions.is_empty() {
@@ -186,7 +186,7 @@ impl Assembly<'_> {
     }
 
     fn record(&self, event: Event) {
-        // The loop is gone only when the program ends.
+        // The loop ends only with the program.
         let _ = self.post.send(Message::Fact(event));
     }
 }

@@ -68,7 +68,7 @@ impl<'a> Replay<'a> {
             let Some(merged) = self.apply(tree, old, new)? else {
                 return Ok(None);
             };
-            // A change that is there already, as from a commit picked twice, needs no second one.
+            // A change that is present already, as from a commit picked twice, is skipped.
             if merged != tree || old == new {
                 tree = merged;
                 replayed.push(Replayed { original, tree });

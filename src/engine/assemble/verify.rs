@@ -191,7 +191,8 @@ impl Verifier<'_> {
         })
     }
 
-    /// The result when a check could not be run at all: no culprit, and the user has to look.
+    /// Returns the result for a check that could not run: no culprit is known, and the run needs
+    /// attention.
     fn unverified(&self, checks: Vec<CheckResult>) -> Verification {
         Verification {
             standing: self.chain.steps.iter().map(|step| step.task).collect(),
@@ -265,7 +266,7 @@ impl Verifier<'_> {
         }
     }
 
-    /// Returns the failure on the smallest set, which shows the least besides the culprit.
+    /// Returns the failure on the smallest set, which contains the least besides the culprit.
     fn clearest_failure(
         &self,
         culprit: &crate::assembly::culprit::Culprit,

@@ -1,5 +1,4 @@
-//! Outcomes of attempts that say nothing about a worker: the run interrupted them, or their worker
-//! was never started.
+//! Builds outcomes of attempts that tell nothing about a worker: interrupted, or never started.
 
 use crate::base::text::{error_chain, one_line};
 use crate::engine::EngineError;
@@ -19,8 +18,8 @@ pub(super) fn interrupted(kept: Option<Oid>) -> Outcome {
     }
 }
 
-/// Returns the outcome of an attempt that dispatch itself could not carry out. It needs attention,
-/// unless only a git that was killed is to blame.
+/// Returns the outcome of an attempt that dispatch itself failed to run. It needs attention, unless
+/// a killed git is the only cause.
 pub(super) fn could_not(error: &EngineError) -> Outcome {
     let message = one_line(&error_chain(error));
     let class = match error.is_killed_git() {
@@ -72,7 +71,7 @@ fn blocker(evidence: &str) -> Failure {
     }
 }
 
-/// Returns an outcome of which nothing but its end is known.
+/// Returns an outcome of which only the end is known.
 pub(crate) fn outcome_of(end: End) -> Outcome {
     Outcome {
         end,

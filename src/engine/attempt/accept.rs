@@ -18,13 +18,13 @@ use crate::model::outcome::{End, Outcome};
 use crate::model::plan::Produces;
 use crate::model::worker_report::WorkerReport;
 
-/// The most bytes of the output of an `info` task that are its report, where it wrote no other.
+/// The most output bytes of an `info` task that serve as its report if it wrote none.
 const INFO_BYTES: u64 = 64 * 1024;
 
 /// The most characters of a summary's first line that is the subject of its commit.
 const SUBJECT: usize = 72;
 
-/// Makes the candidate and returns the outcome of the attempt.
+/// Creates the candidate and returns the outcome of the attempt.
 ///
 /// # Errors
 /// When the store cannot be read or written.
@@ -59,7 +59,7 @@ pub(super) fn accept(
     })
 }
 
-/// Returns the worker's report; the subject of its last commit is its summary where it has no other.
+/// Returns the worker's report; without a summary, that is the subject of its last commit.
 fn report(case: &Case, store: &Store, offer: &Offer) -> Result<WorkerReport, EngineError> {
     let mut report = case.report_with_last_words();
     if report.summary.is_none() && offer.head != case.base {
@@ -90,7 +90,7 @@ fn commit_candidate(
     let name = branch_ref(&branch);
     let old = store.reference(&name)?.unwrap_or(Oid::ZERO);
     if !old.is_zero() && !store.is_ancestor(old, candidate)? {
-        // The worker switched to another branch; the work on the first one is kept.
+        // The worker switched to another branch; the work on the first branch is kept.
         keep(store, &context.attempt_ref(spec.task, spec.attempt), old)?;
     }
     if old != candidate {

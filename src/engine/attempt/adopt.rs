@@ -20,9 +20,9 @@ pub(super) async fn adopt_worker(execution: &Execution) -> Result<Reached, Engin
     let found = context.repo.find_worktree(&spec.worktree);
     let worktree = found.clone().filter(Worktree::exists);
     let (Some(base), Some(worktree)) = (recorded_base(&execution.folder()), worktree) else {
-        // The worktree was removed, or never made: what its worker does is lost work.
+        // The worktree was removed or never created, so its worker's changes are lost.
         runner::end_job(context, &folder).await?;
-        // git may forget the entry of a folder that is gone, in its own time.
+        // git may prune the entry of a missing folder at any time.
         found.iter().for_each(Worktree::unlock);
         return Ok(Reached::Aborted(None));
     };

@@ -1,4 +1,4 @@
-//! Everything that an attempt left, read for its verdict.
+//! Reads everything that an attempt left, for its verdict.
 
 use crate::base::text::error_chain;
 use crate::engine::EngineError;
@@ -66,7 +66,7 @@ impl Case {
         })
     }
 
-    /// Returns `true` if the worker says that it did its work.
+    /// Returns `true` if the worker reports that it finished its work.
     pub(super) fn ended_well(&self) -> bool {
         let ended_by_itself = self.end.exit == Exit::Code(0) && self.passed_limit().is_none();
         (ended_by_itself || self.outlived_its_result())
@@ -74,8 +74,8 @@ impl Case {
             && self.report.error.is_none()
     }
 
-    /// Returns `true` if dispatch stopped a worker that had already said its last word: then its
-    /// word counts, not the way it ended.
+    /// Returns `true` if dispatch stopped a worker after its result: the result then counts, not
+    /// the exit.
     pub(super) fn outlived_its_result(&self) -> bool {
         let was_stopped = match self.end.exit {
             Exit::TimedOut | Exit::Stalled => true,
@@ -92,7 +92,7 @@ impl Case {
         passed.filter(|_| self.end.stopped && !self.execution.cancel.is_cancelled())
     }
 
-    /// Returns the worker's report; the agent's last words are its summary where it wrote none.
+    /// Returns the worker's report; without a summary, that is the agent's last message.
     pub(super) fn report_with_last_words(&self) -> WorkerReport {
         let mut report = self.report.clone();
         let words = || self.transcript.last_words().map(str::to_owned);

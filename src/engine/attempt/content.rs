@@ -1,5 +1,4 @@
-//! Looks into the changes of an attempt: for content that git would lose, for large files, for what
-//! a failed attempt left.
+//! Inspects the changes of an attempt for content that git would lose, and for large files.
 
 use crate::engine::EngineError;
 use crate::git::{Repo, Store};
@@ -44,7 +43,7 @@ pub(super) fn embedded_repository(
     Ok(found.next().map(|change| change.path.to_string()))
 }
 
-/// Returns remarks on files that are hardly meant to be in git.
+/// Returns remarks on files that are probably not meant to be in git.
 ///
 /// # Errors
 /// When the store cannot be read.

@@ -1,4 +1,4 @@
-//! One attempt while it is carried out.
+//! Carries the data of one attempt through its steps.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::git::worktree::Worktree;
 use crate::merge::oid::Oid;
 use crate::model::event::Event;
 
-/// An attempt with everything that its steps need. Its clones are the same attempt.
+/// An attempt with everything that its steps need. Clones share the same attempt.
 #[derive(Clone)]
 pub struct Execution {
     pub(super) context: Arc<Context>,
@@ -34,11 +34,11 @@ pub(super) struct Finished {
     pub(super) end: JobEnd,
 }
 
-/// How far an attempt came without a failure of dispatch itself.
+/// The point that an attempt reached without a failure of dispatch itself.
 pub(super) enum Reached {
     /// Its worker has ended.
     Finished(Box<Finished>),
-    /// It never started, or its end is not known: it does not count. This commit keeps its work.
+    /// It never started, or its end is unknown: it does not count. The commit keeps its work.
     Aborted(Option<Oid>),
     /// Its worktree could not be set up, so its worker never started.
     NotSetUp(SetUpFailure, Option<Oid>),
@@ -47,7 +47,7 @@ pub(super) enum Reached {
 }
 
 impl Execution {
-    /// An attempt that is described, can be cancelled and posts messages.
+    /// Creates the execution of a described attempt.
     pub fn new(
         context: Arc<Context>,
         spec: AttemptSpec,
@@ -62,13 +62,13 @@ impl Execution {
         }
     }
 
-    /// The folder of the attempt: prompt, result, logs.
+    /// Returns the folder of the attempt: prompt, result, logs.
     pub(super) fn folder(&self) -> PathBuf {
         self.context
             .attempt_folder(self.spec.task, self.spec.attempt)
     }
 
-    /// The folder of its worker's process.
+    /// Returns the folder of its worker's process.
     pub(super) fn worker_folder(&self) -> PathBuf {
         prepare::worker_folder(&self.context, self.spec.task, self.spec.attempt)
     }
@@ -78,7 +78,7 @@ impl Execution {
         !self.context.is_stopping() && !self.cancel.is_cancelled()
     }
 
-    /// Sends a message to the loop, which is gone only when the program ends.
+    /// Sends a message to the loop, which ends only with the program.
     pub(super) fn post(&self, message: Message) {
         let _ = self.post.send(message);
     }
@@ -93,7 +93,7 @@ impl Execution {
         }));
     }
 
-    /// Reports that something could not be written.
+    /// Reports a failed write because of a full disk.
     pub(super) fn post_shortage(&self) {
         self.post(Message::OutOfSpace(disk_space::shortage_now(&self.context)));
     }

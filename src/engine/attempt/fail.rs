@@ -1,4 +1,4 @@
-//! Fails an attempt: its work is kept, and the failure gets its class.
+//! Fails an attempt: keeps its work and classifies the failure.
 
 use jiff::tz::TimeZone;
 
@@ -37,7 +37,7 @@ pub(super) async fn fail(
     let mut remarks = Vec::new();
     let kept = match keep(&case).await {
         Ok(kept) => kept,
-        // That passes, and the attempt is judged again.
+        // The cause is temporary, so the attempt is judged again.
         Err(error) if is_full(&error) || error.is_killed_git() => return Err(error),
         Err(error) => {
             let why = error_chain(&error);
@@ -67,7 +67,7 @@ async fn keep(case: &Case) -> Result<Option<Oid>, EngineError> {
     .await
 }
 
-/// Describes the kept commit. Its size is only shown, so an error is no failure.
+/// Describes the kept commit. Its size is only displayed, so errors are ignored.
 async fn describe(case: &Case, kept: Option<Oid>) -> Option<KeptChanges> {
     let (repo, base) = (case.execution.context.repo.clone(), case.base);
     let described = blocking(move || remains(&repo, base, kept)).await;
@@ -95,8 +95,8 @@ fn classify(case: &Case, facts: Vec<Fact>) -> End {
     }
 }
 
-/// Returns the text that is searched for the last words of a failure: never the events, which hold
-/// what the agent said and read.
+/// Returns the text in which the cause of a failure is searched: never the events, which hold the
+/// agent's own messages and the files it read.
 fn last_lines(case: &Case) -> String {
     if case.transcript.has_terminal_event() {
         case.transcript.stray.join("\n")
@@ -105,7 +105,7 @@ fn last_lines(case: &Case) -> String {
     }
 }
 
-/// Returns what dispatch itself knows about the worker's end.
+/// Returns the facts that dispatch itself knows about the worker's end.
 fn facts(case: &Case) -> Vec<Fact> {
     let (context, spec) = (&case.execution.context, &case.execution.spec);
     let (timeout, stall_timeout) = time_limits(context, spec);

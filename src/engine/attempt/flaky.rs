@@ -1,5 +1,5 @@
-//! Detects flaky attempts: one passes with the very files that an earlier one failed with, so it may
-//! fail again the next time.
+//! Detects flaky attempts: one passes with the same files with which an earlier one failed. one
+//! passes with the very files that an earlier one failed with, so it may fail again the next time.
 
 use crate::engine::EngineError;
 use crate::git::Store;
@@ -12,7 +12,7 @@ use crate::model::outcome::{End, Outcome};
 use crate::model::task_state::TaskState;
 
 /// Returns the last attempt before this one that failed because of its files, with the commit that
-/// shows them. A limit, a network or a missing login says nothing about files.
+/// holds them. A limit, a network or a missing login tells nothing about files.
 pub fn failed_before(task: &TaskState, attempt: AttemptNumber) -> Option<(AttemptNumber, Oid)> {
     let before = task.attempts.iter().rev();
     let mut failed = before.filter(|earlier| earlier.number < attempt && is_about_files(earlier));

@@ -17,7 +17,7 @@ use crate::git::worktree::Worktree;
 use crate::merge::oid::Oid;
 use crate::worker::command::{CommandLine, Vars, command_line};
 
-/// How long a worker has after SIGTERM.
+/// The time that a worker has after SIGTERM.
 const GRACE: Duration = Duration::from_secs(10);
 
 /// The file in the attempt's folder that names the commit it works on.

@@ -1,4 +1,4 @@
-//! One attempt: from its worktree to the verdict on its work.
+//! Runs one attempt, from its worktree to the verdict on its work.
 
 pub mod aborted;
 mod accept;

@@ -1,4 +1,4 @@
-//! Inspects the worktree of an attempt for what it offers.
+//! Inspects the worktree of an attempt for a possible candidate.
 
 use crate::config::reaction::Reaction;
 use crate::engine::EngineError;
@@ -61,7 +61,7 @@ impl Offer {
     }
 }
 
-/// Captures a worktree that is in no unfinished state and still contains its base.
+/// Captures a worktree that has no unfinished operation and still contains its base.
 fn capture(case: &Case, store: &Store) -> Result<Result<Capture, Fact>, EngineError> {
     let links = links_in(&case.execution.context, &case.worktree.path);
     let capture = match store.capture(&case.worktree, &links) {

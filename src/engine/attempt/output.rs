@@ -19,10 +19,10 @@ use crate::worker::dialect::Reading;
 /// The least time between two notes about an agent's current step, which changes by the second.
 const STEP_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Reads the kept output of an attempt whose worker has ended.
+/// Reads the stored output of an attempt whose worker has ended.
 ///
 /// # Errors
-/// When the reading panicked.
+/// When the reader panicked.
 pub(super) async fn read_output(
     context: &Arc<Context>,
     spec: &AttemptSpec,
@@ -33,7 +33,7 @@ pub(super) async fn read_output(
     let mut reading = reading(spec, worktree);
     let is_whole = end.dropped_bytes == 0;
     blocking(move || {
-        // An attempt without a log wrote nothing, which its dialect judges.
+        // An attempt without a log wrote nothing; its dialect decides what that means.
         reading.feed(&log::read(&folder).unwrap_or_default());
         if !is_whole {
             reading.mark_gap();
@@ -48,12 +48,12 @@ fn reading(spec: &AttemptSpec, worktree: &Worktree) -> Reading {
     Reading::new(spec.worker.dialect, &worktree.path.to_string_lossy())
 }
 
-/// Follows the output of an agent that runs.
+/// Follows the output of a running agent.
 pub(super) struct Steps {
     follower: Follower,
     reading: Reading,
     last: Option<(Instant, String)>,
-    /// The time of its last word, if nothing came after it.
+    /// The time of its final message, unless output followed.
     over: Option<Instant>,
     grace: Duration,
     bounds: Bounds,
@@ -80,9 +80,9 @@ impl Steps {
         })
     }
 
-    /// Reads what is new; returns the agent's current step if it is worth a note.
+    /// Reads new output; returns the agent's current step if it is worth a note.
     pub(super) fn next(&mut self) -> Option<String> {
-        // What cannot be read now is read when the worker has ended.
+        // Output that cannot be read now is read after the worker has ended.
         let new = self.follower.read().unwrap_or_default();
         self.reading.feed(&new);
         self.stop_if_done(!new.is_empty());
@@ -97,7 +97,7 @@ impl Steps {
         Some(step)
     }
 
-    /// Stops a worker that has passed a limit; its output shows afterwards which one.
+    /// Stops a worker that has exceeded a limit; its output later shows which one.
     fn stop_if_past_a_limit(&self) {
         let passed = self
             .bounds
@@ -107,7 +107,7 @@ impl Steps {
         }
     }
 
-    /// Stops a worker that hangs after its last word, which counts anyway.
+    /// Stops a worker that hangs after its final message, which counts anyway.
     fn stop_if_done(&mut self, has_new: bool) {
         if has_new || !self.reading.is_over() {
             self.over = self.reading.is_over().then(Instant::now);

@@ -14,8 +14,8 @@ use crate::engine::spec::AttemptSpec;
 use crate::merge::oid::Oid;
 use crate::model::outside_changes::{OutsideChange, SharedState, changes};
 
-/// The file in an attempt's folder that names the state before it. Another process may see the
-/// attempt end.
+/// The file in an attempt's folder that names the state before it, for a later process that may see
+/// the attempt end.
 const BEFORE: &str = "shared-state";
 
 /// Reads the shared state before the worker starts, and records it.
@@ -48,7 +48,7 @@ pub(super) async fn look_before(
 /// Returns what has changed since [`look_before`].
 ///
 /// # Errors
-/// When the runtime ends meanwhile; a record that cannot be read is no change.
+/// When the runtime ends meanwhile; an unreadable record counts as unchanged.
 pub(super) async fn look_after(
     context: &Arc<Context>,
     spec: &AttemptSpec,
@@ -76,7 +76,7 @@ fn before_file(context: &Context, spec: &AttemptSpec) -> PathBuf {
     context.attempt_folder(spec.task, spec.attempt).join(BEFORE)
 }
 
-/// States are stored once each, however many attempts start from them.
+/// Returns the file of a state, which is stored once for all attempts that start from it.
 fn state_file(context: &Context, name: Oid) -> PathBuf {
     let folder = context.repo.run_folder(context.run.as_str());
     folder.join("shared-states").join(format!("{name}.json"))

@@ -1,13 +1,13 @@
-//! Repeats a step of an attempt that failed for a reason that passes.
+//! Repeats a step of an attempt that failed for a temporary reason.
 
 use crate::engine::EngineError;
 use crate::engine::attempt::execution::Execution;
 use crate::engine::kernel::disk_space::{self, is_full};
 
-/// How often a step is repeated whose git was killed.
+/// The most repetitions of a step whose git was killed.
 const MOST_KILLED: u32 = 3;
 
-/// Counts how often a step was repeated.
+/// Counts the repetitions of a step.
 #[derive(Default)]
 pub(super) struct Repeats {
     full: u32,

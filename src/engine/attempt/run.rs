@@ -1,4 +1,4 @@
-//! One attempt: starting point, worktree, worker, and then its verdict.
+//! Runs one attempt: starting point, worktree, worker, verdict.
 
 use crate::base::fault;
 use crate::base::files::says_no_space;
@@ -33,7 +33,7 @@ pub async fn run(execution: Execution) {
     conclude(execution, result).await;
 }
 
-/// Takes over an attempt that another process started, and posts its outcome.
+/// Adopts an attempt that another process started, and posts its outcome.
 pub async fn adopt(execution: Execution) {
     let mut repeats = Repeats::default();
     let result = loop {
@@ -45,8 +45,8 @@ pub async fn adopt(execution: Execution) {
     conclude(execution, result).await;
 }
 
-/// Stops an attempt at what the plan no longer says, keeps its work, and posts that it was
-/// interrupted.
+/// Stops an attempt that the edited plan no longer contains, keeps its work, and posts its
+/// interruption.
 pub async fn set_aside(execution: Execution) {
     let mut repeats = Repeats::default();
     let result = loop {
@@ -84,7 +84,7 @@ async fn outcome(execution: &Execution, result: Result<Reached, EngineError>) ->
         }
         Ok(Reached::Finished(finished)) => match judge_until_written(execution, &finished).await {
             Err(error) if is_full(&error) && execution.context.is_stopping() => {
-                // The next process that resumes the run judges it.
+                // The next process that resumes the run judges the attempt.
                 execution.post(Message::LeftOpen(execution.spec.task));
                 return None;
             }
@@ -96,7 +96,8 @@ async fn outcome(execution: &Execution, result: Result<Reached, EngineError>) ->
     Some(uncounted_if_full(execution, outcome))
 }
 
-/// An attempt for which there was no space does not count, and is started again.
+/// Returns the outcome of an attempt that failed for lack of space: it does not count and starts
+/// again.
 fn failed(execution: &Execution, error: &EngineError) -> Outcome {
     if is_full(error) {
         execution.post_shortage();
@@ -110,8 +111,8 @@ fn is_shim_out_of_space(finished: &Finished) -> bool {
     matches!(&finished.end.exit, Exit::NotStarted(said) if says_no_space(said))
 }
 
-/// Judges an attempt for as long as only a full disk prevents it: its work is done and must not be
-/// lost.
+/// Judges an attempt, and repeats that while a full disk prevents it: the work is done and must not
+/// be lost.
 async fn judge_until_written(
     execution: &Execution,
     finished: &Finished,
@@ -126,8 +127,8 @@ async fn judge_until_written(
     }
 }
 
-/// Makes an attempt uncounted whose worker failed because the disk was full, if it still is. The
-/// worker's words alone are not enough: it may have freed the space again, and would fail forever.
+/// Marks a failure as uncounted if the disk was full and still is. The worker's message alone is
+/// not enough: it may have freed the space again, and would fail forever.
 fn uncounted_if_full(execution: &Execution, mut outcome: Outcome) -> Outcome {
     let End::Failed(failure) = &outcome.end else {
         return outcome;

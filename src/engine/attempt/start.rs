@@ -1,4 +1,4 @@
-//! Starts an attempt: its base, its worktree, its set-up, its worker.
+//! Starts an attempt: base, worktree, set-up, worker.
 
 use std::fs;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use crate::git::worktree::Worktree;
 use crate::merge::oid::Oid;
 use crate::model::event::Event;
 
-/// How far the start of an attempt came.
+/// The result of starting an attempt.
 pub(super) enum Start {
     /// Its worker runs.
     Running(RunningWorker),
@@ -64,7 +64,7 @@ pub(super) async fn start(execution: &Execution) -> Result<Start, EngineError> {
     start_worker(execution, base, worktree).await
 }
 
-/// Forgets the folder of a worker that was never started.
+/// Deletes the folder of a worker that was never started.
 pub(super) fn forget_start(execution: &Execution) {
     let folder = execution.worker_folder();
     let status = execution.context.executor.status(&folder);
@@ -119,7 +119,7 @@ async fn fill_worktree(execution: &Execution, base: Oid) -> Result<Worktree, Eng
     blocking(move || prepare::prepare(&context, spec.task, spec.attempt, base)).await
 }
 
-/// Leaves a worktree that is not ready for its worker as it is, for the user to look at.
+/// Reports a worktree that is not ready, and leaves it as it is for the user to inspect.
 async fn not_set_up(
     execution: &Execution,
     base: Oid,

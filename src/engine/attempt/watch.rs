@@ -19,7 +19,7 @@ use crate::merge::oid::Oid;
 use crate::model::event::Event;
 use crate::worker::result::load_result;
 
-/// How often the progress of a worker is read while it runs.
+/// The interval at which the progress of a running worker is read.
 const NOTE_INTERVAL: Duration = Duration::from_millis(500);
 
 /// A worker that runs, on this commit and in this worktree.
@@ -29,7 +29,8 @@ pub(super) struct RunningWorker {
     pub(super) worktree: Worktree,
 }
 
-/// Waits for a worker and posts its progress. A worker that lives on after its last word is stopped.
+/// Waits for a worker and posts its progress. A worker that stays alive after its final message is
+/// stopped.
 ///
 /// # Errors
 /// When its records cannot be read, or its work cannot be kept.
@@ -73,7 +74,7 @@ async fn wait(
             status = &mut waiting => return Ok(status?),
             _ = interval.tick() => {
                 let step = steps.as_mut().and_then(Steps::next);
-                // The worker's own words about its progress say more than its current step.
+                // The worker's own progress notes are more useful than its current step.
                 let step = step.filter(|_| notes.last.is_none());
                 if let Some(note) = notes.next().or(step) {
                     let task = spec.task;

@@ -1,5 +1,5 @@
-//! Finds the candidates that contain others, by history: it also knows tasks that were dispatched
-//! again on top of others, and merges that a worker made itself.
+//! Finds the candidates that contain others, from history, which also shows re-dispatched tasks and
+//! merges made by workers.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -11,16 +11,27 @@ use crate::model::run::RunState;
 
 /// The candidates that each candidate contains, directly or through others.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct BuiltOn(BTreeMap<TaskNumber, Vec<TaskNumber>>);
+pub(crate) struct BuiltOn(BTreeMap<TaskNumber, Vec<TaskNumber>>);
 
 impl BuiltOn {
     /// Reads the history of every candidate; where it cannot be walked, the journal decides.
-    pub fn read(store: &Store, state: &RunState) -> Result<BuiltOn, EngineError> {
+    pub(crate) fn read(store: &Store, state: &RunState) -> Result<BuiltOn, EngineError> {
+        let all = state.candidates().into_iter().map(|(task, _)| task);
+        BuiltOn::of_tasks(store, state, &all.collect())
+    }
+
+    /// Reads the history of the candidates of these tasks.
+    pub(crate) fn of_tasks(
+        store: &Store,
+        state: &RunState,
+        tasks: &BTreeSet<TaskNumber>,
+    ) -> Result<BuiltOn, EngineError> {
         let candidates = state.candidates();
         let by_commit: HashMap<Oid, TaskNumber> =
             candidates.iter().map(|(task, oid)| (*oid, *task)).collect();
         let mut found = BTreeMap::new();
-        for (task, candidate) in &candidates {
+        let chosen = candidates.iter().filter(|(task, _)| tasks.contains(task));
+        for (task, candidate) in chosen {
             let above = store.commits_above(*candidate, Some(state.base));
             let commits = above.unwrap_or_default().into_iter();
             let others = commits.filter(|(commit, _)| commit != candidate);
@@ -34,12 +45,12 @@ impl BuiltOn {
     }
 
     /// Returns the candidates that this one contains.
-    pub fn of(&self, task: TaskNumber) -> Vec<TaskNumber> {
+    pub(crate) fn of(&self, task: TaskNumber) -> Vec<TaskNumber> {
         self.0.get(&task).cloned().unwrap_or_default()
     }
 
-    /// Returns all of them, by task.
-    pub fn map(&self) -> BTreeMap<TaskNumber, Vec<TaskNumber>> {
+    /// Returns these candidates for all tasks.
+    pub(crate) fn map(&self) -> BTreeMap<TaskNumber, Vec<TaskNumber>> {
         self.0.clone()
     }
 }

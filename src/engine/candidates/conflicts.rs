@@ -1,6 +1,6 @@
 //! Runs the conflict detector on the candidates of a run.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::PoisonError;
 
 use crate::assembly::order::assembly_order;
@@ -23,7 +23,7 @@ use crate::model::task_conflict::TaskConflict;
 ///
 /// # Errors
 /// When git's engine fails as a whole.
-pub fn candidate_conflicts(
+pub(crate) fn candidate_conflicts(
     context: &Context,
     state: &RunState,
 ) -> Result<Vec<TaskConflict>, EngineError> {
@@ -40,7 +40,7 @@ pub fn candidate_conflicts(
 ///
 /// # Errors
 /// When the store cannot be read.
-pub fn conflicts_in(
+pub(crate) fn conflicts_in(
     context: &Context,
     state: &RunState,
     detection: &Detection,
@@ -53,12 +53,36 @@ pub fn conflicts_in(
     }))
 }
 
+/// Finds the conflict of two tasks. Compares the candidates they were built on as well, which tells
+/// if it is inherited.
+///
+/// # Errors
+/// When git's engine fails as a whole, or the store cannot be read.
+pub(crate) fn conflict_between(
+    context: &Context,
+    state: &RunState,
+    detector: &mut Detector,
+    tasks: [TaskNumber; 2],
+) -> Result<Option<TaskConflict>, EngineError> {
+    let store = Store::open(&context.repo)?;
+    let built_on = BuiltOn::of_tasks(&store, state, &tasks.into())?;
+    let below = tasks.into_iter().flat_map(|task| built_on.of(task));
+    let involved: BTreeSet<TaskNumber> = below.chain(tasks).collect();
+    let mut candidates = state.candidates();
+    candidates.retain(|(task, _)| involved.contains(task));
+    let detection = detector.update(&task_branches(context, &candidates))?;
+    let numbers: Vec<TaskNumber> = candidates.iter().map(|(task, _)| *task).collect();
+    let found = task_conflicts(&detection, &numbers, &|task| built_on.of(task));
+    let pair = (tasks[0].min(tasks[1]), tasks[0].max(tasks[1]));
+    Ok(found.into_iter().find(|conflict| conflict.pair() == pair))
+}
+
 /// Returns the order in which assembly would try the candidates with these conflicts, as indexes of
 /// the candidates.
 ///
 /// # Errors
 /// When the store cannot be read.
-pub fn order_of_assembly(
+pub(crate) fn order_of_assembly(
     context: &Context,
     state: &RunState,
     conflicts: &[TaskConflict],
@@ -78,7 +102,7 @@ pub fn order_of_assembly(
 
 /// Detects conflicts with one detector for the whole run, so that each pair is merged once.
 fn detection(context: &Context, branches: &[Branch]) -> Result<Detection, EngineError> {
-    // After a panic its cache may be incomplete, so that it merges some pairs again.
+    // After a panic the cache may be incomplete, which only repeats some merges.
     let kept = context.detector.lock();
     let mut kept = kept.unwrap_or_else(PoisonError::into_inner);
     let detector = match &mut *kept {
@@ -94,7 +118,7 @@ fn detection(context: &Context, branches: &[Branch]) -> Result<Detection, Engine
 }
 
 /// Returns the branches of these candidates for the detector.
-pub fn task_branches(context: &Context, candidates: &[(TaskNumber, Oid)]) -> Vec<Branch> {
+pub(crate) fn task_branches(context: &Context, candidates: &[(TaskNumber, Oid)]) -> Vec<Branch> {
     let branch = |(number, tip): &(TaskNumber, Oid)| Branch {
         name: context.branch(*number),
         tip: *tip,
@@ -103,7 +127,7 @@ pub fn task_branches(context: &Context, candidates: &[(TaskNumber, Oid)]) -> Vec
 }
 
 /// Returns the detector's options for this run.
-pub fn options(context: &Context, prune: bool) -> Options {
+pub(crate) fn options(context: &Context, prune: bool) -> Options {
     let generated = context.settings.conflicts.generated.clone();
     Options {
         base: None,
@@ -113,24 +137,23 @@ pub fn options(context: &Context, prune: bool) -> Options {
     }
 }
 
-/// Returns every task that this one was built on, directly or through others.
-pub fn upstream(state: &RunState, number: TaskNumber) -> Vec<TaskNumber> {
-    let mut found = Vec::new();
+/// Lists every task that this one was built on, directly or through others.
+pub(crate) fn upstream(state: &RunState, number: TaskNumber) -> Vec<TaskNumber> {
+    let mut found = BTreeSet::new();
     let mut open = state.built_on(number);
     while let Some(task) = open.pop() {
-        if !found.contains(&task) {
+        if found.insert(task) {
             open.extend(state.built_on(task));
-            found.push(task);
         }
     }
-    found
+    found.into_iter().collect()
 }
 
 /// Returns the class and the paths of the conflict of two commits.
 ///
 /// # Errors
 /// When git's engine fails as a whole.
-pub fn verdict_on(
+pub(crate) fn verdict_on(
     context: &Context,
     ours: Oid,
     theirs: Oid,
@@ -142,7 +165,7 @@ pub fn verdict_on(
 }
 
 /// Returns every path in conflict, those of the worst unit first.
-pub fn conflict_paths(pair: &PairVerdict) -> Vec<RepoPath> {
+pub(crate) fn conflict_paths(pair: &PairVerdict) -> Vec<RepoPath> {
     let conflicts = pair.units.iter().filter(|unit| unit.class.is_conflict());
     conflicts
         .flat_map(|unit| unit.paths.iter().cloned())
@@ -153,7 +176,7 @@ pub fn conflict_paths(pair: &PairVerdict) -> Vec<RepoPath> {
 ///
 /// # Errors
 /// When git's engine fails as a whole.
-pub fn pair_verdict(
+pub(crate) fn pair_verdict(
     context: &Context,
     ours: Oid,
     theirs: Oid,

@@ -8,9 +8,9 @@ use crate::engine::kernel::context::Context;
 use crate::git::Store;
 use crate::model::run::RunState;
 use crate::model::task_conflict::TaskConflict;
-pub mod ancestry;
-pub mod conflicts;
-pub mod starting_point;
+pub(crate) mod ancestry;
+pub(crate) mod conflicts;
+pub(crate) mod starting_point;
 pub mod task_conflicts;
 
 /// Returns the input of the selection and the order of candidates.

@@ -1,4 +1,4 @@
-//! Makes the commit a task starts from: the run's base, or the merge of exactly its dependencies'
+//! Creates the commit that a task starts from: the run's base, or the merge of its dependencies'
 //! candidates, in memory, by git's own engine.
 
 use crate::base::fault;
@@ -16,7 +16,7 @@ use crate::model::ids::TaskNumber;
 
 /// The starting point of a task.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum StartingPoint {
+pub(crate) enum StartingPoint {
     /// This commit.
     Commit(Oid),
     /// None: the candidates it depends on conflict.
@@ -34,7 +34,7 @@ pub enum StartingPoint {
 ///
 /// # Errors
 /// When the store or git's engine fails.
-pub fn starting_point(
+pub(crate) fn starting_point(
     context: &Context,
     task: TaskNumber,
     candidates: &[(TaskNumber, Oid)],

@@ -64,7 +64,7 @@ impl CheckCache {
         Some(found)
     }
 
-    /// Keeps a result. Where the file cannot be written, the checks run again.
+    /// Stores a result. If the file cannot be written, the checks run again later.
     pub(super) fn keep(&mut self, tree: Oid, count: usize, results: &[CheckResult]) {
         let is_conclusive = |result: &CheckResult| {
             matches!(result.result, CheckOutcome::Passed | CheckOutcome::Failed)

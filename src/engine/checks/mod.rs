@@ -1,4 +1,4 @@
-//! Checks of assembled work: their worktree and their cached results.
+//! Runs the checks of assembled work in a worktree, and caches their results.
 
 pub mod cache;
 pub mod worktree;

@@ -90,7 +90,7 @@ async fn run_checks(
     let results = checks.run_all(&commands[..count]).await;
     if disk_space::shortage(&context.repo, &context.settings, WorktreeSize::default(), 0).is_some()
     {
-        // Files that fill the disk must not stop the run, which has to remove them.
+        // A full disk must not stop the run, which has to remove these files.
         let _ = sweep(&worktree.git());
     }
     worktree.unlock();
@@ -98,7 +98,7 @@ async fn run_checks(
     results
 }
 
-/// Returns the conditions under which commands of the assembly run in this folder.
+/// Returns the run conditions of assembly commands in this folder.
 pub fn in_folder<'a>(
     context: &'a Context,
     cwd: &'a Path,
@@ -136,7 +136,7 @@ pub fn checkout(context: &Context, commit: Oid) -> Result<Worktree, EngineError>
     };
     match refresh(&worktree, commit, &head) {
         Ok(()) => Ok(worktree),
-        // A git that was killed there, or a check, has broken it.
+        // A killed git or a check has broken the worktree.
         Err(_) => {
             context.repo.remove_worktree(&worktree)?;
             make(context, &path, &head)

@@ -1,4 +1,4 @@
-//! Finds the branches of a run, and whether their work is kept elsewhere.
+//! Finds the branches of a run, and checks if their work is kept elsewhere.
 
 use crate::engine::EngineError;
 use crate::engine::kernel::context::Context;

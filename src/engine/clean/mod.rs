@@ -1,5 +1,4 @@
-//! Removes what a finished run no longer needs: worktrees and branches, never work that is not kept
-//! elsewhere, and never the journal.
+//! Removes the worktrees and branches of a finished run, but no unsaved work and not the journal.
 
 mod branches;
 mod worktrees;
@@ -29,13 +28,13 @@ pub struct CleanPlan {
     pub worktrees: Vec<Worktree>,
     /// The branches to delete, with their tips.
     pub branches: Vec<(String, Oid)>,
-    /// Names of what stays, with the reason.
+    /// Names of kept items, with the reason.
     pub kept: Vec<(String, String)>,
 }
 
 impl CleanPlan {
-    /// Inspects every worktree and branch of a run. The worktrees of `forced` tasks are removed even
-    /// with uncommitted work in them.
+    /// Inspects every worktree and branch of a run. The worktrees of `forced` tasks are removed
+    /// even with uncommitted work in them.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -94,7 +93,7 @@ impl CleanPlan {
         fault::point("cleaning", "without worktrees");
         for (worktree, removed) in self.worktrees.iter().zip(removed) {
             removed?;
-            // Only empty folders go: the run's, then the repository's.
+            // Only empty folders are removed: the run's, then the repository's.
             let parents = worktree.path.ancestors().skip(1).take(2);
             parents.for_each(|folder| drop(std::fs::remove_dir(folder)));
         }

@@ -1,4 +1,4 @@
-//! Commands of the configuration, run in a worktree: checks and set-up.
+//! Runs configured commands in a worktree: checks and set-up.
 
 pub mod junit;
 pub mod runner;

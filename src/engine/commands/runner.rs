@@ -50,7 +50,7 @@ pub struct CheckRun<'a> {
     pub env: BTreeMap<String, String>,
     /// The time limit of each.
     pub timeout: Duration,
-    /// The mark by which their processes can be found.
+    /// The id by which their processes are found.
     pub cookie: String,
     /// The handle that cancels them.
     pub cancel: &'a CancelHandle,
@@ -146,7 +146,7 @@ impl CheckRun<'_> {
     }
 
     /// Returns `true` if a check failed because the disk is full, which says nothing about the tree.
-    /// Where there is room again once its own files are removed, it filled the disk itself, and that
+    /// If disk space is available again once its own files are removed, it filled the disk itself, and that
     /// is a failure.
     fn failed_on_full_disk(&self) -> bool {
         let (repo, settings) = (&self.context.repo, &self.context.settings);
@@ -159,7 +159,7 @@ impl CheckRun<'_> {
         !swept || is_short()
     }
 
-    /// Ends commands that a dispatch which died left running in the same worktree.
+    /// Kills commands in the same worktree that a dead dispatch process left running.
     async fn end_orphans(&self) -> Result<(), EngineError> {
         for folder in self.folders().take_while(|folder| folder.exists()) {
             end_job(self.context, &folder).await?;
@@ -167,7 +167,7 @@ impl CheckRun<'_> {
         Ok(())
     }
 
-    /// Returns the first unused folder: each holds one job, so a check that runs again gets another.
+    /// Returns the first unused folder: a folder holds one job, so a repeated check gets another.
     fn free_folder(&self) -> PathBuf {
         self.folders()
             .find(|folder| !folder.exists())
@@ -196,7 +196,7 @@ impl CheckRun<'_> {
     }
 }
 
-/// Returns the line of an output that says that the disk is full.
+/// Returns the output line that reports a full disk.
 fn full_disk_line(tail: &str) -> String {
     let line = tail.lines().rfind(|line| says_no_space(line));
     one_line(line.unwrap_or("No space left on device for its output"))

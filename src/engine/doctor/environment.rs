@@ -1,4 +1,4 @@
-//! Checks that the machine and the repository are fit for runs.
+//! Checks that the machine and the repository are suitable for runs.
 
 use crate::base::files::{existing_ancestor, free_inodes, free_space};
 use crate::config::Settings;

@@ -77,7 +77,7 @@ fn traces(repo: &Repo, store: &Store, prefix: &str) -> Result<Traces, EngineErro
         "refs/dispatch/attempts/".to_owned(),
     ] {
         for (name, tip) in store.references(&root)? {
-            // A user's branch may begin alike; a run's has one part more.
+            // A user's branch may have the same beginning; a run's has one part more.
             if let Some((run, _)) = name[root.len()..].split_once('/') {
                 traces
                     .entry(run.to_owned())
@@ -108,7 +108,7 @@ fn loose_tips(repo: &Repo, store: &Store) -> BTreeMap<String, (Oid, u64)> {
         "--connectivity-only",
         "--no-progress",
     ];
-    // It exits with an error when something is missing, which is just when it is needed.
+    // It exits with an error if something is missing, which is expected here.
     let finished = repo.git().finish(args);
     let text = finished.map(|finished| finished.stdout).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);

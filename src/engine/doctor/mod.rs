@@ -17,11 +17,11 @@ use fix::Fix;
 /// A problem that was found.
 #[derive(Clone, Debug)]
 pub struct Problem {
-    /// The run it belongs to; none if it belongs to the repository or the machine.
+    /// The run it belongs to; `None` if it belongs to the repository or the machine.
     pub run: Option<RunId>,
     /// The name or the path of the damaged thing.
     pub what: String,
-    /// The cause, and what it means.
+    /// The cause and its meaning.
     pub why: String,
     /// The repair.
     pub fix: Fix,

@@ -73,7 +73,7 @@ fn locked_references(context: &Context, state: &RunState) -> Vec<Problem> {
     problems.collect()
 }
 
-/// Finds unfinished worktrees for checks and landing, in which nobody works.
+/// Finds unfinished worktrees for checks and landing that no process uses.
 fn unfinished_worktrees(context: &Context, run: &RunId) -> Vec<Problem> {
     let places = [context.integration_worktree(), context.landing_worktree()];
     let found = places.iter();

@@ -1,4 +1,4 @@
-//! Blocking work beside the loop.
+//! Runs blocking work outside the loop's thread.
 
 use crate::engine::EngineError;
 

@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::exec::{StopSignal, Stopper};
 
-/// Shared by the loop, which cancels, and the attempt, which runs one job after the other.
+/// A cancel handle, shared by the loop, which cancels, and the attempt, which runs one job after
+/// the other.
 #[derive(Clone, Debug, Default)]
 pub struct CancelHandle(Arc<Mutex<State>>);
 
@@ -15,7 +16,7 @@ struct State {
 }
 
 impl CancelHandle {
-    /// Makes this job the one that is stopped. An earlier signal reaches it at once.
+    /// Sets the current job. An earlier signal reaches it at once.
     pub fn attach(&self, stopper: Stopper) {
         let mut state = self.state();
         if let Some(signal) = state.signal {

@@ -1,4 +1,4 @@
-//! The fixed facts of a run that every effect needs.
+//! Holds the fixed data of a run that every effect needs.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,7 +19,7 @@ use crate::merge::oid::Oid;
 use crate::model::ids::{AttemptNumber, RunId, TaskNumber};
 use crate::model::plan::{INTEGRATION, Plan};
 
-/// The fixed facts of a run, shared by all its effects.
+/// The fixed data of a run, shared by all its effects.
 pub struct Context {
     /// The repository.
     pub repo: Repo,
@@ -35,14 +35,14 @@ pub struct Context {
     pub layout: Layout,
     /// The executor of its attempts.
     pub executor: Arc<dyn Executor>,
-    /// The clock of day times.
+    /// The clock for times of day.
     pub clock: Clock,
-    /// The user's patterns of failures.
+    /// The user's failure patterns.
     pub patterns: Patterns,
-    /// Limits how many worktrees are filled at once: more only makes the disk thrash.
+    /// Limits the number of worktrees filled at once; more would be slower.
     pub fills: Semaphore,
     integration: Mutex<()>,
-    /// Finds conflicts among the candidates; none until it is first needed.
+    /// The conflict detector; created on first use.
     pub detector: Mutex<Option<Detector>>,
     shared_state: Mutex<SharedStateReader>,
     stopping: AtomicBool,
@@ -50,7 +50,7 @@ pub struct Context {
 }
 
 impl Context {
-    /// The context of a run.
+    /// Creates the context of a run.
     pub fn new(
         repo: Repo,
         run: RunId,
@@ -98,16 +98,16 @@ impl Context {
         )
     }
 
-    /// Returns the disk space of a worktree, as far as the base of the run shows it.
+    /// Returns the expected disk use of a worktree, from the base of the run.
     pub fn size(&self) -> WorktreeSize {
         *self
             .size
             .get_or_init(|| WorktreeSize::of_worktree(&self.repo, self.base))
     }
 
-    /// Waits for the right to move the integration branch, which board and assembly share.
+    /// Locks the integration branch, which the board and the assembly both move.
     pub fn hold_integration(&self) -> MutexGuard<'_, ()> {
-        // It guards nothing in memory, so a panic elsewhere leaves nothing half-done.
+        // The lock guards no data in memory, so a panic elsewhere leaves nothing half-done.
         self.integration
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

@@ -1,4 +1,5 @@
-//! Disk space: measured before anything is made, and waited for where it ran out.
+//! Measures disk space before files are created, and waits for space on a full disk. measured
+//! before anything is made, and waited for where it ran out.
 //!
 //! Promise: a full disk costs no attempt and no work. A write that failed is repeated once there is
 //! space, and until then nothing new is started.
@@ -22,10 +23,10 @@ use crate::model::shortage::{Resource, Shortage};
 /// The fewest files that must stay free on each file system, besides those of a new worktree.
 const LEAST_FILES: u64 = 256;
 
-/// How often the space of a full disk is measured.
+/// The interval at which the space of a full disk is measured.
 pub const MEASURE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The first pause where the disk has space and writing fails anyway (a quota); it doubles.
+/// The first pause if writing fails although the disk has space (a quota); it doubles.
 pub const FIRST_PAUSE: Duration = Duration::from_millis(50);
 
 /// The longest pause.
@@ -77,7 +78,7 @@ impl DiskSpace {
         }
     }
 
-    /// Returns the shortage if this many more worktrees do not fit; with none, if dispatch itself
+    /// Returns the shortage if this many more worktrees do not fit; with 0, if dispatch itself
     /// cannot write into the repository.
     pub fn shortage(&self, worktrees: u64) -> Option<Shortage> {
         let (bytes, files) = (self.size.bytes * worktrees, self.size.files * worktrees);
@@ -92,7 +93,8 @@ impl FileSystem {
     fn measure(place: &Path) -> FileSystem {
         FileSystem {
             place: mount_point(place).display().to_string(),
-            // A system that does not say how much is free shows it when something is written.
+            // A system that does not report free space reports a full disk when something is
+            // written.
             bytes: free_space(place).ok(),
             files: free_inodes(place).ok(),
         }
@@ -124,7 +126,7 @@ pub fn shortage(
     DiskSpace::measure(repo, settings, size).shortage(worktrees)
 }
 
-/// Returns the shortage behind a write that failed; the free space where nothing seems short.
+/// Returns the shortage behind a failed write, or the free space if there is no visible shortage.
 pub fn shortage_now(context: &Context) -> Shortage {
     let short = shortage(&context.repo, &context.settings, context.size(), 1);
     short.unwrap_or_else(|| Shortage {
@@ -135,7 +137,7 @@ pub fn shortage_now(context: &Context) -> Shortage {
     })
 }
 
-/// Waits until a write that failed `tries` times may be repeated; returns at once when the attempt is
+/// Waits until a write that failed `tries` times may be repeated; returns at once if the attempt is
 /// to end.
 pub async fn wait(context: &Context, cancel: &CancelHandle, tries: u32) {
     let paused_from = Instant::now();
@@ -154,14 +156,14 @@ pub async fn wait(context: &Context, cancel: &CancelHandle, tries: u32) {
     }
 }
 
-/// Returns the pause before the next try of a write that failed for want of space.
+/// Returns the pause before the next try of a write that failed for lack of space.
 pub fn pause(tries: u32) -> Duration {
     FIRST_PAUSE
         .saturating_mul(1 << tries.min(16))
         .min(LONGEST_PAUSE)
 }
 
-/// Returns the beginning that the paths of all worktrees of dispatch share, whatever their run.
+/// Returns the common beginning of all worktree paths of dispatch, for any run.
 pub fn worktree_prefix(repo: &Repo, settings: &Settings) -> PathBuf {
     const MARK: &str = "\u{1}";
     let path = settings.worktree.folder(repo.home(), MARK, MARK);

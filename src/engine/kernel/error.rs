@@ -1,4 +1,4 @@
-//! What the engine could not do.
+//! Errors of the engine.
 
 use std::path::PathBuf;
 
@@ -14,50 +14,50 @@ use crate::journal::JournalError;
 use crate::worker::command::CommandLineError;
 use crate::worker::template::TemplateError;
 
-/// What the engine could not do.
+/// A failure of the engine.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
-    /// The store.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The git program.
+    /// The git program failed.
     #[error(transparent)]
     Git(#[from] GitError),
-    /// A worktree.
+    /// A worktree operation failed.
     #[error(transparent)]
     Worktree(#[from] WorktreeError),
-    /// What a worker left.
+    /// A worktree could not be captured.
     #[error(transparent)]
     Capture(#[from] CaptureError),
-    /// A merge.
+    /// A merge failed as a whole.
     #[error(transparent)]
     Merge(#[from] MergeError),
-    /// The conflict detector.
+    /// The conflict detector failed.
     #[error(transparent)]
     Detect(#[from] DetectError),
-    /// The journal.
+    /// The journal failed.
     #[error(transparent)]
     Journal(#[from] JournalError),
-    /// The executor.
+    /// The executor failed.
     #[error(transparent)]
     Exec(#[from] ExecError),
-    /// The prompt template.
+    /// The prompt template is invalid.
     #[error(transparent)]
     Template(#[from] TemplateError),
-    /// A worker's command line.
+    /// A worker's command line is invalid.
     #[error(transparent)]
     Command(#[from] CommandLineError),
-    /// A file of dispatch's own.
+    /// A file of dispatch's own could not be used.
     #[error("could not use {0}")]
     File(String, #[source] std::io::Error),
-    /// A file of the main checkout that a worktree is to have.
+    /// An untracked file could not be brought into a worktree.
     #[error("could not {verb} it to {}", to.display())]
     NotBrought {
         /// `copy` or `link`.
         verb: &'static str,
-        /// Where it was to be.
+        /// Its intended place.
         to: PathBuf,
-        /// Why.
+        /// The system's error.
         source: std::io::Error,
     },
     /// A command of `[worktree] teardown` did not exit 0.
@@ -65,7 +65,7 @@ pub enum EngineError {
     TearDown {
         /// The command.
         command: String,
-        /// The worktree, which stays.
+        /// The worktree, which is kept.
         worktree: PathBuf,
         /// The last line of its output.
         said: String,
@@ -74,20 +74,20 @@ pub enum EngineError {
     #[error(transparent)]
     Process(#[from] ProcessError),
     /// A check ran while the disk was full.
-    #[error("`{command}` met a full disk: {said}")]
+    #[error("`{command}` ran on a full disk: {said}")]
     NoRoom {
         /// The command.
         command: String,
-        /// What it said.
+        /// Its output about that.
         said: String,
     },
-    /// A refusal with its own words.
+    /// A refusal with its own message.
     #[error("{0}")]
     Refused(String),
-    /// A branch of the run that somebody else has checked out or moved.
+    /// Another process or the user has moved a branch of the run, or checked it out.
     #[error("{0}")]
     NotOurs(String),
-    /// A commit that the user's git signs could not be signed.
+    /// A commit could not be signed although the user's git signs commits.
     #[error("a commit could not be signed ({0}; blocker)")]
     Unsigned(String),
     /// A part of the program ended unexpectedly.
@@ -96,7 +96,7 @@ pub enum EngineError {
 }
 
 impl EngineError {
-    /// Whether a git that dispatch ran was ended from outside.
+    /// Returns `true` if a git that dispatch ran was killed by another process.
     pub fn is_killed_git(&self) -> bool {
         let git = match self {
             EngineError::Git(error)

@@ -19,7 +19,7 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// The layout of a run.
+    /// Computes the layout of a run.
     pub fn new(repo: &Repo, run: &RunId, plan: &Plan, settings: &Settings) -> Layout {
         Layout {
             repo: repo.clone(),

@@ -13,7 +13,7 @@ use crate::model::shortage::Shortage;
 /// A report to the loop: of an attempt, of an effect it asked for, or from outside.
 #[derive(Debug)]
 pub enum Message {
-    /// A fact to be recorded.
+    /// An event to record.
     Fact(Event),
     /// An attempt has ended.
     Ended {
@@ -24,7 +24,7 @@ pub enum Message {
         /// Its outcome.
         outcome: Box<Outcome>,
     },
-    /// The run is stopped and the end of this attempt cannot be written: the next process that
+    /// The run is stopping and the end of this attempt cannot be recorded: the next process that
     /// resumes the run judges it.
     LeftOpen(TaskNumber),
     /// The assembly has ended.
@@ -33,13 +33,15 @@ pub enum Message {
     CandidatesCompared,
     /// The work of running tasks was compared.
     WorkCompared,
-    /// An attempt could not write something for want of this.
+    /// An attempt could not write because of this shortage.
     OutOfSpace(Shortage),
-    /// The facts are in the journal.
+    /// The events are in the journal.
     Written(Vec<Recorded>),
-    /// The facts are not in the journal, for want of space.
+    /// The events are not in the journal, because the disk is full.
     NotWritten(Vec<Recorded>, FullDisk),
-    /// An effect failed for want of space.
+    /// The journal cannot be written, for another reason.
+    JournalFailed(EngineError),
+    /// An effect failed because the disk is full.
     DiskFull(FullDisk),
     /// A board was committed, or not.
     Published(Publication),
@@ -49,7 +51,7 @@ pub enum Message {
     QuotaMeasured(Result<Quota, EngineError>),
     /// A worktree was removed to make space for another.
     WorktreeRemoved(Result<(), EngineError>),
-    /// A slot of `max_parallel_total` was asked for.
+    /// The answer to a request for a slot of `max_parallel_total`.
     Slot(TaskNumber, SlotAnswer),
     /// The worktree that the next attempt at a task could continue in was checked.
     ReuseChecked {
@@ -58,7 +60,7 @@ pub enum Message {
         /// The worktree is whole and starts from the right base.
         is_sound: bool,
     },
-    /// Something the user should know.
+    /// A warning for the user.
     Warning(String),
     /// A part of dispatch itself failed.
     Broken(EngineError),
@@ -82,7 +84,7 @@ pub struct FullDisk {
 pub enum Publication {
     /// It is on the integration branch.
     Committed,
-    /// The branch is not dispatch's to move right now; why.
+    /// The branch must not be moved right now, for this reason.
     Blocked(String),
     /// The disk is full.
     NoSpace(FullDisk),
@@ -95,7 +97,7 @@ pub enum Publication {
 pub enum Quota {
     /// One more worktree may be made.
     Allowed,
-    /// One more would pass the limit; this worktree can be removed, as its content is in git.
+    /// One more would exceed the limit; this worktree can be removed, as its content is in git.
     Exceeded(Shortage, Option<Worktree>),
 }
 
@@ -106,7 +108,7 @@ pub enum SlotAnswer {
     Taken,
     /// All are in use.
     AllInUse,
-    /// The slots cannot be used; why.
+    /// The slots cannot be used, for this reason.
     Unusable(String),
 }
 

@@ -1,4 +1,4 @@
-//! What every effect of a run uses: its context, errors, cancelling, signals, disk space.
+//! Provides what every effect of a run uses: context, errors, cancelling, signals, disk space.
 
 pub mod blocking;
 pub mod cancel;

@@ -1,4 +1,4 @@
-//! The signals that end a run early, or detach it from its terminal.
+//! Receives the signals that end a run early or detach it from its terminal.
 
 use std::io;
 
@@ -17,7 +17,7 @@ pub struct Signals {
 pub enum SignalRequest {
     /// Stop the run (SIGINT, SIGTERM).
     Stop,
-    /// Run on without the terminal, which is gone (SIGHUP).
+    /// Continue without the terminal, which is gone (SIGHUP).
     Detach,
 }
 
@@ -34,7 +34,7 @@ impl Signals {
         })
     }
 
-    /// Waits for the next one.
+    /// Waits for the next request.
     pub async fn next(&mut self) -> SignalRequest {
         tokio::select! {
             _ = self.interrupt.recv() => SignalRequest::Stop,

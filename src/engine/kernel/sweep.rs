@@ -1,4 +1,4 @@
-//! Removal of what commands left in a worktree.
+//! Removes the files that commands leave in a worktree.
 
 use crate::engine::EngineError;
 use crate::git::Git;
@@ -7,7 +7,7 @@ use crate::git::Git;
 /// # Errors
 /// When git cannot be run or something cannot be removed.
 pub fn sweep(git: &Git) -> Result<(), EngineError> {
-    // Twice `--force`, so that a repository a check has made goes, too.
+    // `--force` twice also removes repositories that a check created.
     git.run(&["clean", "--quiet", "-d", "--force", "--force"])?;
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The disk space that one worktree of a run takes.
+//! Computes the disk space that one worktree of a run takes.
 
 use crate::git::{Repo, Store};
 use crate::merge::oid::Oid;
@@ -13,13 +13,13 @@ pub struct WorktreeSize {
 }
 
 impl WorktreeSize {
-    /// Sums up the files of a commit; what filters make of them is not known before.
+    /// Sums up the files of a commit; the effect of filters is unknown beforehand.
     pub fn of_worktree(repo: &Repo, base: Oid) -> WorktreeSize {
         let sizes = Store::open(repo).and_then(|store| {
             let tree = store.tree_of(base)?;
             store.file_sizes(tree)
         });
-        // What cannot be read is found out when it is checked out.
+        // Errors will show when the files are checked out.
         let sizes = sizes.unwrap_or_default();
         const BLOCK: u64 = 4096;
         WorktreeSize {

@@ -1,4 +1,4 @@
-//! Builds the landing commit; nothing of the user's moves.
+//! Builds the landing commit, without moving anything.
 
 use jiff::Timestamp;
 
@@ -149,7 +149,7 @@ impl Preparation<'_> {
         commit(context, tree, &parents, message, self.now)
     }
 
-    /// Adds the board, which is read where it landed and so tells of the landing as done. It names
+    /// Adds the board, which describes the landing as done, because it is read after that. It names
     /// everything but its own commit.
     fn tree_with_board(&self, tree: Oid) -> Result<Oid, LandError> {
         if !self.options.board || self.options.method == MergeMethod::Squash {
@@ -185,7 +185,7 @@ fn message(state: &RunState, target: &str, resolved: &[Resolution]) -> String {
     )
 }
 
-/// Writes the commit with git itself, so that it is the user's and signed when the user's git signs.
+/// Writes the commit with git itself, with the user as author, and signed if the user's git signs.
 fn commit(
     context: &Context,
     tree: Oid,

@@ -179,7 +179,7 @@ fn conflicting(tasks: &[TaskNumber]) -> String {
     }
 }
 
-/// ` in src/app.ts, b.txt`; empty where git names no path.
+/// Renders ` in src/app.ts, b.txt`; empty if git names no path.
 fn places(paths: &[RepoPath]) -> String {
     if paths.is_empty() {
         return String::new();

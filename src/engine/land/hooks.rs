@@ -1,5 +1,5 @@
-//! Runs the user's hooks at a landing: they see the merge in a worktree of its own, before the commit
-//! exists, and may reject it or change its message and tree, as at any `git merge` or `git commit`.
+//! Runs the user's hooks at a landing: they see the merge in a separate worktree before the commit
+//! exists, and may reject it or change its message and tree, as in any `git merge` or `git commit`.
 
 use std::fs;
 use std::path::{Path, PathBuf};

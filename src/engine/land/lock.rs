@@ -1,4 +1,4 @@
-//! The lock on moving a run's target.
+//! Locks the moving of a run's target.
 //!
 //! git moves the target, and a dispatch that is killed leaves that git running in the checkout. The
 //! lock is on a file that this git has open, too: the next process waits for it, and only then
@@ -9,7 +9,8 @@ use crate::engine::EngineError;
 use crate::git::{Git, Repo};
 use crate::model::ids::RunId;
 
-/// The lock of a process that lands or undoes a landing, shared with every git it moves refs with.
+/// The lock of a process that lands or undoes a landing, inherited by every git that moves
+/// references.
 #[derive(Debug)]
 pub struct LandLock {
     lock: FileLock,

@@ -1,8 +1,9 @@
-//! Landing: the one moment when a branch of the user's moves, because the user said so.
+//! Lands a run: the only time that a branch of the user's moves, on the user's request. the one
+//! moment when a branch of the user's moves, because the user said so.
 //!
 //! The landing commit is built first. Then the target moves in one step: by compare-and-swap, or,
 //! where it is checked out, by `git merge --ff-only`, which keeps unrelated local changes and
-//! refuses before it changes anything when they are in the way.
+//! refuses before it changes anything if they block the move.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! Moves the target of a landing: checked again, backed up, then moved in one step.
+//! Moves the target of a landing in one step, after a last check and a backup.
 
 use std::path::{Path, PathBuf};
 
@@ -84,7 +84,7 @@ fn move_checkout(
         "merge",
         "--ff-only",
         "--quiet",
-        // An ignored file may be the only copy there is; git would overwrite it by default.
+        // An ignored file may be the only copy; git would overwrite it by default.
         "--no-overwrite-ignore",
         &to.to_string(),
     ])?;
@@ -119,7 +119,7 @@ pub(super) fn single_checkout(
     Ok(checkouts.pop())
 }
 
-/// Refuses a checkout with changes in the way, before hooks run or the user is asked for anything.
+/// Rejects a checkout whose changes block the move, before hooks run or the user is asked.
 pub(super) fn refuse_blocked_checkout(
     context: &Context,
     target: &str,

@@ -1,5 +1,5 @@
-//! Integrates the assembled work again on a target that has moved, and checks it there: what was
-//! checked before would not be what lands.
+//! Merges the assembled work onto a target that has moved, and checks it there. what was checked
+//! before would not be what lands.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -152,7 +152,8 @@ impl Reintegration<'_> {
             let merged = state.integration.iter().flat_map(|found| &found.merged);
             let order: Vec<TaskNumber> = merged.map(|merged| merged.task).collect();
             let mut state = state;
-            // The assembled work lands, whatever the user leaves out of the next assembly.
+            // The assembled work lands, regardless of tasks that the user leaves out of the next
+            // assembly.
             state.leave_out.clear();
             let chain = Chain::build(&there, &state, &order, &[], &resolver)?;
             let conflict = first_conflict(&chain, &order);

@@ -1,4 +1,4 @@
-//! The target of a landing: whether the run can land there, as things are right now.
+//! Inspects the target of a landing, and checks if the run can land there now.
 
 use std::path::PathBuf;
 
@@ -72,7 +72,7 @@ pub fn inspect(
     })
 }
 
-/// Returns the assembled work of a run that may land.
+/// Returns the assembled work of a run, if it may land.
 pub(super) fn landable<'a>(
     state: &'a RunState,
     options: &LandOptions,
@@ -99,8 +99,8 @@ pub(super) fn landable<'a>(
     Ok(integration)
 }
 
-/// Refuses commits of others on the integration branch: they would not land, since only what the run
-/// recorded does.
+/// Rejects foreign commits on the integration branch: only commits that the run recorded would
+/// land.
 fn refuse_foreign_commits(context: &Context, store: &Store) -> Result<(), LandError> {
     if let Some(tip) = store.reference(&branch_ref(&context.integration_branch()))? {
         last_board_commit(store, context, tip)?;

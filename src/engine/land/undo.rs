@@ -1,7 +1,7 @@
 //! Undoes a landing: the target moves back to its old commit, if nothing came after.
 //!
 //! A checkout moves with it by git's own two-tree merge, which keeps unrelated local changes, staged
-//! or not, and refuses before it changes anything when some are in the way.
+//! or not, and refuses before it changes anything if some block the move.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! Shows a worker both sides of the conflict for which its task is done again.
+//! Shows a worker both sides of the conflict for which its task runs again.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -15,8 +15,8 @@ use crate::merge::oid::Oid;
 /// The most bytes of each of the three texts that are shown.
 const LIMIT: usize = 12 * 1024;
 
-/// Renders both changes and the conflict; quoted, so that words in them cannot pass for a part of
-/// the prompt.
+/// Renders both changes and the conflict, quoted, so that their text cannot pass for a part of the
+/// prompt.
 ///
 /// # Errors
 /// When git or the store fails.
@@ -33,9 +33,12 @@ pub fn render_both_sides(repo: &Repo, sides: &BothSides) -> Result<String, Engin
             "Your earlier change there",
             diff(repo, base, candidate, paths)?,
         ),
-        ("What is in now, there", diff(repo, run_base, onto, paths)?),
         (
-            "Where the two clash",
+            "The merged change there",
+            diff(repo, run_base, onto, paths)?,
+        ),
+        (
+            "The conflict of the two",
             clash(repo, run_base, onto, candidate, paths)?,
         ),
     ];

@@ -16,7 +16,7 @@ use crate::model::task_conflict::TaskConflict;
 use crate::model::task_state::{TaskPhase, TaskState};
 use crate::worker::prompt::{DependencyResult, EarlierWork, Neighbour};
 
-/// More neighbours than this say nothing to a worker; those nearest in the plan are named.
+/// The most neighbours that a prompt names: those nearest in the plan.
 const MOST_NEIGHBOURS: usize = 20;
 
 /// Collects the facts of the prompt of a task's next attempt.
@@ -36,7 +36,7 @@ pub fn brief(state: &RunState, number: TaskNumber) -> Brief {
     }
 }
 
-/// Returns the task with the prompt that the user gave it since the plan was read.
+/// Returns the task with the prompt that the user has given it since the run started.
 pub fn current(state: &RunState, number: TaskNumber) -> Task {
     let mut task = state.plan.task(number).clone();
     if let Some(rewritten) = &state.task(number).rewritten_prompt {
@@ -81,7 +81,7 @@ fn nearest_first(tasks: &[Task], number: TaskNumber) -> impl Iterator<Item = &Ta
     pairs.flat_map(|pair| pair.into_iter().flatten())
 }
 
-/// Returns `true` if a task cannot start before something else has happened.
+/// Returns `true` if a task cannot start yet.
 fn is_later(state: &RunState, number: TaskNumber) -> bool {
     match state.task(number).phase {
         TaskPhase::Queued => !state.unmet_dependencies(number).is_empty(),
@@ -104,7 +104,7 @@ fn result(state: &RunState, number: TaskNumber) -> Option<DependencyResult> {
     })
 }
 
-/// Returns the conflict for which a task that passed is done again.
+/// Returns the conflict for which a passed task runs again.
 fn earlier_conflict(state: &RunState, number: TaskNumber) -> Option<EarlierConflict> {
     let with = state.assembled_conflicts(number);
     let sides = both_sides(state, number);
@@ -123,7 +123,7 @@ fn earlier_conflict(state: &RunState, number: TaskNumber) -> Option<EarlierConfl
     Some(EarlierConflict { with, paths, sides })
 }
 
-/// Returns the commits of both sides, where a task starts on top of the other one.
+/// Returns the commits of both sides, if a task starts on top of the other one.
 fn both_sides(state: &RunState, number: TaskNumber) -> Option<BothSides> {
     let task = state.task(number);
     let onto = task.redispatched_for.as_ref()?;
@@ -136,7 +136,7 @@ fn both_sides(state: &RunState, number: TaskNumber) -> Option<BothSides> {
     })
 }
 
-/// Returns the files for which a task was left out.
+/// Returns the files because of which a task was left out.
 fn conflicting_paths(state: &RunState, number: TaskNumber) -> Vec<RepoPath> {
     let left_out = state.integration.iter().flat_map(|found| &found.left_out);
     let own = left_out.filter(|out| out.task == number);
@@ -147,7 +147,7 @@ fn conflicting_paths(state: &RunState, number: TaskNumber) -> Vec<RepoPath> {
     paths.flatten().collect()
 }
 
-/// Returns the commit that a candidate of a task was made on.
+/// Returns the commit that a candidate of a task was based on.
 fn base_of(task: &TaskState, candidate: Oid) -> Option<Oid> {
     let made_it = task.attempts.iter().rev().find(|attempt| {
         let outcome = attempt.outcome.as_ref();
@@ -173,7 +173,7 @@ fn earlier_work(task: &TaskState) -> EarlierWork {
 }
 
 fn previous_failure(task: &TaskState) -> Option<String> {
-    // What kept its worktree from being set up is nothing the worker could mend.
+    // The worker cannot fix a failed set-up.
     let failed = |outcome: &&Outcome| {
         matches!(outcome.end, End::Failed(_)) && !outcome.is_kind(FailureKind::Setup)
     };

@@ -1,4 +1,4 @@
-//! The prompt of an attempt: its task, the shared context, and the conflict it returns from.
+//! Renders the prompt of an attempt: its task, the shared context, and an earlier conflict.
 
 pub mod both_sides;
 pub mod brief;

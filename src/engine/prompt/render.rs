@@ -13,14 +13,14 @@ use crate::worker::template::{Template, TemplateError};
 pub enum Tree {
     /// A clean checkout.
     Clean,
-    /// The files that the attempt before left.
+    /// The files that the previous attempt left.
     Reused,
 }
 
-/// Renders the prompt of an attempt. `sides` shows both sides of the conflict it returns from.
+/// Renders the prompt of an attempt. `sides` shows both sides of an earlier conflict.
 ///
 /// # Errors
-/// When the template has a mistake.
+/// When the template is invalid.
 pub fn render(
     settings: &PromptSettings,
     plan: &Plan,

@@ -1,4 +1,4 @@
-//! The changes for which a board is committed.
+//! Detects the changes for which a board is committed.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use crate::model::ids::TaskNumber;
 use crate::model::run::{RunPhase, RunState};
 use crate::model::status::Status;
 
-/// The part of a state for which a board is committed. Progress notes wait for the next one.
+/// The part of a state that causes board commits. Progress notes are left to the next one.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Digest {
     statuses: BTreeMap<TaskNumber, Status>,
@@ -24,7 +24,7 @@ pub struct Digest {
 }
 
 impl Digest {
-    /// The digest of a state.
+    /// Computes the digest of a state.
     pub fn of(state: &RunState) -> Digest {
         let numbers = state.plan.tasks().iter().map(|task| task.number);
         let speculative = state.speculative_conflicts.iter();
@@ -99,7 +99,7 @@ pub fn subject(before: &Digest, now: &Digest) -> String {
     }
     if now.parked != before.parked {
         parts.push(match now.parked.as_slice() {
-            [] => "nobody parked".to_owned(),
+            [] => "no worker parked".to_owned(),
             workers => format!("{} parked", workers.join(", ")),
         });
     }
@@ -113,7 +113,7 @@ pub fn subject(before: &Digest, now: &Digest) -> String {
         parts.push("no set-up".to_owned());
     }
     if now.shortage != before.shortage {
-        let said = ["room again", "out of space"][usize::from(now.shortage)];
+        let said = ["disk space available", "disk full"][usize::from(now.shortage)];
         parts.push(said.to_owned());
     }
     if parts.is_empty() {

@@ -1,4 +1,4 @@
-//! The board: DISPATCH.md on the integration branch.
+//! Commits the board, DISPATCH.md, to the integration branch.
 
 use jiff::Timestamp;
 
@@ -32,7 +32,12 @@ pub struct Board {
 
 /// Renders DISPATCH.md: the board, and after the run the reports.
 pub fn render_board_file(state: &RunState) -> String {
-    let mut text = markdown::render(&BoardView::new(state));
+    with_reports(markdown::render(&BoardView::new(state)), state)
+}
+
+/// Returns a rendered board with the reports that are due.
+pub fn with_reports(board: String, state: &RunState) -> String {
+    let mut text = board;
     for report in render_reports(state) {
         text.push('\n');
         text.push_str(&report);
@@ -40,8 +45,8 @@ pub fn render_board_file(state: &RunState) -> String {
     text
 }
 
-/// Renders the reports that are due: none before the end or while tasks could still go on, the failure
-/// report if something failed, the completion report if everything passed.
+/// Renders the reports that are due: none before the end of the run, the failure report if
+/// something failed, the completion report if everything passed.
 pub fn render_reports(state: &RunState) -> Vec<String> {
     if !matches!(state.phase, RunPhase::Ended(_)) {
         return Vec::new();
@@ -54,7 +59,7 @@ pub fn render_reports(state: &RunState) -> Vec<String> {
 }
 
 /// Commits the last board of a run whose driver was killed between the end and the board; `false`
-/// if it is there. A branch that is gone was cleaned up.
+/// if it is on the branch already. A missing branch was cleaned up.
 ///
 /// # Errors
 /// When the store cannot be read or written.
@@ -117,12 +122,12 @@ pub struct Publisher {
 pub enum Committed {
     /// The board is on the branch.
     Yes,
-    /// The branch is not dispatch's to move right now; why.
+    /// The branch must not be moved right now, for this reason.
     Blocked(String),
 }
 
 impl Publisher {
-    /// For the runs of a repository.
+    /// Creates a publisher for the runs of a repository.
     ///
     /// # Errors
     /// When the store cannot be opened.
@@ -144,8 +149,8 @@ impl Publisher {
         }
     }
 
-    /// Commits a board, unless the branch is not dispatch's to move right now. Waits for an assembly
-    /// that moves the branch.
+    /// Commits a board, unless the branch must not be moved right now. Waits for an assembly that
+    /// moves the branch.
     ///
     /// # Errors
     /// When the store cannot be written.
@@ -158,7 +163,7 @@ impl Publisher {
         Ok(Committed::Yes)
     }
 
-    /// Returns the reason why the branch is left alone: somebody has checked it out, or moved it.
+    /// Returns the reason not to move the branch: it is checked out, or was moved.
     fn hindrance(&self, context: &Context) -> Result<Option<String>, EngineError> {
         let branch = context.integration_branch();
         let checkouts = context.repo.checkouts_of(&branch);
@@ -173,7 +178,9 @@ impl Publisher {
         };
         let is_ours = self.store.commit(tip)?.trailer("Dispatch-Run") == Some(context.run.as_str());
         Ok((!is_ours).then(|| {
-            format!("{branch} was moved by somebody else; board commits wait until it is back")
+            format!(
+                "{branch} was moved by another process; board commits wait until it is restored"
+            )
         }))
     }
 

@@ -1,4 +1,4 @@
-//! Accepts the user's resolution of a conflict; nothing in the worktree is touched.
+//! Accepts the user's resolution of a conflict, without touching the worktree.
 
 use crate::conflicts::markers::marker_left;
 use crate::engine::EngineError;
@@ -44,7 +44,7 @@ pub fn accept(
     if let Some(commit) = committed {
         return Ok((commit, stat));
     }
-    // Accepted before, but not yet assembled: the same commit again.
+    // Accepted before, but not assembled yet: this returns the same commit again.
     if let Some(by_hand) = &state.task(task).manual_resolution
         && store.tree_of(by_hand.candidate)? == tree
     {

@@ -36,7 +36,7 @@ struct Known {
     excluded: BTreeMap<Oid, BTreeMap<ResolutionStrategy, String>>,
     /// Results by tip and candidate, so that tools run once.
     results: HashMap<(Oid, Oid), AutoResolution>,
-    /// The conflicts that candidates contain resolved already.
+    /// The conflicts that candidates contain already resolved.
     resolved_before: HashMap<(Oid, Oid), (Class, Vec<RepoPath>)>,
 }
 
@@ -67,15 +67,15 @@ impl AutoResolver {
         let excluded = excluded.unwrap_or_default();
         let result = Strategies::new(&self.environment, conflict, excluded)?.resolve()?;
         fault::point("conflict", "resolved");
-        // A result that was cut short with the run says nothing.
+        // A result that was cut short with the run is unknown.
         if !self.environment.cancel.is_cancelled() {
             self.known().results.insert(key, result.clone());
         }
         Ok(result)
     }
 
-    /// Returns the conflict that a task's candidate contains resolved already: by the user, or by
-    /// the task itself when it was dispatched again.
+    /// Returns the conflict that a task's candidate contains already resolved: by the user, or by
+    /// the re-dispatched task itself.
     ///
     /// # Errors
     /// When git or the store fails.
@@ -130,7 +130,7 @@ impl AutoResolver {
     }
 }
 
-/// Returns the policy of the settings, with the tools that are installed.
+/// Builds the policy from the settings and the installed tools.
 pub fn policy(context: &Context) -> Policy {
     let settings = &context.settings.resolve;
     let tool = settings.structural.first();

@@ -1,4 +1,4 @@
-//! The worktree in which the user resolves a conflict, as `git merge` leaves it.
+//! Manages the worktree in which the user resolves a conflict, as `git merge` leaves it.
 //!
 //! Opening a conflict is announced in the journal, then the worktree is made, then a file beside the
 //! logs says that it is ready. Without that file the user has not worked in it, and it is made again.
@@ -51,7 +51,7 @@ pub fn create(
     Ok(worktree)
 }
 
-/// Merges as the user would, without hooks: markers, stages and `MERGE_HEAD` are git's own.
+/// Merges as the user would, without hooks; markers, stages and `MERGE_HEAD` are git's own.
 fn merge(
     context: &Context,
     task: TaskNumber,
@@ -108,7 +108,7 @@ fn mark_ready(
     Ok(written.map_err(failed)?)
 }
 
-/// The file that says that the worktree is ready; it holds the tree of the untouched worktree.
+/// Returns the file that marks the worktree as ready; it holds the tree of the untouched worktree.
 fn ready_file(context: &Context, task: TaskNumber) -> PathBuf {
     let folder = context.repo.run_folder(context.run.as_str());
     folder.join("resolve").join(context.slug(task))
@@ -169,7 +169,7 @@ pub(super) fn changed_paths(
     Ok(paths)
 }
 
-/// Returns `true` if the worktree of an open conflict is as it was made.
+/// Returns `true` if the worktree of an open conflict is unchanged.
 pub fn is_untouched(context: &Context, task: TaskNumber, worktree: &Worktree) -> bool {
     let store = Store::open(&context.repo);
     let harvest = store.map(|store| store.capture(worktree, &[]).ok());
@@ -177,7 +177,7 @@ pub fn is_untouched(context: &Context, task: TaskNumber, worktree: &Worktree) ->
     harvest.is_some_and(|now| Some(now.tree) == initial_tree(context, task))
 }
 
-/// Removes the worktree of a conflict with everything in it. The caller has kept what was done there.
+/// Removes the worktree of a conflict with everything in it. The caller has saved the work in it.
 ///
 /// # Errors
 /// When files cannot be removed.
@@ -195,13 +195,13 @@ pub fn remove(context: &Context, state: &RunState, task: TaskNumber) -> Result<(
     fault::point("resolve", "no longer ready");
     let removed = match context.repo.find_worktree(&path) {
         Some(worktree) => context.repo.remove_worktree(&worktree),
-        // A folder without its entry may hold work; only one that was never ready cannot.
+        // A folder without its entry may hold work, unless it was never ready.
         None if was_unfinished => context.repo.remove_orphan(&path),
         None => Ok(()),
     };
     removed.map_err(EngineError::from)?;
     for folder in path.ancestors().skip(1).take(2) {
-        // Only empty folders go.
+        // Only empty folders are removed.
         let _ = fs::remove_dir(folder);
     }
     Ok(())

@@ -28,7 +28,7 @@ pub enum ResolveError {
         on: TaskNumber,
     },
     /// The dependencies of the task conflict.
-    #[error("{task} waits for {}, which conflict", and_list(.between))]
+    #[error("{task} depends on {}, which conflict", and_list(.between))]
     Waits {
         /// The task.
         task: TaskNumber,

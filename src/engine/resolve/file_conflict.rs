@@ -1,4 +1,4 @@
-//! The three versions of a file that conflict at one path.
+//! Describes the three versions of a file that conflict at one path.
 
 use crate::conflicts::markers::marker_left;
 use crate::git::Store;
@@ -36,7 +36,7 @@ impl FileConflict {
         (self.path.clone(), Some(Entry { mode, oid }))
     }
 
-    /// Refuses a text with a conflict marker that none of the versions has.
+    /// Rejects a text with a conflict marker that none of the versions has.
     pub(super) fn without_markers(&self, store: &Store, text: Vec<u8>) -> ToolResult<Vec<u8>> {
         let versions = [self.base, Some(self.ours), Some(self.theirs)];
         let versions = versions.into_iter().flatten();

@@ -42,7 +42,7 @@ pub(super) fn with_exec_bit(files: &[FileConflict]) -> Result<Option<ResolvedFil
     })
 }
 
-/// Applies resolutions that the user made of the same blobs before.
+/// Applies the user's earlier resolutions of the same blobs.
 pub(super) fn by_record(
     store: &Store,
     files: &[FileConflict],

@@ -122,7 +122,7 @@ fn record_files(
     let files = units.filter_map(|unit| file_conflicts(&unit, &result));
     let mut resolved: Vec<(FileConflict, Oid)> = Vec::new();
     for file in files.flatten() {
-        // A file that was deleted or moved is no resolution of these three.
+        // The resolution of a deleted or moved file cannot be recorded.
         if let Some(entry) = store.entry_at(tree, &file.path)?
             && entry.mode == file.mode
         {

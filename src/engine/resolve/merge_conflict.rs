@@ -1,4 +1,4 @@
-//! A candidate that conflicts with what is merged already, and the outcome of resolving that.
+//! Describes a candidate that conflicts with merged commits, and the outcome of resolving that.
 
 use crate::merge::change::{Entry, RepoPath};
 use crate::merge::class::Class;
@@ -15,14 +15,14 @@ pub(crate) struct MergeConflict {
     pub(crate) own_base: Option<Oid>,
 }
 
-/// The outcome of resolving a conflict without the user.
+/// The outcome of resolving a conflict automatically.
 #[derive(Clone, Debug)]
 pub(crate) enum AutoResolution {
     /// Every unit is resolved.
     Resolved {
         /// The merged tree.
         tree: Oid,
-        /// One resolution a unit.
+        /// One resolution per unit.
         resolutions: Vec<Resolution>,
     },
     /// At least one unit is not.
@@ -36,7 +36,7 @@ pub(crate) enum AutoResolution {
     },
 }
 
-/// Paths with the entry each gets in the merged tree; none for a path that goes.
+/// Paths with the entry that each gets in the merged tree; `None` for a removed path.
 pub(super) type TreeEdits = Vec<(RepoPath, Option<Entry>)>;
 
 /// A unit of a conflict that is resolved.

@@ -1,4 +1,4 @@
-//! Resolution of conflicts: by rule, tool and record, by re-dispatch, and by hand.
+//! Resolves conflicts: by rule, tool and record, by re-dispatch, and by hand.
 
 pub mod accept;
 pub mod auto;

@@ -1,4 +1,4 @@
-//! Chooses the strategies for a conflict, from the most certain to the user.
+//! Selects the strategies for a conflict, from the most certain to manual resolution.
 //!
 //! Each strategy is tried only if the one before it failed. The checks verify everything above a
 //! clean merge, and a resolution that fails them is rolled back.
@@ -46,7 +46,7 @@ pub enum Strategy {
 }
 
 impl Strategy {
-    /// Describes how it resolves a conflict by itself; `None` if it may not be able to.
+    /// Describes how it resolves a conflict automatically; `None` if it may fail.
     pub fn description(&self) -> Option<String> {
         match self {
             Strategy::Hunks(rules) => {

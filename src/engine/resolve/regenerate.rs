@@ -26,9 +26,9 @@ pub(super) fn regenerate(
         .iter()
         .map(|generated| file_conflicts(generated.unit, result));
     let Some(files) = files.collect::<Option<Vec<Vec<FileConflict>>>>() else {
-        return Ok(Err("it is no ordinary file on both sides".to_owned()));
+        return Ok(Err("it is not a regular file on both sides".to_owned()));
     };
-    // The command finds the file as it was merged before, without markers.
+    // The command sees the file as merged before, without markers.
     let mut edits = edits.clone();
     edits.extend(files.iter().flatten().map(|file| file.edit(file.ours)));
     let tree = tools.store.tree_overlaid(result.tree, &edits)?;

@@ -1,5 +1,5 @@
-//! Resolves one candidate's conflict: over the commit it was built on, else unit by unit with the
-//! strategies that the policy allows.
+//! Resolves one candidate's conflict: against the commit it was built on, else unit by unit with
+//! the allowed strategies.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -30,7 +30,7 @@ use crate::merge::class::Class;
 use crate::merge::verdict::Unit;
 use crate::model::resolution::{FailedStrategy, Resolution, ResolutionStrategy, Resolver};
 
-/// What every conflict of an assembly is resolved with.
+/// The environment in which all conflicts of an assembly are resolved.
 pub(super) struct Environment {
     pub(super) context: Arc<Context>,
     pub(super) policy: Policy,
@@ -39,7 +39,7 @@ pub(super) struct Environment {
     pub(super) runtime: Handle,
 }
 
-/// The strategies on one conflict.
+/// The strategies, applied to one conflict.
 pub(super) struct Strategies<'a> {
     environment: &'a Environment,
     conflict: &'a MergeConflict,
@@ -93,9 +93,9 @@ impl<'a> Strategies<'a> {
         }))
     }
 
-    /// Merges over the commit that the candidate started from. A candidate that was built on others
-    /// has several merge bases with a chain that holds the same others in another shape; over its
-    /// real base there may be no conflict.
+    /// Merges against the commit that the candidate started from. A candidate that was built on
+    /// others has several merge bases with a chain that holds the same others in another shape;
+    /// over its real base there may be no conflict.
     fn over_own_base(
         &self,
         class: Class,
@@ -154,7 +154,7 @@ impl<'a> Strategies<'a> {
         self.merged(&result, resolved)
     }
 
-    /// Puts the resolved units together; `None` if git has a path in conflict that none covers.
+    /// Combines the resolved units; `None` if git has a conflicting path that none of them covers.
     fn merged(
         &self,
         result: &MergeResult,
@@ -180,7 +180,7 @@ impl<'a> Strategies<'a> {
         (!self.is_excluded(ResolutionStrategy::Regenerated)).then_some(commands)
     }
 
-    /// Resolves a unit with the first strategy that can.
+    /// Resolves a unit with the first strategy that succeeds.
     fn resolve_unit(
         &mut self,
         unit: &Unit,
@@ -237,7 +237,7 @@ impl<'a> Strategies<'a> {
         }
     }
 
-    /// Regenerates the files of these units; where that fails, their other strategies are tried.
+    /// Regenerates the files of these units; if that fails, tries their other strategies.
     fn resolve_generated(
         &mut self,
         generated: &[GeneratedUnit<'_>],

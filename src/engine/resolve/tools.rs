@@ -115,7 +115,7 @@ impl Tools<'_> {
         for path in paths {
             match entry_at(&worktree, path)? {
                 Some(entry) => entries.push(entry),
-                None => return Ok(Err(format!("there is no file {path} afterwards"))),
+                None => return Ok(Err(format!("it left no file {path}"))),
             }
         }
         Ok(Ok(entries))

@@ -1,4 +1,4 @@
-//! Admits attempts: for space on the disk, the user's limits, and the slots that all runs share.
+//! Admits attempts, depending on disk space, the user's limits, and the slots that all runs share.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -12,21 +12,21 @@ use crate::model::event::Event;
 use crate::model::ids::{AttemptNumber, TaskNumber};
 use crate::model::shortage::Shortage;
 
-/// How often a slot is asked for.
+/// The interval at which a slot is requested.
 const SLOT_INTERVAL: Duration = Duration::from_millis(250);
 
 /// Decides whether one more attempt may start.
 #[derive(Debug)]
 pub(super) struct Admission {
-    /// `max_worktrees` or `max_total_disk` is set.
+    /// `true` if `max_worktrees` or `max_total_disk` is set.
     has_quota: bool,
     max_parallel_total: Option<usize>,
     disk: DiskWatch,
-    /// The last measurement, which holds for the turn that asked for it.
+    /// The last measurement, valid for the turn that asked for it.
     space: Option<(Instant, DiskSpace)>,
     quota: Quota,
     slots: BTreeMap<TaskNumber, Slot>,
-    /// When slots are asked for again, if all were in use.
+    /// The time of the next request for slots, if all were in use.
     ask_again: Option<Instant>,
     wait_announced: bool,
 }
@@ -53,14 +53,14 @@ enum Slot {
 pub(super) enum Admitted {
     /// The attempt may start.
     Yes,
-    /// It may not, for want of this.
+    /// It may not, because of this shortage.
     Short(Shortage),
-    /// It may not yet; this effect finds out.
+    /// It may not start yet; this effect finds out.
     NotYet(Option<Effect>),
 }
 
 impl Admission {
-    /// With the limits of these settings.
+    /// Creates the admission for these settings.
     pub(super) fn new(settings: &Settings) -> Admission {
         let run = &settings.run;
         Admission {
@@ -75,7 +75,7 @@ impl Admission {
         }
     }
 
-    /// Follows a fact.
+    /// Applies an event.
     pub(super) fn apply(&mut self, event: &Event) {
         match event {
             Event::AttemptStarting { .. } => self.quota = Quota::Unknown,
@@ -93,7 +93,7 @@ impl Admission {
         }
     }
 
-    /// Decides about the next attempt at a task, beside those that are starting.
+    /// Decides about the next attempt at a task, in addition to those that are starting.
     pub(super) fn admit(
         &mut self,
         (task, attempt): (TaskNumber, AttemptNumber),
@@ -109,7 +109,7 @@ impl Admission {
         if self.has_quota && self.quota != Quota::Allowed {
             return Admitted::NotYet(self.measure_quota(starting));
         }
-        // The worktree of the one before counts once it exists.
+        // The worktree of the previous one counts once it exists.
         if self.has_quota && starting > 0 {
             return Admitted::NotYet(None);
         }
@@ -146,7 +146,7 @@ impl Admission {
         Some(Effect::RetakeSlot(task, attempt))
     }
 
-    /// Takes the answer to a request for a slot; returns a warning.
+    /// Handles the answer to a request for a slot; returns a warning.
     pub(super) fn slot_answered(
         &mut self,
         task: TaskNumber,
@@ -159,7 +159,7 @@ impl Admission {
                 self.ask_again = Some(now + SLOT_INTERVAL);
                 (None, self.announce_wait())
             }
-            // A limit that cannot be kept does not keep a run from its work.
+            // An unusable limit does not stop a run.
             SlotAnswer::Unusable(why) => (
                 Some(Slot::Taken),
                 Some(format!("max_parallel_total: {why}")),
@@ -182,7 +182,7 @@ impl Admission {
         })
     }
 
-    /// Gives up the slots of tasks that were not started after all.
+    /// Releases the slots of tasks that were not started.
     pub(super) fn release_unused(&mut self, is_live: impl Fn(TaskNumber) -> bool) -> Vec<Effect> {
         let unused = |(task, slot): (&TaskNumber, &Slot)| {
             (*slot == Slot::Taken && !is_live(*task)).then_some(*task)
@@ -194,7 +194,7 @@ impl Admission {
         unused.into_iter().map(Effect::Release).collect()
     }
 
-    /// Allows slots to be asked for again once their pause is over; returns `true` if it is.
+    /// Allows new requests for slots once their pause is over; returns `true` if it is.
     pub(super) fn wake(&mut self, now: Instant) -> bool {
         let is_over = self.ask_again.is_some_and(|at| at <= now);
         if is_over {
@@ -203,7 +203,7 @@ impl Admission {
         is_over
     }
 
-    /// Returns `true` if a measurement of this turn is at hand.
+    /// Returns `true` if this turn has a measurement.
     pub(super) fn is_measured(&self, now: Instant) -> bool {
         self.space_at(now).is_some()
     }
@@ -213,7 +213,7 @@ impl Admission {
         space.map(|(_, space)| space)
     }
 
-    /// Takes a measurement of the free space; returns `true` if a shortage is over.
+    /// Handles a measurement of the free space; returns `true` if a shortage is over.
     pub(super) fn disk_measured(&mut self, space: DiskSpace, starting: u64, now: Instant) -> bool {
         let is_short = space.shortage(starting).is_some();
         self.space = Some((now, space));
@@ -226,32 +226,32 @@ impl Admission {
         self.disk.measured(Measure::Quota, false, now)
     }
 
-    /// Lets one more worktree be made without a measurement.
+    /// Allows one more worktree without a measurement.
     pub(super) fn quota_granted(&mut self) {
         self.quota = Quota::Allowed;
     }
 
-    /// Records that one more worktree would pass a limit.
+    /// Records that one more worktree would exceed a limit.
     pub(super) fn quota_exceeded(&mut self) {
         self.quota = Quota::Exceeded;
     }
 
-    /// Records that a worktree was removed, or that the limit is to be measured again.
+    /// Records that a worktree was removed, or that the limit must be measured again.
     pub(super) fn quota_unknown(&mut self) {
         self.quota = Quota::Unknown;
     }
 
-    /// Records a shortage: nothing new starts until it is over.
+    /// Records a shortage: no attempt starts until it is over.
     pub(super) fn record_shortage(&mut self, shortage: &Shortage, now: Instant) {
         self.disk.record_shortage(shortage, now);
     }
 
-    /// Records that something was written.
+    /// Records a successful write.
     pub(super) fn wrote(&mut self) {
         self.disk.wrote();
     }
 
-    /// Returns `true` if nothing new is to be started.
+    /// Returns `true` if no attempt may start.
     pub(super) fn is_short(&self) -> bool {
         self.disk.is_short()
     }

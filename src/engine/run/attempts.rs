@@ -1,4 +1,4 @@
-//! Live attempts: announced, and not ended yet.
+//! Tracks live attempts: announced, and not ended yet.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,22 +11,22 @@ use crate::model::ids::TaskNumber;
 use crate::model::run::RunState;
 use crate::model::task_state::TaskPhase;
 
-/// The live attempts of this process, kept up to date from events.
+/// The live attempts of this process, updated from events.
 #[derive(Debug, Default)]
 pub(super) struct Attempts {
-    /// The tasks at work, and whether their worker runs.
+    /// The tasks with a live attempt, and its progress.
     live: BTreeMap<TaskNumber, Progress>,
-    /// How many of them may not have their worktree yet.
+    /// The number of attempts that may not have their worktree yet.
     starting: u64,
-    /// Attempts whose end this process could not write.
+    /// Attempts whose end this process could not record.
     left_open: BTreeSet<TaskNumber>,
     /// The worktrees that attempts could continue in.
     reuse: BTreeMap<TaskNumber, Check>,
-    /// Signals to be sent after the next write.
-    signals: Vec<(TaskNumber, StopSignal)>,
+    /// Signals, each with the number of the fact that is written before it is sent.
+    signals: Vec<(u64, TaskNumber, StopSignal)>,
 }
 
-/// How far a live attempt is.
+/// The progress of a live attempt.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Progress {
     Starting,
@@ -48,12 +48,12 @@ pub(super) enum Reuse {
     New,
     /// This one of an earlier attempt.
     Earlier(ReusedWorktree),
-    /// Not known yet; the check that finds out, unless it is under way.
+    /// Unknown; with the check that finds out, unless it is running.
     Unknown(Option<Effect>),
 }
 
 impl Attempts {
-    /// Those that another process left alive.
+    /// Restores the attempts that another process left alive.
     pub(super) fn resume(state: &RunState) -> Attempts {
         let mut attempts = Attempts::default();
         for task in state.plan.tasks() {
@@ -71,7 +71,7 @@ impl Attempts {
         attempts
     }
 
-    /// Follows a fact.
+    /// Applies an event.
     pub(super) fn apply(&mut self, event: &Event) {
         match event {
             Event::AttemptStarting { task, .. } => {
@@ -96,12 +96,12 @@ impl Attempts {
         self.starting += u64::from(progress == Some(Progress::Starting));
     }
 
-    /// Returns how many are alive.
+    /// Returns the number of live attempts.
     pub(super) fn count(&self) -> usize {
         self.live.len()
     }
 
-    /// Returns how many may not have their worktree yet.
+    /// Returns the number of attempts that may not have their worktree yet.
     pub(super) fn starting(&self) -> u64 {
         self.starting
     }
@@ -123,33 +123,34 @@ impl Attempts {
         self.live.keys().copied()
     }
 
-    /// Remembers an attempt whose end this process cannot write.
+    /// Marks an attempt whose end this process cannot record.
     pub(super) fn leave_open(&mut self, task: TaskNumber) {
         self.left_open.insert(task);
     }
 
-    /// Returns `true` if there are live attempts, and the end of none of them can be written.
+    /// Returns `true` if there are live attempts and none of their ends can be recorded.
     pub(super) fn are_all_left_open(&self) -> bool {
         !self.live.is_empty() && self.live.len() == self.left_open.len()
     }
 
-    /// Keeps a signal for a task's process until the next write.
-    pub(super) fn cancel(&mut self, task: TaskNumber, signal: StopSignal) {
-        self.signals.push((task, signal));
+    /// Keeps a signal for a task's process until this fact is written.
+    pub(super) fn cancel(&mut self, seq: u64, task: TaskNumber, signal: StopSignal) {
+        self.signals.push((seq, task, signal));
     }
 
-    /// Keeps a signal for every process until the next write.
-    pub(super) fn cancel_all(&mut self, signal: StopSignal) {
-        let all = self.live.keys().map(|task| (*task, signal));
+    /// Keeps a signal for every process until this fact is written.
+    pub(super) fn cancel_all(&mut self, seq: u64, signal: StopSignal) {
+        let all = self.live.keys().map(|task| (seq, *task, signal));
         self.signals.extend(all);
     }
 
-    /// Takes the signals for attempts that are still alive.
-    pub(super) fn take_signals(&mut self) -> Vec<Effect> {
-        let signals = std::mem::take(&mut self.signals).into_iter();
-        let alive = signals.filter(|(task, _)| self.live.contains_key(task));
+    /// Takes the signals that may be sent once the facts up to this one are written, for attempts
+    /// that are still alive.
+    pub(super) fn take_signals(&mut self, written: u64) -> Vec<Effect> {
+        let due = self.signals.extract_if(.., |(seq, ..)| *seq <= written);
+        let alive = due.filter(|(_, task, _)| self.live.contains_key(task));
         alive
-            .map(|(task, signal)| Effect::Cancel(task, signal))
+            .map(|(_, task, signal)| Effect::Cancel(task, signal))
             .collect()
     }
 
@@ -197,14 +198,14 @@ impl Attempts {
         effect
     }
 
-    /// Takes the answer to a check.
+    /// Handles the answer to a check.
     pub(super) fn reuse_checked(&mut self, task: TaskNumber, is_sound: bool) {
         if let Some(check) = self.reuse.get_mut(&task) {
             check.answer = Some(is_sound);
         }
     }
 
-    /// Forgets answers that were not used at once: worktrees change.
+    /// Drops answers that were not used at once, because worktrees change.
     pub(super) fn forget_checks(&mut self) {
         self.reuse.retain(|_, check| check.answer.is_none());
     }
@@ -255,17 +256,18 @@ mod tests {
         let mut attempts = Attempts::default();
         attempts.apply(&starting(ONE));
         attempts.apply(&starting(TWO));
-        attempts.cancel(ONE, StopSignal::Terminate);
-        attempts.cancel(TWO, StopSignal::Terminate);
+        attempts.cancel(3, ONE, StopSignal::Terminate);
+        attempts.cancel(4, TWO, StopSignal::Terminate);
         attempts.apply(&Event::DependenciesConflict {
             task: ONE,
             class: crate::merge::class::Class::Content,
             between: Vec::new(),
             paths: Vec::new(),
         });
-        let signals = attempts.take_signals();
+        assert!(attempts.take_signals(3).is_empty(), "not written yet");
+        let signals = attempts.take_signals(4);
         assert!(matches!(signals[..], [Effect::Cancel(TWO, _)]));
-        assert!(attempts.take_signals().is_empty());
+        assert!(attempts.take_signals(9).is_empty());
     }
 
     #[test]

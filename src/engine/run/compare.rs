@@ -27,8 +27,8 @@ pub(super) fn candidates(context: &Arc<Context>, state: &RunState, post: &Post) 
     });
 }
 
-/// Compares the work of running tasks and posts new conflicts. What cannot be read now is read in
-/// the next round.
+/// Compares the work of running tasks and posts new conflicts. A worktree that cannot be read now
+/// is read in the next round.
 pub(super) fn work(
     context: &Arc<Context>,
     state: &RunState,

@@ -11,7 +11,7 @@ use crate::model::task_state::TaskState;
 use crate::schedule::Limits;
 use crate::schedule::slots::start_interval;
 
-/// The workers that start nothing at this moment.
+/// The workers that may not start an attempt at this moment.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Cooldowns {
     until: BTreeMap<String, Instant>,
@@ -39,7 +39,7 @@ impl Cooldowns {
         cooldowns
     }
 
-    /// Starts a cooldown of this worker; a longer one stays.
+    /// Starts a cooldown of this worker, unless a longer one is running.
     pub fn start(&mut self, worker: &str, now: Instant, time: Duration) {
         let Some(until) = now.checked_add(time).filter(|_| !time.is_zero()) else {
             return;

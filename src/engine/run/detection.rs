@@ -1,5 +1,5 @@
-//! Decides when candidates and the work of running tasks are compared, beside the loop and at a
-//! pace that leaves the machine to the workers.
+//! Decides when candidates and the work of running tasks are compared, in the background and
+//! throttled.
 
 use std::time::{Duration, Instant};
 
@@ -12,6 +12,7 @@ use crate::engine::run::throttle::Throttle;
 use crate::model::event::Event;
 use crate::model::outcome::End;
 use crate::model::run::RunState;
+use crate::model::task_state::TaskState;
 
 /// The least time between two comparisons of running work.
 const WORK_INTERVAL: Duration = Duration::from_secs(1);
@@ -21,12 +22,12 @@ const WORK_INTERVAL: Duration = Duration::from_secs(1);
 pub(super) struct Detection {
     candidates: Throttle,
     work: Throttle,
-    /// The notices for workers, where they are asked for.
+    /// The notices for workers, if they are enabled.
     notices: Option<Notices>,
 }
 
 impl Detection {
-    /// For a run with these settings.
+    /// Creates the comparisons of a run with these settings.
     pub(super) fn new(settings: &Settings, now: Instant) -> Detection {
         let on_new = settings.conflicts.on_new;
         Detection {
@@ -36,7 +37,7 @@ impl Detection {
         }
     }
 
-    /// Follows a fact: a new candidate is compared.
+    /// Applies an event: a new candidate is compared.
     pub(super) fn apply(&mut self, event: &Event) {
         let is_offer = |end: &End| {
             matches!(
@@ -82,7 +83,7 @@ impl Detection {
         if self.candidates.due_in(now) != Some(Duration::ZERO) {
             return None;
         }
-        if attempts.count() == 0 || state.candidates().len() < 2 {
+        if attempts.count() == 0 || !has_candidates(state, 2) {
             self.candidates.withdraw();
             return None;
         }
@@ -106,7 +107,7 @@ impl Detection {
         if self.work.due_in(now) != Some(Duration::ZERO) {
             return None;
         }
-        if running == 1 && state.candidates().is_empty() {
+        if running == 1 && !has_candidates(state, 1) {
             self.work.withdraw();
             return None;
         }
@@ -129,6 +130,12 @@ impl Detection {
         let due = [self.candidates.due_in(now), self.work.due_in(now)];
         due.into_iter().flatten().min()
     }
+}
+
+/// Returns `true` if at least this many tasks offer a candidate.
+fn has_candidates(state: &RunState, least: usize) -> bool {
+    let candidates = state.tasks.iter().filter_map(TaskState::candidate);
+    candidates.take(least).count() == least
 }
 
 #[cfg(test)]

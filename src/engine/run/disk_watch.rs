@@ -1,18 +1,18 @@
-//! Watches a full disk, or a reached limit, until there is space again. It reads no clock.
+//! Watches a full disk, or a reached limit, until there is space again; time is an argument.
 
 use std::time::{Duration, Instant};
 
 use crate::engine::kernel::disk_space::{FIRST_PAUSE, MEASURE_INTERVAL, pause};
 use crate::model::shortage::{Resource, Shortage};
 
-/// How often a limit of the user's is measured, for which everything is read.
+/// The interval at which a limit of the user's is measured, which reads every folder.
 const QUOTA_INTERVAL: Duration = Duration::from_secs(5);
 
-/// A shortage, and when to measure again.
+/// A shortage, and the time of the next measurement.
 #[derive(Debug, Default)]
 pub(super) struct DiskWatch {
     lack: Option<Lack>,
-    /// How often in a row something failed although there was space.
+    /// The number of consecutive failures although there was space.
     tries: u32,
 }
 
@@ -33,7 +33,7 @@ struct Lack {
 }
 
 impl DiskWatch {
-    /// Returns `true` if nothing new is to be started.
+    /// Returns `true` if no attempt may start.
     pub(super) fn is_short(&self) -> bool {
         self.lack.is_some()
     }
@@ -55,7 +55,7 @@ impl DiskWatch {
         });
     }
 
-    /// Records that something was written.
+    /// Records a successful write.
     pub(super) fn wrote(&mut self) {
         self.tries = 0;
     }
@@ -78,7 +78,7 @@ impl DiskWatch {
         Some(lack.measure)
     }
 
-    /// Takes a measurement; returns `true` if there is space again, or may be.
+    /// Handles a measurement; returns `true` if there is or may be space again.
     pub(super) fn measured(&mut self, measure: Measure, is_short: bool, now: Instant) -> bool {
         let lack = self.lack.as_ref();
         let may_end = lack.is_some_and(|lack| lack.measure == measure && lack.may_end <= now);

@@ -40,7 +40,7 @@ use crate::schedule::Limits;
 /// The longest sleep of the loop.
 const LONGEST_SLEEP: Duration = Duration::from_secs(3600);
 
-/// Everything a driver starts from.
+/// The initial values of a driver.
 #[derive(Debug)]
 pub struct Start {
     /// The state of the run.
@@ -51,7 +51,7 @@ pub struct Start {
     pub layout: Layout,
     /// Its limits.
     pub limits: Limits,
-    /// The draws for the delays of retries.
+    /// The random numbers for the delays of retries.
     pub random: fastrand::Rng,
     /// The tasks that may be left to another process.
     pub background: Vec<TaskNumber>,
@@ -82,12 +82,13 @@ pub struct Driver {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Assembly {
     Idle,
+    /// It starts once the last board is on the branch.
     Announced,
     Running,
 }
 
 impl Driver {
-    /// A driver at this state of a run.
+    /// Creates a driver for this state of a run.
     pub fn new(start: Start, now: Now) -> Driver {
         let Start {
             state,
@@ -103,7 +104,7 @@ impl Driver {
             attempts: Attempts::default(),
             admission: Admission::new(&settings),
             assembly: Assembly::Idle,
-            recorder: Recorder::default(),
+            recorder: Recorder::new(state.seq),
             outbox: Outbox::new(&state, board_is_committed, now.instant),
             detection: Detection::new(&settings, now.instant),
             notifications: Notifications::new(&settings, &state),
@@ -120,12 +121,12 @@ impl Driver {
         &self.state
     }
 
-    /// Returns the state of the run, and gives the driver up.
+    /// Returns the state of the run and drops the driver.
     pub fn into_state(self) -> RunState {
         self.state
     }
 
-    /// Records what the user asked for, and adopts the attempts that another process left alive.
+    /// Records the user's requests, and adopts the attempts that another process left alive.
     pub fn begin(&mut self, asked: Vec<Event>, now: Now) -> Vec<Effect> {
         for event in asked {
             self.record(event, now);
@@ -181,6 +182,10 @@ impl Driver {
                 self.recorder.not_written(facts, now.instant);
                 self.disk_is_full(&why, is_news, now);
             }
+            Message::JournalFailed(error) => {
+                self.recorder.give_up();
+                self.shutdown.fail(error);
+            }
             Message::Published(publication) => self.published(publication, now),
             Message::DiskMeasured(space) => {
                 let starting = self.attempts.starting();
@@ -190,7 +195,7 @@ impl Driver {
             Message::QuotaMeasured(quota) => self.quota_measured(quota, now),
             Message::WorktreeRemoved(result) => {
                 self.admission.quota_unknown();
-                // Without knowing, one more is better than none.
+                // Without a measurement, one more worktree is allowed.
                 self.warn_of(result, Admission::quota_granted);
             }
             Message::Slot(task, answer) => {
@@ -206,7 +211,7 @@ impl Driver {
         std::mem::take(&mut self.effects)
     }
 
-    /// Decides what is due. Returns nothing once there is nothing left to do before the next message.
+    /// Decides what is due. Returns nothing once only a message can lead to more work.
     pub fn settle(&mut self, now: Now) -> Vec<Effect> {
         if self.shutdown.leaves_at_once(&self.attempts) || self.shutdown.has_failed() {
             self.leave_at_once();
@@ -247,6 +252,7 @@ impl Driver {
             self.show();
             self.publish(now);
             self.detect(now);
+            self.assemble();
             self.leave_if_over();
         }
     }
@@ -264,8 +270,8 @@ impl Driver {
         due.unwrap_or(LONGEST_SLEEP)
     }
 
-    /// Numbers a fact and applies it. It is written together with what is decided on it, before
-    /// anything acts on it.
+    /// Numbers an event and applies it. It is written together with the decisions that follow from
+    /// it, before any effect.
     pub(super) fn record(&mut self, event: Event, now: Now) {
         if !self.still_holds(&event) {
             return;
@@ -276,7 +282,7 @@ impl Driver {
         self.pacing.apply(&self.state, &fact.event);
         self.attempts.apply(&fact.event);
         self.admission.apply(&fact.event);
-        self.outbox.apply(&fact.event);
+        self.outbox.apply(&self.state, &fact);
         self.detection.apply(&fact.event);
         if let Event::AttemptEnded { task, .. } | Event::DependenciesConflict { task, .. } =
             &fact.event
@@ -286,8 +292,8 @@ impl Driver {
         self.recorder.add(fact, now.instant);
     }
 
-    /// A timer may fire after the user has changed the task's fate, or after an attempt that was
-    /// alive ran into the limit once more.
+    /// Returns `true` if an event is still valid. A timer may fire after the user has changed the
+    /// task, or after a live attempt hit the same limit again.
     fn still_holds(&self, event: &Event) -> bool {
         match event {
             Event::RetryDue { task } => {
@@ -302,7 +308,7 @@ impl Driver {
         }
     }
 
-    /// Carries an effect out once everything recorded so far is written.
+    /// Carries out an effect after everything recorded so far is written.
     pub(super) fn after_write(&mut self, effect: Effect) {
         if self.recorder.is_written() {
             self.effects.push(effect);
@@ -313,12 +319,8 @@ impl Driver {
 
     fn written(&mut self, facts: Vec<Recorded>) {
         self.admission.wrote();
-        for effect in self.recorder.written(facts) {
-            if matches!(effect, Effect::Assemble) {
-                self.assembly = Assembly::Running;
-            }
-            self.effects.push(effect);
-        }
+        let released = self.recorder.written(facts);
+        self.effects.extend(released);
     }
 
     fn answer(&mut self, request: &Request, reply: Reply, now: Now) {
@@ -327,10 +329,15 @@ impl Driver {
             Err(refused) => return self.effects.push(Effect::Answer(reply, refused)),
         };
         for event in events {
-            if let Event::TaskCancelled { task } = &event {
-                self.attempts.cancel(*task, StopSignal::Terminate);
-            }
+            let cancelled = match &event {
+                Event::TaskCancelled { task } => Some(*task),
+                _ => None,
+            };
             self.record(event, now);
+            if let Some(task) = cancelled {
+                let seq = self.state.seq;
+                self.attempts.cancel(seq, task, StopSignal::Terminate);
+            }
         }
         self.after_write(Effect::Answer(reply, Response::Done));
     }
@@ -343,8 +350,6 @@ impl Driver {
         }
         if step == Step::Stop {
             self.record(Event::StopRequested {}, now);
-            self.recorder
-                .forget(|effect| matches!(effect, Effect::Assemble));
             if self.assembly == Assembly::Announced {
                 self.assembly = Assembly::Idle;
             }
@@ -358,14 +363,26 @@ impl Driver {
             self.effects.push(Effect::Warn(warning));
         }
         if let Some(signal) = step.signal() {
-            self.attempts.cancel_all(signal);
+            // A second signal does not wait for the journal.
+            let seq = match step {
+                Step::Stop => self.state.seq,
+                _ => 0,
+            };
+            self.attempts.cancel_all(seq, signal);
         }
     }
 
-    /// Signals are sent after a write was tried: on a full disk they must not wait.
+    /// Sends signals whose events are written; on a full disk they do not wait.
     fn send_signals(&mut self) {
-        let signals = self.attempts.take_signals();
+        let written = match self.recorder.is_full() {
+            true => u64::MAX,
+            false => self.recorder.last_written(),
+        };
+        let signals = self.attempts.take_signals(written);
         self.effects.extend(signals);
+        if self.recorder.is_writing() {
+            return;
+        }
         let signal = self.shutdown.take_assembly_signal();
         if let (Some(signal), Assembly::Running) = (signal, self.assembly) {
             self.effects.push(Effect::CancelAssembly(signal));
@@ -376,7 +393,7 @@ impl Driver {
         self.assembly = Assembly::Idle;
         let why = match result {
             Ok(()) => return,
-            // The candidates are whole and can be assembled later, so the run ends.
+            // The candidates are complete and can be assembled later, so the run ends.
             Err(EngineError::NotOurs(why)) => why,
             Err(error @ EngineError::Unsigned(_)) => {
                 format!("{error}: make `git commit -S` work")
@@ -423,7 +440,7 @@ impl Driver {
         self.record_shortage(&why.shortage, now);
     }
 
-    /// From now on nothing new starts, until there is space again.
+    /// Records a shortage: no attempt starts until there is space again.
     pub(super) fn record_shortage(&mut self, shortage: &Shortage, now: Now) {
         self.admission.record_shortage(shortage, now.instant);
         let is_over = matches!(self.state.phase, RunPhase::Ended(_));
@@ -441,7 +458,7 @@ impl Driver {
         }
     }
 
-    /// A shortage that another process recorded is found again, if there still is one.
+    /// Ends the shortage. One that another process recorded is found again if it still exists.
     fn end_shortage(&mut self, now: Now) {
         let is_paused = self.state.shortage.is_some() && !self.admission.is_short();
         if is_paused && !matches!(self.state.phase, RunPhase::Ended(_)) {
@@ -458,13 +475,13 @@ impl Driver {
             Ok(Quota::Exceeded(shortage, worktree)) => {
                 self.quota_exceeded(&shortage, worktree, now);
             }
-            // Without knowing, one more is better than none.
+            // Without a measurement, one more worktree is allowed.
             Err(error) => self.warn_of(Err(error), Admission::quota_granted),
         }
     }
 
-    /// Removes a worktree whose content is in git, once that is recorded. Without one everything
-    /// waits: for a live attempt to end, or for the user.
+    /// Removes a worktree whose content is in git, once that is recorded. Without such a worktree
+    /// the run waits for a live attempt to end, or for the user.
     fn quota_exceeded(&mut self, shortage: &Shortage, worktree: Option<Worktree>, now: Now) {
         self.admission.quota_exceeded();
         match worktree {
@@ -490,8 +507,8 @@ impl Driver {
         }
     }
 
-    /// Shows what was written, together with what was decided on it, so that a task that is retried
-    /// is not shown as failed before.
+    /// Shows written events together with the decisions that follow, so that a retried task is not
+    /// shown as failed first.
     fn show(&mut self) {
         let facts = self.recorder.take_unseen();
         if facts.is_empty() {
@@ -504,10 +521,22 @@ impl Driver {
         self.effects.push(Effect::Show(facts));
     }
 
+    /// While an assembly moves the branch, boards wait.
     fn publish(&mut self, now: Now) {
-        if !self.recorder.is_full() && self.recorder.is_patient() {
-            let board = self.outbox.next(&self.state, now.instant);
+        let is_writable = !self.recorder.is_full() && self.recorder.is_patient();
+        if is_writable && self.assembly != Assembly::Running {
+            let is_last = self.assembly == Assembly::Announced;
+            let board = self.outbox.next(&self.state, is_last, now.instant);
             self.effects.extend(board);
+        }
+    }
+
+    /// Starts an assembly on top of the last board.
+    fn assemble(&mut self) {
+        let is_ready = self.recorder.is_written() && self.outbox.is_idle();
+        if self.assembly == Assembly::Announced && is_ready {
+            self.assembly = Assembly::Running;
+            self.effects.push(Effect::Assemble);
         }
     }
 
@@ -521,6 +550,9 @@ impl Driver {
     }
 
     fn leave_at_once(&mut self) {
+        if self.recorder.is_writing() {
+            return;
+        }
         self.recorder.retry();
         let write = self.recorder.write();
         self.effects.extend(write);
@@ -538,7 +570,8 @@ impl Driver {
         if let RunPhase::Ended(exit) = self.state.phase {
             let is_known = self.recorder.is_written() && !self.recorder.is_full();
             let is_published = self.outbox.is_idle();
-            let may_leave = self.shutdown.is_requested() && !self.outbox.is_in_flight();
+            let is_busy = self.outbox.is_in_flight() || self.recorder.is_writing();
+            let may_leave = self.shutdown.is_requested() && !is_busy;
             if (is_known && is_published) || may_leave {
                 self.effects.push(Effect::Leave(Leave::Ended(exit)));
             }
@@ -547,17 +580,15 @@ impl Driver {
         let is_busy = self.assembly != Assembly::Idle || self.admission.is_short();
         if !is_busy && !self.outbox.is_in_flight() && self.shutdown.may_detach(&self.state) {
             let rest = self.recorder.write();
-            let is_written = rest.is_none();
             self.effects.extend(rest);
-            if is_written {
+            if self.recorder.is_written() {
                 self.effects.push(Effect::Leave(Leave::Detached));
             }
         }
     }
 }
 
-/// Returns `true` for the answers after which a start may be admitted that was not before, or the
-/// run may end.
+/// Returns `true` for messages after which another attempt may start, or the run may end.
 fn may_admit(message: &Message) -> bool {
     matches!(
         message,

@@ -1,4 +1,4 @@
-//! Effects: everything that the loop may do to the world outside.
+//! Effects: every action of the loop on the outside world.
 
 use crate::control::{Reply, Response};
 use crate::engine::EngineError;
@@ -15,9 +15,9 @@ use crate::report::notification::Notification;
 /// An effect of the loop.
 #[derive(Debug)]
 pub enum Effect {
-    /// Write facts to the journal, durably.
+    /// Write events to the journal, durably.
     Write(Vec<Recorded>),
-    /// Show facts that are in the journal to the user.
+    /// Show journalled events to the user.
     Show(Vec<Recorded>),
     /// Warn the user.
     Warn(String),
@@ -29,13 +29,13 @@ pub enum Effect {
     Start(Box<AttemptSpec>),
     /// Adopt an attempt that another process started.
     Adopt(Box<AttemptSpec>),
-    /// Stop an attempt at what the plan no longer says, and keep its work.
+    /// Stop an attempt that the edited plan no longer contains, and keep its work.
     SetAside(Box<AttemptSpec>),
-    /// Signal the process of a live attempt.
+    /// Send a signal to the process of a live attempt.
     Cancel(TaskNumber, StopSignal),
-    /// Give up the slot and the cancel handle of an attempt that has ended.
+    /// Release the slot and the cancel handle of an attempt that has ended.
     Release(TaskNumber),
-    /// Let attempts start no further step.
+    /// Prevent further steps of starting attempts.
     StopStarting,
     /// Check the worktree that the next attempt at a task could continue in.
     CheckReuse {
@@ -66,7 +66,7 @@ pub enum Effect {
     CompareCandidates,
     /// Compare the work of running tasks.
     CompareWork,
-    /// Tell a worker what its work conflicts with.
+    /// Tell a worker about conflicts of its work.
     WriteNotice(Notice),
     /// Commit a board.
     Publish(Board),
@@ -83,6 +83,6 @@ pub enum Leave {
     Interrupted,
     /// Only background tasks are left, for another process to drive.
     Detached,
-    /// dispatch itself cannot continue; the run can be resumed.
+    /// dispatch itself has failed; the run can be resumed.
     Failed(EngineError),
 }

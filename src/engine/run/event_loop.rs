@@ -1,4 +1,4 @@
-//! The loop around the driver: waits for messages, carries effects out.
+//! Runs the loop around the driver: waits for messages, carries out effects.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -20,12 +20,13 @@ use crate::engine::run::now::Now;
 use crate::engine::run::outside::Outside;
 use crate::engine::run::watcher::Watcher;
 use crate::engine::start::worker_pool::limits;
+use crate::git::Store;
 use crate::journal::Journal;
 use crate::model::event::Event;
 use crate::model::ids::TaskNumber;
 use crate::model::run::RunState;
 
-/// A run to be driven.
+/// A run to drive.
 pub struct EventLoop<'a> {
     /// Its fixed facts.
     pub context: Arc<Context>,
@@ -33,9 +34,9 @@ pub struct EventLoop<'a> {
     pub state: RunState,
     /// Its journal.
     pub journal: Journal,
-    /// Shows what happens to the user.
+    /// The display of the user.
     pub watcher: &'a mut dyn Watcher,
-    /// The draws for the delays of retries.
+    /// The random numbers for the delays of retries.
     pub random: fastrand::Rng,
     /// The tasks that may be left to another process once only such tasks are open.
     pub background: Vec<TaskNumber>,
@@ -46,18 +47,19 @@ pub struct EventLoop<'a> {
 pub struct Driven {
     /// Its state.
     pub state: RunState,
-    /// The exit code.
+    /// Its exit code.
     pub exit: u8,
     /// Only background tasks are left, and no process drives them now.
     pub left: bool,
 }
 
 impl EventLoop<'_> {
-    /// Records what the user asked for, then drives the run until nothing is alive or scheduled.
+    /// Records the user's requests, then drives the run until nothing is alive or scheduled.
     ///
     /// # Errors
     /// When the journal cannot be written or git fails; the run can be resumed.
     pub async fn run(self, asked: Vec<Event>) -> Result<Driven, EngineError> {
+        Store::keep_no_objects();
         let mut signals = Signals::listen()
             .map_err(|error| EngineError::File("signal handlers".to_owned(), error))?;
         let (post, mut inbox) = unbounded_channel();
@@ -81,7 +83,7 @@ impl EventLoop<'_> {
         );
         let mut outside = Outside::new(context, self.journal, publisher, self.watcher, post);
         let begin = driver.begin(asked, now(outside.context()));
-        let mut leave = turn(&mut driver, &mut outside, begin)?;
+        let mut leave = turn(&mut driver, &mut outside, begin);
         while leave.is_none() {
             let sleep = driver.sleep(now(outside.context()));
             let messages = tokio::select! {
@@ -89,20 +91,20 @@ impl EventLoop<'_> {
                 request = signals.next() => vec![Message::Signal(request)],
                 () = tokio::time::sleep(sleep) => Vec::new(),
             };
-            leave = receive(&mut driver, &mut outside, messages)?;
+            leave = receive(&mut driver, &mut outside, messages);
         }
         outside.finish(&mut inbox, leave.as_ref()).await;
         finished(driver, leave)
     }
 }
 
-/// Lets other commands reach this process. Without it the run goes on anyway.
+/// Listens for other commands. The run works without this, too.
 fn listen(context: &Context, post: &Post) -> Option<Server> {
     fault::point("control", "before it listens");
     let path = control_socket(&context.repo, &context.run);
     let asked = post.clone();
     let server = Server::listen(&path, move |request, reply| {
-        // The loop is gone only when the program ends, which the peer notices.
+        // The loop ends only with the program, which the peer notices.
         let _ = asked.send(Message::Asked(request, reply));
     });
     fault::point("control", "listening");
@@ -120,12 +122,12 @@ fn drain(first: Option<Message>, inbox: &mut UnboundedReceiver<Message>) -> Vec<
     messages
 }
 
-/// Handles everything that came in together, so that its facts share a commit.
+/// Handles all pending messages, so that their events share a commit.
 fn receive(
     driver: &mut Driver,
     outside: &mut Outside<'_>,
     messages: Vec<Message>,
-) -> Result<Option<Leave>, EngineError> {
+) -> Option<Leave> {
     let now = now(outside.context());
     let mut effects = Vec::new();
     let mut is_request = false;
@@ -136,27 +138,19 @@ fn receive(
     if is_request {
         fault::point("request", "before it is recorded");
     }
-    let leave = turn(driver, outside, effects)?;
-    if is_request {
-        fault::point("request", "recorded");
-    }
-    Ok(leave)
+    turn(driver, outside, effects)
 }
 
-/// Carries effects out and decides, until nothing is left to do before the next message.
-fn turn(
-    driver: &mut Driver,
-    outside: &mut Outside<'_>,
-    mut effects: Vec<Effect>,
-) -> Result<Option<Leave>, EngineError> {
+/// Carries out effects and decides, until only a message can lead to more work.
+fn turn(driver: &mut Driver, outside: &mut Outside<'_>, mut effects: Vec<Effect>) -> Option<Leave> {
     let now = now(outside.context());
     loop {
         let mut answers = Vec::new();
         for effect in effects {
             if let Effect::Leave(leave) = effect {
-                return Ok(Some(leave));
+                return Some(leave);
             }
-            answers.extend(outside.carry_out(effect, driver.state())?);
+            answers.extend(outside.carry_out(effect, driver.state()));
         }
         effects = Vec::new();
         for answer in answers {
@@ -166,7 +160,7 @@ fn turn(
             effects = driver.settle(now);
         }
         if effects.is_empty() {
-            return Ok(None);
+            return None;
         }
     }
 }
@@ -185,7 +179,7 @@ fn finished(driver: Driver, leave: Option<Leave>) -> Result<Driven, EngineError>
     })
 }
 
-/// The clocks are read here and nowhere else.
+/// Reads the clocks; the only place that does.
 fn now(context: &Context) -> Now {
     Now {
         instant: Instant::now(),

@@ -1,5 +1,5 @@
-//! Finds conflicts of work that is still going on: the worktrees of running tasks, committed or not,
-//! against each other and against the candidates.
+//! Finds conflicts of unfinished work: the worktrees of running tasks, committed or not, against
+//! each other and against the candidates.
 
 use crate::conflicts::{Branch, Detector};
 use crate::engine::EngineError;
@@ -15,7 +15,7 @@ use crate::model::run::RunState;
 use crate::model::task_conflict::TaskConflict;
 use crate::model::task_state::TaskPhase;
 
-/// After this many rounds everything is dropped, so that the snapshots of a long run do not pile up.
+/// The number of rounds after which all snapshots are dropped, so that they do not accumulate.
 const ROUNDS: u32 = 500;
 
 /// The state between two rounds.
@@ -95,7 +95,7 @@ impl LiveWork {
             left_out.push(context.settings.board.file.clone());
             match self.snapshots.take(&worktree, base, &left_out) {
                 Ok(Some(commit)) => found.push((task, commit)),
-                // What was seen of it last still is the best that is known.
+                // The last readable state is the best one known.
                 Ok(None) | Err(_) => {
                     found.extend(self.seen.iter().find(|(seen, _)| *seen == task));
                 }

@@ -1,4 +1,4 @@
-//! Tells workers while they run what their work conflicts with (`[conflicts] on_new = "notify"`).
+//! Tells running workers about conflicts of their work (`[conflicts] on_new = "notify"`).
 
 use std::collections::BTreeMap;
 
@@ -31,7 +31,7 @@ struct Conflict<'a> {
     suggested: String,
 }
 
-/// A file that tells a worker what its work conflicts with.
+/// A file that tells a worker about conflicts of its work.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Notice {
     /// The task.
@@ -49,7 +49,7 @@ pub(super) struct Notices {
 }
 
 impl Notices {
-    /// Returns the notices that have changed. A worker whose work never conflicted gets none.
+    /// Returns the changed notices. A worker whose work never conflicted gets none.
     pub(super) fn changed(
         &mut self,
         state: &RunState,

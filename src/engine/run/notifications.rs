@@ -1,4 +1,4 @@
-//! Decides which notifications are sent (`[notify]`): each once.
+//! Decides which notifications are sent (`[notify]`), each once.
 
 use std::collections::BTreeMap;
 
@@ -13,12 +13,12 @@ use crate::report::notification::{Kind, Notification, notifications};
 #[derive(Debug)]
 pub(super) struct Notifications {
     is_enabled: bool,
-    /// The end of each parking that was sent.
+    /// The end of each parking that was announced.
     parked: BTreeMap<String, Timestamp>,
 }
 
 impl Notifications {
-    /// For a run in this state, whose parkings the user knows.
+    /// Creates the notifications of a run in this state, whose parkings the user knows.
     pub(super) fn new(settings: &Settings, state: &RunState) -> Notifications {
         let parked = state.worker_health.parked(state.updated);
         Notifications {
@@ -39,7 +39,8 @@ impl Notifications {
         all
     }
 
-    /// Every attempt that was alive runs into the same limit.
+    /// Returns `true` for a notification that was not sent yet: all live attempts hit the same
+    /// limit.
     fn is_news(&mut self, one: &Notification) -> bool {
         let (Kind::QuotaParked, Some((worker, until))) = (one.kind, &one.parked) else {
             return true;

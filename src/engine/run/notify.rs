@@ -18,7 +18,7 @@ use crate::report::notification::Notification;
 /// The longest time of one program.
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// How often the end of the last program is checked.
+/// The interval at which the end of the last program is checked.
 const LOOK: Duration = Duration::from_millis(10);
 
 /// Runs the notification programs, one after the other.
@@ -32,7 +32,7 @@ pub struct Notifier {
 }
 
 impl Notifier {
-    /// For a run; a program that fails is reported to the loop.
+    /// Creates the notifier of a run; a program that fails is reported to the loop.
     pub fn new(context: &Context, post: Post) -> Notifier {
         let settings = &context.settings.notify;
         let mut notifier = Notifier {
@@ -100,7 +100,7 @@ fn work(programs: &Receiver<Program>, post: &Post) {
         };
         if !std::mem::replace(&mut has_complained, true) {
             let what = format!("notification failed: the command of [notify] {wrong}");
-            // The loop is gone only when the program ends.
+            // The loop ends only with the program.
             let _ = post.send(Message::Warning(what));
         }
         if is_over {

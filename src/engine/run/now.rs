@@ -1,4 +1,4 @@
-//! One moment, as a value.
+//! Defines one moment as a value.
 
 use std::time::Instant;
 

@@ -7,39 +7,43 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crate::engine::publish::digest::{Digest, subject};
-use crate::engine::publish::{Board, render_board_file};
+use crate::engine::publish::{Board, with_reports};
 use crate::engine::run::effect::Effect;
-use crate::model::event::Event;
+use crate::model::event::{Event, Recorded};
 use crate::model::run::{RunPhase, RunState};
+use crate::report::board::incremental::IncrementalBoard;
 
-/// The longest time from a change to its commit, and the time in which one more commit is earned.
+/// The longest time from a change to its commit, and the time after which one more commit is
+/// allowed.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// How many boards may be committed at once.
+/// The number of boards that may be committed without a pause.
 const BURST: u32 = 24;
 
-/// The boards on their way to the integration branch.
+/// The boards to be committed to the integration branch.
 #[derive(Debug)]
 pub(super) struct Outbox {
     /// The last board on the branch.
     committed: Digest,
     /// The last board that was rendered.
     rendered: Digest,
-    /// Something may have changed since.
+    board: IncrementalBoard,
+    /// `true` if something may have changed since.
     is_stale: bool,
     queue: VecDeque<(Board, Digest)>,
     in_flight: Option<Digest>,
     tokens: u32,
     refilled: Instant,
-    /// When a branch is tried again that is not dispatch's to move.
+    /// The time at which a blocked branch is tried again.
     retry_at: Option<Instant>,
     block_announced: bool,
-    /// The board of the end of the run was on the branch, and the run was resumed.
+    /// `true` if the run was resumed after its last board was on the branch.
     is_resumed: bool,
 }
 
 impl Outbox {
-    /// For a run in this state. `board_is_committed` says that its board is on the branch.
+    /// Creates the outbox of a run in this state. `board_is_committed` means that its board is on
+    /// the branch.
     pub(super) fn new(state: &RunState, board_is_committed: bool, now: Instant) -> Outbox {
         let committed = match board_is_committed {
             true => Digest::of(state),
@@ -48,6 +52,7 @@ impl Outbox {
         Outbox {
             rendered: committed.clone(),
             committed,
+            board: IncrementalBoard::default(),
             is_stale: true,
             queue: VecDeque::new(),
             in_flight: None,
@@ -59,18 +64,19 @@ impl Outbox {
         }
     }
 
-    /// Follows a fact.
-    pub(super) fn apply(&mut self, event: &Event) {
+    /// Applies an event that was just applied to the state.
+    pub(super) fn apply(&mut self, state: &RunState, fact: &Recorded) {
+        self.board.apply(state, fact);
         self.is_stale |= !matches!(
-            event,
+            fact.event,
             Event::AttemptStarted { .. } | Event::ProgressReported { .. }
         );
     }
 
-    /// Returns the commit that is due, if any.
-    pub(super) fn next(&mut self, state: &RunState, now: Instant) -> Option<Effect> {
+    /// Returns the commit that is due, if any. The last board before an assembly waits for no other.
+    pub(super) fn next(&mut self, state: &RunState, is_last: bool, now: Instant) -> Option<Effect> {
         self.refill(now);
-        self.render(state, now);
+        self.render(state, is_last, now);
         if self.in_flight.is_some() {
             return None;
         }
@@ -87,11 +93,12 @@ impl Outbox {
         }
     }
 
-    fn render(&mut self, state: &RunState, now: Instant) {
+    fn render(&mut self, state: &RunState, is_last: bool, now: Instant) {
         if !self.is_stale || self.retry_at.is_some_and(|at| at > now) {
             return;
         }
-        if self.tokens == 0 && !matches!(state.phase, RunPhase::Ended(_)) {
+        let is_last = is_last || matches!(state.phase, RunPhase::Ended(_));
+        if self.tokens == 0 && !is_last {
             return;
         }
         let due = Digest::of(state);
@@ -100,7 +107,7 @@ impl Outbox {
         } else {
             self.tokens = self.tokens.saturating_sub(1);
             let board = Board {
-                text: render_board_file(state),
+                text: with_reports(self.board.render(state), state),
                 subject: subject(&self.rendered, &due),
                 time: state.updated,
             };
@@ -110,8 +117,8 @@ impl Outbox {
         }
     }
 
-    /// The words of a report can change where nothing else does. A run that was only resumed shows
-    /// nothing new.
+    /// Returns `true` if the due board shows nothing new. The text of a report can change alone; a
+    /// run that was only resumed shows nothing new.
     fn is_same(&self, due: &Digest) -> bool {
         if !self.is_resumed {
             return *due == self.rendered;
@@ -119,7 +126,7 @@ impl Outbox {
         !due.has_ended() && (*due == self.rendered.resumed() || *due == self.rendered)
     }
 
-    /// Takes the news that a board is on the branch.
+    /// Records that a board is on the branch.
     pub(super) fn committed(&mut self) {
         if let Some(digest) = self.in_flight.take() {
             self.is_resumed &= !digest.has_ended();
@@ -128,14 +135,14 @@ impl Outbox {
         self.block_announced = false;
     }
 
-    /// Takes the news that the branch is not dispatch's to move now; returns `true` the first time.
+    /// Records that the branch is blocked; returns `true` the first time.
     pub(super) fn blocked(&mut self, now: Instant) -> bool {
         self.start_over();
         self.retry_at = Some(now + INTERVAL);
         !std::mem::replace(&mut self.block_announced, true)
     }
 
-    /// Renders the board again that could not be committed, once there is space.
+    /// Renders an uncommitted board again, once there is space.
     pub(super) fn start_over(&mut self) {
         self.in_flight = None;
         self.queue.clear();
@@ -154,13 +161,13 @@ impl Outbox {
         retry.max(refill)
     }
 
-    /// Returns `true` if nothing is on its way, and nothing more can be done now.
+    /// Returns `true` if no commit is running and none can start now.
     pub(super) fn is_idle(&self) -> bool {
         let is_blocked = self.retry_at.is_some();
         self.in_flight.is_none() && self.queue.is_empty() && (!self.is_stale || is_blocked)
     }
 
-    /// Returns `true` if a commit is under way.
+    /// Returns `true` if a commit is running.
     pub(super) fn is_in_flight(&self) -> bool {
         self.in_flight.is_some()
     }

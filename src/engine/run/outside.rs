@@ -1,14 +1,16 @@
-//! Carries effects out: the only part of the loop that touches the world outside.
+//! Carries out effects: the only part of the loop that acts on the outside world.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::task::JoinHandle;
 use tracing::Instrument;
 
 use crate::base::text::error_chain;
 use crate::base::{fault, files};
+use crate::control::Response;
 use crate::engine::attempt::execution::Execution;
 use crate::engine::attempt::run;
 use crate::engine::kernel::blocking::blocking;
@@ -37,10 +39,12 @@ use crate::model::event::Recorded;
 use crate::model::ids::{AttemptNumber, TaskNumber};
 use crate::model::run::RunState;
 
-/// The world outside of the loop.
+/// The outside world of the loop.
 pub(super) struct Outside<'a> {
     context: Arc<Context>,
-    journal: Journal,
+    journal: Arc<Mutex<Journal>>,
+    /// The last write to the journal.
+    writing: Option<JoinHandle<()>>,
     publisher: Arc<Mutex<Publisher>>,
     watcher: &'a mut dyn Watcher,
     notifier: Notifier,
@@ -52,7 +56,7 @@ pub(super) struct Outside<'a> {
 }
 
 impl<'a> Outside<'a> {
-    /// For one run.
+    /// Creates the outside of one run.
     pub(super) fn new(
         context: Arc<Context>,
         journal: Journal,
@@ -63,7 +67,8 @@ impl<'a> Outside<'a> {
         Outside {
             notifier: Notifier::new(&context, post.clone()),
             context,
-            journal,
+            journal: Arc::new(Mutex::new(journal)),
+            writing: None,
             publisher: Arc::new(Mutex::new(publisher)),
             watcher,
             post,
@@ -74,27 +79,25 @@ impl<'a> Outside<'a> {
         }
     }
 
-    /// The fixed facts of the run.
+    /// The fixed data of the run.
     pub(super) fn context(&self) -> &Context {
         &self.context
     }
 
-    /// Carries one effect out. The answer of a short one is returned; a long one runs beside the
-    /// loop and posts its answer.
-    ///
-    /// # Errors
-    /// When the journal cannot be written for another reason than a full disk.
-    pub(super) fn carry_out(
-        &mut self,
-        effect: Effect,
-        state: &RunState,
-    ) -> Result<Option<Message>, EngineError> {
+    /// Carries out one effect. A short one returns its answer; a long one runs in the background
+    /// and posts it.
+    pub(super) fn carry_out(&mut self, effect: Effect, state: &RunState) -> Option<Message> {
         match effect {
-            Effect::Write(facts) => return self.write(facts).map(Some),
+            Effect::Write(facts) => self.write(facts),
             Effect::Show(facts) => self.watcher.recorded(state, &facts),
             Effect::Warn(text) => self.watcher.warning(&text),
             Effect::Notify(all) => all.iter().for_each(|one| self.notifier.send(state, one)),
-            Effect::Answer(reply, response) => reply.send(response),
+            Effect::Answer(reply, response) => {
+                if response == Response::Done {
+                    fault::point("request", "recorded");
+                }
+                reply.send(response);
+            }
             Effect::Start(spec) => self.spawn_attempt(*spec, run::run),
             Effect::Adopt(spec) => self.spawn_attempt(*spec, run::adopt),
             Effect::SetAside(spec) => self.spawn_attempt(*spec, run::set_aside),
@@ -105,16 +108,16 @@ impl<'a> Outside<'a> {
                 task,
                 reuse,
                 dependencies,
-            } => self.spawn(move |context| {
+            } => drop(self.spawn(move |context| {
                 let is_sound = is_sound(context, &reuse, &dependencies);
                 Ok(Message::ReuseChecked { task, is_sound })
-            }),
-            Effect::TakeSlot(task, attempt) => return Ok(self.take_slot(task, attempt)),
+            })),
+            Effect::TakeSlot(task, attempt) => return self.take_slot(task, attempt),
             Effect::RetakeSlot(task, attempt) => drop(self.take_slot(task, attempt)),
             Effect::ReportShortage(error) => {
-                return Ok(Some(Message::DiskFull(self.full_disk(error))));
+                return Some(Message::DiskFull(full_disk(&self.context, error)));
             }
-            Effect::MeasureDisk => return Ok(Some(self.measure_disk())),
+            Effect::MeasureDisk => return Some(self.measure_disk()),
             Effect::MeasureQuota => self.measure_quota(state),
             Effect::RemoveWorktree(worktree) => self.remove(worktree),
             Effect::Assemble => self.assemble(state),
@@ -129,15 +132,18 @@ impl<'a> Outside<'a> {
             Effect::Publish(board) => self.publish(board),
             Effect::Leave(_) => {}
         }
-        Ok(None)
+        None
     }
 
-    /// Waits for notifications before the loop is left for good.
+    /// Waits for the journal before the loop ends, and for notifications if the run has ended.
     pub(super) async fn finish(
         &mut self,
         inbox: &mut UnboundedReceiver<Message>,
         leave: Option<&Leave>,
     ) {
+        if let Some(writing) = self.writing.take() {
+            let _ = writing.await;
+        }
         if !matches!(leave, Some(Leave::Ended(_) | Leave::Detached)) {
             return;
         }
@@ -149,22 +155,11 @@ impl<'a> Outside<'a> {
         }
     }
 
-    fn write(&mut self, facts: Vec<Recorded>) -> Result<Message, EngineError> {
-        fault::point("turn", "before it is recorded");
-        match self.journal.append_records(&facts) {
-            Err(error) if is_full(&error) => {
-                let error = error_chain(&EngineError::from(error));
-                return Ok(Message::NotWritten(facts, self.full_disk(error)));
-            }
-            written => written?,
-        }
-        fault::point("turn", "recorded");
-        Ok(Message::Written(facts))
-    }
-
-    fn full_disk(&self, error: String) -> FullDisk {
-        let shortage = disk_space::shortage_now(&self.context);
-        FullDisk { shortage, error }
+    /// An append waits for the disk, so it runs beside the loop. The loop asks for one at a time.
+    fn write(&mut self, facts: Vec<Recorded>) {
+        let journal = Arc::clone(&self.journal);
+        let writing = self.spawn(move |context| Ok(append(context, &journal, facts)));
+        self.writing = Some(writing);
     }
 
     fn spawn_attempt<F>(&mut self, spec: AttemptSpec, carry_on: impl FnOnce(Execution) -> F)
@@ -253,26 +248,48 @@ impl<'a> Outside<'a> {
             let publication = match publisher.publish(context, &board) {
                 Ok(Committed::Yes) => Publication::Committed,
                 Ok(Committed::Blocked(why)) => Publication::Blocked(why),
-                Err(error) if is_full(&error) => Publication::NoSpace(FullDisk {
-                    shortage: disk_space::shortage_now(context),
-                    error: error_chain(&error),
-                }),
+                Err(error) if is_full(&error) => {
+                    Publication::NoSpace(full_disk(context, error_chain(&error)))
+                }
                 Err(error) => Publication::Failed(error),
             };
             Ok(Message::Published(publication))
         });
     }
 
-    /// Runs blocking work beside the loop and posts its message.
-    fn spawn(&self, work: impl FnOnce(&Context) -> Result<Message, EngineError> + Send + 'static) {
+    /// Runs blocking work in the background and posts its message.
+    fn spawn(
+        &self,
+        work: impl FnOnce(&Context) -> Result<Message, EngineError> + Send + 'static,
+    ) -> JoinHandle<()> {
         let (context, post) = (Arc::clone(&self.context), self.post.clone());
         tokio::spawn(async move {
             let message = match blocking(move || work(&context)).await {
                 Ok(message) => message,
                 Err(error) => Message::Broken(error),
             };
-            // The loop is gone only when the program ends.
+            // The loop ends only with the program.
             let _ = post.send(message);
-        });
+        })
     }
+}
+
+fn append(context: &Context, journal: &Mutex<Journal>, facts: Vec<Recorded>) -> Message {
+    let mut journal = journal.lock().unwrap_or_else(PoisonError::into_inner);
+    fault::point("turn", "before it is recorded");
+    match journal.append_records(&facts) {
+        Ok(()) => {}
+        Err(error) if is_full(&error) => {
+            let error = error_chain(&EngineError::from(error));
+            return Message::NotWritten(facts, full_disk(context, error));
+        }
+        Err(error) => return Message::JournalFailed(error.into()),
+    }
+    fault::point("turn", "recorded");
+    Message::Written(facts)
+}
+
+fn full_disk(context: &Context, error: String) -> FullDisk {
+    let shortage = disk_space::shortage_now(context);
+    FullDisk { shortage, error }
 }

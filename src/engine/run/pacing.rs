@@ -1,4 +1,4 @@
-//! The pace of starts and retries: limits, cooldowns, timers.
+//! Paces starts and retries: limits, cooldowns, timers.
 
 use std::time::Duration;
 
@@ -20,12 +20,12 @@ pub(super) struct Pacing {
     cooldowns: Cooldowns,
     timers: Timers,
     random: fastrand::Rng,
-    /// Something has changed since the last decision.
+    /// `true` if something has changed since the last decision.
     has_changed: bool,
 }
 
 impl Pacing {
-    /// With these limits.
+    /// Creates the pacing for these limits.
     pub(super) fn new(state: &RunState, limits: Limits, random: fastrand::Rng) -> Pacing {
         Pacing {
             queues: Queues::new(state, &limits),
@@ -60,7 +60,7 @@ impl Pacing {
         decide(state, &self.limits, &self.queues)
     }
 
-    /// Notes a change that may lead to another decision.
+    /// Marks a change that may lead to another decision.
     pub(super) fn changed(&mut self) {
         self.has_changed = true;
     }
@@ -76,7 +76,7 @@ impl Pacing {
         self.cooldowns.start(worker, now.instant, interval);
     }
 
-    /// Makes a whole worker wait as long as its provider said after a rate limit.
+    /// Parks the start of a worker for the time that its provider gave with a rate limit.
     pub(super) fn apply_rate_limit(
         &mut self,
         state: &RunState,
@@ -94,7 +94,7 @@ impl Pacing {
         }
     }
 
-    /// Returns a draw for the delay of a retry.
+    /// Returns a random factor for the delay of a retry.
     pub(super) fn jitter(&mut self) -> f64 {
         self.random.f64()
     }
@@ -108,7 +108,7 @@ impl Pacing {
         }
     }
 
-    /// Takes the facts that have come true.
+    /// Takes the events that are due.
     pub(super) fn take_due(&mut self, now: Now) -> Vec<Event> {
         self.timers.take_due(now)
     }

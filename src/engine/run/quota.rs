@@ -1,4 +1,4 @@
-//! Measures what dispatch keeps in a repository against the user's limits.
+//! Measures the disk use of dispatch in a repository against the user's limits.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -13,8 +13,8 @@ use crate::model::run::RunState;
 use crate::model::shortage::{Resource, Shortage};
 use crate::model::task_state::TaskPhase;
 
-/// Returns the user's limit that one more worktree would pass. Measuring reads every folder, so it
-/// runs beside the loop.
+/// Returns the user's limit that one more worktree would exceed. Measuring reads every folder, so
+/// it runs in the background.
 pub fn exceeded(context: &Context) -> Option<Shortage> {
     let run = &context.settings.run;
     let kept = worktrees(context);
@@ -36,7 +36,7 @@ pub fn exceeded(context: &Context) -> Option<Shortage> {
     (used + context.size().bytes > most).then(|| shortage(Resource::TotalDisk, used, most))
 }
 
-/// Returns every worktree of dispatch, whatever its run.
+/// Returns every worktree of dispatch, of any run.
 fn worktrees(context: &Context) -> Vec<Worktree> {
     let prefix = worktree_prefix(&context.repo, &context.settings);
     let prefix = prefix.to_string_lossy();
@@ -45,7 +45,7 @@ fn worktrees(context: &Context) -> Vec<Worktree> {
     all
 }
 
-/// Returns the bytes of a folder on its disk. A file that is removed meanwhile takes none.
+/// Returns the bytes of a folder on its disk. A file that is removed meanwhile counts 0.
 fn disk_use(folder: &Path) -> u64 {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let of_entry = |entry: fs::DirEntry| match entry.metadata() {
@@ -56,8 +56,8 @@ fn disk_use(folder: &Path) -> u64 {
     entries.map(of_entry).sum()
 }
 
-/// Returns the worktree of the task that passed first, if its whole content is in git. One that
-/// failed is left for the user to look at.
+/// Returns the worktree of the task that passed first, if its whole content is in git. Failed ones
+/// are kept for the user to inspect.
 ///
 /// # Errors
 /// When the store or a worktree cannot be read.

@@ -1,4 +1,5 @@
-//! Records facts: each is in the journal before anything acts on it.
+//! Records events: each is in the journal before any effect of it. each is in the journal before
+//! anything acts on it.
 //!
 //! Facts that come in together share a commit. Effects wait here for the facts that announce them.
 
@@ -8,41 +9,46 @@ use std::time::{Duration, Instant};
 use crate::engine::run::effect::Effect;
 use crate::model::event::{Event, Recorded};
 
-/// How long a fact that nothing acts on may wait for others to share its commit.
+/// The longest time that an event without effects waits for others to share its commit.
 const PATIENCE: Duration = Duration::from_millis(200);
 
-/// The facts on their way into the journal, and the effects that wait for them.
+/// The events that are not in the journal yet, and the effects that wait for them.
 #[derive(Debug, Default)]
 pub(super) struct Recorder {
-    /// Facts that are applied and not with the journal yet.
+    /// Events that are applied and not sent to the journal yet.
     unwritten: Vec<Recorded>,
     since: Option<Instant>,
     is_writing: bool,
-    /// The journal could not be written for want of space.
+    /// The number of the last event in the journal.
+    last_written: u64,
+    /// `true` if the journal could not be written because the disk is full.
     is_full: bool,
-    /// One more write may be tried although the disk is full.
+    /// `true` if one more write may be tried although the disk is full.
     may_retry: bool,
-    /// Facts in the journal that were not shown yet.
+    /// Events in the journal that were not shown yet.
     unseen: Vec<Recorded>,
-    /// Effects with the number of the fact that each waits for, in order.
+    /// Effects in order, each with the number of the event it waits for.
     waiting: VecDeque<(u64, Effect)>,
 }
 
 impl Recorder {
-    /// Takes a fact that was just applied.
+    /// Creates the recorder of a run whose journal ends with this event.
+    pub(super) fn new(last_written: u64) -> Recorder {
+        Recorder {
+            last_written,
+            ..Recorder::default()
+        }
+    }
+
+    /// Adds an event that was just applied.
     pub(super) fn add(&mut self, fact: Recorded, now: Instant) {
         self.since.get_or_insert(now);
         self.unwritten.push(fact);
     }
 
-    /// Keeps an effect until the facts up to this number are written.
+    /// Keeps an effect until the events up to this number are written.
     pub(super) fn wait_for(&mut self, seq: u64, effect: Effect) {
         self.waiting.push_back((seq, effect));
-    }
-
-    /// Drops the waiting effects that are not to happen any more.
-    pub(super) fn forget(&mut self, is_forgotten: impl Fn(&Effect) -> bool) {
-        self.waiting.retain(|(_, effect)| !is_forgotten(effect));
     }
 
     /// Returns the write that is due, if any.
@@ -55,17 +61,18 @@ impl Recorder {
         Some(Effect::Write(std::mem::take(&mut self.unwritten)))
     }
 
-    /// Returns how long the unwritten facts may wait for others; `None` if there are none, or if
-    /// something acts on one of them.
+    /// Returns how long the unwritten events may wait for others; `None` if there are none, or if
+    /// an effect waits for one.
     pub(super) fn patience(&self, now: Instant) -> Option<Duration> {
         let since = self.since.filter(|_| !self.is_full && self.is_patient())?;
         Some(PATIENCE.saturating_sub(now.saturating_duration_since(since)))
     }
 
-    /// Takes facts that are in the journal now, and returns the effects that waited for them.
+    /// Handles written events, and returns the effects that waited for them.
     pub(super) fn written(&mut self, mut facts: Vec<Recorded>) -> Vec<Effect> {
         (self.is_writing, self.is_full) = (false, false);
-        let last = facts.last().map_or(0, |fact| fact.seq);
+        let last = facts.last().map_or(self.last_written, |fact| fact.seq);
+        self.last_written = last;
         self.unseen.append(&mut facts);
         let mut released = Vec::new();
         while self.waiting.front().is_some_and(|(seq, _)| *seq <= last) {
@@ -74,7 +81,7 @@ impl Recorder {
         released
     }
 
-    /// Takes facts back that could not be written for want of space.
+    /// Takes back events that could not be written on a full disk.
     pub(super) fn not_written(&mut self, mut facts: Vec<Recorded>, now: Instant) {
         facts.append(&mut self.unwritten);
         self.unwritten = facts;
@@ -82,7 +89,14 @@ impl Recorder {
         (self.is_writing, self.is_full) = (false, true);
     }
 
-    /// Remembers that the repository cannot be written.
+    /// Drops events that cannot be written for another reason than a full disk.
+    pub(super) fn give_up(&mut self) {
+        self.is_writing = false;
+        self.unwritten.clear();
+        self.waiting.clear();
+    }
+
+    /// Records that the repository cannot be written.
     pub(super) fn out_of_space(&mut self) {
         self.is_full = true;
     }
@@ -92,7 +106,7 @@ impl Recorder {
         self.may_retry = true;
     }
 
-    /// Remembers that there is space again.
+    /// Records that there is space again.
     pub(super) fn space_returned(&mut self) {
         self.is_full = false;
     }
@@ -102,23 +116,33 @@ impl Recorder {
         self.is_full
     }
 
-    /// Returns `true` if every fact is in the journal.
+    /// Returns the number of the last event in the journal.
+    pub(super) fn last_written(&self) -> u64 {
+        self.last_written
+    }
+
+    /// Returns `true` while events are being written.
+    pub(super) fn is_writing(&self) -> bool {
+        self.is_writing
+    }
+
+    /// Returns `true` if every event is in the journal.
     pub(super) fn is_written(&self) -> bool {
         self.unwritten.is_empty() && !self.is_writing
     }
 
-    /// Returns `true` if nothing acts on the facts that are not in the journal.
+    /// Returns `true` if no effect waits for an unwritten event.
     pub(super) fn is_patient(&self) -> bool {
         !self.is_writing && self.unwritten.iter().all(may_wait)
     }
 
-    /// Takes the facts that were not shown yet.
+    /// Takes the events that were not shown yet.
     pub(super) fn take_unseen(&mut self) -> Vec<Recorded> {
         std::mem::take(&mut self.unseen)
     }
 }
 
-/// Facts that are found again after a crash, and that nothing acts on.
+/// Returns `true` for events that are detected again after a crash and have no effects.
 fn may_wait(fact: &Recorded) -> bool {
     matches!(
         fact.event,

@@ -6,7 +6,7 @@ use crate::model::ids::TaskNumber;
 use crate::model::run::{RunPhase, RunState};
 use crate::model::task_state::TaskPhase;
 
-/// Returns the events of a request, or the reason why it makes no sense now.
+/// Returns the events of a request, or the reason why it is not possible now.
 ///
 /// # Errors
 /// The reason, as the answer.

@@ -1,4 +1,4 @@
-//! Acts on the decisions of the scheduler: announces what is decided.
+//! Carries out the decisions of the scheduler, and announces them.
 
 use crate::engine::EngineError;
 use crate::engine::attempt::flaky::failed_before;
@@ -16,19 +16,19 @@ use crate::model::run::RunPhase;
 use crate::model::worker::Worker;
 use crate::schedule::Action;
 
-/// What follows from one action.
+/// The continuation after one action.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Next {
     /// The next action.
     Action,
-    /// No further start until something outside has changed.
+    /// No further start until something outside changes.
     NoStart,
-    /// Nothing until an effect has answered.
+    /// A stop until an effect has answered.
     Wait,
 }
 
 impl Driver {
-    /// Acts on everything that is due; returns `false` if that needs the answer of an effect.
+    /// Carries out everything that is due; returns `false` if that needs the answer of an effect.
     pub(super) fn decide(&mut self, now: Now) -> bool {
         let may_start = self.state.phase == RunPhase::Running
             && self.pacing.has_free_slot(self.attempts.count())
@@ -68,12 +68,12 @@ impl Driver {
                 return Next::Action;
             }
             Action::Assemble => {
-                self.assemble();
+                self.announce_assembly();
                 return Next::Action;
             }
-            // The loop wakes by itself when the cooldown is over.
+            // The loop wakes when the cooldown is over.
             Action::WaitForCooldown { .. } => return Next::Action,
-            // An assembly that is under way moves a branch; the run waits for it.
+            // A running assembly moves a branch; the run waits for it.
             Action::End { .. } if self.assembly == Assembly::Running => return Next::Action,
             action => announcement(action),
         };
@@ -81,13 +81,9 @@ impl Driver {
         Next::Action
     }
 
-    fn assemble(&mut self) {
+    fn announce_assembly(&mut self) {
         if self.assembly == Assembly::Idle {
             self.assembly = Assembly::Announced;
-            if self.recorder.is_written() {
-                self.assembly = Assembly::Running;
-            }
-            self.after_write(Effect::Assemble);
         }
     }
 
@@ -177,7 +173,7 @@ impl Driver {
     /// Adopts the attempts that another process left alive.
     ///
     /// # Errors
-    /// When a worker is not configured any more.
+    /// When a worker is no longer configured.
     pub(super) fn adopt_live(&mut self) -> Result<(), EngineError> {
         let live: Vec<TaskNumber> = self.attempts.live().collect();
         for task in live {

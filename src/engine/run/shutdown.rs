@@ -1,4 +1,4 @@
-//! Stops a run: signals, a terminal that is gone, leaving background tasks to another process.
+//! Stops a run on signals or a closed terminal, and leaves background tasks to another process.
 
 use std::collections::BTreeSet;
 
@@ -10,21 +10,21 @@ use crate::model::ids::TaskNumber;
 use crate::model::run::RunState;
 use crate::model::task_state::TaskPhase;
 
-/// The state of a run that is to stop.
+/// The state of a run that is stopping.
 #[derive(Debug)]
 pub(super) struct Shutdown {
     presses: u32,
-    /// The terminal is gone.
+    /// `true` if the terminal is gone.
     is_hung_up: bool,
     /// The tasks that another process may drive on.
     background: BTreeSet<TaskNumber>,
-    /// A signal that the assembly is to get after the next write.
+    /// The signal to send to the assembly after the next write.
     assembly_signal: Option<StopSignal>,
-    /// An error of dispatch itself, with which the loop is left.
+    /// A failure of dispatch itself, with which the loop ends.
     failure: Option<EngineError>,
 }
 
-/// The step of stopping that a signal leads to.
+/// The step of stopping that a signal causes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Step {
     /// Run on without a terminal.
@@ -49,7 +49,7 @@ impl Step {
 }
 
 impl Shutdown {
-    /// For a run whose background tasks may be left to another process.
+    /// Creates the shutdown of a run whose background tasks may be left to another process.
     pub(super) fn new(background: Vec<TaskNumber>) -> Shutdown {
         Shutdown {
             presses: 0,
@@ -60,7 +60,7 @@ impl Shutdown {
         }
     }
 
-    /// Takes a signal. A background task outlives its terminal, and the run with it.
+    /// Handles a signal. A background task, and the run with it, outlives its terminal.
     pub(super) fn receive(&mut self, request: SignalRequest) -> Step {
         if request == SignalRequest::Detach && !self.background.is_empty() {
             self.is_hung_up = true;
@@ -76,7 +76,7 @@ impl Shutdown {
         step
     }
 
-    /// Takes the signal that the assembly is to get.
+    /// Takes the signal for the assembly.
     pub(super) fn take_assembly_signal(&mut self) -> Option<StopSignal> {
         self.assembly_signal.take()
     }
@@ -86,29 +86,29 @@ impl Shutdown {
         self.presses > 0
     }
 
-    /// Returns `true` if the loop is left although attempts are alive: the user has asked three
-    /// times, or their end cannot be written.
+    /// Returns `true` if the loop ends although attempts are alive: the user has asked three times,
+    /// or their end cannot be recorded.
     pub(super) fn leaves_at_once(&self, attempts: &Attempts) -> bool {
         self.presses > 2 || (self.presses > 0 && attempts.are_all_left_open())
     }
 
-    /// Remembers an error with which the loop is left.
+    /// Stores the error with which the loop ends.
     pub(super) fn fail(&mut self, error: EngineError) {
         self.failure.get_or_insert(error);
     }
 
-    /// Returns `true` if the loop is to be left with an error.
+    /// Returns `true` if the loop is to end with an error.
     pub(super) fn has_failed(&self) -> bool {
         self.failure.is_some()
     }
 
-    /// Takes the error with which the loop is left.
+    /// Takes the error with which the loop ends.
     pub(super) fn take_failure(&mut self) -> Option<EngineError> {
         self.failure.take()
     }
 
-    /// Returns `true` if only background tasks are left and another process can drive them on: no
-    /// effect is under way but workers, which live on under their shims.
+    /// Returns `true` if only background tasks are left and another process can drive them: only
+    /// workers are running, which live on under their shims.
     pub(super) fn may_detach(&self, state: &RunState) -> bool {
         if self.background.is_empty() || self.presses > 0 {
             return false;

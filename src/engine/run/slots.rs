@@ -18,11 +18,11 @@ pub struct Slot {
     _lock: FileLock,
 }
 
-/// Takes one of `limit` slots for the worker of this folder; `None` if all are taken. The slot that
-/// the same worker had before is taken again.
+/// Takes one of `limit` slots for the worker of this folder; `None` if all are in use. A worker's
+/// earlier slot is taken again.
 ///
 /// # Errors
-/// When the files cannot be made.
+/// When the files cannot be created.
 pub fn take(context: &Context, limit: usize, folder: &Path) -> io::Result<Option<Slot>> {
     let slots: Vec<PathBuf> = (1..=limit)
         .map(|number| {

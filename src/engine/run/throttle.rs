@@ -15,7 +15,7 @@ pub struct Throttle {
 }
 
 impl Throttle {
-    /// A throttle with at least this long between two rounds, and from now to the first.
+    /// Creates a throttle with at least this long between two rounds, and from now to the first.
     pub fn every(least: Duration, now: Instant) -> Throttle {
         Throttle {
             least,
@@ -24,7 +24,7 @@ impl Throttle {
         }
     }
 
-    /// Requests a round, because something has changed.
+    /// Requests a round after a change.
     pub fn request(&mut self) {
         self.requested = true;
     }

@@ -1,4 +1,4 @@
-//! Timers for facts that come true at a time of day. It reads no clock.
+//! Schedules events for a time of day; the time is an argument.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -9,17 +9,17 @@ use crate::engine::run::now::Now;
 use crate::model::event::Event;
 use crate::model::ids::TaskNumber;
 
-/// The longest sleep. A machine that was suspended has less to wait for than its timers show.
+/// The longest sleep. After a suspension of the machine, less time remains than the timers show.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 
-/// A fact that comes true at some time.
+/// An event that is due at some time.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 enum Due {
     Retry(TaskNumber),
     Unpark(String),
 }
 
-/// The facts that come true later, each once.
+/// The scheduled events, each once.
 #[derive(Debug, Default)]
 pub struct Timers {
     queue: BTreeSet<(Timestamp, Due)>,
@@ -39,7 +39,7 @@ impl Timers {
         self.set(Due::Unpark(worker), at, now);
     }
 
-    /// Takes the facts that have come true.
+    /// Takes the events that are due.
     pub fn take_due(&mut self, now: Now) -> Vec<Event> {
         let mut events = Vec::new();
         while self.is_due(now)
@@ -54,7 +54,7 @@ impl Timers {
         events
     }
 
-    /// Returns `true` if a fact has come true that was not taken yet.
+    /// Returns `true` if an event is due and not taken yet.
     pub fn is_due(&self, now: Now) -> bool {
         self.queue.first().is_some_and(|(until, due)| {
             let end = self.waits.get(due).map(|(_, end)| *end);
@@ -62,7 +62,7 @@ impl Timers {
         })
     }
 
-    /// Returns the time until the next look at the clock.
+    /// Returns the time until the clock is checked next.
     pub fn due_in(&self, now: Now) -> Option<Duration> {
         let (_, first) = self.queue.first()?;
         let (_, end) = self.waits.get(first)?;
@@ -72,7 +72,7 @@ impl Timers {
         )
     }
 
-    /// A later call for the same fact replaces its time.
+    /// Sets the time of an event; a later call replaces it.
     fn set(&mut self, due: Due, at: Timestamp, now: Now) {
         let known = self.waits.get(&due).map(|(known, _)| *known);
         if known == Some(at) {
@@ -82,7 +82,7 @@ impl Timers {
             self.queue.remove(&(known, due.clone()));
         }
         let wait = Duration::try_from(at.duration_since(now.time)).unwrap_or_default();
-        // Later than any clock can show means never.
+        // A time beyond the range of the clock means never.
         if let Some(end) = now.instant.checked_add(wait) {
             self.waits.insert(due.clone(), (at, end));
             self.queue.insert((at, due));
@@ -146,7 +146,7 @@ mod tests {
         let start = Instant::now();
         let mut timers = Timers::default();
         timers.retry_at(TaskNumber(1), at(60), now(start, 0, 0));
-        // The machine slept: the monotonic clock did not count that.
+        // The machine slept, which the monotonic clock did not count.
         assert_eq!(timers.take_due(now(start, 1, 60)).len(), 1);
         timers.retry_at(TaskNumber(1), at(60), now(start, 1, 50));
         assert!(timers.take_due(now(start, 10, 50)).is_empty());

@@ -1,4 +1,4 @@
-//! Taking a run up from its journal: replay, and nothing else, gives the state.
+//! Loads a run from its journal alone.
 
 use crate::base::text::error_chain;
 use crate::config::Settings;
@@ -15,13 +15,13 @@ use crate::plan::{Format, Source, parse};
 /// The file of the journal's tree that holds the plan for programs.
 pub const PLAN_FILE: &str = "plan.json";
 
-/// The same plan for people.
+/// The file of the journal's tree that holds the plan for readers.
 pub const PLAN_TEXT_FILE: &str = "plan.md";
 
 /// The file of the journal's tree that holds the settings the run was started with.
 pub const SETTINGS_FILE: &str = "settings.json";
 
-/// A run as its journal tells it.
+/// A run, read from its journal.
 #[derive(Debug)]
 pub struct Loaded {
     /// The state after the last event.
@@ -32,10 +32,11 @@ pub struct Loaded {
     pub replayed: Replayed,
 }
 
-/// Reads a run from its whole journal, to go on with it. Needs nothing but the references: no worktree, no log, no lock.
+/// Loads a run from its whole journal, to continue it. Needs references alone: no worktrees, no logs, no
+/// lock.
 ///
 /// # Errors
-/// When the journal, the plan or the settings cannot be read; nothing is guessed.
+/// When the journal, the plan or the settings cannot be read.
 pub fn load(store: &Store, run: &RunId) -> Result<Loaded, EngineError> {
     let replayed = replay(store, run)?;
     let settings =
@@ -80,7 +81,7 @@ pub(super) fn fold(
     Ok(state)
 }
 
-/// From the next record on the run goes by the settings it has now.
+/// Records the current settings, which apply to the run from the next event on.
 ///
 /// # Errors
 /// When the journal cannot be read or written.
@@ -100,16 +101,16 @@ pub fn keep_settings(
     ])?)
 }
 
-/// Settings as they are journalled.
+/// Renders settings for the journal.
 ///
 /// # Errors
-/// When they cannot be written down.
+/// When they cannot be serialised.
 pub fn settings_text(settings: &Settings) -> Result<String, EngineError> {
     serde_json::to_string_pretty(settings)
         .map_err(|error| EngineError::Refused(format!("{SETTINGS_FILE}: {}", error_chain(&error))))
 }
 
-/// The plan that stood in the journal when this event was recorded.
+/// Returns the plan that the journal held when this event was recorded.
 fn plan_at(store: &Store, replayed: &Replayed, seq: u64) -> Result<Plan, EngineError> {
     let source = Source {
         name: format!("{PLAN_FILE} of {}", replayed.run),
@@ -121,8 +122,8 @@ fn plan_at(store: &Store, replayed: &Replayed, seq: u64) -> Result<Plan, EngineE
     plan.ok_or_else(|| broken(&replayed.run, PLAN_FILE))
 }
 
-/// Frees the references of a run whose last driver died while it moved one, and names them. Only for
-/// the holder of the run's lock, who alone moves them.
+/// Unlocks the references of a run whose last driver died while it moved one, and returns their
+/// names. Only for the holder of the run's lock, the only process that moves them.
 ///
 /// # Errors
 /// When a lock file cannot be removed.
@@ -141,8 +142,8 @@ pub fn free_references(
         .map_err(|error| EngineError::File(format!("a lock on a reference of {run}"), error))
 }
 
-/// Frees the target of a landing that was announced and never heard of again: the lock on it that
-/// is older than this process is its own.
+/// Unlocks the target of a landing that was announced and not finished: a lock on it that is older
+/// than this process belongs to that landing.
 ///
 /// # Errors
 /// When a lock file cannot be removed.

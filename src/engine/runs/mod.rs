@@ -1,4 +1,4 @@
-//! Runs read back from their journals, and runs that continue with an edited plan.
+//! Loads runs from their journals, and continues them with edited plans.
 
 pub mod load;
 pub mod read;

@@ -1,4 +1,4 @@
-//! A run goes on with an edited plan: recorded in one commit of the journal, with the plan in it.
+//! Continues a run with an edited plan, recorded with the plan in one journal commit.
 
 use jiff::Timestamp;
 
@@ -14,20 +14,20 @@ use crate::model::run::RunState;
 use crate::plan::edit::edit;
 use crate::plan::{Format, render};
 
-/// What an edited plan makes of a run; nothing is recorded yet.
+/// The effect of an edited plan on a run, not recorded yet.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Replan {
-    /// The plan the run goes on with.
+    /// The new plan.
     pub plan: Plan,
-    /// What it is for every task.
+    /// The effect on each task.
     pub edits: Vec<Finding>,
 }
 
 impl Replan {
-    /// Holds an edited plan against the run's own.
+    /// Compares an edited plan with the run's own.
     ///
     /// # Errors
-    /// When the two do not go together.
+    /// When the edited plan does not fit the run.
     pub fn new(state: &RunState, edited: &Plan) -> Result<Replan, EngineError> {
         let numbers = state.plan.tasks().iter().map(|task| task.number);
         let removed: Vec<TaskNumber> = numbers.filter(|n| state.task(*n).removed).collect();
@@ -36,12 +36,12 @@ impl Replan {
         Ok(Replan { plan, edits })
     }
 
-    /// Whether anything differs for any task.
+    /// Returns `true` if it changes anything for a task.
     pub fn changes_tasks(&self) -> bool {
         self.edits.iter().any(|edit| edit.kind != FindingKind::Same)
     }
 
-    /// Records it; from here on the run has this plan.
+    /// Records the new plan, which the run follows from now on.
     ///
     /// # Errors
     /// When the journal cannot be written; nothing has changed then.

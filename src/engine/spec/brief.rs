@@ -7,10 +7,10 @@ use crate::merge::oid::Oid;
 use crate::model::ids::TaskNumber;
 use crate::worker::prompt::{DependencyResult, EarlierWork, Neighbour};
 
-/// The facts of a prompt beside the task and the plan, as they stand when the attempt is announced.
+/// The facts of a prompt besides task and plan, as of the announcement of the attempt.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub struct Brief {
-    /// The task's prompt as the user rewrote it since the plan was read.
+    /// The task's prompt, if the user rewrote it after the run started.
     pub rewritten_prompt: Option<String>,
     /// The workers that may run at the same time.
     pub neighbours: Vec<Neighbour>,
@@ -20,18 +20,18 @@ pub struct Brief {
     pub conflict: Option<EarlierConflict>,
     /// The failure of the attempt before this one.
     pub previous_failure: Option<String>,
-    /// The place of that attempt's work when this one starts from a clean tree.
+    /// The place of the previous attempt's work, if this one starts from a clean tree.
     pub earlier_work: EarlierWork,
-    /// The user's words for this attempt.
+    /// The user's message for this attempt.
     pub extra: Option<String>,
 }
 
-/// A conflict for which a task that passed is done again.
+/// A conflict for which a passed task runs again.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct EarlierConflict {
     /// The tasks it conflicted with, as far as pairs show it.
     pub with: Vec<TaskNumber>,
-    /// The paths of those conflicts.
+    /// The conflicting paths.
     pub paths: Vec<String>,
     /// The commits to show both sides from, if the task starts on top of the other side.
     pub sides: Option<BothSides>,
@@ -42,7 +42,7 @@ pub struct EarlierConflict {
 pub struct BothSides {
     /// The base of the run.
     pub run_base: Oid,
-    /// The commit that the task's own candidate was made on.
+    /// The commit that the task's own candidate was based on.
     pub base: Oid,
     /// The task's own candidate.
     pub candidate: Oid,

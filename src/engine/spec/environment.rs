@@ -1,4 +1,4 @@
-//! The environment of an attempt.
+//! Builds the environment of an attempt.
 
 use crate::config::reaction::OnNewConflict;
 use crate::engine::kernel::context::Context;
@@ -11,7 +11,7 @@ use crate::merge::oid::Oid;
 use crate::worker::environment::OwnVars;
 use crate::worker::environment::worker_environment;
 use std::collections::BTreeMap;
-/// The whole environment of the attempt's worker and of its checks.
+/// Builds the whole environment of the attempt's worker and its checks.
 pub fn environment(context: &Context, spec: &AttemptSpec, base: Oid) -> BTreeMap<String, String> {
     let folder = context.attempt_folder(spec.task, spec.attempt);
     let (result_file, prompt_file) = (result_file(&folder), folder.join(PROMPT_FILE));
@@ -36,7 +36,7 @@ pub fn environment(context: &Context, spec: &AttemptSpec, base: Oid) -> BTreeMap
     )
 }
 
-/// How many dispatches this process is below (`DISPATCH_DEPTH`).
+/// Returns the number of dispatch processes above this one (`DISPATCH_DEPTH`).
 pub fn depth() -> u32 {
     let depth = std::env::var("DISPATCH_DEPTH").ok();
     depth.and_then(|text| text.parse().ok()).unwrap_or(0)

@@ -1,5 +1,5 @@
-//! How many turns and dollars an attempt may take, and who sees to it: the agent itself where its
-//! command is told, else dispatch, by what the output says.
+//! Limits the turns and dollars of an attempt: the agent applies limits that its command receives,
+//! dispatch the others, from the output.
 
 use crate::engine::kernel::context::Context;
 use crate::engine::spec::AttemptSpec;
@@ -9,17 +9,17 @@ use crate::model::usage::{Cost, Dollars};
 use crate::model::worker::Worker;
 use crate::worker::command::{MAX_COST, MAX_TURNS};
 
-/// The limits of an attempt. The task's word goes before the worker's.
+/// The limits of an attempt. The task's values override the worker's.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub struct Bounds {
-    /// The most turns it may take.
+    /// The maximum number of turns.
     pub max_turns: Option<u64>,
-    /// The most dollars it may cost.
+    /// The maximum cost in dollars.
     pub max_cost: Option<f64>,
 }
 
 impl Bounds {
-    /// Those that a worker has for a task.
+    /// Returns the limits of a worker for a task.
     pub fn of(worker: &Worker, task: &Task) -> Bounds {
         let turns = task.fields.max_turns.map(u64::from);
         let cost = task.fields.max_cost.map(Dollars::amount);
@@ -29,7 +29,7 @@ impl Bounds {
         }
     }
 
-    /// Those of an attempt that its agent is not told.
+    /// Returns the limits of an attempt that its agent's command does not receive.
     pub fn untold(context: &Context, spec: &AttemptSpec) -> Bounds {
         let bounds = Bounds::of(&spec.worker, context.plan.task(spec.task));
         let is_told = |place: &str| spec.worker.command.iter().any(|arg| arg.contains(place));
@@ -39,7 +39,7 @@ impl Bounds {
         }
     }
 
-    /// The limit that was passed, if one was. What is not known has passed none.
+    /// Returns the exceeded limit, if any. Unknown values exceed none.
     pub fn passed(&self, turns: u64, cost: Cost) -> Option<Fact> {
         let by_turns = self.max_turns.filter(|most| turns > *most);
         let by_cost = self

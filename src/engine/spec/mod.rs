@@ -1,4 +1,4 @@
-//! The description of an attempt: complete when it is built, and writable as a value.
+//! Describes an attempt completely, as a serialisable value.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -21,7 +21,7 @@ pub mod span;
 /// The file in the attempt's folder that holds its prompt.
 pub const PROMPT_FILE: &str = "prompt.md";
 
-/// One attempt, described before anything of it exists.
+/// The description of an attempt, created before anything else of it.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct AttemptSpec {
     /// The task.
@@ -35,7 +35,7 @@ pub struct AttemptSpec {
     /// The worktree of an earlier attempt that it continues in, if it does not start from a clean
     /// tree.
     pub reuse: Option<ReusedWorktree>,
-    /// The attempt before that failed, with the commit it left, or its base if it left none.
+    /// The previous attempt that failed, with the commit it left, or its base if it left none.
     pub failed_before: Option<(AttemptNumber, Oid)>,
     /// The candidates that it starts from.
     pub dependencies: Vec<(TaskNumber, Oid)>,
@@ -67,8 +67,8 @@ pub fn starts_from(state: &RunState, task: TaskNumber) -> Vec<(TaskNumber, Oid)>
     all.filter_map(candidate).collect()
 }
 
-/// Returns the longest time of an attempt and its longest silence. The task's value wins over the
-/// worker's, and that over the run's.
+/// Returns the longest time of an attempt and its longest silence. The task's value overrides the
+/// worker's, and that the run's.
 pub fn time_limits(context: &Context, spec: &AttemptSpec) -> (Duration, Duration) {
     let (fields, run) = (&context.plan.task(spec.task).fields, &context.settings.run);
     let timeout = fields
@@ -79,12 +79,12 @@ pub fn time_limits(context: &Context, spec: &AttemptSpec) -> (Duration, Duration
     (timeout, stall_timeout.unwrap_or(run.stall_timeout))
 }
 
-/// Returns the file that tells a worker which tasks its work conflicts with.
+/// Returns the file that tells a worker about conflicts of its work.
 pub fn conflicts_file(attempt_folder: &Path) -> PathBuf {
     attempt_folder.join("conflicts.json")
 }
 
-/// Returns the file that a worker reports in.
+/// Returns the file in which a worker reports.
 pub fn result_file(attempt_folder: &Path) -> PathBuf {
     attempt_folder.join("result.json")
 }

@@ -1,9 +1,9 @@
-//! A few ports for every attempt (`DISPATCH_PORT_BASE`), so that servers which tasks start at once do
-//! not collide: distinct among all attempts of the repository that are under way, whichever run they
-//! belong to, and the same for every attempt at a task.
+//! Reserves ports for every attempt (`DISPATCH_PORT_BASE`), so that servers of concurrent tasks do
+//! not collide: distinct among all live attempts of the repository, in any run, and the same for
+//! every attempt at a task.
 //!
-//! Who has which is one small file beside the runs. It is no truth, only a courtesy: where it cannot
-//! be used, attempts start all the same.
+//! One small file beside the runs records the reservations. If it cannot be used, attempts start
+//! without reserved ports.
 
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
@@ -14,17 +14,17 @@ use crate::engine::kernel::context::Context;
 use crate::journal::runs::RunLock;
 use crate::model::ids::{AttemptNumber, RunId, TaskNumber};
 
-/// The first port that is given out. Above are the services people know, and the last one given out
-/// lies below those that systems take for outgoing connections (32768 on Linux, 49152 elsewhere).
+/// The first reserved port. Well-known services are below, and the last reserved port is below those
+/// that systems use for outgoing connections (32768 on Linux, 49152 elsewhere).
 const FIRST: u16 = 20_000;
 
-/// How many ports an attempt has.
+/// The number of ports of an attempt.
 const EACH: u16 = 10;
 
-/// How many attempts can have ports of their own at a time.
+/// The number of attempts that can have ports of their own at a time.
 const SLOTS: u16 = 1_000;
 
-/// Who has a slot.
+/// The owner of a slot.
 #[derive(Clone, PartialEq, Eq, Debug)]
 struct Claim {
     slot: u16,
@@ -33,7 +33,7 @@ struct Claim {
     attempt: AttemptNumber,
 }
 
-/// The first of the attempt's ports. The attempt keeps them until [`release`].
+/// Reserves ports for an attempt until [`release`], and returns the first one.
 pub fn claim(context: &Context, task: TaskNumber, attempt: AttemptNumber) -> u16 {
     let start = first_slot(&context.repo.common);
     let wanted = Claim {
@@ -49,18 +49,19 @@ pub fn claim(context: &Context, task: TaskNumber, attempt: AttemptNumber) -> u16
     FIRST + slot.unwrap_or(start) * EACH
 }
 
-/// Gives the attempt's ports back.
+/// Releases the attempt's ports.
 pub fn release(context: &Context, task: TaskNumber, attempt: AttemptNumber) {
     let is_this = |claim: &Claim| {
         claim.run == context.run.as_str() && claim.task == task.0 && claim.attempt == attempt
     };
-    // One that stays behind is taken over by the task's next attempt, or when all are given out.
+    // A claim that stays behind is reused by the task's next attempt, or when all are taken.
     let _ = change(&context.repo.dispatch_folder(), |claims| {
         claims.retain(|claim| !is_this(claim));
     });
 }
 
-/// Where the search begins: elsewhere for every repository, so that two of them rarely meet.
+/// Returns the slot where the search begins: a different one for every repository, so that two of
+/// them rarely collide.
 fn first_slot(repository: &Path) -> u16 {
     let name = repository.as_os_str().as_encoded_bytes().iter();
     let sum = name.fold(7u32, |sum, byte| {

@@ -1,4 +1,4 @@
-//! Starting a run: every reason to say no comes before anything is created.
+//! Starts a run; nothing is created before all checks have passed.
 
 pub mod worker_pool;
 
@@ -34,14 +34,14 @@ use crate::plan::{Format, render};
 use crate::report::board::markdown::is_board;
 use crate::worker::template::TemplateError;
 
-/// What stands above the references of a run, from the top.
+/// References above those of a run, from the top.
 const JOURNALS: [&str; 3] = [
     "refs/dispatch",
     "refs/dispatch/runs",
     "refs/dispatch/attempts",
 ];
 
-/// Why a run cannot start. Nothing has been created.
+/// The reason for which a run cannot start. Nothing has been created.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// HEAD names no commit yet.
@@ -50,19 +50,19 @@ pub enum StartError {
     /// The base names no commit.
     #[error("the base {0:?} names no commit")]
     NoBase(String),
-    /// The target is no branch.
+    /// The target is not a branch.
     #[error("the target branch {0:?} does not exist")]
     NoTarget(String),
     /// A branch has the name that every branch of a run starts with.
     #[error("a branch named {0:?} exists, and git keeps no branches below a branch")]
     PrefixTaken(String),
-    /// A reference has a name that journals stand below.
+    /// A reference has the name of a folder of journals.
     #[error("the reference {0:?} exists, and git keeps no references below a reference")]
     JournalsTaken(&'static str),
-    /// The base has a file where the board goes.
+    /// The base already has a file at the board's path.
     #[error("the base has a file {0:?} that dispatch did not write")]
     BoardTaken(String),
-    /// A task of `--only` needs one that is not chosen.
+    /// A task of `--only` depends on one that is not chosen.
     #[error("{0} depends on {1}, which `--only` leaves out")]
     OnlyCuts(TaskNumber, TaskNumber),
     /// A worker has no command for a task.
@@ -84,7 +84,7 @@ pub enum StartError {
     /// This process is a worker of another dispatch.
     #[error("this is a worker of another dispatch, and {} deep is deeper than allowed", levels(*.0))]
     TooDeep(u32),
-    /// A folder dispatch has to write in cannot be written.
+    /// A folder that dispatch has to write to cannot be written.
     #[error("{} cannot be written", .0.display())]
     Unwritable(PathBuf, #[source] io::Error),
     /// The repository itself cannot be written.
@@ -96,16 +96,16 @@ pub enum StartError {
     /// The worktrees would be inside a checkout.
     #[error("worktrees would be made inside the checkout, at {}", .0.display())]
     InsideCheckout(PathBuf),
-    /// The user's template of prompts.
+    /// The user's prompt template is invalid.
     #[error(transparent)]
     Template(#[from] TemplateError),
-    /// The store.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
 impl StartError {
-    /// What to do about it.
+    /// Suggests a remedy.
     pub fn hint(&self) -> String {
         match self {
             StartError::Unborn(_) => "make a first commit, then run dispatch again".into(),
@@ -138,7 +138,7 @@ impl StartError {
                 format!("add `[workers.{name}]` to .dispatch.toml, or choose another worker")
             }
             StartError::TooDeep(depth) => format!(
-                "a worker that starts workers can go on without end; `max_depth = {depth}` under \
+                "workers that start workers may never end; `max_depth = {depth}` under \
                  `[run]` in .dispatch.toml allows it"
             ),
             StartError::Unwritable(..) => {
@@ -148,7 +148,7 @@ impl StartError {
                 "a run is recorded there: make it writable, or work in a clone that is".into()
             }
             StartError::NoSpace(_) => {
-                "make room there; `min_free_space` under `[run]` in .dispatch.toml says \
+                "free some space; `min_free_space` under `[run]` in .dispatch.toml says \
                  how much is to stay free"
                     .into()
             }
@@ -157,7 +157,7 @@ impl StartError {
                     .into()
             }
             StartError::Template(error) => error.hint.clone(),
-            StartError::Store(_) => "`git fsck` says whether the repository is sound".into(),
+            StartError::Store(_) => "`git fsck` checks the repository".into(),
         }
     }
 }
@@ -166,7 +166,7 @@ fn levels(depth: u32) -> String {
     crate::base::text::plural(depth as usize, "level")
 }
 
-/// Workers start no workers, unless that is allowed.
+/// Rejects a run started by a worker, unless that is allowed.
 ///
 /// # Errors
 /// When this process is deeper down than the settings allow.
@@ -177,23 +177,23 @@ pub fn refuse_depth(settings: &Settings) -> Result<(), StartError> {
     }
 }
 
-/// What a run will start from and is meant for.
+/// The checked starting conditions of a run.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Prepared {
     /// The base commit.
     pub base: Oid,
-    /// What the base is called.
+    /// The name of the base.
     pub base_name: String,
-    /// The branch the result is meant for; none on a detached HEAD.
+    /// The target branch; `None` on a detached HEAD.
     pub target: Option<String>,
-    /// The chosen tasks, if not all.
+    /// The chosen tasks; `None` for all.
     pub only: Option<Vec<TaskNumber>>,
     /// The file the plan was read from, as it is recorded.
     pub plan_file: Option<String>,
 }
 
 impl Prepared {
-    /// The same, remembering the file of the plan.
+    /// Adds the path of the plan's file.
     #[must_use]
     pub fn from_file(mut self, repo: &Repo, plan: &Path) -> Prepared {
         let path = std::path::absolute(plan).ok();
@@ -203,10 +203,10 @@ impl Prepared {
     }
 }
 
-/// Looks for every reason not to start.
+/// Checks everything that could prevent a run.
 ///
 /// # Errors
-/// The first reason found. Nothing has been created.
+/// The first obstacle. Nothing has been created.
 pub fn prepare(
     repo: &Repo,
     plan: &Plan,
@@ -242,8 +242,8 @@ fn find_base(repo: &Repo, store: &Store, name: &str) -> Result<(Oid, String), St
     Err(StartError::NoBase(name.to_owned()))
 }
 
-/// The commit a revision names. HEAD is that of the checkout the user stands in, which may be a
-/// linked worktree, while the store is the shared one.
+/// Resolves a revision to a commit. HEAD is that of the current checkout, which may be a linked
+/// worktree, while the store is the shared one.
 ///
 /// # Errors
 /// When the store cannot be read.
@@ -264,7 +264,7 @@ pub fn resolve(repo: &Repo, store: &Store, name: &str) -> Result<Option<Oid>, St
     Ok(line.ok().and_then(|line| line.parse().ok()))
 }
 
-/// The branch of the checkout the user stands in, if HEAD is on one.
+/// Returns the branch of the current checkout; `None` on a detached HEAD.
 pub fn current_branch(repo: &Repo) -> Option<String> {
     let here = crate::git::worktree::Worktree {
         path: repo.top.clone(),
@@ -336,7 +336,7 @@ fn refuse_cut(plan: &Plan, only: Option<&[TaskNumber]>) -> Result<(), StartError
     Ok(())
 }
 
-/// Looks whether every chosen task has a worker that can do it here.
+/// Checks that every chosen task has a worker that can run it here.
 ///
 /// # Errors
 /// The first task that has none.
@@ -355,10 +355,10 @@ pub fn refuse_workers(
     Ok(())
 }
 
-/// Whether a worker can do a task here.
+/// Checks that a worker can run a task here.
 ///
 /// # Errors
-/// When it has no command for it, or its program is not installed.
+/// When it has no command for the task, or its program is not installed.
 pub fn refuse_worker(task: &Task, worker: &Worker) -> Result<(), StartError> {
     let Some(program) = worker.command.first() else {
         return match task.fields.run {
@@ -377,7 +377,8 @@ pub fn refuse_worker(task: &Task, worker: &Worker) -> Result<(), StartError> {
     })
 }
 
-/// Who does a task: the shell when it has a command, else its worker, else the configured one.
+/// Returns the worker of a task: the shell if it has a command, else its own worker, else the
+/// configured one.
 pub fn worker_name<'a>(task: &'a Task, settings: &'a Settings) -> &'a str {
     match (&task.fields.run, &task.fields.worker) {
         (Some(_), _) => "shell",
@@ -386,7 +387,7 @@ pub fn worker_name<'a>(task: &'a Task, settings: &'a Settings) -> &'a str {
     }
 }
 
-/// Who does a task of a run: the worker a person chose since, else that of the plan.
+/// Returns the worker of a task of a run: the user's later choice, else that of the plan.
 pub fn worker_for<'a>(state: &'a RunState, number: TaskNumber, settings: &'a Settings) -> &'a str {
     let chosen = state.task(number).worker_override.as_deref();
     chosen.unwrap_or_else(|| worker_name(state.plan.task(number), settings))
@@ -408,16 +409,16 @@ fn refuse_places(repo: &Repo, settings: &Settings) -> Result<(), StartError> {
     }
 }
 
-/// A run that exists, and that is ours to drive.
+/// A new run, locked by this process.
 #[derive(Debug)]
 pub struct Started {
     /// Its state after the first event.
     pub state: RunState,
     /// Its journal.
     pub journal: Journal,
-    /// The right to drive it.
+    /// The lock of the run.
     pub lock: RunLock,
-    /// The first event, for those who watch.
+    /// The first event, for the progress display.
     pub first: crate::model::event::Recorded,
 }
 

@@ -1,4 +1,4 @@
-//! The workers of a run as its settings have them, for deciding who does what.
+//! Builds the worker pool of a run from its settings.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::model::worker::Worker;
 use crate::schedule::Limits;
 use crate::schedule::worker_pool::{WorkerLimits, WorkerPool};
 
-/// The crew of a plan. Who could take over but is not installed is left out.
+/// Builds the worker pool of a plan, without fallbacks that are not installed.
 fn crew(plan: &Plan, settings: &Settings) -> WorkerPool {
     let assigned = plan.tasks().iter().map(|task| worker_name(task, settings));
     let with_command = settings.workers.values().filter(|w| !w.command.is_empty());
@@ -37,7 +37,7 @@ fn fallback(worker: &Worker, workers: &BTreeMap<String, Worker>) -> Vec<String> 
     worker.fallback.iter().filter(is_there).cloned().collect()
 }
 
-/// The limits of a run.
+/// Builds the limits of a run.
 pub fn limits(plan: &Plan, settings: &Settings) -> Limits {
     let (run, retry) = (&settings.run, &settings.retry);
     Limits {

@@ -1,4 +1,4 @@
-//! Logs of the commands beside a worker: set-up, teardown, and the files that set-up needs.
+//! Reads and writes the logs of set-up and teardown commands.
 
 use std::fs;
 use std::path::{Path, PathBuf};

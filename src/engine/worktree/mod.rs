@@ -1,4 +1,4 @@
-//! The worktrees of attempts: prepared, populated, set up, reused, removed.
+//! Manages the worktrees of attempts: prepared, populated, set up, reused, removed.
 
 pub mod command_log;
 pub mod populate;

@@ -40,7 +40,7 @@ pub async fn populate(
     let since = Instant::now();
     let (shared, path) = (Arc::clone(context), worktree.path.clone());
     match blocking(move || copy_and_link(&shared, &path)).await {
-        // A full disk passes, and the attempt starts again.
+        // A full disk is temporary, and the attempt starts again.
         Err(error) if is_full(&error) => return Err(error),
         Err(error) => return Ok(Some(SetUpFailure::of_files(context, spec, &error, since))),
         Ok(()) => {}
@@ -72,7 +72,7 @@ pub fn links_in(context: &Context, worktree: &Path) -> Vec<String> {
     links(context).filter(is_ours).map(str::to_owned).collect()
 }
 
-/// Returns the configured links. A slash at the end marks a folder, and is no part of a link's name.
+/// Returns the configured links. A slash at the end marks a folder and does not belong to a link's name.
 fn links(context: &Context) -> impl Iterator<Item = &str> {
     let paths = context.settings.worktree.link.iter();
     paths.map(|path| path.trim_end_matches('/'))
@@ -107,7 +107,7 @@ fn create(
     })
 }
 
-/// Copies a file; a symbolic link as one.
+/// Copies a file; a symbolic link is copied as a link.
 fn copy(from: &Path, to: &Path) -> io::Result<()> {
     if from.symlink_metadata()?.is_symlink() {
         symlink(fs::read_link(from)?, to)

@@ -103,8 +103,8 @@ fn is_ours(context: &Context, place: &Path) -> bool {
     })
 }
 
-/// Removes the unfinished worktree that a crash left: an attempt number is used once, so no worker has
-/// ever been in it.
+/// Removes the unfinished worktree that a crash left: an attempt number is used once, so no worker
+/// has ever run in it.
 fn remove_unfinished(
     context: &Context,
     task: TaskNumber,

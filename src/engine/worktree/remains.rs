@@ -1,4 +1,4 @@
-//! Keeps what an attempt left, committed or not.
+//! Keeps the work that an attempt left, committed or not.
 
 use crate::base::fault;
 use crate::engine::EngineError;

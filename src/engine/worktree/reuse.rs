@@ -16,9 +16,8 @@ use crate::model::outcome::End;
 use crate::model::run::RunState;
 use crate::model::worker::Worker;
 
-/// Returns the worktree that the next attempt of a worker could continue in, as far as the state of
-/// the run shows: none if the profile does not say so, or if the attempt before never began or
-/// passed.
+/// Returns the worktree that the next attempt of a worker could continue in, according to the run's
+/// state: none unless the profile says so, or if the previous attempt never started or passed.
 pub fn reusable(
     layout: &Layout,
     state: &RunState,
@@ -91,7 +90,7 @@ pub fn reopen(
     let name = branch_ref(&branch);
     let old = store.reference(&name)?.unwrap_or(Oid::ZERO);
     let tip = reuse.tip;
-    // Uncommitted changes were kept as one commit on top of the branch.
+    // Uncommitted changes were stored as one commit on top of the branch.
     let is_on_branch = old == tip || store.commit(tip)?.parents == [old];
     if !old.is_zero() {
         detach_earlier(context, &branch, old)?;

@@ -103,7 +103,7 @@ pub(super) async fn set_up(
     Ok(failed.map(|failed| SetUpFailure::of_command(failed, since)))
 }
 
-/// Ends the set-up commands that a dispatch which died left running.
+/// Kills set-up commands that a dead dispatch process left running.
 ///
 /// # Errors
 /// When their records cannot be read, or their processes cannot be ended.

@@ -15,8 +15,8 @@ use crate::worker::environment::check_environment;
 /// The longest last line of a failed command, in characters.
 const LAST_LINE: usize = 200;
 
-/// Runs the teardown commands, each within the time limit of the run. A worktree whose commands fail
-/// stays, with what they were to free.
+/// Runs the teardown commands, each within the time limit of the run. A worktree whose commands
+/// fail stays, with what they were to free.
 ///
 /// # Errors
 /// When a command cannot be started, does not exit 0, or reaches its time limit.
@@ -43,7 +43,7 @@ pub(super) fn tear_down(context: &Context, worktree: &Worktree) -> Result<(), En
 /// A teardown command that has ended.
 struct Ended {
     output: Vec<u8>,
-    /// Its last line, or that it timed out; none if it exited 0.
+    /// Its last line, or a message that it timed out; `None` if it exited 0.
     failure: Option<String>,
 }
 

@@ -4,14 +4,20 @@ use std::fmt::{self, Write};
 
 use crate::base::markdown::{markdown_cell, markdown_code, markdown_prose, plain_line};
 use crate::merge::change::paths_in_short;
-use crate::report::board::view::BoardView;
+use crate::report::board::view::{BoardView, TaskRow};
 use crate::report::words::{minute, second};
 
 /// The board as Markdown, from its title to the line end after its last table.
 pub fn render(view: &BoardView) -> String {
-    let mut text = String::new();
+    let rows: Vec<String> = view.tasks.iter().map(render_row).collect();
+    render_with_rows(view, view.done(), &rows)
+}
+
+/// Renders a board whose rows are rendered already; this many of its tasks are done.
+pub(super) fn render_with_rows(view: &BoardView, done: usize, rows: &[String]) -> String {
+    let mut text = String::with_capacity(rows.iter().map(String::len).sum());
     // Writing to a string cannot fail.
-    let _ = write_board(&mut text, view);
+    let _ = write_board(&mut text, view, done, rows);
     text
 }
 
@@ -23,7 +29,7 @@ pub fn is_board(text: &str) -> bool {
     text.starts_with("# Dispatch: ") && text.lines().take(5).any(run_line)
 }
 
-fn write_board(to: &mut String, view: &BoardView) -> fmt::Result {
+fn write_board(to: &mut String, view: &BoardView, done: usize, rows: &[String]) -> fmt::Result {
     let title = markdown_prose(&plain_line(&view.title, 120));
     writeln!(to, "# Dispatch: {title}")?;
     writeln!(
@@ -33,35 +39,41 @@ fn write_board(to: &mut String, view: &BoardView) -> fmt::Result {
         view.base.short(),
         markdown_code(&view.base_label),
         minute(view.started),
-        view.done(),
-        view.tasks.len()
+        done,
+        rows.len()
     )?;
     if let Some(bill) = &view.bill {
         writeln!(to, "\nCost: {bill}")?;
     }
-    write_tasks(to, view)?;
+    write_tasks(to, rows)?;
     write_notices(to, view)?;
     write_conflicts(to, view)?;
     write_speculative(to, view)
 }
 
-fn write_tasks(to: &mut String, view: &BoardView) -> fmt::Result {
+fn write_tasks(to: &mut String, rows: &[String]) -> fmt::Result {
     writeln!(to, "\n## Dispatch Status\n")?;
     writeln!(to, "| # | Task | Worker | Status | Notes |")?;
     writeln!(to, "|---|------|--------|--------|-------|")?;
-    view.tasks.iter().try_for_each(|row| {
-        let worker = row.worker_name.as_deref().unwrap_or("—");
-        write_row(
-            to,
-            &[
-                &row.number.0.to_string(),
-                &markdown_cell(&row.title),
-                &markdown_cell(worker),
-                &row.status.to_string(),
-                &markdown_cell(&row.note),
-            ],
-        )
-    })
+    rows.iter().try_for_each(|row| to.write_str(row))
+}
+
+/// Renders the row of one task, with its line end.
+pub(super) fn render_row(row: &TaskRow) -> String {
+    let worker = row.worker_name.as_deref().unwrap_or("—");
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    let _ = write_row(
+        &mut text,
+        &[
+            &row.number.0.to_string(),
+            &markdown_cell(&row.title),
+            &markdown_cell(worker),
+            &row.status.to_string(),
+            &markdown_cell(&row.note),
+        ],
+    );
+    text
 }
 
 fn write_notices(to: &mut String, view: &BoardView) -> fmt::Result {

@@ -1,6 +1,7 @@
 //! Boards: one [`view::BoardView`] of a run, rendered as Markdown, terminal text and JSON, and the
 //! report of a completed run.
 
+pub mod incremental;
 pub mod json;
 pub mod markdown;
 pub mod text;

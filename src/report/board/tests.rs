@@ -20,6 +20,7 @@ use crate::model::run::RunState;
 use crate::model::task_conflict::TaskConflict;
 use crate::model::task_state::TaskPhase;
 use crate::model::worker_report::WorkerReport;
+use crate::report::board::incremental::IncrementalBoard;
 use crate::report::board::view::{BoardView, Standing, TaskRow};
 use crate::report::board::{json, markdown, text};
 use crate::report::completion::Completion;
@@ -502,8 +503,11 @@ fn only_the_rows_of_affected_tasks_change() {
     for run in runs {
         let mut before: Option<BoardView> = None;
         let mut narrow = 0;
+        let mut incremental = IncrementalBoard::default();
         run.fold(|state, recorded| {
             let view = BoardView::new(state);
+            incremental.apply(state, recorded);
+            assert_eq!(incremental.render(state), markdown::render(&view));
             let affected = state.affected_by(std::slice::from_ref(recorded));
             if let (Some(before), Some(affected)) = (&before, &affected) {
                 narrow += 1;

@@ -10,6 +10,7 @@ use crate::model::failure::FailureClass;
 use crate::model::ids::{RunId, TaskNumber};
 use crate::model::integration::{Integration, Landing};
 use crate::model::outcome::End;
+use crate::model::plan::Task;
 use crate::model::pull_request::PullRequest;
 use crate::model::run::{RunPhase, RunState};
 use crate::model::spending::Spending;
@@ -132,8 +133,17 @@ pub struct ConflictRow {
 impl BoardView {
     /// The view of a run as it stands.
     pub fn new(state: &RunState) -> BoardView {
-        let stoppers = state.blockers();
-        let tasks = state.plan.tasks().iter().zip(&stoppers);
+        let blockers = state.blockers();
+        let tasks = state.plan.tasks().iter().zip(&blockers);
+        let row = |(task, blockers): (&Task, &Vec<_>)| TaskRow::new(state, task.number, blockers);
+        BoardView {
+            tasks: tasks.map(row).collect(),
+            ..BoardView::without_rows(state, &blockers)
+        }
+    }
+
+    /// The same without the rows of the tasks.
+    pub(super) fn without_rows(state: &RunState, blockers: &[Vec<TaskNumber>]) -> BoardView {
         let conflicts = state.conflicts.iter();
         let conflicts = conflicts
             .map(|conflict| ConflictRow::new(state, conflict))
@@ -146,10 +156,8 @@ impl BoardView {
             target: state.target.clone(),
             started: state.started,
             updated: state.updated,
-            standing: Standing::of(state, &stoppers),
-            tasks: tasks
-                .map(|(task, stoppers)| TaskRow::new(state, task.number, stoppers))
-                .collect(),
+            standing: Standing::of(state, blockers),
+            tasks: Vec::new(),
             conflicts,
             speculative: state
                 .speculative_conflicts

@@ -354,7 +354,7 @@ fn an_output_that_breaks_off_anywhere_is_no_success() {
         "opencode-success",
     ] {
         let whole = load(name);
-        // The line end is no part of the last event.
+        // The line end does not belong to the last event.
         for length in (0..whole.len() - 1).rev().step_by(whole.len() / 100) {
             let mut reading = Reading::new(dialect(name), FOLDER);
             reading.feed(&whole[..length]);

@@ -1,4 +1,4 @@
-//! The imports between the files of `src`: arrows between the engine's rooms, and circles.
+//! Finds the imports between the files of `src`: arrows between the engine's rooms, and circles.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,13 +25,13 @@ type Path = Vec<String>;
 struct File {
     name: String,
     module: Path,
-    /// What it names of the crate, with the line, and `true` inside of `#[cfg(test)]`.
+    /// The crate's names in it, with the line, and `true` inside `#[cfg(test)]`.
     names: Vec<(Path, usize, bool)>,
-    /// What it hands on under its own path.
+    /// The names that it re-exports under its own path.
     exports: BTreeMap<String, Path>,
 }
 
-/// All files and what each names of the others.
+/// All files, each with the names of others that it uses.
 pub(super) struct Graph {
     files: Vec<File>,
 }
@@ -48,7 +48,7 @@ impl Graph {
         }
     }
 
-    /// The file that a path of the crate leads to, through what files hand on.
+    /// Finds the file that a path of the crate leads to, through re-exports.
     fn target(&self, path: &[String]) -> Option<usize> {
         let mut path = path.to_vec();
         for _ in 0..8 {
@@ -65,7 +65,7 @@ impl Graph {
         None
     }
 
-    /// Arrows between the rooms of the engine that point up or sideways.
+    /// Lists arrows between the rooms of the engine that point up or sideways.
     pub(super) fn wrong_rooms(&self) -> Vec<String> {
         let mut found = BTreeSet::new();
         for file in &self.files {
@@ -96,7 +96,8 @@ impl Graph {
         found.into_iter().collect()
     }
 
-    /// Groups of files that import each other, a folder's `mod.rs` and its own children aside.
+    /// Finds groups of files that import each other, except a folder's `mod.rs` and its own
+    /// children.
     pub(super) fn circles(&self) -> Vec<String> {
         let arrows: Vec<BTreeSet<usize>> =
             (0..self.files.len()).map(|at| self.arrows(at)).collect();
@@ -231,7 +232,7 @@ impl<'a> Reader<'a> {
         self.file
     }
 
-    /// The paths of a tree that starts here; returns the place behind it.
+    /// Reads the paths of a tree that starts here; returns the place behind it.
     fn tree(&self, start: usize, before: &mut Path, found: &mut Vec<Path>, groups: bool) -> usize {
         let mut at = start;
         let mut path = before.clone();
@@ -274,7 +275,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Records a path as one of the crate, if it is one.
+    /// Records a path if it belongs to the crate.
     fn add(&mut self, path: &[String], at: usize, inline: usize, is_export: bool) {
         let own = &self.file.module;
         let supers = path.iter().take_while(|part| *part == "super").count();

@@ -1,4 +1,4 @@
-//! What a file of `src` may name.
+//! Rules about the names that a file of `src` may use.
 
 use std::collections::BTreeSet;
 
@@ -23,10 +23,10 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("L6", &["cli", "tui", "web", "mcp"]),
 ];
 
-/// The layers from the bottom whose code reads no clock, file, process or environment.
+/// The pure layers: their code reads no clock, file, process or environment.
 const PURE: std::ops::RangeInclusive<usize> = 1..=4;
 
-/// Modules that use only these of the ones below them.
+/// Modules that may use only some of the modules below them.
 const ONLY: &[(&str, &[&str])] = &[("conflicts", &["base", "merge", "git"])];
 
 /// Packages and the only places that may name them: folders end in a slash.
@@ -71,25 +71,25 @@ const PACKAGES: &[(&str, &[&str])] = &[
     ("which", &["src/base/process/"]),
 ];
 
-/// What the pure layers may not name: the parts of the standard library that look outside.
+/// Parts of the standard library that act on the outside, forbidden in pure layers.
 const OUTSIDE: &[&str] = &["fs", "env", "net", "process", "thread"];
 
 /// Types whose `now` reads a clock.
 const CLOCKS: &[&str] = &["Instant", "SystemTime", "Timestamp", "Zoned"];
 
-/// Names that say nothing about what is inside.
+/// Names that do not describe their content.
 const FORBIDDEN: &[&str] = &[
     "utils", "util", "helpers", "helper", "common", "manager", "misc",
 ];
 
-/// The place of a module's layer, from the bottom.
+/// Returns the position of a module's layer, from the bottom.
 pub(super) fn layer(module: &str) -> Option<usize> {
     LAYERS
         .iter()
         .position(|(_, modules)| modules.contains(&module))
 }
 
-/// Everything a file does that it must not, as `file:line: what, why`.
+/// Lists every violation in a file, as `file:line: what, why`.
 pub(super) fn findings(file: &str, text: &str) -> Vec<String> {
     let tokens = tokens(text);
     let scan = Scan {
@@ -112,7 +112,7 @@ type Found = BTreeSet<(usize, String)>;
 struct Scan<'a> {
     file: &'a str,
     tokens: &'a [Token],
-    /// Which tokens are inside `#[cfg(test)]`.
+    /// `true` for tokens inside `#[cfg(test)]`.
     in_test: Vec<bool>,
 }
 
@@ -121,7 +121,7 @@ impl Scan<'_> {
         self.tokens.get(at).map_or("", |token| &token.text)
     }
 
-    /// Whether these tokens stand here.
+    /// Returns `true` if these tokens are here.
     fn is(&self, at: usize, texts: &[&str]) -> bool {
         texts
             .iter()
@@ -133,20 +133,20 @@ impl Scan<'_> {
         at.checked_sub(1).map_or("", |at| self.text(at))
     }
 
-    /// The top-level module the file belongs to; none for `lib.rs`, `main.rs` and `bin/`.
+    /// Returns the top-level module of the file; `None` for `lib.rs`, `main.rs` and `bin/`.
     fn module(&self) -> Option<&str> {
         let inside = self.file.strip_prefix("src/")?;
         let (module, _) = inside.split_once('/')?;
         (module != "bin").then_some(module)
     }
 
-    /// How many modules the file itself is deep: 1 for `src/a/mod.rs`, 2 for `src/a/b.rs`.
+    /// Returns the module depth of the file: 1 for `src/a/mod.rs`, 2 for `src/a/b.rs`.
     fn depth(&self) -> usize {
         let parts = self.file.matches('/').count();
         parts - usize::from(self.file.ends_with("/mod.rs"))
     }
 
-    /// The names that follow a path at `at`, which stands behind `::`: one, or those of a group.
+    /// Returns the names that follow a path at `at`, after `::`: one, or those of a group.
     fn heads(&self, at: usize) -> Vec<usize> {
         if self.text(at) != "{" {
             return vec![at];
@@ -215,7 +215,7 @@ impl Scan<'_> {
         }
     }
 
-    /// What stands behind `super::super::` if that many lead to the root of the library.
+    /// Returns the place after `super::super::` if that leads to the root of the library.
     fn behind_supers(&self, at: usize, depth: usize) -> Option<usize> {
         let count = (0..)
             .take_while(|i| self.is(at + 2 * i, &["super", "::"]))
@@ -338,7 +338,7 @@ fn forbidden_arrow(from: &str, to: &str) -> Option<String> {
     }
 }
 
-/// Which tokens belong to an item with `#[cfg(test)]`, or to a file of tests.
+/// Marks the tokens of an item with `#[cfg(test)]`, or of a file of tests.
 pub(super) fn tests(file: &str, tokens: &[Token]) -> Vec<bool> {
     let mut marked = vec![file.ends_with("/tests.rs"); tokens.len()];
     let text = |at: usize| tokens.get(at).map_or("", |token| token.text.as_str());
@@ -357,7 +357,7 @@ pub(super) fn tests(file: &str, tokens: &[Token]) -> Vec<bool> {
     marked
 }
 
-/// Behind the item that starts here: its closing brace, or the semicolon of one without a body.
+/// Returns the end of the item that starts here: its closing brace, or its semicolon.
 fn end_of_item(start: usize, tokens: &[Token]) -> usize {
     let (mut depth, mut at) = (0_i32, start);
     while let Some(token) = tokens.get(at) {

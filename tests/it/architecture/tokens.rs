@@ -1,4 +1,5 @@
-//! Rust text as names and signs with their lines, without comments, texts and characters.
+//! Splits Rust text into names and signs with their lines, without comments, strings and
+//! characters.
 
 /// A name, or one other character; `::` is one token.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -58,7 +59,7 @@ fn is_name(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
 }
 
-/// Block comments nest.
+/// Measures a block comment, which may be nested.
 fn block_comment(text: &str) -> usize {
     let mut depth = 0;
     let mut at = 0;
@@ -78,7 +79,7 @@ fn block_comment(text: &str) -> usize {
     text.len()
 }
 
-/// How long the text, raw text or character is that starts here, if one does. A lifetime is none.
+/// Measures the string or character literal that starts here, if there is one. A lifetime is none.
 fn quoted(text: &str) -> Option<usize> {
     let bare = text.strip_prefix(['b', 'c']).unwrap_or(text);
     let prefix = text.len() - bare.len();
@@ -104,7 +105,7 @@ fn quoted(text: &str) -> Option<usize> {
     is_character.then(|| prefix + escaped(bare, '\''))
 }
 
-/// The length up to and with the closing sign that no backslash stands before.
+/// Measures text up to and including the first closing sign without a backslash.
 fn escaped(text: &str, close: char) -> usize {
     let mut skip = false;
     for (at, c) in text.char_indices().skip(1) {

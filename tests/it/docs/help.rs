@@ -157,7 +157,7 @@ fn without_a_subcommand_the_help_is_shown_and_the_code_says_so() {
     assert!(ended.err.contains("`dispatch demo`"), "{}", ended.err);
 }
 
-/// The list of commands as the chapter holds it.
+/// Renders the list of commands of the chapter.
 fn command_tables(all: &[Shown]) -> String {
     let mut text = String::new();
     for (heading, names) in GROUPS {
@@ -252,7 +252,7 @@ fn every_command_line_in_a_document_is_understood() {
 fn every_option_named_in_a_document_exists() {
     let all = all();
     for document in documents() {
-        // The options of other programs stand in whole command lines.
+        // Options of other programs appear in whole command lines.
         let named = spans(&document.text)
             .into_iter()
             .filter(|span| span.starts_with("--"));

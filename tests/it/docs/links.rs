@@ -1,4 +1,4 @@
-//! Sizes of documents, their links, and what the code says about them.
+//! Checks sizes of documents, their links, and references to code.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -97,7 +97,7 @@ fn every_link_leads_to_a_file() {
     assert!(seen > 15, "only {seen} links were found");
 }
 
-/// All files with this extension in a folder and below.
+/// Collects all files with this extension below a folder.
 pub(super) fn files(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();

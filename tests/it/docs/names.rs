@@ -1,11 +1,11 @@
-//! Names that must not stand anywhere in the project.
+//! Checks for names that must not appear in the project.
 
 use std::fs;
 
 use super::links::files;
 use super::project;
 
-/// Paths of the machines it was made on; written so that this file does not hold them itself.
+/// Paths of the machines it was made on; written so that this file does not contain them.
 const FORBIDDEN: &[&str] = &[
     concat!("/wo", "rk/"),
     concat!("/ro", "ot/"),

@@ -1,4 +1,4 @@
-//! The samples of the documents, run for real.
+//! Runs the samples of the documents.
 //!
 //! A `console` block holds commands (`$ …`) with all they print. They run in the repository of
 //! `dispatch demo`. `DISPATCH_BLESS=1` writes what they print now into the document.
@@ -17,7 +17,7 @@ const RUN: &str = "garden-vrhy";
 const TYPO: &str =
     "1. [API] Build the API\n   - chek: npm test\n2. [DOCS] Write docs — blocked by #7\n";
 
-/// The repository of the demo, in the folder `garden`, with the plans that samples name.
+/// Creates the repository of the demo, in the folder `garden`, with the plans that samples name.
 fn garden() -> Place {
     let place = Place::new();
     place.succeed(".", "dispatch", &["demo", "--fast", "garden"]);
@@ -31,7 +31,7 @@ fn garden() -> Place {
     place
 }
 
-/// Object ids of seven digits become the same everywhere.
+/// Replaces object ids of seven digits, which differ from run to run.
 fn without_ids(text: &str) -> String {
     let is_id = |word: &str| {
         let is_hex = |byte: u8| byte.is_ascii_hexdigit() && !byte.is_ascii_uppercase();
@@ -45,7 +45,7 @@ fn without_ids(text: &str) -> String {
     text.lines().map(line).collect::<Vec<_>>().join("\n")
 }
 
-/// The block as it would be if its commands ran now.
+/// Renders the block with the present output of its commands.
 fn run_console(place: &Place, block: &str) -> String {
     let commands = block.lines().filter_map(|line| line.strip_prefix("$ "));
     let mut now = String::new();
@@ -126,7 +126,7 @@ fn assert_has_keys(sample: &Value, real: &Value, at: &str) {
     }
 }
 
-/// The sample below this heading of the chapter on JSON.
+/// Returns the sample below this heading of the chapter on JSON.
 fn sample(chapter: &Document, heading: &str) -> Value {
     let section = chapter.section(heading);
     let (_, block) = section.split_once("```json\n").unwrap();
@@ -150,7 +150,7 @@ fn keys(value: &Value, found: &mut BTreeSet<String>) {
     }
 }
 
-/// The names of all properties in a JSON Schema.
+/// Returns the names of all properties in a JSON Schema.
 fn properties(schema: &Value, found: &mut BTreeSet<String>) {
     if let Value::Object(fields) = schema {
         if let Some(Value::Object(named)) = fields.get("properties") {
@@ -196,7 +196,7 @@ fn programs_read_what_the_chapter_shows() {
     for args in [["conflicts", "--schema"], ["review", "--schema"]] {
         properties(&read(&args), &mut found);
     }
-    // What only a run that failed has.
+    // Only a failed run has these.
     for entry in fs::read_dir(project().join("fixtures/boards")).unwrap() {
         let path = entry.unwrap().path();
         if path

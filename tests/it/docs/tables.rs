@@ -1,4 +1,4 @@
-//! The tables of the chapters against the code.
+//! Checks the tables of the chapters against the code.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -57,7 +57,7 @@ fn the_exit_codes_are_those_of_the_program() {
     }
 }
 
-/// The words that an enum is written as, in the error for an unknown one.
+/// Extracts the values of an enum from the error for an unknown one.
 fn variants(error: &serde_json::Error) -> BTreeSet<String> {
     let error = error.to_string();
     let (_, known) = error
@@ -134,7 +134,7 @@ fn the_classes_of_conflicts_are_those_of_the_detector() {
     }
 }
 
-/// The keys of the example file with their defaults, by table.
+/// Reads the keys of the example file with their defaults, by table.
 fn example() -> BTreeMap<String, BTreeMap<String, String>> {
     let text = fs::read_to_string(project().join(".dispatch.toml.example")).unwrap();
     let mut tables: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();

@@ -1,5 +1,5 @@
-//! Lands a run by pull request: branches are pushed, and GitHub gets one pull request for the run or
-//! one for each task.
+//! Lands a run by pull request: pushes branches, and opens one pull request for the run or one per
+//! task. branches are pushed, and GitHub gets one pull request for the run or one for each task.
 //!
 //! Everything that can fail without a trace is asked first: the remote, GitHub, the tip of each
 //! branch. Branches are pushed in one step, and only over what dispatch pushed itself. A second call
@@ -33,7 +33,7 @@ pub fn find_open(
     Ok(open.collect::<Result<_, _>>()?)
 }
 
-/// Records events before anything rests on them.
+/// Records events before their effects.
 pub type Record<'a> = &'a mut dyn FnMut(Vec<Event>) -> Result<(), EngineError>;
 
 /// A run with the pull requests it gets.

@@ -1,4 +1,4 @@
-//! The loop, played like a game: what happens in, what it does out. No process, no git, no clock.
+//! Tests the loop with messages in and effects out, without processes, git or a clock.
 
 #![allow(clippy::unwrap_used)]
 

@@ -13,10 +13,11 @@ fn on_a_full_disk_work_ends_nothing_starts_and_nothing_is_lost() {
         2s      a passes  | warn: no space: the disk is full: 0 B free at /, 1 B needed
         5.05s             | write attempt-ended a + shortage-began + shortage-ended + attempt-starting b | start b
         5.26s             | write attempt-started b
-        6.05s   b passes  | write attempt-ended b | assemble
-        6.06s             | write assembly-starting
-        7.05s   assembled | write assembled + run-ended
-        7.06s             | leave 0
+        6.05s   b passes  | write attempt-ended b
+        6.06s             | assemble
+        6.07s             | write assembly-starting
+        7.06s   assembled | write assembled + run-ended
+        7.07s             | leave 0
         "
     );
 }
@@ -28,7 +29,7 @@ fn a_request_on_a_full_disk_is_answered_once_it_is_written_and_carried_out_at_on
         @r"
         0s      begin     | write attempt-starting a | start a
         0.21s             | write attempt-started a
-        1s      cancel a  | terminate a | warn: no space: the disk is full: 0 B free at /, 1 B needed
+        1s      cancel a  | warn: no space: the disk is full: 0 B free at /, 1 B needed | terminate a
         1s      a stops   |
         3.05s             | write task-cancelled a + shortage-began + attempt-ended a + shortage-ended + run-ended | answer done
         3.06s             | leave 3
@@ -41,7 +42,7 @@ fn a_run_that_is_stopped_on_a_full_disk_is_left_for_the_next_process() {
     insta::assert_snapshot!(play("a: run 9s · b: run 9s", "1s · full · ctrl-c · end"), @r"
         0s      begin     | write attempt-starting a + attempt-starting b | start a | start b
         0.21s             | write attempt-started a + attempt-started b
-        1s      ctrl-c    | warn: stopping: nothing new starts, 2 workers asked to end; again to kill | interrupt a | interrupt b | warn: no space: the disk is full: 0 B free at /, 1 B needed
+        1s      ctrl-c    | warn: stopping: nothing new starts, 2 workers asked to end; again to kill | warn: no space: the disk is full: 0 B free at /, 1 B needed | interrupt a | interrupt b
         1s      a is left open, b is left open | leave, interrupted
         ");
 }
@@ -64,10 +65,11 @@ fn a_start_waits_for_a_slot_that_another_run_has() {
         0s      begin     | warn: waiting: 1 attempts are alive in this repository, as max_parallel_total allows
         0.75s             | write attempt-starting a | start a
         0.96s             | write attempt-started a
-        1.75s   a passes  | write attempt-ended a | assemble
-        1.76s             | write assembly-starting
-        2.75s   assembled | write assembled + run-ended
-        2.76s             | leave 0
+        1.75s   a passes  | write attempt-ended a
+        1.76s             | assemble
+        1.77s             | write assembly-starting
+        2.76s   assembled | write assembled + run-ended
+        2.77s             | leave 0
         ");
 }
 
@@ -85,10 +87,11 @@ fn a_worktree_is_made_only_while_the_limits_of_the_user_allow_it() {
         0.03s   measured  | write attempt-started a + attempt-starting b | start b
         0.24s             | write attempt-started b
         1.01s   a passes  | write attempt-ended a
-        1.03s   b passes  | write attempt-ended b | assemble
-        1.04s             | write assembly-starting
-        2.03s   assembled | write assembled + run-ended
-        2.04s             | leave 0
+        1.03s   b passes  | write attempt-ended b
+        1.04s             | assemble
+        1.05s             | write assembly-starting
+        2.04s   assembled | write assembled + run-ended
+        2.05s             | leave 0
         ");
 }
 
@@ -110,9 +113,10 @@ fn boards_wait_for_a_branch_that_the_user_has_checked_out() {
         0.21s             | write attempt-started a
         1.01s             | board: #1 IN PROGRESS
         2.02s             | board: #1 IN PROGRESS
-        3s      a passes  | write attempt-ended a | assemble | board: #1 DONE
-        3.01s             | write assembly-starting
-        4s      assembled | write assembled + run-ended | board: run ended (0)
-        4.01s             | leave 0
+        3s      a passes  | write attempt-ended a | board: #1 DONE
+        3.01s             | assemble
+        3.02s             | write assembly-starting
+        4.01s   assembled | write assembled + run-ended | board: run ended (0)
+        4.02s             | leave 0
         ");
 }

@@ -10,6 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::config::Settings;
 use crate::control::{Reply, Request, Response};
+use crate::engine::EngineError;
 use crate::engine::kernel::disk_space::{DiskSpace, FileSystem};
 use crate::engine::kernel::layout::Layout;
 use crate::engine::kernel::message::{FullDisk, Message, Publication, Quota, SlotAnswer};
@@ -34,46 +35,49 @@ use crate::model::worker::Worker;
 use crate::schedule::Limits;
 use crate::schedule::worker_pool::{WorkerLimits, WorkerPool};
 
-/// How long an assembly takes.
+/// The duration of an assembly.
 const ASSEMBLY: Duration = Duration::from_secs(1);
 
-/// How long a commit of the board takes.
+/// The duration of a board commit.
 const BOARD: Duration = Duration::from_millis(10);
 
 /// The size of a worktree, in bytes.
 const WORKTREE: u64 = 100;
 
-/// A run in the middle of a game.
+/// A simulated run.
 pub(super) struct World {
     driver: Driver,
     executor: ScriptedExecutor,
     now: Duration,
     origin: Instant,
     names: Vec<String>,
-    /// What reaches the loop later, in order.
+    /// Future messages for the loop, in order.
     mail: BTreeMap<(Duration, u64), Message>,
     mailed: u64,
     attempts: BTreeMap<PathBuf, (AttemptSpec, Running)>,
-    /// What the journal holds.
+    /// The content of the journal.
     journal: Vec<Recorded>,
     shown: u64,
     replies: Vec<(u64, Receiver<Response>)>,
     is_stopping: bool,
     pub(super) free: u64,
-    /// Another run has all slots.
+    /// `true` if another process moved the journal.
+    pub(super) is_broken: bool,
+    /// `true` if another run uses all slots.
     pub(super) slots_in_use: bool,
-    /// The user has the integration branch checked out.
+    /// `true` if the user has the integration branch checked out.
     pub(super) is_blocked: bool,
-    /// The worktrees of failed attempts cannot be reused.
+    /// `true` if the worktrees of failed attempts cannot be reused.
     pub(super) is_unsound: bool,
     shows_boards: bool,
+    write_time: Duration,
     boards: usize,
     settled: usize,
     left: Option<String>,
     said: Vec<String>,
 }
 
-/// Changes to the settings and limits of a game.
+/// Changes to the settings and limits of a simulation.
 #[derive(Default)]
 pub(super) struct Rules {
     pub(super) max_parallel: Option<usize>,
@@ -84,6 +88,8 @@ pub(super) struct Rules {
     pub(super) background: Vec<u32>,
     /// The lines show board commits.
     pub(super) shows_boards: bool,
+    /// How long a write to the journal takes.
+    pub(super) write_time: Duration,
 }
 
 /// Plays a plan, tasks as `name <- dependency: script; script` (one script an attempt, the last one
@@ -103,7 +109,7 @@ pub(super) fn play_with(plan: &str, words: &str, rules: Rules) -> String {
     lines.join("\n")
 }
 
-/// Plays a plan to its end and returns the world.
+/// Plays a plan until it ends and returns the world.
 pub(super) fn play_to_the_end(plan: &str, rules: Rules) -> World {
     let mut world = World::fresh(plan, rules);
     world.begin(Vec::new());
@@ -115,7 +121,7 @@ pub(super) fn play_to_the_end(plan: &str, rules: Rules) -> World {
 }
 
 impl World {
-    /// A world in which the run has not begun.
+    /// Creates a world in which the run has not begun.
     pub(super) fn fresh(plan: &str, rules: Rules) -> World {
         let tasks: Vec<(&str, &str)> = plan
             .split(" · ")
@@ -126,7 +132,7 @@ impl World {
         World::resumed(state, plan, rules)
     }
 
-    /// A world in which another process has driven the run so far.
+    /// Creates a world in which another process has driven the run so far.
     pub(super) fn resumed(state: RunState, plan: &str, rules: Rules) -> World {
         let scripts: Vec<Vec<Script>> = plan.split(" · ").map(scripts).collect();
         let name = |task: &str| {
@@ -150,10 +156,12 @@ impl World {
             replies: Vec::new(),
             is_stopping: false,
             free: 1_000_000,
+            is_broken: false,
             slots_in_use: false,
             is_blocked: false,
             is_unsound: false,
             shows_boards: rules.shows_boards,
+            write_time: rules.write_time,
             boards: 0,
             settled: 0,
             left: None,
@@ -213,7 +221,7 @@ impl World {
         lines
     }
 
-    /// Steps for as long as something is true; lines on which nothing stands are left out.
+    /// Steps while a condition holds; empty lines are left out.
     fn steps(&mut self, goes_on: impl Fn(&World, &[String]) -> bool) -> Vec<String> {
         let mut lines = Vec::new();
         for _ in 0..1000 {
@@ -236,7 +244,7 @@ impl World {
         next.into_iter().flatten().min().unwrap().max(self.now)
     }
 
-    /// Moves to the next thing that happens and handles everything that happens at that time.
+    /// Advances to the next time at which something happens, and handles everything of that time.
     fn step(&mut self) -> String {
         self.now = self.next_time();
         let mut messages = Vec::new();
@@ -262,12 +270,19 @@ impl World {
         let now = self.moment();
         let mut effects = Vec::new();
         for message in messages {
-            effects.extend(self.driver.handle(message, now));
+            effects.extend(self.deliver(message, now));
         }
         self.settle(effects);
     }
 
-    /// Carries effects out until the loop has nothing left to do, as the event loop does.
+    fn deliver(&mut self, message: Message, now: Now) -> Vec<Effect> {
+        if let Message::Written(facts) = &message {
+            self.journal.extend(facts.clone());
+        }
+        self.driver.handle(message, now)
+    }
+
+    /// Carries out effects until the loop is idle, as the event loop does.
     fn settle(&mut self, mut effects: Vec<Effect>) {
         let now = self.moment();
         for _ in 0..10_000 {
@@ -279,7 +294,7 @@ impl World {
             }
             effects = Vec::new();
             for answer in answers {
-                effects.extend(self.driver.handle(answer, now));
+                effects.extend(self.deliver(answer, now));
             }
             if effects.is_empty() {
                 self.settled += 1;
@@ -294,7 +309,13 @@ impl World {
 
     fn carry_out(&mut self, effect: Effect) -> Option<Message> {
         match effect {
-            Effect::Write(facts) => return Some(self.write(facts)),
+            Effect::Write(facts) => {
+                let answer = self.write(facts);
+                if self.write_time.is_zero() {
+                    return Some(answer);
+                }
+                self.post(self.write_time, answer);
+            }
             Effect::Show(facts) => self.show(&facts),
             Effect::Warn(text) => self.say(format!("warn: {text}")),
             Effect::Notify(all) => self.say(format!("notify {}", all.len())),
@@ -356,6 +377,11 @@ impl World {
 
     fn write(&mut self, facts: Vec<Recorded>) -> Message {
         let names: Vec<String> = facts.iter().map(|fact| self.event(&fact.event)).collect();
+        if self.is_broken {
+            self.is_broken = false;
+            let why = "another process moved the journal".to_owned();
+            return Message::JournalFailed(EngineError::Refused(why));
+        }
         if self.free == 0 {
             let (shortage, error) = (self.shortage(), "no space".to_owned());
             return Message::NotWritten(facts, FullDisk { shortage, error });
@@ -363,7 +389,6 @@ impl World {
         let next = self.journal.last().map_or(self.shown, |fact| fact.seq) + 1;
         assert_eq!(facts[0].seq, next, "facts are written in order, each once");
         self.say(format!("write {}", names.join(" + ")));
-        self.journal.extend(facts.clone());
         Message::Written(facts)
     }
 
@@ -383,7 +408,7 @@ impl World {
         };
         self.say(answered);
         reply.send(response);
-        // Who asked sees everything that was asked for in the journal.
+        // The sender of a request sees all requested events in the journal.
         let written = self.journal.last().map_or(0, |fact| fact.seq);
         let got = |(seq, answer): &(u64, Receiver<Response>)| match answer.try_recv() {
             Ok(Response::Done) => {
@@ -419,7 +444,7 @@ impl World {
         self.attempts.insert(folder, (spec, running));
     }
 
-    /// A job of the process before, which is alive with the script of its attempt.
+    /// Starts a job of the previous process, which is alive with the script of its attempt.
     fn adopt(&mut self, spec: AttemptSpec) {
         self.say(format!("adopt {}", self.attempt(&spec)));
         let folder = folder(spec.task, spec.attempt);
@@ -463,9 +488,16 @@ impl World {
         };
         self.say(how.clone());
         self.left = Some(how);
+        // The process waits for the write under way before it exits.
+        for message in std::mem::take(&mut self.mail).into_values() {
+            if let Message::Written(facts) = message {
+                self.journal.extend(facts);
+            }
+        }
     }
 
-    /// What must hold after every game: what was applied is written, unless the disk is full.
+    /// Checks the invariant of every simulation: applied events are written, unless the disk is
+    /// full.
     fn check(&self) {
         let written = self.journal.last().map_or(0, |fact| fact.seq);
         let is_patient = self.left.is_none();
@@ -573,6 +605,7 @@ impl World {
         Some(match message {
             Message::Ended { task, .. } => format!("{} stops", self.name(*task)),
             Message::Fact(Event::Assembled { .. }) => "assembled".to_owned(),
+            Message::Written(_) => "written".to_owned(),
             Message::QuotaMeasured(_) => "measured".to_owned(),
             Message::ReuseChecked { .. } => "checked".to_owned(),
             _ => return None,
@@ -641,27 +674,27 @@ impl World {
         }
     }
 
-    /// The state of the run.
+    /// Returns the state of the run.
     pub(super) fn state(&self) -> &RunState {
         self.driver.state()
     }
 
-    /// How many boards were committed.
+    /// Returns the number of committed boards.
     pub(super) fn boards(&self) -> usize {
         self.boards
     }
 
-    /// How many facts the journal holds.
+    /// Returns the number of events in the journal.
     pub(super) fn facts(&self) -> usize {
         self.journal.len()
     }
 
-    /// How often the loop decided.
+    /// Returns the number of decisions of the loop.
     pub(super) fn settled(&self) -> usize {
         self.settled
     }
 
-    /// How the loop was left.
+    /// Returns the way in which the loop ended.
     pub(super) fn left(&self) -> &str {
         self.left.as_deref().unwrap_or_default()
     }
@@ -714,7 +747,7 @@ fn scripts(task: &str) -> Vec<Script> {
     scripts.map(Result::unwrap).collect()
 }
 
-/// The script of a job: its cookie names task and attempt.
+/// Returns the script of a job: its cookie names task and attempt.
 fn script(scripts: &[Vec<Script>], job: &Job) -> Script {
     let (task, attempt) = job.cookie.split_once('/').unwrap();
     let of_task = &scripts[task.parse::<usize>().unwrap() - 1];
