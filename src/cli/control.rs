@@ -40,7 +40,7 @@ pub(crate) struct PauseArgs {
 /// Runs `dispatch cancel`.
 ///
 /// # Errors
-/// When the task is over already, or the run cannot be reached.
+/// When the task has ended already, or the run cannot be reached.
 pub(crate) fn cancel(args: CancelArgs, ui: &Ui) -> CommandResult {
     let here = RepoContext::open()?;
     let run = here.find_run(Some(&args.run), DefaultRun::Unfinished)?;

@@ -18,7 +18,7 @@ use crate::worker::template::TemplateError;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
 pub enum ExitStatus {
-    /// Everything asked for was done.
+    /// Success.
     Ok = 0,
     /// The command failed, or a question was answered no.
     Failed = 1,

@@ -16,7 +16,7 @@ use crate::report::completion::Completion;
 use crate::report::failure::FailureReport;
 use crate::ui::Ui;
 
-/// Show where a run stands: its tasks, conflicts and assembly
+/// Show the state of a run: its tasks, conflicts and assembly
 #[derive(Args, Debug, Clone)]
 pub(crate) struct StatusArgs {
     /// The run [default: the latest]
@@ -134,12 +134,12 @@ pub(crate) fn report(args: ReportArgs, ui: &Ui) -> CommandResult {
     let reports = render_reports(&state);
     if reports.is_empty() {
         let what = match state.phase {
-            RunPhase::Ended(_) => "has tasks that can still go on",
+            RunPhase::Ended(_) => "has tasks that can still continue",
             _ => "has not ended",
         };
         let run = &state.run;
         return Err(CommandError::failed(format!("{run} {what}"))
-            .hint(format!("`dispatch status {run}` shows where it stands")));
+            .hint(format!("`dispatch status {run}` shows its state")));
     }
     let report = reports.join("\n");
     match args.markdown {

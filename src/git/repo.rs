@@ -10,11 +10,11 @@ use crate::git::store_pool::StorePool;
 /// A repository that dispatch can work with, as seen from one of its checkouts.
 #[derive(Clone, Debug)]
 pub struct Repo {
-    /// The top folder of the checkout the user stands in.
+    /// The top folder of the user's current checkout.
     pub top: PathBuf,
     /// The folder that all worktrees share (`.git` of the main one).
     pub common: PathBuf,
-    /// The git folder of the checkout the user stands in.
+    /// The git folder of the user's current checkout.
     pub git_dir: PathBuf,
     /// The version of the `git` program, as (major, minor).
     pub version: (u32, u32),

@@ -16,7 +16,7 @@ const CODE_INDENT: usize = 4;
 /// The widest code inside a sentence that is kept on one line.
 const LONGEST_CODE: usize = 56;
 
-/// The way code inside a sentence stands out.
+/// The marking of code inside a sentence.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum CodeMarks {
     /// By colour.

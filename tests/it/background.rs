@@ -112,7 +112,7 @@ fn without_a_process_that_drives_it_a_run_is_cancelled_in_the_journal() {
     let over = scene
         .dispatch(&["cancel", &scene.run_name(), "1"])
         .expect(1);
-    assert!(over.err.contains("#1 is over: FAILED"), "{}", over.err);
+    assert!(over.err.contains("#1 has ended: FAILED"), "{}", over.err);
 }
 
 #[test]

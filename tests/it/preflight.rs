@@ -757,7 +757,7 @@ fn a_reference_where_journals_go_is_said_before_anything_is_made() {
     scene.git(&["update-ref", "refs/dispatch", "HEAD"]);
     let before = scene.fingerprint();
     let ended = scene.run(PLAN, &[]).expect(1);
-    insta::assert_snapshot!(ended.err.lines().last().unwrap(), @"hint: no run can be recorded beside it; look at it with `git show refs/dispatch`, keep it under another name, then `git update-ref -d refs/dispatch`");
+    insta::assert_snapshot!(ended.err.lines().last().unwrap(), @"hint: no run can be recorded beside it; inspect it with `git show refs/dispatch`, keep it under another name, then `git update-ref -d refs/dispatch`");
     assert!(
         ended
             .err

@@ -59,7 +59,7 @@ impl Subject {
         })
     }
 
-    /// Returns the commit that a run stands on.
+    /// Returns the base of a run.
     pub(crate) fn run_base(&self) -> Option<Oid> {
         self.run.as_ref().map(|run| run.context.base)
     }

@@ -93,7 +93,7 @@ pub(crate) fn run(args: LandArgs, ui: &Ui) -> CommandResult {
         return Ok(ExitStatus::Ok);
     }
     if let Some(scope) = args.pull.scope() {
-        let scene = pull_request::Scene {
+        let input = pull_request::PullRequestInput {
             repo: &opened.here.repo,
             context: &opened.context,
             state: &opened.state,
@@ -102,7 +102,7 @@ pub(crate) fn run(args: LandArgs, ui: &Ui) -> CommandResult {
             now: opened.now,
         };
         let remote = args.pull.remote.as_deref();
-        return pull_request::run(scope, remote, args.dry_run, args.consent, scene, ui);
+        return pull_request::run(scope, remote, args.dry_run, args.consent, input, ui);
     }
     if args.pull.remote.is_some() {
         return Err(CommandError::usage("--remote requires --pr or --pr-tasks"));

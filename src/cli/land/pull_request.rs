@@ -47,7 +47,7 @@ impl PullArgs {
 }
 
 /// The values that `dispatch land` has prepared.
-pub(crate) struct Scene<'a> {
+pub(crate) struct PullRequestInput<'a> {
     pub(crate) repo: &'a Repo,
     pub(crate) context: &'a Context,
     pub(crate) state: &'a RunState,
@@ -65,17 +65,17 @@ pub(crate) fn run(
     remote: Option<&str>,
     dry_run: bool,
     consent: ConfirmArgs,
-    scene: Scene<'_>,
+    input: PullRequestInput<'_>,
     ui: &Ui,
 ) -> CommandResult {
-    let Scene {
+    let PullRequestInput {
         repo,
         context,
         state,
         options,
         journal,
         now,
-    } = scene;
+    } = input;
     let planned = plan(context, state, options, scope, remote)?;
     if dry_run {
         let commands = commands(state, &planned, options.no_verify);
@@ -132,7 +132,7 @@ impl From<PullRequestError> for CommandError {
                 failed.hint(format!("push it first: `git push {remote} {branch}`"))
             }
             PullRequestError::NotOurs { remote, branch, .. } => failed.hint(format!(
-                "nothing was pushed; look at it with `git fetch {remote} {branch}`, and remove the \
+                "nothing was pushed; inspect it with `git fetch {remote} {branch}`, and remove the \
                  branch there if it is not needed"
             )),
             PullRequestError::Gh(error) => failed.hint(hint(&error)),

@@ -79,7 +79,7 @@ pub(crate) fn run(args: ReviewArgs, ui: &Ui) -> CommandResult {
     if pages.is_empty() {
         return Err(
             CommandError::failed(format!("{run} has no candidate to review"))
-                .hint(format!("`dispatch status {run}` shows where it stands")),
+                .hint(format!("`dispatch status {run}` shows its state")),
         );
     }
     if !ui.is_interactive() {
@@ -97,24 +97,24 @@ pub(crate) fn run(args: ReviewArgs, ui: &Ui) -> CommandResult {
         return Ok(ExitStatus::Ok);
     }
     refuse_landed(&state)?;
-    let said = walk(&here, &state, &pages, ui)?;
-    if said.is_empty() {
+    let reviews = walk(&here, &state, &pages, ui)?;
+    if reviews.is_empty() {
         ui.hint(&format!(
             "`{}` lands what is assembled",
             suggest::land(&run)
         ));
         return Ok(ExitStatus::Ok);
     }
-    let words: Vec<String> = said.iter().map(Said::words).collect();
-    let then = match said.iter().any(|said| said.comment.is_some()) {
+    let words: Vec<String> = reviews.iter().map(TaskReview::words).collect();
+    let then = match reviews.iter().any(|review| review.comment.is_some()) {
         true => "going on",
         false => "assembling again",
     };
     ui.status(&format!("\n{}; {then}", words.join(", ")));
-    for said in said.iter().filter(|said| said.comment.is_some()) {
-        say_done_again(&state, said.task, "is", ui);
+    for review in reviews.iter().filter(|review| review.comment.is_some()) {
+        say_done_again(&state, review.task, "is", ui);
     }
-    let events = said.into_iter().flat_map(Said::events).collect();
+    let events = reviews.into_iter().flat_map(TaskReview::events).collect();
     reopen(&here, &run, false, ui, |_| Ok(events))
 }
 
@@ -142,14 +142,14 @@ fn pages(here: &RepoContext, state: &RunState) -> Result<Vec<Page>, CommandError
 }
 
 /// The user's answer about one task.
-struct Said {
+struct TaskReview {
     task: TaskNumber,
     /// The new decision, if it differs from the recorded one.
     accepted: Option<bool>,
     comment: Option<String>,
 }
 
-impl Said {
+impl TaskReview {
     fn words(&self) -> String {
         match (&self.comment, self.accepted) {
             (Some(_), _) => format!("{} sent back", self.task),
@@ -196,8 +196,8 @@ fn walk(
     state: &RunState,
     pages: &[Page],
     ui: &Ui,
-) -> Result<Vec<Said>, CommandError> {
-    let mut said = Vec::new();
+) -> Result<Vec<TaskReview>, CommandError> {
+    let mut reviews = Vec::new();
     for (at, page) in pages.iter().enumerate() {
         ui.answer(&terminal_safe(&summary(
             state,
@@ -211,23 +211,23 @@ fn walk(
         };
         let was_rejected = state.task(page.task).rejected;
         let (accepted, comment) = match word {
-            Word::Accept => (true, None),
-            Word::LeaveOut => (false, None),
-            Word::SendBack(comment) => (true, Some(comment)),
+            Answer::Accept => (true, None),
+            Answer::LeaveOut => (false, None),
+            Answer::SendBack(comment) => (true, Some(comment)),
         };
         let accepted = (accepted == was_rejected).then_some(accepted);
         if accepted.is_some() || comment.is_some() {
-            said.push(Said {
+            reviews.push(TaskReview {
                 task: page.task,
                 accepted,
                 comment,
             });
         }
     }
-    Ok(said)
+    Ok(reviews)
 }
 
-enum Word {
+enum Answer {
     Accept,
     LeaveOut,
     SendBack(String),
@@ -239,7 +239,7 @@ fn ask(
     state: &RunState,
     page: &Page,
     ui: &Ui,
-) -> Result<Option<Word>, CommandError> {
+) -> Result<Option<Answer>, CommandError> {
     let failed = |error: std::io::Error| {
         CommandError::failed(format!(
             "could not read the answer: {}",
@@ -253,8 +253,8 @@ fn ask(
     loop {
         let question = format!("Take {}?", page.task);
         match ui.ask(&question, &words).map_err(failed)? {
-            Some("accept") => return Ok(Some(Word::Accept)),
-            Some("leave out") => return Ok(Some(Word::LeaveOut)),
+            Some("accept") => return Ok(Some(Answer::Accept)),
+            Some("leave out") => return Ok(Some(Answer::LeaveOut)),
             Some("diff") => {
                 if let Some(change) = state.task_change(page.task) {
                     diff::show(here, change, false, ui)?;
@@ -265,7 +265,7 @@ fn ask(
                 let comment = ui.ask_line("Message for the worker: ").map_err(failed)?;
                 match comment.map(|comment| comment.trim().to_owned()) {
                     Some(comment) if !comment.is_empty() => {
-                        return Ok(Some(Word::SendBack(comment)));
+                        return Ok(Some(Answer::SendBack(comment)));
                     }
                     _ => ui.status("no message given; not sent back"),
                 }

@@ -1,7 +1,7 @@
 //! Lists parts of plans and settings that this version parses and ignores.
 //!
 //! Such words are read and checked, so that files need not change later. Silence would make a user
-//! rely on them; a run that is asked for one of them says so.
+//! rely on them; a run that uses one of them prints a warning.
 
 use std::collections::BTreeSet;
 
@@ -40,7 +40,7 @@ pub(crate) fn remarks(plan: &Plan, settings: &Settings) -> Vec<String> {
 }
 
 /// A string setting of a worker.
-type Word = fn(&Worker) -> &Option<String>;
+type StringSetting = fn(&Worker) -> &Option<String>;
 
 /// Lists settings and limits of workers that cannot be applied: the command has no placeholder for
 /// them, and the output does not show the consumption in time.
@@ -64,7 +64,7 @@ fn unkept(plan: &Plan, settings: &Settings) -> BTreeSet<String> {
             ),
             ("max_cost", MAX_COST, bounds.max_cost.is_some(), has_money),
         ];
-        let words: [(_, _, Word); 2] = [
+        let words: [(_, _, StringSetting); 2] = [
             ("model", MODEL, |worker| &worker.model),
             ("permission_mode", PERMISSION_MODE, |worker| {
                 &worker.permission_mode

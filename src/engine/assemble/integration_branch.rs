@@ -100,7 +100,7 @@ fn refuse_checked_out(context: &Context) -> Result<(), EngineError> {
     }
 }
 
-/// Moves the branch. The old tip is kept, since the user may have looked at it.
+/// Moves the branch. The old tip is kept, since the user may have seen it.
 fn move_branch(
     context: &Context,
     store: &Store,

@@ -70,7 +70,7 @@ impl Examiner<'_> {
     fn orphaned_worker(&self) -> Problem {
         let fix = if self.is_open {
             let resume = suggest::resume(&self.state.run);
-            Fix::Manual(format!("`{resume}` takes it over"))
+            Fix::Manual(format!("`{resume}` adopts it"))
         } else {
             Fix::None
         };

@@ -2,7 +2,7 @@
 
 use crate::engine::EngineError;
 
-/// Runs blocking work beside the loop.
+/// Runs blocking work in the background.
 ///
 /// # Errors
 /// When the work fails or panics.

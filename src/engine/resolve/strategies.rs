@@ -35,7 +35,7 @@ pub(super) struct Environment {
     pub(super) context: Arc<Context>,
     pub(super) policy: Policy,
     pub(super) cancel: CancelHandle,
-    /// The runtime that waits for processes; resolving itself runs beside the loop.
+    /// The runtime that waits for processes; resolving itself runs in the background.
     pub(super) runtime: Handle,
 }
 

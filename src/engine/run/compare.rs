@@ -1,4 +1,4 @@
-//! Compares candidates and the work of running tasks beside the loop.
+//! Compares candidates and the work of running tasks in the background.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -155,7 +155,7 @@ impl<'a> Outside<'a> {
         }
     }
 
-    /// An append waits for the disk, so it runs beside the loop. The loop asks for one at a time.
+    /// An append waits for the disk, so it runs in the background. The loop asks for one at a time.
     fn write(&mut self, facts: Vec<Recorded>) {
         let journal = Arc::clone(&self.journal);
         let writing = self.spawn(move |context| Ok(append(context, &journal, facts)));

@@ -113,7 +113,7 @@ impl Pacing {
         self.timers.take_due(now)
     }
 
-    /// Returns `true` if a fact has come true that was not taken yet.
+    /// Returns `true` if an event is due and not taken yet.
     pub(super) fn is_due(&self, now: Now) -> bool {
         self.timers.is_due(now)
     }

@@ -16,9 +16,10 @@ pub fn events(state: &RunState, request: &Request) -> Result<Vec<Event>, Respons
         Request::Pause => Err(refused(format!("{} is not running", state.run))),
         Request::Resume if state.phase == RunPhase::Paused => Ok(vec![Event::Unpaused {}]),
         Request::Resume => Err(refused(format!("{} is not paused", state.run))),
-        Request::Cancel { task: Some(task) } if is_over(state, *task) => {
-            Err(refused(format!("{task} is over: {}", state.status(*task))))
-        }
+        Request::Cancel { task: Some(task) } if is_over(state, *task) => Err(refused(format!(
+            "{task} has ended: {}",
+            state.status(*task)
+        ))),
         Request::Cancel { task: Some(task) } => Ok(vec![Event::TaskCancelled { task: *task }]),
         Request::Cancel { task: None } => {
             let open = state.plan.tasks().iter().map(|task| task.number);

@@ -119,7 +119,7 @@ impl StartError {
             ),
             StartError::JournalsTaken(name) => {
                 format!(
-                    "no run can be recorded beside it; look at it with `git show {name}`, keep it under another name, then `git update-ref -d {name}`"
+                    "no run can be recorded beside it; inspect it with `git show {name}`, keep it under another name, then `git update-ref -d {name}`"
                 )
             }
             StartError::BoardTaken(_) => {

@@ -12,7 +12,7 @@ use crate::schedule::Limits;
 use crate::schedule::worker_pool::{WorkerLimits, WorkerPool};
 
 /// Builds the worker pool of a plan, without fallbacks that are not installed.
-fn crew(plan: &Plan, settings: &Settings) -> WorkerPool {
+fn worker_pool(plan: &Plan, settings: &Settings) -> WorkerPool {
     let assigned = plan.tasks().iter().map(|task| worker_name(task, settings));
     let with_command = settings.workers.values().filter(|w| !w.command.is_empty());
     let profile = |worker: &Worker| WorkerLimits {
@@ -51,6 +51,6 @@ pub fn limits(plan: &Plan, settings: &Settings) -> Limits {
         hold_back: settings.conflicts.on_new == OnNewConflict::PauseLaterTask,
         quota_wait: run.quota_wait,
         max_cost: run.max_cost,
-        pool: crew(plan, settings),
+        pool: worker_pool(plan, settings),
     }
 }

@@ -160,7 +160,7 @@ fn a_cancelled_task_is_stopped_in_every_phase() {
         0s      begin     | write attempt-starting a + attempt-starting b | start a | start b
         0.21s             | write attempt-started a + attempt-started b
         1s      a passes  | write attempt-ended a
-        2s      cancel a  | refuse: #1 is over: DONE
+        2s      cancel a  | refuse: #1 has ended: DONE
         3s      b passes  | write attempt-ended b
         3.01s             | assemble
         3.02s             | write assembly-starting

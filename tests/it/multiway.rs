@@ -273,7 +273,7 @@ fn what_conflicts_together_is_what_git_merge_stops_at_in_that_order() {
 #[test]
 fn the_other_git_stops_at_the_same() {
     again_with_the_other_git(
-        "jointly::what_conflicts_together_is_what_git_merge_stops_at_in_that_order",
+        "multiway::what_conflicts_together_is_what_git_merge_stops_at_in_that_order",
         &[("DISPATCH_JOINT_SETS", "2")],
     );
 }
