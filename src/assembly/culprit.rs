@@ -1,87 +1,87 @@
-//! Who is to blame when the checks fail on the assembled candidates.
+//! Searches for the culprits when checks fail on the assembled candidates.
 //!
-//! [`Blame`] says on which candidates to run the checks next and is told what failed, until the
-//! result is clear. The whole set is tried first. If something fails that does not fail on the
-//! base, it is run again; if it fails again, the cumulative prefixes of the assembled order are
-//! bisected, and the boundary is run again too. The candidate that tips it is tried alone, with what
-//! it was built on; if that passes, the others are shrunk until no partner can be spared. Then the
-//! rest is tried without it and without what was built on it, until it passes.
+//! [`CulpritSearch`] requests check runs on sets of candidates and records what failed, until the
+//! result is clear. The whole set is tried first. If something fails that passes on the base, it is
+//! run again; if it fails again, the cumulative prefixes of the assembly order are bisected, and
+//! the boundary is run again too. The candidate at the boundary is tried alone, with the tasks it
+//! was built on; if that passes, the others are reduced to the partners it needs. Then the rest is
+//! tried without it and without the tasks built on it, until it passes.
 //!
-//! With `n` candidates, `r` re-runs, `L = ⌈log2 n⌉` and `m` partners of each culprit candidate, the
-//! checks run at most `2 + Σ (2r + L + 2 + m (L + 1))` times ([`bound`]): the whole and the base
-//! once, and for each culprit candidate the re-runs of whole and boundary, the bisection, the
-//! candidate alone, for each partner a bisection and a look whether it is enough, and the rest.
+//! With `n` candidates, `r` re-runs, `L = ⌈log2 n⌉` and `m` partners of each culprit, the
+//! checks run at most `2 + Σ (2r + L + 2 + m (L + 1))` times ([`max_runs`]): the whole set and the
+//! base once, and for each culprit the re-runs of whole and boundary, the bisection, the candidate
+//! alone, for each partner a bisection and a test of the partners so far, and the rest.
 //!
-//! Invariant: what is blamed was seen to fail `1 + r` times on a set, and to pass on the set without
-//! the blamed candidate.
+//! Invariant: for every culprit, its failures occurred `1 + r` times on a set, and the set without
+//! it passed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::ids::TaskNumber;
 
-/// Something that failed: a check, or one test of a check that names its tests.
+/// A failed check, or one failed test of a check that names its tests.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct FailedCheck {
-    /// The place of the check in the list of checks.
+    /// The index of the check in the list of checks.
     pub check: usize,
-    /// The test; none when all that is known is that the check failed.
+    /// The test; none if the check does not name its tests.
     pub test: Option<String>,
 }
 
-/// What the checks are to be run on.
+/// A requested run of the checks.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct CheckRun {
-    /// The candidates on top of the base, in assembled order; none for the base itself.
+    /// The candidates on top of the base, in assembly order; empty for the base itself.
     pub set: Vec<TaskNumber>,
-    /// How many of the checks are wanted, from the first one on.
+    /// The number of checks to run, from the first on.
     pub checks: usize,
 }
 
-/// How a run ended.
+/// The result of a run.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum RunResult {
-    /// The checks ran, and this failed.
+    /// The checks ran, with these failures.
     Ran(BTreeSet<FailedCheck>),
-    /// The candidates do not merge without the others; this one is where it stops.
+    /// The candidates do not merge without the others; this one conflicts.
     DoesNotMerge(TaskNumber),
 }
 
-/// What to do now.
+/// The next step of the search.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Step {
-    /// Run the checks, then [`Blame::take`] what failed.
+    /// Run the checks, then [`CulpritSearch::record`] the result.
     Run(CheckRun),
-    /// It is clear.
+    /// The search is done.
     Done(SearchResult),
 }
 
-/// Who is to blame, and what stands.
+/// The result of the search.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct SearchResult {
-    /// The candidates that pass together, in assembled order.
+    /// The candidates that pass together, in assembly order.
     pub passing: Vec<TaskNumber>,
-    /// Those that fail, alone or with others.
+    /// The candidates that fail, alone or with others.
     pub culprits: Vec<Culprit>,
-    /// Those that were built on a culprit or stuck one, and that one.
+    /// The candidates built on a culprit or an unmergeable one, with that one.
     pub built_on: Vec<(TaskNumber, TaskNumber)>,
-    /// Those that only merge on top of one that is out.
+    /// The candidates that only merge on top of a removed one.
     pub unmergeable: Vec<TaskNumber>,
-    /// What fails on the passing set: on the base, too, so nobody is blamed.
+    /// The failures on the passing set that occur on the base too.
     pub already_failing: BTreeSet<FailedCheck>,
-    /// What failed on the base and passes on the passing set.
+    /// The failures on the base that the passing set fixes.
     pub fixed: BTreeSet<FailedCheck>,
-    /// What failed once on the passing set and passed when it was run again.
+    /// The failures on the passing set that disappeared in a re-run.
     pub flaky: BTreeSet<FailedCheck>,
 }
 
-/// A candidate that makes checks fail.
+/// A candidate that breaks a check.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Culprit {
     /// The candidate.
     pub task: TaskNumber,
-    /// The smallest set of others it needs to fail; none if it fails alone.
+    /// The smallest set of others with which it fails; empty if it fails alone.
     pub with: Vec<TaskNumber>,
-    /// What fails, all of one check.
+    /// The failures, all of one check.
     pub failures: BTreeSet<FailedCheck>,
 }
 
@@ -96,8 +96,7 @@ pub struct CulpritSearch {
     runs: usize,
 }
 
-/// How often the checks may run for `candidates` with these numbers of partners, one for each
-/// culprit candidate.
+/// Returns the maximum number of check runs, given the number of partners of each culprit.
 pub fn max_runs(candidates: usize, reruns: usize, partners: &[usize]) -> usize {
     let halvings = candidates.max(1).next_power_of_two().ilog2() as usize;
     let for_each = partners
@@ -107,8 +106,10 @@ pub fn max_runs(candidates: usize, reruns: usize, partners: &[usize]) -> usize {
 }
 
 impl CulpritSearch {
-    /// A search over the candidates in assembled order. `built_on` names what each contains, of
-    /// which only what is in `order` counts; `checks` is how many checks there are.
+    /// Starts a search over the candidates in assembly order.
+    ///
+    /// `built_on` has the tasks each contains, of which only those in `order` count; `checks` is
+    /// the number of checks.
     pub fn new(
         order: Vec<TaskNumber>,
         built_on: BTreeMap<TaskNumber, Vec<TaskNumber>>,
@@ -125,7 +126,7 @@ impl CulpritSearch {
         }
     }
 
-    /// What to do now. The answer stays the same until [`Blame::take`].
+    /// Returns the next step, which stays the same until [`CulpritSearch::record`].
     pub fn next(&self) -> Step {
         match self.search() {
             Ok(result) => Step::Done(result),
@@ -133,7 +134,7 @@ impl CulpritSearch {
         }
     }
 
-    /// Takes what came of the run that [`Blame::next`] asks for.
+    /// Records the result of the run that [`CulpritSearch::next`] requested.
     pub fn record(&mut self, answer: RunResult) {
         if let Step::Run(run) = self.next() {
             self.runs += usize::from(matches!(answer, RunResult::Ran(_)));
@@ -143,12 +144,12 @@ impl CulpritSearch {
         }
     }
 
-    /// How often the checks ran.
+    /// Returns the number of check runs.
     pub fn runs(&self) -> usize {
         self.runs
     }
 
-    /// The whole search as far as it is known; the first answer that is missing ends it.
+    /// Replays the search over the known answers; the first missing one ends it.
     fn search(&self) -> Result<SearchResult, CheckRun> {
         let mut result = SearchResult::default();
         let mut passing = self.order.clone();
@@ -172,7 +173,7 @@ impl CulpritSearch {
         }
     }
 
-    /// Takes a candidate out, and what was built on it.
+    /// Removes a candidate and those built on it.
     fn take_out(&self, task: TaskNumber, passing: &mut Vec<TaskNumber>, result: &mut SearchResult) {
         let contains = |other: &TaskNumber| self.upstream(*other).contains(&task);
         let built_on_it = passing.iter().copied().filter(contains);
@@ -182,13 +183,13 @@ impl CulpritSearch {
         passing.retain(|other| *other != task && !contains(other));
     }
 
-    /// The candidate that tips the checks, and the smallest set it needs for it.
+    /// Returns the candidate at the boundary, and the smallest set with which it fails.
     fn culprit(&self, passing: &[TaskNumber], checks: usize) -> Result<Culprit, CheckRun> {
         let prefix = |length: usize| passing[..length].to_vec();
         let (length, failures) = loop {
             let length = self.bisect(passing.len(), checks, &prefix)?;
             let failures = self.confirmed(&prefix(length), checks)?;
-            // A boundary that passes when run again is none: the bisection now knows that.
+            // A boundary that passes in a re-run is rejected: the bisection now knows that.
             if !failures.is_empty() {
                 break (length, failures);
             }
@@ -211,7 +212,7 @@ impl CulpritSearch {
         })
     }
 
-    /// The others without which a candidate passes.
+    /// Returns the partners without which a candidate passes.
     fn partners(
         &self,
         task: TaskNumber,
@@ -238,8 +239,9 @@ impl CulpritSearch {
         }
     }
 
-    /// The shortest length whose set fails while the one before it passes, between 0, which is
-    /// known to pass, and `longest`, which is known to fail.
+    /// Finds a length whose set fails while the set before it passes.
+    ///
+    /// Length 0 is known to pass and `longest` to fail.
     fn bisect(
         &self,
         longest: usize,
@@ -262,7 +264,7 @@ impl CulpritSearch {
         Ok(bad)
     }
 
-    /// What fails on a set every time and not on the base, after as many re-runs as it takes.
+    /// Returns the failures that occur in every run of a set and not on the base.
     fn confirmed(
         &self,
         set: &[TaskNumber],
@@ -284,15 +286,16 @@ impl CulpritSearch {
         self.known_bad(set, checks).ok_or_else(|| run(set, checks))
     }
 
-    /// Whether a set is known to fail where the base passes. What cannot be tried counts as
-    /// passing: the search only ever relies on failures it saw.
+    /// Returns `true` if a set is known to fail where the base passes.
+    ///
+    /// A set that does not merge counts as passing: the search only relies on observed failures.
     fn known_bad(&self, set: &[TaskNumber], checks: usize) -> Option<bool> {
         let base = self.failures(&[], self.checks).unwrap_or_default();
         let failures = self.failures(set, checks).ok()?;
         Some(!without(failures, &base).is_empty())
     }
 
-    /// What failed among the first `checks` in every run of a set.
+    /// Returns the failures among the first `checks` that occur in every run of a set.
     fn failures(
         &self,
         set: &[TaskNumber],
@@ -319,14 +322,14 @@ impl CulpritSearch {
             .ok_or_else(|| run(set, checks))
     }
 
-    /// The answers on a set that tell about so many checks.
+    /// Returns the answers on a set that cover at least this number of checks.
     fn answers(&self, set: &[TaskNumber], checks: usize) -> impl Iterator<Item = &RunResult> {
         let set: BTreeSet<TaskNumber> = set.iter().copied().collect();
         let known = self.known.get(&set).into_iter().flatten();
         known.filter_map(move |(ran, answer)| (*ran >= checks).then_some(answer))
     }
 
-    /// How the passing set, which passes, stands against the base.
+    /// Compares the passing set with the base.
     fn compare(&self, passing: &[TaskNumber], result: &mut SearchResult) -> Result<(), CheckRun> {
         let now = self.failures(passing, self.checks)?;
         let base = self.failures(&[], self.checks).unwrap_or_default();
@@ -343,7 +346,7 @@ impl CulpritSearch {
         Ok(())
     }
 
-    /// What a candidate contains of the others, directly or through them.
+    /// Returns the candidates this one was built on, directly or through others.
     fn upstream(&self, task: TaskNumber) -> BTreeSet<TaskNumber> {
         let mut found = BTreeSet::new();
         let mut open = vec![task];
@@ -357,7 +360,7 @@ impl CulpritSearch {
         found
     }
 
-    /// These candidates with all they were built on, in assembled order.
+    /// Returns these candidates with all they were built on, in assembly order.
     fn in_order(&self, needed: &BTreeSet<TaskNumber>, more: &[TaskNumber]) -> Vec<TaskNumber> {
         let mut set = needed.clone();
         for task in more {
@@ -381,8 +384,9 @@ fn wanted(failures: &BTreeSet<FailedCheck>, checks: usize) -> BTreeSet<FailedChe
     wanted.cloned().collect()
 }
 
-/// What is failure and was not on the base. A check of the base that failed without naming tests
-/// covers all of its tests.
+/// Returns the failures that did not occur on the base.
+///
+/// A check that failed on the base without naming tests covers all of its tests.
 fn without(failures: BTreeSet<FailedCheck>, base: &BTreeSet<FailedCheck>) -> BTreeSet<FailedCheck> {
     let whole = |failure: &FailedCheck| FailedCheck {
         check: failure.check,

@@ -1,53 +1,53 @@
-//! What will not go in as far as can be told without merging: why, and what would bring it in.
+//! Explains the tasks that an assembly leaves out, and the steps that would include them.
 
 use crate::model::ids::TaskNumber;
 use crate::model::task_list::{and_list, comma_list, together_with};
 
-/// A task that will not go in.
+/// A task that is left out.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Exclusion {
     /// The task.
     pub task: TaskNumber,
-    /// Why not.
+    /// The reason.
     pub reason: ExclusionReason,
 }
 
-/// Why a task will not go in.
+/// The reason why a task is left out.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum ExclusionReason {
-    /// It conflicts with chosen tasks.
+    /// It conflicts with selected tasks.
     Conflict {
-        /// Those tasks.
+        /// The conflicting tasks.
         with: Vec<TaskNumber>,
-        /// What would have to stay out for it: those, and what was built on them.
+        /// The tasks it would replace: the conflicting ones, and those built on them.
         instead_of: Vec<TaskNumber>,
     },
-    /// It was built on a task that does not go in.
+    /// It was built on a task that is left out.
     BuiltOn(TaskNumber),
-    /// A person left it out.
+    /// The user left it out.
     ByUser,
-    /// A check failed with it when these very results were put together last.
+    /// A check failed with it in the last assembly of the same candidates.
     FailedChecks(FailingSet),
 }
 
-/// A check that failed on a set of candidates, and on no smaller one.
+/// A minimal set of candidates on which a check failed.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct FailingSet {
-    /// The check.
+    /// The command of the check.
     pub command: String,
-    /// It was killed by its time limit.
+    /// `true` if the check reached its time limit.
     pub timed_out: bool,
-    /// The set: the last of these in assembled order is left out.
+    /// The set, of which the last task in assembly order is left out.
     pub tasks: Vec<TaskNumber>,
 }
 
 impl Exclusion {
-    /// Why it stays out.
-    pub fn why(&self) -> String {
+    /// Explains why the task is left out.
+    pub fn explanation(&self) -> String {
         match &self.reason {
             ExclusionReason::Conflict { with, .. } => format!("conflicts with {}", and_list(with)),
             ExclusionReason::BuiltOn(task) => format!("built on {task}, which is left out"),
-            ExclusionReason::ByUser => "left out by a person".to_owned(),
+            ExclusionReason::ByUser => "left out by the user".to_owned(),
             ExclusionReason::FailedChecks(failing) => {
                 let how = together_with(&failing.without(self.task));
                 let fails = if failing.timed_out {
@@ -56,30 +56,30 @@ impl Exclusion {
                     "fails"
                 };
                 format!(
-                    "`{}` {fails} with it {how}, as was found out before",
+                    "`{}` {fails} with it {how}, as found earlier",
                     failing.command
                 )
             }
         }
     }
 
-    /// What would bring it in.
+    /// Explains how the task can be included.
     pub fn remedy(&self) -> String {
         match &self.reason {
             ExclusionReason::Conflict { with, instead_of } => format!(
-                "comes in when it is dispatched again on top of {}, or in place of {} (--order {})",
+                "included after a re-dispatch on top of {}, or in place of {} (--order {})",
                 comma_list(with),
                 comma_list(instead_of),
                 self.task.0
             ),
-            ExclusionReason::BuiltOn(task) => format!("comes in with {task}"),
-            ExclusionReason::ByUser => "comes in when it is no longer left out".to_owned(),
+            ExclusionReason::BuiltOn(task) => format!("included with {task}"),
+            ExclusionReason::ByUser => "included when it is no longer left out".to_owned(),
             ExclusionReason::FailedChecks(failing) => match failing.without(self.task).as_slice() {
-                [] => "comes in with another result, or when everything is checked again \
+                [] => "included with another candidate, or after a new check of everything \
                        (--recheck)"
                     .to_owned(),
                 with => format!(
-                    "comes in with another result, or in place of {} (--leave-out {})",
+                    "included with another candidate, or in place of {} (--leave-out {})",
                     comma_list(with),
                     with[0].0
                 ),

@@ -1,5 +1,4 @@
-//! Choices while branches are put together: which go in and in which order, who is to blame for a
-//! failing check, and what may be done about a conflict. Pure.
+//! The pure decisions of an assembly: selection, order, exclusions and the search for culprits.
 
 pub mod culprit;
 pub mod exclusion;

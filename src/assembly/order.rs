@@ -1,10 +1,10 @@
-//! In which order candidates are merged.
+//! Orders the candidates of an assembly.
 //!
-//! First what was chosen ([`crate::assembly::selection`]), then the others, as a last try: they are the
-//! ones to be resolved or dispatched again. Inside each half dependencies come first; then the
-//! fewest conflicts (240 generated sets of 10: 6.5 merged, against 6.1 first come, first served and
-//! 5.0 at worst); then editors and adders before movers and deleters, because a set of branches
-//! that only conflicts jointly mostly merges in that order; then priority; then number.
+//! The selected ones come first ([`crate::assembly::selection`]), then the others, to be resolved
+//! or re-dispatched. In each half dependencies come first; then the fewest conflicts (240 generated
+//! sets of 10: 6.5 merged, against 6.1 first come, first served and 5.0 at worst); then editors and
+//! adders before movers and deleters, because most sets of branches that only conflict jointly
+//! merge in that order; then priority; then number.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
@@ -15,25 +15,25 @@ use crate::base::text::plural;
 use crate::model::ids::TaskNumber;
 use crate::model::task_list::{and_list, comma_list};
 
-/// One merge to be done.
+/// One merge of the assembly.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct OrderStep {
     /// The task.
     pub task: TaskNumber,
-    /// Why here, in a few words.
-    pub why: String,
+    /// The reason for its position, in a few words.
+    pub reason: String,
 }
 
-/// What goes in and how.
+/// The order of an assembly.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Order {
-    /// Every task that may be tried, in the order in which it should be.
+    /// The tasks to try, in order.
     pub steps: Vec<OrderStep>,
-    /// What goes in as far as pairs can tell, and what does not.
+    /// The selected and the excluded tasks.
     pub selection: Selection,
 }
 
-/// Chooses, and puts in order.
+/// Selects and orders the tasks.
 pub fn assembly_order(input: &OrderInput) -> Order {
     let choice = select(input);
     let mut order = Ordering::new(input, &choice);
@@ -87,7 +87,7 @@ impl<'a> Ordering<'a> {
         }
     }
 
-    /// Puts these tasks behind what is placed, each behind what it was built on.
+    /// Appends these tasks, each after the tasks it was built on.
     fn place(&mut self, input: &OrderInput, tasks: Vec<TaskNumber>) {
         let mut waiting: BTreeSet<TaskNumber> = tasks.into_iter().collect();
         for (turn, wanted) in (1..).zip(&input.first) {
@@ -96,12 +96,12 @@ impl<'a> Ordering<'a> {
                 let Some(next) = self.best(&waiting, |task| needed.contains(task)) else {
                     break;
                 };
-                let by_person = if next == *wanted {
+                let by_user = if next == *wanted {
                     format!("{} in the order given", ordinal(turn))
                 } else {
                     format!("before {wanted}, which was built on it")
                 };
-                self.push(next, Some(by_person));
+                self.push(next, Some(by_user));
                 waiting.remove(&next);
             }
         }
@@ -110,7 +110,7 @@ impl<'a> Ordering<'a> {
         }
     }
 
-    /// Sorts these tasks: again and again the best of those that were built on none of the rest.
+    /// Sorts these tasks: repeatedly the best of those that were built on none of the rest.
     fn sorted(&self, waiting: &BTreeSet<TaskNumber>) -> Vec<TaskNumber> {
         let mut dependents: BTreeMap<TaskNumber, Vec<TaskNumber>> = BTreeMap::new();
         let mut open: BTreeMap<TaskNumber, usize> = BTreeMap::new();
@@ -145,7 +145,7 @@ impl<'a> Ordering<'a> {
         sorted
     }
 
-    /// A task and all it was built on that is not placed.
+    /// Returns a task and all unplaced tasks it was built on.
     fn needed(&self, task: TaskNumber, waiting: &BTreeSet<TaskNumber>) -> BTreeSet<TaskNumber> {
         let mut needed = BTreeSet::new();
         let mut open = vec![task];
@@ -178,14 +178,14 @@ impl<'a> Ordering<'a> {
         (degree, moves, Reverse(priority), number)
     }
 
-    fn push(&mut self, task: TaskNumber, by_person: Option<String>) {
-        let why = self.reason(task, by_person);
+    fn push(&mut self, task: TaskNumber, by_user: Option<String>) {
+        let reason = self.reason(task, by_user);
         self.placed.insert(task);
-        self.steps.push(OrderStep { task, why });
+        self.steps.push(OrderStep { task, reason });
     }
 
-    fn reason(&self, number: TaskNumber, by_person: Option<String>) -> String {
-        let mut parts: Vec<String> = by_person.into_iter().collect();
+    fn reason(&self, number: TaskNumber, by_user: Option<String>) -> String {
+        let mut parts: Vec<String> = by_user.into_iter().collect();
         let Some(task) = self.admitted.get(&number) else {
             return parts.join("; ");
         };
@@ -213,12 +213,12 @@ impl<'a> Ordering<'a> {
         parts.push(match (self.chosen.contains(&number), around.len()) {
             (true, 0) => "no conflict".to_owned(),
             (true, count) => format!(
-                "{} with what comes later ({})",
+                "{} with later tasks ({})",
                 plural(count, "conflict"),
                 comma_list(&around)
             ),
-            (false, _) if before.is_empty() => "what it was built on is not in".to_owned(),
-            (false, _) => format!("conflicts with {}, in before", and_list(&before)),
+            (false, _) if before.is_empty() => "a task it was built on is left out".to_owned(),
+            (false, _) => format!("conflicts with {}, merged before", and_list(&before)),
         });
         if task.moves_or_deletes {
             parts.push("moves or deletes files".to_owned());
@@ -242,8 +242,10 @@ fn ordinal(number: usize) -> String {
 }
 
 impl Order {
-    /// The same without what is known to fail: of each set that goes in as a whole the task that
-    /// comes last, and what was built on it.
+    /// Removes tasks that are known to fail.
+    ///
+    /// Of each failing set that is selected as a whole, the last task is removed, with the tasks
+    /// built on it.
     #[must_use]
     pub fn without_failing(
         mut self,
@@ -256,11 +258,11 @@ impl Order {
                 continue;
             }
             let mut steps = self.steps.iter().rev().map(|step| step.task);
-            let Some(guilty) = steps.find(|task| set.tasks.contains(task)) else {
+            let Some(culprit) = steps.find(|task| set.tasks.contains(task)) else {
                 continue;
             };
-            self.take_out(guilty, ExclusionReason::FailedChecks(set.clone()));
-            let mut out = vec![guilty];
+            self.take_out(culprit, ExclusionReason::FailedChecks(set.clone()));
+            let mut out = vec![culprit];
             while let Some(task) = out.pop() {
                 let contains =
                     |other: &&TaskNumber| built_on.get(other).is_some_and(|on| on.contains(&task));
@@ -272,7 +274,7 @@ impl Order {
                     .copied()
                     .collect();
                 for other in &more {
-                    self.take_out(*other, ExclusionReason::BuiltOn(guilty));
+                    self.take_out(*other, ExclusionReason::BuiltOn(culprit));
                 }
                 out.extend(more);
             }
@@ -299,26 +301,26 @@ mod tests {
         let steps = assembly_order(&input(text)).steps;
         let lines = steps
             .iter()
-            .map(|step| format!("{} {}", step.task, step.why));
+            .map(|step| format!("{} {}", step.task, step.reason));
         lines.collect::<Vec<_>>().join("\n")
     }
 
     #[test]
     fn the_one_that_conflicts_with_most_goes_last() {
         insta::assert_snapshot!(order("1 2 3 4 | 1x2 1x3 1x4"), @r"
-        #2 1 conflict with what comes later (#1)
-        #3 1 conflict with what comes later (#1)
-        #4 1 conflict with what comes later (#1)
-        #1 conflicts with #2, #3 and #4, in before
+        #2 1 conflict with later tasks (#1)
+        #3 1 conflict with later tasks (#1)
+        #4 1 conflict with later tasks (#1)
+        #1 conflicts with #2, #3 and #4, merged before
         ");
     }
 
     #[test]
     fn dependencies_go_before_everything_else() {
         insta::assert_snapshot!(order("1<3 2 3 | 2x3"), @r"
-        #3 1 conflict with what comes later (#2)
+        #3 1 conflict with later tasks (#2)
         #1 built on #3; no conflict
-        #2 conflicts with #3, in before
+        #2 conflicts with #3, merged before
         ");
     }
 
@@ -333,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_built_on_a_task_that_is_left_out_stays_out() {
+    fn tasks_built_on_a_left_out_task_are_left_out() {
         insta::assert_snapshot!(order("1- 2<1 3<2 4 5<9"), @r"
         #4 no conflict
         #5 no conflict
@@ -341,13 +343,13 @@ mod tests {
     }
 
     #[test]
-    fn a_persons_order_goes_first_with_what_it_was_built_on() {
+    fn the_users_order_goes_first_with_the_tasks_below() {
         insta::assert_snapshot!(order("1 2 3<4 4 5 | 1x5 | 3,5"), @r"
         #4 before #3, which was built on it; no conflict
         #3 1st in the order given; built on #4; no conflict
-        #5 2nd in the order given; 1 conflict with what comes later (#1)
+        #5 2nd in the order given; 1 conflict with later tasks (#1)
         #2 no conflict
-        #1 conflicts with #5, in before
+        #1 conflicts with #5, merged before
         ");
     }
 
@@ -410,7 +412,7 @@ mod tests {
         let order = assembly_order(&input).without_failing(&failing, &built_on);
         let chosen: Vec<TaskNumber> = order.selection.chosen.into_iter().collect();
         let out = order.selection.left_out.iter();
-        let out = out.map(|out| format!("{} {}; {}", out.task, out.why(), out.remedy()));
+        let out = out.map(|out| format!("{} {}; {}", out.task, out.explanation(), out.remedy()));
         let lines: Vec<String> = std::iter::once(comma_list(&chosen)).chain(out).collect();
         lines.join("\n")
     }
@@ -419,22 +421,22 @@ mod tests {
     fn of_a_failing_set_the_last_stays_out_with_what_was_built_on_it() {
         insta::assert_snapshot!(order_without_failing("1 2 3<2 4<3 5", &[&[1, 2]]), @r"
         #1, #5
-        #2 `make` fails with it together with #1, as was found out before; comes in with another result, or in place of #1 (--leave-out 1)
-        #3 built on #2, which is left out; comes in with #2
-        #4 built on #2, which is left out; comes in with #2
+        #2 `make` fails with it together with #1, as found earlier; included with another candidate, or in place of #1 (--leave-out 1)
+        #3 built on #2, which is left out; included with #2
+        #4 built on #2, which is left out; included with #2
         ");
         insta::assert_snapshot!(order_without_failing("1 2 | | 2", &[&[1, 2], &[2]]), @r"
 
-        #1 `make` fails with it together with #2, as was found out before; comes in with another result, or in place of #2 (--leave-out 2)
-        #2 `make` fails with it on its own, as was found out before; comes in with another result, or when everything is checked again (--recheck)
+        #1 `make` fails with it together with #2, as found earlier; included with another candidate, or in place of #2 (--leave-out 2)
+        #2 `make` fails with it on its own, as found earlier; included with another candidate, or after a new check of everything (--recheck)
         ");
     }
 
     #[test]
-    fn a_set_that_does_not_go_in_as_a_whole_is_no_obstacle() {
+    fn a_failing_set_that_is_not_selected_as_a_whole_is_ignored() {
         insta::assert_snapshot!(order_without_failing("1- 2 3", &[&[1, 2]]), @r"
         #2, #3
-        #1 left out by a person; comes in when it is no longer left out
+        #1 left out by the user; included when it is no longer left out
         ");
     }
 }

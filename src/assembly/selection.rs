@@ -1,11 +1,10 @@
-//! Which candidates go in: the largest set without a conflict.
+//! Selects the candidates to assemble: the largest set without a conflict.
 //!
-//! The set is closed under "was built on": with a task come all it was built on. It is the largest
-//! there is as long as a part of the graph that hangs together has at most [`EXACT`] tasks; in a
-//! larger part the task with the fewest conflicts is taken until what is left falls apart into such
-//! parts, and the result is never smaller than first come, first served. Among sets of one size
-//! editors and adders go before movers and deleters, then priority, then number. A person's words
-//! go before all of it.
+//! The set contains every task that a member was built on. Connected parts of the graph with at
+//! most [`EXACT`] tasks are solved exactly; in larger parts the task with the fewest conflicts is
+//! selected until the rest splits into such parts, and the result is never smaller than first come,
+//! first served. Among sets of one size editors and adders go before movers and deleters, then
+//! priority, then number. The user's choices outrank all of this.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,46 +12,47 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::assembly::exclusion::{Exclusion, ExclusionReason};
 use crate::model::ids::TaskNumber;
 
-/// The largest part for which every set is looked at.
+/// The size up to which a connected part is solved exactly.
 pub const EXACT: usize = 12;
 
-/// What choice and order are made from.
+/// The input for selection and order.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct OrderInput {
     /// The tasks with a candidate.
     pub tasks: Vec<OrderTask>,
-    /// The pairs whose candidates do not merge.
+    /// The pairs whose candidates conflict.
     pub conflicts: Vec<(TaskNumber, TaskNumber)>,
-    /// The tasks a person wants first, in this order, each behind what it was built on. One that
-    /// conflicts with an earlier one of these stays out.
+    /// The tasks the user wants first, in this order.
+    ///
+    /// Each follows the tasks it was built on; one that conflicts with an earlier one is left out.
     pub first: Vec<TaskNumber>,
 }
 
 /// One task with a candidate.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct OrderTask {
-    /// Its number.
+    /// The number.
     pub number: TaskNumber,
-    /// Higher goes first among equals.
+    /// The priority among equals, higher first.
     pub priority: i32,
-    /// The tasks its candidate was built on. One that is not in the list is no obstacle.
+    /// The tasks its candidate was built on; tasks missing in the input are ignored.
     pub depends_on: Vec<TaskNumber>,
-    /// Whether the candidate takes paths away from where they were.
+    /// `true` if the candidate moves or deletes paths.
     pub moves_or_deletes: bool,
-    /// Whether it must not go in; what was built on it then stays out too.
+    /// `true` if it is left out, together with the tasks built on it.
     pub left_out: bool,
 }
 
-/// Which tasks go in and which do not, as far as pairs can tell.
+/// The selected and the excluded tasks, judged by pairwise conflicts.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Selection {
-    /// What goes in.
+    /// The selected tasks.
     pub chosen: BTreeSet<TaskNumber>,
-    /// What does not, in the order of the input.
+    /// The excluded tasks, in the order of the input.
     pub left_out: Vec<Exclusion>,
 }
 
-/// Chooses what goes in.
+/// Selects the tasks to assemble.
 pub fn select(input: &OrderInput) -> Selection {
     let graph = Graph::new(input);
     let mut chosen = graph.pinned(&input.first);
@@ -70,13 +70,13 @@ pub fn select(input: &OrderInput) -> Selection {
     }
 }
 
-/// The tasks by their place in the input, with what ties them together.
+/// The tasks by their index in the input, with their relations.
 struct Graph<'a> {
     tasks: &'a [OrderTask],
-    /// What each was built on, directly or through others.
+    /// The tasks each was built on, directly or through others.
     upstream: Vec<BTreeSet<usize>>,
     conflicts: Vec<BTreeSet<usize>>,
-    /// Out by a person's word, its own or that on one it was built on.
+    /// `true` for tasks the user left out, and those built on them.
     barred: Vec<bool>,
 }
 
@@ -122,14 +122,14 @@ impl<'a> Graph<'a> {
         self.tasks[place].number
     }
 
-    /// A task with all it was built on.
+    /// Returns a task with all it was built on.
     fn closure(&self, place: usize) -> BTreeSet<usize> {
         let mut closure = self.upstream[place].clone();
         closure.insert(place);
         closure
     }
 
-    /// Whether a task, with all it was built on, can stand beside what is chosen.
+    /// Returns `true` if a task, with all it was built on, conflicts with no chosen task.
     fn may_join(&self, place: usize, chosen: &BTreeSet<usize>) -> bool {
         if self.barred[place] || chosen.contains(&place) {
             return false;
@@ -140,7 +140,7 @@ impl<'a> Graph<'a> {
         })
     }
 
-    /// What a person wants first, as far as it goes together.
+    /// Selects the user's first tasks, as far as they do not conflict.
     fn pinned(&self, first: &[TaskNumber]) -> BTreeSet<usize> {
         let mut chosen = BTreeSet::new();
         for number in first {
@@ -152,7 +152,7 @@ impl<'a> Graph<'a> {
         chosen
     }
 
-    /// Adds the best set among the open tasks, part by part.
+    /// Adds the best set of the open tasks, part by part.
     fn solve(&self, open: BTreeSet<usize>, chosen: &mut BTreeSet<usize>) {
         let mut parts = self.parts(&open);
         while let Some(part) = parts.pop() {
@@ -167,15 +167,16 @@ impl<'a> Graph<'a> {
         }
     }
 
-    /// What hangs together by conflicts or by having been built on one another. A task that neither
-    /// conflicts nor was built on one that does is a part of its own: it goes in whatever else does.
+    /// Splits the open tasks into parts connected by conflicts or "built on" relations.
+    ///
+    /// A task without conflicts, also in the tasks it was built on, is a part of its own.
     fn parts(&self, open: &BTreeSet<usize>) -> Vec<BTreeSet<usize>> {
-        let meets = |place: usize| {
+        let has_conflict = |place: usize| {
             self.conflicts[place]
                 .iter()
                 .any(|other| open.contains(other))
         };
-        let is_free = |place: &usize| self.closure(*place).iter().all(|on| !meets(*on));
+        let is_free = |place: &usize| self.closure(*place).iter().all(|on| !has_conflict(*on));
         let (free, tied): (BTreeSet<usize>, BTreeSet<usize>) =
             open.iter().partition(|p| is_free(p));
         let mut ties: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
@@ -204,7 +205,7 @@ impl<'a> Graph<'a> {
         parts
     }
 
-    /// The best of all sets of a small part.
+    /// Returns the best of all sets of a small part.
     fn largest(&self, part: &BTreeSet<usize>) -> BTreeSet<usize> {
         let places: Vec<usize> = part.iter().copied().collect();
         let mask = |of: &BTreeSet<usize>| -> u32 {
@@ -212,10 +213,10 @@ impl<'a> Graph<'a> {
             bits.map(|bit| 1 << bit).sum()
         };
         let needs: Vec<u32> = places.iter().map(|p| mask(&self.upstream[*p])).collect();
-        let clashes: Vec<u32> = places.iter().map(|p| mask(&self.conflicts[*p])).collect();
+        let excludes: Vec<u32> = places.iter().map(|p| mask(&self.conflicts[*p])).collect();
         let fits = |set: u32| {
             (0..places.len()).all(|bit| {
-                set & (1 << bit) == 0 || (needs[bit] & !set == 0 && clashes[bit] & set == 0)
+                set & (1 << bit) == 0 || (needs[bit] & !set == 0 && excludes[bit] & set == 0)
             })
         };
         let members = |set: u32| -> BTreeSet<usize> {
@@ -228,7 +229,7 @@ impl<'a> Graph<'a> {
         largest.max_by_key(|set| self.rank(set)).unwrap_or_default()
     }
 
-    /// The task with the fewest conflicts, then the best of what its choice leaves open.
+    /// Selects the task with the fewest conflicts until the rest is small enough to solve exactly.
     fn greedy(&self, part: &BTreeSet<usize>) -> BTreeSet<usize> {
         let mut chosen = BTreeSet::new();
         let mut open = part.clone();
@@ -246,7 +247,7 @@ impl<'a> Graph<'a> {
             open.remove(&next);
             let gone: BTreeSet<usize> = self.conflicts[next].intersection(&open).copied().collect();
             open.retain(|place| !gone.contains(place) && self.upstream[*place].is_disjoint(&gone));
-            // What falls off in small parts is solved exactly at once.
+            // Small parts that split off are solved exactly.
             for small in self.parts(&open).into_iter().filter(|p| p.len() <= EXACT) {
                 chosen.extend(self.largest(&small));
                 open.retain(|place| !small.contains(place));
@@ -270,13 +271,13 @@ impl<'a> Graph<'a> {
         chosen
     }
 
-    /// What goes first among equals.
+    /// Returns the sort key among equals.
     fn preference(&self, place: usize) -> (bool, Reverse<i32>, TaskNumber) {
         let task = &self.tasks[place];
         (task.moves_or_deletes, Reverse(task.priority), task.number)
     }
 
-    /// The larger the better: size, few movers, high priorities, low numbers.
+    /// Returns the rank of a set, higher is better: size, few movers, priorities, low numbers.
     fn rank(&self, set: &BTreeSet<usize>) -> impl Ord + use<> {
         let movers = set.iter().filter(|p| self.tasks[**p].moves_or_deletes);
         let priority: i64 = set.iter().map(|p| i64::from(self.tasks[*p].priority)).sum();
@@ -320,7 +321,7 @@ impl<'a> Graph<'a> {
         }
     }
 
-    /// The task further up that stays out for a reason of its own.
+    /// Returns the upstream task that is left out for a reason of its own.
     fn root(&self, place: usize, chosen: &BTreeSet<usize>) -> usize {
         let out = |place: &usize| !chosen.contains(place);
         let rootless = |place: &usize| !self.upstream[*place].iter().any(out);

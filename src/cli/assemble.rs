@@ -144,7 +144,7 @@ fn render(state: &RunState, order: &Order, conflicts: &[TaskConflict], policy: &
         ),
     };
     for (place, step) in (1..).zip(chosen) {
-        text += &format!("{place:>3}. {}\n     {}\n", name(step.task), step.why);
+        text += &format!("{place:>3}. {}\n     {}\n", name(step.task), step.reason);
     }
     for (heading, some) in [
         ("left out unless resolved as described:", maybe),
@@ -154,7 +154,7 @@ fn render(state: &RunState, order: &Order, conflicts: &[TaskConflict], policy: &
             text += &format!("\n{heading}\n");
         }
         for out in some {
-            let why = plain_line(&out.why(), 400);
+            let why = plain_line(&out.explanation(), 400);
             let places = places(out, conflicts);
             text += &format!("  {}\n     {why}{places}\n", name(out.task));
             for line in settled_by(out, conflicts, policy) {

@@ -227,8 +227,8 @@ fn value(facts: &[String], findings: &[Finding]) -> serde_json::Value {
         } = &finding.problem;
         json!({
             "run": run.as_ref().map(RunId::as_str),
-            "what": what,
-            "why": why,
+            "problem": what,
+            "reason": why,
             "fix": fix.words(),
             "fixable": fix.is_automatic(),
             "repaired": finding.repaired.as_ref().map(Result::is_ok),

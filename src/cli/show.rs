@@ -20,7 +20,7 @@ use crate::model::plan::Task;
 use crate::model::run::RunState;
 use crate::model::task_change::{Placement, TaskChange};
 use crate::model::usage::Cost;
-use crate::report::board::text::why_left_out;
+use crate::report::board::text::left_out_reason;
 use crate::report::words::{resolved, second};
 use crate::ui::Ui;
 
@@ -120,7 +120,7 @@ fn render(state: &RunState, task: &Task) -> String {
 /// Returns the reason why a task was left out, as all boards give it.
 fn left_out(state: &RunState, number: TaskNumber) -> Option<String> {
     match state.placement(number) {
-        Placement::LeftOut(out) => Some(why_left_out(out)),
+        Placement::LeftOut(out) => Some(left_out_reason(out)),
         _ => None,
     }
 }
@@ -129,7 +129,7 @@ fn left_out(state: &RunState, number: TaskNumber) -> Option<String> {
 fn place(state: &RunState, number: TaskNumber) -> String {
     let place = match state.placement(number) {
         Placement::Merged(merged) => format!("merged as {}", merged.commit.short()),
-        Placement::LeftOut(out) => format!("left out: {}", why_left_out(out)),
+        Placement::LeftOut(out) => format!("left out: {}", left_out_reason(out)),
         Placement::NotAssembled => String::new(),
     };
     match state.is_conflict_open(number) {
@@ -232,7 +232,7 @@ fn describe(outcome: &Outcome, is_shell: bool) -> Vec<(&'static str, String)> {
         ));
     }
     for change in &outcome.outside_changes {
-        lines.push(("outside", format!("{} changed meanwhile", change.what)));
+        lines.push(("outside", format!("{} changed meanwhile", change.name)));
     }
     for left in &outcome.killed_processes {
         lines.push(("killed", format!("{left} outlived the worker")));

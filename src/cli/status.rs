@@ -184,7 +184,7 @@ fn render_history(rows: &[serde_json::Value], columns: usize) -> String {
         let field = |name: &str| row[name].as_str().unwrap_or_default().to_owned();
         let state = match (row["landed"].as_str(), field("state").as_str()) {
             (Some(_), _) => "landed".to_owned(),
-            (None, "needs-attention") => Standing::NeedsPerson.words().to_owned(),
+            (None, "needs-attention") => Standing::NeedsAttention.words().to_owned(),
             (None, state) => state.to_owned(),
         };
         let done = match row["tasks"].as_u64() {
@@ -251,10 +251,10 @@ mod tests {
             broken,
         ];
         insta::assert_snapshot!(render_history(&rows, usize::MAX), @r"
-        RUN                          STATE           DONE  STARTED (UTC)     TITLE
-        a-run-with-a-long-name-7k3q  landed          3/12  2026-11-22 09:14  Checkout
-        shop-2f4d                    needs a person  3/12  2026-11-22 09:14  Shop
-        old-0000                     unreadable                              not read
+        RUN                          STATE            DONE  STARTED (UTC)     TITLE
+        a-run-with-a-long-name-7k3q  landed           3/12  2026-11-22 09:14  Checkout
+        shop-2f4d                    needs attention  3/12  2026-11-22 09:14  Shop
+        old-0000                     unreadable                               not read
         ");
         assert_eq!(render_history(&[], usize::MAX), "");
     }

@@ -1,9 +1,9 @@
-//! What the output and the exit code of a known agent mean.
+//! Interprets the output and the exit code of known agents.
 //!
-//! Status and kind of an error count before its words, except where the words are more exact: a
-//! 429 that says "usage limit" is a quota, a 400 that says "credit balance" is a bill to be paid.
-//! Running out of turns or of the money it was given is `logic`: the same attempt would spend the
-//! same again, so a person has to give it more or less to do.
+//! Status and kind of an error outrank its text, except where the text is more exact: a 429 with
+//! "usage limit" is a quota, a 400 with "credit balance" is missing credit. Used-up turns or cost
+//! are `logic`: the same attempt would use them up again, so the user has to raise the limit or
+//! split the task.
 
 use crate::base::markdown::plain_line;
 use crate::failure::evidence::{Classification, Evidence};
@@ -13,18 +13,18 @@ use crate::model::failure::FailureClass::{self, Blocker, Input, Logic, Quota, Tr
 use crate::model::transcript::{StreamError, Transcript};
 use crate::model::worker::Dialect;
 
-/// The class of what the agent itself says went wrong, if it says so.
+/// Classifies the error in the agent's output, if there is one.
 pub(crate) fn from_stream(stream: &Transcript, patterns: &Patterns) -> Option<Classification> {
     let error = stream.error.as_ref().map(|error| {
         let (class, evidence) = class_of(error, patterns);
-        let message = Some(error.message.clone()).filter(|said| !said.trim().is_empty());
+        let message = Some(error.message.clone()).filter(|text| !text.trim().is_empty());
         Classification {
             class: class.unwrap_or(Logic),
             evidence,
             message,
         }
     });
-    // An agent that gave up after it was refused gave up because of that.
+    // An agent that failed after a refusal failed because of it.
     match error {
         Some(error) if error.class != Logic || stream.refusals.is_empty() => Some(error),
         error => refused(stream).or(error),
@@ -50,10 +50,10 @@ fn class_of(error: &StreamError, patterns: &Patterns) -> (Option<FailureClass>, 
     let by_status = error.status.and_then(status_class);
     let lines = [plain_line(&error.message, 2000)];
     let by_text = patterns.find(&lines);
-    // A server's own failure stays one, whatever words it finds for it.
+    // A server error stays transient, whatever its text.
     let is_server = error.status.is_some_and(|status| status >= 500);
     let exact = by_text.filter(|(_, class)| matches!(class, Quota | Blocker | Input) && !is_server);
-    let is_settled = matches!(by_kind, Some(Quota | Blocker | Logic));
+    let is_decisive = matches!(by_kind, Some(Quota | Blocker | Logic));
     let status = || {
         error
             .status
@@ -61,7 +61,7 @@ fn class_of(error: &StreamError, patterns: &Patterns) -> (Option<FailureClass>, 
     };
     let of_output = |what: &str| format!("the agent's output: {what}");
     match (by_kind, exact, by_status) {
-        (Some(class), _, _) if is_settled => {
+        (Some(class), _, _) if is_decisive => {
             let both = [plain_line(kind.unwrap_or_default(), 40), status()];
             let both: Vec<_> = both.into_iter().filter(|word| !word.is_empty()).collect();
             (Some(class), of_output(&both.join(", ")))
@@ -79,7 +79,7 @@ fn class_of(error: &StreamError, patterns: &Patterns) -> (Option<FailureClass>, 
     }
 }
 
-/// What an HTTP status of the agent's provider means.
+/// Classifies an HTTP status of the agent's provider.
 fn status_class(status: u16) -> Option<FailureClass> {
     match status {
         401 | 402 | 403 | 407 => Some(Blocker),
@@ -89,7 +89,7 @@ fn status_class(status: u16) -> Option<FailureClass> {
     }
 }
 
-/// What an exit code means to this agent in particular.
+/// Classifies an exit code by the agent's own meaning of it.
 pub(crate) fn from_exit(
     evidence: &Evidence,
     lines: &[String],
@@ -100,10 +100,10 @@ pub(crate) fn from_exit(
     };
     match evidence.stream.as_ref()?.dialect {
         Dialect::Gemini => gemini_exit(code, lines, patterns),
-        // Its command line is checked by a library that ends so, before anything was asked.
-        Dialect::Codex if code == 2 => Some(by_code(Input, code, "a bad command line")),
-        Dialect::Aider if code == 2 => Some(by_code(Input, code, "a bad command line")),
-        // 1 is every other failure, and any of them has an event or a known text.
+        // The library that parses the command line exits with 2.
+        Dialect::Codex if code == 2 => Some(by_code(Input, code, "invalid command line")),
+        Dialect::Aider if code == 2 => Some(by_code(Input, code, "invalid command line")),
+        // Code 1 is any other failure, which has an event or a known text.
         _ => None,
     }
 }
@@ -112,12 +112,12 @@ fn gemini_exit(code: i32, lines: &[String], patterns: &Patterns) -> Option<Class
     let found = |class, what| Some(by_code(class, code, what));
     match code {
         41 => found(Blocker, "not logged in"),
-        42 => found(Input, "bad input"),
+        42 => found(Input, "invalid input"),
         44 => found(Blocker, "no sandbox"),
-        52 => found(Input, "bad configuration"),
+        52 => found(Input, "invalid configuration"),
         53 => found(Logic, "out of turns"),
         54 => found(Logic, "a tool failed"),
-        55 => found(Input, "a folder that is not trusted"),
+        55 => found(Input, "untrusted folder"),
         _ => {
             let status = status_of(code)?;
             let error = StreamError {
@@ -132,7 +132,7 @@ fn gemini_exit(code: i32, lines: &[String], patterns: &Patterns) -> Option<Class
     }
 }
 
-/// A refused request ends Gemini with the HTTP status, of which 8 bits are left.
+/// Recovers the HTTP status of a refused request, of which Gemini's exit code keeps 8 bits.
 fn status_of(code: i32) -> Option<u16> {
     const STATUSES: [u16; 13] = [
         400, 401, 403, 404, 408, 413, 422, 429, 500, 502, 503, 504, 529,
@@ -150,8 +150,10 @@ fn by_code(class: FailureClass, code: i32, what: &str) -> Classification {
     }
 }
 
-/// An output that breaks off: the agent was cut short, which may go better next time. One in which
-/// nothing is in its language at all comes from another program or from options that it refused.
+/// Classifies a truncated output.
+///
+/// A truncated output is transient. An output without any event comes from another program or
+/// from invalid options.
 pub(crate) fn from_broken_stream(evidence: &Evidence) -> Option<Classification> {
     let stream = evidence
         .stream
@@ -162,7 +164,7 @@ pub(crate) fn from_broken_stream(evidence: &Evidence) -> Option<Classification> 
         if evidence.exit != Some(Exit::Code(0)) {
             return Some(Classification {
                 class: Input,
-                evidence: "it ended before its first event".to_owned(),
+                evidence: "the agent exited before its first event".to_owned(),
                 message: None,
             });
         }
@@ -178,7 +180,7 @@ pub(crate) fn from_broken_stream(evidence: &Evidence) -> Option<Classification> 
     Some(Classification {
         class: Transient,
         evidence: "the output ends without a final result".to_owned(),
-        message: Some("the output of the agent breaks off".to_owned()),
+        message: Some("the agent's output is truncated".to_owned()),
     })
 }
 
@@ -187,7 +189,7 @@ mod tests {
     use super::*;
     use crate::failure::classify::classify;
 
-    /// `class | message | evidence` of an error without anything else known.
+    /// Renders `class | message | evidence` of an error without other evidence.
     fn of(status: u16, kind: &str, message: &str) -> String {
         let error = StreamError {
             status: (status > 0).then_some(status),
@@ -233,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn words_count_where_they_say_more_than_the_status() {
+    fn a_more_exact_text_outranks_the_status() {
         let said = [
             of(429, "rate_limit", "Request rejected (429)"),
             of(429, "rate_limit", "You've hit your limit · resets 7pm"),
@@ -269,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn an_agent_that_gave_up_after_a_refusal_was_refused() {
+    fn a_failure_after_a_refusal_is_a_refusal() {
         let stream = |kind: &str| Transcript {
             dialect: Dialect::Claude,
             terminal_seen: true,
@@ -294,23 +296,23 @@ mod tests {
     }
 
     #[test]
-    fn exit_codes_of_known_agents_mean_what_these_agents_mean_by_them() {
+    fn exit_codes_have_the_meaning_of_their_agent() {
         let gemini = [41, 42, 44, 52, 53, 54, 55, 144, 145, 173, 247, 17, 1]
             .map(|code| exit(Dialect::Gemini, code, ""));
         insta::assert_snapshot!(gemini.join("\n"), @r"
         blocker | exit code 41 (not logged in) | exit code 41 (not logged in)
-        input | exit code 42 (bad input) | exit code 42 (bad input)
+        input | exit code 42 (invalid input) | exit code 42 (invalid input)
         blocker | exit code 44 (no sandbox) | exit code 44 (no sandbox)
-        input | exit code 52 (bad configuration) | exit code 52 (bad configuration)
+        input | exit code 52 (invalid configuration) | exit code 52 (invalid configuration)
         logic | exit code 53 (out of turns) | exit code 53 (out of turns)
         logic | exit code 54 (a tool failed) | exit code 54 (a tool failed)
-        input | exit code 55 (a folder that is not trusted) | exit code 55 (a folder that is not trusted)
+        input | exit code 55 (untrusted folder) | exit code 55 (untrusted folder)
         input | exit code 144 (HTTP status 400) | exit code 144 (HTTP status 400)
         blocker | exit code 145 (HTTP status 401) | exit code 145 (HTTP status 401)
         transient | exit code 173 (HTTP status 429) | exit code 173 (HTTP status 429)
         transient | exit code 247 (HTTP status 503) | exit code 247 (HTTP status 503)
         transient | exit code 17 (HTTP status 529) | exit code 17 (HTTP status 529)
-        transient | the output of the agent breaks off | the output ends without a final result
+        transient | the agent's output is truncated | the output ends without a final result
         ");
         let others = [
             exit(
@@ -326,16 +328,16 @@ mod tests {
         ];
         insta::assert_snapshot!(others.join("\n"), @r"
         blocker | API key not valid. Please pass a valid API key. | exit code 144 (HTTP status 400)
-        input | error: unexpected argument '--nope' | exit code 2 (a bad command line)
-        transient | the output of the agent breaks off | the output ends without a final result
+        input | error: unexpected argument '--nope' | exit code 2 (invalid command line)
+        transient | the agent's output is truncated | the output ends without a final result
         transient | exit code 143 (SIGTERM) | exit code 143 (SIGTERM)
-        input | aider: error: unrecognized arguments | exit code 2 (a bad command line)
+        input | aider: error: unrecognized arguments | exit code 2 (invalid command line)
         logic | boom | exit code 41
         ");
     }
 
     #[test]
-    fn an_output_without_any_event_is_a_matter_of_the_configuration() {
+    fn an_output_without_any_event_is_a_configuration_error() {
         let said = "error: unknown option '--nope'";
         let of = |code| {
             show(Evidence {
@@ -351,7 +353,7 @@ mod tests {
             })
         };
         insta::assert_snapshot!([of(1), of(0)].join("\n"), @r"
-        input | error: unknown option '--nope' | it ended before its first event
+        input | error: unknown option '--nope' | the agent exited before its first event
         input | the output is not in the worker's dialect claude: error: unknown option '--nope' | no line of the output is in the dialect claude
         ");
     }

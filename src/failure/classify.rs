@@ -1,9 +1,9 @@
-//! From the evidence of a failed attempt to its class, in the order of how much each is worth:
-//! what dispatch did or saw itself, the worker's own account, the events of its output, the state of
-//! the work, what its exit means to this agent and then to any program, and last a few known texts
-//! in the last lines of the output.
+//! Classifies a failed attempt by its evidence, the most reliable first.
 //!
-//! Never the whole output: a passing test that prints "rate limit" must not make a failure of it.
+//! The order: facts dispatch observed, the worker's own report, the events of its output, the state
+//! of the work, the exit code by the agent's and then by its general meaning, and known texts in
+//! the last lines of the output. The whole output is never searched: a passing test may print "rate
+//! limit".
 
 use jiff::Timestamp;
 
@@ -21,21 +21,21 @@ use crate::model::failure::{Failure, FailureClass};
 use crate::model::scope::undeclared_sentence;
 use crate::model::worker_report::WorkerError;
 
-/// How many of the last lines are searched for known texts.
+/// The number of last lines searched for known texts.
 const SEARCHED_LINES: usize = 6;
 
-/// How many of the last lines make up the signature.
+/// The number of last lines in the signature.
 const SIGNED_LINES: usize = 3;
 
-/// The longest message, in characters.
+/// The maximum length of a message, in characters.
 const MESSAGE_LIMIT: usize = 200;
 
-/// The class of a failed attempt, what to say about it, and its signature.
+/// Classifies a failed attempt with the compiled-in patterns.
 pub fn classify(evidence: &Evidence) -> Failure {
     classify_with(evidence, Patterns::compiled_in())
 }
 
-/// As [`classify`], with other patterns.
+/// Classifies a failed attempt with the given patterns.
 pub fn classify_with(evidence: &Evidence, patterns: &Patterns) -> Failure {
     let lines = last_lines(&evidence.tail, SEARCHED_LINES);
     let hard = evidence
@@ -69,7 +69,7 @@ pub fn classify_with(evidence: &Evidence, patterns: &Patterns) -> Failure {
     Failure {
         class: finding.class,
         kind: None,
-        access_denied: !is_hard && is_locked_out(evidence, finding.class),
+        access_denied: !is_hard && is_access_denied(evidence, finding.class),
         rate_limited: !is_hard && is_rate_limited(evidence, finding.class, &message, patterns),
         reset_at: reset_at(evidence, finding.class, &message),
         message,
@@ -80,7 +80,7 @@ pub fn classify_with(evidence: &Evidence, patterns: &Patterns) -> Failure {
     }
 }
 
-/// What dispatch did or saw itself outweighs everything; among several, the first cause.
+/// Classifies facts that outrank all other evidence; the lowest rank is the first cause.
 fn hard_fact(fact: &Fact) -> Option<(u8, Classification)> {
     let found = |rank, class, evidence: &str, message: String| {
         let evidence = evidence.to_owned();
@@ -98,13 +98,13 @@ fn hard_fact(fact: &Fact) -> Option<(u8, Classification)> {
         Fact::Cancelled => found(
             0,
             FailureClass::Cancelled,
-            "ended by dispatch",
-            "cancelled by a person".into(),
+            "stopped by dispatch",
+            "cancelled by the user".into(),
         ),
         Fact::Stopped => found(
             1,
             FailureClass::Interrupted,
-            "ended by dispatch",
+            "stopped by dispatch",
             "interrupted with the run".into(),
         ),
         Fact::DiskFull => found(
@@ -113,11 +113,11 @@ fn hard_fact(fact: &Fact) -> Option<(u8, Classification)> {
             "writing failed",
             "the disk is full".into(),
         ),
-        Fact::CouldNotStart(said) => found(
+        Fact::CouldNotStart(error) => found(
             3,
             FailureClass::Blocker,
             "the worker could not be started",
-            format!("could not start the worker: {said}"),
+            format!("could not start the worker: {error}"),
         ),
         Fact::TimedOut(limit) => found(
             4,
@@ -129,22 +129,22 @@ fn hard_fact(fact: &Fact) -> Option<(u8, Classification)> {
             5,
             FailureClass::Transient,
             &format!("stall limit of {}", render_duration(*limit)),
-            format!("silent for {}", render_duration(*limit)),
+            format!("no output for {}", render_duration(*limit)),
         ),
         Fact::OutOfTurns(most) => found(
             6,
             FailureClass::Logic,
             &format!("limit of {}", plural(*most as usize, "turn")),
             format!(
-                "ended after {}, all it may take",
+                "stopped after {}, its limit",
                 plural(*most as usize, "turn")
             ),
         ),
-        Fact::OutOfMoney(most) => found(
+        Fact::OutOfBudget(most) => found(
             7,
             FailureClass::Logic,
             &format!("limit of {most}"),
-            format!("ended because it has cost more than {most}"),
+            format!("stopped because it cost more than {most}"),
         ),
         _ => None,
     }
@@ -154,7 +154,7 @@ fn own_account(evidence: &Evidence, patterns: &Patterns) -> Option<Classificatio
     let word = evidence.error.as_ref()?.class.as_deref()?;
     Some(Classification {
         class: patterns.class_of_name(word)?,
-        evidence: format!("the worker's own word: {}", plain_line(word, 40)),
+        evidence: format!("the worker's report: {}", plain_line(word, 40)),
         message: None,
     })
 }
@@ -171,7 +171,7 @@ fn fact_about_the_work(fact: &Fact) -> Option<Classification> {
         ),
         Fact::EmbeddedRepository(path) => (
             "the content of the worktree",
-            format!("{path} is a repository of its own, whose content git would drop"),
+            format!("{path} is a nested repository, whose content git would drop"),
         ),
         Fact::ChangedOutside(what) => (
             "the repository outside its worktree",
@@ -211,17 +211,19 @@ fn known_text(lines: &[String], patterns: &Patterns) -> Option<Classification> {
     })
 }
 
-/// What hindered an agent whose work is there is no failure; without any work it is the cause.
+/// Classifies an attempt without a change; anything that hindered the agent is the cause.
 fn no_change(evidence: &Evidence) -> Classification {
     let stream = evidence.stream.as_ref();
     if let Some(hindrance) = stream.and_then(|stream| stream.hindrances.first()) {
         return Classification {
             class: FailureClass::Blocker,
             evidence: "no change in the worktree, and the agent was refused".to_owned(),
-            message: Some(format!("ended without a change, was refused: {hindrance}")),
+            message: Some(format!(
+                "no change, because the agent was refused: {hindrance}"
+            )),
         };
     }
-    // An agent may pass over in silence what its sandbox refused.
+    // An agent may ignore a refusal of its sandbox silently.
     let read_only = evidence.facts.iter().find_map(|fact| match fact {
         Fact::ReadOnly(option) => Some(option),
         _ => None,
@@ -231,18 +233,18 @@ fn no_change(evidence: &Evidence) -> Classification {
             class: FailureClass::Blocker,
             evidence: "no change in the worktree, and the command of its worker".to_owned(),
             message: Some(format!(
-                "ended without a change: its worker runs it with `{option}`, so it may not write"
+                "no change: the worker's command has `{option}`, so the agent may not write"
             )),
         };
     }
     Classification {
         class: FailureClass::Logic,
         evidence: "no change in the worktree".to_owned(),
-        message: Some("ended without a change".to_owned()),
+        message: Some("no change".to_owned()),
     }
 }
 
-/// Where waiting helps, the time until which: as a value of the output, else out of its words.
+/// Returns the reset time of a limit: the timestamp in the output, else one parsed from its text.
 fn reset_at(evidence: &Evidence, class: FailureClass, message: &str) -> Option<Timestamp> {
     if !matches!(class, FailureClass::Quota | FailureClass::Transient) {
         return None;
@@ -253,7 +255,7 @@ fn reset_at(evidence: &Evidence, class: FailureClass, message: &str) -> Option<T
     named.or_else(|| reset_time(message, evidence.now.as_ref()?))
 }
 
-/// Whether fewer should ask the provider at the same time.
+/// Returns `true` if the provider limited the rate of requests.
 fn is_rate_limited(
     evidence: &Evidence,
     class: FailureClass,
@@ -276,8 +278,8 @@ fn is_rate_limited(
         && by_status.unwrap_or_else(|| words.iter().any(|words| patterns.is_rate_limit(words)))
 }
 
-/// Whether it was the provider that refused, and not the agent's own rules about a tool.
-fn is_locked_out(evidence: &Evidence, class: FailureClass) -> bool {
+/// Returns `true` if the provider refused access, as opposed to the agent's own permissions.
+fn is_access_denied(evidence: &Evidence, class: FailureClass) -> bool {
     let stream = evidence.stream.as_ref();
     let is_refused =
         stream.is_some_and(|stream| stream.error.is_some() && stream.refusals.is_empty());
@@ -287,13 +289,14 @@ fn is_locked_out(evidence: &Evidence, class: FailureClass) -> bool {
 fn nothing_known(exit: Option<Exit>) -> Classification {
     Classification {
         class: FailureClass::Logic,
-        evidence: exit.map_or_else(|| "no exit was seen".to_owned(), exit_status::exit_text),
+        evidence: exit.map_or_else(|| "no exit status".to_owned(), exit_status::exit_text),
         message: None,
     }
 }
 
-/// The worker's message, unless dispatch itself knows better; else the finding's, else the last line
-/// of output, else what the exit says.
+/// Returns the message: the worker's, the finding's, the last line of output, or the evidence.
+///
+/// Facts that dispatch observed outrank the worker's message.
 fn message(
     evidence: &Evidence,
     finding: &Classification,
@@ -301,11 +304,11 @@ fn message(
     lines: &[String],
 ) -> String {
     let own = own_words(evidence, |error| &error.message).filter(|_| !is_hard);
-    let said = own
+    let text = own
         .or_else(|| finding.message.clone())
         .or_else(|| lines.last().cloned())
         .unwrap_or_else(|| finding.evidence.clone());
-    plain_line(&said, MESSAGE_LIMIT)
+    plain_line(&text, MESSAGE_LIMIT)
 }
 
 fn root_cause(evidence: &Evidence) -> Option<String> {
@@ -323,7 +326,8 @@ fn own_words(evidence: &Evidence, which: fn(&WorkerError) -> &Option<String>) ->
     (!words.is_empty()).then(|| words.to_owned())
 }
 
-/// Where dispatch ended the worker its last lines are accidental, so they are not part of it.
+/// Computes the signature; without the last lines if dispatch killed the worker, as they are
+/// accidental.
 fn sign(evidence: &Evidence, finding: &Classification, is_hard: bool, lines: &[String]) -> String {
     let exit = evidence
         .exit

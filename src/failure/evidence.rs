@@ -10,69 +10,69 @@ use crate::model::failure::FailureClass;
 use crate::model::transcript::Transcript;
 use crate::model::worker_report::WorkerError;
 
-/// Everything known about an attempt that failed.
+/// The evidence about a failed attempt.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Evidence {
-    /// What dispatch did or saw itself, in any order.
+    /// The facts that dispatch observed itself, in any order.
     pub facts: Vec<Fact>,
-    /// How the worker ended; none if it never ran or nobody saw it end.
+    /// The exit status of the worker; none if it never ran or its exit was not observed.
     pub exit: Option<Exit>,
-    /// The worker's own account: its result file, or what its output says in its own language.
+    /// The worker's own report, from its result file or its output.
     pub error: Option<WorkerError>,
-    /// What its output says, read in its own language.
+    /// The parsed output.
     pub stream: Option<Transcript>,
-    /// The end of its output, events left out; only the last lines are looked at.
+    /// The end of its output without events; only the last lines are searched.
     pub tail: String,
-    /// The time of day, where the output names times.
+    /// The local time, for times of day in the output.
     pub now: Option<Zoned>,
 }
 
-/// Something dispatch did or saw itself.
+/// A fact that dispatch observed itself.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Fact {
-    /// Writing failed because a disk or a quota of disk space is full.
+    /// A write failed because a disk or a disk quota is full.
     DiskFull,
-    /// A person cancelled the task, and dispatch ended the worker.
+    /// The user cancelled the task, and dispatch killed the worker.
     Cancelled,
-    /// The run was stopped, and dispatch ended the worker.
+    /// The run was stopped, and dispatch killed the worker.
     Stopped,
-    /// The worker could not be started; what the system said.
+    /// The worker could not be started, with the system's error.
     CouldNotStart(String),
-    /// It reached this time limit and was ended.
+    /// The worker reached this time limit and was killed.
     TimedOut(Duration),
-    /// It was silent for this long and was ended.
+    /// The worker had no output for this long and was killed.
     Stalled(Duration),
-    /// It took more turns than this and was ended.
+    /// The worker took more turns than this and was killed.
     OutOfTurns(u64),
-    /// It cost more than this and was ended.
-    OutOfMoney(String),
-    /// The commit the attempt started from is no ancestor of what it left.
+    /// The worker cost more than this and was killed.
+    OutOfBudget(String),
+    /// The base commit is not an ancestor of the attempt's work.
     BaseLost,
-    /// A merge, rebase or the like was left unfinished.
+    /// A merge, rebase or similar operation is unfinished.
     UnfinishedMerge,
-    /// A new repository inside the worktree, at this path, which git would record without content.
+    /// The worktree contains a new repository at this path, which git would record without content.
     EmbeddedRepository(String),
-    /// A command of the task that must exit 0 did not.
+    /// A check of the task failed.
     CheckFailed {
         /// The command.
         command: String,
-        /// Its last lines.
+        /// The last lines of its output.
         tail: String,
     },
-    /// These things outside its worktree changed while it ran.
+    /// These items outside the worktree changed while the worker ran.
     ChangedOutside(Vec<String>),
-    /// It changed these paths, which are outside the `files` its task declares.
+    /// These changed paths are outside the task's `files`.
     OutsideFiles(Vec<RepoPath>),
-    /// There is no change where one was expected.
+    /// The attempt has no change although one is expected.
     NoChange,
-    /// The command of its worker keeps the agent from writing, with this option.
+    /// This option in the worker's command makes the agent read-only.
     ReadOnly(String),
 }
 
-/// A class and what it rests on.
+/// A failure class with its evidence.
 pub(crate) struct Classification {
     pub(crate) class: FailureClass,
     pub(crate) evidence: String,
-    /// One line about the failure that is better than the worker's last line of output.
+    /// A message that describes the failure better than the worker's last line of output.
     pub(crate) message: Option<String>,
 }

@@ -1,45 +1,48 @@
-//! What of a long output says what failed: a backtrace or a summary may stand between that and the
-//! end.
+//! Extracts the lines of a log that explain a failure.
+//!
+//! A backtrace or a summary may follow them, so the last lines alone are not enough.
 
 use crate::base::markdown::plain_line;
 
-/// How the line of a failed assertion starts or what it contains, in small letters.
-const TELLING: &[&str] = &[
+/// The texts that mark a failed assertion, in lower case.
+const ASSERTIONS: &[&str] = &[
     "panicked at",
     "assertion failed",
     "assertion `",
     "assertionerror",
 ];
 
-/// How a test protocol says that one failed, at the start of its line.
-const FAILED_TEST: &[&str] = &["not ok ", "--- fail"];
+/// The line starts that mark a failed test in a test protocol.
+const FAILED_TESTS: &[&str] = &["not ok ", "--- fail"];
 
-/// What stands where something was left out.
+/// The mark for omitted text.
 const GAP: &str = "…";
 
-/// The end of an output, of at most `most` bytes; where it says earlier what failed, a quarter of
-/// that is from there.
-pub fn end(text: &str, most: usize) -> String {
-    if text.len() <= most {
+/// Returns the end of an output, at most `limit` bytes.
+///
+/// If an earlier line explains the failure, a quarter of the bytes starts there.
+pub fn end(text: &str, limit: usize) -> String {
+    if text.len() <= limit {
         return text.to_owned();
     }
-    let last = last_of(text, most);
-    let Some(start) = telling(text).filter(|_| telling(last).is_none()) else {
+    let last = last_of(text, limit);
+    let Some(start) = find_explanation(text).filter(|_| find_explanation(last).is_none()) else {
         return last.to_owned();
     };
-    let quarter = most / 4;
+    let quarter = limit / 4;
     let first = first_of(&text[start..], quarter);
-    let rest = most - quarter - GAP.len() - 2;
+    let rest = limit - quarter - GAP.len() - 2;
     let last = last_of(text, rest);
     format!("{first}\n{GAP}\n{last}")
 }
 
-/// At most `count` lines of an output: its last, or where what failed is said before those, the
-/// lines from there on and the very last.
+/// Returns at most `count` lines of an output.
+///
+/// These are the last lines, or the lines from an earlier explanation on and a few last ones.
 pub(crate) fn lines(tail: &str, count: usize) -> Vec<String> {
     let last = last_lines(tail, count);
-    let is_said = last.iter().any(|line| is_telling(line));
-    let Some(start) = telling(tail).filter(|_| !is_said) else {
+    let is_explained = last.iter().any(|line| explains_failure(line));
+    let Some(start) = find_explanation(tail).filter(|_| !is_explained) else {
         return last;
     };
     let ends = (count / 4).max(1);
@@ -51,23 +54,23 @@ pub(crate) fn lines(tail: &str, count: usize) -> Vec<String> {
     lines
 }
 
-fn first_of(text: &str, most: usize) -> &str {
-    let mut ends = (0..=most.min(text.len())).rev();
+fn first_of(text: &str, limit: usize) -> &str {
+    let mut ends = (0..=limit.min(text.len())).rev();
     let end = ends.find(|end| text.is_char_boundary(*end));
     &text[..end.unwrap_or_default()]
 }
 
-fn last_of(text: &str, most: usize) -> &str {
-    let mut starts = text.len().saturating_sub(most)..=text.len();
+fn last_of(text: &str, limit: usize) -> &str {
+    let mut starts = text.len().saturating_sub(limit)..=text.len();
     let start = starts.find(|start| text.is_char_boundary(*start));
     &text[start.unwrap_or_default()..]
 }
 
-/// Where the first line starts that says what failed.
-fn telling(text: &str) -> Option<usize> {
+/// Returns the offset of the first line that explains the failure.
+fn find_explanation(text: &str) -> Option<usize> {
     let mut start = 0;
     for line in text.split_inclusive('\n') {
-        if is_telling(line) {
+        if explains_failure(line) {
             return Some(start);
         }
         start += line.len();
@@ -75,14 +78,14 @@ fn telling(text: &str) -> Option<usize> {
     None
 }
 
-fn is_telling(line: &str) -> bool {
+fn explains_failure(line: &str) -> bool {
     let line = line.to_lowercase();
     let line = line.trim_start();
-    TELLING.iter().any(|words| line.contains(words))
-        || FAILED_TEST.iter().any(|words| line.starts_with(words))
+    ASSERTIONS.iter().any(|words| line.contains(words))
+        || FAILED_TESTS.iter().any(|words| line.starts_with(words))
 }
 
-/// The last lines of output that are not empty, oldest first, safe to show; at most `count`.
+/// Returns at most `count` last non-empty lines, oldest first, safe to print.
 pub(crate) fn last_lines(tail: &str, count: usize) -> Vec<String> {
     // A progress bar rewrites its line with carriage returns; each state counts as a line.
     let lines = tail.rsplit(['\n', '\r']).map(|line| plain_line(line, 400));
@@ -102,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn what_failed_is_shown_above_a_backtrace() {
+    fn the_explanation_is_shown_above_a_backtrace() {
         let output = format!(
             "running 1 test\n{PANIC}{}test result: FAILED\n",
             backtrace(30)
@@ -123,14 +126,14 @@ mod tests {
     }
 
     #[test]
-    fn the_last_lines_are_shown_where_they_say_it_or_nothing_does() {
+    fn the_last_lines_are_shown_if_they_explain_the_failure_or_nothing_does() {
         assert_eq!(lines("a\nb\nnot ok 1 - c\nd\n", 2), ["not ok 1 - c", "d"]);
         assert_eq!(lines("a\nb\nit is not ok \nd\n", 2), ["it is not ok", "d"]);
         assert_eq!(lines("", 2), [""; 0]);
     }
 
     #[test]
-    fn of_a_long_output_what_failed_is_kept_with_the_end() {
+    fn a_long_output_keeps_the_explanation_and_the_end() {
         let output = format!("{PANIC}{}ä: end\n", backtrace(500));
         let kept = end(&output, 400);
         assert!(kept.len() <= 400, "{}", kept.len());

@@ -1,8 +1,8 @@
-//! What exit codes, signals and last lines say.
+//! Interprets exit codes and signals.
 
 use crate::model::failure::FailureClass::{self, Blocker, Input, Logic, Transient};
 
-/// `exit code 75 (EX_TEMPFAIL)`, `signal 9 (SIGKILL)`.
+/// Renders `exit code 75 (EX_TEMPFAIL)` or `signal 9 (SIGKILL)`.
 pub(crate) fn exit_text(exit: Exit) -> String {
     let (kind, number, name) = match exit {
         Exit::Code(code) => ("exit code", code, code_name(code)),
@@ -14,7 +14,7 @@ pub(crate) fn exit_text(exit: Exit) -> String {
     }
 }
 
-/// The class of an exit that means something by itself, with its text.
+/// Returns class and text of an exit status with a general meaning.
 pub(crate) fn meaningful_exit(exit: Exit) -> Option<(FailureClass, String)> {
     let class = match exit {
         Exit::Signal(signal) => signal_class(signal)?,
@@ -23,7 +23,7 @@ pub(crate) fn meaningful_exit(exit: Exit) -> Option<(FailureClass, String)> {
     Some((class, exit_text(exit)))
 }
 
-/// sysexits.h, timeout(1), and what shells say about a program that could not be run.
+/// Classifies the codes of sysexits.h, timeout(1) and shells.
 fn code_class(code: i32) -> Option<FailureClass> {
     match code {
         64..=67 | 78 => Some(Input),
@@ -37,7 +37,7 @@ fn code_class(code: i32) -> Option<FailureClass> {
     }
 }
 
-/// Ended from outside (killed for memory, terminal gone) may go better next time; a crash will not.
+/// Classifies signals: a kill from outside (memory, terminal) is transient, a crash is not.
 fn signal_class(signal: i32) -> Option<FailureClass> {
     match signal {
         1 | 2 | 9 | 13 | 15 => Some(Transient),
@@ -93,11 +93,11 @@ fn signal_name(signal: i32) -> Option<&'static str> {
     })
 }
 
-/// How a process ended.
+/// The exit status of a process.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Exit {
-    /// With this code.
+    /// It exited with this code.
     Code(i32),
-    /// By this signal.
+    /// It was killed by this signal.
     Signal(i32),
 }

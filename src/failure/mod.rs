@@ -1,4 +1,4 @@
-//! Failed attempts: what class they belong to, whether two are the same, and the report about them.
+//! Classifies failed attempts, compares failures and extracts the lines that explain them.
 
 pub mod agent_exit;
 pub mod classify;

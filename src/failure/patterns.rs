@@ -1,4 +1,4 @@
-//! What workers' words mean: `patterns.toml`, which is compiled in and read once.
+//! Known error texts and their failure classes: `patterns.toml`, compiled in and parsed once.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -7,15 +7,15 @@ use serde::Deserialize;
 
 use crate::model::failure::FailureClass;
 
-/// The version of the file's form that this code reads.
+/// The supported version of the file format.
 const VERSION: u32 = 1;
 
 static COMPILED_IN: LazyLock<Patterns> = LazyLock::new(|| {
-    // A test reads the same text, so a build whose file is broken does not pass.
+    // A test parses the same text, so an invalid file fails the tests.
     Patterns::parse(include_str!("patterns.toml")).unwrap_or_default()
 });
 
-/// Names and texts with the class each stands for.
+/// Names and texts, each with its failure class.
 #[derive(Clone, Debug, Default)]
 pub struct Patterns {
     aliases: BTreeMap<String, FailureClass>,
@@ -23,14 +23,14 @@ pub struct Patterns {
     rate_limits: Vec<String>,
 }
 
-/// A pattern file that cannot be used.
+/// An error in a pattern file.
 #[derive(Debug, thiserror::Error)]
 pub enum PatternError {
-    /// It is no TOML, or not of the known form.
-    #[error("the failure patterns cannot be read")]
+    /// Invalid TOML or unknown keys.
+    #[error("the file cannot be parsed")]
     Form(#[from] toml::de::Error),
-    /// It is of another version.
-    #[error("the failure patterns have version {0}, and only {VERSION} is understood")]
+    /// Unsupported version.
+    #[error("unsupported version {0}; only version {VERSION} is supported")]
     Version(u32),
 }
 
@@ -54,15 +54,15 @@ struct Entry {
 }
 
 impl Patterns {
-    /// The ones that come with the program.
+    /// Returns the patterns compiled into the program.
     pub fn compiled_in() -> &'static Patterns {
         &COMPILED_IN
     }
 
-    /// Reads a pattern file.
+    /// Parses a pattern file.
     ///
     /// # Errors
-    /// When it has another form or version.
+    /// Fails if the format or the version is not supported.
     pub fn parse(text: &str) -> Result<Patterns, PatternError> {
         let file: File = toml::from_str(text)?;
         if file.version != VERSION {
@@ -89,7 +89,7 @@ impl Patterns {
         })
     }
 
-    /// These and, where they say nothing, those.
+    /// Combines the patterns with lower-ranking ones.
     #[must_use]
     pub fn over(mut self, below: &Patterns) -> Patterns {
         let mut aliases = below.aliases.clone();
@@ -103,7 +103,7 @@ impl Patterns {
         }
     }
 
-    /// The class a worker means by this word; none if it is not known.
+    /// Returns the class for a worker's name of it, if known.
     pub fn class_of_name(&self, name: &str) -> Option<FailureClass> {
         let name = normal_name(name);
         let own = match name.as_str() {
@@ -118,13 +118,13 @@ impl Patterns {
         own.or_else(|| self.aliases.get(&name).copied())
     }
 
-    /// Whether the words of a transient failure say that the provider was asked too often.
+    /// Returns `true` if the text of a transient failure names a rate limit.
     pub fn is_rate_limit(&self, words: &str) -> bool {
         let words = words.to_lowercase();
         self.rate_limits.iter().any(|text| words.contains(text))
     }
 
-    /// The first known text that stands in one of these lines, with its class.
+    /// Finds the first known text in the lines, with its class.
     pub fn find<'a>(&'a self, lines: &[String]) -> Option<(&'a str, FailureClass)> {
         let lines: Vec<_> = lines.iter().map(|line| line.to_lowercase()).collect();
         let stands = |text: &str| lines.iter().any(|line| line.contains(text));
@@ -133,7 +133,7 @@ impl Patterns {
     }
 }
 
-/// `Rate_Limit Error` becomes `rate-limit`.
+/// Normalises `Rate_Limit Error` to `rate-limit`.
 fn normal_name(name: &str) -> String {
     let name = name.trim().to_lowercase().replace(['_', ' '], "-");
     name.strip_suffix("-error").unwrap_or(&name).to_owned()
@@ -159,7 +159,7 @@ mod tests {
         assert_eq!(class(" INPUT_ERROR"), Some(FailureClass::Input));
         assert_eq!(class("usage-limit"), Some(FailureClass::Quota));
         assert_eq!(class("billing"), Some(FailureClass::Blocker));
-        assert_eq!(class("cancelled"), None, "only dispatch says that");
+        assert_eq!(class("cancelled"), None, "only dispatch cancels");
         assert_eq!(class("dunno"), None);
     }
 
@@ -179,6 +179,6 @@ mod tests {
     fn another_version_or_form_is_an_error() {
         let error = |text| Patterns::parse(text).unwrap_err().to_string();
         assert!(error("version = 2").contains("version 2"));
-        assert!(error("version = 1\n[[pattern]]\nclass = 'odd'\ntexts = []").contains("read"));
+        assert!(error("version = 1\n[[pattern]]\nclass = 'odd'\ntexts = []").contains("parsed"));
     }
 }

@@ -1,18 +1,17 @@
-//! When a limit ends, out of the words of an agent.
+//! Parses the reset time of a limit from an agent's message.
 //!
-//! The forms are those agents were seen to print: `resets 7pm (America/Los_Angeles)`, `resets Oct 7,
-//! 1am`, `try again at Apr 28th, 2026 10:03 PM.`, `try again in 3 days 4 hours`, `limit
-//! reached|1760000000`. A time of day without a date is the next one; without a time zone it is in
-//! the one of `now`.
+//! Known formats: `resets 7pm (America/Los_Angeles)`, `resets Oct 7, 1am`, `try again at Apr 28th,
+//! 2026 10:03 PM.`, `try again in 3 days 4 hours`, `limit reached|1760000000`. A time of day
+//! without a date is the next one; without a time zone it is in the zone of `now`.
 
 use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan, Zoned};
 
-/// The longest wait that is believed.
-const LONGEST: SignedDuration = SignedDuration::from_hours(24 * 40);
+/// The longest plausible wait.
+const MAX_WAIT: SignedDuration = SignedDuration::from_hours(24 * 40);
 
-/// The time from which on it is worth to try again, if the text names one.
+/// Returns the time at which the limit resets, if the text contains one.
 pub fn reset_time(text: &str, now: &Zoned) -> Option<Timestamp> {
     let lower = text.to_lowercase();
     let after = |mark: &str| lower.split_once(mark).map(|(_, rest)| rest.trim());
@@ -23,11 +22,11 @@ pub fn reset_time(text: &str, now: &Zoned) -> Option<Timestamp> {
         .or_else(|| at_time(after("try again at ")?, text, now))
         .or_else(|| at_time(after("resets at ").or_else(|| after("resets "))?, text, now))
         .or_else(|| unix_time(&lower));
-    let latest = now.timestamp().checked_add(LONGEST).ok()?;
+    let latest = now.timestamp().checked_add(MAX_WAIT).ok()?;
     found.filter(|at| *at <= latest)
 }
 
-/// `20s`, `1m30s`, `250ms`, `3 days 4 hours 5 minutes`.
+/// Parses `20s`, `1m30s`, `250ms`, `3 days 4 hours 5 minutes`.
 fn wait(text: &str) -> Option<SignedDuration> {
     let mut total = None;
     let mut rest = text;
@@ -60,7 +59,7 @@ fn wait(text: &str) -> Option<SignedDuration> {
     }
 }
 
-/// `apr 28th, 2026 10:03 pm`, `7pm (america/los_angeles)`. `text` has the zone's name in its case.
+/// Parses `apr 28th, 2026 10:03 pm` or `7pm (…)`; `text` has the zone's name in its case.
 fn at_time(rest: &str, text: &str, now: &Zoned) -> Option<Timestamp> {
     let zone = zone_in(text).unwrap_or_else(|| now.time_zone().clone());
     let now = now.with_time_zone(zone.clone());
@@ -82,13 +81,13 @@ fn at_time(rest: &str, text: &str, now: &Zoned) -> Option<Timestamp> {
     Some(at.timestamp())
 }
 
-/// The time zone in brackets.
+/// Parses the time zone in brackets.
 fn zone_in(text: &str) -> Option<TimeZone> {
     let inside = text.split('(').nth(1)?.split(')').next()?;
     TimeZone::get(inside.trim()).ok()
 }
 
-/// `apr 28th 2026`, `oct 7`: the date and how many words it takes.
+/// Parses `apr 28th 2026` or `oct 7`; returns the date and its number of words.
 fn date_in(words: &[&str], now: &Zoned) -> Option<(Date, usize)> {
     const MONTHS: [&str; 12] = [
         "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec",
@@ -109,7 +108,7 @@ fn date_in(words: &[&str], now: &Zoned) -> Option<(Date, usize)> {
     }
 }
 
-/// `7pm`, `10:03 pm`, `12:16`, `22:30.`
+/// Parses `7pm`, `10:03 pm`, `12:16`, `22:30.`
 fn time_in(words: &[&str]) -> Option<Time> {
     let first = words.first()?.trim_end_matches('.');
     let clock = first.trim_end_matches(['a', 'p', 'm', '.']);
@@ -123,7 +122,7 @@ fn time_in(words: &[&str]) -> Option<Time> {
         ("am", 12) => 0,
         ("am" | "pm", 13..) => return None,
         ("pm", 1..=11) => hour + 12,
-        // A bare number is no time of day.
+        // A bare number is not a time of day.
         ("am" | "pm", _) => hour,
         _ if clock.contains(':') => hour,
         _ => return None,
@@ -131,7 +130,7 @@ fn time_in(words: &[&str]) -> Option<Time> {
     Time::new(hour, minute, 0, 0).ok()
 }
 
-/// `…limit reached|1760000000`.
+/// Parses `…limit reached|1760000000`.
 fn unix_time(text: &str) -> Option<Timestamp> {
     let (_, rest) = text.split_once("limit reached|")?;
     let digits = rest.split(|c: char| !c.is_ascii_digit()).next()?;
@@ -153,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn every_form_that_was_seen_is_read() {
+    fn every_known_format_is_parsed() {
         let texts = [
             "You've hit your limit · resets 7pm (America/Los_Angeles)",
             "You've hit your session limit · resets 3:45pm",
@@ -183,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn what_names_no_time_gives_none() {
+    fn a_text_without_a_time_gives_none() {
         let texts = [
             "Please try again later.",
             "try again in a moment",

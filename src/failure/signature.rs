@@ -1,12 +1,13 @@
-//! Whether two failures are the same: a short text that is equal for equal failures.
+//! Computes signatures, short texts that are equal for equal failures.
 //!
-//! The signature stands in the journal, so the same input must give the same text in every version.
+//! The journal records signatures, so every version must compute the same text from the same input.
 
 use crate::base::ansi::strip_escapes;
 use crate::model::failure::FailureClass;
 
-/// 16 hexadecimal digits from the class, what the exit says, the last error lines and the failing
-/// checks, after everything that changes from try to try (numbers, times, paths, hashes) is gone.
+/// Hashes class, exit status, last error lines and failing checks to 16 hexadecimal digits.
+///
+/// Numbers, times, paths and hashes are normalised first, because they differ between attempts.
 pub fn signature(
     class: FailureClass,
     exit: &str,
@@ -26,7 +27,7 @@ pub fn signature(
     format!("{:016x}", hash.0)
 }
 
-/// FNV-1a with 64 bits: the standard library's hashers promise no stable result.
+/// FNV-1a with 64 bits; the standard library's hashers guarantee no stable result.
 struct Fnv(u64);
 
 impl Fnv {
@@ -34,7 +35,7 @@ impl Fnv {
         Fnv(0xcbf2_9ce4_8422_2325)
     }
 
-    /// A field ends in a byte that no normalised text has, so that fields cannot run together.
+    /// Adds a field and a separator byte that no normalised text contains.
     fn field(&mut self, text: &str) {
         for byte in text.bytes().chain([0x1f]) {
             self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
@@ -42,7 +43,7 @@ impl Fnv {
     }
 }
 
-/// A line with `#` for every number, time and hash and `/` for every path, in lower case.
+/// Replaces every number, time and hash by `#` and every path by `/`, in lower case.
 pub(crate) fn normalize(line: &str) -> String {
     let line = strip_escapes(line).to_lowercase();
     let pieces =
@@ -65,8 +66,9 @@ pub(crate) fn normalize(line: &str) -> String {
     normal.join(" ")
 }
 
-/// A piece without white space: its letters and digits are looked at run by run, and numbers that
-/// only punctuation separates (`12:30:05.250`, `2026-11-22`, a UUID) become one.
+/// Normalises a piece without white space, one run of letters and digits at a time.
+///
+/// Numbers separated only by punctuation (`12:30:05.250`, `2026-11-22`, a UUID) become one.
 fn normalize_word(piece: &str) -> String {
     let mut normal = String::new();
     let mut rest = piece;
@@ -121,7 +123,7 @@ fn normalize_run(run: &str) -> String {
     normal + rest
 }
 
-/// Units of time and size, and the letters inside an RFC 3339 time.
+/// Returns `true` for units of time and size, and for the letters in an RFC 3339 time.
 fn is_unit(letters: &str) -> bool {
     matches!(
         letters,
@@ -158,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn what_changes_from_try_to_try_is_gone() {
+    fn texts_that_differ_between_attempts_are_normalised() {
         insta::assert_snapshot!(normalize("\u{1b}[31mFAIL\u{1b}[0m src/a.ts:12:5 (1.25s)"), @"fail / #");
         insta::assert_snapshot!(normalize("at 2026-11-22T09:14:05.123Z: took 2m 10s"), @"at #: took #");
         insta::assert_snapshot!(normalize("commit 1a2b3c4d and 0xDEADBEEF failed"), @"commit # and # failed");

@@ -314,7 +314,7 @@ mod tests {
             let after = reader.read();
             let found = changes(&before.state, &after.state);
             assert_eq!(found.is_empty(), before.name == after.name);
-            let words: Vec<String> = found.into_iter().map(|change| change.what).collect();
+            let words: Vec<String> = found.into_iter().map(|change| change.name).collect();
             words.join(", ")
         }
     }

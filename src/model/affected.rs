@@ -1,4 +1,4 @@
-//! Finds the tasks whose row on a board may differ after new facts.
+//! Finds the tasks whose board row may change after new events.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use crate::model::ids::TaskNumber;
 use crate::model::run::RunState;
 use crate::model::task_state::TaskPhase;
 
-/// How far a fact about a task reaches.
+/// The tasks an event affects.
 enum Reach {
     Task,
     Dependents,
@@ -15,9 +15,9 @@ enum Reach {
 }
 
 impl RunState {
-    /// Returns the tasks that these facts, already applied, may have changed; `None` if it may be any
-    /// task. The usual facts change one task and what depends on it, so that a view of a run need
-    /// not be rendered as a whole for each of them.
+    /// Returns the tasks that these applied events may have changed; `None` means any task.
+    ///
+    /// Most events change one task and its dependents, so a board need not render every row again.
     pub fn affected_by(&self, new: &[Recorded]) -> Option<BTreeSet<TaskNumber>> {
         if self.holds_back {
             return None;
@@ -36,12 +36,13 @@ impl RunState {
         }
         Some(affected)
     }
+
     fn reach(&self, event: &Event) -> Option<(TaskNumber, Reach)> {
         let (task, reach) = match event {
             Event::AttemptStarting { task, .. }
             | Event::AttemptStarted { task, .. }
             | Event::ProgressReported { task, .. } => (*task, Reach::Task),
-            // A task that passes keeps nothing from starting, before and after.
+            // A passed task blocks nothing, before and after.
             Event::AttemptEnded { task, .. } if self.task(*task).phase == TaskPhase::Done => {
                 (*task, Reach::Dependents)
             }
@@ -53,7 +54,7 @@ impl RunState {
             | Event::TaskCancelled { task } => (*task, Reach::Downstream),
             _ => return None,
         };
-        // What was built on an earlier result of it starts again.
+        // Tasks built on its earlier candidate start again.
         let is_alone = self.task(task).redispatched_for.is_none();
         is_alone.then_some((task, reach))
     }

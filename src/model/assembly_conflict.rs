@@ -1,4 +1,4 @@
-//! A candidate's conflict with the candidates that were assembled before it.
+//! A candidate's conflict with the candidates assembled before it.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,34 +6,34 @@ use crate::merge::change::ChangeStat;
 use crate::merge::oid::Oid;
 use crate::model::ids::TaskNumber;
 
-/// What a task is done on top of, since its result met those of others.
+/// The conflict of a candidate that assembly left out, and the new base for its task.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct AssemblyConflict {
-    /// The commit it starts from: everything that was in when it was left out.
+    /// The new base: the chain of merges at the time the candidate was left out.
     pub chain_tip: Oid,
-    /// What is in that commit.
+    /// The candidates that commit contains.
     pub merged: Vec<(TaskNumber, Oid)>,
-    /// What it met, as far as pairs show it.
+    /// The tasks it conflicts with, as far as pairwise checks show.
     pub with: Vec<TaskNumber>,
-    /// Its own result, which did not go in.
+    /// The candidate that was left out.
     pub candidate: Oid,
 }
 
-/// A conflict that a person has open.
+/// A conflict that the user has opened for manual resolution.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct OpenResolution {
-    /// What the task met, and its own result.
+    /// The conflict.
     pub conflict: AssemblyConflict,
-    /// The worktree with the conflict in it, from the top of the main checkout.
+    /// The worktree with the conflict, relative to the main checkout.
     pub worktree: String,
 }
 
-/// What a person made of a conflict.
+/// The user's resolution of a conflict.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct ManualResolution {
-    /// The merge of the task's own result with what it met.
+    /// The resolved merge commit.
     pub candidate: Oid,
-    /// What it met, and its own result.
+    /// The resolved conflict.
     pub conflict: AssemblyConflict,
     /// The counts of what it adds to the others; a journal of an earlier version has none.
     pub stat: Option<ChangeStat>,

@@ -7,32 +7,33 @@ use crate::model::failure::{Failure, FailureClass};
 use crate::model::ids::AttemptNumber;
 use crate::model::outcome::{End, Outcome};
 
-/// One try at a task.
+/// One attempt at a task.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Attempt {
-    /// Its number, from 1.
+    /// The number, from 1.
     pub number: AttemptNumber,
     /// The worker profile.
     pub worker: String,
-    /// Its branch, without `refs/heads/`.
+    /// The branch, without `refs/heads/`.
     pub branch: String,
-    /// Where its worktree is or was, from the top of the main checkout.
+    /// The path of the worktree, relative to the main checkout.
     pub worktree: String,
-    /// The commit it works on, once known.
+    /// The base commit, once known.
     pub base: Option<Oid>,
-    /// When it was announced.
+    /// The time at which it was announced.
     pub started: Timestamp,
-    /// When it ended.
+    /// The time at which it ended.
     pub ended: Option<Timestamp>,
-    /// How it ended.
+    /// The outcome, once it ended.
     pub outcome: Option<Outcome>,
-    /// The draw for the delay of a retry.
+    /// The random number in the delay of a retry.
     pub jitter: f64,
 }
 
 impl Attempt {
-    /// Whether it uses up a retry: not when the run cut it short, not when its worker had nothing
-    /// left to work with, and not when it never had a worktree to work in.
+    /// Returns `true` if it uses up a retry.
+    ///
+    /// Interrupted attempts, used-up quotas and failed worktree set-ups do not.
     pub fn is_counted(&self) -> bool {
         match self.outcome.as_ref().map(|outcome| &outcome.end) {
             Some(End::Interrupted {}) => false,
@@ -43,7 +44,7 @@ impl Attempt {
         }
     }
 
-    /// How it failed, if it did.
+    /// Returns the failure, if it failed.
     pub fn failure(&self) -> Option<&Failure> {
         match &self.outcome.as_ref()?.end {
             End::Failed(failure) => Some(failure),
@@ -51,9 +52,11 @@ impl Attempt {
         }
     }
 
-    /// Whether it failed as the attempt before did, and neither left a commit: then it would fail a
-    /// third time. Not where the provider was asked too often, or the server said when to come
-    /// back: that says nothing about the task.
+    /// Returns `true` if it failed like the previous attempt and neither left a commit, so a third
+    /// would fail too.
+    ///
+    /// Rate limits and limits with a reset time do not count: they depend on the provider, not on
+    /// the task.
     pub fn repeats(&self, before: &Attempt) -> bool {
         let kept = |attempt: &Attempt| attempt.outcome.as_ref().and_then(|outcome| outcome.kept);
         match (self.failure(), before.failure()) {

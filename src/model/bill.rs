@@ -1,4 +1,4 @@
-//! The cost of a run, for people.
+//! Renders the cost of a run.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use crate::model::task_list::comma_list;
 use crate::model::usage::Cost;
 
 impl RunState {
-    /// What the run has cost in dollars as far as anybody says.
+    /// Returns the reported cost of the run in dollars.
     pub fn known_cost(&self) -> f64 {
         let attempts = self.tasks.iter().flat_map(|task| &task.attempts);
         match Spending::of(attempts).map(|spending| spending.known) {
@@ -19,16 +19,16 @@ impl RunState {
     }
 }
 
-/// What a run used and cost, for people.
+/// The tokens and the cost of a run, for display.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Bill {
     spending: Spending,
-    /// The tasks of which nobody knows what they cost.
+    /// The tasks with an attempt of unknown cost.
     unknown: Vec<TaskNumber>,
 }
 
 impl Bill {
-    /// Of a run; `None` if no agent says anything about it.
+    /// Sums the attempts of a run; `None` if no agent reports anything.
     pub fn of(state: &RunState) -> Option<Bill> {
         let attempts = state.tasks.iter().flat_map(|task| &task.attempts);
         let spending = Spending::of(attempts)?;
@@ -45,16 +45,16 @@ impl Bill {
         })
     }
 
-    /// The sum.
+    /// Returns the sum.
     pub fn spending(&self) -> &Spending {
         &self.spending
     }
 }
 
-/// `$0.42 (1,200 tokens in, 340 tokens out); unknown for #2`.
+/// Renders `$0.42 (1,200 tokens in, 340 tokens out); unknown for #2`.
 impl fmt::Display for Bill {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // What is known to be nothing says nothing where the rest is not known.
+        // A known cost of 0 is meaningless while other costs are unknown.
         let known = match self.spending.known {
             Cost::Known(0.0) if !self.unknown.is_empty() => Cost::Unknown,
             known => known,
@@ -79,7 +79,7 @@ mod tests {
     use crate::model::usage::Usage;
     use crate::model::worker_report::WorkerReport;
 
-    /// `worker cost tokens` of the attempts at one task each.
+    /// Renders the bill of one attempt a task, each given as worker, cost and input tokens.
     fn bill(attempts: &[(&str, Cost, u64)]) -> String {
         let titles = (1..=attempts.len()).map(|n| n.to_string());
         let mut run = RunFixture::new(&titles.collect::<Vec<_>>().join(" · "));
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_said_is_unknown_and_not_nothing() {
+    fn an_unreported_cost_is_unknown_and_not_zero() {
         let said = [
             bill(&[
                 ("claude", Cost::Known(0.25), 100),

@@ -1,33 +1,34 @@
-//! Which tasks keep which others from starting, for a whole run at once.
+//! Finds the blockers of every task of a run in one pass.
 
 use crate::model::ids::TaskNumber;
 use crate::model::run::RunState;
 use crate::model::task_state::TaskPhase;
 
-/// How many stoppers of one task are looked for; more tell a reader nothing new.
-pub const MOST_STOPPERS: usize = 4;
+/// The maximum number of blockers reported for one task.
+pub const MAX_BLOCKERS: usize = 4;
 
 impl RunState {
-    /// For every task in plan order, the failed, skipped, cancelled or conflicting tasks that keep
-    /// it from starting: the same roots as [`RunState::root_causes`], lowest numbers first, at most
-    /// four, in one pass over the plan.
+    /// Returns for every task the failed, skipped, cancelled or conflicting tasks that block it.
+    ///
+    /// These are the roots of [`RunState::root_causes`], lowest numbers first, at most four a task,
+    /// found in one pass over the plan.
     pub fn blockers(&self) -> Vec<Vec<TaskNumber>> {
-        let mut stoppers = vec![Vec::new(); self.tasks.len()];
+        let mut blockers = vec![Vec::new(); self.tasks.len()];
         let numbers = self.plan.tasks().iter().map(|task| task.number);
         for root in numbers.filter(|number| self.is_blocker(*number)) {
             let mut open = vec![root];
             while let Some(task) = open.pop() {
                 for dependent in self.plan.dependents(task).map(|task| task.number) {
-                    let known: &mut Vec<TaskNumber> = &mut stoppers[dependent.index()];
+                    let known: &mut Vec<TaskNumber> = &mut blockers[dependent.index()];
                     let waits = self.task(dependent).phase == TaskPhase::Queued;
-                    if waits && known.len() < MOST_STOPPERS && known.last() != Some(&root) {
+                    if waits && known.len() < MAX_BLOCKERS && known.last() != Some(&root) {
                         known.push(root);
                         open.push(dependent);
                     }
                 }
             }
         }
-        stoppers
+        blockers
     }
 
     fn is_blocker(&self, number: TaskNumber) -> bool {
@@ -49,7 +50,7 @@ mod tests {
     use crate::model::ids::TaskNumber;
 
     #[test]
-    fn they_are_the_root_causes_of_every_task() {
+    fn blockers_are_the_root_causes_of_every_task() {
         let state = RunFixture::new("a · b · c <- a · d <- c, b · e <- d · f")
             .fail(1, "broken")
             .fail(2, "broken")

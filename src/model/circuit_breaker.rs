@@ -1,20 +1,22 @@
-//! What failed in the same way for several tasks in a row, with none in between for which it worked:
-//! it will fail for the others too, so nothing that shares the cause is started.
+//! Circuit breaker: stops starts after the same failure of several tasks in a row.
+//!
+//! With no success in between, the failure has a cause that tasks share, so the next ones would
+//! fail too.
 
 use serde::{Deserialize, Serialize};
 
 use crate::model::failure::Failure;
 use crate::model::ids::TaskNumber;
 
-/// After so many tasks it is a matter of the run and not of a task.
+/// The number of tasks after which a failure counts as shared.
 const SEVERAL: usize = 2;
 
-/// What is known about something that tasks share: the set-up of worktrees, the access of a worker.
+/// The health of something that tasks share: the set-up of worktrees, the access of a worker.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub struct CircuitBreaker {
-    /// The last failures in a row that are alike.
+    /// The last equal failures in a row.
     alike: Option<Alike>,
-    /// Said once: nothing is started until it works or a person wants to go on.
+    /// The recorded failure: nothing is started until a success or until the user resumes.
     broken: Option<SharedFailure>,
 }
 
@@ -24,22 +26,22 @@ struct Alike {
     found: SharedFailure,
 }
 
-/// What failed in the same way for several tasks.
+/// A failure that several tasks share.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct SharedFailure {
-    /// The tasks, in the order of the plan.
+    /// The tasks, in plan order.
     pub tasks: Vec<TaskNumber>,
-    /// What went wrong, in one line.
+    /// The error in one line.
     pub message: String,
 }
 
 impl CircuitBreaker {
-    /// What keeps everything from being started, once that was recorded.
+    /// Returns the recorded failure that keeps tasks from starting.
     pub fn tripped(&self) -> Option<&SharedFailure> {
         self.broken.as_ref()
     }
 
-    /// What is to be recorded as that.
+    /// Returns a failure that has reached the limit and is not recorded yet.
     pub fn ready_to_trip(&self) -> Option<&SharedFailure> {
         let alike = self.alike.as_ref().filter(|_| self.broken.is_none());
         let found = alike.map(|alike| &alike.found);
@@ -67,7 +69,7 @@ impl CircuitBreaker {
         self.broken = Some(broken);
     }
 
-    /// One worked, or a person has seen to it.
+    /// Forgets all failures after a success or when the user resumes.
     pub(crate) fn reset(&mut self) {
         *self = CircuitBreaker::default();
     }

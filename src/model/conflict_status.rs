@@ -1,4 +1,4 @@
-//! The status of a conflict between two tasks, from what was assembled.
+//! The status of a conflict between two tasks after an assembly.
 
 use crate::model::run::RunState;
 use crate::model::task_conflict::TaskConflict;
@@ -10,12 +10,12 @@ pub enum ConflictStatus {
     Open,
     /// Both are merged.
     Resolved,
-    /// It is one of branches that the two were built on, and resolved with those.
+    /// Branches below the two conflict in the same way; resolved with those.
     Inherited,
 }
 
 impl RunState {
-    /// Returns the status of a conflict; every board, report and subcommand asks here.
+    /// Returns the status of a conflict, for every board, report and subcommand.
     pub fn conflict_status(&self, conflict: &TaskConflict) -> ConflictStatus {
         let (a, b) = conflict.pair();
         if conflict.inherited {

@@ -1,7 +1,7 @@
-//! Facts: what the journal records and the run state is folded from.
+//! Events: the facts in the journal, from which the run state is folded.
 //!
-//! The serde form of [`Event`] is the journal's wire form and that of `dispatch run --json`; the
-//! envelope carries version, sequence number and time.
+//! The serde form of [`Event`] is the wire format of the journal and of `dispatch run --json`; the
+//! envelope adds version, sequence number and time.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -18,51 +18,51 @@ use crate::model::resolution::{Resolution, ResolutionStrategy};
 use crate::model::shortage::Shortage;
 use crate::model::task_conflict::TaskConflict;
 
-/// An event with its place and time.
+/// An event with its sequence number and time.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Recorded {
-    /// Its place in the journal, from 1.
+    /// The position in the journal, from 1.
     pub seq: u64,
-    /// When it was recorded.
+    /// The time of recording.
     pub time: Timestamp,
-    /// What happened.
+    /// The event.
     pub event: Event,
 }
 
-/// A fact, journalled before anything acts on it.
+/// A fact, recorded before any action on it.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum Event {
-    /// The run exists; plan and settings stand in the same journal commit.
+    /// The run was created; the same journal commit holds plan and settings.
     RunStarted {
         /// The title of the plan.
         title: String,
         /// The commit every independent task starts from.
         base: Oid,
-        /// What the base was called (`main`, `HEAD`, `v1.2`).
+        /// The name given for the base (`main`, `HEAD`, `v1.2`).
         base_name: String,
         /// The branch the result is meant for, without `refs/heads/`; none on a detached HEAD.
         target: Option<String>,
-        /// The tasks that were chosen, if not all.
+        /// The selected tasks, if not all.
         only: Option<Vec<TaskNumber>>,
-        /// Whether the candidates are to be assembled at the end.
+        /// `true` if the candidates are assembled at the end.
         assemble: bool,
-        /// The file the plan was read from, from the top of the main checkout where it is near.
+        /// The plan file, relative to the main checkout where possible.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         plan_file: Option<String>,
     },
-    /// Another process took the run up again.
+    /// Another process resumed the run.
     RunResumed {
-        /// What it found, and so what it does.
+        /// Its findings, each with an action.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         findings: Vec<Finding>,
     },
-    /// The plan of the run is another one from here on; it stands in the same journal commit.
+    /// The plan was replaced; the same journal commit holds the new one.
     PlanEdited {
-        /// What it is for every task that was there before or is there now.
+        /// The change of every old and new task.
         edits: Vec<Finding>,
     },
-    /// An attempt is about to get its branch and worktree.
+    /// An attempt is about to create its branch and worktree.
     AttemptStarting {
         /// The task.
         task: TaskNumber,
@@ -70,50 +70,50 @@ pub enum Event {
         attempt: AttemptNumber,
         /// The worker profile.
         worker: String,
-        /// Its branch, without `refs/heads/`.
+        /// The branch, without `refs/heads/`.
         branch: String,
-        /// Where its worktree will be, from the top of the main checkout.
+        /// The path of the worktree, relative to the main checkout.
         worktree: String,
     },
-    /// The attempt's worker runs.
+    /// The worker of an attempt has started.
     AttemptStarted {
         /// The task.
         task: TaskNumber,
         /// The attempt.
         attempt: AttemptNumber,
-        /// The commit it works on.
+        /// The base commit.
         base: Oid,
     },
-    /// The worker said how far it is.
+    /// The worker reported its progress.
     ProgressReported {
         /// The task.
         task: TaskNumber,
-        /// Its words, cut to one line.
+        /// The message, cut to one line.
         note: String,
     },
-    /// The attempt is over.
+    /// An attempt ended.
     AttemptEnded {
         /// The task.
         task: TaskNumber,
         /// The attempt.
         attempt: AttemptNumber,
-        /// How.
+        /// The outcome.
         outcome: Box<Outcome>,
-        /// A draw from [0, 1) for the delay of a retry.
+        /// A random number in [0, 1) for the delay of a retry.
         jitter: f64,
     },
-    /// A failed attempt will be tried again.
+    /// A failed task will be retried.
     RetryScheduled {
         /// The task.
         task: TaskNumber,
-        /// Not before this time.
+        /// The earliest time of the retry.
         due: Timestamp,
     },
-    /// A failed attempt would be tried again, but the run has spent its retries.
+    /// A failed task is not retried because the run's retry budget is spent.
     RetryBudgetSpent {
         /// The task.
         task: TaskNumber,
-        /// How many retries the run may spend.
+        /// The retry budget of the run.
         budget: u32,
     },
     /// The time of a scheduled retry has come.
@@ -121,137 +121,138 @@ pub enum Event {
         /// The task.
         task: TaskNumber,
     },
-    /// A worker ran into a limit that ends at some time; until then it starts nothing. Its attempt
-    /// counts as none.
+    /// A worker hit a usage limit and starts nothing until it resets.
+    ///
+    /// The attempt uses up no retry.
     WorkerParked {
         /// The worker profile.
         worker: String,
-        /// The task whose attempt ran into it.
+        /// The task whose attempt hit the limit.
         task: TaskNumber,
-        /// When it may start again.
+        /// The time from which it may start again.
         until: Timestamp,
-        /// What it said.
+        /// The worker's message.
         reason: String,
     },
-    /// The time for which a worker was parked is over.
+    /// A parked worker may start again.
     WorkerUnparked {
         /// The worker profile.
         worker: String,
-        /// That time.
+        /// The end of the parking.
         until: Timestamp,
     },
-    /// What the agents say they cost has reached the most the run may cost, so nothing more starts.
+    /// The reported cost has reached the run's limit, so nothing more starts.
     CostLimitReached {
-        /// What is known to be spent, in dollars.
+        /// The reported cost in dollars.
         spent: f64,
-        /// The most it may cost, in dollars.
+        /// The limit in dollars.
         max_cost: f64,
     },
-    /// The set-up of worktrees failed in the same way for several tasks, so nothing more starts.
+    /// The set-up of worktrees failed alike for several tasks, so nothing more starts.
     SetupBroken {
         /// The tasks.
         tasks: Vec<TaskNumber>,
-        /// What went wrong, in one line.
+        /// The error in one line.
         message: String,
     },
-    /// A worker was not let in for several tasks (no login, a bill), so it starts nothing more.
+    /// A worker's authentication failed for several tasks, so it starts nothing more.
     WorkerAccessDenied {
         /// The worker profile.
         worker: String,
         /// The tasks.
         tasks: Vec<TaskNumber>,
-        /// What it said.
+        /// The worker's message.
         message: String,
     },
-    /// There is no room for what comes next, so nothing more starts until there is.
+    /// A shortage keeps tasks from starting.
     ShortageBegan {
-        /// What there is too little of.
+        /// The shortage.
         shortage: Shortage,
     },
-    /// There is room again.
+    /// The shortage is over.
     ShortageEnded {},
-    /// Worktrees whose work is all in git are about to be removed, to make room for others.
+    /// Worktrees whose work is committed are about to be removed to free space.
     WorktreesEvicting {
-        /// Where they are, from the top of the main checkout.
+        /// Their paths, relative to the main checkout.
         worktrees: Vec<String>,
     },
-    /// A person lets the run cost this much.
+    /// The user set the cost limit of the run.
     MaxCostSet {
-        /// In dollars.
+        /// The limit in dollars.
         max_cost: f64,
     },
-    /// The candidates a task depends on do not merge with each other.
+    /// The candidates of a task's dependencies conflict.
     DependenciesConflict {
-        /// The task that can not start.
+        /// The task that cannot start.
         task: TaskNumber,
         /// The class of the conflict.
         class: Class,
-        /// The dependencies that were in already when the conflict came, and the one that made it.
+        /// The dependencies merged before the conflict, and the one that conflicts.
         between: Vec<TaskNumber>,
         /// The paths.
         paths: Vec<RepoPath>,
     },
-    /// The conflicts among the candidates as of now; replaces what was known.
+    /// The current conflicts among candidates; replaces the previous ones.
     ConflictsFound {
-        /// Every pair with a conflict.
+        /// Every conflicting pair.
         conflicts: Vec<TaskConflict>,
     },
-    /// The conflicts of work that is still going on, as of now; replaces what was known.
+    /// The current conflicts of uncommitted work; replaces the previous ones.
     SpeculativeConflicts {
-        /// Every pair with a conflict of which at least one task still runs; without hunks, whose
-        /// lines move with every edit.
+        /// Every conflicting pair with at least one running task; without hunks, whose lines move
+        /// with every edit.
         conflicts: Vec<TaskConflict>,
-        /// Whether no task starts that declares a path of them.
+        /// `true` if tasks that declare one of their paths wait.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         holds_back: bool,
     },
     /// The candidates are about to be assembled in this order.
     AssemblyStarting {
-        /// The order in which they are tried.
+        /// The order.
         order: Vec<TaskNumber>,
     },
-    /// Conflicts of a candidate with what is in before it were settled; the checks come next.
+    /// Conflicts of a candidate were resolved; the checks come next.
     ConflictResolved {
         /// The task.
         task: TaskNumber,
-        /// What was settled, and by what.
+        /// The resolutions.
         resolutions: Vec<Resolution>,
     },
-    /// The checks fail with what was settled, so it is taken back and the next rung is tried.
+    /// The checks failed with a resolution, so the next strategy is tried.
     ResolutionRolledBack {
         /// The task.
         task: TaskNumber,
-        /// What did not hold.
+        /// The strategy that failed.
         strategy: ResolutionStrategy,
-        /// The check that fails with it.
+        /// The failing check.
         command: String,
     },
-    /// A task whose result met others is done again, on top of what is in.
+    /// A task whose candidate conflicts starts again on top of the assembled ones.
     Redispatched {
         /// The task.
         task: TaskNumber,
-        /// The commit it starts from.
+        /// The new base commit.
         base: Oid,
-        /// What it met, as far as pairs show it.
+        /// The tasks it conflicts with, as far as pairwise checks show.
         with: Vec<TaskNumber>,
     },
-    /// Doing it again came to nothing: its earlier result is offered again.
+    /// A re-dispatch failed; the earlier candidate counts again.
     RedispatchFailed {
         /// The task.
         task: TaskNumber,
     },
-    /// A person is about to get a worktree with a conflict in it.
+    /// A worktree with a conflict is about to be created for the user.
     ResolutionOpened {
         /// The task that was left out.
         task: TaskNumber,
-        /// What is in, which the worktree starts from.
+        /// The commit the worktree starts from: the assembled candidates.
         base: Oid,
-        /// The task's result.
+        /// The task's candidate.
         candidate: Oid,
-        /// Where the worktree is, from the top of the main checkout.
+        /// The path of the worktree, relative to the main checkout.
         worktree: String,
     },
-    /// What a person made of a conflict is what the task offers now; the checks come next.
+    /// The user's resolution becomes the task's candidate; the checks come next.
     ResolutionAccepted {
         /// The task.
         task: TaskNumber,
@@ -261,96 +262,96 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         stat: Option<ChangeStat>,
     },
-    /// The checks agreed, and the worktree is no longer needed.
+    /// The checks passed with the resolution, and the worktree is removed.
     ResolutionClosed {
         /// The task.
         task: TaskNumber,
     },
-    /// A person gave it up: the task offers what it did before.
+    /// The user aborted a resolution; the earlier candidate counts again.
     ResolutionAborted {
         /// The task.
         task: TaskNumber,
     },
-    /// The candidates were assembled.
+    /// The assembly is complete.
     Assembled {
         /// The result.
         integration: Integration,
     },
-    /// The integration branch is not dispatch's to move right now; nothing was assembled.
+    /// The assembly was refused because the integration branch must not be moved.
     AssemblyRefused {
-        /// Why, and what to do about it.
+        /// The reason, with a hint.
         reason: String,
     },
-    /// A person wants the candidates assembled, whatever was assembled before.
+    /// The user asked for a new assembly.
     AssemblyRequested {
-        /// The tasks to be tried first, in this order.
+        /// The tasks to assemble first, in this order.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         order: Vec<TaskNumber>,
-        /// The tasks to be left out, beside those that were left out in review.
+        /// The tasks to leave out, besides those rejected in review.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         leave_out: Vec<TaskNumber>,
     },
-    /// A person asked to stop (Ctrl-C).
+    /// The user asked the run to stop (Ctrl-C).
     StopRequested {},
-    /// A person wants a task tried again.
+    /// The user asked to retry a task.
     RetryRequested {
         /// The task.
         task: TaskNumber,
-        /// Words added to its prompt.
+        /// The text appended to the prompt.
         extra_prompt: Option<String>,
-        /// The prompt as the person wrote it anew.
+        /// The prompt that replaces the plan's.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         new_prompt: Option<String>,
-        /// The worker profile that is to do it from now on.
+        /// The worker profile for its attempts from now on.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         worker: Option<String>,
     },
-    /// A person ended a task.
+    /// The user cancelled a task.
     TaskCancelled {
         /// The task.
         task: TaskNumber,
     },
-    /// A person wants nothing new to start.
+    /// The user paused the run.
     Paused {},
-    /// A person wants the run to go on.
+    /// The user continued the run.
     Unpaused {},
-    /// A person gave up a task.
+    /// The user skipped a task.
     TaskSkipped {
         /// The task.
         task: TaskNumber,
-        /// Whether what depends on it is skipped too.
+        /// `true` if its dependents are skipped too.
         cascade: bool,
     },
-    /// A person accepted a task's change, or left it out of the assembly.
+    /// The user reviewed a task's change.
     Reviewed {
         /// The task.
         task: TaskNumber,
-        /// Whether it may go in.
+        /// `true` if accepted; otherwise it is left out of the assembly.
         accepted: bool,
     },
-    /// Nothing is alive or scheduled any more.
+    /// The run ended.
     RunEnded {
         /// The exit code of the run.
         exit: u8,
     },
-    /// The target is about to move.
+    /// The target branch is about to move.
     LandingStarting {
-        /// From where to where.
+        /// The landing.
         landing: Landing,
     },
-    /// The target has moved.
+    /// The target branch moved.
     Landed {
-        /// From where to where.
+        /// The landing.
         landing: Landing,
     },
-    /// The target is about to move back to what it was before it landed there.
+    /// The target branch is about to move back to its commit before the landing.
     LandingUndoStarting {
-        /// The landing that is taken back; its backup is that of this step.
+        /// The landing being undone; its backup is that of this step.
         landing: Landing,
     },
-    /// The target has moved back.
+    /// The target branch moved back.
     LandingUndone {
-        /// The landing that was taken back, with the time of this step.
+        /// The undone landing, with the time of this step.
         landing: Landing,
     },
     /// A branch is about to be pushed for a pull request.
@@ -358,19 +359,19 @@ pub enum Event {
         /// The pull request.
         pull_request: PullRequest,
     },
-    /// A pull request was opened or brought up to date.
+    /// A pull request was opened or updated.
     PullRequestOpened {
         /// The pull request.
         pull_request: PullRequest,
     },
-    /// What was not as it should be was repaired (`dispatch doctor --fix`).
+    /// `dispatch doctor --fix` repaired the run.
     Repaired {
-        /// What was done, a sentence each.
+        /// The repairs, one sentence each.
         repairs: Vec<String>,
     },
     /// Worktrees and branches of the run were removed.
     Cleaned {
-        /// The folders.
+        /// The paths of the worktrees.
         worktrees: Vec<String>,
         /// The branches, without `refs/heads/`.
         branches: Vec<String>,
@@ -378,7 +379,7 @@ pub enum Event {
 }
 
 impl Event {
-    /// The task the event is about, if it is about one.
+    /// Returns the task of the event, if it has one.
     pub fn task(&self) -> Option<TaskNumber> {
         match self {
             Event::AttemptStarting { task, .. }

@@ -1,42 +1,42 @@
-//! A failed attempt's class, message and evidence.
+//! The class, message and evidence of a failed attempt.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// Why an attempt failed.
+/// The failure of an attempt.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Failure {
-    /// Its class, which decides what happens next.
+    /// The class, which decides whether the task is retried.
     pub class: FailureClass,
-    /// One line: what went wrong.
+    /// The error in one line.
     pub message: String,
-    /// Why, in the worker's own words or the failing check's; none if nobody said.
+    /// The cause, as the worker or the failing check reports it.
     pub root_cause: Option<String>,
-    /// What to do about it, in the worker's own words; none if nobody said.
+    /// A fix, as the worker suggests it.
     pub suggestion: Option<String>,
-    /// What the class rests on: `exit code 75 (EX_TEMPFAIL)`.
+    /// The evidence for the class: `exit code 75 (EX_TEMPFAIL)`.
     pub evidence: String,
-    /// The normalised failure: equal twice in a row without new commits means it will not pass.
+    /// The normalised failure; two equal signatures in a row without new commits end the retries.
     pub signature: String,
-    /// When the limit it ran into ends, if the worker's output says.
+    /// The time at which the provider's limit resets, if the worker's output contains it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reset_at: Option<Timestamp>,
-    /// Whether its provider was asked too often, so that fewer should ask at the same time.
+    /// `true` if the provider limited the rate of requests, so fewer workers should run at once.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub rate_limited: bool,
-    /// Whether its provider did not let it in, whatever the task: no login, a bill.
+    /// `true` if the provider refused access whatever the task: no login, no credit.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub access_denied: bool,
-    /// What kind within its class, where that is to be told apart.
+    /// The kind within the class, where it matters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<FailureKind>,
 }
 
-/// Failures that are no fault of the worker's and use up no retry.
+/// Kinds of failure that the worker did not cause and that use up no retry.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FailureKind {
-    /// Its worktree could not be set up, so that the worker never ran.
+    /// The set-up of the worktree failed, so the worker never ran.
     Setup,
 }
 
@@ -44,19 +44,19 @@ pub enum FailureKind {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum FailureClass {
-    /// May pass if tried again: timeout, rate limit, flaky.
+    /// A retry may pass: timeout, rate limit, flaky test.
     Transient,
-    /// A limit that ends at a known time.
+    /// A usage limit that resets at a known time.
     Quota,
-    /// Bad file, bad schema, bad command line.
+    /// Invalid file, schema or command line.
     Input,
     /// Wrong approach, failed checks, no change.
     Logic,
-    /// Two tasks at one place.
+    /// A conflict with another task.
     Conflict,
-    /// Login, permission, disk, missing program: a person is needed.
+    /// Login, permission, disk, missing program: needs the user's attention.
     Blocker,
-    /// A person ended it.
+    /// The user cancelled it.
     Cancelled,
     /// The run was interrupted.
     Interrupted,

@@ -1,4 +1,4 @@
-//! Runs for tests, built the only way a run can be built: by folding events.
+//! Builds runs for tests by folding events.
 
 #![allow(clippy::unwrap_used)]
 
@@ -19,7 +19,7 @@ use crate::model::task_conflict::TaskConflict;
 use crate::model::usage::Cost;
 use crate::model::worker_report::WorkerReport;
 
-/// A run under construction: the plan first, then what happens.
+/// A run under construction: a plan and events.
 pub(crate) struct RunFixture {
     title: String,
     tasks: Vec<Task>,
@@ -30,7 +30,7 @@ pub(crate) struct RunFixture {
 }
 
 impl RunFixture {
-    /// Tasks as `title <- dependency, dependency` joined by ` · `; dependencies are titles.
+    /// Parses tasks as `title <- dependency, dependency` joined by ` · `; dependencies are titles.
     pub(crate) fn new(plan: &str) -> RunFixture {
         let lines: Vec<(&str, &str)> = plan
             .split(" · ")
@@ -62,13 +62,13 @@ impl RunFixture {
         }
     }
 
-    /// Changes what the plan says about a task.
+    /// Changes a task of the plan.
     pub(crate) fn with_task(mut self, task: u32, change: impl FnOnce(&mut Task)) -> RunFixture {
         change(&mut self.tasks[task as usize - 1]);
         self
     }
 
-    /// Gives every task its tag, in order.
+    /// Sets the tags, in order.
     pub(crate) fn tags(mut self, tags: &[&str]) -> RunFixture {
         for (task, tag) in self.tasks.iter_mut().zip(tags) {
             task.tag = (*tag).to_owned();
@@ -76,19 +76,19 @@ impl RunFixture {
         self
     }
 
-    /// Changes the title of the plan.
+    /// Sets the title of the plan.
     pub(crate) fn title(mut self, title: &str) -> RunFixture {
         self.title = title.to_owned();
         self
     }
 
-    /// The run takes only these tasks.
+    /// Selects these tasks only.
     pub(crate) fn only(mut self, tasks: &[u32]) -> RunFixture {
         self.only = Some(tasks.iter().copied().map(TaskNumber).collect());
         self
     }
 
-    /// The run does not assemble by itself.
+    /// Disables the automatic assembly.
     pub(crate) fn without_assembly(mut self) -> RunFixture {
         self.assemble = false;
         self
@@ -99,13 +99,13 @@ impl RunFixture {
         change(self.events.last_mut().unwrap());
     }
 
-    /// Any event.
+    /// Adds an event.
     pub(crate) fn event(mut self, event: Event) -> RunFixture {
         self.events.push(event);
         self
     }
 
-    /// An attempt by this worker starts.
+    /// Starts an attempt with this worker.
     pub(crate) fn begin(mut self, task: u32, worker: &str) -> RunFixture {
         let attempt = &mut self.attempts[task as usize - 1];
         *attempt += 1;
@@ -126,7 +126,7 @@ impl RunFixture {
         })
     }
 
-    /// The worker says how far it is.
+    /// Adds a progress note of the worker.
     pub(crate) fn note(self, task: u32, note: &str) -> RunFixture {
         self.event(Event::ProgressReported {
             task: TaskNumber(task),
@@ -134,7 +134,7 @@ impl RunFixture {
         })
     }
 
-    /// The attempt ends so, after this many seconds.
+    /// Ends the attempt after this many seconds.
     pub(crate) fn end(self, task: u32, end: End, report: WorkerReport, seconds: u64) -> RunFixture {
         let attempt = self.attempts[task as usize - 1];
         self.event(Event::AttemptEnded {
@@ -160,7 +160,7 @@ impl RunFixture {
         })
     }
 
-    /// The attempt passes with a candidate and this summary.
+    /// Ends the attempt with a candidate and this summary.
     pub(crate) fn pass(self, task: u32, summary: &str) -> RunFixture {
         let report = WorkerReport {
             summary: (!summary.is_empty()).then(|| summary.to_owned()),
@@ -169,7 +169,8 @@ impl RunFixture {
         self.pass_with(task, report, (6, 312, 4))
     }
 
-    /// The attempt passes with this report and this many files, added and removed lines.
+    /// Ends the attempt with a candidate, this report and these counts of files, added and removed
+    /// lines.
     pub(crate) fn pass_with(
         self,
         task: u32,
@@ -188,7 +189,7 @@ impl RunFixture {
         self.end(task, end, report, 60)
     }
 
-    /// An `info` task passes with this text.
+    /// Ends the attempt at an `info` task with this text.
     pub(crate) fn inform(mut self, task: u32, info: &str) -> RunFixture {
         self.tasks[task as usize - 1].fields.produces = Produces::Info;
         let end = End::Passed {
@@ -199,7 +200,7 @@ impl RunFixture {
         self.end(task, end, WorkerReport::default(), 60)
     }
 
-    /// Starts an attempt if need be and lets it fail with this message, class logic.
+    /// Fails the attempt with this message and class `logic`; starts one if there is none.
     pub(crate) fn fail(mut self, task: u32, message: &str) -> RunFixture {
         if self.attempts[task as usize - 1] == 0 {
             self = self.begin(task, "claude");
@@ -212,12 +213,12 @@ impl RunFixture {
         )
     }
 
-    /// The attempt fails so, after this many seconds.
+    /// Fails the attempt after this many seconds.
     pub(crate) fn fail_with(self, task: u32, failure: Failure, seconds: u64) -> RunFixture {
         self.end(task, End::Failed(failure), WorkerReport::default(), seconds)
     }
 
-    /// A failed attempt will be tried again.
+    /// Schedules a retry.
     pub(crate) fn retry_later(self, task: u32) -> RunFixture {
         self.event(Event::RetryScheduled {
             task: TaskNumber(task),
@@ -225,7 +226,7 @@ impl RunFixture {
         })
     }
 
-    /// A person gives a task up.
+    /// Skips a task.
     pub(crate) fn skip(self, task: u32, cascade: bool) -> RunFixture {
         self.event(Event::TaskSkipped {
             task: TaskNumber(task),
@@ -233,27 +234,27 @@ impl RunFixture {
         })
     }
 
-    /// The conflicts as of now.
+    /// Records the current conflicts.
     pub(crate) fn conflicts(self, conflicts: Vec<TaskConflict>) -> RunFixture {
         self.event(Event::ConflictsFound { conflicts })
     }
 
-    /// The candidates were assembled.
+    /// Records an assembly.
     pub(crate) fn assembled(self, integration: Integration) -> RunFixture {
         self.event(Event::Assembled { integration })
     }
 
-    /// The run ends.
+    /// Ends the run.
     pub(crate) fn ended(self, exit: u8) -> RunFixture {
         self.event(Event::RunEnded { exit })
     }
 
-    /// Folds everything.
+    /// Folds all events.
     pub(crate) fn state(self) -> RunState {
         self.fold(|_, _| {})
     }
 
-    /// Folds everything, and shows the state after each event.
+    /// Folds all events and calls `seen` with the state after each.
     pub(crate) fn fold(self, mut seen: impl FnMut(&RunState, &Recorded)) -> RunState {
         let plan = Plan::new(self.title.clone(), Vec::new(), self.tasks).unwrap();
         let first = Recorded {
@@ -281,7 +282,7 @@ impl RunFixture {
     }
 }
 
-/// When every fixture starts.
+/// The start time of every fixture.
 pub(crate) fn start() -> Timestamp {
     "2026-11-22T09:14:00Z".parse().unwrap()
 }
@@ -291,12 +292,12 @@ pub(crate) fn base() -> Oid {
     "1a2b3c4000000000000000000000000000000000".parse().unwrap()
 }
 
-/// What the task offers when it passes.
+/// The candidate of a task.
 pub(crate) fn candidate(task: u32) -> Oid {
     format!("{task:040x}").parse().unwrap()
 }
 
-/// A failure with nothing but class and message.
+/// A failure with class and message only.
 pub(crate) fn failure(class: FailureClass, message: &str) -> Failure {
     Failure {
         class,

@@ -1,4 +1,4 @@
-//! Folds events into the state of a run: [`RunState::apply`] is the only way it changes.
+//! Folds events into the state of a run: only [`RunState::apply`] changes it.
 
 use std::collections::BTreeSet;
 
@@ -21,8 +21,9 @@ use crate::model::task_state::{TaskPhase, TaskState};
 use crate::model::worker_health::Parking;
 
 impl RunState {
-    /// Folds [`Event::PlanEdited`], whose plan stands beside it. The tasks that were there keep
-    /// their numbers; those that are there no more stay, given up.
+    /// Folds [`Event::PlanEdited`] with its plan, which the event does not contain.
+    ///
+    /// Existing tasks keep their numbers; removed tasks stay as skipped.
     pub fn replan(&mut self, plan: Plan, recorded: &Recorded) {
         let Event::PlanEdited { edits } = &recorded.event else {
             return;
@@ -44,17 +45,17 @@ impl RunState {
         }
     }
 
-    /// Folds one fact.
+    /// Folds one event.
     pub fn apply(&mut self, recorded: &Recorded) {
         self.seq = recorded.seq;
         self.updated = recorded.time;
         self.fold(recorded);
-        self.drop_settled_speculation();
+        self.drop_outdated_speculation();
     }
 
     fn fold(&mut self, recorded: &Recorded) {
         match &recorded.event {
-            // A plan cannot be read here: see [`RunState::replan`].
+            // The event does not contain the plan: see [`RunState::replan`].
             Event::RunStarted { .. } | Event::PlanEdited { .. } => {}
             Event::Paused {} => self.phase = RunPhase::Paused,
             Event::Unpaused {} => self.phase = RunPhase::Running,
@@ -112,8 +113,8 @@ impl RunState {
                 self.worker_health.reset_access();
                 self.request_retry(*task);
                 let task = &mut self.tasks[task.index()];
-                let keep = |slot: &mut Option<String>, said: &Option<String>| {
-                    *slot = said.clone().or(slot.take());
+                let keep = |slot: &mut Option<String>, new: &Option<String>| {
+                    *slot = new.clone().or(slot.take());
                 };
                 keep(&mut task.extra_prompt, extra_prompt);
                 keep(&mut task.rewritten_prompt, new_prompt);
@@ -190,8 +191,7 @@ impl RunState {
                 worktree,
                 ..
             } => {
-                // The next attempt makes up for one that does not count, so nothing is left to say
-                // about it.
+                // The note of an attempt that does not count is obsolete with the next attempt.
                 if task.last_attempt().is_some_and(|last| !last.is_counted()) {
                     task.note = None;
                 }
@@ -236,7 +236,7 @@ impl RunState {
                 paths,
                 ..
             } => {
-                // It was announced and never began, so the next one has its number.
+                // The announced attempt never started, so the next one takes its number.
                 task.attempts.pop_if(|attempt| attempt.outcome.is_none());
                 task.phase = TaskPhase::DependenciesConflict {
                     class: *class,
@@ -253,7 +253,7 @@ impl RunState {
         }
     }
 
-    /// A conflict that only changed is as old as it was.
+    /// Replaces the speculative conflicts; a known pair keeps its time.
     fn speculate(&mut self, conflicts: &[TaskConflict], time: Timestamp) {
         let before = std::mem::take(&mut self.speculative_conflicts);
         let since = |conflict: &TaskConflict| {
@@ -267,9 +267,10 @@ impl RunState {
         self.speculative_conflicts = conflicts.iter().map(speculative).collect();
     }
 
-    /// Once neither of the two runs there is nothing to speculate about: either both offer a
-    /// candidate, whose conflicts are known for certain, or one offers nothing.
-    fn drop_settled_speculation(&mut self) {
+    /// Drops speculative conflicts of pairs that no longer run.
+    ///
+    /// Then either both have candidates, whose conflicts are certain, or one has none.
+    fn drop_outdated_speculation(&mut self) {
         if self.speculative_conflicts.is_empty() {
             return;
         }
@@ -286,7 +287,7 @@ impl RunState {
             });
     }
 
-    /// A landing is one of what was assembled then: other candidates have not landed.
+    /// Records an assembly; the last landing no longer counts if the candidates differ.
     fn assembled(&mut self, integration: &Integration) {
         let merged = |integration: &Integration| -> BTreeSet<(TaskNumber, Oid)> {
             let merged = integration.merged.iter();
@@ -300,7 +301,7 @@ impl RunState {
         self.assembly_requested = false;
     }
 
-    /// One that is announced again keeps the place where it is open.
+    /// Records a pull request; one that is announced again keeps its address.
     fn note_pull_request(&mut self, new: &PullRequest) {
         let pushed = (new.remote.clone(), new.head.clone(), new.commit);
         if !self.pushed.contains(&pushed) {
@@ -328,7 +329,7 @@ impl RunState {
             match task.phase {
                 TaskPhase::Done => {}
                 _ if cascade => task.phase = TaskPhase::Skipped { satisfied: false },
-                // It was skipped with the task before, and may start without it now.
+                // It was skipped together with this task, and may now start without it.
                 TaskPhase::Skipped { .. } if !task.explicitly_skipped && !is_cut_off => {
                     task.phase = TaskPhase::Queued;
                 }
@@ -337,7 +338,7 @@ impl RunState {
         }
     }
 
-    /// The attempts that ran into the limit count as none: their tasks wait like any other.
+    /// Parks a worker and queues the tasks whose attempts hit its limit.
     fn park(&mut self, worker: &str, task: TaskNumber, until: Timestamp, reason: &str) {
         let parking = Parking {
             until,

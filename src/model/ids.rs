@@ -4,18 +4,18 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// The name of one run, such as `checkout-7k3q`: a slug and four random base32 characters.
+/// The id of a run, such as `checkout-7k3q`: a slug and four random base32 characters.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct RunId(String);
 
 impl RunId {
-    /// Takes a name that is already known to be a valid ref component.
+    /// Wraps a name that is a valid ref component.
     pub fn new(name: impl Into<String>) -> RunId {
         RunId(name.into())
     }
 
-    /// The name.
+    /// Returns the id as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -27,13 +27,13 @@ impl fmt::Display for RunId {
     }
 }
 
-/// The number of a task in its plan, counted from 1 and shown as `#1`.
+/// The number of a task in its plan, counted from 1 and displayed as `#1`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct TaskNumber(pub u32);
 
 impl TaskNumber {
-    /// The place of the task in [`crate::model::plan::Plan::tasks`].
+    /// Returns the index of the task in [`crate::model::plan::Plan::tasks`].
     pub fn index(self) -> usize {
         self.0 as usize - 1
     }
@@ -45,5 +45,5 @@ impl fmt::Display for TaskNumber {
     }
 }
 
-/// The number of a try at one task, counted from 1.
+/// The number of an attempt at a task, counted from 1.
 pub type AttemptNumber = u32;

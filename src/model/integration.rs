@@ -1,4 +1,4 @@
-//! The assembled branch: what went in, what was left out, what the checks said, where it landed.
+//! The integration branch: merged and left-out candidates, check results, landing.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -9,32 +9,32 @@ use crate::merge::oid::Oid;
 use crate::model::ids::TaskNumber;
 use crate::model::resolution::{FailedStrategy, Resolution};
 
-/// The shape of the assembled history; the tree is the same for all.
+/// The shape of the assembled history; the final tree is the same.
 #[derive(
     Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, schemars::JsonSchema,
 )]
 #[serde(rename_all = "lowercase")]
 pub enum History {
-    /// One two-parent commit a task.
+    /// One merge commit per task.
     #[default]
     Merge,
-    /// One ordinary commit a task.
+    /// One ordinary commit per task.
     Squash,
-    /// Each task's commits replayed on top of the others; one ordinary commit for a task whose
-    /// commits do not end in the same tree that way.
+    /// Each task's commits rebased on top of the others; one ordinary commit for a task whose
+    /// rebased commits end in a different tree.
     Linear,
 }
 
-/// A candidate that stands on the integration branch.
+/// A candidate on the integration branch.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Merged {
     /// The task.
     pub task: TaskNumber,
-    /// Its candidate.
+    /// The candidate.
     pub candidate: Oid,
-    /// The commit that brought it in, on the integration branch.
+    /// The commit on the integration branch that merges it.
     pub commit: Oid,
-    /// The conflicts it had with what was in before, and what settled them.
+    /// The resolutions of its conflicts with candidates before it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub resolved: Vec<Resolution>,
 }
@@ -44,112 +44,111 @@ pub struct Merged {
 pub struct LeftOut {
     /// The task.
     pub task: TaskNumber,
-    /// Its candidate.
+    /// The candidate.
     pub candidate: Oid,
-    /// Why.
+    /// The reason.
     pub reason: LeftOutReason,
 }
 
-/// Why a candidate was left out.
+/// The reason why a candidate was left out.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "reason", rename_all = "kebab-case")]
 pub enum LeftOutReason {
-    /// It conflicts with what is in already.
+    /// It conflicts with candidates assembled before it.
     Conflict {
         /// The class of the worst unit.
         class: Class,
-        /// The tasks it conflicts with: each of them, where pairs show it; else the fewest that it
-        /// conflicts with together.
+        /// The tasks it conflicts with: every pair, or else the smallest set it conflicts with.
         with: Vec<TaskNumber>,
         /// The paths.
         paths: Vec<RepoPath>,
-        /// What was tried to settle it, and did not hold.
+        /// The strategies that failed to resolve it.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         failed_strategies: Vec<FailedStrategy>,
     },
     /// It was built on a task that was left out.
     BuiltOn {
-        /// That task.
+        /// The task that was left out.
         task: TaskNumber,
     },
-    /// A person left it out (`dispatch review`, `dispatch assemble --leave-out`).
+    /// The user left it out (`dispatch review`, `dispatch assemble --leave-out`).
     ByUser,
-    /// A check fails with it that passes without it and on the base.
+    /// A check fails with it and passes without it and on the base.
     FailedChecks {
-        /// The check.
+        /// The command of the check.
         command: String,
-        /// The tasks it needs to fail, as few as possible; none if it fails alone.
+        /// The smallest set of tasks together with which the check fails; empty if it fails alone.
         with: Vec<TaskNumber>,
-        /// It was killed by its time limit.
+        /// `true` if the check reached its time limit.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         timed_out: bool,
     },
 }
 
-/// A candidate that makes a check fail.
+/// A candidate that breaks a check.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Culprit {
     /// The task.
     pub task: TaskNumber,
-    /// The tasks it needs to fail, as few as possible; none if it fails alone.
+    /// The smallest set of tasks together with which the check fails; empty if it fails alone.
     pub with: Vec<TaskNumber>,
-    /// The check.
+    /// The command of the check.
     pub command: String,
-    /// It was killed by its time limit.
+    /// `true` if the check reached its time limit.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub timed_out: bool,
-    /// The tests of it that newly fail, where it names them.
+    /// The newly failing tests, where the check names them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tests: Vec<String>,
-    /// The last lines of the check that failed.
+    /// The last lines of the failed check.
     #[serde(default)]
     pub tail: String,
 }
 
-/// How a check that did not simply pass stands against the base.
+/// The comparison of a check with its result on the base.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum BaseComparison {
-    /// What fails fails on the base, too: nobody is blamed.
+    /// It fails on the base too, so no task is the culprit.
     AlreadyFailing,
-    /// It fails on the base and passes now.
+    /// It fails on the base and passes here.
     Fixed,
 }
 
-/// How a command that must exit 0 ended.
+/// The result of a check, a command that must exit 0.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct CheckResult {
     /// The command, as configured.
     pub command: String,
-    /// How it ended.
+    /// The outcome.
     pub result: CheckOutcome,
-    /// How long it took, in milliseconds.
+    /// The run time in milliseconds.
     pub millis: u64,
-    /// Its last lines, at most a few kilobytes.
+    /// The last lines of its output, at most a few kilobytes.
     #[serde(default)]
     pub tail: String,
-    /// The tests that failed, where it wrote JUnit XML.
+    /// The failed tests, where it wrote JUnit XML.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failed_tests: Vec<String>,
-    /// The tests that fail on the base and no longer here, where that was asked.
+    /// The tests that fail on the base and pass here, where it was compared.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fixed_tests: Vec<String>,
-    /// How it stands against the base, where that was asked.
+    /// The comparison with the base, where it was compared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub against_base: Option<BaseComparison>,
-    /// It failed before and passed when it was run again.
+    /// `true` if it failed first and passed when it was run again.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub flaky: bool,
 }
 
 impl CheckResult {
-    /// Whether it passed. What fails on the base, too, is nobody's fault, but it fails.
+    /// Returns `true` if it passed; a check that fails on the base too has not passed.
     pub fn passed(&self) -> bool {
         self.result == CheckOutcome::Passed
     }
 }
 
-/// How a check ended.
+/// The outcome of a check.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CheckOutcome {
@@ -159,31 +158,32 @@ pub enum CheckOutcome {
     Failed,
     /// Killed by its time limit.
     TimedOut,
-    /// Could not be run, or was cut short with the run.
+    /// Could not start, or was interrupted with the run.
     NotRun,
 }
 
-/// The assembled branch.
+/// The result of an assembly.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Integration {
-    /// What is on it, in order.
+    /// The merged candidates, in order.
     pub merged: Vec<Merged>,
-    /// What is not, and why.
+    /// The candidates left out.
     pub left_out: Vec<LeftOut>,
-    /// The tip of the integration branch right after assembly; board commits follow on top.
+    /// The tip of the integration branch after assembly; board commits follow on top.
     pub tip: Option<Oid>,
-    /// The tip of the same chain without any board file (what `--ff` and `--no-board` land).
+    /// The tip of the same chain without board files, which `--ff` and `--no-board` land.
     pub code_tip: Option<Oid>,
-    /// The tip of the chain of two-parent merges, whatever the shape of the history: it contains
-    /// every candidate that is in, so what is done on top of it is done on top of them.
+    /// The tip of the chain of merge commits, independent of `history`.
+    ///
+    /// It contains every merged candidate, so re-dispatched tasks start on it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chain_tip: Option<Oid>,
-    /// `[assemble] check` on the result.
+    /// The results of `[assemble] check`.
     pub checks: Vec<CheckResult>,
-    /// Who was left out because of a check.
+    /// The candidates left out because of a check.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub culprits: Vec<Culprit>,
-    /// How often the checks were run to find that out.
+    /// The number of check runs in the culprit search.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub check_runs: usize,
 }
@@ -193,12 +193,12 @@ fn is_zero(number: &usize) -> bool {
 }
 
 impl Integration {
-    /// Whether the task's candidate is on it.
+    /// Returns `true` if the task's candidate is merged.
     pub fn contains(&self, task: TaskNumber) -> bool {
         self.merged.iter().any(|merged| merged.task == task)
     }
 
-    /// Every conflict that was settled, with the task that had it, in assembled order.
+    /// Returns every resolution with its task, in assembly order.
     pub fn resolutions(&self) -> Vec<(TaskNumber, Resolution)> {
         let of_task = |merged: &Merged| {
             let task = merged.task;
@@ -208,30 +208,30 @@ impl Integration {
         self.merged.iter().flat_map(of_task).collect()
     }
 
-    /// Whether every check passed (also when there is none).
+    /// Returns `true` if every check passed, or if there is none.
     pub fn checks_passed(&self) -> bool {
         self.checks.iter().all(CheckResult::passed)
     }
 
-    /// Whether a person has to look before it is whole.
+    /// Returns `true` if a check fails or a candidate was left out by anyone but the user.
     pub fn needs_attention(&self) -> bool {
-        let by_person = |out: &LeftOut| out.reason == LeftOutReason::ByUser;
-        !self.checks_passed() || !self.left_out.iter().all(by_person)
+        let by_user = |out: &LeftOut| out.reason == LeftOutReason::ByUser;
+        !self.checks_passed() || !self.left_out.iter().all(by_user)
     }
 }
 
-/// Where a run was landed.
+/// A landing of a run on its target branch.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Landing {
     /// The target branch, without `refs/heads/`.
     pub target: String,
-    /// What the target was.
+    /// The target's commit before.
     pub from: Oid,
-    /// What the target is now.
+    /// The target's commit after.
     pub to: Oid,
-    /// When.
+    /// The time.
     pub at: Timestamp,
-    /// The full name of the reference that keeps what the target was before this.
+    /// The full name of the reference that keeps the target's commit before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backup: Option<String>,
 }

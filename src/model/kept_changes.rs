@@ -1,19 +1,19 @@
-//! The changes that a failed attempt left behind.
+//! The changes kept from a failed attempt.
 
 use serde::{Deserialize, Serialize};
 
 use crate::merge::change::{ChangeStat, RepoPath};
 
-/// What a failed attempt changed against the commit it started from.
+/// The changes of a failed attempt against the commit it started from.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct KeptChanges {
-    /// How much.
+    /// The number of files and lines.
     pub stat: ChangeStat,
-    /// The first [`Remains::NAMED`] paths.
+    /// The first [`KeptChanges::NAMED`] paths.
     pub paths: Vec<RepoPath>,
 }
 
 impl KeptChanges {
-    /// How many paths are named; `stat` counts all.
+    /// The maximum number of named paths; `stat` counts all.
     pub const NAMED: usize = 20;
 }

@@ -1,4 +1,4 @@
-//! A conflict that a person settles by hand.
+//! Manual resolution: opens, accepts and aborts conflicts that the user resolves by hand.
 
 use crate::merge::change::ChangeStat;
 use crate::merge::oid::Oid;
@@ -8,7 +8,7 @@ use crate::model::run::RunState;
 use crate::model::task_state::TaskPhase;
 
 impl RunState {
-    /// The tasks whose conflicts a person has open, in plan order.
+    /// Returns the tasks whose conflicts the user has open, in plan order.
     pub fn open_resolutions(&self) -> Vec<TaskNumber> {
         let numbers = self.plan.tasks().iter().map(|task| task.number);
         numbers
@@ -16,7 +16,7 @@ impl RunState {
             .collect()
     }
 
-    /// The task whose result is no longer what an open conflict is about.
+    /// Returns a task whose candidate has changed since the conflict was opened.
     pub fn outdated_by(&self, number: TaskNumber) -> Option<TaskNumber> {
         let resolving = self.task(number).open_resolution.as_ref()?;
         let offers = |task: TaskNumber| self.task(task).candidate();
@@ -40,7 +40,7 @@ impl RunState {
         });
     }
 
-    /// What waited for the conflict to go away can start.
+    /// Accepts the resolution and queues the dependents that the conflict blocked.
     pub(super) fn accept_resolution(
         &mut self,
         number: TaskNumber,

@@ -1,4 +1,4 @@
-//! Plain data that every layer above shares. No clock, file, process or git in here.
+//! Plain data shared by every layer above: plan, events, run state. No clock, file, process or git.
 
 pub mod affected;
 pub mod assembly_conflict;

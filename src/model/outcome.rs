@@ -1,4 +1,4 @@
-//! How an attempt ended.
+//! The outcome of an attempt.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,49 +12,49 @@ use crate::model::outside_changes::OutsideChange;
 use crate::model::usage::{Cost, Usage};
 use crate::model::worker_report::WorkerReport;
 
-/// How an attempt ended.
+/// The outcome of an attempt.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Outcome {
-    /// Passed, failed, interrupted.
+    /// Passed, failed or interrupted.
     #[serde(flatten)]
     pub end: End,
-    /// What the worker reported.
+    /// The worker's report.
     #[serde(default)]
     pub report: WorkerReport,
-    /// The task's checks that were run.
+    /// The results of the task's checks.
     #[serde(default)]
     pub checks: Vec<CheckResult>,
-    /// Processes that outlived the worker and were killed, by name.
+    /// The names of processes that outlived the worker and were killed.
     #[serde(default)]
     pub killed_processes: Vec<String>,
-    /// What dispatch has to say about it (a dropped board file, a large file).
+    /// Warnings of dispatch about the attempt (a dropped board file, a large file).
     #[serde(default)]
     pub warnings: Vec<String>,
-    /// What it changed outside the `files` its task declares, where that is looked at.
+    /// The changed paths outside the task's `files`, where they are checked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub undeclared: Vec<RepoPath>,
-    /// How long the worker ran, in milliseconds by the monotonic clock.
+    /// The worker's run time in milliseconds, by the monotonic clock.
     #[serde(default)]
     pub millis: u64,
-    /// What changed outside its worktree while it ran.
+    /// The changes outside its worktree while it ran.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub outside_changes: Vec<OutsideChange>,
-    /// The earlier attempt that failed with the very files it passed with.
+    /// The earlier attempt that failed with the same tree this one passed with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub flaky: Option<AttemptNumber>,
-    /// Commits that are to be kept for good: the candidate or what a failed attempt left.
+    /// The commit to keep: the candidate, or the work of a failed attempt.
     #[serde(default)]
     pub kept: Option<Oid>,
-    /// What a failed attempt changed, as far as that was kept.
+    /// The kept changes of a failed attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kept_changes: Option<KeptChanges>,
-    /// The tokens the worker used, if it says.
+    /// The tokens the worker reports.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
-    /// What the worker says it cost.
+    /// The cost the worker reports.
     #[serde(default, skip_serializing_if = "Cost::is_unknown")]
     pub cost: Cost,
-    /// The agent's name for its session, with which it can be taken up again.
+    /// The agent's session id, with which the session can be resumed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<String>,
 }
@@ -63,23 +63,23 @@ pub struct Outcome {
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(tag = "end", rename_all = "kebab-case")]
 pub enum End {
-    /// It offers a candidate, or a report.
+    /// It passed with a candidate or a report.
     Passed {
         /// The commit; none if there was no change (a report, or `allow_empty`).
         candidate: Option<Oid>,
-        /// How much it changed.
+        /// The number of changed files and lines.
         stat: ChangeStat,
         /// The report text of an `info` task.
         info: Option<String>,
     },
-    /// It did not do its task.
+    /// It failed.
     Failed(Failure),
-    /// It was cut short by the run, not by itself, and counts as no attempt.
+    /// The run interrupted it; it uses up no retry.
     Interrupted {},
 }
 
 impl Outcome {
-    /// Whether it is a failure of this kind.
+    /// Returns `true` if it is a failure of this kind.
     pub fn is_kind(&self, kind: FailureKind) -> bool {
         matches!(&self.end, End::Failed(failure) if failure.kind == Some(kind))
     }

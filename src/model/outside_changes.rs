@@ -1,8 +1,9 @@
 //! Changes in the repository outside dispatch's own branches while an attempt ran.
 //!
-//! A worktree is no wall: a worker can move a branch of the user's, or change the configuration that
-//! all worktrees share. Dispatch compares both before and after each attempt. It cannot tell who made
-//! a change: the user and other attempts work in the same repository.
+//! A worktree does not confine a worker: it can move the user's branches or change the
+//! configuration that all worktrees share. Dispatch compares both before and after each attempt. It
+//! cannot tell which process made a change: the user and other attempts work in the same
+//! repository.
 
 use std::collections::BTreeMap;
 
@@ -23,17 +24,17 @@ pub struct SharedState {
     pub files: BTreeMap<String, Oid>,
 }
 
-/// Something that changed while an attempt ran.
+/// A change outside the worktree while an attempt ran.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct OutsideChange {
-    /// A name for people: `the branch main`.
-    pub what: String,
+    /// The changed item, for display: `the branch main`.
+    pub name: String,
 }
 
-/// How many changes are recorded for one attempt; more say no more.
+/// The maximum number of changes recorded for one attempt.
 const MOST_CHANGES: usize = 20;
 
-/// Returns what differs between two moments, in a fixed order.
+/// Returns the differences between two states, in a fixed order.
 pub fn changes(before: &SharedState, after: &SharedState) -> Vec<OutsideChange> {
     let mut found = Vec::new();
     if before.head != after.head {
@@ -45,7 +46,7 @@ pub fn changes(before: &SharedState, after: &SharedState) -> Vec<OutsideChange> 
     found.extend(differing(&before.references, &after.references).map(reference_words));
     found.extend(differing(&before.files, &after.files).map(|path| format!(".git/{path}")));
     found.truncate(MOST_CHANGES);
-    let change = |what| OutsideChange { what };
+    let change = |name| OutsideChange { name };
     found.into_iter().map(change).collect()
 }
 
@@ -78,7 +79,7 @@ mod tests {
 
     fn words(before: &SharedState, after: &SharedState) -> String {
         let found = changes(before, after);
-        let words: Vec<String> = found.into_iter().map(|change| change.what).collect();
+        let words: Vec<String> = found.into_iter().map(|change| change.name).collect();
         words.join("\n")
     }
 

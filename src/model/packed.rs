@@ -1,7 +1,6 @@
-//! The state of a run as bytes, for the state cache.
+//! Packs the state of a run into bytes, for the state cache.
 //!
-//! What a run of thousands of tasks has thousands of is packed field by field; what is rare goes
-//! through its JSON.
+//! Values that occur thousands of times are packed field by field; rare ones as JSON.
 
 use crate::base::pack::{Pack, pack_as_json, pack_struct};
 use crate::merge::change::{ChangeStat, RepoPath};
@@ -263,7 +262,7 @@ impl Pack for End {
     }
 }
 
-/// A plan is built again from its tasks, so it cannot be wrong.
+/// Rebuilds and validates a plan from its tasks.
 impl Pack for Plan {
     fn pack(&self, bytes: &mut Vec<u8>) {
         self.title().to_owned().pack(bytes);

@@ -9,38 +9,38 @@ use serde::{Deserialize, Serialize};
 use crate::model::ids::TaskNumber;
 use crate::model::usage::Dollars;
 
-/// The validated graph of tasks. Once built it cannot be wrong: numbers run from 1 in order, tags
-/// are unique, every dependency exists and there is no cycle.
+/// The validated graph of tasks.
 ///
-/// A clone shares the graph.
+/// Numbers run from 1 in order, tags are unique, every dependency exists and there is no cycle. A
+/// clone shares the graph.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Plan {
     title: String,
     context: Vec<String>,
     tasks: Arc<Vec<Task>>,
-    /// For every task the tasks that depend on it directly.
+    /// The direct dependents of every task.
     dependents: Arc<Vec<Vec<TaskNumber>>>,
 }
 
-/// The last part of the integration branch's name, which no task may have.
+/// The last part of the integration branch's name, reserved for it.
 pub const INTEGRATION: &str = "integration";
 
-/// What keeps a list of tasks from being a plan.
+/// An error in the graph of tasks.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum GraphError {
-    /// There is no task at all.
+    /// The plan has no task.
     #[error("the plan has no task")]
     Empty,
-    /// A task does not carry the number of its place.
+    /// A task's number differs from its position.
     #[error("task {0} is out of order")]
     Order(TaskNumber),
-    /// Two tasks have the same tag (compared without case).
+    /// Two tasks have the same tag, ignoring case.
     #[error("tag {0} is used twice")]
     DuplicateTag(String),
-    /// A dependency names no task.
+    /// A dependency does not exist.
     #[error("{0} depends on {1}, which does not exist")]
     UnknownDependency(TaskNumber, TaskNumber),
-    /// The tasks wait for each other; the path starts and ends with the same task.
+    /// The tasks form a cycle; the path starts and ends with the same task.
     #[error("dependency cycle: {}", path.iter().map(ToString::to_string).collect::<Vec<_>>().join(" -> "))]
     Cycle {
         /// The tasks in the order in which each depends on the next.
@@ -49,10 +49,10 @@ pub enum GraphError {
 }
 
 impl Plan {
-    /// Checks the graph and keeps it.
+    /// Validates the tasks and builds the graph.
     ///
     /// # Errors
-    /// Says which rule of a plan the tasks break; the first one found.
+    /// Returns the first error found in the graph.
     pub fn new(title: String, context: Vec<String>, tasks: Vec<Task>) -> Result<Plan, GraphError> {
         let mut plan = Plan {
             title,
@@ -98,7 +98,7 @@ impl Plan {
         dependents
     }
 
-    /// Depth-first search without recursion, because a plan may be a chain of 10,000 tasks.
+    /// Finds a cycle without recursion, because a plan may be a chain of 10,000 tasks.
     fn find_cycle(&self) -> Option<Vec<TaskNumber>> {
         let mut finished = vec![false; self.tasks.len()];
         for start in self.tasks.iter() {
@@ -131,7 +131,7 @@ impl Plan {
         None
     }
 
-    /// The same plan with other priorities, where `priority` gives one.
+    /// Replaces the priorities of the tasks for which `priority` returns one.
     #[must_use]
     pub fn with_priorities(mut self, priority: impl Fn(TaskNumber) -> Option<i32>) -> Plan {
         for task in Arc::make_mut(&mut self.tasks) {
@@ -140,27 +140,27 @@ impl Plan {
         self
     }
 
-    /// What the whole plan is called.
+    /// Returns the title.
     pub fn title(&self) -> &str {
         &self.title
     }
 
-    /// Facts every worker is told, one an entry.
+    /// Returns the shared context that every prompt includes.
     pub fn context(&self) -> &[String] {
         &self.context
     }
 
-    /// All tasks, in the author's order.
+    /// Returns all tasks, in the author's order.
     pub fn tasks(&self) -> &[Task] {
         &self.tasks
     }
 
-    /// The task with this number, which must be one of this plan.
+    /// Returns the task with this number, which must exist.
     pub fn task(&self, number: TaskNumber) -> &Task {
         &self.tasks[number.index()]
     }
 
-    /// The task named by a number (`3`, `#3`) or by a tag, in any case.
+    /// Finds a task by number (`3`, `#3`) or by tag, ignoring case.
     pub fn find(&self, name: &str) -> Option<&Task> {
         let name = name.trim();
         let digits = name.strip_prefix('#').unwrap_or(name);
@@ -173,8 +173,9 @@ impl Plan {
         }
     }
 
-    /// The name of every task in branches and folders, in plan order: the slug of its tag, made
-    /// unique and kept off the reserved `integration` by its number.
+    /// Returns the name of every task in branches and folders, in plan order.
+    ///
+    /// It is the slug of the tag; a number makes it unique and different from `integration`.
     pub fn slugs(&self) -> Vec<String> {
         let mut taken = std::collections::HashSet::from([INTEGRATION.to_owned()]);
         let mut slugs = Vec::with_capacity(self.tasks.len());
@@ -195,7 +196,7 @@ impl Plan {
         slugs
     }
 
-    /// The tasks that depend on this one directly.
+    /// Returns the direct dependents of a task.
     pub fn dependents(&self, number: TaskNumber) -> impl Iterator<Item = &Task> {
         let numbers = self.dependents[number.index()].iter();
         numbers.map(|number| self.task(*number))
@@ -205,24 +206,24 @@ impl Plan {
 /// One unit of work.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Task {
-    /// Its place in the plan, from 1.
+    /// The position in the plan, from 1.
     pub number: TaskNumber,
     /// A short unique name such as `AUTH`.
     pub tag: String,
-    /// What it is, in one line.
+    /// The title, in one line.
     pub title: String,
-    /// What the plan calls its worker (`Worker 1`), for the reader only.
+    /// The plan's label for its worker (`Worker 1`), for display only.
     pub label: Option<String>,
-    /// What the worker is told to do, as written; empty means the title is all there is.
+    /// The prompt as written; if empty, the title is the prompt.
     pub prompt: String,
     /// The tasks it starts after, in ascending order.
     pub depends_on: Vec<TaskNumber>,
-    /// Everything that has a default.
+    /// The optional fields.
     pub fields: TaskFields,
 }
 
 impl Task {
-    /// The text a worker is given as its task: the prompt, or the title when there is none.
+    /// Returns the prompt, or the title if the prompt is empty.
     pub fn text(&self) -> &str {
         if self.prompt.trim().is_empty() {
             &self.title
@@ -231,7 +232,7 @@ impl Task {
         }
     }
 
-    /// What the board calls its number: `Worker 2`, or the author's label.
+    /// Returns the label on the board: the author's, or `Worker 2`.
     pub fn worker_label(&self) -> String {
         self.label
             .clone()
@@ -246,43 +247,43 @@ pub struct TaskFields {
     pub worker: Option<String>,
     /// A shell command that does the task; the worker is then `shell`.
     pub run: Option<String>,
-    /// Globs of the paths the task means to touch.
+    /// Globs of the paths the task intends to change.
     pub files: Vec<String>,
-    /// Foreground or background; `None` is the default, `agent`.
+    /// Foreground or background; `None` means the default, `agent`.
     pub strategy: Option<Strategy>,
-    /// Whether a change is expected or only a report.
+    /// The expected result: a change or only a report.
     pub produces: Produces,
     /// Commands that must exit 0 in the worktree before the result counts.
     pub check: Vec<String>,
-    /// Longest time an attempt may take.
+    /// The time limit of an attempt.
     pub timeout: Option<Duration>,
-    /// Longest time an attempt may be silent.
+    /// The time limit without output.
     pub stall_timeout: Option<Duration>,
-    /// Turns an attempt may take.
+    /// The maximum number of turns of an attempt.
     pub max_turns: Option<u32>,
-    /// The most an attempt may cost.
+    /// The maximum cost of an attempt.
     pub max_cost: Option<Dollars>,
-    /// Retries of a transient failure, instead of the configured number.
+    /// The number of retries after a transient failure, instead of the configured one.
     pub retries: Option<u32>,
-    /// Environment: a name to pass on (`None`) or a public value, which is journalled.
+    /// Environment variables: passed on (`None`) or set to a public value, which is journalled.
     pub env: BTreeMap<String, Option<String>>,
-    /// What to report back.
+    /// Instructions for the report.
     pub output: Option<String>,
-    /// Higher goes first among equals; 0 when not given.
+    /// The priority among ready tasks, higher first; 0 by default.
     pub priority: i32,
-    /// How long the author expects it to take (for the strategy `auto`).
+    /// The author's estimate of the run time, for the strategy `auto`.
     pub expected: Option<Duration>,
-    /// A `files` task without a change is a success.
+    /// `true` if a `files` task passes without a change.
     pub allow_empty: bool,
-    /// How the attempt is kept apart.
+    /// The isolation of an attempt from others.
     pub isolation: Option<Isolation>,
 }
 
-/// Whether a task runs in the foreground or in the background.
+/// The strategy of a task: foreground or background.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Strategy {
-    /// Foreground: the result is needed at once.
+    /// Foreground: the result is needed immediately.
     Agent,
     /// Background.
     Task,
@@ -290,25 +291,25 @@ pub enum Strategy {
     Auto,
 }
 
-/// What a task is for.
+/// The kind of result a task produces.
 #[derive(
     Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, schemars::JsonSchema,
 )]
 #[serde(rename_all = "lowercase")]
 pub enum Produces {
-    /// A change of files; none is a failure unless `allow_empty`.
+    /// Changed files; without a change the task fails unless `allow_empty`.
     #[default]
     Files,
     /// A report; no change is needed.
     Info,
 }
 
-/// How an attempt is kept apart from the others.
+/// The isolation of an attempt from others.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Isolation {
     /// A linked worktree of the repository.
     Worktree,
-    /// A clone that shares only objects.
+    /// A clone that shares only objects with the repository.
     Clone,
 }

@@ -1,25 +1,25 @@
-//! A pull request that was opened for a run or for one of its tasks.
+//! A pull request for a run or for one of its tasks.
 
 use serde::{Deserialize, Serialize};
 
 use crate::merge::oid::Oid;
 use crate::model::ids::TaskNumber;
 
-/// One pull request.
+/// A pull request, announced or opened.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct PullRequest {
-    /// The task, or none for the run as a whole.
+    /// The task; none for the whole run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task: Option<TaskNumber>,
     /// The remote its branch is pushed to.
     pub remote: String,
-    /// Its branch there.
+    /// The branch on the remote.
     pub head: String,
-    /// The branch it is to be merged into.
+    /// The branch it will be merged into.
     pub base: String,
-    /// What is pushed.
+    /// The pushed commit.
     pub commit: Oid,
-    /// Where it is; none before it is open.
+    /// The address; none until it is open.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
 }

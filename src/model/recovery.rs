@@ -1,133 +1,133 @@
-//! What a process that takes a run up again finds, and what it does about it. It is recorded with
-//! the taking up, so that the journal tells why the run went on as it did.
+//! Findings of the process that resumes a run, and its action for each.
+//!
+//! They are recorded with the resume event, so the journal explains how the run continued.
 
 use serde::{Deserialize, Serialize};
 
 use crate::model::ids::TaskNumber;
 
-/// One thing that was found.
+/// A finding of a resume.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Finding {
-    /// The task it is about, if it is about one.
+    /// The task; none for a finding about the whole run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task: Option<TaskNumber>,
-    /// What it is.
+    /// The kind.
     pub kind: FindingKind,
-    /// What it is called: a branch, a reference, a number of tasks; empty where nothing is left to
-    /// say.
+    /// The name of the branch or reference, or a number of tasks; may be empty.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub name: String,
 }
 
-/// Everything that can be found.
+/// The kinds of findings.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FindingKind {
-    /// The task passed before.
+    /// The task passed earlier.
     Done,
-    /// Its worker is alive under its shim.
+    /// The worker still runs under its shim.
     Alive,
-    /// Its worker has ended under its shim, with a result that nobody has taken yet.
+    /// The worker exited under its shim; its result is not recorded yet.
     Ended,
-    /// Its shim was killed; what the worker came to is unknown.
+    /// The shim was killed, so the worker's outcome is unknown.
     Lost,
-    /// It was announced, and no worker was started.
+    /// The attempt was announced, but no worker was started.
     NotStarted,
-    /// Its worktree is gone, and its worker's work with it.
+    /// The worktree is missing, and the uncommitted work with it.
     WorktreeGone,
-    /// It was cut short when the run stopped.
+    /// The attempt was interrupted when the run stopped.
     Interrupted,
-    /// It waits for the time of its next try.
+    /// The task waits for its retry.
     RetryDue,
-    /// It failed before.
+    /// The task failed earlier.
     Failed,
-    /// It waits for its turn.
+    /// The task has not started.
     Waiting,
-    /// A person gave it up or ended it.
+    /// The user skipped or cancelled the task.
     GivenUp,
-    /// The branch of a task that passed is gone.
+    /// The branch of a passed task is missing.
     BranchGone,
-    /// The assembled branch is gone.
+    /// The integration branch is missing.
     IntegrationGone,
-    /// There is no board although there is something to say.
+    /// The board is missing.
     BoardGone,
     /// The board is older than the journal.
     BoardBehind,
-    /// A reference of the run was locked by a process that died.
+    /// A reference of the run is locked by a dead process.
     StaleLock,
-    /// The plan's file says something else than the plan of the run.
+    /// The plan file differs from the plan of the run.
     PlanDiffers,
-    /// The edited plan has the same task.
+    /// The edited plan has the task unchanged.
     Same,
-    /// The edited plan has the same task, with other files, limits or another place in the order.
+    /// The edited plan changes only the task's files, limits or position.
     Adjusted,
-    /// The edited plan has another task of this tag.
+    /// The edited plan has a different task with this tag.
     Changed,
-    /// A task it depends on is done again.
+    /// A dependency of the task starts again.
     Downstream,
-    /// The edited plan has this task for the first time.
+    /// The edited plan adds the task.
     Added,
-    /// The edited plan has this task no more.
+    /// The edited plan removes the task.
     Removed,
 }
 
 impl FindingKind {
-    /// What was found, and what is done about it, each in a few words.
+    /// Returns the finding and the action, each in a few words.
     pub fn description(self) -> (&'static str, &'static str) {
         match self {
             FindingKind::Done => ("passed", "kept"),
-            FindingKind::Alive => ("its worker is alive", "taken up"),
-            FindingKind::Ended => ("its worker has ended meanwhile", "its result is taken"),
+            FindingKind::Alive => ("its worker is running", "attached"),
+            FindingKind::Ended => ("its worker exited meanwhile", "its result is recorded"),
             FindingKind::Lost => (
                 "its worker lost its supervisor",
-                "ended; what it left is kept; queued again",
+                "killed; its work is kept; queued again",
             ),
-            FindingKind::NotStarted => ("no worker was started yet", "queued again"),
+            FindingKind::NotStarted => ("its worker was not started", "queued again"),
             FindingKind::WorktreeGone => {
-                ("its worktree is gone", "queued again, in a new worktree")
+                ("its worktree is missing", "queued again, in a new worktree")
             }
             FindingKind::Interrupted => ("was interrupted", "queued again"),
-            FindingKind::RetryDue => ("waits for its retry", "waits on"),
+            FindingKind::RetryDue => ("waits for its retry", "keeps waiting"),
             FindingKind::Failed => ("failed", "kept; `dispatch retry` tries it again"),
             FindingKind::Waiting => ("not started yet", "queued"),
-            FindingKind::GivenUp => ("given up", "kept"),
-            FindingKind::BranchGone => ("its branch is gone", "made again"),
-            FindingKind::IntegrationGone => ("the assembled branch is gone", "made again"),
-            FindingKind::BoardGone => ("the board is gone", "made again"),
-            FindingKind::BoardBehind => ("the board is behind the journal", "brought up to date"),
-            FindingKind::StaleLock => ("a lock of a process that died", "removed"),
+            FindingKind::GivenUp => ("skipped or cancelled", "kept"),
+            FindingKind::BranchGone => ("its branch is missing", "restored"),
+            FindingKind::IntegrationGone => ("the integration branch is missing", "restored"),
+            FindingKind::BoardGone => ("the board is missing", "restored"),
+            FindingKind::BoardBehind => ("the board is older than the journal", "updated"),
+            FindingKind::StaleLock => ("stale lock of a dead process", "removed"),
             FindingKind::PlanDiffers => (
-                "the plan's file differs from the plan of the run",
-                "not used; `--plan` takes it over",
+                "the plan file differs from the plan of the run",
+                "ignored; use `--plan` to apply it",
             ),
-            FindingKind::Same => ("the same in the edited plan", "kept"),
+            FindingKind::Same => ("unchanged in the edited plan", "kept"),
             FindingKind::Adjusted => (
                 "other files, limits or order in the edited plan",
-                "kept; they hold from its next attempt on",
+                "kept; they apply from its next attempt",
             ),
-            FindingKind::Changed => ("changed in the edited plan", "done again"),
-            FindingKind::Downstream => ("depends on what is done again", "done again"),
+            FindingKind::Changed => ("changed in the edited plan", "starts again"),
+            FindingKind::Downstream => ("depends on a task that starts again", "starts again"),
             FindingKind::Added => ("new in the edited plan", "queued"),
-            FindingKind::Removed => ("not in the edited plan", "given up; its branch stays"),
+            FindingKind::Removed => ("not in the edited plan", "skipped; its branch is kept"),
         }
     }
 }
 
 impl Finding {
-    /// Something about a task.
-    pub fn of(task: TaskNumber, what: FindingKind) -> Finding {
+    /// Returns a finding about a task.
+    pub fn of(task: TaskNumber, kind: FindingKind) -> Finding {
         Finding {
             task: Some(task),
-            kind: what,
+            kind,
             name: String::new(),
         }
     }
 
-    /// Something about the run, with a name.
-    pub fn named(what: FindingKind, name: impl Into<String>) -> Finding {
+    /// Returns a finding about the run, with a name.
+    pub fn named(kind: FindingKind, name: impl Into<String>) -> Finding {
         Finding {
             task: None,
-            kind: what,
+            kind,
             name: name.into(),
         }
     }

@@ -1,5 +1,5 @@
-//! Doing a task again: because a person asks, because it met others, because what it was built on
-//! has changed.
+//! Starts a task again: on the user's request, after a conflict, or because a candidate below it
+//! changed.
 
 use crate::merge::oid::Oid;
 use crate::model::assembly_conflict::AssemblyConflict;
@@ -11,7 +11,8 @@ use crate::model::task_list::and_list;
 use crate::model::task_state::TaskPhase;
 
 impl RunState {
-    /// What a task is done on top of: what the plan says, and what was in when it was done again.
+    /// Returns the tasks below this one: its dependencies, and those assembled before a
+    /// re-dispatch.
     pub fn built_on(&self, number: TaskNumber) -> Vec<TaskNumber> {
         let mut on = self.plan.task(number).depends_on.clone();
         let again = self.task(number).resolved_conflict().into_iter();
@@ -22,8 +23,10 @@ impl RunState {
         on
     }
 
-    /// What a task would be done on top of if it were done again now: none if it was not left out
-    /// because of a conflict, or if what was assembled is no longer what the others offer.
+    /// Returns the conflict that kept a task out of the last assembly.
+    ///
+    /// `None` if it was not left out because of a conflict, or if an assembled candidate has
+    /// changed since.
     pub fn assembly_conflict(&self, number: TaskNumber) -> Option<AssemblyConflict> {
         let integration = self.integration.as_ref()?;
         let mut left_out = integration.left_out.iter();
@@ -46,7 +49,7 @@ impl RunState {
         })
     }
 
-    /// A task is done again because its result met others: an attempt like any other.
+    /// Queues a task again because its candidate conflicts with others.
     pub(super) fn redispatch(&mut self, number: TaskNumber) {
         let conflict = self.assembly_conflict(number);
         let task = &mut self.tasks[number.index()];
@@ -55,13 +58,13 @@ impl RunState {
         task.phase = TaskPhase::Queued;
     }
 
-    /// Doing it again came to nothing, and what it had offered before is offered again.
+    /// Restores the earlier candidate after a failed re-dispatch.
     pub(super) fn fail_redispatch(&mut self, number: TaskNumber) {
         let task = &mut self.tasks[number.index()];
         let Some(conflict) = task.redispatched_for.take() else {
             return;
         };
-        let why = match task.attempts.last().and_then(|last| last.outcome.as_ref()) {
+        let reason = match task.attempts.last().and_then(|last| last.outcome.as_ref()) {
             Some(outcome) => match &outcome.end {
                 End::Failed(failure) => format!(": {}", failure.message),
                 _ => String::new(),
@@ -72,7 +75,7 @@ impl RunState {
             others if others.is_empty() => "the others".to_owned(),
             others => others,
         };
-        task.note = Some(format!("dispatched again on top of {others} in vain{why}"));
+        task.note = Some(format!("re-dispatch on top of {others} failed{reason}"));
         let offers = |end: &End| matches!(end, End::Passed { candidate, .. } if *candidate == Some(conflict.candidate));
         task.candidate_attempt = task.attempts.iter().rposition(|attempt| {
             let outcome = attempt.outcome.as_ref();
@@ -84,8 +87,8 @@ impl RunState {
         };
     }
 
-    /// A retry makes the task and everything that was given up because of it start again, and what
-    /// was built on its old candidate too: that would bring the old change back in.
+    /// Queues the task and every task built on its old candidate, which would bring the old change
+    /// back.
     pub(super) fn request_retry(&mut self, number: TaskNumber) {
         let conflict = self.assembly_conflict(number);
         for dependent in self.restarted_with(number) {
@@ -99,7 +102,7 @@ impl RunState {
         task.note = None;
     }
 
-    /// Whether it was skipped together with a task other than this one.
+    /// Returns `true` if it was skipped together with another task than `but`.
     pub(super) fn is_cut_off(&self, dependent: TaskNumber, but: TaskNumber) -> bool {
         let skipped = TaskPhase::Skipped { satisfied: false };
         let cuts = |other: TaskNumber| {
@@ -111,20 +114,20 @@ impl RunState {
             && numbers.any(|other| cuts(other) && self.downstream(other).contains(&dependent))
     }
 
-    /// What was built on a task starts again: its old result is in there.
+    /// Queues the tasks built on this one, which contain its old candidate.
     pub(super) fn requeue_built_on(&mut self, number: TaskNumber) {
         for dependent in self.restarted_with(number) {
             let task = &mut self.tasks[dependent.index()];
-            // No person asked for this, so what is used up of `[retry] conflict` stays used up.
+            // The user did not ask for this, so the count against `[retry] conflict` stays.
             let redispatches = task.redispatches;
             task.requeue();
             task.redispatches = redispatches;
         }
     }
 
-    /// The tasks that start again when this one does, because they were built on its old result.
+    /// Returns the tasks that start again with this one, because they contain its old candidate.
     fn restarted_with(&self, number: TaskNumber) -> Vec<TaskNumber> {
-        let starts_anew = |dependent: &TaskNumber| {
+        let starts_again = |dependent: &TaskNumber| {
             let task = self.task(*dependent);
             let alive = matches!(task.phase, TaskPhase::Running | TaskPhase::RetryAt(_));
             !alive
@@ -133,18 +136,18 @@ impl RunState {
                 && !self.is_cut_off(*dependent, number)
         };
         let mut dependents = self.all_built_on(number);
-        dependents.retain(starts_anew);
+        dependents.retain(starts_again);
         dependents
     }
 
-    /// The tasks that have passed and would be done again if this one were: they were built on it.
+    /// Returns the passed tasks that would start again with this one.
     pub fn redone_with(&self, number: TaskNumber) -> Vec<TaskNumber> {
         let mut dependents = self.restarted_with(number);
         dependents.retain(|dependent| self.task(*dependent).phase == TaskPhase::Done);
         dependents
     }
 
-    /// Every task that was built on this one, directly or through others, in plan order.
+    /// Returns every task built on this one, directly or through others, in plan order.
     fn all_built_on(&self, number: TaskNumber) -> Vec<TaskNumber> {
         let mut found = vec![false; self.tasks.len()];
         let mut open = vec![number];

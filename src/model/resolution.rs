@@ -1,4 +1,4 @@
-//! What settled a conflict while candidates were put together, and what was tried in vain.
+//! Resolutions of conflicts during assembly, and the strategies that failed.
 
 use std::fmt;
 
@@ -11,56 +11,56 @@ use crate::merge::oid::Oid;
 use crate::model::ids::TaskNumber;
 use crate::model::task_list::and_list;
 
-/// One conflict of a candidate with what was in before, and what settled it.
+/// The resolution of one conflict between a candidate and the assembled ones.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Resolution {
-    /// What it was.
+    /// The class of the conflict.
     pub class: Class,
-    /// Where it was.
+    /// The conflicting paths.
     pub paths: Vec<RepoPath>,
-    /// What settled it.
+    /// The resolver.
     pub by: Resolver,
 }
 
-/// What settled a conflict.
+/// The way a conflict was resolved.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "strategy", rename_all = "kebab-case")]
 pub enum Resolver {
-    /// git, over the commit the candidate was built on: history alone gives it several bases.
+    /// Git's merge over the commit the candidate was built on, where history has several bases.
     OwnBase {
-        /// That commit.
+        /// The commit.
         base: Oid,
     },
-    /// Rules for the places of a text; none of them for a file of which only the mode differed.
+    /// Rules for hunks of text; empty for a file of which only the mode differed.
     Rules {
-        /// Which, mildest first.
+        /// The rules, mildest first.
         rules: Vec<HunkClass>,
     },
-    /// Commands that made the files anew.
+    /// Commands that generated the files again.
     Regenerated {
-        /// Which, in order.
+        /// The commands, in order.
         commands: Vec<String>,
     },
     /// A structural merge tool.
     Structural {
-        /// Its name.
+        /// The name of the tool.
         tool: String,
     },
-    /// What a person did with the same files before.
+    /// An earlier resolution of the same files by the user.
     Recorded {
-        /// The commit on `refs/dispatch/resolutions` that keeps it.
+        /// The commit on `refs/dispatch/resolutions` that records it.
         commit: Oid,
     },
-    /// The task was done again on top of these.
+    /// A new attempt of the task on top of others.
     Redispatched {
-        /// Which.
+        /// The tasks below it.
         on: Vec<TaskNumber>,
     },
-    /// A person, in a worktree with the conflict in it.
+    /// The user, in a worktree with the conflict.
     Manual {},
 }
 
-/// The rungs of the ladder, the surest first.
+/// The strategies for a conflict, in the order in which they are tried.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ResolutionStrategy {
@@ -72,26 +72,25 @@ pub enum ResolutionStrategy {
     Regenerated,
     /// [`Resolver::Structural`]
     Structural,
-    /// [`Resolver::Remembered`]
+    /// [`Resolver::Recorded`]
     Recorded,
-    /// The task was done again on top of the others. As one that was tried: what came of it conflicts,
-    /// too.
+    /// [`Resolver::Redispatched`]; as a failed strategy, the new attempt's candidate conflicts too.
     Redispatched,
-    /// [`Resolver::ByHand`]
+    /// [`Resolver::Manual`]
     Manual,
 }
 
-/// A rung that did not hold.
+/// A strategy that failed.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct FailedStrategy {
-    /// Which.
+    /// The strategy.
     pub strategy: ResolutionStrategy,
-    /// Why not, in a few words.
+    /// The reason in a few words.
     pub reason: String,
 }
 
 impl Resolver {
-    /// Its place on the ladder.
+    /// Returns the strategy of this resolver.
     pub fn strategy(&self) -> ResolutionStrategy {
         match self {
             Resolver::OwnBase { .. } => ResolutionStrategy::OwnBase,
@@ -106,8 +105,8 @@ impl Resolver {
 }
 
 impl ResolutionStrategy {
-    /// Whether it belongs to the task's own result, which stands or falls with it: an assembly cannot
-    /// take it back and try another one.
+    /// Returns `true` if the candidate itself contains the resolution, so assembly cannot roll it
+    /// back.
     pub fn is_part_of_candidate(self) -> bool {
         matches!(
             self,
@@ -115,7 +114,7 @@ impl ResolutionStrategy {
         )
     }
 
-    /// The word for it in JSON.
+    /// Returns the name in JSON.
     pub fn name(self) -> &'static str {
         match self {
             ResolutionStrategy::OwnBase => "own-base",
@@ -130,22 +129,22 @@ impl ResolutionStrategy {
 }
 
 impl fmt::Display for ResolutionStrategy {
-    /// As it stands in front of why it did not hold.
+    /// Renders the name in front of the reason of a failure.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
-            ResolutionStrategy::OwnBase => "git over its own base",
-            ResolutionStrategy::Rules => "the rules",
-            ResolutionStrategy::Regenerated => "making it anew",
-            ResolutionStrategy::Structural => "the structural merge",
-            ResolutionStrategy::Recorded => "the recorded resolution",
-            ResolutionStrategy::Redispatched => "dispatching it again",
-            ResolutionStrategy::Manual => "settling it by hand",
+            ResolutionStrategy::OwnBase => "merge over its own base",
+            ResolutionStrategy::Rules => "rules",
+            ResolutionStrategy::Regenerated => "regeneration",
+            ResolutionStrategy::Structural => "structural merge",
+            ResolutionStrategy::Recorded => "recorded resolution",
+            ResolutionStrategy::Redispatched => "re-dispatch",
+            ResolutionStrategy::Manual => "manual resolution",
         })
     }
 }
 
 impl fmt::Display for Resolver {
-    /// `by rule (whitespace)`, `made anew by cargo update`: on one line if its parts are.
+    /// Renders `by rule (whitespace)`, `regenerated by cargo update`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Resolver::OwnBase { base } => {
@@ -157,15 +156,15 @@ impl fmt::Display for Resolver {
                 write!(f, "by rule ({})", names.join(", "))
             }
             Resolver::Regenerated { commands } => {
-                write!(f, "made anew by {}", commands.join("; "))
+                write!(f, "regenerated by {}", commands.join("; "))
             }
             Resolver::Structural { tool } => write!(f, "by {tool}"),
             Resolver::Recorded { commit } => {
-                write!(f, "as a person did before ({})", commit.short())
+                write!(f, "by recorded resolution ({})", commit.short())
             }
-            Resolver::Redispatched { on } if on.is_empty() => write!(f, "by doing it again"),
+            Resolver::Redispatched { on } if on.is_empty() => write!(f, "by re-dispatch"),
             Resolver::Redispatched { on } => {
-                write!(f, "by doing it again on top of {}", and_list(on))
+                write!(f, "by re-dispatch on top of {}", and_list(on))
             }
             Resolver::Manual {} => write!(f, "by hand"),
         }
@@ -173,7 +172,7 @@ impl fmt::Display for Resolver {
 }
 
 impl fmt::Display for Resolution {
-    /// `src/app.ts (content) by rule (whitespace)`.
+    /// Renders `src/app.ts (content) by rule (whitespace)`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let paths = paths_in_short(&self.paths);
         write!(f, "{paths} ({}) {}", self.class, self.by)

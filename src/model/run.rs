@@ -1,5 +1,6 @@
-//! The state of a run, folded from events: [`RunState::apply`] is the only way it changes. What can
-//! be read off it is in [`crate::model::status`].
+//! The state of a run, folded from events: only [`RunState::apply`] changes it.
+//!
+//! [`crate::model::status`] derives statuses and candidates from it.
 
 use std::collections::BTreeSet;
 
@@ -18,99 +19,99 @@ use crate::model::task_conflict::TaskConflict;
 use crate::model::task_state::TaskState;
 use crate::model::worker_health::WorkerHealth;
 
-/// Everything known about a run.
+/// The state of a run.
 #[derive(Clone, PartialEq, Debug)]
 pub struct RunState {
-    /// Its name.
+    /// The id.
     pub run: RunId,
-    /// What it executes.
+    /// The plan it executes.
     pub plan: Plan,
-    /// The commit every independent task starts from.
+    /// The base commit, from which every independent task starts.
     pub base: Oid,
-    /// What the base was called.
+    /// The name given for the base.
     pub base_name: String,
     /// The branch the result is meant for.
     pub target: Option<String>,
-    /// Whether the candidates are to be assembled at the end.
+    /// `true` if the candidates are assembled at the end.
     pub assemble: bool,
-    /// The tasks a person wants assembled first, in this order.
+    /// The tasks the user wants assembled first, in this order.
     pub assembly_order: Vec<TaskNumber>,
-    /// The tasks a person wants left out of the assembly, beside those rejected in review.
+    /// The tasks the user leaves out of the assembly, besides those rejected in review.
     pub leave_out: Vec<TaskNumber>,
-    /// A person only wants what there is put together, so no task is done again by itself.
+    /// `true` while the user asked only for an assembly, so no task is re-dispatched.
     pub redispatch_suspended: bool,
-    /// When it started.
+    /// The start time.
     pub started: Timestamp,
-    /// When the last event was recorded.
+    /// The time of the last event.
     pub updated: Timestamp,
-    /// The number of the last event.
+    /// The sequence number of the last event.
     pub seq: u64,
-    /// Where the run as a whole is.
+    /// The phase of the run.
     pub phase: RunPhase,
-    /// One entry a task, in the order of the plan.
+    /// The state of each task, in plan order.
     pub tasks: Vec<TaskState>,
     /// The conflicts among the candidates.
     pub conflicts: Vec<TaskConflict>,
-    /// What was learnt about the workers.
+    /// The health of the workers.
     pub worker_health: WorkerHealth,
-    /// The most the run may cost, in dollars, where a person said so since it was started.
+    /// The cost limit in dollars, if the user has changed it since the start.
     pub max_cost: Option<f64>,
-    /// What had been spent, and the most that could be, when nothing more could be started.
+    /// The cost and the limit at the time the limit was reached.
     pub cost_limit_reached: Option<(f64, f64)>,
-    /// Whether worktrees can be set up.
+    /// Trips when worktrees cannot be set up.
     pub setup: CircuitBreaker,
-    /// What there is too little room for, so that nothing more is started until there is.
+    /// The shortage that keeps tasks from starting.
     pub shortage: Option<Shortage>,
-    /// Conflicts of work that still goes on; they may vanish again.
+    /// The conflicts of uncommitted work, which may disappear again.
     pub speculative_conflicts: Vec<SpeculativeConflict>,
-    /// Whether tasks wait for the end of those conflicts.
+    /// `true` if tasks wait for the end of speculative conflicts.
     pub holds_back: bool,
-    /// The assembled branch, once there is one. It stands until another one takes its place.
+    /// The integration branch of the last assembly.
     pub integration: Option<Integration>,
-    /// A person asked for another one since.
+    /// `true` if the user has asked for a new assembly since.
     pub assembly_requested: bool,
-    /// Why the last try to assemble moved nothing, and what to do about it.
+    /// The reason why the last assembly did not move the integration branch, with a hint.
     pub assembly_refused: Option<String>,
-    /// Where it landed, once it did.
+    /// The landing, once it landed.
     pub landed: Option<Landing>,
-    /// A landing, or taking one back, that was announced and of which nothing more is known.
+    /// A landing, or the undo of one, that was announced and not confirmed yet.
     pub pending_landing: Option<Landing>,
-    /// The last landing that was taken back, unless it has landed again since.
+    /// The last landing that was undone, unless the run has landed again since.
     pub undone_landing: Option<Landing>,
-    /// The pull requests, each as it was announced or opened last.
+    /// The pull requests, each in its last announced state.
     pub pull_requests: Vec<PullRequest>,
-    /// Every commit that was announced to be pushed: remote, branch, commit.
+    /// Every push that was announced: remote, branch, commit.
     pub pushed: Vec<(String, String, Oid)>,
-    /// Whether worktrees and branches were removed after its end.
+    /// `true` once `dispatch clean` has removed its worktrees and branches.
     pub cleaned: bool,
-    /// The file the plan was read from, from the top of the main checkout where it is near.
+    /// The plan file, relative to the main checkout where possible.
     pub plan_file: Option<String>,
 }
 
-/// A conflict of which at least one side is uncommitted work of a running task.
+/// A conflict in which at least one side is uncommitted work of a running task.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct SpeculativeConflict {
-    /// The verdict as of now.
+    /// The current verdict.
     pub conflict: TaskConflict,
-    /// When the two first met.
+    /// The time at which the two first conflicted.
     pub since: Timestamp,
 }
 
-/// Where the run as a whole is.
+/// The phase of the run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum RunPhase {
     /// Tasks may start.
     Running,
-    /// A person asked to stop: nothing starts, what runs is asked to end.
+    /// The user asked to stop: nothing starts, and running workers are asked to exit.
     Stopping,
-    /// A person asked to start nothing new; what runs goes on.
+    /// The user paused the run: nothing starts, and running workers continue.
     Paused,
-    /// Over, with this exit code.
+    /// Ended with this exit code.
     Ended(u8),
 }
 
 impl RunState {
-    /// The state right after a run's first event, or `None` if that event is another one.
+    /// Returns the state after [`Event::RunStarted`]; `None` for any other event.
     pub fn start(run: RunId, plan: Plan, first: &Recorded) -> Option<RunState> {
         let Event::RunStarted {
             base,
@@ -166,7 +167,7 @@ impl RunState {
         })
     }
 
-    /// Every task that depends on this one, directly or through others, in plan order.
+    /// Returns every task that depends on this one, directly or through others, in plan order.
     pub fn downstream(&self, number: TaskNumber) -> Vec<TaskNumber> {
         let mut found = BTreeSet::new();
         let mut open = vec![number];
@@ -180,7 +181,7 @@ impl RunState {
         found.into_iter().collect()
     }
 
-    /// The state of one task.
+    /// Returns the state of one task.
     pub fn task(&self, number: TaskNumber) -> &TaskState {
         &self.tasks[number.index()]
     }

@@ -1,12 +1,14 @@
-//! What a task may touch by its own declaration.
+//! Compares the paths a task changed with the `files` it declares.
 
 use crate::merge::change::paths_in_short;
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
 use crate::merge::change::RepoPath;
 
-/// The paths that none of the globs `files` of a task covers, in their order. A name without
-/// wildcards also stands for everything below it. A task that declares nothing may touch anything.
+/// Returns the paths that no glob in `files` covers, in their order.
+///
+/// A name without wildcards also covers everything below it. A task without `files` may change
+/// any path.
 pub fn undeclared_paths<'a>(
     files: &[String],
     paths: impl IntoIterator<Item = &'a RepoPath>,
@@ -14,7 +16,7 @@ pub fn undeclared_paths<'a>(
     if files.is_empty() {
         return Vec::new();
     }
-    // Globs were checked with the plan; one that is none covers nothing.
+    // The plan's validation rejects invalid globs; one that gets here covers nothing.
     let globs = compile(files).unwrap_or_default();
     let is_outside = |path: &&RepoPath| !globs.is_match(path.to_string());
     paths.into_iter().filter(is_outside).cloned().collect()
@@ -30,10 +32,10 @@ fn compile(files: &[String]) -> Result<GlobSet, globset::Error> {
     set.build()
 }
 
-/// What a task did beside what it said it would.
+/// Renders the warning about undeclared paths.
 pub fn undeclared_sentence(paths: &[RepoPath]) -> String {
     format!(
-        "it changed what it did not declare: {}",
+        "changed paths outside its `files`: {}",
         paths_in_short(paths)
     )
 }
@@ -51,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_glob_covers_is_outside() {
+    fn paths_that_no_glob_covers_are_undeclared() {
         assert_eq!(found("src/auth/**", "src/auth/a.rs src/auth/x/b.rs"), "");
         assert_eq!(
             found("src/auth/**", "src/api.rs src/auth/a.rs f"),

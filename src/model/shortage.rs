@@ -1,36 +1,36 @@
-//! Why nothing more is started for want of room: on a disk, or below a limit of the user's.
+//! A shortage of disk space or of configured capacity that keeps tasks from starting.
 
 use serde::{Deserialize, Serialize};
 
-/// What there is too little of.
+/// A shortage of a resource.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Shortage {
-    /// Of what.
+    /// The resource.
     pub resource: Resource,
-    /// The top folder of the file system; the folder of the worktrees where a limit is reached.
+    /// The mount point; for a configured limit the folder of the worktrees.
     pub place: String,
-    /// How much there is: free bytes or files, or what is in use where a limit is reached.
+    /// The free bytes or files; for a configured limit the amount in use.
     pub has: u64,
-    /// How much is needed, or the limit.
+    /// The amount needed, or the limit.
     pub needs: u64,
 }
 
-/// Something there can be too little of.
+/// A resource that can run short.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Resource {
-    /// Bytes of a file system.
+    /// Free bytes of a file system.
     Bytes,
-    /// Files of a file system (inodes).
+    /// Free files (inodes) of a file system.
     Files,
-    /// Worktrees, of which there may be `max_worktrees`.
+    /// Worktrees, limited by `max_worktrees`.
     Worktrees,
-    /// Bytes of what dispatch keeps, which may be `max_total_disk`.
+    /// Disk space used by dispatch, limited by `max_total_disk`.
     TotalDisk,
 }
 
 impl Shortage {
-    /// Which file system, how much is free, how much is needed: one sentence.
+    /// Renders the shortage as one sentence with place and amounts.
     pub fn message(&self) -> String {
         let Shortage {
             resource,
@@ -45,31 +45,31 @@ impl Shortage {
                 bytes(*needs)
             ),
             Resource::Files => {
-                format!("the disk is full: {has} more files can be made at {place}, {needs} needed")
+                format!("the disk is full: {has} free inodes at {place}, {needs} needed")
             }
             Resource::Worktrees => {
-                format!("{has} worktrees are kept at {place}, and max_worktrees is {needs}")
+                format!("{has} worktrees exist in {place}, and max_worktrees is {needs}")
             }
             Resource::TotalDisk => format!(
-                "{} are kept at {place} and in the repository, and max_total_disk is {}",
+                "dispatch uses {} in {place} and in the repository, and max_total_disk is {}",
                 bytes(*has),
                 bytes(*needs)
             ),
         }
     }
 
-    /// What a person can do about it.
+    /// Returns a hint for the user.
     pub fn hint(&self) -> &'static str {
         match self.resource {
             Resource::Bytes | Resource::Files => "free some space",
             Resource::Worktrees | Resource::TotalDisk => {
-                "`dispatch clean` a run that has ended, or raise the limit"
+                "remove a finished run with `dispatch clean`, or raise the limit"
             }
         }
     }
 }
 
-/// `512 B`, `1.5 KiB`, `64 MiB`: three digits at most, never rounded up to more than there is.
+/// Renders `512 B`, `1.5 KiB`, `64 MiB`, rounded down.
 pub fn bytes(count: u64) -> String {
     const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
     if count < 1024 {
@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_shortage_says_where_and_how_much() {
+    fn a_shortage_names_the_place_and_the_amounts() {
         let say = |of, has, needs| {
             let place = "/data".to_owned();
             Shortage {
@@ -111,9 +111,9 @@ mod tests {
         ];
         insta::assert_snapshot!(said.join("\n"), @r"
         the disk is full: 12 MiB free at /data, 64 MiB needed
-        the disk is full: 3 more files can be made at /data, 1400 needed
-        5 worktrees are kept at /data, and max_worktrees is 5
-        3 GiB are kept at /data and in the repository, and max_total_disk is 3 GiB
+        the disk is full: 3 free inodes at /data, 1400 needed
+        5 worktrees exist in /data, and max_worktrees is 5
+        dispatch uses 3 GiB in /data and in the repository, and max_total_disk is 3 GiB
         ");
     }
 

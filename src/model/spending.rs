@@ -1,24 +1,24 @@
-//! What attempts used and cost together.
+//! Sums the tokens and the cost of attempts.
 
 use crate::model::attempt::Attempt;
 use crate::model::usage::{Cost, Usage};
 
-/// The worker that is no agent: it has neither tokens nor a price.
+/// The built-in worker for shell commands, which has neither tokens nor cost.
 pub(super) const SHELL: &str = "shell";
 
-/// What some attempts used and cost. It exists only if at least one of them says something.
+/// The tokens and cost of some attempts, of which at least one reports either.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Spending {
-    /// The tokens of those that say.
+    /// The tokens of the attempts that report them.
     pub usage: Option<Usage>,
-    /// The money; unknown if that of any of them is.
+    /// The total cost; unknown if any attempt's cost is.
     pub cost: Cost,
-    /// The money of those that say.
+    /// The cost of the attempts that report it.
     pub known: Cost,
 }
 
 impl Spending {
-    /// Of these attempts, as far as they are over.
+    /// Sums the finished attempts; `None` if none reports anything.
     pub fn of<'a>(attempts: impl IntoIterator<Item = &'a Attempt>) -> Option<Spending> {
         let agents = attempts
             .into_iter()

@@ -1,5 +1,4 @@
-//! What can be read off the state of a run: statuses, what a task waits for, what is offered, and
-//! the exit code that has been earned.
+//! Derives statuses, blockers, candidates and the exit code from the state of a run.
 
 use crate::merge::change::RepoPath;
 use crate::merge::oid::Oid;
@@ -9,29 +8,29 @@ use crate::model::run::{RunPhase, RunState};
 use crate::model::scope::undeclared_paths;
 use crate::model::task_state::{TaskPhase, TaskState};
 
-/// What the board says about a task.
+/// The status of a task on the board.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Status {
-    /// Ready, waits for room.
+    /// Ready; waits for a free slot.
     Queued,
-    /// A first attempt is alive.
+    /// The first attempt is running.
     InProgress,
     /// Passed.
     Done,
-    /// Failed, and will not be tried again by itself.
+    /// Failed, without an automatic retry.
     Failed,
     /// Waits for these tasks.
     Blocked(Vec<TaskNumber>),
-    /// A later attempt is scheduled or alive; the number of the retry, from 1.
+    /// A retry is scheduled or running; its number, from 1.
     Retry(u32),
-    /// Given up by a person.
+    /// Skipped by the user.
     Skipped,
-    /// Ended by a person.
+    /// Cancelled by the user.
     Cancelled,
 }
 
 impl RunState {
-    /// Whether a dependent need no longer wait for this task.
+    /// Returns `true` if dependents no longer wait for this task.
     pub fn is_satisfied(&self, number: TaskNumber) -> bool {
         matches!(
             self.task(number).phase,
@@ -39,7 +38,7 @@ impl RunState {
         )
     }
 
-    /// The dependencies a task still waits for.
+    /// Returns the dependencies a task still waits for.
     pub fn unmet_dependencies(&self, number: TaskNumber) -> Vec<TaskNumber> {
         let depends_on = self.plan.task(number).depends_on.iter().copied();
         depends_on
@@ -53,7 +52,7 @@ impl RunState {
         depends_on.all(|dependency| self.is_satisfied(*dependency))
     }
 
-    /// The failed, skipped or conflicting tasks that keep this one from starting, roots only.
+    /// Returns the failed, skipped or conflicting tasks that block this one, roots only.
     pub fn root_causes(&self, number: TaskNumber) -> Vec<TaskNumber> {
         let mut seen = vec![false; self.tasks.len()];
         let mut open = self.unmet_dependencies(number);
@@ -72,7 +71,7 @@ impl RunState {
         roots
     }
 
-    /// What the board says about a task.
+    /// Returns the status of a task on the board.
     pub fn status(&self, number: TaskNumber) -> Status {
         let task = self.task(number);
         match &task.phase {
@@ -92,31 +91,32 @@ impl RunState {
         }
     }
 
-    /// Whether a task passed with the very files that an attempt before had failed with.
+    /// Returns `true` if a task passed with the same tree an earlier attempt failed with.
     pub fn is_flaky(&self, number: TaskNumber) -> bool {
         let task = self.task(number);
         let outcome = task.outcome();
         task.phase == TaskPhase::Done && outcome.is_some_and(|outcome| outcome.flaky.is_some())
     }
 
-    /// Whether a task is alive, scheduled, or waits for nothing that has failed.
+    /// Returns `true` if a task is running, scheduled, or queued without a blocker.
     pub fn can_progress(&self) -> bool {
-        let stoppers = self.blockers();
-        let mut tasks = self.tasks.iter().zip(&stoppers);
-        tasks.any(|(task, stoppers)| match task.phase {
+        let blockers = self.blockers();
+        let mut tasks = self.tasks.iter().zip(&blockers);
+        tasks.any(|(task, blockers)| match task.phase {
             TaskPhase::Running | TaskPhase::RetryAt(_) => true,
-            TaskPhase::Queued => stoppers.is_empty(),
+            TaskPhase::Queued => blockers.is_empty(),
             _ => false,
         })
     }
 
-    /// Whether a person wants a task's change left out of the assembly.
+    /// Returns `true` if the user left the task out of the assembly.
     pub fn is_left_out(&self, number: TaskNumber) -> bool {
         self.task(number).rejected || self.leave_out.contains(&number)
     }
 
-    /// The tasks whose results kept this one's out of the last assembly. What it does next is built
-    /// on them: from the old base it would only conflict again.
+    /// Returns the tasks whose conflicts kept this one out of the last assembly.
+    ///
+    /// Its next attempt starts on top of them: from the old base it would conflict again.
     pub fn assembled_conflicts(&self, number: TaskNumber) -> Vec<TaskNumber> {
         let integration = self.integration.iter();
         let mut left_out = integration.flat_map(|integration| &integration.left_out);
@@ -127,8 +127,9 @@ impl RunState {
         with.unwrap_or_default()
     }
 
-    /// Two tasks whose work in progress conflicts at a path that this one declares, so that it would
-    /// make things worse. At least one of the two runs, so this passes by itself.
+    /// Returns two tasks whose work in progress conflicts at a path that this task declares.
+    ///
+    /// At least one of the two is running, so the wait ends without the user.
     pub fn speculative_conflict_for(&self, number: TaskNumber) -> Option<(TaskNumber, TaskNumber)> {
         let files = &self.plan.task(number).fields.files;
         let found = self.speculative_conflicts.iter().find(|found| {
@@ -139,7 +140,7 @@ impl RunState {
         found.map(|found| found.conflict.pair())
     }
 
-    /// The candidates that may be assembled, in plan order.
+    /// Returns the candidates of all tasks, in plan order.
     pub fn candidates(&self) -> Vec<(TaskNumber, Oid)> {
         let tasks = self.plan.tasks().iter().map(|task| task.number);
         tasks
@@ -147,7 +148,7 @@ impl RunState {
             .collect()
     }
 
-    /// The exit code the run has earned as things stand (`docs/runs.md`).
+    /// Returns the exit code for the current state (`docs/runs.md`).
     pub fn exit_code(&self) -> u8 {
         if self.phase == RunPhase::Stopping {
             return 130;

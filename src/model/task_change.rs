@@ -1,5 +1,4 @@
-//! The change that is credited to a task, and its place in the assembled result: every board, report
-//! and subcommand asks here.
+//! The change credited to a task, and its place in the assembled result, for every board and report.
 
 use crate::merge::change::ChangeStat;
 use crate::merge::oid::Oid;

@@ -18,7 +18,7 @@ pub struct TaskConflict {
     pub class: Class,
     /// The worst severity.
     pub severity: u8,
-    /// The merge bases; none is also what a journal of an earlier version has.
+    /// The merge bases; empty in journals of earlier versions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub bases: Vec<Oid>,
     /// The paths in conflict, by class.

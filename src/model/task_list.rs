@@ -1,13 +1,14 @@
-//! Lists of task numbers in sentences.
+//! Renders lists of task numbers in sentences.
 
 use crate::model::ids::TaskNumber;
-/// `#1, #2`.
+
+/// Renders `#1, #2`.
 pub fn comma_list(tasks: &[TaskNumber]) -> String {
     let tasks: Vec<_> = tasks.iter().map(ToString::to_string).collect();
     tasks.join(", ")
 }
 
-/// `#1, #2 and #3`.
+/// Renders `#1, #2 and #3`.
 pub fn and_list(tasks: &[TaskNumber]) -> String {
     match tasks {
         [first @ .., last] if !first.is_empty() => format!("{} and {last}", comma_list(first)),
@@ -15,7 +16,7 @@ pub fn and_list(tasks: &[TaskNumber]) -> String {
     }
 }
 
-/// `together with #2 and #3`, or `on its own`.
+/// Renders `together with #2 and #3`, or `on its own` for an empty list.
 pub fn together_with(others: &[TaskNumber]) -> String {
     match others {
         [] => "on its own".to_owned(),

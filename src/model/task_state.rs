@@ -12,53 +12,53 @@ use crate::model::ids::TaskNumber;
 use crate::model::outcome::{End, Outcome};
 use crate::model::spending::Spending;
 
-/// Where one task is.
+/// The state of one task.
 #[derive(Clone, PartialEq, Debug)]
 pub struct TaskState {
-    /// What it waits for or how it ended.
+    /// The phase.
     pub phase: TaskPhase,
-    /// Every attempt so far, the first one first.
+    /// Every attempt so far, in order.
     pub attempts: Vec<Attempt>,
-    /// The last thing said about it.
+    /// The latest progress note, summary or error.
     pub note: Option<String>,
-    /// Attempts before this one belong to an earlier request of a person and use up no retries.
+    /// The first attempt that counts; earlier ones precede the user's last request.
     pub counted_from: usize,
-    /// How many retries the run may spend, if it was not tried again because they are spent.
+    /// The run's retry budget, if the task is not retried because the budget is spent.
     pub retry_budget_spent: Option<u32>,
-    /// Words a person added to the prompt.
+    /// The text the user appended to the prompt.
     pub extra_prompt: Option<String>,
-    /// Its prompt as a person wrote it anew.
+    /// The prompt the user wrote in place of the plan's.
     pub rewritten_prompt: Option<String>,
-    /// The worker profile a person chose in place of the plan's.
+    /// The worker profile the user chose in place of the plan's.
     pub worker_override: Option<String>,
-    /// Whether a person left its change out of the assembly.
+    /// `true` if the user rejected its change in review.
     pub rejected: bool,
-    /// Whether a person gave it up by name, and not because of another task.
+    /// `true` if the user skipped this task itself, and not a task it depends on.
     pub explicitly_skipped: bool,
-    /// Whether a person ended it; an attempt that is alive is on its way out.
+    /// `true` if the user cancelled it; a running attempt may still be exiting.
     pub cancelled: bool,
-    /// Whether the plan has it no more.
+    /// `true` if the edited plan no longer has it.
     pub removed: bool,
-    /// Whether the attempt that is alive works at what the plan no longer says.
+    /// `true` if the running attempt works on an outdated version of the task.
     pub superseded: bool,
-    /// What its attempts start on top of, since its result met others.
+    /// The conflict that its re-dispatched attempts start on top of.
     pub redispatched_for: Option<AssemblyConflict>,
-    /// How often it was done again because of that, since a person last asked for it.
+    /// The number of re-dispatches since the user's last request.
     pub redispatches: u32,
-    /// The attempt whose result counts, where later ones came to nothing.
+    /// The attempt with the current candidate, where later ones failed.
     pub candidate_attempt: Option<usize>,
-    /// The conflict of it that a person has open.
+    /// The conflict the user has open.
     pub open_resolution: Option<OpenResolution>,
-    /// What a person made of its conflict, which it offers in place of its own result.
+    /// The user's resolution, which replaces the task's own candidate.
     pub manual_resolution: Option<ManualResolution>,
 }
 
-/// What a task waits for or how it ended.
+/// The phase of a task.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub enum TaskPhase {
-    /// Starts when its dependencies are done and there is room.
+    /// Starts when its dependencies are done and a slot is free.
     Queued,
-    /// An attempt is alive.
+    /// An attempt is running.
     Running,
     /// The next attempt starts at this time.
     RetryAt(Timestamp),
@@ -75,12 +75,12 @@ pub enum TaskPhase {
         /// The paths.
         paths: Vec<RepoPath>,
     },
-    /// A person gave it up; `true` if what depends on it may start without it.
+    /// Skipped by the user.
     Skipped {
-        /// Whether dependents may start without it.
+        /// `true` if dependents may start without it.
         satisfied: bool,
     },
-    /// A person cancelled it.
+    /// Cancelled by the user.
     Cancelled,
 }
 
@@ -112,7 +112,7 @@ impl TaskState {
         }
     }
 
-    /// The plan says something else than what the attempts so far were made for.
+    /// Starts the task again because the edited plan changes it.
     pub(super) fn restart_after_edit(&mut self) {
         if self.phase == TaskPhase::Running {
             self.superseded = true;
@@ -139,7 +139,7 @@ impl TaskState {
         }
         self.removed = true;
         self.explicitly_skipped = true;
-        self.note = Some("not in the plan any more".to_owned());
+        self.note = Some("removed from the plan".to_owned());
     }
 
     pub(super) fn end_attempt(&mut self, outcome: &Outcome, jitter: f64, time: Timestamp) {
@@ -151,16 +151,16 @@ impl TaskState {
             End::Interrupted {} => TaskPhase::Queued,
         };
         self.superseded = false;
-        let said = match &outcome.end {
+        let note = match &outcome.end {
             End::Interrupted {} if self.removed => None,
             End::Passed { info, .. } => outcome.report.summary.clone().or_else(|| info.clone()),
             End::Failed(failure) => Some(failure.message.clone()),
             End::Interrupted {} => Some("interrupted".to_owned()),
         };
-        // What a failed attempt said must not stand beside a later success.
+        // Drops the note of a failed attempt after a later success.
         self.note = match &outcome.end {
-            End::Passed { .. } if self.attempts.len() > 1 => said,
-            _ => said.or(self.note.take()),
+            End::Passed { .. } if self.attempts.len() > 1 => note,
+            _ => note.or(self.note.take()),
         };
         if let Some(attempt) = self.attempts.last_mut() {
             attempt.ended = Some(time);
@@ -180,30 +180,30 @@ impl TaskState {
         }
     }
 
-    /// Attempts since a person last asked for one that count.
+    /// Returns the attempts that count since the user's last request.
     pub fn counted_attempts(&self) -> impl DoubleEndedIterator<Item = &Attempt> {
         self.attempts[self.counted_from..]
             .iter()
             .filter(|attempt| attempt.is_counted())
     }
 
-    /// How many attempts count so far; the one after them is a retry of this number.
+    /// Returns the number of attempts that count; the next one is the retry of this number.
     pub fn retries(&self) -> u32 {
         self.counted_attempts().count() as u32
     }
 
-    /// What the finished attempts at it used and cost; `None` where none says anything.
+    /// Sums the tokens and the cost of its finished attempts.
     pub fn spending(&self) -> Option<Spending> {
         Spending::of(&self.attempts)
     }
 
-    /// The attempt that is alive or was the last one.
+    /// Returns the last attempt, which may still run.
     pub fn last_attempt(&self) -> Option<&Attempt> {
         self.attempts.last()
     }
 
-    /// The attempt that says how the task stands: the last one, unless it came to nothing and an
-    /// earlier one counts.
+    /// Returns the attempt that decides the task's status: the last one, unless an earlier
+    /// candidate counts.
     pub fn deciding_attempt(&self) -> Option<&Attempt> {
         match self.candidate_attempt {
             Some(place) => self.attempts.get(place),
@@ -211,12 +211,12 @@ impl TaskState {
         }
     }
 
-    /// The outcome of the attempt that says how the task stands, if that is over.
+    /// Returns the outcome of the deciding attempt, once it ended.
     pub fn outcome(&self) -> Option<&Outcome> {
         self.deciding_attempt()?.outcome.as_ref()
     }
 
-    /// The commit the task offers.
+    /// Returns the candidate of a passed task.
     pub fn candidate(&self) -> Option<Oid> {
         match (&self.phase, &self.outcome()?.end, &self.manual_resolution) {
             (TaskPhase::Done, End::Passed { .. }, Some(by_hand)) => Some(by_hand.candidate),
@@ -233,7 +233,7 @@ impl TaskState {
         self.manual_resolution = None;
     }
 
-    /// What its result stands on beside what the plan says.
+    /// Returns the conflict its candidate resolves, if any.
     pub fn resolved_conflict(&self) -> Option<&AssemblyConflict> {
         let by_hand = self
             .manual_resolution
@@ -242,7 +242,7 @@ impl TaskState {
         by_hand.or(self.redispatched_for.as_ref())
     }
 
-    /// Whether its last attempt was by this worker, which had used up what it may.
+    /// Returns `true` if its last attempt failed with a used-up quota of this worker.
     pub fn hit_quota_of(&self, worker: &str) -> bool {
         let last = self.last_attempt();
         last.is_some_and(|last| {

@@ -1,83 +1,82 @@
-//! What the output of an agent says, whatever language it was in.
+//! The parsed output of an agent, independent of its dialect.
 
 use jiff::Timestamp;
 
 use crate::model::usage::{Cost, Usage};
 use crate::model::worker::Dialect;
 
-/// Everything a finished output says.
+/// The facts in an agent's complete output.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Transcript {
-    /// The language it was read in.
+    /// The dialect of the output.
     pub dialect: Dialect,
-    /// How many events were understood.
+    /// The number of recognised events.
     pub events: u64,
-    /// How many bytes there were.
+    /// The size in bytes.
     pub bytes: u64,
-    /// The last final result; none in a language without one.
+    /// The last final result; none in a dialect without one.
     pub result: Option<FinalResult>,
-    /// Whether the agent said that it has come to its end, well or not.
+    /// `true` if the output has the event with which the agent ends.
     pub terminal_seen: bool,
-    /// What the agent was not allowed to do, one line each, safe to show. A refused commit is not
-    /// among it, because dispatch makes the commit.
+    /// The actions the agent's permissions refused, one line each, safe to print. Refused commits
+    /// are left out, because dispatch makes the commit.
     pub refusals: Vec<String>,
-    /// Commands that its sandbox kept from writing somewhere: the work may be whole without them.
+    /// Commands that the agent's sandbox kept from writing; the work may be complete without them.
     pub hindrances: Vec<String>,
-    /// The agent's name for its session.
+    /// The agent's session id.
     pub session: Option<String>,
-    /// How many turns it took: requests to its model, as far as the output shows them.
+    /// The number of turns (requests to the model), as far as the output shows them.
     pub turns: u64,
-    /// The tokens it used, if it says.
+    /// The tokens it reports.
     pub usage: Option<Usage>,
-    /// What it cost.
+    /// The cost it reports.
     pub cost: Cost,
-    /// The error it ended with.
+    /// The error with which it ended.
     pub error: Option<StreamError>,
-    /// The last lines that are no events: standard error, mostly.
+    /// The last lines that are not events, mostly of standard error.
     pub stray: Vec<String>,
 }
 
-/// The agent's last word.
+/// The agent's final result.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct FinalResult {
-    /// Whether it calls itself an error.
+    /// `true` if the agent marks it as an error.
     pub is_error: bool,
-    /// Its words, perhaps none.
+    /// The text, which may be empty.
     pub text: String,
 }
 
-/// The error an agent ended with.
+/// The error with which an agent ended.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct StreamError {
     /// The HTTP status of its provider.
     pub status: Option<u16>,
     /// The agent's own name for the kind of error: `rate_limit`, `max-turns`.
     pub kind: Option<String>,
-    /// What it says.
+    /// The message.
     pub message: String,
-    /// When a limit ends, where the output says so as a time.
+    /// The time at which a limit resets, where the output has it as a timestamp.
     pub reset_at: Option<Timestamp>,
 }
 
 impl Transcript {
-    /// Whether the language has an event that says the agent has come to its end.
+    /// Returns `true` if the dialect has an event with which the agent ends.
     pub fn has_terminal_event(&self) -> bool {
         !matches!(self.dialect, Dialect::Text | Dialect::Aider)
     }
 
-    /// Whether the output breaks off before the event that should end it.
+    /// Returns `true` if the output stops before its final event.
     pub fn is_truncated(&self) -> bool {
         self.has_terminal_event() && !self.terminal_seen
     }
 
-    /// Whether nothing in the output speaks against success. That a language has no way to say so
-    /// does not.
+    /// Returns `true` if nothing in the output contradicts success.
     pub fn is_success(&self) -> bool {
         let is_error = self.result.as_ref().is_some_and(|result| result.is_error);
         !self.is_truncated() && !is_error && self.error.is_none() && self.refusals.is_empty()
     }
 
-    /// The agent's last words, if they are no error.
+    /// Returns the text of the final result, unless it is empty or an error.
     pub fn last_words(&self) -> Option<&str> {
         let result = self.result.as_ref().filter(|result| !result.is_error)?;
         let text = result.text.trim();

@@ -1,4 +1,4 @@
-//! Tokens and money, where "nobody said" is never zero.
+//! Tokens and cost, where "unknown" is never zero.
 
 use std::fmt;
 use std::iter::Sum;
@@ -6,14 +6,14 @@ use std::ops::Add;
 
 use serde::{Deserialize, Serialize};
 
-/// Tokens, as an agent reports them.
+/// The tokens an agent reports.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Usage {
-    /// Everything it read, what came from a cache included.
+    /// The input tokens, including cached ones.
     pub input: u64,
-    /// What it wrote.
+    /// The output tokens.
     pub output: u64,
-    /// How much of the input came from a cache; none if it does not say.
+    /// The cached input tokens, if reported.
     #[serde(default)]
     pub cached: Option<u64>,
 }
@@ -47,7 +47,7 @@ impl fmt::Display for Usage {
     }
 }
 
-/// `1,234,567`.
+/// Renders `1,234,567`.
 fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
@@ -60,31 +60,31 @@ fn grouped(number: u64) -> String {
     text
 }
 
-/// What something cost in dollars, by the agent's own estimate. In JSON a number, or `null`.
+/// A cost in dollars by the agent's own estimate; in JSON a number or `null`.
 #[derive(Clone, Copy, PartialEq, Debug, Default, Serialize, Deserialize)]
 #[serde(from = "Option<f64>", into = "Option<f64>")]
 pub enum Cost {
-    /// Nobody said.
+    /// Not reported.
     #[default]
     Unknown,
-    /// This much.
+    /// Reported, in dollars.
     Known(f64),
 }
 
 impl Cost {
-    /// Returns `true` if somebody said.
+    /// Returns `true` if the cost is known.
     pub fn is_known(&self) -> bool {
         !self.is_unknown()
     }
 
-    /// Whether nobody said.
+    /// Returns `true` if the cost is unknown.
     pub fn is_unknown(&self) -> bool {
         *self == Cost::Unknown
     }
 }
 
 impl From<Option<f64>> for Cost {
-    /// What is no amount of money (negative, infinite) is not known.
+    /// Treats an invalid amount (negative, infinite) as unknown.
     fn from(dollars: Option<f64>) -> Cost {
         match dollars {
             Some(dollars) if dollars.is_finite() && dollars >= 0.0 => Cost::Known(dollars),
@@ -102,12 +102,12 @@ impl From<Cost> for Option<f64> {
     }
 }
 
-/// An amount of dollars that somebody wrote into a plan, in millionths.
+/// An amount of dollars in a plan, in millionths.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub struct Dollars(u64);
 
 impl Dollars {
-    /// Reads `2`, `2.50`, `$2.50`: above zero, below a billion.
+    /// Parses `2`, `2.50`, `$2.50`: above zero, below a billion.
     pub fn parse(text: &str) -> Option<Dollars> {
         let text = text.trim();
         let dollars: f64 = text.strip_prefix('$').unwrap_or(text).parse().ok()?;
@@ -117,26 +117,26 @@ impl Dollars {
             .then_some(Dollars(millionths as u64))
     }
 
-    /// As a number.
+    /// Returns the amount in dollars.
     pub fn amount(self) -> f64 {
         self.0 as f64 / 1e6
     }
 }
 
-/// `2.5`, so that [`Dollars::parse`] reads it back.
+/// Renders `2.5`, which [`Dollars::parse`] reads back.
 impl fmt::Display for Dollars {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.amount())
     }
 }
 
-/// A sum of which one part is unknown is unknown.
+/// Adds two costs; the sum is unknown if either is.
 impl Add for Cost {
     type Output = Cost;
 
     fn add(self, other: Cost) -> Cost {
         match (self, other) {
-            // Sums of many small amounts stay readable.
+            // Rounds, so that sums of many small amounts stay readable.
             (Cost::Known(a), Cost::Known(b)) => Cost::Known(((a + b) * 1e9).round() / 1e9),
             _ => Cost::Unknown,
         }

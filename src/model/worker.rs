@@ -1,52 +1,53 @@
-//! A worker profile: which program does the work, how it is told, what its output looks like.
+//! A worker profile: its command, prompt, output dialect and limits.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// A configured worker.
+/// A configured worker profile.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Worker {
-    /// The name plans and the configuration use.
+    /// The name in plans and in the configuration.
     pub name: String,
-    /// The program and its arguments; `{prompt_file}`, `{prompt}`, `{worktree}`, `{run}`, `{task}`,
-    /// `{attempt}`, `{model}`, `{permission_mode}`, `{max_turns}`, `{max_cost}` are replaced inside each
-    /// argument. Empty for `shell`, whose command is the task's `run`.
+    /// The program and its arguments; empty for `shell`, whose command is the task's `run`.
+    ///
+    /// `{prompt_file}`, `{prompt}`, `{worktree}`, `{run}`, `{task}`, `{attempt}`, `{model}`,
+    /// `{permission_mode}`, `{max_turns}` and `{max_cost}` are replaced inside each argument.
     pub command: Vec<String>,
-    /// How the prompt reaches it.
+    /// The way the prompt is passed.
     pub prompt: PromptBy,
-    /// How its output is read.
+    /// The dialect of the output.
     pub dialect: Dialect,
-    /// The model its agent is to use, in the agent's words.
+    /// The model, by the agent's name for it.
     #[serde(default)]
     pub model: Option<String>,
-    /// What its agent may do without asking, in the agent's words.
+    /// The permission mode, by the agent's name for it.
     #[serde(default)]
     pub permission_mode: Option<String>,
-    /// Variables of the environment that it may see besides the ordinary ones.
+    /// Additional environment variables that are passed on.
     pub env: Vec<String>,
-    /// How many of it may be alive at once; no limit of its own when absent.
+    /// The maximum number of concurrent attempts; no limit of its own if absent.
     pub concurrency: Option<usize>,
-    /// The least time between two starts of it; none when absent.
+    /// The minimum time between two starts.
     pub stagger: Option<Duration>,
-    /// Longest time an attempt may take, if not the run's.
+    /// The time limit of an attempt, if not the run's.
     pub timeout: Option<Duration>,
-    /// Longest time an attempt may be silent, if not the run's.
+    /// The time limit without output, if not the run's.
     pub stall_timeout: Option<Duration>,
-    /// How many turns an attempt may take.
+    /// The maximum number of turns of an attempt.
     #[serde(default)]
     pub max_turns: Option<usize>,
-    /// How many dollars an attempt may cost.
+    /// The maximum cost of an attempt in dollars.
     #[serde(default)]
     pub max_cost: Option<f64>,
-    /// Profiles that take over when this one is parked.
+    /// The profiles used while this one is parked.
     pub fallback: Vec<String>,
-    /// A retry goes on in the worktree of the failed attempt.
+    /// `true` if a retry continues in the worktree of the failed attempt.
     pub retry_in_place: bool,
 }
 
 impl Worker {
-    /// A profile with this name in which nothing is set.
+    /// Returns a profile with this name and defaults otherwise.
     pub fn named(name: &str) -> Worker {
         Worker {
             name: name.to_owned(),
@@ -67,7 +68,7 @@ impl Worker {
         }
     }
 
-    /// The option with which its command keeps the agent from changing any file: `-s read-only`.
+    /// Returns the option in its command that makes the agent read-only, such as `-s read-only`.
     pub fn read_only_option(&self) -> Option<String> {
         let (options, mode): (&[&str], &str) = match self.dialect {
             Dialect::Codex => (&["-s", "--sandbox"], "read-only"),
@@ -90,13 +91,13 @@ impl Worker {
     }
 }
 
-/// How the prompt reaches a worker.
+/// The way the prompt is passed to a worker.
 #[derive(
     Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, schemars::JsonSchema,
 )]
 #[serde(rename_all = "lowercase")]
 pub enum PromptBy {
-    /// Only as the file `DISPATCH_PROMPT_FILE` (and `{prompt_file}`); standard input is empty.
+    /// As the file `DISPATCH_PROMPT_FILE` (and `{prompt_file}`) only; standard input is empty.
     #[default]
     File,
     /// On standard input.
@@ -106,7 +107,7 @@ pub enum PromptBy {
 }
 
 impl PromptBy {
-    /// Its name in the configuration.
+    /// Returns the name in the configuration.
     pub fn name(self) -> &'static str {
         match self {
             PromptBy::File => "file",
@@ -116,13 +117,13 @@ impl PromptBy {
     }
 }
 
-/// The language of a worker's output.
+/// The dialect of a worker's output.
 #[derive(
     Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, schemars::JsonSchema,
 )]
 #[serde(rename_all = "lowercase")]
 pub enum Dialect {
-    /// Anything; only the result file says more.
+    /// Plain text; only the result file has structure.
     #[default]
     Text,
     /// Claude Code, `--output-format stream-json`.
@@ -140,7 +141,7 @@ pub enum Dialect {
 }
 
 impl Dialect {
-    /// Its name in the configuration.
+    /// Returns the name in the configuration.
     pub fn name(self) -> &'static str {
         match self {
             Dialect::Text => "text",
@@ -170,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn a_command_says_itself_that_its_agent_may_only_read() {
+    fn a_read_only_option_is_found_in_the_command() {
         let said = |dialect, command: &str, mode: &str| {
             worker(dialect, command, mode)
                 .read_only_option()

@@ -1,5 +1,4 @@
-//! What a run has learnt about its workers while it went on: which ran into a limit, and which ask
-//! their provider too often.
+//! The health of a run's workers: usage limits, rate limits and refused access.
 
 use std::collections::BTreeMap;
 
@@ -11,83 +10,83 @@ use crate::model::failure::FailureKind;
 use crate::model::ids::TaskNumber;
 use crate::model::outcome::{End, Outcome};
 
-/// The rate of starts is never halved more often than this.
-const SLOWEST: u32 = 6;
+/// The rate of starts is halved at most this many times.
+const MAX_SLOWDOWN: u32 = 6;
 
-/// After so many attempts without a rate limit the rate of starts is doubled again.
-const CALM: u32 = 3;
+/// The number of attempts without a rate limit after which the rate of starts doubles again.
+const CALM_ATTEMPTS_ATTEMPTS: u32 = 3;
 
-/// What is known about the workers of a run, by name.
+/// The health of a run's workers, by name.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub struct WorkerHealth(BTreeMap<String, WorkerRecord>);
 
-/// What is known about one worker.
+/// The health of one worker.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub struct WorkerRecord {
-    /// It starts nothing for a while.
+    /// The usage limit that keeps it from starting for a while.
     pub parked: Option<Parking>,
-    /// How often it was parked since it last passed a task.
+    /// The number of times it was parked since it last passed a task.
     pub parkings: u32,
-    /// How often its rate of starts is halved.
+    /// The number of times its rate of starts is halved.
     pub slowdown: u32,
-    /// Until when its provider, which was asked too often, wants to be left alone.
+    /// The end of its provider's rate limit.
     pub cooldown_until: Option<Timestamp>,
-    /// Whether its provider lets it in at all.
+    /// Trips when the provider refuses access.
     access: CircuitBreaker,
     calm: u32,
 }
 
-/// A worker that ran into a limit which ends at some time.
+/// A usage limit of a worker.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Parking {
-    /// When it may start again.
+    /// The time from which it may start again.
     pub until: Timestamp,
-    /// What it said.
+    /// The worker's message.
     pub reason: String,
-    /// The task whose attempt ran into the limit.
+    /// The task whose attempt hit the limit.
     pub task: TaskNumber,
 }
 
 impl WorkerHealth {
-    /// What is known about a worker; nothing is known about most.
+    /// Returns the record of a worker, if it has one.
     pub fn record(&self, worker: &str) -> Option<&WorkerRecord> {
         self.0.get(worker)
     }
 
-    /// How often the rate of starts of a worker is halved.
+    /// Returns the number of times a worker's rate of starts is halved.
     pub fn slowdown(&self, worker: &str) -> u32 {
         self.record(worker).map_or(0, |known| known.slowdown)
     }
 
-    /// The limit a worker is waiting for to end, at this time.
+    /// Returns the usage limit in force for a worker.
     pub fn parking(&self, worker: &str, now: Timestamp) -> Option<&Parking> {
         let parking = self.record(worker)?.parked.as_ref()?;
         (parking.until > now).then_some(parking)
     }
 
-    /// All workers that wait for a limit to end, at this time, by name.
+    /// Returns all parked workers, by name.
     pub fn parked(&self, now: Timestamp) -> impl Iterator<Item = (&str, &Parking)> {
         let names = self.0.keys().map(String::as_str);
         names.filter_map(move |name| Some((name, self.parking(name, now)?)))
     }
 
-    /// Until when each worker whose provider was asked too often starts nothing, by name.
+    /// Returns the end of each worker's rate limit, by name.
     pub fn cooldowns(&self) -> impl Iterator<Item = (&str, Timestamp)> {
         let all = self.0.iter();
         all.filter_map(|(name, known)| Some((name.as_str(), known.cooldown_until?)))
     }
 
-    /// What keeps a worker from being started, whose provider lets it in for no task.
+    /// Returns the recorded failure of a worker without access to its provider.
     pub fn access_denied(&self, worker: &str) -> Option<&SharedFailure> {
         self.record(worker)?.access.tripped()
     }
 
-    /// What is to be recorded as that.
+    /// Returns a failure of access that is not recorded yet.
     pub fn newly_denied(&self, worker: &str) -> Option<&SharedFailure> {
         self.record(worker)?.access.ready_to_trip()
     }
 
-    /// All workers that are not let in, by name.
+    /// Returns all workers without access, by name.
     pub fn all_denied(&self) -> impl Iterator<Item = (&str, &SharedFailure)> {
         let all = self.0.iter();
         all.filter_map(|(name, known)| Some((name.as_str(), known.access.tripped()?)))
@@ -98,13 +97,13 @@ impl WorkerHealth {
         known.access.trip(broken);
     }
 
-    /// A person has seen to it.
+    /// Allows every worker again, after the user resumed or retried.
     pub(crate) fn reset_access(&mut self) {
         let all = self.0.values_mut();
         all.for_each(|known| known.access.reset());
     }
 
-    /// A second word about the same limit makes it no second one.
+    /// Parks a worker; a repeated report of the same limit counts once.
     pub(crate) fn park(&mut self, worker: &str, parking: Parking) {
         let known = self.0.entry(worker.to_owned()).or_default();
         known.parkings += u32::from(known.parked.is_none());
@@ -117,7 +116,7 @@ impl WorkerHealth {
         }
     }
 
-    /// What the end of an attempt says about its worker.
+    /// Updates the health of a worker from the outcome of an attempt.
     pub(crate) fn learn(&mut self, worker: &str, task: TaskNumber, outcome: &Outcome) {
         if let End::Failed(failure) = &outcome.end
             && failure.access_denied
@@ -129,7 +128,7 @@ impl WorkerHealth {
             && failure.rate_limited
         {
             let known = self.0.entry(worker.to_owned()).or_default();
-            known.slowdown = (known.slowdown + 1).min(SLOWEST);
+            known.slowdown = (known.slowdown + 1).min(MAX_SLOWDOWN);
             known.calm = 0;
             known.cooldown_until = known.cooldown_until.max(failure.reset_at);
             return;
@@ -147,7 +146,7 @@ impl WorkerHealth {
         if known.slowdown > 0 && !matches!(outcome.end, End::Interrupted {}) {
             known.calm += 1;
         }
-        if known.calm >= CALM {
+        if known.calm >= CALM_ATTEMPTS_ATTEMPTS {
             known.calm = 0;
             known.slowdown -= 1;
         }

@@ -2,34 +2,36 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What a worker reports (`DISPATCH_RESULT_FILE`). Unknown keys are ignored, all are optional.
+/// The report a worker writes to `DISPATCH_RESULT_FILE`.
+///
+/// All keys are optional; unknown keys are ignored.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct WorkerReport {
-    /// What was done.
+    /// A summary of the work.
     pub summary: Option<String>,
-    /// Choices a person should look at.
+    /// Decisions the user should review.
     pub decisions: Vec<String>,
-    /// Problems it met.
+    /// Problems the worker ran into.
     pub issues: Vec<String>,
-    /// What could come next.
+    /// Suggested next steps.
     pub next_steps: Vec<String>,
-    /// How far it is.
+    /// The progress so far.
     pub progress: Option<String>,
-    /// Why it could not do the task.
+    /// The error, if the task failed.
     pub error: Option<WorkerError>,
 }
 
-/// A worker's own account of its failure.
+/// The worker's own description of its failure.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct WorkerError {
-    /// The class it names: `input`, `transient`, …
+    /// The failure class it names: `input`, `transient`, …
     pub class: Option<String>,
-    /// One line.
+    /// The error in one line.
     pub message: Option<String>,
-    /// Why.
+    /// The cause.
     pub root_cause: Option<String>,
-    /// What would help.
+    /// A suggested fix.
     pub suggestion: Option<String>,
 }

@@ -1,11 +1,11 @@
-//! Findings while a plan is read: places are bytes, lines are counted at the end.
+//! Collects diagnostics during parsing; byte positions become lines at the end.
 
 use crate::base::text::{clip, did_you_mean, one_line, terminal_safe};
 use crate::plan::diagnostic::{Code, Diagnostic, Severity};
 use crate::plan::other_words::meant_by;
 use crate::plan::span::{At, Span, line_bounds};
 
-/// A finding before its line is known.
+/// A diagnostic without line and column.
 #[derive(Clone, Debug)]
 pub(super) struct RawDiagnostic {
     severity: Severity,
@@ -16,7 +16,7 @@ pub(super) struct RawDiagnostic {
 }
 
 impl RawDiagnostic {
-    /// There is no plan.
+    /// Creates an error.
     pub(super) fn error(code: Code, span: Span, message: impl Into<String>) -> RawDiagnostic {
         RawDiagnostic {
             severity: Severity::Error,
@@ -27,7 +27,7 @@ impl RawDiagnostic {
         }
     }
 
-    /// There is a plan, but perhaps not the one that was meant.
+    /// Creates a warning.
     pub(super) fn warning(code: Code, span: Span, message: impl Into<String>) -> RawDiagnostic {
         let severity = Severity::Warning;
         RawDiagnostic {
@@ -36,13 +36,13 @@ impl RawDiagnostic {
         }
     }
 
-    /// Adds what to do next.
+    /// Adds a hint.
     pub(super) fn hint(mut self, hint: impl Into<String>) -> RawDiagnostic {
         self.hint = Some(hint.into());
         self
     }
 
-    /// A key that is none of these.
+    /// Creates an error about an unknown key.
     pub(super) fn unknown_field(key: &At<String>, known: &[&str]) -> RawDiagnostic {
         let message = format!("unknown field {}", quoted(&key.value));
         let other = meant_by(&key.value).filter(|field| known.contains(field));
@@ -54,14 +54,14 @@ impl RawDiagnostic {
         RawDiagnostic::error(Code::UnknownField, key.span.clone(), message).hint(hint)
     }
 
-    /// A key that was there before.
+    /// Creates an error about a repeated key.
     pub(super) fn duplicate_field(key: &At<String>) -> RawDiagnostic {
         let message = format!("the field {} is given twice", quoted(&key.value));
         RawDiagnostic::error(Code::DuplicateField, key.span.clone(), message)
     }
 }
 
-/// All findings of one plan, a limited number of each severity: nobody reads ten thousand.
+/// The diagnostics of one plan, up to a limit for each severity.
 #[derive(Debug, Default)]
 pub(super) struct Collector {
     list: Vec<RawDiagnostic>,
@@ -70,7 +70,7 @@ pub(super) struct Collector {
 }
 
 impl Collector {
-    /// How many errors, and how many warnings, are kept.
+    /// The maximum number of errors, and of warnings.
     pub(super) const LIMIT: usize = 100;
 
     /// Takes one more.
@@ -85,17 +85,17 @@ impl Collector {
         }
     }
 
-    /// How many errors there were, kept or not.
+    /// Returns the number of errors, including those over the limit.
     pub(super) fn errors(&self) -> usize {
         self.errors
     }
 
-    /// Whether another error would not be kept, so that its hint need not be thought of.
+    /// Returns `true` if further errors are dropped, so that their hints need not be computed.
     pub(super) fn is_full(&self) -> bool {
         self.errors >= Collector::LIMIT
     }
 
-    /// In the order of the text, with lines and columns.
+    /// Returns the diagnostics in the order of the text, with lines and columns.
     pub(super) fn finish(mut self, text: &str) -> Vec<Diagnostic> {
         self.list.sort_by_key(|finding| finding.span.start);
         for (count, severity) in [
@@ -103,7 +103,7 @@ impl Collector {
             (self.warnings, Severity::Warning),
         ] {
             if let Some(more) = count.checked_sub(Collector::LIMIT).filter(|more| *more > 0) {
-                let message = format!("{more} more like these are not shown");
+                let message = format!("{more} more not shown");
                 let end = text.len()..text.len();
                 let finding = RawDiagnostic::error(Code::Incomplete, end, message);
                 self.list.push(RawDiagnostic {
@@ -118,7 +118,7 @@ impl Collector {
     }
 }
 
-/// Counts lines once, for findings in ascending order.
+/// Counts lines once, for diagnostics in ascending order.
 struct Places<'a> {
     text: &'a str,
     at: usize,
@@ -155,7 +155,7 @@ impl<'a> Places<'a> {
     }
 }
 
-/// The nearest place at or before this one where a character begins.
+/// Returns the nearest character boundary at or before a position.
 fn floor(text: &str, at: usize) -> usize {
     let at = at.min(text.len());
     (0..=at)
@@ -164,7 +164,7 @@ fn floor(text: &str, at: usize) -> usize {
         .unwrap_or(0)
 }
 
-/// The author's own words in a message: short, in one line, harmless.
+/// Quotes the author's text in a message: one short, safe line.
 pub(super) fn quoted(text: &str) -> String {
     format!("`{}`", clip(&one_line(&terminal_safe(text)), 60))
 }

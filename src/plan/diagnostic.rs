@@ -1,4 +1,4 @@
-//! Findings about a plan's text, and how they are shown.
+//! Diagnostics about a plan's text, and their rendering.
 
 use std::ops::Range;
 
@@ -9,7 +9,7 @@ use crate::plan::span::line_bounds;
 
 macro_rules! codes {
     ($($(#[$doc:meta])* $variant:ident => $name:literal,)*) => {
-        /// What a finding is about; the name is stable.
+        /// The code of a diagnostic; its name is stable.
         #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
         pub enum Code { $($(#[$doc])* $variant,)* }
 
@@ -17,7 +17,7 @@ macro_rules! codes {
             /// Every code.
             pub const ALL: &[Code] = &[$(Code::$variant,)*];
 
-            /// The name of it, in kebab case.
+            /// Returns the name, in kebab case.
             pub fn name(self) -> &'static str {
                 match self { $(Code::$variant => $name,)* }
             }
@@ -26,9 +26,9 @@ macro_rules! codes {
 }
 
 codes! {
-    /// The text is no TOML or no JSON.
+    /// Invalid TOML or JSON.
     Syntax => "syntax",
-    /// The text is over 16 MiB.
+    /// The text is larger than 16 MiB.
     TooLarge => "too-large",
     /// There are more than 10,000 tasks.
     TooManyTasks => "too-many-tasks",
@@ -40,31 +40,31 @@ codes! {
     MissingNumber => "missing-number",
     /// Two tasks have the same tag.
     DuplicateTag => "duplicate-tag",
-    /// A tag with characters it cannot have.
+    /// A tag has invalid characters.
     BadTag => "bad-tag",
     /// A task or the plan has no title.
     EmptyTitle => "empty-title",
-    /// A dependency names no task.
+    /// A dependency does not exist.
     UnknownDependency => "unknown-dependency",
     /// A task depends on itself.
     SelfDependency => "self-dependency",
-    /// Tasks wait for each other.
+    /// Tasks form a dependency cycle.
     Cycle => "cycle",
-    /// There is no such field.
+    /// A field does not exist.
     UnknownField => "unknown-field",
     /// A field is given twice.
     DuplicateField => "duplicate-field",
-    /// A line among the fields is no field.
+    /// An item among the fields is not a field.
     NotAField => "not-a-field",
-    /// Fields that stand outside of any task.
+    /// Fields outside any task.
     StrayField => "stray-field",
-    /// There is no such worker.
+    /// A worker does not exist.
     UnknownWorker => "unknown-worker",
-    /// A shell command, and a worker that is not the shell.
+    /// A task has a shell command and a worker other than the shell.
     RunWithWorker => "run-with-worker",
-    /// No duration, or not a sensible one.
+    /// Invalid duration.
     BadDuration => "bad-duration",
-    /// No glob.
+    /// Invalid glob.
     BadGlob => "bad-glob",
     /// A path that leaves the repository.
     PathOutside => "path-outside",
@@ -72,53 +72,53 @@ codes! {
     BadValue => "bad-value",
     /// The file of the prompt cannot be read.
     PromptFile => "prompt-file",
-    /// Two prompts.
+    /// A task has two prompts.
     PromptTwice => "prompt-twice",
     /// Two tasks that may run at the same time declare the same files.
     OverlappingFiles => "overlapping-files",
-    /// Words that look like a dependency and are none.
+    /// Text that looks like a dependency but is not parsed as one.
     UnreadDependency => "unread-dependency",
-    /// A dependent task with nothing to wait for.
+    /// A dependent task without dependencies.
     NothingToWaitFor => "nothing-to-wait-for",
-    /// What looks like fields stands below the prompt.
+    /// Text below the prompt that looks like fields.
     FieldsAfterPrompt => "fields-after-prompt",
-    /// Indented text that belongs to no task.
+    /// Indented text outside any task.
     StrayText => "stray-text",
     /// A line that looks like a task and is none.
     NotATask => "not-a-task",
-    /// A value in backticks, which are taken as part of it.
+    /// A value in backticks, which are part of it.
     Backticks => "backticks",
-    /// Not everything was looked at or is shown.
+    /// The diagnostics are incomplete.
     Incomplete => "incomplete",
 }
 
-/// A finding about a plan's text.
+/// A diagnostic about a plan's text.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Diagnostic {
-    /// How bad it is.
+    /// The severity.
     pub severity: Severity,
-    /// What it is about.
+    /// The code.
     pub code: Code,
-    /// What is wrong, in one line of lower case without a period.
+    /// The message: one line in lower case without a period.
     pub message: String,
-    /// The bytes of the source it is about.
+    /// The byte range in the source.
     pub span: Range<usize>,
     /// The line, from 1.
     pub line: usize,
     /// The character in the line, from 1.
     pub column: usize,
-    /// What to do next.
+    /// The hint.
     pub hint: Option<String>,
 }
 
 impl Diagnostic {
-    /// Whether there is no plan because of it.
+    /// Returns `true` if it is an error.
     pub fn is_error(&self) -> bool {
         self.severity == Severity::Error
     }
 }
 
-/// Shows findings as compilers do: what, where, the line itself, what to do.
+/// Renders diagnostics like a compiler: message, position, source line, hint.
 ///
 /// ```text
 /// error: unknown field `chek`

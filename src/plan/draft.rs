@@ -1,20 +1,21 @@
-//! A plan as it was written: everything optional, nothing checked, every part with its place in
-//! the text. The three formats end here, so that they share every check.
+//! A parsed but unchecked plan, with the position of every part.
+//!
+//! All three formats yield a draft, so that they share the validation.
 
 use crate::plan::collector::{Collector, RawDiagnostic, quoted};
 use crate::plan::diagnostic::Code;
 use crate::plan::span::{At, Span};
 
-/// What a field can hold in one of the formats.
+/// The value of a field in any format.
 #[derive(Clone, Debug)]
 pub(super) enum Value {
-    /// One line of Markdown, still without a type: may be a number, a word or a list by commas.
+    /// A line of Markdown without a type: a number, a word or a list with commas.
     Raw(String),
-    /// A string of TOML or JSON, or a code block of Markdown: taken as it is.
+    /// A string of TOML or JSON, or a code block of Markdown, unchanged.
     Text(String),
     /// A whole number.
     Integer(i64),
-    /// A number that is not whole, as it is written.
+    /// A number with a fraction, as written.
     Decimal(String),
     /// `true` or `false`.
     Boolean(bool),
@@ -22,12 +23,12 @@ pub(super) enum Value {
     List(Vec<At<Value>>),
     /// Keys with values.
     Table(Vec<Member>),
-    /// Something no field can hold; what it is called.
+    /// A value that no field can have, with the name of its kind.
     Other(&'static str),
 }
 
 impl Value {
-    /// What a person calls it.
+    /// Returns the name of the kind in messages.
     pub(super) fn kind(&self) -> &'static str {
         match self {
             Value::Raw(_) | Value::Text(_) => "a text",
@@ -41,7 +42,7 @@ impl Value {
     }
 }
 
-/// One key with its value.
+/// A key with its value.
 #[derive(Clone, Debug)]
 pub(super) struct Member {
     /// The key as the author wrote it.
@@ -50,7 +51,7 @@ pub(super) struct Member {
     pub(super) value: At<Value>,
 }
 
-/// A whole plan.
+/// A plan.
 #[derive(Debug, Default)]
 pub(super) struct Draft {
     /// The title, if there is one.
@@ -59,16 +60,16 @@ pub(super) struct Draft {
     pub(super) context: Vec<At<String>>,
     /// The tasks in the order of the file.
     pub(super) tasks: Vec<DraftTask>,
-    /// Whether a field that holds a list may be given several times (Markdown).
+    /// `true` if fields with a list may be repeated (Markdown).
     pub(super) repeatable: bool,
-    /// What to do when there is no task.
+    /// The hint if there is no task.
     pub(super) advice: &'static str,
 }
 
-/// One task.
+/// A task.
 #[derive(Debug, Default)]
 pub(super) struct DraftTask {
-    /// The number the author wrote (Markdown); otherwise its place counts.
+    /// The number in the text (Markdown); otherwise the position counts.
     pub(super) number: Option<At<u64>>,
     /// The tag of the headline (Markdown).
     pub(super) tag: Option<At<String>>,
@@ -78,20 +79,19 @@ pub(super) struct DraftTask {
     pub(super) label: Option<At<String>>,
     /// The dependencies of the headline (Markdown).
     pub(super) blocked_by: Vec<At<String>>,
-    /// Prose below the headline (Markdown).
+    /// The prose below the headline (Markdown).
     pub(super) prompt: Option<At<String>>,
-    /// Stands under a heading "Dependent": without dependencies it comes after all independent
-    /// tasks.
+    /// `true` below a heading "Dependent": without dependencies it follows all independent tasks.
     pub(super) after_independent: bool,
-    /// All fields.
+    /// The fields.
     pub(super) members: Vec<Member>,
-    /// The column in which its text must stand (Markdown).
+    /// The column of its content (Markdown).
     pub(super) column: usize,
-    /// Where to point when the task as a whole is meant.
+    /// The position of the task in diagnostics.
     pub(super) span: Span,
 }
 
-/// Takes the document of TOML or JSON apart.
+/// Builds a draft from a TOML or JSON document.
 pub(super) fn from_document(members: Vec<Member>, findings: &mut Collector) -> Draft {
     let mut draft = Draft {
         advice: "add a task: a table [[task]] with a `title` (in JSON \"task\": [{\"title\": …}])",
@@ -161,7 +161,7 @@ fn texts_of(key: &At<String>, value: At<Value>, findings: &mut Collector) -> Vec
         .collect()
 }
 
-/// A value of the wrong kind.
+/// Creates an error about a value of the wrong kind.
 pub(super) fn bad_kind(key: &str, wanted: &str, found: &Value, span: Span) -> RawDiagnostic {
     let kind = found.kind();
     let message = format!("{} must be {wanted}, not {kind}", quoted(key));

@@ -1,10 +1,8 @@
-//! An edited plan over the plan of a run that has begun: which tasks are the same, which are to be
-//! done again, which are new and which are gone.
+//! Applies an edited plan to a started run: unchanged, changed, new and removed tasks.
 //!
-//! A task is the same if its tag is and everything its worker is told and judged by: title, prompt,
-//! command, worker, dependencies, kind of result, checks, variables, what to report. When it may
-//! start, how long it may take and which files it names are of no matter to a result that is there:
-//! they hold from its next attempt on.
+//! A task is unchanged if its tag and everything that decides its result are equal: title, prompt,
+//! command, worker, dependencies, kind of result, checks, variables, report. Order, time limits and
+//! `files` do not affect an existing result; they apply from the next attempt.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,12 +10,14 @@ use crate::model::ids::TaskNumber;
 use crate::model::plan::{GraphError, Plan, Task, TaskFields};
 use crate::model::recovery::{Finding, FindingKind};
 
-/// The plan the run goes on with, and what it is for every task. Tasks that were there keep their
-/// numbers, because branches, folders and the journal name them; new ones come after them. Tasks of
-/// `removed` were taken out before, and stay out unless the edited plan has them again.
+/// Returns the new plan of the run, and a finding for every task.
+///
+/// Existing tasks keep their numbers, because branches, folders and the journal use them; new ones
+/// follow. Tasks in `removed` were removed earlier, and stay so unless the edited plan has them
+/// again.
 ///
 /// # Errors
-/// When the two together are no plan, which no plan that was parsed can bring about.
+/// Fails if the result is not a valid plan, which cannot happen with parsed plans.
 pub fn edit(
     before: &Plan,
     edited: &Plan,
@@ -70,12 +70,13 @@ pub fn edit(
     let found = findings.into_iter();
     Ok((
         plan,
-        found.map(|(task, what)| Finding::of(task, what)).collect(),
+        found.map(|(task, kind)| Finding::of(task, kind)).collect(),
     ))
 }
 
-/// For every task of the edited plan its number in the run: that of the task of the same tag, in
-/// any case of letters, or the next free one.
+/// Returns the number in the run for every task of the edited plan.
+///
+/// It is the number of the task with the same tag, ignoring case, or the next free one.
 fn numbers_of(before: &Plan, edited: &Plan) -> BTreeMap<TaskNumber, TaskNumber> {
     let mut next = before.tasks().len() as u32;
     let number = |task: &Task| {
@@ -93,8 +94,7 @@ fn numbers_of(before: &Plan, edited: &Plan) -> BTreeMap<TaskNumber, TaskNumber> 
     edited.zip(numbers).collect()
 }
 
-/// The task under its number in the run; the tag stays as it was first written, for it names a
-/// branch.
+/// Returns the task with its number in the run; the old tag stays, because a branch is named by it.
 fn renumbered(new: &Task, old: &Task, names: &BTreeMap<TaskNumber, TaskNumber>) -> Task {
     let depends_on: BTreeSet<TaskNumber> = new.depends_on.iter().map(|n| names[n]).collect();
     Task {
@@ -105,7 +105,7 @@ fn renumbered(new: &Task, old: &Task, names: &BTreeMap<TaskNumber, TaskNumber>) 
     }
 }
 
-/// What is there no more must not wait for anything, or two plans together could be a cycle.
+/// Removes the dependencies of a removed task, which could form a cycle with the edited plan.
 fn without_dependencies(task: &Task) -> Task {
     Task {
         depends_on: Vec::new(),
@@ -113,7 +113,7 @@ fn without_dependencies(task: &Task) -> Task {
     }
 }
 
-/// What a person calls it is of no matter at all.
+/// Removes the label, which never affects the result.
 fn without_label(task: &Task) -> Task {
     Task {
         label: None,
@@ -139,7 +139,7 @@ fn is_same(old: &Task, new: &Task) -> bool {
     content(old) == content(new)
 }
 
-/// What is built on something that is done again is done again, too.
+/// Marks the dependents of tasks that start again.
 fn spread(plan: &Plan, findings: &mut BTreeMap<TaskNumber, FindingKind>) {
     let again =
         |finding: &FindingKind| matches!(finding, FindingKind::Changed | FindingKind::Downstream);
@@ -197,7 +197,7 @@ mod tests {
                           3. [C] c — blocked by #2\n   - run: c\n4. [D] d\n   - run: d\n";
 
     #[test]
-    fn the_same_plan_changes_nothing_wherever_its_tasks_stand() {
+    fn the_order_of_the_tasks_changes_nothing() {
         insta::assert_snapshot!(edited(BEFORE, BEFORE, &[]), @r"
         #1 A <- [] Same
         #2 B <- [#1] Same
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn what_changed_is_done_again_with_all_that_is_built_on_it() {
+    fn a_changed_task_starts_again_with_its_dependents() {
         let after = BEFORE.replace("run: a", "run: a --more");
         insta::assert_snapshot!(edited(BEFORE, &after, &[]), @r"
         #1 A <- [] Changed
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_gone_stays_given_up_and_what_is_new_comes_last() {
+    fn removed_tasks_stay_and_new_tasks_come_last() {
         let after = "# P\n1. [E] e\n   - run: e\n2. [A] a\n   - run: a\n3. [C] c — blocked by #1\n   - run: c\n";
         insta::assert_snapshot!(edited(BEFORE, after, &[]), @r"
         #1 A <- [] Same
@@ -242,7 +242,7 @@ mod tests {
         #4 D <- [] Removed
         #5 E <- [] Added
         ");
-        // B was taken out before; D comes back.
+        // B was removed earlier; D comes back.
         let after = "# P\n1. [A] a\n   - run: a\n2. [D] d\n   - run: d\n";
         insta::assert_snapshot!(edited(BEFORE, after, &[2, 4]), @r"
         #1 A <- [] Same

@@ -1,9 +1,9 @@
-//! The names of the fields, in the order in which they are written.
+//! The names of a task's fields, in the order in which they are rendered.
 
 use crate::plan::draft::Value;
 use crate::plan::other_words::is_unmistakable;
 
-/// Every key of a task.
+/// The keys of a task.
 pub(super) const KNOWN: &[&str] = &[
     "tag",
     "title",
@@ -30,10 +30,10 @@ pub(super) const KNOWN: &[&str] = &[
     "prompt",
 ];
 
-/// Keys that hold a list and may be given several times in Markdown.
+/// The keys with a list as value, which may be repeated in Markdown.
 pub(super) const LISTS: &[&str] = &["depends_on", "files", "check", "env"];
 
-/// The key as people write it in Markdown: `Depends on`, `stall-timeout`, `Blocked by`.
+/// Normalises a key in Markdown: `Depends on`, `stall-timeout`, `Blocked by`.
 pub(super) fn normal_key(written: &str) -> String {
     let key = written.trim().to_lowercase().replace([' ', '-'], "_");
     match key.as_str() {
@@ -42,12 +42,12 @@ pub(super) fn normal_key(written: &str) -> String {
     }
 }
 
-/// Whether there is such a field.
+/// Returns `true` if the field exists.
 pub(super) fn is_known(key: &str) -> bool {
     KNOWN.contains(&key)
 }
 
-/// Whether a mistyped field may be meant: one letter wrong, two in a long word.
+/// Returns `true` if the key may be a mistyped field: one wrong letter, two in a long word.
 pub(super) fn is_nearly_known(key: &str) -> bool {
     let near = |known: &&str| {
         let allowed = if known.len() > 5 { 2 } else { 1 };
@@ -56,8 +56,7 @@ pub(super) fn is_nearly_known(key: &str) -> bool {
     is_unmistakable(key) || KNOWN.iter().any(near)
 }
 
-/// The parts of one line of Markdown between its commas, but not those inside of brackets:
-/// `src/{a,b}/**, docs/**` are two.
+/// Splits a line of Markdown at commas outside brackets: `src/{a,b}/**, docs/**` has two parts.
 pub(super) fn split_commas(line: &str) -> Vec<&str> {
     let mut parts = Vec::new();
     let (mut depth, mut start) = (0usize, 0);
@@ -77,7 +76,7 @@ pub(super) fn split_commas(line: &str) -> Vec<&str> {
     parts
 }
 
-/// The names in `#2, API and #3`.
+/// Splits `#2, API and #3` into names.
 pub(super) fn split_names(line: &str) -> Vec<&str> {
     let parts = split_commas(line).into_iter();
     parts
@@ -87,7 +86,7 @@ pub(super) fn split_names(line: &str) -> Vec<&str> {
         .collect()
 }
 
-/// The text of a value that can be nothing else.
+/// Returns the text of a text value.
 pub(super) fn as_text(value: &Value) -> Option<&str> {
     match value {
         Value::Raw(text) | Value::Text(text) => Some(text),

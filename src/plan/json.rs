@@ -1,8 +1,8 @@
-//! A plan in JSON.
+//! Parses plans in JSON.
 //!
-//! serde_json keeps no places, but it can hand out every value as the slice of the text that it
-//! is ([`RawValue`]), and where the slice begins is the place. A document is read one level at a
-//! time, only as deep as a plan can be.
+//! serde_json keeps no positions, but returns every value as a slice of the text ([`RawValue`]),
+//! whose start is the position. A document is parsed one level at a time, only as deep as a plan
+//! can be.
 
 use std::fmt;
 
@@ -15,10 +15,10 @@ use crate::plan::diagnostic::Code;
 use crate::plan::draft::{Draft, Member, Value, from_document};
 use crate::plan::span::{At, Span};
 
-/// A task's fields are the third level, and their lists the fifth.
+/// The maximum depth; a task's fields are the third level, and their lists the fifth.
 const DEPTH: usize = 6;
 
-/// Reads it; `None` if the text is no JSON.
+/// Parses the text; `None` for invalid JSON.
 pub(super) fn parse(text: &str, findings: &mut Collector) -> Option<Draft> {
     let whole: &RawValue = match serde_json::from_str(text) {
         Ok(whole) => whole,
@@ -54,7 +54,7 @@ pub(super) fn parse(text: &str, findings: &mut Collector) -> Option<Draft> {
     }
 }
 
-/// The line and column of serde_json count from the slice it was given.
+/// Converts an error of serde_json, whose line and column count from the start of the slice.
 fn syntax_error(slice: &str, base: usize, error: &serde_json::Error) -> RawDiagnostic {
     let lines = slice.split_inclusive('\n');
     let before: usize = lines
@@ -62,11 +62,11 @@ fn syntax_error(slice: &str, base: usize, error: &serde_json::Error) -> RawDiagn
         .map(str::len)
         .sum();
     let at = base + (before + error.column().saturating_sub(1)).min(slice.len());
-    let said = error.to_string();
-    let said = said
+    let message = error.to_string();
+    let message = message
         .rsplit_once(" at line ")
-        .map_or(&*said, |(said, _)| said);
-    RawDiagnostic::error(Code::Syntax, at..at + 1, format!("this is no JSON: {said}"))
+        .map_or(&*message, |(message, _)| message);
+    RawDiagnostic::error(Code::Syntax, at..at + 1, format!("invalid JSON: {message}"))
 }
 
 struct Reader<'a> {
@@ -92,7 +92,7 @@ impl<'a> Reader<'a> {
             },
         };
         let span = self.span(raw);
-        // Of an object only the brace is pointed at; the rest of it may be long.
+        // A diagnostic about an object points at its brace, because the object may be long.
         match value {
             Value::Table(_) => At::new(value, span.start..span.start + 1),
             _ => At::new(value, span),
@@ -117,7 +117,7 @@ impl<'a> Reader<'a> {
         Value::List(entries.map(|entry| self.read(entry, depth - 1)).collect())
     }
 
-    /// The first pass has checked the structure, but not the escapes inside of strings.
+    /// Decodes a value; the first pass has not checked the escapes in strings.
     fn decode<T: Deserialize<'a>>(&mut self, raw: &'a RawValue) -> Option<T> {
         match serde_json::from_str(raw.get()) {
             Ok(value) => Some(value),
@@ -129,14 +129,14 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Every raw value is a slice of the text.
+    /// Returns the position of a raw value, which is a slice of the text.
     fn span(&self, raw: &RawValue) -> Span {
         let start = raw.get().as_ptr() as usize - self.text.as_ptr() as usize;
         start..start + raw.get().len()
     }
 }
 
-/// An object in the order of the text, with the keys that occur twice.
+/// An object in the order of the text, including duplicate keys.
 #[derive(Default)]
 struct Entries<'a>(Vec<(&'a RawValue, &'a RawValue)>);
 

@@ -1,9 +1,8 @@
-//! Plans as text: Markdown, TOML and JSON in, a [`Plan`] or diagnostics out, and back.
+//! Parses plans in Markdown, TOML and JSON into a [`Plan`] or diagnostics, and renders them.
 //!
-//! Each format ends in the same draft with the place of everything, and one set of checks turns
-//! the draft into a plan, finding everything that is wrong at once. A plan that was accepted can
-//! be written in each format and read back without loss; only the file that a prompt came from
-//! is forgotten.
+//! Each format yields the same draft with positions, and one validation turns the draft into a plan
+//! and reports all errors at once. A valid plan can be rendered in each format and parsed back
+//! without loss, except for the name of a prompt's file.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -31,25 +30,25 @@ use crate::plan::collector::{Collector, RawDiagnostic};
 pub use diagnostic::{Code, Diagnostic, Severity, render_diagnostics};
 use validate::ParseContext;
 
-/// The longest text of a plan, in bytes.
+/// The maximum size of a plan's text, in bytes.
 pub const MAX_BYTES: usize = 16 * 1024 * 1024;
 
-/// The most tasks a plan may have.
+/// The maximum number of tasks.
 pub const MAX_TASKS: usize = 10_000;
 
-/// How a plan is written.
+/// The format of a plan.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Format {
-    /// What people and agents write.
+    /// Markdown, for people and agents.
     Markdown,
-    /// Precise.
+    /// TOML, for precision.
     Toml,
-    /// What programs write.
+    /// JSON, for programs.
     Json,
 }
 
 impl Format {
-    /// By the extension of a file: `md`, `markdown`, `toml`, `json`, in any case.
+    /// Returns the format for a file extension: `md`, `markdown`, `toml`, `json`, ignoring case.
     pub fn from_path(path: &Path) -> Option<Format> {
         let extension = path.extension()?.to_str()?.to_ascii_lowercase();
         match extension.as_str() {
@@ -61,40 +60,43 @@ impl Format {
     }
 }
 
-/// The text of a plan and where it came from.
+/// The text of a plan with its name and format.
 #[derive(Clone, Debug)]
 pub struct Source {
-    /// What diagnostics call it, usually the path; its stem is the title of a plan without one.
+    /// The name in diagnostics, usually the path; its stem is the default title.
     pub name: String,
-    /// How it is written.
+    /// The format.
     pub format: Format,
-    /// All of it.
+    /// The text.
     pub text: String,
 }
 
-/// What a text gave.
+/// The result of parsing.
 #[derive(Clone, Debug)]
 pub struct Parsed {
-    /// The plan, exactly if no diagnostic is an error.
+    /// The plan; none if any diagnostic is an error.
     pub plan: Option<Plan>,
-    /// Everything found, in the order of the text.
+    /// The diagnostics, in the order of the text.
     pub diagnostics: Vec<Diagnostic>,
 }
 
-/// Reads a plan. `workers` are the names that exist (`None`: not checked); `read_prompt` reads the
-/// file of a `prompt_file`, or says in one sentence why it cannot.
+/// Parses a plan.
+///
+/// `workers` are the known worker names (`None` skips the check); `read_prompt` loads a
+/// `prompt_file`
+/// or returns the reason why it cannot.
 pub fn parse(
     source: &Source,
     workers: Option<&BTreeSet<String>>,
     read_prompt: &dyn Fn(&str) -> Result<String, String>,
 ) -> Parsed {
     let mut findings = Collector::default();
-    let surroundings = ParseContext {
+    let context = ParseContext {
         name: &source.name,
         workers,
         read_prompt,
     };
-    let plan = parse_text(source, &surroundings, &mut findings);
+    let plan = parse_text(source, &context, &mut findings);
     Parsed {
         plan: plan.filter(|_| findings.errors() == 0),
         diagnostics: findings.finish(&source.text),
@@ -103,11 +105,11 @@ pub fn parse(
 
 fn parse_text(
     source: &Source,
-    surroundings: &ParseContext<'_>,
+    context: &ParseContext<'_>,
     findings: &mut Collector,
 ) -> Option<Plan> {
     if source.text.len() > MAX_BYTES {
-        let message = "the plan is over 16 MiB";
+        let message = "the plan is larger than 16 MiB";
         findings.add(RawDiagnostic::error(Code::TooLarge, 0..0, message));
         return None;
     }
@@ -117,10 +119,10 @@ fn parse_text(
         Format::Toml => toml::parse(&text, findings),
         Format::Json => json::parse(&text, findings),
     }?;
-    validate::validate(draft, surroundings, findings)
+    validate::validate(draft, context, findings)
 }
 
-/// Some editors begin a file with one; as white space of the same length it moves nothing.
+/// Replaces a byte order mark by white space of the same length, so that positions stay.
 fn without_byte_order_mark(text: &str) -> std::borrow::Cow<'_, str> {
     match text.strip_prefix('\u{feff}') {
         Some(rest) => format!("\n\n\n{rest}").into(),
@@ -128,7 +130,7 @@ fn without_byte_order_mark(text: &str) -> std::borrow::Cow<'_, str> {
     }
 }
 
-/// Writes a plan; [`parse`] reads the same plan back.
+/// Renders a plan; [`parse`] returns the same plan.
 pub fn render(plan: &Plan, format: Format) -> String {
     let wire = wire::WirePlan::of(plan);
     match format {
@@ -138,7 +140,7 @@ pub fn render(plan: &Plan, format: Format) -> String {
     }
 }
 
-/// The JSON Schema of the JSON form.
+/// Renders the JSON Schema of the JSON format.
 pub fn schema() -> String {
     let schema = schemars::schema_for!(wire::WirePlan);
     serde_json::to_string_pretty(&schema).unwrap_or_default() + "\n"

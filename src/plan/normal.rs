@@ -1,13 +1,14 @@
-//! The one form of texts that mean the same, whatever format they came from. Without it a plan
-//! could not be written in another format and read back unchanged.
+//! Normalises texts, so that a plan stays equal when it is converted between formats.
 
-/// Line ends are `\n`.
+/// Converts line ends to `\n`.
 pub(super) fn lines(text: &str) -> String {
     text.replace("\r\n", "\n").replace('\r', "\n")
 }
 
-/// A prompt: no empty lines at the start, no white space at the end, and not shifted to the right
-/// as a whole by one to three spaces (four make a code block in Markdown and stay).
+/// Normalises a prompt.
+///
+/// Removes empty lines at the start, white space at the end, and a common indentation of one to
+/// three spaces; four make a code block in Markdown and stay.
 pub(super) fn prompt(text: &str) -> String {
     let text = lines(text);
     let text = without_empty_lines(text.trim_end());
@@ -28,13 +29,13 @@ fn without_empty_lines(text: &str) -> &str {
     text
 }
 
-/// In columns; lines of white space do not count.
+/// Returns the common indentation in columns; blank lines do not count.
 fn common_indent(text: &str) -> usize {
     let lines = text.split('\n').filter(|line| !line.trim().is_empty());
     lines.map(indent_of).min().unwrap_or(0)
 }
 
-/// The columns of white space that a line begins with; a tab goes to the next multiple of four.
+/// Returns the indentation of a line in columns; a tab advances to the next multiple of four.
 pub(super) fn indent_of(line: &str) -> usize {
     let mut column = 0;
     for byte in line.bytes() {
@@ -47,7 +48,7 @@ pub(super) fn indent_of(line: &str) -> usize {
     column
 }
 
-/// Every line without its first columns, as far as they are white space.
+/// Removes up to `columns` of indentation from every line.
 pub(super) fn dedent(text: &str, columns: usize) -> String {
     let lines: Vec<_> = text
         .split('\n')
@@ -64,7 +65,7 @@ fn dedent_line(line: &str, columns: usize) -> String {
         }
         match byte {
             b' ' => column += 1,
-            // A tab that reaches over the edge leaves its rest as spaces.
+            // The rest of a partly removed tab becomes spaces.
             b'\t' => {
                 column = column / 4 * 4 + 4;
                 if column > columns {
@@ -77,7 +78,7 @@ fn dedent_line(line: &str, columns: usize) -> String {
     String::new()
 }
 
-/// Every line further to the right, except empty ones.
+/// Indents every line except empty ones.
 pub(super) fn indent(text: &str, columns: usize) -> String {
     let margin = " ".repeat(columns);
     let line = |line: &str| match line {

@@ -1,6 +1,6 @@
-//! The words of other tools for fields, so that a hint names the field.
+//! Maps other tools' names of fields to the field, for hints.
 
-/// The words that other tools have for a field.
+/// Other tools' names of fields.
 const OTHER_WORDS: &[(&str, &str)] = &[
     ("needs", "depends_on"),
     ("depends", "depends_on"),
@@ -15,16 +15,16 @@ const OTHER_WORDS: &[(&str, &str)] = &[
     ("verify", "check"),
 ];
 
-/// The words among these that hardly begin the line of a prompt.
+/// The names that hardly ever start a line of a prompt.
 const UNMISTAKABLE: &[&str] = &["needs", "depends", "dependencies", "deps"];
 
-/// Returns the field that a word of another tool means.
+/// Returns the field for another tool's name.
 pub(super) fn meant_by(key: &str) -> Option<&'static str> {
     let (_, field) = OTHER_WORDS.iter().find(|(word, _)| *word == key)?;
     Some(field)
 }
 
-/// Returns `true` for a word of another tool that is taken for a field wherever it stands.
+/// Returns `true` for another tool's name that counts as a field anywhere.
 pub(super) fn is_unmistakable(key: &str) -> bool {
     UNMISTAKABLE.contains(&key)
 }

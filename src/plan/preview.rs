@@ -1,4 +1,4 @@
-//! A plan as text for a person who is asked about it: every field, and no Markdown.
+//! Renders a plan as text for a confirmation: every field, and no Markdown.
 
 use std::fmt::Write;
 
@@ -9,7 +9,7 @@ use crate::model::plan::{Plan, Task};
 use crate::plan::fields::KNOWN;
 use crate::plan::{Format, render};
 
-/// Fields that the line of a task shows, or the text below it.
+/// The fields shown in the line of a task or in the text below it.
 const ELSEWHERE: &[&str] = &["tag", "title", "label", "depends_on", "prompt"];
 
 /// Renders a plan as text: a line for each task, with its fields and its prompt below.
@@ -36,7 +36,7 @@ pub fn render_preview(plan: &Plan) -> String {
     text
 }
 
-/// `#2 [API] Build the API — Worker 2 — blocked by #1`.
+/// Renders `#2 [API] Build the API — Worker 2 — blocked by #1`.
 fn headline(task: &Task) -> String {
     let mut line = format!("{} [{}] {}", task.number, task.tag, one_line(&task.title));
     if let Some(label) = &task.label {

@@ -1,4 +1,4 @@
-//! The fixtures, the round trips, and texts that nobody would write.
+//! Tests with fixtures, round trips and generated texts.
 #![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeSet;
@@ -53,7 +53,7 @@ fn shown(source: &Source, parsed: &Parsed) -> String {
     render_diagnostics(source, &parsed.diagnostics)
 }
 
-/// Compares with a file beside the fixture; `DISPATCH_BLESS=1` writes it.
+/// Compares with a file next to the fixture; `DISPATCH_BLESS=1` writes it.
 fn check_golden(path: &Path, found: &str) {
     if std::env::var_os("DISPATCH_BLESS").is_some() {
         fs::write(path, found).unwrap();
@@ -107,7 +107,7 @@ fn every_bad_fixture_is_explained_as_its_golden_file_says() {
 
 #[test]
 fn every_code_has_a_fixture() {
-    // These need more text than a fixture should have, and have a test below.
+    // These need too much text for a fixture, and have a test below.
     let large = ["too-large", "too-many-tasks", "incomplete"];
     let names: Vec<_> = sources("bad")
         .into_iter()
@@ -157,7 +157,7 @@ fn a_plan_survives_every_format() {
 }
 
 #[test]
-fn the_sample_is_printed_as_it_is_written() {
+fn the_sample_is_rendered_as_written() {
     let sample = source(&folder("ok").join("sample.md")).unwrap();
     let plan = parse_in(&sample, "ok").plan.unwrap();
     let squeezed = |text: &str| text.replace("\n\n", "\n").replace("\n\n", "\n");
@@ -186,7 +186,7 @@ fn a_plan_with_windows_line_ends_means_the_same() {
     }
 }
 
-/// Pieces of text that mean something in Markdown, for plans that no person writes.
+/// Pieces of Markdown syntax for generated plans.
 const PIECES: &[&str] = &[
     "word",
     " ",
@@ -265,7 +265,7 @@ fn piled(random: &mut fastrand::Rng, most: usize) -> String {
         .collect()
 }
 
-/// A plan in TOML with the strangest texts wherever texts may stand.
+/// Generates a plan in TOML with strange texts in all fields.
 fn strange_plan(random: &mut fastrand::Rng) -> String {
     let quoted = |text: String| ::toml::Value::String(text).to_string();
     let mut text = format!("title = {}\n", quoted(format!("x{}", piled(random, 4))));
@@ -383,7 +383,7 @@ fn deep_nesting_is_read_or_refused_without_overflow() {
 }
 
 #[test]
-fn too_much_is_refused_in_one_sentence() {
+fn too_large_plans_are_refused() {
     let tasks = |count: usize| -> String { (1..=count).map(|i| format!("{i}. task\n")).collect() };
     let first = |text: &str| parse_text(Format::Markdown, text).diagnostics[0].clone();
     assert_eq!(first(&tasks(10_001)).code, Code::TooManyTasks);
@@ -399,10 +399,10 @@ fn only_a_hundred_findings_of_a_kind_are_kept() {
     let found = parse_text(Format::Markdown, &text).diagnostics;
     assert_eq!(found.len(), 101);
     assert_eq!(found[100].code, Code::Incomplete);
-    assert_eq!(found[100].message, "200 more like these are not shown");
+    assert_eq!(found[100].message, "200 more not shown");
 }
 
-/// Each takes under a second; a square of ten thousand anywhere would be noticed.
+/// Parses large plans; a quadratic step would take far too long.
 #[test]
 fn ten_thousand_tasks_of_any_shape_are_read() {
     let chain = |i: usize| format!("{i}. t — blocked by #{}\n      - files: src/**\n", i - 1);

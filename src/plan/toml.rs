@@ -1,4 +1,4 @@
-//! A plan in TOML.
+//! Parses plans in TOML.
 
 use ::toml::Spanned;
 use ::toml::de::{DeTable, DeValue, Error};
@@ -8,7 +8,7 @@ use crate::plan::diagnostic::Code;
 use crate::plan::draft::{Draft, Member, Value, from_document};
 use crate::plan::span::At;
 
-/// Reads it; `None` if the text is no TOML.
+/// Parses the text; `None` for invalid TOML.
 pub(super) fn parse(text: &str, findings: &mut Collector) -> Option<Draft> {
     let (document, errors) = DeTable::parse_recoverable(text);
     if errors.is_empty() {
@@ -22,11 +22,11 @@ pub(super) fn parse(text: &str, findings: &mut Collector) -> Option<Draft> {
 
 fn syntax_error(text: &str, error: &Error) -> RawDiagnostic {
     let span = error.span().unwrap_or(text.len()..text.len());
-    let message = format!("this is no TOML: {}", error.message().replace('\n', ", "));
+    let message = format!("invalid TOML: {}", error.message().replace('\n', ", "));
     RawDiagnostic::error(Code::Syntax, span, message)
 }
 
-/// The keys in the order of the text (the table sorts them).
+/// Returns the keys in the order of the text (the table sorts them).
 fn members(table: DeTable<'_>) -> Vec<Member> {
     let member = |(key, value): (Spanned<std::borrow::Cow<'_, str>>, Spanned<DeValue<'_>>)| {
         let span = key.span();
@@ -39,7 +39,7 @@ fn members(table: DeTable<'_>) -> Vec<Member> {
     members
 }
 
-/// The parser refuses deep nesting, so that this may call itself.
+/// Converts a value; the parser refuses deep nesting, so recursion is safe.
 fn read(value: Spanned<DeValue<'_>>) -> At<Value> {
     let span = value.span();
     let value = match value.into_inner() {

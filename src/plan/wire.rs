@@ -1,7 +1,6 @@
-//! A plan as TOML and JSON write it, and the schema of it.
+//! The wire format of a plan in TOML and JSON, and its schema.
 //!
-//! Only for writing and for the schema: reading goes through [`crate::plan::draft`], which knows
-//! where everything stands.
+//! Only for rendering and for the schema: parsing uses [`crate::plan::draft`], which has positions.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -18,10 +17,10 @@ pub(super) struct WirePlan {
     /// For editors; ignored.
     #[serde(rename = "$schema", skip_serializing_if = "Option::is_none")]
     schema: Option<String>,
-    /// What the whole plan is called; the file's name when absent.
+    /// The title of the plan; the file's name if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     title: Option<String>,
-    /// Facts every worker is told, one an entry.
+    /// Shared context for every prompt, one fact per entry.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(default)]
     context: Vec<String>,
@@ -35,12 +34,12 @@ pub(super) struct WirePlan {
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Task")]
 pub(super) struct WireTask {
-    /// A short unique name such as `AUTH`; `T<number>` when absent.
+    /// A short unique name such as `AUTH`; `T<number>` if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     tag: Option<String>,
-    /// What it is, in one line.
+    /// The title, in one line.
     title: String,
-    /// What the plan calls its worker, for the reader only.
+    /// The label of its worker, for display only.
     #[serde(skip_serializing_if = "Option::is_none")]
     label: Option<String>,
     /// The worker profile, if not the configured default.
@@ -52,60 +51,60 @@ pub(super) struct WireTask {
     /// Tags or numbers of the tasks it starts after.
     #[serde(skip_serializing_if = "Option::is_none")]
     depends_on: Option<OneOrMany<Name>>,
-    /// Globs of the paths the task means to touch.
+    /// Globs of the paths the task intends to change.
     #[serde(skip_serializing_if = "Option::is_none")]
     files: Option<OneOrMany<String>>,
     /// Foreground (`agent`), background (`task`), or decided from the shape of the task (`auto`).
     #[serde(skip_serializing_if = "Option::is_none")]
     strategy: Option<Strategy>,
-    /// Whether a change is expected (`files`) or only a report (`info`).
+    /// The expected result: a change (`files`) or only a report (`info`).
     #[serde(skip_serializing_if = "Option::is_none")]
     produces: Option<Produces>,
     /// Commands that must exit 0 in the worktree before the result counts.
     #[serde(skip_serializing_if = "Option::is_none")]
     check: Option<OneOrMany<String>>,
-    /// Longest time an attempt may take, such as `30m`.
+    /// The time limit of an attempt, such as `30m`.
     #[serde(skip_serializing_if = "Option::is_none")]
     timeout: Option<String>,
-    /// Longest time an attempt may be silent, such as `5m`.
+    /// The time limit without output, such as `5m`.
     #[serde(skip_serializing_if = "Option::is_none")]
     stall_timeout: Option<String>,
-    /// How many turns an attempt may take.
+    /// The maximum number of turns of an attempt.
     #[serde(skip_serializing_if = "Option::is_none")]
     max_turns: Option<u32>,
-    /// How many dollars an attempt may cost.
+    /// The maximum cost of an attempt in dollars.
     #[serde(skip_serializing_if = "Option::is_none")]
     max_cost: Option<f64>,
-    /// Retries of a transient failure, instead of the configured number.
+    /// The number of retries after a transient failure, instead of the configured one.
     #[serde(skip_serializing_if = "Option::is_none")]
     retries: Option<u32>,
     /// Environment: `NAME` passes a variable on, `NAME=value` sets a public value (journalled).
     #[serde(skip_serializing_if = "Option::is_none")]
     env: Option<OneOrMany<String>>,
-    /// What to report back.
+    /// Instructions for the report.
     #[serde(skip_serializing_if = "Option::is_none")]
     output: Option<String>,
-    /// Higher goes first among equals.
+    /// The priority among ready tasks, higher first.
     #[serde(skip_serializing_if = "Option::is_none")]
     priority: Option<i32>,
-    /// How long the author expects it to take, such as `10m`.
+    /// The author's estimate of the run time, such as `10m`.
     #[serde(skip_serializing_if = "Option::is_none")]
     expected: Option<String>,
-    /// A `files` task without a change is a success.
+    /// A `files` task passes without a change.
     #[serde(skip_serializing_if = "Option::is_none")]
     allow_empty: Option<bool>,
     /// A linked worktree, or a clone that shares only objects.
     #[serde(skip_serializing_if = "Option::is_none")]
     isolation: Option<Isolation>,
-    /// A file with the prompt, relative to the plan's folder; instead of `prompt`.
+    /// A file with the prompt, relative to the plan's folder, instead of `prompt`.
     #[serde(skip_serializing_if = "Option::is_none")]
     prompt_file: Option<String>,
-    /// What the worker is told to do; the title when absent.
+    /// The prompt for the worker; the title if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     prompt: Option<String>,
 }
 
-/// A single value may stand without brackets.
+/// A list, or a single value without brackets.
 #[derive(Serialize, JsonSchema)]
 #[serde(untagged)]
 #[allow(
@@ -117,7 +116,7 @@ enum OneOrMany<T> {
     Many(Vec<T>),
 }
 
-/// How a dependency is named.
+/// The name of a dependency.
 #[derive(Serialize, JsonSchema)]
 #[serde(untagged)]
 #[allow(
@@ -130,7 +129,7 @@ enum Name {
 }
 
 impl WirePlan {
-    /// Everything a plan says.
+    /// Converts a plan.
     pub(super) fn of(plan: &Plan) -> WirePlan {
         WirePlan {
             schema: None,
@@ -177,7 +176,7 @@ impl WireTask {
     }
 }
 
-/// `NAME` or `NAME=value`, in the order of the names.
+/// Renders `NAME` or `NAME=value`, sorted by name.
 pub(super) fn env_entries(task: &Task) -> Vec<String> {
     let entry = |(name, value): (&String, &Option<String>)| match value {
         Some(value) => format!("{name}={value}"),

@@ -1,5 +1,4 @@
-//! What a person may want to know at once, wherever they are: a sentence, and an object for the
-//! program that passes it on.
+//! Notifications for the user: a sentence, and an object for the notification command.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -17,65 +16,67 @@ use crate::report::board::view::{BoardView, Standing};
 use crate::report::suggest;
 use crate::report::words::parked_sentence;
 
-/// The version of the object; a change that breaks readers raises it.
+/// The version of the object; a breaking change raises it.
 const VERSION: u32 = 1;
 
-/// The longest sentence, in characters.
+/// The maximum length of the sentence, in characters.
 const LIMIT: usize = 300;
 
-/// Something that happened to a run.
+/// A notification about a run.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Notification {
-    /// What.
+    /// The kind.
     pub kind: Kind,
-    /// When.
+    /// The time of the event.
     pub time: Timestamp,
-    /// The task it is about.
+    /// The task, if it is about one.
     pub task: Option<TaskNumber>,
-    /// The worker that is parked, and until when.
+    /// The parked worker, and the end of the parking.
     pub parked: Option<(String, Timestamp)>,
-    /// The exit code of a run that has ended.
+    /// The exit code of an ended run.
     pub exit: Option<u8>,
-    /// One safe line.
+    /// The message, one safe line.
     pub message: String,
-    /// The command that comes next.
+    /// The suggested command.
     pub command: String,
 }
 
-/// The kinds of things that are told.
+/// The kinds of notifications.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {
-    /// The run has ended, however.
+    /// The run has ended.
     RunEnded,
-    /// A task has failed and is not tried again by itself.
+    /// A task has failed without an automatic retry.
     TaskFailed,
-    /// Nothing goes on without a person.
-    PersonNeeded,
-    /// A worker starts nothing until its limit is reset.
+    /// The run cannot continue without the user.
+    AttentionNeeded,
+    /// A worker is parked until its limit resets.
     QuotaParked,
 }
 
 impl Kind {
-    /// Its name in the object.
+    /// Returns the name in the object.
     pub fn name(self) -> &'static str {
         match self {
             Kind::RunEnded => "run-ended",
             Kind::TaskFailed => "task-failed",
-            Kind::PersonNeeded => "person-needed",
+            Kind::AttentionNeeded => "attention-needed",
             Kind::QuotaParked => "quota-parked",
         }
     }
 }
 
-/// What is to be told about these facts, which led to this state.
+/// Returns the notifications for these events, which led to this state.
 pub fn notifications(state: &RunState, new: &[Recorded]) -> Vec<Notification> {
-    new.iter().flat_map(|fact| of(state, fact)).collect()
+    new.iter()
+        .flat_map(|recorded| of(state, recorded))
+        .collect()
 }
 
-fn of(state: &RunState, fact: &Recorded) -> Vec<Notification> {
-    let told = |kind, message: String, command: String| Notification {
+fn of(state: &RunState, recorded: &Recorded) -> Vec<Notification> {
+    let notify = |kind, message: String, command: String| Notification {
         kind,
-        time: fact.time,
+        time: recorded.time,
         task: None,
         parked: None,
         exit: None,
@@ -83,14 +84,14 @@ fn of(state: &RunState, fact: &Recorded) -> Vec<Notification> {
         command,
     };
     let run = &state.run;
-    match &fact.event {
+    match &recorded.event {
         Event::AttemptEnded { task, outcome, .. } => match &outcome.end {
             End::Failed(failure) if state.task(*task).phase == TaskPhase::Failed => {
                 let title = &state.plan.task(*task).title;
                 let message = format!("{task} {title} failed: {}", failure.message);
                 vec![Notification {
                     task: Some(*task),
-                    ..told(Kind::TaskFailed, message, suggest::show(run, *task))
+                    ..notify(Kind::TaskFailed, message, suggest::show(run, *task))
                 }]
             }
             _ => Vec::new(),
@@ -103,7 +104,7 @@ fn of(state: &RunState, fact: &Recorded) -> Vec<Notification> {
         } => vec![Notification {
             task: Some(*task),
             parked: Some((worker.clone(), *until)),
-            ..told(
+            ..notify(
                 Kind::QuotaParked,
                 parked_sentence(worker, *until, reason),
                 suggest::status(run),
@@ -112,11 +113,11 @@ fn of(state: &RunState, fact: &Recorded) -> Vec<Notification> {
         Event::RunEnded { exit } => {
             let ended = Notification {
                 exit: Some(*exit),
-                ..told(Kind::RunEnded, ended(state), suggest::report(run))
+                ..notify(Kind::RunEnded, ended(state), suggest::report(run))
             };
-            let needed = needed(state).map(|(why, command)| Notification {
+            let needed = attention(state).map(|(reason, command)| Notification {
                 exit: Some(*exit),
-                ..told(Kind::PersonNeeded, why, command)
+                ..notify(Kind::AttentionNeeded, reason, command)
             });
             [Some(ended), needed].into_iter().flatten().collect()
         }
@@ -124,7 +125,7 @@ fn of(state: &RunState, fact: &Recorded) -> Vec<Notification> {
     }
 }
 
-/// `Checkout v2 has ended: 3 of 4 done, 1 failed`.
+/// Renders `Checkout v2 has ended: 3 of 4 done, 1 failed`.
 fn ended(state: &RunState) -> String {
     let view = BoardView::new(state);
     let failed = view.tasks.iter().filter(|row| row.status == Status::Failed);
@@ -136,25 +137,28 @@ fn ended(state: &RunState) -> String {
     format!("{} has ended: {done} of {all} done{failed}", view.title)
 }
 
-/// Why nothing goes on without a person, and what that person may do.
-fn needed(state: &RunState) -> Option<(String, String)> {
+/// Returns the reason why the run needs the user, and a command.
+fn attention(state: &RunState) -> Option<(String, String)> {
     let view = BoardView::new(state);
     let title = &view.title;
     match view.standing {
-        Standing::NeedsPerson => {
-            let why = format!("{title} needs a person");
-            Some((why, suggest::report(&state.run)))
+        Standing::NeedsAttention => {
+            let message = format!("{title} needs attention");
+            Some((message, suggest::report(&state.run)))
         }
         Standing::Paused => {
-            let why = view.notices.first().map_or("it is paused", String::as_str);
-            Some((format!("{title} waits: {why}"), resume(state)))
+            let message = match view.notices.first() {
+                Some(notice) => format!("{title} is waiting: {notice}"),
+                None => format!("{title} is paused"),
+            };
+            Some((message, resume(state)))
         }
         _ => None,
     }
 }
 
 impl Notification {
-    /// The object for a program; `repository` is the top folder of the main checkout.
+    /// Renders the object; `repository` is the top folder of the main checkout.
     pub fn value(&self, state: &RunState, repository: &str) -> Value {
         let view = BoardView::new(state);
         let failed = view.tasks.iter().filter(|row| row.status == Status::Failed);
@@ -196,11 +200,11 @@ mod tests {
     use crate::model::failure::FailureClass;
     use crate::model::fixture::{RunFixture, failure, start};
 
-    /// `event: message | command` of everything that is told about the last facts.
-    fn told(run: RunFixture, facts: Vec<Event>) -> String {
-        let state = facts.iter().cloned().fold(run, RunFixture::event).state();
+    /// Renders the notifications about the last events as `event: message | command`.
+    fn told(run: RunFixture, events: Vec<Event>) -> String {
+        let state = events.iter().cloned().fold(run, RunFixture::event).state();
         let new: Vec<Recorded> = (2..)
-            .zip(facts)
+            .zip(events)
             .map(|(seq, event)| Recorded {
                 seq,
                 time: start(),
@@ -222,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_person_may_want_to_know_is_told_once_and_nothing_else() {
+    fn each_event_notifies_at_most_once() {
         let plan = || RunFixture::new("a · b").begin(1, "claude");
         let failed = last(plan().fail(1, "broken"));
         let retry = last(plan().fail(1, "x").retry_later(1));
@@ -255,10 +259,10 @@ mod tests {
         run-ended: Checkout v2 has ended: 1 of 1 done | dispatch report checkout-7k3q
         --
         run-ended: Checkout v2 has ended: 0 of 2 done, 1 failed | dispatch report checkout-7k3q
-        person-needed: Checkout v2 needs a person | dispatch report checkout-7k3q
+        attention-needed: Checkout v2 needs attention | dispatch report checkout-7k3q
         --
         run-ended: Checkout v2 has ended: 0 of 1 done | dispatch report checkout-7k3q
-        person-needed: Checkout v2 waits: it is paused | dispatch resume checkout-7k3q
+        attention-needed: Checkout v2 is paused | dispatch resume checkout-7k3q
         --
         run-ended: Checkout v2 has ended: 0 of 1 done | dispatch report checkout-7k3q
         ");

@@ -1,4 +1,4 @@
-//! What a pull request says: the completion report of a run, or what one task reports.
+//! Renders pull requests: the completion report of a run, or the report of one task.
 
 use std::fmt::{self, Write};
 
@@ -8,10 +8,10 @@ use crate::model::outcome::End;
 use crate::model::run::RunState;
 use crate::report::completion::Completion;
 
-/// A title of GitHub's has at most 256 characters.
+/// The maximum length of a title; GitHub's limit is 256 characters.
 const TITLE: usize = 250;
 
-/// The title of the pull request of a run, or of one of its tasks.
+/// Renders the title of the pull request of a run, or of one of its tasks.
 pub fn title(state: &RunState, task: Option<TaskNumber>) -> String {
     match task {
         Some(task) => plain_line(&state.plan.task(task).title, TITLE),
@@ -19,13 +19,13 @@ pub fn title(state: &RunState, task: Option<TaskNumber>) -> String {
     }
 }
 
-/// The text of the pull request of a whole run.
+/// Renders the text of the pull request of a whole run.
 pub fn body_of_run(state: &RunState) -> String {
     let text = Completion::new(state).render_for_readers();
     quiet(&format!("{text}\n{}", origin(state)))
 }
 
-/// The text of the pull request of one task; `below` are the tasks that have to be merged first.
+/// Renders the text of the pull request of one task; tasks in `below` must be merged first.
 pub fn body_of_task(state: &RunState, task: TaskNumber, below: &[TaskNumber]) -> String {
     let mut text = String::new();
     // Writing to a string cannot fail.
@@ -97,8 +97,9 @@ fn origin(state: &RunState) -> String {
     )
 }
 
-/// GitHub would make a link to an issue out of `#2` and send a message to whom `@ada` names. Neither
-/// happens in code, nor where a comment stands between.
+/// Keeps GitHub from linking issues (`#2`) and notifying users (`@ada`).
+///
+/// It inserts an HTML comment after the sign; text in code needs none.
 fn quiet(text: &str) -> String {
     let mut quiet = String::with_capacity(text.len());
     let mut fence = false;
@@ -132,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nobody_is_called_and_no_issue_is_linked() {
+    fn no_user_is_notified_and_no_issue_is_linked() {
         insta::assert_snapshot!(quiet("# One\nsee #2 and `#3`, @ada, a@b.c\n```\n#4 @ada\n```\n#5\n"), @r"
         # One
         see #<!-- -->2 and `#3`, @<!-- -->ada, a@<!-- -->b.c
@@ -144,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pull_request_says_what_was_reported() {
+    fn a_pull_request_contains_the_reports() {
         let state = RunFixture::new("a · b <- a")
             .begin(1, "shell")
             .pass(1, "made the #1 thing")

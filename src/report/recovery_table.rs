@@ -1,4 +1,4 @@
-//! What a run that is taken up again was found to be, as one table for a terminal.
+//! Renders the findings of a resume as a table for a terminal.
 
 use std::collections::BTreeMap;
 
@@ -9,30 +9,30 @@ use crate::model::ids::TaskNumber;
 use crate::model::recovery::{Finding, FindingKind};
 use crate::model::task_list::comma_list;
 
-/// More tasks than this are counted, not listed.
+/// The maximum number of tasks listed in a row; more are counted.
 const LISTED: usize = 12;
 
-/// One row for every kind of finding: which tasks, what was found, what is done about it.
+/// Renders one row for every kind of finding: tasks, finding, action.
 pub fn render(found: &[Finding], columns: usize) -> String {
     let mut kinds: BTreeMap<(FindingKind, &str), Vec<TaskNumber>> = BTreeMap::new();
     for one in found {
         let tasks = kinds.entry((one.kind, &one.name)).or_default();
         tasks.extend(one.task);
     }
-    let header = ["Tasks", "Found", "Done about it"].map(str::to_owned);
-    let rows = kinds.iter().map(|((what, name), tasks)| {
-        let (found, done) = what.description();
+    let header = ["Tasks", "Found", "Action"].map(str::to_owned);
+    let rows = kinds.iter().map(|((kind, name), tasks)| {
+        let (found, action) = kind.description();
         let found = match *name {
             "" => found.to_owned(),
             name => format!("{found}: {}", plain_line(name, 80)),
         };
-        [which(tasks), found, done.to_owned()]
+        [task_cell(tasks), found, action.to_owned()]
     });
     let rows: Vec<_> = std::iter::once(header).chain(rows).collect();
     table(&rows, columns)
 }
 
-fn which(tasks: &[TaskNumber]) -> String {
+fn task_cell(tasks: &[TaskNumber]) -> String {
     match tasks.len() {
         0 => "—".to_owned(),
         1..=LISTED => comma_list(tasks),
@@ -56,12 +56,12 @@ mod tests {
         ];
         found.extend((5..25).map(|number| task(number, FindingKind::Waiting)));
         insta::assert_snapshot!(render(&found, 100), @r"
-        Tasks     Found                                                            Done about it
-        #1, #3    passed                                                           kept
-        #2        its worker is alive                                              taken up
-        #4        its worker lost its supervisor                                   ended; what it left is k…
-        20 tasks  not started yet                                                  queued
-        —         a lock of a process that died: refs/dispatch/runs/checkout-7k3q  removed
+        Tasks     Found                                                           Action
+        #1, #3    passed                                                          kept
+        #2        its worker is running                                           attached
+        #4        its worker lost its supervisor                                  killed; its work is kept;…
+        20 tasks  not started yet                                                 queued
+        —         stale lock of a dead process: refs/dispatch/runs/checkout-7k3q  removed
         ");
     }
 }

@@ -1,4 +1,4 @@
-//! Every command that boards, reports and hints may suggest, so that one test can run them all.
+//! Builds every command that boards, reports and hints suggest, so one test can run them all.
 
 use crate::base::text::shell_word;
 use crate::model::ids::{RunId, TaskNumber};
@@ -28,57 +28,57 @@ macro_rules! on_a_task {
 }
 
 on_a_run! {
-    /// Look at every change before it lands.
+    /// Reviews every change before it lands.
     review,
-    /// Move the target branch to the assembled result.
+    /// Moves the target branch to the assembled result.
     land,
-    /// Move the target branch back to what it was before the run landed.
+    /// Moves the target branch back to its commit before the landing.
     unland,
-    /// Take an interrupted run up again.
+    /// Resumes an interrupted run.
     resume,
-    /// Put the candidates together again.
+    /// Assembles the candidates again.
     assemble,
-    /// Show which candidates conflict, and where.
+    /// Shows the conflicts among the candidates.
     conflicts,
-    /// Show the report of the run.
+    /// Shows the report of the run.
     report,
-    /// Show the board.
+    /// Shows the board.
     status,
-    /// Remove the worktrees and branches of the run.
+    /// Removes the worktrees and branches of the run.
     clean,
-    /// Wait until the run has ended.
+    /// Waits until the run has ended.
     wait,
 }
 
 on_a_task! {
-    /// Try a task again.
+    /// Retries a task.
     retry,
-    /// Settle the conflict of a task by hand.
+    /// Resolves the conflict of a task by hand.
     resolve,
-    /// Give a task up.
+    /// Skips a task.
     skip,
-    /// Show what the worker wrote.
+    /// Shows the worker's output.
     logs,
-    /// Show everything known about a task.
+    /// Shows the details of a task.
     show,
-    /// Show what a task changed.
+    /// Shows the changes of a task.
     diff,
 }
 
-/// Take a run up again that may cost this many dollars.
+/// Resumes a run with this cost limit in dollars.
 pub fn resume_with(run: &RunId, max_cost: f64) -> String {
-    // What is less than a cent must not become nothing.
+    // Amounts below a cent must not be rounded to zero.
     let digits = if max_cost < 1.0 { 4 } else { 2 };
     format!("{} --max-cost {max_cost:.digits$}", resume(run))
 }
 
-/// Continue a run with the edited plan of this file.
+/// Resumes a run with the edited plan in this file.
 pub fn resume_with_plan(run: &RunId, file: Option<&str>) -> String {
     let file = file.map_or_else(|| "PLAN".to_owned(), shell_word);
     format!("{} --plan {file}", resume(run))
 }
 
-/// All of them, for this run and task.
+/// Builds all of them for this run and task.
 pub fn all(run: &RunId, task: TaskNumber) -> Vec<String> {
     let mut all = all_on_a_run(run);
     all.push(resume_with(run, 10.0));

@@ -1,4 +1,4 @@
-//! How the model's values are said to people: the same words on every board and in every report.
+//! Renders the model's values in the same words on every board and in every report.
 
 use std::fmt;
 
@@ -16,7 +16,7 @@ use crate::model::task_list::{and_list, comma_list};
 use crate::model::usage::Cost;
 
 impl CheckOutcome {
-    /// The word for it, in prose and in JSON.
+    /// Returns the word in prose and in JSON.
     pub fn word(self) -> &'static str {
         match self {
             CheckOutcome::Passed => "passed",
@@ -28,7 +28,7 @@ impl CheckOutcome {
 }
 
 impl Status {
-    /// The status without what follows in brackets: `BLOCKED`, `RETRY`, …
+    /// Returns the status without the part in brackets: `BLOCKED`, `RETRY`, …
     pub fn word(&self) -> &'static str {
         match self {
             Status::Queued => "QUEUED",
@@ -54,7 +54,7 @@ impl fmt::Display for Status {
 }
 
 impl FailureClass {
-    /// The word for it in JSON.
+    /// Returns the word in JSON.
     pub fn word(self) -> &'static str {
         match self {
             FailureClass::Transient => "transient",
@@ -68,7 +68,7 @@ impl FailureClass {
         }
     }
 
-    /// As it stands in brackets behind a message: `input error`.
+    /// Returns the words in brackets after a message: `input error`.
     pub fn words(self) -> &'static str {
         match self {
             FailureClass::Transient => "transient error",
@@ -81,23 +81,23 @@ impl FailureClass {
 }
 
 impl Failure {
-    /// As it stands in brackets behind its message: `input error`.
+    /// Returns the words in brackets after its message: `input error`.
     pub fn words(&self) -> &'static str {
         match self.kind {
-            Some(FailureKind::Setup) => "blocker, the worker never ran",
+            Some(FailureKind::Setup) => "blocker; the worker never ran",
             None => self.class.words(),
         }
     }
 }
 
 impl RunState {
-    /// `claude-2`: the profile of the last attempt and the task's number; none before an attempt.
+    /// Returns the profile of the last attempt with the task's number, such as `claude-2`.
     pub fn worker_name(&self, number: TaskNumber) -> Option<String> {
         let attempt = self.task(number).last_attempt()?;
         Some(format!("{}-{}", attempt.worker, number.0))
     }
 
-    /// Where the run stood when it started: the name of the base, or the branch `HEAD` meant.
+    /// Returns the name of the base, or the branch that `HEAD` pointed to.
     pub fn base_label(&self) -> &str {
         match &self.target {
             Some(target) if self.base_name == "HEAD" => target,
@@ -105,7 +105,7 @@ impl RunState {
         }
     }
 
-    /// The integration branch, without `refs/heads/`: beside the branches of the attempts.
+    /// Returns the integration branch without `refs/heads/`, next to the attempts' branches.
     pub fn integration_branch(&self) -> String {
         let folder = format!("/{}/", self.run);
         let attempts = self.tasks.iter().flat_map(|task| &task.attempts);
@@ -116,7 +116,7 @@ impl RunState {
 }
 
 impl fmt::Display for ChangeStat {
-    /// `6 files, +312 −4`, with a real minus sign.
+    /// Renders `6 files, +312 −4`, with a real minus sign.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let noun = if self.files == 1 { "file" } else { "files" };
         write!(
@@ -135,44 +135,44 @@ pub fn resolved(state: &RunState, number: TaskNumber) -> Vec<String> {
     }
 }
 
-/// `claude is parked until 2026-11-22 11:00 UTC: You've hit your limit`.
-pub fn parked_sentence(worker: &str, until: Timestamp, why: &str) -> String {
-    format!("{worker} is parked until {}: {why}", minute(until))
+/// Renders `claude is parked until 2026-11-22 11:00 UTC: You've hit your limit`.
+pub fn parked_sentence(worker: &str, until: Timestamp, reason: &str) -> String {
+    format!("{worker} is parked until {}: {reason}", minute(until))
 }
 
-/// `nothing more starts: $5.02 of $5.00 are spent`.
-pub fn out_of_money_sentence(spent: f64, max_cost: f64) -> String {
-    let (spent, most) = (Cost::Known(spent), Cost::Known(max_cost));
-    format!("nothing more starts: {spent} of {most} are spent")
+/// Renders `no more tasks start: cost limit reached ($5.02 of $5.00)`.
+pub fn cost_limit_sentence(spent: f64, max_cost: f64) -> String {
+    let (spent, limit) = (Cost::Known(spent), Cost::Known(max_cost));
+    format!("no more tasks start: cost limit reached ({spent} of {limit})")
 }
 
-/// `nothing more starts: no worktree can be set up, as for #1 and #2: set-up `npm ci` failed`.
-pub fn set_up_broken_sentence(tasks: &[TaskNumber], why: &str) -> String {
+/// Renders `no more tasks start: worktree set-up failed for #1 and #2: …`.
+pub fn setup_failed_sentence(tasks: &[TaskNumber], reason: &str) -> String {
     format!(
-        "nothing more starts: no worktree can be set up, as for {}: {why}",
+        "no more tasks start: worktree set-up failed for {}: {reason}",
         and_list(tasks)
     )
 }
 
-/// `claude starts nothing more, as it was not let in for #1 and #2: Invalid API key`.
-pub fn locked_out_sentence(worker: &str, tasks: &[TaskNumber], why: &str) -> String {
+/// Renders `no more tasks start on claude: authentication failed for #1 and #2: …`.
+pub fn access_denied_sentence(worker: &str, tasks: &[TaskNumber], reason: &str) -> String {
     format!(
-        "{worker} starts nothing more, as it was not let in for {}: {why}",
+        "no more tasks start on {worker}: authentication failed for {}: {reason}",
         and_list(tasks)
     )
 }
 
-/// `2026-11-22 09:14:03 UTC`.
+/// Renders `2026-11-22 09:14:03 UTC`.
 pub fn second(time: Timestamp) -> String {
     time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
-/// `2026-11-22 09:14 UTC`.
+/// Renders `2026-11-22 09:14 UTC`.
 pub fn minute(time: Timestamp) -> String {
     time.strftime("%Y-%m-%d %H:%M UTC").to_string()
 }
 
-/// `#1 and #2 conflict in src/app.ts (content)`.
+/// Renders `#1 and #2 conflict in src/app.ts (content)`.
 pub fn conflict_sentence(between: &[TaskNumber], paths: &[RepoPath], class: Class) -> String {
     let place = match paths_in_short(paths) {
         paths if paths.is_empty() => String::new(),
@@ -181,7 +181,7 @@ pub fn conflict_sentence(between: &[TaskNumber], paths: &[RepoPath], class: Clas
     format!("{} conflict{place} ({class})", and_list(between))
 }
 
-/// How a check ended and how that stands against the base: `failed (already failing on the base)`.
+/// Renders the outcome of a check and its comparison with the base.
 pub fn check_words(check: &CheckResult) -> String {
     let word = check.result.word();
     match (check.against_base, check.flaky) {

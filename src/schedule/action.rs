@@ -1,101 +1,101 @@
-//! Actions the scheduler asks the engine for.
+//! The actions that the scheduler requests from the engine.
 
 use jiff::Timestamp;
 
 use crate::model::assembly_conflict::AssemblyConflict;
 use crate::model::ids::TaskNumber;
 
-/// Something to do now.
+/// An action that is due.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Action {
-    /// Start the next attempt at a task.
+    /// Starts the next attempt at a task.
     Start {
         /// The task.
         task: TaskNumber,
-        /// Who does it.
+        /// The worker.
         worker: String,
     },
-    /// Record that a worker starts nothing for a while, because a task ran into its limit.
+    /// Records that a worker is parked because a task hit its limit.
     Park {
         /// The worker.
         worker: String,
         /// The task.
         task: TaskNumber,
-        /// Until when.
+        /// The end of the parking.
         until: Timestamp,
-        /// What it said.
+        /// The worker's message.
         reason: String,
     },
-    /// Come back at this time for a worker that is parked.
+    /// Decides again at this time, when a worker is unparked.
     UnparkAt {
         /// The worker.
         worker: String,
-        /// When.
+        /// The time.
         at: Timestamp,
     },
-    /// Come back when this worker has rested.
+    /// Decides again when the cooldown of this worker ends.
     WaitForCooldown {
         /// The worker.
         worker: String,
     },
-    /// Record that the run has cost all that it may.
+    /// Records that the run has reached its cost limit.
     RecordCostLimit {
-        /// What is known to be spent, in dollars.
+        /// The reported cost in dollars.
         spent: f64,
-        /// The most it may cost, in dollars.
+        /// The limit in dollars.
         max_cost: f64,
     },
-    /// Record that a worker is not let in, so that it starts nothing more.
+    /// Records that a worker's authentication fails, so it starts nothing more.
     DenyAccess {
         /// The worker.
         worker: String,
-        /// The tasks that failed of it.
+        /// The tasks that failed because of it.
         tasks: Vec<TaskNumber>,
-        /// What it said.
+        /// The worker's message.
         message: String,
     },
-    /// Record that no worktree can be set up, so that nothing more is started.
+    /// Records that the worktree set-up fails, so no more tasks start.
     TripSetup {
-        /// The tasks that failed of it.
+        /// The tasks that failed because of it.
         tasks: Vec<TaskNumber>,
-        /// What went wrong.
+        /// The error.
         message: String,
     },
-    /// Record that a failed task will be tried again.
+    /// Records the time of a failed task's retry.
     ScheduleRetry {
         /// The task.
         task: TaskNumber,
-        /// Not before this time.
+        /// The earliest time of the retry.
         due: Timestamp,
     },
-    /// Record that a failed task is not tried again because the run has spent its retries.
+    /// Records that a task is not retried because the run's retry budget is spent.
     RecordRetryBudget {
         /// The task.
         task: TaskNumber,
-        /// How many retries the run may spend.
+        /// The retry budget of the run.
         budget: u32,
     },
-    /// Come back at this time for a scheduled retry.
+    /// Decides again at this time, when a retry is due.
     WakeAt {
         /// The task.
         task: TaskNumber,
-        /// When.
+        /// The time.
         at: Timestamp,
     },
-    /// Do a task again on top of what is in, because its result met that.
+    /// Starts a task again on top of the candidates it conflicts with.
     Redispatch {
         /// The task.
         task: TaskNumber,
-        /// What it is done on top of.
+        /// The conflict, with the new base.
         conflict: AssemblyConflict,
     },
-    /// Doing a task again came to nothing: offer its earlier result.
+    /// Restores the earlier candidate of a task after a failed re-dispatch.
     FailRedispatch(TaskNumber),
-    /// Assemble the candidates.
+    /// Assembles the candidates.
     Assemble,
-    /// Nothing is left to do: end the run.
+    /// Ends the run, as nothing is left to do.
     End {
-        /// Its exit code.
+        /// The exit code.
         exit: u8,
     },
 }

@@ -1,22 +1,22 @@
-//! Foreground or background: which tasks a person waits for at the terminal.
+//! Decides which tasks run in the background.
 
 use std::time::Duration;
 
 use crate::model::ids::TaskNumber;
 use crate::model::plan::{Plan, Produces, Strategy, Task};
 
-/// Above this an `auto` task goes to the background.
+/// The expected time above which an `auto` task runs in the background.
 const LONG: Duration = Duration::from_secs(120);
 
-/// The fewest tasks that make a plan worth a background of its own.
+/// The number of tasks from which `auto` tasks run in the background.
 const MANY: usize = 5;
 
-/// The tasks that run in the background, in plan order.
+/// Returns the tasks that run in the background, in plan order.
 ///
-/// A task says `agent` (foreground, the default), `task` (background) or `auto`. For `auto` the
-/// first matching row decides: somebody in the foreground needs its result → agent; expected to
-/// take over two minutes → task; produces information → agent; two to four tasks in the plan →
-/// agent; more → task; the terminal is to be kept free → task.
+/// The strategy of a task is `agent` (foreground, the default), `task` (background) or `auto`. For
+/// `auto` the first matching row decides: a foreground task depends on it → agent; expected to take
+/// over two minutes → task; produces information → agent; two to four tasks in the plan → agent;
+/// more → task; the terminal is to be kept free → task.
 pub fn background(plan: &Plan, keep_terminal_free: bool) -> Vec<TaskNumber> {
     let in_background = |task: &&Task| match task.fields.strategy.unwrap_or(Strategy::Agent) {
         Strategy::Agent => false,

@@ -4,29 +4,29 @@ use std::time::Duration;
 
 use crate::schedule::worker_pool::WorkerPool;
 
-/// What bounds the run.
+/// The limits of a run.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Limits {
-    /// How many attempts may be alive at once.
+    /// The maximum number of concurrent attempts.
     pub max_parallel: usize,
-    /// Retries of a transient failure, where the task does not say.
+    /// The number of retries after a transient failure, unless the task sets its own.
     pub transient_retries: u32,
-    /// Retries after a rate limit, where the task does not say.
+    /// The number of retries after a rate limit, unless the task sets its own.
     pub rate_limit_retries: u32,
     /// The first delay before a retry.
     pub base_delay: Duration,
     /// The longest delay before a retry.
     pub max_delay: Duration,
-    /// How often a task is done again whose result met others.
+    /// The maximum number of re-dispatches of a task with a conflict.
     pub redispatches: u32,
-    /// How many retries the whole run may spend.
+    /// The retry budget of the whole run.
     pub budget: u32,
-    /// Whether tasks wait that would make a conflict of running work worse.
+    /// `true` if tasks wait that would make a conflict of running work worse.
     pub hold_back: bool,
-    /// How far away the end of a parking may be for the run to wait for it.
+    /// The longest parking the run waits for.
     pub quota_wait: Duration,
-    /// Dollars after which nothing more is started.
+    /// The cost in dollars after which no more tasks start.
     pub max_cost: Option<f64>,
-    /// Who does the work.
+    /// The workers.
     pub pool: WorkerPool,
 }

@@ -1,4 +1,4 @@
-//! What to do now: a pure function of the run's state.
+//! Decides the next actions of a run, as a pure function of its state.
 
 pub mod action;
 pub mod decide;

@@ -12,13 +12,13 @@ use crate::model::run::RunState;
 use crate::model::task_state::TaskPhase;
 use crate::schedule::Limits;
 
-/// How long a worker is parked whose output names no time; it doubles each time that was too short.
+/// The first parking of a worker whose output has no reset time; it doubles each time.
 const UNKNOWN_RESET: Duration = Duration::from_secs(30 * 60);
 
-/// The longest such wait: the limits of most agents are counted over five hours.
+/// The longest such parking; the limits of most agents reset within five hours.
 const LONGEST_UNKNOWN: Duration = Duration::from_secs(5 * 3600);
 
-/// The worker whose limit a task ran into with its last attempt, and until when it is to be parked.
+/// Returns the worker to park after a task's last attempt, the end and the reason.
 pub(super) fn parking_due(
     state: &RunState,
     task: TaskNumber,
@@ -43,8 +43,9 @@ fn failure(attempt: &Attempt) -> Option<&Failure> {
     }
 }
 
-/// The time the worker named, plus a little, so that not everybody asks in the same moment. Where it
-/// named none, or one that turned out to be too early, longer each time.
+/// Returns the reset time plus jitter, so that not all workers start at the same moment.
+///
+/// Without a reset time, or with one that was too early, the parking grows each time.
 fn parked_until(state: &RunState, last: &Attempt, limits: &Limits) -> Option<Timestamp> {
     let ended = last.ended?;
     let known = state.worker_health.record(&last.worker);

@@ -1,15 +1,15 @@
-//! Which ready task goes first: the one with the longest path of work behind it.
+//! Orders ready tasks: the one with the longest chain of dependents first.
 
 use crate::model::ids::TaskNumber;
 use crate::model::plan::Plan;
 
-/// For every task, how many tasks the longest chain that starts with it has.
+/// Returns the length of the longest chain of dependents that starts with each task.
 pub fn path_lengths(plan: &Plan) -> Vec<u32> {
     let mut waiting: Vec<usize> = vec![0; plan.tasks().len()];
     for dependency in plan.tasks().iter().flat_map(|task| &task.depends_on) {
         waiting[dependency.index()] += 1;
     }
-    // Kahn's algorithm from the tasks nobody waits for back to the roots.
+    // Kahn's algorithm from the tasks without dependents back to the roots.
     let mut lengths = vec![1; plan.tasks().len()];
     let mut open: Vec<TaskNumber> = plan
         .tasks()
@@ -30,7 +30,7 @@ pub fn path_lengths(plan: &Plan) -> Vec<u32> {
     lengths
 }
 
-/// The same plan with these tasks before all others, in this order.
+/// Returns the plan with these tasks before all others, in this order.
 pub fn with_order(plan: Plan, order: &[TaskNumber]) -> Plan {
     let highest = plan
         .tasks()

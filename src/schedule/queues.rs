@@ -1,5 +1,4 @@
-//! Keeps the tasks of a run by what may be done about them, so that a decision need not go through
-//! all of them.
+//! Keeps the tasks of a run in queues by their next action, so that a decision need not visit all.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,34 +18,35 @@ use crate::schedule::Limits;
 use crate::schedule::priority::path_lengths;
 use crate::schedule::retry::{retries_spent, retry_due};
 
-/// The tasks of a run by what may be done about them. [`Queues::apply`] keeps them up to date at a
-/// cost that does not depend on the number of tasks.
+/// The tasks of a run by their next action.
+///
+/// [`Queues::apply`] updates them at a cost that does not depend on the number of tasks.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Queues {
-    /// Tasks that wait for nothing but a free slot, by the worker of each, the most important first.
+    /// The tasks that only wait for a free slot, by worker, the most important first.
     pub(super) ready: BTreeMap<String, BTreeSet<Rank>>,
-    /// Tasks with a live attempt.
+    /// The tasks with a running attempt.
     pub(super) running: BTreeSet<TaskNumber>,
-    /// Tasks whose next attempt starts at a known time.
+    /// The tasks whose next attempt starts at a known time.
     pub(super) waiting: BTreeSet<(Timestamp, TaskNumber)>,
-    /// Failed tasks that are to be tried again, and when.
+    /// The failed tasks to retry, with the time.
     pub(super) retries: BTreeMap<TaskNumber, Timestamp>,
-    /// Those of them of which no event says that the run has no retry left.
+    /// The tasks in `retries` without an event about a spent retry budget.
     pub(super) unannounced: BTreeSet<TaskNumber>,
-    /// Failed tasks whose worker ran into its usage limit.
+    /// The failed tasks whose worker hit its usage limit.
     pub(super) over_quota: BTreeSet<TaskNumber>,
-    /// The retries that the run has spent or promised.
+    /// The retries that the run has spent or scheduled.
     pub(super) retries_spent: u32,
-    /// The money that the run has cost, as far as its workers report it.
+    /// The reported cost of the run.
     pub(super) known_cost: Cost,
     entries: Vec<Entry>,
     ranks: Vec<Rank>,
-    /// An event may have changed any task since.
+    /// `true` if an event may have changed any task since.
     is_stale: bool,
 }
 
-/// The place of a task among those that are ready: the author's priority, then the longest remaining
-/// path, then plan order.
+/// The rank of a ready task: the author's priority, then the longest remaining path, then plan
+/// order.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) struct Rank {
     priority: Reverse<i32>,
@@ -103,7 +103,7 @@ impl Queues {
         queues
     }
 
-    /// Follows an event that was just applied to the state.
+    /// Updates the queues after an event was applied to the state.
     pub fn apply(&mut self, state: &RunState, limits: &Limits, event: &Event) {
         match changed(state, event) {
             _ if self.is_stale => {}

@@ -1,7 +1,7 @@
-//! Which tasks are done again because their results met others.
+//! Selects the tasks to re-dispatch because their candidates conflict with others.
 //!
-//! The author of the later change can be asked again, where there is one: a task that is a shell
-//! command would make the same change blindly and wipe the other one out.
+//! Only agents are asked again: a shell command would repeat its change and overwrite the other
+//! one.
 
 use crate::model::ids::TaskNumber;
 use crate::model::integration::{LeftOut, LeftOutReason};
@@ -13,8 +13,9 @@ use crate::schedule::limits::Limits;
 use crate::schedule::queues::Queues;
 use crate::schedule::worker_pool::WorkerChoice;
 
-/// Those that may be done again now, as far as the budget goes. Of two that also met each other only
-/// one: the other one follows on top of it.
+/// Returns the re-dispatches that are due, within the retry budget.
+///
+/// Of two tasks that conflict with each other only one is selected; the other follows on top of it.
 pub(super) fn redispatches(state: &RunState, limits: &Limits, queues: &Queues) -> Vec<Action> {
     let left_out = state.integration.iter().flat_map(|found| &found.left_out);
     let budget = limits.budget.saturating_sub(queues.retries_spent) as usize;
@@ -57,7 +58,7 @@ fn conflicts(state: &RunState, one: TaskNumber, other: TaskNumber) -> bool {
     state.conflicts.iter().any(is_it)
 }
 
-/// Tasks that were done again and failed for good.
+/// Returns the re-dispatched tasks that failed for good.
 pub(super) fn failed(state: &RunState) -> Vec<Action> {
     let tasks = state.plan.tasks().iter().map(|task| task.number);
     let failed = tasks.filter(|number| {

@@ -1,4 +1,4 @@
-//! Whether and when a failed task is tried again.
+//! Decides if and when a failed task is retried.
 //!
 //! Exponential backoff with full jitter: the delay is drawn from (0, min(cap, base·2^n)), which
 //! spreads clients that failed together (AWS Architecture Blog, "Exponential Backoff And Jitter").
@@ -14,7 +14,7 @@ use crate::model::run::RunState;
 use crate::model::task_state::{TaskPhase, TaskState};
 use crate::schedule::limits::Limits;
 
-/// When a failed task is to be tried again, or `None` if it is not.
+/// Returns the time of the retry of a failed task; `None` for no retry.
 pub fn retry_due(state: &RunState, number: TaskNumber, limits: &Limits) -> Option<Timestamp> {
     let task = state.task(number);
     let last = task.last_attempt()?;
@@ -35,13 +35,13 @@ pub fn retry_due(state: &RunState, number: TaskNumber, limits: &Limits) -> Optio
     let due = ended
         .checked_add(SignedDuration::try_from(delay).ok()?)
         .unwrap_or(ended);
-    // What the server said goes before what was drawn, if it asks for more patience.
+    // A later reset time of the server outranks the drawn delay.
     Some(failure.reset_at.map_or(due, |reset| due.max(reset)))
 }
 
-/// How often in a row it failed so. What passed in between, and was done again because of a
-/// conflict, was no failure. That a provider is asked too often says nothing about the task, so the
-/// two are counted apart.
+/// Counts the last failures in a row of this kind.
+///
+/// Rate limits depend on the provider and not on the task, so they are counted separately.
 fn tries(task: &TaskState, rate_limited: bool) -> u32 {
     let failures = task.counted_attempts().rev().map_while(Attempt::failure);
     let alike = failures.filter(|failure| failure.rate_limited == rate_limited);
@@ -62,10 +62,10 @@ fn backoff(limits: &Limits, retry: u32, jitter: f64) -> Duration {
     Duration::from_secs_f64(ceiling * jitter.clamp(0.0, 1.0))
 }
 
-/// Returns how many retries a task has spent or promised.
+/// Returns the number of retries a task has spent or scheduled.
 pub(super) fn retries_spent(task: &TaskState) -> u32 {
     match task.phase {
-        // A retry that is due and waits for a slot is promised as much as one that is scheduled.
+        // A due retry that waits for a slot counts like a scheduled one.
         TaskPhase::RetryAt(_) | TaskPhase::Queued => task.retries(),
         _ => task.retries().saturating_sub(1),
     }

@@ -7,9 +7,9 @@ use crate::model::run::RunState;
 use crate::schedule::Limits;
 use crate::schedule::queues::Queues;
 
-/// The room there is for further attempts.
+/// The free slots for further attempts.
 pub(super) struct Slots<'a> {
-    /// For how many, whoever does them.
+    /// The free slots of the run.
     pub(super) free: usize,
     state: &'a RunState,
     limits: &'a Limits,
@@ -17,19 +17,19 @@ pub(super) struct Slots<'a> {
     just_started: BTreeSet<&'a str>,
 }
 
-/// What there is for one more attempt of a worker.
+/// The answer to a request for a worker's slot.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Slot {
-    /// A place, which is taken now.
+    /// A slot was free and is taken now.
     Free,
-    /// One in a moment.
+    /// A slot is free after a short cooldown.
     CoolingDown,
-    /// None until another attempt of it is over.
+    /// No slot until another attempt of the worker ends.
     None,
 }
 
 impl<'a> Slots<'a> {
-    /// The slots beside the attempts that are alive.
+    /// Counts the slots not used by running attempts.
     pub(super) fn new(state: &'a RunState, limits: &'a Limits, queues: &Queues) -> Slots<'a> {
         let mut alive: BTreeMap<&str, usize> = BTreeMap::new();
         for task in &queues.running {
@@ -46,7 +46,7 @@ impl<'a> Slots<'a> {
         }
     }
 
-    /// Takes a place for one more attempt of this worker, if there is one.
+    /// Takes a slot for one more attempt of this worker, if one is free.
     pub(super) fn take(&mut self, worker: &'a str) -> Slot {
         let pool = &self.limits.pool;
         let alive = self.alive.entry(worker).or_default();
@@ -67,7 +67,7 @@ impl<'a> Slots<'a> {
     }
 }
 
-/// Every halving of the rate doubles the time between two starts.
+/// Returns the time between two starts, doubled for every halving of the rate.
 fn interval(stagger: Duration, slowness: u32, limits: &Limits) -> Duration {
     if slowness == 0 {
         return stagger;
@@ -78,7 +78,7 @@ fn interval(stagger: Duration, slowness: u32, limits: &Limits) -> Duration {
     slowed.min(limits.max_delay.max(stagger))
 }
 
-/// The shortest time between two starts of a worker.
+/// Returns the minimum time between two starts of a worker.
 pub fn start_interval(state: &RunState, limits: &Limits, worker: &str) -> Duration {
     let profile = limits.pool.workers.get(worker);
     interval(

@@ -1,4 +1,4 @@
-//! The core, played like a game: words in, what is decided out.
+//! Tests of the core as scripts: words in, decisions out.
 
 #![allow(clippy::unwrap_used)]
 
@@ -26,7 +26,7 @@ use crate::model::worker_report::WorkerReport;
 use crate::schedule::worker_pool::WorkerPool;
 use crate::schedule::{Action, Limits, Queues, decide};
 
-/// A run in the middle of a game.
+/// A run in the middle of a script.
 struct Game {
     state: RunState,
     limits: Limits,
@@ -36,12 +36,14 @@ struct Game {
     skipped: SignedDuration,
 }
 
-/// Plays `words` separated by ` · `: `open`, `pass NAME`, `fail NAME`, `flake NAME` (transient),
-/// `cut NAME` (interrupted), `due NAME`, `stop`, `resume`, `retry NAME`, `skip NAME`, `drop NAME`
-/// (skip without cascade), `assembled`. About workers: `quota NAME [TIME]` (with the time of the
-/// reset), `limit NAME` (asked too often), `login NAME` (not let in), `paid NAME DOLLARS` (passes), `unpark WORKER`,
-/// `unfit NAME [WHY]` (its worktree could not be set up), `begun NAME` (its worker runs), `rested`, `money DOLLARS`, `later TIME`. About the
-/// disk: `full`, `room`. Each line is the word and what is decided after it.
+/// Plays `words` separated by ` · ` and renders each with the decisions after it.
+///
+/// Tasks: `open`, `pass NAME`, `fail NAME`, `flake NAME` (transient), `cut NAME` (interrupted), `due
+/// NAME`, `stop`, `resume`, `retry NAME`, `skip NAME`, `drop NAME` (skip without cascade),
+/// `assembled`, `unfit NAME [WHY]` (set-up failed), `begun NAME` (its worker runs). Workers: `quota
+/// NAME [TIME]` (with the reset time), `limit NAME` (rate limit), `login NAME` (authentication
+/// failed), `paid NAME DOLLARS` (passes), `unpark WORKER`, `rested`, `money DOLLARS`, `later TIME`.
+/// Disk: `full`, `room`.
 fn play(plan: &str, words: &str) -> String {
     play_with(plan, words, |limits| limits)
 }
@@ -121,7 +123,7 @@ impl Game {
         self.queues.apply(&self.state, &self.limits, &fact.event);
     }
 
-    /// Acts on decisions as the engine does: what is decided is recorded, until nothing is due.
+    /// Carries out decisions like the engine: records them until nothing is due.
     fn settle(&mut self) {
         loop {
             let mut acted = false;
@@ -142,7 +144,7 @@ impl Game {
         }
     }
 
-    /// Time stands still until somebody says `rested`.
+    /// Keeps a worker in its cooldown until the word `rested`.
     fn rest(&mut self, worker: &str) {
         if !start_interval(&self.state, &self.limits, worker).is_zero() {
             self.limits.pool.cooling_down.insert(worker.to_owned());
@@ -220,7 +222,7 @@ impl Game {
             }
             Action::FailRedispatch(task) => {
                 let event = Event::RedispatchFailed { task: *task };
-                (format!("in vain {}", self.name(*task)), Some(event))
+                (format!("restore {}", self.name(*task)), Some(event))
             }
             Action::ScheduleRetry { task, due } => {
                 let ended = self
@@ -416,7 +418,7 @@ impl Game {
         }
     }
 
-    /// Every attempt offers something else.
+    /// Every attempt has another candidate.
     fn passed(&self, task: TaskNumber) -> End {
         let mut bytes = [task.0 as u8; 20];
         bytes[0] = self.state.task(task).attempts.len() as u8;
@@ -427,7 +429,7 @@ impl Game {
         }
     }
 
-    /// The same, with a task left out because of a conflict with the first one.
+    /// An assembly with a task left out because of a conflict with the first one.
     fn without(&self, task: TaskNumber) -> Integration {
         let mut integration = self.integration();
         integration.merged.retain(|merged| merged.task != task);
@@ -552,7 +554,7 @@ fn one_that_is_done_again_in_vain_offers_what_it_had() {
         clash b      | again b | start b
         flake b      | retry b in 4s | wake for b
         due b        | start b
-        fail b       | in vain b | end 4
+        fail b       | restore b | end 4
         "
     );
     insta::assert_snapshot!(
@@ -908,7 +910,7 @@ fn a_set_up_that_fails_alike_for_several_tasks_is_not_tried_for_the_others() {
     unfit c      | start d
     unfit d      | end 3
     ");
-    // One whose set-up works after all, while others are under way, shows that it can.
+    // One set-up that works while others run resets the circuit breaker.
     insta::assert_snapshot!(
         play("a · b · c · d · e", "open · unfit a · unfit b · begun c · pass c"),
         @r"

@@ -1,4 +1,4 @@
-//! Who does a task now: the worker it names, or one that takes over while that is parked.
+//! Chooses the worker of a task: its own, or a fallback while that is parked.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -8,47 +8,45 @@ use jiff::Timestamp;
 use crate::model::ids::TaskNumber;
 use crate::model::run::RunState;
 
-/// The workers of a run, as far as deciding needs to know them.
+/// The workers of a run, with the facts that decisions need.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct WorkerPool {
-    /// The worker of each task, in the order of the plan.
+    /// The worker of each task, in plan order.
     pub assigned: Vec<String>,
-    /// The workers with a command of their own, by name. The others are no providers that could run
-    /// out of anything.
+    /// The workers with a command of their own, by name; others have no provider with limits.
     pub workers: BTreeMap<String, WorkerLimits>,
-    /// The workers that start nothing at this moment, because they just did or because their
-    /// provider asked for patience. It passes by itself, soon.
+    /// The workers in a short cooldown after a start or a rate limit.
     pub cooling_down: BTreeSet<String>,
 }
 
-/// What is to be known about a worker.
+/// The limits of a worker.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct WorkerLimits {
-    /// How many of it may be alive at once.
+    /// The maximum number of concurrent attempts.
     pub concurrency: Option<usize>,
-    /// The least time between two starts.
+    /// The minimum time between two starts.
     pub stagger: Duration,
-    /// Who takes over while it is parked, in this order; only what is installed.
+    /// The installed workers that replace it while it is parked, in this order.
     pub fallback: Vec<String>,
 }
 
-/// Who could do a task.
+/// The worker chosen for a task.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum WorkerChoice<'a> {
-    /// This one.
+    /// This worker.
     Worker(&'a str),
-    /// Nobody before this time, when this one may start again.
+    /// No worker until this time, when this one may start again.
     Parked(&'a str, Timestamp),
 }
 
 impl WorkerPool {
-    /// The worker of a task: the one a person chose since, else that of the plan.
+    /// Returns the worker of a task: the user's choice, or the plan's.
     pub(super) fn assigned_worker<'a>(&'a self, state: &'a RunState, task: TaskNumber) -> &'a str {
         let chosen = state.task(task).worker_override.as_deref();
         chosen.unwrap_or_else(|| self.assigned[task.index()].as_str())
     }
 
-    /// The first of a task's worker and those who take over for it that is not parked.
+    /// Returns the first unparked worker among the task's own and its fallbacks.
     pub fn choose<'a>(&'a self, state: &'a RunState, task: TaskNumber) -> WorkerChoice<'a> {
         let first = self.assigned_worker(state, task);
         let others = self.workers.get(first).map(|profile| &profile.fallback);

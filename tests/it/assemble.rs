@@ -261,29 +261,29 @@ fn a_dry_run_says_what_goes_in_why_and_what_would_bring_the_rest_in() {
       1. #4 [FREE] Something else
          no conflict
       2. #2 [OTHER] Another way
-         1 conflict with what comes later (#1)
+         1 conflict with later tasks (#1)
       3. #3 [TOP] On top
          built on #2; no conflict
 
     left out:
       #1 [ONE] One way
          conflicts with #2 (content in src/app.ts)
-         comes in when it is dispatched again on top of #2, or in place of #2, #3 (--order 1)
+         included after a re-dispatch on top of #2, or in place of #2, #3 (--order 1)
     ");
     insta::assert_snapshot!(dry(&["--order", "FREE,#1"]), @r"
     2 tasks, in this order:
       1. #4 [FREE] Something else
          1st in the order given; no conflict
       2. #1 [ONE] One way
-         2nd in the order given; 1 conflict with what comes later (#2)
+         2nd in the order given; 1 conflict with later tasks (#2)
 
     left out:
       #2 [OTHER] Another way
          conflicts with #1 (content in src/app.ts)
-         comes in when it is dispatched again on top of #1, or in place of #1 (--order 2)
+         included after a re-dispatch on top of #1, or in place of #1 (--order 2)
       #3 [TOP] On top
          built on #2, which is left out
-         comes in with #2
+         included with #2
     ");
     insta::assert_snapshot!(dry(&["--leave-out", "2"]), @r"
     2 tasks, in this order:
@@ -294,11 +294,11 @@ fn a_dry_run_says_what_goes_in_why_and_what_would_bring_the_rest_in() {
 
     left out:
       #2 [OTHER] Another way
-         left out by a person
-         comes in when it is no longer left out
+         left out by the user
+         included when it is no longer left out
       #3 [TOP] On top
          built on #2, which is left out
-         comes in with #2
+         included with #2
     ");
     assert_eq!(scene.git(&["for-each-ref"]), refs);
 }

@@ -151,7 +151,7 @@ fn a_check_that_newly_times_out_is_said_to_have_timed_out() {
     let board = scene.dispatch(&["board"]).expect(0).out;
     assert!(board.contains("times out with it on its own"), "{board}");
     assert!(
-        board.contains("timed out, newly, with #2 on its own"),
+        board.contains("newly timing out with #2 on its own"),
         "{board}"
     );
     let status = scene.dispatch(&["status"]).expect(0).out;
@@ -227,8 +227,8 @@ fn a_dry_run_knows_what_the_checks_have_said() {
     let why = "`echo run >> ";
     assert!(said.contains(&format!("  #3 [C] c\n     {why}")), "{said}");
     assert!(
-        said.contains("fails with it together with #1, as was found out before")
-            && said.contains("comes in with another result, or in place of #1 (--leave-out 1)"),
+        said.contains("fails with it together with #1, as found earlier")
+            && said.contains("included with another candidate, or in place of #1 (--leave-out 1)"),
         "{said}"
     );
     // In another order it is the other one that comes last.
@@ -311,7 +311,7 @@ fn with_nothing_changed_not_even_a_board_is_committed() {
     assert_eq!(scene.dispatch(&["board"]).expect(0).out, scene.board());
     let board = scene.board();
     assert!(
-        board.contains("left out by a person") && !board.contains("in review"),
+        board.contains("left out by the user") && !board.contains("in review"),
         "{board}"
     );
     // Nothing is merged, so nothing can land.

@@ -96,8 +96,8 @@ fn a_rule_resolves_a_conflict_and_every_face_says_so() {
     Dispatch-Resolved: rules src/app.ts
     ");
     for said in [
-        "settled #2: src/app.ts (content) by rule (contained-insert)",
-        "#2 `src/app.ts`: content conflict settled, by rule (contained-insert)\n",
+        "resolved #2: src/app.ts (content) by rule (contained-insert)",
+        "#2 `src/app.ts`: content conflict resolved by rule (contained-insert)\n",
     ] {
         assert!(ended.out.contains(said), "{}", ended.out);
     }
@@ -114,7 +114,7 @@ fn a_rule_resolves_a_conflict_and_every_face_says_so() {
 fn without_a_check_the_resolution_is_shown_as_unverified() {
     let scene = shop("");
     let ended = scene.run(CONTAINED, &[]).expect(0);
-    let said = "settled, by rule (contained-insert); no check has verified it";
+    let said = "resolved by rule (contained-insert); not verified by a check";
     assert!(ended.out.contains(said), "{}", ended.out);
 }
 
@@ -152,28 +152,28 @@ fn a_dry_run_separates_resolvable_conflicts_from_the_others() {
     insta::assert_snapshot!(told, @r"
     3 tasks, in this order, and 1 more if resolved as described below:
       1. #2 [B] b
-         1 conflict with what comes later (#1)
+         1 conflict with later tasks (#1)
       2. #3 [C] c
-         built on #2; 1 conflict with what comes later (#7)
+         built on #2; 1 conflict with later tasks (#7)
       3. #4 [D] d
-         3 conflicts with what comes later (#5, #6, #7)
+         3 conflicts with later tasks (#5, #6, #7)
 
     left out unless resolved as described:
       #1 [A] a
          conflicts with #2 (generated in parts.lock)
          parts.lock (generated) is resolved with `cat parts/* \ > parts.lock`, if the checks pass
-         comes in when it is dispatched again on top of #2, or in place of #2, #3 (--order 1)
+         included after a re-dispatch on top of #2, or in place of #2, #3 (--order 1)
 
     left out:
       #5 [E] e
          conflicts with #4 (add-add in d)
-         comes in when it is dispatched again on top of #4, or in place of #4 (--order 5)
+         included after a re-dispatch on top of #4, or in place of #4 (--order 5)
       #6 [F] f
          conflicts with #4 (add-add in d, +2 more)
-         comes in when it is dispatched again on top of #4, or in place of #4 (--order 6)
+         included after a re-dispatch on top of #4, or in place of #4 (--order 6)
       #7 [G] g
          conflicts with #3 and #4 (add-add in c, +1 more)
-         comes in when it is dispatched again on top of #3, #4, or in place of #3, #4 (--order 7)
+         included after a re-dispatch on top of #3, #4, or in place of #3, #4 (--order 7)
     ");
 }
 
@@ -222,7 +222,7 @@ fn a_resolution_that_fails_the_checks_is_rolled_back_for_the_next_strategy() {
     let path = std::fs::read_to_string(scene.root.join("tool.path")).unwrap();
     assert_eq!(path, "src/app.ts\n");
     assert!(
-        ended.out.contains("content conflict settled, by "),
+        ended.out.contains("content conflict resolved by "),
         "{}",
         ended.out
     );
@@ -245,7 +245,7 @@ fn a_tool_that_leaves_markers_fails_or_writes_nothing_resolves_nothing() {
         let tried = &integration(&scene)["left_out"][0]["failed_strategies"];
         let why = format!("src/app.ts: {why}");
         assert_eq!(*tried, json!([{"strategy": "structural", "reason": why}]));
-        let said = format!("tried the structural merge: {why}");
+        let said = format!("tried structural merge: {why}");
         assert!(ended.out.contains(&said), "{}", ended.out);
     }
 }
@@ -320,7 +320,7 @@ fn a_regenerated_file_that_fails_the_checks_is_rolled_back() {
     let found = integration(&scene);
     assert_eq!(found["merged"], json!([1]));
     assert_eq!(found["left_out"][0]["reason"], "conflict");
-    let why = "making it anew: `cat parts/* | cmp - parts.lock` fails with it";
+    let why = "regeneration: `cat parts/* | cmp - parts.lock` fails with it";
     assert!(ended.out.contains(why), "{}", ended.out);
 }
 

@@ -15,7 +15,7 @@ fn a_detached_run_goes_on_by_itself_and_wait_gives_its_exit_code() {
         .dispatch(&["run", &plan, "--yes", "--detach"])
         .expect(0);
     let waited = scene.dispatch(&["wait"]).expect(3);
-    let result = "needs a person: 1 of 2 done, 1 failed\n";
+    let result = "needs attention: 1 of 2 done, 1 failed\n";
     assert!(waited.err.ends_with(result), "{}", waited.err);
     assert_eq!(scene.statuses(), "1 DONE · 2 FAILED");
     scene.dispatch(&["wait", &scene.run_name(), "A"]).expect(0);

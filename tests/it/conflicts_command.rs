@@ -289,7 +289,7 @@ fn names_that_only_some_file_systems_keep_apart_count_and_say_why() {
         assert_eq!(pair["class"], "case-collision");
         assert_eq!(pair["conflict"], true);
         assert_eq!(pair["bases"][0], forge.commits[0].to_string());
-        let why = pair["why"].as_str().unwrap();
+        let why = pair["reason"].as_str().unwrap();
         assert!(why.contains("a file system that ignores case"), "{why}");
         let (code, listed) = typed(&forge, pair["command"].as_str().unwrap());
         assert_eq!((code, listed.lines().count()), (0, 2), "{listed}");

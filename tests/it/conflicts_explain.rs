@@ -456,8 +456,8 @@ fn tasks_without_a_candidate_keep_their_number_and_their_row() {
     let json = scene.dispatch(&["conflicts", "--json"]).expect(4).out;
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     let gaps = serde_json::json!([
-        {"task": 2, "why": "#2 failed and has no candidate"},
-        {"task": 4, "why": "#4 changed nothing and has no candidate"},
+        {"task": 2, "reason": "#2 failed and has no candidate"},
+        {"task": 4, "reason": "#4 changed nothing and has no candidate"},
     ]);
     assert_eq!(json["without_candidate"], gaps);
 }

@@ -176,10 +176,10 @@ fn deleted_references_are_restored() {
     let said = said.replace(&assembled, "<integration>");
     insta::assert_snapshot!(said, @r"
     RUN: dispatch/RUN/one
-      its branch is gone
+      its branch is missing
       repaired: restore it at <one>
     RUN: dispatch/RUN/integration
-      the assembled branch is gone
+      the integration branch is missing
       repaired: restore it at <integration>
     no problems found in 1 run
     ");

@@ -231,7 +231,7 @@ impl<'a> Faces<'a> {
             let note = task["note"].as_str().unwrap();
             let is_open = open.contains(&number);
             assert_eq!(
-                note.contains("a person resolves its conflict"),
+                note.contains("manual resolution in progress"),
                 is_open,
                 "{task}"
             );

@@ -104,11 +104,7 @@ fn a_disk_without_a_free_inode_is_full_too() {
         return;
     };
     let refused = scene.run("1. One\n   - run: touch one\n", &[]).expect(1);
-    assert!(
-        refused.err.contains("more files can be made at"),
-        "{}",
-        refused.err
-    );
+    assert!(refused.err.contains("free inodes at"), "{}", refused.err);
     disk.remount("nr_inodes=2000");
     scene.run("1. One\n   - run: touch one\n", &[]).expect(0);
 }
@@ -203,11 +199,11 @@ fn where_only_a_person_can_make_room_the_run_waits_for_one() {
     let first = scene.run_name();
     let three = "1. [THREE] Three\n   - run: echo 3 > three.txt\n";
     let mut dispatch = Background::run(&scene, three, &[]);
-    dispatch.wait_until_said("2 worktrees are kept at");
+    dispatch.wait_until_said("2 worktrees exist in");
     assert!(
         dispatch
             .said()
-            .contains("max_worktrees is 2; `dispatch clean` a run")
+            .contains("max_worktrees is 2; remove a finished run")
     );
     // Nothing of another run is removed automatically.
     assert_eq!(

@@ -37,7 +37,8 @@ fn a_change_of_what_all_worktrees_share_is_reported() {
         let task = place + 1;
         let said = format!("{what} changed while #{task} ran");
         assert!(ended.err.contains(&said), "{said}\n{}", ended.err);
-        let said = format!("• Dispatch saw {what} change while #{task} ran; it may have been you");
+        let said =
+            format!("• Dispatch found a change of {what} while #{task} ran; you may have made it");
         assert!(ended.out.contains(&said), "{said}\n{}", ended.out);
         let row = &board["tasks"][place];
         assert_eq!(row["outside_changes"], serde_json::json!([what]));
@@ -86,8 +87,9 @@ fn all_attempts_that_were_under_way_are_named() {
         "the branch mine",
         ".git/config",
     ] {
-        let said =
-            format!("• Dispatch saw {what} change while #1 and #2 ran; it may have been you");
+        let said = format!(
+            "• Dispatch found a change of {what} while #1 and #2 ran; you may have made it"
+        );
         assert!(ended.out.contains(&said), "{said}\n{}", ended.out);
     }
     before.assert_same(&scene.fingerprint());
@@ -131,7 +133,7 @@ fn a_change_after_dispatch_was_killed_is_reported_by_the_one_that_resumes() {
     let child = scene.start(&["resume"]);
     gate.open();
     let ended = wait(child).expect(0);
-    let said = "saw the branch mine change while #1 ran; it may have been you";
+    let said = "found a change of the branch mine while #1 ran; you may have made it";
     assert!(ended.out.contains(said), "{}", ended.out);
 }
 

@@ -265,7 +265,7 @@ fn what_would_make_a_conflict_worse_waits_where_that_is_asked_for() {
         "{}",
         scene.statuses()
     );
-    let note = "Waits for the end of a conflict between #1 and #2";
+    let note = "Waiting for the conflict between #1 and #2 to end";
     assert_eq!(scene.json()["tasks"][3]["note"], note);
     until("the note on the board", || scene.board().contains(note));
     two.open();

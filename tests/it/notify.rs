@@ -67,7 +67,7 @@ fn a_program_is_told_what_a_person_may_want_to_know() {
     task-failed "B" null | #2 Fail failed: broken
     quota-parked "C" null | agent is parked until 2026-11-22 11:00 UTC: You've hit your usage limit. Try again at 11:00 AM.
     run-ended null 3 | Shop has ended: 1 of 4 done, 1 failed
-    person-needed null 3 | Shop needs a person
+    attention-needed null 3 | Shop needs attention
     "#);
     let failed = &told[0];
     assert_eq!(failed["version"], 1);
@@ -161,7 +161,7 @@ fn the_desktop_is_told_by_its_own_program() {
     insta::assert_snapshot!(shown("desktop = true"), @r"
     --app-name=dispatch|dispatch|#1 Fail failed: broken|
     --app-name=dispatch|dispatch|Shop has ended: 0 of 1 done, 1 failed|
-    --app-name=dispatch|dispatch|Shop needs a person|
+    --app-name=dispatch|dispatch|Shop needs attention|
     ");
     assert_eq!(shown("desktop = false"), "");
 }

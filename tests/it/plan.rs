@@ -75,7 +75,7 @@ fn check_shows_warnings_and_all_errors() {
       |
     3 | 2. b — blocked by #3
       |                   ^^
-    hint: tasks are named by a number, #1 to #2, or a tag
+    hint: use a number from #1 to #2, or a tag
     exit 2
     ");
 }

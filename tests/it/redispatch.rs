@@ -54,10 +54,7 @@ fn a_task_that_met_another_is_done_again_on_top_of_it_and_keeps_both() {
     let trailers = "--format=%(trailers:key=Dispatch-Resolved,valueonly)";
     let commits = scene.git(&["log", "--first-parent", "--grep=^Merge #2", trailers, &tip]);
     assert_eq!(commits.trim(), "redispatched src/app.ts");
-    assert_eq!(
-        found["resolved"][0]["how"],
-        "by doing it again on top of #1"
-    );
+    assert_eq!(found["resolved"][0]["how"], "by re-dispatch on top of #1");
     // What it had before is kept, and what it has now stands on what it met.
     let kept = scene.rev(&format!(
         "refs/dispatch/attempts/{}/two/1",
@@ -140,7 +137,7 @@ fn one_that_comes_to_nothing_leaves_the_earlier_result_to_a_person() {
     assert_eq!(task["attempts"], 2);
     assert_eq!(
         task["note"],
-        "dispatched again on top of #1 and #3 in vain: I cannot keep both"
+        "re-dispatch on top of #1 and #3 failed: I cannot keep both"
     );
     let found = integration(&scene);
     assert_eq!(found["left_out"][0]["task"], 2);
@@ -153,7 +150,11 @@ fn one_that_comes_to_nothing_leaves_the_earlier_result_to_a_person() {
             .nth(1),
         Some("TWO")
     );
-    assert!(ended.out.contains("in vain"), "{}", ended.out);
+    assert!(
+        ended.out.contains("re-dispatch on top of #1 and #3 failed"),
+        "{}",
+        ended.out
+    );
     scene.git(&["fsck", "--strict", "--no-dangling"]);
 }
 
@@ -182,7 +183,7 @@ fn one_that_still_conflicts_falls_to_a_person() {
         found["left_out"][0]["failed_strategies"],
         json!([{"strategy": "redispatched", "reason": "its new result conflicts, too"}])
     );
-    let said = "dispatching it again: its new result conflicts, too";
+    let said = "re-dispatch: its new result conflicts, too";
     assert!(ended.out.contains(said), "{}", ended.out);
 }
 

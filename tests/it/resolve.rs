@@ -86,7 +86,7 @@ fn the_whole_way_from_the_conflict_to_the_landing() {
     );
     assert!(place.join("free").exists());
     let note = &scene.json()["tasks"][1]["note"];
-    assert_eq!(note, "(a person resolves its conflict)");
+    assert_eq!(note, "(manual resolution in progress)");
     // Unresolved conflicts are refused, with the reason.
     refused(
         go_on(&scene),
@@ -139,7 +139,7 @@ fn the_whole_way_from_the_conflict_to_the_landing() {
     assert_eq!(commits.trim(), "manual src/app.ts");
     let board = scene.dispatch(&["board"]).expect(0).out;
     assert!(
-        board.contains("content conflict settled, by hand"),
+        board.contains("content conflict resolved by hand"),
         "{board}"
     );
     assert!(!place.exists());

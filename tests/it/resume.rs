@@ -371,21 +371,21 @@ fn what_was_found_and_what_is_done_about_it_stands_in_one_table() {
     // A name as long as the run's, so that the columns stay where they are.
     let same_name = |said: String| {
         said.replace(&run, "RUN").replace(
-            "  made again",
-            &format!("{}made again", " ".repeat(run.len() - 1)),
+            "  restored",
+            &format!("{}restored", " ".repeat(run.len() - 1)),
         )
     };
     let said = same_name(table(&dispatch.said()));
     insta::assert_snapshot!(said, @r"
-    Tasks  Found                                              Done about it
-    #1     passed                                             kept
-    #2     its worker is alive                                taken up
-    #3     its worker has ended meanwhile                     its result is taken
-    #4     its worker lost its supervisor                     ended; what it left is kept; queued again
-    #5     its worktree is gone                               queued again, in a new worktree
-    #6     not started yet                                    queued
-    #1     its branch is gone: dispatch/RUN/t1                made again
-    —      the board is gone: dispatch/RUN/integration        made again
+    Tasks  Found                                                 Action
+    #1     passed                                                kept
+    #2     its worker is running                                 attached
+    #3     its worker exited meanwhile                           its result is recorded
+    #4     its worker lost its supervisor                        killed; its work is kept; queued again
+    #5     its worktree is missing                               queued again, in a new worktree
+    #6     not started yet                                       queued
+    #1     its branch is missing: dispatch/RUN/t1                restored
+    —      the board is missing: dispatch/RUN/integration        restored
     ");
     assert_eq!(same_name(table(&looked.err)), said);
     assert!(scene.has(&scene.branch("t1")));
@@ -449,13 +449,13 @@ fn a_run_goes_on_with_an_edited_plan_and_says_what_that_means() {
     let run = scene.run_name();
     let ended = scene.dispatch(&["resume", "--plan", &plan]).expect(0);
     insta::assert_snapshot!(table(&ended.err), @r"
-    Tasks   Found                                            Done about it
+    Tasks   Found                                            Action
     #1      passed                                           kept
-    #1      other files, limits or order in the edited plan  kept; they hold from its next attempt on
-    #2, #5  changed in the edited plan                       done again
-    #3      depends on what is done again                    done again
+    #1      other files, limits or order in the edited plan  kept; they apply from its next attempt
+    #2, #5  changed in the edited plan                       starts again
+    #3      depends on a task that starts again              starts again
     #6      new in the edited plan                           queued
-    #4      not in the edited plan                           given up; its branch stays
+    #4      not in the edited plan                           skipped; its branch is kept
     ");
     let ran = fs::read_to_string(&said).unwrap();
     let times = |name: &str| ran.lines().filter(|line| *line == name).count();
@@ -504,7 +504,7 @@ fn a_plan_that_was_edited_is_never_taken_over_without_a_word() {
     scene.plan(&edited);
     gate.open();
     let ended = scene.dispatch(&["resume"]).expect(0);
-    let row = "the plan's file differs from the plan of the run: ../plan.md  not used; `--plan` takes it over";
+    let row = "the plan file differs from the plan of the run: ../plan.md  ignored; use `--plan` to apply it";
     assert!(table(&ended.err).contains(row), "{}", ended.err);
     assert_done(&scene);
 }
@@ -527,7 +527,7 @@ fn other_limits_in_an_edited_plan_hold_from_the_next_attempt_on_and_keep_results
     // A failed task needs attention, whatever its limits are now.
     let ended = scene.dispatch(&["resume", "--plan", &file]).expect(3);
     assert!(
-        ended.err.contains("they hold from its next attempt on"),
+        ended.err.contains("they apply from its next attempt"),
         "{}",
         ended.err
     );

@@ -155,7 +155,7 @@ fn what_an_agent_says_decides_whatever_its_exit_code() {
     goose-error: FAILED blocker | Authentication failed: invalid api key (blocker) | the agent's output: "invalid api key" | cost null
     goose-turns: FAILED logic | I've reached the maximum number of actions I can do without user input. Would you like me to continue? (logic error) | the agent's output: max-turns | cost null
     goose-credits: FAILED blocker | Please add credits to your account, then resend your message to continue. (blocker) | the agent's output: credits | cost null
-    goose-cut: FAILED transient | the output of the agent breaks off (transient error) | the output ends without a final result | cost null
+    goose-cut: FAILED transient | the agent's output is truncated (transient error) | the output ends without a final result | cost null
     "#);
     let report = scene.dispatch(&["report", "--markdown"]).expect(0).out;
     let of_report = |word: &str| {
@@ -171,7 +171,7 @@ fn what_an_agent_says_decides_whatever_its_exit_code() {
     insta::assert_snapshot!(notices.join("\n").replace(&scene.run_name(), "<run>"), @r"
     claude-limit is parked until 2026-11-22 11:00 UTC: You've hit your limit · resets 11am (UTC)
     codex-limit is parked until 2026-11-22 22:03 UTC: You've hit your usage limit. Visit https://example.com/usage to purchase more credits or try again at Nov 22nd, 2026 10:03 PM.
-    `dispatch resume <run>` goes on then, with `--unpark` at once
+    continue then with `dispatch resume <run>`, or immediately with `--unpark`
     ");
 }
 
@@ -199,10 +199,10 @@ fn an_agent_that_changed_nothing_has_not_succeeded() {
     ];
     let said = said.map(|(name, how)| told(&run(name, how)));
     insta::assert_snapshot!(said.join("\n"), @r"
-    FAILED logic | ended without a change (logic error) | no change in the worktree | cost 0.0016
-    FAILED logic | ended without a change (logic error) | no change in the worktree | cost null
-    FAILED blocker | ended without a change: its worker runs it with `--sandbox read-only`, so it may not write (blocker) | no change in the worktree, and the command of its worker | cost null
-    FAILED blocker | ended without a change, was refused: $ bash -lc 'cargo fetch' (Read-only file system) (blocker) | no change in the worktree, and the agent was refused | cost null
+    FAILED logic | no change (logic error) | no change in the worktree | cost 0.0016
+    FAILED logic | no change (logic error) | no change in the worktree | cost null
+    FAILED blocker | no change: the worker's command has `--sandbox read-only`, so the agent may not write (blocker) | no change in the worktree, and the command of its worker | cost null
+    FAILED blocker | no change, because the agent was refused: $ bash -lc 'cargo fetch' (Read-only file system) (blocker) | no change in the worktree, and the agent was refused | cost null
     ");
 }
 
@@ -211,7 +211,7 @@ fn a_stream_that_breaks_off_is_no_success_and_two_results_are_one() {
     let half = run("claude-success", &["write=a.txt", "half"]);
     let twice = run("claude-success", &["write=a.txt", "twice"]);
     insta::assert_snapshot!([told(&half), told(&twice)].join("\n"), @r"
-    FAILED transient | the output of the agent breaks off (transient error) | the output ends without a final result | cost null
+    FAILED transient | the agent's output is truncated (transient error) | the output ends without a final result | cost null
     DONE - | Done. Files created: a.txt. Decisions: none. Issues: none. | - | cost 0.0016
     ");
 }
@@ -250,8 +250,8 @@ fn an_agent_that_takes_more_turns_or_money_than_it_may_is_ended() {
         bounded("opencode-success", &[], "max_turns = 1"),
     ];
     insta::assert_snapshot!(said.join("\n"), @r"
-    FAILED logic | ended after 1 turn, all it may take (logic error) | limit of 1 turn | cost null
-    FAILED logic | ended because it has cost more than $0.0100 (logic error) | limit of $0.0100 | cost 0.03
+    FAILED logic | stopped after 1 turn, its limit (logic error) | limit of 1 turn | cost null
+    FAILED logic | stopped because it cost more than $0.0100 (logic error) | limit of $0.0100 | cost 0.03
     DONE - | Done. Files created: a.txt. Decisions: none. Issues: none. | - | cost 0.0016
     DONE - | Done. Files created: a.txt. | - | cost 0.00028
     ");
@@ -262,7 +262,7 @@ fn an_agent_that_says_nothing_runs_into_the_stall_limit() {
     let settings = "[run]\nstall_timeout = \"100ms\"\n";
     let scene = replaying("claude-success", &["silent"], settings);
     scene.run(PLAN, &[]);
-    insta::assert_snapshot!(told(&scene), @"FAILED transient | silent for 100ms (transient error) | stall limit of 100ms | cost null");
+    insta::assert_snapshot!(told(&scene), @"FAILED transient | no output for 100ms (transient error) | stall limit of 100ms | cost null");
 }
 
 #[test]
@@ -302,7 +302,7 @@ fn a_user_says_what_further_words_mean() {
     let refused = scene
         .dispatch(&["run", &scene.plan(PLAN), "--yes"])
         .expect(1);
-    insta::assert_snapshot!(scene.normal(&refused.err), @"error: invalid failure patterns in <root>/shop/errors.toml: the failure patterns have version 2, and only 1 is understood");
+    insta::assert_snapshot!(scene.normal(&refused.err), @"error: invalid failure patterns in <root>/shop/errors.toml: unsupported version 2; only version 1 is supported");
 }
 
 #[test]
@@ -318,10 +318,10 @@ fn an_agent_that_is_not_let_in_is_not_started_for_every_task_of_the_run() {
         scene.statuses(),
         "1 FAILED · 2 FAILED · 3 QUEUED · 4 QUEUED · 5 DONE"
     );
-    let said = "agent starts nothing more, as it was not let in for #1 and #2: Invalid API key";
+    let said = "no more tasks start on agent: authentication failed for #1 and #2: Invalid API key";
     assert_eq!(ended.err.matches(said).count(), 1, "{}", ended.err);
     let notices = scene.json()["notices"].to_string();
     assert!(notices.contains(said), "{notices}");
-    let hint = "goes on with its other tasks once that is repaired";
+    let hint = "fix the authentication, then continue its other tasks with";
     assert!(notices.contains(hint), "{notices}");
 }

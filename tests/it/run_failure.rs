@@ -308,9 +308,9 @@ fn a_failure_beside_a_conflict_names_the_steps_for_both() {
         format!("{name} `dispatch resume {run} --plan ../plan.md`"),
         format!("1. See what conflicts: `dispatch conflicts {run}`"),
         format!("2. Try #2 again: `dispatch retry {run} 2`"),
-        format!("3. Or settle the conflict of #2 by hand: `dispatch resolve {run} 2`"),
+        format!("3. Or resolve the conflict of #2 by hand: `dispatch resolve {run} 2`"),
         format!("4. Assemble again: `dispatch assemble {run}`"),
-        format!("5. Or land what is there without #2 and #3: `dispatch land {run}`"),
+        format!("5. Or land the incomplete result without #2 and #3: `dispatch land {run}`"),
     ];
     for step in &steps {
         assert!(ended.out.contains(step), "{step}\n{}", ended.out);

@@ -32,7 +32,7 @@ fn a_task_that_leaves_its_files_is_remarked_on() {
     );
     assert!(!row("2").contains("outside") && !row("3").contains("outside"));
     let shown = scene.dispatch(&["show", "1"]).expect(0).out;
-    let sentence = "it changed what it did not declare: c.txt, +1 more";
+    let sentence = "changed paths outside its `files`: c.txt, +1 more";
     assert!(shown.contains(sentence), "{shown}");
     let report = scene.dispatch(&["report"]).expect(0).out;
     assert!(report.contains(sentence), "{report}");
@@ -62,7 +62,7 @@ fn leaving_the_files_fails_the_attempt_where_that_is_asked_for() {
     assert_eq!(tasks[0]["attempts"], 1, "it is not tried again by itself");
     let note = tasks[0]["note"].as_str().unwrap();
     assert!(
-        note.starts_with("it changed what it did not declare: c.txt, +1 more"),
+        note.starts_with("changed paths outside its `files`: c.txt, +1 more"),
         "{note}"
     );
     // Nothing of it is lost.

@@ -42,12 +42,12 @@ fn a_landing_of_any_shape_is_taken_back_with_its_files_and_can_land_again() {
         assert_eq!(json["landed"], serde_json::Value::Null);
         assert_eq!(json["undone_landing"]["to"], new.as_str());
         assert!(
-            scene.board().contains("it was taken back from main"),
+            scene.board().contains("the landing on main was undone"),
             "{}",
             scene.board()
         );
         let board = scene.dispatch(&["status", &run]).expect(0).out;
-        assert!(board.contains("Taken back from main"), "{board}");
+        assert!(board.contains("Undone landing on main"), "{board}");
         // An undone landing does not count as landed for `clean`.
         scene.dispatch(&["clean"]).expect(0);
         assert!(scene.has(&scene.branch("a")));

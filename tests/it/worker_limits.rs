@@ -129,7 +129,7 @@ fn a_run_ends_in_order_when_the_reset_is_far_and_resume_goes_on_afterwards() {
     Run <run> · base <base> on main · started 2026-11-22 09:14 UTC · paused
     1 of 3 done · 2 queued
     agent is parked until 2026-11-22 11:00 UTC: You've hit your usage limit. Try again at 11:00 AM.
-    `dispatch resume <run>` goes on then, with `--unpark` at once
+    continue then with `dispatch resume <run>`, or immediately with `--unpark`
 
     #  Task   Worker   Status  Notes
     1  One    agent-1  QUEUED
@@ -155,7 +155,7 @@ fn a_run_ends_in_order_when_the_reset_is_far_and_resume_goes_on_afterwards() {
     ## Notices
 
     - agent is parked until 2026-11-22 11:00 UTC: You've hit your usage limit. Try again at 11:00 AM.
-    - `dispatch resume <run>` goes on then, with `--unpark` at once
+    - continue then with `dispatch resume <run>`, or immediately with `--unpark`
     ");
     assert_eq!(scene.json()["state"], "paused");
     let listed = scene.dispatch(&["workers"]).expect(0).out;
@@ -229,12 +229,12 @@ fn nothing_more_starts_once_the_run_has_cost_what_it_may() {
         let lines = ended
             .out
             .lines()
-            .filter(|l| l.contains("spent") || l.contains("--max-cost"));
+            .filter(|l| l.contains("cost limit") || l.contains("--max-cost"));
         lines.collect::<Vec<_>>().join("\n").replace(&run, "<run>")
     };
     insta::assert_snapshot!(of(&ended), @r"
-    nothing more starts: $0.7500 of $0.5000 are spent
-    `dispatch resume <run> --max-cost 1.50` lets it cost more and goes on
+    no more tasks start: cost limit reached ($0.7500 of $0.5000)
+    continue with a higher limit: `dispatch resume <run> --max-cost 1.50`
     ");
     assert_eq!(scene.statuses(), "1 DONE · 2 QUEUED");
     assert_eq!(scene.json()["cost"], 0.75);

@@ -75,7 +75,7 @@ fn a_set_up_that_fails_is_a_blocker_of_its_own_kind_and_the_worker_never_runs() 
     scene.run(&plan, &[]).expect(3);
     let board = scene.json();
     assert_eq!(board["tasks"][0]["class"], "blocker");
-    let note = "set-up `echo looking; echo no compiler; exit 3` failed: no compiler (blocker, the worker never ran)";
+    let note = "set-up `echo looking; echo no compiler; exit 3` failed: no compiler (blocker; the worker never ran)";
     assert_eq!(board["tasks"][0]["note"], note);
     let report: serde_json::Value =
         serde_json::from_str(&scene.dispatch(&["report", "--json"]).expect(0).out).unwrap();
@@ -88,10 +88,10 @@ fn a_set_up_that_fails_is_a_blocker_of_its_own_kind_and_the_worker_never_runs() 
     let markdown = scene.dispatch(&["report", "--markdown"]).expect(0).out;
     for said in [
         "[FAILED, no retry]",
-        "- **Error type:** Blocker in the set-up of its worktree (the worker never ran; non-retryable until it is removed)",
+        "- **Error type:** Blocker in the worktree set-up (the worker never ran; non-retryable until it is fixed)",
         "looking\n  no compiler",
         "): Set-up failed, not counted — `` set-up `echo looking; echo no compiler; exit 3` failed: no compiler ``",
-        "repair the set-up of worktrees, then `dispatch retry",
+        "fix the worktree set-up, then `dispatch retry",
     ] {
         assert!(markdown.contains(said), "{said}\n{markdown}");
     }
@@ -252,7 +252,7 @@ fn a_set_up_that_is_broken_for_the_whole_run_is_tried_for_two_tasks_and_said_onc
         scene.statuses(),
         "1 FAILED · 2 QUEUED · 3 FAILED · 4 BLOCKED by #3"
     );
-    let said = "nothing more starts: no worktree can be set up, as for #1 and #3: set-up `pwd;";
+    let said = "no more tasks start: worktree set-up failed for #1 and #3: set-up `pwd;";
     assert_eq!(ended.err.matches(said).count(), 1, "{}", ended.err);
     let board = scene.json();
     let notices: Vec<&str> = board["notices"]
@@ -263,7 +263,7 @@ fn a_set_up_that_is_broken_for_the_whole_run_is_tried_for_two_tasks_and_said_onc
         .collect();
     assert!(notices[0].starts_with(said), "{notices:?}");
     let hint = format!(
-        "`dispatch resume {}` goes on with the others once that is repaired",
+        "fix the set-up, then continue with `dispatch resume {}`",
         scene.run_name()
     );
     assert_eq!(notices[1..], [hint.as_str()]);

@@ -1,13 +1,13 @@
-//! Scripted checks: who is named, and how many runs that takes.
+//! Searches over scripted checks: the named culprits and the number of runs.
 
 #![allow(clippy::unwrap_used)]
 
 use crate::assembly::culprit::*;
 use crate::model::task_list::comma_list;
 
-/// The checks as the script wants them: `2+4` fails the check when #2 and #4 are in, `2:a`
-/// fails the test `a` of it, `0` fails on the base, `~3` fails only the first time #3 is in,
-/// `3+!4` fails with #3 and without #4; `/` goes on to the next check.
+/// The checks by script: `2+4` fails the check with #2 and #4, `2:a` fails its test `a`, `0` fails
+/// on the base, `~3` fails only the first time with #3, `3+!4` fails with #3 and without #4; `/`
+/// separates checks.
 struct Script {
     rules: Vec<(usize, String)>,
     tries: BTreeMap<(Vec<TaskNumber>, usize), usize>,
@@ -60,7 +60,7 @@ fn numbers(text: &str) -> Vec<TaskNumber> {
         .collect()
 }
 
-/// `1 2 3<1,2`.
+/// Parses `1 2 3<1,2`.
 fn search(order: &str, script: &str, reruns: usize) -> CulpritSearch {
     let mut built_on = BTreeMap::new();
     let tasks = order.split_whitespace().map(|word| {
@@ -139,7 +139,7 @@ fn play(order: &str, script: &str) -> String {
 }
 
 #[test]
-fn what_passes_as_a_whole_runs_once() {
+fn a_passing_set_runs_once() {
     insta::assert_snapshot!(play("1 2 3 4", ""), @r"
     #1, #2, #3, #4 passes
     stand: #1, #2, #3, #4
@@ -202,7 +202,7 @@ fn three_that_only_fail_together_are_all_named() {
 }
 
 #[test]
-fn what_fails_on_the_base_too_blames_nobody() {
+fn failures_on_the_base_have_no_culprit() {
     insta::assert_snapshot!(play("1 2 3 4", "0"), @r"
     #1, #2, #3, #4 fails
     base fails
@@ -225,7 +225,7 @@ fn what_fails_on_the_base_too_blames_nobody() {
 }
 
 #[test]
-fn what_was_red_and_is_green_now_is_fixed() {
+fn a_failure_on_the_base_that_passes_now_is_fixed() {
     insta::assert_snapshot!(play("1 2", "!1:old / 0:other"), @r"
     #1, #2 fails
     base fails
@@ -236,7 +236,7 @@ fn what_was_red_and_is_green_now_is_fixed() {
 }
 
 #[test]
-fn what_passes_when_run_again_is_flaky() {
+fn a_failure_that_disappears_in_a_rerun_is_flaky() {
     insta::assert_snapshot!(play("1 2 3 4", "~3"), @r"
     #1, #2, #3, #4 fails
     base passes
@@ -247,7 +247,7 @@ fn what_passes_when_run_again_is_flaky() {
 }
 
 #[test]
-fn a_flaky_boundary_moves_the_blame_to_where_it_belongs() {
+fn a_flaky_boundary_does_not_hide_the_culprit() {
     // With #4 in it always fails; without it, #1 makes it fail once for each set.
     insta::assert_snapshot!(play("1 2 3 4", "4 ~1"), @r"
     #1, #2, #3, #4 fails
@@ -267,7 +267,7 @@ fn a_flaky_boundary_moves_the_blame_to_where_it_belongs() {
 }
 
 #[test]
-fn what_was_built_on_the_guilty_one_goes_with_it() {
+fn candidates_built_on_the_culprit_are_removed_with_it() {
     insta::assert_snapshot!(play("1 2<1 3<2 4 5<2", "2+4"), @r"
     #1, #2, #3, #4, #5 fails
     base passes
@@ -298,7 +298,7 @@ fn what_was_built_on_the_guilty_one_goes_with_it() {
 }
 
 #[test]
-fn every_guilty_one_is_found() {
+fn every_culprit_is_found() {
     insta::assert_snapshot!(play("1 2 3 4", "1 / 2+4"), @r"
     #1, #2, #3, #4 fails
     base passes
@@ -331,7 +331,7 @@ fn only_the_checks_up_to_the_failing_one_run_while_searching() {
 }
 
 #[test]
-fn one_that_does_not_merge_without_the_guilty_one_is_left_out_too() {
+fn a_candidate_that_only_merges_with_the_culprit_is_removed_too() {
     let mut search = search("1 2 3", "1", 0);
     let mut script = Script::new("1");
     let verdict = loop {
@@ -368,7 +368,7 @@ fn the_number_of_runs_reaches_its_bound_and_never_exceeds_it() {
 }
 
 #[test]
-fn generated_guilty_sets_are_found_exactly_and_within_the_bound() {
+fn generated_culprit_sets_are_found_exactly_and_within_the_bound() {
     let mut rng = fastrand::Rng::with_seed(5);
     for _ in 0..400 {
         let count = rng.u32(1..=20);
@@ -389,8 +389,8 @@ fn generated_guilty_sets_are_found_exactly_and_within_the_bound() {
     }
 }
 
-/// The simulation that the choice of the method rests on: how many candidates, how likely each of
-/// them fails alone, and the runs that bisecting cumulative prefixes takes on average.
+/// The simulation behind the choice of the method: the number of candidates, the probability that
+/// one fails alone, and the average number of runs of the bisection.
 const SIMULATED: [(usize, f64, f64); 6] = [
     (10, 0.05, 3.2),
     (10, 0.1, 4.9),
@@ -415,7 +415,7 @@ fn on_average_it_takes_no_more_runs_than_was_simulated() {
             let failing = script.split_whitespace().count();
             assert_eq!(verdict.culprits.len(), failing);
             assert!(search.runs() <= max_runs(count, 0, &vec![0; failing]));
-            // The simulation asks neither the base nor who the partners of a culprit are.
+            // The simulation runs neither the base nor the search for partners.
             let more = |line: &&String| {
                 let set = line.split(' ').count() - 1;
                 line.starts_with("base") || (set == 1 && line.ends_with("fails"))
@@ -433,7 +433,7 @@ fn on_average_it_takes_no_more_runs_than_was_simulated() {
 }
 
 #[test]
-fn where_nothing_fails_one_run_is_all_whatever_the_number() {
+fn one_run_is_enough_if_nothing_fails() {
     for count in [1, 2, 10, 30, 100] {
         let order: Vec<String> = (1..=count).map(|number| number.to_string()).collect();
         let mut search = search(&order.join(" "), "", 1);

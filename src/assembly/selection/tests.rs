@@ -1,4 +1,4 @@
-//! What is chosen: by hand, against brute force, and against first come, first served.
+//! Selections by hand, against brute force, and against first come, first served.
 
 #![allow(clippy::unwrap_used)]
 
@@ -6,8 +6,8 @@ use crate::model::task_list::comma_list;
 
 use crate::assembly::selection::*;
 
-/// `1 2<1 3! 4- 5+9 | 1x2 2x3 | 3,1`: `<` built on, `!` moves or deletes, `-` left out, `+`
-/// priority; at the end what a person wants first.
+/// Parses `1 2<1 3! 4- 5+9 | 1x2 2x3 | 3,1`: `<` built on, `!` moves or deletes, `-` left out, `+`
+/// priority; at the end the user's order.
 pub(crate) fn input(text: &str) -> OrderInput {
     let mut parts = text.split('|');
     let number = |text: &str| TaskNumber(text.trim().parse().unwrap());
@@ -45,7 +45,7 @@ fn show(text: &str) -> String {
     let chosen: Vec<TaskNumber> = choice.chosen.into_iter().collect();
     let mut lines = vec![comma_list(&chosen)];
     let out = choice.left_out.iter();
-    lines.extend(out.map(|out| format!("{} {}; {}", out.task, out.why(), out.remedy())));
+    lines.extend(out.map(|out| format!("{} {}; {}", out.task, out.explanation(), out.remedy())));
     lines.join("\n")
 }
 
@@ -53,21 +53,21 @@ fn show(text: &str) -> String {
 fn one_that_conflicts_with_many_stays_out_for_them() {
     insta::assert_snapshot!(show("1 2 3 4 | 1x2 1x3 1x4"), @r"
     #2, #3, #4
-    #1 conflicts with #2, #3 and #4; comes in when it is dispatched again on top of #2, #3, #4, or in place of #2, #3, #4 (--order 1)
+    #1 conflicts with #2, #3 and #4; included after a re-dispatch on top of #2, #3, #4, or in place of #2, #3, #4 (--order 1)
     ");
 }
 
 #[test]
-fn what_was_built_on_a_task_counts_with_it() {
+fn tasks_built_on_a_task_count_with_it() {
     insta::assert_snapshot!(show("1 2 3<2 4<2 | 1x2"), @r"
     #2, #3, #4
-    #1 conflicts with #2; comes in when it is dispatched again on top of #2, or in place of #2, #3, #4 (--order 1)
+    #1 conflicts with #2; included after a re-dispatch on top of #2, or in place of #2, #3, #4 (--order 1)
     ");
     insta::assert_snapshot!(show("1 2 3<1 4<3 | 1x2 | 2"), @r"
     #2
-    #1 conflicts with #2; comes in when it is dispatched again on top of #2, or in place of #2 (--order 1)
-    #3 built on #1, which is left out; comes in with #1
-    #4 built on #1, which is left out; comes in with #1
+    #1 conflicts with #2; included after a re-dispatch on top of #2, or in place of #2 (--order 1)
+    #3 built on #1, which is left out; included with #1
+    #4 built on #1, which is left out; included with #1
     ");
 }
 
@@ -75,35 +75,35 @@ fn what_was_built_on_a_task_counts_with_it() {
 fn among_equals_editors_stay_then_priority_then_the_lower_number() {
     insta::assert_snapshot!(show("1! 2 | 1x2"), @r"
     #2
-    #1 conflicts with #2; comes in when it is dispatched again on top of #2, or in place of #2 (--order 1)
+    #1 conflicts with #2; included after a re-dispatch on top of #2, or in place of #2 (--order 1)
     ");
     insta::assert_snapshot!(show("1 2+5 | 1x2"), @r"
     #2
-    #1 conflicts with #2; comes in when it is dispatched again on top of #2, or in place of #2 (--order 1)
+    #1 conflicts with #2; included after a re-dispatch on top of #2, or in place of #2 (--order 1)
     ");
     insta::assert_snapshot!(show("1 2 | 1x2"), @r"
     #1
-    #2 conflicts with #1; comes in when it is dispatched again on top of #1, or in place of #1 (--order 2)
+    #2 conflicts with #1; included after a re-dispatch on top of #1, or in place of #1 (--order 2)
     ");
 }
 
 #[test]
-fn a_persons_words_go_before_the_largest_set() {
+fn the_users_choice_outranks_the_largest_set() {
     insta::assert_snapshot!(show("1 2 3 4 | 1x2 1x3 1x4 | 1"), @r"
     #1
-    #2 conflicts with #1; comes in when it is dispatched again on top of #1, or in place of #1 (--order 2)
-    #3 conflicts with #1; comes in when it is dispatched again on top of #1, or in place of #1 (--order 3)
-    #4 conflicts with #1; comes in when it is dispatched again on top of #1, or in place of #1 (--order 4)
+    #2 conflicts with #1; included after a re-dispatch on top of #1, or in place of #1 (--order 2)
+    #3 conflicts with #1; included after a re-dispatch on top of #1, or in place of #1 (--order 3)
+    #4 conflicts with #1; included after a re-dispatch on top of #1, or in place of #1 (--order 4)
     ");
     insta::assert_snapshot!(show("1 2 3<2 4- 5<4 | 1x2"), @r"
     #2, #3
-    #1 conflicts with #2; comes in when it is dispatched again on top of #2, or in place of #2, #3 (--order 1)
-    #4 left out by a person; comes in when it is no longer left out
-    #5 built on #4, which is left out; comes in with #4
+    #1 conflicts with #2; included after a re-dispatch on top of #2, or in place of #2, #3 (--order 1)
+    #4 left out by the user; included when it is no longer left out
+    #5 built on #4, which is left out; included with #4
     ");
 }
 
-/// A set of up to `most` tasks with everything that can be said about them.
+/// Generates an input of up to `most` tasks.
 pub(crate) fn random(rng: &mut fastrand::Rng, most: u32) -> OrderInput {
     let count = rng.u32(1..=most);
     let sparse = rng.u8(2..12);
@@ -133,7 +133,7 @@ pub(crate) fn random(rng: &mut fastrand::Rng, most: u32) -> OrderInput {
     input
 }
 
-/// Whether a set may go in, said as plainly as possible and without the code under test.
+/// Returns `true` if a set may be assembled, computed without the code under test.
 fn may_go_in(input: &OrderInput, set: &BTreeSet<TaskNumber>) -> bool {
     let closed = input.tasks.iter().all(|task| {
         let known = |on: &&TaskNumber| input.tasks.iter().any(|task| task.number == **on);

@@ -59,7 +59,7 @@ struct WireTask {
     /// Its number.
     task: u32,
     /// The reason, as one sentence.
-    why: String,
+    reason: String,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -87,7 +87,7 @@ struct WirePair<'a> {
     conflict: bool,
     /// The reason for which it counts although git merges it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    why: Option<&'static str>,
+    reason: Option<&'static str>,
     /// The class of the worst unit.
     class: Class,
     /// From 0 (none) to 5 (blocked).
@@ -197,7 +197,7 @@ fn wire_pair<'a>(results: &'a Results, subject: &Subject, pair: &'a PairVerdict)
         tasks: tasks.map(|(a, b)| [a.0, b.0]),
         verdict: pair.verdict,
         conflict: pair.is_conflict(),
-        why: pair.counts_though_merged(),
+        reason: pair.counts_though_merged(),
         class: pair.class,
         severity: pair.severity,
         bases: pair.bases.iter().map(ToString::to_string).collect(),
@@ -244,7 +244,7 @@ fn without_candidate(subject: &Subject) -> Vec<WireTask> {
         .filter(|(_, branch)| branch.is_none())
         .map(|(number, _)| WireTask {
             task: number.0,
-            why: run.why_without_candidate(number),
+            reason: run.why_without_candidate(number),
         })
         .collect()
 }

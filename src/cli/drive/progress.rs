@@ -18,7 +18,7 @@ use crate::report::board::json;
 use crate::report::board::view::{BoardView, TaskRow};
 use crate::report::notification::notifications;
 use crate::report::words::{
-    locked_out_sentence, out_of_money_sentence, parked_sentence, set_up_broken_sentence,
+    access_denied_sentence, cost_limit_sentence, parked_sentence, setup_failed_sentence,
 };
 use crate::ui::Ui;
 use crate::ui::progress::Progress;
@@ -219,11 +219,9 @@ fn said(event: &Event) -> Option<String> {
             worker,
             tasks,
             message,
-        } => Some(locked_out_sentence(worker, tasks, message)),
-        Event::SetupBroken { tasks, message } => Some(set_up_broken_sentence(tasks, message)),
-        Event::CostLimitReached { spent, max_cost } => {
-            Some(out_of_money_sentence(*spent, *max_cost))
-        }
+        } => Some(access_denied_sentence(worker, tasks, message)),
+        Event::SetupBroken { tasks, message } => Some(setup_failed_sentence(tasks, message)),
+        Event::CostLimitReached { spent, max_cost } => Some(cost_limit_sentence(*spent, *max_cost)),
         _ => None,
     }
 }
@@ -231,7 +229,7 @@ fn said(event: &Event) -> Option<String> {
 /// Names what changed outside an attempt's worktree while it ran.
 fn outside_sentence(task: TaskNumber, outcome: &Outcome) -> Option<String> {
     let changes = outcome.outside_changes.iter();
-    let changes: Vec<&str> = changes.map(|change| change.what.as_str()).collect();
+    let changes: Vec<&str> = changes.map(|change| change.name.as_str()).collect();
     let what = changes.join(", ");
     (!changes.is_empty()).then(|| format!("{what} changed while {task} ran"))
 }

@@ -26,7 +26,7 @@ use crate::model::ids::{RunId, TaskNumber};
 use crate::model::integration::Landing;
 use crate::model::run::RunState;
 use crate::model::status::Status;
-use crate::report::board::text::why_left_out;
+use crate::report::board::text::left_out_reason;
 use crate::report::suggest;
 use crate::ui::Ui;
 
@@ -331,7 +331,7 @@ fn say_what_is_missing(
                 let mut out = state.integration.iter().flat_map(|found| &found.left_out);
                 let out = out.find(|out| out.task == task.number);
                 out.map_or("left out".to_owned(), |out| {
-                    format!("left out, {}", why_left_out(out))
+                    format!("left out, {}", left_out_reason(out))
                 })
             }
             false => status.to_string(),

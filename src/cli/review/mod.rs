@@ -16,7 +16,7 @@ use crate::model::integration::LeftOutReason;
 use crate::model::run::RunState;
 use crate::model::task_change::{Placement, TaskChange};
 use crate::model::task_list::and_list;
-use crate::report::board::text::why_left_out;
+use crate::report::board::text::left_out_reason;
 use crate::report::conflict_suggestion::suggestion;
 use crate::report::suggest;
 use crate::report::words::resolved;
@@ -128,7 +128,7 @@ fn pages(here: &RepoContext, state: &RunState) -> Result<Vec<Page>, CommandError
             None => Vec::new(),
         };
         let left_out = match state.placement(task) {
-            Placement::LeftOut(out) => Some(why_left_out(out)),
+            Placement::LeftOut(out) => Some(left_out_reason(out)),
             _ => None,
         };
         Ok(Page {

@@ -45,7 +45,7 @@ pub(super) async fn judge(
 /// Returns the changes outside its worktree, where they are not allowed.
 fn forbidden_changes(case: &Case) -> Option<Fact> {
     let is_forbidden = case.execution.context.settings.run.outside_writes == Reaction::Fail;
-    let what = case.meanwhile.iter().map(|change| change.what.clone());
+    let what = case.meanwhile.iter().map(|change| change.name.clone());
     let what: Vec<String> = what.collect();
     (is_forbidden && !what.is_empty()).then_some(Fact::ChangedOutside(what))
 }

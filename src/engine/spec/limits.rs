@@ -47,6 +47,6 @@ impl Bounds {
             .filter(|most| matches!(cost, Cost::Known(spent) if spent > *most));
         by_turns
             .map(Fact::OutOfTurns)
-            .or_else(|| by_cost.map(|most| Fact::OutOfMoney(Cost::Known(most).to_string())))
+            .or_else(|| by_cost.map(|most| Fact::OutOfBudget(Cost::Known(most).to_string())))
     }
 }

@@ -1,4 +1,4 @@
-//! The order of the evidence, one case a line.
+//! The ranking of the evidence, one case a line.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -35,7 +35,7 @@ fn worker(class: &str, message: &str) -> WorkerError {
     }
 }
 
-/// `class | message | evidence` of each case.
+/// Renders `class | message | evidence` of each case.
 fn table(cases: &[Evidence]) -> String {
     let mut table = String::new();
     for case in cases {
@@ -53,7 +53,7 @@ fn table(cases: &[Evidence]) -> String {
 }
 
 #[test]
-fn what_dispatch_did_itself_comes_first() {
+fn facts_that_dispatch_observed_come_first() {
     let hour = Duration::from_secs(3600);
     let full = Evidence {
         facts: vec![Fact::TimedOut(hour), Fact::DiskFull],
@@ -70,15 +70,15 @@ fn what_dispatch_did_itself_comes_first() {
     ]), @r"
     blocker | the disk is full | writing failed
     transient | timed out after 2h | time limit of 2h
-    transient | silent for 30m | stall limit of 30m
-    cancelled | cancelled by a person | ended by dispatch
-    interrupted | interrupted with the run | ended by dispatch
+    transient | no output for 30m | stall limit of 30m
+    cancelled | cancelled by the user | stopped by dispatch
+    interrupted | interrupted with the run | stopped by dispatch
     blocker | could not start the worker: claude: No such file or directory | the worker could not be started
     ");
 }
 
 #[test]
-fn the_workers_own_word_outweighs_the_work_and_the_exit() {
+fn the_workers_report_outranks_the_work_and_the_exit() {
     let with = |class, message| Evidence {
         facts: vec![Fact::NoChange],
         error: Some(worker(class, message)),
@@ -91,9 +91,9 @@ fn the_workers_own_word_outweighs_the_work_and_the_exit() {
         with("quota", "limit until 10:00"),
         with("never heard of", "odd"),
     ]), @r"
-    input | vitest not in package.json | the worker's own word: input
-    transient | bye | the worker's own word: rate_limit
-    quota | limit until 10:00 | the worker's own word: quota
+    input | vitest not in package.json | the worker's report: input
+    transient | bye | the worker's report: rate_limit
+    quota | limit until 10:00 | the worker's report: quota
     transient | odd | exit code 75 (EX_TEMPFAIL)
     ");
 }
@@ -113,14 +113,14 @@ fn the_state_of_the_work_is_logic() {
     ]), @r"
     logic | the work does not contain the commit it started from; it is kept | the history of the work
     logic | a merge or rebase was left unfinished; the work is kept | the state of the worktree
-    logic | vendor/x is a repository of its own, whose content git would drop | the content of the worktree
+    logic | vendor/x is a nested repository, whose content git would drop | the content of the worktree
     logic | check `npm test` failed | a failed check
-    logic | ended without a change | no change in the worktree
+    logic | no change | no change in the worktree
     ");
 }
 
 #[test]
-fn exits_say_what_sysexits_and_timeout_mean_by_them() {
+fn exit_codes_follow_sysexits_and_timeout() {
     let codes = [
         1, 2, 64, 65, 66, 69, 70, 71, 73, 74, 75, 77, 78, 124, 125, 126, 127, 137, 139, 143,
     ];
@@ -152,7 +152,7 @@ fn exits_say_what_sysexits_and_timeout_mean_by_them() {
     logic | exit code 139 (SIGSEGV) | exit code 139 (SIGSEGV)
     transient | exit code 143 (SIGTERM) | exit code 143 (SIGTERM)
     transient | signal 9 (SIGKILL) | signal 9 (SIGKILL)
-    logic | no exit was seen | no exit was seen
+    logic | no exit status | no exit status
     ");
 }
 
@@ -183,7 +183,7 @@ fn known_texts_count_in_the_last_lines_only() {
 }
 
 #[test]
-fn the_root_cause_is_somebodys_words_or_nothing() {
+fn the_root_cause_is_reported_or_absent() {
     let check = Evidence {
         facts: vec![Fact::CheckFailed {
             command: "npm test".to_owned(),

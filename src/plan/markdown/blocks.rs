@@ -1,45 +1,47 @@
-//! The blocks of a Markdown text as a tree with places. What a line says is left to the raw text.
+//! Parses the blocks of a Markdown text into a tree with positions.
+//!
+//! The content of lines is taken from the raw text.
 
 use pulldown_cmark::{Event, HeadingLevel, Parser, Tag, TagEnd};
 
 use crate::plan::span::Span;
 
-/// Deeper blocks are never looked at, and a tree of any depth could not be dropped safely.
+/// The maximum depth; deeper blocks are not needed, and dropping a deep tree could overflow.
 const DEPTH: usize = 8;
 
-/// One block.
+/// A block.
 #[derive(Debug)]
 pub(super) struct Block {
-    /// What it is.
+    /// The kind.
     pub(super) kind: Kind,
-    /// Where it stands; the end may include empty lines.
+    /// The position; the end may include empty lines.
     pub(super) span: Span,
-    /// The blocks in it.
+    /// The nested blocks.
     pub(super) children: Vec<Block>,
 }
 
-/// What a block is.
+/// The kind of a block.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Kind {
-    /// With its level, from 1.
+    /// A heading with its level, from 1.
     Heading(u8),
-    /// Lines of text, also those that stand in a tight list without a paragraph of their own.
+    /// Lines of text, in a paragraph or in a tight list.
     Text,
     /// A list with bullets.
     Bullets,
-    /// A list with numbers, and the first of them.
+    /// A numbered list, with its first number.
     Numbers(u64),
-    /// One item of a list.
+    /// An item of a list.
     Item,
-    /// A code block and what is in it.
+    /// A code block with its content.
     Code(String),
     /// A block of HTML.
     Html,
-    /// A rule, a quote and whatever else.
+    /// A rule, a quote or any other block.
     Other,
 }
 
-/// All blocks of a text.
+/// Parses the blocks of a text.
 pub(super) fn read(text: &str) -> Vec<Block> {
     let mut tree = Tree::default();
     for (event, span) in Parser::new(text).into_offset_iter() {
@@ -52,7 +54,7 @@ pub(super) fn read(text: &str) -> Vec<Block> {
 struct Tree {
     top: Vec<Block>,
     open: Vec<Block>,
-    /// Open blocks that are too deep to be kept.
+    /// The number of open blocks beyond the maximum depth.
     deeper: usize,
 }
 
@@ -113,7 +115,7 @@ impl Tree {
         }
     }
 
-    /// Text directly in an item, without a paragraph.
+    /// Adds text directly in an item, without a paragraph.
     fn inline(&mut self, span: Span) {
         let Some(item) = self.open.last_mut().filter(|top| top.kind == Kind::Item) else {
             return;
@@ -132,7 +134,7 @@ impl Tree {
     }
 }
 
-/// `None` for what is inside of a line.
+/// Returns the kind of a block tag; `None` for inline tags.
 fn kind_of(tag: &Tag<'_>) -> Option<Kind> {
     match tag {
         Tag::Heading { level, .. } => Some(Kind::Heading(level_of(*level))),
@@ -147,7 +149,7 @@ fn kind_of(tag: &Tag<'_>) -> Option<Kind> {
     }
 }
 
-/// The counterpart of [`kind_of`]; no extension that has more blocks is switched on.
+/// Returns `true` for the end of a block; no extension with other blocks is enabled.
 fn is_block(tag: TagEnd) -> bool {
     matches!(
         tag,

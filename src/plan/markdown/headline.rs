@@ -1,31 +1,31 @@
-//! The headline of a task: `[AUTH] Implement authentication — Worker 1 — blocked by #2, #3`.
+//! Parses the headline of a task: `[AUTH] Implement it — Worker 1 — blocked by #2, #3`.
 
 use crate::base::text::one_line;
 use crate::plan::fields::split_names;
 use crate::plan::markdown::raw::trimmed;
 use crate::plan::span::{At, Span};
 
-/// A headline taken apart.
+/// The parts of a headline.
 #[derive(Debug, Default)]
 pub(super) struct Headline {
     /// The tag, if there is one.
     pub(super) tag: Option<At<String>>,
-    /// What is left.
+    /// The title.
     pub(super) title: At<String>,
-    /// `Worker 1`.
+    /// The label, such as `Worker 1`.
     pub(super) label: Option<At<String>>,
     /// The names after `blocked by`.
     pub(super) blocked_by: Vec<At<String>>,
 }
 
 impl Headline {
-    /// Whether something follows the title.
+    /// Returns `true` if a label or dependencies follow the title.
     pub(super) fn has_suffix(&self) -> bool {
         self.label.is_some() || !self.blocked_by.is_empty()
     }
 }
 
-/// Takes the raw text of a headline apart; line breaks in it are spaces.
+/// Parses the raw text of a headline; line breaks count as spaces.
 pub(super) fn parse(text: &str, span: Span) -> Headline {
     let mut headline = Headline::default();
     let mut rest = trimmed(text, span);
@@ -44,7 +44,7 @@ pub(super) fn parse(text: &str, span: Span) -> Headline {
     headline
 }
 
-/// `[AUTH]` at the start, not the beginning of a link; an empty checkbox is no tag.
+/// Parses `[AUTH]` at the start; links and empty checkboxes are not tags.
 fn tag(text: &str, rest: &Span) -> Option<(Option<At<String>>, usize)> {
     let inside = text[rest.clone()].strip_prefix('[')?;
     let length = inside.find([']', '[', '\n', '\r'])?;
@@ -68,7 +68,7 @@ enum Suffix {
     BlockedBy(Vec<At<String>>),
 }
 
-/// The last dash with something known behind it, and where what stands before it ends.
+/// Parses the last known suffix after a dash; returns it with the end of the text before it.
 fn suffix(text: &str, rest: &Span, found: &Headline) -> Option<(usize, Suffix)> {
     let slice = &text[rest.clone()];
     for (i, dash) in slice.rmatch_indices(['-', '–', '—']) {
@@ -115,7 +115,7 @@ fn blocked_by(text: &str, tail: &Span) -> Option<Vec<At<String>>> {
     (!names.is_empty()).then_some(names)
 }
 
-/// `Worker 1`, `worker api-2`: one word behind it.
+/// Returns `true` for `Worker 1` or `worker api-2`, with one word after it.
 pub(super) fn is_label(text: &str) -> bool {
     if text.len() > 60 {
         return false;
@@ -131,7 +131,7 @@ pub(super) fn is_label(text: &str) -> bool {
     first && name && words.next().is_none()
 }
 
-/// Words in a title that read like a dependency, which they are not.
+/// Returns `true` if a title contains text that looks like a dependency.
 pub(super) fn looks_blocked(title: &str) -> bool {
     let title = title.to_lowercase();
     ["blocked by", "depends on #", "depends on:"]
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn a_headline_comes_apart_whatever_dash_and_order() {
+    fn a_headline_is_parsed_with_any_dash_and_order() {
         let lines = [
             "Plain",
             "[API] Build — Worker 1",

@@ -1,13 +1,13 @@
-//! The list of fields under a task's headline.
+//! Parses the list of fields below a task's headline.
 //!
-//! Only a bullet list that follows the headline directly can hold fields, so that a prompt with
-//! any prose before its lists needs no care. Such a list is the fields if
+//! Only a bullet list directly below the headline can contain fields, so a prompt that starts with
+//! prose needs no mark. Such a list contains fields if
 //!
-//! * its first item is `key: value` with a known key (then every other item must be a field too,
-//!   so that a slip does not turn `worker: claude` into prose), or
-//! * all of its items look like `key: value` and one of the keys is known or nearly so.
+//! * its first item is `key: value` with a known key (then every other item must be a field too, so
+//!   that a typo does not turn `worker: claude` into prose), or
+//! * all of its items look like `key: value` and one of the keys is known or nearly known.
 //!
-//! Otherwise it is the beginning of the prompt. Below `<!-- prompt -->` everything is prompt.
+//! Otherwise the prompt starts with it. Below `<!-- prompt -->` everything is prompt.
 
 use crate::plan::collector::{Collector, RawDiagnostic, quoted};
 use crate::plan::diagnostic::Code;
@@ -18,7 +18,7 @@ use crate::plan::markdown::raw::{line_end, marker, trimmed, unmargined};
 use crate::plan::normal;
 use crate::plan::span::{At, Span};
 
-/// Whether a bullet list directly under a headline is fields.
+/// Returns `true` if a bullet list directly below a headline contains fields.
 pub(super) fn is_field_list(text: &str, list: &Block) -> bool {
     if list.kind != Kind::Bullets {
         return false;
@@ -34,13 +34,13 @@ pub(super) fn is_field_list(text: &str, list: &Block) -> bool {
     keys.first().is_some_and(known) || (all_keys && keys.iter().any(|key| known(key) || near(key)))
 }
 
-/// Whether a list has nothing but known fields, wherever it stands.
+/// Returns `true` if a list contains only known fields, wherever it is.
 pub(super) fn is_only_known_fields(text: &str, list: &Block) -> bool {
     let known = |item: &Block| key_of(text, item).is_some_and(|key| is_known(&key.name));
     list.kind == Kind::Bullets && list.children.iter().all(known)
 }
 
-/// The fields of a list that [`is_field_list`].
+/// Parses the fields of a list for which [`is_field_list`] holds.
 pub(super) fn read(text: &str, list: &Block, findings: &mut Collector) -> Vec<Member> {
     let items = list.children.iter();
     items
@@ -51,8 +51,11 @@ pub(super) fn read(text: &str, list: &Block, findings: &mut Collector) -> Vec<Me
 fn read_field(text: &str, item: &Block, findings: &mut Collector) -> Option<Member> {
     let Some(key) = key_of(text, item) else {
         let span = first_line(text, item);
-        let message = format!("{} is no `key: value`", quoted(&text[span.clone()]));
-        let hint = "a list that belongs to the prompt needs a line of prose before it";
+        let message = format!(
+            "invalid field {}: not a `key: value`",
+            quoted(&text[span.clone()])
+        );
+        let hint = "put a line of prose before a list that belongs to the prompt";
         findings.add(RawDiagnostic::error(Code::NotAField, span, message).hint(hint));
         return None;
     };
@@ -68,7 +71,7 @@ fn read_field(text: &str, item: &Block, findings: &mut Collector) -> Option<Memb
         && !inside.is_empty()
         && !inside.contains('`')
     {
-        let message = "the backticks are taken as part of the value";
+        let message = "the backticks are part of the value";
         let hint = format!("write {} without them", quoted(inside));
         findings
             .add(RawDiagnostic::warning(Code::Backticks, value.span.clone(), message).hint(hint));
@@ -90,7 +93,7 @@ fn read_value(text: &str, item: &Block, key: &Key) -> Result<At<Value>, RawDiagn
         .map_or(end, |block| end.min(block.span.start.max(key.value)));
     let span = trimmed(text, key.value..end);
     let inline = &text[span.clone()];
-    let two = || {
+    let several = || {
         let message = format!("{} has more than one value", quoted(&key.name));
         let hint = "a value is the rest of the line, or a nested list, or a code block";
         RawDiagnostic::error(Code::BadValue, key.span.clone(), message).hint(hint)
@@ -100,17 +103,16 @@ fn read_value(text: &str, item: &Block, key: &Key) -> Result<At<Value>, RawDiagn
         [only] if inline.is_empty() => match &only.kind {
             Kind::Code(code) => Ok(At::new(block_value(code), only.span.clone())),
             Kind::Bullets | Kind::Numbers(_) => Ok(list_value(text, only)),
-            _ => Err(two()),
+            _ => Err(several()),
         },
-        _ => Err(two()),
+        _ => Err(several()),
     }
 }
 
-/// A value that an editor has wrapped is one line again, except for commands: there it is not
-/// clear whether one was meant or two.
+/// Joins a wrapped value into one line, except commands, of which there may be several.
 fn one_line_value(key: &Key, inline: &str, span: Span) -> Result<At<Value>, RawDiagnostic> {
     if inline.contains(['\n', '\r']) && matches!(key.name.as_str(), "run" | "check") {
-        let message = format!("{} goes over several lines", quoted(&key.name));
+        let message = format!("{} spans several lines", quoted(&key.name));
         let hint = format!("put the lines in a code block below `{}:`", key.name);
         return Err(RawDiagnostic::error(Code::BadValue, span, message).hint(hint));
     }
@@ -119,7 +121,7 @@ fn one_line_value(key: &Key, inline: &str, span: Span) -> Result<At<Value>, RawD
     Ok(At::new(Value::Raw(lines.join(" ")), span))
 }
 
-/// What stands in a code block, without its last line end.
+/// Returns the content of a code block without its last line end.
 fn block_value(code: &str) -> Value {
     Value::Text(code.strip_suffix('\n').unwrap_or(code).to_owned())
 }
@@ -144,11 +146,11 @@ fn list_value(text: &str, list: &Block) -> At<Value> {
     At::new(Value::List(list.children.iter().map(entry).collect()), span)
 }
 
-/// The key that an item begins with.
+/// The key at the start of an item.
 struct Key {
     name: String,
     span: Span,
-    /// Where the value begins, with white space before it.
+    /// The start of the value, including white space.
     value: usize,
 }
 
@@ -157,8 +159,9 @@ fn first_line(text: &str, item: &Block) -> Span {
     trimmed(text, content..line_end(text, content))
 }
 
-/// `key: value`, also `**Key:** value`; without a space behind the colon only for a known key,
-/// because `http://…` is none.
+/// Parses the key of `key: value` or `**Key:** value`.
+///
+/// Without a space after the colon the key must be known, because of `http://…`.
 fn key_of(text: &str, item: &Block) -> Option<Key> {
     let line = first_line(text, item);
     let slice = &text[line.clone()];

@@ -1,15 +1,15 @@
-//! A plan in Markdown.
+//! Parses plans in Markdown.
 //!
-//! The structure (headings, lists, what belongs to what) is what CommonMark says; the words
-//! (titles, values, prompts) are taken from the raw text.
+//! The structure (headings, lists, nesting) follows CommonMark; the texts (titles, values, prompts)
+//! are taken from the raw text.
 //!
 //! * The title is the first heading of level 1.
-//! * If there is a heading "Dispatch Plan", tasks stand below it, up to the next heading of its
-//!   level or above; otherwise every numbered list is tasks. Everything else is for the reader.
-//! * Headings that begin with "Independent" or "Dependent" say what a task without dependencies
-//!   means, and "Shared Context" (anywhere) has the context: one entry for each item or block.
-//! * The number of a task is the one written. Only when all items of a list have the same number
-//!   are they counted from it, as Markdown does.
+//! * If there is a heading "Dispatch Plan", tasks are below it, up to the next heading of its level
+//!   or above; otherwise every numbered list contains tasks. Everything else is for the reader.
+//! * Headings that start with "Independent" or "Dependent" set the default dependencies, and "Shared
+//!   Context" (anywhere) contains the context: one entry for each item or block.
+//! * The number of a task is the written one. If all items of a list have the same number, they are
+//!   counted from it, as in Markdown.
 
 use crate::base::text::one_line;
 use crate::plan::collector::{Collector, RawDiagnostic};
@@ -28,7 +28,7 @@ mod unread;
 
 pub(super) use render::render;
 
-/// Reads a plan; any text is Markdown, so there is always something to check.
+/// Parses a plan; any text is valid Markdown, so there is always a draft.
 pub(super) fn parse(text: &str, findings: &mut Collector) -> Draft {
     let blocks = blocks::read(text);
     let mut reader = Reader::new(text, &blocks, findings);
@@ -37,7 +37,7 @@ pub(super) fn parse(text: &str, findings: &mut Collector) -> Draft {
     reader.draft
 }
 
-/// What a heading means for the blocks below it.
+/// The meaning of a heading for the blocks below it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Section {
     Plain,
@@ -50,9 +50,9 @@ struct Reader<'a> {
     text: &'a str,
     findings: &'a mut Collector,
     draft: Draft,
-    /// The lowest level at which a heading "Dispatch Plan" counts; `None` if there is none.
+    /// The lowest level at which a heading "Dispatch Plan" counts; `None` without one.
     plan_heading: Option<u8>,
-    /// The level of the plan's heading once it was seen.
+    /// The level of the plan's heading, once parsed.
     plan_level: Option<u8>,
     in_plan: bool,
     section: Section,
@@ -63,7 +63,7 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     fn new(text: &'a str, blocks: &[Block], findings: &'a mut Collector) -> Reader<'a> {
-        // A plan may itself be called "Dispatch Plan".
+        // The title of a plan may be "Dispatch Plan".
         let levels = blocks.iter().filter_map(|block| match block.kind {
             Kind::Heading(level) => is_plan(&heading(text, block).value).then_some(level),
             _ => None,
@@ -182,7 +182,7 @@ impl<'a> Reader<'a> {
     fn stray_list(&mut self, list: &Block) {
         if list::is_field_list(self.text, list) {
             let span = self.first_line(list);
-            let message = "these fields belong to no task";
+            let message = "these fields are outside any task";
             let finding = RawDiagnostic::error(Code::StrayField, span, message);
             self.findings.add(finding.hint(self.indent_hint()));
         } else if self.draft.tasks.is_empty() {
@@ -200,13 +200,13 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Indented text below a task was meant to be part of it. Other prose is for the reader.
+    /// Warns about indented text below a task, which was meant to belong to it.
     fn stray_text(&mut self, block: &Block) {
         let line = raw::line_start(self.text, block.span.start);
         let is_indented = self.text[line..].starts_with([' ', '\t']);
         if is_indented && !self.draft.tasks.is_empty() {
             let span = self.first_line(block);
-            let message = "this text belongs to no task, though it is indented";
+            let message = "this text is indented, but outside any task";
             let finding = RawDiagnostic::warning(Code::StrayText, span, message);
             self.findings.add(finding.hint(self.indent_hint()));
         }
@@ -221,16 +221,16 @@ impl<'a> Reader<'a> {
     fn indent_hint(&self) -> String {
         match self.draft.tasks.last() {
             Some(task) => format!(
-                "to belong to task #{}, lines need at least {} spaces before them",
+                "indent the lines of task #{} by at least {} spaces",
                 task.number.as_ref().map_or(0, |number| number.value),
                 task.column
             ),
-            None => "fields stand in a nested list below the line of their task".to_owned(),
+            None => "put fields in a nested list below the line of their task".to_owned(),
         }
     }
 }
 
-/// The title that the first heading of level 1 gives.
+/// Returns the title in the first heading of level 1.
 fn title_beside(title: &At<String>, is_plan: bool) -> Option<At<String>> {
     let value = if is_plan {
         title.value["dispatch plan".len()..].trim_start_matches([':', '-', '–', '—', ' '])
@@ -240,7 +240,7 @@ fn title_beside(title: &At<String>, is_plan: bool) -> Option<At<String>> {
     (!value.is_empty()).then(|| At::new(value.to_owned(), title.span.clone()))
 }
 
-/// The raw words of a heading.
+/// Returns the raw text of a heading.
 fn heading(text: &str, block: &Block) -> At<String> {
     let span = raw::trimmed(text, block.span.clone());
     let words = text[span.clone()].trim_start();
@@ -253,7 +253,7 @@ fn heading(text: &str, block: &Block) -> At<String> {
     At::new(one_line(words), span)
 }
 
-/// `# Title ##` has a closing sequence, `# C#` has not.
+/// Removes a closing sequence: `# Title ##` has one, `# C#` does not.
 fn without_closing(words: &str) -> &str {
     let open = words.trim_end_matches('#');
     if open.is_empty() || open.ends_with([' ', '\t']) {

@@ -1,19 +1,19 @@
-//! The raw text around a place: lines, list markers, columns.
+//! Finds lines, list markers and columns in the raw text.
 
 use crate::plan::normal;
 use crate::plan::span::Span;
 
-/// Where the line of this place begins.
+/// Returns the start of the line at a position.
 pub(super) fn line_start(text: &str, at: usize) -> usize {
     text[..at].rfind(['\n', '\r']).map_or(0, |i| i + 1)
 }
 
-/// Where the line of this place ends, without its line end.
+/// Returns the end of the line at a position, without the line end.
 pub(super) fn line_end(text: &str, at: usize) -> usize {
     text[at..].find(['\n', '\r']).map_or(text.len(), |i| at + i)
 }
 
-/// Where the next line begins, or the end of the text.
+/// Returns the start of the next line, or the end of the text.
 pub(super) fn next_line(text: &str, at: usize) -> usize {
     let end = line_end(text, at);
     match &text.as_bytes()[end..] {
@@ -23,25 +23,25 @@ pub(super) fn next_line(text: &str, at: usize) -> usize {
     }
 }
 
-/// A span without the white space at both ends.
+/// Trims the white space at both ends of a span.
 pub(super) fn trimmed(text: &str, span: Span) -> Span {
     let slice = &text[span.clone()];
     let start = span.start + slice.len() - slice.trim_start().len();
     start..start + slice.trim().len()
 }
 
-/// The first line of an item and the shape of its marker.
+/// The marker of a list item.
 #[derive(Debug)]
 pub(super) struct Marker {
-    /// The digits, or nothing for a bullet.
+    /// The digits; empty for a bullet.
     pub(super) number: Span,
-    /// Where the text of the item begins; the end of the line if it is empty.
+    /// The start of the item's text, or the end of an empty line.
     pub(super) content: usize,
-    /// The column in which everything of the item stands.
+    /// The column of the item's content.
     pub(super) column: usize,
 }
 
-/// Reads the marker that an item begins with.
+/// Parses the marker at the start of an item.
 pub(super) fn marker(text: &str, item: &Span) -> Marker {
     let digits = item.start + leading(&text[item.clone()], |c| c == ' ' || c == '\t');
     let after_digits = digits + leading(&text[digits..item.end], |c| c.is_ascii_digit());
@@ -51,7 +51,7 @@ pub(super) fn marker(text: &str, item: &Span) -> Marker {
     let marker_column = column_of(text, end);
     let content_column = column_of(text, content);
     let is_empty = content == line_end(text, end);
-    // CommonMark: more than four columns of space belong to the content, which is then code.
+    // CommonMark: more than four columns of space make the content a code block.
     let column = match content_column - marker_column {
         1..=4 if !is_empty => content_column,
         _ => marker_column + 1,
@@ -67,7 +67,7 @@ fn leading(text: &str, wanted: impl Fn(char) -> bool) -> usize {
     text.len() - text.trim_start_matches(wanted).len()
 }
 
-/// The column of a place, with tab stops of four.
+/// Returns the column of a position, with tab stops of four.
 fn column_of(text: &str, at: usize) -> usize {
     let line = &text[line_start(text, at)..at];
     line.chars().fold(0, |column, c| match c {
@@ -76,7 +76,7 @@ fn column_of(text: &str, at: usize) -> usize {
     })
 }
 
-/// Lines of an item without the margin that makes them part of it.
+/// Returns the lines of an item without their indentation.
 pub(super) fn unmargined(text: &str, span: Span, column: usize) -> String {
     normal::dedent(&normal::lines(&text[span]), column)
 }

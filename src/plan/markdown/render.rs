@@ -1,7 +1,7 @@
-//! Writing a plan as Markdown, so that reading gives the same plan.
+//! Renders a plan as Markdown that parses to the same plan.
 //!
-//! Most plans look as a person would have written them. What Markdown cannot hold in a line goes
-//! into a field of its own (`title`, `label`), a nested list or a code block.
+//! Most plans look handwritten. Text that does not fit into a line of Markdown becomes a field
+//! (`title`, `label`), a nested list or a code block.
 
 use std::fmt::Write;
 
@@ -14,13 +14,13 @@ use crate::plan::wire::env_entries;
 use crate::plan::markdown::headline;
 use crate::plan::markdown::task::PROMPT_MARK;
 
-/// The whole plan.
+/// Renders a plan.
 pub(crate) fn render(plan: &Plan) -> String {
     let mut out = format!("# {}\n\n## Dispatch Plan\n", closed(plan.title()));
     let mut dependent = None;
     for task in plan.tasks() {
         let is_dependent = !task.depends_on.is_empty();
-        // Numbers ascend, so that a heading may come again.
+        // Numbers ascend, so a heading may be repeated.
         if dependent.replace(is_dependent) != Some(is_dependent) {
             out.push_str(match is_dependent {
                 false => "\n### Independent (parallel)\n",
@@ -38,7 +38,7 @@ pub(crate) fn render(plan: &Plan) -> String {
     out
 }
 
-/// A `#` at the end of a heading is taken as its closing sequence, so it needs one.
+/// Adds a closing `#` to a title that ends in `#`, which would be lost otherwise.
 fn closed(title: &str) -> String {
     match title.ends_with('#') {
         true => format!("{title} #"),
@@ -48,7 +48,7 @@ fn closed(title: &str) -> String {
 
 fn write_entry(out: &mut String, entry: &str) {
     let first = entry.lines().next().unwrap_or_default();
-    // Behind a hyphen, more hyphens would make a rule.
+    // After a hyphen, more hyphens would make a rule.
     let bullet = match first.trim_start_matches(['-', ' ', '\t']) {
         "" => '*',
         _ => '-',
@@ -75,15 +75,14 @@ fn write_task(out: &mut String, task: &Task) {
     out.push_str(&indent(&body, marker.len()));
 }
 
-/// White space, a list and a mark at the beginning of a prompt would be taken as part of what
-/// stands before it.
+/// Returns `true` if the start of a prompt would be parsed as part of the text before it.
 fn needs_mark(prompt: &str) -> bool {
     prompt.starts_with(char::is_whitespace)
         || prompt.starts_with(['-', '*', '+'])
         || prompt.starts_with("<!--")
 }
 
-/// The line of the task, and its title if the line cannot carry it.
+/// Renders the line of a task; also returns its title if the line cannot contain it.
 fn headline_of(task: &Task) -> (String, Option<&str>) {
     let line = line_with(task, &task.title);
     let read = headline::parse(&line, 0..line.len());
@@ -102,7 +101,7 @@ fn headline_of(task: &Task) -> (String, Option<&str>) {
 
 fn line_with(task: &Task, title: &str) -> String {
     let mut line = String::new();
-    // Only a letter at the beginning can never be the marker of something.
+    // Only a letter at the start cannot be parsed as a marker.
     if task.tag != default_tag(task) || !title.starts_with(char::is_alphabetic) {
         let _ = write!(line, "[{}] ", task.tag);
     }
@@ -127,7 +126,7 @@ fn inline_label(task: &Task) -> Option<&str> {
         .filter(|label| headline::is_label(label))
 }
 
-/// The nested list of fields.
+/// The rendered list of fields.
 struct Fields(String);
 
 impl Fields {
@@ -201,12 +200,12 @@ impl Fields {
     }
 }
 
-/// Whether a value can stand behind its key.
+/// Returns `true` if a value fits on the line of its key.
 fn is_line(value: &str) -> bool {
     !value.is_empty() && value.trim() == value && !value.contains(['\n', '\r'])
 }
 
-/// Whether a value can be an item of a list.
+/// Returns `true` if a value can be an item of a list.
 fn is_item(value: &str) -> bool {
     is_line(value)
         && !value.starts_with("```")
@@ -214,7 +213,7 @@ fn is_item(value: &str) -> bool {
         && !value.trim_start_matches(['-', ' ', '\t']).is_empty()
 }
 
-/// A code block with a fence that the value does not contain.
+/// Renders a code block with a fence that the value does not contain.
 fn fenced(value: &str) -> String {
     let mut longest = 2;
     let mut ticks = 0;

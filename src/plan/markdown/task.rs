@@ -1,4 +1,4 @@
-//! One numbered item as a task: headline, fields, prompt.
+//! Parses a numbered item into a task: headline, fields, prompt.
 
 use crate::plan::collector::{Collector, RawDiagnostic};
 use crate::plan::diagnostic::Code;
@@ -10,10 +10,10 @@ use crate::plan::markdown::raw::{self, Marker};
 use crate::plan::normal;
 use crate::plan::span::{At, Span};
 
-/// Everything below it is prompt, also what looks like fields.
+/// The mark below which everything is prompt, even text that looks like fields.
 pub(super) const PROMPT_MARK: &str = "<!-- prompt -->";
 
-/// Reads an item of a numbered list.
+/// Parses an item of a numbered list.
 pub(super) fn read(
     text: &str,
     item: &Block,
@@ -57,10 +57,10 @@ pub(super) fn read(
     task
 }
 
-/// The headline, where the next line begins, and the blocks from there on.
+/// Parses the headline; returns it with the start of the next line and the blocks below.
 ///
-/// A headline is the whole first paragraph, because editors wrap lines. But if a label or
-/// `blocked by` ends its first line, then so ends the headline, and the prompt begins.
+/// The headline is the whole first paragraph, because editors wrap lines. If a label or `blocked
+/// by` ends its first line, the headline ends there and the prompt begins.
 fn read_headline<'a>(
     text: &str,
     item: &'a Block,
@@ -100,10 +100,10 @@ fn headline_span<'a>(text: &str, item: &'a Block, line: Span) -> (Span, &'a [Blo
                 _ => 0,
             };
             let start = (start + marks).min(span.end);
-            // Inline spans may leave out the end of the line, such as a closing backslash.
+            // Inline spans may not include the end of the line, such as a closing backslash.
             (start..raw::line_end(text, span.end), rest)
         }
-        // A link definition is no block; anything else on this line is no title.
+        // A link definition is not a block; any other block on this line is not a title.
         Some((block, _)) if raw::line_start(text, block.span.start) <= line.start && !is_blank => {
             (line.start..line.start, &item.children)
         }
@@ -111,8 +111,9 @@ fn headline_span<'a>(text: &str, item: &'a Block, line: Span) -> (Span, &'a [Blo
     }
 }
 
-/// A place in the last line of a list. Its own span may include a link definition behind it, which
-/// belongs to the prompt.
+/// Returns a position in the last line of a list.
+///
+/// The span of the list may include a following link definition, which belongs to the prompt.
 fn last_place(text: &str, list: &Block) -> usize {
     let mut block = list;
     while let Some(last) = block.children.last() {
@@ -125,8 +126,10 @@ fn last_place(text: &str, list: &Block) -> usize {
     }
 }
 
-/// The span of an item may include a link definition behind it, too: what follows an empty line
-/// and does not stand in the column of the item is no part of it.
+/// Returns the end of an item.
+///
+/// Its span may include a following link definition: text after an empty line and left of the
+/// item's column does not belong to it.
 fn end_of_item(text: &str, span: Span, column: usize) -> usize {
     let mut at = span.start;
     let mut after_empty = false;
@@ -142,7 +145,7 @@ fn end_of_item(text: &str, span: Span, column: usize) -> usize {
     span.end.max(span.start)
 }
 
-/// Whether nothing stands before a block, not even a link definition, which is no block.
+/// Returns `true` if only white space precedes a block; link definitions are not blocks.
 fn is_next(text: &str, from: usize, block: &Block) -> bool {
     text[from..block.span.start.max(from)].trim().is_empty()
 }
@@ -157,8 +160,8 @@ fn warn_about_fields(text: &str, blocks: &[Block], findings: &mut Collector) {
         if list::is_only_known_fields(text, block) {
             let span = raw::trimmed(text, block.span.clone());
             let end = raw::line_end(text, span.start).min(span.end);
-            let message = "this list is part of the prompt, though it looks like fields";
-            let hint = "fields follow the line of their task, before any prose";
+            let message = "this list looks like fields, but is part of the prompt";
+            let hint = "put fields directly below the line of their task, before any prose";
             let finding = RawDiagnostic::warning(Code::FieldsAfterPrompt, span.start..end, message);
             findings.add(finding.hint(hint));
         }

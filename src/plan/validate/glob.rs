@@ -1,4 +1,4 @@
-//! The globs of `files`: checked, and compared.
+//! Checks and compares the globs of `files`.
 
 use globset::{GlobBuilder, GlobMatcher};
 
@@ -6,23 +6,23 @@ use crate::plan::collector::{RawDiagnostic, quoted};
 use crate::plan::diagnostic::Code;
 use crate::plan::span::At;
 
-/// Longer globs are a slip, and slow.
+/// The maximum length of a glob in bytes.
 const LONGEST: usize = 1000;
 
-/// The glob as it is kept: without `./` before it, and a folder (`src/`) means all below it.
+/// Checks and normalises a glob: removes `./`, and a folder (`src/`) covers everything below it.
 pub(super) fn check_glob(glob: &At<String>) -> Result<String, RawDiagnostic> {
     let written = glob.value.trim();
     let mut pattern = written;
     while let Some(rest) = pattern.strip_prefix("./") {
         pattern = rest.trim_start_matches('/');
     }
-    let bad = |why: String| {
-        let message = format!("{} is no glob: {why}", quoted(written));
+    let bad = |reason: String| {
+        let message = format!("invalid glob {}: {reason}", quoted(written));
         let hint = "globs look like `src/**`, `docs/*.md` or `Cargo.{toml,lock}`";
         RawDiagnostic::error(Code::BadGlob, glob.span.clone(), message).hint(hint)
     };
     if pattern.is_empty() || pattern == "." {
-        return Err(bad("it names nothing".to_owned()));
+        return Err(bad("it is empty".to_owned()));
     }
     if pattern.contains(char::is_control) {
         return Err(bad("it contains a control character".to_owned()));
@@ -52,26 +52,27 @@ fn leaves_repository(pattern: &str) -> bool {
             .any(|part| part == "..")
 }
 
-/// `*` and `?` do not match `/`, as in git.
+/// Compiles a glob in which `*` and `?` do not match `/`, as in git.
 fn compile(pattern: &str) -> Result<GlobMatcher, globset::Error> {
     let glob = GlobBuilder::new(pattern).literal_separator(true).build()?;
     Ok(glob.compile_matcher())
 }
 
-/// What stands before the first character with a meaning.
+/// Returns the part before the first special character.
 pub(super) fn literal_prefix(pattern: &str) -> &str {
     let end = pattern.find(['*', '?', '[', '{', '\\']);
     &pattern[..end.unwrap_or(pattern.len())]
 }
 
-/// Whether one path may match both globs. May say yes where no path does, never the other way
-/// round. A path without wildcards and without an extension also stands for everything below it.
+/// Returns `true` if a path may match both globs; false positives are possible.
+///
+/// A path without wildcards and without an extension also covers everything below it.
 pub(super) fn may_overlap(a: &str, b: &str) -> bool {
     match (expand(a), expand(b)) {
         (Some(left), Some(right)) => left
             .iter()
             .any(|a| right.iter().any(|b| plain_overlap(a, b))),
-        // What these may match is not worked out beyond their beginnings.
+        // For these globs only the literal prefixes are compared.
         _ => {
             let (a, b) = (literal_prefix(a), literal_prefix(b));
             a.starts_with(b) || b.starts_with(a)
@@ -79,8 +80,9 @@ pub(super) fn may_overlap(a: &str, b: &str) -> bool {
     }
 }
 
-/// The globs without braces that a glob stands for; `None` if it has escapes, braces next to
-/// character classes, or more than 64 forms.
+/// Expands the braces of a glob.
+///
+/// `None` if it has escapes, braces with character classes, or more than 64 alternatives.
 fn expand(pattern: &str) -> Option<Vec<String>> {
     if pattern.contains('\\') || (pattern.contains('{') && pattern.contains('[')) {
         return None;
@@ -107,7 +109,7 @@ fn expand(pattern: &str) -> Option<Vec<String>> {
     Some(done)
 }
 
-/// The outermost pair of braces that comes first.
+/// Finds the first outermost pair of braces.
 fn first_braces(pattern: &str) -> Option<(usize, usize)> {
     let start = pattern.find('{')?;
     let mut depth = 0;
@@ -122,7 +124,7 @@ fn first_braces(pattern: &str) -> Option<(usize, usize)> {
     None
 }
 
-/// The alternatives between the commas that are in no inner braces; they may be empty.
+/// Splits alternatives at commas outside inner braces; they may be empty.
 fn split_commas_within(inside: &str) -> Vec<&str> {
     let mut depth = 0;
     let is_comma = |c: char| {
@@ -144,7 +146,7 @@ fn plain_overlap(a: &str, b: &str) -> bool {
         parts.iter().all(|part| is_literal(part)) && !has_extension
     };
     let (a_open, b_open) = (is_folder(&a), is_folder(&b));
-    // reach[j]: whether the parts of `a` so far and the first j parts of `b` match one path.
+    // reach[j] is true if the parts of `a` so far and the first j parts of `b` match one path.
     let mut reach = vec![false; b.len() + 1];
     reach[0] = true;
     for i in 0..=a.len() {

@@ -1,4 +1,4 @@
-//! Dependencies: what the names mean, and that nothing waits for itself.
+//! Resolves the names of dependencies and finds cycles.
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -9,16 +9,17 @@ use crate::plan::diagnostic::Code;
 use crate::plan::span::At;
 use crate::plan::validate::Checked;
 
-/// Tasks by their places, without cycles.
+/// The acyclic graph of tasks by index.
 pub(super) struct Graph {
-    /// For each task its dependencies, ascending. Shared, because thousands of tasks may come
-    /// after the same thousands.
+    /// The dependencies of each task, ascending.
+    ///
+    /// Shared, because thousands of tasks may have the same thousands of dependencies.
     pub(super) dependencies: Vec<Rc<[usize]>>,
     /// All tasks, each after its dependencies.
     pub(super) order: Vec<usize>,
 }
 
-/// Finds out what each task depends on; `None` if there is no sound graph.
+/// Resolves the dependencies of all tasks; `None` after an error.
 pub(super) fn resolve(tasks: &[Checked], findings: &mut Collector) -> Option<Graph> {
     let before = findings.errors();
     let names = Names::of(tasks);
@@ -93,9 +94,7 @@ impl Names {
         match did_you_mean(&name.value, tags).and_then(|tag| self.tags.get_key_value(tag)) {
             Some((tag, _)) => finding.hint(format!("did you mean `{}`?", tag.to_uppercase())),
             None if count == 1 => finding.hint("there is only one task"),
-            None => finding.hint(format!(
-                "tasks are named by a number, #1 to #{count}, or a tag"
-            )),
+            None => finding.hint(format!("use a number from #1 to #{count}, or a tag")),
         }
     }
 }
@@ -105,8 +104,9 @@ fn self_dependency(name: &At<String>) -> RawDiagnostic {
     RawDiagnostic::error(Code::SelfDependency, name.span.clone(), message)
 }
 
-/// Under the heading "Dependent", no dependencies mean all independent tasks: those that stand
-/// elsewhere and have no dependencies themselves, so that this never makes a cycle.
+/// Adds all independent tasks as dependencies of tasks below "Dependent" that name none.
+///
+/// Independent tasks are elsewhere and have no dependencies, so this never creates a cycle.
 fn add_independent(tasks: &[Checked], graph: &mut [Rc<[usize]>], findings: &mut Collector) {
     let waits = |task: &Checked| task.after_independent && task.depends_on.is_empty();
     if !tasks.iter().any(waits) {
@@ -117,8 +117,8 @@ fn add_independent(tasks: &[Checked], graph: &mut [Rc<[usize]>], findings: &mut 
         .collect();
     for (task, dependencies) in tasks.iter().zip(graph).filter(|(task, _)| waits(task)) {
         if independent.is_empty() {
-            let message = "this task stands under `Dependent`, but there is nothing it waits for";
-            let hint = "say which: `— blocked by #1`";
+            let message = "this task is below `Dependent`, but has no dependencies";
+            let hint = "add them to its line: `— blocked by #1`";
             let finding =
                 RawDiagnostic::warning(Code::NothingToWaitFor, task.span.clone(), message);
             findings.add(finding.hint(hint));
@@ -135,8 +135,7 @@ enum State {
     InCycle,
 }
 
-/// Depth first: gives the order, and cycles without a task in common, each of which is one thing
-/// to repair.
+/// A depth-first search for the order of the tasks and for disjoint cycles.
 struct Search<'a> {
     graph: &'a [Rc<[usize]>],
     state: Vec<State>,
@@ -156,7 +155,7 @@ impl Search<'_> {
         search
     }
 
-    /// Without recursion, because a plan may be a chain of 10,000 tasks.
+    /// Searches from a task without recursion, because a plan may be a chain of 10,000 tasks.
     fn from(&mut self, start: usize) {
         if self.state[start] != State::New {
             return;
@@ -213,7 +212,7 @@ fn cycle_finding(tasks: &[Checked], cycle: &[usize]) -> RawDiagnostic {
         .depends_on
         .first()
         .map_or(&task.span, |name| &name.span);
-    let message = format!("these tasks wait for each other: {shown}");
-    let hint = "take one of these dependencies out";
+    let message = format!("dependency cycle: {shown}");
+    let hint = "remove one of these dependencies";
     RawDiagnostic::error(Code::Cycle, place.clone(), message).hint(hint)
 }

@@ -1,4 +1,4 @@
-//! From a draft to a plan, with everything that is wrong found at once.
+//! Validates a draft and builds the plan; reports all errors at once.
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
@@ -10,7 +10,7 @@ use crate::plan::collector::{Collector, RawDiagnostic};
 use crate::plan::diagnostic::Code;
 use crate::plan::draft::Draft;
 use crate::plan::span::{At, Span};
-use crate::plan::validate::task::Reading;
+use crate::plan::validate::task::TaskReader;
 use crate::plan::{MAX_TASKS, normal};
 
 mod glob;
@@ -19,41 +19,41 @@ mod overlap;
 mod task;
 mod value;
 
-/// What a plan is checked against.
+/// The context of a validation.
 pub(super) struct ParseContext<'a> {
-    /// What the text is called.
+    /// The name of the text.
     pub(super) name: &'a str,
-    /// The workers that exist; `None` if they are not to be checked.
+    /// The known workers; `None` skips the check.
     pub(super) workers: Option<&'a BTreeSet<String>>,
-    /// Reads the file of a prompt.
+    /// Loads the file of a prompt.
     pub(super) read_prompt: &'a dyn Fn(&str) -> Result<String, String>,
 }
 
-/// A task whose fields are read, with the places that later checks point to.
+/// A parsed task, with the positions for later checks.
 pub(super) struct Checked {
     /// The task; its dependencies are still empty.
     task: Task,
-    /// Where the task is named.
+    /// The position of the task.
     span: Span,
-    /// The number as written, and where.
+    /// The number as written.
     number: At<u64>,
-    /// Where the tag stands, if it is not the default.
+    /// The position of the tag; none for a default tag.
     tag: Option<Span>,
     /// The dependencies as written.
     depends_on: Vec<At<String>>,
-    /// Comes after all independent tasks if it has no dependencies of its own.
+    /// `true` if it follows all independent tasks, unless it has dependencies.
     after_independent: bool,
-    /// One for each of the task's `files`.
+    /// The positions of the task's `files`.
     files: Vec<Span>,
 }
 
-/// Checks a draft; the plan is `None` if any finding is an error.
+/// Validates a draft; returns `None` if any diagnostic is an error.
 pub(super) fn validate(
     draft: Draft,
-    surroundings: &ParseContext<'_>,
+    parse_context: &ParseContext<'_>,
     findings: &mut Collector,
 ) -> Option<Plan> {
-    let title = title(draft.title, surroundings.name, findings);
+    let title = title(draft.title, parse_context.name, findings);
     let context = context(draft.context, findings);
     if !count_is_right(draft.tasks.len(), draft.advice, findings) {
         return None;
@@ -61,7 +61,7 @@ pub(super) fn validate(
     let drafts = draft.tasks.into_iter().zip(1..);
     let mut tasks: Vec<Checked> = drafts
         .map(|(task, place)| {
-            Reading::new(draft.repeatable, surroundings, findings).read(task, place)
+            TaskReader::new(draft.repeatable, parse_context, findings).read(task, place)
         })
         .collect();
     tasks.sort_by_key(|task| task.number.value);
@@ -79,7 +79,7 @@ pub(super) fn validate(
     let tasks = tasks.into_iter().map(|checked| checked.task).collect();
     match Plan::new(title, context, tasks) {
         Ok(plan) => Some(plan),
-        // The checks above say more; this is the rule they must not be weaker than.
+        // The checks above give better messages and must be at least as strict as this rule.
         Err(error) => {
             findings.add(RawDiagnostic::error(Code::Cycle, 0..0, error.to_string()));
             None
@@ -87,7 +87,7 @@ pub(super) fn validate(
     }
 }
 
-/// The title, or else the stem of the file's name.
+/// Returns the title, or the stem of the file name.
 fn title(title: Option<At<String>>, name: &str, findings: &mut Collector) -> String {
     let Some(At { value, span }) = title else {
         let stem = Path::new(name).file_stem().and_then(|stem| stem.to_str());
@@ -132,7 +132,7 @@ fn count_is_right(count: usize, advice: &str, findings: &mut Collector) -> bool 
     false
 }
 
-/// Numbers run from 1 without gaps, because the board, `blocked by` and every command use them.
+/// Checks that numbers run from 1 without gaps, because boards and commands use them.
 fn check_numbers(tasks: &[Checked], findings: &mut Collector) {
     let mut previous = None;
     for task in tasks {
@@ -140,7 +140,7 @@ fn check_numbers(tasks: &[Checked], findings: &mut Collector) {
         let expected = previous.map_or(1, |previous| previous + 1);
         if previous == Some(*value) {
             let message = format!("two tasks have the number {value}");
-            let hint = "numbers go on from one list to the next";
+            let hint = "numbers continue from one list to the next";
             findings
                 .add(RawDiagnostic::error(Code::DuplicateNumber, span.clone(), message).hint(hint));
         } else if *value != expected {

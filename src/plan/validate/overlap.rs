@@ -1,4 +1,4 @@
-//! Tasks that may run at the same time and declare the same files.
+//! Warns about tasks that may run at the same time and declare the same files.
 
 use std::collections::HashSet;
 
@@ -9,8 +9,9 @@ use crate::plan::validate::Checked;
 use crate::plan::validate::glob::{literal_prefix, may_overlap};
 use crate::plan::validate::graph::Graph;
 
-/// How many pairs of globs are compared at most: ten thousand tasks that all declare `src/**`
-/// have fifty million, and the first hundred say enough.
+/// The maximum number of compared pairs of globs.
+///
+/// Ten thousand tasks that all declare `src/**` have fifty million pairs.
 const BUDGET: usize = 200_000;
 
 /// Warns about pairs of tasks without a path of dependencies between them.
@@ -26,7 +27,7 @@ pub(super) fn check(tasks: &[Checked], graph: &Graph, findings: &mut Collector) 
     }
 }
 
-/// In the order of what stands before the first wildcard.
+/// Returns the globs, sorted by the part before the first wildcard.
 fn globs(tasks: &[Checked]) -> Vec<Glob<'_>> {
     let mut declared = HashSet::new();
     let mut globs = Vec::new();
@@ -48,7 +49,7 @@ fn globs(tasks: &[Checked]) -> Vec<Glob<'_>> {
 
 type Pair<'a> = (&'a Glob<'a>, &'a Glob<'a>);
 
-/// One pair of globs for each pair of tasks, and whether all were compared.
+/// Returns one overlapping pair of globs for each pair of tasks, and `true` if all were compared.
 fn overlapping<'a>(globs: &'a [Glob<'a>], ancestors: &[Bits]) -> (Vec<Pair<'a>>, bool) {
     let mut seen = HashSet::new();
     let mut pairs = Vec::new();
@@ -70,8 +71,9 @@ fn overlapping<'a>(globs: &'a [Glob<'a>], ancestors: &[Bits]) -> (Vec<Pair<'a>>,
     (pairs, true)
 }
 
-/// Two globs can only meet if what one has before its first wildcard begins with what the other
-/// has; sorted by that, such globs follow each other.
+/// Returns the pairs that can overlap: one prefix starts with the other.
+///
+/// In sorted order such globs follow each other.
 fn candidates<'a>(globs: &'a [Glob<'a>]) -> impl Iterator<Item = Pair<'a>> {
     globs.iter().enumerate().flat_map(move |(i, a)| {
         let after = globs[i + 1..].iter();
@@ -100,7 +102,8 @@ fn report(tasks: &[Checked], mut pairs: Vec<Pair<'_>>, findings: &mut Collector)
                 quoted(second.pattern)
             ),
         };
-        let message = format!("tasks #{number} and #{second_number} may run at once and {both}");
+        let message =
+            format!("tasks #{number} and #{second_number} may run at the same time and {both}");
         let hint = format!("let #{second_number} be `blocked by #{number}`, or narrow the files");
         let span = other.files[second.place].clone();
         findings.add(RawDiagnostic::warning(Code::OverlappingFiles, span, message).hint(hint));
@@ -108,7 +111,7 @@ fn report(tasks: &[Checked], mut pairs: Vec<Pair<'_>>, findings: &mut Collector)
 }
 
 fn not_all_compared() -> RawDiagnostic {
-    let message = "the files of the tasks were not all compared, there are too many of them";
+    let message = "too many `files` to compare all tasks with each other";
     RawDiagnostic::warning(Code::Incomplete, 0..0, message)
 }
 
@@ -140,7 +143,7 @@ impl Bits {
     }
 }
 
-/// For each task everything it waits for, also through others.
+/// Returns the direct and indirect dependencies of each task.
 fn ancestors(graph: &Graph) -> Vec<Bits> {
     let count = graph.order.len();
     let mut rank = vec![0; count];
@@ -153,7 +156,7 @@ fn ancestors(graph: &Graph) -> Vec<Bits> {
         let mut nearest_first = graph.dependencies[task].to_vec();
         nearest_first.sort_unstable_by_key(|dependency| std::cmp::Reverse(rank[*dependency]));
         for dependency in nearest_first {
-            // What came with a nearer one need not be added again.
+            // Ancestors of a nearer dependency are included already.
             if !mine.has(dependency) {
                 mine.add(dependency);
                 mine.add_all(&ancestors[dependency]);

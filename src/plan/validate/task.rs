@@ -1,4 +1,4 @@
-//! The fields of one task.
+//! Validates the fields of one task.
 
 use std::collections::HashSet;
 use std::collections::btree_map::Entry;
@@ -21,14 +21,14 @@ use crate::plan::validate::{Checked, ParseContext};
 /// The worker of a task with `run`.
 const SHELL: &str = "shell";
 
-/// A task being read.
-pub(super) struct Reading<'a> {
+/// A task during validation.
+pub(super) struct TaskReader<'a> {
     repeatable: bool,
-    surroundings: &'a ParseContext<'a>,
+    context: &'a ParseContext<'a>,
     findings: &'a mut Collector,
     fields: TaskFields,
     title: Option<At<String>>,
-    /// There is one, but of the wrong kind, which was said.
+    /// `true` if the title has the wrong kind, which is reported already.
     has_bad_title: bool,
     tag: Option<At<String>>,
     label: Option<String>,
@@ -38,16 +38,16 @@ pub(super) struct Reading<'a> {
     worker: Option<At<String>>,
 }
 
-impl<'a> Reading<'a> {
-    /// Of one task.
+impl<'a> TaskReader<'a> {
+    /// Starts the validation of a task.
     pub(super) fn new(
         repeatable: bool,
-        surroundings: &'a ParseContext<'a>,
+        context: &'a ParseContext<'a>,
         findings: &'a mut Collector,
-    ) -> Reading<'a> {
-        Reading {
+    ) -> TaskReader<'a> {
+        TaskReader {
             repeatable,
-            surroundings,
+            context,
             findings,
             fields: TaskFields::default(),
             title: None,
@@ -61,7 +61,7 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// Reads everything and says what is wrong with it.
+    /// Validates all fields and reports the errors.
     pub(super) fn read(mut self, draft: DraftTask, place: u64) -> Checked {
         let number = draft.number.unwrap_or(At::new(place, draft.span.clone()));
         self.title = draft.title;
@@ -163,7 +163,7 @@ impl<'a> Reading<'a> {
         let Some(path) = filled(key, value, self.findings) else {
             return;
         };
-        match (self.surroundings.read_prompt)(&path) {
+        match (self.context.read_prompt)(&path) {
             Ok(prompt) => {
                 let prompt = clean(&At::new(prompt, value.span.clone()), self.findings);
                 self.prompt(key, Some(prompt));
@@ -253,7 +253,7 @@ impl<'a> Reading<'a> {
                 .value
                 .starts_with(|c: char| c == '_' || c.is_ascii_alphabetic());
         let message = if !is_name {
-            format!("{} is no name of a variable", quoted(&name.value))
+            format!("invalid variable name {}", quoted(&name.value))
         } else if let Entry::Vacant(vacant) = self.fields.env.entry(name.value.clone()) {
             vacant.insert(public);
             return;
@@ -265,7 +265,7 @@ impl<'a> Reading<'a> {
         self.findings.add(finding.hint(hint));
     }
 
-    /// A task with a command is done by the shell; every other worker must exist.
+    /// Checks the worker: the shell for a task with `run`, an existing one otherwise.
     fn check_worker(&mut self) {
         let worker = self.worker.take();
         if self.fields.run.is_some() {
@@ -275,14 +275,14 @@ impl<'a> Reading<'a> {
                     "a task with `run` cannot have the worker {}",
                     quoted(&worker.value)
                 );
-                let hint = "leave out one of the two: the shell carries out `run`";
+                let hint = "remove one of the two: the shell runs `run`";
                 let finding = RawDiagnostic::error(Code::RunWithWorker, worker.span, message);
                 self.findings.add(finding.hint(hint));
             }
             return;
         }
         let Some(worker) = worker else { return };
-        if let Some(known) = self.surroundings.workers
+        if let Some(known) = self.context.workers
             && worker.value != SHELL
             && !known.contains(&worker.value)
         {
@@ -298,7 +298,7 @@ impl<'a> Reading<'a> {
         self.fields.worker = Some(worker.value);
     }
 
-    /// Tags name tasks on the command line and in `depends_on`, where digits are numbers.
+    /// Checks the tag, which must differ from a number, because commands accept both.
     fn tag(&mut self, number: &At<u64>) -> String {
         let Some(tag) = &self.tag else {
             return format!("T{}", number.value);
@@ -308,7 +308,7 @@ impl<'a> Reading<'a> {
             && !tag.value.chars().all(|c| c.is_ascii_digit())
             && tag.value.chars().count() <= 40;
         if !is_good {
-            let message = format!("{} cannot be a tag", quoted(&tag.value));
+            let message = format!("invalid tag {}", quoted(&tag.value));
             let hint = "a tag is one word of letters, digits and `-_./+&:@`, such as `API-DOCS`";
             let finding = RawDiagnostic::error(Code::BadTag, tag.span.clone(), message);
             self.findings.add(finding.hint(hint));
@@ -324,7 +324,7 @@ impl<'a> Reading<'a> {
         let clean = clean(&title, self.findings);
         if clean.is_empty() && !self.has_bad_title {
             let message = format!("task #{number} has no title");
-            let hint = "say in one line what the task is";
+            let hint = "add a title of one line";
             let finding = RawDiagnostic::error(Code::EmptyTitle, place.clone(), message);
             self.findings.add(finding.hint(hint));
         }

@@ -12,10 +12,10 @@ use crate::plan::fields::as_text;
 use crate::plan::normal;
 use crate::plan::span::At;
 
-/// Longer than this is a slip, and would make sums of times overflow.
+/// The longest valid duration, so that sums of times cannot overflow.
 const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
 
-/// A text without the character that no program can be given.
+/// Removes NUL characters, which cannot be passed to programs, with an error.
 pub(super) fn clean(text: &At<String>, findings: &mut Collector) -> String {
     if text.value.contains('\0') {
         let message = "this text contains a NUL character, which cannot be passed to a program";
@@ -28,7 +28,7 @@ pub(super) fn clean(text: &At<String>, findings: &mut Collector) -> String {
     text.value.replace('\0', "")
 }
 
-/// A text as it is, with plain line ends.
+/// Parses a text, with normalised line ends.
 pub(super) fn text(key: &str, value: &At<Value>, findings: &mut Collector) -> Option<String> {
     let Some(found) = as_text(&value.value) else {
         let span = value.span.clone();
@@ -39,7 +39,7 @@ pub(super) fn text(key: &str, value: &At<Value>, findings: &mut Collector) -> Op
     Some(clean(&found, findings))
 }
 
-/// A text that says something, without white space around it.
+/// Parses a text that is not empty after trimming.
 pub(super) fn filled(
     key: &At<String>,
     value: &At<Value>,
@@ -55,7 +55,7 @@ pub(super) fn filled(
     Some(found)
 }
 
-/// A list of texts, or a single one; one line of Markdown is split by `split`.
+/// Parses a list of texts or a single one; a line of Markdown is split by `split`.
 pub(super) fn texts(
     key: &str,
     value: &At<Value>,
@@ -69,8 +69,8 @@ pub(super) fn texts(
     match &value.value {
         Value::Raw(line) => {
             let part = |part: &str| {
-                // The parts of an unwrapped line are slices of the text; others are not worth
-                // searching for.
+                // The parts of an unwrapped line are slices of the text; other lines keep the
+                // position of the whole value.
                 let offset = part.as_ptr() as usize - line.as_ptr() as usize;
                 let start = value.span.start + offset;
                 let span = match line.len() == value.span.len() {
@@ -90,7 +90,7 @@ pub(super) fn texts(
     }
 }
 
-/// A whole number in a range.
+/// Parses a whole number in a range.
 pub(super) fn integer<T: TryFrom<i64>>(
     key: &str,
     wanted: &str,
@@ -109,7 +109,7 @@ pub(super) fn integer<T: TryFrom<i64>>(
     number
 }
 
-/// How many of something; at least 1.
+/// Parses a count of at least 1.
 pub(super) fn count(key: &str, value: &At<Value>, findings: &mut Collector) -> Option<u32> {
     let number = integer(key, "a number from 1", value, findings)?;
     if number == 0 {
@@ -118,7 +118,7 @@ pub(super) fn count(key: &str, value: &At<Value>, findings: &mut Collector) -> O
     (number > 0).then_some(number)
 }
 
-/// An amount of dollars above zero.
+/// Parses an amount of dollars above zero.
 pub(super) fn dollars(key: &str, value: &At<Value>, findings: &mut Collector) -> Option<Dollars> {
     let found = match &value.value {
         Value::Integer(number) => Dollars::parse(&number.to_string()),
@@ -131,7 +131,7 @@ pub(super) fn dollars(key: &str, value: &At<Value>, findings: &mut Collector) ->
     found
 }
 
-/// `true` or `false`; in Markdown also `yes` and `no`.
+/// Parses `true` or `false`; in Markdown also `yes` and `no`.
 pub(super) fn boolean(key: &str, value: &At<Value>, findings: &mut Collector) -> Option<bool> {
     let found = match &value.value {
         Value::Boolean(found) => Some(*found),
@@ -148,7 +148,7 @@ pub(super) fn boolean(key: &str, value: &At<Value>, findings: &mut Collector) ->
     found
 }
 
-/// One of these words.
+/// Parses one of these words.
 pub(super) fn choice<T: Copy>(
     key: &str,
     words: &[(&str, T)],
@@ -170,7 +170,7 @@ pub(super) fn choice<T: Copy>(
     found.map(|(_, value)| *value)
 }
 
-/// A duration of a millisecond to a year; milliseconds are kept.
+/// Parses a duration from a millisecond to a year.
 pub(super) fn duration(key: &str, value: &At<Value>, findings: &mut Collector) -> Option<Duration> {
     let written = match &value.value {
         Value::Integer(number) => number.to_string(),
@@ -182,7 +182,7 @@ pub(super) fn duration(key: &str, value: &At<Value>, findings: &mut Collector) -
     let found = found.map(|found| Duration::from_millis(found.as_millis() as u64));
     let found = found.filter(|found| !found.is_zero());
     if found.is_none() {
-        let message = format!("{} is no duration for {}", quoted(&written), quoted(key));
+        let message = format!("invalid duration {} for {}", quoted(&written), quoted(key));
         let hint = "write a number with a unit, like 90s, 30m, 2h or 1h30m, and at most a year";
         let finding = RawDiagnostic::error(Code::BadDuration, value.span.clone(), message);
         findings.add(finding.hint(hint));

@@ -1,67 +1,67 @@
-//! What is to be said about the run as a whole: who is parked, and why nothing more starts.
+//! Renders notices about the whole run: parked workers, shortages, reached limits.
 
 use crate::base::markdown::{PROSE_LIMIT, plain_line};
 use crate::model::run::{RunPhase, RunState};
 use crate::report::suggest;
 use crate::report::words::{
-    locked_out_sentence, out_of_money_sentence, parked_sentence, set_up_broken_sentence,
+    access_denied_sentence, cost_limit_sentence, parked_sentence, setup_failed_sentence,
 };
 
-/// One safe line each; none once nothing is left to be done.
+/// Renders the notices, one safe line each; none if the run cannot progress anyway.
 pub(crate) fn notices(state: &RunState) -> Vec<String> {
     if !state.can_progress() {
         return Vec::new();
     }
     let mut notices: Vec<String> = Vec::new();
     for (worker, parking) in state.worker_health.parked(state.updated) {
-        let said = parked_sentence(worker, parking.until, &parking.reason);
-        notices.push(plain_line(&said, PROSE_LIMIT));
+        let sentence = parked_sentence(worker, parking.until, &parking.reason);
+        notices.push(plain_line(&sentence, PROSE_LIMIT));
     }
     if let Some(shortage) = &state.shortage {
-        let (said, advice) = (shortage.message(), shortage.hint());
+        let (message, hint) = (shortage.message(), shortage.hint());
         notices.push(plain_line(
-            &format!("paused: {said}; {advice}"),
+            &format!("paused: {message}; {hint}"),
             PROSE_LIMIT,
         ));
     }
     let has_ended = matches!(state.phase, RunPhase::Ended(_));
-    let mut locked_out = state.worker_health.all_denied().peekable();
-    let is_locked_out = locked_out.peek().is_some();
-    for (worker, broken) in locked_out {
-        let said = locked_out_sentence(worker, &broken.tasks, &broken.message);
-        notices.push(plain_line(&said, PROSE_LIMIT));
+    let mut denied = state.worker_health.all_denied().peekable();
+    let any_denied = denied.peek().is_some();
+    for (worker, broken) in denied {
+        let sentence = access_denied_sentence(worker, &broken.tasks, &broken.message);
+        notices.push(plain_line(&sentence, PROSE_LIMIT));
     }
-    if has_ended && is_locked_out && state.cost_limit_reached.is_none() {
+    if has_ended && any_denied && state.cost_limit_reached.is_none() {
         let command = resume(state);
         notices.push(format!(
-            "`{command}` goes on with its other tasks once that is repaired"
+            "fix the authentication, then continue its other tasks with `{command}`"
         ));
         return notices;
     }
     if let Some(broken) = state.setup.tripped() {
-        let said = set_up_broken_sentence(&broken.tasks, &broken.message);
-        notices.push(plain_line(&said, PROSE_LIMIT));
+        let sentence = setup_failed_sentence(&broken.tasks, &broken.message);
+        notices.push(plain_line(&sentence, PROSE_LIMIT));
         if has_ended {
             let command = resume(state);
-            notices.push(format!(
-                "`{command}` goes on with the others once that is repaired"
-            ));
+            notices.push(format!("fix the set-up, then continue with `{command}`"));
             return notices;
         }
     }
     if let Some((_, max_cost)) = state.cost_limit_reached {
-        notices.push(out_of_money_sentence(state.known_cost(), max_cost));
+        notices.push(cost_limit_sentence(state.known_cost(), max_cost));
         if has_ended {
-            notices.push(format!("`{}` lets it cost more and goes on", resume(state)));
+            notices.push(format!("continue with a higher limit: `{}`", resume(state)));
         }
     } else if has_ended && !notices.is_empty() {
         let command = resume(state);
-        notices.push(format!("`{command}` goes on then, with `--unpark` at once"));
+        notices.push(format!(
+            "continue then with `{command}`, or immediately with `--unpark`"
+        ));
     }
     notices
 }
 
-/// The command with which a run that has ended before its time goes on.
+/// Returns the command that continues a run with unfinished tasks.
 pub(crate) fn resume(state: &RunState) -> String {
     match state.cost_limit_reached {
         Some((_, max_cost)) => {

@@ -1,4 +1,4 @@
-//! The board for programs: `dispatch board --json`, `dispatch status --json`.
+//! Renders the board as JSON: `dispatch board --json`, `dispatch status --json`.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -17,7 +17,7 @@ use crate::model::usage::{Cost, Usage};
 use crate::model::worker_health::Parking;
 use crate::report::board::view::{BoardView, ConflictRow, TaskRow};
 
-/// The version of this form; a change that breaks readers raises it.
+/// The version of the format; a breaking change raises it.
 const VERSION: u32 = 1;
 
 #[derive(Serialize)]
@@ -45,7 +45,7 @@ struct Board<'a> {
     notices: &'a [String],
 }
 
-/// A worker that starts nothing until then.
+/// A parked worker.
 #[derive(Serialize)]
 struct Parked<'a> {
     worker: &'a str,
@@ -65,9 +65,9 @@ struct Task<'a> {
     attempts: usize,
     class: Option<&'static str>,
     note: &'a str,
-    /// Whether it passed with the files it had failed with.
+    /// `true` if it passed with the same tree it failed with.
     flaky: bool,
-    /// What changed outside its worktree while it ran.
+    /// The changes outside its worktree while it ran.
     outside_changes: &'a [String],
     branch: Option<&'a str>,
     candidate: Option<String>,
@@ -89,14 +89,14 @@ struct Assembled<'a> {
     check_runs: usize,
 }
 
-/// A task that was left out because a check newly fails with it.
+/// A task that was left out because it breaks a check.
 #[derive(Serialize)]
 pub(crate) struct CulpritJson<'a> {
     task: u32,
     with: Vec<u32>,
     command: &'a str,
     result: &'static str,
-    /// Whether it was killed by its time limit.
+    /// `true` if the check reached its time limit.
     timed_out: bool,
     tests: &'a [String],
 }
@@ -108,12 +108,12 @@ struct Left {
     class: Option<&'static str>,
     with: Vec<u32>,
     paths: Vec<String>,
-    /// What was tried to settle a conflict, and why it did not hold.
+    /// The strategies that failed to resolve a conflict, with reasons.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     failed_strategies: Vec<FailedStrategy>,
 }
 
-/// A conflict of a task that was settled while assembling.
+/// A conflict of a task that was resolved during assembly.
 #[derive(Serialize)]
 pub(crate) struct ResolvedConflict {
     task: u32,
@@ -158,23 +158,23 @@ fn landed(landing: &Landing) -> Landed<'_> {
     }
 }
 
-/// The object of `dispatch conflicts --json`, as far as the journal knows it.
+/// The object of `dispatch conflicts --json`, as far as the journal has its facts.
 #[derive(Serialize)]
 struct Conflicts<'a> {
     version: u32,
     base: String,
     branches: Vec<Branch<'a>>,
     pairs_total: usize,
-    /// Not journalled, so never known here; `dispatch conflicts --json` counts them.
+    /// Not journalled, so always `null` here; `dispatch conflicts --json` counts them.
     pairs_independent: Option<usize>,
-    /// A board only reads what was found before.
+    /// Always 0: a board runs no merges.
     merges_run: usize,
     pairs: Vec<Pair<'a>>,
     multiway: Vec<MultiwayConflict<'a>>,
     speculative: Vec<Speculative<'a>>,
 }
 
-/// A conflict of work that still goes on.
+/// A conflict of running tasks.
 #[derive(Serialize)]
 struct Speculative<'a> {
     since: String,
@@ -193,21 +193,22 @@ struct Pair<'a> {
     a: &'a str,
     b: &'a str,
     tasks: [u32; 2],
-    /// What git says.
+    /// The verdict of git's merge.
     verdict: Verdict,
-    /// Whether it counts as a conflict, and why although git merges it.
+    /// `true` if it counts as a conflict.
     conflict: bool,
+    /// The reason for which it counts although git merges it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    why: Option<&'static str>,
+    reason: Option<&'static str>,
     class: &'static str,
     severity: u8,
     bases: Vec<String>,
-    /// Merged trees are not journalled; the command gives it.
+    /// Always `null`: merged trees are not journalled; `command` prints it.
     tree: Option<String>,
     suggested: &'a str,
     inherited: bool,
     units: Vec<PairUnit>,
-    /// What shows it by git alone, typed into a shell at the top of the repository.
+    /// The git command that reproduces the verdict, run in the top folder of the repository.
     #[serde(skip_serializing_if = "Option::is_none")]
     command: Option<String>,
 }
@@ -240,7 +241,7 @@ struct MultiwayConflict<'a> {
     paths: Vec<String>,
 }
 
-/// The board as one versioned object.
+/// Renders the board as one versioned object.
 pub fn value(view: &BoardView) -> Value {
     let integration = view.integration.as_ref();
     let board = Board {
@@ -382,7 +383,7 @@ fn check(check: &CheckResult) -> Check<'_> {
     }
 }
 
-/// How a check ended, as one word for programs.
+/// Returns the outcome of a check as a word for JSON.
 pub(crate) fn check_name(result: CheckOutcome) -> &'static str {
     match result {
         CheckOutcome::Passed => "passed",
@@ -421,7 +422,7 @@ fn offered(row: &TaskRow) -> Option<Branch<'_>> {
     })
 }
 
-/// The branch of a task, or its tag when it has none any more.
+/// Returns the branch of a task, or its tag if it has no branch.
 fn branch_name(view: &BoardView, number: TaskNumber) -> &str {
     let row = &view.tasks[number.index()];
     row.branch.as_deref().unwrap_or(&row.tag)
@@ -435,7 +436,7 @@ fn pair<'a>(view: &'a BoardView, row: &'a ConflictRow) -> Pair<'a> {
         tasks: [conflict.a.0, conflict.b.0],
         verdict: conflict.verdict(),
         conflict: conflict.class.is_conflict(),
-        why: conflict.class.counts_though_merged(),
+        reason: conflict.class.counts_though_merged(),
         class: conflict.class.name(),
         severity: conflict.severity,
         bases: conflict.bases.iter().map(ToString::to_string).collect(),
@@ -447,8 +448,9 @@ fn pair<'a>(view: &'a BoardView, row: &'a ConflictRow) -> Pair<'a> {
     }
 }
 
-/// The two as they stand: what a task offers, or the work in its worktree, put into a commit that no
-/// branch has.
+/// Builds the git command that reproduces a verdict.
+///
+/// A side is a candidate, or a temporary commit of the work in a worktree.
 fn command(view: &BoardView, a: TaskNumber, b: TaskNumber) -> Option<String> {
     let side = |number: TaskNumber| {
         let row = &view.tasks[number.index()];
@@ -491,7 +493,7 @@ fn lines(range: LineRange) -> Lines {
     }
 }
 
-/// A candidate that conflicts with no single one, only with several that were merged before it.
+/// Returns conflicts of a candidate with several others, but with no single one.
 fn multiway(view: &BoardView) -> Vec<MultiwayConflict<'_>> {
     let integration = view.integration.iter();
     let mut found = Vec::new();

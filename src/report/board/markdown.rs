@@ -1,4 +1,4 @@
-//! The board as `DISPATCH.md`.
+//! Renders the board as `DISPATCH.md`.
 
 use std::fmt::{self, Write};
 
@@ -7,7 +7,7 @@ use crate::merge::change::paths_in_short;
 use crate::report::board::view::{BoardView, TaskRow};
 use crate::report::words::{minute, second};
 
-/// The board as Markdown, from its title to the line end after its last table.
+/// Renders the board as Markdown, from its title to its last table.
 pub fn render(view: &BoardView) -> String {
     let rows: Vec<String> = view.tasks.iter().map(render_row).collect();
     render_with_rows(view, view.done(), &rows)
@@ -21,7 +21,7 @@ pub(super) fn render_with_rows(view: &BoardView, done: usize, rows: &[String]) -
     text
 }
 
-/// Whether a text is a board that [`render`] made, told by its run line.
+/// Returns `true` if a text is a board made by [`render`], judged by its run line.
 pub fn is_board(text: &str) -> bool {
     let run_line = |line: &str| {
         line.starts_with("Run `") && line.contains("` · base `") && line.ends_with(" done")
@@ -106,7 +106,7 @@ fn write_conflicts(to: &mut String, view: &BoardView) -> fmt::Result {
     })
 }
 
-/// What conflicts now and may not when the tasks are done.
+/// Writes the conflicts of running tasks, which may disappear.
 fn write_speculative(to: &mut String, view: &BoardView) -> fmt::Result {
     if view.speculative.is_empty() {
         return Ok(());
@@ -127,7 +127,7 @@ fn write_speculative(to: &mut String, view: &BoardView) -> fmt::Result {
     })
 }
 
-/// An empty cell has one space, not two.
+/// Writes a table row; an empty cell has one space, not two.
 fn write_row(to: &mut String, cells: &[&str]) -> fmt::Result {
     for cell in cells {
         let space = if cell.is_empty() { "" } else { " " };

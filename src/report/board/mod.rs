@@ -1,5 +1,4 @@
-//! Boards: one [`view::BoardView`] of a run, rendered as Markdown, terminal text and JSON, and the
-//! report of a completed run.
+//! Boards: one [`view::BoardView`] of a run, rendered as Markdown, terminal text and JSON.
 
 pub mod incremental;
 pub mod json;

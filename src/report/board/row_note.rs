@@ -1,4 +1,4 @@
-//! The Notes column: one line about why a task is where it is.
+//! Renders the Notes column: one line that explains a task's status.
 
 use crate::base::markdown::{CELL_LIMIT, plain_line};
 use crate::base::text::plural;
@@ -11,12 +11,12 @@ use crate::model::task_list::comma_list;
 use crate::model::task_state::{TaskPhase, TaskState};
 use crate::report::words::conflict_sentence;
 
-/// One safe line of at most 120 characters; `stoppers` are the tasks that keep it from starting.
+/// Renders one safe line of at most 120 characters; `blockers` keep the task from starting.
 pub(crate) fn note(
     state: &RunState,
     number: TaskNumber,
     status: &Status,
-    stoppers: &[TaskNumber],
+    blockers: &[TaskNumber],
 ) -> String {
     let task = state.task(number);
     match (status, &task.phase) {
@@ -28,34 +28,34 @@ pub(crate) fn note(
                 paths,
             },
         ) => plain_line(&conflict_sentence(between, paths, *class), CELL_LIMIT),
-        (Status::Blocked(by), _) if stoppers.is_empty() => {
+        (Status::Blocked(by), _) if blockers.is_empty() => {
             plain_line(&format!("Waiting for {}", comma_list(by)), CELL_LIMIT)
         }
-        (Status::Blocked(_), _) => reasons(state, stoppers),
+        (Status::Blocked(_), _) => reasons(state, blockers),
         (Status::Queued, _) if state.holds_back => match state.speculative_conflict_for(number) {
-            Some((a, b)) => format!("Waits for the end of a conflict between {a} and {b}"),
-            None => plain_line(said(task), CELL_LIMIT),
+            Some((a, b)) => format!("Waiting for the conflict between {a} and {b} to end"),
+            None => plain_line(note_text(task), CELL_LIMIT),
         },
         (Status::Failed | Status::Retry(_), _) => failure_or_note(task),
         (Status::Done, _) if state.is_conflict_open(number) => {
-            with_suffix(said(task), "a person resolves its conflict")
+            with_suffix(note_text(task), "manual resolution in progress")
         }
         (Status::Done, _) if task.manual_resolution.is_some() => {
-            with_suffix(said(task), "resolved by hand")
+            with_suffix(note_text(task), "resolved by hand")
         }
-        (Status::Done, _) if task.rejected => with_suffix(said(task), "left out in review"),
+        (Status::Done, _) if task.rejected => with_suffix(note_text(task), "left out in review"),
         (Status::Done, _) if state.is_left_out(number) => {
-            with_suffix(said(task), "left out by a person")
+            with_suffix(note_text(task), "left out by the user")
         }
         (Status::Done, _) => match task.outcome().map(reservations) {
-            Some(words) if !words.is_empty() => with_suffix(said(task), &words),
-            _ => plain_line(said(task), CELL_LIMIT),
+            Some(words) if !words.is_empty() => with_suffix(note_text(task), &words),
+            _ => plain_line(note_text(task), CELL_LIMIT),
         },
-        _ => plain_line(said(task), CELL_LIMIT),
+        _ => plain_line(note_text(task), CELL_LIMIT),
     }
 }
 
-/// What is to be known about a task that passed all the same.
+/// Renders the reservations about a passed task.
 fn reservations(outcome: &Outcome) -> String {
     let outside = (!outcome.undeclared.is_empty()).then(|| {
         format!(
@@ -69,12 +69,12 @@ fn reservations(outcome: &Outcome) -> String {
     all.join("; ")
 }
 
-fn said(task: &TaskState) -> &str {
+fn note_text(task: &TaskState) -> &str {
     task.note.as_deref().unwrap_or_default()
 }
 
-/// `#2 failed, #3 skipped`.
-fn reasons(state: &RunState, stoppers: &[TaskNumber]) -> String {
+/// Renders `#2 failed, #3 skipped`.
+fn reasons(state: &RunState, blockers: &[TaskNumber]) -> String {
     let reason = |number: &TaskNumber| {
         let word = match state.task(*number).phase {
             TaskPhase::Skipped { .. } => "skipped",
@@ -84,11 +84,11 @@ fn reasons(state: &RunState, stoppers: &[TaskNumber]) -> String {
         };
         format!("{number} {word}")
     };
-    let reasons: Vec<_> = stoppers.iter().map(reason).collect();
+    let reasons: Vec<_> = blockers.iter().map(reason).collect();
     plain_line(&reasons.join(", "), CELL_LIMIT)
 }
 
-/// The last failure with its class, unless the worker has said something since.
+/// Renders the last failure with its class, unless there is a newer note.
 fn failure_or_note(task: &TaskState) -> String {
     match last_failure(task) {
         Some(failure)
@@ -99,7 +99,7 @@ fn failure_or_note(task: &TaskState) -> String {
         {
             with_suffix(&failure.message, failure.words())
         }
-        _ => plain_line(said(task), CELL_LIMIT),
+        _ => plain_line(note_text(task), CELL_LIMIT),
     }
 }
 
@@ -112,9 +112,9 @@ fn last_failure(task: &TaskState) -> Option<&Failure> {
     }
 }
 
-/// What is said is cut, so that the words in brackets stay.
-fn with_suffix(said: &str, suffix: &str) -> String {
+/// Appends the suffix in brackets; cuts the text so that the suffix stays.
+fn with_suffix(text: &str, suffix: &str) -> String {
     let room = CELL_LIMIT - suffix.chars().count() - 3;
-    let line = format!("{} ({suffix})", plain_line(said, room));
+    let line = format!("{} ({suffix})", plain_line(text, room));
     line.trim_start().to_owned()
 }

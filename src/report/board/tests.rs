@@ -1,4 +1,4 @@
-//! Every board of one run after another, as golden files.
+//! Boards of several runs as golden files.
 
 #![allow(clippy::unwrap_used)]
 
@@ -38,7 +38,7 @@ fn assert_completion(name: &str, state: &RunState) {
     assert_golden(&format!("boards/{name}.md"), &rendered);
 }
 
-/// The run of the format page, as it stands there.
+/// The run of the format page.
 fn running() -> RunFixture {
     RunFixture::new("Auth module · API routes · Test infra · API docs <- API routes")
         .tags(&["AUTH", "API", "TEST", "DOCS"])
@@ -336,11 +336,11 @@ fn the_report_of_a_completed_run() {
 }
 
 #[test]
-fn an_assembly_that_is_not_whole_is_said_so_everywhere() {
+fn every_board_marks_an_incomplete_assembly() {
     let state = broken().state();
     assert_completion("complete-broken", &state);
     let view = BoardView::new(&state);
-    assert_eq!(view.standing, Standing::NeedsPerson);
+    assert_eq!(view.standing, Standing::NeedsAttention);
     assert_golden("boards/complete-broken.txt", &text::render(&view));
     assert_golden("boards/complete-broken.json", &pretty(&json::value(&view)));
 }
@@ -359,13 +359,13 @@ fn reports_of_info_tasks_skipped_tasks_and_nothing_to_land() {
 }
 
 #[test]
-fn what_comes_next_follows_from_where_the_run_stands() {
+fn next_steps_follow_from_the_state_of_the_run() {
     let steps = |fixture: RunFixture| {
         let report = Completion::new(&fixture.state()).render_markdown();
         let at = report.find("### Suggested next steps").unwrap();
         report[at..].to_owned()
     };
-    let by_person = Integration {
+    let by_user = Integration {
         left_out: vec![LeftOut {
             task: TaskNumber(1),
             candidate: candidate(1),
@@ -393,7 +393,7 @@ fn what_comes_next_follows_from_where_the_run_stands() {
     };
     let all = [
         run().without_assembly(),
-        run().assembled(by_person),
+        run().assembled(by_user),
         run().assembled(timed_out),
         run().assembled(merged(&[1, 2])).event(Event::Landed {
             landing: landing.clone(),
@@ -413,20 +413,20 @@ fn what_comes_next_follows_from_where_the_run_stands() {
 
     ### Suggested next steps
     1. Review: `dispatch review checkout-7k3q`
-    2. Land without #1 (left out by a person): `dispatch land checkout-7k3q`
+    2. Land without #1 (left out by the user): `dispatch land checkout-7k3q`
 
     ### Suggested next steps
     1. Review the changes, because the check `make` timed out: `dispatch review checkout-7k3q`
     2. Assemble again: `dispatch assemble checkout-7k3q`
-    3. Or land what is there, although the check `make` timed out: `dispatch land checkout-7k3q --force`
+    3. Or land the incomplete result, although the check `make` timed out: `dispatch land checkout-7k3q --force`
 
     ### Suggested next steps
     1. It landed on main at 2026-11-22 09:14 UTC; clean up: `dispatch clean checkout-7k3q`
-    2. Or take it back: `dispatch unland checkout-7k3q`
+    2. Or undo the landing: `dispatch unland checkout-7k3q`
 
     ### Suggested next steps
     1. Review: `dispatch review checkout-7k3q`
-    2. Land again, because it was taken back from main at 2026-11-22 09:14 UTC: `dispatch land checkout-7k3q`
+    2. Land again, because the landing on main was undone at 2026-11-22 09:14 UTC: `dispatch land checkout-7k3q`
     ");
 }
 
@@ -443,7 +443,7 @@ fn every_command_in_a_report_is_a_known_one() {
             .filter(|span| span.starts_with("dispatch "));
         for command in commands {
             seen += 1;
-            // Landing in spite of a failed check takes this word, which no other command has.
+            // Only landing in spite of a failed check takes this option.
             let command = command.strip_suffix(" --force").unwrap_or(command);
             assert!(known.iter().any(|known| known == command), "{command}");
         }
@@ -452,22 +452,25 @@ fn every_command_in_a_report_is_a_known_one() {
 }
 
 #[test]
-fn the_standing_says_who_has_to_act() {
+fn the_standing_tells_if_the_user_has_to_act() {
     let standing = |fixture: RunFixture| BoardView::new(&fixture.state()).standing;
     let run = || RunFixture::new("a · b <- a");
     assert_eq!(standing(run()), Standing::Running);
     assert_eq!(standing(run().fail(1, "x")), Standing::Running);
-    assert_eq!(standing(run().fail(1, "x").ended(3)), Standing::NeedsPerson);
+    assert_eq!(
+        standing(run().fail(1, "x").ended(3)),
+        Standing::NeedsAttention
+    );
     assert_eq!(standing(run().ended(130)), Standing::Interrupted);
     assert_eq!(standing(run().ended(3)), Standing::Paused);
     assert_eq!(standing(run().skip(1, true).ended(0)), Standing::Finished);
     let mut state = run().ended(3).state();
     state.tasks[0].phase = TaskPhase::Cancelled;
-    assert_eq!(BoardView::new(&state).standing, Standing::NeedsPerson);
+    assert_eq!(BoardView::new(&state).standing, Standing::NeedsAttention);
 }
 
 #[test]
-fn other_text_is_no_board() {
+fn other_text_is_not_a_board() {
     assert!(!markdown::is_board(
         "# Dispatch: notes of ours\n\nRun the trains.\n"
     ));

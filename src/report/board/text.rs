@@ -1,4 +1,4 @@
-//! The board for a terminal: columns aligned by display width, readable without colour.
+//! Renders the board for a terminal: columns aligned by display width, readable without colour.
 
 use std::fmt::{self, Write};
 
@@ -12,15 +12,15 @@ use crate::model::task_list::{and_list, comma_list, together_with};
 use crate::report::board::view::{BoardView, TaskRow};
 use crate::report::words::{check_words, minute, second};
 
-/// The widest a worker is shown.
+/// The maximum width of a worker.
 const WORKER_WIDTH: usize = 40;
 
-/// The board at its full width.
+/// Renders the board at its full width.
 pub fn render(view: &BoardView) -> String {
     render_within(view, usize::MAX)
 }
 
-/// The board in this many columns; no word is broken.
+/// Renders the board in this many columns; no word is broken.
 pub fn render_within(view: &BoardView, columns: usize) -> String {
     let mut text = String::new();
     // Writing to a string cannot fail.
@@ -78,7 +78,7 @@ fn write_head(to: &mut String, view: &BoardView) -> fmt::Result {
         .try_for_each(|notice| writeln!(to, "{notice}"))
 }
 
-/// `1 of 4 done · 1 in progress · 1 failed · 1 blocked`.
+/// Renders `1 of 4 done · 1 in progress · 1 failed · 1 blocked`.
 fn status_line(view: &BoardView) -> String {
     let mut parts = vec![format!("{} of {} done", view.done(), view.tasks.len())];
     let kinds = [
@@ -100,7 +100,7 @@ fn status_line(view: &BoardView) -> String {
     parts.join(" · ")
 }
 
-/// Says how a run ended: `shop-2f4d finished: 3 of 4 done, 1 skipped; #2 left out`.
+/// Renders the end of a run: `shop-2f4d finished: 3 of 4 done, 1 skipped; #2 left out`.
 pub fn result_line(view: &BoardView) -> String {
     let done = status_line(view).replace(" · ", ", ");
     let mut line = format!("{} {}: {done}", view.run, view.standing.words());
@@ -147,7 +147,7 @@ fn write_conflicts(to: &mut String, view: &BoardView, columns: usize) -> fmt::Re
     to.write_str(&wrapped_table(&rows, columns))
 }
 
-/// The conflicts of work that still goes on, as a table of its own; empty if there are none.
+/// Renders the conflicts of running tasks as a table; empty without any.
 pub fn render_speculative(view: &BoardView, columns: usize) -> String {
     let mut text = String::new();
     // Writing to a string cannot fail.
@@ -200,7 +200,7 @@ fn write_integration(to: &mut String, view: &BoardView, integration: &Integratio
     for merged in &integration.merged {
         for resolution in &merged.resolved {
             let line = format!("{}: {resolution}", merged.task);
-            writeln!(to, "  settled {}", plain_line(&line, 160))?;
+            writeln!(to, "  resolved {}", plain_line(&line, 160))?;
         }
     }
     for out in &integration.left_out {
@@ -220,7 +220,7 @@ fn write_integration(to: &mut String, view: &BoardView, integration: &Integratio
     }
     for (words, landing) in [
         ("Landed on", &view.landed),
-        ("Taken back from", &view.undone_landing),
+        ("Undone landing on", &view.undone_landing),
     ] {
         if let Some(landing) = landing {
             let (target, to_commit) = (&landing.target, landing.to.short());
@@ -234,12 +234,12 @@ fn write_integration(to: &mut String, view: &BoardView, integration: &Integratio
 }
 
 fn left_out(out: &LeftOut) -> String {
-    plain_line(&format!("{}: {}", out.task, why_left_out(out)), 160)
+    plain_line(&format!("{}: {}", out.task, left_out_reason(out)), 160)
 }
 
-/// `content conflict with #1 in src/app.ts`: why a candidate is not on the integration branch.
-pub fn why_left_out(out: &LeftOut) -> String {
-    let why = match &out.reason {
+/// Renders the reason why a candidate was left out: `content conflict with #1 in src/app.ts`.
+pub fn left_out_reason(out: &LeftOut) -> String {
+    let reason = match &out.reason {
         LeftOutReason::Conflict {
             class, with, paths, ..
         } => {
@@ -254,7 +254,7 @@ pub fn why_left_out(out: &LeftOut) -> String {
             format!("{class} conflict{with}{place}")
         }
         LeftOutReason::BuiltOn { task } => format!("built on {task}"),
-        LeftOutReason::ByUser => "by a person".to_owned(),
+        LeftOutReason::ByUser => "by the user".to_owned(),
         LeftOutReason::FailedChecks {
             command,
             with,
@@ -267,7 +267,7 @@ pub fn why_left_out(out: &LeftOut) -> String {
             }
         }
     };
-    plain_line(&why, 150)
+    plain_line(&reason, 150)
 }
 
 fn with_header<const N: usize>(

@@ -1,11 +1,11 @@
-//! Everything any board shows, built from the run state and nothing else.
+//! The content of every board, built only from the run state.
 
 use jiff::Timestamp;
 
 use crate::merge::change::RepoPath;
 use crate::merge::oid::Oid;
 use crate::model::bill::Bill;
-use crate::model::blockers::MOST_STOPPERS;
+use crate::model::blockers::MAX_BLOCKERS;
 use crate::model::failure::FailureClass;
 use crate::model::ids::{RunId, TaskNumber};
 use crate::model::integration::{Integration, Landing};
@@ -22,116 +22,119 @@ use crate::report::board::banners::notices;
 use crate::report::board::row_note::note;
 use crate::report::conflict_suggestion::suggestion;
 
-/// What every board of a run is rendered from. Text in it is as it was said, except for notes,
-/// which are one safe line already; each renderer escapes for its own form.
+/// The content of every board of a run.
+///
+/// Texts are raw, except notes, which are one safe line; each renderer escapes for its format.
 #[derive(Clone, PartialEq, Debug)]
 pub struct BoardView {
     /// The run.
     pub run: RunId,
-    /// What the plan is called.
+    /// The title of the plan.
     pub title: String,
-    /// The commit the run starts from.
+    /// The base commit.
     pub base: Oid,
-    /// What that commit was called, for people.
+    /// The name of the base, for display.
     pub base_label: String,
     /// The branch the result is meant for.
     pub target: Option<String>,
-    /// When the run started.
+    /// The start time of the run.
     pub started: Timestamp,
-    /// When something last happened.
+    /// The time of the last event.
     pub updated: Timestamp,
-    /// Where the run as a whole stands. Whether the process that drives it still lives is not in
-    /// the journal: who knows that it does not sets this to [`Standing::Interrupted`].
+    /// The state of the whole run.
+    ///
+    /// The journal does not know that the driving process died; the caller that does sets
+    /// [`Standing::Interrupted`].
     pub standing: Standing,
-    /// One row a task, in the order of the plan.
+    /// One row per task, in plan order.
     pub tasks: Vec<TaskRow>,
-    /// What is known about pairs of candidates, conflicts and clean meetings.
+    /// The known pairs of candidates, with or without a conflict.
     pub conflicts: Vec<ConflictRow>,
-    /// Conflicts of work that still goes on, with the time since when.
+    /// The conflicts of running tasks, each with the time it began.
     pub speculative: Vec<(ConflictRow, Timestamp)>,
     /// The integration branch, without `refs/heads/`.
     pub integration_branch: String,
-    /// What is on it, once it was assembled.
+    /// The result of the last assembly.
     pub integration: Option<Integration>,
-    /// Where it landed.
+    /// The landing.
     pub landed: Option<Landing>,
-    /// A landing that was taken back.
+    /// A landing that was undone.
     pub undone_landing: Option<Landing>,
     /// Its pull requests.
     pub pull_requests: Vec<PullRequest>,
-    /// What the agents used and cost so far, if any of them says.
+    /// The tokens and the cost so far, if any agent reports them.
     pub spending: Option<Spending>,
-    /// The same in words.
+    /// The same as text.
     pub bill: Option<String>,
-    /// The workers that start nothing for a while, by name.
+    /// The parked workers, by name.
     pub parked: Vec<(String, Parking)>,
-    /// What is to be said about the run as a whole, one safe line each.
+    /// The notices about the whole run, one safe line each.
     pub notices: Vec<String>,
 }
 
-/// Where a run as a whole stands.
+/// The state of a whole run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Standing {
-    /// Something is alive or scheduled, or may start.
+    /// A task is running, scheduled, or may start.
     Running,
-    /// Over, and nothing is left to decide.
+    /// Ended, with nothing left to decide.
     Finished,
-    /// Over as far as it can go without a person.
-    NeedsPerson,
+    /// Ended; the user has to decide or fix something.
+    NeedsAttention,
     /// Stopped before its end.
     Interrupted,
-    /// At rest with tasks that could start.
+    /// Ended or paused with tasks that could start.
     Paused,
 }
 
-/// What a board says about one task.
+/// The row of one task.
 #[derive(Clone, PartialEq, Debug)]
 pub struct TaskRow {
-    /// Its number.
+    /// The number.
     pub number: TaskNumber,
-    /// Its tag.
+    /// The tag.
     pub tag: String,
-    /// Its title.
+    /// The title.
     pub title: String,
-    /// The profile of its last attempt.
+    /// The worker profile of the last attempt.
     pub worker: Option<String>,
     /// `claude-2`, once there is an attempt.
     pub worker_name: Option<String>,
-    /// Where it is.
+    /// The status.
     pub status: Status,
-    /// How many attempts were made, those that do not count included.
+    /// The number of attempts, including those that do not count.
     pub attempts: usize,
-    /// The class of the last failure, while that is why the task is where it is.
+    /// The class of the last failure, while it decides the status.
     pub class: Option<FailureClass>,
-    /// One safe line, at most 120 characters.
+    /// The note: one safe line of at most 120 characters.
     pub note: String,
-    /// Whether it passed with the very files it had failed with.
+    /// `true` if it passed with the same tree it failed with.
     pub flaky: bool,
-    /// What changed outside its worktree during its last attempt.
+    /// The changes outside its worktree during its last attempt.
     pub outside_changes: Vec<String>,
-    /// The branch of its last attempt, without `refs/heads/`.
+    /// The branch of the last attempt, without `refs/heads/`.
     pub branch: Option<String>,
-    /// The commit it offers.
+    /// The candidate commit.
     pub candidate: Option<Oid>,
-    /// The worktree of its last attempt.
+    /// The worktree of the last attempt.
     pub worktree: Option<String>,
-    /// What its attempts used and cost so far, if any of them says.
+    /// The tokens and the cost of its attempts, if any agent reports them.
     pub spending: Option<Spending>,
 }
 
-/// What a board says about a pair of candidates.
+/// The row of a pair of candidates.
 #[derive(Clone, PartialEq, Debug)]
 pub struct ConflictRow {
     /// The verdict.
     pub conflict: TaskConflict,
-    /// Every path, those of the worst kind first.
+    /// The paths, those of the worst class first.
     pub paths: Vec<RepoPath>,
-    /// What to do about it.
+    /// The suggested next step.
     pub suggested: String,
 }
 
 impl BoardView {
-    /// The view of a run as it stands.
+    /// Builds the view from the current state of a run.
     pub fn new(state: &RunState) -> BoardView {
         let blockers = state.blockers();
         let tasks = state.plan.tasks().iter().zip(&blockers);
@@ -180,13 +183,13 @@ impl BoardView {
         }
     }
 
-    /// How many tasks passed.
+    /// Counts the passed tasks.
     pub fn done(&self) -> usize {
         let done = |row: &&TaskRow| row.status == Status::Done;
         self.tasks.iter().filter(done).count()
     }
 
-    /// The pairs that people are shown: those git would stop at.
+    /// Returns the pairs that count as conflicts.
     pub fn open_conflicts(&self) -> impl Iterator<Item = &ConflictRow> {
         let stops = |row: &&ConflictRow| row.conflict.class.is_conflict();
         self.conflicts.iter().filter(stops)
@@ -194,26 +197,26 @@ impl BoardView {
 }
 
 impl Standing {
-    /// The word for it in JSON.
+    /// Returns the word in JSON.
     pub fn word(self) -> &'static str {
         match self {
             Standing::Running => "running",
             Standing::Finished => "finished",
-            Standing::NeedsPerson => "needs-attention",
+            Standing::NeedsAttention => "needs-attention",
             Standing::Interrupted => "interrupted",
             Standing::Paused => "paused",
         }
     }
 
-    /// As it is said to people.
+    /// Returns the words for display.
     pub fn words(self) -> &'static str {
         match self {
-            Standing::NeedsPerson => "needs a person",
+            Standing::NeedsAttention => "needs attention",
             other => other.word(),
         }
     }
 
-    fn of(state: &RunState, stoppers: &[Vec<TaskNumber>]) -> Standing {
+    fn of(state: &RunState, blockers: &[Vec<TaskNumber>]) -> Standing {
         let any = |wanted: fn(&TaskPhase) -> bool| state.tasks.iter().any(|t| wanted(&t.phase));
         let stuck = |phase: &TaskPhase| {
             matches!(
@@ -221,18 +224,18 @@ impl Standing {
                 TaskPhase::Failed | TaskPhase::DependenciesConflict { .. }
             )
         };
-        let blocked = stoppers.iter().any(|stoppers| !stoppers.is_empty());
+        let blocked = blockers.iter().any(|blockers| !blockers.is_empty());
         let integration = state.integration.as_ref();
         match state.phase {
             RunPhase::Running | RunPhase::Stopping => Standing::Running,
             RunPhase::Paused => Standing::Paused,
             RunPhase::Ended(130) => Standing::Interrupted,
-            RunPhase::Ended(_) if any(stuck) || blocked => Standing::NeedsPerson,
+            RunPhase::Ended(_) if any(stuck) || blocked => Standing::NeedsAttention,
             RunPhase::Ended(_) if any(may_go_on) => Standing::Paused,
             RunPhase::Ended(_) if integration.is_some_and(Integration::needs_attention) => {
-                Standing::NeedsPerson
+                Standing::NeedsAttention
             }
-            RunPhase::Ended(_) if state.assembly_refused.is_some() => Standing::NeedsPerson,
+            RunPhase::Ended(_) if state.assembly_refused.is_some() => Standing::NeedsAttention,
             RunPhase::Ended(_) => Standing::Finished,
         }
     }
@@ -248,18 +251,18 @@ fn may_go_on(phase: &TaskPhase) -> bool {
 fn outside_changes(task: &TaskState) -> Vec<String> {
     let changes = task.outcome().map(|outcome| &outcome.outside_changes);
     let changes = changes.into_iter().flatten();
-    changes.map(|change| change.what.clone()).collect()
+    changes.map(|change| change.name.clone()).collect()
 }
 
 impl TaskRow {
     /// Renders the row of one task.
     pub fn of(state: &RunState, number: TaskNumber) -> TaskRow {
-        let mut stoppers = state.root_causes(number);
-        stoppers.truncate(MOST_STOPPERS);
-        TaskRow::new(state, number, &stoppers)
+        let mut blockers = state.root_causes(number);
+        blockers.truncate(MAX_BLOCKERS);
+        TaskRow::new(state, number, &blockers)
     }
 
-    fn new(state: &RunState, number: TaskNumber, stoppers: &[TaskNumber]) -> TaskRow {
+    fn new(state: &RunState, number: TaskNumber, blockers: &[TaskNumber]) -> TaskRow {
         let (task, now) = (state.plan.task(number), state.task(number));
         let status = state.status(number);
         let last = now.last_attempt();
@@ -273,7 +276,7 @@ impl TaskRow {
             title: task.title.clone(),
             worker: last.map(|attempt| attempt.worker.clone()),
             worker_name: state.worker_name(number),
-            note: note(state, number, &status, stoppers),
+            note: note(state, number, &status, blockers),
             status,
             attempts: now.attempts.len(),
             class,

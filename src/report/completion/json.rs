@@ -1,4 +1,4 @@
-//! The completion report for programs: `dispatch report --json`.
+//! Renders the completion report as JSON: `dispatch report --json`.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -8,9 +8,9 @@ use crate::model::usage::{Cost, Usage};
 use crate::report::board::json::{
     CulpritJson, ResolvedConflict, check_name, culprit, reason, resolved,
 };
-use crate::report::completion::{Completion, Meeting, Said, Work};
+use crate::report::completion::{Completion, Overlap, Remark, Work};
 
-/// The version of this form; a change that breaks readers raises it.
+/// The version of the format; a breaking change raises it.
 const VERSION: u32 = 1;
 
 #[derive(Serialize)]
@@ -49,7 +49,7 @@ struct Words<'a> {
 }
 
 #[derive(Serialize)]
-struct Met<'a> {
+struct ConflictLine<'a> {
     tasks: [u32; 2],
     class: &'static str,
     paths: Vec<String>,
@@ -78,17 +78,17 @@ struct Report<'a> {
     truncated: bool,
 }
 
-/// A step that the report suggests.
+/// A suggested next step.
 #[derive(Serialize)]
 struct Next<'a> {
     text: &'a str,
     command: Option<&'a str>,
 }
 
-/// The part of the report that also stands in the report of a run with failures.
+/// The part that is also in the report of a run with failures.
 #[derive(Serialize)]
 pub(crate) struct Assembled<'a> {
-    conflicts: Vec<Met<'a>>,
+    conflicts: Vec<ConflictLine<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     resolved: Vec<ResolvedConflict>,
     left_out: Vec<Left>,
@@ -98,7 +98,7 @@ pub(crate) struct Assembled<'a> {
 }
 
 impl Completion {
-    /// The report as one versioned object.
+    /// Renders the report as one versioned object.
     pub fn value(&self) -> Value {
         let wire = Wire {
             version: VERSION,
@@ -125,11 +125,11 @@ impl Completion {
 /// Returns the part about the assembled result.
 pub(crate) fn assembled(report: &Completion) -> Assembled<'_> {
     Assembled {
-        conflicts: report.meetings.iter().map(met).collect(),
-        resolved: report.settled.iter().map(resolved).collect(),
+        conflicts: report.overlaps.iter().map(conflict_line).collect(),
+        resolved: report.resolved.iter().map(resolved).collect(),
         left_out: report.left_out.iter().map(left).collect(),
         checks: report.checks.iter().map(check).collect(),
-        culprits: report.guilty.iter().map(culprit).collect(),
+        culprits: report.culprits.iter().map(culprit).collect(),
         next_steps: report.next.iter().map(next).collect(),
     }
 }
@@ -147,20 +147,20 @@ fn done(work: &Work) -> Done<'_> {
     }
 }
 
-fn words(said: &Said) -> Words<'_> {
+fn words(remark: &Remark) -> Words<'_> {
     Words {
-        task: said.task.0,
-        by: &said.by,
-        text: &said.words,
+        task: remark.task.0,
+        by: &remark.author,
+        text: &remark.text,
     }
 }
 
-fn met(meeting: &Meeting) -> Met<'_> {
-    Met {
-        tasks: [meeting.a.0, meeting.b.0],
-        class: meeting.class.name(),
-        paths: meeting.paths.iter().map(ToString::to_string).collect(),
-        outcome: &meeting.what,
+fn conflict_line(overlap: &Overlap) -> ConflictLine<'_> {
+    ConflictLine {
+        tasks: [overlap.a.0, overlap.b.0],
+        class: overlap.class.name(),
+        paths: overlap.paths.iter().map(ToString::to_string).collect(),
+        outcome: &overlap.outcome,
     }
 }
 

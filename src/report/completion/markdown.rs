@@ -1,4 +1,4 @@
-//! The completion report as Markdown: printed, and below the tables of `DISPATCH.md`.
+//! Renders the completion report as Markdown, for output and for `DISPATCH.md`.
 
 use std::fmt::{self, Write};
 use std::time::Duration;
@@ -12,12 +12,12 @@ use crate::model::integration::{CheckOutcome, CheckResult, Culprit, LeftOut, Lef
 use crate::model::resolution::Resolution;
 use crate::model::task_list::{and_list, comma_list, together_with};
 use crate::report::completion::next_steps::write_steps;
-use crate::report::completion::{Completion, InfoReport, Meeting, Said, Work, is_by_person};
+use crate::report::completion::{Completion, InfoReport, Overlap, Remark, Work, is_by_user};
 use crate::report::suggest;
 use crate::report::words::check_words;
 
 impl Completion {
-    /// The report as Markdown, from its heading to the line end after its last step.
+    /// Renders the report as Markdown, from its heading to its last step.
     pub fn render_markdown(&self) -> String {
         let mut text = String::new();
         // Writing to a string cannot fail.
@@ -25,15 +25,15 @@ impl Completion {
         text
     }
 
-    /// The same for people who have no dispatch: without the commands that may come next.
+    /// Renders the report without dispatch commands, for readers who do not have dispatch.
     pub(crate) fn render_for_readers(&self) -> String {
         let mut text = String::new();
         // Writing to a string cannot fail.
-        let _ = self.write_what_was(&mut text);
+        let _ = self.write_results(&mut text);
         text
     }
 
-    fn write_what_was(&self, to: &mut String) -> fmt::Result {
+    fn write_results(&self, to: &mut String) -> fmt::Result {
         writeln!(to, "## Dispatch Complete\n\n{}", self.headline())?;
         if let Some(trouble) = self.trouble() {
             writeln!(to, "\n{trouble}")?;
@@ -42,15 +42,15 @@ impl Completion {
             writeln!(to, "\nCost: {bill}")?;
         }
         write_list(to, "What was done", self.done.iter().map(work))?;
-        let decisions = self.decisions.iter().map(said);
+        let decisions = self.decisions.iter().map(remark);
         write_list(to, "Decisions made (review recommended)", decisions)?;
-        write_list(to, "Issues hit", self.issues.iter().map(said))?;
+        write_list(to, "Issues hit", self.issues.iter().map(remark))?;
         self.write_conflicts(to)?;
         self.write_checks(to)?;
         self.write_reports(to)
     }
 
-    /// Writes the part that also stands in the report of a run with failures.
+    /// Writes the part that is also in the report of a run with failures.
     pub(crate) fn write_assembly(&self, to: &mut String) -> fmt::Result {
         self.write_conflicts(to)?;
         self.write_checks(to)?;
@@ -58,14 +58,14 @@ impl Completion {
     }
 
     fn write_conflicts(&self, to: &mut String) -> fmt::Result {
-        let meetings = self.meetings.iter().map(meeting);
-        let settled = self.settled.iter().map(|settled| self.settled(settled));
+        let overlaps = self.overlaps.iter().map(overlap);
+        let resolved = self.resolved.iter().map(|resolved| self.resolved(resolved));
         let left_out = self.left_out.iter().map(left_out);
-        write_list(to, "Conflicts", meetings.chain(settled).chain(left_out))
+        write_list(to, "Conflicts", overlaps.chain(resolved).chain(left_out))
     }
 
     fn write_markdown(&self, to: &mut String) -> fmt::Result {
-        self.write_what_was(to)?;
+        self.write_results(to)?;
         write_steps(to, &self.next)
     }
 
@@ -86,21 +86,21 @@ impl Completion {
         }
     }
 
-    /// What was settled, by what, and what speaks for it.
-    fn settled(&self, (task, resolution): &(TaskNumber, Resolution)) -> String {
+    /// Renders a resolution with its resolver, and warns if no check has verified it.
+    fn resolved(&self, (task, resolution): &(TaskNumber, Resolution)) -> String {
         let place = paths(&resolution.paths);
         let by = markdown_prose(&plain_line(&resolution.by.to_string(), 160));
         let verified = match self.checks.is_empty() {
-            true => "; no check has verified it",
+            true => "; not verified by a check",
             false => "",
         };
         let class = resolution.class;
-        format!("{task} {place}: {class} conflict settled, {by}{verified}")
+        format!("{task} {place}: {class} conflict resolved {by}{verified}")
     }
 
-    /// What keeps the assembled branch from being whole, if anything does.
+    /// Renders the reasons why the integration branch is incomplete, if it is.
     fn trouble(&self) -> Option<String> {
-        let out = self.left_out.iter().filter(|out| !is_by_person(out));
+        let out = self.left_out.iter().filter(|out| !is_by_user(out));
         let out: Vec<TaskNumber> = out.map(|out| out.task).collect();
         let mut parts = match out.len() {
             0 => Vec::new(),
@@ -115,28 +115,27 @@ impl Completion {
             )
         });
         parts.extend(broken);
-        let whole = parts.is_empty();
-        (!whole).then(|| {
+        (!parts.is_empty()).then(|| {
             format!(
-                "**The assembled branch is not whole:** {}.",
+                "**The integration branch is incomplete:** {}.",
                 parts.join("; ")
             )
         })
     }
 
     fn write_checks(&self, to: &mut String) -> fmt::Result {
-        if !self.checks.is_empty() || !self.guilty.is_empty() {
+        if !self.checks.is_empty() || !self.culprits.is_empty() {
             writeln!(to, "\n### Checks")?;
         }
         self.checks
             .iter()
             .try_for_each(|check| write_check(to, check))?;
-        self.guilty
+        self.culprits
             .iter()
-            .try_for_each(|guilty| write_guilty(to, guilty))?;
-        if !self.guilty.is_empty() && self.check_runs > 0 {
+            .try_for_each(|culprit| write_culprit(to, culprit))?;
+        if !self.culprits.is_empty() && self.check_runs > 0 {
             let runs = plural(self.check_runs, "run");
-            writeln!(to, "- It took {runs} of the checks to find that out.")?;
+            writeln!(to, "- The culprit search took {runs} of the checks.")?;
         }
         Ok(())
     }
@@ -156,7 +155,7 @@ impl Completion {
         write!(to, "{}", markdown_block(&report.text, ""))?;
         if report.is_cut {
             let all = suggest::show(&self.run, report.number);
-            writeln!(to, "\nCut here; all of it: `{all}`")?;
+            writeln!(to, "\nTruncated; full text: `{all}`")?;
         }
         Ok(())
     }
@@ -188,36 +187,35 @@ fn work(work: &Work) -> String {
     }
 }
 
-/// `Worker 2 chose Zod` for words that go on from the name, else `Worker 2: Zod is used`, and
-/// `Worker 2: no test yet`.
-fn said(said: &Said) -> String {
-    let words = markdown_prose(&said.words);
-    let by = markdown_prose(&said.by);
+/// Renders `Worker 2 chose Zod` if the text continues the name, else `Worker 2: Zod is used`.
+fn remark(remark: &Remark) -> String {
+    let words = markdown_prose(&remark.text);
+    let by = markdown_prose(&remark.author);
     if words.starts_with(&by) {
         words
-    } else if goes_on(&words) {
+    } else if starts_with_verb(&words) {
         format!("{by} {words}")
     } else {
         format!("{by}: {words}")
     }
 }
 
-/// Whether words begin with what somebody did, or with what it is about.
-fn goes_on(words: &str) -> bool {
-    const DID: [&str; 21] = [
+/// Returns `true` if the text starts with a verb in the past tense.
+fn starts_with_verb(words: &str) -> bool {
+    const VERBS: [&str; 21] = [
         "built", "chose", "could", "did", "found", "gave", "had", "hit", "kept", "left", "made",
         "on", "put", "ran", "saw", "set", "split", "took", "was", "went", "wrote",
     ];
     let first = words.split_once(' ').map_or("", |(first, _)| first);
     let is_regular = first.len() > 3 && first.ends_with("ed");
-    first.starts_with(char::is_lowercase) && (is_regular || DID.contains(&first))
+    first.starts_with(char::is_lowercase) && (is_regular || VERBS.contains(&first))
 }
 
-fn meeting(meeting: &Meeting) -> String {
-    let pair = format!("{} × {}", meeting.a, meeting.b);
-    match paths(&meeting.paths) {
-        paths if paths.is_empty() => format!("{pair}: {}", meeting.what),
-        paths => format!("{pair} {paths}: {}", meeting.what),
+fn overlap(overlap: &Overlap) -> String {
+    let pair = format!("{} × {}", overlap.a, overlap.b);
+    match paths(&overlap.paths) {
+        paths if paths.is_empty() => format!("{pair}: {}", overlap.outcome),
+        paths => format!("{pair} {paths}: {}", overlap.outcome),
     }
 }
 
@@ -248,7 +246,7 @@ fn left_out(out: &LeftOut) -> String {
         LeftOutReason::BuiltOn { task: on } => {
             format!("{task} left out of the integration: built on {on}")
         }
-        LeftOutReason::ByUser => format!("{task} left out of the integration by a person"),
+        LeftOutReason::ByUser => format!("{task} left out of the integration by the user"),
         LeftOutReason::FailedChecks {
             command,
             with,
@@ -262,7 +260,7 @@ fn left_out(out: &LeftOut) -> String {
     }
 }
 
-/// Up to three paths by name, the rest as a number.
+/// Renders up to three paths by name, the rest as a number.
 fn paths(all: &[RepoPath]) -> String {
     let named = all
         .iter()
@@ -287,19 +285,19 @@ fn write_check(to: &mut String, check: &CheckResult) -> fmt::Result {
     }
 }
 
-fn write_guilty(to: &mut String, guilty: &Culprit) -> fmt::Result {
-    let command = markdown_code(&plain_line(&guilty.command, 120));
-    let how = together_with(&guilty.with);
-    let what = match guilty.timed_out {
-        true => "timed out, newly,",
+fn write_culprit(to: &mut String, culprit: &Culprit) -> fmt::Result {
+    let command = markdown_code(&plain_line(&culprit.command, 120));
+    let how = together_with(&culprit.with);
+    let fails = match culprit.timed_out {
+        true => "newly timing out",
         false => "newly failing",
     };
-    writeln!(to, "- {command}: {what} with {} {how}", guilty.task)?;
-    write_tests(to, "tests", &guilty.tests)?;
-    write_tail(to, &guilty.tail)
+    writeln!(to, "- {command}: {fails} with {} {how}", culprit.task)?;
+    write_tests(to, "tests", &culprit.tests)?;
+    write_tail(to, &culprit.tail)
 }
 
-/// Up to three tests by name, the rest as a number.
+/// Renders up to three tests by name, the rest as a number.
 fn write_tests(to: &mut String, which: &str, tests: &[String]) -> fmt::Result {
     let named = tests.iter().take(3);
     let named = named.map(|test| markdown_code(&plain_line(test, 120)));
@@ -318,7 +316,7 @@ fn write_tail(to: &mut String, tail: &str) -> fmt::Result {
     write!(to, "{}", markdown_block(last_lines(tail), "  "))
 }
 
-/// The last twenty lines.
+/// Returns the last twenty lines.
 fn last_lines(tail: &str) -> &str {
     let tail = tail.trim_end();
     let starts = tail.rmatch_indices('\n').nth(19);
@@ -330,12 +328,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_words_that_say_what_somebody_did_go_on_from_a_name() {
+    fn only_a_verb_continues_the_name() {
         let told = |words: &str| {
-            said(&Said {
+            remark(&Remark {
                 task: TaskNumber(2),
-                by: "Worker 2".to_owned(),
-                words: words.to_owned(),
+                author: "Worker 2".to_owned(),
+                text: words.to_owned(),
             })
         };
         let said = [

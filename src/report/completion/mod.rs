@@ -1,6 +1,6 @@
-//! The completion report: what was done, what a person should look at, and what comes next.
+//! The completion report: finished work, items to review, next steps.
 //!
-//! Every word about the work is the worker's own; where it said nothing, the task's title stands.
+//! Descriptions of the work are the worker's own; without one the task's title is used.
 
 pub mod json;
 pub mod markdown;
@@ -27,83 +27,82 @@ use crate::model::task_state::TaskPhase;
 use crate::report::completion::next_steps::{Step, next_steps};
 use crate::report::conflict_suggestion::suggestion;
 
-/// The longest report of an `info` task that is shown, in characters.
+/// The maximum length of an `info` task's report, in characters.
 const INFO_LIMIT: usize = 6000;
 
-/// The longest report of an `info` task that is shown, in lines.
+/// The maximum length of an `info` task's report, in lines.
 const INFO_LINES: usize = 100;
 
-/// How many of the tasks under way during a change are named.
-const MOST_NAMED: usize = 5;
+/// The maximum number of named tasks that ran during an outside change.
+const MAX_NAMED: usize = 5;
 
-/// Everything the completion report says, whatever its form.
+/// The content of the completion report, independent of its format.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Completion {
     pub(crate) run: RunId,
     pub(crate) total: usize,
     pub(crate) done: Vec<Work>,
     pub(crate) skipped: Vec<TaskNumber>,
-    pub(crate) decisions: Vec<Said>,
-    pub(crate) issues: Vec<Said>,
-    pub(crate) meetings: Vec<Meeting>,
-    /// What the tasks that are in had to be settled for.
-    pub(crate) settled: Vec<(TaskNumber, Resolution)>,
+    pub(crate) decisions: Vec<Remark>,
+    pub(crate) issues: Vec<Remark>,
+    pub(crate) overlaps: Vec<Overlap>,
+    /// The resolved conflicts of the merged tasks.
+    pub(crate) resolved: Vec<(TaskNumber, Resolution)>,
     pub(crate) left_out: Vec<LeftOut>,
     pub(crate) checks: Vec<CheckResult>,
-    pub(crate) guilty: Vec<Culprit>,
+    pub(crate) culprits: Vec<Culprit>,
     pub(crate) check_runs: usize,
     pub(crate) reports: Vec<InfoReport>,
     pub(crate) next: Vec<Step>,
-    /// What the agents used and cost, if any of them says.
+    /// The tokens and the cost, if any agent reports them.
     pub(crate) bill: Option<Bill>,
 }
 
-/// What one task did.
+/// The work of one task.
 #[derive(Clone, PartialEq, Debug)]
 pub(crate) struct Work {
     pub(crate) number: TaskNumber,
     pub(crate) tag: String,
     pub(crate) title: String,
-    /// `Auth` from the tag `AUTH`, or the title when the tag is no author's word.
+    /// `Auth` from the tag `AUTH`, or the title if the tag is a default one.
     pub(crate) name: String,
-    /// The worker's words; none if it said nothing.
+    /// The worker's summary.
     pub(crate) summary: Option<String>,
-    /// None for a task that was to change nothing.
+    /// The size of the change; none for a task without changes by design.
     pub(crate) stat: Option<ChangeStat>,
 }
 
-/// Words of a worker, or of dispatch about its work.
+/// A remark of a worker, or of dispatch about its work.
 #[derive(Clone, PartialEq, Debug)]
-pub(crate) struct Said {
+pub(crate) struct Remark {
     pub(crate) task: TaskNumber,
     /// `Worker 2`, or `Dispatch`.
-    pub(crate) by: String,
-    pub(crate) words: String,
+    pub(crate) author: String,
+    pub(crate) text: String,
 }
 
-/// Where two candidates met, and what became of it.
+/// Overlapping changes of two candidates, and the outcome.
 #[derive(Clone, PartialEq, Debug)]
-pub(crate) struct Meeting {
+pub(crate) struct Overlap {
     pub(crate) a: TaskNumber,
     pub(crate) b: TaskNumber,
     pub(crate) paths: Vec<RepoPath>,
     pub(crate) class: Class,
-    pub(crate) what: String,
+    pub(crate) outcome: String,
 }
 
-/// What an `info` task reports.
+/// The report of an `info` task.
 #[derive(Clone, PartialEq, Debug)]
 pub(crate) struct InfoReport {
     pub(crate) number: TaskNumber,
     pub(crate) title: String,
     pub(crate) text: String,
-    /// There is more than `text` shows.
+    /// `true` if `text` is truncated.
     pub(crate) is_cut: bool,
 }
 
 impl Completion {
-    /// Whether the run has come to the end that this report is for: it ended, and every task that
-    /// was not skipped passed.
+    /// Returns `true` if the run ended and every task passed or was skipped.
     pub fn is_due(state: &RunState) -> bool {
         let passed =
             |phase: &TaskPhase| matches!(phase, TaskPhase::Done | TaskPhase::Skipped { .. });
@@ -111,7 +110,7 @@ impl Completion {
         ended && state.tasks.iter().all(|task| passed(&task.phase))
     }
 
-    /// The report of a run as it stands.
+    /// Builds the report from the current state of a run.
     pub fn new(state: &RunState) -> Completion {
         let integration = state.integration.clone().unwrap_or_default();
         let mut report = Completion {
@@ -121,11 +120,11 @@ impl Completion {
             skipped: Vec::new(),
             decisions: Vec::new(),
             issues: Vec::new(),
-            meetings: meetings(state),
-            settled: integration.resolutions(),
+            overlaps: overlaps(state),
+            resolved: integration.resolutions(),
             left_out: integration.left_out,
             checks: integration.checks,
-            guilty: integration.culprits,
+            culprits: integration.culprits,
             check_runs: integration.check_runs,
             reports: Vec::new(),
             next: next_steps(state),
@@ -142,7 +141,7 @@ impl Completion {
         report
     }
 
-    /// The checks of the assembled branch that did not pass.
+    /// Returns the failed checks of the integration branch.
     pub(crate) fn broken_checks(&self) -> impl Iterator<Item = &CheckResult> {
         self.checks.iter().filter(|check| !check.passed())
     }
@@ -175,35 +174,39 @@ impl Completion {
                 text: shown,
             });
         }
-        self.add_said(task, outcome);
+        self.add_remarks(task, outcome);
     }
 
-    fn add_said(&mut self, task: &Task, outcome: &Outcome) {
-        let said = |by: &str, words: &String| Said {
+    fn add_remarks(&mut self, task: &Task, outcome: &Outcome) {
+        let remark = |author: &str, text: &String| Remark {
             task: task.number,
-            by: by.to_owned(),
-            words: words.clone(),
+            author: author.to_owned(),
+            text: text.clone(),
         };
         let worker = task.worker_label();
-        let by_worker = |words: &String| said(&worker, words);
-        let by_dispatch = |words: &String| said("Dispatch", words);
+        let by_worker = |text: &String| remark(&worker, text);
+        let by_dispatch = |text: &String| remark("Dispatch", text);
         self.decisions
             .extend(outcome.report.decisions.iter().map(by_worker));
         self.issues
             .extend(outcome.report.issues.iter().map(by_worker));
-        let remarks = outcome.warnings.iter();
+        let warnings = outcome.warnings.iter();
         self.issues
-            .extend(remarks.map(|remark| by_dispatch(&format!("on {}: {remark}", task.number))));
+            .extend(warnings.map(|warning| by_dispatch(&format!("on {}: {warning}", task.number))));
         if !outcome.killed_processes.is_empty() {
             let names = outcome.killed_processes.join(", ");
-            let words = format!("ended what {} left running: {names}", task.number);
+            let words = format!(
+                "killed processes that {} left running: {names}",
+                task.number
+            );
             self.issues.push(by_dispatch(&words));
         }
     }
 }
 
-/// `AUTH` is called `Auth`, short words such as `API` stay, and the tag that every task without one
-/// gets says less than the title.
+/// Returns the display name of a task: `Auth` for the tag `AUTH`, `API` unchanged.
+///
+/// A task with a default tag is called by its title.
 fn name(task: &Task) -> String {
     if task.tag == format!("T{}", task.number.0) {
         return task.title.clone();
@@ -216,41 +219,41 @@ fn name(task: &Task) -> String {
     }
 }
 
-/// Changes outside the worktrees while tasks ran. Nobody knows who made them: perhaps the user.
-fn outside_changes(state: &RunState) -> Vec<Said> {
+/// Reports changes outside the worktrees while tasks ran; the user may have made them.
+fn outside_changes(state: &RunState) -> Vec<Remark> {
     let mut during: BTreeMap<&str, Vec<TaskNumber>> = BTreeMap::new();
     for task in state.plan.tasks() {
         let attempts = state.task(task.number).attempts.iter();
         let outcomes = attempts.filter_map(|attempt| attempt.outcome.as_ref());
         for change in outcomes.flat_map(|outcome| &outcome.outside_changes) {
-            let tasks = during.entry(&change.what).or_default();
+            let tasks = during.entry(&change.name).or_default();
             if tasks.last() != Some(&task.number) {
                 tasks.push(task.number);
             }
         }
     }
-    let said = |(what, tasks): (&str, Vec<TaskNumber>)| {
-        let names = match tasks.split_at_checked(MOST_NAMED) {
+    let remark = |(what, tasks): (&str, Vec<TaskNumber>)| {
+        let names = match tasks.split_at_checked(MAX_NAMED) {
             Some((first, rest @ [_, ..])) => {
                 format!("{} and {} more", comma_list(first), rest.len())
             }
             _ => and_list(&tasks),
         };
-        Said {
+        Remark {
             task: tasks[0],
-            by: "Dispatch".to_owned(),
-            words: format!("saw {what} change while {names} ran; it may have been you"),
+            author: "Dispatch".to_owned(),
+            text: format!("found a change of {what} while {names} ran; you may have made it"),
         }
     };
-    during.into_iter().map(said).collect()
+    during.into_iter().map(remark).collect()
 }
 
-fn meetings(state: &RunState) -> Vec<Meeting> {
+fn overlaps(state: &RunState) -> Vec<Overlap> {
     let own = state
         .conflicts
         .iter()
         .filter(|conflict| !conflict.inherited);
-    let meeting = |conflict: &TaskConflict| Meeting {
+    let overlap = |conflict: &TaskConflict| Overlap {
         a: conflict.a,
         b: conflict.b,
         paths: conflict
@@ -259,15 +262,15 @@ fn meetings(state: &RunState) -> Vec<Meeting> {
             .flat_map(|unit| unit.paths.clone())
             .collect(),
         class: conflict.class,
-        what: what_became(state, conflict),
+        outcome: conflict_outcome(state, conflict),
     };
-    own.map(meeting).collect()
+    own.map(overlap).collect()
 }
 
-fn what_became(state: &RunState, conflict: &TaskConflict) -> String {
+fn conflict_outcome(state: &RunState, conflict: &TaskConflict) -> String {
     let class = conflict.class;
     if !class.is_conflict() {
-        return clean_meeting(conflict);
+        return clean_overlap(conflict);
     }
     let is_left_out = |task: &TaskNumber| matches!(state.placement(*task), Placement::LeftOut(_));
     let pair = [conflict.a, conflict.b].into_iter();
@@ -279,10 +282,10 @@ fn what_became(state: &RunState, conflict: &TaskConflict) -> String {
     }
 }
 
-fn clean_meeting(conflict: &TaskConflict) -> String {
+fn clean_overlap(conflict: &TaskConflict) -> String {
     let hunks = || conflict.units.iter().flat_map(|unit| &unit.hunks);
     let inserts = |class| matches!(class, HunkClass::InsertInsert | HunkClass::ContainedInsert);
-    let what = match conflict.class {
+    let overlap = match conflict.class {
         Class::Identical => return "both sides made the same change".to_owned(),
         Class::AutoMergedRename => "one side renamed what the other changed",
         _ if hunks().next().is_some() && hunks().all(|hunk| inserts(hunk.class)) => {
@@ -290,10 +293,10 @@ fn clean_meeting(conflict: &TaskConflict) -> String {
         }
         _ => "both sides changed it",
     };
-    format!("{what}, merged by git")
+    format!("{overlap}, merged by git")
 }
 
-/// Whether a person left it out, which is no trouble.
-pub(crate) fn is_by_person(out: &LeftOut) -> bool {
+/// Returns `true` if the user left it out, which needs no attention.
+pub(crate) fn is_by_user(out: &LeftOut) -> bool {
     out.reason == LeftOutReason::ByUser
 }

@@ -1,4 +1,4 @@
-//! Suggests what to do after a run: the workers' proposals, then the commands that fit.
+//! Suggests next steps after a run: the workers' proposals, then commands.
 
 use std::fmt::{self, Write};
 
@@ -9,18 +9,18 @@ use crate::model::run::RunState;
 use crate::model::status::Status;
 use crate::model::task_change::Placement;
 use crate::model::task_list::and_list;
-use crate::report::completion::is_by_person;
+use crate::report::completion::is_by_user;
 use crate::report::suggest;
 use crate::report::words::minute;
 
-/// How many proposals of workers are shown.
-const PROPOSALS: usize = 10;
+/// The maximum number of workers' proposals shown.
+const MAX_PROPOSALS: usize = 10;
 
 /// One numbered line at the end of the report.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Step {
     pub(crate) words: String,
-    /// The command that does it; none for a worker's proposal.
+    /// The command; none for a worker's proposal.
     pub(crate) command: Option<String>,
 }
 
@@ -40,7 +40,7 @@ pub(crate) fn write_steps(to: &mut String, steps: &[Step]) -> fmt::Result {
     Ok(())
 }
 
-/// Returns the steps in the order in which they make sense; landing an incomplete result says so.
+/// Returns the steps in a sensible order; landing an incomplete result is marked as such.
 pub(crate) fn next_steps(state: &RunState) -> Vec<Step> {
     let mut steps = proposals(state);
     let run = &state.run;
@@ -53,7 +53,7 @@ pub(crate) fn next_steps(state: &RunState) -> Vec<Step> {
             );
             steps.push(step(words, suggest::clean(run)));
             if landing.from != landing.to {
-                steps.push(step("Or take it back", suggest::unland(run)));
+                steps.push(step("Or undo the landing", suggest::unland(run)));
             }
         }
         (None, _) if state.candidates().is_empty() => {
@@ -63,9 +63,9 @@ pub(crate) fn next_steps(state: &RunState) -> Vec<Step> {
             ));
         }
         (None, _) if state.assembly_refused.is_some() => {
-            let why = state.assembly_refused.as_deref().unwrap_or_default();
+            let reason = state.assembly_refused.as_deref().unwrap_or_default();
             steps.push(step(
-                format!("{why}, then assemble"),
+                format!("{reason}, then assemble"),
                 suggest::assemble(run),
             ));
             let before = state.integration.as_ref();
@@ -88,10 +88,10 @@ pub(crate) fn next_steps(state: &RunState) -> Vec<Step> {
         (None, Some(integration)) => {
             steps.push(step("Review", suggest::review(run)));
             let words = match &state.undone_landing {
-                Some(unlanded) => format!(
-                    "Land again, because it was taken back from {} at {},",
-                    unlanded.target,
-                    minute(unlanded.at)
+                Some(undone) => format!(
+                    "Land again, because the landing on {} was undone at {},",
+                    undone.target,
+                    minute(undone.at)
                 ),
                 None => "Land".to_owned(),
             };
@@ -120,10 +120,10 @@ fn proposals(state: &RunState) -> Vec<Step> {
             command: None,
         })
     });
-    proposals.take(PROPOSALS).collect()
+    proposals.take(MAX_PROPOSALS).collect()
 }
 
-/// The way from an assembly with something left out, or with a failed check, to a whole one.
+/// Returns the steps that complete an assembly with left-out tasks or failed checks.
 fn repairs(state: &RunState, integration: &Integration) -> Vec<Step> {
     let run = &state.run;
     let mut steps = Vec::new();
@@ -143,7 +143,7 @@ fn repairs(state: &RunState, integration: &Integration) -> Vec<Step> {
         steps.push(step(format!("Try {task} again"), suggest::retry(run, task)));
     }
     for task in &conflicting {
-        let words = format!("Or settle the conflict of {task} by hand");
+        let words = format!("Or resolve the conflict of {task} by hand");
         steps.push(step(words, suggest::resolve(run, *task)));
     }
     if !integration.checks_passed() {
@@ -152,13 +152,16 @@ fn repairs(state: &RunState, integration: &Integration) -> Vec<Step> {
     }
     steps.push(step("Assemble again", suggest::assemble(run)));
     if !integration.merged.is_empty() {
-        let words = format!("Or land what is there{}", without(state, integration));
+        let words = format!(
+            "Or land the incomplete result{}",
+            without(state, integration)
+        );
         steps.push(step(words, land(state)));
     }
     steps
 }
 
-/// A run that was started on a detached HEAD has to be told where to land.
+/// Returns the command that lands; a run from a detached HEAD needs a target branch.
 fn land(state: &RunState) -> String {
     let broken = state
         .integration
@@ -172,19 +175,19 @@ fn land(state: &RunState) -> String {
     }
 }
 
-/// ` without #2, although the check npm test failed`: what a landing would lack.
+/// Renders the parts a landing would lack: ` without #2, although the check npm test failed`.
 fn without(state: &RunState, integration: &Integration) -> String {
     let out = missing(state);
     let mut words = String::new();
     if !out.is_empty() {
-        let all_by_person = out.len() == integration.left_out.len()
-            && integration.left_out.iter().all(is_by_person);
-        let why = if all_by_person {
-            " (left out by a person)"
+        let all_by_user =
+            out.len() == integration.left_out.len() && integration.left_out.iter().all(is_by_user);
+        let reason = if all_by_user {
+            " (left out by the user)"
         } else {
             ""
         };
-        words = format!(" without {}{why}", and_list(&out));
+        words = format!(" without {}{reason}", and_list(&out));
     }
     if !integration.checks_passed() {
         words = format!("{words}, although {}", broken_checks(integration));
@@ -192,7 +195,7 @@ fn without(state: &RunState, integration: &Integration) -> String {
     words
 }
 
-/// Returns the tasks that were left out, failed or never ran; those that were skipped are not missed.
+/// Returns the tasks that were left out, failed or never ran, except skipped ones.
 fn missing(state: &RunState) -> Vec<TaskNumber> {
     let is_missing = |task: &TaskNumber| match state.status(*task) {
         Status::Done => matches!(state.placement(*task), Placement::LeftOut(_)),
@@ -203,7 +206,7 @@ fn missing(state: &RunState) -> Vec<TaskNumber> {
     tasks.filter(is_missing).collect()
 }
 
-/// `the check npm test failed`, `2 checks did not pass`.
+/// Renders `the check npm test failed` or `2 checks did not pass`.
 fn broken_checks(integration: &Integration) -> String {
     let mut broken = integration.checks.iter().filter(|check| !check.passed());
     match (broken.next(), broken.count()) {

@@ -1,4 +1,4 @@
-//! The failure report for programs: `dispatch report --json`.
+//! Renders the failure report as JSON: `dispatch report --json`.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -10,10 +10,10 @@ use crate::model::status::Status;
 use crate::model::usage::{Cost, Usage};
 use crate::report::completion::json::{Assembled, assembled};
 use crate::report::failure::{
-    AttemptEnd, AttemptLine, FailedTask, FailureReport, GivenUp, HealthyTask, StuckTask,
+    AttemptEnd, AttemptLine, ConflictedTask, FailedTask, FailureReport, HealthyTask, RetryEnd,
 };
 
-/// The version of this form; a change that breaks readers raises it.
+/// The version of the format; a breaking change raises it.
 const VERSION: u32 = 1;
 
 #[derive(Serialize)]
@@ -103,21 +103,21 @@ struct Summary {
 }
 
 impl FailureReport {
-    /// The report as one versioned object.
+    /// Renders the report as one versioned object.
     pub fn value(&self) -> Value {
         let wire = Wire {
             version: VERSION,
             run: self.run.as_str(),
             report: "failure",
             failed: self.failed.iter().map(failed).collect(),
-            conflicting: self.stuck.iter().map(conflicting).collect(),
+            conflicting: self.conflicted.iter().map(conflicting).collect(),
             healthy: self.healthy.iter().map(healthy).collect(),
             summary: Summary {
                 total: self.total,
                 failed: self.failed.len(),
                 done: self.count(&Status::Done),
                 blocked_by_failure: self.blocked.by_failure,
-                blocked_by_conflict: self.stuck.len() + self.blocked.by_conflict,
+                blocked_by_conflict: self.conflicted.len() + self.blocked.by_conflict,
                 blocked_by_given_up: self.blocked.given_up,
                 skipped: self.count(&Status::Skipped),
                 cancelled: self.count(&Status::Cancelled),
@@ -152,9 +152,9 @@ fn failed(task: &FailedTask) -> Failed<'_> {
         signature: &task.failure.signature,
         reset_at: task.failure.reset_at.map(|at| at.to_string()),
         kept: task.kept.map(|kept| kept.to_string()),
-        kept_changes: task.remains.as_ref(),
+        kept_changes: task.kept_changes.as_ref(),
         retries: task.retries,
-        retry_budget_spent: matches!(task.given_up, GivenUp::OutOfRetries(_)),
+        retry_budget_spent: matches!(task.retry_end, RetryEnd::BudgetSpent(_)),
         attempts: task.attempts.iter().map(attempt).collect(),
         blocks: numbers(&task.blocks),
         command: &task.command,
@@ -165,10 +165,10 @@ fn attempt(line: &AttemptLine) -> Attempt<'_> {
     let (end, failed): (_, Option<(FailureClass, &str)>) = match &line.end {
         AttemptEnd::Failed(class, message) => ("failed", Some((*class, message))),
         AttemptEnd::Parked(message) => ("failed", Some((FailureClass::Quota, message))),
-        AttemptEnd::NotSetUp(message) => ("failed", Some((FailureClass::Blocker, message))),
+        AttemptEnd::SetupFailed(message) => ("failed", Some((FailureClass::Blocker, message))),
         AttemptEnd::Passed => ("passed", None),
         AttemptEnd::Interrupted => ("interrupted", None),
-        AttemptEnd::Alive => ("running", None),
+        AttemptEnd::Running => ("running", None),
     };
     Attempt {
         number: line.number,
@@ -182,7 +182,7 @@ fn attempt(line: &AttemptLine) -> Attempt<'_> {
     }
 }
 
-fn conflicting(task: &StuckTask) -> Conflicting<'_> {
+fn conflicting(task: &ConflictedTask) -> Conflicting<'_> {
     Conflicting {
         number: task.number.0,
         tag: &task.tag,

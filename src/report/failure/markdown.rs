@@ -1,4 +1,4 @@
-//! The failure report as Markdown: printed, and below the tables of `DISPATCH.md`.
+//! Renders the failure report as Markdown, for output and for `DISPATCH.md`.
 
 use std::borrow::Cow;
 use std::fmt::{self, Write};
@@ -15,16 +15,16 @@ use crate::model::kept_changes::KeptChanges;
 use crate::model::status::Status;
 use crate::model::task_list::comma_list;
 use crate::report::failure::{
-    AttemptEnd, AttemptLine, FailedTask, FailureReport, GivenUp, StuckTask,
+    AttemptEnd, AttemptLine, ConflictedTask, FailedTask, FailureReport, RetryEnd,
 };
 use crate::report::suggest;
 use crate::report::words::conflict_sentence;
 
-/// How many blocked tasks, or changed paths, are named before the rest is counted.
-const NAMED: usize = 5;
+/// The maximum number of named tasks or paths; more are counted.
+const MAX_NAMED: usize = 5;
 
 impl FailureReport {
-    /// The report as Markdown, from its heading to the line end after its summary.
+    /// Renders the report as Markdown, from its heading to its last step.
     pub fn render_markdown(&self) -> String {
         let mut text = String::new();
         // Writing to a string cannot fail.
@@ -40,11 +40,11 @@ impl FailureReport {
                 .iter()
                 .try_for_each(|task| self.write_failed(to, task))?;
         }
-        if !self.stuck.is_empty() {
+        if !self.conflicted.is_empty() {
             writeln!(to, "\n### Tasks Blocked by a Conflict")?;
-            self.stuck
+            self.conflicted
                 .iter()
-                .try_for_each(|task| self.write_stuck(to, task))?;
+                .try_for_each(|task| self.write_conflicted(to, task))?;
         }
         self.write_healthy(to)?;
         self.write_summary(to)?;
@@ -78,14 +78,14 @@ impl FailureReport {
             writeln!(to, "  {place}. {}", attempt(line, &by))?;
         }
         if let Some(kept) = task.kept {
-            let what = kept_sentence(&kept.short(), task.remains.as_ref());
+            let what = kept_sentence(&kept.short(), task.kept_changes.as_ref());
             writeln!(to, "- **Kept:** {what}")?;
         }
         writeln!(to, "- **Impact:** {}", impact(&task.blocks))?;
         writeln!(to, "- **Suggested resolution:** {}", self.resolution(task))
     }
 
-    /// Returns advice that always ends in the command that runs the task again.
+    /// Returns advice that always ends in the command that retries the task.
     fn resolution(&self, task: &FailedTask) -> String {
         let command = format!("`{}`", task.command);
         let suggestion = task.failure.suggestion.as_deref().map(markdown_prose);
@@ -100,14 +100,14 @@ impl FailureReport {
         format!("{first}, then {command}")
     }
 
-    /// What helps against a failure of this class when the worker did not say.
+    /// Returns advice for a failure of this class, used without a suggestion of the worker.
     fn advice(&self, task: &FailedTask) -> String {
         let logs = suggest::logs(&self.run, task.number);
-        if task.has_wrong_command {
+        if task.needs_plan_edit {
             return format!("See `{logs}`, correct its command in the plan");
         }
         match task.failure.class {
-            FailureClass::Transient => format!("See `{logs}`, wait until the cause has passed"),
+            FailureClass::Transient => format!("See `{logs}`, wait for the cause to pass"),
             FailureClass::Quota => match task.failure.reset_at {
                 Some(at) => {
                     let at = at.strftime("%Y-%m-%d %H:%M UTC");
@@ -121,19 +121,22 @@ impl FailureReport {
             }
             FailureClass::Logic => format!("See `{logs}`, correct the task or what it builds on"),
             FailureClass::Conflict => {
-                format!("See `{}`, settle it", suggest::conflicts(&self.run))
+                format!(
+                    "See `{}`, resolve the conflict",
+                    suggest::conflicts(&self.run)
+                )
             }
-            FailureClass::Blocker if task.is_not_set_up() => {
-                format!("See `{logs}`, repair the set-up of worktrees")
+            FailureClass::Blocker if task.is_setup_failure() => {
+                format!("See `{logs}`, fix the worktree set-up")
             }
-            FailureClass::Blocker => format!("See `{logs}`, remove what blocks it"),
+            FailureClass::Blocker => format!("See `{logs}`, fix the cause"),
             FailureClass::Cancelled | FailureClass::Interrupted => {
-                "Make sure that it may run".to_owned()
+                "Check that the task may run".to_owned()
             }
         }
     }
 
-    fn write_stuck(&self, to: &mut String, task: &StuckTask) -> fmt::Result {
+    fn write_conflicted(&self, to: &mut String, task: &ConflictedTask) -> fmt::Result {
         let title = markdown_prose(&plain_line(&task.title, 120));
         let by = comma_list(&task.between);
         writeln!(to, "\n#### {} — {title} [BLOCKED by {by}]", task.number)?;
@@ -144,7 +147,7 @@ impl FailureReport {
         let skip = suggest::skip(&self.run, task.number);
         writeln!(
             to,
-            "- **Suggested resolution:** See `{see}`, give up this task with `{skip}` or make the others merge, then `{}`",
+            "- **Suggested resolution:** See `{see}`, skip this task with `{skip}` or resolve the conflict of the others, then `{}`",
             task.command
         )
     }
@@ -177,10 +180,13 @@ impl FailureReport {
         let others = [
             (self.blocked.by_failure, "blocked by a failure"),
             (
-                self.stuck.len() + self.blocked.by_conflict,
+                self.conflicted.len() + self.blocked.by_conflict,
                 "blocked by a conflict",
             ),
-            (self.blocked.given_up, "blocked by a task that was given up"),
+            (
+                self.blocked.given_up,
+                "blocked by a skipped or cancelled task",
+            ),
             (self.count(&Status::Skipped), "skipped"),
             (self.count(&Status::Cancelled), "cancelled"),
             (self.unfinished(), "not finished"),
@@ -194,11 +200,11 @@ impl FailureReport {
         writeln!(to, "- User action required before re-dispatch")
     }
 
-    /// Tasks that are alive or may still start.
+    /// Counts the tasks that are running or may still start.
     pub(crate) fn unfinished(&self) -> usize {
-        let settled = [Status::Done, Status::Skipped, Status::Cancelled];
-        let settled: usize = settled.iter().map(|status| self.count(status)).sum();
-        (self.healthy.len() - settled).saturating_sub(self.blocked.total())
+        let finished = [Status::Done, Status::Skipped, Status::Cancelled];
+        let finished: usize = finished.iter().map(|status| self.count(status)).sum();
+        (self.healthy.len() - finished).saturating_sub(self.blocked.total())
     }
 }
 
@@ -212,49 +218,48 @@ fn worker(task: &FailedTask) -> String {
 
 fn error_type(task: &FailedTask) -> Cow<'static, str> {
     let words = match task.failure.class {
-        FailureClass::Transient => match task.given_up {
-            GivenUp::OutOfRetries(budget) => {
+        FailureClass::Transient => match task.retry_end {
+            RetryEnd::BudgetSpent(budget) => {
                 return format!(
-                    "Transient error (retryable, but the budget of the whole run, {budget}, is used up)"
+                    "Transient error (retryable, but the run's budget of {budget} retries is spent)"
                 )
                 .into();
             }
-            GivenUp::Repeated => "Transient error (the same failure twice, not retried again)",
-            GivenUp::RetriesUsedUp => "Transient error (retryable, retries used up)",
+            RetryEnd::Repeated => "Transient error (same failure twice, not retried again)",
+            RetryEnd::RetriesUsedUp => "Transient error (retryable, retries used up)",
         },
         FailureClass::Quota => "Quota used up (retryable after its reset)",
         FailureClass::Input => "Input error (retryable once the input changed)",
         FailureClass::Logic => "Logic error (non-retryable)",
         FailureClass::Conflict => "Conflict (retryable on top of the other's result)",
-        FailureClass::Blocker if task.is_not_set_up() => {
-            "Blocker in the set-up of its worktree (the worker never ran; non-retryable until it is removed)"
+        FailureClass::Blocker if task.is_setup_failure() => {
+            "Blocker in the worktree set-up (the worker never ran; non-retryable until it is fixed)"
         }
-        FailureClass::Blocker => "Blocker (non-retryable until it is removed)",
-        FailureClass::Cancelled => "Cancelled by a person",
+        FailureClass::Blocker => "Blocker (non-retryable until it is fixed)",
+        FailureClass::Cancelled => "Cancelled by the user",
         FailureClass::Interrupted => "Interrupted with the run",
     };
     words.into()
 }
 
-/// Which commit, and which files it changes, as git says.
-fn kept_sentence(commit: &str, remains: Option<&KeptChanges>) -> String {
-    let Some(KeptChanges { stat, paths }) = remains.filter(|remains| !remains.paths.is_empty())
-    else {
-        return format!("what it left, as commit `{commit}`");
+/// Renders the kept commit and the files it changes.
+fn kept_sentence(commit: &str, kept: Option<&KeptChanges>) -> String {
+    let Some(KeptChanges { stat, paths }) = kept.filter(|kept| !kept.paths.is_empty()) else {
+        return format!("its work, as commit `{commit}`");
     };
-    let named = paths.iter().take(NAMED).map(|path| {
+    let named = paths.iter().take(MAX_NAMED).map(|path| {
         let path = plain_line(&path.to_string(), 120);
         markdown_code(&path)
     });
     let named = named.collect::<Vec<_>>().join(", ");
-    let more = match (stat.files as usize).saturating_sub(NAMED) {
+    let more = match (stat.files as usize).saturating_sub(MAX_NAMED) {
         0 => String::new(),
         more => format!(" and {more} more"),
     };
-    format!("what it left, as commit `{commit}`: {named}{more} ({stat})")
+    format!("its work, as commit `{commit}`: {named}{more} ({stat})")
 }
 
-/// Somebody's words on one line, or the last lines of a check as they were.
+/// Writes the reported cause on one line, or the last lines of a check unchanged.
 fn write_root_cause(to: &mut String, task: &FailedTask) -> fmt::Result {
     match task.failure.root_cause.as_deref().map(str::trim) {
         Some(cause) if cause.lines().count() > 1 => {
@@ -274,7 +279,7 @@ fn write_root_cause(to: &mut String, task: &FailedTask) -> fmt::Result {
     }
 }
 
-/// `by` says who did it, where not all attempts are by the same worker.
+/// Renders an attempt; `by` names its worker if the attempts had different ones.
 fn attempt(line: &AttemptLine, by: &str) -> String {
     let name = match line.retry {
         0 => format!("Initial{by}"),
@@ -291,23 +296,23 @@ fn attempt(line: &AttemptLine, by: &str) -> String {
             let message = markdown_code(message);
             format!("{name} ({elapsed}): Quota used up, not counted — {message}")
         }
-        AttemptEnd::NotSetUp(message) => {
+        AttemptEnd::SetupFailed(message) => {
             let message = markdown_code(message);
             format!("{name} ({elapsed}): Set-up failed, not counted — {message}")
         }
-        AttemptEnd::Alive => format!("{name}: Running"),
+        AttemptEnd::Running => format!("{name}: Running"),
     }
 }
 
 fn impact(blocks: &[(TaskNumber, String)]) -> String {
     let named = blocks
         .iter()
-        .take(NAMED)
+        .take(MAX_NAMED)
         .map(|(number, title)| format!("{number} ({})", markdown_prose(&plain_line(title, 120))));
     let named = named.collect::<Vec<_>>().join(", ");
     match blocks.len() {
         0 => "Blocks no other task".to_owned(),
-        count if count > NAMED => format!("Blocks {named} and {} more", count - NAMED),
+        count if count > MAX_NAMED => format!("Blocks {named} and {} more", count - MAX_NAMED),
         _ => format!("Blocks {named}"),
     }
 }

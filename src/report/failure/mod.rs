@@ -1,4 +1,4 @@
-//! The failure report: what failed, why, what waits for it, and the exact command that helps.
+//! The failure report: failed tasks with cause, impact and the command that helps.
 
 use crate::base::markdown::plain_line;
 use crate::merge::change::RepoPath;
@@ -18,18 +18,18 @@ use crate::model::usage::{Cost, Usage};
 use crate::report::completion::Completion;
 use crate::report::suggest;
 
-/// Everything the failure report says, whatever its form.
+/// The content of the failure report, independent of its format.
 #[derive(Clone, PartialEq, Debug)]
 pub struct FailureReport {
     pub(crate) run: RunId,
     pub(crate) failed: Vec<FailedTask>,
-    pub(crate) stuck: Vec<StuckTask>,
+    pub(crate) conflicted: Vec<ConflictedTask>,
     pub(crate) healthy: Vec<HealthyTask>,
     pub(crate) total: usize,
     pub(crate) blocked: BlockedCount,
     /// The results of the other tasks, once they were assembled.
     pub(crate) assembled: Option<Completion>,
-    /// What the agents used and cost, if any of them says.
+    /// The tokens and the cost, if any agent reports them.
     pub(crate) bill: Option<Bill>,
 }
 
@@ -43,36 +43,36 @@ pub(crate) struct FailedTask {
     pub(crate) background: bool,
     pub(crate) worktree: String,
     pub(crate) failure: Failure,
-    /// The work the last attempt left, kept for good.
+    /// The kept work of the last attempt.
     pub(crate) kept: Option<Oid>,
     pub(crate) retries: usize,
-    /// What that changed.
-    pub(crate) remains: Option<KeptChanges>,
-    /// Why no further retry was made of what may pass if it is tried again.
-    pub(crate) given_up: GivenUp,
+    /// The changes in that work.
+    pub(crate) kept_changes: Option<KeptChanges>,
+    /// The reason why a retryable failure was not retried.
+    pub(crate) retry_end: RetryEnd,
     pub(crate) attempts: Vec<AttemptLine>,
     pub(crate) blocks: Vec<(TaskNumber, String)>,
-    /// Its shell command, rather than the worker, has to change.
-    pub(crate) has_wrong_command: bool,
+    /// `true` if its shell command in the plan has to change.
+    pub(crate) needs_plan_edit: bool,
     pub(crate) command: String,
 }
 
-/// Why a failure that may pass by itself is not tried again.
+/// The reason why a retryable failure is not retried.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum GivenUp {
-    /// The task has had its retries.
+pub(crate) enum RetryEnd {
+    /// The task's retries are used up.
     RetriesUsedUp,
     /// It failed in the same way twice.
     Repeated,
-    /// The run has had all of its retries, which are this many.
-    OutOfRetries(u32),
+    /// The run's retry budget, of this size, is spent.
+    BudgetSpent(u32),
 }
 
 /// One attempt of a failed task.
 #[derive(Clone, PartialEq, Debug)]
 pub(crate) struct AttemptLine {
     pub(crate) number: AttemptNumber,
-    /// 0 for the initial attempt, also when that was cut short and made again.
+    /// The number of the retry; 0 for the initial attempt, even if it was interrupted and repeated.
     pub(crate) retry: usize,
     pub(crate) worker: String,
     pub(crate) usage: Option<Usage>,
@@ -81,22 +81,22 @@ pub(crate) struct AttemptLine {
     pub(crate) end: AttemptEnd,
 }
 
-/// How an attempt of a failed task ended.
+/// The end of an attempt of a failed task.
 #[derive(Clone, PartialEq, Debug)]
 pub(crate) enum AttemptEnd {
     Failed(FailureClass, String),
     Passed,
     Interrupted,
-    /// Its worker had used up what it may.
+    /// The worker's quota was used up.
     Parked(String),
-    /// Its worktree could not be set up.
-    NotSetUp(String),
-    Alive,
+    /// The set-up of the worktree failed.
+    SetupFailed(String),
+    Running,
 }
 
 impl FailedTask {
-    /// Whether its worker never ran because there was no worktree to run in.
-    pub(crate) fn is_not_set_up(&self) -> bool {
+    /// Returns `true` if the worker never ran because the worktree set-up failed.
+    pub(crate) fn is_setup_failure(&self) -> bool {
         self.failure.kind == Some(FailureKind::Setup)
     }
 }
@@ -105,14 +105,14 @@ impl AttemptLine {
     fn counts(&self) -> bool {
         !matches!(
             self.end,
-            AttemptEnd::Interrupted | AttemptEnd::Parked(_) | AttemptEnd::NotSetUp(_)
+            AttemptEnd::Interrupted | AttemptEnd::Parked(_) | AttemptEnd::SetupFailed(_)
         )
     }
 }
 
-/// A task whose dependencies do not merge with each other.
+/// A task whose dependencies conflict.
 #[derive(Clone, PartialEq, Debug)]
-pub(crate) struct StuckTask {
+pub(crate) struct ConflictedTask {
     pub(crate) number: TaskNumber,
     pub(crate) tag: String,
     pub(crate) title: String,
@@ -120,7 +120,7 @@ pub(crate) struct StuckTask {
     pub(crate) between: Vec<TaskNumber>,
     pub(crate) paths: Vec<RepoPath>,
     pub(crate) blocks: Vec<(TaskNumber, String)>,
-    /// Retries the task that made the conflict.
+    /// The command that retries the conflicting task.
     pub(crate) command: String,
 }
 
@@ -130,11 +130,11 @@ pub(crate) struct HealthyTask {
     pub(crate) number: TaskNumber,
     pub(crate) title: String,
     pub(crate) status: Status,
-    /// Whether it passed with the very files it had failed with.
+    /// `true` if it passed with the same tree it failed with.
     pub(crate) flaky: bool,
 }
 
-/// How many tasks other tasks keep from starting, by the gravest reason.
+/// The number of blocked tasks by the worst reason.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct BlockedCount {
     pub(crate) by_failure: usize,
@@ -143,12 +143,12 @@ pub(crate) struct BlockedCount {
 }
 
 impl FailureReport {
-    /// The report, or `None` if nothing failed, was cancelled or is kept from starting.
+    /// Builds the report; `None` if no task failed, was cancelled or is blocked.
     pub fn new(state: &RunState) -> Option<FailureReport> {
         let mut report = FailureReport {
             run: state.run.clone(),
             failed: Vec::new(),
-            stuck: Vec::new(),
+            conflicted: Vec::new(),
             healthy: Vec::new(),
             total: state.tasks.len(),
             blocked: BlockedCount::new(state),
@@ -158,8 +158,8 @@ impl FailureReport {
         for task in state.plan.tasks() {
             report.add(state, task.number);
         }
-        let trouble = report.failed.len() + report.stuck.len() + report.blocked.total();
-        (trouble + report.count(&Status::Cancelled) > 0).then_some(report)
+        let affected = report.failed.len() + report.conflicted.len() + report.blocked.total();
+        (affected + report.count(&Status::Cancelled) > 0).then_some(report)
     }
 
     fn add(&mut self, state: &RunState, number: TaskNumber) {
@@ -169,7 +169,7 @@ impl FailureReport {
                 class,
                 between,
                 paths,
-            } => self.stuck.push(StuckTask {
+            } => self.conflicted.push(ConflictedTask {
                 number,
                 tag: state.plan.task(number).tag.clone(),
                 title: title.clone(),
@@ -191,7 +191,7 @@ impl FailureReport {
         }
     }
 
-    /// How many of the healthy tasks have this status.
+    /// Counts the healthy tasks with this status.
     pub(crate) fn count(&self, status: &Status) -> usize {
         let same = |task: &&HealthyTask| task.status == *status;
         self.healthy.iter().filter(same).count()
@@ -201,8 +201,8 @@ impl FailureReport {
 impl BlockedCount {
     fn new(state: &RunState) -> BlockedCount {
         let mut count = BlockedCount::default();
-        for stoppers in state.blockers().iter().filter(|all| !all.is_empty()) {
-            let phases = || stoppers.iter().map(|number| &state.task(*number).phase);
+        for blockers in state.blockers().iter().filter(|all| !all.is_empty()) {
+            let phases = || blockers.iter().map(|number| &state.task(*number).phase);
             if phases().any(|phase| matches!(phase, TaskPhase::Failed)) {
                 count.by_failure += 1;
             } else if phases().any(|p| matches!(p, TaskPhase::DependenciesConflict { .. })) {
@@ -239,12 +239,12 @@ fn failed_task(state: &RunState, number: TaskNumber) -> Option<FailedTask> {
         failure: failure.clone(),
         kept: outcome.kept,
         retries: lines.iter().filter(counted).count().saturating_sub(1),
-        remains: outcome.kept_changes.clone(),
-        given_up: given_up(state.task(number)),
+        kept_changes: outcome.kept_changes.clone(),
+        retry_end: retry_end(state.task(number)),
         attempts: lines,
         blocks: blocks(state, number),
-        has_wrong_command: has_wrong_command(task, failure),
-        command: match has_wrong_command(task, failure) {
+        needs_plan_edit: needs_plan_edit(task, failure),
+        command: match needs_plan_edit(task, failure) {
             true => suggest::resume_with_plan(&state.run, state.plan_file.as_deref()),
             false => suggest::retry(&state.run, number),
         },
@@ -258,12 +258,12 @@ fn assembled(state: &RunState) -> Option<Completion> {
 }
 
 /// Returns `true` if a retry would run the same shell command, which would fail again.
-fn has_wrong_command(task: &Task, failure: &Failure) -> bool {
+fn needs_plan_edit(task: &Task, failure: &Failure) -> bool {
     let is_final = matches!(failure.class, FailureClass::Logic | FailureClass::Input);
     task.fields.run.is_some() && is_final && failure.suggestion.is_none()
 }
 
-/// An attempt that counts as none is made again under the same name.
+/// Numbers the attempts; one that does not count is repeated under the same name.
 fn attempt_lines(attempts: &[Attempt]) -> Vec<AttemptLine> {
     let mut retry = 0;
     let line = |attempt: &Attempt| {
@@ -278,7 +278,7 @@ fn attempt_line(attempt: &Attempt, retry: usize) -> AttemptLine {
     let outcome = attempt.outcome.as_ref();
     let end = match outcome.map(|outcome| &outcome.end) {
         Some(End::Failed(failure)) if failure.kind == Some(FailureKind::Setup) => {
-            AttemptEnd::NotSetUp(plain_line(&failure.message, 120))
+            AttemptEnd::SetupFailed(plain_line(&failure.message, 120))
         }
         Some(End::Failed(failure)) if !attempt.is_counted() => {
             AttemptEnd::Parked(plain_line(&failure.message, 120))
@@ -288,7 +288,7 @@ fn attempt_line(attempt: &Attempt, retry: usize) -> AttemptLine {
         }
         Some(End::Passed { .. }) => AttemptEnd::Passed,
         Some(End::Interrupted {}) => AttemptEnd::Interrupted,
-        None => AttemptEnd::Alive,
+        None => AttemptEnd::Running,
     };
     AttemptLine {
         number: attempt.number,
@@ -301,16 +301,16 @@ fn attempt_line(attempt: &Attempt, retry: usize) -> AttemptLine {
     }
 }
 
-fn given_up(task: &TaskState) -> GivenUp {
+fn retry_end(task: &TaskState) -> RetryEnd {
     let mut counted = task.counted_attempts().rev();
     match (task.retry_budget_spent, counted.next(), counted.next()) {
-        (Some(budget), ..) => GivenUp::OutOfRetries(budget),
-        (None, Some(last), Some(before)) if last.repeats(before) => GivenUp::Repeated,
-        _ => GivenUp::RetriesUsedUp,
+        (Some(budget), ..) => RetryEnd::BudgetSpent(budget),
+        (None, Some(last), Some(before)) if last.repeats(before) => RetryEnd::Repeated,
+        _ => RetryEnd::RetriesUsedUp,
     }
 }
 
-/// What waits for this task, directly or through others, with titles.
+/// Returns the tasks that wait for this one, directly or through others, with titles.
 fn blocks(state: &RunState, number: TaskNumber) -> Vec<(TaskNumber, String)> {
     let waits = |dependent: &TaskNumber| {
         let phase = &state.task(*dependent).phase;

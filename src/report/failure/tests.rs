@@ -138,8 +138,8 @@ fn a_task_whose_dependencies_conflict_has_a_section() {
 }
 
 #[test]
-fn why_there_is_no_further_retry_is_said() {
-    let limit = |said: &str| failure(FailureClass::Transient, said);
+fn the_error_type_explains_the_end_of_the_retries() {
+    let limit = |message: &str| failure(FailureClass::Transient, message);
     let error_type = |fixture: RunFixture| {
         let report = FailureReport::new(&fixture.state()).expect("something failed");
         let text = report.render_markdown();
@@ -156,8 +156,8 @@ fn why_there_is_no_further_retry_is_said() {
         [twice("other"), twice("reset"), spent].map(error_type).join("\n"),
         @r"
         - **Error type:** Transient error (retryable, retries used up)
-        - **Error type:** Transient error (the same failure twice, not retried again)
-        - **Error type:** Transient error (retryable, but the budget of the whole run, 20, is used up)
+        - **Error type:** Transient error (same failure twice, not retried again)
+        - **Error type:** Transient error (retryable, but the run's budget of 20 retries is spent)
         "
     );
 }
@@ -191,7 +191,7 @@ fn a_command_that_fails_for_good_is_corrected_in_the_plan() {
         @r"
         - **Suggested resolution:** See `dispatch logs RUN 1`, correct its command in the plan, then `dispatch resume RUN --plan PLAN`
         - **Suggested resolution:** See `dispatch logs RUN 1`, correct its command in the plan, then `dispatch resume RUN --plan PLAN`
-        - **Suggested resolution:** See `dispatch logs RUN 1`, wait until the cause has passed, then `dispatch retry RUN 1`
+        - **Suggested resolution:** See `dispatch logs RUN 1`, wait for the cause to pass, then `dispatch retry RUN 1`
         - **Suggested resolution:** Log in, then `dispatch retry RUN 1`
         - **Suggested resolution:** See `dispatch logs RUN 1`, correct the task or what it builds on, then `dispatch retry RUN 1`
         "

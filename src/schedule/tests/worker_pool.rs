@@ -1,4 +1,4 @@
-//! Games about who does the work: parked workers, those who take over, rates and money.
+//! Scripts about workers: parking, fallbacks, rates and cost.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use crate::schedule::Limits;
 use crate::schedule::tests::{play, play_with};
 use crate::schedule::worker_pool::{WorkerLimits, WorkerPool};
 
-/// A game in which task `a` is done by `claude`, and so on, with these profiles.
+/// Plays a script in which `claude` does task `a`, and so on, with these profiles.
 fn with_pool(
     assigned: &str,
     profiles: &[(&str, WorkerLimits)],
@@ -204,7 +204,7 @@ fn starts_of_a_worker_keep_their_distance_and_a_rate_limit_makes_it_grow() {
     pass b       | assemble
     "
     );
-    // Without a distance of its own it gets one.
+    // A worker without `stagger` gets a minimum time between starts.
     let pool = with_pool("claude claude claude", &[("claude", then(&[]))]);
     insta::assert_snapshot!(
         play_with("a · b · c", "open · limit a · limit b · due a · due b · rested · pass c · pass a", pool),
@@ -286,7 +286,7 @@ fn a_worker_that_is_not_let_in_for_several_tasks_starts_nothing_more_and_others_
     assembled    | end 3
     "
     );
-    // What it did in between shows that it can.
+    // A success in between resets the circuit breaker.
     insta::assert_snapshot!(
         play_with("a · b · c · d", "open · login a · pass b · pass c · login d", pool),
         @r"

@@ -107,7 +107,7 @@ fn the_states_of_a_run_are_those_of_the_board() {
     let all = [
         Standing::Running,
         Standing::Finished,
-        Standing::NeedsPerson,
+        Standing::NeedsAttention,
         Standing::Interrupted,
         Standing::Paused,
     ];
