@@ -49,7 +49,7 @@ tables! {
         branch_prefix: String as BranchPrefix = "dispatch".to_owned(),
         /// Number of attempts that run at once.
         max_parallel: usize as Count = 3,
-        /// Number of attempts that run at once in all runs of the repository together; "" is no
+        /// Number of attempts that run at once in all runs of the repository together; "" means no
         /// limit. Of several runs each applies its own limit.
         max_parallel_total: Option<usize> as Maybe<Count> = None,
         /// The start of a run: a branch, a tag or a commit.

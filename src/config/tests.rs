@@ -373,7 +373,7 @@ fn a_worktree_path_keeps_tasks_apart_and_outside_the_repository() {
 
 #[test]
 fn broken_toml_is_said_for_both_files_and_nothing_else_is_guessed() {
-    let mut both = sources("[run\nworker = \"nobody\"\n");
+    let mut both = sources("[run\nworker = \"absent\"\n");
     both.user_file = Some((
         "config.toml".into(),
         "[run]\nbase = \"a\"\nbase = \"b\"\n".into(),
@@ -399,7 +399,7 @@ fn flags_and_variables_are_named_when_they_are_wrong() {
     both.env.insert("DISPATCH_RUN_BASE".into(), String::new());
     both.overrides = Overrides::default()
         .with("--max-parallel", "run.max_parallel", Some(0))
-        .with("--worker", "run.worker", Some("nobody"))
+        .with("--worker", "run.worker", Some("absent"))
         .with("--set", "run.nothing", Some("1"))
         .with("--set", "nowhere", Some("1"));
     insta::assert_snapshot!(rendered(&resolve(&both).unwrap_err()), @r#"
@@ -409,8 +409,8 @@ fn flags_and_variables_are_named_when_they_are_wrong() {
     hint: valid keys are branch_prefix, max_parallel, max_parallel_total, base, target, timeout, stall_timeout, max_cost, quota_wait, worker, keep_terminal_free, max_log, min_free_space, max_worktrees, max_total_disk, result_grace, max_depth, outside_writes
     error: --set: unknown table "nowhere"
     hint: write table.key; valid tables are run, prompt, worktree, retry, failure, conflicts, assemble, resolve, board, notify, sandbox, github
-    error: --worker: unknown worker "nobody"
-    hint: known workers are aider, claude, codex, cursor, gemini, goose, opencode, shell; or add [workers.nobody]
+    error: --worker: unknown worker "absent"
+    hint: known workers are aider, claude, codex, cursor, gemini, goose, opencode, shell; or add [workers.absent]
     error: DISPATCH_RUN_TIMEOUT: invalid duration "soon"
     hint: write it like "90s", "30m", "2h" or "1h30m"
     error: DISPATCH_RUN_MAX_LOG: invalid size -4

@@ -11,7 +11,7 @@ use crate::engine::run::live_work::{self, LiveWork};
 use crate::model::event::Event;
 use crate::model::run::RunState;
 
-/// Compares the candidates and posts new conflicts. An error is no failure: the assembly compares
+/// Compares the candidates and posts new conflicts. Errors are ignored: the assembly compares
 /// them again.
 pub(super) fn candidates(context: &Arc<Context>, state: &RunState, post: &Post) {
     let (context, state, post) = (Arc::clone(context), state.clone(), post.clone());

@@ -88,7 +88,7 @@ pub(super) struct Rules {
     pub(super) background: Vec<u32>,
     /// The lines show board commits.
     pub(super) shows_boards: bool,
-    /// How long a write to the journal takes.
+    /// The duration of a write to the journal.
     pub(super) write_time: Duration,
 }
 
