@@ -1,5 +1,7 @@
 //! Text: plurals, clipping, slugs, suggestions, and escaping for a terminal.
 
+use unicode_width::UnicodeWidthStr;
+
 /// Quotes text as one word of a POSIX shell.
 pub fn shell_word(text: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+@%".contains(c);
@@ -7,6 +9,44 @@ pub fn shell_word(text: &str) -> String {
         true => text.to_owned(),
         false => format!("'{}'", text.replace('\'', "'\\''")),
     }
+}
+
+/// Wraps a line between its words; what stands between backticks is one word. Lines after the first
+/// begin with `indent` spaces.
+pub fn wrap_words(line: &str, columns: usize, indent: usize) -> String {
+    let start = line.len() - line.trim_start().len();
+    let mut wrapped = line[..start].to_owned();
+    let mut used = start;
+    let mut is_first = true;
+    for word in words(&line[start..]) {
+        let width = word.width();
+        if !is_first && used + 1 + width > columns {
+            wrapped.push('\n');
+            wrapped.push_str(&" ".repeat(indent));
+            used = indent;
+        } else if !is_first {
+            wrapped.push(' ');
+            used += 1;
+        }
+        wrapped.push_str(word);
+        used += width;
+        is_first = false;
+    }
+    wrapped
+}
+
+/// Splits a line at spaces outside of backticks.
+fn words(line: &str) -> Vec<&str> {
+    let (mut all, mut start, mut is_code) = (Vec::new(), 0, false);
+    for (at, c) in line.char_indices() {
+        is_code ^= c == '`';
+        if c == ' ' && !is_code {
+            all.push(&line[start..at]);
+            start = at + 1;
+        }
+    }
+    all.push(&line[start..]);
+    all
 }
 
 /// `1 task`, `2 tasks`.
@@ -105,4 +145,21 @@ pub fn error_chain(error: &dyn std::error::Error) -> String {
         source = cause.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_and_commands_are_whole_in_every_line() {
+        let line = "  left out #2: see `dispatch conflicts garden-vrhy` for what it meets";
+        insta::assert_snapshot!(wrap_words(line, 40, 4), @r"
+        left out #2: see
+          `dispatch conflicts garden-vrhy` for
+          what it meets
+        ");
+        assert_eq!(wrap_words(line, usize::MAX, 4), line);
+        assert_eq!(wrap_words("", 10, 2), "");
+    }
 }

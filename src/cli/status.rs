@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::json;
 
-use crate::base::table::table;
+use crate::base::table::wrapped_table;
 use crate::base::text::{one_line, terminal_safe};
 use crate::cli::error::{CommandError, CommandResult, ExitStatus};
 use crate::cli::repo_context::{DefaultRun, RepoContext};
@@ -174,12 +174,12 @@ pub(crate) fn history(args: HistoryArgs, ui: &Ui) -> CommandResult {
     if rows.is_empty() {
         ui.hint("there is no run in this repository yet; `dispatch run PLAN` starts one");
     }
-    ui.answer(&render_history(&rows));
+    ui.answer(&render_history(&rows, ui.columns()));
     Ok(ExitStatus::Ok)
 }
 
 /// Renders columns two spaces apart; empty without runs.
-fn render_history(rows: &[serde_json::Value]) -> String {
+fn render_history(rows: &[serde_json::Value], columns: usize) -> String {
     let cells = |row: &serde_json::Value| {
         let field = |name: &str| row[name].as_str().unwrap_or_default().to_owned();
         let state = match (row["landed"].as_str(), field("state").as_str()) {
@@ -205,7 +205,7 @@ fn render_history(rows: &[serde_json::Value]) -> String {
     let rows: Vec<[String; 5]> = std::iter::once(head)
         .chain(rows.iter().map(cells))
         .collect();
-    table(&rows, usize::MAX)
+    wrapped_table(&rows, columns)
 }
 
 fn row(shown: &Shown) -> serde_json::Value {
@@ -250,12 +250,12 @@ mod tests {
             row("shop-2f4d", "needs-attention", None, "Shop"),
             broken,
         ];
-        insta::assert_snapshot!(render_history(&rows), @r"
+        insta::assert_snapshot!(render_history(&rows, usize::MAX), @r"
         RUN                          STATE            DONE  STARTED (UTC)     TITLE
         a-run-with-a-long-name-7k3q  landed           3/12  2026-11-22 09:14  Checkout
         shop-2f4d                    needs attention  3/12  2026-11-22 09:14  Shop
         old-0000                     unreadable                               not read
         ");
-        assert_eq!(render_history(&[]), "");
+        assert_eq!(render_history(&[], usize::MAX), "");
     }
 }

@@ -13,6 +13,9 @@ const GAP: usize = 2;
 /// Spaces before a line of code.
 const CODE_INDENT: usize = 4;
 
+/// The widest code inside a sentence that is kept on one line.
+const LONGEST_CODE: usize = 56;
+
 /// The marking of code inside a sentence.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum CodeMarks {
@@ -78,6 +81,20 @@ impl Flow {
             if let Some(Word(parts)) = self.words.last_mut() {
                 parts.push((style, part.to_owned()));
             }
+        }
+    }
+
+    /// A command stays on one line, so that it can be copied, unless it is long.
+    fn push_code(&mut self, code: &str, style: Style) {
+        if code.width() > LONGEST_CODE {
+            return self.push(code, style);
+        }
+        if self.after_space || self.words.is_empty() {
+            self.words.push(Word::default());
+            self.after_space = false;
+        }
+        if let Some(Word(parts)) = self.words.last_mut() {
+            parts.push((style, code.to_owned()));
         }
     }
 
@@ -247,7 +264,7 @@ fn push_until_end(flow: &mut Flow, style: Style, events: &mut Events<'_>) {
 fn push_inline(flow: &mut Flow, event: Event<'_>, style: Style, events: &mut Events<'_>) {
     match event {
         Event::Text(text) => flow.push(&text, style),
-        Event::Code(code) => flow.push(&code, style.fg_color(Some(AnsiColor::Cyan.into()))),
+        Event::Code(code) => flow.push_code(&code, style.fg_color(Some(AnsiColor::Cyan.into()))),
         Event::SoftBreak | Event::HardBreak => flow.after_space = true,
         Event::Start(Tag::Strong) => push_until_end(flow, style.bold(), events),
         Event::Start(Tag::Emphasis) => push_until_end(flow, style.italic(), events),

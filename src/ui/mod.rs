@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal, Write};
 
 use anstyle::{AnsiColor, Style};
 
+use crate::base::text::wrap_words;
 use crate::ui::markdown::{CodeMarks, render_markdown};
 
 mod bars;
@@ -140,12 +141,28 @@ impl Ui {
 
     fn prefixed(&self, word: &str, color: AnsiColor, text: &str) {
         let style = Style::new().bold().fg_color(Some(color.into()));
+        // Several lines are laid out already.
+        let text = match text.contains('\n') {
+            true => text.to_owned(),
+            false => {
+                let line = wrap_words(&format!("{word}: {text}"), error_columns(), 2);
+                line[word.len() + 2..].to_owned()
+            }
+        };
         self.note(&format!("{style}{word}:{style:#} {text}"));
     }
 
     fn note(&self, text: &str) {
         let mut err = anstream::stderr().lock();
         let _ = writeln!(err, "{text}");
+    }
+}
+
+/// Returns the width of standard error; `usize::MAX` without a terminal.
+fn error_columns() -> usize {
+    match console::Term::stderr().size_checked() {
+        Some((_, columns)) if io::stderr().is_terminal() => usize::from(columns),
+        _ => usize::MAX,
     }
 }
 

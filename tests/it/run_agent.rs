@@ -157,7 +157,7 @@ fn what_an_agent_says_decides_whatever_its_exit_code() {
     goose-credits: FAILED blocker | Please add credits to your account, then resend your message to continue. (blocker) | the agent's output: credits | cost null
     goose-cut: FAILED transient | the agent's output is truncated (transient error) | the output ends without a final result | cost null
     "#);
-    let report = scene.dispatch(&["report"]).expect(0).out;
+    let report = scene.dispatch(&["report", "--markdown"]).expect(0).out;
     let of_report = |word: &str| {
         report
             .lines()

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+use std::collections::BTreeSet;
+
 use crate::base::golden::assert_golden;
 use crate::merge::change::ChangeStat;
 use crate::merge::class::{Class, HunkClass};
@@ -522,5 +524,33 @@ fn only_the_rows_of_affected_tasks_change() {
             before = Some(view);
         });
         assert!(narrow > 1);
+    }
+}
+
+#[test]
+fn no_word_of_the_board_is_broken_at_any_width() {
+    let state = RunFixture::new(
+        "Build the checkout page with every payment provider · Write the documentation of it",
+    )
+    .begin(1, "claude")
+    .fail(
+        1,
+        "the provider refuses the connection without a word about it",
+    )
+    .begin(2, "shell")
+    .pass(2, "every endpoint is described with an example")
+    .state();
+    let view = BoardView::new(&state);
+    let words = |columns| -> BTreeSet<String> {
+        let text = text::render_within(&view, columns);
+        let lines = text.lines();
+        let widest = lines.map(|line| line.chars().count()).max();
+        assert!(widest <= Some(columns), "{text}");
+        text.split_whitespace().map(str::to_owned).collect()
+    };
+    let whole = words(usize::MAX);
+    assert!(whole.len() > 30);
+    for columns in [60, 80, 120] {
+        assert_eq!(words(columns), whole, "{columns}");
     }
 }

@@ -3,8 +3,8 @@
 use std::fmt::{self, Write};
 
 use crate::base::markdown::plain_line;
-use crate::base::table::{clip_to_width, table};
-use crate::base::text::plural;
+use crate::base::table::wrapped_table;
+use crate::base::text::{plural, wrap_words};
 use crate::merge::change::paths_in_short;
 use crate::model::integration::{Integration, LeftOut, LeftOutReason};
 use crate::model::status::Status;
@@ -12,15 +12,15 @@ use crate::model::task_list::{and_list, comma_list, together_with};
 use crate::report::board::view::{BoardView, TaskRow};
 use crate::report::words::{check_words, minute, second};
 
-/// The maximum width of a title.
-const TITLE_WIDTH: usize = 40;
+/// The maximum width of a worker.
+const WORKER_WIDTH: usize = 40;
 
 /// Renders the board at its full width.
 pub fn render(view: &BoardView) -> String {
     render_within(view, usize::MAX)
 }
 
-/// Renders the board with table rows cut to this many columns.
+/// Renders the board in this many columns; no word is broken.
 pub fn render_within(view: &BoardView, columns: usize) -> String {
     let mut text = String::new();
     // Writing to a string cannot fail.
@@ -29,6 +29,36 @@ pub fn render_within(view: &BoardView, columns: usize) -> String {
 }
 
 fn write_board(to: &mut String, view: &BoardView, columns: usize) -> fmt::Result {
+    write_wrapped(to, columns, &head(view))?;
+    writeln!(to)?;
+    let header = ["#", "Task", "Worker", "Status", "Notes"].map(str::to_owned);
+    let rows = view.tasks.iter().map(task_cells);
+    to.write_str(&wrapped_table(&with_header(header, rows), columns))?;
+    write_conflicts(to, view, columns)?;
+    write_speculative(to, view, columns)?;
+    match &view.integration {
+        Some(integration) => write_wrapped(to, columns, &assembled(view, integration)),
+        None => Ok(()),
+    }
+}
+
+/// Writes lines of text in at most this many columns; no word is broken.
+fn write_wrapped(to: &mut String, columns: usize, lines: &str) -> fmt::Result {
+    lines.lines().try_for_each(|line| {
+        let indent = line.len() - line.trim_start().len() + 2;
+        writeln!(to, "{}", wrap_words(line, columns, indent))
+    })
+}
+
+/// The lines above the tables.
+fn head(view: &BoardView) -> String {
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    let _ = write_head(&mut text, view);
+    text
+}
+
+fn write_head(to: &mut String, view: &BoardView) -> fmt::Result {
     writeln!(to, "{}", plain_line(&view.title, 120))?;
     writeln!(
         to,
@@ -45,17 +75,7 @@ fn write_board(to: &mut String, view: &BoardView, columns: usize) -> fmt::Result
     }
     view.notices
         .iter()
-        .try_for_each(|notice| writeln!(to, "{notice}"))?;
-    writeln!(to)?;
-    let header = ["#", "Task", "Worker", "Status", "Notes"].map(str::to_owned);
-    let rows = view.tasks.iter().map(task_cells);
-    to.write_str(&table(&with_header(header, rows), columns))?;
-    write_conflicts(to, view, columns)?;
-    write_speculative(to, view, columns)?;
-    match &view.integration {
-        Some(integration) => write_integration(to, view, integration),
-        None => Ok(()),
-    }
+        .try_for_each(|notice| writeln!(to, "{notice}"))
 }
 
 /// Renders `1 of 4 done · 1 in progress · 1 failed · 1 blocked`.
@@ -102,8 +122,8 @@ fn task_cells(row: &TaskRow) -> [String; 5] {
     let worker = row.worker_name.as_deref().unwrap_or("—");
     [
         row.number.0.to_string(),
-        clip_to_width(&plain_line(&row.title, 120), TITLE_WIDTH),
-        plain_line(worker, TITLE_WIDTH),
+        plain_line(&row.title, 120),
+        plain_line(worker, WORKER_WIDTH),
         row.status.to_string(),
         row.note.clone(),
     ]
@@ -124,7 +144,7 @@ fn write_conflicts(to: &mut String, view: &BoardView, columns: usize) -> fmt::Re
         return Ok(());
     }
     writeln!(to, "\nConflicts\n")?;
-    to.write_str(&table(&rows, columns))
+    to.write_str(&wrapped_table(&rows, columns))
 }
 
 /// Renders the conflicts of running tasks as a table; empty without any.
@@ -149,7 +169,15 @@ fn write_speculative(to: &mut String, view: &BoardView, columns: usize) -> fmt::
         ]
     });
     writeln!(to, "\nSpeculative conflicts\n")?;
-    to.write_str(&table(&with_header(header, rows), columns))
+    to.write_str(&wrapped_table(&with_header(header, rows), columns))
+}
+
+/// The lines about the assembled branch.
+fn assembled(view: &BoardView, integration: &Integration) -> String {
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    let _ = write_integration(&mut text, view, integration);
+    text
 }
 
 fn write_integration(to: &mut String, view: &BoardView, integration: &Integration) -> fmt::Result {
