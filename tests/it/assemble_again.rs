@@ -204,7 +204,8 @@ fn an_assembly_that_comes_to_nothing_leaves_the_one_before_it_to_land() {
         scene.git(&["config", "commit.gpgSign", "false"]);
         let ended = scene.dispatch(&["land", &run, "--yes"]).expect(0);
         assert!(
-            ended.err.contains("changed nothing") && ended.err.contains("an earlier assembly is landed"),
+            ended.err.contains("changed nothing")
+                && ended.err.contains("an earlier assembly is landed"),
             "{}",
             ended.err
         );
