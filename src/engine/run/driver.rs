@@ -263,7 +263,10 @@ impl Driver {
             self.pacing.due_in(now),
             self.recorder.patience(now.instant),
             self.admission.due_in(now.instant),
-            self.outbox.due_in(now.instant),
+            // A board that has to wait is no reason to wake: the message that it waits for is.
+            self.outbox
+                .due_in(now.instant)
+                .filter(|_| self.may_publish()),
             self.detection.due_in(now.instant),
         ];
         let due = due.into_iter().flatten().min();
@@ -521,10 +524,14 @@ impl Driver {
         self.effects.push(Effect::Show(facts));
     }
 
-    /// While an assembly moves the branch, boards wait.
-    fn publish(&mut self, now: Now) {
+    /// Returns `true` if a board may be committed. While an assembly moves the branch, boards wait.
+    fn may_publish(&self) -> bool {
         let is_writable = !self.recorder.is_full() && self.recorder.is_patient();
-        if is_writable && self.assembly != Assembly::Running {
+        is_writable && self.assembly != Assembly::Running
+    }
+
+    fn publish(&mut self, now: Now) {
+        if self.may_publish() {
             let is_last = self.assembly == Assembly::Announced;
             let board = self.outbox.next(&self.state, is_last, now.instant);
             self.effects.extend(board);
