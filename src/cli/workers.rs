@@ -168,7 +168,7 @@ fn version(path: &PathBuf) -> Result<String, String> {
     match program.output_within(PATIENCE) {
         Err(error) => Err(one_line(&crate::base::text::error_chain(&error))),
         Ok(None) => Err(format!("no answer within {}", render_duration(PATIENCE))),
-        Ok(Some(ended)) if !ended.status.success() => Err(format!("exited with {}", ended.status)),
+        Ok(Some(ended)) if !ended.status.success() => Err(ended.status.to_string()),
         Ok(Some(ended)) => {
             let said = [ended.stdout, ended.stderr].concat();
             version_in(&String::from_utf8_lossy(&said))

@@ -538,7 +538,7 @@ fn odd_words_are_understood_or_refused_for_what_they_are() {
     );
     assert_eq!(
         refused(&["one", "two^{tree}"]),
-        "1 error: \"two^{tree}\" is no commit"
+        "1 error: \"two^{tree}\" does not name a commit"
     );
     assert_eq!(
         refused(&["--explain", "one"]),

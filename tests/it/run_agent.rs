@@ -165,7 +165,7 @@ fn what_an_agent_says_decides_whatever_its_exit_code() {
             .unwrap()
             .replace(&scene.run_name(), "<run>")
     };
-    insta::assert_snapshot!(of_report("Cost"), @"• Cost: $0.2871 (14,000 tokens in (4,140 from a cache), 1,163 tokens out); unknown for #12, #13, #14, #15, #16, #17, #18, #19, #20, #21, #22, #23, #24, #25, #26, #28, #30, #32, #33, #34, #35, #36, #37, #38");
+    insta::assert_snapshot!(of_report("Cost"), @"- Cost: $0.2871 (14,000 tokens in (4,140 from a cache), 1,163 tokens out); unknown for #12, #13, #14, #15, #16, #17, #18, #19, #20, #21, #22, #23, #24, #25, #26, #28, #30, #32, #33, #34, #35, #36, #37, #38");
     let notices = scene.json()["notices"].as_array().unwrap().clone();
     let notices: Vec<&str> = notices.iter().map(|said| said.as_str().unwrap()).collect();
     insta::assert_snapshot!(notices.join("\n").replace(&scene.run_name(), "<run>"), @r"
