@@ -12,6 +12,8 @@
 //! | `notifications` | which notifications are sent |
 //! | `shutdown` | when the loop is left |
 //!
+//! `scheduling` and `shortages` are parts of the driver.
+//!
 //! [`effect`] lists what they may ask for; `outside` carries it out; [`event_loop`] is the loop
 //! around both.
 
@@ -36,6 +38,7 @@ pub mod quota;
 mod recorder;
 pub mod requests;
 mod scheduling;
+mod shortages;
 mod shutdown;
 pub mod slots;
 #[cfg(test)]

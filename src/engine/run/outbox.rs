@@ -172,3 +172,80 @@ impl Outbox {
         self.in_flight.is_some()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::fixture::RunFixture;
+
+    /// Follows a run fact by fact, a millisecond each; returns the subjects of the boards that are
+    /// due, each of which is committed at once.
+    fn boards(run: RunFixture, start: Instant) -> (Outbox, RunState, Vec<String>) {
+        let mut outbox: Option<Outbox> = None;
+        let mut subjects = Vec::new();
+        let mut now = start;
+        let state = run.fold(|state, fact| {
+            let outbox = outbox.get_or_insert_with(|| Outbox::new(state, false, start));
+            outbox.apply(state, fact);
+            now += Duration::from_millis(1);
+            if let Some(Effect::Publish(board)) = outbox.next(state, false, now) {
+                subjects.push(board.subject);
+                outbox.committed();
+            }
+        });
+        let outbox = outbox.unwrap_or_else(|| Outbox::new(&state, false, start));
+        (outbox, state, subjects)
+    }
+
+    fn many() -> RunFixture {
+        let plan: Vec<String> = (1..=40).map(|task| format!("t{task}")).collect();
+        let run = RunFixture::new(&plan.join(" · "));
+        (1..=40).fold(run, |run, task| run.begin(task, "shell"))
+    }
+
+    #[test]
+    fn every_change_of_a_status_gets_a_board_and_progress_gets_none() {
+        let run = RunFixture::new("a").begin(1, "shell").note(1, "half");
+        let (outbox, _, subjects) = boards(run.pass(1, ""), Instant::now());
+        let expected = [
+            "board: #1 QUEUED",
+            "board: #1 IN PROGRESS",
+            "board: #1 DONE",
+        ];
+        assert_eq!(subjects, expected);
+        assert!(outbox.is_idle());
+    }
+
+    #[test]
+    fn after_a_burst_boards_share_a_commit_a_second_unless_it_is_the_last() {
+        let start = Instant::now();
+        let (mut outbox, state, subjects) = boards(many(), start);
+        assert_eq!(subjects.len(), BURST as usize);
+        assert!(!outbox.is_idle());
+        let soon = start + INTERVAL / 2;
+        assert!(outbox.next(&state, false, soon).is_none());
+        assert_eq!(outbox.due_in(soon), Some(INTERVAL / 2));
+        assert!(outbox.next(&state, false, start + INTERVAL).is_some());
+        let (mut outbox, state, _) = boards(many(), start);
+        assert!(outbox.next(&state, true, soon).is_some(), "the last one");
+    }
+
+    #[test]
+    fn a_board_that_could_not_be_committed_is_rendered_again() {
+        let start = Instant::now();
+        let (mut outbox, mut state, _) = boards(RunFixture::new("a"), start);
+        assert!(
+            outbox.next(&state, false, start).is_none(),
+            "nothing is new"
+        );
+        state.phase = RunPhase::Ended(3);
+        outbox.is_stale = true;
+        assert!(outbox.next(&state, false, start).is_some());
+        assert!(outbox.is_in_flight() && !outbox.is_idle());
+        assert!(outbox.blocked(start), "the user is told once");
+        assert!(outbox.next(&state, false, start).is_none());
+        assert_eq!(outbox.due_in(start), Some(INTERVAL));
+        assert!(outbox.next(&state, false, start + INTERVAL).is_some());
+        assert!(!outbox.blocked(start + INTERVAL));
+    }
+}
