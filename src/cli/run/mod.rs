@@ -6,7 +6,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use clap::builder::RangedU64ValueParser;
 
 use crate::base::text::{plural, terminal_safe};
 use crate::cli::confirm::{ConfirmArgs, aborted};
@@ -44,7 +43,7 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "BRANCH")]
     pub(crate) into: Option<String>,
     /// The number of tasks that may run at once [default: 3]
-    #[arg(long, short = 'j', value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
+    #[arg(long, short = 'j', value_name = "N", value_parser = at_least_one)]
     pub(crate) max_parallel: Option<usize>,
     /// Run only these tasks, such as 1,API
     #[arg(long, value_name = "TASKS", value_delimiter = ',')]
@@ -335,5 +334,13 @@ fn ask_order(plan: &Plan, ui: &Ui) -> Result<Option<Vec<TaskNumber>>, CommandErr
             ui.error(&error.message);
             Ok(None)
         }
+    }
+}
+/// Reads a count that must not be 0.
+fn at_least_one(text: &str) -> Result<usize, &'static str> {
+    match text.parse() {
+        Ok(0) => Err("must be at least 1"),
+        Ok(count) => Ok(count),
+        Err(_) => Err("must be a whole number, at least 1"),
     }
 }
