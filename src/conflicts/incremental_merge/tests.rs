@@ -90,6 +90,22 @@ fn write(store: &Store, tree: Oid, parents: &[Oid]) -> Oid {
     store.write_commit(&new).unwrap()
 }
 
+/// Merges a candidate and compares the tree with git's. Returns `None` for a conflict.
+fn merge_as_git_does(
+    engine: &MergeEngine,
+    merged: &mut IncrementalMerge<'_>,
+    tip: Oid,
+    candidate: Oid,
+) -> Option<Oid> {
+    let by_git = match engine.merge(tip, candidate).unwrap() {
+        MergeAnswer::Done(result) if result.is_sound() => Some(result.tree),
+        _ => None,
+    };
+    let found = merged.merge(tip, candidate).unwrap();
+    assert_eq!(found, by_git, "candidate {candidate} into {tip}");
+    found
+}
+
 #[test]
 fn every_tree_is_the_one_that_git_writes() {
     let test = TestRepo::new();
@@ -108,14 +124,8 @@ fn every_tree_is_the_one_that_git_writes() {
             } else {
                 test.base
             };
-            let by_git = match engine.merge(tip, candidate).unwrap() {
-                MergeAnswer::Done(result) if result.is_sound() => Some(result.tree),
-                _ => None,
-            };
-            let found = merged.merge(tip, candidate).unwrap();
-            assert_eq!(found, by_git, "candidate {candidate} into {tip}");
             steps += 1;
-            match found {
+            match merge_as_git_does(&engine, &mut merged, tip, candidate) {
                 Some(tree) => tip = write(&test.store, tree, &[tip, candidate]),
                 None => conflicts += 1,
             }
@@ -198,14 +208,8 @@ fn candidates_on_merged_ones_give_the_trees_that_git_writes() {
         }
         let mut tip = test.base;
         for candidate in candidates {
-            let by_git = match engine.merge(tip, candidate).unwrap() {
-                MergeAnswer::Done(result) if result.is_sound() => Some(result.tree),
-                _ => None,
-            };
-            let found = merged.merge(tip, candidate).unwrap();
-            assert_eq!(found, by_git, "candidate {candidate} into {tip}");
             steps += 1;
-            match found {
+            match merge_as_git_does(&engine, &mut merged, tip, candidate) {
                 Some(tree) => tip = write(&test.store, tree, &[tip, candidate]),
                 None => conflicts += 1,
             }

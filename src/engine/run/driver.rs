@@ -261,7 +261,7 @@ impl Driver {
             self.pacing.due_in(now),
             self.recorder.patience(now.instant),
             self.admission.due_in(now.instant),
-            // A board that has to wait is no reason to wake: the message that it waits for is.
+            // A board that waits for the assembly is published on the message of its end.
             self.outbox
                 .due_in(now.instant)
                 .filter(|_| self.may_publish()),
