@@ -113,6 +113,17 @@ fn what_an_agent_says_decides_whatever_its_exit_code() {
         "goose-turns",
         "goose-credits",
         "goose-cut",
+        "copilot-success",
+        "copilot-denied",
+        "copilot-err-400",
+        "copilot-err-401",
+        "copilot-err-429",
+        "copilot-err-500",
+        "antigravity-work",
+        "antigravity-denied",
+        "antigravity-timeout",
+        "antigravity-auth",
+        "antigravity-quota",
     ];
     let scene = run_all(&outputs);
     let told = (1..).zip(outputs);
