@@ -303,7 +303,7 @@ mod tests {
         let one = TaskNumber(1);
         insta::assert_snapshot!(said(may_do(&state, &settings, one, "clod")), @r#"
         checkout-7k3q has no worker "clod"
-        it has aider, claude, codex, cursor, gemini, goose, opencode, shell
+        it has aider, antigravity, claude, codex, copilot, cursor, gemini, goose, opencode, shell
         "#);
         insta::assert_snapshot!(said(may_do(&state, &settings, one, "shell")), @r"
         #1 has no `run` command, and its worker `shell` needs one

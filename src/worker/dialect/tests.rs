@@ -292,7 +292,6 @@ fn copilot() {
         "copilot-err-401",
         "copilot-err-429",
         "copilot-err-500",
-        "copilot-err-529",
     ]), @r#"
     copilot-success: success; unknown; cost unknown
       says "Done. Files created: a.txt."
@@ -312,9 +311,6 @@ fn copilot() {
     copilot-err-500: no success; unknown; cost unknown
       says "Failed to get response from the AI model; retried 5 times (total retry wait time: 17.02 seconds) Last error: 500 The server had an error."
       error [500] [query] [] Failed to get response from the AI model; retried 5 times (total retry wait time: 17.02 seconds) Last error: 500 The server had an error.
-    copilot-err-529: no success; unknown; cost unknown
-      says "Failed to get response from the AI model; retried 5 times (total retry wait time: 15.17 seconds) Last error: 503 The server is overloaded. Please try again later."
-      error [503] [query] [] Failed to get response from the AI model; retried 5 times (total retry wait time: 15.17 seconds) Last error: 503 The server is overloaded. Please try again later.
     "#);
     insta::assert_snapshot!(steps("copilot-err-401"), @"asks again after transient_auth_error");
 }
@@ -340,8 +336,8 @@ fn antigravity() {
       says "authentication required: not signed in"
       error [] [] [] authentication required: not signed in
     antigravity-quota: no success; 9,400 tokens in (8,800 from a cache), 52 tokens out; cost unknown
-      says "Individual quota reached. Resets in 34m13s."
-      error [] [] [] Individual quota reached. Resets in 34m13s.
+      says "Individual quota reached. Resets in 3h34m13s."
+      error [] [] [] Individual quota reached. Resets in 3h34m13s.
     "#);
     insta::assert_snapshot!(steps("antigravity-work"), @r"
     write_to_file a.txt
