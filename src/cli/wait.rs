@@ -6,8 +6,8 @@ use clap::Args;
 
 use crate::base::clock::parse_duration;
 use crate::cli::error::{CommandError, CommandResult, ExitStatus};
-use crate::cli::poll::Poll;
 use crate::cli::repo_context::{DefaultRun, RepoContext, find_task};
+use crate::engine::runs::poll::Poll;
 use crate::model::ids::TaskNumber;
 use crate::model::run::{RunPhase, RunState};
 use crate::model::task_state::TaskPhase;
@@ -42,7 +42,7 @@ pub(crate) fn run(args: WaitArgs, ui: &Ui) -> CommandResult {
     let task = task.map(|name| find_task(&plan, name)).transpose()?;
     let task = task.map(|task| task.number);
     let started = Instant::now();
-    let mut poll = Poll::new(&here, &run);
+    let mut poll = Poll::new(&here.repo, &here.store, &run);
     loop {
         let state = poll.next()?;
         if let Some(exit) = result(state, task) {
