@@ -9,6 +9,7 @@ use crate::engine::land::error::LandError;
 use crate::engine::resolve::error::ResolveError;
 use crate::engine::run::control::RequestError;
 use crate::engine::runs::find::FindRunError;
+use crate::engine::runs::log::LogError;
 use crate::engine::runs::poll::PollError;
 use crate::engine::start::StartError;
 use crate::engine::start::retry::RetryError;
@@ -129,6 +130,18 @@ impl From<PollError> for CommandError {
             PollError::Abandoned(run) => CommandError::failed(message)
                 .hint(format!("`{}` continues it", suggest::resume(&run))),
             PollError::Engine(error) => error.into(),
+        }
+    }
+}
+
+impl From<LogError> for CommandError {
+    fn from(error: LogError) -> CommandError {
+        let command = CommandError::failed(error_chain(&error));
+        match error {
+            LogError::None { .. } => command.hint(
+                "logs stay on the machine of the run; `dispatch show` reads the rest from git",
+            ),
+            LogError::Unreadable(..) => command,
         }
     }
 }

@@ -45,6 +45,7 @@ mod tests {
     #[test]
     fn every_task_that_does_not_land_has_a_reason() {
         let run = RunFixture::new("a · b · c <- b")
+            .begin(1, "shell")
             .pass(1, "made")
             .fail(2, "broken");
         let state = run.state();

@@ -2,6 +2,7 @@
 
 pub mod find;
 pub mod load;
+pub mod log;
 pub mod poll;
 pub mod read;
 pub mod replan;

@@ -6,8 +6,9 @@ use crate::engine::EngineError;
 use crate::engine::runs::read::StateReader;
 use crate::git::{Repo, Store};
 use crate::journal::runs::RunLock;
-use crate::model::ids::RunId;
+use crate::model::ids::{RunId, TaskNumber};
 use crate::model::run::{RunPhase, RunState};
+use crate::model::task_state::TaskPhase;
 
 /// The pause between two reads of the journal.
 const INTERVAL: Duration = Duration::from_millis(100);
@@ -68,5 +69,50 @@ impl<'a> Poll<'a> {
             _ if is_abandoned => Err(PollError::Abandoned(self.run.clone())),
             _ => Ok(state),
         }
+    }
+}
+
+/// Returns the exit code once the run, or one of its tasks, has ended: that of the run; for a task 0
+/// if it passed and 3 if not.
+pub fn ended(state: &RunState, task: Option<TaskNumber>) -> Option<u8> {
+    let ended = match state.phase {
+        RunPhase::Ended(code) => Some(code),
+        _ => None,
+    };
+    let Some(task) = task else { return ended };
+    match state.task(task).phase {
+        TaskPhase::Done => Some(0),
+        TaskPhase::Skipped { .. } | TaskPhase::Cancelled => Some(TASK_FAILED),
+        // One commit of the journal holds a failure and the decision to retry, unless the run
+        // decides nothing at the moment.
+        TaskPhase::Failed if decides(state) => Some(TASK_FAILED),
+        _ => ended.map(|_| TASK_FAILED),
+    }
+}
+
+/// The exit code for a task that did not pass.
+const TASK_FAILED: u8 = 3;
+
+fn decides(state: &RunState) -> bool {
+    state.phase == RunPhase::Running && state.shortage.is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::model::fixture::RunFixture;
+
+    use super::*;
+
+    #[test]
+    fn a_task_has_ended_when_it_is_not_tried_again() {
+        let run = || RunFixture::new("a · b");
+        let task = |run: RunFixture| ended(&run.state(), Some(TaskNumber(1)));
+        assert_eq!(task(run().begin(1, "shell")), None);
+        assert_eq!(task(run().begin(1, "shell").pass(1, "made")), Some(0));
+        assert_eq!(task(run().begin(1, "shell").fail(1, "broken")), Some(3));
+        assert_eq!(task(run().skip(1, false)), Some(3));
+        assert_eq!(task(run().ended(3)), Some(3));
+        assert_eq!(ended(&run().state(), None), None);
+        assert_eq!(ended(&run().ended(4).state(), None), Some(4));
     }
 }
