@@ -84,7 +84,9 @@ fn with_checks(mut output: Vec<u8>, checks: &[CommandLog]) -> Vec<u8> {
     if !checks.is_empty() {
         end_line(&mut output);
     }
-    checks.iter().for_each(|log| add(&mut output, "check:", log));
+    checks
+        .iter()
+        .for_each(|log| add(&mut output, "check:", log));
     output
 }
 
