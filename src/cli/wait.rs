@@ -43,7 +43,7 @@ pub(crate) fn run(args: WaitArgs, ui: &Ui) -> CommandResult {
     let started = Instant::now();
     let mut poll = Poll::new(&here.repo, &here.store, &run);
     loop {
-        let state = poll.next()?;
+        let state = poll.wait()?;
         if let Some(code) = ended(state, task) {
             ui.status(&sentence(state, task));
             return Ok(ExitStatus::of_run(code));

@@ -52,7 +52,7 @@ impl Followed<'_> {
         let mut poll = Poll::new(&self.here.repo, &self.here.store, self.run);
         let mut said = String::new();
         loop {
-            let state = poll.next()?;
+            let state = poll.wait()?;
             let has_folder = |attempt| self.worker_folder(attempt).is_dir();
             match wait_of(state, self.task, self.attempt, has_folder) {
                 Wait::Over(attempt) | Wait::NoWorker(attempt) => return Ok(attempt),

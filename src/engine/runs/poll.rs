@@ -53,7 +53,7 @@ impl<'a> Poll<'a> {
     ///
     /// # Errors
     /// When the run cannot be read, or has not ended and no process drives it.
-    pub fn next(&mut self) -> Result<&RunState, PollError> {
+    pub fn wait(&mut self) -> Result<&RunState, PollError> {
         if !self.is_first {
             std::thread::sleep(INTERVAL);
         }
