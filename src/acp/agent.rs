@@ -20,7 +20,7 @@ const LINE_LIMIT: usize = 32 * 1024 * 1024;
 /// The number of lines that wait on each side.
 const WAITING: usize = 64;
 
-/// The time that an agent has to exit by itself once its input is closed, and again after SIGTERM.
+/// The time that an agent has to exit once its input is closed, and again after SIGTERM.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A running agent.
@@ -113,7 +113,7 @@ async fn write_lines(mut stdin: ChildStdin, mut lines: mpsc::Receiver<String>) {
     }
 }
 
-/// Reads lines until the agent closes its output. A line that is not an object is no message: it is
+/// Reads lines until the agent closes its output. A line that is not an object is not a message: it is
 /// passed on to standard error, as part of the log.
 async fn read_lines(stdout: ChildStdout, mut lines: mpsc::Sender<io::Result<String>>) {
     let mut stdout = BufReader::new(stdout);
