@@ -8,7 +8,7 @@ use crate::mcp::serve;
 use crate::ui::Ui;
 
 const AFTER_HELP: &str = "\
-Coding agents start this command themselves; `dispatch help agents` shows how to register it. The
+Coding agents start this command themselves; `dispatch help mcp` shows how to register it. The
 repository is the one around the current folder, or around a root that the agent sends. Standard output
 carries the protocol alone; `DISPATCH_LOG=debug` writes a trace to standard error.";
 
@@ -29,6 +29,6 @@ pub(crate) fn run(args: McpArgs, ui: &Ui) -> CommandResult {
     match serve() {
         Ok(()) => Ok(ExitStatus::Ok),
         Err(error) => Err(CommandError::failed(error_chain(&error))
-            .hint("`dispatch help agents` shows how an agent starts it")),
+            .hint("`dispatch help mcp` shows how an agent starts it")),
     }
 }

@@ -91,7 +91,10 @@ impl Proposals {
         if !asks_in_answers(context) {
             return ask_now(context, question).await;
         }
-        let answer = request.input_responses.as_ref().and_then(|all| all.get(CONFIRM));
+        let answer = request
+            .input_responses
+            .as_ref()
+            .and_then(|all| all.get(CONFIRM));
         let token = request.request_state.as_deref().unwrap_or_default();
         match answer {
             // An answer to another question is none to this one.

@@ -56,7 +56,11 @@ impl ToolError {
         let place = self.place.iter().map(|place| format!("where: {place}"));
         let next = self.next.iter().map(|step| format!("next: {step}"));
         let lines = std::iter::once(format!("error: {}", self.what));
-        lines.chain(place).chain(next).collect::<Vec<_>>().join("\n")
+        lines
+            .chain(place)
+            .chain(next)
+            .collect::<Vec<_>>()
+            .join("\n")
     }
 
     /// Converts it for the protocol: an error that the model reads.
@@ -165,7 +169,10 @@ impl From<ConfigError> for ToolError {
         let found = match &error {
             ConfigError::Invalid(problems) => {
                 let texts: Vec<String> = problems.iter().map(ConfigProblem::render).collect();
-                ToolError::new(format!("invalid configuration\n\n{}", texts.join("\n").trim_end()))
+                ToolError::new(format!(
+                    "invalid configuration\n\n{}",
+                    texts.join("\n").trim_end()
+                ))
             }
             other => ToolError::of(other),
         };
@@ -177,7 +184,9 @@ impl From<LandError> for ToolError {
     fn from(error: LandError) -> ToolError {
         let found = ToolError::of(&error);
         match error {
-            LandError::Nothing => found.next("`run_status` shows what passed; `assemble` tries again"),
+            LandError::Nothing => {
+                found.next("`run_status` shows what passed; `assemble` tries again")
+            }
             LandError::ChecksFailed { .. } => found.next(
                 "nothing has moved; `run_report` explains it; `task_retry`, or `assemble` with \
                  `leave_out`, then land again",
@@ -210,7 +219,14 @@ mod tests {
             task: TaskNumber(3),
             by: TaskNumber(1),
         };
-        insta::assert_snapshot!(ToolError::from(error).at("task_retry").render(), @"");
-        insta::assert_snapshot!(ToolError::from(FindRunError::NoRun).render(), @"");
+        insta::assert_snapshot!(ToolError::from(error).at("task_retry").render(), @r"
+        error: #3 of shop-7k3q cannot start before #1, which did not pass
+        where: task_retry
+        next: retry #1 first; the tasks it blocks follow
+        ");
+        insta::assert_snapshot!(ToolError::from(FindRunError::NoRun).render(), @r"
+        error: there is no run in this repository yet
+        next: `run_start` starts one
+        ");
     }
 }

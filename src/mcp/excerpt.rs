@@ -58,7 +58,10 @@ impl Excerpt {
         }
         if self.to < self.total {
             let left = self.total - self.to;
-            hints.push(format!("{left} bytes after: call with `since: {}`", self.to));
+            hints.push(format!(
+                "{left} bytes after: call with `since: {}`",
+                self.to
+            ));
         }
         hints.join("; ")
     }
@@ -82,7 +85,10 @@ fn last_line(bytes: &[u8], from: usize, end: usize) -> usize {
     match line {
         Some(line) => from + line + 1,
         None => match whole_character(bytes, end) {
-            next if next > end => (from..=end).rev().find(|at| starts(bytes, *at)).unwrap_or(end),
+            next if next > end => (from..=end)
+                .rev()
+                .find(|at| starts(bytes, *at))
+                .unwrap_or(end),
             end => end,
         }
         .max(from + 1),
@@ -123,7 +129,16 @@ mod tests {
             tail("äöü".as_bytes(), None, 3),
             tail("äöü".as_bytes(), Some(0), 3),
         ];
-        insta::assert_snapshot!(all.join("\n"), @"");
+        insta::assert_snapshot!(all.join("\n"), @r#"
+        "one\ntwo\nthree\nfour\n" 0..19 
+        "four\n" 14..19 14 bytes before: call with `since: 0`
+        "one\ntwo\n" 0..8 11 bytes after: call with `since: 8`
+        "three\nfour\n" 8..19 8 bytes before: call with `since: 0`
+        "" 19..19 19 bytes before: call with `since: 0`
+        "" 0..0 
+        "ü" 4..6 4 bytes before: call with `since: 0`
+        "ä" 0..2 4 bytes after: call with `since: 2`
+        "#);
     }
 
     #[test]

@@ -37,9 +37,16 @@ pub(super) async fn find(
     if is_in_repository(&current) || !has_roots(context) {
         return Folder::Known(current);
     }
-    if let Some(answer) = request.input_responses.as_ref().and_then(|all| all.get(ROOTS)) {
+    if let Some(answer) = request
+        .input_responses
+        .as_ref()
+        .and_then(|all| all.get(ROOTS))
+    {
         let roots: Option<ListRootsResult> = serde_json::from_value(answer.clone()).ok();
-        return Folder::Known(choose(current, &roots.map(|all| all.roots).unwrap_or_default()));
+        return Folder::Known(choose(
+            current,
+            &roots.map(|all| all.roots).unwrap_or_default(),
+        ));
     }
     if asks_in_answers(context) {
         let request = InputRequest::ListRoots(ListRootsRequest::default());
@@ -47,7 +54,10 @@ pub(super) async fn find(
         return Folder::Asked(InputRequiredResult::from_input_requests(requests));
     }
     let roots = context.peer.list_roots().await;
-    Folder::Known(choose(current, &roots.map(|all| all.roots).unwrap_or_default()))
+    Folder::Known(choose(
+        current,
+        &roots.map(|all| all.roots).unwrap_or_default(),
+    ))
 }
 
 /// Returns `true` if the server asks by its answer: requests to the client are no longer allowed.
@@ -99,8 +109,14 @@ mod tests {
     #[test]
     fn a_root_is_a_path_on_this_machine() {
         let path = |uri| path_of(uri).map(|path| path.display().to_string());
-        assert_eq!(path("file:///home/ada/shop").as_deref(), Some("/home/ada/shop"));
-        assert_eq!(path("file://localhost/a%20b%c3%bc").as_deref(), Some("/a bü"));
+        assert_eq!(
+            path("file:///home/ada/shop").as_deref(),
+            Some("/home/ada/shop")
+        );
+        assert_eq!(
+            path("file://localhost/a%20b%c3%bc").as_deref(),
+            Some("/a bü")
+        );
         assert_eq!(path("https://example.com/shop"), None);
         assert_eq!(path("file://other/shop"), None);
         assert_eq!(path("file:///a%2"), None);

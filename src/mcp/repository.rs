@@ -121,7 +121,9 @@ impl Repository {
         };
         let run = RunId::new(run);
         RunLock::is_held(&self.repo, &run)
-            && self.state(&run).is_ok_and(|state| is_running(&state, &branch))
+            && self
+                .state(&run)
+                .is_ok_and(|state| is_running(&state, &branch))
     }
 
     /// Names the repository for an error.
@@ -185,7 +187,13 @@ mod tests {
         let plan = RunFixture::new("a · b").state().plan;
         let find = |name: &str| find_task(&plan, name).map(|task| task.0);
         assert_eq!([find("2"), find("#2"), find("t2")], [Ok(2), Ok(2), Ok(2)]);
-        insta::assert_snapshot!(find("t3").unwrap_err().render(), @"");
-        insta::assert_snapshot!(find("garden").unwrap_err().render(), @"");
+        insta::assert_snapshot!(find("t3").unwrap_err().render(), @r#"
+        error: the plan has no task "t3"
+        next: tasks are named by number (1 to 2) or by tag
+        "#);
+        insta::assert_snapshot!(find("garden").unwrap_err().render(), @r#"
+        error: the plan has no task "garden"
+        next: tasks are named by number (1 to 2) or by tag
+        "#);
     }
 }

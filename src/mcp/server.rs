@@ -83,7 +83,8 @@ impl Server {
                 let content = proposed.content.clone();
                 match self.consent(proposed, request, context).await {
                     Ok(Decision::Go) => {
-                        self.changing(call, move |call| carry_out(call, &content)).await
+                        self.changing(call, move |call| carry_out(call, &content))
+                            .await
                     }
                     Ok(Decision::Answer(answer)) => Ok(answer),
                     Ok(Decision::Ask(question)) => return Ok(question.into()),
@@ -104,7 +105,9 @@ impl Server {
         let content = &proposed.content;
         match &proposed.step {
             Step::Show => return Ok(Decision::Answer(proposed.answer)),
-            Step::Redeem(token) if self.proposals.redeem(token, content) => return Ok(Decision::Go),
+            Step::Redeem(token) if self.proposals.redeem(token, content) => {
+                return Ok(Decision::Go);
+            }
             Step::Redeem(token) => return Err(self.wrong_token(token)),
             Step::Ask | Step::Confirmed => {}
         }
@@ -118,8 +121,10 @@ impl Server {
                     .next("ask the person what to change"));
             }
             (Consent::Dismissed, Step::Confirmed) => {
-                return Err(ToolError::new("the person has not confirmed; nothing was done")
-                    .next("ask the person, then call again"));
+                return Err(
+                    ToolError::new("the person has not confirmed; nothing was done")
+                        .next("ask the person, then call again"),
+                );
             }
             (Consent::Dismissed | Consent::Unasked, _) => {
                 let token = self.proposals.keep(content);
@@ -262,7 +267,9 @@ impl ServerHandler for Server {
         _: Option<PaginatedRequestParams>,
         _: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        Ok(ListToolsResult::with_all_items(all().iter().map(ToolSpec::describe).collect()))
+        Ok(ListToolsResult::with_all_items(
+            all().iter().map(ToolSpec::describe).collect(),
+        ))
     }
 
     fn get_tool(&self, name: &str) -> Option<Tool> {
@@ -288,7 +295,9 @@ impl ServerHandler for Server {
         request: GetTaskParams,
         _: RequestContext<RoleServer>,
     ) -> Result<GetTaskResult, ErrorData> {
-        self.tasks.get_task(&request.task_id).map(GetTaskResult::new)
+        self.tasks
+            .get_task(&request.task_id)
+            .map(GetTaskResult::new)
     }
 
     async fn update_task(
@@ -296,7 +305,8 @@ impl ServerHandler for Server {
         request: UpdateTaskParams,
         _: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
-        self.tasks.update_task(&request.task_id, request.input_responses)
+        self.tasks
+            .update_task(&request.task_id, request.input_responses)
     }
 
     async fn cancel_task(

@@ -108,15 +108,26 @@ fn run(call: &Call) -> Result<Answer, ToolError> {
 
 fn lines(state: &RunState, found: &CandidateComparison) -> Vec<ConflictLine> {
     let tasks: Vec<u32> = state.candidates().iter().map(|(task, _)| task.0).collect();
-    let pairs = found.conflicts.iter().filter(|pair| pair.class.is_conflict());
+    let pairs = found
+        .conflicts
+        .iter()
+        .filter(|pair| pair.class.is_conflict());
     let pairs = pairs.map(|pair| pair_line(state, pair));
-    let together = found.multiway.conflicts.iter().map(|conflict| ConflictLine {
-        tasks: conflict.branches.iter().map(|branch| tasks[*branch]).collect(),
-        class: conflict.class.name().to_owned(),
-        severity: conflict.class.severity(),
-        paths: shown(&conflict.paths),
-        suggested: "re-dispatch the last on top of the others".to_owned(),
-    });
+    let together = found
+        .multiway
+        .conflicts
+        .iter()
+        .map(|conflict| ConflictLine {
+            tasks: conflict
+                .branches
+                .iter()
+                .map(|branch| tasks[*branch])
+                .collect(),
+            class: conflict.class.name().to_owned(),
+            severity: conflict.class.severity(),
+            paths: shown(&conflict.paths),
+            suggested: "re-dispatch the last on top of the others".to_owned(),
+        });
     pairs.chain(together).collect()
 }
 

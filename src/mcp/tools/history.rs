@@ -81,7 +81,11 @@ fn render(runs: &[Value], more: usize) -> String {
             Some(tasks) => format!("{}/{tasks} done, ", row["done"]),
             None => String::new(),
         };
-        format!("{}: {state}, {count}{}", word(row, "run"), word(row, "title"))
+        format!(
+            "{}: {state}, {count}{}",
+            word(row, "run"),
+            word(row, "title")
+        )
     };
     let mut lines: Vec<String> = runs.iter().map(line).collect();
     if runs.is_empty() {

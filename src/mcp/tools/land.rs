@@ -148,8 +148,10 @@ impl Input {
         here.refuse_depth(&session.context.settings)?;
         if let Some(landing) = session.unrecorded(&here.store)? {
             session.record(Event::Landed { landing })?;
-            return Err(ToolError::new(format!("an earlier landing of {run} is complete"))
-                .next("history shows what has landed"));
+            return Err(
+                ToolError::new(format!("an earlier landing of {run} is complete"))
+                    .next("history shows what has landed"),
+            );
         }
         let options = LandOptions {
             into: self.into.clone(),
@@ -193,9 +195,11 @@ impl Input {
 }
 
 fn moved() -> ToolError {
-    ToolError::new("the assembled work or the target is not at the commit that was shown; nothing has moved")
-        .at("land")
-        .next("call land without `confirm`, and show its answer to the person again")
+    ToolError::new(
+        "the assembled work or the target is not at the commit that was shown; nothing has moved",
+    )
+    .at("land")
+    .next("call land without `confirm`, and show its answer to the person again")
 }
 
 fn open(here: &Repository, run: &RunId) -> Result<LandSession, ToolError> {
@@ -278,9 +282,11 @@ impl Landable {
                     suggest::unland(&state.run),
                     suggest::clean(&state.run)
                 ),
-                None => "show this to the person; if they agree, call land again with `confirm: true` \
+                None => {
+                    "show this to the person; if they agree, call land again with `confirm: true` \
                          and this `tip` and `target_tip`"
-                    .to_owned(),
+                        .to_owned()
+                }
             },
         })
     }
@@ -293,11 +299,18 @@ impl Output {
                 "landed: {} is now {commit} (was {})",
                 self.target, self.target_tip
             ),
-            None => format!("nothing has moved yet: {} would land on {}", self.run, self.target),
+            None => format!(
+                "nothing has moved yet: {} would land on {}",
+                self.run, self.target
+            ),
         };
         let tasks: Vec<String> = self.tasks.iter().map(|task| format!("#{task}")).collect();
         let mut lines = vec![head, format!("{}: {}", tasks.join(", "), self.change)];
-        lines.extend(self.not_included.iter().map(|line| format!("not included: {line}")));
+        lines.extend(
+            self.not_included
+                .iter()
+                .map(|line| format!("not included: {line}")),
+        );
         if self.target_has_moved && !self.landed {
             lines.push(format!(
                 "{} has moved since the run started; the work is merged onto it and checked again",

@@ -161,6 +161,21 @@ mod tests {
             format!("{}: {}", spec.name, words.join(", "))
         };
         let lines: Vec<String> = all().iter().map(line).collect();
-        insta::assert_snapshot!(lines.join("\n"), @"");
+        insta::assert_snapshot!(lines.join("\n"), @r"
+        plan_validate: reads, idempotent
+        plan_schema: reads, idempotent
+        run_start: 
+        run_status: reads, idempotent
+        run_wait: reads, idempotent
+        task_log: reads, idempotent
+        task_diff: reads, idempotent
+        task_retry: 
+        task_cancel: destroys
+        run_report: reads, idempotent
+        conflicts: reads, idempotent
+        assemble: idempotent
+        land: destroys
+        history: reads, idempotent
+        ");
     }
 }

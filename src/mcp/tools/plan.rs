@@ -14,9 +14,7 @@ use crate::mcp::answer::Answer;
 use crate::mcp::call::Call;
 use crate::mcp::error::ToolError;
 use crate::model::plan::{Plan, Task};
-use crate::plan::{
-    self, Diagnostic, Format, Parsed, Source, render_counts, render_diagnostics,
-};
+use crate::plan::{self, Diagnostic, Format, Parsed, Source, render_counts, render_diagnostics};
 
 /// The most tasks and diagnostics in an answer.
 const SHOWN: usize = 50;
@@ -95,7 +93,10 @@ fn read_plan_file(top: &Path, file: &str) -> Result<PlanText, ToolError> {
     };
     let format = Format::from_path(Path::new(file));
     let format = format.ok_or_else(|| failed("it is no .md, .toml or .json file".to_owned()))?;
-    let canonical = |path: &Path| path.canonicalize().map_err(|error| failed(error.to_string()));
+    let canonical = |path: &Path| {
+        path.canonicalize()
+            .map_err(|error| failed(error.to_string()))
+    };
     let (top, path) = (canonical(top)?, canonical(&top.join(file))?);
     if !path.starts_with(&top) {
         return Err(failed("it is outside of the repository".to_owned()));
@@ -116,7 +117,9 @@ fn read_plan_file(top: &Path, file: &str) -> Result<PlanText, ToolError> {
 impl PlanText {
     /// Parses the plan. `workers` are the names that exist (`None`: not checked).
     pub(super) fn parse(&self, workers: Option<&BTreeSet<String>>) -> Parsed {
-        plan::parse(&self.source, workers, &|prompt| read_prompt(&self.folder, prompt))
+        plan::parse(&self.source, workers, &|prompt| {
+            read_prompt(&self.folder, prompt)
+        })
     }
 
     /// Parses the plan and expects a valid one.
@@ -137,7 +140,9 @@ impl PlanText {
 
     fn render(&self, diagnostics: &[Diagnostic]) -> String {
         let shown = &diagnostics[..diagnostics.len().min(SHOWN)];
-        render_diagnostics(&self.source, shown).trim_end().to_owned()
+        render_diagnostics(&self.source, shown)
+            .trim_end()
+            .to_owned()
     }
 }
 
@@ -195,9 +200,15 @@ fn validate(call: &Call) -> Result<Answer, ToolError> {
     let input: PlanInput = call.arguments()?;
     // A plan can be checked outside of a repository, too; any worker is accepted there.
     let repository = call.repository().ok();
-    let top = repository.as_ref().map_or(&call.folder, |found| &found.repo.top);
-    let settings = repository.as_ref().map(|found| found.settings(&Overrides::default()));
-    let workers = settings.transpose()?.map(|settings| settings.workers.into_keys().collect());
+    let top = repository
+        .as_ref()
+        .map_or(&call.folder, |found| &found.repo.top);
+    let settings = repository
+        .as_ref()
+        .map(|found| found.settings(&Overrides::default()));
+    let workers = settings
+        .transpose()?
+        .map(|settings| settings.workers.into_keys().collect());
     let text = input.read(top)?;
     let parsed = text.parse(workers.as_ref());
     let tasks = parsed.plan.as_ref().map_or(&[][..], Plan::tasks);
@@ -207,7 +218,10 @@ fn validate(call: &Call) -> Result<Answer, ToolError> {
         valid: parsed.plan.is_some(),
         title: parsed.plan.as_ref().map(|plan| plan.title().to_owned()),
         tasks: tasks.len(),
-        ready: tasks.iter().filter(|task| task.depends_on.is_empty()).count(),
+        ready: tasks
+            .iter()
+            .filter(|task| task.depends_on.is_empty())
+            .count(),
         list: tasks.iter().take(SHOWN).map(task_line).collect(),
         diagnostics: found.iter().take(SHOWN).map(finding).collect(),
         more: listed(tasks.len()) + listed(found.len()),
@@ -217,12 +231,19 @@ fn validate(call: &Call) -> Result<Answer, ToolError> {
         },
     };
     let summary = match parsed.plan {
-        Some(_) => format!("valid: {} tasks, {} can start at once", answer.tasks, answer.ready),
+        Some(_) => format!(
+            "valid: {} tasks, {} can start at once",
+            answer.tasks, answer.ready
+        ),
         None => format!("invalid: {}", render_counts(found)),
     };
     let shown = text.render(found);
     let text = [summary, shown, format!("next: {}", answer.next)];
-    let text: Vec<&str> = text.iter().map(String::as_str).filter(|part| !part.is_empty()).collect();
+    let text: Vec<&str> = text
+        .iter()
+        .map(String::as_str)
+        .filter(|part| !part.is_empty())
+        .collect();
     Ok(Answer::new(&answer, text.join("\n\n")))
 }
 
@@ -323,7 +344,10 @@ mod tests {
                 file: file.map(str::to_owned),
                 format: PlanFormat::Markdown,
             };
-            input.read(&top).map(|text| text.source.name).map_err(|error| error.what)
+            input
+                .read(&top)
+                .map(|text| text.source.name)
+                .map_err(|error| error.what)
         };
         assert_eq!(read(Some("text"), None).unwrap(), "plan");
         assert_eq!(read(None, Some("plan.md")).unwrap(), "plan.md");
@@ -334,6 +358,11 @@ mod tests {
             read(None, Some("plan.yaml")),
         ];
         let refused = refused.map(Result::unwrap_err).join("\n");
-        insta::assert_snapshot!(refused, @"");
+        insta::assert_snapshot!(refused, @r"
+        exactly one of `plan` and `file` is needed
+        exactly one of `plan` and `file` is needed
+        could not read the plan: it is outside of the repository
+        could not read the plan: it is no .md, .toml or .json file
+        ");
     }
 }

@@ -141,10 +141,10 @@ fn start(call: &Call, confirmed: &str) -> Result<Answer, ToolError> {
     let here = call.repository()?;
     let ready = input.ready(&here)?;
     if ready.content()? != confirmed {
-        return Err(
-            ToolError::new("the base or the configuration has changed; nothing was started")
-                .next("call run_start again without a token"),
-        );
+        return Err(ToolError::new(
+            "the base or the configuration has changed; nothing was started",
+        )
+        .next("call run_start again without a token"));
     }
     let started = create(
         &here.repo,
@@ -164,7 +164,11 @@ fn start(call: &Call, confirmed: &str) -> Result<Answer, ToolError> {
         ))
     })?;
     let output = ready.describe(Some(run.as_str()));
-    let text = format!("{run} has started with {}\nnext: {}", ready.facts(), output.next);
+    let text = format!(
+        "{run} has started with {}\nnext: {}",
+        ready.facts(),
+        output.next
+    );
     Ok(Answer::new(&output, text))
 }
 
@@ -249,11 +253,7 @@ fn chosen_tasks<'a>(plan: &'a Plan, prepared: &Prepared) -> Vec<&'a Task> {
 }
 
 /// Lists the workers of the chosen tasks, each once.
-fn workers<'a>(
-    plan: &'a Plan,
-    settings: &'a Settings,
-    prepared: &Prepared,
-) -> BTreeSet<&'a str> {
+fn workers<'a>(plan: &'a Plan, settings: &'a Settings, prepared: &Prepared) -> BTreeSet<&'a str> {
     let tasks = chosen_tasks(plan, prepared).into_iter();
     tasks.map(|task| worker_name(task, settings)).collect()
 }
@@ -278,7 +278,9 @@ impl Ready {
         let (settings, prepared) = (settings_text(&self.settings)?, &self.prepared);
         let (base, target, only) = (prepared.base, &prepared.target, &prepared.only);
         let assemble = self.assemble;
-        Ok(format!("{plan}\n{settings}\n{base} {target:?} {only:?} {assemble}"))
+        Ok(format!(
+            "{plan}\n{settings}\n{base} {target:?} {only:?} {assemble}"
+        ))
     }
 
     fn describe(&self, run: Option<&str>) -> Output {
@@ -326,7 +328,10 @@ impl Ready {
     }
 
     fn lines(&self) -> String {
-        let warnings = self.warnings.iter().map(|warning| format!("\nwarning: {warning}"));
+        let warnings = self
+            .warnings
+            .iter()
+            .map(|warning| format!("\nwarning: {warning}"));
         format!("{}{}", self.facts(), warnings.collect::<String>())
     }
 }

@@ -227,7 +227,10 @@ fn urgency(status: &Status) -> u8 {
 fn next_step(state: &RunState, standing: Standing) -> String {
     let run = &state.run;
     if state.landed.is_some() {
-        return format!("it has landed; `{}` removes its worktrees", suggest::clean(run));
+        return format!(
+            "it has landed; `{}` removes its worktrees",
+            suggest::clean(run)
+        );
     }
     match standing {
         Standing::Running => "call run_wait until it has ended".to_owned(),
@@ -264,8 +267,22 @@ mod tests {
             let run = run.pass(1, "made").begin(2, "shell").fail(2, "broken");
             run.begin(3, "claude")
         };
-        insta::assert_snapshot!(render(run(), None, 20), @"");
+        insta::assert_snapshot!(render(run(), None, 20), @r"
+        checkout-7k3q running: 1 of 4 done, 1 in progress, 1 blocked, 1 failed
+        #2 [T2] FAILED (logic): broken (logic error)
+        #3 [T3] IN PROGRESS
+        #4 [T4] BLOCKED (by #2): #2 failed
+        #1 [T1] DONE: made
+        seq: 9
+        next: call run_wait until it has ended
+        ");
         let only = BTreeSet::from([TaskNumber(3), TaskNumber(1)]);
-        insta::assert_snapshot!(render(run(), Some(&only), 1), @"");
+        insta::assert_snapshot!(render(run(), Some(&only), 1), @r"
+        checkout-7k3q running: 1 of 4 done, 1 in progress, 1 blocked, 1 failed
+        #3 [T3] IN PROGRESS
+        1 more tasks: pass a larger `limit`
+        seq: 9
+        next: call run_wait until it has ended
+        ");
     }
 }

@@ -59,7 +59,13 @@ fn run(call: &Call) -> Result<Answer, ToolError> {
                 .next("name the task, or pass `all: true`"));
         }
     };
-    request(&here.repo, &here.store, &run, &Request::Cancel { task }, here.clock)?;
+    request(
+        &here.repo,
+        &here.store,
+        &run,
+        &Request::Cancel { task },
+        here.clock,
+    )?;
     let text = match task {
         Some(task) => format!("{task} of {run} is cancelled"),
         None => format!("all unfinished tasks of {run} are cancelled"),

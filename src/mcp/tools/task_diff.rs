@@ -78,7 +78,10 @@ fn run(call: &Call) -> Result<Answer, ToolError> {
         args.push("--stat");
     }
     args.extend([from.as_str(), to.as_str(), "--"]);
-    let path = input.path.as_ref().map(|path| format!(":(top,literal){path}"));
+    let path = input
+        .path
+        .as_ref()
+        .map(|path| format!(":(top,literal){path}"));
     args.extend(path.as_deref());
     let bytes = here.repo.git().run(&args)?;
     let limit = input.limit.unwrap_or(LIMIT).clamp(1, MOST);

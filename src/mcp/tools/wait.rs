@@ -122,7 +122,11 @@ fn answer(here: &Repository, state: &RunState, exit: Option<u8>) -> Answer {
 
 /// Returns the number of tasks that have ended, with a sentence.
 fn progress(state: &RunState) -> (usize, String) {
-    let statuses = state.plan.tasks().iter().map(|task| state.status(task.number));
+    let statuses = state
+        .plan
+        .tasks()
+        .iter()
+        .map(|task| state.status(task.number));
     let (mut over, mut running) = (0, 0);
     for status in statuses {
         match status {
