@@ -51,7 +51,7 @@ pub enum ServeError {
 /// Serves one client on standard input and output until it closes its side.
 ///
 /// # Errors
-/// When the connection could not be opened. A client that closes early is no error.
+/// When the connection could not be opened. A client that closes early is not an error.
 pub fn serve() -> Result<(), ServeError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -259,7 +259,10 @@ fn a_run_of_agents_needs_a_cost_limit() {
 fn a_worker_starts_no_run_unless_that_is_allowed() {
     let mut scene = scene();
     let mut gate = Gate::new(&scene, "gate");
-    let plan = scene.plan(&format!("1. [A] a\n   - run: {}; echo a > a.txt\n", gate.script()));
+    let plan = scene.plan(&format!(
+        "1. [A] a\n   - run: {}; echo a > a.txt\n",
+        gate.script()
+    ));
     scene
         .dispatch(&["run", &plan, "--yes", "--detach"])
         .expect(0);
@@ -350,7 +353,10 @@ fn a_wait_reports_progress_and_a_cancelled_task_ends_it() {
 fn a_client_with_tasks_gets_the_wait_as_a_task() {
     let scene = scene();
     let mut gate = Gate::new(&scene, "gate");
-    let plan = format!("# Task\n\n1. [A] a\n   - run: {}; echo a > a.txt\n", gate.script());
+    let plan = format!(
+        "# Task\n\n1. [A] a\n   - run: {}; echo a > a.txt\n",
+        gate.script()
+    );
     let tasks = json!({"extensions": {"io.modelcontextprotocol/tasks": {}}});
     let mut client = Client::with(&scene, &scene.repo, Version::July2026, tasks);
     start(&mut client, &plan);
@@ -423,7 +429,10 @@ fn nonsense_is_answered_and_the_server_stays_up() {
 fn a_client_that_closes_in_the_middle_leaves_nothing_behind_but_the_run() {
     let scene = scene();
     let mut gate = Gate::new(&scene, "gate");
-    let plan = format!("# Middle\n\n1. [A] a\n   - run: {}; echo a > a.txt\n", gate.script());
+    let plan = format!(
+        "# Middle\n\n1. [A] a\n   - run: {}; echo a > a.txt\n",
+        gate.script()
+    );
     let before = names_in(&scene);
     let mut client = Client::new(&scene, Version::June2025);
     let run = start(&mut client, &plan);

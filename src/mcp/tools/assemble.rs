@@ -50,7 +50,7 @@ struct Output {
 struct LeftOut {
     task: u32,
     why: String,
-    /// What would include it.
+    /// The step that would include it.
     remedy: String,
 }
 
@@ -60,7 +60,7 @@ pub(super) fn spec() -> ToolSpec {
         ("assemble", "Assemble the results"),
         "Assembles the results of a run that has ended again on its integration branch, in the \
          background, for instance in another order or without a task. With `dry_run` it only predicts \
-         the order and what is left out. Every run assembles by itself at its end.",
+         the order and what is left out. Every run assembles once at its end.",
         Effect::Replaces,
         Action::Change(run),
     )

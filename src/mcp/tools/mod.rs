@@ -58,7 +58,7 @@ pub(super) enum Action {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Effect {
     ReadOnly,
-    /// Adds something; a second call adds more.
+    /// Lets workers do more, which may reach anything; a second call does it again.
     Adds,
     /// Replaces something that can be made again; a second call changes nothing more.
     Replaces,
@@ -92,7 +92,7 @@ fn annotations(title: &str, effect: Effect) -> ToolAnnotations {
         .read_only(effect == Effect::ReadOnly)
         .destructive(effect == Effect::Destroys)
         .idempotent(matches!(effect, Effect::ReadOnly | Effect::Replaces))
-        .open_world(false)
+        .open_world(effect == Effect::Adds)
 }
 
 static TOOLS: LazyLock<Vec<ToolSpec>> = LazyLock::new(|| {

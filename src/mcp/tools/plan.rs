@@ -92,7 +92,7 @@ fn read_plan_file(top: &Path, file: &str) -> Result<PlanText, ToolError> {
             .next("pass the path of a file in the repository, or the text as `plan`")
     };
     let format = Format::from_path(Path::new(file));
-    let format = format.ok_or_else(|| failed("it is no .md, .toml or .json file".to_owned()))?;
+    let format = format.ok_or_else(|| failed("it is not a .md, .toml or .json file".to_owned()))?;
     let canonical = |path: &Path| {
         path.canonicalize()
             .map_err(|error| failed(error.to_string()))
@@ -362,7 +362,7 @@ mod tests {
         exactly one of `plan` and `file` is needed
         exactly one of `plan` and `file` is needed
         could not read the plan: it is outside of the repository
-        could not read the plan: it is no .md, .toml or .json file
+        could not read the plan: it is not a .md, .toml or .json file
         ");
     }
 }

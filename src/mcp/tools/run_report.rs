@@ -42,7 +42,7 @@ struct Output {
     text: Excerpt,
     /// The same as an object; null if it is longer than the limit.
     report: Value,
-    /// How to get what is left out.
+    /// The calls that get the parts that are left out.
     hint: String,
 }
 

@@ -48,7 +48,7 @@ struct Output {
     /// Its candidate, or the work that its last attempt left.
     to: String,
     diff: Excerpt,
-    /// How to get what is left out.
+    /// The calls that get the parts that are left out.
     hint: String,
 }
 

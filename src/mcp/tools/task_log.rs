@@ -58,7 +58,7 @@ struct Output {
     task: u32,
     attempt: u32,
     log: Excerpt,
-    /// How to get what is left out.
+    /// The calls that get the parts that are left out.
     hint: String,
 }
 
