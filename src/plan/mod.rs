@@ -9,6 +9,7 @@ use std::path::Path;
 
 use crate::model::plan::Plan;
 
+pub mod answer;
 pub mod collector;
 pub mod diagnostic;
 mod draft;
@@ -20,6 +21,7 @@ mod normal;
 mod other_words;
 pub mod preview;
 mod span;
+pub mod split;
 #[cfg(test)]
 mod tests;
 mod toml;

@@ -122,6 +122,15 @@ mod tests {
             "./planner -s x",
         ]
         .map(limited);
-        insta::assert_snapshot!(said.join("\n"), @"");
+        insta::assert_snapshot!(said.join("\n"), @r"
+        /usr/bin/claude --disallowedTools=Edit,MultiEdit,Write,NotebookEdit -p --permission-mode {permission_mode} (default)
+        codex exec --json -s {permission_mode} - (read-only)
+        codex exec --sandbox=read-only - (read-only)
+        codex exec -s read-only - (read-only)
+        gemini -p {prompt} --approval-mode plan (plan)
+        opencode run --agent plan --format json {prompt} (everything)
+        aider --chat-mode ask --message-file {prompt_file} (everything)
+        ./planner -s x (everything)
+        ");
     }
 }
