@@ -11,6 +11,7 @@ use crate::model::plan::Plan;
 
 pub mod answer;
 pub mod collector;
+pub mod declared_files;
 pub mod diagnostic;
 mod draft;
 pub mod edit;
@@ -146,4 +147,9 @@ pub fn render(plan: &Plan, format: Format) -> String {
 pub fn schema() -> String {
     let schema = schemars::schema_for!(wire::WirePlan);
     serde_json::to_string_pretty(&schema).unwrap_or_default() + "\n"
+}
+
+/// Renders the JSON Schema on one line.
+pub fn compact_schema() -> String {
+    serde_json::to_string(&schemars::schema_for!(wire::WirePlan)).unwrap_or_default()
 }
