@@ -51,7 +51,10 @@ pub fn with_strategies(plan: Plan, keep_terminal_free: bool) -> Plan {
             }
             _ => false,
         };
-        chosen[number.index()] = in_background.then_some(Strategy::Task);
+        chosen[number.index()] = match task.fields.strategy {
+            Some(Strategy::Auto) | None => in_background.then_some(Strategy::Task),
+            given => given,
+        };
         if !in_background {
             let needs = task.depends_on.iter();
             needs.for_each(|dependency| needed[dependency.index()] = true);

@@ -67,7 +67,7 @@ impl PlannerFolder {
         let worktree = match made {
             Ok(worktree) => worktree,
             Err(error) => {
-                let _ = fs::remove_file(lock_of(folder.path()));
+                remove(repo, folder.path())?;
                 return Err(error.into());
             }
         };

@@ -9,22 +9,22 @@ use crate::merge::oid::Oid;
 use crate::worker::planner::{Folder, Instructions, Language, RepositoryMap, TestCommand};
 
 /// The most folders of a map.
-pub const FOLDERS: usize = 80;
+const FOLDERS: usize = 80;
 
 /// The depth of the folders of a map.
-pub const DEPTH: usize = 3;
+const DEPTH: usize = 3;
 
 /// The most files of the top folder in a map.
-pub const TOP_FILES: usize = 40;
+const TOP_FILES: usize = 40;
 
 /// The most languages of a map.
-pub const LANGUAGES: usize = 6;
+const LANGUAGES: usize = 6;
 
 /// The number of last commits in a map.
-pub const COMMITS: usize = 15;
+const COMMITS: usize = 15;
 
 /// The most bytes of one text for agents in a map.
-pub const INSTRUCTIONS: usize = 8 * 1024;
+const INSTRUCTIONS: usize = 8 * 1024;
 
 /// The texts for agents, of which the first that exists is in the map.
 const INSTRUCTION_FILES: [&str; 2] = ["AGENTS.md", "CLAUDE.md"];

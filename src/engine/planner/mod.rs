@@ -9,6 +9,7 @@ pub mod error;
 mod folder;
 pub mod leftovers;
 mod map;
+pub mod prompt;
 pub mod request;
 pub mod review;
 
@@ -25,20 +26,18 @@ use crate::engine::kernel::cancel::CancelHandle;
 use crate::engine::planner::call::{Call, Reply};
 use crate::engine::planner::error::PlannerError;
 use crate::engine::planner::folder::PlannerFolder;
-use crate::engine::planner::map::map;
+use crate::engine::planner::prompt::Prompts;
 use crate::engine::planner::request::{Request, Spent};
-use crate::engine::start::{StartError, refuse_depth, refuse_places, resolve};
+use crate::engine::start::{refuse_depth, refuse_places};
 use crate::exec::Executor;
-use crate::git::{Repo, Store};
-use crate::merge::oid::Oid;
+use crate::git::Repo;
 use crate::model::plan::Plan;
 use crate::model::worker::Worker;
 use crate::plan::answer::{Answer, read_answer};
 use crate::plan::split::split;
 use crate::plan::{self, Diagnostic, MAX_BYTES, Parsed, render_diagnostics};
-use crate::worker::planner::{PlannerInput, TestCommand, render_planner_prompt};
+use crate::worker::planner::{PlannerInput, TestCommand};
 use crate::worker::read_only::read_only;
-use crate::worker::template::Template;
 
 /// The largest number of tasks in a planner's plan.
 pub const MOST_TASKS: usize = 50;
@@ -61,8 +60,7 @@ pub struct Planner<'a> {
     settings: &'a Settings,
     worker: Worker,
     executor: Arc<dyn Executor>,
-    base: Oid,
-    checks: Vec<TestCommand>,
+    prompts: Prompts<'a>,
     /// The time, tokens and dollars of all calls so far.
     pub spent: Spent,
 }
@@ -99,17 +97,14 @@ impl<'a> Planner<'a> {
         if !program.contains('{') && find_program(program).is_none() {
             return Err(PlannerError::NoProgram(name.to_owned(), program.clone()));
         }
-        let store = Store::open(repo).map_err(EngineError::from)?;
-        let base = resolve(repo, &store, "HEAD").map_err(EngineError::from)?;
-        let base = base.ok_or_else(|| StartError::Unborn(repo.top.clone()))?;
+        let prompts = Prompts::new(repo, settings, checks)?;
         refuse_places(repo, settings)?;
         Ok(Planner {
             repo,
             settings,
             worker: read_only(worker),
             executor,
-            base,
-            checks,
+            prompts,
             spent: Spent::default(),
         })
     }
@@ -117,14 +112,6 @@ impl<'a> Planner<'a> {
     /// Returns the name of the worker.
     pub fn worker(&self) -> &str {
         &self.worker.name
-    }
-
-    /// Renders the prompt of a request's first call.
-    ///
-    /// # Errors
-    /// When the repository cannot be read, or the user's template is invalid.
-    pub fn prompt(&self, request: &Request) -> Result<String, PlannerError> {
-        self.render(&self.input(request)?)
     }
 
     /// Asks until there is a valid plan, and removes everything that the calls made. `say` is told
@@ -138,9 +125,9 @@ impl<'a> Planner<'a> {
         say: &mut dyn FnMut(&str),
     ) -> Result<Answered, PlannerError> {
         leftovers::sweep(self.repo, self.executor.as_ref());
-        let input = self.input(request)?;
-        self.render(&input)?;
-        let folder = PlannerFolder::create(self.repo, self.settings, self.base)?;
+        let input = self.prompts.input(request)?;
+        self.prompts.render(&input)?;
+        let folder = PlannerFolder::create(self.repo, self.settings, self.prompts.base)?;
         let answered = self.converse(&folder, request, input, say);
         let removed = folder.remove();
         let answered = answered?;
@@ -156,7 +143,7 @@ impl<'a> Planner<'a> {
         say: &mut dyn FnMut(&str),
     ) -> Result<Answered, PlannerError> {
         for tries in 0.. {
-            let prompt = self.render(&input)?;
+            let prompt = self.prompts.render(&input)?;
             let reply = self.call(folder, tries + 1, &prompt)?;
             let problems = match self.judge(request, &reply.text) {
                 Ok(answered) => return Ok(answered),
@@ -193,7 +180,7 @@ impl<'a> Planner<'a> {
             settings: self.settings,
             worker: &self.worker,
             executor: self.executor.as_ref(),
-            base: self.base,
+            base: self.prompts.base,
             cancel: CancelHandle::default(),
         };
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -250,30 +237,5 @@ impl<'a> Planner<'a> {
         let file = folder::root(self.repo).join("answer.md");
         let written = files::replace(&file, text.as_bytes());
         written.is_ok().then_some(file)
-    }
-
-    fn input(&self, request: &Request) -> Result<PlannerInput, PlannerError> {
-        let workers = self.settings.workers.values();
-        let is_here = |worker: &&Worker| {
-            let program = worker.command.first();
-            program.is_some_and(|program| find_program(program).is_some())
-        };
-        Ok(PlannerInput {
-            goal: request.goal.trim().to_owned(),
-            map: map(self.repo, self.base, self.checks.clone())?,
-            workers: workers.filter(is_here).map(|worker| worker.name.clone()).collect(),
-            most_tasks: MOST_TASKS,
-            schema: plan::compact_schema(),
-            split: request.split_input(),
-            answer: None,
-            problems: None,
-        })
-    }
-
-    fn render(&self, input: &PlannerInput) -> Result<String, PlannerError> {
-        let settings = &self.settings.plan;
-        let own = settings.template.as_deref().zip(settings.template_text.as_deref());
-        let template = own.map(|(file, text)| Template { file, text });
-        Ok(render_planner_prompt(template, input).map_err(EngineError::from)?)
     }
 }
