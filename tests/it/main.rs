@@ -40,6 +40,7 @@ mod mount;
 mod multiway;
 mod notify;
 mod plan;
+mod planner;
 mod preflight;
 mod process;
 mod prompt;

@@ -93,7 +93,11 @@ pub(crate) fn run(args: NewArgs, ui: &Ui) -> CommandResult {
     let checks = test_commands(&here, &settings);
     if args.dry_run {
         let prompts = Prompts::new(&here.repo, &settings, checks)?;
-        ui.answer(&terminal_safe(&prompts.prompt(&request)?));
+        let prompt = prompts.prompt(&request)?;
+        match ui.is_on_terminal() {
+            true => ui.answer(&terminal_safe(&prompt)),
+            false => ui.answer(&prompt),
+        }
         return Ok(ExitStatus::Ok);
     }
     let output = Output::new(&args.output, args.force)?;

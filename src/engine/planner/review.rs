@@ -2,8 +2,8 @@
 
 use crate::engine::EngineError;
 use crate::engine::planner::map::paths;
-use crate::git::{Repo, Store};
 use crate::engine::start::resolve;
+use crate::git::{Repo, Store};
 use crate::model::plan::Plan;
 use crate::plan::declared_files::DeclaredFiles;
 use crate::schedule::priority::path_lengths;
@@ -14,7 +14,7 @@ pub const HISTORY: usize = 500;
 /// The number of independent tasks below which a plan is hardly worth a run.
 const FEW: usize = 3;
 
-/// The mark before the files of a commit.
+/// The mark before the files of a commit (`%x01`).
 const COMMIT: char = '\u{1}';
 
 /// Returns `true` if no two tasks of a plan can run at the same time.
@@ -51,7 +51,7 @@ pub fn warnings(repo: &Repo, plan: &Plan) -> Result<Vec<String>, EngineError> {
 
 /// Lists the files that each of the last commits changed.
 fn history(repo: &Repo) -> Result<Vec<Vec<String>>, EngineError> {
-    let (count, format) = (format!("-{HISTORY}"), format!("--format={COMMIT}"));
+    let count = format!("-{HISTORY}");
     let args = [
         "log",
         &count,
@@ -59,7 +59,7 @@ fn history(repo: &Repo) -> Result<Vec<Vec<String>>, EngineError> {
         "--no-renames",
         "--no-show-signature",
         "--name-only",
-        &format,
+        "--format=%x01",
         "HEAD",
     ];
     let git = repo.git().setting("core.quotePath=false");
