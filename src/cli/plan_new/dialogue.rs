@@ -39,10 +39,10 @@ pub(super) struct Dialogue<'a, 'p> {
 }
 
 impl Dialogue<'_, '_> {
-    /// Shows the plan and asks until the answer is yes.
+    /// Shows the plan and asks until the user agrees.
     ///
     /// # Errors
-    /// When the answer is no, or the repository cannot be read.
+    /// When the user declines, or the repository cannot be read.
     pub(super) fn agree(
         &mut self,
         mut plan: Plan,

@@ -70,7 +70,7 @@ impl Output {
     /// Writes the plan. An existing file is replaced if the user agrees.
     ///
     /// # Errors
-    /// When the answer is no, or the file cannot be written.
+    /// When the user declines, or the file cannot be written.
     pub(super) fn write(
         &self,
         plan: &Plan,
