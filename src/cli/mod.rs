@@ -30,7 +30,6 @@ mod output;
 mod plan;
 mod plan_new;
 mod plan_source;
-mod poll;
 mod prompt;
 mod repo_context;
 mod resolve;
