@@ -212,7 +212,7 @@ mod tests {
             "src/auth/a.ts src/auth/b.ts src/auth/c.ts src/auth/d.ts src/auth/e.ts src/api/x.ts app.ts",
         );
         let shared: Vec<String> = declared().shared(&files).iter().map(ToString::to_string).collect();
-        insta::assert_snapshot!(shared.join("\n"), @"");
+        insta::assert_snapshot!(shared.join("\n"), @"#1 and #2 can run at the same time and both declare src/auth/a.ts, src/auth/b.ts, src/auth/c.ts and 2 more files");
     }
 
     #[test]
@@ -225,7 +225,10 @@ mod tests {
             .iter()
             .map(ToString::to_string)
             .collect();
-        insta::assert_snapshot!(found.join("\n"), @"");
+        insta::assert_snapshot!(found.join("\n"), @r"
+        4 commits changed app.ts and src/api/x.ts together, which #1 and #2 declare; they can run at the same time
+        4 commits changed app.ts and src/api/x.ts together, which #1 and #3 declare; they can run at the same time
+        ");
     }
 
     #[test]
