@@ -15,11 +15,12 @@
 //! `scheduling` and `shortages` are parts of the driver.
 //!
 //! [`effect`] lists what they may ask for; `outside` carries it out; [`event_loop`] is the loop
-//! around both.
+//! around both. [`control`] asks a loop in another process for something.
 
 mod admission;
 mod attempts;
 mod compare;
+pub mod control;
 pub mod cooldowns;
 mod detection;
 mod disk_watch;
