@@ -32,7 +32,8 @@ impl RunState {
         self.apply(recorded);
         self.plan = plan;
         let count = self.plan.tasks().len();
-        self.tasks.resize_with(count, || Arc::new(TaskState::new(true)));
+        self.tasks
+            .resize_with(count, || Arc::new(TaskState::new(true)));
         for edit in edits {
             let Some(number) = edit.task else { continue };
             let task = self.task_mut(number);
