@@ -40,7 +40,11 @@ impl std::fmt::Display for SharedFiles {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let (a, b) = self.tasks;
         let named = &self.files[..self.files.len().min(NAMED)];
-        write!(f, "{a} and {b} can run at the same time and both declare {}", named.join(", "))?;
+        write!(
+            f,
+            "{a} and {b} can run at the same time and both declare {}",
+            named.join(", ")
+        )?;
         match self.files.len().saturating_sub(NAMED) {
             0 => Ok(()),
             more => write!(f, " and {more} more files"),
@@ -126,7 +130,11 @@ impl DeclaredFiles {
                 *changes.entry(file).or_default() += 1;
             }
             for pair in &self.pairs {
-                let of = |task: usize| owned.iter().filter(move |(_, owners)| owners.contains(&task));
+                let of = |task: usize| {
+                    owned
+                        .iter()
+                        .filter(move |(_, owners)| owners.contains(&task))
+                };
                 for (one, _) in of(pair.0) {
                     for (other, _) in of(pair.1).filter(|(other, _)| other != one) {
                         *together.entry((*pair, one, other)).or_default() += 1;
@@ -142,7 +150,14 @@ impl DeclaredFiles {
             if is_often && is_more {
                 let tasks = self.tasks(pair);
                 let files = (one.to_owned(), other.to_owned());
-                most.insert(pair, CoChange { tasks, files, commits: count });
+                most.insert(
+                    pair,
+                    CoChange {
+                        tasks,
+                        files,
+                        commits: count,
+                    },
+                );
             }
         }
         most.into_values().collect()
@@ -211,7 +226,11 @@ mod tests {
         let files = paths(
             "src/auth/a.ts src/auth/b.ts src/auth/c.ts src/auth/d.ts src/auth/e.ts src/api/x.ts app.ts",
         );
-        let shared: Vec<String> = declared().shared(&files).iter().map(ToString::to_string).collect();
+        let shared: Vec<String> = declared()
+            .shared(&files)
+            .iter()
+            .map(ToString::to_string)
+            .collect();
         insta::assert_snapshot!(shared.join("\n"), @"#1 and #2 can run at the same time and both declare src/auth/a.ts, src/auth/b.ts, src/auth/c.ts and 2 more files");
     }
 

@@ -199,11 +199,21 @@ mod tests {
             let result = split(&plan(WHOLE), TaskNumber(2), &plan(parts));
             result.unwrap_err().to_string()
         };
-        assert_eq!(said("# B\n1. [X] one\n"), "#2 was not split: the answer has one task");
+        assert_eq!(
+            said("# B\n1. [X] one\n"),
+            "#2 was not split: the answer has one task"
+        );
         assert_eq!(
             said("# B\n1. [X] one\n2. [c] two\n"),
             "a part of #2 has the tag c, which another task has"
         );
-        assert!(split(&plan(WHOLE), TaskNumber(2), &plan("# B\n1. [B] one\n2. [Z] two\n")).is_ok());
+        assert!(
+            split(
+                &plan(WHOLE),
+                TaskNumber(2),
+                &plan("# B\n1. [B] one\n2. [Z] two\n")
+            )
+            .is_ok()
+        );
     }
 }

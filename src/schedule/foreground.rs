@@ -185,8 +185,14 @@ mod tests {
             }
         };
         // Another task needs its result at once.
-        assert_eq!(filled("a · b <- a · c", slow("a"), false), "agent agent agent");
-        assert_eq!(filled("a · b <- a · c", slow("b"), false), "agent task agent");
+        assert_eq!(
+            filled("a · b <- a · c", slow("a"), false),
+            "agent agent agent"
+        );
+        assert_eq!(
+            filled("a · b <- a · c", slow("b"), false),
+            "agent task agent"
+        );
         let given = |task: &mut Task| task.fields.strategy = Some(Strategy::Task);
         assert_eq!(filled("a · b", given, false), "task task");
     }

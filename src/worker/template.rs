@@ -153,10 +153,7 @@ fn line_of(source: Template<'_>, line: usize) -> String {
     found.unwrap_or_default().to_owned()
 }
 
-fn environment<'a>(
-    builtin: &'a str,
-    own: &'a str,
-) -> Result<Environment<'a>, minijinja::Error> {
+fn environment<'a>(builtin: &'a str, own: &'a str) -> Result<Environment<'a>, minijinja::Error> {
     let mut environment = Environment::new();
     environment.set_auto_escape_callback(|_| AutoEscape::None);
     environment.set_undefined_behavior(UndefinedBehavior::Strict);

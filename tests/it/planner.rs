@@ -42,7 +42,10 @@ fn plan_new(scene: &Scene, more: &[&str]) -> Ended {
 fn assert_gone(scene: &Scene, files: &[&str]) {
     let worktrees = scene.git(&["worktree", "list"]);
     assert_eq!(worktrees.lines().count(), 1, "{worktrees}");
-    assert_eq!(scene.git(&["for-each-ref", "--format=%(refname)"]), "refs/heads/main");
+    assert_eq!(
+        scene.git(&["for-each-ref", "--format=%(refname)"]),
+        "refs/heads/main"
+    );
     assert!(!scene.root.join("shop.dispatch").exists());
     assert_eq!(scene.git(&["status", "--porcelain"]), files.join("\n"));
     let folder = scene.repo.join(".git/dispatch/planner");
@@ -74,7 +77,12 @@ fn typed(scene: &Scene, args: &[&str], lines: &str) -> Ended {
     let mut child = command.stderr(slave).spawn().unwrap();
     drop(command);
     let mut out = String::new();
-    child.stdout.take().unwrap().read_to_string(&mut out).unwrap();
+    child
+        .stdout
+        .take()
+        .unwrap()
+        .read_to_string(&mut out)
+        .unwrap();
     let mut err = Vec::new();
     // Linux reports the end of a terminal as an error.
     let _ = master.read_to_end(&mut err);
@@ -93,10 +101,16 @@ fn the_plan_of_a_good_planner_is_saved_as_it_is() {
         let ended = plan_new(&scene, &["--output", "../sample.md"]).expect(0);
         let saved = fs::read_to_string(scene.root.join("sample.md")).unwrap();
         assert_eq!(saved, SAMPLE);
-        assert!(ended.out.ends_with("4 tasks · 3 at once · claude\n"), "{}", ended.out);
+        assert!(
+            ended.out.ends_with("4 tasks · 3 at once · claude\n"),
+            "{}",
+            ended.out
+        );
         assert!(ended.err.contains("planner: 1 call, "), "{}", ended.err);
         assert!(
-            ended.err.ends_with("saved ../sample.md\nhint: `dispatch run ../sample.md` runs it\n"),
+            ended
+                .err
+                .ends_with("saved ../sample.md\nhint: `dispatch run ../sample.md` runs it\n"),
             "{}",
             ended.err
         );
@@ -129,7 +143,10 @@ fn a_bad_answer_goes_back_twice_and_then_is_an_error() {
         ("prose", "there is no plan in the answer"),
         ("half-json", "invalid JSON"),
         ("cycle", "dependency cycle: #1 -> #2 -> #1"),
-        ("many", "the plan has 400 tasks, but a planner's plan can have at most 50"),
+        (
+            "many",
+            "the plan has 400 tasks, but a planner's plan can have at most 50",
+        ),
         ("outside", "`../../etc/**` leaves the repository"),
     ];
     for (answer, reason) in reasons {
@@ -157,7 +174,11 @@ fn a_planner_learns_from_the_problems_of_its_answer() {
     let scene = scene(&["learns"]);
     let ended = plan_new(&scene, &["--output", "plan.toml"]).expect(0);
     assert!(ended.err.contains("planner: 2 calls, "), "{}", ended.err);
-    assert!(scene.read("plan.toml").starts_with("title = \"Checkout v2\"\n"));
+    assert!(
+        scene
+            .read("plan.toml")
+            .starts_with("title = \"Checkout v2\"\n")
+    );
     assert_gone(&scene, &["?? plan.toml"]);
 }
 
@@ -174,7 +195,10 @@ fn the_changes_of_a_planner_are_thrown_away() {
 fn a_goal_without_parts_is_answered_so() {
     let cases = [
         ("sequential", "it is one rename in one file."),
-        ("chain", "the planner made a chain of 3 tasks, each of which needs the one before"),
+        (
+            "chain",
+            "the planner made a chain of 3 tasks, each of which needs the one before",
+        ),
     ];
     for (answer, reason) in cases {
         let scene = scene(&[answer]);
@@ -286,7 +310,10 @@ fn the_prompt_of_the_planner_can_be_read_without_running_it() {
     let scene = scene(&["good"]);
     scene.write("AGENTS.md", "Write British English.\n");
     scene.commit("For agents");
-    let prompt = scene.dispatch(&["plan", "new", "Build it", "--dry-run"]).expect(0).out;
+    let prompt = scene
+        .dispatch(&["plan", "new", "Build it", "--dry-run"])
+        .expect(0)
+        .out;
     for part in [
         "# The goal\n\nBuild it\n",
         "  src/  1 file, 24 B\n",
@@ -295,9 +322,15 @@ fn the_prompt_of_the_planner_can_be_read_without_running_it() {
     ] {
         assert!(prompt.contains(part), "{part}\n{prompt}");
     }
-    scene.write("planner.jinja", "Goal: {{ goal }}; {{ map.folders | length }} folder\n");
+    scene.write(
+        "planner.jinja",
+        "Goal: {{ goal }}; {{ map.folders | length }} folder\n",
+    );
     scene.configure("[plan]\ntemplate = \"planner.jinja\"\n");
-    let prompt = scene.dispatch(&["plan", "new", "Build it", "--dry-run"]).expect(0).out;
+    let prompt = scene
+        .dispatch(&["plan", "new", "Build it", "--dry-run"])
+        .expect(0)
+        .out;
     assert_eq!(prompt, "Goal: Build it; 1 folder\n");
     assert_gone(&scene, &[]);
 }
@@ -312,14 +345,18 @@ fn a_planner_sees_no_variables_of_an_attempt() {
     ));
     plan_new(&scene, &["--worker", "planner"]).expect(1);
     let names = fs::read_to_string(seen).unwrap();
-    assert_eq!(names, "DISPATCH_BASE\nDISPATCH_COOKIE\nDISPATCH_DEPTH\nDISPATCH_PROMPT_FILE\n");
+    assert_eq!(
+        names,
+        "DISPATCH_BASE\nDISPATCH_COOKIE\nDISPATCH_DEPTH\nDISPATCH_PROMPT_FILE\n"
+    );
 }
 
 #[test]
 fn a_planner_that_fails_is_reported_with_its_cause() {
     let scene = scene(&["fails"]);
     let ended = plan_new(&scene, &[]).expect(1);
-    let said = "error: planner failed: fatal: no model is configured\nhint: exit code 2 (logic error)\n";
+    let said =
+        "error: planner failed: fatal: no model is configured\nhint: exit code 2 (logic error)\n";
     assert!(ended.err.ends_with(said), "{}", ended.err);
     assert_gone(&scene, &[]);
 }
@@ -340,7 +377,13 @@ fn a_planner_that_hangs_is_killed_at_its_limit_with_everything_it_started() {
         file.to_str().unwrap()
     ));
     let ended = plan_new(&scene, &["--worker", "planner"]).expect(1);
-    assert!(ended.err.contains("error: planner failed: timed out after 1s"), "{}", ended.err);
+    assert!(
+        ended
+            .err
+            .contains("error: planner failed: timed out after 1s"),
+        "{}",
+        ended.err
+    );
     assert!(pids(&file).iter().all(|pid| !is_alive(*pid)));
     assert_gone(&scene, &[]);
 }
@@ -363,7 +406,11 @@ fn ctrl_c_stops_the_planner_and_leaves_nothing() {
     let (mut dispatch, pids) = hanging(&scene);
     dispatch.signal_group(Signal::INT);
     assert_eq!(dispatch.wait(), 130, "{}", dispatch.said());
-    assert!(dispatch.said().contains("error: interrupted; no plan was made"));
+    assert!(
+        dispatch
+            .said()
+            .contains("error: interrupted; no plan was made")
+    );
     assert!(pids.iter().all(|pid| !is_alive(*pid)));
     assert_gone(&scene, &[]);
 }
@@ -374,9 +421,14 @@ fn a_killed_dispatch_leaves_a_planner_that_doctor_removes() {
     let (dispatch, pids) = hanging(&scene);
     dispatch.crash();
     let found = scene.dispatch(&["doctor"]).expect(4).out;
-    assert!(found.contains("`dispatch plan new` was killed; nothing in it is yours"), "{found}");
+    assert!(
+        found.contains("`dispatch plan new` was killed; nothing in it is yours"),
+        "{found}"
+    );
     scene.dispatch(&["doctor", "--fix"]).expect(0);
-    until("its processes are dead", || pids.iter().all(|pid| !is_alive(*pid)));
+    until("its processes are dead", || {
+        pids.iter().all(|pid| !is_alive(*pid))
+    });
     assert_gone(&scene, &[]);
 }
 
@@ -385,9 +437,13 @@ fn the_next_planner_removes_what_a_killed_one_left() {
     let scene = Scene::new();
     let (dispatch, pids) = hanging(&scene);
     dispatch.crash();
-    scene.configure(&format!("[workers.planner]\ncommand = [{PROGRAM:?}, \"good\"]\n"));
+    scene.configure(&format!(
+        "[workers.planner]\ncommand = [{PROGRAM:?}, \"good\"]\n"
+    ));
     plan_new(&scene, &["--worker", "planner", "--output", "../sample.md"]).expect(0);
-    until("its processes are dead", || pids.iter().all(|pid| !is_alive(*pid)));
+    until("its processes are dead", || {
+        pids.iter().all(|pid| !is_alive(*pid))
+    });
     assert_gone(&scene, &[]);
 }
 
@@ -396,14 +452,26 @@ fn a_task_is_split_on_request_and_the_parts_are_rewired() {
     let scene = scene(&["splits"]);
     let ended = typed(&scene, &["plan", "new", "Build it"], "s 2\ny\n").expect(0);
     assert!(
-        ended.err.contains("Save 4 tasks to plan.md? [Y]es / [n]o / [e]dit / [p]riorities / [s]plit "),
+        ended
+            .err
+            .contains("Save 4 tasks to plan.md? [Y]es / [n]o / [e]dit / [p]riorities / [s]plit "),
         "{}",
         ended.err
     );
-    assert!(ended.err.contains("asking planner to split #2"), "{}", ended.err);
-    assert!(ended.err.contains("Save 5 tasks to plan.md?"), "{}", ended.err);
+    assert!(
+        ended.err.contains("asking planner to split #2"),
+        "{}",
+        ended.err
+    );
+    assert!(
+        ended.err.contains("Save 5 tasks to plan.md?"),
+        "{}",
+        ended.err
+    );
     let saved = scene.read("plan.md");
-    let lines = saved.lines().filter(|line| line.starts_with(char::is_numeric));
+    let lines = saved
+        .lines()
+        .filter(|line| line.starts_with(char::is_numeric));
     insta::assert_snapshot!(lines.collect::<Vec<_>>().join("\n"), @r"
     1. [AUTH] Implement authentication module
     2. [READ] Reading routes
@@ -420,7 +488,11 @@ fn a_plan_is_reordered_and_edited_on_request() {
     scene.set_env("GIT_EDITOR", "sed -i s/Checkout/Cashier/");
     let lines = "p\n3 1\ns 9\nx\ne\ny\n";
     let ended = typed(&scene, &["plan", "new", "Build it"], lines).expect(0);
-    assert!(ended.err.contains("hint: answer with one of yes, no, edit, priorities, split"));
+    assert!(
+        ended
+            .err
+            .contains("hint: answer with one of yes, no, edit, priorities, split")
+    );
     let saved = scene.read("plan.md");
     assert!(saved.starts_with("# Cashier v2\n"), "{saved}");
     assert!(saved.contains("3. [TEST] Set up test infrastructure — Worker 3\n   - priority: 2\n"));

@@ -144,7 +144,10 @@ impl Dialogue<'_, '_> {
     /// Sends one task back to the planner.
     fn split(&mut self, plan: &Plan, name: &str) -> Result<Option<Plan>, CommandError> {
         let name = match name {
-            "" => self.ui.ask_line("Which task, such as 2? ").unwrap_or_default(),
+            "" => self
+                .ui
+                .ask_line("Which task, such as 2? ")
+                .unwrap_or_default(),
             name => Some(name.to_owned()),
         };
         let Some(name) = name.filter(|name| !name.trim().is_empty()) else {

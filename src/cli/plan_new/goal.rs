@@ -27,8 +27,10 @@ pub(super) fn read(goal: Option<&str>, from: Option<&Path>) -> Result<String, Co
     })?;
     if bytes.len() > LONGEST_GOAL {
         let kib = LONGEST_GOAL / 1024;
-        return Err(CommandError::usage(format!("{name} is longer than {kib} KiB"))
-            .hint("name the files that the planner shall read instead"));
+        return Err(
+            CommandError::usage(format!("{name} is longer than {kib} KiB"))
+                .hint("name the files that the planner shall read instead"),
+        );
     }
     let text = String::from_utf8(bytes)
         .map_err(|_| CommandError::usage(format!("{name} is not valid UTF-8")))?;
@@ -41,6 +43,8 @@ pub(super) fn read(goal: Option<&str>, from: Option<&Path>) -> Result<String, Co
 
 fn limited(input: impl Read) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    input.take(LONGEST_GOAL as u64 + 1).read_to_end(&mut bytes)?;
+    input
+        .take(LONGEST_GOAL as u64 + 1)
+        .read_to_end(&mut bytes)?;
     Ok(bytes)
 }

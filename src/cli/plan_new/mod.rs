@@ -104,8 +104,10 @@ pub(crate) fn run(args: NewArgs, ui: &Ui) -> CommandResult {
     if args.consent.yes {
         output.refuse_existing()?;
     } else if !ui.is_interactive() {
-        return Err(CommandError::usage("cannot ask for confirmation: not a terminal")
-            .hint("add `--yes` to save the plan without a question"));
+        return Err(
+            CommandError::usage("cannot ask for confirmation: not a terminal")
+                .hint("add `--yes` to save the plan without a question"),
+        );
     }
     let executor = LocalExecutor::this_program()
         .map_err(|error| EngineError::File("this program".to_owned(), error))?;
@@ -122,7 +124,9 @@ pub(crate) fn run(args: NewArgs, ui: &Ui) -> CommandResult {
             let tasks = plural(plan.tasks().len(), "task");
             return Err(sequential(&match plan.tasks().len() {
                 1 => "the planner made one task of it".to_owned(),
-                _ => format!("the planner made a chain of {tasks}, each of which needs the one before"),
+                _ => format!(
+                    "the planner made a chain of {tasks}, each of which needs the one before"
+                ),
             }));
         }
         Answered::Plan(plan) => with_strategies(plan, settings.run.keep_terminal_free),

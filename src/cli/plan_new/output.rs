@@ -29,12 +29,16 @@ impl Output {
     pub(super) fn new(path: &Path, force: bool) -> Result<Output, CommandError> {
         let shown = terminal_safe(&path.display().to_string());
         let Some(format) = Format::from_path(path) else {
-            return Err(CommandError::usage(format!("{shown} has no known extension"))
-                .hint("a plan is .md, .markdown, .toml or .json"));
+            return Err(
+                CommandError::usage(format!("{shown} has no known extension"))
+                    .hint("a plan is .md, .markdown, .toml or .json"),
+            );
         };
         let folder = path.parent().filter(|folder| *folder != Path::new(""));
         if folder.is_some_and(|folder| !folder.is_dir()) {
-            return Err(CommandError::failed(format!("the folder of {shown} does not exist")));
+            return Err(CommandError::failed(format!(
+                "the folder of {shown} does not exist"
+            )));
         }
         if path.is_dir() {
             return Err(CommandError::failed(format!("{shown} is a folder")));

@@ -233,7 +233,10 @@ impl Call<'_> {
         }
         let has_answer = transcript.last_words().is_some() && transcript.error.is_none();
         let ended_well = end.exit == Exit::Code(0) && transcript.error.is_none();
-        let is_marked_failed = transcript.result.as_ref().is_some_and(|result| result.is_error);
+        let is_marked_failed = transcript
+            .result
+            .as_ref()
+            .is_some_and(|result| result.is_error);
         let outlived_it = end.stopped && transcript.terminal_seen && has_answer;
         if is_marked_failed || transcript.is_truncated() || !(ended_well || outlived_it) {
             return Err(self.failed(end, transcript));

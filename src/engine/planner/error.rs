@@ -36,7 +36,9 @@ pub enum PlannerError {
     #[error("interrupted; no plan was made")]
     Interrupted,
     /// No answer could be used.
-    #[error("{worker} made no usable plan in {answers} answers; the last one has these problems:\n\n{problems}")]
+    #[error(
+        "{worker} made no usable plan in {answers} answers; the last one has these problems:\n\n{problems}"
+    )]
     Unusable {
         /// The worker.
         worker: String,
@@ -63,16 +65,16 @@ impl PlannerError {
                  .dispatch.toml; `dispatch workers` lists them"
                     .to_owned(),
             ),
-            PlannerError::NoProgram(_, program) => {
-                Some(format!("install {program}, or choose another with `--worker`"))
-            }
+            PlannerError::NoProgram(_, program) => Some(format!(
+                "install {program}, or choose another with `--worker`"
+            )),
             PlannerError::Failed { failure, .. } => Some(match &failure.suggestion {
                 Some(suggestion) => suggestion.clone(),
                 None => format!("{} ({})", failure.evidence, failure.class.words()),
             }),
-            PlannerError::Unusable { kept: Some(file), .. } => {
-                Some(format!("the last answer is in {}", file.display()))
-            }
+            PlannerError::Unusable {
+                kept: Some(file), ..
+            } => Some(format!("the last answer is in {}", file.display())),
             PlannerError::Engine(_) | PlannerError::Interrupted | PlannerError::Unusable { .. } => {
                 None
             }

@@ -18,7 +18,9 @@ const MAKING: Duration = Duration::from_secs(600);
 /// Lists the folders of planners whose process was killed.
 pub fn abandoned(repo: &Repo) -> Vec<PathBuf> {
     let entries = fs::read_dir(root(repo)).into_iter().flatten().flatten();
-    let folders = entries.map(|entry| entry.path()).filter(|path| path.is_dir());
+    let folders = entries
+        .map(|entry| entry.path())
+        .filter(|path| path.is_dir());
     let mut found: Vec<PathBuf> = folders.filter(|path| is_abandoned(path)).collect();
     found.sort();
     found

@@ -98,7 +98,9 @@ pub(super) fn paths(repo: &Repo, base: Oid) -> Result<Vec<String>, EngineError> 
 
 fn list(repo: &Repo, base: Oid) -> Result<Vec<TreeFile>, EngineError> {
     let tree = format!("{base}^{{tree}}");
-    let listed = repo.git().run(&["ls-tree", "-r", "-l", "-z", "--full-tree", &tree])?;
+    let listed = repo
+        .git()
+        .run(&["ls-tree", "-r", "-l", "-z", "--full-tree", &tree])?;
     let listed = String::from_utf8_lossy(&listed).into_owned();
     Ok(listed.split('\0').filter_map(parse).collect())
 }
@@ -186,7 +188,13 @@ fn instructions(repo: &Repo, base: Oid, files: &[TreeFile]) -> Vec<Instructions>
 
 fn commits(repo: &Repo, base: Oid) -> Result<Vec<String>, EngineError> {
     let (count, base) = (format!("-{COMMITS}"), base.to_string());
-    let args = ["log", &count, "--no-show-signature", "--format=%h %s", &base];
+    let args = [
+        "log",
+        &count,
+        "--no-show-signature",
+        "--format=%h %s",
+        &base,
+    ];
     let listed = repo.git().run(&args)?;
     let listed = String::from_utf8_lossy(&listed).into_owned();
     Ok(listed.lines().map(|line| clip(&safe(line), 120)).collect())
@@ -228,7 +236,13 @@ mod tests {
 
     #[test]
     fn folders_have_everything_below_them() {
-        let files = files(&["README.md", "src/a.rs", "src/x/b.rs", "src/x/y/z/c.rs", "docs/a.md"]);
+        let files = files(&[
+            "README.md",
+            "src/a.rs",
+            "src/x/b.rs",
+            "src/x/y/z/c.rs",
+            "docs/a.md",
+        ]);
         let (folders, more) = folders(&files);
         let folders = folders.iter();
         let lines: Vec<String> = folders
@@ -238,7 +252,9 @@ mod tests {
         assert_eq!(more, 0);
         assert_eq!(top_files(&files), ["README.md"]);
         let languages = languages(&files);
-        let first = languages.first().map(|language| (language.name.as_str(), language.files));
+        let first = languages
+            .first()
+            .map(|language| (language.name.as_str(), language.files));
         assert_eq!(first, Some(("Rust", 3)));
     }
 
@@ -260,6 +276,9 @@ mod tests {
     #[test]
     fn sizes_are_readable() {
         let sizes = [0, 1023, 1536, 20 * 1024, 3 << 20, 5 << 40].map(size);
-        assert_eq!(sizes.join(", "), "0 B, 1023 B, 1.5 KiB, 20 KiB, 3.0 MiB, 5.0 TiB");
+        assert_eq!(
+            sizes.join(", "),
+            "0 B, 1023 B, 1.5 KiB, 20 KiB, 3.0 MiB, 5.0 TiB"
+        );
     }
 }

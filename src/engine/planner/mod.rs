@@ -201,20 +201,27 @@ impl<'a> Planner<'a> {
                 return Err("the answer is empty".to_owned());
             }
             Answer::Neither => {
-                return Err("there is no plan in the answer: it needs a fenced block with one \
+                return Err(
+                    "there is no plan in the answer: it needs a fenced block with one \
                             (or a line `NOT PARALLEL: ` with the reason)"
-                    .to_owned());
+                        .to_owned(),
+                );
             }
         };
         if text.len() >= CUT_ANSWER || source.text.len() > MAX_BYTES {
-            return Err(format!("the answer is longer than {} KiB", CUT_ANSWER / 1024));
+            return Err(format!(
+                "the answer is longer than {} KiB",
+                CUT_ANSWER / 1024
+            ));
         }
         let workers: BTreeSet<String> = self.settings.workers.keys().cloned().collect();
         let refuse = |_: &str| Err("a planner's plan has its prompts in it".to_owned());
         let Parsed { plan, diagnostics } = plan::parse(&source, Some(&workers), &refuse);
         let Some(plan) = plan else {
-            let errors: Vec<Diagnostic> =
-                diagnostics.into_iter().filter(Diagnostic::is_error).collect();
+            let errors: Vec<Diagnostic> = diagnostics
+                .into_iter()
+                .filter(Diagnostic::is_error)
+                .collect();
             return Err(render_diagnostics(&source, &errors).trim_end().to_owned());
         };
         let whole = match &request.split {

@@ -97,12 +97,23 @@ mod tests {
             cached: None,
         };
         let mut spent = Spent::default();
-        spent.add(&Spent::call(Duration::from_secs(60), Some(usage), Cost::Known(0.25)));
+        spent.add(&Spent::call(
+            Duration::from_secs(60),
+            Some(usage),
+            Cost::Known(0.25),
+        ));
         insta::assert_snapshot!(spent, @"");
-        spent.add(&Spent::call(Duration::from_secs(20), Some(usage), Cost::Known(0.25)));
+        spent.add(&Spent::call(
+            Duration::from_secs(20),
+            Some(usage),
+            Cost::Known(0.25),
+        ));
         insta::assert_snapshot!(spent, @"");
         spent.add(&Spent::call(Duration::from_secs(1), None, Cost::Unknown));
         insta::assert_snapshot!(spent, @"");
-        assert_eq!(Spent::call(Duration::ZERO, None, Cost::Unknown).to_string(), "1 call, 0s, cost unknown");
+        assert_eq!(
+            Spent::call(Duration::ZERO, None, Cost::Unknown).to_string(),
+            "1 call, 0s, cost unknown"
+        );
     }
 }

@@ -29,7 +29,10 @@ pub fn is_chain(plan: &Plan) -> bool {
 /// When the repository or its history cannot be read.
 pub fn warnings(repo: &Repo, plan: &Plan) -> Result<Vec<String>, EngineError> {
     let mut warnings = Vec::new();
-    let ready = plan.tasks().iter().filter(|task| task.depends_on.is_empty());
+    let ready = plan
+        .tasks()
+        .iter()
+        .filter(|task| task.depends_on.is_empty());
     let ready = ready.count();
     if ready < FEW {
         let tasks = if ready == 1 { "1 task" } else { "2 tasks" };
