@@ -29,6 +29,7 @@ mod mcp;
 mod mistyped;
 mod output;
 mod plan;
+mod plan_new;
 mod plan_source;
 mod prompt;
 mod repo_context;

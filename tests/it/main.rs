@@ -41,6 +41,7 @@ mod mount;
 mod multiway;
 mod notify;
 mod plan;
+mod planner;
 mod preflight;
 mod process;
 mod prompt;

@@ -274,7 +274,7 @@ mod tests {
         };
         insta::assert_snapshot!(said(retry("clod")), @r#"
         checkout-7k3q has no worker "clod"
-        it has aider, claude, codex, cursor, gemini, goose, opencode, shell
+        it has aider, antigravity, claude, codex, copilot, cursor, gemini, goose, opencode, shell
         "#);
         insta::assert_snapshot!(said(retry("shell")), @r"
         #1 has no `run` command, and its worker `shell` needs one
