@@ -168,6 +168,7 @@ pub(super) fn find_task(plan: &Plan, name: &str) -> Result<TaskNumber, ToolError
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use crate::model::fixture::RunFixture;
 
