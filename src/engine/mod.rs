@@ -5,6 +5,7 @@
 //! ```text
 //! run
 //! doctor
+//! planner
 //! start  land  clean  reconcile
 //! attempt  assemble
 //! resolve  prompt
@@ -41,6 +42,8 @@ pub mod clean;
 pub mod land;
 pub mod reconcile;
 pub mod start;
+
+pub mod planner;
 
 pub mod doctor;
 

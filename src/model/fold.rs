@@ -1,6 +1,7 @@
 //! Folds events into the state of a run: only [`RunState::apply`] changes it.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -31,10 +32,11 @@ impl RunState {
         self.apply(recorded);
         self.plan = plan;
         let count = self.plan.tasks().len();
-        self.tasks.resize_with(count, || TaskState::new(true));
+        self.tasks
+            .resize_with(count, || Arc::new(TaskState::new(true)));
         for edit in edits {
             let Some(number) = edit.task else { continue };
-            let task = &mut self.tasks[number.index()];
+            let task = self.task_mut(number);
             match edit.kind {
                 FindingKind::Changed | FindingKind::Downstream | FindingKind::Added => {
                     task.restart_after_edit()
@@ -112,7 +114,7 @@ impl RunState {
                 self.setup.reset();
                 self.worker_health.reset_access();
                 self.request_retry(*task);
-                let task = &mut self.tasks[task.index()];
+                let task = self.task_mut(*task);
                 let keep = |slot: &mut Option<String>, new: &Option<String>| {
                     *slot = new.clone().or(slot.take());
                 };
@@ -159,7 +161,7 @@ impl RunState {
                 candidate,
                 stat,
             } => self.accept_resolution(*task, *candidate, *stat),
-            Event::ResolutionClosed { task } => self.tasks[task.index()].open_resolution = None,
+            Event::ResolutionClosed { task } => self.task_mut(*task).open_resolution = None,
             Event::ResolutionAborted { task } => self.abort_resolution(*task),
             event => self.apply_to_task(event, recorded.time),
         }
@@ -182,7 +184,7 @@ impl RunState {
             }
             _ => {}
         }
-        let task = &mut self.tasks[number.index()];
+        let task = self.task_mut(number);
         match event {
             Event::AttemptStarting {
                 attempt,
@@ -319,13 +321,13 @@ impl RunState {
     }
 
     fn skip(&mut self, number: TaskNumber, cascade: bool) {
-        self.tasks[number.index()].phase = TaskPhase::Skipped {
+        self.task_mut(number).phase = TaskPhase::Skipped {
             satisfied: !cascade,
         };
-        self.tasks[number.index()].explicitly_skipped = true;
+        self.task_mut(number).explicitly_skipped = true;
         for dependent in self.downstream(number) {
             let is_cut_off = self.is_cut_off(dependent, number);
-            let task = &mut self.tasks[dependent.index()];
+            let task = self.task_mut(dependent);
             match task.phase {
                 TaskPhase::Done => {}
                 _ if cascade => task.phase = TaskPhase::Skipped { satisfied: false },
@@ -348,6 +350,7 @@ impl RunState {
         self.worker_health.park(worker, parking);
         for task in &mut self.tasks {
             if task.phase == TaskPhase::Failed && task.hit_quota_of(worker) {
+                let task = Arc::make_mut(task);
                 task.phase = TaskPhase::Queued;
                 task.note = None;
             }

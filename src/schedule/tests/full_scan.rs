@@ -50,7 +50,7 @@ fn numbers(state: &RunState) -> impl Iterator<Item = TaskNumber> + '_ {
 }
 
 fn running(state: &RunState) -> impl Iterator<Item = &TaskState> {
-    let tasks = state.tasks.iter();
+    let tasks = state.tasks.iter().map(|task| &**task);
     tasks.filter(|task| task.phase == TaskPhase::Running)
 }
 
@@ -76,7 +76,7 @@ fn retries(state: &RunState, limits: &Limits) -> Vec<Action> {
         TaskPhase::RetryAt(_) | TaskPhase::Queued => task.retries(),
         _ => task.retries().saturating_sub(1),
     };
-    let spent: u32 = state.tasks.iter().map(spent).sum();
+    let spent: u32 = state.tasks.iter().map(|task| spent(task)).sum();
     let (mut left, budget) = (limits.budget.saturating_sub(spent), limits.budget);
     let mut actions = Vec::new();
     for task in numbers(state) {
