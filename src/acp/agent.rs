@@ -1,7 +1,7 @@
 //! The agent's process and its lines.
 
 use std::io;
-use std::process::{ExitStatus, Stdio};
+use std::process::ExitStatus;
 use std::time::Duration;
 
 use agent_client_protocol::Lines;
@@ -9,10 +9,11 @@ use futures::channel::mpsc;
 use futures::{Sink, SinkExt, Stream, StreamExt};
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
-use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::process::{Child, ChildStdin, ChildStdout};
 use tokio::time::timeout;
 
 use crate::acp::events::Failure;
+use crate::base::process::Program;
 
 /// The longest line of an agent, in bytes; a longer one is skipped.
 const LINE_LIMIT: usize = 32 * 1024 * 1024;
@@ -40,12 +41,10 @@ impl Agent {
         let (program, args) = argv
             .split_first()
             .ok_or_else(|| Failure::environment("no agent is given"))?;
-        let mut child = Command::new(program)
+        let mut child = Program::new(program)
             .args(args)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .process_group(0)
-            .spawn()
+            .own_group()
+            .spawn_piped()
             .map_err(|error| not_started(program, &error))?;
         let (Some(stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(Failure::environment("the agent has no pipes"));
