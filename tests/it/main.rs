@@ -34,6 +34,7 @@ mod land_killed;
 mod land_moved;
 mod live;
 mod logs;
+mod mcp;
 mod merge_engine;
 mod merge_failures;
 mod mount;
