@@ -64,8 +64,7 @@ struct Cli {
 }
 
 const AFTER_HELP: &str = "\
-RUN is the name of a run, such as shop-7k3q, or a unique beginning of it. Without one, a command uses
-the latest run, or the latest one it can apply to. TASK is a number or a tag.
+RUN is the name of a run, such as shop-7k3q, or a unique beginning of it. Without one, a command uses the latest run, or the latest one it can apply to. TASK is a number or a tag.
 
 Exit codes:
   0    everything that was asked for happened
