@@ -154,6 +154,7 @@ impl Input {
             );
         }
         let options = LandOptions {
+            message: None,
             into: self.into.clone(),
             method: match self.method {
                 Method::Merge => MergeMethod::Merge,
