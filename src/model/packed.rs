@@ -185,6 +185,7 @@ pack_struct!(TaskFields {
     expected,
     allow_empty,
     isolation,
+    source,
 });
 
 pack_struct!(Integration {
