@@ -28,6 +28,7 @@ mod man;
 mod mistyped;
 mod output;
 mod plan;
+mod plan_import;
 mod plan_new;
 mod plan_source;
 mod prompt;

@@ -26,6 +26,7 @@ mod faults_in_place;
 mod forge;
 mod full_disk;
 mod harness;
+mod import;
 mod interrupt;
 mod isolation;
 mod journal;

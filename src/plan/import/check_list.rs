@@ -28,6 +28,10 @@ pub(super) fn read(text: &str) -> Document {
             } => {
                 stack.retain(|(outer, _)| *outer < indent);
                 let (title, depends_on) = split_dependencies(text);
+                if title.is_empty() {
+                    document.note(number, "an empty task was left out");
+                    continue;
+                }
                 let count = names.entry(title.to_lowercase()).or_default();
                 *count += 1;
                 let id = match count {

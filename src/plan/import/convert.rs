@@ -45,7 +45,10 @@ pub(super) fn convert(
         tasks.push(Task {
             number,
             tag: tag(&item.id, number, &mut tags),
-            title: one_line(&item.title),
+            title: match one_line(&item.title) {
+                title if title.is_empty() => item.id.clone(),
+                title => title,
+            },
             label: None,
             prompt: normal::prompt(&prompt(&items, at)),
             depends_on: depends_on.into_iter().collect(),

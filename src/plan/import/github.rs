@@ -4,9 +4,6 @@ use serde::Deserialize;
 
 use crate::plan::import::{Document, ImportError, Item, State};
 
-/// The fields to ask `gh` for.
-pub(super) const FIELDS: &str = "number,title,body,state,url";
-
 #[derive(Deserialize)]
 struct Issue {
     number: u64,

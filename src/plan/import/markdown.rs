@@ -182,7 +182,16 @@ mod tests {
                 Line::Blank => format!("{number} blank"),
             })
             .collect();
-        insta::assert_snapshot!(found.join("\n"), @"");
+        insta::assert_snapshot!(found.join("\n"), @r"
+        1 h1 Title
+        2 box 0 None [ ] a
+        3 box 2 Some(1) [x] b
+        4 text 0 ```
+        5 text 0 - [ ] code
+        6 text 0 ```
+        7 text 0 - [a](link)
+        8 box 0 None [~] * c
+        ");
     }
 
     #[test]
@@ -195,7 +204,13 @@ mod tests {
             "Ship it (after lunch)",
         ]
         .map(|text| format!("{:?}", split_dependencies(text)));
-        insta::assert_snapshot!(said.join("\n"), @"");
+        insta::assert_snapshot!(said.join("\n"), @r#"
+        ("Implement it in src/a.rs", ["T012", "T013"])
+        ("Write docs", ["2", "3"])
+        ("Write docs", ["1"])
+        ("Look after the garden", [])
+        ("Ship it (after lunch)", [])
+        "#);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 use std::fmt;
 use std::ops::Range;
+use std::path::Path;
 
 use crate::model::plan::Plan;
 
@@ -21,6 +22,8 @@ mod sequence;
 pub mod source;
 mod spec_kit;
 mod task_master;
+#[cfg(test)]
+mod tests;
 pub mod tick;
 
 use source::TaskSource;
@@ -215,11 +218,16 @@ pub fn import(
     text: &str,
     list: Option<&str>,
 ) -> Result<Imported, ImportError> {
-    let document = read(format, name, text, list)?;
+    let mut document = read(format, name, text, list)?;
+    let stem = Path::new(name).file_stem().and_then(|stem| stem.to_str());
+    document.title = document.title.or(stem.map(str::to_owned));
     let source = |item: &Item| TaskSource {
         format,
         file: name.to_owned(),
-        id: item.id.clone(),
+        id: match list {
+            Some(list) => format!("{list}/{}", item.id),
+            None => item.id.clone(),
+        },
     };
     convert::convert(document, &source)
 }

@@ -28,6 +28,14 @@ impl Ord for ImportFormat {
 }
 
 impl TaskSource {
+    /// Splits the id of an item of task-master from the name of its list.
+    pub fn list_and_id(&self) -> (Option<&str>, &str) {
+        match (self.format, self.id.rsplit_once('/')) {
+            (ImportFormat::TaskMaster, Some((list, id))) => (Some(list), id),
+            _ => (None, &self.id),
+        }
+    }
+
     /// Parses the value of the field; `None` for any other text.
     pub fn parse(text: &str) -> Option<TaskSource> {
         let (format, rest) = text.split_once(' ')?;
