@@ -169,10 +169,24 @@ const MOST_ISSUES: &str = "1000";
 /// Builds the command that lists issues.
 fn list_issues(labels: &[String], search: Option<&str>) -> Vec<String> {
     let fields = "number,title,body,state,url";
-    let fixed = ["issue", "list", "--state", "open", "--limit", MOST_ISSUES, "--json", fields];
+    let fixed = [
+        "issue",
+        "list",
+        "--state",
+        "open",
+        "--limit",
+        MOST_ISSUES,
+        "--json",
+        fields,
+    ];
     let labels = labels.iter().flat_map(|label| ["--label", label]);
     let search = search.iter().flat_map(|search| ["--search", search]);
-    fixed.into_iter().chain(labels).chain(search).map(str::to_owned).collect()
+    fixed
+        .into_iter()
+        .chain(labels)
+        .chain(search)
+        .map(str::to_owned)
+        .collect()
 }
 
 /// Builds the command that opens a pull request.

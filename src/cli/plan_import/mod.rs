@@ -170,14 +170,18 @@ pub(super) fn read(file: &Path) -> Result<String, CommandError> {
 /// Asks `gh` for issues; returns the name of the repository, and the list.
 fn issues(args: &ImportArgs) -> Result<(String, String), CommandError> {
     let here = RepoContext::open()?;
-    let listed = Gh::find(&here.repo.top).and_then(|gh| gh.issues(&args.label, args.search.as_deref()));
-    let text = listed.map_err(|error| CommandError::failed(error.to_string()).hint(hint(&error)))?;
+    let listed =
+        Gh::find(&here.repo.top).and_then(|gh| gh.issues(&args.label, args.search.as_deref()));
+    let text =
+        listed.map_err(|error| CommandError::failed(error.to_string()).hint(hint(&error)))?;
     let value: serde_json::Value = serde_json::from_str(&text).map_err(|_| {
         let said = clip(&one_line(&terminal_safe(&text)), 120);
         CommandError::failed(format!("unexpected output of gh: {said}"))
     })?;
     let url = value[0]["url"].as_str().unwrap_or_default();
-    let repository = url.split_once("://").and_then(|(_, rest)| rest.split_once('/'));
+    let repository = url
+        .split_once("://")
+        .and_then(|(_, rest)| rest.split_once('/'));
     let repository = repository.and_then(|(_, path)| path.split_once("/issues/"));
     let name = repository.map_or("issues", |(repository, _)| repository);
     Ok((name.to_owned(), text))

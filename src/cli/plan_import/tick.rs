@@ -59,11 +59,17 @@ pub(super) fn run(run: Option<&str>, dry_run: bool, ui: &Ui) -> CommandResult {
     for (repository, ids) in issues {
         let ids: Vec<String> = ids.iter().map(|id| format!("#{id}")).collect();
         let repository = terminal_safe(&repository);
-        ui.answer(&format!("{repository}: finished are {}; no issue was closed\n", ids.join(", ")));
+        ui.answer(&format!(
+            "{repository}: finished are {}; no issue was closed\n",
+            ids.join(", ")
+        ));
         ui.hint("`gh issue close NUMBER` closes one; `Closes #NUMBER` in a pull request does so on merge");
     }
     if state.landed.is_none() {
-        ui.hint(&format!("the run has not landed yet; `{}` lands it", suggest::land(&run)));
+        ui.hint(&format!(
+            "the run has not landed yet; `{}` lands it",
+            suggest::land(&run)
+        ));
     }
     Ok(ExitStatus::Ok)
 }
@@ -83,9 +89,14 @@ fn finished(state: &RunState, run: &RunId) -> Result<Finished, CommandError> {
         }
     }
     match (imported, finished.is_empty()) {
-        (0, _) => Err(CommandError::failed(format!("no task of {run} was imported"))
-            .hint("`dispatch plan import FORMAT FILE` makes a plan whose tasks remember their origin")),
-        (_, true) => Err(CommandError::failed(format!("no imported task of {run} has passed yet"))),
+        (0, _) => Err(
+            CommandError::failed(format!("no task of {run} was imported")).hint(
+                "`dispatch plan import FORMAT FILE` makes a plan whose tasks remember their origin",
+            ),
+        ),
+        (_, true) => Err(CommandError::failed(format!(
+            "no imported task of {run} has passed yet"
+        ))),
         _ => Ok(finished),
     }
 }
@@ -127,11 +138,17 @@ fn path_of(here: &RepoContext, file: &str) -> Result<PathBuf, CommandError> {
         CommandError::failed(format!("could not read {shown}: {}", error_chain(&error)))
             .hint("no file has changed")
     })?;
-    let top = here.repo.top.canonicalize().unwrap_or_else(|_| here.repo.top.clone());
+    let top = here
+        .repo
+        .top
+        .canonicalize()
+        .unwrap_or_else(|_| here.repo.top.clone());
     match real.strip_prefix(&top) {
         Ok(inside) if !inside.starts_with(".git") => Ok(real),
-        _ => Err(CommandError::failed(format!("{shown} is not a file of this checkout"))
-            .hint("no file has changed; mark the tasks by hand")),
+        _ => Err(
+            CommandError::failed(format!("{shown} is not a file of this checkout"))
+                .hint("no file has changed; mark the tasks by hand"),
+        ),
     }
 }
 

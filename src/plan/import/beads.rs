@@ -15,11 +15,20 @@ pub(super) fn read(text: &str) -> Result<Document, ImportError> {
     let json = JsonText { text };
     let mut document = Document::default();
     let mut parents: Vec<Option<String>> = Vec::new();
-    for line in text.split('\n').map(str::trim).filter(|line| !line.is_empty()) {
+    for line in text
+        .split('\n')
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+    {
         let issue = json.value(line)?;
         let number = json.line(issue);
         let members = json.members(issue);
-        let get = |name: &str| members.iter().find(|(key, _)| key == name).map(|(_, value)| *value);
+        let get = |name: &str| {
+            members
+                .iter()
+                .find(|(key, _)| key == name)
+                .map(|(_, value)| *value)
+        };
         let said = |name: &str| get(name).and_then(as_text);
         let Some(id) = said("id") else {
             document.note(number, "an object without an id was left out");
@@ -30,15 +39,24 @@ pub(super) fn read(text: &str) -> Result<Document, ImportError> {
             prompt: prompt(&said),
             state: state(status.and_then(as_text).as_deref()),
             // 0 is the most urgent of 0 to 4.
-            priority: said("priority").and_then(|n| n.parse::<i32>().ok()).map_or(0, |n| 2 - n),
+            priority: said("priority")
+                .and_then(|n| n.parse::<i32>().ok())
+                .map_or(0, |n| 2 - n),
             mark: status.map(|status| Mark {
                 span: json.span(status),
                 done: "\"closed\"",
             }),
-            ..Item::new(id.clone(), number, said("title").unwrap_or_else(|| id.clone()))
+            ..Item::new(
+                id.clone(),
+                number,
+                said("title").unwrap_or_else(|| id.clone()),
+            )
         };
         let mut parent = said("parent").or_else(|| said("parent_id"));
-        for dependency in get("dependencies").map(|list| json.list(list)).unwrap_or_default() {
+        for dependency in get("dependencies")
+            .map(|list| json.list(list))
+            .unwrap_or_default()
+        {
             let members = json.members(dependency);
             let said = |name: &str| {
                 let found = members.iter().find(|(key, _)| key == name);
@@ -50,10 +68,19 @@ pub(super) fn read(text: &str) -> Result<Document, ImportError> {
             match kind.as_deref().unwrap_or("blocks") {
                 kind if GATES.contains(&kind) => item.depends_on.push(other),
                 "parent-child" => parent = Some(other),
-                kind => document.note(number, format!("{id} is {kind:?} to {other}, which was left out")),
+                kind => document.note(
+                    number,
+                    format!("{id} is {kind:?} to {other}, which was left out"),
+                ),
             }
         }
-        for key in ["labels", "assignee", "external_ref", "due_at", "estimated_minutes"] {
+        for key in [
+            "labels",
+            "assignee",
+            "external_ref",
+            "due_at",
+            "estimated_minutes",
+        ] {
             if get(key).is_some_and(|value| !super::json::is_empty(value)) {
                 document.note(number, format!("`{key}` of {id} was left out"));
             }

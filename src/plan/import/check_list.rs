@@ -10,7 +10,7 @@ pub(super) fn read(text: &str) -> Document {
     let mut document = Document::default();
     // Every open list item, from the outermost, with its indentation.
     let mut stack: Vec<(usize, usize)> = Vec::new();
-    let mut names: HashMap<String, usize> = HashMap::new();
+    let mut names = Names::default();
     let mut numbers: HashMap<String, String> = HashMap::new();
     let mut skipped = Skipped::default();
     for (number, line) in lines(text) {
@@ -32,12 +32,7 @@ pub(super) fn read(text: &str) -> Document {
                     document.note(number, "an empty task was left out");
                     continue;
                 }
-                let count = names.entry(title.to_lowercase()).or_default();
-                *count += 1;
-                let id = match count {
-                    1 => title.to_owned(),
-                    count => format!("{title} ({count})"),
-                };
+                let id = names.unique(title);
                 let place = document.items.len();
                 let written = written.map_or(place + 1, |number| number as usize);
                 numbers.entry(written.to_string()).or_insert(id.clone());
@@ -51,12 +46,14 @@ pub(super) fn read(text: &str) -> Document {
                 });
                 stack.push((indent, place));
             }
-            Line::Text { indent, text } => match stack.iter().rev().find(|(outer, _)| *outer < indent) {
-                Some((outer, place)) => {
-                    add_text(&mut document.items[*place].prompt, text, *outer);
+            Line::Text { indent, text } => {
+                match stack.iter().rev().find(|(outer, _)| *outer < indent) {
+                    Some((outer, place)) => {
+                        add_text(&mut document.items[*place].prompt, text, *outer);
+                    }
+                    None => skipped.add(number),
                 }
-                None => skipped.add(number),
-            },
+            }
             Line::Blank => {
                 if let Some((_, place)) = stack.last() {
                     let prompt = &mut document.items[*place].prompt;
@@ -73,6 +70,22 @@ pub(super) fn read(text: &str) -> Document {
     }
     skipped.note(&mut document);
     document
+}
+
+/// Makes ids of titles, which may be repeated.
+#[derive(Default)]
+pub(super) struct Names(HashMap<String, usize>);
+
+impl Names {
+    /// Returns the title, with its count if it is repeated.
+    pub(super) fn unique(&mut self, title: &str) -> String {
+        let count = self.0.entry(title.to_lowercase()).or_default();
+        *count += 1;
+        match count {
+            1 => title.to_owned(),
+            count => format!("{title} ({count})"),
+        }
+    }
 }
 
 /// Returns the state that a mark in brackets means.

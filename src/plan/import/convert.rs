@@ -35,7 +35,8 @@ pub(super) fn convert(
     if open.is_empty() {
         return Err(ImportError::NothingOpen);
     }
-    let numbers: HashMap<usize, TaskNumber> = open.iter().copied().zip((1..).map(TaskNumber)).collect();
+    let numbers: HashMap<usize, TaskNumber> =
+        open.iter().copied().zip((1..).map(TaskNumber)).collect();
     let mut tags = HashSet::new();
     let mut tasks = Vec::new();
     for &at in &open {
@@ -135,7 +136,10 @@ impl Tree {
     /// Returns the state of an item; a part of something done or left out is that, too.
     fn state(&self, items: &[Item], at: usize) -> State {
         let states = self.chain(at).into_iter().map(|at| items[at].state);
-        states.filter(|state| *state != State::Open).next_back().unwrap_or(State::Open)
+        states
+            .filter(|state| *state != State::Open)
+            .next_back()
+            .unwrap_or(State::Open)
     }
 }
 
@@ -171,7 +175,10 @@ fn dependencies(
         for id in &items[place].depends_on {
             let Some(other) = tree.find(id) else {
                 let line = items[place].line;
-                let what = format!("{} depends on {id:?}, which is not in the text", items[place].id);
+                let what = format!(
+                    "{} depends on {id:?}, which is not in the text",
+                    items[place].id
+                );
                 let note = Note { line, what };
                 if !notes.contains(&note) {
                     notes.push(note);

@@ -51,7 +51,11 @@ fn dependencies(body: &str) -> Vec<String> {
     for line in body.lines() {
         let lower = line.to_ascii_lowercase();
         let starts = ["blocked by", "depends on"];
-        let Some(at) = starts.iter().filter_map(|word| Some(lower.find(word)? + word.len())).min() else {
+        let Some(at) = starts
+            .iter()
+            .filter_map(|word| Some(lower.find(word)? + word.len()))
+            .min()
+        else {
             continue;
         };
         for part in line[at..].split('#').skip(1) {

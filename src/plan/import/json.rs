@@ -11,7 +11,10 @@ pub(super) struct JsonText<'a> {
 }
 
 impl<'a> JsonText<'a> {
-    /// Parses the whole text, which starts at this line of the file.
+    /// Parses a part of the text.
+    ///
+    /// # Errors
+    /// When it is not JSON.
     pub(super) fn value(&self, part: &'a str) -> Result<&'a RawValue, ImportError> {
         serde_json::from_str(part).map_err(|error| self.syntax(part, &error))
     }
@@ -50,7 +53,9 @@ impl<'a> JsonText<'a> {
         let before = &self.text.as_bytes()[..start];
         let lines = before.iter().filter(|byte| **byte == b'\n').count();
         let message = error.to_string();
-        let message = message.rsplit_once(" at line ").map_or(&*message, |(said, _)| said);
+        let message = message
+            .rsplit_once(" at line ")
+            .map_or(&*message, |(said, _)| said);
         ImportError::Syntax {
             line: lines + error.line().max(1),
             message: format!("invalid JSON: {message}"),

@@ -76,16 +76,22 @@ fn task(text: &str) -> Option<(&str, &str, bool)> {
     let (id, title) = text.split_once(' ')?;
     let id = id.trim_end_matches('.');
     let is_number = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_digit());
-    id.split('.').all(is_number).then(|| (id, title.trim(), is_optional))
+    id.split('.')
+        .all(is_number)
+        .then(|| (id, title.trim(), is_optional))
 }
 
 /// Reads a line below a task: `- _Depends: 1.2, 2.3_`, or a part of its prompt.
 fn detail(item: &mut Item, text: &str, outer: usize) {
-    let words = text.trim().trim_start_matches(['-', '*', ' ']).trim_matches('_');
+    let words = text
+        .trim()
+        .trim_start_matches(['-', '*', ' '])
+        .trim_matches('_');
     match words.strip_prefix("Depends:") {
         Some(ids) => {
             let ids = ids.split(',').map(|id| id.trim().trim_end_matches('_'));
-            item.depends_on.extend(ids.filter(|id| !id.is_empty()).map(str::to_owned));
+            item.depends_on
+                .extend(ids.filter(|id| !id.is_empty()).map(str::to_owned));
         }
         None => add_text(&mut item.prompt, text, outer),
     }

@@ -39,13 +39,19 @@ pub(super) fn lines(text: &str) -> Vec<(usize, Line<'_>)> {
         let start = at;
         at += whole.len();
         let line = whole.trim_end_matches(['\n', '\r']);
-        let start_of_text = if number == 1 { '\u{feff}'.len_utf8() } else { 0 };
+        let start_of_text = if number == 1 {
+            '\u{feff}'.len_utf8()
+        } else {
+            0
+        };
         let (start, line) = match line.strip_prefix('\u{feff}') {
             Some(rest) => (start + start_of_text, rest),
             None => (start, line),
         };
         let trimmed = line.trim_start();
-        let marker = trimmed.get(..3).filter(|mark| matches!(*mark, "```" | "~~~"));
+        let marker = trimmed
+            .get(..3)
+            .filter(|mark| matches!(*mark, "```" | "~~~"));
         let is_inside = fence.is_some();
         match (fence, marker) {
             (None, Some(mark)) => fence = Some(mark),
@@ -66,7 +72,10 @@ pub(super) fn lines(text: &str) -> Vec<(usize, Line<'_>)> {
 
 fn indent_of(line: &str) -> usize {
     let space = line.len() - line.trim_start().len();
-    line[..space].chars().map(|c| if c == '\t' { 4 } else { 1 }).sum()
+    line[..space]
+        .chars()
+        .map(|c| if c == '\t' { 4 } else { 1 })
+        .sum()
 }
 
 fn parse(line: &str, start: usize) -> Line<'_> {
@@ -125,7 +134,9 @@ pub(super) fn paths(text: &str) -> Vec<String> {
         let plain = |c: char| c.is_alphanumeric() || "._-/@+".contains(c);
         let name = word.rsplit('/').next().unwrap_or_default();
         let is_file = name.rsplit_once('.').is_some_and(|(stem, end)| {
-            !stem.is_empty() && (1..=6).contains(&end.len()) && end.chars().all(char::is_alphanumeric)
+            !stem.is_empty()
+                && (1..=6).contains(&end.len())
+                && end.chars().all(char::is_alphanumeric)
         });
         let is_path = word.contains('/') && is_file && word.chars().all(plain);
         let stays_inside = !word.starts_with('/') && !word.split('/').any(|part| part == "..");
@@ -143,7 +154,9 @@ pub(super) fn split_dependencies(text: &str) -> (&str, Vec<String>) {
     let lower = text.to_ascii_lowercase();
     let in_brackets = text.strip_suffix(')').and_then(|_| text.rfind('('));
     let after_dash = [" — ", " – ", " - "];
-    let after_dash = after_dash.iter().filter_map(|dash| Some(text.rfind(dash)? + dash.len()));
+    let after_dash = after_dash
+        .iter()
+        .filter_map(|dash| Some(text.rfind(dash)? + dash.len()));
     for start in in_brackets.map(|at| at + 1).into_iter().chain(after_dash) {
         let word = WORDS.iter().find(|word| lower[start..].starts_with(*word));
         let Some(word) = word else { continue };
@@ -156,7 +169,9 @@ pub(super) fn split_dependencies(text: &str) -> (&str, Vec<String>) {
             .collect();
         let is_name = |name: &String| name.chars().any(|c| c.is_ascii_digit());
         if !names.is_empty() && names.iter().all(is_name) {
-            let before = text[..start].trim_end().trim_end_matches(['(', '—', '–', '-']);
+            let before = text[..start]
+                .trim_end()
+                .trim_end_matches(['(', '—', '–', '-']);
             return (before.trim_end(), names);
         }
     }
@@ -174,7 +189,13 @@ mod tests {
             .into_iter()
             .map(|(number, line)| match line {
                 Line::Heading { level, text } => format!("{number} h{level} {text}"),
-                Line::Box { indent, number: n, mark, span, text: said } => {
+                Line::Box {
+                    indent,
+                    number: n,
+                    mark,
+                    span,
+                    text: said,
+                } => {
                     assert_eq!(&text[span], mark.to_string());
                     format!("{number} box {indent} {n:?} [{mark}] {said}")
                 }
@@ -215,7 +236,9 @@ mod tests {
 
     #[test]
     fn paths_are_found_in_words() {
-        let found = paths("Create `src/models/user.py`, tests/a_test.go. and/or see https://x.y/z.html, ../no.rs or /etc/x.conf");
+        let found = paths(
+            "Create `src/models/user.py`, tests/a_test.go. and/or see https://x.y/z.html, ../no.rs or /etc/x.conf",
+        );
         assert_eq!(found, ["src/models/user.py", "tests/a_test.go"]);
     }
 }

@@ -74,7 +74,9 @@ impl ImportFormat {
 
     /// Finds the format of this name.
     pub fn named(name: &str) -> Option<ImportFormat> {
-        ImportFormat::ALL.into_iter().find(|format| format.name() == name)
+        ImportFormat::ALL
+            .into_iter()
+            .find(|format| format.name() == name)
     }
 }
 

@@ -1,6 +1,6 @@
 //! `tasks.md` of OpenSpec: numbered sections with numbered tasks, done in order.
 
-use crate::plan::import::check_list::{Skipped, add_text, state};
+use crate::plan::import::check_list::{Names, Skipped, add_text, state};
 use crate::plan::import::markdown::{Line, lines, paths, split_dependencies};
 use crate::plan::import::sequence::Sequence;
 use crate::plan::import::{Document, Item, Mark, State};
@@ -17,6 +17,7 @@ pub(super) fn read(name: &str, text: &str) -> Document {
     let mut sequence = Sequence::default();
     let mut section: Option<String> = None;
     let mut last_box: Option<usize> = None;
+    let mut names = Names::default();
     for (number, line) in lines(text) {
         match line {
             Line::Heading { level: 1, text } if document.title.is_none() => {
@@ -35,10 +36,7 @@ pub(super) fn read(name: &str, text: &str) -> Document {
             } => {
                 let (id, title) = without_number(text);
                 let (title, depends_on) = split_dependencies(title);
-                let id = match id {
-                    Some(id) => id.to_owned(),
-                    None => format!("{title}@{}", document.items.len() + 1),
-                };
+                let id = names.unique(id.unwrap_or(title));
                 let mut item = Item {
                     state: state(mark),
                     files: paths(title),

@@ -51,10 +51,22 @@ mod tests {
     fn parallel_items_wait_for_the_one_before_and_the_next_for_all_of_them() {
         let mut sequence = Sequence::after(vec!["s".to_owned()]);
         let mut said = Vec::new();
-        for (id, is_parallel) in [("a", false), ("b", true), ("c", true), ("d", false), ("e", true)] {
-            said.push(format!("{id} <- {}", sequence.next(id, is_parallel).join(" ")));
+        for (id, is_parallel) in [
+            ("a", false),
+            ("b", true),
+            ("c", true),
+            ("d", false),
+            ("e", true),
+        ] {
+            said.push(format!(
+                "{id} <- {}",
+                sequence.next(id, is_parallel).join(" ")
+            ));
         }
         said.push(format!("after <- {}", sequence.last().join(" ")));
-        assert_eq!(said.join(", "), "a <- s, b <- a, c <- a, d <- b c, e <- d, after <- e");
+        assert_eq!(
+            said.join(", "),
+            "a <- s, b <- a, c <- a, d <- b c, e <- d, after <- e"
+        );
     }
 }

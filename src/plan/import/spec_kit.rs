@@ -89,7 +89,8 @@ fn task(text: &str) -> Option<SpecTask<'_>> {
     let mut is_parallel = false;
     loop {
         rest = rest.trim_start();
-        let Some((mark, after)) = rest.strip_prefix('[').and_then(|rest| rest.split_once(']')) else {
+        let Some((mark, after)) = rest.strip_prefix('[').and_then(|rest| rest.split_once(']'))
+        else {
             break;
         };
         match mark {

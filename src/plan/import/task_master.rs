@@ -22,7 +22,9 @@ pub(super) fn read(text: &str, list: Option<&str>) -> Result<Document, ImportErr
     let json = JsonText { text };
     let root = json.members(json.value(text)?);
     let mut document = Document::default();
-    let plain = root.iter().find(|(key, value)| key == "tasks" && value.get().starts_with('['));
+    let plain = root
+        .iter()
+        .find(|(key, value)| key == "tasks" && value.get().starts_with('['));
     if let Some((_, tasks)) = plain {
         read_tasks(&json, tasks, None, &mut document);
         note_keys(&mut document);
@@ -56,7 +58,10 @@ pub(super) fn read(text: &str, list: Option<&str>) -> Result<Document, ImportErr
     });
     for (other, tasks) in lists.iter().filter(|(other, _)| other != name) {
         let line = json.line(tasks);
-        document.note(line, format!("the list {other:?} was left out; `--list {other}` imports it"));
+        document.note(
+            line,
+            format!("the list {other:?} was left out; `--list {other}` imports it"),
+        );
     }
     note_keys(&mut document);
     Ok(document)
@@ -71,7 +76,12 @@ fn read_tasks<'a>(
 ) {
     for task in json.list(tasks) {
         let members = json.members(task);
-        let get = |name: &str| members.iter().find(|(key, _)| key == name).map(|(_, value)| *value);
+        let get = |name: &str| {
+            members
+                .iter()
+                .find(|(key, _)| key == name)
+                .map(|(_, value)| *value)
+        };
         let line = json.line(task);
         let Some(id) = get("id").and_then(as_text) else {
             document.note(line, "a task without an id was left out");
@@ -85,9 +95,13 @@ fn read_tasks<'a>(
         let id = full(&id);
         let place = document.items.len();
         let status = get("status");
-        let depends_on = get("dependencies").map(|list| json.list(list)).unwrap_or_default();
+        let depends_on = get("dependencies")
+            .map(|list| json.list(list))
+            .unwrap_or_default();
         let depends_on = depends_on.into_iter().filter_map(as_text);
-        let title = get("title").and_then(as_text).unwrap_or_else(|| format!("Task {id}"));
+        let title = get("title")
+            .and_then(as_text)
+            .unwrap_or_else(|| format!("Task {id}"));
         document.items.push(Item {
             prompt: prompt(get("description"), get("details"), get("testStrategy")),
             state: state(status.and_then(as_text).as_deref()),
@@ -160,7 +174,9 @@ fn prompt(
 ) -> String {
     let description = description.and_then(as_text);
     let details = details.and_then(as_text);
-    let test = test.and_then(as_text).map(|test| format!("How it is tested: {test}"));
+    let test = test
+        .and_then(as_text)
+        .map(|test| format!("How it is tested: {test}"));
     let parts = [description, details, test];
     parts.into_iter().flatten().collect::<Vec<_>>().join("\n\n")
 }

@@ -38,7 +38,8 @@ pub fn tick(
     finished: &[String],
 ) -> Result<Ticked, TickError> {
     let document = read(format, "", text, list);
-    let Document { items, .. } = document.map_err(|error| TickError::Unreadable(error.to_string()))?;
+    let Document { items, .. } =
+        document.map_err(|error| TickError::Unreadable(error.to_string()))?;
     let tree = Tree::of(&items);
     let missing = finished.iter().filter(|id| tree.find(id).is_none());
     let missing: Vec<String> = missing.cloned().collect();
@@ -54,7 +55,10 @@ pub fn tick(
     }
     for at in (0..items.len()).filter(|at| tree.is_group(*at)) {
         let leaves = tree.leaves(at);
-        done[at] |= leaves.iter().all(|leaf| done[*leaf] && items[*leaf].state != State::Dropped("cancelled"));
+        let is_over =
+            |leaf: &usize| done[*leaf] || items[*leaf].state == State::Dropped("cancelled");
+        let is_group_done = leaves.iter().all(is_over) && leaves.iter().any(|leaf| done[*leaf]);
+        done[at] |= is_group_done;
     }
     let changed: Vec<&Item> = items
         .iter()
@@ -68,7 +72,10 @@ pub fn tick(
     let offset = text.len() - text.trim_start_matches('\u{feff}').len();
     let is_json = matches!(format, ImportFormat::TaskMaster | ImportFormat::Beads);
     let offset = if is_json { offset } else { 0 };
-    let mut marks: Vec<_> = changed.iter().filter_map(|item| item.mark.clone()).collect();
+    let mut marks: Vec<_> = changed
+        .iter()
+        .filter_map(|item| item.mark.clone())
+        .collect();
     marks.sort_by_key(|mark| std::cmp::Reverse(mark.span.start));
     let mut ticked = text.to_owned();
     for mark in marks {
