@@ -1,8 +1,6 @@
 //! `dispatch plan`: make, import, check, show and convert plans.
 
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
@@ -11,7 +9,7 @@ use crate::base::text::{plural, terminal_safe};
 use crate::cli::error::{CommandError, CommandResult, ExitStatus};
 use crate::cli::plan_import::{self, ImportArgs};
 use crate::cli::plan_new::{self, NewArgs};
-use crate::cli::plan_source::{Loaded, load_plan};
+use crate::cli::plan_source::{Loaded, load_plan, write_new};
 use crate::cli::repo_context::RepoContext;
 use crate::config;
 use crate::config::variable::Overrides;
@@ -93,7 +91,7 @@ pub(crate) fn run(args: PlanArgs, ui: &Ui) -> CommandResult {
             let loaded = load(&file, ui)?;
             let text = plan::render(&loaded.plan, to.format());
             match output {
-                Some(output) => write(&output, &text)?,
+                Some(output) => write_new(&output, &text)?,
                 None => ui.answer(&text),
             }
             Ok(ExitStatus::Ok)
@@ -145,18 +143,4 @@ fn render_summary(loaded: &Loaded) -> String {
         summary += &render_counts(&loaded.warnings);
     }
     summary
-}
-
-/// Writes a file that must not exist.
-///
-/// # Errors
-/// When it exists, or cannot be written.
-pub(crate) fn write(output: &Path, text: &str) -> Result<(), CommandError> {
-    let name = terminal_safe(&output.display().to_string());
-    let written = File::create_new(output).and_then(|mut file| file.write_all(text.as_bytes()));
-    written.map_err(|error| match error.kind() {
-        io::ErrorKind::AlreadyExists => CommandError::failed(format!("{name} exists already"))
-            .hint("choose another name or remove it first"),
-        _ => CommandError::failed(format!("could not write {name}: {error}")),
-    })
 }

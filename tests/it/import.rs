@@ -172,7 +172,7 @@ fn issues_are_imported_and_never_closed() {
     let ended = scene.dispatch(&["plan", "import", "--tick"]).expect(0);
     assert_eq!(
         ended.out,
-        "ada/bikes: finished are #12, #14; no issue was closed\n"
+        "ada/bikes: finished #12, #14; every issue stays open\n"
     );
     assert_eq!(fs::read_to_string(folder.join("calls")).unwrap(), calls);
     scene.set_env("FAKE_GH_SAYS", "login");

@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 use crate::base::text::{clip, one_line, plural, terminal_safe};
 use crate::cli::error::{CommandError, CommandResult, ExitStatus};
 use crate::cli::land::pull_request::hint;
-use crate::cli::plan::write;
+use crate::cli::plan_source::write_new;
 use crate::cli::repo_context::RepoContext;
 use crate::engine::start::plan_file::read_file;
 use crate::forge::Gh;
@@ -109,7 +109,7 @@ pub(crate) fn run(args: ImportArgs, ui: &Ui) -> CommandResult {
     let plan = checked(&imported, form, args.output.as_deref(), ui)?;
     match &args.output {
         Some(output) => {
-            write(output, &plan)?;
+            write_new(output, &plan)?;
             let tasks = plural(imported.plan.tasks().len(), "task");
             let output = terminal_safe(&output.display().to_string());
             ui.status(&format!("saved {tasks} to {output}"));

@@ -60,7 +60,7 @@ pub(super) fn run(run: Option<&str>, dry_run: bool, ui: &Ui) -> CommandResult {
         let ids: Vec<String> = ids.iter().map(|id| format!("#{id}")).collect();
         let repository = terminal_safe(&repository);
         ui.answer(&format!(
-            "{repository}: finished are {}; no issue was closed\n",
+            "{repository}: finished {}; every issue stays open\n",
             ids.join(", ")
         ));
         ui.hint("`gh issue close NUMBER` closes one; `Closes #NUMBER` in a pull request does so on merge");
