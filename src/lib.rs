@@ -9,12 +9,14 @@
 //!
 //! | layer | room | what it does |
 //! |---|---|---|
-//! | L6 | [`cli`] | subcommands, exit codes, hints; the only user of `clap` |
+//! | L6 | [`cli`] | subcommands, exit codes, hints; the only user of `clap`; starts the other faces |
+//! | L6 | [`mcp`] | tools for coding agents, over standard input and output |
 //! | L5 | [`engine`] | runs, lands, cleans up, repairs: a stack of rooms of its own |
 //! | L4 | [`conflicts`] | finds out which branches conflict; usable as a library |
 //! | L3 | [`config`] | settings from files, variables and flags |
 //! | L3 | [`journal`] | the events of a run, as commits |
 //! | L3 | [`worker`] | command lines, environments, prompts and output of workers |
+//! | L3 | [`acp`] | the client of agents that speak the Agent Client Protocol |
 //! | L3 | [`exec`] | where attempts run: processes, supervisors, logs |
 //! | L3 | [`control`] | requests to the process that drives a run |
 //! | L3 | [`forge`] | GitHub, through `gh` |
@@ -74,6 +76,7 @@ pub mod schedule;
 
 pub mod git;
 
+pub mod acp;
 pub mod config;
 pub mod control;
 pub mod exec;
@@ -85,5 +88,7 @@ pub mod worker;
 pub mod conflicts;
 
 pub mod engine;
+
+pub mod mcp;
 
 pub mod cli;

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use clap_complete::CompleteEnv;
 
+mod agent_client;
 mod assemble;
 mod branches;
 mod clean;
@@ -25,6 +26,7 @@ mod init;
 mod land;
 mod logs;
 mod man;
+mod mcp;
 mod mistyped;
 mod output;
 mod plan;
@@ -63,8 +65,7 @@ struct Cli {
 }
 
 const AFTER_HELP: &str = "\
-RUN is the name of a run, such as shop-7k3q, or a unique beginning of it. Without one, a command uses
-the latest run, or the latest one it can apply to. TASK is a number or a tag.
+RUN is the name of a run, such as shop-7k3q, or a unique beginning of it. Without one, a command uses the latest run, or the latest one it can apply to. TASK is a number or a tag.
 
 Exit codes:
   0    everything that was asked for happened
@@ -107,6 +108,7 @@ enum Command {
     Doctor(doctor::DoctorArgs),
     Workers(workers::WorkersArgs),
     History(status::HistoryArgs),
+    Mcp(mcp::McpArgs),
     Help(help::HelpArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
@@ -122,6 +124,9 @@ enum Command {
         /// The folder of the attempt
         folder: PathBuf,
     },
+    /// Speak to an agent by the Agent Client Protocol; started by dispatch itself
+    #[command(name = "__acp", hide = true)]
+    Acp(agent_client::AcpArgs),
 }
 
 /// Runs the program: parses the command line, runs the subcommand, reports an error.
@@ -223,12 +228,14 @@ impl Command {
             Command::Doctor(args) => doctor::run(args, ui),
             Command::Workers(args) => workers::run(args, ui),
             Command::History(args) => status::history(args, ui),
+            Command::Mcp(args) => mcp::run(args, ui),
             Command::Help(args) => help::run(&args, command(), ui),
             Command::Completions(args) => completions::run(&args, ui),
             Command::Man(args) => man::run(&args, bare_command(), ui),
             Command::Init(args) => init::run(args, ui),
             Command::Demo(args) => demo::run(args, ui),
             Command::Drive { run } => drive::reopen::drive_detached(&run, ui),
+            Command::Acp(args) => agent_client::run(args),
             Command::Attempt { folder } => match shim::main(&folder) {
                 0 => Ok(ExitStatus::Ok),
                 _ => Err(CommandError::failed("the attempt could not be supervised")),

@@ -1,6 +1,7 @@
 //! All end-to-end tests in one binary, one file per topic.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod acp;
 mod architecture;
 mod assemble;
 mod assemble_again;
@@ -35,6 +36,7 @@ mod land_killed;
 mod land_moved;
 mod live;
 mod logs;
+mod mcp;
 mod merge_engine;
 mod merge_failures;
 mod mount;

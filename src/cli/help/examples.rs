@@ -173,6 +173,10 @@ pub const EXAMPLES: &[Examples] = examples! {
         "dispatch workers" => "as a table",
         "dispatch workers --json" => "with their commands, for programs",
     }
+    "mcp" {
+        "dispatch mcp" => "started by a coding agent",
+        "dispatch mcp < /dev/null" => "check that it starts",
+    }
     "history" {
         "dispatch history" => "as a table",
         "dispatch history --json" => "for programs",
