@@ -135,10 +135,9 @@ impl Tree {
 
     /// Returns the state of an item; a part of something done or left out is that, too.
     fn state(&self, items: &[Item], at: usize) -> State {
-        let states = self.chain(at).into_iter().map(|at| items[at].state);
+        let mut states = self.chain(at).into_iter().map(|at| items[at].state);
         states
-            .filter(|state| *state != State::Open)
-            .next_back()
+            .rfind(|state| *state != State::Open)
             .unwrap_or(State::Open)
     }
 }
