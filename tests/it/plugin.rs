@@ -40,7 +40,12 @@ fn the_plugin_is_installed_and_removed_without_a_trace() {
     let shown = scene
         .dispatch(&["plugin", "install", "--dry-run"])
         .expect(0);
-    insta::assert_snapshot!(shown.out, @"");
+    insta::assert_snapshot!(shown.out, @r"
+    write  .claude/skills/dispatch/SKILL.md
+    write  .agents/skills/dispatch/SKILL.md
+    run    claude mcp add --scope project dispatch -- dispatch mcp
+    run    codex mcp add dispatch -- dispatch mcp (for all your projects: it has no setting for one)
+    ");
     before.assert_same(&scene.fingerprint());
     let asked = scene.dispatch(&["plugin", "install"]).expect(2);
     assert!(asked.err.contains("Install the plugin?"), "{}", asked.err);
@@ -49,12 +54,24 @@ fn the_plugin_is_installed_and_removed_without_a_trace() {
     scene.dispatch(&["plugin", "install", "--yes"]).expect(0);
     assert_eq!(scene.read(CLAUDE), scene.read(AGENTS));
     assert!(scene.read(CLAUDE).starts_with("---\nname: dispatch\n"));
-    insta::assert_snapshot!(calls(&scene), @"");
+    insta::assert_snapshot!(calls(&scene), @r"
+    claude mcp add --scope project dispatch -- dispatch mcp
+    codex mcp add dispatch -- dispatch mcp
+    ");
     let again = scene.dispatch(&["plugin", "install", "--yes"]).expect(0);
-    insta::assert_snapshot!(again.out, @"");
+    insta::assert_snapshot!(again.out, @r"
+    keep   .claude/skills/dispatch/SKILL.md: it is up to date
+    keep   .agents/skills/dispatch/SKILL.md: it is up to date
+    nothing to do
+    ");
 
     let shown = scene.dispatch(&["plugin", "uninstall", "--yes"]).expect(0);
-    insta::assert_snapshot!(shown.out, @"");
+    insta::assert_snapshot!(shown.out, @r"
+    remove .claude/skills/dispatch/SKILL.md
+    remove .agents/skills/dispatch/SKILL.md
+    run    claude mcp remove --scope project dispatch
+    run    codex mcp remove dispatch
+    ");
     before.assert_same(&scene.fingerprint());
     let again = scene.dispatch(&["plugin", "uninstall", "--yes"]).expect(0);
     assert_eq!(again.out, "nothing to do\n");
@@ -101,7 +118,10 @@ fn a_home_folder_or_one_agent_can_be_chosen() {
     let ended = scene
         .dispatch(&["plugin", "install", "--agent", "claude", "--yes"])
         .expect(1);
-    insta::assert_snapshot!(ended.err, @"");
+    insta::assert_snapshot!(ended.err, @r#"
+    error: the program "claude" was not found on PATH, so that it cannot register the tools
+    hint: install it, or write only the skill with `--skill-only`
+    "#);
     scene
         .dispatch(&[
             "plugin",

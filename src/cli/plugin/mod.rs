@@ -154,7 +154,7 @@ impl Place {
 /// Runs `dispatch plugin`.
 ///
 /// # Errors
-/// When something cannot be written, or the answer is no.
+/// When something cannot be written, or the user declines.
 pub(crate) fn run(args: PluginArgs, ui: &Ui) -> CommandResult {
     match args.command {
         PluginCommand::Install(args) => install(&args, ui),
