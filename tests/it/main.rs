@@ -44,6 +44,7 @@ mod multiway;
 mod notify;
 mod plan;
 mod planner;
+mod plugin;
 mod preflight;
 mod process;
 mod prompt;

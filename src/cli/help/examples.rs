@@ -173,6 +173,22 @@ pub const EXAMPLES: &[Examples] = examples! {
         "dispatch workers" => "as a table",
         "dispatch workers --json" => "with their commands, for programs",
     }
+    "plugin" {
+        "dispatch plugin install --dry-run" => "show what would be written and run",
+        "dispatch plugin uninstall --user --dry-run" => "the same for removing it",
+    }
+    "plugin install" {
+        "dispatch plugin install --dry-run" => "show what would be written and run",
+        "dispatch plugin install --project --skill-only --dry-run" => "only the skill, in this project",
+    }
+    "plugin uninstall" {
+        "dispatch plugin uninstall --dry-run" => "show what would be removed",
+        "dispatch plugin uninstall --user --dry-run" => "the same for all your projects",
+    }
+    "plugin export" {
+        "dispatch plugin export dispatch-plugin" => "as a marketplace for agents",
+        "dispatch plugin export ../dispatch-plugin" => "beside the project",
+    }
     "mcp" {
         "dispatch mcp" => "started by a coding agent",
         "dispatch mcp < /dev/null" => "check that it starts",
