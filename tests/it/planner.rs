@@ -239,6 +239,16 @@ fn the_strategy_is_filled_in_by_the_table() {
 }
 
 #[test]
+fn tasks_get_the_planners_worker_where_the_configured_one_has_no_command() {
+    let scene = Scene::new();
+    scene.configure(&format!(
+        "[workers.planner]\ncommand = [{PROGRAM:?}, \"two\"]\n"
+    ));
+    plan_new(&scene, &["--worker", "planner"]).expect(0);
+    assert_eq!(scene.read("plan.md").matches("worker: planner").count(), 2);
+}
+
+#[test]
 fn an_existing_file_is_replaced_only_on_request() {
     let scene = scene(&["good"]);
     scene.write("plan.md", "mine\n");

@@ -235,7 +235,16 @@ impl<'a> Planner<'a> {
                 "the plan has {}, but a planner's plan can have at most {MOST_TASKS}",
                 plural(count, "task")
             )),
-            _ => Ok(Answered::Plan(whole)),
+            _ => Ok(Answered::Plan(self.with_worker(whole))),
+        }
+    }
+
+    /// Gives the planner's worker to tasks that name none, if the configured one has no command.
+    fn with_worker(&self, plan: Plan) -> Plan {
+        let default = self.settings.workers.get(&self.settings.run.worker);
+        match default.is_some_and(|worker| !worker.command.is_empty()) {
+            true => plan,
+            false => plan.with_worker(&self.worker.name),
         }
     }
 
