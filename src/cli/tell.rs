@@ -12,7 +12,7 @@ use crate::ui::Ui;
 /// The longest message, in bytes.
 const LIMIT: usize = 100 * 1024;
 
-/// Send a message to a task: to its running worker if that can read it, else to the next attempt
+/// Send a message to a task, for its running worker or its next attempt
 #[derive(Args, Debug, Clone)]
 #[command(override_usage = "dispatch tell [RUN] <TASK> <TEXT>")]
 pub(crate) struct TellArgs {

@@ -106,11 +106,11 @@ fn a_message_that_no_worker_can_read_is_in_the_next_prompt() {
     let refused = scene
         .dispatch(&["tell", &scene.run_name(), "1", "More"])
         .expect(1);
-    insta::assert_snapshot!(scene.normal(&refused.err), @"");
+    insta::assert_snapshot!(scene.normal(&refused.err), @"error: #1 is DONE, so no attempt will read a message; `dispatch retry plan-yhwp 1 --prompt TEXT` runs it again");
     let refused = scene
         .dispatch(&["tell", &scene.run_name(), "1", " "])
         .expect(1);
-    insta::assert_snapshot!(refused.err, @"");
+    insta::assert_snapshot!(refused.err, @"error: the message is empty; nothing was sent");
 }
 
 /// Configures a worker that speaks like Claude Code and fails in its first attempt.
@@ -140,7 +140,13 @@ fn a_continued_attempt_has_the_session_and_the_worktree_of_the_last_one() {
     let retry = ["retry", "1", "--continue", "--prompt", "Try harder"];
     scene.dispatch(&retry).expect(0);
     assert_eq!(made(&scene, "args.txt"), "first\nagain s-1");
-    insta::assert_snapshot!(made(&scene, "prompt.txt"), @"");
+    insta::assert_snapshot!(made(&scene, "prompt.txt"), @r"
+    Continue your task. The working directory is as you left it.
+
+    Your last attempt failed: exit code 1
+
+    Try harder
+    ");
 }
 
 #[test]
@@ -162,9 +168,15 @@ fn what_cannot_be_continued_is_said_and_nothing_is_retried() {
     failing_once(&scene, "");
     scene.run(PLAN, &[]).expect(3);
     let refused = scene.dispatch(&["retry", "1", "--continue"]).expect(1);
-    insta::assert_snapshot!(scene.normal(&refused.err), @"");
+    insta::assert_snapshot!(scene.normal(&refused.err), @r"
+    error: #1 of plan-yhwp cannot be continued: the profile of worker agent has no `resume` command
+    hint: `dispatch retry plan-yhwp 1` starts a new session
+    ");
     let scene = Scene::new();
     scene.run("1. [A] One\n   - run: exit 1\n", &[]).expect(3);
     let refused = scene.dispatch(&["retry", "1", "--continue"]).expect(1);
-    insta::assert_snapshot!(scene.normal(&refused.err), @"");
+    insta::assert_snapshot!(scene.normal(&refused.err), @r"
+    error: #1 of plan-yhwp cannot be continued: attempt 1 left no session
+    hint: `dispatch retry plan-yhwp 1` starts a new session
+    ");
 }

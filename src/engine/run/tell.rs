@@ -27,7 +27,7 @@ pub fn tell(
     clock: Clock,
 ) -> Result<Option<AttemptNumber>, RequestError> {
     let ask = |asked: &Request| request(repo, store, run, asked, clock);
-    // It is in the journal before anybody acts on it, so that no crash loses it.
+    // It is in the journal before it is delivered, so that no crash loses it.
     ask(&Request::Tell {
         task,
         text: text.to_owned(),
