@@ -190,6 +190,7 @@ pack_struct!(TaskFields {
     expected,
     allow_empty,
     isolation,
+    source,
 });
 
 pack_struct!(Integration {
