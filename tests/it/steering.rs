@@ -201,7 +201,10 @@ fn what_was_made_in_a_session_is_the_result_of_the_task() {
     );
     scene.run(&plan, &[]).expect(3);
     let refused = scene.dispatch(&["attach", "1"]).expect(2);
-    insta::assert_snapshot!(scene.normal(&refused.err), @"");
+    insta::assert_snapshot!(scene.normal(&refused.err), @r"
+    error: cannot open a session: not a terminal
+    hint: its worktree is <root>/shop.dispatch/plan-yhwp/a
+    ");
     let said = scene.dispatch_at_keyboard(&["attach", "1", "--yes"]);
     assert_eq!(scene.statuses(), "1 DONE · 2 DONE", "{said}");
     assert_eq!(made(&scene, "session.txt"), "--resume s-1");
@@ -226,5 +229,8 @@ fn a_session_that_changes_nothing_leaves_the_task_as_it_was() {
     failing_once(&scene, "");
     scene.run(PLAN, &[]).expect(3);
     let refused = scene.dispatch(&["attach", "1"]).expect(1);
-    insta::assert_snapshot!(scene.normal(&refused.err), @"");
+    insta::assert_snapshot!(scene.normal(&refused.err), @r"
+    error: cannot attach to #1: the profile of worker agent has no `attach` command
+    hint: its worktree is <root>/shop.dispatch/plan-yhwp/a
+    ");
 }
