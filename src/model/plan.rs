@@ -286,6 +286,8 @@ pub struct TaskFields {
     pub allow_empty: bool,
     /// The isolation of an attempt from others.
     pub isolation: Option<Isolation>,
+    /// The origin of an imported task: format, file and id, on one line.
+    pub source: Option<String>,
 }
 
 /// The strategy of a task: foreground or background.

@@ -130,7 +130,10 @@ impl Driver {
         reuse: Option<ReusedWorktree>,
         now: Now,
     ) {
+        let now_of_task = self.state.task(task);
+        let session = now_of_task.session_to_continue(&worker.name);
         let spec = AttemptSpec {
+            session: session.filter(|_| reuse.is_some()).map(str::to_owned),
             worktree: match &reuse {
                 Some(reuse) => reuse.path.clone(),
                 None => self.layout.worktree_path(task, attempt),
@@ -157,6 +160,7 @@ impl Driver {
             worker,
             worktree: self.layout.worktree_path(task, attempt),
             reuse: None,
+            session: None,
             failed_before: failed_before(self.state.task(task), attempt),
             dependencies: starts_from(&self.state, task),
             brief: brief(&self.state, task),
