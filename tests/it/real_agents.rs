@@ -13,7 +13,7 @@ use crate::harness::{Ended, Scene};
 /// The imitation's name for the login of Codex is not one a user would have.
 const SETTINGS: &str = "[workers.codex]\nenv = [\"MOCK_API_KEY\", \"CODEX_HOME\"]\n";
 
-fn scene() -> Option<Scene> {
+pub(crate) fn scene() -> Option<Scene> {
     let wanted = std::env::var_os("DISPATCH_REAL_AGENTS").is_some_and(|value| value == "1");
     wanted.then(|| {
         let scene = Scene::new();
@@ -28,7 +28,7 @@ fn launched(scene: &Scene, args: &[&str]) -> Ended {
 }
 
 /// Runs dispatch through the launcher, after this line of shell.
-fn launched_after(scene: &Scene, before: &str, args: &[&str]) -> Ended {
+pub(crate) fn launched_after(scene: &Scene, before: &str, args: &[&str]) -> Ended {
     let launcher = std::env::var("DISPATCH_AGENT_LAUNCHER")
         .expect("DISPATCH_AGENT_LAUNCHER says what to run the agents below");
     let output = scene
