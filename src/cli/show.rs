@@ -20,6 +20,7 @@ use crate::model::plan::Task;
 use crate::model::run::RunState;
 use crate::model::task_change::{Placement, TaskChange};
 use crate::model::usage::Cost;
+use crate::model::user_message::UserMessage;
 use crate::report::board::text::left_out_reason;
 use crate::report::words::{resolved, second};
 use crate::ui::Ui;
@@ -86,8 +87,16 @@ fn value(state: &RunState, task: &Task) -> serde_json::Value {
         "prompt": task.text(),
         "run_command": task.fields.run,
         "depends_on": task.depends_on,
+        "messages": messages_value(state, task.number),
         "attempts": attempts,
     })
+}
+
+fn messages_value(state: &RunState, number: TaskNumber) -> Vec<serde_json::Value> {
+    let messages = state.task(number).messages.iter();
+    let value =
+        |message: &UserMessage| json!({"text": message.text, "delivered_to": message.delivered_to});
+    messages.map(value).collect()
 }
 
 fn render(state: &RunState, task: &Task) -> String {
@@ -110,6 +119,13 @@ fn render(state: &RunState, task: &Task) -> String {
     line("checks", task.fields.check.join("; "));
     if task.fields.run.is_none() {
         let _ = write!(text, "\nprompt\n{}\n", indented(task.text()));
+    }
+    for message in &state.task(task.number).messages {
+        let place = match message.delivered_to {
+            Some(attempt) => format!("delivered to attempt {attempt}"),
+            None => "for the next attempt".to_owned(),
+        };
+        let _ = write!(text, "\nmessage ({place})\n{}\n", indented(&message.text));
     }
     for attempt in &state.task(task.number).attempts {
         text.push_str(&render_attempt(attempt));

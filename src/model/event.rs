@@ -305,6 +305,29 @@ pub enum Event {
         /// The worker profile for its attempts from now on.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         worker: Option<String>,
+        /// `true` if its next attempt continues the agent's session of the last one.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        continue_session: bool,
+        /// The commit that the user made in the worktree of the last attempt, which the next attempt
+        /// offers instead of starting the worker.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by_hand: Option<Oid>,
+    },
+    /// The user sent a message to a task, for its next attempt at the latest.
+    MessageGiven {
+        /// The task.
+        task: TaskNumber,
+        /// The text.
+        text: String,
+    },
+    /// A message of the user reached a running attempt.
+    MessageDelivered {
+        /// The task.
+        task: TaskNumber,
+        /// The attempt.
+        attempt: AttemptNumber,
+        /// The number of the message among those of the task, from 1.
+        message: usize,
     },
     /// The user cancelled a task.
     TaskCancelled {
@@ -391,6 +414,8 @@ impl Event {
             | Event::RetryDue { task }
             | Event::DependenciesConflict { task, .. }
             | Event::RetryRequested { task, .. }
+            | Event::MessageGiven { task, .. }
+            | Event::MessageDelivered { task, .. }
             | Event::TaskCancelled { task }
             | Event::TaskSkipped { task, .. }
             | Event::ConflictResolved { task, .. }

@@ -19,6 +19,7 @@ use crate::model::recovery::FindingKind;
 use crate::model::run::{RunPhase, RunState, SpeculativeConflict};
 use crate::model::task_conflict::TaskConflict;
 use crate::model::task_state::{TaskPhase, TaskState};
+use crate::model::user_message::UserMessage;
 use crate::model::worker_health::Parking;
 
 impl RunState {
@@ -110,17 +111,38 @@ impl RunState {
                 extra_prompt,
                 new_prompt,
                 worker,
+                continue_session,
+                by_hand,
             } => {
                 self.setup.reset();
                 self.worker_health.reset_access();
                 self.request_retry(*task);
                 let task = self.task_mut(*task);
+                task.continues = *continue_session;
+                task.by_hand = *by_hand;
                 let keep = |slot: &mut Option<String>, new: &Option<String>| {
                     *slot = new.clone().or(slot.take());
                 };
                 keep(&mut task.extra_prompt, extra_prompt);
                 keep(&mut task.rewritten_prompt, new_prompt);
                 keep(&mut task.worker_override, worker);
+            }
+            Event::MessageGiven { task, text } => {
+                self.task_mut(*task).messages.push(UserMessage {
+                    text: text.clone(),
+                    delivered_to: None,
+                });
+            }
+            Event::MessageDelivered {
+                task,
+                attempt,
+                message,
+            } => {
+                let messages = &mut self.task_mut(*task).messages;
+                let delivered = message.checked_sub(1);
+                if let Some(message) = delivered.and_then(|place| messages.get_mut(place)) {
+                    message.delivered_to = Some(*attempt);
+                }
             }
             Event::WorkerParked {
                 worker,
@@ -198,6 +220,7 @@ impl RunState {
                     task.note = None;
                 }
                 task.phase = TaskPhase::Running;
+                task.continues = false;
                 task.retry_budget_spent = None;
                 task.candidate_attempt = None;
                 task.manual_resolution = None;
@@ -225,6 +248,9 @@ impl RunState {
                 outcome, jitter, ..
             } => {
                 task.end_attempt(outcome, *jitter, time);
+                if task.last_attempt().is_some_and(Attempt::is_counted) {
+                    task.by_hand = None;
+                }
                 if task.redispatched_for.is_some() && task.phase == TaskPhase::Done {
                     self.requeue_built_on(number);
                 }

@@ -22,6 +22,7 @@ use crate::model::shortage::Shortage;
 use crate::model::task_conflict::TaskConflict;
 use crate::model::task_state::{TaskPhase, TaskState};
 use crate::model::usage::{Cost, Dollars, Usage};
+use crate::model::user_message::UserMessage;
 use crate::model::worker_health::WorkerHealth;
 use crate::model::worker_report::{WorkerError, WorkerReport};
 
@@ -99,6 +100,9 @@ pack_struct!(TaskState {
     counted_from,
     retry_budget_spent,
     extra_prompt,
+    messages,
+    continues,
+    by_hand,
     rewritten_prompt,
     worker_override,
     rejected,
@@ -112,6 +116,8 @@ pack_struct!(TaskState {
     open_resolution,
     manual_resolution
 });
+
+pack_struct!(UserMessage { text, delivered_to });
 
 pack_struct!(Attempt {
     number,

@@ -11,6 +11,7 @@ use crate::model::attempt::Attempt;
 use crate::model::ids::TaskNumber;
 use crate::model::outcome::{End, Outcome};
 use crate::model::spending::Spending;
+use crate::model::user_message::UserMessage;
 
 /// The state of one task.
 #[derive(Clone, PartialEq, Debug)]
@@ -27,6 +28,12 @@ pub struct TaskState {
     pub retry_budget_spent: Option<u32>,
     /// The text the user appended to the prompt.
     pub extra_prompt: Option<String>,
+    /// The messages that the user sent, in order.
+    pub messages: Vec<UserMessage>,
+    /// `true` if its next attempt continues the agent's session of the last one.
+    pub continues: bool,
+    /// The commit that the user made in the worktree of the last attempt, for the next one to offer.
+    pub by_hand: Option<Oid>,
     /// The prompt the user wrote in place of the plan's.
     pub rewritten_prompt: Option<String>,
     /// The worker profile the user chose in place of the plan's.
@@ -97,6 +104,9 @@ impl TaskState {
             counted_from: 0,
             retry_budget_spent: None,
             extra_prompt: None,
+            messages: Vec::new(),
+            continues: false,
+            by_hand: None,
             rewritten_prompt: None,
             worker_override: None,
             rejected: false,
@@ -112,6 +122,13 @@ impl TaskState {
         }
     }
 
+    /// Returns the session that the next attempt of a worker continues.
+    pub fn session_to_continue(&self, worker: &str) -> Option<&str> {
+        let last = self.last_attempt().filter(|last| last.worker == worker)?;
+        let outcome = last.outcome.as_ref().filter(|_| self.continues)?;
+        outcome.session.as_deref()
+    }
+
     /// Starts the task again because the edited plan changes it.
     pub(super) fn restart_after_edit(&mut self) {
         if self.phase == TaskPhase::Running {
@@ -125,6 +142,8 @@ impl TaskState {
         self.cancelled = false;
         self.rejected = false;
         self.extra_prompt = None;
+        self.continues = false;
+        self.by_hand = None;
         self.redispatched_for = None;
         self.redispatches = 0;
         self.candidate_attempt = None;

@@ -354,6 +354,8 @@ impl Game {
                     extra_prompt: None,
                     new_prompt: None,
                     worker: None,
+                    continue_session: false,
+                    by_hand: None,
                 },
             ],
             "skip" | "drop" => {

@@ -192,6 +192,20 @@ fn the_changes_of_a_planner_are_thrown_away() {
 }
 
 #[test]
+fn a_change_outside_the_planners_worktree_is_reported() {
+    let scene = scene(&["meddles"]);
+    let ended = plan_new(&scene, &[]).expect(0);
+    let said = "warning: while planner planned, this changed: the branch mine\n";
+    assert!(ended.err.contains(said), "{}", ended.err);
+    scene.git(&["branch", "--delete", "--force", "mine"]);
+    let mut scene = scene;
+    scene.set_env("DISPATCH_RUN_OUTSIDE_WRITES", "fail");
+    let ended = plan_new(&scene, &["--force"]).expect(1);
+    let said = "error: while planner planned, this changed: the branch mine\n";
+    assert!(ended.err.contains(said), "{}", ended.err);
+}
+
+#[test]
 fn a_goal_without_parts_is_answered_so() {
     let cases = [
         ("sequential", "it is one rename in one file."),

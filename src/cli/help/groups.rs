@@ -22,7 +22,9 @@ pub const GROUPS: &[(&str, &[&str])] = &[
         &[
             "pause",
             "cancel",
+            "tell",
             "retry",
+            "attach",
             "skip",
             "conflicts",
             "resolve",

@@ -130,7 +130,13 @@ impl Driver {
         reuse: Option<ReusedWorktree>,
         now: Now,
     ) {
+        let session = self.state.task(task).session_to_continue(&worker.name);
         let spec = AttemptSpec {
+            session: session.filter(|_| reuse.is_some()).map(str::to_owned),
+            worker: match self.state.task(task).by_hand {
+                Some(_) if reuse.is_some() => worker.clone().by_hand(),
+                _ => worker.clone(),
+            },
             worktree: match &reuse {
                 Some(reuse) => reuse.path.clone(),
                 None => self.layout.worktree_path(task, attempt),
@@ -157,6 +163,7 @@ impl Driver {
             worker,
             worktree: self.layout.worktree_path(task, attempt),
             reuse: None,
+            session: None,
             failed_before: failed_before(self.state.task(task), attempt),
             dependencies: starts_from(&self.state, task),
             brief: brief(&self.state, task),
@@ -182,6 +189,10 @@ impl Driver {
             };
             let (attempt, worktree) = (last.number, last.worktree.clone());
             let worker = self.worker(task, &last.worker)?;
+            let worker = match self.state.task(task).by_hand {
+                Some(_) => worker.by_hand(),
+                None => worker,
+            };
             let spec = Box::new(AttemptSpec {
                 worktree: self.layout.recorded_worktree(&worktree),
                 ..self.spec((task, attempt), worker)

@@ -231,6 +231,8 @@ mod tests {
                     extra_prompt: Some("again".to_owned()),
                     new_prompt: None,
                     worker: None,
+                    continue_session: false,
+                    by_hand: None,
                 },
             }
         }
