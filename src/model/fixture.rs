@@ -13,7 +13,7 @@ use crate::model::failure::{Failure, FailureClass};
 use crate::model::ids::{RunId, TaskNumber};
 use crate::model::integration::Integration;
 use crate::model::outcome::{End, Outcome};
-use crate::model::plan::{Plan, Produces, Task, TaskFields};
+use crate::model::plan::{Plan, Produces, Task, TaskFields, Variants};
 use crate::model::run::RunState;
 use crate::model::task_conflict::TaskConflict;
 use crate::model::usage::Cost;
@@ -30,18 +30,19 @@ pub(crate) struct RunFixture {
 }
 
 impl RunFixture {
-    /// Parses tasks as `title <- dependency, dependency` joined by ` · `; dependencies are titles.
+    /// Parses tasks as `title <- dependency, dependency` joined by ` · `; dependencies are titles. A
+    /// title `a*3` is the task `a` with three variants.
     pub(crate) fn new(plan: &str) -> RunFixture {
         let lines: Vec<(&str, &str)> = plan
             .split(" · ")
             .map(|line| line.split_once(" <- ").unwrap_or((line, "")))
             .collect();
         let numbers: std::collections::HashMap<&str, u32> =
-            lines.iter().map(|(title, _)| *title).zip(1..).collect();
+            lines.iter().map(|(title, _)| name(title).0).zip(1..).collect();
         let task = |(number, (title, dependencies)): (u32, &(&str, &str))| Task {
             number: TaskNumber(number),
             tag: format!("T{number}"),
-            title: (*title).to_owned(),
+            title: name(title).0.to_owned(),
             label: None,
             prompt: String::new(),
             depends_on: dependencies
@@ -49,7 +50,10 @@ impl RunFixture {
                 .filter(|name| !name.is_empty())
                 .map(|name| TaskNumber(numbers[name]))
                 .collect(),
-            fields: TaskFields::default(),
+            fields: TaskFields {
+                variants: name(title).1.map(Variants::Count),
+                ..TaskFields::default()
+            },
         };
         let tasks: Vec<Task> = (1..).zip(&lines).map(task).collect();
         RunFixture {
@@ -118,6 +122,7 @@ impl RunFixture {
             worker: worker.to_owned(),
             branch: format!("dispatch/checkout-7k3q/{slug}"),
             worktree: format!("../shop.dispatch/checkout-7k3q/{slug}"),
+            variant: None,
         })
         .event(Event::AttemptStarted {
             task,
@@ -223,6 +228,7 @@ impl RunFixture {
         self.event(Event::RetryScheduled {
             task: TaskNumber(task),
             due: start() + SignedDuration::from_mins(10),
+            variant: None,
         })
     }
 
@@ -279,6 +285,14 @@ impl RunFixture {
             seen(&state, &recorded);
         }
         state
+    }
+}
+
+/// Splits `a*3` into the name of a task and the number of its variants.
+pub(crate) fn name(title: &str) -> (&str, Option<u8>) {
+    match title.rsplit_once('*') {
+        Some((name, count)) if count.parse::<u8>().is_ok() => (name, count.parse().ok()),
+        _ => (title, None),
     }
 }
 

@@ -31,13 +31,14 @@ impl RunState {
         self.apply(recorded);
         self.plan = plan;
         let count = self.plan.tasks().len();
-        self.tasks.resize_with(count, || TaskState::new(true));
+        self.tasks.resize_with(count, || TaskState::new(true, 0));
         for edit in edits {
             let Some(number) = edit.task else { continue };
+            let variants = self.plan.task(number).variant_count();
             let task = &mut self.tasks[number.index()];
             match edit.kind {
                 FindingKind::Changed | FindingKind::Downstream | FindingKind::Added => {
-                    task.restart_after_edit()
+                    task.restart_after_edit(variants)
                 }
                 FindingKind::Removed => task.remove(),
                 _ => {}
@@ -167,8 +168,10 @@ impl RunState {
 
     fn apply_to_task(&mut self, event: &Event, time: Timestamp) {
         let Some(number) = event.task() else { return };
-        if let Event::AttemptEnded { outcome, .. } = event
-            && let Some(attempt) = self.tasks[number.index()].last_attempt()
+        if let Event::AttemptEnded {
+            outcome, attempt, ..
+        } = event
+            && let Some(attempt) = self.tasks[number.index()].attempt(*attempt)
         {
             let worker = attempt.worker.clone();
             self.worker_health.learn(&worker, number, outcome);
@@ -189,20 +192,22 @@ impl RunState {
                 worker,
                 branch,
                 worktree,
+                variant,
                 ..
             } => {
                 // The note of an attempt that does not count is obsolete with the next attempt.
-                if task.last_attempt().is_some_and(|last| !last.is_counted()) {
+                let last = task.last_attempt_of(*variant);
+                if last.is_some_and(|last| !last.is_counted()) {
                     task.note = None;
                 }
-                task.phase = TaskPhase::Running;
-                task.retry_budget_spent = None;
+                task.set_retry_budget_spent(*variant, None);
                 task.candidate_attempt = None;
                 task.manual_resolution = None;
                 // Most tasks have one attempt; a vector would make room for four of them.
                 task.attempts.reserve_exact(1);
                 task.attempts.push(Attempt {
                     number: *attempt,
+                    variant: *variant,
                     worker: worker.clone(),
                     branch: branch.clone(),
                     worktree: worktree.clone(),
@@ -212,37 +217,51 @@ impl RunState {
                     outcome: None,
                     jitter: 0.0,
                 });
+                task.set_phase_of(*variant, TaskPhase::Running);
             }
-            Event::AttemptStarted { base, .. } => {
-                if let Some(attempt) = task.attempts.last_mut() {
+            Event::AttemptStarted { base, attempt, .. } => {
+                if let Some(attempt) = task.attempt_mut(*attempt) {
                     attempt.base = Some(*base);
                 }
             }
             Event::ProgressReported { note, .. } => task.note = Some(note.clone()),
             Event::AttemptEnded {
-                outcome, jitter, ..
+                outcome,
+                jitter,
+                attempt,
+                ..
             } => {
-                task.end_attempt(outcome, *jitter, time);
+                task.end_attempt(*attempt, outcome, *jitter, time);
                 if task.redispatched_for.is_some() && task.phase == TaskPhase::Done {
                     self.requeue_built_on(number);
                 }
             }
-            Event::RetryScheduled { due, .. } => task.phase = TaskPhase::RetryAt(*due),
-            Event::RetryBudgetSpent { budget, .. } => task.retry_budget_spent = Some(*budget),
-            Event::RetryDue { .. } => task.phase = TaskPhase::Queued,
+            Event::RetryScheduled { due, variant, .. } => {
+                task.set_phase_of(*variant, TaskPhase::RetryAt(*due));
+            }
+            Event::RetryBudgetSpent {
+                budget, variant, ..
+            } => task.set_retry_budget_spent(*variant, Some(*budget)),
+            Event::RetryDue { variant, .. } => task.set_phase_of(*variant, TaskPhase::Queued),
             Event::DependenciesConflict {
                 class,
                 between,
                 paths,
+                attempt,
                 ..
             } => {
-                // The announced attempt never started, so the next one takes its number.
-                task.attempts.pop_if(|attempt| attempt.outcome.is_none());
-                task.phase = TaskPhase::DependenciesConflict {
+                let phase = TaskPhase::DependenciesConflict {
                     class: *class,
                     between: between.clone(),
                     paths: paths.clone(),
                 };
+                task.forget_attempt(*attempt, phase);
+            }
+            Event::VariantChosen { choice, .. } => task.choose_variant(choice),
+            Event::VariantAccepted { .. } => {
+                if task.accept_variant() {
+                    self.requeue_built_on(number);
+                }
             }
             Event::Reviewed { accepted, .. } => {
                 task.rejected = !accepted;
@@ -319,19 +338,19 @@ impl RunState {
     }
 
     fn skip(&mut self, number: TaskNumber, cascade: bool) {
-        self.tasks[number.index()].phase = TaskPhase::Skipped {
+        self.tasks[number.index()].set_phase(TaskPhase::Skipped {
             satisfied: !cascade,
-        };
+        });
         self.tasks[number.index()].explicitly_skipped = true;
         for dependent in self.downstream(number) {
             let is_cut_off = self.is_cut_off(dependent, number);
             let task = &mut self.tasks[dependent.index()];
             match task.phase {
                 TaskPhase::Done => {}
-                _ if cascade => task.phase = TaskPhase::Skipped { satisfied: false },
+                _ if cascade => task.set_phase(TaskPhase::Skipped { satisfied: false }),
                 // It was skipped together with this task, and may now start without it.
                 TaskPhase::Skipped { .. } if !task.explicitly_skipped && !is_cut_off => {
-                    task.phase = TaskPhase::Queued;
+                    task.set_phase(TaskPhase::Queued);
                 }
                 _ => {}
             }
@@ -347,9 +366,12 @@ impl RunState {
         };
         self.worker_health.park(worker, parking);
         for task in &mut self.tasks {
-            if task.phase == TaskPhase::Failed && task.hit_quota_of(worker) {
-                task.phase = TaskPhase::Queued;
-                task.note = None;
+            for variant in task.variant_numbers() {
+                let has_failed = *task.phase_of(variant) == TaskPhase::Failed;
+                if has_failed && task.hit_quota_of(variant, worker) {
+                    task.set_phase_of(variant, TaskPhase::Queued);
+                    task.note = None;
+                }
             }
         }
     }

@@ -59,7 +59,7 @@ impl RunState {
         for dependent in self.downstream(number) {
             let task = &mut self.tasks[dependent.index()];
             if matches!(task.phase, TaskPhase::DependenciesConflict { .. }) {
-                task.phase = TaskPhase::Queued;
+                task.unblock();
             }
         }
         self.redispatch_suspended = true;

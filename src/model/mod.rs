@@ -35,6 +35,8 @@ pub mod task_list;
 pub mod task_state;
 pub mod transcript;
 pub mod usage;
+pub mod variant_choice;
+pub mod variants;
 pub mod worker;
 pub mod worker_health;
 pub mod worker_report;

@@ -129,7 +129,7 @@ impl RunState {
         let tasks = plan
             .tasks()
             .iter()
-            .map(|task| TaskState::new(chosen(task.number)))
+            .map(|task| TaskState::new(chosen(task.number), task.variant_count()))
             .collect();
         Some(RunState {
             run,

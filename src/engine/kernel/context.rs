@@ -16,7 +16,7 @@ use crate::failure::patterns::Patterns;
 use crate::git::Repo;
 use crate::git::shared_state::{Reading, SharedStateReader};
 use crate::merge::oid::Oid;
-use crate::model::ids::{AttemptNumber, RunId, TaskNumber};
+use crate::model::ids::{AttemptNumber, RunId, TaskNumber, TaskVariant};
 use crate::model::plan::{INTEGRATION, Plan};
 
 /// The fixed data of a run, shared by all its effects.
@@ -137,6 +137,11 @@ impl Context {
     /// Returns the task's branch, without `refs/heads/`.
     pub fn branch(&self, task: TaskNumber) -> String {
         self.layout.branch(task)
+    }
+
+    /// Returns the branch of the attempts at a task or variant, without `refs/heads/`.
+    pub fn attempt_branch(&self, of: TaskVariant) -> String {
+        self.layout.attempt_branch(of)
     }
 
     /// Returns the integration branch, without `refs/heads/`.

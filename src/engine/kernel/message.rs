@@ -6,7 +6,7 @@ use crate::engine::kernel::disk_space::DiskSpace;
 use crate::engine::kernel::signals::SignalRequest;
 use crate::git::worktree::Worktree;
 use crate::model::event::{Event, Recorded};
-use crate::model::ids::{AttemptNumber, TaskNumber};
+use crate::model::ids::{AttemptKey, AttemptNumber, TaskNumber, TaskVariant};
 use crate::model::outcome::Outcome;
 use crate::model::shortage::Shortage;
 
@@ -26,7 +26,7 @@ pub enum Message {
     },
     /// The run is stopping and the end of this attempt cannot be recorded: the next process that
     /// resumes the run judges it.
-    LeftOpen(TaskNumber),
+    LeftOpen(AttemptKey),
     /// The assembly has ended.
     Assembled(Result<(), EngineError>),
     /// The candidates were compared.
@@ -52,11 +52,11 @@ pub enum Message {
     /// A worktree was removed to make space for another.
     WorktreeRemoved(Result<(), EngineError>),
     /// The answer to a request for a slot of `max_parallel_total`.
-    Slot(TaskNumber, SlotAnswer),
+    Slot(AttemptKey, SlotAnswer),
     /// The worktree that the next attempt at a task could continue in was checked.
     ReuseChecked {
-        /// The task.
-        task: TaskNumber,
+        /// The task, or its variant.
+        of: TaskVariant,
         /// The worktree is whole and starts from the right base.
         is_sound: bool,
     },

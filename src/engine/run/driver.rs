@@ -152,7 +152,7 @@ impl Driver {
                 outcome,
             } => {
                 self.pacing
-                    .apply_rate_limit(&self.state, task, &outcome, now);
+                    .apply_rate_limit(&self.state, (task, attempt), &outcome, now);
                 let jitter = self.pacing.jitter();
                 let ended = Event::AttemptEnded {
                     task,
@@ -165,7 +165,7 @@ impl Driver {
                     self.recorder.retry();
                 }
             }
-            Message::LeftOpen(task) => self.attempts.leave_open(task),
+            Message::LeftOpen(attempt) => self.attempts.leave_open(attempt),
             Message::DiskFull(why) => {
                 let is_news = !self.admission.is_short();
                 self.disk_is_full(&why, is_news, now);
@@ -196,11 +196,11 @@ impl Driver {
                 // Without a measurement, one more worktree is allowed.
                 self.warn_of(result, Admission::quota_granted);
             }
-            Message::Slot(task, answer) => {
-                let warning = self.admission.slot_answered(task, answer, now.instant);
+            Message::Slot(attempt, answer) => {
+                let warning = self.admission.slot_answered(attempt, answer, now.instant);
                 self.effects.extend(warning.map(Effect::Warn));
             }
-            Message::ReuseChecked { task, is_sound } => self.attempts.reuse_checked(task, is_sound),
+            Message::ReuseChecked { of, is_sound } => self.attempts.reuse_checked(of, is_sound),
             Message::Broken(error) => self.shutdown.fail(error),
             Message::Warning(text) => self.effects.push(Effect::Warn(text)),
             Message::Asked(request, reply) => self.answer(&request, reply, now),
@@ -285,10 +285,14 @@ impl Driver {
         self.admission.apply(&fact.event);
         self.outbox.apply(&self.state, &fact);
         self.detection.apply(&fact.event);
-        if let Event::AttemptEnded { task, .. } | Event::DependenciesConflict { task, .. } =
-            &fact.event
+        if let Event::AttemptEnded { task, attempt, .. }
+        | Event::DependenciesConflict {
+            task,
+            attempt: Some(attempt),
+            ..
+        } = &fact.event
         {
-            self.effects.push(Effect::Release(*task));
+            self.effects.push(Effect::Release((*task, *attempt)));
         }
         self.recorder.add(fact, now.instant);
     }
@@ -297,9 +301,12 @@ impl Driver {
     /// task, or after a live attempt hit the same limit again.
     fn still_holds(&self, event: &Event) -> bool {
         match event {
-            Event::RetryDue { task } => {
-                matches!(self.state.task(*task).phase, TaskPhase::RetryAt(_))
+            Event::RetryDue { task, variant } => {
+                let phase = self.state.task(*task).phase_of(*variant);
+                matches!(phase, TaskPhase::RetryAt(_))
             }
+            Event::VariantChosen { task, choice } => self.state.is_choice_valid(*task, choice),
+            Event::VariantAccepted { task } => self.state.task(*task).phase == TaskPhase::Choosing,
             Event::WorkerUnparked { worker, until } => {
                 let known = self.state.worker_health.record(worker);
                 let parked = known.and_then(|known| known.parked.as_ref());

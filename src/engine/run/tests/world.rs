@@ -323,24 +323,25 @@ impl World {
             Effect::Start(spec) => self.start(*spec),
             Effect::Adopt(spec) => self.adopt(*spec),
             Effect::SetAside(spec) => self.set_aside(&spec),
-            Effect::Cancel(task, signal) => {
+            Effect::Cancel((task, attempt), signal) => {
                 self.say(format!("{signal:?} {}", self.name(task)).to_lowercase());
                 let running = self.attempts.values();
-                let running = running.filter(|(spec, _)| spec.task == task);
+                let running = running
+                    .filter(|(spec, _)| (spec.task, spec.attempt) == (task, attempt));
                 running.for_each(|(_, running)| running.stopper().stop(signal));
             }
             Effect::Release(_) => {}
             Effect::StopStarting => self.is_stopping = true,
-            Effect::CheckReuse { task, .. } => {
+            Effect::CheckReuse { of, .. } => {
                 let is_sound = !self.is_unsound;
-                self.post(BOARD, Message::ReuseChecked { task, is_sound });
+                self.post(BOARD, Message::ReuseChecked { of, is_sound });
             }
-            Effect::TakeSlot(task, _) => {
+            Effect::TakeSlot(attempt) => {
                 let answer = match self.slots_in_use {
                     true => SlotAnswer::AllInUse,
                     false => SlotAnswer::Taken,
                 };
-                return Some(Message::Slot(task, answer));
+                return Some(Message::Slot(attempt, answer));
             }
             Effect::RetakeSlot(..) => {}
             Effect::ReportShortage(error) => {
@@ -523,7 +524,8 @@ impl World {
             }
             What::Ended(_) if self.free == 0 && self.is_stopping => {
                 let word = format!("{name} is left open");
-                (Some(word), Some(Message::LeftOpen(spec.task)))
+                let key = (spec.task, spec.attempt);
+                (Some(word), Some(Message::LeftOpen(key)))
             }
             What::Ended(status) => {
                 let (how, end) = self.verdict(spec, &status);
