@@ -6,7 +6,7 @@
 //! run
 //! doctor
 //! start  land  clean  reconcile
-//! attempt  assemble
+//! attempt  assemble  variants
 //! resolve  prompt
 //! checks  candidates  publish  runs
 //! worktree
@@ -36,6 +36,7 @@ pub mod resolve;
 
 pub mod assemble;
 pub mod attempt;
+pub mod variants;
 
 pub mod clean;
 pub mod land;

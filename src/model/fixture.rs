@@ -17,6 +17,7 @@ use crate::model::plan::{Plan, Produces, Task, TaskFields, Variants};
 use crate::model::run::RunState;
 use crate::model::task_conflict::TaskConflict;
 use crate::model::usage::Cost;
+use crate::model::variant_choice::{ChosenBy, VariantChoice};
 use crate::model::worker_report::WorkerReport;
 
 /// A run under construction: a plan and events.
@@ -110,7 +111,30 @@ impl RunFixture {
     }
 
     /// Starts an attempt with this worker.
-    pub(crate) fn begin(mut self, task: u32, worker: &str) -> RunFixture {
+    pub(crate) fn begin(self, task: u32, worker: &str) -> RunFixture {
+        self.start(task, None, worker)
+    }
+
+    /// Starts an attempt at a variant, with the worker `claude`.
+    pub(crate) fn begin_variant(self, task: u32, variant: u8) -> RunFixture {
+        self.start(task, Some(variant), "claude")
+    }
+
+    /// Chooses the variant with the number of this attempt, which passed.
+    pub(crate) fn choose(self, task: u32, attempt: u32) -> RunFixture {
+        self.event(Event::VariantChosen {
+            task: TaskNumber(task),
+            choice: VariantChoice {
+                variant: attempt as u8,
+                attempt,
+                by: ChosenBy::Rule,
+                reason: "the only one that passed".to_owned(),
+                compared: Vec::new(),
+            },
+        })
+    }
+
+    fn start(mut self, task: u32, variant: Option<u8>, worker: &str) -> RunFixture {
         let attempt = &mut self.attempts[task as usize - 1];
         *attempt += 1;
         let attempt = *attempt;
@@ -122,7 +146,7 @@ impl RunFixture {
             worker: worker.to_owned(),
             branch: format!("dispatch/checkout-7k3q/{slug}"),
             worktree: format!("../shop.dispatch/checkout-7k3q/{slug}"),
-            variant: None,
+            variant,
         })
         .event(Event::AttemptStarted {
             task,

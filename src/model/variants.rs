@@ -271,6 +271,16 @@ impl RunState {
         numbers.map(move |variant| TaskVariant { task, variant })
     }
 
+    /// Returns the state in which an attempt of a task offers its candidate.
+    pub fn offering(&self, task: TaskNumber, attempt: AttemptNumber) -> RunState {
+        let mut offering = self.clone();
+        let task = &mut offering.tasks[task.index()];
+        task.candidate_attempt = task.place_of(attempt);
+        task.phase = TaskPhase::Done;
+        task.manual_resolution = None;
+        offering
+    }
+
     /// Returns `true` if the choice of a variant still holds: the task waits for it, and the attempt
     /// is the one that the variant offers.
     pub fn is_choice_valid(&self, task: TaskNumber, choice: &VariantChoice) -> bool {

@@ -51,7 +51,10 @@ fn parked_until(state: &RunState, last: &Attempt, limits: &Limits) -> Option<Tim
     let ended = last.ended?;
     let known = state.worker_health.record(&last.worker);
     let before = known.map_or(0, |known| {
-        known.parkings - u32::from(known.parked.is_some())
+        // A success of another attempt may have reset the count meanwhile.
+        known
+            .parkings
+            .saturating_sub(u32::from(known.parked.is_some()))
     });
     let named = failure(last)?.reset_at;
     let pause = match (named, before) {

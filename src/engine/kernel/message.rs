@@ -9,6 +9,7 @@ use crate::model::event::{Event, Recorded};
 use crate::model::ids::{AttemptKey, AttemptNumber, TaskNumber, TaskVariant};
 use crate::model::outcome::Outcome;
 use crate::model::shortage::Shortage;
+use crate::model::variant_choice::VariantChoice;
 
 /// A report to the loop: of an attempt, of an effect it asked for, or from outside.
 #[derive(Debug)]
@@ -27,6 +28,10 @@ pub enum Message {
     /// The run is stopping and the end of this attempt cannot be recorded: the next process that
     /// resumes the run judges it.
     LeftOpen(AttemptKey),
+    /// One of the variants of a task was chosen, or none.
+    VariantChosen(TaskNumber, Result<Option<VariantChoice>, EngineError>),
+    /// The branch of a task was moved to its chosen variant.
+    VariantAccepted(TaskNumber, Result<(), EngineError>),
     /// The assembly has ended.
     Assembled(Result<(), EngineError>),
     /// The candidates were compared.

@@ -6,6 +6,7 @@
 //! Promise: a fact is in the journal before anything acts on it, before anyone is answered, and
 //! before it is shown.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -67,6 +68,8 @@ pub struct Driver {
     pub(super) attempts: Attempts,
     pub(super) admission: Admission,
     pub(super) assembly: Assembly,
+    /// The tasks for which an effect chooses or accepts a variant.
+    pub(super) choices: BTreeSet<TaskNumber>,
     pub(super) recorder: Recorder,
     outbox: Outbox,
     detection: Detection,
@@ -102,6 +105,7 @@ impl Driver {
             attempts: Attempts::default(),
             admission: Admission::new(&settings),
             assembly: Assembly::Idle,
+            choices: BTreeSet::new(),
             recorder: Recorder::new(state.seq),
             outbox: Outbox::new(&state, board_is_committed, now.instant),
             detection: Detection::new(&settings, now.instant),
@@ -170,6 +174,8 @@ impl Driver {
                 let is_news = !self.admission.is_short();
                 self.disk_is_full(&why, is_news, now);
             }
+            Message::VariantChosen(task, result) => self.variant_chosen(task, result, now),
+            Message::VariantAccepted(task, result) => self.variant_accepted(task, result, now),
             Message::Assembled(result) => self.assembled(result, now),
             Message::CandidatesCompared => self.detection.candidates_compared(now.instant),
             Message::WorkCompared => self.detection.work_compared(now.instant),
@@ -524,7 +530,9 @@ impl Driver {
             }
             return;
         }
-        let is_busy = self.assembly != Assembly::Idle || self.admission.is_short();
+        let is_busy = self.assembly != Assembly::Idle
+            || !self.choices.is_empty()
+            || self.admission.is_short();
         if !is_busy && !self.outbox.is_in_flight() && self.shutdown.may_detach(&self.state) {
             let rest = self.recorder.write();
             self.effects.extend(rest);
@@ -544,6 +552,8 @@ fn may_admit(message: &Message) -> bool {
             | Message::WorktreeRemoved(_)
             | Message::Slot(..)
             | Message::ReuseChecked { .. }
+            | Message::VariantChosen(..)
+            | Message::VariantAccepted(..)
             | Message::Assembled(_)
     )
 }

@@ -58,6 +58,10 @@ pub enum Effect {
     MeasureQuota,
     /// Remove a worktree whose content is in git.
     RemoveWorktree(Worktree),
+    /// Choose one of the variants of a task.
+    ChooseVariant(TaskNumber),
+    /// Move the branch of a task to its chosen variant.
+    AcceptVariant(TaskNumber),
     /// Assemble the candidates.
     Assemble,
     /// Signal the process of the assembly.

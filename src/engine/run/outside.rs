@@ -29,6 +29,8 @@ use crate::engine::run::slots::{self, Slot};
 use crate::engine::run::watcher::Watcher;
 use crate::engine::spec::span::attempt_span;
 use crate::engine::spec::{AttemptSpec, conflicts_file};
+use crate::engine::variants::accept::accept;
+use crate::engine::variants::choose::choose;
 use crate::engine::worktree::prepare::worker_folder;
 use crate::engine::worktree::remove;
 use crate::engine::worktree::reuse::is_sound;
@@ -36,7 +38,7 @@ use crate::engine::{EngineError, assemble};
 use crate::git::worktree::Worktree;
 use crate::journal::Journal;
 use crate::model::event::Recorded;
-use crate::model::ids::AttemptKey;
+use crate::model::ids::{AttemptKey, TaskNumber};
 use crate::model::run::RunState;
 
 /// The outside world of the loop.
@@ -120,6 +122,8 @@ impl<'a> Outside<'a> {
             Effect::MeasureDisk => return Some(self.measure_disk()),
             Effect::MeasureQuota => self.measure_quota(state),
             Effect::RemoveWorktree(worktree) => self.remove(worktree),
+            Effect::ChooseVariant(task) => self.choose_variant(task, state),
+            Effect::AcceptVariant(task) => self.accept_variant(task, state),
             Effect::Assemble => self.assemble(state),
             Effect::CancelAssembly(signal) => self.assembly.cancel(signal),
             Effect::CompareCandidates => {
@@ -219,6 +223,22 @@ impl<'a> Outside<'a> {
         self.spawn(move |context| {
             let removed = remove::remove(context, &worktree);
             Ok(Message::WorktreeRemoved(removed))
+        });
+    }
+
+    fn choose_variant(&self, task: TaskNumber, state: &RunState) {
+        let state = state.clone();
+        self.spawn(move |context| {
+            let chosen = choose(context, &state, task);
+            Ok(Message::VariantChosen(task, chosen))
+        });
+    }
+
+    fn accept_variant(&self, task: TaskNumber, state: &RunState) {
+        let state = state.clone();
+        self.spawn(move |context| {
+            let accepted = accept(context, &state, task);
+            Ok(Message::VariantAccepted(task, accepted))
         });
     }
 

@@ -71,6 +71,10 @@ impl Driver {
                 self.pacing.set_timer(action, now);
                 return Next::Action;
             }
+            Action::ChooseVariant(task) | Action::AcceptVariant(task) => {
+                self.choose(task);
+                return Next::Action;
+            }
             Action::Assemble => {
                 self.announce_assembly();
                 return Next::Action;
@@ -79,6 +83,8 @@ impl Driver {
             Action::WaitForCooldown { .. } => return Next::Action,
             // A running assembly moves a branch; the run waits for it.
             Action::End { .. } if self.assembly == Assembly::Running => return Next::Action,
+            // So does a choice.
+            Action::End { .. } if !self.choices.is_empty() => return Next::Action,
             action => announcement(action),
         };
         event.into_iter().for_each(|event| self.record(event, now));
@@ -253,6 +259,8 @@ fn announcement(action: Action) -> Option<Event> {
         | Action::UnparkAt { .. }
         | Action::WakeAt { .. }
         | Action::WaitForCooldown { .. }
+        | Action::ChooseVariant(_)
+        | Action::AcceptVariant(_)
         | Action::Assemble => return None,
     })
 }

@@ -63,7 +63,7 @@ fn move_branch(
 ///
 /// # Errors
 /// When it is checked out in any other worktree; the branch is not moved then.
-pub(super) fn detach_earlier(context: &Context, branch: &str, at: Oid) -> Result<(), EngineError> {
+pub fn detach_earlier(context: &Context, branch: &str, at: Oid) -> Result<(), EngineError> {
     if let Some(place) = context
         .repo
         .checkouts_of(branch)
