@@ -68,7 +68,9 @@ mod tests {
     /// Chooses among variants given as `conflicts/lines/files`.
     fn chosen(variants: &str) -> String {
         let compared = variants.split_whitespace().zip(1..).map(|(text, variant)| {
-            let mut numbers = text.split('/').map(|n| n.parse::<u64>().unwrap_or_default());
+            let mut numbers = text
+                .split('/')
+                .map(|n| n.parse::<u64>().unwrap_or_default());
             let mut next = || numbers.next().unwrap_or_default();
             ComparedVariant {
                 variant,

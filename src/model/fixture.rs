@@ -38,8 +38,11 @@ impl RunFixture {
             .split(" · ")
             .map(|line| line.split_once(" <- ").unwrap_or((line, "")))
             .collect();
-        let numbers: std::collections::HashMap<&str, u32> =
-            lines.iter().map(|(title, _)| name(title).0).zip(1..).collect();
+        let numbers: std::collections::HashMap<&str, u32> = lines
+            .iter()
+            .map(|(title, _)| name(title).0)
+            .zip(1..)
+            .collect();
         let task = |(number, (title, dependencies)): (u32, &(&str, &str))| Task {
             number: TaskNumber(number),
             tag: format!("T{number}"),

@@ -38,7 +38,11 @@ impl TaskState {
     /// Returns the retry budget of the run, if a variant is not retried because it is spent.
     pub fn retry_budget_spent_of(&self, variant: Option<VariantNumber>) -> Option<u32> {
         match variant {
-            Some(variant) => self.variant_states().get(place(variant))?.retry_budget_spent,
+            Some(variant) => {
+                self.variant_states()
+                    .get(place(variant))?
+                    .retry_budget_spent
+            }
             None => self.retry_budget_spent,
         }
     }
@@ -186,7 +190,10 @@ impl TaskState {
     /// Queues what waited for the end of a conflict among its dependencies.
     pub(super) fn unblock(&mut self) {
         for variant in self.variant_numbers() {
-            if matches!(self.phase_of(variant), TaskPhase::DependenciesConflict { .. }) {
+            if matches!(
+                self.phase_of(variant),
+                TaskPhase::DependenciesConflict { .. }
+            ) {
                 self.set_phase_of(variant, TaskPhase::Queued);
             }
         }
@@ -207,7 +214,11 @@ impl TaskState {
             _ => None,
         });
         let blocked = |phase: &&TaskPhase| matches!(phase, TaskPhase::DependenciesConflict { .. });
-        if self.attempts.iter().any(|attempt| attempt.outcome.is_none()) {
+        if self
+            .attempts
+            .iter()
+            .any(|attempt| attempt.outcome.is_none())
+        {
             TaskPhase::Running
         } else if self.cancelled {
             TaskPhase::Cancelled
@@ -290,7 +301,9 @@ impl RunState {
             TaskPhase::Choosing | TaskPhase::Queued | TaskPhase::RetryAt(_) => true,
             _ => false,
         };
-        may_choose && task.variant_choice().is_none() && offered.is_some_and(|attempt| attempt.number == choice.attempt)
+        may_choose
+            && task.variant_choice().is_none()
+            && offered.is_some_and(|attempt| attempt.number == choice.attempt)
     }
 }
 

@@ -132,10 +132,7 @@ fn wake(queues: &Queues) -> Option<Action> {
 }
 
 /// Returns the next step of the choice among the variants of these tasks.
-pub(super) fn choices(
-    state: &RunState,
-    tasks: impl Iterator<Item = TaskNumber>,
-) -> Vec<Action> {
+pub(super) fn choices(state: &RunState, tasks: impl Iterator<Item = TaskNumber>) -> Vec<Action> {
     let step = |task: TaskNumber| match state.task(task).variant_choice() {
         Some(_) => Action::AcceptVariant(task),
         None => Action::ChooseVariant(task),

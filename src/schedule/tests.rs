@@ -67,9 +67,11 @@ fn play_with(plan: &str, words: &str, change: impl FnOnce(Limits) -> Limits) -> 
         },
         ..Limits::default()
     };
-    let names = plan
-        .split(" · ")
-        .map(|line| fixture::name(line.split(" <- ").next().unwrap()).0.to_owned());
+    let names = plan.split(" · ").map(|line| {
+        fixture::name(line.split(" <- ").next().unwrap())
+            .0
+            .to_owned()
+    });
     let mut game = Game::new(
         RunFixture::new(plan).state(),
         change(limits),
@@ -353,7 +355,12 @@ impl Game {
             }
             "begun" => vec![Event::AttemptStarted {
                 task: task(),
-                attempt: self.state.task(task()).last_attempt_of(variant).unwrap().number,
+                attempt: self
+                    .state
+                    .task(task())
+                    .last_attempt_of(variant)
+                    .unwrap()
+                    .number,
                 base: self.state.base,
             }],
             "same" => vec![self.ended(of(), failed(FailureClass::Transient, "the same again"))],

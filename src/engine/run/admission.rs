@@ -98,12 +98,7 @@ impl Admission {
     }
 
     /// Decides about an attempt, in addition to those that are starting.
-    pub(super) fn admit(
-        &mut self,
-        attempt: AttemptKey,
-        starting: u64,
-        now: Instant,
-    ) -> Admitted {
+    pub(super) fn admit(&mut self, attempt: AttemptKey, starting: u64, now: Instant) -> Admitted {
         let Some(space) = self.space_at(now) else {
             return Admitted::NotYet(Some(Effect::MeasureDisk));
         };

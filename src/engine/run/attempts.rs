@@ -291,12 +291,13 @@ mod tests {
             tip: base(),
         };
         let mut attempts = Attempts::default();
-        let next = |attempts: &mut Attempts| match attempts.reuse(ONE.into(), Some(reuse.clone()), &[]) {
-            Reuse::New => "new",
-            Reuse::Earlier(_) => "earlier",
-            Reuse::Unknown(Some(_)) => "check",
-            Reuse::Unknown(None) => "wait",
-        };
+        let next =
+            |attempts: &mut Attempts| match attempts.reuse(ONE.into(), Some(reuse.clone()), &[]) {
+                Reuse::New => "new",
+                Reuse::Earlier(_) => "earlier",
+                Reuse::Unknown(Some(_)) => "check",
+                Reuse::Unknown(None) => "wait",
+            };
         assert_eq!(
             [next(&mut attempts), next(&mut attempts)],
             ["check", "wait"]

@@ -54,7 +54,9 @@ impl Driver {
             }
         }
         let attempts = &self.attempts;
-        let unused = self.admission.release_unused(|attempt| attempts.is_live(attempt));
+        let unused = self
+            .admission
+            .release_unused(|attempt| attempts.is_live(attempt));
         self.effects.extend(unused);
         self.attempts.forget_checks();
         true
@@ -238,7 +240,9 @@ fn announcement(action: Action) -> Option<Event> {
             message,
         },
         Action::TripSetup { tasks, message } => Event::SetupBroken { tasks, message },
-        Action::ScheduleRetry { task, variant, due } => Event::RetryScheduled { task, due, variant },
+        Action::ScheduleRetry { task, variant, due } => {
+            Event::RetryScheduled { task, due, variant }
+        }
         Action::RecordRetryBudget {
             task,
             variant,

@@ -5,23 +5,19 @@ use std::path::{Path, PathBuf};
 use crate::base::fault;
 use crate::engine::EngineError;
 use crate::engine::kernel::context::Context;
+use crate::engine::spec::AttemptSpec;
 use crate::engine::worktree::remains::keep;
 use crate::git::Store;
 use crate::git::refs::branch_ref;
 use crate::git::worktree::{Head, Worktree};
 use crate::merge::oid::Oid;
-use crate::engine::spec::AttemptSpec;
 use crate::model::ids::{AttemptNumber, TaskNumber};
 
 /// Moves the branch of an attempt to `base` and checks it out in a worktree of its own.
 ///
 /// # Errors
 /// When the branch is checked out elsewhere, was moved, or files cannot be written.
-pub fn prepare(
-    context: &Context,
-    spec: &AttemptSpec,
-    base: Oid,
-) -> Result<Worktree, EngineError> {
+pub fn prepare(context: &Context, spec: &AttemptSpec, base: Oid) -> Result<Worktree, EngineError> {
     let (task, attempt) = (spec.task, spec.attempt);
     let branch = context.attempt_branch(spec.of());
     fault::point("branch", "before it moves");

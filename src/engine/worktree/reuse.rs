@@ -99,7 +99,11 @@ pub fn reopen(
     if !is_on_branch {
         store.move_reference(&name, old, tip, "dispatch: attempt continues")?;
     }
-    worktree.lock(&format!("dispatch {}/{}", context.run, context.slug(of.task)))?;
+    worktree.lock(&format!(
+        "dispatch {}/{}",
+        context.run,
+        context.slug(of.task)
+    ))?;
     worktree.set_head(&Head::Branch(branch))?;
     Ok(worktree)
 }

@@ -62,10 +62,7 @@ fn running(state: &RunState) -> impl Iterator<Item = TaskVariant> + '_ {
     all(state).filter(|of| *phase(state, *of) == TaskPhase::Running)
 }
 
-fn choosing<'a>(
-    state: &'a RunState,
-    limits: &'a Limits,
-) -> impl Iterator<Item = TaskNumber> + 'a {
+fn choosing<'a>(state: &'a RunState, limits: &'a Limits) -> impl Iterator<Item = TaskNumber> + 'a {
     let may_retry = move |of: TaskVariant| {
         let budget = state.task(of.task).retry_budget_spent_of(of.variant);
         budget.is_none() && retry_due(state, of, limits).is_some()

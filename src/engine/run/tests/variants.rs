@@ -110,7 +110,9 @@ fn each_variant_takes_a_slot_of_the_run() {
 #[test]
 fn a_process_that_resumes_adopts_every_variant_and_finishes_a_choice() {
     let plan = "a*2: run 3s";
-    let alive = RunFixture::new("a*2").begin_variant(1, 1).begin_variant(1, 2);
+    let alive = RunFixture::new("a*2")
+        .begin_variant(1, 1)
+        .begin_variant(1, 2);
     let mut world = World::resumed(alive.state(), plan, Rules::default());
     let mut lines = world.begin(Vec::new());
     lines.extend(world.turn("end"));

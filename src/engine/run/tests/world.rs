@@ -139,7 +139,9 @@ impl World {
         let scripts: Vec<Vec<Script>> = plan.split(" · ").map(scripts).collect();
         let name = |task: &str| {
             let title = task.split(": ").next().unwrap();
-            fixture::name(title.split(" <- ").next().unwrap()).0.to_owned()
+            fixture::name(title.split(" <- ").next().unwrap())
+                .0
+                .to_owned()
         };
         let origin = Instant::now();
         let journal = vec![];
@@ -328,8 +330,8 @@ impl World {
             Effect::Cancel((task, attempt), signal) => {
                 self.say(format!("{signal:?} {}", self.name(task)).to_lowercase());
                 let running = self.attempts.values();
-                let running = running
-                    .filter(|(spec, _)| (spec.task, spec.attempt) == (task, attempt));
+                let running =
+                    running.filter(|(spec, _)| (spec.task, spec.attempt) == (task, attempt));
                 running.for_each(|(_, running)| running.stopper().stop(signal));
             }
             Effect::Release(_) => {}
