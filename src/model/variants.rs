@@ -83,6 +83,14 @@ impl TaskState {
         retries.max().unwrap_or_default()
     }
 
+    /// Returns the attempt that stands for the task: that of the chosen variant, else the last one.
+    pub fn shown_attempt(&self) -> Option<&Attempt> {
+        match self.variant_choice() {
+            Some(_) => self.deciding_attempt(),
+            None => self.last_attempt(),
+        }
+    }
+
     /// Returns the attempts that run now.
     pub fn live_attempts(&self) -> impl Iterator<Item = &Attempt> {
         // Most tasks have at most one, the last; those of variants overlap.
@@ -272,6 +280,15 @@ impl TaskState {
     fn place_of(&self, attempt: AttemptNumber) -> Option<usize> {
         let is_it = |known: &Attempt| known.number == attempt;
         self.attempts.iter().rposition(is_it)
+    }
+}
+
+impl Attempt {
+    /// Returns the branch of its task, without `refs/heads/`.
+    pub fn task_branch(&self) -> &str {
+        let suffix = self.variant.map(|variant| format!(".v{variant}"));
+        let name = suffix.and_then(|suffix| self.branch.strip_suffix(&suffix));
+        name.unwrap_or(&self.branch)
     }
 }
 
