@@ -4,6 +4,7 @@
 //! them. What does not fit is `None`, never a panic.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -141,6 +142,16 @@ impl<T: Pack> Pack for Option<T> {
             true => T::unpack(bytes).map(Some),
             false => Some(None),
         }
+    }
+}
+
+impl<T: Pack> Pack for Arc<T> {
+    fn pack(&self, bytes: &mut Vec<u8>) {
+        T::pack(self, bytes);
+    }
+
+    fn unpack(bytes: &mut &[u8]) -> Option<Arc<T>> {
+        T::unpack(bytes).map(Arc::new)
     }
 }
 

@@ -7,11 +7,17 @@ use crate::config::{ConfigError, ConfigProblem};
 use crate::engine::EngineError;
 use crate::engine::land::error::LandError;
 use crate::engine::resolve::error::ResolveError;
+use crate::engine::run::control::RequestError;
+use crate::engine::runs::find::FindRunError;
+use crate::engine::runs::log::LogError;
+use crate::engine::runs::poll::PollError;
 use crate::engine::start::StartError;
+use crate::engine::start::retry::RetryError;
 use crate::git::checkout_obstacle::Obstacle;
 use crate::git::discover::DiscoverError;
 use crate::git::{GitError, StoreError};
 use crate::journal::JournalError;
+use crate::report::suggest;
 use crate::worker::template::TemplateError;
 
 /// An exit code of the program (`docs/runs.md`).
@@ -100,6 +106,71 @@ impl From<DiscoverError> for CommandError {
 impl From<StartError> for CommandError {
     fn from(error: StartError) -> CommandError {
         CommandError::failed(error_chain(&error)).hint(error.hint())
+    }
+}
+
+impl From<FindRunError> for CommandError {
+    fn from(error: FindRunError) -> CommandError {
+        let hint = error.hint(
+            "`dispatch history` lists the runs",
+            "`dispatch run PLAN` starts one; `dispatch demo` shows an example",
+        );
+        let command = CommandError::failed(error_chain(&error));
+        match hint {
+            Some(hint) => command.hint(hint),
+            None => command,
+        }
+    }
+}
+
+impl From<PollError> for CommandError {
+    fn from(error: PollError) -> CommandError {
+        let message = error_chain(&error);
+        match error {
+            PollError::Abandoned(run) => CommandError::failed(message)
+                .hint(format!("`{}` continues it", suggest::resume(&run))),
+            PollError::Engine(error) => error.into(),
+        }
+    }
+}
+
+impl From<LogError> for CommandError {
+    fn from(error: LogError) -> CommandError {
+        let command = CommandError::failed(error_chain(&error));
+        match error {
+            LogError::None { .. } => command.hint(
+                "logs stay on the machine of the run; `dispatch show` reads the rest from git",
+            ),
+            LogError::Unreadable(..) => command,
+        }
+    }
+}
+
+impl From<RequestError> for CommandError {
+    fn from(error: RequestError) -> CommandError {
+        let message = error_chain(&error);
+        match error {
+            RequestError::Busy(_) => CommandError::new(ExitStatus::Held, message)
+                .hint("it is landing or cleaning up; try again in a moment"),
+            RequestError::Engine(error) => error.into(),
+            _ => CommandError::failed(message),
+        }
+    }
+}
+
+impl From<RetryError> for CommandError {
+    fn from(error: RetryError) -> CommandError {
+        let message = error_chain(&error);
+        match error {
+            RetryError::Blocked { run, by, .. } => CommandError::failed(message)
+                .hint(format!("`{}` retries both", suggest::retry(&run, by))),
+            RetryError::NotEnded { run, .. } => CommandError::failed(message)
+                .hint(format!("`dispatch resume {run}` continues the run")),
+            RetryError::NoWorker { known, .. } => {
+                CommandError::failed(message).hint(format!("it has {}", known.join(", ")))
+            }
+            RetryError::Start(error) => error.into(),
+        }
     }
 }
 

@@ -29,7 +29,6 @@ mod mistyped;
 mod output;
 mod plan;
 mod plan_source;
-mod poll;
 mod prompt;
 mod repo_context;
 mod resolve;

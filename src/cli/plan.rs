@@ -9,11 +9,11 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use crate::base::text::{plural, terminal_safe};
 use crate::cli::error::{CommandError, CommandResult, ExitStatus};
-use crate::cli::plan_source::{Loaded, load_plan, render_counts};
+use crate::cli::plan_source::{Loaded, load_plan};
 use crate::cli::repo_context::RepoContext;
 use crate::config;
 use crate::config::variable::Overrides;
-use crate::plan::{self, Format, render_diagnostics};
+use crate::plan::{self, Format, render_counts, render_diagnostics};
 use crate::ui::Ui;
 
 /// Check, show and convert plans; nothing is run

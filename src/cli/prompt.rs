@@ -164,7 +164,7 @@ fn next(here: &RepoContext, loaded: Loaded, number: TaskNumber) -> Result<String
         ..
     } = loaded;
     if state.task(number).redispatched_for.is_none() {
-        state.tasks[number.index()].redispatched_for = state.assembly_conflict(number);
+        state.task_mut(number).redispatched_for = state.assembly_conflict(number);
     }
     let context = context(&here.repo, &state, settings, here.clock)?;
     let settings = &context.settings;

@@ -7,6 +7,8 @@ use clap::Args;
 use crate::base::clock::Clock;
 use crate::base::text::did_you_mean;
 use crate::cli::error::{CommandError, ExitStatus};
+pub(crate) use crate::engine::runs::find::DefaultRun;
+use crate::engine::runs::find::find_run;
 use crate::engine::runs::load::{Loaded, load};
 use crate::engine::runs::read::read_state;
 use crate::git::discover::DiscoverError;
@@ -14,7 +16,7 @@ use crate::git::{Repo, Store};
 use crate::journal::runs::{self, Holder, RunLock, Taken};
 use crate::model::ids::RunId;
 use crate::model::plan::{Plan, Task};
-use crate::model::run::{RunPhase, RunState};
+use crate::model::run::RunState;
 use crate::ui::Ui;
 
 /// The repository that a subcommand works in.
@@ -36,17 +38,6 @@ pub(crate) struct TaskName {
     pub(crate) run: Option<String>,
     /// The task, by number or tag
     pub(crate) task: String,
-}
-
-/// Selects a run when the command line names none.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum DefaultRun {
-    /// The run with the latest event.
-    Latest,
-    /// The latest run that has not ended with success, else the latest.
-    Unfinished,
-    /// The latest run with a candidate that has not landed, else the latest.
-    Unlanded,
 }
 
 impl RepoContext {
@@ -96,14 +87,7 @@ impl RepoContext {
         name: Option<&str>,
         default: DefaultRun,
     ) -> Result<RunId, CommandError> {
-        let runs: Vec<RunId> = runs::list(&self.store)?
-            .into_iter()
-            .map(|entry| entry.run)
-            .collect();
-        match name {
-            Some(name) => find_named(&runs, name),
-            None => self.find_default(&runs, default),
-        }
+        Ok(find_run(&self.repo, &self.store, name, default)?)
     }
 
     /// Finds a run, and prints its name if it was not given.
@@ -126,26 +110,6 @@ impl RepoContext {
     /// Returns `true` if the repository has a run.
     pub(crate) fn has_runs(&self) -> Result<bool, CommandError> {
         Ok(!runs::list(&self.store)?.is_empty())
-    }
-
-    fn find_default(&self, runs: &[RunId], default: DefaultRun) -> Result<RunId, CommandError> {
-        let none = || {
-            CommandError::failed("there is no run in this repository yet")
-                .hint("`dispatch run PLAN` starts one; `dispatch demo` shows an example")
-        };
-        let latest = runs.last().ok_or_else(none)?;
-        let fits = match default {
-            DefaultRun::Latest => return Ok(latest.clone()),
-            DefaultRun::Unfinished => is_unfinished,
-            DefaultRun::Unlanded => is_landable,
-        };
-        // Reading every old run would be slow; the default is among the newest.
-        for run in runs.iter().rev().take(NEWEST) {
-            if self.read_state(run).is_ok_and(|state| fits(&state)) {
-                return Ok(run.clone());
-            }
-        }
-        Ok(latest.clone())
     }
 
     /// Reads the state of a run.
@@ -180,17 +144,6 @@ impl RepoContext {
     }
 }
 
-/// The number of runs that are read to find the default one.
-const NEWEST: usize = 20;
-
-fn is_unfinished(state: &RunState) -> bool {
-    !matches!(state.phase, RunPhase::Ended(0)) && state.landed.is_none()
-}
-
-fn is_landable(state: &RunState) -> bool {
-    state.landed.is_none() && !state.candidates().is_empty()
-}
-
 fn held(run: &RunId, holder: Option<Holder>) -> CommandError {
     let who = holder.map_or_else(String::new, |holder| {
         format!(
@@ -203,32 +156,6 @@ fn held(run: &RunId, holder: Option<Holder>) -> CommandError {
         format!("another dispatch drives {run}{who}"),
     )
     .hint(format!("`dispatch status {run}` shows its progress"))
-}
-
-fn find_named(runs: &[RunId], name: &str) -> Result<RunId, CommandError> {
-    if let Some(run) = runs.iter().find(|run| run.as_str() == name) {
-        return Ok(run.clone());
-    }
-    let fits: Vec<&RunId> = runs
-        .iter()
-        .filter(|run| run.as_str().starts_with(name))
-        .collect();
-    match fits.as_slice() {
-        [run] => Ok((*run).clone()),
-        [] => {
-            let near = did_you_mean(name, runs.iter().map(RunId::as_str));
-            let error = CommandError::failed(format!("there is no run {name:?}"));
-            Err(match near {
-                Some(near) => error.hint(format!("did you mean {near}?")),
-                None => error.hint("`dispatch history` lists the runs"),
-            })
-        }
-        several => {
-            let names: Vec<&str> = several.iter().map(|run| run.as_str()).collect();
-            let message = format!("{name:?} matches several runs");
-            Err(CommandError::failed(message).hint(format!("name one of {}", names.join(", "))))
-        }
-    }
 }
 
 /// Finds a task by its number or tag.

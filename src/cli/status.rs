@@ -7,13 +7,13 @@ use crate::base::table::wrapped_table;
 use crate::base::text::{one_line, terminal_safe};
 use crate::cli::error::{CommandError, CommandResult, ExitStatus};
 use crate::cli::repo_context::{DefaultRun, RepoContext};
-use crate::engine::publish::{render_board_file, render_reports};
-use crate::journal::runs::{self, RunLock};
+use crate::engine::publish::{render_board_file, render_reports, report_value};
+use crate::engine::runs::standing::standing_view;
+use crate::journal::runs;
 use crate::model::run::{RunPhase, RunState};
 use crate::report::board::view::{BoardView, Standing};
 use crate::report::board::{json, text};
-use crate::report::completion::Completion;
-use crate::report::failure::FailureReport;
+use crate::report::history::{history_row, unreadable_row};
 use crate::ui::Ui;
 
 /// Show the state of a run: its tasks, conflicts and assembly
@@ -68,11 +68,7 @@ struct Shown {
 fn show(here: &RepoContext, name: Option<&str>) -> Result<Shown, CommandError> {
     let run = here.find_run(name, DefaultRun::Latest)?;
     let state = here.read_state(&run)?;
-    let mut view = BoardView::new(&state);
-    let over = matches!(state.phase, RunPhase::Ended(_));
-    if !over && !RunLock::is_held(&here.repo, &run) {
-        view.standing = Standing::Interrupted;
-    }
+    let view = standing_view(&here.repo, &state);
     Ok(Shown { state, view })
 }
 
@@ -120,15 +116,7 @@ pub(crate) fn report(args: ReportArgs, ui: &Ui) -> CommandResult {
     let here = RepoContext::open()?;
     let state = show(&here, args.run.as_deref())?.state;
     if args.json {
-        let value = match FailureReport::new(&state) {
-            Some(report) => json!({"version": 1, "kind": "failure", "report": report.value()}),
-            None => json!({
-                "version": 1,
-                "kind": "completion",
-                "report": Completion::new(&state).value(),
-            }),
-        };
-        ui.answer(&pretty(&value));
+        ui.answer(&pretty(&report_value(&state)));
         return Ok(ExitStatus::Ok);
     }
     let reports = render_reports(&state);
@@ -158,13 +146,8 @@ pub(crate) fn history(args: HistoryArgs, ui: &Ui) -> CommandResult {
     let mut rows = Vec::new();
     for entry in runs::list(&here.store)?.into_iter().rev() {
         match show(&here, Some(entry.run.as_str())) {
-            Ok(shown) => rows.push(row(&shown)),
-            // A damaged journal must not hide the others.
-            Err(error) => rows.push(json!({
-                "run": entry.run.as_str(),
-                "state": "unreadable",
-                "title": error.message,
-            })),
+            Ok(shown) => rows.push(history_row(&shown.state, &shown.view)),
+            Err(error) => rows.push(unreadable_row(entry.run.as_str(), &error.message)),
         }
     }
     if args.json {
@@ -206,22 +189,6 @@ fn render_history(rows: &[serde_json::Value], columns: usize) -> String {
         .chain(rows.iter().map(cells))
         .collect();
     wrapped_table(&rows, columns)
-}
-
-fn row(shown: &Shown) -> serde_json::Value {
-    let Shown { state, view } = shown;
-    json!({
-        "run": state.run.as_str(),
-        "title": state.plan.title(),
-        "state": view.standing.word(),
-        "started": state.started.to_string(),
-        "updated": state.updated.to_string(),
-        "base": state.base.to_string(),
-        "target": state.target,
-        "tasks": state.plan.tasks().len(),
-        "done": view.done(),
-        "landed": state.landed.as_ref().map(|landed| landed.to.to_string()),
-    })
 }
 
 /// Renders one JSON object with line breaks.

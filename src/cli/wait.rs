@@ -6,11 +6,10 @@ use clap::Args;
 
 use crate::base::clock::parse_duration;
 use crate::cli::error::{CommandError, CommandResult, ExitStatus};
-use crate::cli::poll::Poll;
 use crate::cli::repo_context::{DefaultRun, RepoContext, find_task};
+use crate::engine::runs::poll::{Poll, ended};
 use crate::model::ids::TaskNumber;
-use crate::model::run::{RunPhase, RunState};
-use crate::model::task_state::TaskPhase;
+use crate::model::run::RunState;
 use crate::report::board::text;
 use crate::report::board::view::BoardView;
 use crate::report::suggest;
@@ -42,12 +41,12 @@ pub(crate) fn run(args: WaitArgs, ui: &Ui) -> CommandResult {
     let task = task.map(|name| find_task(&plan, name)).transpose()?;
     let task = task.map(|task| task.number);
     let started = Instant::now();
-    let mut poll = Poll::new(&here, &run);
+    let mut poll = Poll::new(&here.repo, &here.store, &run);
     loop {
-        let state = poll.next()?;
-        if let Some(exit) = result(state, task) {
+        let state = poll.wait()?;
+        if let Some(code) = ended(state, task) {
             ui.status(&sentence(state, task));
-            return Ok(exit);
+            return Ok(ExitStatus::of_run(code));
         }
         if args
             .timeout
@@ -57,27 +56,6 @@ pub(crate) fn run(args: WaitArgs, ui: &Ui) -> CommandResult {
                 .hint(format!("`{}` shows its progress", suggest::status(&run))));
         }
     }
-}
-
-/// Returns the exit code once the run or the task has ended.
-fn result(state: &RunState, task: Option<TaskNumber>) -> Option<ExitStatus> {
-    let ended = match state.phase {
-        RunPhase::Ended(code) => Some(ExitStatus::of_run(code)),
-        _ => None,
-    };
-    let Some(task) = task else { return ended };
-    match state.task(task).phase {
-        TaskPhase::Done => Some(ExitStatus::Ok),
-        TaskPhase::Skipped { .. } | TaskPhase::Cancelled => Some(ExitStatus::TaskFailed),
-        // One commit of the journal holds a failure and the decision to retry, unless the run
-        // decides nothing at the moment.
-        TaskPhase::Failed if decides(state) => Some(ExitStatus::TaskFailed),
-        _ => ended.map(|_| ExitStatus::TaskFailed),
-    }
-}
-
-fn decides(state: &RunState) -> bool {
-    state.phase == RunPhase::Running && state.shortage.is_none()
 }
 
 fn sentence(state: &RunState, task: Option<TaskNumber>) -> String {

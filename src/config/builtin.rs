@@ -24,11 +24,13 @@ pub struct KnownAgent {
 pub const AGENTS: &[KnownAgent] = &[
     agent("claude", "claude"),
     agent("codex", "codex"),
+    agent("copilot", "copilot"),
     agent("gemini", "gemini"),
     agent("opencode", "opencode"),
     agent("aider", "aider"),
     agent("goose", "goose"),
     agent("cursor", "cursor-agent"),
+    agent("antigravity", "agy"),
 ];
 
 /// Agents that start at the same moment trip over their own settings file and over limits of their
@@ -45,11 +47,13 @@ pub fn workers() -> BTreeMap<String, Worker> {
         profile(SHELL, "", PromptBy::File, Dialect::Text, ""),
         claude(),
         codex(),
+        copilot(),
         gemini(),
         opencode(),
         aider(),
         goose(),
         cursor(),
+        antigravity(),
     ];
     all.into_iter().map(|w| (w.name.clone(), w)).collect()
 }
@@ -99,6 +103,20 @@ fn codex() -> Worker {
         "OPENAI_API_KEY OPENAI_BASE_URL CODEX_API_KEY CODEX_HOME",
     );
     permitting("workspace-write", worker)
+}
+
+/// Without `--allow-all-tools` it refuses every tool that would have to ask, and reports success. Its
+/// file tools stay inside the worktree and the folder for temporary files; commands do not.
+fn copilot() -> Worker {
+    profile(
+        "copilot",
+        "copilot --output-format json --allow-all-tools --no-ask-user --no-auto-update \
+         --model {model}",
+        PromptBy::Stdin,
+        Dialect::Copilot,
+        "COPILOT_GITHUB_TOKEN GH_TOKEN GITHUB_TOKEN COPILOT_HOME COPILOT_MODEL \
+         COPILOT_PROVIDER_BASE_URL COPILOT_PROVIDER_API_KEY",
+    )
 }
 
 /// A new worktree is an untrusted folder, so trust is skipped; the default mode has no write tools.
@@ -164,4 +182,17 @@ fn cursor() -> Worker {
         Dialect::Claude,
         "CURSOR_API_KEY",
     )
+}
+
+/// Its own limit of five minutes would cut the work short and report success.
+fn antigravity() -> Worker {
+    let worker = profile(
+        "antigravity",
+        "agy -p {prompt} --output-format stream-json --mode {permission_mode} \
+         --print-timeout 24h --model {model}",
+        PromptBy::Argument,
+        Dialect::Antigravity,
+        "GOOGLE_CLOUD_PROJECT AGY_CLI_DISABLE_AUTO_UPDATE",
+    );
+    permitting("accept-edits", worker)
 }

@@ -410,7 +410,7 @@ fn flags_and_variables_are_named_when_they_are_wrong() {
     error: --set: unknown table "nowhere"
     hint: write table.key; valid tables are run, prompt, worktree, retry, failure, conflicts, assemble, resolve, board, notify, sandbox, github
     error: --worker: unknown worker "absent"
-    hint: known workers are aider, claude, codex, cursor, gemini, goose, opencode, shell; or add [workers.absent]
+    hint: known workers are aider, antigravity, claude, codex, copilot, cursor, gemini, goose, opencode, shell; or add [workers.absent]
     error: DISPATCH_RUN_TIMEOUT: invalid duration "soon"
     hint: write it like "90s", "30m", "2h" or "1h30m"
     error: DISPATCH_RUN_MAX_LOG: invalid size -4

@@ -14,7 +14,8 @@ worker_keys! {
     /// The way the prompt arrives: as a "file" (DISPATCH_PROMPT_FILE names it), on "stdin" or as an
     /// "argument".
     prompt: PromptBy,
-    /// The format of its output: "text", "claude", "codex", "gemini", "opencode", "aider" or "goose".
+    /// The format of its output: "text", "claude", "codex", "gemini", "opencode", "aider", "goose",
+    /// "copilot" or "antigravity".
     dialect: Dialect,
     /// The model, in the agent's words; "" leaves the choice to the agent.
     model: Maybe<Text>,

@@ -7,6 +7,7 @@
 
 use std::collections::HashMap;
 
+use crate::conflicts::pair_table::PairTable;
 use crate::merge::oid::Oid;
 
 /// A set of branches, one bit each.
@@ -60,7 +61,7 @@ pub(super) struct BaseWalk {
     children: HashMap<Oid, Vec<u32>>,
     /// The set of the commit visited last.
     last: u32,
-    table: Vec<u32>,
+    table: PairTable,
     lists: Vec<Vec<Oid>>,
     /// The list that results from adding a commit to another one.
     longer: HashMap<(u32, Oid), u32>,
@@ -83,7 +84,7 @@ impl BaseWalk {
             indexes: HashMap::new(),
             children: HashMap::new(),
             last: 0,
-            table: vec![0; tips.len() * tips.len().saturating_sub(1) / 2],
+            table: PairTable::new(tips.len()),
             lists: vec![Vec::new()],
             longer: HashMap::new(),
             most_common: None,
@@ -108,7 +109,7 @@ impl BaseWalk {
 
     /// Returns the table of all pairs with indexes of lists, the lists of merge bases, and the
     /// newest commit below the most branches.
-    pub(super) fn into_bases(self) -> (Vec<u32>, Vec<Vec<Oid>>, Option<Oid>) {
+    pub(super) fn into_bases(self) -> (PairTable, Vec<Vec<Oid>>, Option<Oid>) {
         let most_common = self.most_common.map(|(_, commit)| commit);
         (self.table, self.lists, most_common)
     }
@@ -164,14 +165,13 @@ impl BaseWalk {
                 others.remove_all(&self.sets[*child as usize]);
             }
             for b in others.iter().filter(|b| *b > a) {
-                let pair = b * (b - 1) / 2 + a;
-                let old = self.table[pair];
+                let old = self.table.get(a, b);
                 let new = match last {
                     Some((known, new)) if known == old => new,
                     _ => self.with(old, commit),
                 };
                 last = Some((old, new));
-                self.table[pair] = new;
+                self.table.set(a, b, new);
             }
         }
     }

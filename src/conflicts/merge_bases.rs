@@ -1,6 +1,7 @@
 //! The merge bases of every pair of branches, from one walk over their history.
 
 use crate::conflicts::base_walk::BaseWalk;
+use crate::conflicts::pair_table::PairTable;
 use crate::merge::answer::Lineage;
 use crate::merge::oid::Oid;
 
@@ -32,7 +33,7 @@ pub(super) struct SharedBase {
 pub(super) struct MergeBases {
     known: Vec<bool>,
     /// For every pair the index of its merge bases in `lists`.
-    table: Vec<u32>,
+    table: PairTable,
     lists: Vec<Vec<Oid>>,
     most_common: Option<Oid>,
 }
@@ -42,7 +43,7 @@ impl MergeBases {
     pub(super) fn all(base: Oid, branches: usize) -> MergeBases {
         MergeBases {
             known: vec![true; branches],
-            table: vec![0; count_pairs(branches)],
+            table: PairTable::new(branches),
             lists: vec![vec![base]],
             most_common: Some(base),
         }
@@ -99,7 +100,7 @@ impl MergeBases {
     /// Returns all best common ancestors of two different branches; `None` if they are not known.
     pub(super) fn best(&self, a: usize, b: usize) -> Option<&[Oid]> {
         let known = self.known[a] && self.known[b];
-        let list = known.then(|| self.table[pair_index(a, b)])?;
+        let list = known.then(|| self.table.get(a, b))?;
         Some(&self.lists[list as usize])
     }
 
@@ -107,9 +108,8 @@ impl MergeBases {
     pub(super) fn shared(&self) -> Vec<SharedBase> {
         let count = self.known.len();
         let mut sharers: Vec<Option<(Vec<bool>, usize)>> = vec![None; self.lists.len()];
-        // In the order of the table, which is read fastest.
-        for (a, b) in (0..count).flat_map(|b| (0..b).map(move |a| (a, b))) {
-            let list = self.table[pair_index(a, b)] as usize;
+        for (a, b, list) in self.table.iter() {
+            let list = list as usize;
             if self.lists[list].len() == 1 && self.known[a] && self.known[b] {
                 let (is_sharer, pairs) = sharers[list].get_or_insert((vec![false; count], 0));
                 (is_sharer[a], is_sharer[b]) = (true, true);
@@ -146,12 +146,6 @@ pub(super) fn pairs(count: usize) -> impl Iterator<Item = (usize, usize)> {
 
 fn count_pairs(branches: usize) -> usize {
     branches * branches.saturating_sub(1) / 2
-}
-
-/// Returns the index of a pair in a table of all pairs of different branches.
-fn pair_index(a: usize, b: usize) -> usize {
-    let (low, high) = (a.min(b), a.max(b));
-    high * (high - 1) / 2 + low
 }
 
 #[cfg(test)]

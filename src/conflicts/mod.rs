@@ -92,6 +92,7 @@ mod multiway_risk;
 mod name_collisions;
 mod options;
 mod pair;
+mod pair_table;
 mod progress;
 mod prune;
 mod reproduce;

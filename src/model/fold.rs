@@ -1,6 +1,7 @@
 //! Folds events into the state of a run: only [`RunState::apply`] changes it.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -31,11 +32,12 @@ impl RunState {
         self.apply(recorded);
         self.plan = plan;
         let count = self.plan.tasks().len();
-        self.tasks.resize_with(count, || TaskState::new(true, 0));
+        self.tasks
+            .resize_with(count, || Arc::new(TaskState::new(true, 0)));
         for edit in edits {
             let Some(number) = edit.task else { continue };
             let variants = self.plan.task(number).variant_count();
-            let task = &mut self.tasks[number.index()];
+            let task = self.task_mut(number);
             match edit.kind {
                 FindingKind::Changed | FindingKind::Downstream | FindingKind::Added => {
                     task.restart_after_edit(variants)
@@ -113,7 +115,7 @@ impl RunState {
                 self.setup.reset();
                 self.worker_health.reset_access();
                 self.request_retry(*task);
-                let task = &mut self.tasks[task.index()];
+                let task = self.task_mut(*task);
                 let keep = |slot: &mut Option<String>, new: &Option<String>| {
                     *slot = new.clone().or(slot.take());
                 };
@@ -160,7 +162,7 @@ impl RunState {
                 candidate,
                 stat,
             } => self.accept_resolution(*task, *candidate, *stat),
-            Event::ResolutionClosed { task } => self.tasks[task.index()].open_resolution = None,
+            Event::ResolutionClosed { task } => self.task_mut(*task).open_resolution = None,
             Event::ResolutionAborted { task } => self.abort_resolution(*task),
             event => self.apply_to_task(event, recorded.time),
         }
@@ -185,7 +187,7 @@ impl RunState {
             }
             _ => {}
         }
-        let task = &mut self.tasks[number.index()];
+        let task = self.task_mut(number);
         match event {
             Event::AttemptStarting {
                 attempt,
@@ -338,13 +340,13 @@ impl RunState {
     }
 
     fn skip(&mut self, number: TaskNumber, cascade: bool) {
-        self.tasks[number.index()].set_phase(TaskPhase::Skipped {
+        self.task_mut(number).set_phase(TaskPhase::Skipped {
             satisfied: !cascade,
         });
-        self.tasks[number.index()].explicitly_skipped = true;
+        self.task_mut(number).explicitly_skipped = true;
         for dependent in self.downstream(number) {
             let is_cut_off = self.is_cut_off(dependent, number);
-            let task = &mut self.tasks[dependent.index()];
+            let task = self.task_mut(dependent);
             match task.phase {
                 TaskPhase::Done => {}
                 _ if cascade => task.set_phase(TaskPhase::Skipped { satisfied: false }),
@@ -369,6 +371,7 @@ impl RunState {
             for variant in task.variant_numbers() {
                 let has_failed = *task.phase_of(variant) == TaskPhase::Failed;
                 if has_failed && task.hit_quota_of(variant, worker) {
+                    let task = Arc::make_mut(task);
                     task.set_phase_of(variant, TaskPhase::Queued);
                     task.note = None;
                 }

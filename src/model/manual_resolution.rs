@@ -34,7 +34,7 @@ impl RunState {
 
     pub(super) fn open_resolution(&mut self, number: TaskNumber, worktree: &str) {
         let conflict = self.assembly_conflict(number);
-        self.tasks[number.index()].open_resolution = conflict.map(|conflict| OpenResolution {
+        self.task_mut(number).open_resolution = conflict.map(|conflict| OpenResolution {
             conflict,
             worktree: worktree.to_owned(),
         });
@@ -47,7 +47,7 @@ impl RunState {
         candidate: Oid,
         stat: Option<ChangeStat>,
     ) {
-        let task = &mut self.tasks[number.index()];
+        let task = self.task_mut(number);
         if let Some(resolving) = &task.open_resolution {
             let conflict = resolving.conflict.clone();
             task.manual_resolution = Some(ManualResolution {
@@ -57,7 +57,7 @@ impl RunState {
             });
         }
         for dependent in self.downstream(number) {
-            let task = &mut self.tasks[dependent.index()];
+            let task = self.task_mut(dependent);
             if matches!(task.phase, TaskPhase::DependenciesConflict { .. }) {
                 task.unblock();
             }
@@ -66,7 +66,7 @@ impl RunState {
     }
 
     pub(super) fn abort_resolution(&mut self, number: TaskNumber) {
-        let task = &mut self.tasks[number.index()];
+        let task = self.task_mut(number);
         task.open_resolution = None;
         task.manual_resolution = None;
         self.redispatch_suspended = true;

@@ -52,7 +52,7 @@ impl RunState {
     /// Queues a task again because its candidate conflicts with others.
     pub(super) fn redispatch(&mut self, number: TaskNumber) {
         let conflict = self.assembly_conflict(number);
-        let task = &mut self.tasks[number.index()];
+        let task = self.task_mut(number);
         task.redispatched_for = conflict;
         task.redispatches += 1;
         task.suspend_variants();
@@ -61,7 +61,7 @@ impl RunState {
 
     /// Restores the earlier candidate after a failed re-dispatch.
     pub(super) fn fail_redispatch(&mut self, number: TaskNumber) {
-        let task = &mut self.tasks[number.index()];
+        let task = self.task_mut(number);
         let Some(conflict) = task.redispatched_for.take() else {
             return;
         };
@@ -93,9 +93,9 @@ impl RunState {
     pub(super) fn request_retry(&mut self, number: TaskNumber) {
         let conflict = self.assembly_conflict(number);
         for dependent in self.restarted_with(number) {
-            self.tasks[dependent.index()].requeue();
+            self.task_mut(dependent).requeue();
         }
-        let task = &mut self.tasks[number.index()];
+        let task = self.task_mut(number);
         task.requeue();
         task.redispatched_for = conflict;
         task.cancelled = false;
@@ -118,7 +118,7 @@ impl RunState {
     /// Queues the tasks built on this one, which contain its old candidate.
     pub(super) fn requeue_built_on(&mut self, number: TaskNumber) {
         for dependent in self.restarted_with(number) {
-            let task = &mut self.tasks[dependent.index()];
+            let task = self.task_mut(dependent);
             // The user did not ask for this, so the count against `[retry] conflict` stays.
             let redispatches = task.redispatches;
             task.requeue();

@@ -3,6 +3,7 @@
 //! [`crate::model::status`] derives statuses and candidates from it.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -48,8 +49,8 @@ pub struct RunState {
     pub seq: u64,
     /// The phase of the run.
     pub phase: RunPhase,
-    /// The state of each task, in plan order.
-    pub tasks: Vec<TaskState>,
+    /// The state of each task, in plan order; clones of the run share those that do not change.
+    pub tasks: Vec<Arc<TaskState>>,
     /// The conflicts among the candidates.
     pub conflicts: Vec<TaskConflict>,
     /// The health of the workers.
@@ -129,7 +130,7 @@ impl RunState {
         let tasks = plan
             .tasks()
             .iter()
-            .map(|task| TaskState::new(chosen(task.number), task.variant_count()))
+            .map(|task| Arc::new(TaskState::new(chosen(task.number), task.variant_count())))
             .collect();
         Some(RunState {
             run,
@@ -184,5 +185,10 @@ impl RunState {
     /// Returns the state of one task.
     pub fn task(&self, number: TaskNumber) -> &TaskState {
         &self.tasks[number.index()]
+    }
+
+    /// Returns the state of one task to change it.
+    pub fn task_mut(&mut self, number: TaskNumber) -> &mut TaskState {
+        Arc::make_mut(&mut self.tasks[number.index()])
     }
 }

@@ -158,7 +158,7 @@ impl RunState {
         }
         let passed =
             |task: &TaskState| matches!(task.phase, TaskPhase::Done | TaskPhase::Skipped { .. });
-        if !self.tasks.iter().all(passed) {
+        if !self.tasks.iter().all(|task| passed(task)) {
             return 3;
         }
         match &self.integration {

@@ -128,7 +128,7 @@ mod tests {
             added: 7,
             removed: 3,
         };
-        state.tasks[1].manual_resolution = Some(ManualResolution {
+        state.task_mut(two).manual_resolution = Some(ManualResolution {
             candidate: candidate(20),
             conflict: AssemblyConflict {
                 chain_tip: candidate(10),

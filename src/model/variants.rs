@@ -302,7 +302,7 @@ impl RunState {
     /// Returns the state in which an attempt of a task offers its candidate.
     pub fn offering(&self, task: TaskNumber, attempt: AttemptNumber) -> RunState {
         let mut offering = self.clone();
-        let task = &mut offering.tasks[task.index()];
+        let task = offering.task_mut(task);
         task.candidate_attempt = task.place_of(attempt);
         task.phase = TaskPhase::Done;
         task.manual_resolution = None;

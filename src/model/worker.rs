@@ -138,6 +138,10 @@ pub enum Dialect {
     Aider,
     /// goose, `run --output-format stream-json -q`.
     Goose,
+    /// GitHub Copilot CLI, `-p … --output-format json`.
+    Copilot,
+    /// Antigravity CLI, `agy -p … --output-format stream-json`.
+    Antigravity,
 }
 
 impl Dialect {
@@ -151,6 +155,8 @@ impl Dialect {
             Dialect::Opencode => "opencode",
             Dialect::Aider => "aider",
             Dialect::Goose => "goose",
+            Dialect::Copilot => "copilot",
+            Dialect::Antigravity => "antigravity",
         }
     }
 }

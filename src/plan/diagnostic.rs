@@ -4,6 +4,7 @@ use std::ops::Range;
 
 pub use crate::base::excerpt::Severity;
 use crate::base::excerpt::{self, Excerpt};
+use crate::base::text::plural;
 use crate::plan::Source;
 use crate::plan::span::line_bounds;
 
@@ -152,4 +153,14 @@ fn render_one(source: &Source, diagnostic: &Diagnostic) -> String {
         &at,
         diagnostic.hint.as_deref(),
     )
+}
+
+/// Renders `2 errors, 1 warning`; empty without diagnostics.
+pub fn render_counts(diagnostics: &[Diagnostic]) -> String {
+    let errors = diagnostics.iter().filter(|found| found.is_error()).count();
+    let warnings = diagnostics.len() - errors;
+    let counts = [(errors, "error"), (warnings, "warning")];
+    let shown = counts.iter().filter(|(count, _)| *count > 0);
+    let shown: Vec<_> = shown.map(|(count, noun)| plural(*count, noun)).collect();
+    shown.join(", ")
 }

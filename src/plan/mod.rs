@@ -27,7 +27,7 @@ mod validate;
 mod wire;
 
 use crate::plan::collector::{Collector, RawDiagnostic};
-pub use diagnostic::{Code, Diagnostic, Severity, render_diagnostics};
+pub use diagnostic::{Code, Diagnostic, Severity, render_counts, render_diagnostics};
 use validate::ParseContext;
 
 /// The maximum size of a plan's text, in bytes.

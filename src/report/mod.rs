@@ -4,6 +4,8 @@ pub mod board;
 pub mod completion;
 pub mod conflict_suggestion;
 pub mod failure;
+pub mod history;
+pub mod landing;
 pub mod notification;
 pub mod pull_request;
 pub mod recovery_table;

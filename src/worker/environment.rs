@@ -241,6 +241,8 @@ fn of_dialect(dialect: Dialect) -> &'static [&'static str] {
         Dialect::Opencode => &["OPENCODE_*", "ANTHROPIC_*", "OPENAI_*", "GEMINI_*"],
         Dialect::Aider => &["AIDER_*", "ANTHROPIC_*", "OPENAI_*", "GEMINI_*"],
         Dialect::Goose => &["GOOSE_*", "ANTHROPIC_*", "OPENAI_*", "GOOGLE_*"],
+        Dialect::Copilot => &["COPILOT_*", "GH_*", "GITHUB_TOKEN"],
+        Dialect::Antigravity => &["AGY_*", "GOOGLE_*"],
     }
 }
 

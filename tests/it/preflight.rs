@@ -441,7 +441,7 @@ fn a_worker_that_cannot_work_is_refused() {
       |
     2 |    - worker: nobody
       |              ^^^^^^
-    hint: known workers: aider, claude, codex, cursor, gemini, ghost, goose, opencode, shell
+    hint: known workers: aider, antigravity, claude, codex, copilot, cursor, gemini, ghost, goose, opencode, shell
     exit 2
     ");
     insta::assert_snapshot!(refused_plan(&scene, "1. A\n   - worker: ghost\n"), @r#"

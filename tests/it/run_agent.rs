@@ -113,13 +113,24 @@ fn what_an_agent_says_decides_whatever_its_exit_code() {
         "goose-turns",
         "goose-credits",
         "goose-cut",
+        "copilot-success",
+        "copilot-denied",
+        "copilot-err-400",
+        "copilot-err-401",
+        "copilot-err-429",
+        "copilot-err-500",
+        "antigravity-work",
+        "antigravity-denied",
+        "antigravity-timeout",
+        "antigravity-auth",
+        "antigravity-quota",
     ];
     let scene = run_all(&outputs);
     let told = (1..).zip(outputs);
     let told = told.map(|(number, name)| format!("{name}: {}", told_of(&scene, number)));
     insta::assert_snapshot!(told.collect::<Vec<_>>().join("\n"), @r#"
     claude-success: DONE - | Done. Files created: a.txt. Decisions: none. Issues: none. | - | cost 0.0016
-    claude-denied: FAILED blocker | permission refused: Write a.txt (blocker) | the agent's output: permission refused | cost 0.0016
+    claude-denied: FAILED blocker | permission refused: Bash make a.txt (blocker) | the agent's output: permission refused | cost 0.0016
     claude-commit-refused: DONE - | Wrote a.txt; I could not commit it. | - | cost 0.25
     claude-max-turns: FAILED logic | Reached maximum number of turns (1) (logic error) | the agent's output: max-turns | cost 0.0008
     claude-budget: FAILED logic | Reached maximum budget ($0.0001) (logic error) | the agent's output: max-budget | cost 0.0008
@@ -156,6 +167,17 @@ fn what_an_agent_says_decides_whatever_its_exit_code() {
     goose-turns: FAILED logic | I've reached the maximum number of actions I can do without user input. Would you like me to continue? (logic error) | the agent's output: max-turns | cost null
     goose-credits: FAILED blocker | Please add credits to your account, then resend your message to continue. (blocker) | the agent's output: credits | cost null
     goose-cut: FAILED transient | the agent's output is truncated (transient error) | the output ends without a final result | cost null
+    copilot-success: DONE - | Done. Files created: a.txt. | - | cost null
+    copilot-denied: FAILED blocker | permission refused: bash printf '%s\n' 'alpha' > a.txt (blocker) | the agent's output: permission refused | cost null
+    copilot-err-400: FAILED blocker | Failed to get response from the AI model; retried 5 times (total retry wait time: 57.18 seconds) Last error:… (blocker) | the agent's output: "check your plan and billing details" | cost null
+    copilot-err-401: FAILED blocker | Authentication failed with provider at http://127.0.0.1:8787/v1 (HTTP 401). Check your COPILOT_PROVIDER_API_K… (blocker) | the agent's output: authentication, status 401 | cost null
+    copilot-err-429: FAILED transient | Failed to get response from the AI model; retried 5 times (total retry wait time: 55.03 seconds) Last… (transient error) | the agent's output: status 429 | cost null
+    copilot-err-500: FAILED transient | Failed to get response from the AI model; retried 5 times (total retry wait time: 17.02 seconds) Last… (transient error) | the agent's output: status 500 | cost null
+    antigravity-work: DONE - | Wrote a.txt. | - | cost null
+    antigravity-denied: FAILED blocker | permission refused: run cargo test (blocker) | the agent's output: permission refused | cost null
+    antigravity-timeout: FAILED transient | the answer is incomplete: print timeout (transient error) | the agent's output: timeout | cost null
+    antigravity-auth: FAILED blocker | authentication required: not signed in (blocker) | the agent's output: "authentication required" | cost null
+    antigravity-quota: QUEUED - |  | the agent's output: "individual quota reached" | cost null
     "#);
     let report = scene.dispatch(&["report", "--markdown"]).expect(0).out;
     let of_report = |word: &str| {
@@ -165,10 +187,11 @@ fn what_an_agent_says_decides_whatever_its_exit_code() {
             .unwrap()
             .replace(&scene.run_name(), "<run>")
     };
-    insta::assert_snapshot!(of_report("Cost"), @"- Cost: $0.2871 (14,000 tokens in (4,140 from a cache), 1,163 tokens out); unknown for #12, #13, #14, #15, #16, #17, #18, #19, #20, #21, #22, #23, #24, #25, #26, #28, #30, #32, #33, #34, #35, #36, #37, #38");
+    insta::assert_snapshot!(of_report("Cost"), @"- Cost: $0.2871 (42,200 tokens in (30,540 from a cache), 1,319 tokens out); unknown for #12, #13, #14, #15, #16, #17, #18, #19, #20, #21, #22, #23, #24, #25, #26, #28, #30, #32, #33, #34, #35, #36, #37, #38, #39, #40, #41, #42, #43, #44, #45, #46, #47, #48, #49");
     let notices = scene.json()["notices"].as_array().unwrap().clone();
     let notices: Vec<&str> = notices.iter().map(|said| said.as_str().unwrap()).collect();
     insta::assert_snapshot!(notices.join("\n").replace(&scene.run_name(), "<run>"), @r"
+    antigravity-quota is parked until 2026-11-22 12:48 UTC: Individual quota reached. Resets in 3h34m13s.
     claude-limit is parked until 2026-11-22 11:00 UTC: You've hit your limit · resets 11am (UTC)
     codex-limit is parked until 2026-11-22 22:03 UTC: You've hit your usage limit. Visit https://example.com/usage to purchase more credits or try again at Nov 22nd, 2026 10:03 PM.
     continue then with `dispatch resume <run>`, or immediately with `--unpark`

@@ -42,17 +42,19 @@ fn they_are_listed_with_what_is_installed_and_only_known_agents_are_asked() {
     let before = scene.fingerprint();
     let listed = scene.dispatch(&["workers"]).expect(0);
     insta::assert_snapshot!(listed.out, @r"
-    WORKER            PROFILE     PROGRAM          VERSION                   DIALECT   PROMPT    LIMITS
-    aider             built-in    aider            not installed             aider     file      timeout 2h, stall_timeout 30m, stagger 500ms
-    claude (default)  changed     claude           2.1.330                   claude    stdin     timeout 45m, stall_timeout 30m, stagger 500ms, then codex
-    codex             built-in    codex            0.169.0                   codex     stdin     timeout 2h, stall_timeout 30m, stagger 500ms
-    cursor            built-in    cursor-agent     not installed             claude    argument  timeout 2h, stall_timeout 30m, stagger 500ms
-    gemini            built-in    gemini           unknown (exit status: 3)  gemini    argument  timeout 2h, stall_timeout 30m, stagger 500ms
-    goose             built-in    goose            not installed             goose     file      timeout 2h, stall_timeout 30m, stagger 500ms
-    mine              configured  mine             installed                 text      file      timeout 2h, stall_timeout 30m
-    opencode          built-in    opencode         not installed             opencode  argument  timeout 2h, stall_timeout 30m, stagger 500ms
-    shell             built-in    the task's run   -                         text      file      timeout 2h, stall_timeout 30m
-    theirs            configured  {worktree}/tool  -                         text      file      timeout 2h, stall_timeout 30m
+    WORKER            PROFILE     PROGRAM          VERSION                   DIALECT      PROMPT    LIMITS
+    aider             built-in    aider            not installed             aider        file      timeout 2h, stall_timeout 30m, stagger 500ms
+    antigravity       built-in    agy              not installed             antigravity  argument  timeout 2h, stall_timeout 30m, stagger 500ms
+    claude (default)  changed     claude           2.1.330                   claude       stdin     timeout 45m, stall_timeout 30m, stagger 500ms, then codex
+    codex             built-in    codex            0.169.0                   codex        stdin     timeout 2h, stall_timeout 30m, stagger 500ms
+    copilot           built-in    copilot          not installed             copilot      stdin     timeout 2h, stall_timeout 30m, stagger 500ms
+    cursor            built-in    cursor-agent     not installed             claude       argument  timeout 2h, stall_timeout 30m, stagger 500ms
+    gemini            built-in    gemini           unknown (exit status: 3)  gemini       argument  timeout 2h, stall_timeout 30m, stagger 500ms
+    goose             built-in    goose            not installed             goose        file      timeout 2h, stall_timeout 30m, stagger 500ms
+    mine              configured  mine             installed                 text         file      timeout 2h, stall_timeout 30m
+    opencode          built-in    opencode         not installed             opencode     argument  timeout 2h, stall_timeout 30m, stagger 500ms
+    shell             built-in    the task's run   -                         text         file      timeout 2h, stall_timeout 30m
+    theirs            configured  {worktree}/tool  -                         text         file      timeout 2h, stall_timeout 30m
     ");
     before.assert_same(&scene.fingerprint());
     assert!(!scene.root.join("home/was-called").exists());
@@ -77,7 +79,7 @@ fn they_are_listed_with_what_is_installed_and_only_known_agents_are_asked() {
     version "2.1.330"
     default true
     profile "changed"
-    limits {"concurrency":null,"max_cost":null,"max_turns":null,"stagger":"500ms","stall_timeout":"30m","timeout":"45m"}
+    limits {"timeout":"45m","stall_timeout":"30m","max_turns":null,"max_cost":null,"concurrency":null,"stagger":"500ms"}
     fallback ["codex"]
     "#);
 }

@@ -186,12 +186,16 @@ impl Program {
     /// When it cannot be started.
     pub fn spawn_detached(&self, output: File) -> io::Result<u32> {
         let errors = output.try_clone()?;
-        self.command()
+        let mut child = self
+            .command()
             .stdin(Stdio::null())
             .stdout(Stdio::from(output))
             .stderr(Stdio::from(errors))
-            .spawn()
-            .map(|child| child.id())
+            .spawn()?;
+        let pid = child.id();
+        // A process that lives on, such as a server, must not keep its ended children.
+        std::thread::spawn(move || drop(child.wait()));
+        Ok(pid)
     }
 
     /// Runs it on the user's terminal until it exits.

@@ -14,9 +14,11 @@ use crate::cli::conflicts::results::Results;
 use crate::cli::conflicts::subject::Subject;
 use crate::cli::conflicts::{explain, pair_arg, table};
 use crate::cli::error::{CommandError, CommandResult, ExitStatus};
-use crate::conflicts::{Branch, DIVERGED_MERGES, Detector, Options, Reproduction, SEQUENCE_MERGES};
+use crate::conflicts::{
+    Branch, DIVERGED_MERGES, Detection, Detector, Options, Reproduction, SEQUENCE_MERGES,
+};
 use crate::engine::EngineError;
-use crate::engine::candidates::conflicts::{conflict_between, conflicts_in, order_of_assembly};
+use crate::engine::candidates::conflicts::{compare_candidates, conflict_between};
 use crate::git::{Repo, Store, StoreError};
 use crate::merge::oid::Oid;
 use crate::merge::verdict::{PairVerdict, Verdict};
@@ -152,34 +154,29 @@ fn exit(is_clean: bool) -> ExitStatus {
     }
 }
 
-/// Judges all pairs, and searches conflicts of more than two branches. The branches that a run's
-/// assembly would merge are searched completely, because it does the same merges.
+/// Judges all pairs, and searches conflicts of more than two branches.
 fn search(
     detector: &mut Detector,
     subject: &Subject,
     is_complete: bool,
 ) -> Result<Results, EngineError> {
-    let mut detection = detector.update(&subject.branches)?;
-    let mut suggestions = HashMap::new();
-    let mut order: Vec<usize> = (0..subject.branches.len()).collect();
-    if let Some(run) = &subject.run {
-        let conflicts = conflicts_in(&run.context, &run.state, &detection)?;
-        let advice = conflicts.iter().map(|conflict| {
-            let advice = suggestion(&run.state, conflict);
-            (conflict.pair(), advice)
-        });
-        suggestions.extend(advice);
-        order = order_of_assembly(&run.context, &run.state, &conflicts)?;
-    }
-    let mut pairs = detection.pairs.iter();
-    let budget = if is_complete || subject.run.is_some() {
-        usize::MAX
-    } else if pairs.any(|pair| pair.bases.first() != detection.base.as_ref()) {
-        DIVERGED_MERGES
-    } else {
-        SEQUENCE_MERGES
+    let (detection, multiway, suggestions) = match &subject.run {
+        Some(run) => {
+            let found = compare_candidates(&run.context, &run.state, detector)?;
+            let advice = found.conflicts.iter().map(|conflict| {
+                let advice = suggestion(&run.state, conflict);
+                (conflict.pair(), advice)
+            });
+            (found.detection, found.multiway, advice.collect())
+        }
+        None => {
+            let mut detection = detector.update(&subject.branches)?;
+            let order: Vec<usize> = (0..subject.branches.len()).collect();
+            let budget = budget(&detection, is_complete);
+            let multiway = detector.multiway_conflicts(&mut detection, &order, budget)?;
+            (detection, multiway, HashMap::new())
+        }
     };
-    let multiway = detector.multiway_conflicts(&mut detection, &order, budget)?;
     Ok(Results {
         detection,
         multiway,
@@ -188,6 +185,18 @@ fn search(
         reproductions: HashMap::new(),
         hidden: 0,
     })
+}
+
+/// Returns the number of merges that the search for conflicts of more than two branches may run.
+fn budget(detection: &Detection, is_complete: bool) -> usize {
+    let mut pairs = detection.pairs.iter();
+    if is_complete {
+        usize::MAX
+    } else if pairs.any(|pair| pair.bases.first() != detection.base.as_ref()) {
+        DIVERGED_MERGES
+    } else {
+        SEQUENCE_MERGES
+    }
 }
 
 /// Builds the commands that reproduce the verdicts, by the commit whose attributes apply.

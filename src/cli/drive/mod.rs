@@ -3,14 +3,10 @@
 mod progress;
 pub(crate) mod reopen;
 
-use std::fs::File;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use tracing::Instrument;
 
-use crate::base::clock::Clock;
-use crate::base::process::Program;
 use crate::base::text::plural;
 use crate::cli::drive::progress::{Events, Lines};
 use crate::cli::error::{CommandError, ExitStatus};
@@ -18,11 +14,11 @@ use crate::cli::repo_context::RepoContext;
 use crate::config::Settings;
 use crate::engine::EngineError;
 use crate::engine::kernel::context::Context;
+pub(crate) use crate::engine::kernel::context::local_context as context;
 use crate::engine::publish::render_reports;
 use crate::engine::run::event_loop::{Driven, EventLoop};
 use crate::engine::run::watcher::Watcher;
-use crate::exec::local::LocalExecutor;
-use crate::git::Repo;
+use crate::engine::start::detach;
 use crate::journal::Journal;
 use crate::journal::runs::RunLock;
 use crate::model::event::{Event, Recorded};
@@ -139,43 +135,17 @@ impl Drive<'_> {
     }
 }
 
-/// Starts a background process that drives the run; its output goes to `runner.log` of the run.
+/// Starts a background process that drives the run.
 ///
 /// # Errors
 /// When it cannot be started; the run can then be resumed.
 pub(crate) fn detach(here: &RepoContext, run: &RunId) -> Result<(), CommandError> {
-    let resume = suggest::resume(run);
-    let failed = |error: std::io::Error| {
-        CommandError::failed(format!("no background process could be started: {error}"))
-            .hint(format!("nothing is lost; continue with `{resume}`"))
-    };
-    let log = here.repo.run_folder(run.as_str()).join("runner.log");
-    let log = File::options()
-        .create(true)
-        .append(true)
-        .open(log)
-        .map_err(failed)?;
-    let program = std::env::current_exe().map_err(failed)?;
-    let runner = Program::new(program)
-        .arg(DRIVE)
-        .arg(run.as_str())
-        .folder(&here.repo.top);
-    let pid = runner.spawn_detached(log).map_err(failed)?;
-    // The child has left the terminal by the time it holds the run. Earlier, the end of this
-    // process could send it a hang-up.
-    let start = Instant::now();
-    let holds = || RunLock::last_holder(&here.repo, run).is_some_and(|holder| holder.pid == pid);
-    while !holds() && start.elapsed() < HAND_OVER {
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    Ok(())
+    detach::detach(&here.repo, run).map_err(|error| {
+        CommandError::failed(format!("no background process could be started: {error}")).hint(
+            format!("nothing is lost; continue with `{}`", suggest::resume(run)),
+        )
+    })
 }
-
-/// The longest wait for a background process to take over.
-const HAND_OVER: Duration = Duration::from_secs(10);
-
-/// The hidden subcommand that drives a run in the background.
-const DRIVE: &str = "__drive";
 
 fn say_left(ui: &Ui, state: &RunState) {
     let open = state.tasks.iter().filter(|task| {
@@ -202,31 +172,6 @@ pub(crate) fn random() -> fastrand::Rng {
         .ok()
         .and_then(|text| text.parse().ok());
     seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed)
-}
-
-/// Builds the context of a run whose attempts run on this machine.
-///
-/// # Errors
-/// When the path of this program cannot be determined.
-pub(crate) fn context(
-    repo: &Repo,
-    state: &RunState,
-    settings: Settings,
-    clock: Clock,
-) -> Result<Context, EngineError> {
-    let executor = LocalExecutor::this_program()
-        .map_err(|error| EngineError::File("this program".to_owned(), error))?;
-    let executor = Arc::new(executor);
-    let (run, plan, base) = (state.run.clone(), state.plan.clone(), state.base);
-    Ok(Context::new(
-        repo.clone(),
-        run,
-        plan,
-        base,
-        settings,
-        executor,
-        clock,
-    ))
 }
 
 /// Prints the board and the reports at the end of a run.

@@ -4,10 +4,8 @@ use crate::base::process::leave_terminal;
 use crate::cli::drive::Drive;
 use crate::cli::error::{CommandError, CommandResult};
 use crate::cli::repo_context::RepoContext;
-use crate::engine::EngineError;
-use crate::engine::runs::load::{Loaded, free_references, keep_settings};
-use crate::engine::start::refuse_depth;
-use crate::journal::Journal;
+use crate::engine::runs::load::Loaded;
+use crate::engine::start::reopen;
 use crate::journal::runs::RunLock;
 use crate::model::event::Event;
 use crate::model::ids::RunId;
@@ -81,28 +79,15 @@ fn drive_loaded(
     ui: &Ui,
     request: impl FnOnce(&mut Loaded) -> Result<Vec<Event>, CommandError>,
 ) -> CommandResult {
-    let mut loaded = here.load(run)?;
-    refuse_depth(&loaded.settings)?;
-    free_references(&here.repo, run, &loaded.settings)?;
-    let before = loaded.settings.clone();
-    let mut asked = request(&mut loaded)?;
-    asked.insert(
-        0,
-        Event::RunResumed {
-            findings: Vec::new(),
-        },
-    );
-    let mut journal = Journal::reopen(&here.repo, &loaded.replayed).map_err(EngineError::from)?;
-    if loaded.settings != before {
-        keep_settings(&here.store, &loaded, &mut journal)?;
-    }
+    let loaded = here.load(run)?;
+    let opened = reopen::reopen(&here.repo, &here.store, run, (lock, loaded), request)?;
     let drive = Drive {
         here,
-        lock,
-        state: loaded.state,
-        journal,
-        settings: loaded.settings,
-        asked,
+        lock: opened.lock,
+        state: opened.state,
+        journal: opened.journal,
+        settings: opened.settings,
+        asked: opened.asked,
         recorded: Vec::new(),
         json,
         foreground,

@@ -12,21 +12,16 @@ use crate::cli::confirm::ConfirmArgs;
 use crate::cli::error::{CommandError, CommandResult, ExitStatus};
 use crate::cli::land::pull_request::PullArgs;
 use crate::cli::land::session::{Opened, Preview};
-use crate::cli::repo_context::{DefaultRun, RepoContext};
+use crate::cli::repo_context::DefaultRun;
 use crate::engine::kernel::context::Context;
-use crate::engine::land::commit::{LandContent, Preparation, merge};
-use crate::engine::land::move_target::move_target;
-use crate::engine::land::reintegrate::reintegrate;
+use crate::engine::land::commit::{LandContent, Preparation};
 use crate::engine::land::target::{LandTarget, inspect};
 use crate::engine::land::{LandOptions, MergeMethod, PreparedMove};
-use crate::git::refs::branch_ref;
 use crate::merge::oid::Oid;
 use crate::model::event::Event;
-use crate::model::ids::{RunId, TaskNumber};
+use crate::model::ids::RunId;
 use crate::model::integration::Landing;
-use crate::model::run::RunState;
-use crate::model::status::Status;
-use crate::report::board::text::left_out_reason;
+use crate::report::landing::{included, not_included};
 use crate::report::suggest;
 use crate::ui::Ui;
 
@@ -85,7 +80,7 @@ pub(crate) struct LandArgs {
 pub(crate) fn run(args: LandArgs, ui: &Ui) -> CommandResult {
     let mut opened = Opened::open(args.run.as_deref(), DefaultRun::Unlanded, ui)?;
     let options = options(&args, opened.context.settings.board.land);
-    if let Some(landing) = cut_off(&opened.here, &opened.state)? {
+    if let Some(landing) = opened.unrecorded(&opened.here.store)? {
         opened.record(Event::Landed {
             landing: landing.clone(),
         })?;
@@ -93,13 +88,14 @@ pub(crate) fn run(args: LandArgs, ui: &Ui) -> CommandResult {
         return Ok(ExitStatus::Ok);
     }
     if let Some(scope) = args.pull.scope() {
+        let session = &mut opened.session;
         let input = pull_request::PullRequestInput {
             repo: &opened.here.repo,
-            context: &opened.context,
-            state: &opened.state,
+            context: &session.context,
+            state: &session.state,
             options: &options,
-            journal: &mut opened.journal,
-            now: opened.now,
+            journal: &mut session.journal,
+            now: session.now,
         };
         let remote = args.pull.remote.as_deref();
         return pull_request::run(scope, remote, args.dry_run, args.consent, input, ui);
@@ -112,7 +108,8 @@ pub(crate) fn run(args: LandArgs, ui: &Ui) -> CommandResult {
         return note_contained(&mut opened, &target, args.dry_run, ui);
     }
     let (context, state) = (&opened.context, &opened.state);
-    let content = content(context, state, &target, &options, ui)?;
+    say_moved(context, &target, &options, ui);
+    let content = opened.content(&target, &options)?;
     let preparation = Preparation {
         context,
         state,
@@ -135,13 +132,7 @@ pub(crate) fn run(args: LandArgs, ui: &Ui) -> CommandResult {
     }
     args.consent
         .confirm(ui, &format!("Land {} on {}?", opened.run, landing.target))?;
-    opened.record(Event::LandingStarting {
-        landing: landing.clone(),
-    })?;
-    move_target(&opened.context, &opened.lock, &prepared)?;
-    opened.record(Event::Landed {
-        landing: landing.clone(),
-    })?;
+    opened.land(&prepared)?;
     say_landed(&opened.run, &landing, ui);
     Ok(ExitStatus::Ok)
 }
@@ -168,16 +159,10 @@ fn note_contained(
     Ok(ExitStatus::Ok)
 }
 
-/// Prepares what will land: the assembled result, or its merge onto a target that has moved.
-fn content(
-    context: &Context,
-    state: &RunState,
-    target: &LandTarget,
-    options: &LandOptions,
-    ui: &Ui,
-) -> Result<LandContent, CommandError> {
+/// Says that the work is merged onto a target that has moved.
+fn say_moved(context: &Context, target: &LandTarget, options: &LandOptions, ui: &Ui) {
     if !target.has_moved {
-        return Ok(merge(context, target, options.method)?);
+        return;
     }
     let checks = context.settings.assemble.check.len();
     let then = match (options.no_rebuild, options.force, checks) {
@@ -188,28 +173,6 @@ fn content(
     };
     let branch = &target.branch;
     ui.status(&format!("{branch} has moved since the run started{then}"));
-    Ok(reintegrate(context, state, target, options)?)
-}
-
-/// Finds a landing that moved the target but was interrupted before it was recorded.
-fn cut_off(here: &RepoContext, state: &RunState) -> Result<Option<Landing>, CommandError> {
-    let Some(landing) = state
-        .pending_landing
-        .as_ref()
-        .filter(|_| state.landed.is_none())
-    else {
-        return Ok(None);
-    };
-    let found = here
-        .store
-        .reference(&branch_ref(&landing.target))
-        .ok()
-        .flatten();
-    let is_there = match found {
-        Some(found) => here.store.is_ancestor(landing.to, found)?,
-        None => false,
-    };
-    Ok(is_there.then(|| landing.clone()))
 }
 
 fn say_landed(run: &RunId, landing: &Landing, ui: &Ui) {
@@ -270,7 +233,7 @@ fn show(
         preview.say(&line);
     }
     let plan = &opened.state.plan;
-    for task in in_it(&opened.state).map(|number| plan.task(number)) {
+    for task in included(&opened.state).map(|number| plan.task(number)) {
         let title = terminal_safe(&task.title);
         preview.say(&format!("  {} [{}] {title}", task.number, task.tag));
     }
@@ -298,11 +261,6 @@ fn board_change(opened: &Opened, from: Oid, to: Oid) -> Result<Option<String>, C
     )))
 }
 
-fn in_it(state: &RunState) -> impl Iterator<Item = TaskNumber> + '_ {
-    let merged = state.integration.iter().flat_map(|found| &found.merged);
-    merged.map(|merged| merged.task)
-}
-
 /// Warns about everything of the run that is not included.
 fn say_what_is_missing(
     opened: &Opened,
@@ -319,27 +277,9 @@ fn say_what_is_missing(
             suggest::assemble(&opened.run)
         ));
     }
-    for task in state.plan.tasks() {
-        let offers = state.task(task.number).candidate().is_some();
-        let status = state.status(task.number);
-        let is_over = !offers && status == Status::Done;
-        if is_over || in_it(state).any(|number| number == task.number) {
-            continue;
-        }
-        let why = match offers {
-            true => {
-                let mut out = state.integration.iter().flat_map(|found| &found.left_out);
-                let out = out.find(|out| out.task == task.number);
-                out.map_or("left out".to_owned(), |out| {
-                    format!("left out, {}", left_out_reason(out))
-                })
-            }
-            false => status.to_string(),
-        };
-        ui.warning(&format!(
-            "{} [{}] is not included: {why}",
-            task.number, task.tag
-        ));
+    for (number, why) in not_included(state) {
+        let tag = &state.plan.task(number).tag;
+        ui.warning(&format!("{number} [{tag}] is not included: {why}"));
     }
     Ok(())
 }

@@ -1,38 +1,23 @@
 //! Opens a run for `land` and `unland`, as the one process that may move its target.
 
-use jiff::Timestamp;
+use std::ops::{Deref, DerefMut};
 
-use crate::cli::drive::context;
 use crate::cli::error::CommandError;
 use crate::cli::repo_context::{DefaultRun, RepoContext};
-use crate::engine::EngineError;
-use crate::engine::kernel::context::Context;
 use crate::engine::land::PreparedMove;
-use crate::engine::land::lock::LandLock;
-use crate::engine::runs::load::{free_references, free_target};
-use crate::journal::Journal;
-use crate::journal::runs::RunLock;
-use crate::model::event::Event;
+use crate::engine::land::session::LandSession;
 use crate::model::ids::RunId;
-use crate::model::run::RunState;
 use crate::ui::Ui;
 
-/// A run whose target only this process may move.
+/// A run whose target only this process may move, with its repository.
 pub(crate) struct Opened {
     pub(crate) here: RepoContext,
     pub(crate) run: RunId,
-    pub(crate) state: RunState,
-    pub(crate) context: Context,
-    pub(crate) journal: Journal,
-    pub(crate) lock: LandLock,
-    /// The time of opening.
-    pub(crate) now: Timestamp,
-    _run_lock: RunLock,
+    pub(crate) session: LandSession,
 }
 
 impl Opened {
-    /// Opens a run. Processes of an earlier landing are waited for, and its locks are removed, so
-    /// that the state does not change afterwards.
+    /// Opens a run. Processes of an earlier landing are waited for.
     ///
     /// # Errors
     /// When there is no such run, or another process drives it.
@@ -44,35 +29,26 @@ impl Opened {
         let here = RepoContext::open()?;
         let run = here.find_and_announce_run(name, default, ui)?;
         let run_lock = here.lock(&run)?;
-        let lock = LandLock::take(&here.repo, &run, || {
+        let waits = || {
             ui.status("git is still running for an earlier landing; waiting until it exits");
-        })?;
-        let loaded = here.load(&run)?;
-        free_references(&here.repo, &run, &loaded.settings)?;
-        free_target(&here.repo, &loaded.state)?;
-        let journal = Journal::reopen(&here.repo, &loaded.replayed).map_err(EngineError::from)?;
-        let context = context(&here.repo, &loaded.state, loaded.settings, here.clock)?;
-        Ok(Opened {
-            now: here.clock.now(),
-            run,
-            state: loaded.state,
-            context,
-            journal,
-            lock,
-            here,
-            _run_lock: run_lock,
-        })
+        };
+        let place = (&here.repo, &here.store);
+        let session = LandSession::open(place, &run, run_lock, here.clock, waits)?;
+        Ok(Opened { here, run, session })
     }
+}
 
-    /// Records an event.
-    ///
-    /// # Errors
-    /// When the journal cannot be written.
-    pub(crate) fn record(&mut self, event: Event) -> Result<(), CommandError> {
-        let now = self.here.clock.now();
-        let recorded = self.journal.append(vec![event], now);
-        recorded.map_err(EngineError::from)?;
-        Ok(())
+impl Deref for Opened {
+    type Target = LandSession;
+
+    fn deref(&self) -> &LandSession {
+        &self.session
+    }
+}
+
+impl DerefMut for Opened {
+    fn deref_mut(&mut self) -> &mut LandSession {
+        &mut self.session
     }
 }
 

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::{print, unreadable};
 use crate::cli::error::{CommandError, CommandResult, ExitStatus};
-use crate::cli::poll::Poll;
 use crate::cli::repo_context::RepoContext;
 use crate::engine::EngineError;
+use crate::engine::runs::poll::Poll;
 use crate::exec::local::LocalExecutor;
 use crate::exec::log::Follower;
 use crate::exec::{Executor, JobStatus};
@@ -49,10 +49,10 @@ impl Followed<'_> {
     /// # Errors
     /// When the worker will not start, or no process drives the run.
     pub(super) fn wait_for_worker(&self, ui: &Ui) -> Result<u32, CommandError> {
-        let mut poll = Poll::new(self.here, self.run);
+        let mut poll = Poll::new(&self.here.repo, &self.here.store, self.run);
         let mut said = String::new();
         loop {
-            let state = poll.next()?;
+            let state = poll.wait()?;
             let has_folder = |attempt| self.worker_folder(attempt).is_dir();
             match wait_of(state, self.task, self.attempt, has_folder) {
                 Wait::Over(attempt) | Wait::NoWorker(attempt) => return Ok(attempt),

@@ -14,13 +14,13 @@ use crate::cli::repo_context::{DefaultRun, RepoContext, TaskName, find_task};
 use crate::config::Settings;
 use crate::engine::prompt::brief::current;
 use crate::engine::runs::load::Loaded;
-use crate::engine::start::{refuse_worker, worker_for};
+use crate::engine::start::retry::refuse_retry;
+use crate::engine::start::worker_for;
 use crate::model::event::Event;
-use crate::model::ids::{RunId, TaskNumber};
+use crate::model::ids::TaskNumber;
 use crate::model::outcome::End;
 use crate::model::run::RunState;
 use crate::model::task_state::TaskPhase;
-use crate::report::suggest;
 use crate::ui::Ui;
 
 /// The line between the prompt and the notes below it in the editor, as git writes it.
@@ -104,45 +104,9 @@ pub(crate) fn retry(args: RetryArgs, ui: &Ui) -> CommandResult {
 
 fn chosen(loaded: &Loaded, args: &RetryArgs) -> Result<TaskNumber, CommandError> {
     let number = find_task(&loaded.state.plan, &args.name.task)?.number;
-    may_retry(&loaded.state, number)?;
-    if let Some(name) = &args.worker {
-        may_do(&loaded.state, &loaded.settings, number, name)?;
-    }
+    let worker = args.worker.as_deref();
+    refuse_retry(&loaded.state, &loaded.settings, number, worker)?;
     Ok(number)
-}
-
-/// Checks that a worker exists and suits the task, in the settings of the run.
-fn may_do(
-    state: &RunState,
-    settings: &Settings,
-    number: TaskNumber,
-    name: &str,
-) -> Result<(), CommandError> {
-    let Some(worker) = settings.workers.get(name) else {
-        let known: Vec<&str> = settings.workers.keys().map(String::as_str).collect();
-        let error = CommandError::failed(format!("{} has no worker {name:?}", state.run));
-        return Err(error.hint(format!("it has {}", known.join(", "))));
-    };
-    Ok(refuse_worker(state.plan.task(number), worker)?)
-}
-
-fn may_retry(state: &RunState, number: TaskNumber) -> Result<(), CommandError> {
-    let run = &state.run;
-    if let Some(stopper) = state.root_causes(number).first() {
-        let message =
-            format!("{number} of {run} cannot start before {stopper}, which did not pass");
-        return Err(CommandError::failed(message)
-            .hint(format!("`{}` retries both", suggest::retry(run, *stopper))));
-    }
-    match &state.task(number).phase {
-        TaskPhase::Running | TaskPhase::RetryAt(_) => Err(not_over(run, number)),
-        _ => Ok(()),
-    }
-}
-
-fn not_over(run: &RunId, number: TaskNumber) -> CommandError {
-    CommandError::failed(format!("{number} of {run} has not ended"))
-        .hint(format!("`dispatch resume {run}` continues the run"))
 }
 
 /// Opens the prompt of a task in the user's editor and returns the result.
@@ -267,7 +231,11 @@ mod tests {
     #[test]
     fn a_task_is_tried_again_only_when_it_could_start() {
         let run = || RunFixture::new("a · b <- a · c <- b").fail(1, "broken");
-        let retry = |run: RunFixture, task| said(may_retry(&run.state(), TaskNumber(task)));
+        let retry = |run: RunFixture, task| {
+            let settings = Settings::default();
+            let result = refuse_retry(&run.state(), &settings, TaskNumber(task), None);
+            said(result.map_err(Into::into))
+        };
         assert_eq!(retry(run(), 1), "yes");
         insta::assert_snapshot!(retry(run(), 3), @r"
         #3 of checkout-7k3q cannot start before #1, which did not pass
@@ -300,12 +268,15 @@ mod tests {
     fn a_worker_is_looked_up_before_anything_is_asked_of_it() {
         let state = RunFixture::new("a").fail(1, "broken").state();
         let settings = Settings::default();
-        let one = TaskNumber(1);
-        insta::assert_snapshot!(said(may_do(&state, &settings, one, "clod")), @r#"
+        let retry = |worker| {
+            let result = refuse_retry(&state, &settings, TaskNumber(1), Some(worker));
+            result.map_err(CommandError::from)
+        };
+        insta::assert_snapshot!(said(retry("clod")), @r#"
         checkout-7k3q has no worker "clod"
-        it has aider, claude, codex, cursor, gemini, goose, opencode, shell
+        it has aider, antigravity, claude, codex, copilot, cursor, gemini, goose, opencode, shell
         "#);
-        insta::assert_snapshot!(said(may_do(&state, &settings, one, "shell")), @r"
+        insta::assert_snapshot!(said(retry("shell")), @r"
         #1 has no `run` command, and its worker `shell` needs one
         give the task a `run:` line, or a coding agent as its `worker:` (or as `worker` under `[run]` in .dispatch.toml)
         ");

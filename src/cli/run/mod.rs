@@ -1,7 +1,5 @@
 //! `dispatch run PLAN`: shows the plan, asks, and runs it.
 
-pub mod unsupported;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -16,8 +14,8 @@ use crate::cli::plan_source::{load_plan, show_warnings};
 use crate::cli::repo_context::{RepoContext, find_task};
 use crate::config::variable::Overrides;
 use crate::config::{self, Settings, unknown_variables};
+use crate::engine::start::remarks::remarks;
 use crate::engine::start::{self, Prepared, create, worker_names};
-use crate::git::discover::Limitation;
 use crate::model::ids::TaskNumber;
 use crate::model::plan::{Plan, Task};
 use crate::model::task_list::comma_list;
@@ -90,8 +88,7 @@ pub(crate) fn run_in(here: &RepoContext, args: RunArgs, ui: &Ui) -> CommandResul
     show_warnings(ui, &loaded);
     let only = chosen(&loaded.plan, &args.only)?;
     let prepared = start::prepare(&here.repo, &loaded.plan, &settings, only)?;
-    say_remarks(here, &prepared, ui)?;
-    for remark in unsupported::remarks(&loaded.plan, &settings) {
+    for remark in remarks(&here.repo, &loaded.plan, &settings, &prepared)? {
         ui.warning(&remark);
     }
     let env = std::env::vars_os();
@@ -170,28 +167,6 @@ fn chosen(plan: &Plan, names: &[String]) -> Result<Option<Vec<TaskNumber>>, Comm
         .map(|name| Ok(find_task(plan, name)?.number))
         .collect();
     Ok(Some(numbers?.into_iter().collect()))
-}
-
-fn say_remarks(here: &RepoContext, prepared: &Prepared, ui: &Ui) -> Result<(), CommandError> {
-    for remark in here.repo.limitations()? {
-        ui.warning(match remark {
-            Limitation::Shallow => {
-                "this is a shallow clone: history ends early, merges may need more"
-            }
-            Limitation::Submodules => "submodules are not checked out in the worktrees",
-        });
-    }
-    if here.repo.is_dirty()? {
-        ui.warning(
-            "the checkout has uncommitted changes; they are NOT part of the base and stay untouched",
-        );
-    }
-    if prepared.target.is_none() {
-        ui.warning(
-            "HEAD is detached: name the branch to land on with `dispatch land --into BRANCH`",
-        );
-    }
-    Ok(())
 }
 
 /// Prints the plan, then one line about the planned run.

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::PoisonError;
 
 use crate::assembly::order::assembly_order;
-use crate::conflicts::{Branch, Detection, Detector, Options, detect};
+use crate::conflicts::{Branch, Detection, Detector, MultiwayReport, Options, detect};
 use crate::engine::EngineError;
 use crate::engine::candidates::ancestry::BuiltOn;
 use crate::engine::candidates::order_input;
@@ -51,6 +51,38 @@ pub(crate) fn conflicts_in(
     Ok(task_conflicts(detection, &numbers, &|number| {
         built_on.of(number)
     }))
+}
+
+/// Everything that a comparison of a run's candidates finds.
+pub(crate) struct CandidateComparison {
+    /// The verdicts on pairs.
+    pub(crate) detection: Detection,
+    /// The conflicting pairs.
+    pub(crate) conflicts: Vec<TaskConflict>,
+    /// The conflicts of more than two candidates.
+    pub(crate) multiway: MultiwayReport,
+}
+
+/// Compares the candidates of a run: pairs, then more than two in the order of assembly. The
+/// assembly would do the same merges, so that the search is complete.
+///
+/// # Errors
+/// When git's engine fails as a whole, or the store cannot be read.
+pub(crate) fn compare_candidates(
+    context: &Context,
+    state: &RunState,
+    detector: &mut Detector,
+) -> Result<CandidateComparison, EngineError> {
+    let branches = task_branches(context, &state.candidates());
+    let mut detection = detector.update(&branches)?;
+    let conflicts = conflicts_in(context, state, &detection)?;
+    let order = order_of_assembly(context, state, &conflicts)?;
+    let multiway = detector.multiway_conflicts(&mut detection, &order, usize::MAX)?;
+    Ok(CandidateComparison {
+        detection,
+        conflicts,
+        multiway,
+    })
 }
 
 /// Finds the conflict of two tasks. Compares the candidates they were built on as well, which tells

@@ -9,15 +9,18 @@ use tokio::sync::Semaphore;
 use crate::base::clock::Clock;
 use crate::config::Settings;
 use crate::conflicts::Detector;
+use crate::engine::kernel::error::EngineError;
 use crate::engine::kernel::layout::Layout;
 use crate::engine::kernel::worktree_size::WorktreeSize;
 use crate::exec::Executor;
+use crate::exec::local::LocalExecutor;
 use crate::failure::patterns::Patterns;
 use crate::git::Repo;
 use crate::git::shared_state::{Reading, SharedStateReader};
 use crate::merge::oid::Oid;
 use crate::model::ids::{AttemptNumber, RunId, TaskNumber, TaskVariant};
 use crate::model::plan::{INTEGRATION, Plan};
+use crate::model::run::RunState;
 
 /// The fixed data of a run, shared by all its effects.
 pub struct Context {
@@ -199,6 +202,31 @@ impl Context {
             self.plan.task(task).tag
         )
     }
+}
+
+/// Builds the context of a run whose attempts run on this machine.
+///
+/// # Errors
+/// When the path of this program cannot be determined.
+pub fn local_context(
+    repo: &Repo,
+    state: &RunState,
+    settings: Settings,
+    clock: Clock,
+) -> Result<Context, EngineError> {
+    let executor = LocalExecutor::this_program()
+        .map_err(|error| EngineError::File("this program".to_owned(), error))?;
+    let executor = Arc::new(executor);
+    let (run, plan, base) = (state.run.clone(), state.plan.clone(), state.base);
+    Ok(Context::new(
+        repo.clone(),
+        run,
+        plan,
+        base,
+        settings,
+        executor,
+        clock,
+    ))
 }
 
 /// Returns the integration branch of a run, without `refs/heads/`.

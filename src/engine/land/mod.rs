@@ -16,6 +16,7 @@ pub mod lock;
 pub mod move_target;
 pub mod pull_request;
 pub mod reintegrate;
+pub mod session;
 pub mod target;
 pub mod undo;
 

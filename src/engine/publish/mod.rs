@@ -58,6 +58,16 @@ pub fn render_reports(state: &RunState) -> Vec<String> {
     }
 }
 
+/// Renders the report of a run as JSON: the failure report if something failed, else the completion
+/// report.
+pub fn report_value(state: &RunState) -> serde_json::Value {
+    let (kind, report) = match FailureReport::new(state) {
+        Some(report) => ("failure", report.value()),
+        None => ("completion", Completion::new(state).value()),
+    };
+    serde_json::json!({"version": 1, "kind": kind, "report": report})
+}
+
 /// Commits the last board of a run whose driver was killed between the end and the board; `false`
 /// if it is on the branch already. A missing branch was cleaned up.
 ///

@@ -7,7 +7,6 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::engine::run::now::Now;
 use crate::model::run::RunState;
-use crate::model::task_state::TaskState;
 use crate::schedule::Limits;
 use crate::schedule::slots::start_interval;
 
@@ -29,7 +28,7 @@ impl Cooldowns {
         for (worker, until) in state.worker_health.cooldowns() {
             begin(worker, until);
         }
-        for attempt in state.tasks.iter().filter_map(TaskState::last_attempt) {
+        for attempt in state.tasks.iter().filter_map(|task| task.last_attempt()) {
             let interval = start_interval(state, limits, &attempt.worker);
             let interval = SignedDuration::try_from(interval).unwrap_or_default();
             if let Ok(until) = attempt.started.checked_add(interval) {

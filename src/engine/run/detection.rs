@@ -12,7 +12,6 @@ use crate::engine::run::throttle::Throttle;
 use crate::model::event::Event;
 use crate::model::outcome::End;
 use crate::model::run::RunState;
-use crate::model::task_state::TaskState;
 
 /// The least time between two comparisons of running work.
 const WORK_INTERVAL: Duration = Duration::from_secs(1);
@@ -134,7 +133,7 @@ impl Detection {
 
 /// Returns `true` if at least this many tasks offer a candidate.
 fn has_candidates(state: &RunState, least: usize) -> bool {
-    let candidates = state.tasks.iter().filter_map(TaskState::candidate);
+    let candidates = state.tasks.iter().filter_map(|task| task.candidate());
     candidates.take(least).count() == least
 }
 

@@ -1,5 +1,11 @@
 //! Starts a run; nothing is created before all checks have passed.
 
+pub mod detach;
+pub mod plan_file;
+pub mod remarks;
+pub mod reopen;
+pub mod retry;
+pub mod unsupported;
 pub mod worker_pool;
 
 use crate::engine::kernel::worktree_size::WorktreeSize;

@@ -467,7 +467,7 @@ fn the_standing_tells_if_the_user_has_to_act() {
     assert_eq!(standing(run().ended(3)), Standing::Paused);
     assert_eq!(standing(run().skip(1, true).ended(0)), Standing::Finished);
     let mut state = run().ended(3).state();
-    state.tasks[0].phase = TaskPhase::Cancelled;
+    state.task_mut(TaskNumber(1)).phase = TaskPhase::Cancelled;
     assert_eq!(BoardView::new(&state).standing, Standing::NeedsAttention);
 }
 

@@ -70,7 +70,7 @@ fn a_failed_check_shows_its_last_lines_and_what_is_kept() {
         ..failure(FailureClass::Logic, "check `npm test` failed")
     };
     let mut state = checkout().fail_with(2, check, 130).state();
-    let outcome = state.tasks[1].attempts[0].outcome.as_mut();
+    let outcome = state.task_mut(TaskNumber(2)).attempts[0].outcome.as_mut();
     let outcome = outcome.expect("it ended");
     outcome.kept = Some(candidate(7));
     let paths = ["src/`app`.ts", "b", "c", "d", "e", "f", "g"];
@@ -223,7 +223,7 @@ fn nasty_text_cannot_break_out_of_the_report() {
 fn skipped_and_cancelled_tasks_are_counted() {
     let mut state = RunFixture::new("a · b · c · d <- c").skip(1, false).state();
     assert_eq!(FailureReport::new(&state), None, "nothing failed");
-    state.tasks[2].phase = TaskPhase::Cancelled;
+    state.task_mut(TaskNumber(3)).phase = TaskPhase::Cancelled;
     let report = FailureReport::new(&state).expect("something was cancelled");
     assert_golden("boards/failure-cancelled.md", &report.render_markdown());
 }

@@ -9,8 +9,10 @@ use crate::model::usage::Cost;
 use crate::model::worker::Dialect;
 
 mod aider;
+mod antigravity;
 mod claude;
 mod codex;
+mod copilot;
 mod gemini;
 mod goose;
 mod lines;
@@ -48,6 +50,8 @@ impl Reading {
             Dialect::Opencode => Box::new(opencode::Opencode::default()),
             Dialect::Aider => Box::new(aider::Aider::default()),
             Dialect::Goose => Box::new(goose::Goose::default()),
+            Dialect::Copilot => Box::new(copilot::Copilot::default()),
+            Dialect::Antigravity => Box::new(antigravity::Antigravity::default()),
         };
         Reading {
             lines: Lines::default(),

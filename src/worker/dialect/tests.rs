@@ -107,8 +107,8 @@ fn claude() {
     claude-success: success; 200 tokens in, 40 tokens out; cost $0.0016
       says "Done. Files created: a.txt. Decisions: none. Issues: none."
     claude-denied: no success; 200 tokens in, 40 tokens out; cost $0.0016
-      says "Done. Files created: a.txt. Decisions: none. Issues: none."
-      refused Write a.txt
+      says "Done. Files created: -. Decisions: none. Issues: none."
+      refused Bash make a.txt
     claude-max-turns: no success; 100 tokens in, 20 tokens out; cost $0.0008
       says "Reached maximum number of turns (1)"
       error [] [max-turns] [] Reached maximum number of turns (1)
@@ -284,6 +284,69 @@ fn goose() {
 }
 
 #[test]
+fn copilot() {
+    insta::assert_snapshot!(table(&[
+        "copilot-success",
+        "copilot-denied",
+        "copilot-err-400",
+        "copilot-err-401",
+        "copilot-err-429",
+        "copilot-err-500",
+    ]), @r#"
+    copilot-success: success; unknown; cost unknown
+      says "Done. Files created: a.txt."
+    copilot-denied: no success; unknown; cost unknown
+      says "Done. Files created: a.txt."
+      refused bash printf '%s\n' 'alpha' > a.txt
+    copilot-err-400: no success; unknown; cost unknown
+      says "Failed to get response from the AI model; retried 5 times (total retry wait time: 57.18 seconds) Last error: 429 You exceeded your current quota, please check your plan and billing details."
+      error [429] [rate_limit] [] Failed to get response from the AI model; retried 5 times (total retry wait time: 57.18 seconds) Last error: 429 You exceeded your current quota, please check your plan and billing details.
+    copilot-err-401: no success; unknown; cost unknown
+      says "Authentication failed with provider at http://127.0.0.1:8787/v1 (HTTP 401).\\n  Check your COPILOT_PROVIDER_API_KEY, COPILOT_PROVIDER_API_KEY_COMMAND, or COPILOT_PROVIDER_BEARER_TOKEN."
+      error [401] [authentication] [] Authentication failed with provider at http://127.0.0.1:8787/v1 (HTTP 401).
+      Check your COPILOT_PROVIDER_API_KEY, COPILOT_PROVIDER_API_KEY_COMMAND, or COPILOT_PROVIDER_BEARER_TOKEN.
+    copilot-err-429: no success; unknown; cost unknown
+      says "Failed to get response from the AI model; retried 5 times (total retry wait time: 55.03 seconds) Last error: 429 Rate limit reached for mock-model on requests per min (RPM): Limit 3, Used 3, Requested 1. Please try again in 20s."
+      error [429] [rate_limit] [] Failed to get response from the AI model; retried 5 times (total retry wait time: 55.03 seconds) Last error: 429 Rate limit reached for mock-model on requests per min (RPM): Limit 3, Used 3, Requested 1. Please try again in 20s.
+    copilot-err-500: no success; unknown; cost unknown
+      says "Failed to get response from the AI model; retried 5 times (total retry wait time: 17.02 seconds) Last error: 500 The server had an error."
+      error [500] [query] [] Failed to get response from the AI model; retried 5 times (total retry wait time: 17.02 seconds) Last error: 500 The server had an error.
+    "#);
+    insta::assert_snapshot!(steps("copilot-err-401"), @"asks again after transient_auth_error");
+}
+
+#[test]
+fn antigravity() {
+    insta::assert_snapshot!(table(&[
+        "antigravity-work",
+        "antigravity-denied",
+        "antigravity-timeout",
+        "antigravity-auth",
+        "antigravity-quota",
+    ]), @r#"
+    antigravity-work: success; 9,400 tokens in (8,800 from a cache), 52 tokens out; cost unknown
+      says "Wrote a.txt."
+    antigravity-denied: no success; 9,400 tokens in (8,800 from a cache), 52 tokens out; cost unknown
+      says ""
+      refused run cargo test
+    antigravity-timeout: no success; unknown; cost unknown
+      says "the answer is incomplete: print timeout"
+      error [] [timeout] [] the answer is incomplete: print timeout
+    antigravity-auth: no success; unknown; cost unknown
+      says "authentication required: not signed in"
+      error [] [] [] authentication required: not signed in
+    antigravity-quota: no success; 9,400 tokens in (8,800 from a cache), 52 tokens out; cost unknown
+      says "Individual quota reached. Resets in 3h34m13s."
+      error [] [] [] Individual quota reached. Resets in 3h34m13s.
+    "#);
+    insta::assert_snapshot!(steps("antigravity-work"), @r"
+    write_to_file a.txt
+    Wrote
+    Wrote a.txt.
+    ");
+}
+
+#[test]
 fn every_recorded_output_is_in_a_table_above() {
     let source = include_str!("tests.rs");
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/agents");
@@ -303,13 +366,17 @@ fn sessions_have_names() {
         "codex-success",
         "gemini-success",
         "opencode-success",
+        "copilot-success",
+        "antigravity-work",
     ];
     let sessions = names.map(|name| read(dialect(name), &load(name)).session.unwrap());
     insta::assert_snapshot!(sessions.join("\n"), @r"
-    d2868e1e-2984-460e-bbbe-839c28d7f250
-    01a2021f-96d3-7880-936d-580eadeb0f2a
+    c15ecd79-8e58-43ab-b372-974f1a10e10f
+    01a229f8-0596-7ae1-ab34-b5a5f81f1a8a
     22f87297-fed1-4b7f-a86f-7d9d9a5f1d6a
     ses_dfde038dbffe5QprNHd7ZProuo
+    0fb9be51-5a28-46e9-bdbc-19ef02540d9b
+    055a398f-db14-4c5f-abbb-1bf03f8120a7
     ");
 }
 
@@ -321,6 +388,7 @@ fn steps_say_what_the_agent_does_without_the_path_of_the_worktree() {
         "codex-work",
         "gemini-success",
         "opencode-success",
+        "copilot-success",
     ];
     insta::assert_snapshot!(all.map(steps).join("\n\n"), @r"
     Write a.txt
@@ -342,6 +410,9 @@ fn steps_say_what_the_agent_does_without_the_path_of_the_worktree() {
 
     write a.txt
     Done. Files created: a.txt.
+
+    bash printf '%s\n' 'alpha' > a.txt
+    Done. Files created: a.txt.
     ");
 }
 
@@ -352,6 +423,8 @@ fn an_output_that_breaks_off_anywhere_is_no_success() {
         "codex-success",
         "gemini-success",
         "opencode-success",
+        "copilot-success",
+        "antigravity-work",
     ] {
         let whole = load(name);
         // The line end does not belong to the last event.
@@ -435,6 +508,9 @@ fn nothing_breaks_a_reading() {
         b"{\"type\":\"step_finish\",\"sessionID\":\"s\",\"part\":{\"tokens\":{\"input\":18446744073709551615,\"cache\":{\"read\":18446744073709551615}},\"cost\":-1}}\n".repeat(3),
         b"Tokens: x sent, 9e999k received. Cost: $ session\nlitellm.\n".to_vec(),
         b"permission requested: ; auto-rejecting\n".repeat(100),
+        b"{\"type\":\"tool.execution_complete\",\"data\":{\"error\":{\"code\":\"denied\"}}}\n".repeat(100),
+        b"{\"type\":\"session.error\"}\n{\"type\":\"result\",\"exitCode\":\"x\"}\n".to_vec(),
+        b"{\"event\":\"step_update\"}\n{\"event\":\"result\",\"result\":{\"denied_actions\":[1,\"x\",{}]}}\n".to_vec(),
     ];
     let all = [
         Dialect::Text,
@@ -443,6 +519,9 @@ fn nothing_breaks_a_reading() {
         Dialect::Gemini,
         Dialect::Opencode,
         Dialect::Aider,
+        Dialect::Goose,
+        Dialect::Copilot,
+        Dialect::Antigravity,
     ];
     for dialect in all {
         for output in &nasty {

@@ -20,7 +20,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     ("L4", &["conflicts"]),
     ("L5", &["engine"]),
-    ("L6", &["cli", "tui", "web", "mcp"]),
+    ("L6", &["tui", "web", "mcp"]),
+    ("L6", &["cli"]),
 ];
 
 /// The pure layers: their code reads no clock, file, process or environment.
@@ -48,8 +49,10 @@ const PACKAGES: &[(&str, &[&str])] = &[
             "src/forge/",
             "src/ui/",
             "src/cli/",
+            "src/mcp/",
         ],
     ),
+    ("rmcp", &["src/mcp/"]),
     ("minijinja", &["src/worker/"]),
     ("pulldown_cmark", &["src/plan/", "src/ui/"]),
     ("rustix", &["src/exec/", "src/base/"]),
@@ -62,6 +65,7 @@ const PACKAGES: &[(&str, &[&str])] = &[
             "src/ui/trace.rs",
             "src/engine/",
             "src/cli/",
+            "src/mcp/",
         ],
     ),
     ("tracing_subscriber", &["src/ui/trace.rs"]),

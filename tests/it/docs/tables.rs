@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use git_dispatch::cli::error::ExitStatus;
-use git_dispatch::cli::run::unsupported;
+use git_dispatch::engine::start::unsupported;
 use git_dispatch::model::event::Event;
 use git_dispatch::model::failure::FailureClass;
 use git_dispatch::model::ids::TaskNumber;

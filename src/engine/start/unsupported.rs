@@ -18,7 +18,7 @@ use crate::worker::command::{MAX_COST, MAX_TURNS, MODEL, PERMISSION_MODE};
 pub const SETTINGS: &[&str] = &["sandbox.mode", "github.project"];
 
 /// Renders one message per kind of ignored setting.
-pub(crate) fn remarks(plan: &Plan, settings: &Settings) -> Vec<String> {
+pub fn remarks(plan: &Plan, settings: &Settings) -> Vec<String> {
     let set = changed(settings);
     let mut remarks = Vec::new();
     if !set.is_empty() {

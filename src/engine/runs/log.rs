@@ -1,0 +1,125 @@
+//! Composes the log of an attempt: its worker and checks, its set-up, or its teardown.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::engine::worktree::command_log::{CommandLog, read_logs, set_up_folder, teardown_folder};
+use crate::exec::log;
+use crate::git::Repo;
+use crate::model::ids::{AttemptNumber, TaskNumber};
+use crate::model::run::RunState;
+
+/// A part of an attempt that has a log.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LogPart {
+    /// The worker and the checks after it; the set-up where the attempt has no worker.
+    Worker,
+    /// The set-up of its worktree.
+    SetUp,
+    /// The teardown of its worktree.
+    Teardown,
+}
+
+/// The reason for which there is no log.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// The attempt has no such log on this machine.
+    #[error("attempt {attempt} at {task} has no {what} on this machine")]
+    None {
+        /// The task.
+        task: TaskNumber,
+        /// The attempt.
+        attempt: AttemptNumber,
+        /// The kind of log.
+        what: &'static str,
+    },
+    /// It cannot be read.
+    #[error("could not read the log in {}", .0.display())]
+    Unreadable(PathBuf, #[source] io::Error),
+}
+
+/// Reads the log of an attempt, with the command in front of the output of each.
+///
+/// # Errors
+/// When there is none on this machine, or it cannot be read.
+pub fn read_log(
+    repo: &Repo,
+    state: &RunState,
+    (task, attempt): (TaskNumber, AttemptNumber),
+    part: LogPart,
+) -> Result<Vec<u8>, LogError> {
+    let folder = repo.attempt_folder(state.run.as_str(), task.0, attempt);
+    let worker = folder.join("worker");
+    let set_up = || set_up_folder(repo, &state.run, task, attempt);
+    let (what, commands) = match part {
+        LogPart::Worker if worker.is_dir() => {
+            let output = log::read(&worker);
+            let output = output.map_err(|error| LogError::Unreadable(worker, error))?;
+            return Ok(with_checks(output, &read_logs(&folder)));
+        }
+        LogPart::Worker => ("log", set_up()),
+        LogPart::SetUp => ("log of a set-up", set_up()),
+        LogPart::Teardown => {
+            let mut known = state.task(task).attempts.iter().rev();
+            let known = known.find(|known| known.number == attempt);
+            let worktree = known.map(|known| repo.resolve_portable_path(&known.worktree));
+            let folder = worktree.map(|path| teardown_folder(repo, &state.run, &path));
+            ("log of a teardown", folder.unwrap_or_default())
+        }
+    };
+    let logs = read_logs(&commands);
+    if logs.is_empty() {
+        return Err(LogError::None {
+            task,
+            attempt,
+            what,
+        });
+    }
+    let mut bytes = Vec::new();
+    logs.iter().for_each(|log| add(&mut bytes, "$", log));
+    Ok(bytes)
+}
+
+fn with_checks(mut output: Vec<u8>, checks: &[CommandLog]) -> Vec<u8> {
+    if !checks.is_empty() {
+        end_line(&mut output);
+    }
+    checks
+        .iter()
+        .for_each(|log| add(&mut output, "check:", log));
+    output
+}
+
+fn add(bytes: &mut Vec<u8>, mark: &str, log: &CommandLog) {
+    bytes.extend(format!("{mark} {}\n", log.command.trim_end()).bytes());
+    bytes.extend(&log.output);
+    end_line(bytes);
+}
+
+fn end_line(bytes: &mut Vec<u8>) {
+    if bytes.last().is_some_and(|last| *last != b'\n') {
+        bytes.push(b'\n');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_check_follows_the_output_with_its_command() {
+        let check = |command: &str, output: &str| CommandLog {
+            command: command.to_owned(),
+            output: output.as_bytes().to_vec(),
+        };
+        let checks = [check("make test\n", "ok"), check("true", "")];
+        let text = with_checks(b"worked".to_vec(), &checks);
+        insta::assert_snapshot!(String::from_utf8_lossy(&text), @r"
+        worked
+        check: make test
+        ok
+        check: true
+        ");
+        assert_eq!(with_checks(b"worked".to_vec(), &[]), b"worked");
+    }
+}

@@ -1,0 +1,45 @@
+//! Lists what a user should know before a run starts.
+
+use crate::config::Settings;
+use crate::engine::start::{Prepared, unsupported};
+use crate::git::discover::Limitation;
+use crate::git::{GitError, Repo};
+use crate::model::plan::Plan;
+
+/// Lists remarks about the repository, the target, and parts of plan and settings that are ignored;
+/// one sentence each.
+///
+/// # Errors
+/// When the repository cannot be inspected.
+pub fn remarks(
+    repo: &Repo,
+    plan: &Plan,
+    settings: &Settings,
+    prepared: &Prepared,
+) -> Result<Vec<String>, GitError> {
+    let mut remarks = Vec::new();
+    for limitation in repo.limitations()? {
+        remarks.push(match limitation {
+            Limitation::Shallow => {
+                "this is a shallow clone: history ends early, merges may need more"
+            }
+            Limitation::Submodules => "submodules are not checked out in the worktrees",
+        });
+    }
+    if repo.is_dirty()? {
+        remarks.push(
+            "the checkout has uncommitted changes; they are NOT part of the base and stay untouched",
+        );
+    }
+    if prepared.target.is_none() {
+        remarks.push(
+            "HEAD is detached: name the branch to land on with `dispatch land --into BRANCH`",
+        );
+    }
+    let ignored = unsupported::remarks(plan, settings);
+    Ok(remarks
+        .into_iter()
+        .map(str::to_owned)
+        .chain(ignored)
+        .collect())
+}

@@ -1,0 +1,61 @@
+//! Lists what a landing includes, and what it leaves out.
+
+use crate::model::ids::TaskNumber;
+use crate::model::run::RunState;
+use crate::model::status::Status;
+use crate::report::board::text::left_out_reason;
+
+/// Lists the tasks whose candidates are assembled, in the order of assembly.
+pub fn included(state: &RunState) -> impl Iterator<Item = TaskNumber> + '_ {
+    let merged = state.integration.iter().flat_map(|found| &found.merged);
+    merged.map(|merged| merged.task)
+}
+
+/// Lists the tasks that are not included, each with the reason. A task that passed and changed
+/// nothing is not among them.
+pub fn not_included(state: &RunState) -> Vec<(TaskNumber, String)> {
+    let numbers = state.plan.tasks().iter().map(|task| task.number);
+    let missing = numbers.filter(|number| included(state).all(|other| other != *number));
+    missing
+        .filter_map(|number| Some((number, why_not_included(state, number)?)))
+        .collect()
+}
+
+fn why_not_included(state: &RunState, number: TaskNumber) -> Option<String> {
+    let status = state.status(number);
+    match (state.task(number).candidate(), status) {
+        (None, Status::Done) => None,
+        (None, status) => Some(status.to_string()),
+        (Some(_), _) => {
+            let mut out = state.integration.iter().flat_map(|found| &found.left_out);
+            let out = out.find(|out| out.task == number);
+            Some(out.map_or("left out".to_owned(), |out| {
+                format!("left out, {}", left_out_reason(out))
+            }))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::model::fixture::RunFixture;
+
+    use super::*;
+
+    #[test]
+    fn every_task_that_does_not_land_has_a_reason() {
+        let run = RunFixture::new("a · b · c <- b")
+            .begin(1, "shell")
+            .pass(1, "made")
+            .fail(2, "broken");
+        let state = run.state();
+        let lines = not_included(&state).into_iter();
+        let lines: Vec<String> = lines.map(|(task, why)| format!("{task} {why}")).collect();
+        insta::assert_snapshot!(lines.join("\n"), @r"
+        #1 left out
+        #2 FAILED
+        #3 BLOCKED (by #2)
+        ");
+        assert_eq!(included(&state).count(), 0);
+    }
+}
