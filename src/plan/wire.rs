@@ -112,7 +112,7 @@ pub(super) struct WireTask {
 #[derive(Serialize, JsonSchema)]
 #[serde(untagged)]
 enum WireVariants {
-    /// How many, all by the worker of the task.
+    /// This many, all by the worker of the task.
     Count(#[schemars(range(min = 1, max = 9))] VariantNumber),
     /// The worker of each.
     Workers(#[schemars(length(min = 1, max = 9))] Vec<String>),

@@ -127,7 +127,7 @@ pub(super) fn count(key: &str, value: &At<Value>, findings: &mut Collector) -> O
 
 /// The variants of a task, whose workers are not checked.
 pub(super) enum DraftVariants {
-    /// How many.
+    /// A number.
     Count(VariantNumber),
     /// The worker of each.
     Workers(Vec<At<String>>),
