@@ -9,7 +9,8 @@
 //!
 //! | layer | room | what it does |
 //! |---|---|---|
-//! | L6 | [`cli`] | subcommands, exit codes, hints; the only user of `clap` |
+//! | L6 | [`cli`] | subcommands, exit codes, hints; the only user of `clap`; starts the other faces |
+//! | L6 | [`mcp`] | tools for coding agents, over standard input and output |
 //! | L5 | [`engine`] | runs, lands, cleans up, repairs: a stack of rooms of its own |
 //! | L4 | [`conflicts`] | finds out which branches conflict; usable as a library |
 //! | L3 | [`config`] | settings from files, variables and flags |
@@ -85,5 +86,7 @@ pub mod worker;
 pub mod conflicts;
 
 pub mod engine;
+
+pub mod mcp;
 
 pub mod cli;

@@ -26,6 +26,17 @@ impl ConfirmArgs {
         }
     }
 
+    /// Returns if the answer is yes; an empty line means no.
+    ///
+    /// # Errors
+    /// As [`ConfirmArgs::confirm`].
+    pub(crate) fn confirm_no(self, ui: &Ui, question: &str) -> Result<(), CommandError> {
+        match self.choose(ui, question, &["no", "yes"])? {
+            "yes" => Ok(()),
+            _ => Err(aborted()),
+        }
+    }
+
     /// Returns the chosen word; the first one with `--yes` and for an empty line.
     ///
     /// # Errors

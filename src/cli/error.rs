@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
-use crate::base::text::error_chain;
+use crate::base::text::{error_chain, terminal_safe};
 use crate::config::{ConfigError, ConfigProblem};
 use crate::engine::EngineError;
 use crate::engine::land::error::LandError;
+use crate::engine::planner::error::PlannerError;
 use crate::engine::resolve::error::ResolveError;
 use crate::engine::run::control::RequestError;
 use crate::engine::runs::find::FindRunError;
@@ -106,6 +107,21 @@ impl From<DiscoverError> for CommandError {
 impl From<StartError> for CommandError {
     fn from(error: StartError) -> CommandError {
         CommandError::failed(error_chain(&error)).hint(error.hint())
+    }
+}
+
+impl From<PlannerError> for CommandError {
+    fn from(error: PlannerError) -> CommandError {
+        let exit = match error {
+            PlannerError::Interrupted => ExitStatus::Interrupted,
+            _ => ExitStatus::Failed,
+        };
+        let hint = error.hint();
+        let command = CommandError::new(exit, terminal_safe(&error_chain(&error)));
+        match hint {
+            Some(hint) => command.hint(terminal_safe(&hint)),
+            None => command,
+        }
     }
 }
 

@@ -25,9 +25,11 @@ mod init;
 mod land;
 mod logs;
 mod man;
+mod mcp;
 mod mistyped;
 mod output;
 mod plan;
+mod plan_new;
 mod plan_source;
 mod prompt;
 mod repo_context;
@@ -105,6 +107,7 @@ enum Command {
     Doctor(doctor::DoctorArgs),
     Workers(workers::WorkersArgs),
     History(status::HistoryArgs),
+    Mcp(mcp::McpArgs),
     Help(help::HelpArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
@@ -221,6 +224,7 @@ impl Command {
             Command::Doctor(args) => doctor::run(args, ui),
             Command::Workers(args) => workers::run(args, ui),
             Command::History(args) => status::history(args, ui),
+            Command::Mcp(args) => mcp::run(args, ui),
             Command::Help(args) => help::run(&args, command(), ui),
             Command::Completions(args) => completions::run(&args, ui),
             Command::Man(args) => man::run(&args, bare_command(), ui),

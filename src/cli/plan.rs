@@ -1,4 +1,4 @@
-//! `dispatch plan`: check, show and convert plans.
+//! `dispatch plan`: make, check, show and convert plans.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -9,6 +9,7 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use crate::base::text::{plural, terminal_safe};
 use crate::cli::error::{CommandError, CommandResult, ExitStatus};
+use crate::cli::plan_new::{self, NewArgs};
 use crate::cli::plan_source::{Loaded, load_plan};
 use crate::cli::repo_context::RepoContext;
 use crate::config;
@@ -16,7 +17,7 @@ use crate::config::variable::Overrides;
 use crate::plan::{self, Format, render_counts, render_diagnostics};
 use crate::ui::Ui;
 
-/// Check, show and convert plans; nothing is run
+/// Make, check, show and convert plans
 #[derive(Args, Debug)]
 pub(crate) struct PlanArgs {
     #[command(subcommand)]
@@ -25,6 +26,7 @@ pub(crate) struct PlanArgs {
 
 #[derive(Subcommand, Debug)]
 enum PlanCommand {
+    New(Box<NewArgs>),
     /// Check a plan and report every problem
     Check {
         /// The plan (.md, .toml, .json); `-` reads Markdown from standard input
@@ -76,6 +78,7 @@ impl To {
 /// When the plan cannot be read, is invalid, or the result cannot be written.
 pub(crate) fn run(args: PlanArgs, ui: &Ui) -> CommandResult {
     match args.command {
+        PlanCommand::New(args) => plan_new::run(*args, ui),
         PlanCommand::Check { file } => check(&file, ui),
         PlanCommand::Show { file, json } => {
             let format = if json { Format::Json } else { Format::Markdown };

@@ -28,8 +28,12 @@ pub(super) fn check(layers: &mut Layers) {
 type Found = ((String, &'static str), Invalid);
 
 fn check_default_worker(layers: &Layers, found: &mut Vec<Found>) {
-    let invalid = unknown_worker(layers, &layers.settings.run.worker);
+    let settings = &layers.settings;
+    let invalid = unknown_worker(layers, &settings.run.worker);
     found.extend(invalid.map(|invalid| (("run".to_owned(), "worker"), invalid)));
+    let planner = settings.plan.worker.as_deref();
+    let invalid = planner.and_then(|worker| unknown_worker(layers, worker));
+    found.extend(invalid.map(|invalid| (("plan".to_owned(), "worker"), invalid)));
 }
 
 fn check_command(worker: &Worker, layers: &Layers, found: &mut Vec<Found>) {

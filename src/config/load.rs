@@ -31,10 +31,12 @@ pub fn load(
     };
     let mut settings = resolve(&sources).map_err(ConfigError::Invalid)?;
     settings.failure.pattern_text = load_patterns(repo_top, &settings)?;
-    settings.prompt.template_text = match &settings.prompt.template {
-        Some(path) => Some(read_named("[prompt] template", &repo_top.join(path))?),
-        None => None,
+    let read = |key, path: &Option<String>| {
+        let path = path.as_ref().map(|path| repo_top.join(path));
+        path.map(|path| read_named(key, &path)).transpose()
     };
+    settings.prompt.template_text = read("[prompt] template", &settings.prompt.template)?;
+    settings.plan.template_text = read("[plan] template", &settings.plan.template)?;
     Ok(settings)
 }
 

@@ -100,6 +100,20 @@ tables! {
         template_text: Option<String>,
     }
 
+    /// The planner of `dispatch plan new`.
+    plan: PlanSettings {
+        /// The worker that plans; "" is the worker of [run].
+        worker: Option<String> as Maybe<Text> = None,
+        /// Your own prompt template of the planner, as a path from the top folder of the repository;
+        /// "" is the built-in one. `dispatch help planning` lists what it can use.
+        template: Option<String> as Maybe<Text> = None,
+        /// Longest time of one call of the planner.
+        timeout: Duration as Time = Duration::from_secs(20 * 60),
+    } with {
+        /// The content of that file.
+        template_text: Option<String>,
+    }
+
     /// Places and contents of worktrees.
     worktree: WorktreeSettings {
         /// The path of a worktree, outside the repository; {repo}, {run} and {task} are filled in.

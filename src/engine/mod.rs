@@ -5,6 +5,7 @@
 //! ```text
 //! run
 //! doctor
+//! planner
 //! start  land  clean  reconcile
 //! attempt  assemble  variants
 //! resolve  prompt
@@ -42,6 +43,8 @@ pub mod clean;
 pub mod land;
 pub mod reconcile;
 pub mod start;
+
+pub mod planner;
 
 pub mod doctor;
 

@@ -140,6 +140,15 @@ impl Plan {
         self
     }
 
+    /// Replaces the strategies of the tasks.
+    #[must_use]
+    pub fn with_strategy(mut self, strategy: impl Fn(&Task) -> Option<Strategy>) -> Plan {
+        for task in Arc::make_mut(&mut self.tasks) {
+            task.fields.strategy = strategy(task);
+        }
+        self
+    }
+
     /// Returns the title.
     pub fn title(&self) -> &str {
         &self.title

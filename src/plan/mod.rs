@@ -9,7 +9,9 @@ use std::path::Path;
 
 use crate::model::plan::Plan;
 
+pub mod answer;
 pub mod collector;
+pub mod declared_files;
 pub mod diagnostic;
 mod draft;
 pub mod edit;
@@ -20,6 +22,7 @@ mod normal;
 mod other_words;
 pub mod preview;
 mod span;
+pub mod split;
 #[cfg(test)]
 mod tests;
 mod toml;
@@ -144,4 +147,9 @@ pub fn render(plan: &Plan, format: Format) -> String {
 pub fn schema() -> String {
     let schema = schemars::schema_for!(wire::WirePlan);
     serde_json::to_string_pretty(&schema).unwrap_or_default() + "\n"
+}
+
+/// Renders the JSON Schema on one line.
+pub fn compact_schema() -> String {
+    serde_json::to_string(&schemars::schema_for!(wire::WirePlan)).unwrap_or_default()
 }

@@ -30,6 +30,58 @@ pub fn background(plan: &Plan, keep_terminal_free: bool) -> Vec<TaskNumber> {
         .collect()
 }
 
+/// Fills in the strategy of every task that leaves it open, by the same table. `agent`, the default,
+/// is not written out.
+#[must_use]
+pub fn with_strategies(plan: Plan, keep_terminal_free: bool) -> Plan {
+    let is_open = |task: &Task| matches!(task.fields.strategy, None | Some(Strategy::Auto));
+    let auto = plan.with_strategy(|task| match is_open(task) {
+        true => Some(Strategy::Auto),
+        false => task.fields.strategy,
+    });
+    let mut needed = vec![false; auto.tasks().len()];
+    let mut chosen = vec![None; auto.tasks().len()];
+    // Dependents come first, because a task that a foreground task needs is in the foreground.
+    for number in dependents_first(&auto) {
+        let task = auto.task(number);
+        let in_background = match task.fields.strategy {
+            Some(Strategy::Task) => true,
+            Some(Strategy::Auto) => {
+                !needed[number.index()] && is_for_background(&auto, task, keep_terminal_free)
+            }
+            _ => false,
+        };
+        chosen[number.index()] = match task.fields.strategy {
+            Some(Strategy::Auto) | None => in_background.then_some(Strategy::Task),
+            given => given,
+        };
+        if !in_background {
+            let needs = task.depends_on.iter();
+            needs.for_each(|dependency| needed[dependency.index()] = true);
+        }
+    }
+    auto.with_strategy(|task| chosen[task.number.index()])
+}
+
+/// Lists all tasks, each after the tasks that depend on it.
+fn dependents_first(plan: &Plan) -> Vec<TaskNumber> {
+    let count = |task: &Task| plan.dependents(task.number).count();
+    let mut waiting: Vec<usize> = plan.tasks().iter().map(count).collect();
+    let free = plan.tasks().iter().map(|task| task.number);
+    let mut order: Vec<TaskNumber> = free.filter(|task| waiting[task.index()] == 0).collect();
+    let mut next = 0;
+    while let Some(number) = order.get(next).copied() {
+        next += 1;
+        for dependency in &plan.task(number).depends_on {
+            waiting[dependency.index()] -= 1;
+            if waiting[dependency.index()] == 0 {
+                order.push(*dependency);
+            }
+        }
+    }
+    order
+}
+
 fn is_for_background(plan: &Plan, task: &Task, keep_terminal_free: bool) -> bool {
     let needed = plan
         .dependents(task.number)
@@ -101,5 +153,47 @@ mod tests {
             task.fields.produces = Produces::Info;
         };
         assert_eq!(chosen("a · b · c · d · e", informs, false), "");
+    }
+
+    fn filled(plan: &str, change: impl Fn(&mut Task), free: bool) -> String {
+        let count = plan.split(" · ").count() as u32;
+        let fixture = (1..=count).fold(RunFixture::new(plan), |fixture, task| {
+            fixture.with_task(task, &change)
+        });
+        let plan = with_strategies(fixture.state().plan.clone(), free);
+        let word = |task: &Task| match task.fields.strategy {
+            Some(Strategy::Task) => "task",
+            Some(_) => "written out",
+            None => "agent",
+        };
+        plan.tasks().iter().map(word).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn a_strategy_is_filled_in_by_the_same_table() {
+        assert_eq!(filled("a · b · c", |_| {}, false), "agent agent agent");
+        assert_eq!(filled("a · b · c", |_| {}, true), "task task task");
+        assert_eq!(
+            filled("a · b · c · d · e", |_| {}, false),
+            "task task task task task"
+        );
+        let slow = |title: &'static str| {
+            move |task: &mut Task| {
+                if task.title == title {
+                    task.fields.expected = Some(Duration::from_secs(600));
+                }
+            }
+        };
+        // Another task needs its result at once.
+        assert_eq!(
+            filled("a · b <- a · c", slow("a"), false),
+            "agent agent agent"
+        );
+        assert_eq!(
+            filled("a · b <- a · c", slow("b"), false),
+            "agent task agent"
+        );
+        let given = |task: &mut Task| task.fields.strategy = Some(Strategy::Task);
+        assert_eq!(filled("a · b", given, false), "task task");
     }
 }

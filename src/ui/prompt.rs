@@ -23,6 +23,26 @@ impl Ui {
         Ok(None)
     }
 
+    /// Asks as [`Ui::ask`] does, and returns what follows the word on the line, too: `split 2`.
+    ///
+    /// # Errors
+    /// When the terminal cannot be read.
+    pub fn ask_with_argument<'a>(
+        &self,
+        question: &str,
+        words: &[&'a str],
+    ) -> io::Result<Option<(&'a str, String)>> {
+        let menu = format!("{question} {} ", menu(words));
+        while let Some(line) = self.ask_line(&menu)? {
+            let (first, rest) = split_argument(&line);
+            if let Some(word) = parse_choice(first, words) {
+                return Ok(Some((word, rest.to_owned())));
+            }
+            self.hint(&format!("answer with one of {}", words.join(", ")));
+        }
+        Ok(None)
+    }
+
     /// Shows a text and reads one line, without its end. `None` at the end of the input, or without a
     /// terminal.
     ///
@@ -53,6 +73,13 @@ fn menu(words: &[&str]) -> String {
         }
     });
     shown.collect::<Vec<_>>().join(" / ")
+}
+
+/// Splits the first word of a line from the rest.
+fn split_argument(line: &str) -> (&str, &str) {
+    let line = line.trim();
+    let (first, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+    (first, rest.trim())
 }
 
 /// Returns the first word that begins with the line.
@@ -91,6 +118,18 @@ mod tests {
         let expected = ["yes", "yes", "no", "edit", "priorities"].map(Some);
         assert_eq!(chosen[..5], expected);
         assert_eq!(chosen[5..], [None, None]);
+    }
+
+    #[test]
+    fn a_choice_can_have_an_argument() {
+        let split = |line| {
+            let (first, rest) = split_argument(line);
+            (parse_choice(first, &["yes", "split"]), rest)
+        };
+        assert_eq!(split("s 2"), (Some("split"), "2"));
+        assert_eq!(split(" split  API now "), (Some("split"), "API now"));
+        assert_eq!(split(""), (Some("yes"), ""));
+        assert_eq!(split("2 s"), (None, "s"));
     }
 
     #[test]

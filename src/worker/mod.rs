@@ -5,6 +5,8 @@
 pub mod command;
 pub mod dialect;
 pub mod environment;
+pub mod planner;
 pub mod prompt;
+pub mod read_only;
 pub mod result;
 pub mod template;

@@ -5,7 +5,14 @@ use serde::{Deserialize, Serialize};
 use crate::base::text;
 use crate::model::ids::AttemptNumber;
 use crate::model::plan::Task;
-use crate::worker::template::{self, Template, TemplateError};
+use crate::worker::template::{self, Builtin, Template, TemplateError};
+
+/// The built-in template.
+const BUILTIN: Builtin = Builtin {
+    name: "the built-in prompt template",
+    text: include_str!("prompt.md.jinja"),
+    chapter: "prompts",
+};
 
 /// The longest result of a dependency, or failure, in a prompt, in bytes.
 pub const RESULT_LIMIT: usize = 8 * 1024;
@@ -152,7 +159,7 @@ pub fn render_prompt(
     template: Option<Template<'_>>,
     input: &PromptInput<'_>,
 ) -> Result<String, TemplateError> {
-    template::render(template, &variables(input), VARIABLES)
+    template::render(BUILTIN, template, &variables(input), VARIABLES)
 }
 
 /// Checks a template for a task before anything runs: with the task alone, and with every variable

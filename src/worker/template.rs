@@ -9,8 +9,16 @@ use serde::Serialize;
 
 use crate::base::text;
 
-/// The built-in template.
-pub const DEFAULT_TEMPLATE: &str = include_str!("prompt.md.jinja");
+/// A built-in template.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Builtin {
+    /// Its name in messages.
+    pub(super) name: &'static str,
+    /// Its text.
+    pub(super) text: &'static str,
+    /// The chapter that lists its variables.
+    pub(super) chapter: &'static str,
+}
 
 /// The name of the built-in template: `{% extends "default" %}`.
 const DEFAULT_NAME: &str = "default";
@@ -53,22 +61,24 @@ pub struct Template<'a> {
     pub text: &'a str,
 }
 
-/// Renders a template, which ends in exactly one line end. `known` are the names of the variables.
+/// Renders the user's template over the built-in one, or that. The text ends in exactly one line end;
+/// `known` are the names of the variables.
 ///
 /// # Errors
 /// When the template is invalid.
 pub(super) fn render(
+    builtin: Builtin,
     template: Option<Template<'_>>,
     variables: &impl Serialize,
     known: &[&str],
 ) -> Result<String, TemplateError> {
     let source = template.unwrap_or(Template {
-        file: "the built-in prompt template",
-        text: DEFAULT_TEMPLATE,
+        file: builtin.name,
+        text: builtin.text,
     });
-    let environment = environment(source.text).map_err(|error| template_error(source, &error))?;
-    let parsed = environment.get_template(OWN_NAME);
-    let parsed = parsed.map_err(|error| template_error(source, &error))?;
+    let invalid = |error: minijinja::Error| template_error(builtin, source, &error);
+    let environment = environment(builtin.text, source.text).map_err(invalid)?;
+    let parsed = environment.get_template(OWN_NAME).map_err(invalid)?;
     let mut used: Vec<String> = parsed.undeclared_variables(false).into_iter().collect();
     used.sort();
     let exists = |name: &str| known.contains(&name) || is_global(&environment, name);
@@ -76,7 +86,7 @@ pub(super) fn render(
         return Err(unknown_variable(source, &name, known));
     }
     let rendered = parsed.render(Serde(variables));
-    let rendered = rendered.map_err(|error| template_error(source, &error))?;
+    let rendered = rendered.map_err(invalid)?;
     Ok(format!("{}\n", rendered.trim_end()))
 }
 
@@ -85,7 +95,11 @@ fn is_global(environment: &Environment<'_>, name: &str) -> bool {
     name == "super" || environment.globals().any(|(global, _)| global == name)
 }
 
-fn template_error(source: Template<'_>, error: &minijinja::Error) -> TemplateError {
+fn template_error(
+    builtin: Builtin,
+    source: Template<'_>,
+    error: &minijinja::Error,
+) -> TemplateError {
     let message = match error.detail() {
         Some(detail) => format!("{}: {detail}", error.kind()),
         None => error.kind().to_string(),
@@ -96,18 +110,22 @@ fn template_error(source: Template<'_>, error: &minijinja::Error) -> TemplateErr
     let hint = match error.kind() {
         ErrorKind::UndefinedError => {
             "test for it first: {% if value is defined %}; an empty list or text counts as false"
+                .to_owned()
         }
         ErrorKind::TemplateNotFound => {
-            "only \"default\", the built-in template, can be extended or included"
+            "only \"default\", the built-in template, can be extended or included".to_owned()
         }
-        _ => "templates are written in Jinja; `dispatch help prompts` lists the variables",
+        _ => format!(
+            "templates are written in Jinja; `dispatch help {}` lists the variables",
+            builtin.chapter
+        ),
     };
     TemplateError {
         file: source.file.to_owned(),
         line,
         message,
         excerpt: line_of(source, line),
-        hint: hint.to_owned(),
+        hint,
     }
 }
 
@@ -135,14 +153,14 @@ fn line_of(source: Template<'_>, line: usize) -> String {
     found.unwrap_or_default().to_owned()
 }
 
-fn environment(own: &str) -> Result<Environment<'_>, minijinja::Error> {
+fn environment<'a>(builtin: &'a str, own: &'a str) -> Result<Environment<'a>, minijinja::Error> {
     let mut environment = Environment::new();
     environment.set_auto_escape_callback(|_| AutoEscape::None);
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_syntax(syntax());
     environment.add_filter("hang", |text: &str| indent(text, "  ").trim().to_owned());
     environment.add_filter("quote", |text: &str| indent(text, "  > "));
-    environment.add_template(DEFAULT_NAME, DEFAULT_TEMPLATE)?;
+    environment.add_template(DEFAULT_NAME, builtin)?;
     environment.add_template(OWN_NAME, own)?;
     Ok(environment)
 }

@@ -90,6 +90,7 @@ fn the_json_form_has_the_promised_fields() {
     insta::with_settings!({filters => vec![("[0-9a-f]{40}", "<tree>"), BEFORE_GIT_2_41]}, {
         insta::assert_snapshot!(text, @r#"
         {
+          "version": 1,
           "base": "<main>",
           "branches": [
             {
@@ -105,91 +106,90 @@ fn the_json_form_has_the_promised_fields() {
               "tip": "<beside>"
             }
           ],
+          "pairs_total": 3,
+          "pairs_independent": 2,
           "merges_run": 1,
-          "multiway": [],
-          "multiway_search": {
-            "branches": 2,
-            "complete": true,
-            "searched": 2
-          },
           "pairs": [
             {
               "a": "one",
               "b": "two",
+              "verdict": "conflict",
+              "conflict": true,
+              "class": "content",
+              "severity": 3,
               "bases": [
                 "<main>"
               ],
-              "class": "content",
-              "command": "GIT_ATTR_SOURCE=<main> git merge-tree --write-tree <one> <two>",
-              "conflict": true,
-              "independent": false,
-              "severity": 3,
-              "suggested": "re-dispatch the later task on top",
               "tree": "<tree>",
+              "independent": false,
+              "suggested": "re-dispatch the later task on top",
               "units": [
                 {
                   "class": "content",
-                  "hunks": [
-                    {
-                      "a": {
-                        "count": 1,
-                        "start": 2
-                      },
-                      "b": {
-                        "count": 1,
-                        "start": 2
-                      },
-                      "base": {
-                        "count": 1,
-                        "start": 2
-                      },
-                      "class": "overlap"
-                    }
-                  ],
                   "paths": [
                     "f"
+                  ],
+                  "hunks": [
+                    {
+                      "class": "overlap",
+                      "base": {
+                        "start": 2,
+                        "count": 1
+                      },
+                      "a": {
+                        "start": 2,
+                        "count": 1
+                      },
+                      "b": {
+                        "start": 2,
+                        "count": 1
+                      }
+                    }
                   ],
                   "policy": []
                 }
               ],
-              "verdict": "conflict"
+              "command": "GIT_ATTR_SOURCE=<main> git merge-tree --write-tree <one> <two>"
             },
             {
               "a": "one",
               "b": "beside",
+              "verdict": "clean",
+              "conflict": false,
+              "class": "independent",
+              "severity": 0,
               "bases": [
                 "<main>"
               ],
-              "class": "independent",
-              "command": "GIT_ATTR_SOURCE=<main> git merge-tree --write-tree <one> <beside>",
-              "conflict": false,
-              "independent": true,
-              "severity": 0,
-              "suggested": "nothing to do",
               "tree": null,
+              "independent": true,
+              "suggested": "nothing to do",
               "units": [],
-              "verdict": "clean"
+              "command": "GIT_ATTR_SOURCE=<main> git merge-tree --write-tree <one> <beside>"
             },
             {
               "a": "two",
               "b": "beside",
+              "verdict": "clean",
+              "conflict": false,
+              "class": "independent",
+              "severity": 0,
               "bases": [
                 "<main>"
               ],
-              "class": "independent",
-              "command": "GIT_ATTR_SOURCE=<main> git merge-tree --write-tree <two> <beside>",
-              "conflict": false,
-              "independent": true,
-              "severity": 0,
-              "suggested": "nothing to do",
               "tree": null,
+              "independent": true,
+              "suggested": "nothing to do",
               "units": [],
-              "verdict": "clean"
+              "command": "GIT_ATTR_SOURCE=<main> git merge-tree --write-tree <two> <beside>"
             }
           ],
-          "pairs_independent": 2,
-          "pairs_total": 3,
-          "version": 1
+          "multiway": [],
+          "multiway_search": {
+            "branches": 2,
+            "searched": 2,
+            "complete": true
+          }
         }
         "#);
     });

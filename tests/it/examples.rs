@@ -135,6 +135,8 @@ fn examples_without_a_run_work() {
         "dispatch workers --json",
         "dispatch history",
         "dispatch history --json",
+        "dispatch mcp",
+        "dispatch mcp < /dev/null",
         "dispatch help",
         "dispatch help land",
         "dispatch help plans",

@@ -31,8 +31,10 @@ macro_rules! chapters {
 pub const CHAPTERS: &[Chapter] = chapters![
     "commands" "which commands and options there are" [],
     "plans" "how to write a plan" ["tasks"],
+    "planning" "how an agent makes a plan from a goal" ["planner"],
     "runs" "how to start, watch, interrupt and steer a run; exit codes" ["background", "exit-codes"],
     "workers" "what a worker gets and returns; agents, limits, quotas" ["agents", "quotas"],
+    "mcp" "how a coding agent drives dispatch itself" ["plugin", "skill"],
     "prompts" "what an agent is told, and how to change it" ["templates"],
     "boards" "what the board and the reports say" ["reports", "statuses"],
     "failures" "why a task failed, and when it is retried" ["retries", "failure-classes"],

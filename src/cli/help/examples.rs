@@ -32,8 +32,14 @@ pub const EXAMPLES: &[Examples] = examples! {
         "dispatch init --print" => "only print it",
     }
     "plan" {
+        "dispatch plan new 'Build auth, API and tests'" => "let an agent make one",
         "dispatch plan check plan.md" => "report every problem",
         "dispatch plan convert plan.md --to toml -o plan.toml" => "write it as TOML",
+    }
+    "plan new" {
+        "dispatch plan new 'Build auth, API and tests'" => "show the plan and ask",
+        "dispatch plan new --from goal.md --worker claude -o plan.toml" => "a long goal, another worker",
+        "dispatch plan new 'Build auth, API and tests' --run --yes" => "run it without a question",
     }
     "plan check" {
         "dispatch plan check plan.md" => "a file",
@@ -160,6 +166,10 @@ pub const EXAMPLES: &[Examples] = examples! {
     "workers" {
         "dispatch workers" => "as a table",
         "dispatch workers --json" => "with their commands, for programs",
+    }
+    "mcp" {
+        "dispatch mcp" => "started by a coding agent",
+        "dispatch mcp < /dev/null" => "check that it starts",
     }
     "history" {
         "dispatch history" => "as a table",

@@ -1,6 +1,6 @@
 //! `dispatch init`: writes a first `.dispatch.toml` from the repository and the programs on `PATH`.
 
-mod detect;
+pub(crate) mod detect;
 
 use std::env;
 use std::fmt::Write as _;

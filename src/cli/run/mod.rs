@@ -191,19 +191,27 @@ fn facts(plan: &Plan, settings: &Settings, prepared: &Prepared) -> String {
             .is_none_or(|only| only.contains(&task.number))
     };
     let tasks: Vec<&Task> = plan.tasks().iter().filter(is_chosen).collect();
+    format!(
+        "{} · base {} ({}) · target {}",
+        counts(&tasks, settings),
+        prepared.base.short(),
+        prepared.base_name,
+        prepared.target.as_deref().unwrap_or("none"),
+    )
+}
+
+/// Renders `4 tasks · 3 at once · claude, shell`.
+pub(crate) fn counts(tasks: &[&Task], settings: &Settings) -> String {
     let workers: BTreeSet<&str> = tasks
         .iter()
         .flat_map(|task| worker_names(task, settings))
         .collect();
     let workers: Vec<&str> = workers.into_iter().collect();
     format!(
-        "{} · {} at once · {} · base {} ({}) · target {}",
+        "{} · {} at once · {}",
         plural(tasks.len(), "task"),
-        at_once(&tasks, settings),
-        workers.join(", "),
-        prepared.base.short(),
-        prepared.base_name,
-        prepared.target.as_deref().unwrap_or("none"),
+        at_once(tasks, settings),
+        workers.join(", ")
     )
 }
 
@@ -290,7 +298,10 @@ fn edited(
 }
 
 /// Reads the tasks that go first, such as `3 1`; `None` keeps the order.
-fn ask_order(plan: &Plan, ui: &Ui) -> Result<Option<Vec<TaskNumber>>, CommandError> {
+///
+/// # Errors
+/// When the terminal cannot be read.
+pub(crate) fn ask_order(plan: &Plan, ui: &Ui) -> Result<Option<Vec<TaskNumber>>, CommandError> {
     let line = ui
         .ask_line("Which tasks go first, such as 3 1? ")
         .map_err(|error| CommandError::failed(format!("could not read the answer: {error}")))?;
@@ -313,8 +324,9 @@ fn ask_order(plan: &Plan, ui: &Ui) -> Result<Option<Vec<TaskNumber>>, CommandErr
         }
     }
 }
+
 /// Reads a count that must not be 0.
-fn at_least_one(text: &str) -> Result<usize, &'static str> {
+pub(crate) fn at_least_one(text: &str) -> Result<usize, &'static str> {
     match text.parse() {
         Ok(0) => Err("must be at least 1"),
         Ok(count) => Ok(count),

@@ -85,6 +85,19 @@ pub(crate) fn compare_candidates(
     })
 }
 
+/// Compares the candidates of a run with a detector of its own.
+///
+/// # Errors
+/// When git's engine fails as a whole, or the store cannot be read.
+pub(crate) fn compare_run(
+    context: &Context,
+    state: &RunState,
+) -> Result<CandidateComparison, EngineError> {
+    let options = options(context, true);
+    let mut detector = Detector::on_base(&context.repo, context.base, &options)?;
+    compare_candidates(context, state, &mut detector)
+}
+
 /// Finds the conflict of two tasks. Compares the candidates they were built on as well, which tells
 /// if it is inherited.
 ///

@@ -16,7 +16,7 @@ use crate::engine::kernel::cancel::CancelHandle;
 use crate::engine::kernel::context::Context;
 use crate::engine::kernel::disk_space;
 use crate::engine::kernel::sweep::sweep;
-use crate::exec::{self, Exit, Job, JobEnd, JobStatus, StopSignal, kill_orphans};
+use crate::exec::{self, Executor, Exit, Job, JobEnd, JobStatus, StopSignal, kill_orphans};
 use crate::failure::excerpt;
 use crate::git::Git;
 use crate::model::integration::{CheckOutcome, CheckResult};
@@ -226,9 +226,17 @@ fn failed_tests(junit: &Path) -> Vec<String> {
 /// # Errors
 /// When its record cannot be read, or its processes cannot be killed.
 pub async fn end_job(context: &Context, folder: &Path) -> Result<(), EngineError> {
-    let status = match context.executor.status(folder)? {
+    end_job_in(context.executor.as_ref(), folder).await
+}
+
+/// Kills every process of the job in a folder of this executor.
+///
+/// # Errors
+/// As [`end_job`].
+pub async fn end_job_in(executor: &dyn Executor, folder: &Path) -> Result<(), EngineError> {
+    let status = match executor.status(folder)? {
         JobStatus::Alive => {
-            let running = context.executor.adopt(folder)?;
+            let running = executor.adopt(folder)?;
             running.stopper().stop(StopSignal::Kill);
             running.wait().await?
         }

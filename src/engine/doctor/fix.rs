@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use crate::engine::EngineError;
 use crate::engine::kernel::context::Context;
+use crate::engine::planner;
 use crate::engine::worktree::remains::{keep, keep_remains};
+use crate::exec::local::LocalExecutor;
 use crate::git::worktree::Worktree;
 use crate::git::{Repo, Store};
 use crate::merge::oid::Oid;
@@ -20,6 +22,8 @@ pub enum Fix {
     None,
     /// Removes an unused folder or file of dispatch's own.
     Remove(PathBuf),
+    /// Kills the processes of a killed planner, and removes its worktree and its folder.
+    ClearPlanner(PathBuf),
     /// Removes a worktree that no worker ever used.
     RemoveWorktree(Worktree),
     /// Removes the entry of a worktree whose folder is missing. Keeps this commit under this
@@ -52,6 +56,7 @@ impl Fix {
             Fix::Manual(advice) => advice.clone(),
             Fix::None => String::new(),
             Fix::Remove(_) => "remove it".to_owned(),
+            Fix::ClearPlanner(_) => "end its processes, remove it and its worktree".to_owned(),
             Fix::RemoveWorktree(_) => "remove it; no worker ever used it".to_owned(),
             Fix::RemoveEntry(_, None) => "remove its entry".to_owned(),
             Fix::RemoveEntry(_, Some((name, commit))) => {
@@ -80,6 +85,11 @@ impl Fix {
         match self {
             Fix::Manual(_) | Fix::None => Ok(()),
             Fix::Remove(path) => remove(path),
+            Fix::ClearPlanner(folder) => {
+                let executor = LocalExecutor::this_program()
+                    .map_err(|error| EngineError::File("this program".to_owned(), error))?;
+                planner::leftovers::clear(repo, &executor, folder)
+            }
             Fix::RemoveWorktree(worktree) => Ok(repo.remove_worktree(worktree)?),
             Fix::RemoveEntry(worktree, kept) => {
                 if let Some((name, commit)) = kept {

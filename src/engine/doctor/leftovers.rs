@@ -8,6 +8,7 @@ use crate::config::Settings;
 use crate::engine::doctor::Problem;
 use crate::engine::doctor::fix::Fix;
 use crate::engine::kernel::disk_space::worktree_prefix;
+use crate::engine::planner;
 use crate::git::Repo;
 use crate::git::worktree::Worktree;
 
@@ -31,7 +32,15 @@ pub fn examine(repo: &Repo, settings: &Settings) -> Vec<Problem> {
         "HEAD.lock",
     ];
     let locks = locks.into_iter().map(|name| repo.common.join(name));
+    let planners = planner::leftovers::abandoned(repo).into_iter();
+    let planners = planners.map(|folder| Problem {
+        run: None,
+        what: folder.display().to_string(),
+        why: "`dispatch plan new` was killed; nothing in it is yours".to_owned(),
+        fix: Fix::ClearPlanner(folder),
+    });
     folders
+        .chain(planners)
         .chain(locks.filter_map(|lock| stale_lock(&lock)))
         .chain(foreign_worktrees(repo, settings))
         .collect()

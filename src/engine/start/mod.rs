@@ -410,7 +410,11 @@ pub fn worker_for<'a>(state: &'a RunState, number: TaskNumber, settings: &'a Set
     chosen.unwrap_or_else(|| worker_name(state.plan.task(number), settings))
 }
 
-fn refuse_places(repo: &Repo, settings: &Settings) -> Result<(), StartError> {
+/// Checks that dispatch can write its own folder and worktrees.
+///
+/// # Errors
+/// The first place that cannot be written, is full, or is inside the checkout.
+pub fn refuse_places(repo: &Repo, settings: &Settings) -> Result<(), StartError> {
     let example = settings.worktree.folder(repo.home(), "run", "task");
     if example.starts_with(&repo.top) {
         return Err(StartError::InsideCheckout(example));

@@ -46,7 +46,7 @@ impl From<io::Error> for Problem {
 /// between is opened without blocking and then rejected.
 ///
 /// # Errors
-/// When it is no file, too large, or cannot be read.
+/// When it is not a file, is too large, or cannot be read.
 pub fn read_file(path: &Path) -> Result<Vec<u8>, Problem> {
     check_is_file(&fs::metadata(path)?)?;
     let file: File = open_nonblocking(path)?;

@@ -15,6 +15,7 @@ const ROOMS: &[&[&str]] = &[
     &["resolve", "prompt"],
     &["attempt", "assemble", "variants"],
     &["start", "land", "clean", "reconcile"],
+    &["planner"],
     &["doctor"],
     &["run"],
 ];

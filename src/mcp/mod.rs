@@ -1,0 +1,79 @@
+//! The face for coding agents: tools of the Model Context Protocol over standard input and output.
+//!
+//! | part | does |
+//! |---|---|
+//! | [`serve`] | serves one client until it closes standard input |
+//! | `opening` | keeps stray messages from ending the server before it is opened |
+//! | `server` | the protocol: tools, tasks, progress |
+//! | `folder` | finds the repository: the current folder, or a root of the client |
+//! | `consent` | asks the person, or hands out tokens for the confirming call |
+//! | `call`, `answer`, `error`, `proposal` | the arguments and the result of one call |
+//! | `tools` | one file per tool |
+//!
+//! Standard output carries the protocol alone. A call holds no lock after its answer, so a server that
+//! is killed leaves nothing behind; a run that was started goes on in a process of its own.
+
+mod answer;
+mod call;
+mod consent;
+mod error;
+mod excerpt;
+mod folder;
+mod opening;
+mod proposal;
+mod repository;
+mod server;
+mod tools;
+
+use std::io;
+
+use rmcp::ServiceExt;
+use rmcp::service::ServerInitializeError;
+use rmcp::transport::async_rw::AsyncRwTransport;
+use rmcp::transport::stdio_pipes;
+
+use crate::mcp::opening::Opening;
+use crate::mcp::server::Server;
+
+pub use tools::names;
+
+/// A server that could not serve.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The event loop could not be created.
+    #[error("could not create the event loop")]
+    Runtime(#[source] io::Error),
+    /// The client opened the connection in a way that cannot be answered.
+    #[error("the client could not be served")]
+    Opening(#[source] Box<ServerInitializeError>),
+}
+
+/// Serves one client on standard input and output until it closes its side.
+///
+/// # Errors
+/// When the connection could not be opened. A client that closes early is not an error.
+pub fn serve() -> Result<(), ServeError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(ServeError::Runtime)?;
+    let served = runtime.block_on(serve_client());
+    // A call that only waits ends with the process.
+    runtime.shutdown_background();
+    served
+}
+
+async fn serve_client() -> Result<(), ServeError> {
+    let server = Server::new();
+    let changes = server.changes();
+    let (input, output) = stdio_pipes();
+    let transport = Opening::new(AsyncRwTransport::new_server(input, output));
+    match server.serve(transport).await {
+        Ok(running) => drop(running.waiting().await),
+        Err(ServerInitializeError::ConnectionClosed(_)) => {}
+        Err(error) => return Err(ServeError::Opening(Box::new(error))),
+    }
+    // A change that has begun is finished: a landing, the start of a run.
+    drop(changes.lock().await);
+    Ok(())
+}

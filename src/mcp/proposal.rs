@@ -1,0 +1,27 @@
+//! A proposal to do something that the person has to confirm.
+
+use crate::mcp::answer::Answer;
+
+/// A proposal to do something, and the next step towards it.
+pub(super) struct Proposed {
+    /// Everything that the confirmation is bound to.
+    pub(super) content: String,
+    /// The question for the person.
+    pub(super) question: String,
+    /// The answer of a call that does nothing yet.
+    pub(super) answer: Answer,
+    /// The next step.
+    pub(super) step: Step,
+}
+
+/// The next step towards a proposal.
+pub(super) enum Step {
+    /// Only show it.
+    Show,
+    /// Ask the person; without an answer, hand out a token.
+    Ask,
+    /// The call brings this token.
+    Redeem(String),
+    /// The call confirms what it was shown; the person is asked as well where the client can.
+    Confirmed,
+}

@@ -1,0 +1,105 @@
+//! `task_log`: the output of a worker, cut to a part.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Action, Effect, ToolSpec};
+use crate::engine::runs::find::DefaultRun;
+use crate::engine::runs::log::{LogPart, read_log};
+use crate::mcp::answer::Answer;
+use crate::mcp::call::Call;
+use crate::mcp::error::ToolError;
+use crate::mcp::excerpt::Excerpt;
+use crate::mcp::repository::find_task;
+
+/// The bytes of an answer unless the call asks for more or less.
+const LIMIT: usize = 4000;
+
+/// The most bytes of an answer.
+const MOST: usize = 32_000;
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Input {
+    /// The run, or a unique beginning of its name. Default: the latest.
+    #[serde(default)]
+    run: Option<String>,
+    /// The task, by number or tag.
+    task: String,
+    /// The attempt, counted from 1. Default: the last.
+    #[serde(default)]
+    attempt: Option<u32>,
+    /// The part of the attempt.
+    #[serde(default)]
+    part: Part,
+    /// Begin at this byte. Default: the end of the log.
+    #[serde(default)]
+    since: Option<usize>,
+    /// The most bytes to return. Default: 4000; maximum: 32000.
+    #[serde(default)]
+    limit: Option<usize>,
+}
+
+#[derive(Clone, Copy, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum Part {
+    /// The worker and its checks.
+    #[default]
+    Worker,
+    /// The set-up of its worktree.
+    Setup,
+    /// The teardown of its worktree.
+    Teardown,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct Output {
+    run: String,
+    task: u32,
+    attempt: u32,
+    log: Excerpt,
+    /// The calls that get the parts that are left out.
+    hint: String,
+}
+
+/// Describes the tool.
+pub(super) fn spec() -> ToolSpec {
+    ToolSpec::new::<Input, Output>(
+        ("task_log", "Show the log of a task"),
+        "Returns the end of the output of a task's worker and of its checks. Long logs are cut; `since` \
+         and `limit` get another part.",
+        Effect::ReadOnly,
+        Action::Read(run),
+    )
+}
+
+fn run(call: &Call) -> Result<Answer, ToolError> {
+    let input: Input = call.arguments()?;
+    let here = call.repository()?;
+    let state = here.read(input.run.as_deref(), DefaultRun::Latest)?;
+    let task = find_task(&state.plan, &input.task)?;
+    let last = state.task(task).last_attempt().map(|last| last.number);
+    let attempt = input.attempt.or(last).ok_or_else(|| {
+        ToolError::new(format!("{task} of {} has not started", state.run))
+            .next("run_wait waits for the run")
+    })?;
+    let part = match input.part {
+        Part::Worker => LogPart::Worker,
+        Part::Setup => LogPart::SetUp,
+        Part::Teardown => LogPart::Teardown,
+    };
+    let bytes = read_log(&here.repo, &state, (task, attempt), part)?;
+    let limit = input.limit.unwrap_or(LIMIT).clamp(1, MOST);
+    let log = Excerpt::tail(&bytes, input.since, limit);
+    let hint = log.hint();
+    let text = format!("{}\n[{hint}]", log.text.trim_end());
+    let text = text.trim_end_matches("\n[]").to_owned();
+    let output = Output {
+        run: state.run.to_string(),
+        task: task.0,
+        attempt,
+        log,
+        hint,
+    };
+    Ok(Answer::new(&output, text))
+}
