@@ -261,7 +261,8 @@ impl RunState {
             }
             Event::VariantChosen { choice, .. } => task.choose_variant(choice),
             Event::VariantAccepted { .. } => {
-                if task.accept_variant() {
+                let replaces_another = task.accept_variant();
+                if replaces_another {
                     self.requeue_built_on(number);
                 }
             }
