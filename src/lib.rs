@@ -16,6 +16,7 @@
 //! | L3 | [`config`] | settings from files, variables and flags |
 //! | L3 | [`journal`] | the events of a run, as commits |
 //! | L3 | [`worker`] | command lines, environments, prompts and output of workers |
+//! | L3 | [`acp`] | the client of agents that speak the Agent Client Protocol |
 //! | L3 | [`exec`] | where attempts run: processes, supervisors, logs |
 //! | L3 | [`control`] | requests to the process that drives a run |
 //! | L3 | [`forge`] | GitHub, through `gh` |
@@ -75,6 +76,7 @@ pub mod schedule;
 
 pub mod git;
 
+pub mod acp;
 pub mod config;
 pub mod control;
 pub mod exec;

@@ -39,13 +39,13 @@ pub(crate) struct DoctorArgs {
 }
 
 /// A problem, and the result of its repair.
-struct Finding {
+struct ExaminedProblem {
     problem: Problem,
     /// The result of the repair; `None` if none was tried.
     repaired: Option<Result<(), String>>,
 }
 
-impl Finding {
+impl ExaminedProblem {
     /// Returns `true` if the user has to do something about it.
     fn is_open(&self) -> bool {
         match &self.repaired {
@@ -85,7 +85,7 @@ pub(crate) fn run(args: DoctorArgs, ui: &Ui) -> CommandResult {
             Visit::Unfit(fact) => facts.push(fact),
         }
     }
-    let is_open = findings.iter().any(Finding::is_open);
+    let is_open = findings.iter().any(ExaminedProblem::is_open);
     match args.json {
         true => ui.answer(&pretty(&value(&facts, &findings))),
         false => show(&facts, &findings, runs.len(), args.fix, ui),
@@ -107,7 +107,7 @@ fn readable_runs(here: &RepoContext) -> Vec<RunId> {
 }
 
 enum Visit {
-    Done(Vec<Finding>),
+    Done(Vec<ExaminedProblem>),
     /// The run was left alone, for this reason.
     Unfit(String),
 }
@@ -163,19 +163,19 @@ fn repair(
     context: Option<&Context>,
     problems: Vec<Problem>,
     fix: bool,
-) -> Vec<Finding> {
+) -> Vec<ExaminedProblem> {
     let one = |problem: Problem| {
         let tries = fix && problem.fix.is_automatic();
         let repaired = tries.then(|| {
             let done = problem.fix.apply(&here.repo, context);
             done.map_err(|error| error_chain(&error))
         });
-        Finding { problem, repaired }
+        ExaminedProblem { problem, repaired }
     };
     problems.into_iter().map(one).collect()
 }
 
-fn show(facts: &[String], findings: &[Finding], runs: usize, fix: bool, ui: &Ui) {
+fn show(facts: &[String], findings: &[ExaminedProblem], runs: usize, fix: bool, ui: &Ui) {
     for fact in facts {
         ui.status(fact);
     }
@@ -217,8 +217,8 @@ fn show(facts: &[String], findings: &[Finding], runs: usize, fix: bool, ui: &Ui)
     }
 }
 
-fn value(facts: &[String], findings: &[Finding]) -> serde_json::Value {
-    let one = |finding: &Finding| {
+fn value(facts: &[String], findings: &[ExaminedProblem]) -> serde_json::Value {
+    let one = |finding: &ExaminedProblem| {
         let Problem {
             run,
             what,

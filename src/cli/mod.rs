@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use clap_complete::CompleteEnv;
 
+mod agent_client;
 mod assemble;
 mod branches;
 mod clean;
@@ -63,8 +64,7 @@ struct Cli {
 }
 
 const AFTER_HELP: &str = "\
-RUN is the name of a run, such as shop-7k3q, or a unique beginning of it. Without one, a command uses
-the latest run, or the latest one it can apply to. TASK is a number or a tag.
+RUN is the name of a run, such as shop-7k3q, or a unique beginning of it. Without one, a command uses the latest run, or the latest one it can apply to. TASK is a number or a tag.
 
 Exit codes:
   0    everything that was asked for happened
@@ -123,6 +123,9 @@ enum Command {
         /// The folder of the attempt
         folder: PathBuf,
     },
+    /// Speak to an agent by the Agent Client Protocol; started by dispatch itself
+    #[command(name = "__acp", hide = true)]
+    Acp(agent_client::AcpArgs),
 }
 
 /// Runs the program: parses the command line, runs the subcommand, reports an error.
@@ -231,6 +234,7 @@ impl Command {
             Command::Init(args) => init::run(args, ui),
             Command::Demo(args) => demo::run(args, ui),
             Command::Drive { run } => drive::reopen::drive_detached(&run, ui),
+            Command::Acp(args) => agent_client::run(args),
             Command::Attempt { folder } => match shim::main(&folder) {
                 0 => Ok(ExitStatus::Ok),
                 _ => Err(CommandError::failed("the attempt could not be supervised")),

@@ -4,7 +4,19 @@ use crate::base::text::did_you_mean;
 use crate::config::builtin;
 use crate::config::invalid::Invalid;
 use crate::config::layers::Layers;
-use crate::model::worker::Worker;
+use crate::config::settings::Settings;
+use crate::model::permissions::Permissions;
+use crate::model::worker::{Dialect, PromptBy, Worker};
+
+/// Sets what follows from other settings: an agent that speaks ACP gets its prompt from dispatch's own
+/// client, which reads it from standard input.
+pub(super) fn complete(settings: &mut Settings) {
+    for worker in settings.workers.values_mut() {
+        if worker.dialect == Dialect::Acp {
+            worker.prompt = PromptBy::Stdin;
+        }
+    }
+}
 
 /// Reports settings that contradict each other. Defaults never do, so every report has an origin.
 pub(super) fn check(layers: &mut Layers) {
@@ -12,6 +24,7 @@ pub(super) fn check(layers: &mut Layers) {
     check_default_worker(layers, &mut found);
     for worker in layers.settings.workers.values() {
         check_command(worker, layers, &mut found);
+        check_protocol(worker, layers, &mut found);
         check_fallback(worker, layers, &mut found);
     }
     check_delays(layers, &mut found);
@@ -51,6 +64,30 @@ fn check_command(worker: &Worker, layers: &Layers, found: &mut Vec<Found>) {
         _ => return,
     };
     found.push(((table, "command"), invalid));
+}
+
+/// Checks the settings of a worker whose agent speaks ACP, which dispatch itself applies.
+fn check_protocol(worker: &Worker, layers: &Layers, found: &mut Vec<Found>) {
+    if worker.dialect != Dialect::Acp {
+        return;
+    }
+    let table = format!("workers.{}", worker.name);
+    let mode = worker.permission_mode.as_deref();
+    if let Some(mode) = mode.filter(|mode| Permissions::parse(mode).is_none()) {
+        let known = Permissions::ALL.map(Permissions::name).join(", ");
+        let invalid = Invalid::new(
+            format!("unknown permission_mode {mode:?} of a worker with dialect \"acp\""),
+            format!("valid values are {known}"),
+        );
+        found.push(((table.clone(), "permission_mode"), invalid));
+    }
+    if worker.prompt != PromptBy::Stdin && layers.origin(&table, "prompt").is_some() {
+        let invalid = Invalid::new(
+            "a worker with dialect \"acp\" gets its prompt by the protocol",
+            "remove the line `prompt`",
+        );
+        found.push(((table, "prompt"), invalid));
+    }
 }
 
 fn check_fallback(worker: &Worker, layers: &Layers, found: &mut Vec<Found>) {

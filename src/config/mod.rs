@@ -90,6 +90,7 @@ pub fn resolve(sources: &Sources) -> Result<Settings, Vec<ConfigProblem>> {
     let mut layers = Layers::default();
     if apply(sources, &mut layers) {
         consistency::check(&mut layers);
+        consistency::complete(&mut layers.settings);
     }
     finish(sources, layers)
 }

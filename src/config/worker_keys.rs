@@ -15,7 +15,7 @@ worker_keys! {
     /// "argument".
     prompt: PromptBy,
     /// The format of its output: "text", "claude", "codex", "gemini", "opencode", "aider", "goose",
-    /// "copilot" or "antigravity".
+    /// "copilot", "antigravity", or "acp" for any agent that speaks the Agent Client Protocol.
     dialect: Dialect,
     /// The model, in the agent's words; "" leaves the choice to the agent.
     model: Maybe<Text>,

@@ -95,23 +95,11 @@ fn hard_fact(fact: &Fact) -> Option<(u8, Classification)> {
         ))
     };
     match fact {
-        Fact::Cancelled => found(
-            0,
-            FailureClass::Cancelled,
-            "stopped by dispatch",
-            "cancelled by the user".into(),
-        ),
         Fact::Stopped => found(
             1,
             FailureClass::Interrupted,
             "stopped by dispatch",
             "interrupted with the run".into(),
-        ),
-        Fact::DiskFull => found(
-            2,
-            FailureClass::Blocker,
-            "writing failed",
-            "the disk is full".into(),
         ),
         Fact::CouldNotStart(error) => found(
             3,

@@ -30,10 +30,6 @@ pub struct Evidence {
 /// A fact that dispatch observed itself.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Fact {
-    /// A write failed because a disk or a disk quota is full.
-    DiskFull,
-    /// The user cancelled the task, and dispatch killed the worker.
-    Cancelled,
     /// The run was stopped, and dispatch killed the worker.
     Stopped,
     /// The worker could not be started, with the system's error.

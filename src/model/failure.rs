@@ -56,8 +56,6 @@ pub enum FailureClass {
     Conflict,
     /// Login, permission, disk, missing program: needs the user's attention.
     Blocker,
-    /// The user cancelled it.
-    Cancelled,
     /// The run was interrupted.
     Interrupted,
 }

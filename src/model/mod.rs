@@ -19,6 +19,7 @@ pub mod manual_resolution;
 pub mod outcome;
 pub mod outside_changes;
 mod packed;
+pub mod permissions;
 pub mod plan;
 pub mod pull_request;
 pub mod recovery;

@@ -142,6 +142,8 @@ pub enum Dialect {
     Copilot,
     /// Antigravity CLI, `agy -p … --output-format stream-json`.
     Antigravity,
+    /// Any agent that speaks the Agent Client Protocol; dispatch is its client.
+    Acp,
 }
 
 impl Dialect {
@@ -157,6 +159,7 @@ impl Dialect {
             Dialect::Goose => "goose",
             Dialect::Copilot => "copilot",
             Dialect::Antigravity => "antigravity",
+            Dialect::Acp => "acp",
         }
     }
 }

@@ -63,7 +63,6 @@ impl FailureClass {
             FailureClass::Logic => "logic",
             FailureClass::Conflict => "conflict",
             FailureClass::Blocker => "blocker",
-            FailureClass::Cancelled => "cancelled",
             FailureClass::Interrupted => "interrupted",
         }
     }

@@ -243,6 +243,8 @@ fn of_dialect(dialect: Dialect) -> &'static [&'static str] {
         Dialect::Goose => &["GOOSE_*", "ANTHROPIC_*", "OPENAI_*", "GOOGLE_*"],
         Dialect::Copilot => &["COPILOT_*", "GH_*", "GITHUB_TOKEN"],
         Dialect::Antigravity => &["AGY_*", "GOOGLE_*"],
+        // The agent is not known, so its profile names what it needs.
+        Dialect::Acp => &[],
     }
 }
 

@@ -1,6 +1,7 @@
 //! All end-to-end tests in one binary, one file per topic.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod acp;
 mod architecture;
 mod assemble;
 mod assemble_again;

@@ -207,7 +207,9 @@ fn every_output_there_is_is_replayed_above() {
         for entry in entries {
             let name = entry.unwrap().file_name().into_string().unwrap();
             let stem = name.split('.').next().unwrap();
-            assert!(source.contains(&format!("\"{stem}\"")), "{name}");
+            // The lines of dispatch's own client come from a real one: `tests/it/acp.rs`.
+            let is_ours = stem.starts_with("acp-");
+            assert!(is_ours || source.contains(&format!("\"{stem}\"")), "{name}");
         }
     }
 }

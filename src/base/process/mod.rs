@@ -180,6 +180,19 @@ impl Program {
             .spawn()
     }
 
+    /// Starts it under a tokio runtime with pipes for standard input and output; standard error is this
+    /// program's own.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn spawn_piped(&self) -> io::Result<tokio::process::Child> {
+        tokio::process::Command::from(self.command())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit())
+            .spawn()
+    }
+
     /// Starts it in the background with its output in a file; returns its pid.
     ///
     /// # Errors

@@ -56,7 +56,7 @@ macro_rules! words {
 
 words! {
     PromptBy: File, Stdin, Argument;
-    Dialect: Text, Claude, Codex, Gemini, Opencode, Aider, Goose, Copilot, Antigravity;
+    Dialect: Text, Claude, Codex, Gemini, Opencode, Aider, Goose, Copilot, Antigravity, Acp;
     History: Merge, Squash, Linear;
     OnNewConflict: Note, Notify, PauseLaterTask;
     Reaction: Ignore, Warn, Fail;

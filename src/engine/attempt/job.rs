@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use crate::base::inbox::Inbox;
 use crate::base::{fault, files};
 use crate::engine::EngineError;
 use crate::engine::attempt::execution::Execution;
@@ -11,10 +12,12 @@ use crate::engine::prompt::both_sides::render_both_sides;
 use crate::engine::prompt::render::{Tree, render};
 use crate::engine::spec::environment::environment;
 use crate::engine::spec::limits::Bounds;
-use crate::engine::spec::{PROMPT_FILE, time_limits};
+use crate::engine::spec::{PROMPT_FILE, inbox_folder, time_limits};
 use crate::exec::Job;
 use crate::git::worktree::Worktree;
 use crate::merge::oid::Oid;
+use crate::model::permissions::Permissions;
+use crate::model::worker::Dialect;
 use crate::worker::command::{CommandLine, Vars, command_line};
 
 /// The time that a worker has after SIGTERM.
@@ -39,9 +42,13 @@ pub(super) async fn prepare_job(
     write(&prompt_file, prompt.as_bytes())?;
     write(&folder.join(BASE_FILE), base.to_string().as_bytes())?;
     let line = worker_command(execution, &prompt, &prompt_file, worktree)?;
+    let argv = match spec.worker.dialect {
+        Dialect::Acp => through_client(execution, line.argv)?,
+        _ => line.argv,
+    };
     let (timeout, stall_timeout) = time_limits(context, spec);
     Ok(Job {
-        argv: line.argv,
+        argv,
         cwd: worktree.path.clone(),
         env: environment(context, spec, base),
         stdin: line.stdin_is_prompt.then_some(prompt_file),
@@ -103,6 +110,28 @@ fn worker_command(
         max_cost: max_cost.as_deref(),
     };
     Ok(command_line(&spec.worker, task, &vars)?)
+}
+
+/// Puts dispatch's ACP client before the command of an agent that it speaks to, and opens the folder
+/// for messages to it.
+fn through_client(execution: &Execution, agent: Vec<String>) -> Result<Vec<String>, EngineError> {
+    let inbox = inbox_folder(&execution.folder());
+    let failed = |error| EngineError::File(inbox.display().to_string(), error);
+    Inbox::at(&inbox).open().map_err(failed)?;
+    let program = std::env::current_exe().map_err(failed)?;
+    let mode = execution.spec.worker.permission_mode.as_deref();
+    let mode = mode.and_then(Permissions::parse).unwrap_or_default();
+    let path = |path: &Path| path.to_string_lossy().into_owned();
+    let client = [
+        path(&program),
+        "__acp".to_owned(),
+        "--permissions".to_owned(),
+        mode.name().to_owned(),
+        "--inbox".to_owned(),
+        path(&inbox),
+        "--".to_owned(),
+    ];
+    Ok(client.into_iter().chain(agent).collect())
 }
 
 fn write(path: &Path, content: &[u8]) -> Result<(), EngineError> {

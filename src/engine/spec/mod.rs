@@ -98,6 +98,11 @@ pub fn conflicts_file(attempt_folder: &Path) -> PathBuf {
     attempt_folder.join("conflicts.json")
 }
 
+/// Returns the folder in which messages for a running worker arrive.
+pub fn inbox_folder(attempt_folder: &Path) -> PathBuf {
+    attempt_folder.join("messages")
+}
+
 /// Returns the file in which a worker reports.
 pub fn result_file(attempt_folder: &Path) -> PathBuf {
     attempt_folder.join("result.json")

@@ -75,7 +75,11 @@ fn unkept(plan: &Plan, settings: &Settings) -> BTreeSet<String> {
                 &worker.permission_mode
             }),
         ];
+        let is_answered = worker.dialect == Dialect::Acp;
         for (name, place, of) in words {
+            if name == "permission_mode" && is_answered {
+                continue;
+            }
             // Built-in values were not chosen by the user.
             let usual = known.get(&worker.name).map(of);
             if of(worker).is_some() && usual != Some(of(worker)) && !is_told(place) {

@@ -56,7 +56,7 @@ fn table(cases: &[Evidence]) -> String {
 fn facts_that_dispatch_observed_come_first() {
     let hour = Duration::from_secs(3600);
     let full = Evidence {
-        facts: vec![Fact::TimedOut(hour), Fact::DiskFull],
+        facts: vec![Fact::TimedOut(hour), Fact::Stopped],
         error: Some(worker("logic", "tests fail")),
         ..exit(75)
     };
@@ -64,14 +64,12 @@ fn facts_that_dispatch_observed_come_first() {
         full,
         fact(Fact::TimedOut(2 * hour)),
         fact(Fact::Stalled(hour / 2)),
-        fact(Fact::Cancelled),
         fact(Fact::Stopped),
         fact(Fact::CouldNotStart("claude: No such file or directory".into())),
     ]), @r"
-    blocker | the disk is full | writing failed
+    interrupted | interrupted with the run | stopped by dispatch
     transient | timed out after 2h | time limit of 2h
     transient | no output for 30m | stall limit of 30m
-    cancelled | cancelled by the user | stopped by dispatch
     interrupted | interrupted with the run | stopped by dispatch
     blocker | could not start the worker: claude: No such file or directory | the worker could not be started
     ");

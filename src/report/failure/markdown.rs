@@ -130,9 +130,7 @@ impl FailureReport {
                 format!("See `{logs}`, fix the worktree set-up")
             }
             FailureClass::Blocker => format!("See `{logs}`, fix the cause"),
-            FailureClass::Cancelled | FailureClass::Interrupted => {
-                "Check that the task may run".to_owned()
-            }
+            FailureClass::Interrupted => "Check that the task may run".to_owned(),
         }
     }
 
@@ -236,7 +234,6 @@ fn error_type(task: &FailedTask) -> Cow<'static, str> {
             "Blocker in the worktree set-up (the worker never ran; non-retryable until it is fixed)"
         }
         FailureClass::Blocker => "Blocker (non-retryable until it is fixed)",
-        FailureClass::Cancelled => "Cancelled by the user",
         FailureClass::Interrupted => "Interrupted with the run",
     };
     words.into()

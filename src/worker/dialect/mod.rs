@@ -8,6 +8,7 @@ use crate::model::transcript::{FinalResult, Transcript};
 use crate::model::usage::Cost;
 use crate::model::worker::Dialect;
 
+mod acp;
 mod aider;
 mod antigravity;
 mod claude;
@@ -51,6 +52,7 @@ impl Reading {
             Dialect::Aider => Box::new(aider::Aider::default()),
             Dialect::Goose => Box::new(goose::Goose::default()),
             Dialect::Copilot => Box::new(copilot::Copilot::default()),
+            Dialect::Acp => Box::new(acp::Acp::default()),
             Dialect::Antigravity => Box::new(antigravity::Antigravity::default()),
         };
         Reading {

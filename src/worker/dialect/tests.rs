@@ -347,6 +347,52 @@ fn antigravity() {
 }
 
 #[test]
+fn acp() {
+    insta::assert_snapshot!(table(&[
+        "acp-opencode",
+        "acp-opencode-401",
+        "acp-copilot-denied",
+        "acp-told",
+        "acp-auth",
+        "acp-died",
+        "acp-refusal",
+        "acp-version",
+    ]), @r#"
+    acp-opencode: success; 100 tokens in, 20 tokens out; cost unknown
+      says "Done. Files created: a.txt."
+    acp-opencode-401: no success; unknown; cost unknown
+      says "Internal error: Incorrect API key provided: dummy."
+      error [] [error] [] Internal error: Incorrect API key provided: dummy.
+    acp-copilot-denied: no success; 100 tokens in, 20 tokens out; cost unknown
+      says "Info: Operation cancelled by user"
+      refused write printf '%s\n' 'alpha' > a.txt
+    acp-told: success; 200 tokens in, 40 tokens out; cost $0.2500
+      says "Renamed it."
+      hindered /etc/passwd is outside the worktree
+    acp-auth: no success; unknown; cost unknown
+      says "Authentication required; to log in: Run `scripted login`"
+      error [] [authentication] [] Authentication required; to log in: Run `scripted login`
+    acp-died: no success; unknown; cost unknown
+      says "the agent exited before its turn ended (exit status: 3)"
+      error [] [connection] [] the agent exited before its turn ended (exit status: 3)
+    acp-refusal: no success; 100 tokens in, 20 tokens out; cost unknown
+      says "the agent refused to continue"
+      error [] [refusal] [] the agent refused to continue
+    acp-version: no success; unknown; cost unknown
+      says "Invalid request: unsupported ACP protocol version 9; this endpoint only supports ACP protocol version 1"
+      error [] [error] [] Invalid request: unsupported ACP protocol version 9; this endpoint only supports ACP protocol version 1
+    "#);
+    insta::assert_snapshot!(steps("acp-told"), @r"
+    2 of 2: write
+    First
+    was told: Use the new name
+    edit a.txt
+    Renamed
+    Renamed it.
+    ");
+}
+
+#[test]
 fn every_recorded_output_is_in_a_table_above() {
     let source = include_str!("tests.rs");
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/agents");
@@ -522,6 +568,7 @@ fn nothing_breaks_a_reading() {
         Dialect::Goose,
         Dialect::Copilot,
         Dialect::Antigravity,
+        Dialect::Acp,
     ];
     for dialect in all {
         for output in &nasty {

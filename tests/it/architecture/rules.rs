@@ -15,7 +15,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "L3",
         &[
-            "config", "journal", "worker", "exec", "control", "forge", "ui",
+            "config", "journal", "worker", "acp", "exec", "control", "forge", "ui",
         ],
     ),
     ("L4", &["conflicts"]),
@@ -45,6 +45,7 @@ const PACKAGES: &[(&str, &[&str])] = &[
             "src/base/process/",
             "src/engine/",
             "src/exec/",
+            "src/acp/",
             "src/control/",
             "src/forge/",
             "src/ui/",
@@ -55,7 +56,9 @@ const PACKAGES: &[(&str, &[&str])] = &[
     ("rmcp", &["src/mcp/"]),
     ("minijinja", &["src/worker/"]),
     ("pulldown_cmark", &["src/plan/", "src/ui/"]),
-    ("rustix", &["src/exec/", "src/base/"]),
+    ("rustix", &["src/exec/", "src/base/", "src/acp/"]),
+    ("agent_client_protocol", &["src/acp/"]),
+    ("futures", &["src/acp/"]),
     ("etcetera", &["src/config/"]),
     (
         "tracing",
