@@ -30,8 +30,10 @@ mod mcp;
 mod mistyped;
 mod output;
 mod plan;
+mod plan_import;
 mod plan_new;
 mod plan_source;
+mod plugin;
 mod prompt;
 mod repo_context;
 mod resolve;
@@ -108,6 +110,7 @@ enum Command {
     Workers(workers::WorkersArgs),
     History(status::HistoryArgs),
     Mcp(mcp::McpArgs),
+    Plugin(plugin::PluginArgs),
     Help(help::HelpArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
@@ -228,6 +231,7 @@ impl Command {
             Command::Workers(args) => workers::run(args, ui),
             Command::History(args) => status::history(args, ui),
             Command::Mcp(args) => mcp::run(args, ui),
+            Command::Plugin(args) => plugin::run(args, ui),
             Command::Help(args) => help::run(&args, command(), ui),
             Command::Completions(args) => completions::run(&args, ui),
             Command::Man(args) => man::run(&args, bare_command(), ui),

@@ -1,5 +1,6 @@
 //! The protocol: lists the tools, runs a call, and answers for the tasks of clients that declare them.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use rmcp::RoleServer;
@@ -20,7 +21,7 @@ use crate::mcp::answer::Answer;
 use crate::mcp::call::{Call, Progress};
 use crate::mcp::consent::{Consent, Proposals};
 use crate::mcp::error::ToolError;
-use crate::mcp::folder::{self, Folder};
+use crate::mcp::folder::{self, Folder, REPOSITORY};
 use crate::mcp::proposal::{Proposed, Step};
 use crate::mcp::tools::{Action, ToolSpec, all, find};
 
@@ -66,8 +67,10 @@ impl Server {
         context: &RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let folder = match folder::find(request, context).await {
-            Folder::Known(folder) => folder,
+            Folder::Known(folder) => Some(folder),
+            Folder::Missing => None,
             Folder::Asked(question) => return Ok(question.into()),
+            Folder::Refused(error) => return Ok(error.into_result().into()),
         };
         let call = new_call(tool, request, folder, context);
         let answer = match tool.action {
@@ -219,13 +222,15 @@ fn takes_tasks(context: &RequestContext<RoleServer>) -> bool {
 fn new_call(
     tool: &'static ToolSpec,
     request: &CallToolRequestParams,
-    folder: std::path::PathBuf,
+    folder: Option<PathBuf>,
     context: &RequestContext<RoleServer>,
 ) -> Call {
     let cancelled = context.ct.clone();
+    let mut arguments = request.arguments.clone().unwrap_or_default();
+    arguments.remove(REPOSITORY);
     Call {
         tool: tool.name,
-        arguments: Value::Object(request.arguments.clone().unwrap_or_default()),
+        arguments: Value::Object(arguments),
         folder,
         is_cancelled: Arc::new(move || cancelled.is_cancelled()),
         progress: progress_of(context),

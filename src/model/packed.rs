@@ -190,6 +190,7 @@ pack_struct!(TaskFields {
     allow_empty,
     isolation,
     variants,
+    source,
 });
 
 pack_struct!(Integration {

@@ -293,6 +293,8 @@ pub struct TaskFields {
     pub isolation: Option<Isolation>,
     /// The variants: attempts side by side, of which one is chosen.
     pub variants: Option<Variants>,
+    /// The origin of an imported task: format, file and id, on one line.
+    pub source: Option<String>,
 }
 
 /// The variants of a task.

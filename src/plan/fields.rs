@@ -27,6 +27,7 @@ pub(super) const KNOWN: &[&str] = &[
     "expected",
     "allow_empty",
     "isolation",
+    "source",
     "prompt_file",
     "prompt",
 ];

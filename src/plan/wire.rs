@@ -100,6 +100,9 @@ pub(super) struct WireTask {
     /// A linked worktree, or a clone that shares only objects.
     #[serde(skip_serializing_if = "Option::is_none")]
     isolation: Option<Isolation>,
+    /// The origin of an imported task: format, file and id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<String>,
     /// A file with the prompt, relative to the plan's folder, instead of `prompt`.
     #[serde(skip_serializing_if = "Option::is_none")]
     prompt_file: Option<String>,
@@ -194,6 +197,7 @@ impl WireTask {
             expected: fields.expected.map(render_duration),
             allow_empty: Some(true).filter(|_| fields.allow_empty),
             isolation: fields.isolation,
+            source: fields.source.clone(),
             prompt_file: None,
             prompt: Some(task.prompt.clone()).filter(|prompt| !prompt.is_empty()),
         }

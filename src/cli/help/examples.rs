@@ -33,6 +33,7 @@ pub const EXAMPLES: &[Examples] = examples! {
     }
     "plan" {
         "dispatch plan new 'Build auth, API and tests'" => "let an agent make one",
+        "dispatch plan import checklist TODO.md -o plan.md" => "from a check list",
         "dispatch plan check plan.md" => "report every problem",
         "dispatch plan convert plan.md --to toml -o plan.toml" => "write it as TOML",
     }
@@ -40,6 +41,11 @@ pub const EXAMPLES: &[Examples] = examples! {
         "dispatch plan new 'Build auth, API and tests'" => "show the plan and ask",
         "dispatch plan new --from goal.md --worker claude -o plan.toml" => "a long goal, another worker",
         "dispatch plan new 'Build auth, API and tests' --run --yes" => "run it without a question",
+    }
+    "plan import" {
+        "dispatch plan import spec-kit specs/001-shop/tasks.md -o plan.md" => "the tasks of a specification",
+        "dispatch plan import github --label ready > plan.md" => "issues with a label",
+        "dispatch plan import --tick" => "mark what the latest run finished",
     }
     "plan check" {
         "dispatch plan check plan.md" => "a file",
@@ -166,6 +172,22 @@ pub const EXAMPLES: &[Examples] = examples! {
     "workers" {
         "dispatch workers" => "as a table",
         "dispatch workers --json" => "with their commands, for programs",
+    }
+    "plugin" {
+        "dispatch plugin install --dry-run" => "show what would be written and run",
+        "dispatch plugin uninstall --user --dry-run" => "the same for removing it",
+    }
+    "plugin install" {
+        "dispatch plugin install --dry-run" => "show what would be written and run",
+        "dispatch plugin install --project --skill-only --dry-run" => "only the skill, in this project",
+    }
+    "plugin uninstall" {
+        "dispatch plugin uninstall --dry-run" => "show what would be removed",
+        "dispatch plugin uninstall --user --dry-run" => "the same for all your projects",
+    }
+    "plugin export" {
+        "dispatch plugin export dispatch-plugin" => "as a marketplace for agents",
+        "dispatch plugin export ../dispatch-plugin" => "beside the project",
     }
     "mcp" {
         "dispatch mcp" => "started by a coding agent",

@@ -31,7 +31,7 @@ pub const GROUPS: &[(&str, &[&str])] = &[
     ),
     ("Deliver:", &["assemble", "land", "unland"]),
     ("Tidy up:", &["clean", "doctor"]),
-    ("For coding agents:", &["mcp"]),
+    ("For coding agents:", &["plugin", "mcp"]),
     ("Learn more:", &["help", "completions", "man"]),
 ];
 
