@@ -43,6 +43,7 @@ mod review;
 pub mod run;
 mod show;
 mod status;
+mod tell;
 mod wait;
 mod workers;
 
@@ -97,6 +98,7 @@ enum Command {
     Logs(logs::LogsArgs),
     Show(show::ShowArgs),
     Diff(diff::DiffArgs),
+    Tell(tell::TellArgs),
     Retry(retry::RetryArgs),
     Skip(retry::SkipArgs),
     Conflicts(conflicts::ConflictsArgs),
@@ -223,6 +225,7 @@ impl Command {
             Command::Land(args) => land::run(args, ui),
             Command::Unland(args) => land::undo::run(args, ui),
             Command::Resume(args) => resume::resume(args, ui),
+            Command::Tell(args) => tell::run(args, ui),
             Command::Retry(args) => retry::retry(args, ui),
             Command::Skip(args) => retry::skip(args, ui),
             Command::Assemble(args) => assemble::run(args, ui),

@@ -20,6 +20,7 @@ use crate::model::plan::Task;
 use crate::model::run::RunState;
 use crate::model::task_change::{Placement, TaskChange};
 use crate::model::usage::Cost;
+use crate::model::user_message::UserMessage;
 use crate::report::board::text::left_out_reason;
 use crate::report::variants::VariantTable;
 use crate::report::words::{resolved, second};
@@ -89,8 +90,16 @@ fn value(state: &RunState, task: &Task) -> serde_json::Value {
         "run_command": task.fields.run,
         "depends_on": task.depends_on,
         "variants": VariantTable::of(state, task.number),
+        "messages": messages_value(state, task.number),
         "attempts": attempts,
     })
+}
+
+fn messages_value(state: &RunState, number: TaskNumber) -> Vec<serde_json::Value> {
+    let messages = state.task(number).messages.iter();
+    let value =
+        |message: &UserMessage| json!({"text": message.text, "delivered_to": message.delivered_to});
+    messages.map(value).collect()
 }
 
 fn render(state: &RunState, task: &Task) -> String {
@@ -119,6 +128,13 @@ fn render(state: &RunState, task: &Task) -> String {
     text.extend(variants.iter().map(render_variants));
     if task.fields.run.is_none() {
         let _ = write!(text, "\nprompt\n{}\n", indented(task.text()));
+    }
+    for message in &state.task(task.number).messages {
+        let place = match message.delivered_to {
+            Some(attempt) => format!("delivered to attempt {attempt}"),
+            None => "for the next attempt".to_owned(),
+        };
+        let _ = write!(text, "\nmessage ({place})\n{}\n", indented(&message.text));
     }
     for attempt in &state.task(task.number).attempts {
         text.push_str(&render_attempt(attempt));

@@ -11,6 +11,9 @@ worker_keys! {
     /// are filled in. So are {model}, {permission_mode}, {max_turns} and {max_cost}; where one is not set,
     /// its argument is left out with the option before it.
     command: WorkerCommand,
+    /// The command that continues a session of the agent (`dispatch retry --continue`), with {session};
+    /// [] is none. A worker with dialect "acp" needs none.
+    resume: WorkerCommand,
     /// The way the prompt arrives: as a "file" (DISPATCH_PROMPT_FILE names it), on "stdin" or as an
     /// "argument".
     prompt: PromptBy,

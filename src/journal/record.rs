@@ -159,6 +159,10 @@ pub fn summary(event: &Event) -> String {
         Event::AssemblyRequested { .. } => "assembly requested".to_owned(),
         Event::StopRequested {} => "stop requested".to_owned(),
         Event::RetryRequested { task, .. } => format!("{task} retry requested"),
+        Event::MessageGiven { task, .. } => format!("{task}: message of the user"),
+        Event::MessageDelivered { task, attempt, .. } => {
+            format!("{task}: message delivered to attempt {attempt}")
+        }
         Event::TaskCancelled { task } => format!("{task} cancelled"),
         Event::WorkerParked { worker, until, .. } => format!("{worker} is parked until {until}"),
         Event::WorkerUnparked { worker, .. } => format!("{worker} may start again"),

@@ -333,6 +333,25 @@ pub enum Event {
         /// The worker profile for its attempts from now on.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         worker: Option<String>,
+        /// `true` if its next attempt continues the agent's session of the last one.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        continue_session: bool,
+    },
+    /// The user sent a message to a task, for its next attempt at the latest.
+    MessageGiven {
+        /// The task.
+        task: TaskNumber,
+        /// The text.
+        text: String,
+    },
+    /// A message of the user reached a running attempt.
+    MessageDelivered {
+        /// The task.
+        task: TaskNumber,
+        /// The attempt.
+        attempt: AttemptNumber,
+        /// The number of the message among those of the task, from 1.
+        message: usize,
     },
     /// The user cancelled a task.
     TaskCancelled {
@@ -421,6 +440,8 @@ impl Event {
             | Event::VariantAccepted { task }
             | Event::DependenciesConflict { task, .. }
             | Event::RetryRequested { task, .. }
+            | Event::MessageGiven { task, .. }
+            | Event::MessageDelivered { task, .. }
             | Event::TaskCancelled { task }
             | Event::TaskSkipped { task, .. }
             | Event::ConflictResolved { task, .. }

@@ -18,7 +18,8 @@ use crate::model::pull_request::PullRequest;
 use crate::model::recovery::FindingKind;
 use crate::model::run::{RunPhase, RunState, SpeculativeConflict};
 use crate::model::task_conflict::TaskConflict;
-use crate::model::task_state::{TaskPhase, TaskState};
+use crate::model::task_state::{TaskPhase, TaskState, VariantState};
+use crate::model::user_message::UserMessage;
 use crate::model::worker_health::Parking;
 
 impl RunState {
@@ -111,17 +112,36 @@ impl RunState {
                 extra_prompt,
                 new_prompt,
                 worker,
+                continue_session,
             } => {
                 self.setup.reset();
                 self.worker_health.reset_access();
                 self.request_retry(*task);
                 let task = self.task_mut(*task);
+                task.continues = *continue_session;
                 let keep = |slot: &mut Option<String>, new: &Option<String>| {
                     *slot = new.clone().or(slot.take());
                 };
                 keep(&mut task.extra_prompt, extra_prompt);
                 keep(&mut task.rewritten_prompt, new_prompt);
                 keep(&mut task.worker_override, worker);
+            }
+            Event::MessageGiven { task, text } => {
+                self.task_mut(*task).messages.push(UserMessage {
+                    text: text.clone(),
+                    delivered_to: None,
+                });
+            }
+            Event::MessageDelivered {
+                task,
+                attempt,
+                message,
+            } => {
+                let messages = &mut self.task_mut(*task).messages;
+                let delivered = message.checked_sub(1);
+                if let Some(message) = delivered.and_then(|place| messages.get_mut(place)) {
+                    message.delivered_to = Some(*attempt);
+                }
             }
             Event::WorkerParked {
                 worker,
@@ -220,6 +240,8 @@ impl RunState {
                     jitter: 0.0,
                 });
                 task.set_phase_of(*variant, TaskPhase::Running);
+                let is_queued = |state: &VariantState| state.phase == TaskPhase::Queued;
+                task.continues &= task.variant_states().iter().any(is_queued);
             }
             Event::AttemptStarted { base, attempt, .. } => {
                 if let Some(attempt) = task.attempt_mut(*attempt) {

@@ -36,6 +36,7 @@ pub mod task_list;
 pub mod task_state;
 pub mod transcript;
 pub mod usage;
+pub mod user_message;
 pub mod variant_choice;
 pub mod variants;
 pub mod worker;

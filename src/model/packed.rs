@@ -22,6 +22,7 @@ use crate::model::shortage::Shortage;
 use crate::model::task_conflict::TaskConflict;
 use crate::model::task_state::{TaskPhase, TaskState, VariantSet};
 use crate::model::usage::{Cost, Dollars, Usage};
+use crate::model::user_message::UserMessage;
 use crate::model::worker_health::WorkerHealth;
 use crate::model::worker_report::{WorkerError, WorkerReport};
 
@@ -101,6 +102,8 @@ pack_struct!(TaskState {
     counted_from,
     retry_budget_spent,
     extra_prompt,
+    messages,
+    continues,
     rewritten_prompt,
     worker_override,
     rejected,
@@ -115,6 +118,8 @@ pack_struct!(TaskState {
     manual_resolution,
     variants
 });
+
+pack_struct!(UserMessage { text, delivered_to });
 
 pack_struct!(Attempt {
     number,

@@ -11,6 +11,7 @@ use crate::model::attempt::Attempt;
 use crate::model::ids::{AttemptNumber, TaskNumber, VariantNumber};
 use crate::model::outcome::{End, Outcome};
 use crate::model::spending::Spending;
+use crate::model::user_message::UserMessage;
 use crate::model::variant_choice::VariantChoice;
 
 /// The state of one task.
@@ -28,6 +29,10 @@ pub struct TaskState {
     pub retry_budget_spent: Option<u32>,
     /// The text the user appended to the prompt.
     pub extra_prompt: Option<String>,
+    /// The messages that the user sent, in order.
+    pub messages: Vec<UserMessage>,
+    /// `true` if its next attempt continues the agent's session of the last one.
+    pub continues: bool,
     /// The prompt the user wrote in place of the plan's.
     pub rewritten_prompt: Option<String>,
     /// The worker profile the user chose in place of the plan's.
@@ -128,6 +133,8 @@ impl TaskState {
             counted_from: 0,
             retry_budget_spent: None,
             extra_prompt: None,
+            messages: Vec::new(),
+            continues: false,
             rewritten_prompt: None,
             worker_override: None,
             rejected: false,
@@ -144,6 +151,19 @@ impl TaskState {
         }
     }
 
+    /// Returns the session that the next attempt of a worker at the task or variant continues.
+    pub fn session_to_continue(
+        &self,
+        variant: Option<VariantNumber>,
+        worker: &str,
+    ) -> Option<&str> {
+        let mut latest = self.attempts.iter().rev();
+        let last = latest.find(|last| last.variant == variant);
+        let last = last.filter(|last| last.worker == worker)?;
+        let outcome = last.outcome.as_ref().filter(|_| self.continues)?;
+        outcome.session.as_deref()
+    }
+
     /// Starts the task again because the edited plan changes it.
     pub(super) fn restart_after_edit(&mut self, variants: VariantNumber) {
         if self.phase == TaskPhase::Running {
@@ -158,6 +178,7 @@ impl TaskState {
         self.cancelled = false;
         self.rejected = false;
         self.extra_prompt = None;
+        self.continues = false;
         self.redispatched_for = None;
         self.redispatches = 0;
         self.candidate_attempt = None;

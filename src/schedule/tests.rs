@@ -395,6 +395,7 @@ impl Game {
                     extra_prompt: None,
                     new_prompt: None,
                     worker: None,
+                    continue_session: false,
                 },
             ],
             "skip" | "drop" => {

@@ -66,6 +66,7 @@ mod scale;
 mod scope;
 mod signing;
 mod situations;
+mod steering;
 mod suggest;
 mod together;
 mod trace;

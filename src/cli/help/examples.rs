@@ -120,9 +120,14 @@ pub const EXAMPLES: &[Examples] = examples! {
         "dispatch diff API" => "in your pager",
         "dispatch diff shop-7k 2 --stat" => "only files and counts",
     }
+    "tell" {
+        "dispatch tell API 'Keep the old route, too'" => "a task of the latest unfinished run",
+        "dispatch tell shop-7k 2 - < note.md" => "a text from a file",
+    }
     "retry" {
         "dispatch retry API" => "after you changed what was wrong",
         "dispatch retry API --prompt 'Use the v2 client'" => "with this in its prompt",
+        "dispatch retry API --continue" => "in the agent's own session and worktree",
         "dispatch retry shop-7k 2 --worker codex" => "with another worker",
     }
     "skip" {

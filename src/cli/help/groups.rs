@@ -22,6 +22,7 @@ pub const GROUPS: &[(&str, &[&str])] = &[
         &[
             "pause",
             "cancel",
+            "tell",
             "retry",
             "skip",
             "conflicts",

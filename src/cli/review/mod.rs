@@ -170,6 +170,7 @@ impl TaskReview {
             )),
             new_prompt: None,
             worker: None,
+            continue_session: false,
         });
         reviewed.into_iter().chain(prompt).collect()
     }

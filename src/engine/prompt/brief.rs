@@ -33,8 +33,16 @@ pub fn brief(state: &RunState, of: TaskVariant) -> Brief {
         conflict: earlier_conflict(state, number),
         previous_failure: previous_failure(now, of.variant),
         earlier_work: earlier_work(now, of.variant),
-        extra: now.extra_prompt.clone(),
+        extra: extra(now),
     }
+}
+
+/// Returns what the user added: the text of the last retry, and the messages.
+fn extra(task: &TaskState) -> Option<String> {
+    let told = task.messages.iter().map(|message| message.text.as_str());
+    let all = task.extra_prompt.as_deref().into_iter().chain(told);
+    let all: Vec<&str> = all.collect();
+    (!all.is_empty()).then(|| all.join("\n\n"))
 }
 
 /// Returns the task with the prompt that the user has given it since the run started.

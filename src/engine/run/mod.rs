@@ -43,6 +43,7 @@ mod scheduling;
 mod shortages;
 mod shutdown;
 pub mod slots;
+pub mod tell;
 #[cfg(test)]
 mod tests;
 pub mod throttle;

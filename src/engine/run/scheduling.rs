@@ -144,7 +144,10 @@ impl Driver {
         reuse: Option<ReusedWorktree>,
         now: Now,
     ) {
+        let now_of_task = self.state.task(of.task);
+        let session = now_of_task.session_to_continue(of.variant, &worker.name);
         let spec = AttemptSpec {
+            session: session.filter(|_| reuse.is_some()).map(str::to_owned),
             worktree: match &reuse {
                 Some(reuse) => reuse.path.clone(),
                 None => self.layout.worktree_path(of.task, attempt),
@@ -174,6 +177,7 @@ impl Driver {
             worker,
             worktree: self.layout.worktree_path(task, attempt),
             reuse: None,
+            session: None,
             before: before(self.state.task(task), variant, attempt),
             failed_before: failed_before(self.state.task(task), variant, attempt),
             dependencies: starts_from(&self.state, task),

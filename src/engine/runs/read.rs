@@ -236,6 +236,7 @@ mod tests {
                     extra_prompt: Some("again".to_owned()),
                     new_prompt: None,
                     worker: None,
+                    continue_session: false,
                 },
             }
         }

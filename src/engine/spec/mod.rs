@@ -12,6 +12,7 @@ use crate::model::ids::{AttemptNumber, TaskNumber, TaskVariant, VariantNumber};
 use crate::model::run::RunState;
 use crate::model::worker::Worker;
 
+pub mod agent_client;
 pub mod brief;
 pub mod environment;
 pub mod limits;
@@ -37,6 +38,9 @@ pub struct AttemptSpec {
     /// The worktree of an earlier attempt that it continues in, if it does not start from a clean
     /// tree.
     pub reuse: Option<ReusedWorktree>,
+    /// The session of the agent that it continues.
+    #[serde(default)]
+    pub session: Option<String>,
     /// The previous attempt at the task or variant.
     pub before: Option<AttemptNumber>,
     /// The previous attempt that failed, with the commit it left, or its base if it left none.

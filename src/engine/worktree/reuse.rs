@@ -17,7 +17,8 @@ use crate::model::run::RunState;
 use crate::model::worker::Worker;
 
 /// Returns the worktree that the next attempt of a worker could continue in, according to the run's
-/// state: none unless the profile says so, or if the previous attempt never started or passed.
+/// state: none unless the profile says so or the user asked to continue its session, or if the previous
+/// attempt never started; after one that passed, only to continue.
 pub fn reusable(
     layout: &Layout,
     state: &RunState,
@@ -26,12 +27,18 @@ pub fn reusable(
 ) -> Option<ReusedWorktree> {
     let last = state.task(of.task).last_attempt_of(of.variant)?;
     let outcome = last.outcome.as_ref()?;
-    if !worker.retry_in_place || matches!(outcome.end, End::Passed { .. }) {
-        return None;
-    }
+    let session = state
+        .task(of.task)
+        .session_to_continue(of.variant, &worker.name);
+    let continues = session.is_some();
+    let left = match &outcome.end {
+        End::Passed { candidate, .. } if continues => *candidate,
+        End::Failed(_) | End::Interrupted {} if continues || worker.retry_in_place => outcome.kept,
+        _ => return None,
+    };
     Some(ReusedWorktree {
         base: last.base?,
-        tip: outcome.kept.or(last.base)?,
+        tip: left.or(last.base)?,
         path: layout.recorded_worktree(&last.worktree),
     })
 }

@@ -70,6 +70,7 @@ fn run(call: &Call) -> Result<Answer, ToolError> {
             extra_prompt: input.prompt.clone(),
             new_prompt: None,
             worker: input.worker.clone(),
+            continue_session: false,
         }])
     })?;
     continued(&here, &run)
