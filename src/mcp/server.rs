@@ -322,3 +322,47 @@ impl ServerHandler for Server {
         self.tasks.cancel_task(&request.task_id)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use rmcp::ServiceExt;
+    use rmcp::model::CallToolRequestParams;
+    use serde_json::json;
+
+    use super::*;
+
+    /// Serves the client of the protocol's own library in this process.
+    async fn converse() -> (Vec<Tool>, CallToolResult, CallToolResult) {
+        let (ours, theirs) = tokio::io::duplex(1 << 16);
+        let server = tokio::spawn(async { Server::new().serve(ours).await });
+        let client = ().serve(theirs).await.unwrap();
+        let tools = client.list_all_tools().await.unwrap();
+        let call = |plan: &str| {
+            let arguments = json!({"plan": plan}).as_object().cloned();
+            CallToolRequestParams::new("plan_validate").with_arguments(arguments.unwrap())
+        };
+        let valid = client.call_tool(call("1. [A] a\n   - run: true\n")).await;
+        let invalid = client.call_tool(call("nothing")).await;
+        let (valid, invalid) = (valid.unwrap(), invalid.unwrap());
+        client.cancel().await.unwrap();
+        server.await.unwrap().unwrap().waiting().await.unwrap();
+        (tools, valid, invalid)
+    }
+
+    #[test]
+    fn the_client_of_the_library_understands_the_server() {
+        let runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = { runtime }.enable_all().build().unwrap();
+        let (tools, valid, invalid) = runtime.block_on(converse());
+        assert_eq!(tools.len(), all().len());
+        assert_eq!(valid.structured_content.unwrap()["valid"], true);
+        // An invalid plan is an answer, not an error.
+        assert_eq!(invalid.is_error, Some(false));
+        assert_eq!(
+            invalid.structured_content.unwrap()["diagnostics"][0]["severity"],
+            "error"
+        );
+    }
+}

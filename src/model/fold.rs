@@ -113,12 +113,20 @@ impl RunState {
                 new_prompt,
                 worker,
                 continue_session,
+                by_hand,
             } => {
                 self.setup.reset();
                 self.worker_health.reset_access();
+                let variants = self.task(*task).variants.clone();
                 self.request_retry(*task);
                 let task = self.task_mut(*task);
+                if by_hand.is_some() {
+                    // One attempt takes the result up, in the worktree of the chosen variant.
+                    task.variants = variants;
+                    task.suspend_variants();
+                }
                 task.continues = *continue_session;
+                task.by_hand = *by_hand;
                 let keep = |slot: &mut Option<String>, new: &Option<String>| {
                     *slot = new.clone().or(slot.take());
                 };
@@ -256,6 +264,9 @@ impl RunState {
                 ..
             } => {
                 task.end_attempt(*attempt, outcome, *jitter, time);
+                if task.attempt(*attempt).is_some_and(Attempt::is_counted) {
+                    task.by_hand = None;
+                }
                 if task.redispatched_for.is_some() && task.phase == TaskPhase::Done {
                     self.requeue_built_on(number);
                 }

@@ -51,6 +51,7 @@ mod prompt;
 mod prose;
 mod pull_request;
 mod real_agents;
+mod real_plugin;
 mod redispatch;
 mod resolve;
 mod resume;

@@ -70,6 +70,9 @@ struct Record {
     /// The agents whose registration was made with it.
     #[serde(default)]
     agents: Vec<String>,
+    /// The number of folders that were created for it: its own, and those above that were missing.
+    #[serde(default)]
+    folders: usize,
 }
 
 impl InstalledSkill {
@@ -131,11 +134,16 @@ impl InstalledSkill {
     /// # Errors
     /// When the folder cannot be written.
     pub(super) fn write(&self, text: &str, agents: &[String]) -> io::Result<()> {
+        let folders = match self.record() {
+            Some(record) => record.folders,
+            None => self.folders().filter(|folder| !folder.exists()).count(),
+        };
         fs::create_dir_all(&self.folder)?;
         let record = Record {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             hash: hash(text.as_bytes()),
             agents: agents.to_vec(),
+            folders,
         };
         // The record comes first: a skill without one counts as the user's.
         let record = serde_json::to_string_pretty(&record)? + "\n";
@@ -143,23 +151,30 @@ impl InstalledSkill {
         files::replace(&self.folder.join(FILE), text.as_bytes())
     }
 
-    /// Removes the skill, its record, and the folders that are empty then.
+    /// Removes the skill, its record, and the folders that were created for it and are empty then.
     ///
     /// # Errors
     /// When they cannot be removed.
     pub(super) fn remove(&self) -> io::Result<()> {
-        fs::remove_file(self.folder.join(FILE))?;
-        match fs::remove_file(self.folder.join(RECORD)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
+        let created = self.record().map_or(0, |record| record.folders);
+        for file in [FILE, RECORD] {
+            // Both folders of skills may be the same one, by a symbolic link.
+            match fs::remove_file(self.folder.join(file)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
         }
-        // `dispatch`, `skills`, and `.claude` or `.agents`; one with other content stays.
-        for folder in self.folder.ancestors().take(3) {
+        for folder in self.folders().take(created) {
             if fs::remove_dir(folder).is_err() {
                 break;
             }
         }
         Ok(())
+    }
+
+    /// Returns its folders, the innermost first: `dispatch`, `skills`, and `.claude` or `.agents`.
+    fn folders(&self) -> impl Iterator<Item = &Path> {
+        self.folder.ancestors().take(3)
     }
 }
 
@@ -207,12 +222,36 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_with_other_skills_stays() {
+    fn folders_of_the_user_stay() {
         let (folder, skill) = place();
         skill.write("one", &[]).unwrap();
         let other = folder.path().join(".agents/skills/other");
         fs::create_dir(&other).unwrap();
         skill.remove().unwrap();
         assert!(other.is_dir() && !skill.folder.exists());
+        // Even an empty one, unless it was created for the skill.
+        fs::remove_dir(&other).unwrap();
+        skill.write("one", &[]).unwrap();
+        skill.write("two", &[]).unwrap();
+        skill.remove().unwrap();
+        assert!(other.parent().unwrap().is_dir() && !skill.folder.exists());
+    }
+
+    #[test]
+    fn both_folders_of_skills_may_be_one() {
+        let (folder, skill) = place();
+        let claude = InstalledSkill::new(folder.path(), "", SkillHome::Claude);
+        fs::create_dir_all(folder.path().join(".claude/skills")).unwrap();
+        fs::create_dir(folder.path().join(".agents")).unwrap();
+        let link = folder.path().join(".agents/skills");
+        std::os::unix::fs::symlink("../.claude/skills", &link).unwrap();
+        for skill in [&claude, &skill] {
+            skill.write("one", &[]).unwrap();
+        }
+        assert_eq!(skill.state("one").unwrap(), SkillState::Current);
+        for skill in [&claude, &skill] {
+            skill.remove().unwrap();
+        }
+        assert!(link.is_dir() && !skill.folder.exists());
     }
 }

@@ -148,6 +148,10 @@ impl Driver {
         let session = now_of_task.session_to_continue(of.variant, &worker.name);
         let spec = AttemptSpec {
             session: session.filter(|_| reuse.is_some()).map(str::to_owned),
+            worker: match now_of_task.by_hand {
+                Some(_) if reuse.is_some() => worker.clone().by_hand(),
+                _ => worker.clone(),
+            },
             worktree: match &reuse {
                 Some(reuse) => reuse.path.clone(),
                 None => self.layout.worktree_path(of.task, attempt),
@@ -204,6 +208,10 @@ impl Driver {
             };
             let (variant, worktree) = (known.variant, known.worktree.clone());
             let worker = self.worker(task, &known.worker)?;
+            let worker = match self.state.task(task).by_hand {
+                Some(_) => worker.by_hand(),
+                None => worker,
+            };
             let spec = Box::new(AttemptSpec {
                 worktree: self.layout.recorded_worktree(&worktree),
                 ..self.spec(TaskVariant { task, variant }, attempt, worker)

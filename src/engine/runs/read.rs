@@ -237,6 +237,7 @@ mod tests {
                     new_prompt: None,
                     worker: None,
                     continue_session: false,
+                    by_hand: None,
                 },
             }
         }

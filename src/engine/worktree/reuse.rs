@@ -25,13 +25,16 @@ pub fn reusable(
     of: TaskVariant,
     worker: &Worker,
 ) -> Option<ReusedWorktree> {
-    let last = state.task(of.task).last_attempt_of(of.variant)?;
+    let now = state.task(of.task);
+    let by_hand = now.by_hand;
+    let last = match by_hand {
+        Some(_) => now.shown_attempt()?,
+        None => now.last_attempt_of(of.variant)?,
+    };
     let outcome = last.outcome.as_ref()?;
-    let session = state
-        .task(of.task)
-        .session_to_continue(of.variant, &worker.name);
-    let continues = session.is_some();
+    let continues = now.session_to_continue(of.variant, &worker.name).is_some();
     let left = match &outcome.end {
+        _ if by_hand.is_some() => by_hand,
         End::Passed { candidate, .. } if continues => *candidate,
         End::Failed(_) | End::Interrupted {} if continues || worker.retry_in_place => outcome.kept,
         _ => return None,

@@ -70,7 +70,8 @@ fn count(task: &TaskState) -> u8 {
 
 /// Renders the variant and the reservations of a passed task.
 fn reservations(task: &TaskState, outcome: &Outcome) -> String {
-    let choice = task.variant_choice();
+    let decides = task.deciding_attempt().and_then(|attempt| attempt.variant);
+    let choice = task.variant_choice().filter(|_| decides.is_some());
     let chosen = choice.map(|choice| format!("variant {} of {}", choice.variant, count(task)));
     let outside = (!outcome.undeclared.is_empty()).then(|| {
         format!(
