@@ -9,6 +9,7 @@ use clap_complete::CompleteEnv;
 
 mod agent_client;
 mod assemble;
+mod attach;
 mod branches;
 mod clean;
 mod completions;
@@ -99,6 +100,7 @@ enum Command {
     Show(show::ShowArgs),
     Diff(diff::DiffArgs),
     Tell(tell::TellArgs),
+    Attach(attach::AttachArgs),
     Retry(retry::RetryArgs),
     Skip(retry::SkipArgs),
     Conflicts(conflicts::ConflictsArgs),
@@ -225,6 +227,7 @@ impl Command {
             Command::Land(args) => land::run(args, ui),
             Command::Unland(args) => land::undo::run(args, ui),
             Command::Resume(args) => resume::resume(args, ui),
+            Command::Attach(args) => attach::run(args, ui),
             Command::Tell(args) => tell::run(args, ui),
             Command::Retry(args) => retry::retry(args, ui),
             Command::Skip(args) => retry::skip(args, ui),

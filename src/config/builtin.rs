@@ -45,15 +45,15 @@ const fn agent(worker: &'static str, program: &'static str) -> KnownAgent {
 pub fn workers() -> BTreeMap<String, Worker> {
     let all = [
         profile(SHELL, "", PromptBy::File, Dialect::Text, ""),
-        claude(),
-        codex(),
-        copilot(),
+        attaching("claude --resume {session}", claude()),
+        attaching("codex resume {session}", codex()),
+        attaching("copilot --resume={session}", copilot()),
         gemini(),
-        opencode(),
+        attaching("opencode --session {session}", opencode()),
         aider(),
         goose(),
         cursor(),
-        antigravity(),
+        attaching("agy --conversation {session}", antigravity()),
     ];
     all.into_iter().map(|w| (w.name.clone(), w)).collect()
 }
@@ -83,6 +83,14 @@ fn permitting(mode: &str, worker: Worker) -> Worker {
 fn continuing(command: &str, worker: Worker) -> Worker {
     Worker {
         resume: command.split_whitespace().map(str::to_owned).collect(),
+        ..worker
+    }
+}
+
+/// Sets the command that opens a session on a terminal.
+fn attaching(command: &str, worker: Worker) -> Worker {
+    Worker {
+        attach: command.split_whitespace().map(str::to_owned).collect(),
         ..worker
     }
 }

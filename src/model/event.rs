@@ -308,6 +308,10 @@ pub enum Event {
         /// `true` if its next attempt continues the agent's session of the last one.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         continue_session: bool,
+        /// The commit that the user made in the worktree of the last attempt, which the next attempt
+        /// offers instead of starting the worker.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by_hand: Option<Oid>,
     },
     /// The user sent a message to a task, for its next attempt at the latest.
     MessageGiven {

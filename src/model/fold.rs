@@ -112,12 +112,14 @@ impl RunState {
                 new_prompt,
                 worker,
                 continue_session,
+                by_hand,
             } => {
                 self.setup.reset();
                 self.worker_health.reset_access();
                 self.request_retry(*task);
                 let task = self.task_mut(*task);
                 task.continues = *continue_session;
+                task.by_hand = *by_hand;
                 let keep = |slot: &mut Option<String>, new: &Option<String>| {
                     *slot = new.clone().or(slot.take());
                 };
@@ -246,6 +248,9 @@ impl RunState {
                 outcome, jitter, ..
             } => {
                 task.end_attempt(outcome, *jitter, time);
+                if task.last_attempt().is_some_and(Attempt::is_counted) {
+                    task.by_hand = None;
+                }
                 if task.redispatched_for.is_some() && task.phase == TaskPhase::Done {
                     self.requeue_built_on(number);
                 }

@@ -102,6 +102,7 @@ pack_struct!(TaskState {
     extra_prompt,
     messages,
     continues,
+    by_hand,
     rewritten_prompt,
     worker_override,
     rejected,

@@ -32,6 +32,8 @@ pub struct TaskState {
     pub messages: Vec<UserMessage>,
     /// `true` if its next attempt continues the agent's session of the last one.
     pub continues: bool,
+    /// The commit that the user made in the worktree of the last attempt, for the next one to offer.
+    pub by_hand: Option<Oid>,
     /// The prompt the user wrote in place of the plan's.
     pub rewritten_prompt: Option<String>,
     /// The worker profile the user chose in place of the plan's.
@@ -104,6 +106,7 @@ impl TaskState {
             extra_prompt: None,
             messages: Vec::new(),
             continues: false,
+            by_hand: None,
             rewritten_prompt: None,
             worker_override: None,
             rejected: false,
@@ -140,6 +143,7 @@ impl TaskState {
         self.rejected = false;
         self.extra_prompt = None;
         self.continues = false;
+        self.by_hand = None;
         self.redispatched_for = None;
         self.redispatches = 0;
         self.candidate_attempt = None;

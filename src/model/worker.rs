@@ -18,6 +18,10 @@ pub struct Worker {
     /// none.
     #[serde(default)]
     pub resume: Vec<String>,
+    /// The command that opens a session on a terminal (`{session}`), for `dispatch attach`; empty if
+    /// there is none.
+    #[serde(default)]
+    pub attach: Vec<String>,
     /// The way the prompt is passed.
     pub prompt: PromptBy,
     /// The dialect of the output.
@@ -57,6 +61,7 @@ impl Worker {
             name: name.to_owned(),
             command: Vec::new(),
             resume: Vec::new(),
+            attach: Vec::new(),
             prompt: PromptBy::default(),
             dialect: Dialect::default(),
             model: None,
@@ -70,6 +75,17 @@ impl Worker {
             max_cost: None,
             fallback: Vec::new(),
             retry_in_place: false,
+        }
+    }
+
+    /// Returns the profile of an attempt that offers what the user made: its command does nothing.
+    #[must_use]
+    pub fn by_hand(self) -> Worker {
+        Worker {
+            command: vec!["true".to_owned()],
+            prompt: PromptBy::File,
+            dialect: Dialect::Text,
+            ..self
         }
     }
 

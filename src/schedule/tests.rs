@@ -355,6 +355,7 @@ impl Game {
                     new_prompt: None,
                     worker: None,
                     continue_session: false,
+                    by_hand: None,
                 },
             ],
             "skip" | "drop" => {

@@ -142,6 +142,27 @@ pub fn command_line(
     })
 }
 
+/// Builds the command line that opens a session on a terminal, in the worktree; `None` if the profile has
+/// no such command.
+pub fn attach_line(worker: &Worker, session: Option<&str>, worktree: &str) -> Option<Vec<String>> {
+    let vars = Vars {
+        prompt_file: "",
+        prompt_text: "",
+        worktree,
+        run: "",
+        task: "",
+        attempt: "",
+        model: worker.model.as_deref(),
+        permission_mode: worker.permission_mode.as_deref(),
+        max_turns: None,
+        max_cost: None,
+        session,
+    };
+    let command = without_absent(&worker.attach, &vars);
+    let line: Vec<String> = command.iter().map(|arg| fill_in(arg, &vars)).collect();
+    (!line.is_empty()).then_some(line)
+}
+
 /// Removes the arguments whose placeholder has no value, and the option before an argument that is
 /// only a placeholder: `--max-turns {max_turns}`.
 fn without_absent(command: &[String], vars: &Vars<'_>) -> Vec<String> {

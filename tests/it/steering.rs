@@ -180,3 +180,57 @@ fn what_cannot_be_continued_is_said_and_nothing_is_retried() {
     hint: `dispatch retry plan-yhwp 1` starts a new session
     ");
 }
+
+#[test]
+fn what_was_made_in_a_session_is_the_result_of_the_task() {
+    let scene = Scene::new();
+    scene.write_program(
+        "../session.sh",
+        "#!/bin/sh\necho \"$*\" > session.txt\necho good > fix.txt\n",
+    );
+    let program = scene.root.join("session.sh");
+    failing_once(
+        &scene,
+        &format!(
+            "attach = [\"{}\", \"--resume\", \"{{session}}\"]\n",
+            program.display()
+        ),
+    );
+    let plan = format!(
+        "{PLAN}   - check: grep -q good fix.txt\n2. [B] Two — blocked by #1\n   - run: cp fix.txt b.txt\n"
+    );
+    scene.run(&plan, &[]).expect(3);
+    let refused = scene.dispatch(&["attach", "1"]).expect(2);
+    insta::assert_snapshot!(scene.normal(&refused.err), @r"
+    error: cannot open a session: not a terminal
+    hint: its worktree is <root>/shop.dispatch/plan-yhwp/a
+    ");
+    let said = scene.dispatch_at_keyboard(&["attach", "1", "--yes"]);
+    assert_eq!(scene.statuses(), "1 DONE · 2 DONE", "{said}");
+    assert_eq!(made(&scene, "session.txt"), "--resume s-1");
+    assert_eq!(made(&scene, "args.txt"), "first");
+    let shown = scene.dispatch(&["show", "1", "--json"]).expect(0).out;
+    let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
+    assert_eq!(shown["attempts"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn a_session_that_changes_nothing_leaves_the_task_as_it_was() {
+    let scene = Scene::new();
+    failing_once(&scene, "attach = [\"true\", \"{session}\"]\n");
+    scene.run(PLAN, &[]).expect(3);
+    let said = scene.dispatch_at_keyboard(&["attach", "1", "--yes"]);
+    assert!(
+        said.contains("nothing has changed; #1 stays as it is"),
+        "{said}"
+    );
+    assert_eq!(scene.statuses(), "1 FAILED");
+    let scene = Scene::new();
+    failing_once(&scene, "");
+    scene.run(PLAN, &[]).expect(3);
+    let refused = scene.dispatch(&["attach", "1"]).expect(1);
+    insta::assert_snapshot!(scene.normal(&refused.err), @r"
+    error: cannot attach to #1: the profile of worker agent has no `attach` command
+    hint: its worktree is <root>/shop.dispatch/plan-yhwp/a
+    ");
+}

@@ -130,6 +130,10 @@ pub const EXAMPLES: &[Examples] = examples! {
         "dispatch retry API --continue" => "in the agent's own session and worktree",
         "dispatch retry shop-7k 2 --worker codex" => "with another worker",
     }
+    "attach" {
+        "dispatch attach API" => "a task of the latest unfinished run",
+        "dispatch attach shop-7k 2 --yes" => "offer the changes without a question",
+    }
     "skip" {
         "dispatch skip API" => "with everything that depends on it",
         "dispatch skip API --no-cascade" => "start what depends on it anyway",

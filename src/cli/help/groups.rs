@@ -24,6 +24,7 @@ pub const GROUPS: &[(&str, &[&str])] = &[
             "cancel",
             "tell",
             "retry",
+            "attach",
             "skip",
             "conflicts",
             "resolve",

@@ -115,6 +115,7 @@ pub(crate) fn retry(args: RetryArgs, ui: &Ui) -> CommandResult {
             new_prompt: rewritten.clone(),
             worker: args.worker.clone(),
             continue_session: args.continue_session,
+            by_hand: None,
         }])
     })
 }

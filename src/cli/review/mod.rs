@@ -171,6 +171,7 @@ impl TaskReview {
             new_prompt: None,
             worker: None,
             continue_session: false,
+            by_hand: None,
         });
         reviewed.into_iter().chain(prompt).collect()
     }

@@ -130,10 +130,13 @@ impl Driver {
         reuse: Option<ReusedWorktree>,
         now: Now,
     ) {
-        let now_of_task = self.state.task(task);
-        let session = now_of_task.session_to_continue(&worker.name);
+        let session = self.state.task(task).session_to_continue(&worker.name);
         let spec = AttemptSpec {
             session: session.filter(|_| reuse.is_some()).map(str::to_owned),
+            worker: match self.state.task(task).by_hand {
+                Some(_) if reuse.is_some() => worker.clone().by_hand(),
+                _ => worker.clone(),
+            },
             worktree: match &reuse {
                 Some(reuse) => reuse.path.clone(),
                 None => self.layout.worktree_path(task, attempt),
@@ -186,6 +189,10 @@ impl Driver {
             };
             let (attempt, worktree) = (last.number, last.worktree.clone());
             let worker = self.worker(task, &last.worker)?;
+            let worker = match self.state.task(task).by_hand {
+                Some(_) => worker.by_hand(),
+                None => worker,
+            };
             let spec = Box::new(AttemptSpec {
                 worktree: self.layout.recorded_worktree(&worktree),
                 ..self.spec((task, attempt), worker)

@@ -232,6 +232,7 @@ mod tests {
                     new_prompt: None,
                     worker: None,
                     continue_session: false,
+                    by_hand: None,
                 },
             }
         }

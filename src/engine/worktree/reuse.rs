@@ -27,8 +27,10 @@ pub fn reusable(
 ) -> Option<ReusedWorktree> {
     let last = state.task(task).last_attempt()?;
     let outcome = last.outcome.as_ref()?;
+    let by_hand = state.task(task).by_hand;
     let continues = state.task(task).session_to_continue(&worker.name).is_some();
     let left = match &outcome.end {
+        _ if by_hand.is_some() => by_hand,
         End::Passed { candidate, .. } if continues => *candidate,
         End::Failed(_) | End::Interrupted {} if continues || worker.retry_in_place => outcome.kept,
         _ => return None,

@@ -71,6 +71,7 @@ fn run(call: &Call) -> Result<Answer, ToolError> {
             new_prompt: None,
             worker: input.worker.clone(),
             continue_session: false,
+            by_hand: None,
         }])
     })?;
     continued(&here, &run)
