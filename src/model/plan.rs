@@ -149,6 +149,18 @@ impl Plan {
         self
     }
 
+    /// Gives this worker to the tasks that have neither a worker nor a command.
+    #[must_use]
+    pub fn with_worker(mut self, worker: &str) -> Plan {
+        for task in Arc::make_mut(&mut self.tasks) {
+            let fields = &mut task.fields;
+            if fields.worker.is_none() && fields.run.is_none() {
+                fields.worker = Some(worker.to_owned());
+            }
+        }
+        self
+    }
+
     /// Returns the title.
     pub fn title(&self) -> &str {
         &self.title
