@@ -9,6 +9,7 @@ use clap_complete::CompleteEnv;
 
 mod agent_client;
 mod assemble;
+mod attach;
 mod branches;
 mod clean;
 mod completions;
@@ -30,8 +31,10 @@ mod mcp;
 mod mistyped;
 mod output;
 mod plan;
+mod plan_import;
 mod plan_new;
 mod plan_source;
+mod plugin;
 mod prompt;
 mod repo_context;
 mod resolve;
@@ -41,6 +44,7 @@ mod review;
 pub mod run;
 mod show;
 mod status;
+mod tell;
 mod wait;
 mod workers;
 
@@ -95,6 +99,8 @@ enum Command {
     Logs(logs::LogsArgs),
     Show(show::ShowArgs),
     Diff(diff::DiffArgs),
+    Tell(tell::TellArgs),
+    Attach(attach::AttachArgs),
     Retry(retry::RetryArgs),
     Skip(retry::SkipArgs),
     Conflicts(conflicts::ConflictsArgs),
@@ -108,6 +114,7 @@ enum Command {
     Workers(workers::WorkersArgs),
     History(status::HistoryArgs),
     Mcp(mcp::McpArgs),
+    Plugin(plugin::PluginArgs),
     Help(help::HelpArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
@@ -220,6 +227,8 @@ impl Command {
             Command::Land(args) => land::run(args, ui),
             Command::Unland(args) => land::undo::run(args, ui),
             Command::Resume(args) => resume::resume(args, ui),
+            Command::Attach(args) => attach::run(args, ui),
+            Command::Tell(args) => tell::run(args, ui),
             Command::Retry(args) => retry::retry(args, ui),
             Command::Skip(args) => retry::skip(args, ui),
             Command::Assemble(args) => assemble::run(args, ui),
@@ -228,6 +237,7 @@ impl Command {
             Command::Workers(args) => workers::run(args, ui),
             Command::History(args) => status::history(args, ui),
             Command::Mcp(args) => mcp::run(args, ui),
+            Command::Plugin(args) => plugin::run(args, ui),
             Command::Help(args) => help::run(&args, command(), ui),
             Command::Completions(args) => completions::run(&args, ui),
             Command::Man(args) => man::run(&args, bare_command(), ui),

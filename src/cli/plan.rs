@@ -1,23 +1,22 @@
-//! `dispatch plan`: make, check, show and convert plans.
+//! `dispatch plan`: make, import, check, show and convert plans.
 
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
 
 use crate::base::text::{plural, terminal_safe};
 use crate::cli::error::{CommandError, CommandResult, ExitStatus};
+use crate::cli::plan_import::{self, ImportArgs};
 use crate::cli::plan_new::{self, NewArgs};
-use crate::cli::plan_source::{Loaded, load_plan};
+use crate::cli::plan_source::{Loaded, load_plan, write_new};
 use crate::cli::repo_context::RepoContext;
 use crate::config;
 use crate::config::variable::Overrides;
 use crate::plan::{self, Format, render_counts, render_diagnostics};
 use crate::ui::Ui;
 
-/// Make, check, show and convert plans
+/// Make, import, check, show and convert plans
 #[derive(Args, Debug)]
 pub(crate) struct PlanArgs {
     #[command(subcommand)]
@@ -27,6 +26,7 @@ pub(crate) struct PlanArgs {
 #[derive(Subcommand, Debug)]
 enum PlanCommand {
     New(Box<NewArgs>),
+    Import(ImportArgs),
     /// Check a plan and report every problem
     Check {
         /// The plan (.md, .toml, .json); `-` reads Markdown from standard input
@@ -79,6 +79,7 @@ impl To {
 pub(crate) fn run(args: PlanArgs, ui: &Ui) -> CommandResult {
     match args.command {
         PlanCommand::New(args) => plan_new::run(*args, ui),
+        PlanCommand::Import(args) => plan_import::run(args, ui),
         PlanCommand::Check { file } => check(&file, ui),
         PlanCommand::Show { file, json } => {
             let format = if json { Format::Json } else { Format::Markdown };
@@ -90,7 +91,7 @@ pub(crate) fn run(args: PlanArgs, ui: &Ui) -> CommandResult {
             let loaded = load(&file, ui)?;
             let text = plan::render(&loaded.plan, to.format());
             match output {
-                Some(output) => write(&output, &text)?,
+                Some(output) => write_new(&output, &text)?,
                 None => ui.answer(&text),
             }
             Ok(ExitStatus::Ok)
@@ -142,14 +143,4 @@ fn render_summary(loaded: &Loaded) -> String {
         summary += &render_counts(&loaded.warnings);
     }
     summary
-}
-
-fn write(output: &Path, text: &str) -> Result<(), CommandError> {
-    let name = terminal_safe(&output.display().to_string());
-    let written = File::create_new(output).and_then(|mut file| file.write_all(text.as_bytes()));
-    written.map_err(|error| match error.kind() {
-        io::ErrorKind::AlreadyExists => CommandError::failed(format!("{name} exists already"))
-            .hint("choose another name or remove it first"),
-        _ => CommandError::failed(format!("could not write {name}: {error}")),
-    })
 }

@@ -1,8 +1,8 @@
 //! Reads plans from disk or from standard input.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use crate::base::text::terminal_safe;
@@ -125,4 +125,18 @@ fn folder_of(path: &Path) -> PathBuf {
         Some(parent) if parent != Path::new("") => parent.to_owned(),
         _ => PathBuf::from("."),
     }
+}
+
+/// Writes a file that must not exist.
+///
+/// # Errors
+/// When it exists, or cannot be written.
+pub(crate) fn write_new(output: &Path, text: &str) -> Result<(), CommandError> {
+    let name = terminal_safe(&output.display().to_string());
+    let written = File::create_new(output).and_then(|mut file| file.write_all(text.as_bytes()));
+    written.map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => CommandError::failed(format!("{name} exists already"))
+            .hint("choose another name or remove it first"),
+        _ => CommandError::failed(format!("could not write {name}: {error}")),
+    })
 }

@@ -45,15 +45,15 @@ const fn agent(worker: &'static str, program: &'static str) -> KnownAgent {
 pub fn workers() -> BTreeMap<String, Worker> {
     let all = [
         profile(SHELL, "", PromptBy::File, Dialect::Text, ""),
-        claude(),
-        codex(),
-        copilot(),
+        attaching("claude --resume {session}", claude()),
+        attaching("codex resume {session}", codex()),
+        attaching("copilot --resume={session}", copilot()),
         gemini(),
-        opencode(),
+        attaching("opencode --session {session}", opencode()),
         aider(),
         goose(),
         cursor(),
-        antigravity(),
+        attaching("agy --conversation {session}", antigravity()),
     ];
     all.into_iter().map(|w| (w.name.clone(), w)).collect()
 }
@@ -79,6 +79,22 @@ fn permitting(mode: &str, worker: Worker) -> Worker {
     }
 }
 
+/// Sets the command that continues a session.
+fn continuing(command: &str, worker: Worker) -> Worker {
+    Worker {
+        resume: command.split_whitespace().map(str::to_owned).collect(),
+        ..worker
+    }
+}
+
+/// Sets the command that opens a session on a terminal.
+fn attaching(command: &str, worker: Worker) -> Worker {
+    Worker {
+        attach: command.split_whitespace().map(str::to_owned).collect(),
+        ..worker
+    }
+}
+
 /// `stream-json` needs `--verbose`; `acceptEdits` allows edits and refuses commits.
 fn claude() -> Worker {
     let worker = profile(
@@ -90,7 +106,12 @@ fn claude() -> Worker {
         "ANTHROPIC_API_KEY ANTHROPIC_AUTH_TOKEN ANTHROPIC_BASE_URL ANTHROPIC_MODEL \
          CLAUDE_CODE_OAUTH_TOKEN CLAUDE_CONFIG_DIR",
     );
-    permitting("acceptEdits", worker)
+    continuing(
+        "claude -p --resume {session} --output-format stream-json --verbose \
+         --permission-mode {permission_mode} --model {model} --max-turns {max_turns} \
+         --max-budget-usd {max_cost}",
+        permitting("acceptEdits", worker),
+    )
 }
 
 /// Its own default sandbox is read-only, in which it does nothing and reports success.
@@ -102,13 +123,16 @@ fn codex() -> Worker {
         Dialect::Codex,
         "OPENAI_API_KEY OPENAI_BASE_URL CODEX_API_KEY CODEX_HOME",
     );
-    permitting("workspace-write", worker)
+    continuing(
+        "codex exec --json -s {permission_mode} -m {model} resume {session} -",
+        permitting("workspace-write", worker),
+    )
 }
 
 /// Without `--allow-all-tools` it refuses every tool that would have to ask, and reports success. Its
 /// file tools stay inside the worktree and the folder for temporary files; commands do not.
 fn copilot() -> Worker {
-    profile(
+    let worker = profile(
         "copilot",
         "copilot --output-format json --allow-all-tools --no-ask-user --no-auto-update \
          --model {model}",
@@ -116,6 +140,11 @@ fn copilot() -> Worker {
         Dialect::Copilot,
         "COPILOT_GITHUB_TOKEN GH_TOKEN GITHUB_TOKEN COPILOT_HOME COPILOT_MODEL \
          COPILOT_PROVIDER_BASE_URL COPILOT_PROVIDER_API_KEY",
+    );
+    continuing(
+        "copilot --resume={session} --output-format json --allow-all-tools --no-ask-user \
+         --no-auto-update --model {model}",
+        worker,
     )
 }
 
@@ -135,13 +164,17 @@ fn gemini() -> Worker {
 
 /// Without `--auto` it refuses what it would have to ask for, and reports success.
 fn opencode() -> Worker {
-    profile(
+    let worker = profile(
         "opencode",
         "opencode run --format json --auto -m {model} {prompt}",
         PromptBy::Argument,
         Dialect::Opencode,
         "OPENCODE_CONFIG OPENCODE_API_KEY ANTHROPIC_API_KEY OPENAI_API_KEY GEMINI_API_KEY \
          GOOGLE_GENERATIVE_AI_API_KEY OPENROUTER_API_KEY",
+    );
+    continuing(
+        "opencode run --format json --auto --session {session} -m {model} {prompt}",
+        worker,
     )
 }
 
@@ -194,5 +227,9 @@ fn antigravity() -> Worker {
         Dialect::Antigravity,
         "GOOGLE_CLOUD_PROJECT AGY_CLI_DISABLE_AUTO_UPDATE",
     );
-    permitting("accept-edits", worker)
+    continuing(
+        "agy --conversation {session} -p {prompt} --output-format stream-json \
+         --mode {permission_mode} --print-timeout 24h --model {model}",
+        permitting("accept-edits", worker),
+    )
 }

@@ -307,7 +307,7 @@ base_delay = "10m"
       |
     6 | command = ["claude", "--file={promt_file}", "awk '{print}'", "${HOME}"]
       |                      ^^^^^^^^^^^^^^^^^^^^^
-    hint: did you mean {prompt_file}? valid placeholders are {prompt_file}, {prompt}, {worktree}, {run}, {task}, {attempt}, {model}, {permission_mode}, {max_turns}, {max_cost}
+    hint: did you mean {prompt_file}? valid placeholders are {prompt_file}, {prompt}, {worktree}, {run}, {task}, {attempt}, {model}, {permission_mode}, {max_turns}, {max_cost}, {session}
     error: the command of worker shell is the `run` of each task
      --> .dispatch.toml:9:11
       |

@@ -11,6 +11,12 @@ worker_keys! {
     /// are filled in. So are {model}, {permission_mode}, {max_turns} and {max_cost}; where one is not set,
     /// its argument is left out with the option before it.
     command: WorkerCommand,
+    /// The command that continues a session of the agent (`dispatch retry --continue`), with {session};
+    /// [] is none. A worker with dialect "acp" needs none.
+    resume: WorkerCommand,
+    /// The command that opens a session of the agent on a terminal (`dispatch attach`), with {session};
+    /// where no session is known, that argument is left out with the option before it. [] is none.
+    attach: WorkerCommand,
     /// The way the prompt arrives: as a "file" (DISPATCH_PROMPT_FILE names it), on "stdin" or as an
     /// "argument".
     prompt: PromptBy,

@@ -2,16 +2,32 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::ids::TaskNumber;
+use crate::model::ids::{AttemptNumber, TaskNumber};
 
 /// A request of the user to a running run.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(tag = "request", rename_all = "kebab-case")]
 pub enum Request {
     /// Cancels one task, or every unfinished task.
     Cancel {
         /// The task; all when absent.
         task: Option<TaskNumber>,
+    },
+    /// Keeps a message of the user for a task.
+    Tell {
+        /// The task.
+        task: TaskNumber,
+        /// The text.
+        text: String,
+    },
+    /// Records that a message reached a running attempt.
+    Delivered {
+        /// The task.
+        task: TaskNumber,
+        /// The attempt.
+        attempt: AttemptNumber,
+        /// The number of the message among those of the task, from 1.
+        message: usize,
     },
     /// Starts no attempt until the run is resumed.
     Pause,

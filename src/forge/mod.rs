@@ -123,6 +123,15 @@ impl Gh {
         Ok(())
     }
 
+    /// Lists open issues with these labels that a search finds, as JSON: number, title, body, state and
+    /// address.
+    ///
+    /// # Errors
+    /// When `gh` fails.
+    pub fn issues(&self, labels: &[String], search: Option<&str>) -> Result<String, GhError> {
+        self.run(&list_issues(labels, search))
+    }
+
     fn run(&self, args: &[String]) -> Result<String, GhError> {
         let program = Program::new(&self.program)
             .args(args)
@@ -152,6 +161,32 @@ fn list(head: &str) -> Vec<String> {
         head,
     ];
     args.map(str::to_owned).to_vec()
+}
+
+/// The most issues that are listed at once.
+const MOST_ISSUES: &str = "1000";
+
+/// Builds the command that lists issues.
+fn list_issues(labels: &[String], search: Option<&str>) -> Vec<String> {
+    let fields = "number,title,body,state,url";
+    let fixed = [
+        "issue",
+        "list",
+        "--state",
+        "open",
+        "--limit",
+        MOST_ISSUES,
+        "--json",
+        fields,
+    ];
+    let labels = labels.iter().flat_map(|label| ["--label", label]);
+    let search = search.iter().flat_map(|search| ["--search", search]);
+    fixed
+        .into_iter()
+        .chain(labels)
+        .chain(search)
+        .map(str::to_owned)
+        .collect()
 }
 
 /// Builds the command that opens a pull request.

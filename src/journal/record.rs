@@ -106,11 +106,15 @@ pub fn summary(event: &Event) -> String {
         } => {
             format!("{task} attempt {attempt} {}", end_word(&outcome.end))
         }
-        Event::RetryScheduled { task, due } => format!("{task} retry due {due}"),
-        Event::RetryBudgetSpent { task, budget } => {
+        Event::RetryScheduled { task, due, .. } => format!("{task} retry due {due}"),
+        Event::RetryBudgetSpent { task, budget, .. } => {
             format!("{task} has no retry: the budget of {budget} is exhausted")
         }
-        Event::RetryDue { task } => format!("{task} retry is due"),
+        Event::RetryDue { task, .. } => format!("{task} retry is due"),
+        Event::VariantChosen { task, choice } => {
+            format!("{task} variant {} chosen", choice.variant)
+        }
+        Event::VariantAccepted { task } => format!("{task} variant accepted"),
         Event::DependenciesConflict { task, class, .. } => {
             format!("{task} blocked: its dependencies conflict ({class})")
         }
@@ -155,6 +159,10 @@ pub fn summary(event: &Event) -> String {
         Event::AssemblyRequested { .. } => "assembly requested".to_owned(),
         Event::StopRequested {} => "stop requested".to_owned(),
         Event::RetryRequested { task, .. } => format!("{task} retry requested"),
+        Event::MessageGiven { task, .. } => format!("{task}: message of the user"),
+        Event::MessageDelivered { task, attempt, .. } => {
+            format!("{task}: message delivered to attempt {attempt}")
+        }
         Event::TaskCancelled { task } => format!("{task} cancelled"),
         Event::WorkerParked { worker, until, .. } => format!("{worker} is parked until {until}"),
         Event::WorkerUnparked { worker, .. } => format!("{worker} may start again"),

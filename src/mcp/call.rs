@@ -19,8 +19,8 @@ pub(super) struct Call {
     pub(super) tool: &'static str,
     /// The arguments, as the client sent them.
     pub(super) arguments: Value,
-    /// The folder that the repository is around.
-    pub(super) folder: PathBuf,
+    /// The folder that the repository is around, if there is one.
+    pub(super) folder: Option<PathBuf>,
     /// Returns `true` once the client has cancelled the call.
     pub(super) is_cancelled: Arc<dyn Fn() -> bool + Send + Sync>,
     /// Reports progress to a client that asked for it.
@@ -45,9 +45,15 @@ impl Call {
     /// Opens the repository.
     ///
     /// # Errors
-    /// When the folder is in none.
+    /// When there is none.
     pub(super) fn repository(&self) -> Result<Repository, ToolError> {
-        let place = |error: ToolError| error.at(self.folder.display().to_string());
-        Repository::open(&self.folder).map_err(place)
+        let Some(folder) = &self.folder else {
+            return Err(
+                ToolError::new("the server was started outside of a repository")
+                    .at(self.tool)
+                    .next("pass the absolute path of the repository as `repository`"),
+            );
+        };
+        Repository::open(folder).map_err(|error| error.at(folder.display().to_string()))
     }
 }

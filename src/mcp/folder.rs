@@ -1,12 +1,13 @@
 //! Finds the folder that the repository is around.
 //!
-//! It is the folder that the client started the server in. Only if that is in no repository, a client
-//! that has roots is asked for them.
+//! It is the folder that the client started the server in. If that is not in a repository, or is the
+//! folder of the plugin, a client that has roots is asked for them; without roots, every call has to
+//! name the repository.
 
 // Roots are deprecated in the newest protocol, and clients of today send them.
 #![expect(deprecated)]
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rmcp::RoleServer;
 use rmcp::model::{
@@ -16,25 +17,72 @@ use rmcp::model::{
 use rmcp::service::RequestContext;
 
 use crate::git::Repo;
+use crate::mcp::error::ToolError;
 
 /// The key of the question for roots.
 const ROOTS: &str = "roots";
+
+/// The argument of every tool that names the repository.
+pub(super) const REPOSITORY: &str = "repository";
+
+/// The variable with the folder of the plugin, for a server that a plugin brings.
+const PLUGIN_ROOT: &str = "PLUGIN_ROOT";
 
 /// The folder of a call, or the question that has to be answered first.
 pub(super) enum Folder {
     /// The folder.
     Known(PathBuf),
+    /// Neither the server nor the call has one.
+    Missing,
     /// The client has to send its roots.
     Asked(InputRequiredResult),
+    /// The call names another repository than the server has, or none where it has to.
+    Refused(ToolError),
 }
 
-/// Finds the folder of a call.
+/// Finds the folder of a call, which names this repository or none.
 pub(super) async fn find(
     request: &CallToolRequestParams,
     context: &RequestContext<RoleServer>,
 ) -> Folder {
+    let named = request
+        .arguments
+        .as_ref()
+        .and_then(|all| all.get(REPOSITORY));
+    let named = named.and_then(|path| path.as_str()).map(PathBuf::from);
+    let own = match find_own(request, context).await {
+        Folder::Known(folder) => folder,
+        other => return other,
+    };
+    match (has_repository(&own), named) {
+        (true, Some(named)) if !is_same(&own, &named) => Folder::Refused(
+            ToolError::new(format!("this server works in {}", own.display()))
+                .at(named.display().to_string())
+                .next("start a server in the other repository"),
+        ),
+        (false, Some(named)) => Folder::Known(named),
+        (false, None) => Folder::Missing,
+        (true, _) => Folder::Known(own),
+    }
+}
+
+/// Returns `true` if a folder gives the server a repository: any but that of the plugin.
+fn has_repository(folder: &Path) -> bool {
+    let plugin = std::env::var_os(PLUGIN_ROOT).map(PathBuf::from);
+    let is_plugin = plugin.is_some_and(|plugin| folder.starts_with(plugin));
+    !is_plugin && is_in_repository(folder)
+}
+
+/// Returns `true` if two folders are in the same repository.
+fn is_same(a: &Path, b: &Path) -> bool {
+    let common = |folder: &Path| Repo::discover(folder).ok().map(|repo| repo.common);
+    common(a).is_some() && common(a) == common(b)
+}
+
+/// Finds the folder of the server.
+async fn find_own(request: &CallToolRequestParams, context: &RequestContext<RoleServer>) -> Folder {
     let current = std::env::current_dir().unwrap_or_default();
-    if is_in_repository(&current) || !has_roots(context) {
+    if has_repository(&current) || !has_roots(context) {
         return Folder::Known(current);
     }
     if let Some(answer) = request
@@ -71,7 +119,7 @@ fn has_roots(context: &RequestContext<RoleServer>) -> bool {
     capabilities.is_some_and(|all| all.roots.is_some())
 }
 
-fn is_in_repository(folder: &std::path::Path) -> bool {
+fn is_in_repository(folder: &Path) -> bool {
     Repo::discover(folder).is_ok()
 }
 

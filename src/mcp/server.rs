@@ -1,5 +1,6 @@
 //! The protocol: lists the tools, runs a call, and answers for the tasks of clients that declare them.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use rmcp::RoleServer;
@@ -20,7 +21,7 @@ use crate::mcp::answer::Answer;
 use crate::mcp::call::{Call, Progress};
 use crate::mcp::consent::{Consent, Proposals};
 use crate::mcp::error::ToolError;
-use crate::mcp::folder::{self, Folder};
+use crate::mcp::folder::{self, Folder, REPOSITORY};
 use crate::mcp::proposal::{Proposed, Step};
 use crate::mcp::tools::{Action, ToolSpec, all, find};
 
@@ -66,8 +67,10 @@ impl Server {
         context: &RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let folder = match folder::find(request, context).await {
-            Folder::Known(folder) => folder,
+            Folder::Known(folder) => Some(folder),
+            Folder::Missing => None,
             Folder::Asked(question) => return Ok(question.into()),
+            Folder::Refused(error) => return Ok(error.into_result().into()),
         };
         let call = new_call(tool, request, folder, context);
         let answer = match tool.action {
@@ -219,13 +222,15 @@ fn takes_tasks(context: &RequestContext<RoleServer>) -> bool {
 fn new_call(
     tool: &'static ToolSpec,
     request: &CallToolRequestParams,
-    folder: std::path::PathBuf,
+    folder: Option<PathBuf>,
     context: &RequestContext<RoleServer>,
 ) -> Call {
     let cancelled = context.ct.clone();
+    let mut arguments = request.arguments.clone().unwrap_or_default();
+    arguments.remove(REPOSITORY);
     Call {
         tool: tool.name,
-        arguments: Value::Object(request.arguments.clone().unwrap_or_default()),
+        arguments: Value::Object(arguments),
         folder,
         is_cancelled: Arc::new(move || cancelled.is_cancelled()),
         progress: progress_of(context),
@@ -315,5 +320,49 @@ impl ServerHandler for Server {
         _: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
         self.tasks.cancel_task(&request.task_id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use rmcp::ServiceExt;
+    use rmcp::model::CallToolRequestParams;
+    use serde_json::json;
+
+    use super::*;
+
+    /// Serves the client of the protocol's own library in this process.
+    async fn converse() -> (Vec<Tool>, CallToolResult, CallToolResult) {
+        let (ours, theirs) = tokio::io::duplex(1 << 16);
+        let server = tokio::spawn(async { Server::new().serve(ours).await });
+        let client = ().serve(theirs).await.unwrap();
+        let tools = client.list_all_tools().await.unwrap();
+        let call = |plan: &str| {
+            let arguments = json!({"plan": plan}).as_object().cloned();
+            CallToolRequestParams::new("plan_validate").with_arguments(arguments.unwrap())
+        };
+        let valid = client.call_tool(call("1. [A] a\n   - run: true\n")).await;
+        let invalid = client.call_tool(call("nothing")).await;
+        let (valid, invalid) = (valid.unwrap(), invalid.unwrap());
+        client.cancel().await.unwrap();
+        server.await.unwrap().unwrap().waiting().await.unwrap();
+        (tools, valid, invalid)
+    }
+
+    #[test]
+    fn the_client_of_the_library_understands_the_server() {
+        let runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = { runtime }.enable_all().build().unwrap();
+        let (tools, valid, invalid) = runtime.block_on(converse());
+        assert_eq!(tools.len(), all().len());
+        assert_eq!(valid.structured_content.unwrap()["valid"], true);
+        // An invalid plan is an answer, not an error.
+        assert_eq!(invalid.is_error, Some(false));
+        assert_eq!(
+            invalid.structured_content.unwrap()["diagnostics"][0]["severity"],
+            "error"
+        );
     }
 }

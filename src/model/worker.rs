@@ -14,6 +14,14 @@ pub struct Worker {
     /// `{prompt_file}`, `{prompt}`, `{worktree}`, `{run}`, `{task}`, `{attempt}`, `{model}`,
     /// `{permission_mode}`, `{max_turns}` and `{max_cost}` are replaced inside each argument.
     pub command: Vec<String>,
+    /// The command that continues a session (`{session}`), in place of `command`; empty if there is
+    /// none.
+    #[serde(default)]
+    pub resume: Vec<String>,
+    /// The command that opens a session on a terminal (`{session}`), for `dispatch attach`; empty if
+    /// there is none.
+    #[serde(default)]
+    pub attach: Vec<String>,
     /// The way the prompt is passed.
     pub prompt: PromptBy,
     /// The dialect of the output.
@@ -52,6 +60,8 @@ impl Worker {
         Worker {
             name: name.to_owned(),
             command: Vec::new(),
+            resume: Vec::new(),
+            attach: Vec::new(),
             prompt: PromptBy::default(),
             dialect: Dialect::default(),
             model: None,
@@ -66,6 +76,22 @@ impl Worker {
             fallback: Vec::new(),
             retry_in_place: false,
         }
+    }
+
+    /// Returns the profile of an attempt that offers what the user made: its command does nothing.
+    #[must_use]
+    pub fn by_hand(self) -> Worker {
+        Worker {
+            command: vec!["true".to_owned()],
+            prompt: PromptBy::File,
+            dialect: Dialect::Text,
+            ..self
+        }
+    }
+
+    /// Returns `true` if an attempt can continue a session of its agent.
+    pub fn can_continue(&self) -> bool {
+        !self.resume.is_empty() || self.dialect == Dialect::Acp
     }
 
     /// Returns the option in its command that makes the agent read-only, such as `-s read-only`.

@@ -10,6 +10,7 @@ pub(super) const KNOWN: &[&str] = &[
     "label",
     "worker",
     "run",
+    "variants",
     "depends_on",
     "files",
     "strategy",
@@ -26,6 +27,7 @@ pub(super) const KNOWN: &[&str] = &[
     "expected",
     "allow_empty",
     "isolation",
+    "source",
     "prompt_file",
     "prompt",
 ];

@@ -138,7 +138,7 @@ impl<'a> Reader<'a> {
 
 /// An object in the order of the text, including duplicate keys.
 #[derive(Default)]
-struct Entries<'a>(Vec<(&'a RawValue, &'a RawValue)>);
+pub(super) struct Entries<'a>(pub(super) Vec<(&'a RawValue, &'a RawValue)>);
 
 impl<'de> Deserialize<'de> for Entries<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

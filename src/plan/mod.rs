@@ -16,6 +16,7 @@ pub mod diagnostic;
 mod draft;
 pub mod edit;
 mod fields;
+pub mod import;
 mod json;
 mod markdown;
 mod normal;

@@ -29,6 +29,8 @@ pub struct Vars<'a> {
     pub max_turns: Option<&'a str>,
     /// `{max_cost}`: the limit of dollars, if there is one.
     pub max_cost: Option<&'a str>,
+    /// `{session}`: the session to continue, if there is one.
+    pub session: Option<&'a str>,
 }
 
 /// The placeholder of the model.
@@ -42,6 +44,9 @@ pub const MAX_TURNS: &str = "{max_turns}";
 
 /// The placeholder of the limit of dollars.
 pub const MAX_COST: &str = "{max_cost}";
+
+/// The placeholder of the session to continue.
+pub const SESSION: &str = "{session}";
 
 /// A command line to execute.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -116,7 +121,13 @@ pub fn command_line(
             stdin_is_prompt,
         });
     }
-    let mut command = without_absent(&worker.command, vars);
+    let continues = vars.session.is_some() && !worker.resume.is_empty();
+    let chosen = if continues {
+        &worker.resume
+    } else {
+        &worker.command
+    };
+    let mut command = without_absent(chosen, vars);
     let names_prompt = command.iter().any(|arg| arg.contains("{prompt}"));
     let appended = worker.prompt == PromptBy::Argument && !names_prompt;
     if appended {
@@ -131,6 +142,27 @@ pub fn command_line(
     })
 }
 
+/// Builds the command line that opens a session on a terminal, in the worktree; `None` if the profile has
+/// no such command.
+pub fn attach_line(worker: &Worker, session: Option<&str>, worktree: &str) -> Option<Vec<String>> {
+    let vars = Vars {
+        prompt_file: "",
+        prompt_text: "",
+        worktree,
+        run: "",
+        task: "",
+        attempt: "",
+        model: worker.model.as_deref(),
+        permission_mode: worker.permission_mode.as_deref(),
+        max_turns: None,
+        max_cost: None,
+        session,
+    };
+    let command = without_absent(&worker.attach, &vars);
+    let line: Vec<String> = command.iter().map(|arg| fill_in(arg, &vars)).collect();
+    (!line.is_empty()).then_some(line)
+}
+
 /// Removes the arguments whose placeholder has no value, and the option before an argument that is
 /// only a placeholder: `--max-turns {max_turns}`.
 fn without_absent(command: &[String], vars: &Vars<'_>) -> Vec<String> {
@@ -139,6 +171,7 @@ fn without_absent(command: &[String], vars: &Vars<'_>) -> Vec<String> {
         (PERMISSION_MODE, vars.permission_mode),
         (MAX_TURNS, vars.max_turns),
         (MAX_COST, vars.max_cost),
+        (SESSION, vars.session),
     ];
     let mut kept: Vec<String> = Vec::new();
     for argument in command {
@@ -180,6 +213,7 @@ fn fill_in(arg: &str, vars: &Vars<'_>) -> String {
         (PERMISSION_MODE, vars.permission_mode.unwrap_or_default()),
         (MAX_TURNS, vars.max_turns.unwrap_or_default()),
         (MAX_COST, vars.max_cost.unwrap_or_default()),
+        (SESSION, vars.session.unwrap_or_default()),
     ];
     let mut filled = String::new();
     let mut rest = arg;
@@ -235,6 +269,7 @@ mod tests {
             permission_mode: None,
             max_turns: Some("12"),
             max_cost: None,
+            session: None,
         };
         match command_line(worker, &task, &vars) {
             Ok(line) => format!("{:?} stdin={}", line.argv, line.stdin_is_prompt),

@@ -263,6 +263,31 @@ impl Scene {
         sent
     }
 
+    /// Runs dispatch with a terminal as standard input and standard error; returns what it printed there.
+    pub(crate) fn dispatch_at_keyboard(&self, args: &[&str]) -> String {
+        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        grantpt(&master).unwrap();
+        unlockpt(&master).unwrap();
+        let slave = ptsname(&master, Vec::new()).unwrap();
+        let mut options = OpenOptions::new();
+        options.read(true).write(true);
+        options.custom_flags(OFlags::NOCTTY.bits().cast_signed());
+        let slave = options.open(slave.to_str().unwrap()).unwrap();
+        let mut command = self.command(env!("CARGO_BIN_EXE_dispatch"));
+        command
+            .args(args)
+            .env("TERM", "xterm")
+            .stdout(Stdio::null());
+        command.stdin(slave.try_clone().unwrap()).stderr(slave);
+        let mut child = command.spawn().unwrap();
+        // The copies of this process are closed, so that the terminal ends with the other process.
+        drop(command);
+        let mut sent = Vec::new();
+        let _ = File::from(master).read_to_end(&mut sent);
+        assert!(child.wait().unwrap().code().is_some());
+        String::from_utf8_lossy(&sent).into_owned()
+    }
+
     /// Writes a plan beside the repository, so that the checkout stays clean; returns its path.
     pub(crate) fn plan(&self, text: &str) -> String {
         self.plan_named("plan.md", text)

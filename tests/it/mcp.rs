@@ -467,7 +467,14 @@ fn outside_of_a_repository_the_roots_of_the_client_are_asked_for() {
     let scene = scene();
     let mut client = Client::with(&scene, &scene.root, Version::June2025, json!({}));
     let refused = client.refused("history", json!({}));
-    assert!(refused.contains("where: "), "{refused}");
+    assert!(refused.contains("as `repository`"), "{refused}");
+    let named = client.call("history", json!({"repository": scene.repo}));
+    assert_eq!(named["runs"], json!([]));
+    let other = Scene::new();
+    let mut inside = Client::new(&scene, Version::June2025);
+    inside.call("history", json!({"repository": scene.repo.join("src")}));
+    let refused = inside.refused("history", json!({"repository": other.repo}));
+    assert!(refused.contains("this server works in"), "{refused}");
     assert_eq!(
         client.call("plan_validate", json!({"plan": ONE}))["valid"],
         true

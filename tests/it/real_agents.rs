@@ -1,19 +1,19 @@
 //! The real programs of coding agents, against an imitation of their providers: opt-in, because they
 //! are large and come from elsewhere.
 //!
-//! `DISPATCH_REAL_AGENTS=1` switches these tests on. `claude` and `codex` must be on `PATH`, and
+//! `DISPATCH_REAL_AGENTS=1` switches these tests on. `claude`, `codex`, `copilot` and `opencode` must be on `PATH`, and
 //! `DISPATCH_AGENT_LAUNCHER` holds the beginning of a command line that runs the rest of it where
 //! those programs reach nothing but the imitation: it makes the model write what a prompt says
 //! (`WRITE path text`) or run a command (`BASH command`), and fails the first `MOCK_ERR_TIMES` calls
-//! with the status `MOCK_ERR`. A used-up limit is imitated here (`fixtures/agents/limits.py`, which needs
-//! `python3`).
+//! with the status `MOCK_ERR`. `PORT` is its port below the launcher. A used-up limit and a planner's
+//! model are imitated here (`fixtures/agents/limits.py` and `answers.py`, which need `python3`).
 
 use crate::harness::{Ended, Scene};
 
 /// The imitation's name for the login of Codex is not one a user would have.
 const SETTINGS: &str = "[workers.codex]\nenv = [\"MOCK_API_KEY\", \"CODEX_HOME\"]\n";
 
-fn scene() -> Option<Scene> {
+pub(crate) fn scene() -> Option<Scene> {
     let wanted = std::env::var_os("DISPATCH_REAL_AGENTS").is_some_and(|value| value == "1");
     wanted.then(|| {
         let scene = Scene::new();
@@ -28,7 +28,7 @@ fn launched(scene: &Scene, args: &[&str]) -> Ended {
 }
 
 /// Runs dispatch through the launcher, after this line of shell.
-fn launched_after(scene: &Scene, before: &str, args: &[&str]) -> Ended {
+pub(crate) fn launched_after(scene: &Scene, before: &str, args: &[&str]) -> Ended {
     let launcher = std::env::var("DISPATCH_AGENT_LAUNCHER")
         .expect("DISPATCH_AGENT_LAUNCHER says what to run the agents below");
     let output = scene
@@ -209,5 +209,144 @@ fn a_used_up_limit_parks_both_until_the_time_their_providers_name() {
             parked.iter().any(|notice| notice.starts_with(&said)),
             "{said}: {parked:#?}"
         );
+    }
+}
+
+/// The lines of shell that point Copilot and opencode to the imitation, whose port is `PORT`.
+const OTHERS: &str = "\
+export COPILOT_OFFLINE=true COPILOT_MODEL=mock-model COPILOT_PROVIDER_API_KEY=dummy
+export COPILOT_PROVIDER_BASE_URL=http://127.0.0.1:$PORT/v1
+export OPENCODE_DISABLE_MODELS_FETCH=1 OPENCODE_DISABLE_AUTOUPDATE=1
+mkdir -p \"$HOME/.config/opencode\"
+cat > \"$HOME/.config/opencode/opencode.json\" <<JSON
+{\"model\":\"mock/mock-model\",\"permission\":{\"edit\":\"ask\",\"bash\":\"ask\"},\"provider\":{\"mock\":{
+\"npm\":\"@ai-sdk/openai-compatible\",\"options\":{\"baseURL\":\"http://127.0.0.1:$PORT/v1\",
+\"apiKey\":\"dummy\"},\"models\":{\"mock-model\":{\"name\":\"m\"}}}}}
+JSON";
+
+#[test]
+fn copilot_and_agents_that_speak_acp_do_their_tasks() {
+    let Some(scene) = scene() else { return };
+    scene.configure(
+        "[workers.opencode-acp]\ncommand = [\"opencode\", \"acp\"]\ndialect = \"acp\"\n\
+         env = [\"OPENCODE_DISABLE_MODELS_FETCH\", \"OPENCODE_DISABLE_AUTOUPDATE\"]\n\
+         [workers.copilot-acp]\ncommand = [\"copilot\", \"--acp\"]\ndialect = \"acp\"\n\
+         permission_mode = \"all\"\nenv = [\"COPILOT_*\"]\n\
+         [workers.copilot-refused]\ncommand = [\"copilot\", \"--acp\"]\ndialect = \"acp\"\n\
+         env = [\"COPILOT_*\"]\n",
+    );
+    let workers = ["copilot", "opencode-acp", "copilot-acp", "copilot-refused"];
+    let mut plan = "# Others\n\n".to_owned();
+    for (number, worker) in (1..).zip(workers) {
+        plan.push_str(&format!(
+            "{number}. [T{number}] {worker}\n   - worker: {worker}\n\n   WRITE {worker}.txt alpha\n"
+        ));
+    }
+    let plan = scene.plan(&plan);
+    let ended = launched_after(&scene, OTHERS, &["run", &plan, "--yes"]).expect(3);
+    let statuses = "1 DONE · 2 DONE · 3 DONE · 4 FAILED";
+    assert_eq!(scene.statuses(), statuses, "{}{}", ended.out, ended.err);
+    assert_eq!(classes(&scene), ["none", "none", "none", "blocker"]);
+    for (number, worker) in (1..4).zip(workers) {
+        let branch = scene.branch(&format!("t{number}"));
+        assert_eq!(
+            scene.git(&["show", &format!("{branch}:{worker}.txt")]),
+            "alpha"
+        );
+    }
+}
+
+#[test]
+fn claude_and_codex_continue_their_sessions() {
+    let Some(scene) = scene() else { return };
+    let plan = "\
+# Continued
+
+1. [A] First
+   - worker: claude
+   - check: test \"$DISPATCH_ATTEMPT\" = 2
+
+   WRITE a.txt alpha
+2. [B] Second
+   - worker: codex
+   - check: test \"$DISPATCH_ATTEMPT\" = 2
+
+   WRITE b.txt beta
+";
+    // A session is stored in the home folder, which both commands share.
+    let plan = scene.plan(plan);
+    let twice = format!(
+        "dispatch='{}'\n\"$dispatch\" run {plan} --yes\n\"$dispatch\" retry 1 --continue",
+        env!("CARGO_BIN_EXE_dispatch")
+    );
+    let ended = launched_after(&scene, &twice, &["retry", "2", "--continue"]).expect(0);
+    let statuses = "1 DONE · 2 DONE";
+    assert_eq!(scene.statuses(), statuses, "{}{}", ended.out, ended.err);
+    for task in ["1", "2"] {
+        let shown = scene.dispatch(&["show", task, "--json"]).expect(0).out;
+        let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
+        let session = |at: usize| {
+            shown["attempts"][at]["session"]
+                .as_str()
+                .unwrap()
+                .to_owned()
+        };
+        assert_eq!(session(0), session(1));
+    }
+}
+
+#[test]
+fn each_makes_a_plan_without_tools_that_write() {
+    let Some(mut scene) = scene() else { return };
+    let place = "http://127.0.0.1:8798";
+    let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/plans/ok/sample.md");
+    let sample = std::fs::read_to_string(sample).unwrap();
+    let answer = scene.root.join("answer.txt");
+    std::fs::write(
+        &answer,
+        format!("Here it is.\n\n````markdown\n{sample}````\n"),
+    )
+    .unwrap();
+    let opencode = scene.root.join("opencode.json");
+    let provider = format!(
+        "{{\"provider\": {{\"mock\": {{\"npm\": \"@ai-sdk/openai-compatible\", \"options\": \
+         {{\"baseURL\": \"{place}/v1\", \"apiKey\": \"none\"}}, \"models\": {{\"m\": {{}}}}}}}}}}"
+    );
+    std::fs::write(&opencode, provider).unwrap();
+    scene.set_env("OPENCODE_CONFIG", opencode.to_str().unwrap());
+    let codex = "[\"codex\", \"exec\", \"--json\", \"-s\", \"{permission_mode}\", \"-c\"";
+    scene.configure(&format!(
+        "{SETTINGS}command = {codex}, 'model_providers.mock.base_url=\"{place}/v1\"', \"-\"]\n\
+         [workers.opencode]\nmodel = \"mock/m\"\n[run]\nworker = \"codex\"\n"
+    ));
+    let answers = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/agents/answers.py");
+    let (text, log) = (answer.display(), scene.root.join("tools"));
+    let before = format!(
+        "python3 {answers} 8798 {text} {log} > ../answers.out & trap \"kill $!\" EXIT\n\
+         until grep -q ready ../answers.out; do :; done; rm ../answers.out\n\
+         export ANTHROPIC_BASE_URL={place}",
+        log = log.display()
+    );
+    let fingerprint = scene.fingerprint();
+    for worker in ["claude", "codex", "opencode"] {
+        let _ = std::fs::remove_file(&log);
+        let output = format!("../{worker}.md");
+        let args = [
+            "plan", "new", "Build it", "--yes", "--worker", worker, "-o", &output,
+        ];
+        let ended = launched_after(&scene, &before, &args).expect(0);
+        assert!(
+            ended.err.contains(&format!("{worker}: 1 call, ")),
+            "{}",
+            ended.err
+        );
+        let saved = std::fs::read_to_string(scene.root.join(format!("{worker}.md"))).unwrap();
+        assert_eq!(saved, sample, "{worker}");
+        let tools = std::fs::read_to_string(&log).unwrap();
+        let writes = tools
+            .split_whitespace()
+            .any(|tool| ["Edit", "Write"].contains(&tool));
+        assert!(!writes, "{worker}: {tools}");
+        fingerprint.assert_same(&scene.fingerprint());
     }
 }

@@ -220,6 +220,19 @@ impl Program {
         self.command().status().map_err(|source| self.error(source))
     }
 
+    /// Runs it on the user's terminal until it exits. Ctrl-C belongs to the program meanwhile.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn on_terminal_with_ctrl_c(&self) -> Result<ExitStatus, ProcessError> {
+        let failed = |source| self.error(source);
+        let ignored = Arc::new(AtomicBool::new(false));
+        let ctrl_c = signal_hook::flag::register(SIGINT, ignored).map_err(failed)?;
+        let status = self.on_terminal();
+        signal_hook::low_level::unregister(ctrl_c);
+        status
+    }
+
     /// Runs it on the user's terminal with its standard input fed from memory, as a pager is.
     ///
     /// Ctrl-C belongs to the program meanwhile. A program may read only a part of its input.

@@ -34,6 +34,7 @@ pub const CHAPTERS: &[Chapter] = chapters![
     "planning" "how an agent makes a plan from a goal" ["planner"],
     "runs" "how to start, watch, interrupt and steer a run; exit codes" ["background", "exit-codes"],
     "workers" "what a worker gets and returns; agents, limits, quotas" ["agents", "quotas"],
+    "steering" "how to guide a task: messages, continued sessions" ["tell", "continue", "attach"],
     "mcp" "how a coding agent drives dispatch itself" ["plugin", "skill"],
     "prompts" "what an agent is told, and how to change it" ["templates"],
     "boards" "what the board and the reports say" ["reports", "statuses"],

@@ -33,6 +33,7 @@ pub const EXAMPLES: &[Examples] = examples! {
     }
     "plan" {
         "dispatch plan new 'Build auth, API and tests'" => "let an agent make one",
+        "dispatch plan import checklist TODO.md -o plan.md" => "from a check list",
         "dispatch plan check plan.md" => "report every problem",
         "dispatch plan convert plan.md --to toml -o plan.toml" => "write it as TOML",
     }
@@ -40,6 +41,11 @@ pub const EXAMPLES: &[Examples] = examples! {
         "dispatch plan new 'Build auth, API and tests'" => "show the plan and ask",
         "dispatch plan new --from goal.md --worker claude -o plan.toml" => "a long goal, another worker",
         "dispatch plan new 'Build auth, API and tests' --run --yes" => "run it without a question",
+    }
+    "plan import" {
+        "dispatch plan import spec-kit specs/001-shop/tasks.md -o plan.md" => "the tasks of a specification",
+        "dispatch plan import github --label ready > plan.md" => "issues with a label",
+        "dispatch plan import --tick" => "mark what the latest run finished",
     }
     "plan check" {
         "dispatch plan check plan.md" => "a file",
@@ -114,10 +120,19 @@ pub const EXAMPLES: &[Examples] = examples! {
         "dispatch diff API" => "in your pager",
         "dispatch diff shop-7k 2 --stat" => "only files and counts",
     }
+    "tell" {
+        "dispatch tell API 'Keep the old route, too'" => "a task of the latest unfinished run",
+        "dispatch tell shop-7k 2 - < note.md" => "a text from a file",
+    }
     "retry" {
         "dispatch retry API" => "after you changed what was wrong",
         "dispatch retry API --prompt 'Use the v2 client'" => "with this in its prompt",
+        "dispatch retry API --continue" => "in the agent's own session and worktree",
         "dispatch retry shop-7k 2 --worker codex" => "with another worker",
+    }
+    "attach" {
+        "dispatch attach API" => "a task of the latest unfinished run",
+        "dispatch attach shop-7k 2 --yes" => "offer the changes without a question",
     }
     "skip" {
         "dispatch skip API" => "with everything that depends on it",
@@ -144,6 +159,7 @@ pub const EXAMPLES: &[Examples] = examples! {
     "review" {
         "dispatch review" => "the latest run that has not landed",
         "dispatch review shop-7k --json" => "this run, for programs",
+        "dispatch review --take API=2" => "another variant of a task than the chosen one",
     }
     "land" {
         "dispatch land" => "the latest run that has not landed, on its target",
@@ -166,6 +182,22 @@ pub const EXAMPLES: &[Examples] = examples! {
     "workers" {
         "dispatch workers" => "as a table",
         "dispatch workers --json" => "with their commands, for programs",
+    }
+    "plugin" {
+        "dispatch plugin install --dry-run" => "show what would be written and run",
+        "dispatch plugin uninstall --user --dry-run" => "the same for removing it",
+    }
+    "plugin install" {
+        "dispatch plugin install --dry-run" => "show what would be written and run",
+        "dispatch plugin install --project --skill-only --dry-run" => "only the skill, in this project",
+    }
+    "plugin uninstall" {
+        "dispatch plugin uninstall --dry-run" => "show what would be removed",
+        "dispatch plugin uninstall --user --dry-run" => "the same for all your projects",
+    }
+    "plugin export" {
+        "dispatch plugin export dispatch-plugin" => "as a marketplace for agents",
+        "dispatch plugin export ../dispatch-plugin" => "beside the project",
     }
     "mcp" {
         "dispatch mcp" => "started by a coding agent",

@@ -22,7 +22,9 @@ pub const GROUPS: &[(&str, &[&str])] = &[
         &[
             "pause",
             "cancel",
+            "tell",
             "retry",
+            "attach",
             "skip",
             "conflicts",
             "resolve",
@@ -31,7 +33,7 @@ pub const GROUPS: &[(&str, &[&str])] = &[
     ),
     ("Deliver:", &["assemble", "land", "unland"]),
     ("Tidy up:", &["clean", "doctor"]),
-    ("For coding agents:", &["mcp"]),
+    ("For coding agents:", &["plugin", "mcp"]),
     ("Learn more:", &["help", "completions", "man"]),
 ];
 

@@ -1,6 +1,6 @@
 //! `dispatch land RUN`: shows what will move, asks, and moves it.
 
-mod pull_request;
+pub(crate) mod pull_request;
 mod session;
 pub(crate) mod undo;
 

@@ -141,7 +141,8 @@ impl From<PullRequestError> for CommandError {
     }
 }
 
-fn hint(error: &GhError) -> &'static str {
+/// Suggests a remedy for a failure of `gh`.
+pub(crate) fn hint(error: &GhError) -> &'static str {
     match error {
         GhError::NotInstalled => {
             "install it (https://cli.github.com), or run the commands of `--dry-run` elsewhere"

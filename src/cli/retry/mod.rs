@@ -17,10 +17,12 @@ use crate::engine::runs::load::Loaded;
 use crate::engine::start::retry::refuse_retry;
 use crate::engine::start::worker_for;
 use crate::model::event::Event;
-use crate::model::ids::TaskNumber;
+use crate::model::ids::{RunId, TaskNumber};
 use crate::model::outcome::End;
 use crate::model::run::RunState;
 use crate::model::task_state::TaskPhase;
+use crate::model::worker::Worker;
+use crate::report::suggest;
 use crate::ui::Ui;
 
 /// The line between the prompt and the notes below it in the editor, as git writes it.
@@ -44,6 +46,9 @@ pub(crate) struct RetryArgs {
     /// Use this worker for the task from now on
     #[arg(long, value_name = "NAME")]
     worker: Option<String>,
+    /// Continue the agent's own session in the same worktree, instead of starting over
+    #[arg(long = "continue", conflicts_with_all = ["edit", "worker"])]
+    continue_session: bool,
     /// Print one JSON object per event, one a line
     #[arg(long)]
     json: bool,
@@ -93,11 +98,24 @@ pub(crate) fn retry(args: RetryArgs, ui: &Ui) -> CommandResult {
     reopen(&here, &run, args.json, ui, |loaded| {
         // The run may have changed while the editor was open.
         let task = chosen(loaded, &args)?;
+        if args.continue_session {
+            let folder = may_continue(loaded, task)?;
+            let folder = here.repo.resolve_portable_path(&folder);
+            if !folder.is_dir() {
+                return Err(cannot_continue(
+                    &loaded.state.run,
+                    task,
+                    &format!("its worktree {} is gone", folder.display()),
+                ));
+            }
+        }
         Ok(vec![Event::RetryRequested {
             task,
             extra_prompt: args.prompt.clone(),
             new_prompt: rewritten.clone(),
             worker: args.worker.clone(),
+            continue_session: args.continue_session,
+            by_hand: None,
         }])
     })
 }
@@ -107,6 +125,44 @@ fn chosen(loaded: &Loaded, args: &RetryArgs) -> Result<TaskNumber, CommandError>
     let worker = args.worker.as_deref();
     refuse_retry(&loaded.state, &loaded.settings, number, worker)?;
     Ok(number)
+}
+
+/// Checks that the last attempt left a session that its worker can continue. Returns the recorded path
+/// of its worktree.
+fn may_continue(loaded: &Loaded, number: TaskNumber) -> Result<String, CommandError> {
+    let (state, settings) = (&loaded.state, &loaded.settings);
+    let refuse = |why: String| Err(cannot_continue(&state.run, number, &why));
+    let Some(last) = state.task(number).last_attempt() else {
+        return refuse("it has no attempt yet".to_owned());
+    };
+    let session = last
+        .outcome
+        .as_ref()
+        .and_then(|outcome| outcome.session.as_ref());
+    if session.is_none() {
+        return refuse(format!("attempt {} left no session", last.number));
+    }
+    let worker = worker_for(state, number, settings);
+    if worker != last.worker {
+        return refuse(format!(
+            "its session belongs to the worker {}, not {worker}",
+            last.worker
+        ));
+    }
+    let profile = settings.workers.get(&last.worker);
+    if !profile.is_some_and(Worker::can_continue) {
+        return refuse(format!(
+            "the profile of worker {worker} has no `resume` command"
+        ));
+    }
+    Ok(last.worktree.clone())
+}
+
+fn cannot_continue(run: &RunId, number: TaskNumber, why: &str) -> CommandError {
+    CommandError::failed(format!("{number} of {run} cannot be continued: {why}")).hint(format!(
+        "`{}` starts a new session",
+        suggest::retry(run, number)
+    ))
 }
 
 /// Opens the prompt of a task in the user's editor and returns the result.

@@ -19,6 +19,7 @@ const WORKER_PLACEHOLDERS: &[&str] = &[
     "permission_mode",
     "max_turns",
     "max_cost",
+    "session",
 ];
 
 /// Placeholders that a merge tool cannot do without.

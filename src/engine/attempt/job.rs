@@ -9,7 +9,8 @@ use crate::base::{fault, files};
 use crate::engine::EngineError;
 use crate::engine::attempt::execution::Execution;
 use crate::engine::prompt::both_sides::render_both_sides;
-use crate::engine::prompt::render::{Tree, render};
+use crate::engine::prompt::render::{Tree, render, render_continuation};
+use crate::engine::spec::agent_client::through_client;
 use crate::engine::spec::environment::environment;
 use crate::engine::spec::limits::Bounds;
 use crate::engine::spec::{PROMPT_FILE, inbox_folder, time_limits};
@@ -43,7 +44,7 @@ pub(super) async fn prepare_job(
     write(&folder.join(BASE_FILE), base.to_string().as_bytes())?;
     let line = worker_command(execution, &prompt, &prompt_file, worktree)?;
     let argv = match spec.worker.dialect {
-        Dialect::Acp => through_client(execution, line.argv)?,
+        Dialect::Acp => through_own_client(execution, line.argv)?,
         _ => line.argv,
     };
     let (timeout, stall_timeout) = time_limits(context, spec);
@@ -69,6 +70,9 @@ pub fn recorded_base(folder: &Path) -> Option<Oid> {
 
 fn render_prompt(execution: &Execution) -> Result<String, EngineError> {
     let (context, spec) = (&execution.context, &execution.spec);
+    if spec.session.is_some() {
+        return Ok(render_continuation(&spec.brief));
+    }
     let conflict = spec.brief.conflict.as_ref();
     let sides = conflict.and_then(|conflict| conflict.sides.as_ref());
     let sides = sides.map(|sides| render_both_sides(&context.repo, sides));
@@ -108,30 +112,23 @@ fn worker_command(
         permission_mode: spec.worker.permission_mode.as_deref(),
         max_turns: max_turns.as_deref(),
         max_cost: max_cost.as_deref(),
+        session: spec.session.as_deref(),
     };
     Ok(command_line(&spec.worker, task, &vars)?)
 }
 
-/// Puts dispatch's ACP client before the command of an agent that it speaks to, and opens the folder
-/// for messages to it.
-fn through_client(execution: &Execution, agent: Vec<String>) -> Result<Vec<String>, EngineError> {
+/// Lets dispatch's ACP client start the agent, and opens the folder for messages to it.
+fn through_own_client(
+    execution: &Execution,
+    agent: Vec<String>,
+) -> Result<Vec<String>, EngineError> {
+    let spec = &execution.spec;
     let inbox = inbox_folder(&execution.folder());
     let failed = |error| EngineError::File(inbox.display().to_string(), error);
     Inbox::at(&inbox).open().map_err(failed)?;
-    let program = std::env::current_exe().map_err(failed)?;
-    let mode = execution.spec.worker.permission_mode.as_deref();
+    let mode = spec.worker.permission_mode.as_deref();
     let mode = mode.and_then(Permissions::parse).unwrap_or_default();
-    let path = |path: &Path| path.to_string_lossy().into_owned();
-    let client = [
-        path(&program),
-        "__acp".to_owned(),
-        "--permissions".to_owned(),
-        mode.name().to_owned(),
-        "--inbox".to_owned(),
-        path(&inbox),
-        "--".to_owned(),
-    ];
-    Ok(client.into_iter().chain(agent).collect())
+    through_client(agent, mode, spec.session.as_deref(), Some(&inbox)).map_err(failed)
 }
 
 fn write(path: &Path, content: &[u8]) -> Result<(), EngineError> {

@@ -19,6 +19,7 @@ use crate::engine::planner::error::PlannerError;
 use crate::engine::planner::folder::PlannerFolder;
 use crate::engine::planner::request::Spent;
 use crate::engine::spec::PROMPT_FILE;
+use crate::engine::spec::agent_client::through_client;
 use crate::engine::spec::environment::depth;
 use crate::exec::log::{self, Follower};
 use crate::exec::{Executor, Exit, Job, JobEnd, JobStatus, Running, StopSignal};
@@ -27,9 +28,10 @@ use crate::failure::evidence::{Evidence, Fact};
 use crate::failure::exit_status;
 use crate::merge::oid::Oid;
 use crate::model::ids::TaskNumber;
+use crate::model::permissions::Permissions;
 use crate::model::plan::{Task, TaskFields};
 use crate::model::transcript::Transcript;
-use crate::model::worker::Worker;
+use crate::model::worker::{Dialect, Worker};
 use crate::worker::command::{Vars, command_line};
 use crate::worker::dialect::Reading;
 use crate::worker::environment::{OwnVars, worker_environment};
@@ -127,8 +129,13 @@ impl Call<'_> {
             permission_mode: self.worker.permission_mode.as_deref(),
             max_turns: max_turns.as_deref(),
             max_cost: max_cost.as_deref(),
+            session: None,
         };
-        let line = command_line(self.worker, &task, &vars)?;
+        let mut line = command_line(self.worker, &task, &vars)?;
+        if self.worker.dialect == Dialect::Acp {
+            let failed = |error| EngineError::File(prompt_path.to_string(), error);
+            line.argv = through_client(line.argv, Permissions::Read, None, None).map_err(failed)?;
+        }
         let name = self.folder.path.file_name().unwrap_or_default();
         Ok(Job {
             argv: line.argv,
@@ -150,6 +157,7 @@ impl Call<'_> {
             depth: depth() + 1,
             run: "",
             attempt: self.number,
+            variant: None,
             base: &self.base.to_string(),
             result_file: "",
             prompt_file,

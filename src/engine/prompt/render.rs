@@ -50,6 +50,20 @@ pub fn render(
     render_prompt(template(settings), &input)
 }
 
+/// Renders the prompt of an attempt that continues the session of the last one: the agent knows its
+/// task.
+pub fn render_continuation(brief: &Brief) -> String {
+    let failure = brief.previous_failure.as_ref();
+    let failure = failure.map(|failure| format!("Your last attempt failed: {failure}"));
+    let parts = [
+        Some("Continue your task. The working directory is as you left it.".to_owned()),
+        failure,
+        brief.extra.clone(),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    format!("{}\n", parts.join("\n\n"))
+}
+
 /// Checks the user's template against every task of a plan.
 ///
 /// # Errors

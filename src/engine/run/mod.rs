@@ -12,13 +12,14 @@
 //! | `notifications` | which notifications are sent |
 //! | `shutdown` | when the loop is left |
 //!
-//! `scheduling` and `shortages` are parts of the driver.
+//! `scheduling`, `choices` and `shortages` are parts of the driver.
 //!
 //! [`effect`] lists what they may ask for; `outside` carries it out; [`event_loop`] is the loop
 //! around both. [`control`] asks a loop in another process for something.
 
 mod admission;
 mod attempts;
+mod choices;
 mod compare;
 pub mod control;
 pub mod cooldowns;
@@ -42,6 +43,7 @@ mod scheduling;
 mod shortages;
 mod shutdown;
 pub mod slots;
+pub mod tell;
 #[cfg(test)]
 mod tests;
 pub mod throttle;

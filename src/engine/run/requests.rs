@@ -16,6 +16,26 @@ pub fn events(state: &RunState, request: &Request) -> Result<Vec<Event>, Respons
         Request::Pause => Err(refused(format!("{} is not running", state.run))),
         Request::Resume if state.phase == RunPhase::Paused => Ok(vec![Event::Unpaused {}]),
         Request::Resume => Err(refused(format!("{} is not paused", state.run))),
+        Request::Tell { task, .. } if is_closed(state, *task) => Err(refused(format!(
+            "{task} is {}, so no attempt will read a message; `dispatch retry {} {} --prompt TEXT` \
+             runs it again",
+            state.status(*task),
+            state.run,
+            task.0
+        ))),
+        Request::Tell { task, text } => Ok(vec![Event::MessageGiven {
+            task: *task,
+            text: text.clone(),
+        }]),
+        Request::Delivered {
+            task,
+            attempt,
+            message,
+        } => Ok(vec![Event::MessageDelivered {
+            task: *task,
+            attempt: *attempt,
+            message: *message,
+        }]),
         Request::Cancel { task: Some(task) } if is_over(state, *task) => Err(refused(format!(
             "{task} has ended: {}",
             state.status(*task)
@@ -34,6 +54,11 @@ fn is_over(state: &RunState, task: TaskNumber) -> bool {
         state.task(task).phase,
         TaskPhase::Done | TaskPhase::Failed | TaskPhase::Skipped { .. } | TaskPhase::Cancelled
     )
+}
+
+fn is_closed(state: &RunState, task: TaskNumber) -> bool {
+    let phase = &state.task(task).phase;
+    matches!(phase, TaskPhase::Done | TaskPhase::Skipped { .. })
 }
 
 fn refused(why: String) -> Response {

@@ -14,15 +14,18 @@ mod task_log;
 mod task_retry;
 mod wait;
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use rmcp::model::{JsonObject, Tool, ToolAnnotations};
 use schemars::JsonSchema;
+use serde_json::json;
 
 use crate::mcp::answer::Answer;
 use crate::mcp::call::Call;
 use crate::mcp::error::ToolError;
+use crate::mcp::folder::REPOSITORY;
 use crate::mcp::proposal::Proposed;
+use crate::mcp::schema::{simple_input, without_formats};
 
 /// A function that runs a call.
 type Run = fn(&Call) -> Result<Answer, ToolError>;
@@ -73,11 +76,16 @@ impl ToolSpec {
         effect: Effect,
         action: Action,
     ) -> ToolSpec {
-        let tool = Tool::new(name, about, JsonObject::new())
+        let mut tool = Tool::new(name, about, JsonObject::new())
             .with_title(title)
             .with_input_schema::<Input>()
             .with_output_schema::<Output>()
             .with_annotations(annotations(title, effect));
+        let mut input = simple_input(&tool.input_schema);
+        add_repository(&mut input);
+        tool.input_schema = Arc::new(input);
+        let output = tool.output_schema.as_deref().map(without_formats);
+        tool.output_schema = output.map(Arc::new);
         ToolSpec { name, action, tool }
     }
 
@@ -85,6 +93,15 @@ impl ToolSpec {
     pub(super) fn describe(&self) -> Tool {
         self.tool.clone()
     }
+}
+
+/// Adds the argument that every tool takes.
+fn add_repository(input: &mut JsonObject) {
+    let properties = input.entry("properties").or_insert_with(|| json!({}));
+    properties[REPOSITORY] = json!({
+        "type": "string",
+        "description": "The absolute path of the repository. Needed only if an answer asks for it.",
+    });
 }
 
 fn annotations(title: &str, effect: Effect) -> ToolAnnotations {
@@ -141,6 +158,15 @@ mod tests {
             for schema in [Some(&tool.input_schema), tool.output_schema.as_ref()] {
                 assert_eq!(schema.unwrap()["type"], "object", "{}", spec.name);
             }
+            let text = format!("{:?}{:?}", tool.input_schema, tool.output_schema);
+            assert!(!text.contains("uint"), "{}: {text}", spec.name);
+            let input = format!("{:?}", tool.input_schema);
+            let odd = ["$ref", "oneOf", "anyOf", "null"].map(|word| input.contains(word));
+            assert_eq!(odd, [false; 4], "{}: {input}", spec.name);
+            assert_eq!(
+                tool.input_schema["properties"][REPOSITORY]["type"],
+                "string"
+            );
             assert!(tool.annotations.is_some() && tool.title.is_some());
             let about = tool.description.unwrap();
             assert!(about.len() < 700, "{} says too much", spec.name);

@@ -40,6 +40,7 @@ pub(super) struct PlanInput {
 /// The format of a plan.
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(inline)]
 pub(super) enum PlanFormat {
     /// Markdown.
     #[default]
@@ -200,16 +201,15 @@ fn validate(call: &Call) -> Result<Answer, ToolError> {
     let input: PlanInput = call.arguments()?;
     // A plan can be checked outside of a repository, too; any worker is accepted there.
     let repository = call.repository().ok();
-    let top = repository
-        .as_ref()
-        .map_or(&call.folder, |found| &found.repo.top);
+    let top = repository.as_ref().map(|found| found.repo.top.clone());
+    let top = top.or_else(|| call.folder.clone()).unwrap_or_default();
     let settings = repository
         .as_ref()
         .map(|found| found.settings(&Overrides::default()));
     let workers = settings
         .transpose()?
         .map(|settings| settings.workers.into_keys().collect());
-    let text = input.read(top)?;
+    let text = input.read(&top)?;
     let parsed = text.parse(workers.as_ref());
     let tasks = parsed.plan.as_ref().map_or(&[][..], Plan::tasks);
     let found = &parsed.diagnostics;

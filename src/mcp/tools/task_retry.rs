@@ -70,6 +70,8 @@ fn run(call: &Call) -> Result<Answer, ToolError> {
             extra_prompt: input.prompt.clone(),
             new_prompt: None,
             worker: input.worker.clone(),
+            continue_session: false,
+            by_hand: None,
         }])
     })?;
     continued(&here, &run)

@@ -1,0 +1,356 @@
+//! `dispatch plugin`: makes dispatch usable from inside coding agents.
+
+mod content;
+mod registration;
+mod skill;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+
+use self::content::{FILES, SKILL};
+use self::registration::Agent;
+use self::skill::{InstalledSkill, SkillHome, SkillState};
+use crate::base::text::terminal_safe;
+use crate::cli::confirm::ConfirmArgs;
+use crate::cli::error::{CommandError, CommandResult, ExitStatus};
+use crate::cli::repo_context::RepoContext;
+use crate::ui::Ui;
+
+const AFTER_HELP: &str = "\
+The skill goes into .claude/skills and .agents/skills. The server is registered by the command of each
+agent that is installed, such as `claude mcp add`. A file that dispatch did not write, or that you have
+changed, is never touched.";
+
+/// Make dispatch usable from inside coding agents: its skill and its tools
+#[derive(Args, Debug)]
+pub(crate) struct PluginArgs {
+    #[command(subcommand)]
+    command: PluginCommand,
+}
+
+#[derive(Subcommand, Debug)]
+enum PluginCommand {
+    Install(InstallArgs),
+    Uninstall(UninstallArgs),
+    Export(ExportArgs),
+}
+
+/// Install the skill and register the tools
+#[derive(Args, Debug)]
+#[command(after_help = AFTER_HELP)]
+struct InstallArgs {
+    #[command(flatten)]
+    place: PlaceArgs,
+    /// Only for this agent; may be repeated [default: every agent that is installed]
+    #[arg(long, value_name = "NAME")]
+    agent: Vec<Agent>,
+    /// Do not register the tools: the skill works with the command line alone
+    #[arg(long)]
+    skill_only: bool,
+    /// Only show what would be written and run
+    #[arg(long)]
+    dry_run: bool,
+    /// The answer given in advance.
+    #[command(flatten)]
+    consent: ConfirmArgs,
+}
+
+/// Remove the skill and the registrations that `dispatch plugin install` made
+#[derive(Args, Debug)]
+struct UninstallArgs {
+    #[command(flatten)]
+    place: PlaceArgs,
+    /// Only show what would be removed and run
+    #[arg(long)]
+    dry_run: bool,
+    /// The answer given in advance.
+    #[command(flatten)]
+    consent: ConfirmArgs,
+}
+
+/// Write the whole plugin into a new folder, which agents take as a marketplace
+#[derive(Args, Debug)]
+struct ExportArgs {
+    /// The folder, which must not exist
+    dir: PathBuf,
+}
+
+#[derive(Args, Debug)]
+struct PlaceArgs {
+    /// For the project around the current folder [the default inside a repository]
+    #[arg(long, conflicts_with = "user")]
+    project: bool,
+    /// For all your projects
+    #[arg(long)]
+    user: bool,
+}
+
+/// The reach of an installation.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Scope {
+    Project,
+    User,
+}
+
+impl Scope {
+    /// Returns the word for it on the command lines of agents.
+    fn word(self) -> &'static str {
+        match self {
+            Scope::Project => "project",
+            Scope::User => "user",
+        }
+    }
+}
+
+/// The folder below which the plugin is installed.
+struct Place {
+    scope: Scope,
+    root: PathBuf,
+}
+
+impl PlaceArgs {
+    fn find(&self) -> Result<Place, CommandError> {
+        let here = match self.user {
+            true => None,
+            false => RepoContext::open_if_any()?,
+        };
+        match here {
+            Some(here) => Ok(Place {
+                scope: Scope::Project,
+                root: here.repo.top,
+            }),
+            None if self.project => Err(CommandError::failed(
+                "the current folder is not in a repository",
+            )
+            .hint("go to the project, or install for all projects with `--user`")),
+            None => Ok(Place {
+                scope: Scope::User,
+                root: home()?,
+            }),
+        }
+    }
+}
+
+fn home() -> Result<PathBuf, CommandError> {
+    let home = std::env::home_dir().filter(|home| home.is_absolute() && home.is_dir());
+    home.ok_or_else(|| {
+        CommandError::failed("the home folder is unknown").hint("set the variable HOME")
+    })
+}
+
+impl Place {
+    fn skill(&self, home: SkillHome) -> InstalledSkill {
+        let shown = match self.scope {
+            Scope::Project => "",
+            Scope::User => "~/",
+        };
+        InstalledSkill::new(&self.root, shown, home)
+    }
+}
+
+/// Runs `dispatch plugin`.
+///
+/// # Errors
+/// When something cannot be written, or the user declines.
+pub(crate) fn run(args: PluginArgs, ui: &Ui) -> CommandResult {
+    match args.command {
+        PluginCommand::Install(args) => install(&args, ui),
+        PluginCommand::Uninstall(args) => uninstall(&args, ui),
+        PluginCommand::Export(args) => export(&args.dir, ui),
+    }
+}
+
+fn install(args: &InstallArgs, ui: &Ui) -> CommandResult {
+    let place = args.place.find()?;
+    let agents = agents(args)?;
+    let homes: BTreeSet<SkillHome> = match args.agent.is_empty() {
+        true => BTreeSet::from([SkillHome::Claude, SkillHome::Agents]),
+        false => agents.iter().map(|agent| agent.skill_home()).collect(),
+    };
+    let skills: Vec<InstalledSkill> = homes.into_iter().map(|home| place.skill(home)).collect();
+    let mut written = Vec::new();
+    for skill in &skills {
+        let state = state(skill)?;
+        say_install(skill, state, ui);
+        if matches!(state, SkillState::Absent | SkillState::Outdated) {
+            written.push(skill);
+        }
+    }
+    let known: BTreeSet<String> = skills.iter().flat_map(InstalledSkill::agents).collect();
+    let is_new = |agent: &Agent| !args.skill_only && !known.contains(agent.name());
+    let new: Vec<Agent> = agents.into_iter().filter(is_new).collect();
+    for agent in &new {
+        let line = agent.add(place.scope).join(" ");
+        ui.answer(&format!("run    {line}{}\n", agent.reach(place.scope)));
+    }
+    if written.is_empty() && new.is_empty() {
+        ui.answer("nothing to do\n");
+        return Ok(ExitStatus::Ok);
+    }
+    if args.dry_run {
+        return Ok(ExitStatus::Ok);
+    }
+    args.consent.confirm(ui, "Install the plugin?")?;
+    let registered = register(&place, &new, ui);
+    let all: Vec<String> = known.into_iter().chain(registered).collect();
+    // An unchanged skill gets a record with the new registrations, too.
+    let own = |skill: &&InstalledSkill| {
+        matches!(
+            state(skill),
+            Ok(SkillState::Absent | SkillState::Outdated | SkillState::Current)
+        )
+    };
+    for skill in skills.iter().filter(own) {
+        skill
+            .write(SKILL, &all)
+            .map_err(|error| failed(&skill.shown, &error))?;
+    }
+    ui.hint("start the agent again; `dispatch plugin uninstall` removes it");
+    Ok(ExitStatus::Ok)
+}
+
+/// Returns the agents of the command line, or those that are installed.
+fn agents(args: &InstallArgs) -> Result<Vec<Agent>, CommandError> {
+    if args.agent.is_empty() {
+        return Ok(Agent::ALL
+            .into_iter()
+            .filter(|agent| agent.is_installed())
+            .collect());
+    }
+    let missing = args.agent.iter().find(|agent| !agent.is_installed());
+    if let Some(agent) = missing.filter(|_| !args.skill_only) {
+        let name = agent.name();
+        return Err(CommandError::failed(format!(
+            "the program {name:?} was not found on PATH, so that it cannot register the tools"
+        ))
+        .hint("install it, or write only the skill with `--skill-only`"));
+    }
+    Ok(args.agent.clone())
+}
+
+fn state(skill: &InstalledSkill) -> Result<SkillState, CommandError> {
+    skill
+        .state(SKILL)
+        .map_err(|error| failed(&skill.shown, &error))
+}
+
+fn failed(shown: &str, error: &std::io::Error) -> CommandError {
+    CommandError::failed(format!("could not use {shown}: {error}"))
+}
+
+fn say_install(skill: &InstalledSkill, state: SkillState, ui: &Ui) {
+    let shown = &skill.shown;
+    match state {
+        SkillState::Absent => ui.answer(&format!("write  {shown}\n")),
+        SkillState::Outdated => ui.answer(&format!("update {shown}\n")),
+        SkillState::Current => ui.answer(&format!("keep   {shown}: it is up to date\n")),
+        SkillState::Changed => say_changed(shown, ui),
+        SkillState::Foreign => say_foreign(shown, ui),
+    }
+}
+
+fn say_changed(shown: &str, ui: &Ui) {
+    ui.warning(&format!(
+        "{shown} was changed after it was written, and stays as it is"
+    ));
+}
+
+fn say_foreign(shown: &str, ui: &Ui) {
+    ui.warning(&format!(
+        "{shown} was not written by dispatch, and stays as it is"
+    ));
+}
+
+/// Registers the server with the agents, and returns the names of those that took it.
+fn register(place: &Place, agents: &[Agent], ui: &Ui) -> Vec<String> {
+    let mut registered = Vec::new();
+    for agent in agents {
+        match registration::run(&agent.add(place.scope), &place.root) {
+            Ok(()) => registered.push(agent.name().to_owned()),
+            Err(said) => {
+                let (name, said) = (agent.name(), terminal_safe(&said));
+                ui.warning(&format!("{name} did not register the tools: {said}"));
+            }
+        }
+    }
+    registered
+}
+
+fn uninstall(args: &UninstallArgs, ui: &Ui) -> CommandResult {
+    let place = args.place.find()?;
+    let skills = [SkillHome::Claude, SkillHome::Agents].map(|home| place.skill(home));
+    let known: BTreeSet<String> = skills.iter().flat_map(InstalledSkill::agents).collect();
+    let mut removed = Vec::new();
+    for skill in &skills {
+        match state(skill)? {
+            SkillState::Current | SkillState::Outdated => {
+                ui.answer(&format!("remove {}\n", skill.shown));
+                removed.push(skill);
+            }
+            SkillState::Changed => say_changed(&skill.shown, ui),
+            SkillState::Foreign => say_foreign(&skill.shown, ui),
+            SkillState::Absent => {}
+        }
+    }
+    let agents = Agent::ALL
+        .into_iter()
+        .filter(|agent| known.contains(agent.name()));
+    let mut commands = Vec::new();
+    for agent in agents {
+        match agent.remove(place.scope) {
+            Some(command) => {
+                ui.answer(&format!("run    {}\n", command.join(" ")));
+                commands.push((agent, command));
+            }
+            None => ui.warning(&format!(
+                "{} has no command that removes a server: remove `dispatch` under `mcp` from its \
+                 configuration",
+                agent.name()
+            )),
+        }
+    }
+    if removed.is_empty() && commands.is_empty() {
+        ui.answer("nothing to do\n");
+        return Ok(ExitStatus::Ok);
+    }
+    if args.dry_run {
+        return Ok(ExitStatus::Ok);
+    }
+    args.consent.confirm(ui, "Remove the plugin?")?;
+    for (agent, command) in commands {
+        if let Err(said) = registration::run(&command, &place.root) {
+            let (name, said) = (agent.name(), terminal_safe(&said));
+            ui.warning(&format!("{name} did not remove the tools: {said}"));
+        }
+    }
+    for skill in removed {
+        skill
+            .remove()
+            .map_err(|error| failed(&skill.shown, &error))?;
+    }
+    Ok(ExitStatus::Ok)
+}
+
+/// Writes the files of the plugin into a new folder.
+fn export(folder: &Path, ui: &Ui) -> CommandResult {
+    let name = terminal_safe(&folder.display().to_string());
+    let failed = |error: std::io::Error| match error.kind() {
+        std::io::ErrorKind::AlreadyExists => CommandError::failed(format!("{name} exists already"))
+            .hint("choose another name or remove it first"),
+        _ => CommandError::failed(format!("could not write {name}: {error}")),
+    };
+    fs::create_dir(folder).map_err(failed)?;
+    for (path, text) in FILES {
+        let path = folder.join(path);
+        fs::create_dir_all(path.parent().unwrap_or(folder)).map_err(failed)?;
+        fs::write(path, text).map_err(failed)?;
+    }
+    ui.answer(&format!("{name}\n"));
+    ui.hint(&format!(
+        "`claude plugin marketplace add ./{name}` takes it; its README names the others"
+    ));
+    Ok(ExitStatus::Ok)
+}

@@ -1,0 +1,73 @@
+//! `dispatch tell`: sends a message to a task.
+
+use std::io::Read;
+
+use clap::Args;
+
+use crate::cli::error::{CommandError, CommandResult, ExitStatus};
+use crate::cli::repo_context::{DefaultRun, RepoContext, find_task};
+use crate::engine::run::tell::tell;
+use crate::ui::Ui;
+
+/// The longest message, in bytes.
+const LIMIT: usize = 100 * 1024;
+
+/// Send a message to a task, for its running worker or its next attempt
+#[derive(Args, Debug, Clone)]
+#[command(override_usage = "dispatch tell [RUN] <TASK> <TEXT>")]
+pub(crate) struct TellArgs {
+    /// The run [default: the latest unfinished one], the task, and the text; - reads it from standard
+    /// input
+    #[arg(num_args = 2..=3, required = true, value_name = "RUN TASK TEXT")]
+    words: Vec<String>,
+}
+
+/// Runs the subcommand.
+///
+/// # Errors
+/// When there is no such task, the text is empty, or the run cannot be reached.
+pub(crate) fn run(args: TellArgs, ui: &Ui) -> CommandResult {
+    let (run, name, text) = match args.words.as_slice() {
+        [run, task, text] => (Some(run.as_str()), task, text),
+        [task, text] => (None, task, text),
+        _ => return Err(CommandError::failed("a task and a text are needed")),
+    };
+    let here = RepoContext::open()?;
+    let run = here.find_run(run, DefaultRun::Unfinished)?;
+    let task = find_task(&here.read_state(&run)?.plan, name)?.number;
+    let text = message(text)?;
+    let delivered = tell((&here.repo, &here.store), &run, task, &text, here.clock)?;
+    ui.status(&match delivered {
+        Some(attempt) => format!("delivered to attempt {attempt} of {task}"),
+        None => format!("kept for the next attempt of {task}"),
+    });
+    Ok(ExitStatus::Ok)
+}
+
+/// Returns the text of the message.
+fn message(text: &str) -> Result<String, CommandError> {
+    let failed = |error: std::io::Error| {
+        CommandError::failed(format!("could not read the message: {error}"))
+    };
+    let text = if text == "-" {
+        let mut read = String::new();
+        let limited = &mut std::io::stdin().take(LIMIT as u64 + 1);
+        limited.read_to_string(&mut read).map_err(failed)?;
+        read
+    } else {
+        text.to_owned()
+    };
+    let text = text.trim();
+    if text.is_empty() {
+        return Err(CommandError::failed(
+            "the message is empty; nothing was sent",
+        ));
+    }
+    if text.len() > LIMIT {
+        let limit = LIMIT / 1024;
+        return Err(CommandError::failed(format!(
+            "the message is longer than {limit} KiB; nothing was sent"
+        )));
+    }
+    Ok(text.to_owned())
+}

@@ -1,0 +1,34 @@
+//! The command line of dispatch's own ACP client, before that of an agent that speaks ACP.
+
+use std::io;
+use std::path::Path;
+
+use crate::model::permissions::Permissions;
+
+/// Puts the client before the command of an agent.
+///
+/// # Errors
+/// When the system does not say where dispatch itself is.
+pub fn through_client(
+    agent: Vec<String>,
+    permissions: Permissions,
+    session: Option<&str>,
+    inbox: Option<&Path>,
+) -> io::Result<Vec<String>> {
+    let program = std::env::current_exe()?;
+    let mut line = vec![path(&program), "__acp".to_owned()];
+    line.extend(["--permissions".to_owned(), permissions.name().to_owned()]);
+    if let Some(inbox) = inbox {
+        line.extend(["--inbox".to_owned(), path(inbox)]);
+    }
+    if let Some(session) = session {
+        line.extend(["--session".to_owned(), session.to_owned()]);
+    }
+    line.push("--".to_owned());
+    line.extend(agent);
+    Ok(line)
+}
+
+fn path(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}

@@ -1,0 +1,236 @@
+//! Steering tasks: messages to workers, and attempts that continue a session.
+
+use std::io::Write as _;
+use std::process::Stdio;
+
+use crate::acp::agent;
+use crate::harness::{Gate, Scene, wait};
+
+const PLAN: &str = "1. [A] One\n   - worker: agent\n";
+
+/// An agent that waits at the gate in every turn and writes down what it was told.
+fn waiting(scene: &mut Scene) -> Gate {
+    let gate = Gate::new(scene, "turn");
+    scene.set_env("GATE", &gate.script());
+    let steps = ["gate=eval \"$GATE\"", "told=told.txt"];
+    scene.configure(&agent("agent", &steps, ""));
+    gate
+}
+
+/// Returns the content of a file on the branch of task A.
+fn made(scene: &Scene, file: &str) -> String {
+    scene.git(&["show", &format!("{}:{file}", scene.branch("a"))])
+}
+
+#[test]
+fn a_message_is_a_further_prompt_of_a_running_agent() {
+    let mut scene = Scene::new();
+    let mut gate = waiting(&mut scene);
+    let child = scene.start(&["run", &scene.plan(PLAN), "--yes"]);
+    gate.wait_until_reached();
+    let told = scene.dispatch(&["tell", "1", "Use the new name"]).expect(0);
+    assert!(
+        told.err.contains("delivered to attempt 1 of #1"),
+        "{}",
+        told.err
+    );
+    gate.open();
+    gate.wait_until_reached();
+    gate.open();
+    wait(child).expect(0);
+    let told = made(&scene, "told.txt");
+    assert!(told.starts_with("You are Worker 1"), "{told}");
+    assert!(told.ends_with("Use the new name"), "{told}");
+    let shown = scene.dispatch(&["show", "1"]).expect(0).out;
+    let message = "message (delivered to attempt 1)\n  Use the new name\n";
+    assert!(shown.contains(message), "{shown}");
+}
+
+#[test]
+fn a_message_reaches_an_agent_whose_runner_was_killed() {
+    let mut scene = Scene::new();
+    let mut gate = waiting(&mut scene);
+    let mut child = scene.start(&["run", &scene.plan(PLAN), "--yes"]);
+    gate.wait_until_reached();
+    child.kill().unwrap();
+    wait(child);
+    let told = scene.dispatch(&["tell", "A", "Use the new name"]).expect(0);
+    assert!(
+        told.err.contains("delivered to attempt 1 of #1"),
+        "{}",
+        told.err
+    );
+    gate.open();
+    gate.wait_until_reached();
+    gate.open();
+    scene.dispatch(&["resume"]).expect(0);
+    assert!(made(&scene, "told.txt").ends_with("Use the new name"));
+}
+
+#[test]
+fn a_message_that_no_worker_can_read_is_in_the_next_prompt() {
+    let scene = Scene::new();
+    let mut gate = Gate::new(&scene, "work");
+    let plan = format!(
+        "1. [A] One\n   - run: cat \"$DISPATCH_PROMPT_FILE\" > p.txt; {}; test \"$DISPATCH_ATTEMPT\" = 2\n",
+        gate.script()
+    );
+    let child = scene.start(&["run", &scene.plan(&plan), "--yes"]);
+    gate.wait_until_reached();
+    let told = scene.dispatch(&["tell", "1", "Mind the gap"]).expect(0);
+    assert!(
+        told.err.contains("kept for the next attempt of #1"),
+        "{}",
+        told.err
+    );
+    gate.open();
+    wait(child).expect(3);
+    // The run has ended, and nothing drives it.
+    let mut teller = scene
+        .command(env!("CARGO_BIN_EXE_dispatch"))
+        .args(["tell", "1", "-"])
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = teller.stdin.take().unwrap();
+    input.write_all(b"And the step\n").unwrap();
+    drop(input);
+    wait(teller).expect(0);
+    let retry = scene.start(&["retry", "1"]);
+    gate.wait_until_reached();
+    gate.open();
+    wait(retry).expect(0);
+    let prompt = made(&scene, "p.txt");
+    assert!(prompt.contains("Mind the gap\n\nAnd the step"), "{prompt}");
+    let refused = scene
+        .dispatch(&["tell", &scene.run_name(), "1", "More"])
+        .expect(1);
+    insta::assert_snapshot!(scene.normal(&refused.err), @"error: #1 is DONE, so no attempt will read a message; `dispatch retry plan-yhwp 1 --prompt TEXT` runs it again");
+    let refused = scene
+        .dispatch(&["tell", &scene.run_name(), "1", " "])
+        .expect(1);
+    insta::assert_snapshot!(refused.err, @"error: the message is empty; nothing was sent");
+}
+
+/// Configures a worker that speaks like Claude Code and fails in its first attempt.
+fn failing_once(scene: &Scene, more: &str) {
+    scene.write_program(
+        "../agent.sh",
+        "#!/bin/sh\n\
+         echo \"$*\" >> args.txt\n\
+         cat > prompt.txt\n\
+         echo '{\"type\":\"result\",\"subtype\":\"success\",\"is_error\":false,\"session_id\":\"s-1\",\"result\":\"ok\"}'\n\
+         test \"$DISPATCH_ATTEMPT\" = 2\n",
+    );
+    let program = scene.root.join("agent.sh");
+    let program = program.display();
+    scene.configure(&format!(
+        "transient = 0\n[workers.agent]\ncommand = [\"{program}\", \"first\"]\n\
+         prompt = \"stdin\"\ndialect = \"claude\"\n{}",
+        more.replace("PROGRAM", &program.to_string())
+    ));
+}
+
+#[test]
+fn a_continued_attempt_has_the_session_and_the_worktree_of_the_last_one() {
+    let scene = Scene::new();
+    failing_once(&scene, "resume = [\"PROGRAM\", \"again\", \"{session}\"]\n");
+    scene.run(PLAN, &[]).expect(3);
+    let retry = ["retry", "1", "--continue", "--prompt", "Try harder"];
+    scene.dispatch(&retry).expect(0);
+    assert_eq!(made(&scene, "args.txt"), "first\nagain s-1");
+    insta::assert_snapshot!(made(&scene, "prompt.txt"), @r"
+    Continue your task. The working directory is as you left it.
+
+    Your last attempt failed: exit code 1
+
+    Try harder
+    ");
+}
+
+#[test]
+fn an_agent_that_speaks_acp_continues_its_session() {
+    let scene = Scene::new();
+    scene.configure(&agent("agent", &["told=told.txt"], ""));
+    let plan =
+        "1. [A] One\n   - worker: agent\n   - check: grep -q 'Continue your task' told.txt\n";
+    scene.run(plan, &[]).expect(3);
+    scene.dispatch(&["retry", "1", "--continue"]).expect(0);
+    assert_eq!(scene.statuses(), "1 DONE");
+    let log = scene.dispatch(&["logs", "1"]).expect(0).out;
+    assert!(!log.contains("from before"), "{log}");
+}
+
+#[test]
+fn what_cannot_be_continued_is_said_and_nothing_is_retried() {
+    let scene = Scene::new();
+    failing_once(&scene, "");
+    scene.run(PLAN, &[]).expect(3);
+    let refused = scene.dispatch(&["retry", "1", "--continue"]).expect(1);
+    insta::assert_snapshot!(scene.normal(&refused.err), @r"
+    error: #1 of plan-yhwp cannot be continued: the profile of worker agent has no `resume` command
+    hint: `dispatch retry plan-yhwp 1` starts a new session
+    ");
+    let scene = Scene::new();
+    scene.run("1. [A] One\n   - run: exit 1\n", &[]).expect(3);
+    let refused = scene.dispatch(&["retry", "1", "--continue"]).expect(1);
+    insta::assert_snapshot!(scene.normal(&refused.err), @r"
+    error: #1 of plan-yhwp cannot be continued: attempt 1 left no session
+    hint: `dispatch retry plan-yhwp 1` starts a new session
+    ");
+}
+
+#[test]
+fn what_was_made_in_a_session_is_the_result_of_the_task() {
+    let scene = Scene::new();
+    scene.write_program(
+        "../session.sh",
+        "#!/bin/sh\necho \"$*\" > session.txt\necho good > fix.txt\n",
+    );
+    let program = scene.root.join("session.sh");
+    failing_once(
+        &scene,
+        &format!(
+            "attach = [\"{}\", \"--resume\", \"{{session}}\"]\n",
+            program.display()
+        ),
+    );
+    let plan = format!(
+        "{PLAN}   - check: grep -q good fix.txt\n2. [B] Two — blocked by #1\n   - run: cp fix.txt b.txt\n"
+    );
+    scene.run(&plan, &[]).expect(3);
+    let refused = scene.dispatch(&["attach", "1"]).expect(2);
+    insta::assert_snapshot!(scene.normal(&refused.err), @r"
+    error: cannot open a session: not a terminal
+    hint: its worktree is <root>/shop.dispatch/plan-yhwp/a
+    ");
+    let said = scene.dispatch_at_keyboard(&["attach", "1", "--yes"]);
+    assert_eq!(scene.statuses(), "1 DONE · 2 DONE", "{said}");
+    assert_eq!(made(&scene, "session.txt"), "--resume s-1");
+    assert_eq!(made(&scene, "args.txt"), "first");
+    let shown = scene.dispatch(&["show", "1", "--json"]).expect(0).out;
+    let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
+    assert_eq!(shown["attempts"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn a_session_that_changes_nothing_leaves_the_task_as_it_was() {
+    let scene = Scene::new();
+    failing_once(&scene, "attach = [\"true\", \"{session}\"]\n");
+    scene.run(PLAN, &[]).expect(3);
+    let said = scene.dispatch_at_keyboard(&["attach", "1", "--yes"]);
+    assert!(
+        said.contains("nothing has changed; #1 stays as it is"),
+        "{said}"
+    );
+    assert_eq!(scene.statuses(), "1 FAILED");
+    let scene = Scene::new();
+    failing_once(&scene, "");
+    scene.run(PLAN, &[]).expect(3);
+    let refused = scene.dispatch(&["attach", "1"]).expect(1);
+    insta::assert_snapshot!(scene.normal(&refused.err), @r"
+    error: cannot attach to #1: the profile of worker agent has no `attach` command
+    hint: its worktree is <root>/shop.dispatch/plan-yhwp/a
+    ");
+}
