@@ -7,6 +7,7 @@ use git2::{ObjectType, Signature, Time};
 use jiff::Timestamp;
 
 use crate::base::fault;
+use crate::git::identity::{Person, Role};
 use crate::git::store::{Store, StoreError, from_git2, full, to_git2};
 use crate::merge::oid::Oid;
 
@@ -64,7 +65,7 @@ impl Store {
     /// # Errors
     /// When the tree or a parent is missing, or the store cannot be written.
     pub fn write_commit(&self, new: &NewCommit<'_>) -> Result<Oid, StoreError> {
-        let author = self.signature(new.by, new.time)?;
+        let author = self.signature(new.by, Role::Author, new.time)?;
         self.write(new, &author)
     }
 
@@ -78,7 +79,7 @@ impl Store {
     }
 
     fn write(&self, new: &NewCommit<'_>, author: &Signature<'_>) -> Result<Oid, StoreError> {
-        let signature = self.signature(new.by, new.time)?;
+        let committer = self.signature(new.by, Role::Committer, new.time)?;
         // libgit2 would read them all, and keep what it has read.
         let odb = self.inner.odb()?;
         let mut names = new.parents.iter().chain([&new.tree]);
@@ -88,7 +89,7 @@ impl Store {
         fault::point("commit", "before it is written");
         full("commit")?;
         // `git_commit_create` reports success even if the object could not be written.
-        let text = commit_text(new, author, &signature);
+        let text = commit_text(new, author, &committer);
         let oid = odb.write(ObjectType::Commit, &text)?;
         Ok(from_git2(oid))
     }
@@ -99,14 +100,14 @@ impl Store {
         new: &NewCommit<'_>,
         original: Option<Oid>,
     ) -> Result<Vec<(&'static str, OsString)>, StoreError> {
-        let committer = self.signature(new.by, new.time)?;
+        let committer = self.signature(new.by, Role::Committer, new.time)?;
         let author = match original {
             Some(original) => self
                 .inner
                 .find_commit(to_git2(original))?
                 .author()
                 .to_owned(),
-            None => committer.clone(),
+            None => self.signature(new.by, Role::Author, new.time)?,
         };
         let text = |bytes: &[u8]| OsString::from_vec(bytes.to_vec());
         Ok(vec![
@@ -119,29 +120,19 @@ impl Store {
         ])
     }
 
-    fn signature(&self, by: By, time: Timestamp) -> Result<Signature<'static>, StoreError> {
+    fn signature(
+        &self,
+        by: By,
+        role: Role,
+        time: Timestamp,
+    ) -> Result<Signature<'static>, StoreError> {
         let time = Time::new(time.as_second(), 0);
-        let (name, email) = match by {
-            By::User => self.identity(),
+        let user = match by {
+            By::User => self.user.person(role).cloned(),
             By::Dispatch => None,
-        }
-        .unwrap_or_else(|| ("dispatch".to_owned(), "dispatch@localhost".to_owned()));
-        Ok(Signature::new(&name, &email, &time)?)
-    }
-
-    /// The user's name and address; the environment overrides the configuration, as in git.
-    fn identity(&self) -> Option<(String, String)> {
-        let from_env = |part: &str| {
-            let read = |who: &str| std::env::var(format!("GIT_{who}_{part}")).ok();
-            read("AUTHOR")
-                .or_else(|| read("COMMITTER"))
-                .filter(|text| !text.trim().is_empty())
         };
-        let config = self.inner.config().ok()?.snapshot().ok()?;
-        let from_config = |key| config.get_string(key).ok();
-        let name = from_env("NAME").or_else(|| from_config("user.name"))?;
-        let email = from_env("EMAIL").or_else(|| from_config("user.email"))?;
-        Some((name, email))
+        let Person { name, email } = user.unwrap_or_else(Person::dispatch);
+        Ok(Signature::new(&name, &email, &time)?)
     }
 
     /// Reads a commit; invalid UTF-8 in the message is replaced.

@@ -17,6 +17,7 @@ pub mod diff;
 pub mod discover;
 mod git_program;
 mod head_cache;
+mod identity;
 mod merge_batch;
 mod merge_config;
 pub mod merge_engine;

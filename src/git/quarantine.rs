@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use git2::{Repository, RepositoryOpenFlags};
 
+use crate::git::identity::User;
 use crate::git::repo::Repo;
 use crate::git::store::{Store, StoreError, disable_hash_verification};
 use crate::git::temp_dir::LockedTempDir;
@@ -15,6 +16,7 @@ use crate::git::temp_dir::LockedTempDir;
 #[derive(Debug)]
 pub struct Quarantine {
     folder: LockedTempDir,
+    user: User,
 }
 
 impl Quarantine {
@@ -41,7 +43,8 @@ impl Quarantine {
         fs::write(folder.path().join("HEAD"), "ref: refs/heads/nothing\n")?;
         let alternates = alternates_of(below)?;
         fs::write(folder.path().join("objects/info/alternates"), alternates)?;
-        Ok(Quarantine { folder })
+        let user = repo.user.clone();
+        Ok(Quarantine { folder, user })
     }
 
     /// Removes every object, but not the folders: ext4 takes milliseconds to create one, and git
@@ -70,7 +73,8 @@ impl Quarantine {
         let nowhere: [&Path; 0] = [];
         disable_hash_verification();
         let inner = Repository::open_ext(self.folder.path(), flags, nowhere)?;
-        Ok(Store { inner })
+        let user = self.user.clone();
+        Ok(Store { inner, user })
     }
 }
 

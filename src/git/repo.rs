@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use crate::git::command::{Git, GitError};
 use crate::git::head_cache::HeadCache;
+use crate::git::identity::User;
 use crate::git::store_pool::StorePool;
 
 /// A repository that dispatch can work with, as seen from one of its checkouts.
@@ -22,12 +23,15 @@ pub struct Repo {
     pub(super) stores: Arc<StorePool>,
     /// The branches that linked worktrees have checked out.
     pub(super) heads: Arc<Mutex<HeadCache>>,
+    /// The author and committer of the commits in the user's name.
+    pub(super) user: User,
 }
 
 impl Repo {
     /// Describes a repository whose folders are known.
     pub fn new(top: PathBuf, common: PathBuf, git_dir: PathBuf, version: (u32, u32)) -> Repo {
         Repo {
+            user: User::at(&top),
             top,
             common,
             git_dir,

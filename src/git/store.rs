@@ -7,6 +7,7 @@ use std::sync::Once;
 use git2::{ConfigLevel, ErrorCode, ObjectType, Repository, RepositoryOpenFlags, TreeWalkMode};
 
 use crate::base::fault;
+use crate::git::identity::User;
 use crate::git::repo::Repo;
 use crate::merge::change::{Entry, RepoPath};
 use crate::merge::oid::Oid;
@@ -14,6 +15,7 @@ use crate::merge::oid::Oid;
 /// The object and reference store of a repository. Cheap to open; not shared between threads.
 pub struct Store {
     pub(crate) inner: Repository,
+    pub(super) user: User,
 }
 
 impl std::fmt::Debug for Store {
@@ -74,7 +76,7 @@ impl Repo {
         work: impl FnOnce(&Store) -> Result<T, E>,
     ) -> Result<T, E> {
         let (store, uses) = match self.stores.take() {
-            Some((inner, uses)) => (Store { inner }, uses),
+            Some((inner, uses)) => (Store::of(inner, self), uses),
             None => (Store::open(self)?, 0),
         };
         let result = work(&store);
@@ -89,21 +91,22 @@ impl Store {
     /// # Errors
     /// When libgit2 cannot open the repository.
     pub fn open(repo: &Repo) -> Result<Store, StoreError> {
-        Store::open_common(&repo.common)
+        disable_hash_verification();
+        let flags = RepositoryOpenFlags::NO_SEARCH | RepositoryOpenFlags::NO_DOTGIT;
+        let nowhere: [&Path; 0] = [];
+        let inner = Repository::open_ext(&repo.common, flags, nowhere)?;
+        Ok(Store::of(inner, repo))
+    }
+
+    fn of(inner: Repository, repo: &Repo) -> Store {
+        let user = repo.user.clone();
+        Store { inner, user }
     }
 
     /// Stops libgit2 from keeping the trees and commits it reads, in this process. A run reads most
     /// of them once, and kept 20 KiB a task; what is compared again and again has caches of its own.
     pub fn keep_no_objects() {
         git2::opts::enable_caching(false);
-    }
-
-    fn open_common(common: &Path) -> Result<Store, StoreError> {
-        disable_hash_verification();
-        let flags = RepositoryOpenFlags::NO_SEARCH | RepositoryOpenFlags::NO_DOTGIT;
-        let nowhere: [&Path; 0] = [];
-        let inner = Repository::open_ext(common, flags, nowhere)?;
-        Ok(Store { inner })
     }
 
     /// Opens the store with durable writes: objects, their folders and references are fsynced
