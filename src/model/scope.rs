@@ -17,19 +17,39 @@ pub fn undeclared_paths<'a>(
         return Vec::new();
     }
     // The plan's validation rejects invalid globs; one that gets here covers nothing.
-    let globs = compile(files).unwrap_or_default();
+    let globs = declared_globs(files).unwrap_or_default();
     let is_outside = |path: &&RepoPath| !globs.is_match(path.to_string());
     paths.into_iter().filter(is_outside).cloned().collect()
 }
 
-fn compile(files: &[String]) -> Result<GlobSet, globset::Error> {
+/// Compiles the globs of `files`. A name without wildcards also covers everything below it, and
+/// brackets and braces also stand for themselves, as in `src/[id]/page.ts`.
+///
+/// # Errors
+/// When one of them is invalid.
+pub fn declared_globs(files: &[String]) -> Result<GlobSet, globset::Error> {
     let mut set = GlobSetBuilder::new();
     for pattern in files {
-        for form in [pattern.clone(), format!("{pattern}/**")] {
-            set.add(GlobBuilder::new(&form).literal_separator(true).build()?);
+        let literal = with_literal_brackets(pattern);
+        for pattern in [Some(pattern.clone()), literal].into_iter().flatten() {
+            for form in [format!("{pattern}/**"), pattern] {
+                set.add(GlobBuilder::new(&form).literal_separator(true).build()?);
+            }
         }
     }
     set.build()
+}
+
+/// Returns the glob with brackets and braces that match themselves; `None` without any.
+fn with_literal_brackets(pattern: &str) -> Option<String> {
+    let is_bracket = |c: char| matches!(c, '[' | ']' | '{' | '}');
+    let escape = |c: char| match is_bracket(c) {
+        true => format!("[{c}]"),
+        false => c.to_string(),
+    };
+    pattern
+        .contains(is_bracket)
+        .then(|| pattern.chars().map(escape).collect())
 }
 
 /// Renders the warning about undeclared paths.
@@ -50,6 +70,24 @@ mod tests {
         let found = undeclared_paths(&files, &paths);
         let found: Vec<String> = found.iter().map(ToString::to_string).collect();
         found.join(" ")
+    }
+
+    #[test]
+    fn brackets_and_braces_also_stand_for_themselves() {
+        let routes = "src/[id]/p.ts src/[...slug]/p.ts src/[[...slug]]/p.ts src/{x}/p.ts";
+        assert_eq!(found(routes, routes), "");
+        assert_eq!(
+            found("src/[...slug]/**", "src/[...slug]/a/b.ts src/x/b.ts"),
+            "src/x/b.ts"
+        );
+        assert_eq!(
+            found("src/[id]/p.ts", "src/i/p.ts src/x/p.ts"),
+            "src/x/p.ts"
+        );
+        assert_eq!(
+            found("Cargo.{toml,lock}", "Cargo.toml Cargo.lock Cargo.md"),
+            "Cargo.md"
+        );
     }
 
     #[test]

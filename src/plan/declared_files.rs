@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+use globset::GlobSet;
 
 use crate::model::ids::TaskNumber;
 use crate::model::plan::Plan;
+use crate::model::scope::declared_globs;
 
 /// The number of common commits from which two files count as changing together.
 const OFTEN: usize = 3;
@@ -79,7 +80,7 @@ impl DeclaredFiles {
         let with_files = with_files.filter(|task| !task.fields.files.is_empty());
         // Invalid globs do not get through the validation of a plan.
         let globs: Vec<(TaskNumber, GlobSet)> = with_files
-            .filter_map(|task| Some((task.number, compile(&task.fields.files).ok()?)))
+            .filter_map(|task| Some((task.number, declared_globs(&task.fields.files).ok()?)))
             .collect();
         let ancestors = ancestors(plan);
         let is_ordered = |a: TaskNumber, b: TaskNumber| {
@@ -172,17 +173,6 @@ impl DeclaredFiles {
     fn tasks(&self, (a, b): (usize, usize)) -> (TaskNumber, TaskNumber) {
         (self.globs[a].0, self.globs[b].0)
     }
-}
-
-/// Compiles globs in which a name without wildcards also covers everything below it.
-fn compile(files: &[String]) -> Result<GlobSet, globset::Error> {
-    let mut set = GlobSetBuilder::new();
-    for pattern in files {
-        for form in [pattern.clone(), format!("{pattern}/**")] {
-            set.add(GlobBuilder::new(&form).literal_separator(true).build()?);
-        }
-    }
-    set.build()
 }
 
 /// Returns the direct and indirect dependencies of each task.
