@@ -227,14 +227,21 @@ JSON";
 #[test]
 fn copilot_and_agents_that_speak_acp_do_their_tasks() {
     let Some(scene) = scene() else { return };
-    scene.configure(
+    let copilot = [
+        "COPILOT_OFFLINE",
+        "COPILOT_MODEL",
+        "COPILOT_PROVIDER_API_KEY",
+        "COPILOT_PROVIDER_BASE_URL",
+    ];
+    let copilot = copilot.map(|name| format!("\"{name}\"")).join(", ");
+    scene.configure(&format!(
         "[workers.opencode-acp]\ncommand = [\"opencode\", \"acp\"]\ndialect = \"acp\"\n\
          env = [\"OPENCODE_DISABLE_MODELS_FETCH\", \"OPENCODE_DISABLE_AUTOUPDATE\"]\n\
          [workers.copilot-acp]\ncommand = [\"copilot\", \"--acp\"]\ndialect = \"acp\"\n\
-         permission_mode = \"all\"\nenv = [\"COPILOT_*\"]\n\
+         permission_mode = \"all\"\nenv = [{copilot}]\n\
          [workers.copilot-refused]\ncommand = [\"copilot\", \"--acp\"]\ndialect = \"acp\"\n\
-         env = [\"COPILOT_*\"]\n",
-    );
+         env = [{copilot}]\n",
+    ));
     let workers = ["copilot", "opencode-acp", "copilot-acp", "copilot-refused"];
     let mut plan = "# Others\n\n".to_owned();
     for (number, worker) in (1..).zip(workers) {

@@ -120,7 +120,7 @@ fn failing_once(scene: &Scene, more: &str) {
         "#!/bin/sh\n\
          echo \"$*\" >> args.txt\n\
          cat > prompt.txt\n\
-         echo '{\"type\":\"result\",\"subtype\":\"success\",\"is_error\":false,\"session_id\":\"s-1\",\"result\":\"ok\"}'\n\
+         echo '{\"type\":\"result\",\"subtype\":\"success\",\"is_error\":false,\"session_id\":\"s-1\",\"result\":\"ok\",\"total_cost_usd\":0.'$DISPATCH_ATTEMPT'5}'\n\
          test \"$DISPATCH_ATTEMPT\" = 2\n",
     );
     let program = scene.root.join("agent.sh");
@@ -140,6 +140,11 @@ fn a_continued_attempt_has_the_session_and_the_worktree_of_the_last_one() {
     let retry = ["retry", "1", "--continue", "--prompt", "Try harder"];
     scene.dispatch(&retry).expect(0);
     assert_eq!(made(&scene, "args.txt"), "first\nagain s-1");
+    let shown = scene.dispatch(&["show", "1", "--json"]).expect(0).out;
+    let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
+    let cost = |attempt: usize| shown["attempts"][attempt]["cost"].as_f64().unwrap();
+    // The agent reports 0.25 dollars for the whole session.
+    assert_eq!((cost(0), cost(1)), (0.15, 0.1));
     insta::assert_snapshot!(made(&scene, "prompt.txt"), @r"
     Continue your task. The working directory is as you left it.
 

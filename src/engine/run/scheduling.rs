@@ -13,6 +13,7 @@ use crate::engine::worktree::reuse::reusable;
 use crate::model::event::Event;
 use crate::model::ids::{AttemptNumber, TaskNumber};
 use crate::model::run::RunPhase;
+use crate::model::usage::Cost;
 use crate::model::worker::Worker;
 use crate::schedule::Action;
 
@@ -130,9 +131,12 @@ impl Driver {
         reuse: Option<ReusedWorktree>,
         now: Now,
     ) {
-        let session = self.state.task(task).session_to_continue(&worker.name);
+        let now_task = self.state.task(task);
+        let session = now_task.session_to_continue(&worker.name);
+        let session = session.filter(|_| reuse.is_some());
         let spec = AttemptSpec {
-            session: session.filter(|_| reuse.is_some()).map(str::to_owned),
+            session_cost: session.map_or(Cost::Unknown, |id| now_task.session_cost(id)),
+            session: session.map(str::to_owned),
             worker: match self.state.task(task).by_hand {
                 Some(_) if reuse.is_some() => worker.clone().by_hand(),
                 _ => worker.clone(),
@@ -164,6 +168,7 @@ impl Driver {
             worktree: self.layout.worktree_path(task, attempt),
             reuse: None,
             session: None,
+            session_cost: Cost::Unknown,
             failed_before: failed_before(self.state.task(task), attempt),
             dependencies: starts_from(&self.state, task),
             brief: brief(&self.state, task),
