@@ -239,3 +239,44 @@ fn a_session_that_changes_nothing_leaves_the_task_as_it_was() {
     hint: its worktree is <root>/shop.dispatch/plan-yhwp/a
     ");
 }
+
+#[test]
+fn a_message_reaches_an_agent_that_reads_a_stream_of_prompts() {
+    let mut scene = Scene::new();
+    let mut gate = Gate::new(&scene, "turn");
+    scene.set_env("GATE", &gate.script());
+    scene.write_program(
+        "../stream.sh",
+        "#!/bin/sh\n\
+         while read -r line; do\n\
+             printf '%s\\n' \"$line\" >> told.txt\n\
+             eval \"$GATE\"\n\
+             echo '{\"type\":\"result\",\"subtype\":\"success\",\"is_error\":false,\"result\":\"ok\"}'\n\
+         done\n",
+    );
+    let program = scene.root.join("stream.sh");
+    scene.configure(&format!(
+        "[workers.agent]\ncommand = [\"{}\"]\nprompt = \"stream\"\ndialect = \"claude\"\nenv = [\"GATE\"]\n",
+        program.display()
+    ));
+    let child = scene.start(&["run", &scene.plan(PLAN), "--yes"]);
+    gate.wait_until_reached();
+    let told = scene
+        .dispatch(&["tell", "1", "Use the \"new\" name"])
+        .expect(0);
+    assert!(
+        told.err.contains("delivered to attempt 1 of #1"),
+        "{}",
+        told.err
+    );
+    gate.open();
+    gate.wait_until_reached();
+    gate.open();
+    wait(child).expect(0);
+    let told = made(&scene, "told.txt");
+    let last: serde_json::Value = serde_json::from_str(told.lines().last().unwrap()).unwrap();
+    assert_eq!(last["message"]["content"], "Use the \"new\" name");
+    assert_eq!(told.lines().count(), 2);
+    let log = scene.dispatch(&["logs", "1"]).expect(0).out;
+    assert!(log.contains("\"told\":"), "{log}");
+}
