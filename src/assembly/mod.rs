@@ -4,3 +4,4 @@ pub mod culprit;
 pub mod exclusion;
 pub mod order;
 pub mod selection;
+pub mod variant_rule;

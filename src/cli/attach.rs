@@ -100,7 +100,7 @@ fn session(
     refuse_retry(state, &loaded.settings, task, None)?;
     let again = || format!("`{}` runs it again", suggest::retry(run, task));
     let refuse = |why: String| CommandError::failed(format!("cannot attach to {task}: {why}"));
-    let attempt = state.task(task).last_attempt().cloned();
+    let attempt = state.task(task).shown_attempt().cloned();
     let attempt =
         attempt.ok_or_else(|| refuse("it has no attempt yet".to_owned()).hint(again()))?;
     let path = here.repo.resolve_portable_path(&attempt.worktree);

@@ -24,7 +24,7 @@ use crate::engine::start::worker_for;
 use crate::engine::worktree::reuse::{is_sound, reusable};
 use crate::merge::oid::Oid;
 use crate::model::event::{Event, Recorded};
-use crate::model::ids::{AttemptNumber, RunId, TaskNumber};
+use crate::model::ids::{AttemptNumber, RunId, TaskNumber, TaskVariant};
 use crate::model::plan::Plan;
 use crate::model::run::RunState;
 use crate::plan::Format;
@@ -104,7 +104,7 @@ fn of_plan(file: &Path, args: &PromptArgs) -> Result<String, CommandError> {
         &settings.prompt,
         &state.plan,
         (number, 1),
-        &brief(&state, number),
+        &brief(&state, first_variant(&state, number)),
         Tree::Clean,
         None,
     )?)
@@ -169,20 +169,27 @@ fn next(here: &RepoContext, loaded: Loaded, number: TaskNumber) -> Result<String
     let context = context(&here.repo, &state, settings, here.clock)?;
     let settings = &context.settings;
     let worker = settings.workers.get(worker_for(&state, number, settings));
-    let reuse = worker.and_then(|worker| reusable(&context.layout, &state, number, worker));
+    let of = first_variant(&state, number);
+    let reuse = worker.and_then(|worker| reusable(&context.layout, &state, of, worker));
     let reuse = reuse.filter(|reuse| is_sound(&context, reuse, &starts_from(&state, number)));
-    let brief = brief(&state, number);
+    let brief = brief(&state, of);
     let conflict = brief.conflict.as_ref();
     let sides = conflict.and_then(|conflict| conflict.sides.as_ref());
     let sides = sides.map(|sides| render_both_sides(&here.repo, sides));
     Ok(render(
         &settings.prompt,
         &state.plan,
-        (number, state.task(number).attempts.len() as u32 + 1),
+        (number, state.task(number).next_attempt()),
         &brief,
         reuse.map_or(Tree::Clean, |_| Tree::Reused),
         sides.transpose()?.as_deref(),
     )?)
+}
+
+/// Returns the task, or its first variant: the prompts of all variants start alike.
+fn first_variant(state: &RunState, task: TaskNumber) -> TaskVariant {
+    let variant = state.task(task).variant_numbers().next().flatten();
+    TaskVariant { task, variant }
 }
 
 fn given(

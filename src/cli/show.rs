@@ -22,6 +22,7 @@ use crate::model::task_change::{Placement, TaskChange};
 use crate::model::usage::Cost;
 use crate::model::user_message::UserMessage;
 use crate::report::board::text::left_out_reason;
+use crate::report::variants::VariantTable;
 use crate::report::words::{resolved, second};
 use crate::ui::Ui;
 
@@ -60,6 +61,7 @@ fn value(state: &RunState, task: &Task) -> serde_json::Value {
         .map(|attempt| {
             json!({
                 "attempt": attempt.number,
+                "variant": attempt.variant,
                 "worker": attempt.worker,
                 "branch": attempt.branch,
                 "worktree": attempt.worktree,
@@ -87,6 +89,7 @@ fn value(state: &RunState, task: &Task) -> serde_json::Value {
         "prompt": task.text(),
         "run_command": task.fields.run,
         "depends_on": task.depends_on,
+        "variants": VariantTable::of(state, task.number),
         "messages": messages_value(state, task.number),
         "attempts": attempts,
     })
@@ -117,6 +120,12 @@ fn render(state: &RunState, task: &Task) -> String {
     line("depends on", depends_on.join(", "));
     line("command", task.fields.run.clone().unwrap_or_default());
     line("checks", task.fields.check.join("; "));
+    let variants = VariantTable::of(state, task.number);
+    line(
+        "variants",
+        variants.iter().map(VariantTable::summary).collect(),
+    );
+    text.extend(variants.iter().map(render_variants));
     if task.fields.run.is_none() {
         let _ = write!(text, "\nprompt\n{}\n", indented(task.text()));
     }
@@ -179,8 +188,27 @@ fn change_value(state: &RunState, number: TaskNumber) -> serde_json::Value {
     })
 }
 
+fn render_variants(table: &VariantTable) -> String {
+    let mut text = String::new();
+    for row in &table.variants {
+        let mark = match table.chosen == Some(row.variant) {
+            true => '*',
+            false => ' ',
+        };
+        let worker = row.worker.as_deref().unwrap_or("-");
+        let words = row.words().replace('\n', " ");
+        let _ = writeln!(text, "          {mark} {} ({worker}) {words}", row.variant);
+    }
+    text
+}
+
 fn render_attempt(attempt: &Attempt) -> String {
-    let mut text = format!("\nattempt {} ({})\n", attempt.number, attempt.worker);
+    let variant = attempt.variant;
+    let variant = variant.map_or(String::new(), |variant| format!(", variant {variant}"));
+    let mut text = format!(
+        "\nattempt {} ({}{variant})\n",
+        attempt.number, attempt.worker
+    );
     let mut line = |name: &str, value: String| {
         if !value.is_empty() {
             let _ = writeln!(text, "  {name:<9} {value}");

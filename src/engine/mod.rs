@@ -7,7 +7,7 @@
 //! doctor
 //! planner
 //! start  land  clean  reconcile
-//! attempt  assemble
+//! attempt  assemble  variants
 //! resolve  prompt
 //! checks  candidates  publish  runs
 //! worktree
@@ -37,6 +37,7 @@ pub mod resolve;
 
 pub mod assemble;
 pub mod attempt;
+pub mod variants;
 
 pub mod clean;
 pub mod land;

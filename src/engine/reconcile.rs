@@ -26,11 +26,13 @@ pub fn inspect(context: &Context, state: &RunState) -> Result<Vec<Finding>, Engi
     let mut found = Vec::new();
     for task in state.plan.tasks() {
         let now = state.task(task.number);
-        let what = match (&now.phase, now.last_attempt()) {
-            (TaskPhase::Running, Some(attempt)) => open_attempt(context, task.number, attempt)?,
-            _ => closed_task(now),
-        };
-        found.push(Finding::of(task.number, what));
+        let live = now.live_attempts();
+        let open = live.map(|attempt| open_attempt(context, task.number, attempt));
+        let mut open = open.collect::<Result<Vec<FindingKind>, EngineError>>()?;
+        if open.is_empty() {
+            open.push(closed_task(now));
+        }
+        found.extend(open.into_iter().map(|what| Finding::of(task.number, what)));
         if let Some(branch) = missing_branch(context, &store, state, task.number)? {
             found.push(Finding {
                 name: branch,
@@ -50,7 +52,7 @@ fn closed_task(task: &TaskState) -> FindingKind {
         TaskPhase::RetryAt(_) => FindingKind::RetryDue,
         TaskPhase::Skipped { .. } | TaskPhase::Cancelled => FindingKind::GivenUp,
         TaskPhase::Queued if was_interrupted() => FindingKind::Interrupted,
-        TaskPhase::Queued | TaskPhase::Running => FindingKind::Waiting,
+        TaskPhase::Queued | TaskPhase::Running | TaskPhase::Choosing => FindingKind::Waiting,
     }
 }
 

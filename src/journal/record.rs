@@ -106,11 +106,15 @@ pub fn summary(event: &Event) -> String {
         } => {
             format!("{task} attempt {attempt} {}", end_word(&outcome.end))
         }
-        Event::RetryScheduled { task, due } => format!("{task} retry due {due}"),
-        Event::RetryBudgetSpent { task, budget } => {
+        Event::RetryScheduled { task, due, .. } => format!("{task} retry due {due}"),
+        Event::RetryBudgetSpent { task, budget, .. } => {
             format!("{task} has no retry: the budget of {budget} is exhausted")
         }
-        Event::RetryDue { task } => format!("{task} retry is due"),
+        Event::RetryDue { task, .. } => format!("{task} retry is due"),
+        Event::VariantChosen { task, choice } => {
+            format!("{task} variant {} chosen", choice.variant)
+        }
+        Event::VariantAccepted { task } => format!("{task} variant accepted"),
         Event::DependenciesConflict { task, class, .. } => {
             format!("{task} blocked: its dependencies conflict ({class})")
         }

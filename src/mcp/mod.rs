@@ -8,6 +8,7 @@
 //! | `folder` | finds the repository: the current folder, or a root of the client |
 //! | `consent` | asks the person, or hands out tokens for the confirming call |
 //! | `call`, `answer`, `error`, `proposal` | the arguments and the result of one call |
+//! | `schema` | simplifies the schemas of the tools |
 //! | `tools` | one file per tool |
 //!
 //! Standard output carries the protocol alone. A call holds no lock after its answer, so a server that
@@ -22,6 +23,7 @@ mod folder;
 mod opening;
 mod proposal;
 mod repository;
+mod schema;
 mod server;
 mod tools;
 

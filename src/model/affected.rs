@@ -48,7 +48,8 @@ impl RunState {
             }
             Event::AttemptEnded { task, .. }
             | Event::RetryScheduled { task, .. }
-            | Event::RetryDue { task }
+            | Event::RetryDue { task, .. }
+            | Event::VariantChosen { task, .. }
             | Event::RetryBudgetSpent { task, .. }
             | Event::DependenciesConflict { task, .. }
             | Event::TaskCancelled { task } => (*task, Reach::Downstream),

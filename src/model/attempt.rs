@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use crate::merge::oid::Oid;
 use crate::model::failure::{Failure, FailureClass};
-use crate::model::ids::AttemptNumber;
+use crate::model::ids::{AttemptNumber, VariantNumber};
 use crate::model::outcome::{End, Outcome};
 
 /// One attempt at a task.
@@ -12,6 +12,8 @@ use crate::model::outcome::{End, Outcome};
 pub struct Attempt {
     /// The number, from 1.
     pub number: AttemptNumber,
+    /// The variant of the task it belongs to, if the task has any.
+    pub variant: Option<VariantNumber>,
     /// The worker profile.
     pub worker: String,
     /// The branch, without `refs/heads/`.

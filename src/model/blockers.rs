@@ -33,9 +33,11 @@ impl RunState {
 
     fn is_blocker(&self, number: TaskNumber) -> bool {
         match self.task(number).phase {
-            TaskPhase::Queued | TaskPhase::Running | TaskPhase::RetryAt(_) | TaskPhase::Done => {
-                false
-            }
+            TaskPhase::Queued
+            | TaskPhase::Running
+            | TaskPhase::RetryAt(_)
+            | TaskPhase::Choosing
+            | TaskPhase::Done => false,
             TaskPhase::Skipped { satisfied } => !satisfied,
             TaskPhase::Failed | TaskPhase::DependenciesConflict { .. } | TaskPhase::Cancelled => {
                 true

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::merge::change::{ChangeStat, RepoPath};
 use crate::merge::class::Class;
 use crate::merge::oid::Oid;
-use crate::model::ids::{AttemptNumber, TaskNumber};
+use crate::model::ids::{AttemptNumber, TaskNumber, VariantNumber};
 use crate::model::integration::{Integration, Landing};
 use crate::model::outcome::Outcome;
 use crate::model::pull_request::PullRequest;
@@ -17,6 +17,7 @@ use crate::model::recovery::Finding;
 use crate::model::resolution::{Resolution, ResolutionStrategy};
 use crate::model::shortage::Shortage;
 use crate::model::task_conflict::TaskConflict;
+use crate::model::variant_choice::VariantChoice;
 
 /// An event with its sequence number and time.
 #[derive(Clone, PartialEq, Debug)]
@@ -74,6 +75,9 @@ pub enum Event {
         branch: String,
         /// The path of the worktree, relative to the main checkout.
         worktree: String,
+        /// The variant of the task that it belongs to.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        variant: Option<VariantNumber>,
     },
     /// The worker of an attempt has started.
     AttemptStarted {
@@ -108,6 +112,9 @@ pub enum Event {
         task: TaskNumber,
         /// The earliest time of the retry.
         due: Timestamp,
+        /// The variant of the task.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        variant: Option<VariantNumber>,
     },
     /// A failed task is not retried because the run's retry budget is spent.
     RetryBudgetSpent {
@@ -115,9 +122,27 @@ pub enum Event {
         task: TaskNumber,
         /// The retry budget of the run.
         budget: u32,
+        /// The variant of the task.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        variant: Option<VariantNumber>,
     },
     /// The time of a scheduled retry has come.
     RetryDue {
+        /// The task.
+        task: TaskNumber,
+        /// The variant of the task.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        variant: Option<VariantNumber>,
+    },
+    /// One variant of a task was chosen; the branch of the task is about to move to its candidate.
+    VariantChosen {
+        /// The task.
+        task: TaskNumber,
+        /// The choice.
+        choice: VariantChoice,
+    },
+    /// The candidate of the chosen variant is on the branch of the task.
+    VariantAccepted {
         /// The task.
         task: TaskNumber,
     },
@@ -191,6 +216,9 @@ pub enum Event {
         between: Vec<TaskNumber>,
         /// The paths.
         paths: Vec<RepoPath>,
+        /// The attempt that could not start; the last one in older journals.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        attempt: Option<AttemptNumber>,
     },
     /// The current conflicts among candidates; replaces the previous ones.
     ConflictsFound {
@@ -411,7 +439,9 @@ impl Event {
             | Event::AttemptEnded { task, .. }
             | Event::RetryScheduled { task, .. }
             | Event::RetryBudgetSpent { task, .. }
-            | Event::RetryDue { task }
+            | Event::RetryDue { task, .. }
+            | Event::VariantChosen { task, .. }
+            | Event::VariantAccepted { task }
             | Event::DependenciesConflict { task, .. }
             | Event::RetryRequested { task, .. }
             | Event::MessageGiven { task, .. }

@@ -13,10 +13,11 @@ use crate::model::failure::{Failure, FailureClass};
 use crate::model::ids::{RunId, TaskNumber};
 use crate::model::integration::Integration;
 use crate::model::outcome::{End, Outcome};
-use crate::model::plan::{Plan, Produces, Task, TaskFields};
+use crate::model::plan::{Plan, Produces, Task, TaskFields, Variants};
 use crate::model::run::RunState;
 use crate::model::task_conflict::TaskConflict;
 use crate::model::usage::Cost;
+use crate::model::variant_choice::{ChosenBy, VariantChoice};
 use crate::model::worker_report::WorkerReport;
 
 /// A run under construction: a plan and events.
@@ -30,18 +31,22 @@ pub(crate) struct RunFixture {
 }
 
 impl RunFixture {
-    /// Parses tasks as `title <- dependency, dependency` joined by ` · `; dependencies are titles.
+    /// Parses tasks as `title <- dependency, dependency` joined by ` · `; dependencies are titles. A
+    /// title `a*3` is the task `a` with three variants.
     pub(crate) fn new(plan: &str) -> RunFixture {
         let lines: Vec<(&str, &str)> = plan
             .split(" · ")
             .map(|line| line.split_once(" <- ").unwrap_or((line, "")))
             .collect();
-        let numbers: std::collections::HashMap<&str, u32> =
-            lines.iter().map(|(title, _)| *title).zip(1..).collect();
+        let numbers: std::collections::HashMap<&str, u32> = lines
+            .iter()
+            .map(|(title, _)| name(title).0)
+            .zip(1..)
+            .collect();
         let task = |(number, (title, dependencies)): (u32, &(&str, &str))| Task {
             number: TaskNumber(number),
             tag: format!("T{number}"),
-            title: (*title).to_owned(),
+            title: name(title).0.to_owned(),
             label: None,
             prompt: String::new(),
             depends_on: dependencies
@@ -49,7 +54,10 @@ impl RunFixture {
                 .filter(|name| !name.is_empty())
                 .map(|name| TaskNumber(numbers[name]))
                 .collect(),
-            fields: TaskFields::default(),
+            fields: TaskFields {
+                variants: name(title).1.map(Variants::Count),
+                ..TaskFields::default()
+            },
         };
         let tasks: Vec<Task> = (1..).zip(&lines).map(task).collect();
         RunFixture {
@@ -106,7 +114,30 @@ impl RunFixture {
     }
 
     /// Starts an attempt with this worker.
-    pub(crate) fn begin(mut self, task: u32, worker: &str) -> RunFixture {
+    pub(crate) fn begin(self, task: u32, worker: &str) -> RunFixture {
+        self.start(task, None, worker)
+    }
+
+    /// Starts an attempt at a variant, with the worker `claude`.
+    pub(crate) fn begin_variant(self, task: u32, variant: u8) -> RunFixture {
+        self.start(task, Some(variant), "claude")
+    }
+
+    /// Chooses the variant with the number of this attempt, which passed.
+    pub(crate) fn choose(self, task: u32, attempt: u32) -> RunFixture {
+        self.event(Event::VariantChosen {
+            task: TaskNumber(task),
+            choice: VariantChoice {
+                variant: attempt as u8,
+                attempt,
+                by: ChosenBy::Rule,
+                reason: "the only one that passed".to_owned(),
+                compared: Vec::new(),
+            },
+        })
+    }
+
+    fn start(mut self, task: u32, variant: Option<u8>, worker: &str) -> RunFixture {
         let attempt = &mut self.attempts[task as usize - 1];
         *attempt += 1;
         let attempt = *attempt;
@@ -118,6 +149,7 @@ impl RunFixture {
             worker: worker.to_owned(),
             branch: format!("dispatch/checkout-7k3q/{slug}"),
             worktree: format!("../shop.dispatch/checkout-7k3q/{slug}"),
+            variant,
         })
         .event(Event::AttemptStarted {
             task,
@@ -223,6 +255,7 @@ impl RunFixture {
         self.event(Event::RetryScheduled {
             task: TaskNumber(task),
             due: start() + SignedDuration::from_mins(10),
+            variant: None,
         })
     }
 
@@ -279,6 +312,14 @@ impl RunFixture {
             seen(&state, &recorded);
         }
         state
+    }
+}
+
+/// Splits `a*3` into the name of a task and the number of its variants.
+pub(crate) fn name(title: &str) -> (&str, Option<u8>) {
+    match title.rsplit_once('*') {
+        Some((name, count)) if count.parse::<u8>().is_ok() => (name, count.parse().ok()),
+        _ => (title, None),
     }
 }
 

@@ -18,7 +18,7 @@ use crate::model::pull_request::PullRequest;
 use crate::model::recovery::FindingKind;
 use crate::model::run::{RunPhase, RunState, SpeculativeConflict};
 use crate::model::task_conflict::TaskConflict;
-use crate::model::task_state::{TaskPhase, TaskState};
+use crate::model::task_state::{TaskPhase, TaskState, VariantState};
 use crate::model::user_message::UserMessage;
 use crate::model::worker_health::Parking;
 
@@ -34,13 +34,14 @@ impl RunState {
         self.plan = plan;
         let count = self.plan.tasks().len();
         self.tasks
-            .resize_with(count, || Arc::new(TaskState::new(true)));
+            .resize_with(count, || Arc::new(TaskState::new(true, 0)));
         for edit in edits {
             let Some(number) = edit.task else { continue };
+            let variants = self.plan.task(number).variant_count();
             let task = self.task_mut(number);
             match edit.kind {
                 FindingKind::Changed | FindingKind::Downstream | FindingKind::Added => {
-                    task.restart_after_edit()
+                    task.restart_after_edit(variants)
                 }
                 FindingKind::Removed => task.remove(),
                 _ => {}
@@ -116,8 +117,14 @@ impl RunState {
             } => {
                 self.setup.reset();
                 self.worker_health.reset_access();
+                let variants = self.task(*task).variants.clone();
                 self.request_retry(*task);
                 let task = self.task_mut(*task);
+                if by_hand.is_some() {
+                    // One attempt takes the result up, in the worktree of the chosen variant.
+                    task.variants = variants;
+                    task.suspend_variants();
+                }
                 task.continues = *continue_session;
                 task.by_hand = *by_hand;
                 let keep = |slot: &mut Option<String>, new: &Option<String>| {
@@ -191,8 +198,10 @@ impl RunState {
 
     fn apply_to_task(&mut self, event: &Event, time: Timestamp) {
         let Some(number) = event.task() else { return };
-        if let Event::AttemptEnded { outcome, .. } = event
-            && let Some(attempt) = self.tasks[number.index()].last_attempt()
+        if let Event::AttemptEnded {
+            outcome, attempt, ..
+        } = event
+            && let Some(attempt) = self.tasks[number.index()].attempt(*attempt)
         {
             let worker = attempt.worker.clone();
             self.worker_health.learn(&worker, number, outcome);
@@ -213,21 +222,22 @@ impl RunState {
                 worker,
                 branch,
                 worktree,
+                variant,
                 ..
             } => {
                 // The note of an attempt that does not count is obsolete with the next attempt.
-                if task.last_attempt().is_some_and(|last| !last.is_counted()) {
+                let last = task.last_attempt_of(*variant);
+                if last.is_some_and(|last| !last.is_counted()) {
                     task.note = None;
                 }
-                task.phase = TaskPhase::Running;
-                task.continues = false;
-                task.retry_budget_spent = None;
+                task.set_retry_budget_spent(*variant, None);
                 task.candidate_attempt = None;
                 task.manual_resolution = None;
                 // Most tasks have one attempt; a vector would make room for four of them.
                 task.attempts.reserve_exact(1);
                 task.attempts.push(Attempt {
                     number: *attempt,
+                    variant: *variant,
                     worker: worker.clone(),
                     branch: branch.clone(),
                     worktree: worktree.clone(),
@@ -237,40 +247,57 @@ impl RunState {
                     outcome: None,
                     jitter: 0.0,
                 });
+                task.set_phase_of(*variant, TaskPhase::Running);
+                let is_queued = |state: &VariantState| state.phase == TaskPhase::Queued;
+                task.continues &= task.variant_states().iter().any(is_queued);
             }
-            Event::AttemptStarted { base, .. } => {
-                if let Some(attempt) = task.attempts.last_mut() {
+            Event::AttemptStarted { base, attempt, .. } => {
+                if let Some(attempt) = task.attempt_mut(*attempt) {
                     attempt.base = Some(*base);
                 }
             }
             Event::ProgressReported { note, .. } => task.note = Some(note.clone()),
             Event::AttemptEnded {
-                outcome, jitter, ..
+                outcome,
+                jitter,
+                attempt,
+                ..
             } => {
-                task.end_attempt(outcome, *jitter, time);
-                if task.last_attempt().is_some_and(Attempt::is_counted) {
+                task.end_attempt(*attempt, outcome, *jitter, time);
+                if task.attempt(*attempt).is_some_and(Attempt::is_counted) {
                     task.by_hand = None;
                 }
                 if task.redispatched_for.is_some() && task.phase == TaskPhase::Done {
                     self.requeue_built_on(number);
                 }
             }
-            Event::RetryScheduled { due, .. } => task.phase = TaskPhase::RetryAt(*due),
-            Event::RetryBudgetSpent { budget, .. } => task.retry_budget_spent = Some(*budget),
-            Event::RetryDue { .. } => task.phase = TaskPhase::Queued,
+            Event::RetryScheduled { due, variant, .. } => {
+                task.set_phase_of(*variant, TaskPhase::RetryAt(*due));
+            }
+            Event::RetryBudgetSpent {
+                budget, variant, ..
+            } => task.set_retry_budget_spent(*variant, Some(*budget)),
+            Event::RetryDue { variant, .. } => task.set_phase_of(*variant, TaskPhase::Queued),
             Event::DependenciesConflict {
                 class,
                 between,
                 paths,
+                attempt,
                 ..
             } => {
-                // The announced attempt never started, so the next one takes its number.
-                task.attempts.pop_if(|attempt| attempt.outcome.is_none());
-                task.phase = TaskPhase::DependenciesConflict {
+                let phase = TaskPhase::DependenciesConflict {
                     class: *class,
                     between: between.clone(),
                     paths: paths.clone(),
                 };
+                task.forget_attempt(*attempt, phase);
+            }
+            Event::VariantChosen { choice, .. } => task.choose_variant(choice),
+            Event::VariantAccepted { .. } => {
+                let replaces_another = task.accept_variant();
+                if replaces_another {
+                    self.requeue_built_on(number);
+                }
             }
             Event::Reviewed { accepted, .. } => {
                 task.rejected = !accepted;
@@ -347,19 +374,19 @@ impl RunState {
     }
 
     fn skip(&mut self, number: TaskNumber, cascade: bool) {
-        self.task_mut(number).phase = TaskPhase::Skipped {
+        self.task_mut(number).set_phase(TaskPhase::Skipped {
             satisfied: !cascade,
-        };
+        });
         self.task_mut(number).explicitly_skipped = true;
         for dependent in self.downstream(number) {
             let is_cut_off = self.is_cut_off(dependent, number);
             let task = self.task_mut(dependent);
             match task.phase {
                 TaskPhase::Done => {}
-                _ if cascade => task.phase = TaskPhase::Skipped { satisfied: false },
+                _ if cascade => task.set_phase(TaskPhase::Skipped { satisfied: false }),
                 // It was skipped together with this task, and may now start without it.
                 TaskPhase::Skipped { .. } if !task.explicitly_skipped && !is_cut_off => {
-                    task.phase = TaskPhase::Queued;
+                    task.set_phase(TaskPhase::Queued);
                 }
                 _ => {}
             }
@@ -375,10 +402,13 @@ impl RunState {
         };
         self.worker_health.park(worker, parking);
         for task in &mut self.tasks {
-            if task.phase == TaskPhase::Failed && task.hit_quota_of(worker) {
-                let task = Arc::make_mut(task);
-                task.phase = TaskPhase::Queued;
-                task.note = None;
+            for variant in task.variant_numbers() {
+                let has_failed = *task.phase_of(variant) == TaskPhase::Failed;
+                if has_failed && task.hit_quota_of(variant, worker) {
+                    let task = Arc::make_mut(task);
+                    task.set_phase_of(variant, TaskPhase::Queued);
+                    task.note = None;
+                }
             }
         }
     }

@@ -47,3 +47,27 @@ impl fmt::Display for TaskNumber {
 
 /// The number of an attempt at a task, counted from 1.
 pub type AttemptNumber = u32;
+
+/// The number of a variant of a task, counted from 1.
+pub type VariantNumber = u8;
+
+/// An attempt at a task of a run.
+pub type AttemptKey = (TaskNumber, AttemptNumber);
+
+/// A task, or one of its variants. Its attempts run one after the other.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct TaskVariant {
+    /// The task.
+    pub task: TaskNumber,
+    /// The variant; `None` for a task without variants.
+    pub variant: Option<VariantNumber>,
+}
+
+impl From<TaskNumber> for TaskVariant {
+    fn from(task: TaskNumber) -> TaskVariant {
+        TaskVariant {
+            task,
+            variant: None,
+        }
+    }
+}

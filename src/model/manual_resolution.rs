@@ -59,7 +59,7 @@ impl RunState {
         for dependent in self.downstream(number) {
             let task = self.task_mut(dependent);
             if matches!(task.phase, TaskPhase::DependenciesConflict { .. }) {
-                task.phase = TaskPhase::Queued;
+                task.unblock();
             }
         }
         self.redispatch_suspended = true;

@@ -37,6 +37,8 @@ pub mod task_state;
 pub mod transcript;
 pub mod usage;
 pub mod user_message;
+pub mod variant_choice;
+pub mod variants;
 pub mod worker;
 pub mod worker_health;
 pub mod worker_report;

@@ -14,13 +14,13 @@ use crate::model::integration::{CheckResult, Culprit, Integration, Landing, Left
 use crate::model::kept_changes::KeptChanges;
 use crate::model::outcome::{End, Outcome};
 use crate::model::outside_changes::OutsideChange;
-use crate::model::plan::{Isolation, Plan, Produces, Strategy, Task, TaskFields};
+use crate::model::plan::{Isolation, Plan, Produces, Strategy, Task, TaskFields, Variants};
 use crate::model::pull_request::PullRequest;
 use crate::model::resolution::Resolution;
 use crate::model::run::{RunPhase, RunState, SpeculativeConflict};
 use crate::model::shortage::Shortage;
 use crate::model::task_conflict::TaskConflict;
-use crate::model::task_state::{TaskPhase, TaskState};
+use crate::model::task_state::{TaskPhase, TaskState, VariantSet};
 use crate::model::usage::{Cost, Dollars, Usage};
 use crate::model::user_message::UserMessage;
 use crate::model::worker_health::WorkerHealth;
@@ -55,6 +55,8 @@ pack_as_json!(
     Usage,
     WorkerError,
     WorkerHealth,
+    Variants,
+    Box<VariantSet>,
     (String, String, Oid),
 );
 
@@ -114,13 +116,15 @@ pack_struct!(TaskState {
     redispatches,
     candidate_attempt,
     open_resolution,
-    manual_resolution
+    manual_resolution,
+    variants
 });
 
 pack_struct!(UserMessage { text, delivered_to });
 
 pack_struct!(Attempt {
     number,
+    variant,
     worker,
     branch,
     worktree,
@@ -191,6 +195,7 @@ pack_struct!(TaskFields {
     expected,
     allow_empty,
     isolation,
+    variants,
     source,
 });
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::ids::TaskNumber;
+use crate::model::ids::{TaskNumber, VariantNumber};
 use crate::model::usage::Dollars;
 
 /// The validated graph of tasks.
@@ -149,6 +149,18 @@ impl Plan {
         self
     }
 
+    /// Gives this worker to the tasks that have neither a worker nor a command.
+    #[must_use]
+    pub fn with_worker(mut self, worker: &str) -> Plan {
+        for task in Arc::make_mut(&mut self.tasks) {
+            let fields = &mut task.fields;
+            if fields.worker.is_none() && fields.run.is_none() {
+                fields.worker = Some(worker.to_owned());
+            }
+        }
+        self
+    }
+
     /// Returns the title.
     pub fn title(&self) -> &str {
         &self.title
@@ -241,6 +253,11 @@ impl Task {
         }
     }
 
+    /// Returns the number of its variants; 0 if it has none.
+    pub fn variant_count(&self) -> VariantNumber {
+        self.fields.variants.as_ref().map_or(0, Variants::count)
+    }
+
     /// Returns the label on the board: the author's, or `Worker 2`.
     pub fn worker_label(&self) -> String {
         self.label
@@ -286,8 +303,41 @@ pub struct TaskFields {
     pub allow_empty: bool,
     /// The isolation of an attempt from others.
     pub isolation: Option<Isolation>,
+    /// The variants: attempts side by side, of which one is chosen.
+    pub variants: Option<Variants>,
     /// The origin of an imported task: format, file and id, on one line.
     pub source: Option<String>,
+}
+
+/// The variants of a task.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Variants {
+    /// This many, all by the worker of the task.
+    Count(VariantNumber),
+    /// One by each of these workers.
+    Workers(Vec<String>),
+}
+
+impl Variants {
+    /// Returns the number of variants.
+    pub fn count(&self) -> VariantNumber {
+        match self {
+            Variants::Count(count) => *count,
+            Variants::Workers(workers) => workers.len() as VariantNumber,
+        }
+    }
+
+    /// Returns the worker of a variant, if it differs from the worker of the task.
+    pub fn worker(&self, variant: VariantNumber) -> Option<&str> {
+        match self {
+            Variants::Count(_) => None,
+            Variants::Workers(workers) => {
+                let place = usize::from(variant).checked_sub(1)?;
+                workers.get(place).map(String::as_str)
+            }
+        }
+    }
 }
 
 /// The strategy of a task: foreground or background.

@@ -55,6 +55,7 @@ impl RunState {
         let task = self.task_mut(number);
         task.redispatched_for = conflict;
         task.redispatches += 1;
+        task.suspend_variants();
         task.phase = TaskPhase::Queued;
     }
 

@@ -130,7 +130,7 @@ impl RunState {
         let tasks = plan
             .tasks()
             .iter()
-            .map(|task| Arc::new(TaskState::new(chosen(task.number))))
+            .map(|task| Arc::new(TaskState::new(chosen(task.number), task.variant_count())))
             .collect();
         Some(RunState {
             run,

@@ -63,7 +63,10 @@ impl RunState {
             }
             match self.task(task).phase {
                 TaskPhase::Queued => open.extend(self.unmet_dependencies(task)),
-                TaskPhase::Running | TaskPhase::RetryAt(_) | TaskPhase::Done => {}
+                TaskPhase::Running
+                | TaskPhase::RetryAt(_)
+                | TaskPhase::Choosing
+                | TaskPhase::Done => {}
                 _ => roots.push(task),
             }
         }
@@ -81,7 +84,7 @@ impl RunState {
             TaskPhase::Queued if task.retries() > 0 => Status::Retry(task.retries()),
             TaskPhase::Queued => Status::Queued,
             TaskPhase::Running if task.retries() > 1 => Status::Retry(task.retries() - 1),
-            TaskPhase::Running => Status::InProgress,
+            TaskPhase::Running | TaskPhase::Choosing => Status::InProgress,
             TaskPhase::RetryAt(_) => Status::Retry(task.retries()),
             TaskPhase::Done => Status::Done,
             TaskPhase::Failed => Status::Failed,
@@ -103,7 +106,7 @@ impl RunState {
         let blockers = self.blockers();
         let mut tasks = self.tasks.iter().zip(&blockers);
         tasks.any(|(task, blockers)| match task.phase {
-            TaskPhase::Running | TaskPhase::RetryAt(_) => true,
+            TaskPhase::Running | TaskPhase::RetryAt(_) | TaskPhase::Choosing => true,
             TaskPhase::Queued => blockers.is_empty(),
             _ => false,
         })

@@ -8,11 +8,12 @@ use crate::merge::class::Class;
 use crate::merge::oid::Oid;
 use crate::model::assembly_conflict::{AssemblyConflict, ManualResolution, OpenResolution};
 use crate::model::attempt::Attempt;
-use crate::model::ids::TaskNumber;
+use crate::model::ids::{AttemptNumber, TaskNumber, VariantNumber};
 use crate::model::outcome::{End, Outcome};
 use crate::model::spending::Spending;
 use crate::model::usage::Cost;
 use crate::model::user_message::UserMessage;
+use crate::model::variant_choice::VariantChoice;
 
 /// The state of one task.
 #[derive(Clone, PartialEq, Debug)]
@@ -59,6 +60,28 @@ pub struct TaskState {
     pub open_resolution: Option<OpenResolution>,
     /// The user's resolution, which replaces the task's own candidate.
     pub manual_resolution: Option<ManualResolution>,
+    /// The variants, if the plan asks for any.
+    pub variants: Option<Box<VariantSet>>,
+}
+
+/// The variants of a task.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct VariantSet {
+    /// The number of variants that the plan asks for.
+    pub count: VariantNumber,
+    /// The state of each; empty while the task is re-dispatched, which takes one attempt.
+    pub states: Vec<VariantState>,
+    /// The choice, once it is made.
+    pub choice: Option<VariantChoice>,
+}
+
+/// The state of one variant.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct VariantState {
+    /// The phase.
+    pub phase: TaskPhase,
+    /// The run's retry budget, if the variant is not retried because the budget is spent.
+    pub retry_budget_spent: Option<u32>,
 }
 
 /// The phase of a task.
@@ -70,6 +93,8 @@ pub enum TaskPhase {
     Running,
     /// The next attempt starts at this time.
     RetryAt(Timestamp),
+    /// All variants have ended, and the choice of one is under way.
+    Choosing,
     /// Passed.
     Done,
     /// The last attempt failed.
@@ -93,7 +118,13 @@ pub enum TaskPhase {
 }
 
 impl TaskState {
-    pub(super) fn new(chosen: bool) -> TaskState {
+    pub(super) fn new(chosen: bool, variants: VariantNumber) -> TaskState {
+        let mut task = TaskState::without_variants(chosen);
+        task.reset_variants(variants);
+        task
+    }
+
+    fn without_variants(chosen: bool) -> TaskState {
         TaskState {
             phase: if chosen {
                 TaskPhase::Queued
@@ -120,12 +151,19 @@ impl TaskState {
             candidate_attempt: None,
             open_resolution: None,
             manual_resolution: None,
+            variants: None,
         }
     }
 
-    /// Returns the session that the next attempt of a worker continues.
-    pub fn session_to_continue(&self, worker: &str) -> Option<&str> {
-        let last = self.last_attempt().filter(|last| last.worker == worker)?;
+    /// Returns the session that the next attempt of a worker at the task or variant continues.
+    pub fn session_to_continue(
+        &self,
+        variant: Option<VariantNumber>,
+        worker: &str,
+    ) -> Option<&str> {
+        let mut latest = self.attempts.iter().rev();
+        let last = latest.find(|last| last.variant == variant);
+        let last = last.filter(|last| last.worker == worker)?;
         let outcome = last.outcome.as_ref().filter(|_| self.continues)?;
         outcome.session.as_deref()
     }
@@ -141,12 +179,13 @@ impl TaskState {
     }
 
     /// Starts the task again because the edited plan changes it.
-    pub(super) fn restart_after_edit(&mut self) {
+    pub(super) fn restart_after_edit(&mut self, variants: VariantNumber) {
         if self.phase == TaskPhase::Running {
             self.superseded = true;
         } else if !matches!(self.phase, TaskPhase::Skipped { .. }) || self.removed {
             self.phase = TaskPhase::Queued;
         }
+        self.reset_variants(variants);
         self.counted_from = self.attempts.len();
         self.removed = false;
         self.explicitly_skipped = false;
@@ -165,38 +204,47 @@ impl TaskState {
         if self.phase == TaskPhase::Running {
             self.superseded = true;
         } else {
-            self.phase = TaskPhase::Skipped { satisfied: false };
+            self.set_phase(TaskPhase::Skipped { satisfied: false });
         }
         self.removed = true;
         self.explicitly_skipped = true;
         self.note = Some("removed from the plan".to_owned());
     }
 
-    pub(super) fn end_attempt(&mut self, outcome: &Outcome, jitter: f64, time: Timestamp) {
-        self.phase = match &outcome.end {
+    pub(super) fn end_attempt(
+        &mut self,
+        number: AttemptNumber,
+        outcome: &Outcome,
+        jitter: f64,
+        time: Timestamp,
+    ) {
+        let variant = self.attempt(number).and_then(|attempt| attempt.variant);
+        if let Some(attempt) = self.attempt_mut(number) {
+            attempt.ended = Some(time);
+            attempt.jitter = jitter;
+            attempt.outcome = Some(outcome.clone());
+        }
+        let phase = match &outcome.end {
             End::Passed { .. } => TaskPhase::Done,
             End::Failed(_) => TaskPhase::Failed,
             End::Interrupted {} if self.cancelled => TaskPhase::Cancelled,
             End::Interrupted {} if self.removed => TaskPhase::Skipped { satisfied: false },
             End::Interrupted {} => TaskPhase::Queued,
         };
-        self.superseded = false;
+        self.set_phase_of(variant, phase);
+        self.superseded = self.superseded && self.phase == TaskPhase::Running;
         let note = match &outcome.end {
             End::Interrupted {} if self.removed => None,
             End::Passed { info, .. } => outcome.report.summary.clone().or_else(|| info.clone()),
             End::Failed(failure) => Some(failure.message.clone()),
             End::Interrupted {} => Some("interrupted".to_owned()),
         };
+        let note = note.map(|note| variant_note(variant, note));
         // Drops the note of a failed attempt after a later success.
         self.note = match &outcome.end {
             End::Passed { .. } if self.attempts.len() > 1 => note,
             _ => note.or(self.note.take()),
         };
-        if let Some(attempt) = self.attempts.last_mut() {
-            attempt.ended = Some(time);
-            attempt.jitter = jitter;
-            attempt.outcome = Some(outcome.clone());
-        }
     }
 
     pub(super) fn cancel(&mut self) {
@@ -206,20 +254,24 @@ impl TaskState {
             TaskPhase::Done | TaskPhase::Failed | TaskPhase::Running
         );
         if !over {
-            self.phase = TaskPhase::Cancelled;
+            self.set_phase(TaskPhase::Cancelled);
         }
     }
 
-    /// Returns the attempts that count since the user's last request.
-    pub fn counted_attempts(&self) -> impl DoubleEndedIterator<Item = &Attempt> {
-        self.attempts[self.counted_from..]
-            .iter()
-            .filter(|attempt| attempt.is_counted())
+    /// Returns the attempt with this number.
+    pub fn attempt(&self, number: AttemptNumber) -> Option<&Attempt> {
+        let mut latest = self.attempts.iter().rev();
+        latest.find(|attempt| attempt.number == number)
     }
 
-    /// Returns the number of attempts that count; the next one is the retry of this number.
-    pub fn retries(&self) -> u32 {
-        self.counted_attempts().count() as u32
+    pub(super) fn attempt_mut(&mut self, number: AttemptNumber) -> Option<&mut Attempt> {
+        let mut latest = self.attempts.iter_mut().rev();
+        latest.find(|attempt| attempt.number == number)
+    }
+
+    /// Returns the number of the next attempt.
+    pub fn next_attempt(&self) -> AttemptNumber {
+        self.attempts.last().map_or(1, |last| last.number + 1)
     }
 
     /// Sums the tokens and the cost of its finished attempts.
@@ -257,6 +309,7 @@ impl TaskState {
 
     pub(super) fn requeue(&mut self) {
         self.phase = TaskPhase::Queued;
+        self.reset_variants(self.variants.as_ref().map_or(0, |set| set.count));
         self.counted_from = self.attempts.len();
         self.redispatches = 0;
         self.redispatched_for = None;
@@ -271,12 +324,12 @@ impl TaskState {
             .map(|by_hand| &by_hand.conflict);
         by_hand.or(self.redispatched_for.as_ref())
     }
+}
 
-    /// Returns `true` if its last attempt failed with a used-up quota of this worker.
-    pub fn hit_quota_of(&self, worker: &str) -> bool {
-        let last = self.last_attempt();
-        last.is_some_and(|last| {
-            last.worker == worker && last.outcome.as_ref().is_some_and(Outcome::is_over_quota)
-        })
+/// Prefixes a note with the variant it is about.
+pub fn variant_note(variant: Option<VariantNumber>, note: String) -> String {
+    match variant {
+        Some(variant) => format!("variant {variant}: {note}"),
+        None => note,
     }
 }

@@ -10,6 +10,7 @@ pub(super) const KNOWN: &[&str] = &[
     "label",
     "worker",
     "run",
+    "variants",
     "depends_on",
     "files",
     "strategy",

@@ -383,6 +383,26 @@ fn deep_nesting_is_read_or_refused_without_overflow() {
 }
 
 #[test]
+fn a_variant_by_a_worker_whose_name_is_a_number_survives_markdown() {
+    let text = "title = \"P\"\n[[task]]\ntitle = \"t\"\nvariants = [\"3\"]\n";
+    let read = |format, text: &str| {
+        let source = Source {
+            name: "plan".to_owned(),
+            format,
+            text: text.to_owned(),
+        };
+        parse(&source, None, &|_| Err(String::new())).plan.unwrap()
+    };
+    let plan = read(Format::Toml, text);
+    let markdown = render(&plan, Format::Markdown);
+    assert!(
+        markdown.contains("   - variants:\n     - 3\n"),
+        "{markdown}"
+    );
+    assert_eq!(read(Format::Markdown, &markdown), plan);
+}
+
+#[test]
 fn too_large_plans_are_refused() {
     let tasks = |count: usize| -> String { (1..=count).map(|i| format!("{i}. task\n")).collect() };
     let first = |text: &str| parse_text(Format::Markdown, text).diagnostics[0].clone();

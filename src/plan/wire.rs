@@ -6,7 +6,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::base::clock::render_duration;
-use crate::model::plan::{Isolation, Plan, Produces, Strategy, Task};
+use crate::model::ids::VariantNumber;
+use crate::model::plan::{Isolation, Plan, Produces, Strategy, Task, Variants};
 use crate::model::usage::Dollars;
 
 /// A plan: tasks that a run carries out in parallel git worktrees.
@@ -48,6 +49,9 @@ pub(super) struct WireTask {
     /// A shell command that does the task; the worker is then `shell`.
     #[serde(skip_serializing_if = "Option::is_none")]
     run: Option<String>,
+    /// Attempts side by side, of which one is chosen: how many (1 to 9), or the worker of each.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    variants: Option<WireVariants>,
     /// Tags or numbers of the tasks it starts after.
     #[serde(skip_serializing_if = "Option::is_none")]
     depends_on: Option<OneOrMany<Name>>,
@@ -107,6 +111,25 @@ pub(super) struct WireTask {
     prompt: Option<String>,
 }
 
+/// The variants of a task.
+#[derive(Serialize, JsonSchema)]
+#[serde(untagged)]
+enum WireVariants {
+    /// This many, all by the worker of the task.
+    Count(#[schemars(range(min = 1, max = 9))] VariantNumber),
+    /// The worker of each.
+    Workers(#[schemars(length(min = 1, max = 9))] Vec<String>),
+}
+
+impl WireVariants {
+    fn of(variants: &Variants) -> WireVariants {
+        match variants {
+            Variants::Count(count) => WireVariants::Count(*count),
+            Variants::Workers(workers) => WireVariants::Workers(workers.clone()),
+        }
+    }
+}
+
 /// A list, or a single value without brackets.
 #[derive(Serialize, JsonSchema)]
 #[serde(untagged)]
@@ -157,6 +180,7 @@ impl WireTask {
             label: task.label.clone(),
             worker: fields.worker.clone().filter(|_| fields.run.is_none()),
             run: fields.run.clone(),
+            variants: fields.variants.as_ref().map(WireVariants::of),
             depends_on: many(task.depends_on.iter().map(tag_of).collect()),
             files: many(fields.files.clone()),
             strategy: fields.strategy,

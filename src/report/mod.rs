@@ -10,4 +10,5 @@ pub mod notification;
 pub mod pull_request;
 pub mod recovery_table;
 pub mod suggest;
+pub mod variants;
 pub mod words;

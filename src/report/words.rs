@@ -92,7 +92,7 @@ impl Failure {
 impl RunState {
     /// Returns the profile of the last attempt with the task's number, such as `claude-2`.
     pub fn worker_name(&self, number: TaskNumber) -> Option<String> {
-        let attempt = self.task(number).last_attempt()?;
+        let attempt = self.task(number).shown_attempt()?;
         Some(format!("{}-{}", attempt.worker, number.0))
     }
 

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::model::assembly_conflict::AssemblyConflict;
-use crate::model::ids::TaskNumber;
+use crate::model::ids::{TaskNumber, VariantNumber};
 
 /// An action that is due.
 #[derive(Clone, PartialEq, Debug)]
@@ -12,6 +12,8 @@ pub enum Action {
     Start {
         /// The task.
         task: TaskNumber,
+        /// The variant of the task.
+        variant: Option<VariantNumber>,
         /// The worker.
         worker: String,
     },
@@ -65,6 +67,8 @@ pub enum Action {
     ScheduleRetry {
         /// The task.
         task: TaskNumber,
+        /// The variant of the task.
+        variant: Option<VariantNumber>,
         /// The earliest time of the retry.
         due: Timestamp,
     },
@@ -72,6 +76,8 @@ pub enum Action {
     RecordRetryBudget {
         /// The task.
         task: TaskNumber,
+        /// The variant of the task.
+        variant: Option<VariantNumber>,
         /// The retry budget of the run.
         budget: u32,
     },
@@ -79,6 +85,8 @@ pub enum Action {
     WakeAt {
         /// The task.
         task: TaskNumber,
+        /// The variant of the task.
+        variant: Option<VariantNumber>,
         /// The time.
         at: Timestamp,
     },
@@ -91,6 +99,10 @@ pub enum Action {
     },
     /// Restores the earlier candidate of a task after a failed re-dispatch.
     FailRedispatch(TaskNumber),
+    /// Chooses one of the variants of a task.
+    ChooseVariant(TaskNumber),
+    /// Moves the branch of a task to the candidate of its chosen variant.
+    AcceptVariant(TaskNumber),
     /// Assembles the candidates.
     Assemble,
     /// Ends the run, as nothing is left to do.

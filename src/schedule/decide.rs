@@ -7,9 +7,10 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::merge::oid::Oid;
-use crate::model::ids::TaskNumber;
+use crate::model::ids::{TaskNumber, TaskVariant};
 use crate::model::integration::LeftOutReason;
 use crate::model::run::{RunPhase, RunState};
+use crate::model::task_state::TaskPhase;
 use crate::schedule::parking::parking_due;
 use crate::schedule::queues::Queues;
 use crate::schedule::starts::{exhausted_cost, starts};
@@ -33,6 +34,7 @@ pub fn decide(state: &RunState, limits: &Limits, queues: &Queues) -> Vec<Action>
             return parks;
         }
         actions.extend(retries(limits, queues));
+        actions.extend(choices(state, queues.choosing.iter().copied()));
         actions.extend(starts(state, limits, queues));
         actions.extend(wake(queues));
     }
@@ -54,6 +56,10 @@ pub fn decide(state: &RunState, limits: &Limits, queues: &Queues) -> Vec<Action>
 pub(super) fn last_steps(state: &RunState, limits: &Limits, queues: &Queues) -> Vec<Action> {
     let is_running = state.phase == RunPhase::Running;
     if is_running {
+        let open = choices(state, unfinished_choices(state));
+        if !open.is_empty() {
+            return open;
+        }
         let given_up = redispatch::failed(state);
         if !given_up.is_empty() {
             return given_up;
@@ -82,14 +88,16 @@ pub(super) fn last_steps(state: &RunState, limits: &Limits, queues: &Queues) -> 
 fn retries(limits: &Limits, queues: &Queues) -> Vec<Action> {
     let left = limits.budget.saturating_sub(queues.retries_spent) as usize;
     let schedule = queues.retries.iter().take(left);
-    let schedule = schedule.map(|(task, due)| Action::ScheduleRetry {
-        task: *task,
+    let schedule = schedule.map(|(of, due)| Action::ScheduleRetry {
+        task: of.task,
+        variant: of.variant,
         due: *due,
     });
     let first_without = queues.retries.keys().nth(left).into_iter();
     let rest = first_without.flat_map(|first| queues.unannounced.range(*first..));
-    let give_up = rest.map(|task| Action::RecordRetryBudget {
-        task: *task,
+    let give_up = rest.map(|of| Action::RecordRetryBudget {
+        task: of.task,
+        variant: of.variant,
         budget: limits.budget,
     });
     schedule.chain(give_up).collect()
@@ -97,10 +105,11 @@ fn retries(limits: &Limits, queues: &Queues) -> Vec<Action> {
 
 fn parks(state: &RunState, limits: &Limits, queues: &Queues) -> Vec<Action> {
     let mut parks: Vec<Action> = Vec::new();
-    for task in queues.over_quota.iter().copied() {
-        let Some((worker, until, reason)) = parking_due(state, task, limits) else {
+    for of in queues.over_quota.iter().copied() {
+        let Some((worker, until, reason)) = parking_due(state, of, limits) else {
             continue;
         };
+        let task = of.task;
         let same =
             |park: &Action| matches!(park, Action::Park { worker: other, .. } if *other == worker);
         if !parks.iter().any(same) {
@@ -117,8 +126,30 @@ fn parks(state: &RunState, limits: &Limits, queues: &Queues) -> Vec<Action> {
 
 /// The first retry; the one after it is decided on once this one is due.
 fn wake(queues: &Queues) -> Option<Action> {
-    let (at, task) = queues.waiting.first().copied()?;
-    Some(Action::WakeAt { task, at })
+    let (at, of) = queues.waiting.first().copied()?;
+    let TaskVariant { task, variant } = of;
+    Some(Action::WakeAt { task, variant, at })
+}
+
+/// Returns the next step of the choice among the variants of these tasks.
+pub(super) fn choices(state: &RunState, tasks: impl Iterator<Item = TaskNumber>) -> Vec<Action> {
+    let step = |task: TaskNumber| match state.task(task).variant_choice() {
+        Some(_) => Action::AcceptVariant(task),
+        None => Action::ChooseVariant(task),
+    };
+    tasks.map(step).collect()
+}
+
+/// Returns the tasks with a variant that passed and others that cannot start any more: the choice
+/// does not wait for them.
+fn unfinished_choices(state: &RunState) -> impl Iterator<Item = TaskNumber> {
+    let numbers = state.plan.tasks().iter().map(|task| task.number);
+    numbers.filter(|number| {
+        let task = state.task(*number);
+        let mut states = task.variant_states().iter();
+        let is_open = matches!(task.phase, TaskPhase::Queued | TaskPhase::RetryAt(_));
+        is_open && states.any(|state| state.phase == TaskPhase::Done)
+    })
 }
 
 /// Returns `true` if the integration branch holds, or names as left out, exactly the candidates there

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::model::attempt::Attempt;
 use crate::model::failure::{Failure, FailureClass};
-use crate::model::ids::TaskNumber;
+use crate::model::ids::TaskVariant;
 use crate::model::outcome::End;
 use crate::model::run::RunState;
 use crate::model::task_state::TaskPhase;
@@ -18,18 +18,19 @@ const UNKNOWN_RESET: Duration = Duration::from_secs(30 * 60);
 /// The longest such parking; the limits of most agents reset within five hours.
 const LONGEST_UNKNOWN: Duration = Duration::from_secs(5 * 3600);
 
-/// Returns the worker to park after a task's last attempt, the end and the reason.
+/// Returns the worker to park after the last attempt of a task or variant, the end and the reason.
 pub(super) fn parking_due(
     state: &RunState,
-    task: TaskNumber,
+    of: TaskVariant,
     limits: &Limits,
 ) -> Option<(String, Timestamp, String)> {
-    let now = state.task(task);
-    if now.phase != TaskPhase::Failed {
+    let now = state.task(of.task);
+    if *now.phase_of(of.variant) != TaskPhase::Failed {
         return None;
     }
-    let last = now.last_attempt()?;
-    if !limits.pool.workers.contains_key(&last.worker) || !now.hit_quota_of(&last.worker) {
+    let last = now.last_attempt_of(of.variant)?;
+    let has_limits = limits.pool.workers.contains_key(&last.worker);
+    if !has_limits || !now.hit_quota_of(of.variant, &last.worker) {
         return None;
     }
     let until = parked_until(state, last, limits)?;
@@ -50,7 +51,10 @@ fn parked_until(state: &RunState, last: &Attempt, limits: &Limits) -> Option<Tim
     let ended = last.ended?;
     let known = state.worker_health.record(&last.worker);
     let before = known.map_or(0, |known| {
-        known.parkings - u32::from(known.parked.is_some())
+        // A success of another attempt may have reset the count meanwhile.
+        known
+            .parkings
+            .saturating_sub(u32::from(known.parked.is_some()))
     });
     let named = failure(last)?.reset_at;
     let pause = match (named, before) {

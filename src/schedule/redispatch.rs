@@ -42,7 +42,10 @@ fn may_redispatch(state: &RunState, out: &LeftOut, limits: &Limits) -> bool {
     let task = state.task(out.task);
     let has_author = state.plan.task(out.task).fields.run.is_none();
     let offers = task.candidate() == Some(out.candidate);
-    let is_there = matches!(limits.pool.choose(state, out.task), WorkerChoice::Worker(_));
+    let is_there = matches!(
+        limits.pool.choose(state, out.task.into()),
+        WorkerChoice::Worker(_)
+    );
     let is_its_own = task.manual_resolution.is_none() && task.open_resolution.is_none();
     has_author
         && is_its_own

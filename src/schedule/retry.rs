@@ -9,23 +9,23 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::model::attempt::Attempt;
 use crate::model::failure::FailureClass;
-use crate::model::ids::TaskNumber;
+use crate::model::ids::{TaskVariant, VariantNumber};
 use crate::model::run::RunState;
 use crate::model::task_state::{TaskPhase, TaskState};
 use crate::schedule::limits::Limits;
 
-/// Returns the time of the retry of a failed task; `None` for no retry.
-pub fn retry_due(state: &RunState, number: TaskNumber, limits: &Limits) -> Option<Timestamp> {
-    let task = state.task(number);
-    let last = task.last_attempt()?;
+/// Returns the time of the retry of a failed task or variant; `None` for no retry.
+pub fn retry_due(state: &RunState, of: TaskVariant, limits: &Limits) -> Option<Timestamp> {
+    let task = state.task(of.task);
+    let last = task.last_attempt_of(of.variant)?;
     let failure = last.failure()?;
-    let is_due = task.phase == TaskPhase::Failed && last.is_counted();
+    let is_due = *task.phase_of(of.variant) == TaskPhase::Failed && last.is_counted();
     if !is_due || failure.class != FailureClass::Transient {
         return None;
     }
-    let before = task.counted_attempts().rev().nth(1);
-    let tries = tries(task, failure.rate_limited);
-    if tries > allowed(state, number, limits, failure.rate_limited)
+    let before = task.counted_attempts_of(of.variant).rev().nth(1);
+    let tries = tries(task, of.variant, failure.rate_limited);
+    if tries > allowed(state, of, limits, failure.rate_limited)
         || before.is_some_and(|before| last.repeats(before))
     {
         return None;
@@ -42,18 +42,19 @@ pub fn retry_due(state: &RunState, number: TaskNumber, limits: &Limits) -> Optio
 /// Counts the last failures in a row of this kind.
 ///
 /// Rate limits depend on the provider and not on the task, so they are counted separately.
-fn tries(task: &TaskState, rate_limited: bool) -> u32 {
-    let failures = task.counted_attempts().rev().map_while(Attempt::failure);
+fn tries(task: &TaskState, variant: Option<VariantNumber>, rate_limited: bool) -> u32 {
+    let counted = task.counted_attempts_of(variant).rev();
+    let failures = counted.map_while(Attempt::failure);
     let alike = failures.filter(|failure| failure.rate_limited == rate_limited);
     alike.count() as u32
 }
 
-fn allowed(state: &RunState, number: TaskNumber, limits: &Limits, rate_limited: bool) -> u32 {
+fn allowed(state: &RunState, of: TaskVariant, limits: &Limits, rate_limited: bool) -> u32 {
     let usual = match rate_limited {
         true => limits.rate_limit_retries,
         false => limits.transient_retries,
     };
-    state.plan.task(number).fields.retries.unwrap_or(usual)
+    state.plan.task(of.task).fields.retries.unwrap_or(usual)
 }
 
 fn backoff(limits: &Limits, retry: u32, jitter: f64) -> Duration {
@@ -62,11 +63,12 @@ fn backoff(limits: &Limits, retry: u32, jitter: f64) -> Duration {
     Duration::from_secs_f64(ceiling * jitter.clamp(0.0, 1.0))
 }
 
-/// Returns the number of retries a task has spent or scheduled.
-pub(super) fn retries_spent(task: &TaskState) -> u32 {
-    match task.phase {
+/// Returns the number of retries a task or variant has spent or scheduled.
+pub(super) fn retries_spent(task: &TaskState, variant: Option<VariantNumber>) -> u32 {
+    let retries = task.retries_of(variant);
+    match task.phase_of(variant) {
         // A due retry that waits for a slot counts like a scheduled one.
-        TaskPhase::RetryAt(_) | TaskPhase::Queued => task.retries(),
-        _ => task.retries().saturating_sub(1),
+        TaskPhase::RetryAt(_) | TaskPhase::Queued => retries,
+        _ => retries.saturating_sub(1),
     }
 }

@@ -32,8 +32,8 @@ impl<'a> Slots<'a> {
     /// Counts the slots not used by running attempts.
     pub(super) fn new(state: &'a RunState, limits: &'a Limits, queues: &Queues) -> Slots<'a> {
         let mut alive: BTreeMap<&str, usize> = BTreeMap::new();
-        for task in &queues.running {
-            if let Some(attempt) = state.task(*task).last_attempt() {
+        for of in &queues.running {
+            if let Some(attempt) = state.task(of.task).last_attempt_of(of.variant) {
                 *alive.entry(attempt.worker.as_str()).or_default() += 1;
             }
         }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::ids::TaskNumber;
+use crate::model::ids::TaskVariant;
 use crate::model::run::RunState;
 use crate::model::usage::Cost;
 use crate::schedule::queues::{Queues, Rank};
@@ -30,9 +30,9 @@ pub(super) fn starts(state: &RunState, limits: &Limits, queues: &Queues) -> Vec<
     }
     let mut actions: Vec<Action> = Vec::new();
     while slots.free > 0
-        && let Some(task) = ready.first()
+        && let Some(of) = ready.first()
     {
-        let Some(action) = next(state, limits, &mut slots, task) else {
+        let Some(action) = next(state, limits, &mut slots, of) else {
             ready.skip_worker();
             continue;
         };
@@ -54,9 +54,9 @@ fn next<'a>(
     state: &'a RunState,
     limits: &'a Limits,
     slots: &mut Slots<'a>,
-    task: TaskNumber,
+    of: TaskVariant,
 ) -> Option<Action> {
-    let name = match limits.pool.choose(state, task) {
+    let name = match limits.pool.choose(state, of) {
         WorkerChoice::Worker(name) => name,
         WorkerChoice::Parked(name, at) => {
             let worker = name.to_owned();
@@ -76,7 +76,11 @@ fn next<'a>(
         });
     }
     match slots.take(name) {
-        Slot::Free => Some(Action::Start { task, worker }),
+        Slot::Free => Some(Action::Start {
+            task: of.task,
+            variant: of.variant,
+            worker,
+        }),
         Slot::CoolingDown => Some(Action::WaitForCooldown { worker }),
         Slot::None => None,
     }
@@ -104,7 +108,7 @@ struct Ready<'a>(BTreeMap<Rank, Line<'a>>);
 impl<'a> Ready<'a> {
     fn new(state: &'a RunState, limits: &'a Limits, queues: &'a Queues) -> Ready<'a> {
         let is_held_back = move |rank: &Rank| {
-            limits.hold_back && state.speculative_conflict_for(rank.task).is_some()
+            limits.hold_back && state.speculative_conflict_for(rank.of.task).is_some()
         };
         let mut ready = Ready(BTreeMap::new());
         for line in queues.ready.values() {
@@ -124,8 +128,8 @@ impl<'a> Ready<'a> {
         self.0.is_empty()
     }
 
-    fn first(&self) -> Option<TaskNumber> {
-        self.0.first_key_value().map(|(rank, _)| rank.task)
+    fn first(&self) -> Option<TaskVariant> {
+        self.0.first_key_value().map(|(rank, _)| rank.of)
     }
 
     /// Takes the first task away.

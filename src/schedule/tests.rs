@@ -16,12 +16,13 @@ use crate::merge::oid::Oid;
 use crate::model::event::{Event, Recorded};
 use crate::model::failure::{Failure, FailureClass, FailureKind};
 use crate::model::fixture::{self, RunFixture};
-use crate::model::ids::TaskNumber;
+use crate::model::ids::{TaskNumber, TaskVariant, VariantNumber};
 use crate::model::integration::{Integration, LeftOut, LeftOutReason, Merged};
 use crate::model::outcome::{End, Outcome};
 use crate::model::run::RunState;
 use crate::model::shortage::{Resource, Shortage};
 use crate::model::usage::Cost;
+use crate::model::variant_choice::{ChosenBy, VariantChoice};
 use crate::model::worker_report::WorkerReport;
 use crate::schedule::worker_pool::WorkerPool;
 use crate::schedule::{Action, Limits, Queues, decide};
@@ -38,9 +39,11 @@ struct Game {
 
 /// Plays `words` separated by ` · ` and renders each with the decisions after it.
 ///
+/// A task `a*3` has three variants, whose names are `a.1` to `a.3`.
+///
 /// Tasks: `open`, `pass NAME`, `fail NAME`, `flake NAME` (transient), `cut NAME` (interrupted), `due
 /// NAME`, `stop`, `resume`, `retry NAME`, `skip NAME`, `drop NAME` (skip without cascade),
-/// `assembled`, `unfit NAME [WHY]` (set-up failed), `begun NAME` (its worker runs). Workers: `quota
+/// `chosen NAME` (this variant), `assembled`, `unfit NAME [WHY]` (set-up failed), `begun NAME` (its worker runs). Workers: `quota
 /// NAME [TIME]` (with the reset time), `limit NAME` (rate limit), `login NAME` (authentication
 /// failed), `paid NAME DOLLARS` (passes), `unpark WORKER`, `rested`, `money DOLLARS`, `later TIME`.
 /// Disk: `full`, `room`.
@@ -64,9 +67,11 @@ fn play_with(plan: &str, words: &str, change: impl FnOnce(Limits) -> Limits) -> 
         },
         ..Limits::default()
     };
-    let names = plan
-        .split(" · ")
-        .map(|line| line.split(" <- ").next().unwrap().to_owned());
+    let names = plan.split(" · ").map(|line| {
+        fixture::name(line.split(" <- ").next().unwrap())
+            .0
+            .to_owned()
+    });
     let mut game = Game::new(
         RunFixture::new(plan).state(),
         change(limits),
@@ -153,20 +158,26 @@ impl Game {
 
     fn act(&self, action: &Action) -> (String, Option<Event>) {
         match action {
-            Action::Start { task, worker } => {
-                let attempt = self.state.task(*task).attempts.len() as u32 + 1;
+            Action::Start {
+                task,
+                variant,
+                worker,
+            } => {
+                let attempt = self.state.task(*task).next_attempt();
                 let event = Event::AttemptStarting {
                     task: *task,
                     attempt,
                     worker: worker.clone(),
                     branch: String::new(),
                     worktree: String::new(),
+                    variant: *variant,
                 };
                 let by = match worker.as_str() {
                     "shell" => String::new(),
                     worker => format!(" by {worker}"),
                 };
-                (format!("start {}{by}", self.name(*task)), Some(event))
+                let name = self.variant_name(*task, *variant);
+                (format!("start {name}{by}"), Some(event))
             }
             Action::Park {
                 worker,
@@ -224,11 +235,11 @@ impl Game {
                 let event = Event::RedispatchFailed { task: *task };
                 (format!("restore {}", self.name(*task)), Some(event))
             }
-            Action::ScheduleRetry { task, due } => {
+            Action::ScheduleRetry { task, variant, due } => {
                 let ended = self
                     .state
                     .task(*task)
-                    .last_attempt()
+                    .last_attempt_of(*variant)
                     .unwrap()
                     .ended
                     .unwrap();
@@ -236,20 +247,33 @@ impl Game {
                 let event = Event::RetryScheduled {
                     task: *task,
                     due: *due,
+                    variant: *variant,
                 };
-                (
-                    format!("retry {} in {wait}s", self.name(*task)),
-                    Some(event),
-                )
+                let name = self.variant_name(*task, *variant);
+                (format!("retry {name} in {wait}s"), Some(event))
             }
-            Action::RecordRetryBudget { task, budget } => {
+            Action::RecordRetryBudget {
+                task,
+                variant,
+                budget,
+            } => {
                 let event = Event::RetryBudgetSpent {
                     task: *task,
                     budget: *budget,
+                    variant: *variant,
                 };
-                (format!("{} has spent all", self.name(*task)), Some(event))
+                let name = self.variant_name(*task, *variant);
+                (format!("{name} has spent all"), Some(event))
             }
-            Action::WakeAt { task, .. } => (format!("wake for {}", self.name(*task)), None),
+            Action::WakeAt { task, variant, .. } => {
+                let name = self.variant_name(*task, *variant);
+                (format!("wake for {name}"), None)
+            }
+            Action::ChooseVariant(task) => (format!("choose for {}", self.name(*task)), None),
+            Action::AcceptVariant(task) => {
+                let event = Event::VariantAccepted { task: *task };
+                (format!("accept for {}", self.name(*task)), Some(event))
+            }
             Action::Assemble => ("assemble".to_owned(), None),
             Action::End { exit } => (format!("end {exit}"), Some(Event::RunEnded { exit: *exit })),
         }
@@ -258,7 +282,15 @@ impl Game {
     fn events(&self, word: &str) -> Vec<Event> {
         let (verb, rest) = word.split_once(' ').unwrap_or((word, ""));
         let (name, more) = rest.split_once(' ').unwrap_or((rest, ""));
-        let task = || TaskNumber(1 + self.names.iter().position(|n| n == name).unwrap() as u32);
+        let (short, variant) = match name.split_once('.') {
+            Some((short, variant)) => (short, variant.parse().ok()),
+            None => (name, None),
+        };
+        let task = || TaskNumber(1 + self.names.iter().position(|n| n == short).unwrap() as u32);
+        let of = || TaskVariant {
+            task: task(),
+            variant,
+        };
         match verb {
             "open" | "later" | "rested" => vec![],
             "quota" => {
@@ -267,17 +299,17 @@ impl Game {
                     let wait: SignedDuration = more.parse().unwrap();
                     failure.reset_at = Some(self.state.updated + wait);
                 }
-                vec![self.ended(task(), end)]
+                vec![self.ended(of(), end)]
             }
             "limit" => {
                 let mut end = failed(FailureClass::Transient, "429");
                 if let End::Failed(failure) = &mut end {
                     failure.rate_limited = true;
                 }
-                vec![self.ended(task(), end)]
+                vec![self.ended(of(), end)]
             }
             "paid" => {
-                let mut event = self.ended(task(), self.passed(task()));
+                let mut event = self.ended(of(), self.passed(task()));
                 if let Event::AttemptEnded { outcome, .. } = &mut event {
                     outcome.cost = Cost::Known(more.parse().unwrap());
                 }
@@ -299,19 +331,19 @@ impl Game {
                     max_cost: name.parse().unwrap(),
                 },
             ],
-            "pass" => vec![self.ended(task(), self.passed(task()))],
-            "fail" => vec![self.ended(task(), failed(FailureClass::Logic, "a test fails"))],
+            "pass" => vec![self.ended(of(), self.passed(task()))],
+            "fail" => vec![self.ended(of(), failed(FailureClass::Logic, "a test fails"))],
             "flake" => {
                 let tries = self.state.task(task()).attempts.len();
                 let said = format!("connection reset, try {}", "x".repeat(tries));
-                vec![self.ended(task(), failed(FailureClass::Transient, &said))]
+                vec![self.ended(of(), failed(FailureClass::Transient, &said))]
             }
             "login" => {
                 let mut end = failed(FailureClass::Blocker, "not logged in");
                 if let End::Failed(failure) = &mut end {
                     failure.access_denied = true;
                 }
-                vec![self.ended(task(), end)]
+                vec![self.ended(of(), end)]
             }
             "unfit" => {
                 let said = format!("set-up failed{more}");
@@ -319,16 +351,25 @@ impl Game {
                 if let End::Failed(failure) = &mut end {
                     failure.kind = Some(FailureKind::Setup);
                 }
-                vec![self.ended(task(), end)]
+                vec![self.ended(of(), end)]
             }
             "begun" => vec![Event::AttemptStarted {
                 task: task(),
-                attempt: self.state.task(task()).last_attempt().unwrap().number,
+                attempt: self
+                    .state
+                    .task(task())
+                    .last_attempt_of(variant)
+                    .unwrap()
+                    .number,
                 base: self.state.base,
             }],
-            "same" => vec![self.ended(task(), failed(FailureClass::Transient, "the same again"))],
-            "cut" => vec![self.ended(task(), End::Interrupted {})],
-            "due" => vec![Event::RetryDue { task: task() }],
+            "same" => vec![self.ended(of(), failed(FailureClass::Transient, "the same again"))],
+            "cut" => vec![self.ended(of(), End::Interrupted {})],
+            "due" => vec![Event::RetryDue {
+                task: task(),
+                variant,
+            }],
+            "chosen" => vec![self.chosen(of())],
             "stop" => vec![Event::StopRequested {}],
             "full" => vec![Event::ShortageBegan {
                 shortage: Shortage {
@@ -380,8 +421,10 @@ impl Game {
         }
     }
 
-    fn ended(&self, task: TaskNumber, end: End) -> Event {
-        let attempt = self.state.task(task).last_attempt().unwrap().number;
+    fn ended(&self, of: TaskVariant, end: End) -> Event {
+        let TaskVariant { task, variant } = of;
+        let last = self.state.task(task).last_attempt_of(variant);
+        let attempt = last.unwrap().number;
         let outcome = Box::new(Outcome {
             end,
             report: WorkerReport::default(),
@@ -449,8 +492,31 @@ impl Game {
         integration
     }
 
+    fn chosen(&self, of: TaskVariant) -> Event {
+        let variant = of.variant.unwrap();
+        let attempt = self.state.task(of.task).passed_attempt_of(variant).unwrap();
+        Event::VariantChosen {
+            task: of.task,
+            choice: VariantChoice {
+                variant,
+                attempt: attempt.number,
+                by: ChosenBy::Rule,
+                reason: String::new(),
+                compared: Vec::new(),
+            },
+        }
+    }
+
     fn name(&self, task: TaskNumber) -> &str {
         &self.names[task.index()]
+    }
+
+    /// Returns the name of a task, or `a.2` for a variant.
+    fn variant_name(&self, task: TaskNumber, variant: Option<VariantNumber>) -> String {
+        match variant {
+            Some(variant) => format!("{}.{variant}", self.name(task)),
+            None => self.name(task).to_owned(),
+        }
     }
 }
 
@@ -636,7 +702,7 @@ fn a_retry_waits_at_least_as_long_as_the_server_asked_for() {
             budget: 20,
             ..Limits::default()
         };
-        let due = super::retry::retry_due(&state, TaskNumber(1), &limits).unwrap();
+        let due = super::retry::retry_due(&state, TaskNumber(1).into(), &limits).unwrap();
         due.to_string()
     };
     let said = [
@@ -702,7 +768,7 @@ fn what_a_task_says_about_retries_goes_for_rate_limits_too() {
             rate_limit_retries: 4,
             ..Limits::default()
         };
-        super::retry::retry_due(&state, TaskNumber(1), &limits).is_some()
+        super::retry::retry_due(&state, TaskNumber(1).into(), &limits).is_some()
     };
     assert_eq!([None, Some(1), Some(2)].map(tries), [true, false, true]);
 }
@@ -921,6 +987,118 @@ fn a_set_up_that_fails_alike_for_several_tasks_is_not_tried_for_the_others() {
     unfit b      | no set-up for a b
     begun c      | start e
     pass c       |
+    "
+    );
+}
+
+#[test]
+fn the_variants_of_a_task_run_side_by_side_and_one_is_chosen_once_all_have_ended() {
+    insta::assert_snapshot!(
+        play("a*3 · b <- a", "open · fail a.1 · pass a.3 · pass a.2 · chosen a.3 · pass b · assembled"),
+        @r"
+    open         | start a.1 | start a.2 | start a.3
+    fail a.1     |
+    pass a.3     |
+    pass a.2     | choose for a
+    chosen a.3   | accept for a | start b
+    pass b       | assemble
+    assembled    | end 0
+    "
+    );
+}
+
+#[test]
+fn a_variant_has_retries_of_its_own_and_the_task_fails_only_with_all_of_them() {
+    insta::assert_snapshot!(
+        play("a*2", "open · flake a.1 · fail a.2 · due a.1 · flake a.1 · due a.1 · flake a.1"),
+        @r"
+    open         | start a.1 | start a.2
+    flake a.1    | retry a.1 in 4s | wake for a.1
+    fail a.2     | wake for a.1
+    due a.1      | start a.1
+    flake a.1    | retry a.1 in 8s | wake for a.1
+    due a.1      | start a.1
+    flake a.1    | end 3
+    "
+    );
+}
+
+#[test]
+fn variants_take_the_slots_of_the_run_one_each() {
+    insta::assert_snapshot!(
+        play_with("a*3 · b", "open · pass a.2 · pass a.1 · pass a.3 · pass b", |limits| Limits {
+            max_parallel: 2,
+            ..limits
+        }),
+        @r"
+    open         | start a.1 | start a.2
+    pass a.2     | start a.3
+    pass a.1     | start b
+    pass a.3     | choose for a
+    pass b       | choose for a
+    "
+    );
+}
+
+#[test]
+fn variants_that_can_no_longer_start_are_not_waited_for() {
+    let one = |mut limits: Limits| {
+        limits.pool.assigned = vec!["claude".to_owned()];
+        Limits {
+            max_parallel: 1,
+            max_cost: Some(1.0),
+            ..limits
+        }
+    };
+    insta::assert_snapshot!(
+        play_with("a*3", "open · paid a.1 1.5 · chosen a.1 · assembled", one),
+        @r"
+    open         | start a.1 by claude
+    paid a.1 1.5 | 1.5 of 1 spent | choose for a
+    chosen a.1   | accept for a | assemble
+    assembled    | end 0
+    "
+    );
+}
+
+#[test]
+fn a_cancel_or_a_retry_is_about_all_variants() {
+    insta::assert_snapshot!(
+        play("a*2", "open · pass a.1 · cancel a · cut a.2 · retry a · pass a.1 · pass a.2 · chosen a.1"),
+        @r"
+    open         | start a.1 | start a.2
+    pass a.1     |
+    cancel a     |
+    cut a.2      | end 3
+    retry a      | start a.1 | start a.2
+    pass a.1     |
+    pass a.2     | choose for a
+    chosen a.1   | accept for a | assemble
+    "
+    );
+}
+
+#[test]
+fn a_task_that_is_done_again_for_a_conflict_has_one_attempt_by_the_winner() {
+    let pool = |limits: Limits| {
+        let mut limits = limits;
+        limits.pool.workers = [("shell".to_owned(), Default::default())].into();
+        limits
+    };
+    insta::assert_snapshot!(
+        play_with(
+            "b · a*2",
+            "open · pass b · pass a.1 · pass a.2 · chosen a.2 · clash a · fail a",
+            pool
+        ),
+        @r"
+    open         | start b | start a.1 | start a.2
+    pass b       |
+    pass a.1     |
+    pass a.2     | choose for a
+    chosen a.2   | accept for a | assemble
+    clash a      | again a | start a
+    fail a       | restore a | end 4
     "
     );
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::model::ids::TaskNumber;
+use crate::model::ids::TaskVariant;
 use crate::model::run::RunState;
 
 /// The workers of a run, with the facts that decisions need.
@@ -40,15 +40,22 @@ pub enum WorkerChoice<'a> {
 }
 
 impl WorkerPool {
-    /// Returns the worker of a task: the user's choice, or the plan's.
-    pub(super) fn assigned_worker<'a>(&'a self, state: &'a RunState, task: TaskNumber) -> &'a str {
-        let chosen = state.task(task).worker_override.as_deref();
-        chosen.unwrap_or_else(|| self.assigned[task.index()].as_str())
+    /// Returns the worker of a task or variant: the user's choice, or the plan's. A task that is
+    /// re-dispatched has the worker of its chosen variant.
+    pub(super) fn assigned_worker<'a>(&'a self, state: &'a RunState, of: TaskVariant) -> &'a str {
+        let now = state.task(of.task);
+        let chosen = now.variant_choice().map(|choice| choice.variant);
+        let variants = state.plan.task(of.task).fields.variants.as_ref();
+        let own = || variants?.worker(of.variant.or(chosen)?);
+        let by_user = now.worker_override.as_deref();
+        by_user
+            .or_else(own)
+            .unwrap_or_else(|| self.assigned[of.task.index()].as_str())
     }
 
     /// Returns the first unparked worker among the task's own and its fallbacks.
-    pub fn choose<'a>(&'a self, state: &'a RunState, task: TaskNumber) -> WorkerChoice<'a> {
-        let first = self.assigned_worker(state, task);
+    pub fn choose<'a>(&'a self, state: &'a RunState, of: TaskVariant) -> WorkerChoice<'a> {
+        let first = self.assigned_worker(state, of);
         let others = self.workers.get(first).map(|profile| &profile.fallback);
         let others = others.into_iter().flatten().map(String::as_str);
         let mut soonest: Option<(&str, Timestamp)> = None;

@@ -21,6 +21,8 @@ pub struct OwnVars<'a> {
     pub run: &'a str,
     /// `DISPATCH_ATTEMPT`: the number of the attempt.
     pub attempt: u32,
+    /// `DISPATCH_VARIANT`: the variant of the task, if it has any.
+    pub variant: Option<u8>,
     /// `DISPATCH_BASE`: the commit it works on.
     pub base: &'a str,
     /// `DISPATCH_RESULT_FILE`: the file for its report.
@@ -290,6 +292,8 @@ fn git_settings() -> impl Iterator<Item = (String, String)> {
 fn own_variables(task: &Task, own: &OwnVars<'_>) -> impl Iterator<Item = (String, String)> {
     let told = own.conflicts_file.iter();
     let told = told.map(|file| ("DISPATCH_CONFLICTS_FILE", (*file).to_owned()));
+    let variant = own.variant.iter();
+    let variant = variant.map(|number| ("DISPATCH_VARIANT", number.to_string()));
     [
         ("DISPATCH_RUN", own.run.to_owned()),
         ("DISPATCH_TASK", task.number.0.to_string()),
@@ -302,6 +306,7 @@ fn own_variables(task: &Task, own: &OwnVars<'_>) -> impl Iterator<Item = (String
         ("DISPATCH_DEPTH", own.depth.to_string()),
     ]
     .into_iter()
+    .chain(variant)
     .chain(told)
     .map(|(name, value)| (name.to_owned(), value))
 }
@@ -334,6 +339,7 @@ mod tests {
     const OWN: OwnVars<'static> = OwnVars {
         run: "shop-7k3q",
         attempt: 2,
+        variant: None,
         base: "1a2b3c4",
         result_file: "/a/result.json",
         prompt_file: "/a/prompt.md",

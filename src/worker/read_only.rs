@@ -14,6 +14,8 @@ struct ReadOnly {
     options: &'static [&'static str],
     /// Further arguments, before the last ones of the command.
     arguments: &'static [&'static str],
+    /// Arguments that allow what the mode would ask for.
+    removed: &'static [&'static str],
 }
 
 /// The programs with a read-only mode. Claude's mode `plan` would make it write its plan into a file
@@ -24,30 +26,35 @@ const PROGRAMS: &[ReadOnly] = &[
         mode: Some("default"),
         options: &["--permission-mode"],
         arguments: &["--disallowedTools=Edit,MultiEdit,Write,NotebookEdit"],
+        removed: &["--dangerously-skip-permissions"],
     },
     ReadOnly {
         program: "codex",
         mode: Some("read-only"),
         options: &["-s", "--sandbox"],
         arguments: &[],
+        removed: &[],
     },
     ReadOnly {
         program: "gemini",
         mode: Some("plan"),
         options: &["--approval-mode"],
         arguments: &[],
+        removed: &[],
     },
     ReadOnly {
         program: "opencode",
         mode: None,
         options: &[],
         arguments: &["--agent", "plan"],
+        removed: &["--auto"],
     },
     ReadOnly {
         program: "aider",
         mode: None,
         options: &[],
         arguments: &["--chat-mode", "ask"],
+        removed: &[],
     },
 ];
 
@@ -59,6 +66,8 @@ pub fn read_only(worker: &Worker) -> Worker {
         return worker.clone();
     };
     let mut limited = worker.clone();
+    let is_removed = |argument: &String| known.removed.contains(&argument.as_str());
+    limited.command.retain(|argument| !is_removed(argument));
     if let Some(mode) = known.mode {
         limited.permission_mode = Some(mode.to_owned());
         set_mode(&mut limited.command, known.options, mode);
@@ -117,7 +126,7 @@ mod tests {
             "codex exec --sandbox=workspace-write -",
             "codex exec -s workspace-write -",
             "gemini -p {prompt} --approval-mode yolo",
-            "opencode run --format json {prompt}",
+            "opencode run --format json --auto {prompt}",
             "aider --message-file {prompt_file}",
             "./planner -s x",
         ]

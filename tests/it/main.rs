@@ -72,6 +72,7 @@ mod suggest;
 mod together;
 mod trace;
 mod unland;
+mod variants;
 mod verdict_cache;
 mod worker_limits;
 mod workers;

@@ -192,6 +192,20 @@ fn the_changes_of_a_planner_are_thrown_away() {
 }
 
 #[test]
+fn a_change_outside_the_planners_worktree_is_reported() {
+    let scene = scene(&["meddles"]);
+    let ended = plan_new(&scene, &[]).expect(0);
+    let said = "warning: while planner planned, this changed: the branch mine\n";
+    assert!(ended.err.contains(said), "{}", ended.err);
+    scene.git(&["branch", "--delete", "--force", "mine"]);
+    let mut scene = scene;
+    scene.set_env("DISPATCH_RUN_OUTSIDE_WRITES", "fail");
+    let ended = plan_new(&scene, &["--force"]).expect(1);
+    let said = "error: while planner planned, this changed: the branch mine\n";
+    assert!(ended.err.contains(said), "{}", ended.err);
+}
+
+#[test]
 fn a_goal_without_parts_is_answered_so() {
     let cases = [
         ("sequential", "it is one rename in one file."),
@@ -236,6 +250,16 @@ fn the_strategy_is_filled_in_by_the_table() {
     let scene = scene(&["five"]);
     plan_new(&scene, &[]).expect(0);
     assert_eq!(scene.read("plan.md").matches("strategy: task").count(), 5);
+}
+
+#[test]
+fn tasks_get_the_planners_worker_where_the_configured_one_has_no_command() {
+    let scene = Scene::new();
+    scene.configure(&format!(
+        "[workers.planner]\ncommand = [{PROGRAM:?}, \"two\"]\n"
+    ));
+    plan_new(&scene, &["--worker", "planner"]).expect(0);
+    assert_eq!(scene.read("plan.md").matches("worker: planner").count(), 2);
 }
 
 #[test]

@@ -5,8 +5,8 @@
 //! `DISPATCH_AGENT_LAUNCHER` holds the beginning of a command line that runs the rest of it where
 //! those programs reach nothing but the imitation: it makes the model write what a prompt says
 //! (`WRITE path text`) or run a command (`BASH command`), and fails the first `MOCK_ERR_TIMES` calls
-//! with the status `MOCK_ERR`. `PORT` is its port below the launcher. A used-up limit is imitated here (`fixtures/agents/limits.py`, which needs
-//! `python3`).
+//! with the status `MOCK_ERR`. `PORT` is its port below the launcher. A used-up limit and a planner's
+//! model are imitated here (`fixtures/agents/limits.py` and `answers.py`, which need `python3`).
 
 use crate::harness::{Ended, Scene};
 
@@ -217,8 +217,8 @@ const OTHERS: &str = "\
 export COPILOT_OFFLINE=true COPILOT_MODEL=mock-model COPILOT_PROVIDER_API_KEY=dummy
 export COPILOT_PROVIDER_BASE_URL=http://127.0.0.1:$PORT/v1
 export OPENCODE_DISABLE_MODELS_FETCH=1 OPENCODE_DISABLE_AUTOUPDATE=1
-mkdir -p \"$HOME/.config/opencode\"
-cat > \"$HOME/.config/opencode/opencode.json\" <<JSON
+export OPENCODE_CONFIG=\"$HOME/opencode.json\"
+cat > \"$OPENCODE_CONFIG\" <<JSON
 {\"model\":\"mock/mock-model\",\"permission\":{\"edit\":\"ask\",\"bash\":\"ask\"},\"provider\":{\"mock\":{
 \"npm\":\"@ai-sdk/openai-compatible\",\"options\":{\"baseURL\":\"http://127.0.0.1:$PORT/v1\",
 \"apiKey\":\"dummy\"},\"models\":{\"mock-model\":{\"name\":\"m\"}}}}}
@@ -236,7 +236,7 @@ fn copilot_and_agents_that_speak_acp_do_their_tasks() {
     let copilot = copilot.map(|name| format!("\"{name}\"")).join(", ");
     scene.configure(&format!(
         "[workers.opencode-acp]\ncommand = [\"opencode\", \"acp\"]\ndialect = \"acp\"\n\
-         env = [\"OPENCODE_DISABLE_MODELS_FETCH\", \"OPENCODE_DISABLE_AUTOUPDATE\"]\n\
+         env = [\"OPENCODE_CONFIG\", \"OPENCODE_DISABLE_MODELS_FETCH\"]\n\
          [workers.copilot-acp]\ncommand = [\"copilot\", \"--acp\"]\ndialect = \"acp\"\n\
          permission_mode = \"all\"\nenv = [{copilot}]\n\
          [workers.copilot-refused]\ncommand = [\"copilot\", \"--acp\"]\ndialect = \"acp\"\n\
@@ -299,5 +299,61 @@ fn claude_and_codex_continue_their_sessions() {
                 .to_owned()
         };
         assert_eq!(session(0), session(1));
+    }
+}
+
+#[test]
+fn each_makes_a_plan_without_tools_that_write() {
+    let Some(mut scene) = scene() else { return };
+    let place = "http://127.0.0.1:8798";
+    let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/plans/ok/sample.md");
+    let sample = std::fs::read_to_string(sample).unwrap();
+    let answer = scene.root.join("answer.txt");
+    std::fs::write(
+        &answer,
+        format!("Here it is.\n\n````markdown\n{sample}````\n"),
+    )
+    .unwrap();
+    let opencode = scene.root.join("opencode.json");
+    let provider = format!(
+        "{{\"provider\": {{\"mock\": {{\"npm\": \"@ai-sdk/openai-compatible\", \"options\": \
+         {{\"baseURL\": \"{place}/v1\", \"apiKey\": \"none\"}}, \"models\": {{\"m\": {{}}}}}}}}}}"
+    );
+    std::fs::write(&opencode, provider).unwrap();
+    scene.set_env("OPENCODE_CONFIG", opencode.to_str().unwrap());
+    let codex = "[\"codex\", \"exec\", \"--json\", \"-s\", \"{permission_mode}\", \"-c\"";
+    scene.configure(&format!(
+        "{SETTINGS}command = {codex}, 'model_providers.mock.base_url=\"{place}/v1\"', \"-\"]\n\
+         [workers.opencode]\nmodel = \"mock/m\"\n[run]\nworker = \"codex\"\n"
+    ));
+    let answers = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/agents/answers.py");
+    let (text, log) = (answer.display(), scene.root.join("tools"));
+    let before = format!(
+        "python3 {answers} 8798 {text} {log} > ../answers.out & trap \"kill $!\" EXIT\n\
+         until grep -q ready ../answers.out; do :; done; rm ../answers.out\n\
+         export ANTHROPIC_BASE_URL={place}",
+        log = log.display()
+    );
+    let fingerprint = scene.fingerprint();
+    for worker in ["claude", "codex", "opencode"] {
+        let _ = std::fs::remove_file(&log);
+        let output = format!("../{worker}.md");
+        let args = [
+            "plan", "new", "Build it", "--yes", "--worker", worker, "-o", &output,
+        ];
+        let ended = launched_after(&scene, &before, &args).expect(0);
+        assert!(
+            ended.err.contains(&format!("{worker}: 1 call, ")),
+            "{}",
+            ended.err
+        );
+        let saved = std::fs::read_to_string(scene.root.join(format!("{worker}.md"))).unwrap();
+        assert_eq!(saved, sample, "{worker}");
+        let tools = std::fs::read_to_string(&log).unwrap();
+        let writes = tools
+            .split_whitespace()
+            .any(|tool| ["Edit", "Write"].contains(&tool));
+        assert!(!writes, "{worker}: {tools}");
+        fingerprint.assert_same(&scene.fingerprint());
     }
 }

@@ -151,7 +151,7 @@ fn say_left(ui: &Ui, state: &RunState) {
     let open = state.tasks.iter().filter(|task| {
         matches!(
             task.phase,
-            TaskPhase::Running | TaskPhase::Queued | TaskPhase::RetryAt(_)
+            TaskPhase::Running | TaskPhase::Queued | TaskPhase::RetryAt(_) | TaskPhase::Choosing
         )
     });
     let run = &state.run;

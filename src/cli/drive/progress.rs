@@ -212,7 +212,7 @@ fn said(event: &Event) -> Option<String> {
             shortage.hint()
         )),
         Event::ShortageEnded {} => Some("disk space is available again".to_owned()),
-        Event::RetryBudgetSpent { task, budget } => Some(format!(
+        Event::RetryBudgetSpent { task, budget, .. } => Some(format!(
             "{task} is not retried: the {budget} retries of the run are used up"
         )),
         Event::WorkerAccessDenied {

@@ -15,7 +15,7 @@ use crate::cli::repo_context::{RepoContext, find_task};
 use crate::config::variable::Overrides;
 use crate::config::{self, Settings, unknown_variables};
 use crate::engine::start::remarks::remarks;
-use crate::engine::start::{self, Prepared, create, worker_name};
+use crate::engine::start::{self, Prepared, create, worker_names};
 use crate::model::ids::TaskNumber;
 use crate::model::plan::{Plan, Task};
 use crate::model::task_list::comma_list;
@@ -204,7 +204,7 @@ fn facts(plan: &Plan, settings: &Settings, prepared: &Prepared) -> String {
 pub(crate) fn counts(tasks: &[&Task], settings: &Settings) -> String {
     let workers: BTreeSet<&str> = tasks
         .iter()
-        .map(|task| worker_name(task, settings))
+        .flat_map(|task| worker_names(task, settings))
         .collect();
     let workers: Vec<&str> = workers.into_iter().collect();
     format!(
@@ -215,11 +215,13 @@ pub(crate) fn counts(tasks: &[&Task], settings: &Settings) -> String {
     )
 }
 
-/// Counts the tasks that can start at the beginning.
+/// Counts the attempts that can start at the beginning.
 fn at_once(tasks: &[&Task], settings: &Settings) -> usize {
     let mut free: BTreeMap<&str, usize> = BTreeMap::new();
     for task in tasks.iter().filter(|task| task.depends_on.is_empty()) {
-        *free.entry(worker_name(task, settings)).or_default() += 1;
+        for worker in worker_names(task, settings) {
+            *free.entry(worker).or_default() += 1;
+        }
     }
     let of_worker = |(name, count): (&str, usize)| {
         let worker = settings.workers.get(name);

@@ -86,7 +86,7 @@ fn commit_candidate(
             by: By::User,
         })?;
     }
-    let branch = context.branch(spec.task);
+    let branch = context.attempt_branch(spec.of());
     let name = branch_ref(&branch);
     let old = store.reference(&name)?.unwrap_or(Oid::ZERO);
     if !old.is_zero() && !store.is_ancestor(old, candidate)? {

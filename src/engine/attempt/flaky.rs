@@ -6,15 +6,29 @@ use crate::git::Store;
 use crate::merge::oid::Oid;
 use crate::model::attempt::Attempt;
 use crate::model::failure::FailureClass;
-use crate::model::ids::AttemptNumber;
+use crate::model::ids::{AttemptNumber, VariantNumber};
 use crate::model::integration::CheckOutcome;
 use crate::model::outcome::{End, Outcome};
 use crate::model::task_state::TaskState;
 
+/// Returns the attempt at the same task or variant before this one.
+pub fn before(
+    task: &TaskState,
+    variant: Option<VariantNumber>,
+    attempt: AttemptNumber,
+) -> Option<AttemptNumber> {
+    let mut earlier = task.attempts_of(variant).rev().map(|known| known.number);
+    earlier.find(|number| *number < attempt)
+}
+
 /// Returns the last attempt before this one that failed because of its files, with the commit that
 /// holds them. A limit, a network or a missing login tells nothing about files.
-pub fn failed_before(task: &TaskState, attempt: AttemptNumber) -> Option<(AttemptNumber, Oid)> {
-    let before = task.attempts.iter().rev();
+pub fn failed_before(
+    task: &TaskState,
+    variant: Option<VariantNumber>,
+    attempt: AttemptNumber,
+) -> Option<(AttemptNumber, Oid)> {
+    let before = task.attempts_of(variant).rev();
     let mut failed = before.filter(|earlier| earlier.number < attempt && is_about_files(earlier));
     let failed = failed.next()?;
     let kept = failed.outcome.as_ref()?.kept;

@@ -85,7 +85,8 @@ async fn outcome(execution: &Execution, result: Result<Reached, EngineError>) ->
         Ok(Reached::Finished(finished)) => match judge_until_written(execution, &finished).await {
             Err(error) if is_full(&error) && execution.context.is_stopping() => {
                 // The next process that resumes the run judges the attempt.
-                execution.post(Message::LeftOpen(execution.spec.task));
+                let spec = &execution.spec;
+                execution.post(Message::LeftOpen((spec.task, spec.attempt)));
                 return None;
             }
             Err(error) => failed(execution, &error),

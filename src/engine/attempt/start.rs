@@ -77,7 +77,7 @@ async fn reopen(execution: &Execution) -> Result<Worktree, EngineError> {
     let reopened = execution.blocking(|execution| {
         let (context, spec) = (&execution.context, &execution.spec);
         let reused = spec.reuse.as_ref();
-        let reopened = reused.map(|reused| reuse::reopen(context, spec.task, reused));
+        let reopened = reused.map(|reused| reuse::reopen(context, spec.of(), reused));
         reopened.transpose()
     });
     let gone = || EngineError::Broken("an attempt without a worktree to reuse".to_owned());
@@ -96,7 +96,7 @@ async fn find_base(execution: &Execution) -> Result<StartingPoint, EngineError> 
 }
 
 fn post_conflict(execution: &Execution, conflict: StartingPoint) {
-    let task = execution.spec.task;
+    let (task, attempt) = (execution.spec.task, execution.spec.attempt);
     if let StartingPoint::Conflict {
         class,
         between,
@@ -108,6 +108,7 @@ fn post_conflict(execution: &Execution, conflict: StartingPoint) {
             class,
             between,
             paths,
+            attempt: Some(attempt),
         }));
     }
 }
@@ -116,7 +117,7 @@ async fn fill_worktree(execution: &Execution, base: Oid) -> Result<Worktree, Eng
     // The semaphore is never closed, so this cannot fail.
     let _permit = execution.context.fills.acquire().await.ok();
     let (context, spec) = (Arc::clone(&execution.context), Arc::clone(&execution.spec));
-    blocking(move || prepare::prepare(&context, spec.task, spec.attempt, base)).await
+    blocking(move || prepare::prepare(&context, &spec, base)).await
 }
 
 /// Reports a worktree that is not ready, and leaves it as it is for the user to inspect.

@@ -17,6 +17,7 @@ use crate::exec::{JobStatus, Running};
 use crate::git::worktree::Worktree;
 use crate::merge::oid::Oid;
 use crate::model::event::Event;
+use crate::model::task_state::variant_note;
 use crate::worker::result::load_result;
 
 /// The interval at which the progress of a running worker is read.
@@ -77,7 +78,7 @@ async fn wait(
                 // The worker's own progress notes are more useful than its current step.
                 let step = step.filter(|_| notes.last.is_none());
                 if let Some(note) = notes.next().or(step) {
-                    let task = spec.task;
+                    let (task, note) = (spec.task, variant_note(spec.variant, note));
                     execution.post(Message::Fact(Event::ProgressReported { task, note }));
                 }
             }

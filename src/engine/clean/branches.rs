@@ -5,7 +5,7 @@ use crate::engine::kernel::context::Context;
 use crate::git::refs::branch_ref;
 use crate::git::{Store, StoreError};
 use crate::merge::oid::Oid;
-use crate::model::ids::TaskNumber;
+use crate::model::ids::{TaskNumber, TaskVariant};
 use crate::model::run::RunState;
 
 /// A branch of the run.
@@ -26,8 +26,12 @@ pub(super) fn branches(
     let target = target.map(|target| store.reference(&branch_ref(target)));
     let target = target.transpose()?.flatten();
     let mut found = Vec::new();
-    for task in state.plan.tasks() {
-        let name = context.branch(task.number);
+    let names = state.plan.tasks().iter().flat_map(|task| {
+        let variants = variant_branches(context, state, task.number);
+        let names = std::iter::once(context.branch(task.number)).chain(variants);
+        names.map(move |name| (task, name))
+    });
+    for (task, name) in names {
         let Some(tip) = store.reference(&branch_ref(&name))? else {
             continue;
         };
@@ -53,6 +57,19 @@ pub(super) fn branches(
         });
     }
     Ok(found)
+}
+
+/// Returns the branches of variants; they exist until one is chosen.
+fn variant_branches(context: &Context, state: &RunState, task: TaskNumber) -> Vec<String> {
+    let set = state.task(task).variants.as_ref();
+    let numbers = 1..=set.map_or(0, |set| set.count);
+    numbers
+        .map(|number| TaskVariant {
+            task,
+            variant: Some(number),
+        })
+        .map(|of| context.attempt_branch(of))
+        .collect()
 }
 
 /// Returns the candidate with which a task landed. The task's branch may be below it: a conflict that

@@ -18,7 +18,7 @@ use crate::failure::patterns::Patterns;
 use crate::git::Repo;
 use crate::git::shared_state::{Reading, SharedStateReader};
 use crate::merge::oid::Oid;
-use crate::model::ids::{AttemptNumber, RunId, TaskNumber};
+use crate::model::ids::{AttemptNumber, RunId, TaskNumber, TaskVariant};
 use crate::model::plan::{INTEGRATION, Plan};
 use crate::model::run::RunState;
 
@@ -140,6 +140,11 @@ impl Context {
     /// Returns the task's branch, without `refs/heads/`.
     pub fn branch(&self, task: TaskNumber) -> String {
         self.layout.branch(task)
+    }
+
+    /// Returns the branch of the attempts at a task or variant, without `refs/heads/`.
+    pub fn attempt_branch(&self, of: TaskVariant) -> String {
+        self.layout.attempt_branch(of)
     }
 
     /// Returns the integration branch, without `refs/heads/`.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::config::Settings;
 use crate::config::settings::WorktreeSettings;
 use crate::git::Repo;
-use crate::model::ids::{AttemptNumber, RunId, TaskNumber};
+use crate::model::ids::{AttemptNumber, RunId, TaskNumber, TaskVariant};
 use crate::model::plan::{INTEGRATION, Plan};
 
 /// Names everything that belongs to a run. It reads nothing.
@@ -38,6 +38,15 @@ impl Layout {
     /// Returns the task's branch, without `refs/heads/`.
     pub fn branch(&self, task: TaskNumber) -> String {
         format!("{}/{}/{}", self.branch_prefix, self.run, self.slug(task))
+    }
+
+    /// Returns the branch of the attempts at a task or variant, without `refs/heads/`. The slug of no
+    /// task has a dot.
+    pub fn attempt_branch(&self, of: TaskVariant) -> String {
+        match of.variant {
+            Some(variant) => format!("{}.v{variant}", self.branch(of.task)),
+            None => self.branch(of.task),
+        }
     }
 
     /// Returns the reference that keeps the work of an attempt.

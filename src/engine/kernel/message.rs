@@ -6,9 +6,10 @@ use crate::engine::kernel::disk_space::DiskSpace;
 use crate::engine::kernel::signals::SignalRequest;
 use crate::git::worktree::Worktree;
 use crate::model::event::{Event, Recorded};
-use crate::model::ids::{AttemptNumber, TaskNumber};
+use crate::model::ids::{AttemptKey, AttemptNumber, TaskNumber, TaskVariant};
 use crate::model::outcome::Outcome;
 use crate::model::shortage::Shortage;
+use crate::model::variant_choice::VariantChoice;
 
 /// A report to the loop: of an attempt, of an effect it asked for, or from outside.
 #[derive(Debug)]
@@ -26,7 +27,11 @@ pub enum Message {
     },
     /// The run is stopping and the end of this attempt cannot be recorded: the next process that
     /// resumes the run judges it.
-    LeftOpen(TaskNumber),
+    LeftOpen(AttemptKey),
+    /// One of the variants of a task was chosen, or none.
+    VariantChosen(TaskNumber, Result<Option<VariantChoice>, EngineError>),
+    /// The branch of a task was moved to its chosen variant.
+    VariantAccepted(TaskNumber, Result<(), EngineError>),
     /// The assembly has ended.
     Assembled(Result<(), EngineError>),
     /// The candidates were compared.
@@ -52,11 +57,11 @@ pub enum Message {
     /// A worktree was removed to make space for another.
     WorktreeRemoved(Result<(), EngineError>),
     /// The answer to a request for a slot of `max_parallel_total`.
-    Slot(TaskNumber, SlotAnswer),
+    Slot(AttemptKey, SlotAnswer),
     /// The worktree that the next attempt at a task could continue in was checked.
     ReuseChecked {
-        /// The task.
-        task: TaskNumber,
+        /// The task, or its variant.
+        of: TaskVariant,
         /// The worktree is whole and starts from the right base.
         is_sound: bool,
     },

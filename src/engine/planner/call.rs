@@ -160,6 +160,7 @@ impl Call<'_> {
             depth: depth() + 1,
             run: "",
             attempt: self.number,
+            variant: None,
             base: &self.base.to_string(),
             result_file: "",
             prompt_file,

@@ -32,6 +32,14 @@ pub enum PlannerError {
         /// The classed failure.
         failure: Box<Failure>,
     },
+    /// Something that all worktrees share changed meanwhile, which is not allowed.
+    #[error("while {worker} planned, this changed: {names}")]
+    ChangedOutside {
+        /// The worker.
+        worker: String,
+        /// The changed items.
+        names: String,
+    },
     /// The user interrupted it.
     #[error("interrupted; no plan was made")]
     Interrupted,
@@ -75,6 +83,10 @@ impl PlannerError {
             PlannerError::Unusable {
                 kept: Some(file), ..
             } => Some(format!("the last answer is in {}", file.display())),
+            PlannerError::ChangedOutside { .. } => Some(
+                "no plan was saved; `outside_writes` under `[run]` in .dispatch.toml decides"
+                    .to_owned(),
+            ),
             PlannerError::Engine(_) | PlannerError::Interrupted | PlannerError::Unusable { .. } => {
                 None
             }

@@ -21,6 +21,7 @@ use crate::base::files;
 use crate::base::process::find_program;
 use crate::base::text::{clip, plural};
 use crate::config::Settings;
+use crate::config::reaction::Reaction;
 use crate::engine::EngineError;
 use crate::engine::kernel::cancel::CancelHandle;
 use crate::engine::planner::call::{Call, Reply};
@@ -31,6 +32,8 @@ use crate::engine::planner::request::{Request, Spent};
 use crate::engine::start::{refuse_depth, refuse_places};
 use crate::exec::Executor;
 use crate::git::Repo;
+use crate::git::shared_state::SharedStateReader;
+use crate::model::outside_changes::{OutsideChange, changes};
 use crate::model::plan::Plan;
 use crate::model::worker::Worker;
 use crate::plan::answer::{Answer, read_answer};
@@ -128,11 +131,32 @@ impl<'a> Planner<'a> {
         let input = self.prompts.input(request)?;
         self.prompts.render(&input)?;
         let folder = PlannerFolder::create(self.repo, self.settings, self.prompts.base)?;
+        let mut shared = SharedStateReader::new(self.repo, &self.settings.run.branch_prefix);
+        let before = shared.read().state;
         let answered = self.converse(&folder, request, input, say);
         let removed = folder.remove();
+        self.report_outside(&changes(&before, &shared.read().state), say)?;
         let answered = answered?;
         removed?;
         Ok(answered)
+    }
+
+    /// Reports what changed outside its worktree while the planner worked, as `[run] outside_writes`
+    /// says.
+    fn report_outside(
+        &self,
+        changed: &[OutsideChange],
+        say: &mut dyn FnMut(&str),
+    ) -> Result<(), PlannerError> {
+        let names: Vec<&str> = changed.iter().map(|change| change.name.as_str()).collect();
+        let (worker, names) = (self.worker.name.clone(), names.join(", "));
+        match self.settings.run.outside_writes {
+            _ if names.is_empty() => {}
+            Reaction::Ignore => {}
+            Reaction::Warn => say(&format!("while {worker} planned, this changed: {names}")),
+            Reaction::Fail => return Err(PlannerError::ChangedOutside { worker, names }),
+        }
+        Ok(())
     }
 
     fn converse(
@@ -235,7 +259,16 @@ impl<'a> Planner<'a> {
                 "the plan has {}, but a planner's plan can have at most {MOST_TASKS}",
                 plural(count, "task")
             )),
-            _ => Ok(Answered::Plan(whole)),
+            _ => Ok(Answered::Plan(self.with_worker(whole))),
+        }
+    }
+
+    /// Gives the planner's worker to tasks that name none, if the configured one has no command.
+    fn with_worker(&self, plan: Plan) -> Plan {
+        let default = self.settings.workers.get(&self.settings.run.worker);
+        match default.is_some_and(|worker| !worker.command.is_empty()) {
+            true => plan,
+            false => plan.with_worker(&self.worker.name),
         }
     }
 

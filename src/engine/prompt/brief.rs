@@ -7,7 +7,7 @@ use crate::merge::change::RepoPath;
 use crate::merge::oid::Oid;
 use crate::model::attempt::Attempt;
 use crate::model::failure::FailureKind;
-use crate::model::ids::TaskNumber;
+use crate::model::ids::{TaskNumber, TaskVariant, VariantNumber};
 use crate::model::integration::{CheckOutcome, LeftOutReason};
 use crate::model::outcome::{End, Outcome};
 use crate::model::plan::Task;
@@ -19,8 +19,9 @@ use crate::worker::prompt::{DependencyResult, EarlierWork, Neighbour};
 /// The most neighbours that a prompt names: those nearest in the plan.
 const MOST_NEIGHBOURS: usize = 20;
 
-/// Collects the facts of the prompt of a task's next attempt.
-pub fn brief(state: &RunState, number: TaskNumber) -> Brief {
+/// Collects the facts of the prompt of the next attempt at a task or variant.
+pub fn brief(state: &RunState, of: TaskVariant) -> Brief {
+    let number = of.task;
     let (now, task) = (state.task(number), state.plan.task(number));
     let results = task.depends_on.iter();
     Brief {
@@ -30,8 +31,8 @@ pub fn brief(state: &RunState, number: TaskNumber) -> Brief {
             .filter_map(|needed| result(state, *needed))
             .collect(),
         conflict: earlier_conflict(state, number),
-        previous_failure: previous_failure(now),
-        earlier_work: earlier_work(now),
+        previous_failure: previous_failure(now, of.variant),
+        earlier_work: earlier_work(now, of.variant),
         extra: extra(now),
     }
 }
@@ -94,8 +95,8 @@ fn is_later(state: &RunState, number: TaskNumber) -> bool {
     match state.task(number).phase {
         TaskPhase::Queued => !state.unmet_dependencies(number).is_empty(),
         TaskPhase::Failed | TaskPhase::DependenciesConflict { .. } => true,
-        TaskPhase::Running | TaskPhase::RetryAt(_) | TaskPhase::Done => false,
-        TaskPhase::Skipped { .. } | TaskPhase::Cancelled => false,
+        TaskPhase::Running | TaskPhase::RetryAt(_) | TaskPhase::Choosing => false,
+        TaskPhase::Done | TaskPhase::Skipped { .. } | TaskPhase::Cancelled => false,
     }
 }
 
@@ -167,7 +168,7 @@ fn base_of(task: &TaskState, candidate: Oid) -> Option<Oid> {
 }
 
 /// Returns the change of the attempt before this one, as a range of commits.
-fn earlier_work(task: &TaskState) -> EarlierWork {
+fn earlier_work(task: &TaskState, variant: Option<VariantNumber>) -> EarlierWork {
     let left = |attempt: &Attempt| {
         let outcome = attempt.outcome.as_ref()?;
         let commit = match &outcome.end {
@@ -176,18 +177,17 @@ fn earlier_work(task: &TaskState) -> EarlierWork {
         };
         Some(format!("{}..{}", attempt.base?, commit?))
     };
-    let last = task.attempts.last().and_then(left);
+    let last = task.last_attempt_of(variant).and_then(left);
     last.map_or(EarlierWork::None, EarlierWork::Kept)
 }
 
-fn previous_failure(task: &TaskState) -> Option<String> {
+fn previous_failure(task: &TaskState, variant: Option<VariantNumber>) -> Option<String> {
     // The worker cannot fix a failed set-up.
     let failed = |outcome: &&Outcome| {
         matches!(outcome.end, End::Failed(_)) && !outcome.is_kind(FailureKind::Setup)
     };
     let outcome = task
-        .attempts
-        .iter()
+        .attempts_of(variant)
         .rev()
         .filter_map(|a| a.outcome.as_ref())
         .find(failed)?;

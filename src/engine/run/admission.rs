@@ -9,7 +9,7 @@ use crate::engine::kernel::message::SlotAnswer;
 use crate::engine::run::disk_watch::{DiskWatch, Measure};
 use crate::engine::run::effect::Effect;
 use crate::model::event::Event;
-use crate::model::ids::{AttemptNumber, TaskNumber};
+use crate::model::ids::AttemptKey;
 use crate::model::shortage::Shortage;
 
 /// The interval at which a slot is requested.
@@ -25,7 +25,7 @@ pub(super) struct Admission {
     /// The last measurement, valid for the turn that asked for it.
     space: Option<(Instant, DiskSpace)>,
     quota: Quota,
-    slots: BTreeMap<TaskNumber, Slot>,
+    slots: BTreeMap<AttemptKey, Slot>,
     /// The time of the next request for slots, if all were in use.
     ask_again: Option<Instant>,
     wait_announced: bool,
@@ -79,27 +79,26 @@ impl Admission {
     pub(super) fn apply(&mut self, event: &Event) {
         match event {
             Event::AttemptStarting { .. } => self.quota = Quota::Unknown,
-            Event::AttemptEnded { task, .. } => {
+            Event::AttemptEnded { task, attempt, .. } => {
                 self.quota = match self.quota {
                     Quota::Measuring => Quota::Measuring,
                     _ => Quota::Unknown,
                 };
-                self.slots.remove(task);
+                self.slots.remove(&(*task, *attempt));
             }
-            Event::DependenciesConflict { task, .. } => {
-                self.slots.remove(task);
+            Event::DependenciesConflict {
+                task,
+                attempt: Some(attempt),
+                ..
+            } => {
+                self.slots.remove(&(*task, *attempt));
             }
             _ => {}
         }
     }
 
-    /// Decides about the next attempt at a task, in addition to those that are starting.
-    pub(super) fn admit(
-        &mut self,
-        (task, attempt): (TaskNumber, AttemptNumber),
-        starting: u64,
-        now: Instant,
-    ) -> Admitted {
+    /// Decides about an attempt, in addition to those that are starting.
+    pub(super) fn admit(&mut self, attempt: AttemptKey, starting: u64, now: Instant) -> Admitted {
         let Some(space) = self.space_at(now) else {
             return Admitted::NotYet(Some(Effect::MeasureDisk));
         };
@@ -113,7 +112,7 @@ impl Admission {
         if self.has_quota && starting > 0 {
             return Admitted::NotYet(None);
         }
-        self.slot(task, attempt)
+        self.slot(attempt)
     }
 
     fn measure_quota(&mut self, starting: u64) -> Option<Effect> {
@@ -124,32 +123,28 @@ impl Admission {
         })
     }
 
-    fn slot(&mut self, task: TaskNumber, attempt: AttemptNumber) -> Admitted {
-        if self.max_parallel_total.is_none() || self.slots.get(&task) == Some(&Slot::Taken) {
+    fn slot(&mut self, attempt: AttemptKey) -> Admitted {
+        if self.max_parallel_total.is_none() || self.slots.get(&attempt) == Some(&Slot::Taken) {
             return Admitted::Yes;
         }
-        if self.ask_again.is_some() || self.slots.contains_key(&task) {
+        if self.ask_again.is_some() || self.slots.contains_key(&attempt) {
             return Admitted::NotYet(None);
         }
-        self.slots.insert(task, Slot::Asked);
-        Admitted::NotYet(Some(Effect::TakeSlot(task, attempt)))
+        self.slots.insert(attempt, Slot::Asked);
+        Admitted::NotYet(Some(Effect::TakeSlot(attempt)))
     }
 
     /// Takes the slot of an attempt that is alive already.
-    pub(super) fn retake_slot(
-        &mut self,
-        task: TaskNumber,
-        attempt: AttemptNumber,
-    ) -> Option<Effect> {
+    pub(super) fn retake_slot(&mut self, attempt: AttemptKey) -> Option<Effect> {
         self.max_parallel_total?;
-        self.slots.insert(task, Slot::Taken);
-        Some(Effect::RetakeSlot(task, attempt))
+        self.slots.insert(attempt, Slot::Taken);
+        Some(Effect::RetakeSlot(attempt))
     }
 
     /// Handles the answer to a request for a slot; returns a warning.
     pub(super) fn slot_answered(
         &mut self,
-        task: TaskNumber,
+        attempt: AttemptKey,
         answer: SlotAnswer,
         now: Instant,
     ) -> Option<String> {
@@ -166,8 +161,8 @@ impl Admission {
             ),
         };
         match slot {
-            Some(slot) => self.slots.insert(task, slot),
-            None => self.slots.remove(&task),
+            Some(slot) => self.slots.insert(attempt, slot),
+            None => self.slots.remove(&attempt),
         };
         warning
     }
@@ -182,14 +177,14 @@ impl Admission {
         })
     }
 
-    /// Releases the slots of tasks that were not started.
-    pub(super) fn release_unused(&mut self, is_live: impl Fn(TaskNumber) -> bool) -> Vec<Effect> {
-        let unused = |(task, slot): (&TaskNumber, &Slot)| {
-            (*slot == Slot::Taken && !is_live(*task)).then_some(*task)
+    /// Releases the slots of attempts that were not started.
+    pub(super) fn release_unused(&mut self, is_live: impl Fn(AttemptKey) -> bool) -> Vec<Effect> {
+        let unused = |(attempt, slot): (&AttemptKey, &Slot)| {
+            (*slot == Slot::Taken && !is_live(*attempt)).then_some(*attempt)
         };
-        let unused: Vec<TaskNumber> = self.slots.iter().filter_map(unused).collect();
-        unused.iter().for_each(|task| {
-            self.slots.remove(task);
+        let unused: Vec<AttemptKey> = self.slots.iter().filter_map(unused).collect();
+        unused.iter().for_each(|attempt| {
+            self.slots.remove(attempt);
         });
         unused.into_iter().map(Effect::Release).collect()
     }

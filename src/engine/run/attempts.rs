@@ -7,23 +7,22 @@ use crate::engine::spec::ReusedWorktree;
 use crate::exec::StopSignal;
 use crate::merge::oid::Oid;
 use crate::model::event::Event;
-use crate::model::ids::TaskNumber;
+use crate::model::ids::{AttemptKey, AttemptNumber, TaskNumber, TaskVariant};
 use crate::model::run::RunState;
-use crate::model::task_state::TaskPhase;
 
 /// The live attempts of this process, updated from events.
 #[derive(Debug, Default)]
 pub(super) struct Attempts {
-    /// The tasks with a live attempt, and its progress.
-    live: BTreeMap<TaskNumber, Progress>,
+    /// The live attempts, with their progress.
+    live: BTreeMap<AttemptKey, Progress>,
     /// The number of attempts that may not have their worktree yet.
     starting: u64,
     /// Attempts whose end this process could not record.
-    left_open: BTreeSet<TaskNumber>,
+    left_open: BTreeSet<AttemptKey>,
     /// The worktrees that attempts could continue in.
-    reuse: BTreeMap<TaskNumber, Check>,
+    reuse: BTreeMap<TaskVariant, Check>,
     /// Signals, each with the number of the fact that is written before it is sent.
-    signals: Vec<(u64, TaskNumber, StopSignal)>,
+    signals: Vec<(u64, AttemptKey, StopSignal)>,
 }
 
 /// The progress of a live attempt.
@@ -57,15 +56,12 @@ impl Attempts {
     pub(super) fn resume(state: &RunState) -> Attempts {
         let mut attempts = Attempts::default();
         for task in state.plan.tasks() {
-            let now = state.task(task.number);
-            if now.phase == TaskPhase::Running
-                && let Some(attempt) = now.last_attempt()
-            {
+            for attempt in state.task(task.number).live_attempts() {
                 let progress = match attempt.base {
                     Some(_) => Progress::Running,
                     None => Progress::Starting,
                 };
-                attempts.set(task.number, Some(progress));
+                attempts.set((task.number, attempt.number), Some(progress));
             }
         }
         attempts
@@ -74,23 +70,36 @@ impl Attempts {
     /// Applies an event.
     pub(super) fn apply(&mut self, event: &Event) {
         match event {
-            Event::AttemptStarting { task, .. } => {
-                self.reuse.remove(task);
-                self.set(*task, Some(Progress::Starting));
+            Event::AttemptStarting {
+                task,
+                attempt,
+                variant,
+                ..
+            } => {
+                let (task, variant) = (*task, *variant);
+                self.reuse.remove(&TaskVariant { task, variant });
+                self.set((task, *attempt), Some(Progress::Starting));
             }
-            Event::AttemptStarted { task, .. } => self.set(*task, Some(Progress::Running)),
-            Event::AttemptEnded { task, .. } | Event::DependenciesConflict { task, .. } => {
-                self.left_open.remove(task);
-                self.set(*task, None);
+            Event::AttemptStarted { task, attempt, .. } => {
+                self.set((*task, *attempt), Some(Progress::Running));
+            }
+            Event::AttemptEnded { task, attempt, .. }
+            | Event::DependenciesConflict {
+                task,
+                attempt: Some(attempt),
+                ..
+            } => {
+                self.left_open.remove(&(*task, *attempt));
+                self.set((*task, *attempt), None);
             }
             _ => {}
         }
     }
 
-    fn set(&mut self, task: TaskNumber, progress: Option<Progress>) {
+    fn set(&mut self, attempt: AttemptKey, progress: Option<Progress>) {
         let before = match progress {
-            Some(progress) => self.live.insert(task, progress),
-            None => self.live.remove(&task),
+            Some(progress) => self.live.insert(attempt, progress),
+            None => self.live.remove(&attempt),
         };
         self.starting -= u64::from(before == Some(Progress::Starting));
         self.starting += u64::from(progress == Some(Progress::Starting));
@@ -106,26 +115,26 @@ impl Attempts {
         self.starting
     }
 
-    /// Returns the tasks whose worker runs.
-    pub(super) fn running(&self) -> impl Iterator<Item = TaskNumber> + '_ {
+    /// Returns the attempts whose worker runs.
+    pub(super) fn running(&self) -> impl Iterator<Item = AttemptKey> + '_ {
         let running = self.live.iter();
         let running = running.filter(|(_, progress)| **progress == Progress::Running);
-        running.map(|(task, _)| *task)
+        running.map(|(attempt, _)| *attempt)
     }
 
-    /// Returns `true` if the task has a live attempt.
-    pub(super) fn is_live(&self, task: TaskNumber) -> bool {
-        self.live.contains_key(&task)
+    /// Returns `true` if the attempt is live.
+    pub(super) fn is_live(&self, attempt: AttemptKey) -> bool {
+        self.live.contains_key(&attempt)
     }
 
-    /// Returns the tasks with a live attempt.
-    pub(super) fn live(&self) -> impl Iterator<Item = TaskNumber> + '_ {
+    /// Returns the live attempts.
+    pub(super) fn live(&self) -> impl Iterator<Item = AttemptKey> + '_ {
         self.live.keys().copied()
     }
 
     /// Marks an attempt whose end this process cannot record.
-    pub(super) fn leave_open(&mut self, task: TaskNumber) {
-        self.left_open.insert(task);
+    pub(super) fn leave_open(&mut self, attempt: AttemptKey) {
+        self.left_open.insert(attempt);
     }
 
     /// Returns `true` if there are live attempts and none of their ends can be recorded.
@@ -133,14 +142,16 @@ impl Attempts {
         !self.live.is_empty() && self.live.len() == self.left_open.len()
     }
 
-    /// Keeps a signal for a task's process until this fact is written.
+    /// Keeps a signal for a task's processes until this fact is written.
     pub(super) fn cancel(&mut self, seq: u64, task: TaskNumber, signal: StopSignal) {
-        self.signals.push((seq, task, signal));
+        let attempts = self.live.range((task, 0)..=(task, AttemptNumber::MAX));
+        let signals = attempts.map(|(attempt, _)| (seq, *attempt, signal));
+        self.signals.extend(signals);
     }
 
     /// Keeps a signal for every process until this fact is written.
     pub(super) fn cancel_all(&mut self, seq: u64, signal: StopSignal) {
-        let all = self.live.keys().map(|task| (seq, *task, signal));
+        let all = self.live.keys().map(|attempt| (seq, *attempt, signal));
         self.signals.extend(all);
     }
 
@@ -148,47 +159,47 @@ impl Attempts {
     /// that are still alive.
     pub(super) fn take_signals(&mut self, written: u64) -> Vec<Effect> {
         let due = self.signals.extract_if(.., |(seq, ..)| *seq <= written);
-        let alive = due.filter(|(_, task, _)| self.live.contains_key(task));
+        let alive = due.filter(|(_, attempt, _)| self.live.contains_key(attempt));
         alive
-            .map(|(_, task, signal)| Effect::Cancel(task, signal))
+            .map(|(_, attempt, signal)| Effect::Cancel(attempt, signal))
             .collect()
     }
 
-    /// Decides which worktree the next attempt at a task gets, given the one it could continue in.
+    /// Decides which worktree the next attempt at a task or variant gets, given the one it could continue in.
     pub(super) fn reuse(
         &mut self,
-        task: TaskNumber,
+        of: TaskVariant,
         reuse: Option<ReusedWorktree>,
         dependencies: &[(TaskNumber, Oid)],
     ) -> Reuse {
         let Some(reuse) = reuse else {
             return Reuse::New;
         };
-        let known = self.reuse.get(&task);
+        let known = self.reuse.get(&of);
         let known =
             known.filter(|check| check.reuse == reuse && check.dependencies == dependencies);
         match known.map(|check| check.answer) {
             Some(Some(true)) => Reuse::Earlier(reuse),
             Some(Some(false)) => Reuse::New,
             Some(None) => Reuse::Unknown(None),
-            None => Reuse::Unknown(Some(self.check(task, reuse, dependencies.to_vec()))),
+            None => Reuse::Unknown(Some(self.check(of, reuse, dependencies.to_vec()))),
         }
     }
 
     fn check(
         &mut self,
-        task: TaskNumber,
+        of: TaskVariant,
         reuse: ReusedWorktree,
         dependencies: Vec<(TaskNumber, Oid)>,
     ) -> Effect {
         let effect = Effect::CheckReuse {
-            task,
+            of,
             reuse: Box::new(reuse.clone()),
             dependencies: dependencies.clone(),
         };
         let answer = None;
         self.reuse.insert(
-            task,
+            of,
             Check {
                 reuse,
                 dependencies,
@@ -199,8 +210,8 @@ impl Attempts {
     }
 
     /// Handles the answer to a check.
-    pub(super) fn reuse_checked(&mut self, task: TaskNumber, is_sound: bool) {
-        if let Some(check) = self.reuse.get_mut(&task) {
+    pub(super) fn reuse_checked(&mut self, of: TaskVariant, is_sound: bool) {
+        if let Some(check) = self.reuse.get_mut(&of) {
             check.answer = Some(is_sound);
         }
     }
@@ -226,6 +237,7 @@ mod tests {
             worker: "shell".to_owned(),
             branch: String::new(),
             worktree: String::new(),
+            variant: None,
         }
     }
 
@@ -245,7 +257,7 @@ mod tests {
             attempts.apply(&event);
         }
         assert_eq!((attempts.count(), attempts.starting()), (2, 1));
-        assert_eq!(Vec::from_iter(attempts.running()), [ONE]);
+        assert_eq!(Vec::from_iter(attempts.running()), [(ONE, 1)]);
         let state = RunFixture::new("a · b").begin(2, "shell").state();
         let resumed = Attempts::resume(&state);
         assert_eq!((resumed.count(), resumed.starting()), (1, 0));
@@ -263,10 +275,11 @@ mod tests {
             class: crate::merge::class::Class::Content,
             between: Vec::new(),
             paths: Vec::new(),
+            attempt: Some(1),
         });
         assert!(attempts.take_signals(3).is_empty(), "not written yet");
         let signals = attempts.take_signals(4);
-        assert!(matches!(signals[..], [Effect::Cancel(TWO, _)]));
+        assert!(matches!(signals[..], [Effect::Cancel((TWO, 1), _)]));
         assert!(attempts.take_signals(9).is_empty());
     }
 
@@ -278,22 +291,23 @@ mod tests {
             tip: base(),
         };
         let mut attempts = Attempts::default();
-        let next = |attempts: &mut Attempts| match attempts.reuse(ONE, Some(reuse.clone()), &[]) {
-            Reuse::New => "new",
-            Reuse::Earlier(_) => "earlier",
-            Reuse::Unknown(Some(_)) => "check",
-            Reuse::Unknown(None) => "wait",
-        };
+        let next =
+            |attempts: &mut Attempts| match attempts.reuse(ONE.into(), Some(reuse.clone()), &[]) {
+                Reuse::New => "new",
+                Reuse::Earlier(_) => "earlier",
+                Reuse::Unknown(Some(_)) => "check",
+                Reuse::Unknown(None) => "wait",
+            };
         assert_eq!(
             [next(&mut attempts), next(&mut attempts)],
             ["check", "wait"]
         );
-        attempts.reuse_checked(ONE, true);
+        attempts.reuse_checked(ONE.into(), true);
         assert_eq!(next(&mut attempts), "earlier");
         attempts.forget_checks();
         assert_eq!(next(&mut attempts), "check");
-        attempts.reuse_checked(ONE, false);
+        attempts.reuse_checked(ONE.into(), false);
         assert_eq!(next(&mut attempts), "new");
-        assert!(matches!(attempts.reuse(ONE, None, &[]), Reuse::New));
+        assert!(matches!(attempts.reuse(ONE.into(), None, &[]), Reuse::New));
     }
 }

@@ -6,6 +6,7 @@
 //! Promise: a fact is in the journal before anything acts on it, before anyone is answered, and
 //! before it is shown.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -67,6 +68,8 @@ pub struct Driver {
     pub(super) attempts: Attempts,
     pub(super) admission: Admission,
     pub(super) assembly: Assembly,
+    /// The tasks for which an effect chooses or accepts a variant.
+    pub(super) choices: BTreeSet<TaskNumber>,
     pub(super) recorder: Recorder,
     outbox: Outbox,
     detection: Detection,
@@ -102,6 +105,7 @@ impl Driver {
             attempts: Attempts::default(),
             admission: Admission::new(&settings),
             assembly: Assembly::Idle,
+            choices: BTreeSet::new(),
             recorder: Recorder::new(state.seq),
             outbox: Outbox::new(&state, board_is_committed, now.instant),
             detection: Detection::new(&settings, now.instant),
@@ -152,7 +156,7 @@ impl Driver {
                 outcome,
             } => {
                 self.pacing
-                    .apply_rate_limit(&self.state, task, &outcome, now);
+                    .apply_rate_limit(&self.state, (task, attempt), &outcome, now);
                 let jitter = self.pacing.jitter();
                 let ended = Event::AttemptEnded {
                     task,
@@ -165,11 +169,13 @@ impl Driver {
                     self.recorder.retry();
                 }
             }
-            Message::LeftOpen(task) => self.attempts.leave_open(task),
+            Message::LeftOpen(attempt) => self.attempts.leave_open(attempt),
             Message::DiskFull(why) => {
                 let is_news = !self.admission.is_short();
                 self.disk_is_full(&why, is_news, now);
             }
+            Message::VariantChosen(task, result) => self.variant_chosen(task, result, now),
+            Message::VariantAccepted(task, result) => self.variant_accepted(task, result, now),
             Message::Assembled(result) => self.assembled(result, now),
             Message::CandidatesCompared => self.detection.candidates_compared(now.instant),
             Message::WorkCompared => self.detection.work_compared(now.instant),
@@ -196,11 +202,11 @@ impl Driver {
                 // Without a measurement, one more worktree is allowed.
                 self.warn_of(result, Admission::quota_granted);
             }
-            Message::Slot(task, answer) => {
-                let warning = self.admission.slot_answered(task, answer, now.instant);
+            Message::Slot(attempt, answer) => {
+                let warning = self.admission.slot_answered(attempt, answer, now.instant);
                 self.effects.extend(warning.map(Effect::Warn));
             }
-            Message::ReuseChecked { task, is_sound } => self.attempts.reuse_checked(task, is_sound),
+            Message::ReuseChecked { of, is_sound } => self.attempts.reuse_checked(of, is_sound),
             Message::Broken(error) => self.shutdown.fail(error),
             Message::Warning(text) => self.effects.push(Effect::Warn(text)),
             Message::Asked(request, reply) => self.answer(&request, reply, now),
@@ -285,10 +291,14 @@ impl Driver {
         self.admission.apply(&fact.event);
         self.outbox.apply(&self.state, &fact);
         self.detection.apply(&fact.event);
-        if let Event::AttemptEnded { task, .. } | Event::DependenciesConflict { task, .. } =
-            &fact.event
+        if let Event::AttemptEnded { task, attempt, .. }
+        | Event::DependenciesConflict {
+            task,
+            attempt: Some(attempt),
+            ..
+        } = &fact.event
         {
-            self.effects.push(Effect::Release(*task));
+            self.effects.push(Effect::Release((*task, *attempt)));
         }
         self.recorder.add(fact, now.instant);
     }
@@ -297,9 +307,12 @@ impl Driver {
     /// task, or after a live attempt hit the same limit again.
     fn still_holds(&self, event: &Event) -> bool {
         match event {
-            Event::RetryDue { task } => {
-                matches!(self.state.task(*task).phase, TaskPhase::RetryAt(_))
+            Event::RetryDue { task, variant } => {
+                let phase = self.state.task(*task).phase_of(*variant);
+                matches!(phase, TaskPhase::RetryAt(_))
             }
+            Event::VariantChosen { task, choice } => self.state.is_choice_valid(*task, choice),
+            Event::VariantAccepted { task } => self.state.task(*task).phase == TaskPhase::Choosing,
             Event::WorkerUnparked { worker, until } => {
                 let known = self.state.worker_health.record(worker);
                 let parked = known.and_then(|known| known.parked.as_ref());
@@ -517,7 +530,9 @@ impl Driver {
             }
             return;
         }
-        let is_busy = self.assembly != Assembly::Idle || self.admission.is_short();
+        let is_busy = self.assembly != Assembly::Idle
+            || !self.choices.is_empty()
+            || self.admission.is_short();
         if !is_busy && !self.outbox.is_in_flight() && self.shutdown.may_detach(&self.state) {
             let rest = self.recorder.write();
             self.effects.extend(rest);
@@ -537,6 +552,8 @@ fn may_admit(message: &Message) -> bool {
             | Message::WorktreeRemoved(_)
             | Message::Slot(..)
             | Message::ReuseChecked { .. }
+            | Message::VariantChosen(..)
+            | Message::VariantAccepted(..)
             | Message::Assembled(_)
     )
 }

@@ -9,7 +9,7 @@ use crate::exec::StopSignal;
 use crate::git::worktree::Worktree;
 use crate::merge::oid::Oid;
 use crate::model::event::Recorded;
-use crate::model::ids::{AttemptNumber, TaskNumber};
+use crate::model::ids::{AttemptKey, TaskNumber, TaskVariant};
 use crate::report::notification::Notification;
 
 /// An effect of the loop.
@@ -32,24 +32,24 @@ pub enum Effect {
     /// Stop an attempt that the edited plan no longer contains, and keep its work.
     SetAside(Box<AttemptSpec>),
     /// Send a signal to the process of a live attempt.
-    Cancel(TaskNumber, StopSignal),
+    Cancel(AttemptKey, StopSignal),
     /// Release the slot and the cancel handle of an attempt that has ended.
-    Release(TaskNumber),
+    Release(AttemptKey),
     /// Prevent further steps of starting attempts.
     StopStarting,
     /// Check the worktree that the next attempt at a task could continue in.
     CheckReuse {
-        /// The task.
-        task: TaskNumber,
+        /// The task, or its variant.
+        of: TaskVariant,
         /// The worktree.
         reuse: Box<ReusedWorktree>,
         /// The candidates that the attempt starts from.
         dependencies: Vec<(TaskNumber, Oid)>,
     },
     /// Take a slot of `max_parallel_total`.
-    TakeSlot(TaskNumber, AttemptNumber),
+    TakeSlot(AttemptKey),
     /// Take a slot for an attempt that is alive already.
-    RetakeSlot(TaskNumber, AttemptNumber),
+    RetakeSlot(AttemptKey),
     /// Find the shortage behind an error.
     ReportShortage(String),
     /// Measure the free space.
@@ -58,6 +58,10 @@ pub enum Effect {
     MeasureQuota,
     /// Remove a worktree whose content is in git.
     RemoveWorktree(Worktree),
+    /// Choose one of the variants of a task.
+    ChooseVariant(TaskNumber),
+    /// Move the branch of a task to its chosen variant.
+    AcceptVariant(TaskNumber),
     /// Assemble the candidates.
     Assemble,
     /// Signal the process of the assembly.

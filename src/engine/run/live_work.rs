@@ -13,7 +13,6 @@ use crate::model::attempt::Attempt;
 use crate::model::ids::TaskNumber;
 use crate::model::run::RunState;
 use crate::model::task_conflict::TaskConflict;
-use crate::model::task_state::TaskPhase;
 
 /// The number of rounds after which all snapshots are dropped, so that they do not accumulate.
 const ROUNDS: u32 = 500;
@@ -28,13 +27,14 @@ pub struct LiveWork {
     rounds: u32,
 }
 
-/// Returns the running tasks, with the attempt and the commit it started from.
+/// Returns the running tasks, with the attempt and the commit it started from. The variants of a task
+/// are compared once one is chosen.
 pub fn running(state: &RunState) -> Vec<(TaskNumber, &Attempt, Oid)> {
     let at_work = |number: TaskNumber| {
         let task = state.task(number);
-        let attempt = task.last_attempt()?;
-        let is_running = task.phase == TaskPhase::Running;
-        is_running.then_some((number, attempt, attempt.base?))
+        let mut live = task.live_attempts();
+        let attempt = live.find(|attempt| attempt.variant.is_none())?;
+        Some((number, attempt, attempt.base?))
     };
     let tasks = state.plan.tasks().iter();
     tasks.filter_map(|task| at_work(task.number)).collect()

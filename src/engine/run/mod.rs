@@ -12,13 +12,14 @@
 //! | `notifications` | which notifications are sent |
 //! | `shutdown` | when the loop is left |
 //!
-//! `scheduling` and `shortages` are parts of the driver.
+//! `scheduling`, `choices` and `shortages` are parts of the driver.
 //!
 //! [`effect`] lists what they may ask for; `outside` carries it out; [`event_loop`] is the loop
 //! around both. [`control`] asks a loop in another process for something.
 
 mod admission;
 mod attempts;
+mod choices;
 mod compare;
 pub mod control;
 pub mod cooldowns;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::model::ids::{AttemptNumber, TaskNumber};
+use crate::model::ids::{AttemptKey, AttemptNumber, TaskNumber};
 use crate::model::run::{RunState, SpeculativeConflict};
 use crate::report::conflict_suggestion::suggestion;
 
@@ -45,7 +45,7 @@ pub struct Notice {
 /// The last notice of each worker.
 #[derive(Debug, Default)]
 pub(super) struct Notices {
-    written: BTreeMap<TaskNumber, (AttemptNumber, String)>,
+    written: BTreeMap<AttemptKey, String>,
 }
 
 impl Notices {
@@ -53,15 +53,11 @@ impl Notices {
     pub(super) fn changed(
         &mut self,
         state: &RunState,
-        running: impl Iterator<Item = TaskNumber>,
+        running: impl Iterator<Item = AttemptKey>,
     ) -> Vec<Notice> {
         let mut changed = Vec::new();
-        for task in running {
-            let Some(attempt) = state.task(task).last_attempt().map(|last| last.number) else {
-                continue;
-            };
-            let known = self.written.get(&task);
-            let known = known.filter(|(of, _)| *of == attempt);
+        for (task, attempt) in running {
+            let known = self.written.get(&(task, attempt));
             let conflicts = || {
                 state
                     .speculative_conflicts
@@ -72,8 +68,8 @@ impl Notices {
                 continue;
             }
             let text = notice(state, task);
-            if known.is_none_or(|(_, known)| *known != text) {
-                self.written.insert(task, (attempt, text.clone()));
+            if known.is_none_or(|known| *known != text) {
+                self.written.insert((task, attempt), text.clone());
                 changed.push(Notice {
                     task,
                     attempt,
@@ -146,7 +142,7 @@ mod tests {
         let (before, during) = (run(Vec::new()), run(found));
         let mut notices = Notices::default();
         let mut told = |state: &RunState| {
-            let running = [1, 2].map(TaskNumber).into_iter();
+            let running = [1, 2].map(|task| (TaskNumber(task), 1)).into_iter();
             let changed = notices.changed(state, running);
             let of = |notice: &Notice| (notice.task.0, notice.text.contains("app.ts"));
             changed.iter().map(of).collect::<Vec<_>>()

@@ -29,6 +29,8 @@ use crate::engine::run::slots::{self, Slot};
 use crate::engine::run::watcher::Watcher;
 use crate::engine::spec::span::attempt_span;
 use crate::engine::spec::{AttemptSpec, conflicts_file};
+use crate::engine::variants::accept::accept;
+use crate::engine::variants::choose::choose;
 use crate::engine::worktree::prepare::worker_folder;
 use crate::engine::worktree::remove;
 use crate::engine::worktree::reuse::is_sound;
@@ -36,7 +38,7 @@ use crate::engine::{EngineError, assemble};
 use crate::git::worktree::Worktree;
 use crate::journal::Journal;
 use crate::model::event::Recorded;
-use crate::model::ids::{AttemptNumber, TaskNumber};
+use crate::model::ids::{AttemptKey, TaskNumber};
 use crate::model::run::RunState;
 
 /// The outside world of the loop.
@@ -49,9 +51,9 @@ pub(super) struct Outside<'a> {
     watcher: &'a mut dyn Watcher,
     notifier: Notifier,
     post: Post,
-    cancels: BTreeMap<TaskNumber, CancelHandle>,
+    cancels: BTreeMap<AttemptKey, CancelHandle>,
     assembly: CancelHandle,
-    slots: BTreeMap<TaskNumber, Slot>,
+    slots: BTreeMap<AttemptKey, Slot>,
     live_work: Arc<Mutex<Option<LiveWork>>>,
 }
 
@@ -101,25 +103,27 @@ impl<'a> Outside<'a> {
             Effect::Start(spec) => self.spawn_attempt(*spec, run::run),
             Effect::Adopt(spec) => self.spawn_attempt(*spec, run::adopt),
             Effect::SetAside(spec) => self.spawn_attempt(*spec, run::set_aside),
-            Effect::Cancel(task, signal) => self.cancel_handle(task).cancel(signal),
-            Effect::Release(task) => self.release(task),
+            Effect::Cancel(attempt, signal) => self.cancel_handle(attempt).cancel(signal),
+            Effect::Release(attempt) => self.release(attempt),
             Effect::StopStarting => self.context.stop(),
             Effect::CheckReuse {
-                task,
+                of,
                 reuse,
                 dependencies,
             } => drop(self.spawn(move |context| {
                 let is_sound = is_sound(context, &reuse, &dependencies);
-                Ok(Message::ReuseChecked { task, is_sound })
+                Ok(Message::ReuseChecked { of, is_sound })
             })),
-            Effect::TakeSlot(task, attempt) => return self.take_slot(task, attempt),
-            Effect::RetakeSlot(task, attempt) => drop(self.take_slot(task, attempt)),
+            Effect::TakeSlot(attempt) => return self.take_slot(attempt),
+            Effect::RetakeSlot(attempt) => drop(self.take_slot(attempt)),
             Effect::ReportShortage(error) => {
                 return Some(Message::DiskFull(full_disk(&self.context, error)));
             }
             Effect::MeasureDisk => return Some(self.measure_disk()),
             Effect::MeasureQuota => self.measure_quota(state),
             Effect::RemoveWorktree(worktree) => self.remove(worktree),
+            Effect::ChooseVariant(task) => self.choose_variant(task, state),
+            Effect::AcceptVariant(task) => self.accept_variant(task, state),
             Effect::Assemble => self.assemble(state),
             Effect::CancelAssembly(signal) => self.assembly.cancel(signal),
             Effect::CompareCandidates => {
@@ -167,32 +171,32 @@ impl<'a> Outside<'a> {
         F: Future<Output = ()> + Send + 'static,
     {
         let span = attempt_span(&spec);
-        let cancel = self.cancel_handle(spec.task).clone();
+        let cancel = self.cancel_handle((spec.task, spec.attempt)).clone();
         let execution = Execution::new(Arc::clone(&self.context), spec, cancel, self.post.clone());
         tokio::spawn(carry_on(execution).instrument(span));
     }
 
-    fn cancel_handle(&mut self, task: TaskNumber) -> &CancelHandle {
-        self.cancels.entry(task).or_default()
+    fn cancel_handle(&mut self, attempt: AttemptKey) -> &CancelHandle {
+        self.cancels.entry(attempt).or_default()
     }
 
-    fn release(&mut self, task: TaskNumber) {
-        self.cancels.remove(&task);
-        self.slots.remove(&task);
+    fn release(&mut self, attempt: AttemptKey) {
+        self.cancels.remove(&attempt);
+        self.slots.remove(&attempt);
     }
 
-    fn take_slot(&mut self, task: TaskNumber, attempt: AttemptNumber) -> Option<Message> {
+    fn take_slot(&mut self, key: AttemptKey) -> Option<Message> {
         let limit = self.context.settings.run.max_parallel_total?;
-        let folder = worker_folder(&self.context, task, attempt);
+        let folder = worker_folder(&self.context, key.0, key.1);
         let answer = match slots::take(&self.context, limit, &folder) {
             Ok(Some(slot)) => {
-                self.slots.insert(task, slot);
+                self.slots.insert(key, slot);
                 SlotAnswer::Taken
             }
             Ok(None) => SlotAnswer::AllInUse,
             Err(error) => SlotAnswer::Unusable(error.to_string()),
         };
-        Some(Message::Slot(task, answer))
+        Some(Message::Slot(key, answer))
     }
 
     fn measure_disk(&self) -> Message {
@@ -219,6 +223,22 @@ impl<'a> Outside<'a> {
         self.spawn(move |context| {
             let removed = remove::remove(context, &worktree);
             Ok(Message::WorktreeRemoved(removed))
+        });
+    }
+
+    fn choose_variant(&self, task: TaskNumber, state: &RunState) {
+        let state = state.clone();
+        self.spawn(move |context| {
+            let chosen = choose(context, &state, task);
+            Ok(Message::VariantChosen(task, chosen))
+        });
+    }
+
+    fn accept_variant(&self, task: TaskNumber, state: &RunState) {
+        let state = state.clone();
+        self.spawn(move |context| {
+            let accepted = accept(context, &state, task);
+            Ok(Message::VariantAccepted(task, accepted))
         });
     }
 

@@ -6,7 +6,7 @@ use crate::engine::run::cooldowns::Cooldowns;
 use crate::engine::run::now::Now;
 use crate::engine::run::timers::Timers;
 use crate::model::event::Event;
-use crate::model::ids::TaskNumber;
+use crate::model::ids::{AttemptKey, TaskVariant};
 use crate::model::outcome::{End, Outcome};
 use crate::model::run::RunState;
 use crate::schedule::slots::start_interval;
@@ -80,7 +80,7 @@ impl Pacing {
     pub(super) fn apply_rate_limit(
         &mut self,
         state: &RunState,
-        task: TaskNumber,
+        (task, attempt): AttemptKey,
         outcome: &Outcome,
         now: Now,
     ) {
@@ -88,7 +88,7 @@ impl Pacing {
             return;
         };
         let reset = failure.reset_at.filter(|_| failure.rate_limited);
-        if let (Some(reset), Some(attempt)) = (reset, state.task(task).last_attempt()) {
+        if let (Some(reset), Some(attempt)) = (reset, state.task(task).attempt(attempt)) {
             let wait = Duration::try_from(reset.duration_since(now.time)).unwrap_or_default();
             self.cooldowns.start(&attempt.worker, now.instant, wait);
         }
@@ -103,7 +103,9 @@ impl Pacing {
     pub(super) fn set_timer(&mut self, action: Action, now: Now) {
         match action {
             Action::UnparkAt { worker, at } => self.timers.unpark_at(worker, at, now),
-            Action::WakeAt { task, at } => self.timers.retry_at(task, at, now),
+            Action::WakeAt { task, variant, at } => {
+                self.timers.retry_at(TaskVariant { task, variant }, at, now);
+            }
             _ => {}
         }
     }

@@ -1,7 +1,7 @@
 //! Carries out the decisions of the scheduler, and announces them.
 
 use crate::engine::EngineError;
-use crate::engine::attempt::flaky::failed_before;
+use crate::engine::attempt::flaky::{before, failed_before};
 use crate::engine::prompt::brief::brief;
 use crate::engine::run::admission::Admitted;
 use crate::engine::run::attempts::Reuse;
@@ -11,7 +11,7 @@ use crate::engine::run::now::Now;
 use crate::engine::spec::{AttemptSpec, ReusedWorktree, starts_from};
 use crate::engine::worktree::reuse::reusable;
 use crate::model::event::Event;
-use crate::model::ids::{AttemptNumber, TaskNumber};
+use crate::model::ids::{AttemptKey, AttemptNumber, TaskNumber, TaskVariant};
 use crate::model::run::RunPhase;
 use crate::model::usage::Cost;
 use crate::model::worker::Worker;
@@ -55,7 +55,9 @@ impl Driver {
             }
         }
         let attempts = &self.attempts;
-        let unused = self.admission.release_unused(|task| attempts.is_live(task));
+        let unused = self
+            .admission
+            .release_unused(|attempt| attempts.is_live(attempt));
         self.effects.extend(unused);
         self.attempts.forget_checks();
         true
@@ -63,9 +65,17 @@ impl Driver {
 
     fn act(&mut self, action: Action, now: Now) -> Next {
         let event = match action {
-            Action::Start { task, worker } => return self.start(task, &worker, now),
+            Action::Start {
+                task,
+                variant,
+                worker,
+            } => return self.start(TaskVariant { task, variant }, &worker, now),
             Action::UnparkAt { .. } | Action::WakeAt { .. } => {
                 self.pacing.set_timer(action, now);
+                return Next::Action;
+            }
+            Action::ChooseVariant(task) | Action::AcceptVariant(task) => {
+                self.choose(task);
                 return Next::Action;
             }
             Action::Assemble => {
@@ -76,6 +86,8 @@ impl Driver {
             Action::WaitForCooldown { .. } => return Next::Action,
             // A running assembly moves a branch; the run waits for it.
             Action::End { .. } if self.assembly == Assembly::Running => return Next::Action,
+            // So does a choice.
+            Action::End { .. } if !self.choices.is_empty() => return Next::Action,
             action => announcement(action),
         };
         event.into_iter().for_each(|event| self.record(event, now));
@@ -88,8 +100,9 @@ impl Driver {
         }
     }
 
-    fn start(&mut self, task: TaskNumber, worker: &str, now: Now) -> Next {
-        let attempt = self.state.task(task).attempts.len() as AttemptNumber + 1;
+    fn start(&mut self, of: TaskVariant, worker: &str, now: Now) -> Next {
+        let task = of.task;
+        let attempt = self.state.task(task).next_attempt();
         let worker = match self.worker(task, worker) {
             Ok(worker) => worker,
             Err(error) => {
@@ -98,8 +111,8 @@ impl Driver {
             }
         };
         let dependencies = starts_from(&self.state, task);
-        let reuse = reusable(&self.layout, &self.state, task, &worker);
-        let reuse = match self.attempts.reuse(task, reuse, &dependencies) {
+        let reuse = reusable(&self.layout, &self.state, of, &worker);
+        let reuse = match self.attempts.reuse(of, reuse, &dependencies) {
             Reuse::New => None,
             Reuse::Earlier(reuse) => Some(reuse),
             Reuse::Unknown(check) => {
@@ -120,58 +133,63 @@ impl Driver {
             }
             Admitted::NotYet(None) => return Next::NoStart,
         }
-        self.announce((task, attempt), worker, reuse, now);
+        self.announce(of, attempt, worker, reuse, now);
         Next::Action
     }
 
     fn announce(
         &mut self,
-        (task, attempt): (TaskNumber, AttemptNumber),
+        of: TaskVariant,
+        attempt: AttemptNumber,
         worker: Worker,
         reuse: Option<ReusedWorktree>,
         now: Now,
     ) {
-        let now_task = self.state.task(task);
-        let session = now_task.session_to_continue(&worker.name);
+        let now_of_task = self.state.task(of.task);
+        let session = now_of_task.session_to_continue(of.variant, &worker.name);
         let session = session.filter(|_| reuse.is_some());
         let spec = AttemptSpec {
-            session_cost: session.map_or(Cost::Unknown, |id| now_task.session_cost(id)),
+            session_cost: session.map_or(Cost::Unknown, |id| now_of_task.session_cost(id)),
             session: session.map(str::to_owned),
-            worker: match self.state.task(task).by_hand {
+            worker: match now_of_task.by_hand {
                 Some(_) if reuse.is_some() => worker.clone().by_hand(),
                 _ => worker.clone(),
             },
             worktree: match &reuse {
                 Some(reuse) => reuse.path.clone(),
-                None => self.layout.worktree_path(task, attempt),
+                None => self.layout.worktree_path(of.task, attempt),
             },
             reuse,
-            ..self.spec((task, attempt), worker)
+            ..self.spec(of, attempt, worker)
         };
         let event = Event::AttemptStarting {
-            task,
+            task: of.task,
             attempt,
             worker: spec.worker.name.clone(),
-            branch: self.layout.branch(task),
+            branch: self.layout.attempt_branch(of),
             worktree: self.layout.recorded_path(&spec.worktree),
+            variant: of.variant,
         };
         self.pacing.started(&self.state, &spec.worker.name, now);
         self.record(event, now);
         self.after_write(Effect::Start(Box::new(spec)));
     }
 
-    fn spec(&self, (task, attempt): (TaskNumber, AttemptNumber), worker: Worker) -> AttemptSpec {
+    fn spec(&self, of: TaskVariant, attempt: AttemptNumber, worker: Worker) -> AttemptSpec {
+        let TaskVariant { task, variant } = of;
         AttemptSpec {
             task,
             attempt,
+            variant,
             worker,
             worktree: self.layout.worktree_path(task, attempt),
             reuse: None,
             session: None,
             session_cost: Cost::Unknown,
-            failed_before: failed_before(self.state.task(task), attempt),
+            before: before(self.state.task(task), variant, attempt),
+            failed_before: failed_before(self.state.task(task), variant, attempt),
             dependencies: starts_from(&self.state, task),
-            brief: brief(&self.state, task),
+            brief: brief(&self.state, of),
         }
     }
 
@@ -187,22 +205,22 @@ impl Driver {
     /// # Errors
     /// When a worker is no longer configured.
     pub(super) fn adopt_live(&mut self) -> Result<(), EngineError> {
-        let live: Vec<TaskNumber> = self.attempts.live().collect();
-        for task in live {
-            let Some(last) = self.state.task(task).last_attempt() else {
+        let live: Vec<AttemptKey> = self.attempts.live().collect();
+        for (task, attempt) in live {
+            let Some(known) = self.state.task(task).attempt(attempt) else {
                 continue;
             };
-            let (attempt, worktree) = (last.number, last.worktree.clone());
-            let worker = self.worker(task, &last.worker)?;
+            let (variant, worktree) = (known.variant, known.worktree.clone());
+            let worker = self.worker(task, &known.worker)?;
             let worker = match self.state.task(task).by_hand {
                 Some(_) => worker.by_hand(),
                 None => worker,
             };
             let spec = Box::new(AttemptSpec {
                 worktree: self.layout.recorded_worktree(&worktree),
-                ..self.spec((task, attempt), worker)
+                ..self.spec(TaskVariant { task, variant }, attempt, worker)
             });
-            let slot = self.admission.retake_slot(task, attempt);
+            let slot = self.admission.retake_slot((task, attempt));
             self.effects.extend(slot);
             self.effects.push(match self.state.task(task).superseded {
                 true => Effect::SetAside(spec),
@@ -238,8 +256,18 @@ fn announcement(action: Action) -> Option<Event> {
             message,
         },
         Action::TripSetup { tasks, message } => Event::SetupBroken { tasks, message },
-        Action::ScheduleRetry { task, due } => Event::RetryScheduled { task, due },
-        Action::RecordRetryBudget { task, budget } => Event::RetryBudgetSpent { task, budget },
+        Action::ScheduleRetry { task, variant, due } => {
+            Event::RetryScheduled { task, due, variant }
+        }
+        Action::RecordRetryBudget {
+            task,
+            variant,
+            budget,
+        } => Event::RetryBudgetSpent {
+            task,
+            budget,
+            variant,
+        },
         Action::Redispatch { task, conflict } => Event::Redispatched {
             task,
             base: conflict.chain_tip,
@@ -251,6 +279,8 @@ fn announcement(action: Action) -> Option<Event> {
         | Action::UnparkAt { .. }
         | Action::WakeAt { .. }
         | Action::WaitForCooldown { .. }
+        | Action::ChooseVariant(_)
+        | Action::AcceptVariant(_)
         | Action::Assemble => return None,
     })
 }

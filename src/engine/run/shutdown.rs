@@ -123,15 +123,14 @@ impl Shutdown {
 fn is_open(state: &RunState, task: TaskNumber) -> bool {
     match state.task(task).phase {
         TaskPhase::Queued => state.root_causes(task).is_empty(),
-        TaskPhase::Running | TaskPhase::RetryAt(_) => true,
+        TaskPhase::Running | TaskPhase::RetryAt(_) | TaskPhase::Choosing => true,
         _ => false,
     }
 }
 
 fn is_started(state: &RunState, task: TaskNumber) -> bool {
-    let task = state.task(task);
-    let has_base = || task.last_attempt().is_some_and(|last| last.base.is_some());
-    task.phase != TaskPhase::Running || has_base()
+    let mut live = state.task(task).live_attempts();
+    live.all(|attempt| attempt.base.is_some())
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use crate::engine::run::now::Now;
 use crate::model::event::Event;
-use crate::model::ids::TaskNumber;
+use crate::model::ids::TaskVariant;
 
 /// The longest sleep. After a suspension of the machine, less time remains than the timers show.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
@@ -15,7 +15,7 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 /// An event that is due at some time.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 enum Due {
-    Retry(TaskNumber),
+    Retry(TaskVariant),
     Unpark(String),
 }
 
@@ -30,8 +30,8 @@ pub struct Timers {
 
 impl Timers {
     /// Sets the time of a scheduled retry.
-    pub fn retry_at(&mut self, task: TaskNumber, at: Timestamp, now: Now) {
-        self.set(Due::Retry(task), at, now);
+    pub fn retry_at(&mut self, of: TaskVariant, at: Timestamp, now: Now) {
+        self.set(Due::Retry(of), at, now);
     }
 
     /// Sets the time until which a worker is parked.
@@ -47,7 +47,7 @@ impl Timers {
         {
             self.waits.remove(&due);
             events.push(match due {
-                Due::Retry(task) => Event::RetryDue { task },
+                Due::Retry(TaskVariant { task, variant }) => Event::RetryDue { task, variant },
                 Due::Unpark(worker) => Event::WorkerUnparked { worker, until },
             });
         }
@@ -94,6 +94,7 @@ impl Timers {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::model::ids::TaskNumber;
 
     const MINUTE: Duration = Duration::from_secs(60);
 
@@ -114,13 +115,14 @@ mod tests {
         let mut timers = Timers::default();
         let begin = now(start, 0, 0);
         timers.unpark_at("claude".to_owned(), at(5), begin);
-        timers.retry_at(TaskNumber(2), at(3), begin);
-        timers.retry_at(TaskNumber(2), at(3), begin);
+        timers.retry_at(TaskNumber(2).into(), at(3), begin);
+        timers.retry_at(TaskNumber(2).into(), at(3), begin);
         assert_eq!(timers.due_in(begin), Some(MINUTE / 2), "a short sleep");
         assert!(timers.take_due(now(start, 2, 2)).is_empty());
         let due = timers.take_due(now(start, 5, 5));
         let retry = Event::RetryDue {
             task: TaskNumber(2),
+            variant: None,
         };
         let unparked = Event::WorkerUnparked {
             worker: "claude".to_owned(),
@@ -135,8 +137,8 @@ mod tests {
     fn a_fact_whose_time_changes_comes_true_at_its_new_time() {
         let start = Instant::now();
         let mut timers = Timers::default();
-        timers.retry_at(TaskNumber(1), at(3), now(start, 0, 0));
-        timers.retry_at(TaskNumber(1), at(8), now(start, 1, 1));
+        timers.retry_at(TaskNumber(1).into(), at(3), now(start, 0, 0));
+        timers.retry_at(TaskNumber(1).into(), at(8), now(start, 1, 1));
         assert!(timers.take_due(now(start, 5, 5)).is_empty());
         assert_eq!(timers.take_due(now(start, 8, 8)).len(), 1);
     }
@@ -145,10 +147,10 @@ mod tests {
     fn a_clock_that_jumps_or_stands_still_delays_nothing() {
         let start = Instant::now();
         let mut timers = Timers::default();
-        timers.retry_at(TaskNumber(1), at(60), now(start, 0, 0));
+        timers.retry_at(TaskNumber(1).into(), at(60), now(start, 0, 0));
         // The machine slept, which the monotonic clock did not count.
         assert_eq!(timers.take_due(now(start, 1, 60)).len(), 1);
-        timers.retry_at(TaskNumber(1), at(60), now(start, 1, 50));
+        timers.retry_at(TaskNumber(1).into(), at(60), now(start, 1, 50));
         assert!(timers.take_due(now(start, 10, 50)).is_empty());
         assert_eq!(timers.take_due(now(start, 11, 50)).len(), 1);
     }

@@ -200,6 +200,7 @@ mod tests {
                     worker: "claude".to_owned(),
                     branch: "dispatch/trial-abcd/t".to_owned(),
                     worktree: "../t \u{e9}\"\n".to_owned(),
+                    variant: None,
                 },
                 2 => Event::AttemptStarted {
                     task,
@@ -212,7 +213,11 @@ mod tests {
                     outcome: Box::new(self.outcome()),
                     jitter: self.random.f64(),
                 },
-                5 => Event::RetryScheduled { task, due: now() },
+                5 => Event::RetryScheduled {
+                    task,
+                    due: now(),
+                    variant: None,
+                },
                 6 => Event::ConflictsFound {
                     conflicts: vec![conflict(1, task.0 + 1, Class::Content, &["a \u{e9}", "b"])],
                 },

@@ -23,6 +23,7 @@ pub fn environment(context: &Context, spec: &AttemptSpec, base: Oid) -> BTreeMap
         depth,
         run: context.run.as_str(),
         attempt: spec.attempt,
+        variant: spec.variant,
         base: &base.to_string(),
         result_file: &result_file.to_string_lossy(),
         prompt_file: &prompt_file.to_string_lossy(),

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::engine::kernel::context::Context;
 use crate::engine::spec::brief::Brief;
 use crate::merge::oid::Oid;
-use crate::model::ids::{AttemptNumber, TaskNumber};
+use crate::model::ids::{AttemptNumber, TaskNumber, TaskVariant, VariantNumber};
 use crate::model::run::RunState;
 use crate::model::usage::Cost;
 use crate::model::worker::Worker;
@@ -30,6 +30,8 @@ pub struct AttemptSpec {
     pub task: TaskNumber,
     /// The attempt.
     pub attempt: AttemptNumber,
+    /// The variant of the task.
+    pub variant: Option<VariantNumber>,
     /// The worker profile.
     pub worker: Worker,
     /// The path of its worktree.
@@ -43,12 +45,24 @@ pub struct AttemptSpec {
     /// The cost of that session before this attempt.
     #[serde(default)]
     pub session_cost: Cost,
+    /// The previous attempt at the task or variant.
+    pub before: Option<AttemptNumber>,
     /// The previous attempt that failed, with the commit it left, or its base if it left none.
     pub failed_before: Option<(AttemptNumber, Oid)>,
     /// The candidates that it starts from.
     pub dependencies: Vec<(TaskNumber, Oid)>,
     /// The facts its prompt is rendered from.
     pub brief: Brief,
+}
+
+impl AttemptSpec {
+    /// Returns the task, or its variant.
+    pub fn of(&self) -> TaskVariant {
+        TaskVariant {
+            task: self.task,
+            variant: self.variant,
+        }
+    }
 }
 
 /// The worktree of an earlier attempt that the next one continues in.

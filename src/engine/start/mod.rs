@@ -32,7 +32,7 @@ use crate::journal::runs::{self, RunLock, Taken};
 use crate::merge::oid::Oid;
 use crate::model::event::Event;
 use crate::model::ids::{RunId, TaskNumber};
-use crate::model::plan::{Plan, Task};
+use crate::model::plan::{Plan, Task, Variants};
 use crate::model::run::RunState;
 use crate::model::shortage::Shortage;
 use crate::model::worker::Worker;
@@ -353,10 +353,11 @@ pub fn refuse_workers(
 ) -> Result<(), StartError> {
     let chosen = |task: &&Task| only.is_none_or(|only| only.contains(&task.number));
     for task in plan.tasks().iter().filter(chosen) {
-        let name = worker_name(task, settings);
-        let worker = settings.workers.get(name);
-        let worker = worker.ok_or_else(|| StartError::NoWorker(task.number, name.to_owned()))?;
-        refuse_worker(task, worker)?;
+        for name in worker_names(task, settings) {
+            let worker = settings.workers.get(name);
+            let missing = || StartError::NoWorker(task.number, name.to_owned());
+            refuse_worker(task, worker.ok_or_else(missing)?)?;
+        }
     }
     Ok(())
 }
@@ -390,6 +391,16 @@ pub fn worker_name<'a>(task: &'a Task, settings: &'a Settings) -> &'a str {
         (Some(_), _) => "shell",
         (None, Some(worker)) => worker,
         (None, None) => &settings.run.worker,
+    }
+}
+
+/// Returns the worker of every variant of a task, or that of a task without variants.
+pub fn worker_names<'a>(task: &'a Task, settings: &'a Settings) -> Vec<&'a str> {
+    let own = worker_name(task, settings);
+    match &task.fields.variants {
+        Some(Variants::Workers(workers)) => workers.iter().map(String::as_str).collect(),
+        Some(Variants::Count(count)) => vec![own; usize::from(*count)],
+        None => vec![own],
     }
 }
 

@@ -9,7 +9,7 @@ use crate::base::text::plural;
 use crate::config::Settings;
 use crate::config::builtin;
 use crate::engine::spec::limits::Bounds;
-use crate::engine::start::worker_name;
+use crate::engine::start::worker_names;
 use crate::model::plan::{Isolation, Plan, Task};
 use crate::model::worker::{Dialect, Worker};
 use crate::worker::command::{MAX_COST, MAX_TURNS, MODEL, PERMISSION_MODE};
@@ -47,8 +47,13 @@ type StringSetting = fn(&Worker) -> &Option<String>;
 fn unkept(plan: &Plan, settings: &Settings) -> BTreeSet<String> {
     let known = builtin::workers();
     let mut remarks = BTreeSet::new();
-    for task in plan.tasks() {
-        let Some(worker) = settings.workers.get(worker_name(task, settings)) else {
+    let tasks = plan.tasks().iter();
+    let workers = tasks.flat_map(|task| {
+        let names = worker_names(task, settings).into_iter();
+        names.map(move |name| (task, name))
+    });
+    for (task, name) in workers {
+        let Some(worker) = settings.workers.get(name) else {
             continue;
         };
         let bounds = Bounds::of(worker, task);

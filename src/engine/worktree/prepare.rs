@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::base::fault;
 use crate::engine::EngineError;
 use crate::engine::kernel::context::Context;
+use crate::engine::spec::AttemptSpec;
 use crate::engine::worktree::remains::keep;
 use crate::git::Store;
 use crate::git::refs::branch_ref;
@@ -12,21 +13,17 @@ use crate::git::worktree::{Head, Worktree};
 use crate::merge::oid::Oid;
 use crate::model::ids::{AttemptNumber, TaskNumber};
 
-/// Moves the task's branch to `base` and checks it out in a worktree of its own.
+/// Moves the branch of an attempt to `base` and checks it out in a worktree of its own.
 ///
 /// # Errors
 /// When the branch is checked out elsewhere, was moved, or files cannot be written.
-pub fn prepare(
-    context: &Context,
-    task: TaskNumber,
-    attempt: AttemptNumber,
-    base: Oid,
-) -> Result<Worktree, EngineError> {
-    let branch = context.branch(task);
+pub fn prepare(context: &Context, spec: &AttemptSpec, base: Oid) -> Result<Worktree, EngineError> {
+    let (task, attempt) = (spec.task, spec.attempt);
+    let branch = context.attempt_branch(spec.of());
     fault::point("branch", "before it moves");
     context
         .repo
-        .with_store(|store| move_branch(context, store, task, attempt, base))?;
+        .with_store(|store| move_branch(context, store, spec, base))?;
     fault::point("branch", "moved");
     let path = context.worktree_path(task, attempt);
     remove_unfinished(context, task, attempt, &path)?;
@@ -39,18 +36,18 @@ pub fn prepare(
 fn move_branch(
     context: &Context,
     store: &Store,
-    task: TaskNumber,
-    attempt: AttemptNumber,
+    spec: &AttemptSpec,
     base: Oid,
 ) -> Result<(), EngineError> {
-    let branch = context.branch(task);
+    let branch = context.attempt_branch(spec.of());
     let name = branch_ref(&branch);
     let Some(old) = store.reference(&name)? else {
         return Ok(store.move_reference(&name, Oid::ZERO, base, "dispatch: attempt starts")?);
     };
     detach_earlier(context, &branch, old)?;
     if !store.is_ancestor(old, base)? {
-        keep(store, &context.attempt_ref(task, attempt - 1), old)?;
+        let before = spec.before.unwrap_or(spec.attempt - 1);
+        keep(store, &context.attempt_ref(spec.task, before), old)?;
     }
     if old != base {
         store.move_reference(&name, old, base, "dispatch: attempt starts")?;
@@ -62,7 +59,7 @@ fn move_branch(
 ///
 /// # Errors
 /// When it is checked out in any other worktree; the branch is not moved then.
-pub(super) fn detach_earlier(context: &Context, branch: &str, at: Oid) -> Result<(), EngineError> {
+pub fn detach_earlier(context: &Context, branch: &str, at: Oid) -> Result<(), EngineError> {
     if let Some(place) = context
         .repo
         .checkouts_of(branch)

@@ -11,7 +11,7 @@ use crate::git::Store;
 use crate::git::refs::branch_ref;
 use crate::git::worktree::{Head, Worktree};
 use crate::merge::oid::Oid;
-use crate::model::ids::TaskNumber;
+use crate::model::ids::{TaskNumber, TaskVariant};
 use crate::model::outcome::End;
 use crate::model::run::RunState;
 use crate::model::worker::Worker;
@@ -22,13 +22,17 @@ use crate::model::worker::Worker;
 pub fn reusable(
     layout: &Layout,
     state: &RunState,
-    task: TaskNumber,
+    of: TaskVariant,
     worker: &Worker,
 ) -> Option<ReusedWorktree> {
-    let last = state.task(task).last_attempt()?;
+    let now = state.task(of.task);
+    let by_hand = now.by_hand;
+    let last = match by_hand {
+        Some(_) => now.shown_attempt()?,
+        None => now.last_attempt_of(of.variant)?,
+    };
     let outcome = last.outcome.as_ref()?;
-    let by_hand = state.task(task).by_hand;
-    let continues = state.task(task).session_to_continue(&worker.name).is_some();
+    let continues = now.session_to_continue(of.variant, &worker.name).is_some();
     let left = match &outcome.end {
         _ if by_hand.is_some() => by_hand,
         End::Passed { candidate, .. } if continues => *candidate,
@@ -76,13 +80,13 @@ fn has_same_base(
     same_base && is_in(base, reuse.tip)
 }
 
-/// Puts the worktree back on the task's branch, with its uncommitted changes as they are.
+/// Puts the worktree back on its branch, with its uncommitted changes as they are.
 ///
 /// # Errors
 /// When the branch is checked out elsewhere, was moved, or files cannot be written.
 pub fn reopen(
     context: &Context,
-    task: TaskNumber,
+    of: TaskVariant,
     reuse: &ReusedWorktree,
 ) -> Result<Worktree, EngineError> {
     let store = Store::open(&context.repo)?;
@@ -92,7 +96,7 @@ pub fn reopen(
         .find_worktree(&reuse.path)
         .ok_or_else(missing)?;
     worktree.verify()?;
-    let branch = context.branch(task);
+    let branch = context.attempt_branch(of);
     let name = branch_ref(&branch);
     let old = store.reference(&name)?.unwrap_or(Oid::ZERO);
     let tip = reuse.tip;
@@ -105,7 +109,11 @@ pub fn reopen(
     if !is_on_branch {
         store.move_reference(&name, old, tip, "dispatch: attempt continues")?;
     }
-    worktree.lock(&format!("dispatch {}/{}", context.run, context.slug(task)))?;
+    worktree.lock(&format!(
+        "dispatch {}/{}",
+        context.run,
+        context.slug(of.task)
+    ))?;
     worktree.set_head(&Head::Branch(branch))?;
     Ok(worktree)
 }

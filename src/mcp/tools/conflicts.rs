@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Action, Effect, ToolSpec};
+use crate::base::text::plural;
 use crate::engine::candidates::conflicts::{CandidateComparison, compare_run};
 use crate::engine::kernel::context::local_context;
 use crate::engine::runs::find::DefaultRun;
@@ -155,8 +156,11 @@ impl Output {
     fn render(&self) -> String {
         let count = self.conflicts.len() + self.more;
         let head = format!(
-            "{}: {} results, {} pairs, {count} conflicts",
-            self.run, self.candidates, self.pairs
+            "{}: {}, {}, {}",
+            self.run,
+            plural(self.candidates, "result"),
+            plural(self.pairs, "pair"),
+            plural(count, "conflict")
         );
         let line = |line: &ConflictLine| {
             let tasks: Vec<String> = line.tasks.iter().map(|task| format!("#{task}")).collect();

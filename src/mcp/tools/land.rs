@@ -47,6 +47,7 @@ struct Input {
 
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(inline)]
 enum Method {
     /// One merge commit.
     #[default]

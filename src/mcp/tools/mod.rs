@@ -18,13 +18,14 @@ use std::sync::{Arc, LazyLock};
 
 use rmcp::model::{JsonObject, Tool, ToolAnnotations};
 use schemars::JsonSchema;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::mcp::answer::Answer;
 use crate::mcp::call::Call;
 use crate::mcp::error::ToolError;
 use crate::mcp::folder::REPOSITORY;
 use crate::mcp::proposal::Proposed;
+use crate::mcp::schema::{simple_input, without_formats};
 
 /// A function that runs a call.
 type Run = fn(&Call) -> Result<Answer, ToolError>;
@@ -80,7 +81,7 @@ impl ToolSpec {
             .with_input_schema::<Input>()
             .with_output_schema::<Output>()
             .with_annotations(annotations(title, effect));
-        let mut input = without_formats(&tool.input_schema);
+        let mut input = simple_input(&tool.input_schema);
         add_repository(&mut input);
         tool.input_schema = Arc::new(input);
         let output = tool.output_schema.as_deref().map(without_formats);
@@ -92,27 +93,6 @@ impl ToolSpec {
     pub(super) fn describe(&self) -> Tool {
         self.tool.clone()
     }
-}
-
-/// Removes the formats of numbers, such as `uint32`: clients know only those of the standard.
-fn without_formats(schema: &JsonObject) -> JsonObject {
-    fn strip(value: &mut Value) {
-        match value {
-            Value::Object(map) => {
-                let is_format =
-                    |format: &Value| format.as_str().is_some_and(|name| name.contains("int"));
-                if map.get("format").is_some_and(is_format) {
-                    map.remove("format");
-                }
-                map.values_mut().for_each(strip);
-            }
-            Value::Array(values) => values.iter_mut().for_each(strip),
-            _ => {}
-        }
-    }
-    let mut schema = schema.clone();
-    schema.values_mut().for_each(strip);
-    schema
 }
 
 /// Adds the argument that every tool takes.
@@ -180,6 +160,9 @@ mod tests {
             }
             let text = format!("{:?}{:?}", tool.input_schema, tool.output_schema);
             assert!(!text.contains("uint"), "{}: {text}", spec.name);
+            let input = format!("{:?}", tool.input_schema);
+            let odd = ["$ref", "oneOf", "anyOf", "null"].map(|word| input.contains(word));
+            assert_eq!(odd, [false; 4], "{}: {input}", spec.name);
             assert_eq!(
                 tool.input_schema["properties"][REPOSITORY]["type"],
                 "string"

@@ -40,6 +40,7 @@ pub(super) struct PlanInput {
 /// The format of a plan.
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(inline)]
 pub(super) enum PlanFormat {
     /// Markdown.
     #[default]

@@ -42,6 +42,7 @@ struct Input {
 
 #[derive(Clone, Copy, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(inline)]
 enum Part {
     /// The worker and its checks.
     #[default]

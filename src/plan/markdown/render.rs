@@ -6,7 +6,7 @@
 use std::fmt::Write;
 
 use crate::base::clock::render_duration;
-use crate::model::plan::{Isolation, Plan, Produces, Strategy, Task};
+use crate::model::plan::{Isolation, Plan, Produces, Strategy, Task, Variants};
 use crate::plan::fields::split_commas;
 use crate::plan::normal::indent;
 use crate::plan::wire::env_entries;
@@ -144,6 +144,7 @@ impl Fields {
             fields.worker.as_deref().filter(|_| fields.run.is_none()),
         );
         out.text("run", fields.run.as_deref());
+        out.variants(fields.variants.as_ref());
         out.list("files", &fields.files);
         out.text("strategy", fields.strategy.map(strategy));
         out.text(
@@ -185,11 +186,27 @@ impl Fields {
         }
     }
 
+    fn variants(&mut self, variants: Option<&Variants>) {
+        match variants {
+            Some(Variants::Count(count)) => self.text("variants", Some(&count.to_string())),
+            // On the line of its key, a worker whose name is a number would be a count.
+            Some(Variants::Workers(workers)) if workers[0].parse::<i64>().is_ok() => {
+                self.items("variants", workers);
+            }
+            Some(Variants::Workers(workers)) => self.list("variants", workers),
+            None => {}
+        }
+    }
+
     fn list(&mut self, key: &str, values: &[String]) {
         let line = values.join(", ");
         if values.is_empty() || (is_line(&line) && split_commas(&line) == values) {
             return self.text(key, Some(&*line).filter(|_| !values.is_empty()));
         }
+        self.items(key, values);
+    }
+
+    fn items(&mut self, key: &str, values: &[String]) {
         let _ = writeln!(self.0, "- {key}:");
         for value in values {
             let value = match is_item(value) {

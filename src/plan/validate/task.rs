@@ -5,7 +5,7 @@ use std::collections::btree_map::Entry;
 
 use crate::base::text::{did_you_mean, one_line};
 use crate::model::ids::TaskNumber;
-use crate::model::plan::{Isolation, Produces, Strategy, Task, TaskFields};
+use crate::model::plan::{Isolation, Produces, Strategy, Task, TaskFields, Variants};
 use crate::plan::collector::{Collector, RawDiagnostic, quoted};
 use crate::plan::diagnostic::Code;
 use crate::plan::draft::{DraftTask, Member, Value};
@@ -14,7 +14,8 @@ use crate::plan::normal;
 use crate::plan::span::{At, Span};
 use crate::plan::validate::glob::check_glob;
 use crate::plan::validate::value::{
-    boolean, choice, clean, count, dollars, duration, filled, integer, text, texts,
+    DraftVariants, boolean, choice, clean, count, dollars, duration, filled, integer, text, texts,
+    variants,
 };
 use crate::plan::validate::{Checked, ParseContext};
 
@@ -36,6 +37,8 @@ pub(super) struct TaskReader<'a> {
     depends_on: Vec<At<String>>,
     files: Vec<Span>,
     worker: Option<At<String>>,
+    /// The workers of the variants.
+    variant_workers: Vec<At<String>>,
 }
 
 impl<'a> TaskReader<'a> {
@@ -58,6 +61,7 @@ impl<'a> TaskReader<'a> {
             depends_on: Vec::new(),
             files: Vec::new(),
             worker: None,
+            variant_workers: Vec::new(),
         }
     }
 
@@ -79,6 +83,7 @@ impl<'a> TaskReader<'a> {
             }
         }
         self.check_worker();
+        self.check_variants();
         let tag = self.tag(&number);
         let title = self.title(&draft.span, number.value);
         Checked {
@@ -119,6 +124,13 @@ impl<'a> TaskReader<'a> {
                 self.worker = worker.map(|worker| At::new(one_line(&worker), value.span.clone()));
             }
             "run" => fields.run = filled(key, value, findings),
+            "variants" => match variants(key, value, findings) {
+                Some(DraftVariants::Count(count)) => {
+                    fields.variants = Some(Variants::Count(count));
+                }
+                Some(DraftVariants::Workers(workers)) => self.variant_workers = workers,
+                None => {}
+            },
             "depends_on" => self.depends_on(value),
             "files" => self.files(value),
             "strategy" => fields.strategy = choice(name, STRATEGIES, value, findings),
@@ -283,6 +295,36 @@ impl<'a> TaskReader<'a> {
             return;
         }
         let Some(worker) = worker else { return };
+        self.check_known(&worker);
+        self.fields.worker = Some(worker.value);
+    }
+
+    /// Checks the workers of the variants, which replace the worker of the task.
+    fn check_variants(&mut self) {
+        let workers = std::mem::take(&mut self.variant_workers);
+        let Some(first) = workers.first() else {
+            return;
+        };
+        let other = match (&self.fields.run, &self.fields.worker) {
+            (Some(_), _) => Some(("run", "the shell runs `run`")),
+            (None, Some(_)) => Some((
+                "worker",
+                "each variant has the worker that `variants` names",
+            )),
+            (None, None) => None,
+        };
+        if let Some((field, why)) = other {
+            let message = format!("a task with `{field}` cannot name workers in `variants`");
+            let hint = format!("write how many variants, or remove `{field}`: {why}");
+            let finding = RawDiagnostic::error(Code::RunWithWorker, first.span.clone(), message);
+            self.findings.add(finding.hint(hint));
+        }
+        workers.iter().for_each(|worker| self.check_known(worker));
+        let names = workers.into_iter().map(|worker| worker.value);
+        self.fields.variants = Some(Variants::Workers(names.collect()));
+    }
+
+    fn check_known(&mut self, worker: &At<String>) {
         if let Some(known) = self.context.workers
             && worker.value != SHELL
             && !known.contains(&worker.value)
@@ -296,7 +338,6 @@ impl<'a> TaskReader<'a> {
             let finding = RawDiagnostic::error(Code::UnknownWorker, worker.span.clone(), message);
             self.findings.add(finding.hint(hint));
         }
-        self.fields.worker = Some(worker.value);
     }
 
     /// Checks the tag, which must differ from a number, because commands accept both.

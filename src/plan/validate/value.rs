@@ -4,16 +4,23 @@ use std::time::Duration;
 
 use crate::base::clock::parse_duration;
 use crate::base::text::did_you_mean;
+use crate::model::ids::VariantNumber;
 use crate::model::usage::Dollars;
 use crate::plan::collector::{Collector, RawDiagnostic, quoted};
 use crate::plan::diagnostic::Code;
 use crate::plan::draft::{Value, bad_kind};
-use crate::plan::fields::as_text;
+use crate::plan::fields::{as_text, split_commas};
 use crate::plan::normal;
 use crate::plan::span::At;
 
 /// The longest valid duration, so that sums of times cannot overflow.
 const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
+
+/// The most variants of a task.
+const MOST_VARIANTS: VariantNumber = 9;
+
+/// The values of `variants`, for messages.
+const VARIANTS: &str = "a number from 1 to 9, or a list of workers";
 
 /// Removes NUL characters, which cannot be passed to programs, with an error.
 pub(super) fn clean(text: &At<String>, findings: &mut Collector) -> String {
@@ -116,6 +123,52 @@ pub(super) fn count(key: &str, value: &At<Value>, findings: &mut Collector) -> O
         findings.add(bad_value(key, "a number from 1", value));
     }
     (number > 0).then_some(number)
+}
+
+/// The variants of a task, whose workers are not checked.
+pub(super) enum DraftVariants {
+    /// A number.
+    Count(VariantNumber),
+    /// The worker of each.
+    Workers(Vec<At<String>>),
+}
+
+/// Parses a number of variants, or the worker of each.
+pub(super) fn variants(
+    key: &At<String>,
+    value: &At<Value>,
+    findings: &mut Collector,
+) -> Option<DraftVariants> {
+    let is_number = |line: &str| line.trim().parse::<i64>().is_ok();
+    let is_count = match &value.value {
+        Value::Integer(_) => true,
+        Value::Raw(line) => line.trim().is_empty() || is_number(line),
+        _ => false,
+    };
+    if is_count {
+        let number: Option<VariantNumber> = integer(&key.value, VARIANTS, value, findings);
+        let is_valid = |number: &VariantNumber| (1..=MOST_VARIANTS).contains(number);
+        if number.is_some_and(|number| !is_valid(&number)) {
+            findings.add(bad_value(&key.value, VARIANTS, value));
+        }
+        return number.filter(is_valid).map(DraftVariants::Count);
+    }
+    let workers = texts(&key.value, value, split_commas, findings);
+    if (1..=usize::from(MOST_VARIANTS)).contains(&workers.len()) {
+        return Some(DraftVariants::Workers(workers));
+    }
+    let is_empty = matches!(&value.value, Value::List(list) if list.is_empty());
+    if workers.is_empty() && !is_empty {
+        // The wrong kind is reported already.
+        return None;
+    }
+    let message = format!(
+        "a task has 1 to {MOST_VARIANTS} variants, not {}",
+        workers.len()
+    );
+    let finding = RawDiagnostic::error(Code::BadValue, value.span.clone(), message);
+    findings.add(finding.hint("name the worker of each, or write how many"));
+    None
 }
 
 /// Parses an amount of dollars above zero.

@@ -36,6 +36,10 @@ pub(crate) fn note(
             Some((a, b)) => format!("Waiting for the conflict between {a} and {b} to end"),
             None => plain_line(note_text(task), CELL_LIMIT),
         },
+        (_, TaskPhase::Choosing) => format!("choosing one of {}", variants(task)),
+        (Status::InProgress, _) if task.variants.is_some() => {
+            with_suffix(note_text(task), &variants(task))
+        }
         (Status::Failed | Status::Retry(_), _) => failure_or_note(task),
         (Status::Done, _) if state.is_conflict_open(number) => {
             with_suffix(note_text(task), "manual resolution in progress")
@@ -47,7 +51,7 @@ pub(crate) fn note(
         (Status::Done, _) if state.is_left_out(number) => {
             with_suffix(note_text(task), "left out by the user")
         }
-        (Status::Done, _) => match task.outcome().map(reservations) {
+        (Status::Done, _) => match task.outcome().map(|outcome| reservations(task, outcome)) {
             Some(words) if !words.is_empty() => with_suffix(note_text(task), &words),
             _ => plain_line(note_text(task), CELL_LIMIT),
         },
@@ -55,8 +59,20 @@ pub(crate) fn note(
     }
 }
 
-/// Renders the reservations about a passed task.
-fn reservations(outcome: &Outcome) -> String {
+/// Renders `3 variants`.
+fn variants(task: &TaskState) -> String {
+    plural(usize::from(count(task)), "variant")
+}
+
+fn count(task: &TaskState) -> u8 {
+    task.variants.as_ref().map_or(0, |set| set.count)
+}
+
+/// Renders the variant and the reservations of a passed task.
+fn reservations(task: &TaskState, outcome: &Outcome) -> String {
+    let decides = task.deciding_attempt().and_then(|attempt| attempt.variant);
+    let choice = task.variant_choice().filter(|_| decides.is_some());
+    let chosen = choice.map(|choice| format!("variant {} of {}", choice.variant, count(task)));
     let outside = (!outcome.undeclared.is_empty()).then(|| {
         format!(
             "{} outside its files",
@@ -65,7 +81,7 @@ fn reservations(outcome: &Outcome) -> String {
     });
     let flaky = outcome.flaky;
     let flaky = flaky.map(|earlier| format!("flaky: attempt {earlier} failed with the same files"));
-    let all: Vec<String> = flaky.into_iter().chain(outside).collect();
+    let all: Vec<String> = chosen.into_iter().chain(flaky).chain(outside).collect();
     all.join("; ")
 }
 

@@ -211,6 +211,7 @@ fn retries_skips_and_what_they_block() {
     .retry_later(9)
     .event(Event::RetryDue {
         task: TaskNumber(9),
+        variant: None,
     });
     assert_board("retries", fixture);
 }
@@ -239,6 +240,7 @@ fn a_task_blocked_by_a_conflict_of_its_dependencies() {
             class: Class::Content,
             between: vec![TaskNumber(1), TaskNumber(2)],
             paths: vec!["src/app.ts".into()],
+            attempt: None,
         })
         .ended(3);
     assert_board("blocked-by-conflict", fixture);

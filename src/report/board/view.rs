@@ -244,7 +244,7 @@ impl Standing {
 fn may_go_on(phase: &TaskPhase) -> bool {
     matches!(
         phase,
-        TaskPhase::Queued | TaskPhase::Running | TaskPhase::RetryAt(_)
+        TaskPhase::Queued | TaskPhase::Running | TaskPhase::RetryAt(_) | TaskPhase::Choosing
     )
 }
 
@@ -265,7 +265,7 @@ impl TaskRow {
     fn new(state: &RunState, number: TaskNumber, blockers: &[TaskNumber]) -> TaskRow {
         let (task, now) = (state.plan.task(number), state.task(number));
         let status = state.status(number);
-        let last = now.last_attempt();
+        let last = now.shown_attempt();
         let class = match (&status, now.outcome().map(|outcome| &outcome.end)) {
             (Status::Failed | Status::Retry(_), Some(End::Failed(failure))) => Some(failure.class),
             _ => None,
@@ -282,7 +282,7 @@ impl TaskRow {
             class,
             flaky: state.is_flaky(number),
             outside_changes: outside_changes(now),
-            branch: last.map(|attempt| attempt.branch.clone()),
+            branch: last.map(|attempt| attempt.task_branch().to_owned()),
             candidate: now.candidate(),
             worktree: last.map(|attempt| attempt.worktree.clone()),
             spending: now.spending(),

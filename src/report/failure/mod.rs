@@ -302,8 +302,10 @@ fn attempt_line(attempt: &Attempt, retry: usize) -> AttemptLine {
 }
 
 fn retry_end(task: &TaskState) -> RetryEnd {
-    let mut counted = task.counted_attempts().rev();
-    match (task.retry_budget_spent, counted.next(), counted.next()) {
+    let variant = task.last_attempt().and_then(|last| last.variant);
+    let mut counted = task.counted_attempts_of(variant).rev();
+    let budget = task.retry_budget_spent_of(variant);
+    match (budget, counted.next(), counted.next()) {
         (Some(budget), ..) => RetryEnd::BudgetSpent(budget),
         (None, Some(last), Some(before)) if last.repeats(before) => RetryEnd::Repeated,
         _ => RetryEnd::RetriesUsedUp,

@@ -133,6 +133,7 @@ fn a_task_whose_dependencies_conflict_has_a_section() {
             class: Class::Content,
             between: vec![TaskNumber(1), TaskNumber(2)],
             paths: vec!["src/app.ts".into(), "src/b.ts".into()],
+            attempt: None,
         });
     assert_report("failure-conflict", fixture);
 }
@@ -151,7 +152,11 @@ fn the_error_type_explains_the_end_of_the_retries() {
     let once = || checkout().fail_with(2, limit("reset"), 130);
     let twice = |said| once().begin(2, "claude").fail_with(2, limit(said), 1);
     let task = TaskNumber(2);
-    let spent = twice("other").event(Event::RetryBudgetSpent { task, budget: 20 });
+    let spent = twice("other").event(Event::RetryBudgetSpent {
+        task,
+        budget: 20,
+        variant: None,
+    });
     insta::assert_snapshot!(
         [twice("other"), twice("reset"), spent].map(error_type).join("\n"),
         @r"

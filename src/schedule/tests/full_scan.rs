@@ -4,10 +4,10 @@ use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::model::ids::TaskNumber;
+use crate::model::ids::{TaskNumber, TaskVariant, VariantNumber};
 use crate::model::run::{RunPhase, RunState};
 use crate::model::task_state::{TaskPhase, TaskState};
-use crate::schedule::decide::last_steps;
+use crate::schedule::decide::{choices, last_steps};
 use crate::schedule::parking::parking_due;
 use crate::schedule::priority::path_lengths;
 use crate::schedule::retry::retry_due;
@@ -29,6 +29,7 @@ pub(super) fn decide(state: &RunState, limits: &Limits) -> Vec<Action> {
             return actions;
         }
         actions.extend(retries(state, limits));
+        actions.extend(choices(state, choosing(state, limits)));
         actions.extend(starts(state, limits));
         actions.extend(wake(state));
     }
@@ -49,17 +50,36 @@ fn numbers(state: &RunState) -> impl Iterator<Item = TaskNumber> + '_ {
     state.plan.tasks().iter().map(|task| task.number)
 }
 
-fn running(state: &RunState) -> impl Iterator<Item = &TaskState> {
-    let tasks = state.tasks.iter().map(|task| &**task);
-    tasks.filter(|task| task.phase == TaskPhase::Running)
+fn all(state: &RunState) -> impl Iterator<Item = TaskVariant> + '_ {
+    numbers(state).flat_map(|number| state.task_variants(number))
+}
+
+fn phase(state: &RunState, of: TaskVariant) -> &TaskPhase {
+    state.task(of.task).phase_of(of.variant)
+}
+
+fn running(state: &RunState) -> impl Iterator<Item = TaskVariant> + '_ {
+    all(state).filter(|of| *phase(state, *of) == TaskPhase::Running)
+}
+
+fn choosing<'a>(state: &'a RunState, limits: &'a Limits) -> impl Iterator<Item = TaskNumber> + 'a {
+    let may_retry = move |of: TaskVariant| {
+        let budget = state.task(of.task).retry_budget_spent_of(of.variant);
+        budget.is_none() && retry_due(state, of, limits).is_some()
+    };
+    numbers(state).filter(move |number| {
+        let is_over = state.task(*number).phase == TaskPhase::Choosing;
+        is_over && !state.task_variants(*number).any(may_retry)
+    })
 }
 
 fn parks(state: &RunState, limits: &Limits) -> Vec<Action> {
     let (mut parks, mut parked) = (Vec::new(), BTreeSet::new());
-    for task in numbers(state) {
-        if let Some((worker, until, reason)) = parking_due(state, task, limits)
+    for of in all(state) {
+        if let Some((worker, until, reason)) = parking_due(state, of, limits)
             && parked.insert(worker.clone())
         {
+            let task = of.task;
             parks.push(Action::Park {
                 worker,
                 task,
@@ -72,29 +92,36 @@ fn parks(state: &RunState, limits: &Limits) -> Vec<Action> {
 }
 
 fn retries(state: &RunState, limits: &Limits) -> Vec<Action> {
-    let spent = |task: &TaskState| match task.phase {
-        TaskPhase::RetryAt(_) | TaskPhase::Queued => task.retries(),
-        _ => task.retries().saturating_sub(1),
+    let spent = |task: &TaskState, variant: Option<VariantNumber>| match task.phase_of(variant) {
+        TaskPhase::RetryAt(_) | TaskPhase::Queued => task.retries_of(variant),
+        _ => task.retries_of(variant).saturating_sub(1),
     };
-    let spent: u32 = state.tasks.iter().map(|task| spent(task)).sum();
+    let spent: u32 = all(state)
+        .map(|of| spent(state.task(of.task), of.variant))
+        .sum();
     let (mut left, budget) = (limits.budget.saturating_sub(spent), limits.budget);
     let mut actions = Vec::new();
-    for task in numbers(state) {
-        let Some(due) = retry_due(state, task, limits) else {
+    for of in all(state) {
+        let Some(due) = retry_due(state, of, limits) else {
             continue;
         };
+        let TaskVariant { task, variant } = of;
         if left > 0 {
             left -= 1;
-            actions.push(Action::ScheduleRetry { task, due });
-        } else if state.task(task).retry_budget_spent.is_none() {
-            actions.push(Action::RecordRetryBudget { task, budget });
+            actions.push(Action::ScheduleRetry { task, variant, due });
+        } else if state.task(task).retry_budget_spent_of(variant).is_none() {
+            actions.push(Action::RecordRetryBudget {
+                task,
+                variant,
+                budget,
+            });
         }
     }
     actions
 }
 
 fn starts(state: &RunState, limits: &Limits) -> Vec<Action> {
-    let live: Vec<&TaskState> = running(state).collect();
+    let live: Vec<TaskVariant> = running(state).collect();
     let mut free = limits.max_parallel.saturating_sub(live.len());
     if free == 0 || state.cost_limit_reached.is_some() || state.setup.tripped().is_some() {
         return Vec::new();
@@ -113,14 +140,15 @@ fn starts(state: &RunState, limits: &Limits) -> Vec<Action> {
         return vec![Action::RecordCostLimit { spent, max_cost }];
     }
     let mut workers: Vec<&str> = Vec::new();
-    let at_work = live.iter().filter_map(|task| task.last_attempt());
+    let last = |of: &TaskVariant| state.task(of.task).last_attempt_of(of.variant);
+    let at_work = live.iter().filter_map(last);
     workers.extend(at_work.map(|attempt| attempt.worker.as_str()));
     let (mut actions, mut started) = (Vec::new(), BTreeSet::new());
-    for task in ready {
+    for of in ready {
         if free == 0 {
             break;
         }
-        let action = match limits.pool.choose(state, task) {
+        let action = match limits.pool.choose(state, of) {
             WorkerChoice::Parked(worker, at) => Action::UnparkAt {
                 worker: worker.to_owned(),
                 at,
@@ -150,7 +178,12 @@ fn starts(state: &RunState, limits: &Limits) -> Vec<Action> {
                     free -= 1;
                     workers.push(name);
                     started.extend(waits.then_some(name));
-                    Action::Start { task, worker }
+                    let TaskVariant { task, variant } = of;
+                    Action::Start {
+                        task,
+                        variant,
+                        worker,
+                    }
                 }
             }
         };
@@ -161,26 +194,26 @@ fn starts(state: &RunState, limits: &Limits) -> Vec<Action> {
     actions
 }
 
-fn ready(state: &RunState, limits: &Limits) -> Vec<TaskNumber> {
-    let is_ready = |task: &TaskNumber| {
-        state.task(*task).phase == TaskPhase::Queued
-            && state.unmet_dependencies(*task).is_empty()
-            && !(limits.hold_back && state.speculative_conflict_for(*task).is_some())
+fn ready(state: &RunState, limits: &Limits) -> Vec<TaskVariant> {
+    let is_ready = |of: &TaskVariant| {
+        *phase(state, *of) == TaskPhase::Queued
+            && state.unmet_dependencies(of.task).is_empty()
+            && !(limits.hold_back && state.speculative_conflict_for(of.task).is_some())
     };
-    let mut ready: Vec<TaskNumber> = numbers(state).filter(is_ready).collect();
+    let mut ready: Vec<TaskVariant> = all(state).filter(is_ready).collect();
     let lengths = path_lengths(&state.plan);
-    ready.sort_by_key(|task| {
-        let priority = state.plan.task(*task).fields.priority;
-        (Reverse(priority), Reverse(lengths[task.index()]), *task)
+    ready.sort_by_key(|of| {
+        let priority = state.plan.task(of.task).fields.priority;
+        (Reverse(priority), Reverse(lengths[of.task.index()]), *of)
     });
     ready
 }
 
 fn wake(state: &RunState) -> Option<Action> {
-    let waiting = numbers(state).filter_map(|task| match state.task(task).phase {
-        TaskPhase::RetryAt(at) => Some((at, task)),
+    let waiting = all(state).filter_map(|of| match phase(state, of) {
+        TaskPhase::RetryAt(at) => Some((*at, of)),
         _ => None,
     });
-    let (at, task) = waiting.min()?;
-    Some(Action::WakeAt { task, at })
+    let (at, TaskVariant { task, variant }) = waiting.min()?;
+    Some(Action::WakeAt { task, variant, at })
 }

@@ -47,7 +47,8 @@ fn game(random: &mut fastrand::Rng) -> Game {
     let task = |(place, name): (usize, &String)| {
         let earlier = names[..place].iter().filter(|_| random.u8(..) < 50);
         let on: Vec<&str> = earlier.map(String::as_str).collect();
-        format!("{name} <- {}", on.join(", "))
+        let variants = ["", "", "", "*2", "*3"][random.usize(..5)];
+        format!("{name}{variants} <- {}", on.join(", "))
     };
     let plan: Vec<String> = names.iter().enumerate().map(task).collect();
     let mut fixture = RunFixture::new(&plan.join(" · "));
@@ -97,10 +98,17 @@ fn limits(count: usize, random: &mut fastrand::Rng) -> Limits {
 /// A word that makes sense now.
 fn word(game: &Game, random: &mut fastrand::Rng) -> String {
     let number = TaskNumber(random.u32(1..=game.names.len() as u32));
-    let (name, task) = (game.name(number), game.state.task(number));
+    let (task, name) = (game.state.task(number), game.name(number));
+    let count = task.variant_states().len() as u8;
+    let variant = (count > 0).then(|| random.u8(1..=count));
+    let name = &match task.phase_of(variant) {
+        // These words are about one attempt.
+        TaskPhase::Running | TaskPhase::RetryAt(_) => game.variant_name(number, variant),
+        _ => name.to_owned(),
+    };
     let pick =
         |words: &[&'static str], random: &mut fastrand::Rng| words[random.usize(..words.len())];
-    match &task.phase {
+    match task.phase_of(variant) {
         _ if random.u8(..) < 8 => "full".to_owned(),
         _ if game.state.shortage.is_some() && random.bool() => "room".to_owned(),
         _ if matches!(game.state.phase, RunPhase::Ended(_)) => "resume".to_owned(),
@@ -112,9 +120,28 @@ fn word(game: &Game, random: &mut fastrand::Rng) -> String {
         TaskPhase::Running if random.u8(..) < 20 => format!("cancel {name}"),
         TaskPhase::Running => format!("{} {name}", pick(&ENDS, random)),
         TaskPhase::RetryAt(_) if random.u8(..) < 200 => format!("due {name}"),
-        _ if random.u8(..) < 60 => format!("{} {name}", pick(&REQUESTS, random)),
+        _ if task.phase == TaskPhase::Choosing && random.u8(..) < 200 => {
+            choice(game, number, random)
+        }
+        _ if task.phase != TaskPhase::Running && random.u8(..) < 60 => {
+            let name = game.name(number);
+            format!("{} {name}", pick(&REQUESTS, random))
+        }
         _ => "open".to_owned(),
     }
+}
+
+/// One of the variants that passed, unless one is chosen already.
+fn choice(game: &Game, number: TaskNumber, random: &mut fastrand::Rng) -> String {
+    let task = game.state.task(number);
+    let passed = task.variant_numbers().flatten();
+    let passed = passed.filter(|variant| task.passed_attempt_of(*variant).is_some());
+    let passed = Vec::from_iter(passed);
+    if task.variant_choice().is_some() || passed.is_empty() {
+        return "open".to_owned();
+    }
+    let variant = passed[random.usize(..passed.len())];
+    format!("chosen {}", game.variant_name(number, Some(variant)))
 }
 
 /// Acts on some of what is decided; returns how many attempts start.

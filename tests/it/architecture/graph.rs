@@ -13,7 +13,7 @@ const ROOMS: &[&[&str]] = &[
     &["worktree"],
     &["checks", "candidates", "publish", "runs"],
     &["resolve", "prompt"],
-    &["attempt", "assemble"],
+    &["attempt", "assemble", "variants"],
     &["start", "land", "clean", "reconcile"],
     &["planner"],
     &["doctor"],

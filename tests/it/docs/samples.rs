@@ -303,7 +303,7 @@ fn the_report_of_a_worker_is_understood() {
 #[test]
 fn a_worker_gets_exactly_the_variables_of_the_chapter() {
     let place = garden();
-    let plan = "1. [A] See\n   - run: env | grep '^DISPATCH_' | cut -d= -f1\n   - produces: info\n";
+    let plan = "1. [A] See\n   - run: env | grep '^DISPATCH_' | cut -d= -f1\n   - variants: 1\n   - produces: info\n";
     fs::write(place.path("garden/env.md"), plan).unwrap();
     let mine = [
         "DISPATCH_CLOCK",

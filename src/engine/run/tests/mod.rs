@@ -5,4 +5,5 @@
 mod shutdown;
 mod space;
 mod starts;
+mod variants;
 mod world;

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::assembly::variant_rule::choose_variant;
 use crate::config::Settings;
 use crate::control::{Reply, Request, Response};
 use crate::engine::EngineError;
@@ -25,12 +26,13 @@ use crate::exec::{Executor, Exit, Job, JobStatus, Running};
 use crate::git::Repo;
 use crate::model::event::{Event, Recorded};
 use crate::model::failure::FailureClass;
-use crate::model::fixture::{RunFixture, candidate, failure, start};
+use crate::model::fixture::{self, RunFixture, candidate, failure, start};
 use crate::model::ids::{AttemptNumber, TaskNumber};
 use crate::model::integration::{Integration, Merged};
 use crate::model::outcome::{End, Outcome};
 use crate::model::run::RunState;
 use crate::model::shortage::{Resource, Shortage};
+use crate::model::variant_choice::ComparedVariant;
 use crate::model::worker::Worker;
 use crate::schedule::Limits;
 use crate::schedule::worker_pool::{WorkerLimits, WorkerPool};
@@ -93,7 +95,7 @@ pub(super) struct Rules {
 }
 
 /// Plays a plan, tasks as `name <- dependency: script; script` (one script an attempt, the last one
-/// for all others) joined by ` · `, and words joined by ` · ` ([`World::turn`]). A line is a time, a
+/// for all others) joined by ` · `; a task `name*3` has three variants. Words joined by ` · ` ([`World::turn`]). A line is a time, a
 /// word, and the effects after it.
 pub(super) fn play(plan: &str, words: &str) -> String {
     play_with(plan, words, Rules::default())
@@ -137,7 +139,9 @@ impl World {
         let scripts: Vec<Vec<Script>> = plan.split(" · ").map(scripts).collect();
         let name = |task: &str| {
             let title = task.split(": ").next().unwrap();
-            title.split(" <- ").next().unwrap().to_owned()
+            fixture::name(title.split(" <- ").next().unwrap())
+                .0
+                .to_owned()
         };
         let origin = Instant::now();
         let journal = vec![];
@@ -323,24 +327,25 @@ impl World {
             Effect::Start(spec) => self.start(*spec),
             Effect::Adopt(spec) => self.adopt(*spec),
             Effect::SetAside(spec) => self.set_aside(&spec),
-            Effect::Cancel(task, signal) => {
+            Effect::Cancel((task, attempt), signal) => {
                 self.say(format!("{signal:?} {}", self.name(task)).to_lowercase());
                 let running = self.attempts.values();
-                let running = running.filter(|(spec, _)| spec.task == task);
+                let running =
+                    running.filter(|(spec, _)| (spec.task, spec.attempt) == (task, attempt));
                 running.for_each(|(_, running)| running.stopper().stop(signal));
             }
             Effect::Release(_) => {}
             Effect::StopStarting => self.is_stopping = true,
-            Effect::CheckReuse { task, .. } => {
+            Effect::CheckReuse { of, .. } => {
                 let is_sound = !self.is_unsound;
-                self.post(BOARD, Message::ReuseChecked { task, is_sound });
+                self.post(BOARD, Message::ReuseChecked { of, is_sound });
             }
-            Effect::TakeSlot(task, _) => {
+            Effect::TakeSlot(attempt) => {
                 let answer = match self.slots_in_use {
                     true => SlotAnswer::AllInUse,
                     false => SlotAnswer::Taken,
                 };
-                return Some(Message::Slot(task, answer));
+                return Some(Message::Slot(attempt, answer));
             }
             Effect::RetakeSlot(..) => {}
             Effect::ReportShortage(error) => {
@@ -350,6 +355,11 @@ impl World {
             Effect::MeasureDisk => return Some(Message::DiskMeasured(self.space())),
             Effect::MeasureQuota => self.post(BOARD, Message::QuotaMeasured(Ok(Quota::Allowed))),
             Effect::RemoveWorktree(_) => self.post(BOARD, Message::WorktreeRemoved(Ok(()))),
+            Effect::ChooseVariant(task) => self.choose_variant(task),
+            Effect::AcceptVariant(task) => {
+                self.say(format!("accept {}", self.name(task)));
+                self.post(BOARD, Message::VariantAccepted(task, Ok(())));
+            }
             Effect::Assemble => self.assemble(),
             Effect::CancelAssembly(signal) => {
                 self.say(format!("{signal:?} assembly").to_lowercase());
@@ -373,6 +383,24 @@ impl World {
             Effect::Leave(leave) => self.leave(leave),
         }
         None
+    }
+
+    /// Chooses the first variant that passed.
+    fn choose_variant(&mut self, number: TaskNumber) {
+        self.say(format!("choose {}", self.name(number)));
+        let task = self.driver.state().task(number);
+        let variants = task.variant_numbers().flatten();
+        let compared = variants.filter_map(|variant| {
+            Some(ComparedVariant {
+                variant,
+                attempt: task.passed_attempt_of(variant)?.number,
+                conflicts: Vec::new(),
+                lines: 1,
+                files: 1,
+            })
+        });
+        let chosen = choose_variant(compared.collect());
+        self.post(BOARD, Message::VariantChosen(number, Ok(chosen)));
     }
 
     fn write(&mut self, facts: Vec<Recorded>) -> Message {
@@ -523,7 +551,8 @@ impl World {
             }
             What::Ended(_) if self.free == 0 && self.is_stopping => {
                 let word = format!("{name} is left open");
-                (Some(word), Some(Message::LeftOpen(spec.task)))
+                let key = (spec.task, spec.attempt);
+                (Some(word), Some(Message::LeftOpen(key)))
             }
             What::Ended(status) => {
                 let (how, end) = self.verdict(spec, &status);

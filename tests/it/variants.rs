@@ -1,0 +1,139 @@
+//! Tasks with variants, from the plan to the branches.
+
+use serde_json::Value;
+
+use crate::harness::{Gate, Scene, wait};
+
+/// Variant 1 fails its check, variant 2 conflicts with #2, variant 3 is larger than variant 4.
+const FOUR: &str = "# Shop
+1. [A] First
+   - variants: 4
+   - check: test -e a.txt
+   - run: case $DISPATCH_VARIANT in 1) echo x > b.txt;; 2) echo 2 > a.txt; sed -i s/two/2/ src/app.ts;; 3) seq 9 > a.txt;; 4) seq 4 > a.txt;; esac
+2. [B] Second
+   - priority: 1
+   - run: sed -i s/two/zwei/ src/app.ts
+3. [C] Third — blocked by #1
+   - run: wc -l < a.txt > c.txt
+";
+
+fn shown(scene: &Scene, task: &str) -> Value {
+    let ended = scene.dispatch(&["show", task, "--json"]).expect(0);
+    serde_json::from_str(&ended.out).unwrap()
+}
+
+fn refs(scene: &Scene, pattern: &str) -> String {
+    let format = "--format=%(refname:lstrip=-2)";
+    let all = scene.git(&["for-each-ref", format, pattern]);
+    all.replace('\n', " ")
+}
+
+#[test]
+fn the_smallest_variant_without_a_conflict_whose_check_passes_is_taken() {
+    let scene = Scene::new();
+    // One at a time, so that #2 has its result when a variant is chosen.
+    scene.run(FOUR, &["-j", "1"]).expect(0);
+    let text = scene.dispatch(&["show", "A"]).expect(0).out;
+    let table: Vec<&str> = text
+        .lines()
+        .filter(|line| line.contains("(shell)"))
+        .collect();
+    insta::assert_snapshot!(table.join("\n"), @r"
+      1 (shell) failed: check `test -e a.txt` failed
+      2 (shell) passed, 1 of 1 checks passed, conflicts with #2, 2 files, +2 −1
+      3 (shell) passed, 1 of 1 checks passed, no conflict, 1 file, +9 −0
+    * 4 (shell) passed, 1 of 1 checks passed, no conflict, 1 file, +4 −0
+    ");
+    let shown = shown(&scene, "A");
+    assert_eq!(shown["variants"]["chosen"], 4);
+    assert_eq!(
+        shown["variants"]["variants"][1]["conflicts"],
+        serde_json::json!([2])
+    );
+    assert_eq!(scene.json()["tasks"][0]["note"], "(variant 4 of 4)");
+    assert_eq!(
+        scene.git(&["show", &format!("{}:c.txt", scene.branch("c"))]),
+        "4"
+    );
+    let run = scene.run_name();
+    assert_eq!(
+        refs(&scene, "refs/heads/dispatch"),
+        format!("{run}/a {run}/b {run}/c {run}/integration")
+    );
+    let kept = format!("refs/dispatch/attempts/{run}/a");
+    assert_eq!(refs(&scene, &kept), "a/1 a/2 a/3 a/4");
+    let branch = scene.branch("a");
+    assert_eq!(scene.rev(&branch), scene.rev(&format!("{kept}/4")));
+    let head = scene.git(&[
+        "-C",
+        scene.worktree("a-4").to_str().unwrap(),
+        "branch",
+        "--show-current",
+    ]);
+    assert_eq!(head, branch);
+    scene.dispatch(&["land", "--yes"]).expect(0);
+    scene.dispatch(&["clean"]).expect(0);
+    assert_eq!(scene.git(&["worktree", "list"]).lines().count(), 1);
+}
+
+#[test]
+fn each_variant_has_the_worker_that_the_plan_names() {
+    let scene = Scene::new();
+    scene.configure(
+        "[workers.long]\ncommand = [\"sh\", \"-c\", \"seq 9 > a.txt\"]\n\
+         [workers.short]\ncommand = [\"sh\", \"-c\", \"seq 3 > a.txt\"]\n",
+    );
+    let plan = "# Shop\n1. [A] First\n   - variants: long, short, long\n";
+    scene.run(plan, &[]).expect(0);
+    let shown = shown(&scene, "A");
+    let variants = shown["variants"]["variants"].as_array().unwrap();
+    let workers: Vec<&str> = variants
+        .iter()
+        .map(|variant| variant["worker"].as_str().unwrap())
+        .collect();
+    assert_eq!(workers, ["long", "short", "long"]);
+    assert_eq!(shown["variants"]["chosen"], 2);
+    assert_eq!(scene.json()["tasks"][0]["worker"], "short");
+}
+
+#[test]
+fn a_run_that_is_killed_while_variants_run_is_resumed_with_all_of_them() {
+    let scene = Scene::new();
+    let mut gates = ["1", "2"].map(|name| Gate::new(&scene, name));
+    let [one, two] = gates.each_ref().map(Gate::script);
+    let plan = format!(
+        "# Shop\n1. [A] First\n   - variants: 2\n   - run: if [ $DISPATCH_VARIANT = 1 ]; then {one}; \
+         seq 5 > a.txt; else {two}; seq 2 > a.txt; fi\n"
+    );
+    let path = scene.plan(&plan);
+    let mut driver = scene.start(&["run", &path, "--yes"]);
+    gates.iter_mut().for_each(Gate::wait_until_reached);
+    driver.kill().unwrap();
+    driver.wait().unwrap();
+    let resumed = scene.start(&["resume"]);
+    gates.iter_mut().for_each(Gate::open);
+    wait(resumed).expect(0);
+    let shown = shown(&scene, "A");
+    assert_eq!(shown["variants"]["chosen"], 2);
+    assert_eq!(shown["attempts"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn a_task_fails_only_if_all_its_variants_do() {
+    let scene = Scene::new();
+    let plan = "# Shop\n1. [A] First\n   - variants: 2\n   - run: echo variant $DISPATCH_VARIANT is wrong; exit 1\n";
+    scene.run(plan, &[]).expect(3);
+    assert_eq!(scene.statuses(), "1 FAILED");
+    let shown = shown(&scene, "A");
+    assert_eq!(shown["variants"]["chosen"], Value::Null);
+    let report = scene.dispatch(&["report"]).expect(0).out;
+    assert!(report.contains("wrong"), "{report}");
+    scene.dispatch(&["retry", "A"]).expect(3);
+    assert_eq!(
+        self::shown(&scene, "A")["attempts"]
+            .as_array()
+            .unwrap()
+            .len(),
+        4
+    );
+}
