@@ -249,7 +249,7 @@ fn ended(answer: &PromptResponse) -> Result<(), Failure> {
         ),
         StopReason::MaxTurnRequests => ("max-turns", "the turn reached its limit of requests"),
         StopReason::Refusal => ("refusal", "the agent refused to continue"),
-        StopReason::Cancelled => ("cancelled", "the agent cancelled the turn"),
+        StopReason::Cancelled => ("temporary", "the agent cancelled the turn"),
         _ => ("stopped", "the agent stopped for an unknown reason"),
     };
     Err(Failure::new(kind, message))
