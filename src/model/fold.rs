@@ -20,6 +20,7 @@ use crate::model::run::{RunPhase, RunState, SpeculativeConflict};
 use crate::model::task_conflict::TaskConflict;
 use crate::model::task_state::{TaskPhase, TaskState, VariantState};
 use crate::model::user_message::UserMessage;
+use crate::model::variant_choice::ChosenBy;
 use crate::model::worker_health::Parking;
 
 impl RunState {
@@ -292,7 +293,11 @@ impl RunState {
                 };
                 task.forget_attempt(*attempt, phase);
             }
-            Event::VariantChosen { choice, .. } => task.choose_variant(choice),
+            Event::VariantChosen { choice, .. } => {
+                task.choose_variant(choice);
+                // A re-dispatch would replace what the user took.
+                self.redispatch_suspended |= choice.by == ChosenBy::User;
+            }
             Event::VariantAccepted { .. } => {
                 let replaces_another = task.accept_variant();
                 if replaces_another {

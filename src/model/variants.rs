@@ -314,10 +314,12 @@ impl RunState {
     pub fn is_choice_valid(&self, task: TaskNumber, choice: &VariantChoice) -> bool {
         let task = self.task(task);
         let offered = task.passed_attempt_of(choice.variant);
-        let may_choose = matches!(
-            task.phase,
-            TaskPhase::Choosing | TaskPhase::Queued | TaskPhase::RetryAt(_)
-        );
+        let may_choose = match (&choice.by, &task.phase) {
+            // The user replaces a choice.
+            (ChosenBy::User, TaskPhase::Done) => return offered.is_some(),
+            (_, TaskPhase::Choosing | TaskPhase::Queued | TaskPhase::RetryAt(_)) => true,
+            _ => false,
+        };
         may_choose
             && task.variant_choice().is_none()
             && offered.is_some_and(|attempt| attempt.number == choice.attempt)

@@ -137,3 +137,42 @@ fn a_task_fails_only_if_all_its_variants_do() {
         4
     );
 }
+
+#[test]
+fn another_variant_can_be_taken_in_review_and_what_was_built_on_the_first_runs_again() {
+    let scene = Scene::new();
+    let plan = "# Shop
+1. [A] First
+   - variants: 3
+   - run: if [ $DISPATCH_VARIANT = 2 ]; then exit 1; fi; seq 1 $((10 / $DISPATCH_VARIANT)) > a.txt
+2. [B] Second \u{2014} blocked by #1
+   - run: wc -l < a.txt > b.txt
+";
+    scene.run(plan, &[]).expect(0);
+    let lines =
+        |scene: &Scene| scene.git(&["show", &format!("{}:b.txt", scene.branch("integration"))]);
+    assert_eq!(lines(&scene), "3");
+    let refused = scene.dispatch(&["review", "--take", "A=2"]).expect(1);
+    assert!(
+        refused.err.contains("variant 2 of #1 did not pass"),
+        "{}",
+        refused.err
+    );
+    let review = scene.dispatch(&["review", "--json"]).expect(0).out;
+    let review: Value = serde_json::from_str(&review).unwrap();
+    assert_eq!(review["tasks"][0]["variant"], 3);
+    assert_eq!(review["tasks"][0]["other_variants"], serde_json::json!([1]));
+    let taken = scene.dispatch(&["review", "--take", "A=1"]).expect(0);
+    assert!(taken.err.contains("#1: variant 1 taken"), "{}", taken.err);
+    assert_eq!(lines(&scene), "10");
+    let kept = format!("refs/dispatch/attempts/{}/a", scene.run_name());
+    assert_eq!(refs(&scene, &kept), "a/1 a/3");
+    assert_eq!(
+        scene.rev(&scene.branch("a")),
+        scene.rev(&format!("{kept}/1"))
+    );
+    let shown = shown(&scene, "A");
+    assert_eq!(shown["variants"]["by"], "user");
+    scene.dispatch(&["review", "--take", "A=3"]).expect(0);
+    assert_eq!(lines(&scene), "3");
+}

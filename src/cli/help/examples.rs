@@ -159,6 +159,7 @@ pub const EXAMPLES: &[Examples] = examples! {
     "review" {
         "dispatch review" => "the latest run that has not landed",
         "dispatch review shop-7k --json" => "this run, for programs",
+        "dispatch review --take API=2" => "another variant of a task than the chosen one",
     }
     "land" {
         "dispatch land" => "the latest run that has not landed, on its target",

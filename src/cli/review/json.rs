@@ -3,10 +3,10 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::cli::review::Page;
+use crate::cli::review::{Page, take};
 use crate::merge::change::FileStat;
 use crate::merge::class::Class;
-use crate::model::ids::TaskNumber;
+use crate::model::ids::{TaskNumber, VariantNumber};
 use crate::model::run::RunState;
 use crate::report::words::resolved;
 
@@ -65,6 +65,10 @@ struct WireTask<'a> {
     conflicts: Vec<WireConflict>,
     /// The conflicts with what was merged before it, each with its resolution.
     resolved: Vec<String>,
+    /// The variant that was taken, if the task has any.
+    variant: Option<VariantNumber>,
+    /// The other variants that passed, which `--take` can take.
+    other_variants: Vec<VariantNumber>,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -151,6 +155,8 @@ fn task<'a>(state: &'a RunState, page: &Page) -> WireTask<'a> {
         }),
         conflicts: conflicts(state, page.task),
         resolved: resolved(state, page.task),
+        variant: take::chosen(state, page.task),
+        other_variants: take::others(state, page.task),
     }
 }
 

@@ -11,7 +11,7 @@ use crate::merge::change::{ChangeStat, FileStat};
 use crate::merge::oid::Oid;
 use crate::model::conflict_status::ConflictStatus;
 use crate::model::event::Event;
-use crate::model::ids::{RunId, TaskNumber};
+use crate::model::ids::{RunId, TaskNumber, VariantNumber};
 use crate::model::integration::LeftOutReason;
 use crate::model::run::RunState;
 use crate::model::task_change::{Placement, TaskChange};
@@ -23,6 +23,7 @@ use crate::report::words::resolved;
 use crate::ui::Ui;
 
 mod json;
+mod take;
 
 use crate::cli::review::json::schema;
 
@@ -33,6 +34,7 @@ const AFTER_HELP: &str = "\
 accept     includes the result
 diff       shows it with your pager, as `git diff` does (GIT_PAGER, core.pager, pager.diff)
 leave out  assembles the rest without it
+variant    takes another variant of the task, where more than one passed
 send back  asks for a message; the task is retried with that in its prompt, and the tasks built on
            it run again, too
 quit       stops asking and applies the answers so far";
@@ -43,6 +45,9 @@ quit       stops asking and applies the answers so far";
 pub(crate) struct ReviewArgs {
     /// The run [default: the latest that has not landed and has something to land]
     run: Option<String>,
+    /// Take another variant of a task, such as API=2, and assemble again; ask nothing
+    #[arg(long, value_name = "TASK=VARIANT", conflicts_with = "json")]
+    take: Vec<String>,
     /// Print one JSON object and ask nothing
     #[arg(long)]
     json: bool,
@@ -82,6 +87,9 @@ pub(crate) fn run(args: ReviewArgs, ui: &Ui) -> CommandResult {
                 .hint(format!("`dispatch status {run}` shows its state")),
         );
     }
+    if !args.take.is_empty() {
+        return take_variants(&here, &state, &args.take, ui);
+    }
     if !ui.is_interactive() {
         for (at, page) in pages.iter().enumerate() {
             ui.answer(&terminal_safe(&summary(
@@ -111,11 +119,31 @@ pub(crate) fn run(args: ReviewArgs, ui: &Ui) -> CommandResult {
         false => "assembling again",
     };
     ui.status(&format!("\n{}; {then}", words.join(", ")));
-    for review in reviews.iter().filter(|review| review.comment.is_some()) {
+    let starts_others = |review: &&TaskReview| review.comment.is_some() || review.taken.is_some();
+    for review in reviews.iter().filter(starts_others) {
         say_done_again(&state, review.task, "is", ui);
     }
     let events = reviews.into_iter().flat_map(TaskReview::events).collect();
     reopen(&here, &run, false, ui, |_| Ok(events))
+}
+
+/// Takes the variants that `--take` names, and assembles again.
+fn take_variants(
+    here: &RepoContext,
+    state: &RunState,
+    wanted: &[String],
+    ui: &Ui,
+) -> CommandResult {
+    refuse_landed(state)?;
+    let events = wanted.iter().map(|text| take::parse_take(state, text));
+    let events = events.collect::<Result<Vec<Event>, CommandError>>()?;
+    for event in &events {
+        if let Event::VariantChosen { task, choice } = event {
+            ui.status(&format!("{task}: variant {} taken", choice.variant));
+            say_done_again(state, *task, "is", ui);
+        }
+    }
+    reopen(here, &state.run, false, ui, |_| Ok(events))
 }
 
 fn pages(here: &RepoContext, state: &RunState) -> Result<Vec<Page>, CommandError> {
@@ -147,10 +175,15 @@ struct TaskReview {
     /// The new decision, if it differs from the recorded one.
     accepted: Option<bool>,
     comment: Option<String>,
+    /// The event that takes another variant.
+    taken: Option<Event>,
 }
 
 impl TaskReview {
     fn words(&self) -> String {
+        if let Some(Event::VariantChosen { choice, .. }) = &self.taken {
+            return format!("{}: variant {} taken", self.task, choice.variant);
+        }
         match (&self.comment, self.accepted) {
             (Some(_), _) => format!("{} sent back", self.task),
             (None, Some(false)) => format!("{} left out", self.task),
@@ -173,7 +206,8 @@ impl TaskReview {
             continue_session: false,
             by_hand: None,
         });
-        reviewed.into_iter().chain(prompt).collect()
+        let taken = self.taken.into_iter();
+        reviewed.into_iter().chain(prompt).chain(taken).collect()
     }
 }
 
@@ -212,17 +246,19 @@ fn walk(
             break;
         };
         let was_rejected = state.task(page.task).rejected;
-        let (accepted, comment) = match word {
-            Answer::Accept => (true, None),
-            Answer::LeaveOut => (false, None),
-            Answer::SendBack(comment) => (true, Some(comment)),
+        let (accepted, comment, taken) = match word {
+            Answer::Accept => (true, None, None),
+            Answer::LeaveOut => (false, None, None),
+            Answer::SendBack(comment) => (true, Some(comment), None),
+            Answer::Take(event) => (true, None, Some(*event)),
         };
         let accepted = (accepted == was_rejected).then_some(accepted);
-        if accepted.is_some() || comment.is_some() {
+        if accepted.is_some() || comment.is_some() || taken.is_some() {
             reviews.push(TaskReview {
                 task: page.task,
                 accepted,
                 comment,
+                taken,
             });
         }
     }
@@ -233,6 +269,7 @@ enum Answer {
     Accept,
     LeaveOut,
     SendBack(String),
+    Take(Box<Event>),
 }
 
 /// Asks until an answer decides; `None` to stop here.
@@ -248,7 +285,10 @@ fn ask(
             error_chain(&error)
         ))
     };
-    let words = ["accept", "diff", "leave out", "send back", "quit"];
+    let others = take::others(state, page.task);
+    let mut words = vec!["accept", "diff", "leave out"];
+    words.extend((!others.is_empty()).then_some("variant"));
+    words.extend(["send back", "quit"]);
     if let Some(effect) = effect_of_accepting(state, page.task) {
         ui.hint(&effect);
     }
@@ -260,6 +300,19 @@ fn ask(
             Some("diff") => {
                 if let Some(change) = state.task_change(page.task) {
                     diff::show(here, change, false, ui)?;
+                }
+            }
+            Some("variant") => {
+                let question = format!("Number of the variant ({}): ", numbers(&others));
+                let number = ui.ask_line(&question).map_err(failed)?;
+                let number = number.and_then(|number| number.trim().parse().ok());
+                match number.filter(|number| others.contains(number)) {
+                    Some(number) => {
+                        let event = take::take(state, page.task, number)?;
+                        say_done_again(state, page.task, "is", ui);
+                        return Ok(Some(Answer::Take(Box::new(event))));
+                    }
+                    None => ui.status("no such variant; nothing taken"),
                 }
             }
             Some("send back") => {
@@ -275,6 +328,11 @@ fn ask(
             _ => return Ok(None),
         }
     }
+}
+
+fn numbers(variants: &[VariantNumber]) -> String {
+    let numbers: Vec<String> = variants.iter().map(ToString::to_string).collect();
+    numbers.join(", ")
 }
 
 /// Says what accepting does to a candidate that is left out for a reason other than the user's word.
