@@ -18,7 +18,7 @@ use crate::plan::{Format, Source, parse, render, render_diagnostics};
 use crate::ui::Ui;
 
 const AFTER_HELP: &str = "\
-Nothing is run, and the file stays as it is. Whatever a plan cannot hold is listed. Each task remembers
+Nothing is run, and the file stays as it is. Whatever a plan cannot hold is listed. Each task keeps
 its origin in the field `source`; with --tick, the tasks of a run that passed are marked there.";
 
 /// Make a plan of the tasks of another tool
