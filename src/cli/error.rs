@@ -361,13 +361,17 @@ impl From<LandError> for CommandError {
             LandError::SeveralCheckouts(name) => failed().hint(format!(
                 "`git worktree list` shows where {name} is checked out"
             )),
-            LandError::Hook(..) => {
+            LandError::Hook { .. } => {
                 attention().hint("nothing has moved; `--no-verify` lands without hooks")
             }
             LandError::CheckoutRefused { place, why, .. } => failed().hint(format!(
                 "nothing has moved; {}",
                 clear_obstacle(&place, &why)
             )),
+            LandError::BranchRefused { .. } => failed().hint(
+                "nothing has moved; remove the lock if its process has exited, or do what the hook \
+                 asks for, then try again",
+            ),
             LandError::BoardInTheWay { .. } => failed().hint(
                 "nothing has moved; move the file away, or land without the board with `--no-board`",
             ),

@@ -8,20 +8,30 @@ use crate::harness::{Gate, Scene, wait};
 
 const ONE: &str = "# One\n1. [A] First\n   - run: echo a > a.txt\n";
 
-/// A scene whose run is over, with a `git` on PATH that stops at a gate where its words have `at`.
-fn scene(at: &str) -> (Scene, Gate) {
+/// A scene whose run is over, with a `git` on PATH that stops at a gate before it moves the files of
+/// a checkout, once `armed`.
+fn scene() -> (Scene, Gate) {
     let mut scene = Scene::new();
     scene.run(ONE, &[]).expect(0);
     let gate = Gate::new(&scene, "git");
     let path = std::env::var("PATH").unwrap();
     let script = format!(
-        "#!/bin/sh\nPATH='{path}'\ncase \" $* \" in *{at}*) {}; esac\nexec git \"$@\"\n",
+        "#!/bin/sh\nPATH='{path}'\ncase \" $* \" in *' read-tree -m -u '*) [ ! -e '{}' ] || {{ {}; }}; esac\nexec git \"$@\"\n",
+        scene.root.join("armed").display(),
         gate.script()
     );
     scene.write_program("../bin/git", &script);
     let bin = scene.root.join("bin");
     scene.set_env("PATH", &format!("{}:{path}", bin.display()));
     (scene, gate)
+}
+
+fn arm(scene: &Scene) {
+    scene.write("../armed", "");
+}
+
+fn disarm(scene: &Scene) {
+    std::fs::remove_file(scene.root.join("armed")).unwrap();
 }
 
 fn kill(mut child: Child) {
@@ -43,13 +53,18 @@ fn start_and_see_it_wait(scene: &Scene, args: &[&str]) -> Child {
 
 #[test]
 fn a_landing_whose_git_outlives_it_is_recorded_by_the_next_and_can_be_taken_back() {
-    let (scene, mut gate) = scene("--ff-only");
+    let (scene, mut gate) = scene();
     let old = scene.rev("main");
+    arm(&scene);
     let first = scene.start(&["land", "--yes"]);
     gate.wait_until_reached();
     kill(first);
     assert_eq!(scene.rev("main"), old);
     let second = start_and_see_it_wait(&scene, &["land", "--yes"]);
+    gate.open();
+    // The files have moved and the branch has not, so its own git looks at them once more.
+    gate.wait_until_reached();
+    disarm(&scene);
     gate.open();
     let ended = wait(second).expect(0);
     let new = scene.rev("main");
@@ -64,9 +79,10 @@ fn a_landing_whose_git_outlives_it_is_recorded_by_the_next_and_can_be_taken_back
 
 #[test]
 fn taking_back_goes_on_after_the_git_that_outlived_it() {
-    let (scene, mut gate) = scene("' read-tree -m -u '");
+    let (scene, mut gate) = scene();
     let old = scene.rev("main");
     scene.dispatch(&["land", "--yes"]).expect(0);
+    arm(&scene);
     let first = scene.start(&["unland", "--yes"]);
     gate.wait_until_reached();
     kill(first);

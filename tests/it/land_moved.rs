@@ -210,7 +210,8 @@ fn what_happens_to_the_target_while_a_landing_is_prepared_is_seen_and_left_alone
     scene.dispatch(&["land", "--yes"]).expect(0);
     assert_eq!(scene.read("a.txt"), "a\n");
 
-    let (scene, ended) = meanwhile("git checkout --quiet --detach && git branch --quiet -D main");
+    let (scene, ended) =
+        meanwhile("git checkout --quiet --detach && git update-ref -d refs/heads/main");
     assert_eq!(ended.code, 1, "{}", ended.err);
     assert!(!scene.has("refs/heads/main"), "it is not made again");
 }

@@ -32,6 +32,7 @@ mod interrupt;
 mod isolation;
 mod journal;
 mod land;
+mod land_git_settings;
 mod land_killed;
 mod land_moved;
 mod live;

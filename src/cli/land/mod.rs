@@ -4,6 +4,10 @@ pub(crate) mod pull_request;
 mod session;
 pub(crate) mod undo;
 
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+
 use clap::Args;
 
 use crate::base::markdown::plain_line;
@@ -44,6 +48,12 @@ pub(crate) struct LandArgs {
     /// Make one ordinary commit of everything, without the board
     #[arg(long)]
     squash: bool,
+    /// The message of the landing commit; given more than once, each is a paragraph
+    #[arg(short, long, value_name = "TEXT", conflicts_with = "ff")]
+    message: Vec<String>,
+    /// Read the message of the landing commit from a file, or from standard input with `-`
+    #[arg(short = 'F', long, value_name = "FILE", conflicts_with_all = ["message", "ff"])]
+    file: Option<PathBuf>,
     /// Leave out the board file, DISPATCH.md
     #[arg(long)]
     no_board: bool,
@@ -79,7 +89,8 @@ pub(crate) struct LandArgs {
 /// When the run cannot land; the target has not moved then.
 pub(crate) fn run(args: LandArgs, ui: &Ui) -> CommandResult {
     let mut opened = Opened::open(args.run.as_deref(), DefaultRun::Unlanded, ui)?;
-    let options = options(&args, opened.context.settings.board.land);
+    let mut options = options(&args, opened.context.settings.board.land);
+    options.message = message(&args)?;
     if let Some(landing) = opened.unrecorded(&opened.here.store)? {
         opened.record(Event::Landed {
             landing: landing.clone(),
@@ -192,8 +203,31 @@ fn say_landed(run: &RunId, landing: &Landing, ui: &Ui) {
     ));
 }
 
+/// Returns the message that the user gives for the landing commit.
+fn message(args: &LandArgs) -> Result<Option<String>, CommandError> {
+    let text = match &args.file {
+        Some(file) if file.as_os_str() == "-" => {
+            io::read_to_string(io::stdin().lock()).map_err(|error| {
+                CommandError::failed(format!("could not read standard input: {error}"))
+            })?
+        }
+        Some(file) => fs::read_to_string(file).map_err(|error| {
+            CommandError::failed(format!("could not read {}: {error}", file.display()))
+        })?,
+        None if args.message.is_empty() => return Ok(None),
+        None => args.message.join("\n\n"),
+    };
+    if text.trim().is_empty() {
+        return Err(CommandError::usage(
+            "the message of the landing commit is empty",
+        ));
+    }
+    Ok(Some(text))
+}
+
 fn options(args: &LandArgs, board: bool) -> LandOptions {
     LandOptions {
+        message: None,
         into: args.into.clone(),
         method: match (args.ff, args.squash) {
             (true, _) => MergeMethod::FastForward,

@@ -139,12 +139,12 @@ impl Preparation<'_> {
             MergeMethod::Squash => vec![target.from],
             _ => vec![target.from, integration],
         };
-        let message = message(self.state, &target.branch, resolved);
+        let message = message(self.state, &target.branch, options, resolved);
         let hooks = Hooks::find(context, options.method, options.no_verify)?;
         let (tree, message) = if hooks.is_empty() {
             (tree, message)
         } else {
-            hooks.run(context, self.lock, tree, target.from, &message)?
+            hooks.run(context, self.lock, tree, target, &message)?
         };
         commit(context, tree, &parents, message, self.now)
     }
@@ -167,7 +167,18 @@ impl Preparation<'_> {
     }
 }
 
-fn message(state: &RunState, target: &str, resolved: &[Resolution]) -> String {
+/// Renders the message. The user's own text gets the trailers, too: they tell which run landed.
+fn message(
+    state: &RunState,
+    target: &str,
+    options: &LandOptions,
+    resolved: &[Resolution],
+) -> String {
+    let run = &state.run;
+    let trailers = format!("Dispatch-Run: {run}\n{}", resolution_trailers(resolved));
+    if let Some(text) = &options.message {
+        return format!("{}\n\n{trailers}", text.trim_end());
+    }
     let merged = state.integration.iter();
     let merged = merged.flat_map(|integration| &integration.merged);
     let tasks = merged.map(|merged| {
@@ -175,13 +186,10 @@ fn message(state: &RunState, target: &str, resolved: &[Resolution]) -> String {
         format!("* {} {}: {}\n", merged.task, task.tag, task.title)
     });
     format!(
-        "Merge dispatch run {run} into {target}: {title}\n\n{tasks}\n{paragraph}Dispatch-Run: \
-         {run}\n{trailers}",
-        run = state.run,
+        "Merge dispatch run {run} into {target}: {title}\n\n{tasks}\n{paragraph}{trailers}",
         title = state.plan.title(),
         tasks = tasks.collect::<String>(),
         paragraph = resolutions_paragraph(resolved),
-        trailers = resolution_trailers(resolved),
     )
 }
 

@@ -129,8 +129,13 @@ pub enum LandError {
         what: &'static str,
     },
     /// A hook of the user's rejected the landing commit.
-    #[error("the hook {0} rejected the landing commit: {1}")]
-    Hook(&'static str, String),
+    #[error("the hook {hook} rejected the landing commit:{}", hook_output(.output))]
+    Hook {
+        /// Its name.
+        hook: &'static str,
+        /// Its output, or its exit status if it printed nothing.
+        output: String,
+    },
     /// The checkout cannot move.
     #[error("cannot move {target} in {}: {why}", .place.display())]
     CheckoutRefused {
@@ -140,6 +145,14 @@ pub enum LandError {
         place: PathBuf,
         /// The obstacle.
         why: Obstacle,
+    },
+    /// git does not move the branch: it is locked, or a hook refuses.
+    #[error("cannot move {target}: {why}")]
+    BranchRefused {
+        /// The target.
+        target: String,
+        /// git's message, which names the lock or the hook.
+        why: String,
     },
     /// An untracked file has the name of the board.
     #[error("{file} in {} is untracked, and the board would overwrite it", .place.display())]
@@ -158,6 +171,15 @@ pub enum LandError {
     /// The engine failed.
     #[error(transparent)]
     Engine(#[from] EngineError),
+}
+
+/// Renders the output of a hook: after the sentence, or below it, indented.
+fn hook_output(output: &str) -> String {
+    let lines: Vec<&str> = output.lines().collect();
+    match lines.as_slice() {
+        [line] => format!(" {line}"),
+        lines => lines.iter().map(|line| format!("\n  {line}")).collect(),
+    }
 }
 
 fn came_after(target: &str, after: usize, commit: Oid) -> String {

@@ -5,13 +5,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::base::process::is_executable;
-use crate::base::text::one_line;
+use crate::base::text::terminal_safe;
 use crate::engine::EngineError;
 use crate::engine::kernel::context::Context;
 use crate::engine::land::MergeMethod;
 use crate::engine::land::error::LandError;
 use crate::engine::land::lock::LandLock;
+use crate::engine::land::target::LandTarget;
 use crate::git::Git;
+use crate::git::refs::branch_ref;
 use crate::git::worktree::{Head, Worktree};
 use crate::merge::oid::Oid;
 
@@ -73,7 +75,7 @@ impl Hooks {
         context: &Context,
         lock: &LandLock,
         tree: Oid,
-        target: Oid,
+        target: &LandTarget,
         message: &str,
     ) -> Result<(Oid, String), LandError> {
         let path = context.landing_worktree();
@@ -86,9 +88,9 @@ impl Hooks {
         let reason = format!("dispatch {}/landing", context.run);
         let worktree = context
             .repo
-            .add_worktree(&path, &Head::Detached(target), &reason)
+            .add_worktree(&path, &Head::Detached(target.from), &reason)
             .map_err(EngineError::from)?;
-        let result = self.run_in(&worktree, lock, tree, message);
+        let result = self.run_in(&worktree, lock, (tree, target), message);
         context
             .repo
             .remove_worktree(&worktree)
@@ -100,10 +102,17 @@ impl Hooks {
         &self,
         worktree: &Worktree,
         lock: &LandLock,
-        tree: Oid,
+        (tree, target): (Oid, &LandTarget),
         message: &str,
     ) -> Result<(Oid, String), LandError> {
-        let git = lock.hold(worktree.git().with_hooks());
+        // git sets GIT_DIR for hooks. In a linked worktree a hook that changes its folder would
+        // take that folder for the top one, without GIT_WORK_TREE.
+        let git = lock
+            .hold(worktree.git().with_hooks())
+            .env("GIT_DIR", worktree.admin.as_os_str())
+            .env("GIT_WORK_TREE", worktree.path.as_os_str());
+        // Hooks ask for the branch that moves.
+        git.run(&["symbolic-ref", "HEAD", &branch_ref(&target.branch)])?;
         git.run(&["read-tree", "--reset", "-u", &tree.to_string()])?;
         let file = worktree.admin.join(match self.method {
             MergeMethod::Squash => "COMMIT_EDITMSG",
@@ -143,10 +152,11 @@ impl Hooks {
             return Ok(());
         }
         let output = [finished.stdout, finished.stderr].concat();
-        let output = match one_line(&String::from_utf8_lossy(&output)) {
+        let output = String::from_utf8_lossy(&output);
+        let output = match terminal_safe(output.trim()) {
             empty if empty.is_empty() => finished.status.to_string(),
             output => output,
         };
-        Err(LandError::Hook(hook, output))
+        Err(LandError::Hook { hook, output })
     }
 }

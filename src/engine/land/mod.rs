@@ -1,14 +1,14 @@
-//! Lands a run: the only time that a branch of the user's moves, on the user's request. the one
-//! moment when a branch of the user's moves, because the user said so.
+//! Lands a run: the only time that a branch of the user's moves, on the user's request.
 //!
 //! The landing commit is built first. Then the target moves in one step: by compare-and-swap, or,
-//! where it is checked out, by `git merge --ff-only`, which keeps unrelated local changes and
-//! refuses before it changes anything if they block the move.
+//! where it is checked out, together with its files, which keeps unrelated local changes and is
+//! refused before anything changes if they block the move.
 
 use std::path::PathBuf;
 
 use crate::model::integration::Landing;
 
+mod checkout;
 pub mod commit;
 pub mod error;
 pub mod hooks;
@@ -38,6 +38,8 @@ pub struct LandOptions {
     pub into: Option<String>,
     /// The merge method.
     pub method: MergeMethod,
+    /// The message of the landing commit, in place of the default one.
+    pub message: Option<String>,
     /// Land the board, too.
     pub board: bool,
     /// Land although a check of the integration branch failed.

@@ -1,14 +1,15 @@
 //! Moves the target of a landing in one step, after a last check and a backup.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use crate::base::fault;
 use crate::engine::EngineError;
 use crate::engine::kernel::context::Context;
 use crate::engine::land::PreparedMove;
+use crate::engine::land::checkout::CheckoutMove;
 use crate::engine::land::error::LandError;
 use crate::engine::land::lock::LandLock;
-use crate::git::checkout_obstacle::{Obstacle, obstacle, refusal};
+use crate::git::checkout_obstacle::{Obstacle, obstacle};
 use crate::git::refs::branch_ref;
 use crate::git::{Git, Store, StoreError};
 use crate::merge::oid::Oid;
@@ -27,12 +28,7 @@ pub fn move_target(
         target, from, to, ..
     } = &prepared.landing;
     match prepare_checkout(context, prepared, *from)? {
-        Some(place) => {
-            fault::point("landing", "before the checkout moves");
-            move_checkout(lock, target, place, *from, *to)?;
-            fault::point("landing", "after the checkout has moved");
-            Ok(())
-        }
+        Some(place) => move_checkout(context, lock, &prepared.landing, place),
         None => move_branch(context, target, *from, *to, "land"),
     }
 }
@@ -69,34 +65,68 @@ pub(super) fn move_branch(
     }
 }
 
-fn move_checkout(
+/// Finishes an announced landing whose files have moved while its branch has not. Returns `false`
+/// if they have not moved.
+pub(super) fn finish(
+    context: &Context,
     lock: &LandLock,
-    target: &str,
+    landing: &Landing,
+) -> Result<bool, LandError> {
+    let Some(place) = single_checkout(context, &landing.target)? else {
+        return Ok(false);
+    };
+    let has_moved = has_files_of(&place, landing.from, landing.to)?;
+    if has_moved {
+        move_checkout(context, lock, landing, &place)?;
+    }
+    Ok(has_moved)
+}
+
+/// Returns `true` if the index has every path that differs between the two as the second has it.
+fn has_files_of(place: &Path, from: Oid, to: Oid) -> Result<bool, LandError> {
+    let git = Git::at(place);
+    let (from, to) = (from.to_string(), to.to_string());
+    let names = |args: &[&str]| -> Result<BTreeSet<Vec<u8>>, LandError> {
+        let output = git.run(args)?;
+        let names = output.split(|byte| *byte == 0);
+        Ok(names
+            .map(<[u8]>::to_vec)
+            .filter(|name| !name.is_empty())
+            .collect())
+    };
+    let differs = ["--no-renames", "--name-only", "-z"];
+    let moved = names(&[&["diff-tree", "-r"], &differs[..], &[&from, &to]].concat())?;
+    let missing = names(&[&["diff-index", "--cached"], &differs[..], &[&to]].concat())?;
+    Ok(moved.is_disjoint(&missing) && !moved.is_empty())
+}
+
+fn move_checkout(
+    context: &Context,
+    lock: &LandLock,
+    landing: &Landing,
     place: &Path,
-    from: Oid,
-    to: Oid,
 ) -> Result<(), LandError> {
-    let git = lock.hold(Git::at(place).with_hooks());
-    if git.line(&["rev-parse", "--verify", "HEAD"])? != from.to_string() {
-        return Err(LandError::MovedMeanwhile(target.to_owned()));
-    }
-    let finished = git.finish([
-        "merge",
-        "--ff-only",
-        "--quiet",
-        // An ignored file may be the only copy; git would overwrite it by default.
-        "--no-overwrite-ignore",
-        &to.to_string(),
-    ])?;
-    if finished.status.success() {
-        return Ok(());
-    }
-    let (target, place) = (target.to_owned(), place.to_owned());
-    Err(LandError::CheckoutRefused {
-        target,
+    let Landing {
+        target, from, to, ..
+    } = landing;
+    refuse_blocked_checkout(context, target, place, *from, *to)?;
+    let git = Git::at(place).with_hooks();
+    let moved = CheckoutMove {
+        git: git.clone(),
+        lock,
+        branch: target,
         place,
-        why: refusal(&finished),
-    })
+        old: *from,
+        new: *to,
+        why: format!("dispatch land {}", context.run),
+        name: "landing",
+    };
+    moved.run()?;
+    let git = lock.hold(git);
+    // As after `git merge`: what was there before, and the hook, whose exit code does not matter.
+    git.finish(["update-ref", "ORIG_HEAD", &from.to_string()])?;
+    git.finish(["hook", "run", "--ignore-missing", "post-merge", "--", "0"])?;
+    Ok(())
 }
 
 /// Returns the checkout of a branch, if it has one in which it may be moved.
@@ -113,6 +143,9 @@ pub(super) fn single_checkout(
         });
     }
     let mut checkouts = context.repo.checkouts_of(target);
+    // Hooks of a landing that was killed have left this one.
+    let hooks = context.landing_worktree();
+    checkouts.retain(|place| *place != hooks);
     if checkouts.len() > 1 {
         return Err(LandError::SeveralCheckouts(target.to_owned()));
     }

@@ -8,7 +8,7 @@ use crate::engine::kernel::context::{Context, local_context};
 use crate::engine::land::commit::{LandContent, merge};
 use crate::engine::land::error::LandError;
 use crate::engine::land::lock::LandLock;
-use crate::engine::land::move_target::move_target;
+use crate::engine::land::move_target::{finish, move_target};
 use crate::engine::land::reintegrate::reintegrate;
 use crate::engine::land::target::LandTarget;
 use crate::engine::land::{LandOptions, PreparedMove};
@@ -93,17 +93,19 @@ impl LandSession {
         }
     }
 
-    /// Finds a landing that moved the target but was interrupted before it was recorded.
+    /// Finds a landing that moved the target but was interrupted before it was recorded. One that
+    /// was interrupted after the files had moved, and before the branch, is finished first.
     ///
     /// # Errors
-    /// When the store cannot be read.
-    pub fn unrecorded(&self, store: &Store) -> Result<Option<Landing>, EngineError> {
+    /// When the store cannot be read, or the branch cannot move.
+    pub fn unrecorded(&self, store: &Store) -> Result<Option<Landing>, LandError> {
         let pending = self.state.pending_landing.as_ref();
         let Some(landing) = pending.filter(|_| self.state.landed.is_none()) else {
             return Ok(None);
         };
         let found = store.reference(&branch_ref(&landing.target)).ok().flatten();
         let is_there = match found {
+            Some(found) if found == landing.from => finish(&self.context, &self.lock, landing)?,
             Some(found) => store.is_ancestor(landing.to, found)?,
             None => false,
         };

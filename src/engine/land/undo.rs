@@ -7,16 +7,14 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
-use crate::base::fault;
-use crate::engine::EngineError;
 use crate::engine::kernel::context::Context;
 use crate::engine::land::PreparedMove;
+use crate::engine::land::checkout::CheckoutMove;
 use crate::engine::land::error::LandError;
 use crate::engine::land::lock::LandLock;
 use crate::engine::land::move_target::{
     backup_name, move_branch, prepare_checkout, refuse_blocked_checkout, single_checkout,
 };
-use crate::git::checkout_obstacle::refusal;
 use crate::git::refs::branch_ref;
 use crate::git::{Git, Store};
 use crate::merge::oid::Oid;
@@ -102,29 +100,15 @@ fn move_checkout_back(
     landing: &Landing,
     place: &Path,
 ) -> Result<(), LandError> {
-    let target = &landing.target;
-    let git = lock.hold(Git::at(place).in_foreground());
-    let (to, from) = (landing.to.to_string(), landing.from.to_string());
-    if git.line(&["rev-parse", "--verify", "HEAD"])? != to {
-        return Err(LandError::MovedMeanwhile(target.clone()));
-    }
-    fault::point("unlanding", "before the checkout moves");
-    let finished = git.finish(["read-tree", "-m", "-u", &to, &from])?;
-    if !finished.status.success() {
-        return Err(LandError::CheckoutRefused {
-            target: target.clone(),
-            place: place.to_owned(),
-            why: refusal(&finished),
-        });
-    }
-    fault::point("unlanding", "after the files have moved");
-    let why = format!("dispatch unland {}", context.run);
-    let name = branch_ref(target);
-    if let Err(error) = git.run(&["update-ref", "-m", &why, &name, &from, &to]) {
-        // The branch moved in the meantime; the files go back to HEAD.
-        git.run(&["read-tree", "-m", "-u", &from, &to])?;
-        return Err(LandError::Engine(EngineError::from(error)));
-    }
-    fault::point("unlanding", "after the checkout has moved");
-    Ok(())
+    let moved = CheckoutMove {
+        git: Git::at(place).in_foreground(),
+        lock,
+        branch: &landing.target,
+        place,
+        old: landing.to,
+        new: landing.from,
+        why: format!("dispatch unland {}", context.run),
+        name: "unlanding",
+    };
+    moved.run()
 }

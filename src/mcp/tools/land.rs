@@ -155,6 +155,7 @@ impl Input {
             );
         }
         let options = LandOptions {
+            message: None,
             into: self.into.clone(),
             method: match self.method {
                 Method::Merge => MergeMethod::Merge,

@@ -1,0 +1,100 @@
+//! `dispatch land` against git's settings, locks and hooks: a landing is what it says, or nothing.
+
+use std::fs;
+
+use crate::harness::Scene;
+
+const ONE: &str = "# One\n1. [A] First\n   - run: echo a > a.txt\n";
+
+fn assembled() -> Scene {
+    let scene = Scene::new();
+    scene.run(ONE, &[]).expect(0);
+    scene
+}
+
+#[test]
+fn settings_of_git_merge_do_not_change_a_landing() {
+    for (key, value) in [
+        ("branch.main.mergeoptions", "--squash"),
+        ("branch.main.mergeoptions", "-s ours"),
+        ("branch.main.mergeoptions", "--no-ff --no-commit"),
+        ("merge.ff", "false"),
+        ("merge.verifySignatures", "true"),
+        ("merge.autoStash", "true"),
+        ("commit.cleanup", "scissors"),
+    ] {
+        let scene = assembled();
+        scene.git(&["config", key, value]);
+        let ended = scene.dispatch(&["land", "--yes"]).expect(0);
+        let tip = scene.rev("main");
+        assert!(
+            ended.out.contains(&tip[..7]),
+            "{key} {value}: {}",
+            ended.out
+        );
+        assert_eq!(scene.git(&["show", "main:a.txt"]), "a", "{key} {value}");
+        assert_eq!(scene.git(&["status", "--porcelain"]), "", "{key} {value}");
+    }
+}
+
+#[test]
+fn a_hook_that_refuses_to_move_the_branch_leaves_files_and_index() {
+    let scene = assembled();
+    let before = scene.fingerprint();
+    let hook = "#!/bin/sh\n[ \"$1\" != prepared ] || ! grep -q refs/heads/main || { echo main is closed >&2; exit 1; }\n";
+    scene.write_program(".git/hooks/reference-transaction", hook);
+    let ended = scene.dispatch(&["land", "--yes"]).expect(1);
+    assert!(ended.err.contains("cannot move main: "), "{}", ended.err);
+    assert!(ended.err.contains("main is closed"), "{}", ended.err);
+    assert!(ended.err.contains("reference-transaction"), "{}", ended.err);
+    fs::remove_file(scene.repo.join(".git/hooks/reference-transaction")).unwrap();
+    before.assert_same(&scene.fingerprint());
+    scene.dispatch(&["land", "--yes"]).expect(0);
+    assert_eq!(scene.read("a.txt"), "a\n");
+}
+
+#[test]
+fn the_user_gives_the_message() {
+    let scene = assembled();
+    let hook = "#!/bin/sh\ngrep -q '^feat: ' \"$1\" || { echo 'the subject needs a type:'; echo 'feat, fix or chore'; exit 1; }\n";
+    scene.write_program(".git/hooks/commit-msg", hook);
+    let ended = scene.dispatch(&["land", "--yes"]).expect(4);
+    let said = "rejected the landing commit:\n  the subject needs a type:\n  feat, fix or chore";
+    assert!(ended.err.contains(said), "{}", ended.err);
+    let message = ["land", "--yes", "-m", "feat: first", "-m", "Because."];
+    scene.dispatch(&message).expect(0);
+    let run = scene.run_name();
+    let found = scene.git(&["log", "-1", "--format=%B", "main"]);
+    assert_eq!(
+        found.trim_end(),
+        format!("feat: first\n\nBecause.\n\nDispatch-Run: {run}")
+    );
+}
+
+#[test]
+fn the_message_can_be_a_file_and_not_empty() {
+    let scene = assembled();
+    scene.write("message", "From a file\n");
+    scene
+        .dispatch(&["land", "--yes", "--squash", "-F", "absent"])
+        .expect(1);
+    let ended = scene.dispatch(&["land", "--yes", "-m", " "]).expect(2);
+    assert!(ended.err.contains("is empty"), "{}", ended.err);
+    scene
+        .dispatch(&["land", "--yes", "--squash", "-F", "message"])
+        .expect(0);
+    assert_eq!(
+        scene.git(&["log", "-1", "--format=%s", "main"]),
+        "From a file"
+    );
+}
+
+#[test]
+fn hooks_see_the_branch_and_stage_files_of_a_folder() {
+    let scene = assembled();
+    let hook = "#!/bin/sh\ngit symbolic-ref HEAD > branch.txt && git add branch.txt\ncd src && echo g > gen.txt && git add gen.txt\n";
+    scene.write_program(".git/hooks/pre-commit", hook);
+    scene.dispatch(&["land", "--yes", "--squash"]).expect(0);
+    assert_eq!(scene.git(&["show", "main:branch.txt"]), "refs/heads/main");
+    assert_eq!(scene.git(&["show", "main:src/gen.txt"]), "g");
+}
