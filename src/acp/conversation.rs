@@ -235,16 +235,8 @@ impl Talk<'_> {
 
 /// Takes the next message of the user; the inbox closes when there is none.
 fn next_message(inbox: Option<&Inbox>) -> Result<Option<String>, Failure> {
-    let failed = |error| Failure::environment(format!("could not read a message: {error}"));
-    let Some(inbox) = inbox else {
-        return Ok(None);
-    };
-    if let Some(message) = inbox.take().map_err(failed)? {
-        return Ok(Some(message));
-    }
-    // What came in between is one further prompt.
-    let last = inbox.close().map_err(failed)?;
-    Ok((!last.is_empty()).then(|| last.join("\n\n")))
+    let message = inbox.map_or(Ok(None), Inbox::take_or_close);
+    message.map_err(|error| Failure::environment(format!("could not read a message: {error}")))
 }
 
 /// Judges the end of a turn.
@@ -257,7 +249,7 @@ fn ended(answer: &PromptResponse) -> Result<(), Failure> {
         ),
         StopReason::MaxTurnRequests => ("max-turns", "the turn reached its limit of requests"),
         StopReason::Refusal => ("refusal", "the agent refused to continue"),
-        StopReason::Cancelled => ("cancelled", "the agent cancelled the turn"),
+        StopReason::Cancelled => ("temporary", "the agent cancelled the turn"),
         _ => ("stopped", "the agent stopped for an unknown reason"),
     };
     Err(Failure::new(kind, message))

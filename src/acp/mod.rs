@@ -16,7 +16,10 @@ mod conversation;
 mod events;
 mod file_access;
 mod permission;
+mod stream_input;
 mod tools;
+
+pub use stream_input::feed;
 
 use std::io::Read;
 use std::path::PathBuf;

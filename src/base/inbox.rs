@@ -74,6 +74,19 @@ impl Inbox {
         Ok(Some(text))
     }
 
+    /// Takes the oldest message out; closes the inbox when there is none. Messages that come in between
+    /// are returned as one.
+    ///
+    /// # Errors
+    /// When the folder or a message cannot be read.
+    pub fn take_or_close(&self) -> io::Result<Option<String>> {
+        if let Some(message) = self.take()? {
+            return Ok(Some(message));
+        }
+        let last = self.close()?;
+        Ok((!last.is_empty()).then(|| last.join("\n\n")))
+    }
+
     /// Closes the inbox, and returns the messages that were left until then.
     ///
     /// # Errors

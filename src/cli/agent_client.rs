@@ -1,4 +1,4 @@
-//! `dispatch __acp`: the client of an agent that speaks ACP, as the process of an attempt.
+//! `dispatch __acp` and `__feed`: what stands between an attempt and an agent that receives messages.
 
 use std::path::PathBuf;
 
@@ -39,9 +39,30 @@ pub(crate) fn run(args: AcpArgs) -> CommandResult {
         session: args.session,
         inbox: args.inbox,
     });
-    Ok(match code {
+    Ok(status(code))
+}
+
+/// The arguments with which an attempt starts the feeder
+#[derive(Args, Debug, Clone)]
+pub(crate) struct FeedArgs {
+    /// The folder in which messages of the user arrive
+    #[arg(long, value_name = "FOLDER")]
+    inbox: Option<PathBuf>,
+    /// The agent and its arguments
+    #[arg(last = true, required = true)]
+    agent: Vec<String>,
+}
+
+/// Runs an agent with a stream of prompts until it exits.
+pub(crate) fn feed(args: FeedArgs) -> CommandResult {
+    Ok(status(acp::feed(&args.agent, args.inbox)))
+}
+
+/// Converts the exit code of an agent.
+fn status(code: i32) -> ExitStatus {
+    match code {
         0 => ExitStatus::Ok,
         130 => ExitStatus::Interrupted,
         _ => ExitStatus::Failed,
-    })
+    }
 }

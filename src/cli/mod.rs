@@ -133,6 +133,9 @@ enum Command {
     /// Speak to an agent by the Agent Client Protocol; started by dispatch itself
     #[command(name = "__acp", hide = true)]
     Acp(agent_client::AcpArgs),
+    /// Feed an agent with a stream of prompts; started by dispatch itself
+    #[command(name = "__feed", hide = true)]
+    Feed(agent_client::FeedArgs),
 }
 
 /// Runs the program: parses the command line, runs the subcommand, reports an error.
@@ -245,6 +248,7 @@ impl Command {
             Command::Demo(args) => demo::run(args, ui),
             Command::Drive { run } => drive::reopen::drive_detached(&run, ui),
             Command::Acp(args) => agent_client::run(args),
+            Command::Feed(args) => agent_client::feed(args),
             Command::Attempt { folder } => match shim::main(&folder) {
                 0 => Ok(ExitStatus::Ok),
                 _ => Err(CommandError::failed("the attempt could not be supervised")),

@@ -68,6 +68,13 @@ fn check_command(worker: &Worker, layers: &Layers, found: &mut Vec<Found>) {
 
 /// Checks the settings of a worker whose agent speaks ACP, which dispatch itself applies.
 fn check_protocol(worker: &Worker, layers: &Layers, found: &mut Vec<Found>) {
+    if worker.prompt == PromptBy::Stream && worker.dialect != Dialect::Claude {
+        let invalid = Invalid::new(
+            "only a worker with dialect \"claude\" reads a stream of prompts",
+            "use \"file\", \"stdin\" or \"argument\"",
+        );
+        found.push(((format!("workers.{}", worker.name), "prompt"), invalid));
+    }
     if worker.dialect != Dialect::Acp {
         return;
     }

@@ -18,7 +18,7 @@ worker_keys! {
     /// where no session is known, that argument is left out with the option before it. [] is none.
     attach: WorkerCommand,
     /// The way the prompt arrives: as a "file" (DISPATCH_PROMPT_FILE names it), on "stdin" or as an
-    /// "argument".
+    /// "argument"; or as a "stream", on which messages follow (Claude Code, --input-format stream-json).
     prompt: PromptBy,
     /// The format of its output: "text", "claude", "codex", "gemini", "opencode", "aider", "goose",
     /// "copilot", "antigravity", or "acp" for any agent that speaks the Agent Client Protocol.

@@ -11,6 +11,7 @@ use crate::model::attempt::Attempt;
 use crate::model::ids::{AttemptNumber, TaskNumber, VariantNumber};
 use crate::model::outcome::{End, Outcome};
 use crate::model::spending::Spending;
+use crate::model::usage::Cost;
 use crate::model::user_message::UserMessage;
 use crate::model::variant_choice::VariantChoice;
 
@@ -165,6 +166,16 @@ impl TaskState {
         let last = last.filter(|last| last.worker == worker)?;
         let outcome = last.outcome.as_ref().filter(|_| self.continues)?;
         outcome.session.as_deref()
+    }
+
+    /// Returns the cost of all attempts in a session so far.
+    pub fn session_cost(&self, session: &str) -> Cost {
+        let outcomes = self
+            .attempts
+            .iter()
+            .filter_map(|attempt| attempt.outcome.as_ref());
+        let own = outcomes.filter(|outcome| outcome.session.as_deref() == Some(session));
+        own.map(|outcome| outcome.cost).sum()
     }
 
     /// Starts the task again because the edited plan changes it.

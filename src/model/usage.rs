@@ -77,6 +77,17 @@ impl Cost {
         !self.is_unknown()
     }
 
+    /// Returns what is left of a sum without one of its parts; unknown if either is.
+    #[must_use]
+    pub fn without(self, part: Cost) -> Cost {
+        match (self, part) {
+            (Cost::Known(sum), Cost::Known(part)) => {
+                Cost::Known(((sum - part).max(0.0) * 1e9).round() / 1e9)
+            }
+            _ => Cost::Unknown,
+        }
+    }
+
     /// Returns `true` if the cost is unknown.
     pub fn is_unknown(&self) -> bool {
         *self == Cost::Unknown

@@ -130,6 +130,9 @@ pub enum PromptBy {
     Stdin,
     /// In place of `{prompt}`, or as the last argument.
     Argument,
+    /// As a line of JSON on standard input, which stays open for messages (Claude Code,
+    /// `--input-format stream-json`).
+    Stream,
 }
 
 impl PromptBy {
@@ -139,6 +142,7 @@ impl PromptBy {
             PromptBy::File => "file",
             PromptBy::Stdin => "stdin",
             PromptBy::Argument => "argument",
+            PromptBy::Stream => "stream",
         }
     }
 }

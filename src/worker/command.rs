@@ -113,7 +113,7 @@ pub fn command_line(
     task: &Task,
     vars: &Vars<'_>,
 ) -> Result<CommandLine, CommandLineError> {
-    let stdin_is_prompt = worker.prompt == PromptBy::Stdin;
+    let stdin_is_prompt = matches!(worker.prompt, PromptBy::Stdin | PromptBy::Stream);
     if let Some(run) = script(worker, task)? {
         let argv = ["sh", "-c", run].map(str::to_owned).to_vec();
         return Ok(CommandLine {

@@ -92,6 +92,26 @@ const CONFLICTS: Scenario = Scenario {
     accepted: 6,
 };
 
+/// Three variants of #1: one fails its check, and of the others the smaller one is taken.
+const VARIANTS: Scenario = Scenario {
+    scene: Scene::new,
+    plan: |_| {
+        "# Variants\n\n1. [A] a\n   - variants: 3\n   - check: test -e a.txt\n\
+         \u{20}  - run: if [ $DISPATCH_VARIANT = 1 ]; then echo x > x.txt; else seq $DISPATCH_VARIANT > a.txt; fi\n\
+         2. [B] b\n   - run: echo b > b.txt\n\
+         3. [C] c — blocked by #1, #2\n   - run: cat a.txt b.txt > c.txt\n\
+         4. [D] d\n   - run: echo d > d.txt\n\
+         5. [E] e\n   - produces: info\n   - run: echo five\n"
+            .to_owned()
+    },
+    move_target: |scene| {
+        scene.write("later.txt", "later\n");
+        scene.commit("Later");
+    },
+    files: &["a.txt", "b.txt", "c.txt", "d.txt"],
+    accepted: 6,
+};
+
 /// The effects that concern conflicts.
 const OF_CONFLICTS: [&str; 4] = ["assembly ", "conflict ", "landing ", "regenerate "];
 
@@ -297,6 +317,18 @@ fn a_run_with_conflicts_that_is_killed_at_their_fault_points_ends_the_same() {
     );
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
     assert!(missed.len() * 5 < points.len(), "{missed:?}");
+}
+
+#[test]
+fn a_choice_among_variants_that_is_killed_at_any_of_its_steps_ends_the_same() {
+    let (expected, points) = undisturbed(&VARIANTS);
+    let mut points = points;
+    points.retain(|point| point.starts_with("variant "));
+    assert_eq!(points.len(), 3, "{points:?}");
+    let turns = (3..12).map(|turn| format!("turn recorded@{turn}"));
+    points.extend(turns);
+    let (wrong, _) = at_each(&points, |point| crash_at(&VARIANTS, point, &expected));
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
 }
 
 /// Returns the failure after a run whose disk was full at this write, if any, and `true` if it was

@@ -217,8 +217,8 @@ const OTHERS: &str = "\
 export COPILOT_OFFLINE=true COPILOT_MODEL=mock-model COPILOT_PROVIDER_API_KEY=dummy
 export COPILOT_PROVIDER_BASE_URL=http://127.0.0.1:$PORT/v1
 export OPENCODE_DISABLE_MODELS_FETCH=1 OPENCODE_DISABLE_AUTOUPDATE=1
-mkdir -p \"$HOME/.config/opencode\"
-cat > \"$HOME/.config/opencode/opencode.json\" <<JSON
+export OPENCODE_CONFIG=\"$HOME/opencode.json\"
+cat > \"$OPENCODE_CONFIG\" <<JSON
 {\"model\":\"mock/mock-model\",\"permission\":{\"edit\":\"ask\",\"bash\":\"ask\"},\"provider\":{\"mock\":{
 \"npm\":\"@ai-sdk/openai-compatible\",\"options\":{\"baseURL\":\"http://127.0.0.1:$PORT/v1\",
 \"apiKey\":\"dummy\"},\"models\":{\"mock-model\":{\"name\":\"m\"}}}}}
@@ -227,14 +227,21 @@ JSON";
 #[test]
 fn copilot_and_agents_that_speak_acp_do_their_tasks() {
     let Some(scene) = scene() else { return };
-    scene.configure(
+    let copilot = [
+        "COPILOT_OFFLINE",
+        "COPILOT_MODEL",
+        "COPILOT_PROVIDER_API_KEY",
+        "COPILOT_PROVIDER_BASE_URL",
+    ];
+    let copilot = copilot.map(|name| format!("\"{name}\"")).join(", ");
+    scene.configure(&format!(
         "[workers.opencode-acp]\ncommand = [\"opencode\", \"acp\"]\ndialect = \"acp\"\n\
-         env = [\"OPENCODE_DISABLE_MODELS_FETCH\", \"OPENCODE_DISABLE_AUTOUPDATE\"]\n\
+         env = [\"OPENCODE_CONFIG\", \"OPENCODE_DISABLE_MODELS_FETCH\"]\n\
          [workers.copilot-acp]\ncommand = [\"copilot\", \"--acp\"]\ndialect = \"acp\"\n\
-         permission_mode = \"all\"\nenv = [\"COPILOT_*\"]\n\
+         permission_mode = \"all\"\nenv = [{copilot}]\n\
          [workers.copilot-refused]\ncommand = [\"copilot\", \"--acp\"]\ndialect = \"acp\"\n\
-         env = [\"COPILOT_*\"]\n",
-    );
+         env = [{copilot}]\n",
+    ));
     let workers = ["copilot", "opencode-acp", "copilot-acp", "copilot-refused"];
     let mut plan = "# Others\n\n".to_owned();
     for (number, worker) in (1..).zip(workers) {

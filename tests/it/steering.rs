@@ -120,7 +120,7 @@ fn failing_once(scene: &Scene, more: &str) {
         "#!/bin/sh\n\
          echo \"$*\" >> args.txt\n\
          cat > prompt.txt\n\
-         echo '{\"type\":\"result\",\"subtype\":\"success\",\"is_error\":false,\"session_id\":\"s-1\",\"result\":\"ok\"}'\n\
+         echo '{\"type\":\"result\",\"subtype\":\"success\",\"is_error\":false,\"session_id\":\"s-1\",\"result\":\"ok\",\"total_cost_usd\":0.'$DISPATCH_ATTEMPT'5}'\n\
          test \"$DISPATCH_ATTEMPT\" = 2\n",
     );
     let program = scene.root.join("agent.sh");
@@ -140,6 +140,11 @@ fn a_continued_attempt_has_the_session_and_the_worktree_of_the_last_one() {
     let retry = ["retry", "1", "--continue", "--prompt", "Try harder"];
     scene.dispatch(&retry).expect(0);
     assert_eq!(made(&scene, "args.txt"), "first\nagain s-1");
+    let shown = scene.dispatch(&["show", "1", "--json"]).expect(0).out;
+    let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
+    let cost = |attempt: usize| shown["attempts"][attempt]["cost"].as_f64().unwrap();
+    // The agent reports 0.25 dollars for the whole session.
+    assert_eq!((cost(0), cost(1)), (0.15, 0.1));
     insta::assert_snapshot!(made(&scene, "prompt.txt"), @r"
     Continue your task. The working directory is as you left it.
 
@@ -233,4 +238,45 @@ fn a_session_that_changes_nothing_leaves_the_task_as_it_was() {
     error: cannot attach to #1: the profile of worker agent has no `attach` command
     hint: its worktree is <root>/shop.dispatch/plan-yhwp/a
     ");
+}
+
+#[test]
+fn a_message_reaches_an_agent_that_reads_a_stream_of_prompts() {
+    let mut scene = Scene::new();
+    let mut gate = Gate::new(&scene, "turn");
+    scene.set_env("GATE", &gate.script());
+    scene.write_program(
+        "../stream.sh",
+        "#!/bin/sh\n\
+         while read -r line; do\n\
+             printf '%s\\n' \"$line\" >> told.txt\n\
+             eval \"$GATE\"\n\
+             echo '{\"type\":\"result\",\"subtype\":\"success\",\"is_error\":false,\"result\":\"ok\"}'\n\
+         done\n",
+    );
+    let program = scene.root.join("stream.sh");
+    scene.configure(&format!(
+        "[workers.agent]\ncommand = [\"{}\"]\nprompt = \"stream\"\ndialect = \"claude\"\nenv = [\"GATE\"]\n",
+        program.display()
+    ));
+    let child = scene.start(&["run", &scene.plan(PLAN), "--yes"]);
+    gate.wait_until_reached();
+    let told = scene
+        .dispatch(&["tell", "1", "Use the \"new\" name"])
+        .expect(0);
+    assert!(
+        told.err.contains("delivered to attempt 1 of #1"),
+        "{}",
+        told.err
+    );
+    gate.open();
+    gate.wait_until_reached();
+    gate.open();
+    wait(child).expect(0);
+    let told = made(&scene, "told.txt");
+    let last: serde_json::Value = serde_json::from_str(told.lines().last().unwrap()).unwrap();
+    assert_eq!(last["message"]["content"], "Use the \"new\" name");
+    assert_eq!(told.lines().count(), 2);
+    let log = scene.dispatch(&["logs", "1"]).expect(0).out;
+    assert!(log.contains("\"told\":"), "{log}");
 }

@@ -55,7 +55,7 @@ macro_rules! words {
 }
 
 words! {
-    PromptBy: File, Stdin, Argument;
+    PromptBy: File, Stdin, Argument, Stream;
     Dialect: Text, Claude, Codex, Gemini, Opencode, Aider, Goose, Copilot, Antigravity, Acp;
     History: Merge, Squash, Linear;
     OnNewConflict: Note, Notify, PauseLaterTask;

@@ -15,6 +15,8 @@ use crate::merge::oid::Oid;
 use crate::model::outcome::{End, Outcome};
 use crate::model::outside_changes::OutsideChange;
 use crate::model::transcript::Transcript;
+use crate::model::usage::Cost;
+use crate::model::worker::Dialect;
 use crate::model::worker_report::WorkerReport;
 use crate::worker::result::load_result;
 
@@ -107,6 +109,17 @@ impl Case {
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
+    /// Returns the cost of this attempt alone: some agents report that of a continued session as a whole.
+    fn own_cost(&self) -> Cost {
+        let (spec, told) = (&self.execution.spec, &self.transcript);
+        let is_whole = matches!(spec.worker.dialect, Dialect::Claude | Dialect::Acp);
+        if is_whole && spec.session.is_some() && spec.session == told.session {
+            told.cost.without(spec.session_cost)
+        } else {
+            told.cost
+        }
+    }
+
     /// Returns an outcome with everything that does not depend on the verdict.
     pub(super) fn outcome(&self, end: End, mut remarks: Vec<String>) -> Outcome {
         let unread = self.unread.iter();
@@ -118,7 +131,7 @@ impl Case {
             outside_changes: self.meanwhile.clone(),
             millis: self.end.millis,
             usage: self.transcript.usage,
-            cost: self.transcript.cost,
+            cost: self.own_cost(),
             session: self.transcript.session.clone(),
             ..outcome_of(end)
         }

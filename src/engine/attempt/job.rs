@@ -1,7 +1,7 @@
 //! Describes the worker's process of an attempt.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::base::inbox::Inbox;
@@ -10,7 +10,7 @@ use crate::engine::EngineError;
 use crate::engine::attempt::execution::Execution;
 use crate::engine::prompt::both_sides::render_both_sides;
 use crate::engine::prompt::render::{Tree, render, render_continuation};
-use crate::engine::spec::agent_client::through_client;
+use crate::engine::spec::agent_client::{through_client, through_feeder};
 use crate::engine::spec::environment::environment;
 use crate::engine::spec::limits::Bounds;
 use crate::engine::spec::{PROMPT_FILE, inbox_folder, time_limits};
@@ -18,7 +18,7 @@ use crate::exec::Job;
 use crate::git::worktree::Worktree;
 use crate::merge::oid::Oid;
 use crate::model::permissions::Permissions;
-use crate::model::worker::Dialect;
+use crate::model::worker::{Dialect, PromptBy};
 use crate::worker::command::{CommandLine, Vars, command_line};
 
 /// The time that a worker has after SIGTERM.
@@ -45,6 +45,11 @@ pub(super) async fn prepare_job(
     let line = worker_command(execution, &prompt, &prompt_file, worktree)?;
     let argv = match spec.worker.dialect {
         Dialect::Acp => through_own_client(execution, line.argv)?,
+        _ if spec.worker.prompt == PromptBy::Stream => {
+            let inbox = open_inbox(execution)?;
+            let failed = |error| EngineError::File(inbox.display().to_string(), error);
+            through_feeder(line.argv, Some(&inbox)).map_err(failed)?
+        }
         _ => line.argv,
     };
     let (timeout, stall_timeout) = time_limits(context, spec);
@@ -117,15 +122,22 @@ fn worker_command(
     Ok(command_line(&spec.worker, task, &vars)?)
 }
 
-/// Lets dispatch's ACP client start the agent, and opens the folder for messages to it.
+/// Opens the folder for messages to the running worker.
+fn open_inbox(execution: &Execution) -> Result<PathBuf, EngineError> {
+    let inbox = inbox_folder(&execution.folder());
+    let failed = |error| EngineError::File(inbox.display().to_string(), error);
+    Inbox::at(&inbox).open().map_err(failed)?;
+    Ok(inbox)
+}
+
+/// Lets dispatch's ACP client start the agent.
 fn through_own_client(
     execution: &Execution,
     agent: Vec<String>,
 ) -> Result<Vec<String>, EngineError> {
     let spec = &execution.spec;
-    let inbox = inbox_folder(&execution.folder());
+    let inbox = open_inbox(execution)?;
     let failed = |error| EngineError::File(inbox.display().to_string(), error);
-    Inbox::at(&inbox).open().map_err(failed)?;
     let mode = spec.worker.permission_mode.as_deref();
     let mode = mode.and_then(Permissions::parse).unwrap_or_default();
     through_client(agent, mode, spec.session.as_deref(), Some(&inbox)).map_err(failed)

@@ -19,7 +19,7 @@ use crate::engine::planner::error::PlannerError;
 use crate::engine::planner::folder::PlannerFolder;
 use crate::engine::planner::request::Spent;
 use crate::engine::spec::PROMPT_FILE;
-use crate::engine::spec::agent_client::through_client;
+use crate::engine::spec::agent_client::{through_client, through_feeder};
 use crate::engine::spec::environment::depth;
 use crate::exec::log::{self, Follower};
 use crate::exec::{Executor, Exit, Job, JobEnd, JobStatus, Running, StopSignal};
@@ -31,7 +31,7 @@ use crate::model::ids::TaskNumber;
 use crate::model::permissions::Permissions;
 use crate::model::plan::{Task, TaskFields};
 use crate::model::transcript::Transcript;
-use crate::model::worker::{Dialect, Worker};
+use crate::model::worker::{Dialect, PromptBy, Worker};
 use crate::worker::command::{Vars, command_line};
 use crate::worker::dialect::Reading;
 use crate::worker::environment::{OwnVars, worker_environment};
@@ -132,8 +132,11 @@ impl Call<'_> {
             session: None,
         };
         let mut line = command_line(self.worker, &task, &vars)?;
+        let failed = |error| EngineError::File(prompt_path.to_string(), error);
+        if self.worker.prompt == PromptBy::Stream {
+            line.argv = through_feeder(line.argv, None).map_err(failed)?;
+        }
         if self.worker.dialect == Dialect::Acp {
-            let failed = |error| EngineError::File(prompt_path.to_string(), error);
             line.argv = through_client(line.argv, Permissions::Read, None, None).map_err(failed)?;
         }
         let name = self.folder.path.file_name().unwrap_or_default();

@@ -13,6 +13,7 @@ use crate::engine::worktree::reuse::reusable;
 use crate::model::event::Event;
 use crate::model::ids::{AttemptKey, AttemptNumber, TaskNumber, TaskVariant};
 use crate::model::run::RunPhase;
+use crate::model::usage::Cost;
 use crate::model::worker::Worker;
 use crate::schedule::Action;
 
@@ -146,8 +147,10 @@ impl Driver {
     ) {
         let now_of_task = self.state.task(of.task);
         let session = now_of_task.session_to_continue(of.variant, &worker.name);
+        let session = session.filter(|_| reuse.is_some());
         let spec = AttemptSpec {
-            session: session.filter(|_| reuse.is_some()).map(str::to_owned),
+            session_cost: session.map_or(Cost::Unknown, |id| now_of_task.session_cost(id)),
+            session: session.map(str::to_owned),
             worker: match now_of_task.by_hand {
                 Some(_) if reuse.is_some() => worker.clone().by_hand(),
                 _ => worker.clone(),
@@ -182,6 +185,7 @@ impl Driver {
             worktree: self.layout.worktree_path(task, attempt),
             reuse: None,
             session: None,
+            session_cost: Cost::Unknown,
             before: before(self.state.task(task), variant, attempt),
             failed_before: failed_before(self.state.task(task), variant, attempt),
             dependencies: starts_from(&self.state, task),

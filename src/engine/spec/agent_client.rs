@@ -29,6 +29,21 @@ pub fn through_client(
     Ok(line)
 }
 
+/// Puts the feeder before the command of an agent that reads a stream of prompts.
+///
+/// # Errors
+/// When the system does not say where dispatch itself is.
+pub fn through_feeder(agent: Vec<String>, inbox: Option<&Path>) -> io::Result<Vec<String>> {
+    let program = std::env::current_exe()?;
+    let mut line = vec![path(&program), "__feed".to_owned()];
+    if let Some(inbox) = inbox {
+        line.extend(["--inbox".to_owned(), path(inbox)]);
+    }
+    line.push("--".to_owned());
+    line.extend(agent);
+    Ok(line)
+}
+
 fn path(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }

@@ -10,6 +10,7 @@ use crate::engine::spec::brief::Brief;
 use crate::merge::oid::Oid;
 use crate::model::ids::{AttemptNumber, TaskNumber, TaskVariant, VariantNumber};
 use crate::model::run::RunState;
+use crate::model::usage::Cost;
 use crate::model::worker::Worker;
 
 pub mod agent_client;
@@ -41,6 +42,9 @@ pub struct AttemptSpec {
     /// The session of the agent that it continues.
     #[serde(default)]
     pub session: Option<String>,
+    /// The cost of that session before this attempt.
+    #[serde(default)]
+    pub session_cost: Cost,
     /// The previous attempt at the task or variant.
     pub before: Option<AttemptNumber>,
     /// The previous attempt that failed, with the commit it left, or its base if it left none.

@@ -46,6 +46,12 @@ impl DialectParser for Claude {
             "tool_call" => cursor_tool(&event, builder),
             "rate_limit_event" => self.rate_limit(&event),
             "result" => self.result(&event, builder),
+            // A note of dispatch's own feeder.
+            "dispatch" => {
+                let told = text(&event, "/told").unwrap_or_default();
+                builder.mark_active();
+                builder.step(&format!("was told: {told}"));
+            }
             _ => {}
         }
     }
