@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 
 use crate::git::command::Git;
 
-/// The role of a person at a commit.
+/// The role at a commit.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Role {
     /// Wrote the change.

@@ -10,9 +10,11 @@ use git_dispatch::cli::help::examples::EXAMPLES;
 use crate::harness::{Ended, Gate, Scene, wait};
 
 /// The examples that cannot run in a temporary repository.
-const NOT_RUN: [&str; 4] = [
+const NOT_RUN: [&str; 5] = [
     // It needs GitHub; tests/it/pull_request.rs runs it against a server of its own.
     "dispatch land --pr",
+    // It needs `gh`; the tests of the import run it on issues of their own.
+    "dispatch plan import github --label ready > plan.md",
     // They need the session of an agent; tests/it/steering.rs runs them with one.
     "dispatch retry API --continue",
     "dispatch attach API",
@@ -81,7 +83,7 @@ impl Examples {
             Some(run) => example.replace("shop-7k3q", run).replace("shop-7k", run),
             None => example.to_owned(),
         };
-        let asks = ["run ", "land", "unland"]
+        let asks = ["run ", "land", "unland", "plan new"]
             .iter()
             .any(|command| line.starts_with(&format!("dispatch {command}")));
         match asks && !line.contains("--yes") && !line.contains("--dry-run") {
@@ -304,6 +306,57 @@ fn examples_after_a_failure_work() {
     here.configure_wait("exit 1");
     here.run("dispatch run plan.md -j 8", 3);
     here.run("dispatch skip API", 0);
+}
+
+#[test]
+fn examples_that_make_a_plan_work() {
+    let here = Examples::new();
+    let part = |n: u32, name: &str| {
+        format!("{n}. [{name}] Build {name}\n   - files: {name}.txt\n   - run: echo > {name}.txt\n")
+    };
+    let answer = format!(
+        "# Shop\n\n{}{}{}",
+        part(1, "AUTH"),
+        part(2, "API"),
+        part(3, "TEST")
+    );
+    here.scene.write("../answer.md", &answer);
+    let answer = here.scene.root.join("answer.md");
+    let command = format!("cat {}; echo > part-$DISPATCH_TASK.txt", answer.display());
+    here.scene.configure(&format!(
+        "[run]\nworker = \"claude\"\n[workers.claude]\ndialect = \"text\"\ncommand = [\"sh\", \"-c\", {command:?}]\n"
+    ));
+    here.scene.write("goal.md", "Build auth, API and tests\n");
+    here.scene
+        .write("TODO.md", "- [ ] Build auth\n- [ ] Build the API\n");
+    let spec = "# Tasks\n\n## Phase 1: Setup\n\n- [ ] T001 [P] Build auth in src/auth.ts\n";
+    here.scene.write("specs/001-shop/tasks.md", spec);
+    let plan = here.scene.repo.join("plan.md");
+    for example in [
+        "dispatch plan new 'Build auth, API and tests'",
+        "dispatch plan new --from goal.md --worker claude -o plan.toml",
+        "dispatch plan new 'Build auth, API and tests' --run --yes",
+        "dispatch plan import spec-kit specs/001-shop/tasks.md -o plan.md",
+        "dispatch plan import checklist TODO.md -o plan.md",
+    ] {
+        let _ = std::fs::remove_file(&plan);
+        here.run(example, 0);
+    }
+    here.scene.dispatch(&["run", "plan.md", "--yes"]).expect(0);
+    here.run("dispatch plan import --tick", 0);
+    let ticked = here.scene.read("TODO.md");
+    assert_eq!(ticked, "- [x] Build auth\n- [x] Build the API\n");
+}
+
+#[test]
+fn examples_of_variants_work() {
+    let here = Examples::new();
+    let plan = "# Shop\n\n1. [API] The API\n   - run: echo $DISPATCH_ATTEMPT > api.txt\n   - variants: 2\n";
+    here.scene.write("plan.md", plan);
+    here.scene.dispatch(&["run", "plan.md", "--yes"]).expect(0);
+    here.run("dispatch review --take API=2", 0);
+    here.scene.dispatch(&["land", "--yes"]).expect(0);
+    assert_eq!(here.scene.read("api.txt"), "2\n");
 }
 
 #[test]

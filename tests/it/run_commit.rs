@@ -170,3 +170,45 @@ fn boards_stop_while_somebody_has_the_integration_branch_checked_out() {
     scene.dispatch(&["assemble"]).expect(0);
     assert!(scene.board().contains("SKIPPED"));
 }
+
+#[test]
+fn commits_have_the_author_that_git_names() {
+    let included = "[user]\n\tname = Me\n\temail = me@example.com\n";
+    let cases: [(&str, fn(&mut Scene)); 4] = [
+        ("author", |scene| {
+            for key in ["author", "committer"] {
+                scene.git(&["config", &format!("{key}.name"), "Me"]);
+                scene.git(&["config", &format!("{key}.email"), "me@example.com"]);
+            }
+        }),
+        ("environment", |scene| {
+            for key in ["AUTHOR", "COMMITTER"] {
+                scene.set_env(&format!("GIT_{key}_NAME"), "Me");
+                scene.set_env(&format!("GIT_{key}_EMAIL"), "me@example.com");
+            }
+        }),
+        ("includeIf", |scene| {
+            scene.git(&["config", "--unset", "user.name"]);
+            scene.git(&["config", "--unset", "user.email"]);
+            scene.git(&["remote", "add", "origin", "https://git.example/x"]);
+            let file = scene.root.join("included").display().to_string();
+            let key = "includeIf.hasconfig:remote.*.url:https://git.example/**.path";
+            scene.git(&["config", key, &file]);
+        }),
+        ("brackets", |scene| {
+            scene.git(&["config", "user.name", "<Me>"]);
+            scene.git(&["config", "user.email", "<me@example.com>"]);
+        }),
+    ];
+    for (name, change) in cases {
+        let mut scene = Scene::new();
+        scene.write("../included", included);
+        change(&mut scene);
+        scene
+            .run("# One\n1. [A] First\n   - run: echo a > a.txt\n", &[])
+            .expect(0);
+        let format = "--format=%an <%ae>, %cn <%ce>";
+        let who = scene.git(&["log", "-1", format, &scene.branch("a")]);
+        assert_eq!(who, "Me <me@example.com>, Me <me@example.com>", "{name}");
+    }
+}
