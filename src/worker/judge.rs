@@ -124,6 +124,15 @@ mod tests {
                 Err(why) => why,
             })
             .collect();
-        insta::assert_snapshot!(lines.join("\n"), @"");
+        insta::assert_snapshot!(lines.join("\n"), @r"
+        2: simpler
+        1: 
+        1: two lines
+        the answer has no JSON object
+        the answer names no winner
+        variant 3 did not pass
+        the answer has no JSON object
+        the answer has no JSON object
+        ");
     }
 }
