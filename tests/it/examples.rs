@@ -10,9 +10,13 @@ use git_dispatch::cli::help::examples::EXAMPLES;
 use crate::harness::{Ended, Gate, Scene, wait};
 
 /// The examples that cannot run in a temporary repository.
-const NOT_RUN: [&str; 1] = [
+const NOT_RUN: [&str; 4] = [
     // It needs GitHub; tests/it/pull_request.rs runs it against a server of its own.
     "dispatch land --pr",
+    // They need the session of an agent; tests/it/steering.rs runs them with one.
+    "dispatch retry API --continue",
+    "dispatch attach API",
+    "dispatch attach shop-7k 2 --yes",
 ];
 
 /// Two results that conflict, #2 by an agent; #5 reports something.
@@ -283,6 +287,9 @@ fn examples_after_a_failure_work() {
     let here = Examples::new();
     here.configure_wait("echo 'no schema' >&2; exit 1");
     here.run("dispatch run plan.md -j 8", 3);
+    here.scene.write("note.md", "Mind the schema\n");
+    here.run("dispatch tell API 'Keep the old route, too'", 0);
+    here.run("dispatch tell shop-7k 2 - < note.md", 0);
     here.run("dispatch retry API", 3);
     here.run("dispatch retry API --prompt 'Use the v2 client'", 3);
     here.run("dispatch skip API --no-cascade", 0);

@@ -248,7 +248,12 @@ mod tests {
         let lines: Vec<String> = folders
             .map(|folder| format!("{} {} {}", folder.path, folder.files, folder.size))
             .collect();
-        insta::assert_snapshot!(lines.join("\n"), @"");
+        insta::assert_snapshot!(lines.join("\n"), @r"
+        docs/ 1 1000 B
+        src/ 3 2.9 KiB
+        src/x/ 2 2.0 KiB
+        src/x/y/ 1 1000 B
+        ");
         assert_eq!(more, 0);
         assert_eq!(top_files(&files), ["README.md"]);
         let languages = languages(&files);

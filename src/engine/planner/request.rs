@@ -102,18 +102,18 @@ mod tests {
             Some(usage),
             Cost::Known(0.25),
         ));
-        insta::assert_snapshot!(spent, @"");
+        insta::assert_snapshot!(spent, @"1 call, 1m 0s, $0.2500 (1,200 tokens in, 40 tokens out)");
         spent.add(&Spent::call(
             Duration::from_secs(20),
             Some(usage),
             Cost::Known(0.25),
         ));
-        insta::assert_snapshot!(spent, @"");
+        insta::assert_snapshot!(spent, @"2 calls, 1m 20s, $0.5000 (2,400 tokens in, 80 tokens out)");
         spent.add(&Spent::call(Duration::from_secs(1), None, Cost::Unknown));
-        insta::assert_snapshot!(spent, @"");
+        insta::assert_snapshot!(spent, @"3 calls, 1m 21s, cost unknown (2,400 tokens in, 80 tokens out)");
         assert_eq!(
             Spent::call(Duration::ZERO, None, Cost::Unknown).to_string(),
-            "1 call, 0s, cost unknown"
+            "1 call, 0.0s, cost unknown"
         );
     }
 }
