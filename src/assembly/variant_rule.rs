@@ -18,6 +18,7 @@ pub fn choose_variant(compared: Vec<ComparedVariant>) -> Option<VariantChoice> {
         by: ChosenBy::Rule,
         reason: reason(best, next),
         compared: compared.clone(),
+        judge: None,
     })
 }
 

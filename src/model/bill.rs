@@ -9,10 +9,16 @@ use crate::model::task_list::comma_list;
 use crate::model::usage::Cost;
 
 impl RunState {
+    /// Sums the tokens and the cost of all attempts and judges.
+    pub fn spending(&self) -> Option<Spending> {
+        let attempts = self.tasks.iter().flat_map(|task| &task.attempts);
+        let judges = self.tasks.iter().flat_map(|task| task.judge_runs());
+        Spending::with_judges(Spending::of(attempts), judges)
+    }
+
     /// Returns the reported cost of the run in dollars.
     pub fn known_cost(&self) -> f64 {
-        let attempts = self.tasks.iter().flat_map(|task| &task.attempts);
-        match Spending::of(attempts).map(|spending| spending.known) {
+        match self.spending().map(|spending| spending.known) {
             Some(Cost::Known(dollars)) => dollars,
             _ => 0.0,
         }
@@ -30,8 +36,7 @@ pub struct Bill {
 impl Bill {
     /// Sums the attempts of a run; `None` if no agent reports anything.
     pub fn of(state: &RunState) -> Option<Bill> {
-        let attempts = state.tasks.iter().flat_map(|task| &task.attempts);
-        let spending = Spending::of(attempts)?;
+        let spending = state.spending()?;
         let is_unknown = |number: &TaskNumber| {
             let attempts = &state.task(*number).attempts;
             let agents = attempts.iter().filter(|attempt| attempt.worker != SHELL);

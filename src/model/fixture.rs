@@ -133,6 +133,7 @@ impl RunFixture {
                 by: ChosenBy::Rule,
                 reason: "the only one that passed".to_owned(),
                 compared: Vec::new(),
+                judge: None,
             },
         })
     }

@@ -196,6 +196,7 @@ pack_struct!(TaskFields {
     allow_empty,
     isolation,
     variants,
+    judge,
     source,
 });
 

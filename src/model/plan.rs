@@ -305,6 +305,8 @@ pub struct TaskFields {
     pub isolation: Option<Isolation>,
     /// The variants: attempts side by side, of which one is chosen.
     pub variants: Option<Variants>,
+    /// The worker that chooses among the variants, instead of the rule.
+    pub judge: Option<String>,
     /// The origin of an imported task: format, file and id, on one line.
     pub source: Option<String>,
 }

@@ -2,6 +2,7 @@
 
 use crate::model::attempt::Attempt;
 use crate::model::usage::{Cost, Usage};
+use crate::model::variant_choice::JudgeRun;
 
 /// The built-in worker for shell commands, which has neither tokens nor cost.
 pub(super) const SHELL: &str = "shell";
@@ -33,5 +34,27 @@ impl Spending {
             known: costs().filter(is_known).sum(),
         };
         (spending.usage.is_some() || is_known(&spending.known)).then_some(spending)
+    }
+
+    /// Adds the runs of judges.
+    pub fn with_judges<'a>(
+        attempts: Option<Spending>,
+        runs: impl IntoIterator<Item = &'a JudgeRun>,
+    ) -> Option<Spending> {
+        let one = |run: &JudgeRun| Spending {
+            usage: run.usage,
+            cost: run.cost,
+            known: run.cost,
+        };
+        let all = attempts.into_iter().chain(runs.into_iter().map(one));
+        let sum = all.reduce(|a, b| Spending {
+            usage: [a.usage, b.usage]
+                .into_iter()
+                .flatten()
+                .reduce(|a, b| a + b),
+            cost: [a.cost, b.cost].into_iter().sum(),
+            known: [a.known, b.known].into_iter().filter(Cost::is_known).sum(),
+        })?;
+        (sum.usage.is_some() || sum.known.is_known()).then_some(sum)
     }
 }

@@ -13,7 +13,7 @@ use crate::model::outcome::{End, Outcome};
 use crate::model::spending::Spending;
 use crate::model::usage::Cost;
 use crate::model::user_message::UserMessage;
-use crate::model::variant_choice::VariantChoice;
+use crate::model::variant_choice::{JudgeRun, VariantChoice};
 
 /// The state of one task.
 #[derive(Clone, PartialEq, Debug)]
@@ -73,6 +73,8 @@ pub struct VariantSet {
     pub states: Vec<VariantState>,
     /// The choice, once it is made.
     pub choice: Option<VariantChoice>,
+    /// Every run of a judge so far.
+    pub judge_runs: Vec<JudgeRun>,
 }
 
 /// The state of one variant.
@@ -276,7 +278,7 @@ impl TaskState {
 
     /// Sums the tokens and the cost of its finished attempts.
     pub fn spending(&self) -> Option<Spending> {
-        Spending::of(&self.attempts)
+        Spending::with_judges(Spending::of(&self.attempts), self.judge_runs())
     }
 
     /// Returns the last attempt, which may still run.

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::model::ids::{AttemptNumber, TaskNumber, VariantNumber};
+use crate::model::usage::{Cost, Usage};
 
 /// The choice of one variant of a task.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -18,6 +19,22 @@ pub struct VariantChoice {
     /// The variants that passed, with the facts of the choice.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub compared: Vec<ComparedVariant>,
+    /// The run of a judge, whose verdict may be missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub judge: Option<JudgeRun>,
+}
+
+/// The run of a judge.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct JudgeRun {
+    /// The worker.
+    pub worker: String,
+    /// The tokens it reports.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Usage>,
+    /// The cost it reports.
+    #[serde(default, skip_serializing_if = "Cost::is_unknown")]
+    pub cost: Cost,
 }
 
 /// The author of a choice.
@@ -26,6 +43,8 @@ pub struct VariantChoice {
 pub enum ChosenBy {
     /// The rule: fewest conflicts, then smallest change, then lowest number.
     Rule,
+    /// This worker, as a judge.
+    Judge(String),
     /// The user, in review.
     User,
 }

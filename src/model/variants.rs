@@ -7,12 +7,17 @@ use crate::model::ids::{AttemptNumber, TaskNumber, TaskVariant, VariantNumber};
 use crate::model::outcome::{End, Outcome};
 use crate::model::run::RunState;
 use crate::model::task_state::{TaskPhase, TaskState, VariantSet, VariantState};
-use crate::model::variant_choice::{ChosenBy, VariantChoice};
+use crate::model::variant_choice::{ChosenBy, JudgeRun, VariantChoice};
 
 impl TaskState {
     /// Returns the states of its variants; none if its attempts run one after the other.
     pub fn variant_states(&self) -> &[VariantState] {
         self.variants.as_ref().map_or(&[], |set| &set.states)
+    }
+
+    /// Returns every run of a judge so far.
+    pub fn judge_runs(&self) -> &[JudgeRun] {
+        self.variants.as_ref().map_or(&[], |set| &set.judge_runs)
     }
 
     /// Returns the choice among its variants, once it is made.
@@ -138,11 +143,13 @@ impl TaskState {
         };
         let states = (1..=count).map(state).collect();
         let choice = None;
+        let judge_runs = self.judge_runs().to_vec();
         self.variants = (count > 0).then(|| {
             Box::new(VariantSet {
                 count,
                 states,
                 choice,
+                judge_runs,
             })
         });
     }
@@ -256,6 +263,7 @@ impl TaskState {
             }
         }
         set.choice = Some(choice.clone());
+        set.judge_runs.extend(choice.judge.clone());
         self.phase = TaskPhase::Choosing;
         self.candidate_attempt = None;
     }

@@ -11,6 +11,7 @@ pub(super) const KNOWN: &[&str] = &[
     "worker",
     "run",
     "variants",
+    "judge",
     "depends_on",
     "files",
     "strategy",

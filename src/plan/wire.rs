@@ -52,6 +52,9 @@ pub(super) struct WireTask {
     /// Attempts side by side, of which one is chosen: how many (1 to 9), or the worker of each.
     #[serde(skip_serializing_if = "Option::is_none")]
     variants: Option<WireVariants>,
+    /// The worker that chooses among the variants, instead of the rule.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    judge: Option<String>,
     /// Tags or numbers of the tasks it starts after.
     #[serde(skip_serializing_if = "Option::is_none")]
     depends_on: Option<OneOrMany<Name>>,
@@ -181,6 +184,7 @@ impl WireTask {
             worker: fields.worker.clone().filter(|_| fields.run.is_none()),
             run: fields.run.clone(),
             variants: fields.variants.as_ref().map(WireVariants::of),
+            judge: fields.judge.clone(),
             depends_on: many(task.depends_on.iter().map(tag_of).collect()),
             files: many(fields.files.clone()),
             strategy: fields.strategy,

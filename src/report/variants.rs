@@ -18,7 +18,7 @@ use crate::model::variant_choice::{ChosenBy, VariantChoice};
 pub struct VariantTable {
     /// The number of the chosen one.
     pub chosen: Option<VariantNumber>,
-    /// The author of the choice: `rule` or `user`.
+    /// The author of the choice: `rule`, `user` or `judge <worker>`.
     pub by: Option<String>,
     /// The reason for the choice.
     pub reason: Option<String>,
@@ -117,6 +117,7 @@ fn author(by: &ChosenBy) -> String {
     match by {
         ChosenBy::Rule => "rule".to_owned(),
         ChosenBy::User => "user".to_owned(),
+        ChosenBy::Judge(worker) => format!("judge {worker}"),
     }
 }
 

@@ -96,11 +96,11 @@ impl Queues {
     /// Builds the queues of a run.
     pub fn new(state: &RunState, limits: &Limits) -> Queues {
         let tasks = state.plan.tasks();
-        let attempts = state.tasks.iter().flat_map(|task| &task.attempts);
+        let spending = state.spending();
         let mut queues = Queues {
             entries: vec![Entry::default(); tasks.len()],
             ranks: Rank::all(&state.plan),
-            known_cost: known_cost(attempts),
+            known_cost: spending.map_or(Cost::Unknown, |spending| spending.known),
             ..Queues::default()
         };
         for task in tasks {
@@ -117,8 +117,14 @@ impl Queues {
             Changed::One(task) => self.update(state, limits, task),
             Changed::All => self.is_stale = true,
         }
-        if let Event::AttemptEnded { task, attempt, .. } = event {
-            let cost = known_cost(state.task(*task).attempt(*attempt));
+        let cost = match event {
+            Event::AttemptEnded { task, attempt, .. } => {
+                Some(known_cost(state.task(*task).attempt(*attempt)))
+            }
+            Event::VariantChosen { choice, .. } => choice.judge.as_ref().map(|run| run.cost),
+            _ => None,
+        };
+        if let Some(cost) = cost {
             self.known_cost = [self.known_cost, cost]
                 .into_iter()
                 .filter(Cost::is_known)

@@ -503,6 +503,7 @@ impl Game {
                 by: ChosenBy::Rule,
                 reason: String::new(),
                 compared: Vec::new(),
+                judge: None,
             },
         }
     }

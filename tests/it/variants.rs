@@ -176,3 +176,37 @@ fn another_variant_can_be_taken_in_review_and_what_was_built_on_the_first_runs_a
     scene.dispatch(&["review", "--take", "A=3"]).expect(0);
     assert_eq!(lines(&scene), "3");
 }
+
+/// Runs two variants that a judge chooses among, which runs this script; returns the choice.
+fn judged(script: &str) -> Value {
+    let scene = Scene::new();
+    scene.configure(&format!(
+        "[workers.critic]\ncommand = [\"sh\", \"-c\", {script:?}]\nprompt = \"stdin\"\n"
+    ));
+    let plan = "# Shop\n1. [A] First\n   - variants: 2\n   - judge: critic\n   - run: seq $DISPATCH_VARIANT > a.txt\n";
+    scene.run(plan, &[]).expect(0);
+    assert!(!scene.worktree("judge.a").exists());
+    shown(&scene, "A")["variants"].clone()
+}
+
+#[test]
+fn a_judge_chooses_and_without_a_verdict_the_rule_does() {
+    let good = judged("grep -q '^> +2$' && echo '{\"winner\": 2, \"reason\": \"complete\"}'");
+    assert_eq!(
+        (&good["chosen"], &good["by"]),
+        (&2.into(), &"judge critic".into())
+    );
+    assert_eq!(good["reason"], "complete");
+    for bad in ["echo variant 2 is best", "exit 3", "echo '{\"winner\": 7}'"] {
+        let choice = judged(bad);
+        assert_eq!(
+            (&choice["chosen"], &choice["by"]),
+            (&1.into(), &"rule".into())
+        );
+        let reason = choice["reason"].as_str().unwrap();
+        assert!(
+            reason.contains("no verdict of the judge critic"),
+            "{reason}"
+        );
+    }
+}

@@ -61,6 +61,7 @@ pub(super) fn take(
             by: ChosenBy::User,
             reason: "taken in review".to_owned(),
             compared: before.map_or(Vec::new(), |choice| choice.compared.clone()),
+            judge: None,
         },
     })
 }

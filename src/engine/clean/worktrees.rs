@@ -52,6 +52,12 @@ fn places(context: &Context, state: &RunState) -> Vec<(Option<TaskNumber>, bool,
     for task in state.plan.tasks() {
         let path = context.resolve_worktree(task.number);
         places.push((Some(task.number), true, path));
+        // A judge that was killed left it; nothing in it is wanted.
+        places.push((
+            Some(task.number),
+            false,
+            context.judge_worktree(task.number),
+        ));
     }
     // Checks leave build output there; the commit is on the integration branch.
     places.push((None, false, context.integration_worktree()));

@@ -188,6 +188,12 @@ impl Context {
         self.layout.worktree_named(&name)
     }
 
+    /// Returns the worktree in which a judge compares the variants of a task.
+    pub fn judge_worktree(&self, task: TaskNumber) -> PathBuf {
+        let name = format!("judge.{}", self.slug(task));
+        self.layout.worktree_named(&name)
+    }
+
     /// Returns the worktree in which the user's hooks see the landing commit before it exists.
     pub fn landing_worktree(&self) -> PathBuf {
         self.layout.worktree_named("landing")

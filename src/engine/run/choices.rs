@@ -6,6 +6,7 @@ use crate::engine::kernel::disk_space::is_full;
 use crate::engine::run::driver::Driver;
 use crate::engine::run::effect::Effect;
 use crate::engine::run::now::Now;
+use crate::exec::StopSignal;
 use crate::model::event::Event;
 use crate::model::ids::TaskNumber;
 use crate::model::variant_choice::VariantChoice;
@@ -21,6 +22,16 @@ impl Driver {
             true => Effect::AcceptVariant(task),
             false => Effect::ChooseVariant(task),
         });
+    }
+
+    /// Stops the judges of these tasks.
+    pub(super) fn cancel_choices(&mut self, of: Option<TaskNumber>, signal: StopSignal) {
+        let choices = self
+            .choices
+            .iter()
+            .filter(|task| of.is_none_or(|of| of == **task));
+        let signals = choices.map(|task| Effect::CancelChoice(*task, signal));
+        self.effects.extend(signals);
     }
 
     /// Records a choice. One that came too late, because the task was cancelled or retried, is

@@ -351,6 +351,7 @@ impl Driver {
             if let Some(task) = cancelled {
                 let seq = self.state.seq;
                 self.attempts.cancel(seq, task, StopSignal::Terminate);
+                self.cancel_choices(Some(task), StopSignal::Terminate);
             }
         }
         self.after_write(Effect::Answer(reply, Response::Done));
@@ -383,6 +384,7 @@ impl Driver {
                 _ => 0,
             };
             self.attempts.cancel_all(seq, signal);
+            self.cancel_choices(None, signal);
         }
     }
 

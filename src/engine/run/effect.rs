@@ -60,6 +60,8 @@ pub enum Effect {
     RemoveWorktree(Worktree),
     /// Choose one of the variants of a task.
     ChooseVariant(TaskNumber),
+    /// Signal the process of the judge that chooses.
+    CancelChoice(TaskNumber, StopSignal),
     /// Move the branch of a task to its chosen variant.
     AcceptVariant(TaskNumber),
     /// Assemble the candidates.

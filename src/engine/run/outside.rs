@@ -53,6 +53,7 @@ pub(super) struct Outside<'a> {
     post: Post,
     cancels: BTreeMap<AttemptKey, CancelHandle>,
     assembly: CancelHandle,
+    choices: BTreeMap<TaskNumber, CancelHandle>,
     slots: BTreeMap<AttemptKey, Slot>,
     live_work: Arc<Mutex<Option<LiveWork>>>,
 }
@@ -76,6 +77,7 @@ impl<'a> Outside<'a> {
             post,
             cancels: BTreeMap::new(),
             assembly: CancelHandle::default(),
+            choices: BTreeMap::new(),
             slots: BTreeMap::new(),
             live_work: Arc::default(),
         }
@@ -123,6 +125,11 @@ impl<'a> Outside<'a> {
             Effect::MeasureQuota => self.measure_quota(state),
             Effect::RemoveWorktree(worktree) => self.remove(worktree),
             Effect::ChooseVariant(task) => self.choose_variant(task, state),
+            Effect::CancelChoice(task, signal) => {
+                if let Some(choice) = self.choices.get(&task) {
+                    choice.cancel(signal);
+                }
+            }
             Effect::AcceptVariant(task) => self.accept_variant(task, state),
             Effect::Assemble => self.assemble(state),
             Effect::CancelAssembly(signal) => self.assembly.cancel(signal),
@@ -226,11 +233,14 @@ impl<'a> Outside<'a> {
         });
     }
 
-    fn choose_variant(&self, task: TaskNumber, state: &RunState) {
-        let state = state.clone();
-        self.spawn(move |context| {
-            let chosen = choose(context, &state, task);
-            Ok(Message::VariantChosen(task, chosen))
+    fn choose_variant(&mut self, task: TaskNumber, state: &RunState) {
+        let cancel = CancelHandle::default();
+        self.choices.insert(task, cancel.clone());
+        let (context, post) = (Arc::clone(&self.context), self.post.clone());
+        let choice = choose(context, state.clone(), task, cancel);
+        tokio::spawn(async move {
+            let chosen = choice.await;
+            let _ = post.send(Message::VariantChosen(task, chosen));
         });
     }
 

@@ -45,7 +45,7 @@ pub fn accept(context: &Context, state: &RunState, task: TaskNumber) -> Result<(
     Ok(())
 }
 
-fn candidate_of(attempt: &Attempt) -> Option<Oid> {
+pub(super) fn candidate_of(attempt: &Attempt) -> Option<Oid> {
     match &attempt.outcome.as_ref()?.end {
         End::Passed { candidate, .. } => *candidate,
         _ => None,

@@ -39,6 +39,7 @@ pub(super) struct TaskReader<'a> {
     worker: Option<At<String>>,
     /// The workers of the variants.
     variant_workers: Vec<At<String>>,
+    judge: Option<At<String>>,
 }
 
 impl<'a> TaskReader<'a> {
@@ -62,6 +63,7 @@ impl<'a> TaskReader<'a> {
             files: Vec::new(),
             worker: None,
             variant_workers: Vec::new(),
+            judge: None,
         }
     }
 
@@ -84,6 +86,7 @@ impl<'a> TaskReader<'a> {
         }
         self.check_worker();
         self.check_variants();
+        self.check_judge();
         let tag = self.tag(&number);
         let title = self.title(&draft.span, number.value);
         Checked {
@@ -124,6 +127,10 @@ impl<'a> TaskReader<'a> {
                 self.worker = worker.map(|worker| At::new(one_line(&worker), value.span.clone()));
             }
             "run" => fields.run = filled(key, value, findings),
+            "judge" => {
+                let judge = filled(key, value, findings);
+                self.judge = judge.map(|judge| At::new(one_line(&judge), value.span.clone()));
+            }
             "variants" => match variants(key, value, findings) {
                 Some(DraftVariants::Count(count)) => {
                     fields.variants = Some(Variants::Count(count));
@@ -322,6 +329,32 @@ impl<'a> TaskReader<'a> {
         workers.iter().for_each(|worker| self.check_known(worker));
         let names = workers.into_iter().map(|worker| worker.value);
         self.fields.variants = Some(Variants::Workers(names.collect()));
+    }
+
+    /// Checks the judge: an agent, and only for a task with variants.
+    fn check_judge(&mut self) {
+        let Some(judge) = self.judge.take() else {
+            return;
+        };
+        let problem = if self.fields.variants.is_none() {
+            Some((
+                "`judge` needs `variants`",
+                "add `variants: 3`, or remove `judge`",
+            ))
+        } else if judge.value == SHELL {
+            Some((
+                "the shell cannot be a judge",
+                "name a worker with a command of its own",
+            ))
+        } else {
+            None
+        };
+        if let Some((message, hint)) = problem {
+            let finding = RawDiagnostic::error(Code::BadValue, judge.span.clone(), message);
+            self.findings.add(finding.hint(hint));
+        }
+        self.check_known(&judge);
+        self.fields.judge = Some(judge.value);
     }
 
     fn check_known(&mut self, worker: &At<String>) {

@@ -172,7 +172,7 @@ impl BoardView {
             landed: state.landed.clone(),
             undone_landing: state.undone_landing.clone(),
             pull_requests: state.pull_requests.clone(),
-            spending: Spending::of(state.tasks.iter().flat_map(|task| &task.attempts)),
+            spending: state.spending(),
             bill: Bill::of(state).map(|bill| bill.to_string()),
             parked: state
                 .worker_health

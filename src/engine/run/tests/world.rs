@@ -356,6 +356,9 @@ impl World {
             Effect::MeasureQuota => self.post(BOARD, Message::QuotaMeasured(Ok(Quota::Allowed))),
             Effect::RemoveWorktree(_) => self.post(BOARD, Message::WorktreeRemoved(Ok(()))),
             Effect::ChooseVariant(task) => self.choose_variant(task),
+            Effect::CancelChoice(task, signal) => {
+                self.say(format!("{signal:?} choice {}", self.name(task)).to_lowercase());
+            }
             Effect::AcceptVariant(task) => {
                 self.say(format!("accept {}", self.name(task)));
                 self.post(BOARD, Message::VariantAccepted(task, Ok(())));
