@@ -174,7 +174,8 @@ fn boards_stop_while_somebody_has_the_integration_branch_checked_out() {
 #[test]
 fn commits_have_the_author_that_git_names() {
     let included = "[user]\n\tname = Me\n\temail = me@example.com\n";
-    let cases: [(&str, fn(&mut Scene)); 4] = [
+    type Change = fn(&mut Scene);
+    let cases: [(&str, Change); 4] = [
         ("author", |scene| {
             for key in ["author", "committer"] {
                 scene.git(&["config", &format!("{key}.name"), "Me"]);
