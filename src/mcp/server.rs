@@ -19,10 +19,10 @@ use tokio::sync::Mutex;
 
 use crate::mcp::answer::Answer;
 use crate::mcp::call::{Call, Progress};
-use crate::mcp::consent::{Consent, Proposals};
+use crate::mcp::consent::{Consent, Proposals, Shown};
 use crate::mcp::error::ToolError;
 use crate::mcp::folder::{self, Folder, REPOSITORY};
-use crate::mcp::proposal::{Proposed, Step};
+use crate::mcp::proposal::{Offer, Proposed, Step};
 use crate::mcp::tools::{Action, ToolSpec, all, find};
 
 /// The longest life of a task of the protocol, in milliseconds: a run may take a day.
@@ -40,6 +40,7 @@ move. Nothing of the person's changes before that.";
 #[derive(Clone)]
 pub(super) struct Server {
     proposals: Proposals,
+    shown: Shown,
     tasks: TaskManager,
     /// Held while a call changes something, so that changes come one after the other.
     changes: Arc<Mutex<()>>,
@@ -50,6 +51,7 @@ impl Server {
     pub(super) fn new() -> Server {
         Server {
             proposals: Proposals::default(),
+            shown: Shown::default(),
             tasks: TaskManager::new(),
             changes: Arc::default(),
         }
@@ -106,34 +108,37 @@ impl Server {
         context: &RequestContext<RoleServer>,
     ) -> Result<Decision, ToolError> {
         let content = &proposed.content;
-        match &proposed.step {
-            Step::Show => return Ok(Decision::Answer(proposed.answer)),
-            Step::Redeem(token) if self.proposals.redeem(token, content) => {
-                return Ok(Decision::Go);
+        match proposed.step {
+            Step::Show(offer) => {
+                self.shown.keep(content, &offer.question);
+                Ok(Decision::Answer(offer.answer))
             }
-            Step::Redeem(token) => return Err(self.wrong_token(token)),
-            Step::Ask | Step::Confirmed => {}
+            Step::Redeem(token) if self.proposals.redeem(&token, content) => Ok(Decision::Go),
+            Step::Redeem(token) => Err(self.wrong_token(&token)),
+            Step::Confirmed => {
+                let question = self.shown.question(content).ok_or_else(not_shown)?;
+                match self.proposals.ask(request, context, content, &question).await {
+                    Consent::Given | Consent::Unasked => Ok(Decision::Go),
+                    Consent::Asked(question) => Ok(Decision::Ask(question)),
+                    Consent::Declined => Err(declined()),
+                    Consent::Dismissed => Err(ToolError::new(
+                        "the person has not confirmed; nothing was done",
+                    )
+                    .next("ask the person, then call again")),
+                }
+            }
+            Step::Ask(Offer { question, answer }) => {
+                match self.proposals.ask(request, context, content, &question).await {
+                    Consent::Given => Ok(Decision::Go),
+                    Consent::Asked(question) => Ok(Decision::Ask(question)),
+                    Consent::Declined => Err(declined()),
+                    Consent::Dismissed | Consent::Unasked => {
+                        let token = self.proposals.keep(content);
+                        Ok(Decision::Answer(answer.with_token(&token)))
+                    }
+                }
+            }
         }
-        let question = &proposed.question;
-        let asked = self.proposals.ask(request, context, content, question);
-        Ok(match (asked.await, &proposed.step) {
-            (Consent::Given, _) | (Consent::Unasked, Step::Confirmed) => Decision::Go,
-            (Consent::Asked(question), _) => Decision::Ask(question),
-            (Consent::Declined, _) => {
-                return Err(ToolError::new("the person declined; nothing was done")
-                    .next("ask the person what to change"));
-            }
-            (Consent::Dismissed, Step::Confirmed) => {
-                return Err(
-                    ToolError::new("the person has not confirmed; nothing was done")
-                        .next("ask the person, then call again"),
-                );
-            }
-            (Consent::Dismissed | Consent::Unasked, _) => {
-                let token = self.proposals.keep(content);
-                Decision::Answer(proposed.answer.with_token(&token))
-            }
-        })
     }
 
     fn wrong_token(&self, token: &str) -> ToolError {
@@ -204,6 +209,19 @@ enum Decision {
     Go,
     Answer(Answer),
     Ask(rmcp::model::InputRequiredResult),
+}
+
+fn declined() -> ToolError {
+    ToolError::new("the person declined; nothing was done").next("ask the person what to change")
+}
+
+fn not_shown() -> ToolError {
+    ToolError::new("exactly this landing was not shown, or by another server; nothing has moved")
+        .at("land")
+        .next(
+            "call land without `confirm` and with the same `run`, `into` and `method`, and show its \
+             answer to the person",
+        )
 }
 
 fn into_result(answer: Result<Answer, ToolError>) -> CallToolResult {

@@ -154,6 +154,39 @@ fn a_token_starts_only_what_it_was_shown_for_and_only_once() {
     wait_for_end(&mut client, &scene.run_name());
 }
 
+#[test]
+fn a_landing_is_shown_as_it_will_be_and_only_that_can_be_confirmed() {
+    let scene = scene();
+    let mut client = Client::new(&scene, Version::June2025);
+    let run = start(&mut client, ONE);
+    wait_for_end(&mut client, &run);
+    let before = scene.fingerprint();
+    let merge = client.call("land", json!({}));
+    assert_eq!(merge["board"], "adds DISPATCH.md, the board of the run");
+    let agreed = |method: &str| {
+        let (tip, target) = (&merge["tip"], &merge["target_tip"]);
+        json!({"confirm": true, "tip": tip, "target_tip": target, "method": method})
+    };
+    for method in ["squash", "ff"] {
+        let refused = client.refused("land", agreed(method));
+        assert!(refused.contains("was not shown"), "{refused}");
+    }
+    let squash = client.call("land", json!({"method": "squash"}));
+    assert_eq!(squash["board"], Value::Null);
+    assert_ne!(squash["change"], merge["change"]);
+    before.assert_same(&scene.fingerprint());
+    // The landing of another server was not shown by this one.
+    let mut other = Client::new(&scene, Version::June2025);
+    other.refused("land", agreed("merge"));
+    before.assert_same(&scene.fingerprint());
+    let landed = client.call("land", agreed("merge"));
+    assert_eq!(landed["change"], merge["change"]);
+    assert_eq!(landed["board"], merge["board"]);
+    let stat = scene.git(&["diff", "--shortstat", "main^", "main"]);
+    assert!(stat.contains("2 files changed"), "{stat}");
+    assert!(landed["change"].as_str().unwrap().starts_with("2 files"));
+}
+
 /// A client that asks the person, who answers like this.
 fn asking(scene: &Scene, version: Version, action: &str) -> Client {
     let mut client = Client::with(scene, &scene.repo, version, json!({"elicitation": {}}));
@@ -183,6 +216,15 @@ fn the_person_confirms_where_the_client_can_ask() {
     let before = scene.fingerprint();
     client.refused("land", agreed.clone());
     before.assert_same(&scene.fingerprint());
+    let form = client.asked.last().unwrap()["params"]["message"].clone();
+    let form = form.as_str().unwrap().replace(&scene.run_name(), "RUN");
+    insta::assert_snapshot!(form, @r"
+    Land this?
+
+    nothing has moved yet: RUN would land on main (one merge commit)
+    #1: 2 files, +21 −0
+    adds DISPATCH.md, the board of the run
+    ");
     client.answers["elicitation/create"]["action"] = json!("accept");
     assert_eq!(client.call("land", agreed)["landed"], true);
 }

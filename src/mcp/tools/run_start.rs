@@ -19,7 +19,7 @@ use crate::mcp::answer::Answer;
 use crate::mcp::call::Call;
 use crate::mcp::error::ToolError;
 use crate::mcp::excerpt::Excerpt;
-use crate::mcp::proposal::{Proposed, Step};
+use crate::mcp::proposal::{Offer, Proposed, Step};
 use crate::mcp::repository::{Repository, find_task};
 use crate::model::ids::TaskNumber;
 use crate::model::plan::{Plan, Task};
@@ -130,9 +130,13 @@ fn propose(call: &Call) -> Result<Proposed, ToolError> {
     let text = format!("{}\n{}", output.preview, ready.lines());
     Ok(Proposed {
         content: ready.content()?,
-        question,
-        answer: Answer::new(&output, text),
-        step: input.token.map_or(Step::Ask, Step::Redeem),
+        step: match input.token {
+            Some(token) => Step::Redeem(token),
+            None => Step::Ask(Offer {
+                question,
+                answer: Answer::new(&output, text),
+            }),
+        },
     })
 }
 
