@@ -18,7 +18,7 @@ use tokio::runtime::Handle;
 use tokio::sync::Mutex;
 
 use crate::mcp::answer::Answer;
-use crate::mcp::call::{Call, Progress};
+use crate::mcp::call::{Call, Progress, StartedRuns};
 use crate::mcp::consent::{Consent, Proposals, Shown};
 use crate::mcp::error::ToolError;
 use crate::mcp::folder::{self, Folder, REPOSITORY};
@@ -41,6 +41,7 @@ move. Nothing of the person's changes before that.";
 pub(super) struct Server {
     proposals: Proposals,
     shown: Shown,
+    started: StartedRuns,
     tasks: TaskManager,
     /// Held while a call changes something, so that changes come one after the other.
     changes: Arc<Mutex<()>>,
@@ -52,6 +53,7 @@ impl Server {
         Server {
             proposals: Proposals::default(),
             shown: Shown::default(),
+            started: StartedRuns::default(),
             tasks: TaskManager::new(),
             changes: Arc::default(),
         }
@@ -74,7 +76,7 @@ impl Server {
             Folder::Asked(question) => return Ok(question.into()),
             Folder::Refused(error) => return Ok(error.into_result().into()),
         };
-        let call = new_call(tool, request, folder, context);
+        let call = self.new_call(tool, request, folder, context);
         let answer = match tool.action {
             Action::Read(run) => self.blocking(call, run).await,
             Action::Change(run) => self.changing(call, run).await,
@@ -117,7 +119,11 @@ impl Server {
             Step::Redeem(token) => Err(self.wrong_token(&token)),
             Step::Confirmed => {
                 let question = self.shown.question(content).ok_or_else(not_shown)?;
-                match self.proposals.ask(request, context, content, &question).await {
+                match self
+                    .proposals
+                    .ask(request, context, content, &question)
+                    .await
+                {
                     Consent::Given | Consent::Unasked => Ok(Decision::Go),
                     Consent::Asked(question) => Ok(Decision::Ask(question)),
                     Consent::Declined => Err(declined()),
@@ -128,7 +134,11 @@ impl Server {
                 }
             }
             Step::Ask(Offer { question, answer }) => {
-                match self.proposals.ask(request, context, content, &question).await {
+                match self
+                    .proposals
+                    .ask(request, context, content, &question)
+                    .await
+                {
                     Consent::Given => Ok(Decision::Go),
                     Consent::Asked(question) => Ok(Decision::Ask(question)),
                     Consent::Declined => Err(declined()),
@@ -150,6 +160,27 @@ impl Server {
             "call run_start without a token, show the person its answer, and call it again with the \
              new token and exactly the same arguments",
         )
+    }
+
+    fn new_call(
+        &self,
+        tool: &'static ToolSpec,
+        request: &CallToolRequestParams,
+        folder: Option<PathBuf>,
+        context: &RequestContext<RoleServer>,
+    ) -> Call {
+        let cancelled = context.ct.clone();
+        let mut arguments = request.arguments.clone().unwrap_or_default();
+        arguments.remove(REPOSITORY);
+        Call {
+            tool: tool.name,
+            arguments: Value::Object(arguments),
+            folder,
+            started: self.started.clone(),
+            is_cancelled: Arc::new(move || cancelled.is_cancelled()),
+            progress: progress_of(context),
+            is_task: false,
+        }
     }
 
     async fn blocking<T: Send + 'static>(
@@ -235,25 +266,6 @@ fn into_result(answer: Result<Answer, ToolError>) -> CallToolResult {
 fn takes_tasks(context: &RequestContext<RoleServer>) -> bool {
     let capabilities = context.client_capabilities();
     capabilities.is_some_and(|all| all.supports_tasks())
-}
-
-fn new_call(
-    tool: &'static ToolSpec,
-    request: &CallToolRequestParams,
-    folder: Option<PathBuf>,
-    context: &RequestContext<RoleServer>,
-) -> Call {
-    let cancelled = context.ct.clone();
-    let mut arguments = request.arguments.clone().unwrap_or_default();
-    arguments.remove(REPOSITORY);
-    Call {
-        tool: tool.name,
-        arguments: Value::Object(arguments),
-        folder,
-        is_cancelled: Arc::new(move || cancelled.is_cancelled()),
-        progress: progress_of(context),
-        is_task: false,
-    }
 }
 
 /// Returns the way to report progress to a client that asked for it.

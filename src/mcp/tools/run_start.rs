@@ -55,7 +55,7 @@ struct Input {
     #[serde(default)]
     max_parallel: Option<usize>,
     /// Run only these tasks, by number or tag.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::mcp::task_name::list")]
     only: Vec<String>,
     /// The most dollars that the run may cost. Needed unless the configuration sets it, or only shell
     /// commands run. Ask the person for it.
@@ -161,6 +161,7 @@ fn start(call: &Call, confirmed: &str) -> Result<Answer, ToolError> {
     )?;
     let run = started.state.run.clone();
     drop(started.lock);
+    call.started.note(&here, &run);
     detach(&here.repo, &run).map_err(|error| {
         ToolError::new(format!("no background process could be started: {error}")).next(format!(
             "nothing is lost; `{}` continues the run",
