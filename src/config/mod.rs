@@ -30,13 +30,12 @@ pub mod worker_keys;
 mod worktree_path;
 
 pub use load::{environment, for_assembly, load, user_file};
-pub use problem::ConfigProblem;
+pub use problem::{ConfigProblem, Location};
 pub use settings::Settings;
 pub use variable::{Overrides, unknown_variables};
 
 use invalid::{Origin, Rejection};
 use layers::Layers;
-use problem::Location;
 
 /// The file in the top folder of a repository.
 pub const FILE_NAME: &str = ".dispatch.toml";

@@ -1,16 +1,36 @@
 //! One call of a tool: its arguments, its repository, and the ways back to the client.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::engine::runs::find::DefaultRun;
 use crate::mcp::error::ToolError;
 use crate::mcp::repository::Repository;
+use crate::model::ids::RunId;
 
 /// Reports progress: the finished part, the whole, and a sentence.
 pub(super) type Progress = Arc<dyn Fn(usize, usize, &str) + Send + Sync>;
+
+/// The runs that this server started last, by the top folder of the repository.
+#[derive(Clone, Default)]
+pub(super) struct StartedRuns(Arc<Mutex<BTreeMap<PathBuf, RunId>>>);
+
+impl StartedRuns {
+    /// Notes that a run was started in a repository.
+    pub(super) fn note(&self, here: &Repository, run: &RunId) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.insert(here.repo.top.clone(), run.clone());
+    }
+
+    fn last(&self, here: &Repository) -> Option<RunId> {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.get(&here.repo.top).cloned()
+    }
+}
 
 /// One call of a tool.
 #[derive(Clone)]
@@ -21,6 +41,8 @@ pub(super) struct Call {
     pub(super) arguments: Value,
     /// The folder that the repository is around, if there is one.
     pub(super) folder: Option<PathBuf>,
+    /// The runs that this server started last.
+    pub(super) started: StartedRuns,
     /// Returns `true` once the client has cancelled the call.
     pub(super) is_cancelled: Arc<dyn Fn() -> bool + Send + Sync>,
     /// Reports progress to a client that asked for it.
@@ -40,6 +62,23 @@ impl Call {
                 .at(self.tool)
                 .next("correct the arguments as the input schema of the tool describes them")
         })
+    }
+
+    /// Finds a run by its name or a unique beginning of it. Without a name it is the one that this
+    /// server started last, else the latest.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub(super) fn find_run(
+        &self,
+        here: &Repository,
+        name: Option<&str>,
+    ) -> Result<RunId, ToolError> {
+        let started = self.started.last(here).filter(|_| name.is_none());
+        // The last run may have been removed meanwhile.
+        let started =
+            started.and_then(|run| here.find(Some(run.as_str()), DefaultRun::Latest).ok());
+        started.map_or_else(|| here.find(name, DefaultRun::Latest), Ok)
     }
 
     /// Opens the repository.

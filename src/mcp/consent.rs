@@ -43,6 +43,29 @@ struct Proposal {
     content: String,
 }
 
+/// Proposals that were shown, each with its question. Only these can be confirmed without a token.
+#[derive(Clone, Default)]
+pub(super) struct Shown(Arc<Mutex<VecDeque<(String, String)>>>);
+
+impl Shown {
+    /// Keeps a proposal and its question.
+    pub(super) fn keep(&self, content: &str, question: &str) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|(kept, _)| kept != content);
+        if all.len() == MOST_WAITING {
+            all.pop_front();
+        }
+        all.push_back((content.to_owned(), question.to_owned()));
+    }
+
+    /// Returns the question of exactly this proposal, if it was shown.
+    pub(super) fn question(&self, content: &str) -> Option<String> {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = all.iter().find(|(kept, _)| kept == content);
+        found.map(|(_, question)| question.clone())
+    }
+}
+
 impl Proposals {
     /// Keeps a proposal and returns its token.
     pub(super) fn keep(&self, content: &str) -> String {

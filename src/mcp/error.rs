@@ -3,7 +3,7 @@
 use rmcp::model::{CallToolResult, ContentBlock};
 
 use crate::base::text::error_chain;
-use crate::config::{ConfigError, ConfigProblem};
+use crate::config::{ConfigError, ConfigProblem, Location};
 use crate::engine::EngineError;
 use crate::engine::land::error::LandError;
 use crate::engine::run::control::RequestError;
@@ -81,7 +81,20 @@ impl From<DiscoverError> for ToolError {
 
 impl From<StartError> for ToolError {
     fn from(error: StartError) -> ToolError {
-        ToolError::of(&error).next(error.hint())
+        let hint = match &error {
+            StartError::NoBase(_) => "give a commit, branch or tag as `base`".to_owned(),
+            StartError::NoTarget(name) => {
+                format!("create it with `git branch {name}`, or choose another as `into`")
+            }
+            StartError::OnlyCuts(task, needed) => {
+                return ToolError::new(format!(
+                    "{task} depends on {needed}, which `only` leaves out"
+                ))
+                .next(format!("add {} to `only`", needed.0));
+            }
+            _ => error.hint(),
+        };
+        ToolError::of(&error).next(hint)
     }
 }
 
@@ -167,6 +180,12 @@ impl From<RetryError> for ToolError {
 impl From<ConfigError> for ToolError {
     fn from(error: ConfigError) -> ToolError {
         let found = match &error {
+            ConfigError::Invalid(problems) if problems.iter().all(is_of_argument) => {
+                let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+                return ToolError::new(lines.join("; ")).at("run_start").next(
+                    "correct the argument, or leave it out to take the setting of .dispatch.toml",
+                );
+            }
             ConfigError::Invalid(problems) => {
                 let texts: Vec<String> = problems.iter().map(ConfigProblem::render).collect();
                 ToolError::new(format!(
@@ -178,6 +197,11 @@ impl From<ConfigError> for ToolError {
         };
         found.next("correct .dispatch.toml, or the argument that is named, then call again")
     }
+}
+
+/// Returns `true` for an argument of the call. Its hint would be for the file.
+fn is_of_argument(problem: &ConfigProblem) -> bool {
+    matches!(problem.location, Location::Flag(_))
 }
 
 impl From<LandError> for ToolError {

@@ -8,6 +8,7 @@
 //! | `folder` | finds the repository: the current folder, or a root of the client |
 //! | `consent` | asks the person, or hands out tokens for the confirming call |
 //! | `call`, `answer`, `error`, `proposal` | the arguments and the result of one call |
+//! | `task_name` | reads the name of a task |
 //! | `schema` | simplifies the schemas of the tools |
 //! | `tools` | one file per tool |
 //!
@@ -25,6 +26,7 @@ mod proposal;
 mod repository;
 mod schema;
 mod server;
+mod task_name;
 mod tools;
 
 use std::io;

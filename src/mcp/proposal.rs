@@ -6,22 +6,27 @@ use crate::mcp::answer::Answer;
 pub(super) struct Proposed {
     /// Everything that the confirmation is bound to.
     pub(super) content: String,
-    /// The question for the person.
-    pub(super) question: String,
-    /// The answer of a call that does nothing yet.
-    pub(super) answer: Answer,
     /// The next step.
     pub(super) step: Step,
+}
+
+/// The words of a proposal.
+pub(super) struct Offer {
+    /// The question for the person.
+    pub(super) question: String,
+    /// The answer of a call that does nothing yet, for the agent.
+    pub(super) answer: Answer,
 }
 
 /// The next step towards a proposal.
 pub(super) enum Step {
     /// Only show it.
-    Show,
+    Show(Offer),
     /// Ask the person; without an answer, hand out a token.
-    Ask,
+    Ask(Offer),
     /// The call brings this token.
     Redeem(String),
-    /// The call confirms what it was shown; the person is asked as well where the client can.
+    /// The call confirms what an earlier answer showed; the person is asked as well where the client
+    /// can.
     Confirmed,
 }

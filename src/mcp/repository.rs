@@ -61,18 +61,6 @@ impl Repository {
         found.map_err(|error| ToolError::from(error).at(self.place()))
     }
 
-    /// Finds a run and reads its state.
-    ///
-    /// # Errors
-    /// As [`Repository::find`], and when the run cannot be read.
-    pub(super) fn read(
-        &self,
-        name: Option<&str>,
-        default: DefaultRun,
-    ) -> Result<RunState, ToolError> {
-        self.state(&self.find(name, default)?)
-    }
-
     /// Reads the state of a run.
     ///
     /// # Errors

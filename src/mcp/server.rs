@@ -18,11 +18,11 @@ use tokio::runtime::Handle;
 use tokio::sync::Mutex;
 
 use crate::mcp::answer::Answer;
-use crate::mcp::call::{Call, Progress};
-use crate::mcp::consent::{Consent, Proposals};
+use crate::mcp::call::{Call, Progress, StartedRuns};
+use crate::mcp::consent::{Consent, Proposals, Shown};
 use crate::mcp::error::ToolError;
 use crate::mcp::folder::{self, Folder, REPOSITORY};
-use crate::mcp::proposal::{Proposed, Step};
+use crate::mcp::proposal::{Offer, Proposed, Step};
 use crate::mcp::tools::{Action, ToolSpec, all, find};
 
 /// The longest life of a task of the protocol, in milliseconds: a run may take a day.
@@ -40,6 +40,8 @@ move. Nothing of the person's changes before that.";
 #[derive(Clone)]
 pub(super) struct Server {
     proposals: Proposals,
+    shown: Shown,
+    started: StartedRuns,
     tasks: TaskManager,
     /// Held while a call changes something, so that changes come one after the other.
     changes: Arc<Mutex<()>>,
@@ -50,6 +52,8 @@ impl Server {
     pub(super) fn new() -> Server {
         Server {
             proposals: Proposals::default(),
+            shown: Shown::default(),
+            started: StartedRuns::default(),
             tasks: TaskManager::new(),
             changes: Arc::default(),
         }
@@ -72,7 +76,7 @@ impl Server {
             Folder::Asked(question) => return Ok(question.into()),
             Folder::Refused(error) => return Ok(error.into_result().into()),
         };
-        let call = new_call(tool, request, folder, context);
+        let call = self.new_call(tool, request, folder, context);
         let answer = match tool.action {
             Action::Read(run) => self.blocking(call, run).await,
             Action::Change(run) => self.changing(call, run).await,
@@ -106,34 +110,45 @@ impl Server {
         context: &RequestContext<RoleServer>,
     ) -> Result<Decision, ToolError> {
         let content = &proposed.content;
-        match &proposed.step {
-            Step::Show => return Ok(Decision::Answer(proposed.answer)),
-            Step::Redeem(token) if self.proposals.redeem(token, content) => {
-                return Ok(Decision::Go);
+        match proposed.step {
+            Step::Show(offer) => {
+                self.shown.keep(content, &offer.question);
+                Ok(Decision::Answer(offer.answer))
             }
-            Step::Redeem(token) => return Err(self.wrong_token(token)),
-            Step::Ask | Step::Confirmed => {}
+            Step::Redeem(token) if self.proposals.redeem(&token, content) => Ok(Decision::Go),
+            Step::Redeem(token) => Err(self.wrong_token(&token)),
+            Step::Confirmed => {
+                let question = self.shown.question(content).ok_or_else(not_shown)?;
+                match self
+                    .proposals
+                    .ask(request, context, content, &question)
+                    .await
+                {
+                    Consent::Given | Consent::Unasked => Ok(Decision::Go),
+                    Consent::Asked(question) => Ok(Decision::Ask(question)),
+                    Consent::Declined => Err(declined()),
+                    Consent::Dismissed => Err(ToolError::new(
+                        "the person has not confirmed; nothing was done",
+                    )
+                    .next("ask the person, then call again")),
+                }
+            }
+            Step::Ask(Offer { question, answer }) => {
+                match self
+                    .proposals
+                    .ask(request, context, content, &question)
+                    .await
+                {
+                    Consent::Given => Ok(Decision::Go),
+                    Consent::Asked(question) => Ok(Decision::Ask(question)),
+                    Consent::Declined => Err(declined()),
+                    Consent::Dismissed | Consent::Unasked => {
+                        let token = self.proposals.keep(content);
+                        Ok(Decision::Answer(answer.with_token(&token)))
+                    }
+                }
+            }
         }
-        let question = &proposed.question;
-        let asked = self.proposals.ask(request, context, content, question);
-        Ok(match (asked.await, &proposed.step) {
-            (Consent::Given, _) | (Consent::Unasked, Step::Confirmed) => Decision::Go,
-            (Consent::Asked(question), _) => Decision::Ask(question),
-            (Consent::Declined, _) => {
-                return Err(ToolError::new("the person declined; nothing was done")
-                    .next("ask the person what to change"));
-            }
-            (Consent::Dismissed, Step::Confirmed) => {
-                return Err(
-                    ToolError::new("the person has not confirmed; nothing was done")
-                        .next("ask the person, then call again"),
-                );
-            }
-            (Consent::Dismissed | Consent::Unasked, _) => {
-                let token = self.proposals.keep(content);
-                Decision::Answer(proposed.answer.with_token(&token))
-            }
-        })
     }
 
     fn wrong_token(&self, token: &str) -> ToolError {
@@ -145,6 +160,27 @@ impl Server {
             "call run_start without a token, show the person its answer, and call it again with the \
              new token and exactly the same arguments",
         )
+    }
+
+    fn new_call(
+        &self,
+        tool: &'static ToolSpec,
+        request: &CallToolRequestParams,
+        folder: Option<PathBuf>,
+        context: &RequestContext<RoleServer>,
+    ) -> Call {
+        let cancelled = context.ct.clone();
+        let mut arguments = request.arguments.clone().unwrap_or_default();
+        arguments.remove(REPOSITORY);
+        Call {
+            tool: tool.name,
+            arguments: Value::Object(arguments),
+            folder,
+            started: self.started.clone(),
+            is_cancelled: Arc::new(move || cancelled.is_cancelled()),
+            progress: progress_of(context),
+            is_task: false,
+        }
     }
 
     async fn blocking<T: Send + 'static>(
@@ -206,6 +242,19 @@ enum Decision {
     Ask(rmcp::model::InputRequiredResult),
 }
 
+fn declined() -> ToolError {
+    ToolError::new("the person declined; nothing was done").next("ask the person what to change")
+}
+
+fn not_shown() -> ToolError {
+    ToolError::new("exactly this landing was not shown, or by another server; nothing has moved")
+        .at("land")
+        .next(
+            "call land without `confirm` and with the same `run`, `into` and `method`, and show its \
+             answer to the person",
+        )
+}
+
 fn into_result(answer: Result<Answer, ToolError>) -> CallToolResult {
     match answer {
         Ok(answer) => answer.into_result(),
@@ -217,25 +266,6 @@ fn into_result(answer: Result<Answer, ToolError>) -> CallToolResult {
 fn takes_tasks(context: &RequestContext<RoleServer>) -> bool {
     let capabilities = context.client_capabilities();
     capabilities.is_some_and(|all| all.supports_tasks())
-}
-
-fn new_call(
-    tool: &'static ToolSpec,
-    request: &CallToolRequestParams,
-    folder: Option<PathBuf>,
-    context: &RequestContext<RoleServer>,
-) -> Call {
-    let cancelled = context.ct.clone();
-    let mut arguments = request.arguments.clone().unwrap_or_default();
-    arguments.remove(REPOSITORY);
-    Call {
-        tool: tool.name,
-        arguments: Value::Object(arguments),
-        folder,
-        is_cancelled: Arc::new(move || cancelled.is_cancelled()),
-        progress: progress_of(context),
-        is_task: false,
-    }
 }
 
 /// Returns the way to report progress to a client that asked for it.

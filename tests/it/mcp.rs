@@ -154,6 +154,91 @@ fn a_token_starts_only_what_it_was_shown_for_and_only_once() {
     wait_for_end(&mut client, &scene.run_name());
 }
 
+#[test]
+fn a_landing_is_shown_as_it_will_be_and_only_that_can_be_confirmed() {
+    let scene = scene();
+    let mut client = Client::new(&scene, Version::June2025);
+    let run = start(&mut client, ONE);
+    wait_for_end(&mut client, &run);
+    let before = scene.fingerprint();
+    let merge = client.call("land", json!({}));
+    assert_eq!(merge["board"], "adds DISPATCH.md, the board of the run");
+    let agreed = |method: &str| {
+        let (tip, target) = (&merge["tip"], &merge["target_tip"]);
+        json!({"confirm": true, "tip": tip, "target_tip": target, "method": method})
+    };
+    for method in ["squash", "ff"] {
+        let refused = client.refused("land", agreed(method));
+        assert!(refused.contains("was not shown"), "{refused}");
+    }
+    let squash = client.call("land", json!({"method": "squash"}));
+    assert_eq!(squash["board"], Value::Null);
+    assert_ne!(squash["change"], merge["change"]);
+    before.assert_same(&scene.fingerprint());
+    // The landing of another server was not shown by this one.
+    let mut other = Client::new(&scene, Version::June2025);
+    other.refused("land", agreed("merge"));
+    before.assert_same(&scene.fingerprint());
+    let landed = client.call("land", agreed("merge"));
+    assert_eq!(landed["change"], merge["change"]);
+    assert_eq!(landed["board"], merge["board"]);
+    let stat = scene.git(&["diff", "--shortstat", "main^", "main"]);
+    assert!(stat.contains("2 files changed"), "{stat}");
+    assert!(landed["change"].as_str().unwrap().starts_with("2 files"));
+}
+
+#[test]
+fn without_a_name_it_is_the_run_that_this_server_started_last() {
+    let scene = scene();
+    let mut client = Client::new(&scene, Version::June2025);
+    let other = "# Other\n\n1. [A] a\n   - run: false\n";
+    let mine = start(&mut client, ONE);
+    wait_for_end(&mut client, &mine);
+    let plan = scene.plan(other);
+    scene.dispatch(&["run", &plan, "--yes"]);
+    for tool in ["run_wait", "run_status"] {
+        let result = client.result(tool, json!({}));
+        let text = result["content"][0]["text"].as_str().unwrap();
+        assert!(text.starts_with(&mine), "{tool}: {text}");
+    }
+    assert_eq!(client.call("run_report", json!({}))["run"], mine);
+    // Another server has started none: there it is the latest, finished or not.
+    let mut client = Client::new(&scene, Version::June2025);
+    let latest = client.call("run_status", json!({}))["run"].clone();
+    assert_ne!(latest, mine);
+    let waited = client.call("run_wait", json!({}));
+    assert_eq!(waited["status"]["run"], latest);
+}
+
+#[test]
+fn hints_name_the_arguments_of_the_tools() {
+    let scene = scene();
+    let mut client = Client::new(&scene, Version::June2025);
+    let mut refused = |mut arguments: Value| {
+        arguments["plan"] =
+            json!("# Two\n\n1. [A] a\n   - run: true\n2. [B] b <- A\n   - run: true\n");
+        client.refused("run_start", arguments)
+    };
+    let texts = [
+        refused(json!({"base": "nowhere"})),
+        refused(json!({"into": "nowhere"})),
+        refused(json!({"max_cost": 0})),
+        refused(json!({"max_parallel": 0})),
+    ];
+    insta::assert_snapshot!(texts.join("\n"), @r#"
+    error: the base "nowhere" names no commit
+    next: give a commit, branch or tag as `base`
+    error: the target branch "nowhere" does not exist
+    next: create it with `git branch nowhere`, or choose another as `into`
+    error: max_cost must be above zero
+    where: run_start
+    next: correct the argument, or leave it out to take the setting of .dispatch.toml
+    error: max_parallel must be at least 1
+    where: run_start
+    next: correct the argument, or leave it out to take the setting of .dispatch.toml
+    "#);
+}
+
 /// A client that asks the person, who answers like this.
 fn asking(scene: &Scene, version: Version, action: &str) -> Client {
     let mut client = Client::with(scene, &scene.repo, version, json!({"elicitation": {}}));
@@ -183,6 +268,15 @@ fn the_person_confirms_where_the_client_can_ask() {
     let before = scene.fingerprint();
     client.refused("land", agreed.clone());
     before.assert_same(&scene.fingerprint());
+    let form = client.asked.last().unwrap()["params"]["message"].clone();
+    let form = form.as_str().unwrap().replace(&scene.run_name(), "RUN");
+    insta::assert_snapshot!(form, @r"
+    Land this?
+
+    nothing has moved yet: RUN would land on main (one merge commit)
+    #1: 2 files, +21 −0
+    adds DISPATCH.md, the board of the run
+    ");
     client.answers["elicitation/create"]["action"] = json!("accept");
     assert_eq!(client.call("land", agreed)["landed"], true);
 }
@@ -310,7 +404,7 @@ fn a_failed_task_is_explained_and_retried() {
     let refused = client.refused("task_retry", json!({"task": "1", "worker": "nobody"}));
     assert!(refused.contains("has no worker"), "{refused}");
     std::fs::write(scene.worktree("a").parent().unwrap().join("fixed"), "").unwrap();
-    client.call("task_retry", json!({"task": "1"}));
+    client.call("task_retry", json!({"task": 1}));
     assert_eq!(wait_for_end(&mut client, &run)["exit"], 0);
 }
 
@@ -408,7 +502,7 @@ fn nonsense_is_answered_and_the_server_stays_up() {
         );
         let refused = client.refused("run_status", json!({"runn": "shop"}));
         assert!(refused.contains("unknown field `runn`"), "{refused}");
-        let refused = client.refused("task_log", json!({"task": 4}));
+        let refused = client.refused("task_log", json!({"task": [4]}));
         assert!(refused.contains("invalid arguments"), "{refused}");
         let refused = client.refused("run_status", json!({"run": "other-aaaa"}));
         assert!(

@@ -169,6 +169,73 @@ fn an_agent_that_refuses_is_named_and_not_recorded() {
 }
 
 #[test]
+fn without_any_registration_the_commands_are_named() {
+    let scene = scene(&[]);
+    scene.write_program(
+        "../bin/codex",
+        "#!/bin/sh\necho 'no such luck' >&2\nexit 1\n",
+    );
+    let ended = scene.dispatch(&["plugin", "install", "--yes"]).expect(1);
+    insta::assert_snapshot!(ended.err, @r"
+    warning: codex did not register the tools: no such luck
+    error: the tools are not registered with any agent
+    hint: run by hand: `codex mcp add dispatch -- dispatch mcp`
+    ");
+    assert!(scene.repo.join(AGENTS).is_file());
+}
+
+#[test]
+fn a_registration_that_could_not_be_removed_is_remembered() {
+    let scene = scene(&["claude", "codex"]);
+    let before = scene.fingerprint();
+    scene.dispatch(&["plugin", "install", "--yes"]).expect(0);
+    let bin = scene.root.join("bin");
+    fs::rename(bin.join("claude"), bin.join("away")).unwrap();
+    let ended = scene.dispatch(&["plugin", "uninstall", "--yes"]).expect(1);
+    insta::assert_snapshot!(ended.err, @r"
+    warning: claude did not remove the tools: could not run claude
+    error: some registrations are still there
+    hint: run by hand: `claude mcp remove --scope project dispatch`
+    hint: or make the agent work, then run `dispatch plugin uninstall` again
+    ");
+    assert!(!scene.repo.join(CLAUDE).exists() && !scene.repo.join(AGENTS).exists());
+    fs::rename(bin.join("away"), bin.join("claude")).unwrap();
+    let again = scene.dispatch(&["plugin", "uninstall", "--yes"]).expect(0);
+    assert_eq!(
+        again.out,
+        "run    claude mcp remove --scope project dispatch\n"
+    );
+    assert!(calls(&scene).ends_with("claude mcp remove --scope project dispatch\n"));
+    before.assert_same(&scene.fingerprint());
+}
+
+#[test]
+fn a_link_that_leaves_the_project_is_refused() {
+    let scene = scene(&[]);
+    let outside = scene.root.join("outside");
+    fs::create_dir(&outside).unwrap();
+    fs::create_dir(scene.repo.join(".claude")).unwrap();
+    let link = scene.repo.join(".claude/skills");
+    std::os::unix::fs::symlink(&outside, &link).unwrap();
+    for command in ["install", "uninstall"] {
+        let ended = scene.dispatch(&["plugin", command, "--yes"]).expect(1);
+        assert!(
+            ended.err.contains(".claude/skills is a link to"),
+            "{}",
+            ended.err
+        );
+    }
+    assert_eq!(fs::read_dir(&outside).unwrap().count(), 0);
+    assert!(!scene.repo.join(AGENTS).exists());
+    // A link to another folder of the project is fine.
+    fs::remove_file(&link).unwrap();
+    fs::create_dir_all(scene.repo.join(".agents/skills")).unwrap();
+    std::os::unix::fs::symlink("../.agents/skills", &link).unwrap();
+    scene.dispatch(&["plugin", "install", "--yes"]).expect(0);
+    assert_eq!(scene.read(CLAUDE), scene.read(AGENTS));
+}
+
+#[test]
 fn the_whole_plugin_is_exported_into_a_new_folder() {
     let scene = scene(&[]);
     scene.dispatch(&["plugin", "export", "../market"]).expect(0);

@@ -20,7 +20,7 @@ use crate::cli::repo_context::DefaultRun;
 use crate::engine::kernel::context::Context;
 use crate::engine::land::commit::{LandContent, Preparation};
 use crate::engine::land::target::{LandTarget, inspect};
-use crate::engine::land::{LandOptions, MergeMethod, PreparedMove};
+use crate::engine::land::{LandOptions, MergeMethod, PreparedMove, board_verb};
 use crate::merge::oid::Oid;
 use crate::model::event::Event;
 use crate::model::ids::RunId;
@@ -284,15 +284,11 @@ fn show(
 
 /// Describes the change to the board file, which no task made.
 fn board_change(opened: &Opened, from: Oid, to: Oid) -> Result<Option<String>, CommandError> {
-    let (store, file) = (&opened.here.store, &opened.context.settings.board.file);
-    let (old, new) = (store.entry(from, file)?, store.entry(to, file)?);
-    if old == new {
-        return Ok(None);
-    }
-    let verb = if old.is_none() { "adds" } else { "updates" };
-    Ok(Some(format!(
-        "  {verb} {file}, the board of the run (`--no-board` lands without it)"
-    )))
+    let file = &opened.context.settings.board.file;
+    let verb = board_verb(&opened.here.store, file, (from, to))?;
+    Ok(verb.map(|verb| {
+        format!("  {verb} {file}, the board of the run (`--no-board` lands without it)")
+    }))
 }
 
 /// Warns about everything of the run that is not included.

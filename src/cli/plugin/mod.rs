@@ -173,6 +173,7 @@ fn install(args: &InstallArgs, ui: &Ui) -> CommandResult {
     let skills: Vec<InstalledSkill> = homes.into_iter().map(|home| place.skill(home)).collect();
     let mut written = Vec::new();
     for skill in &skills {
+        refuse_outside(&place, skill)?;
         let state = state(skill)?;
         say_install(skill, state, ui);
         if matches!(state, SkillState::Absent | SkillState::Outdated) {
@@ -195,6 +196,7 @@ fn install(args: &InstallArgs, ui: &Ui) -> CommandResult {
     }
     args.consent.confirm(ui, "Install the plugin?")?;
     let registered = register(&place, &new, ui);
+    let failed_all = !new.is_empty() && registered.is_empty();
     let all: Vec<String> = known.into_iter().chain(registered).collect();
     // An unchanged skill gets a record with the new registrations, too.
     let own = |skill: &&InstalledSkill| {
@@ -207,6 +209,12 @@ fn install(args: &InstallArgs, ui: &Ui) -> CommandResult {
         skill
             .write(SKILL, &all)
             .map_err(|error| failed(&skill.shown, &error))?;
+    }
+    if failed_all {
+        return Err(by_hand(
+            "the tools are not registered with any agent",
+            new.iter().map(|agent| agent.add(place.scope)),
+        ));
     }
     ui.hint("start the agent again; `dispatch plugin uninstall` removes it");
     Ok(ExitStatus::Ok)
@@ -237,6 +245,25 @@ fn state(skill: &InstalledSkill) -> Result<SkillState, CommandError> {
         .map_err(|error| failed(&skill.shown, &error))
 }
 
+/// Refuses a folder of skills that is linked to a place outside of the project: what is written there
+/// would not be where it is shown.
+fn refuse_outside(place: &Place, skill: &InstalledSkill) -> Result<(), CommandError> {
+    if place.scope == Scope::User {
+        return Ok(());
+    }
+    let outside = skill.link_outside(&place.root);
+    let Some((link, to)) = outside.map_err(|error| failed(&skill.shown, &error))? else {
+        return Ok(());
+    };
+    let name = |path: &Path| terminal_safe(&path.display().to_string());
+    Err(CommandError::failed(format!(
+        "{} is a link to {}, outside of the project; nothing was changed",
+        name(&link),
+        name(&to)
+    ))
+    .hint("replace the link by a folder, or install for all projects with `--user`"))
+}
+
 fn failed(shown: &str, error: &std::io::Error) -> CommandError {
     CommandError::failed(format!("could not use {shown}: {error}"))
 }
@@ -264,6 +291,14 @@ fn say_foreign(shown: &str, ui: &Ui) {
     ));
 }
 
+/// Makes an error that names the commands to run by hand.
+fn by_hand(what: &str, commands: impl Iterator<Item = Vec<&'static str>>) -> CommandError {
+    let commands: Vec<String> = commands
+        .map(|command| format!("`{}`", command.join(" ")))
+        .collect();
+    CommandError::failed(what).hint(format!("run by hand: {}", commands.join(", ")))
+}
+
 /// Registers the server with the agents, and returns the names of those that took it.
 fn register(place: &Place, agents: &[Agent], ui: &Ui) -> Vec<String> {
     let mut registered = Vec::new();
@@ -285,6 +320,7 @@ fn uninstall(args: &UninstallArgs, ui: &Ui) -> CommandResult {
     let known: BTreeSet<String> = skills.iter().flat_map(InstalledSkill::agents).collect();
     let mut removed = Vec::new();
     for skill in &skills {
+        refuse_outside(&place, skill)?;
         match state(skill)? {
             SkillState::Current | SkillState::Outdated => {
                 ui.answer(&format!("remove {}\n", skill.shown));
@@ -292,6 +328,7 @@ fn uninstall(args: &UninstallArgs, ui: &Ui) -> CommandResult {
             }
             SkillState::Changed => say_changed(&skill.shown, ui),
             SkillState::Foreign => say_foreign(&skill.shown, ui),
+            SkillState::Absent if skill.is_only_record() => removed.push(skill),
             SkillState::Absent => {}
         }
     }
@@ -320,18 +357,54 @@ fn uninstall(args: &UninstallArgs, ui: &Ui) -> CommandResult {
         return Ok(ExitStatus::Ok);
     }
     args.consent.confirm(ui, "Remove the plugin?")?;
-    for (agent, command) in commands {
-        if let Err(said) = registration::run(&command, &place.root) {
-            let (name, said) = (agent.name(), terminal_safe(&said));
-            ui.warning(&format!("{name} did not remove the tools: {said}"));
+    let left = unregister(&place, commands, ui);
+    remove_skills(&skills, &removed, &left)?;
+    match left.is_empty() {
+        true => Ok(ExitStatus::Ok),
+        false => {
+            let left = left.into_iter().map(|(_, command)| command);
+            let error = by_hand("some registrations are still there", left);
+            Err(error.hint("or make the agent work, then run `dispatch plugin uninstall` again"))
         }
     }
-    for skill in removed {
-        skill
-            .remove()
-            .map_err(|error| failed(&skill.shown, &error))?;
+}
+
+/// An agent, with the command that removes its registration.
+type Removal = (Agent, Vec<&'static str>);
+
+/// Removes the registrations, and returns those that could not be removed.
+fn unregister(place: &Place, commands: Vec<Removal>, ui: &Ui) -> Vec<Removal> {
+    let is_left = |(agent, command): &Removal| match registration::run(command, &place.root) {
+        Ok(()) => false,
+        Err(said) => {
+            let (name, said) = (agent.name(), terminal_safe(&said));
+            ui.warning(&format!("{name} did not remove the tools: {said}"));
+            true
+        }
+    };
+    commands.into_iter().filter(is_left).collect()
+}
+
+/// Removes the skills. While a registration is left, one record of it stays.
+fn remove_skills(
+    skills: &[InstalledSkill],
+    removed: &[&InstalledSkill],
+    left: &[Removal],
+) -> Result<(), CommandError> {
+    let names: Vec<String> = left
+        .iter()
+        .map(|(agent, _)| agent.name().to_owned())
+        .collect();
+    for skill in skills {
+        let done = match (removed.contains(&skill), names.is_empty()) {
+            (true, true) => skill.remove(),
+            (true, false) => skill.remove_but_record(&names),
+            // A skill that the user has changed stays; its record is of what is still registered.
+            (false, _) => skill.record_agents(&names),
+        };
+        done.map_err(|error| failed(&skill.shown, &error))?;
     }
-    Ok(ExitStatus::Ok)
+    Ok(())
 }
 
 /// Writes the files of the plugin into a new folder.

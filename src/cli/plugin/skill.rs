@@ -146,8 +146,7 @@ impl InstalledSkill {
             folders,
         };
         // The record comes first: a skill without one counts as the user's.
-        let record = serde_json::to_string_pretty(&record)? + "\n";
-        files::replace(&self.folder.join(RECORD), record.as_bytes())?;
+        self.write_record(&record)?;
         files::replace(&self.folder.join(FILE), text.as_bytes())
     }
 
@@ -170,6 +169,73 @@ impl InstalledSkill {
             }
         }
         Ok(())
+    }
+
+    /// Removes the skill and keeps its record, of registrations that are still there.
+    ///
+    /// # Errors
+    /// When the file cannot be removed, or the record cannot be written.
+    pub(super) fn remove_but_record(&self, agents: &[String]) -> io::Result<()> {
+        self.record_agents(agents)?;
+        match fs::remove_file(self.folder.join(FILE)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Keeps these agents in the record, if there is one.
+    ///
+    /// # Errors
+    /// When the record cannot be written.
+    pub(super) fn record_agents(&self, agents: &[String]) -> io::Result<()> {
+        match self.record() {
+            Some(record) => self.write_record(&Record {
+                agents: agents.to_vec(),
+                ..record
+            }),
+            None => Ok(()),
+        }
+    }
+
+    fn write_record(&self, record: &Record) -> io::Result<()> {
+        let text = serde_json::to_string_pretty(record)? + "\n";
+        files::replace(&self.folder.join(RECORD), text.as_bytes())
+    }
+
+    /// Returns `true` if only the record of registrations is there.
+    pub(super) fn is_only_record(&self) -> bool {
+        self.record().is_some() && !self.folder.join(FILE).exists()
+    }
+
+    /// Returns the link that leads from the project, whose top folder is `root`, to a place outside of
+    /// it, and that place; both from the file system's root.
+    ///
+    /// # Errors
+    /// When a link cannot be followed.
+    pub(super) fn link_outside(&self, root: &Path) -> io::Result<Option<(PathBuf, PathBuf)>> {
+        let root = root.canonicalize()?;
+        let mut folders: Vec<&Path> = self.folders().collect();
+        folders.reverse();
+        let file = self.folder.join(FILE);
+        folders.push(&file);
+        for folder in folders {
+            if !folder.is_symlink() {
+                continue;
+            }
+            let to = match folder.canonicalize() {
+                Ok(to) => to,
+                // A link to nothing: its text tells where it leads.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    let above = folder.parent().unwrap_or(folder).canonicalize()?;
+                    above.join(fs::read_link(folder)?)
+                }
+                Err(error) => return Err(error),
+            };
+            if !to.starts_with(&root) {
+                return Ok(Some((folder.to_owned(), to)));
+            }
+        }
+        Ok(None)
     }
 
     /// Returns its folders, the innermost first: `dispatch`, `skills`, and `.claude` or `.agents`.

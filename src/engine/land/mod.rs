@@ -6,6 +6,8 @@
 
 use std::path::PathBuf;
 
+use crate::git::{Store, StoreError};
+use crate::merge::oid::Oid;
 use crate::model::integration::Landing;
 
 mod checkout;
@@ -59,4 +61,22 @@ pub struct PreparedMove {
     pub landing: Landing,
     /// The checkout that moves with the target, if there is one.
     pub checkout: Option<PathBuf>,
+}
+
+/// Tells the change to the board file between two trees, which no task made: `adds` or `updates`;
+/// `None` if there is none.
+///
+/// # Errors
+/// When a tree cannot be read.
+pub fn board_verb(
+    store: &Store,
+    file: &str,
+    (from, to): (Oid, Oid),
+) -> Result<Option<&'static str>, StoreError> {
+    let (old, new) = (store.entry(from, file)?, store.entry(to, file)?);
+    Ok(match old {
+        _ if old == new => None,
+        None => Some("adds"),
+        Some(_) => Some("updates"),
+    })
 }

@@ -8,7 +8,6 @@ use super::task_retry::{continue_with, continued};
 use super::{Action, Effect, ToolSpec};
 use crate::engine::assemble::predict;
 use crate::engine::kernel::context::local_context;
-use crate::engine::runs::find::DefaultRun;
 use crate::engine::runs::load::load;
 use crate::mcp::answer::Answer;
 use crate::mcp::call::Call;
@@ -21,14 +20,15 @@ use crate::model::run::RunState;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Input {
-    /// The run, or a unique beginning of its name. Default: the latest.
+    /// The run, or a unique beginning of its name. Default: the one this server started last, else
+    /// the latest.
     #[serde(default)]
     run: Option<String>,
     /// Merge these tasks first, in this order, each by number or tag.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::mcp::task_name::list")]
     order: Vec<String>,
     /// Leave these tasks out, and the tasks built on them.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::mcp::task_name::list")]
     leave_out: Vec<String>,
     /// Only predict the order and what is left out.
     #[serde(default)]
@@ -69,7 +69,7 @@ pub(super) fn spec() -> ToolSpec {
 fn run(call: &Call) -> Result<Answer, ToolError> {
     let input: Input = call.arguments()?;
     let here = call.repository()?;
-    let run = here.find(input.run.as_deref(), DefaultRun::Latest)?;
+    let run = call.find_run(&here, input.run.as_deref())?;
     if input.dry_run {
         return prediction(&here, &run, &input);
     }

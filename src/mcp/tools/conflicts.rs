@@ -7,7 +7,6 @@ use super::{Action, Effect, ToolSpec};
 use crate::base::text::plural;
 use crate::engine::candidates::conflicts::{CandidateComparison, compare_run};
 use crate::engine::kernel::context::local_context;
-use crate::engine::runs::find::DefaultRun;
 use crate::engine::runs::load::load;
 use crate::mcp::answer::Answer;
 use crate::mcp::call::Call;
@@ -27,7 +26,8 @@ const PATHS: usize = 10;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Input {
-    /// The run, or a unique beginning of its name. Default: the latest.
+    /// The run, or a unique beginning of its name. Default: the one this server started last, else
+    /// the latest.
     #[serde(default)]
     run: Option<String>,
     /// The most conflicts to list. Default: 20.
@@ -75,7 +75,7 @@ pub(super) fn spec() -> ToolSpec {
 fn run(call: &Call) -> Result<Answer, ToolError> {
     let input: Input = call.arguments()?;
     let here = call.repository()?;
-    let run = here.find(input.run.as_deref(), DefaultRun::Latest)?;
+    let run = call.find_run(&here, input.run.as_deref())?;
     let loaded = load(&here.store, &run)?;
     let state = loaded.state;
     let context = local_context(&here.repo, &state, loaded.settings, here.clock)?;

@@ -4,16 +4,18 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Action, Effect, ToolSpec};
-use crate::engine::land::commit::Preparation;
+use crate::base::markdown::plain_line;
+use crate::engine::land::board_verb;
+use crate::engine::land::commit::{LandContent, Preparation};
 use crate::engine::land::session::LandSession;
 use crate::engine::land::target::{LandTarget, inspect};
-use crate::engine::land::{LandOptions, MergeMethod};
+use crate::engine::land::{LandOptions, MergeMethod, PreparedMove};
 use crate::engine::runs::find::DefaultRun;
 use crate::journal::runs::{RunLock, Taken};
 use crate::mcp::answer::Answer;
 use crate::mcp::call::Call;
 use crate::mcp::error::ToolError;
-use crate::mcp::proposal::{Proposed, Step};
+use crate::mcp::proposal::{Offer, Proposed, Step};
 use crate::mcp::repository::Repository;
 use crate::merge::oid::Oid;
 use crate::model::event::Event;
@@ -45,7 +47,7 @@ struct Input {
     target_tip: Option<String>,
 }
 
-#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[schemars(inline)]
 enum Method {
@@ -65,6 +67,8 @@ struct Output {
     run: String,
     /// The branch that moves.
     target: String,
+    /// The way of landing; the confirming call has to bring the same.
+    method: Method,
     /// The commit of the assembled work; the confirming call has to bring it.
     tip: String,
     /// The commit that the target is at; the confirming call has to bring it.
@@ -73,24 +77,52 @@ struct Output {
     commit: Option<String>,
     /// Changed files, with added and removed lines.
     change: String,
+    /// The change to the board file, which no task made; it is part of `change`.
+    board: Option<String>,
     /// The tasks that land.
     tasks: Vec<u32>,
     /// The tasks that do not land, each with the reason.
     not_included: Vec<String>,
+    /// Conflicts with a target that has moved, each with its resolution.
+    settled: Vec<String>,
     /// `true` if the target has moved since the run started: the work is merged onto it, and checked
     /// again, when it lands.
     target_has_moved: bool,
     next: String,
 }
 
+impl Method {
+    fn words(self) -> &'static str {
+        match self {
+            Method::Merge => "one merge commit",
+            Method::Ff => "a fast-forward, without the board",
+            Method::Squash => "one ordinary commit, without the board",
+        }
+    }
+}
+
+impl From<Method> for MergeMethod {
+    fn from(method: Method) -> MergeMethod {
+        match method {
+            Method::Merge => MergeMethod::Merge,
+            Method::Ff => MergeMethod::FastForward,
+            Method::Squash => MergeMethod::Squash,
+        }
+    }
+}
+
+/// The next step after a landing was shown.
+const NEXT: &str = "show this to the person; if they agree, call land again with the same arguments, \
+                    `confirm: true` and this `tip` and `target_tip`";
+
 /// Describes the tool.
 pub(super) fn spec() -> ToolSpec {
     ToolSpec::new::<Input, Output>(
         ("land", "Land a run"),
         "Moves the target branch to the assembled result of a run. Without `confirm` it only shows what \
-         would move. Show that to the person; if they agree, call again with `confirm: true` and the \
-         `tip` and `target_tip` of the answer. It refuses if either has moved. The old commit of the \
-         target is kept.",
+         would move. Show that to the person; if they agree, call again with the same arguments, \
+         `confirm: true` and the `tip` and `target_tip` of the answer. It refuses anything that was not \
+         shown, and if either has moved. The old commit of the target is kept.",
         Effect::Destroys,
         Action::Propose {
             propose,
@@ -104,6 +136,7 @@ struct Landable {
     session: LandSession,
     options: LandOptions,
     target: LandTarget,
+    method: Method,
     tip: Oid,
 }
 
@@ -111,19 +144,16 @@ fn propose(call: &Call) -> Result<Proposed, ToolError> {
     let input: Input = call.arguments()?;
     let here = call.repository()?;
     let landable = input.open(&here)?;
+    if input.confirm {
+        input.expect_tips(&landable)?;
+    }
+    let content = landable.preview()?;
     let step = match input.confirm {
-        true => {
-            input.expect_tips(&landable)?;
-            Step::Confirmed
-        }
-        false => Step::Show,
+        true => Step::Confirmed,
+        false => Step::Show(landable.offer(&here, content.as_ref())?),
     };
-    let output = landable.describe(&here, None)?;
-    let text = output.render();
     Ok(Proposed {
-        content: landable.content(&input),
-        question: format!("Land this?\n\n{text}"),
-        answer: Answer::new(&output, text),
+        content: landable.binding(content.as_ref()),
         step,
     })
 }
@@ -133,11 +163,12 @@ fn land(call: &Call, confirmed: &str) -> Result<Answer, ToolError> {
     let here = call.repository()?;
     let mut landable = input.open(&here)?;
     input.expect_tips(&landable)?;
-    if landable.content(&input) != confirmed {
+    let content = landable.content(&landable.options)?;
+    if landable.binding(content.as_ref()) != confirmed {
         return Err(moved());
     }
-    let landing = landable.land()?;
-    let output = landable.describe(&here, Some(&landing))?;
+    let landing = landable.land(content.as_ref())?;
+    let output = landable.describe(&here, &landing, content.as_ref(), true)?;
     let text = output.render();
     Ok(Answer::new(&output, text))
 }
@@ -157,11 +188,7 @@ impl Input {
         let options = LandOptions {
             message: None,
             into: self.into.clone(),
-            method: match self.method {
-                Method::Merge => MergeMethod::Merge,
-                Method::Ff => MergeMethod::FastForward,
-                Method::Squash => MergeMethod::Squash,
-            },
+            method: self.method.into(),
             board: session.context.settings.board.land,
             force: false,
             no_verify: false,
@@ -175,6 +202,7 @@ impl Input {
             session,
             options,
             target,
+            method: self.method,
             tip,
         })
     }
@@ -218,30 +246,50 @@ fn open(here: &Repository, run: &RunId) -> Result<LandSession, ToolError> {
 
 impl Landable {
     /// Returns everything that a confirmation is bound to.
-    fn content(&self, input: &Input) -> String {
-        let (run, target) = (&self.session.state.run, &self.target);
+    fn binding(&self, content: Option<&LandContent>) -> String {
+        let (run, target, options) = (&self.session.state.run, &self.target, &self.options);
+        let what = match content {
+            Some(LandContent::Commit(commit)) => commit.to_string(),
+            Some(LandContent::Tree { tree, .. }) => tree.to_string(),
+            None => "nothing".to_owned(),
+        };
         format!(
-            "land {run} {} {} {} {:?}",
-            self.tip, target.branch, target.from, input.method
+            "land {run} {} {} {} {:?} {} {what}",
+            self.tip, target.branch, target.from, options.method, options.board
         )
     }
 
-    fn land(&mut self) -> Result<Landing, ToolError> {
-        if self.target.is_contained {
-            let landing = Landing {
-                target: self.target.branch.clone(),
-                from: self.target.from,
-                to: self.target.from,
-                at: self.session.now,
-                backup: None,
-            };
-            let event = Event::Landed {
-                landing: landing.clone(),
-            };
-            self.session.record(event)?;
-            return Ok(landing);
+    /// Returns what lands; `None` if the target has it already.
+    fn content(&self, options: &LandOptions) -> Result<Option<LandContent>, ToolError> {
+        match self.target.is_contained {
+            true => Ok(None),
+            false => Ok(Some(self.session.content(&self.target, options)?)),
         }
-        let content = self.session.content(&self.target, &self.options)?;
+    }
+
+    /// Returns what lands, before the checks on a target that has moved: they may take longer than
+    /// a client waits.
+    fn preview(&self) -> Result<Option<LandContent>, ToolError> {
+        self.content(&LandOptions {
+            force: true,
+            ..self.options.clone()
+        })
+    }
+
+    /// Builds the commit that would land, and puts it into words.
+    fn offer(&self, here: &Repository, content: Option<&LandContent>) -> Result<Offer, ToolError> {
+        let landing = match content {
+            Some(content) => self.prepare(content)?.landing,
+            None => self.no_move(),
+        };
+        let output = self.describe(here, &landing, content, false)?;
+        Ok(Offer {
+            question: format!("Land this?\n\n{}", output.facts().join("\n")),
+            answer: Answer::new(&output, output.render()),
+        })
+    }
+
+    fn prepare(&self, content: &LandContent) -> Result<PreparedMove, ToolError> {
         let preparation = Preparation {
             context: &self.session.context,
             state: &self.session.state,
@@ -250,80 +298,123 @@ impl Landable {
             target: &self.target,
             now: self.session.now,
         };
-        let prepared = preparation.prepare(&content)?;
+        Ok(preparation.prepare(content)?)
+    }
+
+    /// Returns the landing of work that the target has already.
+    fn no_move(&self) -> Landing {
+        Landing {
+            target: self.target.branch.clone(),
+            from: self.target.from,
+            to: self.target.from,
+            at: self.session.now,
+            backup: None,
+        }
+    }
+
+    fn land(&mut self, content: Option<&LandContent>) -> Result<Landing, ToolError> {
+        let Some(content) = content else {
+            let landing = self.no_move();
+            let event = Event::Landed {
+                landing: landing.clone(),
+            };
+            self.session.record(event)?;
+            return Ok(landing);
+        };
+        let prepared = self.prepare(content)?;
         self.session.land(&prepared)?;
         Ok(prepared.landing)
     }
 
-    fn describe(&self, here: &Repository, landing: Option<&Landing>) -> Result<Output, ToolError> {
-        let state = &self.session.state;
-        let to = landing.map_or(self.tip, |landing| landing.to);
-        let from = match (landing, self.target.has_moved) {
-            // Before it is merged onto a target that has moved, the work is compared with its base.
-            (None, true) => state.base,
-            _ => self.target.from,
-        };
-        let trees = (here.store.tree_of(from)?, here.store.tree_of(to)?);
+    /// Describes a landing that was made, or would be.
+    fn describe(
+        &self,
+        here: &Repository,
+        landing: &Landing,
+        content: Option<&LandContent>,
+        landed: bool,
+    ) -> Result<Output, ToolError> {
+        let (state, store) = (&self.session.state, &here.store);
+        let trees = (store.tree_of(landing.from)?, store.tree_of(landing.to)?);
         let tag = |number| &state.plan.task(number).tag;
         let missing = not_included(state).into_iter();
         let missing = missing.map(|(number, why)| format!("{number} [{}] {why}", tag(number)));
+        let file = &self.session.context.settings.board.file;
+        let board = board_verb(store, file, trees)?;
         Ok(Output {
-            landed: landing.is_some(),
+            landed,
             run: state.run.to_string(),
             target: self.target.branch.clone(),
+            method: self.method,
             tip: self.tip.to_string(),
             target_tip: self.target.from.to_string(),
-            commit: landing.map(|landing| landing.to.to_string()),
-            change: here.store.stat(trees.0, trees.1)?.to_string(),
+            commit: landed.then(|| landing.to.to_string()),
+            change: store.stat(trees.0, trees.1)?.to_string(),
+            board: board.map(|verb| format!("{verb} {file}, the board of the run")),
             tasks: included(state).map(|number| number.0).collect(),
             not_included: missing.collect(),
+            settled: settled(content),
             target_has_moved: self.target.has_moved,
-            next: match landing {
-                Some(_) => format!(
+            next: match landed {
+                true => format!(
                     "tell the person; `{}` undoes it, `{}` removes the worktrees",
                     suggest::unland(&state.run),
                     suggest::clean(&state.run)
                 ),
-                None => {
-                    "show this to the person; if they agree, call land again with `confirm: true` \
-                         and this `tip` and `target_tip`"
-                        .to_owned()
-                }
+                false => NEXT.to_owned(),
             },
         })
     }
 }
 
+/// Describes the conflicts with a target that has moved, and how they were settled.
+fn settled(content: Option<&LandContent>) -> Vec<String> {
+    match content {
+        Some(LandContent::Tree { resolved, .. }) => resolved
+            .iter()
+            .map(|resolution| plain_line(&resolution.to_string(), 160))
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
 impl Output {
     fn render(&self) -> String {
-        let head = match &self.commit {
-            Some(commit) => format!(
-                "landed: {} is now {commit} (was {})",
-                self.target, self.target_tip
-            ),
-            None => format!(
-                "nothing has moved yet: {} would land on {}",
-                self.run, self.target
-            ),
-        };
-        let tasks: Vec<String> = self.tasks.iter().map(|task| format!("#{task}")).collect();
-        let mut lines = vec![head, format!("{}: {}", tasks.join(", "), self.change)];
-        lines.extend(
-            self.not_included
-                .iter()
-                .map(|line| format!("not included: {line}")),
-        );
-        if self.target_has_moved && !self.landed {
-            lines.push(format!(
-                "{} has moved since the run started; the work is merged onto it and checked again",
-                self.target
-            ));
-        }
+        let mut lines = self.facts();
         if !self.landed {
             lines.push(format!("tip: {}", self.tip));
             lines.push(format!("target_tip: {}", self.target_tip));
         }
         lines.push(format!("next: {}", self.next));
         lines.join("\n")
+    }
+
+    /// Renders what moves, for the person.
+    fn facts(&self) -> Vec<String> {
+        let head = match &self.commit {
+            Some(commit) => format!(
+                "landed: {} is now {commit} (was {})",
+                self.target, self.target_tip
+            ),
+            None => format!(
+                "nothing has moved yet: {} would land on {} ({})",
+                self.run,
+                self.target,
+                self.method.words()
+            ),
+        };
+        let tasks: Vec<String> = self.tasks.iter().map(|task| format!("#{task}")).collect();
+        let mut lines = vec![head, format!("{}: {}", tasks.join(", "), self.change)];
+        lines.extend(self.board.clone());
+        lines.extend(self.settled.iter().map(|line| format!("settled {line}")));
+        let missing = self.not_included.iter();
+        lines.extend(missing.map(|line| format!("not included: {line}")));
+        if self.target_has_moved && !self.landed {
+            lines.push(format!(
+                "{} has moved since the run started; the work is merged onto it and checked again",
+                self.target
+            ));
+        }
+        lines
     }
 }

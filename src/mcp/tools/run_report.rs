@@ -6,7 +6,6 @@ use serde_json::Value;
 
 use super::{Action, Effect, ToolSpec};
 use crate::engine::publish::{render_reports, report_value};
-use crate::engine::runs::find::DefaultRun;
 use crate::mcp::answer::Answer;
 use crate::mcp::call::Call;
 use crate::mcp::error::ToolError;
@@ -22,7 +21,8 @@ const MOST: usize = 32_000;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Input {
-    /// The run, or a unique beginning of its name. Default: the latest.
+    /// The run, or a unique beginning of its name. Default: the one this server started last, else
+    /// the latest.
     #[serde(default)]
     run: Option<String>,
     /// Begin at this byte of the text. Default: the beginning.
@@ -61,7 +61,7 @@ pub(super) fn spec() -> ToolSpec {
 fn run(call: &Call) -> Result<Answer, ToolError> {
     let input: Input = call.arguments()?;
     let here = call.repository()?;
-    let state = here.read(input.run.as_deref(), DefaultRun::Latest)?;
+    let state = here.state(&call.find_run(&here, input.run.as_deref())?)?;
     let reports = render_reports(&state);
     if reports.is_empty() {
         let why = match state.phase {

@@ -19,7 +19,7 @@ use crate::mcp::answer::Answer;
 use crate::mcp::call::Call;
 use crate::mcp::error::ToolError;
 use crate::mcp::excerpt::Excerpt;
-use crate::mcp::proposal::{Proposed, Step};
+use crate::mcp::proposal::{Offer, Proposed, Step};
 use crate::mcp::repository::{Repository, find_task};
 use crate::model::ids::TaskNumber;
 use crate::model::plan::{Plan, Task};
@@ -55,7 +55,7 @@ struct Input {
     #[serde(default)]
     max_parallel: Option<usize>,
     /// Run only these tasks, by number or tag.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::mcp::task_name::list")]
     only: Vec<String>,
     /// The most dollars that the run may cost. Needed unless the configuration sets it, or only shell
     /// commands run. Ask the person for it.
@@ -130,9 +130,13 @@ fn propose(call: &Call) -> Result<Proposed, ToolError> {
     let text = format!("{}\n{}", output.preview, ready.lines());
     Ok(Proposed {
         content: ready.content()?,
-        question,
-        answer: Answer::new(&output, text),
-        step: input.token.map_or(Step::Ask, Step::Redeem),
+        step: match input.token {
+            Some(token) => Step::Redeem(token),
+            None => Step::Ask(Offer {
+                question,
+                answer: Answer::new(&output, text),
+            }),
+        },
     })
 }
 
@@ -157,6 +161,7 @@ fn start(call: &Call, confirmed: &str) -> Result<Answer, ToolError> {
     )?;
     let run = started.state.run.clone();
     drop(started.lock);
+    call.started.note(&here, &run);
     detach(&here.repo, &run).map_err(|error| {
         ToolError::new(format!("no background process could be started: {error}")).next(format!(
             "nothing is lost; `{}` continues the run",

@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 
 use super::{Action, Effect, ToolSpec};
 use crate::engine::EngineError;
-use crate::engine::runs::find::DefaultRun;
 use crate::engine::runs::standing::standing_view;
 use crate::journal::replay;
 use crate::mcp::answer::Answer;
@@ -27,7 +26,8 @@ const LIMIT: usize = 20;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Input {
-    /// The run, or a unique beginning of its name. Default: the latest.
+    /// The run, or a unique beginning of its name. Default: the one this server started last, else
+    /// the latest.
     #[serde(default)]
     run: Option<String>,
     /// The `seq` of an earlier answer: only tasks that changed after it are listed.
@@ -102,7 +102,7 @@ pub(super) fn spec() -> ToolSpec {
 fn run(call: &Call) -> Result<Answer, ToolError> {
     let input: Input = call.arguments()?;
     let here = call.repository()?;
-    let state = here.read(input.run.as_deref(), DefaultRun::Latest)?;
+    let state = here.state(&call.find_run(&here, input.run.as_deref())?)?;
     let changed = match input.since {
         Some(since) => Some(changed_after(&here, &state, since)?),
         None => None,

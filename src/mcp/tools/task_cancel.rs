@@ -19,7 +19,7 @@ struct Input {
     /// The run, or a unique beginning of its name.
     run: String,
     /// The task, by number or tag. Give this, or `all`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::mcp::task_name::optional")]
     task: Option<String>,
     /// Cancel every unfinished task.
     #[serde(default)]

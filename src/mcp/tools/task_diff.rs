@@ -4,7 +4,6 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Action, Effect, ToolSpec};
-use crate::engine::runs::find::DefaultRun;
 use crate::mcp::answer::Answer;
 use crate::mcp::call::Call;
 use crate::mcp::error::ToolError;
@@ -20,10 +19,12 @@ const MOST: usize = 32_000;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Input {
-    /// The run, or a unique beginning of its name. Default: the latest.
+    /// The run, or a unique beginning of its name. Default: the one this server started last, else
+    /// the latest.
     #[serde(default)]
     run: Option<String>,
     /// The task, by number or tag.
+    #[serde(deserialize_with = "crate::mcp::task_name::one")]
     task: String,
     /// Only this file or folder.
     #[serde(default)]
@@ -66,7 +67,7 @@ pub(super) fn spec() -> ToolSpec {
 fn run(call: &Call) -> Result<Answer, ToolError> {
     let input: Input = call.arguments()?;
     let here = call.repository()?;
-    let state = here.read(input.run.as_deref(), DefaultRun::Latest)?;
+    let state = here.state(&call.find_run(&here, input.run.as_deref())?)?;
     let task = find_task(&state.plan, &input.task)?;
     let change = state.task_change(task).ok_or_else(|| {
         ToolError::new(format!("{task} of {} has changed nothing", state.run))

@@ -4,7 +4,6 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Action, Effect, ToolSpec};
-use crate::engine::runs::find::DefaultRun;
 use crate::engine::runs::log::{LogPart, read_log};
 use crate::mcp::answer::Answer;
 use crate::mcp::call::Call;
@@ -21,10 +20,12 @@ const MOST: usize = 32_000;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Input {
-    /// The run, or a unique beginning of its name. Default: the latest.
+    /// The run, or a unique beginning of its name. Default: the one this server started last, else
+    /// the latest.
     #[serde(default)]
     run: Option<String>,
     /// The task, by number or tag.
+    #[serde(deserialize_with = "crate::mcp::task_name::one")]
     task: String,
     /// The attempt, counted from 1. Default: the last.
     #[serde(default)]
@@ -77,7 +78,7 @@ pub(super) fn spec() -> ToolSpec {
 fn run(call: &Call) -> Result<Answer, ToolError> {
     let input: Input = call.arguments()?;
     let here = call.repository()?;
-    let state = here.read(input.run.as_deref(), DefaultRun::Latest)?;
+    let state = here.state(&call.find_run(&here, input.run.as_deref())?)?;
     let task = find_task(&state.plan, &input.task)?;
     let last = state.task(task).last_attempt().map(|last| last.number);
     let attempt = input.attempt.or(last).ok_or_else(|| {

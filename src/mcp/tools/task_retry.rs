@@ -5,7 +5,6 @@ use serde::{Deserialize, Serialize};
 
 use super::status::describe;
 use super::{Action, Effect, ToolSpec};
-use crate::engine::runs::find::DefaultRun;
 use crate::engine::runs::load::Loaded;
 use crate::engine::start::detach::detach;
 use crate::engine::start::reopen::reopen;
@@ -25,10 +24,12 @@ const LIMIT: usize = 10;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Input {
-    /// The run, or a unique beginning of its name. Default: the latest unfinished one.
+    /// The run, or a unique beginning of its name. Default: the one this server started last, else
+    /// the latest.
     #[serde(default)]
     run: Option<String>,
     /// The task, by number or tag.
+    #[serde(deserialize_with = "crate::mcp::task_name::one")]
     task: String,
     /// Text to add to the prompt of the task: what to do differently.
     #[serde(default)]
@@ -59,7 +60,7 @@ pub(super) fn spec() -> ToolSpec {
 fn run(call: &Call) -> Result<Answer, ToolError> {
     let input: Input = call.arguments()?;
     let here = call.repository()?;
-    let run = here.find(input.run.as_deref(), DefaultRun::Unfinished)?;
+    let run = call.find_run(&here, input.run.as_deref())?;
     continue_with(&here, &run, |loaded| {
         here.refuse_depth(&loaded.settings)?;
         let task = find_task(&loaded.state.plan, &input.task)?;

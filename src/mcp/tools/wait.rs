@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 
 use super::status::{RunLine, describe};
 use super::{Action, Effect, ToolSpec};
-use crate::engine::runs::find::DefaultRun;
 use crate::engine::runs::poll::{Poll, ended};
 use crate::mcp::answer::Answer;
 use crate::mcp::call::Call;
@@ -26,11 +25,12 @@ const LIMIT: usize = 10;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Input {
-    /// The run, or a unique beginning of its name. Default: the latest unfinished one.
+    /// The run, or a unique beginning of its name. Default: the one this server started last, else
+    /// the latest.
     #[serde(default)]
     run: Option<String>,
     /// Wait only for this task, by number or tag.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::mcp::task_name::optional")]
     task: Option<String>,
     /// Return after this many seconds at the latest. Default and maximum: 45.
     #[serde(default)]
@@ -64,7 +64,7 @@ pub(super) fn spec() -> ToolSpec {
 fn run(call: &Call) -> Result<Answer, ToolError> {
     let input: Input = call.arguments()?;
     let here = call.repository()?;
-    let run = here.find(input.run.as_deref(), DefaultRun::Unfinished)?;
+    let run = call.find_run(&here, input.run.as_deref())?;
     let plan = here.state(&run)?.plan;
     let task = input.task.as_deref().map(|name| find_task(&plan, name));
     let task = task.transpose()?;
@@ -114,8 +114,8 @@ fn answer(here: &Repository, state: &RunState, exit: Option<u8>) -> Answer {
         status,
     };
     let head = match exit {
-        Some(exit) => format!("ended with exit code {exit}"),
-        None => "not ended yet: call run_wait again".to_owned(),
+        Some(exit) => format!("{} ended with exit code {exit}", state.run),
+        None => format!("{} has not ended yet: call run_wait again", state.run),
     };
     Answer::new(&waited, format!("{head}\n{text}"))
 }

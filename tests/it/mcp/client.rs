@@ -42,7 +42,9 @@ pub(super) struct Client {
     last_id: u64,
     /// The answer to each question of the server, by method.
     pub(super) answers: Value,
-    /// Everything that the server sent besides answers.
+    /// The questions of the server.
+    pub(super) asked: Vec<Value>,
+    /// Everything that the server sent besides answers and questions.
     pub(super) notifications: Vec<Value>,
 }
 
@@ -88,6 +90,7 @@ impl Client {
             capabilities,
             last_id: 0,
             answers: json!({}),
+            asked: Vec::new(),
             notifications: Vec::new(),
         }
     }
@@ -171,7 +174,9 @@ impl Client {
             match (message["method"].as_str(), &message["id"]) {
                 (Some(method), asked) if !asked.is_null() => {
                     let result = self.answers[method].clone();
-                    self.send(&json!({"jsonrpc": "2.0", "id": asked, "result": result}));
+                    let response = json!({"jsonrpc": "2.0", "id": asked, "result": result});
+                    self.send(&response);
+                    self.asked.push(message);
                 }
                 _ => self.notifications.push(message),
             }
