@@ -36,20 +36,28 @@
 //!
 //! # Where to look
 //!
-//! | question | file |
+//! | code that … | is in |
 //! |---|---|
-//! | how is a run driven? | `engine/run/driver.rs` |
-//! | how is a retry decided? | `schedule/retry.rs` |
-//! | how is one attempt carried out? | `engine/attempt/` |
-//! | how is a worker started and killed? | `exec/shim.rs`, `exec/leftovers.rs` |
-//! | how is a failure classified? | `failure/classify.rs` |
-//! | how are branches compared? | `conflicts/detector.rs`, `conflicts/verdicts.rs` |
-//! | how is git's merge output parsed? | `git/merge_tree_parser.rs` |
-//! | how are results assembled? | `engine/assemble/` |
-//! | how is a conflict resolved? | `engine/resolve/` |
-//! | how does a run land? | `engine/land/` |
-//! | how is the failure report rendered? | `report/failure/markdown.rs` |
-//! | how does a resumed run catch up? | `engine/reconcile.rs` |
+//! | drives a run | `engine/run/driver.rs` |
+//! | decides what starts, and a retry | `schedule/decide.rs`, `schedule/retry.rs` |
+//! | carries out one attempt | `engine/attempt/` |
+//! | starts and kills a worker | `exec/shim.rs`, `exec/leftovers.rs` |
+//! | plays workers without processes, in tests | `exec/scripted.rs` |
+//! | reads an agent's output | `worker/dialect/` |
+//! | takes a message to a running worker | `engine/run/tell.rs` |
+//! | classifies a failure | `failure/classify.rs` |
+//! | chooses among the variants of a task | `engine/variants/` |
+//! | compares branches | `conflicts/detector.rs`, `conflicts/verdicts.rs` |
+//! | parses git's merge output | `git/merge_tree_parser.rs` |
+//! | assembles the results | `engine/assemble/` |
+//! | resolves a conflict | `engine/resolve/` |
+//! | lands a run | `engine/land/` |
+//! | renders the board | `report/board/markdown.rs` |
+//! | renders the failure report | `report/failure/markdown.rs` |
+//! | makes a plan from a goal | `engine/planner/` |
+//! | imports a plan | `plan/import/` |
+//! | answers an agent's tool call | `mcp/tools/` |
+//! | catches up when a run resumes | `engine/reconcile.rs` |
 //!
 //! # The idea
 //!

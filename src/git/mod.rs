@@ -11,6 +11,7 @@ pub mod blob_merge;
 pub mod capture;
 pub mod checkout_obstacle;
 mod checkouts;
+mod co_authors;
 pub mod command;
 pub mod commit;
 pub mod diff;

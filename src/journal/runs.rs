@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::base::files::{self, FileLock};
 use crate::base::text::slug;
 use crate::git::{Repo, Store, StoreError};
+use crate::journal::record::parse_record;
 use crate::merge::oid::Oid;
 use crate::model::ids::RunId;
 
@@ -22,7 +23,7 @@ pub struct RunEntry {
     pub run: RunId,
     /// The last commit of its journal.
     pub tip: Oid,
-    /// The time of its last event, in seconds.
+    /// The time of its last event: in seconds, or exact where several runs share the second.
     pub updated: Timestamp,
 }
 
@@ -37,8 +38,27 @@ pub fn list(store: &Store) -> Result<Vec<RunEntry>, StoreError> {
         let updated = store.commit(tip)?.time;
         runs.push(RunEntry { run, tip, updated });
     }
-    runs.sort_by(|a, b| (a.updated, &a.run).cmp(&(b.updated, &b.run)));
+    sort(&mut runs);
+    let seconds: Vec<Timestamp> = runs.iter().map(|entry| entry.updated).collect();
+    for (place, entry) in runs.iter_mut().enumerate() {
+        let shares = |other: Option<&Timestamp>| other == Some(&seconds[place]);
+        if shares(seconds.get(place + 1)) || place > 0 && shares(seconds.get(place - 1)) {
+            let message = store.commit(entry.tip)?.message;
+            entry.updated = time_of_last_record(&message).unwrap_or(entry.updated);
+        }
+    }
+    sort(&mut runs);
     Ok(runs)
+}
+
+fn sort(runs: &mut [RunEntry]) {
+    runs.sort_by(|a, b| (a.updated, &a.run).cmp(&(b.updated, &b.run)));
+}
+
+/// Returns the exact time of the last event in a journal commit, whose own time has only seconds.
+fn time_of_last_record(message: &str) -> Option<Timestamp> {
+    let last = message.lines().rev().find(|line| line.starts_with('{'))?;
+    Some(parse_record(last).ok()?.time)
 }
 
 /// Draws a free name for a new run: a word of the title with more than two letters, and four base32
@@ -140,4 +160,49 @@ fn host_name() -> String {
         .or_else(|| std::env::var("HOSTNAME").ok())
         .unwrap_or_default();
     name.trim().to_owned()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::git::Git;
+    use crate::git::commit::{By, NewCommit};
+    use crate::journal::record::render_record;
+    use crate::model::event::{Event, Recorded};
+
+    #[test]
+    fn runs_of_one_second_are_listed_by_their_exact_times() {
+        let folder = tempfile::tempdir().unwrap();
+        Git::at(folder.path()).run(&["init", "--quiet"]).unwrap();
+        let repo = Repo::discover(folder.path()).unwrap();
+        let store = Store::open(&repo).unwrap();
+        let tree = Git::at(folder.path()).line(&["mktree"]).unwrap();
+        for (name, millis) in [("c", 120), ("a", 700), ("b", 450), ("d", 1300)] {
+            let run = RunId::new(name);
+            let recorded = Recorded {
+                seq: 1,
+                time: Timestamp::from_millisecond(1_700_000_000_000 + millis).unwrap(),
+                event: Event::RunEnded { exit: 0 },
+            };
+            let new = NewCommit {
+                tree: tree.parse().unwrap(),
+                parents: &[],
+                message: &format!("ended\n\n{}\n", render_record(&run, &recorded)),
+                time: recorded.time,
+                by: By::Dispatch,
+            };
+            let commit = store.write_commit(&new).unwrap();
+            let reference = format!("{PREFIX}{name}");
+            store
+                .move_reference(&reference, Oid::ZERO, commit, "test")
+                .unwrap();
+        }
+        let found: Vec<String> = list(&store)
+            .unwrap()
+            .iter()
+            .map(|entry| entry.run.to_string())
+            .collect();
+        assert_eq!(found, ["c", "b", "a", "d"]);
+    }
 }

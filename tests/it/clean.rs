@@ -308,3 +308,14 @@ fn a_commit_of_somebody_elses_on_the_integration_branch_is_never_lost() {
     scene.dispatch(&["clean"]).expect(0);
     assert!(!scene.git(&holders).is_empty());
 }
+
+#[test]
+fn the_boards_of_a_run_with_nothing_to_land_are_removed() {
+    let scene = Scene::new();
+    scene
+        .run("1. [A] a\n   - run: echo 3\n   - produces: info\n", &[])
+        .expect(0);
+    scene.dispatch(&["clean"]).expect(0);
+    assert_eq!(branches(&scene), "");
+    assert!(scene.dispatch(&["board"]).expect(0).out.contains("DONE"));
+}

@@ -476,7 +476,7 @@ fn a_candidate_that_conflicts_is_left_out_whole() {
     assert_eq!(scene.statuses(), "1 DONE · 2 DONE · 3 DONE");
     let json = scene.json();
     assert_eq!(json["integration"]["merged"], serde_json::json!([3, 1]));
-    insta::assert_snapshot!(json["integration"]["left_out"], @r#"[{"class":"content","paths":["src/app.ts"],"reason":"conflict","task":2,"with":[1]}]"#);
+    insta::assert_snapshot!(json["integration"]["left_out"], @r#"[{"task":2,"reason":"conflict","class":"content","with":[1],"paths":["src/app.ts"]}]"#);
     let app = scene.git(&[
         "show",
         &format!("{}:src/app.ts", scene.branch("integration")),

@@ -213,3 +213,33 @@ fn commits_have_the_author_that_git_names() {
         assert_eq!(who, "Me <me@example.com>, Me <me@example.com>", "{name}");
     }
 }
+
+#[test]
+fn one_commit_of_several_names_those_who_wrote_them() {
+    let plan = "# One\n1. [A] First\n   - run: echo a > a.txt; git add -A; git -c user.name=Ann -c user.email=ann@example.com commit -qm one -m 'Co-authored-by: Bob <bob@example.com>'\n";
+    let both = "Co-authored-by: Ann <ann@example.com>\nCo-authored-by: Bob <bob@example.com>";
+    let scene = Scene::new();
+    scene.run(plan, &[]).expect(0);
+    scene.dispatch(&["land", "--yes", "--squash"]).expect(0);
+    let landed = scene.git(&[
+        "log",
+        "-1",
+        "--format=%an%n%(trailers:key=Co-authored-by)",
+        "main",
+    ]);
+    assert_eq!(landed.trim_end(), format!("Ada\n{both}"));
+
+    let scene = Scene::new();
+    scene.configure("[assemble]\nhistory = \"squash\"\n");
+    scene.run(plan, &[]).expect(0);
+    let branch = scene.branch("integration");
+    let one = [
+        "log",
+        "-1",
+        "--format=%(trailers:key=Co-authored-by)",
+        &branch,
+        "--",
+        "a.txt",
+    ];
+    assert_eq!(scene.git(&one).trim_end(), both);
+}

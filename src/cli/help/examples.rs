@@ -229,11 +229,31 @@ pub(crate) fn with_examples(program: Command) -> Command {
         at(program, &words, &|command| {
             let before = command
                 .get_after_help()
-                .map(|notes| format!("{}\n\n", notes.ansi()));
+                .map(|notes| format!("{}\n\n", join_prose(&notes.ansi().to_string())));
             let text = before.unwrap_or_default() + &render(examples.lines);
             command.after_help(StyledStr::from(text))
         })
     })
+}
+
+/// Joins the lines of a paragraph, so that it is wrapped at the width of the terminal. Indented lines
+/// stay.
+fn join_prose(text: &str) -> String {
+    let mut joined = String::new();
+    let mut before = "";
+    for line in text.lines() {
+        let continues = !before.is_empty() && !before.starts_with(' ') && !line.starts_with(' ');
+        if !joined.is_empty() {
+            joined.push(if continues && !line.is_empty() {
+                ' '
+            } else {
+                '\n'
+            });
+        }
+        joined.push_str(line);
+        before = line;
+    }
+    joined
 }
 
 /// Changes the subcommand that these words name.
@@ -284,6 +304,12 @@ mod tests {
             }
         }
         words
+    }
+
+    #[test]
+    fn the_lines_of_a_paragraph_are_joined() {
+        let text = "One\ntwo.\n\nThree:\n  a\n  b\nfour\nfive";
+        assert_eq!(join_prose(text), "One two.\n\nThree:\n  a\n  b\nfour five");
     }
 
     #[test]

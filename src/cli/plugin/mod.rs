@@ -13,7 +13,7 @@ use clap::{Args, Subcommand};
 use self::content::{FILES, SKILL};
 use self::registration::Agent;
 use self::skill::{InstalledSkill, SkillHome, SkillState};
-use crate::base::text::terminal_safe;
+use crate::base::text::{shell_word, terminal_safe};
 use crate::cli::confirm::ConfirmArgs;
 use crate::cli::error::{CommandError, CommandResult, ExitStatus};
 use crate::cli::repo_context::RepoContext;
@@ -349,8 +349,12 @@ fn export(folder: &Path, ui: &Ui) -> CommandResult {
         fs::write(path, text).map_err(failed)?;
     }
     ui.answer(&format!("{name}\n"));
+    // A path without a folder in front is read as OWNER/REPO.
+    let is_plain = folder.is_relative() && !name.starts_with('.');
+    let place = if is_plain { format!("./{name}") } else { name };
     ui.hint(&format!(
-        "`claude plugin marketplace add ./{name}` takes it; its README names the others"
+        "`claude plugin marketplace add {}` takes it; its README names the others",
+        shell_word(&place)
     ));
     Ok(ExitStatus::Ok)
 }

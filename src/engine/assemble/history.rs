@@ -78,9 +78,13 @@ impl<'a> HistoryWriter<'a> {
             (History::Linear, _) => {
                 let (subject, rest) = message.split_once("\n\n").unwrap_or((&message, ""));
                 let message = format!("{subject}\n\n{NOT_REPLAYED}\n\n{rest}");
+                let message = message + &self.co_authors(step)?;
                 self.commit(step.tree, &[tip], &message, board)
             }
-            (History::Squash, _) => self.commit(step.tree, &[tip], &message, board),
+            (History::Squash, _) => {
+                let message = message + &self.co_authors(step)?;
+                self.commit(step.tree, &[tip], &message, board)
+            }
             (History::Merge, _) => self.commit(step.tree, &[tip, step.candidate], &message, board),
         }
     }
@@ -129,6 +133,14 @@ impl<'a> HistoryWriter<'a> {
             Some(signer) => signer.commit(self.store, &new, None)?,
             None => self.store.write_commit(&new)?,
         })
+    }
+
+    /// Renders trailers for those who wrote the commits of a task.
+    fn co_authors(&self, step: &Step) -> Result<String, EngineError> {
+        let attempt = self.state.task(step.task).deciding_attempt();
+        let base = attempt.and_then(|attempt| attempt.base);
+        let base = base.unwrap_or(self.state.base);
+        Ok(self.store.co_authors(step.candidate, base)?)
     }
 
     fn trailers(&self, task: TaskNumber) -> String {

@@ -6,7 +6,7 @@ use crate::git::refs::branch_ref;
 use crate::git::{Store, StoreError};
 use crate::merge::oid::Oid;
 use crate::model::ids::{TaskNumber, TaskVariant};
-use crate::model::run::RunState;
+use crate::model::run::{RunPhase, RunState};
 
 /// A branch of the run.
 pub(super) struct BranchOfRun {
@@ -50,10 +50,13 @@ pub(super) fn branches(
     let name = context.integration_branch();
     if let Some(tip) = store.reference(&branch_ref(&name))? {
         let is_ours = store.commit(tip)?.trailer("Dispatch-Run") == Some(state.run.as_str());
+        let merged = state.integration.iter().flat_map(|found| &found.merged);
+        // Without a candidate it holds boards only, which the journal can render again.
+        let has_no_work = state.phase == RunPhase::Ended(0) && merged.count() == 0;
         found.push(BranchOfRun {
             name,
             tip,
-            is_saved: state.landed.is_some() && is_ours,
+            is_saved: is_ours && (state.landed.is_some() || has_no_work),
         });
     }
     Ok(found)

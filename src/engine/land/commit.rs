@@ -139,7 +139,11 @@ impl Preparation<'_> {
             MergeMethod::Squash => vec![target.from],
             _ => vec![target.from, integration],
         };
-        let message = message(self.state, &target.branch, options, resolved);
+        let mut message = message(self.state, &target.branch, options, resolved);
+        if options.method == MergeMethod::Squash {
+            let store = Store::open(&context.repo)?;
+            message += &store.co_authors(target.code_tip, target.from)?;
+        }
         let hooks = Hooks::find(context, options.method, options.no_verify)?;
         let (tree, message) = if hooks.is_empty() {
             (tree, message)

@@ -44,7 +44,10 @@ pub fn events(state: &RunState, request: &Request) -> Result<Vec<Event>, Respons
         Request::Cancel { task: None } => {
             let open = state.plan.tasks().iter().map(|task| task.number);
             let open = open.filter(|task| !is_over(state, *task));
-            Ok(open.map(|task| Event::TaskCancelled { task }).collect())
+            let cancelled = open.map(|task| Event::TaskCancelled { task });
+            // A pause keeps a run from ending, and there is nothing left to hold back.
+            let unpaused = (state.phase == RunPhase::Paused).then_some(Event::Unpaused {});
+            Ok(cancelled.chain(unpaused).collect())
         }
     }
 }

@@ -99,6 +99,21 @@ fn a_usage_limit_parks_the_worker_until_it_is_over() {
 }
 
 #[test]
+fn a_paused_run_that_is_cancelled_ends() {
+    insta::assert_snapshot!(play("a: run 2s · b <- a", "1s · pause · 5s · cancel · end"), @r"
+    0s      begin     | write attempt-starting a | start a
+    0.21s             | write attempt-started a
+    1s      pause     | write paused | answer done
+    2s      a passes  | write attempt-ended a
+    6s      cancel    | write task-cancelled b + unpaused | answer done
+    6.01s             | assemble
+    6.02s             | write assembly-starting
+    7.01s   assembled | write assembled + run-ended
+    7.02s             | leave 3
+    ");
+}
+
+#[test]
 fn a_paused_run_lets_work_end_and_starts_nothing() {
     insta::assert_snapshot!(play("a: run 2s · b <- a", "1s · pause · pause · 5s · resume · end"), @r"
         0s      begin     | write attempt-starting a | start a
