@@ -7,6 +7,7 @@ use std::path::Path;
 use clap::Args;
 
 use crate::base::process::Program;
+use crate::base::text::shell_word;
 use crate::cli::confirm::ConfirmArgs;
 use crate::cli::drive::reopen::{refuse_landed, reopen};
 use crate::cli::error::{CommandError, CommandResult, ExitStatus};
@@ -56,7 +57,13 @@ pub(crate) fn run(args: AttachArgs, ui: &Ui) -> CommandResult {
     let here = RepoContext::open()?;
     let run = here.find_run(args.name.run.as_deref(), DefaultRun::Unfinished)?;
     // Nothing else starts an attempt of the run while the session is open.
-    let lock = here.lock(&run)?;
+    let lock = here.lock(&run).map_err(|error| {
+        let (wait, task) = (suggest::wait(&run), shell_word(&args.name.task));
+        let cancel = format!("dispatch cancel {run} {task}");
+        error.hint(format!(
+            "attach when it has ended: `{wait}` waits, `{cancel}` ends a task that runs"
+        ))
+    })?;
     let loaded = here.load(&run)?;
     let session = session(&here, &loaded, &run, &args.name.task)?;
     let path = session.worktree.path.clone();

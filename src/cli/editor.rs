@@ -1,5 +1,6 @@
 //! The user's editor, found as git finds it (git-var(1), `GIT_EDITOR`).
 
+use std::io::IsTerminal as _;
 use std::path::Path;
 
 use crate::base::process::Program;
@@ -12,7 +13,16 @@ use crate::git::Repo;
 /// # Errors
 /// When it cannot be started, or exits with an error.
 pub(crate) fn edit(repo: &Repo, file: &Path) -> Result<(), CommandError> {
-    let editor = editor(repo);
+    let editor = match editor(repo) {
+        Some(editor) => editor,
+        None if std::io::stdin().is_terminal() => "vi".to_owned(),
+        None => {
+            return Err(
+                CommandError::failed("cannot open an editor: not a terminal")
+                    .hint("set EDITOR to a command that needs none"),
+            );
+        }
+    };
     let shell = Program::new("sh")
         .arg("-c")
         .arg(format!("{editor} \"$@\""))
@@ -29,7 +39,8 @@ pub(crate) fn edit(repo: &Repo, file: &Path) -> Result<(), CommandError> {
     }
 }
 
-fn editor(repo: &Repo) -> String {
+/// Returns the editor of the user's settings.
+fn editor(repo: &Repo) -> Option<String> {
     let given = |text: &String| !text.trim().is_empty();
     let variable = |name| std::env::var(name).ok().filter(given);
     let configured = || {
@@ -40,5 +51,4 @@ fn editor(repo: &Repo) -> String {
         .or_else(configured)
         .or_else(|| variable("VISUAL"))
         .or_else(|| variable("EDITOR"))
-        .unwrap_or_else(|| "vi".into())
 }

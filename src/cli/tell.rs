@@ -18,7 +18,7 @@ const LIMIT: usize = 100 * 1024;
 pub(crate) struct TellArgs {
     /// The run [default: the latest unfinished one], the task, and the text; - reads it from standard
     /// input
-    #[arg(num_args = 2..=3, required = true, value_name = "RUN TASK TEXT")]
+    #[arg(num_args = 1..=3, required = true, value_name = "RUN TASK TEXT")]
     words: Vec<String>,
 }
 
@@ -30,7 +30,7 @@ pub(crate) fn run(args: TellArgs, ui: &Ui) -> CommandResult {
     let (run, name, text) = match args.words.as_slice() {
         [run, task, text] => (Some(run.as_str()), task, text),
         [task, text] => (None, task, text),
-        _ => return Err(CommandError::failed("a task and a text are needed")),
+        _ => return Err(CommandError::usage("tell needs a task and a text")),
     };
     let here = RepoContext::open()?;
     let run = here.find_run(run, DefaultRun::Unfinished)?;

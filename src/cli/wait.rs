@@ -9,7 +9,7 @@ use crate::cli::error::{CommandError, CommandResult, ExitStatus};
 use crate::cli::repo_context::{DefaultRun, RepoContext, find_task};
 use crate::engine::runs::poll::{Poll, ended};
 use crate::model::ids::TaskNumber;
-use crate::model::run::RunState;
+use crate::model::run::{RunPhase, RunState};
 use crate::report::board::text;
 use crate::report::board::view::BoardView;
 use crate::report::suggest;
@@ -42,8 +42,15 @@ pub(crate) fn run(args: WaitArgs, ui: &Ui) -> CommandResult {
     let task = task.map(|task| task.number);
     let started = Instant::now();
     let mut poll = Poll::new(&here.repo, &here.store, &run);
+    let mut was_paused = false;
     loop {
         let state = poll.wait()?;
+        let is_paused = state.phase == RunPhase::Paused;
+        if is_paused && !was_paused {
+            let resume = suggest::resume(&run);
+            ui.status(&format!("{run} is paused; `{resume}` continues it"));
+        }
+        was_paused = is_paused;
         if let Some(code) = ended(state, task) {
             ui.status(&sentence(state, task));
             return Ok(ExitStatus::of_run(code));

@@ -258,6 +258,8 @@ impl Row<'_> {
             "version": version,
             "version_error": why,
             "command": worker.command,
+            "resume": worker.resume,
+            "attach": worker.attach,
             "prompt": worker.prompt,
             "dialect": worker.dialect,
             "model": worker.model,

@@ -76,6 +76,12 @@ impl Transcript {
         !self.is_truncated() && !is_error && self.error.is_none() && self.refusals.is_empty()
     }
 
+    /// Returns `true` if its end is the answer of dispatch's own client to a signal, not the agent's.
+    pub fn is_answer_to_signal(&self) -> bool {
+        let kind = self.error.as_ref().and_then(|error| error.kind.as_deref());
+        self.dialect == Dialect::Acp && matches!(kind, Some("interrupted" | "terminated"))
+    }
+
     /// Returns the text of the final result, unless it is empty or an error.
     pub fn last_words(&self) -> Option<&str> {
         let result = self.result.as_ref().filter(|result| !result.is_error)?;

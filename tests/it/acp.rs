@@ -112,6 +112,15 @@ fn a_cancelled_agent_is_told_before_it_is_killed() {
 }
 
 #[test]
+fn the_time_limit_is_the_cause_and_not_the_turn_that_it_cancelled() {
+    let scene = Scene::new();
+    let agent = agent("agent", &["hang"], "timeout = \"1s\"\n");
+    scene.configure(&format!("transient = 0\n{agent}"));
+    scene.run("1. [A] One\n   - worker: agent\n", &[]).expect(3);
+    insta::assert_snapshot!(told(&scene), @"A FAILED transient | timed out after 1s (transient error) | cost null");
+}
+
+#[test]
 fn a_profile_with_unknown_permissions_is_refused() {
     let scene = Scene::new();
     scene.configure(&agent(

@@ -1,6 +1,7 @@
 //! Background tasks and the commands that talk to a run: detach, wait, output, pause, cancel.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 
 use rustix::process::Signal;
 
@@ -92,9 +93,17 @@ fn a_paused_run_starts_nothing_until_it_is_resumed() {
         .expect(0);
     assert_eq!(scene.statuses(), "1 DONE · 2 QUEUED");
     assert_eq!(scene.json()["state"], "paused");
+    let mut waiting = scene.start(&["wait"]);
+    let mut said = String::new();
+    let mut errors = BufReader::new(waiting.stderr.take().unwrap());
+    while !said.contains("is paused; `dispatch resume") {
+        assert!(errors.read_line(&mut said).unwrap() > 0, "{said}");
+    }
+    std::thread::spawn(move || std::io::copy(&mut errors, &mut std::io::sink()));
     let resumed = scene.dispatch(&["resume"]).expect(0);
     assert!(resumed.err.contains("resumed"), "{}", resumed.err);
     wait(run).expect(0);
+    wait(waiting).expect(0);
     assert_eq!(scene.statuses(), "1 DONE · 2 DONE");
 }
 

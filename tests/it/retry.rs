@@ -237,3 +237,18 @@ fn a_retry_brings_no_task_back_that_was_never_chosen() {
     scene.dispatch(&["retry", "1"]).expect(0);
     assert_eq!(scene.statuses(), "1 DONE · 2 SKIPPED");
 }
+
+#[test]
+fn an_editor_that_needs_a_terminal_is_not_opened_without_one() {
+    let scene = Scene::new();
+    scene.run("1. [A] a\n   - run: exit 1\n", &[]).expect(3);
+    let ended = scene.dispatch(&["retry", "A", "--edit"]).expect(1);
+    let said = "cannot open an editor: not a terminal";
+    assert!(ended.err.contains(said), "{}", ended.err);
+    let usage = scene.dispatch(&["tell", "A"]).expect(2);
+    assert!(
+        usage.err.contains("tell needs a task and a text"),
+        "{}",
+        usage.err
+    );
+}

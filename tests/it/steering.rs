@@ -86,6 +86,12 @@ fn a_message_that_no_worker_can_read_is_in_the_next_prompt() {
         "{}",
         told.err
     );
+    let refused = scene.dispatch(&["attach", "1"]).expect(5);
+    let hint = format!(
+        "`dispatch cancel {} 1` ends a task that runs",
+        scene.run_name()
+    );
+    assert!(refused.err.contains(&hint), "{}", refused.err);
     gate.open();
     wait(child).expect(3);
     // The run has ended, and nothing drives it.
@@ -194,7 +200,10 @@ fn what_was_made_in_a_session_is_the_result_of_the_task() {
     let scene = Scene::new();
     scene.write_program(
         "../session.sh",
-        "#!/bin/sh\necho \"$*\" > session.txt\necho good > fix.txt\n",
+        "#!/bin/sh\n\
+         echo \"$*\" >> session.txt\n\
+         echo good > fix.txt\n\
+         test \"$(wc -l < session.txt)\" -lt 3 || git commit -qam 'Fix the step'\n",
     );
     let program = scene.root.join("session.sh");
     failing_once(
@@ -220,6 +229,15 @@ fn what_was_made_in_a_session_is_the_result_of_the_task() {
     let shown = scene.dispatch(&["show", "1", "--json"]).expect(0).out;
     let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
     assert_eq!(shown["attempts"].as_array().unwrap().len(), 2);
+    assert_eq!(shown["attempts"][1]["session"], "s-1");
+    let note = |scene: &Scene| scene.json()["tasks"][0]["note"].clone();
+    assert_eq!(note(&scene), "made by hand on attempt 1");
+    // The session opens again, now on work that passed.
+    scene.dispatch_at_keyboard(&["attach", "1", "--yes"]);
+    assert_eq!(made(&scene, "session.txt"), "--resume s-1\n--resume s-1");
+    assert_eq!(note(&scene), "made by hand on attempt 2");
+    scene.dispatch_at_keyboard(&["attach", "1", "--yes"]);
+    assert_eq!(note(&scene), "Fix the step");
 }
 
 #[test]

@@ -50,7 +50,14 @@ fn the_smallest_variant_without_a_conflict_whose_check_passes_is_taken() {
         shown["variants"]["variants"][1]["conflicts"],
         serde_json::json!([2])
     );
-    assert_eq!(scene.json()["tasks"][0]["note"], "(variant 4 of 4)");
+    let board = scene.json();
+    let first = &board["tasks"][0];
+    assert_eq!(first["note"], "(variant 4 of 4)");
+    assert_eq!(
+        (&first["variant"], &first["variants"]),
+        (&4.into(), &4.into())
+    );
+    assert_eq!(board["tasks"][1].get("variants"), None);
     assert_eq!(
         scene.git(&["show", &format!("{}:c.txt", scene.branch("c"))]),
         "4"
@@ -128,7 +135,26 @@ fn a_task_fails_only_if_all_its_variants_do() {
     assert_eq!(shown["variants"]["chosen"], Value::Null);
     let report = scene.dispatch(&["report"]).expect(0).out;
     assert!(report.contains("wrong"), "{report}");
+    let attempts = |scene: &Scene| {
+        let report = scene.dispatch(&["report", "--markdown"]).expect(0).out;
+        let is_told = |line: &&str| line.starts_with("####") || line.contains(". Variant ");
+        let lines = report.lines().filter(is_told);
+        let lines = lines.map(|line| line.split(" (").next().unwrap_or_default().trim());
+        lines.collect::<Vec<_>>().join("\n")
+    };
+    insta::assert_snapshot!(attempts(&scene), @r"
+    #### #1 — First [FAILED, no retry]
+    1. Variant 1
+    2. Variant 2
+    ");
     scene.dispatch(&["retry", "A"]).expect(3);
+    insta::assert_snapshot!(attempts(&scene), @r"
+    #### #1 — First [FAILED after 2 retries]
+    1. Variant 1
+    2. Variant 2
+    3. Variant 1, retry 1
+    4. Variant 2, retry 1
+    ");
     assert_eq!(
         self::shown(&scene, "A")["attempts"]
             .as_array()

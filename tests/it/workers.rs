@@ -72,6 +72,8 @@ fn they_are_listed_with_what_is_installed_and_only_known_agents_are_asked() {
         "profile",
         "limits",
         "fallback",
+        "resume",
+        "attach",
     ];
     let told = told.map(|key| format!("{key} {}", claude[key]));
     insta::assert_snapshot!(told.join("\n"), @r#"
@@ -81,6 +83,8 @@ fn they_are_listed_with_what_is_installed_and_only_known_agents_are_asked() {
     profile "changed"
     limits {"timeout":"45m","stall_timeout":"30m","max_turns":null,"max_cost":null,"concurrency":null,"stagger":"500ms"}
     fallback ["codex"]
+    resume ["claude","-p","--resume","{session}","--output-format","stream-json","--verbose","--permission-mode","{permission_mode}","--model","{model}","--max-turns","{max_turns}","--max-budget-usd","{max_cost}"]
+    attach ["claude","--resume","{session}"]
     "#);
 }
 

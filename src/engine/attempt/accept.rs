@@ -5,6 +5,7 @@ use crate::engine::EngineError;
 use crate::engine::attempt::case::Case;
 use crate::engine::attempt::flaky;
 use crate::engine::attempt::offer::Offer;
+use crate::engine::spec::ByHand;
 use crate::engine::worktree::remains::keep;
 use crate::git::Store;
 use crate::git::commit::{By, NewCommit};
@@ -59,14 +60,28 @@ pub(super) fn accept(
     })
 }
 
-/// Returns the worker's report; without a summary, that is the subject of its last commit.
+/// Returns the worker's report; without a summary, that is the subject of its last commit. The summary of
+/// work made by hand is the subject of the user's commit, if there is one.
 fn report(case: &Case, store: &Store, offer: &Offer) -> Result<WorkerReport, EngineError> {
     let mut report = case.report_with_last_words();
-    if report.summary.is_none() && offer.head != case.base {
+    if let Some(by_hand) = &case.execution.spec.by_hand {
+        report.summary = Some(summary_by_hand(case, store, by_hand)?);
+    } else if report.summary.is_none() && offer.head != case.base {
         let message = store.commit(offer.head)?.message;
         report.summary = message.lines().next().map(str::to_owned);
     }
     Ok(report)
+}
+
+fn summary_by_hand(case: &Case, store: &Store, by_hand: &ByHand) -> Result<String, EngineError> {
+    let context = &case.execution.context;
+    let message = store.commit(by_hand.tip)?.message;
+    let own = context.trailers(case.execution.spec.task, by_hand.attempt);
+    let subject = message.lines().next().map(str::trim).unwrap_or_default();
+    Ok(match subject {
+        subject if !subject.is_empty() && !message.contains(own.trim_end()) => subject.to_owned(),
+        _ => format!("made by hand on attempt {}", by_hand.attempt),
+    })
 }
 
 fn commit_candidate(

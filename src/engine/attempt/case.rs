@@ -84,7 +84,8 @@ impl Case {
             Exit::Code(_) | Exit::Signal(_) => self.end.stopped,
             Exit::NotStarted(_) => false,
         };
-        was_stopped && self.transcript.terminal_seen && !self.execution.cancel.is_cancelled()
+        let has_result = self.transcript.terminal_seen && !self.transcript.is_answer_to_signal();
+        was_stopped && has_result && !self.execution.cancel.is_cancelled()
     }
 
     /// Returns the limit for which dispatch stopped the worker.
@@ -120,6 +121,13 @@ impl Case {
         }
     }
 
+    /// Returns the agent's session; work made by hand leaves that of the attempt it was made on.
+    fn session(&self) -> Option<String> {
+        let by_hand = self.execution.spec.by_hand.as_ref();
+        let before = || by_hand.and_then(|by_hand| by_hand.session.clone());
+        self.transcript.session.clone().or_else(before)
+    }
+
     /// Returns an outcome with everything that does not depend on the verdict.
     pub(super) fn outcome(&self, end: End, mut remarks: Vec<String>) -> Outcome {
         let unread = self.unread.iter();
@@ -132,7 +140,7 @@ impl Case {
             millis: self.end.millis,
             usage: self.transcript.usage,
             cost: self.own_cost(),
-            session: self.transcript.session.clone(),
+            session: self.session(),
             ..outcome_of(end)
         }
     }

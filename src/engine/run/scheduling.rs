@@ -8,11 +8,13 @@ use crate::engine::run::attempts::Reuse;
 use crate::engine::run::driver::{Assembly, Driver};
 use crate::engine::run::effect::Effect;
 use crate::engine::run::now::Now;
-use crate::engine::spec::{AttemptSpec, ReusedWorktree, starts_from};
+use crate::engine::spec::{AttemptSpec, ByHand, ReusedWorktree, starts_from};
 use crate::engine::worktree::reuse::reusable;
+use crate::model::attempt::Attempt;
 use crate::model::event::Event;
 use crate::model::ids::{AttemptKey, AttemptNumber, TaskNumber, TaskVariant};
 use crate::model::run::RunPhase;
+use crate::model::task_state::TaskState;
 use crate::model::usage::Cost;
 use crate::model::worker::Worker;
 use crate::schedule::Action;
@@ -148,12 +150,14 @@ impl Driver {
         let now_of_task = self.state.task(of.task);
         let session = now_of_task.session_to_continue(of.variant, &worker.name);
         let session = session.filter(|_| reuse.is_some());
+        let by_hand = reuse.as_ref().and_then(|_| by_hand(now_of_task, &worker));
         let spec = AttemptSpec {
             session_cost: session.map_or(Cost::Unknown, |id| now_of_task.session_cost(id)),
             session: session.map(str::to_owned),
-            worker: match now_of_task.by_hand {
-                Some(_) if reuse.is_some() => worker.clone().by_hand(),
-                _ => worker.clone(),
+            by_hand: by_hand.clone(),
+            worker: match by_hand {
+                Some(_) => worker.clone().by_hand(),
+                None => worker.clone(),
             },
             worktree: match &reuse {
                 Some(reuse) => reuse.path.clone(),
@@ -186,6 +190,7 @@ impl Driver {
             reuse: None,
             session: None,
             session_cost: Cost::Unknown,
+            by_hand: None,
             before: before(self.state.task(task), variant, attempt),
             failed_before: failed_before(self.state.task(task), variant, attempt),
             dependencies: starts_from(&self.state, task),
@@ -212,11 +217,13 @@ impl Driver {
             };
             let (variant, worktree) = (known.variant, known.worktree.clone());
             let worker = self.worker(task, &known.worker)?;
-            let worker = match self.state.task(task).by_hand {
+            let by_hand = by_hand(self.state.task(task), &worker);
+            let worker = match by_hand {
                 Some(_) => worker.by_hand(),
                 None => worker,
             };
             let spec = Box::new(AttemptSpec {
+                by_hand,
                 worktree: self.layout.recorded_worktree(&worktree),
                 ..self.spec(TaskVariant { task, variant }, attempt, worker)
             });
@@ -229,6 +236,21 @@ impl Driver {
         }
         Ok(())
     }
+}
+
+/// Returns the user's work that the next attempt at a task offers, or the one that runs now.
+fn by_hand(task: &TaskState, worker: &Worker) -> Option<ByHand> {
+    let tip = task.by_hand?;
+    let has_ended = |attempt: &&Attempt| attempt.outcome.is_some();
+    let shown = task.shown_attempt().filter(has_ended);
+    let made_on = shown.or_else(|| task.attempts.iter().rev().find(has_ended))?;
+    let outcome = made_on.outcome.as_ref();
+    let outcome = outcome.filter(|_| made_on.worker == worker.name);
+    Some(ByHand {
+        attempt: made_on.number,
+        session: outcome.and_then(|outcome| outcome.session.clone()),
+        tip,
+    })
 }
 
 /// Returns the event that announces an action.

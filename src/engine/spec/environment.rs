@@ -19,7 +19,7 @@ pub fn environment(context: &Context, spec: &AttemptSpec, base: Oid) -> BTreeMap
     let conflicts_file = conflicts_file(&folder).to_string_lossy().into_owned();
     let depth = depth() + 1;
     let own = OwnVars {
-        port_base: ports::claim(context, spec.task, spec.attempt),
+        port_base: ports::claim(context, spec.of(), spec.attempt),
         depth,
         run: context.run.as_str(),
         attempt: spec.attempt,

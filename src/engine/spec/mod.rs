@@ -45,6 +45,9 @@ pub struct AttemptSpec {
     /// The cost of that session before this attempt.
     #[serde(default)]
     pub session_cost: Cost,
+    /// The work of the user that it offers instead of starting a worker.
+    #[serde(default)]
+    pub by_hand: Option<ByHand>,
     /// The previous attempt at the task or variant.
     pub before: Option<AttemptNumber>,
     /// The previous attempt that failed, with the commit it left, or its base if it left none.
@@ -63,6 +66,17 @@ impl AttemptSpec {
             variant: self.variant,
         }
     }
+}
+
+/// Work that the user made in the worktree of an attempt that had ended.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ByHand {
+    /// The attempt.
+    pub attempt: AttemptNumber,
+    /// The agent's session of that attempt.
+    pub session: Option<String>,
+    /// The commit that keeps the worktree's content, committed by the user or not.
+    pub tip: Oid,
 }
 
 /// The worktree of an earlier attempt that the next one continues in.

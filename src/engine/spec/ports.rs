@@ -1,6 +1,6 @@
 //! Reserves ports for every attempt (`DISPATCH_PORT_BASE`), so that servers of concurrent tasks do
 //! not collide: distinct among all live attempts of the repository, in any run, and the same for
-//! every attempt at a task.
+//! every attempt at a task or variant.
 //!
 //! One small file beside the runs records the reservations. If it cannot be used, attempts start
 //! without reserved ports.
@@ -12,7 +12,7 @@ use std::path::Path;
 use crate::base::files::FileLock;
 use crate::engine::kernel::context::Context;
 use crate::journal::runs::RunLock;
-use crate::model::ids::{AttemptNumber, RunId, TaskNumber};
+use crate::model::ids::{AttemptNumber, RunId, TaskNumber, TaskVariant, VariantNumber};
 
 /// The first reserved port. Well-known services are below, and the last reserved port is below those
 /// that systems use for outgoing connections (32768 on Linux, 49152 elsewhere).
@@ -31,16 +31,19 @@ struct Claim {
     run: String,
     task: u32,
     attempt: AttemptNumber,
+    /// The variant of the task; 0 without variants.
+    variant: VariantNumber,
 }
 
 /// Reserves ports for an attempt until [`release`], and returns the first one.
-pub fn claim(context: &Context, task: TaskNumber, attempt: AttemptNumber) -> u16 {
+pub fn claim(context: &Context, of: TaskVariant, attempt: AttemptNumber) -> u16 {
     let start = first_slot(&context.repo.common);
     let wanted = Claim {
         slot: start,
         run: context.run.to_string(),
-        task: task.0,
+        task: of.task.0,
         attempt,
+        variant: of.variant.unwrap_or_default(),
     };
     let is_driven = |run: &str| RunLock::is_held(&context.repo, &RunId::new(run));
     let slot = change(&context.repo.dispatch_folder(), |claims| {
@@ -71,8 +74,10 @@ fn first_slot(repository: &Path) -> u16 {
 }
 
 fn take(claims: &mut Vec<Claim>, wanted: &Claim, is_driven: impl Fn(&str) -> bool) -> u16 {
-    let same_task = |claim: &&mut Claim| claim.run == wanted.run && claim.task == wanted.task;
-    if let Some(known) = claims.iter_mut().find(same_task) {
+    // Variants run side by side; the attempts at one of them run one after the other.
+    let key = |claim: &Claim| (claim.task, claim.variant);
+    let is_same = |claim: &&mut Claim| claim.run == wanted.run && key(claim) == key(wanted);
+    if let Some(known) = claims.iter_mut().find(is_same) {
         known.attempt = wanted.attempt;
         return known.slot;
     }
@@ -120,8 +125,9 @@ fn render(claim: &Claim) -> String {
         run,
         task,
         attempt,
+        variant,
     } = claim;
-    format!("{slot} {run} {task} {attempt}\n")
+    format!("{slot} {run} {task} {attempt} {variant}\n")
 }
 
 fn parse(line: &str) -> Option<Claim> {
@@ -131,6 +137,8 @@ fn parse(line: &str) -> Option<Claim> {
         run: words.next()?.to_owned(),
         task: words.next()?.parse().ok()?,
         attempt: words.next()?.parse().ok()?,
+        // Earlier versions wrote no variant.
+        variant: words.next().map_or(Some(0), |word| word.parse().ok())?,
     })
 }
 
@@ -144,6 +152,7 @@ mod tests {
             run: run.to_owned(),
             task,
             attempt,
+            variant: 0,
         }
     }
 
@@ -161,10 +170,25 @@ mod tests {
         ];
         assert_eq!(slots, [998, 999, 0, 998, 998]);
         let text: String = claims.iter().map(render).collect();
-        assert_eq!(text, "998 a 1 2\n999 a 2 1\n0 b 1 1\n");
+        assert_eq!(text, "998 a 1 2 0\n999 a 2 1 0\n0 b 1 1 0\n");
         let read: Vec<Claim> = text.lines().filter_map(parse).collect();
         assert_eq!(read, claims);
         assert_eq!(parse("no claim"), None);
+        assert_eq!(parse("998 a 1 2"), Some(wanted("a", 1, 2)));
+    }
+
+    #[test]
+    fn variants_side_by_side_have_ports_of_their_own_and_each_keeps_its() {
+        let mut claims = Vec::new();
+        let mut take = |variant, attempt| {
+            let variant = Claim {
+                variant,
+                ..wanted("a", 1, attempt)
+            };
+            super::take(&mut claims, &variant, |_| true)
+        };
+        let slots = [take(1, 1), take(2, 2), take(3, 3), take(2, 4)];
+        assert_eq!(slots, [998, 999, 0, 999]);
     }
 
     #[test]

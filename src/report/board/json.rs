@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::base::text::shell_word;
 use crate::merge::verdict::{LineRange, Unit, Verdict};
-use crate::model::ids::TaskNumber;
+use crate::model::ids::{TaskNumber, VariantNumber};
 use crate::model::integration::{
     BaseComparison, CheckOutcome, CheckResult, Culprit, Integration, Landing, LeftOut,
     LeftOutReason,
@@ -63,6 +63,10 @@ struct Task<'a> {
     status: &'static str,
     blocked_by: Vec<u32>,
     attempts: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    variant: Option<VariantNumber>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    variants: Option<VariantNumber>,
     class: Option<&'static str>,
     note: &'a str,
     /// `true` if it passed with the same tree it failed with.
@@ -292,6 +296,8 @@ fn task(row: &TaskRow) -> Task<'_> {
             _ => Vec::new(),
         },
         attempts: row.attempts,
+        variant: row.variant,
+        variants: row.variants,
         class: row.class.map(|class| class.word()),
         note: &row.note,
         flaky: row.flaky,

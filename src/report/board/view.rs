@@ -7,7 +7,7 @@ use crate::merge::oid::Oid;
 use crate::model::bill::Bill;
 use crate::model::blockers::MAX_BLOCKERS;
 use crate::model::failure::FailureClass;
-use crate::model::ids::{RunId, TaskNumber};
+use crate::model::ids::{RunId, TaskNumber, VariantNumber};
 use crate::model::integration::{Integration, Landing};
 use crate::model::outcome::End;
 use crate::model::plan::Task;
@@ -104,6 +104,10 @@ pub struct TaskRow {
     pub status: Status,
     /// The number of attempts, including those that do not count.
     pub attempts: usize,
+    /// The chosen variant.
+    pub variant: Option<VariantNumber>,
+    /// The number of variants that the plan asks for, if any.
+    pub variants: Option<VariantNumber>,
     /// The class of the last failure, while it decides the status.
     pub class: Option<FailureClass>,
     /// The note: one safe line of at most 120 characters.
@@ -279,6 +283,8 @@ impl TaskRow {
             note: note(state, number, &status, blockers),
             status,
             attempts: now.attempts.len(),
+            variant: now.variant_choice().map(|choice| choice.variant),
+            variants: now.variants.as_ref().map(|set| set.count),
             class,
             flaky: state.is_flaky(number),
             outside_changes: outside_changes(now),

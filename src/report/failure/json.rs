@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::model::failure::{FailureClass, FailureKind};
-use crate::model::ids::TaskNumber;
+use crate::model::ids::{TaskNumber, VariantNumber};
 use crate::model::kept_changes::KeptChanges;
 use crate::model::status::Status;
 use crate::model::usage::{Cost, Usage};
@@ -59,6 +59,8 @@ struct Failed<'a> {
 #[derive(Serialize)]
 struct Attempt<'a> {
     number: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    variant: Option<VariantNumber>,
     worker: &'a str,
     usage: Option<Usage>,
     cost: Cost,
@@ -172,6 +174,7 @@ fn attempt(line: &AttemptLine) -> Attempt<'_> {
     };
     Attempt {
         number: line.number,
+        variant: line.variant,
         worker: &line.worker,
         usage: line.usage,
         cost: line.cost,

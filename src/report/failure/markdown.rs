@@ -278,9 +278,11 @@ fn write_root_cause(to: &mut String, task: &FailedTask) -> fmt::Result {
 
 /// Renders an attempt; `by` names its worker if the attempts had different ones.
 fn attempt(line: &AttemptLine, by: &str) -> String {
-    let name = match line.retry {
-        0 => format!("Initial{by}"),
-        retry => format!("Retry {retry}{by}"),
+    let name = match (line.variant, line.retry) {
+        (None, 0) => format!("Initial{by}"),
+        (None, retry) => format!("Retry {retry}{by}"),
+        (Some(variant), 0) => format!("Variant {variant}{by}"),
+        (Some(variant), retry) => format!("Variant {variant}, retry {retry}{by}"),
     };
     let elapsed = render_elapsed(Duration::from_millis(line.millis));
     match &line.end {

@@ -1,5 +1,7 @@
 //! The failure report: failed tasks with cause, impact and the command that helps.
 
+use std::collections::BTreeMap;
+
 use crate::base::markdown::plain_line;
 use crate::merge::change::RepoPath;
 use crate::merge::class::Class;
@@ -7,7 +9,7 @@ use crate::merge::oid::Oid;
 use crate::model::attempt::Attempt;
 use crate::model::bill::Bill;
 use crate::model::failure::{Failure, FailureClass, FailureKind};
-use crate::model::ids::{AttemptNumber, RunId, TaskNumber};
+use crate::model::ids::{AttemptNumber, RunId, TaskNumber, VariantNumber};
 use crate::model::kept_changes::KeptChanges;
 use crate::model::outcome::End;
 use crate::model::plan::{Strategy, Task};
@@ -72,8 +74,10 @@ pub(crate) enum RetryEnd {
 #[derive(Clone, PartialEq, Debug)]
 pub(crate) struct AttemptLine {
     pub(crate) number: AttemptNumber,
-    /// The number of the retry; 0 for the initial attempt, even if it was interrupted and repeated.
+    /// The number of the retry of the task or variant; 0 for the initial attempt, even if it was interrupted and repeated.
     pub(crate) retry: usize,
+    /// The variant of the task.
+    pub(crate) variant: Option<VariantNumber>,
     pub(crate) worker: String,
     pub(crate) usage: Option<Usage>,
     pub(crate) cost: Cost,
@@ -228,7 +232,7 @@ fn failed_task(state: &RunState, number: TaskNumber) -> Option<FailedTask> {
         return None;
     };
     let lines = attempt_lines(attempts);
-    let counted = |line: &&AttemptLine| line.counts();
+    let is_retry = |line: &&AttemptLine| line.retry > 0 && line.counts();
     Some(FailedTask {
         number,
         tag: task.tag.clone(),
@@ -238,7 +242,7 @@ fn failed_task(state: &RunState, number: TaskNumber) -> Option<FailedTask> {
         worktree: last.worktree.clone(),
         failure: failure.clone(),
         kept: outcome.kept,
-        retries: lines.iter().filter(counted).count().saturating_sub(1),
+        retries: lines.iter().filter(is_retry).count(),
         kept_changes: outcome.kept_changes.clone(),
         retry_end: retry_end(state.task(number)),
         attempts: lines,
@@ -263,12 +267,18 @@ fn needs_plan_edit(task: &Task, failure: &Failure) -> bool {
     task.fields.run.is_some() && is_final && failure.suggestion.is_none()
 }
 
-/// Numbers the attempts; one that does not count is repeated under the same name.
+/// Numbers the attempts at the task or at each variant; one that does not count is repeated under the same
+/// name. A single attempt after those at the variants is a retry of them all.
 fn attempt_lines(attempts: &[Attempt]) -> Vec<AttemptLine> {
-    let mut retry = 0;
+    let mut counted: BTreeMap<Option<VariantNumber>, usize> = BTreeMap::new();
     let line = |attempt: &Attempt| {
+        let rounds = match attempt.variant {
+            None => counted.values().max(),
+            variant => counted.get(&variant),
+        };
+        let retry = rounds.copied().unwrap_or_default();
         let line = attempt_line(attempt, retry);
-        retry += usize::from(line.counts());
+        counted.insert(attempt.variant, retry + usize::from(line.counts()));
         line
     };
     attempts.iter().map(line).collect()
@@ -293,6 +303,7 @@ fn attempt_line(attempt: &Attempt, retry: usize) -> AttemptLine {
     AttemptLine {
         number: attempt.number,
         retry,
+        variant: attempt.variant,
         worker: attempt.worker.clone(),
         usage: outcome.and_then(|outcome| outcome.usage),
         cost: outcome.map_or(Cost::Unknown, |outcome| outcome.cost),
