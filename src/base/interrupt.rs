@@ -1,4 +1,5 @@
-//! Ctrl-C for read-only commands: they remove their temporary files before they exit.
+//! Ctrl-C for read-only commands, which remove their temporary files before they exit, and at
+//! questions, which it always ends.
 //!
 //! The first signal kills the running programs and their children, and no new one can start, so that
 //! the work ends with an error and drops everything temporary. The second signal ends the process at
@@ -7,11 +8,12 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::thread;
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::flag;
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 
@@ -41,6 +43,46 @@ pub fn listen() -> io::Result<()> {
         }
     });
     Ok(())
+}
+
+/// `true` while the user is being asked.
+static ASKING: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
+
+/// The signals that end the process at a question.
+static ENDING: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
+
+/// Lets these signals end the process at a question. Whoever catches a signal calls it, because a
+/// signal that has been caught once has no effect of its own afterwards.
+///
+/// # Errors
+/// When the system refuses.
+pub fn end_at_questions(signals: &[i32]) -> io::Result<()> {
+    let mut ending = ENDING.lock().unwrap_or_else(PoisonError::into_inner);
+    for signal in signals {
+        if !ending.contains(signal) {
+            flag::register_conditional_default(*signal, Arc::clone(&ASKING))?;
+            ending.insert(*signal);
+        }
+    }
+    Ok(())
+}
+
+/// Marks that the user is being asked, until it is dropped.
+#[derive(Debug)]
+pub struct Asking(());
+
+impl Asking {
+    /// Begins a question.
+    pub fn begin() -> Asking {
+        ASKING.store(true, Ordering::SeqCst);
+        Asking(())
+    }
+}
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        ASKING.store(false, Ordering::SeqCst);
+    }
 }
 
 /// Returns `true` after a signal.

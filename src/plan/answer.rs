@@ -1,5 +1,6 @@
 //! Finds the plan in an agent's answer: in a fenced block, or the whole answer.
 
+use crate::plan::normal::indent_of;
 use crate::plan::{Format, Source};
 
 /// The name of the answer in diagnostics.
@@ -7,6 +8,9 @@ const NAME: &str = "the planner's answer";
 
 /// The mark of an answer without a plan: the goal cannot be split.
 const SEQUENTIAL: &str = "not parallel:";
+
+/// The width of a number of one digit with its mark and a space.
+const NARROW: usize = 3;
 
 /// The longest reason that is kept, in lines.
 const REASON_LINES: usize = 12;
@@ -55,7 +59,7 @@ impl Block<'_> {
             "" | "text" => format_of(&self.text),
             _ => None,
         };
-        format.map(|format| source(format, self.text.clone()))
+        format.map(|format| source(format, &self.text))
     }
 }
 
@@ -112,15 +116,67 @@ fn format_of(text: &str) -> Option<Format> {
 /// Reads an answer without blocks as a plan. Numbered lines in prose are none.
 fn bare(text: &str) -> Option<Source> {
     let format = format_of(text)?;
-    Some(source(format, text.to_owned()))
+    Some(source(format, text))
 }
 
-fn source(format: Format, text: String) -> Source {
+fn source(format: Format, text: &str) -> Source {
+    let text = match format {
+        Format::Markdown => indented(text),
+        Format::Json | Format::Toml => text.to_owned(),
+    };
     Source {
         name: NAME.to_owned(),
         format,
         text,
     }
+}
+
+/// Indents what is below a number of two digits or more as Markdown needs it.
+///
+/// Below `10. ` that is four spaces, but many agents write three, as below `9. `. The lines below an
+/// item are moved together, so that code in them keeps its form.
+fn indented(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut lines = text.lines().peekable();
+    while let Some(line) = lines.next() {
+        push_line(&mut out, 0, line);
+        let Some(width) = wide_marker(line) else {
+            continue;
+        };
+        let mut below = Vec::new();
+        while let Some(line) = lines.next_if(|line| is_below(line)) {
+            below.push(line);
+        }
+        let filled = below.iter().filter(|line| !line.trim().is_empty());
+        let least = filled.map(|line| indent_of(line)).min();
+        let shift = width.saturating_sub(least.unwrap_or(width));
+        for line in below {
+            push_line(&mut out, shift, line);
+        }
+    }
+    out
+}
+
+/// Returns `true` for an empty line, and one that is indented as below a number of one digit.
+fn is_below(line: &str) -> bool {
+    line.trim().is_empty() || indent_of(line) >= NARROW
+}
+
+fn push_line(out: &mut String, shift: usize, line: &str) {
+    if !line.is_empty() {
+        out.extend(std::iter::repeat_n(' ', shift));
+    }
+    out.push_str(line);
+    out.push('\n');
+}
+
+/// Returns the width of the marker of an item, `10. `, if it is wider than that of `1. `.
+fn wide_marker(line: &str) -> Option<usize> {
+    let rest = line.trim_start_matches(|c: char| c.is_ascii_digit());
+    let digits = line.len() - rest.len();
+    let is_item = rest.starts_with(". ") || rest.starts_with(") ");
+    let width = digits + 2;
+    (digits > 0 && is_item && width > NARROW).then_some(width)
 }
 
 /// Returns the reason after the mark, to the end of its paragraph.
@@ -176,6 +232,34 @@ mod tests {
         Markdown: # Second\n
         Json: {\"task\": [{\"title\": \"a\"\n
         "#);
+    }
+
+    #[test]
+    fn lines_below_a_wide_number_are_indented_as_far_as_it_needs() {
+        let text = "# P\n\n9. a\n   - files: a\n10. b\n   - files: b\n\n   Do:\n   ```sh\n     x\n   ```\n\n\
+                    11. c\n    - files: c\n   prose\n100. d\n     - files: d\n\n### Shared Context\n   - e\n";
+        insta::assert_snapshot!(indented(text), @r"
+        # P
+
+        9. a
+           - files: a
+        10. b
+            - files: b
+
+            Do:
+            ```sh
+              x
+            ```
+
+        11. c
+             - files: c
+            prose
+        100. d
+             - files: d
+
+        ### Shared Context
+           - e
+        ");
     }
 
     #[test]

@@ -31,6 +31,7 @@ mod validate;
 mod wire;
 
 use crate::plan::collector::{Collector, RawDiagnostic};
+use crate::plan::draft::Draft;
 pub use diagnostic::{Code, Diagnostic, Severity, render_counts, render_diagnostics};
 use validate::ParseContext;
 
@@ -82,6 +83,8 @@ pub struct Parsed {
     pub plan: Option<Plan>,
     /// The diagnostics, in the order of the text.
     pub diagnostics: Vec<Diagnostic>,
+    /// The number of tasks in the text, valid or not.
+    pub tasks: usize,
 }
 
 /// Parses a plan.
@@ -100,30 +103,28 @@ pub fn parse(
         workers,
         read_prompt,
     };
-    let plan = parse_text(source, &context, &mut findings);
+    let draft = parse_text(source, &mut findings);
+    let tasks = draft.as_ref().map_or(0, |draft| draft.tasks.len());
+    let plan = draft.and_then(|draft| validate::validate(draft, &context, &mut findings));
     Parsed {
+        tasks,
         plan: plan.filter(|_| findings.errors() == 0),
         diagnostics: findings.finish(&source.text),
     }
 }
 
-fn parse_text(
-    source: &Source,
-    context: &ParseContext<'_>,
-    findings: &mut Collector,
-) -> Option<Plan> {
+fn parse_text(source: &Source, findings: &mut Collector) -> Option<Draft> {
     if source.text.len() > MAX_BYTES {
         let message = "the plan is larger than 16 MiB";
         findings.add(RawDiagnostic::error(Code::TooLarge, 0..0, message));
         return None;
     }
     let text = without_byte_order_mark(&source.text);
-    let draft = match source.format {
+    match source.format {
         Format::Markdown => Some(markdown::parse(&text, findings)),
         Format::Toml => toml::parse(&text, findings),
         Format::Json => json::parse(&text, findings),
-    }?;
-    validate::validate(draft, context, findings)
+    }
 }
 
 /// Replaces a byte order mark by white space of the same length, so that positions stay.

@@ -1,9 +1,10 @@
 //! Prompts on the terminal.
 //!
-//! The end of the input (Ctrl-D, a closed terminal) never counts as yes.
+//! The end of the input (Ctrl-D, a closed terminal) never counts as yes, and Ctrl-C ends the process.
 
 use std::io::{self, BufRead, Write};
 
+use crate::base::interrupt::Asking;
 use crate::ui::Ui;
 
 impl Ui {
@@ -52,6 +53,7 @@ impl Ui {
         if !self.is_interactive() {
             return Ok(None);
         }
+        let _asking = Asking::begin();
         let mut err = anstream::stderr().lock();
         write!(err, "{text}")?;
         err.flush()?;

@@ -11,10 +11,11 @@ use std::io::{Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::OFlags;
+use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
 /// The time of the frozen clock of every dispatch.
@@ -286,6 +287,40 @@ impl Scene {
         let _ = File::from(master).read_to_end(&mut sent);
         assert!(child.wait().unwrap().code().is_some());
         String::from_utf8_lossy(&sent).into_owned()
+    }
+
+    /// Runs dispatch as [`Scene::dispatch_at_keyboard`], and interrupts it at this question; returns its
+    /// end.
+    pub(crate) fn interrupt_at(&self, args: &[&str], question: &str) -> ExitStatus {
+        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        grantpt(&master).unwrap();
+        unlockpt(&master).unwrap();
+        let slave = ptsname(&master, Vec::new()).unwrap();
+        let mut options = OpenOptions::new();
+        options.read(true).write(true);
+        options.custom_flags(OFlags::NOCTTY.bits().cast_signed());
+        let slave = options.open(slave.to_str().unwrap()).unwrap();
+        let mut command = self.command(env!("CARGO_BIN_EXE_dispatch"));
+        command
+            .args(args)
+            .env("TERM", "xterm")
+            .stdout(Stdio::null());
+        command.stdin(slave.try_clone().unwrap()).stderr(slave);
+        let mut child = command.spawn().unwrap();
+        drop(command);
+        let (mut master, mut sent) = (File::from(master), Vec::new());
+        let mut byte = [0];
+        while !String::from_utf8_lossy(&sent).contains(question) {
+            let read = master.read(&mut byte).unwrap_or(0);
+            assert_eq!(read, 1, "{}", String::from_utf8_lossy(&sent));
+            sent.push(byte[0]);
+        }
+        let pid = Pid::from_child(&child);
+        kill_process(pid, Signal::INT).unwrap();
+        // The line that would be the answer yes, if the process still asked.
+        let _ = master.write_all(b"\n");
+        let _ = master.read_to_end(&mut sent);
+        child.wait().unwrap()
     }
 
     /// Writes a plan beside the repository, so that the checkout stays clean; returns its path.

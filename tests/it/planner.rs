@@ -3,6 +3,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::Stdio;
 
@@ -148,6 +149,7 @@ fn a_bad_answer_goes_back_twice_and_then_is_an_error() {
             "the plan has 400 tasks, but a planner's plan can have at most 50",
         ),
         ("outside", "`../../etc/**` leaves the repository"),
+        ("inside", "`.git/hooks/**` is in a folder `.git`"),
     ];
     for (answer, reason) in reasons {
         let scene = scene(&[answer]);
@@ -159,6 +161,7 @@ fn a_bad_answer_goes_back_twice_and_then_is_an_error() {
         let failed = "error: planner made no usable plan in 3 answers";
         assert!(ended.err.contains(failed), "{answer}: {}", ended.err);
         assert!(ended.err.contains(reason), "{answer}: {}", ended.err);
+        assert!(ended.err.lines().count() < 16, "{answer}: {}", ended.err);
         let kept = scene.repo.join(".git/dispatch/planner/answer.md");
         let hint = format!("hint: the last answer is in {}\n", kept.display());
         assert!(ended.err.ends_with(&hint), "{answer}: {}", ended.err);
@@ -246,6 +249,43 @@ fn shared_files_and_files_that_change_together_are_warned_about() {
 }
 
 #[test]
+fn a_planner_may_indent_every_task_alike() {
+    let scene = scene(&["eleven"]);
+    let ended = plan_new(&scene, &[]).expect(0);
+    assert!(ended.err.contains("planner: 1 call, "), "{}", ended.err);
+    let saved = scene.read("plan.md");
+    assert!(
+        saved.contains("\n    - files: n11/**\n    - strategy: task\n\n    Do it.\n"),
+        "{saved}"
+    );
+}
+
+#[test]
+fn shell_commands_of_the_planner_are_shown() {
+    let scene = scene(&["shell"]);
+    let ended = plan_new(&scene, &[]).expect(0);
+    let said = "warning: #1 runs a shell command of the plan: make a\n";
+    assert!(ended.err.contains(said), "{}", ended.err);
+}
+
+#[test]
+fn a_plan_is_kept_if_its_file_appears_meanwhile() {
+    let scene = Scene::new();
+    let file = scene.root.join("sample.md");
+    scene.configure(&format!(
+        "[workers.planner]\ncommand = [{PROGRAM:?}, \"slow\", {:?}]\n[run]\nworker = \"planner\"\n",
+        file.to_str().unwrap()
+    ));
+    let ended = plan_new(&scene, &["--output", "../sample.md"]).expect(1);
+    let kept = scene.repo.join(".git/dispatch/planner/answer.md");
+    let said = format!("hint: the plan is kept in {}\n", kept.display());
+    assert!(ended.err.ends_with(&said), "{}", ended.err);
+    assert_eq!(fs::read_to_string(kept).unwrap(), SAMPLE);
+    assert_eq!(fs::read_to_string(file).unwrap(), "mine\n");
+    assert_gone(&scene, &[]);
+}
+
+#[test]
 fn the_strategy_is_filled_in_by_the_table() {
     let scene = scene(&["five"]);
     plan_new(&scene, &[]).expect(0);
@@ -287,7 +327,7 @@ fn wrong_requests_are_refused_before_anything_runs() {
         &["plan", "new", " ", "--yes"],
         &["plan", "new", "--from", "no.txt", "--yes"],
         &["plan", "new", "--from", "../long.txt", "--yes"],
-        &["plan", "new", "Build it", "--yes", "--worker", "nobody"],
+        &["plan", "new", "Build it", "--worker", "nobody"],
         &["plan", "new", "Build it", "--yes", "--worker", "shell"],
         &["plan", "new", "Build it", "--yes", "--output", "plan.txt"],
         &["plan", "new", "Build it", "--yes", "--output", "no/plan.md"],
@@ -520,6 +560,16 @@ fn a_plan_is_reordered_and_edited_on_request() {
     let saved = scene.read("plan.md");
     assert!(saved.starts_with("# Cashier v2\n"), "{saved}");
     assert!(saved.contains("3. [TEST] Set up test infrastructure — Worker 3\n   - priority: 2\n"));
+}
+
+#[test]
+fn ctrl_c_at_the_question_ends_it_and_saves_nothing() {
+    let scene = scene(&["good"]);
+    let args = ["plan", "new", "Build it", "--run"];
+    let ended = scene.interrupt_at(&args, "Save 4 tasks to plan.md and run them?");
+    assert_eq!(ended.signal(), Some(Signal::INT.as_raw()), "{ended}");
+    assert!(scene.run_names().is_empty());
+    assert_gone(&scene, &[]);
 }
 
 #[test]

@@ -1,7 +1,10 @@
 //! Steering tasks: messages to workers, and attempts that continue a session.
 
 use std::io::Write as _;
+use std::os::unix::process::ExitStatusExt;
 use std::process::Stdio;
+
+use rustix::process::Signal;
 
 use crate::acp::agent;
 use crate::harness::{Gate, Scene, wait};
@@ -235,6 +238,21 @@ fn what_was_made_in_a_session_is_the_result_of_the_task() {
     assert_eq!(note(&scene), "made by hand on attempt 2");
     scene.dispatch_at_keyboard(&["attach", "1", "--yes"]);
     assert_eq!(note(&scene), "Fix the step");
+}
+
+#[test]
+fn ctrl_c_at_the_question_after_a_session_offers_nothing() {
+    let scene = Scene::new();
+    scene.write_program("../session.sh", "#!/bin/sh\necho good > fix.txt\n");
+    let program = scene.root.join("session.sh");
+    failing_once(
+        &scene,
+        &format!("attach = [\"{}\", \"{{session}}\"]\n", program.display()),
+    );
+    scene.run(PLAN, &[]).expect(3);
+    let ended = scene.interrupt_at(&["attach", "1"], "Offer the changes as the result of #1?");
+    assert_eq!(ended.signal(), Some(Signal::INT.as_raw()), "{ended}");
+    assert_eq!(scene.statuses(), "1 FAILED");
 }
 
 #[test]

@@ -17,6 +17,7 @@ use std::sync::atomic::AtomicBool;
 use rustix::process::Signal;
 use signal_hook::consts::SIGINT;
 
+use crate::base::interrupt::end_at_questions;
 use crate::base::text::shell_word;
 
 mod collect;
@@ -228,6 +229,7 @@ impl Program {
         let failed = |source| self.error(source);
         let ignored = Arc::new(AtomicBool::new(false));
         let ctrl_c = signal_hook::flag::register(SIGINT, ignored).map_err(failed)?;
+        end_at_questions(&[SIGINT]).map_err(failed)?;
         let status = self.on_terminal();
         signal_hook::low_level::unregister(ctrl_c);
         status
@@ -243,6 +245,7 @@ impl Program {
         let failed = |source| self.error(source);
         let ignored = Arc::new(AtomicBool::new(false));
         let ctrl_c = signal_hook::flag::register(SIGINT, ignored).map_err(failed)?;
+        end_at_questions(&[SIGINT]).map_err(failed)?;
         let mut command = self.command();
         let mut child = command.stdin(Stdio::piped()).spawn().map_err(failed)?;
         if let Some(mut input) = child.stdin.take() {

@@ -12,7 +12,7 @@ use crate::cli::land::pull_request::hint;
 use crate::cli::plan_source::write_new;
 use crate::cli::repo_context::RepoContext;
 use crate::engine::start::plan_file::read_file;
-use crate::forge::Gh;
+use crate::forge::{Gh, GhError};
 use crate::plan::import::{ImportError, ImportFormat, Imported, import};
 use crate::plan::{Format, Source, parse, render, render_diagnostics};
 use crate::ui::Ui;
@@ -173,7 +173,7 @@ fn issues(args: &ImportArgs) -> Result<(String, String), CommandError> {
     let listed =
         Gh::find(&here.repo.top).and_then(|gh| gh.issues(&args.label, args.search.as_deref()));
     let text =
-        listed.map_err(|error| CommandError::failed(error.to_string()).hint(hint(&error)))?;
+        listed.map_err(|error| CommandError::failed(error.to_string()).hint(gh_hint(&error)))?;
     let value: serde_json::Value = serde_json::from_str(&text).map_err(|_| {
         let said = clip(&one_line(&terminal_safe(&text)), 120);
         CommandError::failed(format!("unexpected output of gh: {said}"))
@@ -185,6 +185,16 @@ fn issues(args: &ImportArgs) -> Result<(String, String), CommandError> {
     let repository = repository.and_then(|(_, path)| path.split_once("/issues/"));
     let name = repository.map_or("issues", |(repository, _)| repository);
     Ok((name.to_owned(), text))
+}
+
+/// Suggests a remedy for a failure of `gh`, without which nothing can be imported.
+fn gh_hint(error: &GhError) -> &'static str {
+    match error {
+        GhError::NotInstalled => {
+            "install it (https://cli.github.com), and log in with `gh auth login`"
+        }
+        error => hint(error),
+    }
 }
 
 fn refused(name: &str, error: &ImportError) -> CommandError {
@@ -226,5 +236,18 @@ fn checked(
             "the imported plan has errors\n\n{}",
             shown.trim_end()
         ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_gh_there_is_nothing_to_import() {
+        insta::assert_snapshot!(
+            gh_hint(&GhError::NotInstalled),
+            @"install it (https://cli.github.com), and log in with `gh auth login`"
+        );
     }
 }

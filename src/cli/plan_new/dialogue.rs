@@ -115,6 +115,13 @@ impl Dialogue<'_, '_> {
         for warning in warnings(&self.here.repo, plan)? {
             self.ui.warning(&terminal_safe(&warning));
         }
+        for task in tasks {
+            if let Some(run) = &task.fields.run {
+                let (number, run) = (task.number, terminal_safe(run));
+                let said = format!("{number} runs a shell command of the plan: {run}");
+                self.ui.warning(&said);
+            }
+        }
         Ok(())
     }
 

@@ -24,9 +24,11 @@ use crate::engine::EngineError;
 use crate::engine::planner::prompt::Prompts;
 use crate::engine::planner::request::Request;
 use crate::engine::planner::review::is_chain;
-use crate::engine::planner::{Answered, Planner};
+use crate::engine::planner::{Answered, Planner, find_worker};
 use crate::engine::start::refuse_depth;
 use crate::exec::local::LocalExecutor;
+use crate::model::plan::Plan;
+use crate::plan::{Format, render};
 use crate::schedule::foreground::with_strategies;
 use crate::ui::Ui;
 use crate::worker::planner::TestCommand;
@@ -101,6 +103,8 @@ pub(crate) fn run(args: NewArgs, ui: &Ui) -> CommandResult {
         return Ok(ExitStatus::Ok);
     }
     let output = Output::new(&args.output, args.force)?;
+    let name = args.worker.as_deref();
+    find_worker(&settings, name)?;
     if args.consent.yes {
         output.refuse_existing()?;
     } else if !ui.is_interactive() {
@@ -111,7 +115,6 @@ pub(crate) fn run(args: NewArgs, ui: &Ui) -> CommandResult {
     }
     let executor = LocalExecutor::this_program()
         .map_err(|error| EngineError::File("this program".to_owned(), error))?;
-    let name = args.worker.as_deref();
     let mut planner = Planner::new(&here.repo, &settings, name, Arc::new(executor), checks)?;
     ui.status(&format!("asking {} for a plan", planner.worker()));
     let answered = planner.ask(&request, &mut |said| ui.warning(said));
@@ -141,13 +144,23 @@ pub(crate) fn run(args: NewArgs, ui: &Ui) -> CommandResult {
         ui,
     };
     let plan = dialogue.agree(plan, args.consent)?;
-    output.write(&plan, ui, args.consent)?;
+    output
+        .write(&plan, ui, args.consent)
+        .map_err(|error| with_kept(error, &planner, &plan))?;
     if args.run {
         return run_in(&here, run_args(&args), ui);
     }
     ui.status(&format!("saved {}", output.shown()));
     ui.hint(&format!("`dispatch run {}` runs it", output.word()));
     Ok(ExitStatus::Ok)
+}
+
+/// Keeps a plan that was agreed to but not saved, and says where.
+fn with_kept(error: CommandError, planner: &Planner<'_>, plan: &Plan) -> CommandError {
+    match planner.keep(&render(plan, Format::Markdown)) {
+        Some(file) => error.hint(format!("the plan is kept in {}", file.display())),
+        None => error,
+    }
 }
 
 /// Builds the error for a goal without parallelism.

@@ -2,7 +2,10 @@
 
 use std::io;
 
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::base::interrupt::end_at_questions;
 
 /// Listens for the signals that end a run early.
 #[derive(Debug)]
@@ -22,11 +25,12 @@ pub enum SignalRequest {
 }
 
 impl Signals {
-    /// Starts listening.
+    /// Starts listening. The signals still end the process at a later question.
     ///
     /// # Errors
     /// When the system refuses.
     pub fn listen() -> io::Result<Signals> {
+        end_at_questions(&[SIGINT, SIGTERM, SIGHUP])?;
         Ok(Signals {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,

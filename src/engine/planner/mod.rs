@@ -77,6 +77,23 @@ pub enum Answered {
     Sequential(String),
 }
 
+/// Finds the worker that plans, and its program. `name` is the worker, if not the configured one.
+///
+/// # Errors
+/// When it is not configured, or has no command.
+pub fn find_worker<'s>(
+    settings: &'s Settings,
+    name: Option<&str>,
+) -> Result<(&'s Worker, &'s String), PlannerError> {
+    let configured = settings.plan.worker.as_deref();
+    let name = name.or(configured).unwrap_or(&settings.run.worker);
+    let worker = settings.workers.get(name);
+    let worker = worker.ok_or_else(|| PlannerError::NoWorker(name.to_owned()))?;
+    let program = worker.command.first();
+    let program = program.ok_or_else(|| PlannerError::NoCommand(name.to_owned()))?;
+    Ok((worker, program))
+}
+
 impl<'a> Planner<'a> {
     /// Checks everything that could prevent a call. `name` is the worker, if not the configured one.
     ///
@@ -90,13 +107,8 @@ impl<'a> Planner<'a> {
         checks: Vec<TestCommand>,
     ) -> Result<Planner<'a>, PlannerError> {
         refuse_depth(settings)?;
-        let configured = settings.plan.worker.as_deref();
-        let name = name.or(configured).unwrap_or(&settings.run.worker);
-        let worker = settings.workers.get(name);
-        let worker = worker.ok_or_else(|| PlannerError::NoWorker(name.to_owned()))?;
-        let Some(program) = worker.command.first() else {
-            return Err(PlannerError::NoCommand(name.to_owned()));
-        };
+        let (worker, program) = find_worker(settings, name)?;
+        let name = &worker.name;
         if !program.contains('{') && find_program(program).is_none() {
             return Err(PlannerError::NoProgram(name.to_owned(), program.clone()));
         }
@@ -240,7 +252,12 @@ impl<'a> Planner<'a> {
         }
         let workers: BTreeSet<String> = self.settings.workers.keys().cloned().collect();
         let refuse = |_: &str| Err("a planner's plan has its prompts in it".to_owned());
-        let Parsed { plan, diagnostics } = plan::parse(&source, Some(&workers), &refuse);
+        let Parsed {
+            plan,
+            diagnostics,
+            tasks,
+        } = plan::parse(&source, Some(&workers), &refuse);
+        refuse_size(tasks)?;
         let Some(plan) = plan else {
             let errors: Vec<Diagnostic> = diagnostics
                 .into_iter()
@@ -254,13 +271,8 @@ impl<'a> Planner<'a> {
                 split(whole, *number, &plan).map_err(|error| error.to_string())?
             }
         };
-        match whole.tasks().len() {
-            count if count > MOST_TASKS => Err(format!(
-                "the plan has {}, but a planner's plan can have at most {MOST_TASKS}",
-                plural(count, "task")
-            )),
-            _ => Ok(Answered::Plan(self.with_worker(whole))),
-        }
+        refuse_size(whole.tasks().len())?;
+        Ok(Answered::Plan(self.with_worker(whole)))
     }
 
     /// Gives the planner's worker to tasks that name none, if the configured one has no command.
@@ -272,10 +284,22 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// Keeps an answer that could not be used, in the place of an earlier one.
-    fn keep(&self, text: &str) -> Option<PathBuf> {
+    /// Keeps an answer that could not be used, or a plan that could not be saved, in the place of an
+    /// earlier one; returns the file, `None` if it cannot be written.
+    pub fn keep(&self, text: &str) -> Option<PathBuf> {
         let file = folder::root(self.repo).join("answer.md");
         let written = files::replace(&file, text.as_bytes());
         written.is_ok().then_some(file)
+    }
+}
+
+/// Refuses more tasks than a planner's plan can have.
+fn refuse_size(tasks: usize) -> Result<(), String> {
+    match tasks > MOST_TASKS {
+        true => Err(format!(
+            "the plan has {}, but a planner's plan can have at most {MOST_TASKS}",
+            plural(tasks, "task")
+        )),
+        false => Ok(()),
     }
 }

@@ -32,6 +32,11 @@ pub(super) fn check_glob(glob: &At<String>) -> Result<String, RawDiagnostic> {
         let hint = "paths are relative to the top of the repository";
         return Err(RawDiagnostic::error(Code::PathOutside, glob.span.clone(), message).hint(hint));
     }
+    if names_git_folder(pattern) {
+        let message = format!("{} is in a folder `.git`", quoted(written));
+        let hint = "name files that git can track; it tracks none below `.git`";
+        return Err(RawDiagnostic::error(Code::PathOutside, glob.span.clone(), message).hint(hint));
+    }
     if pattern.len() > LONGEST {
         return Err(bad(format!("it is longer than {LONGEST} bytes")));
     }
@@ -50,6 +55,13 @@ fn leaves_repository(pattern: &str) -> bool {
         || pattern
             .split(['/', '\\', '{', '}', ','])
             .any(|part| part == "..")
+}
+
+/// Returns `true` if a part of the path is `.git`, which no file that git tracks has.
+fn names_git_folder(pattern: &str) -> bool {
+    pattern
+        .split(['/', '\\', '{', '}', ','])
+        .any(|part| part.eq_ignore_ascii_case(".git"))
 }
 
 /// Compiles a glob in which `*` and `?` do not match `/`, as in git.
