@@ -102,7 +102,7 @@ tables! {
 
     /// The planner of `dispatch plan new`.
     plan: PlanSettings {
-        /// The worker that plans; "" is the worker of [run].
+        /// The worker that plans; "" is that of `[run]`.
         worker: Option<String> as Maybe<Text> = None,
         /// Your own prompt template of the planner, as a path from the top folder of the repository;
         /// "" is the built-in one. `dispatch help planning` lists what it can use.
