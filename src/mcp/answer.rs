@@ -27,7 +27,7 @@ impl Answer {
     pub(super) fn with_token(mut self, token: &str) -> Answer {
         self.value["token"] = token.into();
         self.text = format!(
-            "{}\n\nNothing is started yet. Show this to the person. Only if they agree, call run_start \
+            "{}\n\nNothing is started yet. Show this to the user. Only if they agree, call run_start \
              again with the same arguments and token {token:?}.",
             self.text
         );

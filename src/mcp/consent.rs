@@ -1,4 +1,4 @@
-//! Asks the person before something starts or lands, or hands out a token for the confirming call.
+//! Asks the user before something starts or lands, or hands out a token for the confirming call.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,7 +19,7 @@ const CONFIRM: &str = "confirm";
 /// The number of proposals that may wait for a confirmation; older ones are forgotten.
 const MOST_WAITING: usize = 64;
 
-/// The answer of the person.
+/// The answer of the user.
 pub(super) enum Consent {
     /// Yes.
     Given,
@@ -100,7 +100,7 @@ impl Proposals {
         all.iter().any(|kept| kept.token == token)
     }
 
-    /// Asks the person about a proposal, if the client can.
+    /// Asks the user about a proposal, if the client can.
     pub(super) async fn ask(
         &self,
         request: &CallToolRequestParams,
@@ -135,7 +135,7 @@ impl Proposals {
     }
 }
 
-/// Returns `true` if the client shows forms to the person.
+/// Returns `true` if the client shows forms to the user.
 fn can_ask(context: &RequestContext<RoleServer>) -> bool {
     let capabilities = context.client_capabilities();
     let elicitation = capabilities.and_then(|all| all.elicitation);

@@ -225,7 +225,7 @@ impl From<LandError> for ToolError {
             }
             LandError::Landed { .. } => found.next("`history` lists what has landed"),
             LandError::Engine(error) => error.into(),
-            _ => found.next("nothing has moved; tell the person, who has to decide this"),
+            _ => found.next("nothing has moved; tell the user, who has to decide this"),
         }
     }
 }

@@ -6,7 +6,7 @@
 //! | `opening` | keeps stray messages from ending the server before it is opened |
 //! | `server` | the protocol: tools, tasks, progress |
 //! | `folder` | finds the repository: the current folder, or a root of the client |
-//! | `consent` | asks the person, or hands out tokens for the confirming call |
+//! | `consent` | asks the user, or hands out tokens for the confirming call |
 //! | `call`, `answer`, `error`, `proposal` | the arguments and the result of one call |
 //! | `task_name` | reads the name of a task |
 //! | `schema` | simplifies the schemas of the tools |

@@ -1,4 +1,4 @@
-//! A proposal to do something that the person has to confirm.
+//! A proposal to do something that the user has to confirm.
 
 use crate::mcp::answer::Answer;
 
@@ -12,7 +12,7 @@ pub(super) struct Proposed {
 
 /// The words of a proposal.
 pub(super) struct Offer {
-    /// The question for the person.
+    /// The question for the user.
     pub(super) question: String,
     /// The answer of a call that does nothing yet, for the agent.
     pub(super) answer: Answer,
@@ -22,11 +22,11 @@ pub(super) struct Offer {
 pub(super) enum Step {
     /// Only show it.
     Show(Offer),
-    /// Ask the person; without an answer, hand out a token.
+    /// Ask the user; without an answer, hand out a token.
     Ask(Offer),
     /// The call brings this token.
     Redeem(String),
-    /// The call confirms what an earlier answer showed; the person is asked as well where the client
+    /// The call confirms what an earlier answer showed; the user is asked as well where the client
     /// can.
     Confirmed,
 }

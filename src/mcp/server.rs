@@ -33,8 +33,8 @@ dispatch runs a plan of tasks in parallel, each in a git worktree and branch of 
 conflicts, and assembles the results. Use it for work that splits into independent parts; do \
 sequential work yourself. Write a plan, check it with plan_validate, and start it with run_start: the \
 person confirms, and the call returns at once. Then call run_wait until the run has ended; its answers \
-are short. Read run_report, tell the person, and land only when they agree: land first shows what will \
-move. Nothing of the person's changes before that.";
+are short. Read run_report, tell the user, and land only when they agree: land first shows what will \
+move. Nothing of the user's changes before that.";
 
 /// The server of one client.
 #[derive(Clone)]
@@ -102,7 +102,7 @@ impl Server {
         Ok(into_result(answer).into())
     }
 
-    /// Decides about a proposal: by the token or the tips of the call, or by asking the person.
+    /// Decides about a proposal: by the token or the tips of the call, or by asking the user.
     async fn consent(
         &self,
         proposed: Proposed,
@@ -128,9 +128,9 @@ impl Server {
                     Consent::Asked(question) => Ok(Decision::Ask(question)),
                     Consent::Declined => Err(declined()),
                     Consent::Dismissed => Err(ToolError::new(
-                        "the person has not confirmed; nothing was done",
+                        "the user has not confirmed; nothing was done",
                     )
-                    .next("ask the person, then call again")),
+                    .next("ask the user, then call again")),
                 }
             }
             Step::Ask(Offer { question, answer }) => {
@@ -157,7 +157,7 @@ impl Server {
             false => "the token is unknown or used up; nothing was started",
         };
         ToolError::new(what).at("run_start").next(
-            "call run_start without a token, show the person its answer, and call it again with the \
+            "call run_start without a token, show the user its answer, and call it again with the \
              new token and exactly the same arguments",
         )
     }
@@ -243,7 +243,7 @@ enum Decision {
 }
 
 fn declined() -> ToolError {
-    ToolError::new("the person declined; nothing was done").next("ask the person what to change")
+    ToolError::new("the user declined; nothing was done").next("ask the user what to change")
 }
 
 fn not_shown() -> ToolError {
@@ -251,7 +251,7 @@ fn not_shown() -> ToolError {
         .at("land")
         .next(
             "call land without `confirm` and with the same `run`, `into` and `method`, and show its \
-             answer to the person",
+             answer to the user",
         )
 }
 

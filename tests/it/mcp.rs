@@ -239,7 +239,7 @@ fn hints_name_the_arguments_of_the_tools() {
     "#);
 }
 
-/// A client that asks the person, who answers like this.
+/// A client that asks the user, who answers like this.
 fn asking(scene: &Scene, version: Version, action: &str) -> Client {
     let mut client = Client::with(scene, &scene.repo, version, json!({"elicitation": {}}));
     client.answers = json!({"elicitation/create": {"action": action, "content": {}}});
@@ -252,7 +252,7 @@ fn the_person_confirms_where_the_client_can_ask() {
     for version in [Version::June2025, Version::November2025] {
         let mut client = asking(&scene, version, "decline");
         let refused = client.refused("run_start", json!({"plan": ONE}));
-        assert!(refused.contains("the person declined"), "{refused}");
+        assert!(refused.contains("the user declined"), "{refused}");
         client.answers["elicitation/create"]["action"] = json!("cancel");
         let shown = client.call("run_start", json!({"plan": ONE}));
         assert!(shown["token"].is_string(), "{shown}");
@@ -334,7 +334,7 @@ fn a_run_of_agents_needs_a_cost_limit() {
     let refused = client.refused("run_start", json!({"plan": plan}));
     insta::assert_snapshot!(refused, @r"
     error: the run has no cost limit, and its workers may cost money: mine
-    next: ask the person for a limit in dollars and pass it as `max_cost`
+    next: ask the user for a limit in dollars and pass it as `max_cost`
     next: or set `max_cost` under `[run]` in .dispatch.toml
     ");
     let shown = client.call("run_start", json!({"plan": plan, "max_cost": 2.5}));

@@ -9,6 +9,7 @@ const QUESTION_WORDS: &[&str] = &["What", "Who", "Whether", "How", "Where", "Why
 /// Banned phrases, and their replacements.
 const BANNED: &[(&str, &str)] = &[
     ("a person", "the user, you"),
+    ("the person", "the user, you"),
     ("all the same", "anyway"),
     ("anew", "again"),
     ("anybody", "the user, anyone"),

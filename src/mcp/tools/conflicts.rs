@@ -92,7 +92,7 @@ fn run(call: &Call) -> Result<Answer, ToolError> {
         next: match all.is_empty() {
             true => "nothing to resolve".to_owned(),
             false => format!(
-                "tell the person; `{}` resolves one by hand, assemble with `order` or `leave_out` \
+                "tell the user; `{}` resolves one by hand, assemble with `order` or `leave_out` \
                  decides",
                 suggest::review(&run)
             ),

@@ -1,4 +1,4 @@
-//! `land`: shows what a landing would move, and moves it when the person agrees to exactly that.
+//! `land`: shows what a landing would move, and moves it when the user agrees to exactly that.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -36,7 +36,7 @@ struct Input {
     /// The way of landing.
     #[serde(default)]
     method: Method,
-    /// Land now. Only after the person has agreed, and with `tip` and `target_tip`.
+    /// Land now. Only after the user has agreed, and with `tip` and `target_tip`.
     #[serde(default)]
     confirm: bool,
     /// The `tip` that an earlier answer showed.
@@ -112,7 +112,7 @@ impl From<Method> for MergeMethod {
 }
 
 /// The next step after a landing was shown.
-const NEXT: &str = "show this to the person; if they agree, call land again with the same arguments, \
+const NEXT: &str = "show this to the user; if they agree, call land again with the same arguments, \
                     `confirm: true` and this `tip` and `target_tip`";
 
 /// Describes the tool.
@@ -120,7 +120,7 @@ pub(super) fn spec() -> ToolSpec {
     ToolSpec::new::<Input, Output>(
         ("land", "Land a run"),
         "Moves the target branch to the assembled result of a run. Without `confirm` it only shows what \
-         would move. Show that to the person; if they agree, call again with the same arguments, \
+         would move. Show that to the user; if they agree, call again with the same arguments, \
          `confirm: true` and the `tip` and `target_tip` of the answer. It refuses anything that was not \
          shown, and if either has moved. The old commit of the target is kept.",
         Effect::Destroys,
@@ -214,7 +214,7 @@ impl Input {
                 "`confirm` needs the `tip` and the `target_tip` that an answer showed; nothing has moved",
             )
             .at("land")
-            .next("call land without `confirm`, and show its answer to the person"));
+            .next("call land without `confirm`, and show its answer to the user"));
         };
         let now = [landable.tip, landable.target.from].map(|tip| tip.to_string());
         match [tip, target_tip] == [&now[0], &now[1]] {
@@ -229,7 +229,7 @@ fn moved() -> ToolError {
         "the assembled work or the target is not at the commit that was shown; nothing has moved",
     )
     .at("land")
-    .next("call land without `confirm`, and show its answer to the person again")
+    .next("call land without `confirm`, and show its answer to the user again")
 }
 
 fn open(here: &Repository, run: &RunId) -> Result<LandSession, ToolError> {
@@ -357,7 +357,7 @@ impl Landable {
             target_has_moved: self.target.has_moved,
             next: match landed {
                 true => format!(
-                    "tell the person; `{}` undoes it, `{}` removes the worktrees",
+                    "tell the user; `{}` undoes it, `{}` removes the worktrees",
                     suggest::unland(&state.run),
                     suggest::clean(&state.run)
                 ),
@@ -389,7 +389,7 @@ impl Output {
         lines.join("\n")
     }
 
-    /// Renders what moves, for the person.
+    /// Renders what moves, for the user.
     fn facts(&self) -> Vec<String> {
         let head = match &self.commit {
             Some(commit) => format!(

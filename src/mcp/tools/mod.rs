@@ -48,7 +48,7 @@ pub(super) enum Action {
     Wait(Run),
     /// Changes something.
     Change(Run),
-    /// Changes something after the person has confirmed it.
+    /// Changes something after the user has confirmed it.
     Propose {
         /// Checks the call and describes what it would do; changes nothing.
         propose: fn(&Call) -> Result<Proposed, ToolError>,
@@ -65,7 +65,7 @@ enum Effect {
     Adds,
     /// Replaces something that can be made again; a second call changes nothing more.
     Replaces,
-    /// Ends or moves something of the person's.
+    /// Ends or moves something of the user's.
     Destroys,
 }
 

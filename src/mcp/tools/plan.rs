@@ -226,7 +226,7 @@ fn validate(call: &Call) -> Result<Answer, ToolError> {
         diagnostics: found.iter().take(SHOWN).map(finding).collect(),
         more: listed(tasks.len()) + listed(found.len()),
         next: match parsed.plan {
-            Some(_) => "run_start with the same plan shows it to the person".to_owned(),
+            Some(_) => "run_start with the same plan shows it to the user".to_owned(),
             None => "correct the plan and call plan_validate again".to_owned(),
         },
     };

@@ -1,4 +1,4 @@
-//! `run_start`: starts a run in the background after the person has confirmed it.
+//! `run_start`: starts a run in the background after the user has confirmed it.
 
 use std::collections::BTreeSet;
 
@@ -30,7 +30,7 @@ use crate::report::suggest;
 /// The most bytes of a plan in an answer.
 const PREVIEW: usize = 8000;
 
-/// The most bytes of a plan in a question to the person.
+/// The most bytes of a plan in a question to the user.
 const QUESTION: usize = 3000;
 
 #[derive(Deserialize, JsonSchema)]
@@ -58,27 +58,27 @@ struct Input {
     #[serde(default, deserialize_with = "crate::mcp::task_name::list")]
     only: Vec<String>,
     /// The most dollars that the run may cost. Needed unless the configuration sets it, or only shell
-    /// commands run. Ask the person for it.
+    /// commands run. Ask the user for it.
     #[serde(default)]
     max_cost: Option<f64>,
     /// Do not assemble the results at the end.
     #[serde(default)]
     no_assemble: bool,
-    /// The token of the answer that the person has confirmed; all other arguments as before.
+    /// The token of the answer that the user has confirmed; all other arguments as before.
     #[serde(default)]
     token: Option<String>,
 }
 
 #[derive(Serialize, JsonSchema)]
 struct Output {
-    /// `false`: nothing has started, and the person has to confirm.
+    /// `false`: nothing has started, and the user has to confirm.
     started: bool,
     /// The run, once it has started.
     run: Option<String>,
-    /// The token for the call that starts it, once the person has confirmed.
+    /// The token for the call that starts it, once the user has confirmed.
     #[serde(skip_serializing_if = "Option::is_none")]
     token: Option<String>,
-    /// The plan as the person should see it.
+    /// The plan as the user should see it.
     preview: String,
     /// The number of tasks.
     tasks: usize,
@@ -105,9 +105,9 @@ struct Ready {
 pub(super) fn spec() -> ToolSpec {
     ToolSpec::new::<Input, Output>(
         ("run_start", "Start a run"),
-        "Starts a plan in the background and returns at once with the name of the run. The person \
+        "Starts a plan in the background and returns at once with the name of the run. The user \
          confirms first: clients that can ask show the plan; otherwise the answer has the plan and a \
-         token, and nothing has started. Show the plan to the person, and call again with the same \
+         token, and nothing has started. Show the plan to the user, and call again with the same \
          arguments and the token only if they agree. Nothing of the checkout changes.",
         Effect::Adds,
         Action::Propose {
@@ -244,7 +244,7 @@ fn refuse_unlimited(
             "the run has no cost limit, and its workers may cost money: {}",
             paid.join(", ")
         ))
-        .next("ask the person for a limit in dollars and pass it as `max_cost`")
+        .next("ask the user for a limit in dollars and pass it as `max_cost`")
         .next("or set `max_cost` under `[run]` in .dispatch.toml")),
     }
 }
@@ -307,7 +307,7 @@ impl Ready {
             warnings: self.warnings.clone(),
             next: match run {
                 Some(_) => "call run_wait until it has ended".to_owned(),
-                None => "show the preview to the person, who has to confirm it".to_owned(),
+                None => "show the preview to the user, who has to confirm it".to_owned(),
             },
         }
     }

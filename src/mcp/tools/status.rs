@@ -239,11 +239,11 @@ fn next_step(state: &RunState, standing: Standing) -> String {
             suggest::resume(run)
         ),
         Standing::Paused => format!("`{}` continues it", suggest::resume(run)),
-        Standing::NeedsAttention => "run_report explains it; tell the person, then task_retry, \
+        Standing::NeedsAttention => "run_report explains it; tell the user, then task_retry, \
                                      conflicts, assemble or land"
             .to_owned(),
         Standing::Finished => {
-            "run_report sums it up; tell the person, then land if they agree".to_owned()
+            "run_report sums it up; tell the user, then land if they agree".to_owned()
         }
     }
 }
