@@ -32,7 +32,7 @@ const INSTRUCTIONS: &str = "\
 dispatch runs a plan of tasks in parallel, each in a git worktree and branch of its own, finds \
 conflicts, and assembles the results. Use it for work that splits into independent parts; do \
 sequential work yourself. Write a plan, check it with plan_validate, and start it with run_start: the \
-person confirms, and the call returns at once. Then call run_wait until the run has ended; its answers \
+user confirms, and the call returns at once. Then call run_wait until the run has ended; its answers \
 are short. Read run_report, tell the user, and land only when they agree: land first shows what will \
 move. Nothing of the user's changes before that.";
 
