@@ -98,3 +98,48 @@ fn hooks_see_the_branch_and_stage_files_of_a_folder() {
     assert_eq!(scene.git(&["show", "main:branch.txt"]), "refs/heads/main");
     assert_eq!(scene.git(&["show", "main:src/gen.txt"]), "g");
 }
+
+#[test]
+fn a_landing_leaves_the_folder_of_a_submodule_alone() {
+    let scene = Scene::new();
+    let part = scene.root.join("part").display().to_string();
+    scene.git(&["init", "--quiet", "--initial-branch=main", &part]);
+    let commit = |text: &str| {
+        let who = ["-c", "user.name=A", "-c", "user.email=a@localhost"];
+        let args = [
+            "-C",
+            &part,
+            "commit",
+            "--quiet",
+            "--allow-empty",
+            "-m",
+            text,
+        ];
+        scene.git(&[&who[..], &args[..]].concat());
+        scene.git(&["-C", &part, "rev-parse", "HEAD"])
+    };
+    let (second, first) = {
+        let first = commit("First");
+        (commit("Second"), first)
+    };
+    let add = [
+        "-c",
+        "protocol.file.allow=always",
+        "submodule",
+        "--quiet",
+        "add",
+        &part,
+        "part",
+    ];
+    scene.git(&add);
+    scene.git(&["-C", "part", "checkout", "--quiet", &first]);
+    scene.commit("A part");
+    scene.git(&["config", "submodule.recurse", "true"]);
+    let plan = format!(
+        "1. [A] a\n   - run: git update-index --cacheinfo 160000,{second},part && git commit -qm up\n"
+    );
+    scene.run(&plan, &[]).expect(0);
+    scene.dispatch(&["land", "--yes"]).expect(0);
+    assert_eq!(scene.git(&["rev-parse", "main:part"]), second);
+    assert_eq!(scene.git(&["-C", "part", "rev-parse", "HEAD"]), first);
+}
