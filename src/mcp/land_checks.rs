@@ -130,9 +130,7 @@ impl LandChecks {
         let ended = match running.outcome.try_recv() {
             Ok(outcome) => outcome,
             Err(TryRecvError::Empty) => return Checked::Running(running.unchecked.clone()),
-            Err(TryRecvError::Disconnected) => {
-                Err(ToolError::new("the checks ended unexpectedly"))
-            }
+            Err(TryRecvError::Disconnected) => Err(ToolError::new("the checks ended unexpectedly")),
         };
         state.running = None;
         if ended.is_ok() {

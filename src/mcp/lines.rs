@@ -36,7 +36,7 @@ enum Content {
     /// Nothing that needs an answer.
     Ignored,
     /// Not a message, with the answer.
-    Broken(TxJsonRpcMessage<RoleServer>),
+    Broken(Box<TxJsonRpcMessage<RoleServer>>),
 }
 
 impl<R, W> Lines<R, W>
@@ -96,7 +96,7 @@ where
                 Content::Ignored => {}
                 // A future of its own, because this one may be dropped in the middle.
                 Content::Broken(answer) => {
-                    let _ = tokio::spawn(self.output.send(answer)).await;
+                    let _ = tokio::spawn(self.output.send(*answer)).await;
                 }
             }
         }
@@ -154,7 +154,7 @@ fn read_other(value: &Value) -> Content {
 }
 
 fn broken(error: ErrorData, id: Option<RequestId>) -> Content {
-    Content::Broken(TxJsonRpcMessage::<RoleServer>::error(error, id))
+    Content::Broken(Box::new(TxJsonRpcMessage::<RoleServer>::error(error, id)))
 }
 
 #[cfg(test)]

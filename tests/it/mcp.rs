@@ -205,9 +205,7 @@ fn a_landing_on_a_target_that_has_moved_is_shown_after_its_checks() {
     assert_eq!(shown["checks"], "running", "{shown}");
     assert!(shown["next"].as_str().unwrap().contains("call land again"));
     gate.wait_until_reached();
-    let agreed = |shown: &Value| {
-        json!({"confirm": true, "tip": shown["tip"], "target_tip": shown["target_tip"]})
-    };
+    let agreed = |shown: &Value| json!({"confirm": true, "tip": shown["tip"], "target_tip": shown["target_tip"]});
     let refused = client.refused("land", agreed(&shown));
     assert!(refused.contains("are still running"), "{refused}");
     // A client that goes stops the checks.
@@ -215,7 +213,10 @@ fn a_landing_on_a_target_that_has_moved_is_shown_after_its_checks() {
     assert_eq!(client.close(), Some(0));
     before.assert_same(&scene.fingerprint());
 
-    assert_eq!(other.call("land", json!({"timeout_s": 0}))["checks"], "running");
+    assert_eq!(
+        other.call("land", json!({"timeout_s": 0}))["checks"],
+        "running"
+    );
     gate.wait_until_reached();
     gate.open();
     let shown = other.call("land", json!({}));
@@ -529,12 +530,21 @@ fn nonsense_is_answered_and_the_server_stays_up() {
         let call = json!({"name": "history", "arguments": {}});
         client.send(&json!({"jsonrpc": "2.0", "id": 8, "method": "tools/call", "params": call}));
         let early = client.read().unwrap();
-        assert_eq!((&early["id"], &early["error"]["code"]), (&json!(8), &json!(-32600)));
+        assert_eq!(
+            (&early["id"], &early["error"]["code"]),
+            (&json!(8), &json!(-32600))
+        );
         let message = early["error"]["message"].as_str().unwrap();
-        assert!(message.starts_with("tools/call came before initialize: send"), "{message}");
+        assert!(
+            message.starts_with("tools/call came before initialize: send"),
+            "{message}"
+        );
         client.send(&json!({"jsonrpc": "2.0", "id": 9, "method": "initialize", "params": {}}));
         let wrong = client.read().unwrap();
-        assert_eq!((&wrong["id"], &wrong["error"]["code"]), (&json!(9), &json!(-32602)));
+        assert_eq!(
+            (&wrong["id"], &wrong["error"]["code"]),
+            (&json!(9), &json!(-32602))
+        );
         let meta = json!({
             "io.modelcontextprotocol/protocolVersion": "1999-01-01",
             "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
@@ -543,7 +553,10 @@ fn nonsense_is_answered_and_the_server_stays_up() {
         let params = json!({"_meta": meta});
         client.send(&json!({"jsonrpc": "2.0", "id": 10, "method": "tools/list", "params": params}));
         let old = client.read().unwrap();
-        assert_eq!((&old["id"], &old["error"]["code"]), (&json!(10), &json!(-32022)));
+        assert_eq!(
+            (&old["id"], &old["error"]["code"]),
+            (&json!(10), &json!(-32022))
+        );
         client.open();
         client.send_line("{\"jsonrpc\": \"2.0\", \"id\":");
         assert_eq!(client.read().unwrap()["error"]["code"], -32700);
