@@ -40,7 +40,9 @@ impl MergeEngine {
             let Ok(content) = read_if_exists(&file) else {
                 return Ok(None);
             };
-            known.extend_from_slice(format!("\0{:?}\0", content.map(|c| Oid::from_bytes(digest(&c)))).as_bytes());
+            known.extend_from_slice(
+                format!("\0{:?}\0", content.map(|c| Oid::from_bytes(digest(&c)))).as_bytes(),
+            );
         }
         Ok(Some(MergeEnvironment {
             fingerprint: Oid::from_bytes(digest(&known)),

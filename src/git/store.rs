@@ -4,7 +4,9 @@ use std::io::Write as _;
 use std::path::Path;
 use std::sync::Once;
 
-use git2::{ConfigLevel, ErrorCode, Index, ObjectType, Repository, RepositoryOpenFlags, TreeWalkMode};
+use git2::{
+    ConfigLevel, ErrorCode, Index, ObjectType, Repository, RepositoryOpenFlags, TreeWalkMode,
+};
 
 use crate::base::fault;
 use crate::git::identity::User;

@@ -164,7 +164,13 @@ mod tests {
     #[test]
     fn other_texts_are_refused() {
         let long = "0123456789abcdef".repeat(4);
-        for text in ["", "abc", &long[..41], &long[..63], &long[1..].replace('5', "g")] {
+        for text in [
+            "",
+            "abc",
+            &long[..41],
+            &long[..63],
+            &long[1..].replace('5', "g"),
+        ] {
             assert!(text.parse::<Oid>().is_err(), "{text}");
         }
         assert!(format!("+{}", &long[..39]).parse::<Oid>().is_err());
