@@ -47,6 +47,9 @@ pub enum CarryCause {
     /// The store could not be created.
     #[error("could not create it")]
     Io(#[from] io::Error),
+    /// The store did not take it.
+    #[error("git did not accept it there")]
+    Rejected,
     /// The worktree has no such commit.
     #[error("its repository in the worktree does not have it")]
     Missing,
@@ -112,10 +115,19 @@ impl Repo {
         let created = self.create_store(submodule);
         created.map_err(|cause| not_kept(first, cause))?;
         fault::point("submodule", "before its commits are carried");
-        let fetched = fetch(submodule, &missing, references);
-        fetched.map_err(|error| not_kept(first, error.into()))?;
-        fault::point("submodule", "carried");
-        Ok(missing)
+        // A worker may have cloned it without its whole history. git then exits 0 and leaves out
+        // the references, unless it may note the new end of history in the store.
+        let mut left = missing.clone();
+        for options in [&[][..], &["--update-shallow"]] {
+            let fetched = fetch(options, submodule, &left, references);
+            fetched.map_err(|error| not_kept(first, error.into()))?;
+            left = self.not_in_store(submodule, &left).map_err(unread)?;
+            if left.is_empty() {
+                fault::point("submodule", "carried");
+                return Ok(missing);
+            }
+        }
+        Err(not_kept(left[0], CarryCause::Rejected))
     }
 
     /// Carries everything that was committed in the submodules of a worktree and is nowhere else.
@@ -145,7 +157,9 @@ impl Repo {
         fault::full("module store")?;
         let stage = tempfile::tempdir_in(&stages)?;
         let git = git_of(stage.path());
-        let format = submodule.git().line(&["rev-parse", "--show-object-format"])?;
+        let format = submodule
+            .git()
+            .line(&["rev-parse", "--show-object-format"])?;
         let format = format!("--object-format={format}");
         git.run(&["init", "--quiet", "--template=", &format])?;
         git.run(&["config", "core.bare", "false"])?;
@@ -190,24 +204,17 @@ fn unreached_commits(git: &Git, commits: &HashSet<Oid>) -> Result<HashSet<Oid>, 
     let asked: String = commits.iter().map(|commit| format!("{commit}\n")).collect();
     let finished = git.program().args(args).stdin(asked).output()?;
     if !finished.status.success() {
-        return Err(git.failed(&args, &finished));
+        // An interrupted or rejected fetch has left a commit without its history.
+        return Ok(commits.clone());
     }
     let listed = String::from_utf8_lossy(&finished.stdout);
     let unreached = listed.lines().filter_map(|line| line.parse().ok());
-    Ok(unreached.filter(|commit| commits.contains(commit)).collect())
+    Ok(unreached
+        .filter(|commit| commits.contains(commit))
+        .collect())
 }
 
-fn fetch(submodule: &Submodule, commits: &[Oid], references: &str) -> Result<(), GitError> {
-    match fetch_with(&[], submodule, commits, references) {
-        // The worker has cloned the submodule without its whole history, and the store lacks it.
-        Err(GitError::Failed { message, .. }) if message.contains("shallow") => {
-            fetch_with(&["--update-shallow"], submodule, commits, references)
-        }
-        fetched => fetched,
-    }
-}
-
-fn fetch_with(
+fn fetch(
     more: &[&str],
     submodule: &Submodule,
     commits: &[Oid],

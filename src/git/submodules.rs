@@ -38,7 +38,12 @@ impl Repo {
     pub fn submodules_in(&self, worktree: &Worktree) -> Result<Vec<Submodule>, GitError> {
         let mut found = Vec::new();
         let stores = self.common.join("modules");
-        self.add_absorbed(worktree, &worktree.admin.join("modules"), &stores, &mut found);
+        self.add_absorbed(
+            worktree,
+            &worktree.admin.join("modules"),
+            &stores,
+            &mut found,
+        );
         self.add_unabsorbed(worktree, &stores, &mut found)?;
         Ok(found)
     }
@@ -117,6 +122,22 @@ impl Repo {
             self.add_absorbed(worktree, &inner, &inner_stores, found);
         }
         Ok(())
+    }
+
+    /// Describes a declared submodule that has no repository in the worktree.
+    pub fn submodule_without_files(
+        &self,
+        worktree: &Worktree,
+        name: &Path,
+        path: &Path,
+    ) -> Submodule {
+        Submodule {
+            path: path.to_owned(),
+            folder: None,
+            git_dir: worktree.admin.join("modules").join(name),
+            store: self.existing_store(self.common.join("modules").join(name), path),
+            name: name.to_string_lossy().into_owned(),
+        }
     }
 
     /// Returns the store of a submodule: the `.git` folder in the main checkout if git has not
@@ -209,9 +230,18 @@ impl Submodule {
         Ok(named.collect())
     }
 
-    /// Returns `true` if its repository in the worktree has a commit.
-    pub fn has(&self, commit: Oid) -> bool {
-        known_commits(&self.git(), &[commit]).is_ok_and(|known| known.contains(&commit))
+    /// Returns the commit that is checked out; `None` before the first one.
+    ///
+    /// # Errors
+    /// When git cannot be run.
+    pub fn head(&self) -> Result<Option<Oid>, GitError> {
+        let found = self
+            .git()
+            .finish(["rev-parse", "--verify", "--quiet", "HEAD"])?;
+        Ok(String::from_utf8_lossy(&found.stdout)
+            .trim_end()
+            .parse()
+            .ok())
     }
 
     /// Returns its path for a message.
@@ -232,7 +262,9 @@ pub(super) fn known_commits(git: &Git, commits: &[Oid]) -> Result<HashSet<Oid>, 
         return Err(git.failed(&args, &finished));
     }
     let listed = String::from_utf8_lossy(&finished.stdout);
-    let commits = listed.lines().filter_map(|line| line.strip_suffix(" commit"));
+    let commits = listed
+        .lines()
+        .filter_map(|line| line.strip_suffix(" commit"));
     Ok(commits.filter_map(|commit| commit.parse().ok()).collect())
 }
 

@@ -7,6 +7,7 @@ use crate::conflicts::DetectError;
 use crate::exec::ExecError;
 use crate::git::capture::CaptureError;
 use crate::git::merge_error::MergeError;
+use crate::git::module_store::{CarryCause, CarryError};
 use crate::git::signing::SignError;
 use crate::git::worktree::WorktreeError;
 use crate::git::{GitError, StoreError};
@@ -29,6 +30,9 @@ pub enum EngineError {
     /// A worktree could not be captured.
     #[error(transparent)]
     Capture(#[from] CaptureError),
+    /// Work in a submodule could not be kept.
+    #[error(transparent)]
+    Carry(#[from] CarryError),
     /// A merge failed as a whole.
     #[error(transparent)]
     Merge(#[from] MergeError),
@@ -101,6 +105,13 @@ impl EngineError {
         let git = match self {
             EngineError::Git(error)
             | EngineError::Worktree(WorktreeError::Git(error))
+            | EngineError::Carry(
+                CarryError::Unread(_, error)
+                | CarryError::NotKept {
+                    cause: CarryCause::Git(error),
+                    ..
+                },
+            )
             | EngineError::Capture(
                 CaptureError::Git(error) | CaptureError::Worktree(WorktreeError::Git(error)),
             ) => error,
