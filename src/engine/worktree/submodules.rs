@@ -2,7 +2,7 @@
 //!
 //! Their commits are in folders that go with the worktree. A candidate that names one of them must
 //! not outlive it, so the commits are carried into the repository's module store first; those of a
-//! nested repository that is no submodule go into the repository itself.
+//! nested repository that is not a submodule go into the repository itself.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
