@@ -22,7 +22,7 @@ use crate::merge::oid::Oid;
 pub enum CarryError {
     /// git could not read a submodule, or the file that declares them.
     #[error("could not read the submodule {}", .0.display())]
-    Unread(PathBuf, #[source] GitError),
+    Unread(PathBuf, #[source] Box<GitError>),
     /// A commit is not in the store.
     #[error("could not keep commit {} of the submodule {submodule} in {}", commit.short(), store.display())]
     NotKept {
@@ -34,8 +34,26 @@ pub enum CarryError {
         store: PathBuf,
         /// The cause.
         #[source]
-        cause: CarryCause,
+        cause: Box<CarryCause>,
     },
+}
+
+impl CarryError {
+    /// Creates the error about a submodule that git could not read.
+    pub fn unread(path: &Path, error: GitError) -> CarryError {
+        CarryError::Unread(path.to_owned(), Box::new(error))
+    }
+
+    /// Returns the error of git that caused it.
+    pub fn git_error(&self) -> Option<&GitError> {
+        match self {
+            CarryError::Unread(_, error) => Some(error),
+            CarryError::NotKept { cause, .. } => match &**cause {
+                CarryCause::Git(error) => Some(error),
+                _ => None,
+            },
+        }
+    }
 }
 
 /// The cause of a [`CarryError`].
@@ -97,7 +115,7 @@ impl Repo {
         commits: &[Oid],
         references: &str,
     ) -> Result<Vec<Oid>, CarryError> {
-        let unread = |error| CarryError::Unread(submodule.path.clone(), error);
+        let unread = |error| CarryError::unread(&submodule.path, error);
         let missing = self.not_in_store(submodule, commits).map_err(unread)?;
         let Some(first) = missing.first().copied() else {
             return Ok(missing);
@@ -106,7 +124,7 @@ impl Repo {
             submodule: submodule.shown(),
             commit,
             store: submodule.store.clone(),
-            cause,
+            cause: Box::new(cause),
         };
         let known = known_commits(&submodule.git(), &missing).map_err(unread)?;
         if let Some(gone) = missing.iter().find(|commit| !known.contains(commit)) {
@@ -136,10 +154,10 @@ impl Repo {
     /// As [`Repo::carry`], and when git cannot read a submodule.
     pub fn carry_all(&self, worktree: &Worktree, references: &str) -> Result<(), CarryError> {
         let found = self.submodules_in(worktree);
-        let found = found.map_err(|error| CarryError::Unread(worktree.path.clone(), error))?;
+        let found = found.map_err(|error| CarryError::unread(&worktree.path, error))?;
         for submodule in found {
             let tips = submodule.own_tips();
-            let tips = tips.map_err(|error| CarryError::Unread(submodule.path.clone(), error))?;
+            let tips = tips.map_err(|error| CarryError::unread(&submodule.path, error))?;
             self.carry(&submodule, &tips, references)?;
         }
         Ok(())

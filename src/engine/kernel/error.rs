@@ -7,7 +7,7 @@ use crate::conflicts::DetectError;
 use crate::exec::ExecError;
 use crate::git::capture::CaptureError;
 use crate::git::merge_error::MergeError;
-use crate::git::module_store::{CarryCause, CarryError};
+use crate::git::module_store::CarryError;
 use crate::git::signing::SignError;
 use crate::git::worktree::WorktreeError;
 use crate::git::{GitError, StoreError};
@@ -105,16 +105,13 @@ impl EngineError {
         let git = match self {
             EngineError::Git(error)
             | EngineError::Worktree(WorktreeError::Git(error))
-            | EngineError::Carry(
-                CarryError::Unread(_, error)
-                | CarryError::NotKept {
-                    cause: CarryCause::Git(error),
-                    ..
-                },
-            )
             | EngineError::Capture(
                 CaptureError::Git(error) | CaptureError::Worktree(WorktreeError::Git(error)),
             ) => error,
+            EngineError::Carry(error) => match error.git_error() {
+                Some(error) => error,
+                None => return false,
+            },
             _ => return false,
         };
         git.was_killed()

@@ -33,12 +33,12 @@ pub fn keep_submodules(
     changes: &[Change],
 ) -> Result<Vec<String>, CarryError> {
     let found = context.repo.submodules_in(worktree);
-    let found = found.map_err(|error| CarryError::Unread(worktree.path.clone(), error))?;
+    let found = found.map_err(|error| CarryError::unread(&worktree.path, error))?;
     let links: Vec<(&Path, Oid)> = changes.iter().filter_map(new_link).collect();
     let references = kept_references(context, task, attempt);
     let mut remarks = Vec::new();
     for submodule in &found {
-        let unread = |error| CarryError::Unread(submodule.path.clone(), error);
+        let unread = |error| CarryError::unread(&submodule.path, error);
         let own = submodule.own_tips().map_err(unread)?;
         let named = links.iter().find(|(path, _)| *path == submodule.path);
         let named = named.map(|(_, commit)| *commit);
@@ -68,7 +68,7 @@ pub fn keep_nested(
     let references = kept_references(context, task, attempt);
     let mut remarks = Vec::new();
     for repository in nested {
-        let unread = |error| CarryError::Unread(repository.path.clone(), error);
+        let unread = |error| CarryError::unread(&repository.path, error);
         let own = repository.own_tips().map_err(unread)?;
         context.repo.carry(repository, &own, &references)?;
         let shown = repository.shown();
