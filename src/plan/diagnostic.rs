@@ -127,7 +127,10 @@ impl Diagnostic {
     /// Returns `true` if it warns that these tasks declare the same files.
     pub fn is_overlap_of(&self, first: TaskNumber, second: TaskNumber) -> bool {
         let is_overlap = self.code == Code::OverlappingFiles;
-        is_overlap && self.message.starts_with(&overlap_words(first.0.into(), second.0.into()))
+        is_overlap
+            && self
+                .message
+                .starts_with(&overlap_words(first.0.into(), second.0.into()))
     }
 }
 

@@ -160,11 +160,7 @@ pub(crate) fn run(args: NewArgs, ui: &Ui) -> CommandResult {
 
 /// Refuses to run shell commands that a planner wrote and no one has read. A check that the
 /// configuration or `dispatch init` names is not the planner's.
-fn refuse_unread(
-    plan: &Plan,
-    known: &[TestCommand],
-    output: &Output,
-) -> Result<(), CommandError> {
+fn refuse_unread(plan: &Plan, known: &[TestCommand], output: &Output) -> Result<(), CommandError> {
     let is_known = |check: &String| known.iter().any(|one| one.command == *check);
     let unread = plan.tasks().iter().flat_map(|task| {
         let checks = task.fields.check.iter().filter(|check| !is_known(check));

@@ -87,9 +87,9 @@ impl PlannerError {
                 "no plan was saved; `outside_writes` under `[run]` in .dispatch.toml decides"
                     .to_owned(),
             ),
-            PlannerError::Engine(_) | PlannerError::Interrupted(_) | PlannerError::Unusable { .. } => {
-                None
-            }
+            PlannerError::Engine(_)
+            | PlannerError::Interrupted(_)
+            | PlannerError::Unusable { .. } => None,
         }
     }
 }

@@ -120,7 +120,9 @@ fn changed_files(worktree: &Worktree, base: Oid) -> Result<BTreeSet<String>, Eng
     let modified = git.run(&["diff", "--name-only", "--no-renames", "-z", &base])?;
     let new = git.run(&["ls-files", "--others", "--exclude-standard", "-z"])?;
     let names = [modified, new].concat();
-    let names = names.split(|byte| *byte == 0).filter(|name| !name.is_empty());
+    let names = names
+        .split(|byte| *byte == 0)
+        .filter(|name| !name.is_empty());
     let names = names.map(|name| String::from_utf8_lossy(name).into_owned());
     Ok(names.collect())
 }
