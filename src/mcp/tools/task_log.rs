@@ -27,7 +27,7 @@ struct Input {
     /// The task, by number or tag.
     #[serde(deserialize_with = "crate::mcp::task_name::one")]
     task: String,
-    /// The attempt, counted from 1. Default: the last.
+    /// The attempt, counted from 1. Default: that of the chosen variant, else the last.
     #[serde(default)]
     attempt: Option<u32>,
     /// The part of the attempt.
@@ -80,8 +80,9 @@ fn run(call: &Call) -> Result<Answer, ToolError> {
     let here = call.repository()?;
     let state = here.state(&call.find_run(&here, input.run.as_deref())?)?;
     let task = find_task(&state.plan, &input.task)?;
-    let last = state.task(task).last_attempt().map(|last| last.number);
-    let attempt = input.attempt.or(last).ok_or_else(|| {
+    let shown = state.task(task).shown_attempt();
+    let shown = shown.map(|shown| shown.number);
+    let attempt = input.attempt.or(shown).ok_or_else(|| {
         ToolError::new(format!("{task} of {} has not started", state.run))
             .next("run_wait waits for the run")
     })?;
