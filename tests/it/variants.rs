@@ -251,7 +251,7 @@ fn the_cost_of_a_judge_counts_and_it_is_not_asked_beyond_the_limit() {
         (&choice["chosen"], &choice["by"]),
         (&2.into(), &"judge critic".into())
     );
-    assert_eq!(scene.json()["cost"]["known"], 0.25);
+    assert_eq!(scene.json()["cost"], 0.25);
 
     let scene = Scene::new();
     scene.write_program(
