@@ -19,6 +19,7 @@ pub mod discover;
 mod git_program;
 mod head_cache;
 mod identity;
+mod main_checkout;
 mod merge_batch;
 mod merge_config;
 pub mod merge_engine;
