@@ -5,6 +5,7 @@ pub mod plan_file;
 pub mod remarks;
 pub mod reopen;
 pub mod retry;
+pub mod take;
 pub mod unsupported;
 pub mod worker_pool;
 
