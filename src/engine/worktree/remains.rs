@@ -3,7 +3,7 @@
 use crate::base::fault;
 use crate::engine::EngineError;
 use crate::engine::kernel::context::Context;
-use crate::engine::worktree::populate::links_in;
+use crate::engine::worktree::work::{capture, without_set_up};
 use crate::git::commit::{By, NewCommit};
 use crate::git::worktree::{Head, Worktree};
 use crate::git::{Store, StoreError};
@@ -43,12 +43,13 @@ pub fn keep_remains(
     base: Oid,
     worktree: &Worktree,
 ) -> Result<Option<Oid>, EngineError> {
-    let captured = store.capture(worktree, &links_in(context, &worktree.path))?;
+    let captured = capture(context, store, worktree)?;
+    let tree = without_set_up(store, worktree, captured.tree)?.tree;
     let mut tip = captured.head;
-    if captured.tree != store.tree_of(tip)? {
+    if tree != store.tree_of(tip)? {
         let trailers = context.trailers(task, attempt);
         tip = store.write_commit(&NewCommit {
-            tree: captured.tree,
+            tree,
             parents: &[tip],
             message: &format!("Uncommitted work of attempt {attempt} at {task}\n\n{trailers}"),
             time: context.clock.now(),

@@ -2,8 +2,8 @@
 
 use crate::engine::EngineError;
 use crate::engine::kernel::context::Context;
-use crate::engine::worktree::populate::links_in;
 use crate::engine::worktree::teardown::tear_down;
+use crate::engine::worktree::work::is_uncommitted;
 use crate::git::worktree::{Head, Worktree};
 use crate::git::{Store, StoreError};
 use crate::merge::oid::Oid;
@@ -50,7 +50,7 @@ pub fn unsaved_work(
     if let Err(error) = worktree.verify() {
         return Ok(Some(error.to_string()));
     }
-    if store.has_changes(worktree, &links_in(context, &worktree.path))? {
+    if is_uncommitted(context, store, worktree)? {
         return Ok(Some("has uncommitted changes".to_owned()));
     }
     let Some(Head::Detached(head)) = worktree.head() else {
