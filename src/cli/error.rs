@@ -273,6 +273,8 @@ impl From<ResolveError> for CommandError {
             ResolveError::MergeAborted(_) => {
                 failed().hint("`--abort` discards it; then start again")
             }
+            ResolveError::Stopped => CommandError::new(ExitStatus::Interrupted, message.clone())
+                .hint("`dispatch resolve RUN TASK` starts it again"),
             ResolveError::Engine(_) => failed(),
         }
     }
@@ -361,6 +363,9 @@ impl From<LandError> for CommandError {
             LandError::SeveralCheckouts(name) => failed().hint(format!(
                 "`git worktree list` shows where {name} is checked out"
             )),
+            LandError::NotSetUp { .. } => attention().hint(
+                "nothing has moved; repair `[worktree] setup`, or land without hooks: `--no-verify`",
+            ),
             LandError::Hook { .. } => {
                 attention().hint("nothing has moved; `--no-verify` lands without hooks")
             }

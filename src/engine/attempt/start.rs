@@ -66,7 +66,7 @@ pub(super) async fn start(execution: &Execution) -> Result<Start, EngineError> {
         tree: context.repo.with_store(|store| store.tree_of(base))?,
         cancel,
     };
-    if let Some(failed) = population.populate().await? {
+    if let Some(failed) = population.populate_for_work().await? {
         return not_set_up(execution, base, worktree, failed).await;
     }
     start_worker(execution, base, worktree).await

@@ -1,4 +1,4 @@
-//! Merges the assembled work onto a target that has moved, and checks it there. what was checked
+//! Merges the assembled work onto a target that has moved, and checks it there: what was checked
 //! before would not be what lands.
 
 use std::collections::BTreeSet;
@@ -15,13 +15,12 @@ use crate::engine::checks::worktree::Checker;
 use crate::engine::kernel::blocking::blocking;
 use crate::engine::kernel::cancel::CancelHandle;
 use crate::engine::kernel::context::Context;
-use crate::engine::kernel::signals::Signals;
+use crate::engine::kernel::interruptible::run_interruptible;
 use crate::engine::land::commit::{LandContent, merge};
 use crate::engine::land::error::LandError;
 use crate::engine::land::target::LandTarget;
 use crate::engine::land::{LandOptions, MergeMethod};
 use crate::engine::resolve::auto::AutoResolver;
-use crate::exec::StopSignal;
 use crate::git::Store;
 use crate::git::commit::{By, NewCommit};
 use crate::merge::change::RepoPath;
@@ -51,32 +50,17 @@ pub fn reintegrate(
     if options.no_rebuild {
         return Err(LandError::NotRebuilt(target.branch.clone()));
     }
-    let failed = |error| LandError::Engine(EngineError::File("the event loop".to_owned(), error));
     let there = Arc::new(context.on(target.from));
-    let runtime = tokio::runtime::Builder::new_current_thread();
-    let runtime = { runtime }.enable_all().build().map_err(failed)?;
-    runtime.block_on(async {
-        let mut signals = Signals::listen().map_err(failed)?;
-        let cancel = CancelHandle::default();
+    run_interruptible(async |cancel| {
         let reintegration = Reintegration {
-            resolver: Arc::new(AutoResolver::new(&there, &cancel)),
+            resolver: Arc::new(AutoResolver::new(&there, cancel)),
             there: &there,
             state,
             target,
-            cancel: &cancel,
+            cancel,
         };
-        let mut content = std::pin::pin!(reintegration.content(context, options));
-        let mut signal = StopSignal::Interrupt;
-        loop {
-            tokio::select! {
-                content = &mut content => return content,
-                _ = signals.next() => {
-                    cancel.cancel(signal);
-                    signal = StopSignal::Kill;
-                }
-            }
-        }
-    })
+        reintegration.content(context, options).await
+    })?
 }
 
 struct Reintegration<'a> {

@@ -50,55 +50,62 @@ impl Population<'_> {
     /// # Errors
     /// When a process cannot be started, or the disk is full.
     pub async fn populate(&self) -> Result<Option<SetUpFailure>, EngineError> {
-        let since = Instant::now();
-        let (context, path) = (Arc::clone(self.context), self.worktree.path.clone());
-        let brought = match blocking(move || copy_and_link(&context, &path)).await {
-            // A full disk is temporary, and the attempt starts again.
-            Err(error) if is_full(&error) => return Err(error),
-            Err(error) => return Ok(Some(self.failure_of_files(&error, since))),
-            Ok(brought) => brought,
-        };
-        let failed = set_up(self, since).await?;
-        if brought == Brought::Copies || !self.context.settings.worktree.setup.is_empty() {
-            self.record().await?;
+        Ok(self.fill().await?.0)
+    }
+
+    /// Populates the worktree, and records its tree as the one from which work starts.
+    ///
+    /// # Errors
+    /// As [`Population::populate`], and when the worktree cannot be read.
+    pub async fn populate_for_work(&self) -> Result<Option<SetUpFailure>, EngineError> {
+        let (failed, brought) = self.fill().await?;
+        if brought != Brought::Links {
+            let (context, worktree) = (Arc::clone(self.context), self.worktree.clone());
+            let tree = self.tree;
+            blocking(move || {
+                let links = links_in(&context, &worktree.path);
+                let record = |store: &Store| StartingTree::record(store, &worktree, tree, &links);
+                context.repo.with_store(record)
+            })
+            .await?;
         }
         Ok(failed)
     }
 
-    /// Populates the worktree with the ignored files only: everything that set-up wrote into files of
-    /// git, or beside them, is taken back.
+    /// Populates the worktree with files that git ignores: what set-up changed besides is taken back.
     ///
     /// # Errors
     /// As [`Population::populate`], and when git fails.
     pub async fn populate_ignored(&self) -> Result<Option<SetUpFailure>, EngineError> {
-        let failed = self.populate().await?;
-        let (context, worktree) = (Arc::clone(self.context), self.worktree.clone());
-        let tree = self.tree;
-        blocking(move || {
-            if StartingTree::forget(&worktree)? {
+        let (failed, brought) = self.fill().await?;
+        if brought != Brought::Links {
+            let (context, worktree) = (Arc::clone(self.context), self.worktree.clone());
+            let tree = self.tree.to_string();
+            blocking(move || {
                 let git = worktree.git();
-                git.run(&["read-tree", "--reset", "-u", &tree.to_string()])?;
+                git.run(&["read-tree", "--reset", "-u", &tree])?;
                 sweep(&git)?;
-                link(&context, &worktree.path)?;
-            }
-            Ok(failed)
-        })
-        .await
+                link(&context, &worktree.path)
+            })
+            .await?;
+        }
+        Ok(failed)
+    }
+
+    async fn fill(&self) -> Result<(Option<SetUpFailure>, Brought), EngineError> {
+        let since = Instant::now();
+        let (context, path) = (Arc::clone(self.context), self.worktree.path.clone());
+        match blocking(move || copy_and_link(&context, &path)).await {
+            // A full disk is temporary, and the attempt starts again.
+            Err(error) if is_full(&error) => Err(error),
+            Err(error) => Ok((Some(self.failure_of_files(&error, since)), Brought::Copies)),
+            Ok(brought) if self.context.settings.worktree.setup.is_empty() => Ok((None, brought)),
+            Ok(_) => Ok((set_up(self, since).await?, Brought::SetUp)),
+        }
     }
 
     fn failure_of_files(&self, error: &EngineError, since: Instant) -> SetUpFailure {
         SetUpFailure::of_files(self.context, &self.purpose, error, since)
-    }
-
-    async fn record(&self) -> Result<(), EngineError> {
-        let (context, worktree) = (Arc::clone(self.context), self.worktree.clone());
-        let tree = self.tree;
-        blocking(move || {
-            let links = links_in(&context, &worktree.path);
-            let record = |store: &Store| StartingTree::record(store, &worktree, tree, &links);
-            context.repo.with_store(record)
-        })
-        .await
     }
 }
 
@@ -109,6 +116,8 @@ enum Brought {
     Links,
     /// Copies, too.
     Copies,
+    /// Anything that a set-up command wrote.
+    SetUp,
 }
 
 fn copy_and_link(context: &Context, worktree: &Path) -> Result<Brought, EngineError> {

@@ -19,6 +19,11 @@ pub fn remove(context: &Context, worktree: &Worktree) -> Result<(), EngineError>
     Ok(context.repo.remove_worktree(worktree)?)
 }
 
+/// Runs the teardown commands of a worktree that goes in any case. A failure is in their logs.
+pub fn tear_down_if_possible(context: &Context, worktree: &Worktree) {
+    let _ = tear_down(context, worktree);
+}
+
 /// Returns `true` if no work would be lost with a worktree of the run.
 ///
 /// # Errors

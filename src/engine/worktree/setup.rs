@@ -76,9 +76,6 @@ pub(super) async fn set_up(
 ) -> Result<Option<SetUpFailure>, EngineError> {
     let (context, purpose, cancel) = (population.context, &population.purpose, population.cancel);
     let commands = &context.settings.worktree.setup;
-    if commands.is_empty() {
-        return Ok(None);
-    }
     let setup = CheckRun {
         context,
         folder: purpose.log_folder(context),

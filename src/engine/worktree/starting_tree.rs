@@ -108,19 +108,6 @@ impl StartingTree {
         serde_json::from_slice(&text).ok()
     }
 
-    /// Removes the record of a worktree. Returns `true` if there was one.
-    ///
-    /// # Errors
-    /// When it cannot be removed.
-    pub fn forget(worktree: &Worktree) -> Result<bool, EngineError> {
-        let file = worktree.admin.join(FILE);
-        match fs::remove_file(&file) {
-            Ok(()) => Ok(true),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
-            Err(error) => Err(EngineError::File(file.display().to_string(), error)),
-        }
-    }
-
     /// Returns the work in a tree of the worktree at `path`.
     ///
     /// # Errors
