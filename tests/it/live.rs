@@ -5,9 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use git_dispatch::base::process::Program;
+use git_dispatch::git::capture::CaptureError;
 use git_dispatch::git::snapshot::Snapshots;
 use git_dispatch::git::worktree::Head;
-use git_dispatch::git::{Git, Repo};
+use git_dispatch::git::{Git, Repo, Store};
+use git_dispatch::merge::oid::Oid;
 
 use crate::forge::{Forge, files, planned};
 use crate::harness::{Gate, Scene, wait};
@@ -132,7 +134,10 @@ fn a_worker_that_commits_in_a_loop_is_never_in_the_way_of_itself() {
         let mut snapshots = Snapshots::new(repo).unwrap();
         let mut taken = 0;
         while !over.load(Ordering::SeqCst) {
-            taken += usize::from(matches!(snapshots.take(&worktree, base, &[], all), Ok(Some(_))));
+            taken += usize::from(matches!(
+                snapshots.take(&worktree, base, &[], all),
+                Ok(Some(_))
+            ));
         }
         (worker.join().unwrap(), taken)
     });

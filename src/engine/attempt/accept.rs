@@ -23,7 +23,7 @@ use crate::model::worker_report::WorkerReport;
 const INFO_BYTES: u64 = 64 * 1024;
 
 /// The subject of the commit on top of those of a worker that committed more than its own work.
-const LEFT_OUT: &str = "Leave out what dispatch brought into the worktree";
+const LEFT_OUT: &str = "Leave out what belongs to dispatch";
 
 /// The most characters of a summary's first line that is the subject of its commit.
 const SUBJECT: usize = 72;
@@ -100,7 +100,10 @@ fn commit_candidate(
             tree: offer.tree,
             parents: &[offer.head],
             message: &match offer.is_committed {
-                true => format!("{LEFT_OUT}\n\n{}", context.trailers(spec.task, spec.attempt)),
+                true => format!(
+                    "{LEFT_OUT}\n\n{}",
+                    context.trailers(spec.task, spec.attempt)
+                ),
                 false => message(case, report),
             },
             time: context.clock.now(),

@@ -91,11 +91,17 @@ async fn run_checks(
     };
     fault::point("check worktree", "checked out");
     let commands = &context.settings.assemble.check[..count];
-    let failed = population(context, &worktree, commit, cancel)?.populate().await?;
+    let failed = population(context, &worktree, commit, cancel)?
+        .populate()
+        .await?;
     let is_set_up = failed.is_none();
     let results = match failed {
         Some(failed) => Ok(not_set_up(commands, &failed)),
-        None => in_folder(context, &worktree.path, cancel).run_all(commands).await,
+        None => {
+            in_folder(context, &worktree.path, cancel)
+                .run_all(commands)
+                .await
+        }
     };
     if disk_space::shortage(&context.repo, &context.settings, WorktreeSize::default(), 0).is_some()
     {

@@ -10,9 +10,7 @@ use crate::exec::StopSignal;
 ///
 /// # Errors
 /// When the system refuses the event loop.
-pub fn run_interruptible<T>(
-    work: impl AsyncFnOnce(&CancelHandle) -> T,
-) -> Result<T, EngineError> {
+pub fn run_interruptible<T>(work: impl AsyncFnOnce(&CancelHandle) -> T) -> Result<T, EngineError> {
     let failed = |error| EngineError::File("the event loop".to_owned(), error);
     let runtime = tokio::runtime::Builder::new_current_thread();
     let runtime = { runtime }.enable_all().build().map_err(failed)?;

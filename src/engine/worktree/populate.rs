@@ -100,7 +100,11 @@ impl Population<'_> {
             Err(error) if is_full(&error) => Err(error),
             Err(error) => Ok((Some(self.failure_of_files(&error, since)), Brought::Copies)),
             Ok(brought) if self.context.settings.worktree.setup.is_empty() => Ok((None, brought)),
-            Ok(_) => Ok((set_up(self, since).await?, Brought::SetUp)),
+            Ok(_) => {
+                let (context, cancel) = (self.context, self.cancel);
+                let failed = set_up(context, &self.purpose, self.worktree, cancel, since);
+                Ok((failed.await?, Brought::SetUp))
+            }
         }
     }
 

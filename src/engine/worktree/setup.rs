@@ -7,11 +7,12 @@ use std::time::Instant;
 use crate::base::text::{clip, error_chain, one_line};
 use crate::engine::EngineError;
 use crate::engine::commands::runner::{self, CheckRun};
+use crate::engine::kernel::cancel::CancelHandle;
 use crate::engine::kernel::context::Context;
 use crate::engine::spec::AttemptSpec;
 use crate::engine::worktree::command_log::{files_folder, log_folders, set_up_folder, write_log};
-use crate::engine::worktree::populate::Population;
 use crate::engine::worktree::purpose::Purpose;
+use crate::git::worktree::Worktree;
 use crate::model::integration::{CheckOutcome, CheckResult};
 
 /// The longest message, in characters.
@@ -71,15 +72,17 @@ impl SetUpFailure {
 /// # Errors
 /// When a process cannot be started at all.
 pub(super) async fn set_up(
-    population: &Population<'_>,
+    context: &Context,
+    purpose: &Purpose<'_>,
+    worktree: &Worktree,
+    cancel: &CancelHandle,
     since: Instant,
 ) -> Result<Option<SetUpFailure>, EngineError> {
-    let (context, purpose, cancel) = (population.context, &population.purpose, population.cancel);
     let commands = &context.settings.worktree.setup;
     let setup = CheckRun {
         context,
         folder: purpose.log_folder(context),
-        cwd: &population.worktree.path,
+        cwd: &worktree.path,
         is_swept: false,
         env: purpose.environment(context),
         timeout: context.settings.run.timeout,

@@ -27,11 +27,7 @@ pub fn capture(
 ///
 /// # Errors
 /// When the store cannot be read or written.
-pub fn without_set_up(
-    store: &Store,
-    worktree: &Worktree,
-    tree: Oid,
-) -> Result<Work, EngineError> {
+pub fn without_set_up(store: &Store, worktree: &Worktree, tree: Oid) -> Result<Work, EngineError> {
     match StartingTree::read(worktree) {
         Some(start) => start.work_in(store, &worktree.path, tree),
         None => Ok(Work {
