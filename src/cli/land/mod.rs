@@ -126,6 +126,7 @@ pub(crate) fn run(args: LandArgs, ui: &Ui) -> CommandResult {
         state,
         options: &options,
         lock: &opened.lock,
+        cancel: &opened.cancel,
         target: &target,
         now: opened.now,
     };

@@ -10,14 +10,16 @@ use crate::exec::StopSignal;
 ///
 /// # Errors
 /// When the system refuses the event loop.
-pub fn run_interruptible<T>(work: impl AsyncFnOnce(&CancelHandle) -> T) -> Result<T, EngineError> {
+pub fn run_interruptible<T>(
+    cancel: &CancelHandle,
+    work: impl Future<Output = T>,
+) -> Result<T, EngineError> {
     let failed = |error| EngineError::File("the event loop".to_owned(), error);
     let runtime = tokio::runtime::Builder::new_current_thread();
     let runtime = { runtime }.enable_all().build().map_err(failed)?;
     runtime.block_on(async {
         let mut signals = Signals::listen().map_err(failed)?;
-        let cancel = CancelHandle::default();
-        let mut work = std::pin::pin!(work(&cancel));
+        let mut work = std::pin::pin!(work);
         let mut signal = StopSignal::Interrupt;
         loop {
             tokio::select! {

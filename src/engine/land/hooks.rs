@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::base::process::is_executable;
 use crate::base::text::terminal_safe;
 use crate::engine::EngineError;
+use crate::engine::kernel::cancel::CancelHandle;
 use crate::engine::kernel::context::Context;
 use crate::engine::kernel::interruptible::run_interruptible;
 use crate::engine::land::MergeMethod;
@@ -79,7 +80,7 @@ impl Hooks {
     /// When a hook rejects the commit, or the worktree cannot be made.
     pub(super) fn run(
         &self,
-        context: &Context,
+        (context, cancel): (&Context, &CancelHandle),
         lock: &LandLock,
         tree: Oid,
         target: &LandTarget,
@@ -98,14 +99,14 @@ impl Hooks {
             .repo
             .add_worktree(&path, &Head::Detached(target.from), &reason)
             .map_err(EngineError::from)?;
-        let result = self.run_in(context, &worktree, lock, (tree, target), message);
+        let result = self.run_in((context, cancel), &worktree, lock, (tree, target), message);
         remove(context, &worktree)?;
         result
     }
 
     fn run_in(
         &self,
-        context: &Context,
+        (context, cancel): (&Context, &CancelHandle),
         worktree: &Worktree,
         lock: &LandLock,
         (tree, target): (Oid, &LandTarget),
@@ -120,7 +121,7 @@ impl Hooks {
         // Hooks ask for the branch that moves.
         git.run(&["symbolic-ref", "HEAD", &branch_ref(&target.branch)])?;
         git.run(&["read-tree", "--reset", "-u", &tree.to_string()])?;
-        populate(context, worktree, tree)?;
+        populate((context, cancel), worktree, tree)?;
         let file = worktree.admin.join(match self.method {
             MergeMethod::Squash => "COMMIT_EDITMSG",
             MergeMethod::Merge | MergeMethod::FastForward => "MERGE_MSG",
@@ -170,9 +171,13 @@ impl Hooks {
 }
 
 /// Populates the worktree of a landing, so that hooks find what the project needs.
-fn populate(context: &Context, worktree: &Worktree, tree: Oid) -> Result<(), LandError> {
+fn populate(
+    (context, cancel): (&Context, &CancelHandle),
+    worktree: &Worktree,
+    tree: Oid,
+) -> Result<(), LandError> {
     let shared = Arc::new(context.on(context.base));
-    let failed = run_interruptible(async |cancel| {
+    let failed = run_interruptible(cancel, async {
         let population = Population {
             context: &shared,
             purpose: Purpose::Other("landing"),

@@ -1,5 +1,5 @@
-//! Merges the assembled work onto a target that has moved, and checks it there: what was checked
-//! before would not be what lands.
+//! Merges the assembled work onto a target that has moved, and checks it there: the commit that was
+//! checked before is not the one that lands.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -35,8 +35,8 @@ use crate::report::words::check_words;
 /// The length of the end of a failed check's output in a message, in characters.
 const EXCERPT: usize = 200;
 
-/// Integrates the assembled work on a target that has moved, and checks it there. Ctrl-C stops the
-/// checks.
+/// Integrates the assembled work on a target that has moved, and checks it there. Ctrl-C and `cancel`
+/// stop the checks.
 ///
 /// # Errors
 /// When it conflicts with the target, a check fails there, the user wants no reintegration, or
@@ -46,12 +46,14 @@ pub fn reintegrate(
     state: &RunState,
     target: &LandTarget,
     options: &LandOptions,
+    cancel: &CancelHandle,
 ) -> Result<LandContent, LandError> {
     if options.no_rebuild {
         return Err(LandError::NotRebuilt(target.branch.clone()));
     }
     let there = Arc::new(context.on(target.from));
-    run_interruptible(async |cancel| {
+    run_interruptible(cancel, async {
+        // The resolver runs on the event loop.
         let reintegration = Reintegration {
             resolver: Arc::new(AutoResolver::new(&there, cancel)),
             there: &there,

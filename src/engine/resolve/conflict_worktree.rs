@@ -9,6 +9,7 @@ use std::{fs, io};
 
 use crate::base::{fault, files};
 use crate::engine::EngineError;
+use crate::engine::kernel::cancel::CancelHandle;
 use crate::engine::kernel::context::Context;
 use crate::engine::kernel::interruptible::run_interruptible;
 use crate::engine::resolve::error::ResolveError;
@@ -86,7 +87,8 @@ fn populate(
     let shared = Arc::new(context.on(context.base));
     let name = format!("resolve.{}", context.slug(task));
     let tree = context.repo.with_store(|store| store.tree_of(tip))?;
-    let failed = run_interruptible(async |cancel| {
+    let cancel = &CancelHandle::default();
+    let failed = run_interruptible(cancel, async {
         let population = Population {
             context: &shared,
             purpose: Purpose::Other(&name),
