@@ -71,6 +71,7 @@ mod set_up;
 mod signing;
 mod situations;
 mod steering;
+mod submodules;
 mod suggest;
 mod together;
 mod trace;

@@ -9,5 +9,6 @@ pub mod remove;
 pub mod reuse;
 pub mod setup;
 pub mod starting_tree;
+pub mod submodules;
 mod teardown;
 pub mod work;
