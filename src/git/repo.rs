@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
+use crate::git::attributes::PlainTrees;
 use crate::git::command::{Git, GitError};
 use crate::git::head_cache::HeadCache;
 use crate::git::identity::User;
@@ -23,6 +24,8 @@ pub struct Repo {
     pub(super) stores: Arc<StorePool>,
     /// The branches that linked worktrees have checked out.
     pub(super) heads: Arc<Mutex<HeadCache>>,
+    /// The trees without attributes among those that were checked out.
+    pub(super) plain_trees: Arc<Mutex<PlainTrees>>,
     /// The author and committer of the commits in the user's name.
     pub(super) user: User,
 }
@@ -38,6 +41,7 @@ impl Repo {
             version,
             stores: Arc::default(),
             heads: Arc::default(),
+            plain_trees: Arc::default(),
         }
     }
 
