@@ -92,7 +92,7 @@ pub(crate) fn run(args: ReviewArgs, ui: &Ui) -> CommandResult {
     }
     if !ui.is_interactive() {
         for (at, page) in pages.iter().enumerate() {
-            ui.answer(&terminal_safe(&summary(
+            ui.answer_text(&terminal_safe(&summary(
                 &state,
                 page,
                 at,
@@ -235,7 +235,7 @@ fn walk(
 ) -> Result<Vec<TaskReview>, CommandError> {
     let mut reviews = Vec::new();
     for (at, page) in pages.iter().enumerate() {
-        ui.answer(&terminal_safe(&summary(
+        ui.answer_text(&terminal_safe(&summary(
             state,
             page,
             at,
