@@ -39,7 +39,7 @@ send back  asks for a message; the task is retried with that in its prompt, and 
            it run again, too
 quit       stops asking and applies the answers so far";
 
-/// Look at every result before it lands: accept it, leave it out or send it back
+/// Review every result before it lands: accept it, leave it out or send it back
 #[derive(Args, Debug, Clone)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct ReviewArgs {
