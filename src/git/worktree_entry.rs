@@ -67,7 +67,7 @@ impl Repo {
     fn check_out(&self, path: &Path, head: &Head) -> Result<(), GitError> {
         let tree = self.tree_at(head);
         // git looks for attributes in every folder that it fills; in a tree without any they can be
-        // read from the empty tree. git before 2.41 looks all the same.
+        // read from the empty tree. git before 2.41 ignores that.
         let git = match tree.and_then(|tree| self.without_attributes(tree)) {
             Some(empty) => Git::at(path).env("GIT_ATTR_SOURCE", empty.to_string()),
             None => Git::at(path),
