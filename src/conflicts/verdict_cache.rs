@@ -23,7 +23,8 @@ use crate::conflicts::options::Settings;
 use crate::conflicts::pair::{Pair, PairOutcome};
 use crate::git::attributes::Attributes;
 use crate::git::merge_engine::MergeEngine;
-use crate::git::merge_environment::{MergeEnvironment, digest};
+use crate::git::merge_environment::MergeEnvironment;
+use crate::git::object_hash::digest;
 use crate::merge::answer::MergeResult;
 use crate::merge::change::Entry;
 use crate::merge::class::Class;
@@ -232,7 +233,7 @@ impl VerdictCache {
         let (program, generated) = (&self.program, &self.generated);
         let environment = self.environment.fingerprint;
         let text = format!("{program}\0{generated:?}\0{environment}\0{attributes}\0{text}");
-        *digest(text.as_bytes()).as_bytes()
+        digest(text.as_bytes())
     }
 }
 

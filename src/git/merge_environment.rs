@@ -4,14 +4,12 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::PathBuf;
 
-use git2::ObjectType;
-
 use crate::base::files::read_if_exists;
 use crate::git::git_program::GitProgram;
 use crate::git::merge_config::MergeConfig;
 use crate::git::merge_engine::MergeEngine;
 use crate::git::merge_error::MergeError;
-use crate::git::store::from_git2;
+use crate::git::object_hash::digest;
 use crate::merge::oid::Oid;
 
 /// The environment of a merge.
@@ -42,10 +40,12 @@ impl MergeEngine {
             let Ok(content) = read_if_exists(&file) else {
                 return Ok(None);
             };
-            known.extend_from_slice(format!("\0{:?}\0", content.map(|c| digest(&c))).as_bytes());
+            known.extend_from_slice(
+                format!("\0{:?}\0", content.map(|c| Oid::from_bytes(digest(&c)))).as_bytes(),
+            );
         }
         Ok(Some(MergeEnvironment {
-            fingerprint: digest(&known),
+            fingerprint: Oid::from_bytes(digest(&known)),
             has_drivers: config.has_drivers,
         }))
     }
@@ -123,9 +123,4 @@ fn files_outside(engine: &MergeEngine, attributes_file: Option<Vec<u8>>) -> Opti
         common.join("info/attributes"),
         common.join("shallow"),
     ])
-}
-
-/// Hashes bytes to a short name that no other bytes have.
-pub fn digest(bytes: &[u8]) -> Oid {
-    git2::Oid::hash_object(ObjectType::Blob, bytes).map_or(Oid::ZERO, from_git2)
 }

@@ -14,6 +14,11 @@ pub(super) fn hash_tree(entries: &[u8]) -> Oid {
     hash("tree", &[entries])
 }
 
+/// Hashes bytes to a short name that no other bytes have.
+pub fn digest(bytes: &[u8]) -> [u8; 20] {
+    Sha1::digest(bytes).into()
+}
+
 fn hash(kind: &str, pieces: &[&[u8]]) -> Oid {
     let size: usize = pieces.iter().map(|piece| piece.len()).sum();
     let mut hash = Sha1::new();

@@ -4,7 +4,9 @@ use std::io::Write as _;
 use std::path::Path;
 use std::sync::Once;
 
-use git2::{ConfigLevel, ErrorCode, ObjectType, Repository, RepositoryOpenFlags, TreeWalkMode};
+use git2::{
+    ConfigLevel, ErrorCode, Index, ObjectType, Repository, RepositoryOpenFlags, TreeWalkMode,
+};
 
 use crate::base::fault;
 use crate::git::identity::User;
@@ -61,9 +63,7 @@ pub(crate) fn to_git2(oid: Oid) -> git2::Oid {
 }
 
 pub(crate) fn from_git2(oid: git2::Oid) -> Oid {
-    let mut bytes = [0; 20];
-    bytes.copy_from_slice(&oid.as_bytes()[..20]);
-    Oid::from_bytes(bytes)
+    Oid::from_slice(oid.as_bytes()).unwrap_or(Oid::ZERO)
 }
 
 impl Repo {
@@ -95,6 +95,8 @@ impl Store {
         let flags = RepositoryOpenFlags::NO_SEARCH | RepositoryOpenFlags::NO_DOTGIT;
         let nowhere: [&Path; 0] = [];
         let inner = Repository::open_ext(&repo.common, flags, nowhere)?;
+        // Differences look for attributes in the index, whose format libgit2 may not read.
+        inner.set_index(&mut Index::new()?)?;
         Ok(Store::of(inner, repo))
     }
 

@@ -230,13 +230,16 @@ impl Pack for TaskNumber {
 
 impl Pack for Oid {
     fn pack(&self, bytes: &mut Vec<u8>) {
-        bytes.extend_from_slice(self.as_bytes());
+        let id = self.as_bytes();
+        bytes.push(id.len() as u8);
+        bytes.extend_from_slice(id);
     }
 
     fn unpack(bytes: &mut &[u8]) -> Option<Oid> {
-        let (id, rest) = bytes.split_first_chunk()?;
+        let (length, rest) = bytes.split_first()?;
+        let (id, rest) = rest.split_at_checked(usize::from(*length))?;
         *bytes = rest;
-        Some(Oid::from_bytes(*id))
+        Oid::from_slice(id)
     }
 }
 

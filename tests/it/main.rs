@@ -25,6 +25,7 @@ mod faults;
 #[cfg(feature = "faults")]
 mod faults_in_place;
 mod forge;
+mod formats;
 mod full_disk;
 mod harness;
 mod import;
