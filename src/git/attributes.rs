@@ -15,16 +15,13 @@ use crate::merge::oid::Oid;
 /// The first git that reads attributes from `GIT_ATTR_SOURCE`; older ones ignore it silently.
 pub const ATTR_SOURCE_SINCE: (u32, u32) = (2, 41);
 
-/// Trees known to hold no `.gitattributes`, neither themselves nor below.
-pub(super) type PlainTrees = HashSet<Oid>;
-
 impl Store {
     /// Returns `true` if a tree holds no `.gitattributes` anywhere. Reads only trees that `known` lacks,
     /// and adds those without one to it.
     ///
     /// # Errors
     /// When a tree cannot be read.
-    pub(super) fn is_plain(&self, tree: Oid, known: &mut PlainTrees) -> Result<bool, StoreError> {
+    pub(super) fn is_plain(&self, tree: Oid, known: &mut HashSet<Oid>) -> Result<bool, StoreError> {
         if known.contains(&tree) {
             return Ok(true);
         }
