@@ -22,6 +22,9 @@ use crate::git::store::{Store, StoreError};
 use crate::git::worktree::{Head, Worktree, WorktreeError, at, render_head};
 use crate::merge::oid::Oid;
 
+/// References of a module store that keep commits of removed worktrees.
+const REMOVED: &str = "refs/dispatch/removed";
+
 impl Repo {
     /// Creates a worktree at `path` with `head` checked out, locked against `git worktree prune`
     /// with `reason`. The branch must exist; nothing is fetched, tracked or hooked.
@@ -232,13 +235,15 @@ impl Repo {
         at(&path, FileLock::wait(&path))
     }
 
-    /// Removes a worktree, folder and entry. The caller has made sure that nothing in it can be
-    /// lost.
+    /// Removes a worktree, folder and entry. The caller has made sure that nothing in its files can
+    /// be lost; the commits of its submodules are kept here.
     ///
     /// # Errors
-    /// When files cannot be removed.
+    /// When files cannot be removed, or a commit of a submodule cannot be kept.
     pub fn remove_worktree(&self, worktree: &Worktree) -> Result<(), WorktreeError> {
         fault::point("worktree", "before it goes");
+        let kept = self.carry_all(worktree, REMOVED);
+        kept.map_err(|error| WorktreeError::Submodules(worktree.path.clone(), Box::new(error)))?;
         // The entry goes first, in one step; the slow removal comes after the lock is released.
         let stage_root = self.dispatch_folder().join("stage");
         at(&stage_root, fs::create_dir_all(&stage_root))?;

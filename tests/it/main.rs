@@ -70,6 +70,7 @@ mod scope;
 mod signing;
 mod situations;
 mod steering;
+mod submodules;
 mod suggest;
 mod together;
 mod trace;

@@ -1,10 +1,13 @@
 //! Inspects the worktree of an attempt for a possible candidate.
 
+use crate::base::text::error_chain;
 use crate::config::reaction::Reaction;
 use crate::engine::EngineError;
 use crate::engine::attempt::case::Case;
 use crate::engine::attempt::content::{embedded_repository, large_files};
+use crate::engine::kernel::disk_space::is_full;
 use crate::engine::worktree::populate::links_in;
+use crate::engine::worktree::submodules::keep_submodules;
 use crate::failure::evidence::Fact;
 use crate::git::capture::{Capture, CaptureError};
 use crate::git::{GitError, Store};
@@ -44,6 +47,10 @@ impl Offer {
             return Ok(Err(Fact::EmbeddedRepository(path)));
         }
         remarks.extend(large_files(store, &changes)?);
+        match in_submodules(case, &changes)? {
+            Ok(found) => remarks.extend(found),
+            Err(fact) => return Ok(Err(fact)),
+        }
         let outside = undeclared(case, &changes);
         if let Some(fact) = refusal(case, &changes, &outside) {
             return Ok(Err(fact));
@@ -79,6 +86,22 @@ fn capture(case: &Case, store: &Store) -> Result<Result<Capture, Fact>, EngineEr
         return Ok(Err(Fact::BaseLost));
     }
     Ok(Ok(capture))
+}
+
+/// Keeps the commits of submodules, which would go with the worktree while the candidate names them.
+/// A fact names the commit that could not be kept.
+fn in_submodules(
+    case: &Case,
+    changes: &[Change],
+) -> Result<Result<Vec<String>, Fact>, EngineError> {
+    let (context, spec) = (&case.execution.context, &case.execution.spec);
+    let kept = keep_submodules(context, (spec.task, spec.attempt), &case.worktree, changes);
+    match kept.map_err(EngineError::from) {
+        Ok(remarks) => Ok(Ok(remarks)),
+        // The cause is temporary, so the attempt is judged again.
+        Err(error) if is_full(&error) || error.is_killed_git() => Err(error),
+        Err(error) => Ok(Err(Fact::SubmoduleNotKept(error_chain(&error)))),
+    }
 }
 
 /// Returns the reason why changes cannot be a candidate.

@@ -183,6 +183,10 @@ pub fn is_untouched(context: &Context, task: TaskNumber, worktree: &Worktree) ->
 /// When files cannot be removed.
 pub fn remove(context: &Context, state: &RunState, task: TaskNumber) -> Result<(), ResolveError> {
     let path = context.recorded_worktree(&open_conflict(state, task)?.worktree);
+    let worktree = context.repo.find_worktree(&path);
+    worktree
+        .as_ref()
+        .map_or(Ok(()), |found| refuse_changed_submodules(context, found))?;
     let file = ready_file(context, task);
     let was_unfinished = !file.exists();
     match fs::remove_file(&file) {
@@ -193,7 +197,7 @@ pub fn remove(context: &Context, state: &RunState, task: TaskNumber) -> Result<(
         _ => {}
     }
     fault::point("resolve", "no longer ready");
-    let removed = match context.repo.find_worktree(&path) {
+    let removed = match worktree {
         Some(worktree) => context.repo.remove_worktree(&worktree),
         // A folder without its entry may hold work, unless it was never ready.
         None if was_unfinished => context.repo.remove_orphan(&path),
@@ -203,6 +207,22 @@ pub fn remove(context: &Context, state: &RunState, task: TaskNumber) -> Result<(
     for folder in path.ancestors().skip(1).take(2) {
         // Only empty folders are removed.
         let _ = fs::remove_dir(folder);
+    }
+    Ok(())
+}
+
+/// Refuses to remove a worktree with changes in a submodule that are in no commit: its commits alone
+/// can be kept elsewhere.
+fn refuse_changed_submodules(context: &Context, worktree: &Worktree) -> Result<(), EngineError> {
+    for submodule in context.repo.submodules_in(worktree)? {
+        if !submodule.uncommitted()?.is_empty() {
+            return Err(EngineError::Refused(format!(
+                "the submodule {} of {} has changes that are in no commit; commit or discard them \
+                 there first",
+                submodule.shown(),
+                worktree.path.display()
+            )));
+        }
     }
     Ok(())
 }

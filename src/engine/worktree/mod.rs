@@ -7,4 +7,5 @@ pub mod remains;
 pub mod remove;
 pub mod reuse;
 pub mod setup;
+pub mod submodules;
 mod teardown;

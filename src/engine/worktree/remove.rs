@@ -3,7 +3,9 @@
 use crate::engine::EngineError;
 use crate::engine::kernel::context::Context;
 use crate::engine::worktree::populate::links_in;
+use crate::engine::worktree::submodules::unsaved_in_submodules;
 use crate::engine::worktree::teardown::tear_down;
+use crate::git::refs::branch_ref;
 use crate::git::worktree::{Head, Worktree};
 use crate::git::{Store, StoreError};
 use crate::merge::oid::Oid;
@@ -49,6 +51,14 @@ pub fn unsaved_work(
     }
     if let Err(error) = worktree.verify() {
         return Ok(Some(error.to_string()));
+    }
+    let head = match worktree.head() {
+        Some(Head::Branch(branch)) => store.reference(&branch_ref(&branch))?,
+        Some(Head::Detached(commit)) => Some(commit).filter(|commit| !commit.is_zero()),
+        None => None,
+    };
+    if let Some(found) = unsaved_in_submodules(context, store, worktree, head)? {
+        return Ok(Some(found));
     }
     if store.has_changes(worktree, &links_in(context, &worktree.path))? {
         return Ok(Some("has uncommitted changes".to_owned()));
