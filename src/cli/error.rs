@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use signal_hook::consts::{SIGHUP, SIGTERM};
+
 use crate::base::text::{error_chain, terminal_safe};
 use crate::config::{ConfigError, ConfigProblem};
 use crate::engine::EngineError;
@@ -37,8 +39,12 @@ pub enum ExitStatus {
     NeedsAttention = 4,
     /// Another process holds the run.
     Held = 5,
-    /// The user interrupted it.
+    /// The terminal is gone (SIGHUP).
+    HungUp = 129,
+    /// The user interrupted it (SIGINT).
     Interrupted = 130,
+    /// It was told to end (SIGTERM).
+    Terminated = 143,
 }
 
 impl ExitStatus {
@@ -113,7 +119,9 @@ impl From<StartError> for CommandError {
 impl From<PlannerError> for CommandError {
     fn from(error: PlannerError) -> CommandError {
         let exit = match error {
-            PlannerError::Interrupted => ExitStatus::Interrupted,
+            PlannerError::Interrupted(SIGHUP) => ExitStatus::HungUp,
+            PlannerError::Interrupted(SIGTERM) => ExitStatus::Terminated,
+            PlannerError::Interrupted(_) => ExitStatus::Interrupted,
             _ => ExitStatus::Failed,
         };
         let hint = error.hint();
