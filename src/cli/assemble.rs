@@ -170,7 +170,7 @@ fn dry_run(here: &RepoContext, loaded: Loaded, args: &AssembleArgs, ui: &Ui) -> 
     warn_of_newer_commits(&here.store, &state, ui)?;
     let (order, conflicts) = predict(&context, &state)?;
     let policy = policy(&context);
-    ui.answer(&render(&state, &order, &conflicts, &policy));
+    ui.answer_text(&render(&state, &order, &conflicts, &policy));
     Ok(ExitStatus::Ok)
 }
 

@@ -1,6 +1,6 @@
 //! Git attributes of one commit, independent of the checkout.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
@@ -16,6 +16,28 @@ use crate::merge::oid::Oid;
 pub const ATTR_SOURCE_SINCE: (u32, u32) = (2, 41);
 
 impl Store {
+    /// Returns `true` if a tree holds no `.gitattributes` anywhere. Reads only trees that `known` lacks,
+    /// and adds those without one to it.
+    ///
+    /// # Errors
+    /// When a tree cannot be read.
+    pub(super) fn is_plain(&self, tree: Oid, known: &mut HashSet<Oid>) -> Result<bool, StoreError> {
+        if known.contains(&tree) {
+            return Ok(true);
+        }
+        for entry in &self.inner.find_tree(to_git2(tree))? {
+            let is_plain = match entry.kind() {
+                Some(ObjectType::Tree) => self.is_plain(from_git2(entry.id()), known)?,
+                _ => entry.name_bytes() != b".gitattributes",
+            };
+            if !is_plain {
+                return Ok(false);
+            }
+        }
+        known.insert(tree);
+        Ok(true)
+    }
+
     /// Lists every `.gitattributes` file of a tree.
     ///
     /// # Errors

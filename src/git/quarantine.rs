@@ -8,7 +8,7 @@ use git2::{Repository, RepositoryOpenFlags};
 
 use crate::git::identity::User;
 use crate::git::repo::Repo;
-use crate::git::store::{Store, StoreError, disable_hash_verification};
+use crate::git::store::{Store, StoreError, disable_strict_checks};
 use crate::git::temp_dir::LockedTempDir;
 
 /// A temporary object folder, removed with everything in it when dropped. It is a bare repository
@@ -71,7 +71,7 @@ impl Quarantine {
     pub fn store(&self) -> Result<Store, StoreError> {
         let flags = RepositoryOpenFlags::NO_SEARCH | RepositoryOpenFlags::NO_DOTGIT;
         let nowhere: [&Path; 0] = [];
-        disable_hash_verification();
+        disable_strict_checks();
         let inner = Repository::open_ext(self.folder.path(), flags, nowhere)?;
         let user = self.user.clone();
         Ok(Store { inner, user })

@@ -1,5 +1,6 @@
 //! The folders of a repository, and the version of its git.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -8,6 +9,7 @@ use crate::git::head_cache::HeadCache;
 use crate::git::identity::User;
 use crate::git::main_checkout::{self, main_checkout};
 use crate::git::store_pool::StorePool;
+use crate::merge::oid::Oid;
 
 /// A repository that dispatch can work with, as seen from one of its checkouts.
 #[derive(Clone, Debug)]
@@ -26,6 +28,8 @@ pub struct Repo {
     pub(super) stores: Arc<StorePool>,
     /// The branches that linked worktrees have checked out.
     pub(super) heads: Arc<Mutex<HeadCache>>,
+    /// The trees that hold no `.gitattributes`, neither themselves nor below, of those checked out so far.
+    pub(super) plain_trees: Arc<Mutex<HashSet<Oid>>>,
     /// The author and committer of the commits in the user's name.
     pub(super) user: User,
 }
@@ -42,6 +46,7 @@ impl Repo {
             version,
             stores: Arc::default(),
             heads: Arc::default(),
+            plain_trees: Arc::default(),
         }
     }
 

@@ -91,7 +91,7 @@ impl Store {
     /// # Errors
     /// When libgit2 cannot open the repository.
     pub fn open(repo: &Repo) -> Result<Store, StoreError> {
-        disable_hash_verification();
+        disable_strict_checks();
         let flags = RepositoryOpenFlags::NO_SEARCH | RepositoryOpenFlags::NO_DOTGIT;
         let nowhere: [&Path; 0] = [];
         let inner = Repository::open_ext(&repo.common, flags, nowhere)?;
@@ -354,12 +354,16 @@ impl Store {
     }
 }
 
-/// Turns off libgit2's hashing of every object it reads, which is half of the cost of reading. git
-/// leaves that to `git fsck`, too; both detect truncated or overwritten objects by the checksum of
-/// the compressed data.
-pub(super) fn disable_hash_verification() {
+/// Turns off libgit2's hashing of every object it reads, which is half of the cost of reading, and its
+/// search for each object that a new tree or reference names, which costs a read of the pack folder and
+/// fails in a partial clone. git leaves both to `git fsck`, too; truncated and overwritten objects are
+/// detected by the checksum of the compressed data.
+pub(super) fn disable_strict_checks() {
     static ONCE: Once = Once::new();
-    ONCE.call_once(|| git2::opts::strict_hash_verification(false));
+    ONCE.call_once(|| {
+        git2::opts::strict_hash_verification(false);
+        git2::opts::strict_object_creation(false);
+    });
 }
 
 fn file_mode(mode: u32) -> git2::FileMode {

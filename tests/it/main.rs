@@ -68,6 +68,7 @@ mod run_repo;
 mod run_worker;
 mod scale;
 mod scope;
+mod set_up;
 mod signing;
 mod situations;
 mod steering;

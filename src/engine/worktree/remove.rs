@@ -2,9 +2,9 @@
 
 use crate::engine::EngineError;
 use crate::engine::kernel::context::Context;
-use crate::engine::worktree::populate::links_in;
 use crate::engine::worktree::submodules::unsaved_in_submodules;
 use crate::engine::worktree::teardown::tear_down;
+use crate::engine::worktree::work::is_uncommitted;
 use crate::git::refs::branch_ref;
 use crate::git::worktree::{Head, Worktree};
 use crate::git::{Store, StoreError};
@@ -19,6 +19,11 @@ use crate::model::run::RunState;
 pub fn remove(context: &Context, worktree: &Worktree) -> Result<(), EngineError> {
     tear_down(context, worktree)?;
     Ok(context.repo.remove_worktree(worktree)?)
+}
+
+/// Runs the teardown commands of a worktree that goes in any case. A failure is in their logs.
+pub fn tear_down_if_possible(context: &Context, worktree: &Worktree) {
+    let _ = tear_down(context, worktree);
 }
 
 /// Returns `true` if no work would be lost with a worktree of the run.
@@ -80,7 +85,7 @@ pub fn unsaved_changes(
     if let Some(found) = unsaved_in_submodules(context, store, worktree, head)? {
         return Ok(Some(found));
     }
-    if store.has_changes(worktree, &links_in(context, &worktree.path))? {
+    if is_uncommitted(context, store, worktree)? {
         return Ok(Some("has uncommitted changes".to_owned()));
     }
     Ok(None)
