@@ -4,9 +4,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use crate::git::command::{Git, GitError};
+use crate::git::formats::Formats;
 use crate::git::head_cache::HeadCache;
 use crate::git::identity::User;
+use crate::git::program::Program;
+use crate::git::program::session::Sessions;
 use crate::git::store_pool::StorePool;
+use crate::merge::oid::ObjectFormat;
 
 /// A repository that dispatch can work with, as seen from one of its checkouts.
 #[derive(Clone, Debug)]
@@ -19,6 +23,10 @@ pub struct Repo {
     pub git_dir: PathBuf,
     /// The version of the `git` program, as (major, minor).
     pub version: (u32, u32),
+    /// The formats of objects and references, and the backend that reads them.
+    pub(super) formats: Formats,
+    /// Processes of `git` that answer questions.
+    pub(super) sessions: Arc<Sessions>,
     /// Opened stores, reused by [`Repo::with_store`].
     pub(super) stores: Arc<StorePool>,
     /// The branches that linked worktrees have checked out.
@@ -36,6 +44,8 @@ impl Repo {
             common,
             git_dir,
             version,
+            formats: Formats::default(),
+            sessions: Arc::default(),
             stores: Arc::default(),
             heads: Arc::default(),
         }
@@ -44,6 +54,11 @@ impl Repo {
     /// Returns git at the top of the user's checkout.
     pub fn git(&self) -> Git {
         Git::at(&self.top)
+    }
+
+    /// Returns the backend that runs `git` at the folder shared by all worktrees.
+    pub(super) fn program(&self, format: ObjectFormat) -> Program {
+        Program::new(&self.common, format, &self.sessions)
     }
 
     /// The folder for everything but history: locks, attempt folders, caches.
