@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::engine::runs::find::DefaultRun;
 use crate::mcp::error::ToolError;
+use crate::mcp::land_checks::LandChecks;
 use crate::mcp::repository::Repository;
 use crate::model::ids::RunId;
 
@@ -43,7 +44,9 @@ pub(super) struct Call {
     pub(super) folder: Option<PathBuf>,
     /// The runs that this server started last.
     pub(super) started: StartedRuns,
-    /// Returns `true` once the client has cancelled the call.
+    /// The checks before a landing is shown.
+    pub(super) checks: LandChecks,
+    /// Returns `true` once the client has cancelled the call, or has gone.
     pub(super) is_cancelled: Arc<dyn Fn() -> bool + Send + Sync>,
     /// Reports progress to a client that asked for it.
     pub(super) progress: Progress,

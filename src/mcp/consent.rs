@@ -11,6 +11,7 @@ use rmcp::model::{
 };
 use rmcp::service::RequestContext;
 
+use crate::mcp::closing::Closing;
 use crate::mcp::folder::asks_in_answers;
 
 /// The key of the question for a confirmation.
@@ -104,7 +105,7 @@ impl Proposals {
     pub(super) async fn ask(
         &self,
         request: &CallToolRequestParams,
-        context: &RequestContext<RoleServer>,
+        (context, closing): (&RequestContext<RoleServer>, &Closing),
         content: &str,
         question: &str,
     ) -> Consent {
@@ -112,7 +113,7 @@ impl Proposals {
             return Consent::Unasked;
         }
         if !asks_in_answers(context) {
-            return ask_now(context, question).await;
+            return ask_now(context, closing, question).await;
         }
         let answer = request
             .input_responses
@@ -143,11 +144,16 @@ fn can_ask(context: &RequestContext<RoleServer>) -> bool {
     elicitation.is_some_and(|modes| modes.form.is_some() || modes.url.is_none())
 }
 
-async fn ask_now(context: &RequestContext<RoleServer>, question: &str) -> Consent {
+async fn ask_now(
+    context: &RequestContext<RoleServer>,
+    closing: &Closing,
+    question: &str,
+) -> Consent {
     let request = ServerRequest::ElicitRequest(elicitation(question));
     let answer = tokio::select! {
         answer = context.peer.send_request(request) => answer,
         () = context.ct.cancelled() => return Consent::Dismissed,
+        () = closing.closed() => return Consent::Dismissed,
     };
     match answer {
         Ok(ClientResult::ElicitResult(answer)) => consent_of(answer.action),

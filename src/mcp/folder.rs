@@ -17,6 +17,7 @@ use rmcp::model::{
 use rmcp::service::RequestContext;
 
 use crate::git::Repo;
+use crate::mcp::closing::Closing;
 use crate::mcp::error::ToolError;
 
 /// The key of the question for roots.
@@ -44,13 +45,14 @@ pub(super) enum Folder {
 pub(super) async fn find(
     request: &CallToolRequestParams,
     context: &RequestContext<RoleServer>,
+    closing: &Closing,
 ) -> Folder {
     let named = request
         .arguments
         .as_ref()
         .and_then(|all| all.get(REPOSITORY));
     let named = named.and_then(|path| path.as_str()).map(PathBuf::from);
-    let own = match find_own(request, context).await {
+    let own = match find_own(request, context, closing).await {
         Folder::Known(folder) => folder,
         other => return other,
     };
@@ -80,7 +82,11 @@ fn is_same(a: &Path, b: &Path) -> bool {
 }
 
 /// Finds the folder of the server.
-async fn find_own(request: &CallToolRequestParams, context: &RequestContext<RoleServer>) -> Folder {
+async fn find_own(
+    request: &CallToolRequestParams,
+    context: &RequestContext<RoleServer>,
+    closing: &Closing,
+) -> Folder {
     let current = std::env::current_dir().unwrap_or_default();
     if has_repository(&current) || !has_roots(context) {
         return Folder::Known(current);
@@ -101,11 +107,11 @@ async fn find_own(request: &CallToolRequestParams, context: &RequestContext<Role
         let requests = InputRequests::from([(ROOTS.to_owned(), request)]);
         return Folder::Asked(InputRequiredResult::from_input_requests(requests));
     }
-    let roots = context.peer.list_roots().await;
-    Folder::Known(choose(
-        current,
-        &roots.map(|all| all.roots).unwrap_or_default(),
-    ))
+    let roots = tokio::select! {
+        roots = context.peer.list_roots() => roots.map(|all| all.roots).unwrap_or_default(),
+        () = closing.closed() => Vec::new(),
+    };
+    Folder::Known(choose(current, &roots))
 }
 
 /// Returns `true` if the server asks by its answer: requests to the client are no longer allowed.

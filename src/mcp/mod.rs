@@ -3,9 +3,12 @@
 //! | part | does |
 //! |---|---|
 //! | [`serve`] | serves one client until it closes standard input |
-//! | `opening` | keeps stray messages from ending the server before it is opened |
+//! | `lines` | one message per line, and an answer to every other line |
+//! | `opening` | refuses calls before the connection is open |
+//! | `closing` | ends what waits when the client closes standard input |
 //! | `server` | the protocol: tools, tasks, progress |
 //! | `folder` | finds the repository: the current folder, or a root of the client |
+//! | `land_checks` | runs the checks before a landing is shown |
 //! | `consent` | asks the user, or hands out tokens for the confirming call |
 //! | `call`, `answer`, `error`, `proposal` | the arguments and the result of one call |
 //! | `task_name` | reads the name of a task |
@@ -17,10 +20,13 @@
 
 mod answer;
 mod call;
+mod closing;
 mod consent;
 mod error;
 mod excerpt;
 mod folder;
+mod land_checks;
+mod lines;
 mod opening;
 mod proposal;
 mod repository;
@@ -33,9 +39,9 @@ use std::io;
 
 use rmcp::ServiceExt;
 use rmcp::service::ServerInitializeError;
-use rmcp::transport::async_rw::AsyncRwTransport;
 use rmcp::transport::stdio_pipes;
 
+use crate::mcp::lines::Lines;
 use crate::mcp::opening::Opening;
 use crate::mcp::server::Server;
 
@@ -69,15 +75,17 @@ pub fn serve() -> Result<(), ServeError> {
 
 async fn serve_client() -> Result<(), ServeError> {
     let server = Server::new();
-    let changes = server.changes();
+    let (changes, checks) = (server.changes(), server.land_checks());
     let (input, output) = stdio_pipes();
-    let transport = Opening::new(AsyncRwTransport::new_server(input, output));
+    let transport = Opening::new(Lines::new(input, output, server.closing()));
     match server.serve(transport).await {
         Ok(running) => drop(running.waiting().await),
         Err(ServerInitializeError::ConnectionClosed(_)) => {}
         Err(error) => return Err(ServeError::Opening(Box::new(error))),
     }
-    // A change that has begun is finished: a landing, the start of a run.
+    // A change that has begun is finished: a landing, the start of a run. Checks before a landing are
+    // stopped.
     drop(changes.lock().await);
+    checks.stop();
     Ok(())
 }

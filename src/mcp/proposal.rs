@@ -22,6 +22,8 @@ pub(super) struct Offer {
 pub(super) enum Step {
     /// Only show it.
     Show(Offer),
+    /// Nothing can be confirmed yet: the same call has to be repeated.
+    Later(Answer),
     /// Ask the user; without an answer, hand out a token.
     Ask(Offer),
     /// The call brings this token.

@@ -19,9 +19,11 @@ use tokio::sync::Mutex;
 
 use crate::mcp::answer::Answer;
 use crate::mcp::call::{Call, Progress, StartedRuns};
+use crate::mcp::closing::Closing;
 use crate::mcp::consent::{Consent, Proposals, Shown};
 use crate::mcp::error::ToolError;
 use crate::mcp::folder::{self, Folder, REPOSITORY};
+use crate::mcp::land_checks::LandChecks;
 use crate::mcp::proposal::{Offer, Proposed, Step};
 use crate::mcp::tools::{Action, ToolSpec, all, find};
 
@@ -42,6 +44,8 @@ pub(super) struct Server {
     proposals: Proposals,
     shown: Shown,
     started: StartedRuns,
+    checks: LandChecks,
+    closing: Closing,
     tasks: TaskManager,
     /// Held while a call changes something, so that changes come one after the other.
     changes: Arc<Mutex<()>>,
@@ -54,6 +58,8 @@ impl Server {
             proposals: Proposals::default(),
             shown: Shown::default(),
             started: StartedRuns::default(),
+            checks: LandChecks::default(),
+            closing: Closing::default(),
             tasks: TaskManager::new(),
             changes: Arc::default(),
         }
@@ -64,13 +70,23 @@ impl Server {
         Arc::clone(&self.changes)
     }
 
+    /// Returns the checks before a landing is shown.
+    pub(super) fn land_checks(&self) -> LandChecks {
+        self.checks.clone()
+    }
+
+    /// Returns what the transport closes at the end of the input.
+    pub(super) fn closing(&self) -> Closing {
+        self.closing.clone()
+    }
+
     async fn run(
         &self,
         tool: &'static ToolSpec,
         request: &CallToolRequestParams,
         context: &RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let folder = match folder::find(request, context).await {
+        let folder = match folder::find(request, context, &self.closing).await {
             Folder::Known(folder) => Some(folder),
             Folder::Missing => None,
             Folder::Asked(question) => return Ok(question.into()),
@@ -115,13 +131,14 @@ impl Server {
                 self.shown.keep(content, &offer.question);
                 Ok(Decision::Answer(offer.answer))
             }
+            Step::Later(answer) => Ok(Decision::Answer(answer)),
             Step::Redeem(token) if self.proposals.redeem(&token, content) => Ok(Decision::Go),
             Step::Redeem(token) => Err(self.wrong_token(&token)),
             Step::Confirmed => {
                 let question = self.shown.question(content).ok_or_else(not_shown)?;
                 match self
                     .proposals
-                    .ask(request, context, content, &question)
+                    .ask(request, (context, &self.closing), content, &question)
                     .await
                 {
                     Consent::Given | Consent::Unasked => Ok(Decision::Go),
@@ -136,7 +153,7 @@ impl Server {
             Step::Ask(Offer { question, answer }) => {
                 match self
                     .proposals
-                    .ask(request, context, content, &question)
+                    .ask(request, (context, &self.closing), content, &question)
                     .await
                 {
                     Consent::Given => Ok(Decision::Go),
@@ -169,7 +186,7 @@ impl Server {
         folder: Option<PathBuf>,
         context: &RequestContext<RoleServer>,
     ) -> Call {
-        let cancelled = context.ct.clone();
+        let (cancelled, closing) = (context.ct.clone(), self.closing.clone());
         let mut arguments = request.arguments.clone().unwrap_or_default();
         arguments.remove(REPOSITORY);
         Call {
@@ -177,10 +194,32 @@ impl Server {
             arguments: Value::Object(arguments),
             folder,
             started: self.started.clone(),
-            is_cancelled: Arc::new(move || cancelled.is_cancelled()),
-            progress: progress_of(context),
+            checks: self.checks.clone(),
+            is_cancelled: Arc::new(move || cancelled.is_cancelled() || closing.is_closed()),
+            progress: self.progress_of(context),
             is_task: false,
         }
+    }
+
+    /// Returns the way to report progress to a client that asked for it.
+    fn progress_of(&self, context: &RequestContext<RoleServer>) -> Progress {
+        let Some(token) = context.meta.get_progress_token() else {
+            return Arc::new(|_, _, _| {});
+        };
+        let (peer, handle) = (context.peer.clone(), Handle::current());
+        let closing = self.closing.clone();
+        Arc::new(move |done, total, message| {
+            let progress = ProgressNotificationParam::new(token.clone(), done as f64)
+                .with_total(total as f64)
+                .with_message(message);
+            // A client that has gone needs no progress.
+            handle.block_on(async {
+                tokio::select! {
+                    _ = peer.notify_progress(progress) => {}
+                    () = closing.closed() => {}
+                }
+            });
+        })
     }
 
     async fn blocking<T: Send + 'static>(
@@ -266,21 +305,6 @@ fn into_result(answer: Result<Answer, ToolError>) -> CallToolResult {
 fn takes_tasks(context: &RequestContext<RoleServer>) -> bool {
     let capabilities = context.client_capabilities();
     capabilities.is_some_and(|all| all.supports_tasks())
-}
-
-/// Returns the way to report progress to a client that asked for it.
-fn progress_of(context: &RequestContext<RoleServer>) -> Progress {
-    let Some(token) = context.meta.get_progress_token() else {
-        return Arc::new(|_, _, _| {});
-    };
-    let (peer, handle) = (context.peer.clone(), Handle::current());
-    Arc::new(move |done, total, message| {
-        let progress = ProgressNotificationParam::new(token.clone(), done as f64)
-            .with_total(total as f64)
-            .with_message(message);
-        // A client that has gone needs no progress.
-        let _ = handle.block_on(peer.notify_progress(progress));
-    })
 }
 
 impl ServerHandler for Server {

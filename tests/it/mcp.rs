@@ -188,6 +188,47 @@ fn a_landing_is_shown_as_it_will_be_and_only_that_can_be_confirmed() {
 }
 
 #[test]
+fn a_landing_on_a_target_that_has_moved_is_shown_after_its_checks() {
+    let scene = scene();
+    let mut gate = Gate::new(&scene, "gate");
+    // The check waits only where the new file of the target is.
+    let check = format!("test ! -e moved.txt || {{ {}; }}", gate.script());
+    scene.configure(&format!("[assemble]\ncheck = [{check:?}]\n"));
+    let mut client = Client::new(&scene, Version::June2025);
+    let run = start(&mut client, ONE);
+    assert_eq!(wait_for_end(&mut client, &run)["exit"], 0);
+    scene.write("moved.txt", "moved\n");
+    scene.commit("The target has moved");
+    let before = scene.fingerprint();
+
+    let shown = client.call("land", json!({"timeout_s": 0}));
+    assert_eq!(shown["checks"], "running", "{shown}");
+    assert!(shown["next"].as_str().unwrap().contains("call land again"));
+    gate.wait_until_reached();
+    let agreed = |shown: &Value| json!({"confirm": true, "tip": shown["tip"], "target_tip": shown["target_tip"]});
+    let refused = client.refused("land", agreed(&shown));
+    assert!(refused.contains("are still running"), "{refused}");
+    // A client that goes stops the checks.
+    let mut other = Client::new(&scene, Version::June2025);
+    assert_eq!(client.close(), Some(0));
+    before.assert_same(&scene.fingerprint());
+
+    assert_eq!(
+        other.call("land", json!({"timeout_s": 0}))["checks"],
+        "running"
+    );
+    gate.wait_until_reached();
+    gate.open();
+    let shown = other.call("land", json!({}));
+    assert_eq!(shown["checks"], "passed", "{shown}");
+    before.assert_same(&scene.fingerprint());
+    // The landing runs no check again: the gate is closed.
+    let landed = other.call("land", agreed(&shown));
+    assert_eq!(landed["commit"], scene.rev("main"));
+    assert_eq!(scene.read("a.txt"), "a\n");
+}
+
+#[test]
 fn without_a_name_it_is_the_run_that_this_server_started_last() {
     let scene = scene();
     let mut client = Client::new(&scene, Version::June2025);
@@ -480,16 +521,51 @@ fn nonsense_is_answered_and_the_server_stays_up() {
     for version in Version::ALL {
         let mut client = Client::unopened(&scene, &scene.repo, version, json!({}));
         client.send_line("this is no JSON");
+        let garbled = client.read().unwrap();
+        assert_eq!(garbled["error"]["code"], -32700, "{garbled}");
         client.send_line("");
         client.send(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"}));
         client.send(&json!({"jsonrpc": "2.0", "id": 7, "result": {}}));
-        // A call before the connection is open.
-        client.send(&json!({"jsonrpc": "2.0", "id": 8, "method": "tools/list"}));
+        // Calls before the connection is open.
+        let call = json!({"name": "history", "arguments": {}});
+        client.send(&json!({"jsonrpc": "2.0", "id": 8, "method": "tools/call", "params": call}));
         let early = client.read().unwrap();
-        assert_eq!(early["id"], 8);
-        assert!(early["error"]["message"].is_string(), "{early}");
+        assert_eq!(
+            (&early["id"], &early["error"]["code"]),
+            (&json!(8), &json!(-32600))
+        );
+        let message = early["error"]["message"].as_str().unwrap();
+        assert!(
+            message.starts_with("tools/call came before initialize: send"),
+            "{message}"
+        );
+        client.send(&json!({"jsonrpc": "2.0", "id": 9, "method": "initialize", "params": {}}));
+        let wrong = client.read().unwrap();
+        assert_eq!(
+            (&wrong["id"], &wrong["error"]["code"]),
+            (&json!(9), &json!(-32602))
+        );
+        let meta = json!({
+            "io.modelcontextprotocol/protocolVersion": "1999-01-01",
+            "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
+            "io.modelcontextprotocol/clientCapabilities": {},
+        });
+        let params = json!({"_meta": meta});
+        client.send(&json!({"jsonrpc": "2.0", "id": 10, "method": "tools/list", "params": params}));
+        let old = client.read().unwrap();
+        assert_eq!(
+            (&old["id"], &old["error"]["code"]),
+            (&json!(10), &json!(-32022))
+        );
         client.open();
         client.send_line("{\"jsonrpc\": \"2.0\", \"id\":");
+        assert_eq!(client.read().unwrap()["error"]["code"], -32700);
+        client.send(&json!({"id": 5, "method": "tools/list"}));
+        let incomplete = client.read().unwrap();
+        assert_eq!(
+            (&incomplete["id"], &incomplete["error"]["code"]),
+            (&json!(5), &json!(-32600))
+        );
         client.send(&json!({"jsonrpc": "2.0", "id": "x", "method": "no/such/method"}));
         let unknown = client.read().unwrap();
         assert!(unknown["error"]["code"].is_number(), "{unknown}");
@@ -537,7 +613,10 @@ fn a_client_that_closes_in_the_middle_leaves_nothing_behind_but_the_run() {
     );
     client.send_line("{\"jsonrpc\": \"2.0\", \"id\": 99, \"method\": \"tools/ca");
     let server = client.pid();
+    let closed = std::time::Instant::now();
     assert_eq!(client.close(), Some(0));
+    // The wait ends with the connection; the library alone would take five seconds.
+    assert!(closed.elapsed() < std::time::Duration::from_secs(4));
     assert!(!std::path::Path::new(&format!("/proc/{server}")).exists());
     gate.open();
     scene.dispatch(&["wait", &run]).expect(0);

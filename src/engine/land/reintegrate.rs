@@ -1,5 +1,5 @@
-//! Merges the assembled work onto a target that has moved, and checks it there. what was checked
-//! before would not be what lands.
+//! Merges the assembled work onto a target that has moved, and checks it there: the commit that was
+//! checked before is not the one that lands.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -36,8 +36,8 @@ use crate::report::words::check_words;
 /// The length of the end of a failed check's output in a message, in characters.
 const EXCERPT: usize = 200;
 
-/// Integrates the assembled work on a target that has moved, and checks it there. Ctrl-C stops the
-/// checks.
+/// Integrates the assembled work on a target that has moved, and checks it there. Ctrl-C and `cancel`
+/// stop the checks.
 ///
 /// # Errors
 /// When it conflicts with the target, a check fails there, the user wants no reintegration, or
@@ -47,6 +47,7 @@ pub fn reintegrate(
     state: &RunState,
     target: &LandTarget,
     options: &LandOptions,
+    cancel: &CancelHandle,
 ) -> Result<LandContent, LandError> {
     if options.no_rebuild {
         return Err(LandError::NotRebuilt(target.branch.clone()));
@@ -57,13 +58,12 @@ pub fn reintegrate(
     let runtime = { runtime }.enable_all().build().map_err(failed)?;
     runtime.block_on(async {
         let mut signals = Signals::listen().map_err(failed)?;
-        let cancel = CancelHandle::default();
         let reintegration = Reintegration {
-            resolver: Arc::new(AutoResolver::new(&there, &cancel)),
+            resolver: Arc::new(AutoResolver::new(&there, cancel)),
             there: &there,
             state,
             target,
-            cancel: &cancel,
+            cancel,
         };
         let mut content = std::pin::pin!(reintegration.content(context, options));
         let mut signal = StopSignal::Interrupt;

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use crate::base::clock::Clock;
 use crate::engine::EngineError;
+use crate::engine::kernel::cancel::CancelHandle;
 use crate::engine::kernel::context::{Context, local_context};
 use crate::engine::land::commit::{LandContent, merge};
 use crate::engine::land::error::LandError;
@@ -34,6 +35,8 @@ pub struct LandSession {
     pub lock: LandLock,
     /// The time of opening.
     pub now: Timestamp,
+    /// Cancels the checks of [`LandSession::content`].
+    pub cancel: CancelHandle,
     clock: Clock,
     _run_lock: RunLock,
 }
@@ -63,6 +66,7 @@ impl LandSession {
             context,
             journal,
             lock,
+            cancel: CancelHandle::default(),
             clock,
             _run_lock: run_lock,
         })
@@ -89,7 +93,7 @@ impl LandSession {
     ) -> Result<LandContent, LandError> {
         match target.has_moved {
             false => merge(&self.context, target, options.method),
-            true => reintegrate(&self.context, &self.state, target, options),
+            true => reintegrate(&self.context, &self.state, target, options, &self.cancel),
         }
     }
 

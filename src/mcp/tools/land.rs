@@ -1,10 +1,14 @@
 //! `land`: shows what a landing would move, and moves it when the user agrees to exactly that.
 
+use std::time::Duration;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::wait::LONGEST;
 use super::{Action, Effect, ToolSpec};
 use crate::base::markdown::plain_line;
+use crate::engine::kernel::cancel::CancelHandle;
 use crate::engine::land::board_verb;
 use crate::engine::land::commit::{LandContent, Preparation};
 use crate::engine::land::session::LandSession;
@@ -15,6 +19,7 @@ use crate::journal::runs::{RunLock, Taken};
 use crate::mcp::answer::Answer;
 use crate::mcp::call::Call;
 use crate::mcp::error::ToolError;
+use crate::mcp::land_checks::Checked;
 use crate::mcp::proposal::{Offer, Proposed, Step};
 use crate::mcp::repository::Repository;
 use crate::merge::oid::Oid;
@@ -24,7 +29,7 @@ use crate::model::integration::Landing;
 use crate::report::landing::{included, not_included};
 use crate::report::suggest;
 
-#[derive(Deserialize, JsonSchema)]
+#[derive(Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Input {
     /// The run, or a unique beginning of its name. Default: the latest with something to land.
@@ -45,6 +50,10 @@ struct Input {
     /// The `target_tip` that an earlier answer showed.
     #[serde(default)]
     target_tip: Option<String>,
+    /// Return after this many seconds at the latest while checks run on a target that has moved.
+    /// Default and maximum: 45.
+    #[serde(default)]
+    timeout_s: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, JsonSchema)]
@@ -86,8 +95,10 @@ struct Output {
     /// Conflicts with a target that has moved, each with its resolution.
     settled: Vec<String>,
     /// `true` if the target has moved since the run started: the work is merged onto it, and checked
-    /// again, when it lands.
+    /// there before it can land.
     target_has_moved: bool,
+    /// The checks on a target that has moved: `passed`, or `running` until the call is repeated.
+    checks: Option<String>,
     next: String,
 }
 
@@ -115,6 +126,14 @@ impl From<Method> for MergeMethod {
 const NEXT: &str = "show this to the user; if they agree, call land again with the same arguments, \
                     `confirm: true` and this `tip` and `target_tip`";
 
+/// The next step while checks run.
+const NEXT_WHILE_CHECKED: &str = "call land again with the same arguments: it waits for the checks on \
+                                  the moved target";
+
+/// The words for the checks on a target that has moved.
+const RUNNING: &str = "running";
+const PASSED: &str = "passed";
+
 /// Describes the tool.
 pub(super) fn spec() -> ToolSpec {
     ToolSpec::new::<Input, Output>(
@@ -122,7 +141,8 @@ pub(super) fn spec() -> ToolSpec {
         "Moves the target branch to the assembled result of a run. Without `confirm` it only shows what \
          would move. Show that to the user; if they agree, call again with the same arguments, \
          `confirm: true` and the `tip` and `target_tip` of the answer. It refuses anything that was not \
-         shown, and if either has moved. The old commit of the target is kept.",
+         shown, and if either has moved. On a target that has moved the checks run first: `checks` tells \
+         to call again while they do. The old commit of the target is kept.",
         Effect::Destroys,
         Action::Propose {
             propose,
@@ -143,19 +163,41 @@ struct Landable {
 fn propose(call: &Call) -> Result<Proposed, ToolError> {
     let input: Input = call.arguments()?;
     let here = call.repository()?;
-    let landable = input.open(&here)?;
     if input.confirm {
-        input.expect_tips(&landable)?;
+        return input.propose_confirmed(call, &here);
     }
+    // An earlier call may have started the checks, which hold the lock of the run.
+    if let Some(running) = input.wait_for_checks(call)? {
+        return Ok(later(running));
+    }
+    call.checks.refuse_running()?;
+    let landable = input.open(&here)?;
     let content = landable.preview()?;
-    let step = match input.confirm {
-        true => Step::Confirmed,
-        false => Step::Show(landable.offer(&here, content.as_ref())?),
-    };
-    Ok(Proposed {
-        content: landable.binding(content.as_ref()),
-        step,
-    })
+    if content.is_none() || !landable.needs_checks() {
+        return landable.show(&here, content.as_ref(), None);
+    }
+    let running = landable.offer(&here, content.as_ref(), Some(RUNNING))?;
+    // The checks open the run themselves.
+    drop(landable);
+    let (checked, again) = (input.clone(), call.clone());
+    call.checks
+        .start(&input.landing(), running.answer, move |cancel| {
+            checked.check(&again.repository()?, cancel)
+        })?;
+    if let Some(running) = input.wait_for_checks(call)? {
+        return Ok(later(running));
+    }
+    let landable = input.open(&here)?;
+    let content = landable.content(&landable.options)?;
+    landable.show(&here, content.as_ref(), Some(PASSED))
+}
+
+/// Builds the answer while checks run.
+fn later(running: Answer) -> Proposed {
+    Proposed {
+        content: String::new(),
+        step: Step::Later(running),
+    }
 }
 
 fn land(call: &Call, confirmed: &str) -> Result<Answer, ToolError> {
@@ -205,6 +247,49 @@ impl Input {
             method: self.method,
             tip,
         })
+    }
+
+    fn propose_confirmed(&self, call: &Call, here: &Repository) -> Result<Proposed, ToolError> {
+        call.checks.refuse_running()?;
+        let landable = self.open(here)?;
+        self.expect_tips(&landable)?;
+        // Without the checks that an earlier call ran, it is not what was shown.
+        let content = match call.checks.have_passed(&self.landing()) {
+            true => landable.content(&landable.options)?,
+            false => landable.preview()?,
+        };
+        Ok(Proposed {
+            content: landable.binding(content.as_ref()),
+            step: Step::Confirmed,
+        })
+    }
+
+    /// Names the landing that this call is about.
+    fn landing(&self) -> String {
+        format!("{:?} {:?} {:?}", self.run, self.into, self.method)
+    }
+
+    /// Waits for checks of this landing that an earlier call, or this one, has started. Returns the
+    /// answer to give while they run.
+    ///
+    /// # Errors
+    /// When they failed.
+    fn wait_for_checks(&self, call: &Call) -> Result<Option<Answer>, ToolError> {
+        let time = Duration::from_secs(self.timeout_s.unwrap_or(LONGEST).min(LONGEST));
+        match call.checks.wait(&self.landing(), time, &*call.is_cancelled) {
+            Checked::Idle => Ok(None),
+            Checked::Running(answer) => Ok(Some(answer)),
+            Checked::Ended(outcome) => outcome.map(|()| None),
+        }
+    }
+
+    /// Runs the checks on the merge of the work onto the target. Their results are kept, so that the
+    /// landing itself runs none again.
+    fn check(&self, here: &Repository, cancel: &CancelHandle) -> Result<(), ToolError> {
+        let mut landable = self.open(here)?;
+        landable.session.cancel = cancel.clone();
+        landable.content(&landable.options)?;
+        Ok(())
     }
 
     /// Checks that the call brings the tips that an answer showed, and that neither has moved.
@@ -267,6 +352,12 @@ impl Landable {
         }
     }
 
+    /// Returns `true` if the work has to be checked on a target that has moved.
+    fn needs_checks(&self) -> bool {
+        let checks = &self.session.context.settings.assemble.check;
+        self.target.has_moved && !checks.is_empty()
+    }
+
     /// Returns what lands, before the checks on a target that has moved: they may take longer than
     /// a client waits.
     fn preview(&self) -> Result<Option<LandContent>, ToolError> {
@@ -276,13 +367,35 @@ impl Landable {
         })
     }
 
+    /// Shows a landing, so that it can be confirmed.
+    fn show(
+        &self,
+        here: &Repository,
+        content: Option<&LandContent>,
+        checks: Option<&str>,
+    ) -> Result<Proposed, ToolError> {
+        Ok(Proposed {
+            content: self.binding(content),
+            step: Step::Show(self.offer(here, content, checks)?),
+        })
+    }
+
     /// Builds the commit that would land, and puts it into words.
-    fn offer(&self, here: &Repository, content: Option<&LandContent>) -> Result<Offer, ToolError> {
+    fn offer(
+        &self,
+        here: &Repository,
+        content: Option<&LandContent>,
+        checks: Option<&str>,
+    ) -> Result<Offer, ToolError> {
         let landing = match content {
             Some(content) => self.prepare(content)?.landing,
             None => self.no_move(),
         };
-        let output = self.describe(here, &landing, content, false)?;
+        let mut output = self.describe(here, &landing, content, false)?;
+        output.checks = checks.map(str::to_owned);
+        if checks == Some(RUNNING) {
+            output.next = NEXT_WHILE_CHECKED.to_owned();
+        }
         Ok(Offer {
             question: format!("Land this?\n\n{}", output.facts().join("\n")),
             answer: Answer::new(&output, output.render()),
@@ -355,6 +468,7 @@ impl Landable {
             not_included: missing.collect(),
             settled: settled(content),
             target_has_moved: self.target.has_moved,
+            checks: None,
             next: match landed {
                 true => format!(
                     "tell the user; `{}` undoes it, `{}` removes the worktrees",
@@ -410,8 +524,13 @@ impl Output {
         let missing = self.not_included.iter();
         lines.extend(missing.map(|line| format!("not included: {line}")));
         if self.target_has_moved && !self.landed {
+            let checks = match self.checks.as_deref() {
+                Some(RUNNING) => ", and the checks are running there",
+                Some(_) => ", and the checks passed there",
+                None => "",
+            };
             lines.push(format!(
-                "{} has moved since the run started; the work is merged onto it and checked again",
+                "{} has moved since the run started; the work is merged onto it{checks}",
                 self.target
             ));
         }
