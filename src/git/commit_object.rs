@@ -133,9 +133,9 @@ mod tests {
     #[test]
     fn a_damaged_commit_is_read_as_far_as_it_goes() {
         assert!(CommitObject::parse(b"blob").is_none());
-        let text = format!("tree {}\nauthor nobody\n\nm", "1".repeat(40));
+        let text = format!("tree {}\nauthor unsigned\n\nm", "1".repeat(40));
         let commit = CommitObject::parse(text.as_bytes()).unwrap();
-        assert_eq!(commit.author.name, b"nobody");
+        assert_eq!(commit.author.name, b"unsigned");
         assert_eq!(commit.author.seconds, 0);
         assert_eq!(commit.message, b"m");
     }

@@ -21,6 +21,7 @@ pub mod discover;
 mod discover_error;
 mod formats;
 mod git_program;
+mod head;
 mod head_cache;
 mod identity;
 mod libgit2;

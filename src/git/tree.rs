@@ -47,7 +47,7 @@ impl TreeEntry<'_> {
     }
 }
 
-/// Yields the entries of a tree. Ends early where the bytes are no tree.
+/// Yields the entries of a tree. Ends early where the bytes are not a tree.
 pub(super) fn entries(
     tree: &[u8],
     format: ObjectFormat,
@@ -60,7 +60,7 @@ pub(super) fn entries(
     })
 }
 
-/// Splits off the first entry; `None` at the end, or where the bytes are no tree.
+/// Splits off the first entry; `None` at the end, or where the bytes are not a tree.
 pub(super) fn first_entry(bytes: &[u8], format: ObjectFormat) -> Option<(TreeEntry<'_>, &[u8])> {
     let space = bytes.iter().position(|byte| *byte == b' ')?;
     let end = space + bytes[space..].iter().position(|byte| *byte == 0)?;
